@@ -1,0 +1,314 @@
+//! What can go wrong, each as one sentence that says what to do.
+
+use {
+    crate::messages,
+    quern::error::QuernError,
+    solana_rpc_client_api::{
+        client_error::{Error as RpcClientError, ErrorKind},
+        request::{RpcError, RpcResponseErrorData},
+    },
+    solana_sdk::{
+        instruction::InstructionError, pubkey::Pubkey, signature::Signature, transaction::TransactionError,
+    },
+    std::{fmt, path::PathBuf},
+};
+
+/// The result of everything in this crate.
+pub type Result<T> = std::result::Result<T, ClientError>;
+
+/// Everything that can go wrong between a caller and the chain.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// A program, or the cluster, refused a transaction.
+    #[error("{0}")]
+    Refused(Box<Refusal>),
+    /// No answer.
+    #[error("cannot reach the cluster at {url}: {reason}; check the URL and that the node runs")]
+    Unreachable {
+        /// Where it should have been.
+        url: String,
+        /// What the transport said.
+        reason: String,
+    },
+    /// An answer that is an error.
+    #[error("the cluster answered {reason}; check the request or ask another node")]
+    Rpc {
+        /// What the node said.
+        reason: String,
+    },
+    /// Nobody included the transaction, several times.
+    #[error("the transaction was not included in {attempts} attempts (last signature {signature}); raise the priority fee or try again")]
+    Expired {
+        /// How many blockhashes were tried.
+        attempts: u32,
+        /// Signature of the last attempt.
+        signature: Signature,
+    },
+    /// The transaction needs a signature that the caller did not give.
+    #[error("the transaction needs the signature of {0}; pass that wallet's keypair")]
+    MissingSigner(Pubkey),
+    /// More instructions than a transaction holds.
+    #[error("the transaction is {bytes} bytes long and at most {limit} fit; split it")]
+    TooLarge {
+        /// Its size.
+        bytes: usize,
+        /// The largest size.
+        limit: usize,
+    },
+    /// Nothing at the address.
+    #[error("there is no {what} at {address}; check the address and the cluster")]
+    NotFound {
+        /// What was looked for.
+        what: &'static str,
+        /// Where.
+        address: Pubkey,
+    },
+    /// An account of somebody else.
+    #[error("{address} belongs to the program {owner}, so it is no {what} of Quern; check the address and the cluster")]
+    WrongOwner {
+        /// What was looked for.
+        what: &'static str,
+        /// Where.
+        address: Pubkey,
+        /// Who owns it.
+        owner: Pubkey,
+    },
+    /// Another type of account.
+    #[error("{address} is an account of Quern but no {what}; pass the address of a {what}")]
+    WrongType {
+        /// What was looked for.
+        what: &'static str,
+        /// Where.
+        address: Pubkey,
+    },
+    /// A damaged or newer account.
+    #[error("the {what} at {address} has {found} bytes where {expected} were expected; use a client of the program's version")]
+    WrongSize {
+        /// What was looked for.
+        what: &'static str,
+        /// Where.
+        address: Pubkey,
+        /// Expected bytes.
+        expected: usize,
+        /// Found bytes.
+        found: usize,
+    },
+    /// A newer layout.
+    #[error("the {what} at {address} has layout version {found} and this client knows {known}; use a newer client")]
+    WrongVersion {
+        /// What was looked for.
+        what: &'static str,
+        /// Where.
+        address: Pubkey,
+        /// The version that the account carries.
+        found: u8,
+        /// The version that this client knows.
+        known: u8,
+    },
+    /// A keypair file.
+    #[error("cannot use the keypair file {path}: {reason}; create one with `solana-keygen new` or name another with --keypair", path = path.display())]
+    Keypair {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The configuration file.
+    #[error("cannot use the configuration file {path}: {reason}; correct it or name another with --config", path = path.display())]
+    Config {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A cluster's name or URL.
+    #[error("`{0}` is neither a cluster's name (localhost, devnet, testnet, mainnet-beta) nor an http(s) URL; use one of them")]
+    BadUrl(String),
+    /// A file of the caller.
+    #[error("cannot read {path}: {reason}; check the path", path = path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// An argument that the program would refuse anyway.
+    #[error("{0}")]
+    Argument(String),
+    /// A wallet cannot pay what is planned.
+    #[error("{wallet} has {has_lamports} lamports and {needs_lamports} are needed; fund it and run the same again")]
+    Lamports {
+        /// Who pays.
+        wallet: Pubkey,
+        /// What it has.
+        has_lamports: u64,
+        /// What it needs.
+        needs_lamports: u64,
+    },
+    /// Deployment.
+    #[error("{0}")]
+    Deploy(String),
+    /// Stopped by whoever watched the progress.
+    #[error("stopped; run the same again to continue where it stopped")]
+    Stopped,
+}
+
+impl ClientError {
+    /// The program's own error, if that is what it was.
+    pub fn quern(&self) -> Option<QuernError> {
+        match self {
+            Self::Refused(refusal) => refusal.quern(),
+            _ => None,
+        }
+    }
+
+    /// Whether the same request may succeed later without any change: the node or the network is to blame.
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Self::Unreachable { .. } | Self::Rpc { .. } | Self::Expired { .. })
+    }
+
+    /// An error of the RPC client, in our words.
+    pub fn from_rpc(url: &str, error: RpcClientError) -> Self {
+        let unreachable = |reason: String| Self::Unreachable { url: url.to_owned(), reason };
+        match *error.kind {
+            ErrorKind::Io(error) => unreachable(error.to_string()),
+            ErrorKind::Reqwest(error) => unreachable(root_cause(&error)),
+            ErrorKind::Middleware(error) => unreachable(format!("{error:#}")),
+            ErrorKind::TransactionError(error) => Self::Refused(Box::new(Refusal::new(error, Vec::new(), &[]))),
+            ErrorKind::RpcError(RpcError::RpcResponseError {
+                data: RpcResponseErrorData::SendTransactionPreflightFailure(result),
+                message,
+                ..
+            }) => match result.err {
+                Some(error) => {
+                    Self::Refused(Box::new(Refusal::new(error.into(), result.logs.unwrap_or_default(), &[])))
+                }
+                None => Self::Rpc { reason: message },
+            },
+            ErrorKind::RpcError(RpcError::RpcResponseError { code, message, .. }) => {
+                Self::Rpc { reason: format!("\"{}\" ({code})", message.trim()) }
+            }
+            ErrorKind::RpcError(error) => Self::Rpc { reason: error.to_string() },
+            ErrorKind::SerdeJson(error) => Self::Rpc { reason: format!("something unreadable: {error}") },
+            other => Self::Rpc { reason: other.to_string() },
+        }
+    }
+}
+
+/// The innermost cause, which says "connection refused" where the outer ones only say "error sending request".
+fn root_cause(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    cause.to_string()
+}
+
+/// A refused transaction.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Refusal {
+    /// What the cluster said.
+    pub error: TransactionError,
+    /// Index of the refused instruction, if one was refused.
+    pub instruction: Option<usize>,
+    /// The program that refused: the innermost one, if the logs tell, otherwise the called one.
+    pub program: Option<Pubkey>,
+    /// The program's logs, as far as the node gave them.
+    pub logs: Vec<String>,
+}
+
+impl Refusal {
+    /// Finds out who refused. `programs` are the called programs in the order of the instructions.
+    pub fn new(error: TransactionError, logs: Vec<String>, programs: &[Pubkey]) -> Self {
+        let instruction = match &error {
+            TransactionError::InstructionError(index, _) => Some(usize::from(*index)),
+            _ => None,
+        };
+        let called = instruction.and_then(|index| programs.get(index).copied());
+        let program = instruction.and(innermost_failure(&logs)).or(called);
+        Self { error, instruction, program, logs }
+    }
+
+    /// The custom code, if there is one.
+    pub fn code(&self) -> Option<u32> {
+        match self.error {
+            TransactionError::InstructionError(_, InstructionError::Custom(code)) => Some(code),
+            _ => None,
+        }
+    }
+
+    /// The program's own error, if that is what it was. Without logs the innermost program is unknown, so codes from 6000
+    /// on are taken for ours.
+    pub fn quern(&self) -> Option<QuernError> {
+        let is_ours = self.program.is_none_or(|program| program == quern::ID);
+        self.code().filter(|_| is_ours).and_then(messages::quern_error)
+    }
+
+    /// One sentence, without the technical tail.
+    pub fn message(&self) -> String {
+        messages::refusal(&self.error, self.program.as_ref())
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message())?;
+        match (self.quern(), self.code(), self.instruction) {
+            (Some(error), _, _) => write!(f, " ({error:?})"),
+            (None, Some(code), Some(_)) => write!(f, " (error {code} of {})", messages::program_name(self.program.as_ref())),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for Refusal {}
+
+/// The first program that the logs report as failed; a failure travels outwards from there.
+fn innermost_failure(logs: &[String]) -> Option<Pubkey> {
+    logs.iter()
+        .filter_map(|line| line.strip_prefix("Program "))
+        .find_map(|line| line.split_once(" failed: ").and_then(|(program, _)| program.parse().ok()))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    fn refused(code: u32, logs: &[&str]) -> Refusal {
+        let error = TransactionError::InstructionError(0, InstructionError::Custom(code));
+        Refusal::new(error, logs.iter().map(|line| (*line).to_owned()).collect(), &[quern::ID])
+    }
+
+    #[test]
+    fn names_our_error() {
+        let refusal = refused(6022, &[]);
+        assert_eq!(refusal.quern(), Some(QuernError::InsufficientFunds));
+        assert_eq!(
+            refusal.to_string(),
+            "The purse does not hold enough free atoms; deposit more (InsufficientFunds)"
+        );
+    }
+
+    #[test]
+    fn names_what_seal_refused() {
+        let first = quern_proof::program::SealError::UnknownVersion.message();
+        assert_eq!(refused(7001, &[]).message(), format!("The tensor program was refused: {first}"));
+    }
+
+    #[test]
+    fn blames_the_innermost_program() {
+        let log = format!("Program {} failed: custom program error: 0x1", crate::addresses::TOKEN_PROGRAM);
+        let refusal = refused(1, &[&log]);
+        assert_eq!(refusal.program, Some(crate::addresses::TOKEN_PROGRAM));
+        assert_eq!(refusal.quern(), None);
+        assert!(refusal.message().contains("token account"), "{refusal}");
+    }
+
+    #[test]
+    fn says_who_lacks_lamports() {
+        let refusal = Refusal::new(TransactionError::AccountNotFound, Vec::new(), &[]);
+        assert!(refusal.to_string().contains("fund it"), "{refusal}");
+    }
+}

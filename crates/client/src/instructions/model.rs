@@ -1,0 +1,105 @@
+//! Models: registered, written in pieces, sealed for ever, handed over in two steps.
+
+use {
+    super::build,
+    crate::addresses,
+    quern::{
+        accounts, instruction,
+        instructions::{RegisterModelArgs, UpdateModelArgs, WriteModelArgs},
+    },
+    solana_sdk::{instruction::Instruction, pubkey::Pubkey},
+};
+
+/// Longest piece of a tensor program that fits into a transaction beside signature, accounts and compute budget.
+pub const MAX_PIECE_BYTES: usize = 900;
+
+/// Registers a model at [`addresses::model`] of creator and `args.id`. Signer: the creator, who pays.
+pub fn register_model(creator: &Pubkey, args: RegisterModelArgs) -> Instruction {
+    let accounts = accounts::RegisterModel {
+        creator: *creator,
+        protocol: addresses::protocol(),
+        model: addresses::model(creator, args.id),
+        system_program: addresses::SYSTEM_PROGRAM,
+        event_authority: addresses::event_authority(),
+        program: quern::ID,
+    };
+    build(&accounts, &instruction::RegisterModel { args }, Vec::new())
+}
+
+/// Writes a piece of a tensor program, at most [`MAX_PIECE_BYTES`]. Signer: the model's owner.
+pub fn write_model(owner: &Pubkey, model: &Pubkey, offset: u32, bytes: Vec<u8>) -> Instruction {
+    let accounts = accounts::WriteModel {
+        owner: *owner,
+        model: *model,
+        event_authority: addresses::event_authority(),
+        program: quern::ID,
+    };
+    build(&accounts, &instruction::WriteModel { args: WriteModelArgs { offset, bytes } }, Vec::new())
+}
+
+/// Checks a tensor program and fixes it for ever. Signer: the model's owner.
+pub fn seal_model(owner: &Pubkey, model: &Pubkey) -> Instruction {
+    let accounts = accounts::SealModel {
+        owner: *owner,
+        model: *model,
+        event_authority: addresses::event_authority(),
+        program: quern::ID,
+    };
+    build(&accounts, &instruction::SealModel {}, Vec::new())
+}
+
+/// Changes royalty, state or URI for new jobs. Signer: the model's owner.
+pub fn update_model(owner: &Pubkey, model: &Pubkey, args: UpdateModelArgs) -> Instruction {
+    let accounts = accounts::UpdateModel {
+        owner: *owner,
+        model: *model,
+        event_authority: addresses::event_authority(),
+        program: quern::ID,
+    };
+    build(&accounts, &instruction::UpdateModel { args }, Vec::new())
+}
+
+/// Names a successor of the model's owner; [`super::NOBODY`] withdraws a proposal. Signer: the owner.
+pub fn propose_model_owner(owner: &Pubkey, model: &Pubkey, proposed: &Pubkey) -> Instruction {
+    let accounts = accounts::ProposeModelOwner {
+        owner: *owner,
+        model: *model,
+        event_authority: addresses::event_authority(),
+        program: quern::ID,
+    };
+    build(&accounts, &instruction::ProposeModelOwner { proposed: *proposed }, Vec::new())
+}
+
+/// Takes a model over. Signer: who was proposed.
+pub fn accept_model_owner(proposed: &Pubkey, model: &Pubkey) -> Instruction {
+    let accounts = accounts::AcceptModelOwner {
+        proposed: *proposed,
+        model: *model,
+        event_authority: addresses::event_authority(),
+        program: quern::ID,
+    };
+    build(&accounts, &instruction::AcceptModelOwner {}, Vec::new())
+}
+
+/// All writes of a tensor program, one instruction a piece; they may be sent in any order and at the same time.
+pub fn write_program(owner: &Pubkey, model: &Pubkey, program: &[u8]) -> Vec<Instruction> {
+    (0u32..)
+        .step_by(MAX_PIECE_BYTES)
+        .zip(program.chunks(MAX_PIECE_BYTES))
+        .map(|(offset, piece)| write_model(owner, model, offset, piece.to_vec()))
+        .collect()
+}
+
+/// Everything that brings a model with a tensor program onto the chain, in order: register, write, seal. Without a program
+/// it only registers. `args.program_bytes` is set here.
+pub fn register_whole_model(creator: &Pubkey, mut args: RegisterModelArgs, program: &[u8]) -> Vec<Instruction> {
+    // A longer program than fits into u32 is refused by the program like any other that is too long.
+    args.program_bytes = u32::try_from(program.len()).unwrap_or(u32::MAX);
+    let model = addresses::model(creator, args.id);
+    let mut instructions = vec![register_model(creator, args)];
+    if !program.is_empty() {
+        instructions.extend(write_program(creator, &model, program));
+        instructions.push(seal_model(creator, &model));
+    }
+    instructions
+}

@@ -1,0 +1,116 @@
+//! Settings, mints and rewards.
+
+use {
+    super::build,
+    crate::addresses,
+    quern::{
+        accounts, instruction,
+        instructions::{ConfigureEmissionArgs, InitializeArgs, UpdateMintArgs},
+        state::MintRates,
+    },
+    solana_sdk::{instruction::Instruction, pubkey::Pubkey},
+};
+
+/// Creates protocol and emission. Signer: the program's upgrade authority, who pays and becomes the protocol's authority.
+pub fn initialize(authority: &Pubkey, args: InitializeArgs) -> Instruction {
+    let accounts = accounts::Initialize {
+        authority: *authority,
+        program_data: addresses::program_data(&quern::ID),
+        protocol: addresses::protocol(),
+        emission: addresses::emission(),
+        system_program: addresses::SYSTEM_PROGRAM,
+        event_authority: addresses::event_authority(),
+        program: quern::ID,
+    };
+    build(&accounts, &instruction::Initialize { args }, Vec::new())
+}
+
+/// Changes settings for new jobs. Signer: the protocol's authority.
+pub fn update_protocol(authority: &Pubkey, args: InitializeArgs) -> Instruction {
+    let accounts = accounts::UpdateProtocol {
+        authority: *authority,
+        protocol: addresses::protocol(),
+        event_authority: addresses::event_authority(),
+        program: quern::ID,
+    };
+    build(&accounts, &instruction::UpdateProtocol { args }, Vec::new())
+}
+
+/// Names a successor of the authority; [`super::NOBODY`] withdraws a proposal. Signer: the protocol's authority.
+pub fn propose_authority(authority: &Pubkey, proposed: &Pubkey) -> Instruction {
+    let accounts = accounts::ProposeAuthority {
+        authority: *authority,
+        protocol: addresses::protocol(),
+        event_authority: addresses::event_authority(),
+        program: quern::ID,
+    };
+    build(&accounts, &instruction::ProposeAuthority { proposed: *proposed }, Vec::new())
+}
+
+/// Takes the protocol over. Signer: who was proposed.
+pub fn accept_authority(proposed: &Pubkey) -> Instruction {
+    let accounts = accounts::AcceptAuthority {
+        proposed: *proposed,
+        protocol: addresses::protocol(),
+        event_authority: addresses::event_authority(),
+        program: quern::ID,
+    };
+    build(&accounts, &instruction::AcceptAuthority {}, Vec::new())
+}
+
+/// Stops or allows new models, jobs and takes. Signer: the authority, or, to stop only, the guardian.
+pub fn set_pause(signer: &Pubkey, paused: bool) -> Instruction {
+    let accounts = accounts::SetPause {
+        signer: *signer,
+        protocol: addresses::protocol(),
+        event_authority: addresses::event_authority(),
+        program: quern::ID,
+    };
+    build(&accounts, &instruction::SetPause { paused }, Vec::new())
+}
+
+/// Takes a mint in and creates its vault. Signer: the protocol's authority, who pays. `token_program` owns the mint.
+pub fn register_mint(authority: &Pubkey, mint: &Pubkey, token_program: &Pubkey, rates: MintRates) -> Instruction {
+    let accounts = accounts::RegisterMint {
+        authority: *authority,
+        protocol: addresses::protocol(),
+        emission: addresses::emission(),
+        mint: *mint,
+        mint_config: addresses::mint_config(mint),
+        vault: addresses::vault(mint),
+        token_program: *token_program,
+        system_program: addresses::SYSTEM_PROGRAM,
+        event_authority: addresses::event_authority(),
+        program: quern::ID,
+    };
+    build(&accounts, &instruction::RegisterMint { rates }, Vec::new())
+}
+
+/// Changes a mint's rates for new jobs, or stops new jobs in it. Signer: the protocol's authority.
+pub fn update_mint(authority: &Pubkey, mint: &Pubkey, args: UpdateMintArgs) -> Instruction {
+    let accounts = accounts::UpdateMint {
+        authority: *authority,
+        protocol: addresses::protocol(),
+        emission: addresses::emission(),
+        mint_config: addresses::mint_config(mint),
+        event_authority: addresses::event_authority(),
+        program: quern::ID,
+    };
+    build(&accounts, &instruction::UpdateMint { args }, Vec::new())
+}
+
+/// Sets rewards; the emission's purse in `reward_mint` must be open (see [`super::open_purse`] with
+/// [`addresses::emission`] as owner). Signer: the protocol's authority.
+pub fn configure_emission(authority: &Pubkey, reward_mint: &Pubkey, args: ConfigureEmissionArgs) -> Instruction {
+    let emission = addresses::emission();
+    let accounts = accounts::ConfigureEmission {
+        authority: *authority,
+        protocol: addresses::protocol(),
+        emission,
+        mint_config: addresses::mint_config(reward_mint),
+        emission_purse: addresses::purse(&emission, reward_mint),
+        event_authority: addresses::event_authority(),
+        program: quern::ID,
+    };
+    build(&accounts, &instruction::ConfigureEmission { args }, Vec::new())
+}

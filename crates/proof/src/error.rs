@@ -1,0 +1,103 @@
+//! What can go wrong off chain. On chain there is only [`SealError`](crate::SealError).
+
+use crate::{
+    hash::Hash,
+    path::PathError,
+    program::{Fault, Operand, SealError},
+    shape::{DType, MAX_DIM},
+};
+
+/// An error of this crate, with what to do about it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The program could not have been sealed.
+    #[error("the program can't be evaluated: {0}")]
+    Program(#[from] Fault),
+    /// A tensor has no rows or columns, or too many.
+    #[error("a tensor of {rows} x {cols} is not allowed: use 1 to {MAX_DIM} rows and columns")]
+    Dimensions {
+        /// Its rows.
+        rows: u32,
+        /// Its columns.
+        cols: u32,
+    },
+    /// The data have another length than the shape.
+    #[error("a tensor of this shape has {expected} bytes, not {found}: give exactly its values")]
+    DataLength {
+        /// What the shape implies.
+        expected: u64,
+        /// What was given.
+        found: u64,
+    },
+    /// Values of one type were wanted from a tensor of another.
+    #[error("the tensor holds {found:?}, not {wanted:?}: read it as what it is")]
+    DType {
+        /// What was asked for.
+        wanted: DType,
+        /// What it holds.
+        found: DType,
+    },
+    /// Another number of tensors than the program has.
+    #[error("the program has {expected} {what}, not {found}: give one tensor each, in order")]
+    Count {
+        /// "inputs", "weights" or "ops".
+        what: &'static str,
+        /// What the program says.
+        expected: usize,
+        /// What was given.
+        found: usize,
+    },
+    /// A tensor doesn't have the shape that the program gives it.
+    #[error(
+        "{operand:?} must be {expected}, not {found}: give the tensor that the program was sealed for"
+    )]
+    Shape {
+        /// Which tensor.
+        operand: Operand,
+        /// What the program says.
+        expected: std::string::String,
+        /// What was given.
+        found: std::string::String,
+    },
+    /// A tensor's data root is not the one that was committed to.
+    #[error(
+        "the data of {operand:?} do not match the root that was committed to: fetch them again, from another place if need be"
+    )]
+    Root {
+        /// Which tensor.
+        operand: Operand,
+        /// The root of the data at hand.
+        found: Hash,
+    },
+    /// The outputs would take more memory than allowed.
+    #[error(
+        "the outputs of all ops would take {bytes} bytes, more than the limit of {limit}: use fewer batch rows"
+    )]
+    TooLarge {
+        /// What they would take.
+        bytes: u64,
+        /// The limit.
+        limit: u64,
+    },
+    /// A file does not have the format that it should have.
+    #[error("not a {what}: {why}")]
+    File {
+        /// "tensor file", "bundle" or "trace file".
+        what: &'static str,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+    /// There is no such node, row or op.
+    #[error("there is no such position in the tree: it lies beyond what the shape has")]
+    NoSuchPosition,
+    /// An opening doesn't lead to its root.
+    #[error("an opening was refused: {0}")]
+    Path(#[from] PathError),
+}
+
+impl From<SealError> for Error {
+    fn from(error: SealError) -> Self {
+        Self::Program(error.into())
+    }
+}

@@ -1,0 +1,331 @@
+//! Running a tensor program over whole tensors.
+
+use std::{format, string::String, vec::Vec};
+
+use crate::{
+    Error, Tensor, commit,
+    hash::Hash,
+    ops::cell,
+    program::{Op, Operand, Program, SealError},
+    shape::{DType, Shape},
+};
+
+/// What [`run`] lets the outputs of all ops take together.
+pub const DEFAULT_MAX_TRACE_BYTES: u64 = 1 << 33;
+
+/// The outputs of all ops, in order; the last one is the program's result.
+///
+/// The data are not compared with any root: see [`check_weights`] and [`check_inputs`].
+///
+/// # Errors
+/// A program that could not have been sealed, batch rows that don't fit it, tensors of other counts or shapes, or outputs
+/// above [`DEFAULT_MAX_TRACE_BYTES`].
+pub fn run(
+    program: &Program<'_>,
+    batch_rows: u32,
+    inputs: &[Tensor],
+    weights: &[Tensor],
+) -> Result<Vec<Tensor>, Error> {
+    run_within(
+        program,
+        batch_rows,
+        inputs,
+        weights,
+        DEFAULT_MAX_TRACE_BYTES,
+    )
+}
+
+/// [`run`] with the caller's own limit for the bytes of all outputs.
+///
+/// # Errors
+/// As for [`run`].
+pub fn run_within(
+    program: &Program<'_>,
+    batch_rows: u32,
+    inputs: &[Tensor],
+    weights: &[Tensor],
+    max_trace_bytes: u64,
+) -> Result<Vec<Tensor>, Error> {
+    program.check()?;
+    program.check_batch_rows(batch_rows)?;
+    check_input_shapes(program, batch_rows, inputs)?;
+    check_weight_shapes(program, weights)?;
+    let bytes = program.trace_bytes(batch_rows)?;
+    if bytes > max_trace_bytes {
+        return Err(Error::TooLarge {
+            bytes,
+            limit: max_trace_bytes,
+        });
+    }
+    let mut outputs: Vec<Tensor> = Vec::with_capacity(program.op_count());
+    for index in 0..program.op_count() {
+        let operands = Operands {
+            inputs,
+            weights,
+            outputs: &outputs,
+        };
+        let output = operands.apply(&program.op(index)?, &program.output(index)?, batch_rows)?;
+        outputs.push(output);
+    }
+    Ok(outputs)
+}
+
+/// Runs one op on its own, for whoever recomputes a single output: `outputs` are those of the earlier ops.
+///
+/// # Errors
+/// As for [`run`].
+pub fn run_op(
+    program: &Program<'_>,
+    index: usize,
+    batch_rows: u32,
+    inputs: &[Tensor],
+    weights: &[Tensor],
+    outputs: &[Tensor],
+) -> Result<Tensor, Error> {
+    program.check()?;
+    program.check_batch_rows(batch_rows)?;
+    check_input_shapes(program, batch_rows, inputs)?;
+    check_weight_shapes(program, weights)?;
+    check_output_shapes(program, batch_rows, outputs)?;
+    Operands {
+        inputs,
+        weights,
+        outputs,
+    }
+    .apply(&program.op(index)?, &program.output(index)?, batch_rows)
+}
+
+/// Whether the tensors have the shapes of the job's inputs.
+///
+/// # Errors
+/// [`Error::Count`], [`Error::Shape`].
+pub fn check_input_shapes(
+    program: &Program<'_>,
+    batch_rows: u32,
+    inputs: &[Tensor],
+) -> Result<(), Error> {
+    check_count("inputs", program.input_count(), inputs)?;
+    for (index, tensor) in inputs.iter().enumerate() {
+        let operand = Operand::Input(index as u8);
+        check_shape(operand, &program.input(index)?, batch_rows, tensor)?;
+    }
+    Ok(())
+}
+
+/// Whether the tensors have the shapes of the model's weights.
+///
+/// # Errors
+/// [`Error::Count`], [`Error::Shape`].
+pub fn check_weight_shapes(program: &Program<'_>, weights: &[Tensor]) -> Result<(), Error> {
+    check_count("weights", program.weight_count(), weights)?;
+    for (index, tensor) in weights.iter().enumerate() {
+        let operand = Operand::Weight(index as u8);
+        check_shape(operand, &program.weight(index)?.shape, 0, tensor)?;
+    }
+    Ok(())
+}
+
+/// Whether the tensors have the shapes of the first ops' outputs (all of them, or fewer).
+///
+/// # Errors
+/// [`Error::Count`] for more than the program has, [`Error::Shape`].
+pub fn check_output_shapes(
+    program: &Program<'_>,
+    batch_rows: u32,
+    outputs: &[Tensor],
+) -> Result<(), Error> {
+    if outputs.len() > program.op_count() {
+        check_count("ops", program.op_count(), outputs)?;
+    }
+    for (index, tensor) in outputs.iter().enumerate() {
+        let operand = Operand::Op(index as u8);
+        check_shape(operand, &program.output(index)?, batch_rows, tensor)?;
+    }
+    Ok(())
+}
+
+/// Whether the weights are those that the model commits to: shapes and data roots.
+///
+/// # Errors
+/// [`Error::Count`], [`Error::Shape`], [`Error::Root`].
+pub fn check_weights(program: &Program<'_>, weights: &[Tensor]) -> Result<(), Error> {
+    check_weight_shapes(program, weights)?;
+    for (index, tensor) in weights.iter().enumerate() {
+        check_root(
+            Operand::Weight(index as u8),
+            &program.weight(index)?.root,
+            tensor,
+        )?;
+    }
+    Ok(())
+}
+
+/// Whether the inputs are those that the job commits to: shapes and data roots.
+///
+/// # Errors
+/// [`Error::Count`], [`Error::Shape`], [`Error::Root`].
+pub fn check_inputs(
+    program: &Program<'_>,
+    batch_rows: u32,
+    inputs: &[Tensor],
+    roots: &[Hash],
+) -> Result<(), Error> {
+    check_input_shapes(program, batch_rows, inputs)?;
+    if roots.len() != inputs.len() {
+        return Err(Error::Count {
+            what: "inputs",
+            expected: inputs.len(),
+            found: roots.len(),
+        });
+    }
+    for (index, (tensor, root)) in inputs.iter().zip(roots).enumerate() {
+        check_root(Operand::Input(index as u8), root, tensor)?;
+    }
+    Ok(())
+}
+
+fn check_count(what: &'static str, expected: usize, tensors: &[Tensor]) -> Result<(), Error> {
+    if tensors.len() == expected {
+        return Ok(());
+    }
+    Err(Error::Count {
+        what,
+        expected,
+        found: tensors.len(),
+    })
+}
+
+fn check_shape(
+    operand: Operand,
+    shape: &Shape,
+    batch_rows: u32,
+    tensor: &Tensor,
+) -> Result<(), Error> {
+    let rows = shape.rows.count(batch_rows);
+    if (shape.dtype, rows, shape.cols) == (tensor.dtype(), tensor.rows(), tensor.cols()) {
+        return Ok(());
+    }
+    let expected: String = format!("{:?} {rows} x {}", shape.dtype, shape.cols);
+    Err(Error::Shape {
+        operand,
+        expected,
+        found: tensor.describe(),
+    })
+}
+
+fn check_root(operand: Operand, root: &Hash, tensor: &Tensor) -> Result<(), Error> {
+    let found = commit::data_root(tensor);
+    if found == *root {
+        Ok(())
+    } else {
+        Err(Error::Root { operand, found })
+    }
+}
+
+/// Rows of `a` that a product takes at a time: they and one row of `b` stay in the nearest cache while `b` streams by.
+const ROW_BLOCK: usize = 16;
+
+struct Operands<'t> {
+    inputs: &'t [Tensor],
+    weights: &'t [Tensor],
+    outputs: &'t [Tensor],
+}
+
+impl Operands<'_> {
+    fn get(&self, operand: Operand) -> Result<&Tensor, Error> {
+        let found = match operand {
+            Operand::Op(index) => self.outputs.get(index as usize),
+            Operand::Input(index) => self.inputs.get(index as usize),
+            Operand::Weight(index) => self.weights.get(index as usize),
+        };
+        found.ok_or_else(|| SealError::UnknownOperand.into())
+    }
+
+    /// One op; shapes have been checked.
+    fn apply(&self, op: &Op, shape: &Shape, batch_rows: u32) -> Result<Tensor, Error> {
+        let a = self.get(op.a())?;
+        let bytes = shape.bytes(batch_rows);
+        let too_large = Error::TooLarge {
+            bytes,
+            limit: isize::MAX as u64,
+        };
+        let mut data = Vec::new();
+        match usize::try_from(bytes) {
+            Ok(len) if data.try_reserve_exact(len).is_ok() => data.resize(len, 0u8),
+            _ => return Err(too_large),
+        }
+        match *op {
+            Op::MatMul { b, .. } => {
+                product(a, self.get(b)?, &mut data, |out: &mut [u8; 4], _, a, b| {
+                    *out = cell::matmul(a, b).to_le_bytes();
+                });
+            }
+            Op::QLinear {
+                w,
+                bias,
+                mult,
+                shift,
+                lo,
+                hi,
+                ..
+            } => {
+                let (bias, mult) = (self.get(bias)?.to_i32()?, self.get(mult)?.to_i32()?);
+                let columns: Vec<(i32, i32)> = bias.into_iter().zip(mult).collect();
+                product(a, self.get(w)?, &mut data, |out: &mut [u8; 1], j, a, w| {
+                    let (bias, mult) = columns.get(j).copied().unwrap_or_default();
+                    *out = [cell::qlinear(a, w, bias, mult, shift, lo, hi) as u8];
+                });
+            }
+            Op::Lut { table, .. } => {
+                let table = self.get(table)?.data();
+                if let Some(table) = table.first_chunk::<256>() {
+                    for (out, a) in data.iter_mut().zip(a.data()) {
+                        *out = cell::lut(*a as i8, table) as u8;
+                    }
+                }
+            }
+            Op::Add { b, .. } => {
+                for ((out, a), b) in data.iter_mut().zip(a.data()).zip(self.get(b)?.data()) {
+                    *out = cell::add(*a as i8, *b as i8) as u8;
+                }
+            }
+            Op::ArgMax { .. } => {
+                let argmax = match a.dtype() {
+                    DType::I8 => cell::argmax_i8,
+                    DType::I32 => cell::argmax_i32,
+                };
+                for (out, row) in data.as_chunks_mut::<4>().0.iter_mut().zip(a.row_slices()) {
+                    *out = argmax(row).to_le_bytes();
+                }
+            }
+        }
+        Tensor::from_bytes(shape.dtype, shape.rows.count(batch_rows), shape.cols, data)
+    }
+}
+
+/// Calls `cell(out, j, row i of a, row j of b)` for every cell of a product; an output value takes `SIZE` bytes.
+#[inline]
+fn product<const SIZE: usize>(
+    a: &Tensor,
+    b: &Tensor,
+    data: &mut [u8],
+    cell: impl Fn(&mut [u8; SIZE], usize, &[u8], &[u8]),
+) {
+    let k = a.geometry().row_bytes() as usize;
+    let out_row_bytes = b.rows() as usize * SIZE;
+    let blocks = data
+        .chunks_mut(out_row_bytes * ROW_BLOCK)
+        .zip(a.data().chunks(k * ROW_BLOCK));
+    for (out_block, a_block) in blocks {
+        for (j, b_row) in b.row_slices().enumerate() {
+            for (out_row, a_row) in out_block
+                .chunks_exact_mut(out_row_bytes)
+                .zip(a_block.chunks_exact(k))
+            {
+                if let Some(out) = out_row.as_chunks_mut::<SIZE>().0.get_mut(j) {
+                    cell(out, j, a_row, b_row);
+                }
+            }
+        }
+    }
+}

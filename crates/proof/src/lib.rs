@@ -1,0 +1,47 @@
+//! Quern's tensor programs: deterministic integer arithmetic that a whole network can commit to and that one
+//! transaction can judge.
+//!
+//! The on-chain program, the provider, the watcher and the client all call this crate, so that there is one
+//! implementation of every rule. It has two halves:
+//!
+//! | half | modules | needs |
+//! | --- | --- | --- |
+//! | what the chain calls | [`program`], [`shape`], [`ops`], [`hash`], [`path`] | nothing: no heap, no `std` |
+//! | whole tensors | `tensor`, `eval`, `commit`, `builder`, `file` | the feature `std` (on by default) |
+//!
+//! The workspace dependency switches the default features off; a crate that runs off chain asks for
+//! `features = ["std"]`. Nothing here touches a file, a clock or a network: loaders take bytes.
+//!
+//! Integers are little-endian everywhere. `tests/golden/proof.json` freezes the formats; `tests/golden/check.py`
+//! reproduces them from the design alone.
+#![no_std]
+#![forbid(unsafe_code)]
+
+#[cfg(feature = "std")]
+extern crate std;
+
+pub mod hash;
+pub mod ops;
+pub mod path;
+pub mod program;
+pub mod shape;
+
+#[cfg(feature = "std")]
+pub mod builder;
+#[cfg(feature = "std")]
+pub mod commit;
+#[cfg(feature = "std")]
+mod error;
+#[cfg(feature = "std")]
+pub mod eval;
+#[cfg(feature = "std")]
+pub mod file;
+#[cfg(feature = "std")]
+pub mod tensor;
+
+pub use hash::Hash;
+pub use program::{Macs, Op, Operand, Program, SealError};
+pub use shape::{DType, Geometry, Rows, Shape};
+
+#[cfg(feature = "std")]
+pub use {error::Error, tensor::Tensor};

@@ -1,0 +1,198 @@
+//! The arithmetic of one cell. The evaluator and the judge call the same functions on the same row slices.
+//!
+//! i8 values are passed as the bytes that commitments and evidence hold.
+
+/// One cell of each op.
+///
+/// The functions trust the lengths that the program implies: rows of equal length for a product, at most
+/// [`crate::shape::MAX_INNER`] long. Beyond that they wrap; they never panic.
+pub mod cell {
+    /// Values that the inner loop takes at a time: what a vector register of today's machines holds.
+    const LANES: usize = 32;
+
+    /// `MATMUL`: the sum of products of two rows.
+    ///
+    /// With at most 32,768 products of two i8 the sum is at most 2^29, so i32 is exact.
+    #[inline]
+    pub fn matmul(a: &[u8], b: &[u8]) -> i32 {
+        // Wrapping, because a check in the inner loop would keep it from being vectorised.
+        let product = |a: u8, b: u8| i32::from(i16::from(a as i8).wrapping_mul(i16::from(b as i8)));
+        let ((a_chunks, a_rest), (b_chunks, b_rest)) =
+            (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
+        let mut sum = 0i32;
+        for (a, b) in a_chunks.iter().zip(b_chunks) {
+            let mut part = 0i32;
+            for (a, b) in a.iter().zip(b) {
+                part = part.wrapping_add(product(*a, *b));
+            }
+            sum = sum.wrapping_add(part);
+        }
+        for (a, b) in a_rest.iter().zip(b_rest) {
+            sum = sum.wrapping_add(product(*a, *b));
+        }
+        sum
+    }
+
+    /// What `QLINEAR` makes of a sum: `clamp(((sum + bias) * mult + half) >> shift, lo, hi)`, half = 1 << (shift - 1).
+    ///
+    /// Exact for |sum| <= 2^29 and shift 1 to 47: |sum + bias| < 2^32, and with half the product stays below 2^63.
+    #[inline]
+    pub fn requantise(sum: i32, bias: i32, mult: i32, shift: u8, lo: i8, hi: i8) -> i8 {
+        let scaled = (i64::from(sum) + i64::from(bias)).wrapping_mul(i64::from(mult));
+        let half = 1i64.wrapping_shl(u32::from(shift).wrapping_sub(1));
+        let rounded = scaled.wrapping_add(half).wrapping_shr(u32::from(shift));
+        // Not `clamp`, which panics where lo is above hi.
+        rounded.min(i64::from(hi)).max(i64::from(lo)) as i8
+    }
+
+    /// `QLINEAR`: a product, then [`requantise`].
+    #[inline]
+    pub fn qlinear(a: &[u8], w: &[u8], bias: i32, mult: i32, shift: u8, lo: i8, hi: i8) -> i8 {
+        requantise(matmul(a, w), bias, mult, shift, lo, hi)
+    }
+
+    /// `LUT`: `table[a + 128]`.
+    #[inline]
+    pub fn lut(a: i8, table: &[u8; 256]) -> i8 {
+        // Flipping the top bit of the byte is adding 128 to the value.
+        table[usize::from(a as u8 ^ 0x80)] as i8
+    }
+
+    /// `ADD`: saturating.
+    #[inline]
+    pub fn add(a: i8, b: i8) -> i8 {
+        a.saturating_add(b)
+    }
+
+    /// `ARGMAX` over a row of i8: the first index of the largest.
+    #[inline]
+    pub fn argmax_i8(row: &[u8]) -> i32 {
+        argmax(row.iter().map(|byte| i32::from(*byte as i8)))
+    }
+
+    /// `ARGMAX` over a row of i32 (little-endian): the first index of the largest.
+    #[inline]
+    pub fn argmax_i32(row: &[u8]) -> i32 {
+        argmax(
+            row.as_chunks::<4>()
+                .0
+                .iter()
+                .map(|b| i32::from_le_bytes(*b)),
+        )
+    }
+
+    #[inline]
+    fn argmax(values: impl Iterator<Item = i32>) -> i32 {
+        let (mut best, mut at) = (i32::MIN, 0);
+        for (index, value) in values.enumerate() {
+            // The first value needs no comparison: where all are i32::MIN, the answer is 0 as well.
+            if value > best {
+                (best, at) = (value, index as i32);
+            }
+        }
+        at
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::cell::*;
+
+    /// The bounds that make every op exact, at their very ends.
+    #[test]
+    fn bounds_of_the_accumulators() {
+        let k = i128::from(crate::shape::MAX_INNER);
+        let sum = k * 128 * 128;
+        assert_eq!(sum, 1 << 29);
+        let low = std::vec![0x80u8; crate::shape::MAX_INNER as usize];
+        assert_eq!(i128::from(matmul(&low, &low)), sum);
+        let high = std::vec![0x7fu8; crate::shape::MAX_INNER as usize];
+        assert_eq!(i128::from(matmul(&low, &high)), -k * 128 * 127);
+
+        let acc = sum + -i128::from(i32::MIN);
+        assert!(acc < 1 << 32, "|acc| < 2^32");
+        let product = acc * -i128::from(i32::MIN);
+        assert!(product < 1 << 63, "|acc x mult| < 2^63");
+        let half = 1i128 << (crate::program::MAX_SHIFT - 1);
+        assert!(product + half < 1 << 63, "and so with half");
+    }
+
+    #[test]
+    fn requantise_at_its_ends() {
+        let naive = |sum: i32, bias: i32, mult: i32, shift: u8, lo: i8, hi: i8| {
+            let scaled = (i128::from(sum) + i128::from(bias)) * i128::from(mult);
+            let rounded = (scaled + (1 << (shift - 1))).div_euclid(1 << shift);
+            rounded.clamp(lo.into(), hi.into()) as i8
+        };
+        let ends = [
+            i32::MIN,
+            i32::MIN + 1,
+            -3,
+            -2,
+            -1,
+            0,
+            1,
+            2,
+            3,
+            i32::MAX - 1,
+            i32::MAX,
+        ];
+        for sum in [-(1 << 29), -5, -1, 0, 1, 5, 1 << 29] {
+            for bias in ends {
+                for mult in ends {
+                    for shift in 1..=crate::program::MAX_SHIFT {
+                        for (lo, hi) in [(-128, 127), (0, 127), (-1, 1), (5, 5)] {
+                            assert_eq!(
+                                requantise(sum, bias, mult, shift, lo, hi),
+                                naive(sum, bias, mult, shift, lo, hi),
+                                "{sum} {bias} {mult} {shift} {lo} {hi}"
+                            );
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn halves_round_up() {
+        let at = |sum| requantise(sum, 0, 1, 1, -128, 127);
+        assert_eq!(
+            [at(-3), at(-2), at(-1), at(0), at(1), at(2), at(3)],
+            [-1, -1, 0, 0, 1, 1, 2]
+        );
+    }
+
+    #[test]
+    fn lut_reads_by_value() {
+        let mut table = [0u8; 256];
+        for (index, byte) in table.iter_mut().enumerate() {
+            *byte = index as u8;
+        }
+        for a in i8::MIN..=i8::MAX {
+            assert_eq!(lut(a, &table), (i32::from(a) + 128) as u8 as i8);
+        }
+    }
+
+    #[test]
+    fn argmax_takes_the_first() {
+        assert_eq!(argmax_i8(&[0x80, 0x80]), 0);
+        assert_eq!(argmax_i8(&[1, 127, 127]), 1);
+        assert_eq!(argmax_i8(&[0xff]), 0);
+        let row = |values: &[i32]| -> std::vec::Vec<u8> {
+            values.iter().flat_map(|v| v.to_le_bytes()).collect()
+        };
+        assert_eq!(argmax_i32(&row(&[i32::MIN, i32::MIN])), 0);
+        assert_eq!(argmax_i32(&row(&[i32::MIN, i32::MAX, i32::MAX])), 1);
+        assert_eq!(argmax_i32(&row(&[-1, -2, -1])), 0);
+    }
+
+    #[test]
+    fn nothing_panics_out_of_contract() {
+        assert_eq!(matmul(&[5, 2, 3], &[0xff]), -5);
+        let _ = requantise(i32::MIN, i32::MIN, i32::MIN, 0, 1, -1);
+        let _ = requantise(i32::MAX, i32::MAX, i32::MAX, 255, 1, -1);
+        assert_eq!(argmax_i32(&[]), 0);
+        assert_eq!(argmax_i32(&[1, 2, 3]), 0);
+    }
+}

@@ -1,0 +1,123 @@
+//! The one error of the crate.
+
+use std::net::SocketAddr;
+
+/// What can go wrong; each sentence says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum IndexerError {
+    /// The store's address has an unknown form.
+    #[error("store \"{0}\" is not understood: write sqlite:PATH, for example sqlite:quern.sqlite")]
+    BadStore(String),
+    /// Somebody else writes to this store.
+    #[error("store {0} is in use by another quern-indexer: stop that one or name another file")]
+    StoreInUse(String),
+    /// The store's file cannot be opened.
+    #[error("cannot open store {path}: {source}; check that its folder exists and can be written")]
+    OpenStore {
+        /// Which file.
+        path: String,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// The store belongs to another program or network.
+    #[error("this store holds {field} {stored}, but the node says {found}: name another --store, or the right --url and --program-id")]
+    WrongStore {
+        /// What differs.
+        field: &'static str,
+        /// What the store holds.
+        stored: String,
+        /// What was found.
+        found: String,
+    },
+    /// A stored value has an impossible form.
+    #[error("the store is damaged ({0}): restore a backup, or delete the file and index again")]
+    Damaged(&'static str),
+    /// The database failed.
+    #[error("the database failed: {0}; nothing of this batch was stored")]
+    Database(#[from] sqlx::Error),
+    /// The database's tables could not be brought up to date.
+    #[error("the store's tables cannot be brought up to date: {0}; was it written by a newer quern-indexer?")]
+    Migrate(#[from] sqlx::migrate::MigrateError),
+    /// The node failed to answer.
+    #[error("the node failed to answer {method}: {reason}; the cursor stays and the walk is tried again")]
+    Rpc {
+        /// Which call.
+        method: &'static str,
+        /// Why.
+        reason: String,
+    },
+    /// The node's history ended before the walk did.
+    #[error(
+        "the node's list of transactions ended at slot {reached}, before slot {wanted}: it lags or prunes; the cursor stays. \
+         Use a node that keeps the whole history"
+    )]
+    HistoryEnded {
+        /// Where it ended (0: at once).
+        reached: u64,
+        /// Where it should have ended.
+        wanted: u64,
+    },
+    /// The node answered with something that is not finalized.
+    #[error("the node listed {signature} as not finalized: the cursor stays and the walk is tried again")]
+    NotFinalized {
+        /// Which transaction.
+        signature: String,
+    },
+    /// A listed transaction cannot be had.
+    #[error("the node lists transaction {signature} but does not return it: the cursor stays and the walk is tried again")]
+    MissingTransaction {
+        /// Which transaction.
+        signature: String,
+    },
+    /// The node is older than the store.
+    #[error("the node's finalized slot {tip} is before the cursor {cursor}: it lags, or it is another network")]
+    NodeBehind {
+        /// The node's slot.
+        tip: u64,
+        /// Ours.
+        cursor: u64,
+    },
+    /// A transaction's form is not understood.
+    #[error("transaction {signature} cannot be read: {reason}; the cursor stays. Is this quern-indexer older than the node?")]
+    Unreadable {
+        /// Which transaction.
+        signature: String,
+        /// Why.
+        reason: String,
+    },
+    /// A recording cannot be read.
+    #[error("recording {path}: {reason}; it must hold one getTransaction reply as JSON on each line")]
+    Recording {
+        /// Which file.
+        path: String,
+        /// Why.
+        reason: String,
+    },
+    /// The HTTP address is taken.
+    #[error("cannot listen on {address}: {source}; stop what uses it or choose another --listen")]
+    Listen {
+        /// Which address.
+        address: SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Serving HTTP failed.
+    #[error("the HTTP server stopped: {0}")]
+    Serve(std::io::Error),
+    /// Rebuilt tables differ.
+    #[error("the tables rebuilt from {events} events differ from the stored ones ({stored} became {rebuilt}); the rebuilt ones are kept")]
+    RebuildDiffers {
+        /// How many events.
+        events: u64,
+        /// Hash before.
+        stored: String,
+        /// Hash after.
+        rebuilt: String,
+    },
+    /// A task of ours ended unexpectedly.
+    #[error("an internal task ended unexpectedly: {0}; please report it")]
+    Task(#[from] tokio::task::JoinError),
+}
+
+/// Result with [`IndexerError`].
+pub type Result<T, E = IndexerError> = std::result::Result<T, E>;

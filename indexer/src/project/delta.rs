@@ -1,0 +1,220 @@
+//! All rows that a set of events makes, ready to be merged into the tables.
+
+use {
+    crate::{
+        key::{EventId, Key},
+        project::{
+            Event, EntityKey, EntityRow, Total, TotalKey,
+            entity::{reward_mint, text_for},
+            key, money,
+            program::{EntityKind, QuernEvent},
+        },
+    },
+    std::collections::BTreeMap,
+};
+
+/// The bucket that holds everything; all others are hours since 1970.
+pub const ALL_TIME: i64 = i64::MIN;
+/// Seconds in a bucket.
+const BUCKET_SECS: i64 = 3_600;
+
+/// What providers are ranked by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Metric {
+    /// Atoms earned from prices, resolved milestones included.
+    Earned = 1,
+    /// Multiply-accumulates of settled milestones.
+    Macs = 2,
+    /// Settled milestones.
+    Milestones = 3,
+    /// Atoms of rewards accrued.
+    Rewards = 4,
+}
+
+impl Metric {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Earned, Self::Macs, Self::Milestones, Self::Rewards];
+
+    /// Its name in queries and replies.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Earned => "earned",
+            Self::Macs => "macs",
+            Self::Milestones => "milestones",
+            Self::Rewards => "rewards",
+        }
+    }
+
+    /// The metric with this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|metric| metric.name() == name)
+    }
+
+    /// Whether its value is an amount of one mint.
+    pub fn is_money(self) -> bool {
+        matches!(self, Self::Earned | Self::Rewards)
+    }
+}
+
+/// Which number of a provider.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ScoreKey {
+    /// What it counts.
+    pub metric: Metric,
+    /// Code of the assurance level; numbers of different levels are never added.
+    pub assurance: u8,
+    /// The mint of an amount, otherwise none.
+    pub mint: Key,
+    /// Hour since 1970, or [`ALL_TIME`].
+    pub bucket: i64,
+    /// The provider's owner.
+    pub provider: Key,
+}
+
+/// A step in a job's life; its event has the details.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// Name of the event.
+    pub name: &'static str,
+}
+
+/// A milestone that was paid in full.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settlement {
+    /// The slot.
+    pub slot: u64,
+    /// When, in seconds.
+    pub at: i64,
+    /// The job.
+    pub job: Key,
+    /// The provider's owner.
+    pub provider: Key,
+    /// Who paid.
+    pub client: Key,
+    /// The model, or nobody.
+    pub model: Key,
+    /// In which mint.
+    pub mint: Key,
+    /// The campaign, or nobody.
+    pub campaign: Key,
+    /// Code of the assurance level.
+    pub assurance: u8,
+    /// Which milestone, from 0.
+    pub milestone: u8,
+    /// Multiply-accumulates.
+    pub macs: u64,
+    /// Price.
+    pub price_atoms: u64,
+    /// Protocol fee.
+    pub fee_atoms: u64,
+    /// Royalty.
+    pub royalty_atoms: u64,
+    /// What the provider earned.
+    pub provider_atoms: u64,
+    /// Reward accrued, in atoms of the reward mint.
+    pub reward_atoms: u64,
+}
+
+/// Rows to merge into the tables.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Delta {
+    /// Latest values of accounts.
+    pub entities: BTreeMap<EntityKey, EntityRow>,
+    /// Numbers of providers.
+    pub scores: BTreeMap<ScoreKey, u128>,
+    /// Sums over everything.
+    pub totals: BTreeMap<TotalKey, Total>,
+    /// Time lines of jobs: job, its `seq`, the event.
+    pub steps: BTreeMap<(Key, u64, EventId), Step>,
+    /// Settled milestones.
+    pub settlements: BTreeMap<EventId, Settlement>,
+}
+
+impl Delta {
+    /// Adds what follows from one event. The caller sees to it that no event is added twice.
+    pub fn add(&mut self, event: &Event) {
+        let body = &event.body;
+        for change in body.changes() {
+            let address = key(&change.address);
+            let row = EntityRow::of(change, event.id, event.slot, text_for(body, change));
+            self.merge_entity((change.kind, address), row);
+            if change.kind == EntityKind::Job as u8 {
+                self.steps.insert((address, change.seq, event.id), Step { name: body.name() });
+            }
+        }
+        for (category, assurance, mint, atoms) in money::flows(body) {
+            let total = Total { atoms: u128::from(atoms), count: 1 };
+            self.totals.entry(TotalKey { category, assurance, mint }).or_default().merge(total);
+        }
+        self.add_scores(body);
+        if let QuernEvent::MilestoneSettled(settled) = body {
+            self.settlements.insert(
+                event.id,
+                Settlement {
+                    slot: event.slot,
+                    at: settled.at,
+                    job: key(&settled.job),
+                    provider: key(&settled.provider),
+                    client: key(&settled.client),
+                    model: key(&settled.model),
+                    mint: key(&settled.mint),
+                    campaign: key(&settled.campaign),
+                    assurance: settled.assurance,
+                    milestone: settled.milestone,
+                    macs: settled.macs,
+                    price_atoms: settled.price_atoms,
+                    fee_atoms: settled.fee_atoms,
+                    royalty_atoms: settled.royalty_atoms,
+                    provider_atoms: settled.provider_atoms,
+                    reward_atoms: settled.reward_atoms,
+                },
+            );
+        }
+    }
+
+    fn merge_entity(&mut self, key: EntityKey, row: EntityRow) {
+        match self.entities.get_mut(&key) {
+            Some(known) => known.merge(row),
+            None => drop(self.entities.insert(key, row)),
+        }
+    }
+
+    fn add_scores(&mut self, body: &QuernEvent) {
+        match body {
+            QuernEvent::MilestoneSettled(event) => {
+                let provider = key(&event.provider);
+                let mut add = |metric, mint, value| {
+                    self.add_score(metric, event.assurance, mint, event.at, provider, value);
+                };
+                add(Metric::Earned, key(&event.mint), event.provider_atoms);
+                add(Metric::Macs, Key::NONE, event.macs);
+                add(Metric::Milestones, Key::NONE, 1);
+                if let Some(mint) = reward_mint(body).filter(|_| event.reward_atoms > 0) {
+                    add(Metric::Rewards, mint, event.reward_atoms);
+                }
+            }
+            // A milestone that an arbiter split is money earned, but nothing that was settled in full.
+            QuernEvent::JobResolved(event) if event.provider_atoms > 0 => self.add_score(
+                Metric::Earned,
+                event.assurance,
+                key(&event.mint),
+                event.at,
+                key(&event.provider),
+                event.provider_atoms,
+            ),
+            _ => {}
+        }
+    }
+
+    fn add_score(&mut self, metric: Metric, assurance: u8, mint: Key, at: i64, provider: Key, value: u64) {
+        for bucket in [ALL_TIME, hour_of(at)] {
+            let score = self.scores.entry(ScoreKey { metric, assurance, mint, bucket, provider }).or_default();
+            *score = score.saturating_add(u128::from(value));
+        }
+    }
+}
+
+/// The hour in which a time lies.
+pub fn hour_of(at: i64) -> i64 {
+    at.div_euclid(BUCKET_SECS)
+}

@@ -1,0 +1,160 @@
+//! Sums of everything that moved, one category at a time, never mixing mints or assurance levels.
+
+use crate::{
+    key::Key,
+    project::{entity::reward_mint, key, program::QuernEvent},
+};
+
+macro_rules! categories {
+    ($($(#[$doc:meta])* $name:ident = $text:literal),* $(,)?) => {
+        /// Why atoms moved.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum Category { $($(#[$doc])* $name,)* }
+
+        impl Category {
+            /// Its name in the store and in replies.
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$name => $text,)* }
+            }
+        }
+    };
+}
+
+categories! {
+    /// Came into a vault.
+    Deposited = "deposited",
+    /// Left a vault.
+    Withdrawn = "withdrawn",
+    /// Reserved for new jobs.
+    Escrowed = "escrowed",
+    /// Bonds reserved by takes.
+    Bonded = "bonded",
+    /// Prices of milestones that were paid in full; the count is that of the milestones.
+    Settled = "settled",
+    /// Prices of milestones that an arbiter (or its silence) split; the count is that of the decisions.
+    Resolved = "resolved",
+    /// Providers' parts of prices.
+    Earnings = "earnings",
+    /// Model owners' parts of prices.
+    Royalties = "royalties",
+    /// The protocol's parts of prices.
+    Fees = "fees",
+    /// Arbiters' parts of prices.
+    Arbiters = "arbiters",
+    /// Burnt parts of prices.
+    Burnt = "burnt",
+    /// Escrow that went back to clients, resolved parts included.
+    Refunds = "refunds",
+    /// What clients got of late or overruled providers' bonds.
+    Penalties = "penalties",
+    /// Deposits of clients who rejected.
+    RejectDeposits = "reject_deposits",
+    /// Those of them that went to providers.
+    RejectDepositsLost = "reject_deposits_lost",
+    /// Provers' parts of slashed bonds.
+    SlashedToProvers = "slashed_to_provers",
+    /// Clients' parts of slashed bonds.
+    SlashedToClients = "slashed_to_clients",
+    /// The treasury's parts of slashed bonds.
+    SlashedToTreasury = "slashed_to_treasury",
+    /// Rewards accrued, in the reward mint.
+    Rewards = "rewards",
+    /// Rewards claimed, in the reward mint.
+    RewardsClaimed = "rewards_claimed",
+}
+
+/// Which sum.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct TotalKey {
+    /// Why the atoms moved.
+    pub category: Category,
+    /// Code of the assurance level, 0 where none is told.
+    pub assurance: u8,
+    /// In which mint.
+    pub mint: Key,
+}
+
+/// A sum.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Total {
+    /// Atoms in all.
+    pub atoms: u128,
+    /// How many events added to it.
+    pub count: u64,
+}
+
+impl Total {
+    /// Both in one.
+    pub fn merge(&mut self, other: Self) {
+        self.atoms = self.atoms.saturating_add(other.atoms);
+        self.count = self.count.saturating_add(other.count);
+    }
+}
+
+/// What an event adds to which sums. Zero amounts count too where the event always names them.
+pub(super) fn flows(event: &QuernEvent) -> Vec<(Category, u8, Key, u64)> {
+    use Category::*;
+    match event {
+        QuernEvent::Deposited(event) => vec![(Deposited, 0, key(&event.mint), event.amount_atoms)],
+        QuernEvent::Withdrawn(event) => vec![(Withdrawn, 0, key(&event.mint), event.amount_atoms)],
+        QuernEvent::RewardsClaimed(event) => vec![(RewardsClaimed, 0, key(&event.mint), event.amount_atoms)],
+        QuernEvent::JobCreated(event) => vec![(Escrowed, 0, key(&event.mint), event.escrow_atoms)],
+        QuernEvent::JobCancelled(event) => vec![(Refunds, 0, key(&event.mint), event.released_atoms)],
+        QuernEvent::MilestoneSettled(settled) => {
+            let (assurance, mint) = (settled.assurance, key(&settled.mint));
+            let mut flows = vec![
+                (Settled, assurance, mint, settled.price_atoms),
+                (Earnings, assurance, mint, settled.provider_atoms),
+                (Royalties, assurance, mint, settled.royalty_atoms),
+                (Fees, assurance, mint, settled.fee_atoms),
+            ];
+            if let Some(reward_mint) = reward_mint(event).filter(|_| settled.reward_atoms > 0) {
+                flows.push((Rewards, assurance, reward_mint, settled.reward_atoms));
+            }
+            flows
+        }
+        QuernEvent::JobResolved(event) => {
+            let (assurance, mint) = (event.assurance, key(&event.mint));
+            let refund_atoms = event.client_atoms.saturating_add(event.released_atoms);
+            let lost_atoms = if event.deposit_to_provider { event.deposit_atoms } else { 0 };
+            vec![
+                (Resolved, assurance, mint, event.price_atoms),
+                (Earnings, assurance, mint, event.provider_atoms),
+                (Royalties, assurance, mint, event.royalty_atoms),
+                (Fees, assurance, mint, event.fee_atoms),
+                (Arbiters, assurance, mint, event.arbiter_atoms),
+                (Burnt, assurance, mint, event.burn_atoms),
+                (Refunds, assurance, mint, refund_atoms),
+                (Penalties, assurance, mint, event.penalty_atoms),
+                (RejectDepositsLost, assurance, mint, lost_atoms),
+            ]
+        }
+        QuernEvent::JobExpired(event) => {
+            let mint = key(&event.mint);
+            vec![(Refunds, 0, mint, event.released_atoms), (Penalties, 0, mint, event.penalty_atoms)]
+        }
+        QuernEvent::SlashSettled(event) => {
+            let mint = key(&event.mint);
+            vec![
+                (Refunds, 0, mint, event.released_atoms),
+                (SlashedToProvers, 0, mint, event.prover_atoms),
+                (SlashedToClients, 0, mint, event.client_atoms),
+                (SlashedToTreasury, 0, mint, event.treasury_atoms),
+            ]
+        }
+        QuernEvent::JobTaken(taken) => {
+            job_mint(event).map_or_else(Vec::new, |mint| vec![(Bonded, 0, mint, taken.bond_atoms)])
+        }
+        QuernEvent::JobRejected(rejected) => {
+            job_mint(event).map_or_else(Vec::new, |mint| vec![(RejectDeposits, 0, mint, rejected.deposit_atoms)])
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// The mint of the job that an event changed, for events that do not name it.
+fn job_mint(event: &QuernEvent) -> Option<Key> {
+    use crate::project::program::{EntityKind, Job, read};
+    let change = event.changes().iter().find(|change| change.kind == EntityKind::Job as u8)?;
+    Some(key(&read::<Job>(&change.after)?.mint))
+}

@@ -1,0 +1,22 @@
+//! Bounds that hold for everybody, whatever the protocol's settings say.
+
+use anchor_lang::prelude::*;
+
+/// Highest fee that the protocol may set, in basis points.
+pub const MAX_FEE_BPS: u16 = 1_000;
+/// Highest royalty that a model's owner may set, in basis points.
+pub const MAX_ROYALTY_BPS: u16 = 5_000;
+/// Smallest bond of a refereed job, as a share of the price in basis points (twice the price).
+pub const MIN_REFEREED_BOND_BPS: u32 = 20_000;
+/// Longest URI that an instruction takes, in bytes.
+pub const MAX_URI_BYTES: usize = 200;
+/// Longest name of a provider or a model, in bytes of UTF-8.
+pub const MAX_NAME_BYTES: usize = 32;
+/// Longest time that any single step of a job may take, in seconds (a year).
+pub const MAX_STEP_SECS: u32 = 366 * 86_400;
+/// Longest window of review, response, reaction, resolution or grace, in seconds (30 days).
+pub const MAX_WINDOW_SECS: u32 = 30 * 86_400;
+/// Largest tensor program that a model may reserve room for, in bytes (one account creation allows 10,240).
+pub const MAX_PROGRAM_BYTES: u32 = 8_192;
+/// "Nobody" in an address field.
+pub const NOBODY: Address = Address::new_from_array([0; 32]);

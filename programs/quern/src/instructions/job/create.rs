@@ -1,0 +1,332 @@
+//! Creates a job and reserves its escrow.
+//!
+//! # Specification
+//! - SHALL be refused while the protocol is paused or the mint is disabled.
+//! - SHALL copy every rate, window, share, fee and person that holds for the job; the client names the highest fee and
+//!   royalty that it accepts.
+//! - SHALL reserve price x milestones in the client's purse.
+//! - SHALL require for *Refereed*: a sealed, active model, one milestone, no arbiter, inputs and batch rows that fit its
+//!   program, and price and bond of at least the mint's rates per multiply-accumulate; for *Accepted*: a pinned provider or
+//!   an arbiter.
+//! - SHALL require that the purses of treasury and royalty owner exist, so that no later step lacks one (P11).
+
+use {
+    crate::{
+        clock::Moment,
+        constants::{MAX_STEP_SECS, MAX_WINDOW_SECS, NOBODY},
+        error::{OrQuern, QuernError},
+        events::JobCreated,
+        ledger::{self, Part, require_purse_exists},
+        state::{
+            Assurance, Emission, Job, JobKind, JobState, LAYOUT_VERSION, MAX_INPUTS, MintConfig,
+            Model, Protocol, Purse, changed, model_program,
+        },
+        text,
+    },
+    anchor_lang::{address_eq, prelude::*},
+    quern_proof::program,
+    quern_rules::{bond, deadline, price},
+};
+
+/// What the client asks for.
+#[derive(Clone, Debug, PartialEq, Eq, AnchorSerialize, AnchorDeserialize, IdlType)]
+pub struct CreateJobArgs {
+    /// Code of [`JobKind`].
+    pub kind: u8,
+    /// Code of [`Assurance`].
+    pub assurance: u8,
+    /// 1 for refereed jobs, 1 to 255 for accepted ones.
+    pub milestones: u8,
+    /// Price of a milestone in atoms.
+    pub price_atoms: u64,
+    /// Bond of a take in atoms.
+    pub bond_atoms: u64,
+    /// Time to take it.
+    pub take_secs: u32,
+    /// Time to do a milestone.
+    pub work_secs: u32,
+    /// Time to challenge or reject a result.
+    pub review_secs: u32,
+    /// No new take after this time.
+    pub ends_by: i64,
+    /// Rows of the batch; 0 if no input has batch rows.
+    pub batch_rows: u32,
+    /// Highest fee that the client accepts.
+    pub max_fee_bps: u16,
+    /// Highest royalty that the client accepts.
+    pub max_royalty_bps: u16,
+    /// The only provider (by owner) that may take it, or zeroes.
+    pub pinned_provider: Address,
+    /// Who decides about a rejection, or zeroes.
+    pub arbiter: Address,
+    /// The campaign that it counts for, or zeroes.
+    pub campaign: Address,
+    /// Data roots of the inputs, in order.
+    pub input_roots: Vec<[u8; 32]>,
+    /// Where the inputs are, at most 200 bytes.
+    pub input_uri: String,
+}
+
+/// Accounts of `create_job`. Remaining, read-only: the purses of the treasury and of the royalty owner in the job's mint,
+/// as far as they are not the client's own.
+#[event_cpi]
+#[derive(Accounts)]
+pub struct CreateJob {
+    /// Who pays: escrow and rent.
+    #[account(mut)]
+    pub client: Signer,
+    /// The protocol; there is only one account of this type.
+    pub protocol: Account<Protocol>,
+    /// The emission; there is only one account of this type.
+    pub emission: Account<Emission>,
+    /// Configuration of the mint; must be the purse's.
+    pub mint_config: Account<MintConfig>,
+    /// The client's purse.
+    #[account(mut)]
+    pub purse: Account<Purse>,
+    /// The model, if the job uses one: any that this program created.
+    pub model: Option<Account<Model>>,
+    /// The job, created here.
+    #[account(
+        init,
+        payer = client,
+        seeds = [Job::SEED, purse.address().as_ref(), &purse.jobs_created.get().to_le_bytes()],
+        bump,
+    )]
+    pub job: Account<Job>,
+    /// Creates accounts.
+    pub system_program: Program<System>,
+}
+
+impl CreateJob {
+    fn validate(&self, args: &CreateJobArgs, moment: &Moment) -> Result<Assurance> {
+        require!(!self.protocol.paused.get(), QuernError::Paused);
+        require!(
+            address_eq(&self.purse.owner, self.client.address()),
+            QuernError::NotAuthorized
+        );
+        require!(
+            address_eq(&self.purse.mint, &self.mint_config.mint),
+            QuernError::WrongMint
+        );
+        require!(self.mint_config.enabled.get(), QuernError::MintDisabled);
+        require!(
+            JobKind::from_code(args.kind).is_some(),
+            QuernError::UnknownKind
+        );
+        let assurance = Assurance::from_code(args.assurance).ok_or(QuernError::UnknownKind)?;
+        require!(
+            address_eq(&args.campaign, &NOBODY),
+            QuernError::CampaignUnknown
+        );
+        self.validate_times(args, assurance, moment)?;
+        self.validate_parties(args, assurance)?;
+        require!(
+            self.protocol.terms.fee_bps.get() <= args.max_fee_bps,
+            QuernError::RateAboveLimit
+        );
+        if let Some(model) = &self.model {
+            require!(model.active.get(), QuernError::ModelInactive);
+            require!(
+                model.royalty_bps.get() <= args.max_royalty_bps,
+                QuernError::RateAboveLimit
+            );
+        }
+        Ok(assurance)
+    }
+
+    fn validate_times(
+        &self,
+        args: &CreateJobArgs,
+        assurance: Assurance,
+        moment: &Moment,
+    ) -> Result<()> {
+        for secs in [args.take_secs, args.work_secs] {
+            require!((1..=MAX_STEP_SECS).contains(&secs), QuernError::BadTimeSpan);
+        }
+        let (_, least_review_secs) = self.protocol.floors(assurance);
+        require!(
+            (least_review_secs..=MAX_WINDOW_SECS).contains(&args.review_secs),
+            QuernError::BadTimeSpan
+        );
+        let latest = moment.now.saturating_add(i64::from(MAX_STEP_SECS));
+        require!(
+            args.ends_by > moment.now && args.ends_by <= latest,
+            QuernError::BadTimeSpan
+        );
+        Ok(())
+    }
+
+    fn validate_parties(&self, args: &CreateJobArgs, assurance: Assurance) -> Result<()> {
+        let has_arbiter = !address_eq(&args.arbiter, &NOBODY);
+        let is_pinned = !address_eq(&args.pinned_provider, &NOBODY);
+        match assurance {
+            Assurance::Refereed => {
+                require!(
+                    args.milestones == 1 && !has_arbiter,
+                    QuernError::BadMilestones
+                );
+            }
+            Assurance::Accepted => {
+                require!(args.milestones >= 1, QuernError::BadMilestones);
+                require!(has_arbiter || is_pinned, QuernError::NeedsProviderOrArbiter);
+            }
+        }
+        let client = self.client.address();
+        require!(
+            !(is_pinned && address_eq(&args.pinned_provider, client)),
+            QuernError::OwnJob
+        );
+        let arbiter_is_party = address_eq(&args.arbiter, client)
+            || (is_pinned && address_eq(&args.arbiter, &args.pinned_provider));
+        require!(
+            !(has_arbiter && arbiter_is_party),
+            QuernError::ArbiterIsParty
+        );
+        Ok(())
+    }
+
+    /// Multiply-accumulates of a milestone: from the model's program and the batch, never from anybody's word.
+    fn macs(&self, args: &CreateJobArgs, assurance: Assurance) -> Result<u64> {
+        require!(
+            args.input_roots.len() <= MAX_INPUTS,
+            QuernError::InputsDoNotFit
+        );
+        let sealed = self.model.as_ref().filter(|model| model.sealed.get());
+        let Some(model) = sealed else {
+            require!(assurance == Assurance::Accepted, QuernError::ModelNotSealed);
+            return Ok(0);
+        };
+        if assurance == Assurance::Accepted && args.input_roots.is_empty() {
+            // Fine-tuning or serving a sealed model is not a run of its program.
+            return Ok(0);
+        }
+        let program = program::Program::parse(model_program(model)?).or_quern()?;
+        require!(
+            program.input_count() == args.input_roots.len(),
+            QuernError::InputsDoNotFit
+        );
+        require!(
+            program.check_batch_rows(args.batch_rows).is_ok(),
+            QuernError::InputsDoNotFit
+        );
+        let macs = program::Macs {
+            fixed: model.macs_fixed.get(),
+            per_row: model.macs_per_row.get(),
+        };
+        macs.total(args.batch_rows)
+            .ok_or(QuernError::Overflow.into())
+    }
+
+    fn validate_price(&self, args: &CreateJobArgs, assurance: Assurance, macs: u64) -> Result<()> {
+        let config = &self.mint_config;
+        let judged_macs = if assurance == Assurance::Refereed {
+            macs
+        } else {
+            0
+        };
+        let least_price = price::least_price(
+            config.least_price_atoms.get(),
+            config.price_per_gmac_atoms.get(),
+            judged_macs,
+        )
+        .or_quern()?;
+        require!(args.price_atoms >= least_price, QuernError::PriceTooLow);
+        let (bond_bps, _) = self.protocol.floors(assurance);
+        let least_bond = bond::least_bond(
+            args.price_atoms,
+            bond_bps,
+            config.bond_per_gmac_atoms.get(),
+            judged_macs,
+        )
+        .or_quern()?;
+        require!(args.bond_atoms >= least_bond, QuernError::BondTooLow);
+        Ok(())
+    }
+
+    /// Treasury and royalty owner will be credited: their purses must be the client's own or among the remaining accounts.
+    fn validate_purses(&self, views: &[AccountView]) -> Result<()> {
+        let royalty_owner = self.model.as_ref().map(|model| &model.owner);
+        for owner in [Some(&self.protocol.treasury_owner), royalty_owner]
+            .into_iter()
+            .flatten()
+        {
+            if !address_eq(owner, &self.purse.owner) {
+                require_purse_exists(views, owner, &self.purse.mint)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Reserves the escrow and writes the job.
+pub fn handle_create_job(ctx: &mut Context<CreateJob>, args: CreateJobArgs) -> Result<()> {
+    let moment = Moment::read()?;
+    let assurance = ctx.accounts.validate(&args, &moment)?;
+    let macs = ctx.accounts.macs(&args, assurance)?;
+    ctx.accounts.validate_price(&args, assurance, macs)?;
+    let views = ctx.remaining_accounts()?;
+    ctx.accounts.validate_purses(&views)?;
+    let escrow_atoms = price::escrow(args.price_atoms, args.milestones).or_quern()?;
+    let deadline = deadline::open(moment.now, args.take_secs, args.ends_by).or_quern()?;
+    let bump = ctx.bumps.job;
+
+    let accounts = &mut ctx.accounts;
+    let purse = &mut accounts.purse;
+    ledger::transfer(
+        core::slice::from_mut(purse),
+        (0, Part::Free),
+        (0, Part::Reserved),
+        escrow_atoms,
+    )?;
+    let n = purse.jobs_created;
+    purse.jobs_created = n.checked_add(1u64).ok_or(QuernError::Overflow)?;
+
+    let job = &mut accounts.job;
+    job.version = LAYOUT_VERSION;
+    job.bump = bump;
+    job.kind = args.kind;
+    job.assurance = args.assurance;
+    job.milestones = args.milestones;
+    job.n = n;
+    job.created_at = moment.now.into();
+    job.client = *accounts.client.address();
+    job.mint = accounts.mint_config.mint;
+    job.treasury_owner = accounts.protocol.treasury_owner;
+    job.pinned_provider = args.pinned_provider;
+    job.arbiter = args.arbiter;
+    job.campaign = args.campaign;
+    if let Some(model) = &accounts.model {
+        job.model = *model.address();
+        job.royalty_owner = model.owner;
+        job.royalty_bps = model.royalty_bps;
+    }
+    job.price_atoms = args.price_atoms.into();
+    job.bond_atoms = args.bond_atoms.into();
+    job.macs = macs.into();
+    job.reward_rate_e9 = accounts.mint_config.reward_rate_e9;
+    job.reward_weight_bps = accounts.emission.weight_bps(assurance).into();
+    job.ends_by = args.ends_by.into();
+    job.take_secs = args.take_secs.into();
+    job.work_secs = args.work_secs.into();
+    job.review_secs = args.review_secs.into();
+    job.batch_rows = args.batch_rows.into();
+    job.input_roots[..args.input_roots.len()].copy_from_slice(&args.input_roots);
+    job.input_uri_hash = text::uri_hash(&args.input_uri)?;
+    job.terms = accounts.protocol.terms;
+    job.enter(JobState::Open, deadline, &moment);
+
+    let (client, model, mint, address) = (job.client, job.model, job.mint, *job.address());
+    let changes = vec![changed(&mut accounts.job)?, changed(&mut accounts.purse)?];
+    emit_cpi!(JobCreated {
+        at: moment.now,
+        job: address,
+        client,
+        model,
+        mint,
+        escrow_atoms,
+        input_uri: args.input_uri,
+        changes,
+    });
+    Ok(())
+}

@@ -1,0 +1,87 @@
+//! Pays a milestone that nobody refuted or rejected in time.
+//!
+//! # Specification
+//! - SHALL require that the review and the reaction time after the last answer are over and no demand is open.
+//! - SHALL let only the provider finalize during the grace time after that, then anybody.
+//! - SHALL split the price exactly: fee, royalty, the rest to the provider (P4); then accrue the reward (P5).
+//! - SHALL release the bond and close the job after the last milestone.
+
+use {
+    super::settlement::{close_job, require_provider, require_recipient, settle_milestone},
+    crate::{
+        clock::Moment,
+        error::QuernError,
+        events::MilestoneSettled,
+        state::{Emission, Job, JobState, Provider},
+    },
+    anchor_lang::prelude::*,
+    quern_rules::deadline::{FinalizeGate, finalize_gate},
+};
+
+/// Accounts of `finalize`. Remaining, writable, each once: the purses of client, provider, treasury and royalty owner in the
+/// job's mint, and the emission's in the reward mint.
+#[event_cpi]
+#[derive(Accounts)]
+pub struct Finalize {
+    /// Whoever turns the crank.
+    pub signer: Signer,
+    /// The job.
+    #[account(mut)]
+    pub job: Account<Job>,
+    /// The job's provider.
+    #[account(mut)]
+    pub provider: Account<Provider>,
+    /// The emission; there is only one account of this type.
+    #[account(mut)]
+    pub emission: Account<Emission>,
+    /// The job's client, who gets the rent; only credited.
+    #[account(mut, unsafe(dup))]
+    pub client: UncheckedAccount,
+}
+
+impl Finalize {
+    fn validate(&self, moment: &Moment) -> Result<()> {
+        let job = &self.job;
+        job.require_state(JobState::Submitted)?;
+        require_provider(&self.provider, job)?;
+        require_recipient(&self.client, job)?;
+        require!(job.open_demands.is_zero(), QuernError::DemandsOpen);
+        let gate = finalize_gate(
+            moment.now,
+            job.effective_deadline(moment),
+            job.last_answer_at.get(),
+            job.terms.react_secs.get(),
+            job.terms.grace_secs.get(),
+        );
+        match gate {
+            FinalizeGate::TooEarly => Err(QuernError::TooEarly.into()),
+            FinalizeGate::PartiesOnly if !self.provider.is_party(self.signer.address()) => {
+                Err(QuernError::GraceTime.into())
+            }
+            FinalizeGate::PartiesOnly | FinalizeGate::Anybody => Ok(()),
+        }
+    }
+}
+
+/// Settles the milestone.
+pub fn handle_finalize(ctx: &mut Context<Finalize>) -> Result<()> {
+    let moment = Moment::read()?;
+    ctx.accounts.validate(&moment)?;
+    let purses = ctx.remaining_accounts()?;
+    let accounts = &mut ctx.accounts;
+    let event: MilestoneSettled = settle_milestone(
+        &mut accounts.job,
+        &mut accounts.provider,
+        &mut accounts.emission,
+        &purses,
+        false,
+        &moment,
+    )?;
+    let closes = event.closed;
+    emit_cpi!(event);
+    if closes {
+        close_job(&mut ctx.accounts.job, &ctx.accounts.client)
+    } else {
+        Ok(())
+    }
+}

@@ -1,0 +1,85 @@
+//! A provider commits to its result: one root for every intermediate value.
+//!
+//! # Specification
+//! - SHALL require owner or operator of the job's provider, and the time to work.
+//! - SHALL keep the commitment and the hash of where the data are; the event carries the text.
+//! - SHALL begin the review window.
+
+use {
+    super::settlement::{job_change, require_provider},
+    crate::{
+        clock::Moment,
+        error::{OrQuern, QuernError},
+        events::ProofSubmitted,
+        state::{Job, JobState, Provider},
+        text,
+    },
+    anchor_lang::prelude::*,
+    quern_rules::deadline,
+};
+
+/// The commitment.
+#[derive(Clone, Debug, PartialEq, Eq, AnchorSerialize, AnchorDeserialize, IdlType)]
+pub struct SubmitProofArgs {
+    /// Root over all intermediate results; for accepted work, the checkpoint's hash.
+    pub trace_root: [u8; 32],
+    /// Where result and trace are, at most 200 bytes.
+    pub output_uri: String,
+}
+
+/// Accounts of `submit_proof`.
+#[event_cpi]
+#[derive(Accounts)]
+pub struct SubmitProof {
+    /// The provider's owner or operator.
+    pub signer: Signer,
+    /// The job's provider.
+    pub provider: Account<Provider>,
+    /// The job.
+    #[account(mut)]
+    pub job: Account<Job>,
+}
+
+impl SubmitProof {
+    fn validate(&self, moment: &Moment) -> Result<()> {
+        require_provider(&self.provider, &self.job)?;
+        require!(
+            self.provider.is_party(self.signer.address()),
+            QuernError::NotAuthorized
+        );
+        self.job.require_state(JobState::Taken)?;
+        self.job.require_in_time(moment)
+    }
+}
+
+/// Writes the commitment.
+pub fn handle_submit_proof(ctx: &mut Context<SubmitProof>, args: SubmitProofArgs) -> Result<()> {
+    let moment = Moment::read()?;
+    ctx.accounts.validate(&moment)?;
+    let job = &mut ctx.accounts.job;
+    let deadline = deadline::after(moment.now, job.review_secs.get()).or_quern()?;
+    let submission = job
+        .submissions
+        .get()
+        .checked_add(1)
+        .ok_or(QuernError::Overflow)?;
+    job.submissions = submission.into();
+    job.trace_root = args.trace_root;
+    job.output_uri_hash = text::uri_hash(&args.output_uri)?;
+    job.last_answer_at = 0i64.into();
+    job.enter(JobState::Submitted, deadline, &moment);
+
+    let (address, provider, milestone) = (*job.address(), job.provider, job.milestone);
+    let changes = vec![job_change(job, false)?];
+    emit_cpi!(ProofSubmitted {
+        at: moment.now,
+        job: address,
+        provider,
+        milestone,
+        submission,
+        trace_root: args.trace_root,
+        output_uri: args.output_uri,
+        changes,
+    });
+    Ok(())
+}

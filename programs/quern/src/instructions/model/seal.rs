@@ -1,0 +1,52 @@
+//! Checks a tensor program once and fixes it for ever.
+//!
+//! # Specification
+//! - SHALL require the owner's signature.
+//! - SHALL refuse whatever cannot be evaluated and judged (`quern_proof::program::seal`), naming the cause.
+//! - SHALL record the multiply-accumulates that jobs are priced by.
+
+use {
+    crate::{
+        clock::Moment,
+        error::{OrQuern, QuernError},
+        events::ModelSealed,
+        state::{Model, changed, model_program},
+    },
+    anchor_lang::{prelude::*, sha256},
+    quern_proof::program,
+};
+
+/// Accounts of `seal_model`.
+#[event_cpi]
+#[derive(Accounts)]
+pub struct SealModel {
+    /// The model's owner.
+    #[account(address = model.owner @ QuernError::NotAuthorized)]
+    pub owner: Signer,
+    /// The model.
+    #[account(mut)]
+    pub model: Account<Model>,
+}
+
+/// Checks and seals.
+pub fn handle_seal_model(ctx: &mut Context<SealModel>) -> Result<()> {
+    let at = Moment::read()?.now;
+    let model = &mut ctx.accounts.model;
+    require!(!model.sealed.get(), QuernError::ModelSealed);
+    let bytes = model_program(model)?;
+    let macs = program::seal(bytes).or_quern()?;
+    let program_hash = sha256(bytes);
+    model.macs_fixed = macs.fixed.into();
+    model.macs_per_row = macs.per_row.into();
+    model.sealed = true.into();
+
+    let address = *model.address();
+    let changes = vec![changed(model)?];
+    emit_cpi!(ModelSealed {
+        at,
+        model: address,
+        program_hash,
+        changes
+    });
+    Ok(())
+}

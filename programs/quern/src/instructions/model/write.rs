@@ -1,0 +1,63 @@
+//! Writes a piece of a tensor program, in any order, until it is sealed.
+//!
+//! # Specification
+//! - SHALL require the owner's signature.
+//! - SHALL refuse bytes outside the reserved room, and any write after sealing.
+
+use {
+    crate::{
+        clock::Moment,
+        error::QuernError,
+        events::ModelWritten,
+        state::{Model, changed, model_program_mut},
+    },
+    anchor_lang::prelude::*,
+};
+
+/// A piece.
+#[derive(Clone, Debug, PartialEq, Eq, AnchorSerialize, AnchorDeserialize, IdlType)]
+pub struct WriteModelArgs {
+    /// Where it begins within the program.
+    pub offset: u32,
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+}
+
+/// Accounts of `write_model`.
+#[event_cpi]
+#[derive(Accounts)]
+pub struct WriteModel {
+    /// The model's owner.
+    #[account(address = model.owner @ QuernError::NotAuthorized)]
+    pub owner: Signer,
+    /// The model.
+    #[account(mut)]
+    pub model: Account<Model>,
+}
+
+/// Copies the bytes.
+pub fn handle_write_model(ctx: &mut Context<WriteModel>, args: WriteModelArgs) -> Result<()> {
+    let at = Moment::read()?.now;
+    let model = &mut ctx.accounts.model;
+    require!(!model.sealed.get(), QuernError::ModelSealed);
+    require!(!args.bytes.is_empty(), QuernError::ZeroAmount);
+    let start = args.offset as usize;
+    let end = start
+        .checked_add(args.bytes.len())
+        .ok_or(QuernError::ModelOutOfRoom)?;
+    let room = model_program_mut(model)?
+        .get_mut(start..end)
+        .ok_or(QuernError::ModelOutOfRoom)?;
+    room.copy_from_slice(&args.bytes);
+
+    let (address, length) = (*model.address(), args.bytes.len() as u32);
+    let changes = vec![changed(model)?];
+    emit_cpi!(ModelWritten {
+        at,
+        model: address,
+        offset: args.offset,
+        length,
+        changes
+    });
+    Ok(())
+}

@@ -1,0 +1,44 @@
+//! Second step of handing the protocol over.
+//!
+//! # Specification
+//! - SHALL require the signature of the proposed authority.
+
+use {
+    crate::{
+        clock::Moment,
+        constants::NOBODY,
+        error::QuernError,
+        events::AuthorityAccepted,
+        state::{Protocol, changed},
+    },
+    anchor_lang::prelude::*,
+};
+
+/// Accounts of `accept_authority`.
+#[event_cpi]
+#[derive(Accounts)]
+pub struct AcceptAuthority {
+    /// Who was proposed.
+    #[account(address = protocol.pending_authority @ QuernError::NotProposed)]
+    pub proposed: Signer,
+    /// The protocol; there is only one account of this type.
+    #[account(mut)]
+    pub protocol: Account<Protocol>,
+}
+
+/// Makes the signer the authority.
+pub fn handle_accept_authority(ctx: &mut Context<AcceptAuthority>) -> Result<()> {
+    let at = Moment::read()?.now;
+    let authority = *ctx.accounts.proposed.address();
+    let protocol = &mut ctx.accounts.protocol;
+    protocol.authority = authority;
+    protocol.pending_authority = NOBODY;
+
+    let changes = vec![changed(protocol)?];
+    emit_cpi!(AuthorityAccepted {
+        at,
+        authority,
+        changes
+    });
+    Ok(())
+}

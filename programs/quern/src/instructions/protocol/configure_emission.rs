@@ -1,0 +1,106 @@
+//! Sets what rewards are paid in (once), how much an epoch may grant, and the weights of assurance levels.
+//!
+//! # Specification
+//! - SHALL require the authority's signature.
+//! - SHALL set the reward mint and the epoch length once; later calls SHALL name the same.
+//! - SHALL let a lower cap hold from the next epoch on and a higher one at once.
+//! - SHALL refuse weights that make buying from oneself pay (P12).
+//! - SHALL require that the emission's purse in the reward mint exists, so that no settlement lacks it (P11).
+
+use {
+    super::require_wash_proof,
+    crate::{
+        clock::Moment,
+        error::{OrQuern, QuernError},
+        events::EmissionConfigured,
+        instructions::job::roll_epoch,
+        state::{Emission, MintConfig, Protocol, Purse, changed},
+    },
+    anchor_lang::{address_eq, prelude::*},
+    quern_rules::epoch,
+};
+
+/// Rewards.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, AnchorSerialize, AnchorDeserialize, IdlType)]
+pub struct ConfigureEmissionArgs {
+    /// Length of an epoch in seconds; fixed by the first call.
+    pub epoch_secs: u32,
+    /// Most that an epoch may grant, in atoms of the reward mint.
+    pub cap_atoms: u64,
+    /// Weight of refereed work in basis points.
+    pub refereed_weight_bps: u16,
+    /// Weight of accepted work in basis points.
+    pub accepted_weight_bps: u16,
+}
+
+/// Accounts of `configure_emission`.
+#[event_cpi]
+#[derive(Accounts)]
+pub struct ConfigureEmission {
+    /// The protocol's authority.
+    #[account(address = protocol.authority @ QuernError::NotAuthorized)]
+    pub authority: Signer,
+    /// The protocol; there is only one account of this type.
+    pub protocol: Account<Protocol>,
+    /// The emission; there is only one account of this type.
+    #[account(mut)]
+    pub emission: Account<Emission>,
+    /// Configuration of the reward mint; fixed by the first call.
+    pub mint_config: Account<MintConfig>,
+    /// The emission's purse in the reward mint.
+    pub emission_purse: Account<Purse>,
+}
+
+impl ConfigureEmission {
+    fn validate(&self, args: &ConfigureEmissionArgs) -> Result<()> {
+        for weight in [args.refereed_weight_bps, args.accepted_weight_bps] {
+            require!(weight <= 10_000, QuernError::ShareTooHigh);
+        }
+        require!(args.epoch_secs > 0, QuernError::BadTimeSpan);
+        if self.emission.is_configured() {
+            let is_same = address_eq(&self.emission.reward_mint, &self.mint_config.mint)
+                && self.emission.epoch_secs.get() == args.epoch_secs;
+            require!(is_same, QuernError::EmissionFixed);
+        }
+        let is_emissions_purse = address_eq(&self.emission_purse.owner, self.emission.address())
+            && address_eq(&self.emission_purse.mint, &self.mint_config.mint);
+        require!(is_emissions_purse, QuernError::EmissionPurseMissing);
+        Ok(())
+    }
+}
+
+/// Writes caps and weights.
+pub fn handle_configure_emission(
+    ctx: &mut Context<ConfigureEmission>,
+    args: ConfigureEmissionArgs,
+) -> Result<()> {
+    ctx.accounts.validate(&args)?;
+    let moment = Moment::read()?;
+    let accounts = &mut ctx.accounts;
+    let emission = &mut accounts.emission;
+    if emission.is_configured() {
+        roll_epoch(emission, &moment)?;
+        let (cap_atoms, next_cap_atoms) =
+            epoch::schedule_cap(emission.cap_atoms.get(), args.cap_atoms);
+        emission.cap_atoms = cap_atoms.into();
+        emission.next_cap_atoms = next_cap_atoms.into();
+    } else {
+        emission.reward_mint = accounts.mint_config.mint;
+        emission.epoch_secs = args.epoch_secs.into();
+        emission.epoch_index = epoch::index_at(moment.now, args.epoch_secs)
+            .or_quern()?
+            .into();
+        emission.cap_atoms = args.cap_atoms.into();
+        emission.next_cap_atoms = args.cap_atoms.into();
+    }
+    emission.refereed_weight_bps = args.refereed_weight_bps.into();
+    emission.accepted_weight_bps = args.accepted_weight_bps.into();
+    require_wash_proof(emission, &accounts.mint_config)?;
+
+    let changes = vec![changed(emission)?];
+    emit_cpi!(EmissionConfigured {
+        at: moment.now,
+        changes
+    });
+    Ok(())
+}

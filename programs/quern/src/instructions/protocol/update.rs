@@ -1,0 +1,45 @@
+//! Changes settings for jobs that are created from now on.
+//!
+//! # Specification
+//! - SHALL require the authority's signature.
+//! - SHALL refuse settings outside the bounds of [`ProtocolParams::validate`].
+//! - SHALL NOT change any live job: each carries its own copy.
+
+use {
+    crate::{
+        clock::Moment,
+        error::QuernError,
+        events::ProtocolUpdated,
+        instructions::InitializeArgs,
+        state::{Protocol, changed},
+    },
+    anchor_lang::prelude::*,
+};
+
+/// Accounts of `update_protocol`.
+#[event_cpi]
+#[derive(Accounts)]
+pub struct UpdateProtocol {
+    /// The protocol's authority.
+    #[account(address = protocol.authority @ QuernError::NotAuthorized)]
+    pub authority: Signer,
+    /// The protocol; there is only one account of this type.
+    #[account(mut)]
+    pub protocol: Account<Protocol>,
+}
+
+/// Writes guardian, treasury and settings.
+pub fn handle_update_protocol(
+    ctx: &mut Context<UpdateProtocol>,
+    args: InitializeArgs,
+) -> Result<()> {
+    let at = Moment::read()?.now;
+    let protocol = &mut ctx.accounts.protocol;
+    protocol.guardian = args.guardian;
+    protocol.treasury_owner = args.treasury_owner;
+    protocol.apply(&args.params)?;
+
+    let changes = vec![changed(protocol)?];
+    emit_cpi!(ProtocolUpdated { at, changes });
+    Ok(())
+}

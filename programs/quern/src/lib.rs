@@ -1,0 +1,205 @@
+//! Quern: escrow, refutable proof of work and token rewards for AI compute.
+//!
+//! Read `state` for what there is, `instructions` for what can be done, `ledger` for how atoms move, and `quern-rules` for
+//! how much. Each instruction below is one line; its specification stands in its file.
+
+// The attribute macros of the framework name cfgs that only its own tools know, and its `Result` carries a `ProgramError`.
+// What they generate cannot carry docs; everything written here does.
+#![allow(unexpected_cfgs, missing_docs, clippy::result_large_err)]
+
+use anchor_lang::prelude::*;
+
+#[cfg(target_os = "solana")]
+use solana_compiler_builtins as _;
+
+pub mod clock;
+pub mod constants;
+pub mod error;
+pub mod events;
+pub mod instructions;
+pub mod ledger;
+pub mod state;
+pub mod text;
+
+use {instructions::*, state::MintRates};
+
+declare_id!("QWpF7y1ZAyq8zNNLZYL87sqdCw9T8RBT3CfsE72QwUe");
+
+#[cfg(not(feature = "no-entrypoint"))]
+solana_security_txt::security_txt! {
+    name: "Quern",
+    project_url: "https://github.com/quern-protocol/quern",
+    contacts: "link:https://github.com/quern-protocol/quern/security",
+    policy: "https://github.com/quern-protocol/quern/blob/main/docs/SECURITY.md",
+    source_code: "https://github.com/quern-protocol/quern"
+}
+
+/// The program's instructions.
+#[program]
+pub mod quern {
+    use super::*;
+
+    /// Creates protocol and emission; upgrade authority only.
+    pub fn initialize(ctx: &mut Context<Initialize>, args: InitializeArgs) -> Result<()> {
+        handle_initialize(ctx, args)
+    }
+
+    /// Changes settings for new jobs.
+    pub fn update_protocol(ctx: &mut Context<UpdateProtocol>, args: InitializeArgs) -> Result<()> {
+        handle_update_protocol(ctx, args)
+    }
+
+    /// Names a successor of the authority.
+    pub fn propose_authority(ctx: &mut Context<ProposeAuthority>, proposed: Address) -> Result<()> {
+        handle_propose_authority(ctx, proposed)
+    }
+
+    /// Takes the protocol over.
+    pub fn accept_authority(ctx: &mut Context<AcceptAuthority>) -> Result<()> {
+        handle_accept_authority(ctx)
+    }
+
+    /// Stops or allows new models, jobs and takes.
+    pub fn set_pause(ctx: &mut Context<SetPause>, paused: bool) -> Result<()> {
+        handle_set_pause(ctx, paused)
+    }
+
+    /// Takes a mint in and creates its vault.
+    pub fn register_mint(ctx: &mut Context<RegisterMint>, rates: MintRates) -> Result<()> {
+        handle_register_mint(ctx, rates)
+    }
+
+    /// Changes a mint's rates for new jobs.
+    pub fn update_mint(ctx: &mut Context<UpdateMint>, args: UpdateMintArgs) -> Result<()> {
+        handle_update_mint(ctx, args)
+    }
+
+    /// Sets rewards.
+    pub fn configure_emission(
+        ctx: &mut Context<ConfigureEmission>,
+        args: ConfigureEmissionArgs,
+    ) -> Result<()> {
+        handle_configure_emission(ctx, args)
+    }
+
+    /// Opens a purse for anybody.
+    pub fn open_purse(ctx: &mut Context<OpenPurse>) -> Result<()> {
+        handle_open_purse(ctx)
+    }
+
+    /// Brings tokens in.
+    pub fn deposit(ctx: &mut Context<Deposit>, amount_atoms: u64) -> Result<()> {
+        handle_deposit(ctx, amount_atoms)
+    }
+
+    /// Takes tokens out.
+    pub fn withdraw(ctx: &mut Context<Withdraw>, amount_atoms: u64) -> Result<()> {
+        handle_withdraw(ctx, amount_atoms)
+    }
+
+    /// Bounds what an operator's takes may reserve.
+    pub fn set_operator_limit(ctx: &mut Context<SetOperatorLimit>, limit_atoms: u64) -> Result<()> {
+        handle_set_operator_limit(ctx, limit_atoms)
+    }
+
+    /// Registers a provider.
+    pub fn register_provider(
+        ctx: &mut Context<RegisterProvider>,
+        args: ProviderArgs,
+    ) -> Result<()> {
+        handle_register_provider(ctx, args)
+    }
+
+    /// Changes a provider's entry.
+    pub fn update_provider(ctx: &mut Context<UpdateProvider>, args: ProviderArgs) -> Result<()> {
+        handle_update_provider(ctx, args)
+    }
+
+    /// Claims accrued rewards.
+    pub fn claim_rewards(ctx: &mut Context<ClaimRewards>) -> Result<()> {
+        handle_claim_rewards(ctx)
+    }
+
+    /// Registers a model.
+    pub fn register_model(ctx: &mut Context<RegisterModel>, args: RegisterModelArgs) -> Result<()> {
+        handle_register_model(ctx, args)
+    }
+
+    /// Writes a piece of a tensor program.
+    pub fn write_model(ctx: &mut Context<WriteModel>, args: WriteModelArgs) -> Result<()> {
+        handle_write_model(ctx, args)
+    }
+
+    /// Checks and fixes a tensor program.
+    pub fn seal_model(ctx: &mut Context<SealModel>) -> Result<()> {
+        handle_seal_model(ctx)
+    }
+
+    /// Changes a model for new jobs.
+    pub fn update_model(ctx: &mut Context<UpdateModel>, args: UpdateModelArgs) -> Result<()> {
+        handle_update_model(ctx, args)
+    }
+
+    /// Names a successor of a model's owner.
+    pub fn propose_model_owner(
+        ctx: &mut Context<ProposeModelOwner>,
+        proposed: Address,
+    ) -> Result<()> {
+        handle_propose_model_owner(ctx, proposed)
+    }
+
+    /// Takes a model over.
+    pub fn accept_model_owner(ctx: &mut Context<AcceptModelOwner>) -> Result<()> {
+        handle_accept_model_owner(ctx)
+    }
+
+    /// Creates a job and reserves its escrow.
+    pub fn create_job(ctx: &mut Context<CreateJob>, args: CreateJobArgs) -> Result<()> {
+        handle_create_job(ctx, args)
+    }
+
+    /// Cancels an open job.
+    pub fn cancel_job(ctx: &mut Context<CancelJob>) -> Result<()> {
+        handle_cancel_job(ctx)
+    }
+
+    /// Takes an open job and reserves the bond.
+    pub fn take_job(ctx: &mut Context<TakeJob>) -> Result<()> {
+        handle_take_job(ctx)
+    }
+
+    /// Commits to a result.
+    pub fn submit_proof(ctx: &mut Context<SubmitProof>, args: SubmitProofArgs) -> Result<()> {
+        handle_submit_proof(ctx, args)
+    }
+
+    /// Accepts a milestone at once.
+    pub fn accept(ctx: &mut Context<Accept>) -> Result<()> {
+        handle_accept(ctx)
+    }
+
+    /// Pays a milestone that nobody refuted in time.
+    pub fn finalize(ctx: &mut Context<Finalize>) -> Result<()> {
+        handle_finalize(ctx)
+    }
+
+    /// Rejects a milestone and calls the arbiter.
+    pub fn reject(ctx: &mut Context<Reject>, reason: String) -> Result<()> {
+        handle_reject(ctx, reason)
+    }
+
+    /// Decides about a rejected milestone.
+    pub fn resolve(ctx: &mut Context<Resolve>, args: ResolveArgs) -> Result<()> {
+        handle_resolve(ctx, args)
+    }
+
+    /// Ends a wait whose deadline has passed.
+    pub fn expire(ctx: &mut Context<Expire>) -> Result<()> {
+        handle_expire(ctx)
+    }
+
+    /// Pays out a recorded conviction.
+    pub fn settle_slash(ctx: &mut Context<SettleSlash>) -> Result<()> {
+        handle_settle_slash(ctx)
+    }
+}

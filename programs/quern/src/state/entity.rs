@@ -1,0 +1,72 @@
+//! What all accounts share: a kind, a contiguous `seq`, and how a change of one is told to followers (invariant P6).
+
+use {
+    crate::{error::QuernError, events::Change},
+    anchor_lang::{accounts::SlabSchema, prelude::*},
+    bytemuck::{Pod, Zeroable},
+};
+
+/// Account types as events name them.
+#[repr(u8)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EntityKind {
+    /// [`crate::state::Protocol`]
+    Protocol = 1,
+    /// [`crate::state::MintConfig`]
+    MintConfig = 2,
+    /// [`crate::state::Emission`]
+    Emission = 3,
+    /// [`crate::state::Provider`]
+    Provider = 4,
+    /// [`crate::state::Purse`]
+    Purse = 5,
+    /// [`crate::state::Model`]
+    Model = 6,
+    /// [`crate::state::Job`]
+    Job = 7,
+    /// Reserved for demands.
+    Demand = 8,
+    /// Reserved for campaigns.
+    Campaign = 9,
+}
+
+/// An account of the program that carries a `seq`.
+pub trait Entity: Pod + Zeroable + SlabSchema {
+    /// Its kind in events.
+    const KIND: EntityKind;
+    /// The account's change counter.
+    fn seq_mut(&mut self) -> &mut PodU64;
+    /// Whether the fields agree with each other.
+    fn invariant(&self) -> bool;
+}
+
+/// Checks the account's invariant, counts the change and describes it for the event.
+pub fn changed<T: Entity>(account: &mut Account<T>) -> Result<Change> {
+    require!(account.invariant(), QuernError::InvariantBroken);
+    let seq = next_seq(account)?;
+    let header: &T = account;
+    Ok(Change {
+        kind: T::KIND as u8,
+        address: *account.address(),
+        seq,
+        after: bytemuck::bytes_of(header).to_vec(),
+    })
+}
+
+/// The last change of an account that is about to close.
+pub fn closed<T: Entity>(account: &mut Account<T>) -> Result<Change> {
+    let seq = next_seq(account)?;
+    Ok(Change {
+        kind: T::KIND as u8,
+        address: *account.address(),
+        seq,
+        after: Vec::new(),
+    })
+}
+
+fn next_seq<T: Entity>(account: &mut Account<T>) -> Result<u64> {
+    let seq = account.seq_mut();
+    let next = seq.get().checked_add(1).ok_or(QuernError::Overflow)?;
+    *seq = next.into();
+    Ok(next)
+}

@@ -1,0 +1,281 @@
+//! A job: what a client pays for, how far it is, and every rate, window and person that holds for it.
+
+use {
+    crate::{
+        clock::Moment,
+        constants::NOBODY,
+        error::QuernError,
+        state::{Entity, EntityKind, Terms},
+    },
+    anchor_lang::prelude::*,
+};
+
+/// What a settled result is worth as evidence; shown beside every number.
+#[repr(u8)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Assurance {
+    /// A wrong result could have been convicted on chain.
+    Refereed = 1,
+    /// The client accepted it, or stayed silent.
+    Accepted = 2,
+    // 3: metered channels, 4: committees.
+}
+
+impl Assurance {
+    /// The level with this code.
+    pub fn from_code(code: u8) -> Option<Self> {
+        match code {
+            1 => Some(Self::Refereed),
+            2 => Some(Self::Accepted),
+            _ => None,
+        }
+    }
+}
+
+/// What kind of work a job is.
+#[repr(u8)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum JobKind {
+    /// Running a model.
+    Inference = 1,
+    /// Adapting a model.
+    FineTuning = 2,
+    /// Training from scratch.
+    Training = 3,
+}
+
+impl JobKind {
+    /// The kind with this code.
+    pub fn from_code(code: u8) -> Option<Self> {
+        match code {
+            1 => Some(Self::Inference),
+            2 => Some(Self::FineTuning),
+            3 => Some(Self::Training),
+            _ => None,
+        }
+    }
+}
+
+/// Where a live job stands. A job that ended has no account.
+#[repr(u8)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum JobState {
+    /// Waiting for a provider.
+    Open = 1,
+    /// A provider works on the current milestone.
+    Taken = 2,
+    /// A result is committed and may be challenged.
+    Submitted = 3,
+    /// The client rejected; the arbiter decides.
+    Rejected = 4,
+    /// Convicted; the bond waits to be split.
+    Slashed = 5,
+}
+
+impl JobState {
+    /// The state with this code.
+    pub fn from_code(code: u8) -> Option<Self> {
+        match code {
+            1 => Some(Self::Open),
+            2 => Some(Self::Taken),
+            3 => Some(Self::Submitted),
+            4 => Some(Self::Rejected),
+            5 => Some(Self::Slashed),
+            _ => None,
+        }
+    }
+}
+
+/// Most inputs that a tensor program may have.
+pub const MAX_INPUTS: usize = 4;
+
+/// A live job; closes when its last milestone is settled, or when it is cancelled, expired or slashed.
+#[account]
+#[derive(Debug)]
+pub struct Job {
+    /// Layout version.
+    pub version: u8,
+    /// Canonical bump.
+    pub bump: u8,
+    /// [`JobState`].
+    pub state: u8,
+    /// [`JobKind`].
+    pub kind: u8,
+    /// [`Assurance`].
+    pub assurance: u8,
+    /// Milestones in all.
+    pub milestones: u8,
+    /// Milestones behind it: the index of the current one.
+    pub milestone: u8,
+    /// Whether the operator signed the take.
+    pub taken_by_operator: PodBool,
+    /// Change counter.
+    pub seq: PodU64,
+    /// Number of the job in its client's purse.
+    pub n: PodU64,
+    /// When it was created.
+    pub created_at: PodI64,
+    /// Who pays.
+    pub client: Address,
+    /// In which mint.
+    pub mint: Address,
+    /// The model, or nobody.
+    pub model: Address,
+    /// Who earns the royalty, or nobody.
+    pub royalty_owner: Address,
+    /// Who earns the fee.
+    pub treasury_owner: Address,
+    /// The only provider (by owner) that may take it, or nobody.
+    pub pinned_provider: Address,
+    /// Who decides about a rejection, or nobody.
+    pub arbiter: Address,
+    /// The campaign that it counts for, or nobody.
+    pub campaign: Address,
+    /// The owner of the provider at work, or nobody.
+    pub provider: Address,
+    /// Price of a milestone.
+    pub price_atoms: PodU64,
+    /// Bond that a take reserves.
+    pub bond_atoms: PodU64,
+    /// What is left of the bond of the current take.
+    pub bond_left_atoms: PodU64,
+    /// What the client reserved when it rejected.
+    pub reject_deposit_atoms: PodU64,
+    /// Multiply-accumulates of a milestone, 0 if no program says them.
+    pub macs: PodU64,
+    /// Reward atoms per fee atom times 10^9, copied from the mint.
+    pub reward_rate_e9: PodU64,
+    /// No new take after this time.
+    pub ends_by: PodI64,
+    /// When the current state ends (Submitted: the end of the review).
+    pub deadline: PodI64,
+    /// When the last demand was answered, 0 if none was.
+    pub last_answer_at: PodI64,
+    /// Slot in which the current state began, for the restart rule.
+    pub state_slot: PodU64,
+    /// Time to take it.
+    pub take_secs: PodU32,
+    /// Time to do a milestone.
+    pub work_secs: PodU32,
+    /// Time to challenge or reject a result.
+    pub review_secs: PodU32,
+    /// Rows of the batch.
+    pub batch_rows: PodU32,
+    /// Results submitted so far.
+    pub submissions: PodU32,
+    /// Demands waiting for an answer.
+    pub open_demands: PodU32,
+    /// Royalty, copied from the model.
+    pub royalty_bps: PodU16,
+    /// Reward weight, copied from the emission.
+    pub reward_weight_bps: PodU16,
+    /// Why it was slashed, 0 if it was not.
+    pub slash_reason: u8,
+    /// Zero.
+    pub reserved: [u8; 3],
+    /// Who convicted it, or nobody.
+    pub slash_prover: Address,
+    /// Data roots of the inputs.
+    pub input_roots: [[u8; 32]; MAX_INPUTS],
+    /// SHA-256 of where the inputs are; the event carries the text.
+    pub input_uri_hash: [u8; 32],
+    /// SHA-256 of where the current result is.
+    pub output_uri_hash: [u8; 32],
+    /// Commitment to the current result.
+    pub trace_root: [u8; 32],
+    /// The last accepted commitment: where another provider continues.
+    pub checkpoint: [u8; 32],
+    /// Rates and times copied from the protocol.
+    pub terms: Terms,
+    /// Zero.
+    pub reserved_tail: [u8; 32],
+}
+
+impl Job {
+    /// First seed.
+    pub const SEED: &'static [u8] = b"job";
+
+    /// Address and bump for the n-th job of a client's purse.
+    pub fn find_address(program_id: &Address, client_purse: &Address, n: u64) -> (Address, u8) {
+        Address::find_program_address(
+            &[Self::SEED, client_purse.as_ref(), &n.to_le_bytes()],
+            program_id,
+        )
+    }
+
+    /// Its assurance level.
+    pub fn assurance(&self) -> Result<Assurance> {
+        Assurance::from_code(self.assurance).ok_or(QuernError::UnknownKind.into())
+    }
+
+    /// Its state.
+    pub fn state(&self) -> Result<JobState> {
+        JobState::from_code(self.state).ok_or(QuernError::WrongState.into())
+    }
+
+    /// Fails unless it is in this state.
+    pub fn require_state(&self, state: JobState) -> Result<()> {
+        require!(self.state == state as u8, QuernError::WrongState);
+        Ok(())
+    }
+
+    /// Whether somebody may decide about a rejection.
+    pub fn has_arbiter(&self) -> bool {
+        self.arbiter != NOBODY
+    }
+
+    /// Milestones that are not behind it, the current one included.
+    pub fn milestones_left(&self) -> u8 {
+        self.milestones.saturating_sub(self.milestone)
+    }
+
+    /// Begins a state.
+    pub fn enter(&mut self, state: JobState, deadline: i64, moment: &Moment) {
+        self.state = state as u8;
+        self.deadline = deadline.into();
+        self.state_slot = moment.slot.into();
+    }
+
+    /// The deadline of the current state, a cluster restart included.
+    pub fn effective_deadline(&self, moment: &Moment) -> i64 {
+        moment.deadline(
+            self.deadline.get(),
+            self.state_slot.get(),
+            self.terms.restart_grace_secs.get(),
+        )
+    }
+
+    /// Fails unless the current state's deadline is still ahead (`now <= deadline`).
+    pub fn require_in_time(&self, moment: &Moment) -> Result<()> {
+        require!(
+            quern_rules::deadline::in_time(moment.now, self.effective_deadline(moment)),
+            QuernError::TooLate
+        );
+        Ok(())
+    }
+
+    /// Fails unless the current state's deadline has passed (`now > deadline`).
+    pub fn require_passed(&self, moment: &Moment) -> Result<()> {
+        require!(
+            quern_rules::deadline::passed(moment.now, self.effective_deadline(moment)),
+            QuernError::TooEarly
+        );
+        Ok(())
+    }
+}
+
+impl Entity for Job {
+    const KIND: EntityKind = EntityKind::Job;
+    fn seq_mut(&mut self) -> &mut PodU64 {
+        &mut self.seq
+    }
+    fn invariant(&self) -> bool {
+        let has_provider = self.provider != NOBODY;
+        let is_open = self.state == JobState::Open as u8;
+        self.milestone < self.milestones
+            && self.bond_left_atoms <= self.bond_atoms
+            && is_open != has_provider
+            && (has_provider || self.bond_left_atoms.is_zero())
+            && (self.state == JobState::Rejected as u8 || self.reject_deposit_atoms.is_zero())
+    }
+}

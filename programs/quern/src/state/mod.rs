@@ -1,0 +1,17 @@
+//! One file an account type: fields, seeds, address, invariant. All layouts are fixed, little-endian and free of padding.
+
+mod emission;
+mod entity;
+mod job;
+mod mint_config;
+mod model;
+mod protocol;
+mod provider;
+mod purse;
+
+pub use {
+    emission::*, entity::*, job::*, mint_config::*, model::*, protocol::*, provider::*, purse::*,
+};
+
+/// Version written into every account of this layout.
+pub const LAYOUT_VERSION: u8 = 1;

@@ -1,0 +1,130 @@
+//! A model, agent or data set with an owner who earns royalties; for refereed work it holds its whole tensor program.
+
+use {
+    crate::{
+        constants::MAX_ROYALTY_BPS,
+        state::{Entity, EntityKind},
+    },
+    anchor_lang::prelude::*,
+};
+
+/// What kind of asset a model account stands for.
+#[repr(u8)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AssetKind {
+    /// A model.
+    Model = 1,
+    /// An agent.
+    Agent = 2,
+    /// A data set.
+    DataSet = 3,
+}
+
+impl AssetKind {
+    /// The kind with this code.
+    pub fn from_code(code: u8) -> Option<Self> {
+        match code {
+            1 => Some(Self::Model),
+            2 => Some(Self::Agent),
+            3 => Some(Self::DataSet),
+            _ => None,
+        }
+    }
+}
+
+/// The fixed part of a model account; `program_bytes` bytes of tensor program follow it.
+#[account]
+#[derive(Debug)]
+pub struct Model {
+    /// Layout version.
+    pub version: u8,
+    /// Canonical bump.
+    pub bump: u8,
+    /// [`AssetKind`].
+    pub kind: u8,
+    /// Whether the program has been checked and is fixed for ever.
+    pub sealed: PodBool,
+    /// Whether new jobs may use it.
+    pub active: PodBool,
+    /// Zero.
+    pub reserved: u8,
+    /// Royalty in basis points of the price, at most 5,000.
+    pub royalty_bps: PodU16,
+    /// Change counter.
+    pub seq: PodU64,
+    /// Who created it; part of the address.
+    pub creator: Address,
+    /// The creator's number for it; part of the address.
+    pub id: PodU64,
+    /// Who earns the royalty and may change it.
+    pub owner: Address,
+    /// Who may become the owner by signing, or nobody.
+    pub pending_owner: Address,
+    /// UTF-8, padded with zero bytes.
+    pub name: [u8; 32],
+    /// SHA-256 of where weights and description are; the event carries the text.
+    pub uri_hash: [u8; 32],
+    /// Multiply-accumulates that do not depend on the batch.
+    pub macs_fixed: PodU64,
+    /// Multiply-accumulates per batch row.
+    pub macs_per_row: PodU64,
+    /// Length of the tensor program that follows, 0 for assets without one.
+    pub program_bytes: PodU32,
+    /// Zero.
+    pub reserved_tail: [u8; 32],
+}
+
+impl Model {
+    /// First seed.
+    pub const SEED: &'static [u8] = b"model";
+    /// Size of the fixed part with the discriminator: where the tensor program begins.
+    pub const PROGRAM_OFFSET: usize = 8 + core::mem::size_of::<Self>();
+
+    /// Address and bump for a creator and id.
+    pub fn find_address(program_id: &Address, creator: &Address, id: u64) -> (Address, u8) {
+        Address::find_program_address(
+            &[Self::SEED, creator.as_ref(), &id.to_le_bytes()],
+            program_id,
+        )
+    }
+
+    /// Account size for a program of this many bytes.
+    pub const fn space(program_bytes: u32) -> usize {
+        Self::PROGRAM_OFFSET + program_bytes as usize
+    }
+
+    /// The tensor program within the account's data, or nothing if the data are cut short.
+    pub fn program_of(data: &[u8], program_bytes: u32) -> Option<&[u8]> {
+        data.get(Self::PROGRAM_OFFSET..Self::space(program_bytes))
+    }
+}
+
+/// The tensor program of a loaded model.
+pub fn model_program(model: &Account<Model>) -> Result<&[u8]> {
+    // SAFETY: a shared borrow of the account's data for as long as `model` is borrowed; writers need `&mut Account`.
+    let data = unsafe { model.view().borrow_unchecked() };
+    Model::program_of(data, model.program_bytes.get()).ok_or(ProgramError::AccountDataTooSmall)
+}
+
+/// The tensor program of a loaded model, to be written.
+pub fn model_program_mut(model: &mut Account<Model>) -> Result<&mut [u8]> {
+    let end = Model::space(model.program_bytes.get());
+    let mut view = *model.view();
+    require!(view.is_writable(), ErrorCode::ConstraintMut);
+    // SAFETY: exclusive for as long as `model` is borrowed mutably: the dispatcher refuses a second mutable slot of it.
+    let data = unsafe { view.borrow_unchecked_mut() };
+    // SAFETY: the data live as long as the instruction, hence as long as `model`.
+    let data: &mut [u8] = unsafe { core::slice::from_raw_parts_mut(data.as_mut_ptr(), data.len()) };
+    data.get_mut(Model::PROGRAM_OFFSET..end)
+        .ok_or(ProgramError::AccountDataTooSmall)
+}
+
+impl Entity for Model {
+    const KIND: EntityKind = EntityKind::Model;
+    fn seq_mut(&mut self) -> &mut PodU64 {
+        &mut self.seq
+    }
+    fn invariant(&self) -> bool {
+        self.royalty_bps.get() <= MAX_ROYALTY_BPS
+    }
+}

@@ -1,0 +1,196 @@
+//! The protocol's settings: who may change them, and what new jobs copy.
+
+use {
+    crate::{
+        constants::{MAX_FEE_BPS, MAX_WINDOW_SECS, MIN_REFEREED_BOND_BPS},
+        error::QuernError,
+        state::{Assurance, Entity, EntityKind},
+    },
+    anchor_lang::prelude::*,
+};
+
+/// Rates and times of a job, copied into it at creation so that no later setting touches it.
+#[repr(C)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable, IdlType,
+)]
+pub struct Terms {
+    /// What a demand costs its asker, in lamports.
+    pub demand_fee_lamports: PodU64,
+    /// Time to answer a demand.
+    pub response_secs: PodU32,
+    /// Time to react to an answer before the job can be finalized.
+    pub react_secs: PodU32,
+    /// Time for the arbiter after a rejection.
+    pub resolve_secs: PodU32,
+    /// Time after the review in which only the provider may finalize.
+    pub grace_secs: PodU32,
+    /// What a cluster restart adds to every deadline of the state it fell into.
+    pub restart_grace_secs: PodU32,
+    /// Protocol fee, share of the price.
+    pub fee_bps: PodU16,
+    /// What a late provider pays to the client, share of the bond.
+    pub late_penalty_bps: PodU16,
+    /// What a rejecting client reserves, share of the price.
+    pub reject_bps: PodU16,
+    /// What the arbiter earns, share of the price.
+    pub arbiter_bps: PodU16,
+}
+
+/// The same settings as an argument, with what bounds new jobs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, AnchorSerialize, AnchorDeserialize, IdlType)]
+pub struct ProtocolParams {
+    /// Protocol fee in basis points of the price, at most 1,000.
+    pub fee_bps: u16,
+    /// Late penalty in basis points of the bond.
+    pub late_penalty_bps: u16,
+    /// Reject deposit in basis points of the price.
+    pub reject_bps: u16,
+    /// The arbiter's share in basis points of the price.
+    pub arbiter_bps: u16,
+    /// Least bond of a refereed job in basis points of the price, at least 20,000.
+    pub refereed_bond_bps: u32,
+    /// Least bond of an accepted job in basis points of a milestone's price.
+    pub accepted_bond_bps: u32,
+    /// Shortest review window of a refereed job.
+    pub refereed_review_secs: u32,
+    /// Shortest review window of an accepted job.
+    pub accepted_review_secs: u32,
+    /// Price of a demand in lamports.
+    pub demand_fee_lamports: u64,
+    /// Time to answer a demand.
+    pub response_secs: u32,
+    /// Time to react to an answer.
+    pub react_secs: u32,
+    /// Time for the arbiter.
+    pub resolve_secs: u32,
+    /// Time in which only the provider may finalize.
+    pub grace_secs: u32,
+    /// What a cluster restart adds to deadlines.
+    pub restart_grace_secs: u32,
+}
+
+/// The protocol's one settings account.
+#[account]
+#[derive(Debug)]
+pub struct Protocol {
+    /// Layout version.
+    pub version: u8,
+    /// Canonical bump.
+    pub bump: u8,
+    /// Whether new models, jobs and takes are stopped.
+    pub paused: PodBool,
+    /// Zero.
+    pub reserved: [u8; 5],
+    /// Change counter.
+    pub seq: PodU64,
+    /// Who may change settings.
+    pub authority: Address,
+    /// Who may become the authority by signing, or nobody.
+    pub pending_authority: Address,
+    /// Who may pause (and later veto a campaign's root).
+    pub guardian: Address,
+    /// Whose purses receive fees.
+    pub treasury_owner: Address,
+    /// What new jobs copy.
+    pub terms: Terms,
+    /// Least bond of a refereed job, share of the price.
+    pub refereed_bond_bps: PodU32,
+    /// Least bond of an accepted job, share of a milestone's price.
+    pub accepted_bond_bps: PodU32,
+    /// Shortest review of a refereed job.
+    pub refereed_review_secs: PodU32,
+    /// Shortest review of an accepted job.
+    pub accepted_review_secs: PodU32,
+    /// Zero.
+    pub reserved_tail: [u8; 32],
+}
+
+impl Protocol {
+    /// Seed of the only protocol account.
+    pub const SEED: &'static [u8] = b"protocol";
+
+    /// Its address and bump.
+    pub fn find_address(program_id: &Address) -> (Address, u8) {
+        Address::find_program_address(&[Self::SEED], program_id)
+    }
+
+    /// Writes checked settings.
+    pub fn apply(&mut self, params: &ProtocolParams) -> Result<()> {
+        params.validate()?;
+        self.terms = Terms {
+            demand_fee_lamports: params.demand_fee_lamports.into(),
+            response_secs: params.response_secs.into(),
+            react_secs: params.react_secs.into(),
+            resolve_secs: params.resolve_secs.into(),
+            grace_secs: params.grace_secs.into(),
+            restart_grace_secs: params.restart_grace_secs.into(),
+            fee_bps: params.fee_bps.into(),
+            late_penalty_bps: params.late_penalty_bps.into(),
+            reject_bps: params.reject_bps.into(),
+            arbiter_bps: params.arbiter_bps.into(),
+        };
+        self.refereed_bond_bps = params.refereed_bond_bps.into();
+        self.accepted_bond_bps = params.accepted_bond_bps.into();
+        self.refereed_review_secs = params.refereed_review_secs.into();
+        self.accepted_review_secs = params.accepted_review_secs.into();
+        Ok(())
+    }
+
+    /// Least bond share and shortest review of an assurance level.
+    pub fn floors(&self, assurance: Assurance) -> (u32, u32) {
+        match assurance {
+            Assurance::Refereed => (
+                self.refereed_bond_bps.get(),
+                self.refereed_review_secs.get(),
+            ),
+            Assurance::Accepted => (
+                self.accepted_bond_bps.get(),
+                self.accepted_review_secs.get(),
+            ),
+        }
+    }
+}
+
+impl ProtocolParams {
+    /// Bounds that protect users from the settings themselves.
+    pub fn validate(&self) -> Result<()> {
+        require!(self.fee_bps <= MAX_FEE_BPS, QuernError::ShareTooHigh);
+        for share in [self.late_penalty_bps, self.reject_bps, self.arbiter_bps] {
+            require!(share <= 10_000, QuernError::ShareTooHigh);
+        }
+        require!(
+            self.refereed_bond_bps >= MIN_REFEREED_BOND_BPS,
+            QuernError::BondTooLow
+        );
+        for bond in [self.refereed_bond_bps, self.accepted_bond_bps] {
+            require!(bond <= 1_000_000, QuernError::ShareTooHigh);
+        }
+        for secs in [
+            self.refereed_review_secs,
+            self.accepted_review_secs,
+            self.response_secs,
+            self.react_secs,
+            self.resolve_secs,
+            self.grace_secs,
+            self.restart_grace_secs,
+        ] {
+            require!(
+                (1..=MAX_WINDOW_SECS).contains(&secs),
+                QuernError::BadTimeSpan
+            );
+        }
+        Ok(())
+    }
+}
+
+impl Entity for Protocol {
+    const KIND: EntityKind = EntityKind::Protocol;
+    fn seq_mut(&mut self) -> &mut PodU64 {
+        &mut self.seq
+    }
+    fn invariant(&self) -> bool {
+        self.terms.fee_bps.get() <= MAX_FEE_BPS
+            && self.refereed_bond_bps.get() >= MIN_REFEREED_BOND_BPS
+    }
+}
