@@ -20,7 +20,9 @@ pub enum IndexerError {
         source: std::io::Error,
     },
     /// The store belongs to another program or network.
-    #[error("this store holds {field} {stored}, but the node says {found}: name another --store, or the right --url and --program-id")]
+    #[error(
+        "this store holds {field} {stored}, but the node says {found}: name another --store, or the right --url and --program-id"
+    )]
     WrongStore {
         /// What differs.
         field: &'static str,
@@ -36,10 +38,14 @@ pub enum IndexerError {
     #[error("the database failed: {0}; nothing of this batch was stored")]
     Database(#[from] sqlx::Error),
     /// The database's tables could not be brought up to date.
-    #[error("the store's tables cannot be brought up to date: {0}; was it written by a newer quern-indexer?")]
+    #[error(
+        "the store's tables cannot be brought up to date: {0}; was it written by a newer quern-indexer?"
+    )]
     Migrate(#[from] sqlx::migrate::MigrateError),
     /// The node failed to answer.
-    #[error("the node failed to answer {method}: {reason}; the cursor stays and the walk is tried again")]
+    #[error(
+        "the node failed to answer {method}: {reason}; the cursor stays and the walk is tried again"
+    )]
     Rpc {
         /// Which call.
         method: &'static str,
@@ -58,19 +64,25 @@ pub enum IndexerError {
         wanted: u64,
     },
     /// The node answered with something that is not finalized.
-    #[error("the node listed {signature} as not finalized: the cursor stays and the walk is tried again")]
+    #[error(
+        "the node listed {signature} as not finalized: the cursor stays and the walk is tried again"
+    )]
     NotFinalized {
         /// Which transaction.
         signature: String,
     },
     /// A listed transaction cannot be had.
-    #[error("the node lists transaction {signature} but does not return it: the cursor stays and the walk is tried again")]
+    #[error(
+        "the node lists transaction {signature} but does not return it: the cursor stays and the walk is tried again"
+    )]
     MissingTransaction {
         /// Which transaction.
         signature: String,
     },
     /// The node is older than the store.
-    #[error("the node's finalized slot {tip} is before the cursor {cursor}: it lags, or it is another network")]
+    #[error(
+        "the node's finalized slot {tip} is before the cursor {cursor}: it lags, or it is another network"
+    )]
     NodeBehind {
         /// The node's slot.
         tip: u64,
@@ -78,7 +90,9 @@ pub enum IndexerError {
         cursor: u64,
     },
     /// A transaction's form is not understood.
-    #[error("transaction {signature} cannot be read: {reason}; the cursor stays. Is this quern-indexer older than the node?")]
+    #[error(
+        "transaction {signature} cannot be read: {reason}; the cursor stays. Is this quern-indexer older than the node?"
+    )]
     Unreadable {
         /// Which transaction.
         signature: String,
@@ -86,7 +100,9 @@ pub enum IndexerError {
         reason: String,
     },
     /// A recording cannot be read.
-    #[error("recording {path}: {reason}; it must hold one getTransaction reply as JSON on each line")]
+    #[error(
+        "recording {path}: {reason}; it must hold one getTransaction reply as JSON on each line"
+    )]
     Recording {
         /// Which file.
         path: String,
@@ -105,7 +121,9 @@ pub enum IndexerError {
     #[error("the HTTP server stopped: {0}")]
     Serve(std::io::Error),
     /// Rebuilt tables differ.
-    #[error("the tables rebuilt from {events} events differ from the stored ones ({stored} became {rebuilt}); the rebuilt ones are kept")]
+    #[error(
+        "the tables rebuilt from {events} events differ from the stored ones ({stored} became {rebuilt}); the rebuilt ones are kept"
+    )]
     RebuildDiffers {
         /// How many events.
         events: u64,

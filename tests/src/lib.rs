@@ -1,1 +1,6 @@
-//! .
+//! Harness of the tests: the built program in a virtual machine, with checks that run after every transaction.
+
+// A harness stops a test where something is not as it must be; there is nobody to hand an error to.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+pub mod svm;

@@ -26,6 +26,9 @@ const FLAGS: &[&str] = &[
     "-Crelocation-model=static",
     "-Ctarget-cpu=v3",
     "-Clink-arg=--arch=v3",
+    // The virtual machine reads and writes at any address; without this, every field of a packed account is put together
+    // from single bytes, which doubles both size and compute units.
+    "-Clink-arg=--cpu-features=+allows-misaligned-mem-access",
     "-Clink-arg=--llvm-args=-bpf-stack-size=4096",
     // We put the file in its place ourselves, when it is complete.
     "-Clink-arg=--deploy=false",

@@ -8,7 +8,8 @@ use {
         request::{RpcError, RpcResponseErrorData},
     },
     solana_sdk::{
-        instruction::InstructionError, pubkey::Pubkey, signature::Signature, transaction::TransactionError,
+        instruction::InstructionError, pubkey::Pubkey, signature::Signature,
+        transaction::TransactionError,
     },
     std::{fmt, path::PathBuf},
 };
@@ -37,12 +38,24 @@ pub enum ClientError {
         reason: String,
     },
     /// Nobody included the transaction, several times.
-    #[error("the transaction was not included in {attempts} attempts (last signature {signature}); raise the priority fee or try again")]
+    #[error(
+        "the transaction was not included in {attempts} attempts (last signature {signature}); raise the priority fee or try again"
+    )]
     Expired {
         /// How many blockhashes were tried.
         attempts: u32,
         /// Signature of the last attempt.
         signature: Signature,
+    },
+    /// The node stopped answering after the transaction was sent.
+    #[error(
+        "it is unknown whether transaction {signature} was included ({reason}); look it up before you repeat it"
+    )]
+    Unknown {
+        /// Its signature.
+        signature: Signature,
+        /// What the node, or the network, said last.
+        reason: String,
     },
     /// The transaction needs a signature that the caller did not give.
     #[error("the transaction needs the signature of {0}; pass that wallet's keypair")]
@@ -64,7 +77,9 @@ pub enum ClientError {
         address: Pubkey,
     },
     /// An account of somebody else.
-    #[error("{address} belongs to the program {owner}, so it is no {what} of Quern; check the address and the cluster")]
+    #[error(
+        "{address} belongs to the program {owner}, so it is no {what} of Quern; check the address and the cluster"
+    )]
     WrongOwner {
         /// What was looked for.
         what: &'static str,
@@ -82,7 +97,9 @@ pub enum ClientError {
         address: Pubkey,
     },
     /// A damaged or newer account.
-    #[error("the {what} at {address} has {found} bytes where {expected} were expected; use a client of the program's version")]
+    #[error(
+        "the {what} at {address} has {found} bytes where {expected} were expected; use a client of the program's version"
+    )]
     WrongSize {
         /// What was looked for.
         what: &'static str,
@@ -94,7 +111,9 @@ pub enum ClientError {
         found: usize,
     },
     /// A newer layout.
-    #[error("the {what} at {address} has layout version {found} and this client knows {known}; use a newer client")]
+    #[error(
+        "the {what} at {address} has layout version {found} and this client knows {known}; use a newer client"
+    )]
     WrongVersion {
         /// What was looked for.
         what: &'static str,
@@ -122,7 +141,9 @@ pub enum ClientError {
         reason: String,
     },
     /// A cluster's name or URL.
-    #[error("`{0}` is neither a cluster's name (localhost, devnet, testnet, mainnet-beta) nor an http(s) URL; use one of them")]
+    #[error(
+        "`{0}` is neither a cluster's name (localhost, devnet, testnet, mainnet-beta) nor an http(s) URL; use one of them"
+    )]
     BadUrl(String),
     /// A file of the caller.
     #[error("cannot read {path}: {reason}; check the path", path = path.display())]
@@ -136,7 +157,9 @@ pub enum ClientError {
     #[error("{0}")]
     Argument(String),
     /// A wallet cannot pay what is planned.
-    #[error("{wallet} has {has_lamports} lamports and {needs_lamports} are needed; fund it and run the same again")]
+    #[error(
+        "{wallet} has {has_lamports} lamports and {needs_lamports} are needed; fund it and run the same again"
+    )]
     Lamports {
         /// Who pays.
         wallet: Pubkey,
@@ -164,33 +187,49 @@ impl ClientError {
 
     /// Whether the same request may succeed later without any change: the node or the network is to blame.
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Unreachable { .. } | Self::Rpc { .. } | Self::Expired { .. })
+        matches!(
+            self,
+            Self::Unreachable { .. } | Self::Rpc { .. } | Self::Expired { .. }
+        )
     }
 
     /// An error of the RPC client, in our words.
     pub fn from_rpc(url: &str, error: RpcClientError) -> Self {
-        let unreachable = |reason: String| Self::Unreachable { url: url.to_owned(), reason };
+        let unreachable = |reason: String| Self::Unreachable {
+            url: url.to_owned(),
+            reason,
+        };
         match *error.kind {
             ErrorKind::Io(error) => unreachable(error.to_string()),
             ErrorKind::Reqwest(error) => unreachable(root_cause(&error)),
             ErrorKind::Middleware(error) => unreachable(format!("{error:#}")),
-            ErrorKind::TransactionError(error) => Self::Refused(Box::new(Refusal::new(error, Vec::new(), &[]))),
+            ErrorKind::TransactionError(error) => {
+                Self::Refused(Box::new(Refusal::new(error, Vec::new(), &[])))
+            }
             ErrorKind::RpcError(RpcError::RpcResponseError {
                 data: RpcResponseErrorData::SendTransactionPreflightFailure(result),
                 message,
                 ..
             }) => match result.err {
-                Some(error) => {
-                    Self::Refused(Box::new(Refusal::new(error.into(), result.logs.unwrap_or_default(), &[])))
-                }
+                Some(error) => Self::Refused(Box::new(Refusal::new(
+                    error.into(),
+                    result.logs.unwrap_or_default(),
+                    &[],
+                ))),
                 None => Self::Rpc { reason: message },
             },
-            ErrorKind::RpcError(RpcError::RpcResponseError { code, message, .. }) => {
-                Self::Rpc { reason: format!("\"{}\" ({code})", message.trim()) }
-            }
-            ErrorKind::RpcError(error) => Self::Rpc { reason: error.to_string() },
-            ErrorKind::SerdeJson(error) => Self::Rpc { reason: format!("something unreadable: {error}") },
-            other => Self::Rpc { reason: other.to_string() },
+            ErrorKind::RpcError(RpcError::RpcResponseError { code, message, .. }) => Self::Rpc {
+                reason: format!("\"{}\" ({code})", message.trim()),
+            },
+            ErrorKind::RpcError(error) => Self::Rpc {
+                reason: error.to_string(),
+            },
+            ErrorKind::SerdeJson(error) => Self::Rpc {
+                reason: format!("something unreadable: {error}"),
+            },
+            other => Self::Rpc {
+                reason: other.to_string(),
+            },
         }
     }
 }
@@ -226,7 +265,12 @@ impl Refusal {
         };
         let called = instruction.and_then(|index| programs.get(index).copied());
         let program = instruction.and(innermost_failure(&logs)).or(called);
-        Self { error, instruction, program, logs }
+        Self {
+            error,
+            instruction,
+            program,
+            logs,
+        }
     }
 
     /// The custom code, if there is one.
@@ -241,7 +285,9 @@ impl Refusal {
     /// on are taken for ours.
     pub fn quern(&self) -> Option<QuernError> {
         let is_ours = self.program.is_none_or(|program| program == quern::ID);
-        self.code().filter(|_| is_ours).and_then(messages::quern_error)
+        self.code()
+            .filter(|_| is_ours)
+            .and_then(messages::quern_error)
     }
 
     /// One sentence, without the technical tail.
@@ -255,7 +301,11 @@ impl fmt::Display for Refusal {
         f.write_str(&self.message())?;
         match (self.quern(), self.code(), self.instruction) {
             (Some(error), _, _) => write!(f, " ({error:?})"),
-            (None, Some(code), Some(_)) => write!(f, " (error {code} of {})", messages::program_name(self.program.as_ref())),
+            (None, Some(code), Some(_)) => write!(
+                f,
+                " (error {code} of {})",
+                messages::program_name(self.program.as_ref())
+            ),
             _ => Ok(()),
         }
     }
@@ -267,7 +317,10 @@ impl std::error::Error for Refusal {}
 fn innermost_failure(logs: &[String]) -> Option<Pubkey> {
     logs.iter()
         .filter_map(|line| line.strip_prefix("Program "))
-        .find_map(|line| line.split_once(" failed: ").and_then(|(program, _)| program.parse().ok()))
+        .find_map(|line| {
+            line.split_once(" failed: ")
+                .and_then(|(program, _)| program.parse().ok())
+        })
 }
 
 #[cfg(test)]
@@ -278,7 +331,11 @@ mod tests {
 
     fn refused(code: u32, logs: &[&str]) -> Refusal {
         let error = TransactionError::InstructionError(0, InstructionError::Custom(code));
-        Refusal::new(error, logs.iter().map(|line| (*line).to_owned()).collect(), &[quern::ID])
+        Refusal::new(
+            error,
+            logs.iter().map(|line| (*line).to_owned()).collect(),
+            &[quern::ID],
+        )
     }
 
     #[test]
@@ -294,12 +351,18 @@ mod tests {
     #[test]
     fn names_what_seal_refused() {
         let first = quern_proof::program::SealError::UnknownVersion.message();
-        assert_eq!(refused(7001, &[]).message(), format!("The tensor program was refused: {first}"));
+        assert_eq!(
+            refused(7001, &[]).message(),
+            format!("The tensor program was refused: {first}")
+        );
     }
 
     #[test]
     fn blames_the_innermost_program() {
-        let log = format!("Program {} failed: custom program error: 0x1", crate::addresses::TOKEN_PROGRAM);
+        let log = format!(
+            "Program {} failed: custom program error: 0x1",
+            crate::addresses::TOKEN_PROGRAM
+        );
         let refusal = refused(1, &[&log]);
         assert_eq!(refusal.program, Some(crate::addresses::TOKEN_PROGRAM));
         assert_eq!(refusal.quern(), None);

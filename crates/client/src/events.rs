@@ -9,12 +9,17 @@ use {
     crate::addresses,
     anchor_lang::event::EVENT_IX_TAG_LE,
     quern::events::QuernEvent,
+    solana_commitment_config::CommitmentConfig,
+    solana_rpc_client_api::config::RpcTransactionConfig,
     solana_sdk::pubkey::Pubkey,
     solana_transaction_status_client_types::{
-        EncodedConfirmedTransactionWithStatusMeta, EncodedTransaction, UiCompiledInstruction, UiInstruction, UiMessage,
-        option_serializer::OptionSerializer,
+        EncodedConfirmedTransactionWithStatusMeta, EncodedTransaction, UiCompiledInstruction,
+        UiInstruction, UiMessage, UiTransactionEncoding, option_serializer::OptionSerializer,
     },
 };
+
+/// The newest version of transactions that this crate can decode.
+pub const MAX_TRANSACTION_VERSION: u8 = 1;
 
 /// Everything that a transaction says about the program.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,7 +64,9 @@ pub enum EventError {
     #[error("the node does not record inner instructions (transaction {0}); ask a node that does")]
     NoInnerInstructions(String),
     /// An index points past the end.
-    #[error("transaction {0} names an account or instruction that it does not have; ask another node")]
+    #[error(
+        "transaction {0} names an account or instruction that it does not have; ask another node"
+    )]
     Inconsistent(String),
 }
 
@@ -70,11 +77,22 @@ struct Call {
     data: Vec<u8>,
 }
 
+/// How to ask for a transaction so that [`events_of`] can read it.
+pub fn transaction_config(commitment: CommitmentConfig) -> RpcTransactionConfig {
+    RpcTransactionConfig {
+        encoding: Some(UiTransactionEncoding::Base64),
+        commitment: Some(commitment),
+        max_supported_transaction_version: Some(MAX_TRANSACTION_VERSION),
+    }
+}
+
 /// Reads the events of the program at its declared address. See [`events_of_program`].
 ///
 /// # Errors
 /// [`EventError`] if the node's answer is incomplete or not in a binary (or raw JSON) encoding.
-pub fn events_of(tx: &EncodedConfirmedTransactionWithStatusMeta) -> Result<TransactionEvents, EventError> {
+pub fn events_of(
+    tx: &EncodedConfirmedTransactionWithStatusMeta,
+) -> Result<TransactionEvents, EventError> {
     events_of_program(&quern::ID, tx)
 }
 
@@ -87,7 +105,11 @@ pub fn events_of_program(
     tx: &EncodedConfirmedTransactionWithStatusMeta,
 ) -> Result<TransactionEvents, EventError> {
     let (signature, mut keys, outer) = message_of(&tx.transaction.transaction)?;
-    let meta = tx.transaction.meta.as_ref().ok_or_else(|| EventError::NoMeta(signature.clone()))?;
+    let meta = tx
+        .transaction
+        .meta
+        .as_ref()
+        .ok_or_else(|| EventError::NoMeta(signature.clone()))?;
     if let OptionSerializer::Some(loaded) = &meta.loaded_addresses {
         // The runtime appends looked-up addresses to the static ones: first all writable, then all read-only.
         for address in loaded.writable.iter().chain(&loaded.readonly) {
@@ -109,13 +131,18 @@ pub fn events_of_program(
         OptionSerializer::Some(groups) => {
             for group in groups {
                 for (inner, instruction) in (0u32..).zip(&group.instructions) {
-                    let UiInstruction::Compiled(compiled) = instruction else { return Err(EventError::Encoding) };
+                    let UiInstruction::Compiled(compiled) = instruction else {
+                        return Err(EventError::Encoding);
+                    };
                     let call = call_of(compiled)?;
                     if key(call.program)? != program_id {
                         continue;
                     }
-                    let is_by_authority =
-                        call.first_account.map(key).transpose()?.is_some_and(|first| *first == event_authority);
+                    let is_by_authority = call
+                        .first_account
+                        .map(key)
+                        .transpose()?
+                        .is_some_and(|first| *first == event_authority);
                     match call.data.strip_prefix(EVENT_IX_TAG_LE) {
                         Some(data) if is_by_authority => {
                             if succeeded {
@@ -133,24 +160,46 @@ pub fn events_of_program(
             }
         }
         // A node that keeps no inner instructions would hide events; where the program does not occur it hides nothing.
-        _ if succeeded && keys.contains(program_id) => return Err(EventError::NoInnerInstructions(signature)),
+        _ if succeeded && keys.contains(program_id) => {
+            return Err(EventError::NoInnerInstructions(signature));
+        }
         _ => {}
     }
     events.sort_by_key(|event| (event.instruction, event.inner));
-    Ok(TransactionEvents { signature, slot: tx.slot, block_time: tx.block_time, succeeded, invoked, events })
+    Ok(TransactionEvents {
+        signature,
+        slot: tx.slot,
+        block_time: tx.block_time,
+        succeeded,
+        invoked,
+        events,
+    })
 }
 
 /// Signature, static account keys and outer instructions.
-fn message_of(encoded: &EncodedTransaction) -> Result<(String, Vec<Pubkey>, Vec<Call>), EventError> {
+fn message_of(
+    encoded: &EncodedTransaction,
+) -> Result<(String, Vec<Pubkey>, Vec<Call>), EventError> {
     if let EncodedTransaction::Json(transaction) = encoded {
-        let UiMessage::Raw(message) = &transaction.message else { return Err(EventError::Encoding) };
-        let signature = transaction.signatures.first().ok_or(EventError::Encoding)?.clone();
-        let keys: Result<Vec<Pubkey>, _> = message.account_keys.iter().map(|key| key.parse()).collect();
+        let UiMessage::Raw(message) = &transaction.message else {
+            return Err(EventError::Encoding);
+        };
+        let signature = transaction
+            .signatures
+            .first()
+            .ok_or(EventError::Encoding)?
+            .clone();
+        let keys: Result<Vec<Pubkey>, _> =
+            message.account_keys.iter().map(|key| key.parse()).collect();
         let calls: Result<Vec<Call>, _> = message.instructions.iter().map(call_of).collect();
         return Ok((signature, keys.map_err(|_| EventError::Encoding)?, calls?));
     }
     let transaction = encoded.decode().ok_or(EventError::Encoding)?;
-    let signature = transaction.signatures.first().ok_or(EventError::Encoding)?.to_string();
+    let signature = transaction
+        .signatures
+        .first()
+        .ok_or(EventError::Encoding)?
+        .to_string();
     let calls = transaction
         .message
         .instructions()
@@ -161,13 +210,19 @@ fn message_of(encoded: &EncodedTransaction) -> Result<(String, Vec<Pubkey>, Vec<
             data: instruction.data.clone(),
         })
         .collect();
-    Ok((signature, transaction.message.static_account_keys().to_vec(), calls))
+    Ok((
+        signature,
+        transaction.message.static_account_keys().to_vec(),
+        calls,
+    ))
 }
 
 fn call_of(compiled: &UiCompiledInstruction) -> Result<Call, EventError> {
     Ok(Call {
         program: compiled.program_id_index.into(),
         first_account: compiled.accounts.first().map(|index| (*index).into()),
-        data: bs58::decode(&compiled.data).into_vec().map_err(|_| EventError::Encoding)?,
+        data: bs58::decode(&compiled.data)
+            .into_vec()
+            .map_err(|_| EventError::Encoding)?,
     })
 }

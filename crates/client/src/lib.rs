@@ -1,13 +1,36 @@
 //! Everything that a program outside the chain needs to talk to Quern: addresses, instructions, accounts, events, sending.
 //!
-//! Nothing outside this crate names an account layout, a seed or an account list.
+//! Nothing outside this crate names an account layout, a seed or an account list, or builds a transaction.
+//!
+//! - [`addresses`]: where every account is.
+//! - [`instructions`]: one pure builder for every instruction; [`flows`]: the same with what must be read first.
+//! - [`accounts`]: fetching and decoding; [`events`]: what a transaction did.
+//! - [`send`]: simulate, price, send, confirm; [`errors`]: one sentence for whatever went wrong.
+//! - [`deploy`]: the program itself; [`config`]: Solana's configuration, cluster names and keypair files.
 
+pub mod accounts;
 pub mod addresses;
+pub mod config;
+pub mod deploy;
+pub mod errors;
 pub mod events;
+pub mod flows;
+pub mod instructions;
+pub mod messages;
+pub mod send;
 
 pub use {
+    errors::{ClientError, Refusal, Result},
     events::{EventError, LocatedEvent, TransactionEvents, events_of},
     quern,
+    send::{ComputeUnits, PriorityFee, Receipt, SendOptions, Sender},
+    solana_commitment_config::CommitmentConfig,
+    solana_rpc_client::nonblocking::rpc_client::RpcClient,
+    solana_sdk::{
+        instruction::Instruction,
+        signature::{Keypair, Signature, Signer},
+    },
+    solana_transaction_status_client_types::EncodedConfirmedTransactionWithStatusMeta,
 };
 
 /// A Solana address; the same type as Anchor's `Address`.

@@ -1,7 +1,10 @@
 //! Codes of programs and of the cluster, turned into sentences that say what to do.
 
 use {
-    crate::addresses::{ASSOCIATED_TOKEN_PROGRAM, SYSTEM_PROGRAM, TOKEN_2022_PROGRAM, TOKEN_PROGRAM, UPGRADEABLE_LOADER},
+    crate::addresses::{
+        ASSOCIATED_TOKEN_PROGRAM, SYSTEM_PROGRAM, TOKEN_2022_PROGRAM, TOKEN_PROGRAM,
+        UPGRADEABLE_LOADER,
+    },
     quern::error::{QuernError, SEAL_ERROR_BASE},
     quern_proof::program::SealError,
     solana_sdk::{instruction::InstructionError, pubkey::Pubkey, transaction::TransactionError},
@@ -12,66 +15,240 @@ pub const FIRST_ERROR: u32 = 6_000;
 
 /// The program's errors in the order of their codes, with the texts that its source gives them.
 const QUERN: &[(QuernError, &str)] = &[
-    (QuernError::Overflow, "An amount or a time is too large; use a smaller one"),
-    (QuernError::ShareTooHigh, "A share is above its highest allowed value; lower it"),
-    (QuernError::BadTimeSpan, "A time span is zero or longer than allowed; choose one within the limits"),
-    (QuernError::BadText, "A name is empty or longer than 32 bytes, or a URI is longer than 200 bytes; shorten it"),
-    (QuernError::Paused, "The protocol is paused for new models, jobs and takes; try again later"),
-    (QuernError::NotUpgradeAuthority, "Only the program's upgrade authority may initialize; sign with it"),
-    (QuernError::NotAuthorized, "The signer may not do this; sign with the wallet that the account names"),
-    (QuernError::NotProposed, "Nobody, or somebody else, is named as successor; propose this wallet first"),
-    (QuernError::NotWashProof, "Reward rate times weight must stay below 1 where rewards are paid in the mint of the fee"),
-    (QuernError::EmissionFixed, "The reward mint and the epoch length are set once and cannot change"),
-    (QuernError::EmissionPurseMissing, "Open the emission's purse in the reward mint first"),
-    (QuernError::MintHasTransferFee, "This mint charges transfer fees; such mints are refused"),
-    (QuernError::MintHasTransferHook, "This mint calls a transfer hook; such mints are refused"),
-    (QuernError::MintHasPermanentDelegate, "This mint has a permanent delegate; such mints are refused"),
-    (QuernError::MintIsPausable, "This mint can be paused by its issuer; such mints are refused"),
-    (QuernError::MintDefaultFrozen, "Accounts of this mint start frozen; such mints are refused"),
-    (QuernError::MintHasCloseAuthority, "This mint can be closed by its issuer; such mints are refused"),
-    (QuernError::MintIsConfidential, "This mint has confidential transfers; such mints are refused"),
-    (QuernError::MintExtensionRefused, "This mint has an extension outside the allow-list; such mints are refused"),
-    (QuernError::MintDisabled, "This mint is not enabled for new jobs; use another one"),
-    (QuernError::WrongMint, "The mint, vault or token program is not the one registered; pass the registered one"),
-    (QuernError::ZeroAmount, "The amount is zero; name an amount above zero"),
-    (QuernError::InsufficientFunds, "The purse does not hold enough free atoms; deposit more"),
-    (QuernError::ReservationShort, "A reservation is smaller than what should leave it; this is a bug, please report it"),
-    (QuernError::DestinationIsVault, "The vault itself cannot be the destination; name a token account of your own"),
-    (QuernError::VaultShort, "The vault would hold less than the purses own; nothing was moved"),
-    (QuernError::PurseMissing, "A purse that this step credits or debits is missing from the accounts; add it (open it first if needed)"),
-    (QuernError::PurseTwice, "The same purse was passed twice; pass each purse once"),
-    (QuernError::PurseNotWritable, "A purse must be writable here; mark it writable"),
-    (QuernError::TooManyPurses, "Too many purses were passed; pass only those that the step needs"),
-    (QuernError::OperatorLimit, "The operator's limit for bonds is reached; the owner must sign or raise it"),
-    (QuernError::ProviderInactive, "The provider is not active; activate it first"),
-    (QuernError::WrongProvider, "This provider account is not the job's provider; pass the right one"),
-    (QuernError::ModelInactive, "The model is not active; choose another one"),
-    (QuernError::ModelSealed, "The model is already sealed and cannot change"),
-    (QuernError::ModelNotSealed, "A refereed job needs a sealed model; seal it first or ask for an accepted job"),
-    (QuernError::ModelOutOfRoom, "The bytes do not fit into the room that the model reserved"),
-    (QuernError::UnknownKind, "The kind or assurance of the job is unknown; use one that this version knows"),
-    (QuernError::BadMilestones, "A refereed job has one milestone and no arbiter; an accepted one has 1 to 255 milestones"),
-    (QuernError::NeedsProviderOrArbiter, "An accepted job needs a pinned provider or an arbiter; name one"),
-    (QuernError::ArbiterIsParty, "The arbiter must be neither the client nor the provider; name somebody else"),
-    (QuernError::PriceTooLow, "The price is below the mint's least price for this work; offer more"),
-    (QuernError::BondTooLow, "The bond is below the least bond for this work; ask for more"),
-    (QuernError::RateAboveLimit, "The fee or royalty now in force is above what the client accepts; raise the limit or wait"),
-    (QuernError::InputsDoNotFit, "The number of inputs or batch rows does not fit the model's program"),
-    (QuernError::WrongModel, "The model account does not match the job; pass the one that the job names"),
-    (QuernError::CampaignUnknown, "Campaigns are not open yet; leave the campaign out"),
-    (QuernError::WrongState, "The job is not in a state that allows this step"),
-    (QuernError::AcceptedOnly, "This step is for accepted jobs only; a refereed job settles by finalize"),
+    (
+        QuernError::Overflow,
+        "An amount or a time is too large; use a smaller one",
+    ),
+    (
+        QuernError::ShareTooHigh,
+        "A share is above its highest allowed value; lower it",
+    ),
+    (
+        QuernError::BadTimeSpan,
+        "A time span is zero or longer than allowed; choose one within the limits",
+    ),
+    (
+        QuernError::BadText,
+        "A name is empty or longer than 32 bytes, or a URI is longer than 200 bytes; shorten it",
+    ),
+    (
+        QuernError::Paused,
+        "The protocol is paused for new models, jobs and takes; try again later",
+    ),
+    (
+        QuernError::NotUpgradeAuthority,
+        "Only the program's upgrade authority may initialize; sign with it",
+    ),
+    (
+        QuernError::NotAuthorized,
+        "The signer may not do this; sign with the wallet that the account names",
+    ),
+    (
+        QuernError::NotProposed,
+        "Nobody, or somebody else, is named as successor; propose this wallet first",
+    ),
+    (
+        QuernError::NotWashProof,
+        "Reward rate times weight must stay below 1 where rewards are paid in the mint of the fee",
+    ),
+    (
+        QuernError::EmissionFixed,
+        "The reward mint and the epoch length are set once and cannot change",
+    ),
+    (
+        QuernError::EmissionPurseMissing,
+        "Open the emission's purse in the reward mint first",
+    ),
+    (
+        QuernError::MintHasTransferFee,
+        "This mint charges transfer fees; such mints are refused",
+    ),
+    (
+        QuernError::MintHasTransferHook,
+        "This mint calls a transfer hook; such mints are refused",
+    ),
+    (
+        QuernError::MintHasPermanentDelegate,
+        "This mint has a permanent delegate; such mints are refused",
+    ),
+    (
+        QuernError::MintIsPausable,
+        "This mint can be paused by its issuer; such mints are refused",
+    ),
+    (
+        QuernError::MintDefaultFrozen,
+        "Accounts of this mint start frozen; such mints are refused",
+    ),
+    (
+        QuernError::MintHasCloseAuthority,
+        "This mint can be closed by its issuer; such mints are refused",
+    ),
+    (
+        QuernError::MintIsConfidential,
+        "This mint has confidential transfers; such mints are refused",
+    ),
+    (
+        QuernError::MintExtensionRefused,
+        "This mint has an extension outside the allow-list; such mints are refused",
+    ),
+    (
+        QuernError::MintDisabled,
+        "This mint is not enabled for new jobs; use another one",
+    ),
+    (
+        QuernError::WrongMint,
+        "The mint, vault or token program is not the one registered; pass the registered one",
+    ),
+    (
+        QuernError::ZeroAmount,
+        "The amount is zero; name an amount above zero",
+    ),
+    (
+        QuernError::InsufficientFunds,
+        "The purse does not hold enough free atoms; deposit more",
+    ),
+    (
+        QuernError::ReservationShort,
+        "A reservation is smaller than what should leave it; this is a bug, please report it",
+    ),
+    (
+        QuernError::DestinationIsVault,
+        "The vault itself cannot be the destination; name a token account of your own",
+    ),
+    (
+        QuernError::VaultShort,
+        "The vault would hold less than the purses own; nothing was moved",
+    ),
+    (
+        QuernError::PurseMissing,
+        "A purse that this step credits or debits is missing from the accounts; add it (open it first if needed)",
+    ),
+    (
+        QuernError::PurseTwice,
+        "The same purse was passed twice; pass each purse once",
+    ),
+    (
+        QuernError::PurseNotWritable,
+        "A purse must be writable here; mark it writable",
+    ),
+    (
+        QuernError::TooManyPurses,
+        "Too many purses were passed; pass only those that the step needs",
+    ),
+    (
+        QuernError::OperatorLimit,
+        "The operator's limit for bonds is reached; the owner must sign or raise it",
+    ),
+    (
+        QuernError::ProviderInactive,
+        "The provider is not active; activate it first",
+    ),
+    (
+        QuernError::WrongProvider,
+        "This provider account is not the job's provider; pass the right one",
+    ),
+    (
+        QuernError::ModelInactive,
+        "The model is not active; choose another one",
+    ),
+    (
+        QuernError::ModelSealed,
+        "The model is already sealed and cannot change",
+    ),
+    (
+        QuernError::ModelNotSealed,
+        "A refereed job needs a sealed model; seal it first or ask for an accepted job",
+    ),
+    (
+        QuernError::ModelOutOfRoom,
+        "The bytes do not fit into the room that the model reserved",
+    ),
+    (
+        QuernError::UnknownKind,
+        "The kind or assurance of the job is unknown; use one that this version knows",
+    ),
+    (
+        QuernError::BadMilestones,
+        "A refereed job has one milestone and no arbiter; an accepted one has 1 to 255 milestones",
+    ),
+    (
+        QuernError::NeedsProviderOrArbiter,
+        "An accepted job needs a pinned provider or an arbiter; name one",
+    ),
+    (
+        QuernError::ArbiterIsParty,
+        "The arbiter must be neither the client nor the provider; name somebody else",
+    ),
+    (
+        QuernError::PriceTooLow,
+        "The price is below the mint's least price for this work; offer more",
+    ),
+    (
+        QuernError::BondTooLow,
+        "The bond is below the least bond for this work; ask for more",
+    ),
+    (
+        QuernError::RateAboveLimit,
+        "The fee or royalty now in force is above what the client accepts; raise the limit or wait",
+    ),
+    (
+        QuernError::InputsDoNotFit,
+        "The number of inputs or batch rows does not fit the model's program",
+    ),
+    (
+        QuernError::WrongModel,
+        "The model account does not match the job; pass the one that the job names",
+    ),
+    (
+        QuernError::CampaignUnknown,
+        "Campaigns are not open yet; leave the campaign out",
+    ),
+    (
+        QuernError::WrongState,
+        "The job is not in a state that allows this step",
+    ),
+    (
+        QuernError::AcceptedOnly,
+        "This step is for accepted jobs only; a refereed job settles by finalize",
+    ),
     (QuernError::TooLate, "The deadline of this step has passed"),
-    (QuernError::TooEarly, "The deadline has not passed yet; try again later"),
-    (QuernError::GraceTime, "Only the provider may finalize during the grace time; try again after it"),
-    (QuernError::DemandsOpen, "Demands are still open; answer them or wait for their timeout"),
-    (QuernError::PinnedToOther, "This job is pinned to another provider"),
-    (QuernError::OwnJob, "A client cannot take its own job; use another wallet"),
-    (QuernError::NoArbiter, "This job has no arbiter, so it cannot be rejected"),
-    (QuernError::WrongRecipient, "The lamports must go to the wallet that paid them; pass the job's client"),
-    (QuernError::ProviderMissing, "The provider account is needed for this step; pass it"),
+    (
+        QuernError::TooEarly,
+        "The deadline has not passed yet; try again later",
+    ),
+    (
+        QuernError::GraceTime,
+        "Only the provider may finalize during the grace time; try again after it",
+    ),
+    (
+        QuernError::DemandsOpen,
+        "Demands are still open; answer them or wait for their timeout",
+    ),
+    (
+        QuernError::PinnedToOther,
+        "This job is pinned to another provider",
+    ),
+    (
+        QuernError::OwnJob,
+        "A client cannot take its own job; use another wallet",
+    ),
+    (
+        QuernError::NoArbiter,
+        "This job has no arbiter, so it cannot be rejected",
+    ),
+    (
+        QuernError::WrongRecipient,
+        "The lamports must go to the wallet that paid them; pass the job's client",
+    ),
+    (
+        QuernError::ProviderMissing,
+        "The provider account is needed for this step; pass it",
+    ),
     (QuernError::NothingToClaim, "There is nothing to claim"),
-    (QuernError::InvariantBroken, "An internal check failed; nothing was changed, please report it"),
+    (
+        QuernError::InvariantBroken,
+        "An internal check failed; nothing was changed, please report it",
+    ),
 ];
 
 /// What `seal` may refuse, in the order of the numbers (from 1).
@@ -124,7 +301,10 @@ pub fn quern_error(code: u32) -> Option<QuernError> {
 
 /// The program's text for one of its errors.
 pub fn quern_message(error: QuernError) -> &'static str {
-    QUERN.iter().find(|(known, _)| *known == error).map_or("The program refused this step", |(_, message)| message)
+    QUERN
+        .iter()
+        .find(|(known, _)| *known == error)
+        .map_or("The program refused this step", |(_, message)| message)
 }
 
 /// What `seal` refused, from a custom code.
@@ -139,7 +319,9 @@ pub fn program_name(program: Option<&Pubkey>) -> String {
         None => "an unknown program".to_owned(),
         Some(id) if *id == quern::ID => "Quern".to_owned(),
         Some(id) if *id == SYSTEM_PROGRAM => "the system program".to_owned(),
-        Some(id) if *id == TOKEN_PROGRAM || *id == TOKEN_2022_PROGRAM => "the token program".to_owned(),
+        Some(id) if *id == TOKEN_PROGRAM || *id == TOKEN_2022_PROGRAM => {
+            "the token program".to_owned()
+        }
         Some(id) if *id == ASSOCIATED_TOKEN_PROGRAM => "the associated-token program".to_owned(),
         Some(id) if *id == UPGRADEABLE_LOADER => "the program loader".to_owned(),
         Some(id) => format!("program {id}"),
@@ -149,24 +331,35 @@ pub fn program_name(program: Option<&Pubkey>) -> String {
 /// One sentence for a refused transaction; `program` is the innermost one that failed, if it is known.
 pub fn refusal(error: &TransactionError, program: Option<&Pubkey>) -> String {
     let sentence = match error {
-        TransactionError::InstructionError(_, InstructionError::Custom(code)) => return custom(*code, program),
+        TransactionError::InstructionError(_, InstructionError::Custom(code)) => {
+            return custom(*code, program);
+        }
         TransactionError::InstructionError(_, error) => return builtin(error, program),
         TransactionError::AccountNotFound | TransactionError::InsufficientFundsForFee => {
             "The wallet that pays the fee has too few lamports on this cluster; fund it"
         }
-        TransactionError::InsufficientFundsForRent { .. } | TransactionError::InvalidRentPayingAccount => {
+        TransactionError::InsufficientFundsForRent { .. }
+        | TransactionError::InvalidRentPayingAccount => {
             "An account would be left below its rent; fund the paying wallet"
         }
         TransactionError::ProgramAccountNotFound => {
             "The program is not deployed on this cluster; check --url or run `quern deploy`"
         }
-        TransactionError::BlockhashNotFound => "The blockhash is too old or unknown to the node; try again",
-        TransactionError::AlreadyProcessed => "This very transaction was processed before; nothing is left to do",
+        TransactionError::BlockhashNotFound => {
+            "The blockhash is too old or unknown to the node; try again"
+        }
+        TransactionError::AlreadyProcessed => {
+            "This very transaction was processed before; nothing is left to do"
+        }
         TransactionError::SignatureFailure | TransactionError::MissingSignatureForFee => {
             "A signature is missing or wrong; pass the keypairs that the accounts name"
         }
-        TransactionError::InvalidAccountForFee => "This account cannot pay fees; use an ordinary wallet",
-        TransactionError::UnsupportedVersion => "The node does not take this version of transactions; ask another node",
+        TransactionError::InvalidAccountForFee => {
+            "This account cannot pay fees; use an ordinary wallet"
+        }
+        TransactionError::UnsupportedVersion => {
+            "The node does not take this version of transactions; ask another node"
+        }
         TransactionError::MaxLoadedAccountsDataSizeExceeded => {
             "The transaction loads too much account data; split it"
         }
@@ -195,7 +388,12 @@ fn custom(code: u32, program: Option<&Pubkey>) -> String {
         _ => None,
     };
     known.map_or_else(
-        || format!("{} refused with its error {code}; see its documentation", capitalised(program_name(program))),
+        || {
+            format!(
+                "{} refused with its error {code}; see its documentation",
+                capitalised(program_name(program))
+            )
+        },
         str::to_owned,
     )
 }
@@ -228,7 +426,9 @@ fn token(code: u32) -> Option<&'static str> {
 fn anchor(code: u32) -> Option<&'static str> {
     Some(match code {
         2_000 => "An account must be writable; mark it writable",
-        2_001 | 2_003 | 2_012 => "An account is not the one that another account names; pass that one",
+        2_001 | 2_003 | 2_012 => {
+            "An account is not the one that another account names; pass that one"
+        }
         2_005 => "An account is below its rent; fund it",
         2_007 => "An account must be a program; pass the program",
         2_011 => "An account cannot be closed into itself; name another recipient",
@@ -244,22 +444,39 @@ fn anchor(code: u32) -> Option<&'static str> {
 fn builtin(error: &InstructionError, program: Option<&Pubkey>) -> String {
     let name = program_name(program);
     let sentence = match error {
-        InstructionError::InvalidInstructionData => "cannot read the instruction; use a client of the program's version",
-        InstructionError::MissingRequiredSignature => "misses a signature; sign with the wallet that the account names",
-        InstructionError::MissingAccount => "misses an account; use a client of the program's version",
-        InstructionError::UninitializedAccount => "was given an account that does not exist; create it first",
-        InstructionError::AccountAlreadyInitialized => "was asked to create an account that exists; use it",
+        InstructionError::InvalidInstructionData => {
+            "cannot read the instruction; use a client of the program's version"
+        }
+        InstructionError::MissingRequiredSignature => {
+            "misses a signature; sign with the wallet that the account names"
+        }
+        InstructionError::MissingAccount => {
+            "misses an account; use a client of the program's version"
+        }
+        InstructionError::UninitializedAccount => {
+            "was given an account that does not exist; create it first"
+        }
+        InstructionError::AccountAlreadyInitialized => {
+            "was asked to create an account that exists; use it"
+        }
         InstructionError::InvalidAccountOwner | InstructionError::IllegalOwner => {
             "was given an account that is missing or belongs to another program; check the addresses and the cluster"
         }
         InstructionError::InvalidAccountData | InstructionError::AccountDataTooSmall => {
             "was given an account of another type; check the addresses"
         }
-        InstructionError::InvalidSeeds => "was given an account at the wrong address; check the addresses",
+        InstructionError::InvalidSeeds => {
+            "was given an account at the wrong address; check the addresses"
+        }
         InstructionError::InsufficientFunds => "found too few lamports; fund the paying wallet",
-        InstructionError::IncorrectProgramId => "was given another program than it needs; check the token program",
-        InstructionError::AccountBorrowFailed => "was given the same account in two places; pass each once",
-        InstructionError::ComputationalBudgetExceeded | InstructionError::ProgramFailedToComplete => {
+        InstructionError::IncorrectProgramId => {
+            "was given another program than it needs; check the token program"
+        }
+        InstructionError::AccountBorrowFailed => {
+            "was given the same account in two places; pass each once"
+        }
+        InstructionError::ComputationalBudgetExceeded
+        | InstructionError::ProgramFailedToComplete => {
             "ran out of compute units or crashed; raise the compute-unit limit"
         }
         InstructionError::IncorrectAuthority => "wants another authority; sign with the right one",
@@ -267,7 +484,9 @@ fn builtin(error: &InstructionError, program: Option<&Pubkey>) -> String {
         InstructionError::UnsupportedProgramId => {
             return "The program is not deployed on this cluster; check --url or run `quern deploy`".to_owned();
         }
-        InstructionError::ArithmeticOverflow => "computed a number that is too large; use smaller amounts",
+        InstructionError::ArithmeticOverflow => {
+            "computed a number that is too large; use smaller amounts"
+        }
         other => return format!("{} refused: {other}", capitalised(name)),
     };
     format!("{} {sentence}", capitalised(name))
@@ -275,7 +494,9 @@ fn builtin(error: &InstructionError, program: Option<&Pubkey>) -> String {
 
 fn capitalised(text: String) -> String {
     let mut chars = text.chars();
-    chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
+    chars.next().map_or_else(String::new, |first| {
+        first.to_uppercase().chain(chars).collect()
+    })
 }
 
 #[cfg(test)]
@@ -292,14 +513,20 @@ mod tests {
             .skip(1)
             .map(|part| {
                 let (message, rest) = part.split_once("\")]").unwrap();
-                (rest.trim().split(',').next().unwrap().to_owned(), message.to_owned())
+                (
+                    rest.trim().split(',').next().unwrap().to_owned(),
+                    message.to_owned(),
+                )
             })
             .collect()
     }
 
     #[test]
     fn table_is_the_programs() {
-        let table: Vec<_> = QUERN.iter().map(|(error, text)| (format!("{error:?}"), (*text).to_owned())).collect();
+        let table: Vec<_> = QUERN
+            .iter()
+            .map(|(error, text)| (format!("{error:?}"), (*text).to_owned()))
+            .collect();
         assert_eq!(table, source());
         for (index, (error, _)) in (FIRST_ERROR..).zip(QUERN) {
             assert_eq!(ProgramError::from(*error), ProgramError::Custom(index));

@@ -635,11 +635,15 @@ impl<'a> Program<'a> {
     /// # Errors
     /// There is none, or its record breaks a rule that needs no other record.
     pub fn op(&self, index: usize) -> Result<Op, SealError> {
+        Op::decode(self.op_record(index)?)
+    }
+
+    fn op_record(&self, index: usize) -> Result<&'a [u8; OP_BYTES], SealError> {
         if index >= self.ops as usize {
             return Err(SealError::UnknownOperand);
         }
         let start = len(self.inputs, self.weights, 0);
-        Op::decode(self.record(start, index).ok_or(SealError::BadLength)?)
+        self.record(start, index).ok_or(SealError::BadLength)
     }
 
     /// Whether input `index` has batch rows; `false` where there is no such input.
@@ -805,14 +809,17 @@ impl<'a> Program<'a> {
         let mut known: Option<(DType, u32)> = None;
         let mut index = index;
         loop {
-            let op = self.op(index)?;
-            known = known.or(match op {
-                Op::MatMul { b, .. } => Some((DType::I32, self.stored_rows(b)?)),
-                Op::QLinear { w, .. } => Some((DType::I8, self.stored_rows(w)?)),
-                Op::ArgMax { .. } => Some((DType::I32, 1)),
-                Op::Lut { .. } | Op::Add { .. } => None,
-            });
-            let source = match op.a() {
+            if known.is_none() {
+                known = match self.op(index)? {
+                    Op::MatMul { b, .. } => Some((DType::I32, self.stored_rows(b)?)),
+                    Op::QLinear { w, .. } => Some((DType::I8, self.stored_rows(w)?)),
+                    Op::ArgMax { .. } => Some((DType::I32, 1)),
+                    Op::Lut { .. } | Op::Add { .. } => None,
+                };
+            }
+            // A long chain is paid for by the step on chain: only this byte is read of each op.
+            let [_, a, ..] = *self.op_record(index)?;
+            let source = match named(a)? {
                 Operand::Op(k) if (k as usize) < index => {
                     index = k as usize;
                     continue;

@@ -4,7 +4,7 @@ use {
     crate::{
         key::{EventId, Key},
         project::{
-            Event, EntityKey, EntityRow, Total, TotalKey,
+            EntityKey, EntityRow, Event, Total, TotalKey,
             entity::{reward_mint, text_for},
             key, money,
             program::{EntityKind, QuernEvent},
@@ -139,12 +139,23 @@ impl Delta {
             let row = EntityRow::of(change, event.id, event.slot, text_for(body, change));
             self.merge_entity((change.kind, address), row);
             if change.kind == EntityKind::Job as u8 {
-                self.steps.insert((address, change.seq, event.id), Step { name: body.name() });
+                self.steps
+                    .insert((address, change.seq, event.id), Step { name: body.name() });
             }
         }
         for (category, assurance, mint, atoms) in money::flows(body) {
-            let total = Total { atoms: u128::from(atoms), count: 1 };
-            self.totals.entry(TotalKey { category, assurance, mint }).or_default().merge(total);
+            let total = Total {
+                atoms: u128::from(atoms),
+                count: 1,
+            };
+            self.totals
+                .entry(TotalKey {
+                    category,
+                    assurance,
+                    mint,
+                })
+                .or_default()
+                .merge(total);
         }
         self.add_scores(body);
         if let QuernEvent::MilestoneSettled(settled) = body {
@@ -206,9 +217,26 @@ impl Delta {
         }
     }
 
-    fn add_score(&mut self, metric: Metric, assurance: u8, mint: Key, at: i64, provider: Key, value: u64) {
+    fn add_score(
+        &mut self,
+        metric: Metric,
+        assurance: u8,
+        mint: Key,
+        at: i64,
+        provider: Key,
+        value: u64,
+    ) {
         for bucket in [ALL_TIME, hour_of(at)] {
-            let score = self.scores.entry(ScoreKey { metric, assurance, mint, bucket, provider }).or_default();
+            let score = self
+                .scores
+                .entry(ScoreKey {
+                    metric,
+                    assurance,
+                    mint,
+                    bucket,
+                    provider,
+                })
+                .or_default();
             *score = score.saturating_add(u128::from(value));
         }
     }

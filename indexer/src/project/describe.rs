@@ -2,7 +2,7 @@
 
 use {
     crate::{key::Key, project::program::QuernEvent},
-    quern_client::program::anchor_lang::prelude::Address,
+    quern_client::Pubkey,
     serde_json::{Map, Value},
 };
 
@@ -10,9 +10,11 @@ trait Shown {
     fn shown(&self) -> Value;
 }
 
-impl Shown for Address {
+impl Shown for Pubkey {
     fn shown(&self) -> Value {
-        super::key(self).some().map_or(Value::Null, |key: Key| Value::String(key.to_string()))
+        super::key(self)
+            .some()
+            .map_or(Value::Null, |key: Key| Value::String(key.to_string()))
     }
 }
 impl Shown for u64 {

@@ -4,7 +4,9 @@ use crate::{
     key::{EventId, Key},
     project::{
         key,
-        program::{Change, Emission, EntityKind, Job, MintConfig, Model, Provider, Purse, QuernEvent, read},
+        program::{
+            Change, Emission, EntityKind, Job, MintConfig, Model, Provider, Purse, QuernEvent, read,
+        },
     },
 };
 
@@ -62,7 +64,11 @@ impl EntityRow {
             closed,
             slot,
             cause,
-            state: (!closed).then(|| Stated { seq: change.seq, cause, bytes: change.after.clone() }),
+            state: (!closed).then(|| Stated {
+                seq: change.seq,
+                cause,
+                bytes: change.after.clone(),
+            }),
             text: text.map(|text| (change.seq, text.to_owned())),
         }
     }
@@ -77,7 +83,9 @@ impl EntityRow {
             self.cause = other.cause;
         }
         self.state = match (self.state.take(), other.state) {
-            (Some(ours), Some(theirs)) if (theirs.seq, ours.cause) > (ours.seq, theirs.cause) => Some(theirs),
+            (Some(ours), Some(theirs)) if (theirs.seq, ours.cause) > (ours.seq, theirs.cause) => {
+                Some(theirs)
+            }
             (ours, theirs) => ours.or(theirs),
         };
         self.text = self.text.take().max(other.text);
@@ -95,7 +103,11 @@ impl EntityRow {
 
     /// What it is searched by.
     pub fn indexed(&self, kind: u8) -> Indexed {
-        let mut indexed = Indexed { owner: Key::NONE, mint: Key::NONE, state: 0 };
+        let mut indexed = Indexed {
+            owner: Key::NONE,
+            mint: Key::NONE,
+            state: 0,
+        };
         if kind == EntityKind::Purse as u8 {
             if let Some(purse) = self.read::<Purse>() {
                 indexed.owner = key(&purse.owner);
@@ -140,14 +152,19 @@ pub(super) fn text_for<'a>(event: &'a QuernEvent, change: &Change) -> Option<&'a
 
 /// The mint in which an event accrued rewards: the emission, if it changed, names it.
 pub(super) fn reward_mint(event: &QuernEvent) -> Option<Key> {
-    let change = event.changes().iter().find(|change| change.kind == EntityKind::Emission as u8)?;
+    let change = event
+        .changes()
+        .iter()
+        .find(|change| change.kind == EntityKind::Emission as u8)?;
     Some(key(&read::<Emission>(&change.after)?.reward_mint))
 }
 
 /// Whether a change has a known kind and the length of that kind.
 pub(super) fn check(change: &Change) -> Result<(), String> {
     let length = match change.kind {
-        kind if kind == EntityKind::Protocol as u8 => size_of::<quern_client::program::state::Protocol>(),
+        kind if kind == EntityKind::Protocol as u8 => {
+            size_of::<quern_client::quern::state::Protocol>()
+        }
         kind if kind == EntityKind::MintConfig as u8 => size_of::<MintConfig>(),
         kind if kind == EntityKind::Emission as u8 => size_of::<Emission>(),
         kind if kind == EntityKind::Provider as u8 => size_of::<Provider>(),
@@ -158,7 +175,10 @@ pub(super) fn check(change: &Change) -> Result<(), String> {
     };
     let found = change.after.len();
     if found != 0 && found != length {
-        return Err(format!("a change of kind {} has {found} bytes instead of {length}", change.kind));
+        return Err(format!(
+            "a change of kind {} has {found} bytes instead of {length}",
+            change.kind
+        ));
     }
     Ok(())
 }

@@ -11,7 +11,7 @@ mod money;
 pub use {
     delta::{ALL_TIME, Delta, Metric, ScoreKey, Settlement, Step},
     describe::describe,
-    entity::{EntityKey, EntityRow, Indexed},
+    entity::{EntityKey, EntityRow, Indexed, Stated},
     money::{Category, Total, TotalKey},
 };
 
@@ -19,9 +19,12 @@ use crate::key::{EventId, Key};
 
 /// The program's own types.
 pub mod program {
-    pub use quern_client::program::{
+    pub use quern_client::quern::{
         events::{Change, QuernEvent},
-        state::{Assurance, Emission, EntityKind, Job, JobKind, JobState, MintConfig, Model, Provider, Purse},
+        state::{
+            Assurance, Emission, EntityKind, Job, JobKind, JobState, MintConfig, Model, Provider,
+            Purse,
+        },
     };
 
     /// Reads an account's fixed part; `None` if its length is not that of `T`.
@@ -31,7 +34,9 @@ pub mod program {
 
     /// Text padded with zero bytes.
     pub fn padded_text(bytes: &[u8]) -> String {
-        String::from_utf8_lossy(bytes).trim_end_matches('\0').to_owned()
+        String::from_utf8_lossy(bytes)
+            .trim_end_matches('\0')
+            .to_owned()
     }
 }
 

@@ -97,9 +97,13 @@ pub(super) fn flows(event: &QuernEvent) -> Vec<(Category, u8, Key, u64)> {
     match event {
         QuernEvent::Deposited(event) => vec![(Deposited, 0, key(&event.mint), event.amount_atoms)],
         QuernEvent::Withdrawn(event) => vec![(Withdrawn, 0, key(&event.mint), event.amount_atoms)],
-        QuernEvent::RewardsClaimed(event) => vec![(RewardsClaimed, 0, key(&event.mint), event.amount_atoms)],
+        QuernEvent::RewardsClaimed(event) => {
+            vec![(RewardsClaimed, 0, key(&event.mint), event.amount_atoms)]
+        }
         QuernEvent::JobCreated(event) => vec![(Escrowed, 0, key(&event.mint), event.escrow_atoms)],
-        QuernEvent::JobCancelled(event) => vec![(Refunds, 0, key(&event.mint), event.released_atoms)],
+        QuernEvent::JobCancelled(event) => {
+            vec![(Refunds, 0, key(&event.mint), event.released_atoms)]
+        }
         QuernEvent::MilestoneSettled(settled) => {
             let (assurance, mint) = (settled.assurance, key(&settled.mint));
             let mut flows = vec![
@@ -116,7 +120,11 @@ pub(super) fn flows(event: &QuernEvent) -> Vec<(Category, u8, Key, u64)> {
         QuernEvent::JobResolved(event) => {
             let (assurance, mint) = (event.assurance, key(&event.mint));
             let refund_atoms = event.client_atoms.saturating_add(event.released_atoms);
-            let lost_atoms = if event.deposit_to_provider { event.deposit_atoms } else { 0 };
+            let lost_atoms = if event.deposit_to_provider {
+                event.deposit_atoms
+            } else {
+                0
+            };
             vec![
                 (Resolved, assurance, mint, event.price_atoms),
                 (Earnings, assurance, mint, event.provider_atoms),
@@ -131,7 +139,10 @@ pub(super) fn flows(event: &QuernEvent) -> Vec<(Category, u8, Key, u64)> {
         }
         QuernEvent::JobExpired(event) => {
             let mint = key(&event.mint);
-            vec![(Refunds, 0, mint, event.released_atoms), (Penalties, 0, mint, event.penalty_atoms)]
+            vec![
+                (Refunds, 0, mint, event.released_atoms),
+                (Penalties, 0, mint, event.penalty_atoms),
+            ]
         }
         QuernEvent::SlashSettled(event) => {
             let mint = key(&event.mint);
@@ -145,9 +156,9 @@ pub(super) fn flows(event: &QuernEvent) -> Vec<(Category, u8, Key, u64)> {
         QuernEvent::JobTaken(taken) => {
             job_mint(event).map_or_else(Vec::new, |mint| vec![(Bonded, 0, mint, taken.bond_atoms)])
         }
-        QuernEvent::JobRejected(rejected) => {
-            job_mint(event).map_or_else(Vec::new, |mint| vec![(RejectDeposits, 0, mint, rejected.deposit_atoms)])
-        }
+        QuernEvent::JobRejected(rejected) => job_mint(event).map_or_else(Vec::new, |mint| {
+            vec![(RejectDeposits, 0, mint, rejected.deposit_atoms)]
+        }),
         _ => Vec::new(),
     }
 }
@@ -155,6 +166,9 @@ pub(super) fn flows(event: &QuernEvent) -> Vec<(Category, u8, Key, u64)> {
 /// The mint of the job that an event changed, for events that do not name it.
 fn job_mint(event: &QuernEvent) -> Option<Key> {
     use crate::project::program::{EntityKind, Job, read};
-    let change = event.changes().iter().find(|change| change.kind == EntityKind::Job as u8)?;
+    let change = event
+        .changes()
+        .iter()
+        .find(|change| change.kind == EntityKind::Job as u8)?;
     Some(key(&read::<Job>(&change.after)?.mint))
 }

@@ -21,6 +21,7 @@ pub struct Moment {
 
 impl Moment {
     /// Reads the sysvars.
+    #[inline(never)]
     pub fn read() -> Result<Self> {
         let clock = Clock::get()?;
         let mut restart = [0; 8];

@@ -17,7 +17,12 @@ pub fn job_address(job: &Job) -> Pubkey {
 }
 
 /// Purses that must exist before a job of `client` can be created: the client's, the treasury's, the royalty owner's.
-pub fn purses_of_creation(client: &Pubkey, mint: &Pubkey, protocol: &Protocol, model: Option<&Model>) -> Vec<Pubkey> {
+pub fn purses_of_creation(
+    client: &Pubkey,
+    mint: &Pubkey,
+    protocol: &Protocol,
+    model: Option<&Model>,
+) -> Vec<Pubkey> {
     let royalty_owner = model.map_or(NOBODY, |model| model.owner);
     purses_of(&[*client, protocol.treasury_owner, royalty_owner], mint)
 }
@@ -46,7 +51,11 @@ pub fn create_job(
     };
     let mut others = purses_of_creation(client, mint, protocol, model.map(|(_, model)| model));
     others.retain(|other| *other != purse);
-    build(&accounts, &instruction::CreateJob { args }, readable(others))
+    build(
+        &accounts,
+        &instruction::CreateJob { args },
+        readable(others),
+    )
 }
 
 /// Cancels an open job. Signer: its client.
@@ -98,7 +107,11 @@ pub fn accept(job: &Job, emission: &Emission) -> Instruction {
         event_authority: addresses::event_authority(),
         program: quern::ID,
     };
-    build(&accounts, &instruction::Accept {}, writable(purses_of_settlement(job, emission)))
+    build(
+        &accounts,
+        &instruction::Accept {},
+        writable(purses_of_settlement(job, emission)),
+    )
 }
 
 /// Pays a milestone that nobody refuted in time. Signer: the provider, after the grace time anybody.
@@ -112,7 +125,11 @@ pub fn finalize(signer: &Pubkey, job: &Job, emission: &Emission) -> Instruction 
         event_authority: addresses::event_authority(),
         program: quern::ID,
     };
-    build(&accounts, &instruction::Finalize {}, writable(purses_of_settlement(job, emission)))
+    build(
+        &accounts,
+        &instruction::Finalize {},
+        writable(purses_of_settlement(job, emission)),
+    )
 }
 
 /// Rejects a milestone and calls the arbiter. Signer: the job's client.
@@ -137,7 +154,11 @@ pub fn resolve(job: &Job, args: ResolveArgs) -> Instruction {
         event_authority: addresses::event_authority(),
         program: quern::ID,
     };
-    build(&accounts, &instruction::Resolve { args }, writable(purses_of(&owners_of_resolution(job), &job.mint)))
+    build(
+        &accounts,
+        &instruction::Resolve { args },
+        writable(purses_of(&owners_of_resolution(job), &job.mint)),
+    )
 }
 
 /// Ends a wait whose deadline has passed. Anybody may; nobody signs but the fee payer.
@@ -150,7 +171,11 @@ pub fn expire(job: &Job) -> Instruction {
         event_authority: addresses::event_authority(),
         program: quern::ID,
     };
-    build(&accounts, &instruction::Expire {}, writable(purses_of(&owners_of_expiry(job), &job.mint)))
+    build(
+        &accounts,
+        &instruction::Expire {},
+        writable(purses_of(&owners_of_expiry(job), &job.mint)),
+    )
 }
 
 /// Pays out a recorded conviction. Anybody may; nobody signs but the fee payer.
@@ -162,33 +187,65 @@ pub fn settle_slash(job: &Job) -> Instruction {
         event_authority: addresses::event_authority(),
         program: quern::ID,
     };
-    build(&accounts, &instruction::SettleSlash {}, writable(purses_of(&owners_of_slash(job), &job.mint)))
+    build(
+        &accounts,
+        &instruction::SettleSlash {},
+        writable(purses_of(&owners_of_slash(job), &job.mint)),
+    )
 }
 
 /// Purses that `accept` and `finalize` touch.
 fn purses_of_settlement(job: &Job, emission: &Emission) -> Vec<Pubkey> {
-    let mut purses = purses_of(&[job.client, job.provider, job.treasury_owner, job.royalty_owner], &job.mint);
+    let mut purses = purses_of(
+        &[
+            job.client,
+            job.provider,
+            job.treasury_owner,
+            job.royalty_owner,
+        ],
+        &job.mint,
+    );
     if emission.is_configured() {
-        push_new(&mut purses, addresses::purse(&addresses::emission(), &emission.reward_mint));
+        push_new(
+            &mut purses,
+            addresses::purse(&addresses::emission(), &emission.reward_mint),
+        );
     }
     purses
 }
 
 /// Owners of the purses, in the job's mint, that `resolve` touches.
 pub fn owners_of_resolution(job: &Job) -> Vec<Pubkey> {
-    vec![job.client, job.provider, job.arbiter, job.treasury_owner, job.royalty_owner]
+    vec![
+        job.client,
+        job.provider,
+        job.arbiter,
+        job.treasury_owner,
+        job.royalty_owner,
+    ]
 }
 
 /// Owners of the purses, in the job's mint, that `settle_slash` touches.
 pub fn owners_of_slash(job: &Job) -> Vec<Pubkey> {
-    vec![job.client, job.provider, job.slash_prover, job.treasury_owner]
+    vec![
+        job.client,
+        job.provider,
+        job.slash_prover,
+        job.treasury_owner,
+    ]
 }
 
 /// Owners of the purses, in the job's mint, that `expire` touches in the job's present state.
 pub fn owners_of_expiry(job: &Job) -> Vec<Pubkey> {
     match JobState::from_code(job.state) {
         Some(JobState::Rejected) => {
-            vec![job.client, job.provider, job.treasury_owner, job.royalty_owner, addresses::burn_owner()]
+            vec![
+                job.client,
+                job.provider,
+                job.treasury_owner,
+                job.royalty_owner,
+                addresses::burn_owner(),
+            ]
         }
         Some(JobState::Taken) => vec![job.client, job.provider],
         _ => vec![job.client],
@@ -211,26 +268,51 @@ mod tests {
 
     /// Accounts behind the fixed ones.
     fn remaining(instruction: &Instruction) -> Vec<Pubkey> {
-        let last_fixed = instruction.accounts.iter().rposition(|meta| meta.pubkey == quern::ID);
-        instruction.accounts[last_fixed.map_or(0, |at| at + 1)..].iter().map(|meta| meta.pubkey).collect()
+        let last_fixed = instruction
+            .accounts
+            .iter()
+            .rposition(|meta| meta.pubkey == quern::ID);
+        instruction.accounts[last_fixed.map_or(0, |at| at + 1)..]
+            .iter()
+            .map(|meta| meta.pubkey)
+            .collect()
     }
 
     #[test]
     fn coinciding_roles_pass_a_purse_once() {
         let emission = Emission::zeroed();
         let caller = Pubkey::from([7; 32]);
-        assert_eq!(remaining(&finalize(&caller, &job(1, 2, 3, 4), &emission)).len(), 4);
-        assert_eq!(remaining(&finalize(&caller, &job(1, 2, 2, 1), &emission)).len(), 2);
+        assert_eq!(
+            remaining(&finalize(&caller, &job(1, 2, 3, 4), &emission)).len(),
+            4
+        );
+        assert_eq!(
+            remaining(&finalize(&caller, &job(1, 2, 2, 1), &emission)).len(),
+            2
+        );
         // Without a model nobody earns a royalty.
-        assert_eq!(remaining(&finalize(&caller, &job(1, 2, 3, 0), &emission)).len(), 3);
+        assert_eq!(
+            remaining(&finalize(&caller, &job(1, 2, 3, 0), &emission)).len(),
+            3
+        );
     }
 
     #[test]
     fn rewards_add_the_emissions_purse_in_the_reward_mint() {
         let mut emission = Emission::zeroed();
         emission.reward_mint = Pubkey::from([8; 32]);
-        let purses = remaining(&finalize(&Pubkey::from([7; 32]), &job(1, 2, 3, 4), &emission));
-        assert_eq!(purses.last(), Some(&addresses::purse(&addresses::emission(), &emission.reward_mint)));
+        let purses = remaining(&finalize(
+            &Pubkey::from([7; 32]),
+            &job(1, 2, 3, 4),
+            &emission,
+        ));
+        assert_eq!(
+            purses.last(),
+            Some(&addresses::purse(
+                &addresses::emission(),
+                &emission.reward_mint
+            ))
+        );
         assert_eq!(purses.len(), 5);
     }
 
@@ -258,9 +340,25 @@ mod tests {
             input_roots: Vec::new(),
             input_uri: String::new(),
         };
-        let instruction = create_job(&client, &Pubkey::from([9; 32]), 0, &protocol, None, args.clone());
-        let last = instruction.accounts.last().map(|meta| (meta.pubkey, meta.is_writable));
-        assert_eq!(last, Some((addresses::purse(&protocol.treasury_owner, &Pubkey::from([9; 32])), false)));
+        let instruction = create_job(
+            &client,
+            &Pubkey::from([9; 32]),
+            0,
+            &protocol,
+            None,
+            args.clone(),
+        );
+        let last = instruction
+            .accounts
+            .last()
+            .map(|meta| (meta.pubkey, meta.is_writable));
+        assert_eq!(
+            last,
+            Some((
+                addresses::purse(&protocol.treasury_owner, &Pubkey::from([9; 32])),
+                false
+            ))
+        );
         protocol.treasury_owner = client;
         let instruction = create_job(&client, &Pubkey::from([9; 32]), 0, &protocol, None, args);
         assert!(remaining(&instruction).is_empty());

@@ -12,17 +12,28 @@ pub use {job::*, model::*, protocol::*, provider::*, purse::*};
 use {
     crate::addresses,
     anchor_lang::{InstructionData, ToAccountMetas},
-    solana_sdk::{instruction::{AccountMeta, Instruction}, pubkey::Pubkey},
+    solana_sdk::{
+        instruction::{AccountMeta, Instruction},
+        pubkey::Pubkey,
+    },
 };
 
 /// "Nobody" in an address field.
 pub const NOBODY: Pubkey = quern::constants::NOBODY;
 
 /// Puts an instruction together; `purses` are the remaining accounts.
-fn build(accounts: &impl ToAccountMetas, data: &impl InstructionData, purses: Vec<AccountMeta>) -> Instruction {
+fn build(
+    accounts: &impl ToAccountMetas,
+    data: &impl InstructionData,
+    purses: Vec<AccountMeta>,
+) -> Instruction {
     let mut metas = accounts.to_account_metas(None);
     metas.extend(purses);
-    Instruction { program_id: quern::ID, accounts: metas, data: data.data() }
+    Instruction {
+        program_id: quern::ID,
+        accounts: metas,
+        data: data.data(),
+    }
 }
 
 /// Purses of these owners in one mint, each once, owners that are nobody left out.
@@ -42,9 +53,15 @@ fn push_new(purses: &mut Vec<Pubkey>, purse: Pubkey) {
 }
 
 fn writable(purses: Vec<Pubkey>) -> Vec<AccountMeta> {
-    purses.into_iter().map(|purse| AccountMeta::new(purse, false)).collect()
+    purses
+        .into_iter()
+        .map(|purse| AccountMeta::new(purse, false))
+        .collect()
 }
 
 fn readable(purses: Vec<Pubkey>) -> Vec<AccountMeta> {
-    purses.into_iter().map(|purse| AccountMeta::new_readonly(purse, false)).collect()
+    purses
+        .into_iter()
+        .map(|purse| AccountMeta::new_readonly(purse, false))
+        .collect()
 }

@@ -34,7 +34,13 @@ pub fn write_model(owner: &Pubkey, model: &Pubkey, offset: u32, bytes: Vec<u8>) 
         event_authority: addresses::event_authority(),
         program: quern::ID,
     };
-    build(&accounts, &instruction::WriteModel { args: WriteModelArgs { offset, bytes } }, Vec::new())
+    build(
+        &accounts,
+        &instruction::WriteModel {
+            args: WriteModelArgs { offset, bytes },
+        },
+        Vec::new(),
+    )
 }
 
 /// Checks a tensor program and fixes it for ever. Signer: the model's owner.
@@ -67,7 +73,13 @@ pub fn propose_model_owner(owner: &Pubkey, model: &Pubkey, proposed: &Pubkey) ->
         event_authority: addresses::event_authority(),
         program: quern::ID,
     };
-    build(&accounts, &instruction::ProposeModelOwner { proposed: *proposed }, Vec::new())
+    build(
+        &accounts,
+        &instruction::ProposeModelOwner {
+            proposed: *proposed,
+        },
+        Vec::new(),
+    )
 }
 
 /// Takes a model over. Signer: who was proposed.
@@ -92,7 +104,11 @@ pub fn write_program(owner: &Pubkey, model: &Pubkey, program: &[u8]) -> Vec<Inst
 
 /// Everything that brings a model with a tensor program onto the chain, in order: register, write, seal. Without a program
 /// it only registers. `args.program_bytes` is set here.
-pub fn register_whole_model(creator: &Pubkey, mut args: RegisterModelArgs, program: &[u8]) -> Vec<Instruction> {
+pub fn register_whole_model(
+    creator: &Pubkey,
+    mut args: RegisterModelArgs,
+    program: &[u8],
+) -> Vec<Instruction> {
     // A longer program than fits into u32 is refused by the program like any other that is too long.
     args.program_bytes = u32::try_from(program.len()).unwrap_or(u32::MAX);
     let model = addresses::model(creator, args.id);

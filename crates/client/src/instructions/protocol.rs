@@ -44,7 +44,13 @@ pub fn propose_authority(authority: &Pubkey, proposed: &Pubkey) -> Instruction {
         event_authority: addresses::event_authority(),
         program: quern::ID,
     };
-    build(&accounts, &instruction::ProposeAuthority { proposed: *proposed }, Vec::new())
+    build(
+        &accounts,
+        &instruction::ProposeAuthority {
+            proposed: *proposed,
+        },
+        Vec::new(),
+    )
 }
 
 /// Takes the protocol over. Signer: who was proposed.
@@ -70,7 +76,12 @@ pub fn set_pause(signer: &Pubkey, paused: bool) -> Instruction {
 }
 
 /// Takes a mint in and creates its vault. Signer: the protocol's authority, who pays. `token_program` owns the mint.
-pub fn register_mint(authority: &Pubkey, mint: &Pubkey, token_program: &Pubkey, rates: MintRates) -> Instruction {
+pub fn register_mint(
+    authority: &Pubkey,
+    mint: &Pubkey,
+    token_program: &Pubkey,
+    rates: MintRates,
+) -> Instruction {
     let accounts = accounts::RegisterMint {
         authority: *authority,
         protocol: addresses::protocol(),
@@ -101,7 +112,11 @@ pub fn update_mint(authority: &Pubkey, mint: &Pubkey, args: UpdateMintArgs) -> I
 
 /// Sets rewards; the emission's purse in `reward_mint` must be open (see [`super::open_purse`] with
 /// [`addresses::emission`] as owner). Signer: the protocol's authority.
-pub fn configure_emission(authority: &Pubkey, reward_mint: &Pubkey, args: ConfigureEmissionArgs) -> Instruction {
+pub fn configure_emission(
+    authority: &Pubkey,
+    reward_mint: &Pubkey,
+    args: ConfigureEmissionArgs,
+) -> Instruction {
     let emission = addresses::emission();
     let accounts = accounts::ConfigureEmission {
         authority: *authority,
@@ -112,5 +127,9 @@ pub fn configure_emission(authority: &Pubkey, reward_mint: &Pubkey, args: Config
         event_authority: addresses::event_authority(),
         program: quern::ID,
     };
-    build(&accounts, &instruction::ConfigureEmission { args }, Vec::new())
+    build(
+        &accounts,
+        &instruction::ConfigureEmission { args },
+        Vec::new(),
+    )
 }

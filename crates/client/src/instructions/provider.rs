@@ -16,7 +16,11 @@ pub fn register_provider(owner: &Pubkey, args: ProviderArgs) -> Instruction {
         event_authority: addresses::event_authority(),
         program: quern::ID,
     };
-    build(&accounts, &instruction::RegisterProvider { args }, Vec::new())
+    build(
+        &accounts,
+        &instruction::RegisterProvider { args },
+        Vec::new(),
+    )
 }
 
 /// Replaces a provider's entry. Signer: its owner.

@@ -4,7 +4,10 @@ use {
     super::build,
     crate::addresses,
     quern::{accounts, instruction},
-    solana_sdk::{instruction::{AccountMeta, Instruction}, pubkey::Pubkey},
+    solana_sdk::{
+        instruction::{AccountMeta, Instruction},
+        pubkey::Pubkey,
+    },
 };
 
 /// Opens a purse for anybody in a registered mint. Signer: the payer of its rent.
@@ -41,7 +44,11 @@ pub fn deposit(
         event_authority: addresses::event_authority(),
         program: quern::ID,
     };
-    build(&accounts, &instruction::Deposit { amount_atoms }, Vec::new())
+    build(
+        &accounts,
+        &instruction::Deposit { amount_atoms },
+        Vec::new(),
+    )
 }
 
 /// Moves free atoms out of the owner's purse to any token account of the mint. Signer: the owner.
@@ -63,7 +70,11 @@ pub fn withdraw(
         event_authority: addresses::event_authority(),
         program: quern::ID,
     };
-    build(&accounts, &instruction::Withdraw { amount_atoms }, Vec::new())
+    build(
+        &accounts,
+        &instruction::Withdraw { amount_atoms },
+        Vec::new(),
+    )
 }
 
 /// Bounds what the operator's takes may reserve at a time. Signer: the purse's owner.
@@ -74,11 +85,20 @@ pub fn set_operator_limit(owner: &Pubkey, mint: &Pubkey, limit_atoms: u64) -> In
         event_authority: addresses::event_authority(),
         program: quern::ID,
     };
-    build(&accounts, &instruction::SetOperatorLimit { limit_atoms }, Vec::new())
+    build(
+        &accounts,
+        &instruction::SetOperatorLimit { limit_atoms },
+        Vec::new(),
+    )
 }
 
 /// Creates the usual token account of an owner, if it is not there yet. Signer: the payer of its rent.
-pub fn create_token_account(payer: &Pubkey, owner: &Pubkey, mint: &Pubkey, token_program: &Pubkey) -> Instruction {
+pub fn create_token_account(
+    payer: &Pubkey,
+    owner: &Pubkey,
+    mint: &Pubkey,
+    token_program: &Pubkey,
+) -> Instruction {
     /// `CreateIdempotent` of the associated-token-account program.
     const CREATE_IDEMPOTENT: u8 = 1;
     Instruction {

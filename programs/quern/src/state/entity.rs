@@ -41,6 +41,7 @@ pub trait Entity: Pod + Zeroable + SlabSchema {
 }
 
 /// Checks the account's invariant, counts the change and describes it for the event.
+#[inline(never)]
 pub fn changed<T: Entity>(account: &mut Account<T>) -> Result<Change> {
     require!(account.invariant(), QuernError::InvariantBroken);
     let seq = next_seq(account)?;
@@ -54,6 +55,7 @@ pub fn changed<T: Entity>(account: &mut Account<T>) -> Result<Change> {
 }
 
 /// The last change of an account that is about to close.
+#[inline(never)]
 pub fn closed<T: Entity>(account: &mut Account<T>) -> Result<Change> {
     let seq = next_seq(account)?;
     Ok(Change {

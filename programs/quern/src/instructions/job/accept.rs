@@ -9,7 +9,7 @@ use {
     crate::{
         clock::Moment,
         error::QuernError,
-        events::MilestoneSettled,
+        events::{MilestoneSettled, emit_event},
         state::{Assurance, Emission, Job, JobState, Provider},
     },
     anchor_lang::prelude::*,
@@ -62,7 +62,7 @@ pub fn handle_accept(ctx: &mut Context<Accept>) -> Result<()> {
         &moment,
     )?;
     let closes = event.closed;
-    emit_cpi!(event);
+    emit_event!(ctx, event);
     if closes {
         close_job(&mut ctx.accounts.job, &ctx.accounts.client)
     } else {

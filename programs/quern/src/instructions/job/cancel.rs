@@ -9,7 +9,7 @@ use {
     crate::{
         clock::Moment,
         error::QuernError,
-        events::JobCancelled,
+        events::{JobCancelled, emit_event},
         ledger::{self, Part},
         state::{Job, JobState, Purse, changed},
     },
@@ -63,13 +63,16 @@ pub fn handle_cancel_job(ctx: &mut Context<CancelJob>) -> Result<()> {
         job_change(&mut accounts.job, true)?,
         changed(&mut accounts.purse)?,
     ];
-    emit_cpi!(JobCancelled {
-        at,
-        job,
-        client,
-        mint,
-        released_atoms,
-        changes
-    });
+    emit_event!(
+        ctx,
+        JobCancelled {
+            at,
+            job,
+            client,
+            mint,
+            released_atoms,
+            changes
+        }
+    );
     ctx.accounts.job.close(*ctx.accounts.client.account())
 }

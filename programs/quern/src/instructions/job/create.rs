@@ -15,7 +15,7 @@ use {
         clock::Moment,
         constants::{MAX_STEP_SECS, MAX_WINDOW_SECS, NOBODY},
         error::{OrQuern, QuernError},
-        events::JobCreated,
+        events::{JobCreated, emit_event},
         ledger::{self, Part, require_purse_exists},
         state::{
             Assurance, Emission, Job, JobKind, JobState, LAYOUT_VERSION, MAX_INPUTS, MintConfig,
@@ -318,15 +318,18 @@ pub fn handle_create_job(ctx: &mut Context<CreateJob>, args: CreateJobArgs) -> R
 
     let (client, model, mint, address) = (job.client, job.model, job.mint, *job.address());
     let changes = vec![changed(&mut accounts.job)?, changed(&mut accounts.purse)?];
-    emit_cpi!(JobCreated {
-        at: moment.now,
-        job: address,
-        client,
-        model,
-        mint,
-        escrow_atoms,
-        input_uri: args.input_uri,
-        changes,
-    });
+    emit_event!(
+        ctx,
+        JobCreated {
+            at: moment.now,
+            job: address,
+            client,
+            model,
+            mint,
+            escrow_atoms,
+            input_uri: args.input_uri,
+            changes,
+        }
+    );
     Ok(())
 }

@@ -17,7 +17,7 @@ use {
         clock::Moment,
         constants::NOBODY,
         error::{OrQuern, QuernError},
-        events::{JobExpired, JobResolved},
+        events::{JobExpired, JobResolved, emit_event},
         ledger::Book,
         state::{Job, JobState, Provider, Purse, changed},
     },
@@ -53,7 +53,7 @@ pub fn handle_expire(ctx: &mut Context<Expire>) -> Result<()> {
             accounts.job.require_passed(&moment)?;
             let event = expire_open(&mut accounts.job, &mut book, &moment)?;
             drop(book);
-            emit_cpi!(event);
+            emit_event!(ctx, event);
             true
         }
         JobState::Taken => {
@@ -66,14 +66,14 @@ pub fn handle_expire(ctx: &mut Context<Expire>) -> Result<()> {
             let event = expire_taken(&mut accounts.job, provider, &mut book, &moment)?;
             drop(book);
             let closes = event.closed;
-            emit_cpi!(event);
+            emit_event!(ctx, event);
             closes
         }
         JobState::Rejected => {
             accounts.job.require_passed(&moment)?;
             let event = expire_rejected(&mut accounts.job, &mut book, &moment)?;
             drop(book);
-            emit_cpi!(event);
+            emit_event!(ctx, event);
             true
         }
         // A submitted job ends by finalize, a slashed one by settle_slash.

@@ -11,7 +11,7 @@ use {
     crate::{
         clock::Moment,
         error::QuernError,
-        events::MilestoneSettled,
+        events::{MilestoneSettled, emit_event},
         state::{Emission, Job, JobState, Provider},
     },
     anchor_lang::prelude::*,
@@ -78,7 +78,7 @@ pub fn handle_finalize(ctx: &mut Context<Finalize>) -> Result<()> {
         &moment,
     )?;
     let closes = event.closed;
-    emit_cpi!(event);
+    emit_event!(ctx, event);
     if closes {
         close_job(&mut ctx.accounts.job, &ctx.accounts.client)
     } else {

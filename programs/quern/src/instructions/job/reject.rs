@@ -9,7 +9,7 @@ use {
     crate::{
         clock::Moment,
         error::{OrQuern, QuernError},
-        events::JobRejected,
+        events::{JobRejected, emit_event},
         ledger::{self, Part},
         state::{Assurance, Job, JobState, Purse, changed},
         text,
@@ -73,15 +73,18 @@ pub fn handle_reject(ctx: &mut Context<Reject>, reason: String) -> Result<()> {
     let (address, client, provider, milestone) =
         (*job.address(), job.client, job.provider, job.milestone);
     let changes = vec![job_change(job, false)?, changed(purse)?];
-    emit_cpi!(JobRejected {
-        at: moment.now,
-        job: address,
-        client,
-        provider,
-        milestone,
-        deposit_atoms,
-        reason,
-        changes,
-    });
+    emit_event!(
+        ctx,
+        JobRejected {
+            at: moment.now,
+            job: address,
+            client,
+            provider,
+            milestone,
+            deposit_atoms,
+            reason,
+            changes,
+        }
+    );
     Ok(())
 }

@@ -16,7 +16,7 @@ use {
     crate::{
         clock::Moment,
         error::{OrQuern, QuernError},
-        events::JobResolved,
+        events::{JobResolved, emit_event},
         ledger::Book,
         state::{Job, JobState, Provider, changed},
     },
@@ -152,7 +152,7 @@ pub fn handle_resolve(ctx: &mut Context<Resolve>, args: ResolveArgs) -> Result<(
         closed: !goes_on,
         changes,
     };
-    emit_cpi!(event);
+    emit_event!(ctx, event);
     if goes_on {
         Ok(())
     } else {

@@ -12,7 +12,7 @@ use {
     },
     crate::{
         clock::Moment,
-        events::SlashSettled,
+        events::{SlashSettled, emit_event},
         ledger::Book,
         state::{Job, JobState, Provider, changed},
     },
@@ -78,6 +78,6 @@ pub fn handle_settle_slash(ctx: &mut Context<SettleSlash>) -> Result<()> {
         treasury_atoms: parts.treasury_atoms,
         changes,
     };
-    emit_cpi!(event);
+    emit_event!(ctx, event);
     close_job(&mut ctx.accounts.job, &ctx.accounts.client)
 }

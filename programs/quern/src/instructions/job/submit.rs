@@ -10,7 +10,7 @@ use {
     crate::{
         clock::Moment,
         error::{OrQuern, QuernError},
-        events::ProofSubmitted,
+        events::{ProofSubmitted, emit_event},
         state::{Job, JobState, Provider},
         text,
     },
@@ -71,15 +71,18 @@ pub fn handle_submit_proof(ctx: &mut Context<SubmitProof>, args: SubmitProofArgs
 
     let (address, provider, milestone) = (*job.address(), job.provider, job.milestone);
     let changes = vec![job_change(job, false)?];
-    emit_cpi!(ProofSubmitted {
-        at: moment.now,
-        job: address,
-        provider,
-        milestone,
-        submission,
-        trace_root: args.trace_root,
-        output_uri: args.output_uri,
-        changes,
-    });
+    emit_event!(
+        ctx,
+        ProofSubmitted {
+            at: moment.now,
+            job: address,
+            provider,
+            milestone,
+            submission,
+            trace_root: args.trace_root,
+            output_uri: args.output_uri,
+            changes,
+        }
+    );
     Ok(())
 }

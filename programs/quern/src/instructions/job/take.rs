@@ -12,7 +12,7 @@ use {
         clock::Moment,
         constants::NOBODY,
         error::{OrQuern, QuernError},
-        events::JobTaken,
+        events::{JobTaken, emit_event},
         ledger::{self, Part},
         state::{Job, JobState, Protocol, Provider, Purse, changed},
     },
@@ -100,12 +100,15 @@ pub fn handle_take_job(ctx: &mut Context<TakeJob>) -> Result<()> {
 
     let (address, owner) = (*job.address(), provider.owner);
     let changes = vec![job_change(job, false)?, changed(provider)?, changed(purse)?];
-    emit_cpi!(JobTaken {
-        at: moment.now,
-        job: address,
-        provider: owner,
-        bond_atoms,
-        changes
-    });
+    emit_event!(
+        ctx,
+        JobTaken {
+            at: moment.now,
+            job: address,
+            provider: owner,
+            bond_atoms,
+            changes
+        }
+    );
     Ok(())
 }

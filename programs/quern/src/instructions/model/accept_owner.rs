@@ -8,7 +8,7 @@ use {
         clock::Moment,
         constants::NOBODY,
         error::QuernError,
-        events::ModelOwnerAccepted,
+        events::{ModelOwnerAccepted, emit_event},
         state::{Model, changed},
     },
     anchor_lang::prelude::*,
@@ -36,11 +36,14 @@ pub fn handle_accept_model_owner(ctx: &mut Context<AcceptModelOwner>) -> Result<
 
     let address = *model.address();
     let changes = vec![changed(model)?];
-    emit_cpi!(ModelOwnerAccepted {
-        at,
-        model: address,
-        owner,
-        changes
-    });
+    emit_event!(
+        ctx,
+        ModelOwnerAccepted {
+            at,
+            model: address,
+            owner,
+            changes
+        }
+    );
     Ok(())
 }

@@ -8,7 +8,7 @@ use {
     crate::{
         clock::Moment,
         error::QuernError,
-        events::ModelOwnerProposed,
+        events::{ModelOwnerProposed, emit_event},
         state::{Model, changed},
     },
     anchor_lang::prelude::*,
@@ -37,11 +37,14 @@ pub fn handle_propose_model_owner(
 
     let address = *model.address();
     let changes = vec![changed(model)?];
-    emit_cpi!(ModelOwnerProposed {
-        at,
-        model: address,
-        proposed,
-        changes
-    });
+    emit_event!(
+        ctx,
+        ModelOwnerProposed {
+            at,
+            model: address,
+            proposed,
+            changes
+        }
+    );
     Ok(())
 }

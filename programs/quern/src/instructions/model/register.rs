@@ -10,7 +10,7 @@ use {
         clock::Moment,
         constants::{MAX_PROGRAM_BYTES, MAX_ROYALTY_BPS},
         error::QuernError,
-        events::ModelRegistered,
+        events::{ModelRegistered, emit_event},
         state::{AssetKind, LAYOUT_VERSION, Model, Protocol, changed},
         text,
     },
@@ -99,12 +99,15 @@ pub fn handle_register_model(
     model.program_bytes = args.program_bytes.into();
 
     let changes = vec![changed(model)?];
-    emit_cpi!(ModelRegistered {
-        at,
-        creator,
-        id: args.id,
-        uri: args.uri,
-        changes
-    });
+    emit_event!(
+        ctx,
+        ModelRegistered {
+            at,
+            creator,
+            id: args.id,
+            uri: args.uri,
+            changes
+        }
+    );
     Ok(())
 }

@@ -9,7 +9,7 @@ use {
     crate::{
         clock::Moment,
         error::{OrQuern, QuernError},
-        events::ModelSealed,
+        events::{ModelSealed, emit_event},
         state::{Model, changed, model_program},
     },
     anchor_lang::{prelude::*, sha256},
@@ -42,11 +42,14 @@ pub fn handle_seal_model(ctx: &mut Context<SealModel>) -> Result<()> {
 
     let address = *model.address();
     let changes = vec![changed(model)?];
-    emit_cpi!(ModelSealed {
-        at,
-        model: address,
-        program_hash,
-        changes
-    });
+    emit_event!(
+        ctx,
+        ModelSealed {
+            at,
+            model: address,
+            program_hash,
+            changes
+        }
+    );
     Ok(())
 }

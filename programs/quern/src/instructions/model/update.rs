@@ -9,7 +9,7 @@ use {
         clock::Moment,
         constants::MAX_ROYALTY_BPS,
         error::QuernError,
-        events::ModelUpdated,
+        events::{ModelUpdated, emit_event},
         state::{Model, changed},
         text,
     },
@@ -53,11 +53,14 @@ pub fn handle_update_model(ctx: &mut Context<UpdateModel>, args: UpdateModelArgs
 
     let address = *model.address();
     let changes = vec![changed(model)?];
-    emit_cpi!(ModelUpdated {
-        at,
-        model: address,
-        uri: args.uri,
-        changes
-    });
+    emit_event!(
+        ctx,
+        ModelUpdated {
+            at,
+            model: address,
+            uri: args.uri,
+            changes
+        }
+    );
     Ok(())
 }

@@ -8,7 +8,7 @@ use {
     crate::{
         clock::Moment,
         error::QuernError,
-        events::ModelWritten,
+        events::{ModelWritten, emit_event},
         state::{Model, changed, model_program_mut},
     },
     anchor_lang::prelude::*,
@@ -52,12 +52,15 @@ pub fn handle_write_model(ctx: &mut Context<WriteModel>, args: WriteModelArgs) -
 
     let (address, length) = (*model.address(), args.bytes.len() as u32);
     let changes = vec![changed(model)?];
-    emit_cpi!(ModelWritten {
-        at,
-        model: address,
-        offset: args.offset,
-        length,
-        changes
-    });
+    emit_event!(
+        ctx,
+        ModelWritten {
+            at,
+            model: address,
+            offset: args.offset,
+            length,
+            changes
+        }
+    );
     Ok(())
 }

@@ -8,7 +8,7 @@ use {
         clock::Moment,
         constants::NOBODY,
         error::QuernError,
-        events::AuthorityAccepted,
+        events::{AuthorityAccepted, emit_event},
         state::{Protocol, changed},
     },
     anchor_lang::prelude::*,
@@ -35,10 +35,13 @@ pub fn handle_accept_authority(ctx: &mut Context<AcceptAuthority>) -> Result<()>
     protocol.pending_authority = NOBODY;
 
     let changes = vec![changed(protocol)?];
-    emit_cpi!(AuthorityAccepted {
-        at,
-        authority,
-        changes
-    });
+    emit_event!(
+        ctx,
+        AuthorityAccepted {
+            at,
+            authority,
+            changes
+        }
+    );
     Ok(())
 }

@@ -12,7 +12,7 @@ use {
     crate::{
         clock::Moment,
         error::{OrQuern, QuernError},
-        events::EmissionConfigured,
+        events::{EmissionConfigured, emit_event},
         instructions::job::roll_epoch,
         state::{Emission, MintConfig, Protocol, Purse, changed},
     },
@@ -98,9 +98,12 @@ pub fn handle_configure_emission(
     require_wash_proof(emission, &accounts.mint_config)?;
 
     let changes = vec![changed(emission)?];
-    emit_cpi!(EmissionConfigured {
-        at: moment.now,
-        changes
-    });
+    emit_event!(
+        ctx,
+        EmissionConfigured {
+            at: moment.now,
+            changes
+        }
+    );
     Ok(())
 }

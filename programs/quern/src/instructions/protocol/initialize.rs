@@ -10,7 +10,7 @@ use {
     crate::{
         clock::Moment,
         error::QuernError,
-        events::ProtocolInitialized,
+        events::{ProtocolInitialized, emit_event},
         state::{Emission, LAYOUT_VERSION, Protocol, ProtocolParams, changed},
     },
     anchor_lang::{address_eq, prelude::*},
@@ -89,7 +89,7 @@ pub fn handle_initialize(ctx: &mut Context<Initialize>, args: InitializeArgs) ->
         changed(&mut accounts.protocol)?,
         changed(&mut accounts.emission)?,
     ];
-    emit_cpi!(ProtocolInitialized { at, changes });
+    emit_event!(ctx, ProtocolInitialized { at, changes });
     Ok(())
 }
 

@@ -8,7 +8,7 @@ use {
     crate::{
         clock::Moment,
         error::QuernError,
-        events::AuthorityProposed,
+        events::{AuthorityProposed, emit_event},
         state::{Protocol, changed},
     },
     anchor_lang::prelude::*,
@@ -35,10 +35,13 @@ pub fn handle_propose_authority(
     ctx.accounts.protocol.pending_authority = proposed;
 
     let changes = vec![changed(&mut ctx.accounts.protocol)?];
-    emit_cpi!(AuthorityProposed {
-        at,
-        proposed,
-        changes
-    });
+    emit_event!(
+        ctx,
+        AuthorityProposed {
+            at,
+            proposed,
+            changes
+        }
+    );
     Ok(())
 }

@@ -11,7 +11,7 @@ use {
     crate::{
         clock::Moment,
         error::QuernError,
-        events::MintRegistered,
+        events::{MintRegistered, emit_event},
         state::{Emission, LAYOUT_VERSION, MintConfig, MintRates, Protocol, changed},
     },
     anchor_lang::{address_eq, prelude::*},
@@ -110,7 +110,7 @@ pub fn handle_register_mint(ctx: &mut Context<RegisterMint>, rates: MintRates) -
     require_wash_proof(&accounts.emission, &accounts.mint_config)?;
 
     let changes = vec![changed(&mut accounts.mint_config)?];
-    emit_cpi!(MintRegistered { at, mint, changes });
+    emit_event!(ctx, MintRegistered { at, mint, changes });
     Ok(())
 }
 

@@ -8,7 +8,7 @@ use {
     crate::{
         clock::Moment,
         error::QuernError,
-        events::PauseSet,
+        events::{PauseSet, emit_event},
         state::{Protocol, changed},
     },
     anchor_lang::{address_eq, prelude::*},
@@ -45,10 +45,13 @@ pub fn handle_set_pause(ctx: &mut Context<SetPause>, paused: bool) -> Result<()>
     ctx.accounts.protocol.paused = paused.into();
 
     let changes = vec![changed(&mut ctx.accounts.protocol)?];
-    emit_cpi!(PauseSet {
-        at,
-        paused,
-        changes
-    });
+    emit_event!(
+        ctx,
+        PauseSet {
+            at,
+            paused,
+            changes
+        }
+    );
     Ok(())
 }

@@ -9,7 +9,7 @@ use {
     crate::{
         clock::Moment,
         error::QuernError,
-        events::ProtocolUpdated,
+        events::{ProtocolUpdated, emit_event},
         instructions::InitializeArgs,
         state::{Protocol, changed},
     },
@@ -40,6 +40,6 @@ pub fn handle_update_protocol(
     protocol.apply(&args.params)?;
 
     let changes = vec![changed(protocol)?];
-    emit_cpi!(ProtocolUpdated { at, changes });
+    emit_event!(ctx, ProtocolUpdated { at, changes });
     Ok(())
 }

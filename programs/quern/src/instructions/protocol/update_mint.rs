@@ -10,7 +10,7 @@ use {
     crate::{
         clock::Moment,
         error::QuernError,
-        events::MintUpdated,
+        events::{MintUpdated, emit_event},
         state::{Emission, MintConfig, MintRates, Protocol, changed},
     },
     anchor_lang::prelude::*,
@@ -53,6 +53,6 @@ pub fn handle_update_mint(ctx: &mut Context<UpdateMint>, args: UpdateMintArgs) -
 
     let mint = config.mint;
     let changes = vec![changed(config)?];
-    emit_cpi!(MintUpdated { at, mint, changes });
+    emit_event!(ctx, MintUpdated { at, mint, changes });
     Ok(())
 }

@@ -8,7 +8,7 @@ use {
     crate::{
         clock::Moment,
         error::QuernError,
-        events::RewardsClaimed,
+        events::{RewardsClaimed, emit_event},
         ledger::{self, Part},
         state::{Emission, Provider, Purse, changed},
     },
@@ -83,12 +83,15 @@ pub fn handle_claim_rewards(ctx: &mut Context<ClaimRewards>) -> Result<()> {
         changed(&mut accounts.emission_purse)?,
         changed(&mut accounts.purse)?,
     ];
-    emit_cpi!(RewardsClaimed {
-        at,
-        owner,
-        mint,
-        amount_atoms,
-        changes
-    });
+    emit_event!(
+        ctx,
+        RewardsClaimed {
+            at,
+            owner,
+            mint,
+            amount_atoms,
+            changes
+        }
+    );
     Ok(())
 }

@@ -7,7 +7,7 @@
 use {
     crate::{
         clock::Moment,
-        events::ProviderRegistered,
+        events::{ProviderRegistered, emit_event},
         state::{LAYOUT_VERSION, Provider, changed},
         text,
     },
@@ -70,11 +70,14 @@ pub fn handle_register_provider(
     args.apply(provider)?;
 
     let changes = vec![changed(provider)?];
-    emit_cpi!(ProviderRegistered {
-        at,
-        owner,
-        endpoint: args.endpoint,
-        changes
-    });
+    emit_event!(
+        ctx,
+        ProviderRegistered {
+            at,
+            owner,
+            endpoint: args.endpoint,
+            changes
+        }
+    );
     Ok(())
 }

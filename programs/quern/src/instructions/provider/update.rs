@@ -8,7 +8,7 @@ use {
     crate::{
         clock::Moment,
         error::QuernError,
-        events::ProviderUpdated,
+        events::{ProviderUpdated, emit_event},
         instructions::ProviderArgs,
         state::{Provider, changed},
     },
@@ -35,11 +35,14 @@ pub fn handle_update_provider(ctx: &mut Context<UpdateProvider>, args: ProviderA
 
     let owner = provider.owner;
     let changes = vec![changed(provider)?];
-    emit_cpi!(ProviderUpdated {
-        at,
-        owner,
-        endpoint: args.endpoint,
-        changes
-    });
+    emit_event!(
+        ctx,
+        ProviderUpdated {
+            at,
+            owner,
+            endpoint: args.endpoint,
+            changes
+        }
+    );
     Ok(())
 }

@@ -9,7 +9,7 @@ use {
     crate::{
         clock::Moment,
         error::QuernError,
-        events::Deposited,
+        events::{Deposited, emit_event},
         instructions::protocol::{require_registered, token_amount},
         state::{MintConfig, Purse, changed},
     },
@@ -97,13 +97,16 @@ pub fn handle_deposit(ctx: &mut Context<Deposit>, amount_atoms: u64) -> Result<(
         changed(&mut accounts.purse)?,
         changed(&mut accounts.mint_config)?,
     ];
-    emit_cpi!(Deposited {
-        at,
-        owner,
-        mint,
-        depositor,
-        amount_atoms: received,
-        changes
-    });
+    emit_event!(
+        ctx,
+        Deposited {
+            at,
+            owner,
+            mint,
+            depositor,
+            amount_atoms: received,
+            changes
+        }
+    );
     Ok(())
 }

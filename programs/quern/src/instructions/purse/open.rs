@@ -7,7 +7,7 @@
 use {
     crate::{
         clock::Moment,
-        events::PurseOpened,
+        events::{PurseOpened, emit_event},
         state::{LAYOUT_VERSION, MintConfig, Purse, changed},
     },
     anchor_lang::prelude::*,
@@ -44,11 +44,14 @@ pub fn handle_open_purse(ctx: &mut Context<OpenPurse>) -> Result<()> {
     purse.mint = mint;
 
     let changes = vec![changed(purse)?];
-    emit_cpi!(PurseOpened {
-        at,
-        owner,
-        mint,
-        changes
-    });
+    emit_event!(
+        ctx,
+        PurseOpened {
+            at,
+            owner,
+            mint,
+            changes
+        }
+    );
     Ok(())
 }

@@ -8,7 +8,7 @@ use {
     crate::{
         clock::Moment,
         error::QuernError,
-        events::OperatorLimitSet,
+        events::{OperatorLimitSet, emit_event},
         state::{Purse, changed},
     },
     anchor_lang::prelude::*,
@@ -37,11 +37,14 @@ pub fn handle_set_operator_limit(
 
     let owner = purse.owner;
     let changes = vec![changed(purse)?];
-    emit_cpi!(OperatorLimitSet {
-        at,
-        owner,
-        limit_atoms,
-        changes
-    });
+    emit_event!(
+        ctx,
+        OperatorLimitSet {
+            at,
+            owner,
+            limit_atoms,
+            changes
+        }
+    );
     Ok(())
 }

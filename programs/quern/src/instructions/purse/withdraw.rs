@@ -10,7 +10,7 @@ use {
     crate::{
         clock::Moment,
         error::QuernError,
-        events::Withdrawn,
+        events::{Withdrawn, emit_event},
         instructions::protocol::{require_registered, token_amount},
         state::{MintConfig, Purse, changed},
     },
@@ -113,13 +113,16 @@ pub fn handle_withdraw(ctx: &mut Context<Withdraw>, amount_atoms: u64) -> Result
     );
 
     let destination = *accounts.destination.address();
-    emit_cpi!(Withdrawn {
-        at,
-        owner,
-        mint,
-        destination,
-        amount_atoms,
-        changes
-    });
+    emit_event!(
+        ctx,
+        Withdrawn {
+            at,
+            owner,
+            mint,
+            destination,
+            amount_atoms,
+            changes
+        }
+    );
     Ok(())
 }

@@ -1,0 +1,422 @@
+//! Reading accounts of the program: strictly, so that a wrong address gives a sentence and never nonsense.
+
+use {
+    crate::{
+        addresses,
+        errors::{ClientError, Result},
+    },
+    anchor_lang::Discriminator,
+    bytemuck::Pod,
+    quern::state::{
+        Emission, Job, JobState, LAYOUT_VERSION, MintConfig, Model, Protocol, Provider, Purse,
+    },
+    solana_account_decoder_client_types::UiAccountEncoding,
+    solana_rpc_client::nonblocking::rpc_client::RpcClient,
+    solana_rpc_client_api::{
+        config::{RpcAccountInfoConfig, RpcProgramAccountsConfig},
+        filter::{Memcmp, RpcFilterType},
+    },
+    solana_sdk::pubkey::Pubkey,
+    std::mem::{offset_of, size_of},
+};
+
+/// Bytes of a discriminator, which begin every account.
+const DISCRIMINATOR_BYTES: usize = 8;
+
+/// An account type of the program.
+pub trait QuernAccount: Pod + Discriminator {
+    /// What it is called in a sentence.
+    const NAME: &'static str;
+    /// The layout version that the account carries.
+    fn version(&self) -> u8;
+    /// Bytes behind the fixed part.
+    fn tail_bytes(&self) -> usize {
+        0
+    }
+}
+
+macro_rules! accounts {
+    ($($type:ident $name:literal),* $(,)?) => {$(
+        impl QuernAccount for $type {
+            const NAME: &'static str = $name;
+            fn version(&self) -> u8 {
+                self.version
+            }
+        }
+    )*};
+}
+
+accounts! {
+    Protocol "protocol",
+    MintConfig "mint configuration",
+    Emission "emission",
+    Provider "provider",
+    Purse "purse",
+    Job "job",
+}
+
+impl QuernAccount for Model {
+    const NAME: &'static str = "model";
+    fn version(&self) -> u8 {
+        self.version
+    }
+    fn tail_bytes(&self) -> usize {
+        self.program_bytes.get() as usize
+    }
+}
+
+/// A model with its tensor program.
+#[derive(Clone, Debug)]
+pub struct ModelAccount {
+    /// Where it is.
+    pub address: Pubkey,
+    /// The fixed part.
+    pub model: Model,
+    /// The tensor program, empty for assets without one. Complete and checked only if the model is sealed.
+    pub program: Vec<u8>,
+}
+
+/// Decodes an account after checking owner, discriminator, size and version.
+///
+/// # Errors
+/// `WrongOwner`, `WrongType`, `WrongSize` or `WrongVersion`, each naming the address.
+pub fn decode<T: QuernAccount>(address: &Pubkey, owner: &Pubkey, data: &[u8]) -> Result<T> {
+    let (what, address) = (T::NAME, *address);
+    if *owner != quern::ID {
+        return Err(ClientError::WrongOwner {
+            what,
+            address,
+            owner: *owner,
+        });
+    }
+    let body = data
+        .strip_prefix(T::DISCRIMINATOR)
+        .ok_or(ClientError::WrongType { what, address })?;
+    let wrong_size = |tail: usize| ClientError::WrongSize {
+        what,
+        address,
+        expected: DISCRIMINATOR_BYTES + size_of::<T>() + tail,
+        found: data.len(),
+    };
+    let fixed = body.get(..size_of::<T>()).ok_or_else(|| wrong_size(0))?;
+    let account: T = bytemuck::pod_read_unaligned(fixed);
+    if account.version() != LAYOUT_VERSION {
+        return Err(ClientError::WrongVersion {
+            what,
+            address,
+            found: account.version(),
+            known: LAYOUT_VERSION,
+        });
+    }
+    if body.len() != size_of::<T>() + account.tail_bytes() {
+        return Err(wrong_size(account.tail_bytes()));
+    }
+    Ok(account)
+}
+
+/// Decodes the values after a change, as events carry them: the fixed part without its discriminator.
+pub fn decode_change<T: QuernAccount>(after: &[u8]) -> Option<T> {
+    bytemuck::try_pod_read_unaligned(after).ok()
+}
+
+/// Fetches an account that may be missing, at the client's commitment.
+///
+/// # Errors
+/// What [`decode`] says, or that the cluster did not answer.
+pub async fn fetch_optional<T: QuernAccount>(
+    rpc: &RpcClient,
+    address: &Pubkey,
+) -> Result<Option<T>> {
+    let Some(account) = raw(rpc, address).await? else {
+        return Ok(None);
+    };
+    decode(address, &account.0, &account.1).map(Some)
+}
+
+/// Fetches an account that should exist, at the client's commitment.
+///
+/// # Errors
+/// `NotFound`, what [`decode`] says, or that the cluster did not answer.
+pub async fn fetch<T: QuernAccount>(rpc: &RpcClient, address: &Pubkey) -> Result<T> {
+    fetch_optional(rpc, address)
+        .await?
+        .ok_or(ClientError::NotFound {
+            what: T::NAME,
+            address: *address,
+        })
+}
+
+/// The protocol's settings.
+///
+/// # Errors
+/// As [`fetch`]: `NotFound` means that the protocol is not initialized on this cluster.
+pub async fn protocol(rpc: &RpcClient) -> Result<Protocol> {
+    fetch(rpc, &addresses::protocol()).await
+}
+
+/// The emission.
+///
+/// # Errors
+/// As [`fetch`].
+pub async fn emission(rpc: &RpcClient) -> Result<Emission> {
+    fetch(rpc, &addresses::emission()).await
+}
+
+/// The configuration of a mint.
+///
+/// # Errors
+/// As [`fetch`]: `NotFound` means that the mint is not registered.
+pub async fn mint_config(rpc: &RpcClient, mint: &Pubkey) -> Result<MintConfig> {
+    fetch(rpc, &addresses::mint_config(mint)).await
+}
+
+/// The purse of an owner in a mint, if it is open.
+///
+/// # Errors
+/// As [`fetch_optional`].
+pub async fn purse(rpc: &RpcClient, owner: &Pubkey, mint: &Pubkey) -> Result<Option<Purse>> {
+    fetch_optional(rpc, &addresses::purse(owner, mint)).await
+}
+
+/// A model with its tensor program.
+///
+/// # Errors
+/// As [`fetch`].
+pub async fn model(rpc: &RpcClient, address: &Pubkey) -> Result<ModelAccount> {
+    let (owner, data) = raw(rpc, address).await?.ok_or(ClientError::NotFound {
+        what: Model::NAME,
+        address: *address,
+    })?;
+    model_of(address, &owner, &data)
+}
+
+fn model_of(address: &Pubkey, owner: &Pubkey, data: &[u8]) -> Result<ModelAccount> {
+    let model: Model = decode(address, owner, data)?;
+    // `decode` has compared the length, so the program is there.
+    let program = Model::program_of(data, model.program_bytes.get())
+        .unwrap_or_default()
+        .to_vec();
+    Ok(ModelAccount {
+        address: *address,
+        model,
+        program,
+    })
+}
+
+/// Which jobs to list. Everything that is `None` does not matter.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct JobFilter {
+    /// In this state.
+    pub state: Option<JobState>,
+    /// Of this client.
+    pub client: Option<Pubkey>,
+    /// At work with this provider (by owner).
+    pub provider: Option<Pubkey>,
+    /// Of this model.
+    pub model: Option<Pubkey>,
+    /// In this mint.
+    pub mint: Option<Pubkey>,
+}
+
+/// Live jobs, ordered by creation.
+///
+/// # Errors
+/// That the cluster did not answer, or an account that cannot be decoded.
+pub async fn jobs(rpc: &RpcClient, filter: JobFilter) -> Result<Vec<(Pubkey, Job)>> {
+    let state = filter
+        .state
+        .map(|state| field(offset_of!(Job, state), &[state as u8]));
+    let keys = [
+        (offset_of!(Job, client), filter.client),
+        (offset_of!(Job, provider), filter.provider),
+        (offset_of!(Job, model), filter.model),
+        (offset_of!(Job, mint), filter.mint),
+    ];
+    let keys = keys
+        .into_iter()
+        .filter_map(|(at, key)| key.map(|key| field(at, key.as_ref())));
+    let mut jobs = list::<Job>(rpc, state.into_iter().chain(keys).collect()).await?;
+    jobs.sort_by_key(|(address, job)| (job.created_at.get(), *address));
+    Ok(jobs)
+}
+
+/// All providers.
+///
+/// # Errors
+/// As [`jobs`].
+pub async fn providers(rpc: &RpcClient) -> Result<Vec<(Pubkey, Provider)>> {
+    list(rpc, Vec::new()).await
+}
+
+/// All purses, or those of one owner.
+///
+/// # Errors
+/// As [`jobs`].
+pub async fn purses(rpc: &RpcClient, owner: Option<&Pubkey>) -> Result<Vec<(Pubkey, Purse)>> {
+    let filters = owner.map(|owner| field(offset_of!(Purse, owner), owner.as_ref()));
+    list(rpc, filters.into_iter().collect()).await
+}
+
+/// All registered mints.
+///
+/// # Errors
+/// As [`jobs`].
+pub async fn mint_configs(rpc: &RpcClient) -> Result<Vec<(Pubkey, MintConfig)>> {
+    list(rpc, Vec::new()).await
+}
+
+/// All models, or those of one creator, without their programs.
+///
+/// # Errors
+/// As [`jobs`].
+pub async fn models(rpc: &RpcClient, creator: Option<&Pubkey>) -> Result<Vec<(Pubkey, Model)>> {
+    let filters = creator.map(|creator| field(offset_of!(Model, creator), creator.as_ref()));
+    list(rpc, filters.into_iter().collect()).await
+}
+
+/// A filter on a field of the fixed part.
+fn field(offset: usize, bytes: &[u8]) -> RpcFilterType {
+    RpcFilterType::Memcmp(Memcmp::new_raw_bytes(
+        DISCRIMINATOR_BYTES + offset,
+        bytes.to_vec(),
+    ))
+}
+
+async fn list<T: QuernAccount>(
+    rpc: &RpcClient,
+    mut filters: Vec<RpcFilterType>,
+) -> Result<Vec<(Pubkey, T)>> {
+    filters.insert(
+        0,
+        RpcFilterType::Memcmp(Memcmp::new_raw_bytes(0, T::DISCRIMINATOR.to_vec())),
+    );
+    let config = RpcProgramAccountsConfig {
+        filters: Some(filters),
+        account_config: RpcAccountInfoConfig {
+            encoding: Some(UiAccountEncoding::Base64),
+            ..Default::default()
+        },
+        ..Default::default()
+    };
+    let accounts = rpc
+        .get_program_ui_accounts_with_config(&quern::ID, config)
+        .await
+        .map_err(|error| ClientError::from_rpc(&rpc.url(), error))?;
+    let mut decoded = Vec::with_capacity(accounts.len());
+    for (address, account) in accounts {
+        let data = account.data.decode().ok_or_else(|| ClientError::Rpc {
+            reason: format!("account {address} in an unknown encoding"),
+        })?;
+        decoded.push((address, decode(&address, &quern::ID, &data)?));
+    }
+    Ok(decoded)
+}
+
+/// Owner and data of an account, if it exists. An account without lamports does not.
+pub(crate) async fn raw(rpc: &RpcClient, address: &Pubkey) -> Result<Option<(Pubkey, Vec<u8>)>> {
+    let response = rpc
+        .get_account_with_commitment(address, rpc.commitment())
+        .await
+        .map_err(|error| ClientError::from_rpc(&rpc.url(), error))?;
+    Ok(response.value.map(|account| (account.owner, account.data)))
+}
+
+/// Which of these addresses hold no account yet, in the given order.
+///
+/// # Errors
+/// That the cluster did not answer.
+pub async fn missing(rpc: &RpcClient, addresses: &[Pubkey]) -> Result<Vec<Pubkey>> {
+    if addresses.is_empty() {
+        return Ok(Vec::new());
+    }
+    let response = rpc
+        .get_multiple_accounts_with_commitment(addresses, rpc.commitment())
+        .await
+        .map_err(|error| ClientError::from_rpc(&rpc.url(), error))?;
+    // The address may hold lamports that somebody sent; it is open only when the program owns it.
+    let is_missing = |account: &Option<_>| {
+        account
+            .as_ref()
+            .is_none_or(|account: &solana_sdk::account::Account| account.owner != quern::ID)
+    };
+    Ok(addresses
+        .iter()
+        .zip(&response.value)
+        .filter(|(_, account)| is_missing(account))
+        .map(|(at, _)| *at)
+        .collect())
+}
+
+/// A name as accounts store it: UTF-8, padded with zero bytes.
+pub fn name(stored: &[u8; 32]) -> String {
+    let end = stored
+        .iter()
+        .position(|byte| *byte == 0)
+        .unwrap_or(stored.len());
+    String::from_utf8_lossy(&stored[..end]).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use {super::*, bytemuck::Zeroable};
+
+    fn bytes_of<T: QuernAccount>(account: &T) -> Vec<u8> {
+        [T::DISCRIMINATOR, bytemuck::bytes_of(account)].concat()
+    }
+
+    #[test]
+    fn decodes_only_the_right_account() {
+        let address = Pubkey::from([1; 32]);
+        let mut purse = Purse::zeroed();
+        purse.version = LAYOUT_VERSION;
+        purse.free_atoms = 7u64.into();
+        let data = bytes_of(&purse);
+        assert_eq!(
+            decode::<Purse>(&address, &quern::ID, &data)
+                .unwrap()
+                .free_atoms
+                .get(),
+            7
+        );
+
+        let stranger = Pubkey::from([2; 32]);
+        let refused = decode::<Purse>(&address, &stranger, &data).unwrap_err();
+        assert!(matches!(refused, ClientError::WrongOwner { .. }));
+        let refused = decode::<Job>(&address, &quern::ID, &data).unwrap_err();
+        assert!(matches!(
+            refused,
+            ClientError::WrongType { what: "job", .. }
+        ));
+        for wrong in [&data[..data.len() - 1], &[&data[..], &[0]].concat()] {
+            let refused = decode::<Purse>(&address, &quern::ID, wrong).unwrap_err();
+            assert!(matches!(refused, ClientError::WrongSize { .. }));
+        }
+        purse.version = LAYOUT_VERSION + 1;
+        let refused = decode::<Purse>(&address, &quern::ID, &bytes_of(&purse)).unwrap_err();
+        assert!(matches!(refused, ClientError::WrongVersion { .. }));
+    }
+
+    #[test]
+    fn a_models_program_follows_its_fixed_part() {
+        let address = Pubkey::from([1; 32]);
+        let mut model = Model::zeroed();
+        model.version = LAYOUT_VERSION;
+        model.program_bytes = 3u32.into();
+        let data = [bytes_of(&model), vec![1, 2, 3]].concat();
+        assert_eq!(
+            model_of(&address, &quern::ID, &data).unwrap().program,
+            [1, 2, 3]
+        );
+        assert!(model_of(&address, &quern::ID, &data[..data.len() - 1]).is_err());
+    }
+
+    #[test]
+    fn names_end_at_the_padding() {
+        let mut stored = [0; 32];
+        stored[..5].copy_from_slice(b"Digit");
+        assert_eq!(name(&stored), "Digit");
+        assert_eq!(name(&[b'a'; 32]).len(), 32);
+    }
+}

@@ -1,0 +1,674 @@
+//! Sending transactions: simulated, priced, repeated until they are confirmed or can never be included any more.
+//!
+//! A transaction is only built anew when the old one can no longer land (its blockhash has expired and no block holds it),
+//! so nothing is executed twice.
+
+use {
+    crate::{
+        errors::{ClientError, Refusal, Result},
+        events::{self, TransactionEvents},
+    },
+    solana_commitment_config::CommitmentConfig,
+    solana_compute_budget_interface::ComputeBudgetInstruction,
+    solana_rpc_client::nonblocking::rpc_client::RpcClient,
+    solana_rpc_client_api::{
+        client_error::Error as RpcClientError,
+        config::{RpcSendTransactionConfig, RpcSimulateTransactionConfig},
+    },
+    solana_sdk::{
+        hash::Hash,
+        instruction::Instruction,
+        message::Message,
+        pubkey::Pubkey,
+        signature::{Keypair, Signature, Signer},
+        transaction::{Transaction, TransactionError},
+    },
+    std::{
+        sync::{
+            Arc,
+            atomic::{AtomicU32, Ordering},
+        },
+        time::{Duration, Instant},
+    },
+    tokio::time::sleep,
+};
+
+/// Largest transaction in bytes.
+pub const MAX_TRANSACTION_BYTES: usize = 1_232;
+/// Most compute units that a transaction may ask for.
+pub const MAX_COMPUTE_UNITS: u32 = 1_400_000;
+/// Equal requests get different compute-unit limits, hence different signatures; this many in turn.
+const DISTINCT_LIMITS: u32 = 1_000;
+/// How long an unreachable node is asked again about a transaction that may have landed.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// How often a transaction is sent again while it waits.
+const RESEND_EVERY: Duration = Duration::from_secs(2);
+const FIRST_POLL: Duration = Duration::from_millis(20);
+const SLOWEST_POLL: Duration = Duration::from_millis(1_000);
+
+/// How many compute units a transaction asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ComputeUnits {
+    /// What a simulation used, and a reserve.
+    Simulated,
+    /// This many; the node checks the transaction when it is sent.
+    Fixed(u32),
+}
+
+/// What is paid for being included sooner, per compute unit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PriorityFee {
+    /// Nothing.
+    None,
+    /// This many micro-lamports.
+    Fixed(u64),
+    /// What others paid recently for the same accounts (upper quartile), but no more than this many micro-lamports.
+    Recent {
+        /// The most.
+        cap_micro_lamports: u64,
+    },
+}
+
+/// How transactions are sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SendOptions {
+    /// Compute-unit limit.
+    pub compute: ComputeUnits,
+    /// Priority fee.
+    pub priority_fee: PriorityFee,
+    /// How many blockhashes are tried, at least one.
+    pub attempts: u32,
+}
+
+impl Default for SendOptions {
+    fn default() -> Self {
+        Self {
+            compute: ComputeUnits::Simulated,
+            priority_fee: PriorityFee::None,
+            attempts: 4,
+        }
+    }
+}
+
+/// A confirmed transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Receipt {
+    /// Its signature.
+    pub signature: Signature,
+    /// The slot in which it landed.
+    pub slot: u64,
+}
+
+/// What a simulation found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Simulation {
+    /// Compute units that it used.
+    pub units: u64,
+    /// Logs of all programs.
+    pub logs: Vec<String>,
+}
+
+/// Sends transactions to one cluster at one commitment.
+#[derive(Clone)]
+pub struct Sender {
+    rpc: Arc<RpcClient>,
+    options: SendOptions,
+    sent: Arc<AtomicU32>,
+}
+
+impl Sender {
+    /// A sender to the cluster at a URL; answers must have reached `commitment`.
+    pub fn new(url: &str, commitment: CommitmentConfig) -> Self {
+        Self::over(Arc::new(RpcClient::new_with_commitment(
+            url.to_owned(),
+            commitment,
+        )))
+    }
+
+    /// A sender over an existing connection.
+    pub fn over(rpc: Arc<RpcClient>) -> Self {
+        Self {
+            rpc,
+            options: SendOptions::default(),
+            sent: Arc::default(),
+        }
+    }
+
+    /// The same sender with other options.
+    #[must_use]
+    pub fn with_options(mut self, options: SendOptions) -> Self {
+        self.options = options;
+        self
+    }
+
+    /// The connection.
+    pub fn rpc(&self) -> &RpcClient {
+        &self.rpc
+    }
+
+    /// Where it leads.
+    pub fn url(&self) -> String {
+        self.rpc.url()
+    }
+
+    /// An error of the connection, in our words.
+    pub(crate) fn error(&self, error: RpcClientError) -> ClientError {
+        ClientError::from_rpc(&self.rpc.url(), error)
+    }
+
+    /// Sends one transaction and waits until it is confirmed. The first signer pays; a signer may stand several times or not
+    /// be needed at all.
+    ///
+    /// # Errors
+    /// `Refused` if it failed, `Expired` if nobody included it, `Unknown` if the node stopped answering after it was sent.
+    pub async fn send(
+        &self,
+        instructions: &[Instruction],
+        signers: &[&Keypair],
+    ) -> Result<Receipt> {
+        let payer = payer_of(signers)?;
+        let price = self.unit_price(instructions).await?;
+        let (limit, skip_preflight) = match self.options.compute {
+            ComputeUnits::Fixed(limit) => (limit, false),
+            ComputeUnits::Simulated => {
+                let simulation = self.simulate_at(instructions, &payer, price).await?;
+                (reserve(simulation.units), true)
+            }
+        };
+        let mut last = Signature::default();
+        let attempts = self.options.attempts.max(1);
+        for attempt in 1..=attempts {
+            let (blockhash, last_valid_height) = self.blockhash().await?;
+            let transaction = sign(
+                &self.budgeted(instructions, limit, price),
+                signers,
+                blockhash,
+            )?;
+            last = transaction.signatures.first().copied().unwrap_or_default();
+            if let Some(receipt) = self
+                .drive(&transaction, last_valid_height, skip_preflight)
+                .await?
+            {
+                return Ok(receipt);
+            }
+            tracing::debug!(signature = %last, attempt, "blockhash expired before the transaction was included");
+        }
+        Err(ClientError::Expired {
+            attempts,
+            signature: last,
+        })
+    }
+
+    /// Sends instructions in order, as many in a transaction as fit; each transaction is confirmed before the next one goes.
+    ///
+    /// # Errors
+    /// As [`Sender::send`]; what was sent before stays.
+    pub async fn send_all(
+        &self,
+        instructions: &[Instruction],
+        signers: &[&Keypair],
+    ) -> Result<Vec<Receipt>> {
+        let payer = payer_of(signers)?;
+        let mut receipts = Vec::new();
+        for batch in pack(instructions, &payer)? {
+            receipts.push(self.send(batch, signers).await?);
+        }
+        Ok(receipts)
+    }
+
+    /// Runs instructions on the node without sending them. No signature is needed.
+    ///
+    /// # Errors
+    /// `Refused` if they would fail.
+    pub async fn simulate(
+        &self,
+        instructions: &[Instruction],
+        payer: &Pubkey,
+    ) -> Result<Simulation> {
+        self.simulate_at(instructions, payer, 0).await
+    }
+
+    /// The program's events in a confirmed transaction.
+    ///
+    /// # Errors
+    /// That the node does not know the transaction, or keeps too little of it.
+    pub async fn events(&self, signature: &Signature) -> Result<TransactionEvents> {
+        let config = events::transaction_config(self.rpc.commitment());
+        let transaction = self
+            .rpc
+            .get_transaction_with_config(signature, config)
+            .await
+            .map_err(|error| self.error(error))?;
+        events::events_of(&transaction).map_err(|error| ClientError::Rpc {
+            reason: error.to_string(),
+        })
+    }
+
+    async fn simulate_at(
+        &self,
+        instructions: &[Instruction],
+        payer: &Pubkey,
+        price: u64,
+    ) -> Result<Simulation> {
+        let budgeted = with_budget(instructions, MAX_COMPUTE_UNITS, price);
+        let message = Message::new(&budgeted, Some(payer));
+        check_size(&message)?;
+        let config = RpcSimulateTransactionConfig {
+            sig_verify: false,
+            replace_recent_blockhash: true,
+            commitment: Some(self.rpc.commitment()),
+            ..Default::default()
+        };
+        let result = self
+            .rpc
+            .simulate_transaction_with_config(&Transaction::new_unsigned(message), config)
+            .await
+            .map_err(|error| self.error(error))?
+            .value;
+        let logs = result.logs.unwrap_or_default();
+        match result.err {
+            Some(error) => Err(refused(error.into(), logs, instructions, budgeted.len())),
+            None => Ok(Simulation {
+                units: result
+                    .units_consumed
+                    .unwrap_or(u64::from(MAX_COMPUTE_UNITS)),
+                logs,
+            }),
+        }
+    }
+
+    /// A blockhash and the last block height at which it is valid.
+    pub(crate) async fn blockhash(&self) -> Result<(Hash, u64)> {
+        self.rpc
+            .get_latest_blockhash_with_commitment(self.rpc.commitment())
+            .await
+            .map_err(|error| self.error(error))
+    }
+
+    /// The instructions behind a compute budget that makes this request unlike any other of this sender: two equal requests
+    /// within one blockhash would otherwise be one transaction, and the second would never run.
+    pub(crate) fn budgeted(
+        &self,
+        instructions: &[Instruction],
+        limit: u32,
+        price: u64,
+    ) -> Vec<Instruction> {
+        let number = self.sent.fetch_add(1, Ordering::Relaxed) % DISTINCT_LIMITS;
+        let limit = limit.saturating_add(number).min(MAX_COMPUTE_UNITS);
+        with_budget(instructions, limit, price)
+    }
+
+    /// The price of a compute unit in micro-lamports.
+    pub(crate) async fn unit_price(&self, instructions: &[Instruction]) -> Result<u64> {
+        let cap = match self.options.priority_fee {
+            PriorityFee::None => return Ok(0),
+            PriorityFee::Fixed(price) => return Ok(price),
+            PriorityFee::Recent { cap_micro_lamports } => cap_micro_lamports,
+        };
+        /// What one request takes.
+        const MAX_ACCOUNTS: usize = 128;
+        let mut accounts: Vec<Pubkey> = instructions
+            .iter()
+            .flat_map(|instruction| &instruction.accounts)
+            .filter(|meta| meta.is_writable)
+            .map(|meta| meta.pubkey)
+            .collect();
+        accounts.sort_unstable();
+        accounts.dedup();
+        accounts.truncate(MAX_ACCOUNTS);
+        let recent = self
+            .rpc
+            .get_recent_prioritization_fees(&accounts)
+            .await
+            .map_err(|error| self.error(error))?;
+        let mut prices: Vec<u64> = recent.iter().map(|fee| fee.prioritization_fee).collect();
+        prices.sort_unstable();
+        Ok(prices
+            .get(prices.len() * 3 / 4)
+            .copied()
+            .unwrap_or(0)
+            .min(cap))
+    }
+
+    /// Sends one signed transaction, again and again, until it is confirmed. Nothing means that it can never be included.
+    pub(crate) async fn drive(
+        &self,
+        transaction: &Transaction,
+        last_valid_height: u64,
+        skip_preflight: bool,
+    ) -> Result<Option<Receipt>> {
+        let signature = transaction.signatures.first().copied().unwrap_or_default();
+        let config = RpcSendTransactionConfig {
+            skip_preflight,
+            preflight_commitment: Some(self.rpc.commitment().commitment),
+            // The node would repeat it on its own; here it is repeated until the outcome is known.
+            max_retries: Some(0),
+            ..Default::default()
+        };
+        let mut poll = FIRST_POLL;
+        let mut sent_at: Option<Instant> = None;
+        let mut silent_since: Option<Instant> = None;
+        loop {
+            if sent_at.is_none_or(|at| at.elapsed() >= RESEND_EVERY) {
+                let is_first = sent_at.is_none();
+                sent_at = Some(Instant::now());
+                match self
+                    .rpc
+                    .send_transaction_with_config(transaction, config)
+                    .await
+                {
+                    Ok(_) => {}
+                    Err(error) => match error.kind.get_transaction_error() {
+                        // It landed already: its status says how.
+                        Some(TransactionError::AlreadyProcessed) => {}
+                        // The node refused to forward it, so it was never sent.
+                        Some(TransactionError::BlockhashNotFound) if is_first => return Ok(None),
+                        Some(refusal) if is_first => {
+                            return Err(match self.error(error) {
+                                ClientError::Refused(known) => {
+                                    refused_transaction(known.error, known.logs, transaction)
+                                }
+                                _ => refused_transaction(refusal, Vec::new(), transaction),
+                            });
+                        }
+                        _ if is_first => return Err(self.error(error)),
+                        // It was sent before; only its status counts now.
+                        _ => {}
+                    },
+                }
+            }
+            match self.look(transaction, &signature, last_valid_height).await {
+                Ok(Progress::Landed(slot)) => return Ok(Some(Receipt { signature, slot })),
+                Ok(Progress::Gone) => return Ok(None),
+                Ok(Progress::Waiting) => silent_since = None,
+                Err(error) if error.is_transient() => {
+                    let since = *silent_since.get_or_insert_with(Instant::now);
+                    if since.elapsed() >= PATIENCE {
+                        return Err(ClientError::Unknown {
+                            signature,
+                            reason: error.to_string(),
+                        });
+                    }
+                }
+                Err(error) => return Err(error),
+            }
+            sleep(poll).await;
+            poll = (poll * 3 / 2).min(SLOWEST_POLL);
+        }
+    }
+
+    async fn look(
+        &self,
+        transaction: &Transaction,
+        signature: &Signature,
+        last_valid_height: u64,
+    ) -> Result<Progress> {
+        // The height is read before the status: a transaction that lands in between is seen by the later read.
+        let height = self
+            .rpc
+            .get_block_height()
+            .await
+            .map_err(|error| self.error(error))?;
+        let statuses = self
+            .rpc
+            .get_signature_statuses(&[*signature])
+            .await
+            .map_err(|error| self.error(error))?
+            .value;
+        match statuses.into_iter().next().flatten() {
+            Some(status) if status.satisfies_commitment(self.rpc.commitment()) => {
+                match status.err {
+                    Some(error) => {
+                        let logs = self.logs(signature).await;
+                        Err(refused_transaction(error.into(), logs, transaction))
+                    }
+                    None => Ok(Progress::Landed(status.slot)),
+                }
+            }
+            Some(_) => Ok(Progress::Waiting),
+            None if height > last_valid_height => Ok(Progress::Gone),
+            None => Ok(Progress::Waiting),
+        }
+    }
+
+    /// Logs of a failed transaction, as far as the node has them: they only make the message better.
+    async fn logs(&self, signature: &Signature) -> Vec<String> {
+        let config = events::transaction_config(self.rpc.commitment());
+        let answer = self
+            .rpc
+            .get_transaction_with_config(signature, config)
+            .await
+            .ok();
+        answer
+            .and_then(|answer| answer.transaction.meta)
+            .and_then(|meta| meta.log_messages.into())
+            .unwrap_or_default()
+    }
+}
+
+enum Progress {
+    Waiting,
+    Landed(u64),
+    Gone,
+}
+
+fn payer_of(signers: &[&Keypair]) -> Result<Pubkey> {
+    signers.first().map(|payer| payer.pubkey()).ok_or_else(|| {
+        ClientError::Argument("Nobody pays for the transaction; pass a signer".to_owned())
+    })
+}
+
+/// A simulation's units and a reserve for what may differ when it runs for real.
+fn reserve(units: u64) -> u32 {
+    let reserved = units.saturating_mul(115) / 100 + 500;
+    u32::try_from(reserved)
+        .unwrap_or(MAX_COMPUTE_UNITS)
+        .min(MAX_COMPUTE_UNITS)
+}
+
+fn with_budget(instructions: &[Instruction], limit: u32, price: u64) -> Vec<Instruction> {
+    let mut all = vec![ComputeBudgetInstruction::set_compute_unit_limit(limit)];
+    if price > 0 {
+        all.push(ComputeBudgetInstruction::set_compute_unit_price(price));
+    }
+    all.extend_from_slice(instructions);
+    all
+}
+
+fn size_of(message: &Message) -> usize {
+    1 + usize::from(message.header.num_required_signatures) * 64 + message.serialize().len()
+}
+
+fn check_size(message: &Message) -> Result<()> {
+    let bytes = size_of(message);
+    if bytes > MAX_TRANSACTION_BYTES {
+        return Err(ClientError::TooLarge {
+            bytes,
+            limit: MAX_TRANSACTION_BYTES,
+        });
+    }
+    Ok(())
+}
+
+/// Divides instructions, in order, into as few transactions as fit.
+fn pack<'a>(instructions: &'a [Instruction], payer: &Pubkey) -> Result<Vec<&'a [Instruction]>> {
+    let message = |part: &[Instruction]| {
+        Message::new(&with_budget(part, MAX_COMPUTE_UNITS, u64::MAX), Some(payer))
+    };
+    let mut batches = Vec::new();
+    let mut rest = instructions;
+    while !rest.is_empty() {
+        let mut count = 1;
+        check_size(&message(&rest[..1]))?;
+        while count < rest.len() && size_of(&message(&rest[..=count])) <= MAX_TRANSACTION_BYTES {
+            count += 1;
+        }
+        let (batch, later) = rest.split_at(count);
+        batches.push(batch);
+        rest = later;
+    }
+    Ok(batches)
+}
+
+/// Signs with those of the signers that are needed.
+pub(crate) fn sign(
+    instructions: &[Instruction],
+    signers: &[&Keypair],
+    blockhash: Hash,
+) -> Result<Transaction> {
+    let message = Message::new(instructions, Some(&payer_of(signers)?));
+    check_size(&message)?;
+    let needed = message
+        .account_keys
+        .iter()
+        .take(usize::from(message.header.num_required_signatures));
+    let needed: Result<Vec<&Keypair>> = needed
+        .map(|key| {
+            let signer = signers.iter().find(|signer| signer.pubkey() == *key);
+            signer.copied().ok_or(ClientError::MissingSigner(*key))
+        })
+        .collect();
+    let mut transaction = Transaction::new_unsigned(message);
+    transaction.try_sign(&needed?, blockhash).map_err(|error| {
+        ClientError::Argument(format!(
+            "The transaction cannot be signed ({error}); check the keypairs"
+        ))
+    })?;
+    Ok(transaction)
+}
+
+/// A refusal whose instruction index counts the caller's instructions, not the compute budget before them.
+fn refused(
+    error: TransactionError,
+    logs: Vec<String>,
+    instructions: &[Instruction],
+    all: usize,
+) -> ClientError {
+    let added = all.saturating_sub(instructions.len());
+    let error = match error {
+        TransactionError::InstructionError(index, inner) => {
+            let added = u8::try_from(added).unwrap_or_default();
+            TransactionError::InstructionError(index.saturating_sub(added), inner)
+        }
+        other => other,
+    };
+    let programs: Vec<Pubkey> = instructions
+        .iter()
+        .map(|instruction| instruction.program_id)
+        .collect();
+    ClientError::Refused(Box::new(Refusal::new(error, logs, &programs)))
+}
+
+fn refused_transaction(
+    error: TransactionError,
+    logs: Vec<String>,
+    transaction: &Transaction,
+) -> ClientError {
+    let message = &transaction.message;
+    let programs: Vec<Pubkey> = message
+        .instructions
+        .iter()
+        .filter_map(|instruction| {
+            message
+                .account_keys
+                .get(usize::from(instruction.program_id_index))
+                .copied()
+        })
+        .collect();
+    ClientError::Refused(Box::new(Refusal::new(error, logs, &programs)))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use {super::*, crate::instructions};
+
+    #[test]
+    fn packs_in_order_and_fits() {
+        let payer = Keypair::new();
+        let program = vec![7; 3_000];
+        let all = instructions::write_program(&payer.pubkey(), &Pubkey::from([1; 32]), &program);
+        assert_eq!(all.len(), 4);
+        let batches = pack(&all, &payer.pubkey()).unwrap();
+        assert_eq!(
+            batches.iter().map(|batch| batch.len()).collect::<Vec<_>>(),
+            [1, 1, 1, 1]
+        );
+        let opens: Vec<_> = (0..9)
+            .map(|i| {
+                instructions::open_purse(
+                    &payer.pubkey(),
+                    &Pubkey::from([i; 32]),
+                    &Pubkey::from([9; 32]),
+                )
+            })
+            .collect();
+        let batches = pack(&opens, &payer.pubkey()).unwrap();
+        assert!(batches.len() < 9);
+        assert_eq!(batches.concat(), opens);
+    }
+
+    #[test]
+    fn signs_with_what_is_needed() {
+        let (payer, owner, stranger) = (Keypair::new(), Keypair::new(), Keypair::new());
+        let instruction =
+            instructions::set_operator_limit(&owner.pubkey(), &Pubkey::from([9; 32]), 5);
+        let sign = |signers: &[&Keypair]| {
+            sign(std::slice::from_ref(&instruction), signers, Hash::default())
+        };
+        let transaction = sign(&[&payer, &owner, &owner, &stranger]).unwrap();
+        assert_eq!(transaction.signatures.len(), 2);
+        assert!(transaction.verify().is_ok());
+        assert!(
+            matches!(sign(&[&payer]), Err(ClientError::MissingSigner(key)) if key == owner.pubkey())
+        );
+        assert!(matches!(sign(&[]), Err(ClientError::Argument(_))));
+    }
+
+    #[test]
+    fn equal_requests_are_different_transactions() {
+        let sender = Sender::new("http://127.0.0.1:1", CommitmentConfig::confirmed());
+        assert_ne!(
+            sender.budgeted(&[], 1_000, 0),
+            sender.budgeted(&[], 1_000, 0)
+        );
+    }
+
+    #[test]
+    fn too_large_is_said_before_sending() {
+        let payer = Keypair::new();
+        let instruction =
+            instructions::write_model(&payer.pubkey(), &Pubkey::from([1; 32]), 0, vec![0; 1_300]);
+        assert!(matches!(
+            pack(&[instruction], &payer.pubkey()),
+            Err(ClientError::TooLarge { .. })
+        ));
+    }
+
+    #[test]
+    fn refusals_count_the_callers_instructions() {
+        let instruction =
+            instructions::set_operator_limit(&Pubkey::from([1; 32]), &Pubkey::from([9; 32]), 5);
+        let error = TransactionError::InstructionError(
+            1,
+            solana_sdk::instruction::InstructionError::Custom(6_006),
+        );
+        let ClientError::Refused(refusal) = refused(error, Vec::new(), &[instruction], 2) else {
+            panic!()
+        };
+        assert_eq!(refusal.instruction, Some(0));
+        assert_eq!(refusal.program, Some(quern::ID));
+    }
+
+    #[tokio::test]
+    async fn an_absent_node_gets_one_sentence() {
+        let sender = Sender::new("http://127.0.0.1:1", CommitmentConfig::confirmed());
+        let error = sender
+            .simulate(&[], &Pubkey::from([1; 32]))
+            .await
+            .unwrap_err();
+        assert!(matches!(error, ClientError::Unreachable { .. }), "{error}");
+        assert!(error.to_string().contains("http://127.0.0.1:1"), "{error}");
+    }
+}

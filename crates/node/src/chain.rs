@@ -1,0 +1,249 @@
+//! What the agent asks of the chain and sends to it.
+
+use {
+    crate::{
+        error::{NodeError, Result},
+        uris,
+    },
+    async_trait::async_trait,
+    quern_client::{
+        ClientError, Keypair, Pubkey, Sender, Signer, accounts,
+        accounts::{JobFilter, ModelAccount},
+        addresses, flows, instructions,
+        quern::{
+            clock::Moment,
+            instructions::SubmitProofArgs,
+            state::{Job, JobState, Model, Provider, Purse},
+        },
+    },
+    std::{
+        collections::HashMap,
+        sync::{Arc, Mutex, PoisonError},
+    },
+};
+
+/// The chain as the agent sees it. One implementation talks to a cluster; the agent's own tests bring another one that can
+/// fail at every step.
+#[async_trait]
+pub trait Chain: Send + Sync {
+    /// Who signs.
+    fn signer(&self) -> Pubkey;
+    /// The cluster's clock and restarts.
+    async fn moment(&self) -> Result<Moment>;
+    /// All open jobs.
+    async fn open_jobs(&self) -> Result<Vec<(Pubkey, Job)>>;
+    /// All live jobs of this provider.
+    async fn own_jobs(&self, owner: &Pubkey) -> Result<Vec<(Pubkey, Job)>>;
+    /// A job, unless it has ended.
+    async fn job(&self, address: &Pubkey) -> Result<Option<Job>>;
+    /// A model with its tensor program.
+    async fn model(&self, address: &Pubkey) -> Result<ModelAccount>;
+    /// The provider of an owner, if it is registered.
+    async fn provider(&self, owner: &Pubkey) -> Result<Option<Provider>>;
+    /// An owner's purse in a mint, if it is open.
+    async fn purse(&self, owner: &Pubkey, mint: &Pubkey) -> Result<Option<Purse>>;
+    /// Whether the protocol is set up on this cluster.
+    async fn is_set_up(&self) -> Result<bool>;
+    /// What the signer can pay fees with.
+    async fn lamports(&self) -> Result<u64>;
+    /// Where the inputs of a job are.
+    async fn input_uri(&self, address: &Pubkey, job: &Job) -> Result<String>;
+    /// Where a model's weights are.
+    async fn model_uri(&self, address: &Pubkey, model: &Model) -> Result<String>;
+    /// Where the last accepted checkpoint of a job is.
+    async fn checkpoint_uri(&self, address: &Pubkey, job: &Job) -> Result<String>;
+    /// Takes a job.
+    async fn take(&self, owner: &Pubkey, job: &Job) -> Result<()>;
+    /// Commits to a result.
+    async fn submit(&self, job: &Job, trace_root: [u8; 32], output_uri: &str) -> Result<()>;
+    /// Has a milestone paid.
+    async fn finalize(&self, address: &Pubkey) -> Result<()>;
+}
+
+/// Where the cluster keeps its clock.
+const CLOCK: Pubkey = Pubkey::from_str_const("SysvarC1ock11111111111111111111111111111111");
+/// Where the cluster keeps the slot of its last restart.
+const LAST_RESTART_SLOT: Pubkey = Pubkey::from_str_const("SysvarLastRestartS1ot1111111111111111111111");
+
+/// A cluster over RPC.
+pub struct RpcChain {
+    sender: Sender,
+    signer: Keypair,
+    /// Found URIs by what they hash to: looking one up costs several requests.
+    known: Mutex<HashMap<(Pubkey, [u8; 32]), String>>,
+}
+
+impl RpcChain {
+    /// The cluster that `sender` leads to; `signer` is the provider's owner or operator, and pays the fees.
+    pub fn new(sender: Sender, signer: Keypair) -> Arc<Self> {
+        Arc::new(Self { sender, signer, known: Mutex::default() })
+    }
+
+    fn known(&self, address: &Pubkey, hash: &[u8; 32]) -> Option<String> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).get(&(*address, *hash)).cloned()
+    }
+
+    fn remember(&self, address: &Pubkey, hash: &[u8; 32], uri: &str) {
+        /// More than this many are not kept: strangers create jobs.
+        const MOST: usize = 10_000;
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= MOST {
+            known.clear();
+        }
+        known.insert((*address, *hash), uri.to_owned());
+    }
+}
+
+/// Reads the cluster's clock as the program does.
+///
+/// # Errors
+/// That the cluster did not answer, or without a clock.
+pub async fn moment(rpc: &quern_client::RpcClient) -> Result<Moment> {
+    let response = rpc
+        .get_multiple_accounts_with_commitment(&[CLOCK, LAST_RESTART_SLOT], rpc.commitment())
+        .await
+        .map_err(|error| ClientError::from_rpc(&rpc.url(), error))?;
+    let data = |index: usize| response.value.get(index).and_then(Option::as_ref).map(|account| account.data.as_slice());
+    // Clock: slot u64, three more words, unix_timestamp i64. A cluster that never restarted may lack the other one.
+    let word = |data: Option<&[u8]>, index: usize| {
+        data.and_then(|data| data.get(index * 8..)).and_then(|rest| rest.first_chunk::<8>()).map(|bytes| u64::from_le_bytes(*bytes))
+    };
+    let clock = data(0);
+    match (word(clock, 0), word(clock, 4)) {
+        (Some(slot), Some(now)) => {
+            Ok(Moment { now: now.cast_signed(), slot, last_restart_slot: word(data(1), 0).unwrap_or(0) })
+        }
+        _ => Err(ClientError::Rpc { reason: "without a clock".to_owned() }.into()),
+    }
+}
+
+#[async_trait]
+impl Chain for RpcChain {
+    fn signer(&self) -> Pubkey {
+        self.signer.pubkey()
+    }
+
+    async fn moment(&self) -> Result<Moment> {
+        moment(self.sender.rpc()).await
+    }
+
+    async fn open_jobs(&self) -> Result<Vec<(Pubkey, Job)>> {
+        let filter = JobFilter { state: Some(JobState::Open), ..JobFilter::default() };
+        Ok(accounts::jobs(self.sender.rpc(), filter).await?)
+    }
+
+    async fn own_jobs(&self, owner: &Pubkey) -> Result<Vec<(Pubkey, Job)>> {
+        let filter = JobFilter { provider: Some(*owner), ..JobFilter::default() };
+        Ok(accounts::jobs(self.sender.rpc(), filter).await?)
+    }
+
+    async fn job(&self, address: &Pubkey) -> Result<Option<Job>> {
+        match accounts::fetch_optional(self.sender.rpc(), address).await {
+            // A closed job's address may hold lamports that somebody sent there.
+            Err(ClientError::WrongOwner { .. }) => Ok(None),
+            job => Ok(job?),
+        }
+    }
+
+    async fn model(&self, address: &Pubkey) -> Result<ModelAccount> {
+        Ok(accounts::model(self.sender.rpc(), address).await?)
+    }
+
+    async fn provider(&self, owner: &Pubkey) -> Result<Option<Provider>> {
+        Ok(accounts::fetch_optional(self.sender.rpc(), &addresses::provider(owner)).await?)
+    }
+
+    async fn purse(&self, owner: &Pubkey, mint: &Pubkey) -> Result<Option<Purse>> {
+        Ok(accounts::purse(self.sender.rpc(), owner, mint).await?)
+    }
+
+    async fn is_set_up(&self) -> Result<bool> {
+        match accounts::protocol(self.sender.rpc()).await {
+            Ok(_) => Ok(true),
+            Err(ClientError::NotFound { .. }) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn lamports(&self) -> Result<u64> {
+        let rpc = self.sender.rpc();
+        let balance = rpc.get_balance(&self.signer.pubkey()).await;
+        Ok(balance.map_err(|error| ClientError::from_rpc(&rpc.url(), error))?)
+    }
+
+    async fn input_uri(&self, address: &Pubkey, job: &Job) -> Result<String> {
+        if let Some(uri) = self.known(address, &job.input_uri_hash) {
+            return Ok(uri);
+        }
+        let uri = uris::input_uri(self.sender.rpc(), address, job).await?;
+        self.remember(address, &job.input_uri_hash, &uri);
+        Ok(uri)
+    }
+
+    async fn model_uri(&self, address: &Pubkey, model: &Model) -> Result<String> {
+        if let Some(uri) = self.known(address, &model.uri_hash) {
+            return Ok(uri);
+        }
+        let uri = uris::model_uri(self.sender.rpc(), address, model).await?;
+        self.remember(address, &model.uri_hash, &uri);
+        Ok(uri)
+    }
+
+    async fn checkpoint_uri(&self, address: &Pubkey, job: &Job) -> Result<String> {
+        uris::checkpoint_uri(self.sender.rpc(), address, job).await
+    }
+
+    async fn take(&self, owner: &Pubkey, job: &Job) -> Result<()> {
+        let take = instructions::take_job(&self.signer.pubkey(), owner, job);
+        self.sender.send(&[take], &[&self.signer]).await?;
+        Ok(())
+    }
+
+    async fn submit(&self, job: &Job, trace_root: [u8; 32], output_uri: &str) -> Result<()> {
+        let args = SubmitProofArgs { trace_root, output_uri: output_uri.to_owned() };
+        let submit = instructions::submit_proof(&self.signer.pubkey(), job, args);
+        self.sender.send(&[submit], &[&self.signer]).await?;
+        Ok(())
+    }
+
+    async fn finalize(&self, address: &Pubkey) -> Result<()> {
+        let finalize = flows::finalize(self.sender.rpc(), &self.signer.pubkey(), address).await?;
+        self.sender.send_all(&finalize, &[&self.signer]).await?;
+        Ok(())
+    }
+}
+
+impl std::fmt::Debug for RpcChain {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RpcChain").field("url", &self.sender.url()).field("signer", &self.signer.pubkey()).finish()
+    }
+}
+
+/// Whether the agent can work at all.
+///
+/// # Errors
+/// `NotReady`, with what the owner has to do first.
+pub(crate) async fn check_ready(chain: &dyn Chain, owner: &Pubkey) -> Result<()> {
+    let not_ready = |sentence: String| Err(NodeError::NotReady(sentence));
+    if !chain.is_set_up().await? {
+        return not_ready(
+            "Quern isn't set up on this cluster: there is no protocol account; check --url, or run `quern deploy` and `quern protocol init`".to_owned(),
+        );
+    }
+    let signer = chain.signer();
+    let Some(provider) = chain.provider(owner).await? else {
+        return not_ready(format!("{owner} is not registered as a provider; run `quern provider register` with its keypair first"));
+    };
+    if !provider.is_party(&signer) {
+        return not_ready(format!(
+            "{signer} is neither owner nor operator of the provider of {owner}; pass one of their keypairs, or name this key as operator"
+        ));
+    }
+    if !provider.active.get() {
+        return not_ready(format!("the provider of {owner} is not active; activate it with `quern provider register --active true`"));
+    }
+    if chain.lamports().await? == 0 {
+        return not_ready(format!("the wallet {signer} has no lamports for fees; fund it, for example with `solana airdrop 1 {signer}` on a test cluster"));
+    }
+    Ok(())
+}

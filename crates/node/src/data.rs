@@ -1,0 +1,515 @@
+//! Where inputs, weights and results lie, and how they are fetched within limits.
+//!
+//! # Convention for published data
+//!
+//! | URI of | is the address of |
+//! | --- | --- |
+//! | a job's input | one bundle file (`quern_proof::file::encode_bundle`) of the input tensors, in the program's order |
+//! | a model | one bundle file of its weight tensors, in the program's order |
+//! | a refereed result | one trace file (`encode_trace`); `result.qten` beside it holds the last op's output alone |
+//! | an accepted result | whatever client and worker agreed on |
+//!
+//! The agent publishes the trace of a job under `<job>/<submission>/trace.qtrace`. URIs are `https://…`, `http://…` or, for
+//! networks on one machine, `file:///…`; at most 200 bytes, without user name, query or fragment. A `file` URI is followed
+//! only into folders that the owner has named: strangers write the URIs of jobs.
+//!
+//! The sizes of inputs and weights follow from the tensor program, so a file of any other size is refused before it is read.
+
+use {
+    crate::error::{NodeError, Result, excerpt},
+    futures::StreamExt,
+    object_store::{
+        ClientOptions, GetResult, ObjectStore, ObjectStoreExt, PutPayload, RetryConfig, http::HttpBuilder,
+        local::LocalFileSystem, path::Path as StorePath,
+    },
+    quern_proof::{Tensor, file, program::Program},
+    std::{
+        fmt::Display,
+        path::{Path, PathBuf},
+        sync::Arc,
+        time::Duration,
+    },
+    url::Url,
+};
+
+/// Name of a published trace.
+pub const TRACE_FILE: &str = "trace.qtrace";
+/// Name of a published result, beside its trace.
+pub const RESULT_FILE: &str = "result.qten";
+/// Longest URI that the program takes, in bytes.
+pub const MAX_URI_BYTES: usize = quern_client::quern::constants::MAX_URI_BYTES;
+
+/// How much, how long and from where the agent fetches.
+#[derive(Clone, Debug)]
+pub struct FetchLimits {
+    /// Largest file, in bytes.
+    pub max_bytes: u64,
+    /// Longest time for one file.
+    pub timeout: Duration,
+    /// Folders that `file` URIs may point into.
+    pub file_roots: Vec<PathBuf>,
+    /// Whether `http` and `https` URIs are followed.
+    pub http: bool,
+}
+
+impl Default for FetchLimits {
+    fn default() -> Self {
+        Self { max_bytes: 1 << 30, timeout: Duration::from_secs(120), file_roots: Vec::new(), http: true }
+    }
+}
+
+/// Fetches what others have published.
+#[derive(Clone, Debug, Default)]
+pub struct Fetcher {
+    limits: FetchLimits,
+}
+
+impl Fetcher {
+    /// A fetcher with these limits.
+    pub fn new(limits: FetchLimits) -> Self {
+        Self { limits }
+    }
+
+    /// The file behind a URI, if it has exactly `expected_bytes`, or at most the limit where that is not known.
+    ///
+    /// # Errors
+    /// `BadUri`, `Fetch` or `Size`.
+    pub async fn fetch(&self, uri: &str, expected_bytes: Option<u64>) -> Result<Vec<u8>> {
+        let (store, path) = self.open(uri).await?;
+        let failed = |why: String| NodeError::Fetch { uri: excerpt(uri), why };
+        let download = async {
+            let found = store.get(&path).await.map_err(|error| failed(cause(&error)))?;
+            self.read(uri, found, expected_bytes).await
+        };
+        match tokio::time::timeout(self.limits.timeout, download).await {
+            Ok(bytes) => bytes,
+            Err(_) => Err(failed(format!("it took longer than {} s", self.limits.timeout.as_secs()))),
+        }
+    }
+
+    /// The store and the place in it that a URI names.
+    async fn open(&self, uri: &str) -> Result<(Arc<dyn ObjectStore>, StorePath)> {
+        let bad = |why: &str| NodeError::BadUri { uri: excerpt(uri), why: why.to_owned() };
+        let url = parse(uri)?;
+        if url.scheme() == "file" {
+            let path = self.local_path(&url, uri).await?;
+            let path = StorePath::from_absolute_path(&path).map_err(|_| bad("the path cannot be written as a URI"))?;
+            return Ok((Arc::new(LocalFileSystem::new()), path));
+        }
+        if !self.limits.http {
+            return Err(bad("http is switched off here; publish the data elsewhere"));
+        }
+        let path = StorePath::from_url_path(url.path()).map_err(|_| bad("the path is not usable; publish under another one"))?;
+        let store = http_store(&url, self.limits.timeout).map_err(|why| bad(&why))?;
+        Ok((Arc::new(store), path))
+    }
+
+    /// A regular file inside one of the allowed folders. Links are resolved first, so they lead nowhere else; devices and
+    /// pipes, which never end, are refused.
+    async fn local_path(&self, url: &Url, uri: &str) -> Result<PathBuf> {
+        let bad = |why: &str| NodeError::BadUri { uri: excerpt(uri), why: why.to_owned() };
+        let path = url.to_file_path().map_err(|()| bad("it names no file on this machine; write file:///path"))?;
+        if self.limits.file_roots.is_empty() {
+            return Err(bad("files of this machine are not allowed here; name their folder with --allow-files"));
+        }
+        let failed = |error: std::io::Error| NodeError::Fetch { uri: excerpt(uri), why: error.to_string() };
+        let path = tokio::fs::canonicalize(path).await.map_err(failed)?;
+        let mut is_inside = false;
+        for root in &self.limits.file_roots {
+            is_inside |= tokio::fs::canonicalize(root).await.is_ok_and(|root| path.starts_with(root));
+        }
+        if !is_inside {
+            return Err(bad("it lies outside the folders that --allow-files names"));
+        }
+        if !tokio::fs::metadata(&path).await.map_err(failed)?.is_file() {
+            return Err(bad("it is no regular file"));
+        }
+        Ok(path)
+    }
+
+    /// Reads a body, never more than it may hold, whatever its headers claim.
+    async fn read(&self, uri: &str, found: GetResult, expected_bytes: Option<u64>) -> Result<Vec<u8>> {
+        let (limit, what) = match expected_bytes {
+            Some(expected) if expected <= self.limits.max_bytes => (expected, format!("exactly {expected} were expected")),
+            _ => (self.limits.max_bytes, format!("at most {} are allowed here", self.limits.max_bytes)),
+        };
+        let size = |found_bytes| NodeError::Size { uri: excerpt(uri), found_bytes, what: what.clone() };
+        let claimed = found.meta.size;
+        if claimed > limit || expected_bytes.is_some_and(|expected| claimed != expected) {
+            return Err(size(claimed));
+        }
+        let mut bytes = Vec::new();
+        let mut body = found.into_stream();
+        while let Some(piece) = body.next().await {
+            let piece = piece.map_err(|error| NodeError::Fetch { uri: excerpt(uri), why: cause(&error) })?;
+            if (bytes.len() + piece.len()) as u64 > limit {
+                return Err(size((bytes.len() + piece.len()) as u64));
+            }
+            bytes.extend_from_slice(&piece);
+        }
+        match expected_bytes {
+            Some(expected) if bytes.len() as u64 != expected => Err(size(bytes.len() as u64)),
+            _ => Ok(bytes),
+        }
+    }
+}
+
+/// A URI within the convention.
+fn parse(uri: &str) -> Result<Url> {
+    let bad = |why: &str| NodeError::BadUri { uri: excerpt(uri), why: why.to_owned() };
+    if uri.is_empty() {
+        return Err(bad("it is empty; publish the data and name its address"));
+    }
+    if uri.len() > MAX_URI_BYTES {
+        return Err(bad("it is longer than 200 bytes"));
+    }
+    let url = Url::parse(uri).map_err(|error| bad(&format!("{error}; write https://… or file:///…")))?;
+    if !matches!(url.scheme(), "file" | "http" | "https") {
+        return Err(bad("only http, https and file are known"));
+    }
+    let has_extras = url.query().is_some() || url.fragment().is_some() || !url.username().is_empty() || url.password().is_some();
+    if has_extras {
+        return Err(bad("user name, query and fragment are not allowed"));
+    }
+    Ok(url)
+}
+
+fn http_store(url: &Url, timeout: Duration) -> std::result::Result<object_store::http::HttpStore, String> {
+    let origin = url.origin();
+    if !origin.is_tuple() {
+        return Err("it names no host".to_owned());
+    }
+    let connect_timeout = timeout.min(Duration::from_secs(10));
+    let options = ClientOptions::new().with_allow_http(true).with_timeout(timeout).with_connect_timeout(connect_timeout);
+    let retry = RetryConfig { max_retries: 2, retry_timeout: timeout, ..RetryConfig::default() };
+    HttpBuilder::new()
+        .with_url(origin.ascii_serialization())
+        .with_client_options(options)
+        .with_retry(retry)
+        .build()
+        .map_err(|error| cause(&error))
+}
+
+/// The innermost cause, which says what happened where the outer ones only say that something did.
+fn cause(error: &dyn std::error::Error) -> String {
+    let mut innermost = error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    excerpt(&innermost.to_string())
+}
+
+/// Bytes of the bundle of a program's weights.
+///
+/// # Errors
+/// A program that could not have been sealed.
+pub fn weights_bytes(program: &Program<'_>) -> Result<u64> {
+    let mut bytes = 0u64;
+    for index in 0..program.weight_count() {
+        let weight = program.weight(index).map_err(quern_proof::Error::from)?;
+        bytes = bytes.saturating_add(file::TENSOR_HEADER_BYTES as u64).saturating_add(weight.shape.bytes(0));
+    }
+    Ok(bytes)
+}
+
+/// Bytes of the bundle of a program's inputs for so many batch rows.
+///
+/// # Errors
+/// A program that could not have been sealed.
+pub fn inputs_bytes(program: &Program<'_>, batch_rows: u32) -> Result<u64> {
+    let mut bytes = 0u64;
+    for index in 0..program.input_count() {
+        let shape = program.input(index).map_err(quern_proof::Error::from)?;
+        bytes = bytes.saturating_add(file::TENSOR_HEADER_BYTES as u64).saturating_add(shape.bytes(batch_rows));
+    }
+    Ok(bytes)
+}
+
+/// The weights in a bundle, if they are those that the program commits to.
+///
+/// # Errors
+/// A bundle that cannot be read, or other weights.
+pub fn checked_weights(program: &Program<'_>, bytes: &[u8]) -> Result<Vec<Tensor>> {
+    let weights = file::decode_bundle(bytes)?;
+    quern_proof::eval::check_weights(program, &weights)?;
+    Ok(weights)
+}
+
+/// The inputs in a bundle, if they are those that the job commits to.
+///
+/// # Errors
+/// A bundle that cannot be read, or other inputs.
+pub fn checked_inputs(program: &Program<'_>, batch_rows: u32, roots: &[[u8; 32]], bytes: &[u8]) -> Result<Vec<Tensor>> {
+    let inputs = file::decode_bundle(bytes)?;
+    quern_proof::eval::check_inputs(program, batch_rows, &inputs, roots)?;
+    Ok(inputs)
+}
+
+/// Puts results where others can fetch them.
+#[derive(Clone, Debug)]
+pub struct Publisher {
+    store: Arc<dyn ObjectStore>,
+    prefix: StorePath,
+    public_base: String,
+    place: String,
+    timeout: Duration,
+}
+
+impl Publisher {
+    /// Publishes into a folder, which is created. `public_base` is the address under which a web server shows the folder;
+    /// without it the results get `file` URIs, which only readers on the same machine can follow.
+    ///
+    /// # Errors
+    /// `Publish` if the folder cannot be made, `BadUri` if `public_base` is none.
+    pub fn folder(folder: &Path, public_base: Option<&str>) -> Result<Self> {
+        let failed = |why: &dyn Display| NodeError::Publish { place: folder.display().to_string(), why: why.to_string() };
+        std::fs::create_dir_all(folder).map_err(|error| failed(&error))?;
+        let folder = folder.canonicalize().map_err(|error| failed(&error))?;
+        let own_base = Url::from_file_path(&folder).map_err(|()| failed(&"the path cannot be written as a URI"))?;
+        let store = LocalFileSystem::new_with_prefix(&folder).map_err(|error| failed(&error))?;
+        Self {
+            store: Arc::new(store),
+            prefix: StorePath::default(),
+            public_base: public_base.map_or_else(|| own_base.to_string(), str::to_owned),
+            place: folder.display().to_string(),
+            timeout: Duration::from_secs(60),
+        }
+        .checked()
+    }
+
+    /// Publishes by HTTP PUT below a URL. `public_base` is where readers fetch, if not from there.
+    ///
+    /// # Errors
+    /// `BadUri`.
+    pub fn http(url: &str, public_base: Option<&str>, timeout: Duration) -> Result<Self> {
+        let parsed = parse(url)?;
+        let bad = |why: &str| NodeError::BadUri { uri: excerpt(url), why: why.to_owned() };
+        let prefix = StorePath::from_url_path(parsed.path()).map_err(|_| bad("the path is not usable"))?;
+        let store = http_store(&parsed, timeout).map_err(|why| bad(&why))?;
+        Self {
+            store: Arc::new(store),
+            prefix,
+            public_base: public_base.unwrap_or(url).to_owned(),
+            place: url.to_owned(),
+            timeout,
+        }
+        .checked()
+    }
+
+    /// A folder, or a URL to PUT below, whichever the text is.
+    ///
+    /// # Errors
+    /// As [`Self::folder`] and [`Self::http`].
+    pub fn at(place: &str, public_base: Option<&str>) -> Result<Self> {
+        if place.starts_with("http://") || place.starts_with("https://") {
+            return Self::http(place, public_base, Duration::from_secs(60));
+        }
+        match place.strip_prefix("file://") {
+            Some(_) => {
+                let folder = parse(place)?.to_file_path();
+                let folder = folder.map_err(|()| NodeError::BadUri { uri: excerpt(place), why: "it names no folder".into() })?;
+                Self::folder(&folder, public_base)
+            }
+            None => Self::folder(Path::new(place), public_base),
+        }
+    }
+
+    fn checked(mut self) -> Result<Self> {
+        while self.public_base.ends_with('/') {
+            self.public_base.pop();
+        }
+        parse(&self.public_base)?;
+        Ok(self)
+    }
+
+    /// The address that a file will have, if it is short enough for the chain.
+    ///
+    /// # Errors
+    /// `BadUri` above 200 bytes.
+    pub fn uri(&self, relative: &str) -> Result<String> {
+        let uri = format!("{}/{relative}", self.public_base);
+        parse(&uri)?;
+        Ok(uri)
+    }
+
+    /// Puts a file at a relative path, replacing what was there, and says its address.
+    ///
+    /// # Errors
+    /// `Publish`, or `BadUri` if the address would be too long.
+    pub async fn put(&self, relative: &str, bytes: Vec<u8>) -> Result<String> {
+        let uri = self.uri(relative)?;
+        let failed = |why: String| NodeError::Publish { place: self.place.clone(), why };
+        let path = StorePath::from_iter(self.prefix.parts().chain(StorePath::from(relative).parts()));
+        match tokio::time::timeout(self.timeout, self.store.put(&path, PutPayload::from(bytes))).await {
+            Ok(Ok(_)) => Ok(uri),
+            Ok(Err(error)) => Err(failed(cause(&error))),
+            Err(_) => Err(failed(format!("it took longer than {} s", self.timeout.as_secs()))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic)]
+
+    use {
+        super::*,
+        quern_proof::{builder::ProgramBuilder, commit::data_root, shape::DType},
+        tokio::io::{AsyncReadExt, AsyncWriteExt},
+    };
+
+    fn fetcher(root: &Path, max_bytes: u64) -> Fetcher {
+        let file_roots = vec![root.to_owned()];
+        Fetcher::new(FetchLimits { max_bytes, timeout: Duration::from_secs(5), file_roots, http: true })
+    }
+
+    fn uri_of(path: &Path) -> String {
+        Url::from_file_path(path).unwrap().to_string()
+    }
+
+    #[tokio::test]
+    async fn fetches_what_it_published() {
+        let folder = tempfile::tempdir().unwrap();
+        let publisher = Publisher::folder(&folder.path().join("out"), None).unwrap();
+        let uri = publisher.put("job/1/trace.qtrace", vec![7; 100]).await.unwrap();
+        let fetcher = fetcher(folder.path(), 100);
+        assert_eq!(fetcher.fetch(&uri, Some(100)).await.unwrap(), [7; 100]);
+        assert_eq!(fetcher.fetch(&uri, None).await.unwrap().len(), 100);
+        // A second put replaces the file.
+        assert_eq!(publisher.put("job/1/trace.qtrace", vec![8]).await.unwrap(), uri);
+        assert_eq!(fetcher.fetch(&uri, Some(1)).await.unwrap(), [8]);
+    }
+
+    #[tokio::test]
+    async fn refuses_other_sizes_before_reading() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("data");
+        std::fs::write(&path, [0; 64]).unwrap();
+        let uri = uri_of(&path.canonicalize().unwrap());
+        for (limit, expected) in [(63, None), (1 << 20, Some(63)), (1 << 20, Some(65)), (10, Some(64)), (1 << 20, Some(u64::MAX))] {
+            let refused = fetcher(folder.path(), limit).fetch(&uri, expected).await.unwrap_err();
+            assert!(matches!(refused, NodeError::Size { found_bytes: 64, .. }), "{refused}");
+        }
+    }
+
+    #[tokio::test]
+    async fn files_only_from_allowed_folders() {
+        let (allowed, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let secret = other.path().join("secret");
+        std::fs::write(&secret, "x").unwrap();
+        let fetcher = fetcher(allowed.path(), 100);
+        let refused = fetcher.fetch(&uri_of(&secret), None).await.unwrap_err();
+        assert!(refused.to_string().contains("outside the folders"), "{refused}");
+        #[cfg(unix)]
+        {
+            let link = allowed.path().join("link");
+            std::os::unix::fs::symlink(&secret, &link).unwrap();
+            let refused = fetcher.fetch(&uri_of(&link), None).await.unwrap_err();
+            assert!(refused.to_string().contains("outside the folders"), "{refused}");
+        }
+        let refused = fetcher.fetch(&uri_of(allowed.path()), None).await.unwrap_err();
+        assert!(refused.to_string().contains("no regular file"), "{refused}");
+        let refused = Fetcher::default().fetch(&uri_of(&secret), None).await.unwrap_err();
+        assert!(refused.to_string().contains("--allow-files"), "{refused}");
+        let refused = fetcher.fetch(&uri_of(&allowed.path().join("missing")), None).await.unwrap_err();
+        assert!(matches!(refused, NodeError::Fetch { .. }), "{refused}");
+    }
+
+    #[tokio::test]
+    async fn garbage_uris_get_a_sentence() {
+        let folder = tempfile::tempdir().unwrap();
+        let fetcher = fetcher(folder.path(), 100);
+        let long = format!("https://example.com/{}", "a".repeat(200));
+        let garbage = [
+            "", "x", "ftp://example.com/a", "file://host/a", "file:relative", "http://", "https://user:secret@example.com/a",
+            "https://example.com/a?b", "https://example.com/a#b", "data:text/plain,x", "\u{0}\u{1b}[31m", "http://[::1", &long,
+        ];
+        for uri in garbage {
+            let refused = fetcher.fetch(uri, None).await.unwrap_err();
+            assert!(!refused.to_string().contains(char::is_control), "{refused:?}");
+            assert!(refused.to_string().len() < 400, "{refused}");
+        }
+    }
+
+    /// A server that answers every request with these bytes.
+    async fn serve(answer: Vec<u8>) -> String {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move {
+            while let Ok((mut socket, _)) = listener.accept().await {
+                let mut request = [0; 4096];
+                let _ = socket.read(&mut request).await;
+                let _ = socket.write_all(&answer).await;
+            }
+        });
+        format!("http://{address}/data")
+    }
+
+    #[tokio::test]
+    async fn http_bodies_are_bounded_whatever_the_headers_say() {
+        let folder = tempfile::tempdir().unwrap();
+        let fetcher = fetcher(folder.path(), 1_000);
+        let ok = |length: usize, body: &[u8]| {
+            let date = "Last-Modified: Mon, 01 Jan 2024 00:00:00 GMT";
+            [format!("HTTP/1.1 200 OK\r\n{date}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n").as_bytes(), body].concat()
+        };
+        let uri = serve(ok(3, b"abc")).await;
+        assert_eq!(fetcher.fetch(&uri, Some(3)).await.unwrap(), b"abc");
+        // Too long by its own word, cut short, and no HTTP at all.
+        for answer in [ok(1 << 40, b"abc"), ok(100, b"abc"), b"garbage".to_vec(), b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n".to_vec()] {
+            let uri = serve(answer).await;
+            assert!(fetcher.fetch(&uri, None).await.is_err());
+        }
+        let refused = fetcher.fetch("http://127.0.0.1:1/nothing", None).await.unwrap_err();
+        assert!(matches!(refused, NodeError::Fetch { .. }), "{refused}");
+    }
+
+    #[tokio::test]
+    async fn a_server_that_never_answers_times_out() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let uri = format!("http://{}/data", listener.local_addr().unwrap());
+        let limits = FetchLimits { timeout: Duration::from_millis(300), ..FetchLimits::default() };
+        let refused = Fetcher::new(limits).fetch(&uri, None).await.unwrap_err();
+        assert!(matches!(refused, NodeError::Fetch { .. }), "{refused}");
+    }
+
+    #[test]
+    fn only_the_committed_tensors_pass() {
+        let weight = Tensor::from_i8(2, 3, &[1, 2, 3, 4, 5, 6]).unwrap();
+        let input = Tensor::from_i8(4, 3, &[1; 12]).unwrap();
+        let mut builder = ProgramBuilder::new();
+        let a = builder.input_batch(DType::I8, 3);
+        let w = builder.weight(&weight);
+        builder.matmul(a, w);
+        let bytes = builder.finish().unwrap();
+        let program = Program::parse(&bytes).unwrap();
+        let bundle = file::encode_bundle(std::slice::from_ref(&weight));
+        assert_eq!(weights_bytes(&program).unwrap(), bundle.len() as u64);
+        assert_eq!(checked_weights(&program, &bundle).unwrap(), [weight]);
+        let roots = [data_root(&input)];
+        let inputs = file::encode_bundle(&[input]);
+        assert_eq!(inputs_bytes(&program, 4).unwrap(), inputs.len() as u64);
+        assert!(checked_inputs(&program, 4, &roots, &inputs).is_ok());
+        // Other values, roots, batches, lengths: each a sentence, never a panic.
+        assert!(checked_inputs(&program, 4, &[[0; 32]], &inputs).is_err());
+        assert!(checked_inputs(&program, 5, &roots, &inputs).is_err());
+        for cut in 0..inputs.len() {
+            assert!(checked_inputs(&program, 4, &roots, &inputs[..cut]).is_err());
+        }
+        for at in 0..bundle.len() {
+            let mut damaged = bundle.clone();
+            damaged[at] ^= 0xff;
+            assert!(checked_weights(&program, &damaged).is_err());
+        }
+    }
+
+    #[test]
+    fn addresses_that_are_too_long_are_refused_before_any_work() {
+        let folder = tempfile::tempdir().unwrap();
+        let base = format!("https://example.com/{}/", "a".repeat(100));
+        let publisher = Publisher::folder(folder.path(), Some(&base)).unwrap();
+        assert!(publisher.uri("short").unwrap().ends_with("a/short"));
+        assert!(publisher.uri(&"b".repeat(100)).is_err());
+        assert!(Publisher::folder(folder.path(), Some("nonsense")).is_err());
+    }
+}

@@ -1,0 +1,198 @@
+//! Which jobs an owner wants: decided from the job and the provider's own means alone, before anything is fetched.
+
+use {
+    quern_client::{
+        Pubkey,
+        instructions::NOBODY,
+        quern::{
+            clock::Moment,
+            state::{Assurance, Job, JobState, Provider, Purse},
+        },
+    },
+    quern_rules::deadline::in_time,
+    serde::{Deserialize, Serialize},
+    std::collections::BTreeSet,
+};
+
+/// What an owner is willing to do. The defaults protect somebody who has not thought about it yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// Whether refereed jobs are taken.
+    pub refereed: bool,
+    /// Whether accepted jobs are taken. They also need a worker.
+    pub accepted: bool,
+    /// The only models to serve; empty means any sealed one.
+    pub models: BTreeSet<Pubkey>,
+    /// The only mints to be paid in; empty means any registered one.
+    pub mints: BTreeSet<Pubkey>,
+    /// Least price of a milestone, in atoms.
+    pub min_price_atoms: u64,
+    /// Least price per 10^9 multiply-accumulates of a refereed job, in atoms.
+    pub min_price_per_gmac_atoms: u64,
+    /// Most multiply-accumulates of a job.
+    pub max_macs: u64,
+    /// Largest trace to compute and publish, in bytes.
+    pub max_trace_bytes: u64,
+    /// Largest bond to put up for a job, in atoms.
+    pub max_bond_atoms: u64,
+    /// Who may decide about a rejection; jobs with any other arbiter are left alone.
+    pub arbiters: BTreeSet<Pubkey>,
+    /// Shortest time to answer a demand (refereed jobs).
+    pub min_response_secs: u32,
+    /// Shortest time to react to an answer (refereed jobs).
+    pub min_react_secs: u32,
+    /// Shortest time to do the work.
+    pub min_work_secs: u32,
+    /// Longest review: so long the bond lies still.
+    pub max_review_secs: u32,
+    /// Most jobs that wait for this provider's work at a time.
+    pub max_jobs: usize,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            refereed: true,
+            accepted: false,
+            models: BTreeSet::new(),
+            mints: BTreeSet::new(),
+            min_price_atoms: 1,
+            min_price_per_gmac_atoms: 0,
+            max_macs: 1_000_000_000_000,
+            max_trace_bytes: 1 << 30,
+            max_bond_atoms: u64::MAX,
+            arbiters: BTreeSet::new(),
+            min_response_secs: 6 * 3_600,
+            min_react_secs: 3_600,
+            min_work_secs: 60,
+            max_review_secs: 30 * 86_400,
+            max_jobs: 8,
+        }
+    }
+}
+
+/// Who decides: the provider as the chain knows it.
+#[derive(Clone, Copy, Debug)]
+pub struct Means<'a> {
+    /// The provider's account.
+    pub provider: &'a Provider,
+    /// Who signs takes: its owner or its operator.
+    pub signer: &'a Pubkey,
+    /// The owner's purse in the job's mint, if it is open.
+    pub purse: Option<&'a Purse>,
+    /// Whether somebody here can do accepted work.
+    pub has_worker: bool,
+    /// The cluster's clock.
+    pub moment: &'a Moment,
+}
+
+/// Why a job is left alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+pub enum Refusal {
+    /// State.
+    #[error("it is not open")]
+    NotOpen,
+    /// Deadline.
+    #[error("its time to be taken is over")]
+    TooLate,
+    /// Client.
+    #[error("its client is this provider")]
+    OwnJob,
+    /// Pin.
+    #[error("it is pinned to another provider")]
+    PinnedToOther,
+    /// Kind.
+    #[error("its assurance level is not served here")]
+    Assurance,
+    /// Model.
+    #[error("its model is not on the list")]
+    Model,
+    /// Mint.
+    #[error("its mint is not on the list")]
+    Mint,
+    /// Price.
+    #[error("its price is below the least price")]
+    Price,
+    /// Work.
+    #[error("it is more work than the limit")]
+    Work,
+    /// Bond.
+    #[error("its bond is above the limit")]
+    Bond,
+    /// Arbiter.
+    #[error("its arbiter is not on the list")]
+    Arbiter,
+    /// Times.
+    #[error("its times to respond, react or work are shorter than the limits")]
+    TooHasty,
+    /// Review.
+    #[error("its review is longer than the limit")]
+    LongReview,
+    /// Purse.
+    #[error("the provider's purse in its mint is not open; open it with `quern purse open`")]
+    NoPurse,
+    /// Funds.
+    #[error("the provider's purse has too few free atoms for its bond; deposit more with `quern purse deposit`")]
+    Funds,
+    /// Operator.
+    #[error("its bond is above what the operator may still reserve; raise it with `quern provider operator-limit`")]
+    OperatorLimit,
+}
+
+impl Refusal {
+    /// Whether the owner can do something about it, so that it is worth a warning.
+    pub fn is_owners_task(self) -> bool {
+        matches!(self, Self::NoPurse | Self::Funds | Self::OperatorLimit)
+    }
+}
+
+impl Policy {
+    /// Whether to go for an open job: nothing has been fetched yet, and its data must still be checked.
+    ///
+    /// # Errors
+    /// The first reason to leave it alone.
+    pub fn decide(&self, job: &Job, means: &Means<'_>) -> Result<Assurance, Refusal> {
+        let refuse_if = |condition: bool, refusal| if condition { Err(refusal) } else { Ok(()) };
+        let Means { provider, signer, moment, .. } = *means;
+        refuse_if(job.state != JobState::Open as u8, Refusal::NotOpen)?;
+        refuse_if(!in_time(moment.now, job.effective_deadline(moment)), Refusal::TooLate)?;
+        refuse_if(job.client == provider.owner || job.client == *signer, Refusal::OwnJob)?;
+        let is_pinned = job.pinned_provider != NOBODY;
+        refuse_if(is_pinned && job.pinned_provider != provider.owner, Refusal::PinnedToOther)?;
+
+        let assurance = Assurance::from_code(job.assurance).ok_or(Refusal::Assurance)?;
+        match assurance {
+            Assurance::Refereed => {
+                refuse_if(!self.refereed, Refusal::Assurance)?;
+                // Demands exist for refereed jobs only.
+                let is_hasty = job.terms.response_secs.get() < self.min_response_secs
+                    || job.terms.react_secs.get() < self.min_react_secs;
+                refuse_if(is_hasty, Refusal::TooHasty)?;
+                refuse_if(self.is_underpaid(job), Refusal::Price)?;
+            }
+            Assurance::Accepted => refuse_if(!(self.accepted && means.has_worker), Refusal::Assurance)?,
+        }
+        refuse_if(!self.models.is_empty() && !self.models.contains(&job.model), Refusal::Model)?;
+        refuse_if(!self.mints.is_empty() && !self.mints.contains(&job.mint), Refusal::Mint)?;
+        refuse_if(job.price_atoms.get() < self.min_price_atoms, Refusal::Price)?;
+        refuse_if(job.macs.get() > self.max_macs, Refusal::Work)?;
+        refuse_if(job.bond_atoms.get() > self.max_bond_atoms, Refusal::Bond)?;
+        refuse_if(job.has_arbiter() && !self.arbiters.contains(&job.arbiter), Refusal::Arbiter)?;
+        refuse_if(job.work_secs.get() < self.min_work_secs, Refusal::TooHasty)?;
+        refuse_if(job.review_secs.get() > self.max_review_secs, Refusal::LongReview)?;
+
+        let purse = means.purse.ok_or(Refusal::NoPurse)?;
+        refuse_if(purse.free_atoms.get() < job.bond_atoms.get(), Refusal::Funds)?;
+        let left_to_operator =
+            purse.operator_limit_atoms.get().saturating_sub(purse.operator_reserved_atoms.get());
+        let by_operator = *signer != provider.owner;
+        refuse_if(by_operator && left_to_operator < job.bond_atoms.get(), Refusal::OperatorLimit)?;
+        Ok(assurance)
+    }
+
+    /// Whether a refereed job pays less per multiply-accumulate than the owner wants.
+    fn is_underpaid(&self, job: &Job) -> bool {
+        let wanted = quern_rules::price::least_price(0, self.min_price_per_gmac_atoms, job.macs.get());
+        wanted.map_or(true, |wanted| job.price_atoms.get() < wanted)
+    }
+}

@@ -1,0 +1,85 @@
+//! Settings of a running indexer, from the command line or the environment.
+
+use {
+    crate::key::Key,
+    std::{net::SocketAddr, path::PathBuf, time::Duration},
+};
+
+/// What to follow, where to keep it and where to serve it.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Config {
+    /// The node's address, or one of localhost, devnet, testnet, mainnet-beta
+    #[arg(
+        short,
+        long,
+        env = "QUERN_URL",
+        default_value = "http://127.0.0.1:8899"
+    )]
+    pub url: String,
+    /// The store: sqlite:PATH
+    #[arg(
+        long,
+        env = "QUERN_STORE",
+        default_value = "sqlite:quern-indexer.sqlite"
+    )]
+    pub store: String,
+    /// Where to serve HTTP; port 0 takes a free one
+    #[arg(long, env = "QUERN_LISTEN", default_value = "127.0.0.1:8787")]
+    pub listen: SocketAddr,
+    /// The program's address
+    #[arg(long, env = "QUERN_PROGRAM_ID", value_parser = parse_key, default_value_t = default_program())]
+    pub program_id: Key,
+    /// Follow a recording (one getTransaction reply as JSON on each line) instead of a node
+    #[arg(long, env = "QUERN_RECORDING")]
+    pub recording: Option<PathBuf>,
+    /// Pause between looks at the node, in milliseconds
+    #[arg(long, env = "QUERN_POLL_MILLIS", default_value_t = 1_000, value_parser = clap::value_parser!(u64).range(10..))]
+    pub poll_millis: u64,
+    /// Transactions fetched at a time
+    #[arg(long, env = "QUERN_FETCHES", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub fetches: u16,
+    /// Slots behind the node from which on /health/ready says no
+    #[arg(long, env = "QUERN_MOST_LAG_SLOTS", default_value_t = 150)]
+    pub most_lag_slots: u64,
+}
+
+impl Config {
+    /// The usual settings for this node and store, on a free port of this machine.
+    pub fn local(url: impl Into<String>, store: impl Into<String>) -> Self {
+        Self {
+            url: url.into(),
+            store: store.into(),
+            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            program_id: default_program(),
+            recording: None,
+            poll_millis: 1_000,
+            fetches: 8,
+            most_lag_slots: 150,
+        }
+    }
+
+    /// The node's address with Solana's short names spelled out.
+    pub fn node_url(&self) -> &str {
+        match self.url.as_str() {
+            "l" | "localhost" => "http://127.0.0.1:8899",
+            "d" | "devnet" => "https://api.devnet.solana.com",
+            "t" | "testnet" => "https://api.testnet.solana.com",
+            "m" | "mainnet-beta" => "https://api.mainnet-beta.solana.com",
+            url => url,
+        }
+    }
+
+    /// The pause between looks.
+    pub fn poll(&self) -> Duration {
+        Duration::from_millis(self.poll_millis)
+    }
+}
+
+/// The program's declared address.
+pub fn default_program() -> Key {
+    Key(quern_client::quern::ID.to_bytes())
+}
+
+fn parse_key(text: &str) -> Result<Key, String> {
+    Key::parse(text).ok_or_else(|| "it must be a base58 address of 32 bytes".to_owned())
+}

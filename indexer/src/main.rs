@@ -1,0 +1,140 @@
+//! The `quern-indexer` command.
+
+use {
+    clap::{Args, Parser, Subcommand, ValueEnum},
+    quern_indexer::{
+        Config, IndexerError,
+        store::{SqliteStore, Store},
+    },
+    std::process::ExitCode,
+    tracing_subscriber::EnvFilter,
+};
+
+/// Follows the Quern program, stores its events and serves leaderboards over HTTP
+#[derive(Parser)]
+#[command(
+    version,
+    after_help = "Example:\n  quern-indexer run --url devnet --store sqlite:quern.sqlite --listen 0.0.0.0:8787"
+)]
+struct Cli {
+    /// Form of the log lines
+    #[arg(
+        long,
+        global = true,
+        env = "QUERN_LOG_FORMAT",
+        value_enum,
+        default_value = "human"
+    )]
+    log_format: LogFormat,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum LogFormat {
+    Human,
+    Json,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Follow the program and serve HTTP until interrupted
+    Run(Config),
+    /// Make every table again from the stored events
+    Rebuild(Rebuild),
+}
+
+#[derive(Args)]
+struct Rebuild {
+    /// The store: sqlite:PATH
+    #[arg(
+        long,
+        env = "QUERN_STORE",
+        default_value = "sqlite:quern-indexer.sqlite"
+    )]
+    store: String,
+    /// Fail if the tables differ from the ones before
+    #[arg(long)]
+    check: bool,
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    start_log(cli.log_format);
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("error: cannot start threads: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let result = runtime.block_on(async {
+        match cli.command {
+            Command::Run(config) => quern_indexer::run(config, interrupted()).await,
+            Command::Rebuild(options) => rebuild(&options).await,
+        }
+    });
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start_log(format: LogFormat) {
+    let filter =
+        EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,sqlx=warn"));
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
+    match format {
+        LogFormat::Human => log.init(),
+        LogFormat::Json => log.json().init(),
+    }
+}
+
+/// Completes at Ctrl-C or at a polite request to end.
+async fn interrupted() {
+    let interrupt = async {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    };
+    #[cfg(unix)]
+    let terminate = async {
+        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+            Ok(mut signal) => drop(signal.recv().await),
+            Err(_) => std::future::pending().await,
+        }
+    };
+    #[cfg(not(unix))]
+    let terminate = std::future::pending::<()>();
+    tokio::select! {
+        () = interrupt => {}
+        () = terminate => {}
+    }
+}
+
+async fn rebuild(options: &Rebuild) -> Result<(), IndexerError> {
+    let store = SqliteStore::open(&options.store).await?;
+    let rebuilt = store.rebuild().await?;
+    store.close().await;
+    let (before, after) = (hex::encode(rebuilt.before), hex::encode(rebuilt.after));
+    println!(
+        "{} events, {} of them revived; tables {after}",
+        rebuilt.events, rebuilt.revived
+    );
+    if options.check && rebuilt.revived == 0 && before != after {
+        return Err(IndexerError::RebuildDiffers {
+            events: rebuilt.events,
+            stored: before,
+            rebuilt: after,
+        });
+    }
+    Ok(())
+}

@@ -1,0 +1,183 @@
+//! Starting and stopping: follower and HTTP server in one process.
+
+use {
+    crate::{
+        api::{self, ApiState},
+        config::Config,
+        error::{IndexerError, Result},
+        follow::Follower,
+        health::Health,
+        source::{FileSource, RpcOptions, RpcSource, Source},
+        store::{SqliteStore, Store},
+    },
+    std::{net::SocketAddr, sync::Arc, time::Duration},
+    tokio::{net::TcpListener, sync::watch, task::JoinHandle},
+};
+
+/// Most time for one call to the node.
+const CALL_TIMEOUT: Duration = Duration::from_secs(30);
+/// Most time for open HTTP requests when stopping.
+const STOP_TIMEOUT: Duration = Duration::from_secs(8);
+
+/// A running indexer.
+pub struct Indexer {
+    address: SocketAddr,
+    store: Arc<SqliteStore>,
+    health: Health,
+    stop: watch::Sender<bool>,
+    follower: JoinHandle<Result<()>>,
+    server: JoinHandle<Result<()>>,
+}
+
+impl Indexer {
+    /// Opens the store, binds the HTTP address and starts to follow. The node need not be there yet.
+    ///
+    /// # Errors
+    /// If the address is taken, the store cannot be opened, or the recording cannot be read.
+    pub async fn start(config: Config) -> Result<Self> {
+        let failed = |source| IndexerError::Listen {
+            address: config.listen,
+            source,
+        };
+        let listener = TcpListener::bind(config.listen).await.map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        let store = Arc::new(SqliteStore::open(&config.store).await?);
+        let source = open_source(&config).await?;
+        let health = Health::default();
+        let (stop, stopped) = watch::channel(false);
+        let follower = Follower {
+            source,
+            store: Arc::clone(&store) as Arc<dyn Store>,
+            program: config.program_id,
+            fetches: config.fetches.into(),
+            health: health.clone(),
+        };
+        let state = ApiState {
+            store: Arc::clone(&store) as Arc<dyn Store>,
+            health: health.clone(),
+            program: config.program_id,
+            most_lag_slots: config.most_lag_slots,
+        };
+        let follower = tokio::spawn({
+            let stopped = stopped.clone();
+            async move { follower.run(stopped).await }
+        });
+        let server = tokio::spawn(serve(listener, state, stopped));
+        tracing::info!(%address, store = config.store, program = %config.program_id, "indexer started");
+        Ok(Self {
+            address,
+            store,
+            health,
+            stop,
+            follower,
+            server,
+        })
+    }
+
+    /// Where HTTP is served.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The same as a URL.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// The store.
+    pub fn store(&self) -> Arc<dyn Store> {
+        Arc::clone(&self.store) as Arc<dyn Store>
+    }
+
+    /// Waits until everything finalized up to `slot` is stored; false if the indexer stopped or the time passed first.
+    pub async fn wait_for_slot(&self, slot: u64, limit: Duration) -> bool {
+        let mut state = self.health.subscribe();
+        let reached = state.wait_for(|state| {
+            state.whole_at.is_some() && state.cursor_slot.is_some_and(|at| at >= slot)
+        });
+        matches!(tokio::time::timeout(limit, reached).await, Ok(Ok(_)))
+    }
+
+    /// Waits until a part of it ends by itself, which only an error makes it do.
+    ///
+    /// # Errors
+    /// That error.
+    pub async fn ended(&mut self) -> Result<()> {
+        tokio::select! {
+            result = &mut self.follower => result?,
+            result = &mut self.server => result?,
+        }
+    }
+
+    /// Stops within 10 s: no new requests, open ones answered, the store closed.
+    ///
+    /// # Errors
+    /// If a part of it fails while it stops; what ended it before, [`Self::ended`] tells.
+    pub async fn stop(mut self) -> Result<()> {
+        self.stop.send_replace(true);
+        // A part that ended by itself may have been awaited by `ended`; awaiting it again would panic.
+        let followed = if self.follower.is_finished() {
+            Ok(())
+        } else {
+            (&mut self.follower).await?
+        };
+        let served = if self.server.is_finished() {
+            Ok(())
+        } else {
+            match tokio::time::timeout(STOP_TIMEOUT, &mut self.server).await {
+                Ok(result) => result?,
+                // A client that keeps its request open does not keep the process.
+                Err(_) => {
+                    self.server.abort();
+                    Ok(())
+                }
+            }
+        };
+        self.store.close().await;
+        followed.and(served)
+    }
+}
+
+async fn open_source(config: &Config) -> Result<Arc<dyn Source>> {
+    Ok(match &config.recording {
+        Some(path) => {
+            let (path, program) = (path.clone(), config.program_id);
+            Arc::new(tokio::task::spawn_blocking(move || FileSource::open(&path, &program)).await??)
+        }
+        None => Arc::new(RpcSource::new(RpcOptions {
+            url: config.node_url().to_owned(),
+            program: config.program_id,
+            timeout: CALL_TIMEOUT,
+            poll: config.poll(),
+        })),
+    })
+}
+
+async fn serve(
+    listener: TcpListener,
+    state: ApiState,
+    mut stopped: watch::Receiver<bool>,
+) -> Result<()> {
+    axum::serve(listener, api::router(state))
+        .with_graceful_shutdown(async move {
+            // An error means that the indexer was dropped: then it ends too.
+            let _ = stopped.wait_for(|stop| *stop).await;
+        })
+        .await
+        .map_err(IndexerError::Serve)
+}
+
+/// Runs an indexer until `shutdown` completes.
+///
+/// # Errors
+/// If it cannot start, or fails in a way that trying again cannot mend.
+pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<()> {
+    let mut indexer = Indexer::start(config).await?;
+    let ended = tokio::select! {
+        () = shutdown => Ok(()),
+        result = indexer.ended() => result,
+    };
+    tracing::info!("stopping");
+    let stopped = indexer.stop().await;
+    ended.and(stopped)
+}

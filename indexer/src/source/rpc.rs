@@ -1,0 +1,211 @@
+//! The default source: a node's JSON-RPC.
+
+use {
+    super::{Item, Progress, Range, Source, Tip, Walk},
+    crate::{
+        error::{IndexerError, Result},
+        key::{Key, Signature},
+    },
+    async_trait::async_trait,
+    quern_client::Pubkey,
+    serde_json::json,
+    solana_commitment_config::CommitmentConfig,
+    solana_rpc_client::nonblocking::rpc_client::RpcClient,
+    solana_rpc_client_api::{
+        client_error::Error as ClientError, request::RpcRequest,
+        response::RpcConfirmedTransactionStatusWithSignature,
+    },
+    solana_transaction_status_client_types::{
+        EncodedConfirmedTransactionWithStatusMeta, TransactionConfirmationStatus,
+    },
+    std::time::Duration,
+};
+
+/// Signatures that a node lists at a time.
+const PAGE_ITEMS: usize = 1_000;
+/// Tries of one call.
+const TRIES: u32 = 5;
+/// Pause before the second try; doubles each time.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+/// Highest transaction version that we can read.
+const NEWEST_VERSION: u8 = 1;
+/// Where the clock's `unix_timestamp` stands in its account: behind slot, epoch start, epoch and schedule epoch.
+const CLOCK_TIME_BYTES: std::ops::Range<usize> = 32..40;
+
+/// How to reach a node.
+#[derive(Clone, Debug)]
+pub struct RpcOptions {
+    /// Its HTTP address.
+    pub url: String,
+    /// The program to follow.
+    pub program: Key,
+    /// Most time for one call.
+    pub timeout: Duration,
+    /// Pause between looks.
+    pub poll: Duration,
+}
+
+/// A node.
+pub struct RpcSource {
+    client: RpcClient,
+    program: Key,
+    poll: Duration,
+}
+
+impl RpcSource {
+    /// Prepares to talk to a node; does not contact it yet.
+    pub fn new(options: RpcOptions) -> Self {
+        let client = RpcClient::new_with_timeout_and_commitment(
+            options.url,
+            options.timeout,
+            CommitmentConfig::finalized(),
+        );
+        Self {
+            client,
+            program: options.program,
+            poll: options.poll,
+        }
+    }
+
+    async fn signatures(
+        &self,
+        range: &Range,
+        before: Option<Signature>,
+    ) -> Result<Vec<(Item, bool)>> {
+        let mut config = json!({
+            "limit": PAGE_ITEMS,
+            "commitment": "finalized",
+            "minContextSlot": range.tip.slot,
+        });
+        if let Some(before) = before {
+            config["before"] = json!(before.to_string());
+        }
+        let params = json!([self.program.to_string(), config]);
+        let page: Vec<RpcConfirmedTransactionStatusWithSignature> =
+            retry("getSignaturesForAddress", || {
+                self.client
+                    .send(RpcRequest::GetSignaturesForAddress, params.clone())
+            })
+            .await?;
+        page.into_iter()
+            .map(|entry| {
+                let signature =
+                    Signature::parse(&entry.signature).ok_or_else(|| IndexerError::Rpc {
+                        method: "getSignaturesForAddress",
+                        reason: format!("\"{}\" is not a signature", entry.signature),
+                    })?;
+                // Nodes that do not say it answer for the commitment that was asked for.
+                let finalized = entry
+                    .confirmation_status
+                    .is_none_or(|status| status == TransactionConfirmationStatus::Finalized);
+                Ok((
+                    Item {
+                        signature,
+                        slot: entry.slot,
+                        failed: entry.err.is_some(),
+                    },
+                    finalized,
+                ))
+            })
+            .collect()
+    }
+
+    async fn clock_time(&self) -> Option<i64> {
+        let clock = Pubkey::from_str_const("SysvarC1ock11111111111111111111111111111111");
+        let data = self.client.get_account_data(&clock).await.ok()?;
+        Some(i64::from_le_bytes(
+            data.get(CLOCK_TIME_BYTES)?.try_into().ok()?,
+        ))
+    }
+}
+
+#[async_trait]
+impl Source for RpcSource {
+    async fn genesis(&self) -> Result<Option<String>> {
+        let hash = retry("getGenesisHash", || self.client.get_genesis_hash()).await?;
+        Ok(Some(hash.to_string()))
+    }
+
+    async fn tip(&self) -> Result<Tip> {
+        let slot = retry("getSlot", || self.client.get_slot()).await?;
+        // Only windows of leaderboards need the time, and an older one serves them too.
+        Ok(Tip {
+            slot,
+            time: self.clock_time().await,
+        })
+    }
+
+    async fn walk(&self, range: &Range) -> Result<Vec<Item>> {
+        let mut walk = Walk::new(range);
+        let mut before = None;
+        loop {
+            let page = self.signatures(range, before).await?;
+            if walk.page(&page)? == Progress::Whole {
+                return Ok(walk.finish());
+            }
+            let last = page.last().map(|(item, _)| item.signature);
+            if last == before {
+                return Err(IndexerError::Rpc {
+                    method: "getSignaturesForAddress",
+                    reason: "it answers with the same page again".to_owned(),
+                });
+            }
+            before = last;
+        }
+    }
+
+    async fn transaction(&self, item: &Item) -> Result<EncodedConfirmedTransactionWithStatusMeta> {
+        let config = json!({
+            "encoding": "base64",
+            "commitment": "finalized",
+            "maxSupportedTransactionVersion": NEWEST_VERSION,
+        });
+        let params = json!([item.signature.to_string(), config]);
+        let mut pause = FIRST_PAUSE;
+        for attempt in 1.. {
+            let found: Option<EncodedConfirmedTransactionWithStatusMeta> =
+                retry("getTransaction", || {
+                    self.client.send(RpcRequest::GetTransaction, params.clone())
+                })
+                .await?;
+            match found {
+                Some(transaction) => return Ok(transaction),
+                // Nodes behind one address can answer "null" for what another of them just listed.
+                None if attempt < TRIES => tokio::time::sleep(pause).await,
+                None => break,
+            }
+            pause *= 2;
+        }
+        Err(IndexerError::MissingTransaction {
+            signature: item.signature.to_string(),
+        })
+    }
+
+    async fn wake(&self) {
+        tokio::time::sleep(self.poll).await;
+    }
+}
+
+async fn retry<T, F, A>(method: &'static str, mut call: F) -> Result<T>
+where
+    F: FnMut() -> A,
+    A: Future<Output = Result<T, ClientError>>,
+{
+    let mut pause = FIRST_PAUSE;
+    let mut attempt = 1;
+    loop {
+        match call().await {
+            Ok(value) => return Ok(value),
+            Err(error) if attempt >= TRIES => {
+                return Err(IndexerError::Rpc {
+                    method,
+                    reason: error.to_string(),
+                });
+            }
+            Err(error) => tracing::debug!(method, attempt, %error, "call failed, trying again"),
+        }
+        tokio::time::sleep(pause).await;
+        pause *= 2;
+        attempt += 1;
+    }
+}

@@ -1,0 +1,19 @@
+//! The built program in LiteSVM.
+//!
+//! [`World`] sends transactions. After every successful one it decodes the events, folds them into a [`Follower`] (P6) and a
+//! [`Model`] ledger with its own arithmetic (P3, P4, P5), and audits all accounts (P1, P2, P10, P12). A test therefore needs
+//! to say only what is special about it.
+
+mod audit;
+mod fixtures;
+mod follower;
+pub mod kit;
+mod model;
+mod rng;
+pub mod token;
+mod world;
+
+pub use {fixtures::*, follower::*, model::*, rng::*, world::*};
+
+/// Instruction builders and addresses: those of the client library, so that they are tested too.
+pub use quern_client::{addresses, instructions as ix};
