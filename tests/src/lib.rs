@@ -3,4 +3,5 @@
 // A harness stops a test where something is not as it must be; there is nobody to hand an error to.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+pub mod bench;
 pub mod svm;

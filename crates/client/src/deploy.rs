@@ -245,7 +245,7 @@ pub async fn close_buffer(
     authority: &Keypair,
     buffer: &Pubkey,
 ) -> Result<()> {
-    let instruction = loader::close(buffer, &payer.pubkey(), &authority.pubkey());
+    let instruction = loader::close(buffer, &payer.pubkey(), &authority.pubkey(), false);
     sender
         .send(&[instruction], &[payer, authority])
         .await

@@ -31,7 +31,8 @@ impl LocalNet {
     /// # Errors
     /// That the network does not answer.
     pub async fn create_mint(&self, decimals: u8) -> Result<Mint> {
-        self.create_mint_of(&addresses::TOKEN_PROGRAM, decimals).await
+        self.create_mint_of(&addresses::TOKEN_PROGRAM, decimals)
+            .await
     }
 
     /// A new mint of the Token-2022 program, without extensions.
@@ -39,7 +40,8 @@ impl LocalNet {
     /// # Errors
     /// That the network does not answer.
     pub async fn create_mint_2022(&self, decimals: u8) -> Result<Mint> {
-        self.create_mint_of(&addresses::TOKEN_2022_PROGRAM, decimals).await
+        self.create_mint_of(&addresses::TOKEN_2022_PROGRAM, decimals)
+            .await
     }
 
     async fn create_mint_of(&self, token_program: &Pubkey, decimals: u8) -> Result<Mint> {
@@ -49,14 +51,30 @@ impl LocalNet {
             .get_minimum_balance_for_rent_exemption(MINT_BYTES)
             .await
             .map_err(|error| ClientError::from_rpc(self.rpc_url(), error))?;
-        let create = create_account(&admin, &mint.pubkey(), rent, MINT_BYTES as u64, token_program);
+        let create = create_account(
+            &admin,
+            &mint.pubkey(),
+            rent,
+            MINT_BYTES as u64,
+            token_program,
+        );
         let mut data = vec![INITIALIZE_MINT, decimals];
         data.extend_from_slice(admin.as_ref());
         data.push(0); // nobody may freeze
         let accounts = vec![AccountMeta::new(mint.pubkey(), false)];
-        let initialize = Instruction { program_id: *token_program, accounts, data };
-        self.sender().send(&[create, initialize], &[self.admin(), &mint]).await?;
-        Ok(Mint { address: mint.pubkey(), token_program: *token_program, decimals })
+        let initialize = Instruction {
+            program_id: *token_program,
+            accounts,
+            data,
+        };
+        self.sender()
+            .send(&[create, initialize], &[self.admin(), &mint])
+            .await?;
+        Ok(Mint {
+            address: mint.pubkey(),
+            token_program: *token_program,
+            decimals,
+        })
     }
 
     /// Mints tokens into the usual token account of an owner, creating it if needed. Returns that account.
@@ -66,7 +84,8 @@ impl LocalNet {
     pub async fn mint_to(&self, mint: &Mint, owner: &Pubkey, amount_atoms: u64) -> Result<Pubkey> {
         let admin = self.admin().pubkey();
         let account = addresses::token_account(owner, &mint.address, &mint.token_program);
-        let create = instructions::create_token_account(&admin, owner, &mint.address, &mint.token_program);
+        let create =
+            instructions::create_token_account(&admin, owner, &mint.address, &mint.token_program);
         let mut data = vec![MINT_TO];
         data.extend_from_slice(&amount_atoms.to_le_bytes());
         let accounts = vec![
@@ -74,8 +93,14 @@ impl LocalNet {
             AccountMeta::new(account, false),
             AccountMeta::new_readonly(admin, true),
         ];
-        let mint_to = Instruction { program_id: mint.token_program, accounts, data };
-        self.sender().send(&[create, mint_to], &[self.admin()]).await?;
+        let mint_to = Instruction {
+            program_id: mint.token_program,
+            accounts,
+            data,
+        };
+        self.sender()
+            .send(&[create, mint_to], &[self.admin()])
+            .await?;
         Ok(account)
     }
 }

@@ -40,7 +40,13 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { rpc_port: None, ws_port: None, program_so: None, admin: None, slot_ms: 50 }
+        Self {
+            rpc_port: None,
+            ws_port: None,
+            program_so: None,
+            admin: None,
+            slot_ms: 50,
+        }
     }
 }
 
@@ -58,8 +64,9 @@ pub struct LocalNet {
 /// # Errors
 /// Never, unless the file in the repository was damaged.
 pub fn program_keypair() -> Result<Keypair> {
-    config::parse_keypair(PROGRAM_KEYPAIR)
-        .map_err(|reason| LocalNetError::Start(format!("the program's test keypair is damaged: {reason}")))
+    config::parse_keypair(PROGRAM_KEYPAIR).map_err(|reason| {
+        LocalNetError::Start(format!("the program's test keypair is damaged: {reason}"))
+    })
 }
 
 impl LocalNet {
@@ -69,10 +76,10 @@ impl LocalNet {
     /// `PortInUse`, `Program` if the program's file is missing, `Start` if the network does not come up.
     pub async fn start(options: Options) -> Result<Self> {
         let program = match &options.program_so {
-            Some(path) => Some(
-                fs::read(path)
-                    .map_err(|error| LocalNetError::Program { path: path.clone(), reason: error.to_string() })?,
-            ),
+            Some(path) => Some(fs::read(path).map_err(|error| LocalNetError::Program {
+                path: path.clone(),
+                reason: error.to_string(),
+            })?),
             None => None,
         };
         let (rpc_port, ws_port) = surfnet::ports(options.rpc_port, options.ws_port)?;
@@ -90,7 +97,8 @@ impl LocalNet {
         };
         net.fund(&net.admin.pubkey(), ADMIN_LAMPORTS).await?;
         if let Some(program) = program {
-            net.deploy(&quern::ID, &program, &net.admin.pubkey()).await?;
+            net.deploy(&quern::ID, &program, &net.admin.pubkey())
+                .await?;
         }
         Ok(net)
     }
@@ -125,7 +133,11 @@ impl LocalNet {
     /// # Errors
     /// That the network does not answer.
     pub async fn fund(&self, wallet: &Pubkey, lamports: u64) -> Result<()> {
-        self.call("surfnet_setAccount", json!([wallet.to_string(), { "lamports": lamports }])).await
+        self.call(
+            "surfnet_setAccount",
+            json!([wallet.to_string(), { "lamports": lamports }]),
+        )
+        .await
     }
 
     /// A new wallet with lamports.
@@ -160,24 +172,38 @@ impl LocalNet {
     /// # Errors
     /// That the network does not answer.
     pub async fn now(&self) -> Result<i64> {
-        let clock =
-            self.rpc().get_account_data(&SYSVAR_CLOCK).await.map_err(|error| self.error(error))?;
-        let bytes = clock.get(UNIX_TIME_AT..UNIX_TIME_AT + 8).and_then(|bytes| bytes.try_into().ok());
-        let bytes: [u8; 8] = bytes.ok_or_else(|| LocalNetError::Start("its clock is unreadable".to_owned()))?;
+        let clock = self
+            .rpc()
+            .get_account_data(&SYSVAR_CLOCK)
+            .await
+            .map_err(|error| self.error(error))?;
+        let bytes = clock
+            .get(UNIX_TIME_AT..UNIX_TIME_AT + 8)
+            .and_then(|bytes| bytes.try_into().ok());
+        let bytes: [u8; 8] =
+            bytes.ok_or_else(|| LocalNetError::Start("its clock is unreadable".to_owned()))?;
         Ok(i64::from_le_bytes(bytes))
     }
 
-    /// Moves the cluster's time forward. Slots move with it.
+    /// Moves the cluster's time forward by at least `secs` and at most two seconds more. Slots move with it.
     ///
     /// # Errors
     /// `Backwards` for no seconds; that the network does not answer.
     pub async fn advance_time(&self, secs: u64) -> Result<()> {
         let now = u64::try_from(self.now().await?).map_err(|_| LocalNetError::Backwards)?;
-        let target = now.checked_add(secs).filter(|_| secs > 0).ok_or(LocalNetError::Backwards)?;
-        // The clock stood at `now` and some milliseconds, so this is at least `secs - 1` and at most `secs` seconds ahead;
-        // one second more makes "at least `secs`" certain.
-        let target_ms = (target + 1).checked_mul(1_000).ok_or(LocalNetError::Backwards)?;
-        self.call("surfnet_timeTravel", json!([{ "absoluteTimestamp": target_ms }])).await
+        let target = now
+            .checked_add(secs)
+            .filter(|_| secs > 0)
+            .ok_or(LocalNetError::Backwards)?;
+        // Time went on since it was read, and the network refuses to go back: one second more is surely ahead.
+        let target_ms = (target + 1)
+            .checked_mul(1_000)
+            .ok_or(LocalNetError::Backwards)?;
+        self.call(
+            "surfnet_timeTravel",
+            json!([{ "absoluteTimestamp": target_ms }]),
+        )
+        .await
     }
 
     /// The newest slot.
@@ -185,7 +211,10 @@ impl LocalNet {
     /// # Errors
     /// That the network does not answer.
     pub async fn slot(&self) -> Result<u64> {
-        self.rpc().get_slot_with_commitment(CommitmentConfig::processed()).await.map_err(|error| self.error(error))
+        self.rpc()
+            .get_slot_with_commitment(CommitmentConfig::processed())
+            .await
+            .map_err(|error| self.error(error))
     }
 
     /// Stops the network and frees its ports. Dropping does the same.
@@ -199,6 +228,10 @@ impl LocalNet {
 
     async fn call(&self, method: &'static str, parameters: Value) -> Result<()> {
         let request = RpcRequest::Custom { method };
-        self.rpc().send::<Value>(request, parameters).await.map(|_| ()).map_err(|error| self.error(error))
+        self.rpc()
+            .send::<Value>(request, parameters)
+            .await
+            .map(|_| ())
+            .map_err(|error| self.error(error))
     }
 }

@@ -17,7 +17,8 @@ use {
         },
     },
     surfpool_types::{
-        BlockProductionMode, RpcConfig, SimnetCommand, SimnetConfig, SimnetEvent, SurfpoolConfig, SvmFeatureConfig,
+        BlockProductionMode, RpcConfig, SimnetCommand, SimnetConfig, SimnetEvent, SurfpoolConfig,
+        SvmFeatureConfig,
     },
 };
 
@@ -53,7 +54,9 @@ impl Surfnet {
         };
         let svm_config = SurfnetSvmConfig {
             surfnet_id: simnet.surfnet_id.clone(),
-            feature_config: FEATURES.into_iter().fold(SvmFeatureConfig::default(), SvmFeatureConfig::enable),
+            feature_config: FEATURES
+                .into_iter()
+                .fold(SvmFeatureConfig::default(), SvmFeatureConfig::enable),
             slot_time: simnet.slot_time,
             instruction_profiling_enabled: simnet.instruction_profiling_enabled,
             max_profiles: simnet.max_profiles,
@@ -97,18 +100,26 @@ impl Surfnet {
         };
         spawn("quern-localnet", run)?;
         wait_until_ready(&events, &has_ended)?;
-        Ok(Self { commands, shutdowns: drain(events)?, stopped: false })
+        Ok(Self {
+            commands,
+            shutdowns: drain(events)?,
+            stopped: false,
+        })
     }
 
     /// Stops both servers and frees their ports. Blocks for at most a few seconds.
     pub fn stop(&mut self) {
-        if std::mem::replace(&mut self.stopped, true) || self.commands.send(SimnetCommand::Terminate(None)).is_err() {
+        if std::mem::replace(&mut self.stopped, true)
+            || self.commands.send(SimnetCommand::Terminate(None)).is_err()
+        {
             return;
         }
         let deadline = Instant::now() + STOP_TIMEOUT;
         for _ in 0..SERVERS {
             if self.shutdowns.recv_deadline(deadline).is_err() {
-                tracing::warn!("the local network did not confirm its end; its ports may stay in use");
+                tracing::warn!(
+                    "the local network did not confirm its end; its ports may stay in use"
+                );
                 return;
             }
         }
@@ -123,7 +134,9 @@ impl Drop for Surfnet {
 
 fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<()> {
     let spawned = thread::Builder::new().name(name.to_owned()).spawn(run);
-    spawned.map(|_| ()).map_err(|error| LocalNetError::Start(error.to_string()))
+    spawned
+        .map(|_| ())
+        .map_err(|error| LocalNetError::Start(error.to_string()))
 }
 
 fn wait_until_ready(
@@ -136,14 +149,21 @@ fn wait_until_ready(
             Ok(SimnetEvent::CoreStarted(_)) => return Ok(()),
             Ok(SimnetEvent::Aborted(reason)) => return Err(LocalNetError::Start(reason)),
             Ok(_) => {}
-            Err(RecvTimeoutError::Disconnected) => return Err(LocalNetError::Start("it ended at once".to_owned())),
+            Err(RecvTimeoutError::Disconnected) => {
+                return Err(LocalNetError::Start("it ended at once".to_owned()));
+            }
             Err(RecvTimeoutError::Timeout) => {
                 if let Ok(outcome) = has_ended.try_recv() {
-                    let reason = outcome.err().unwrap_or_else(|| "it ended at once".to_owned());
+                    let reason = outcome
+                        .err()
+                        .unwrap_or_else(|| "it ended at once".to_owned());
                     return Err(LocalNetError::Start(reason));
                 }
                 if Instant::now() > deadline {
-                    return Err(LocalNetError::Start(format!("no answer for {} s", START_TIMEOUT.as_secs())));
+                    return Err(LocalNetError::Start(format!(
+                        "no answer for {} s",
+                        START_TIMEOUT.as_secs()
+                    )));
                 }
             }
         }
@@ -175,7 +195,10 @@ pub fn ports(rpc_port: Option<u16>, ws_port: Option<u16>) -> Result<(u16, u16)> 
     let rpc = listen(rpc_port)?;
     let ws = listen(ws_port)?;
     let port = |listener: &TcpListener| {
-        listener.local_addr().map(|address| address.port()).map_err(|error| LocalNetError::Start(error.to_string()))
+        listener
+            .local_addr()
+            .map(|address| address.port())
+            .map_err(|error| LocalNetError::Start(error.to_string()))
     };
     Ok((port(&rpc)?, port(&ws)?))
 }
@@ -184,7 +207,10 @@ fn listen(wanted: Option<u16>) -> Result<TcpListener> {
     let port = wanted.unwrap_or(0);
     TcpListener::bind((Ipv4Addr::LOCALHOST, port)).map_err(|error| match error.kind() {
         std::io::ErrorKind::AddrInUse => LocalNetError::PortInUse(port),
-        _ => LocalNetError::Port { port, reason: error.to_string() },
+        _ => LocalNetError::Port {
+            port,
+            reason: error.to_string(),
+        },
     })
 }
 
@@ -199,7 +225,10 @@ mod tests {
         let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let port = taken.local_addr().unwrap().port();
         let error = ports(Some(port), None).unwrap_err();
-        assert_eq!(error.to_string(), format!("port {port} is in use; stop the other network or choose another port"));
+        assert_eq!(
+            error.to_string(),
+            format!("port {port} is in use; stop the other network or choose another port")
+        );
         assert!(ports(None, Some(port)).is_err());
     }
 

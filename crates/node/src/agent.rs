@@ -224,9 +224,13 @@ impl Inner {
             }
         }
         let is_own = |address: &Pubkey| own.iter().any(|(own, _)| own == address);
+        // The journal first: a job that is taken while this looks must not seem lost.
         let journal = self.journal.jobs()?;
-        found.extend(journal.into_iter().filter(|address| !is_own(address) && is_free(address)).map(|address| (address, Task::Close)));
-        found.extend(self.offers(&moment, at_work, is_free).await?);
+        let offers = self.offers(&moment, at_work, is_free).await?;
+        let is_offered = |address: &Pubkey| offers.iter().any(|(offered, _)| offered == address);
+        let left = journal.into_iter().filter(|address| !is_own(address) && !is_offered(address) && is_free(address));
+        found.extend(left.map(|address| (address, Task::Close)));
+        found.extend(offers);
         Ok(found)
     }
 
@@ -527,10 +531,6 @@ impl Inner {
             return Err(unservable(address, &format!("its trace takes {trace_bytes} bytes, more than the limit")));
         }
 
-        let model_uri = match self.settings.weights.get(&job.model) {
-            Some(uri) => Some(uri.clone()),
-            None => None,
-        };
         let weights_path = self.journal.weights_path(&job.model);
         let weights_bytes = data::weights_bytes(&program)?;
         let check = |bytes: Vec<u8>| {
@@ -543,8 +543,8 @@ impl Inner {
         let weights = match self.kept(&weights_path, check).await? {
             Some(weights) => weights,
             None => {
-                let uri = match model_uri {
-                    Some(uri) => uri,
+                let uri = match self.settings.weights.get(&job.model) {
+                    Some(uri) => uri.clone(),
                     None => self.chain.model_uri(&job.model, &account.model).await?,
                 };
                 let (weights, bytes) = check(self.fetcher.fetch(&uri, Some(weights_bytes)).await?).await?;

@@ -178,18 +178,22 @@ impl Journal {
         self.write(&self.record_path(job), &text)
     }
 
-    /// Jobs that the journal has not closed.
+    /// Jobs that the journal has not closed: those with a record, and those whose data were fetched before they were taken.
     ///
     /// # Errors
     /// `Files`.
     pub fn jobs(&self) -> Result<Vec<Pubkey>> {
-        let folder = self.home.join("jobs");
-        let mut jobs = Vec::new();
-        for entry in fs::read_dir(&folder).map_err(|error| files(&folder, &error))? {
-            let path = entry.map_err(|error| files(&folder, &error))?.path();
-            let is_record = path.extension().is_some_and(|extension| extension == "json");
-            let address = path.file_stem().and_then(|stem| stem.to_str()).and_then(|stem| stem.parse().ok());
-            jobs.extend(address.filter(|_| is_record));
+        let mut jobs: Vec<Pubkey> = Vec::new();
+        for (folder, extension) in [("jobs", Some("json")), ("data", None)] {
+            let folder = self.home.join(folder);
+            for entry in fs::read_dir(&folder).map_err(|error| files(&folder, &error))? {
+                let path = entry.map_err(|error| files(&folder, &error))?.path();
+                if path.extension().and_then(|found| found.to_str()) != extension {
+                    continue;
+                }
+                let address: Option<Pubkey> = path.file_stem().and_then(|stem| stem.to_str()?.parse().ok());
+                jobs.extend(address.filter(|address| !jobs.contains(address)));
+            }
         }
         Ok(jobs)
     }

@@ -72,7 +72,7 @@ impl Default for Policy {
 }
 
 /// Who decides: the provider as the chain knows it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Means<'a> {
     /// The provider's account.
     pub provider: &'a Provider,

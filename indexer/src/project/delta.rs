@@ -25,7 +25,7 @@ pub enum Metric {
     Earned = 1,
     /// Multiply-accumulates of settled milestones.
     Macs = 2,
-    /// Settled milestones.
+    /// Milestones settled in the provider's favour.
     Milestones = 3,
     /// Atoms of rewards accrued.
     Rewards = 4,
@@ -204,15 +204,20 @@ impl Delta {
                     add(Metric::Rewards, mint, event.reward_atoms);
                 }
             }
-            // A milestone that an arbiter split is money earned, but nothing that was settled in full.
-            QuernEvent::JobResolved(event) if event.provider_atoms > 0 => self.add_score(
-                Metric::Earned,
-                event.assurance,
-                key(&event.mint),
-                event.at,
-                key(&event.provider),
-                event.provider_atoms,
-            ),
+            QuernEvent::JobResolved(event) => {
+                let provider = key(&event.provider);
+                let mut add = |metric, mint, value| {
+                    self.add_score(metric, event.assurance, mint, event.at, provider, value);
+                };
+                if event.provider_atoms > 0 {
+                    add(Metric::Earned, key(&event.mint), event.provider_atoms);
+                }
+                // As the program counts: the milestone stands if the arbiter (not its silence) decided for the provider.
+                // Multiply-accumulates are counted for milestones paid in full only.
+                if event.provider_prevails && !event.silent {
+                    add(Metric::Milestones, Key::NONE, 1);
+                }
+            }
             _ => {}
         }
     }

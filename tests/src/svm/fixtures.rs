@@ -225,8 +225,8 @@ impl Stage {
     /// Deployed and initialized, nothing else.
     pub fn initialized(cast: Cast) -> Self {
         let mut world = World::deployed(&cast.authority);
-        for wallet in cast.all() {
-            world.give_lamports(&wallet);
+        for wallet in cast.all().iter().chain([&actor("bank")]) {
+            world.give_lamports(wallet);
         }
         world.ok(ix::initialize(&cast.authority, settings(&cast)));
         Self { world, cast, usd: NOBODY, gold: NOBODY, model: NOBODY }
@@ -271,17 +271,22 @@ impl Stage {
         self
     }
 
+    /// Who opens purses and deposits for others: a wallet that takes no other part.
+    pub fn bank(&self) -> Pubkey {
+        actor("bank")
+    }
+
     /// Opens a purse if it is not open.
     pub fn open(&mut self, owner: &Pubkey, mint: &Pubkey) {
         if !self.exists(&addresses::purse(owner, mint)) {
-            let payer = self.cast.stranger;
+            let payer = self.bank();
             self.ok(ix::open_purse(&payer, owner, mint));
         }
     }
 
     /// Issues atoms to the stranger and deposits them for an owner.
     pub fn deposit(&mut self, owner: &Pubkey, mint: &Pubkey, atoms: u64) -> Outcome {
-        let depositor = self.cast.stranger;
+        let depositor = self.bank();
         let source = token::issue(&mut self.world, &depositor, mint, atoms);
         let token_program = token::program_of(&self.world, mint);
         self.ok(ix::deposit(&depositor, &source, owner, mint, &token_program, atoms))

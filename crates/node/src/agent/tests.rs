@@ -1,0 +1,588 @@
+//! The agent against a chain that follows the program's rules and can die at every step, together with the agent.
+
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use {
+    super::*,
+    crate::worker::WorkResult,
+    async_trait::async_trait,
+    bytemuck::Zeroable,
+    quern_client::{
+        accounts::ModelAccount,
+        quern::state::{LAYOUT_VERSION, Model, Provider, Purse},
+    },
+    quern_proof::{Tensor, builder::ProgramBuilder, commit, eval, file, shape::DType},
+    std::sync::atomic::{AtomicU32, AtomicUsize, Ordering},
+};
+
+/// Lets so many steps through; then everything fails, as after a kill.
+#[derive(Debug, Default)]
+pub(crate) struct Fuse {
+    left: AtomicUsize,
+}
+
+impl Fuse {
+    fn new(steps: usize) -> Arc<Self> {
+        Arc::new(Self { left: AtomicUsize::new(steps) })
+    }
+
+    pub(crate) fn burn(&self) -> Result<()> {
+        let burnt = self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
+        burnt.map(drop).map_err(|_| NodeError::Worker("killed".to_owned()))
+    }
+
+    fn is_blown(&self) -> bool {
+        self.left.load(Ordering::SeqCst) == 0
+    }
+}
+
+/// What happened on the chain.
+#[derive(Debug, Default)]
+struct Counts {
+    takes: AtomicU32,
+    submits: AtomicU32,
+    finalizes: AtomicU32,
+    works: AtomicU32,
+}
+
+/// One job on a chain of its own, with the rules that the agent depends on.
+struct World {
+    job: Mutex<Option<Job>>,
+    address: Pubkey,
+    model: ModelAccount,
+    provider: Provider,
+    purse: Purse,
+    input_uri: String,
+    model_uri: String,
+    now: Mutex<i64>,
+    roots: Mutex<Vec<[u8; 32]>>,
+    counts: Counts,
+    expected_root: [u8; 32],
+    folder: tempfile::TempDir,
+}
+
+const OWNER: Pubkey = Pubkey::new_from_array([1; 32]);
+const CLIENT: Pubkey = Pubkey::new_from_array([2; 32]);
+const MINT: Pubkey = Pubkey::new_from_array([3; 32]);
+const MODEL: Pubkey = Pubkey::new_from_array([4; 32]);
+const REVIEW_SECS: u32 = 10;
+
+impl World {
+    fn new(milestones: u8) -> Arc<Self> {
+        let folder = tempfile::tempdir().unwrap();
+        let weight = Tensor::from_i8(2, 3, &[1, -2, 3, 4, 5, -6]).unwrap();
+        let input = Tensor::from_i8(4, 3, &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]).unwrap();
+        let mut builder = ProgramBuilder::new();
+        let a = builder.input_batch(DType::I8, 3);
+        let w = builder.weight(&weight);
+        let product = builder.matmul(a, w);
+        builder.argmax(product);
+        let program = builder.finish().unwrap();
+        let outputs = eval::run(&Program::parse(&program).unwrap(), 4, std::slice::from_ref(&input), std::slice::from_ref(&weight)).unwrap();
+        let expected_root = commit::Trace::new(outputs).unwrap().root();
+
+        let write = |name: &str, tensor: &Tensor| {
+            let path = folder.path().canonicalize().unwrap().join(name);
+            std::fs::write(&path, file::encode_bundle(std::slice::from_ref(tensor))).unwrap();
+            url::Url::from_file_path(path).unwrap().to_string()
+        };
+        let (input_uri, model_uri) = (write("inputs", &input), write("weights", &weight));
+
+        let mut model = Model::zeroed();
+        model.sealed = true.into();
+        model.program_bytes = (program.len() as u32).into();
+        let mut provider = Provider::zeroed();
+        provider.owner = OWNER;
+        provider.operator = OWNER;
+        provider.active = true.into();
+        let mut purse = Purse::zeroed();
+        purse.owner = OWNER;
+        purse.mint = MINT;
+        purse.free_atoms = 1_000u64.into();
+
+        let mut job = Job::zeroed();
+        job.version = LAYOUT_VERSION;
+        job.state = JobState::Open as u8;
+        job.kind = JobKind::Inference as u8;
+        let assurance = if milestones == 1 { Assurance::Refereed } else { Assurance::Accepted };
+        job.assurance = assurance as u8;
+        job.milestones = milestones;
+        job.seq = 1u64.into();
+        job.client = CLIENT;
+        job.mint = MINT;
+        job.price_atoms = 10u64.into();
+        job.bond_atoms = 20u64.into();
+        job.take_secs = 1_000u32.into();
+        job.work_secs = 1_000u32.into();
+        job.review_secs = REVIEW_SECS.into();
+        job.ends_by = 1_000_000i64.into();
+        job.deadline = 1_100i64.into();
+        if milestones == 1 {
+            job.model = MODEL;
+            job.batch_rows = 4u32.into();
+            job.input_roots[0] = commit::data_root(&input);
+        }
+        job.terms.response_secs = (6 * 3_600u32).into();
+        job.terms.react_secs = 3_600u32.into();
+        job.terms.grace_secs = 100u32.into();
+        Arc::new(Self {
+            address: job_address(&job),
+            job: Mutex::new(Some(job)),
+            model: ModelAccount { address: MODEL, model, program },
+            provider,
+            purse,
+            input_uri,
+            model_uri,
+            now: Mutex::new(100),
+            roots: Mutex::default(),
+            counts: Counts::default(),
+            expected_root,
+            folder,
+        })
+    }
+
+    fn job(&self) -> Option<Job> {
+        *self.job.lock().unwrap()
+    }
+
+    fn now(&self) -> i64 {
+        *self.now.lock().unwrap()
+    }
+
+    fn pass_time(&self, secs: i64) {
+        *self.now.lock().unwrap() += secs;
+    }
+
+    /// Changes the job as an instruction would; `None` closes it.
+    fn change(&self, from: JobState, with: impl FnOnce(&mut Job, i64) -> bool) -> Result<()> {
+        let now = self.now();
+        let mut job = self.job.lock().unwrap();
+        let open = job.as_mut().filter(|job| job.state == from as u8);
+        let Some(live) = open else { return Err(refused(QuernError::WrongState)) };
+        live.seq = (live.seq.get() + 1).into();
+        if with(live, now) {
+            *job = None;
+        }
+        Ok(())
+    }
+
+    fn settings(&self) -> Settings {
+        let home = self.folder.path().join("home");
+        let publisher = Publisher::folder(&self.folder.path().join("published"), None).unwrap();
+        let mut settings = Settings::new(OWNER, home, publisher);
+        settings.fetch.file_roots = vec![self.folder.path().to_owned()];
+        settings.policy.accepted = true;
+        settings.retry = Duration::ZERO;
+        settings
+    }
+}
+
+/// A refusal by the program with one of its codes.
+fn refused(error: QuernError) -> NodeError {
+    use solana_sdk::{instruction::InstructionError, transaction::TransactionError};
+    let code = 6_000 + error as u32;
+    let error = TransactionError::InstructionError(0, InstructionError::Custom(code));
+    let refusal = quern_client::Refusal::new(error, Vec::new(), &[quern_client::quern::ID]);
+    NodeError::Client(ClientError::Refused(Box::new(refusal)))
+}
+
+/// The world through one process: when its fuse blows, neither reads nor writes get through any more.
+struct View {
+    world: Arc<World>,
+    fuse: Arc<Fuse>,
+}
+
+impl View {
+    /// A transaction: the process can die before it is sent, or after it landed and before it hears so.
+    fn transact(&self, count: &AtomicU32, change: impl FnOnce() -> Result<()>) -> Result<()> {
+        self.fuse.burn()?;
+        change()?;
+        count.fetch_add(1, Ordering::SeqCst);
+        self.fuse.burn()
+    }
+}
+
+#[async_trait]
+impl Chain for View {
+    fn signer(&self) -> Pubkey {
+        OWNER
+    }
+    async fn moment(&self) -> Result<Moment> {
+        if self.fuse.is_blown() {
+            return self.fuse.burn().map(|()| unreachable!());
+        }
+        Ok(Moment { now: self.world.now(), slot: 1, last_restart_slot: 0 })
+    }
+    async fn open_jobs(&self) -> Result<Vec<(Pubkey, Job)>> {
+        let job = self.world.job().filter(|job| job.state == JobState::Open as u8);
+        Ok(job.map(|job| (self.world.address, job)).into_iter().collect())
+    }
+    async fn own_jobs(&self, owner: &Pubkey) -> Result<Vec<(Pubkey, Job)>> {
+        let job = self.world.job().filter(|job| job.provider == *owner);
+        Ok(job.map(|job| (self.world.address, job)).into_iter().collect())
+    }
+    async fn job(&self, _: &Pubkey) -> Result<Option<Job>> {
+        Ok(self.world.job())
+    }
+    async fn model(&self, _: &Pubkey) -> Result<ModelAccount> {
+        Ok(self.world.model.clone())
+    }
+    async fn provider(&self, _: &Pubkey) -> Result<Option<Provider>> {
+        Ok(Some(self.world.provider))
+    }
+    async fn purse(&self, _: &Pubkey, _: &Pubkey) -> Result<Option<Purse>> {
+        Ok(Some(self.world.purse))
+    }
+    async fn is_set_up(&self) -> Result<bool> {
+        Ok(true)
+    }
+    async fn lamports(&self) -> Result<u64> {
+        Ok(1)
+    }
+    async fn input_uri(&self, _: &Pubkey, _: &Job) -> Result<String> {
+        Ok(self.world.input_uri.clone())
+    }
+    async fn model_uri(&self, _: &Pubkey, _: &Model) -> Result<String> {
+        Ok(self.world.model_uri.clone())
+    }
+    async fn checkpoint_uri(&self, _: &Pubkey, _: &Job) -> Result<String> {
+        Ok("https://example.com/checkpoint".to_owned())
+    }
+    async fn take(&self, owner: &Pubkey, _: &Job) -> Result<()> {
+        self.transact(&self.world.counts.takes, || {
+            self.world.change(JobState::Open, |job, now| {
+                job.state = JobState::Taken as u8;
+                job.provider = *owner;
+                job.deadline = (now + 1_000).into();
+                false
+            })
+        })
+    }
+    async fn submit(&self, _: &Job, trace_root: [u8; 32], _: &str) -> Result<()> {
+        self.transact(&self.world.counts.submits, || {
+            self.world.change(JobState::Taken, |job, now| {
+                job.state = JobState::Submitted as u8;
+                job.trace_root = trace_root;
+                job.submissions = (job.submissions.get() + 1).into();
+                job.deadline = (now + i64::from(REVIEW_SECS)).into();
+                self.world.roots.lock().unwrap().push(trace_root);
+                false
+            })
+        })
+    }
+    async fn finalize(&self, _: &Pubkey) -> Result<()> {
+        let now = self.world.now();
+        if self.world.job().is_some_and(|job| now <= job.deadline.get()) {
+            return Err(refused(QuernError::TooEarly));
+        }
+        self.transact(&self.world.counts.finalizes, || {
+            self.world.change(JobState::Submitted, |job, now| {
+                job.checkpoint = job.trace_root;
+                job.milestone += 1;
+                job.state = JobState::Taken as u8;
+                job.deadline = (now + 1_000).into();
+                job.milestone == job.milestones
+            })
+        })
+    }
+}
+
+/// Commits to the number of the milestone and counts.
+struct Counting(Arc<World>);
+
+#[async_trait]
+impl Worker for Counting {
+    async fn work(&self, order: &WorkOrder) -> Result<WorkResult> {
+        self.0.counts.works.fetch_add(1, Ordering::SeqCst);
+        assert_eq!(order.checkpoint_root.is_some(), order.milestone > 0);
+        let files = vec![("state".to_owned(), vec![order.milestone])];
+        Ok(WorkResult { root: [order.milestone + 1; 32], output: Output::Files(files) })
+    }
+}
+
+fn start(world: &Arc<World>, steps: usize) -> (Agent, Arc<Fuse>) {
+    let fuse = Fuse::new(steps);
+    let chain = Arc::new(View { world: Arc::clone(world), fuse: Arc::clone(&fuse) });
+    let worker: Arc<dyn Worker> = Arc::new(Counting(Arc::clone(world)));
+    let agent = Agent::new(world.settings(), chain, Some(worker)).unwrap();
+    let mut inner = Arc::into_inner(agent.inner).unwrap();
+    inner.journal.fuse = Some(Arc::clone(&fuse));
+    (Agent { inner: Arc::new(inner) }, fuse)
+}
+
+/// Passes with time going on, until the job has ended and the journal is empty, or the fuse blows.
+async fn work_through(world: &Arc<World>, agent: &Agent, fuse: &Fuse) -> bool {
+    for _ in 0..200 {
+        if fuse.is_blown() {
+            return false;
+        }
+        let touched = agent.pass().await;
+        if touched.is_ok_and(|touched| touched == 0) && world.job().is_none() {
+            return true;
+        }
+        world.pass_time(15);
+    }
+    panic!("the job never ended: {:?}", world.job());
+}
+
+const PLENTY: usize = usize::MAX;
+
+#[tokio::test]
+async fn does_a_refereed_job_from_take_to_payment() {
+    let world = World::new(1);
+    let (agent, fuse) = start(&world, PLENTY);
+    assert!(work_through(&world, &agent, &fuse).await);
+    assert_eq!(*world.roots.lock().unwrap(), [world.expected_root]);
+    let published = world.folder.path().join(format!("published/{}/1/trace.qtrace", world.address));
+    let outputs = file::decode_trace(&std::fs::read(published).unwrap()).unwrap();
+    assert_eq!(commit::Trace::new(outputs).unwrap().root(), world.expected_root);
+    assert!(agent.inner.journal.jobs().unwrap().is_empty());
+}
+
+/// A kill before or after any write to disk or chain, then a restart, maybe killed again: the job is done exactly once.
+#[tokio::test]
+async fn a_kill_at_any_step_neither_loses_nor_doubles_a_job() {
+    for milestones in [1, 3] {
+        let mut steps = 1;
+        loop {
+            let world = World::new(milestones);
+            let (agent, fuse) = start(&world, steps);
+            let finished = work_through(&world, &agent, &fuse).await;
+            drop(agent);
+            if !finished {
+                // A second life that is cut short as well, then one that is not.
+                let (agent, fuse) = start(&world, 1 + steps % 5);
+                let _ = work_through(&world, &agent, &fuse).await;
+                drop(agent);
+                let (agent, fuse) = start(&world, PLENTY);
+                assert!(work_through(&world, &agent, &fuse).await, "after {steps} steps");
+            }
+            let times = u32::from(milestones);
+            let counts = &world.counts;
+            assert_eq!(counts.takes.load(Ordering::SeqCst), 1, "after {steps} steps");
+            assert_eq!(counts.submits.load(Ordering::SeqCst), times, "after {steps} steps");
+            assert_eq!(counts.finalizes.load(Ordering::SeqCst), times, "after {steps} steps");
+            let expected: Vec<[u8; 32]> = match milestones {
+                1 => vec![world.expected_root],
+                _ => (1..=milestones).map(|milestone| [milestone; 32]).collect(),
+            };
+            assert_eq!(*world.roots.lock().unwrap(), expected, "after {steps} steps");
+            if finished {
+                // So many steps were enough without any kill: all places have been tried.
+                assert!(steps > 10, "the fuse never blew");
+                break;
+            }
+            steps += 1;
+        }
+    }
+}
+
+#[tokio::test]
+async fn work_that_was_recorded_is_not_done_again() {
+    let world = World::new(3);
+    let (agent, fuse) = start(&world, PLENTY);
+    assert!(work_through(&world, &agent, &fuse).await);
+    assert_eq!(world.counts.works.load(Ordering::SeqCst), 3);
+
+    // Killed with the result on disk: the next life publishes and submits it.
+    let world = World::new(3);
+    let (agent, _) = start(&world, PLENTY);
+    agent.inner.chain.take(&OWNER, &world.job().unwrap()).await.unwrap();
+    let job = world.job().unwrap();
+    let record = Record::taken(&world.address, 0, 1);
+    let record = agent.inner.compute(&world.address, &job, record, None).await.unwrap();
+    agent.inner.journal.save(&world.address, &record).unwrap();
+    drop(agent);
+    let (agent, fuse) = start(&world, PLENTY);
+    assert!(work_through(&world, &agent, &fuse).await);
+    assert_eq!(world.counts.works.load(Ordering::SeqCst), 3);
+}
+
+#[tokio::test]
+async fn a_lost_folder_costs_work_but_no_job() {
+    let world = World::new(1);
+    let (agent, _) = start(&world, PLENTY);
+    agent.inner.chain.take(&OWNER, &world.job().unwrap()).await.unwrap();
+    drop(agent);
+    std::fs::remove_dir_all(world.folder.path().join("home")).unwrap();
+    let (agent, fuse) = start(&world, PLENTY);
+    assert!(work_through(&world, &agent, &fuse).await);
+    assert_eq!(*world.roots.lock().unwrap(), [world.expected_root]);
+}
+
+#[tokio::test]
+async fn a_transaction_of_unknown_fate_is_not_repeated_while_it_may_land() {
+    let world = World::new(3);
+    let (agent, _) = start(&world, PLENTY);
+    agent.inner.chain.take(&OWNER, &world.job().unwrap()).await.unwrap();
+    let uri = "https://example.com/state".to_owned();
+    let stage = Stage::Published { root: [1; 32], uri, sent_at: Some(world.now()) };
+    agent.inner.journal.save(&world.address, &Record::taken(&world.address, 0, 1).at(stage)).unwrap();
+    agent.pass().await.unwrap();
+    assert_eq!(world.counts.submits.load(Ordering::SeqCst), 0);
+    world.pass_time(UNKNOWN_FATE_SECS);
+    agent.pass().await.unwrap();
+    assert_eq!(world.counts.submits.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn takes_nothing_whose_data_do_not_match() {
+    let damaged = |name: &str, bytes: &[u8]| {
+        let world = World::new(1);
+        std::fs::write(world.folder.path().join(name), bytes).unwrap();
+        world
+    };
+    let input = std::fs::read(World::new(1).folder.path().join("inputs")).unwrap();
+    let mut flipped = input.clone();
+    *flipped.last_mut().unwrap() ^= 1;
+    let mut huge = input.clone();
+    huge[8..16].fill(0xff);
+    let cases: [(&str, &[u8]); 7] = [
+        ("inputs", b""),
+        ("inputs", b"garbage"),
+        ("inputs", &input[..input.len() - 1]),
+        ("inputs", &flipped),
+        ("inputs", &huge),
+        ("weights", &input),
+        ("weights", &[0; 22]),
+    ];
+    for (name, bytes) in cases {
+        let world = damaged(name, bytes);
+        let (agent, _) = start(&world, PLENTY);
+        agent.pass().await.unwrap();
+        assert_eq!(world.counts.takes.load(Ordering::SeqCst), 0, "{name}: {} bytes", bytes.len());
+        assert_eq!(world.job().unwrap().state, JobState::Open as u8);
+        // Corrected, it is served.
+        drop(agent);
+    }
+    let world = damaged("inputs", b"garbage");
+    let (agent, fuse) = start(&world, PLENTY);
+    agent.pass().await.unwrap();
+    std::fs::write(world.folder.path().join("inputs"), &input).unwrap();
+    assert!(work_through(&world, &agent, &fuse).await);
+}
+
+#[tokio::test]
+async fn damaged_data_on_its_own_disk_are_fetched_again() {
+    let world = World::new(1);
+    let (agent, _) = start(&world, PLENTY);
+    agent.inner.chain.take(&OWNER, &world.job().unwrap()).await.unwrap();
+    agent.inner.journal.write(&agent.inner.journal.inputs_path(&world.address), b"garbage").unwrap();
+    agent.inner.journal.write(&agent.inner.journal.weights_path(&MODEL), b"").unwrap();
+    let (_, fuse) = (0, Fuse::new(PLENTY));
+    assert!(work_through(&world, &agent, &fuse).await);
+    assert_eq!(*world.roots.lock().unwrap(), [world.expected_root]);
+}
+
+#[tokio::test]
+async fn nonsense_on_the_chain_is_left_alone() {
+    let world = World::new(1);
+    let mut accounts = vec![Job::zeroed()];
+    for byte in [1, 2, 3, 0x7f, 0xff] {
+        let mut job = Job::zeroed();
+        bytemuck::bytes_of_mut(&mut job).fill(byte);
+        accounts.push(job);
+        job.state = JobState::Open as u8;
+        accounts.push(job);
+        job.assurance = Assurance::Refereed as u8;
+        accounts.push(job);
+        job.state = JobState::Taken as u8;
+        job.provider = OWNER;
+        accounts.push(job);
+        job.state = JobState::Submitted as u8;
+        accounts.push(job);
+    }
+    for job in accounts {
+        *world.job.lock().unwrap() = Some(job);
+        let (agent, _) = start(&world, PLENTY);
+        agent.pass().await.unwrap();
+    }
+    assert_eq!(world.counts.takes.load(Ordering::SeqCst), 0);
+}
+
+#[tokio::test]
+async fn run_stops_when_told_and_says_what_is_missing() {
+    let world = World::new(1);
+    let (agent, _) = start(&world, PLENTY);
+    tokio::time::timeout(Duration::from_secs(20), agent.run(tokio::time::sleep(Duration::from_millis(300)))).await.unwrap().unwrap();
+    assert_eq!(*world.roots.lock().unwrap(), [world.expected_root]);
+    drop(agent);
+
+    let mut stranger = World::new(1);
+    Arc::get_mut(&mut stranger).unwrap().provider.active = false.into();
+    let (agent, _) = start(&stranger, PLENTY);
+    let refused = agent.run(std::future::pending()).await.unwrap_err().to_string();
+    assert!(refused.contains("not active"), "{refused}");
+}
+
+#[test]
+fn policy_names_the_first_reason() {
+    let world = World::new(1);
+    let job = world.job().unwrap();
+    let moment = Moment { now: 100, slot: 1, last_restart_slot: 0 };
+    let policy = Policy::default();
+    let decide = |policy: &Policy, job: &Job, purse: Option<&Purse>, signer: &Pubkey| {
+        let means = Means { provider: &world.provider, signer, purse, has_worker: true, moment: &moment };
+        policy.decide(job, &means)
+    };
+    let usual = |policy: &Policy, job: &Job| decide(policy, job, Some(&world.purse), &OWNER);
+    assert_eq!(usual(&policy, &job), Ok(Assurance::Refereed));
+
+    let changed: Vec<(fn(&mut Job), Refusal)> = vec![
+        (|job| job.state = JobState::Taken as u8, Refusal::NotOpen),
+        (|job| job.deadline = 99i64.into(), Refusal::TooLate),
+        (|job| job.client = OWNER, Refusal::OwnJob),
+        (|job| job.pinned_provider = CLIENT, Refusal::PinnedToOther),
+        (|job| job.assurance = 0, Refusal::Assurance),
+        (|job| job.assurance = Assurance::Accepted as u8, Refusal::Assurance),
+        (|job| job.terms.response_secs = (6 * 3_600u32 - 1).into(), Refusal::TooHasty),
+        (|job| job.terms.react_secs = 3_599u32.into(), Refusal::TooHasty),
+        (|job| job.work_secs = 59u32.into(), Refusal::TooHasty),
+        (|job| job.arbiter = CLIENT, Refusal::Arbiter),
+        (|job| job.price_atoms = 0u64.into(), Refusal::Price),
+        (|job| job.macs = u64::MAX.into(), Refusal::Work),
+        (|job| job.bond_atoms = 1_001u64.into(), Refusal::Funds),
+        (|job| job.review_secs = u32::MAX.into(), Refusal::LongReview),
+    ];
+    for (change, refusal) in changed {
+        let mut job = job;
+        change(&mut job);
+        assert_eq!(usual(&policy, &job), Err(refusal));
+    }
+    // The very last second to take, and a restart that moves it.
+    let mut last = job;
+    last.deadline = 100i64.into();
+    assert!(usual(&policy, &last).is_ok());
+
+    let mut pinned = job;
+    pinned.pinned_provider = OWNER;
+    assert!(usual(&policy, &pinned).is_ok());
+    let with = |change: fn(&mut Policy)| {
+        let mut policy = Policy::default();
+        change(&mut policy);
+        usual(&policy, &job)
+    };
+    assert_eq!(with(|policy| policy.refereed = false), Err(Refusal::Assurance));
+    assert_eq!(with(|policy| policy.models = [CLIENT].into()), Err(Refusal::Model));
+    assert!(with(|policy| policy.models = [MODEL].into()).is_ok());
+    assert_eq!(with(|policy| policy.mints = [CLIENT].into()), Err(Refusal::Mint));
+    assert_eq!(with(|policy| policy.min_price_atoms = 11), Err(Refusal::Price));
+    assert_eq!(with(|policy| policy.max_bond_atoms = 19), Err(Refusal::Bond));
+    let mut priced = job;
+    priced.macs = 1_000_000_000u64.into();
+    let policy = Policy { min_price_per_gmac_atoms: 11, ..Policy::default() };
+    assert_eq!(usual(&policy, &priced), Err(Refusal::Price));
+
+    let policy = Policy::default();
+    assert_eq!(decide(&policy, &job, None, &OWNER), Err(Refusal::NoPurse));
+    let operator = Pubkey::new_from_array([9; 32]);
+    assert_eq!(decide(&policy, &job, Some(&world.purse), &operator), Err(Refusal::OperatorLimit));
+    let mut purse = world.purse;
+    purse.operator_limit_atoms = 20u64.into();
+    assert!(decide(&policy, &job, Some(&purse), &operator).is_ok());
+    let mut accepted = job;
+    accepted.assurance = Assurance::Accepted as u8;
+    accepted.arbiter = CLIENT;
+    let policy = Policy { accepted: true, arbiters: [CLIENT].into(), ..Policy::default() };
+    assert_eq!(usual(&policy, &accepted), Ok(Assurance::Accepted));
+}

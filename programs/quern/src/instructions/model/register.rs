@@ -5,6 +5,9 @@
 //! - SHALL put the creator into the address, so that nobody can squat on another's number.
 //! - SHALL refuse a royalty above the highest allowed and a program above the largest allowed.
 
+// The derive repeats the instruction's arguments in functions that use only some of them.
+#![allow(unused_variables)]
+
 use {
     crate::{
         clock::Moment,

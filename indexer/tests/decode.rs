@@ -1,0 +1,112 @@
+//! What counts as an event and what does not (X6), and where the rest goes (X4).
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod support;
+
+use {
+    quern_indexer::{IndexerError, decode, project::Event},
+    serde_json::Value,
+    support::{Forgery, World, program, reply, reply_with},
+};
+
+fn decoded(value: Value) -> Result<decode::Decoded, IndexerError> {
+    decode::transaction(&program(), &serde_json::from_value(value).unwrap())
+}
+
+#[test]
+fn every_honest_event_is_accepted_with_its_identity() {
+    for event in World::lived(1, 20).events {
+        let found = decoded(reply(&event, Forgery::None)).unwrap();
+        assert_eq!(found.events, [event]);
+        assert!(found.dead_letters.is_empty());
+    }
+}
+
+#[test]
+fn forged_events_are_not_counted() {
+    let world = World::lived(1, 5);
+    let event: &Event = world
+        .events
+        .iter()
+        .find(|event| event.body.name() == "MilestoneSettled")
+        .unwrap();
+    for forgery in [
+        Forgery::OtherProgram,
+        Forgery::Failed,
+        Forgery::WrongAuthority,
+        Forgery::NoAuthority,
+        Forgery::NoTag,
+        Forgery::LogOnly,
+    ] {
+        let found = decoded(reply(event, forgery)).unwrap();
+        assert!(found.events.is_empty(), "{forgery:?} was counted");
+        // The program was called in each of them: where the call succeeded, its silence is written down.
+        assert_eq!(
+            found.dead_letters.len(),
+            usize::from(forgery != Forgery::Failed),
+            "{forgery:?}"
+        );
+    }
+}
+
+#[test]
+fn bytes_that_are_not_understood_become_dead_letters() {
+    let world = World::lived(1, 5);
+    let event = world.events.last().unwrap();
+    let honest = event.body.encode();
+    let mut unknown = honest.clone();
+    unknown[0] ^= 1;
+    let longer = [&honest[..], &[0]].concat();
+    for bytes in [
+        &unknown,
+        &longer,
+        &honest[..honest.len() - 1].to_vec(),
+        &Vec::new(),
+    ] {
+        let found = decoded(reply_with(event, Forgery::None, bytes)).unwrap();
+        assert!(found.events.is_empty());
+        assert_eq!(found.dead_letters.len(), 1);
+        assert_eq!(found.dead_letters[0].id, event.id);
+        assert_eq!(&found.dead_letters[0].data, bytes);
+    }
+}
+
+#[test]
+fn a_change_of_unknown_kind_or_length_becomes_a_dead_letter() {
+    use quern_client::quern::events::QuernEvent;
+    let world = World::new(1);
+    let event = world
+        .events
+        .iter()
+        .find(|event| event.body.name() == "ProviderRegistered")
+        .unwrap();
+    for (kind, cut) in [(77, 0), (4, 1)] {
+        let mut event = event.clone();
+        let QuernEvent::ProviderRegistered(body) = &mut event.body else {
+            panic!("another event")
+        };
+        body.changes[0].kind = kind;
+        let length = body.changes[0].after.len() - cut;
+        body.changes[0].after.truncate(length);
+        let found = decoded(reply(&event, Forgery::None)).unwrap();
+        assert!(found.events.is_empty());
+        assert_eq!(found.dead_letters.len(), 1);
+    }
+}
+
+#[test]
+fn an_incomplete_answer_is_an_error_and_not_silence() {
+    let world = World::new(1);
+    for missing in ["meta", "innerInstructions"] {
+        let mut value = reply(&world.events[0], Forgery::None);
+        if missing == "meta" {
+            value["meta"] = Value::Null;
+        } else {
+            value["meta"]["innerInstructions"] = Value::Null;
+        }
+        assert!(
+            matches!(decoded(value), Err(IndexerError::Unreadable { .. })),
+            "without {missing}"
+        );
+    }
+}

@@ -1,0 +1,266 @@
+//! Following a source that misbehaves in every way that nodes do: after recovery the tables equal a clean run's (X3, X4,
+//! X10).
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod support;
+
+use {
+    async_trait::async_trait,
+    quern_indexer::{
+        IndexerError, Result,
+        follow::Follower,
+        health::Health,
+        key::Key,
+        project::Event,
+        source::{FileSource, Item, Range, Source, Tip},
+        store::{Batch, SqliteStore, Store},
+    },
+    solana_transaction_status_client_types::EncodedConfirmedTransactionWithStatusMeta,
+    std::{
+        path::Path,
+        sync::{Arc, Mutex},
+        time::Duration,
+    },
+    support::{Dice, Forgery, World, program, recording, reply},
+    tempfile::TempDir,
+};
+
+/// A node that shows ever more of a history, and fails whenever the dice say so.
+struct Unreliable {
+    events: Vec<Event>,
+    state: Mutex<(Dice, usize)>,
+    /// One call in this many fails; 0: none.
+    fails_one_in: u64,
+}
+
+impl Unreliable {
+    fn new(events: &[Event], seed: u64, fails_one_in: u64) -> Self {
+        Self {
+            events: events.to_vec(),
+            state: Mutex::new((Dice(seed), 0)),
+            fails_one_in,
+        }
+    }
+
+    fn shown(&self) -> usize {
+        self.state.lock().unwrap().1
+    }
+
+    fn fails(&self) -> Result<()> {
+        let mut state = self.state.lock().unwrap();
+        if self.fails_one_in > 0 && state.0.roll(self.fails_one_in) == 0 {
+            return Err(IndexerError::Rpc {
+                method: "any",
+                reason: "it was told to fail".to_owned(),
+            });
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Source for Unreliable {
+    async fn genesis(&self) -> Result<Option<String>> {
+        Ok(Some("test".to_owned()))
+    }
+
+    async fn tip(&self) -> Result<Tip> {
+        self.fails()?;
+        let mut state = self.state.lock().unwrap();
+        let step = state.0.roll(40) as usize;
+        state.1 = (state.1 + step).min(self.events.len());
+        let last = self.events[..state.1].last();
+        Ok(Tip {
+            slot: last.map_or(1, |event| event.slot),
+            time: None,
+        })
+    }
+
+    async fn walk(&self, range: &Range) -> Result<Vec<Item>> {
+        self.fails()?;
+        let floor = range.floor.unwrap_or(0);
+        let within = self
+            .events
+            .iter()
+            .filter(|event| event.slot >= floor && event.slot <= range.tip.slot);
+        Ok(within
+            .map(|event| Item {
+                signature: event.id.signature,
+                slot: event.slot,
+                failed: false,
+            })
+            .collect())
+    }
+
+    async fn transaction(&self, item: &Item) -> Result<EncodedConfirmedTransactionWithStatusMeta> {
+        self.fails()?;
+        let pause = self.state.lock().unwrap().0.roll(300);
+        tokio::time::sleep(Duration::from_micros(pause)).await;
+        let event = self
+            .events
+            .iter()
+            .find(|event| event.id.signature == item.signature)
+            .unwrap();
+        Ok(serde_json::from_value(reply(event, Forgery::None)).unwrap())
+    }
+
+    async fn wake(&self) {}
+}
+
+fn follower(source: Arc<dyn Source>, store: Arc<dyn Store>) -> Follower {
+    Follower {
+        source,
+        store,
+        program: program(),
+        fetches: 4,
+        health: Health::default(),
+    }
+}
+
+async fn clean_digest(events: &[Event]) -> [u8; 32] {
+    let folder = TempDir::new().unwrap();
+    let store = SqliteStore::open_path(&folder.path().join("clean"))
+        .await
+        .unwrap();
+    store
+        .write(&Batch {
+            events: events.to_vec(),
+            ..Batch::default()
+        })
+        .await
+        .unwrap();
+    store.digest().await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn failures_and_deaths_lose_nothing_and_double_nothing() {
+    for seed in 0..6 {
+        let world = World::lived(seed, 60);
+        let folder = TempDir::new().unwrap();
+        let path = folder.path().join("db");
+        let source = Arc::new(Unreliable::new(&world.events, seed, 25));
+        let mut dice = Dice(seed ^ 0xfeed);
+        let (mut failed, mut killed) = (0, 0);
+        loop {
+            // A new store each time: what a restarted process sees.
+            let store = Arc::new(SqliteStore::open_path(&path).await.unwrap());
+            let follower = follower(Arc::clone(&source) as _, Arc::clone(&store) as _);
+            let before = store
+                .cursor()
+                .await
+                .unwrap()
+                .map_or(0, |cursor| cursor.slot);
+            for _ in 0..4 {
+                let limit = Duration::from_micros(500 + dice.roll(30_000));
+                match tokio::time::timeout(limit, follower.walk()).await {
+                    Err(_) => killed += 1,
+                    Ok(Err(_)) => failed += 1,
+                    Ok(Ok(())) => {}
+                }
+            }
+            let after = store
+                .cursor()
+                .await
+                .unwrap()
+                .map_or(0, |cursor| cursor.slot);
+            assert!(after >= before);
+            // Everything up to the cursor is there.
+            let counts = store.counts().await.unwrap();
+            let finished = world
+                .events
+                .iter()
+                .filter(|event| event.slot <= after)
+                .count() as u64;
+            assert!(
+                counts.value.events >= finished,
+                "{} of {finished} at {after}",
+                counts.value.events
+            );
+            store.close().await;
+            if source.shown() == world.events.len() && after >= world.events.last().unwrap().slot {
+                break;
+            }
+        }
+        assert!(
+            failed > 0 && killed > 0,
+            "seed {seed}: {failed} failed, {killed} killed"
+        );
+        let store = SqliteStore::open_path(&path).await.unwrap();
+        assert_eq!(store.counts().await.unwrap().value.gaps, 0);
+        assert_eq!(
+            store.digest().await.unwrap(),
+            clean_digest(&world.events).await,
+            "seed {seed}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failed_fetch_holds_the_cursor() {
+    let world = World::lived(1, 10);
+    let folder = TempDir::new().unwrap();
+    let store = Arc::new(
+        SqliteStore::open_path(&folder.path().join("db"))
+            .await
+            .unwrap(),
+    );
+    let source = Arc::new(Unreliable::new(&world.events, 1, 0));
+    while source.shown() < world.events.len() {
+        source.tip().await.unwrap();
+    }
+    let broken = Arc::new(Unreliable {
+        fails_one_in: 3,
+        ..Unreliable::new(&world.events, 5, 0)
+    });
+    broken.state.lock().unwrap().1 = world.events.len();
+    let broken_follower = follower(broken, Arc::clone(&store) as _);
+    // Dozens of fetches, each failing one time in three: it cannot end well.
+    assert!(broken_follower.walk().await.is_err());
+    assert_eq!(store.cursor().await.unwrap(), None);
+    let follower = follower(source, Arc::clone(&store) as _);
+    follower.walk().await.unwrap();
+    assert_eq!(
+        store.cursor().await.unwrap().unwrap().slot,
+        world.events.last().unwrap().slot
+    );
+    assert_eq!(
+        store.digest().await.unwrap(),
+        clean_digest(&world.events).await
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_behind_the_cursor_is_refused() {
+    let world = World::lived(1, 10);
+    let folder = TempDir::new().unwrap();
+    let store = Arc::new(
+        SqliteStore::open_path(&folder.path().join("db"))
+            .await
+            .unwrap(),
+    );
+    let ahead = Arc::new(Unreliable::new(&world.events, 1, 0));
+    ahead.state.lock().unwrap().1 = world.events.len();
+    follower(ahead, Arc::clone(&store) as _)
+        .walk()
+        .await
+        .unwrap();
+    let behind = Arc::new(Unreliable::new(&world.events[..3], 1, 0));
+    let result = follower(behind, Arc::clone(&store) as _).walk().await;
+    assert!(matches!(result, Err(IndexerError::NodeBehind { .. })));
+}
+
+#[test]
+fn a_recording_says_which_line_is_wrong() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("recording");
+    let world = World::new(1);
+    std::fs::write(&path, recording(&world.events[..2]) + "{\"slot\": 1}\n").unwrap();
+    let program: Key = program();
+    let error = FileSource::open(&path, &program).err().unwrap().to_string();
+    assert!(error.contains("line 3"), "{error}");
+    let error = FileSource::open(Path::new("/no/such/file"), &program)
+        .err()
+        .unwrap()
+        .to_string();
+    assert!(error.contains("/no/such/file"), "{error}");
+}

@@ -1,0 +1,159 @@
+//! The binary: killed under load it loses nothing and counts nothing twice; its errors are one sentence.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod support;
+
+use {
+    quern_indexer::store::{Batch, SqliteStore, Store},
+    std::{
+        net::TcpListener,
+        path::Path,
+        process::{Child, Command, Stdio},
+        time::Duration,
+    },
+    support::{Dice, World, recording},
+    tempfile::TempDir,
+};
+
+const BINARY: &str = env!("CARGO_BIN_EXE_quern-indexer");
+
+fn command(folder: &Path, listen: &str) -> Command {
+    let mut command = Command::new(BINARY);
+    command
+        .args([
+            "run",
+            "--store",
+            &format!("sqlite:{}", folder.join("db").display()),
+            "--listen",
+            listen,
+            "--recording",
+        ])
+        .arg(folder.join("recording"))
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped());
+    command
+}
+
+fn start(folder: &Path) -> Child {
+    command(folder, "127.0.0.1:0")
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_again_and_again_it_ends_with_the_tables_of_a_clean_run() {
+    let world = World::lived(9, 700);
+    let folder = TempDir::new().unwrap();
+    std::fs::write(folder.path().join("recording"), recording(&world.events)).unwrap();
+    let db = folder.path().join("db");
+    let last_slot = world.events.last().unwrap().slot;
+    let mut dice = Dice(5);
+    let mut cut_short = 0;
+    for attempt in 0.. {
+        assert!(attempt < 60, "no progress");
+        let mut child = start(folder.path());
+        tokio::time::sleep(Duration::from_millis(150 + 40 * attempt + dice.roll(200))).await;
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let store = SqliteStore::open_path(&db).await.unwrap();
+        let snapshot = store.counts().await.unwrap();
+        let cursor = store.cursor().await.unwrap();
+        assert!(snapshot.value.events <= world.events.len() as u64);
+        let whole = cursor.is_some();
+        // The cursor stands only behind everything.
+        assert_eq!(whole, cursor.is_some_and(|cursor| cursor.slot == last_slot));
+        assert!(!whole || snapshot.value.events == world.events.len() as u64);
+        store.close().await;
+        drop(store);
+        if whole {
+            break;
+        }
+        cut_short += u64::from(snapshot.value.events > 0);
+    }
+    assert!(
+        cut_short > 0,
+        "it was never killed while it wrote: enlarge the recording"
+    );
+    let store = SqliteStore::open_path(&db).await.unwrap();
+    let clean_folder = TempDir::new().unwrap();
+    let clean = SqliteStore::open_path(&clean_folder.path().join("db"))
+        .await
+        .unwrap();
+    clean
+        .write(&Batch {
+            events: world.events.clone(),
+            ..Batch::default()
+        })
+        .await
+        .unwrap();
+    assert_eq!(store.digest().await.unwrap(), clean.digest().await.unwrap());
+    store.close().await;
+    drop(store);
+
+    let rebuild = Command::new(BINARY)
+        .args([
+            "rebuild",
+            "--check",
+            "--store",
+            &format!("sqlite:{}", db.display()),
+        ])
+        .output()
+        .unwrap();
+    assert!(
+        rebuild.status.success(),
+        "{}",
+        String::from_utf8_lossy(&rebuild.stderr)
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn a_polite_request_ends_it_with_success() {
+    let world = World::new(1);
+    let folder = TempDir::new().unwrap();
+    std::fs::write(folder.path().join("recording"), recording(&world.events)).unwrap();
+    let mut child = start(folder.path());
+    std::thread::sleep(Duration::from_millis(1_500));
+    assert!(
+        Command::new("kill")
+            .args(["-TERM", &child.id().to_string()])
+            .status()
+            .unwrap()
+            .success()
+    );
+    assert!(child.wait().unwrap().success());
+}
+
+#[test]
+fn errors_are_one_sentence_and_exit_code_one() {
+    let folder = TempDir::new().unwrap();
+    std::fs::write(folder.path().join("recording"), "not json\n").unwrap();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken_address = taken.local_addr().unwrap().to_string();
+    let cases = [
+        (taken_address.as_str(), "choose another --listen"),
+        ("127.0.0.1:0", "line 1"),
+    ];
+    for (listen, word) in cases {
+        let output = command(folder.path(), listen).output().unwrap();
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{text}");
+        let last = text.lines().last().unwrap();
+        assert!(last.starts_with("error: ") && last.contains(word), "{text}");
+        assert!(!text.contains("panicked"), "{text}");
+    }
+    let bad = Command::new(BINARY)
+        .args(["run", "--program-id", "abc"])
+        .output()
+        .unwrap();
+    assert_eq!(bad.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&bad.stderr).contains("base58"));
+    let bad = Command::new(BINARY)
+        .args(["rebuild", "--store", "postgres://x"])
+        .output()
+        .unwrap();
+    assert_eq!(bad.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&bad.stderr).contains("sqlite:PATH"));
+}

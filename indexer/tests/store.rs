@@ -1,0 +1,338 @@
+//! The store: any order and any duplication give the same tables (X2, X12); rows and cursor move together (X3).
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod support;
+
+use {
+    proptest::prelude::*,
+    quern_indexer::{
+        IndexerError,
+        key::Key,
+        project::{Event, Metric},
+        store::{Batch, BoardQuery, Cursor, DeadLetter, Origin, SqliteStore, Store},
+    },
+    std::task::{Context, Poll, Waker},
+    support::{Dice, World, key, program},
+    tempfile::TempDir,
+};
+
+async fn open(folder: &TempDir, name: &str) -> SqliteStore {
+    SqliteStore::open_path(&folder.path().join(name))
+        .await
+        .unwrap()
+}
+
+fn batch(events: &[Event]) -> Batch {
+    Batch {
+        transactions: events
+            .iter()
+            .map(|event| (event.id.signature, event.slot))
+            .collect(),
+        events: events.to_vec(),
+        dead_letters: Vec::new(),
+        cursor: None,
+    }
+}
+
+fn cursor(slot: u64) -> Cursor {
+    Cursor {
+        slot,
+        chain_time: 5,
+        origin: None,
+    }
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .unwrap()
+}
+
+async fn digest_in_order(events: &[Event]) -> [u8; 32] {
+    let folder = TempDir::new().unwrap();
+    let store = open(&folder, "ordered").await;
+    for some in events.chunks(64) {
+        store.write(&batch(some)).await.unwrap();
+    }
+    store.digest().await.unwrap()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 16, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_order_and_duplication_give_the_same_tables(seed in any::<u64>()) {
+        let world = World::lived(seed, 25);
+        runtime().block_on(async {
+            let expected = digest_in_order(&world.events).await;
+            let mut dice = Dice(seed ^ 1);
+            // Every event once, and every third one again; shuffled; in batches of random size.
+            let mut told = world.events.clone();
+            told.extend(world.events.iter().filter(|_| dice.roll(3) == 0).cloned());
+            for last in (1..told.len()).rev() {
+                told.swap(last, dice.roll(last as u64 + 1) as usize);
+            }
+            let folder = TempDir::new().unwrap();
+            let store = open(&folder, "shuffled").await;
+            let mut written = 0;
+            let mut rest = told.as_slice();
+            while !rest.is_empty() {
+                let size = (1 + dice.roll(40) as usize).min(rest.len());
+                let (some, others) = rest.split_at(size);
+                written += store.write(&batch(some)).await.unwrap().events;
+                rest = others;
+            }
+            assert_eq!(written, world.events.len() as u64);
+            assert_eq!(store.digest().await.unwrap(), expected);
+            // What was made step by step is what the events make.
+            let rebuilt = store.rebuild().await.unwrap();
+            assert_eq!((rebuilt.before, rebuilt.after), (expected, expected));
+            let counts = store.counts().await.unwrap().value;
+            assert_eq!((counts.gaps, counts.events), (0, world.events.len() as u64));
+        });
+    }
+}
+
+#[test]
+fn two_changes_with_one_seq_give_the_same_tables_in_any_order() {
+    // The chain never makes this; a lying node could.
+    let world = World::lived(3, 5);
+    let mut events = world.events.clone();
+    let mut other = events
+        .iter()
+        .find(|event| event.body.name() == "ProviderRegistered")
+        .unwrap()
+        .clone();
+    if let quern_client::quern::events::QuernEvent::ProviderRegistered(event) = &mut other.body {
+        event.endpoint = "http://liar.example".to_owned();
+        event.changes[0].after[16] ^= 1;
+    }
+    other.id.signature.0[63] ^= 1;
+    events.push(other);
+    runtime().block_on(async {
+        let expected = digest_in_order(&events).await;
+        events.reverse();
+        assert_eq!(digest_in_order(&events).await, expected);
+    });
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_missing_event_shows_as_a_gap_until_it_comes() {
+    let world = World::lived(8, 10);
+    let folder = TempDir::new().unwrap();
+    let store = open(&folder, "db").await;
+    let (missing, rest): (Vec<Event>, Vec<Event>) = world
+        .events
+        .iter()
+        .cloned()
+        .partition(|event| event.body.name() == "JobTaken");
+    assert!(!missing.is_empty());
+    store.write(&batch(&rest)).await.unwrap();
+    let counts = store.counts().await.unwrap().value;
+    assert_eq!(counts.gaps, missing.len() as u64);
+    assert!(counts.first_gaps.iter().all(|gap| gap.seen + 1 == gap.seq));
+    store.write(&batch(&missing)).await.unwrap();
+    assert_eq!(store.counts().await.unwrap().value.gaps, 0);
+    assert_eq!(
+        store.digest().await.unwrap(),
+        digest_in_order(&world.events).await
+    );
+}
+
+/// Polls a future a number of times and drops it, as a process that dies does.
+async fn die_after<F: Future>(polls: u64, future: F) -> bool {
+    let mut future = Box::pin(future);
+    for _ in 0..polls {
+        let waker = Waker::noop();
+        if let Poll::Ready(_) = future.as_mut().poll(&mut Context::from_waker(waker)) {
+            return true;
+        }
+        tokio::time::sleep(std::time::Duration::from_micros(200)).await;
+    }
+    false
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_interrupted_write_leaves_rows_and_cursor_in_agreement() {
+    let world = World::lived(4, 20);
+    let folder = TempDir::new().unwrap();
+    let store = open(&folder, "db").await;
+    let (mut died, mut done) = (0, 0);
+    let mut stored = 0;
+    let mut slot = 0;
+    for (n, some) in world.events.chunks(8).enumerate() {
+        let mut batch = batch(some);
+        batch.cursor = Some(cursor(some.last().unwrap().slot));
+        // Ever later in the transaction, up to its end.
+        let completed = die_after(1 + n as u64 * 6, store.write(&batch)).await;
+        let snapshot = store.counts().await.unwrap();
+        let now = snapshot.value.events;
+        let cursor_slot = snapshot.cursor.map_or(0, |cursor| cursor.slot);
+        let all = now == stored + some.len() as u64 && cursor_slot == batch.cursor.unwrap().slot;
+        let nothing = now == stored && cursor_slot == slot;
+        assert!(
+            all || nothing,
+            "{now} events after {stored}, cursor {cursor_slot}"
+        );
+        assert!(!completed || all);
+        if all {
+            done += 1
+        } else {
+            died += 1
+        }
+        store.write(&batch).await.unwrap();
+        stored += some.len() as u64;
+        slot = batch.cursor.unwrap().slot;
+    }
+    assert!(
+        died > 0 && done > 0,
+        "{died} died, {done} done: the test must see both"
+    );
+    assert_eq!(
+        store.digest().await.unwrap(),
+        digest_in_order(&world.events).await
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_cursor_never_goes_back_and_the_origin_is_kept() {
+    let folder = TempDir::new().unwrap();
+    let store = open(&folder, "db").await;
+    assert_eq!(store.cursor().await.unwrap(), None);
+    let world = World::new(1);
+    let origin = Origin {
+        signature: world.events[0].id.signature,
+        slot: 1_000,
+    };
+    let first = Cursor {
+        slot: 2_000,
+        chain_time: 7,
+        origin: Some(origin),
+    };
+    store
+        .write(&Batch {
+            cursor: Some(first),
+            ..Batch::default()
+        })
+        .await
+        .unwrap();
+    store
+        .write(&Batch {
+            cursor: Some(cursor(1_999)),
+            ..Batch::default()
+        })
+        .await
+        .unwrap();
+    assert_eq!(store.cursor().await.unwrap(), Some(first));
+    store
+        .write(&Batch {
+            cursor: Some(cursor(2_001)),
+            ..Batch::default()
+        })
+        .await
+        .unwrap();
+    assert_eq!(
+        store.cursor().await.unwrap(),
+        Some(Cursor {
+            slot: 2_001,
+            chain_time: 5,
+            origin: Some(origin)
+        })
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_serves_one_program_one_network_and_one_process() {
+    let folder = TempDir::new().unwrap();
+    let store = open(&folder, "db").await;
+    store.bind(&program(), Some("one")).await.unwrap();
+    store.bind(&program(), Some("one")).await.unwrap();
+    store.bind(&program(), None).await.unwrap();
+    assert!(matches!(
+        store.bind(&program(), Some("two")).await,
+        Err(IndexerError::WrongStore { .. })
+    ));
+    assert!(matches!(
+        store.bind(&Key([1; 32]), Some("one")).await,
+        Err(IndexerError::WrongStore { .. })
+    ));
+    let second = SqliteStore::open_path(&folder.path().join("db")).await;
+    assert!(matches!(second, Err(IndexerError::StoreInUse(_))));
+    assert!(matches!(
+        SqliteStore::open("mysql:x").await,
+        Err(IndexerError::BadStore(_))
+    ));
+    let nowhere = folder.path().join("no").join("such").join("folder");
+    assert!(matches!(
+        SqliteStore::open_path(&nowhere).await,
+        Err(IndexerError::OpenStore { .. })
+    ));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dead_letters_are_revived_once_they_are_understood() {
+    let world = World::lived(6, 4);
+    let folder = TempDir::new().unwrap();
+    let store = open(&folder, "db").await;
+    let (dead, living) = world.events.split_at(3);
+    let letters = dead.iter().map(|event| DeadLetter {
+        id: event.id,
+        slot: event.slot,
+        reason: "an older version did not know it".to_owned(),
+        data: event.body.encode(),
+    });
+    let mut first = batch(living);
+    first.dead_letters = letters.collect();
+    assert_eq!(store.write(&first).await.unwrap().dead_letters, 3);
+    assert_eq!(store.write(&first).await.unwrap().dead_letters, 0);
+    assert_eq!(store.counts().await.unwrap().value.dead_letters, 3);
+    assert_eq!(store.rebuild().await.unwrap().revived, 3);
+    assert_eq!(store.counts().await.unwrap().value.dead_letters, 0);
+    assert_eq!(
+        store.digest().await.unwrap(),
+        digest_in_order(&world.events).await
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn amounts_near_the_end_of_u64_are_exact_and_ranked() {
+    let mut world = World::new(2);
+    world.deposit(&world.clients[0].clone(), u64::MAX - 2_000_000_000_000);
+    let job = world.job(1);
+    let mut events = world.events.clone();
+    // The same settlement twice over in two transactions, with the largest amounts that the format has.
+    let template = World::lived(11, 12);
+    let settled = template
+        .events
+        .iter()
+        .find(|event| event.body.name() == "MilestoneSettled")
+        .unwrap();
+    for n in 0..2_u8 {
+        let mut event = settled.clone();
+        event.id.signature.0 = [200 + n; 64];
+        if let quern_client::quern::events::QuernEvent::MilestoneSettled(body) = &mut event.body {
+            body.provider_atoms = u64::MAX;
+            body.job = job;
+            body.assurance = 1;
+            body.provider = world.providers[0];
+            body.changes.clear();
+        }
+        events.push(event);
+    }
+    let folder = TempDir::new().unwrap();
+    let store = open(&folder, "db").await;
+    store.write(&batch(&events)).await.unwrap();
+    let query = BoardQuery {
+        metric: Metric::Earned,
+        assurance: 1,
+        mint: key(&world.mints[0]),
+        from_hour: None,
+        after: None,
+        limit: 10,
+    };
+    let boards = store.boards(&[query]).await.unwrap().value;
+    assert_eq!(boards[0][0].provider, key(&world.providers[0]));
+    assert!(boards[0][0].value >= 2 * u128::from(u64::MAX));
+}

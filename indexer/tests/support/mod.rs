@@ -1,0 +1,660 @@
+//! A small world of jobs and money that tells the same events as the program, for tests that need no chain.
+#![allow(clippy::unwrap_used, clippy::panic, dead_code)]
+
+use {
+    bytemuck::Zeroable,
+    quern_client::{
+        Pubkey,
+        quern::{
+            self,
+            events::{
+                Change, Deposited, EmissionConfigured, JobCancelled, JobCreated, JobExpired,
+                JobResolved, JobTaken, MilestoneSettled, MintRegistered, ProofSubmitted,
+                ProviderRegistered, QuernEvent, RewardsClaimed, Withdrawn,
+            },
+            state::{Emission, EntityKind, Job, JobState, MintConfig, Provider, Purse},
+        },
+    },
+    quern_indexer::{
+        key::{EventId, Key, Signature},
+        project::Event,
+    },
+    serde_json::{Value, json},
+    std::collections::BTreeMap,
+};
+
+/// Anchor's tag in front of an event.
+pub const EVENT_TAG: [u8; 8] = [0xe4, 0x45, 0xa5, 0x2e, 0x51, 0xcb, 0x9a, 0x1d];
+pub const START: i64 = 1_900_000_000;
+
+pub fn address(kind: u8, n: u64) -> Pubkey {
+    let mut bytes = [kind; 32];
+    bytes[8..16].copy_from_slice(&n.to_le_bytes());
+    Pubkey::new_from_array(bytes)
+}
+
+pub fn key(address: &Pubkey) -> Key {
+    Key(address.to_bytes())
+}
+
+pub fn program() -> Key {
+    key(&quern::ID)
+}
+
+/// Numbers that look random, from a seed.
+#[derive(Clone)]
+pub struct Dice(pub u64);
+
+impl Dice {
+    pub fn roll(&mut self, below: u64) -> u64 {
+        // SplitMix64.
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (z ^ (z >> 31)) % below
+    }
+}
+
+pub struct World {
+    pub dice: Dice,
+    pub events: Vec<Event>,
+    pub slot: u64,
+    pub at: i64,
+    pub mints: Vec<Pubkey>,
+    pub providers: Vec<Pubkey>,
+    pub clients: Vec<Pubkey>,
+    pub treasury: Pubkey,
+    pub creator: Pubkey,
+    jobs: u64,
+    accounts: BTreeMap<Pubkey, Provider>,
+    purses: BTreeMap<(Pubkey, Pubkey), Purse>,
+    configs: BTreeMap<Pubkey, MintConfig>,
+    emission: Emission,
+}
+
+impl World {
+    /// Two mints (the second pays rewards), five providers, three clients.
+    pub fn new(seed: u64) -> Self {
+        let mut world = Self {
+            dice: Dice(seed),
+            events: Vec::new(),
+            slot: 1_000,
+            at: START,
+            mints: vec![address(10, 1), address(10, 2)],
+            providers: (1..=5).map(|n| address(20, n)).collect(),
+            clients: (1..=3).map(|n| address(30, n)).collect(),
+            treasury: address(40, 1),
+            creator: address(41, 1),
+            jobs: 0,
+            accounts: BTreeMap::new(),
+            purses: BTreeMap::new(),
+            configs: BTreeMap::new(),
+            emission: Emission::zeroed(),
+        };
+        for mint in world.mints.clone() {
+            let mut config = MintConfig::zeroed();
+            config.mint = mint;
+            config.decimals = 6;
+            config.vault = address(50, u64::from(mint.to_bytes()[8]));
+            world.configs.insert(mint, config);
+            let change = world.config_changed(&mint);
+            let at = world.at;
+            world.tell(QuernEvent::MintRegistered(MintRegistered {
+                at,
+                mint,
+                changes: vec![change],
+            }));
+        }
+        world.emission.reward_mint = world.mints[1];
+        let change = world.emission_changed();
+        let at = world.at;
+        world.tell(QuernEvent::EmissionConfigured(EmissionConfigured {
+            at,
+            changes: vec![change],
+        }));
+        for (n, owner) in world.providers.clone().into_iter().enumerate() {
+            let mut provider = Provider::zeroed();
+            provider.owner = owner;
+            provider.active = true.into();
+            let name = format!("provider {}", n + 1);
+            provider.name[..name.len()].copy_from_slice(name.as_bytes());
+            world.accounts.insert(owner, provider);
+            let change = world.provider_changed(&owner);
+            let at = world.at;
+            world.tell(QuernEvent::ProviderRegistered(ProviderRegistered {
+                at,
+                owner,
+                endpoint: format!("http://provider-{}.example", n + 1),
+                changes: vec![change],
+            }));
+        }
+        for client in world.clients.clone() {
+            world.deposit(&client, 1_000_000_000_000);
+        }
+        world
+    }
+
+    /// Events of one transaction, one each.
+    pub fn tell(&mut self, body: QuernEvent) {
+        let n = self.events.len() as u64 + 1;
+        let mut signature = [7; 64];
+        // Scattered, so that no order of signatures follows the order of events.
+        signature[..8].copy_from_slice(&n.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes());
+        signature[8..16].copy_from_slice(&n.to_be_bytes());
+        let id = EventId {
+            signature: Signature(signature),
+            instruction: 0,
+            inner: self.dice.roll(3) as u32,
+        };
+        self.events.push(Event {
+            id,
+            slot: self.slot,
+            body,
+        });
+        self.slot += self.dice.roll(3);
+        self.at += self.dice.roll(900) as i64;
+    }
+
+    pub fn deposit(&mut self, owner: &Pubkey, atoms: u64) {
+        let mint = self.mints[0];
+        let purse = self.purse(owner, &mint);
+        purse.free_atoms = (purse.free_atoms.get() + atoms).into();
+        let config = self.configs.get_mut(&mint).unwrap();
+        config.total_atoms = (config.total_atoms.get() + atoms).into();
+        let changes = vec![self.purse_changed(owner, &mint), self.config_changed(&mint)];
+        let (at, owner) = (self.at, *owner);
+        self.tell(QuernEvent::Deposited(Deposited {
+            at,
+            owner,
+            mint,
+            depositor: owner,
+            amount_atoms: atoms,
+            changes,
+        }));
+    }
+
+    pub fn withdraw(&mut self, owner: &Pubkey, atoms: u64) {
+        let mint = self.mints[0];
+        let purse = self.purse(owner, &mint);
+        purse.free_atoms = (purse.free_atoms.get() - atoms).into();
+        let config = self.configs.get_mut(&mint).unwrap();
+        config.total_atoms = (config.total_atoms.get() - atoms).into();
+        let changes = vec![self.purse_changed(owner, &mint), self.config_changed(&mint)];
+        let (at, owner) = (self.at, *owner);
+        let destination = address(60, 1);
+        self.tell(QuernEvent::Withdrawn(Withdrawn {
+            at,
+            owner,
+            mint,
+            destination,
+            amount_atoms: atoms,
+            changes,
+        }));
+    }
+
+    pub fn claim(&mut self, owner: &Pubkey) {
+        let provider = self.accounts.get_mut(owner).unwrap();
+        let atoms = provider.rewards_accrued_atoms.get() - provider.rewards_claimed_atoms.get();
+        provider.rewards_claimed_atoms = provider.rewards_accrued_atoms;
+        let (at, owner, mint) = (self.at, *owner, self.mints[1]);
+        self.emission.outstanding_atoms = (self.emission.outstanding_atoms.get() - atoms).into();
+        let changes = vec![self.provider_changed(&owner), self.emission_changed()];
+        self.tell(QuernEvent::RewardsClaimed(RewardsClaimed {
+            at,
+            owner,
+            mint,
+            amount_atoms: atoms,
+            changes,
+        }));
+    }
+
+    /// One job from creation to one of its possible ends; returns its address.
+    pub fn job(&mut self, assurance: u8) -> Pubkey {
+        let mint = self.mints[0];
+        let client = self.clients[self.dice.roll(3) as usize];
+        let provider = self.providers[self.dice.roll(5) as usize];
+        self.jobs += 1;
+        let address = address(70, self.jobs);
+        let price = 1_000 + self.dice.roll(1_000_000);
+        let mut job = Job::zeroed();
+        job.client = client;
+        job.mint = mint;
+        job.assurance = assurance;
+        job.kind = 1;
+        job.milestones = 1;
+        job.price_atoms = price.into();
+        job.macs = (assurance as u64 * 1_000_000).into();
+        job.created_at = self.at.into();
+        self.move_escrow(&client, price as i64);
+        job.state = JobState::Open as u8;
+        let changes = vec![
+            job_changed(&mut job, &address),
+            self.purse_changed(&client, &mint),
+        ];
+        let at = self.at;
+        self.tell(QuernEvent::JobCreated(JobCreated {
+            at,
+            job: address,
+            client,
+            model: Pubkey::default(),
+            mint,
+            escrow_atoms: price,
+            input_uri: "file:///input".to_owned(),
+            changes,
+        }));
+        let end = self.dice.roll(10);
+        if end == 0 {
+            self.move_escrow(&client, -(price as i64));
+            let changes = vec![
+                job_closed(&mut job, &address),
+                self.purse_changed(&client, &mint),
+            ];
+            let at = self.at;
+            self.tell(QuernEvent::JobCancelled(JobCancelled {
+                at,
+                job: address,
+                client,
+                mint,
+                released_atoms: price,
+                changes,
+            }));
+            return address;
+        }
+        job.state = JobState::Taken as u8;
+        job.provider = provider;
+        let changes = vec![job_changed(&mut job, &address)];
+        let at = self.at;
+        self.tell(QuernEvent::JobTaken(JobTaken {
+            at,
+            job: address,
+            provider,
+            bond_atoms: 0,
+            changes,
+        }));
+        if end == 1 {
+            self.move_escrow(&client, -(price as i64));
+            let changes = vec![
+                job_closed(&mut job, &address),
+                self.purse_changed(&client, &mint),
+            ];
+            let at = self.at;
+            self.tell(QuernEvent::JobExpired(JobExpired {
+                at,
+                job: address,
+                client,
+                provider,
+                mint,
+                from_state: JobState::Taken as u8,
+                penalty_atoms: 0,
+                bond_released_atoms: 0,
+                released_atoms: price,
+                closed: true,
+                changes,
+            }));
+            return address;
+        }
+        job.state = JobState::Submitted as u8;
+        let changes = vec![job_changed(&mut job, &address)];
+        let at = self.at;
+        self.tell(QuernEvent::ProofSubmitted(ProofSubmitted {
+            at,
+            job: address,
+            provider,
+            milestone: 0,
+            submission: 1,
+            trace_root: [9; 32],
+            output_uri: "file:///output".to_owned(),
+            changes,
+        }));
+        let fee = price / 100;
+        let royalty = price / 20;
+        if end == 2 && assurance == 2 {
+            self.resolve(&address, job, provider, price, fee);
+            return address;
+        }
+        self.settle(&address, job, provider, price, fee, royalty);
+        address
+    }
+
+    fn settle(
+        &mut self,
+        address: &Pubkey,
+        mut job: Job,
+        provider: Pubkey,
+        price: u64,
+        fee: u64,
+        royalty: u64,
+    ) {
+        let (client, mint) = (job.client, job.mint);
+        let earned = price - fee - royalty;
+        let reward = fee / 2;
+        let (treasury, creator) = (self.treasury, self.creator);
+        self.pay(&client, &treasury, fee);
+        self.pay(&client, &creator, royalty);
+        self.pay(&client, &provider, earned);
+        let account = self.accounts.get_mut(&provider).unwrap();
+        account.settled = (account.settled.get() + 1).into();
+        account.rewards_accrued_atoms = (account.rewards_accrued_atoms.get() + reward).into();
+        self.emission.outstanding_atoms = (self.emission.outstanding_atoms.get() + reward).into();
+        let mut changes = vec![
+            job_closed(&mut job, address),
+            self.provider_changed(&provider),
+            self.purse_changed(&client, &mint),
+            self.purse_changed(&treasury, &mint),
+            self.purse_changed(&creator, &mint),
+            self.purse_changed(&provider, &mint),
+        ];
+        if reward > 0 {
+            changes.push(self.emission_changed());
+        }
+        let at = self.at;
+        self.tell(QuernEvent::MilestoneSettled(MilestoneSettled {
+            at,
+            job: *address,
+            client,
+            provider,
+            model: Pubkey::default(),
+            royalty_owner: creator,
+            mint,
+            campaign: Pubkey::default(),
+            assurance: job.assurance,
+            kind: job.kind,
+            milestone: 0,
+            accepted: job.assurance == 2,
+            macs: job.macs.get(),
+            price_atoms: price,
+            fee_atoms: fee,
+            royalty_atoms: royalty,
+            provider_atoms: earned,
+            reward_atoms: reward,
+            bond_released_atoms: 0,
+            closed: true,
+            changes,
+        }));
+    }
+
+    /// The arbiter gives half to each.
+    fn resolve(&mut self, address: &Pubkey, mut job: Job, provider: Pubkey, price: u64, fee: u64) {
+        let (client, mint, treasury) = (job.client, job.mint, self.treasury);
+        let earned = price / 2 - fee;
+        let back = price - price / 2;
+        self.pay(&client, &treasury, fee);
+        self.pay(&client, &provider, earned);
+        self.move_escrow(&client, -(back as i64));
+        let account = self.accounts.get_mut(&provider).unwrap();
+        account.settled = (account.settled.get() + 1).into();
+        let changes = vec![
+            job_closed(&mut job, address),
+            self.provider_changed(&provider),
+            self.purse_changed(&client, &mint),
+            self.purse_changed(&treasury, &mint),
+            self.purse_changed(&provider, &mint),
+        ];
+        let at = self.at;
+        self.tell(QuernEvent::JobResolved(JobResolved {
+            at,
+            job: *address,
+            client,
+            provider,
+            arbiter: Pubkey::default(),
+            mint,
+            assurance: job.assurance,
+            milestone: 0,
+            silent: false,
+            provider_prevails: true,
+            price_atoms: price,
+            arbiter_atoms: 0,
+            fee_atoms: fee,
+            royalty_atoms: 0,
+            provider_atoms: earned,
+            client_atoms: back,
+            burn_atoms: 0,
+            penalty_atoms: 0,
+            deposit_atoms: 0,
+            deposit_to_provider: false,
+            bond_released_atoms: 0,
+            released_atoms: 0,
+            closed: true,
+            changes,
+        }));
+    }
+
+    /// A world with this many jobs, some withdrawals and claims.
+    pub fn lived(seed: u64, jobs: u64) -> Self {
+        let mut world = Self::new(seed);
+        for n in 0..jobs {
+            world.job(1 + (n % 2) as u8);
+        }
+        for owner in world.providers.clone() {
+            world.claim(&owner);
+            let free = world
+                .purse(&owner, &world.mints[0].clone())
+                .free_atoms
+                .get();
+            world.withdraw(&owner, free / 2);
+        }
+        world
+    }
+
+    fn purse(&mut self, owner: &Pubkey, mint: &Pubkey) -> &mut Purse {
+        self.purses.entry((*owner, *mint)).or_insert_with(|| {
+            let mut purse = Purse::zeroed();
+            purse.owner = *owner;
+            purse.mint = *mint;
+            purse
+        })
+    }
+
+    pub fn purse_address(owner: &Pubkey) -> Pubkey {
+        let mut bytes = owner.to_bytes();
+        bytes[31] = 99;
+        Pubkey::new_from_array(bytes)
+    }
+
+    pub fn provider_address(owner: &Pubkey) -> Pubkey {
+        let mut bytes = owner.to_bytes();
+        bytes[31] = 98;
+        Pubkey::new_from_array(bytes)
+    }
+
+    /// Free and reserved atoms.
+    pub fn balance(&mut self, owner: &Pubkey) -> (u64, u64) {
+        let mint = self.mints[0];
+        let purse = self.purse(owner, &mint);
+        (purse.free_atoms.get(), purse.reserved_atoms.get())
+    }
+
+    fn move_escrow(&mut self, client: &Pubkey, atoms: i64) {
+        let mint = self.mints[0];
+        let purse = self.purse(client, &mint);
+        purse.free_atoms = purse
+            .free_atoms
+            .get()
+            .checked_add_signed(-atoms)
+            .unwrap()
+            .into();
+        purse.reserved_atoms = purse
+            .reserved_atoms
+            .get()
+            .checked_add_signed(atoms)
+            .unwrap()
+            .into();
+    }
+
+    fn pay(&mut self, client: &Pubkey, to: &Pubkey, atoms: u64) {
+        let mint = self.mints[0];
+        let purse = self.purse(client, &mint);
+        purse.reserved_atoms = (purse.reserved_atoms.get() - atoms).into();
+        let purse = self.purse(to, &mint);
+        purse.free_atoms = (purse.free_atoms.get() + atoms).into();
+    }
+
+    fn purse_changed(&mut self, owner: &Pubkey, mint: &Pubkey) -> Change {
+        let address = Self::purse_address(owner);
+        let purse = self.purse(owner, mint);
+        let seq = purse.seq.get() + 1;
+        purse.seq = seq.into();
+        Change {
+            kind: EntityKind::Purse as u8,
+            address,
+            seq,
+            after: bytemuck::bytes_of(purse).to_vec(),
+        }
+    }
+
+    fn provider_changed(&mut self, owner: &Pubkey) -> Change {
+        let provider = self.accounts.get_mut(owner).unwrap();
+        let seq = provider.seq.get() + 1;
+        provider.seq = seq.into();
+        let after = bytemuck::bytes_of(provider).to_vec();
+        Change {
+            kind: EntityKind::Provider as u8,
+            address: Self::provider_address(owner),
+            seq,
+            after,
+        }
+    }
+
+    fn config_changed(&mut self, mint: &Pubkey) -> Change {
+        let config = self.configs.get_mut(mint).unwrap();
+        let seq = config.seq.get() + 1;
+        config.seq = seq.into();
+        let after = bytemuck::bytes_of(config).to_vec();
+        Change {
+            kind: EntityKind::MintConfig as u8,
+            address: Self::purse_address(mint),
+            seq,
+            after,
+        }
+    }
+
+    fn emission_changed(&mut self) -> Change {
+        let seq = self.emission.seq.get() + 1;
+        self.emission.seq = seq.into();
+        let after = bytemuck::bytes_of(&self.emission).to_vec();
+        Change {
+            kind: EntityKind::Emission as u8,
+            address: address(80, 1),
+            seq,
+            after,
+        }
+    }
+}
+
+fn job_changed(job: &mut Job, address: &Pubkey) -> Change {
+    let seq = job.seq.get() + 1;
+    job.seq = seq.into();
+    Change {
+        kind: EntityKind::Job as u8,
+        address: *address,
+        seq,
+        after: bytemuck::bytes_of(job).to_vec(),
+    }
+}
+
+fn job_closed(job: &mut Job, address: &Pubkey) -> Change {
+    let seq = job.seq.get() + 1;
+    job.seq = seq.into();
+    Change {
+        kind: EntityKind::Job as u8,
+        address: *address,
+        seq,
+        after: Vec::new(),
+    }
+}
+
+/// How a transaction deviates from an honest one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Forgery {
+    None,
+    /// The inner call is to another program.
+    OtherProgram,
+    /// The transaction failed.
+    Failed,
+    /// The first account of the inner call is not the event authority.
+    WrongAuthority,
+    /// The inner call has no accounts.
+    NoAuthority,
+    /// The event tag is missing.
+    NoTag,
+    /// The bytes stand in a log line only.
+    LogOnly,
+}
+
+/// A `getTransaction` reply that carries one event.
+pub fn reply(event: &Event, forgery: Forgery) -> Value {
+    reply_with(event, forgery, &event.body.encode())
+}
+
+/// The same with other bytes behind the tag.
+pub fn reply_with(event: &Event, forgery: Forgery, body: &[u8]) -> Value {
+    let (authority, _) = Pubkey::find_program_address(&[b"__event_authority"], &quern::ID);
+    let data = match forgery {
+        Forgery::NoTag => body.to_vec(),
+        _ => [&EVENT_TAG[..], body].concat(),
+    };
+    // 0 payer, 1 program, 2 event authority, 3 another program.
+    let (program_index, accounts) = match forgery {
+        Forgery::OtherProgram => (3, vec![2]),
+        Forgery::WrongAuthority => (1, vec![0]),
+        Forgery::NoAuthority => (1, vec![]),
+        _ => (1, vec![2]),
+    };
+    let data = bs58::encode(data).into_string();
+    let inner = json!({ "programIdIndex": program_index, "accounts": accounts, "data": data, "stackHeight": 2 });
+    let filler = json!({ "programIdIndex": 3, "accounts": [], "data": "", "stackHeight": 2 });
+    let mut instructions = vec![filler; event.id.inner as usize];
+    let mut logs = Vec::new();
+    if forgery == Forgery::LogOnly {
+        logs.push(format!("Program data: {data}"));
+    } else {
+        instructions.push(inner);
+    }
+    let error = if forgery == Forgery::Failed {
+        json!({ "InstructionError": [0, { "Custom": 1 }] })
+    } else {
+        Value::Null
+    };
+    let status = if forgery == Forgery::Failed {
+        json!({ "Err": error })
+    } else {
+        json!({ "Ok": null })
+    };
+    json!({
+        "slot": event.slot,
+        "blockTime": event.body.at(),
+        "version": "legacy",
+        "transaction": {
+            "signatures": [event.id.signature.to_string()],
+            "message": {
+                "header": { "numRequiredSignatures": 1, "numReadonlySignedAccounts": 0, "numReadonlyUnsignedAccounts": 3 },
+                "accountKeys": [address(1, 1).to_string(), quern::ID.to_string(), authority.to_string(), address(2, 2).to_string()],
+                "recentBlockhash": address(3, 3).to_string(),
+                "instructions": [{ "programIdIndex": 1, "accounts": [0], "data": "", "stackHeight": 1 }],
+            },
+        },
+        "meta": {
+            "err": error,
+            "status": status,
+            "fee": 5000,
+            "preBalances": [0, 0, 0, 0],
+            "postBalances": [0, 0, 0, 0],
+            "innerInstructions": [{ "index": 0, "instructions": instructions }],
+            "logMessages": logs,
+            "preTokenBalances": [],
+            "postTokenBalances": [],
+            "rewards": [],
+            "loadedAddresses": { "writable": [], "readonly": [] },
+            "computeUnitsConsumed": 1000,
+        },
+    })
+}
+
+/// A recording of these events, one transaction each.
+pub fn recording(events: &[Event]) -> String {
+    events
+        .iter()
+        .map(|event| format!("{}\n", reply(event, Forgery::None)))
+        .collect()
+}

@@ -1,0 +1,28 @@
+//! The main job on real parts, from escrow to leaderboard: a local network with the built program, the provider's agent, the
+//! indexer and its HTTP API, the digits model. `quern-demo` shows it to a person; the end-to-end tests assert on it.
+
+mod audit;
+mod chronicle;
+mod digits;
+mod ledger;
+mod machine;
+mod names;
+pub mod node;
+mod play;
+mod stage;
+mod summary;
+mod trainer;
+mod wait;
+
+pub use {
+    audit::{Audit, audit},
+    chronicle::{Chronicle, Entry},
+    digits::Digits,
+    ledger::Ledger,
+    machine::{Machine, settings},
+    names::Names,
+    play::{Cast, Plan, play},
+    stage::{DAY, HOUR, ProviderKeys, QUSD, REVIEW_SECS, Stage, WORK_SECS, program_file},
+    summary::Summary,
+    wait::until,
+};
