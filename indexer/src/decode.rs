@@ -11,7 +11,9 @@ use {
         store::DeadLetter,
     },
     quern_client::Pubkey,
-    solana_transaction_status_client_types::EncodedConfirmedTransactionWithStatusMeta,
+    solana_transaction_status_client_types::{
+        EncodedConfirmedTransactionWithStatusMeta, EncodedTransaction,
+    },
 };
 
 /// The place of a dead letter that stands for a whole transaction.
@@ -43,7 +45,7 @@ pub fn transaction(
     let found =
         quern_client::events::events_of_program(&Pubkey::new_from_array(program.0), encoded)
             .map_err(|error| IndexerError::Unreadable {
-                signature: first_signature(encoded),
+                signature: shown_signature(encoded),
                 reason: error.to_string(),
             })?;
     let signature = Signature::parse(&found.signature).ok_or_else(|| IndexerError::Unreadable {
@@ -99,11 +101,20 @@ pub fn transaction(
     Ok(decoded)
 }
 
-fn first_signature(encoded: &EncodedConfirmedTransactionWithStatusMeta) -> String {
-    encoded
-        .transaction
-        .transaction
-        .decode()
-        .and_then(|transaction| transaction.signatures.first().map(ToString::to_string))
-        .unwrap_or_else(|| format!("in slot {}", encoded.slot))
+/// What names a transaction, without reading the rest of it.
+pub(crate) fn signature_of(
+    encoded: &EncodedConfirmedTransactionWithStatusMeta,
+) -> Option<Signature> {
+    let text = match &encoded.transaction.transaction {
+        EncodedTransaction::Json(transaction) => transaction.signatures.first()?.clone(),
+        other => other.decode()?.signatures.first()?.to_string(),
+    };
+    Signature::parse(&text)
+}
+
+fn shown_signature(encoded: &EncodedConfirmedTransactionWithStatusMeta) -> String {
+    signature_of(encoded).map_or_else(
+        || format!("in slot {}", encoded.slot),
+        |signature| signature.to_string(),
+    )
 }

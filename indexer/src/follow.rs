@@ -9,7 +9,7 @@ use {
         source::{Item, Range, Source, Tip},
         store::{Batch, Cursor, Origin, Store},
     },
-    futures::{StreamExt, TryStreamExt},
+    futures::StreamExt,
     std::{
         sync::Arc,
         time::{Duration, Instant},
@@ -21,6 +21,8 @@ use {
 pub const OVERLAP_SLOTS: u64 = 150;
 /// Transactions in one database transaction.
 const BATCH_TRANSACTIONS: usize = 256;
+/// Longest time before what was read is written, for nodes that answer slowly.
+const LONGEST_UNWRITTEN: Duration = Duration::from_secs(1);
 /// First pause after a failed walk; doubles each time.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 /// Longest pause.
@@ -148,7 +150,16 @@ impl Follower {
         let mut fetched = futures::stream::iter(items)
             .map(|item| async move { self.read(&item).await.map(|decoded| (item, decoded)) })
             .buffered(self.fetches.max(1));
-        while let Some((item, decoded)) = fetched.try_next().await? {
+        let mut written_at = Instant::now();
+        while let Some(next) = fetched.next().await {
+            let (item, decoded) = match next {
+                Ok(read) => read,
+                Err(error) => {
+                    // What was read is kept; only the cursor stays, so the next walk has less to do.
+                    self.store.write(&batch).await?;
+                    return Err(error);
+                }
+            };
             batch.transactions.push((item.signature, item.slot));
             if let Some(decoded) = decoded {
                 for letter in &decoded.dead_letters {
@@ -162,8 +173,11 @@ impl Follower {
                 batch.events.extend(decoded.events);
                 batch.dead_letters.extend(decoded.dead_letters);
             }
-            if batch.transactions.len() >= BATCH_TRANSACTIONS {
+            if batch.transactions.len() >= BATCH_TRANSACTIONS
+                || written_at.elapsed() > LONGEST_UNWRITTEN
+            {
                 self.store.write(&std::mem::take(&mut batch)).await?;
+                written_at = Instant::now();
             }
         }
         let chain_time = tip.time.unwrap_or(latest_at.max(0));

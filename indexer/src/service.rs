@@ -141,8 +141,8 @@ impl Indexer {
 async fn open_source(config: &Config) -> Result<Arc<dyn Source>> {
     Ok(match &config.recording {
         Some(path) => {
-            let (path, program) = (path.clone(), config.program_id);
-            Arc::new(tokio::task::spawn_blocking(move || FileSource::open(&path, &program)).await??)
+            let path = path.clone();
+            Arc::new(tokio::task::spawn_blocking(move || FileSource::open(&path)).await??)
         }
         None => Arc::new(RpcSource::new(RpcOptions {
             url: config.node_url().to_owned(),

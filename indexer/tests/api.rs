@@ -79,7 +79,7 @@ fn atoms(value: &Value) -> u128 {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn status_totals_and_purses_agree_with_the_world() {
-    let mut served = Served::start(80).await;
+    let mut served = Served::start(50).await;
     let status = served.get("/v1/status").await;
     assert_eq!(status["events"], served.world.events.len());
     assert_eq!(
@@ -155,7 +155,7 @@ async fn status_totals_and_purses_agree_with_the_world() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn leaderboards_never_mix_and_page_without_holes() {
-    let served = Served::start(120).await;
+    let served = Served::start(60).await;
     for metric in ["earned", "macs", "milestones", "rewards"] {
         for window in ["all", "24h", "7d", "30d"] {
             let whole = served

@@ -11,7 +11,7 @@ use {
         process::{Child, Command, Stdio},
         time::Duration,
     },
-    support::{Dice, World, recording},
+    support::{World, recording},
     tempfile::TempDir,
 };
 
@@ -44,17 +44,19 @@ fn start(folder: &Path) -> Child {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_again_and_again_it_ends_with_the_tables_of_a_clean_run() {
-    let world = World::lived(9, 700);
+    let world = World::lived(9, 150);
     let folder = TempDir::new().unwrap();
     std::fs::write(folder.path().join("recording"), recording(&world.events)).unwrap();
     let db = folder.path().join("db");
     let last_slot = world.events.last().unwrap().slot;
-    let mut dice = Dice(5);
+    // Ever longer lives, in steps small enough to meet the time between the first write and the last.
+    let mut life = Duration::from_millis(20);
     let mut cut_short = 0;
     for attempt in 0.. {
         assert!(attempt < 60, "no progress");
         let mut child = start(folder.path());
-        tokio::time::sleep(Duration::from_millis(150 + 40 * attempt + dice.roll(200))).await;
+        tokio::time::sleep(life).await;
+        life = life.mul_f64(1.25);
         child.kill().unwrap();
         child.wait().unwrap();
         let store = SqliteStore::open_path(&db).await.unwrap();

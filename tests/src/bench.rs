@@ -173,10 +173,8 @@ fn protocol(meter: &mut Meter) {
         "configure_emission",
         ix::configure_emission(&cast.authority, &gold, svm::emission_args()),
     );
-    meter.run(
-        "open_purse",
-        ix::open_purse(&cast.stranger, &cast.stranger, &usd),
-    );
+    let newcomer = svm::actor("newcomer");
+    meter.run("open_purse", ix::open_purse(&cast.stranger, &newcomer, &usd));
     meter.run(
         "set_operator_limit",
         ix::set_operator_limit(&cast.provider, &usd, 1_000_000_000),

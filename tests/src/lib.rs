@@ -4,4 +4,6 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 pub mod bench;
+#[cfg(feature = "e2e")]
+pub mod demo;
 pub mod svm;

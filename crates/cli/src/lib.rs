@@ -1,1 +1,152 @@
-//! .
+//! The `quern` command: everything that clients, providers, creators and operators do with Quern, by Solana's conventions.
+//!
+//! One file a command in `commands`; `context` is what they share (cluster, wallet, sending), `amount` and `span` read
+//! what people type, `output` shows results as a table or as JSON. Errors are one sentence on standard error: exit code 1 for
+//! what went wrong, 2 for a wrong command line.
+
+mod amount;
+mod commands;
+mod context;
+mod data;
+mod error;
+mod output;
+mod progress;
+mod span;
+
+use {
+    clap::{Parser, Subcommand},
+    commands::{claim, deploy, emission, job, leaderboard, mint, model, protocol, provider, purse},
+    context::Globals,
+    error::Result,
+    std::{io::IsTerminal, process::ExitCode, time::Duration},
+};
+
+/// Escrow, proofs and rewards for decentralised AI compute on Solana.
+#[derive(Parser)]
+#[command(name = "quern", version, max_term_width = 110, after_help = "Examples:
+  quern localnet                                    a network on this machine, with everything set up
+  quern job create --mint MINT --model MODEL --input images.bin --publish-dir out --price 0.5
+  quern provider run --publish-dir out              work for others
+  quern claim --dry-run                             what you have earned
+
+Cluster and wallet come from the Solana configuration (`solana config get`) unless --url and --keypair name others.")]
+struct Cli {
+    #[command(flatten)]
+    globals: Globals,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Start a Solana network on this machine with Quern on it, until Ctrl-C
+    #[cfg(feature = "localnet")]
+    Localnet(commands::localnet::Args),
+    /// Deploy or upgrade the on-chain program
+    Deploy(deploy::Args),
+    /// The protocol's settings
+    #[command(subcommand)]
+    Protocol(protocol::Command),
+    /// Mints that jobs can be paid in
+    #[command(subcommand)]
+    Mint(mint::Command),
+    /// Token rewards
+    #[command(subcommand)]
+    Emission(emission::Command),
+    /// Models, agents and data sets that earn royalties
+    #[command(subcommand)]
+    Model(model::Command),
+    /// Your money in Quern: one purse for every mint
+    #[command(subcommand)]
+    Purse(purse::Command),
+    /// Offer compute
+    #[command(subcommand)]
+    Provider(provider::Command),
+    /// Buy compute
+    #[command(subcommand)]
+    Job(job::Command),
+    /// Take out what you have earned: rewards, earnings and royalties
+    Claim(claim::Args),
+    /// Who has done most, from an indexer
+    Leaderboard(leaderboard::Args),
+}
+
+/// Runs the command line and says how it ended.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&format!("cannot start: {error}")),
+    };
+    start_logging(&cli.globals);
+    let result = runtime.block_on(run(cli));
+    // Work that cannot be interrupted must not keep a stopped command alive.
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            fail(&error.to_string());
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+fn fail(sentence: &str) -> ExitCode {
+    let (red, plain) = if std::io::stderr().is_terminal() { ("\x1b[1;31m", "\x1b[0m") } else { ("", "") };
+    eprintln!("{red}error{plain}: {}", output::one_line(sentence));
+    ExitCode::FAILURE
+}
+
+async fn run(cli: Cli) -> Result<()> {
+    let Cli { globals, command } = cli;
+    match command {
+        #[cfg(feature = "localnet")]
+        Command::Localnet(args) => commands::localnet::run(&globals, args).await,
+        Command::Deploy(args) => deploy::run(&globals.context()?, args).await,
+        Command::Protocol(command) => protocol::run(&globals.context()?, command).await,
+        Command::Mint(command) => mint::run(&globals.context()?, command).await,
+        Command::Emission(command) => emission::run(&globals.context()?, command).await,
+        Command::Model(command) => model::run(&globals.context()?, command).await,
+        Command::Purse(command) => purse::run(&globals.context()?, command).await,
+        Command::Provider(command) => provider::run(&globals.context()?, command).await,
+        Command::Job(command) => job::run(&globals.context()?, command).await,
+        Command::Claim(args) => claim::run(&globals.context()?, args).await,
+        Command::Leaderboard(args) => leaderboard::run(&globals, args).await,
+    }
+}
+
+/// Logs go to standard error, so that they never mix with results.
+fn start_logging(globals: &Globals) {
+    use tracing_subscriber::EnvFilter;
+    let usual = if globals.verbose { "quern=debug,quern_node=debug,quern_client=debug,info" } else { "quern=info,quern_node=info,warn" };
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(usual));
+    let logs = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_target(false);
+    // Only a second start could fail, and there is none.
+    let _ = logs.try_init();
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn every_command_has_help_with_an_example() {
+        fn check(command: &clap::Command, path: &str) {
+            let path = format!("{path} {}", command.get_name());
+            if command.get_subcommands().next().is_none() && command.get_name() != "help" {
+                let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+                assert!(help.contains("Example"), "`{path}` has no example");
+                assert!(help.contains(path.trim()), "the example of `{path}` shows another command: {help}");
+                assert!(command.get_about().is_some(), "`{path}` says nothing about itself");
+            }
+            command.get_subcommands().for_each(|sub| check(sub, &path));
+        }
+        let command = super::Cli::command();
+        command.clone().debug_assert();
+        check(&command, "");
+    }
+}

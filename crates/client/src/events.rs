@@ -226,3 +226,236 @@ fn call_of(compiled: &UiCompiledInstruction) -> Result<Call, EventError> {
             .map_err(|_| EventError::Encoding)?,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use {
+        super::*,
+        quern::events::PauseSet,
+        serde_json::{Value, json},
+        solana_sdk::{
+            hash::Hash,
+            instruction::{AccountMeta, Instruction},
+            message::{AddressLookupTableAccount, Message, VersionedMessage, v0},
+            signature::Signature,
+        },
+    };
+
+    const OTHER: Pubkey = Pubkey::new_from_array([8; 32]);
+
+    fn event() -> QuernEvent {
+        QuernEvent::PauseSet(PauseSet {
+            at: 5,
+            paused: true,
+            changes: Vec::new(),
+        })
+    }
+
+    fn event_call() -> Vec<u8> {
+        [EVENT_IX_TAG_LE, &event().encode()].concat()
+    }
+
+    /// One instruction of `program` with the event authority, and a stranger, among its accounts.
+    fn instruction(program: Pubkey) -> Instruction {
+        let accounts = vec![
+            AccountMeta::new_readonly(addresses::event_authority(), false),
+            AccountMeta::new_readonly(OTHER, false),
+            AccountMeta::new_readonly(quern::ID, false),
+        ];
+        Instruction {
+            program_id: program,
+            accounts,
+            data: vec![1],
+        }
+    }
+
+    fn message(program: Pubkey) -> VersionedMessage {
+        let payer = Pubkey::new_from_array([1; 32]);
+        VersionedMessage::Legacy(Message::new(&[instruction(program)], Some(&payer)))
+    }
+
+    fn index(keys: &[Pubkey], key: &Pubkey) -> u8 {
+        keys.iter().position(|known| known == key).unwrap() as u8
+    }
+
+    /// An inner call of `program` whose first account is `first`.
+    fn inner(keys: &[Pubkey], program: &Pubkey, first: &Pubkey, data: &[u8]) -> Value {
+        json!({
+            "programIdIndex": index(keys, program),
+            "accounts": [index(keys, first)],
+            "data": bs58::encode(data).into_string(),
+            "stackHeight": 2,
+        })
+    }
+
+    /// What a node answers for a transaction with these inner calls.
+    fn answer(
+        message: &VersionedMessage,
+        changes: Value,
+    ) -> EncodedConfirmedTransactionWithStatusMeta {
+        // Count of signatures, the signature, the message: the wire format of a transaction.
+        let bytes = [
+            &[1],
+            Signature::from([3; 64]).as_ref(),
+            &message.serialize(),
+        ]
+        .concat();
+        let mut meta = json!({
+            "err": null, "status": { "Ok": null }, "fee": 5000, "preBalances": [], "postBalances": [],
+            "innerInstructions": [],
+        });
+        for (key, value) in changes.as_object().unwrap() {
+            meta[key] = value.clone();
+        }
+        let answer = json!({
+            "slot": 42, "blockTime": 1_700_000_000,
+            "transaction": [bs58::encode(bytes).into_string(), "base58"],
+            "meta": meta,
+        });
+        serde_json::from_value(answer).unwrap()
+    }
+
+    fn keys_of(message: &VersionedMessage) -> Vec<Pubkey> {
+        message.static_account_keys().to_vec()
+    }
+
+    fn group(calls: Vec<Value>) -> Value {
+        json!({ "innerInstructions": [{ "index": 0, "instructions": calls }] })
+    }
+
+    #[test]
+    fn finds_the_event_and_its_place() {
+        let message = message(quern::ID);
+        let keys = keys_of(&message);
+        let calls = vec![
+            inner(&keys, &OTHER, &OTHER, &[1]),
+            inner(
+                &keys,
+                &quern::ID,
+                &addresses::event_authority(),
+                &event_call(),
+            ),
+        ];
+        let found = events_of(&answer(&message, group(calls))).unwrap();
+        assert_eq!(found.signature, Signature::from([3; 64]).to_string());
+        assert_eq!((found.slot, found.block_time), (42, Some(1_700_000_000)));
+        assert!(found.succeeded && found.invoked);
+        let expected = LocatedEvent {
+            instruction: 0,
+            inner: 1,
+            data: event().encode(),
+            event: Some(event()),
+        };
+        assert_eq!(found.events, [expected]);
+    }
+
+    #[test]
+    fn refuses_what_only_looks_like_an_event() {
+        let message = message(quern::ID);
+        let keys = keys_of(&message);
+        let calls = vec![
+            // Another program; another first account; another tag.
+            inner(&keys, &OTHER, &addresses::event_authority(), &event_call()),
+            inner(&keys, &quern::ID, &OTHER, &event_call()),
+            inner(
+                &keys,
+                &quern::ID,
+                &addresses::event_authority(),
+                &event().encode(),
+            ),
+        ];
+        let found = events_of(&answer(&message, group(calls))).unwrap();
+        assert_eq!(found.events, []);
+    }
+
+    #[test]
+    fn a_failed_transaction_has_no_events() {
+        let message = message(quern::ID);
+        let keys = keys_of(&message);
+        let calls = vec![inner(
+            &keys,
+            &quern::ID,
+            &addresses::event_authority(),
+            &event_call(),
+        )];
+        let mut changes = group(calls);
+        changes["err"] = json!({ "InstructionError": [0, { "Custom": 6006 }] });
+        let found = events_of(&answer(&message, changes)).unwrap();
+        assert!(!found.succeeded && found.invoked);
+        assert_eq!(found.events, []);
+    }
+
+    #[test]
+    fn unknown_bytes_are_kept() {
+        let message = message(quern::ID);
+        let keys = keys_of(&message);
+        let data = [EVENT_IX_TAG_LE, &[9; 20]].concat();
+        let calls = vec![inner(
+            &keys,
+            &quern::ID,
+            &addresses::event_authority(),
+            &data,
+        )];
+        let found = events_of(&answer(&message, group(calls))).unwrap();
+        assert_eq!(found.events.len(), 1);
+        assert_eq!(
+            (
+                found.events[0].event.clone(),
+                found.events[0].data.as_slice()
+            ),
+            (None, &[9u8; 20][..])
+        );
+    }
+
+    #[test]
+    fn being_named_is_not_being_called() {
+        let message = message(OTHER);
+        assert!(!events_of(&answer(&message, json!({}))).unwrap().invoked);
+        let keys = keys_of(&message);
+        let calls = vec![inner(&keys, &quern::ID, &OTHER, &[1])];
+        assert!(events_of(&answer(&message, group(calls))).unwrap().invoked);
+    }
+
+    #[test]
+    fn looked_up_addresses_count() {
+        let payer = Pubkey::new_from_array([1; 32]);
+        let table = AddressLookupTableAccount {
+            key: Pubkey::new_from_array([5; 32]),
+            addresses: vec![addresses::event_authority(), OTHER],
+        };
+        let compiled =
+            v0::Message::try_compile(&payer, &[instruction(quern::ID)], &[table], Hash::default());
+        let message = VersionedMessage::V0(compiled.unwrap());
+        let mut keys = keys_of(&message);
+        assert!(!keys.contains(&addresses::event_authority()));
+        keys.extend([addresses::event_authority(), OTHER]);
+        let calls = vec![inner(
+            &keys,
+            &quern::ID,
+            &addresses::event_authority(),
+            &event_call(),
+        )];
+        let mut changes = group(calls);
+        let incomplete = events_of(&answer(&message, changes.clone()));
+        assert!(matches!(incomplete, Err(EventError::Inconsistent(_))));
+        changes["loadedAddresses"] = json!({ "writable": [], "readonly": [addresses::event_authority().to_string(), OTHER.to_string()] });
+        assert_eq!(
+            events_of(&answer(&message, changes)).unwrap().events.len(),
+            1
+        );
+    }
+
+    #[test]
+    fn missing_parts_are_errors_and_never_no_events() {
+        let message = message(quern::ID);
+        let hidden = events_of(&answer(&message, json!({ "innerInstructions": null })));
+        assert!(matches!(hidden, Err(EventError::NoInnerInstructions(_))));
+        let mut bare = answer(&message, json!({}));
+        bare.transaction.meta = None;
+        assert!(matches!(events_of(&bare), Err(EventError::NoMeta(_))));
+        bare.transaction.transaction = EncodedTransaction::LegacyBinary("garbage".to_owned());
+        assert_eq!(events_of(&bare), Err(EventError::Encoding));
+    }
+}

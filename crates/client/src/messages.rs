@@ -509,12 +509,17 @@ mod tests {
     fn source() -> Vec<(String, String)> {
         let text = include_str!("../../../programs/quern/src/error.rs");
         let (text, _) = text.split_once("impl From<RuleError>").unwrap();
-        text.split("#[msg(\"")
+        text.split("#[msg(")
             .skip(1)
             .map(|part| {
-                let (message, rest) = part.split_once("\")]").unwrap();
+                let mut quoted = part.splitn(3, '"');
+                let message = quoted.nth(1).unwrap();
+                let rest = quoted
+                    .next()
+                    .unwrap()
+                    .trim_start_matches([')', ']', ',', ' ', '\n']);
                 (
-                    rest.trim().split(',').next().unwrap().to_owned(),
+                    rest.split(',').next().unwrap().to_owned(),
                     message.to_owned(),
                 )
             })

@@ -12,7 +12,7 @@ use {
     solana_compute_budget_interface::ComputeBudgetInstruction,
     solana_rpc_client::nonblocking::rpc_client::RpcClient,
     solana_rpc_client_api::{
-        client_error::Error as RpcClientError,
+        client_error::{Error as RpcClientError, ErrorKind},
         config::{RpcSendTransactionConfig, RpcSimulateTransactionConfig},
     },
     solana_sdk::{
@@ -43,6 +43,9 @@ const DISTINCT_LIMITS: u32 = 1_000;
 const PATIENCE: Duration = Duration::from_secs(60);
 /// How often a transaction is sent again while it waits.
 const RESEND_EVERY: Duration = Duration::from_secs(2);
+/// How often a confirmed transaction is looked up again.
+const LOOK_UPS: u32 = 10;
+const LOOK_UP_PAUSE: Duration = Duration::from_millis(300);
 const FIRST_POLL: Duration = Duration::from_millis(20);
 const SLOWEST_POLL: Duration = Duration::from_millis(1_000);
 
@@ -234,11 +237,20 @@ impl Sender {
     /// That the node does not know the transaction, or keeps too little of it.
     pub async fn events(&self, signature: &Signature) -> Result<TransactionEvents> {
         let config = events::transaction_config(self.rpc.commitment());
-        let transaction = self
-            .rpc
-            .get_transaction_with_config(signature, config)
-            .await
-            .map_err(|error| self.error(error))?;
+        let mut tries = 0;
+        let transaction = loop {
+            match self
+                .rpc
+                .get_transaction_with_config(signature, config)
+                .await
+            {
+                Ok(transaction) => break transaction,
+                // Behind one address there may be several nodes, and not all of them know it yet.
+                Err(_) if tries < LOOK_UPS => tries += 1,
+                Err(error) => return Err(self.error(error)),
+            }
+            sleep(LOOK_UP_PAUSE).await;
+        };
         events::events_of(&transaction).map_err(|error| ClientError::Rpc {
             reason: error.to_string(),
         })
@@ -371,6 +383,8 @@ impl Sender {
                                 _ => refused_transaction(refusal, Vec::new(), transaction),
                             });
                         }
+                        // Lost on the way, perhaps after it arrived: only its status can tell.
+                        None if may_have_arrived(&error) => {}
                         _ if is_first => return Err(self.error(error)),
                         // It was sent before; only its status counts now.
                         _ => {}
@@ -420,7 +434,7 @@ impl Sender {
                 match status.err {
                     Some(error) => {
                         let logs = self.logs(signature).await;
-                        Err(refused_transaction(error.into(), logs, transaction))
+                        Err(refused_transaction(error, logs, transaction))
                     }
                     None => Ok(Progress::Landed(status.slot)),
                 }
@@ -443,6 +457,15 @@ impl Sender {
             .and_then(|answer| answer.transaction.meta)
             .and_then(|meta| meta.log_messages.into())
             .unwrap_or_default()
+    }
+}
+
+/// Whether a request that failed may still have reached the node.
+fn may_have_arrived(error: &RpcClientError) -> bool {
+    match &*error.kind {
+        ErrorKind::Reqwest(error) => !error.is_connect(),
+        ErrorKind::Io(_) | ErrorKind::Middleware(_) => true,
+        _ => false,
     }
 }
 
@@ -580,7 +603,7 @@ fn refused_transaction(
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, clippy::panic)]
 
     use {super::*, crate::instructions};
 

@@ -62,7 +62,7 @@ impl Window {
     }
 
     /// The first hour of the window that ends with the hour of `now`.
-    fn from_hour(self, now: i64) -> Option<i64> {
+    fn first_hour(self, now: i64) -> Option<i64> {
         Some(now.div_euclid(3_600) - self.hours()? + 1)
     }
 }
@@ -191,7 +191,7 @@ pub(super) async fn providers(
             metric,
             assurance,
             mint,
-            from_hour: window.from_hour(now),
+            from_hour: window.first_hour(now),
             after: end.as_ref().map(|end| (end.value, end.provider)),
             // One more than is shown tells whether there is another page.
             limit: limit + 1,
@@ -205,7 +205,9 @@ pub(super) async fn providers(
         .filter(|(_, rows)| !rows.is_empty())
         .map(|(query, rows)| board(query, rows, window, first_rank, limit, &snapshot))
         .collect();
-    let window_from = window.from_hour(now).map(|hour| hour.saturating_mul(3_600));
+    let window_from = window
+        .first_hour(now)
+        .map(|hour| hour.saturating_mul(3_600));
     Ok(api.reply(
         &snapshot,
         Boards {

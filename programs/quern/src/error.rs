@@ -194,6 +194,9 @@ pub enum QuernError {
     /// Invariants.
     #[msg("An internal check failed; nothing was changed, please report it")]
     InvariantBroken,
+    /// Settings.
+    #[msg("The treasury must be somebody; name the wallet whose purses receive fees")]
+    NoTreasury,
 }
 
 impl From<RuleError> for QuernError {

@@ -53,7 +53,12 @@ struct State {
 impl Chronicle {
     /// A chronicle of the cluster that `sender` leads to.
     pub fn new(sender: Sender, names: Names) -> Self {
-        Self { sender, names, state: Arc::default(), reading: Arc::default() }
+        Self {
+            sender,
+            names,
+            state: Arc::default(),
+            reading: Arc::default(),
+        }
     }
 
     /// Says which mint rewards are paid in.
@@ -79,22 +84,41 @@ impl Chronicle {
     /// That the cluster did not answer, or more history than one request gives.
     pub async fn catch_up(&self) -> Result<()> {
         let _one_at_a_time = self.reading.lock().await;
-        let listed = self.sender.rpc().get_signatures_for_address(&quern_client::quern::ID).await?;
-        ensure!(listed.len() < MOST_SIGNATURES, "the program has more transactions than one request lists");
+        let listed = self
+            .sender
+            .rpc()
+            .get_signatures_for_address(&quern_client::quern::ID)
+            .await?;
+        ensure!(
+            listed.len() < MOST_SIGNATURES,
+            "the program has more transactions than one request lists"
+        );
         for item in listed.iter().rev() {
             if item.err.is_some() || self.lock().seen.contains(&item.signature) {
                 continue;
             }
-            let signature = item.signature.parse().context("the node listed a signature that is none")?;
+            let signature = item
+                .signature
+                .parse()
+                .context("the node listed a signature that is none")?;
             let transaction = self.sender.events(&signature).await?;
             let mut fresh = Vec::with_capacity(transaction.events.len());
             for located in transaction.events {
-                let event = located.event.with_context(|| format!("{} carries an event that cannot be decoded", item.signature))?;
-                fresh.push(Entry { signature: item.signature.clone(), slot: transaction.slot, event });
+                let event = located.event.with_context(|| {
+                    format!("{} carries an event that cannot be decoded", item.signature)
+                })?;
+                fresh.push(Entry {
+                    signature: item.signature.clone(),
+                    slot: transaction.slot,
+                    event,
+                });
             }
             for entry in &fresh {
                 let lines = self.tell(entry);
-                lines.iter().for_each(|line| self.names.say(format!("{line}  ({})", short(&entry.signature))));
+                lines.iter().for_each(|line| {
+                    self.names
+                        .say(format!("{line}  ({})", short(&entry.signature)))
+                });
             }
             let mut state = self.lock();
             state.seen.insert(item.signature.clone());
@@ -110,7 +134,12 @@ impl Chronicle {
 
     /// The slot of the last event.
     pub fn last_slot(&self) -> u64 {
-        self.lock().entries.iter().map(|entry| entry.slot).max().unwrap_or(0)
+        self.lock()
+            .entries
+            .iter()
+            .map(|entry| entry.slot)
+            .max()
+            .unwrap_or(0)
     }
 
     /// The root and the address of the newest result of a job.
@@ -119,10 +148,16 @@ impl Chronicle {
     /// That nothing was submitted.
     pub fn submission(&self, job: &Pubkey) -> Result<([u8; 32], String)> {
         let state = self.lock();
-        let found = state.entries.iter().rev().find_map(|entry| match &entry.event {
-            QuernEvent::ProofSubmitted(event) if event.job == *job => Some((event.trace_root, event.output_uri.clone())),
-            _ => None,
-        });
+        let found = state
+            .entries
+            .iter()
+            .rev()
+            .find_map(|entry| match &entry.event {
+                QuernEvent::ProofSubmitted(event) if event.job == *job => {
+                    Some((event.trace_root, event.output_uri.clone()))
+                }
+                _ => None,
+            });
         found.with_context(|| format!("no result of {job} was submitted"))
     }
 
@@ -136,65 +171,131 @@ impl Chronicle {
         let amount = |atoms: u64, mint: &Pubkey| self.names.amount(atoms, mint);
         let line = match &entry.event {
             QuernEvent::Deposited(event) => {
-                format!("{} deposits {}", name(&event.owner), amount(event.amount_atoms, &event.mint))
+                format!(
+                    "{} deposits {}",
+                    name(&event.owner),
+                    amount(event.amount_atoms, &event.mint)
+                )
             }
             QuernEvent::Withdrawn(event) => {
-                format!("{} withdraws {}", name(&event.owner), amount(event.amount_atoms, &event.mint))
+                format!(
+                    "{} withdraws {}",
+                    name(&event.owner),
+                    amount(event.amount_atoms, &event.mint)
+                )
             }
             QuernEvent::RewardsClaimed(event) => {
-                format!("{} claims {} of rewards", name(&event.owner), amount(event.amount_atoms, &event.mint))
+                format!(
+                    "{} claims {} of rewards",
+                    name(&event.owner),
+                    amount(event.amount_atoms, &event.mint)
+                )
             }
             QuernEvent::JobCreated(event) => {
-                format!("{}: {} escrows {}", name(&event.job), name(&event.client), amount(event.escrow_atoms, &event.mint))
+                format!(
+                    "{}: {} escrows {}",
+                    name(&event.job),
+                    name(&event.client),
+                    amount(event.escrow_atoms, &event.mint)
+                )
             }
             QuernEvent::JobCancelled(event) => {
                 let back = amount(event.released_atoms, &event.mint);
-                format!("{}: cancelled, {} gets {back} back", name(&event.job), name(&event.client))
+                format!(
+                    "{}: cancelled, {} gets {back} back",
+                    name(&event.job),
+                    name(&event.client)
+                )
             }
             QuernEvent::JobTaken(event) => {
                 let mint = self.mint_of(&event.job);
-                let bond = mint.map_or_else(|| event.bond_atoms.to_string(), |mint| amount(event.bond_atoms, &mint));
-                format!("{}: {} takes it, bond {bond}", name(&event.job), name(&event.provider))
+                let bond = mint.map_or_else(
+                    || event.bond_atoms.to_string(),
+                    |mint| amount(event.bond_atoms, &mint),
+                );
+                format!(
+                    "{}: {} takes it, bond {bond}",
+                    name(&event.job),
+                    name(&event.provider)
+                )
             }
             QuernEvent::ProofSubmitted(event) => {
-                let root: String = event.trace_root[..6].iter().map(|byte| format!("{byte:02x}")).collect();
+                let root: String = event.trace_root[..6]
+                    .iter()
+                    .map(|byte| format!("{byte:02x}"))
+                    .collect();
                 let (job, provider) = (name(&event.job), name(&event.provider));
-                format!("{job}: {provider} commits to milestone {} as {root}..", event.milestone + 1)
+                format!(
+                    "{job}: {provider} commits to milestone {} as {root}..",
+                    event.milestone + 1
+                )
             }
             QuernEvent::MilestoneSettled(event) => {
                 let mint = &event.mint;
-                let how = if event.accepted { "accepted" } else { "nobody refuted it" };
-                let reward = self.lock().reward_mint.map(|mint| amount(event.reward_atoms, &mint)).unwrap_or_default();
+                let how = if event.accepted {
+                    "accepted"
+                } else {
+                    "nobody refuted it"
+                };
+                let reward = self
+                    .lock()
+                    .reward_mint
+                    .map(|mint| amount(event.reward_atoms, &mint))
+                    .unwrap_or_default();
                 let royalty = match event.royalty_atoms {
                     0 => String::new(),
                     atoms => format!(", {} {}", name(&event.royalty_owner), amount(atoms, mint)),
                 };
                 let (job, milestone) = (name(&event.job), event.milestone + 1);
                 let (paid, provider) = (amount(event.price_atoms, mint), name(&event.provider));
-                let (earned, fee) = (amount(event.provider_atoms, mint), amount(event.fee_atoms, mint));
+                let (earned, fee) = (
+                    amount(event.provider_atoms, mint),
+                    amount(event.fee_atoms, mint),
+                );
                 format!(
                     "{job}: milestone {milestone} paid ({how}): {paid} = {provider} {earned}{royalty}, treasury {fee}; reward {reward}"
                 )
             }
-            QuernEvent::JobRejected(event) => format!("{}: {} rejects: {}", name(&event.job), name(&event.client), event.reason),
+            QuernEvent::JobRejected(event) => format!(
+                "{}: {} rejects: {}",
+                name(&event.job),
+                name(&event.client),
+                event.reason
+            ),
             QuernEvent::JobResolved(event) => {
                 let mint = &event.mint;
-                let (provider, client) = (amount(event.provider_atoms, mint), amount(event.client_atoms, mint));
-                let (fee, penalty) = (amount(event.arbiter_atoms, mint), amount(event.penalty_atoms, mint));
+                let (provider, client) = (
+                    amount(event.provider_atoms, mint),
+                    amount(event.client_atoms, mint),
+                );
+                let (fee, penalty) = (
+                    amount(event.arbiter_atoms, mint),
+                    amount(event.penalty_atoms, mint),
+                );
                 format!(
                     "{}: {} gives {} {provider}, {} {client} and a penalty of {penalty}; takes {fee}",
-                    name(&event.job), name(&event.arbiter), name(&event.provider), name(&event.client)
+                    name(&event.job),
+                    name(&event.arbiter),
+                    name(&event.provider),
+                    name(&event.client)
                 )
             }
             QuernEvent::JobExpired(event) if event.from_state == JobState::Taken as u8 => {
                 let penalty = amount(event.penalty_atoms, &event.mint);
-                let (job, provider, client) = (name(&event.job), name(&event.provider), name(&event.client));
+                let (job, provider, client) =
+                    (name(&event.job), name(&event.provider), name(&event.client));
                 let then = if event.closed { "closed" } else { "open again" };
-                format!("{job}: {provider} missed its deadline and pays {penalty} to {client}; {then}")
+                format!(
+                    "{job}: {provider} missed its deadline and pays {penalty} to {client}; {then}"
+                )
             }
             QuernEvent::JobExpired(event) => {
                 let back = amount(event.released_atoms, &event.mint);
-                format!("{}: nobody took it, {} gets {back} back", name(&event.job), name(&event.client))
+                format!(
+                    "{}: nobody took it, {} gets {back} back",
+                    name(&event.job),
+                    name(&event.client)
+                )
             }
             _ => return None,
         };
@@ -203,10 +304,13 @@ impl Chronicle {
 
     /// The mint of a job that was created before.
     fn mint_of(&self, job: &Pubkey) -> Option<Pubkey> {
-        self.lock().entries.iter().find_map(|entry| match &entry.event {
-            QuernEvent::JobCreated(event) if event.job == *job => Some(event.mint),
-            _ => None,
-        })
+        self.lock()
+            .entries
+            .iter()
+            .find_map(|entry| match &entry.event {
+                QuernEvent::JobCreated(event) if event.job == *job => Some(event.mint),
+                _ => None,
+            })
     }
 }
 

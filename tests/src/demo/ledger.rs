@@ -2,10 +2,10 @@
 //! (amounts and parties), never from the balances that they carry. The audit compares it with the chain and the indexer.
 
 use {
-    super::chronicle::Entry,
+    super::{chronicle::Entry, stage::Stage},
     anyhow::{Context, Result},
     quern_client::{
-        Pubkey, addresses,
+        Pubkey, Signer, addresses,
         instructions::NOBODY,
         quern::{events::QuernEvent, state::JobState},
     },
@@ -90,6 +90,19 @@ struct Known {
 }
 
 impl Ledger {
+    /// Books everything that happened on a stage so far.
+    ///
+    /// # Errors
+    /// As [`Ledger::replay`].
+    pub fn of(stage: &Stage) -> Result<Self> {
+        let setting = Setting {
+            treasury: stage.treasury.pubkey(),
+            reward_mint: stage.reward.address,
+            token_program: stage.payment.token_program,
+        };
+        Self::replay(&stage.chronicle.entries(), &setting)
+    }
+
     /// Books all events.
     ///
     /// # Errors
@@ -108,18 +121,36 @@ impl Ledger {
                     models.insert(event.model, event.owner);
                 }
                 QuernEvent::JobCreated(event) => {
-                    let royalty_owner = *models.get(&event.model).context("a job uses a model that no event registered")?;
-                    jobs.insert(event.job, Known { client: event.client, mint: event.mint, royalty_owner });
+                    let royalty_owner = *models
+                        .get(&event.model)
+                        .context("a job uses a model that no event registered")?;
+                    jobs.insert(
+                        event.job,
+                        Known {
+                            client: event.client,
+                            mint: event.mint,
+                            royalty_owner,
+                        },
+                    );
                 }
                 _ => {}
             }
-            let known = |job: &Pubkey| jobs.get(job).copied().context("an event is about a job that no event created");
+            let known = |job: &Pubkey| {
+                jobs.get(job)
+                    .copied()
+                    .context("an event is about a job that no event created")
+            };
             ledger.book(&entry.event, context, &known)?;
         }
         Ok(ledger)
     }
 
-    fn book(&mut self, event: &QuernEvent, context: &Setting, known: &dyn Fn(&Pubkey) -> Result<Known>) -> Result<()> {
+    fn book(
+        &mut self,
+        event: &QuernEvent,
+        context: &Setting,
+        known: &dyn Fn(&Pubkey) -> Result<Known>,
+    ) -> Result<()> {
         match event {
             QuernEvent::PurseOpened(event) => {
                 self.purses.entry((event.owner, event.mint)).or_default();
@@ -128,7 +159,8 @@ impl Ledger {
                 let atoms = i128::from(event.amount_atoms);
                 self.free(&event.owner, &event.mint, atoms);
                 *self.vaults.entry(event.mint).or_default() += atoms;
-                let wallet = addresses::token_account(&event.depositor, &event.mint, &context.token_program);
+                let wallet =
+                    addresses::token_account(&event.depositor, &event.mint, &context.token_program);
                 *self.wallets.entry(wallet).or_default() -= atoms;
                 self.add("deposited", 0, &event.mint, atoms);
             }
@@ -164,24 +196,43 @@ impl Ledger {
             }
             QuernEvent::MilestoneSettled(event) => {
                 let mint = &event.mint;
-                let [price, fee, royalty, earned, reward] =
-                    [event.price_atoms, event.fee_atoms, event.royalty_atoms, event.provider_atoms, event.reward_atoms]
-                        .map(i128::from);
+                let [price, fee, royalty, earned, reward] = [
+                    event.price_atoms,
+                    event.fee_atoms,
+                    event.royalty_atoms,
+                    event.provider_atoms,
+                    event.reward_atoms,
+                ]
+                .map(i128::from);
                 self.reserved(&event.client, mint, -price);
                 self.free(&context.treasury, mint, fee);
                 self.free(&event.royalty_owner, mint, royalty);
                 self.free(&event.provider, mint, earned);
-                self.reserve(&event.provider, mint, -i128::from(event.bond_released_atoms));
+                self.reserve(
+                    &event.provider,
+                    mint,
+                    -i128::from(event.bond_released_atoms),
+                );
                 self.reserve(&addresses::emission(), &context.reward_mint, reward);
-                let score = self.scores.entry((event.provider, event.assurance)).or_default();
+                let score = self
+                    .scores
+                    .entry((event.provider, event.assurance))
+                    .or_default();
                 score.milestones += 1;
                 score.macs += event.macs;
                 score.earned_atoms += earned;
                 score.reward_atoms += reward;
                 self.counters.entry(event.provider).or_default().settled += 1;
                 self.jobs_settled += u64::from(event.closed);
-                let parts = [("settled", price), ("earnings", earned), ("royalties", royalty), ("fees", fee)];
-                parts.iter().for_each(|(category, atoms)| self.add(category, event.assurance, mint, *atoms));
+                let parts = [
+                    ("settled", price),
+                    ("earnings", earned),
+                    ("royalties", royalty),
+                    ("fees", fee),
+                ];
+                parts.iter().for_each(|(category, atoms)| {
+                    self.add(category, event.assurance, mint, *atoms)
+                });
                 if reward > 0 {
                     self.add("rewards", event.assurance, &context.reward_mint, reward);
                 }
@@ -193,7 +244,17 @@ impl Ledger {
             }
             QuernEvent::JobResolved(event) => {
                 let (mint, job) = (&event.mint, known(&event.job)?);
-                let [arbiter, fee, royalty, earned, back, burnt, penalty, deposit, released] = [
+                let [
+                    arbiter,
+                    fee,
+                    royalty,
+                    earned,
+                    back,
+                    burnt,
+                    penalty,
+                    deposit,
+                    released,
+                ] = [
                     event.arbiter_atoms,
                     event.fee_atoms,
                     event.royalty_atoms,
@@ -214,12 +275,23 @@ impl Ledger {
                 self.free(&addresses::burn_owner(), mint, burnt);
                 self.take_penalty(&event.provider, &job.client, mint, penalty);
                 self.reserved(&job.client, mint, -deposit);
-                let deposit_to = if event.deposit_to_provider { event.provider } else { job.client };
+                let deposit_to = if event.deposit_to_provider {
+                    event.provider
+                } else {
+                    job.client
+                };
                 self.free(&deposit_to, mint, deposit);
-                self.reserve(&event.provider, mint, -i128::from(event.bond_released_atoms));
+                self.reserve(
+                    &event.provider,
+                    mint,
+                    -i128::from(event.bond_released_atoms),
+                );
                 self.reserve(&job.client, mint, -released);
                 let stands = event.provider_prevails && !event.silent;
-                let score = self.scores.entry((event.provider, event.assurance)).or_default();
+                let score = self
+                    .scores
+                    .entry((event.provider, event.assurance))
+                    .or_default();
                 score.earned_atoms += earned;
                 score.milestones += u64::from(stands);
                 self.counters.entry(event.provider).or_default().settled += u64::from(stands);
@@ -232,15 +304,28 @@ impl Ledger {
                     ("burnt", burnt),
                     ("refunds", back + released),
                     ("penalties", penalty),
-                    ("reject_deposits_lost", if event.deposit_to_provider { deposit } else { 0 }),
+                    (
+                        "reject_deposits_lost",
+                        if event.deposit_to_provider {
+                            deposit
+                        } else {
+                            0
+                        },
+                    ),
                 ];
-                parts.iter().for_each(|(category, atoms)| self.add(category, event.assurance, mint, *atoms));
+                parts.iter().for_each(|(category, atoms)| {
+                    self.add(category, event.assurance, mint, *atoms)
+                });
             }
             QuernEvent::JobExpired(event) => {
                 let (mint, penalty) = (&event.mint, i128::from(event.penalty_atoms));
                 if event.from_state == JobState::Taken as u8 {
                     self.take_penalty(&event.provider, &event.client, mint, penalty);
-                    self.reserve(&event.provider, mint, -i128::from(event.bond_released_atoms));
+                    self.reserve(
+                        &event.provider,
+                        mint,
+                        -i128::from(event.bond_released_atoms),
+                    );
                     self.counters.entry(event.provider).or_default().late += 1;
                 }
                 let released = i128::from(event.released_atoms);
@@ -248,7 +333,9 @@ impl Ledger {
                 self.add("refunds", 0, mint, released);
                 self.add("penalties", 0, mint, penalty);
             }
-            QuernEvent::SlashSettled(_) => anyhow::bail!("the demo convicts nobody, but an event says so"),
+            QuernEvent::SlashSettled(_) => {
+                anyhow::bail!("the demo convicts nobody, but an event says so")
+            }
             _ => {}
         }
         Ok(())
@@ -270,7 +357,10 @@ impl Ledger {
 
     fn reserved(&mut self, owner: &Pubkey, mint: &Pubkey, atoms: i128) {
         if atoms != 0 {
-            self.purses.entry((*owner, *mint)).or_default().reserved_atoms += atoms;
+            self.purses
+                .entry((*owner, *mint))
+                .or_default()
+                .reserved_atoms += atoms;
         }
     }
 
@@ -288,7 +378,10 @@ impl Ledger {
 
     /// A category's sum in a mint over all levels.
     pub fn total(&self, category: &str, mint: &Pubkey) -> i128 {
-        let rows = self.sums.iter().filter(|((name, _, of), _)| *name == category && of == mint);
+        let rows = self
+            .sums
+            .iter()
+            .filter(|((name, _, of), _)| *name == category && of == mint);
         rows.map(|(_, (atoms, _))| atoms).sum()
     }
 

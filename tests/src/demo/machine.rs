@@ -8,8 +8,10 @@ use {
     },
     anyhow::{Context, Result},
     quern_client::{Keypair, Pubkey, Sender, Signer},
-    quern_node::{Agent, Chain, FetchLimits, Fetcher, NodeError, Policy, Publisher, RpcChain, Settings},
-    std::{path::{Path, PathBuf}, sync::Arc, time::Duration},
+    quern_node::{
+        Agent, Chain, FetchLimits, Fetcher, NodeError, Policy, Publisher, RpcChain, Settings,
+    },
+    std::{path::Path, sync::Arc, time::Duration},
     tokio::{sync::oneshot, task::JoinHandle},
 };
 
@@ -23,11 +25,21 @@ pub struct Machine {
 ///
 /// # Errors
 /// That the folder cannot be used.
-pub fn settings(owner: Pubkey, home: &Path, publisher: Publisher, public: &Path, arbiters: &[Pubkey]) -> Settings {
+pub fn settings(
+    owner: Pubkey,
+    home: &Path,
+    publisher: Publisher,
+    public: &Path,
+    arbiters: &[Pubkey],
+) -> Settings {
     let mut settings = Settings::new(owner, home.to_owned(), publisher);
     settings.poll = Duration::from_millis(250);
     settings.retry = Duration::from_millis(500);
-    settings.fetch = FetchLimits { file_roots: vec![public.to_owned()], max_bytes: 16 << 20, ..FetchLimits::default() };
+    settings.fetch = FetchLimits {
+        file_roots: vec![public.to_owned()],
+        max_bytes: 16 << 20,
+        ..FetchLimits::default()
+    };
     // All other limits are the agent's own: the demo's jobs give the times that it asks for by default.
     settings.policy = Policy {
         accepted: true,
@@ -44,7 +56,9 @@ pub fn settings(owner: Pubkey, home: &Path, publisher: Publisher, public: &Path,
 /// # Errors
 /// That its folder is in use or cannot be used.
 pub fn agent(settings: Settings, chain: Arc<dyn Chain>) -> quern_node::Result<Agent> {
-    let trainer = Trainer { fetcher: Fetcher::new(settings.fetch.clone()) };
+    let trainer = Trainer {
+        fetcher: Fetcher::new(settings.fetch.clone()),
+    };
     Agent::new(settings, chain, Some(Arc::new(trainer)))
 }
 
@@ -62,7 +76,10 @@ impl Machine {
             &stage.public,
             &[stage.arbiter.pubkey()],
         );
-        let (url, operator) = (stage.net.rpc_url().to_owned(), provider.operator.insecure_clone());
+        let (url, operator) = (
+            stage.net.rpc_url().to_owned(),
+            provider.operator.insecure_clone(),
+        );
         Self::start_with(&url, operator, settings).await
     }
 
@@ -74,13 +91,15 @@ impl Machine {
         let sender = Sender::new(url, quern_client::CommitmentConfig::confirmed());
         let chain = RpcChain::new(sender, operator);
         // A machine that was just switched off lets go of its folder when its last task has ended.
-        let agent = until("the provider's folder is free", Duration::from_secs(20), async || {
-            match agent(settings.clone(), Arc::clone(&chain) as Arc<dyn Chain>) {
+        let agent = until(
+            "the provider's folder is free",
+            Duration::from_secs(20),
+            async || match agent(settings.clone(), Arc::clone(&chain) as Arc<dyn Chain>) {
                 Ok(agent) => Ok(Some(agent)),
                 Err(NodeError::Locked { .. }) => Ok(None),
                 Err(error) => Err(error.into()),
-            }
-        })
+            },
+        )
         .await?;
         let (stop, stopped) = oneshot::channel();
         let task = tokio::spawn(async move {
@@ -101,16 +120,14 @@ impl Machine {
     pub async fn stop(self) -> Result<()> {
         // An agent that ended by itself no longer listens; its result says why.
         let _ = self.stop.send(());
-        self.task.await.context("the agent broke off")?.context("the agent ended with an error")
+        self.task
+            .await
+            .context("the agent broke off")?
+            .context("the agent ended with an error")
     }
 
     /// Whether it still runs.
     pub fn is_running(&self) -> bool {
         !self.task.is_finished()
     }
-}
-
-/// Where a provider publishes.
-pub fn public_folder(stage: &Stage, provider: &ProviderKeys) -> PathBuf {
-    stage.public.join(provider.name)
 }

@@ -21,37 +21,57 @@ pub struct Names {
 impl Names {
     /// No names yet. A quiet one prints nothing.
     pub fn new(quiet: bool) -> Self {
-        Self { known: Arc::default(), mints: Arc::default(), started: Instant::now(), quiet }
+        Self {
+            known: Arc::default(),
+            mints: Arc::default(),
+            started: Instant::now(),
+            quiet,
+        }
     }
 
     /// Gives an address a name.
     pub fn set(&self, address: &Pubkey, name: impl Into<String>) {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(*address, name.into());
+        self.known
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(*address, name.into());
     }
 
     /// Names a mint.
     pub fn set_mint(&self, mint: &Pubkey, symbol: &str, decimals: u8) {
         self.set(mint, symbol);
-        self.mints.lock().unwrap_or_else(PoisonError::into_inner).insert(*mint, (symbol.to_owned(), decimals));
+        self.mints
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(*mint, (symbol.to_owned(), decimals));
     }
 
     /// The name of an address, or its beginning.
     pub fn of(&self, address: &Pubkey) -> String {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.get(address).cloned().unwrap_or_else(|| short(&address.to_string()))
+        known
+            .get(address)
+            .cloned()
+            .unwrap_or_else(|| short(&address.to_string()))
     }
 
     /// An amount with its mint's symbol.
     pub fn amount(&self, atoms: impl Into<i128>, mint: &Pubkey) -> String {
         let mints = self.mints.lock().unwrap_or_else(PoisonError::into_inner);
-        let (symbol, decimals) = mints.get(mint).map_or(("atoms", 0), |(symbol, decimals)| (symbol.as_str(), *decimals));
+        let (symbol, decimals) = mints.get(mint).map_or(("atoms", 0), |(symbol, decimals)| {
+            (symbol.as_str(), *decimals)
+        });
         format!("{} {symbol}", decimal(atoms.into(), decimals))
     }
 
     /// Prints a line of progress for a person.
     pub fn say(&self, line: impl AsRef<str>) {
         if !self.quiet {
-            eprintln!("[{:6.1} s] {}", self.started.elapsed().as_secs_f64(), line.as_ref());
+            eprintln!(
+                "[{:6.1} s] {}",
+                self.started.elapsed().as_secs_f64(),
+                line.as_ref()
+            );
         }
     }
 
@@ -71,7 +91,10 @@ impl Names {
 
 /// The beginning and the end of a long text.
 pub fn short(text: &str) -> String {
-    match (text.get(..4), text.len().checked_sub(4).and_then(|at| text.get(at..))) {
+    match (
+        text.get(..4),
+        text.len().checked_sub(4).and_then(|at| text.get(at..)),
+    ) {
         (Some(head), Some(tail)) if text.len() > 10 => format!("{head}..{tail}"),
         _ => text.to_owned(),
     }
@@ -85,7 +108,10 @@ pub fn decimal(atoms: i128, decimals: u8) -> String {
     if decimals == 0 {
         return format!("{sign}{whole}");
     }
-    format!("{sign}{whole}.{rest:0width$}", width = usize::from(decimals))
+    format!(
+        "{sign}{whole}.{rest:0width$}",
+        width = usize::from(decimals)
+    )
 }
 
 #[cfg(test)]

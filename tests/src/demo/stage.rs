@@ -8,7 +8,10 @@ use {
         Keypair, Pubkey, Sender, Signer, accounts, addresses, flows, instructions,
         instructions::NOBODY,
         quern::{
-            instructions::{ConfigureEmissionArgs, CreateJobArgs, InitializeArgs, ProviderArgs, RegisterModelArgs},
+            instructions::{
+                ConfigureEmissionArgs, CreateJobArgs, InitializeArgs, ProviderArgs,
+                RegisterModelArgs,
+            },
             state::{AssetKind, Assurance, Job, JobKind, MintRates, ProtocolParams, Purse},
         },
     },
@@ -130,7 +133,10 @@ pub struct Stage {
 /// That it is not built.
 pub fn program_file() -> Result<PathBuf> {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../target/deploy/quern.so");
-    ensure!(path.is_file(), "the program is not built; run `cargo xtask build-program` first");
+    ensure!(
+        path.is_file(),
+        "the program is not built; run `cargo xtask build-program` first"
+    );
     Ok(path)
 }
 
@@ -142,9 +148,16 @@ impl Stage {
     pub async fn set_up(names: Names) -> Result<Self> {
         names.heading("A local network, the protocol and its people");
         let digits = Digits::load()?;
-        let net = LocalNet::start(Options { program_so: Some(program_file()?), ..Options::default() }).await?;
+        let net = LocalNet::start(Options {
+            program_so: Some(program_file()?),
+            ..Options::default()
+        })
+        .await?;
         names.say(format!("the network answers at {}", net.rpc_url()));
-        let folder = tempfile::Builder::new().prefix("quern-").tempdir().context("cannot make a temporary folder")?;
+        let folder = tempfile::Builder::new()
+            .prefix("quern-")
+            .tempdir()
+            .context("cannot make a temporary folder")?;
         let root = folder.path().canonicalize()?;
         let public = root.join("public");
         fs::create_dir_all(&public)?;
@@ -157,7 +170,8 @@ impl Stage {
         }
         let mut person = people.into_iter();
         let mut next = || person.next().context("too few people");
-        let (client, creator, treasury, arbiter, passer_by) = (next()?, next()?, next()?, next()?, next()?);
+        let (client, creator, treasury, arbiter, passer_by) =
+            (next()?, next()?, next()?, next()?, next()?);
         let alder = provider_keys(&net, &names, &root, "alder").await?;
         let birch = provider_keys(&net, &names, &root, "birch").await?;
         names.set(&net.admin().pubkey(), "admin");
@@ -169,7 +183,10 @@ impl Stage {
         names.set_mint(&reward.address, "QRN", reward.decimals);
         let chronicle = Chronicle::new(net.sender().clone(), names.clone());
         chronicle.set_reward_mint(&reward.address);
-        let (model, data_set) = (addresses::model(&creator.pubkey(), 0), addresses::model(&creator.pubkey(), 1));
+        let (model, data_set) = (
+            addresses::model(&creator.pubkey(), 0),
+            addresses::model(&creator.pubkey(), 1),
+        );
         let mut stage = Self {
             net,
             names,
@@ -189,12 +206,23 @@ impl Stage {
             public,
             folder,
         };
-        stage.initialize().await.context("the protocol could not be set up")?;
-        stage.register_assets().await.context("the model could not be registered")?;
-        stage.register_providers().await.context("the providers could not be registered")?;
+        stage
+            .initialize()
+            .await
+            .context("the protocol could not be set up")?;
+        stage
+            .register_assets()
+            .await
+            .context("the model could not be registered")?;
+        stage
+            .register_providers()
+            .await
+            .context("the providers could not be registered")?;
         let client = stage.client.pubkey();
         stage.mint_to(&client, &payment, 1_000 * QUSD).await?;
-        stage.deposit(&stage.client, &client, &payment, 500 * QUSD).await?;
+        stage
+            .deposit(&stage.client, &client, &payment, 500 * QUSD)
+            .await?;
         stage.chronicle.catch_up().await?;
         Ok(stage)
     }
@@ -211,7 +239,11 @@ impl Stage {
 
     async fn initialize(&mut self) -> Result<()> {
         let (admin, reward, payment) = (self.net.admin().pubkey(), self.reward, self.payment);
-        let args = InitializeArgs { guardian: admin, treasury_owner: self.treasury.pubkey(), params: PARAMS };
+        let args = InitializeArgs {
+            guardian: admin,
+            treasury_owner: self.treasury.pubkey(),
+            params: PARAMS,
+        };
         // Half a QRN for every qUSD of fees. Rewards themselves earn none.
         let rates = MintRates {
             reward_rate_e9: QRN / 2 / QUSD * 1_000_000_000,
@@ -219,11 +251,21 @@ impl Stage {
             price_per_gmac_atoms: QUSD / 10,
             bond_per_gmac_atoms: QUSD / 5,
         };
-        let reward_rates = MintRates { reward_rate_e9: 0, least_price_atoms: 1, price_per_gmac_atoms: 0, bond_per_gmac_atoms: 0 };
+        let reward_rates = MintRates {
+            reward_rate_e9: 0,
+            least_price_atoms: 1,
+            price_per_gmac_atoms: 0,
+            bond_per_gmac_atoms: 0,
+        };
         let all = [
             instructions::initialize(&admin, args),
             instructions::register_mint(&admin, &payment.address, &payment.token_program, rates),
-            instructions::register_mint(&admin, &reward.address, &reward.token_program, reward_rates),
+            instructions::register_mint(
+                &admin,
+                &reward.address,
+                &reward.token_program,
+                reward_rates,
+            ),
         ];
         self.sender().send_all(&all, &[self.net.admin()]).await?;
         let emission = ConfigureEmissionArgs {
@@ -232,10 +274,17 @@ impl Stage {
             refereed_weight_bps: 10_000,
             accepted_weight_bps: 5_000,
         };
-        let all = flows::configure_emission(self.net.rpc(), &admin, &reward.address, emission).await?;
+        let all =
+            flows::configure_emission(self.net.rpc(), &admin, &reward.address, emission).await?;
         self.sender().send_all(&all, &[self.net.admin()]).await?;
         self.mint_to(&admin, &reward, 5_000 * QRN).await?;
-        self.deposit(self.net.admin(), &addresses::emission(), &reward, 2_000 * QRN).await?;
+        self.deposit(
+            self.net.admin(),
+            &addresses::emission(),
+            &reward,
+            2_000 * QRN,
+        )
+        .await?;
         self.names.say("protocol: fee 2.5 %, reviews of a day, bonds of twice the price; rewards: 0.5 QRN for each qUSD of fees");
         Ok(())
     }
@@ -243,7 +292,9 @@ impl Stage {
     /// The creator publishes the weights, registers, writes and seals the model, and registers a data set.
     async fn register_assets(&self) -> Result<()> {
         let creator = self.creator.pubkey();
-        let uri = self.publish("digits/weights.qbundle", self.digits.weights.clone()).await?;
+        let uri = self
+            .publish("digits/weights.qbundle", self.digits.weights.clone())
+            .await?;
         let args = RegisterModelArgs {
             id: 0,
             program_bytes: u32::try_from(self.digits.program.len())?,
@@ -252,7 +303,8 @@ impl Stage {
             name: "digits".to_owned(),
             uri,
         };
-        let mut all = flows::register_model(self.net.rpc(), &creator, args, &self.digits.program).await?;
+        let mut all =
+            flows::register_model(self.net.rpc(), &creator, args, &self.digits.program).await?;
         let data_set = RegisterModelArgs {
             id: 1,
             program_bytes: 0,
@@ -285,8 +337,10 @@ impl Stage {
             };
             let register = instructions::register_provider(&owner, args);
             self.sender().send(&[register], &[&provider.owner]).await?;
-            self.deposit(&provider.owner, &owner, &payment, BOND_DEPOSIT_ATOMS).await?;
-            let limit = instructions::set_operator_limit(&owner, &payment.address, BOND_DEPOSIT_ATOMS);
+            self.deposit(&provider.owner, &owner, &payment, BOND_DEPOSIT_ATOMS)
+                .await?;
+            let limit =
+                instructions::set_operator_limit(&owner, &payment.address, BOND_DEPOSIT_ATOMS);
             self.sender().send(&[limit], &[&provider.owner]).await?;
         }
         Ok(())
@@ -297,17 +351,49 @@ impl Stage {
     /// # Errors
     /// That the network does not answer.
     pub async fn mint_to(&mut self, owner: &Pubkey, mint: &Mint, atoms: u64) -> Result<()> {
-        let account = self.net.mint_to(mint, owner, atoms).await?;
-        self.wallets.push(Wallet { owner: *owner, mint: mint.address, account, minted_atoms: atoms });
+        self.net.mint_to(mint, owner, atoms).await?;
+        self.know_wallet(owner, mint).minted_atoms += atoms;
         Ok(())
+    }
+
+    /// Somebody's usual token account, remembered for the audit.
+    pub fn know_wallet(&mut self, owner: &Pubkey, mint: &Mint) -> &mut Wallet {
+        let account = addresses::token_account(owner, &mint.address, &mint.token_program);
+        let index = self
+            .wallets
+            .iter()
+            .position(|known| known.account == account)
+            .unwrap_or_else(|| {
+                self.wallets.push(Wallet {
+                    owner: *owner,
+                    mint: mint.address,
+                    account,
+                    minted_atoms: 0,
+                });
+                self.wallets.len() - 1
+            });
+        &mut self.wallets[index]
     }
 
     /// Moves tokens from a wallet into a purse.
     ///
     /// # Errors
     /// That the transaction failed.
-    pub async fn deposit(&self, depositor: &Keypair, owner: &Pubkey, mint: &Mint, atoms: u64) -> Result<()> {
-        let all = flows::deposit(self.net.rpc(), &depositor.pubkey(), owner, &mint.address, atoms).await?;
+    pub async fn deposit(
+        &self,
+        depositor: &Keypair,
+        owner: &Pubkey,
+        mint: &Mint,
+        atoms: u64,
+    ) -> Result<()> {
+        let all = flows::deposit(
+            self.net.rpc(),
+            &depositor.pubkey(),
+            owner,
+            &mint.address,
+            atoms,
+        )
+        .await?;
         self.sender().send_all(&all, &[depositor]).await?;
         Ok(())
     }
@@ -317,7 +403,9 @@ impl Stage {
     /// # Errors
     /// That it cannot be written.
     pub async fn publish(&self, relative: &str, bytes: Vec<u8>) -> Result<String> {
-        Ok(Publisher::folder(&self.public, None)?.put(relative, bytes).await?)
+        Ok(Publisher::folder(&self.public, None)?
+            .put(relative, bytes)
+            .await?)
     }
 
     /// What a job of the demo asks for; callers change what differs.
@@ -350,13 +438,20 @@ impl Stage {
     ///
     /// # Errors
     /// The step that failed.
-    pub async fn create_digits_job(&self, name: &str, range: Range<usize>, price_atoms: u64) -> Result<Pubkey> {
+    pub async fn create_digits_job(
+        &self,
+        name: &str,
+        range: Range<usize>,
+        price_atoms: u64,
+    ) -> Result<Pubkey> {
         let images = self.digits.images(range.clone())?;
         let mut args = self.job_args(price_atoms).await?;
         args.batch_rows = u32::try_from(range.len())?;
         args.input_roots = vec![quern_proof::commit::data_root(&images)];
         let relative = format!("client/{}.qbundle", name.replace(' ', "-"));
-        args.input_uri = self.publish(&relative, file::encode_bundle(&[images])).await?;
+        args.input_uri = self
+            .publish(&relative, file::encode_bundle(&[images]))
+            .await?;
         self.create_job(name, Some(self.model), args).await
     }
 
@@ -364,11 +459,20 @@ impl Stage {
     ///
     /// # Errors
     /// That the transaction failed.
-    pub async fn create_job(&self, name: &str, model: Option<Pubkey>, args: CreateJobArgs) -> Result<Pubkey> {
+    pub async fn create_job(
+        &self,
+        name: &str,
+        model: Option<Pubkey>,
+        args: CreateJobArgs,
+    ) -> Result<Pubkey> {
         let (client, mint) = (self.client.pubkey(), self.payment.address);
-        let (job, all) = flows::create_job(self.net.rpc(), &client, &mint, model.as_ref(), args).await?;
+        let (job, all) =
+            flows::create_job(self.net.rpc(), &client, &mint, model.as_ref(), args).await?;
         self.names.set(&job, name);
-        self.sender().send_all(&all, &[&self.client]).await.with_context(|| format!("{name} could not be created"))?;
+        self.sender()
+            .send_all(&all, &[&self.client])
+            .await
+            .with_context(|| format!("{name} could not be created"))?;
         Ok(job)
     }
 
@@ -394,22 +498,41 @@ impl Stage {
     /// # Errors
     /// That the clock does not follow.
     pub async fn pass(&self, moment: i64, why: &str) -> Result<()> {
+        self.chronicle.catch_up().await?;
         let now = self.net.now().await?;
         if let Ok(secs) = u64::try_from(moment - now + 1) {
             if secs > 0 {
-                self.names.say(format!("~~ {:.1} hours pass: {why}", secs as f64 / f64::from(HOUR)));
+                self.names.say(format!(
+                    "~~ {:.1} hours pass: {why}",
+                    secs as f64 / f64::from(HOUR)
+                ));
                 self.net.advance_time(secs).await?;
             }
         }
-        until("the cluster's clock passes a deadline", Duration::from_secs(20), async || {
-            Ok((self.net.now().await? > moment).then_some(()))
-        })
+        until(
+            "the cluster's clock passes a deadline",
+            Duration::from_secs(20),
+            async || Ok((self.net.now().await? > moment).then_some(())),
+        )
         .await
     }
 }
 
-async fn provider_keys(net: &LocalNet, names: &Names, root: &Path, name: &'static str) -> Result<ProviderKeys> {
-    let (owner, operator) = (net.fresh(WALLET_LAMPORTS).await?, net.fresh(WALLET_LAMPORTS).await?);
+async fn provider_keys(
+    net: &LocalNet,
+    names: &Names,
+    root: &Path,
+    name: &'static str,
+) -> Result<ProviderKeys> {
+    let (owner, operator) = (
+        net.fresh(WALLET_LAMPORTS).await?,
+        net.fresh(WALLET_LAMPORTS).await?,
+    );
     names.set(&owner.pubkey(), name);
-    Ok(ProviderKeys { name, owner, operator, home: root.join(name) })
+    Ok(ProviderKeys {
+        name,
+        owner,
+        operator,
+        home: root.join(name),
+    })
 }

@@ -1,9 +1,10 @@
 //! A protocol that is set up, and the usual people.
 
 use {
-    super::{Outcome, World, actor, addresses, ix, token},
+    super::{Failure, Outcome, World, actor, addresses, ix, token},
     quern::{
         constants::NOBODY,
+        error::QuernError,
         instructions::{
             ConfigureEmissionArgs, CreateJobArgs, InitializeArgs, ProviderArgs, RegisterModelArgs, ResolveArgs,
             SubmitProofArgs,
@@ -269,6 +270,24 @@ impl Stage {
         self.deposit(&addresses::emission(), &gold, DEPOSIT_ATOMS);
         self.ok(ix::configure_emission(&authority, &gold, emission_args()));
         self
+    }
+
+    /// [`World::ok`]; here so that the instruction may be built from the stage itself.
+    #[track_caller]
+    pub fn ok(&mut self, instruction: Instruction) -> Outcome {
+        self.world.ok(instruction)
+    }
+
+    /// [`World::refused`].
+    #[track_caller]
+    pub fn refused(&mut self, instruction: Instruction, error: QuernError) {
+        self.world.refused(instruction, error);
+    }
+
+    /// [`World::fails`].
+    #[track_caller]
+    pub fn fails(&mut self, instruction: Instruction) -> Failure {
+        self.world.fails(instruction)
     }
 
     /// Who opens purses and deposits for others: a wallet that takes no other part.

@@ -2,11 +2,11 @@
 
 use {
     crate::{
-        constants::{MAX_FEE_BPS, MAX_WINDOW_SECS, MIN_REFEREED_BOND_BPS},
+        constants::{MAX_FEE_BPS, MAX_WINDOW_SECS, MIN_REFEREED_BOND_BPS, NOBODY},
         error::QuernError,
         state::{Assurance, Entity, EntityKind},
     },
-    anchor_lang::prelude::*,
+    anchor_lang::{address_eq, prelude::*},
 };
 
 /// Rates and times of a job, copied into it at creation so that no later setting touches it.
@@ -116,8 +116,19 @@ impl Protocol {
     }
 
     /// Writes checked settings.
-    pub fn apply(&mut self, params: &ProtocolParams) -> Result<()> {
+    pub fn apply(
+        &mut self,
+        guardian: Address,
+        treasury_owner: Address,
+        params: &ProtocolParams,
+    ) -> Result<()> {
         params.validate()?;
+        require!(
+            !address_eq(&treasury_owner, &NOBODY),
+            QuernError::NoTreasury
+        );
+        self.guardian = guardian;
+        self.treasury_owner = treasury_owner;
         self.terms = Terms {
             demand_fee_lamports: params.demand_fee_lamports.into(),
             response_secs: params.response_secs.into(),

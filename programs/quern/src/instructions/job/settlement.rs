@@ -139,13 +139,15 @@ fn accrue_reward(
     }
     roll_epoch(emission, moment)?;
     let purse = book.find(emission.address(), &emission.reward_mint)?;
+    // What the provider's counter could not hold is not accrued either: a reward never blocks a payment.
+    let room_atoms = u64::MAX - provider.rewards_accrued_atoms.get();
     let reward_atoms = reward::accrue(
         fee_atoms,
         job.reward_rate_e9.get(),
         job.reward_weight_bps.get(),
         emission.cap_atoms.get(),
         emission.spent_atoms.get(),
-        book.purse(purse)?.free_atoms.get(),
+        book.purse(purse)?.free_atoms.get().min(room_atoms),
     );
     book.transfer((purse, Part::Free), (purse, Part::Reserved), reward_atoms)?;
     emission.spent_atoms = emission

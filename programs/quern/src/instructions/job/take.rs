@@ -47,7 +47,7 @@ impl TakeJob {
         require!(provider.active.get(), QuernError::ProviderInactive);
         job.require_state(JobState::Open)?;
         job.require_in_time(moment)?;
-        let is_own = address_eq(signer, &job.client) || address_eq(&provider.owner, &job.client);
+        let is_own = provider.is_party(&job.client) || address_eq(signer, &job.client);
         require!(!is_own, QuernError::OwnJob);
         let is_pinned = !address_eq(&job.pinned_provider, &NOBODY);
         require!(

@@ -79,9 +79,7 @@ pub fn handle_initialize(ctx: &mut Context<Initialize>, args: InitializeArgs) ->
     protocol.version = LAYOUT_VERSION;
     protocol.bump = bumps.0;
     protocol.authority = *accounts.authority.address();
-    protocol.guardian = args.guardian;
-    protocol.treasury_owner = args.treasury_owner;
-    protocol.apply(&args.params)?;
+    protocol.apply(args.guardian, args.treasury_owner, &args.params)?;
     accounts.emission.version = LAYOUT_VERSION;
     accounts.emission.bump = bumps.1;
 

@@ -35,9 +35,7 @@ pub fn handle_update_protocol(
 ) -> Result<()> {
     let at = Moment::read()?.now;
     let protocol = &mut ctx.accounts.protocol;
-    protocol.guardian = args.guardian;
-    protocol.treasury_owner = args.treasury_owner;
-    protocol.apply(&args.params)?;
+    protocol.apply(args.guardian, args.treasury_owner, &args.params)?;
 
     let changes = vec![changed(protocol)?];
     emit_event!(ctx, ProtocolUpdated { at, changes });

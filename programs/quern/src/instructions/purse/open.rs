@@ -17,8 +17,8 @@ use {
 #[event_cpi]
 #[derive(Accounts)]
 pub struct OpenPurse {
-    /// Who pays the rent.
-    #[account(mut)]
+    /// Who pays the rent; may be the owner, hence named twice. Only the System program debits it.
+    #[account(mut, unsafe(dup))]
     pub payer: Signer,
     /// Whose purse it becomes: any address, so nothing is checked.
     pub owner: UncheckedAccount,

@@ -1,0 +1,157 @@
+//! Amounts as people type them: whole tokens with decimals, read exactly, never through a floating-point number.
+
+use {
+    crate::error::{Error, Result},
+    clap::Args,
+};
+
+/// An amount of a mint, in tokens or in atoms.
+#[derive(Args, Clone, Debug)]
+#[group(required = true, multiple = false)]
+pub struct Amount {
+    /// Amount in whole tokens, for example 1.5
+    #[arg(long, value_name = "TOKENS")]
+    pub amount: Option<String>,
+    /// The same in atoms, the smallest unit of the mint
+    #[arg(long, value_name = "ATOMS")]
+    pub atoms: Option<u64>,
+}
+
+impl Amount {
+    /// In atoms of a mint with so many decimals.
+    ///
+    /// # Errors
+    /// `Usage` if the text is no amount, has more decimals than the mint or is too large.
+    pub fn in_atoms(&self, decimals: u8) -> Result<u64> {
+        match (&self.amount, self.atoms) {
+            (_, Some(atoms)) => Ok(atoms),
+            (Some(text), None) => parse(text, decimals),
+            (None, None) => Err(Error::Usage("name an amount with --amount or --atoms".to_owned())),
+        }
+    }
+}
+
+/// Reads an amount in whole tokens.
+///
+/// # Errors
+/// `Usage`, with what is wrong.
+pub fn parse(text: &str, decimals: u8) -> Result<u64> {
+    let bad = |why: String| Error::Usage(format!("`{text}` is no amount: {why}"));
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let is_number = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
+    if (whole.is_empty() && fraction.is_empty()) || !is_number(whole) || !is_number(fraction) {
+        return Err(bad("write digits and at most one point, for example 1.5".to_owned()));
+    }
+    let places = usize::from(decimals);
+    let significant = fraction.trim_end_matches('0');
+    if significant.len() > places {
+        return Err(bad(format!("this mint has {decimals} decimals")));
+    }
+    let too_large = || bad("it is too large".to_owned());
+    let digits = |part: &str| match part {
+        "" => Ok(0u128),
+        // 39 digits always fit into 128 bits after the leading zeroes are gone, 40 never do.
+        part => part.trim_start_matches('0').chars().try_fold(0u128, |sum, digit| {
+            sum.checked_mul(10)?.checked_add(u128::from(digit.to_digit(10)?))
+        }).ok_or_else(too_large),
+    };
+    let unit = 10u128.checked_pow(u32::from(decimals)).ok_or_else(too_large)?;
+    let padding = 10u128.checked_pow((places - significant.len()) as u32).ok_or_else(too_large)?;
+    let whole = digits(whole)?.checked_mul(unit).ok_or_else(too_large)?;
+    let fraction = digits(significant)?.checked_mul(padding).ok_or_else(too_large)?;
+    whole.checked_add(fraction).and_then(|atoms| u64::try_from(atoms).ok()).ok_or_else(too_large)
+}
+
+/// Shows atoms in whole tokens, with as many decimals as are not zero.
+pub fn show(atoms: u64, decimals: u8) -> String {
+    show_wide(u128::from(atoms), decimals)
+}
+
+/// As [`show`], for sums.
+pub fn show_wide(atoms: u128, decimals: u8) -> String {
+    let digits = format!("{atoms:0>width$}", width = usize::from(decimals) + 1);
+    let (whole, fraction) = digits.split_at(digits.len() - usize::from(decimals));
+    match fraction.trim_end_matches('0') {
+        "" => whole.to_owned(),
+        fraction => format!("{whole}.{fraction}"),
+    }
+}
+
+/// Reads a share of the whole: `2.5%`, or basis points with `--…-bps`.
+///
+/// # Errors
+/// What is wrong, for clap.
+pub fn parse_bps(text: &str) -> std::result::Result<u16, String> {
+    let atoms = match text.strip_suffix('%') {
+        Some(percent) => parse(percent.trim_end(), 2).map_err(|_| format!("`{text}` is no percentage with at most two decimals"))?,
+        None => text.parse().map_err(|_| format!("`{text}` is neither basis points (250) nor a percentage (2.5%)"))?,
+    };
+    u16::try_from(atoms).ok().filter(|bps| *bps <= 10_000).ok_or_else(|| format!("`{text}` is more than 100 %"))
+}
+
+/// Shows a share in percent.
+pub fn show_bps(bps: u32) -> String {
+    format!("{} %", show(u64::from(bps), 2))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn reads_exactly() {
+        for (text, decimals, atoms) in [
+            ("1.5", 6, 1_500_000),
+            ("0.000001", 6, 1),
+            ("1.500000000", 6, 1_500_000),
+            (".5", 1, 5),
+            ("5.", 0, 5),
+            ("007", 0, 7),
+            ("0", 9, 0),
+            ("18446744073709551615", 0, u64::MAX),
+            ("18446744073709.551615", 6, u64::MAX),
+            // Floats would give 1.1 -> 1.1000000000000001 and 0.3 -> 0.30000000000000004.
+            ("1.1", 18, 1_100_000_000_000_000_000),
+            ("0.3", 17, 30_000_000_000_000_000),
+        ] {
+            assert_eq!(parse(text, decimals).unwrap(), atoms, "{text}");
+        }
+    }
+
+    #[test]
+    fn refuses_everything_else() {
+        let huge = "9".repeat(200);
+        for (text, decimals) in [
+            ("", 6), (".", 6), ("-1", 6), ("+1", 6), ("1,5", 6), ("1.2.3", 6), ("1e6", 6), ("1_000", 6), (" 1", 6), ("٣", 6),
+            ("0.0000001", 6), ("0.1", 0), ("18446744073709551616", 0), ("18446744073709.551616", 6), (&huge, 0), ("1", 255), ("NaN", 6),
+        ] {
+            let refused = parse(text, decimals).unwrap_err();
+            assert!(matches!(refused, Error::Usage(_)), "{text}");
+        }
+    }
+
+    #[test]
+    fn shows_what_it_reads() {
+        for decimals in [0u8, 1, 6, 9, 19] {
+            for atoms in [0, 1, 9, 10, 99, 1_000_000, 1_234_567, u64::MAX - 1, u64::MAX] {
+                assert_eq!(parse(&show(atoms, decimals), decimals).unwrap(), atoms);
+            }
+        }
+        assert_eq!(show(1_500_000, 6), "1.5");
+        assert_eq!(show(5, 6), "0.000005");
+        assert_eq!(show(2_000_000, 6), "2");
+    }
+
+    #[test]
+    fn shares_in_percent_or_basis_points() {
+        assert_eq!(parse_bps("250"), Ok(250));
+        assert_eq!(parse_bps("2.5%"), Ok(250));
+        assert_eq!(parse_bps("100%"), Ok(10_000));
+        for text in ["", "%", "101%", "10001", "2.555%", "-1", "two"] {
+            assert!(parse_bps(text).is_err(), "{text}");
+        }
+        assert_eq!(show_bps(250), "2.5 %");
+    }
+}

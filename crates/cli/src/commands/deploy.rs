@@ -1,0 +1,199 @@
+//! `quern deploy`: the on-chain program, by the upgradeable loader.
+
+use {
+    crate::{
+        context::{Context, keypair},
+        data,
+        error::{Error, Result},
+        output::{Fields, Format},
+        progress,
+    },
+    quern_client::{
+        ClientError, Keypair, Pubkey, Signer, config, quern,
+        deploy::{self, Deployment, Kind, Plan, Program, Progress},
+    },
+    std::{
+        io::{IsTerminal, Write},
+        ops::ControlFlow,
+        path::PathBuf,
+    },
+};
+
+/// What to deploy.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:
+  quern deploy --url devnet --program-keypair quern-keypair.json --plan       what it costs
+  quern deploy --url devnet --program-keypair quern-keypair.json              deploy, or go on after an interruption
+  quern deploy --url devnet --program-id PROGRAM                              upgrade
+
+Whoever holds the upgrade authority can change the rules. Hand it to a multisig with `solana program set-upgrade-authority`,
+or give it up with --final there, before others trust the program with money.")]
+pub struct Args {
+    /// The built program
+    #[arg(long, default_value = "target/deploy/quern.so", value_name = "FILE")]
+    program_so: PathBuf,
+    /// The program's keypair; needed for its first deployment
+    #[arg(long, value_name = "KEYPAIR", conflicts_with = "program_id")]
+    program_keypair: Option<String>,
+    /// The program's address, to upgrade it
+    #[arg(long, value_name = "ADDRESS")]
+    program_id: Option<Pubkey>,
+    /// Who may upgrade it [default: the wallet]
+    #[arg(long, value_name = "KEYPAIR")]
+    upgrade_authority: Option<String>,
+    /// Keypair of the buffer that collects the code; made if missing, and needed to go on after an interruption
+    #[arg(long, default_value = "target/deploy/quern-buffer.json", value_name = "FILE")]
+    buffer: PathBuf,
+    /// Room for later versions, in bytes [default: the file's length]
+    #[arg(long, value_name = "BYTES")]
+    max_len: Option<usize>,
+    /// Only say what it would do and cost
+    #[arg(long)]
+    plan: bool,
+    /// Don't ask
+    #[arg(long, short = 'y')]
+    yes: bool,
+}
+
+/// Runs it.
+pub async fn run(context: &Context, args: Args) -> Result<()> {
+    let elf = data::read(&args.program_so).map_err(|error| {
+        Error::Other(format!("{error}; build the program with `cargo xtask build-program`"))
+    })?;
+    let wallet = context.wallet()?;
+    let authority = args.upgrade_authority.as_deref().map(keypair).transpose()?;
+    let program_keypair = program_keypair(context, &args)?;
+    let program = match (&program_keypair, args.program_id) {
+        (Some(keypair), _) => Program::Keypair(keypair),
+        (None, Some(address)) => Program::Existing(address),
+        (None, None) => {
+            return Err(Error::Usage("name the program with --program-keypair (first deployment) or --program-id (upgrade)".to_owned()));
+        }
+    };
+    if program.address() != quern::ID {
+        return Err(Error::Other(format!(
+            "this build of Quern belongs to the address {} and would not work at {}; set the address in `declare_id!` and build again",
+            quern::ID,
+            program.address()
+        )));
+    }
+    let buffer = deploy::buffer_keypair(&args.buffer)?;
+    let deployment = Deployment {
+        payer: &wallet,
+        authority: authority.as_ref().unwrap_or(&wallet),
+        program,
+        buffer: &buffer,
+        elf: &elf,
+        max_bytes: args.max_len,
+    };
+    let plan = progress::during("looking at what is there", deploy::plan(&context.sender, &deployment)).await?;
+    if args.plan || plan.kind == Kind::UpToDate {
+        plan_fields(&plan, elf.len()).print(context.format);
+        return Ok(());
+    }
+    if context.format == Format::Table {
+        plan_fields(&plan, elf.len()).print(Format::Table);
+    }
+    if !args.yes && !confirmed(&context.url)? {
+        return Err(Error::Other("nothing was deployed".to_owned()));
+    }
+    go(context, &deployment, &plan).await
+}
+
+/// The keypair that was named; on a local cluster, if nothing was, the public one for tests.
+fn program_keypair(context: &Context, args: &Args) -> Result<Option<Keypair>> {
+    if let Some(source) = &args.program_keypair {
+        return keypair(source).map(Some);
+    }
+    #[cfg(feature = "localnet")]
+    if args.program_id.is_none() && config::is_local(&context.url) {
+        return Ok(Some(quern_localnet::program_keypair()?));
+    }
+    let _ = config::is_local(&context.url);
+    Ok(None)
+}
+
+/// Asks a person; where nobody can be asked, `--yes` has to be there.
+fn confirmed(url: &str) -> Result<bool> {
+    if config::is_local(url) {
+        return Ok(true);
+    }
+    if !std::io::stdin().is_terminal() {
+        return Err(Error::Usage("nobody can be asked here; pass --yes to deploy without asking".to_owned()));
+    }
+    eprint!("Deploy to {url}? [y/N] ");
+    let _ = std::io::stderr().flush();
+    let mut answer = String::new();
+    std::io::stdin().read_line(&mut answer).map_err(|error| Error::Other(error.to_string()))?;
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+}
+
+async fn go(context: &Context, deployment: &Deployment<'_>, plan: &Plan) -> Result<()> {
+    let bar = progress::bar(plan.pieces as u64, "writing");
+    let stopped = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let listener = {
+        let stopped = std::sync::Arc::clone(&stopped);
+        tokio::spawn(async move {
+            if tokio::signal::ctrl_c().await.is_ok() {
+                stopped.store(true, std::sync::atomic::Ordering::SeqCst);
+            }
+        })
+    };
+    let mut watch = |step| {
+        match step {
+            Progress::BufferReady => bar.set_message("writing"),
+            Progress::Written { done, .. } => bar.set_position(done as u64),
+            Progress::Deploying => bar.set_message("deploying"),
+            Progress::Verified => bar.set_message("verified"),
+        }
+        match stopped.load(std::sync::atomic::Ordering::SeqCst) {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
+        }
+    };
+    let result = deploy::run(&context.sender, deployment, &mut watch).await;
+    listener.abort();
+    bar.finish_and_clear();
+    let report = result.map_err(|error| match error {
+        ClientError::Lamports { .. } | ClientError::Stopped | ClientError::Deploy(_) => Error::from(error),
+        // What is written stays written.
+        error => Error::Other(format!("{error}; run the same again to go on where it stopped")),
+    })?;
+    Fields::new()
+        .text("program", report.program)
+        .text("done", kind_name(report.kind))
+        .with("pieces_written", report.written)
+        .maybe("slot", report.slot)
+        .with("verified", true)
+        .text("upgrade_authority", deployment.authority.pubkey())
+        .text("note", "whoever holds the upgrade authority can change the rules; hand it to a multisig or give it up")
+        .print(context.format);
+    Ok(())
+}
+
+fn kind_name(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Fresh => "deployed",
+        Kind::Upgrade => "upgraded",
+        Kind::UpToDate => "nothing: this very code runs already",
+    }
+}
+
+fn plan_fields(plan: &Plan, bytes: usize) -> Fields {
+    let sol = |lamports: u64| format!("{} SOL", crate::amount::show(lamports, 9));
+    let what = match plan.kind {
+        Kind::Fresh => "first deployment",
+        Kind::Upgrade => "upgrade",
+        Kind::UpToDate => "nothing: this very code runs already",
+    };
+    Fields::new()
+        .text("program", plan.program)
+        .text("plan", what)
+        .with("bytes", bytes)
+        .text("buffer", plan.buffer)
+        .text("pieces_left", format!("{} of {}", plan.pieces_left, plan.pieces))
+        .text("rent_that_stays", sol(plan.rent_lamports))
+        .text("fees", sol(plan.fee_lamports))
+        .text("comes_back", sol(plan.refund_lamports))
+        .text("needed_at_first", sol(plan.needs_lamports))
+}

@@ -1,0 +1,192 @@
+//! `quern job`: buy compute.
+
+mod create;
+mod show;
+
+use {
+    crate::{
+        amount::{parse, parse_bps},
+        context::Context,
+        error::{Error, Result},
+        output::Fields,
+    },
+    clap::{Subcommand, ValueEnum},
+    quern_client::{
+        Keypair, Pubkey, Signer, accounts, flows, instructions,
+        quern::{
+            instructions::ResolveArgs,
+            state::{Assurance, Job, JobState},
+        },
+    },
+};
+
+/// What to do with jobs.
+#[derive(Subcommand)]
+pub enum Command {
+    /// Create a job and lock its price
+    #[command(after_help = "Examples:
+  quern job create --mint MINT --model MODEL --input images.bin --publish-dir out --price 0.5
+  quern job create --mint MINT --kind training --milestones 3 --price 10 --bond 5 --arbiter ARBITER \\
+      --input-uri https://example.com/data.qten --work 12h --review 2d")]
+    Create(Box<create::Args>),
+    /// Show a live job
+    #[command(after_help = "Example:
+  quern job show JOB")]
+    Show {
+        /// The job
+        job: Pubkey,
+    },
+    /// List live jobs
+    #[command(after_help = "Example:
+  quern job list --state open --output json")]
+    List(show::ListArgs),
+    /// Accept a milestone at once and have it paid (accepted jobs; the client signs)
+    #[command(after_help = "Example:
+  quern job accept JOB")]
+    Accept {
+        /// The job
+        job: Pubkey,
+    },
+    /// Cancel a job that nobody has taken and release its price (the client signs)
+    #[command(after_help = "Example:
+  quern job cancel JOB")]
+    Cancel {
+        /// The job
+        job: Pubkey,
+    },
+    /// Reject a milestone and call the arbiter (accepted jobs; the client signs and puts a deposit down)
+    #[command(after_help = "Example:
+  quern job reject JOB --reason 'the loss has not gone down'")]
+    Reject {
+        /// The job
+        job: Pubkey,
+        /// Why, at most 200 bytes, for everybody to read
+        #[arg(long)]
+        reason: String,
+    },
+    /// Decide about a rejected milestone (the arbiter signs)
+    #[command(after_help = "Example:
+  quern job resolve JOB --provider-share 60% --penalty 0.5")]
+    Resolve {
+        /// The job
+        job: Pubkey,
+        /// The provider's share of the price; at least one half means that it prevails
+        #[arg(long, value_parser = parse_bps, value_name = "SHARE")]
+        provider_share: u16,
+        /// What the client gets of the provider's bond, in tokens
+        #[arg(long, default_value = "0", value_name = "TOKENS")]
+        penalty: String,
+    },
+    /// End a wait whose deadline has passed (anybody may)
+    #[command(after_help = "Example:
+  quern job expire JOB")]
+    Expire {
+        /// The job
+        job: Pubkey,
+    },
+    /// Have a milestone paid that nobody refuted in time (the provider; after the grace time anybody)
+    #[command(after_help = "Example:
+  quern job finalize JOB")]
+    Finalize {
+        /// The job
+        job: Pubkey,
+    },
+}
+
+/// Kinds of work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Kind {
+    /// Running a model.
+    Inference,
+    /// Adapting a model.
+    FineTuning,
+    /// Training from scratch.
+    Training,
+}
+
+/// What a result is worth as evidence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Level {
+    /// A wrong result can be convicted on chain; needs a sealed model.
+    Refereed,
+    /// The client accepts, or stays silent.
+    Accepted,
+}
+
+/// Runs it.
+pub async fn run(context: &Context, command: Command) -> Result<()> {
+    match command {
+        Command::Create(args) => create::run(context, *args).await,
+        Command::Show { job } => show::one(context, &job).await,
+        Command::List(args) => show::list(context, args).await,
+        Command::Accept { job } => {
+            let (wallet, live) = party(context, &job, |job| job.client, "client").await?;
+            require_accepted(&live)?;
+            let all = flows::accept(context.rpc(), &job).await?;
+            ended(context, &job, &wallet, &all, "accepted").await
+        }
+        Command::Cancel { job } => {
+            let (wallet, live) = party(context, &job, |job| job.client, "client").await?;
+            if live.state != JobState::Open as u8 {
+                return Err(Error::Other(format!("the job {job} has been taken, so it cannot be cancelled; it ends by its deadlines (see `quern job show`)")));
+            }
+            ended(context, &job, &wallet, &[instructions::cancel_job(&live)], "cancelled").await
+        }
+        Command::Reject { job, reason } => {
+            let (wallet, live) = party(context, &job, |job| job.client, "client").await?;
+            require_accepted(&live)?;
+            ended(context, &job, &wallet, &[instructions::reject(&live, reason)], "rejected").await
+        }
+        Command::Resolve { job, provider_share, penalty } => {
+            let (wallet, live) = party(context, &job, |job| job.arbiter, "arbiter").await?;
+            let decimals = context.mint(&live.mint).await?.decimals;
+            let args = ResolveArgs { provider_share_bps: provider_share, penalty_atoms: parse(&penalty, decimals)? };
+            let all = flows::resolve(context.rpc(), &job, args).await?;
+            ended(context, &job, &wallet, &all, "resolved").await
+        }
+        Command::Expire { job } => {
+            context.job(&job).await?;
+            let wallet = context.wallet()?;
+            let all = flows::expire(context.rpc(), &wallet.pubkey(), &job).await?;
+            ended(context, &job, &wallet, &all, "expired").await
+        }
+        Command::Finalize { job } => {
+            context.job(&job).await?;
+            let wallet = context.wallet()?;
+            let all = flows::finalize(context.rpc(), &wallet.pubkey(), &job).await?;
+            ended(context, &job, &wallet, &all, "finalized").await
+        }
+    }
+}
+
+/// The wallet and the job, if the wallet is who may do this.
+async fn party(context: &Context, address: &Pubkey, who: impl Fn(&Job) -> Pubkey, role: &str) -> Result<(Keypair, Job)> {
+    let job = context.job(address).await?;
+    let wallet = context.wallet()?;
+    let expected = who(&job);
+    if expected == instructions::NOBODY {
+        return Err(Error::Other(format!("the job {address} has no {role}")));
+    }
+    if expected != wallet.pubkey() {
+        return Err(Error::Other(format!("only the job's {role} {expected} may do this; pass its keypair with --keypair (this one is {})", wallet.pubkey())));
+    }
+    Ok((wallet, job))
+}
+
+fn require_accepted(job: &Job) -> Result<()> {
+    if job.assurance == Assurance::Accepted as u8 {
+        return Ok(());
+    }
+    Err(Error::Other("this is a refereed job: it is neither accepted nor rejected by hand; it is paid by `quern job finalize` after its review unless somebody proves it wrong".to_owned()))
+}
+
+/// Sends, and says what has become of the job.
+async fn ended(context: &Context, address: &Pubkey, wallet: &Keypair, all: &[quern_client::Instruction], done: &str) -> Result<()> {
+    let receipts = context.send(all, &[wallet]).await?;
+    // The transaction stands whatever this says.
+    let now = accounts::fetch_optional::<Job>(context.rpc(), address).await.ok().flatten();
+    let state = now.map_or("ended", |job| show::state_name(job.state));
+    let fields = Fields::new().text("job", address).text("done", done).text("state", state);
+    crate::context::with_signatures(fields, &receipts).print(context.format);
+    Ok(())
+}

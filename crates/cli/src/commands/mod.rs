@@ -1,0 +1,14 @@
+//! One file a command.
+
+pub mod claim;
+pub mod deploy;
+pub mod emission;
+pub mod job;
+pub mod leaderboard;
+#[cfg(feature = "localnet")]
+pub mod localnet;
+pub mod mint;
+pub mod model;
+pub mod protocol;
+pub mod provider;
+pub mod purse;

@@ -1,0 +1,78 @@
+//! Inputs and weights: read from files, fetched from where they are published, compared with their roots.
+
+use {
+    crate::{
+        context::Context,
+        error::{Error, Result},
+        progress,
+    },
+    quern_client::{ClientError, Pubkey, accounts, accounts::ModelAccount, config},
+    quern_node::{FetchLimits, Fetcher, data, uris},
+    quern_proof::{Tensor, file, program::Program},
+    std::path::{Path, PathBuf},
+};
+
+/// A fetcher that follows `file` URIs into these folders; on a local cluster, where everybody is oneself, into all.
+pub fn fetcher(context: &Context, allowed: &[PathBuf]) -> Fetcher {
+    let mut limits = FetchLimits { file_roots: allowed.to_vec(), ..FetchLimits::default() };
+    if config::is_local(&context.url) {
+        limits.file_roots.push(PathBuf::from("/"));
+    }
+    Fetcher::new(limits)
+}
+
+/// The tensors in several files, each a tensor or a bundle, one after the other.
+///
+/// # Errors
+/// `File`, naming the one that cannot be read.
+pub fn read_tensors(paths: &[PathBuf]) -> Result<Vec<Tensor>> {
+    let mut tensors = Vec::new();
+    for path in paths {
+        let bytes = std::fs::read(path).map_err(|error| Error::file(path, error))?;
+        let found = file::decode_bundle(&bytes).map_err(|error| Error::file(path, error))?;
+        if found.is_empty() {
+            return Err(Error::file(path, "it holds no tensor"));
+        }
+        tensors.extend(found);
+    }
+    Ok(tensors)
+}
+
+/// A model with its tensor program.
+///
+/// # Errors
+/// `NotSetUp` where there is no Quern, otherwise that there is no such model.
+pub async fn model(context: &Context, address: &Pubkey) -> Result<ModelAccount> {
+    match accounts::model(context.rpc(), address).await {
+        Err(ClientError::NotFound { .. }) => {
+            context.protocol().await?;
+            Err(Error::Other(format!("there is no model at {address} on this cluster; check the address and --url")))
+        }
+        known => Ok(known?),
+    }
+}
+
+/// Fetches a sealed model's weights and compares them with the sealed roots.
+///
+/// # Errors
+/// That they cannot be found, fetched or are others.
+pub async fn check_weights(context: &Context, model: &ModelAccount, program: &Program<'_>, allowed: &[PathBuf]) -> Result<()> {
+    let check = async {
+        let uri = uris::model_uri(context.rpc(), &model.address, &model.model).await?;
+        let expected = data::weights_bytes(program)?;
+        let bytes = fetcher(context, allowed).fetch(&uri, Some(expected)).await?;
+        data::checked_weights(program, &bytes)?;
+        Ok::<_, quern_node::NodeError>(())
+    };
+    progress::during("checking the model's weights", check).await.map_err(|error| {
+        Error::Other(format!("the model's published weights could not be checked: {error}; without them nobody can serve the job (--skip-weights-check goes on regardless)"))
+    })
+}
+
+/// Reads a whole file.
+///
+/// # Errors
+/// `File`.
+pub fn read(path: &Path) -> Result<Vec<u8>> {
+    std::fs::read(path).map_err(|error| Error::file(path, error))
+}

@@ -1,0 +1,68 @@
+//! What can go wrong, each as one sentence.
+
+use {
+    quern_client::{ClientError, Pubkey},
+    std::path::PathBuf,
+};
+
+/// The result of everything in this crate.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Everything that a command can fail with.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The chain, or the way to it.
+    #[error("{0}")]
+    Client(#[from] ClientError),
+    /// The provider agent, or data.
+    #[error("{0}")]
+    Node(#[from] quern_node::NodeError),
+    /// A tensor program or tensors.
+    #[error("{0}")]
+    Proof(#[from] quern_proof::Error),
+    /// The local network.
+    #[cfg(feature = "localnet")]
+    #[error("{0}")]
+    LocalNet(#[from] quern_localnet::LocalNetError),
+    /// A command line that parses but makes no sense.
+    #[error("{0}")]
+    Usage(String),
+    /// No Quern on the cluster.
+    #[error("Quern isn't set up on this cluster ({url}): there is no protocol account; check --url, or run `quern deploy` and `quern protocol init`")]
+    NotSetUp {
+        /// The cluster.
+        url: String,
+    },
+    /// A job that has ended.
+    #[error("there is no job at {0} on this cluster: it has ended, or never was; what became of it is known to an indexer")]
+    JobClosed(Pubkey),
+    /// A file.
+    #[error("cannot use {path}: {why}", path = path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        why: String,
+    },
+    /// The indexer.
+    #[error("{0}")]
+    Indexer(String),
+    /// Everything else that is the user's to decide.
+    #[error("{0}")]
+    Other(String),
+}
+
+impl Error {
+    /// 2 for a wrong command line, 1 for everything else.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Usage(_) => 2,
+            _ => 1,
+        }
+    }
+
+    /// A file that cannot be used.
+    pub fn file(path: &std::path::Path, why: impl std::fmt::Display) -> Self {
+        Self::File { path: path.to_owned(), why: why.to_string() }
+    }
+}

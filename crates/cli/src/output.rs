@@ -1,0 +1,140 @@
+//! Results as a table for people or as JSON for programs. Texts from the chain are shown without control characters: anybody
+//! can write them.
+
+use {
+    clap::ValueEnum,
+    comfy_table::{ContentArrangement, Table, presets},
+    serde_json::{Map, Value},
+    std::io::Write,
+};
+
+/// How results are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people.
+    #[default]
+    Table,
+    /// For programs.
+    Json,
+}
+
+/// One thing with named fields, in order.
+#[derive(Clone, Debug, Default)]
+pub struct Fields(Vec<(&'static str, Value)>);
+
+impl Fields {
+    /// Nothing yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// With one more field.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: impl Into<Value>) -> Self {
+        self.0.push((name, value.into()));
+        self
+    }
+
+    /// With one more field, shown by its `Display`.
+    #[must_use]
+    pub fn text(self, name: &'static str, value: impl ToString) -> Self {
+        self.with(name, value.to_string())
+    }
+
+    /// With one more field, if there is a value.
+    #[must_use]
+    pub fn maybe(self, name: &'static str, value: Option<impl ToString>) -> Self {
+        match value {
+            Some(value) => self.text(name, value),
+            None => self,
+        }
+    }
+
+    fn json(&self) -> Value {
+        Value::Object(self.0.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect::<Map<_, _>>())
+    }
+
+    /// Writes it.
+    pub fn print(&self, format: Format) {
+        match format {
+            Format::Json => write(&pretty(&self.json())),
+            Format::Table => {
+                let mut table = empty_table();
+                for (name, value) in &self.0 {
+                    table.add_row([name.replace('_', " "), cell(value)]);
+                }
+                write(&table.to_string());
+            }
+        }
+    }
+}
+
+/// Writes several things with the same fields; `nothing` is said where there are none.
+pub fn print_list(format: Format, list: &[Fields], nothing: &str) {
+    match format {
+        Format::Json => write(&pretty(&Value::Array(list.iter().map(Fields::json).collect()))),
+        Format::Table => {
+            let Some(first) = list.first() else {
+                write(nothing);
+                return;
+            };
+            let mut table = empty_table();
+            table.load_preset(presets::UTF8_HORIZONTAL_ONLY);
+            table.set_header(first.0.iter().map(|(name, _)| name.replace('_', " ")));
+            for item in list {
+                table.add_row(item.0.iter().map(|(_, value)| cell(value)));
+            }
+            write(&table.to_string());
+        }
+    }
+}
+
+/// Writes what an API answered, as it is.
+pub fn print_json(value: &Value) {
+    write(&pretty(value));
+}
+
+fn empty_table() -> Table {
+    let mut table = Table::new();
+    table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+    table
+}
+
+fn pretty(value: &Value) -> String {
+    serde_json::to_string_pretty(value).unwrap_or_default()
+}
+
+fn cell(value: &Value) -> String {
+    match value {
+        Value::String(text) => one_line(text),
+        Value::Null => "-".to_owned(),
+        other => one_line(&other.to_string()),
+    }
+}
+
+/// A text without line breaks and control characters.
+pub fn one_line(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+/// Writes to standard output; a reader that went away is no error.
+fn write(text: &str) {
+    let _ = writeln!(std::io::stdout().lock(), "{text}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strangers_texts_cannot_move_the_cursor() {
+        assert_eq!(one_line("a\u{1b}[2J\nb"), "a [2J b");
+        assert_eq!(cell(&Value::from("x\ty")), "x y");
+    }
+
+    #[test]
+    fn json_keeps_types() {
+        let fields = Fields::new().with("n", 5).text("address", "abc").maybe("none", None::<&str>);
+        assert_eq!(fields.json().to_string(), r#"{"n":5,"address":"abc"}"#);
+    }
+}

@@ -1,0 +1,305 @@
+//! The command line against bad input of every kind: one clear sentence, the right exit code, never a panic. Nothing here
+//! needs a network: where a cluster has to answer, a small server does.
+
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use {
+    serde_json::{Value, json},
+    std::{
+        io::{BufRead, BufReader, Read, Write},
+        net::{TcpListener, TcpStream},
+        path::Path,
+        process::{Command, Output, Stdio},
+    },
+};
+
+const ADDRESS: &str = "11111111111111111111111111111112";
+/// Nobody listens there.
+const NOWHERE: &str = "http://127.0.0.1:1";
+
+/// Runs `quern` with a home of its own, so that no configuration of this machine plays a part.
+fn quern(home: &Path, args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_quern"))
+        .args(args)
+        .env_clear()
+        .env("HOME", home)
+        .current_dir(home)
+        .stdin(Stdio::null())
+        .output()
+        .unwrap()
+}
+
+/// Runs it and expects one sentence with these words.
+fn refused(home: &Path, args: &[&str], code: i32, words: &[&str]) {
+    let output = quern(home, args);
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(code), "{args:?}: {stderr}");
+    assert!(!stderr.contains("panicked"), "{args:?}: {stderr}");
+    assert!(stderr.starts_with("error: "), "{args:?}: {stderr}");
+    assert!(!stderr.contains('\u{1b}'), "colour without a terminal: {args:?}: {stderr}");
+    if code == 1 {
+        assert_eq!(stderr.trim_end().lines().count(), 1, "{args:?}: {stderr}");
+    }
+    for word in words {
+        assert!(stderr.contains(word), "{args:?} does not say `{word}`: {stderr}");
+    }
+}
+
+/// A home with a wallet.
+fn home() -> tempfile::TempDir {
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path().join(".config/solana/id.json");
+    quern_client::config::write_keypair(&path, &quern_client::Keypair::new()).unwrap();
+    home
+}
+
+/// A server that answers every request with what `answer` makes of its JSON body (or of nothing); returns its URL.
+fn serve(answer: impl Fn(&Value) -> String + Send + 'static) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let _ = respond(stream.unwrap(), &answer);
+        }
+    });
+    url
+}
+
+fn respond(stream: TcpStream, answer: &impl Fn(&Value) -> String) -> std::io::Result<()> {
+    let mut reader = BufReader::new(stream.try_clone()?);
+    let mut length = 0;
+    loop {
+        let mut line = String::new();
+        if reader.read_line(&mut line)? == 0 || line.trim().is_empty() {
+            break;
+        }
+        if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
+            length = value.trim().parse().unwrap_or(0);
+        }
+    }
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body)?;
+    let text = answer(&serde_json::from_slice(&body).unwrap_or_default());
+    write!(&stream, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{text}", text.len())
+}
+
+/// A cluster on which only these accounts exist: address and base64 data, owned by the program.
+fn cluster(accounts: Vec<(String, String)>) -> String {
+    serve(move |request| {
+        let account = |address: &Value| match accounts.iter().find(|(known, _)| address == known) {
+            Some((_, data)) => json!({
+                "lamports": 1_000_000, "owner": quern_client::quern::ID.to_string(), "data": [data, "base64"],
+                "executable": false, "rentEpoch": 0, "space": 0,
+            }),
+            None => Value::Null,
+        };
+        let context = json!({ "slot": 1, "apiVersion": "2.0.0" });
+        let result = match request["method"].as_str() {
+            Some("getAccountInfo") => json!({ "context": context, "value": account(&request["params"][0]) }),
+            Some("getMultipleAccounts") => {
+                let values: Vec<Value> = request["params"][0].as_array().unwrap().iter().map(account).collect();
+                json!({ "context": context, "value": values })
+            }
+            Some("getProgramAccounts") => json!([]),
+            Some("getBalance") => json!({ "context": context, "value": 0 }),
+            Some("getVersion") => json!({ "solana-core": "2.0.0", "feature-set": 1 }),
+            other => panic!("unexpected request {other:?}"),
+        };
+        json!({ "jsonrpc": "2.0", "id": request["id"], "result": result }).to_string()
+    })
+}
+
+/// A cluster with an empty Quern.
+fn empty_quern() -> String {
+    use quern_client::{addresses, quern::state::{LAYOUT_VERSION, Protocol}};
+    let protocol = Protocol { version: LAYOUT_VERSION, ..bytemuck::Zeroable::zeroed() };
+    let data = [<Protocol as anchor_lang::Discriminator>::DISCRIMINATOR, bytemuck::bytes_of(&protocol)].concat();
+    cluster(vec![(addresses::protocol().to_string(), base64(&data))])
+}
+
+fn base64(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let digit = |value: u32| char::from(DIGITS[(value & 63) as usize]);
+    bytes
+        .chunks(3)
+        .map(|chunk| {
+            let word = chunk.iter().fold(0u32, |word, byte| word << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
+            let text: String = (0..4).map(|at| digit(word >> (18 - 6 * at))).collect();
+            format!("{:=<4}", &text[..=chunk.len()])
+        })
+        .collect()
+}
+
+#[test]
+fn wrong_command_lines_exit_with_2() {
+    let home = home();
+    let home = home.path();
+    for args in [
+        &["nonsense"][..],
+        &["job"],
+        &["job", "show"],
+        &["job", "show", "not-an-address"],
+        &["job", "create", "--mint", ADDRESS],
+        &["job", "create", "--mint", ADDRESS, "--price", "1", "--price-atoms", "1"],
+        &["job", "create", "--mint", ADDRESS, "--price", "1", "--milestones", "0"],
+        &["job", "create", "--mint", ADDRESS, "--price", "1", "--milestones", "256"],
+        &["job", "create", "--mint", ADDRESS, "--price", "1", "--work", "soon"],
+        &["job", "create", "--mint", ADDRESS, "--price", "1", "--input", "x"],
+        &["job", "resolve", ADDRESS, "--provider-share", "101%"],
+        &["purse", "deposit", "--mint", ADDRESS],
+        &["purse", "deposit", "--mint", ADDRESS, "--amount", "1", "--atoms", "1"],
+        &["purse", "deposit", "--mint", ADDRESS, "--atoms", "-1"],
+        &["purse", "deposit", "--mint", ADDRESS, "--atoms", "18446744073709551616"],
+        &["protocol", "init", "--fee", "lots"],
+        &["provider", "run", "--publish-dir", "x", "--weights", "nonsense"],
+        &["provider", "run", "--publish-dir", "x", "--min-price", "1"],
+        &["leaderboard", "--window", "1y"],
+        &["purse", "show", "--output", "xml"],
+        &["purse", "show", "--commitment", "hopeful"],
+        &["claim", "--owner", ADDRESS],
+    ] {
+        let output = quern(home, args);
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {stderr}");
+        assert!(!stderr.contains("panicked") && !stderr.is_empty(), "{args:?}: {stderr}");
+    }
+    assert_eq!(quern(home, &[]).status.code(), Some(2));
+    assert_eq!(quern(home, &["--help"]).status.code(), Some(0));
+    assert_eq!(quern(home, &["--version"]).status.code(), Some(0));
+}
+
+#[test]
+fn wallets_and_configurations_that_cannot_be_read() {
+    let home = home();
+    let home = home.path();
+    let file = |name: &str, text: &str| {
+        std::fs::write(home.join(name), text).unwrap();
+        name.to_owned()
+    };
+    let deposit = ["purse", "open", "--mint", ADDRESS, "-u", NOWHERE];
+    let with = |key: &str, words: &[&str]| refused(home, &[&deposit[..], &["-k", key]].concat(), 1, words);
+    with("missing.json", &["missing.json", "solana-keygen new"]);
+    with(&file("garbage.json", "{\"a\":"), &["garbage.json", "no JSON list"]);
+    with(&file("short.json", "[1,2,3]"), &["3 bytes instead of 64"]);
+    with(&file("zero.json", &format!("{:?}", [7; 64])), &["public half"]);
+    with("usb://ledger", &["hardware wallet", "--keypair"]);
+    with("ASK", &["seed phrase"]);
+    with("-", &["standard input"]);
+    with(".", &["keypair file"]);
+
+    let show = ["purse", "show", "--owner", ADDRESS];
+    refused(home, &[&show[..], &["-C", "missing.yml"]].concat(), 1, &["missing.yml"]);
+    let config = file("bad.yml", "commitment: hopeful\n");
+    refused(home, &[&show[..], &["-C", &config]].concat(), 1, &["hopeful"]);
+    refused(home, &[&show[..], &["-u", "mainet"]].concat(), 1, &["mainet", "devnet"]);
+}
+
+#[test]
+fn clusters_that_do_not_answer_or_have_no_quern() {
+    let home = home();
+    let home = home.path();
+    let commands: [&[&str]; 14] = [
+        &["purse", "show"],
+        &["purse", "deposit", "--mint", ADDRESS, "--amount", "1"],
+        &["purse", "withdraw", "--mint", ADDRESS, "--amount", "1"],
+        &["protocol", "show"],
+        &["mint", "show", ADDRESS],
+        &["mint", "list"],
+        &["emission", "show"],
+        &["model", "show", ADDRESS],
+        &["job", "show", ADDRESS],
+        &["job", "list"],
+        &["job", "accept", ADDRESS],
+        &["job", "create", "--mint", ADDRESS, "--price", "1"],
+        &["claim", "--dry-run"],
+        &["provider", "run", "--publish-dir", "out"],
+    ];
+    let (empty, garbage) = (cluster(Vec::new()), serve(|_| "garbage".to_owned()));
+    for command in commands {
+        refused(home, &[command, &["-u", NOWHERE]].concat(), 1, &["cannot reach the cluster", "127.0.0.1:1"]);
+        refused(home, &[command, &["-u", &empty]].concat(), 1, &["Quern isn't set up on this cluster", &empty]);
+        refused(home, &[command, &["-u", &garbage]].concat(), 1, &["cluster"]);
+    }
+}
+
+#[test]
+fn things_that_are_not_on_the_cluster() {
+    let home = home();
+    let home = home.path();
+    let url = empty_quern();
+    let on = |command: &[&str], words: &[&str]| refused(home, &[command, &["-u", &url]].concat(), 1, words);
+    on(&["job", "show", ADDRESS], &["no job", "ended"]);
+    on(&["job", "cancel", ADDRESS], &["no job", "ended"]);
+    on(&["job", "finalize", ADDRESS], &["no job", "ended"]);
+    on(&["model", "show", ADDRESS], &["no model"]);
+    on(&["mint", "show", ADDRESS], &["not registered"]);
+    on(&["mint", "register", ADDRESS], &["no token mint"]);
+    on(&["purse", "deposit", "--mint", ADDRESS, "--amount", "1"], &["not registered"]);
+    on(&["job", "create", "--mint", ADDRESS, "--price", "1"], &["not registered"]);
+    on(&["provider", "show"], &["not registered as a provider"]);
+    on(&["provider", "run", "--publish-dir", "out"], &["not registered as a provider"]);
+    on(&["claim"], &["nothing to claim"]);
+    on(&["protocol", "init"], &["set up", "already"]);
+
+    let output = quern(home, &["job", "list", "-u", &url]);
+    assert!(output.status.success());
+    assert_eq!(String::from_utf8(output.stdout).unwrap().trim(), "No live job fits.");
+    let output = quern(home, &["job", "list", "-u", &url, "--output", "json"]);
+    assert_eq!(serde_json::from_slice::<Value>(&output.stdout).unwrap(), json!([]));
+    let output = quern(home, &["protocol", "show", "-u", &url, "--output", "json"]);
+    assert_eq!(serde_json::from_slice::<Value>(&output.stdout).unwrap()["paused"], json!(false));
+}
+
+#[test]
+fn files_that_are_missing_or_garbage() {
+    let home = home();
+    let path = home.path();
+    std::fs::write(path.join("garbage"), "garbage").unwrap();
+    std::fs::write(path.join("empty"), "").unwrap();
+    let create = |input: &str, words: &[&str]| {
+        let args = ["job", "create", "--mint", ADDRESS, "--price", "1", "--publish-dir", "out", "--input", input, "-u", NOWHERE];
+        refused(path, &args, 1, words);
+    };
+    create("missing", &["missing"]);
+    create("garbage", &["garbage", "bundle"]);
+    create("empty", &["no tensor"]);
+    let model = ["model", "register", "--id", "1", "--name", "x", "-u", NOWHERE, "--program"];
+    refused(path, &[&model[..], &["missing"]].concat(), 1, &["missing"]);
+    refused(path, &[&model[..], &["garbage"]].concat(), 1, &["garbage"]);
+    refused(path, &["deploy", "--program-so", "missing.so", "-u", NOWHERE], 1, &["missing.so", "build-program"]);
+    refused(path, &["provider", "run", "--publish-dir", "garbage", "-u", NOWHERE], 1, &["garbage"]);
+    refused(path, &["provider", "run", "--publish-dir", "out", "--public-url", "nonsense", "-u", NOWHERE], 1, &["nonsense"]);
+}
+
+#[test]
+fn indexers_that_are_not_there_or_talk_nonsense() {
+    let home = home();
+    let home = home.path();
+    let at = |url: &str, words: &[&str]| refused(home, &["leaderboard", "--indexer", url], 1, words);
+    at(NOWHERE, &["cannot ask the indexer"]);
+    at("nonsense", &["cannot ask the indexer"]);
+    at(&serve(|_| "garbage".to_owned()), &["no JSON"]);
+    at(&serve(|_| "{}".to_owned()), &["no leaderboards"]);
+    at(&serve(|_| r#"{"boards":[{"entries":5}]}"#.to_owned()), &["no leaderboards"]);
+
+    let board = json!({ "as_of_slot": 7, "finality": "finalized", "boards": [{
+        "assurance": "refereed", "mint": ADDRESS, "decimals": 6,
+        "entries": [{ "rank": 1, "provider": ADDRESS, "name": "A\u{1b}[2J", "value": "1500000", "milestones": "3" }],
+    }]});
+    let url = serve(move |_| board.to_string());
+    let output = quern(home, &["leaderboard", "--indexer", &url]);
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    assert!(stdout.contains("1.5") && stdout.contains("slot 7") && !stdout.contains('\u{1b}'), "{stdout}");
+}
+
+#[cfg(feature = "localnet")]
+#[test]
+fn a_port_in_use_is_said() {
+    let home = home();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    std::fs::write(home.path().join("program.so"), "x").unwrap();
+    let args = ["localnet", "--rpc-port", &port, "--ws-port", "0", "--program-so"];
+    refused(home.path(), &[&args[..], &["program.so"]].concat(), 1, &[&port, "in use"]);
+    refused(home.path(), &[&args[..], &["missing.so"]].concat(), 1, &["missing.so", "build-program"]);
+}

@@ -1,0 +1,191 @@
+//! What the other crates rely on: finality, inner instructions, sysvars, transaction versions, time, mints, ports.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod common;
+
+use {
+    common::{network, params, program_file},
+    quern_client::{
+        ClientError, CommitmentConfig, RpcClient, Signature, Signer, accounts, addresses, events,
+        instructions,
+        quern::{ID, instructions::InitializeArgs},
+    },
+    quern_localnet::{LocalNet, Options},
+    solana_sdk::{
+        message::{VersionedMessage, v0, v1},
+        pubkey,
+        transaction::VersionedTransaction,
+    },
+    std::time::{Duration, Instant},
+};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn answers_like_a_cluster() {
+    let net = network(Some(program_file())).await;
+    let wallet = net.fresh(5_000_000_000).await.unwrap();
+
+    // The program is there, executable, with the admin as upgrade authority.
+    let program = net.rpc().get_account(&ID).await.unwrap();
+    assert!(program.executable);
+    let data = net
+        .rpc()
+        .get_account_data(&addresses::program_data(&ID))
+        .await
+        .unwrap();
+    assert_eq!(data[13..45], *net.admin().pubkey().as_ref());
+
+    // The sysvar that the restart rule reads.
+    let restart = pubkey!("SysvarLastRestartS1ot1111111111111111111111");
+    assert_eq!(net.rpc().get_account_data(&restart).await.unwrap().len(), 8);
+
+    // Time goes on by itself and jumps on request.
+    let before = net.now().await.unwrap();
+    net.advance_time(86_400).await.unwrap();
+    let after = net.now().await.unwrap();
+    assert!(
+        (86_400..86_410).contains(&(after - before)),
+        "{before} {after}"
+    );
+    assert!(net.advance_time(0).await.is_err());
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    assert!(net.now().await.unwrap() > after);
+
+    // Mints of both programs.
+    for mint in [
+        net.create_mint(6).await.unwrap(),
+        net.create_mint_2022(9).await.unwrap(),
+    ] {
+        let account = net.mint_to(&mint, &wallet.pubkey(), 1_234).await.unwrap();
+        assert_eq!(
+            account,
+            addresses::token_account(&wallet.pubkey(), &mint.address, &mint.token_program)
+        );
+        let balance = net.rpc().get_token_account_balance(&account).await.unwrap();
+        assert_eq!(
+            (balance.amount.as_str(), balance.decimals),
+            ("1234", mint.decimals)
+        );
+    }
+
+    // Refusals come with a sentence.
+    let refused = net
+        .sender()
+        .send(
+            &[instructions::accept_authority(&wallet.pubkey())],
+            &[&wallet],
+        )
+        .await
+        .unwrap_err();
+    assert!(matches!(refused, ClientError::Refused(_)), "{refused}");
+    assert!(matches!(
+        accounts::protocol(net.rpc()).await,
+        Err(ClientError::NotFound {
+            what: "protocol",
+            ..
+        })
+    ));
+}
+
+/// Sends a message of any version and waits until it is confirmed.
+async fn send(net: &LocalNet, message: VersionedMessage) -> Signature {
+    let transaction = VersionedTransaction::try_new(message, &[net.admin()]).unwrap();
+    net.rpc()
+        .send_and_confirm_transaction(&transaction)
+        .await
+        .unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_of_every_transaction_version_become_final() {
+    let net = network(Some(program_file())).await;
+    let admin = net.admin().pubkey();
+    let args = InitializeArgs {
+        guardian: admin,
+        treasury_owner: admin,
+        params: params(),
+    };
+    let blockhash = async || net.rpc().get_latest_blockhash().await.unwrap();
+
+    let initialize = [instructions::initialize(&admin, args)];
+    let message = v0::Message::try_compile(&admin, &initialize, &[], blockhash().await).unwrap();
+    let first = send(&net, VersionedMessage::V0(message)).await;
+    let budget = v1::TransactionConfig {
+        priority_fee: None,
+        compute_unit_limit: Some(200_000),
+        loaded_accounts_data_size_limit: Some(4_000_000),
+        heap_size: None,
+    };
+    let update = [instructions::update_protocol(&admin, args)];
+    let message =
+        v1::Message::try_compile_with_config(&admin, &update, blockhash().await, budget).unwrap();
+    let second = send(&net, VersionedMessage::V1(message)).await;
+    let pause = net
+        .sender()
+        .send(&[instructions::set_pause(&admin, true)], &[net.admin()])
+        .await
+        .unwrap();
+
+    // Found by the program's signatures, once they are final.
+    let finalized =
+        RpcClient::new_with_commitment(net.rpc_url().to_owned(), CommitmentConfig::finalized());
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while finalized.get_slot().await.unwrap() < pause.slot {
+        assert!(Instant::now() < deadline, "finality stands still");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let found = finalized.get_signatures_for_address(&ID).await.unwrap();
+    let found: Vec<String> = found.into_iter().map(|entry| entry.signature).collect();
+    assert_eq!(
+        found,
+        [pause.signature, second, first].map(|signature| signature.to_string())
+    );
+    for (signature, name) in [
+        (first, "ProtocolInitialized"),
+        (second, "ProtocolUpdated"),
+        (pause.signature, "PauseSet"),
+    ] {
+        let config = events::transaction_config(CommitmentConfig::finalized());
+        let transaction = finalized
+            .get_transaction_with_config(&signature, config)
+            .await
+            .unwrap();
+        let read = events::events_of(&transaction).unwrap();
+        assert!(read.invoked && read.block_time.is_some());
+        let names: Vec<_> = read
+            .events
+            .iter()
+            .map(|event| event.event.as_ref().unwrap().name())
+            .collect();
+        assert_eq!(names, [name]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ports_are_said_to_be_in_use_and_freed_at_the_end() {
+    let mut net = network(None).await;
+    let port: u16 = net.rpc_url().rsplit(':').next().unwrap().parse().unwrap();
+    let error = LocalNet::start(Options {
+        rpc_port: Some(port),
+        ..Options::default()
+    })
+    .await
+    .err()
+    .unwrap();
+    assert_eq!(
+        error.to_string(),
+        format!("port {port} is in use; stop the other network or choose another port")
+    );
+    net.stop();
+    std::net::TcpListener::bind(("127.0.0.1", port)).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_missing_program_is_named() {
+    let options = Options {
+        program_so: Some("nowhere/quern.so".into()),
+        ..Options::default()
+    };
+    let error = LocalNet::start(options).await.err().unwrap();
+    assert!(error.to_string().contains("nowhere/quern.so"), "{error}");
+    assert!(error.to_string().contains("build-program"), "{error}");
+}

@@ -1,0 +1,215 @@
+//! The RPC source against a node that speaks JSON-RPC over a real socket: pages, finality, answers that come late.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod support;
+
+use {
+    axum::{Json, Router, extract::State, routing::post},
+    quern_indexer::{Config, Indexer},
+    serde_json::{Value, json},
+    std::{
+        collections::HashSet,
+        sync::{Arc, Mutex},
+        time::Duration,
+    },
+    support::{Forgery, World, reply},
+    tempfile::TempDir,
+};
+
+/// What the node knows, and how it behaves.
+#[derive(Default)]
+struct Node {
+    /// Newest last: signature, slot, whether it failed, its reply.
+    transactions: Vec<(String, u64, bool, Value)>,
+    finalized: u64,
+    /// Transactions that were asked for once: the first answer is "null".
+    asked: HashSet<String>,
+    /// Whether it lost its history.
+    pruned: bool,
+    calls: Vec<String>,
+}
+
+type Shared = Arc<Mutex<Node>>;
+
+async fn answer(State(node): State<Shared>, Json(request): Json<Value>) -> Json<Value> {
+    let mut node = node.lock().unwrap();
+    let method = request["method"].as_str().unwrap().to_owned();
+    let params = &request["params"];
+    let result = match method.as_str() {
+        "getGenesisHash" => json!("11111111111111111111111111111111"),
+        "getSlot" => json!(node.finalized),
+        "getSignaturesForAddress" => {
+            assert_eq!(params[1]["commitment"], "finalized");
+            assert_eq!(params[1]["minContextSlot"], node.finalized);
+            let limit = params[1]["limit"].as_u64().unwrap() as usize;
+            let newest_first = || node.transactions.iter().rev();
+            let skip = params[1]["before"].as_str().map_or(0, |before| {
+                newest_first()
+                    .position(|transaction| transaction.0 == before)
+                    .unwrap()
+                    + 1
+            });
+            let limit = if node.pruned { 0 } else { limit };
+            let page: Vec<Value> = newest_first()
+                .skip(skip)
+                .take(limit)
+                .map(|(signature, slot, failed, _)| {
+                    json!({
+                        "signature": signature,
+                        "slot": slot,
+                        "err": if *failed { json!({ "InstructionError": [0, { "Custom": 1 }] }) } else { Value::Null },
+                        "memo": null,
+                        "blockTime": null,
+                        // As local networks do, newer ones are listed too, with their own status.
+                        "confirmationStatus": if *slot <= node.finalized { "finalized" } else { "confirmed" },
+                    })
+                })
+                .collect();
+            json!(page)
+        }
+        "getTransaction" => {
+            let signature = params[0].as_str().unwrap().to_owned();
+            if node.asked.insert(signature.clone()) && node.asked.len() % 5 == 0 {
+                Value::Null
+            } else {
+                let found = node
+                    .transactions
+                    .iter()
+                    .find(|transaction| transaction.0 == signature)
+                    .unwrap();
+                assert!(!found.2, "a failed transaction need not be fetched");
+                found.3.clone()
+            }
+        }
+        // The clock's account: the indexer does without.
+        "getAccountInfo" => json!({ "context": { "slot": node.finalized }, "value": null }),
+        other => panic!("the indexer called {other}"),
+    };
+    node.calls.push(method);
+    Json(json!({ "jsonrpc": "2.0", "id": request["id"], "result": result }))
+}
+
+async fn start(node: Node) -> (Shared, String) {
+    let shared: Shared = Arc::new(Mutex::new(node));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let router = Router::new()
+        .route("/", post(answer))
+        .with_state(Arc::clone(&shared));
+    tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+    (shared, url)
+}
+
+fn entries(world: &World) -> Vec<(String, u64, bool, Value)> {
+    let events = world.events.iter();
+    events
+        .map(|event| {
+            (
+                event.id.signature.to_string(),
+                event.slot,
+                false,
+                reply(event, Forgery::None),
+            )
+        })
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_finality_and_late_answers() {
+    let world = World::lived(3, 15);
+    let mut transactions = entries(&world);
+    let last_slot = world.events.last().unwrap().slot;
+    // Two and a half pages of failed transactions before the program's real life.
+    let noise = (0..2_500_u64).map(|n| {
+        let mut bytes = [1; 64];
+        bytes[..8].copy_from_slice(&n.to_be_bytes());
+        (
+            bs58::encode(bytes).into_string(),
+            500 + n / 10,
+            true,
+            Value::Null,
+        )
+    });
+    transactions.splice(0..0, noise);
+    let total = transactions.len() as u64;
+    let middle = world.events[world.events.len() / 2].slot;
+    let (node, url) = start(Node {
+        transactions,
+        finalized: middle,
+        ..Node::default()
+    })
+    .await;
+
+    let folder = TempDir::new().unwrap();
+    let mut config = Config::local(
+        url,
+        format!("sqlite:{}", folder.path().join("db").display()),
+    );
+    config.poll_millis = 20;
+    let indexer = Indexer::start(config.clone()).await.unwrap();
+    assert!(indexer.wait_for_slot(middle, Duration::from_secs(30)).await);
+    // Nothing that is not final yet was taken.
+    let finished = world
+        .events
+        .iter()
+        .filter(|event| event.slot <= middle)
+        .count() as u64;
+    let counts = indexer.store().counts().await.unwrap();
+    assert_eq!(
+        (counts.value.events, counts.cursor.unwrap().slot),
+        (finished, middle)
+    );
+    assert_eq!(counts.cursor.unwrap().origin.unwrap().slot, 500);
+
+    node.lock().unwrap().finalized = last_slot;
+    assert!(
+        indexer
+            .wait_for_slot(last_slot, Duration::from_secs(30))
+            .await
+    );
+    let counts = indexer.store().counts().await.unwrap().value;
+    assert_eq!(
+        (counts.events, counts.transactions, counts.gaps),
+        (world.events.len() as u64, total, 0)
+    );
+    // Nothing was fetched twice, apart from the answers that came late.
+    let fetches = node
+        .lock()
+        .unwrap()
+        .calls
+        .iter()
+        .filter(|call| *call == "getTransaction")
+        .count();
+    assert_eq!(fetches, world.events.len() + world.events.len() / 5);
+    indexer.stop().await.unwrap();
+
+    // A node that lost its history is not believed.
+    {
+        let mut node = node.lock().unwrap();
+        node.finalized = last_slot + 10;
+        node.pruned = true;
+    }
+    let indexer = Indexer::start(config).await.unwrap();
+    let status = loop {
+        let text = reqwest::get(format!("{}/v1/status", indexer.url()))
+            .await
+            .unwrap()
+            .text()
+            .await
+            .unwrap();
+        let status: Value = serde_json::from_str(&text).unwrap();
+        if !status["error"].is_null() {
+            break status;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    };
+    assert!(
+        status["error"].as_str().unwrap().contains("lags or prunes"),
+        "{status}"
+    );
+    assert_eq!(
+        (&status["cursor_slot"], &status["lag_slots"]),
+        (&last_slot.into(), &10.into())
+    );
+    indexer.stop().await.unwrap();
+}

@@ -1,0 +1,134 @@
+//! `cargo xtask demo`: the main job on a local network, from escrow to leaderboard, with an audit at the end.
+//!
+//! Progress goes to standard error; standard output gets the tables, or with `--json` one JSON object.
+
+use {
+    anyhow::{Result, bail},
+    clap::{Args, Parser, Subcommand},
+    quern_tests::demo::{
+        Names, Plan,
+        node::{self, NodeArgs},
+        play,
+    },
+    std::process::ExitCode,
+    tracing_subscriber::EnvFilter,
+};
+
+/// Show the main job on a local network: escrow, work, proof, settlement, rewards, leaderboard, audit
+#[derive(Parser)]
+#[command(name = "cargo xtask demo", args_conflicts_with_subcommands = true)]
+struct Cli {
+    #[command(flatten)]
+    demo: Demo,
+    #[command(subcommand)]
+    part: Option<Part>,
+}
+
+#[derive(Args)]
+struct Demo {
+    /// Keep network, nodes and indexer up until Ctrl-C
+    #[arg(long)]
+    hold: bool,
+    /// End with one JSON object on standard output
+    #[arg(long)]
+    json: bool,
+    /// Refereed jobs
+    #[arg(long, default_value_t = Plan::default().jobs)]
+    jobs: usize,
+    /// Held-out images in each of them; there are 1,000 in all
+    #[arg(long, default_value_t = Plan::default().images_per_job)]
+    images_per_job: usize,
+}
+
+/// Parts of it as processes of their own, for tests that kill them.
+#[derive(Subcommand)]
+enum Part {
+    /// A provider's machine
+    #[command(hide = true)]
+    Node(NodeArgs),
+    /// An indexer
+    #[command(hide = true)]
+    Indexer(quern_indexer::Config),
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    // Surfnet calls it an error when a transaction arrives twice; senders repeat theirs until they see them land.
+    let default = if cli.part.is_some() {
+        "warn"
+    } else {
+        "error,quern_localnet=off"
+    };
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("error: cannot start threads: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let result = runtime.block_on(async {
+        match cli.part {
+            None => show(&cli.demo).await,
+            Some(Part::Node(args)) => node::work(args).await,
+            Some(Part::Indexer(config)) => {
+                Ok(quern_indexer::run(config, std::future::pending()).await?)
+            }
+        }
+    });
+    // Threads of the network may still be busy; nothing of theirs is worth waiting for.
+    runtime.shutdown_background();
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn show(options: &Demo) -> Result<()> {
+    let names = Names::new(false);
+    let plan = Plan {
+        jobs: options.jobs,
+        images_per_job: options.images_per_job,
+    };
+    let (cast, summary) = play(plan, names).await?;
+    if options.json {
+        eprintln!("{}", summary.tables()?);
+        println!("{}", serde_json::to_string_pretty(&summary)?);
+    } else {
+        println!("{}", summary.tables()?);
+    }
+    eprintln!(
+        "RPC         {}",
+        summary.urls["rpc"].as_str().unwrap_or_default()
+    );
+    eprintln!(
+        "WebSocket   {}",
+        summary.urls["ws"].as_str().unwrap_or_default()
+    );
+    eprintln!(
+        "Leaderboard {}/v1/leaderboards/providers",
+        summary.urls["indexer"].as_str().unwrap_or_default()
+    );
+    if options.hold {
+        eprintln!("\nEverything stays up until Ctrl-C.");
+        tokio::signal::ctrl_c().await?;
+    }
+    cast.stop().await?;
+    if !summary.audit_differences.is_empty() {
+        bail!(
+            "the audit found differences:\n  {}",
+            summary.audit_differences.join("\n  ")
+        );
+    }
+    Ok(())
+}
