@@ -16,6 +16,9 @@ pub struct Config {
         default_value = "http://127.0.0.1:8899"
     )]
     pub url: String,
+    /// The node's WebSocket address; its notices end the pause between looks early
+    #[arg(long, env = "QUERN_WS_URL")]
+    pub ws_url: Option<String>,
     /// The store: sqlite:PATH
     #[arg(
         long,
@@ -32,7 +35,7 @@ pub struct Config {
     /// Follow a recording (one getTransaction reply as JSON on each line) instead of a node
     #[arg(long, env = "QUERN_RECORDING")]
     pub recording: Option<PathBuf>,
-    /// Pause between looks at the node, in milliseconds
+    /// Longest pause between looks at the node, in milliseconds
     #[arg(long, env = "QUERN_POLL_MILLIS", default_value_t = 1_000, value_parser = clap::value_parser!(u64).range(10..))]
     pub poll_millis: u64,
     /// Transactions fetched at a time
@@ -48,6 +51,7 @@ impl Config {
     pub fn local(url: impl Into<String>, store: impl Into<String>) -> Self {
         Self {
             url: url.into(),
+            ws_url: None,
             store: store.into(),
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             program_id: default_program(),

@@ -149,6 +149,7 @@ async fn open_source(config: &Config) -> Result<Arc<dyn Source>> {
             program: config.program_id,
             timeout: CALL_TIMEOUT,
             poll: config.poll(),
+            ws_url: config.ws_url.clone(),
         })),
     })
 }

@@ -87,11 +87,14 @@ every_variant![
     ProviderMissing,
     NothingToClaim,
     InvariantBroken,
+    NoTreasury,
 ];
 
 /// Errors that nothing provokes, and why they are there.
-const UNREACHABLE: &[(&str, &str)] =
-    &[("WrongModel", "only the referee's instructions take a job together with its model; they come later")];
+const UNREACHABLE: &[(&str, &str)] = &[
+    ("WrongModel", "only the referee's instructions take a job together with its model; they come later"),
+    ("DestinationIsVault", "the framework refuses a vault that stands in two writable slots before the handler looks"),
+];
 
 /// Errors that only accounts in an impossible state provoke. The table writes those accounts directly.
 const TAMPERED: &[(&str, &str)] = &[
@@ -367,10 +370,6 @@ fn table() -> Vec<(QuernError, &'static str, Provocation)> {
             stage.tamper(&addresses::emission(), |emission: &mut Emission| emission.outstanding_atoms = 1u64.into());
             ix::claim_rewards(&stage.cast.provider, &stage.gold)
         }),
-        (E::DestinationIsVault, "a withdrawal", |stage| {
-            let vault = addresses::vault(&stage.usd);
-            ix::withdraw(&stage.cast.client, &vault, &stage.usd, &addresses::TOKEN_PROGRAM, 1)
-        }),
         (E::VaultShort, "tokens that vanished", |stage| {
             let (client, usd) = (stage.cast.client, stage.usd);
             let destination = token::issue(stage, &client, &usd, 0);
@@ -624,6 +623,18 @@ fn table() -> Vec<(QuernError, &'static str, Provocation)> {
             instruction
         }),
         (E::NothingToClaim, "a new provider", |stage| ix::claim_rewards(&stage.cast.provider, &stage.gold)),
+        (E::NoTreasury, "new settings", |stage| {
+            let mut args = settings(&stage.cast);
+            args.treasury_owner = NOBODY;
+            ix::update_protocol(&stage.cast.authority, args)
+        }),
+        (E::NoTreasury, "the first settings", |stage| {
+            let authority = stage.cast.authority;
+            stage.world = World::deployed(&authority);
+            let mut args = settings(&stage.cast);
+            args.treasury_owner = NOBODY;
+            ix::initialize(&authority, args)
+        }),
         (E::InvariantBroken, "more for the operator than is reserved", |stage| {
             let purse = addresses::purse(&stage.cast.provider, &stage.usd);
             stage.tamper(&purse, |purse: &mut Purse| purse.operator_reserved_atoms = 1u64.into());
@@ -684,6 +695,14 @@ fn every_error_is_provoked_or_has_a_reason() {
     for (name, reason) in TAMPERED {
         assert!(provoked.iter().any(|provoked| provoked == name) && !reason.is_empty());
     }
+}
+
+/// Whoever refuses it: tokens never go from a vault to itself.
+#[test]
+fn a_vault_is_no_destination() {
+    let mut stage = Stage::new();
+    let (client, usd) = (stage.cast.client, stage.usd);
+    stage.fails(ix::withdraw(&client, &addresses::vault(&usd), &usd, &addresses::TOKEN_PROGRAM, 1));
 }
 
 /// What `seal` refuses is named by the base plus the number of the cause.

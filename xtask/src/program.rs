@@ -31,7 +31,7 @@ const FLAGS: &[&str] = &[
     "-Clink-arg=--cpu-features=+allows-misaligned-mem-access",
     "-Clink-arg=--llvm-args=-bpf-stack-size=4096",
     // LLVM's link-time passes know no level "s" or "z", which a profile may ask for; functions carry that wish themselves.
-    "-Clink-arg=-O2",
+    "-Clink-arg=-O3",
     // We put the file in its place ourselves, when it is complete.
     "-Clink-arg=--deploy=false",
     "--cfg=target_os=\"solana\"",

@@ -26,7 +26,9 @@ impl Amount {
         match (&self.amount, self.atoms) {
             (_, Some(atoms)) => Ok(atoms),
             (Some(text), None) => parse(text, decimals),
-            (None, None) => Err(Error::Usage("name an amount with --amount or --atoms".to_owned())),
+            (None, None) => Err(Error::Usage(
+                "name an amount with --amount or --atoms".to_owned(),
+            )),
         }
     }
 }
@@ -40,7 +42,9 @@ pub fn parse(text: &str, decimals: u8) -> Result<u64> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     let is_number = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
     if (whole.is_empty() && fraction.is_empty()) || !is_number(whole) || !is_number(fraction) {
-        return Err(bad("write digits and at most one point, for example 1.5".to_owned()));
+        return Err(bad(
+            "write digits and at most one point, for example 1.5".to_owned()
+        ));
     }
     let places = usize::from(decimals);
     let significant = fraction.trim_end_matches('0');
@@ -51,15 +55,29 @@ pub fn parse(text: &str, decimals: u8) -> Result<u64> {
     let digits = |part: &str| match part {
         "" => Ok(0u128),
         // 39 digits always fit into 128 bits after the leading zeroes are gone, 40 never do.
-        part => part.trim_start_matches('0').chars().try_fold(0u128, |sum, digit| {
-            sum.checked_mul(10)?.checked_add(u128::from(digit.to_digit(10)?))
-        }).ok_or_else(too_large),
+        part => part
+            .trim_start_matches('0')
+            .chars()
+            .try_fold(0u128, |sum, digit| {
+                sum.checked_mul(10)?
+                    .checked_add(u128::from(digit.to_digit(10)?))
+            })
+            .ok_or_else(too_large),
     };
-    let unit = 10u128.checked_pow(u32::from(decimals)).ok_or_else(too_large)?;
-    let padding = 10u128.checked_pow((places - significant.len()) as u32).ok_or_else(too_large)?;
+    let unit = 10u128
+        .checked_pow(u32::from(decimals))
+        .ok_or_else(too_large)?;
+    let padding = 10u128
+        .checked_pow((places - significant.len()) as u32)
+        .ok_or_else(too_large)?;
     let whole = digits(whole)?.checked_mul(unit).ok_or_else(too_large)?;
-    let fraction = digits(significant)?.checked_mul(padding).ok_or_else(too_large)?;
-    whole.checked_add(fraction).and_then(|atoms| u64::try_from(atoms).ok()).ok_or_else(too_large)
+    let fraction = digits(significant)?
+        .checked_mul(padding)
+        .ok_or_else(too_large)?;
+    whole
+        .checked_add(fraction)
+        .and_then(|atoms| u64::try_from(atoms).ok())
+        .ok_or_else(too_large)
 }
 
 /// Shows atoms in whole tokens, with as many decimals as are not zero.
@@ -83,10 +101,16 @@ pub fn show_wide(atoms: u128, decimals: u8) -> String {
 /// What is wrong, for clap.
 pub fn parse_bps(text: &str) -> std::result::Result<u16, String> {
     let atoms = match text.strip_suffix('%') {
-        Some(percent) => parse(percent.trim_end(), 2).map_err(|_| format!("`{text}` is no percentage with at most two decimals"))?,
-        None => text.parse().map_err(|_| format!("`{text}` is neither basis points (250) nor a percentage (2.5%)"))?,
+        Some(percent) => parse(percent.trim_end(), 2)
+            .map_err(|_| format!("`{text}` is no percentage with at most two decimals"))?,
+        None => text.parse().map_err(|_| {
+            format!("`{text}` is neither basis points (250) nor a percentage (2.5%)")
+        })?,
     };
-    u16::try_from(atoms).ok().filter(|bps| *bps <= 10_000).ok_or_else(|| format!("`{text}` is more than 100 %"))
+    u16::try_from(atoms)
+        .ok()
+        .filter(|bps| *bps <= 10_000)
+        .ok_or_else(|| format!("`{text}` is more than 100 %"))
 }
 
 /// Shows a share in percent.
@@ -124,8 +148,23 @@ mod tests {
     fn refuses_everything_else() {
         let huge = "9".repeat(200);
         for (text, decimals) in [
-            ("", 6), (".", 6), ("-1", 6), ("+1", 6), ("1,5", 6), ("1.2.3", 6), ("1e6", 6), ("1_000", 6), (" 1", 6), ("٣", 6),
-            ("0.0000001", 6), ("0.1", 0), ("18446744073709551616", 0), ("18446744073709.551616", 6), (&huge, 0), ("1", 255), ("NaN", 6),
+            ("", 6),
+            (".", 6),
+            ("-1", 6),
+            ("+1", 6),
+            ("1,5", 6),
+            ("1.2.3", 6),
+            ("1e6", 6),
+            ("1_000", 6),
+            (" 1", 6),
+            ("٣", 6),
+            ("0.0000001", 6),
+            ("0.1", 0),
+            ("18446744073709551616", 0),
+            ("18446744073709.551616", 6),
+            (&huge, 0),
+            ("1", 255),
+            ("NaN", 6),
         ] {
             let refused = parse(text, decimals).unwrap_err();
             assert!(matches!(refused, Error::Usage(_)), "{text}");
@@ -135,7 +174,17 @@ mod tests {
     #[test]
     fn shows_what_it_reads() {
         for decimals in [0u8, 1, 6, 9, 19] {
-            for atoms in [0, 1, 9, 10, 99, 1_000_000, 1_234_567, u64::MAX - 1, u64::MAX] {
+            for atoms in [
+                0,
+                1,
+                9,
+                10,
+                99,
+                1_000_000,
+                1_234_567,
+                u64::MAX - 1,
+                u64::MAX,
+            ] {
                 assert_eq!(parse(&show(atoms, decimals), decimals).unwrap(), atoms);
             }
         }

@@ -8,8 +8,8 @@ use {
     },
     clap::Args,
     quern_client::{
-        ClientError, CommitmentConfig, Instruction, Keypair, PriorityFee, Pubkey, Receipt, RpcClient, SendOptions, Sender, Signer,
-        accounts, addresses, config,
+        ClientError, CommitmentConfig, Instruction, Keypair, PriorityFee, Pubkey, Receipt,
+        RpcClient, SendOptions, Sender, Signer, accounts, addresses, config,
         quern::state::{Job, MintConfig, Protocol},
     },
     std::{io::Read, path::PathBuf},
@@ -19,22 +19,57 @@ use {
 #[derive(Args, Clone, Debug)]
 pub struct Globals {
     /// Cluster: its URL, or localhost, devnet, testnet, mainnet-beta (or l, d, t, m)
-    #[arg(long, short = 'u', global = true, value_name = "URL_OR_MONIKER", help_heading = "Solana options")]
+    #[arg(
+        long,
+        short = 'u',
+        global = true,
+        value_name = "URL_OR_MONIKER",
+        help_heading = "Solana options"
+    )]
     pub url: Option<String>,
     /// Wallet that signs and pays: a keypair file, or `-` to read one from standard input
-    #[arg(long, short = 'k', global = true, value_name = "KEYPAIR", help_heading = "Solana options")]
+    #[arg(
+        long,
+        short = 'k',
+        global = true,
+        value_name = "KEYPAIR",
+        help_heading = "Solana options"
+    )]
     pub keypair: Option<String>,
     /// Configuration file [default: ~/.config/solana/cli/config.yml]
-    #[arg(long, short = 'C', global = true, value_name = "FILE", help_heading = "Solana options")]
+    #[arg(
+        long,
+        short = 'C',
+        global = true,
+        value_name = "FILE",
+        help_heading = "Solana options"
+    )]
     pub config: Option<PathBuf>,
     /// How sure answers must be: processed, confirmed or finalized
-    #[arg(long, global = true, value_name = "LEVEL", help_heading = "Solana options")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "LEVEL",
+        help_heading = "Solana options"
+    )]
     pub commitment: Option<String>,
     /// Micro-lamports to pay for every compute unit, to be included sooner
-    #[arg(long, global = true, value_name = "MICRO_LAMPORTS", help_heading = "Solana options")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "MICRO_LAMPORTS",
+        help_heading = "Solana options"
+    )]
     pub with_compute_unit_price: Option<u64>,
     /// How results are written
-    #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT", help_heading = "Solana options")]
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value_t,
+        value_name = "FORMAT",
+        help_heading = "Solana options"
+    )]
     pub output: Format,
     /// Say more on standard error
     #[arg(long, short = 'v', global = true, help_heading = "Solana options")]
@@ -54,17 +89,29 @@ impl Globals {
         };
         let commitment: CommitmentConfig = match &self.commitment {
             Some(level) => level.parse().map_err(|_| {
-                Error::Usage(format!("`{level}` is no commitment; use processed, confirmed or finalized"))
+                Error::Usage(format!(
+                    "`{level}` is no commitment; use processed, confirmed or finalized"
+                ))
             })?,
             None => config.commitment,
         };
-        let priority_fee = self.with_compute_unit_price.map_or(PriorityFee::None, PriorityFee::Fixed);
-        let sender = Sender::new(&url, commitment).with_options(SendOptions { priority_fee, ..SendOptions::default() });
+        let priority_fee = self
+            .with_compute_unit_price
+            .map_or(PriorityFee::None, PriorityFee::Fixed);
+        let sender = Sender::new(&url, commitment).with_options(SendOptions {
+            priority_fee,
+            ..SendOptions::default()
+        });
         let wallet = match &self.keypair {
             Some(source) => source.clone(),
             None => config.keypair_path.display().to_string(),
         };
-        Ok(Context { sender, url, wallet, format: self.output })
+        Ok(Context {
+            sender,
+            url,
+            wallet,
+            format: self.output,
+        })
     }
 }
 
@@ -107,10 +154,14 @@ impl Context {
     /// # Errors
     /// `NotSetUp` where there is no Quern.
     pub async fn protocol(&self) -> Result<Protocol> {
-        accounts::protocol(self.rpc()).await.map_err(|error| match error {
-            ClientError::NotFound { .. } => Error::NotSetUp { url: self.url.clone() },
-            error => error.into(),
-        })
+        accounts::protocol(self.rpc())
+            .await
+            .map_err(|error| match error {
+                ClientError::NotFound { .. } => Error::NotSetUp {
+                    url: self.url.clone(),
+                },
+                error => error.into(),
+            })
     }
 
     /// The configuration of a mint.
@@ -147,7 +198,11 @@ impl Context {
     ///
     /// # Errors
     /// `NotSetUp` where there is no Quern, otherwise what the cluster or the program says.
-    pub async fn send(&self, instructions: &[Instruction], signers: &[&Keypair]) -> Result<Vec<Receipt>> {
+    pub async fn send(
+        &self,
+        instructions: &[Instruction],
+        signers: &[&Keypair],
+    ) -> Result<Vec<Receipt>> {
         let sending = self.sender.send_all(instructions, signers);
         match progress::during("waiting for confirmation", sending).await {
             Ok(receipts) => Ok(receipts),
@@ -164,7 +219,12 @@ impl Context {
     ///
     /// # Errors
     /// As [`Self::send`].
-    pub async fn send_and_show(&self, instructions: &[Instruction], signers: &[&Keypair], done: Fields) -> Result<()> {
+    pub async fn send_and_show(
+        &self,
+        instructions: &[Instruction],
+        signers: &[&Keypair],
+        done: Fields,
+    ) -> Result<()> {
         let receipts = self.send(instructions, signers).await?;
         with_signatures(done, &receipts).print(self.format);
         Ok(())
@@ -177,13 +237,29 @@ impl Context {
     pub async fn token_mint(&self, mint: &Pubkey) -> Result<(Pubkey, u8)> {
         /// Both token programs keep a mint's decimals there.
         const DECIMALS_AT: usize = 44;
-        let response = self.rpc().get_account_with_commitment(mint, self.rpc().commitment()).await;
-        let account = response.map_err(|error| ClientError::from_rpc(&self.url, error))?.value;
-        let is_token = |owner: &Pubkey| [addresses::TOKEN_PROGRAM, addresses::TOKEN_2022_PROGRAM].contains(owner);
+        let response = self
+            .rpc()
+            .get_account_with_commitment(mint, self.rpc().commitment())
+            .await;
+        let account = response
+            .map_err(|error| ClientError::from_rpc(&self.url, error))?
+            .value;
+        let is_token = |owner: &Pubkey| {
+            [addresses::TOKEN_PROGRAM, addresses::TOKEN_2022_PROGRAM].contains(owner)
+        };
         let found = account.filter(|account| is_token(&account.owner));
-        found.and_then(|account| account.data.get(DECIMALS_AT).map(|decimals| (account.owner, *decimals))).ok_or_else(|| {
-            Error::Other(format!("there is no token mint at {mint}; check the address and the cluster"))
-        })
+        found
+            .and_then(|account| {
+                account
+                    .data
+                    .get(DECIMALS_AT)
+                    .map(|decimals| (account.owner, *decimals))
+            })
+            .ok_or_else(|| {
+                Error::Other(format!(
+                    "there is no token mint at {mint}; check the address and the cluster"
+                ))
+            })
     }
 }
 
@@ -193,7 +269,10 @@ pub fn with_signatures(fields: Fields, receipts: &[Receipt]) -> Fields {
         [] => fields,
         [one] => fields.text("signature", one.signature),
         several => {
-            let all: Vec<String> = several.iter().map(|receipt| receipt.signature.to_string()).collect();
+            let all: Vec<String> = several
+                .iter()
+                .map(|receipt| receipt.signature.to_string())
+                .collect();
             fields.with("signatures", all)
         }
     }
@@ -210,16 +289,24 @@ pub fn keypair(source: &str) -> Result<Keypair> {
             const MAX_BYTES: u64 = 4_096;
             let mut text = String::new();
             let read = std::io::stdin().take(MAX_BYTES).read_to_string(&mut text);
-            let parsed = read.map_err(|error| error.to_string()).and_then(|_| config::parse_keypair(&text));
-            parsed.map_err(|why| Error::Other(format!("cannot use the keypair on standard input: {why}")))
+            let parsed = read
+                .map_err(|error| error.to_string())
+                .and_then(|_| config::parse_keypair(&text));
+            parsed.map_err(|why| {
+                Error::Other(format!("cannot use the keypair on standard input: {why}"))
+            })
         }
         "ASK" => Err(unsupported("a seed phrase")),
         source if source.starts_with("prompt:") => Err(unsupported("a seed phrase")),
         source if source.starts_with("usb:") => Err(unsupported("a hardware wallet")),
-        path => Ok(config::read_keypair(&config::expand(path.strip_prefix("file:").unwrap_or(path)))?),
+        path => Ok(config::read_keypair(&config::expand(
+            path.strip_prefix("file:").unwrap_or(path),
+        ))?),
     }
 }
 
 fn unsupported(what: &str) -> Error {
-    Error::Other(format!("{what} cannot sign here yet; name a keypair file with --keypair, or `-` for standard input"))
+    Error::Other(format!(
+        "{what} cannot sign here yet; name a keypair file with --keypair, or `-` for standard input"
+    ))
 }

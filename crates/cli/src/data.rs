@@ -14,7 +14,10 @@ use {
 
 /// A fetcher that follows `file` URIs into these folders; on a local cluster, where everybody is oneself, into all.
 pub fn fetcher(context: &Context, allowed: &[PathBuf]) -> Fetcher {
-    let mut limits = FetchLimits { file_roots: allowed.to_vec(), ..FetchLimits::default() };
+    let mut limits = FetchLimits {
+        file_roots: allowed.to_vec(),
+        ..FetchLimits::default()
+    };
     if config::is_local(&context.url) {
         limits.file_roots.push(PathBuf::from("/"));
     }
@@ -46,7 +49,9 @@ pub async fn model(context: &Context, address: &Pubkey) -> Result<ModelAccount> 
     match accounts::model(context.rpc(), address).await {
         Err(ClientError::NotFound { .. }) => {
             context.protocol().await?;
-            Err(Error::Other(format!("there is no model at {address} on this cluster; check the address and --url")))
+            Err(Error::Other(format!(
+                "there is no model at {address} on this cluster; check the address and --url"
+            )))
         }
         known => Ok(known?),
     }
@@ -56,11 +61,18 @@ pub async fn model(context: &Context, address: &Pubkey) -> Result<ModelAccount> 
 ///
 /// # Errors
 /// That they cannot be found, fetched or are others.
-pub async fn check_weights(context: &Context, model: &ModelAccount, program: &Program<'_>, allowed: &[PathBuf]) -> Result<()> {
+pub async fn check_weights(
+    context: &Context,
+    model: &ModelAccount,
+    program: &Program<'_>,
+    allowed: &[PathBuf],
+) -> Result<()> {
     let check = async {
         let uri = uris::model_uri(context.rpc(), &model.address, &model.model).await?;
         let expected = data::weights_bytes(program)?;
-        let bytes = fetcher(context, allowed).fetch(&uri, Some(expected)).await?;
+        let bytes = fetcher(context, allowed)
+            .fetch(&uri, Some(expected))
+            .await?;
         data::checked_weights(program, &bytes)?;
         Ok::<_, quern_node::NodeError>(())
     };

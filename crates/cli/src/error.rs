@@ -28,13 +28,17 @@ pub enum Error {
     #[error("{0}")]
     Usage(String),
     /// No Quern on the cluster.
-    #[error("Quern isn't set up on this cluster ({url}): there is no protocol account; check --url, or run `quern deploy` and `quern protocol init`")]
+    #[error(
+        "Quern isn't set up on this cluster ({url}): there is no protocol account; check --url, or run `quern deploy` and `quern protocol init`"
+    )]
     NotSetUp {
         /// The cluster.
         url: String,
     },
     /// A job that has ended.
-    #[error("there is no job at {0} on this cluster: it has ended, or never was; what became of it is known to an indexer")]
+    #[error(
+        "there is no job at {0} on this cluster: it has ended, or never was; what became of it is known to an indexer"
+    )]
     JobClosed(Pubkey),
     /// A file.
     #[error("cannot use {path}: {why}", path = path.display())]
@@ -61,8 +65,31 @@ impl Error {
         }
     }
 
+    /// The RPC client calls an account "not found" when it could not even ask for it; this says what really happened.
+    #[must_use]
+    pub fn clarified(self, url: &str) -> Self {
+        let (Self::Client(ClientError::Rpc { reason })
+        | Self::Node(quern_node::NodeError::Client(ClientError::Rpc { reason }))) = &self
+        else {
+            return self;
+        };
+        let asked = reason
+            .strip_prefix("AccountNotFound: pubkey=")
+            .and_then(|rest| rest.split_once(": "));
+        let Some((_, cause)) = asked else { return self };
+        // The URL stands in the sentence already.
+        let cause = cause.split(" for url ").next().unwrap_or(cause);
+        Self::Client(ClientError::Unreachable {
+            url: url.to_owned(),
+            reason: cause.to_owned(),
+        })
+    }
+
     /// A file that cannot be used.
     pub fn file(path: &std::path::Path, why: impl std::fmt::Display) -> Self {
-        Self::File { path: path.to_owned(), why: why.to_string() }
+        Self::File {
+            path: path.to_owned(),
+            why: why.to_string(),
+        }
     }
 }

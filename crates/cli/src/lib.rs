@@ -23,13 +23,18 @@ use {
 
 /// Escrow, proofs and rewards for decentralised AI compute on Solana.
 #[derive(Parser)]
-#[command(name = "quern", version, max_term_width = 110, after_help = "Examples:
+#[command(
+    name = "quern",
+    version,
+    max_term_width = 110,
+    after_help = "Examples:
   quern localnet                                    a network on this machine, with everything set up
   quern job create --mint MINT --model MODEL --input images.bin --publish-dir out --price 0.5
   quern provider run --publish-dir out              work for others
   quern claim --dry-run                             what you have earned
 
-Cluster and wallet come from the Solana configuration (`solana config get`) unless --url and --keypair name others.")]
+Cluster and wallet come from the Solana configuration (`solana config get`) unless --url and --keypair name others."
+)]
 struct Cli {
     #[command(flatten)]
     globals: Globals,
@@ -74,7 +79,10 @@ enum Command {
 /// Runs the command line and says how it ended.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
         Ok(runtime) => runtime,
         Err(error) => return fail(&format!("cannot start: {error}")),
     };
@@ -92,16 +100,28 @@ pub fn main() -> ExitCode {
 }
 
 fn fail(sentence: &str) -> ExitCode {
-    let (red, plain) = if std::io::stderr().is_terminal() { ("\x1b[1;31m", "\x1b[0m") } else { ("", "") };
+    let (red, plain) = if std::io::stderr().is_terminal() {
+        ("\x1b[1;31m", "\x1b[0m")
+    } else {
+        ("", "")
+    };
     eprintln!("{red}error{plain}: {}", output::one_line(sentence));
     ExitCode::FAILURE
 }
 
 async fn run(cli: Cli) -> Result<()> {
     let Cli { globals, command } = cli;
+    let result = dispatch(&globals, command).await;
+    result.map_err(|error| match globals.context() {
+        Ok(context) => error.clarified(&context.url),
+        Err(_) => error,
+    })
+}
+
+async fn dispatch(globals: &Globals, command: Command) -> Result<()> {
     match command {
         #[cfg(feature = "localnet")]
-        Command::Localnet(args) => commands::localnet::run(&globals, args).await,
+        Command::Localnet(args) => commands::localnet::run(globals, args).await,
         Command::Deploy(args) => deploy::run(&globals.context()?, args).await,
         Command::Protocol(command) => protocol::run(&globals.context()?, command).await,
         Command::Mint(command) => mint::run(&globals.context()?, command).await,
@@ -111,14 +131,18 @@ async fn run(cli: Cli) -> Result<()> {
         Command::Provider(command) => provider::run(&globals.context()?, command).await,
         Command::Job(command) => job::run(&globals.context()?, command).await,
         Command::Claim(args) => claim::run(&globals.context()?, args).await,
-        Command::Leaderboard(args) => leaderboard::run(&globals, args).await,
+        Command::Leaderboard(args) => leaderboard::run(globals, args).await,
     }
 }
 
 /// Logs go to standard error, so that they never mix with results.
 fn start_logging(globals: &Globals) {
     use tracing_subscriber::EnvFilter;
-    let usual = if globals.verbose { "quern=debug,quern_node=debug,quern_client=debug,info" } else { "quern=info,quern_node=info,warn" };
+    let usual = if globals.verbose {
+        "quern=debug,quern_node=debug,quern_client=debug,info"
+    } else {
+        "quern=info,quern_node=info,warn"
+    };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(usual));
     let logs = tracing_subscriber::fmt()
         .with_env_filter(filter)
@@ -138,10 +162,19 @@ mod tests {
         fn check(command: &clap::Command, path: &str) {
             let path = format!("{path} {}", command.get_name());
             if command.get_subcommands().next().is_none() && command.get_name() != "help" {
-                let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+                let help = command
+                    .get_after_help()
+                    .map(ToString::to_string)
+                    .unwrap_or_default();
                 assert!(help.contains("Example"), "`{path}` has no example");
-                assert!(help.contains(path.trim()), "the example of `{path}` shows another command: {help}");
-                assert!(command.get_about().is_some(), "`{path}` says nothing about itself");
+                assert!(
+                    help.contains(path.trim()),
+                    "the example of `{path}` shows another command: {help}"
+                );
+                assert!(
+                    command.get_about().is_some(),
+                    "`{path}` says nothing about itself"
+                );
             }
             command.get_subcommands().for_each(|sub| check(sub, &path));
         }

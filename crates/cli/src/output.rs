@@ -51,7 +51,12 @@ impl Fields {
     }
 
     fn json(&self) -> Value {
-        Value::Object(self.0.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect::<Map<_, _>>())
+        Value::Object(
+            self.0
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), value.clone()))
+                .collect::<Map<_, _>>(),
+        )
     }
 
     /// Writes it.
@@ -72,7 +77,9 @@ impl Fields {
 /// Writes several things with the same fields; `nothing` is said where there are none.
 pub fn print_list(format: Format, list: &[Fields], nothing: &str) {
     match format {
-        Format::Json => write(&pretty(&Value::Array(list.iter().map(Fields::json).collect()))),
+        Format::Json => write(&pretty(&Value::Array(
+            list.iter().map(Fields::json).collect(),
+        ))),
         Format::Table => {
             let Some(first) = list.first() else {
                 write(nothing);
@@ -96,7 +103,9 @@ pub fn print_json(value: &Value) {
 
 fn empty_table() -> Table {
     let mut table = Table::new();
-    table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+    table
+        .load_preset(presets::NOTHING)
+        .set_content_arrangement(ContentArrangement::Disabled);
     table
 }
 
@@ -114,7 +123,9 @@ fn cell(value: &Value) -> String {
 
 /// A text without line breaks and control characters.
 pub fn one_line(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+    text.chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect()
 }
 
 /// Writes to standard output; a reader that went away is no error.
@@ -134,7 +145,13 @@ mod tests {
 
     #[test]
     fn json_keeps_types() {
-        let fields = Fields::new().with("n", 5).text("address", "abc").maybe("none", None::<&str>);
-        assert_eq!(fields.json().to_string(), r#"{"n":5,"address":"abc"}"#);
+        let fields = Fields::new()
+            .with("n", 5)
+            .text("address", "abc")
+            .maybe("none", None::<&str>);
+        assert_eq!(
+            fields.json(),
+            serde_json::json!({ "n": 5, "address": "abc" })
+        );
     }
 }

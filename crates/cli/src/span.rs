@@ -6,7 +6,9 @@
 /// What is wrong, for clap.
 pub fn parse(text: &str) -> Result<u32, String> {
     let bad = || format!("`{text}` is no time span; write for example 90s, 15m, 6h or 3d");
-    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let digits = text
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
     let unit_secs: u64 = match unit {
         "" | "s" => 1,
@@ -16,7 +18,9 @@ pub fn parse(text: &str) -> Result<u32, String> {
         _ => return Err(bad()),
     };
     let number: u64 = number.parse().map_err(|_| bad())?;
-    let secs = number.checked_mul(unit_secs).and_then(|secs| u32::try_from(secs).ok());
+    let secs = number
+        .checked_mul(unit_secs)
+        .and_then(|secs| u32::try_from(secs).ok());
     secs.ok_or_else(|| format!("`{text}` is too long a time span"))
 }
 
@@ -39,11 +43,30 @@ mod tests {
 
     #[test]
     fn reads_and_shows() {
-        for (text, secs) in [("90", 90), ("90s", 90), ("15m", 900), ("6h", 21_600), ("3d", 259_200), ("0", 0), ("4294967295", u32::MAX)] {
+        for (text, secs) in [
+            ("90", 90),
+            ("90s", 90),
+            ("15m", 900),
+            ("6h", 21_600),
+            ("3d", 259_200),
+            ("0", 0),
+            ("4294967295", u32::MAX),
+        ] {
             assert_eq!(parse(text), Ok(secs));
             assert_eq!(parse(&show(secs)), Ok(secs));
         }
-        for text in ["", "h", "-1s", "1.5h", "1 h", "1w", "4294967296", "99999999999999999999d", "50000d", "１s"] {
+        for text in [
+            "",
+            "h",
+            "-1s",
+            "1.5h",
+            "1 h",
+            "1w",
+            "4294967296",
+            "99999999999999999999d",
+            "50000d",
+            "１s",
+        ] {
             assert!(parse(text).is_err(), "{text}");
         }
     }

@@ -36,12 +36,18 @@ fn refused(home: &Path, args: &[&str], code: i32, words: &[&str]) {
     assert_eq!(output.status.code(), Some(code), "{args:?}: {stderr}");
     assert!(!stderr.contains("panicked"), "{args:?}: {stderr}");
     assert!(stderr.starts_with("error: "), "{args:?}: {stderr}");
-    assert!(!stderr.contains('\u{1b}'), "colour without a terminal: {args:?}: {stderr}");
+    assert!(
+        !stderr.contains('\u{1b}'),
+        "colour without a terminal: {args:?}: {stderr}"
+    );
     if code == 1 {
         assert_eq!(stderr.trim_end().lines().count(), 1, "{args:?}: {stderr}");
     }
     for word in words {
-        assert!(stderr.contains(word), "{args:?} does not say `{word}`: {stderr}");
+        assert!(
+            stderr.contains(word),
+            "{args:?} does not say `{word}`: {stderr}"
+        );
     }
 }
 
@@ -80,7 +86,11 @@ fn respond(stream: TcpStream, answer: &impl Fn(&Value) -> String) -> std::io::Re
     let mut body = vec![0; length];
     reader.read_exact(&mut body)?;
     let text = answer(&serde_json::from_slice(&body).unwrap_or_default());
-    write!(&stream, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{text}", text.len())
+    write!(
+        &stream,
+        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{text}",
+        text.len()
+    )
 }
 
 /// A cluster on which only these accounts exist: address and base64 data, owned by the program.
@@ -95,9 +105,16 @@ fn cluster(accounts: Vec<(String, String)>) -> String {
         };
         let context = json!({ "slot": 1, "apiVersion": "2.0.0" });
         let result = match request["method"].as_str() {
-            Some("getAccountInfo") => json!({ "context": context, "value": account(&request["params"][0]) }),
+            Some("getAccountInfo") => {
+                json!({ "context": context, "value": account(&request["params"][0]) })
+            }
             Some("getMultipleAccounts") => {
-                let values: Vec<Value> = request["params"][0].as_array().unwrap().iter().map(account).collect();
+                let values: Vec<Value> = request["params"][0]
+                    .as_array()
+                    .unwrap()
+                    .iter()
+                    .map(account)
+                    .collect();
                 json!({ "context": context, "value": values })
             }
             Some("getProgramAccounts") => json!([]),
@@ -111,9 +128,19 @@ fn cluster(accounts: Vec<(String, String)>) -> String {
 
 /// A cluster with an empty Quern.
 fn empty_quern() -> String {
-    use quern_client::{addresses, quern::state::{LAYOUT_VERSION, Protocol}};
-    let protocol = Protocol { version: LAYOUT_VERSION, ..bytemuck::Zeroable::zeroed() };
-    let data = [<Protocol as anchor_lang::Discriminator>::DISCRIMINATOR, bytemuck::bytes_of(&protocol)].concat();
+    use quern_client::{
+        addresses,
+        quern::state::{LAYOUT_VERSION, Protocol},
+    };
+    let protocol = Protocol {
+        version: LAYOUT_VERSION,
+        ..bytemuck::Zeroable::zeroed()
+    };
+    let data = [
+        <Protocol as anchor_lang::Discriminator>::DISCRIMINATOR,
+        bytemuck::bytes_of(&protocol),
+    ]
+    .concat();
     cluster(vec![(addresses::protocol().to_string(), base64(&data))])
 }
 
@@ -123,7 +150,10 @@ fn base64(bytes: &[u8]) -> String {
     bytes
         .chunks(3)
         .map(|chunk| {
-            let word = chunk.iter().fold(0u32, |word, byte| word << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
+            let word = chunk
+                .iter()
+                .fold(0u32, |word, byte| word << 8 | u32::from(*byte))
+                << (8 * (3 - chunk.len()));
             let text: String = (0..4).map(|at| digit(word >> (18 - 6 * at))).collect();
             format!("{:=<4}", &text[..=chunk.len()])
         })
@@ -140,18 +170,65 @@ fn wrong_command_lines_exit_with_2() {
         &["job", "show"],
         &["job", "show", "not-an-address"],
         &["job", "create", "--mint", ADDRESS],
-        &["job", "create", "--mint", ADDRESS, "--price", "1", "--price-atoms", "1"],
-        &["job", "create", "--mint", ADDRESS, "--price", "1", "--milestones", "0"],
-        &["job", "create", "--mint", ADDRESS, "--price", "1", "--milestones", "256"],
-        &["job", "create", "--mint", ADDRESS, "--price", "1", "--work", "soon"],
-        &["job", "create", "--mint", ADDRESS, "--price", "1", "--input", "x"],
+        &[
+            "job",
+            "create",
+            "--mint",
+            ADDRESS,
+            "--price",
+            "1",
+            "--price-atoms",
+            "1",
+        ],
+        &[
+            "job",
+            "create",
+            "--mint",
+            ADDRESS,
+            "--price",
+            "1",
+            "--milestones",
+            "0",
+        ],
+        &[
+            "job",
+            "create",
+            "--mint",
+            ADDRESS,
+            "--price",
+            "1",
+            "--milestones",
+            "256",
+        ],
+        &[
+            "job", "create", "--mint", ADDRESS, "--price", "1", "--work", "soon",
+        ],
+        &[
+            "job", "create", "--mint", ADDRESS, "--price", "1", "--input", "x",
+        ],
         &["job", "resolve", ADDRESS, "--provider-share", "101%"],
         &["purse", "deposit", "--mint", ADDRESS],
-        &["purse", "deposit", "--mint", ADDRESS, "--amount", "1", "--atoms", "1"],
+        &[
+            "purse", "deposit", "--mint", ADDRESS, "--amount", "1", "--atoms", "1",
+        ],
         &["purse", "deposit", "--mint", ADDRESS, "--atoms", "-1"],
-        &["purse", "deposit", "--mint", ADDRESS, "--atoms", "18446744073709551616"],
+        &[
+            "purse",
+            "deposit",
+            "--mint",
+            ADDRESS,
+            "--atoms",
+            "18446744073709551616",
+        ],
         &["protocol", "init", "--fee", "lots"],
-        &["provider", "run", "--publish-dir", "x", "--weights", "nonsense"],
+        &[
+            "provider",
+            "run",
+            "--publish-dir",
+            "x",
+            "--weights",
+            "nonsense",
+        ],
         &["provider", "run", "--publish-dir", "x", "--min-price", "1"],
         &["leaderboard", "--window", "1y"],
         &["purse", "show", "--output", "xml"],
@@ -161,7 +238,10 @@ fn wrong_command_lines_exit_with_2() {
         let output = quern(home, args);
         let stderr = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(2), "{args:?}: {stderr}");
-        assert!(!stderr.contains("panicked") && !stderr.is_empty(), "{args:?}: {stderr}");
+        assert!(
+            !stderr.contains("panicked") && !stderr.is_empty(),
+            "{args:?}: {stderr}"
+        );
     }
     assert_eq!(quern(home, &[]).status.code(), Some(2));
     assert_eq!(quern(home, &["--help"]).status.code(), Some(0));
@@ -177,21 +257,43 @@ fn wallets_and_configurations_that_cannot_be_read() {
         name.to_owned()
     };
     let deposit = ["purse", "open", "--mint", ADDRESS, "-u", NOWHERE];
-    let with = |key: &str, words: &[&str]| refused(home, &[&deposit[..], &["-k", key]].concat(), 1, words);
+    let with =
+        |key: &str, words: &[&str]| refused(home, &[&deposit[..], &["-k", key]].concat(), 1, words);
     with("missing.json", &["missing.json", "solana-keygen new"]);
-    with(&file("garbage.json", "{\"a\":"), &["garbage.json", "no JSON list"]);
+    with(
+        &file("garbage.json", "{\"a\":"),
+        &["garbage.json", "no JSON list"],
+    );
     with(&file("short.json", "[1,2,3]"), &["3 bytes instead of 64"]);
-    with(&file("zero.json", &format!("{:?}", [7; 64])), &["public half"]);
+    with(
+        &file("zero.json", &format!("{:?}", [7; 64])),
+        &["public half"],
+    );
     with("usb://ledger", &["hardware wallet", "--keypair"]);
     with("ASK", &["seed phrase"]);
     with("-", &["standard input"]);
     with(".", &["keypair file"]);
 
     let show = ["purse", "show", "--owner", ADDRESS];
-    refused(home, &[&show[..], &["-C", "missing.yml"]].concat(), 1, &["missing.yml"]);
+    refused(
+        home,
+        &[&show[..], &["-C", "missing.yml"]].concat(),
+        1,
+        &["missing.yml"],
+    );
     let config = file("bad.yml", "commitment: hopeful\n");
-    refused(home, &[&show[..], &["-C", &config]].concat(), 1, &["hopeful"]);
-    refused(home, &[&show[..], &["-u", "mainet"]].concat(), 1, &["mainet", "devnet"]);
+    refused(
+        home,
+        &[&show[..], &["-C", &config]].concat(),
+        1,
+        &["hopeful"],
+    );
+    refused(
+        home,
+        &[&show[..], &["-u", "mainet"]].concat(),
+        1,
+        &["mainet", "devnet"],
+    );
 }
 
 #[test]
@@ -216,9 +318,24 @@ fn clusters_that_do_not_answer_or_have_no_quern() {
     ];
     let (empty, garbage) = (cluster(Vec::new()), serve(|_| "garbage".to_owned()));
     for command in commands {
-        refused(home, &[command, &["-u", NOWHERE]].concat(), 1, &["cannot reach the cluster", "127.0.0.1:1"]);
-        refused(home, &[command, &["-u", &empty]].concat(), 1, &["Quern isn't set up on this cluster", &empty]);
-        refused(home, &[command, &["-u", &garbage]].concat(), 1, &["cluster"]);
+        refused(
+            home,
+            &[command, &["-u", NOWHERE]].concat(),
+            1,
+            &["cannot reach the cluster", "127.0.0.1:1"],
+        );
+        refused(
+            home,
+            &[command, &["-u", &empty]].concat(),
+            1,
+            &["Quern isn't set up on this cluster", &empty],
+        );
+        refused(
+            home,
+            &[command, &["-u", &garbage]].concat(),
+            1,
+            &["cluster"],
+        );
     }
 }
 
@@ -227,27 +344,47 @@ fn things_that_are_not_on_the_cluster() {
     let home = home();
     let home = home.path();
     let url = empty_quern();
-    let on = |command: &[&str], words: &[&str]| refused(home, &[command, &["-u", &url]].concat(), 1, words);
+    let on = |command: &[&str], words: &[&str]| {
+        refused(home, &[command, &["-u", &url]].concat(), 1, words)
+    };
     on(&["job", "show", ADDRESS], &["no job", "ended"]);
     on(&["job", "cancel", ADDRESS], &["no job", "ended"]);
     on(&["job", "finalize", ADDRESS], &["no job", "ended"]);
     on(&["model", "show", ADDRESS], &["no model"]);
     on(&["mint", "show", ADDRESS], &["not registered"]);
     on(&["mint", "register", ADDRESS], &["no token mint"]);
-    on(&["purse", "deposit", "--mint", ADDRESS, "--amount", "1"], &["not registered"]);
-    on(&["job", "create", "--mint", ADDRESS, "--price", "1"], &["not registered"]);
+    on(
+        &["purse", "deposit", "--mint", ADDRESS, "--amount", "1"],
+        &["not registered"],
+    );
+    on(
+        &["job", "create", "--mint", ADDRESS, "--price", "1"],
+        &["not registered"],
+    );
     on(&["provider", "show"], &["not registered as a provider"]);
-    on(&["provider", "run", "--publish-dir", "out"], &["not registered as a provider"]);
+    on(
+        &["provider", "run", "--publish-dir", "out"],
+        &["not registered as a provider"],
+    );
     on(&["claim"], &["nothing to claim"]);
     on(&["protocol", "init"], &["set up", "already"]);
 
     let output = quern(home, &["job", "list", "-u", &url]);
     assert!(output.status.success());
-    assert_eq!(String::from_utf8(output.stdout).unwrap().trim(), "No live job fits.");
+    assert_eq!(
+        String::from_utf8(output.stdout).unwrap().trim(),
+        "No live job fits."
+    );
     let output = quern(home, &["job", "list", "-u", &url, "--output", "json"]);
-    assert_eq!(serde_json::from_slice::<Value>(&output.stdout).unwrap(), json!([]));
+    assert_eq!(
+        serde_json::from_slice::<Value>(&output.stdout).unwrap(),
+        json!([])
+    );
     let output = quern(home, &["protocol", "show", "-u", &url, "--output", "json"]);
-    assert_eq!(serde_json::from_slice::<Value>(&output.stdout).unwrap()["paused"], json!(false));
+    assert_eq!(
+        serde_json::from_slice::<Value>(&output.stdout).unwrap()["paused"],
+        json!(false)
+    );
 }
 
 #[test]
@@ -257,30 +394,81 @@ fn files_that_are_missing_or_garbage() {
     std::fs::write(path.join("garbage"), "garbage").unwrap();
     std::fs::write(path.join("empty"), "").unwrap();
     let create = |input: &str, words: &[&str]| {
-        let args = ["job", "create", "--mint", ADDRESS, "--price", "1", "--publish-dir", "out", "--input", input, "-u", NOWHERE];
+        let args = [
+            "job",
+            "create",
+            "--mint",
+            ADDRESS,
+            "--price",
+            "1",
+            "--publish-dir",
+            "out",
+            "--input",
+            input,
+            "-u",
+            NOWHERE,
+        ];
         refused(path, &args, 1, words);
     };
     create("missing", &["missing"]);
     create("garbage", &["garbage", "bundle"]);
     create("empty", &["no tensor"]);
-    let model = ["model", "register", "--id", "1", "--name", "x", "-u", NOWHERE, "--program"];
+    let model = [
+        "model",
+        "register",
+        "--id",
+        "1",
+        "--name",
+        "x",
+        "-u",
+        NOWHERE,
+        "--program",
+    ];
     refused(path, &[&model[..], &["missing"]].concat(), 1, &["missing"]);
     refused(path, &[&model[..], &["garbage"]].concat(), 1, &["garbage"]);
-    refused(path, &["deploy", "--program-so", "missing.so", "-u", NOWHERE], 1, &["missing.so", "build-program"]);
-    refused(path, &["provider", "run", "--publish-dir", "garbage", "-u", NOWHERE], 1, &["garbage"]);
-    refused(path, &["provider", "run", "--publish-dir", "out", "--public-url", "nonsense", "-u", NOWHERE], 1, &["nonsense"]);
+    refused(
+        path,
+        &["deploy", "--program-so", "missing.so", "-u", NOWHERE],
+        1,
+        &["missing.so", "build-program"],
+    );
+    refused(
+        path,
+        &["provider", "run", "--publish-dir", "garbage", "-u", NOWHERE],
+        1,
+        &["garbage"],
+    );
+    refused(
+        path,
+        &[
+            "provider",
+            "run",
+            "--publish-dir",
+            "out",
+            "--public-url",
+            "nonsense",
+            "-u",
+            NOWHERE,
+        ],
+        1,
+        &["nonsense"],
+    );
 }
 
 #[test]
 fn indexers_that_are_not_there_or_talk_nonsense() {
     let home = home();
     let home = home.path();
-    let at = |url: &str, words: &[&str]| refused(home, &["leaderboard", "--indexer", url], 1, words);
+    let at =
+        |url: &str, words: &[&str]| refused(home, &["leaderboard", "--indexer", url], 1, words);
     at(NOWHERE, &["cannot ask the indexer"]);
     at("nonsense", &["cannot ask the indexer"]);
     at(&serve(|_| "garbage".to_owned()), &["no JSON"]);
     at(&serve(|_| "{}".to_owned()), &["no leaderboards"]);
-    at(&serve(|_| r#"{"boards":[{"entries":5}]}"#.to_owned()), &["no leaderboards"]);
+    at(
+        &serve(|_| r#"{"boards":[{"entries":5}]}"#.to_owned()),
+        &["no leaderboards"],
+    );
 
     let board = json!({ "as_of_slot": 7, "finality": "finalized", "boards": [{
         "assurance": "refereed", "mint": ADDRESS, "decimals": 6,
@@ -289,7 +477,10 @@ fn indexers_that_are_not_there_or_talk_nonsense() {
     let url = serve(move |_| board.to_string());
     let output = quern(home, &["leaderboard", "--indexer", &url]);
     let stdout = String::from_utf8(output.stdout).unwrap();
-    assert!(stdout.contains("1.5") && stdout.contains("slot 7") && !stdout.contains('\u{1b}'), "{stdout}");
+    assert!(
+        stdout.contains("1.5") && stdout.contains("slot 7") && !stdout.contains('\u{1b}'),
+        "{stdout}"
+    );
 }
 
 #[cfg(feature = "localnet")]
@@ -299,7 +490,24 @@ fn a_port_in_use_is_said() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
     std::fs::write(home.path().join("program.so"), "x").unwrap();
-    let args = ["localnet", "--rpc-port", &port, "--ws-port", "0", "--program-so"];
-    refused(home.path(), &[&args[..], &["program.so"]].concat(), 1, &[&port, "in use"]);
-    refused(home.path(), &[&args[..], &["missing.so"]].concat(), 1, &["missing.so", "build-program"]);
+    let args = [
+        "localnet",
+        "--rpc-port",
+        &port,
+        "--ws-port",
+        "0",
+        "--program-so",
+    ];
+    refused(
+        home.path(),
+        &[&args[..], &["program.so"]].concat(),
+        1,
+        &[&port, "in use"],
+    );
+    refused(
+        home.path(),
+        &[&args[..], &["missing.so"]].concat(),
+        1,
+        &["missing.so", "build-program"],
+    );
 }

@@ -176,11 +176,8 @@ fn drain(events: Receiver<SimnetEvent>) -> Result<Receiver<()>> {
     spawn("quern-localnet-events", move || {
         for event in events {
             match event {
-                SimnetEvent::Shutdown => {
-                    if ended.send(()).is_err() {
-                        return;
-                    }
-                }
+                // Nobody may be waiting any more.
+                SimnetEvent::Shutdown => drop(ended.send(())),
                 SimnetEvent::ErrorLog(_, message) => tracing::error!("local network: {message}"),
                 SimnetEvent::WarnLog(_, message) => tracing::debug!("local network: {message}"),
                 _ => {}

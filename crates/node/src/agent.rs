@@ -118,10 +118,16 @@ impl Agent {
     ///
     /// # Errors
     /// `Files` or `Locked` if the folder cannot be used.
-    pub fn new(settings: Settings, chain: Arc<dyn Chain>, worker: Option<Arc<dyn Worker>>) -> Result<Self> {
+    pub fn new(
+        settings: Settings,
+        chain: Arc<dyn Chain>,
+        worker: Option<Arc<dyn Worker>>,
+    ) -> Result<Self> {
         let journal = Journal::open(&settings.home)?;
         let fetcher = Fetcher::new(settings.fetch.clone());
-        let integer = IntegerWorker { max_trace_bytes: settings.policy.max_trace_bytes };
+        let integer = IntegerWorker {
+            max_trace_bytes: settings.policy.max_trace_bytes,
+        };
         let inner = Inner {
             settings,
             chain,
@@ -132,7 +138,9 @@ impl Agent {
             resting: Mutex::default(),
             said: Mutex::default(),
         };
-        Ok(Self { inner: Arc::new(inner) })
+        Ok(Self {
+            inner: Arc::new(inner),
+        })
     }
 
     /// Works until `shutdown` is ready. Failures of single jobs are logged and do not end it.
@@ -195,7 +203,9 @@ impl Agent {
     pub async fn pass(&self) -> Result<usize> {
         let found = self.inner.survey(&HashMap::new()).await?;
         let count = found.len();
-        let all = found.iter().map(|(address, task)| self.inner.attempt(address, *task));
+        let all = found
+            .iter()
+            .map(|(address, task)| self.inner.attempt(address, *task));
         futures::future::join_all(all).await;
         Ok(count)
     }
@@ -228,7 +238,9 @@ impl Inner {
         let journal = self.journal.jobs()?;
         let offers = self.offers(&moment, at_work, is_free).await?;
         let is_offered = |address: &Pubkey| offers.iter().any(|(offered, _)| offered == address);
-        let left = journal.into_iter().filter(|address| !is_own(address) && !is_offered(address) && is_free(address));
+        let left = journal
+            .into_iter()
+            .filter(|address| !is_own(address) && !is_offered(address) && is_free(address));
         found.extend(left.map(|address| (address, Task::Close)));
         found.extend(offers);
         Ok(found)
@@ -237,7 +249,9 @@ impl Inner {
     /// What one of the provider's own jobs needs now.
     fn task_of(&self, address: &Pubkey, job: &Job, moment: &Moment) -> Option<Task> {
         match JobState::from_code(job.state) {
-            Some(JobState::Taken) if in_time(moment.now, job.effective_deadline(moment)) => Some(Task::Work(*job)),
+            Some(JobState::Taken) if in_time(moment.now, job.effective_deadline(moment)) => {
+                Some(Task::Work(*job))
+            }
             Some(JobState::Taken) => {
                 self.say_once(address, job, || tracing::warn!(job = %address, "too late: the deadline has passed, the late penalty is due"));
                 None
@@ -250,7 +264,8 @@ impl Inner {
                     job.terms.react_secs.get(),
                     job.terms.grace_secs.get(),
                 );
-                (gate != FinalizeGate::TooEarly && job.open_demands.get() == 0).then_some(Task::Finalize)
+                (gate != FinalizeGate::TooEarly && job.open_demands.get() == 0)
+                    .then_some(Task::Finalize)
             }
             Some(JobState::Rejected) => {
                 self.say_once(address, job, || tracing::warn!(job = %address, arbiter = %job.arbiter, "the client rejected the result; the arbiter decides"));
@@ -265,7 +280,12 @@ impl Inner {
     }
 
     /// Open jobs that the policy wants, as many as there is room for.
-    async fn offers(&self, moment: &Moment, at_work: usize, is_free: impl Fn(&Pubkey) -> bool) -> Result<Vec<(Pubkey, Task)>> {
+    async fn offers(
+        &self,
+        moment: &Moment,
+        at_work: usize,
+        is_free: impl Fn(&Pubkey) -> bool,
+    ) -> Result<Vec<(Pubkey, Task)>> {
         let mut room = self.settings.policy.max_jobs.saturating_sub(at_work);
         if room == 0 {
             return Ok(Vec::new());
@@ -275,7 +295,9 @@ impl Inner {
             return Ok(Vec::new());
         }
         let owner = &self.settings.owner;
-        let Some(provider) = self.chain.provider(owner).await? else { return Ok(Vec::new()) };
+        let Some(provider) = self.chain.provider(owner).await? else {
+            return Ok(Vec::new());
+        };
         if !provider.active.get() {
             return Ok(Vec::new());
         }
@@ -296,7 +318,13 @@ impl Inner {
                 }
             };
             let signer = &self.chain.signer();
-            let means = Means { provider: &provider, signer, purse: purse.as_ref(), has_worker: self.worker.is_some(), moment };
+            let means = Means {
+                provider: &provider,
+                signer,
+                purse: purse.as_ref(),
+                has_worker: self.worker.is_some(),
+                moment,
+            };
             match self.settings.policy.decide(&job, &means) {
                 Ok(_) => {
                     room -= 1;
@@ -305,7 +333,11 @@ impl Inner {
                         let bond = job.bond_atoms.get();
                         purse.free_atoms = purse.free_atoms.get().saturating_sub(bond).into();
                         if *signer != provider.owner {
-                            purse.operator_reserved_atoms = purse.operator_reserved_atoms.get().saturating_add(bond).into();
+                            purse.operator_reserved_atoms = purse
+                                .operator_reserved_atoms
+                                .get()
+                                .saturating_add(bond)
+                                .into();
                         }
                     }
                     found.push((address, Task::Take(job)));
@@ -326,7 +358,10 @@ impl Inner {
         };
         match done {
             Ok(()) => {
-                self.resting.lock().unwrap_or_else(PoisonError::into_inner).remove(address);
+                self.resting
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .remove(address);
             }
             Err(error) => {
                 let rest = self.rest(address);
@@ -338,10 +373,15 @@ impl Inner {
     /// Fetches and checks everything, then takes the job, then does it.
     async fn take(&self, address: &Pubkey, job: Job) -> Result<()> {
         if job_address(&job) != *address {
-            return Err(unservable(address, "its account does not lie at its address"));
+            return Err(unservable(
+                address,
+                "its account does not lie at its address",
+            ));
         }
         // An address that would be too long is found out before a bond is at stake.
-        self.settings.publisher.uri(&relative(address, u32::MAX, data::TRACE_FILE))?;
+        self.settings
+            .publisher
+            .uri(&relative(address, u32::MAX, data::TRACE_FILE))?;
         let prepared = self.prepare(address, &job).await?;
         match self.chain.take(&self.settings.owner, &job).await {
             Ok(()) => tracing::info!(job = %address, price_atoms = job.price_atoms.get(), "taken"),
@@ -352,7 +392,9 @@ impl Inner {
             Err(error) => return Err(error),
         }
         match self.chain.job(address).await? {
-            Some(taken) if self.is_at_work(&taken) => self.work(address, taken, Some(prepared)).await,
+            Some(taken) if self.is_at_work(&taken) => {
+                self.work(address, taken, Some(prepared)).await
+            }
             // Not visible yet: the next pass finds it among its own.
             _ => Ok(()),
         }
@@ -385,12 +427,20 @@ impl Inner {
             self.journal.save(address, &record)?;
         }
         if let Stage::Computed { root, files, uri } = &record.stage {
-            let uri = self.publish(address, &record, files, uri.as_deref()).await?;
-            record = record.at(Stage::Published { root: *root, uri, sent_at: None });
+            let uri = self
+                .publish(address, &record, files, uri.as_deref())
+                .await?;
+            record = record.at(Stage::Published {
+                root: *root,
+                uri,
+                sent_at: None,
+            });
             self.journal.save(address, &record)?;
         }
         match record.stage.clone() {
-            Stage::Published { root, uri, sent_at } => self.submit(address, &job, record, root, uri, sent_at).await,
+            Stage::Published { root, uri, sent_at } => {
+                self.submit(address, &job, record, root, uri, sent_at).await
+            }
             _ => Ok(()),
         }
     }
@@ -398,24 +448,39 @@ impl Inner {
     /// Whether the files that a record speaks of are still there.
     fn has_files(&self, address: &Pubkey, record: &Record) -> bool {
         match &record.stage {
-            Stage::Computed { files, .. } => {
-                files.iter().all(|name| self.journal.submission_path(address, record.submission, name).is_file())
-            }
+            Stage::Computed { files, .. } => files.iter().all(|name| {
+                self.journal
+                    .submission_path(address, record.submission, name)
+                    .is_file()
+            }),
             _ => true,
         }
     }
 
-    async fn compute(&self, address: &Pubkey, job: &Job, record: Record, prepared: Option<Prepared>) -> Result<Record> {
+    async fn compute(
+        &self,
+        address: &Pubkey,
+        job: &Job,
+        record: Record,
+        prepared: Option<Prepared>,
+    ) -> Result<Record> {
         let prepared = match prepared {
             Some(prepared) => prepared,
             None => self.prepare(address, job).await?,
         };
-        let order = self.order(address, job, record.submission, prepared).await?;
+        let order = self
+            .order(address, job, record.submission, prepared)
+            .await?;
         let started = Instant::now();
         let worker: &dyn Worker = match &self.worker {
             _ if order.tensors.is_some() => &self.integer,
             Some(worker) => worker.as_ref(),
-            None => return Err(unservable(address, "nothing here can do accepted work; configure a worker")),
+            None => {
+                return Err(unservable(
+                    address,
+                    "nothing here can do accepted work; configure a worker",
+                ));
+            }
         };
         let result = worker.work(&order).await?;
         tracing::info!(
@@ -428,7 +493,12 @@ impl Inner {
             Output::Files(files) => {
                 let mut names = Vec::with_capacity(files.len());
                 for (name, bytes) in files {
-                    self.journal.write(&self.journal.submission_path(address, record.submission, &name), &bytes)?;
+                    self.journal.write(
+                        &self
+                            .journal
+                            .submission_path(address, record.submission, &name),
+                        &bytes,
+                    )?;
                     names.push(name);
                 }
                 (names, None)
@@ -438,19 +508,42 @@ impl Inner {
     }
 
     /// Publishes the files of a submission and says where the first one is.
-    async fn publish(&self, address: &Pubkey, record: &Record, files: &[String], uri: Option<&str>) -> Result<String> {
+    async fn publish(
+        &self,
+        address: &Pubkey,
+        record: &Record,
+        files: &[String],
+        uri: Option<&str>,
+    ) -> Result<String> {
         let mut first = uri.map(str::to_owned);
         for name in files {
-            let path = self.journal.submission_path(address, record.submission, name);
-            let bytes = self.journal.read(&path)?.ok_or_else(|| NodeError::Files { path, why: "it is gone".to_owned() })?;
-            let published = self.settings.publisher.put(&relative(address, record.submission, name), bytes).await?;
+            let path = self
+                .journal
+                .submission_path(address, record.submission, name);
+            let bytes = self.journal.read(&path)?.ok_or_else(|| NodeError::Files {
+                path,
+                why: "it is gone".to_owned(),
+            })?;
+            let published = self
+                .settings
+                .publisher
+                .put(&relative(address, record.submission, name), bytes)
+                .await?;
             first.get_or_insert(published);
         }
         Ok(first.unwrap_or_default())
     }
 
     /// Sends the commitment, unless an earlier transaction with it may still land and pass for the next milestone's.
-    async fn submit(&self, address: &Pubkey, job: &Job, record: Record, root: [u8; 32], uri: String, sent_at: Option<i64>) -> Result<()> {
+    async fn submit(
+        &self,
+        address: &Pubkey,
+        job: &Job,
+        record: Record,
+        root: [u8; 32],
+        uri: String,
+        sent_at: Option<i64>,
+    ) -> Result<()> {
         let moment = self.chain.moment().await?;
         let deadline = job.effective_deadline(&moment);
         if let Some(sent_at) = sent_at.filter(|_| job.milestones > 1) {
@@ -461,15 +554,25 @@ impl Inner {
                 return Ok(());
             }
         }
-        let published = |sent_at| record.at(Stage::Published { root, uri: uri.clone(), sent_at });
+        let published = |sent_at| {
+            record.at(Stage::Published {
+                root,
+                uri: uri.clone(),
+                sent_at,
+            })
+        };
         self.journal.save(address, &published(Some(moment.now)))?;
         match self.chain.submit(job, root, &uri).await {
             Ok(()) => {
                 tracing::info!(job = %address, milestone = job.milestone, root = hex::encode(root), uri, "submitted");
-                self.journal.save(address, &record.at(Stage::Submitted { root }))
+                self.journal
+                    .save(address, &record.at(Stage::Submitted { root }))
             }
             Err(error) => {
-                if matches!(error, NodeError::Client(ClientError::Refused(_) | ClientError::Expired { .. })) {
+                if matches!(
+                    error,
+                    NodeError::Client(ClientError::Refused(_) | ClientError::Expired { .. })
+                ) {
                     self.journal.save(address, &published(None))?;
                 }
                 Err(error)
@@ -481,7 +584,12 @@ impl Inner {
         match self.chain.finalize(address).await {
             Ok(()) => tracing::info!(job = %address, "finalized: the milestone is paid"),
             // The clock that was read was ahead of the one that counts, or somebody else turned the crank.
-            Err(NodeError::Client(error)) if matches!(error.quern(), Some(QuernError::TooEarly | QuernError::WrongState)) => {
+            Err(NodeError::Client(error))
+                if matches!(
+                    error.quern(),
+                    Some(QuernError::TooEarly | QuernError::WrongState)
+                ) =>
+            {
                 return Ok(());
             }
             Err(NodeError::Client(ClientError::NotFound { .. })) => {}
@@ -499,7 +607,8 @@ impl Inner {
             Some(job) if job.provider == self.settings.owner => Ok(()),
             Some(_) => {
                 tracing::info!(job = %address, "the job has left this provider");
-                self.journal.close(address, "the job has left this provider")
+                self.journal
+                    .close(address, "the job has left this provider")
             }
             None => {
                 tracing::info!(job = %address, "the job has ended");
@@ -513,7 +622,10 @@ impl Inner {
         match Assurance::from_code(job.assurance) {
             Some(Assurance::Refereed) => self.prepare_refereed(address, job).await,
             Some(Assurance::Accepted) => self.prepare_accepted(address, job).await,
-            None => Err(unservable(address, "its assurance level is unknown to this version")),
+            None => Err(unservable(
+                address,
+                "its assurance level is unknown to this version",
+            )),
         }
     }
 
@@ -525,10 +637,17 @@ impl Inner {
         let bytes = account.program.clone();
         let program = Program::parse(&bytes).map_err(quern_proof::Error::from)?;
         program.check().map_err(quern_proof::Error::from)?;
-        program.check_batch_rows(job.batch_rows.get()).map_err(quern_proof::Error::from)?;
-        let trace_bytes = program.trace_bytes(job.batch_rows.get()).map_err(quern_proof::Error::from)?;
+        program
+            .check_batch_rows(job.batch_rows.get())
+            .map_err(quern_proof::Error::from)?;
+        let trace_bytes = program
+            .trace_bytes(job.batch_rows.get())
+            .map_err(quern_proof::Error::from)?;
         if trace_bytes > self.settings.policy.max_trace_bytes {
-            return Err(unservable(address, &format!("its trace takes {trace_bytes} bytes, more than the limit")));
+            return Err(unservable(
+                address,
+                &format!("its trace takes {trace_bytes} bytes, more than the limit"),
+            ));
         }
 
         let weights_path = self.journal.weights_path(&job.model);
@@ -547,7 +666,8 @@ impl Inner {
                     Some(uri) => uri.clone(),
                     None => self.chain.model_uri(&job.model, &account.model).await?,
                 };
-                let (weights, bytes) = check(self.fetcher.fetch(&uri, Some(weights_bytes)).await?).await?;
+                let (weights, bytes) =
+                    check(self.fetcher.fetch(&uri, Some(weights_bytes)).await?).await?;
                 self.journal.write(&weights_path, &bytes)?;
                 weights
             }
@@ -555,7 +675,11 @@ impl Inner {
 
         let inputs_path = self.journal.inputs_path(address);
         let inputs_bytes = data::inputs_bytes(&program, job.batch_rows.get())?;
-        let roots = job.input_roots.get(..program.input_count()).unwrap_or_default().to_vec();
+        let roots = job
+            .input_roots
+            .get(..program.input_count())
+            .unwrap_or_default()
+            .to_vec();
         let batch_rows = job.batch_rows.get();
         let check = |bytes: Vec<u8>| {
             let (program, roots) = (account.program.clone(), roots.clone());
@@ -568,33 +692,61 @@ impl Inner {
         let inputs = match self.kept(&inputs_path, check).await? {
             Some(inputs) => inputs,
             None => {
-                let (inputs, bytes) = check(self.fetcher.fetch(&uri, Some(inputs_bytes)).await?).await?;
+                let (inputs, bytes) =
+                    check(self.fetcher.fetch(&uri, Some(inputs_bytes)).await?).await?;
                 self.journal.write(&inputs_path, &bytes)?;
                 inputs
             }
         };
-        let tensors = CheckedTensors { program: bytes, inputs, weights };
-        Ok(Prepared { input_uri: uri, input_file: Some(inputs_path), model_uri: String::new(), tensors: Some(Arc::new(tensors)) })
+        let tensors = CheckedTensors {
+            program: bytes,
+            inputs,
+            weights,
+        };
+        Ok(Prepared {
+            input_uri: uri,
+            input_file: Some(inputs_path),
+            model_uri: String::new(),
+            tensors: Some(Arc::new(tensors)),
+        })
     }
 
     async fn prepare_accepted(&self, address: &Pubkey, job: &Job) -> Result<Prepared> {
         let input_uri = self.chain.input_uri(address, job).await?;
         let model_uri = match job.model {
             NOBODY => String::new(),
-            model => self.chain.model_uri(&model, &self.chain.model(&model).await?.model).await?,
+            model => {
+                self.chain
+                    .model_uri(&model, &self.chain.model(&model).await?.model)
+                    .await?
+            }
         };
-        let roots: Vec<[u8; 32]> = job.input_roots.iter().copied().take_while(|root| *root != [0; 32]).collect();
+        let roots: Vec<[u8; 32]> = job
+            .input_roots
+            .iter()
+            .copied()
+            .take_while(|root| *root != [0; 32])
+            .collect();
         if roots.is_empty() {
-            return Ok(Prepared { input_uri, input_file: None, model_uri, tensors: None });
+            return Ok(Prepared {
+                input_uri,
+                input_file: None,
+                model_uri,
+                tensors: None,
+            });
         }
         let path = self.journal.inputs_path(address);
         let check = |bytes: Vec<u8>| {
             let (roots, address) = (roots.clone(), *address);
             off_loop(move || {
                 let inputs = quern_proof::file::decode_bundle(&bytes)?;
-                let found: Vec<[u8; 32]> = inputs.iter().map(quern_proof::commit::data_root).collect();
+                let found: Vec<[u8; 32]> =
+                    inputs.iter().map(quern_proof::commit::data_root).collect();
                 if found != roots {
-                    return Err(unservable(&address, "its inputs do not match the roots that it commits to"));
+                    return Err(unservable(
+                        &address,
+                        "its inputs do not match the roots that it commits to",
+                    ));
                 }
                 Ok(((), bytes))
             })
@@ -603,15 +755,26 @@ impl Inner {
             let ((), bytes) = check(self.fetcher.fetch(&input_uri, None).await?).await?;
             self.journal.write(&path, &bytes)?;
         }
-        Ok(Prepared { input_uri, input_file: Some(path), model_uri, tensors: None })
+        Ok(Prepared {
+            input_uri,
+            input_file: Some(path),
+            model_uri,
+            tensors: None,
+        })
     }
 
     /// What is kept at a path, if it is there and still right.
-    async fn kept<T, F>(&self, path: &std::path::Path, check: impl Fn(Vec<u8>) -> F) -> Result<Option<T>>
+    async fn kept<T, F>(
+        &self,
+        path: &std::path::Path,
+        check: impl Fn(Vec<u8>) -> F,
+    ) -> Result<Option<T>>
     where
         F: Future<Output = Result<(T, Vec<u8>)>>,
     {
-        let Some(bytes) = self.journal.read(path)? else { return Ok(None) };
+        let Some(bytes) = self.journal.read(path)? else {
+            return Ok(None);
+        };
         match check(bytes).await {
             Ok((value, _)) => Ok(Some(value)),
             Err(error) => {
@@ -621,7 +784,13 @@ impl Inner {
         }
     }
 
-    async fn order(&self, address: &Pubkey, job: &Job, submission: u32, prepared: Prepared) -> Result<WorkOrder> {
+    async fn order(
+        &self,
+        address: &Pubkey,
+        job: &Job,
+        submission: u32,
+        prepared: Prepared,
+    ) -> Result<WorkOrder> {
         let moment = self.chain.moment().await?;
         let deadline = job.effective_deadline(&moment);
         let has_checkpoint = job.checkpoint != [0; 32];
@@ -630,7 +799,12 @@ impl Inner {
             false => None,
         };
         let folder = self.journal.submission_path(address, submission, "work");
-        tokio::fs::create_dir_all(&folder).await.map_err(|error| NodeError::Files { path: folder.clone(), why: error.to_string() })?;
+        tokio::fs::create_dir_all(&folder)
+            .await
+            .map_err(|error| NodeError::Files {
+                path: folder.clone(),
+                why: error.to_string(),
+            })?;
         Ok(WorkOrder {
             job: address.to_string(),
             client: job.client.to_string(),
@@ -641,7 +815,11 @@ impl Inner {
                 Some(JobKind::Training) => "training",
                 Some(JobKind::Inference) | None => "inference",
             },
-            assurance: if prepared.tensors.is_some() { "refereed" } else { "accepted" },
+            assurance: if prepared.tensors.is_some() {
+                "refereed"
+            } else {
+                "accepted"
+            },
             milestone: job.milestone,
             milestones: job.milestones,
             submission,
@@ -660,7 +838,9 @@ impl Inner {
 
     fn is_resting(&self, address: &Pubkey) -> bool {
         let resting = self.resting.lock().unwrap_or_else(PoisonError::into_inner);
-        resting.get(address).is_some_and(|(_, until)| Instant::now() < *until)
+        resting
+            .get(address)
+            .is_some_and(|(_, until)| Instant::now() < *until)
     }
 
     /// Lets a failed job rest, longer every time, and says how long.
@@ -672,8 +852,15 @@ impl Inner {
             resting.clear();
         }
         let failures = resting.get(address).map_or(0, |(failures, _)| *failures);
-        let rest = self.settings.retry.saturating_mul(1 << failures.min(10)).min(LONGEST_RETRY);
-        resting.insert(*address, (failures.saturating_add(1), Instant::now() + rest));
+        let rest = self
+            .settings
+            .retry
+            .saturating_mul(1 << failures.min(10))
+            .min(LONGEST_RETRY);
+        resting.insert(
+            *address,
+            (failures.saturating_add(1), Instant::now() + rest),
+        );
         rest
     }
 
@@ -708,17 +895,27 @@ fn parsed(program: &[u8]) -> Result<Program<'_>> {
 }
 
 /// Hashing large tensors takes a while; meanwhile the others go on.
-async fn off_loop<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-    tokio::task::spawn_blocking(work).await.map_err(|error| NodeError::Worker(error.to_string()))?
+async fn off_loop<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|error| NodeError::Worker(error.to_string()))?
 }
 
 fn unservable(address: &Pubkey, why: &str) -> NodeError {
-    NodeError::Unservable { job: *address, why: why.to_owned() }
+    NodeError::Unservable {
+        job: *address,
+        why: why.to_owned(),
+    }
 }
 
 /// Whether a take failed because the job is no longer to be had.
 fn is_beaten(error: &ClientError) -> bool {
-    matches!(error.quern(), Some(QuernError::WrongState | QuernError::TooLate)) || matches!(error, ClientError::NotFound { .. })
+    matches!(
+        error.quern(),
+        Some(QuernError::WrongState | QuernError::TooLate)
+    ) || matches!(error, ClientError::NotFound { .. })
 }
 
 fn log_refusal(address: &Pubkey, refusal: Refusal) {

@@ -63,7 +63,8 @@ pub trait Chain: Send + Sync {
 /// Where the cluster keeps its clock.
 const CLOCK: Pubkey = Pubkey::from_str_const("SysvarC1ock11111111111111111111111111111111");
 /// Where the cluster keeps the slot of its last restart.
-const LAST_RESTART_SLOT: Pubkey = Pubkey::from_str_const("SysvarLastRestartS1ot1111111111111111111111");
+const LAST_RESTART_SLOT: Pubkey =
+    Pubkey::from_str_const("SysvarLastRestartS1ot1111111111111111111111");
 
 /// A cluster over RPC.
 pub struct RpcChain {
@@ -76,11 +77,19 @@ pub struct RpcChain {
 impl RpcChain {
     /// The cluster that `sender` leads to; `signer` is the provider's owner or operator, and pays the fees.
     pub fn new(sender: Sender, signer: Keypair) -> Arc<Self> {
-        Arc::new(Self { sender, signer, known: Mutex::default() })
+        Arc::new(Self {
+            sender,
+            signer,
+            known: Mutex::default(),
+        })
     }
 
     fn known(&self, address: &Pubkey, hash: &[u8; 32]) -> Option<String> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).get(&(*address, *hash)).cloned()
+        self.known
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&(*address, *hash))
+            .cloned()
     }
 
     fn remember(&self, address: &Pubkey, hash: &[u8; 32], uri: &str) {
@@ -103,17 +112,30 @@ pub async fn moment(rpc: &quern_client::RpcClient) -> Result<Moment> {
         .get_multiple_accounts_with_commitment(&[CLOCK, LAST_RESTART_SLOT], rpc.commitment())
         .await
         .map_err(|error| ClientError::from_rpc(&rpc.url(), error))?;
-    let data = |index: usize| response.value.get(index).and_then(Option::as_ref).map(|account| account.data.as_slice());
+    let data = |index: usize| {
+        response
+            .value
+            .get(index)
+            .and_then(Option::as_ref)
+            .map(|account| account.data.as_slice())
+    };
     // Clock: slot u64, three more words, unix_timestamp i64. A cluster that never restarted may lack the other one.
     let word = |data: Option<&[u8]>, index: usize| {
-        data.and_then(|data| data.get(index * 8..)).and_then(|rest| rest.first_chunk::<8>()).map(|bytes| u64::from_le_bytes(*bytes))
+        data.and_then(|data| data.get(index * 8..))
+            .and_then(|rest| rest.first_chunk::<8>())
+            .map(|bytes| u64::from_le_bytes(*bytes))
     };
     let clock = data(0);
     match (word(clock, 0), word(clock, 4)) {
-        (Some(slot), Some(now)) => {
-            Ok(Moment { now: now.cast_signed(), slot, last_restart_slot: word(data(1), 0).unwrap_or(0) })
+        (Some(slot), Some(now)) => Ok(Moment {
+            now: now.cast_signed(),
+            slot,
+            last_restart_slot: word(data(1), 0).unwrap_or(0),
+        }),
+        _ => Err(ClientError::Rpc {
+            reason: "without a clock".to_owned(),
         }
-        _ => Err(ClientError::Rpc { reason: "without a clock".to_owned() }.into()),
+        .into()),
     }
 }
 
@@ -128,12 +150,18 @@ impl Chain for RpcChain {
     }
 
     async fn open_jobs(&self) -> Result<Vec<(Pubkey, Job)>> {
-        let filter = JobFilter { state: Some(JobState::Open), ..JobFilter::default() };
+        let filter = JobFilter {
+            state: Some(JobState::Open),
+            ..JobFilter::default()
+        };
         Ok(accounts::jobs(self.sender.rpc(), filter).await?)
     }
 
     async fn own_jobs(&self, owner: &Pubkey) -> Result<Vec<(Pubkey, Job)>> {
-        let filter = JobFilter { provider: Some(*owner), ..JobFilter::default() };
+        let filter = JobFilter {
+            provider: Some(*owner),
+            ..JobFilter::default()
+        };
         Ok(accounts::jobs(self.sender.rpc(), filter).await?)
     }
 
@@ -200,7 +228,10 @@ impl Chain for RpcChain {
     }
 
     async fn submit(&self, job: &Job, trace_root: [u8; 32], output_uri: &str) -> Result<()> {
-        let args = SubmitProofArgs { trace_root, output_uri: output_uri.to_owned() };
+        let args = SubmitProofArgs {
+            trace_root,
+            output_uri: output_uri.to_owned(),
+        };
         let submit = instructions::submit_proof(&self.signer.pubkey(), job, args);
         self.sender.send(&[submit], &[&self.signer]).await?;
         Ok(())
@@ -215,7 +246,10 @@ impl Chain for RpcChain {
 
 impl std::fmt::Debug for RpcChain {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("RpcChain").field("url", &self.sender.url()).field("signer", &self.signer.pubkey()).finish()
+        f.debug_struct("RpcChain")
+            .field("url", &self.sender.url())
+            .field("signer", &self.signer.pubkey())
+            .finish()
     }
 }
 
@@ -232,7 +266,9 @@ pub(crate) async fn check_ready(chain: &dyn Chain, owner: &Pubkey) -> Result<()>
     }
     let signer = chain.signer();
     let Some(provider) = chain.provider(owner).await? else {
-        return not_ready(format!("{owner} is not registered as a provider; run `quern provider register` with its keypair first"));
+        return not_ready(format!(
+            "{owner} is not registered as a provider; run `quern provider register` with its keypair first"
+        ));
     };
     if !provider.is_party(&signer) {
         return not_ready(format!(
@@ -240,10 +276,14 @@ pub(crate) async fn check_ready(chain: &dyn Chain, owner: &Pubkey) -> Result<()>
         ));
     }
     if !provider.active.get() {
-        return not_ready(format!("the provider of {owner} is not active; activate it with `quern provider register --active true`"));
+        return not_ready(format!(
+            "the provider of {owner} is not active; activate it with `quern provider register --active true`"
+        ));
     }
     if chain.lamports().await? == 0 {
-        return not_ready(format!("the wallet {signer} has no lamports for fees; fund it, for example with `solana airdrop 1 {signer}` on a test cluster"));
+        return not_ready(format!(
+            "the wallet {signer} has no lamports for fees; fund it, for example with `solana airdrop 1 {signer}` on a test cluster"
+        ));
     }
     Ok(())
 }

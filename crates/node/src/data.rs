@@ -19,8 +19,8 @@ use {
     crate::error::{NodeError, Result, excerpt},
     futures::StreamExt,
     object_store::{
-        ClientOptions, GetResult, ObjectStore, ObjectStoreExt, PutPayload, RetryConfig, http::HttpBuilder,
-        local::LocalFileSystem, path::Path as StorePath,
+        ClientOptions, GetResult, ObjectStore, ObjectStoreExt, PutPayload, RetryConfig,
+        http::HttpBuilder, local::LocalFileSystem, path::Path as StorePath,
     },
     quern_proof::{Tensor, file, program::Program},
     std::{
@@ -54,7 +54,12 @@ pub struct FetchLimits {
 
 impl Default for FetchLimits {
     fn default() -> Self {
-        Self { max_bytes: 1 << 30, timeout: Duration::from_secs(120), file_roots: Vec::new(), http: true }
+        Self {
+            max_bytes: 1 << 30,
+            timeout: Duration::from_secs(120),
+            file_roots: Vec::new(),
+            http: true,
+        }
     }
 }
 
@@ -76,30 +81,44 @@ impl Fetcher {
     /// `BadUri`, `Fetch` or `Size`.
     pub async fn fetch(&self, uri: &str, expected_bytes: Option<u64>) -> Result<Vec<u8>> {
         let (store, path) = self.open(uri).await?;
-        let failed = |why: String| NodeError::Fetch { uri: excerpt(uri), why };
+        let failed = |why: String| NodeError::Fetch {
+            uri: excerpt(uri),
+            why,
+        };
         let download = async {
-            let found = store.get(&path).await.map_err(|error| failed(cause(&error)))?;
+            let found = store
+                .get(&path)
+                .await
+                .map_err(|error| failed(cause(&error)))?;
             self.read(uri, found, expected_bytes).await
         };
         match tokio::time::timeout(self.limits.timeout, download).await {
             Ok(bytes) => bytes,
-            Err(_) => Err(failed(format!("it took longer than {} s", self.limits.timeout.as_secs()))),
+            Err(_) => Err(failed(format!(
+                "it took longer than {} s",
+                self.limits.timeout.as_secs()
+            ))),
         }
     }
 
     /// The store and the place in it that a URI names.
     async fn open(&self, uri: &str) -> Result<(Arc<dyn ObjectStore>, StorePath)> {
-        let bad = |why: &str| NodeError::BadUri { uri: excerpt(uri), why: why.to_owned() };
+        let bad = |why: &str| NodeError::BadUri {
+            uri: excerpt(uri),
+            why: why.to_owned(),
+        };
         let url = parse(uri)?;
         if url.scheme() == "file" {
             let path = self.local_path(&url, uri).await?;
-            let path = StorePath::from_absolute_path(&path).map_err(|_| bad("the path cannot be written as a URI"))?;
+            let path = StorePath::from_absolute_path(&path)
+                .map_err(|_| bad("the path cannot be written as a URI"))?;
             return Ok((Arc::new(LocalFileSystem::new()), path));
         }
         if !self.limits.http {
             return Err(bad("http is switched off here; publish the data elsewhere"));
         }
-        let path = StorePath::from_url_path(url.path()).map_err(|_| bad("the path is not usable; publish under another one"))?;
+        let path = StorePath::from_url_path(url.path())
+            .map_err(|_| bad("the path is not usable; publish under another one"))?;
         let store = http_store(&url, self.limits.timeout).map_err(|why| bad(&why))?;
         Ok((Arc::new(store), path))
     }
@@ -107,16 +126,28 @@ impl Fetcher {
     /// A regular file inside one of the allowed folders. Links are resolved first, so they lead nowhere else; devices and
     /// pipes, which never end, are refused.
     async fn local_path(&self, url: &Url, uri: &str) -> Result<PathBuf> {
-        let bad = |why: &str| NodeError::BadUri { uri: excerpt(uri), why: why.to_owned() };
-        let path = url.to_file_path().map_err(|()| bad("it names no file on this machine; write file:///path"))?;
+        let bad = |why: &str| NodeError::BadUri {
+            uri: excerpt(uri),
+            why: why.to_owned(),
+        };
+        let path = url
+            .to_file_path()
+            .map_err(|()| bad("it names no file on this machine; write file:///path"))?;
         if self.limits.file_roots.is_empty() {
-            return Err(bad("files of this machine are not allowed here; name their folder with --allow-files"));
+            return Err(bad(
+                "files of this machine are not allowed here; name their folder with --allow-files",
+            ));
         }
-        let failed = |error: std::io::Error| NodeError::Fetch { uri: excerpt(uri), why: error.to_string() };
+        let failed = |error: std::io::Error| NodeError::Fetch {
+            uri: excerpt(uri),
+            why: error.to_string(),
+        };
         let path = tokio::fs::canonicalize(path).await.map_err(failed)?;
         let mut is_inside = false;
         for root in &self.limits.file_roots {
-            is_inside |= tokio::fs::canonicalize(root).await.is_ok_and(|root| path.starts_with(root));
+            is_inside |= tokio::fs::canonicalize(root)
+                .await
+                .is_ok_and(|root| path.starts_with(root));
         }
         if !is_inside {
             return Err(bad("it lies outside the folders that --allow-files names"));
@@ -128,12 +159,26 @@ impl Fetcher {
     }
 
     /// Reads a body, never more than it may hold, whatever its headers claim.
-    async fn read(&self, uri: &str, found: GetResult, expected_bytes: Option<u64>) -> Result<Vec<u8>> {
+    async fn read(
+        &self,
+        uri: &str,
+        found: GetResult,
+        expected_bytes: Option<u64>,
+    ) -> Result<Vec<u8>> {
         let (limit, what) = match expected_bytes {
-            Some(expected) if expected <= self.limits.max_bytes => (expected, format!("exactly {expected} were expected")),
-            _ => (self.limits.max_bytes, format!("at most {} are allowed here", self.limits.max_bytes)),
+            Some(expected) if expected <= self.limits.max_bytes => {
+                (expected, format!("exactly {expected} were expected"))
+            }
+            _ => (
+                self.limits.max_bytes,
+                format!("at most {} are allowed here", self.limits.max_bytes),
+            ),
         };
-        let size = |found_bytes| NodeError::Size { uri: excerpt(uri), found_bytes, what: what.clone() };
+        let size = |found_bytes| NodeError::Size {
+            uri: excerpt(uri),
+            found_bytes,
+            what: what.clone(),
+        };
         let claimed = found.meta.size;
         if claimed > limit || expected_bytes.is_some_and(|expected| claimed != expected) {
             return Err(size(claimed));
@@ -141,7 +186,10 @@ impl Fetcher {
         let mut bytes = Vec::new();
         let mut body = found.into_stream();
         while let Some(piece) = body.next().await {
-            let piece = piece.map_err(|error| NodeError::Fetch { uri: excerpt(uri), why: cause(&error) })?;
+            let piece = piece.map_err(|error| NodeError::Fetch {
+                uri: excerpt(uri),
+                why: cause(&error),
+            })?;
             if (bytes.len() + piece.len()) as u64 > limit {
                 return Err(size((bytes.len() + piece.len()) as u64));
             }
@@ -156,32 +204,49 @@ impl Fetcher {
 
 /// A URI within the convention.
 fn parse(uri: &str) -> Result<Url> {
-    let bad = |why: &str| NodeError::BadUri { uri: excerpt(uri), why: why.to_owned() };
+    let bad = |why: &str| NodeError::BadUri {
+        uri: excerpt(uri),
+        why: why.to_owned(),
+    };
     if uri.is_empty() {
         return Err(bad("it is empty; publish the data and name its address"));
     }
     if uri.len() > MAX_URI_BYTES {
         return Err(bad("it is longer than 200 bytes"));
     }
-    let url = Url::parse(uri).map_err(|error| bad(&format!("{error}; write https://… or file:///…")))?;
+    let url =
+        Url::parse(uri).map_err(|error| bad(&format!("{error}; write https://… or file:///…")))?;
     if !matches!(url.scheme(), "file" | "http" | "https") {
         return Err(bad("only http, https and file are known"));
     }
-    let has_extras = url.query().is_some() || url.fragment().is_some() || !url.username().is_empty() || url.password().is_some();
+    let has_extras = url.query().is_some()
+        || url.fragment().is_some()
+        || !url.username().is_empty()
+        || url.password().is_some();
     if has_extras {
         return Err(bad("user name, query and fragment are not allowed"));
     }
     Ok(url)
 }
 
-fn http_store(url: &Url, timeout: Duration) -> std::result::Result<object_store::http::HttpStore, String> {
+fn http_store(
+    url: &Url,
+    timeout: Duration,
+) -> std::result::Result<object_store::http::HttpStore, String> {
     let origin = url.origin();
     if !origin.is_tuple() {
         return Err("it names no host".to_owned());
     }
     let connect_timeout = timeout.min(Duration::from_secs(10));
-    let options = ClientOptions::new().with_allow_http(true).with_timeout(timeout).with_connect_timeout(connect_timeout);
-    let retry = RetryConfig { max_retries: 2, retry_timeout: timeout, ..RetryConfig::default() };
+    let options = ClientOptions::new()
+        .with_allow_http(true)
+        .with_timeout(timeout)
+        .with_connect_timeout(connect_timeout);
+    let retry = RetryConfig {
+        max_retries: 2,
+        retry_timeout: timeout,
+        ..RetryConfig::default()
+    };
     HttpBuilder::new()
         .with_url(origin.ascii_serialization())
         .with_client_options(options)
@@ -207,7 +272,9 @@ pub fn weights_bytes(program: &Program<'_>) -> Result<u64> {
     let mut bytes = 0u64;
     for index in 0..program.weight_count() {
         let weight = program.weight(index).map_err(quern_proof::Error::from)?;
-        bytes = bytes.saturating_add(file::TENSOR_HEADER_BYTES as u64).saturating_add(weight.shape.bytes(0));
+        bytes = bytes
+            .saturating_add(file::TENSOR_HEADER_BYTES as u64)
+            .saturating_add(weight.shape.bytes(0));
     }
     Ok(bytes)
 }
@@ -220,7 +287,9 @@ pub fn inputs_bytes(program: &Program<'_>, batch_rows: u32) -> Result<u64> {
     let mut bytes = 0u64;
     for index in 0..program.input_count() {
         let shape = program.input(index).map_err(quern_proof::Error::from)?;
-        bytes = bytes.saturating_add(file::TENSOR_HEADER_BYTES as u64).saturating_add(shape.bytes(batch_rows));
+        bytes = bytes
+            .saturating_add(file::TENSOR_HEADER_BYTES as u64)
+            .saturating_add(shape.bytes(batch_rows));
     }
     Ok(bytes)
 }
@@ -239,7 +308,12 @@ pub fn checked_weights(program: &Program<'_>, bytes: &[u8]) -> Result<Vec<Tensor
 ///
 /// # Errors
 /// A bundle that cannot be read, or other inputs.
-pub fn checked_inputs(program: &Program<'_>, batch_rows: u32, roots: &[[u8; 32]], bytes: &[u8]) -> Result<Vec<Tensor>> {
+pub fn checked_inputs(
+    program: &Program<'_>,
+    batch_rows: u32,
+    roots: &[[u8; 32]],
+    bytes: &[u8],
+) -> Result<Vec<Tensor>> {
     let inputs = file::decode_bundle(bytes)?;
     quern_proof::eval::check_inputs(program, batch_rows, &inputs, roots)?;
     Ok(inputs)
@@ -262,10 +336,14 @@ impl Publisher {
     /// # Errors
     /// `Publish` if the folder cannot be made, `BadUri` if `public_base` is none.
     pub fn folder(folder: &Path, public_base: Option<&str>) -> Result<Self> {
-        let failed = |why: &dyn Display| NodeError::Publish { place: folder.display().to_string(), why: why.to_string() };
+        let failed = |why: &dyn Display| NodeError::Publish {
+            place: folder.display().to_string(),
+            why: why.to_string(),
+        };
         std::fs::create_dir_all(folder).map_err(|error| failed(&error))?;
         let folder = folder.canonicalize().map_err(|error| failed(&error))?;
-        let own_base = Url::from_file_path(&folder).map_err(|()| failed(&"the path cannot be written as a URI"))?;
+        let own_base = Url::from_file_path(&folder)
+            .map_err(|()| failed(&"the path cannot be written as a URI"))?;
         let store = LocalFileSystem::new_with_prefix(&folder).map_err(|error| failed(&error))?;
         Self {
             store: Arc::new(store),
@@ -283,8 +361,12 @@ impl Publisher {
     /// `BadUri`.
     pub fn http(url: &str, public_base: Option<&str>, timeout: Duration) -> Result<Self> {
         let parsed = parse(url)?;
-        let bad = |why: &str| NodeError::BadUri { uri: excerpt(url), why: why.to_owned() };
-        let prefix = StorePath::from_url_path(parsed.path()).map_err(|_| bad("the path is not usable"))?;
+        let bad = |why: &str| NodeError::BadUri {
+            uri: excerpt(url),
+            why: why.to_owned(),
+        };
+        let prefix =
+            StorePath::from_url_path(parsed.path()).map_err(|_| bad("the path is not usable"))?;
         let store = http_store(&parsed, timeout).map_err(|why| bad(&why))?;
         Self {
             store: Arc::new(store),
@@ -307,7 +389,10 @@ impl Publisher {
         match place.strip_prefix("file://") {
             Some(_) => {
                 let folder = parse(place)?.to_file_path();
-                let folder = folder.map_err(|()| NodeError::BadUri { uri: excerpt(place), why: "it names no folder".into() })?;
+                let folder = folder.map_err(|()| NodeError::BadUri {
+                    uri: excerpt(place),
+                    why: "it names no folder".into(),
+                })?;
                 Self::folder(&folder, public_base)
             }
             None => Self::folder(Path::new(place), public_base),
@@ -338,12 +423,21 @@ impl Publisher {
     /// `Publish`, or `BadUri` if the address would be too long.
     pub async fn put(&self, relative: &str, bytes: Vec<u8>) -> Result<String> {
         let uri = self.uri(relative)?;
-        let failed = |why: String| NodeError::Publish { place: self.place.clone(), why };
-        let path = StorePath::from_iter(self.prefix.parts().chain(StorePath::from(relative).parts()));
-        match tokio::time::timeout(self.timeout, self.store.put(&path, PutPayload::from(bytes))).await {
+        let failed = |why: String| NodeError::Publish {
+            place: self.place.clone(),
+            why,
+        };
+        let path =
+            StorePath::from_iter(self.prefix.parts().chain(StorePath::from(relative).parts()));
+        match tokio::time::timeout(self.timeout, self.store.put(&path, PutPayload::from(bytes)))
+            .await
+        {
             Ok(Ok(_)) => Ok(uri),
             Ok(Err(error)) => Err(failed(cause(&error))),
-            Err(_) => Err(failed(format!("it took longer than {} s", self.timeout.as_secs()))),
+            Err(_) => Err(failed(format!(
+                "it took longer than {} s",
+                self.timeout.as_secs()
+            ))),
         }
     }
 }
@@ -360,7 +454,12 @@ mod tests {
 
     fn fetcher(root: &Path, max_bytes: u64) -> Fetcher {
         let file_roots = vec![root.to_owned()];
-        Fetcher::new(FetchLimits { max_bytes, timeout: Duration::from_secs(5), file_roots, http: true })
+        Fetcher::new(FetchLimits {
+            max_bytes,
+            timeout: Duration::from_secs(5),
+            file_roots,
+            http: true,
+        })
     }
 
     fn uri_of(path: &Path) -> String {
@@ -371,12 +470,18 @@ mod tests {
     async fn fetches_what_it_published() {
         let folder = tempfile::tempdir().unwrap();
         let publisher = Publisher::folder(&folder.path().join("out"), None).unwrap();
-        let uri = publisher.put("job/1/trace.qtrace", vec![7; 100]).await.unwrap();
+        let uri = publisher
+            .put("job/1/trace.qtrace", vec![7; 100])
+            .await
+            .unwrap();
         let fetcher = fetcher(folder.path(), 100);
         assert_eq!(fetcher.fetch(&uri, Some(100)).await.unwrap(), [7; 100]);
         assert_eq!(fetcher.fetch(&uri, None).await.unwrap().len(), 100);
         // A second put replaces the file.
-        assert_eq!(publisher.put("job/1/trace.qtrace", vec![8]).await.unwrap(), uri);
+        assert_eq!(
+            publisher.put("job/1/trace.qtrace", vec![8]).await.unwrap(),
+            uri
+        );
         assert_eq!(fetcher.fetch(&uri, Some(1)).await.unwrap(), [8]);
     }
 
@@ -386,9 +491,27 @@ mod tests {
         let path = folder.path().join("data");
         std::fs::write(&path, [0; 64]).unwrap();
         let uri = uri_of(&path.canonicalize().unwrap());
-        for (limit, expected) in [(63, None), (1 << 20, Some(63)), (1 << 20, Some(65)), (10, Some(64)), (1 << 20, Some(u64::MAX))] {
-            let refused = fetcher(folder.path(), limit).fetch(&uri, expected).await.unwrap_err();
-            assert!(matches!(refused, NodeError::Size { found_bytes: 64, .. }), "{refused}");
+        for (limit, expected) in [
+            (63, None),
+            (1 << 20, Some(63)),
+            (1 << 20, Some(65)),
+            (10, Some(64)),
+            (1 << 20, Some(u64::MAX)),
+        ] {
+            let refused = fetcher(folder.path(), limit)
+                .fetch(&uri, expected)
+                .await
+                .unwrap_err();
+            assert!(
+                matches!(
+                    refused,
+                    NodeError::Size {
+                        found_bytes: 64,
+                        ..
+                    }
+                ),
+                "{refused}"
+            );
         }
     }
 
@@ -399,19 +522,34 @@ mod tests {
         std::fs::write(&secret, "x").unwrap();
         let fetcher = fetcher(allowed.path(), 100);
         let refused = fetcher.fetch(&uri_of(&secret), None).await.unwrap_err();
-        assert!(refused.to_string().contains("outside the folders"), "{refused}");
+        assert!(
+            refused.to_string().contains("outside the folders"),
+            "{refused}"
+        );
         #[cfg(unix)]
         {
             let link = allowed.path().join("link");
             std::os::unix::fs::symlink(&secret, &link).unwrap();
             let refused = fetcher.fetch(&uri_of(&link), None).await.unwrap_err();
-            assert!(refused.to_string().contains("outside the folders"), "{refused}");
+            assert!(
+                refused.to_string().contains("outside the folders"),
+                "{refused}"
+            );
         }
-        let refused = fetcher.fetch(&uri_of(allowed.path()), None).await.unwrap_err();
+        let refused = fetcher
+            .fetch(&uri_of(allowed.path()), None)
+            .await
+            .unwrap_err();
         assert!(refused.to_string().contains("no regular file"), "{refused}");
-        let refused = Fetcher::default().fetch(&uri_of(&secret), None).await.unwrap_err();
+        let refused = Fetcher::default()
+            .fetch(&uri_of(&secret), None)
+            .await
+            .unwrap_err();
         assert!(refused.to_string().contains("--allow-files"), "{refused}");
-        let refused = fetcher.fetch(&uri_of(&allowed.path().join("missing")), None).await.unwrap_err();
+        let refused = fetcher
+            .fetch(&uri_of(&allowed.path().join("missing")), None)
+            .await
+            .unwrap_err();
         assert!(matches!(refused, NodeError::Fetch { .. }), "{refused}");
     }
 
@@ -421,12 +559,26 @@ mod tests {
         let fetcher = fetcher(folder.path(), 100);
         let long = format!("https://example.com/{}", "a".repeat(200));
         let garbage = [
-            "", "x", "ftp://example.com/a", "file://host/a", "file:relative", "http://", "https://user:secret@example.com/a",
-            "https://example.com/a?b", "https://example.com/a#b", "data:text/plain,x", "\u{0}\u{1b}[31m", "http://[::1", &long,
+            "",
+            "x",
+            "ftp://example.com/a",
+            "file://host/a",
+            "file:relative",
+            "http://",
+            "https://user:secret@example.com/a",
+            "https://example.com/a?b",
+            "https://example.com/a#b",
+            "data:text/plain,x",
+            "\u{0}\u{1b}[31m",
+            "http://[::1",
+            &long,
         ];
         for uri in garbage {
             let refused = fetcher.fetch(uri, None).await.unwrap_err();
-            assert!(!refused.to_string().contains(char::is_control), "{refused:?}");
+            assert!(
+                !refused.to_string().contains(char::is_control),
+                "{refused:?}"
+            );
             assert!(refused.to_string().len() < 400, "{refused}");
         }
     }
@@ -456,11 +608,19 @@ mod tests {
         let uri = serve(ok(3, b"abc")).await;
         assert_eq!(fetcher.fetch(&uri, Some(3)).await.unwrap(), b"abc");
         // Too long by its own word, cut short, and no HTTP at all.
-        for answer in [ok(1 << 40, b"abc"), ok(100, b"abc"), b"garbage".to_vec(), b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n".to_vec()] {
+        for answer in [
+            ok(1 << 40, b"abc"),
+            ok(100, b"abc"),
+            b"garbage".to_vec(),
+            b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n".to_vec(),
+        ] {
             let uri = serve(answer).await;
             assert!(fetcher.fetch(&uri, None).await.is_err());
         }
-        let refused = fetcher.fetch("http://127.0.0.1:1/nothing", None).await.unwrap_err();
+        let refused = fetcher
+            .fetch("http://127.0.0.1:1/nothing", None)
+            .await
+            .unwrap_err();
         assert!(matches!(refused, NodeError::Fetch { .. }), "{refused}");
     }
 
@@ -468,7 +628,10 @@ mod tests {
     async fn a_server_that_never_answers_times_out() {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let uri = format!("http://{}/data", listener.local_addr().unwrap());
-        let limits = FetchLimits { timeout: Duration::from_millis(300), ..FetchLimits::default() };
+        let limits = FetchLimits {
+            timeout: Duration::from_millis(300),
+            ..FetchLimits::default()
+        };
         let refused = Fetcher::new(limits).fetch(&uri, None).await.unwrap_err();
         assert!(matches!(refused, NodeError::Fetch { .. }), "{refused}");
     }

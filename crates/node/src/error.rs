@@ -31,7 +31,9 @@ pub enum NodeError {
         why: String,
     },
     /// Data of another size than the program says, or than allowed.
-    #[error("{uri} holds {found_bytes} bytes where {what}; the publisher must correct it, or raise the limit")]
+    #[error(
+        "{uri} holds {found_bytes} bytes where {what}; the publisher must correct it, or raise the limit"
+    )]
     Size {
         /// Where.
         uri: String,
@@ -49,7 +51,9 @@ pub enum NodeError {
         why: String,
     },
     /// The text behind a hash.
-    #[error("no event of {address} carries the URI that its account commits to; ask a node that keeps older transactions, or name the data yourself")]
+    #[error(
+        "no event of {address} carries the URI that its account commits to; ask a node that keeps older transactions, or name the data yourself"
+    )]
     UriUnknown {
         /// The account.
         address: Pubkey,
@@ -98,7 +102,11 @@ impl NodeError {
 /// The start of a text from outside, without control characters: long or hostile ones do not belong into a log.
 pub(crate) fn excerpt(text: &str) -> String {
     const LONGEST: usize = 120;
-    let mut shown: String = text.chars().filter(|c| !c.is_control()).take(LONGEST).collect();
+    let mut shown: String = text
+        .chars()
+        .filter(|c| !c.is_control())
+        .take(LONGEST)
+        .collect();
     if text.chars().count() > LONGEST {
         shown.push('…');
     }

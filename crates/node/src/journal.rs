@@ -83,12 +83,21 @@ impl Record {
 
     /// A submission that has only begun.
     pub fn taken(job: &Pubkey, milestone: u8, submission: u32) -> Self {
-        Self { version: Self::VERSION, job: job.to_string(), milestone, submission, stage: Stage::Taken }
+        Self {
+            version: Self::VERSION,
+            job: job.to_string(),
+            milestone,
+            submission,
+            stage: Stage::Taken,
+        }
     }
 
     /// The same submission at another stage.
     pub fn at(&self, stage: Stage) -> Self {
-        Self { stage, ..self.clone() }
+        Self {
+            stage,
+            ..self.clone()
+        }
     }
 }
 
@@ -115,7 +124,11 @@ impl Journal {
         let lock = File::create(&path).map_err(|error| files(&path, &error))?;
         match lock.try_lock() {
             Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(NodeError::Locked { path: home.to_owned() }),
+            Err(TryLockError::WouldBlock) => {
+                return Err(NodeError::Locked {
+                    path: home.to_owned(),
+                });
+            }
             Err(TryLockError::Error(error)) => return Err(files(&path, &error)),
         }
         Ok(Self {
@@ -157,9 +170,13 @@ impl Journal {
     /// `Files` if it exists and cannot be read.
     pub fn load(&self, job: &Pubkey) -> Result<Option<Record>> {
         let path = self.record_path(job);
-        let Some(bytes) = self.read(&path)? else { return Ok(None) };
+        let Some(bytes) = self.read(&path)? else {
+            return Ok(None);
+        };
         match serde_json::from_slice::<Record>(&bytes) {
-            Ok(record) if record.version == Record::VERSION && record.job == job.to_string() => Ok(Some(record)),
+            Ok(record) if record.version == Record::VERSION && record.job == job.to_string() => {
+                Ok(Some(record))
+            }
             _ => {
                 tracing::warn!(%job, path = %path.display(), "the journal's file is damaged; it is put aside and the chain decides");
                 let aside = path.with_extension("damaged");
@@ -191,7 +208,9 @@ impl Journal {
                 if path.extension().and_then(|found| found.to_str()) != extension {
                     continue;
                 }
-                let address: Option<Pubkey> = path.file_stem().and_then(|stem| stem.to_str()?.parse().ok());
+                let address: Option<Pubkey> = path
+                    .file_stem()
+                    .and_then(|stem| stem.to_str()?.parse().ok());
                 jobs.extend(address.filter(|address| !jobs.contains(address)));
             }
         }
@@ -205,15 +224,20 @@ impl Journal {
     pub fn close(&self, job: &Pubkey, outcome: &str) -> Result<()> {
         let path = self.record_path(job);
         if let Some(record) = self.load(job)? {
-            let ended = record.at(Stage::Ended { outcome: outcome.to_owned() });
-            let text = serde_json::to_vec_pretty(&ended).map_err(|error| files(&self.home, &error))?;
+            let ended = record.at(Stage::Ended {
+                outcome: outcome.to_owned(),
+            });
+            let text =
+                serde_json::to_vec_pretty(&ended).map_err(|error| files(&self.home, &error))?;
             self.write(&self.home.join("done").join(format!("{job}.json")), &text)?;
         }
         // The record goes last: after a kill in between, the same is done again.
         let folder = self.job_folder(job);
         for removed in [fs::remove_dir_all(&folder), fs::remove_file(&path)] {
             match removed {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(files(&folder, &error)),
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(files(&folder, &error));
+                }
                 _ => {}
             }
         }
@@ -260,7 +284,10 @@ fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
 }
 
 fn files(path: &Path, why: &dyn std::fmt::Display) -> NodeError {
-    NodeError::Files { path: path.to_owned(), why: why.to_string() }
+    NodeError::Files {
+        path: path.to_owned(),
+        why: why.to_string(),
+    }
 }
 
 #[cfg(test)]
@@ -274,11 +301,25 @@ mod tests {
         let uri = "https://example.com/a".to_owned();
         vec![
             Stage::Taken,
-            Stage::Computed { root, files: vec!["trace.qtrace".to_owned()], uri: None },
-            Stage::Computed { root, files: Vec::new(), uri: Some(uri.clone()) },
-            Stage::Published { root, uri, sent_at: Some(5) },
+            Stage::Computed {
+                root,
+                files: vec!["trace.qtrace".to_owned()],
+                uri: None,
+            },
+            Stage::Computed {
+                root,
+                files: Vec::new(),
+                uri: Some(uri.clone()),
+            },
+            Stage::Published {
+                root,
+                uri,
+                sent_at: Some(5),
+            },
             Stage::Submitted { root },
-            Stage::Ended { outcome: "paid".to_owned() },
+            Stage::Ended {
+                outcome: "paid".to_owned(),
+            },
         ]
     }
 
@@ -299,7 +340,12 @@ mod tests {
         journal.close(&job, "paid").unwrap();
         assert!(journal.jobs().unwrap().is_empty());
         assert!(!journal.job_folder(&job).exists());
-        assert!(home.path().join("done").join(format!("{job}.json")).exists());
+        assert!(
+            home.path()
+                .join("done")
+                .join(format!("{job}.json"))
+                .exists()
+        );
     }
 
     #[test]
@@ -308,15 +354,29 @@ mod tests {
         let journal = Journal::open(home.path()).unwrap();
         let job = Pubkey::new_from_array([1; 32]);
         let whole = serde_json::to_string(&Record::taken(&job, 0, 1)).unwrap();
-        let other = serde_json::to_string(&Record::taken(&Pubkey::new_from_array([2; 32]), 0, 1)).unwrap();
+        let other =
+            serde_json::to_string(&Record::taken(&Pubkey::new_from_array([2; 32]), 0, 1)).unwrap();
         let newer = whole.replace("\"version\":1", "\"version\":2");
-        for text in ["", "{", "null", "[1]", &whole[..whole.len() - 1], &other, &newer, "\u{0}\u{0}"] {
+        for text in [
+            "",
+            "{",
+            "null",
+            "[1]",
+            &whole[..whole.len() - 1],
+            &other,
+            &newer,
+            "\u{0}\u{0}",
+        ] {
             fs::write(journal.record_path(&job), text).unwrap();
             assert_eq!(journal.load(&job).unwrap(), None, "{text}");
             assert_eq!(journal.load(&job).unwrap(), None);
         }
         // A half-written file beside the record is no record.
-        fs::write(home.path().join("jobs").join(format!("{job}.json.part")), "{").unwrap();
+        fs::write(
+            home.path().join("jobs").join(format!("{job}.json.part")),
+            "{",
+        )
+        .unwrap();
         assert!(journal.jobs().unwrap().is_empty());
     }
 
@@ -324,7 +384,10 @@ mod tests {
     fn one_agent_a_folder() {
         let home = tempfile::tempdir().unwrap();
         let first = Journal::open(home.path()).unwrap();
-        assert!(matches!(Journal::open(home.path()), Err(NodeError::Locked { .. })));
+        assert!(matches!(
+            Journal::open(home.path()),
+            Err(NodeError::Locked { .. })
+        ));
         drop(first);
         assert!(Journal::open(home.path()).is_ok());
     }

@@ -132,10 +132,14 @@ pub enum Refusal {
     #[error("the provider's purse in its mint is not open; open it with `quern purse open`")]
     NoPurse,
     /// Funds.
-    #[error("the provider's purse has too few free atoms for its bond; deposit more with `quern purse deposit`")]
+    #[error(
+        "the provider's purse has too few free atoms for its bond; deposit more with `quern purse deposit`"
+    )]
     Funds,
     /// Operator.
-    #[error("its bond is above what the operator may still reserve; raise it with `quern provider operator-limit`")]
+    #[error(
+        "its bond is above what the operator may still reserve; raise it with `quern provider operator-limit`"
+    )]
     OperatorLimit,
 }
 
@@ -153,12 +157,26 @@ impl Policy {
     /// The first reason to leave it alone.
     pub fn decide(&self, job: &Job, means: &Means<'_>) -> Result<Assurance, Refusal> {
         let refuse_if = |condition: bool, refusal| if condition { Err(refusal) } else { Ok(()) };
-        let Means { provider, signer, moment, .. } = *means;
+        let Means {
+            provider,
+            signer,
+            moment,
+            ..
+        } = *means;
         refuse_if(job.state != JobState::Open as u8, Refusal::NotOpen)?;
-        refuse_if(!in_time(moment.now, job.effective_deadline(moment)), Refusal::TooLate)?;
-        refuse_if(job.client == provider.owner || job.client == *signer, Refusal::OwnJob)?;
+        refuse_if(
+            !in_time(moment.now, job.effective_deadline(moment)),
+            Refusal::TooLate,
+        )?;
+        refuse_if(
+            job.client == provider.owner || job.client == *signer,
+            Refusal::OwnJob,
+        )?;
         let is_pinned = job.pinned_provider != NOBODY;
-        refuse_if(is_pinned && job.pinned_provider != provider.owner, Refusal::PinnedToOther)?;
+        refuse_if(
+            is_pinned && job.pinned_provider != provider.owner,
+            Refusal::PinnedToOther,
+        )?;
 
         let assurance = Assurance::from_code(job.assurance).ok_or(Refusal::Assurance)?;
         match assurance {
@@ -170,29 +188,52 @@ impl Policy {
                 refuse_if(is_hasty, Refusal::TooHasty)?;
                 refuse_if(self.is_underpaid(job), Refusal::Price)?;
             }
-            Assurance::Accepted => refuse_if(!(self.accepted && means.has_worker), Refusal::Assurance)?,
+            Assurance::Accepted => {
+                refuse_if(!(self.accepted && means.has_worker), Refusal::Assurance)?
+            }
         }
-        refuse_if(!self.models.is_empty() && !self.models.contains(&job.model), Refusal::Model)?;
-        refuse_if(!self.mints.is_empty() && !self.mints.contains(&job.mint), Refusal::Mint)?;
+        refuse_if(
+            !self.models.is_empty() && !self.models.contains(&job.model),
+            Refusal::Model,
+        )?;
+        refuse_if(
+            !self.mints.is_empty() && !self.mints.contains(&job.mint),
+            Refusal::Mint,
+        )?;
         refuse_if(job.price_atoms.get() < self.min_price_atoms, Refusal::Price)?;
         refuse_if(job.macs.get() > self.max_macs, Refusal::Work)?;
         refuse_if(job.bond_atoms.get() > self.max_bond_atoms, Refusal::Bond)?;
-        refuse_if(job.has_arbiter() && !self.arbiters.contains(&job.arbiter), Refusal::Arbiter)?;
+        refuse_if(
+            job.has_arbiter() && !self.arbiters.contains(&job.arbiter),
+            Refusal::Arbiter,
+        )?;
         refuse_if(job.work_secs.get() < self.min_work_secs, Refusal::TooHasty)?;
-        refuse_if(job.review_secs.get() > self.max_review_secs, Refusal::LongReview)?;
+        refuse_if(
+            job.review_secs.get() > self.max_review_secs,
+            Refusal::LongReview,
+        )?;
 
         let purse = means.purse.ok_or(Refusal::NoPurse)?;
-        refuse_if(purse.free_atoms.get() < job.bond_atoms.get(), Refusal::Funds)?;
-        let left_to_operator =
-            purse.operator_limit_atoms.get().saturating_sub(purse.operator_reserved_atoms.get());
+        refuse_if(
+            purse.free_atoms.get() < job.bond_atoms.get(),
+            Refusal::Funds,
+        )?;
+        let left_to_operator = purse
+            .operator_limit_atoms
+            .get()
+            .saturating_sub(purse.operator_reserved_atoms.get());
         let by_operator = *signer != provider.owner;
-        refuse_if(by_operator && left_to_operator < job.bond_atoms.get(), Refusal::OperatorLimit)?;
+        refuse_if(
+            by_operator && left_to_operator < job.bond_atoms.get(),
+            Refusal::OperatorLimit,
+        )?;
         Ok(assurance)
     }
 
     /// Whether a refereed job pays less per multiply-accumulate than the owner wants.
     fn is_underpaid(&self, job: &Job) -> bool {
-        let wanted = quern_rules::price::least_price(0, self.min_price_per_gmac_atoms, job.macs.get());
+        let wanted =
+            quern_rules::price::least_price(0, self.min_price_per_gmac_atoms, job.macs.get());
         wanted.map_or(true, |wanted| job.price_atoms.get() < wanted)
     }
 }

@@ -25,7 +25,11 @@ const MAX_READ: usize = 128;
 
 /// The hash that an account keeps of a URI: its SHA-256, or zeroes for an empty one.
 pub fn uri_hash(uri: &str) -> [u8; 32] {
-    if uri.is_empty() { [0; 32] } else { quern_proof::hash::hash(&[uri.as_bytes()]) }
+    if uri.is_empty() {
+        [0; 32]
+    } else {
+        quern_proof::hash::hash(&[uri.as_bytes()])
+    }
 }
 
 /// Where the inputs of a job are; empty if it has none.
@@ -33,10 +37,16 @@ pub fn uri_hash(uri: &str) -> [u8; 32] {
 /// # Errors
 /// `UriUnknown`, or that the cluster did not answer.
 pub async fn input_uri(rpc: &RpcClient, address: &Pubkey, job: &Job) -> Result<String> {
-    find(rpc, address, End::Oldest, |event| match event {
-        QuernEvent::JobCreated(event) if event.job == *address => Some(event.input_uri.clone()),
-        _ => None,
-    }, &job.input_uri_hash)
+    find(
+        rpc,
+        address,
+        End::Oldest,
+        |event| match event {
+            QuernEvent::JobCreated(event) if event.job == *address => Some(event.input_uri.clone()),
+            _ => None,
+        },
+        &job.input_uri_hash,
+    )
     .await
 }
 
@@ -45,14 +55,24 @@ pub async fn input_uri(rpc: &RpcClient, address: &Pubkey, job: &Job) -> Result<S
 /// # Errors
 /// As [`input_uri`].
 pub async fn model_uri(rpc: &RpcClient, address: &Pubkey, model: &Model) -> Result<String> {
-    find(rpc, address, End::Oldest, |event| {
-        let uri = match event {
-            QuernEvent::ModelRegistered(event) => &event.uri,
-            QuernEvent::ModelUpdated(event) => &event.uri,
-            _ => return None,
-        };
-        event.changes().iter().any(|change| change.address == *address).then(|| uri.clone())
-    }, &model.uri_hash)
+    find(
+        rpc,
+        address,
+        End::Oldest,
+        |event| {
+            let uri = match event {
+                QuernEvent::ModelRegistered(event) => &event.uri,
+                QuernEvent::ModelUpdated(event) => &event.uri,
+                _ => return None,
+            };
+            event
+                .changes()
+                .iter()
+                .any(|change| change.address == *address)
+                .then(|| uri.clone())
+        },
+        &model.uri_hash,
+    )
     .await
 }
 
@@ -61,10 +81,18 @@ pub async fn model_uri(rpc: &RpcClient, address: &Pubkey, model: &Model) -> Resu
 /// # Errors
 /// As [`input_uri`].
 pub async fn output_uri(rpc: &RpcClient, address: &Pubkey, job: &Job) -> Result<String> {
-    find(rpc, address, End::Newest, |event| match event {
-        QuernEvent::ProofSubmitted(event) if event.job == *address => Some(event.output_uri.clone()),
-        _ => None,
-    }, &job.output_uri_hash)
+    find(
+        rpc,
+        address,
+        End::Newest,
+        |event| match event {
+            QuernEvent::ProofSubmitted(event) if event.job == *address => {
+                Some(event.output_uri.clone())
+            }
+            _ => None,
+        },
+        &job.output_uri_hash,
+    )
     .await
 }
 
@@ -75,7 +103,9 @@ pub async fn output_uri(rpc: &RpcClient, address: &Pubkey, job: &Job) -> Result<
 /// As [`input_uri`].
 pub async fn checkpoint_uri(rpc: &RpcClient, address: &Pubkey, job: &Job) -> Result<String> {
     let pick = |event: &QuernEvent| match event {
-        QuernEvent::ProofSubmitted(event) if event.job == *address && event.trace_root == job.checkpoint => {
+        QuernEvent::ProofSubmitted(event)
+            if event.job == *address && event.trace_root == job.checkpoint =>
+        {
             Some(event.output_uri.clone())
         }
         _ => None,
@@ -99,7 +129,10 @@ async fn find(
     if *hash == [0; 32] {
         return Ok(String::new());
     }
-    search(rpc, address, first, |event| pick(event).filter(|uri| uri_hash(uri) == *hash)).await
+    search(rpc, address, first, |event| {
+        pick(event).filter(|uri| uri_hash(uri) == *hash)
+    })
+    .await
 }
 
 async fn search(
@@ -110,7 +143,10 @@ async fn search(
 ) -> Result<String> {
     let newest_first = signatures(rpc, address).await?;
     let newest = newest_first.iter().take(MAX_READ);
-    let oldest = newest_first.iter().rev().take(MAX_READ.min(newest_first.len().saturating_sub(MAX_READ)));
+    let oldest = newest_first
+        .iter()
+        .rev()
+        .take(MAX_READ.min(newest_first.len().saturating_sub(MAX_READ)));
     let order: Vec<&Signature> = match first {
         End::Newest => newest.chain(oldest).collect(),
         // Where all of them are within reach of one end, that end alone is read, in the wanted order.
@@ -123,8 +159,15 @@ async fn search(
             .get_transaction_with_config(signature, config)
             .await
             .map_err(|error| ClientError::from_rpc(&rpc.url(), error))?;
-        let found = events::events_of(&transaction).map_err(|error| ClientError::Rpc { reason: error.to_string() })?;
-        if let Some(uri) = found.events.iter().filter_map(|event| event.event.as_ref()).find_map(&pick) {
+        let found = events::events_of(&transaction).map_err(|error| ClientError::Rpc {
+            reason: error.to_string(),
+        })?;
+        if let Some(uri) = found
+            .events
+            .iter()
+            .filter_map(|event| event.event.as_ref())
+            .find_map(&pick)
+        {
             return Ok(uri);
         }
     }

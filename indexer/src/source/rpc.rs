@@ -7,18 +7,25 @@ use {
         key::{Key, Signature},
     },
     async_trait::async_trait,
-    quern_client::Pubkey,
+    futures::StreamExt,
+    quern_client::{Pubkey, events::transaction_config},
     serde_json::json,
     solana_commitment_config::CommitmentConfig,
+    solana_pubsub_client::{
+        nonblocking::pubsub_client::PubsubClient, pubsub_client::PubsubClientError,
+    },
     solana_rpc_client::nonblocking::rpc_client::RpcClient,
     solana_rpc_client_api::{
-        client_error::Error as ClientError, request::RpcRequest,
+        client_error::Error as ClientError,
+        config::{RpcTransactionLogsConfig, RpcTransactionLogsFilter},
+        request::RpcRequest,
         response::RpcConfirmedTransactionStatusWithSignature,
     },
     solana_transaction_status_client_types::{
         EncodedConfirmedTransactionWithStatusMeta, TransactionConfirmationStatus,
     },
-    std::time::Duration,
+    std::{sync::Arc, time::Duration},
+    tokio::{sync::Notify, task::JoinHandle},
 };
 
 /// Signatures that a node lists at a time.
@@ -27,8 +34,10 @@ const PAGE_ITEMS: usize = 1_000;
 const TRIES: u32 = 5;
 /// Pause before the second try; doubles each time.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
-/// Highest transaction version that we can read.
-const NEWEST_VERSION: u8 = 1;
+/// Pause after a notice: transactions come in bursts, and one look serves them all.
+const GATHERING: Duration = Duration::from_millis(50);
+/// Pause before listening again.
+const LISTEN_PAUSE: Duration = Duration::from_secs(5);
 /// Where the clock's `unix_timestamp` stands in its account: behind slot, epoch start, epoch and schedule epoch.
 const CLOCK_TIME_BYTES: std::ops::Range<usize> = 32..40;
 
@@ -41,8 +50,10 @@ pub struct RpcOptions {
     pub program: Key,
     /// Most time for one call.
     pub timeout: Duration,
-    /// Pause between looks.
+    /// Longest pause between looks.
     pub poll: Duration,
+    /// Its WebSocket address: its notices end a pause early.
+    pub ws_url: Option<String>,
 }
 
 /// A node.
@@ -50,20 +61,36 @@ pub struct RpcSource {
     client: RpcClient,
     program: Key,
     poll: Duration,
+    noticed: Arc<Notify>,
+    listener: Option<JoinHandle<()>>,
+}
+
+impl Drop for RpcSource {
+    fn drop(&mut self) {
+        if let Some(listener) = &self.listener {
+            listener.abort();
+        }
+    }
 }
 
 impl RpcSource {
-    /// Prepares to talk to a node; does not contact it yet.
+    /// Prepares to talk to a node; must be called within a tokio runtime, which listens for notices if there is an address.
     pub fn new(options: RpcOptions) -> Self {
         let client = RpcClient::new_with_timeout_and_commitment(
             options.url,
             options.timeout,
             CommitmentConfig::finalized(),
         );
+        let noticed = Arc::new(Notify::new());
+        let listener = options
+            .ws_url
+            .map(|url| tokio::spawn(listen(url, options.program, Arc::clone(&noticed))));
         Self {
             client,
             program: options.program,
             poll: options.poll,
+            noticed,
+            listener,
         }
     }
 
@@ -155,11 +182,7 @@ impl Source for RpcSource {
     }
 
     async fn transaction(&self, item: &Item) -> Result<EncodedConfirmedTransactionWithStatusMeta> {
-        let config = json!({
-            "encoding": "base64",
-            "commitment": "finalized",
-            "maxSupportedTransactionVersion": NEWEST_VERSION,
-        });
+        let config = transaction_config(CommitmentConfig::finalized());
         let params = json!([item.signature.to_string(), config]);
         let mut pause = FIRST_PAUSE;
         for attempt in 1.. {
@@ -182,8 +205,35 @@ impl Source for RpcSource {
     }
 
     async fn wake(&self) {
-        tokio::time::sleep(self.poll).await;
+        tokio::select! {
+            () = tokio::time::sleep(self.poll) => {}
+            () = self.noticed.notified() => tokio::time::sleep(GATHERING.min(self.poll)).await,
+        }
     }
+}
+
+/// Listens for calls of the program and says that there were some. Notices get lost, so nothing depends on them.
+async fn listen(url: String, program: Key, noticed: Arc<Notify>) {
+    loop {
+        match listen_once(&url, &program, &noticed).await {
+            Ok(()) => tracing::debug!(url, "the node ended its notices"),
+            Err(error) => tracing::debug!(url, %error, "no notices from the node"),
+        }
+        tokio::time::sleep(LISTEN_PAUSE).await;
+    }
+}
+
+async fn listen_once(url: &str, program: &Key, noticed: &Notify) -> Result<(), PubsubClientError> {
+    let client = PubsubClient::new(url).await?;
+    let filter = RpcTransactionLogsFilter::Mentions(vec![program.to_string()]);
+    let config = RpcTransactionLogsConfig {
+        commitment: Some(CommitmentConfig::finalized()),
+    };
+    let (mut notices, _) = client.logs_subscribe(filter, config).await?;
+    while notices.next().await.is_some() {
+        noticed.notify_one();
+    }
+    Ok(())
 }
 
 async fn retry<T, F, A>(method: &'static str, mut call: F) -> Result<T>

@@ -3,6 +3,7 @@
 use {
     super::{
         audit::audit,
+        digits::Digits,
         ledger::Ledger,
         machine::Machine,
         names::Names,
@@ -90,13 +91,15 @@ impl Cast {
 /// # Errors
 /// The first thing that did not happen as it must.
 pub async fn play(plan: Plan, names: Names) -> Result<(Cast, Summary)> {
-    let mut stage = Stage::set_up(names.clone()).await?;
-    let images = plan.jobs * plan.images_per_job;
+    let images = plan.jobs.saturating_mul(plan.images_per_job);
+    let held_out = Digits::load()?.count();
     ensure!(
-        plan.jobs > 0 && images > 0 && images <= stage.digits.count(),
-        "there are only {} held-out images",
-        stage.digits.count()
+        images > 0 && images <= held_out,
+        "{} jobs of {} images do not fit: there are {held_out} held-out images, and at least one is needed",
+        plan.jobs,
+        plan.images_per_job
     );
+    let mut stage = Stage::set_up(names.clone()).await?;
     let mut config = Config::local(
         stage.net.rpc_url(),
         format!("sqlite:{}", stage.folder().join("indexer.sqlite").display()),

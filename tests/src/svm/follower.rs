@@ -68,6 +68,11 @@ impl Follower {
     /// Takes an event in: every change must be the next of its account (P6).
     pub fn apply(&mut self, event: &QuernEvent) {
         let mut addresses = BTreeSet::new();
+        if is_administrative(event) {
+            let settings = [EntityKind::Protocol as u8, EntityKind::MintConfig as u8, EntityKind::Emission as u8];
+            let touches_users = event.changes().iter().any(|change| !settings.contains(&change.kind));
+            assert!(!touches_users, "P9: an administrative step touched a user's account: {event:?}");
+        }
         assert!(!event.changes().is_empty(), "an event without a change: {event:?}");
         for change in event.changes() {
             let address = change.address;
@@ -87,4 +92,19 @@ impl Follower {
             }
         }
     }
+}
+
+/// Whether only the authority or the guardian can cause this event.
+fn is_administrative(event: &QuernEvent) -> bool {
+    matches!(
+        event,
+        QuernEvent::ProtocolInitialized(_)
+            | QuernEvent::ProtocolUpdated(_)
+            | QuernEvent::AuthorityProposed(_)
+            | QuernEvent::AuthorityAccepted(_)
+            | QuernEvent::PauseSet(_)
+            | QuernEvent::MintRegistered(_)
+            | QuernEvent::MintUpdated(_)
+            | QuernEvent::EmissionConfigured(_)
+    )
 }

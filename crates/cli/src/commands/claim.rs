@@ -51,14 +51,21 @@ pub async fn run(context: &Context, args: Args) -> Result<()> {
     let mut claims: Vec<Claim> = Vec::new();
     let mut all: Vec<Instruction> = Vec::new();
 
-    if let Some(rewards) = rewards(context, &owner).await?.filter(|rewards| is_wanted(&rewards.mint)) {
+    if let Some(rewards) = rewards(context, &owner)
+        .await?
+        .filter(|rewards| is_wanted(&rewards.mint))
+    {
         all.extend(flows::claim_rewards(context.rpc(), &owner).await?);
         claims.push(rewards);
     }
     if !args.rewards_only {
-        let mut purses: Vec<(Pubkey, Purse)> = accounts::purses(context.rpc(), Some(&owner)).await?;
+        let mut purses: Vec<(Pubkey, Purse)> =
+            accounts::purses(context.rpc(), Some(&owner)).await?;
         purses.sort_by_key(|(_, purse)| purse.mint);
-        let mut free: Vec<(Pubkey, u64)> = purses.iter().map(|(_, purse)| (purse.mint, purse.free_atoms.get())).collect();
+        let mut free: Vec<(Pubkey, u64)> = purses
+            .iter()
+            .map(|(_, purse)| (purse.mint, purse.free_atoms.get()))
+            .collect();
         // Rewards land in a purse first and leave it with the rest.
         if let Some(rewards) = claims.first() {
             match free.iter_mut().find(|(mint, _)| *mint == rewards.mint) {
@@ -66,20 +73,34 @@ pub async fn run(context: &Context, args: Args) -> Result<()> {
                 None => free.push((rewards.mint, rewards.atoms)),
             }
         }
-        for (mint, atoms) in free.into_iter().filter(|(mint, atoms)| *atoms > 0 && is_wanted(mint)) {
+        for (mint, atoms) in free
+            .into_iter()
+            .filter(|(mint, atoms)| *atoms > 0 && is_wanted(mint))
+        {
             all.extend(withdrawal(context, &owner, &mint, atoms).await?);
-            claims.push(Claim { what: "withdrawal", mint, atoms });
+            claims.push(Claim {
+                what: "withdrawal",
+                mint,
+                atoms,
+            });
         }
     }
     if claims.is_empty() {
-        return Err(Error::Other(format!("there is nothing to claim for {owner} on this cluster")));
+        return Err(Error::Other(format!(
+            "there is nothing to claim for {owner} on this cluster"
+        )));
     }
 
     let decimals = decimals_of(context).await?;
     let tokens = |claim: &Claim| show(claim.atoms, decimals.get(&claim.mint).copied().unwrap_or(0));
     let list: Vec<Fields> = claims
         .iter()
-        .map(|claim| Fields::new().text("what", claim.what).text("mint", claim.mint).text("amount", tokens(claim)))
+        .map(|claim| {
+            Fields::new()
+                .text("what", claim.what)
+                .text("mint", claim.mint)
+                .text("amount", tokens(claim))
+        })
         .collect();
     if args.dry_run {
         return dry_run(context, &owner, &list, &claims, &all).await;
@@ -92,7 +113,10 @@ pub async fn run(context: &Context, args: Args) -> Result<()> {
             with_signatures(Fields::new(), &receipts).print(Format::Table);
         }
         Format::Json => {
-            let signatures: Vec<String> = receipts.iter().map(|receipt| receipt.signature.to_string()).collect();
+            let signatures: Vec<String> = receipts
+                .iter()
+                .map(|receipt| receipt.signature.to_string())
+                .collect();
             print_json(&json!({ "claimed": as_json(&claims), "signatures": signatures }));
         }
     }
@@ -101,19 +125,32 @@ pub async fn run(context: &Context, args: Args) -> Result<()> {
 
 /// Rewards that a provider has accrued and not claimed.
 async fn rewards(context: &Context, owner: &Pubkey) -> Result<Option<Claim>> {
-    let provider = accounts::fetch_optional::<Provider>(context.rpc(), &addresses::provider(owner)).await?;
+    let provider =
+        accounts::fetch_optional::<Provider>(context.rpc(), &addresses::provider(owner)).await?;
     let claimable = provider.map_or(0, |provider| {
-        provider.rewards_accrued_atoms.get().saturating_sub(provider.rewards_claimed_atoms.get())
+        provider
+            .rewards_accrued_atoms
+            .get()
+            .saturating_sub(provider.rewards_claimed_atoms.get())
     });
     if claimable == 0 {
         return Ok(None);
     }
     let mint = accounts::emission(context.rpc()).await?.reward_mint;
-    Ok(Some(Claim { what: "rewards", mint, atoms: claimable }))
+    Ok(Some(Claim {
+        what: "rewards",
+        mint,
+        atoms: claimable,
+    }))
 }
 
 /// Everything free, to the owner's usual token account.
-async fn withdrawal(context: &Context, owner: &Pubkey, mint: &Pubkey, atoms: u64) -> Result<Vec<Instruction>> {
+async fn withdrawal(
+    context: &Context,
+    owner: &Pubkey,
+    mint: &Pubkey,
+    atoms: u64,
+) -> Result<Vec<Instruction>> {
     let token_program = context.mint(mint).await?.token_program;
     let destination = addresses::token_account(owner, mint, &token_program);
     Ok(vec![
@@ -126,7 +163,13 @@ fn as_json(claims: &[Claim]) -> serde_json::Value {
     claims.iter().map(|claim| json!({ "what": claim.what, "mint": claim.mint.to_string(), "atoms": claim.atoms.to_string() })).collect()
 }
 
-async fn dry_run(context: &Context, owner: &Pubkey, list: &[Fields], claims: &[Claim], all: &[Instruction]) -> Result<()> {
+async fn dry_run(
+    context: &Context,
+    owner: &Pubkey,
+    list: &[Fields],
+    claims: &[Claim],
+    all: &[Instruction],
+) -> Result<()> {
     let simulation = match context.sender.simulate(all, owner).await {
         Ok(simulation) => Some(simulation.units),
         // Too much for one transaction: it would be several.
@@ -143,16 +186,22 @@ async fn dry_run(context: &Context, owner: &Pubkey, list: &[Fields], claims: &[C
         }
         Format::Table => {
             print_list(Format::Table, list, "");
-            let steps: Vec<Fields> = all.iter().enumerate().map(|(index, instruction)| {
-                Fields::new()
-                    .with("step", index + 1)
-                    .text("program", instruction.program_id)
-                    .with("accounts", instruction.accounts.len())
-                    .text("data", hex::encode(&instruction.data))
-            }).collect();
+            let steps: Vec<Fields> = all
+                .iter()
+                .enumerate()
+                .map(|(index, instruction)| {
+                    Fields::new()
+                        .with("step", index + 1)
+                        .text("program", instruction.program_id)
+                        .with("accounts", instruction.accounts.len())
+                        .text("data", hex::encode(&instruction.data))
+                })
+                .collect();
             print_list(Format::Table, &steps, "");
             match simulation {
-                Some(units) => println!("One transaction, signed by {owner}, {units} compute units. Nothing was sent."),
+                Some(units) => println!(
+                    "One transaction, signed by {owner}, {units} compute units. Nothing was sent."
+                ),
                 None => println!("Several transactions, signed by {owner}. Nothing was sent."),
             }
         }

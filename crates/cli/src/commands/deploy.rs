@@ -9,8 +9,9 @@ use {
         progress,
     },
     quern_client::{
-        ClientError, Keypair, Pubkey, Signer, config, quern,
+        ClientError, Keypair, Pubkey, Signer, config,
         deploy::{self, Deployment, Kind, Plan, Program, Progress},
+        quern,
     },
     std::{
         io::{IsTerminal, Write},
@@ -42,7 +43,11 @@ pub struct Args {
     #[arg(long, value_name = "KEYPAIR")]
     upgrade_authority: Option<String>,
     /// Keypair of the buffer that collects the code; made if missing, and needed to go on after an interruption
-    #[arg(long, default_value = "target/deploy/quern-buffer.json", value_name = "FILE")]
+    #[arg(
+        long,
+        default_value = "target/deploy/quern-buffer.json",
+        value_name = "FILE"
+    )]
     buffer: PathBuf,
     /// Room for later versions, in bytes [default: the file's length]
     #[arg(long, value_name = "BYTES")]
@@ -58,7 +63,9 @@ pub struct Args {
 /// Runs it.
 pub async fn run(context: &Context, args: Args) -> Result<()> {
     let elf = data::read(&args.program_so).map_err(|error| {
-        Error::Other(format!("{error}; build the program with `cargo xtask build-program`"))
+        Error::Other(format!(
+            "{error}; build the program with `cargo xtask build-program`"
+        ))
     })?;
     let wallet = context.wallet()?;
     let authority = args.upgrade_authority.as_deref().map(keypair).transpose()?;
@@ -86,7 +93,11 @@ pub async fn run(context: &Context, args: Args) -> Result<()> {
         elf: &elf,
         max_bytes: args.max_len,
     };
-    let plan = progress::during("looking at what is there", deploy::plan(&context.sender, &deployment)).await?;
+    let plan = progress::during(
+        "looking at what is there",
+        deploy::plan(&context.sender, &deployment),
+    )
+    .await?;
     if args.plan || plan.kind == Kind::UpToDate {
         plan_fields(&plan, elf.len()).print(context.format);
         return Ok(());
@@ -119,12 +130,16 @@ fn confirmed(url: &str) -> Result<bool> {
         return Ok(true);
     }
     if !std::io::stdin().is_terminal() {
-        return Err(Error::Usage("nobody can be asked here; pass --yes to deploy without asking".to_owned()));
+        return Err(Error::Usage(
+            "nobody can be asked here; pass --yes to deploy without asking".to_owned(),
+        ));
     }
     eprint!("Deploy to {url}? [y/N] ");
     let _ = std::io::stderr().flush();
     let mut answer = String::new();
-    std::io::stdin().read_line(&mut answer).map_err(|error| Error::Other(error.to_string()))?;
+    std::io::stdin()
+        .read_line(&mut answer)
+        .map_err(|error| Error::Other(error.to_string()))?;
     Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
 }
 
@@ -155,9 +170,13 @@ async fn go(context: &Context, deployment: &Deployment<'_>, plan: &Plan) -> Resu
     listener.abort();
     bar.finish_and_clear();
     let report = result.map_err(|error| match error {
-        ClientError::Lamports { .. } | ClientError::Stopped | ClientError::Deploy(_) => Error::from(error),
+        ClientError::Lamports { .. } | ClientError::Stopped | ClientError::Deploy(_) => {
+            Error::from(error)
+        }
         // What is written stays written.
-        error => Error::Other(format!("{error}; run the same again to go on where it stopped")),
+        error => Error::Other(format!(
+            "{error}; run the same again to go on where it stopped"
+        )),
     })?;
     Fields::new()
         .text("program", report.program)
@@ -191,7 +210,10 @@ fn plan_fields(plan: &Plan, bytes: usize) -> Fields {
         .text("plan", what)
         .with("bytes", bytes)
         .text("buffer", plan.buffer)
-        .text("pieces_left", format!("{} of {}", plan.pieces_left, plan.pieces))
+        .text(
+            "pieces_left",
+            format!("{} of {}", plan.pieces_left, plan.pieces),
+        )
         .text("rent_that_stays", sol(plan.rent_lamports))
         .text("fees", sol(plan.fee_lamports))
         .text("comes_back", sol(plan.refund_lamports))

@@ -9,7 +9,10 @@ use {
         span,
     },
     clap::Subcommand,
-    quern_client::{Pubkey, Signer, accounts, addresses, flows, quern::{constants::NOBODY, instructions::ConfigureEmissionArgs}},
+    quern_client::{
+        Pubkey, Signer, accounts, addresses, flows,
+        quern::{constants::NOBODY, instructions::ConfigureEmissionArgs},
+    },
 };
 
 /// What to do with rewards.
@@ -68,7 +71,9 @@ pub async fn run(context: &Context, command: Command) -> Result<()> {
                 .text("reward_mint", args.mint)
                 .text("epoch", span::show(configure.epoch_secs))
                 .text("cap_per_epoch", show(configure.cap_atoms, decimals));
-            let all = flows::configure_emission(context.rpc(), &wallet.pubkey(), &args.mint, configure).await?;
+            let all =
+                flows::configure_emission(context.rpc(), &wallet.pubkey(), &args.mint, configure)
+                    .await?;
             context.send_and_show(&all, &[&wallet], done).await
         }
         Command::Fund { amount } => {
@@ -76,8 +81,17 @@ pub async fn run(context: &Context, command: Command) -> Result<()> {
             let mint = reward_mint(context).await?;
             let decimals = context.mint(&mint).await?.decimals;
             let atoms = amount.in_atoms(decimals)?;
-            let all = flows::deposit(context.rpc(), &wallet.pubkey(), &addresses::emission(), &mint, atoms).await?;
-            let done = Fields::new().text("reward_mint", mint).text("funded", show(atoms, decimals));
+            let all = flows::deposit(
+                context.rpc(),
+                &wallet.pubkey(),
+                &addresses::emission(),
+                &mint,
+                atoms,
+            )
+            .await?;
+            let done = Fields::new()
+                .text("reward_mint", mint)
+                .text("funded", show(atoms, decimals));
             context.send_and_show(&all, &[&wallet], done).await
         }
         Command::Show => show_emission(context).await,
@@ -89,17 +103,23 @@ async fn reward_mint(context: &Context) -> Result<Pubkey> {
     if emission.is_configured() {
         return Ok(emission.reward_mint);
     }
-    Err(crate::error::Error::Other("no rewards are configured on this cluster yet; see `quern emission configure --help`".to_owned()))
+    Err(crate::error::Error::Other(
+        "no rewards are configured on this cluster yet; see `quern emission configure --help`"
+            .to_owned(),
+    ))
 }
 
 async fn show_emission(context: &Context) -> Result<()> {
     let emission = accounts::emission(context.rpc()).await?;
     if emission.reward_mint == NOBODY {
-        Fields::new().with("configured", false).print(context.format);
+        Fields::new()
+            .with("configured", false)
+            .print(context.format);
         return Ok(());
     }
     let decimals = context.mint(&emission.reward_mint).await?.decimals;
-    let purse = accounts::purse(context.rpc(), &addresses::emission(), &emission.reward_mint).await?;
+    let purse =
+        accounts::purse(context.rpc(), &addresses::emission(), &emission.reward_mint).await?;
     let free = purse.map_or(0, |purse| purse.free_atoms.get());
     let bps = |bps: u16| show_bps(u32::from(bps));
     Fields::new()
@@ -108,9 +128,18 @@ async fn show_emission(context: &Context) -> Result<()> {
         .text("reward_mint", emission.reward_mint)
         .text("epoch", span::show(emission.epoch_secs.get()))
         .with("epoch_index", emission.epoch_index.get())
-        .text("cap_per_epoch", show(emission.next_cap_atoms.get(), decimals))
-        .text("granted_this_epoch", show(emission.spent_atoms.get(), decimals))
-        .text("outstanding", show(emission.outstanding_atoms.get(), decimals))
+        .text(
+            "cap_per_epoch",
+            show(emission.next_cap_atoms.get(), decimals),
+        )
+        .text(
+            "granted_this_epoch",
+            show(emission.spent_atoms.get(), decimals),
+        )
+        .text(
+            "outstanding",
+            show(emission.outstanding_atoms.get(), decimals),
+        )
         .text("left_to_grant", show(free, decimals))
         .text("refereed_weight", bps(emission.refereed_weight_bps.get()))
         .text("accepted_weight", bps(emission.accepted_weight_bps.get()))

@@ -22,7 +22,12 @@ const MAX_ANSWER_BYTES: usize = 16 << 20;
   quern leaderboard --metric earned --window 7d --indexer http://127.0.0.1:8787")]
 pub struct Args {
     /// The indexer
-    #[arg(long, env = "QUERN_INDEXER", default_value = "http://127.0.0.1:8787", value_name = "URL")]
+    #[arg(
+        long,
+        env = "QUERN_INDEXER",
+        default_value = "http://127.0.0.1:8787",
+        value_name = "URL"
+    )]
     indexer: String,
     /// By what providers are ranked
     #[arg(long, value_enum, default_value_t = Metric::Earned)]
@@ -62,10 +67,17 @@ pub async fn run(globals: &Globals, args: Args) -> Result<()> {
         Metric::Milestones => "milestones",
         Metric::Rewards => "rewards",
     };
-    let mut query = vec![("metric", metric.to_owned()), ("window", args.window), ("limit", args.limit.to_string())];
+    let mut query = vec![
+        ("metric", metric.to_owned()),
+        ("window", args.window),
+        ("limit", args.limit.to_string()),
+    ];
     query.extend(args.assurance.map(|assurance| ("assurance", assurance)));
     query.extend(args.mint.map(|mint| ("mint", mint.to_string())));
-    let url = format!("{}/v1/leaderboards/providers", args.indexer.trim_end_matches('/'));
+    let url = format!(
+        "{}/v1/leaderboards/providers",
+        args.indexer.trim_end_matches('/')
+    );
     let answer = progress::during("asking the indexer", fetch(&url, &query)).await?;
     match globals.output {
         Format::Json => print_json(&answer),
@@ -75,22 +87,44 @@ pub async fn run(globals: &Globals, args: Args) -> Result<()> {
 }
 
 async fn fetch(url: &str, query: &[(&str, String)]) -> Result<Value> {
-    let failed = |why: String| Error::Indexer(format!("cannot ask the indexer at {url}: {why}; check --indexer and that it runs"));
-    let client = reqwest::Client::builder().timeout(Duration::from_secs(30)).build().map_err(|error| failed(cause(&error)))?;
-    let mut response = client.get(url).query(query).send().await.map_err(|error| failed(cause(&error)))?;
+    let failed = |why: String| {
+        Error::Indexer(format!(
+            "cannot ask the indexer at {url}: {why}; check --indexer and that it runs"
+        ))
+    };
+    let client = reqwest::Client::builder()
+        .timeout(Duration::from_secs(30))
+        .build()
+        .map_err(|error| failed(cause(&error)))?;
+    let mut response = client
+        .get(url)
+        .query(query)
+        .send()
+        .await
+        .map_err(|error| failed(cause(&error)))?;
     let status = response.status();
     let mut bytes = Vec::new();
-    while let Some(piece) = response.chunk().await.map_err(|error| failed(cause(&error)))? {
+    while let Some(piece) = response
+        .chunk()
+        .await
+        .map_err(|error| failed(cause(&error)))?
+    {
         if bytes.len() + piece.len() > MAX_ANSWER_BYTES {
             return Err(failed("it answered more than 16 MiB".to_owned()));
         }
         bytes.extend_from_slice(&piece);
     }
-    let answer: Result<Value> = serde_json::from_slice(&bytes).map_err(|_| failed("its answer is no JSON".to_owned()));
+    let answer: Result<Value> =
+        serde_json::from_slice(&bytes).map_err(|_| failed("its answer is no JSON".to_owned()));
     if !status.is_success() {
         // Problem details say what is wrong; anything else says only the status.
-        let detail = answer.ok().and_then(|problem| problem["detail"].as_str().map(str::to_owned));
-        return Err(Error::Indexer(format!("the indexer refused: {}", detail.unwrap_or_else(|| status.to_string()))));
+        let detail = answer
+            .ok()
+            .and_then(|problem| problem["detail"].as_str().map(str::to_owned));
+        return Err(Error::Indexer(format!(
+            "the indexer refused: {}",
+            detail.unwrap_or_else(|| status.to_string())
+        )));
     }
     answer
 }
@@ -104,22 +138,43 @@ fn cause(error: &dyn std::error::Error) -> String {
 }
 
 fn show(answer: &Value, metric: &'static str) -> Result<()> {
-    let no_board = || Error::Indexer("the indexer's answer holds no leaderboards; check --indexer and its version".to_owned());
+    let no_board = || {
+        Error::Indexer(
+            "the indexer's answer holds no leaderboards; check --indexer and its version"
+                .to_owned(),
+        )
+    };
     let boards = answer["boards"].as_array().ok_or_else(no_board)?;
     if boards.is_empty() {
         println!("Nobody has done anything in this window yet.");
     }
     for board in boards {
         let text = |name: &str| board[name].as_str().unwrap_or("-").to_owned();
-        let mint = board["mint"].as_str().map(|mint| format!(", mint {}", crate::output::one_line(mint))).unwrap_or_default();
-        println!("{} work{mint}:", crate::output::one_line(&text("assurance")));
-        let decimals = board["decimals"].as_u64().and_then(|decimals| u8::try_from(decimals).ok()).unwrap_or(0);
+        let mint = board["mint"]
+            .as_str()
+            .map(|mint| format!(", mint {}", crate::output::one_line(mint)))
+            .unwrap_or_default();
+        println!(
+            "{} work{mint}:",
+            crate::output::one_line(&text("assurance"))
+        );
+        let decimals = board["decimals"]
+            .as_u64()
+            .and_then(|decimals| u8::try_from(decimals).ok())
+            .unwrap_or(0);
         let entries = board["entries"].as_array().ok_or_else(no_board)?;
-        let list: Vec<Fields> = entries.iter().map(|entry| row(entry, metric, decimals)).collect();
+        let list: Vec<Fields> = entries
+            .iter()
+            .map(|entry| row(entry, metric, decimals))
+            .collect();
         print_list(Format::Table, &list, "Nobody yet.");
     }
     let slot = &answer["as_of_slot"];
-    println!("As of slot {}, {}.", slot, crate::output::one_line(answer["finality"].as_str().unwrap_or("unknown finality")));
+    println!(
+        "As of slot {}, {}.",
+        slot,
+        crate::output::one_line(answer["finality"].as_str().unwrap_or("unknown finality"))
+    );
     Ok(())
 }
 

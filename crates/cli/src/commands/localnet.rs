@@ -74,7 +74,10 @@ pub async fn run(globals: &Globals, args: Args) -> Result<()> {
     }
     // The usual wallet of this machine takes part, too, if there is one.
     let own = globals.keypair.clone().map_or_else(
-        || config::Config::load(globals.config.as_deref()).map(|config| config.keypair_path.display().to_string()),
+        || {
+            config::Config::load(globals.config.as_deref())
+                .map(|config| config.keypair_path.display().to_string())
+        },
         Ok,
     )?;
     if let Ok(own) = crate::context::keypair(&own) {
@@ -115,7 +118,9 @@ pub async fn run(globals: &Globals, args: Args) -> Result<()> {
     if mint.is_some() {
         fields = fields.text("tokens_each", show(WALLET_ATOMS, DECIMALS));
     }
-    fields.text("keypairs", args.keys_dir.display()).print(globals.output);
+    fields
+        .text("keypairs", args.keys_dir.display())
+        .print(globals.output);
     eprintln!("The network runs until Ctrl-C; nothing of it is kept.");
     until_stopped().await;
     net.stop();
@@ -137,8 +142,17 @@ fn wallet(folder: &Path, name: &str) -> Result<Keypair> {
 async fn set_up(net: &LocalNet, wallets: &[(&str, Pubkey)]) -> Result<Mint> {
     let (sender, admin) = (net.sender(), net.admin());
     let authority = admin.pubkey();
-    let initialize = InitializeArgs { guardian: authority, treasury_owner: authority, params: params() };
-    sender.send(&[instructions::initialize(&authority, initialize)], &[admin]).await?;
+    let initialize = InitializeArgs {
+        guardian: authority,
+        treasury_owner: authority,
+        params: params(),
+    };
+    sender
+        .send(
+            &[instructions::initialize(&authority, initialize)],
+            &[admin],
+        )
+        .await?;
     let mint = net.create_mint(DECIMALS).await?;
     let rates = MintRates {
         reward_rate_e9: 500_000_000,
@@ -146,7 +160,8 @@ async fn set_up(net: &LocalNet, wallets: &[(&str, Pubkey)]) -> Result<Mint> {
         price_per_gmac_atoms: 1_000,
         bond_per_gmac_atoms: 5_000,
     };
-    let register = instructions::register_mint(&authority, &mint.address, &mint.token_program, rates);
+    let register =
+        instructions::register_mint(&authority, &mint.address, &mint.token_program, rates);
     sender.send(&[register], &[admin]).await?;
     for (_, wallet) in wallets {
         net.mint_to(&mint, wallet, WALLET_ATOMS).await?;
@@ -158,9 +173,17 @@ async fn set_up(net: &LocalNet, wallets: &[(&str, Pubkey)]) -> Result<Mint> {
         refereed_weight_bps: 10_000,
         accepted_weight_bps: 2_500,
     };
-    let mut all = flows::configure_emission(sender.rpc(), &authority, &mint.address, rewards).await?;
+    let mut all =
+        flows::configure_emission(sender.rpc(), &authority, &mint.address, rewards).await?;
     let source = addresses::token_account(&authority, &mint.address, &mint.token_program);
-    all.push(instructions::deposit(&authority, &source, &addresses::emission(), &mint.address, &mint.token_program, REWARD_ATOMS));
+    all.push(instructions::deposit(
+        &authority,
+        &source,
+        &addresses::emission(),
+        &mint.address,
+        &mint.token_program,
+        REWARD_ATOMS,
+    ));
     sender.send_all(&all, &[admin]).await?;
     Ok(mint)
 }

@@ -8,7 +8,10 @@ use {
         output::{Fields, print_list},
     },
     clap::Subcommand,
-    quern_client::{Pubkey, Signer, accounts, addresses, instructions, quern::state::{MintConfig, MintRates}},
+    quern_client::{
+        Pubkey, Signer, accounts, addresses, instructions,
+        quern::state::{MintConfig, MintRates},
+    },
 };
 
 /// What to do with mints.
@@ -62,7 +65,11 @@ pub async fn run(context: &Context, command: Command) -> Result<()> {
             context.protocol().await?;
             let mints = accounts::mint_configs(context.rpc()).await?;
             let list: Vec<Fields> = mints.iter().map(|(_, config)| fields(config)).collect();
-            print_list(context.format, &list, "No mint is registered yet; see `quern mint register --help`.");
+            print_list(
+                context.format,
+                &list,
+                "No mint is registered yet; see `quern mint register --help`.",
+            );
             Ok(())
         }
     }
@@ -72,7 +79,10 @@ async fn register(context: &Context, args: Register) -> Result<()> {
     context.protocol().await?;
     let wallet = context.wallet()?;
     let (token_program, decimals) = context.token_mint(&args.mint).await?;
-    let least_price = args.least_price.as_deref().map_or(Ok(1), |text| parse(text, decimals))?;
+    let least_price = args
+        .least_price
+        .as_deref()
+        .map_or(Ok(1), |text| parse(text, decimals))?;
     let rates = MintRates {
         reward_rate_e9: parse(&args.reward_rate, 9)?,
         least_price_atoms: least_price,
@@ -80,7 +90,10 @@ async fn register(context: &Context, args: Register) -> Result<()> {
         bond_per_gmac_atoms: parse(&args.bond_per_gmac, decimals)?,
     };
     let register = instructions::register_mint(&wallet.pubkey(), &args.mint, &token_program, rates);
-    let done = Fields::new().text("mint", args.mint).with("decimals", decimals).text("vault", addresses::vault(&args.mint));
+    let done = Fields::new()
+        .text("mint", args.mint)
+        .with("decimals", decimals)
+        .text("vault", addresses::vault(&args.mint));
     context.send_and_show(&[register], &[&wallet], done).await
 }
 

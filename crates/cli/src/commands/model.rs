@@ -91,8 +91,15 @@ pub async fn run(context: &Context, command: Command) -> Result<()> {
         Command::List { creator } => {
             context.protocol().await?;
             let models = accounts::models(context.rpc(), creator.as_ref()).await?;
-            let list: Vec<Fields> = models.iter().map(|(address, model)| fields(address, model)).collect();
-            print_list(context.format, &list, "There are no models yet; see `quern model register --help`.");
+            let list: Vec<Fields> = models
+                .iter()
+                .map(|(address, model)| fields(address, model))
+                .collect();
+            print_list(
+                context.format,
+                &list,
+                "There are no models yet; see `quern model register --help`.",
+            );
             Ok(())
         }
     }
@@ -124,10 +131,14 @@ async fn register(context: &Context, args: Register) -> Result<()> {
     };
     let all = flows::register_model(context.rpc(), &wallet.pubkey(), entry, &bytes).await?;
     if all.is_empty() {
-        return Err(Error::Other(format!("the model {address} is registered already, with this very program")));
+        return Err(Error::Other(format!(
+            "the model {address} is registered already, with this very program"
+        )));
     }
     let receipts = context.send(&all, &[&wallet]).await?;
-    let done = Fields::new().text("model", address).with("sealed", !bytes.is_empty());
+    let done = Fields::new()
+        .text("model", address)
+        .with("sealed", !bytes.is_empty());
     with_signatures(done, &receipts).print(context.format);
     Ok(())
 }
@@ -137,7 +148,8 @@ fn check(path: &std::path::Path, bytes: &[u8], weights: Option<&std::path::Path>
     let program = Program::parse(bytes).map_err(|error| Error::file(path, error))?;
     program.check().map_err(|error| Error::file(path, error))?;
     if let Some(weights) = weights {
-        quern_node::data::checked_weights(&program, &data::read(weights)?).map_err(|error| Error::file(weights, error))?;
+        quern_node::data::checked_weights(&program, &data::read(weights)?)
+            .map_err(|error| Error::file(weights, error))?;
     }
     Ok(())
 }
@@ -145,7 +157,9 @@ fn check(path: &std::path::Path, bytes: &[u8], weights: Option<&std::path::Path>
 async fn show(context: &Context, address: &Pubkey) -> Result<()> {
     let account = data::model(context, address).await?;
     // The text behind the hash is a convenience; a node without history still shows the rest.
-    let uri = uris::model_uri(context.rpc(), address, &account.model).await.ok();
+    let uri = uris::model_uri(context.rpc(), address, &account.model)
+        .await
+        .ok();
     let mut shown = fields(address, &account.model).maybe("uri", uri);
     if account.model.sealed.get() {
         let program = Program::parse(&account.program).map_err(quern_proof::Error::from)?;

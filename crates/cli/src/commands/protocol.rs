@@ -11,7 +11,10 @@ use {
     clap::Subcommand,
     quern_client::{
         ClientError, Pubkey, Signer, accounts, addresses, instructions,
-        quern::{instructions::InitializeArgs, state::{Protocol, ProtocolParams}},
+        quern::{
+            instructions::InitializeArgs,
+            state::{Protocol, ProtocolParams},
+        },
     },
 };
 
@@ -140,7 +143,9 @@ pub async fn run(context: &Context, command: Command) -> Result<()> {
             let wallet = context.wallet()?;
             let paused = state == Switch::On;
             let pause = instructions::set_pause(&wallet.pubkey(), paused);
-            context.send_and_show(&[pause], &[&wallet], Fields::new().with("paused", paused)).await
+            context
+                .send_and_show(&[pause], &[&wallet], Fields::new().with("paused", paused))
+                .await
         }
     }
 }
@@ -190,8 +195,14 @@ fn fields(protocol: &Protocol) -> Fields {
         .text("arbiter_share", bps(terms.arbiter_bps.get()))
         .text("refereed_bond", show_bps(protocol.refereed_bond_bps.get()))
         .text("accepted_bond", show_bps(protocol.accepted_bond_bps.get()))
-        .text("refereed_review", span::show(protocol.refereed_review_secs.get()))
-        .text("accepted_review", span::show(protocol.accepted_review_secs.get()))
+        .text(
+            "refereed_review",
+            span::show(protocol.refereed_review_secs.get()),
+        )
+        .text(
+            "accepted_review",
+            span::show(protocol.accepted_review_secs.get()),
+        )
         .with("demand_fee_lamports", terms.demand_fee_lamports.get())
         .text("response", span::show(terms.response_secs.get()))
         .text("react", span::show(terms.react_secs.get()))

@@ -13,7 +13,9 @@ use {
         Pubkey, Signer, accounts, addresses, config, flows, instructions,
         quern::{instructions::ProviderArgs, state::Provider},
     },
-    quern_node::{Agent, CommandWorker, FetchLimits, Policy, Publisher, RpcChain, Settings, Worker},
+    quern_node::{
+        Agent, CommandWorker, FetchLimits, Policy, Publisher, RpcChain, Settings, Worker,
+    },
     std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration},
 };
 
@@ -135,7 +137,12 @@ pub struct Run {
     #[arg(long, value_name = "PROGRAM")]
     worker: Option<PathBuf>,
     /// Argument of that command (repeatable)
-    #[arg(long, value_name = "ARG", requires = "worker", allow_hyphen_values = true)]
+    #[arg(
+        long,
+        value_name = "ARG",
+        requires = "worker",
+        allow_hyphen_values = true
+    )]
     worker_arg: Vec<String>,
     /// Longest time for that command
     #[arg(long, value_parser = span::parse, default_value = "1d", value_name = "TIME")]
@@ -150,7 +157,9 @@ pub struct Run {
 
 fn parse_source(text: &str) -> std::result::Result<(Pubkey, String), String> {
     let (model, uri) = text.split_once('=').ok_or("write MODEL=URI")?;
-    let model = model.parse().map_err(|_| format!("`{model}` is no address"))?;
+    let model = model
+        .parse()
+        .map_err(|_| format!("`{model}` is no address"))?;
     Ok((model, uri.to_owned()))
 }
 
@@ -164,9 +173,17 @@ pub async fn run(context: &Context, command: Command) -> Result<()> {
             let wallet = context.wallet()?;
             let decimals = context.mint(&mint).await?.decimals;
             let atoms = amount.in_atoms(decimals)?;
-            let mut all = flows::open_missing(context.rpc(), &wallet.pubkey(), &[wallet.pubkey()], &mint).await?;
-            all.push(instructions::set_operator_limit(&wallet.pubkey(), &mint, atoms));
-            let done = Fields::new().text("mint", mint).text("operator_limit", show(atoms, decimals));
+            let mut all =
+                flows::open_missing(context.rpc(), &wallet.pubkey(), &[wallet.pubkey()], &mint)
+                    .await?;
+            all.push(instructions::set_operator_limit(
+                &wallet.pubkey(),
+                &mint,
+                atoms,
+            ));
+            let done = Fields::new()
+                .text("mint", mint)
+                .text("operator_limit", show(atoms, decimals));
             context.send_and_show(&all, &[&wallet], done).await
         }
     }
@@ -183,13 +200,19 @@ async fn register(context: &Context, args: Register) -> Result<()> {
         hardware_classes: args.hardware_classes,
         active: args.active,
     };
-    let known = accounts::fetch_optional::<Provider>(context.rpc(), &addresses::provider(&owner)).await?;
+    let known =
+        accounts::fetch_optional::<Provider>(context.rpc(), &addresses::provider(&owner)).await?;
     let (instruction, done) = match known {
         Some(_) => (instructions::update_provider(&owner, entry), "updated"),
         None => (instructions::register_provider(&owner, entry), "registered"),
     };
-    let fields = Fields::new().text("provider", addresses::provider(&owner)).text("owner", owner).text("done", done);
-    context.send_and_show(&[instruction], &[&wallet], fields).await
+    let fields = Fields::new()
+        .text("provider", addresses::provider(&owner))
+        .text("owner", owner)
+        .text("done", done);
+    context
+        .send_and_show(&[instruction], &[&wallet], fields)
+        .await
 }
 
 async fn show_provider(context: &Context, owner: Option<Pubkey>) -> Result<()> {
@@ -197,8 +220,15 @@ async fn show_provider(context: &Context, owner: Option<Pubkey>) -> Result<()> {
     context.protocol().await?;
     let address = addresses::provider(&owner);
     let found = accounts::fetch_optional::<Provider>(context.rpc(), &address).await?;
-    let provider = found.ok_or_else(|| Error::Other(format!("{owner} is not registered as a provider; see `quern provider register --help`")))?;
-    let claimable = provider.rewards_accrued_atoms.get().saturating_sub(provider.rewards_claimed_atoms.get());
+    let provider = found.ok_or_else(|| {
+        Error::Other(format!(
+            "{owner} is not registered as a provider; see `quern provider register --help`"
+        ))
+    })?;
+    let claimable = provider
+        .rewards_accrued_atoms
+        .get()
+        .saturating_sub(provider.rewards_claimed_atoms.get());
     Fields::new()
         .text("provider", address)
         .text("name", accounts::name(&provider.name))
@@ -211,7 +241,10 @@ async fn show_provider(context: &Context, owner: Option<Pubkey>) -> Result<()> {
         .with("convicted", provider.convicted.get())
         .with("refereed_macs", provider.refereed_macs.get())
         .with("accepted_macs", provider.accepted_macs.get())
-        .with("rewards_accrued_atoms", provider.rewards_accrued_atoms.get())
+        .with(
+            "rewards_accrued_atoms",
+            provider.rewards_accrued_atoms.get(),
+        )
         .with("rewards_claimable_atoms", claimable)
         .print(context.format);
     Ok(())
@@ -225,17 +258,32 @@ async fn work(context: &Context, args: Run) -> Result<()> {
     let policy = policy(context, &args).await?;
     let worker = args.worker.as_ref().map(|program| {
         let timeout = Duration::from_secs(u64::from(args.worker_timeout));
-        Arc::new(CommandWorker { program: program.clone(), args: args.worker_arg.clone(), timeout }) as Arc<dyn Worker>
+        Arc::new(CommandWorker {
+            program: program.clone(),
+            args: args.worker_arg.clone(),
+            timeout,
+        }) as Arc<dyn Worker>
     });
     let settings = Settings {
-        home: args.home.clone().unwrap_or_else(|| config::expand(&format!("~/.local/share/quern/{owner}"))),
+        home: args
+            .home
+            .clone()
+            .unwrap_or_else(|| config::expand(&format!("~/.local/share/quern/{owner}"))),
         policy,
-        fetch: FetchLimits { max_bytes: u64::from(args.max_data) << 20, file_roots: args.allow_files, ..FetchLimits::default() },
+        fetch: FetchLimits {
+            max_bytes: u64::from(args.max_data) << 20,
+            file_roots: args.allow_files,
+            ..FetchLimits::default()
+        },
         weights: args.weights.into_iter().collect::<BTreeMap<_, _>>(),
         poll: Duration::from_secs(u64::from(args.poll.max(1))),
         ..Settings::new(owner, PathBuf::new(), publisher)
     };
-    let agent = Agent::new(settings, RpcChain::new(context.sender.clone(), signer), worker)?;
+    let agent = Agent::new(
+        settings,
+        RpcChain::new(context.sender.clone(), signer),
+        worker,
+    )?;
     agent.run(until_stopped()).await?;
     Ok(())
 }
@@ -247,7 +295,10 @@ async fn policy(context: &Context, args: &Run) -> Result<Policy> {
         None => 0,
     };
     // Amounts need the mint's decimals; clap has made sure that there is one.
-    let tokens = |text: &Option<String>, usual: u64| text.as_deref().map_or(Ok(usual), |text| parse(text, decimals));
+    let tokens = |text: &Option<String>, usual: u64| {
+        text.as_deref()
+            .map_or(Ok(usual), |text| parse(text, decimals))
+    };
     Ok(Policy {
         refereed: !args.accepted_only,
         accepted: args.worker.is_some(),

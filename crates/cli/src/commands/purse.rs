@@ -75,27 +75,50 @@ pub async fn run(context: &Context, command: Command) -> Result<()> {
             let owner = owner.unwrap_or(wallet.pubkey());
             context.mint(&mint).await?;
             let address = addresses::purse(&owner, &mint);
-            let done = Fields::new().text("purse", address).text("owner", owner).text("mint", mint);
-            if accounts::purse(context.rpc(), &owner, &mint).await?.is_some() {
+            let done = Fields::new()
+                .text("purse", address)
+                .text("owner", owner)
+                .text("mint", mint);
+            if accounts::purse(context.rpc(), &owner, &mint)
+                .await?
+                .is_some()
+            {
                 return Err(Error::Other(format!("the purse {address} is open already")));
             }
-            context.send_and_show(&[instructions::open_purse(&wallet.pubkey(), &owner, &mint)], &[&wallet], done).await
+            context
+                .send_and_show(
+                    &[instructions::open_purse(&wallet.pubkey(), &owner, &mint)],
+                    &[&wallet],
+                    done,
+                )
+                .await
         }
-        Command::Deposit { mint, amount, owner } => {
+        Command::Deposit {
+            mint,
+            amount,
+            owner,
+        } => {
             let wallet = context.wallet()?;
             let decimals = context.mint(&mint).await?.decimals;
             let atoms = amount.in_atoms(decimals)?;
             let owner = owner.unwrap_or(wallet.pubkey());
             let all = flows::deposit(context.rpc(), &wallet.pubkey(), &owner, &mint, atoms).await?;
-            let done = Fields::new().text("purse", addresses::purse(&owner, &mint)).text("mint", mint).text("deposited", show(atoms, decimals));
+            let done = Fields::new()
+                .text("purse", addresses::purse(&owner, &mint))
+                .text("mint", mint)
+                .text("deposited", show(atoms, decimals));
             context.send_and_show(&all, &[&wallet], done).await
         }
         Command::Withdraw { mint, amount, to } => {
             let wallet = context.wallet()?;
             let decimals = context.mint(&mint).await?.decimals;
             let atoms = amount.in_atoms(decimals)?;
-            let all = flows::withdraw(context.rpc(), &wallet.pubkey(), &mint, to.as_ref(), atoms).await?;
-            let done = Fields::new().text("purse", addresses::purse(&wallet.pubkey(), &mint)).text("mint", mint).text("withdrawn", show(atoms, decimals));
+            let all =
+                flows::withdraw(context.rpc(), &wallet.pubkey(), &mint, to.as_ref(), atoms).await?;
+            let done = Fields::new()
+                .text("purse", addresses::purse(&wallet.pubkey(), &mint))
+                .text("mint", mint)
+                .text("withdrawn", show(atoms, decimals));
             context.send_and_show(&all, &[&wallet], done).await
         }
     }
@@ -107,15 +130,25 @@ async fn show_purses(context: &Context, owner: Option<Pubkey>, mint: Option<Pubk
     let mut purses: Vec<(Pubkey, Purse)> = accounts::purses(context.rpc(), Some(&owner)).await?;
     purses.retain(|(_, purse)| mint.is_none_or(|mint| purse.mint == mint));
     let decimals = decimals_of(context).await?;
-    let list: Vec<Fields> = purses.iter().map(|(address, purse)| fields(address, purse, &decimals)).collect();
-    print_list(context.format, &list, &format!("{owner} has no purse yet; `quern purse deposit` opens one."));
+    let list: Vec<Fields> = purses
+        .iter()
+        .map(|(address, purse)| fields(address, purse, &decimals))
+        .collect();
+    print_list(
+        context.format,
+        &list,
+        &format!("{owner} has no purse yet; `quern purse deposit` opens one."),
+    );
     Ok(())
 }
 
 /// Decimals of all registered mints.
 pub async fn decimals_of(context: &Context) -> Result<HashMap<Pubkey, u8>> {
     let mints = accounts::mint_configs(context.rpc()).await?;
-    Ok(mints.into_iter().map(|(_, config)| (config.mint, config.decimals)).collect())
+    Ok(mints
+        .into_iter()
+        .map(|(_, config)| (config.mint, config.decimals))
+        .collect())
 }
 
 fn fields(address: &Pubkey, purse: &Purse, decimals: &HashMap<Pubkey, u8>) -> Fields {
@@ -126,6 +159,9 @@ fn fields(address: &Pubkey, purse: &Purse, decimals: &HashMap<Pubkey, u8>) -> Fi
         .text("free", tokens(purse.free_atoms.get()))
         .text("reserved", tokens(purse.reserved_atoms.get()))
         .with("jobs_created", purse.jobs_created.get())
-        .text("operator_reserved", tokens(purse.operator_reserved_atoms.get()))
+        .text(
+            "operator_reserved",
+            tokens(purse.operator_reserved_atoms.get()),
+        )
         .text("operator_limit", tokens(purse.operator_limit_atoms.get()))
 }

@@ -23,12 +23,20 @@ pub(crate) struct Fuse {
 
 impl Fuse {
     fn new(steps: usize) -> Arc<Self> {
-        Arc::new(Self { left: AtomicUsize::new(steps) })
+        Arc::new(Self {
+            left: AtomicUsize::new(steps),
+        })
     }
 
     pub(crate) fn burn(&self) -> Result<()> {
-        let burnt = self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
-        burnt.map(drop).map_err(|_| NodeError::Worker("killed".to_owned()))
+        let burnt = self
+            .left
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| {
+                left.checked_sub(1)
+            });
+        burnt
+            .map(drop)
+            .map_err(|_| NodeError::Worker("killed".to_owned()))
     }
 
     fn is_blown(&self) -> bool {
@@ -78,7 +86,13 @@ impl World {
         let product = builder.matmul(a, w);
         builder.argmax(product);
         let program = builder.finish().unwrap();
-        let outputs = eval::run(&Program::parse(&program).unwrap(), 4, std::slice::from_ref(&input), std::slice::from_ref(&weight)).unwrap();
+        let outputs = eval::run(
+            &Program::parse(&program).unwrap(),
+            4,
+            std::slice::from_ref(&input),
+            std::slice::from_ref(&weight),
+        )
+        .unwrap();
         let expected_root = commit::Trace::new(outputs).unwrap().root();
 
         let write = |name: &str, tensor: &Tensor| {
@@ -104,7 +118,11 @@ impl World {
         job.version = LAYOUT_VERSION;
         job.state = JobState::Open as u8;
         job.kind = JobKind::Inference as u8;
-        let assurance = if milestones == 1 { Assurance::Refereed } else { Assurance::Accepted };
+        let assurance = if milestones == 1 {
+            Assurance::Refereed
+        } else {
+            Assurance::Accepted
+        };
         job.assurance = assurance as u8;
         job.milestones = milestones;
         job.seq = 1u64.into();
@@ -128,7 +146,11 @@ impl World {
         Arc::new(Self {
             address: job_address(&job),
             job: Mutex::new(Some(job)),
-            model: ModelAccount { address: MODEL, model, program },
+            model: ModelAccount {
+                address: MODEL,
+                model,
+                program,
+            },
             provider,
             purse,
             input_uri,
@@ -158,7 +180,9 @@ impl World {
         let now = self.now();
         let mut job = self.job.lock().unwrap();
         let open = job.as_mut().filter(|job| job.state == from as u8);
-        let Some(live) = open else { return Err(refused(QuernError::WrongState)) };
+        let Some(live) = open else {
+            return Err(refused(QuernError::WrongState));
+        };
         live.seq = (live.seq.get() + 1).into();
         if with(live, now) {
             *job = None;
@@ -211,15 +235,28 @@ impl Chain for View {
         if self.fuse.is_blown() {
             return self.fuse.burn().map(|()| unreachable!());
         }
-        Ok(Moment { now: self.world.now(), slot: 1, last_restart_slot: 0 })
+        Ok(Moment {
+            now: self.world.now(),
+            slot: 1,
+            last_restart_slot: 0,
+        })
     }
     async fn open_jobs(&self) -> Result<Vec<(Pubkey, Job)>> {
-        let job = self.world.job().filter(|job| job.state == JobState::Open as u8);
-        Ok(job.map(|job| (self.world.address, job)).into_iter().collect())
+        let job = self
+            .world
+            .job()
+            .filter(|job| job.state == JobState::Open as u8);
+        Ok(job
+            .map(|job| (self.world.address, job))
+            .into_iter()
+            .collect())
     }
     async fn own_jobs(&self, owner: &Pubkey) -> Result<Vec<(Pubkey, Job)>> {
         let job = self.world.job().filter(|job| job.provider == *owner);
-        Ok(job.map(|job| (self.world.address, job)).into_iter().collect())
+        Ok(job
+            .map(|job| (self.world.address, job))
+            .into_iter()
+            .collect())
     }
     async fn job(&self, _: &Pubkey) -> Result<Option<Job>> {
         Ok(self.world.job())
@@ -272,7 +309,11 @@ impl Chain for View {
     }
     async fn finalize(&self, _: &Pubkey) -> Result<()> {
         let now = self.world.now();
-        if self.world.job().is_some_and(|job| now <= job.deadline.get()) {
+        if self
+            .world
+            .job()
+            .is_some_and(|job| now <= job.deadline.get())
+        {
             return Err(refused(QuernError::TooEarly));
         }
         self.transact(&self.world.counts.finalizes, || {
@@ -296,18 +337,29 @@ impl Worker for Counting {
         self.0.counts.works.fetch_add(1, Ordering::SeqCst);
         assert_eq!(order.checkpoint_root.is_some(), order.milestone > 0);
         let files = vec![("state".to_owned(), vec![order.milestone])];
-        Ok(WorkResult { root: [order.milestone + 1; 32], output: Output::Files(files) })
+        Ok(WorkResult {
+            root: [order.milestone + 1; 32],
+            output: Output::Files(files),
+        })
     }
 }
 
 fn start(world: &Arc<World>, steps: usize) -> (Agent, Arc<Fuse>) {
     let fuse = Fuse::new(steps);
-    let chain = Arc::new(View { world: Arc::clone(world), fuse: Arc::clone(&fuse) });
+    let chain = Arc::new(View {
+        world: Arc::clone(world),
+        fuse: Arc::clone(&fuse),
+    });
     let worker: Arc<dyn Worker> = Arc::new(Counting(Arc::clone(world)));
     let agent = Agent::new(world.settings(), chain, Some(worker)).unwrap();
     let mut inner = Arc::into_inner(agent.inner).unwrap();
     inner.journal.fuse = Some(Arc::clone(&fuse));
-    (Agent { inner: Arc::new(inner) }, fuse)
+    (
+        Agent {
+            inner: Arc::new(inner),
+        },
+        fuse,
+    )
 }
 
 /// Passes with time going on, until the job has ended and the journal is empty, or the fuse blows.
@@ -333,9 +385,15 @@ async fn does_a_refereed_job_from_take_to_payment() {
     let (agent, fuse) = start(&world, PLENTY);
     assert!(work_through(&world, &agent, &fuse).await);
     assert_eq!(*world.roots.lock().unwrap(), [world.expected_root]);
-    let published = world.folder.path().join(format!("published/{}/1/trace.qtrace", world.address));
+    let published = world
+        .folder
+        .path()
+        .join(format!("published/{}/1/trace.qtrace", world.address));
     let outputs = file::decode_trace(&std::fs::read(published).unwrap()).unwrap();
-    assert_eq!(commit::Trace::new(outputs).unwrap().root(), world.expected_root);
+    assert_eq!(
+        commit::Trace::new(outputs).unwrap().root(),
+        world.expected_root
+    );
     assert!(agent.inner.journal.jobs().unwrap().is_empty());
 }
 
@@ -355,18 +413,37 @@ async fn a_kill_at_any_step_neither_loses_nor_doubles_a_job() {
                 let _ = work_through(&world, &agent, &fuse).await;
                 drop(agent);
                 let (agent, fuse) = start(&world, PLENTY);
-                assert!(work_through(&world, &agent, &fuse).await, "after {steps} steps");
+                assert!(
+                    work_through(&world, &agent, &fuse).await,
+                    "after {steps} steps"
+                );
             }
             let times = u32::from(milestones);
             let counts = &world.counts;
-            assert_eq!(counts.takes.load(Ordering::SeqCst), 1, "after {steps} steps");
-            assert_eq!(counts.submits.load(Ordering::SeqCst), times, "after {steps} steps");
-            assert_eq!(counts.finalizes.load(Ordering::SeqCst), times, "after {steps} steps");
+            assert_eq!(
+                counts.takes.load(Ordering::SeqCst),
+                1,
+                "after {steps} steps"
+            );
+            assert_eq!(
+                counts.submits.load(Ordering::SeqCst),
+                times,
+                "after {steps} steps"
+            );
+            assert_eq!(
+                counts.finalizes.load(Ordering::SeqCst),
+                times,
+                "after {steps} steps"
+            );
             let expected: Vec<[u8; 32]> = match milestones {
                 1 => vec![world.expected_root],
                 _ => (1..=milestones).map(|milestone| [milestone; 32]).collect(),
             };
-            assert_eq!(*world.roots.lock().unwrap(), expected, "after {steps} steps");
+            assert_eq!(
+                *world.roots.lock().unwrap(),
+                expected,
+                "after {steps} steps"
+            );
             if finished {
                 // So many steps were enough without any kill: all places have been tried.
                 assert!(steps > 10, "the fuse never blew");
@@ -387,10 +464,19 @@ async fn work_that_was_recorded_is_not_done_again() {
     // Killed with the result on disk: the next life publishes and submits it.
     let world = World::new(3);
     let (agent, _) = start(&world, PLENTY);
-    agent.inner.chain.take(&OWNER, &world.job().unwrap()).await.unwrap();
+    agent
+        .inner
+        .chain
+        .take(&OWNER, &world.job().unwrap())
+        .await
+        .unwrap();
     let job = world.job().unwrap();
     let record = Record::taken(&world.address, 0, 1);
-    let record = agent.inner.compute(&world.address, &job, record, None).await.unwrap();
+    let record = agent
+        .inner
+        .compute(&world.address, &job, record, None)
+        .await
+        .unwrap();
     agent.inner.journal.save(&world.address, &record).unwrap();
     drop(agent);
     let (agent, fuse) = start(&world, PLENTY);
@@ -402,7 +488,12 @@ async fn work_that_was_recorded_is_not_done_again() {
 async fn a_lost_folder_costs_work_but_no_job() {
     let world = World::new(1);
     let (agent, _) = start(&world, PLENTY);
-    agent.inner.chain.take(&OWNER, &world.job().unwrap()).await.unwrap();
+    agent
+        .inner
+        .chain
+        .take(&OWNER, &world.job().unwrap())
+        .await
+        .unwrap();
     drop(agent);
     std::fs::remove_dir_all(world.folder.path().join("home")).unwrap();
     let (agent, fuse) = start(&world, PLENTY);
@@ -414,10 +505,26 @@ async fn a_lost_folder_costs_work_but_no_job() {
 async fn a_transaction_of_unknown_fate_is_not_repeated_while_it_may_land() {
     let world = World::new(3);
     let (agent, _) = start(&world, PLENTY);
-    agent.inner.chain.take(&OWNER, &world.job().unwrap()).await.unwrap();
+    agent
+        .inner
+        .chain
+        .take(&OWNER, &world.job().unwrap())
+        .await
+        .unwrap();
     let uri = "https://example.com/state".to_owned();
-    let stage = Stage::Published { root: [1; 32], uri, sent_at: Some(world.now()) };
-    agent.inner.journal.save(&world.address, &Record::taken(&world.address, 0, 1).at(stage)).unwrap();
+    let stage = Stage::Published {
+        root: [1; 32],
+        uri,
+        sent_at: Some(world.now()),
+    };
+    agent
+        .inner
+        .journal
+        .save(
+            &world.address,
+            &Record::taken(&world.address, 0, 1).at(stage),
+        )
+        .unwrap();
     agent.pass().await.unwrap();
     assert_eq!(world.counts.submits.load(Ordering::SeqCst), 0);
     world.pass_time(UNKNOWN_FATE_SECS);
@@ -450,7 +557,12 @@ async fn takes_nothing_whose_data_do_not_match() {
         let world = damaged(name, bytes);
         let (agent, _) = start(&world, PLENTY);
         agent.pass().await.unwrap();
-        assert_eq!(world.counts.takes.load(Ordering::SeqCst), 0, "{name}: {} bytes", bytes.len());
+        assert_eq!(
+            world.counts.takes.load(Ordering::SeqCst),
+            0,
+            "{name}: {} bytes",
+            bytes.len()
+        );
         assert_eq!(world.job().unwrap().state, JobState::Open as u8);
         // Corrected, it is served.
         drop(agent);
@@ -466,9 +578,22 @@ async fn takes_nothing_whose_data_do_not_match() {
 async fn damaged_data_on_its_own_disk_are_fetched_again() {
     let world = World::new(1);
     let (agent, _) = start(&world, PLENTY);
-    agent.inner.chain.take(&OWNER, &world.job().unwrap()).await.unwrap();
-    agent.inner.journal.write(&agent.inner.journal.inputs_path(&world.address), b"garbage").unwrap();
-    agent.inner.journal.write(&agent.inner.journal.weights_path(&MODEL), b"").unwrap();
+    agent
+        .inner
+        .chain
+        .take(&OWNER, &world.job().unwrap())
+        .await
+        .unwrap();
+    agent
+        .inner
+        .journal
+        .write(&agent.inner.journal.inputs_path(&world.address), b"garbage")
+        .unwrap();
+    agent
+        .inner
+        .journal
+        .write(&agent.inner.journal.weights_path(&MODEL), b"")
+        .unwrap();
     let (_, fuse) = (0, Fuse::new(PLENTY));
     assert!(work_through(&world, &agent, &fuse).await);
     assert_eq!(*world.roots.lock().unwrap(), [world.expected_root]);
@@ -504,14 +629,24 @@ async fn nonsense_on_the_chain_is_left_alone() {
 async fn run_stops_when_told_and_says_what_is_missing() {
     let world = World::new(1);
     let (agent, _) = start(&world, PLENTY);
-    tokio::time::timeout(Duration::from_secs(20), agent.run(tokio::time::sleep(Duration::from_millis(300)))).await.unwrap().unwrap();
+    tokio::time::timeout(
+        Duration::from_secs(20),
+        agent.run(tokio::time::sleep(Duration::from_millis(300))),
+    )
+    .await
+    .unwrap()
+    .unwrap();
     assert_eq!(*world.roots.lock().unwrap(), [world.expected_root]);
     drop(agent);
 
     let mut stranger = World::new(1);
     Arc::get_mut(&mut stranger).unwrap().provider.active = false.into();
     let (agent, _) = start(&stranger, PLENTY);
-    let refused = agent.run(std::future::pending()).await.unwrap_err().to_string();
+    let refused = agent
+        .run(std::future::pending())
+        .await
+        .unwrap_err()
+        .to_string();
     assert!(refused.contains("not active"), "{refused}");
 }
 
@@ -519,10 +654,20 @@ async fn run_stops_when_told_and_says_what_is_missing() {
 fn policy_names_the_first_reason() {
     let world = World::new(1);
     let job = world.job().unwrap();
-    let moment = Moment { now: 100, slot: 1, last_restart_slot: 0 };
+    let moment = Moment {
+        now: 100,
+        slot: 1,
+        last_restart_slot: 0,
+    };
     let policy = Policy::default();
     let decide = |policy: &Policy, job: &Job, purse: Option<&Purse>, signer: &Pubkey| {
-        let means = Means { provider: &world.provider, signer, purse, has_worker: true, moment: &moment };
+        let means = Means {
+            provider: &world.provider,
+            signer,
+            purse,
+            has_worker: true,
+            moment: &moment,
+        };
         policy.decide(job, &means)
     };
     let usual = |policy: &Policy, job: &Job| decide(policy, job, Some(&world.purse), &OWNER);
@@ -534,9 +679,18 @@ fn policy_names_the_first_reason() {
         (|job| job.client = OWNER, Refusal::OwnJob),
         (|job| job.pinned_provider = CLIENT, Refusal::PinnedToOther),
         (|job| job.assurance = 0, Refusal::Assurance),
-        (|job| job.assurance = Assurance::Accepted as u8, Refusal::Assurance),
-        (|job| job.terms.response_secs = (6 * 3_600u32 - 1).into(), Refusal::TooHasty),
-        (|job| job.terms.react_secs = 3_599u32.into(), Refusal::TooHasty),
+        (
+            |job| job.assurance = Assurance::Accepted as u8,
+            Refusal::Assurance,
+        ),
+        (
+            |job| job.terms.response_secs = (6 * 3_600u32 - 1).into(),
+            Refusal::TooHasty,
+        ),
+        (
+            |job| job.terms.react_secs = 3_599u32.into(),
+            Refusal::TooHasty,
+        ),
         (|job| job.work_secs = 59u32.into(), Refusal::TooHasty),
         (|job| job.arbiter = CLIENT, Refusal::Arbiter),
         (|job| job.price_atoms = 0u64.into(), Refusal::Price),
@@ -562,27 +716,52 @@ fn policy_names_the_first_reason() {
         change(&mut policy);
         usual(&policy, &job)
     };
-    assert_eq!(with(|policy| policy.refereed = false), Err(Refusal::Assurance));
-    assert_eq!(with(|policy| policy.models = [CLIENT].into()), Err(Refusal::Model));
+    assert_eq!(
+        with(|policy| policy.refereed = false),
+        Err(Refusal::Assurance)
+    );
+    assert_eq!(
+        with(|policy| policy.models = [CLIENT].into()),
+        Err(Refusal::Model)
+    );
     assert!(with(|policy| policy.models = [MODEL].into()).is_ok());
-    assert_eq!(with(|policy| policy.mints = [CLIENT].into()), Err(Refusal::Mint));
-    assert_eq!(with(|policy| policy.min_price_atoms = 11), Err(Refusal::Price));
-    assert_eq!(with(|policy| policy.max_bond_atoms = 19), Err(Refusal::Bond));
+    assert_eq!(
+        with(|policy| policy.mints = [CLIENT].into()),
+        Err(Refusal::Mint)
+    );
+    assert_eq!(
+        with(|policy| policy.min_price_atoms = 11),
+        Err(Refusal::Price)
+    );
+    assert_eq!(
+        with(|policy| policy.max_bond_atoms = 19),
+        Err(Refusal::Bond)
+    );
     let mut priced = job;
     priced.macs = 1_000_000_000u64.into();
-    let policy = Policy { min_price_per_gmac_atoms: 11, ..Policy::default() };
+    let policy = Policy {
+        min_price_per_gmac_atoms: 11,
+        ..Policy::default()
+    };
     assert_eq!(usual(&policy, &priced), Err(Refusal::Price));
 
     let policy = Policy::default();
     assert_eq!(decide(&policy, &job, None, &OWNER), Err(Refusal::NoPurse));
     let operator = Pubkey::new_from_array([9; 32]);
-    assert_eq!(decide(&policy, &job, Some(&world.purse), &operator), Err(Refusal::OperatorLimit));
+    assert_eq!(
+        decide(&policy, &job, Some(&world.purse), &operator),
+        Err(Refusal::OperatorLimit)
+    );
     let mut purse = world.purse;
     purse.operator_limit_atoms = 20u64.into();
     assert!(decide(&policy, &job, Some(&purse), &operator).is_ok());
     let mut accepted = job;
     accepted.assurance = Assurance::Accepted as u8;
     accepted.arbiter = CLIENT;
-    let policy = Policy { accepted: true, arbiters: [CLIENT].into(), ..Policy::default() };
+    let policy = Policy {
+        accepted: true,
+        arbiters: [CLIENT].into(),
+        ..Policy::default()
+    };
     assert_eq!(usual(&policy, &accepted), Ok(Assurance::Accepted));
 }

@@ -45,7 +45,9 @@ impl Worker for CommandWorker {
         match tokio::time::timeout(timeout, self.run(order)).await {
             Ok(result) => result,
             // Dropping the command's future has killed it.
-            Err(_) => Err(self.failed(&format!("it did not finish within {} s", timeout.as_secs()))),
+            Err(_) => {
+                Err(self.failed(&format!("it did not finish within {} s", timeout.as_secs())))
+            }
         }
     }
 }
@@ -86,12 +88,17 @@ impl CommandWorker {
             return Err(failed(&format!("it ended with {status}")));
         }
         let answer: Answer = serde_json::from_slice(&answer).map_err(|error| {
-            failed(&format!("its answer is not {{\"checkpoint_root\": hex, \"output_uri\": text}}: {error}"))
+            failed(&format!(
+                "its answer is not {{\"checkpoint_root\": hex, \"output_uri\": text}}: {error}"
+            ))
         })?;
         if answer.output_uri.len() > crate::data::MAX_URI_BYTES {
             return Err(failed(&"its output_uri is longer than 200 bytes"));
         }
-        Ok(WorkResult { root: answer.checkpoint_root, output: Output::At(answer.output_uri) })
+        Ok(WorkResult {
+            root: answer.checkpoint_root,
+            output: Output::At(answer.output_uri),
+        })
     }
 }
 
@@ -127,7 +134,13 @@ mod tests {
 
     async fn shell(script: &str, timeout: Duration) -> Result<WorkResult> {
         let args = vec!["-c".to_owned(), script.to_owned()];
-        CommandWorker { program: "sh".into(), args, timeout }.work(&order()).await
+        CommandWorker {
+            program: "sh".into(),
+            args,
+            timeout,
+        }
+        .work(&order())
+        .await
     }
 
     const MINUTE: Duration = Duration::from_secs(60);
@@ -136,19 +149,38 @@ mod tests {
     async fn hands_the_order_over_and_reads_the_answer() {
         let script = r#"grep -q '"milestone":1' && printf '{"checkpoint_root":"%064d","output_uri":"https://example.com/a"}' 0"#;
         let result = shell(script, MINUTE).await.unwrap();
-        assert_eq!(result, WorkResult { root: [0; 32], output: Output::At("https://example.com/a".to_owned()) });
+        assert_eq!(
+            result,
+            WorkResult {
+                root: [0; 32],
+                output: Output::At("https://example.com/a".to_owned())
+            }
+        );
         // Without reading the order at all.
-        assert!(shell(r#"printf '{"checkpoint_root":"%064d","output_uri":""}' 0"#, MINUTE).await.is_ok());
+        assert!(
+            shell(
+                r#"printf '{"checkpoint_root":"%064d","output_uri":""}' 0"#,
+                MINUTE
+            )
+            .await
+            .is_ok()
+        );
     }
 
     #[tokio::test]
     async fn bad_commands_get_a_sentence() {
-        let long = format!(r#"printf '{{"checkpoint_root":"%064d","output_uri":"{}"}}' 0"#, "a".repeat(201));
+        let long = format!(
+            r#"printf '{{"checkpoint_root":"%064d","output_uri":"{}"}}' 0"#,
+            "a".repeat(201)
+        );
         let cases = [
             ("exit 3", "ended with"),
             ("true", "checkpoint_root"),
             ("echo nonsense", "checkpoint_root"),
-            (r#"echo '{"checkpoint_root":"00","output_uri":""}'"#, "checkpoint_root"),
+            (
+                r#"echo '{"checkpoint_root":"00","output_uri":""}'"#,
+                "checkpoint_root",
+            ),
             ("yes", "64 KiB"),
             (&long, "200 bytes"),
         ];
@@ -156,9 +188,16 @@ mod tests {
             let refused = shell(script, MINUTE).await.unwrap_err().to_string();
             assert!(refused.contains(part), "{script}: {refused}");
         }
-        let slow = shell("sleep 60", Duration::from_millis(200)).await.unwrap_err().to_string();
+        let slow = shell("sleep 60", Duration::from_millis(200))
+            .await
+            .unwrap_err()
+            .to_string();
         assert!(slow.contains("did not finish"), "{slow}");
-        let missing = CommandWorker { program: "/nowhere/command".into(), args: Vec::new(), timeout: MINUTE };
+        let missing = CommandWorker {
+            program: "/nowhere/command".into(),
+            args: Vec::new(),
+            timeout: MINUTE,
+        };
         assert!(missing.work(&order()).await.is_err());
     }
 }

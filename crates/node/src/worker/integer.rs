@@ -21,22 +21,37 @@ pub struct IntegerWorker {
 #[async_trait]
 impl Worker for IntegerWorker {
     async fn work(&self, order: &WorkOrder) -> Result<WorkResult> {
-        let tensors: Arc<CheckedTensors> =
-            order.tensors.clone().ok_or_else(|| NodeError::Worker("the order carries no tensor program".to_owned()))?;
+        let tensors: Arc<CheckedTensors> = order
+            .tensors
+            .clone()
+            .ok_or_else(|| NodeError::Worker("the order carries no tensor program".to_owned()))?;
         let (batch_rows, max_trace_bytes) = (order.batch_rows, self.max_trace_bytes);
         let run = move || run(&tensors, batch_rows, max_trace_bytes);
-        tokio::task::spawn_blocking(run).await.map_err(|error| NodeError::Worker(error.to_string()))?
+        tokio::task::spawn_blocking(run)
+            .await
+            .map_err(|error| NodeError::Worker(error.to_string()))?
     }
 }
 
 fn run(tensors: &CheckedTensors, batch_rows: u32, max_trace_bytes: u64) -> Result<WorkResult> {
     let program = Program::parse(&tensors.program).map_err(quern_proof::Error::from)?;
-    let outputs = eval::run_within(&program, batch_rows, &tensors.inputs, &tensors.weights, max_trace_bytes)?;
+    let outputs = eval::run_within(
+        &program,
+        batch_rows,
+        &tensors.inputs,
+        &tensors.weights,
+        max_trace_bytes,
+    )?;
     let trace = Trace::new(outputs)?;
-    let result = trace.result().ok_or_else(|| NodeError::Worker("the program has no op".to_owned()))?;
+    let result = trace
+        .result()
+        .ok_or_else(|| NodeError::Worker("the program has no op".to_owned()))?;
     let files = vec![
         (TRACE_FILE.to_owned(), file::encode_trace(trace.outputs())?),
         (RESULT_FILE.to_owned(), file::encode_tensor(result)),
     ];
-    Ok(WorkResult { root: trace.root(), output: Output::Files(files) })
+    Ok(WorkResult {
+        root: trace.root(),
+        output: Output::Files(files),
+    })
 }

@@ -9,7 +9,11 @@ CREATE TABLE meta (
     slot BLOB,
     chain_time INTEGER,
     origin_signature BLOB,
-    origin_slot BLOB
+    origin_slot BLOB,
+    -- Kept here because counting millions of rows takes too long for a status page.
+    transactions INTEGER NOT NULL DEFAULT 0,
+    events INTEGER NOT NULL DEFAULT 0,
+    dead_letters INTEGER NOT NULL DEFAULT 0
 );
 INSERT INTO meta (id) VALUES (0);
 
@@ -123,4 +127,3 @@ CREATE TABLE settlement (
     PRIMARY KEY (signature, instruction, inner)
 ) WITHOUT ROWID;
 CREATE INDEX settlement_provider ON settlement (provider, slot, signature, instruction, inner);
-CREATE INDEX settlement_job ON settlement (job, milestone);

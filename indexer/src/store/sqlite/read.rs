@@ -192,8 +192,7 @@ fn hash_value(hash: &mut Sha256, row: &SqliteRow, index: usize) -> Result<()> {
 
 pub(super) async fn counts(connection: &mut SqliteConnection) -> Result<Counts> {
     let row = sqlx::query(
-        "SELECT (SELECT COUNT(*) FROM event) AS events, (SELECT COUNT(*) FROM tx) AS transactions, \
-         (SELECT COUNT(*) FROM dead_letter) AS dead_letters, (SELECT COUNT(*) FROM entity WHERE seen <> seq) AS gaps",
+        "SELECT events, transactions, dead_letters, (SELECT COUNT(*) FROM entity WHERE seen <> seq) AS gaps FROM meta",
     )
     .fetch_one(&mut *connection)
     .await?;

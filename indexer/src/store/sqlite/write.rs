@@ -71,12 +71,15 @@ pub(super) async fn apply_batch(
     batch: &Batch,
 ) -> Result<Written> {
     let mut written = Written::default();
+    let mut transactions = 0;
     for (signature, slot) in &batch.transactions {
-        sqlx::query("INSERT INTO tx (signature, slot) VALUES (?, ?) ON CONFLICT DO NOTHING")
-            .bind(&signature.0[..])
-            .bind(&slot.to_be_bytes()[..])
-            .execute(&mut *connection)
-            .await?;
+        let done =
+            sqlx::query("INSERT INTO tx (signature, slot) VALUES (?, ?) ON CONFLICT DO NOTHING")
+                .bind(&signature.0[..])
+                .bind(&slot.to_be_bytes()[..])
+                .execute(&mut *connection)
+                .await?;
+        transactions += done.rows_affected();
     }
     let mut delta = Delta::default();
     for event in &batch.events {
@@ -90,10 +93,37 @@ pub(super) async fn apply_batch(
         written.dead_letters += insert_dead_letter(connection, letter).await?;
     }
     apply_delta(connection, delta).await?;
+    count(
+        connection,
+        transactions,
+        written.events,
+        written.dead_letters,
+    )
+    .await?;
     if let Some(cursor) = &batch.cursor {
         move_cursor(connection, cursor).await?;
     }
     Ok(written)
+}
+
+/// Adds to the counts of what is stored.
+async fn count(
+    connection: &mut SqliteConnection,
+    transactions: u64,
+    events: u64,
+    dead_letters: u64,
+) -> Result<()> {
+    // A batch holds far fewer rows than an i64 counts.
+    let signed = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+    sqlx::query(
+        "UPDATE meta SET transactions = transactions + ?, events = events + ?, dead_letters = dead_letters + ?",
+    )
+    .bind(signed(transactions))
+    .bind(signed(events))
+    .bind(signed(dead_letters))
+    .execute(connection)
+    .await?;
+    Ok(())
 }
 
 async fn insert_event(connection: &mut SqliteConnection, event: &Event) -> Result<bool> {
@@ -367,6 +397,10 @@ async fn revive(connection: &mut SqliteConnection) -> Result<u64> {
         .bind(event.id.inner)
         .execute(&mut *connection)
         .await?;
+        sqlx::query("UPDATE meta SET dead_letters = dead_letters - 1")
+            .execute(&mut *connection)
+            .await?;
     }
+    count(connection, 0, revived, 0).await?;
     Ok(revived)
 }

@@ -11,8 +11,9 @@ use {
         span,
     },
     quern_client::{
-        Pubkey, Signer, accounts, flows,
+        Pubkey, Signer, accounts,
         accounts::ModelAccount,
+        flows,
         instructions::NOBODY,
         quern::{
             instructions::CreateJobArgs,
@@ -20,7 +21,12 @@ use {
         },
     },
     quern_node::{Publisher, chain::moment},
-    quern_proof::{Tensor, commit::data_root, file, program::{Macs, Program}},
+    quern_proof::{
+        Tensor,
+        commit::data_root,
+        file,
+        program::{Macs, Program},
+    },
     quern_rules::{bond, price},
     std::path::PathBuf,
 };
@@ -44,7 +50,12 @@ pub struct Args {
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..))]
     milestones: u8,
     /// Price of a milestone, in tokens
-    #[arg(long, value_name = "TOKENS", required_unless_present = "price_atoms", conflicts_with = "price_atoms")]
+    #[arg(
+        long,
+        value_name = "TOKENS",
+        required_unless_present = "price_atoms",
+        conflicts_with = "price_atoms"
+    )]
     price: Option<String>,
     /// The same in atoms
     #[arg(long, value_name = "ATOMS")]
@@ -124,7 +135,10 @@ pub async fn run(context: &Context, args: Args) -> Result<()> {
     let assurance = assurance(&args, model.as_ref())?;
     let inputs = inputs(context, &args, read).await?;
     let (batch_rows, macs) = fit(&args, model.as_ref(), assurance, &inputs)?;
-    if let Some(model) = model.as_ref().filter(|_| assurance == Assurance::Refereed && !args.skip_weights_check) {
+    if let Some(model) = model
+        .as_ref()
+        .filter(|_| assurance == Assurance::Refereed && !args.skip_weights_check)
+    {
         let program = Program::parse(&model.program).map_err(quern_proof::Error::from)?;
         data::check_weights(context, model, &program, &args.allow_files).await?;
     }
@@ -148,7 +162,11 @@ pub async fn run(context: &Context, args: Args) -> Result<()> {
         ends_by: now.saturating_add(i64::from(args.ends_in)),
         batch_rows,
         max_fee_bps: args.max_fee_bps.unwrap_or(protocol.terms.fee_bps.get()),
-        max_royalty_bps: args.max_royalty_bps.unwrap_or(model.as_ref().map_or(0, |model| model.model.royalty_bps.get())),
+        max_royalty_bps: args.max_royalty_bps.unwrap_or(
+            model
+                .as_ref()
+                .map_or(0, |model| model.model.royalty_bps.get()),
+        ),
         pinned_provider: args.provider.unwrap_or(NOBODY),
         arbiter: args.arbiter.unwrap_or(NOBODY),
         campaign: NOBODY,
@@ -157,11 +175,25 @@ pub async fn run(context: &Context, args: Args) -> Result<()> {
     };
     check_funds(context, &wallet.pubkey(), &mint, &create).await?;
 
-    let (job, all) = flows::create_job(context.rpc(), &wallet.pubkey(), &args.mint, args.model.as_ref(), create).await?;
+    let (job, all) = flows::create_job(
+        context.rpc(),
+        &wallet.pubkey(),
+        &args.mint,
+        args.model.as_ref(),
+        create,
+    )
+    .await?;
     let receipts = context.send(&all, &[&wallet]).await?;
     let done = Fields::new()
         .text("job", job)
-        .text("assurance", if assurance == Assurance::Refereed { "refereed" } else { "accepted" })
+        .text(
+            "assurance",
+            if assurance == Assurance::Refereed {
+                "refereed"
+            } else {
+                "accepted"
+            },
+        )
         .text("price_per_milestone", show(price_atoms, mint.decimals))
         .with("milestones", args.milestones)
         .text("bond", show(bond_atoms, mint.decimals))
@@ -193,19 +225,37 @@ async fn inputs(context: &Context, args: &Args, read: Vec<Tensor>) -> Result<Inp
             let publisher = Publisher::folder(folder, args.public_url.as_deref())?;
             let bundle = file::encode_bundle(&read);
             // Named by its content: the same inputs are published once, other ones never overwrite them.
-            let name = format!("inputs/{}.qbundle", hex::encode(&quern_proof::hash::hash(&[&bundle])[..16]));
+            let name = format!(
+                "inputs/{}.qbundle",
+                hex::encode(&quern_proof::hash::hash(&[&bundle])[..16])
+            );
             let uri = publisher.put(&name, bundle).await?;
-            Ok(Inputs { uri, roots: roots(&read), tensors: read })
+            Ok(Inputs {
+                uri,
+                roots: roots(&read),
+                tensors: read,
+            })
         }
         (_, Some(uri)) => {
-            let bytes = data::fetcher(context, &args.allow_files).fetch(uri, None).await?;
+            let bytes = data::fetcher(context, &args.allow_files)
+                .fetch(uri, None)
+                .await?;
             match file::decode_bundle(&bytes) {
-                Ok(tensors) => Ok(Inputs { uri: uri.clone(), roots: roots(&tensors), tensors }),
+                Ok(tensors) => Ok(Inputs {
+                    uri: uri.clone(),
+                    roots: roots(&tensors),
+                    tensors,
+                }),
                 // Accepted work may have any input; then nothing but its address is committed to.
                 Err(_) if args.assurance == Some(Level::Accepted) || args.model.is_none() => {
-                    Ok(Inputs { uri: uri.clone(), ..Inputs::default() })
+                    Ok(Inputs {
+                        uri: uri.clone(),
+                        ..Inputs::default()
+                    })
                 }
-                Err(error) => Err(Error::Other(format!("{uri} is no bundle of input tensors: {error}"))),
+                Err(error) => Err(Error::Other(format!(
+                    "{uri} is no bundle of input tensors: {error}"
+                ))),
             }
         }
         _ => Ok(Inputs::default()),
@@ -213,9 +263,17 @@ async fn inputs(context: &Context, args: &Args, read: Vec<Tensor>) -> Result<Inp
 }
 
 /// Batch rows and multiply-accumulates, as the program will count them; and whether the inputs fit at all.
-fn fit(args: &Args, model: Option<&ModelAccount>, assurance: Assurance, inputs: &Inputs) -> Result<(u32, u64)> {
+fn fit(
+    args: &Args,
+    model: Option<&ModelAccount>,
+    assurance: Assurance,
+    inputs: &Inputs,
+) -> Result<(u32, u64)> {
     if inputs.roots.len() > MAX_INPUTS {
-        return Err(Error::Usage(format!("a job has at most {MAX_INPUTS} input tensors, not {}", inputs.roots.len())));
+        return Err(Error::Usage(format!(
+            "a job has at most {MAX_INPUTS} input tensors, not {}",
+            inputs.roots.len()
+        )));
     }
     let sealed = model.filter(|model| model.model.sealed.get());
     let runs_program = assurance == Assurance::Refereed || !inputs.roots.is_empty();
@@ -224,44 +282,86 @@ fn fit(args: &Args, model: Option<&ModelAccount>, assurance: Assurance, inputs: 
     };
     let program = Program::parse(&model.program).map_err(quern_proof::Error::from)?;
     let found = (0..program.input_count()).find(|index| program.is_input_batch(*index));
-    let rows = found.and_then(|index| inputs.tensors.get(index)).map(Tensor::rows);
+    let rows = found
+        .and_then(|index| inputs.tensors.get(index))
+        .map(Tensor::rows);
     let batch_rows = args.batch_rows.or(rows).unwrap_or(0);
     quern_proof::eval::check_input_shapes(&program, batch_rows, &inputs.tensors)?;
-    program.check_batch_rows(batch_rows).map_err(quern_proof::Error::from)?;
-    let macs = Macs { fixed: model.model.macs_fixed.get(), per_row: model.model.macs_per_row.get() };
-    let macs = macs.total(batch_rows).ok_or_else(|| Error::Usage("so many batch rows are more work than can be counted; use fewer".to_owned()))?;
+    program
+        .check_batch_rows(batch_rows)
+        .map_err(quern_proof::Error::from)?;
+    let macs = Macs {
+        fixed: model.model.macs_fixed.get(),
+        per_row: model.model.macs_per_row.get(),
+    };
+    let macs = macs.total(batch_rows).ok_or_else(|| {
+        Error::Usage("so many batch rows are more work than can be counted; use fewer".to_owned())
+    })?;
     Ok((batch_rows, macs))
 }
 
 /// Price and bond, if they are what the mint and the protocol ask for at least.
-fn money(args: &Args, protocol: &Protocol, mint: &MintConfig, assurance: Assurance, macs: u64) -> Result<(u64, u64)> {
+fn money(
+    args: &Args,
+    protocol: &Protocol,
+    mint: &MintConfig,
+    assurance: Assurance,
+    macs: u64,
+) -> Result<(u64, u64)> {
     let too_large = |_| Error::Usage("the amounts are too large".to_owned());
-    let judged_macs = if assurance == Assurance::Refereed { macs } else { 0 };
+    let judged_macs = if assurance == Assurance::Refereed {
+        macs
+    } else {
+        0
+    };
     let price_atoms = match (args.price_atoms, &args.price) {
         (Some(atoms), _) => atoms,
         (None, Some(text)) => parse(text, mint.decimals)?,
         (None, None) => return Err(Error::Usage("name a price with --price".to_owned())),
     };
-    let least_price = price::least_price(mint.least_price_atoms.get(), mint.price_per_gmac_atoms.get(), judged_macs).map_err(too_large)?;
+    let least_price = price::least_price(
+        mint.least_price_atoms.get(),
+        mint.price_per_gmac_atoms.get(),
+        judged_macs,
+    )
+    .map_err(too_large)?;
     if price_atoms < least_price {
-        return Err(Error::Other(format!("the price is below the least one for this work, {}; offer at least that", show(least_price, mint.decimals))));
+        return Err(Error::Other(format!(
+            "the price is below the least one for this work, {}; offer at least that",
+            show(least_price, mint.decimals)
+        )));
     }
     let (bond_bps, _) = protocol.floors(assurance);
-    let least_bond = bond::least_bond(price_atoms, bond_bps, mint.bond_per_gmac_atoms.get(), judged_macs).map_err(too_large)?;
+    let least_bond = bond::least_bond(
+        price_atoms,
+        bond_bps,
+        mint.bond_per_gmac_atoms.get(),
+        judged_macs,
+    )
+    .map_err(too_large)?;
     let bond_atoms = match (args.bond_atoms, &args.bond) {
         (Some(atoms), _) => atoms,
         (None, Some(text)) => parse(text, mint.decimals)?,
         (None, None) => least_bond,
     };
     if bond_atoms < least_bond {
-        return Err(Error::Other(format!("the bond is below the least one for this work, {}; ask for at least that", show(least_bond, mint.decimals))));
+        return Err(Error::Other(format!(
+            "the bond is below the least one for this work, {}; ask for at least that",
+            show(least_bond, mint.decimals)
+        )));
     }
     Ok((price_atoms, bond_atoms))
 }
 
 /// Whether the client's purse holds the price.
-async fn check_funds(context: &Context, client: &Pubkey, mint: &MintConfig, args: &CreateJobArgs) -> Result<()> {
-    let escrow = price::escrow(args.price_atoms, args.milestones).map_err(|error| Error::Usage(error.to_string()))?;
+async fn check_funds(
+    context: &Context,
+    client: &Pubkey,
+    mint: &MintConfig,
+    args: &CreateJobArgs,
+) -> Result<()> {
+    let escrow = price::escrow(args.price_atoms, args.milestones)
+        .map_err(|error| Error::Usage(error.to_string()))?;
     let purse = accounts::purse(context.rpc(), client, &mint.mint).await?;
     let free = purse.map_or(0, |purse| purse.free_atoms.get());
     if free >= escrow {

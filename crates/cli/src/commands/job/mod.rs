@@ -128,19 +128,42 @@ pub async fn run(context: &Context, command: Command) -> Result<()> {
         Command::Cancel { job } => {
             let (wallet, live) = party(context, &job, |job| job.client, "client").await?;
             if live.state != JobState::Open as u8 {
-                return Err(Error::Other(format!("the job {job} has been taken, so it cannot be cancelled; it ends by its deadlines (see `quern job show`)")));
+                return Err(Error::Other(format!(
+                    "the job {job} has been taken, so it cannot be cancelled; it ends by its deadlines (see `quern job show`)"
+                )));
             }
-            ended(context, &job, &wallet, &[instructions::cancel_job(&live)], "cancelled").await
+            ended(
+                context,
+                &job,
+                &wallet,
+                &[instructions::cancel_job(&live)],
+                "cancelled",
+            )
+            .await
         }
         Command::Reject { job, reason } => {
             let (wallet, live) = party(context, &job, |job| job.client, "client").await?;
             require_accepted(&live)?;
-            ended(context, &job, &wallet, &[instructions::reject(&live, reason)], "rejected").await
+            ended(
+                context,
+                &job,
+                &wallet,
+                &[instructions::reject(&live, reason)],
+                "rejected",
+            )
+            .await
         }
-        Command::Resolve { job, provider_share, penalty } => {
+        Command::Resolve {
+            job,
+            provider_share,
+            penalty,
+        } => {
             let (wallet, live) = party(context, &job, |job| job.arbiter, "arbiter").await?;
             let decimals = context.mint(&live.mint).await?.decimals;
-            let args = ResolveArgs { provider_share_bps: provider_share, penalty_atoms: parse(&penalty, decimals)? };
+            let args = ResolveArgs {
+                provider_share_bps: provider_share,
+                penalty_atoms: parse(&penalty, decimals)?,
+            };
             let all = flows::resolve(context.rpc(), &job, args).await?;
             ended(context, &job, &wallet, &all, "resolved").await
         }
@@ -160,7 +183,12 @@ pub async fn run(context: &Context, command: Command) -> Result<()> {
 }
 
 /// The wallet and the job, if the wallet is who may do this.
-async fn party(context: &Context, address: &Pubkey, who: impl Fn(&Job) -> Pubkey, role: &str) -> Result<(Keypair, Job)> {
+async fn party(
+    context: &Context,
+    address: &Pubkey,
+    who: impl Fn(&Job) -> Pubkey,
+    role: &str,
+) -> Result<(Keypair, Job)> {
     let job = context.job(address).await?;
     let wallet = context.wallet()?;
     let expected = who(&job);
@@ -168,7 +196,10 @@ async fn party(context: &Context, address: &Pubkey, who: impl Fn(&Job) -> Pubkey
         return Err(Error::Other(format!("the job {address} has no {role}")));
     }
     if expected != wallet.pubkey() {
-        return Err(Error::Other(format!("only the job's {role} {expected} may do this; pass its keypair with --keypair (this one is {})", wallet.pubkey())));
+        return Err(Error::Other(format!(
+            "only the job's {role} {expected} may do this; pass its keypair with --keypair (this one is {})",
+            wallet.pubkey()
+        )));
     }
     Ok((wallet, job))
 }
@@ -181,12 +212,24 @@ fn require_accepted(job: &Job) -> Result<()> {
 }
 
 /// Sends, and says what has become of the job.
-async fn ended(context: &Context, address: &Pubkey, wallet: &Keypair, all: &[quern_client::Instruction], done: &str) -> Result<()> {
+async fn ended(
+    context: &Context,
+    address: &Pubkey,
+    wallet: &Keypair,
+    all: &[quern_client::Instruction],
+    done: &str,
+) -> Result<()> {
     let receipts = context.send(all, &[wallet]).await?;
     // The transaction stands whatever this says.
-    let now = accounts::fetch_optional::<Job>(context.rpc(), address).await.ok().flatten();
+    let now = accounts::fetch_optional::<Job>(context.rpc(), address)
+        .await
+        .ok()
+        .flatten();
     let state = now.map_or("ended", |job| show::state_name(job.state));
-    let fields = Fields::new().text("job", address).text("done", done).text("state", state);
+    let fields = Fields::new()
+        .text("job", address)
+        .text("done", done)
+        .text("state", state);
     crate::context::with_signatures(fields, &receipts).print(context.format);
     Ok(())
 }

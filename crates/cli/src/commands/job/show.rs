@@ -83,7 +83,10 @@ fn level_name(code: u8) -> String {
 }
 
 fn name_of(value: impl ValueEnum) -> String {
-    value.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
+    value
+        .to_possible_value()
+        .map(|value| value.get_name().to_owned())
+        .unwrap_or_default()
 }
 
 /// Lists live jobs.
@@ -96,10 +99,19 @@ pub async fn list(context: &Context, args: ListArgs) -> Result<()> {
         State::Rejected => JobState::Rejected,
         State::Slashed => JobState::Slashed,
     });
-    let filter = JobFilter { state, client: args.client, provider: args.provider, model: args.model, mint: args.mint };
+    let filter = JobFilter {
+        state,
+        client: args.client,
+        provider: args.provider,
+        model: args.model,
+        mint: args.mint,
+    };
     let jobs = accounts::jobs(context.rpc(), filter).await?;
     let decimals = decimals_of(context).await?;
-    let list: Vec<Fields> = jobs.iter().map(|(address, job)| summary(address, job, &decimals)).collect();
+    let list: Vec<Fields> = jobs
+        .iter()
+        .map(|(address, job)| summary(address, job, &decimals))
+        .collect();
     print_list(context.format, &list, "No live job fits.");
     Ok(())
 }
@@ -111,7 +123,10 @@ fn summary(address: &Pubkey, job: &Job, decimals: &HashMap<Pubkey, u8>) -> Field
         .text("state", state_name(job.state))
         .text("kind", kind_name(job.kind))
         .text("assurance", level_name(job.assurance))
-        .text("milestone", format!("{}/{}", u16::from(job.milestone) + 1, job.milestones))
+        .text(
+            "milestone",
+            format!("{}/{}", u16::from(job.milestone) + 1, job.milestones),
+        )
         .text("price", show(job.price_atoms.get(), decimals))
         .text("bond", show(job.bond_atoms.get(), decimals))
         .text("mint", job.mint)
@@ -129,15 +144,24 @@ pub async fn one(context: &Context, address: &Pubkey) -> Result<()> {
     let someone = |address: Pubkey| (address != NOBODY).then_some(address);
     let hash = |hash: [u8; 32]| (hash != [0; 32]).then(|| hex::encode(hash));
     // The texts behind the hashes are a convenience; a node without history still shows the rest.
-    let input_uri = uris::input_uri(context.rpc(), address, &job).await.ok().filter(|uri| !uri.is_empty());
+    let input_uri = uris::input_uri(context.rpc(), address, &job)
+        .await
+        .ok()
+        .filter(|uri| !uri.is_empty());
     let has_result = job.state != JobState::Open as u8 && job.submissions.get() > 0;
     let output_uri = match has_result {
-        true => uris::output_uri(context.rpc(), address, &job).await.ok().filter(|uri| !uri.is_empty()),
+        true => uris::output_uri(context.rpc(), address, &job)
+            .await
+            .ok()
+            .filter(|uri| !uri.is_empty()),
         false => None,
     };
     let deadline_text = match u32::try_from(left) {
         Ok(left) => format!("in {}", span::show(left)),
-        Err(_) if left < 0 => format!("passed {} ago", span::show(u32::try_from(left.unsigned_abs()).unwrap_or(u32::MAX))),
+        Err(_) if left < 0 => format!(
+            "passed {} ago",
+            span::show(u32::try_from(left.unsigned_abs()).unwrap_or(u32::MAX))
+        ),
         Err(_) => "far ahead".to_owned(),
     };
     Fields::new()
@@ -145,7 +169,10 @@ pub async fn one(context: &Context, address: &Pubkey) -> Result<()> {
         .text("state", state_name(job.state))
         .text("kind", kind_name(job.kind))
         .text("assurance", level_name(job.assurance))
-        .text("milestone", format!("{}/{}", u16::from(job.milestone) + 1, job.milestones))
+        .text(
+            "milestone",
+            format!("{}/{}", u16::from(job.milestone) + 1, job.milestones),
+        )
         .text("client", job.client)
         .maybe("provider", someone(job.provider))
         .maybe("pinned_provider", someone(job.pinned_provider))
