@@ -151,6 +151,7 @@ impl Follower {
             .map(|item| async move { self.read(&item).await.map(|decoded| (item, decoded)) })
             .buffered(self.fetches.max(1));
         let mut written_at = Instant::now();
+        let mut events = 0;
         while let Some(next) = fetched.next().await {
             let (item, decoded) = match next {
                 Ok(read) => read,
@@ -176,7 +177,7 @@ impl Follower {
             if batch.transactions.len() >= BATCH_TRANSACTIONS
                 || written_at.elapsed() > LONGEST_UNWRITTEN
             {
-                self.store.write(&std::mem::take(&mut batch)).await?;
+                events += self.store.write(&std::mem::take(&mut batch)).await?.events;
                 written_at = Instant::now();
             }
         }
@@ -186,14 +187,9 @@ impl Follower {
             chain_time,
             origin,
         });
-        let written = self.store.write(&batch).await?;
+        events += self.store.write(&batch).await?.events;
         if new > 0 {
-            tracing::info!(
-                slot = tip.slot,
-                transactions = new,
-                events = written.events,
-                "stored"
-            );
+            tracing::info!(slot = tip.slot, transactions = new, events, "stored");
         }
         Ok(())
     }

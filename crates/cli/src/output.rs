@@ -3,7 +3,7 @@
 
 use {
     clap::ValueEnum,
-    comfy_table::{ContentArrangement, Table, presets},
+    comfy_table::{ContentArrangement, Table, TableComponent, presets},
     serde_json::{Map, Value},
     std::io::Write,
 };
@@ -68,7 +68,7 @@ impl Fields {
                 for (name, value) in &self.0 {
                     table.add_row([name.replace('_', " "), cell(value)]);
                 }
-                write(&table.to_string());
+                write(&trimmed(&table));
             }
         }
     }
@@ -86,12 +86,12 @@ pub fn print_list(format: Format, list: &[Fields], nothing: &str) {
                 return;
             };
             let mut table = empty_table();
-            table.load_preset(presets::UTF8_HORIZONTAL_ONLY);
+            table.set_style(TableComponent::HeaderLines, '─');
             table.set_header(first.0.iter().map(|(name, _)| name.replace('_', " ")));
             for item in list {
                 table.add_row(item.0.iter().map(|(_, value)| cell(value)));
             }
-            write(&table.to_string());
+            write(&trimmed(&table));
         }
     }
 }
@@ -107,6 +107,15 @@ fn empty_table() -> Table {
         .load_preset(presets::NOTHING)
         .set_content_arrangement(ContentArrangement::Disabled);
     table
+}
+
+/// A table without the spaces that fill its last column.
+fn trimmed(table: &Table) -> String {
+    table
+        .lines()
+        .map(|line| line.trim_end().to_owned())
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 fn pretty(value: &Value) -> String {

@@ -30,7 +30,10 @@ use {
     std::{
         collections::{BTreeMap, HashMap, HashSet},
         path::PathBuf,
-        sync::{Arc, Mutex, PoisonError},
+        sync::{
+            Arc, Mutex, PoisonError,
+            atomic::{AtomicBool, Ordering},
+        },
         time::{Duration, Instant},
     },
     tokio::task::JoinSet,
@@ -98,6 +101,8 @@ struct Inner {
     resting: Mutex<HashMap<Pubkey, (u32, Instant)>>,
     /// What has been said about a job in this state, so that it is said once.
     said: Mutex<HashSet<(Pubkey, u64)>>,
+    /// Whether the agent has been told to stop: then it takes nothing new.
+    is_stopping: AtomicBool,
 }
 
 /// Something to do about one job.
@@ -137,6 +142,7 @@ impl Agent {
             worker,
             resting: Mutex::default(),
             said: Mutex::default(),
+            is_stopping: AtomicBool::new(false),
         };
         Ok(Self {
             inner: Arc::new(inner),
@@ -173,6 +179,7 @@ impl Agent {
             loop {
                 tokio::select! {
                     () = &mut shutdown => {
+                        inner.is_stopping.store(true, Ordering::SeqCst);
                         tracing::info!(running = tasks.len(), "stopping");
                         let drained = async { while tasks.join_next().await.is_some() {} };
                         if tokio::time::timeout(LAST_WORDS, drained).await.is_err() {
@@ -383,6 +390,9 @@ impl Inner {
             .publisher
             .uri(&relative(address, u32::MAX, data::TRACE_FILE))?;
         let prepared = self.prepare(address, &job).await?;
+        if self.is_stopping.load(Ordering::SeqCst) {
+            return Ok(());
+        }
         match self.chain.take(&self.settings.owner, &job).await {
             Ok(()) => tracing::info!(job = %address, price_atoms = job.price_atoms.get(), "taken"),
             Err(NodeError::Client(error)) if is_beaten(&error) => {

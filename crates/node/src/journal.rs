@@ -120,6 +120,8 @@ impl Journal {
         for folder in ["jobs", "data", "models", "done"] {
             fs::create_dir_all(home.join(folder)).map_err(|error| files(home, &error))?;
         }
+        // Workers get paths of this folder and may run elsewhere.
+        let home = &home.canonicalize().map_err(|error| files(home, &error))?;
         let path = home.join("lock");
         let lock = File::create(&path).map_err(|error| files(&path, &error))?;
         match lock.try_lock() {

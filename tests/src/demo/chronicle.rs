@@ -171,11 +171,12 @@ impl Chronicle {
         let amount = |atoms: u64, mint: &Pubkey| self.names.amount(atoms, mint);
         let line = match &entry.event {
             QuernEvent::Deposited(event) => {
-                format!(
-                    "{} deposits {}",
-                    name(&event.owner),
-                    amount(event.amount_atoms, &event.mint)
-                )
+                let paid = amount(event.amount_atoms, &event.mint);
+                let target = match event.owner == event.depositor {
+                    true => String::new(),
+                    false => format!(" for the {}", name(&event.owner)),
+                };
+                format!("{} deposits {paid}{target}", name(&event.depositor))
             }
             QuernEvent::Withdrawn(event) => {
                 format!(

@@ -500,14 +500,11 @@ impl Stage {
     pub async fn pass(&self, moment: i64, why: &str) -> Result<()> {
         self.chronicle.catch_up().await?;
         let now = self.net.now().await?;
-        if let Ok(secs) = u64::try_from(moment - now + 1) {
-            if secs > 0 {
-                self.names.say(format!(
-                    "~~ {:.1} hours pass: {why}",
-                    secs as f64 / f64::from(HOUR)
-                ));
-                self.net.advance_time(secs).await?;
-            }
+        let ahead = u64::try_from(moment - now + 1);
+        if let Some(secs) = ahead.ok().filter(|secs| *secs > 0) {
+            let hours = secs as f64 / f64::from(HOUR);
+            self.names.say(format!("~~ {hours:.1} hours pass: {why}"));
+            self.net.advance_time(secs).await?;
         }
         until(
             "the cluster's clock passes a deadline",

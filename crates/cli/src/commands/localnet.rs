@@ -59,6 +59,9 @@ pub struct Args {
     /// Only deploy: no protocol, no mint, no tokens
     #[arg(long)]
     bare: bool,
+    /// Not even the program, to try `quern deploy`
+    #[arg(long)]
+    empty: bool,
     /// Milliseconds between blocks
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u64).range(10..=10_000), value_name = "MILLIS")]
     slot_ms: u64,
@@ -87,7 +90,7 @@ pub async fn run(globals: &Globals, args: Args) -> Result<()> {
     let options = Options {
         rpc_port: Some(args.rpc_port),
         ws_port: Some(args.ws_port),
-        program_so: Some(args.program_so.clone()),
+        program_so: (!args.empty).then(|| args.program_so.clone()),
         admin: Some(admin),
         slot_ms: args.slot_ms,
     };
@@ -95,7 +98,7 @@ pub async fn run(globals: &Globals, args: Args) -> Result<()> {
     for (_, wallet) in &wallets {
         net.fund(wallet, WALLET_LAMPORTS).await?;
     }
-    let mint = match args.bare {
+    let mint = match args.bare || args.empty {
         true => None,
         false => Some(progress::during("setting Quern up", set_up(&net, &wallets)).await?),
     };

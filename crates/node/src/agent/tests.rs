@@ -673,7 +673,8 @@ fn policy_names_the_first_reason() {
     let usual = |policy: &Policy, job: &Job| decide(policy, job, Some(&world.purse), &OWNER);
     assert_eq!(usual(&policy, &job), Ok(Assurance::Refereed));
 
-    let changed: Vec<(fn(&mut Job), Refusal)> = vec![
+    type Change = fn(&mut Job);
+    let changed: Vec<(Change, Refusal)> = vec![
         (|job| job.state = JobState::Taken as u8, Refusal::NotOpen),
         (|job| job.deadline = 99i64.into(), Refusal::TooLate),
         (|job| job.client = OWNER, Refusal::OwnJob),

@@ -1,0 +1,676 @@
+//! Random sequences of all instructions by a few wallets in coinciding roles, with time jumps and restarts, on the bytecode.
+//!
+//! The harness asserts P1 to P6, P9, P10 and P12 after every transaction and keeps an independent ledger; here every sequence
+//! ends with strangers who bring each live job to its end (P8) and with everybody withdrawing everything (P3, P11).
+//!
+//! A run takes `QUERN_FUZZ_SECS` seconds (60), or exactly `QUERN_FUZZ_STEPS` steps from `QUERN_FUZZ_SEED` (1) on. A failure prints
+//! the seed of its sequence and its last steps.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use {
+    quern::{
+        constants::NOBODY,
+        error::QuernError,
+        events::QuernEvent,
+        instructions::{
+            ConfigureEmissionArgs, CreateJobArgs, InitializeArgs, ProviderArgs, ResolveArgs, UpdateMintArgs,
+            UpdateModelArgs,
+        },
+        state::{Emission, Job, JobState, MintConfig, MintRates, Model, ProtocolParams, Provider, Purse},
+    },
+    quern_tests::svm::*,
+    solana_sdk::{instruction::{Instruction, InstructionError}, pubkey::Pubkey, transaction::TransactionError},
+    std::{
+        collections::BTreeMap,
+        time::{Duration, Instant},
+    },
+};
+
+/// Steps of one sequence.
+const SEQUENCE: u64 = 250;
+
+/// One sequence.
+struct Fuzz {
+    seed: u64,
+    rng: Rng,
+    stage: Stage,
+    wallets: Vec<Pubkey>,
+    trace: Vec<String>,
+    next_model: u64,
+}
+
+/// What a run has seen, so that it cannot be vacuous.
+#[derive(Default)]
+struct Seen {
+    events: BTreeMap<&'static str, u64>,
+    sent: u64,
+    refused: BTreeMap<(&'static str, String), u64>,
+    totals: Totals,
+}
+
+impl Drop for Fuzz {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let from = self.trace.len().saturating_sub(25);
+            eprintln!("QUERN_FUZZ_SEED={} QUERN_FUZZ_STEPS={SEQUENCE} repeats this; the last steps:", self.seed);
+            for line in &self.trace[from..] {
+                eprintln!("  {line}");
+            }
+        }
+    }
+}
+
+impl Fuzz {
+    fn new(seed: u64) -> Self {
+        let mut rng = Rng::new(seed);
+        let count = rng.between(4, 7);
+        let wallets: Vec<Pubkey> = (0..count).map(|n| actor(&format!("wallet {n}"))).collect();
+        let mut wallet = || *rng.pick(&wallets);
+        let cast = Cast {
+            authority: wallet(),
+            guardian: wallet(),
+            treasury: wallet(),
+            client: wallet(),
+            provider: wallets[0],
+            operator: wallet(),
+            second: wallets[1],
+            arbiter: wallet(),
+            creator: wallet(),
+            prover: wallet(),
+            stranger: actor("stranger"),
+        };
+        let mut stage = Stage::with(cast);
+        for wallet in &wallets {
+            stage.give_lamports(wallet);
+            for mint in [stage.usd, stage.gold] {
+                stage.open(wallet, &mint);
+                stage.deposit(wallet, &mint, 1_000_000);
+            }
+        }
+        Self { seed, rng, stage, wallets, trace: Vec::new(), next_model: 100 }
+    }
+
+    fn wallet(&mut self) -> Pubkey {
+        *self.rng.pick(&self.wallets)
+    }
+
+    /// The right wallet, or now and then any other.
+    fn mostly(&mut self, right: Pubkey) -> Pubkey {
+        if self.rng.once_in(12) { self.wallet() } else { right }
+    }
+
+    fn nobody_or_wallet(&mut self) -> Pubkey {
+        if self.rng.once_in(2) { NOBODY } else { self.wallet() }
+    }
+
+    fn mint(&mut self) -> Pubkey {
+        if self.rng.once_in(3) { self.stage.gold } else { self.stage.usd }
+    }
+
+    fn one<T: bytemuck::Pod + anchor_lang::Discriminator>(&mut self) -> Option<(Pubkey, T)> {
+        let all = self.stage.list::<T>();
+        (!all.is_empty()).then(|| *self.rng.pick(&all))
+    }
+
+    /// A job, most likely in this state.
+    fn job_in(&mut self, state: JobState) -> Option<(Pubkey, Job)> {
+        let mut all = self.stage.list::<Job>();
+        if !self.rng.once_in(20) {
+            all.retain(|(_, job)| job.state == state as u8);
+        }
+        (!all.is_empty()).then(|| *self.rng.pick(&all))
+    }
+
+    fn text(&mut self, long: usize) -> String {
+        let length = if self.rng.once_in(30) { long + 1 } else { self.rng.below(20) as usize };
+        "u".repeat(length)
+    }
+
+    fn bps(&mut self, most: u64) -> u16 {
+        match self.rng.below(12) {
+            0 => 0,
+            1 => most as u16,
+            2 => most as u16 + 1,
+            _ => self.rng.between(0, most) as u16,
+        }
+    }
+
+    fn secs(&mut self) -> u32 {
+        match self.rng.below(25) {
+            0 => 0,
+            1 => 1,
+            2 => 30 * 86_400,
+            _ => self.rng.between(1, 4_000) as u32,
+        }
+    }
+
+    fn params(&mut self) -> ProtocolParams {
+        let mut params = ProtocolParams {
+            fee_bps: self.bps(1_000),
+            late_penalty_bps: self.bps(10_000),
+            reject_bps: self.bps(3_000).min(9_999),
+            arbiter_bps: self.bps(3_000).min(9_999),
+            refereed_bond_bps: 20_000 + self.rng.below(3) as u32 * 5_000,
+            accepted_bond_bps: self.rng.below(3) as u32 * 5_000,
+            refereed_review_secs: self.rng.between(1, 2_000) as u32,
+            accepted_review_secs: self.rng.between(1, 2_000) as u32,
+            demand_fee_lamports: self.rng.bits(),
+            response_secs: 60,
+            react_secs: 60,
+            resolve_secs: self.rng.between(1, 5_000) as u32,
+            grace_secs: self.rng.between(1, 3_000) as u32,
+            restart_grace_secs: self.rng.between(1, 5_000) as u32,
+        };
+        if self.rng.once_in(20) {
+            params.grace_secs = self.secs();
+            params.refereed_bond_bps = 19_999;
+        }
+        params
+    }
+
+    fn rates(&mut self) -> MintRates {
+        let reward_rate_e9 = match self.rng.below(8) {
+            0 => 0,
+            1 => u64::MAX,
+            2 => 1_000_000_000,
+            _ => self.rng.below(3_000_000_000),
+        };
+        MintRates {
+            reward_rate_e9,
+            least_price_atoms: self.rng.below(12),
+            price_per_gmac_atoms: self.rng.below(1_000_000_000),
+            bond_per_gmac_atoms: self.rng.below(1_000_000_000),
+        }
+    }
+
+    fn job_args(&mut self, client: &Pubkey) -> CreateJobArgs {
+        let (protocol, now) = (self.stage.protocol(), self.stage.now());
+        let refereed = self.rng.once_in(2);
+        let price_atoms = match self.rng.below(12) {
+            0 => 1,
+            1 => self.rng.between(1, 30),
+            2 => self.rng.bits(),
+            3 => self.rng.between(100_000, 10_000_000),
+            _ => self.rng.between(10, 20_000),
+        };
+        let (share, review) = if refereed {
+            (protocol.refereed_bond_bps.get(), protocol.refereed_review_secs.get())
+        } else {
+            (protocol.accepted_bond_bps.get(), protocol.accepted_review_secs.get())
+        };
+        let least = (u128::from(price_atoms) * u128::from(share) / 10_000).min(u64::MAX.into()) as u64;
+        let mut args = CreateJobArgs {
+            kind: self.rng.between(1, 3) as u8,
+            assurance: if refereed { 1 } else { 2 },
+            milestones: if refereed { 1 } else { self.rng.between(1, 4) as u8 },
+            price_atoms,
+            bond_atoms: least.saturating_add(self.rng.below(50)),
+            take_secs: self.rng.between(1, 9_000) as u32,
+            work_secs: self.rng.between(1, 4_000) as u32,
+            review_secs: review + self.rng.below(500) as u32,
+            ends_by: now + self.rng.between(1, 3 * 86_400) as i64,
+            batch_rows: if refereed { self.rng.between(1, 9) as u32 } else { 0 },
+            max_fee_bps: 10_000,
+            max_royalty_bps: 10_000,
+            pinned_provider: if self.rng.once_in(3) { self.wallet() } else { NOBODY },
+            arbiter: NOBODY,
+            campaign: NOBODY,
+            input_roots: if refereed { vec![[1; 32]] } else { Vec::new() },
+            input_uri: self.text(200),
+        };
+        if !refereed {
+            args.arbiter = self.nobody_or_wallet();
+            if args.arbiter == NOBODY && args.pinned_provider == NOBODY {
+                args.arbiter = self.wallet();
+            }
+        }
+        match self.rng.below(40) {
+            0 => args.kind = self.rng.below(8) as u8,
+            1 => args.milestones = self.rng.bits() as u8,
+            2 => args.bond_atoms = self.rng.bits(),
+            3 => args.ends_by = now - 1 + self.rng.below(3) as i64,
+            4 => args.take_secs = self.secs(),
+            5 => args.pinned_provider = *client,
+            6 => args.max_fee_bps = self.bps(1_000),
+            7 => args.batch_rows = self.rng.bits() as u32,
+            8 => args.campaign = *client,
+            9 => args.arbiter = *client,
+            _ => (),
+        }
+        args
+    }
+
+    /// A random instruction, more often one that should succeed. Nothing if there is nothing that it could act on.
+    fn instruction(&mut self) -> Option<(&'static str, Vec<Instruction>)> {
+        let one = |name, instruction| Some((name, vec![instruction]));
+        let authority = self.stage.protocol().authority;
+        match self.rng.below(100) {
+            0 => {
+                let (signer, guardian, treasury_owner) = (self.mostly(authority), self.wallet(), self.wallet());
+                let args = InitializeArgs { guardian, treasury_owner, params: self.params() };
+                one("update_protocol", ix::update_protocol(&signer, args))
+            }
+            1 => {
+                let (signer, proposed) = (self.mostly(authority), self.nobody_or_wallet());
+                one("propose_authority", ix::propose_authority(&signer, &proposed))
+            }
+            2 => {
+                let pending = self.stage.protocol().pending_authority;
+                let signer = self.mostly(pending);
+                (signer != NOBODY).then(|| ("accept_authority", vec![ix::accept_authority(&signer)]))
+            }
+            3 => {
+                let guardian = self.stage.protocol().guardian;
+                let signer = if self.rng.once_in(2) { self.mostly(authority) } else { guardian };
+                one("set_pause", ix::set_pause(&signer, self.rng.once_in(3)))
+            }
+            4 => one("set_pause", ix::set_pause(&authority, false)),
+            5 => {
+                let (signer, mint) = (self.mostly(authority), self.mint());
+                let args = UpdateMintArgs { enabled: !self.rng.once_in(5), rates: self.rates() };
+                one("update_mint", ix::update_mint(&signer, &mint, args))
+            }
+            6 => {
+                let (signer, gold) = (self.mostly(authority), self.stage.gold);
+                let args = ConfigureEmissionArgs {
+                    epoch_secs: if self.rng.once_in(20) { 5 } else { 86_400 },
+                    cap_atoms: self.rng.below(20_000),
+                    refereed_weight_bps: self.bps(10_000),
+                    accepted_weight_bps: self.bps(10_000),
+                };
+                one("configure_emission", ix::configure_emission(&signer, &gold, args))
+            }
+            7 => {
+                let (payer, mint) = (self.wallet(), self.mint());
+                let owner = match self.rng.below(4) {
+                    0 => addresses::burn_owner(),
+                    1 => actor(&format!("someone {}", self.rng.below(50))),
+                    2 => payer,
+                    _ => self.wallet(),
+                };
+                one("open_purse", ix::open_purse(&payer, &owner, &mint))
+            }
+            8..=11 => {
+                let (owner, mint, bank) = (self.wallet(), self.mint(), self.stage.bank());
+                let owner = if self.rng.once_in(5) { addresses::emission() } else { owner };
+                let atoms = self.rng.below(200_000);
+                let source = token::issue(&mut self.stage, &bank, &mint, atoms);
+                let token_program = token::program_of(&self.stage, &mint);
+                one("deposit", ix::deposit(&bank, &source, &owner, &mint, &token_program, atoms))
+            }
+            12..=14 => {
+                let (_, purse) = self.one::<Purse>()?;
+                let signer = self.mostly(purse.owner);
+                let destination = token::issue(&mut self.stage, &signer, &purse.mint, 0);
+                let token_program = token::program_of(&self.stage, &purse.mint);
+                let free = purse.free_atoms.get();
+                let atoms = match self.rng.below(6) {
+                    0 => free,
+                    1 => free.saturating_add(1),
+                    _ => self.rng.below(free / 2 + 1),
+                };
+                let mut instruction = ix::withdraw(&signer, &destination, &purse.mint, &token_program, atoms);
+                instruction.accounts[1].pubkey = addresses::purse(&purse.owner, &purse.mint);
+                one("withdraw", instruction)
+            }
+            15 => {
+                let (owner, mint) = (self.wallet(), self.mint());
+                let limit = if self.rng.once_in(4) { u64::MAX } else { self.rng.below(100_000) };
+                one("set_operator_limit", ix::set_operator_limit(&owner, &mint, limit))
+            }
+            16 => {
+                let (owner, args) = (self.wallet(), self.provider_args());
+                one("register_provider", ix::register_provider(&owner, args))
+            }
+            17 => {
+                let (_, provider) = self.one::<Provider>()?;
+                let args = self.provider_args();
+                one("update_provider", ix::update_provider(&provider.owner, args))
+            }
+            18..=19 => {
+                let (_, provider) = self.one::<Provider>()?;
+                one("claim_rewards", ix::claim_rewards(&provider.owner, &self.stage.gold))
+            }
+            20 => {
+                let creator = self.wallet();
+                self.next_model += 1;
+                let mut args = model_args(self.next_model, 0);
+                args.royalty_bps = self.bps(5_000);
+                Some(("register_model", ix::register_whole_model(&creator, args, &program())))
+            }
+            21 => {
+                let (address, model) = self.one::<Model>()?;
+                let signer = self.mostly(model.owner);
+                let args = UpdateModelArgs {
+                    active: !self.rng.once_in(4),
+                    royalty_bps: self.bps(5_000),
+                    uri: self.text(200),
+                };
+                one("update_model", ix::update_model(&signer, &address, args))
+            }
+            22 => {
+                let (address, model) = self.one::<Model>()?;
+                let (signer, proposed) = (self.mostly(model.owner), self.wallet());
+                one("propose_model_owner", ix::propose_model_owner(&signer, &address, &proposed))
+            }
+            23 => {
+                let (address, model) = self.one::<Model>()?;
+                let signer = self.mostly(model.pending_owner);
+                (signer != NOBODY).then(|| ("accept_model_owner", vec![ix::accept_model_owner(&signer, &address)]))
+            }
+            24 => {
+                let (address, model) = self.one::<Model>()?;
+                one("write_model", ix::write_model(&model.owner, &address, self.rng.below(200) as u32, vec![1; 3]))
+            }
+            25..=42 => {
+                let (client, mint) = (self.wallet(), self.mint());
+                let args = self.job_args(&client);
+                let model = self.one::<Model>().map(|(address, _)| address);
+                let model = model.filter(|_| args.assurance == 1 || self.rng.once_in(2));
+                one("create_job", self.stage.create_ix_of(&client, &mint, model.as_ref(), args))
+            }
+            43..=44 => {
+                let (_, job) = self.job_in(JobState::Open)?;
+                one("cancel_job", ix::cancel_job(&job))
+            }
+            45..=60 => {
+                let (_, job) = self.job_in(JobState::Open)?;
+                let (_, provider) = self.one::<Provider>()?;
+                let owner = if self.rng.once_in(2) && job.pinned_provider != NOBODY { job.pinned_provider } else { provider.owner };
+                let operator = if self.rng.once_in(2) { provider.operator } else { provider.owner };
+                let signer = self.mostly(operator);
+                one("take_job", ix::take_job(&signer, &owner, &job))
+            }
+            61..=71 => {
+                let (_, job) = self.job_in(JobState::Taken)?;
+                let mut args = proof(self.rng.bits() as u8);
+                args.output_uri = self.text(200);
+                let signer = self.mostly(job.provider);
+                (job.provider != NOBODY).then(|| ("submit_proof", vec![ix::submit_proof(&signer, &job, args)]))
+            }
+            72..=75 => {
+                let (_, job) = self.job_in(JobState::Submitted)?;
+                one("accept", ix::accept(&job, &self.stage.emission()))
+            }
+            76..=82 => {
+                let (_, job) = self.job_in(JobState::Submitted)?;
+                let signer = self.mostly(job.provider);
+                (signer != NOBODY).then(|| ("finalize", vec![ix::finalize(&signer, &job, &self.stage.emission())]))
+            }
+            83..=87 => {
+                let (_, job) = self.job_in(JobState::Submitted)?;
+                let reason = self.text(200);
+                one("reject", ix::reject(&job, reason))
+            }
+            88..=91 => {
+                let (_, job) = self.job_in(JobState::Rejected)?;
+                let signer = self.mostly(job.arbiter);
+                let most = u128::from(job.bond_left_atoms.get()) * u128::from(job.terms.late_penalty_bps.get()) / 10_000;
+                let penalty_atoms = match self.rng.below(4) {
+                    0 => 0,
+                    1 => most as u64,
+                    2 => most as u64 + 1,
+                    _ => self.rng.below(most as u64 + 1),
+                };
+                let args = ResolveArgs { provider_share_bps: self.bps(10_000), penalty_atoms };
+                let mut instruction = ix::resolve(&job, args);
+                instruction.accounts[0].pubkey = signer;
+                (signer != NOBODY).then(|| ("resolve", vec![instruction]))
+            }
+            92..=97 => {
+                let (_, job) = self.one::<Job>()?;
+                one("expire", ix::expire(&job))
+            }
+            98 => {
+                let (_, job) = self.job_in(JobState::Slashed)?;
+                one("settle_slash", ix::settle_slash(&job))
+            }
+            _ => {
+                let (mint, bank) = (self.mint(), self.stage.bank());
+                let source = token::issue(&mut self.stage, &bank, &mint, 5);
+                let program = token::program_of(&self.stage, &mint);
+                one("gift", token::transfer(&program, &source, &addresses::vault(&mint), &bank, 5))
+            }
+        }
+    }
+
+    fn provider_args(&mut self) -> ProviderArgs {
+        let operator = self.wallet();
+        ProviderArgs { active: !self.rng.once_in(6), ..provider_args(&operator) }
+    }
+
+    /// Lets time pass: little, much, or to within a second of a deadline; sometimes with a restart.
+    fn pass_time(&mut self) {
+        if self.rng.once_in(25) {
+            self.trace.push("restart".into());
+            self.stage.restart();
+        }
+        let to = match (self.rng.below(6), self.one::<Job>()) {
+            (0..=2, Some((_, job))) => {
+                let extra = [0, i64::from(job.terms.grace_secs.get()), i64::from(job.terms.restart_grace_secs.get())];
+                job.deadline.get() + *self.rng.pick(&extra) + self.rng.below(3) as i64 - 1
+            }
+            (3, _) => self.stage.now() + self.rng.between(1, 86_400) as i64,
+            _ => self.stage.now() + self.rng.between(1, 600) as i64,
+        };
+        // Far deadlines would end every job at once.
+        let to = to.min(self.stage.now() + 100_000);
+        if to > self.stage.now() {
+            self.trace.push(format!("time {to}"));
+            self.stage.set_time(to);
+        }
+    }
+
+    fn step(&mut self, seen: &mut Seen) {
+        if self.rng.once_in(5) {
+            self.pass_time();
+        }
+        if self.rng.once_in(40) {
+            let refereed = |job: &Job| job.assurance == 1 && job.state == JobState::Submitted as u8;
+            let jobs: Vec<Pubkey> =
+                self.stage.list::<Job>().iter().filter(|(_, job)| refereed(job)).map(|(address, _)| *address).collect();
+            if !jobs.is_empty() {
+                let job = *self.rng.pick(&jobs);
+                let mint = self.stage.job(&job).mint;
+                let prover = self.wallet();
+                self.stage.cast.prover = prover;
+                self.stage.open(&prover, &mint);
+                self.trace.push(format!("convict {job}"));
+                self.stage.convict(&job);
+            }
+        }
+        if let Some((name, instructions)) = self.instruction() {
+            for instruction in instructions {
+                self.send(name, instruction, seen);
+            }
+        }
+    }
+
+    fn send(&mut self, name: &'static str, instruction: Instruction, seen: &mut Seen) -> bool {
+        let signers: Vec<String> = instruction
+            .accounts
+            .iter()
+            .filter(|meta| meta.is_signer)
+            .map(|meta| meta.pubkey.to_string()[..4].to_string())
+            .collect();
+        self.trace.push(format!("{name} by {signers:?} on {}", hex(&instruction.data[..instruction.data.len().min(60)])));
+        // Comparing everything is dear; a failed transaction is undone by the runtime, so now and then is enough.
+        let before = self.rng.once_in(10).then(|| self.stage.snapshot());
+        seen.sent += 1;
+        match self.stage.world.send(&[instruction]) {
+            Ok(outcome) => {
+                for event in &outcome.events {
+                    *seen.events.entry(event.name()).or_default() += 1;
+                }
+                self.trace.last_mut().unwrap().push_str(" => ok");
+                true
+            }
+            Err(failure) => {
+                let cause = failure.code().map_or(format!("{:?}", failure.error), error_name);
+                *seen.refused.entry((name, cause)).or_default() += 1;
+                self.trace.last_mut().unwrap().push_str(&format!(" => {:?}", failure.error));
+                assert_refusal_is_sound(&failure);
+                if let Some(before) = before {
+                    assert!(before == self.stage.snapshot(), "a failed transaction changed an account");
+                }
+                false
+            }
+        }
+    }
+
+    fn must(&mut self, name: &'static str, instruction: Instruction, seen: &mut Seen) {
+        let done = self.send(name, instruction.clone(), seen);
+        if !done {
+            let failure = self.stage.fails(instruction);
+            panic!("{name} must succeed: {:?}\n{}", failure.error, failure.logs.join("\n"));
+        }
+    }
+
+    /// P8: strangers bring every live job to its end, whatever the settings and whoever is gone.
+    fn strangers_end_everything(&mut self, seen: &mut Seen) {
+        let stranger = self.stage.cast.stranger;
+        let mints = [self.stage.usd, self.stage.gold];
+        for mint in mints {
+            self.stage.open(&addresses::burn_owner(), &mint);
+        }
+        let mut rounds = 0;
+        while let Some((_, job)) = self.stage.list::<Job>().into_iter().next() {
+            rounds += 1;
+            assert!(rounds < 5_000, "P8: a job does not come to its end: {job:?}");
+            self.stage.wait(31 * DAY);
+            let instruction = match JobState::from_code(job.state).unwrap() {
+                JobState::Open | JobState::Taken | JobState::Rejected => ("expire", ix::expire(&job)),
+                JobState::Submitted => ("finalize", ix::finalize(&stranger, &job, &self.stage.emission())),
+                JobState::Slashed => ("settle_slash", ix::settle_slash(&job)),
+            };
+            self.must(instruction.0, instruction.1, seen);
+        }
+    }
+
+    /// P3, P11: everybody takes everything; what stays belongs to addresses for which nothing signs.
+    fn everybody_leaves(&mut self, seen: &mut Seen) {
+        let gold = self.stage.gold;
+        for (_, provider) in self.stage.list::<Provider>() {
+            self.stage.open(&provider.owner, &gold);
+            if provider.rewards_accrued_atoms > provider.rewards_claimed_atoms {
+                self.must("claim_rewards", ix::claim_rewards(&provider.owner, &gold), seen);
+            }
+        }
+        let unsigned = [addresses::emission(), addresses::burn_owner()];
+        for (address, purse) in self.stage.list::<Purse>() {
+            assert_eq!(purse.reserved_atoms.get(), 0, "P2: nothing lives, so nothing is reserved: {address}");
+            assert_eq!(purse.operator_reserved_atoms.get(), 0);
+            let free = purse.free_atoms.get();
+            if free > 0 && !unsigned.contains(&purse.owner) {
+                let destination = token::issue(&mut self.stage, &purse.owner, &purse.mint, 0);
+                let token_program = token::program_of(&self.stage, &purse.mint);
+                let withdraw = ix::withdraw(&purse.owner, &destination, &purse.mint, &token_program, free);
+                self.must("withdraw", withdraw, seen);
+            }
+        }
+        let emission: Emission = self.stage.emission();
+        assert_eq!(emission.outstanding_atoms.get(), 0);
+        for (_, config) in self.stage.list::<MintConfig>() {
+            let left: u64 = self
+                .stage
+                .list::<Purse>()
+                .iter()
+                .filter(|(_, purse)| purse.mint == config.mint)
+                .map(|(_, purse)| purse.free_atoms.get())
+                .sum();
+            assert_eq!(config.total_atoms.get(), left, "only burnt atoms and the emission's stay");
+        }
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// A refusal names a cause that a user can have; never an internal check, a panic or a budget.
+fn assert_refusal_is_sound(failure: &Failure) {
+    let internal = [QuernError::InvariantBroken, QuernError::ReservationShort, QuernError::VaultShort, QuernError::WrongModel];
+    for error in internal {
+        let name = format!("{error:?}");
+        assert_ne!(failure.code(), Some(code_of(error)), "{name}\n{}", failure.logs.join("\n"));
+    }
+    if let TransactionError::InstructionError(_, error) = &failure.error {
+        let broken = matches!(
+            error,
+            InstructionError::ProgramFailedToComplete
+                | InstructionError::ComputationalBudgetExceeded
+                | InstructionError::ProgramFailedToCompile
+                | InstructionError::UnbalancedInstruction
+                | InstructionError::ModifiedProgramId
+                | InstructionError::ExternalAccountDataModified
+        );
+        assert!(!broken, "{error:?}\n{}", failure.logs.join("\n"));
+    }
+}
+
+/// The name of an error code of the program.
+fn error_name(code: u32) -> String {
+    quern_client::errors::explain_code(code)
+}
+
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{name} must be a number, not {text}")))
+}
+
+fn sequence(seed: u64, steps: u64, seen: &mut Seen) {
+    let mut fuzz = Fuzz::new(seed);
+    let before = fuzz.stage.world.model.totals;
+    for _ in 0..steps {
+        fuzz.step(seen);
+    }
+    fuzz.strangers_end_everything(seen);
+    fuzz.everybody_leaves(seen);
+    let after = fuzz.stage.world.model.totals;
+    seen.totals.settled += after.settled - before.settled;
+    seen.totals.resolved += after.resolved;
+    seen.totals.silent += after.silent;
+    seen.totals.late += after.late;
+    seen.totals.expired += after.expired;
+    seen.totals.cancelled += after.cancelled;
+    seen.totals.slashed += after.slashed;
+    seen.totals.rewards += after.rewards;
+}
+
+#[test]
+fn random_sequences_keep_every_invariant() {
+    let first = number("QUERN_FUZZ_SEED").unwrap_or(1);
+    let steps = number("QUERN_FUZZ_STEPS");
+    let budget = Duration::from_secs(number("QUERN_FUZZ_SECS").unwrap_or(60));
+    let begin = Instant::now();
+    let mut seen = Seen::default();
+    let mut done = 0;
+    let mut seed = first;
+    loop {
+        let enough = match steps {
+            Some(steps) => done >= steps,
+            None => begin.elapsed() >= budget,
+        };
+        if enough {
+            break;
+        }
+        let count = steps.map_or(SEQUENCE, |steps| SEQUENCE.min(steps - done));
+        sequence(seed, count, &mut seen);
+        done += count;
+        seed += 1;
+    }
+    println!(
+        "{done} steps in {} sequences from seed {first}: {} transactions, {} refused, {:?}\n{:?}",
+        seed - first,
+        seen.sent,
+        seen.refused,
+        seen.totals,
+        seen.events
+    );
+    // A run that sees less than everything proves less than it says.
+    if done >= 3_000 {
+        for name in QuernEvent::NAMES {
+            let once = ["ProtocolInitialized", "MintRegistered"].contains(name);
+            assert!(once || seen.events.contains_key(name), "no {name} in {done} steps");
+        }
+    }
+}
