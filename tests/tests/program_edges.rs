@@ -26,7 +26,12 @@ fn edge(
             stage.set_time(now);
             if after {
                 let failure = stage.fails((*instruction).clone());
-                assert_eq!(failure.code(), Some(code_of_ref(late)), "{:?}", failure.logs);
+                assert_eq!(
+                    failure.code(),
+                    Some(code_of_ref(late)),
+                    "{:?}",
+                    failure.logs
+                );
             } else {
                 stage.ok((*instruction).clone());
             }
@@ -38,7 +43,12 @@ fn edge(
                 stage.ok((*instruction).clone());
             } else {
                 let failure = stage.fails((*instruction).clone());
-                assert_eq!(failure.code(), Some(code_of_ref(early)), "{:?}", failure.logs);
+                assert_eq!(
+                    failure.code(),
+                    Some(code_of_ref(early)),
+                    "{:?}",
+                    failure.logs
+                );
             }
         }
     }
@@ -71,23 +81,43 @@ fn every_deadline(prepare: impl Fn(&mut Stage), extra: i64) {
 
     let (stage, job, deadline, expire) = state(JobState::Open, base.refereed());
     let take = ix::take_job(&cast.provider, &cast.provider, &stage.job(&job));
-    edge(&stage, deadline, Some((&take, LATE)), Some((&expire, EARLY)));
+    edge(
+        &stage,
+        deadline,
+        Some((&take, LATE)),
+        Some((&expire, EARLY)),
+    );
 
     let (stage, job, deadline, expire) = state(JobState::Taken, base.accepted());
     let submit = ix::submit_proof(&cast.provider, &stage.job(&job), proof(1));
-    edge(&stage, deadline, Some((&submit, LATE)), Some((&expire, EARLY)));
+    edge(
+        &stage,
+        deadline,
+        Some((&submit, LATE)),
+        Some((&expire, EARLY)),
+    );
 
     let (stage, job, deadline, _) = state(JobState::Submitted, base.accepted());
     let reject = ix::reject(&stage.job(&job), "r".into());
     let finalize = ix::finalize(&cast.provider, &stage.job(&job), &stage.emission());
-    edge(&stage, deadline, Some((&reject, LATE)), Some((&finalize, EARLY)));
+    edge(
+        &stage,
+        deadline,
+        Some((&reject, LATE)),
+        Some((&finalize, EARLY)),
+    );
     // The operator is the provider's party as well.
     let by_operator = ix::finalize(&cast.operator, &stage.job(&job), &stage.emission());
     edge(&stage, deadline, None, Some((&by_operator, EARLY)));
     // Anybody else one grace time later; the client has no advantage.
     for signer in [cast.stranger, cast.client] {
         let finalize = ix::finalize(&signer, &stage.job(&job), &stage.emission());
-        edge(&stage, deadline + 1_800, None, Some((&finalize, QuernError::GraceTime)));
+        edge(
+            &stage,
+            deadline + 1_800,
+            None,
+            Some((&finalize, QuernError::GraceTime)),
+        );
     }
     // The client may accept for as long as nobody has finalized.
     let accept = ix::accept(&stage.job(&job), &stage.emission());
@@ -99,7 +129,12 @@ fn every_deadline(prepare: impl Fn(&mut Stage), extra: i64) {
 
     let (stage, job, deadline, expire) = state(JobState::Rejected, base.accepted());
     let resolve = ix::resolve(&stage.job(&job), decision(7_000, 1));
-    edge(&stage, deadline, Some((&resolve, LATE)), Some((&expire, EARLY)));
+    edge(
+        &stage,
+        deadline,
+        Some((&resolve, LATE)),
+        Some((&expire, EARLY)),
+    );
 }
 
 #[test]
@@ -131,9 +166,16 @@ fn an_earlier_restart_moves_nothing() {
     let mut stage = Stage::new();
     stage.restart();
     let job = stage.create(stage.refereed());
-    assert_eq!(stage.job(&job).state_slot.get(), stage.slot(), "the slot of the restart itself");
+    assert_eq!(
+        stage.job(&job).state_slot.get(),
+        stage.slot(),
+        "the slot of the restart itself"
+    );
     stage.at_deadline(&job, 1);
-    stage.refused(ix::take_job(&stage.cast.provider, &stage.cast.provider, &stage.job(&job)), QuernError::TooLate);
+    stage.refused(
+        ix::take_job(&stage.cast.provider, &stage.cast.provider, &stage.job(&job)),
+        QuernError::TooLate,
+    );
     stage.expire(&job);
 
     // A restart while the job was open does not prolong the work.
@@ -142,7 +184,10 @@ fn an_earlier_restart_moves_nothing() {
     stage.at_deadline(&job, 7_200);
     stage.take(&job);
     stage.at_deadline(&job, 1);
-    stage.refused(ix::submit_proof(&stage.cast.provider, &stage.job(&job), proof(1)), QuernError::TooLate);
+    stage.refused(
+        ix::submit_proof(&stage.cast.provider, &stage.job(&job), proof(1)),
+        QuernError::TooLate,
+    );
     stage.expire(&job);
 }
 
@@ -174,7 +219,12 @@ fn an_answer_gives_time_to_react() {
     let finalize = ix::finalize(&stage.cast.provider, &stage.job(&job), &stage.emission());
     edge(&stage, ready, None, Some((&finalize, EARLY)));
     let by_stranger = ix::finalize(&stage.cast.stranger, &stage.job(&job), &stage.emission());
-    edge(&stage, ready + 1_800, None, Some((&by_stranger, QuernError::GraceTime)));
+    edge(
+        &stage,
+        ready + 1_800,
+        None,
+        Some((&by_stranger, QuernError::GraceTime)),
+    );
 }
 
 /// `ends_by` bounds takes and reopening, not the work.
@@ -185,13 +235,20 @@ fn the_end_of_a_job_bounds_takes_only() {
     args.ends_by = stage.now() + 10;
     args.work_secs = 10;
     let job = stage.create(args.clone());
-    assert_eq!(stage.job(&job).deadline.get(), args.ends_by, "less than the time to take");
+    assert_eq!(
+        stage.job(&job).deadline.get(),
+        args.ends_by,
+        "less than the time to take"
+    );
     let now = stage.now();
     stage.set_time(now + 10);
     stage.take(&job);
     assert_eq!(stage.job(&job).deadline.get(), args.ends_by + 10);
     stage.at_deadline(&job, 1);
-    assert!(matches!(stage.expire(&job).event(), QuernEvent::JobExpired(e) if e.closed), "past its end");
+    assert!(
+        matches!(stage.expire(&job).event(), QuernEvent::JobExpired(e) if e.closed),
+        "past its end"
+    );
 
     // At its very end a job still reopens, for a second.
     args.ends_by = stage.now() + 11;
@@ -206,7 +263,12 @@ fn the_end_of_a_job_bounds_takes_only() {
 }
 
 fn rates_of_one() -> MintRates {
-    MintRates { least_price_atoms: 1, price_per_gmac_atoms: 0, bond_per_gmac_atoms: 0, ..rates() }
+    MintRates {
+        least_price_atoms: 1,
+        price_per_gmac_atoms: 0,
+        bond_per_gmac_atoms: 0,
+        ..rates()
+    }
 }
 
 /// All endings of a job at this price; the harness checks that the parts sum to the whole.
@@ -218,7 +280,9 @@ fn every_ending(stage: &Stage, refereed: &CreateJobArgs, accepted: &CreateJobArg
         assert!(!stage.exists(&job));
     };
     for args in [refereed, accepted] {
-        run(args, &|stage, job| drop(stage.ok(ix::cancel_job(&stage.job(job)))));
+        run(args, &|stage, job| {
+            drop(stage.ok(ix::cancel_job(&stage.job(job))))
+        });
         run(args, &|stage, job| {
             stage.at_deadline(job, 1);
             stage.expire(job);
@@ -262,25 +326,61 @@ fn every_ending(stage: &Stage, refereed: &CreateJobArgs, accepted: &CreateJobArg
 fn a_price_of_one_atom_ends_in_every_way() {
     let mut stage = Stage::new();
     let (authority, usd) = (stage.cast.authority, stage.usd);
-    stage.ok(ix::update_mint(&authority, &usd, UpdateMintArgs { enabled: true, rates: rates_of_one() }));
+    stage.ok(ix::update_mint(
+        &authority,
+        &usd,
+        UpdateMintArgs {
+            enabled: true,
+            rates: rates_of_one(),
+        },
+    ));
     for price_atoms in [1, 2, 3] {
-        let refereed = CreateJobArgs { price_atoms, bond_atoms: 2 * price_atoms, ..stage.refereed() };
-        let accepted = CreateJobArgs { price_atoms, bond_atoms: price_atoms, milestones: 1, ..stage.accepted() };
+        let refereed = CreateJobArgs {
+            price_atoms,
+            bond_atoms: 2 * price_atoms,
+            ..stage.refereed()
+        };
+        let accepted = CreateJobArgs {
+            price_atoms,
+            bond_atoms: price_atoms,
+            milestones: 1,
+            ..stage.accepted()
+        };
         every_ending(&stage, &refereed, &accepted);
     }
 }
 
 /// A mint with nearly 2^64 atoms in the vault.
-fn whale(client_atoms: u64, provider_atoms: u64, change: impl FnOnce(&mut quern::state::ProtocolParams)) -> Stage {
+fn whale(
+    client_atoms: u64,
+    provider_atoms: u64,
+    change: impl FnOnce(&mut quern::state::ProtocolParams),
+) -> Stage {
     let mut stage = Stage::new();
     let cast = stage.cast.clone();
     let mint = token::create_mint(&mut stage, "whale", &addresses::TOKEN_PROGRAM, 0);
-    let rates = MintRates { reward_rate_e9: u64::MAX, ..rates_of_one() };
-    stage.ok(ix::register_mint(&cast.authority, &mint, &addresses::TOKEN_PROGRAM, rates));
+    let rates = MintRates {
+        reward_rate_e9: u64::MAX,
+        ..rates_of_one()
+    };
+    stage.ok(ix::register_mint(
+        &cast.authority,
+        &mint,
+        &addresses::TOKEN_PROGRAM,
+        rates,
+    ));
     let mut args = settings(&cast);
     change(&mut args.params);
     stage.ok(ix::update_protocol(&cast.authority, args));
-    for owner in [cast.client, cast.provider, cast.treasury, cast.creator, cast.arbiter, cast.prover, addresses::burn_owner()] {
+    for owner in [
+        cast.client,
+        cast.provider,
+        cast.treasury,
+        cast.creator,
+        cast.arbiter,
+        cast.prover,
+        addresses::burn_owner(),
+    ] {
         stage.open(&owner, &mint);
     }
     for (owner, atoms) in [(cast.client, client_atoms), (cast.provider, provider_atoms)] {
@@ -299,14 +399,31 @@ fn a_price_near_the_end_of_64_bits_ends_in_every_way() {
         params.accepted_bond_bps = 0;
         params.reject_bps = 0;
     });
-    let accepted = CreateJobArgs { price_atoms: u64::MAX, bond_atoms: 0, milestones: 1, ..stage.accepted() };
+    let accepted = CreateJobArgs {
+        price_atoms: u64::MAX,
+        bond_atoms: 0,
+        milestones: 1,
+        ..stage.accepted()
+    };
     // A refereed bond is at least twice the price, so its price ends at a third.
     let third = whale(u64::MAX / 3, u64::MAX / 3 * 2, |_| ());
-    let refereed =
-        CreateJobArgs { price_atoms: u64::MAX / 3, bond_atoms: u64::MAX / 3 * 2, ..third.refereed() };
-    let no_deposit = whale(u64::MAX / 3, u64::MAX / 3 * 2, |params| params.reject_bps = 0);
-    let third_accepted = CreateJobArgs { milestones: 1, ..no_deposit.accepted() };
-    let third_accepted = CreateJobArgs { price_atoms: u64::MAX / 3, bond_atoms: u64::MAX / 3, ..third_accepted };
+    let refereed = CreateJobArgs {
+        price_atoms: u64::MAX / 3,
+        bond_atoms: u64::MAX / 3 * 2,
+        ..third.refereed()
+    };
+    let no_deposit = whale(u64::MAX / 3, u64::MAX / 3 * 2, |params| {
+        params.reject_bps = 0
+    });
+    let third_accepted = CreateJobArgs {
+        milestones: 1,
+        ..no_deposit.accepted()
+    };
+    let third_accepted = CreateJobArgs {
+        price_atoms: u64::MAX / 3,
+        bond_atoms: u64::MAX / 3,
+        ..third_accepted
+    };
     every_ending(&no_deposit, &refereed, &third_accepted);
 
     let mut stage = stage;
@@ -331,16 +448,30 @@ fn a_price_near_the_end_of_64_bits_ends_in_every_way() {
 #[test]
 fn escrow_and_deposit_above_64_bits_are_refused() {
     let mut stage = whale(u64::MAX - 1, 0, |params| params.accepted_bond_bps = 0);
-    let args = CreateJobArgs { price_atoms: u64::MAX, bond_atoms: 0, milestones: 1, ..stage.accepted() };
+    let args = CreateJobArgs {
+        price_atoms: u64::MAX,
+        bond_atoms: 0,
+        milestones: 1,
+        ..stage.accepted()
+    };
     stage.refused(stage.create_ix(args.clone()), QuernError::InsufficientFunds);
-    let args = CreateJobArgs { price_atoms: u64::MAX / 255 + 1, milestones: 255, ..args };
+    let args = CreateJobArgs {
+        price_atoms: u64::MAX / 255 + 1,
+        milestones: 255,
+        ..args
+    };
     stage.refused(stage.create_ix(args), QuernError::Overflow);
 }
 
 #[test]
 fn a_job_of_255_milestones() {
     let mut stage = Stage::new();
-    let args = CreateJobArgs { milestones: 255, price_atoms: 1_001, ends_by: stage.now() + 300 * DAY, ..stage.accepted() };
+    let args = CreateJobArgs {
+        milestones: 255,
+        price_atoms: 1_001,
+        ends_by: stage.now() + 300 * DAY,
+        ..stage.accepted()
+    };
     let job = stage.create(args);
     stage.take(&job);
     let second = stage.cast.second;
@@ -394,15 +525,28 @@ fn rewards_end_at_the_cap_and_at_the_purse() {
         args.milestones = 1;
         let job = stage.job_in(JobState::Submitted, args);
         let outcome = stage.accept(&job);
-        let QuernEvent::MilestoneSettled(event) = outcome.event() else { panic!("{outcome:?}") };
+        let QuernEvent::MilestoneSettled(event) = outcome.event() else {
+            panic!("{outcome:?}")
+        };
         event.reward_atoms
     };
-    let with_cap = |cap_atoms| ConfigureEmissionArgs { cap_atoms, ..emission_args() };
+    let with_cap = |cap_atoms| ConfigureEmissionArgs {
+        cap_atoms,
+        ..emission_args()
+    };
     stage.wait(DAY);
     stage.ok(ix::configure_emission(&authority, &gold, with_cap(600)));
     stage.wait(DAY);
     // 250 each, until the epoch's 600 are spent.
-    assert_eq!([settle(&mut stage), settle(&mut stage), settle(&mut stage), settle(&mut stage)], [250, 250, 100, 0]);
+    assert_eq!(
+        [
+            settle(&mut stage),
+            settle(&mut stage),
+            settle(&mut stage),
+            settle(&mut stage)
+        ],
+        [250, 250, 100, 0]
+    );
     assert_eq!(stage.emission().spent_atoms.get(), 600);
     // A higher cap holds at once.
     stage.ok(ix::configure_emission(&authority, &gold, with_cap(700)));
@@ -414,14 +558,25 @@ fn rewards_end_at_the_cap_and_at_the_purse() {
     stage.wait(second - 1);
     assert_eq!(settle(&mut stage), 0, "the last second of the epoch");
     stage.wait(1);
-    assert_eq!([settle(&mut stage), settle(&mut stage)], [10, 0], "the first second of the next");
+    assert_eq!(
+        [settle(&mut stage), settle(&mut stage)],
+        [10, 0],
+        "the first second of the next"
+    );
     // A cap of nothing.
     stage.ok(ix::configure_emission(&authority, &gold, with_cap(0)));
     stage.wait(DAY);
     assert_eq!(settle(&mut stage), 0);
     // An empty purse.
-    stage.ok(ix::configure_emission(&authority, &gold, with_cap(u64::MAX)));
-    let (purse, left) = (addresses::purse(&addresses::emission(), &gold), stage.gold_of(&addresses::emission()).0);
+    stage.ok(ix::configure_emission(
+        &authority,
+        &gold,
+        with_cap(u64::MAX),
+    ));
+    let (purse, left) = (
+        addresses::purse(&addresses::emission(), &gold),
+        stage.gold_of(&addresses::emission()).0,
+    );
     let config = addresses::mint_config(&gold);
     stage.tamper(&purse, |purse: &mut Purse| purse.free_atoms = 3u64.into());
     stage.tamper(&config, |config: &mut quern::state::MintConfig| {
@@ -430,7 +585,11 @@ fn rewards_end_at_the_cap_and_at_the_purse() {
     assert_eq!([settle(&mut stage), settle(&mut stage)], [3, 0]);
     // Weights of nothing.
     stage.deposit(&addresses::emission(), &gold, 1_000_000);
-    let none = ConfigureEmissionArgs { refereed_weight_bps: 0, accepted_weight_bps: 0, ..with_cap(u64::MAX) };
+    let none = ConfigureEmissionArgs {
+        refereed_weight_bps: 0,
+        accepted_weight_bps: 0,
+        ..with_cap(u64::MAX)
+    };
     stage.ok(ix::configure_emission(&authority, &gold, none));
     assert_eq!(settle(&mut stage), 0);
 }
@@ -448,24 +607,38 @@ fn a_reward_never_blocks_a_payment() {
     stage.at_deadline(&job, 1);
     let finalize = ix::finalize(&stage.cast.provider, &stage.job(&job), &stage.emission());
     // The model of the harness does not know this bound, so only the payment is looked at.
-    let outcome = stage.try_send(&[finalize]).unwrap_or_else(|failure| panic!("blocked: {:?}", failure.error));
-    assert!(matches!(outcome.event(), QuernEvent::MilestoneSettled(e) if e.closed && e.provider_atoms == 9_450));
+    let outcome = stage
+        .try_send(&[finalize])
+        .unwrap_or_else(|failure| panic!("blocked: {:?}", failure.error));
+    assert!(
+        matches!(outcome.event(), QuernEvent::MilestoneSettled(e) if e.closed && e.provider_atoms == 9_450)
+    );
 }
 
 /// Settling needs no configured rewards.
 #[test]
 fn jobs_settle_without_rewards() {
     let mut stage = Stage::new();
-    stage.tamper(&addresses::emission(), |emission: &mut quern::state::Emission| {
-        emission.reward_mint = NOBODY;
-        emission.cap_atoms = 0u64.into();
-    });
+    stage.tamper(
+        &addresses::emission(),
+        |emission: &mut quern::state::Emission| {
+            emission.reward_mint = NOBODY;
+            emission.cap_atoms = 0u64.into();
+        },
+    );
     let job = stage.job_in(JobState::Submitted, stage.refereed());
     stage.at_deadline(&job, 1);
     let outcome = stage.finalize(&job);
-    let QuernEvent::MilestoneSettled(event) = outcome.event() else { panic!("{outcome:?}") };
+    let QuernEvent::MilestoneSettled(event) = outcome.event() else {
+        panic!("{outcome:?}")
+    };
     assert_eq!(event.reward_atoms, 0);
-    assert!(event.changes.iter().all(|change| change.kind != quern::state::EntityKind::Emission as u8));
+    assert!(
+        event
+            .changes
+            .iter()
+            .all(|change| change.kind != quern::state::EntityKind::Emission as u8)
+    );
 }
 
 /// P11: nothing outside the program that somebody could close, freeze or empty stops a settlement.
@@ -477,7 +650,10 @@ fn no_outside_account_blocks_a_settlement() {
     // Wallets are empty, token accounts gone, the vault frozen.
     for wallet in [cast.client, cast.provider, cast.treasury, cast.creator] {
         for account in [wallet, token::account(&stage, &wallet, &usd)] {
-            stage.svm.set_account(account, solana_sdk::account::Account::default()).unwrap();
+            stage
+                .svm
+                .set_account(account, solana_sdk::account::Account::default())
+                .unwrap();
         }
     }
     let vault = addresses::vault(&usd);
@@ -493,7 +669,14 @@ fn no_outside_account_blocks_a_settlement() {
 const METADATA: u16 = 19;
 
 fn values() -> Vec<(u16, Vec<u8>)> {
-    let metadata = [vec![1; 64], vec![4, 0, 0, 0], b"name".to_vec(), vec![0; 8], vec![0; 4]].concat();
+    let metadata = [
+        vec![1; 64],
+        vec![4, 0, 0, 0],
+        b"name".to_vec(),
+        vec![0; 8],
+        vec![0; 4],
+    ]
+    .concat();
     vec![
         (18, vec![1; 64]),
         (METADATA, metadata),
@@ -507,14 +690,26 @@ fn values() -> Vec<(u16, Vec<u8>)> {
 /// Each allowed extension, and all of them, on real deposits and withdrawals.
 #[test]
 fn mints_with_allowed_extensions_work() {
-    let mut sets: Vec<Vec<(u16, Vec<u8>)>> = values().into_iter().map(|value| vec![value]).collect();
+    let mut sets: Vec<Vec<(u16, Vec<u8>)>> =
+        values().into_iter().map(|value| vec![value]).collect();
     sets.push(values());
     for (n, extensions) in sets.into_iter().enumerate() {
         let mut stage = Stage::new();
         let (authority, client) = (stage.cast.authority, stage.cast.client);
         let name = format!("extended {n}");
-        let mint = token::create_mint_with(&mut stage, &name, &addresses::TOKEN_2022_PROGRAM, 2, &extensions);
-        stage.ok(ix::register_mint(&authority, &mint, &addresses::TOKEN_2022_PROGRAM, rates()));
+        let mint = token::create_mint_with(
+            &mut stage,
+            &name,
+            &addresses::TOKEN_2022_PROGRAM,
+            2,
+            &extensions,
+        );
+        stage.ok(ix::register_mint(
+            &authority,
+            &mint,
+            &addresses::TOKEN_2022_PROGRAM,
+            rates(),
+        ));
         stage.open(&client, &mint);
         stage.deposit(&client, &mint, 1_000);
         stage.withdraw(&client, &mint, 400);
@@ -531,11 +726,25 @@ fn every_other_extension_is_refused() {
     let authority = stage.cast.authority;
     let mut accepted = Vec::new();
     for kind in (1..80).chain([255, 256, u16::MAX]) {
-        let value = values().into_iter().find(|(allowed, _)| *allowed == kind).map_or(vec![0; 8], |(_, value)| value);
+        let value = values()
+            .into_iter()
+            .find(|(allowed, _)| *allowed == kind)
+            .map_or(vec![0; 8], |(_, value)| value);
         let name = format!("kind {kind}");
-        let mint = token::create_mint_with(&mut stage, &name, &addresses::TOKEN_2022_PROGRAM, 2, &[(kind, value)]);
-        let register = ix::register_mint(&authority, &mint, &addresses::TOKEN_2022_PROGRAM, rates());
-        if stage.clone().try_send(std::slice::from_ref(&register)).is_ok() {
+        let mint = token::create_mint_with(
+            &mut stage,
+            &name,
+            &addresses::TOKEN_2022_PROGRAM,
+            2,
+            &[(kind, value)],
+        );
+        let register =
+            ix::register_mint(&authority, &mint, &addresses::TOKEN_2022_PROGRAM, rates());
+        if stage
+            .clone()
+            .try_send(std::slice::from_ref(&register))
+            .is_ok()
+        {
             accepted.push(kind);
         } else {
             stage.fails(register);
@@ -560,26 +769,59 @@ fn only_initialized_mints_are_registered() {
     let mut padded = good.clone();
     padded.resize(165, 0);
     for token_program in [addresses::TOKEN_PROGRAM, addresses::TOKEN_2022_PROGRAM] {
-        let data = [&uninitialized, &extended, &wrong_type, &cut_value, &padded, &vec![0; 82], &good[..81].to_vec(), &Vec::new()];
+        let data = [
+            &uninitialized,
+            &extended,
+            &wrong_type,
+            &cut_value,
+            &padded,
+            &vec![0; 82],
+            &good[..81].to_vec(),
+            &Vec::new(),
+        ];
         for (n, data) in data.into_iter().enumerate() {
             let mint = actor(&format!("no mint {n}"));
             token::put(&mut stage, &mint, &token_program, data.clone());
-            let failure = stage.fails(ix::register_mint(&authority, &mint, &token_program, rates()));
+            let failure = stage.fails(ix::register_mint(
+                &authority,
+                &mint,
+                &token_program,
+                rates(),
+            ));
             assert!(!failure.logs.is_empty());
         }
         // A token account is no mint.
         let mint = token_mint(&stage, &token_program);
         let holder = token::issue(&mut stage, &issuer, &mint, 1);
-        stage.fails(ix::register_mint(&authority, &holder, &token_program, rates()));
+        stage.fails(ix::register_mint(
+            &authority,
+            &holder,
+            &token_program,
+            rates(),
+        ));
     }
     // A mint of a program that is neither.
     extended.truncate(82);
     let mint = actor("foreign mint");
     token::put(&mut stage, &mint, &Pubkey::from([3; 32]), good);
-    stage.fails(ix::register_mint(&authority, &mint, &addresses::TOKEN_PROGRAM, rates()));
-    stage.fails(ix::register_mint(&authority, &mint, &Pubkey::from([3; 32]), rates()));
+    stage.fails(ix::register_mint(
+        &authority,
+        &mint,
+        &addresses::TOKEN_PROGRAM,
+        rates(),
+    ));
+    stage.fails(ix::register_mint(
+        &authority,
+        &mint,
+        &Pubkey::from([3; 32]),
+        rates(),
+    ));
 }
 
 fn token_mint(stage: &Stage, token_program: &Pubkey) -> Pubkey {
-    if *token_program == addresses::TOKEN_PROGRAM { stage.usd } else { stage.gold }
+    if *token_program == addresses::TOKEN_PROGRAM {
+        stage.usd
+    } else {
+        stage.gold
+    }
 }

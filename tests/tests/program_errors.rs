@@ -92,16 +92,28 @@ every_variant![
 
 /// Errors that nothing provokes, and why they are there.
 const UNREACHABLE: &[(&str, &str)] = &[
-    ("WrongModel", "only the referee's instructions take a job together with its model; they come later"),
-    ("DestinationIsVault", "the framework refuses a vault that stands in two writable slots before the handler looks"),
+    (
+        "WrongModel",
+        "only the referee's instructions take a job together with its model; they come later",
+    ),
+    (
+        "DestinationIsVault",
+        "the framework refuses a vault that stands in two writable slots before the handler looks",
+    ),
 ];
 
 /// Errors that only accounts in an impossible state provoke. The table writes those accounts directly.
 const TAMPERED: &[(&str, &str)] = &[
     ("ReservationShort", "reservations equal obligations (P2)"),
     ("VaultShort", "only the program signs for a vault (P1)"),
-    ("DemandsOpen", "demands come with the referee's instructions"),
-    ("InvariantBroken", "a second line of defence behind every handler"),
+    (
+        "DemandsOpen",
+        "demands come with the referee's instructions",
+    ),
+    (
+        "InvariantBroken",
+        "a second line of defence behind every handler",
+    ),
 ];
 
 /// Prepares a stage and says which instruction must now be refused.
@@ -119,7 +131,10 @@ fn accepted_with(stage: &Stage, change: impl FnOnce(&mut CreateJobArgs)) -> Inst
     stage.create_ix(args)
 }
 
-fn params_with(stage: &Stage, change: impl FnOnce(&mut quern::state::ProtocolParams)) -> Instruction {
+fn params_with(
+    stage: &Stage,
+    change: impl FnOnce(&mut quern::state::ProtocolParams),
+) -> Instruction {
     let mut args = settings(&stage.cast);
     change(&mut args.params);
     ix::update_protocol(&stage.cast.authority, args)
@@ -127,8 +142,19 @@ fn params_with(stage: &Stage, change: impl FnOnce(&mut quern::state::ProtocolPar
 
 fn mint_with(stage: &mut Stage, extension: u16, value: usize) -> Instruction {
     let extensions = [(18, vec![0; 64]), (extension, vec![0; value])];
-    let mint = token::create_mint_with(stage, "refused", &addresses::TOKEN_2022_PROGRAM, 6, &extensions);
-    ix::register_mint(&stage.cast.authority, &mint, &addresses::TOKEN_2022_PROGRAM, rates())
+    let mint = token::create_mint_with(
+        stage,
+        "refused",
+        &addresses::TOKEN_2022_PROGRAM,
+        6,
+        &extensions,
+    );
+    ix::register_mint(
+        &stage.cast.authority,
+        &mint,
+        &addresses::TOKEN_2022_PROGRAM,
+        rates(),
+    )
 }
 
 fn rates_with(change: impl FnOnce(&mut MintRates)) -> MintRates {
@@ -153,14 +179,29 @@ fn table() -> Vec<(QuernError, &'static str, Provocation)> {
                 args.bond_atoms = u64::MAX;
             })
         }),
-        (E::ShareTooHigh, "fee above a tenth", |stage| params_with(stage, |params| params.fee_bps = 1_001)),
-        (E::ShareTooHigh, "late penalty above the bond", |stage| params_with(stage, |params| params.late_penalty_bps = 10_001)),
-        (E::ShareTooHigh, "deposit above the price", |stage| params_with(stage, |params| params.reject_bps = 10_001)),
-        (E::ShareTooHigh, "arbiter above the price", |stage| params_with(stage, |params| params.arbiter_bps = 10_001)),
-        (E::ShareTooHigh, "refereed bond", |stage| params_with(stage, |params| params.refereed_bond_bps = 1_000_001)),
-        (E::ShareTooHigh, "accepted bond", |stage| params_with(stage, |params| params.accepted_bond_bps = 1_000_001)),
+        (E::ShareTooHigh, "fee above a tenth", |stage| {
+            params_with(stage, |params| params.fee_bps = 1_001)
+        }),
+        (E::ShareTooHigh, "late penalty above the bond", |stage| {
+            params_with(stage, |params| params.late_penalty_bps = 10_001)
+        }),
+        (E::ShareTooHigh, "deposit above the price", |stage| {
+            params_with(stage, |params| params.reject_bps = 10_001)
+        }),
+        (E::ShareTooHigh, "arbiter above the price", |stage| {
+            params_with(stage, |params| params.arbiter_bps = 10_001)
+        }),
+        (E::ShareTooHigh, "refereed bond", |stage| {
+            params_with(stage, |params| params.refereed_bond_bps = 1_000_001)
+        }),
+        (E::ShareTooHigh, "accepted bond", |stage| {
+            params_with(stage, |params| params.accepted_bond_bps = 1_000_001)
+        }),
         (E::ShareTooHigh, "weight", |stage| {
-            let args = ConfigureEmissionArgs { accepted_weight_bps: 10_001, ..emission_args() };
+            let args = ConfigureEmissionArgs {
+                accepted_weight_bps: 10_001,
+                ..emission_args()
+            };
             ix::configure_emission(&stage.cast.authority, &stage.gold, args)
         }),
         (E::ShareTooHigh, "royalty of a new model", |stage| {
@@ -169,26 +210,48 @@ fn table() -> Vec<(QuernError, &'static str, Provocation)> {
             ix::register_model(&stage.cast.creator, args)
         }),
         (E::ShareTooHigh, "royalty of a model", |stage| {
-            let args = UpdateModelArgs { active: true, royalty_bps: 5_001, uri: String::new() };
+            let args = UpdateModelArgs {
+                active: true,
+                royalty_bps: 5_001,
+                uri: String::new(),
+            };
             ix::update_model(&stage.cast.creator, &stage.model, args)
         }),
         (E::ShareTooHigh, "an arbiter gives more than all", |stage| {
             let job = stage.job_in(JobState::Rejected, stage.accepted());
             ix::resolve(&stage.job(&job), decision(10_001, 0))
         }),
-        (E::ShareTooHigh, "an arbiter's penalty above its bound", |stage| {
-            let job = stage.job_in(JobState::Rejected, stage.accepted());
-            ix::resolve(&stage.job(&job), decision(5_000, 1_601))
+        (
+            E::ShareTooHigh,
+            "an arbiter's penalty above its bound",
+            |stage| {
+                let job = stage.job_in(JobState::Rejected, stage.accepted());
+                ix::resolve(&stage.job(&job), decision(5_000, 1_601))
+            },
+        ),
+        (E::BadTimeSpan, "an empty window", |stage| {
+            params_with(stage, |params| params.resolve_secs = 0)
         }),
-        (E::BadTimeSpan, "an empty window", |stage| params_with(stage, |params| params.resolve_secs = 0)),
-        (E::BadTimeSpan, "a window above 30 days", |stage| params_with(stage, |params| params.grace_secs = 30 * 86_400 + 1)),
-        (E::BadTimeSpan, "no time to take", |stage| create_with(stage, |args| args.take_secs = 0)),
-        (E::BadTimeSpan, "more than a year to work", |stage| create_with(stage, |args| args.work_secs = 366 * 86_400 + 1)),
-        (E::BadTimeSpan, "a review below the least", |stage| create_with(stage, |args| args.review_secs = 3_599)),
-        (E::BadTimeSpan, "a review below the least of accepted jobs", |stage| {
-            accepted_with(stage, |args| args.review_secs = 599)
+        (E::BadTimeSpan, "a window above 30 days", |stage| {
+            params_with(stage, |params| params.grace_secs = 30 * 86_400 + 1)
         }),
-        (E::BadTimeSpan, "a review above 30 days", |stage| create_with(stage, |args| args.review_secs = 30 * 86_400 + 1)),
+        (E::BadTimeSpan, "no time to take", |stage| {
+            create_with(stage, |args| args.take_secs = 0)
+        }),
+        (E::BadTimeSpan, "more than a year to work", |stage| {
+            create_with(stage, |args| args.work_secs = 366 * 86_400 + 1)
+        }),
+        (E::BadTimeSpan, "a review below the least", |stage| {
+            create_with(stage, |args| args.review_secs = 3_599)
+        }),
+        (
+            E::BadTimeSpan,
+            "a review below the least of accepted jobs",
+            |stage| accepted_with(stage, |args| args.review_secs = 599),
+        ),
+        (E::BadTimeSpan, "a review above 30 days", |stage| {
+            create_with(stage, |args| args.review_secs = 30 * 86_400 + 1)
+        }),
         (E::BadTimeSpan, "an end that has come", |stage| {
             let now = stage.now();
             create_with(stage, |args| args.ends_by = now)
@@ -198,7 +261,10 @@ fn table() -> Vec<(QuernError, &'static str, Provocation)> {
             create_with(stage, |args| args.ends_by = now + 366 * 86_400 + 1)
         }),
         (E::BadTimeSpan, "an empty epoch", |stage| {
-            let args = ConfigureEmissionArgs { epoch_secs: 0, ..emission_args() };
+            let args = ConfigureEmissionArgs {
+                epoch_secs: 0,
+                ..emission_args()
+            };
             ix::configure_emission(&stage.cast.authority, &stage.gold, args)
         }),
         (E::BadText, "no name", |stage| {
@@ -216,7 +282,9 @@ fn table() -> Vec<(QuernError, &'static str, Provocation)> {
             args.endpoint = "x".repeat(201);
             ix::update_provider(&stage.cast.provider, args)
         }),
-        (E::BadText, "a long input URI", |stage| create_with(stage, |args| args.input_uri = "x".repeat(201))),
+        (E::BadText, "a long input URI", |stage| {
+            create_with(stage, |args| args.input_uri = "x".repeat(201))
+        }),
         (E::BadText, "a long output URI", |stage| {
             let job = stage.job_in(JobState::Taken, stage.refereed());
             let mut args = proof(1);
@@ -231,20 +299,28 @@ fn table() -> Vec<(QuernError, &'static str, Provocation)> {
             stage.ok(ix::set_pause(&stage.cast.guardian.clone(), true));
             stage.create_ix(stage.refereed())
         }),
-        (E::NotUpgradeAuthority, "a program that nobody can upgrade", |stage| {
-            let authority = stage.cast.authority;
-            let mut world = World::deployed(&authority);
-            world.set_upgrade_authority(None);
-            stage.world = world;
-            ix::initialize(&authority, settings(&stage.cast))
-        }),
-        (E::NotUpgradeAuthority, "another account than ProgramData", |stage| {
-            let authority = stage.cast.authority;
-            stage.world = World::deployed(&authority);
-            let mut instruction = ix::initialize(&authority, settings(&stage.cast));
-            instruction.accounts[1].pubkey = quern::ID;
-            instruction
-        }),
+        (
+            E::NotUpgradeAuthority,
+            "a program that nobody can upgrade",
+            |stage| {
+                let authority = stage.cast.authority;
+                let mut world = World::deployed(&authority);
+                world.set_upgrade_authority(None);
+                stage.world = world;
+                ix::initialize(&authority, settings(&stage.cast))
+            },
+        ),
+        (
+            E::NotUpgradeAuthority,
+            "another account than ProgramData",
+            |stage| {
+                let authority = stage.cast.authority;
+                stage.world = World::deployed(&authority);
+                let mut instruction = ix::initialize(&authority, settings(&stage.cast));
+                instruction.accounts[1].pubkey = quern::ID;
+                instruction
+            },
+        ),
         (E::NotAuthorized, "a stranger changes settings", |stage| {
             ix::update_protocol(&stage.cast.stranger, settings(&stage.cast))
         }),
@@ -252,22 +328,53 @@ fn table() -> Vec<(QuernError, &'static str, Provocation)> {
             let job = stage.job_in(JobState::Taken, stage.refereed());
             ix::submit_proof(&stage.cast.stranger, &stage.job(&job), proof(1))
         }),
-        (E::NotAuthorized, "a stranger takes for a provider", |stage| {
-            let job = stage.create(stage.refereed());
-            ix::take_job(&stage.cast.stranger, &stage.cast.provider, &stage.job(&job))
+        (
+            E::NotAuthorized,
+            "a stranger takes for a provider",
+            |stage| {
+                let job = stage.create(stage.refereed());
+                ix::take_job(&stage.cast.stranger, &stage.cast.provider, &stage.job(&job))
+            },
+        ),
+        (E::NotProposed, "nobody is proposed", |stage| {
+            ix::accept_authority(&stage.cast.stranger)
         }),
-        (E::NotProposed, "nobody is proposed", |stage| ix::accept_authority(&stage.cast.stranger)),
-        (E::NotWashProof, "rate times weight of 1 in the reward mint", |stage| {
-            let rates = rates_with(|rates| rates.reward_rate_e9 = 1_000_000_000);
-            ix::update_mint(&stage.cast.authority, &stage.gold, UpdateMintArgs { enabled: true, rates })
-        }),
+        (
+            E::NotWashProof,
+            "rate times weight of 1 in the reward mint",
+            |stage| {
+                let rates = rates_with(|rates| rates.reward_rate_e9 = 1_000_000_000);
+                ix::update_mint(
+                    &stage.cast.authority,
+                    &stage.gold,
+                    UpdateMintArgs {
+                        enabled: true,
+                        rates,
+                    },
+                )
+            },
+        ),
         (E::NotWashProof, "weights first, then the rate", |stage| {
-            let low = ConfigureEmissionArgs { refereed_weight_bps: 4_000, accepted_weight_bps: 4_000, ..emission_args() };
+            let low = ConfigureEmissionArgs {
+                refereed_weight_bps: 4_000,
+                accepted_weight_bps: 4_000,
+                ..emission_args()
+            };
             let (authority, gold) = (stage.cast.authority, stage.gold);
             stage.ok(ix::configure_emission(&authority, &gold, low));
             let rates = rates_with(|rates| rates.reward_rate_e9 = 2_499_999_999);
-            stage.ok(ix::update_mint(&authority, &gold, UpdateMintArgs { enabled: true, rates }));
-            let high = ConfigureEmissionArgs { refereed_weight_bps: 4_001, ..low };
+            stage.ok(ix::update_mint(
+                &authority,
+                &gold,
+                UpdateMintArgs {
+                    enabled: true,
+                    rates,
+                },
+            ));
+            let high = ConfigureEmissionArgs {
+                refereed_weight_bps: 4_001,
+                ..low
+            };
             ix::configure_emission(&authority, &gold, high)
         }),
         (E::EmissionFixed, "another reward mint", |stage| {
@@ -276,29 +383,64 @@ fn table() -> Vec<(QuernError, &'static str, Provocation)> {
             ix::configure_emission(&stage.cast.authority, &usd, emission_args())
         }),
         (E::EmissionFixed, "another epoch", |stage| {
-            let args = ConfigureEmissionArgs { epoch_secs: 86_401, ..emission_args() };
+            let args = ConfigureEmissionArgs {
+                epoch_secs: 86_401,
+                ..emission_args()
+            };
             ix::configure_emission(&stage.cast.authority, &stage.gold, args)
         }),
         (E::EmissionPurseMissing, "somebody else's purse", |stage| {
-            let mut instruction = ix::configure_emission(&stage.cast.authority, &stage.gold, emission_args());
+            let mut instruction =
+                ix::configure_emission(&stage.cast.authority, &stage.gold, emission_args());
             instruction.accounts[4].pubkey = addresses::purse(&stage.cast.client, &stage.gold);
             instruction
         }),
-        (E::MintHasTransferFee, "extension", |stage| mint_with(stage, 1, 108)),
-        (E::MintHasCloseAuthority, "extension", |stage| mint_with(stage, 3, 32)),
-        (E::MintIsConfidential, "transfers", |stage| mint_with(stage, 4, 65)),
-        (E::MintIsConfidential, "fees", |stage| mint_with(stage, 16, 129)),
-        (E::MintIsConfidential, "minting", |stage| mint_with(stage, 24, 196)),
-        (E::MintDefaultFrozen, "extension", |stage| mint_with(stage, 6, 1)),
-        (E::MintExtensionRefused, "non-transferable", |stage| mint_with(stage, 9, 0)),
-        (E::MintExtensionRefused, "interest", |stage| mint_with(stage, 10, 52)),
-        (E::MintExtensionRefused, "scaled amounts", |stage| mint_with(stage, 25, 56)),
-        (E::MintHasPermanentDelegate, "extension", |stage| mint_with(stage, 12, 32)),
-        (E::MintHasTransferHook, "extension", |stage| mint_with(stage, 14, 64)),
-        (E::MintIsPausable, "extension", |stage| mint_with(stage, 26, 33)),
+        (E::MintHasTransferFee, "extension", |stage| {
+            mint_with(stage, 1, 108)
+        }),
+        (E::MintHasCloseAuthority, "extension", |stage| {
+            mint_with(stage, 3, 32)
+        }),
+        (E::MintIsConfidential, "transfers", |stage| {
+            mint_with(stage, 4, 65)
+        }),
+        (E::MintIsConfidential, "fees", |stage| {
+            mint_with(stage, 16, 129)
+        }),
+        (E::MintIsConfidential, "minting", |stage| {
+            mint_with(stage, 24, 196)
+        }),
+        (E::MintDefaultFrozen, "extension", |stage| {
+            mint_with(stage, 6, 1)
+        }),
+        (E::MintExtensionRefused, "non-transferable", |stage| {
+            mint_with(stage, 9, 0)
+        }),
+        (E::MintExtensionRefused, "interest", |stage| {
+            mint_with(stage, 10, 52)
+        }),
+        (E::MintExtensionRefused, "scaled amounts", |stage| {
+            mint_with(stage, 25, 56)
+        }),
+        (E::MintHasPermanentDelegate, "extension", |stage| {
+            mint_with(stage, 12, 32)
+        }),
+        (E::MintHasTransferHook, "extension", |stage| {
+            mint_with(stage, 14, 64)
+        }),
+        (E::MintIsPausable, "extension", |stage| {
+            mint_with(stage, 26, 33)
+        }),
         (E::MintDisabled, "new jobs", |stage| {
             let (authority, usd) = (stage.cast.authority, stage.usd);
-            stage.ok(ix::update_mint(&authority, &usd, UpdateMintArgs { enabled: false, rates: rates() }));
+            stage.ok(ix::update_mint(
+                &authority,
+                &usd,
+                UpdateMintArgs {
+                    enabled: false,
+                    rates: rates(),
+                },
+            ));
             stage.create_ix(stage.refereed())
         }),
         (E::WrongMint, "a purse of another mint", |stage| {
@@ -308,12 +450,18 @@ fn table() -> Vec<(QuernError, &'static str, Provocation)> {
         }),
         (E::WrongMint, "a mint of the other token program", |stage| {
             let mint = token::create_mint(stage, "new", &addresses::TOKEN_PROGRAM, 6);
-            ix::register_mint(&stage.cast.authority, &mint, &addresses::TOKEN_2022_PROGRAM, rates())
+            ix::register_mint(
+                &stage.cast.authority,
+                &mint,
+                &addresses::TOKEN_2022_PROGRAM,
+                rates(),
+            )
         }),
         (E::ZeroAmount, "a deposit", |stage| {
             let (bank, usd) = (stage.bank(), stage.usd);
             let source = token::issue(stage, &bank, &usd, 1);
-            ix::deposit(&bank, &source, &bank, &usd, &addresses::TOKEN_PROGRAM, 0).with_purse_of(&stage.cast.client, &usd)
+            ix::deposit(&bank, &source, &bank, &usd, &addresses::TOKEN_PROGRAM, 0)
+                .with_purse_of(&stage.cast.client, &usd)
         }),
         (E::ZeroAmount, "a withdrawal", |stage| {
             let (client, usd) = (stage.cast.client, stage.usd);
@@ -322,12 +470,24 @@ fn table() -> Vec<(QuernError, &'static str, Provocation)> {
         }),
         (E::ZeroAmount, "a least price", |stage| {
             let rates = rates_with(|rates| rates.least_price_atoms = 0);
-            ix::update_mint(&stage.cast.authority, &stage.usd, UpdateMintArgs { enabled: true, rates })
+            ix::update_mint(
+                &stage.cast.authority,
+                &stage.usd,
+                UpdateMintArgs {
+                    enabled: true,
+                    rates,
+                },
+            )
         }),
         (E::ZeroAmount, "a least price of a new mint", |stage| {
             let mint = token::create_mint(stage, "new", &addresses::TOKEN_PROGRAM, 6);
             let rates = rates_with(|rates| rates.least_price_atoms = 0);
-            ix::register_mint(&stage.cast.authority, &mint, &addresses::TOKEN_PROGRAM, rates)
+            ix::register_mint(
+                &stage.cast.authority,
+                &mint,
+                &addresses::TOKEN_PROGRAM,
+                rates,
+            )
         }),
         (E::ZeroAmount, "an empty piece", |stage| {
             let creator = stage.cast.creator;
@@ -337,7 +497,13 @@ fn table() -> Vec<(QuernError, &'static str, Provocation)> {
         (E::InsufficientFunds, "a withdrawal", |stage| {
             let (client, usd) = (stage.cast.client, stage.usd);
             let destination = token::issue(stage, &client, &usd, 0);
-            ix::withdraw(&client, &destination, &usd, &addresses::TOKEN_PROGRAM, DEPOSIT_ATOMS + 1)
+            ix::withdraw(
+                &client,
+                &destination,
+                &usd,
+                &addresses::TOKEN_PROGRAM,
+                DEPOSIT_ATOMS + 1,
+            )
         }),
         (E::InsufficientFunds, "an escrow", |stage| {
             accepted_with(stage, |args| {
@@ -361,15 +527,23 @@ fn table() -> Vec<(QuernError, &'static str, Provocation)> {
         (E::ReservationShort, "an escrow that vanished", |stage| {
             let instruction = settlement(stage);
             let purse = addresses::purse(&stage.cast.client, &stage.usd);
-            stage.tamper(&purse, |purse: &mut Purse| purse.reserved_atoms = 9_999u64.into());
+            stage.tamper(&purse, |purse: &mut Purse| {
+                purse.reserved_atoms = 9_999u64.into()
+            });
             instruction
         }),
-        (E::ReservationShort, "outstanding rewards that vanished", |stage| {
-            let instruction = settlement(stage);
-            stage.ok(instruction);
-            stage.tamper(&addresses::emission(), |emission: &mut Emission| emission.outstanding_atoms = 1u64.into());
-            ix::claim_rewards(&stage.cast.provider, &stage.gold)
-        }),
+        (
+            E::ReservationShort,
+            "outstanding rewards that vanished",
+            |stage| {
+                let instruction = settlement(stage);
+                stage.ok(instruction);
+                stage.tamper(&addresses::emission(), |emission: &mut Emission| {
+                    emission.outstanding_atoms = 1u64.into()
+                });
+                ix::claim_rewards(&stage.cast.provider, &stage.gold)
+            },
+        ),
         (E::VaultShort, "tokens that vanished", |stage| {
             let (client, usd) = (stage.cast.client, stage.usd);
             let destination = token::issue(stage, &client, &usd, 0);
@@ -381,14 +555,22 @@ fn table() -> Vec<(QuernError, &'static str, Provocation)> {
         }),
         (E::PurseMissing, "the treasury's at creation", |stage| {
             let mut instruction = stage.create_ix(stage.refereed());
-            instruction.accounts.retain(|meta| meta.pubkey != addresses::purse(&stage.cast.treasury, &stage.usd));
+            instruction
+                .accounts
+                .retain(|meta| meta.pubkey != addresses::purse(&stage.cast.treasury, &stage.usd));
             instruction
         }),
-        (E::PurseMissing, "the royalty owner's at creation", |stage| {
-            let mut instruction = stage.create_ix(stage.refereed());
-            instruction.accounts.retain(|meta| meta.pubkey != addresses::purse(&stage.cast.creator, &stage.usd));
-            instruction
-        }),
+        (
+            E::PurseMissing,
+            "the royalty owner's at creation",
+            |stage| {
+                let mut instruction = stage.create_ix(stage.refereed());
+                instruction.accounts.retain(|meta| {
+                    meta.pubkey != addresses::purse(&stage.cast.creator, &stage.usd)
+                });
+                instruction
+            },
+        ),
         (E::PurseMissing, "the emission's at a settlement", |stage| {
             let mut instruction = settlement(stage);
             instruction.accounts.pop();
@@ -396,7 +578,8 @@ fn table() -> Vec<(QuernError, &'static str, Provocation)> {
         }),
         (E::PurseMissing, "somebody else's at a take", |stage| {
             let job = stage.create(stage.refereed());
-            let instruction = ix::take_job(&stage.cast.provider, &stage.cast.provider, &stage.job(&job));
+            let instruction =
+                ix::take_job(&stage.cast.provider, &stage.cast.provider, &stage.job(&job));
             instruction.with_purse_of_at(3, &stage.cast.second, &stage.usd)
         }),
         (E::PurseMissing, "in another mint at a claim", |stage| {
@@ -408,7 +591,9 @@ fn table() -> Vec<(QuernError, &'static str, Provocation)> {
         (E::PurseTwice, "a settlement", |stage| {
             let mut instruction = settlement(stage);
             let first = instruction.accounts.len() - 5;
-            instruction.accounts.push(instruction.accounts[first].clone());
+            instruction
+                .accounts
+                .push(instruction.accounts[first].clone());
             instruction
         }),
         (E::PurseNotWritable, "a settlement", |stage| {
@@ -439,45 +624,87 @@ fn table() -> Vec<(QuernError, &'static str, Provocation)> {
             let job = stage.create(stage.refereed());
             ix::take_job(&stage.cast.provider, &stage.cast.provider, &stage.job(&job))
         }),
-        (E::WrongProvider, "a submission by another provider", |stage| {
-            let job = stage.job_in(JobState::Taken, stage.refereed());
-            let mut instruction = ix::submit_proof(&stage.cast.second, &stage.job(&job), proof(1));
-            instruction.accounts[1].pubkey = addresses::provider(&stage.cast.second);
-            instruction
-        }),
+        (
+            E::WrongProvider,
+            "a submission by another provider",
+            |stage| {
+                let job = stage.job_in(JobState::Taken, stage.refereed());
+                let mut instruction =
+                    ix::submit_proof(&stage.cast.second, &stage.job(&job), proof(1));
+                instruction.accounts[1].pubkey = addresses::provider(&stage.cast.second);
+                instruction
+            },
+        ),
         (E::ModelInactive, "a new job", |stage| {
-            let args = UpdateModelArgs { active: false, royalty_bps: 0, uri: String::new() };
-            stage.ok(ix::update_model(&stage.cast.creator.clone(), &stage.model.clone(), args));
+            let args = UpdateModelArgs {
+                active: false,
+                royalty_bps: 0,
+                uri: String::new(),
+            };
+            stage.ok(ix::update_model(
+                &stage.cast.creator.clone(),
+                &stage.model.clone(),
+                args,
+            ));
             stage.create_ix(stage.refereed())
         }),
-        (E::ModelSealed, "a write", |stage| ix::write_model(&stage.cast.creator, &stage.model, 0, vec![1])),
-        (E::ModelNotSealed, "a refereed job on an unsealed model", |stage| {
-            let creator = stage.cast.creator;
-            stage.ok(ix::register_model(&creator, model_args(9, 100)));
-            let model = addresses::model(&creator, 9);
-            stage.create_ix_of(&stage.cast.client, &stage.usd, Some(&model), stage.refereed())
+        (E::ModelSealed, "a write", |stage| {
+            ix::write_model(&stage.cast.creator, &stage.model, 0, vec![1])
         }),
-        (E::ModelNotSealed, "a refereed job without a model", |stage| {
-            stage.create_ix_of(&stage.cast.client, &stage.usd, None, stage.refereed())
-        }),
+        (
+            E::ModelNotSealed,
+            "a refereed job on an unsealed model",
+            |stage| {
+                let creator = stage.cast.creator;
+                stage.ok(ix::register_model(&creator, model_args(9, 100)));
+                let model = addresses::model(&creator, 9);
+                stage.create_ix_of(
+                    &stage.cast.client,
+                    &stage.usd,
+                    Some(&model),
+                    stage.refereed(),
+                )
+            },
+        ),
+        (
+            E::ModelNotSealed,
+            "a refereed job without a model",
+            |stage| stage.create_ix_of(&stage.cast.client, &stage.usd, None, stage.refereed()),
+        ),
         (E::ModelOutOfRoom, "a program above the largest", |stage| {
             ix::register_model(&stage.cast.creator, model_args(9, 8_193))
         }),
-        (E::UnknownKind, "job", |stage| create_with(stage, |args| args.kind = 4)),
-        (E::UnknownKind, "assurance", |stage| create_with(stage, |args| args.assurance = 3)),
-        (E::UnknownKind, "assurance zero", |stage| create_with(stage, |args| args.assurance = 0)),
+        (E::UnknownKind, "job", |stage| {
+            create_with(stage, |args| args.kind = 4)
+        }),
+        (E::UnknownKind, "assurance", |stage| {
+            create_with(stage, |args| args.assurance = 3)
+        }),
+        (E::UnknownKind, "assurance zero", |stage| {
+            create_with(stage, |args| args.assurance = 0)
+        }),
         (E::UnknownKind, "asset", |stage| {
             let mut args = model_args(9, 0);
             args.kind = 0;
             ix::register_model(&stage.cast.creator, args)
         }),
-        (E::BadMilestones, "two of a refereed job", |stage| create_with(stage, |args| args.milestones = 2)),
-        (E::BadMilestones, "a refereed job with an arbiter", |stage| {
-            let arbiter = stage.cast.arbiter;
-            create_with(stage, |args| args.arbiter = arbiter)
+        (E::BadMilestones, "two of a refereed job", |stage| {
+            create_with(stage, |args| args.milestones = 2)
         }),
-        (E::BadMilestones, "none of an accepted job", |stage| accepted_with(stage, |args| args.milestones = 0)),
-        (E::NeedsProviderOrArbiter, "neither", |stage| accepted_with(stage, |args| args.arbiter = NOBODY)),
+        (
+            E::BadMilestones,
+            "a refereed job with an arbiter",
+            |stage| {
+                let arbiter = stage.cast.arbiter;
+                create_with(stage, |args| args.arbiter = arbiter)
+            },
+        ),
+        (E::BadMilestones, "none of an accepted job", |stage| {
+            accepted_with(stage, |args| args.milestones = 0)
+        }),
+        (E::NeedsProviderOrArbiter, "neither", |stage| {
+            accepted_with(stage, |args| args.arbiter = NOBODY)
+        }),
         (E::ArbiterIsParty, "the client", |stage| {
             let client = stage.cast.client;
             accepted_with(stage, |args| args.arbiter = client)
@@ -495,42 +722,80 @@ fn table() -> Vec<(QuernError, &'static str, Provocation)> {
             let job = stage.create(args);
             ix::take_job(&stage.cast.operator, &stage.cast.provider, &stage.job(&job))
         }),
-        (E::ArbiterIsParty, "the operator of the provider that takes", |stage| {
-            let mut args = stage.accepted();
-            args.arbiter = stage.cast.operator;
-            let job = stage.create(args);
-            ix::take_job(&stage.cast.provider, &stage.cast.provider, &stage.job(&job))
+        (
+            E::ArbiterIsParty,
+            "the operator of the provider that takes",
+            |stage| {
+                let mut args = stage.accepted();
+                args.arbiter = stage.cast.operator;
+                let job = stage.create(args);
+                ix::take_job(&stage.cast.provider, &stage.cast.provider, &stage.job(&job))
+            },
+        ),
+        (E::PriceTooLow, "below the least", |stage| {
+            create_with(stage, |args| args.price_atoms = 9)
         }),
-        (E::PriceTooLow, "below the least", |stage| create_with(stage, |args| args.price_atoms = 9)),
         (E::PriceTooLow, "below the price of the work", |stage| {
             let (authority, usd) = (stage.cast.authority, stage.usd);
             let rates = rates_with(|rates| rates.price_per_gmac_atoms = u64::MAX / 1_000_000);
-            stage.ok(ix::update_mint(&authority, &usd, UpdateMintArgs { enabled: true, rates }));
+            stage.ok(ix::update_mint(
+                &authority,
+                &usd,
+                UpdateMintArgs {
+                    enabled: true,
+                    rates,
+                },
+            ));
             stage.create_ix(stage.refereed())
         }),
-        (E::BondTooLow, "below twice the price", |stage| create_with(stage, |args| args.bond_atoms = 19_999)),
-        (E::BondTooLow, "below half the price of accepted work", |stage| accepted_with(stage, |args| args.bond_atoms = 4_999)),
+        (E::BondTooLow, "below twice the price", |stage| {
+            create_with(stage, |args| args.bond_atoms = 19_999)
+        }),
+        (
+            E::BondTooLow,
+            "below half the price of accepted work",
+            |stage| accepted_with(stage, |args| args.bond_atoms = 4_999),
+        ),
         (E::BondTooLow, "below the bond of the work", |stage| {
             let (authority, usd) = (stage.cast.authority, stage.usd);
             let rates = rates_with(|rates| rates.bond_per_gmac_atoms = u64::MAX / 1_000_000);
-            stage.ok(ix::update_mint(&authority, &usd, UpdateMintArgs { enabled: true, rates }));
+            stage.ok(ix::update_mint(
+                &authority,
+                &usd,
+                UpdateMintArgs {
+                    enabled: true,
+                    rates,
+                },
+            ));
             stage.create_ix(stage.refereed())
         }),
         (E::BondTooLow, "settings below twice the price", |stage| {
             params_with(stage, |params| params.refereed_bond_bps = 19_999)
         }),
-        (E::RateAboveLimit, "fee", |stage| create_with(stage, |args| args.max_fee_bps = 249)),
-        (E::RateAboveLimit, "royalty", |stage| create_with(stage, |args| args.max_royalty_bps = 299)),
-        (E::InputsDoNotFit, "none", |stage| create_with(stage, |args| args.input_roots = Vec::new())),
+        (E::RateAboveLimit, "fee", |stage| {
+            create_with(stage, |args| args.max_fee_bps = 249)
+        }),
+        (E::RateAboveLimit, "royalty", |stage| {
+            create_with(stage, |args| args.max_royalty_bps = 299)
+        }),
+        (E::InputsDoNotFit, "none", |stage| {
+            create_with(stage, |args| args.input_roots = Vec::new())
+        }),
         (E::InputsDoNotFit, "more than the program has", |stage| {
             create_with(stage, |args| args.input_roots = vec![[1; 32]; 2])
         }),
         (E::InputsDoNotFit, "more than there may be", |stage| {
             accepted_with(stage, |args| args.input_roots = vec![[1; 32]; 5])
         }),
-        (E::InputsDoNotFit, "no batch rows", |stage| create_with(stage, |args| args.batch_rows = 0)),
-        (E::InputsDoNotFit, "too many batch rows", |stage| create_with(stage, |args| args.batch_rows = (1 << 20) + 1)),
-        (E::CampaignUnknown, "any", |stage| create_with(stage, |args| args.campaign = Pubkey::from([1; 32]))),
+        (E::InputsDoNotFit, "no batch rows", |stage| {
+            create_with(stage, |args| args.batch_rows = 0)
+        }),
+        (E::InputsDoNotFit, "too many batch rows", |stage| {
+            create_with(stage, |args| args.batch_rows = (1 << 20) + 1)
+        }),
+        (E::CampaignUnknown, "any", |stage| {
+            create_with(stage, |args| args.campaign = Pubkey::from([1; 32]))
+        }),
         (E::WrongState, "a submission to an open job", |stage| {
             let job = stage.job_in(JobState::Submitted, stage.refereed());
             ix::submit_proof(&stage.cast.provider, &stage.job(&job), proof(2))
@@ -585,13 +850,19 @@ fn table() -> Vec<(QuernError, &'static str, Provocation)> {
         }),
         (E::OwnJob, "a client that is a provider", |stage| {
             let client = stage.cast.client;
-            stage.ok(ix::register_provider(&client, provider_args(&stage.cast.operator.clone())));
+            stage.ok(ix::register_provider(
+                &client,
+                provider_args(&stage.cast.operator.clone()),
+            ));
             let job = stage.create(stage.refereed());
             ix::take_job(&stage.cast.operator, &client, &stage.job(&job))
         }),
         (E::OwnJob, "a client that is an operator", |stage| {
             let client = stage.cast.client;
-            stage.ok(ix::update_provider(&stage.cast.provider.clone(), provider_args(&client)));
+            stage.ok(ix::update_provider(
+                &stage.cast.provider.clone(),
+                provider_args(&client),
+            ));
             let job = stage.create(stage.refereed());
             ix::take_job(&client, &stage.cast.provider, &stage.job(&job))
         }),
@@ -614,15 +885,21 @@ fn table() -> Vec<(QuernError, &'static str, Provocation)> {
             instruction.accounts[2].pubkey = stage.cast.stranger;
             instruction
         }),
-        (E::ProviderMissing, "a late provider without its entry", |stage| {
-            let job = stage.job_in(JobState::Taken, stage.refereed());
-            stage.at_deadline(&job, 1);
-            let mut instruction = ix::expire(&stage.job(&job));
-            instruction.accounts[1].pubkey = quern::ID;
-            instruction.accounts[1].is_writable = false;
-            instruction
+        (
+            E::ProviderMissing,
+            "a late provider without its entry",
+            |stage| {
+                let job = stage.job_in(JobState::Taken, stage.refereed());
+                stage.at_deadline(&job, 1);
+                let mut instruction = ix::expire(&stage.job(&job));
+                instruction.accounts[1].pubkey = quern::ID;
+                instruction.accounts[1].is_writable = false;
+                instruction
+            },
+        ),
+        (E::NothingToClaim, "a new provider", |stage| {
+            ix::claim_rewards(&stage.cast.provider, &stage.gold)
         }),
-        (E::NothingToClaim, "a new provider", |stage| ix::claim_rewards(&stage.cast.provider, &stage.gold)),
         (E::NoTreasury, "new settings", |stage| {
             let mut args = settings(&stage.cast);
             args.treasury_owner = NOBODY;
@@ -635,21 +912,32 @@ fn table() -> Vec<(QuernError, &'static str, Provocation)> {
             args.treasury_owner = NOBODY;
             ix::initialize(&authority, args)
         }),
-        (E::InvariantBroken, "more for the operator than is reserved", |stage| {
-            let purse = addresses::purse(&stage.cast.provider, &stage.usd);
-            stage.tamper(&purse, |purse: &mut Purse| purse.operator_reserved_atoms = 1u64.into());
-            ix::set_operator_limit(&stage.cast.provider, &stage.usd, 5)
-        }),
+        (
+            E::InvariantBroken,
+            "more for the operator than is reserved",
+            |stage| {
+                let purse = addresses::purse(&stage.cast.provider, &stage.usd);
+                stage.tamper(&purse, |purse: &mut Purse| {
+                    purse.operator_reserved_atoms = 1u64.into()
+                });
+                ix::set_operator_limit(&stage.cast.provider, &stage.usd, 5)
+            },
+        ),
         (E::InvariantBroken, "more claimed than accrued", |stage| {
             let provider = addresses::provider(&stage.cast.provider);
-            stage.tamper(&provider, |provider: &mut Provider| provider.rewards_accrued_atoms = 5u64.into());
-            stage.world.svm.set_account(provider, {
-                let mut account = stage.world.svm.get_account(&provider).unwrap();
-                let at = 8 + core::mem::offset_of!(Provider, rewards_claimed_atoms);
-                account.data[at..at + 8].copy_from_slice(&6u64.to_le_bytes());
-                account
-            })
-            .unwrap();
+            stage.tamper(&provider, |provider: &mut Provider| {
+                provider.rewards_accrued_atoms = 5u64.into()
+            });
+            stage
+                .world
+                .svm
+                .set_account(provider, {
+                    let mut account = stage.world.svm.get_account(&provider).unwrap();
+                    let at = 8 + core::mem::offset_of!(Provider, rewards_claimed_atoms);
+                    account.data[at..at + 8].copy_from_slice(&6u64.to_le_bytes());
+                    account
+                })
+                .unwrap();
             ix::claim_rewards(&stage.cast.provider, &stage.gold)
         }),
     ]
@@ -685,12 +973,20 @@ fn every_error_is_provoked() {
 
 #[test]
 fn every_error_is_provoked_or_has_a_reason() {
-    let provoked: Vec<String> = table().iter().map(|(error, ..)| format!("{error:?}")).collect();
+    let provoked: Vec<String> = table()
+        .iter()
+        .map(|(error, ..)| format!("{error:?}"))
+        .collect();
     for (error, name) in ALL {
         assert_eq!(format!("{error:?}"), *name);
-        let has_reason = UNREACHABLE.iter().any(|(unreachable, _)| unreachable == name);
+        let has_reason = UNREACHABLE
+            .iter()
+            .any(|(unreachable, _)| unreachable == name);
         let is_provoked = provoked.iter().any(|provoked| provoked == name);
-        assert!(is_provoked != has_reason, "{name} needs either a provocation or a reason");
+        assert!(
+            is_provoked != has_reason,
+            "{name} needs either a provocation or a reason"
+        );
     }
     for (name, reason) in TAMPERED {
         assert!(provoked.iter().any(|provoked| provoked == name) && !reason.is_empty());
@@ -702,7 +998,13 @@ fn every_error_is_provoked_or_has_a_reason() {
 fn a_vault_is_no_destination() {
     let mut stage = Stage::new();
     let (client, usd) = (stage.cast.client, stage.usd);
-    stage.fails(ix::withdraw(&client, &addresses::vault(&usd), &usd, &addresses::TOKEN_PROGRAM, 1));
+    stage.fails(ix::withdraw(
+        &client,
+        &addresses::vault(&usd),
+        &usd,
+        &addresses::TOKEN_PROGRAM,
+        1,
+    ));
 }
 
 /// What `seal` refuses is named by the base plus the number of the cause.
@@ -718,7 +1020,11 @@ fn a_refused_tensor_program_names_its_cause() {
             stage.ok(instruction);
         }
         let failure = stage.fails(ix::seal_model(&creator, &model));
-        assert_eq!(failure.code(), Some(quern::error::SEAL_ERROR_BASE + expected as u32), "{expected}");
+        assert_eq!(
+            failure.code(),
+            Some(quern::error::SEAL_ERROR_BASE + expected as u32),
+            "{expected}"
+        );
     };
     let good = program();
     refuse(20, good[..good.len() - 1].to_vec());

@@ -55,7 +55,12 @@ impl Numbers {
         format!("text-{}", self.next())
     }
     fn changes(&mut self) -> Vec<Change> {
-        let mut change = |kind, after| Change { kind, address: self.address(), seq: self.u64(), after };
+        let mut change = |kind, after| Change {
+            kind,
+            address: self.address(),
+            seq: self.u64(),
+            after,
+        };
         vec![change(5, vec![1, 2, 3]), change(7, Vec::new())]
     }
 }
@@ -136,15 +141,23 @@ fn errors() -> Map<String, Value> {
     let text = std::fs::read_to_string(path).unwrap();
     let (_, body) = text.split_once("pub enum QuernError {").unwrap();
     let (body, _) = body.split_once("\n}").unwrap();
-    let names = body.lines().filter_map(|line| line.strip_prefix("    ")?.strip_suffix(','));
-    let names = names.filter(|name| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric()));
+    let names = body
+        .lines()
+        .filter_map(|line| line.strip_prefix("    ")?.strip_suffix(','));
+    let names =
+        names.filter(|name| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric()));
     let first = code_of(QuernError::Overflow);
-    names.zip(first..).map(|(name, code)| (name.to_string(), json!(code))).collect()
+    names
+        .zip(first..)
+        .map(|(name, code)| (name.to_string(), json!(code)))
+        .collect()
 }
 
 fn current() -> Value {
     let accounts: Map<String, Value> =
-        accounts![Protocol, MintConfig, Emission, Provider, Purse, Model, Job].into_iter().collect();
+        accounts![Protocol, MintConfig, Emission, Provider, Purse, Model, Job]
+            .into_iter()
+            .collect();
     let instructions: Map<String, Value> = instruction_names()
         .into_iter()
         .map(|name| {
@@ -156,7 +169,10 @@ fn current() -> Value {
         .iter()
         .map(|event| {
             let bytes = event.encode();
-            (event.name().to_string(), json!({ "discriminator": hex(&bytes[..8]), "sample": hex(&bytes) }))
+            (
+                event.name().to_string(),
+                json!({ "discriminator": hex(&bytes[..8]), "sample": hex(&bytes) }),
+            )
         })
         .collect();
     json!({
@@ -174,12 +190,28 @@ fn current() -> Value {
 fn the_golden_file_is_not_stale() {
     let current = current();
     if std::env::var_os("QUERN_UPDATE_GOLDEN").is_some() {
-        std::fs::write(path(), serde_json::to_string_pretty(&current).unwrap() + "\n").unwrap();
+        std::fs::write(
+            path(),
+            serde_json::to_string_pretty(&current).unwrap() + "\n",
+        )
+        .unwrap();
     }
-    let text = std::fs::read_to_string(path()).unwrap_or_else(|error| panic!("{}: {error}", path().display()));
+    let text = std::fs::read_to_string(path())
+        .unwrap_or_else(|error| panic!("{}: {error}", path().display()));
     let golden: Value = serde_json::from_str(&text).unwrap();
-    for section in ["program", "terms_bytes", "vault_bytes", "accounts", "instructions", "errors", "events"] {
-        assert_eq!(golden[section], current[section], "{section} changed: see the head of this file");
+    for section in [
+        "program",
+        "terms_bytes",
+        "vault_bytes",
+        "accounts",
+        "instructions",
+        "errors",
+        "events",
+    ] {
+        assert_eq!(
+            golden[section], current[section],
+            "{section} changed: see the head of this file"
+        );
     }
 }
 
@@ -190,14 +222,26 @@ fn the_bytecode_knows_these_discriminators() {
     let golden = current();
     for (name, discriminator) in golden["instructions"].as_object().unwrap() {
         let text = discriminator.as_str().unwrap();
-        let data: Vec<u8> = (0..8).map(|at| u8::from_str_radix(&text[2 * at..2 * at + 2], 16).unwrap()).collect();
-        let instruction =
-            solana_sdk::instruction::Instruction { program_id: quern::ID, accounts: Vec::new(), data };
+        let data: Vec<u8> = (0..8)
+            .map(|at| u8::from_str_radix(&text[2 * at..2 * at + 2], 16).unwrap())
+            .collect();
+        let instruction = solana_sdk::instruction::Instruction {
+            program_id: quern::ID,
+            accounts: Vec::new(),
+            data,
+        };
         let failure = world.fails(instruction);
-        let named = failure.logs.iter().any(|line| line.contains(&format!("Instruction: {name}")));
+        let named = failure
+            .logs
+            .iter()
+            .any(|line| line.contains(&format!("Instruction: {name}")));
         assert!(named, "{name}: {:?}", failure.logs);
     }
-    let unknown = solana_sdk::instruction::Instruction { program_id: quern::ID, accounts: Vec::new(), data: vec![7; 8] };
+    let unknown = solana_sdk::instruction::Instruction {
+        program_id: quern::ID,
+        accounts: Vec::new(),
+        data: vec![7; 8],
+    };
     world.fails(unknown);
 }
 
@@ -206,8 +250,15 @@ fn the_bytecode_knows_these_discriminators() {
 fn error_codes_are_contiguous() {
     let errors = errors();
     assert_eq!(errors["Overflow"], json!(6_000));
-    assert_eq!(errors["NoTreasury"], json!(code_of(QuernError::NoTreasury)), "the last one");
-    assert_eq!(errors.len() as u32, code_of(QuernError::NoTreasury) - 6_000 + 1);
+    assert_eq!(
+        errors["NoTreasury"],
+        json!(code_of(QuernError::NoTreasury)),
+        "the last one"
+    );
+    assert_eq!(
+        errors.len() as u32,
+        code_of(QuernError::NoTreasury) - 6_000 + 1
+    );
     assert_eq!(errors["WrongState"], json!(code_of(QuernError::WrongState)));
 }
 

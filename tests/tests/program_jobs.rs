@@ -17,7 +17,9 @@ use {
 const START: u64 = DEPOSIT_ATOMS;
 
 fn job_rent(stage: &Stage) -> u64 {
-    stage.svm.minimum_balance_for_rent_exemption(8 + size_of::<Job>())
+    stage
+        .svm
+        .minimum_balance_for_rent_exemption(8 + size_of::<Job>())
 }
 
 /// The job has closed: no account, its rent back with the client.
@@ -37,61 +39,170 @@ fn a_refereed_job_from_escrow_to_settlement() {
     let instruction = stage.create_ix(args.clone());
     let outcome = stage.ok(instruction);
     let job = addresses::job(&cast.client, &stage.usd, 0);
-    let QuernEvent::JobCreated(event) = outcome.event() else { panic!("{outcome:?}") };
-    assert_eq!((event.job, event.client, event.model, event.mint), (job, cast.client, stage.model, stage.usd));
-    assert_eq!((event.escrow_atoms, event.input_uri.as_str()), (10_000, "https://in.example/1"));
+    let QuernEvent::JobCreated(event) = outcome.event() else {
+        panic!("{outcome:?}")
+    };
+    assert_eq!(
+        (event.job, event.client, event.model, event.mint),
+        (job, cast.client, stage.model, stage.usd)
+    );
+    assert_eq!(
+        (event.escrow_atoms, event.input_uri.as_str()),
+        (10_000, "https://in.example/1")
+    );
     assert_eq!(stage.usd_of(&cast.client), (START - 10_000, 10_000));
     assert_eq!(stage.lamports(&cast.client), lamports - job_rent(&stage));
 
     let state = stage.job(&job);
     assert_eq!((state.state, state.kind, state.assurance), (1, 1, 1));
-    assert_eq!((state.milestones, state.milestone, state.n.get(), state.seq.get()), (1, 0, 0, 1));
-    assert_eq!((state.client, state.mint, state.model), (cast.client, stage.usd, stage.model));
-    assert_eq!((state.royalty_owner, state.royalty_bps.get()), (cast.creator, 300));
-    assert_eq!((state.treasury_owner, state.provider, state.arbiter), (cast.treasury, NOBODY, NOBODY));
-    assert_eq!((state.price_atoms.get(), state.bond_atoms.get(), state.bond_left_atoms.get()), (10_000, 20_000, 0));
-    assert_eq!((state.created_at.get(), state.deadline.get()), (GENESIS, GENESIS + 3_600));
-    assert_eq!((state.ends_by.get(), state.state_slot.get()), (args.ends_by, stage.slot()));
-    assert_eq!((state.reward_rate_e9.get(), state.reward_weight_bps.get()), (2_000_000_000, 10_000));
-    let macs = quern_proof::program::seal(&program()).unwrap().total(2).unwrap();
+    assert_eq!(
+        (
+            state.milestones,
+            state.milestone,
+            state.n.get(),
+            state.seq.get()
+        ),
+        (1, 0, 0, 1)
+    );
+    assert_eq!(
+        (state.client, state.mint, state.model),
+        (cast.client, stage.usd, stage.model)
+    );
+    assert_eq!(
+        (state.royalty_owner, state.royalty_bps.get()),
+        (cast.creator, 300)
+    );
+    assert_eq!(
+        (state.treasury_owner, state.provider, state.arbiter),
+        (cast.treasury, NOBODY, NOBODY)
+    );
+    assert_eq!(
+        (
+            state.price_atoms.get(),
+            state.bond_atoms.get(),
+            state.bond_left_atoms.get()
+        ),
+        (10_000, 20_000, 0)
+    );
+    assert_eq!(
+        (state.created_at.get(), state.deadline.get()),
+        (GENESIS, GENESIS + 3_600)
+    );
+    assert_eq!(
+        (state.ends_by.get(), state.state_slot.get()),
+        (args.ends_by, stage.slot())
+    );
+    assert_eq!(
+        (state.reward_rate_e9.get(), state.reward_weight_bps.get()),
+        (2_000_000_000, 10_000)
+    );
+    let macs = quern_proof::program::seal(&program())
+        .unwrap()
+        .total(2)
+        .unwrap();
     assert_eq!((state.macs.get(), state.batch_rows.get()), (macs, 2));
     assert_eq!(state.input_roots, [[7; 32], [0; 32], [0; 32], [0; 32]]);
-    assert_eq!(state.input_uri_hash, anchor_lang::sha256(b"https://in.example/1"));
+    assert_eq!(
+        state.input_uri_hash,
+        anchor_lang::sha256(b"https://in.example/1")
+    );
     assert_eq!(state.terms, stage.protocol().terms);
-    assert_eq!(stage.get::<Purse>(&addresses::purse(&cast.client, &stage.usd)).jobs_created.get(), 1);
+    assert_eq!(
+        stage
+            .get::<Purse>(&addresses::purse(&cast.client, &stage.usd))
+            .jobs_created
+            .get(),
+        1
+    );
 
     stage.wait(3_600);
     let outcome = stage.take(&job);
-    let QuernEvent::JobTaken(event) = outcome.event() else { panic!("{outcome:?}") };
-    assert_eq!((event.job, event.provider, event.bond_atoms), (job, cast.provider, 20_000));
+    let QuernEvent::JobTaken(event) = outcome.event() else {
+        panic!("{outcome:?}")
+    };
+    assert_eq!(
+        (event.job, event.provider, event.bond_atoms),
+        (job, cast.provider, 20_000)
+    );
     assert_eq!(stage.usd_of(&cast.provider), (START - 20_000, 20_000));
     let state = stage.job(&job);
-    assert_eq!((state.state, state.provider, state.taken_by_operator.get()), (2, cast.provider, false));
-    assert_eq!((state.bond_left_atoms.get(), state.deadline.get()), (20_000, stage.now() + 7_200));
+    assert_eq!(
+        (state.state, state.provider, state.taken_by_operator.get()),
+        (2, cast.provider, false)
+    );
+    assert_eq!(
+        (state.bond_left_atoms.get(), state.deadline.get()),
+        (20_000, stage.now() + 7_200)
+    );
     assert_eq!(stage.provider_of(&cast.provider).taken.get(), 1);
 
     stage.wait(7_200);
     let outcome = stage.submit(&job);
-    let QuernEvent::ProofSubmitted(event) = outcome.event() else { panic!("{outcome:?}") };
-    assert_eq!((event.job, event.provider, event.milestone, event.submission), (job, cast.provider, 0, 1));
-    assert_eq!((event.trace_root, event.output_uri.as_str()), ([1; 32], "https://out.example/1"));
+    let QuernEvent::ProofSubmitted(event) = outcome.event() else {
+        panic!("{outcome:?}")
+    };
+    assert_eq!(
+        (event.job, event.provider, event.milestone, event.submission),
+        (job, cast.provider, 0, 1)
+    );
+    assert_eq!(
+        (event.trace_root, event.output_uri.as_str()),
+        ([1; 32], "https://out.example/1")
+    );
     let state = stage.job(&job);
-    assert_eq!((state.state, state.submissions.get(), state.trace_root), (3, 1, [1; 32]));
-    assert_eq!((state.deadline.get(), state.checkpoint), (stage.now() + 3_600, [0; 32]));
+    assert_eq!(
+        (state.state, state.submissions.get(), state.trace_root),
+        (3, 1, [1; 32])
+    );
+    assert_eq!(
+        (state.deadline.get(), state.checkpoint),
+        (stage.now() + 3_600, [0; 32])
+    );
 
     stage.wait(3_601);
     let outcome = stage.finalize(&job);
-    let QuernEvent::MilestoneSettled(event) = outcome.event() else { panic!("{outcome:?}") };
-    assert_eq!((event.price_atoms, event.fee_atoms, event.royalty_atoms, event.provider_atoms), (10_000, 250, 300, 9_450));
-    assert_eq!((event.reward_atoms, event.bond_released_atoms, event.closed, event.accepted), (500, 20_000, true, false));
-    assert_eq!((event.assurance, event.kind, event.milestone, event.macs), (1, 1, 0, macs));
-    assert_eq!((event.royalty_owner, event.model, event.campaign), (cast.creator, stage.model, NOBODY));
+    let QuernEvent::MilestoneSettled(event) = outcome.event() else {
+        panic!("{outcome:?}")
+    };
+    assert_eq!(
+        (
+            event.price_atoms,
+            event.fee_atoms,
+            event.royalty_atoms,
+            event.provider_atoms
+        ),
+        (10_000, 250, 300, 9_450)
+    );
+    assert_eq!(
+        (
+            event.reward_atoms,
+            event.bond_released_atoms,
+            event.closed,
+            event.accepted
+        ),
+        (500, 20_000, true, false)
+    );
+    assert_eq!(
+        (event.assurance, event.kind, event.milestone, event.macs),
+        (1, 1, 0, macs)
+    );
+    assert_eq!(
+        (event.royalty_owner, event.model, event.campaign),
+        (cast.creator, stage.model, NOBODY)
+    );
     assert_eq!(stage.usd_of(&cast.client), (START - 10_000, 0));
     assert_eq!(stage.usd_of(&cast.provider), (START + 9_450, 0));
     assert_eq!(stage.usd_of(&cast.creator), (300, 0));
     assert_eq!(stage.usd_of(&cast.treasury), (250, 0));
     let entry = stage.provider_of(&cast.provider);
-    assert_eq!((entry.settled.get(), entry.refereed_macs.get(), entry.accepted_macs.get()), (1, macs, 0));
+    assert_eq!(
+        (
+            entry.settled.get(),
+            entry.refereed_macs.get(),
+            entry.accepted_macs.get()
+        ),
+        (1, macs, 0)
+    );
     assert_closed(&stage, &job, lamports);
 }
 
@@ -113,14 +224,26 @@ fn an_accepted_job_of_three_milestones() {
         } else {
             stage.accept(&job)
         };
-        let QuernEvent::MilestoneSettled(event) = outcome.event() else { panic!("{outcome:?}") };
-        assert_eq!((event.milestone, event.accepted, event.closed), (milestone, milestone != 1, milestone == 2));
+        let QuernEvent::MilestoneSettled(event) = outcome.event() else {
+            panic!("{outcome:?}")
+        };
+        assert_eq!(
+            (event.milestone, event.accepted, event.closed),
+            (milestone, milestone != 1, milestone == 2)
+        );
         // Half the weight: a fee of 250 earns 250 reward atoms.
         assert_eq!((event.price_atoms, event.reward_atoms), (10_000, 250));
         if milestone < 2 {
             let state = stage.job(&job);
-            assert_eq!((state.state, state.milestone, state.provider), (2, milestone + 1, cast.provider));
-            assert_eq!(state.checkpoint, [milestone + 1; 32], "the last accepted commitment");
+            assert_eq!(
+                (state.state, state.milestone, state.provider),
+                (2, milestone + 1, cast.provider)
+            );
+            assert_eq!(
+                state.checkpoint,
+                [milestone + 1; 32],
+                "the last accepted commitment"
+            );
             assert_eq!(state.deadline.get(), stage.now() + 7_200);
             assert_eq!(state.bond_left_atoms.get(), 8_000, "the bond stays");
         }
@@ -147,8 +270,17 @@ fn a_job_without_a_model_pays_no_royalty() {
     stage.take(&job);
     stage.submit(&job);
     let outcome = stage.accept(&job);
-    let QuernEvent::MilestoneSettled(event) = outcome.event() else { panic!("{outcome:?}") };
-    assert_eq!((event.royalty_atoms, event.provider_atoms, event.royalty_owner), (0, 9_750, NOBODY));
+    let QuernEvent::MilestoneSettled(event) = outcome.event() else {
+        panic!("{outcome:?}")
+    };
+    assert_eq!(
+        (
+            event.royalty_atoms,
+            event.provider_atoms,
+            event.royalty_owner
+        ),
+        (0, 9_750, NOBODY)
+    );
     assert_eq!(event.model, NOBODY);
 }
 
@@ -159,8 +291,13 @@ fn an_open_job_is_cancelled() {
     let lamports = stage.lamports(&cast.client);
     let job = stage.create(stage.accepted());
     let outcome = stage.ok(ix::cancel_job(&stage.job(&job)));
-    let QuernEvent::JobCancelled(event) = outcome.event() else { panic!("{outcome:?}") };
-    assert_eq!((event.job, event.client, event.mint, event.released_atoms), (job, cast.client, stage.usd, 30_000));
+    let QuernEvent::JobCancelled(event) = outcome.event() else {
+        panic!("{outcome:?}")
+    };
+    assert_eq!(
+        (event.job, event.client, event.mint, event.released_atoms),
+        (job, cast.client, stage.usd, 30_000)
+    );
     assert_eq!(stage.usd_of(&cast.client), (START, 0));
     assert_closed(&stage, &job, lamports);
     // P10: the next job has another address.
@@ -176,9 +313,21 @@ fn an_open_job_that_nobody_takes_expires() {
     let job = stage.create(stage.refereed());
     stage.at_deadline(&job, 1);
     let outcome = stage.expire(&job);
-    let QuernEvent::JobExpired(event) = outcome.event() else { panic!("{outcome:?}") };
-    assert_eq!((event.from_state, event.closed, event.released_atoms), (1, true, 10_000));
-    assert_eq!((event.penalty_atoms, event.bond_released_atoms, event.provider), (0, 0, NOBODY));
+    let QuernEvent::JobExpired(event) = outcome.event() else {
+        panic!("{outcome:?}")
+    };
+    assert_eq!(
+        (event.from_state, event.closed, event.released_atoms),
+        (1, true, 10_000)
+    );
+    assert_eq!(
+        (
+            event.penalty_atoms,
+            event.bond_released_atoms,
+            event.provider
+        ),
+        (0, 0, NOBODY)
+    );
     assert_eq!(stage.usd_of(&cast.client), (START, 0));
     assert_closed(&stage, &job, lamports);
 }
@@ -196,16 +345,40 @@ fn a_late_provider_pays_and_the_job_reopens_for_another() {
     // The first milestone is done; the provider misses the second.
     stage.at_deadline(&job, 1);
     let outcome = stage.expire(&job);
-    let QuernEvent::JobExpired(event) = outcome.event() else { panic!("{outcome:?}") };
+    let QuernEvent::JobExpired(event) = outcome.event() else {
+        panic!("{outcome:?}")
+    };
     // 20 % of the bond of 8,000.
-    assert_eq!((event.from_state, event.closed, event.provider), (2, false, cast.provider));
-    assert_eq!((event.penalty_atoms, event.bond_released_atoms, event.released_atoms), (1_600, 6_400, 0));
+    assert_eq!(
+        (event.from_state, event.closed, event.provider),
+        (2, false, cast.provider)
+    );
+    assert_eq!(
+        (
+            event.penalty_atoms,
+            event.bond_released_atoms,
+            event.released_atoms
+        ),
+        (1_600, 6_400, 0)
+    );
     assert_eq!(stage.usd_of(&cast.provider), (START + 9_450 - 1_600, 0));
     assert_eq!(stage.usd_of(&cast.client), (START - 30_000 + 1_600, 20_000));
     assert_eq!(stage.provider_of(&cast.provider).late.get(), 1);
     let state = stage.job(&job);
-    assert_eq!((state.state, state.milestone, state.provider, state.pinned_provider), (1, 1, NOBODY, NOBODY));
-    assert_eq!((state.checkpoint, state.trace_root), ([1; 32], [0; 32]), "another continues from the checkpoint");
+    assert_eq!(
+        (
+            state.state,
+            state.milestone,
+            state.provider,
+            state.pinned_provider
+        ),
+        (1, 1, NOBODY, NOBODY)
+    );
+    assert_eq!(
+        (state.checkpoint, state.trace_root),
+        ([1; 32], [0; 32]),
+        "another continues from the checkpoint"
+    );
     assert_eq!(state.deadline.get(), stage.now() + 3_600);
 
     let second = cast.second;
@@ -229,8 +402,13 @@ fn a_late_provider_past_the_end_closes_the_job() {
     let job = stage.job_in(JobState::Taken, args);
     stage.at_deadline(&job, 1);
     let outcome = stage.expire(&job);
-    let QuernEvent::JobExpired(event) = outcome.event() else { panic!("{outcome:?}") };
-    assert_eq!((event.closed, event.penalty_atoms, event.bond_released_atoms), (true, 4_000, 16_000));
+    let QuernEvent::JobExpired(event) = outcome.event() else {
+        panic!("{outcome:?}")
+    };
+    assert_eq!(
+        (event.closed, event.penalty_atoms, event.bond_released_atoms),
+        (true, 4_000, 16_000)
+    );
     assert_eq!(event.released_atoms, 10_000);
     assert_eq!(stage.usd_of(&cast.client), (START + 4_000, 0));
     assert_eq!(stage.usd_of(&cast.provider), (START - 4_000, 0));
@@ -247,7 +425,9 @@ fn a_late_provider_of_a_job_without_arbiter_closes_it() {
     let job = stage.job_in(JobState::Taken, args);
     stage.at_deadline(&job, 1);
     let outcome = stage.expire(&job);
-    assert!(matches!(outcome.event(), QuernEvent::JobExpired(e) if e.closed && e.released_atoms == 30_000));
+    assert!(
+        matches!(outcome.event(), QuernEvent::JobExpired(e) if e.closed && e.released_atoms == 30_000)
+    );
     assert!(!stage.exists(&job));
 }
 
@@ -257,9 +437,17 @@ fn an_arbiter_who_finds_for_the_provider() {
     let cast = stage.cast.clone();
     let job = stage.job_in(JobState::Submitted, stage.accepted());
     let outcome = stage.reject(&job);
-    let QuernEvent::JobRejected(event) = outcome.event() else { panic!("{outcome:?}") };
-    assert_eq!((event.client, event.provider, event.milestone), (cast.client, cast.provider, 0));
-    assert_eq!((event.deposit_atoms, event.reason.as_str()), (1_000, "wrong"));
+    let QuernEvent::JobRejected(event) = outcome.event() else {
+        panic!("{outcome:?}")
+    };
+    assert_eq!(
+        (event.client, event.provider, event.milestone),
+        (cast.client, cast.provider, 0)
+    );
+    assert_eq!(
+        (event.deposit_atoms, event.reason.as_str()),
+        (1_000, "wrong")
+    );
     assert_eq!(stage.usd_of(&cast.client), (START - 31_000, 31_000));
     let state = stage.job(&job);
     assert_eq!((state.state, state.reject_deposit_atoms.get()), (4, 1_000));
@@ -267,21 +455,58 @@ fn an_arbiter_who_finds_for_the_provider() {
 
     stage.wait(86_400);
     let outcome = stage.resolve(&job, 5_000, 1_600);
-    let QuernEvent::JobResolved(event) = outcome.event() else { panic!("{outcome:?}") };
+    let QuernEvent::JobResolved(event) = outcome.event() else {
+        panic!("{outcome:?}")
+    };
     // 500 to the arbiter; half of 9,500 is given: fee 118, royalty 142, provider 4,490.
-    assert_eq!((event.silent, event.provider_prevails, event.closed), (false, true, false));
-    assert_eq!((event.arbiter_atoms, event.fee_atoms, event.royalty_atoms), (500, 118, 142));
-    assert_eq!((event.provider_atoms, event.client_atoms, event.burn_atoms), (4_490, 4_750, 0));
-    assert_eq!((event.penalty_atoms, event.deposit_atoms, event.deposit_to_provider), (1_600, 1_000, true));
+    assert_eq!(
+        (event.silent, event.provider_prevails, event.closed),
+        (false, true, false)
+    );
+    assert_eq!(
+        (event.arbiter_atoms, event.fee_atoms, event.royalty_atoms),
+        (500, 118, 142)
+    );
+    assert_eq!(
+        (event.provider_atoms, event.client_atoms, event.burn_atoms),
+        (4_490, 4_750, 0)
+    );
+    assert_eq!(
+        (
+            event.penalty_atoms,
+            event.deposit_atoms,
+            event.deposit_to_provider
+        ),
+        (1_600, 1_000, true)
+    );
     assert_eq!((event.bond_released_atoms, event.released_atoms), (0, 0));
     assert_eq!(stage.usd_of(&cast.arbiter), (500, 0));
-    assert_eq!(stage.usd_of(&cast.client), (START - 31_000 + 4_750 + 1_600, 20_000));
-    assert_eq!(stage.usd_of(&cast.provider), (START - 8_000 + 4_490 + 1_000, 6_400));
+    assert_eq!(
+        stage.usd_of(&cast.client),
+        (START - 31_000 + 4_750 + 1_600, 20_000)
+    );
+    assert_eq!(
+        stage.usd_of(&cast.provider),
+        (START - 8_000 + 4_490 + 1_000, 6_400)
+    );
     let state = stage.job(&job);
-    assert_eq!((state.state, state.milestone, state.checkpoint), (2, 1, [1; 32]));
-    assert_eq!((state.bond_left_atoms.get(), state.reject_deposit_atoms.get()), (6_400, 0));
+    assert_eq!(
+        (state.state, state.milestone, state.checkpoint),
+        (2, 1, [1; 32])
+    );
+    assert_eq!(
+        (
+            state.bond_left_atoms.get(),
+            state.reject_deposit_atoms.get()
+        ),
+        (6_400, 0)
+    );
     let entry = stage.provider_of(&cast.provider);
-    assert_eq!((entry.settled.get(), entry.rewards_accrued_atoms.get()), (1, 0), "no reward on a resolved milestone");
+    assert_eq!(
+        (entry.settled.get(), entry.rewards_accrued_atoms.get()),
+        (1, 0),
+        "no reward on a resolved milestone"
+    );
     // It goes on to the end.
     for _ in 0..2 {
         stage.submit(&job);
@@ -297,12 +522,36 @@ fn an_arbiter_who_finds_for_the_client() {
     let cast = stage.cast.clone();
     let job = stage.job_in(JobState::Rejected, stage.accepted());
     let outcome = stage.resolve(&job, 4_999, 0);
-    let QuernEvent::JobResolved(event) = outcome.event() else { panic!("{outcome:?}") };
-    assert_eq!((event.provider_prevails, event.closed, event.deposit_to_provider), (false, false, false));
-    assert_eq!((event.bond_released_atoms, event.released_atoms, event.penalty_atoms), (8_000, 0, 0));
+    let QuernEvent::JobResolved(event) = outcome.event() else {
+        panic!("{outcome:?}")
+    };
+    assert_eq!(
+        (
+            event.provider_prevails,
+            event.closed,
+            event.deposit_to_provider
+        ),
+        (false, false, false)
+    );
+    assert_eq!(
+        (
+            event.bond_released_atoms,
+            event.released_atoms,
+            event.penalty_atoms
+        ),
+        (8_000, 0, 0)
+    );
     let state = stage.job(&job);
     // The milestone is paid for and over; the rest waits for another provider at the old checkpoint.
-    assert_eq!((state.state, state.milestone, state.provider, state.checkpoint), (1, 1, NOBODY, [0; 32]));
+    assert_eq!(
+        (
+            state.state,
+            state.milestone,
+            state.provider,
+            state.checkpoint
+        ),
+        (1, 1, NOBODY, [0; 32])
+    );
     assert_eq!(stage.usd_of(&cast.client).1, 20_000);
     assert_eq!(stage.usd_of(&cast.provider).1, 0);
 }
@@ -316,8 +565,17 @@ fn the_last_milestone_of_a_losing_provider_closes_the_job() {
     for share in [0, 10_000] {
         let job = stage.job_in(JobState::Rejected, args.clone());
         let outcome = stage.resolve(&job, share, 0);
-        let QuernEvent::JobResolved(event) = outcome.event() else { panic!("{outcome:?}") };
-        assert_eq!((event.closed, event.bond_released_atoms, event.released_atoms), (true, 8_000, 0));
+        let QuernEvent::JobResolved(event) = outcome.event() else {
+            panic!("{outcome:?}")
+        };
+        assert_eq!(
+            (
+                event.closed,
+                event.bond_released_atoms,
+                event.released_atoms
+            ),
+            (true, 8_000, 0)
+        );
         assert_eq!(event.client_atoms, if share == 0 { 9_500 } else { 0 });
         assert_closed(&stage, &job, lamports);
     }
@@ -332,11 +590,31 @@ fn a_silent_arbiter_burns_half() {
     let job = stage.job_in(JobState::Rejected, stage.accepted());
     stage.at_deadline(&job, 1);
     let outcome = stage.expire(&job);
-    let QuernEvent::JobResolved(event) = outcome.event() else { panic!("{outcome:?}") };
-    assert_eq!((event.silent, event.closed, event.provider_prevails), (true, true, false));
+    let QuernEvent::JobResolved(event) = outcome.event() else {
+        panic!("{outcome:?}")
+    };
+    assert_eq!(
+        (event.silent, event.closed, event.provider_prevails),
+        (true, true, false)
+    );
     // Half of 10,000: fee 125, royalty 150, provider 4,725; the other half burns.
-    assert_eq!((event.fee_atoms, event.royalty_atoms, event.provider_atoms, event.burn_atoms), (125, 150, 4_725, 5_000));
-    assert_eq!((event.deposit_atoms, event.bond_released_atoms, event.released_atoms), (1_000, 8_000, 20_000));
+    assert_eq!(
+        (
+            event.fee_atoms,
+            event.royalty_atoms,
+            event.provider_atoms,
+            event.burn_atoms
+        ),
+        (125, 150, 4_725, 5_000)
+    );
+    assert_eq!(
+        (
+            event.deposit_atoms,
+            event.bond_released_atoms,
+            event.released_atoms
+        ),
+        (1_000, 8_000, 20_000)
+    );
     assert_eq!(stage.usd_of(&addresses::burn_owner()), (5_000, 0));
     assert_eq!(stage.usd_of(&cast.arbiter), (0, 0));
     assert_eq!(stage.usd_of(&cast.client), (START - 11_000, 0));
@@ -354,10 +632,19 @@ fn a_conviction_is_paid_out() {
     args.bond_atoms = 20_001;
     let job = stage.job_in(JobState::Slashed, args);
     let outcome = stage.ok(ix::settle_slash(&stage.job(&job)));
-    let QuernEvent::SlashSettled(event) = outcome.event() else { panic!("{outcome:?}") };
-    assert_eq!((event.provider, event.prover, event.reason), (cast.provider, cast.prover, 1));
+    let QuernEvent::SlashSettled(event) = outcome.event() else {
+        panic!("{outcome:?}")
+    };
+    assert_eq!(
+        (event.provider, event.prover, event.reason),
+        (cast.provider, cast.prover, 1)
+    );
     assert_eq!((event.released_atoms, event.prover_atoms), (10_000, 8_000));
-    assert_eq!((event.client_atoms, event.treasury_atoms), (4_000, 8_001), "rounding goes to the treasury");
+    assert_eq!(
+        (event.client_atoms, event.treasury_atoms),
+        (4_000, 8_001),
+        "rounding goes to the treasury"
+    );
     assert_eq!(stage.usd_of(&cast.provider), (START - 20_001, 0));
     assert_eq!(stage.usd_of(&cast.prover), (8_000, 0));
     assert_eq!(stage.usd_of(&cast.client), (START + 4_000, 0));
@@ -373,10 +660,17 @@ fn an_operator_takes_within_its_limit() {
     let cast = stage.cast.clone();
     let usd = stage.usd;
     stage.ok(ix::set_operator_limit(&cast.provider, &usd, 39_999));
-    let (first, second) = (stage.create(stage.refereed()), stage.create(stage.refereed()));
-    let by_operator = |stage: &Stage, job: &Pubkey| ix::take_job(&cast.operator, &cast.provider, &stage.job(job));
+    let (first, second) = (
+        stage.create(stage.refereed()),
+        stage.create(stage.refereed()),
+    );
+    let by_operator =
+        |stage: &Stage, job: &Pubkey| ix::take_job(&cast.operator, &cast.provider, &stage.job(job));
     let reserved = |stage: &Stage| {
-        stage.get::<Purse>(&addresses::purse(&cast.provider, &usd)).operator_reserved_atoms.get()
+        stage
+            .get::<Purse>(&addresses::purse(&cast.provider, &usd))
+            .operator_reserved_atoms
+            .get()
     };
     stage.ok(by_operator(&stage, &first));
     assert!(stage.job(&first).taken_by_operator.get());
@@ -396,7 +690,11 @@ fn an_operator_takes_within_its_limit() {
     stage.ok(by_operator(&stage, &third));
     stage.at_deadline(&third, 1);
     stage.expire(&third);
-    assert_eq!(reserved(&stage), 0, "a late penalty and the release count as well");
+    assert_eq!(
+        reserved(&stage),
+        0,
+        "a late penalty and the release count as well"
+    );
     // Lowering the limit below what is reserved only stops new takes.
     let fourth = stage.create(stage.refereed());
     stage.ok(by_operator(&stage, &fourth));

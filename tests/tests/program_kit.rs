@@ -158,7 +158,12 @@ fn rich() -> Stage {
     for instruction in ix::register_whole_model(&cast.creator, model_args(2, 0), &program()) {
         stage.ok(instruction);
     }
-    let other = stage.create_ix_of(&cast.second, &stage.usd, Some(&stage.model), stage.refereed());
+    let other = stage.create_ix_of(
+        &cast.second,
+        &stage.usd,
+        Some(&stage.model),
+        stage.refereed(),
+    );
     stage.ok(other);
     stage
 }
@@ -170,7 +175,12 @@ fn case(
 ) -> Case {
     let mut stage = rich();
     let valid = prepare(&mut stage);
-    Case { instruction, variant, stage, valid }
+    Case {
+        instruction,
+        variant,
+        stage,
+        valid,
+    }
 }
 
 fn protocol_cases() -> Vec<Case> {
@@ -186,25 +196,50 @@ fn protocol_cases() -> Vec<Case> {
             valid: ix::initialize(&cast.authority, settings(&cast)),
             stage: fresh,
         },
-        case("update_protocol", "usual", |stage| ix::update_protocol(&stage.cast.authority, settings(&stage.cast))),
-        case("propose_authority", "usual", |stage| ix::propose_authority(&stage.cast.authority, &stage.cast.client)),
+        case("update_protocol", "usual", |stage| {
+            ix::update_protocol(&stage.cast.authority, settings(&stage.cast))
+        }),
+        case("propose_authority", "usual", |stage| {
+            ix::propose_authority(&stage.cast.authority, &stage.cast.client)
+        }),
         case("accept_authority", "usual", |stage| {
             let (authority, client) = (stage.cast.authority, stage.cast.client);
             stage.ok(ix::propose_authority(&authority, &client));
             ix::accept_authority(&client)
         }),
-        case("set_pause", "by the guardian", |stage| ix::set_pause(&stage.cast.guardian, true)),
-        case("set_pause", "by the authority", |stage| ix::set_pause(&stage.cast.authority, false)),
+        case("set_pause", "by the guardian", |stage| {
+            ix::set_pause(&stage.cast.guardian, true)
+        }),
+        case("set_pause", "by the authority", |stage| {
+            ix::set_pause(&stage.cast.authority, false)
+        }),
         case("register_mint", "SPL Token", |stage| {
             let mint = token::create_mint(stage, "new", &addresses::TOKEN_PROGRAM, 6);
-            ix::register_mint(&stage.cast.authority, &mint, &addresses::TOKEN_PROGRAM, rates())
+            ix::register_mint(
+                &stage.cast.authority,
+                &mint,
+                &addresses::TOKEN_PROGRAM,
+                rates(),
+            )
         }),
         case("register_mint", "Token-2022", |stage| {
             let mint = token::create_mint(stage, "new", &addresses::TOKEN_2022_PROGRAM, 6);
-            ix::register_mint(&stage.cast.authority, &mint, &addresses::TOKEN_2022_PROGRAM, rates())
+            ix::register_mint(
+                &stage.cast.authority,
+                &mint,
+                &addresses::TOKEN_2022_PROGRAM,
+                rates(),
+            )
         }),
         case("update_mint", "usual", |stage| {
-            ix::update_mint(&stage.cast.authority, &stage.usd, UpdateMintArgs { enabled: true, rates: reward_rates() })
+            ix::update_mint(
+                &stage.cast.authority,
+                &stage.usd,
+                UpdateMintArgs {
+                    enabled: true,
+                    rates: reward_rates(),
+                },
+            )
         }),
         case("configure_emission", "again", |stage| {
             ix::configure_emission(&stage.cast.authority, &stage.gold, emission_args())
@@ -214,18 +249,34 @@ fn protocol_cases() -> Vec<Case> {
 
 fn purse_cases() -> Vec<Case> {
     vec![
-        case("open_purse", "for somebody", |stage| ix::open_purse(&stage.bank(), &actor("newcomer"), &stage.usd)),
+        case("open_purse", "for somebody", |stage| {
+            ix::open_purse(&stage.bank(), &actor("newcomer"), &stage.usd)
+        }),
         case("deposit", "SPL Token", |stage| {
             let bank = stage.bank();
             let usd = stage.usd;
             let source = token::issue(stage, &bank, &usd, 100);
-            ix::deposit(&bank, &source, &stage.cast.client, &usd, &addresses::TOKEN_PROGRAM, 100)
+            ix::deposit(
+                &bank,
+                &source,
+                &stage.cast.client,
+                &usd,
+                &addresses::TOKEN_PROGRAM,
+                100,
+            )
         }),
         case("deposit", "Token-2022", |stage| {
             let bank = stage.bank();
             let gold = stage.gold;
             let source = token::issue(stage, &bank, &gold, 100);
-            ix::deposit(&bank, &source, &stage.cast.client, &gold, &addresses::TOKEN_2022_PROGRAM, 100)
+            ix::deposit(
+                &bank,
+                &source,
+                &stage.cast.client,
+                &gold,
+                &addresses::TOKEN_2022_PROGRAM,
+                100,
+            )
         }),
         case("withdraw", "SPL Token", |stage| {
             let (client, usd) = (stage.cast.client, stage.usd);
@@ -235,9 +286,17 @@ fn purse_cases() -> Vec<Case> {
         case("withdraw", "Token-2022", |stage| {
             let (client, gold) = (stage.cast.client, stage.gold);
             let destination = token::issue(stage, &client, &gold, 0);
-            ix::withdraw(&client, &destination, &gold, &addresses::TOKEN_2022_PROGRAM, 100)
+            ix::withdraw(
+                &client,
+                &destination,
+                &gold,
+                &addresses::TOKEN_2022_PROGRAM,
+                100,
+            )
         }),
-        case("set_operator_limit", "usual", |stage| ix::set_operator_limit(&stage.cast.provider, &stage.usd, 5)),
+        case("set_operator_limit", "usual", |stage| {
+            ix::set_operator_limit(&stage.cast.provider, &stage.usd, 5)
+        }),
     ]
 }
 
@@ -248,7 +307,9 @@ fn provider_cases() -> Vec<Case> {
             stage.give_lamports(&newcomer);
             ix::register_provider(&newcomer, provider_args(&newcomer))
         }),
-        case("update_provider", "usual", |stage| ix::update_provider(&stage.cast.provider, provider_args(&NOBODY))),
+        case("update_provider", "usual", |stage| {
+            ix::update_provider(&stage.cast.provider, provider_args(&NOBODY))
+        }),
         case("claim_rewards", "usual", |stage| {
             let job = stage.job_in(JobState::Submitted, stage.refereed());
             stage.at_deadline(&job, 1);
@@ -268,7 +329,9 @@ fn model_cases() -> Vec<Case> {
         model
     };
     vec![
-        case("register_model", "usual", |stage| ix::register_model(&stage.cast.creator, model_args(5, 100))),
+        case("register_model", "usual", |stage| {
+            ix::register_model(&stage.cast.creator, model_args(5, 100))
+        }),
         case("write_model", "usual", |stage| {
             let model = unsealed(stage);
             ix::write_model(&stage.cast.creator, &model, 1, vec![1, 2, 3])
@@ -278,7 +341,11 @@ fn model_cases() -> Vec<Case> {
             ix::seal_model(&stage.cast.creator, &model)
         }),
         case("update_model", "usual", |stage| {
-            let args = UpdateModelArgs { active: true, royalty_bps: 7, uri: "u".into() };
+            let args = UpdateModelArgs {
+                active: true,
+                royalty_bps: 7,
+                uri: "u".into(),
+            };
             ix::update_model(&stage.cast.client, &stage.model, args)
         })
         .owned_by_client(),
@@ -302,14 +369,17 @@ impl OwnedByClient for Case {
     /// Gives the stage's model to the client, so that the creator's other models are somebody else's.
     fn owned_by_client(mut self) -> Self {
         let (model, client) = (self.stage.model, self.stage.cast.client);
-        self.stage.tamper(&model, |model: &mut Model| model.owner = client);
+        self.stage
+            .tamper(&model, |model: &mut Model| model.owner = client);
         self
     }
 }
 
 fn job_cases() -> Vec<Case> {
     vec![
-        case("create_job", "refereed", |stage| stage.create_ix(stage.refereed())),
+        case("create_job", "refereed", |stage| {
+            stage.create_ix(stage.refereed())
+        }),
         case("create_job", "accepted without a model", |stage| {
             stage.create_ix_of(&stage.cast.client, &stage.usd, None, stage.accepted())
         }),
@@ -394,10 +464,14 @@ fn run_all(cases: Vec<Case>) -> (usize, BTreeSet<usize>) {
     let mut count = 0;
     for case in &cases {
         // All surprises at once: each is worth reading.
-        let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| run(case, ALLOWED, &mut used)));
+        let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            run(case, ALLOWED, &mut used)
+        }));
         match result {
             Ok(tried) => count += tried,
-            Err(panic) => surprises.push(panic.downcast_ref::<String>().cloned().unwrap_or_default()),
+            Err(panic) => {
+                surprises.push(panic.downcast_ref::<String>().cloned().unwrap_or_default())
+            }
         }
     }
     assert!(surprises.is_empty(), "{}", surprises.join("\n"));
@@ -443,13 +517,28 @@ fn job_instructions() {
 /// A new instruction or account must come with its case.
 #[test]
 fn the_kit_covers_every_account_of_every_instruction() {
-    let cases: Vec<Case> =
-        [protocol_cases(), purse_cases(), provider_cases(), model_cases(), job_cases()].into_iter().flatten().collect();
-    let covered: BTreeSet<String> = cases.iter().map(|case| case.instruction.to_string()).collect();
+    let cases: Vec<Case> = [
+        protocol_cases(),
+        purse_cases(),
+        provider_cases(),
+        model_cases(),
+        job_cases(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    let covered: BTreeSet<String> = cases
+        .iter()
+        .map(|case| case.instruction.to_string())
+        .collect();
     let all: BTreeSet<String> = instruction_names().into_iter().collect();
     assert_eq!(covered, all);
     for case in &cases {
         let declared = account_names(case.instruction).len();
-        assert!(case.valid.accounts.len() >= declared, "{}: {declared} accounts", case.instruction);
+        assert!(
+            case.valid.accounts.len() >= declared,
+            "{}: {declared} accounts",
+            case.instruction
+        );
     }
 }

@@ -44,7 +44,11 @@ fn live_through(stage: &mut Stage) {
     };
     // Refereed, taken by the operator, finalized by the owner.
     let job = stage.create(stage.refereed());
-    stage.ok(ix::take_job(&cast.operator, &cast.provider, &stage.job(&job)));
+    stage.ok(ix::take_job(
+        &cast.operator,
+        &cast.provider,
+        &stage.job(&job),
+    ));
     stage.ok(ix::submit_proof(&cast.operator, &stage.job(&job), proof(1)));
     stage.at_deadline(&job, 1);
     stage.finalize(&job);
@@ -75,7 +79,12 @@ fn live_through(stage: &mut Stage) {
     stage.ok(ix::cancel_job(&stage.job(&job)));
     let job = stage.job_in(JobState::Slashed, stage.refereed());
     stage.ok(ix::settle_slash(&stage.job(&job)));
-    if stage.provider_of(&cast.provider).rewards_accrued_atoms.get() > 0 {
+    if stage
+        .provider_of(&cast.provider)
+        .rewards_accrued_atoms
+        .get()
+        > 0
+    {
         stage.ok(ix::claim_rewards(&cast.provider, &stage.gold));
     }
     for owner in cast.all() {
@@ -104,13 +113,21 @@ fn every_pair_of_roles_in_one_wallet() {
             tried += 1;
         }
     }
-    assert_eq!(tried, 36 - 5, "all pairs but the five that the rules forbid");
+    assert_eq!(
+        tried,
+        36 - 5,
+        "all pairs but the five that the rules forbid"
+    );
 }
 
 /// As many roles as the rules allow in one wallet, from both sides.
 #[test]
 fn nearly_all_roles_in_one_wallet() {
-    for keep in [["provider", "operator", "arbiter"], ["client", "arbiter", ""], ["client", "provider", "operator"]] {
+    for keep in [
+        ["provider", "operator", "arbiter"],
+        ["client", "arbiter", ""],
+        ["client", "provider", "operator"],
+    ] {
         let mut cast = Cast::usual();
         let everyone = actor("everyone");
         for (name, role) in ROLES {
@@ -165,7 +182,13 @@ fn a_treasury_that_nobody_signs_for() {
         args.treasury_owner = treasury;
         stage.ok(ix::update_protocol(&stage.cast.authority.clone(), args));
         live_through(&mut stage);
-        assert!(stage.get::<Purse>(&addresses::purse(&treasury, &usd)).free_atoms.get() > 0);
+        assert!(
+            stage
+                .get::<Purse>(&addresses::purse(&treasury, &usd))
+                .free_atoms
+                .get()
+                > 0
+        );
     }
 }
 
@@ -174,24 +197,53 @@ fn a_treasury_that_nobody_signs_for() {
 fn forbidden_coincidences_are_refused() {
     let stage = Stage::new();
     let cast = stage.cast.clone();
-    let refuse = |prepare: &dyn Fn(&mut Stage) -> Pubkey, signer: Pubkey, owner: Pubkey, error: QuernError| {
+    let refuse = |prepare: &dyn Fn(&mut Stage) -> Pubkey,
+                  signer: Pubkey,
+                  owner: Pubkey,
+                  error: QuernError| {
         let mut stage = stage.clone();
         let job = prepare(&mut stage);
         stage.refused(ix::take_job(&signer, &owner, &stage.job(&job)), error);
     };
     // The client owns the provider; the client is its operator; its owner signs although the client is the operator.
     let client_is_provider = |stage: &mut Stage| {
-        stage.ok(ix::register_provider(&cast.client, provider_args(&cast.stranger)));
+        stage.ok(ix::register_provider(
+            &cast.client,
+            provider_args(&cast.stranger),
+        ));
         stage.create(stage.refereed())
     };
-    refuse(&client_is_provider, cast.client, cast.client, QuernError::OwnJob);
-    refuse(&client_is_provider, cast.stranger, cast.client, QuernError::OwnJob);
+    refuse(
+        &client_is_provider,
+        cast.client,
+        cast.client,
+        QuernError::OwnJob,
+    );
+    refuse(
+        &client_is_provider,
+        cast.stranger,
+        cast.client,
+        QuernError::OwnJob,
+    );
     let client_is_operator = |stage: &mut Stage| {
-        stage.ok(ix::update_provider(&cast.provider, provider_args(&cast.client)));
+        stage.ok(ix::update_provider(
+            &cast.provider,
+            provider_args(&cast.client),
+        ));
         stage.create(stage.refereed())
     };
-    refuse(&client_is_operator, cast.client, cast.provider, QuernError::OwnJob);
-    refuse(&client_is_operator, cast.provider, cast.provider, QuernError::OwnJob);
+    refuse(
+        &client_is_operator,
+        cast.client,
+        cast.provider,
+        QuernError::OwnJob,
+    );
+    refuse(
+        &client_is_operator,
+        cast.provider,
+        cast.provider,
+        QuernError::OwnJob,
+    );
     // The arbiter owns or operates the provider.
     let arbiter_is = |arbiter: Pubkey| {
         move |stage: &mut Stage| {
@@ -200,8 +252,18 @@ fn forbidden_coincidences_are_refused() {
             stage.create(args)
         }
     };
-    refuse(&arbiter_is(cast.provider), cast.provider, cast.provider, QuernError::ArbiterIsParty);
-    refuse(&arbiter_is(cast.operator), cast.provider, cast.provider, QuernError::ArbiterIsParty);
+    refuse(
+        &arbiter_is(cast.provider),
+        cast.provider,
+        cast.provider,
+        QuernError::ArbiterIsParty,
+    );
+    refuse(
+        &arbiter_is(cast.operator),
+        cast.provider,
+        cast.provider,
+        QuernError::ArbiterIsParty,
+    );
 }
 
 /// A signer who is also the recipient of rent, and a crank turned by every party.

@@ -17,10 +17,17 @@ pub(super) fn every_change_is_told(
     after: &BTreeMap<Pubkey, Vec<u8>>,
     events: &[QuernEvent],
 ) {
-    let told: BTreeSet<Pubkey> = events.iter().flat_map(|event| event.changes()).map(|change| change.address).collect();
+    let told: BTreeSet<Pubkey> = events
+        .iter()
+        .flat_map(|event| event.changes())
+        .map(|change| change.address)
+        .collect();
     for address in before.keys().chain(after.keys()) {
         if before.get(address) != after.get(address) {
-            assert!(told.contains(address), "P6: {address} changed and no event says so: {events:?}");
+            assert!(
+                told.contains(address),
+                "P6: {address} changed and no event says so: {events:?}"
+            );
         }
     }
 }
@@ -43,13 +50,25 @@ pub(super) fn all(world: &World) {
 fn follower_knows_all(world: &World) {
     let accounts = world.program_accounts();
     for (address, data) in &accounts {
-        let (kind, fixed) = fixed_part(data).unwrap_or_else(|| panic!("{address} is of no known type"));
-        let told = world.follower.live.get(address).unwrap_or_else(|| panic!("P6: no event created {address}"));
-        assert_eq!((told.kind, &told.fixed[..]), (kind as u8, fixed), "P6: {address} differs from its events");
+        let (kind, fixed) =
+            fixed_part(data).unwrap_or_else(|| panic!("{address} is of no known type"));
+        let told = world
+            .follower
+            .live
+            .get(address)
+            .unwrap_or_else(|| panic!("P6: no event created {address}"));
+        assert_eq!(
+            (told.kind, &told.fixed[..]),
+            (kind as u8, fixed),
+            "P6: {address} differs from its events"
+        );
         assert_eq!(fixed[0], 1, "layout version of {address}");
     }
     for (address, Told { kind, .. }) in &world.follower.live {
-        assert!(accounts.contains_key(address), "P6: {address} of kind {kind} vanished without an event");
+        assert!(
+            accounts.contains_key(address),
+            "P6: {address} of kind {kind} vanished without an event"
+        );
     }
 }
 
@@ -59,11 +78,22 @@ fn vaults(world: &World, purses: &BTreeMap<Pubkey, Purse>) {
         let sum: u128 = purses
             .values()
             .filter(|purse| purse.mint == config.mint)
-            .map(|purse| u128::from(purse.free_atoms.get()) + u128::from(purse.reserved_atoms.get()))
+            .map(|purse| {
+                u128::from(purse.free_atoms.get()) + u128::from(purse.reserved_atoms.get())
+            })
             .sum();
-        assert_eq!(sum, u128::from(config.total_atoms.get()), "P1: the total of {} is the sum of its purses", config.mint);
+        assert_eq!(
+            sum,
+            u128::from(config.total_atoms.get()),
+            "P1: the total of {} is the sum of its purses",
+            config.mint
+        );
         let vault = token::amount(world, &config.vault);
-        assert!(vault >= config.total_atoms.get(), "P1: the vault of {} is short", config.mint);
+        assert!(
+            vault >= config.total_atoms.get(),
+            "P1: the vault of {} is short",
+            config.mint
+        );
     }
 }
 
@@ -92,12 +122,23 @@ fn reservations(world: &World, purses: &BTreeMap<Pubkey, Purse>, jobs: &[(Pubkey
     }
     for (address, purse) in purses {
         let expected = reserved.remove(address).unwrap_or(0);
-        assert_eq!(u128::from(purse.reserved_atoms.get()), expected, "P2: reserved of {address}");
+        assert_eq!(
+            u128::from(purse.reserved_atoms.get()),
+            expected,
+            "P2: reserved of {address}"
+        );
         let expected = by_operator.remove(address).unwrap_or(0);
-        assert_eq!(u128::from(purse.operator_reserved_atoms.get()), expected, "P2: operator's part of {address}");
+        assert_eq!(
+            u128::from(purse.operator_reserved_atoms.get()),
+            expected,
+            "P2: operator's part of {address}"
+        );
     }
     reserved.retain(|_, atoms| *atoms > 0);
-    assert!(reserved.is_empty(), "P2: obligations without a purse: {reserved:?}");
+    assert!(
+        reserved.is_empty(),
+        "P2: obligations without a purse: {reserved:?}"
+    );
 }
 
 /// P5 and P12, and that what is outstanding is what providers may claim.
@@ -106,48 +147,98 @@ fn rewards(world: &World, purses: &BTreeMap<Pubkey, Purse>) {
         assert!(protocol.terms.fee_bps.get() <= 1_000);
     }
     for (_, emission) in world.list::<Emission>() {
-        assert!(emission.spent_atoms <= emission.cap_atoms, "P5: spent {:?}", emission);
+        assert!(
+            emission.spent_atoms <= emission.cap_atoms,
+            "P5: spent {:?}",
+            emission
+        );
         let claimable: u128 = world
             .list::<Provider>()
             .iter()
             .map(|(_, provider)| {
-                u128::from(provider.rewards_accrued_atoms.get() - provider.rewards_claimed_atoms.get())
+                u128::from(
+                    provider.rewards_accrued_atoms.get() - provider.rewards_claimed_atoms.get(),
+                )
             })
             .sum();
-        assert_eq!(u128::from(emission.outstanding_atoms.get()), claimable, "outstanding rewards");
+        assert_eq!(
+            u128::from(emission.outstanding_atoms.get()),
+            claimable,
+            "outstanding rewards"
+        );
         if emission.reward_mint == NOBODY {
             continue;
         }
         let config: MintConfig = world.get(&addresses::mint_config(&emission.reward_mint));
-        let weight = emission.refereed_weight_bps.get().max(emission.accepted_weight_bps.get());
+        let weight = emission
+            .refereed_weight_bps
+            .get()
+            .max(emission.accepted_weight_bps.get());
         let product = u128::from(config.reward_rate_e9.get()) * u128::from(weight);
-        assert!(product < 10u128.pow(13), "P12: rate times weight in the reward mint");
-        assert!(purses.contains_key(&addresses::purse(&addresses::emission(), &emission.reward_mint)), "P11");
+        assert!(
+            product < 10u128.pow(13),
+            "P12: rate times weight in the reward mint"
+        );
+        assert!(
+            purses.contains_key(&addresses::purse(
+                &addresses::emission(),
+                &emission.reward_mint
+            )),
+            "P11"
+        );
     }
 }
 
 fn job_is_sound(address: &Pubkey, job: &Job) {
     let state = JobState::from_code(job.state).unwrap_or_else(|| panic!("state of {address}"));
-    assert!(job.milestone < job.milestones, "{address} is past its last milestone");
-    assert_eq!(state == JobState::Open, job.provider == NOBODY, "provider of {address}");
-    assert!(state == JobState::Rejected || job.reject_deposit_atoms.get() == 0, "deposit of {address}");
+    assert!(
+        job.milestone < job.milestones,
+        "{address} is past its last milestone"
+    );
+    assert_eq!(
+        state == JobState::Open,
+        job.provider == NOBODY,
+        "provider of {address}"
+    );
+    assert!(
+        state == JobState::Rejected || job.reject_deposit_atoms.get() == 0,
+        "deposit of {address}"
+    );
     if state == JobState::Open {
-        assert!(!job.taken_by_operator.get() && job.bond_left_atoms.get() == 0, "open job {address}");
+        assert!(
+            !job.taken_by_operator.get() && job.bond_left_atoms.get() == 0,
+            "open job {address}"
+        );
         assert!(job.deadline <= job.ends_by, "an open job ends by its end");
     }
-    assert_eq!(*address, addresses::job(&job.client, &job.mint, job.n.get()), "address of a job");
+    assert_eq!(
+        *address,
+        addresses::job(&job.client, &job.mint, job.n.get()),
+        "address of a job"
+    );
 }
 
 /// The independent ledger has the same balances.
 fn model_agrees(world: &World, purses: &BTreeMap<Pubkey, Purse>) {
     for (address, purse) in purses {
         let ours = world.model.balance(&purse.owner, &purse.mint);
-        let theirs = (u128::from(purse.free_atoms.get()), u128::from(purse.reserved_atoms.get()));
-        assert_eq!(ours, theirs, "the independent ledger of purse {address} (free, reserved)");
+        let theirs = (
+            u128::from(purse.free_atoms.get()),
+            u128::from(purse.reserved_atoms.get()),
+        );
+        assert_eq!(
+            ours, theirs,
+            "the independent ledger of purse {address} (free, reserved)"
+        );
     }
     assert_eq!(world.model.purses(), purses.len(), "number of purses");
     for (_, config) in world.list::<MintConfig>() {
         let net = world.model.net_deposits(&config.mint);
-        assert_eq!(net, u128::from(config.total_atoms.get()), "P3: deposits less withdrawals of {}", config.mint);
+        assert_eq!(
+            net,
+            u128::from(config.total_atoms.get()),
+            "P3: deposits less withdrawals of {}",
+            config.mint
+        );
     }
 }

@@ -6,10 +6,12 @@ use {
         constants::NOBODY,
         error::QuernError,
         instructions::{
-            ConfigureEmissionArgs, CreateJobArgs, InitializeArgs, ProviderArgs, RegisterModelArgs, ResolveArgs,
-            SubmitProofArgs,
+            ConfigureEmissionArgs, CreateJobArgs, InitializeArgs, ProviderArgs, RegisterModelArgs,
+            ResolveArgs, SubmitProofArgs,
         },
-        state::{Emission, Job, JobState, MintRates, Model, Protocol, ProtocolParams, Provider, Purse},
+        state::{
+            Emission, Job, JobState, MintRates, Model, Protocol, ProtocolParams, Provider, Purse,
+        },
     },
     quern_proof::{DType, Tensor, builder::ProgramBuilder},
     solana_sdk::{instruction::Instruction, pubkey::Pubkey},
@@ -106,7 +108,11 @@ pub fn params() -> ProtocolParams {
 
 /// Usual settings with guardian and treasury.
 pub fn settings(cast: &Cast) -> InitializeArgs {
-    InitializeArgs { guardian: cast.guardian, treasury_owner: cast.treasury, params: params() }
+    InitializeArgs {
+        guardian: cast.guardian,
+        treasury_owner: cast.treasury,
+        params: params(),
+    }
 }
 
 /// Usual rates of a mint that rewards are not paid in.
@@ -121,7 +127,10 @@ pub fn rates() -> MintRates {
 
 /// Rates of the reward mint: a fee atom earns half a reward atom, so buying from oneself loses.
 pub fn reward_rates() -> MintRates {
-    MintRates { reward_rate_e9: 500_000_000, ..rates() }
+    MintRates {
+        reward_rate_e9: 500_000_000,
+        ..rates()
+    }
 }
 
 /// Usual rewards.
@@ -170,12 +179,18 @@ pub fn program() -> Vec<u8> {
 
 /// A result.
 pub fn proof(n: u8) -> SubmitProofArgs {
-    SubmitProofArgs { trace_root: [n; 32], output_uri: format!("https://out.example/{n}") }
+    SubmitProofArgs {
+        trace_root: [n; 32],
+        output_uri: format!("https://out.example/{n}"),
+    }
 }
 
 /// A decision.
 pub fn decision(provider_share_bps: u16, penalty_atoms: u64) -> ResolveArgs {
-    ResolveArgs { provider_share_bps, penalty_atoms }
+    ResolveArgs {
+        provider_share_bps,
+        penalty_atoms,
+    }
 }
 
 /// A protocol that is set up: two mints, rewards, purses with deposits, a provider with an operator, a sealed model.
@@ -220,7 +235,10 @@ impl Stage {
 
     /// These people, of whom some may be the same wallet.
     pub fn with(cast: Cast) -> Self {
-        Self::initialized(cast).with_mints().with_people().with_rewards()
+        Self::initialized(cast)
+            .with_mints()
+            .with_people()
+            .with_rewards()
     }
 
     /// Deployed and initialized, nothing else.
@@ -230,15 +248,31 @@ impl Stage {
             world.give_lamports(wallet);
         }
         world.ok(ix::initialize(&cast.authority, settings(&cast)));
-        Self { world, cast, usd: NOBODY, gold: NOBODY, model: NOBODY }
+        Self {
+            world,
+            cast,
+            usd: NOBODY,
+            gold: NOBODY,
+            model: NOBODY,
+        }
     }
 
     fn with_mints(mut self) -> Self {
         self.usd = token::create_mint(&mut self.world, "usd", &addresses::TOKEN_PROGRAM, 6);
         self.gold = token::create_mint(&mut self.world, "gold", &addresses::TOKEN_2022_PROGRAM, 9);
         let (authority, usd, gold) = (self.cast.authority, self.usd, self.gold);
-        self.ok(ix::register_mint(&authority, &usd, &addresses::TOKEN_PROGRAM, rates()));
-        self.ok(ix::register_mint(&authority, &gold, &addresses::TOKEN_2022_PROGRAM, reward_rates()));
+        self.ok(ix::register_mint(
+            &authority,
+            &usd,
+            &addresses::TOKEN_PROGRAM,
+            rates(),
+        ));
+        self.ok(ix::register_mint(
+            &authority,
+            &gold,
+            &addresses::TOKEN_2022_PROGRAM,
+            reward_rates(),
+        ));
         self
     }
 
@@ -253,10 +287,16 @@ impl Stage {
             self.deposit(&owner, &usd, DEPOSIT_ATOMS);
             self.deposit(&owner, &gold, DEPOSIT_ATOMS);
         }
-        self.ok(ix::register_provider(&cast.provider, provider_args(&cast.operator)));
+        self.ok(ix::register_provider(
+            &cast.provider,
+            provider_args(&cast.operator),
+        ));
         self.ok(ix::set_operator_limit(&cast.provider, &usd, DEPOSIT_ATOMS));
         if cast.second != cast.provider {
-            self.ok(ix::register_provider(&cast.second, provider_args(&cast.second)));
+            self.ok(ix::register_provider(
+                &cast.second,
+                provider_args(&cast.second),
+            ));
         }
         self.model = addresses::model(&cast.creator, 1);
         for instruction in ix::register_whole_model(&cast.creator, model_args(1, 0), &program()) {
@@ -308,14 +348,27 @@ impl Stage {
         let depositor = self.bank();
         let source = token::issue(&mut self.world, &depositor, mint, atoms);
         let token_program = token::program_of(&self.world, mint);
-        self.ok(ix::deposit(&depositor, &source, owner, mint, &token_program, atoms))
+        self.ok(ix::deposit(
+            &depositor,
+            &source,
+            owner,
+            mint,
+            &token_program,
+            atoms,
+        ))
     }
 
     /// Withdraws to the owner's own token account.
     pub fn withdraw(&mut self, owner: &Pubkey, mint: &Pubkey, atoms: u64) -> Outcome {
         let destination = token::issue(&mut self.world, owner, mint, 0);
         let token_program = token::program_of(&self.world, mint);
-        self.ok(ix::withdraw(owner, &destination, mint, &token_program, atoms))
+        self.ok(ix::withdraw(
+            owner,
+            &destination,
+            mint,
+            &token_program,
+            atoms,
+        ))
     }
 
     /// A purse's free and reserved atoms in the payment mint.
@@ -337,7 +390,8 @@ impl Stage {
 
     /// The state of a job, or nothing if it closed.
     pub fn state_of(&self, address: &Pubkey) -> Option<JobState> {
-        self.exists(address).then(|| JobState::from_code(self.job(address).state).unwrap())
+        self.exists(address)
+            .then(|| JobState::from_code(self.job(address).state).unwrap())
     }
 
     /// The emission.
@@ -409,7 +463,14 @@ impl Stage {
         let purse: Purse = self.get(&addresses::purse(client, mint));
         let loaded = model.map(|address| (address, self.get::<Model>(address)));
         let model = loaded.as_ref().map(|(address, model)| (*address, model));
-        ix::create_job(client, mint, purse.jobs_created.get(), &self.protocol(), model, args)
+        ix::create_job(
+            client,
+            mint,
+            purse.jobs_created.get(),
+            &self.protocol(),
+            model,
+            args,
+        )
     }
 
     /// Creates the client's next job, with the usual model.
@@ -462,7 +523,12 @@ impl Stage {
 
     /// The arbiter decides.
     #[track_caller]
-    pub fn resolve(&mut self, job: &Pubkey, provider_share_bps: u16, penalty_atoms: u64) -> Outcome {
+    pub fn resolve(
+        &mut self,
+        job: &Pubkey,
+        provider_share_bps: u16,
+        penalty_atoms: u64,
+    ) -> Outcome {
         let instruction = ix::resolve(&self.job(job), decision(provider_share_bps, penalty_atoms));
         self.ok(instruction)
     }

@@ -43,24 +43,41 @@ pub fn layouts() -> [(EntityKind, &'static [u8], usize, usize); 7] {
 
 /// Kind and fixed part of an account's data.
 pub fn fixed_part(data: &[u8]) -> Option<(EntityKind, &[u8])> {
-    layouts().into_iter().find_map(|(kind, discriminator, size, _)| {
-        Some((kind, data.strip_prefix(discriminator)?.get(..size)?))
-    })
+    layouts()
+        .into_iter()
+        .find_map(|(kind, discriminator, size, _)| {
+            Some((kind, data.strip_prefix(discriminator)?.get(..size)?))
+        })
 }
 
 fn seq_of(kind: EntityKind, fixed: &[u8]) -> u64 {
-    let (.., at) = layouts().into_iter().find(|layout| layout.0 == kind).unwrap();
+    let (.., at) = layouts()
+        .into_iter()
+        .find(|layout| layout.0 == kind)
+        .unwrap();
     u64::from_le_bytes(fixed[at..at + 8].try_into().unwrap())
 }
 
 impl Follower {
     /// A follower that believes the accounts as they are.
     pub fn of(world: &World) -> Self {
-        let mut follower = Self { live: BTreeMap::new(), closed: world.follower.closed.clone() };
+        let mut follower = Self {
+            live: BTreeMap::new(),
+            closed: world.follower.closed.clone(),
+        };
         for (address, data) in world.program_accounts() {
-            let Some((kind, fixed)) = fixed_part(&data) else { continue };
+            let Some((kind, fixed)) = fixed_part(&data) else {
+                continue;
+            };
             let seq = seq_of(kind, fixed);
-            follower.live.insert(address, Told { kind: kind as u8, seq, fixed: fixed.to_vec() });
+            follower.live.insert(
+                address,
+                Told {
+                    kind: kind as u8,
+                    seq,
+                    fixed: fixed.to_vec(),
+                },
+            );
         }
         follower
     }
@@ -69,25 +86,55 @@ impl Follower {
     pub fn apply(&mut self, event: &QuernEvent) {
         let mut addresses = BTreeSet::new();
         if is_administrative(event) {
-            let settings = [EntityKind::Protocol as u8, EntityKind::MintConfig as u8, EntityKind::Emission as u8];
-            let touches_users = event.changes().iter().any(|change| !settings.contains(&change.kind));
-            assert!(!touches_users, "P9: an administrative step touched a user's account: {event:?}");
+            let settings = [
+                EntityKind::Protocol as u8,
+                EntityKind::MintConfig as u8,
+                EntityKind::Emission as u8,
+            ];
+            let touches_users = event
+                .changes()
+                .iter()
+                .any(|change| !settings.contains(&change.kind));
+            assert!(
+                !touches_users,
+                "P9: an administrative step touched a user's account: {event:?}"
+            );
         }
-        assert!(!event.changes().is_empty(), "an event without a change: {event:?}");
+        assert!(
+            !event.changes().is_empty(),
+            "an event without a change: {event:?}"
+        );
         for change in event.changes() {
             let address = change.address;
-            assert!(addresses.insert(address), "{address} stands twice in {event:?}");
-            assert!(!self.closed.contains(&address), "P10: {address} closed and came back in {event:?}");
+            assert!(
+                addresses.insert(address),
+                "{address} stands twice in {event:?}"
+            );
+            assert!(
+                !self.closed.contains(&address),
+                "P10: {address} closed and came back in {event:?}"
+            );
             let seq = self.live.get(&address).map_or(0, |told| told.seq);
-            assert_eq!(change.seq, seq + 1, "P6: the change counter of {address} in {event:?}");
+            assert_eq!(
+                change.seq,
+                seq + 1,
+                "P6: the change counter of {address} in {event:?}"
+            );
             if let Some(told) = self.live.get(&address) {
                 assert_eq!(told.kind, change.kind, "{address} changed its kind");
             }
             if change.after.is_empty() {
-                assert!(self.live.remove(&address).is_some(), "{address} closed before it was created");
+                assert!(
+                    self.live.remove(&address).is_some(),
+                    "{address} closed before it was created"
+                );
                 self.closed.insert(address);
             } else {
-                let told = Told { kind: change.kind, seq: change.seq, fixed: change.after.clone() };
+                let told = Told {
+                    kind: change.kind,
+                    seq: change.seq,
+                    fixed: change.after.clone(),
+                };
                 self.live.insert(address, told);
             }
         }

@@ -77,14 +77,23 @@ fn share(amount: u128, bps: u16) -> u128 {
 }
 
 fn fixed<T: Pod>(changes: &[Change], kind: EntityKind) -> T {
-    let change = changes.iter().find(|change| change.kind == kind as u8 && !change.after.is_empty());
-    bytemuck::pod_read_unaligned(&change.unwrap_or_else(|| panic!("no {kind:?} in {changes:?}")).after)
+    let change = changes
+        .iter()
+        .find(|change| change.kind == kind as u8 && !change.after.is_empty());
+    bytemuck::pod_read_unaligned(
+        &change
+            .unwrap_or_else(|| panic!("no {kind:?} in {changes:?}"))
+            .after,
+    )
 }
 
 impl Model {
     /// A ledger that believes the accounts as they are.
     pub fn of(world: &World) -> Self {
-        let mut model = Self { totals: world.model.totals, ..Self::default() };
+        let mut model = Self {
+            totals: world.model.totals,
+            ..Self::default()
+        };
         for (_, data) in world.program_accounts() {
             model.believe(&data);
         }
@@ -108,14 +117,19 @@ impl Model {
             return;
         }
         if let Some(purse) = read::<Purse>(data) {
-            let balance = (purse.free_atoms.get().into(), purse.reserved_atoms.get().into());
+            let balance = (
+                purse.free_atoms.get().into(),
+                purse.reserved_atoms.get().into(),
+            );
             self.balances.insert((purse.owner, purse.mint), balance);
         }
         if let Some(config) = read::<MintConfig>(data) {
-            self.net.insert(config.mint, config.total_atoms.get().into());
+            self.net
+                .insert(config.mint, config.total_atoms.get().into());
         }
         if let Some(provider) = read::<Provider>(data) {
-            let claimable = provider.rewards_accrued_atoms.get() - provider.rewards_claimed_atoms.get();
+            let claimable =
+                provider.rewards_accrued_atoms.get() - provider.rewards_claimed_atoms.get();
             self.claimable.insert(provider.owner, claimable.into());
         }
         if let Some(emission) = read::<Emission>(data) {
@@ -125,7 +139,10 @@ impl Model {
 
     /// Free and reserved atoms; nothing if the purse is not open.
     pub fn balance(&self, owner: &Pubkey, mint: &Pubkey) -> (u128, u128) {
-        self.balances.get(&(*owner, *mint)).copied().unwrap_or_default()
+        self.balances
+            .get(&(*owner, *mint))
+            .copied()
+            .unwrap_or_default()
     }
 
     /// How many purses are open.
@@ -159,7 +176,9 @@ impl Model {
     }
 
     fn purse(&mut self, owner: &Pubkey, mint: &Pubkey) -> &mut (u128, u128) {
-        self.balances.get_mut(&(*owner, *mint)).unwrap_or_else(|| panic!("{owner} has no purse in {mint}"))
+        self.balances
+            .get_mut(&(*owner, *mint))
+            .unwrap_or_else(|| panic!("{owner} has no purse in {mint}"))
     }
 
     fn reserve(&mut self, owner: &Pubkey, mint: &Pubkey, atoms: u128) {
@@ -181,7 +200,10 @@ impl Model {
     }
 
     fn job(&self, address: &Pubkey) -> LiveJob {
-        self.jobs.get(address).cloned().unwrap_or_else(|| panic!("no live job at {address}"))
+        self.jobs
+            .get(address)
+            .cloned()
+            .unwrap_or_else(|| panic!("no live job at {address}"))
     }
 
     fn put(&mut self, address: &Pubkey, job: LiveJob, closed: bool) {
@@ -196,7 +218,10 @@ impl Model {
     pub fn apply(&mut self, event: &QuernEvent) {
         match event {
             QuernEvent::PurseOpened(e) => {
-                assert!(self.balances.insert((e.owner, e.mint), (0, 0)).is_none(), "a purse opened twice");
+                assert!(
+                    self.balances.insert((e.owner, e.mint), (0, 0)).is_none(),
+                    "a purse opened twice"
+                );
             }
             QuernEvent::Deposited(e) => {
                 self.purse(&e.owner, &e.mint).0 += u128::from(e.amount_atoms);
@@ -211,18 +236,31 @@ impl Model {
             QuernEvent::EmissionConfigured(e) => {
                 let emission: Emission = fixed(&e.changes, EntityKind::Emission);
                 let spent = self.rewards.as_ref().map_or(0, |rewards| rewards.spent);
-                let same_epoch = self.rewards.as_ref().is_some_and(|old| old.index == emission.epoch_index.get());
+                let same_epoch = self
+                    .rewards
+                    .as_ref()
+                    .is_some_and(|old| old.index == emission.epoch_index.get());
                 let expected = if same_epoch { spent } else { 0 };
-                assert_eq!(u128::from(emission.spent_atoms.get()), expected, "configuring forgets nothing spent");
+                assert_eq!(
+                    u128::from(emission.spent_atoms.get()),
+                    expected,
+                    "configuring forgets nothing spent"
+                );
                 self.configure(&emission);
             }
             QuernEvent::RewardsClaimed(e) => {
                 let claimable = self.claimable.insert(e.owner, 0).unwrap_or(0);
-                assert_eq!(claimable, u128::from(e.amount_atoms), "a claim takes all that is accrued");
+                assert_eq!(
+                    claimable,
+                    u128::from(e.amount_atoms),
+                    "a claim takes all that is accrued"
+                );
                 let emission = self.rewards.as_ref().unwrap().emission;
                 self.pay(&emission, &e.owner, &e.mint, claimable);
             }
-            QuernEvent::JobCreated(e) => self.created(&e.job, &fixed(&e.changes, EntityKind::Job), e.escrow_atoms),
+            QuernEvent::JobCreated(e) => {
+                self.created(&e.job, &fixed(&e.changes, EntityKind::Job), e.escrow_atoms)
+            }
             QuernEvent::JobCancelled(e) => {
                 let job = self.job(&e.job);
                 assert_eq!(job.state, JobState::Open);
@@ -255,8 +293,14 @@ impl Model {
             QuernEvent::MilestoneSettled(e) => self.settled(e),
             QuernEvent::JobRejected(e) => {
                 let mut job = self.job(&e.job);
-                assert_eq!((job.state, job.milestone), (JobState::Submitted, e.milestone));
-                let deposit = share(job.terms.price_atoms.get().into(), job.terms.terms.reject_bps.get());
+                assert_eq!(
+                    (job.state, job.milestone),
+                    (JobState::Submitted, e.milestone)
+                );
+                let deposit = share(
+                    job.terms.price_atoms.get().into(),
+                    job.terms.terms.reject_bps.get(),
+                );
                 assert_eq!(u128::from(e.deposit_atoms), deposit);
                 self.reserve(&job.terms.client, &job.terms.mint, deposit);
                 job.deposit = deposit;
@@ -289,7 +333,10 @@ impl Model {
             deposit: 0,
             deadline: terms.deadline.get(),
         };
-        assert!(self.jobs.insert(*address, job).is_none(), "P10: two jobs at {address}");
+        assert!(
+            self.jobs.insert(*address, job).is_none(),
+            "P10: two jobs at {address}"
+        );
     }
 
     /// Escrow of the milestones that are not behind the job.
@@ -311,7 +358,8 @@ impl Model {
 
     /// Whether the job waits for another provider.
     fn reopens(job: &LiveJob, at: i64) -> bool {
-        let judged = job.terms.assurance == Assurance::Refereed as u8 || job.terms.arbiter != NOBODY;
+        let judged =
+            job.terms.assurance == Assurance::Refereed as u8 || job.terms.arbiter != NOBODY;
         at <= job.terms.ends_by.get() && judged
     }
 
@@ -324,15 +372,31 @@ impl Model {
     fn settled(&mut self, e: &quern::events::MilestoneSettled) {
         let mut job = self.job(&e.job);
         let (terms, mint) = (job.terms, job.terms.mint);
-        assert_eq!((job.state, job.milestone), (JobState::Submitted, e.milestone));
-        assert!(e.accepted || e.at > job.deadline, "finalized within the review");
+        assert_eq!(
+            (job.state, job.milestone),
+            (JobState::Submitted, e.milestone)
+        );
+        assert!(
+            e.accepted || e.at > job.deadline,
+            "finalized within the review"
+        );
         assert!(!e.accepted || terms.assurance == Assurance::Accepted as u8);
         let price = u128::from(terms.price_atoms.get());
         let fee = share(price, terms.terms.fee_bps.get());
         let royalty = share(price, terms.royalty_bps.get());
         let rest = price - fee - royalty;
-        let told = [e.price_atoms, e.fee_atoms, e.royalty_atoms, e.provider_atoms].map(u128::from);
-        assert_eq!(told, [price, fee, royalty, rest], "P4: parts of a settled price");
+        let told = [
+            e.price_atoms,
+            e.fee_atoms,
+            e.royalty_atoms,
+            e.provider_atoms,
+        ]
+        .map(u128::from);
+        assert_eq!(
+            told,
+            [price, fee, royalty, rest],
+            "P4: parts of a settled price"
+        );
         self.pay(&terms.client, &terms.treasury_owner, &mint, fee);
         if royalty > 0 {
             self.pay(&terms.client, &terms.royalty_owner, &mint, royalty);
@@ -355,17 +419,28 @@ impl Model {
     }
 
     fn accrue(&mut self, job: &LiveJob, fee: u128, at: i64) -> u128 {
-        let Some(mut rewards) = self.rewards.clone() else { return 0 };
+        let Some(mut rewards) = self.rewards.clone() else {
+            return 0;
+        };
         let index = at as u64 / rewards.epoch_secs;
         if index > rewards.index {
-            rewards = Rewards { index, spent: 0, cap: rewards.next_cap, ..rewards };
+            rewards = Rewards {
+                index,
+                spent: 0,
+                cap: rewards.next_cap,
+                ..rewards
+            };
         }
         let rate = u128::from(job.terms.reward_rate_e9.get());
         let weight = u128::from(job.terms.reward_weight_bps.get());
         let free = self.balance(&rewards.emission, &rewards.mint).0;
         // fee and rate fit 64 bits each, so only the weight can overflow; then any limit is lower.
-        let earned = (fee * rate).checked_mul(weight).map_or(u128::MAX, |product| product / 10u128.pow(13));
-        let reward = earned.min(rewards.cap.saturating_sub(rewards.spent)).min(free);
+        let earned = (fee * rate)
+            .checked_mul(weight)
+            .map_or(u128::MAX, |product| product / 10u128.pow(13));
+        let reward = earned
+            .min(rewards.cap.saturating_sub(rewards.spent))
+            .min(free);
         rewards.spent += reward;
         assert!(rewards.spent <= rewards.cap, "P5");
         self.reserve(&rewards.emission.clone(), &rewards.mint.clone(), reward);
@@ -378,23 +453,52 @@ impl Model {
     fn resolved(&mut self, e: &quern::events::JobResolved) {
         let mut job = self.job(&e.job);
         let (terms, mint, provider) = (job.terms, job.terms.mint, job.provider);
-        assert_eq!((job.state, job.milestone), (JobState::Rejected, e.milestone));
+        assert_eq!(
+            (job.state, job.milestone),
+            (JobState::Rejected, e.milestone)
+        );
         let price = u128::from(terms.price_atoms.get());
         let arbiter = share(price, terms.terms.arbiter_bps.get());
-        let [fee, royalty, rest, client] =
-            [e.fee_atoms, e.royalty_atoms, e.provider_atoms, e.client_atoms].map(u128::from);
+        let [fee, royalty, rest, client] = [
+            e.fee_atoms,
+            e.royalty_atoms,
+            e.provider_atoms,
+            e.client_atoms,
+        ]
+        .map(u128::from);
         let given = fee + royalty + rest;
         assert_eq!(u128::from(e.arbiter_atoms), arbiter);
-        assert_eq!(arbiter + given + client, price, "P4: parts of a resolved price");
-        assert_eq!(fee, share(given, terms.terms.fee_bps.get()), "fee out of the provider's share");
-        assert_eq!(royalty, share(given, terms.royalty_bps.get()), "royalty out of the provider's share");
+        assert_eq!(
+            arbiter + given + client,
+            price,
+            "P4: parts of a resolved price"
+        );
+        assert_eq!(
+            fee,
+            share(given, terms.terms.fee_bps.get()),
+            "fee out of the provider's share"
+        );
+        assert_eq!(
+            royalty,
+            share(given, terms.royalty_bps.get()),
+            "royalty out of the provider's share"
+        );
         if e.provider_prevails {
-            assert!(given + 1 >= (price - arbiter) / 2, "a prevailing provider gets at least half");
+            assert!(
+                given + 1 >= (price - arbiter) / 2,
+                "a prevailing provider gets at least half"
+            );
         } else {
-            assert!(given <= (price - arbiter) / 2, "a losing provider gets less than half");
+            assert!(
+                given <= (price - arbiter) / 2,
+                "a losing provider gets less than half"
+            );
         }
         let penalty = u128::from(e.penalty_atoms);
-        assert!(penalty <= share(job.bond_left, terms.terms.late_penalty_bps.get()), "penalty within its bound");
+        assert!(
+            penalty <= share(job.bond_left, terms.terms.late_penalty_bps.get()),
+            "penalty within its bound"
+        );
         assert_eq!(u128::from(e.deposit_atoms), job.deposit);
         assert_eq!(e.deposit_to_provider, e.provider_prevails);
         assert_eq!(e.burn_atoms, 0);
@@ -407,7 +511,11 @@ impl Model {
         self.pay(&terms.client, &terms.client, &mint, client);
         self.pay(&provider, &terms.client, &mint, penalty);
         job.bond_left -= penalty;
-        let to = if e.provider_prevails { provider } else { terms.client };
+        let to = if e.provider_prevails {
+            provider
+        } else {
+            terms.client
+        };
         self.pay(&terms.client, &to, &mint, job.deposit);
         job.deposit = 0;
         job.milestone += 1;
@@ -438,22 +546,41 @@ impl Model {
     fn silent(&mut self, e: &quern::events::JobResolved) {
         let mut job = self.job(&e.job);
         let (terms, mint, provider) = (job.terms, job.terms.mint, job.provider);
-        assert_eq!((job.state, job.milestone), (JobState::Rejected, e.milestone));
+        assert_eq!(
+            (job.state, job.milestone),
+            (JobState::Rejected, e.milestone)
+        );
         assert!(e.at > job.deadline, "silence before the deadline");
         let price = u128::from(terms.price_atoms.get());
         let half = price / 2;
         let fee = share(half, terms.terms.fee_bps.get());
         let royalty = share(half, terms.royalty_bps.get());
-        let told = [e.fee_atoms, e.royalty_atoms, e.provider_atoms, e.burn_atoms, e.client_atoms, e.arbiter_atoms];
+        let told = [
+            e.fee_atoms,
+            e.royalty_atoms,
+            e.provider_atoms,
+            e.burn_atoms,
+            e.client_atoms,
+            e.arbiter_atoms,
+        ];
         let expected = [fee, royalty, half - fee - royalty, price - half, 0, 0];
-        assert_eq!(told.map(u128::from), expected, "P4: parts of a price without a judgement");
+        assert_eq!(
+            told.map(u128::from),
+            expected,
+            "P4: parts of a price without a judgement"
+        );
         assert!(e.deposit_to_provider && e.closed && !e.provider_prevails && e.penalty_atoms == 0);
         self.pay(&terms.client, &terms.treasury_owner, &mint, fee);
         if royalty > 0 {
             self.pay(&terms.client, &terms.royalty_owner, &mint, royalty);
         }
         self.pay(&terms.client, &provider, &mint, half - fee - royalty);
-        self.pay(&terms.client, &super::addresses::burn_owner(), &mint, price - half);
+        self.pay(
+            &terms.client,
+            &super::addresses::burn_owner(),
+            &mint,
+            price - half,
+        );
         assert_eq!(u128::from(e.deposit_atoms), job.deposit);
         self.pay(&terms.client, &provider, &mint, job.deposit);
         self.release_bond(&mut job, e.bond_released_atoms);
@@ -468,7 +595,12 @@ impl Model {
         assert_eq!(e.from_state, job.state as u8);
         assert!(e.at > job.deadline, "expired before its deadline");
         if job.state == JobState::Open {
-            assert!(e.closed && e.penalty_atoms == 0 && e.bond_released_atoms == 0 && e.provider == NOBODY);
+            assert!(
+                e.closed
+                    && e.penalty_atoms == 0
+                    && e.bond_released_atoms == 0
+                    && e.provider == NOBODY
+            );
             self.release_escrow(&job, e.released_atoms);
             self.totals.expired += 1;
             self.put(&e.job, job, true);
@@ -500,7 +632,11 @@ impl Model {
         let (prover, client) = (bond * 40 / 100, bond * 20 / 100);
         let treasury = bond - prover - client;
         let told = [e.prover_atoms, e.client_atoms, e.treasury_atoms].map(u128::from);
-        assert_eq!(told, [prover, client, treasury], "P4: parts of a slashed bond");
+        assert_eq!(
+            told,
+            [prover, client, treasury],
+            "P4: parts of a slashed bond"
+        );
         let mint = job.terms.mint;
         self.release_escrow(&job, e.released_atoms);
         self.pay(&job.provider, &e.prover, &mint, prover);

@@ -15,7 +15,12 @@ pub const MINT_BYTES: usize = 82;
 pub const ACCOUNT_BYTES: usize = 165;
 
 /// The data of a mint with these extensions, each a type and its value.
-pub fn mint_data(authority: &Pubkey, freeze: Option<&Pubkey>, decimals: u8, extensions: &[(u16, Vec<u8>)]) -> Vec<u8> {
+pub fn mint_data(
+    authority: &Pubkey,
+    freeze: Option<&Pubkey>,
+    decimals: u8,
+    extensions: &[(u16, Vec<u8>)],
+) -> Vec<u8> {
     let mut data = vec![0; MINT_BYTES];
     data[0] = 1;
     data[4..36].copy_from_slice(authority.as_ref());
@@ -52,20 +57,34 @@ pub fn create_mint_with(
 ) -> Pubkey {
     let mint = super::actor(&format!("mint {name}"));
     let issuer = super::actor("issuer");
-    put(world, &mint, token_program, mint_data(&issuer, Some(&issuer), decimals, extensions));
+    put(
+        world,
+        &mint,
+        token_program,
+        mint_data(&issuer, Some(&issuer), decimals, extensions),
+    );
     mint
 }
 
 /// Writes an account with enough lamports for its rent.
 pub fn put(world: &mut World, address: &Pubkey, owner: &Pubkey, data: Vec<u8>) {
     let lamports = world.svm.minimum_balance_for_rent_exemption(data.len());
-    let account = Account { lamports, data, owner: *owner, ..Account::default() };
+    let account = Account {
+        lamports,
+        data,
+        owner: *owner,
+        ..Account::default()
+    };
     world.svm.set_account(*address, account).unwrap();
 }
 
 /// The token program that owns a mint.
 pub fn program_of(world: &World, mint: &Pubkey) -> Pubkey {
-    world.svm.get_account(mint).unwrap_or_else(|| panic!("no mint at {mint}")).owner
+    world
+        .svm
+        .get_account(mint)
+        .unwrap_or_else(|| panic!("no mint at {mint}"))
+        .owner
 }
 
 /// The token account that stands for an owner in a mint.
@@ -93,19 +112,29 @@ pub fn issue(world: &mut World, owner: &Pubkey, mint: &Pubkey, atoms: u64) -> Pu
 fn add(world: &mut World, address: &Pubkey, at: usize, atoms: u64) {
     let mut account = world.svm.get_account(address).unwrap();
     let before = u64::from_le_bytes(account.data[at..at + 8].try_into().unwrap());
-    let after = before.checked_add(atoms).unwrap_or_else(|| panic!("the supply of a mint fits into 64 bits"));
+    let after = before
+        .checked_add(atoms)
+        .unwrap_or_else(|| panic!("the supply of a mint fits into 64 bits"));
     account.data[at..at + 8].copy_from_slice(&after.to_le_bytes());
     world.svm.set_account(*address, account).unwrap();
 }
 
 /// The amount in a token account, 0 if it does not exist.
 pub fn amount(world: &World, address: &Pubkey) -> u64 {
-    let Some(account) = world.svm.get_account(address) else { return 0 };
+    let Some(account) = world.svm.get_account(address) else {
+        return 0;
+    };
     u64::from_le_bytes(account.data[64..72].try_into().unwrap())
 }
 
 /// Sends tokens straight to another token account, outside the program.
-pub fn transfer(token_program: &Pubkey, from: &Pubkey, to: &Pubkey, owner: &Pubkey, atoms: u64) -> Instruction {
+pub fn transfer(
+    token_program: &Pubkey,
+    from: &Pubkey,
+    to: &Pubkey,
+    owner: &Pubkey,
+    atoms: u64,
+) -> Instruction {
     let mut data = vec![3];
     data.extend(atoms.to_le_bytes());
     let accounts = vec![
@@ -113,5 +142,9 @@ pub fn transfer(token_program: &Pubkey, from: &Pubkey, to: &Pubkey, owner: &Pubk
         AccountMeta::new(*to, false),
         AccountMeta::new_readonly(*owner, true),
     ];
-    Instruction { program_id: *token_program, accounts, data }
+    Instruction {
+        program_id: *token_program,
+        accounts,
+        data,
+    }
 }

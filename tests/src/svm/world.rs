@@ -24,7 +24,8 @@ pub const GENESIS: i64 = 1_790_000_000;
 pub const ACTOR_LAMPORTS: u64 = 1_000_000_000_000;
 
 const CLOCK: Pubkey = solana_sdk::pubkey!("SysvarC1ock11111111111111111111111111111111");
-const LAST_RESTART_SLOT: Pubkey = solana_sdk::pubkey!("SysvarLastRestartS1ot1111111111111111111111");
+const LAST_RESTART_SLOT: Pubkey =
+    solana_sdk::pubkey!("SysvarLastRestartS1ot1111111111111111111111");
 const SYSVARS: Pubkey = solana_sdk::pubkey!("Sysvar1111111111111111111111111111111111111");
 const COMPUTE_BUDGET: Pubkey = solana_sdk::pubkey!("ComputeBudget111111111111111111111111111111");
 
@@ -107,12 +108,21 @@ impl World {
     pub fn deployed(upgrade_authority: &Pubkey) -> Self {
         let path = program_path();
         let elf = std::fs::read(&path).unwrap_or_else(|error| {
-            panic!("{} cannot be read ({error}): run `cargo xtask build-program`", path.display())
+            panic!(
+                "{} cannot be read ({error}): run `cargo xtask build-program`",
+                path.display()
+            )
         });
         // Signatures are the cluster's business; who must sign is still enforced. Without them, any address can act.
-        let mut svm = LiteSVM::new().with_sigverify(false).with_blockhash_check(false).with_log_bytes_limit(None);
+        let mut svm = LiteSVM::new()
+            .with_sigverify(false)
+            .with_blockhash_check(false)
+            .with_log_bytes_limit(None);
         svm.add_program(quern::ID, &elf).unwrap_or_else(|error| {
-            panic!("{} does not load ({error:?}): run `cargo xtask build-program`", path.display())
+            panic!(
+                "{} does not load ({error:?}): run `cargo xtask build-program`",
+                path.display()
+            )
         });
         let mut world = Self {
             svm,
@@ -143,7 +153,11 @@ impl World {
 
     /// Funds an actor with lamports.
     pub fn give_lamports(&mut self, to: &Pubkey) {
-        let account = Account { lamports: ACTOR_LAMPORTS, owner: addresses::SYSTEM_PROGRAM, ..Account::default() };
+        let account = Account {
+            lamports: ACTOR_LAMPORTS,
+            owner: addresses::SYSTEM_PROGRAM,
+            ..Account::default()
+        };
         self.svm.set_account(*to, account).unwrap();
     }
 
@@ -192,7 +206,12 @@ impl World {
     }
 
     fn set_sysvar(&mut self, address: Pubkey, data: &[u8]) {
-        let account = Account { lamports: 1, data: data.to_vec(), owner: SYSVARS, ..Account::default() };
+        let account = Account {
+            lamports: 1,
+            data: data.to_vec(),
+            owner: SYSVARS,
+            ..Account::default()
+        };
         self.svm.set_account(address, account).unwrap();
     }
 
@@ -201,16 +220,27 @@ impl World {
         // The largest budget a transaction can ask for: tests look for behaviour, the benchmarks for costs.
         let mut data = vec![2];
         data.extend(1_400_000u32.to_le_bytes());
-        let limit = Instruction { program_id: COMPUTE_BUDGET, accounts: Vec::new(), data };
-        let all: Vec<Instruction> = core::iter::once(limit).chain(instructions.iter().cloned()).collect();
-        let message = Message::new_with_blockhash(&all, Some(&self.payer), &self.svm.latest_blockhash());
+        let limit = Instruction {
+            program_id: COMPUTE_BUDGET,
+            accounts: Vec::new(),
+            data,
+        };
+        let all: Vec<Instruction> = core::iter::once(limit)
+            .chain(instructions.iter().cloned())
+            .collect();
+        let message =
+            Message::new_with_blockhash(&all, Some(&self.payer), &self.svm.latest_blockhash());
         self.sent += 1;
         let mut first = [0; 64];
         first[..8].copy_from_slice(&self.sent.to_le_bytes());
-        let mut signatures = vec![Signature::default(); message.header.num_required_signatures.into()];
+        let mut signatures =
+            vec![Signature::default(); message.header.num_required_signatures.into()];
         signatures[0] = Signature::from(first);
         let keys = message.account_keys.clone();
-        let transaction = VersionedTransaction { signatures, message: VersionedMessage::Legacy(message) };
+        let transaction = VersionedTransaction {
+            signatures,
+            message: VersionedMessage::Legacy(message),
+        };
         match self.svm.send_transaction(transaction) {
             Ok(meta) => {
                 self.fees_lamports += meta.fee;
@@ -219,18 +249,35 @@ impl World {
                     let call = &inner.instruction;
                     // The four checks: it succeeded, the program is ours, the tag, the event authority.
                     let ours = keys[usize::from(call.program_id_index)] == quern::ID;
-                    let Some(data) = call.data.strip_prefix(EVENT_IX_TAG_LE).filter(|_| ours) else { continue };
-                    assert_eq!(keys[usize::from(call.accounts[0])], addresses::event_authority());
-                    events.push(QuernEvent::decode(data).unwrap_or_else(|| panic!("undecodable event {data:?}")));
+                    let Some(data) = call.data.strip_prefix(EVENT_IX_TAG_LE).filter(|_| ours)
+                    else {
+                        continue;
+                    };
+                    assert_eq!(
+                        keys[usize::from(call.accounts[0])],
+                        addresses::event_authority()
+                    );
+                    events.push(
+                        QuernEvent::decode(data)
+                            .unwrap_or_else(|| panic!("undecodable event {data:?}")),
+                    );
                 }
                 // 150 units are the compute budget program's own.
                 let compute_units = meta.compute_units_consumed.saturating_sub(150);
-                Ok(Outcome { compute_units, events, logs: meta.logs })
+                Ok(Outcome {
+                    compute_units,
+                    events,
+                    logs: meta.logs,
+                })
             }
             Err(failed) => {
                 self.fees_lamports += failed.meta.fee;
                 let compute_units = failed.meta.compute_units_consumed.saturating_sub(150);
-                Err(Failure { error: failed.err, logs: failed.meta.logs, compute_units })
+                Err(Failure {
+                    error: failed.err,
+                    logs: failed.meta.logs,
+                    compute_units,
+                })
             }
         }
     }
@@ -241,7 +288,11 @@ impl World {
         let outcome = self.try_send(instructions)?;
         let after = self.program_accounts();
         for event in &outcome.events {
-            assert_eq!(event.at(), self.now(), "an event's time is the cluster's: {event:?}");
+            assert_eq!(
+                event.at(),
+                self.now(),
+                "an event's time is the cluster's: {event:?}"
+            );
             self.follower.apply(event);
             self.model.apply(event);
         }
@@ -291,7 +342,10 @@ impl World {
         match self.try_send(instructions) {
             Ok(outcome) => panic!("should have been refused, but did {:?}", outcome.events),
             Err(failure) => {
-                assert!(before == self.snapshot(), "a failed transaction changed an account");
+                assert!(
+                    before == self.snapshot(),
+                    "a failed transaction changed an account"
+                );
                 failure
             }
         }
@@ -325,13 +379,18 @@ impl World {
 
     /// Whether the program owns an account at this address.
     pub fn exists(&self, address: &Pubkey) -> bool {
-        self.svm.get_account(address).is_some_and(|account| account.owner == quern::ID && account.lamports > 0)
+        self.svm
+            .get_account(address)
+            .is_some_and(|account| account.owner == quern::ID && account.lamports > 0)
     }
 
     /// The fixed part of an account.
     #[track_caller]
     pub fn get<T: Pod + Discriminator>(&self, address: &Pubkey) -> T {
-        let account = self.svm.get_account(address).unwrap_or_else(|| panic!("no account at {address}"));
+        let account = self
+            .svm
+            .get_account(address)
+            .unwrap_or_else(|| panic!("no account at {address}"));
         assert_eq!(account.owner, quern::ID, "{address} is not the program's");
         read(&account.data).unwrap_or_else(|| panic!("{address} is of another type"))
     }
@@ -339,11 +398,18 @@ impl World {
     /// Every account of a type.
     pub fn list<T: Pod + Discriminator>(&self) -> Vec<(Pubkey, T)> {
         let accounts = self.program_accounts();
-        accounts.iter().filter_map(|(address, data)| Some((*address, read(data)?))).collect()
+        accounts
+            .iter()
+            .filter_map(|(address, data)| Some((*address, read(data)?)))
+            .collect()
     }
 
     /// Changes the fixed part of an account behind the program's back, for states that nothing reaches from outside.
-    pub fn tamper<T: Pod + Discriminator>(&mut self, address: &Pubkey, change: impl FnOnce(&mut T)) {
+    pub fn tamper<T: Pod + Discriminator>(
+        &mut self,
+        address: &Pubkey,
+        change: impl FnOnce(&mut T),
+    ) {
         let mut value: T = self.get(address);
         change(&mut value);
         let mut account = self.svm.get_account(address).unwrap();
