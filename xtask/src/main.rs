@@ -6,6 +6,7 @@ mod cache;
 mod host;
 mod idl;
 mod program;
+mod program_id;
 mod setup;
 mod shell;
 mod start;
@@ -50,6 +51,11 @@ enum Cli {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
     },
+    /// Write your own program id into the program, the IDL and Anchor.toml (before deploying to a real cluster)
+    ProgramId {
+        /// A keypair file or a base58 address
+        id: String,
+    },
     /// Run the main job on a local network, from escrow to leaderboard
     Demo {
         /// Passed to the demo: `--hold` keeps the network up, `--json` ends with a summary
@@ -82,6 +88,7 @@ fn run(cli: Cli) -> Result<()> {
         Cli::Idl { check: false } => idl::write(),
         Cli::Idl { check: true } => idl::check(),
         Cli::Test { fast, args } => suite::run(fast, &args),
+        Cli::ProgramId { id } => program_id::run(&id),
         Cli::Demo { args } => start::binary("quern-demo", &args),
         Cli::Bench { args } => start::binary("quern-bench", &args),
     }
