@@ -146,6 +146,15 @@ impl Fuzz {
         if !self.rng.once_in(20) {
             all.retain(|(_, job)| job.state == state as u8);
         }
+        // Most of them still in time: what is late can only expire.
+        let in_time: Vec<(Pubkey, Job)> = all
+            .iter()
+            .filter(|(_, job)| job.deadline.get() >= self.stage.now())
+            .copied()
+            .collect();
+        if !in_time.is_empty() && !self.rng.once_in(6) {
+            all = in_time;
+        }
         (!all.is_empty()).then(|| *self.rng.pick(&all))
     }
 
