@@ -1,7 +1,7 @@
 //! Exact figures of the built program: compute units, sizes, rents. Machines do not change them, so a test can hold them.
 
 use {
-    crate::svm::{self, Stage, addresses, ix, token},
+    crate::svm::{self, Cast, Outcome, Stage, addresses, ix, token},
     quern::{
         events::QuernEvent,
         instructions::{UpdateMintArgs, UpdateModelArgs},
@@ -56,6 +56,8 @@ pub struct Figures {
     pub program_bytes: usize,
     /// Per account type.
     pub sizes: Vec<Size>,
+    /// What the program was built with: other compilers give other figures.
+    pub toolchain: String,
 }
 
 /// Goal for a whole job.
@@ -83,22 +85,31 @@ struct Meter {
 impl Meter {
     fn run(&mut self, name: &'static str, instruction: Instruction) -> u64 {
         let outcome = self.stage.ok(instruction.clone());
-        let cost = Cost {
+        self.note(name, &instruction, &outcome);
+        outcome.compute_units
+    }
+
+    fn note(&mut self, name: &'static str, instruction: &Instruction, outcome: &Outcome) {
+        let encoded = |event: &QuernEvent| event.encode().len();
+        self.costs.push(Cost {
             instruction: name,
             compute_units: outcome.compute_units,
             accounts: instruction.accounts.len(),
             data_bytes: instruction.data.len(),
-            event_bytes: outcome
-                .events
-                .iter()
-                .map(|event: &QuernEvent| event.encode().len())
-                .sum(),
+            event_bytes: outcome.events.iter().map(encoded).sum(),
             goal: goal(name),
-        };
-        let compute_units = cost.compute_units;
-        self.costs.push(cost);
-        compute_units
+        });
     }
+}
+
+/// What `cargo xtask build-program` noted beside the program, or that nothing is known.
+fn toolchain() -> String {
+    let note = svm::program_path().with_extension("so.inputs");
+    let text = std::fs::read_to_string(note).unwrap_or_default();
+    text.lines()
+        .nth(2)
+        .unwrap_or("an unknown toolchain")
+        .to_owned()
 }
 
 /// Runs every instruction once on the bytecode, with everybody another wallet.
@@ -107,6 +118,7 @@ pub fn measure() -> Figures {
         stage: Stage::new(),
         costs: Vec::new(),
     };
+    initialize(&mut meter);
     protocol(&mut meter);
     models(&mut meter);
     let whole_job_compute_units = refereed_job(&mut meter);
@@ -130,11 +142,21 @@ pub fn measure() -> Figures {
     let program_bytes =
         std::fs::metadata(svm::program_path()).map_or(0, |file| file.len() as usize);
     Figures {
+        toolchain: toolchain(),
         costs: meter.costs,
         whole_job_compute_units,
         program_bytes,
         sizes,
     }
+}
+
+/// On a machine of its own: it happens once.
+fn initialize(meter: &mut Meter) {
+    let cast = Cast::usual();
+    let mut world = svm::World::deployed(&cast.authority);
+    let instruction = ix::initialize(&cast.authority, svm::settings(&cast));
+    let outcome = world.ok(instruction.clone());
+    meter.note("initialize", &instruction, &outcome);
 }
 
 fn protocol(meter: &mut Meter) {
@@ -174,7 +196,10 @@ fn protocol(meter: &mut Meter) {
         ix::configure_emission(&cast.authority, &gold, svm::emission_args()),
     );
     let newcomer = svm::actor("newcomer");
-    meter.run("open_purse", ix::open_purse(&cast.stranger, &newcomer, &usd));
+    meter.run(
+        "open_purse",
+        ix::open_purse(&cast.stranger, &newcomer, &usd),
+    );
     meter.run(
         "set_operator_limit",
         ix::set_operator_limit(&cast.provider, &usd, 1_000_000_000),
@@ -322,10 +347,11 @@ impl Figures {
         );
         let _ = writeln!(
             text,
-            "Program: {} bytes of sBPFv3 (goal {}{}).\n",
+            "Program: {} bytes of sBPFv3 (goal {}{}), built with {}.\n",
             thousands(self.program_bytes as u64),
             thousands(PROGRAM_GOAL_BYTES as u64),
-            mark(self.program_bytes <= PROGRAM_GOAL_BYTES)
+            mark(self.program_bytes <= PROGRAM_GOAL_BYTES),
+            self.toolchain
         );
         text.push_str("| account | bytes | rent, lamports |\n| --- | ---: | ---: |\n");
         for size in &self.sizes {

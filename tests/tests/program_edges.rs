@@ -825,3 +825,114 @@ fn token_mint(stage: &Stage, token_program: &Pubkey) -> Pubkey {
         stage.gold
     }
 }
+
+/// P10: lamports that arrive in the transaction that closes a job do not bring it back.
+#[test]
+fn a_closed_job_cannot_be_revived() {
+    let mut stage = Stage::new();
+    let cast = stage.cast.clone();
+    let mut args = stage.accepted();
+    args.milestones = 1;
+    let job = stage.job_in(JobState::Submitted, args);
+    let accept = ix::accept(&stage.job(&job), &stage.emission());
+    let mut data = vec![2, 0, 0, 0];
+    data.extend(1_000_000_000u64.to_le_bytes());
+    let gift = Instruction {
+        program_id: addresses::SYSTEM_PROGRAM,
+        accounts: vec![
+            solana_sdk::instruction::AccountMeta::new(cast.stranger, true),
+            solana_sdk::instruction::AccountMeta::new(job, false),
+        ],
+        data,
+    };
+    // Settled twice in one transaction: refused as a whole.
+    stage.fails_all(&[accept.clone(), gift.clone(), accept.clone()]);
+    // Settled once and revived: nothing of the program's is left.
+    stage.ok_all(&[accept.clone(), gift]);
+    assert!(!stage.exists(&job));
+    assert!(stage.svm.get_account(&job).unwrap().data.is_empty());
+    stage.fails(accept);
+}
+
+/// Nobody but the program can emit an event.
+#[test]
+fn events_cannot_be_forged() {
+    let mut stage = Stage::new();
+    let job = stage.create(stage.refereed());
+    let outcome = stage.take(&job);
+    let mut data = anchor_lang::event::EVENT_IX_TAG_LE.to_vec();
+    data.extend(outcome.event().encode());
+    let metas = [
+        vec![solana_sdk::instruction::AccountMeta::new_readonly(
+            addresses::event_authority(),
+            false,
+        )],
+        vec![solana_sdk::instruction::AccountMeta::new_readonly(
+            stage.cast.stranger,
+            true,
+        )],
+        Vec::new(),
+    ];
+    for accounts in metas {
+        let forged = Instruction {
+            program_id: quern::ID,
+            accounts,
+            data: data.clone(),
+        };
+        stage.fails(forged);
+    }
+}
+
+/// The largest instructions fit into a transaction, compute budget included.
+#[test]
+fn the_largest_arguments_fit_into_a_transaction() {
+    let mut stage = Stage::new();
+    let (creator, client) = (stage.cast.creator, stage.cast.client);
+    // Four inputs.
+    let mut builder = quern_proof::builder::ProgramBuilder::new();
+    let dtype = quern_proof::DType::I8;
+    let inputs: Vec<_> = (0..4).map(|_| builder.input_batch(dtype, 4)).collect();
+    let first = builder.add(inputs[0], inputs[1]);
+    let second = builder.add(inputs[2], inputs[3]);
+    builder.add(first, second);
+    let bytes = builder.finish().unwrap();
+    let mut args = model_args(30, 0);
+    args.name = "n".repeat(32);
+    args.uri = "u".repeat(200);
+    for instruction in ix::register_whole_model(&creator, args, &bytes) {
+        stage.ok(instruction);
+    }
+    let model = addresses::model(&creator, 30);
+    let args = CreateJobArgs {
+        input_roots: vec![[9; 32]; 4],
+        input_uri: "u".repeat(200),
+        pinned_provider: stage.cast.provider,
+        ..stage.refereed()
+    };
+    let usd = stage.usd;
+    let outcome = stage.ok(stage.create_ix_of(&client, &usd, Some(&model), args));
+    assert!(outcome.bytes <= MAX_TRANSACTION_BYTES);
+    let job = addresses::job(&client, &usd, 0);
+    stage.take(&job);
+    let mut args = proof(1);
+    args.output_uri = "o".repeat(200);
+    stage.ok(ix::submit_proof(
+        &stage.cast.operator,
+        &stage.job(&job),
+        args,
+    ));
+    stage.at_deadline(&job, 1);
+    stage.finalize(&job);
+    // A piece of a program.
+    stage.ok(ix::register_model(
+        &creator,
+        model_args(31, 2 * ix::MAX_PIECE_BYTES),
+    ));
+    let model = addresses::model(&creator, 31);
+    stage.ok(ix::write_model(
+        &creator,
+        &model,
+        7,
+        vec![1; ix::MAX_PIECE_BYTES],
+    ));
+}

@@ -43,6 +43,7 @@ struct Fuzz {
     wallets: Vec<Pubkey>,
     trace: Vec<String>,
     next_model: u64,
+    mints: Vec<Pubkey>,
 }
 
 /// What a run has seen, so that it cannot be vacuous.
@@ -96,6 +97,7 @@ impl Fuzz {
                 stage.deposit(wallet, &mint, 1_000_000);
             }
         }
+        let mints = vec![stage.usd, stage.usd, stage.gold];
         Self {
             seed,
             rng,
@@ -103,6 +105,7 @@ impl Fuzz {
             wallets,
             trace: Vec::new(),
             next_model: 100,
+            mints,
         }
     }
 
@@ -128,11 +131,7 @@ impl Fuzz {
     }
 
     fn mint(&mut self) -> Pubkey {
-        if self.rng.once_in(3) {
-            self.stage.gold
-        } else {
-            self.stage.usd
-        }
+        *self.rng.pick(&self.mints)
     }
 
     fn one<T: bytemuck::Pod + anchor_lang::Discriminator>(&mut self) -> Option<(Pubkey, T)> {
@@ -358,6 +357,14 @@ impl Fuzz {
                 };
                 one("set_pause", ix::set_pause(&signer, self.rng.once_in(3)))
             }
+            4 if self.rng.once_in(4) => {
+                let args = settings(&self.stage.cast);
+                one("initialize", ix::initialize(&authority, args))
+            }
+            4 if self.rng.once_in(3) => {
+                let signer = self.mostly(authority);
+                self.new_mint(&signer)
+            }
             4 => one("set_pause", ix::set_pause(&authority, false)),
             5 => {
                 let (signer, mint) = (self.mostly(authority), self.mint());
@@ -457,9 +464,15 @@ impl Fuzz {
                 self.next_model += 1;
                 let mut args = model_args(self.next_model, 0);
                 args.royalty_bps = self.bps(5_000);
+                let bytes = program();
+                if self.rng.once_in(3) {
+                    // In pieces, some of them never written or never sealed.
+                    args.program_bytes = bytes.len() as u32;
+                    return one("register_model", ix::register_model(&creator, args));
+                }
                 Some((
                     "register_model",
-                    ix::register_whole_model(&creator, args, &program()),
+                    ix::register_whole_model(&creator, args, &bytes),
                 ))
             }
             21 => {
@@ -492,15 +505,19 @@ impl Fuzz {
             }
             24 => {
                 let (address, model) = self.one::<Model>()?;
-                one(
-                    "write_model",
-                    ix::write_model(
-                        &model.owner,
-                        &address,
-                        self.rng.below(200) as u32,
-                        vec![1; 3],
-                    ),
-                )
+                let signer = self.mostly(model.owner);
+                let bytes = program();
+                match self.rng.below(4) {
+                    0 => {
+                        let offset = self.rng.below(200) as u32;
+                        one(
+                            "write_model",
+                            ix::write_model(&signer, &address, offset, vec![1; 3]),
+                        )
+                    }
+                    1 => one("seal_model", ix::seal_model(&signer, &address)),
+                    _ => one("write_model", ix::write_model(&signer, &address, 0, bytes)),
+                }
             }
             25..=42 => {
                 let (client, mint) = (self.wallet(), self.mint());
@@ -598,6 +615,50 @@ impl Fuzz {
                 )
             }
         }
+    }
+
+    /// Registers a mint of either program, sometimes again or one that is refused; the wallets get purses and deposits in it.
+    fn new_mint(&mut self, signer: &Pubkey) -> Option<(&'static str, Vec<Instruction>)> {
+        let name = format!("mint {}", self.rng.below(4));
+        let program = if self.rng.once_in(2) {
+            addresses::TOKEN_PROGRAM
+        } else {
+            addresses::TOKEN_2022_PROGRAM
+        };
+        let extensions: Vec<(u16, Vec<u8>)> = match self.rng.below(4) {
+            0 => vec![(12, vec![0; 32])],
+            1 if program == addresses::TOKEN_2022_PROGRAM => vec![(18, vec![1; 64])],
+            _ => Vec::new(),
+        };
+        let mint = actor(&format!("mint {name}"));
+        if self.stage.svm.get_account(&mint).is_none() {
+            token::create_mint_with(&mut self.stage, &name, &program, 3, &extensions);
+        }
+        let program = token::program_of(&self.stage, &mint);
+        let mut rates = self.rates();
+        rates.least_price_atoms += 1;
+        let instruction = ix::register_mint(signer, &mint, &program, rates);
+        if self
+            .stage
+            .clone()
+            .try_send(std::slice::from_ref(&instruction))
+            .is_ok()
+        {
+            self.trace.push(format!("new mint {mint}"));
+            self.stage.ok(instruction.clone());
+            for owner in self
+                .wallets
+                .clone()
+                .iter()
+                .chain([&addresses::burn_owner(), &addresses::emission()])
+            {
+                self.stage.open(owner, &mint);
+                self.stage.deposit(owner, &mint, 300_000);
+            }
+            self.mints.push(mint);
+        }
+        // It is registered now, or refused for a reason that holds again.
+        Some(("register_mint", vec![instruction]))
     }
 
     fn provider_args(&mut self) -> ProviderArgs {
@@ -722,8 +783,7 @@ impl Fuzz {
     /// P8: strangers bring every live job to its end, whatever the settings and whoever is gone.
     fn strangers_end_everything(&mut self, seen: &mut Seen) {
         let stranger = self.stage.cast.stranger;
-        let mints = [self.stage.usd, self.stage.gold];
-        for mint in mints {
+        for mint in self.mints.clone() {
             self.stage.open(&addresses::burn_owner(), &mint);
         }
         let mut rounds = 0;
@@ -901,6 +961,7 @@ fn random_sequences_keep_every_invariant() {
     // A run that sees less than everything proves less than it says.
     if done >= 3_000 {
         for name in QuernEvent::NAMES {
+            // Setting a stage up is not counted.
             let once = ["ProtocolInitialized", "MintRegistered"].contains(name);
             assert!(
                 once || seen.events.contains_key(name),

@@ -241,6 +241,16 @@ fn protocol_cases() -> Vec<Case> {
                 },
             )
         }),
+        case("configure_emission", "for the first time", |stage| {
+            stage.tamper(
+                &addresses::emission(),
+                |emission: &mut quern::state::Emission| {
+                    emission.reward_mint = NOBODY;
+                    emission.cap_atoms = 0u64.into();
+                },
+            );
+            ix::configure_emission(&stage.cast.authority, &stage.gold, emission_args())
+        }),
         case("configure_emission", "again", |stage| {
             ix::configure_emission(&stage.cast.authority, &stage.gold, emission_args())
         }),

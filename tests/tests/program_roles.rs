@@ -100,15 +100,15 @@ fn live_through(stage: &mut Stage) {
 #[test]
 fn every_pair_of_roles_in_one_wallet() {
     let mut tried = 0;
-    for (one, _) in ROLES.iter().enumerate() {
-        for other in one + 1..ROLES.len() {
+    for (at, (one, role)) in ROLES.iter().enumerate() {
+        for (other, other_role) in &ROLES[at + 1..] {
             let mut cast = Cast::usual();
-            let wallet = *ROLES[one].1(&mut cast);
-            *ROLES[other].1(&mut cast) = wallet;
+            let wallet = *role(&mut cast);
+            *other_role(&mut cast) = wallet;
             if is_forbidden(&cast) {
                 continue;
             }
-            println!("{} is {}", ROLES[one].0, ROLES[other].0);
+            println!("{one} is {other}");
             live_through(&mut Stage::with(cast));
             tried += 1;
         }

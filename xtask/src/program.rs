@@ -134,7 +134,8 @@ pub fn build(toolchain: Toolchain, force: bool) -> Result<()> {
     fs::rename(&draft, &place)?;
     fs::write(
         &note,
-        format!("{inputs}\n{}\n", hex(&Sha256::digest(&program))),
+        // The last line is for people and for the test that compares exact figures.
+        format!("{inputs}\n{}\n{tools}\n", hex(&Sha256::digest(&program))),
     )?;
     step.done(format!(
         "target/deploy/quern.so: {} bytes, sBPFv3",

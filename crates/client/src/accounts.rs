@@ -314,11 +314,13 @@ async fn list<T: QuernAccount>(
 
 /// Owner and data of an account, if it exists. An account without lamports does not.
 pub(crate) async fn raw(rpc: &RpcClient, address: &Pubkey) -> Result<Option<(Pubkey, Vec<u8>)>> {
+    // The call for one account would say "not found" where the node could not even be asked.
     let response = rpc
-        .get_account_with_commitment(address, rpc.commitment())
+        .get_multiple_accounts_with_commitment(&[*address], rpc.commitment())
         .await
         .map_err(|error| ClientError::from_rpc(&rpc.url(), error))?;
-    Ok(response.value.map(|account| (account.owner, account.data)))
+    let account = response.value.into_iter().next().flatten();
+    Ok(account.map(|account| (account.owner, account.data)))
 }
 
 /// Which of these addresses hold no account yet, in the given order.

@@ -121,7 +121,7 @@ async fn show(options: &Demo) -> Result<()> {
     );
     if options.hold {
         eprintln!("\nEverything stays up until Ctrl-C.");
-        tokio::signal::ctrl_c().await?;
+        interrupted().await?;
     }
     cast.stop().await?;
     if !summary.audit_differences.is_empty() {
@@ -130,5 +130,21 @@ async fn show(options: &Demo) -> Result<()> {
             summary.audit_differences.join("\n  ")
         );
     }
+    Ok(())
+}
+
+/// Completes at Ctrl-C or at a polite request to end.
+async fn interrupted() -> Result<()> {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let mut terminate = signal(SignalKind::terminate())?;
+        tokio::select! {
+            pressed = tokio::signal::ctrl_c() => pressed?,
+            _ = terminate.recv() => {}
+        }
+    }
+    #[cfg(not(unix))]
+    tokio::signal::ctrl_c().await?;
     Ok(())
 }

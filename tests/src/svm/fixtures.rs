@@ -394,6 +394,11 @@ impl Stage {
             .then(|| JobState::from_code(self.job(address).state).unwrap())
     }
 
+    /// The independent ledger; the stage's own `model` is the address of an asset.
+    pub fn model_ledger(&self) -> super::Model {
+        self.world.model.clone()
+    }
+
     /// The emission.
     pub fn emission(&self) -> Emission {
         self.get(&addresses::emission())

@@ -38,7 +38,12 @@ pub struct Outcome {
     pub events: Vec<QuernEvent>,
     /// Log lines.
     pub logs: Vec<String>,
+    /// Size of the transaction on the wire.
+    pub bytes: usize,
 }
+
+/// Most bytes of a transaction on the wire.
+pub const MAX_TRANSACTION_BYTES: usize = 1_232;
 
 impl Outcome {
     /// The only event.
@@ -237,6 +242,7 @@ impl World {
             vec![Signature::default(); message.header.num_required_signatures.into()];
         signatures[0] = Signature::from(first);
         let keys = message.account_keys.clone();
+        let bytes = wire_bytes(&message);
         let transaction = VersionedTransaction {
             signatures,
             message: VersionedMessage::Legacy(message),
@@ -268,6 +274,7 @@ impl World {
                     compute_units,
                     events,
                     logs: meta.logs,
+                    bytes,
                 })
             }
             Err(failed) => {
@@ -311,7 +318,14 @@ impl World {
     #[track_caller]
     pub fn ok_all(&mut self, instructions: &[Instruction]) -> Outcome {
         match self.send(instructions) {
-            Ok(outcome) => outcome,
+            Ok(outcome) => {
+                let bytes = outcome.bytes;
+                assert!(
+                    bytes <= MAX_TRANSACTION_BYTES,
+                    "no node takes a transaction of {bytes} bytes"
+                );
+                outcome
+            }
             Err(failure) => panic!("{:?}\n{}", failure.error, failure.logs.join("\n")),
         }
     }
@@ -423,6 +437,25 @@ impl World {
         self.follower = Follower::of(self);
         self.model = Model::of(self);
     }
+}
+
+/// Size of a transaction on the wire: signatures, header, keys, blockhash, instructions, and a compute unit price, which the
+/// client adds and the tests do not. Outside of tests a signer pays the fee itself, so the payer here is not counted where
+/// somebody else signs too.
+fn wire_bytes(message: &Message) -> usize {
+    let count = |length: usize| if length < 128 { 1 } else { 2 };
+    let calls: usize = message
+        .instructions
+        .iter()
+        .map(|call| {
+            let (accounts, data) = (call.accounts.len(), call.data.len());
+            1 + count(accounts) + accounts + count(data) + data
+        })
+        .sum();
+    let signatures = usize::from(message.header.num_required_signatures);
+    let price = 3 + 9;
+    let payer = if signatures > 1 { 64 + 32 } else { 0 };
+    1 + 64 * signatures + 3 + 1 + 32 * message.account_keys.len() + 32 + 1 + calls + price - payer
 }
 
 /// The fixed part of an account of this type, or nothing if it is of another one.
