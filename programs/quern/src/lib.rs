@@ -28,10 +28,11 @@ declare_id!("QWpF7y1ZAyq8zNNLZYL87sqdCw9T8RBT3CfsE72QwUe");
 #[cfg(not(feature = "no-entrypoint"))]
 solana_security_txt::security_txt! {
     name: "Quern",
-    project_url: "https://github.com/quern-protocol/quern",
-    contacts: "link:https://github.com/quern-protocol/quern/security",
-    policy: "https://github.com/quern-protocol/quern/blob/main/docs/SECURITY.md",
-    source_code: "https://github.com/quern-protocol/quern"
+    // Reserved names that nobody can register: whoever deploys puts the real ones here (docs/SECURITY.md).
+    project_url: "https://quern.example",
+    contacts: "link:https://quern.example/security",
+    policy: "https://quern.example/security",
+    source_code: "https://quern.example/source"
 }
 
 /// The program's instructions.
