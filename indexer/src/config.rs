@@ -13,11 +13,12 @@ pub struct Config {
         short,
         long,
         env = "QUERN_URL",
+        hide_env_values = true,
         default_value = "http://127.0.0.1:8899"
     )]
     pub url: String,
     /// The node's WebSocket address; its notices end the pause between looks early
-    #[arg(long, env = "QUERN_WS_URL")]
+    #[arg(long, env = "QUERN_WS_URL", hide_env_values = true)]
     pub ws_url: Option<String>,
     /// The store: sqlite:PATH
     #[arg(

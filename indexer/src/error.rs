@@ -5,6 +5,14 @@ use std::net::SocketAddr;
 /// What can go wrong; each sentence says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum IndexerError {
+    /// An address of the node has an unknown form. It is not quoted: it may hold a key.
+    #[error("{option} is not the address of a node: write {form}")]
+    BadUrl {
+        /// Which setting.
+        option: &'static str,
+        /// What to write.
+        form: &'static str,
+    },
     /// The store's address has an unknown form.
     #[error("store \"{0}\" is not understood: write sqlite:PATH, for example sqlite:quern.sqlite")]
     BadStore(String),
@@ -18,6 +26,21 @@ pub enum IndexerError {
         path: String,
         /// Why not.
         source: std::io::Error,
+    },
+    /// There is no store to work on.
+    #[error(
+        "there is no store {0}: name the file that quern-indexer run wrote, --store sqlite:PATH"
+    )]
+    NoStore(String),
+    /// The store's file is not a database, or cannot be used as one.
+    #[error(
+        "cannot open store {path}: {source}; check that it is a file that quern-indexer wrote and that it can be written"
+    )]
+    OpenDatabase {
+        /// Which file.
+        path: String,
+        /// Why not.
+        source: sqlx::Error,
     },
     /// The store belongs to another program or network.
     #[error(
@@ -35,7 +58,7 @@ pub enum IndexerError {
     #[error("the store is damaged ({0}): restore a backup, or delete the file and index again")]
     Damaged(&'static str),
     /// The database failed.
-    #[error("the database failed: {0}; nothing of this batch was stored")]
+    #[error("the database failed: {0}; this step changed nothing. Check the disk and try again")]
     Database(#[from] sqlx::Error),
     /// The database's tables could not be brought up to date.
     #[error(

@@ -7,10 +7,10 @@ use {
         error::{IndexerError, Result},
         follow::Follower,
         health::Health,
-        source::{FileSource, RpcOptions, RpcSource, Source},
+        source::{Endpoint, FileSource, RpcOptions, RpcSource, Source},
         store::{SqliteStore, Store},
     },
-    std::{net::SocketAddr, sync::Arc, time::Duration},
+    std::{net::SocketAddr, path::Path, sync::Arc, time::Duration},
     tokio::{net::TcpListener, sync::watch, task::JoinHandle},
 };
 
@@ -33,8 +33,9 @@ impl Indexer {
     /// Opens the store, binds the HTTP address and starts to follow. The node need not be there yet.
     ///
     /// # Errors
-    /// If the address is taken, the store cannot be opened, or the recording cannot be read.
+    /// If an address is malformed or taken, the store cannot be opened, or the recording cannot be read.
     pub async fn start(config: Config) -> Result<Self> {
+        let node = rpc_options(&config)?;
         let failed = |source| IndexerError::Listen {
             address: config.listen,
             source,
@@ -42,7 +43,7 @@ impl Indexer {
         let listener = TcpListener::bind(config.listen).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         let store = Arc::new(SqliteStore::open(&config.store).await?);
-        let source = open_source(&config).await?;
+        let source = open_source(config.recording.as_deref(), node).await?;
         let health = Health::default();
         let (stop, stopped) = watch::channel(false);
         let follower = Follower {
@@ -138,19 +139,24 @@ impl Indexer {
     }
 }
 
-async fn open_source(config: &Config) -> Result<Arc<dyn Source>> {
-    Ok(match &config.recording {
+fn rpc_options(config: &Config) -> Result<RpcOptions> {
+    let ws_url = config.ws_url.as_deref();
+    Ok(RpcOptions {
+        url: Endpoint::rpc(config.node_url())?,
+        program: config.program_id,
+        timeout: CALL_TIMEOUT,
+        poll: config.poll(),
+        ws_url: ws_url.map(Endpoint::notices).transpose()?,
+    })
+}
+
+async fn open_source(recording: Option<&Path>, node: RpcOptions) -> Result<Arc<dyn Source>> {
+    Ok(match recording {
         Some(path) => {
-            let path = path.clone();
+            let path = path.to_owned();
             Arc::new(tokio::task::spawn_blocking(move || FileSource::open(&path)).await??)
         }
-        None => Arc::new(RpcSource::new(RpcOptions {
-            url: config.node_url().to_owned(),
-            program: config.program_id,
-            timeout: CALL_TIMEOUT,
-            poll: config.poll(),
-            ws_url: config.ws_url.clone(),
-        })),
+        None => Arc::new(RpcSource::new(node)),
     })
 }
 

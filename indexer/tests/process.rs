@@ -159,3 +159,123 @@ fn errors_are_one_sentence_and_exit_code_one() {
     assert_eq!(bad.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&bad.stderr).contains("sqlite:PATH"));
 }
+
+#[test]
+fn an_address_that_is_none_ends_it_at_once() {
+    let folder = TempDir::new().unwrap();
+    for (option, address) in [
+        ("--url", "garbage"),
+        ("--url", "htps://host/?api-key=SECRET"),
+        ("--ws-url", "http://host/?api-key=SECRET"),
+    ] {
+        let output = Command::new(BINARY)
+            .current_dir(folder.path())
+            .args(["run", "--listen", "127.0.0.1:0", option, address])
+            .output()
+            .unwrap();
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{text}");
+        assert_eq!(text.lines().count(), 1, "{text}");
+        assert!(
+            text.starts_with(&format!("error: {option} is not")),
+            "{text}"
+        );
+        assert!(!text.contains("SECRET"), "{text}");
+    }
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn the_log_and_the_help_keep_keys_even_when_asked_for_everything() {
+    let folder = TempDir::new().unwrap();
+    let log = folder.path().join("log");
+    let mut child = Command::new(BINARY)
+        .current_dir(folder.path())
+        .args(["run", "--listen", "127.0.0.1:0"])
+        .args([
+            "--url",
+            "http://NAMEKEY:PASSKEY@127.0.0.1:1/PATHKEY?api-key=QUERYKEY",
+        ])
+        .args(["--ws-url", "ws://127.0.0.1:1/PATHKEY?api-key=QUERYKEY"])
+        .env("RUST_LOG", "trace")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(std::fs::File::create(&log).unwrap())
+        .spawn()
+        .unwrap();
+    let mut text = String::new();
+    for _ in 0..600 {
+        text = std::fs::read_to_string(&log).unwrap();
+        if text.contains("walk failed") {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(
+        text.contains("walk failed") && text.contains("no notices"),
+        "{text}"
+    );
+    let leaks: Vec<&str> = text.lines().filter(|line| line.contains("KEY")).collect();
+    assert!(leaks.is_empty(), "{leaks:#?}");
+
+    let help = Command::new(BINARY)
+        .args(["run", "--help"])
+        .env("QUERN_URL", "http://host/QUERYKEY")
+        .env("QUERN_WS_URL", "ws://host/QUERYKEY")
+        .output()
+        .unwrap();
+    assert!(!String::from_utf8_lossy(&help.stdout).contains("QUERYKEY"));
+}
+
+#[test]
+fn rebuild_needs_a_store_that_is_there() {
+    let folder = TempDir::new().unwrap();
+    let rebuild = || {
+        let output = Command::new(BINARY)
+            .current_dir(folder.path())
+            .args(["rebuild", "--store", "sqlite:some.db"])
+            .output()
+            .unwrap();
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{text}");
+        assert!(
+            text.starts_with("error: ") && text.lines().count() == 1,
+            "{text}"
+        );
+        text
+    };
+    let text = rebuild();
+    assert!(text.contains("there is no store some.db"), "{text}");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+
+    let letter = "Dear reader, this is a letter and no database. ".repeat(100);
+    let path = folder.path().join("some.db");
+    std::fs::write(&path, &letter).unwrap();
+    let text = rebuild();
+    assert!(text.contains("not a database"), "{text}");
+    assert!(
+        text.contains("check that it is a file that quern-indexer wrote"),
+        "{text}"
+    );
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), letter);
+}
+
+#[test]
+fn every_help_has_an_example_that_is_understood() {
+    for arguments in [&["--help"][..], &["run", "--help"], &["rebuild", "--help"]] {
+        let output = Command::new(BINARY).args(arguments).output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let example = text.split_once("Example:").unwrap().1.trim();
+        let mut words = example.split_whitespace();
+        assert_eq!(words.next(), Some("quern-indexer"), "{text}");
+        // With "--help" behind it, it is read up to there and not run.
+        let output = Command::new(BINARY)
+            .args(words)
+            .arg("--help")
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{example}");
+    }
+}

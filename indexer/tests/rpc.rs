@@ -4,13 +4,13 @@
 mod support;
 
 use {
-    axum::{Json, Router, extract::State, routing::post},
+    axum::{Json, Router, extract::State, http::StatusCode, routing::post},
     quern_indexer::{Config, Indexer},
     serde_json::{Value, json},
     std::{
         collections::HashSet,
         sync::{Arc, Mutex},
-        time::Duration,
+        time::{Duration, Instant},
     },
     support::{Forgery, World, reply},
     tempfile::TempDir,
@@ -27,12 +27,20 @@ struct Node {
     /// Whether it lost its history.
     pruned: bool,
     calls: Vec<String>,
+    /// The answer to every call instead, if there is one.
+    refusal: Option<(u16, Value)>,
 }
 
 type Shared = Arc<Mutex<Node>>;
 
-async fn answer(State(node): State<Shared>, Json(request): Json<Value>) -> Json<Value> {
+async fn answer(
+    State(node): State<Shared>,
+    Json(request): Json<Value>,
+) -> (StatusCode, Json<Value>) {
     let mut node = node.lock().unwrap();
+    if let Some((status, body)) = &node.refusal {
+        return (StatusCode::from_u16(*status).unwrap(), Json(body.clone()));
+    }
     let method = request["method"].as_str().unwrap().to_owned();
     let params = &request["params"];
     let result = match method.as_str() {
@@ -86,7 +94,10 @@ async fn answer(State(node): State<Shared>, Json(request): Json<Value>) -> Json<
         other => panic!("the indexer called {other}"),
     };
     node.calls.push(method);
-    Json(json!({ "jsonrpc": "2.0", "id": request["id"], "result": result }))
+    (
+        StatusCode::OK,
+        Json(json!({ "jsonrpc": "2.0", "id": request["id"], "result": result })),
+    )
 }
 
 async fn start(node: Node) -> (Shared, String) {
@@ -95,6 +106,7 @@ async fn start(node: Node) -> (Shared, String) {
     let url = format!("http://{}", listener.local_addr().unwrap());
     let router = Router::new()
         .route("/", post(answer))
+        .route("/{token}", post(answer))
         .with_state(Arc::clone(&shared));
     tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
     (shared, url)
@@ -212,4 +224,61 @@ async fn pages_finality_and_late_answers() {
         (&last_slot.into(), &10.into())
     );
     indexer.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_in_the_address_are_told_to_nobody() {
+    const SECRETS: [&str; 4] = ["NAMEKEY", "PASSKEY", "PATHKEY", "QUERYKEY"];
+    let refusal = |status, body| Node {
+        refusal: Some((status, body)),
+        ..Node::default()
+    };
+    // Refused by status; by an error that quotes the key; answered with what is no reply.
+    let quoting = json!({ "code": -32_401, "message": "QUERYKEY and PATHKEY are not welcome" });
+    let cases = [
+        (Some(refusal(403, Value::Null)), "403"),
+        (
+            Some(refusal(200, json!({ "error": quoting }))),
+            "not welcome",
+        ),
+        (Some(refusal(200, json!(["QUERYKEY"]))), "not a JSON object"),
+        (None, "error sending request"),
+    ];
+    for (node, word) in cases {
+        let host = match node {
+            Some(node) => start(node).await.1.replace("http://", ""),
+            None => "127.0.0.1:1".to_owned(),
+        };
+        let folder = TempDir::new().unwrap();
+        let mut config = Config::local(
+            format!("http://NAMEKEY:PASSKEY@{host}/PATHKEY?api-key=QUERYKEY"),
+            format!("sqlite:{}", folder.path().join("db").display()),
+        );
+        config.ws_url = Some(format!("ws://{host}/PATHKEY?api-key=QUERYKEY"));
+        let indexer = Indexer::start(config).await.unwrap();
+        let get = async |path: &str| {
+            let reply = reqwest::get(format!("{}{path}", indexer.url())).await;
+            reply.unwrap().text().await.unwrap()
+        };
+        let limit = Instant::now() + Duration::from_secs(60);
+        let status = loop {
+            let text = get("/v1/status").await;
+            let status: Value = serde_json::from_str(&text).unwrap();
+            if !status["error"].is_null() {
+                break text;
+            }
+            assert!(Instant::now() < limit, "no error was told: {text}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        };
+        let ready = get("/health/ready").await;
+        for text in [status, ready] {
+            assert!(text.contains(&format!("http://{host}: ")), "{text}");
+            assert!(text.contains(word), "{text}");
+            assert!(
+                !SECRETS.iter().any(|secret| text.contains(secret)),
+                "{text}"
+            );
+        }
+        indexer.stop().await.unwrap();
+    }
 }

@@ -1036,5 +1036,5 @@ fn a_refused_tensor_program_names_its_cause() {
         }
     }
     refuse(50, vec![0; 100]);
-    refuse(51, vec![0; 8_192]);
+    refuse(51, vec![0; quern_proof::program::MAX_BYTES]);
 }

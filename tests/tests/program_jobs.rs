@@ -695,6 +695,13 @@ fn an_operator_takes_within_its_limit() {
         0,
         "a late penalty and the release count as well"
     );
+    let limit = |stage: &Stage| {
+        stage
+            .get::<Purse>(&addresses::purse(&cast.provider, &usd))
+            .operator_limit_atoms
+            .get()
+    };
+    assert_eq!(limit(&stage), 36_000, "what was lost does not come back");
     // Lowering the limit below what is reserved only stops new takes.
     let fourth = stage.create(stage.refereed());
     stage.ok(by_operator(&stage, &fourth));
@@ -703,4 +710,30 @@ fn an_operator_takes_within_its_limit() {
     let settle = ix::settle_slash(&stage.job(&fourth));
     stage.ok(settle);
     assert_eq!(reserved(&stage), 0);
+}
+
+/// A stolen hot key that takes its thief's own jobs and lets them expire costs the owner at most the limit.
+#[test]
+fn a_stolen_operator_key_loses_at_most_the_limit() {
+    let mut stage = Stage::new();
+    let cast = stage.cast.clone();
+    let usd = stage.usd;
+    stage.ok(ix::set_operator_limit(&cast.provider, &usd, 50_000));
+    let (before, _) = stage.usd_of(&cast.provider);
+    let mut rounds = 0;
+    loop {
+        let job = stage.create(stage.refereed());
+        let take = ix::take_job(&cast.operator, &cast.provider, &stage.job(&job));
+        if stage.send(&[take]).is_err() {
+            break;
+        }
+        stage.at_deadline(&job, 1);
+        stage.expire(&job);
+        rounds += 1;
+        assert!(rounds < 100, "the limit never ends it");
+    }
+    assert!(rounds > 1);
+    let (after, reserved) = stage.usd_of(&cast.provider);
+    assert_eq!(reserved, 0);
+    assert!(before - after <= 50_000, "lost {}", before - after);
 }

@@ -712,21 +712,22 @@ fn a_model_is_registered_written_sealed_changed_and_handed_over() {
 fn a_model_has_the_room_that_it_reserved() {
     let mut stage = Stage::new();
     let creator = stage.cast.creator;
+    let most = quern::constants::MAX_PROGRAM_BYTES;
     stage.refused(
-        ix::register_model(&creator, model_args(8, 8_193)),
+        ix::register_model(&creator, model_args(8, most as usize + 1)),
         QuernError::ModelOutOfRoom,
     );
-    stage.ok(ix::register_model(&creator, model_args(8, 8_192)));
+    stage.ok(ix::register_model(&creator, model_args(8, most as usize)));
     let address = addresses::model(&creator, 8);
-    for instruction in ix::write_program(&creator, &address, &vec![3; 8_192]) {
+    for instruction in ix::write_program(&creator, &address, &vec![3; most as usize]) {
         stage.ok(instruction);
     }
     stage.refused(
-        ix::write_model(&creator, &address, 8_192, vec![1]),
+        ix::write_model(&creator, &address, most, vec![1]),
         QuernError::ModelOutOfRoom,
     );
     stage.refused(
-        ix::write_model(&creator, &address, 8_191, vec![1, 2]),
+        ix::write_model(&creator, &address, most - 1, vec![1, 2]),
         QuernError::ModelOutOfRoom,
     );
     stage.refused(
@@ -852,10 +853,26 @@ fn rewards_accrue_and_are_claimed() {
 fn initialize_refuses_settings_out_of_bounds() {
     let cast = Cast::usual();
     let mut world = World::deployed(&cast.authority);
-    let mut args: InitializeArgs = settings(&cast);
-    args.params.fee_bps = 1_001;
-    world.refused(
-        ix::initialize(&cast.authority, args),
-        QuernError::ShareTooHigh,
-    );
+    let spoil: [fn(&mut InitializeArgs); 5] = [
+        |args| args.params.fee_bps = 1_001,
+        |args| args.params.late_penalty_bps = 10_001,
+        |args| args.params.reject_bps = 5_001,
+        |args| args.params.arbiter_bps = 2_001,
+        |args| args.params.demand_fee_lamports = 100_000_001,
+    ];
+    for spoil in spoil {
+        let mut args = settings(&cast);
+        spoil(&mut args);
+        world.refused(
+            ix::initialize(&cast.authority, args),
+            QuernError::ShareTooHigh,
+        );
+    }
+    let mut most = settings(&cast);
+    most.params.fee_bps = 1_000;
+    most.params.late_penalty_bps = 10_000;
+    most.params.reject_bps = 5_000;
+    most.params.arbiter_bps = 2_000;
+    most.params.demand_fee_lamports = 100_000_000;
+    world.ok(ix::initialize(&cast.authority, most));
 }

@@ -77,16 +77,42 @@ pub struct Globals {
 }
 
 impl Globals {
+    /// Solana's configuration.
+    ///
+    /// # Errors
+    /// One that names the file, whatever is wrong in it.
+    pub fn config(&self) -> Result<config::Config> {
+        config::Config::load(self.config.as_deref()).map_err(|error| match error {
+            ClientError::BadUrl(_) => ClientError::Config {
+                path: self
+                    .config
+                    .clone()
+                    .unwrap_or_else(config::Config::default_path),
+                reason: format!("json_rpc_url: {error}"),
+            }
+            .into(),
+            error => error.into(),
+        })
+    }
+
+    /// The cluster.
+    ///
+    /// # Errors
+    /// A configuration or URL that makes no sense.
+    pub fn rpc_url(&self) -> Result<String> {
+        match &self.url {
+            Some(url) => Ok(config::url(url)?),
+            None => Ok(self.config()?.rpc_url),
+        }
+    }
+
     /// Reads the configuration; the network is not touched yet.
     ///
     /// # Errors
     /// A configuration, URL or commitment that makes no sense.
     pub fn context(&self) -> Result<Context> {
-        let config = config::Config::load(self.config.as_deref())?;
-        let url = match &self.url {
-            Some(url) => config::url(url)?,
-            None => config.rpc_url.clone(),
-        };
+        let config = self.config()?;
+        let url = self.rpc_url()?;
         let commitment: CommitmentConfig = match &self.commitment {
             Some(level) => level.parse().map_err(|_| {
                 Error::Usage(format!(
@@ -237,13 +263,17 @@ impl Context {
     pub async fn token_mint(&self, mint: &Pubkey) -> Result<(Pubkey, u8)> {
         /// Both token programs keep a mint's decimals there.
         const DECIMALS_AT: usize = 44;
+        // The call for one account would say "not found" where the node could not even be asked.
         let response = self
             .rpc()
-            .get_account_with_commitment(mint, self.rpc().commitment())
+            .get_multiple_accounts_with_commitment(&[*mint], self.rpc().commitment())
             .await;
         let account = response
             .map_err(|error| ClientError::from_rpc(&self.url, error))?
-            .value;
+            .value
+            .into_iter()
+            .next()
+            .flatten();
         let is_token = |owner: &Pubkey| {
             [addresses::TOKEN_PROGRAM, addresses::TOKEN_2022_PROGRAM].contains(owner)
         };

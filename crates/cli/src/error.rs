@@ -65,26 +65,6 @@ impl Error {
         }
     }
 
-    /// The RPC client calls an account "not found" when it could not even ask for it; this says what really happened.
-    #[must_use]
-    pub fn clarified(self, url: &str) -> Self {
-        let (Self::Client(ClientError::Rpc { reason })
-        | Self::Node(quern_node::NodeError::Client(ClientError::Rpc { reason }))) = &self
-        else {
-            return self;
-        };
-        let asked = reason
-            .strip_prefix("AccountNotFound: pubkey=")
-            .and_then(|rest| rest.split_once(": "));
-        let Some((_, cause)) = asked else { return self };
-        // The URL stands in the sentence already.
-        let cause = cause.split(" for url ").next().unwrap_or(cause);
-        Self::Client(ClientError::Unreachable {
-            url: url.to_owned(),
-            reason: cause.to_owned(),
-        })
-    }
-
     /// A file that cannot be used.
     pub fn file(path: &std::path::Path, why: impl std::fmt::Display) -> Self {
         Self::File {

@@ -11,14 +11,21 @@ mod data;
 mod error;
 mod output;
 mod progress;
+mod redact;
 mod span;
 
 use {
-    clap::{Parser, Subcommand},
-    commands::{claim, deploy, emission, job, leaderboard, mint, model, protocol, provider, purse},
+    clap::{
+        Parser, Subcommand,
+        error::{ContextKind, ErrorKind},
+    },
+    commands::{
+        claim, deploy, emission, job, keygen, leaderboard, mint, model, protocol, provider, purse,
+    },
     context::Globals,
     error::Result,
-    std::{io::IsTerminal, process::ExitCode, time::Duration},
+    quern_client::Pubkey,
+    std::{error::Error as _, io::IsTerminal, process::ExitCode, str::FromStr, time::Duration},
 };
 
 /// Escrow, proofs and rewards for decentralised AI compute on Solana.
@@ -47,30 +54,62 @@ enum Command {
     /// Start a Solana network on this machine with Quern on it, until Ctrl-C
     #[cfg(feature = "localnet")]
     Localnet(commands::localnet::Args),
+    /// Make a keypair file
+    Keygen(keygen::Args),
     /// Deploy or upgrade the on-chain program
     Deploy(deploy::Args),
     /// The protocol's settings
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Example:
+  quern protocol show --url devnet"
+    )]
     Protocol(protocol::Command),
     /// Mints that jobs can be paid in
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Example:
+  quern mint list --output json"
+    )]
     Mint(mint::Command),
     /// Token rewards
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Example:
+  quern emission show"
+    )]
     Emission(emission::Command),
     /// Models, agents and data sets that earn royalties
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Example:
+  quern model list --creator WALLET"
+    )]
     Model(model::Command),
     /// Your money in Quern: one purse for every mint
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Example:
+  quern purse deposit --mint MINT --amount 12.5"
+    )]
     Purse(purse::Command),
     /// Offer compute
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Examples:
+  quern provider register --name 'Basement GPUs'
+  quern provider run --publish-dir out --public-url https://example.com/quern"
+    )]
     Provider(provider::Command),
     /// Buy compute
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Examples:
+  quern job create --mint MINT --model MODEL --input images.bin --publish-dir out --price 0.5
+  quern job show JOB"
+    )]
     Job(job::Command),
-    /// Take out what you have earned: rewards, earnings and royalties
+    /// Take what you have earned: rewards into your purse, free tokens out of it
     Claim(claim::Args),
     /// Who has done most, from an indexer
     Leaderboard(leaderboard::Args),
@@ -78,50 +117,66 @@ enum Command {
 
 /// Runs the command line and says how it ended.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = Cli::try_parse().unwrap_or_else(|error| explained(error).exit());
+    // Where it cannot be read there is nothing to hide either, and the command itself says so.
+    let rpc_url = cli.globals.rpc_url().unwrap_or_default();
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
     {
         Ok(runtime) => runtime,
-        Err(error) => return fail(&format!("cannot start: {error}")),
+        Err(error) => return fail(&format!("cannot start: {error}"), &rpc_url),
     };
-    start_logging(&cli.globals);
-    let result = runtime.block_on(run(cli));
+    start_logging(&cli.globals, &rpc_url);
+    let result = runtime.block_on(dispatch(&cli.globals, cli.command));
     // Work that cannot be interrupted must not keep a stopped command alive.
     runtime.shutdown_timeout(Duration::from_secs(1));
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            fail(&error.to_string());
+            fail(&error.to_string(), &rpc_url);
             ExitCode::from(error.exit_code())
         }
     }
 }
 
-fn fail(sentence: &str) -> ExitCode {
+/// The library of addresses says only "String is the wrong size"; this says what was expected.
+fn explained(error: clap::Error) -> clap::Error {
+    let is_address = error
+        .source()
+        .is_some_and(|source| source.is::<<Pubkey as FromStr>::Err>());
+    if !is_address {
+        return error;
+    }
+    let named = |kind| error.get(kind).map(ToString::to_string).unwrap_or_default();
+    clap::Error::raw(
+        ErrorKind::ValueValidation,
+        format!(
+            "invalid value '{}' for '{}': it must be a base58 address, which has 32 to 44 letters and digits\n\nFor more information, try '--help'.\n",
+            output::one_line(&named(ContextKind::InvalidValue)),
+            named(ContextKind::InvalidArg),
+        ),
+    )
+}
+
+fn fail(sentence: &str, rpc_url: &str) -> ExitCode {
     let (red, plain) = if std::io::stderr().is_terminal() {
         ("\x1b[1;31m", "\x1b[0m")
     } else {
         ("", "")
     };
-    eprintln!("{red}error{plain}: {}", output::one_line(sentence));
+    eprintln!(
+        "{red}error{plain}: {}",
+        output::one_line(&redact::redacted(sentence, rpc_url))
+    );
     ExitCode::FAILURE
-}
-
-async fn run(cli: Cli) -> Result<()> {
-    let Cli { globals, command } = cli;
-    let result = dispatch(&globals, command).await;
-    result.map_err(|error| match globals.context() {
-        Ok(context) => error.clarified(&context.url),
-        Err(_) => error,
-    })
 }
 
 async fn dispatch(globals: &Globals, command: Command) -> Result<()> {
     match command {
         #[cfg(feature = "localnet")]
         Command::Localnet(args) => commands::localnet::run(globals, args).await,
+        Command::Keygen(args) => keygen::run(globals.output, &args),
         Command::Deploy(args) => deploy::run(&globals.context()?, args).await,
         Command::Protocol(command) => protocol::run(&globals.context()?, command).await,
         Command::Mint(command) => mint::run(&globals.context()?, command).await,
@@ -136,7 +191,7 @@ async fn dispatch(globals: &Globals, command: Command) -> Result<()> {
 }
 
 /// Logs go to standard error, so that they never mix with results.
-fn start_logging(globals: &Globals) {
+fn start_logging(globals: &Globals, rpc_url: &str) {
     use tracing_subscriber::EnvFilter;
     let usual = if globals.verbose {
         "quern=debug,quern_node=debug,quern_client=debug,info"
@@ -144,9 +199,12 @@ fn start_logging(globals: &Globals) {
         "quern=info,quern_node=info,warn"
     };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(usual));
+    let rpc_url = rpc_url.to_owned();
     let logs = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr)
+        .with_writer(move || redact::Stderr {
+            rpc_url: rpc_url.clone(),
+        })
         .with_ansi(std::io::stderr().is_terminal())
         .with_target(false);
     // Only a second start could fail, and there is none.
@@ -161,7 +219,7 @@ mod tests {
     fn every_command_has_help_with_an_example() {
         fn check(command: &clap::Command, path: &str) {
             let path = format!("{path} {}", command.get_name());
-            if command.get_subcommands().next().is_none() && command.get_name() != "help" {
+            if command.get_name() != "help" {
                 let help = command
                     .get_after_help()
                     .map(ToString::to_string)

@@ -61,17 +61,26 @@ fn home() -> tempfile::TempDir {
 
 /// A server that answers every request with what `answer` makes of its JSON body (or of nothing); returns its URL.
 fn serve(answer: impl Fn(&Value) -> String + Send + 'static) -> String {
+    serve_with("200 OK", answer)
+}
+
+/// The same with another status.
+fn serve_with(status: &'static str, answer: impl Fn(&Value) -> String + Send + 'static) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     std::thread::spawn(move || {
         for stream in listener.incoming() {
-            let _ = respond(stream.unwrap(), &answer);
+            let _ = respond(stream.unwrap(), status, &answer);
         }
     });
     url
 }
 
-fn respond(stream: TcpStream, answer: &impl Fn(&Value) -> String) -> std::io::Result<()> {
+fn respond(
+    stream: TcpStream,
+    status: &str,
+    answer: &impl Fn(&Value) -> String,
+) -> std::io::Result<()> {
     let mut reader = BufReader::new(stream.try_clone()?);
     let mut length = 0;
     loop {
@@ -88,7 +97,7 @@ fn respond(stream: TcpStream, answer: &impl Fn(&Value) -> String) -> std::io::Re
     let text = answer(&serde_json::from_slice(&body).unwrap_or_default());
     write!(
         &stream,
-        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{text}",
+        "HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{text}",
         text.len()
     )
 }
@@ -234,6 +243,7 @@ fn wrong_command_lines_exit_with_2() {
         &["purse", "show", "--output", "xml"],
         &["purse", "show", "--commitment", "hopeful"],
         &["claim", "--owner", ADDRESS],
+        &["claim", "--keep", "5"],
     ] {
         let output = quern(home, args);
         let stderr = String::from_utf8(output.stderr).unwrap();
@@ -286,7 +296,14 @@ fn wallets_and_configurations_that_cannot_be_read() {
         home,
         &[&show[..], &["-C", &config]].concat(),
         1,
-        &["hopeful"],
+        &["bad.yml", "hopeful"],
+    );
+    let config = file("bad-url.yml", "json_rpc_url: devnett\n");
+    refused(
+        home,
+        &[&show[..], &["-C", &config]].concat(),
+        1,
+        &["bad-url.yml", "json_rpc_url", "devnett"],
     );
     refused(
         home,
@@ -294,6 +311,114 @@ fn wallets_and_configurations_that_cannot_be_read() {
         1,
         &["mainet", "devnet"],
     );
+}
+
+#[test]
+fn addresses_that_are_none() {
+    let home = home();
+    for (args, argument) in [
+        (&["model", "show", "notanaddress"][..], "<MODEL>"),
+        (
+            &["purse", "open", "--mint", "notanaddress"],
+            "--mint <ADDRESS>",
+        ),
+    ] {
+        refused(
+            home.path(),
+            args,
+            2,
+            &["'notanaddress'", argument, "must be a base58 address"],
+        );
+    }
+}
+
+#[test]
+fn keys_in_urls_are_never_shown() {
+    let home = home();
+    let home = home.path();
+    // A node that wants a key, as most do.
+    let refusing = serve_with("401 Unauthorized", |_| String::new());
+    let garbage = serve(|_| "garbage".to_owned());
+    for node in [
+        NOWHERE,
+        &refusing,
+        &garbage,
+        "http://user:SECRET@127.0.0.1:1",
+    ] {
+        for part in ["/?api-key=SECRET", "?api-key=SECRET", "/v2/SECRET/"] {
+            let url = format!("{node}{part}");
+            for command in [
+                &["protocol", "show"][..],
+                &["job", "list"],
+                &["mint", "register", ADDRESS],
+                &["provider", "run", "--publish-dir", "out"],
+                &["claim"],
+            ] {
+                let output = quern(home, &[command, &["-v", "-u", &url]].concat());
+                let stderr = String::from_utf8(output.stderr).unwrap();
+                assert_eq!(output.status.code(), Some(1), "{command:?}: {stderr}");
+                assert!(!stderr.contains("SECRET"), "{command:?}: {stderr}");
+            }
+        }
+    }
+    let wrong = ["protocol", "show", "-u", "htps://example.com/?key=SECRET"];
+    let stderr = String::from_utf8(quern(home, &wrong).stderr).unwrap();
+    assert!(
+        stderr.contains("example.com") && !stderr.contains("SECRET"),
+        "{stderr}"
+    );
+}
+
+#[test]
+fn keygen_makes_a_wallet_and_never_overwrites() {
+    let home = home();
+    let path = home.path().join("deep/operator.json");
+    let output = quern(
+        home.path(),
+        &["keygen", "deep/operator.json", "--output", "json"],
+    );
+    assert!(output.status.success());
+    let shown: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let keypair = quern_client::config::read_keypair(&path).unwrap();
+    assert_eq!(
+        shown["address"],
+        json!(quern_client::Signer::pubkey(&keypair).to_string())
+    );
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+    let before = std::fs::read(&path).unwrap();
+    let again = ["keygen", "deep/operator.json"];
+    refused(home.path(), &again, 1, &["operator.json", "exists already"]);
+    assert_eq!(std::fs::read(&path).unwrap(), before);
+    // A file where the folder should be.
+    std::fs::write(home.path().join("file"), "").unwrap();
+    refused(home.path(), &["keygen", "file/x.json"], 1, &["x.json"]);
+}
+
+#[test]
+fn a_program_is_named_by_address_or_keypair() {
+    let home = home();
+    let path = home.path();
+    std::fs::write(path.join("program.so"), "x").unwrap();
+    let foreign = path.join("program.json");
+    quern_client::config::write_keypair(&foreign, &quern_client::Keypair::new()).unwrap();
+    let deploy = |option: &str, program: &str, words: &[&str]| {
+        let args = ["deploy", "--program-so", "program.so", "-u", NOWHERE];
+        refused(path, &[&args[..], &[option, program]].concat(), 1, words);
+    };
+    let way = ["would not work", "cargo xtask program-id KEYPAIR"];
+    for option in ["--program-id", "--program-keypair"] {
+        deploy(option, "program.json", &way);
+        deploy(option, ADDRESS, &way);
+        deploy(option, "missing.json", &["missing.json", "base58 address"]);
+    }
+    let own = quern_client::quern::ID.to_string();
+    // Its own address goes as far as the file, which is no program.
+    deploy("--program-id", &own, &["no ELF"]);
 }
 
 #[test]
@@ -322,7 +447,7 @@ fn clusters_that_do_not_answer_or_have_no_quern() {
             home,
             &[command, &["-u", NOWHERE]].concat(),
             1,
-            &["cannot reach the cluster", "127.0.0.1:1"],
+            &["cannot reach the cluster", "127.0.0.1:1", "refused"],
         );
         refused(
             home,
@@ -366,7 +491,9 @@ fn things_that_are_not_on_the_cluster() {
         &["provider", "run", "--publish-dir", "out"],
         &["not registered as a provider"],
     );
-    on(&["claim"], &["nothing to claim"]);
+    on(&["claim"], &["nothing to claim", "--withdraw"]);
+    on(&["claim", "--withdraw", "all"], &["nothing to claim"]);
+    on(&["claim", "--withdraw", "1"], &["nothing is free"]);
     on(&["protocol", "init"], &["set up", "already"]);
 
     let output = quern(home, &["job", "list", "-u", &url]);
@@ -503,6 +630,10 @@ fn a_port_in_use_is_said() {
         &[&args[..], &["program.so"]].concat(),
         1,
         &[&port, "in use"],
+    );
+    assert!(
+        !home.path().join("quern-localnet").exists(),
+        "a network that did not start leaves wallets behind"
     );
     refused(
         home.path(),

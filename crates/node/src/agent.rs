@@ -18,6 +18,7 @@ use {
     },
     quern_client::{
         ClientError, Pubkey,
+        accounts::ModelAccount,
         instructions::{NOBODY, job_address},
         quern::{
             clock::Moment,
@@ -25,7 +26,7 @@ use {
             state::{Assurance, Job, JobKind, JobState},
         },
     },
-    quern_proof::program::Program,
+    quern_proof::{Tensor, program::Program},
     quern_rules::deadline::{FinalizeGate, finalize_gate, in_time},
     std::{
         collections::{BTreeMap, HashMap, HashSet},
@@ -101,6 +102,8 @@ struct Inner {
     resting: Mutex<HashMap<Pubkey, (u32, Instant)>>,
     /// What has been said about a job in this state, so that it is said once.
     said: Mutex<HashSet<(Pubkey, u64)>>,
+    /// Models whose weights are being fetched or checked: jobs of one model wait for the first of them.
+    at_weights: Mutex<HashMap<Pubkey, Arc<tokio::sync::Mutex<()>>>>,
     /// Whether the agent has been told to stop: then it takes nothing new.
     is_stopping: AtomicBool,
 }
@@ -142,6 +145,7 @@ impl Agent {
             worker,
             resting: Mutex::default(),
             said: Mutex::default(),
+            at_weights: Mutex::default(),
             is_stopping: AtomicBool::new(false),
         };
         Ok(Self {
@@ -660,28 +664,7 @@ impl Inner {
             ));
         }
 
-        let weights_path = self.journal.weights_path(&job.model);
-        let weights_bytes = data::weights_bytes(&program)?;
-        let check = |bytes: Vec<u8>| {
-            let program = account.program.clone();
-            off_loop(move || {
-                let weights = data::checked_weights(&parsed(&program)?, &bytes)?;
-                Ok((weights, bytes))
-            })
-        };
-        let weights = match self.kept(&weights_path, check).await? {
-            Some(weights) => weights,
-            None => {
-                let uri = match self.settings.weights.get(&job.model) {
-                    Some(uri) => uri.clone(),
-                    None => self.chain.model_uri(&job.model, &account.model).await?,
-                };
-                let (weights, bytes) =
-                    check(self.fetcher.fetch(&uri, Some(weights_bytes)).await?).await?;
-                self.journal.write(&weights_path, &bytes)?;
-                weights
-            }
-        };
+        let weights = self.weights(job, &account, &program).await?;
 
         let inputs_path = self.journal.inputs_path(address);
         let inputs_bytes = data::inputs_bytes(&program, job.batch_rows.get())?;
@@ -719,6 +702,47 @@ impl Inner {
             model_uri: String::new(),
             tensors: Some(Arc::new(tensors)),
         })
+    }
+
+    /// The weights of a job's model: kept ones, otherwise fetched and kept. Jobs of one model take turns, so that weights are
+    /// fetched once however many jobs there are.
+    async fn weights(
+        &self,
+        job: &Job,
+        account: &ModelAccount,
+        program: &Program<'_>,
+    ) -> Result<Vec<Tensor>> {
+        let turn = self.weights_turn(&job.model);
+        let _turn = turn.lock().await;
+        let path = self.journal.weights_path(&job.model);
+        let check = |bytes: Vec<u8>| {
+            let program = account.program.clone();
+            off_loop(move || {
+                let weights = data::checked_weights(&parsed(&program)?, &bytes)?;
+                Ok((weights, bytes))
+            })
+        };
+        if let Some(weights) = self.kept(&path, check).await? {
+            return Ok(weights);
+        }
+        let uri = match self.settings.weights.get(&job.model) {
+            Some(uri) => uri.clone(),
+            None => self.chain.model_uri(&job.model, &account.model).await?,
+        };
+        let expected = data::weights_bytes(program)?;
+        let (weights, bytes) = check(self.fetcher.fetch(&uri, Some(expected)).await?).await?;
+        self.journal.write(&path, &bytes)?;
+        Ok(weights)
+    }
+
+    fn weights_turn(&self, model: &Pubkey) -> Arc<tokio::sync::Mutex<()>> {
+        let mut turns = self
+            .at_weights
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        // Strangers make models: those that nobody waits for are forgotten.
+        turns.retain(|_, turn| Arc::strong_count(turn) > 1);
+        Arc::clone(turns.entry(*model).or_default())
     }
 
     async fn prepare_accepted(&self, address: &Pubkey, job: &Job) -> Result<Prepared> {

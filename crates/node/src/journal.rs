@@ -19,6 +19,7 @@ use {
         fs::{self, File, TryLockError},
         io::Write,
         path::{Path, PathBuf},
+        sync::atomic::{AtomicU64, Ordering},
     },
 };
 
@@ -132,6 +133,10 @@ impl Journal {
                 });
             }
             Err(TryLockError::Error(error)) => return Err(files(&path, &error)),
+        }
+        // Only now is it certain that nobody is writing any more. A job's own folder goes when the job does.
+        for folder in ["jobs", "models", "done"] {
+            sweep(&home.join(folder)).map_err(|error| files(home, &error))?;
         }
         Ok(Self {
             home: home.to_owned(),
@@ -271,18 +276,42 @@ impl Journal {
     }
 }
 
-/// Beside its place, flushed, renamed; then the folder is flushed too, or the name could be lost.
+/// How the names of files end that are not whole yet.
+const PART: &str = "part";
+
+/// Beside its place, flushed, renamed; then the folder is flushed too, or the name could be lost. Every write has a file of
+/// its own, so that two of the same path never mix: the later one wins.
 fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    static WRITES: AtomicU64 = AtomicU64::new(0);
     let folder = path.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(folder)?;
     let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(".part");
+    let write = WRITES.fetch_add(1, Ordering::Relaxed);
+    name.push(format!(".{}-{write}.{PART}", std::process::id()));
     let part = folder.join(name);
-    let mut file = File::create(&part)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    fs::rename(&part, path)?;
+    let written = File::create_new(&part)
+        .and_then(|mut file| {
+            file.write_all(bytes)?;
+            file.sync_all()
+        })
+        .and_then(|()| fs::rename(&part, path));
+    if written.is_err() {
+        // What cannot be removed either is swept up at the next start.
+        let _ = fs::remove_file(&part);
+    }
+    written?;
     File::open(folder)?.sync_all()
+}
+
+/// Removes what a killed agent left half-written.
+fn sweep(folder: &Path) -> std::io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|found| found == PART) {
+            fs::remove_file(path)?;
+        }
+    }
+    Ok(())
 }
 
 fn files(path: &Path, why: &dyn std::fmt::Display) -> NodeError {
@@ -380,6 +409,44 @@ mod tests {
         )
         .unwrap();
         assert!(journal.jobs().unwrap().is_empty());
+    }
+
+    #[test]
+    fn writes_of_one_path_at_once_leave_one_of_them_whole() {
+        let home = tempfile::tempdir().unwrap();
+        let journal = Journal::open(home.path()).unwrap();
+        let path = journal.weights_path(&Pubkey::new_from_array([1; 32]));
+        std::thread::scope(|scope| {
+            for byte in 0..8u8 {
+                let (journal, path) = (&journal, &path);
+                scope.spawn(move || {
+                    // Lengths differ, so that a mixture would show.
+                    let bytes = vec![byte; 50_000 * (usize::from(byte) + 1)];
+                    for _ in 0..10 {
+                        journal.write(path, &bytes).unwrap();
+                    }
+                });
+            }
+        });
+        let found = fs::read(&path).unwrap();
+        assert_eq!(found, vec![found[0]; 50_000 * (usize::from(found[0]) + 1)]);
+        let left = fs::read_dir(home.path().join("models")).unwrap().count();
+        assert_eq!(left, 1, "parts are left behind");
+    }
+
+    #[test]
+    fn half_written_files_of_a_killed_agent_are_swept_up() {
+        let home = tempfile::tempdir().unwrap();
+        drop(Journal::open(home.path()).unwrap());
+        let models = home.path().join("models");
+        fs::write(models.join("x.weights.7-0.part"), "x").unwrap();
+        fs::write(models.join("x.weights"), "x").unwrap();
+        let _journal = Journal::open(home.path()).unwrap();
+        let left: Vec<_> = fs::read_dir(&models)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name())
+            .collect();
+        assert_eq!(left, ["x.weights"]);
     }
 
     #[test]

@@ -1,9 +1,11 @@
 //! Where finalized transactions come from.
 
+mod endpoint;
 mod file;
 mod rpc;
 
 pub use {
+    endpoint::Endpoint,
     file::FileSource,
     rpc::{RpcOptions, RpcSource},
 };

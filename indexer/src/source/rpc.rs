@@ -1,7 +1,7 @@
 //! The default source: a node's JSON-RPC.
 
 use {
-    super::{Item, Progress, Range, Source, Tip, Walk},
+    super::{Endpoint, Item, Progress, Range, Source, Tip, Walk},
     crate::{
         error::{IndexerError, Result},
         key::{Key, Signature},
@@ -16,7 +16,7 @@ use {
     },
     solana_rpc_client::nonblocking::rpc_client::RpcClient,
     solana_rpc_client_api::{
-        client_error::Error as ClientError,
+        client_error::{Error as ClientError, ErrorKind},
         config::{RpcTransactionLogsConfig, RpcTransactionLogsFilter},
         request::RpcRequest,
         response::RpcConfirmedTransactionStatusWithSignature,
@@ -45,7 +45,7 @@ const CLOCK_TIME_BYTES: std::ops::Range<usize> = 32..40;
 #[derive(Clone, Debug)]
 pub struct RpcOptions {
     /// Its HTTP address.
-    pub url: String,
+    pub url: Endpoint,
     /// The program to follow.
     pub program: Key,
     /// Most time for one call.
@@ -53,12 +53,13 @@ pub struct RpcOptions {
     /// Longest pause between looks.
     pub poll: Duration,
     /// Its WebSocket address: its notices end a pause early.
-    pub ws_url: Option<String>,
+    pub ws_url: Option<Endpoint>,
 }
 
 /// A node.
 pub struct RpcSource {
     client: RpcClient,
+    url: Endpoint,
     program: Key,
     poll: Duration,
     noticed: Arc<Notify>,
@@ -77,7 +78,7 @@ impl RpcSource {
     /// Prepares to talk to a node; must be called within a tokio runtime, which listens for notices if there is an address.
     pub fn new(options: RpcOptions) -> Self {
         let client = RpcClient::new_with_timeout_and_commitment(
-            options.url,
+            options.url.secret().to_owned(),
             options.timeout,
             CommitmentConfig::finalized(),
         );
@@ -87,6 +88,7 @@ impl RpcSource {
             .map(|url| tokio::spawn(listen(url, options.program, Arc::clone(&noticed))));
         Self {
             client,
+            url: options.url,
             program: options.program,
             poll: options.poll,
             noticed,
@@ -109,7 +111,7 @@ impl RpcSource {
         }
         let params = json!([self.program.to_string(), config]);
         let page: Vec<RpcConfirmedTransactionStatusWithSignature> =
-            retry("getSignaturesForAddress", || {
+            retry(&self.url, "getSignaturesForAddress", || {
                 self.client
                     .send(RpcRequest::GetSignaturesForAddress, params.clone())
             })
@@ -149,12 +151,15 @@ impl RpcSource {
 #[async_trait]
 impl Source for RpcSource {
     async fn genesis(&self) -> Result<Option<String>> {
-        let hash = retry("getGenesisHash", || self.client.get_genesis_hash()).await?;
+        let hash = retry(&self.url, "getGenesisHash", || {
+            self.client.get_genesis_hash()
+        })
+        .await?;
         Ok(Some(hash.to_string()))
     }
 
     async fn tip(&self) -> Result<Tip> {
-        let slot = retry("getSlot", || self.client.get_slot()).await?;
+        let slot = retry(&self.url, "getSlot", || self.client.get_slot()).await?;
         // Only windows of leaderboards need the time, and an older one serves them too.
         Ok(Tip {
             slot,
@@ -187,7 +192,7 @@ impl Source for RpcSource {
         let mut pause = FIRST_PAUSE;
         for attempt in 1.. {
             let found: Option<EncodedConfirmedTransactionWithStatusMeta> =
-                retry("getTransaction", || {
+                retry(&self.url, "getTransaction", || {
                     self.client.send(RpcRequest::GetTransaction, params.clone())
                 })
                 .await?;
@@ -213,18 +218,25 @@ impl Source for RpcSource {
 }
 
 /// Listens for calls of the program and says that there were some. Notices get lost, so nothing depends on them.
-async fn listen(url: String, program: Key, noticed: Arc<Notify>) {
+async fn listen(url: Endpoint, program: Key, noticed: Arc<Notify>) {
     loop {
         match listen_once(&url, &program, &noticed).await {
-            Ok(()) => tracing::debug!(url, "the node ended its notices"),
-            Err(error) => tracing::debug!(url, %error, "no notices from the node"),
+            Ok(()) => tracing::debug!(%url, "the node ended its notices"),
+            Err(error) => {
+                let reason = url.hide_keys(&error.to_string());
+                tracing::debug!(%url, reason, "no notices from the node");
+            }
         }
         tokio::time::sleep(LISTEN_PAUSE).await;
     }
 }
 
-async fn listen_once(url: &str, program: &Key, noticed: &Notify) -> Result<(), PubsubClientError> {
-    let client = PubsubClient::new(url).await?;
+async fn listen_once(
+    url: &Endpoint,
+    program: &Key,
+    noticed: &Notify,
+) -> Result<(), PubsubClientError> {
+    let client = PubsubClient::new(url.secret()).await?;
     let filter = RpcTransactionLogsFilter::Mentions(vec![program.to_string()]);
     let config = RpcTransactionLogsConfig {
         commitment: Some(CommitmentConfig::finalized()),
@@ -236,7 +248,7 @@ async fn listen_once(url: &str, program: &Key, noticed: &Notify) -> Result<(), P
     Ok(())
 }
 
-async fn retry<T, F, A>(method: &'static str, mut call: F) -> Result<T>
+async fn retry<T, F, A>(url: &Endpoint, method: &'static str, mut call: F) -> Result<T>
 where
     F: FnMut() -> A,
     A: Future<Output = Result<T, ClientError>>,
@@ -244,18 +256,25 @@ where
     let mut pause = FIRST_PAUSE;
     let mut attempt = 1;
     loop {
-        match call().await {
+        let reason = match call().await {
             Ok(value) => return Ok(value),
-            Err(error) if attempt >= TRIES => {
-                return Err(IndexerError::Rpc {
-                    method,
-                    reason: error.to_string(),
-                });
-            }
-            Err(error) => tracing::debug!(method, attempt, %error, "call failed, trying again"),
+            Err(error) => reason(url, error),
+        };
+        if attempt >= TRIES {
+            return Err(IndexerError::Rpc { method, reason });
         }
+        tracing::debug!(method, attempt, reason, "call failed, trying again");
         tokio::time::sleep(pause).await;
         pause *= 2;
         attempt += 1;
     }
+}
+
+/// Why a call failed, without the keys in the node's address: it is logged and served to everybody.
+fn reason(url: &Endpoint, error: ClientError) -> String {
+    let text = match *error.kind {
+        ErrorKind::Reqwest(error) => error.without_url().to_string(),
+        kind => kind.to_string(),
+    };
+    format!("{url}: {}", url.hide_keys(&text))
 }

@@ -42,12 +42,19 @@ impl SqliteStore {
     /// # Errors
     /// If the name is not understood, the file cannot be opened or is newer, or another process has it.
     pub async fn open(url: &str) -> Result<Self> {
-        let path = url
-            .strip_prefix("sqlite:")
-            .map(|rest| rest.strip_prefix("//").unwrap_or(rest))
-            .filter(|path| !path.is_empty())
-            .ok_or_else(|| IndexerError::BadStore(url.to_owned()))?;
-        Self::open_path(Path::new(path)).await
+        Self::open_path(path_of(url)?).await
+    }
+
+    /// Opens the store named `sqlite:PATH`, which must be there; creates nothing otherwise.
+    ///
+    /// # Errors
+    /// If it is not there, or see [`Self::open`].
+    pub async fn open_existing(url: &str) -> Result<Self> {
+        let path = path_of(url)?;
+        if !path.is_file() {
+            return Err(IndexerError::NoStore(path.display().to_string()));
+        }
+        Self::open_path(path).await
     }
 
     /// Opens the store in this file.
@@ -56,6 +63,10 @@ impl SqliteStore {
     /// See [`Self::open`].
     pub async fn open_path(path: &Path) -> Result<Self> {
         let lock = lock(path)?;
+        let failed = |source| IndexerError::OpenDatabase {
+            path: path.display().to_string(),
+            source,
+        };
         let options = SqliteConnectOptions::new()
             .filename(path)
             .create_if_missing(true)
@@ -67,12 +78,14 @@ impl SqliteStore {
         let writer = SqlitePoolOptions::new()
             .max_connections(1)
             .connect_with(options.clone())
-            .await?;
+            .await
+            .map_err(failed)?;
         sqlx::migrate!("src/store/migrations").run(&writer).await?;
         let reader = SqlitePoolOptions::new()
             .max_connections(READERS)
             .connect_with(options.read_only(true))
-            .await?;
+            .await
+            .map_err(failed)?;
         Ok(Self {
             writer,
             reader,
@@ -85,6 +98,14 @@ impl SqliteStore {
         self.reader.close().await;
         self.writer.close().await;
     }
+}
+
+fn path_of(url: &str) -> Result<&Path> {
+    url.strip_prefix("sqlite:")
+        .map(|rest| rest.strip_prefix("//").unwrap_or(rest))
+        .filter(|path| !path.is_empty())
+        .map(Path::new)
+        .ok_or_else(|| IndexerError::BadStore(url.to_owned()))
 }
 
 fn lock(path: &Path) -> Result<File> {

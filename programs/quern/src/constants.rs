@@ -6,6 +6,12 @@ use anchor_lang::prelude::*;
 pub const MAX_FEE_BPS: u16 = 1_000;
 /// Highest royalty that a model's owner may set, in basis points.
 pub const MAX_ROYALTY_BPS: u16 = 5_000;
+/// Highest reject deposit that the protocol may set, in basis points of the price.
+pub const MAX_REJECT_BPS: u16 = 5_000;
+/// Highest share of the price that the protocol may give to an arbiter, in basis points.
+pub const MAX_ARBITER_BPS: u16 = 2_000;
+/// Highest price of a demand that the protocol may set, in lamports: withheld data must stay affordable to ask for.
+pub const MAX_DEMAND_FEE_LAMPORTS: u64 = 100_000_000;
 /// Smallest bond of a refereed job, as a share of the price in basis points (twice the price).
 pub const MIN_REFEREED_BOND_BPS: u32 = 20_000;
 /// Longest URI that an instruction takes, in bytes.
@@ -16,7 +22,7 @@ pub const MAX_NAME_BYTES: usize = 32;
 pub const MAX_STEP_SECS: u32 = 366 * 86_400;
 /// Longest window of review, response, reaction, resolution or grace, in seconds (30 days).
 pub const MAX_WINDOW_SECS: u32 = 30 * 86_400;
-/// Largest tensor program that a model may reserve room for, in bytes (one account creation allows 10,240).
-pub const MAX_PROGRAM_BYTES: u32 = 8_192;
+/// Largest tensor program that a model may reserve room for, in bytes: the largest that can be sealed.
+pub const MAX_PROGRAM_BYTES: u32 = quern_proof::program::MAX_BYTES as u32;
 /// "Nobody" in an address field.
 pub const NOBODY: Address = Address::new_from_array([0; 32]);

@@ -69,6 +69,8 @@ impl Book {
         let mut purses = Vec::with_capacity(views.len());
         for view in views {
             require!(view.is_writable(), QuernError::PurseNotWritable);
+            // An address without a purse is not an account of the program.
+            require!(view.owned_by(&crate::ID), QuernError::PurseMissing);
             // A loaded account is marked as borrowed until it is dropped, so a second load of the same one shows here.
             require!(!view.is_borrowed(), QuernError::PurseTwice);
             // SAFETY: no other wrapper of this account is alive: the line above refuses it.
@@ -125,6 +127,7 @@ impl Book {
 /// Whether these accounts show a purse of `owner` in `mint`, read-only. Used where a later step will credit it.
 pub fn require_purse_exists(views: &[AccountView], owner: &Address, mint: &Address) -> Result<()> {
     for view in views {
+        require!(view.owned_by(&crate::ID), QuernError::PurseMissing);
         // Purses are found by their content: a typed load proves owner program, discriminator and size.
         let purse = Account::<Purse>::load(*view)?;
         if address_eq(&purse.owner, owner) && address_eq(&purse.mint, mint) {

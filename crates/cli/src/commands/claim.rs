@@ -1,26 +1,33 @@
-//! `quern claim`: take out what a wallet has earned.
+//! `quern claim`: take what a wallet has earned.
+//!
+//! Rewards accrue beside the purses and are claimed into one; earnings and royalties lie in the purses already, together with
+//! what was deposited and stands behind bonds. So nothing leaves a purse unless the owner says how much.
 
 use {
     super::purse::decimals_of,
     crate::{
-        amount::show,
+        amount::{parse, show},
         context::{Context, with_signatures},
         error::{Error, Result},
         output::{Fields, Format, print_json, print_list},
     },
     quern_client::{
-        ClientError, Instruction, Pubkey, accounts, addresses, flows, instructions,
-        quern::state::{Provider, Purse},
+        ClientError, Instruction, Pubkey, accounts, addresses, flows, quern::state::Provider,
     },
     serde_json::json,
+    std::collections::BTreeMap,
 };
 
 /// What to claim.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
-  quern claim --dry-run                 what there is to claim, and the transaction that would do it
-  quern claim                           accrued rewards into your purse, then everything free to your token accounts
-  quern claim --rewards-only            leave the purses alone, for example because they stand behind bonds")]
+  quern claim --dry-run                        what there is to claim, and the transaction that would do it
+  quern claim                                  accrued rewards into your purse; nothing leaves it
+  quern claim --withdraw 2.5 --mint MINT       the same, then 2.5 tokens to your token account
+  quern claim --withdraw all --keep 1000       the same, then everything free but 1000 tokens of every mint
+
+Earnings and deposits lie in one purse, and new jobs take their bonds from what is free in it: a provider that withdraws
+everything can take no job. --keep says what shall stay.")]
 pub struct Args {
     /// Show what would be done without signing anything
     #[arg(long)]
@@ -28,88 +35,119 @@ pub struct Args {
     /// Only this mint
     #[arg(long, value_name = "ADDRESS")]
     mint: Option<Pubkey>,
-    /// Only move accrued rewards into your purse; withdraw nothing
-    #[arg(long)]
-    rewards_only: bool,
+    /// Also move free tokens out of your purse to your token account: so many, or `all`, deposits included
+    #[arg(long, value_name = "TOKENS|all")]
+    withdraw: Option<String>,
+    /// What stays free in every purse at least, in whole tokens (with --withdraw)
+    #[arg(long, value_name = "TOKENS", requires = "withdraw")]
+    keep: Option<String>,
     /// Whose claims to show (with --dry-run) [default: the wallet's]
     #[arg(long, value_name = "ADDRESS", requires = "dry_run")]
     owner: Option<Pubkey>,
 }
 
-/// One thing to claim.
-struct Claim {
-    what: &'static str,
-    mint: Pubkey,
-    atoms: u64,
+/// What happens to the free atoms of one purse.
+#[derive(Clone, Copy, Debug, Default)]
+struct Flow {
+    decimals: u8,
+    before_atoms: u64,
+    rewards_atoms: u64,
+    withdrawn_atoms: u64,
 }
+
+impl Flow {
+    /// Before anything is withdrawn.
+    fn free_atoms(&self) -> u64 {
+        self.before_atoms.saturating_add(self.rewards_atoms)
+    }
+
+    fn after_atoms(&self) -> u64 {
+        self.free_atoms().saturating_sub(self.withdrawn_atoms)
+    }
+
+    fn moves(&self) -> bool {
+        self.rewards_atoms > 0 || self.withdrawn_atoms > 0
+    }
+
+    /// How much a withdrawal takes.
+    fn withdrawal(&self, wanted: &str, keep: Option<&str>) -> Result<u64> {
+        let keep = keep.map_or(Ok(0), |text| parse(text, self.decimals))?;
+        let most = self.free_atoms().saturating_sub(keep);
+        if wanted == "all" {
+            return Ok(most);
+        }
+        let atoms = parse(wanted, self.decimals)?;
+        if atoms > most {
+            return Err(Error::Other(format!(
+                "{wanted} cannot be withdrawn: {} will be free in the purse and {} of it stays; withdraw at most {}",
+                show(self.free_atoms(), self.decimals),
+                show(keep, self.decimals),
+                show(most, self.decimals)
+            )));
+        }
+        Ok(atoms)
+    }
+
+    fn fields(&self, mint: &Pubkey) -> Fields {
+        let tokens = |atoms| show(atoms, self.decimals);
+        Fields::new()
+            .text("mint", mint)
+            .text("free_in_purse", tokens(self.before_atoms))
+            .text("+_rewards", tokens(self.rewards_atoms))
+            .text("-_withdrawn", tokens(self.withdrawn_atoms))
+            .text("=_left_in_purse", tokens(self.after_atoms()))
+    }
+
+    fn json(&self, mint: &Pubkey) -> serde_json::Value {
+        json!({
+            "mint": mint.to_string(),
+            "decimals": self.decimals,
+            "purse_before_atoms": self.before_atoms.to_string(),
+            "rewards_atoms": self.rewards_atoms.to_string(),
+            "withdrawn_atoms": self.withdrawn_atoms.to_string(),
+            "purse_after_atoms": self.after_atoms().to_string(),
+        })
+    }
+}
+
+/// Every mint's flow, in a fixed order.
+type Flows = BTreeMap<Pubkey, Flow>;
 
 /// Runs it.
 pub async fn run(context: &Context, args: Args) -> Result<()> {
     let owner = context.owner(args.owner)?;
     context.protocol().await?;
-    let is_wanted = |mint: &Pubkey| args.mint.is_none_or(|only| only == *mint);
-    let mut claims: Vec<Claim> = Vec::new();
+    let mut flows = purses(context, &owner, args.mint).await?;
+    if let Some(wanted) = &args.withdraw {
+        withdraw(&mut flows, wanted, args.keep.as_deref())?;
+    }
     let mut all: Vec<Instruction> = Vec::new();
-
-    if let Some(rewards) = rewards(context, &owner)
-        .await?
-        .filter(|rewards| is_wanted(&rewards.mint))
-    {
+    if flows.values().any(|flow| flow.rewards_atoms > 0) {
         all.extend(flows::claim_rewards(context.rpc(), &owner).await?);
-        claims.push(rewards);
     }
-    if !args.rewards_only {
-        let mut purses: Vec<(Pubkey, Purse)> =
-            accounts::purses(context.rpc(), Some(&owner)).await?;
-        purses.sort_by_key(|(_, purse)| purse.mint);
-        let mut free: Vec<(Pubkey, u64)> = purses
-            .iter()
-            .map(|(_, purse)| (purse.mint, purse.free_atoms.get()))
-            .collect();
-        // Rewards land in a purse first and leave it with the rest.
-        if let Some(rewards) = claims.first() {
-            match free.iter_mut().find(|(mint, _)| *mint == rewards.mint) {
-                Some((_, atoms)) => *atoms = atoms.saturating_add(rewards.atoms),
-                None => free.push((rewards.mint, rewards.atoms)),
-            }
-        }
-        for (mint, atoms) in free
-            .into_iter()
-            .filter(|(mint, atoms)| *atoms > 0 && is_wanted(mint))
-        {
-            all.extend(withdrawal(context, &owner, &mint, atoms).await?);
-            claims.push(Claim {
-                what: "withdrawal",
-                mint,
-                atoms,
-            });
-        }
+    for (mint, flow) in flows.iter().filter(|(_, flow)| flow.withdrawn_atoms > 0) {
+        let atoms = flow.withdrawn_atoms;
+        all.extend(flows::withdraw(context.rpc(), &owner, mint, None, atoms).await?);
     }
-    if claims.is_empty() {
-        return Err(Error::Other(format!(
-            "there is nothing to claim for {owner} on this cluster"
-        )));
-    }
-
-    let decimals = decimals_of(context).await?;
-    let tokens = |claim: &Claim| show(claim.atoms, decimals.get(&claim.mint).copied().unwrap_or(0));
-    let list: Vec<Fields> = claims
-        .iter()
-        .map(|claim| {
-            Fields::new()
-                .text("what", claim.what)
-                .text("mint", claim.mint)
-                .text("amount", tokens(claim))
-        })
-        .collect();
     if args.dry_run {
-        return dry_run(context, &owner, &list, &claims, &all).await;
+        return dry_run(context, &owner, &flows, &all).await;
+    }
+    flows.retain(|_, flow| flow.moves());
+    if flows.is_empty() {
+        return Err(Error::Other(format!(
+            "there is nothing to claim for {owner} on this cluster: {}",
+            match args.withdraw {
+                None =>
+                    "no rewards wait; to move free tokens out of your purse pass --withdraw (see --help)",
+                Some(_) => "no rewards wait and nothing free may leave the purse",
+            }
+        )));
     }
     let wallet = context.wallet()?;
     let receipts = context.send(&all, &[&wallet]).await?;
     match context.format {
         Format::Table => {
-            print_list(Format::Table, &list, "");
+            print_list(Format::Table, &table(&flows), "");
             with_signatures(Fields::new(), &receipts).print(Format::Table);
         }
         Format::Json => {
@@ -117,14 +155,58 @@ pub async fn run(context: &Context, args: Args) -> Result<()> {
                 .iter()
                 .map(|receipt| receipt.signature.to_string())
                 .collect();
-            print_json(&json!({ "claimed": as_json(&claims), "signatures": signatures }));
+            print_json(&json!({ "claimed": as_json(&flows), "signatures": signatures }));
         }
     }
     Ok(())
 }
 
-/// Rewards that a provider has accrued and not claimed.
-async fn rewards(context: &Context, owner: &Pubkey) -> Result<Option<Claim>> {
+/// What is free in the purses, and the rewards that would go into one of them.
+async fn purses(context: &Context, owner: &Pubkey, only: Option<Pubkey>) -> Result<Flows> {
+    let is_wanted = |mint: &Pubkey| only.is_none_or(|only| only == *mint);
+    let decimals = decimals_of(context).await?;
+    let decimals = |mint: &Pubkey| decimals.get(mint).copied().unwrap_or(0);
+    let mut flows = Flows::new();
+    for (_, purse) in accounts::purses(context.rpc(), Some(owner)).await? {
+        if is_wanted(&purse.mint) && purse.free_atoms.get() > 0 {
+            let flow = Flow {
+                decimals: decimals(&purse.mint),
+                before_atoms: purse.free_atoms.get(),
+                ..Flow::default()
+            };
+            flows.insert(purse.mint, flow);
+        }
+    }
+    if let Some((mint, atoms)) = rewards(context, owner).await?
+        && is_wanted(&mint)
+    {
+        let flow = flows.entry(mint).or_default();
+        flow.decimals = decimals(&mint);
+        flow.rewards_atoms = atoms;
+    }
+    Ok(flows)
+}
+
+/// Plans a withdrawal: of everything from every purse, or of an amount from the only one.
+fn withdraw(flows: &mut Flows, wanted: &str, keep: Option<&str>) -> Result<()> {
+    if wanted != "all" && flows.len() > 1 {
+        return Err(Error::Usage(
+            "you have purses in several mints; say with --mint from which one to withdraw that amount".to_owned(),
+        ));
+    }
+    if wanted != "all" && flows.is_empty() {
+        return Err(Error::Other(
+            "nothing is free in your purses, so nothing can be withdrawn".to_owned(),
+        ));
+    }
+    for flow in flows.values_mut() {
+        flow.withdrawn_atoms = flow.withdrawal(wanted, keep)?;
+    }
+    Ok(())
+}
+
+/// Mint and atoms of what a provider has accrued and not claimed.
+async fn rewards(context: &Context, owner: &Pubkey) -> Result<Option<(Pubkey, u64)>> {
     let provider =
         accounts::fetch_optional::<Provider>(context.rpc(), &addresses::provider(owner)).await?;
     let claimable = provider.map_or(0, |provider| {
@@ -137,55 +219,46 @@ async fn rewards(context: &Context, owner: &Pubkey) -> Result<Option<Claim>> {
         return Ok(None);
     }
     let mint = accounts::emission(context.rpc()).await?.reward_mint;
-    Ok(Some(Claim {
-        what: "rewards",
-        mint,
-        atoms: claimable,
-    }))
+    Ok(Some((mint, claimable)))
 }
 
-/// Everything free, to the owner's usual token account.
-async fn withdrawal(
-    context: &Context,
-    owner: &Pubkey,
-    mint: &Pubkey,
-    atoms: u64,
-) -> Result<Vec<Instruction>> {
-    let token_program = context.mint(mint).await?.token_program;
-    let destination = addresses::token_account(owner, mint, &token_program);
-    Ok(vec![
-        instructions::create_token_account(owner, owner, mint, &token_program),
-        instructions::withdraw(owner, &destination, mint, &token_program, atoms),
-    ])
+fn table(flows: &Flows) -> Vec<Fields> {
+    flows.iter().map(|(mint, flow)| flow.fields(mint)).collect()
 }
 
-fn as_json(claims: &[Claim]) -> serde_json::Value {
-    claims.iter().map(|claim| json!({ "what": claim.what, "mint": claim.mint.to_string(), "atoms": claim.atoms.to_string() })).collect()
+fn as_json(flows: &Flows) -> serde_json::Value {
+    flows.iter().map(|(mint, flow)| flow.json(mint)).collect()
 }
 
 async fn dry_run(
     context: &Context,
     owner: &Pubkey,
-    list: &[Fields],
-    claims: &[Claim],
+    flows: &Flows,
     all: &[Instruction],
 ) -> Result<()> {
-    let simulation = match context.sender.simulate(all, owner).await {
-        Ok(simulation) => Some(simulation.units),
-        // Too much for one transaction: it would be several.
-        Err(ClientError::TooLarge { .. }) => None,
-        Err(error) => return Err(error.into()),
+    let simulation = match all {
+        [] => None,
+        all => match context.sender.simulate(all, owner).await {
+            Ok(simulation) => Some(simulation.units),
+            // Too much for one transaction: it would be several.
+            Err(ClientError::TooLarge { .. }) => None,
+            Err(error) => return Err(error.into()),
+        },
     };
     match context.format {
         Format::Json => {
             let instructions: Vec<_> = all.iter().map(instruction_json).collect();
             print_json(&json!({
-                "dry_run": true, "owner": owner.to_string(), "claims": as_json(claims),
+                "dry_run": true, "owner": owner.to_string(), "claims": as_json(flows),
                 "compute_units": simulation, "instructions": instructions,
             }));
         }
         Format::Table => {
-            print_list(Format::Table, list, "");
+            print_list(
+                Format::Table,
+                &table(flows),
+                &format!("{owner} has no rewards to claim and nothing free in a purse."),
+            );
             let steps: Vec<Fields> = all
                 .iter()
                 .enumerate()
@@ -197,8 +270,9 @@ async fn dry_run(
                         .text("data", hex::encode(&instruction.data))
                 })
                 .collect();
-            print_list(Format::Table, &steps, "");
+            print_list(Format::Table, &steps, "No transaction is needed.");
             match simulation {
+                _ if all.is_empty() => {}
                 Some(units) => println!(
                     "One transaction, signed by {owner}, {units} compute units. Nothing was sent."
                 ),
@@ -214,4 +288,63 @@ fn instruction_json(instruction: &Instruction) -> serde_json::Value {
         json!({ "address": meta.pubkey.to_string(), "signer": meta.is_signer, "writable": meta.is_writable })
     }).collect();
     json!({ "program": instruction.program_id.to_string(), "accounts": accounts, "data": hex::encode(&instruction.data) })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    /// A provider's deposit of 1000 tokens, 0.9 earned, 0.5 of rewards.
+    fn flow() -> Flow {
+        Flow {
+            decimals: 6,
+            before_atoms: 1_000_900_000,
+            rewards_atoms: 500_000,
+            withdrawn_atoms: 0,
+        }
+    }
+
+    #[test]
+    fn a_withdrawal_leaves_what_is_to_be_kept() {
+        let flow = flow();
+        assert_eq!(flow.withdrawal("all", Some("1000")).unwrap(), 1_400_000);
+        assert_eq!(flow.withdrawal("all", Some("2000")).unwrap(), 0);
+        assert_eq!(flow.withdrawal("all", None).unwrap(), 1_001_400_000);
+        assert_eq!(flow.withdrawal("0.9", Some("1000")).unwrap(), 900_000);
+        let refused = flow.withdrawal("2", Some("1000")).unwrap_err().to_string();
+        assert!(refused.contains("at most 1.4"), "{refused}");
+        assert!(flow.withdrawal("everything", None).is_err());
+    }
+
+    #[test]
+    fn rewards_are_counted_once() {
+        let mut flows = Flows::from([(Pubkey::default(), flow())]);
+        withdraw(&mut flows, "all", Some("1000")).unwrap();
+        let shown = as_json(&flows);
+        let atoms = |name: &str| shown[0][name].as_str().unwrap().parse::<u64>().unwrap();
+        assert_eq!(
+            atoms("purse_before_atoms") + atoms("rewards_atoms"),
+            atoms("withdrawn_atoms") + atoms("purse_after_atoms")
+        );
+        assert_eq!(atoms("purse_after_atoms"), 1_000_000_000);
+    }
+
+    #[test]
+    fn an_amount_needs_to_know_its_mint() {
+        let mut flows = Flows::from([
+            (Pubkey::default(), flow()),
+            (Pubkey::new_from_array([1; 32]), flow()),
+        ]);
+        let refused = withdraw(&mut flows, "1", None).unwrap_err();
+        assert!(matches!(refused, Error::Usage(_)), "{refused}");
+        withdraw(&mut flows, "all", Some("1000")).unwrap();
+        assert!(
+            flows
+                .values()
+                .all(|flow| flow.after_atoms() == 1_000_000_000)
+        );
+        assert!(withdraw(&mut Flows::new(), "1", None).is_err());
+    }
 }

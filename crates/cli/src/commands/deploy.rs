@@ -23,9 +23,9 @@ use {
 /// What to deploy.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
-  quern deploy --url devnet --program-keypair quern-keypair.json --plan       what it costs
-  quern deploy --url devnet --program-keypair quern-keypair.json              deploy, or go on after an interruption
-  quern deploy --url devnet --program-id PROGRAM                              upgrade
+  quern deploy --url devnet --program-id quern-keypair.json --plan       what it costs
+  quern deploy --url devnet --program-id quern-keypair.json              deploy, or go on after an interruption
+  quern deploy --url devnet --program-id PROGRAM                         upgrade
 
 Whoever holds the upgrade authority can change the rules. Hand it to a multisig with `solana program set-upgrade-authority`,
 or give it up with --final there, before others trust the program with money.")]
@@ -33,12 +33,13 @@ pub struct Args {
     /// The built program
     #[arg(long, default_value = "target/deploy/quern.so", value_name = "FILE")]
     program_so: PathBuf,
-    /// The program's keypair; needed for its first deployment
-    #[arg(long, value_name = "KEYPAIR", conflicts_with = "program_id")]
-    program_keypair: Option<String>,
-    /// The program's address, to upgrade it
-    #[arg(long, value_name = "ADDRESS")]
-    program_id: Option<Pubkey>,
+    /// The program: its keypair, which its first deployment needs, or its address, to upgrade it
+    #[arg(
+        long,
+        visible_alias = "program-keypair",
+        value_name = "KEYPAIR_OR_ADDRESS"
+    )]
+    program_id: Option<String>,
     /// Who may upgrade it [default: the wallet]
     #[arg(long, value_name = "KEYPAIR")]
     upgrade_authority: Option<String>,
@@ -69,17 +70,14 @@ pub async fn run(context: &Context, args: Args) -> Result<()> {
     })?;
     let wallet = context.wallet()?;
     let authority = args.upgrade_authority.as_deref().map(keypair).transpose()?;
-    let program_keypair = program_keypair(context, &args)?;
-    let program = match (&program_keypair, args.program_id) {
-        (Some(keypair), _) => Program::Keypair(keypair),
-        (None, Some(address)) => Program::Existing(address),
-        (None, None) => {
-            return Err(Error::Usage("name the program with --program-keypair (first deployment) or --program-id (upgrade)".to_owned()));
-        }
+    let named = named_program(context, args.program_id.as_deref())?;
+    let program = match &named {
+        Named::Keypair(keypair) => Program::Keypair(keypair),
+        Named::Address(address) => Program::Existing(*address),
     };
     if program.address() != quern::ID {
         return Err(Error::Other(format!(
-            "this build of Quern belongs to the address {} and would not work at {}; set the address in `declare_id!` and build again",
+            "this build of Quern belongs to the address {} and would not work at {}; make it yours with `cargo xtask program-id KEYPAIR`, then build the program and this command again",
             quern::ID,
             program.address()
         )));
@@ -111,16 +109,37 @@ pub async fn run(context: &Context, args: Args) -> Result<()> {
     go(context, &deployment, &plan).await
 }
 
-/// The keypair that was named; on a local cluster, if nothing was, the public one for tests.
-fn program_keypair(context: &Context, args: &Args) -> Result<Option<Keypair>> {
-    if let Some(source) = &args.program_keypair {
-        return keypair(source).map(Some);
+/// What stands for the program on the command line.
+enum Named {
+    Keypair(Keypair),
+    Address(Pubkey),
+}
+
+/// The program that was named; on a local cluster, if none was, the one with the public key for tests.
+fn named_program(context: &Context, named: Option<&str>) -> Result<Named> {
+    let Some(text) = named else {
+        return test_keypair(context)?.map(Named::Keypair).ok_or_else(|| {
+            Error::Usage("name the program with --program-id: its keypair file for a first deployment, its address for an upgrade".to_owned())
+        });
+    };
+    if let Ok(address) = text.parse() {
+        return Ok(Named::Address(address));
     }
-    #[cfg(feature = "localnet")]
-    if args.program_id.is_none() && config::is_local(&context.url) {
-        return Ok(Some(quern_localnet::program_keypair()?));
-    }
-    let _ = config::is_local(&context.url);
+    keypair(text).map(Named::Keypair).map_err(|error| {
+        Error::Other(format!(
+            "`--program-id {text}` is no base58 address, and no keypair file either: {error}"
+        ))
+    })
+}
+
+#[cfg(feature = "localnet")]
+fn test_keypair(context: &Context) -> Result<Option<Keypair>> {
+    let is_local = config::is_local(&context.url);
+    Ok(is_local.then(quern_localnet::program_keypair).transpose()?)
+}
+
+#[cfg(not(feature = "localnet"))]
+fn test_keypair(_: &Context) -> Result<Option<Keypair>> {
     Ok(None)
 }
 
@@ -134,7 +153,7 @@ fn confirmed(url: &str) -> Result<bool> {
             "nobody can be asked here; pass --yes to deploy without asking".to_owned(),
         ));
     }
-    eprint!("Deploy to {url}? [y/N] ");
+    eprint!("Deploy to {} ? [y/N] ", crate::redact::redacted(url, url));
     let _ = std::io::stderr().flush();
     let mut answer = String::new();
     std::io::stdin()

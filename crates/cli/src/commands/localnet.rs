@@ -69,16 +69,20 @@ pub struct Args {
 
 /// Runs it.
 pub async fn run(globals: &Globals, args: Args) -> Result<()> {
-    let key = |name: &str| wallet(&args.keys_dir, name);
-    let admin = key("admin")?;
-    let mut wallets = Vec::with_capacity(ROLES.len());
-    for role in ROLES {
-        wallets.push((role, key(role)?.pubkey()));
-    }
+    let admin = Wallet::load(&args.keys_dir, "admin")?;
+    let roles = ROLES
+        .iter()
+        .map(|role| Wallet::load(&args.keys_dir, role))
+        .collect::<Result<Vec<_>>>()?;
+    let mut wallets: Vec<(&str, Pubkey)> = ROLES
+        .into_iter()
+        .zip(roles.iter().map(|wallet| wallet.keypair.pubkey()))
+        .collect();
     // The usual wallet of this machine takes part, too, if there is one.
     let own = globals.keypair.clone().map_or_else(
         || {
-            config::Config::load(globals.config.as_deref())
+            globals
+                .config()
                 .map(|config| config.keypair_path.display().to_string())
         },
         Ok,
@@ -91,10 +95,14 @@ pub async fn run(globals: &Globals, args: Args) -> Result<()> {
         rpc_port: Some(args.rpc_port),
         ws_port: Some(args.ws_port),
         program_so: (!args.empty).then(|| args.program_so.clone()),
-        admin: Some(admin),
+        admin: Some(admin.keypair.insecure_clone()),
         slot_ms: args.slot_ms,
     };
     let mut net = progress::during("starting the network", LocalNet::start(options)).await?;
+    // A network that did not start leaves nothing behind.
+    for wallet in roles.iter().chain([&admin]) {
+        wallet.keep()?;
+    }
     for (_, wallet) in &wallets {
         net.fund(wallet, WALLET_LAMPORTS).await?;
     }
@@ -131,14 +139,35 @@ pub async fn run(globals: &Globals, args: Args) -> Result<()> {
 }
 
 /// A wallet from the folder, or a new one.
-fn wallet(folder: &Path, name: &str) -> Result<Keypair> {
-    let path = folder.join(format!("{name}.json"));
-    if path.exists() {
-        return Ok(config::read_keypair(&path)?);
+struct Wallet {
+    path: PathBuf,
+    keypair: Keypair,
+    is_new: bool,
+}
+
+impl Wallet {
+    fn load(folder: &Path, name: &str) -> Result<Self> {
+        let path = folder.join(format!("{name}.json"));
+        let is_new = !path.exists();
+        let keypair = match is_new {
+            true => Keypair::new(),
+            false => config::read_keypair(&path)?,
+        };
+        Ok(Self {
+            path,
+            keypair,
+            is_new,
+        })
     }
-    let keypair = Keypair::new();
-    config::write_keypair(&path, &keypair).map_err(|error| Error::file(&path, error))?;
-    Ok(keypair)
+
+    /// Writes a new one into its file.
+    fn keep(&self) -> Result<()> {
+        match self.is_new {
+            true => config::write_keypair(&self.path, &self.keypair)
+                .map_err(|error| Error::file(&self.path, error)),
+            false => Ok(()),
+        }
+    }
 }
 
 /// Protocol with short windows, a mint, rewards, and tokens for everybody.

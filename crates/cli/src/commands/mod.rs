@@ -4,6 +4,7 @@ pub mod claim;
 pub mod deploy;
 pub mod emission;
 pub mod job;
+pub mod keygen;
 pub mod leaderboard;
 #[cfg(feature = "localnet")]
 pub mod localnet;

@@ -7,11 +7,8 @@ use {
     crate::worker::WorkResult,
     async_trait::async_trait,
     bytemuck::Zeroable,
-    quern_client::{
-        accounts::ModelAccount,
-        quern::state::{LAYOUT_VERSION, Model, Provider, Purse},
-    },
-    quern_proof::{Tensor, builder::ProgramBuilder, commit, eval, file, shape::DType},
+    quern_client::quern::state::{LAYOUT_VERSION, Model, Provider, Purse},
+    quern_proof::{builder::ProgramBuilder, commit, eval, file, shape::DType},
     std::sync::atomic::{AtomicU32, AtomicUsize, Ordering},
 };
 
@@ -67,6 +64,8 @@ struct World {
     counts: Counts,
     expected_root: [u8; 32],
     folder: tempfile::TempDir,
+    /// How often the chain was asked where the weights are, which happens before every fetch.
+    weight_fetches: AtomicU32,
 }
 
 const OWNER: Pubkey = Pubkey::new_from_array([1; 32]);
@@ -160,6 +159,7 @@ impl World {
             counts: Counts::default(),
             expected_root,
             folder,
+            weight_fetches: AtomicU32::new(0),
         })
     }
 
@@ -280,6 +280,9 @@ impl Chain for View {
         Ok(self.world.input_uri.clone())
     }
     async fn model_uri(&self, _: &Pubkey, _: &Model) -> Result<String> {
+        self.world.weight_fetches.fetch_add(1, Ordering::SeqCst);
+        // Time for another task to come as far as this.
+        tokio::time::sleep(Duration::from_millis(20)).await;
         Ok(self.world.model_uri.clone())
     }
     async fn checkpoint_uri(&self, _: &Pubkey, _: &Job) -> Result<String> {
@@ -597,6 +600,25 @@ async fn damaged_data_on_its_own_disk_are_fetched_again() {
     let (_, fuse) = (0, Fuse::new(PLENTY));
     assert!(work_through(&world, &agent, &fuse).await);
     assert_eq!(*world.roots.lock().unwrap(), [world.expected_root]);
+}
+
+/// Two jobs on one model and a fresh home, at once: both get whole weights, and they are fetched once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn jobs_of_one_model_fetch_its_weights_once() {
+    let world = World::new(1);
+    let (agent, _) = start(&world, PLENTY);
+    let job = world.job().unwrap();
+    let tasks: Vec<_> = (0..4)
+        .map(|_| {
+            let (inner, address) = (Arc::clone(&agent.inner), Pubkey::new_unique());
+            tokio::spawn(async move { inner.prepare(&address, &job).await.map(drop) })
+        })
+        .collect();
+    for task in tasks {
+        task.await.unwrap().unwrap();
+    }
+    assert_eq!(world.weight_fetches.load(Ordering::SeqCst), 1);
+    assert!(agent.inner.at_weights.lock().unwrap().len() <= 1);
 }
 
 #[tokio::test]

@@ -2,7 +2,10 @@
 
 use {
     crate::{
-        constants::{MAX_FEE_BPS, MAX_WINDOW_SECS, MIN_REFEREED_BOND_BPS, NOBODY},
+        constants::{
+            MAX_ARBITER_BPS, MAX_DEMAND_FEE_LAMPORTS, MAX_FEE_BPS, MAX_REJECT_BPS, MAX_WINDOW_SECS,
+            MIN_REFEREED_BOND_BPS, NOBODY,
+        },
         error::QuernError,
         state::{Assurance, Entity, EntityKind},
     },
@@ -167,9 +170,17 @@ impl ProtocolParams {
     /// Bounds that protect users from the settings themselves.
     pub fn validate(&self) -> Result<()> {
         require!(self.fee_bps <= MAX_FEE_BPS, QuernError::ShareTooHigh);
-        for share in [self.late_penalty_bps, self.reject_bps, self.arbiter_bps] {
-            require!(share <= 10_000, QuernError::ShareTooHigh);
+        for (share, most) in [
+            (self.late_penalty_bps, 10_000),
+            (self.reject_bps, MAX_REJECT_BPS),
+            (self.arbiter_bps, MAX_ARBITER_BPS),
+        ] {
+            require!(share <= most, QuernError::ShareTooHigh);
         }
+        require!(
+            self.demand_fee_lamports <= MAX_DEMAND_FEE_LAMPORTS,
+            QuernError::ShareTooHigh
+        );
         require!(
             self.refereed_bond_bps >= MIN_REFEREED_BOND_BPS,
             QuernError::BondTooLow

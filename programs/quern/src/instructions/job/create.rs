@@ -197,19 +197,14 @@ impl CreateJob {
             require!(assurance == Assurance::Accepted, QuernError::ModelNotSealed);
             return Ok(0);
         };
-        if assurance == Assurance::Accepted && args.input_roots.is_empty() {
+        let program = program::Program::parse(model_program(model)?).or_quern()?;
+        let fits = program.input_count() == args.input_roots.len()
+            && program.check_batch_rows(args.batch_rows).is_ok();
+        if assurance == Assurance::Accepted && !fits {
             // Fine-tuning or serving a sealed model is not a run of its program.
             return Ok(0);
         }
-        let program = program::Program::parse(model_program(model)?).or_quern()?;
-        require!(
-            program.input_count() == args.input_roots.len(),
-            QuernError::InputsDoNotFit
-        );
-        require!(
-            program.check_batch_rows(args.batch_rows).is_ok(),
-            QuernError::InputsDoNotFit
-        );
+        require!(fits, QuernError::InputsDoNotFit);
         let macs = program::Macs {
             fixed: model.macs_fixed.get(),
             per_row: model.macs_per_row.get(),
@@ -220,18 +215,19 @@ impl CreateJob {
 
     fn validate_price(&self, args: &CreateJobArgs, assurance: Assurance, macs: u64) -> Result<()> {
         let config = &self.mint_config;
+        let least_price = price::least_price(
+            config.least_price_atoms.get(),
+            config.price_per_gmac_atoms.get(),
+            macs,
+        )
+        .or_quern()?;
+        require!(args.price_atoms >= least_price, QuernError::PriceTooLow);
+        // Only what could be convicted is secured per multiply-accumulate; whoever wants them counted pays for them.
         let judged_macs = if assurance == Assurance::Refereed {
             macs
         } else {
             0
         };
-        let least_price = price::least_price(
-            config.least_price_atoms.get(),
-            config.price_per_gmac_atoms.get(),
-            judged_macs,
-        )
-        .or_quern()?;
-        require!(args.price_atoms >= least_price, QuernError::PriceTooLow);
         let (bond_bps, _) = self.protocol.floors(assurance);
         let least_bond = bond::least_bond(
             args.price_atoms,

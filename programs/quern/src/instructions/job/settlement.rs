@@ -51,6 +51,10 @@ pub fn move_bond(book: &mut Book, job: &mut Job, owner: &Address, atoms: u64) ->
             .operator_reserved_atoms
             .checked_sub(atoms)
             .ok_or(QuernError::ReservationShort)?;
+        // Lost, not released: however often it takes, a stolen hot key cannot lose more than the owner allowed.
+        if from != to {
+            purse.operator_limit_atoms = purse.operator_limit_atoms.saturating_sub(atoms);
+        }
     }
     Ok(())
 }

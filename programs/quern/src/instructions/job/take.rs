@@ -54,6 +54,7 @@ impl TakeJob {
             !is_pinned || address_eq(&job.pinned_provider, &provider.owner),
             QuernError::PinnedToOther
         );
+        // Checked here only: a check at the decision would let a provider block it by naming the arbiter its operator.
         let is_arbiter = job.has_arbiter() && provider.is_party(&job.arbiter);
         require!(!is_arbiter, QuernError::ArbiterIsParty);
         let fits = address_eq(&self.purse.owner, &provider.owner)

@@ -41,7 +41,7 @@ pub struct Withdraw {
     #[account(mut)]
     pub vault: UncheckedAccount,
     /// Where the tokens go: the owner's choice; the token program checks it. Not the vault.
-    #[account(mut, unsafe(dup))]
+    #[account(mut)]
     pub destination: UncheckedAccount,
     /// The token program; must be the configuration's.
     pub token_program: UncheckedAccount,
