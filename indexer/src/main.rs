@@ -30,15 +30,11 @@ struct Cli {
     command: Command,
 }
 
-/// Libraries whose debug lines quote whole addresses: a node's can hold a key, so these lines are never written.
-const TELL_URLS: [&str; 7] = [
-    "hyper",
-    "hyper_util",
+/// Parts of libraries whose debug lines quote whole addresses: a node's can hold a key, so these lines are never written.
+const TELL_URLS: [&str; 3] = [
     "reqwest",
-    "solana_pubsub_client",
-    "solana_rpc_client",
-    "tokio_tungstenite",
-    "tungstenite",
+    "solana_rpc_client::http_sender",
+    "tungstenite::handshake::client",
 ];
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -106,7 +102,7 @@ fn start_log(format: LogFormat) {
         EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,sqlx=warn"));
     let filter = TELL_URLS
         .iter()
-        .filter_map(|library| format!("{library}=info").parse().ok())
+        .filter_map(|part| format!("{part}=info").parse().ok())
         .fold(filter, EnvFilter::add_directive);
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)

@@ -6,6 +6,7 @@ mod support;
 use {
     quern_indexer::store::{Batch, SqliteStore, Store},
     std::{
+        io::{Read, Write},
         net::TcpListener,
         path::Path,
         process::{Child, Command, Stdio},
@@ -185,19 +186,36 @@ fn an_address_that_is_none_ends_it_at_once() {
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
 }
 
+/// A node that refuses every call as one too many; it ends with the test.
+fn refusing_node() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let host = listener.local_addr().unwrap().to_string();
+    let reply = "HTTP/1.1 429 Too Many Requests\r\nretry-after: 0\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let _ = stream.read(&mut [0; 10_000]);
+            let _ = stream.write_all(reply.as_bytes());
+        }
+    });
+    host
+}
+
 #[test]
 fn the_log_and_the_help_keep_keys_even_when_asked_for_everything() {
     let folder = TempDir::new().unwrap();
     let log = folder.path().join("log");
+    let host = refusing_node();
+    let path = format!("{host}/SECRETPATH?api-key=SECRETQUERY");
     let mut child = Command::new(BINARY)
         .current_dir(folder.path())
         .args(["run", "--listen", "127.0.0.1:0"])
-        .args([
-            "--url",
-            "http://NAMEKEY:PASSKEY@127.0.0.1:1/PATHKEY?api-key=QUERYKEY",
-        ])
-        .args(["--ws-url", "ws://127.0.0.1:1/PATHKEY?api-key=QUERYKEY"])
-        .env("RUST_LOG", "trace")
+        .args(["--url", &format!("http://SECRETNAME:SECRETPASS@{path}")])
+        .args(["--ws-url", &format!("ws://{path}")])
+        .env(
+            "RUST_LOG",
+            "trace,solana_rpc_client::http_sender=trace,tungstenite::handshake::client=trace",
+        )
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(std::fs::File::create(&log).unwrap())
@@ -206,7 +224,7 @@ fn the_log_and_the_help_keep_keys_even_when_asked_for_everything() {
     let mut text = String::new();
     for _ in 0..600 {
         text = std::fs::read_to_string(&log).unwrap();
-        if text.contains("walk failed") {
+        if text.contains("walk failed") && text.contains("no notices") {
             break;
         }
         std::thread::sleep(Duration::from_millis(50));
@@ -217,16 +235,20 @@ fn the_log_and_the_help_keep_keys_even_when_asked_for_everything() {
         text.contains("walk failed") && text.contains("no notices"),
         "{text}"
     );
-    let leaks: Vec<&str> = text.lines().filter(|line| line.contains("KEY")).collect();
+    assert!(text.contains("429"), "{text}");
+    let leaks: Vec<&str> = text
+        .lines()
+        .filter(|line| line.contains("SECRET"))
+        .collect();
     assert!(leaks.is_empty(), "{leaks:#?}");
 
     let help = Command::new(BINARY)
         .args(["run", "--help"])
-        .env("QUERN_URL", "http://host/QUERYKEY")
-        .env("QUERN_WS_URL", "ws://host/QUERYKEY")
+        .env("QUERN_URL", "http://host/SECRET")
+        .env("QUERN_WS_URL", "ws://host/SECRET")
         .output()
         .unwrap();
-    assert!(!String::from_utf8_lossy(&help.stdout).contains("QUERYKEY"));
+    assert!(!String::from_utf8_lossy(&help.stdout).contains("SECRET"));
 }
 
 #[test]

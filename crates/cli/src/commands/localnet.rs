@@ -36,13 +36,19 @@ const ROLES: [&str; 4] = ["client", "provider", "creator", "arbiter"];
 #[command(after_help = "Example:
   quern localnet --rpc-port 8899
 
-Then, in other terminals:
+Then, in other terminals (MINT is printed above, MODEL by the first of these):
+  quern -u l -k quern-localnet/creator.json model register --id 1 --name Digits --royalty 5% \\
+      --program models/digits/digits.qmodel --weights models/digits/weights.bin \\
+      --uri file://$PWD/models/digits/weights.bin
   quern -u l -k quern-localnet/provider.json provider register --name 'My machine'
   quern -u l -k quern-localnet/provider.json purse deposit --mint MINT --amount 1000
   quern -u l -k quern-localnet/provider.json provider run --publish-dir out --allow-files . \\
       --min-response 1s --min-react 1s --min-work 1s --poll 1s
   quern -u l -k quern-localnet/client.json purse deposit --mint MINT --amount 1000
-  quern -u l -k quern-localnet/client.json job create --mint MINT --model MODEL --input FILE --publish-dir in --price 0.5")]
+  quern -u l -k quern-localnet/client.json job create --mint MINT --model MODEL \\
+      --input models/digits/test-images.bin --publish-dir in --price 0.5
+  quern -u l job list
+  quern -u l -k quern-localnet/provider.json claim --withdraw all --keep 1000")]
 pub struct Args {
     /// Port of the RPC server
     #[arg(long, default_value_t = 8899, value_name = "PORT")]
