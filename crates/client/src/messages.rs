@@ -249,6 +249,10 @@ const QUERN: &[(QuernError, &str)] = &[
         QuernError::InvariantBroken,
         "An internal check failed; nothing was changed, please report it",
     ),
+    (
+        QuernError::NoTreasury,
+        "The treasury must be somebody; name the wallet whose purses receive fees",
+    ),
 ];
 
 /// What `seal` may refuse, in the order of the numbers (from 1).
