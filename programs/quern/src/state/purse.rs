@@ -29,7 +29,7 @@ pub struct Purse {
     pub jobs_created: PodU64,
     /// Bonds of live takes that the operator signed.
     pub operator_reserved_atoms: PodU64,
-    /// Most that the operator's takes may reserve at a time; 0 at first.
+    /// Most that the operator's takes may reserve at a time; 0 at first. What is lost from their bonds lowers it.
     pub operator_limit_atoms: PodU64,
     /// Zero.
     pub reserved_tail: [u8; 16],
