@@ -28,6 +28,15 @@ pub fn least_bond(
     Ok(for_price.max(for_work))
 }
 
+/// What an operator's takes may still reserve after `lost_atoms` of their bonds were lost to somebody else: the limit is a
+/// budget for losses, so that a stolen hot key costs at most the limit, however often it is used.
+///
+/// - Errors: none; a loss above the limit (the owner lowered it meanwhile) leaves 0.
+/// - Source: program.md, `operator_limit`, read as docs/SECURITY.md says.
+pub fn operator_limit_after_loss(limit_atoms: u64, lost_atoms: u64) -> u64 {
+    limit_atoms.saturating_sub(lost_atoms)
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -105,5 +114,12 @@ mod tests {
             least_bond(1, 1, u64::MAX, u64::MAX),
             Err(RuleError::AmountOverflow)
         );
+    }
+
+    #[test]
+    fn losses_use_an_operators_limit_up() {
+        assert_eq!(super::operator_limit_after_loss(40_000, 4_000), 36_000);
+        assert_eq!(super::operator_limit_after_loss(3, 4), 0);
+        assert_eq!(super::operator_limit_after_loss(u64::MAX, 0), u64::MAX);
     }
 }

@@ -49,6 +49,15 @@ pub fn is_wash_proof(rate_e9: u64, weight_bps: u16) -> bool {
     u128::from(rate_e9) * u128::from(weight_bps) < u128::from(SCALE)
 }
 
+/// What a provider's lifetime counter of accrued rewards can still hold, in atoms: a reward above it is not accrued, so that a
+/// full counter never blocks a payment.
+///
+/// - Errors: none.
+/// - Source: incentives.md, "Nothing left in the epoch means zero accrued, ... never an error that blocks the payment".
+pub fn room(accrued_atoms: u64) -> u64 {
+    u64::MAX - accrued_atoms
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -169,5 +178,12 @@ mod tests {
         assert!(is_wash_proof(1_000_000_000, 9_999));
         assert!(!is_wash_proof(u64::MAX, u16::MAX));
         assert!(!is_wash_proof(u64::MAX, 1));
+    }
+
+    #[test]
+    fn room_and_accrued_fill_the_counter() {
+        for accrued in [0, 1, u64::MAX - 1, u64::MAX] {
+            assert_eq!(accrued.checked_add(super::room(accrued)), Some(u64::MAX));
+        }
     }
 }

@@ -10,8 +10,8 @@
 
 use {
     super::settlement::{
-        close_job, escrow_left, job_change, move_bond, pay, pay_royalty, release_bond,
-        release_escrow, reopen, require_provider, require_recipient,
+        close_job, escrow_left, job_change, move_bond, pay, release_bond, release_escrow, reopen,
+        require_provider, require_recipient,
     },
     crate::{
         clock::Moment,
@@ -157,7 +157,7 @@ fn expire_rejected(
     let deposit_atoms = job.reject_deposit_atoms.get();
 
     pay(book, job, &job.treasury_owner, parts.fee_atoms)?;
-    pay_royalty(book, job, parts.royalty_atoms)?;
+    pay(book, job, &job.royalty_owner, parts.royalty_atoms)?;
     pay(book, job, &owner, parts.provider_atoms)?;
     pay(book, job, &burn_owner, parts.burn_atoms)?;
     pay(book, job, &owner, deposit_atoms)?;

@@ -10,8 +10,8 @@
 
 use {
     super::settlement::{
-        advance, close_job, escrow_left, job_change, move_bond, pay, pay_royalty, release_bond,
-        release_escrow, reopen, require_provider, require_recipient,
+        advance, close_job, escrow_left, job_change, move_bond, pay, release_bond, release_escrow,
+        reopen, require_provider, require_recipient,
     },
     crate::{
         clock::Moment,
@@ -88,7 +88,7 @@ pub fn handle_resolve(ctx: &mut Context<Resolve>, args: ResolveArgs) -> Result<(
 
     pay(&mut book, job, &job.arbiter, parts.arbiter_atoms)?;
     pay(&mut book, job, &job.treasury_owner, parts.fee_atoms)?;
-    pay_royalty(&mut book, job, parts.royalty_atoms)?;
+    pay(&mut book, job, &job.royalty_owner, parts.royalty_atoms)?;
     pay(&mut book, job, &owner, parts.provider_atoms)?;
     release_escrow(&mut book, job, parts.client_atoms)?;
     move_bond(&mut book, job, &client, penalty_atoms)?;

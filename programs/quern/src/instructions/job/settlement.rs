@@ -12,10 +12,11 @@ use {
         state::{Emission, Job, JobState, Provider, changed, closed},
     },
     anchor_lang::{address_eq, prelude::*},
-    quern_rules::{deadline, epoch, price, reward, settle},
+    quern_rules::{bond, deadline, epoch, price, reward, settle},
 };
 
-/// Pays from the client's escrow to a purse of `owner` in the job's mint.
+/// Pays from the client's escrow to a purse of `owner` in the job's mint. Nothing to pay needs no purse: a job without a
+/// model has no royalty owner, and its share is zero.
 pub fn pay(book: &mut Book, job: &Job, owner: &Address, atoms: u64) -> Result<()> {
     if atoms == 0 {
         return Ok(());
@@ -23,14 +24,6 @@ pub fn pay(book: &mut Book, job: &Job, owner: &Address, atoms: u64) -> Result<()
     let client = book.find(&job.client, &job.mint)?;
     let to = book.find(owner, &job.mint)?;
     book.transfer((client, Part::Reserved), (to, Part::Free), atoms)
-}
-
-/// Pays a royalty if the job has an owner to pay; without a model its share is zero.
-pub fn pay_royalty(book: &mut Book, job: &Job, atoms: u64) -> Result<()> {
-    if atoms == 0 {
-        return Ok(());
-    }
-    pay(book, job, &job.royalty_owner, atoms)
 }
 
 /// Moves a part of what is left of the bond to a purse of `owner`; to the provider itself this releases it.
@@ -53,7 +46,8 @@ pub fn move_bond(book: &mut Book, job: &mut Job, owner: &Address, atoms: u64) ->
             .ok_or(QuernError::ReservationShort)?;
         // Lost, not released: however often it takes, a stolen hot key cannot lose more than the owner allowed.
         if from != to {
-            purse.operator_limit_atoms = purse.operator_limit_atoms.saturating_sub(atoms);
+            purse.operator_limit_atoms =
+                bond::operator_limit_after_loss(purse.operator_limit_atoms.get(), atoms).into();
         }
     }
     Ok(())
@@ -144,7 +138,7 @@ fn accrue_reward(
     roll_epoch(emission, moment)?;
     let purse = book.find(emission.address(), &emission.reward_mint)?;
     // What the provider's counter could not hold is not accrued either: a reward never blocks a payment.
-    let room_atoms = u64::MAX - provider.rewards_accrued_atoms.get();
+    let room_atoms = reward::room(provider.rewards_accrued_atoms.get());
     let reward_atoms = reward::accrue(
         fee_atoms,
         job.reward_rate_e9.get(),
@@ -206,7 +200,7 @@ pub fn settle_milestone(
     )
     .or_quern()?;
     pay(&mut book, job, &job.treasury_owner, split.fee_atoms)?;
-    pay_royalty(&mut book, job, split.royalty_atoms)?;
+    pay(&mut book, job, &job.royalty_owner, split.royalty_atoms)?;
     pay(&mut book, job, &job.provider, split.provider_atoms)?;
     provider.count_settled(job.assurance()?, job.macs.get());
     let reward_atoms = accrue_reward(&mut book, emission, provider, job, split.fee_atoms, moment)?;
