@@ -36,6 +36,12 @@ enum Cli {
         #[arg(long)]
         force: bool,
     },
+    /// Build what the tests compare with native code: target/deploy/quern_probe.so (`test` does it too)
+    BuildProbe {
+        /// Which way to build
+        #[arg(long, value_enum, default_value_t)]
+        toolchain: program::Toolchain,
+    },
     /// Write the program's IDL to idl/quern.json and its address to Anchor.toml
     Idl {
         /// Only compare; fail when a committed file is stale
@@ -85,6 +91,7 @@ fn run(cli: Cli) -> Result<()> {
     match cli {
         Cli::Setup { toolchain } => setup::run(toolchain),
         Cli::BuildProgram { toolchain, force } => program::build(toolchain, force),
+        Cli::BuildProbe { toolchain } => program::build_probe(toolchain),
         Cli::Idl { check: false } => idl::write(),
         Cli::Idl { check: true } => idl::check(),
         Cli::Test { fast, args } => suite::run(fast, &args),

@@ -47,7 +47,9 @@ pub fn run(fast: bool, args: &[String]) -> Result<()> {
         Step::start("All checks and tests (cold up to 60 minutes on 2 cores, warm under 10)");
     let mut problems = Vec::new();
     let mut counts = Counts::default();
-    let prepared = host::ensure_build_tools().and_then(|()| program::build(Toolchain::Auto, false));
+    let prepared = host::ensure_build_tools()
+        .and_then(|()| program::build(Toolchain::Auto, false))
+        .and_then(|()| program::build_probe(Toolchain::Auto));
     match prepared {
         Err(error) => problems.push(format!("the program was not built: {error:#}")),
         Ok(()) => {

@@ -1,10 +1,12 @@
 //! What can go wrong off chain. On chain there is only [`SealError`](crate::SealError).
 
 use crate::{
+    evidence::Refusal,
     hash::Hash,
     path::PathError,
     program::{Fault, Operand, SealError},
-    shape::{DType, MAX_DIM},
+    question::{Question, QuestionError, Tree},
+    shape::{DType, MAX_DIM, MAX_INNER},
 };
 
 /// An error of this crate, with what to do about it.
@@ -80,6 +82,16 @@ pub enum Error {
         /// The limit.
         limit: u64,
     },
+    /// Two tensors that can't be multiplied, or a product of another shape.
+    #[error(
+        "{a} and {b} do not make this product: both hold i8 with rows of the same length, at most {MAX_INNER}, and the product has a row for each row of the first and a column for each row of the second"
+    )]
+    Product {
+        /// The first.
+        a: std::string::String,
+        /// The second, stored by output column.
+        b: std::string::String,
+    },
     /// A file does not have the format that it should have.
     #[error("not a {what}: {why}")]
     File {
@@ -94,6 +106,27 @@ pub enum Error {
     /// An opening doesn't lead to its root.
     #[error("an opening was refused: {0}")]
     Path(#[from] PathError),
+    /// A charge that can't be brought, or that the judge refuses.
+    #[error("the charge was refused: {0}")]
+    Refused(#[from] Refusal),
+    /// A part of the evidence can't be opened with what is at hand.
+    #[error(
+        "node {index} at level {level} of the tree {tree:?} is not at hand: demand it, or fetch the data"
+    )]
+    NotAtHand {
+        /// The tree.
+        tree: Tree,
+        /// The node's level.
+        level: u8,
+        /// Its place in the level.
+        index: u64,
+    },
+    /// There is no such question.
+    #[error("{0}")]
+    Question(#[from] QuestionError),
+    /// An answer is not what its node was hashed from.
+    #[error("the answer to {0:?} is not what its node was hashed from: read it again")]
+    WrongAnswer(Question),
 }
 
 impl From<SealError> for Error {

@@ -46,17 +46,8 @@ pub fn run_within(
     weights: &[Tensor],
     max_trace_bytes: u64,
 ) -> Result<Vec<Tensor>, Error> {
-    program.check()?;
-    program.check_batch_rows(batch_rows)?;
-    check_input_shapes(program, batch_rows, inputs)?;
-    check_weight_shapes(program, weights)?;
-    let bytes = program.trace_bytes(batch_rows)?;
-    if bytes > max_trace_bytes {
-        return Err(Error::TooLarge {
-            bytes,
-            limit: max_trace_bytes,
-        });
-    }
+    check_run(program, batch_rows, inputs, weights)?;
+    check_size(program.trace_bytes(batch_rows)?, max_trace_bytes)?;
     let mut outputs: Vec<Tensor> = Vec::with_capacity(program.op_count());
     for index in 0..program.op_count() {
         let operands = Operands {
@@ -68,6 +59,96 @@ pub fn run_within(
         outputs.push(output);
     }
     Ok(outputs)
+}
+
+/// What [`run_with_sums`] makes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Run {
+    /// The outputs of all ops, in order.
+    pub outputs: Vec<Tensor>,
+    /// The i32 sums of every `QLINEAR`, in order: what `MATMUL` would give, before bias and rounding. Published, they save
+    /// whoever verifies the run most of its work.
+    pub sums: Vec<Tensor>,
+}
+
+/// [`run_within`] that keeps the sums of every `QLINEAR`; they count towards the limit.
+///
+/// # Errors
+/// As for [`run`].
+pub fn run_with_sums(
+    program: &Program<'_>,
+    batch_rows: u32,
+    inputs: &[Tensor],
+    weights: &[Tensor],
+    max_bytes: u64,
+) -> Result<Run, Error> {
+    check_run(program, batch_rows, inputs, weights)?;
+    let sums_bytes = sums_bytes(program, batch_rows)?;
+    let bytes = program.trace_bytes(batch_rows)?.saturating_add(sums_bytes);
+    check_size(bytes, max_bytes)?;
+    let mut made = Run {
+        outputs: Vec::with_capacity(program.op_count()),
+        sums: Vec::new(),
+    };
+    for index in 0..program.op_count() {
+        let operands = Operands {
+            inputs,
+            weights,
+            outputs: &made.outputs,
+        };
+        let (op, shape) = (program.op(index)?, program.output(index)?);
+        let output = match operands.sums(&op, &shape, batch_rows)? {
+            Some(sums) => {
+                let output = operands.requantise(&op, &sums)?;
+                made.sums.push(sums);
+                output
+            }
+            None => operands.apply(&op, &shape, batch_rows)?,
+        };
+        made.outputs.push(output);
+    }
+    Ok(made)
+}
+
+/// Bytes of the sums of every `QLINEAR`.
+///
+/// # Errors
+/// A program that could not have been sealed.
+pub fn sums_bytes(program: &Program<'_>, batch_rows: u32) -> Result<u64, Error> {
+    let mut bytes = 0u64;
+    for index in 0..program.op_count() {
+        if let Op::QLinear { .. } = program.op(index)? {
+            bytes = bytes.saturating_add(sums_shape(&program.output(index)?).bytes(batch_rows));
+        }
+    }
+    Ok(bytes)
+}
+
+/// The shape of the sums of a `QLINEAR` with this output.
+pub(crate) const fn sums_shape(output: &Shape) -> Shape {
+    Shape {
+        dtype: DType::I32,
+        ..*output
+    }
+}
+
+fn check_run(
+    program: &Program<'_>,
+    batch_rows: u32,
+    inputs: &[Tensor],
+    weights: &[Tensor],
+) -> Result<(), Error> {
+    program.check()?;
+    program.check_batch_rows(batch_rows)?;
+    check_input_shapes(program, batch_rows, inputs)?;
+    check_weight_shapes(program, weights)
+}
+
+fn check_size(bytes: u64, limit: u64) -> Result<(), Error> {
+    if bytes > limit {
+        return Err(Error::TooLarge { bytes, limit });
+    }
+    Ok(())
 }
 
 /// Runs one op on its own, for whoever recomputes a single output: `outputs` are those of the earlier ops.
@@ -82,10 +163,7 @@ pub fn run_op(
     weights: &[Tensor],
     outputs: &[Tensor],
 ) -> Result<Tensor, Error> {
-    program.check()?;
-    program.check_batch_rows(batch_rows)?;
-    check_input_shapes(program, batch_rows, inputs)?;
-    check_weight_shapes(program, weights)?;
+    check_run(program, batch_rows, inputs, weights)?;
     check_output_shapes(program, batch_rows, outputs)?;
     Operands {
         inputs,
@@ -225,14 +303,30 @@ fn check_root(operand: Operand, root: &Hash, tensor: &Tensor) -> Result<(), Erro
 /// Rows of `a` that a product takes at a time: they and one row of `b` stay in the nearest cache while `b` streams by.
 const ROW_BLOCK: usize = 16;
 
-struct Operands<'t> {
-    inputs: &'t [Tensor],
-    weights: &'t [Tensor],
-    outputs: &'t [Tensor],
+/// The tensors that ops read.
+pub(crate) struct Operands<'t> {
+    pub(crate) inputs: &'t [Tensor],
+    pub(crate) weights: &'t [Tensor],
+    pub(crate) outputs: &'t [Tensor],
+}
+
+/// Zeroes for so many bytes, if there is memory for them.
+fn zeroes(bytes: u64) -> Result<Vec<u8>, Error> {
+    let mut data = Vec::new();
+    match usize::try_from(bytes) {
+        Ok(len) if data.try_reserve_exact(len).is_ok() => data.resize(len, 0u8),
+        _ => {
+            return Err(Error::TooLarge {
+                bytes,
+                limit: isize::MAX as u64,
+            });
+        }
+    }
+    Ok(data)
 }
 
 impl Operands<'_> {
-    fn get(&self, operand: Operand) -> Result<&Tensor, Error> {
+    pub(crate) fn get(&self, operand: Operand) -> Result<&Tensor, Error> {
         let found = match operand {
             Operand::Op(index) => self.outputs.get(index as usize),
             Operand::Input(index) => self.inputs.get(index as usize),
@@ -241,19 +335,55 @@ impl Operands<'_> {
         found.ok_or_else(|| SealError::UnknownOperand.into())
     }
 
-    /// One op; shapes have been checked.
-    fn apply(&self, op: &Op, shape: &Shape, batch_rows: u32) -> Result<Tensor, Error> {
-        let a = self.get(op.a())?;
-        let bytes = shape.bytes(batch_rows);
-        let too_large = Error::TooLarge {
-            bytes,
-            limit: isize::MAX as u64,
-        };
-        let mut data = Vec::new();
-        match usize::try_from(bytes) {
-            Ok(len) if data.try_reserve_exact(len).is_ok() => data.resize(len, 0u8),
-            _ => return Err(too_large),
+    /// Bias and mult of every output column of a `QLINEAR`.
+    pub(crate) fn columns(&self, bias: Operand, mult: Operand) -> Result<Vec<(i32, i32)>, Error> {
+        let (bias, mult) = (self.get(bias)?.to_i32()?, self.get(mult)?.to_i32()?);
+        Ok(bias.into_iter().zip(mult).collect())
+    }
+
+    /// The sums of a `QLINEAR`; nothing for other ops. Shapes have been checked.
+    fn sums(&self, op: &Op, shape: &Shape, batch_rows: u32) -> Result<Option<Tensor>, Error> {
+        match *op {
+            Op::QLinear { a, w, .. } => {
+                let op = Op::MatMul { a, b: w };
+                self.apply(&op, &sums_shape(shape), batch_rows).map(Some)
+            }
+            _ => Ok(None),
         }
+    }
+
+    /// What a `QLINEAR` makes of its sums.
+    fn requantise(&self, op: &Op, sums: &Tensor) -> Result<Tensor, Error> {
+        let Op::QLinear {
+            bias,
+            mult,
+            shift,
+            lo,
+            hi,
+            ..
+        } = *op
+        else {
+            return Err(SealError::UnknownOpcode.into());
+        };
+        let columns = self.columns(bias, mult)?;
+        let values = sums.row_slices().flat_map(|row| {
+            let row = row.as_chunks::<4>().0.iter().zip(&columns);
+            row.map(|(sum, (bias, mult))| {
+                let sum = i32::from_le_bytes(*sum);
+                cell::requantise(sum, *bias, *mult, shift, lo, hi) as u8
+            })
+        });
+        let mut data = zeroes(sums.data().len() as u64 / 4)?;
+        for (out, value) in data.iter_mut().zip(values) {
+            *out = value;
+        }
+        Tensor::from_bytes(DType::I8, sums.rows(), sums.cols(), data)
+    }
+
+    /// One op; shapes have been checked.
+    pub(crate) fn apply(&self, op: &Op, shape: &Shape, batch_rows: u32) -> Result<Tensor, Error> {
+        let a = self.get(op.a())?;
+        let mut data = zeroes(shape.bytes(batch_rows))?;
         match *op {
             Op::MatMul { b, .. } => {
                 product(a, self.get(b)?, &mut data, |out: &mut [u8; 4], _, a, b| {
@@ -269,8 +399,7 @@ impl Operands<'_> {
                 hi,
                 ..
             } => {
-                let (bias, mult) = (self.get(bias)?.to_i32()?, self.get(mult)?.to_i32()?);
-                let columns: Vec<(i32, i32)> = bias.into_iter().zip(mult).collect();
+                let columns = self.columns(bias, mult)?;
                 product(a, self.get(w)?, &mut data, |out: &mut [u8; 1], j, a, w| {
                     let (bias, mult) = columns.get(j).copied().unwrap_or_default();
                     *out = [cell::qlinear(a, w, bias, mult, shift, lo, hi) as u8];

@@ -37,7 +37,12 @@ pub fn leaf(bytes: &[u8; LEAF_BYTES]) -> Hash {
 /// The hash of a node over its two children, `H(tag ‖ left ‖ right)`.
 #[inline]
 pub fn node(tag: Tag, left: &Hash, right: &Hash) -> Hash {
-    hash(&[&[tag as u8], left, right])
+    // In one piece, because on chain every piece costs.
+    let mut bytes = [0; 65];
+    bytes[0] = tag as u8;
+    bytes[1..33].copy_from_slice(left);
+    bytes[33..].copy_from_slice(right);
+    hash(&[&bytes])
 }
 
 /// The leaf that holds `bytes` (at most 128 of them), the rest zero.
@@ -82,12 +87,14 @@ impl<const HEIGHTS: usize> Accumulator<HEIGHTS> {
     /// Takes the next node.
     #[inline]
     pub fn push(&mut self, mut node_hash: Hash) {
-        let merges = self.count.trailing_ones() as usize;
-        for left in self.pending.iter().take(merges) {
-            node_hash = node(self.tag, left, &node_hash);
-        }
-        if let Some(slot) = self.pending.get_mut(merges) {
-            *slot = node_hash;
+        let mut pending = self.count;
+        for slot in &mut self.pending {
+            if pending & 1 == 0 {
+                *slot = node_hash;
+                break;
+            }
+            node_hash = node(self.tag, slot, &node_hash);
+            pending >>= 1;
         }
         self.count = self.count.wrapping_add(1);
     }

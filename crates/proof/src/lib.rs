@@ -6,8 +6,8 @@
 //!
 //! | half | modules | needs |
 //! | --- | --- | --- |
-//! | what the chain calls | [`program`], [`shape`], [`ops`], [`hash`], [`path`] | nothing: no heap, no `std` |
-//! | whole tensors | `tensor`, `eval`, `commit`, `builder`, `file` | the feature `std` (on by default) |
+//! | what the chain calls | [`program`], [`shape`], [`ops`], [`hash`], [`path`], [`question`], [`evidence`] | nothing: no heap, no `std` |
+//! | whole tensors | `tensor`, `eval`, `commit`, `builder`, `file`, `witness`, `freivalds`, `verify` | the feature `std` (on by default) |
 //!
 //! The workspace dependency switches the default features off; a crate that runs off chain asks for
 //! `features = ["std"]`. Nothing here touches a file, a clock or a network: loaders take bytes.
@@ -20,10 +20,12 @@
 #[cfg(feature = "std")]
 extern crate std;
 
+pub mod evidence;
 pub mod hash;
 pub mod ops;
 pub mod path;
 pub mod program;
+pub mod question;
 pub mod shape;
 
 #[cfg(feature = "std")]
@@ -37,7 +39,13 @@ pub mod eval;
 #[cfg(feature = "std")]
 pub mod file;
 #[cfg(feature = "std")]
+pub mod freivalds;
+#[cfg(feature = "std")]
 pub mod tensor;
+#[cfg(feature = "std")]
+pub mod verify;
+#[cfg(feature = "std")]
+pub mod witness;
 
 pub use hash::Hash;
 pub use program::{Macs, Op, Operand, Program, SealError};

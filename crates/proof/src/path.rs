@@ -49,11 +49,12 @@ pub fn climb(tag: Tag, start: Hash, index: u64, siblings: &[Hash]) -> Hash {
     let mut node = start;
     let mut index = index;
     for sibling in siblings {
-        node = if index & 1 == 0 {
-            hash::node(tag, &node, sibling)
+        let (left, right) = if index & 1 == 0 {
+            (&node, sibling)
         } else {
-            hash::node(tag, sibling, &node)
+            (sibling, &node)
         };
+        node = hash::node(tag, left, right);
         index >>= 1;
     }
     node

@@ -116,7 +116,7 @@ impl Tensor {
             .collect())
     }
 
-    fn expect(&self, wanted: DType) -> Result<(), Error> {
+    pub(crate) fn expect(&self, wanted: DType) -> Result<(), Error> {
         if self.dtype() == wanted {
             Ok(())
         } else {

@@ -1,6 +1,10 @@
 //! Every error of the program. Each message says what to do; codes start at 6000 and never change meaning.
 
-use {anchor_lang::prelude::*, quern_proof::program::SealError, quern_rules::RuleError};
+use {
+    anchor_lang::prelude::*,
+    quern_proof::{evidence::Refusal, program::SealError, question::QuestionError},
+    quern_rules::RuleError,
+};
 
 /// What went wrong, in words for whoever sent the transaction.
 #[error_code]
@@ -197,6 +201,50 @@ pub enum QuernError {
     /// Settings.
     #[msg("The treasury must be somebody; name the wallet whose purses receive fees")]
     NoTreasury,
+    /// Referee.
+    #[msg(
+        "Only refereed jobs can be convicted or asked; an accepted one is rejected by its client"
+    )]
+    RefereedOnly,
+    /// Evidence.
+    #[msg(
+        "This is no evidence account of the program; create one for it with 40 bytes more than the evidence"
+    )]
+    NotEvidence,
+    /// Evidence.
+    #[msg("The bytes do not fit into the evidence account; create a larger one")]
+    EvidenceOutOfRoom,
+    /// Evidence.
+    #[msg("Evidence comes inline or from an account, not both; leave one out")]
+    EvidenceTwice,
+    /// Demand.
+    #[msg("The demand is about another job or submission; pass one about this submission")]
+    WrongDemand,
+    /// Demand.
+    #[msg(
+        "There is no such question; name a node of a tree of this job, at level 0, 4, 8 ... or its leaves"
+    )]
+    NoSuchQuestion,
+    /// Demand.
+    #[msg("The node lies wholly in missing positions; convict it by its padding instead")]
+    MissingPosition,
+    /// Demand.
+    #[msg(
+        "The parent must be the demand whose answer holds the node; pass that one, at a root none"
+    )]
+    WrongParent,
+    /// Demand.
+    #[msg("The parent has no answer yet; wait for it or for its timeout")]
+    ParentUnanswered,
+    /// Demand.
+    #[msg("The demand has its answer already; read it")]
+    AlreadyAnswered,
+    /// Demand.
+    #[msg("The answer does not hash to the node or has another length; send what was committed to")]
+    WrongAnswer,
+    /// Demand.
+    #[msg("The demand's job still runs; close the demand when the job is over")]
+    JobLives,
 }
 
 impl From<RuleError> for QuernError {
@@ -217,6 +265,9 @@ impl From<RuleError> for QuernError {
 /// Codes from here on name what `seal` refused: the base plus the number of a [`SealError`].
 pub const SEAL_ERROR_BASE: u32 = 7_000;
 
+/// Codes from here on name why evidence proves nothing: the base plus the number of a [`Refusal`].
+pub const REFUSAL_BASE: u32 = 8_000;
+
 /// Turns the errors of `quern-rules` and `quern-proof` into the program's own.
 pub trait OrQuern<T> {
     /// The value, or this program's error for the same cause.
@@ -232,5 +283,20 @@ impl<T> OrQuern<T> for core::result::Result<T, RuleError> {
 impl<T> OrQuern<T> for core::result::Result<T, SealError> {
     fn or_quern(self) -> Result<T> {
         self.map_err(|error| ProgramError::Custom(SEAL_ERROR_BASE + error as u32))
+    }
+}
+
+impl<T> OrQuern<T> for core::result::Result<T, QuestionError> {
+    fn or_quern(self) -> Result<T> {
+        self.map_err(|error| match error {
+            QuestionError::NoSuchNode => QuernError::NoSuchQuestion.into(),
+            QuestionError::Missing => QuernError::MissingPosition.into(),
+        })
+    }
+}
+
+impl<T> OrQuern<T> for core::result::Result<T, Refusal> {
+    fn or_quern(self) -> Result<T> {
+        self.map_err(|refusal| ProgramError::Custom(REFUSAL_BASE + refusal as u32))
     }
 }

@@ -308,4 +308,44 @@ events! {
         prover_atoms: u64, /// The client's part.
         client_atoms: u64, /// The treasury's part.
         treasury_atoms: u64 }
+    /// A result was refuted, or a demand left without an answer; the bond waits to be split.
+    JobConvicted { /// The job.
+        job: Address, /// Who paid.
+        client: Address, /// The convicted provider's owner.
+        provider: Address, /// Who convicted.
+        prover: Address, /// In which mint.
+        mint: Address, /// Which submission of the job, from 1.
+        submission: u32, /// Code of [`crate::state::SlashReason`].
+        reason: u8, /// Code of the tree; of a wrong cell, its op.
+        tree: u8, /// Level of the node; of a wrong cell, 0.
+        level: u8, /// Index of the node; of a wrong cell, its row in the upper 32 bits and its column in the lower.
+        index: u64 }
+    /// Somebody asked for what a node was hashed from.
+    DemandOpened { /// The demand.
+        demand: Address, /// The job.
+        job: Address, /// The provider's owner, who answers for it.
+        provider: Address, /// Who asked.
+        asker: Address, /// Which submission of the job, from 1.
+        submission: u32, /// Code of the tree.
+        tree: u8, /// Level of the node.
+        level: u8, /// Index of the node.
+        index: u64, /// The node.
+        node: [u8; 32], /// Until when it may be answered.
+        due: i64, /// What the answer earns.
+        fee_lamports: u64 }
+    /// A demand was answered.
+    DemandAnswered { /// The demand.
+        demand: Address, /// The job.
+        job: Address, /// Who answered and got the fee.
+        revealer: Address, /// Code of the tree.
+        tree: u8, /// Level of the node.
+        level: u8, /// Index of the node.
+        index: u64, /// What the answer earned.
+        fee_lamports: u64, /// The nodes below, left to right, or the leaf's bytes.
+        answer: Vec<u8> }
+    /// A demand was closed; rent and unspent fee went back.
+    DemandClosed { /// The demand.
+        demand: Address, /// The job.
+        job: Address, /// Who got them.
+        asker: Address }
 }

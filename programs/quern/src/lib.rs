@@ -203,4 +203,60 @@ pub mod quern {
     pub fn settle_slash(ctx: &mut Context<SettleSlash>) -> Result<()> {
         handle_settle_slash(ctx)
     }
+
+    /// Writes a piece of evidence; the first one names the author.
+    pub fn write_evidence(
+        ctx: &mut Context<WriteEvidence>,
+        offset: u32,
+        bytes: &[u8],
+    ) -> Result<()> {
+        handle_write_evidence(ctx, offset, bytes)
+    }
+
+    /// Closes an evidence account.
+    pub fn close_evidence(ctx: &mut Context<CloseEvidence>) -> Result<()> {
+        handle_close_evidence(ctx)
+    }
+
+    /// Proves that one value of a result is wrong.
+    pub fn convict(
+        ctx: &mut Context<Convict>,
+        op: u8,
+        row: u32,
+        col: u32,
+        evidence: &[u8],
+    ) -> Result<()> {
+        handle_convict(ctx, op, row, col, evidence)
+    }
+
+    /// Proves that the padding of a result is wrong.
+    pub fn convict_padding(
+        ctx: &mut Context<Convict>,
+        tree: u8,
+        level: u8,
+        index: u64,
+        evidence: &[u8],
+    ) -> Result<()> {
+        handle_convict_padding(ctx, tree, level, index, evidence)
+    }
+
+    /// Asks for what a node was hashed from.
+    pub fn demand(ctx: &mut Context<OpenDemand>, tree: u8, level: u8, index: u64) -> Result<()> {
+        handle_demand(ctx, tree, level, index)
+    }
+
+    /// Answers a demand.
+    pub fn reveal(ctx: &mut Context<Reveal>, answer: &[u8]) -> Result<()> {
+        handle_reveal(ctx, answer)
+    }
+
+    /// Convicts a provider that left a demand without an answer.
+    pub fn timeout(ctx: &mut Context<Timeout>) -> Result<()> {
+        handle_timeout(ctx)
+    }
+
+    /// Closes a demand of a job that is over.
+    pub fn close_demand(ctx: &mut Context<CloseDemand>) -> Result<()> {
+        handle_close_demand(ctx)
+    }
 }

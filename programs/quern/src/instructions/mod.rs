@@ -5,5 +5,6 @@ pub mod model;
 pub mod protocol;
 pub mod provider;
 pub mod purse;
+pub mod referee;
 
-pub use {job::*, model::*, protocol::*, provider::*, purse::*};
+pub use {job::*, model::*, protocol::*, provider::*, purse::*, referee::*};

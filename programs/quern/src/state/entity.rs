@@ -24,7 +24,7 @@ pub enum EntityKind {
     Model = 6,
     /// [`crate::state::Job`]
     Job = 7,
-    /// Reserved for demands.
+    /// [`crate::state::Demand`]
     Demand = 8,
     /// Reserved for campaigns.
     Campaign = 9,

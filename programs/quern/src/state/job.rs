@@ -86,6 +86,30 @@ impl JobState {
     }
 }
 
+/// Why a job was slashed.
+#[repr(u8)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SlashReason {
+    /// A value differs from what the program computes.
+    WrongCell = 1,
+    /// A padding byte or a missing node is not zero.
+    BadPadding = 2,
+    /// A demand was not answered in time.
+    Silence = 3,
+}
+
+impl SlashReason {
+    /// The reason with this code.
+    pub fn from_code(code: u8) -> Option<Self> {
+        match code {
+            1 => Some(Self::WrongCell),
+            2 => Some(Self::BadPadding),
+            3 => Some(Self::Silence),
+            _ => None,
+        }
+    }
+}
+
 /// Most inputs that a tensor program may have.
 pub const MAX_INPUTS: usize = 4;
 
@@ -169,7 +193,7 @@ pub struct Job {
     pub royalty_bps: PodU16,
     /// Reward weight, copied from the emission.
     pub reward_weight_bps: PodU16,
-    /// Why it was slashed, 0 if it was not.
+    /// Code of [`SlashReason`], 0 if it was not slashed.
     pub slash_reason: u8,
     /// Zero.
     pub reserved: [u8; 3],
@@ -240,6 +264,18 @@ impl Job {
     pub fn effective_deadline(&self, moment: &Moment) -> i64 {
         moment.deadline(
             self.deadline.get(),
+            self.state_slot.get(),
+            self.terms.restart_grace_secs.get(),
+        )
+    }
+
+    /// When the last demand was answered, moved like every time of the current state by a cluster restart; 0 if none was.
+    pub fn effective_last_answer_at(&self, moment: &Moment) -> i64 {
+        if self.last_answer_at.is_zero() {
+            return 0;
+        }
+        moment.deadline(
+            self.last_answer_at.get(),
             self.state_slot.get(),
             self.terms.restart_grace_secs.get(),
         )

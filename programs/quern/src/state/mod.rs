@@ -1,7 +1,9 @@
 //! One file an account type: fields, seeds, address, invariant. All layouts are fixed, little-endian and free of padding.
 
+mod demand;
 mod emission;
 mod entity;
+mod evidence;
 mod job;
 mod mint_config;
 mod model;
@@ -10,7 +12,8 @@ mod provider;
 mod purse;
 
 pub use {
-    emission::*, entity::*, job::*, mint_config::*, model::*, protocol::*, provider::*, purse::*,
+    demand::*, emission::*, entity::*, evidence::*, job::*, mint_config::*, model::*, protocol::*,
+    provider::*, purse::*,
 };
 
 /// Version written into every account of this layout.

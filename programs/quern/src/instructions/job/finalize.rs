@@ -49,7 +49,7 @@ impl Finalize {
         let gate = finalize_gate(
             moment.now,
             job.effective_deadline(moment),
-            job.last_answer_at.get(),
+            job.effective_last_answer_at(moment),
             job.terms.react_secs.get(),
             job.terms.grace_secs.get(),
         );

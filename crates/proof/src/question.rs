@@ -1,0 +1,246 @@
+//! What may be demanded of a commitment, and what answers it.
+//!
+//! A question names a node by tree, level and index and asks for what it was hashed from: up to four binary levels of
+//! nodes, at the bottom a leaf's 128 bytes. Its node is known before it is asked: it is a root, or stands in the answer to
+//! the question above it. What lies wholly in missing positions can't be asked for, so whoever committed honestly can answer
+//! every question that [`ask`] lets through.
+
+use crate::{
+    hash::{self, Accumulator, Hash, LEAF_BYTES, Tag},
+    program::{Operand, Program},
+    shape::{Geometry, TraceGeometry},
+};
+
+/// Binary levels that one answer reveals, fewer at the bottom of a tree.
+pub const STEP_LEVELS: u8 = 4;
+
+/// Most bytes of an answer: 16 nodes.
+pub const MAX_ANSWER_BYTES: usize = (1 << STEP_LEVELS) * size_of::<Hash>();
+
+/// The code of the trace tree.
+const TRACE_CODE: u8 = 255;
+
+/// Heights that an answer spans, and one for its root.
+const ANSWER_HEIGHTS: usize = STEP_LEVELS as usize + 1;
+
+/// A tree that has a root on chain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Tree {
+    /// The tree over the data roots of all ops.
+    Trace,
+    /// The data tree of an op's output, an input or a weight.
+    Data(Operand),
+}
+
+impl Tree {
+    /// The tree with this code: 255 the trace, otherwise the operand's. `None` for codes that name nothing.
+    pub const fn from_code(code: u8) -> Option<Self> {
+        match code {
+            TRACE_CODE => Some(Self::Trace),
+            _ => match Operand::from_code(code) {
+                Some(operand) => Some(Self::Data(operand)),
+                None => None,
+            },
+        }
+    }
+
+    /// Its code.
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Trace => TRACE_CODE,
+            Self::Data(operand) => operand.code(),
+        }
+    }
+
+    /// How its inner nodes are hashed.
+    pub const fn tag(self) -> Tag {
+        match self {
+            Self::Trace => Tag::Trace,
+            Self::Data(_) => Tag::Data,
+        }
+    }
+}
+
+/// A question about one node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Question {
+    /// The node's tree.
+    pub tree: Tree,
+    /// Its level; the root's is 0.
+    pub level: u8,
+    /// Its index in that level.
+    pub index: u64,
+}
+
+/// Where the node of a question is known from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Parent {
+    /// It is the job's trace root.
+    TraceRoot,
+    /// It is the root of this input, which the job holds.
+    InputRoot(u8),
+    /// It is the root of this weight, which the model holds.
+    WeightRoot(u8),
+    /// It stands in an answer.
+    Answer {
+        /// To this question.
+        question: Question,
+        /// At this place, in nodes from the left.
+        place: u8,
+    },
+}
+
+/// A question that may be asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// Where its node is known from.
+    pub parent: Parent,
+    /// Whether it asks for a leaf's bytes.
+    pub is_leaf: bool,
+    /// Length of the answer.
+    pub answer_bytes: u16,
+}
+
+/// Why a question can't be asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum QuestionError {
+    /// There is no such tree or node, or no step of four levels starts there.
+    NoSuchNode,
+    /// The node lies wholly in missing positions: what it must be is known.
+    Missing,
+}
+
+impl QuestionError {
+    /// What is wrong and what to do.
+    pub const fn message(self) -> &'static str {
+        match self {
+            Self::NoSuchNode => {
+                "no such question: name a node of a tree of this job, at level 0, 4, 8 ... or its leaves"
+            }
+            Self::Missing => {
+                "the node lies wholly in missing positions, so what it must be is known: convict it by its padding"
+            }
+        }
+    }
+}
+
+impl core::fmt::Display for QuestionError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(self.message())
+    }
+}
+
+impl core::error::Error for QuestionError {}
+
+impl Question {
+    /// The question in `tree` whose answer holds the node at `level` and `index` below the root, and the place in it.
+    const fn above(tree: Tree, level: u8, index: u64) -> Parent {
+        let start = (level - 1) / STEP_LEVELS * STEP_LEVELS;
+        let depth = level - start;
+        Parent::Answer {
+            question: Self {
+                tree,
+                level: start,
+                index: index >> depth,
+            },
+            place: (index & ((1 << depth) - 1)) as u8,
+        }
+    }
+}
+
+/// Whether a question may be asked in a job with this **sealed** program and so many batch rows, and what answers it.
+///
+/// # Errors
+/// [`QuestionError`].
+pub fn ask(
+    program: &Program<'_>,
+    batch_rows: u32,
+    question: &Question,
+) -> Result<Asked, QuestionError> {
+    let Question { tree, level, index } = *question;
+    let trace = TraceGeometry::new(program.op_count()).ok_or(QuestionError::NoSuchNode)?;
+    let (height, is_missing) = match tree {
+        // Data roots, at the bottom of the trace, are asked about as roots of their own trees.
+        Tree::Trace if level >= trace.height() => return Err(QuestionError::NoSuchNode),
+        Tree::Trace => (trace.height(), trace.is_missing(level, index)),
+        Tree::Data(operand) => {
+            let geometry = geometry(program, batch_rows, operand)?;
+            (geometry.height(), geometry.is_missing(level, index))
+        }
+    };
+    if is_missing.ok_or(QuestionError::NoSuchNode)? {
+        return Err(QuestionError::Missing);
+    }
+    let is_leaf = level == height;
+    if !is_leaf && level % STEP_LEVELS != 0 {
+        return Err(QuestionError::NoSuchNode);
+    }
+    let parent = match (level, tree) {
+        (0, Tree::Trace) => Parent::TraceRoot,
+        (0, Tree::Data(Operand::Input(input))) => Parent::InputRoot(input),
+        (0, Tree::Data(Operand::Weight(weight))) => Parent::WeightRoot(weight),
+        (0, Tree::Data(Operand::Op(_))) if trace.height() == 0 => Parent::TraceRoot,
+        (0, Tree::Data(Operand::Op(op))) => Question::above(Tree::Trace, trace.height(), op as u64),
+        _ => Question::above(tree, level, index),
+    };
+    let answer_bytes = if is_leaf {
+        LEAF_BYTES
+    } else {
+        size_of::<Hash>() << min(STEP_LEVELS, height - level)
+    };
+    Ok(Asked {
+        parent,
+        is_leaf,
+        answer_bytes: answer_bytes as u16,
+    })
+}
+
+/// The tree of an operand of a sealed program.
+fn geometry(
+    program: &Program<'_>,
+    batch_rows: u32,
+    operand: Operand,
+) -> Result<Geometry, QuestionError> {
+    let exists = match operand {
+        Operand::Op(op) => (op as usize) < program.op_count(),
+        Operand::Input(input) => (input as usize) < program.input_count(),
+        Operand::Weight(weight) => (weight as usize) < program.weight_count(),
+    };
+    if !exists {
+        return Err(QuestionError::NoSuchNode);
+    }
+    program
+        .shape(operand)
+        .ok()
+        .and_then(|shape| shape.geometry(batch_rows))
+        .ok_or(QuestionError::NoSuchNode)
+}
+
+const fn min(a: u8, b: u8) -> u8 {
+    if a < b { a } else { b }
+}
+
+/// Whether `answer` is what `node` was hashed from: a leaf's 128 bytes, or 2, 4, 8 or 16 nodes of the levels below, left to
+/// right. The caller compares the length with [`Asked::answer_bytes`].
+#[inline(never)]
+pub fn answers(tag: Tag, is_leaf: bool, node: &Hash, answer: &[u8]) -> bool {
+    if is_leaf {
+        return <&[u8; LEAF_BYTES]>::try_from(answer).is_ok_and(|bytes| hash::leaf(bytes) == *node);
+    }
+    let (nodes, []) = answer.as_chunks::<32>() else {
+        return false;
+    };
+    if !nodes.len().is_power_of_two() || nodes.len() > 1 << STEP_LEVELS || nodes.len() < 2 {
+        return false;
+    }
+    let mut tree = Accumulator::<ANSWER_HEIGHTS>::new(tag);
+    for child in nodes {
+        tree.push(*child);
+    }
+    tree.finish(nodes.len().trailing_zeros() as u8, hash::MISSING) == *node
+}
+
+/// The node at a place of an answer. `None` beyond its end.
+pub fn node_at(answer: &[u8], place: u8) -> Option<&Hash> {
+    answer.as_chunks::<32>().0.get(place as usize)
+}

@@ -1,0 +1,574 @@
+//! Building evidence: from whole tensors, or from a recomputation and what a provider revealed of its own commitment.
+
+use std::{collections::HashMap, sync::OnceLock, vec, vec::Vec};
+
+use crate::{
+    Error, Hash, Tensor,
+    commit::{self, Tree as DataTree},
+    eval,
+    evidence::{Charge, Refusal},
+    hash::{self, LEAF_BYTES, MISSING, Tag},
+    program::{Op, Operand, Program},
+    question::{self, Question, Tree},
+    shape::{Geometry, TraceGeometry},
+};
+
+/// Whatever can open the commitment that is charged, and the inputs and weights.
+pub trait Openings {
+    /// Any node, missing ones included.
+    fn node(&self, tree: Tree, level: u8, index: u64) -> Option<Hash>;
+
+    /// The 128 bytes of leaf `k` of a row.
+    fn leaf(&self, operand: Operand, row: u32, k: u32) -> Option<[u8; LEAF_BYTES]>;
+
+    /// The bytes of a row, without padding.
+    fn row(&self, operand: Operand, row: u32) -> Option<Vec<u8>>;
+}
+
+/// The evidence for a charge, as formats.md has it. It is not judged: call [`crate::evidence::judge`] before it is sent.
+///
+/// # Errors
+/// [`Error::Refused`] for a charge that names nothing, [`Error::NotAtHand`] for what the openings don't have,
+/// [`Error::Program`] for a program that was not sealed.
+pub fn evidence(
+    program: &Program<'_>,
+    batch_rows: u32,
+    charge: &Charge,
+    openings: &impl Openings,
+) -> Result<Vec<u8>, Error> {
+    let mut writer = Writer {
+        program,
+        batch_rows,
+        trace: trace_geometry(program)?,
+        openings,
+        bytes: Vec::new(),
+    };
+    match *charge {
+        Charge::Cell { op, row, col } => writer.cell(op, row, col)?,
+        Charge::Padding { tree, level, index } => writer.padding(tree, level, index)?,
+    }
+    Ok(writer.bytes)
+}
+
+fn trace_geometry(program: &Program<'_>) -> Result<TraceGeometry, Error> {
+    Ok(TraceGeometry::new(program.op_count()).ok_or(Refusal::NotSealed)?)
+}
+
+fn geometry(program: &Program<'_>, batch_rows: u32, operand: Operand) -> Result<Geometry, Error> {
+    let geometry = program.shape(operand)?.geometry(batch_rows);
+    Ok(geometry.ok_or(Refusal::NotSealed)?)
+}
+
+/// The judge's reader, the other way round.
+struct Writer<'w, O> {
+    program: &'w Program<'w>,
+    batch_rows: u32,
+    trace: TraceGeometry,
+    openings: &'w O,
+    bytes: Vec<u8>,
+}
+
+impl<O: Openings> Writer<'_, O> {
+    fn cell(&mut self, op: u8, row: u32, col: u32) -> Result<(), Error> {
+        if usize::from(op) >= self.program.op_count() {
+            return Err(Refusal::NoSuchOp.into());
+        }
+        let output = Operand::Op(op);
+        let shape = geometry(self.program, self.batch_rows, output)?;
+        if row >= shape.rows() || col >= shape.cols() {
+            return Err(Refusal::NoSuchCell.into());
+        }
+        match self.program.op(op.into())? {
+            Op::MatMul { a, b } => {
+                self.row(a, row)?;
+                self.row(b, col)?;
+            }
+            Op::QLinear {
+                a, w, bias, mult, ..
+            } => {
+                self.row(a, row)?;
+                self.row(w, col)?;
+                self.leaf_of(bias, 0, col)?;
+                self.leaf_of(mult, 0, col)?;
+            }
+            Op::Lut { a, table } => {
+                self.leaf_of(a, row, col)?;
+                self.row(table, 0)?;
+            }
+            Op::Add { a, b } => {
+                self.leaf_of(a, row, col)?;
+                self.leaf_of(b, row, col)?;
+            }
+            Op::ArgMax { a } => self.row(a, row)?,
+        }
+        self.leaf_of(output, row, col)
+    }
+
+    fn padding(&mut self, tree: u8, level: u8, index: u64) -> Result<(), Error> {
+        match Tree::from_code(tree) {
+            Some(Tree::Trace) => {
+                match self.trace.is_missing(level, index) {
+                    None => return Err(Refusal::NoSuchNode.into()),
+                    Some(false) => return Err(Refusal::NotPadding.into()),
+                    Some(true) => self.node(Tree::Trace, level, index)?,
+                }
+                self.path(Tree::Trace, level, index)
+            }
+            Some(Tree::Data(operand @ Operand::Op(op)))
+                if usize::from(op) < self.program.op_count() =>
+            {
+                let shape = geometry(self.program, self.batch_rows, operand)?;
+                let is_missing = shape.is_missing(level, index);
+                if is_missing.ok_or(Refusal::NoSuchNode)? {
+                    self.node(Tree::Data(operand), level, index)?;
+                } else {
+                    let (row, k) = row_and_leaf(&shape, index);
+                    if level != shape.height() || shape.used_bytes(k) == LEAF_BYTES {
+                        return Err(Refusal::NotPadding.into());
+                    }
+                    self.leaf(operand, row, k, index)?;
+                }
+                self.paths(operand, level, index)
+            }
+            _ => Err(Refusal::NoSuchTree.into()),
+        }
+    }
+
+    fn row(&mut self, operand: Operand, row: u32) -> Result<(), Error> {
+        let shape = geometry(self.program, self.batch_rows, operand)?;
+        let (level, index) = (shape.rows_height(), row.into());
+        let bytes = self
+            .openings
+            .row(operand, row)
+            .filter(|bytes| bytes.len() == shape.row_bytes() as usize)
+            .ok_or(Error::NotAtHand {
+                tree: Tree::Data(operand),
+                level,
+                index,
+            })?;
+        self.bytes.extend(bytes);
+        self.paths(operand, level, index)
+    }
+
+    /// The leaf that holds a value.
+    fn leaf_of(&mut self, operand: Operand, row: u32, col: u32) -> Result<(), Error> {
+        let shape = geometry(self.program, self.batch_rows, operand)?;
+        let position = shape.locate(col).and_then(|(k, _)| {
+            let index = shape.leaf_position(row, k)?;
+            Some((k, index))
+        });
+        let (k, index) = position.ok_or(Error::NoSuchPosition)?;
+        self.leaf(operand, row, k, index)?;
+        self.paths(operand, shape.height(), index)
+    }
+
+    fn leaf(&mut self, operand: Operand, row: u32, k: u32, index: u64) -> Result<(), Error> {
+        let leaf = self.openings.leaf(operand, row, k);
+        self.bytes.extend(leaf.ok_or_else(|| Error::NotAtHand {
+            tree: Tree::Data(operand),
+            level:
+                geometry(self.program, self.batch_rows, operand).map_or(0, |shape| shape.height()),
+            index,
+        })?);
+        Ok(())
+    }
+
+    fn node(&mut self, tree: Tree, level: u8, index: u64) -> Result<(), Error> {
+        let node = self.openings.node(tree, level, index);
+        self.bytes
+            .extend(node.ok_or(Error::NotAtHand { tree, level, index })?);
+        Ok(())
+    }
+
+    /// From a node of an operand's tree to the root on chain.
+    fn paths(&mut self, operand: Operand, level: u8, index: u64) -> Result<(), Error> {
+        self.path(Tree::Data(operand), level, index)?;
+        match operand {
+            Operand::Op(op) => self.path(Tree::Trace, self.trace.height(), op.into()),
+            Operand::Input(_) | Operand::Weight(_) => Ok(()),
+        }
+    }
+
+    fn path(&mut self, tree: Tree, level: u8, index: u64) -> Result<(), Error> {
+        (0..level).try_for_each(|up| self.node(tree, level - up, (index >> up) ^ 1))
+    }
+}
+
+/// Row and leaf of a leaf position.
+fn row_and_leaf(shape: &Geometry, position: u64) -> (u32, u32) {
+    let row = position >> shape.row_height();
+    let k = position & ((1 << shape.row_height()) - 1);
+    (row as u32, k as u32)
+}
+
+/// [`Openings`] of whole tensors and of the canonical commitment to them. Trees are hashed when they are first asked for and
+/// kept: about half as many bytes as the tensors.
+pub struct Whole<'a> {
+    program: Program<'a>,
+    batch_rows: u32,
+    trace: TraceGeometry,
+    inputs: Tensors<'a>,
+    weights: Tensors<'a>,
+    outputs: Tensors<'a>,
+    /// By height: `layers[0]` are the data roots of the outputs.
+    layers: OnceLock<Vec<Vec<Hash>>>,
+}
+
+struct Tensors<'a> {
+    tensors: &'a [Tensor],
+    trees: Vec<OnceLock<DataTree>>,
+}
+
+impl<'a> Tensors<'a> {
+    fn new(tensors: &'a [Tensor]) -> Self {
+        Self {
+            tensors,
+            trees: tensors.iter().map(|_| OnceLock::new()).collect(),
+        }
+    }
+
+    fn tree(&self, index: usize) -> Option<&DataTree> {
+        let tensor = self.tensors.get(index)?;
+        Some(self.trees.get(index)?.get_or_init(|| DataTree::new(tensor)))
+    }
+}
+
+impl<'a> Whole<'a> {
+    /// All inputs, weights and outputs of one run of a sealed program. Whether they are right, or lead to the roots on chain,
+    /// is not looked at.
+    ///
+    /// # Errors
+    /// [`Error::Count`], [`Error::Shape`], [`Error::Program`].
+    pub fn new(
+        program: &Program<'a>,
+        batch_rows: u32,
+        inputs: &'a [Tensor],
+        weights: &'a [Tensor],
+        outputs: &'a [Tensor],
+    ) -> Result<Self, Error> {
+        eval::check_input_shapes(program, batch_rows, inputs)?;
+        eval::check_weight_shapes(program, weights)?;
+        eval::check_output_shapes(program, batch_rows, outputs)?;
+        if outputs.len() != program.op_count() {
+            return Err(Error::Count {
+                what: "ops",
+                expected: program.op_count(),
+                found: outputs.len(),
+            });
+        }
+        Ok(Self {
+            program: *program,
+            batch_rows,
+            trace: trace_geometry(program)?,
+            inputs: Tensors::new(inputs),
+            weights: Tensors::new(weights),
+            outputs: Tensors::new(outputs),
+            layers: OnceLock::new(),
+        })
+    }
+
+    /// The program.
+    pub const fn program(&self) -> &Program<'a> {
+        &self.program
+    }
+
+    /// The job's batch rows.
+    pub const fn batch_rows(&self) -> u32 {
+        self.batch_rows
+    }
+
+    /// What an honest provider of these outputs commits to.
+    pub fn trace_root(&self) -> Hash {
+        self.node(Tree::Trace, 0, 0).unwrap_or(MISSING)
+    }
+
+    fn of(&self, operand: Operand) -> (&Tensors<'a>, usize) {
+        match operand {
+            Operand::Op(index) => (&self.outputs, index.into()),
+            Operand::Input(index) => (&self.inputs, index.into()),
+            Operand::Weight(index) => (&self.weights, index.into()),
+        }
+    }
+
+    fn tensor(&self, operand: Operand) -> Option<&'a Tensor> {
+        let (tensors, index) = self.of(operand);
+        tensors.tensors.get(index)
+    }
+
+    fn layers(&self) -> &[Vec<Hash>] {
+        self.layers.get_or_init(|| {
+            let outputs = &self.outputs;
+            let roots = outputs.tensors.iter().zip(&outputs.trees);
+            let roots = roots.map(|(tensor, tree)| {
+                tree.get()
+                    .map_or_else(|| commit::data_root(tensor), DataTree::root)
+            });
+            inner_layers(Tag::Trace, roots.collect(), self.trace.height())
+        })
+    }
+}
+
+/// These nodes and the `height` layers above them; positions without a node are missing.
+fn inner_layers(tag: Tag, nodes: Vec<Hash>, height: u8) -> Vec<Vec<Hash>> {
+    let mut layers = vec![nodes];
+    let mut zero = MISSING;
+    for _ in 0..height {
+        let below = layers.last().map_or(&[][..], Vec::as_slice);
+        let above = below
+            .chunks(2)
+            .map(|pair| match pair {
+                [left, right] => hash::node(tag, left, right),
+                [left, ..] => hash::node(tag, left, &zero),
+                [] => zero,
+            })
+            .collect();
+        zero = hash::node(tag, &zero, &zero);
+        layers.push(above);
+    }
+    layers
+}
+
+impl Openings for Whole<'_> {
+    fn node(&self, tree: Tree, level: u8, index: u64) -> Option<Hash> {
+        match tree {
+            Tree::Trace => {
+                let is_missing = self.trace.is_missing(level, index)?;
+                let height = self.trace.height() - level;
+                if is_missing {
+                    return Some(hash::zero_subtree(Tag::Trace, height));
+                }
+                let layer = self.layers().get(usize::from(height))?;
+                layer.get(usize::try_from(index).ok()?).copied()
+            }
+            Tree::Data(operand) => {
+                let (tensors, at) = self.of(operand);
+                tensors.tree(at)?.node(level, index)
+            }
+        }
+    }
+
+    fn leaf(&self, operand: Operand, row: u32, k: u32) -> Option<[u8; LEAF_BYTES]> {
+        self.tensor(operand)?.leaf(row, k)
+    }
+
+    fn row(&self, operand: Operand, row: u32) -> Option<Vec<u8>> {
+        self.tensor(operand)?.row(row).map(<[u8]>::to_vec)
+    }
+}
+
+/// Where the search for the first difference stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// The commitment is that of the own recomputation.
+    Same,
+    /// This must be demanded, then [`Patched::reveal`]ed.
+    Ask(Question),
+    /// This is wrong, and all of its evidence is at hand.
+    Charge(Charge),
+}
+
+/// [`Openings`] of a commitment whose data are withheld: what was revealed of it, and where nothing was, the own
+/// recomputation.
+///
+/// ```text
+/// loop { match patched.step() { Same => .., Ask(question) => demand, wait, reveal, Charge(charge) => evidence, convict } }
+/// ```
+///
+/// Ops are searched in order, so every operand of the first wrong cell is one that both agree on.
+pub struct Patched<'a> {
+    own: &'a Whole<'a>,
+    /// Of the claimed commitment, roots included.
+    nodes: HashMap<(Tree, u8, u64), Hash>,
+    /// By operand and leaf position.
+    leaves: HashMap<(Operand, u64), [u8; LEAF_BYTES]>,
+}
+
+impl<'a> Patched<'a> {
+    /// Of the commitment `trace_root`, nothing is known yet; `own` has outputs that were recomputed (or verified).
+    pub fn new(own: &'a Whole<'a>, trace_root: Hash) -> Self {
+        let mut patched = Self {
+            own,
+            nodes: HashMap::new(),
+            leaves: HashMap::new(),
+        };
+        patched.learn(Tree::Trace, 0, 0, trace_root);
+        patched
+    }
+
+    /// Takes a node of the claimed commitment; the bottom of the trace tree are the roots of the ops' trees.
+    fn learn(&mut self, tree: Tree, level: u8, index: u64, node: Hash) {
+        self.nodes.insert((tree, level, index), node);
+        if let (Tree::Trace, Ok(op)) = (tree, u8::try_from(index))
+            && level == self.own.trace.height()
+            && usize::from(op) < self.own.program.op_count()
+        {
+            let root = (Tree::Data(Operand::Op(op)), 0, 0);
+            self.nodes.insert(root, node);
+        }
+    }
+
+    /// Takes the answer to a question about the claimed commitment, whose node must be known: a root, or revealed before.
+    /// Answers about inputs and weights are checked and forgotten: they can be nothing but what is at hand.
+    ///
+    /// # Errors
+    /// [`Error::Question`], [`Error::NotAtHand`] before the question's parent was revealed, [`Error::WrongAnswer`].
+    pub fn reveal(&mut self, question: &Question, answer: &[u8]) -> Result<(), Error> {
+        let Question { tree, level, index } = *question;
+        let asked = question::ask(&self.own.program, self.own.batch_rows, question)?;
+        let is_own = !matches!(tree, Tree::Trace | Tree::Data(Operand::Op(_)));
+        let known = if is_own {
+            self.own.node(tree, level, index)
+        } else {
+            self.nodes.get(&(tree, level, index)).copied()
+        };
+        let known = known.ok_or(Error::NotAtHand { tree, level, index })?;
+        if answer.len() != usize::from(asked.answer_bytes)
+            || !question::answers(tree.tag(), asked.is_leaf, &known, answer)
+        {
+            return Err(Error::WrongAnswer(*question));
+        }
+        if is_own {
+            return Ok(());
+        }
+        if asked.is_leaf {
+            if let (Tree::Data(operand), Some(leaf)) = (tree, answer.first_chunk()) {
+                self.leaves.insert((operand, index), *leaf);
+            }
+            return Ok(());
+        }
+        let nodes = answer.as_chunks::<32>().0.to_vec();
+        let depth = nodes.len().trailing_zeros() as u8;
+        // The question's own node is known already.
+        for (height, layer) in (0..depth).zip(inner_layers(tree.tag(), nodes, depth)) {
+            let below = depth - height;
+            for (place, node) in (0u64..).zip(layer) {
+                self.learn(tree, level + below, (index << below) + place, node);
+            }
+        }
+        Ok(())
+    }
+
+    /// The next thing to do on the way to the first difference from the own recomputation.
+    ///
+    /// # Errors
+    /// [`Error::NotAtHand`] and [`Error::Refused`] don't happen with what [`Patched::new`] and [`Patched::reveal`] took.
+    pub fn step(&self) -> Result<Step, Error> {
+        let trace = self.own.trace;
+        let is_missing = |level, index| trace.is_missing(level, index);
+        let op = match self.descend(Tree::Trace, trace.height(), is_missing)? {
+            Found::Step(step) => return Ok(step),
+            Found::Bottom(index) => u8::try_from(index).map_err(|_| Refusal::NoSuchOp)?,
+        };
+        let operand = Operand::Op(op);
+        let tree = Tree::Data(operand);
+        let shape = geometry(&self.own.program, self.own.batch_rows, operand)?;
+        let height = shape.height();
+        let is_missing = |level, index| shape.is_missing(level, index);
+        let index = match self.descend(tree, height, is_missing)? {
+            Found::Step(step) => return Ok(step),
+            Found::Bottom(index) => index,
+        };
+        let Some(claimed) = self.leaves.get(&(operand, index)) else {
+            return Ok(Step::Ask(Question {
+                tree,
+                level: height,
+                index,
+            }));
+        };
+        let (row, k) = row_and_leaf(&shape, index);
+        let own = self.own.leaf(operand, row, k).ok_or(Error::NotAtHand {
+            tree,
+            level: height,
+            index,
+        })?;
+        // The hashes differ, so some byte does.
+        let at = claimed.iter().zip(&own).take_while(|(a, b)| a == b).count();
+        Ok(Step::Charge(if at < shape.used_bytes(k) {
+            let byte = k * LEAF_BYTES as u32 + at as u32;
+            Charge::Cell {
+                op,
+                row,
+                col: byte / shape.dtype().size(),
+            }
+        } else {
+            Charge::Padding {
+                tree: op,
+                level: height,
+                index,
+            }
+        }))
+    }
+
+    /// From a tree's root down to its first bottom node that differs.
+    fn descend(
+        &self,
+        tree: Tree,
+        height: u8,
+        is_missing: impl Fn(u8, u64) -> Option<bool>,
+    ) -> Result<Found, Error> {
+        // What is known of the claimed node, if it differs from the own one.
+        let differs = |level, index| -> Result<Option<bool>, Error> {
+            let Some(claimed) = self.nodes.get(&(tree, level, index)) else {
+                return Ok(None);
+            };
+            let own = self.own.node(tree, level, index);
+            let own = own.ok_or(Error::NotAtHand { tree, level, index })?;
+            Ok(Some(*claimed != own))
+        };
+        if differs(0, 0)? == Some(false) {
+            return Ok(Found::Step(Step::Same));
+        }
+        let mut index = 0;
+        for level in 0..height {
+            let (left, right) = (index << 1, index << 1 | 1);
+            // One of them differs, or their parent would not.
+            index = match differs(level + 1, left)? {
+                Some(true) => left,
+                Some(false) => right,
+                None => return Ok(Found::Step(Step::Ask(Question { tree, level, index }))),
+            };
+            if is_missing(level + 1, index) == Some(true) {
+                return Ok(Found::Step(Step::Charge(Charge::Padding {
+                    tree: tree.code(),
+                    level: level + 1,
+                    index,
+                })));
+            }
+        }
+        Ok(Found::Bottom(index))
+    }
+}
+
+enum Found {
+    Step(Step),
+    /// The first node at the bottom of the tree that differs.
+    Bottom(u64),
+}
+
+impl Openings for Patched<'_> {
+    fn node(&self, tree: Tree, level: u8, index: u64) -> Option<Hash> {
+        match self.nodes.get(&(tree, level, index)) {
+            Some(node) => Some(*node),
+            None => self.own.node(tree, level, index),
+        }
+    }
+
+    fn leaf(&self, operand: Operand, row: u32, k: u32) -> Option<[u8; LEAF_BYTES]> {
+        let tensor = self.own.tensor(operand)?;
+        let position = tensor.geometry().leaf_position(row, k)?;
+        match self.leaves.get(&(operand, position)) {
+            Some(leaf) => Some(*leaf),
+            None => tensor.leaf(row, k),
+        }
+    }
+
+    fn row(&self, operand: Operand, row: u32) -> Option<Vec<u8>> {
+        let shape = *self.own.tensor(operand)?.geometry();
+        let mut bytes = Vec::with_capacity(shape.leaves() as usize * LEAF_BYTES);
+        for k in 0..shape.leaves() {
+            bytes.extend(self.leaf(operand, row, k)?);
+        }
+        bytes.truncate(shape.row_bytes() as usize);
+        Some(bytes)
+    }
+}

@@ -1,0 +1,69 @@
+//! Closes a demand that nobody needs any more.
+//!
+//! # Specification
+//! - SHALL be open to anybody once the job is gone, slashed or at another submission.
+//! - SHALL give the rent, and the fee if nobody earned it, back to whoever asked.
+
+use {
+    crate::{
+        clock::Moment,
+        error::QuernError,
+        events::{DemandClosed, emit_event},
+        state::{Demand, Job, JobState, closed},
+    },
+    anchor_lang::{AnchorAccount, address_eq, prelude::*},
+};
+
+/// Accounts of `close_demand`.
+#[event_cpi]
+#[derive(Accounts)]
+pub struct CloseDemand {
+    /// The demand.
+    #[account(mut)]
+    pub demand: Account<Demand>,
+    /// The demand's job, which may be gone: its address is checked by the handler.
+    pub job: UncheckedAccount,
+    /// The demand's asker, compared by the handler; only credited.
+    #[account(mut, unsafe(dup))]
+    pub asker: UncheckedAccount,
+}
+
+impl CloseDemand {
+    fn validate(&self) -> Result<()> {
+        let (demand, job) = (&self.demand, self.job.account());
+        require!(
+            address_eq(job.address(), &demand.job),
+            QuernError::WrongDemand
+        );
+        require!(
+            address_eq(self.asker.address(), &demand.asker),
+            QuernError::WrongRecipient
+        );
+        // Gone is what the program does not own; lamports prove nothing. A job's address never recurs.
+        if job.owned_by(&crate::ID) {
+            let job = Account::<Job>::load(*job)?;
+            require!(
+                job.state == JobState::Slashed as u8 || job.submissions != demand.submission,
+                QuernError::JobLives
+            );
+        }
+        Ok(())
+    }
+}
+
+/// Closes it.
+pub fn handle_close_demand(ctx: &mut Context<CloseDemand>) -> Result<()> {
+    ctx.accounts.validate()?;
+    let at = Moment::read()?.now;
+    let demand = &mut ctx.accounts.demand;
+    let event = DemandClosed {
+        at,
+        demand: *demand.address(),
+        job: demand.job,
+        asker: demand.asker,
+        changes: vec![closed(demand)?],
+    };
+    emit_event!(ctx, event);
+    let asker = *ctx.accounts.asker.account();
+    ctx.accounts.demand.close(asker)
+}

@@ -1,0 +1,15 @@
+//! The referee: anybody convicts a wrong number, or demands what a provider withholds.
+
+mod close_demand;
+mod close_evidence;
+mod convict;
+mod demand;
+mod reveal;
+mod slash;
+mod timeout;
+mod write_evidence;
+
+pub use {
+    close_demand::*, close_evidence::*, convict::*, demand::*, reveal::*, timeout::*,
+    write_evidence::*,
+};

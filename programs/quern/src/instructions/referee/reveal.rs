@@ -1,0 +1,96 @@
+//! Answers a demand.
+//!
+//! # Specification
+//! - SHALL be open to anybody until the demand is due; who answers earns the fee.
+//! - SHALL keep the answer, if it hashes to the node and has the length that was asked for, for everybody to read.
+//! - SHALL start the job's reaction time anew.
+
+use {
+    super::{demand::require_current, slash::require_refutable},
+    crate::{
+        clock::Moment,
+        error::QuernError,
+        events::{DemandAnswered, emit_event},
+        state::{Demand, Job, changed, write_demand_answer},
+    },
+    anchor_lang::prelude::*,
+    quern_proof::question::{Tree, answers},
+    quern_rules::deadline,
+};
+
+/// Accounts of `reveal`.
+#[event_cpi]
+#[derive(Accounts)]
+pub struct Reveal {
+    /// Whoever answers; gets the fee.
+    #[account(mut)]
+    pub signer: Signer,
+    /// The job.
+    #[account(mut)]
+    pub job: Account<Job>,
+    /// The demand.
+    #[account(mut)]
+    pub demand: Account<Demand>,
+}
+
+impl Reveal {
+    fn validate(&self, answer: &[u8], moment: &Moment) -> Result<()> {
+        let demand = &self.demand;
+        require_refutable(&self.job)?;
+        require_current(demand, &self.job)?;
+        require!(!demand.answered.get(), QuernError::AlreadyAnswered);
+        require!(
+            deadline::in_time(moment.now, demand.effective_due(&self.job, moment)),
+            QuernError::TooLate
+        );
+        let tree = Tree::from_code(demand.tree).ok_or(QuernError::NoSuchQuestion)?;
+        require!(
+            answer.len() == demand.answer_bytes.get() as usize
+                && answers(tree.tag(), demand.is_leaf.get(), &demand.node, answer),
+            QuernError::WrongAnswer
+        );
+        Ok(())
+    }
+}
+
+/// Keeps the answer and pays the fee.
+pub fn handle_reveal(ctx: &mut Context<Reveal>, answer: &[u8]) -> Result<()> {
+    let moment = Moment::read()?;
+    ctx.accounts.validate(answer, &moment)?;
+    let accounts = &mut ctx.accounts;
+    let (job, demand) = (&mut accounts.job, &mut accounts.demand);
+    write_demand_answer(demand, answer)?;
+    demand.answered = true.into();
+    demand.answered_at = moment.now.into();
+    job.last_answer_at = moment.now.into();
+    job.open_demands = job
+        .open_demands
+        .checked_sub(1)
+        .ok_or(QuernError::InvariantBroken)?;
+
+    let fee_lamports = demand.fee_lamports.get();
+    let event = DemandAnswered {
+        at: moment.now,
+        demand: *demand.address(),
+        job: *job.address(),
+        revealer: *accounts.signer.address(),
+        tree: demand.tree,
+        level: demand.level,
+        index: demand.index.get(),
+        fee_lamports,
+        answer: answer.to_vec(),
+        changes: vec![changed(job)?, changed(demand)?],
+    };
+    pay_fee(*demand.view(), *accounts.signer.account(), fee_lamports)?;
+    emit_event!(ctx, event);
+    Ok(())
+}
+
+/// Moves the fee out of the demand, which keeps its rent.
+fn pay_fee(mut from: AccountView, mut to: AccountView, fee_lamports: u64) -> Result<()> {
+    let left = from.lamports().checked_sub(fee_lamports);
+    let received = to.lamports().checked_add(fee_lamports);
+    from.set_lamports(left.ok_or(QuernError::InvariantBroken)?);
+    to.set_lamports(received.ok_or(QuernError::Overflow)?);
+    Ok(())
+}

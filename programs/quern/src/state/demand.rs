@@ -1,0 +1,154 @@
+//! A demand: a question about what a provider committed to, paid for by whoever asks, and its answer once it is given.
+
+use {
+    crate::{
+        clock::Moment,
+        state::{Entity, EntityKind, Job},
+    },
+    anchor_lang::prelude::*,
+    quern_proof::question::{MAX_ANSWER_BYTES, Question, Tree},
+};
+
+/// The fixed part of a demand; `answer_bytes` bytes of answer follow it, zero until it is given.
+#[account]
+#[derive(Debug)]
+pub struct Demand {
+    /// Layout version.
+    pub version: u8,
+    /// Canonical bump.
+    pub bump: u8,
+    /// Code of the tree: 255 trace, 0 to 63 op, 64 to 67 input, 128 to 191 weight.
+    pub tree: u8,
+    /// Level of the node; the root's is 0.
+    pub level: u8,
+    /// Whether it asks for a leaf's bytes; otherwise for nodes.
+    pub is_leaf: PodBool,
+    /// Whether it was answered, and the fee with it spent.
+    pub answered: PodBool,
+    /// Zero.
+    pub reserved: [u8; 2],
+    /// Change counter.
+    pub seq: PodU64,
+    /// The job.
+    pub job: Address,
+    /// Which submission of the job, from 1.
+    pub submission: PodU32,
+    /// Length of the answer.
+    pub answer_bytes: PodU32,
+    /// Index of the node in its level.
+    pub index: PodU64,
+    /// The node.
+    pub node: [u8; 32],
+    /// Who asked: gets the rent back, and the fee if nobody earned it.
+    pub asker: Address,
+    /// What the answer earns.
+    pub fee_lamports: PodU64,
+    /// Until when it may be answered.
+    pub due: PodI64,
+    /// When it was answered, 0 until then.
+    pub answered_at: PodI64,
+    /// Slot in which it was asked, for the restart rule.
+    pub slot: PodU64,
+    /// Zero.
+    pub reserved_tail: [u8; 16],
+}
+
+impl Demand {
+    /// First seed.
+    pub const SEED: &'static [u8] = b"demand";
+    /// Size of the fixed part with the discriminator: where the answer begins.
+    pub const ANSWER_OFFSET: usize = 8 + core::mem::size_of::<Self>();
+
+    /// Address and bump of a question about a submission of a job.
+    pub fn find_address(
+        program_id: &Address,
+        job: &Address,
+        submission: u32,
+        question: &Question,
+    ) -> (Address, u8) {
+        Address::find_program_address(
+            &[
+                Self::SEED,
+                job.as_ref(),
+                &submission.to_le_bytes(),
+                &[question.tree.code(), question.level],
+                &question.index.to_le_bytes(),
+            ],
+            program_id,
+        )
+    }
+
+    /// Account size for an answer of this many bytes.
+    pub const fn space(answer_bytes: u16) -> usize {
+        Self::ANSWER_OFFSET + answer_bytes as usize
+    }
+
+    /// The answer within the account's data, or nothing if the data are cut short. Zeroes until it is given.
+    pub fn answer_of(data: &[u8], answer_bytes: u32) -> Option<&[u8]> {
+        data.get(Self::ANSWER_OFFSET..Self::ANSWER_OFFSET + answer_bytes as usize)
+    }
+
+    /// Until when it may be answered, a cluster restart included.
+    pub fn effective_due(&self, job: &Job, moment: &Moment) -> i64 {
+        self.moved(self.due.get(), job, moment)
+    }
+
+    /// Until when the questions below its answer may be asked, apart from the review: everybody has time to react.
+    pub fn react_deadline(&self, job: &Job, moment: &Moment) -> i64 {
+        let react_secs = i64::from(job.terms.react_secs.get());
+        self.moved(
+            self.answered_at.get().saturating_add(react_secs),
+            job,
+            moment,
+        )
+    }
+
+    fn moved(&self, deadline: i64, job: &Job, moment: &Moment) -> i64 {
+        moment.deadline(
+            deadline,
+            self.slot.get(),
+            job.terms.restart_grace_secs.get(),
+        )
+    }
+
+    /// Its question. `None` for a tree that this version does not know.
+    pub fn question(&self) -> Option<Question> {
+        Some(Question {
+            tree: Tree::from_code(self.tree)?,
+            level: self.level,
+            index: self.index.get(),
+        })
+    }
+}
+
+/// The answer that a loaded demand holds.
+pub fn demand_answer(demand: &Account<Demand>) -> Result<&[u8]> {
+    // SAFETY: a shared borrow of the account's data for as long as `demand` is borrowed; writers need `&mut Account`.
+    let data = unsafe { demand.view().borrow_unchecked() };
+    Demand::answer_of(data, demand.answer_bytes.get()).ok_or(ProgramError::AccountDataTooSmall)
+}
+
+/// Writes the answer behind the fixed part; it must have the length that was asked for.
+pub fn write_demand_answer(demand: &mut Account<Demand>, answer: &[u8]) -> Result<()> {
+    let mut view = *demand.view();
+    require!(view.is_writable(), ErrorCode::ConstraintMut);
+    // SAFETY: exclusive for as long as `demand` is borrowed mutably: the dispatcher refuses a second mutable slot of it.
+    // The bytes behind the fixed part are not those that `demand` gives out.
+    let data = unsafe { view.borrow_unchecked_mut() };
+    data.get_mut(Demand::ANSWER_OFFSET..)
+        .filter(|room| room.len() == answer.len())
+        .ok_or(ProgramError::AccountDataTooSmall)?
+        .copy_from_slice(answer);
+    Ok(())
+}
+
+impl Entity for Demand {
+    const KIND: EntityKind = EntityKind::Demand;
+    fn seq_mut(&mut self) -> &mut PodU64 {
+        &mut self.seq
+    }
+    fn invariant(&self) -> bool {
+        self.answer_bytes.get() as usize <= MAX_ANSWER_BYTES
+            && self.answered.get() != self.answered_at.is_zero()
+    }
+}

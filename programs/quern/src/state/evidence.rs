@@ -1,0 +1,28 @@
+//! Evidence: bytes that an author collects for one conviction when they do not fit into a transaction.
+
+use {crate::error::QuernError, anchor_lang::prelude::*};
+
+/// The fixed part of an evidence account; the bytes follow it.
+///
+/// It is a plain account that its author creates for the program, of any size. It holds nothing but its rent, moves no
+/// money and proves nothing until a conviction reads it, so it has no change counter and no events.
+#[account]
+#[derive(Debug)]
+pub struct Evidence {
+    /// Who may write and close it, and who has proved what it proves.
+    pub author: Address,
+}
+
+impl Evidence {
+    /// Where the bytes begin: behind discriminator and author.
+    pub const HEADER_BYTES: usize = 8 + core::mem::size_of::<Self>();
+}
+
+/// The bytes of a loaded evidence account.
+pub fn evidence_bytes(evidence: &Account<Evidence>) -> Result<&[u8]> {
+    // SAFETY: a shared borrow of the account's data for as long as `evidence` is borrowed; writers need it unchecked, in
+    // another instruction.
+    let data = unsafe { evidence.view().borrow_unchecked() };
+    data.get(Evidence::HEADER_BYTES..)
+        .ok_or(QuernError::NotEvidence.into())
+}
