@@ -59,7 +59,7 @@ pub fn transaction(
         events: Vec::new(),
         dead_letters: Vec::new(),
     };
-    let silent = found.succeeded && found.invoked && found.events.is_empty();
+    let silent = found.succeeded && found.owes_event && found.events.is_empty();
     for located in found.events {
         let id = EventId {
             signature,

@@ -246,7 +246,8 @@ async fn a_job_shows_its_whole_time_line() {
     let served = Served::start(30).await;
     let list = served.get("/v1/jobs?state=closed&limit=200").await;
     let jobs = list["jobs"].as_array().unwrap();
-    assert_eq!(jobs.len(), 30);
+    // And the one whose provider cheated.
+    assert_eq!(jobs.len(), 31);
     let mut outcomes = std::collections::BTreeSet::new();
     for job in jobs {
         let page = served
@@ -263,6 +264,12 @@ async fn a_job_shows_its_whole_time_line() {
             assert!(step["slot"].is_u64() && step["signature"].as_str().unwrap().len() > 80);
         }
         assert_eq!(steps[0]["fields"]["escrow_atoms"], page["price_atoms"]);
+        let slashed = page["outcome"] == "slashed";
+        assert_eq!(page["slash"].is_object(), slashed);
+        assert_eq!(
+            page["demands"].as_array().unwrap().len(),
+            if slashed { 2 } else { 0 }
+        );
         outcomes.insert(page["outcome"].as_str().unwrap().to_owned());
     }
     assert!(
@@ -278,11 +285,91 @@ async fn a_job_shows_its_whole_time_line() {
         };
         cursor = format!("&cursor={next}");
     }
-    assert_eq!(paged, 30);
+    assert_eq!(paged, 31);
     assert_eq!(
         served.get("/v1/jobs?state=open").await["jobs"],
         Value::Array(Vec::new())
     );
+    served.indexer.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_convicted_job_shows_why_and_what_was_asked() {
+    let mut served = Served::start(4).await;
+    let (job, watcher, demands) = {
+        let (job, watcher) = (support::address(70, 5), support::address(90, 1));
+        let demand = |tree: u64| support::address(91, 5 << 8 | tree).to_string();
+        (
+            job.to_string(),
+            watcher.to_string(),
+            [demand(255), demand(1)],
+        )
+    };
+    let page = served.get(&format!("/v1/jobs/{job}")).await;
+    assert_eq!(
+        (&page["state"], &page["outcome"]),
+        (&"closed".into(), &"slashed".into())
+    );
+    assert_eq!(page["complete"], true);
+    assert_eq!(
+        page["slash"],
+        serde_json::json!({ "reason": "wrong_cell", "prover": watcher })
+    );
+    let names: Vec<_> = page["steps"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|step| step["event"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        names,
+        [
+            "JobCreated",
+            "JobTaken",
+            "ProofSubmitted",
+            "DemandOpened",
+            "DemandOpened",
+            "DemandAnswered",
+            "JobConvicted",
+            "SlashSettled"
+        ]
+    );
+    let fields = |step: usize| &page["steps"][step]["fields"];
+    assert_eq!(fields(3)["node"], "ff".repeat(32));
+    assert_eq!(fields(5)["answer"], "ab".repeat(64));
+    assert_eq!(fields(6)["prover"], watcher);
+    assert_eq!(fields(6)["index"], (3u64 << 32 | 4).to_string());
+    assert_eq!(fields(7)["prover_atoms"], "800");
+
+    let shown = page["demands"].as_array().unwrap();
+    assert_eq!(shown.len(), 2);
+    for (demand, (address, tree, state)) in shown
+        .iter()
+        .zip([(&demands[0], 255, "closed"), (&demands[1], 1, "waiting")])
+    {
+        assert_eq!(demand["address"], *address);
+        assert_eq!(
+            (&demand["tree"], &demand["level"], &demand["index"]),
+            (&tree.into(), &0.into(), &"0".into())
+        );
+        assert_eq!(
+            (&demand["state"], &demand["complete"]),
+            (&state.into(), &true.into())
+        );
+        assert_eq!(demand["answered_at"].is_null(), tree == 1);
+        assert_eq!(
+            (&demand["asker"], &demand["submission"]),
+            (&watcher.as_str().into(), &1.into())
+        );
+        assert_eq!(demand["fee_lamports"], "10000");
+    }
+
+    // The conviction counts once its bond is split.
+    let provider = served.world.providers[0];
+    let page = served.get(&format!("/v1/providers/{provider}")).await;
+    assert_eq!(page["counters"]["convicted"], "1");
+    let (free, reserved) = served.world.balance(&support::address(90, 1));
+    assert_eq!((free, reserved), (800, 0));
     served.indexer.stop().await.unwrap();
 }
 

@@ -50,6 +50,46 @@ fn forged_events_are_not_counted() {
 }
 
 #[test]
+fn writing_and_closing_evidence_owes_no_event() {
+    use quern_client::{Pubkey, instructions};
+    let world = World::new(1);
+    let (author, evidence) = (Pubkey::from([1; 32]), Pubkey::from([2; 32]));
+    let calls = [
+        instructions::write_evidence(&author, &evidence, 0, &[7; 9]),
+        instructions::close_evidence(&author, &evidence),
+        instructions::timeout(&author, &evidence),
+    ];
+    for (call, letters) in calls.iter().zip([0, 0, 1]) {
+        let mut value = reply(&world.events[0], Forgery::LogOnly);
+        let data = bs58::encode(&call.data).into_string();
+        value["transaction"]["message"]["instructions"][0]["data"] = data.into();
+        let found = decoded(value).unwrap();
+        assert!(found.events.is_empty());
+        assert_eq!(found.dead_letters.len(), letters);
+    }
+}
+
+#[test]
+fn a_demand_without_its_beginning_leaves_a_gap() {
+    use quern_indexer::project::Delta;
+    let mut delta = Delta::default();
+    let world = World::lived(1, 1);
+    for event in &world.events {
+        if event.body.name() != "DemandAnswered" {
+            delta.add(event);
+        }
+    }
+    // The first demand and its job miss a change, the second demand does not.
+    let gaps: Vec<u8> = delta
+        .entities
+        .iter()
+        .filter(|(_, row)| row.has_gap())
+        .map(|((kind, _), _)| *kind)
+        .collect();
+    assert_eq!(gaps, [7, 8]);
+}
+
+#[test]
 fn bytes_that_are_not_understood_become_dead_letters() {
     let world = World::lived(1, 5);
     let event = world.events.last().unwrap();

@@ -8,7 +8,8 @@ use {
     anchor_lang::Discriminator,
     bytemuck::Pod,
     quern::state::{
-        Emission, Job, JobState, LAYOUT_VERSION, MintConfig, Model, Protocol, Provider, Purse,
+        Demand, Emission, Evidence, Job, JobState, LAYOUT_VERSION, MintConfig, Model, Protocol,
+        Provider, Purse,
     },
     solana_account_decoder_client_types::UiAccountEncoding,
     solana_rpc_client::nonblocking::rpc_client::RpcClient,
@@ -22,6 +23,9 @@ use {
 
 /// Bytes of a discriminator, which begin every account.
 const DISCRIMINATOR_BYTES: usize = 8;
+
+/// What an evidence account is called in a sentence.
+const EVIDENCE: &str = "evidence account";
 
 /// An account type of the program.
 pub trait QuernAccount: Pod + Discriminator {
@@ -63,6 +67,38 @@ impl QuernAccount for Model {
     fn tail_bytes(&self) -> usize {
         self.program_bytes.get() as usize
     }
+}
+
+impl QuernAccount for Demand {
+    const NAME: &'static str = "demand";
+    fn version(&self) -> u8 {
+        self.version
+    }
+    fn tail_bytes(&self) -> usize {
+        self.answer_bytes.get() as usize
+    }
+}
+
+/// A demand with its answer.
+#[derive(Clone, Debug)]
+pub struct DemandAccount {
+    /// Where it is.
+    pub address: Pubkey,
+    /// The fixed part.
+    pub demand: Demand,
+    /// The nodes or the leaf's bytes, if it was answered.
+    pub answer: Option<Vec<u8>>,
+}
+
+/// An evidence account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EvidenceAccount {
+    /// Where it is.
+    pub address: Pubkey,
+    /// Who may write and close it.
+    pub author: Pubkey,
+    /// What it holds.
+    pub bytes: Vec<u8>,
 }
 
 /// A model with its tensor program.
@@ -127,7 +163,7 @@ pub async fn fetch_optional<T: QuernAccount>(
     rpc: &RpcClient,
     address: &Pubkey,
 ) -> Result<Option<T>> {
-    let Some(account) = raw(rpc, address).await? else {
+    let Some(account) = held(rpc, address).await? else {
         return Ok(None);
     };
     decode(address, &account.0, &account.1).map(Some)
@@ -183,7 +219,7 @@ pub async fn purse(rpc: &RpcClient, owner: &Pubkey, mint: &Pubkey) -> Result<Opt
 /// # Errors
 /// As [`fetch`].
 pub async fn model(rpc: &RpcClient, address: &Pubkey) -> Result<ModelAccount> {
-    let (owner, data) = raw(rpc, address).await?.ok_or(ClientError::NotFound {
+    let (owner, data) = held(rpc, address).await?.ok_or(ClientError::NotFound {
         what: Model::NAME,
         address: *address,
     })?;
@@ -200,6 +236,132 @@ fn model_of(address: &Pubkey, owner: &Pubkey, data: &[u8]) -> Result<ModelAccoun
         address: *address,
         model,
         program,
+    })
+}
+
+/// A demand with its answer.
+///
+/// # Errors
+/// As [`fetch`]: `NotFound` means that nobody asked this, or that it was closed.
+pub async fn demand(rpc: &RpcClient, address: &Pubkey) -> Result<DemandAccount> {
+    demand_optional(rpc, address)
+        .await?
+        .ok_or(ClientError::NotFound {
+            what: Demand::NAME,
+            address: *address,
+        })
+}
+
+/// A demand with its answer, if somebody asked it and it was not closed.
+///
+/// # Errors
+/// As [`fetch_optional`].
+pub async fn demand_optional(rpc: &RpcClient, address: &Pubkey) -> Result<Option<DemandAccount>> {
+    let Some((owner, data)) = held(rpc, address).await? else {
+        return Ok(None);
+    };
+    demand_of(address, &owner, &data).map(Some)
+}
+
+fn demand_of(address: &Pubkey, owner: &Pubkey, data: &[u8]) -> Result<DemandAccount> {
+    let demand: Demand = decode(address, owner, data)?;
+    // `decode` has compared the length, so the answer's room is there.
+    let answer = Demand::answer_of(data, demand.answer_bytes.get()).unwrap_or_default();
+    Ok(DemandAccount {
+        address: *address,
+        answer: demand.answered.get().then(|| answer.to_vec()),
+        demand,
+    })
+}
+
+/// All demands about a job, whatever their submission, ordered by tree, level and index.
+///
+/// # Errors
+/// As [`jobs`].
+pub async fn demands_of(rpc: &RpcClient, job: &Pubkey) -> Result<Vec<DemandAccount>> {
+    demands(rpc, field(offset_of!(Demand, job), job.as_ref())).await
+}
+
+/// All demands that somebody asked and that are not closed, ordered by tree, level and index.
+///
+/// # Errors
+/// As [`jobs`].
+pub async fn demands_by(rpc: &RpcClient, asker: &Pubkey) -> Result<Vec<DemandAccount>> {
+    demands(rpc, field(offset_of!(Demand, asker), asker.as_ref())).await
+}
+
+async fn demands(rpc: &RpcClient, filter: RpcFilterType) -> Result<Vec<DemandAccount>> {
+    let found = program_accounts(rpc, Demand::DISCRIMINATOR, vec![filter]).await?;
+    let decoded: Result<Vec<_>> = found
+        .iter()
+        .map(|(address, data)| demand_of(address, &quern::ID, data))
+        .collect();
+    let mut demands = decoded?;
+    demands.sort_by_key(
+        |DemandAccount {
+             demand, address, ..
+         }| {
+            (
+                demand.submission.get(),
+                demand.tree,
+                demand.level,
+                demand.index.get(),
+                *address,
+            )
+        },
+    );
+    Ok(demands)
+}
+
+/// An evidence account.
+///
+/// # Errors
+/// As [`fetch`].
+pub async fn evidence(rpc: &RpcClient, address: &Pubkey) -> Result<EvidenceAccount> {
+    let (owner, data) = held(rpc, address).await?.ok_or(ClientError::NotFound {
+        what: EVIDENCE,
+        address: *address,
+    })?;
+    evidence_of(address, &owner, &data)
+}
+
+/// The evidence accounts of an author.
+///
+/// # Errors
+/// As [`jobs`].
+pub async fn evidences_by(rpc: &RpcClient, author: &Pubkey) -> Result<Vec<EvidenceAccount>> {
+    let filter = field(offset_of!(Evidence, author), author.as_ref());
+    program_accounts(rpc, Evidence::DISCRIMINATOR, vec![filter])
+        .await?
+        .iter()
+        .map(|(address, data)| evidence_of(address, &quern::ID, data))
+        .collect()
+}
+
+fn evidence_of(address: &Pubkey, owner: &Pubkey, data: &[u8]) -> Result<EvidenceAccount> {
+    let (what, address) = (EVIDENCE, *address);
+    if *owner != quern::ID {
+        return Err(ClientError::WrongOwner {
+            what,
+            address,
+            owner: *owner,
+        });
+    }
+    let body = data
+        .strip_prefix(Evidence::DISCRIMINATOR)
+        .ok_or(ClientError::WrongType { what, address })?;
+    let (author, bytes) = body
+        .split_first_chunk::<32>()
+        .ok_or(ClientError::WrongSize {
+            what,
+            address,
+            expected: Evidence::HEADER_BYTES,
+            found: data.len(),
+        })?;
+    Ok(EvidenceAccount {
+        address,
+        author: Pubkey::from(*author),
+        bytes: bytes.to_vec(),
     })
 }
 
@@ -284,11 +446,24 @@ fn field(offset: usize, bytes: &[u8]) -> RpcFilterType {
 
 async fn list<T: QuernAccount>(
     rpc: &RpcClient,
-    mut filters: Vec<RpcFilterType>,
+    filters: Vec<RpcFilterType>,
 ) -> Result<Vec<(Pubkey, T)>> {
+    program_accounts(rpc, T::DISCRIMINATOR, filters)
+        .await?
+        .iter()
+        .map(|(address, data)| Ok((*address, decode(address, &quern::ID, data)?)))
+        .collect()
+}
+
+/// Addresses and data of the program's accounts of one type.
+async fn program_accounts(
+    rpc: &RpcClient,
+    discriminator: &[u8],
+    mut filters: Vec<RpcFilterType>,
+) -> Result<Vec<(Pubkey, Vec<u8>)>> {
     filters.insert(
         0,
-        RpcFilterType::Memcmp(Memcmp::new_raw_bytes(0, T::DISCRIMINATOR.to_vec())),
+        RpcFilterType::Memcmp(Memcmp::new_raw_bytes(0, discriminator.to_vec())),
     );
     let config = RpcProgramAccountsConfig {
         filters: Some(filters),
@@ -302,14 +477,22 @@ async fn list<T: QuernAccount>(
         .get_program_ui_accounts_with_config(&quern::ID, config)
         .await
         .map_err(|error| ClientError::from_rpc(&rpc.url(), error))?;
-    let mut decoded = Vec::with_capacity(accounts.len());
-    for (address, account) in accounts {
-        let data = account.data.decode().ok_or_else(|| ClientError::Rpc {
-            reason: format!("account {address} in an unknown encoding"),
-        })?;
-        decoded.push((address, decode(&address, &quern::ID, &data)?));
-    }
-    Ok(decoded)
+    accounts
+        .into_iter()
+        .map(|(address, account)| {
+            let data = account.data.decode().ok_or_else(|| ClientError::Rpc {
+                reason: format!("account {address} in an unknown encoding"),
+            })?;
+            Ok((address, data))
+        })
+        .collect()
+}
+
+/// Owner and data of an account, if somebody holds it. Anybody can send lamports to an address where the program will have, or
+/// had, an account; that alone is no account.
+pub(crate) async fn held(rpc: &RpcClient, address: &Pubkey) -> Result<Option<(Pubkey, Vec<u8>)>> {
+    let found = raw(rpc, address).await?;
+    Ok(found.filter(|(owner, data)| *owner != addresses::SYSTEM_PROGRAM || !data.is_empty()))
 }
 
 /// Owner and data of an account, if it exists. An account without lamports does not.
@@ -412,6 +595,43 @@ mod tests {
             [1, 2, 3]
         );
         assert!(model_of(&address, &quern::ID, &data[..data.len() - 1]).is_err());
+    }
+
+    #[test]
+    fn an_answer_counts_once_it_is_given() {
+        let address = Pubkey::from([1; 32]);
+        let mut demand = Demand::zeroed();
+        demand.version = LAYOUT_VERSION;
+        demand.answer_bytes = 64u32.into();
+        let decoded = |demand: &Demand, answer: &[u8]| {
+            let data = [&bytes_of(demand)[..], answer].concat();
+            demand_of(&address, &quern::ID, &data)
+        };
+        assert_eq!(decoded(&demand, &[0; 64]).unwrap().answer, None);
+        demand.answered = true.into();
+        assert_eq!(
+            decoded(&demand, &[7; 64]).unwrap().answer,
+            Some(vec![7; 64])
+        );
+        let refused = decoded(&demand, &[7; 63]).unwrap_err();
+        assert!(matches!(
+            refused,
+            ClientError::WrongSize { what: "demand", .. }
+        ));
+    }
+
+    #[test]
+    fn evidence_is_what_follows_the_author() {
+        let address = Pubkey::from([1; 32]);
+        let data = [Evidence::DISCRIMINATOR, &[2; 32], &[3; 5]].concat();
+        let decoded = evidence_of(&address, &quern::ID, &data).unwrap();
+        assert_eq!(decoded.author, Pubkey::from([2; 32]));
+        assert_eq!(decoded.bytes, [3; 5]);
+        assert!(evidence_of(&address, &quern::ID, &data[..39]).is_err());
+        let refused = evidence_of(&address, &quern::ID, &[0; 50]).unwrap_err();
+        assert!(matches!(refused, ClientError::WrongType { .. }));
+        let refused = evidence_of(&address, &address, &data).unwrap_err();
+        assert!(matches!(refused, ClientError::WrongOwner { .. }));
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! Addresses of every account of the program. Seeds live in the program's own types; this module only names them.
 
 use {
-    quern::state::{Emission, Job, MintConfig, Model, Protocol, Provider, Purse},
+    quern::state::{Demand, Emission, Job, MintConfig, Model, Protocol, Provider, Purse},
+    quern_proof::question::Question,
     solana_sdk::pubkey::Pubkey,
 };
 
@@ -63,6 +64,11 @@ pub fn model(creator: &Pubkey, id: u64) -> Pubkey {
 /// The n-th job (from 0) of a client in a mint.
 pub fn job(client: &Pubkey, mint: &Pubkey, n: u64) -> Pubkey {
     Job::find_address(&quern::ID, &purse(client, mint), n).0
+}
+
+/// The demand that asks this about a submission (from 1) of a job.
+pub fn demand(job: &Pubkey, submission: u32, question: &Question) -> Pubkey {
+    Demand::find_address(&quern::ID, job, submission, question).0
 }
 
 /// Who signs the program's events.

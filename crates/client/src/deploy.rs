@@ -10,17 +10,18 @@ use {
         addresses::{self, UPGRADEABLE_LOADER},
         config,
         errors::{ClientError, Result},
-        send::{MAX_TRANSACTION_BYTES, Sender, sign},
+        send::{Format, MAX_LOADED_BYTES, MAX_TRANSACTION_BYTES, Sender},
+        transaction::{self, Budget, largest_size, sign},
     },
     futures::{StreamExt, stream},
     solana_loader_v3_interface::{instruction as loader, state::UpgradeableLoaderState as State},
     solana_rpc_client_api::config::RpcSendTransactionConfig,
     solana_sdk::{
+        hash::Hash,
         instruction::Instruction,
-        message::Message,
         pubkey::Pubkey,
         signature::{Keypair, Signer},
-        transaction::Transaction,
+        transaction::VersionedTransaction,
     },
     std::{
         ops::ControlFlow,
@@ -389,7 +390,7 @@ async fn plan_of(sender: &Sender, deployment: &Deployment<'_>, found: &Found) ->
             deployment.program.address()
         ));
     }
-    let piece = piece_bytes(sender, deployment);
+    let piece = piece_bytes(deployment)?;
     let pieces = elf.len().div_ceil(piece);
     let pieces_left = match &found.buffer {
         Some(held) => differing(held, elf, piece).len(),
@@ -482,14 +483,31 @@ fn write(deployment: &Deployment<'_>, offset: u32, bytes: &[u8]) -> Instruction 
 }
 
 /// How many bytes of code fit into one transaction.
-fn piece_bytes(sender: &Sender, deployment: &Deployment<'_>) -> usize {
+fn piece_bytes(deployment: &Deployment<'_>) -> Result<usize> {
     /// Long enough that its length takes as many bytes as the final one.
     const PROBE: usize = 512;
-    let probe = sender.budgeted(&[write(deployment, 0, &[0; PROBE])], WRITE_UNITS, 1);
-    let message = Message::new(&probe, Some(&deployment.payer.pubkey()));
-    let bytes =
-        1 + usize::from(message.header.num_required_signatures) * 64 + message.serialize().len();
-    MAX_TRANSACTION_BYTES - bytes + PROBE
+    let probe = [write(deployment, 0, &[0; PROBE])];
+    let bytes = largest_size(Format::Legacy, &probe, &deployment.payer.pubkey())?;
+    Ok(MAX_TRANSACTION_BYTES - bytes + PROBE)
+}
+
+/// One write as a transaction unlike any other.
+fn signed_write(
+    sender: &Sender,
+    deployment: &Deployment<'_>,
+    offset: u32,
+    bytes: &[u8],
+    price: u64,
+    blockhash: Hash,
+) -> Result<VersionedTransaction> {
+    let budget = sender.distinct(Budget {
+        units: WRITE_UNITS,
+        price,
+        loaded_bytes: MAX_LOADED_BYTES,
+    });
+    let (payer, all) = (deployment.payer, [write(deployment, offset, bytes)]);
+    let message = transaction::message(Format::Legacy, &all, &payer.pubkey(), &budget, blockhash)?;
+    sign(message, &[payer, deployment.authority])
 }
 
 /// Indices of the pieces in which two equally long byte strings differ.
@@ -534,7 +552,7 @@ async fn fill_buffer(
     pieces: usize,
     progress: &mut (dyn FnMut(Progress) -> ControlFlow<()> + Send),
 ) -> Result<usize> {
-    let piece = piece_bytes(sender, deployment);
+    let piece = piece_bytes(deployment)?;
     let price = sender.unit_price(&[write(deployment, 0, &[])]).await?;
     let mut written = 0;
     for _ in 0..ROUNDS {
@@ -586,12 +604,9 @@ async fn write_wave(
         let end = (start + piece).min(deployment.elf.len());
         let offset = u32::try_from(start)
             .map_err(|_| ClientError::Deploy("The program is too long".to_owned()))?;
-        let instruction = write(deployment, offset, &deployment.elf[start..end]);
-        let budgeted = sender.budgeted(&[instruction], WRITE_UNITS, price);
-        waiting.push(sign(
-            &budgeted,
-            &[deployment.payer, deployment.authority],
-            blockhash,
+        let bytes = &deployment.elf[start..end];
+        waiting.push(signed_write(
+            sender, deployment, offset, bytes, price, blockhash,
         )?);
     }
     let mut count = 0;
@@ -649,7 +664,7 @@ async fn write_wave(
 }
 
 /// Sends transactions at the same time. A request that fails is no failure: it is sent again, or found missing later.
-async fn send_together(sender: &Sender, transactions: &[Transaction]) -> Result<()> {
+async fn send_together(sender: &Sender, transactions: &[VersionedTransaction]) -> Result<()> {
     let config = RpcSendTransactionConfig {
         skip_preflight: true,
         max_retries: Some(0),
@@ -775,15 +790,12 @@ mod tests {
                 authority: by,
                 ..deployment(&payer, &payer, &elf)
             };
-            let piece = piece_bytes(&sender, &deployment);
+            let piece = piece_bytes(&deployment).unwrap();
             assert!(piece > 800, "{piece}");
             for (bytes, fits) in [(piece, true), (piece + 1, false)] {
-                let budgeted = sender.budgeted(
-                    &[write(&deployment, u32::MAX, &elf[..bytes])],
-                    WRITE_UNITS,
-                    u64::MAX,
-                );
-                let signed = sign(&budgeted, &[&payer, by], Default::default());
+                let bytes = &elf[..bytes];
+                let hash = Hash::default();
+                let signed = signed_write(&sender, &deployment, u32::MAX, bytes, u64::MAX, hash);
                 assert_eq!(signed.is_ok(), fits);
             }
         }

@@ -3,6 +3,7 @@
 use {
     crate::messages,
     quern::error::QuernError,
+    quern_proof::evidence,
     solana_rpc_client_api::{
         client_error::{Error as RpcClientError, ErrorKind},
         request::{RpcError, RpcResponseErrorData},
@@ -153,6 +154,24 @@ pub enum ClientError {
         /// What is wrong with it.
         reason: String,
     },
+    /// Evidence that the program would refuse; found here, before anything was paid.
+    #[error("The evidence was refused: {}", .0.message())]
+    Evidence(evidence::Refusal),
+    /// An evidence account could not be closed after a failure.
+    #[error(
+        "{cause}; the evidence account {address} could not be closed ({reason}): close it later, it holds its rent"
+    )]
+    EvidenceLeft {
+        /// The account; its author gets its lamports by closing it.
+        address: Pubkey,
+        /// Why it could not be closed.
+        reason: String,
+        /// What failed first.
+        cause: Box<ClientError>,
+    },
+    /// What the program would refuse for this reason; found here, before anything was paid.
+    #[error("{} ({:?})", messages::quern_message(*.0), .0)]
+    WouldRefuse(QuernError),
     /// An argument that the program would refuse anyway.
     #[error("{0}")]
     Argument(String),
@@ -181,16 +200,29 @@ impl ClientError {
     pub fn quern(&self) -> Option<QuernError> {
         match self {
             Self::Refused(refusal) => refusal.quern(),
+            Self::WouldRefuse(error) => Some(*error),
+            Self::EvidenceLeft { cause, .. } => cause.quern(),
+            _ => None,
+        }
+    }
+
+    /// Why the evidence proves nothing, if that is what it was.
+    pub fn evidence(&self) -> Option<evidence::Refusal> {
+        match self {
+            Self::Evidence(refusal) => Some(*refusal),
+            Self::Refused(refusal) => refusal.evidence(),
+            Self::EvidenceLeft { cause, .. } => cause.evidence(),
             _ => None,
         }
     }
 
     /// Whether the same request may succeed later without any change: the node or the network is to blame.
     pub fn is_transient(&self) -> bool {
-        matches!(
-            self,
-            Self::Unreachable { .. } | Self::Rpc { .. } | Self::Expired { .. }
-        )
+        match self {
+            Self::Unreachable { .. } | Self::Rpc { .. } | Self::Expired { .. } => true,
+            Self::EvidenceLeft { cause, .. } => cause.is_transient(),
+            _ => false,
+        }
     }
 
     /// An error of the RPC client, in our words.
@@ -290,6 +322,14 @@ impl Refusal {
             .and_then(messages::quern_error)
     }
 
+    /// Why the evidence proves nothing, if that is what was refused.
+    pub fn evidence(&self) -> Option<evidence::Refusal> {
+        let is_ours = self.program.is_none_or(|program| program == quern::ID);
+        self.code()
+            .filter(|_| is_ours)
+            .and_then(messages::evidence_refusal)
+    }
+
     /// One sentence, without the technical tail.
     pub fn message(&self) -> String {
         messages::refusal(&self.error, self.program.as_ref())
@@ -355,6 +395,25 @@ mod tests {
             refused(7001, &[]).message(),
             format!("The tensor program was refused: {first}")
         );
+    }
+
+    #[test]
+    fn names_why_evidence_was_refused() {
+        use quern_proof::evidence;
+        let refusal = refused(8001, &[]);
+        assert_eq!(
+            refusal.evidence(),
+            Some(evidence::Refusal::NothingWrong),
+            "{refusal}"
+        );
+        assert_eq!(
+            refusal.message(),
+            format!(
+                "The evidence was refused: {}",
+                evidence::Refusal::NothingWrong.message()
+            )
+        );
+        assert_eq!(refused(6001, &[]).evidence(), None);
     }
 
     #[test]

@@ -7,8 +7,8 @@
 
 use {
     crate::addresses,
-    anchor_lang::event::EVENT_IX_TAG_LE,
-    quern::events::QuernEvent,
+    anchor_lang::{Discriminator, event::EVENT_IX_TAG_LE},
+    quern::{events::QuernEvent, instruction},
     solana_commitment_config::CommitmentConfig,
     solana_rpc_client_api::config::RpcTransactionConfig,
     solana_sdk::pubkey::Pubkey,
@@ -34,6 +34,9 @@ pub struct TransactionEvents {
     pub succeeded: bool,
     /// Whether the program was called, by an outer or an inner instruction; its own event calls do not count.
     pub invoked: bool,
+    /// Whether it was called by an instruction that tells an event when it succeeds: all but those that write and close
+    /// evidence, which holds nothing but its author's rent.
+    pub owes_event: bool,
     /// The events in the order of their execution.
     pub events: Vec<LocatedEvent>,
 }
@@ -120,9 +123,12 @@ pub fn events_of_program(
     let key = |index: usize| keys.get(index).ok_or_else(inconsistent);
 
     let succeeded = meta.err.is_none();
-    let mut invoked = false;
+    let (mut invoked, mut owes_event) = (false, false);
     for call in &outer {
-        invoked |= key(call.program)? == program_id;
+        if key(call.program)? == program_id {
+            invoked = true;
+            owes_event |= !is_silent(&call.data);
+        }
     }
 
     let (event_authority, _) = addresses::event_authority_of(program_id);
@@ -154,7 +160,10 @@ pub fn events_of_program(
                                 });
                             }
                         }
-                        _ => invoked = true,
+                        _ => {
+                            invoked = true;
+                            owes_event |= !is_silent(&call.data);
+                        }
                     }
                 }
             }
@@ -172,8 +181,19 @@ pub fn events_of_program(
         block_time: tx.block_time,
         succeeded,
         invoked,
+        owes_event,
         events,
     })
+}
+
+/// Whether a call succeeds without an event.
+fn is_silent(data: &[u8]) -> bool {
+    [
+        instruction::WriteEvidence::DISCRIMINATOR,
+        instruction::CloseEvidence::DISCRIMINATOR,
+    ]
+    .iter()
+    .any(|discriminator| data.starts_with(discriminator))
 }
 
 /// Signature, static account keys and outer instructions.
@@ -233,12 +253,13 @@ mod tests {
 
     use {
         super::*,
+        crate::instructions,
         quern::events::PauseSet,
         serde_json::{Value, json},
         solana_sdk::{
             hash::Hash,
             instruction::{AccountMeta, Instruction},
-            message::{AddressLookupTableAccount, Message, VersionedMessage, v0},
+            message::{AddressLookupTableAccount, Message, VersionedMessage, v0, v1},
             signature::Signature,
         },
     };
@@ -295,13 +316,13 @@ mod tests {
         message: &VersionedMessage,
         changes: Value,
     ) -> EncodedConfirmedTransactionWithStatusMeta {
-        // Count of signatures, the signature, the message: the wire format of a transaction.
-        let bytes = [
-            &[1],
-            Signature::from([3; 64]).as_ref(),
-            &message.serialize(),
-        ]
-        .concat();
+        // The wire format of a transaction: count of signatures, the signature, the message; since version 1 the message
+        // and the signature.
+        let (signature, body) = (Signature::from([3; 64]), message.serialize());
+        let bytes = match message {
+            VersionedMessage::V1(_) => [&body, signature.as_ref()].concat(),
+            _ => [&[1], signature.as_ref(), &body].concat(),
+        };
         let mut meta = json!({
             "err": null, "status": { "Ok": null }, "fee": 5000, "preBalances": [], "postBalances": [],
             "innerInstructions": [],
@@ -349,6 +370,50 @@ mod tests {
             event: Some(event()),
         };
         assert_eq!(found.events, [expected]);
+    }
+
+    #[test]
+    fn reads_version_1() {
+        let payer = Pubkey::new_from_array([1; 32]);
+        let compiled = v1::Message::try_compile_with_config(
+            &payer,
+            &[instruction(quern::ID)],
+            Hash::default(),
+            v1::TransactionConfig::empty(),
+        );
+        let message = VersionedMessage::V1(compiled.unwrap());
+        let keys = keys_of(&message);
+        let calls = vec![inner(
+            &keys,
+            &quern::ID,
+            &addresses::event_authority(),
+            &event_call(),
+        )];
+        let found = events_of(&answer(&message, group(calls))).unwrap();
+        assert_eq!(found.signature, Signature::from([3; 64]).to_string());
+        assert_eq!(found.events[0].event, Some(event()));
+        assert_eq!(
+            transaction_config(CommitmentConfig::finalized()).max_supported_transaction_version,
+            Some(1)
+        );
+    }
+
+    #[test]
+    fn only_evidence_is_silent() {
+        let (author, evidence) = (
+            Pubkey::new_from_array([1; 32]),
+            Pubkey::new_from_array([2; 32]),
+        );
+        let write = instructions::write_evidence(&author, &evidence, 0, &[1]);
+        let close = instructions::close_evidence(&author, &evidence);
+        let owes = |all: &[Instruction]| {
+            let message = VersionedMessage::Legacy(Message::new(all, Some(&author)));
+            let found = events_of(&answer(&message, json!({}))).unwrap();
+            assert!(found.invoked);
+            found.owes_event
+        };
+        assert!(!owes(&[write.clone(), close.clone()]));
+        assert!(owes(&[write, instruction(quern::ID), close]));
     }
 
     #[test]

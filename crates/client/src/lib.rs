@@ -18,12 +18,13 @@ pub mod flows;
 pub mod instructions;
 pub mod messages;
 pub mod send;
+mod transaction;
 
 pub use {
     errors::{ClientError, Refusal, Result},
     events::{EventError, LocatedEvent, TransactionEvents, events_of},
     quern,
-    send::{ComputeUnits, PriorityFee, Receipt, SendOptions, Sender},
+    send::{ComputeUnits, Cost, Format, PriorityFee, Receipt, SendOptions, Sender},
     solana_commitment_config::CommitmentConfig,
     solana_rpc_client::nonblocking::rpc_client::RpcClient,
     solana_sdk::{

@@ -5,8 +5,8 @@ use {
         ASSOCIATED_TOKEN_PROGRAM, SYSTEM_PROGRAM, TOKEN_2022_PROGRAM, TOKEN_PROGRAM,
         UPGRADEABLE_LOADER,
     },
-    quern::error::{QuernError, SEAL_ERROR_BASE},
-    quern_proof::program::SealError,
+    quern::error::{QuernError, REFUSAL_BASE, SEAL_ERROR_BASE},
+    quern_proof::{evidence::Refusal, program::SealError},
     solana_sdk::{instruction::InstructionError, pubkey::Pubkey, transaction::TransactionError},
 };
 
@@ -253,6 +253,54 @@ const QUERN: &[(QuernError, &str)] = &[
         QuernError::NoTreasury,
         "The treasury must be somebody; name the wallet whose purses receive fees",
     ),
+    (
+        QuernError::RefereedOnly,
+        "Only refereed jobs can be convicted or asked; an accepted one is rejected by its client",
+    ),
+    (
+        QuernError::NotEvidence,
+        "This is no evidence account of the program; create one for it with 40 bytes more than the evidence",
+    ),
+    (
+        QuernError::EvidenceOutOfRoom,
+        "The bytes do not fit into the evidence account; create a larger one",
+    ),
+    (
+        QuernError::EvidenceTwice,
+        "Evidence comes inline or from an account, not both; leave one out",
+    ),
+    (
+        QuernError::WrongDemand,
+        "The demand is about another job or submission; pass one about this submission",
+    ),
+    (
+        QuernError::NoSuchQuestion,
+        "There is no such question; name a node of a tree of this job, at level 0, 4, 8 ... or its leaves",
+    ),
+    (
+        QuernError::MissingPosition,
+        "The node lies wholly in missing positions; convict it by its padding instead",
+    ),
+    (
+        QuernError::WrongParent,
+        "The parent must be the demand whose answer holds the node; pass that one, at a root none",
+    ),
+    (
+        QuernError::ParentUnanswered,
+        "The parent has no answer yet; wait for it or for its timeout",
+    ),
+    (
+        QuernError::AlreadyAnswered,
+        "The demand has its answer already; read it",
+    ),
+    (
+        QuernError::WrongAnswer,
+        "The answer does not hash to the node or has another length; send what was committed to",
+    ),
+    (
+        QuernError::JobLives,
+        "The demand's job still runs; close the demand when the job is over",
+    ),
 ];
 
 /// What `seal` may refuse, in the order of the numbers (from 1).
@@ -315,6 +363,12 @@ pub fn quern_message(error: QuernError) -> &'static str {
 pub fn seal_error(code: u32) -> Option<SealError> {
     let index = usize::try_from(code.checked_sub(SEAL_ERROR_BASE)?.checked_sub(1)?).ok()?;
     SEAL.get(index).copied()
+}
+
+/// Why evidence proves nothing, from a custom code.
+pub fn evidence_refusal(code: u32) -> Option<Refusal> {
+    let number = code.checked_sub(REFUSAL_BASE)?;
+    Refusal::from_code(u8::try_from(number).ok()?)
 }
 
 /// How a program is called in a sentence.
@@ -384,6 +438,9 @@ fn custom(code: u32, program: Option<&Pubkey>) -> String {
     }
     if is_ours && let Some(error) = seal_error(code) {
         return format!("The tensor program was refused: {}", error.message());
+    }
+    if is_ours && let Some(refusal) = evidence_refusal(code) {
+        return format!("The evidence was refused: {}", refusal.message());
     }
     let known = match program {
         Some(id) if *id == SYSTEM_PROGRAM => system(code),
@@ -552,5 +609,24 @@ mod tests {
             assert_eq!(seal_error(SEAL_ERROR_BASE + index), Some(*error));
         }
         assert_eq!(seal_error(SEAL_ERROR_BASE), None);
+    }
+
+    #[test]
+    fn refusals_of_evidence_have_their_numbers() {
+        for refusal in Refusal::ALL {
+            assert_eq!(
+                evidence_refusal(REFUSAL_BASE + refusal as u32),
+                Some(refusal)
+            );
+        }
+        let beyond = REFUSAL_BASE + Refusal::ALL.len() as u32 + 1;
+        for code in [
+            SEAL_ERROR_BASE + 1,
+            REFUSAL_BASE,
+            beyond,
+            REFUSAL_BASE + 256,
+        ] {
+            assert_eq!(evidence_refusal(code), None);
+        }
     }
 }

@@ -7,9 +7,9 @@ use {
     crate::{
         errors::{ClientError, Refusal, Result},
         events::{self, TransactionEvents},
+        transaction::{self, Budget, pack, payer_of, programs_of, sign},
     },
     solana_commitment_config::CommitmentConfig,
-    solana_compute_budget_interface::ComputeBudgetInstruction,
     solana_rpc_client::nonblocking::rpc_client::RpcClient,
     solana_rpc_client_api::{
         client_error::{Error as RpcClientError, ErrorKind},
@@ -18,11 +18,11 @@ use {
     solana_sdk::{
         hash::Hash,
         instruction::Instruction,
-        message::Message,
         pubkey::Pubkey,
-        signature::{Keypair, Signature, Signer},
-        transaction::{Transaction, TransactionError},
+        signature::{Keypair, Signature},
+        transaction::{TransactionError, VersionedTransaction},
     },
+    solana_transaction_status_client_types::EncodedConfirmedTransactionWithStatusMeta,
     std::{
         sync::{
             Arc,
@@ -33,12 +33,15 @@ use {
     tokio::time::sleep,
 };
 
-/// Largest transaction in bytes.
-pub const MAX_TRANSACTION_BYTES: usize = 1_232;
-/// Most compute units that a transaction may ask for.
-pub const MAX_COMPUTE_UNITS: u32 = 1_400_000;
+pub use crate::transaction::{
+    Format, MAX_COMPUTE_UNITS, MAX_LOADED_BYTES, MAX_TRANSACTION_BYTES, MAX_V1_TRANSACTION_BYTES,
+    largest_size,
+};
+
 /// Equal requests get different compute-unit limits, hence different signatures; this many in turn.
 const DISTINCT_LIMITS: u32 = 1_000;
+/// What a transaction may load beyond twice its simulation.
+const LOADED_RESERVE_BYTES: u32 = 64 * 1_024;
 /// How long an unreachable node is asked again about a transaction that may have landed.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// How often a transaction is sent again while it waits.
@@ -75,6 +78,8 @@ pub enum PriorityFee {
 /// How transactions are sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SendOptions {
+    /// Format of the transactions.
+    pub format: Format,
     /// Compute-unit limit.
     pub compute: ComputeUnits,
     /// Priority fee.
@@ -86,6 +91,7 @@ pub struct SendOptions {
 impl Default for SendOptions {
     fn default() -> Self {
         Self {
+            format: Format::Legacy,
             compute: ComputeUnits::Simulated,
             priority_fee: PriorityFee::None,
             attempts: 4,
@@ -102,11 +108,22 @@ pub struct Receipt {
     pub slot: u64,
 }
 
+/// What a confirmed transaction took.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cost {
+    /// Compute units that it used.
+    pub units: u64,
+    /// What it cost its payer, the priority fee included.
+    pub fee_lamports: u64,
+}
+
 /// What a simulation found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Simulation {
     /// Compute units that it used.
     pub units: u64,
+    /// Account data that it loaded, in bytes, if the node tells.
+    pub loaded_bytes: Option<u32>,
     /// Logs of all programs.
     pub logs: Vec<String>,
 }
@@ -144,6 +161,31 @@ impl Sender {
         self
     }
 
+    /// The same sender, writing its transactions in this format.
+    #[must_use]
+    pub fn in_format(&self, format: Format) -> Self {
+        let options = SendOptions {
+            format,
+            ..self.options
+        };
+        self.clone().with_options(options)
+    }
+
+    /// The same sender, asking for this many compute units instead of simulating.
+    #[must_use]
+    pub fn with_units(&self, units: u32) -> Self {
+        let options = SendOptions {
+            compute: ComputeUnits::Fixed(units),
+            ..self.options
+        };
+        self.clone().with_options(options)
+    }
+
+    /// How it sends.
+    pub fn options(&self) -> &SendOptions {
+        &self.options
+    }
+
     /// The connection.
     pub fn rpc(&self) -> &RpcClient {
         &self.rpc
@@ -171,22 +213,39 @@ impl Sender {
     ) -> Result<Receipt> {
         let payer = payer_of(signers)?;
         let price = self.unit_price(instructions).await?;
-        let (limit, skip_preflight) = match self.options.compute {
-            ComputeUnits::Fixed(limit) => (limit, false),
+        let (budget, skip_preflight) = match self.options.compute {
+            ComputeUnits::Fixed(units) => {
+                let loaded_bytes = MAX_LOADED_BYTES;
+                (
+                    Budget {
+                        units,
+                        price,
+                        loaded_bytes,
+                    },
+                    false,
+                )
+            }
             ComputeUnits::Simulated => {
                 let simulation = self.simulate_at(instructions, &payer, price).await?;
-                (reserve(simulation.units), true)
+                let (units, loaded_bytes) = reserve(&simulation);
+                (
+                    Budget {
+                        units,
+                        price,
+                        loaded_bytes,
+                    },
+                    true,
+                )
             }
         };
         let mut last = Signature::default();
         let attempts = self.options.attempts.max(1);
         for attempt in 1..=attempts {
             let (blockhash, last_valid_height) = self.blockhash().await?;
-            let transaction = sign(
-                &self.budgeted(instructions, limit, price),
-                signers,
-                blockhash,
-            )?;
+            let budget = self.distinct(budget);
+            let format = self.options.format;
+            let message = transaction::message(format, instructions, &payer, &budget, blockhash)?;
+            let transaction = sign(message, signers)?;
             last = transaction.signatures.first().copied().unwrap_or_default();
             if let Some(receipt) = self
                 .drive(&transaction, last_valid_height, skip_preflight)
@@ -202,6 +261,18 @@ impl Sender {
         })
     }
 
+    /// Sends one v1 transaction, which holds up to 4,096 bytes. Otherwise as [`Sender::send`].
+    ///
+    /// # Errors
+    /// As [`Sender::send`].
+    pub async fn send_v1(
+        &self,
+        instructions: &[Instruction],
+        signers: &[&Keypair],
+    ) -> Result<Receipt> {
+        self.in_format(Format::V1).send(instructions, signers).await
+    }
+
     /// Sends instructions in order, as many in a transaction as fit; each transaction is confirmed before the next one goes.
     ///
     /// # Errors
@@ -213,7 +284,7 @@ impl Sender {
     ) -> Result<Vec<Receipt>> {
         let payer = payer_of(signers)?;
         let mut receipts = Vec::new();
-        for batch in pack(instructions, &payer)? {
+        for batch in pack(self.options.format, instructions, &payer)? {
             receipts.push(self.send(batch, signers).await?);
         }
         Ok(receipts)
@@ -236,24 +307,50 @@ impl Sender {
     /// # Errors
     /// That the node does not know the transaction, or keeps too little of it.
     pub async fn events(&self, signature: &Signature) -> Result<TransactionEvents> {
+        let transaction = self.transaction(signature).await?;
+        events::events_of(&transaction).map_err(|error| ClientError::Rpc {
+            reason: error.to_string(),
+        })
+    }
+
+    /// What a confirmed transaction took.
+    ///
+    /// # Errors
+    /// That the node does not know the transaction, or keeps too little of it.
+    pub async fn cost(&self, signature: &Signature) -> Result<Cost> {
+        let meta = self.transaction(signature).await?.transaction.meta;
+        let cost = meta.and_then(|meta| {
+            let units: Option<u64> = meta.compute_units_consumed.into();
+            units.map(|units| Cost {
+                units,
+                fee_lamports: meta.fee,
+            })
+        });
+        cost.ok_or_else(|| ClientError::Rpc {
+            reason: format!("nothing about the cost of transaction {signature}"),
+        })
+    }
+
+    /// A confirmed transaction, asked for until the node has it.
+    async fn transaction(
+        &self,
+        signature: &Signature,
+    ) -> Result<EncodedConfirmedTransactionWithStatusMeta> {
         let config = events::transaction_config(self.rpc.commitment());
         let mut tries = 0;
-        let transaction = loop {
+        loop {
             match self
                 .rpc
                 .get_transaction_with_config(signature, config)
                 .await
             {
-                Ok(transaction) => break transaction,
+                Ok(transaction) => return Ok(transaction),
                 // Behind one address there may be several nodes, and not all of them know it yet.
                 Err(_) if tries < LOOK_UPS => tries += 1,
                 Err(error) => return Err(self.error(error)),
             }
             sleep(LOOK_UP_PAUSE).await;
-        };
-        events::events_of(&transaction).map_err(|error| ClientError::Rpc {
-            reason: error.to_string(),
-        })
+        }
     }
 
     async fn simulate_at(
@@ -262,9 +359,18 @@ impl Sender {
         payer: &Pubkey,
         price: u64,
     ) -> Result<Simulation> {
-        let budgeted = with_budget(instructions, MAX_COMPUTE_UNITS, price);
-        let message = Message::new(&budgeted, Some(payer));
-        check_size(&message)?;
+        let budget = Budget {
+            units: MAX_COMPUTE_UNITS,
+            price,
+            loaded_bytes: MAX_LOADED_BYTES,
+        };
+        let format = self.options.format;
+        let message = transaction::message(format, instructions, payer, &budget, Hash::default())?;
+        let signatures = usize::from(message.header().num_required_signatures);
+        let unsigned = VersionedTransaction {
+            signatures: vec![Signature::default(); signatures],
+            message,
+        };
         let config = RpcSimulateTransactionConfig {
             sig_verify: false,
             replace_recent_blockhash: true,
@@ -273,17 +379,21 @@ impl Sender {
         };
         let result = self
             .rpc
-            .simulate_transaction_with_config(&Transaction::new_unsigned(message), config)
+            .simulate_transaction_with_config(&unsigned, config)
             .await
             .map_err(|error| self.error(error))?
             .value;
         let logs = result.logs.unwrap_or_default();
         match result.err {
-            Some(error) => Err(refused(error.into(), logs, instructions, budgeted.len())),
+            Some(error) => {
+                let all = unsigned.message.instructions().len();
+                Err(refused(error.into(), logs, instructions, all))
+            }
             None => Ok(Simulation {
                 units: result
                     .units_consumed
                     .unwrap_or(u64::from(MAX_COMPUTE_UNITS)),
+                loaded_bytes: result.loaded_accounts_data_size,
                 logs,
             }),
         }
@@ -297,17 +407,14 @@ impl Sender {
             .map_err(|error| self.error(error))
     }
 
-    /// The instructions behind a compute budget that makes this request unlike any other of this sender: two equal requests
-    /// within one blockhash would otherwise be one transaction, and the second would never run.
-    pub(crate) fn budgeted(
-        &self,
-        instructions: &[Instruction],
-        limit: u32,
-        price: u64,
-    ) -> Vec<Instruction> {
+    /// A budget that makes this request unlike any other of this sender: two equal requests within one blockhash would
+    /// otherwise be one transaction, and the second would never run.
+    pub(crate) fn distinct(&self, budget: Budget) -> Budget {
         let number = self.sent.fetch_add(1, Ordering::Relaxed) % DISTINCT_LIMITS;
-        let limit = limit.saturating_add(number).min(MAX_COMPUTE_UNITS);
-        with_budget(instructions, limit, price)
+        Budget {
+            units: budget.units.saturating_add(number).min(MAX_COMPUTE_UNITS),
+            ..budget
+        }
     }
 
     /// The price of a compute unit in micro-lamports.
@@ -345,7 +452,7 @@ impl Sender {
     /// Sends one signed transaction, again and again, until it is confirmed. Nothing means that it can never be included.
     pub(crate) async fn drive(
         &self,
-        transaction: &Transaction,
+        transaction: &VersionedTransaction,
         last_valid_height: u64,
         skip_preflight: bool,
     ) -> Result<Option<Receipt>> {
@@ -413,7 +520,7 @@ impl Sender {
 
     async fn look(
         &self,
-        transaction: &Transaction,
+        transaction: &VersionedTransaction,
         signature: &Signature,
         last_valid_height: u64,
     ) -> Result<Progress> {
@@ -475,89 +582,18 @@ enum Progress {
     Gone,
 }
 
-fn payer_of(signers: &[&Keypair]) -> Result<Pubkey> {
-    signers.first().map(|payer| payer.pubkey()).ok_or_else(|| {
-        ClientError::Argument("Nobody pays for the transaction; pass a signer".to_owned())
-    })
-}
-
-/// A simulation's units and a reserve for what may differ when it runs for real.
-fn reserve(units: u64) -> u32 {
-    let reserved = units.saturating_mul(115) / 100 + 500;
-    u32::try_from(reserved)
-        .unwrap_or(MAX_COMPUTE_UNITS)
-        .min(MAX_COMPUTE_UNITS)
-}
-
-fn with_budget(instructions: &[Instruction], limit: u32, price: u64) -> Vec<Instruction> {
-    let mut all = vec![ComputeBudgetInstruction::set_compute_unit_limit(limit)];
-    if price > 0 {
-        all.push(ComputeBudgetInstruction::set_compute_unit_price(price));
-    }
-    all.extend_from_slice(instructions);
-    all
-}
-
-fn size_of(message: &Message) -> usize {
-    1 + usize::from(message.header.num_required_signatures) * 64 + message.serialize().len()
-}
-
-fn check_size(message: &Message) -> Result<()> {
-    let bytes = size_of(message);
-    if bytes > MAX_TRANSACTION_BYTES {
-        return Err(ClientError::TooLarge {
-            bytes,
-            limit: MAX_TRANSACTION_BYTES,
-        });
-    }
-    Ok(())
-}
-
-/// Divides instructions, in order, into as few transactions as fit.
-fn pack<'a>(instructions: &'a [Instruction], payer: &Pubkey) -> Result<Vec<&'a [Instruction]>> {
-    let message = |part: &[Instruction]| {
-        Message::new(&with_budget(part, MAX_COMPUTE_UNITS, u64::MAX), Some(payer))
-    };
-    let mut batches = Vec::new();
-    let mut rest = instructions;
-    while !rest.is_empty() {
-        let mut count = 1;
-        check_size(&message(&rest[..1]))?;
-        while count < rest.len() && size_of(&message(&rest[..=count])) <= MAX_TRANSACTION_BYTES {
-            count += 1;
-        }
-        let (batch, later) = rest.split_at(count);
-        batches.push(batch);
-        rest = later;
-    }
-    Ok(batches)
-}
-
-/// Signs with those of the signers that are needed.
-pub(crate) fn sign(
-    instructions: &[Instruction],
-    signers: &[&Keypair],
-    blockhash: Hash,
-) -> Result<Transaction> {
-    let message = Message::new(instructions, Some(&payer_of(signers)?));
-    check_size(&message)?;
-    let needed = message
-        .account_keys
-        .iter()
-        .take(usize::from(message.header.num_required_signatures));
-    let needed: Result<Vec<&Keypair>> = needed
-        .map(|key| {
-            let signer = signers.iter().find(|signer| signer.pubkey() == *key);
-            signer.copied().ok_or(ClientError::MissingSigner(*key))
-        })
-        .collect();
-    let mut transaction = Transaction::new_unsigned(message);
-    transaction.try_sign(&needed?, blockhash).map_err(|error| {
-        ClientError::Argument(format!(
-            "The transaction cannot be signed ({error}); check the keypairs"
-        ))
-    })?;
-    Ok(transaction)
+/// A simulation's compute units and loaded bytes, and a reserve for what may differ when it runs for real.
+fn reserve(simulation: &Simulation) -> (u32, u32) {
+    let units = simulation.units.saturating_mul(115) / 100 + 500;
+    let units = u32::try_from(units).unwrap_or(MAX_COMPUTE_UNITS);
+    // An upgrade in between may make the program larger; accounts stay as they are.
+    let loaded_bytes = simulation.loaded_bytes.map_or(MAX_LOADED_BYTES, |bytes| {
+        bytes.saturating_mul(2).saturating_add(LOADED_RESERVE_BYTES)
+    });
+    (
+        units.min(MAX_COMPUTE_UNITS),
+        loaded_bytes.min(MAX_LOADED_BYTES),
+    )
 }
 
 /// A refusal whose instruction index counts the caller's instructions, not the compute budget before them.
@@ -585,19 +621,9 @@ fn refused(
 fn refused_transaction(
     error: TransactionError,
     logs: Vec<String>,
-    transaction: &Transaction,
+    transaction: &VersionedTransaction,
 ) -> ClientError {
-    let message = &transaction.message;
-    let programs: Vec<Pubkey> = message
-        .instructions
-        .iter()
-        .filter_map(|instruction| {
-            message
-                .account_keys
-                .get(usize::from(instruction.program_id_index))
-                .copied()
-        })
-        .collect();
+    let programs = programs_of(&transaction.message);
     ClientError::Refused(Box::new(Refusal::new(error, logs, &programs)))
 }
 
@@ -608,65 +634,34 @@ mod tests {
     use {super::*, crate::instructions};
 
     #[test]
-    fn packs_in_order_and_fits() {
-        let payer = Keypair::new();
-        let program = vec![7; 3_000];
-        let all = instructions::write_program(&payer.pubkey(), &Pubkey::from([1; 32]), &program);
-        assert_eq!(all.len(), 4);
-        let batches = pack(&all, &payer.pubkey()).unwrap();
-        assert_eq!(
-            batches.iter().map(|batch| batch.len()).collect::<Vec<_>>(),
-            [1, 1, 1, 1]
-        );
-        let opens: Vec<_> = (0..9)
-            .map(|i| {
-                instructions::open_purse(
-                    &payer.pubkey(),
-                    &Pubkey::from([i; 32]),
-                    &Pubkey::from([9; 32]),
-                )
-            })
-            .collect();
-        let batches = pack(&opens, &payer.pubkey()).unwrap();
-        assert!(batches.len() < 9);
-        assert_eq!(batches.concat(), opens);
-    }
-
-    #[test]
-    fn signs_with_what_is_needed() {
-        let (payer, owner, stranger) = (Keypair::new(), Keypair::new(), Keypair::new());
-        let instruction =
-            instructions::set_operator_limit(&owner.pubkey(), &Pubkey::from([9; 32]), 5);
-        let sign = |signers: &[&Keypair]| {
-            sign(std::slice::from_ref(&instruction), signers, Hash::default())
+    fn a_reserve_stays_within_the_limits() {
+        let simulation = |units, loaded_bytes| Simulation {
+            units,
+            loaded_bytes,
+            logs: Vec::new(),
         };
-        let transaction = sign(&[&payer, &owner, &owner, &stranger]).unwrap();
-        assert_eq!(transaction.signatures.len(), 2);
-        assert!(transaction.verify().is_ok());
-        assert!(
-            matches!(sign(&[&payer]), Err(ClientError::MissingSigner(key)) if key == owner.pubkey())
+        assert_eq!(
+            reserve(&simulation(10_000, Some(300_000))),
+            (12_000, 665_536)
         );
-        assert!(matches!(sign(&[]), Err(ClientError::Argument(_))));
+        assert_eq!(
+            reserve(&simulation(10_000, None)),
+            (12_000, MAX_LOADED_BYTES)
+        );
+        assert_eq!(
+            reserve(&simulation(1_399_000, Some(u32::MAX))),
+            (MAX_COMPUTE_UNITS, MAX_LOADED_BYTES)
+        );
     }
 
     #[test]
     fn equal_requests_are_different_transactions() {
         let sender = Sender::new("http://127.0.0.1:1", CommitmentConfig::confirmed());
-        assert_ne!(
-            sender.budgeted(&[], 1_000, 0),
-            sender.budgeted(&[], 1_000, 0)
-        );
-    }
-
-    #[test]
-    fn too_large_is_said_before_sending() {
-        let payer = Keypair::new();
-        let instruction =
-            instructions::write_model(&payer.pubkey(), &Pubkey::from([1; 32]), 0, vec![0; 1_300]);
-        assert!(matches!(
-            pack(&[instruction], &payer.pubkey()),
-            Err(ClientError::TooLarge { .. })
-        ));
+        let budget = Budget {
+            units: 1_000,
+            ..Budget::LARGEST
+        };
+        assert_ne!(sender.distinct(budget), sender.distinct(budget));
     }
 
     #[test]

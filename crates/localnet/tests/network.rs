@@ -6,9 +6,10 @@ mod common;
 use {
     common::{network, params, program_file},
     quern_client::{
-        ClientError, CommitmentConfig, RpcClient, Signature, Signer, accounts, addresses, events,
-        instructions,
+        ClientError, CommitmentConfig, ComputeUnits, Format, Keypair, PriorityFee, RpcClient,
+        SendOptions, Sender, Signature, Signer, accounts, addresses, events, instructions,
         quern::{ID, instructions::InitializeArgs},
+        send::{MAX_V1_TRANSACTION_BYTES, largest_size},
     },
     quern_localnet::{LocalNet, Options},
     solana_sdk::{
@@ -158,6 +159,85 @@ async fn events_of_every_transaction_version_become_final() {
             .collect();
         assert_eq!(names, [name]);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_v1_transaction_takes_what_was_set_and_no_more() {
+    const UNITS: u32 = 40_000;
+    // Micro-lamports for each unit.
+    const PRICE: u64 = 250_001;
+    let net = network(Some(program_file())).await;
+    let admin = net.admin();
+    let payer = admin.pubkey();
+    let account = Keypair::new();
+    let address = account.pubkey();
+    let rent = net
+        .rpc()
+        .get_minimum_balance_for_rent_exemption(instructions::evidence_space(5_000))
+        .await
+        .unwrap();
+    let create = instructions::create_evidence(&payer, &address, 5_000, rent);
+    net.sender()
+        .send(&create, &[admin, &account])
+        .await
+        .unwrap();
+
+    // The largest transaction that there is, to the byte.
+    let write = |bytes: usize| instructions::write_evidence(&payer, &address, 0, &vec![7; bytes]);
+    let size = largest_size(Format::V1, &[write(1_000)], &payer).unwrap();
+    let most = 1_000 + MAX_V1_TRANSACTION_BYTES - size;
+    let options = SendOptions {
+        format: Format::V1,
+        compute: ComputeUnits::Fixed(UNITS),
+        priority_fee: PriorityFee::Fixed(PRICE),
+        attempts: 1,
+    };
+    let sender = Sender::new(net.rpc_url(), CommitmentConfig::confirmed()).with_options(options);
+    let before = net.rpc().get_balance(&payer).await.unwrap();
+    let receipt = sender.send(&[write(most)], &[admin]).await.unwrap();
+    let after = net.rpc().get_balance(&payer).await.unwrap();
+    assert_eq!(
+        accounts::evidence(net.rpc(), &address).await.unwrap().bytes[..most],
+        vec![7; most]
+    );
+    let cost = sender.cost(&receipt.signature).await.unwrap();
+    let priority = (u64::from(UNITS) * PRICE).div_ceil(1_000_000);
+    assert_eq!(cost.fee_lamports, 5_000 + priority);
+    assert_eq!(before - after, cost.fee_lamports);
+    assert!((100..=u64::from(UNITS)).contains(&cost.units), "{cost:?}");
+
+    let too_large = sender.send(&[write(most + 1)], &[admin]).await.unwrap_err();
+    assert!(
+        matches!(
+            too_large,
+            ClientError::TooLarge {
+                bytes: 4_097,
+                limit: 4_096
+            }
+        ),
+        "{too_large}"
+    );
+    // The limit holds, and a simulation finds one that is enough.
+    let starved = sender
+        .with_units(100)
+        .send(&[write(most)], &[admin])
+        .await
+        .unwrap_err();
+    assert!(starved.to_string().contains("compute units"), "{starved}");
+    let receipt = net
+        .sender()
+        .send_v1(&[write(most)], &[admin])
+        .await
+        .unwrap();
+    let cost = sender.cost(&receipt.signature).await.unwrap();
+    assert_eq!(cost.fee_lamports, 5_000);
+    let simulated = net
+        .sender()
+        .in_format(Format::V1)
+        .simulate(&[write(most)], &payer)
+        .await
+        .unwrap();
+    assert_eq!(simulated.units, cost.units);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -10,7 +10,7 @@ use {
         key::{Key, Signature},
         project::{
             describe, key,
-            program::{Job, JobKind, JobState, QuernEvent},
+            program::{Demand, Job, JobKind, JobState, QuernEvent, SlashReason},
         },
         store::{Entity, JobsQuery, Mint, TimelineStep},
     },
@@ -51,6 +51,8 @@ pub(super) struct JobBody {
     created_at: i64,
     /// When the current state ends; null for a closed job.
     deadline: Option<i64>,
+    /// Why it was convicted and by whom; null if it was not.
+    slash: Option<SlashBody>,
     input_uri: Option<String>,
     seq: String,
     changed_slot: u64,
@@ -78,9 +80,70 @@ impl JobBody {
             batch_rows: job.batch_rows.get(),
             created_at: job.created_at.get(),
             deadline: (!row.closed).then(|| job.deadline.get()),
+            slash: SlashReason::from_code(job.slash_reason).map(|reason| SlashBody {
+                reason: reason_name(reason),
+                prover: key(&job.slash_prover),
+            }),
             input_uri: row.text.as_ref().map(|(_, text)| text.clone()),
             seq: row.seq.to_string(),
             changed_slot: row.slot,
+        })
+    }
+}
+
+#[derive(Serialize)]
+struct SlashBody {
+    /// `wrong_cell`, `bad_padding` or `silence`.
+    reason: &'static str,
+    /// Who gets the bounty.
+    prover: Key,
+}
+
+/// A question about a result.
+#[derive(Serialize)]
+struct DemandBody {
+    address: Key,
+    /// `waiting`, `answered` or `closed`.
+    state: &'static str,
+    asker: Key,
+    /// Which submission of the job, from 1.
+    submission: u32,
+    /// Code of the tree: 255 the trace, from 0 the ops, from 64 the inputs, from 128 the weights.
+    tree: u8,
+    level: u8,
+    index: String,
+    /// The node that it is about.
+    node: String,
+    fee_lamports: String,
+    /// Until when it may be answered.
+    due: i64,
+    /// When it was answered; the answer stands in that step.
+    answered_at: Option<i64>,
+    complete: bool,
+}
+
+impl DemandBody {
+    fn of(entity: &Entity) -> Option<Self> {
+        let row = &entity.row;
+        let demand = row.read::<Demand>()?;
+        let answered = demand.answered.get();
+        Some(Self {
+            address: entity.address,
+            state: match (row.closed, answered) {
+                (true, _) => "closed",
+                (false, true) => "answered",
+                (false, false) => "waiting",
+            },
+            asker: key(&demand.asker),
+            submission: demand.submission.get(),
+            tree: demand.tree,
+            level: demand.level,
+            index: demand.index.get().to_string(),
+            node: hex::encode(demand.node),
+            fee_lamports: demand.fee_lamports.get().to_string(),
+            due: demand.due.get(),
+            answered_at: answered.then(|| demand.answered_at.get()),
+            complete: !row.has_gap(),
         })
     }
 }
@@ -96,6 +159,8 @@ pub(super) struct JobPage {
     /// Whether every step is there.
     complete: bool,
     steps: Vec<StepBody>,
+    /// Every question that was asked, those that are due first in front.
+    demands: Vec<DemandBody>,
 }
 
 #[derive(Serialize)]
@@ -127,6 +192,8 @@ pub(super) async fn job(
         .iter()
         .filter(|step| matches!(step.event.body, QuernEvent::MilestoneSettled(_)))
         .count();
+    let mut demands: Vec<_> = view.demands.iter().filter_map(DemandBody::of).collect();
+    demands.sort_by_key(|demand| (demand.due, demand.address));
     let body = JobPage {
         job,
         outcome: view
@@ -138,6 +205,7 @@ pub(super) async fn job(
         milestones_settled: u32::try_from(settled).unwrap_or(u32::MAX),
         complete: !view.account.row.has_gap(),
         steps: view.steps.iter().map(step).collect(),
+        demands,
     };
     Ok(api.reply(&snapshot, body))
 }
@@ -240,6 +308,14 @@ fn state_code(name: &str) -> Option<u8> {
         .iter()
         .find(|(_, known)| *known == name)
         .map(|(code, _)| *code)
+}
+
+fn reason_name(reason: SlashReason) -> &'static str {
+    match reason {
+        SlashReason::WrongCell => "wrong_cell",
+        SlashReason::BadPadding => "bad_padding",
+        SlashReason::Silence => "silence",
+    }
 }
 
 fn kind_name(code: u8) -> &'static str {

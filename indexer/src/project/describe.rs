@@ -22,6 +22,11 @@ impl Shown for u64 {
         Value::String(self.to_string())
     }
 }
+impl Shown for i64 {
+    fn shown(&self) -> Value {
+        Value::from(*self)
+    }
+}
 impl Shown for u32 {
     fn shown(&self) -> Value {
         Value::from(*self)
@@ -43,6 +48,12 @@ impl Shown for String {
     }
 }
 impl Shown for [u8; 32] {
+    fn shown(&self) -> Value {
+        Value::String(hex::encode(self))
+    }
+}
+
+impl Shown for Vec<u8> {
     fn shown(&self) -> Value {
         Value::String(hex::encode(self))
     }
@@ -104,5 +115,11 @@ pub fn describe(event: &QuernEvent) -> Map<String, Value> {
         SlashSettled {
             job, client, provider, prover, mint, reason, released_atoms, prover_atoms, client_atoms, treasury_atoms
         }
+        JobConvicted { job, client, provider, prover, mint, submission, reason, tree, level, index }
+        DemandOpened {
+            demand, job, provider, asker, submission, tree, level, index, node, due, fee_lamports
+        }
+        DemandAnswered { demand, job, revealer, tree, level, index, fee_lamports, answer }
+        DemandClosed { demand, job, asker }
     }
 }

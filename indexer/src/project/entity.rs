@@ -5,7 +5,8 @@ use crate::{
     project::{
         key,
         program::{
-            Change, Emission, EntityKind, Job, MintConfig, Model, Provider, Purse, QuernEvent, read,
+            Change, Demand, Emission, EntityKind, Job, MintConfig, Model, Provider, Purse,
+            QuernEvent, read,
         },
     },
 };
@@ -46,7 +47,7 @@ pub struct Stated {
 /// What accounts are searched by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Indexed {
-    /// Owner of a purse, provider or model, client of a job, mint of a mint's settings.
+    /// Owner of a purse, provider or model, client of a job, mint of a mint's settings, job of a demand.
     pub owner: Key,
     /// Mint of a purse or job.
     pub mint: Key,
@@ -132,6 +133,10 @@ impl EntityRow {
             indexed.owner = key(&job.client);
             indexed.mint = key(&job.mint);
             indexed.state = if self.closed { 0 } else { job.state };
+        } else if kind == EntityKind::Demand as u8
+            && let Some(demand) = self.read::<Demand>()
+        {
+            indexed.owner = key(&demand.job);
         }
         indexed
     }
@@ -171,6 +176,7 @@ pub(super) fn check(change: &Change) -> Result<(), String> {
         kind if kind == EntityKind::Purse as u8 => size_of::<Purse>(),
         kind if kind == EntityKind::Model as u8 => size_of::<Model>(),
         kind if kind == EntityKind::Job as u8 => size_of::<Job>(),
+        kind if kind == EntityKind::Demand as u8 => size_of::<Demand>(),
         kind => return Err(format!("a change names the unknown account kind {kind}")),
     };
     let found = change.after.len();

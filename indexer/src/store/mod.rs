@@ -211,6 +211,8 @@ pub struct JobView {
     pub account: Entity,
     /// Every step, in order.
     pub steps: Vec<TimelineStep>,
+    /// Every question that was asked about it, in no order.
+    pub demands: Vec<Entity>,
 }
 
 /// Which jobs.

@@ -8,11 +8,15 @@ use {
         quern::{
             self,
             events::{
-                Change, Deposited, EmissionConfigured, JobCancelled, JobCreated, JobExpired,
-                JobResolved, JobTaken, MilestoneSettled, MintRegistered, ProofSubmitted,
-                ProviderRegistered, QuernEvent, RewardsClaimed, Withdrawn,
+                Change, DemandAnswered, DemandClosed, DemandOpened, Deposited, EmissionConfigured,
+                JobCancelled, JobConvicted, JobCreated, JobExpired, JobResolved, JobTaken,
+                MilestoneSettled, MintRegistered, ProofSubmitted, ProviderRegistered, QuernEvent,
+                RewardsClaimed, SlashSettled, Withdrawn,
             },
-            state::{Emission, EntityKind, Job, JobState, MintConfig, Provider, Purse},
+            state::{
+                Demand, Emission, EntityKind, Job, JobState, MintConfig, Provider, Purse,
+                SlashReason,
+            },
         },
     },
     quern_indexer::{
@@ -420,7 +424,188 @@ impl World {
         }));
     }
 
-    /// A world with this many jobs, some withdrawals and claims.
+    /// A job whose provider cheats: one question answered, one left open, convicted, settled, the questions closed.
+    /// Returns its address, the watcher and both demands.
+    pub fn cheated_job(&mut self) -> (Pubkey, Pubkey, [Pubkey; 2]) {
+        const PRICE: u64 = 1_000;
+        const BOND: u64 = 2_000;
+        let (mint, treasury, watcher) = (self.mints[0], self.treasury, address(90, 1));
+        let (client, provider) = (self.clients[0], self.providers[0]);
+        self.deposit(&provider, BOND);
+        self.jobs += 1;
+        let address = address(70, self.jobs);
+        let mut job = Job::zeroed();
+        (job.client, job.mint, job.assurance, job.kind) = (client, mint, 1, 1);
+        job.milestones = 1;
+        job.price_atoms = PRICE.into();
+        job.bond_atoms = BOND.into();
+        job.created_at = self.at.into();
+        job.state = JobState::Open as u8;
+        self.move_escrow(&client, PRICE as i64);
+        let changes = vec![
+            job_changed(&mut job, &address),
+            self.purse_changed(&client, &mint),
+        ];
+        let at = self.at;
+        self.tell(QuernEvent::JobCreated(JobCreated {
+            at,
+            job: address,
+            client,
+            model: Pubkey::default(),
+            mint,
+            escrow_atoms: PRICE,
+            input_uri: String::new(),
+            changes,
+        }));
+        (job.state, job.provider) = (JobState::Taken as u8, provider);
+        self.move_escrow(&provider, BOND as i64);
+        let changes = vec![
+            job_changed(&mut job, &address),
+            self.purse_changed(&provider, &mint),
+        ];
+        let at = self.at;
+        self.tell(QuernEvent::JobTaken(JobTaken {
+            at,
+            job: address,
+            provider,
+            bond_atoms: BOND,
+            changes,
+        }));
+        (job.state, job.submissions) = (JobState::Submitted as u8, 1u32.into());
+        let changes = vec![job_changed(&mut job, &address)];
+        let at = self.at;
+        self.tell(QuernEvent::ProofSubmitted(ProofSubmitted {
+            at,
+            job: address,
+            provider,
+            milestone: 0,
+            submission: 1,
+            trace_root: [9; 32],
+            output_uri: String::new(),
+            changes,
+        }));
+        let first = self.demanded(&mut job, &address, &watcher, 255);
+        let second = self.demanded(&mut job, &address, &watcher, 1);
+        let (mut demands, places) = ([first.1, second.1], [first.0, second.0]);
+        demands[0].answered = true.into();
+        demands[0].answered_at = self.at.into();
+        let changes = vec![
+            job_changed(&mut job, &address),
+            demand_changed(&mut demands[0], &places[0], false),
+        ];
+        let at = self.at;
+        self.tell(QuernEvent::DemandAnswered(DemandAnswered {
+            at,
+            demand: places[0],
+            job: address,
+            revealer: provider,
+            tree: 255,
+            level: 0,
+            index: 0,
+            fee_lamports: 10_000,
+            answer: vec![0xab; 64],
+            changes,
+        }));
+        job.state = JobState::Slashed as u8;
+        job.slash_reason = SlashReason::WrongCell as u8;
+        job.slash_prover = watcher;
+        let changes = vec![job_changed(&mut job, &address)];
+        let at = self.at;
+        self.tell(QuernEvent::JobConvicted(JobConvicted {
+            at,
+            job: address,
+            client,
+            provider,
+            prover: watcher,
+            mint,
+            submission: 1,
+            reason: SlashReason::WrongCell as u8,
+            tree: 1,
+            level: 0,
+            index: 3 << 32 | 4,
+            changes,
+        }));
+        self.move_escrow(&client, -(PRICE as i64));
+        for (to, share) in [(watcher, 800), (client, 400), (treasury, 800)] {
+            self.pay(&provider, &to, share);
+        }
+        let account = self.accounts.get_mut(&provider).unwrap();
+        account.convicted = (account.convicted.get() + 1).into();
+        let changes = vec![
+            job_closed(&mut job, &address),
+            self.provider_changed(&provider),
+            self.purse_changed(&client, &mint),
+            self.purse_changed(&provider, &mint),
+            self.purse_changed(&watcher, &mint),
+            self.purse_changed(&treasury, &mint),
+        ];
+        let at = self.at;
+        self.tell(QuernEvent::SlashSettled(SlashSettled {
+            at,
+            job: address,
+            client,
+            provider,
+            prover: watcher,
+            mint,
+            reason: SlashReason::WrongCell as u8,
+            released_atoms: PRICE,
+            prover_atoms: 800,
+            client_atoms: 400,
+            treasury_atoms: 800,
+            changes,
+        }));
+        // The second one stays.
+        let changes = vec![demand_changed(&mut demands[0], &places[0], true)];
+        let at = self.at;
+        self.tell(QuernEvent::DemandClosed(DemandClosed {
+            at,
+            demand: places[0],
+            job: address,
+            asker: watcher,
+            changes,
+        }));
+        (address, watcher, places)
+    }
+
+    fn demanded(
+        &mut self,
+        job: &mut Job,
+        job_address: &Pubkey,
+        asker: &Pubkey,
+        tree: u8,
+    ) -> (Pubkey, Demand) {
+        let mut demand = Demand::zeroed();
+        (demand.job, demand.asker, demand.tree) = (*job_address, *asker, tree);
+        demand.submission = 1u32.into();
+        demand.node = [tree; 32];
+        demand.fee_lamports = 10_000u64.into();
+        demand.due = (self.at + 3_600).into();
+        let place = address(91, self.jobs << 8 | u64::from(tree));
+        job.open_demands = (job.open_demands.get() + 1).into();
+        let changes = vec![
+            job_changed(job, job_address),
+            demand_changed(&mut demand, &place, false),
+        ];
+        let at = self.at;
+        self.tell(QuernEvent::DemandOpened(DemandOpened {
+            at,
+            demand: place,
+            job: *job_address,
+            provider: job.provider,
+            asker: *asker,
+            submission: 1,
+            tree,
+            level: 0,
+            index: 0,
+            node: demand.node,
+            due: demand.due.get(),
+            fee_lamports: 10_000,
+            changes,
+        }));
+        (place, demand)
+    }
+
+    /// A world with this many jobs, some withdrawals and claims, and one convicted provider.
     pub fn lived(seed: u64, jobs: u64) -> Self {
         let mut world = Self::new(seed);
         for n in 0..jobs {
@@ -434,6 +619,7 @@ impl World {
                 .get();
             world.withdraw(&owner, free / 2);
         }
+        world.cheated_job();
         world
     }
 
@@ -561,6 +747,22 @@ fn job_closed(job: &mut Job, address: &Pubkey) -> Change {
         address: *address,
         seq,
         after: Vec::new(),
+    }
+}
+
+fn demand_changed(demand: &mut Demand, address: &Pubkey, closed: bool) -> Change {
+    let seq = demand.seq.get() + 1;
+    demand.seq = seq.into();
+    let after = if closed {
+        Vec::new()
+    } else {
+        bytemuck::bytes_of(demand).to_vec()
+    };
+    Change {
+        kind: EntityKind::Demand as u8,
+        address: *address,
+        seq,
+        after,
     }
 }
 

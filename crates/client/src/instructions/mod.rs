@@ -6,8 +6,9 @@ mod model;
 mod protocol;
 mod provider;
 mod purse;
+mod referee;
 
-pub use {job::*, model::*, protocol::*, provider::*, purse::*};
+pub use {job::*, model::*, protocol::*, provider::*, purse::*, referee::*};
 
 use {
     crate::addresses,

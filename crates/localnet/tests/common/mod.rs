@@ -1,6 +1,8 @@
 //! What the tests of the local network share.
 #![allow(dead_code, clippy::unwrap_used, clippy::panic)]
 
+pub mod world;
+
 use {
     quern_client::quern::state::ProtocolParams,
     quern_localnet::{LocalNet, Options},

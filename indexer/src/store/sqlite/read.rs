@@ -459,8 +459,9 @@ pub(super) async fn job(
          JOIN event USING (signature, instruction, inner) WHERE step.job = ? ORDER BY step.seq, step.signature",
     )
     .bind(&address.0[..])
-    .fetch_all(connection)
+    .fetch_all(&mut *connection)
     .await?;
+    let demands = of_owner(connection, EntityKind::Demand, address).await?;
     let steps: Result<Vec<_>> = found
         .iter()
         .map(|row| {
@@ -473,6 +474,7 @@ pub(super) async fn job(
     Ok(Some(JobView {
         account,
         steps: steps?,
+        demands,
     }))
 }
 

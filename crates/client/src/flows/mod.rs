@@ -1,17 +1,26 @@
 //! What a user wants to do, as instructions: reads what is needed and opens missing purses first.
 //!
-//! The results go to [`crate::send::Sender::send_all`], signed by whom the function names.
+//! The results go to [`crate::send::Sender::send_all`], signed by whom the function names. Only [`convict()`] sends by itself,
+//! because its evidence may need an account for a while.
+
+mod convict;
+mod demand;
+
+pub use {convict::*, demand::*};
 
 use {
     crate::{
-        accounts, addresses,
+        accounts::{self, ModelAccount},
+        addresses,
         errors::{ClientError, Result},
         instructions::{self, NOBODY},
     },
     quern::{
+        error::QuernError,
         instructions::{ConfigureEmissionArgs, CreateJobArgs, RegisterModelArgs, ResolveArgs},
-        state::{Job, Model, Purse},
+        state::{Assurance, Job, JobState, Model, Purse},
     },
+    quern_proof::program::Program,
     solana_rpc_client::nonblocking::rpc_client::RpcClient,
     solana_sdk::{instruction::Instruction, pubkey::Pubkey},
 };
@@ -303,4 +312,26 @@ pub async fn settle_slash(
     let mut all = open_missing(rpc, payer, &instructions::owners_of_slash(&job), &job.mint).await?;
     all.push(instructions::settle_slash(&job));
     Ok(all)
+}
+
+/// Refuses jobs whose current result can't be refuted.
+fn check_refutable(job: &Job) -> Result<()> {
+    let refusal = if job.assurance != Assurance::Refereed as u8 {
+        QuernError::RefereedOnly
+    } else if job.state != JobState::Submitted as u8 {
+        QuernError::WrongState
+    } else {
+        return Ok(());
+    };
+    Err(ClientError::WouldRefuse(refusal))
+}
+
+/// The tensor program of a model that a refereed job names.
+fn program_of(model: &ModelAccount) -> Result<Program<'_>> {
+    Program::parse(&model.program).map_err(|error| {
+        ClientError::Argument(format!(
+            "The model's tensor program cannot be read: {}",
+            error.message()
+        ))
+    })
 }
