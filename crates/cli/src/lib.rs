@@ -21,6 +21,7 @@ use {
     },
     commands::{
         claim, deploy, emission, job, keygen, leaderboard, mint, model, protocol, provider, purse,
+        watch,
     },
     context::Globals,
     error::Result,
@@ -38,6 +39,7 @@ use {
   quern localnet                                    a network on this machine, with everything set up
   quern job create --mint MINT --model MODEL --input images.bin --publish-dir out --price 0.5
   quern provider run --publish-dir out              work for others
+  quern watch --client WALLET                       check results, convict wrong ones
   quern claim --dry-run                             what you have earned
 
 Cluster and wallet come from the Solana configuration (`solana config get`) unless --url and --keypair name others."
@@ -109,6 +111,8 @@ enum Command {
   quern job show JOB"
     )]
     Job(job::Command),
+    /// Check what providers submit, and convict what is wrong
+    Watch(Box<watch::Args>),
     /// Take what you have earned: rewards into your purse, free tokens out of it
     Claim(claim::Args),
     /// Who has done most, from an indexer
@@ -185,6 +189,7 @@ async fn dispatch(globals: &Globals, command: Command) -> Result<()> {
         Command::Purse(command) => purse::run(&globals.context()?, command).await,
         Command::Provider(command) => provider::run(&globals.context()?, command).await,
         Command::Job(command) => job::run(&globals.context()?, command).await,
+        Command::Watch(args) => watch::run(&globals.context()?, *args).await,
         Command::Claim(args) => claim::run(&globals.context()?, args).await,
         Command::Leaderboard(args) => leaderboard::run(globals, args).await,
     }

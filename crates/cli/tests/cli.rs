@@ -150,8 +150,16 @@ fn empty_quern() -> String {
         bytemuck::bytes_of(&protocol),
     ]
     .concat();
-    cluster(vec![(addresses::protocol().to_string(), base64(&data))])
+    // Slot 1, and whatever the clock says.
+    let clock = base64(&[[1, 0, 0, 0, 0, 0, 0, 0]; 5].concat());
+    cluster(vec![
+        (addresses::protocol().to_string(), base64(&data)),
+        (CLOCK.to_owned(), clock),
+    ])
 }
+
+/// Where a cluster keeps its clock.
+const CLOCK: &str = "SysvarC1ock11111111111111111111111111111111";
 
 fn base64(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -239,6 +247,10 @@ fn wrong_command_lines_exit_with_2() {
             "nonsense",
         ],
         &["provider", "run", "--publish-dir", "x", "--min-price", "1"],
+        &["watch", "--client", "nobody"],
+        &["watch", "--client", ADDRESS, "--job", ADDRESS],
+        &["watch", "--max-fee-lamports", "-1"],
+        &["watch", "--evidence", "pigeon"],
         &["leaderboard", "--window", "1y"],
         &["purse", "show", "--output", "xml"],
         &["purse", "show", "--commitment", "hopeful"],
@@ -425,7 +437,7 @@ fn a_program_is_named_by_address_or_keypair() {
 fn clusters_that_do_not_answer_or_have_no_quern() {
     let home = home();
     let home = home.path();
-    let commands: [&[&str]; 14] = [
+    let commands: [&[&str]; 15] = [
         &["purse", "show"],
         &["purse", "deposit", "--mint", ADDRESS, "--amount", "1"],
         &["purse", "withdraw", "--mint", ADDRESS, "--amount", "1"],
@@ -440,6 +452,7 @@ fn clusters_that_do_not_answer_or_have_no_quern() {
         &["job", "create", "--mint", ADDRESS, "--price", "1"],
         &["claim", "--dry-run"],
         &["provider", "run", "--publish-dir", "out"],
+        &["watch", "--once"],
     ];
     let (empty, garbage) = (cluster(Vec::new()), serve(|_| "garbage".to_owned()));
     for command in commands {
@@ -512,6 +525,25 @@ fn things_that_are_not_on_the_cluster() {
         serde_json::from_slice::<Value>(&output.stdout).unwrap()["paused"],
         json!(false)
     );
+}
+
+#[test]
+fn a_watcher_with_nothing_to_do_says_nothing() {
+    let home = home();
+    let url = empty_quern();
+    for (format, expected) in [("table", "job"), ("json", "")] {
+        let args = ["watch", "--once", "-u", &url, "--output", format];
+        let output = quern(home.path(), &args);
+        let stdout = String::from_utf8(output.stdout).unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.success(), "{stderr}");
+        assert_eq!(
+            stdout.split_whitespace().next().unwrap_or_default(),
+            expected
+        );
+        // It would find a wrong result, but could do nothing about it.
+        assert!(stderr.contains("no lamports"), "{stderr}");
+    }
 }
 
 #[test]

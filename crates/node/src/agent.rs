@@ -1,9 +1,10 @@
 //! The loop: asks the chain what there is to do, does it, and believes nothing else.
 //!
 //! A pass looks at three lists: the provider's own jobs, the journal's jobs that are no longer its own, and the open jobs.
-//! For each it does as much as can be done now: take → work → publish → submit, or finalize, or close the journal. Every
-//! step can be cut off anywhere; the next pass, or the next process, starts again from what the chain says.
+//! For each it does as much as can be done now: take → work → publish → submit, or answer demands, or finalize, or close the
+//! journal. Every step can be cut off anywhere; the next pass, or the next process, starts again from what the chain says.
 
+mod demands;
 #[cfg(test)]
 pub(crate) mod tests;
 
@@ -79,6 +80,8 @@ impl Settings {
 
 /// Longest time until a failed job is tried again.
 const LONGEST_RETRY: Duration = Duration::from_secs(600);
+/// The same for demands: an answer has to come in time.
+const LONGEST_ANSWER_RETRY: Duration = Duration::from_secs(30);
 /// How long a transaction whose fate is unknown may still land: its blockhash is valid for 150 blocks.
 const UNKNOWN_FATE_SECS: i64 = 120;
 /// Most milestones that are finalized at a time.
@@ -98,8 +101,10 @@ struct Inner {
     fetcher: Fetcher,
     integer: IntegerWorker,
     worker: Option<Arc<dyn Worker>>,
-    /// Jobs that failed: how often, and when they may be tried again.
-    resting: Mutex<HashMap<Pubkey, (u32, Instant)>>,
+    /// Jobs that failed, and at what: how often, and when they may be tried again.
+    resting: Mutex<HashMap<(Pubkey, Errand), (u32, Instant)>>,
+    /// Data of submissions that were asked about, the latest last.
+    asked: Mutex<Vec<demands::Kept>>,
     /// What has been said about a job in this state, so that it is said once.
     said: Mutex<HashSet<(Pubkey, u64)>>,
     /// Models whose weights are being fetched or checked: jobs of one model wait for the first of them.
@@ -115,10 +120,28 @@ enum Task {
     Take(Job),
     /// A taken job that waits for this provider.
     Work(Job),
+    /// A submitted job about which something was asked.
+    Answer(Job),
     /// A submitted job whose review is over.
     Finalize,
     /// A job of the journal that is no longer this provider's.
     Close,
+}
+
+/// What a job rests from after a failure. Demands are answered whatever else went wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Errand {
+    Answer,
+    Other,
+}
+
+impl Task {
+    const fn errand(&self) -> Errand {
+        match self {
+            Self::Answer(_) => Errand::Answer,
+            Self::Take(_) | Self::Work(_) | Self::Finalize | Self::Close => Errand::Other,
+        }
+    }
 }
 
 impl Agent {
@@ -144,6 +167,7 @@ impl Agent {
             integer,
             worker,
             resting: Mutex::default(),
+            asked: Mutex::default(),
             said: Mutex::default(),
             at_weights: Mutex::default(),
             is_stopping: AtomicBool::new(false),
@@ -225,10 +249,14 @@ impl Agent {
 impl Inner {
     /// What there is to do now. `busy` are jobs that are being worked on, and whether they are still to be taken.
     async fn survey(&self, busy: &HashMap<Pubkey, bool>) -> Result<Vec<(Pubkey, Task)>> {
+        self.forget_answers();
         let owner = &self.settings.owner;
         let moment = self.chain.moment().await?;
         let own = self.chain.own_jobs(owner).await?;
-        let is_free = |address: &Pubkey| !busy.contains_key(address) && !self.is_resting(address);
+        let is_free_for = |address: &Pubkey, errand| {
+            !busy.contains_key(address) && !self.is_resting(address, errand)
+        };
+        let is_free = |address: &Pubkey| is_free_for(address, Errand::Other);
         let mut found = Vec::new();
         let mut cranks = 0;
         let mut at_work = busy.values().filter(|is_new| **is_new).count();
@@ -237,7 +265,7 @@ impl Inner {
             at_work += usize::from(job.state == JobState::Taken as u8);
             match task {
                 Some(Task::Finalize) if cranks >= MAX_CRANKS => {}
-                Some(task) if is_free(address) => {
+                Some(task) if is_free_for(address, task.errand()) => {
                     cranks += usize::from(matches!(task, Task::Finalize));
                     found.push((*address, task));
                 }
@@ -245,15 +273,28 @@ impl Inner {
             }
         }
         let is_own = |address: &Pubkey| own.iter().any(|(own, _)| own == address);
-        // The journal first: a job that is taken while this looks must not seem lost.
-        let journal = self.journal.jobs()?;
-        let offers = self.offers(&moment, at_work, is_free).await?;
-        let is_offered = |address: &Pubkey| offers.iter().any(|(offered, _)| offered == address);
-        let left = journal
-            .into_iter()
-            .filter(|address| !is_own(address) && !is_offered(address) && is_free(address));
-        found.extend(left.map(|address| (address, Task::Close)));
-        found.extend(offers);
+        let more = async {
+            // The journal first: a job that is taken while this looks must not seem lost.
+            let journal = self.journal.jobs()?;
+            let offers = self.offers(&moment, at_work, is_free).await?;
+            let is_offered =
+                |address: &Pubkey| offers.iter().any(|(offered, _)| offered == address);
+            let left = journal
+                .into_iter()
+                .filter(|address| !is_own(address) && !is_offered(address) && is_free(address))
+                .map(|address| (address, Task::Close));
+            let mut more: Vec<(Pubkey, Task)> = left.collect();
+            more.extend(offers);
+            Ok(more)
+        };
+        match more.await {
+            Ok(more) => found.extend(more),
+            Err(error) if found.is_empty() => return Err(error),
+            // What the own jobs need does not wait for the others: answers are due.
+            Err(error) => {
+                tracing::warn!(%error, "open jobs cannot be read; it is tried again");
+            }
+        }
         Ok(found)
     }
 
@@ -267,6 +308,7 @@ impl Inner {
                 self.say_once(address, job, || tracing::warn!(job = %address, "too late: the deadline has passed, the late penalty is due"));
                 None
             }
+            Some(JobState::Submitted) if job.open_demands.get() > 0 => Some(Task::Answer(*job)),
             Some(JobState::Submitted) => {
                 let gate = finalize_gate(
                     moment.now,
@@ -275,8 +317,7 @@ impl Inner {
                     job.terms.react_secs.get(),
                     job.terms.grace_secs.get(),
                 );
-                (gate != FinalizeGate::TooEarly && job.open_demands.get() == 0)
-                    .then_some(Task::Finalize)
+                (gate != FinalizeGate::TooEarly).then_some(Task::Finalize)
             }
             Some(JobState::Rejected) => {
                 self.say_once(address, job, || tracing::warn!(job = %address, arbiter = %job.arbiter, "the client rejected the result; the arbiter decides"));
@@ -364,6 +405,7 @@ impl Inner {
         let done = match task {
             Task::Take(job) => self.take(address, job).await,
             Task::Work(job) => self.work(address, job, None).await,
+            Task::Answer(job) => self.answer(address, &job).await,
             Task::Finalize => self.finalize(address).await,
             Task::Close => self.close(address).await,
         };
@@ -372,10 +414,10 @@ impl Inner {
                 self.resting
                     .lock()
                     .unwrap_or_else(PoisonError::into_inner)
-                    .remove(address);
+                    .remove(&(*address, task.errand()));
             }
             Err(error) => {
-                let rest = self.rest(address);
+                let rest = self.rest(address, task.errand());
                 tracing::warn!(job = %address, %error, retry_in_secs = rest.as_secs(), "the job could not be served now");
             }
         }
@@ -521,7 +563,8 @@ impl Inner {
         Ok(record.at(Stage::Computed { root, files, uri }))
     }
 
-    /// Publishes the files of a submission and says where the first one is.
+    /// Publishes the files of a submission and says where the first one is. Hints are a courtesy: without them the result is
+    /// worth as much.
     async fn publish(
         &self,
         address: &Pubkey,
@@ -542,8 +585,16 @@ impl Inner {
                 .settings
                 .publisher
                 .put(&relative(address, record.submission, name), bytes)
-                .await?;
-            first.get_or_insert(published);
+                .await;
+            match published {
+                Ok(published) => {
+                    first.get_or_insert(published);
+                }
+                Err(error) if name == data::HINTS_FILE => {
+                    tracing::warn!(job = %address, %error, "the hints are not published; checking the result takes longer");
+                }
+                Err(error) => return Err(error),
+            }
         }
         Ok(first.unwrap_or_default())
     }
@@ -657,7 +708,9 @@ impl Inner {
         let trace_bytes = program
             .trace_bytes(job.batch_rows.get())
             .map_err(quern_proof::Error::from)?;
-        if trace_bytes > self.settings.policy.max_trace_bytes {
+        // A submitted job was taken under the limit of then; what was asked about it needs an answer.
+        let is_submitted = job.state == JobState::Submitted as u8;
+        if trace_bytes > self.settings.policy.max_trace_bytes && !is_submitted {
             return Err(unservable(
                 address,
                 &format!("its trace takes {trace_bytes} bytes, more than the limit"),
@@ -712,6 +765,10 @@ impl Inner {
         account: &ModelAccount,
         program: &Program<'_>,
     ) -> Result<Vec<Tensor>> {
+        // A plain product has none, and nobody publishes nothing.
+        if program.weight_count() == 0 {
+            return Ok(Vec::new());
+        }
         let turn = self.weights_turn(&job.model);
         let _turn = turn.lock().await;
         let path = self.journal.weights_path(&job.model);
@@ -870,31 +927,33 @@ impl Inner {
         })
     }
 
-    fn is_resting(&self, address: &Pubkey) -> bool {
+    fn is_resting(&self, address: &Pubkey, errand: Errand) -> bool {
         let resting = self.resting.lock().unwrap_or_else(PoisonError::into_inner);
         resting
-            .get(address)
+            .get(&(*address, errand))
             .is_some_and(|(_, until)| Instant::now() < *until)
     }
 
     /// Lets a failed job rest, longer every time, and says how long.
-    fn rest(&self, address: &Pubkey) -> Duration {
+    fn rest(&self, address: &Pubkey, errand: Errand) -> Duration {
         /// More jobs than this are forgotten at once: strangers create them.
         const MOST: usize = 10_000;
         let mut resting = self.resting.lock().unwrap_or_else(PoisonError::into_inner);
         if resting.len() >= MOST {
             resting.clear();
         }
-        let failures = resting.get(address).map_or(0, |(failures, _)| *failures);
+        let key = (*address, errand);
+        let failures = resting.get(&key).map_or(0, |(failures, _)| *failures);
+        let longest = match errand {
+            Errand::Answer => LONGEST_ANSWER_RETRY,
+            Errand::Other => LONGEST_RETRY,
+        };
         let rest = self
             .settings
             .retry
             .saturating_mul(1 << failures.min(10))
-            .min(LONGEST_RETRY);
-        resting.insert(
-            *address,
-            (failures.saturating_add(1), Instant::now() + rest),
-        );
+            .min(longest);
+        resting.insert(key, (failures.saturating_add(1), Instant::now() + rest));
         rest
     }
 

@@ -8,7 +8,7 @@ use {
     async_trait::async_trait,
     quern_client::{
         ClientError, Keypair, Pubkey, Sender, Signer, accounts,
-        accounts::{JobFilter, ModelAccount},
+        accounts::{DemandAccount, JobFilter, ModelAccount},
         addresses, flows, instructions,
         quern::{
             clock::Moment,
@@ -56,6 +56,10 @@ pub trait Chain: Send + Sync {
     async fn take(&self, owner: &Pubkey, job: &Job) -> Result<()>;
     /// Commits to a result.
     async fn submit(&self, job: &Job, trace_root: [u8; 32], output_uri: &str) -> Result<()>;
+    /// Everything that was asked about a job and is not closed, answered or not.
+    async fn demands(&self, job: &Pubkey) -> Result<Vec<DemandAccount>>;
+    /// Answers a demand.
+    async fn reveal(&self, demand: &DemandAccount, answer: &[u8]) -> Result<()>;
     /// Has a milestone paid.
     async fn finalize(&self, address: &Pubkey) -> Result<()>;
 }
@@ -234,6 +238,17 @@ impl Chain for RpcChain {
         };
         let submit = instructions::submit_proof(&self.signer.pubkey(), job, args);
         self.sender.send(&[submit], &[&self.signer]).await?;
+        Ok(())
+    }
+
+    async fn demands(&self, job: &Pubkey) -> Result<Vec<DemandAccount>> {
+        Ok(accounts::demands_of(self.sender.rpc(), job).await?)
+    }
+
+    async fn reveal(&self, demand: &DemandAccount, answer: &[u8]) -> Result<()> {
+        let job = &demand.demand.job;
+        let reveal = instructions::reveal(&self.signer.pubkey(), job, &demand.address, answer);
+        self.sender.send(&[reveal], &[&self.signer]).await?;
         Ok(())
     }
 

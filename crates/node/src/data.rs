@@ -6,7 +6,7 @@
 //! | --- | --- |
 //! | a job's input | one bundle file (`quern_proof::file::encode_bundle`) of the input tensors, in the program's order |
 //! | a model | one bundle file of its weight tensors, in the program's order |
-//! | a refereed result | one trace file (`encode_trace`); `result.qten` beside it holds the last op's output alone |
+//! | a refereed result | one trace file (`encode_trace`); `result.qten` beside it holds the last op's output alone, and `hints.qtrace`, if there are `QLINEAR`s, their i32 sums in the format of traces: who checks the result trusts them for nothing and is done sooner |
 //! | an accepted result | whatever client and worker agreed on |
 //!
 //! The agent publishes the trace of a job under `<job>/<submission>/trace.qtrace`. URIs are `https://…`, `http://…` or, for
@@ -36,6 +36,8 @@ use {
 pub const TRACE_FILE: &str = "trace.qtrace";
 /// Name of a published result, beside its trace.
 pub const RESULT_FILE: &str = "result.qten";
+/// Name of the sums of all `QLINEAR`s, beside their trace.
+pub const HINTS_FILE: &str = "hints.qtrace";
 /// Longest URI that the program takes, in bytes.
 pub const MAX_URI_BYTES: usize = quern_client::quern::constants::MAX_URI_BYTES;
 

@@ -3,7 +3,7 @@
 //! | path in the agent's folder | holds |
 //! | --- | --- |
 //! | `jobs/<job>.json` | a [`Record`]: how far the job is |
-//! | `data/<job>/` | inputs, and for every submission the files to publish |
+//! | `data/<job>/` | inputs, and for every submission the files to publish; demands are answered from them until the job ends |
 //! | `models/<model>.weights` | weights that were checked, kept because a provider answers for them |
 //! | `done/<job>.json` | the last record of a job that has ended |
 //! | `lock` | held by the running agent |

@@ -13,3 +13,4 @@ pub mod model;
 pub mod protocol;
 pub mod provider;
 pub mod purse;
+pub mod watch;

@@ -155,7 +155,8 @@ pub struct Run {
     poll: u32,
 }
 
-fn parse_source(text: &str) -> std::result::Result<(Pubkey, String), String> {
+/// A model and where its weights are, as `MODEL=URI`.
+pub(super) fn parse_source(text: &str) -> std::result::Result<(Pubkey, String), String> {
     let (model, uri) = text.split_once('=').ok_or("write MODEL=URI")?;
     let model = model
         .parse()

@@ -7,8 +7,19 @@ use {
     crate::worker::WorkResult,
     async_trait::async_trait,
     bytemuck::Zeroable,
-    quern_client::quern::state::{LAYOUT_VERSION, Model, Provider, Purse},
-    quern_proof::{builder::ProgramBuilder, commit, eval, file, shape::DType},
+    quern_client::{
+        accounts::DemandAccount,
+        flows,
+        quern::state::{Demand, LAYOUT_VERSION, Model, Provider, Purse},
+    },
+    quern_proof::{
+        Operand,
+        builder::ProgramBuilder,
+        commit, eval, file,
+        question::{self, Question},
+        shape::DType,
+        verify::{self, Finding, Hints},
+    },
     std::sync::atomic::{AtomicU32, AtomicUsize, Ordering},
 };
 
@@ -48,6 +59,7 @@ struct Counts {
     submits: AtomicU32,
     finalizes: AtomicU32,
     works: AtomicU32,
+    reveals: AtomicU32,
 }
 
 /// One job on a chain of its own, with the rules that the agent depends on.
@@ -66,6 +78,15 @@ struct World {
     folder: tempfile::TempDir,
     /// How often the chain was asked where the weights are, which happens before every fetch.
     weight_fetches: AtomicU32,
+    /// What was asked about the job, in no order.
+    demands: Mutex<Vec<DemandAccount>>,
+    /// Demands whose answers do not get through, and whether the program says that somebody else was faster.
+    stuck: Mutex<HashMap<Pubkey, Option<QuernError>>>,
+    /// Demands in the order in which their answers were sent.
+    sent: Mutex<Vec<Pubkey>>,
+    /// Everything that can be asked about, for making up questions.
+    data: CheckedTensors,
+    trace: commit::Trace,
 }
 
 const OWNER: Pubkey = Pubkey::new_from_array([1; 32]);
@@ -77,29 +98,36 @@ const REVIEW_SECS: u32 = 10;
 impl World {
     fn new(milestones: u8) -> Arc<Self> {
         let folder = tempfile::tempdir().unwrap();
-        let weight = Tensor::from_i8(2, 3, &[1, -2, 3, 4, 5, -6]).unwrap();
+        let weights = [
+            Tensor::from_i8(2, 3, &[1, -2, 3, 4, 5, -6]).unwrap(),
+            Tensor::from_i32(1, 2, &[100, -100]).unwrap(),
+            Tensor::from_i32(1, 2, &[3, 5]).unwrap(),
+        ];
         let input = Tensor::from_i8(4, 3, &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]).unwrap();
         let mut builder = ProgramBuilder::new();
         let a = builder.input_batch(DType::I8, 3);
-        let w = builder.weight(&weight);
+        let [w, bias, mult] = weights.each_ref().map(|weight| builder.weight(weight));
         let product = builder.matmul(a, w);
+        builder.qlinear(a, w, bias, mult, 4, -128, 127);
         builder.argmax(product);
         let program = builder.finish().unwrap();
         let outputs = eval::run(
             &Program::parse(&program).unwrap(),
             4,
             std::slice::from_ref(&input),
-            std::slice::from_ref(&weight),
+            &weights,
         )
         .unwrap();
-        let expected_root = commit::Trace::new(outputs).unwrap().root();
+        let trace = commit::Trace::new(outputs).unwrap();
+        let expected_root = trace.root();
 
-        let write = |name: &str, tensor: &Tensor| {
+        let inputs = vec![input];
+        let write = |name: &str, tensors: &[Tensor]| {
             let path = folder.path().canonicalize().unwrap().join(name);
-            std::fs::write(&path, file::encode_bundle(std::slice::from_ref(tensor))).unwrap();
+            std::fs::write(&path, file::encode_bundle(tensors)).unwrap();
             url::Url::from_file_path(path).unwrap().to_string()
         };
-        let (input_uri, model_uri) = (write("inputs", &input), write("weights", &weight));
+        let (input_uri, model_uri) = (write("inputs", &inputs), write("weights", &weights));
 
         let mut model = Model::zeroed();
         model.sealed = true.into();
@@ -137,7 +165,7 @@ impl World {
         if milestones == 1 {
             job.model = MODEL;
             job.batch_rows = 4u32.into();
-            job.input_roots[0] = commit::data_root(&input);
+            job.input_roots[0] = commit::data_root(&inputs[0]);
         }
         job.terms.response_secs = (6 * 3_600u32).into();
         job.terms.react_secs = 3_600u32.into();
@@ -148,7 +176,7 @@ impl World {
             model: ModelAccount {
                 address: MODEL,
                 model,
-                program,
+                program: program.clone(),
             },
             provider,
             purse,
@@ -160,7 +188,83 @@ impl World {
             expected_root,
             folder,
             weight_fetches: AtomicU32::new(0),
+            demands: Mutex::default(),
+            stuck: Mutex::default(),
+            sent: Mutex::default(),
+            data: CheckedTensors {
+                program,
+                inputs,
+                weights: weights.to_vec(),
+            },
+            trace,
         })
+    }
+
+    fn program(&self) -> Program<'_> {
+        Program::parse(&self.data.program).unwrap()
+    }
+
+    /// Everything that the program lets anybody ask.
+    fn questions(&self) -> Vec<Question> {
+        let mut all = Vec::new();
+        for tree in (0..=u8::MAX).filter_map(question::Tree::from_code) {
+            for level in 0..8 {
+                for index in 0..1 << level {
+                    let question = Question { tree, level, index };
+                    if question::ask(&self.program(), 4, &question).is_ok() {
+                        all.push(question);
+                    }
+                }
+            }
+        }
+        all
+    }
+
+    /// Asks as the program does, due so many seconds from now.
+    fn ask(&self, question: &Question, due_secs: i64) -> Pubkey {
+        let now = self.now();
+        let mut job = self.job.lock().unwrap();
+        let job = job.as_mut().unwrap();
+        assert_eq!(job.state, JobState::Submitted as u8);
+        let asked = question::ask(&self.program(), 4, question).unwrap();
+        let of = |tensors: &[Tensor], index: u8| {
+            commit::Tree::new(&tensors[usize::from(index)]).node(question.level, question.index)
+        };
+        let node = match question.tree {
+            question::Tree::Trace => self.trace.node(question.level, question.index),
+            question::Tree::Data(Operand::Op(op)) => of(self.trace.outputs(), op),
+            question::Tree::Data(Operand::Input(input)) => of(&self.data.inputs, input),
+            question::Tree::Data(Operand::Weight(weight)) => of(&self.data.weights, weight),
+        };
+        let mut demand = Demand::zeroed();
+        demand.version = LAYOUT_VERSION;
+        (demand.tree, demand.level) = (question.tree.code(), question.level);
+        demand.index = question.index.into();
+        demand.is_leaf = asked.is_leaf.into();
+        demand.answer_bytes = u32::from(asked.answer_bytes).into();
+        demand.node = node.unwrap();
+        demand.job = self.address;
+        demand.submission = job.submissions;
+        demand.due = (now + due_secs).into();
+        demand.slot = 1u64.into();
+        let address = Pubkey::new_unique();
+        let account = DemandAccount {
+            address,
+            demand,
+            answer: None,
+        };
+        self.demands.lock().unwrap().push(account);
+        job.open_demands = (job.open_demands.get() + 1).into();
+        job.seq = (job.seq.get() + 1).into();
+        address
+    }
+
+    fn unanswered(&self) -> usize {
+        let demands = self.demands.lock().unwrap();
+        demands
+            .iter()
+            .filter(|known| known.answer.is_none())
+            .count()
     }
 
     fn job(&self) -> Option<Job> {
@@ -310,13 +414,60 @@ impl Chain for View {
             })
         })
     }
+    async fn demands(&self, _: &Pubkey) -> Result<Vec<DemandAccount>> {
+        Ok(self.world.demands.lock().unwrap().clone())
+    }
+    async fn reveal(&self, asked: &DemandAccount, answer: &[u8]) -> Result<()> {
+        self.world.sent.lock().unwrap().push(asked.address);
+        let is_stuck = self
+            .world
+            .stuck
+            .lock()
+            .unwrap()
+            .get(&asked.address)
+            .copied();
+        match is_stuck {
+            Some(Some(error)) => return Err(refused(error)),
+            Some(None) => return Err(NodeError::Worker("not now".to_owned())),
+            None => {}
+        }
+        let now = self.world.now();
+        self.transact(&self.world.counts.reveals, || {
+            let mut demands = self.world.demands.lock().unwrap();
+            let known = demands
+                .iter_mut()
+                .find(|known| known.address == asked.address)
+                .unwrap();
+            if known.demand.answered.get() {
+                return Err(refused(QuernError::AlreadyAnswered));
+            }
+            if now > known.demand.due.get() {
+                return Err(refused(QuernError::TooLate));
+            }
+            assert!(flows::is_answer(&known.demand, answer), "a wrong answer");
+            self.world.change(JobState::Submitted, |job, now| {
+                job.open_demands = (job.open_demands.get() - 1).into();
+                job.last_answer_at = now.into();
+                false
+            })?;
+            known.demand.answered = true.into();
+            known.demand.answered_at = now.into();
+            known.answer = Some(answer.to_vec());
+            Ok(())
+        })
+    }
     async fn finalize(&self, _: &Pubkey) -> Result<()> {
         let now = self.world.now();
-        if self
-            .world
-            .job()
-            .is_some_and(|job| now <= job.deadline.get())
-        {
+        let is_early = self.world.job().is_some_and(|job| {
+            let react_secs = i64::from(job.terms.react_secs.get());
+            let answered = job.last_answer_at.get();
+            let ready = match answered {
+                0 => 0,
+                answered => answered + react_secs,
+            };
+            job.open_demands.get() > 0 || now <= job.deadline.get().max(ready)
+        });
+        if is_early {
             return Err(refused(QuernError::TooEarly));
         }
         self.transact(&self.world.counts.finalizes, || {
@@ -398,6 +549,248 @@ async fn does_a_refereed_job_from_take_to_payment() {
         world.expected_root
     );
     assert!(agent.inner.journal.jobs().unwrap().is_empty());
+}
+
+/// Works until the result is on the chain.
+async fn work_until_submitted(world: &World, agent: &Agent) -> bool {
+    for _ in 0..20 {
+        let _ = agent.pass().await;
+        if world
+            .job()
+            .is_some_and(|job| job.state == JobState::Submitted as u8)
+        {
+            return true;
+        }
+    }
+    false
+}
+
+#[tokio::test]
+async fn publishes_the_sums_of_qlinears_as_hints() {
+    let world = World::new(1);
+    let (agent, _) = start(&world, PLENTY);
+    assert!(work_until_submitted(&world, &agent).await);
+    let published = world
+        .folder
+        .path()
+        .join(format!("published/{}/1", world.address));
+    let bytes = std::fs::read(published.join(data::HINTS_FILE)).unwrap();
+    let program = world.program();
+    let hints = Hints::from_file(&program, 4, &bytes);
+    // The sums are those of the MATMUL with the same operands.
+    assert_eq!(hints.of(1), Some(&world.trace.outputs()[0]));
+    let found = verify::outputs(
+        &program,
+        4,
+        &world.data.inputs,
+        &world.data.weights,
+        world.trace.outputs(),
+        &hints,
+        &mut quern_proof::freivalds::Coins::new([7; 32]),
+    );
+    assert_eq!(found, Ok(Finding::Consistent));
+}
+
+/// Hints are a courtesy: where they cannot be published, or there is no room for them, the result goes out without.
+#[tokio::test]
+async fn hints_keep_no_result_back() {
+    let world = World::new(1);
+    let published = format!("published/{}/1", world.address);
+    let published = world.folder.path().join(published);
+    // A folder in the place of the file.
+    std::fs::create_dir_all(published.join(data::HINTS_FILE).join("x")).unwrap();
+    let (agent, fuse) = start(&world, PLENTY);
+    assert!(work_through(&world, &agent, &fuse).await);
+    assert_eq!(*world.roots.lock().unwrap(), [world.expected_root]);
+    assert!(published.join(data::TRACE_FILE).is_file());
+
+    let world = World::new(1);
+    let (agent, _) = start(&world, PLENTY);
+    let mut inner = Arc::into_inner(agent.inner).unwrap();
+    let trace_bytes = world.program().trace_bytes(4).unwrap();
+    inner.settings.policy.max_trace_bytes = trace_bytes;
+    inner.integer.max_trace_bytes = trace_bytes;
+    let agent = Agent {
+        inner: Arc::new(inner),
+    };
+    assert!(work_until_submitted(&world, &agent).await);
+    let published = format!("published/{}/1", world.address);
+    let published = world.folder.path().join(published);
+    assert!(published.join(data::TRACE_FILE).is_file());
+    assert!(!published.join(data::HINTS_FILE).exists());
+}
+
+#[tokio::test]
+async fn answers_everything_that_can_be_asked_then_finalizes() {
+    let world = World::new(1);
+    let (agent, fuse) = start(&world, PLENTY);
+    assert!(work_until_submitted(&world, &agent).await);
+    let questions = world.questions();
+    let trees: HashSet<u8> = questions.iter().map(|asked| asked.tree.code()).collect();
+    assert_eq!(trees, [0, 1, 2, 64, 128, 129, 130, 255].into());
+    for question in &questions {
+        world.ask(question, 60);
+    }
+    agent.pass().await.unwrap();
+    assert_eq!(world.unanswered(), 0);
+    assert_eq!(
+        world.counts.reveals.load(Ordering::SeqCst),
+        questions.len() as u32
+    );
+    // One that is asked after the review is over is answered, too, before anything is finalized.
+    world.pass_time(i64::from(REVIEW_SECS) + 1);
+    world.ask(&questions[0], 60);
+    agent.pass().await.unwrap();
+    assert_eq!(world.unanswered(), 0);
+    assert_eq!(world.counts.finalizes.load(Ordering::SeqCst), 0);
+    world.pass_time(3_600);
+    assert!(work_through(&world, &agent, &fuse).await);
+}
+
+/// A kill at any step while demands are open, or before they are: the next life answers what is left, each once.
+#[tokio::test]
+async fn a_kill_at_any_step_leaves_no_demand_unanswered() {
+    for damage in [false, true] {
+        let mut steps = 1;
+        loop {
+            let world = World::new(1);
+            let (agent, _) = start(&world, PLENTY);
+            assert!(work_until_submitted(&world, &agent).await);
+            for question in world.questions().iter().step_by(3) {
+                world.ask(question, 60);
+            }
+            drop(agent);
+            if damage {
+                // Nothing of the agent's own is left: it fetches and computes again.
+                std::fs::remove_dir_all(world.folder.path().join("home")).unwrap();
+            }
+            let (agent, fuse) = start(&world, steps);
+            let _ = agent.pass().await;
+            let finished = !fuse.is_blown();
+            drop(agent);
+            let (agent, _) = start(&world, PLENTY);
+            agent.pass().await.unwrap();
+            assert_eq!(world.unanswered(), 0, "after {steps} steps");
+            let job = world.job().unwrap();
+            assert_eq!(job.open_demands.get(), 0);
+            assert_eq!(job.state, JobState::Submitted as u8);
+            if finished {
+                assert!(steps > 10, "the fuse never blew");
+                break;
+            }
+            steps += 1;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_lost_or_damaged_trace_is_computed_again() {
+    for content in [None, Some(&b"garbage"[..]), Some(b"")] {
+        let world = World::new(1);
+        let (agent, _) = start(&world, PLENTY);
+        assert!(work_until_submitted(&world, &agent).await);
+        let journal = &agent.inner.journal;
+        let path = journal.submission_path(&world.address, 1, data::TRACE_FILE);
+        let whole = std::fs::read(&path).unwrap();
+        match content {
+            Some(bytes) => std::fs::write(&path, bytes).unwrap(),
+            None => std::fs::remove_file(&path).unwrap(),
+        }
+        for question in world.questions() {
+            world.ask(&question, 60);
+        }
+        agent.pass().await.unwrap();
+        assert_eq!(world.unanswered(), 0);
+        assert_eq!(std::fs::read(&path).unwrap(), whole);
+    }
+}
+
+/// A trace that is not the one that was committed to: the operands are answered for, and nothing false is sent.
+#[tokio::test]
+async fn what_cannot_be_answered_keeps_nothing_else_back() {
+    let world = World::new(1);
+    let (agent, _) = start(&world, PLENTY);
+    assert!(work_until_submitted(&world, &agent).await);
+    let questions = world.questions();
+    for question in &questions {
+        world.ask(question, 60);
+    }
+    world.job.lock().unwrap().as_mut().unwrap().trace_root = [9; 32];
+    agent.pass().await.unwrap();
+    let of_operands =
+        |question: &Question| question.tree.code() >= 64 && question.tree.code() < 255;
+    let answered = questions.iter().filter(|asked| of_operands(asked)).count();
+    assert!(answered > 0);
+    assert_eq!(world.counts.reveals.load(Ordering::SeqCst), answered as u32);
+    // Once it is the right one again, the others follow.
+    world.job.lock().unwrap().as_mut().unwrap().trace_root = world.expected_root;
+    agent.pass().await.unwrap();
+    assert_eq!(world.unanswered(), 0);
+}
+
+#[tokio::test]
+async fn earliest_due_first_and_one_failure_blocks_no_other() {
+    let world = World::new(1);
+    let (agent, _) = start(&world, PLENTY);
+    assert!(work_until_submitted(&world, &agent).await);
+    let questions = world.questions();
+    let mut by_due = Vec::new();
+    for (at, question) in questions.iter().enumerate() {
+        // Neither the order of asking nor its reverse.
+        let due_secs = 100 + (at as i64 * 7) % questions.len() as i64;
+        by_due.push((due_secs, world.ask(question, due_secs)));
+    }
+    by_due.sort_unstable();
+    let late = world.ask(&questions[0], -1);
+    let (blocked, answered) = (by_due[0].1, by_due[1].1);
+    *world.stuck.lock().unwrap() = [
+        (blocked, None),
+        (answered, Some(QuernError::AlreadyAnswered)),
+    ]
+    .into();
+    agent.pass().await.unwrap();
+    let sent = world.sent.lock().unwrap().clone();
+    assert_eq!(sent.len(), by_due.len());
+    for (rank, (_, address)) in by_due.iter().enumerate() {
+        let place = sent.iter().position(|sent| sent == address).unwrap();
+        // Only those that are under way together may change places.
+        assert!(rank < place + demands::AT_ONCE, "{rank} went as {place}");
+    }
+    let left: Vec<Pubkey> = world
+        .demands
+        .lock()
+        .unwrap()
+        .iter()
+        .filter(|known| known.answer.is_none())
+        .map(|known| known.address)
+        .collect();
+    let mut expected = vec![blocked, answered, late];
+    expected.sort_by_key(|address| left.iter().position(|found| found == address));
+    assert_eq!(left, expected);
+    // The failed one is tried again, the late one is not.
+    world.stuck.lock().unwrap().clear();
+    world.sent.lock().unwrap().clear();
+    agent.pass().await.unwrap();
+    let mut sent = world.sent.lock().unwrap().clone();
+    sent.sort_unstable();
+    let mut expected = vec![blocked, answered];
+    expected.sort_unstable();
+    assert_eq!(sent, expected);
+    // Nothing is finalized while one is open.
+    world.pass_time(100_000);
+    agent.pass().await.unwrap();
+    assert_eq!(world.counts.finalizes.load(Ordering::SeqCst), 0);
+}
+
+#[tokio::test]
+async fn demands_of_another_submission_are_left_alone() {
+    let world = World::new(1);
+    let (agent, _) = start(&world, PLENTY);
+    assert!(work_until_submitted(&world, &agent).await);
+    world.ask(&world.questions()[0], 60);
+    world.demands.lock().unwrap()[0].demand.submission = 2u32.into();
+    agent.pass().await.unwrap();
+    assert!(world.sent.lock().unwrap().is_empty());
 }
 
 /// A kill before or after any write to disk or chain, then a restart, maybe killed again: the job is done exactly once.

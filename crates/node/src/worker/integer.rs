@@ -3,7 +3,7 @@
 use {
     super::{CheckedTensors, Output, WorkOrder, WorkResult, Worker},
     crate::{
-        data::{RESULT_FILE, TRACE_FILE},
+        data::{HINTS_FILE, RESULT_FILE, TRACE_FILE},
         error::{NodeError, Result},
     },
     async_trait::async_trait,
@@ -35,23 +35,43 @@ impl Worker for IntegerWorker {
 
 fn run(tensors: &CheckedTensors, batch_rows: u32, max_trace_bytes: u64) -> Result<WorkResult> {
     let program = Program::parse(&tensors.program).map_err(quern_proof::Error::from)?;
-    let outputs = eval::run_within(
-        &program,
-        batch_rows,
-        &tensors.inputs,
-        &tensors.weights,
-        max_trace_bytes,
-    )?;
-    let trace = Trace::new(outputs)?;
+    let run = compute(&program, batch_rows, tensors, max_trace_bytes)?;
+    let trace = Trace::new(run.outputs)?;
     let result = trace
         .result()
         .ok_or_else(|| NodeError::Worker("the program has no op".to_owned()))?;
-    let files = vec![
+    let mut files = vec![
         (TRACE_FILE.to_owned(), file::encode_trace(trace.outputs())?),
         (RESULT_FILE.to_owned(), file::encode_tensor(result)),
     ];
+    if !run.sums.is_empty() {
+        files.push((HINTS_FILE.to_owned(), file::encode_trace(&run.sums)?));
+    }
     Ok(WorkResult {
         root: trace.root(),
         output: Output::Files(files),
+    })
+}
+
+/// Keeps the sums of all `QLINEAR`s for whoever checks the result, if there is room for them within the limit.
+fn compute(
+    program: &Program<'_>,
+    batch_rows: u32,
+    tensors: &CheckedTensors,
+    max_bytes: u64,
+) -> Result<eval::Run> {
+    let (inputs, weights) = (&tensors.inputs, &tensors.weights);
+    let trace_bytes = program
+        .trace_bytes(batch_rows)
+        .map_err(quern_proof::Error::from)?;
+    let bytes = trace_bytes.saturating_add(eval::sums_bytes(program, batch_rows)?);
+    if bytes <= max_bytes {
+        return Ok(eval::run_with_sums(
+            program, batch_rows, inputs, weights, max_bytes,
+        )?);
+    }
+    Ok(eval::Run {
+        outputs: eval::run_within(program, batch_rows, inputs, weights, max_bytes)?,
+        sums: Vec::new(),
     })
 }

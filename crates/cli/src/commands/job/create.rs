@@ -1,7 +1,7 @@
 //! `quern job create`: inputs are published and everything is checked before the price is locked.
 
 use {
-    super::{Kind, Level},
+    super::{super::watch, Kind, Level},
     crate::{
         amount::{parse, show},
         context::{Context, with_signatures},
@@ -84,6 +84,9 @@ pub struct Args {
     /// Create the job although the model's weights could not be checked
     #[arg(long)]
     skip_weights_check: bool,
+    /// Keep watching the job until it ends: check its result, demand what is withheld, convict what is wrong (refereed jobs)
+    #[arg(long)]
+    watch: bool,
     /// Rows of the batch [default: as many as the input has]
     #[arg(long, value_name = "ROWS")]
     batch_rows: Option<u32>,
@@ -133,6 +136,9 @@ pub async fn run(context: &Context, args: Args) -> Result<()> {
         None => None,
     };
     let assurance = assurance(&args, model.as_ref())?;
+    if args.watch && assurance != Assurance::Refereed {
+        return Err(Error::Usage("only results of refereed jobs can be checked; leave --watch out, or ask for --assurance refereed".to_owned()));
+    }
     let inputs = inputs(context, &args, read).await?;
     let (batch_rows, macs) = fit(&args, model.as_ref(), assurance, &inputs)?;
     if let Some(model) = model
@@ -201,7 +207,12 @@ pub async fn run(context: &Context, args: Args) -> Result<()> {
         .with("macs", macs)
         .maybe("input_uri", (!inputs.uri.is_empty()).then_some(inputs.uri));
     with_signatures(done, &receipts).print(context.format);
-    Ok(())
+    if !args.watch {
+        return Ok(());
+    }
+    // What was published here a moment ago may be read here.
+    let allowed = args.allow_files.into_iter().chain(args.publish_dir);
+    watch::follow(context, wallet, &job, allowed.collect()).await
 }
 
 fn assurance(args: &Args, model: Option<&ModelAccount>) -> Result<Assurance> {

@@ -26,6 +26,7 @@ pub enum Command {
     /// Create a job and lock its price
     #[command(after_help = "Examples:
   quern job create --mint MINT --model MODEL --input images.bin --publish-dir out --price 0.5
+  quern job create --mint MINT --model MODEL --input-uri URI --price 0.5 --watch     until it ends
   quern job create --mint MINT --kind training --milestones 3 --price 10 --bond 5 --arbiter ARBITER \\
       --input-uri https://example.com/data.qten --work 12h --review 2d")]
     Create(Box<create::Args>),

@@ -1,0 +1,298 @@
+//! `quern watch`: check what providers submit, and convict what is wrong.
+
+use {
+    super::provider::{parse_source, until_stopped},
+    crate::{
+        context::Context,
+        error::{Error, Result},
+        output::{Format, one_line},
+        redact::redacted,
+        span,
+    },
+    clap::ValueEnum,
+    indicatif::ProgressBar,
+    quern_client::quern::state::JobState,
+    quern_client::{ClientError, Keypair, Pubkey, Signer, config, flows::Route},
+    quern_node::{
+        FetchLimits, Watcher,
+        watch::{Fate, Followed, Report, RpcWatchChain, Settings, Verdict},
+    },
+    serde_json::{Value, json},
+    std::{cell::RefCell, collections::BTreeSet, io::Write, path::PathBuf, time::Duration},
+};
+
+/// What to watch and how.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:
+  quern watch                                        everything that is submitted, until Ctrl-C
+  quern watch --client WALLET --state ~/.local/share/quern/watch
+  quern watch --client WALLET --once --output json   what is submitted now, one line each
+
+A wrong result is convicted, a withheld one is demanded; the wallet pays for that and earns a share of the bond.
+Each submission is reported once: consistent, convicted, timed_out, slashed (by somebody else) or could_not_check.")]
+pub struct Args {
+    /// Only jobs of this client (repeatable) [default: of all]
+    #[arg(long, value_name = "ADDRESS")]
+    client: Vec<Pubkey>,
+    /// Only this job (repeatable) [default: all]
+    #[arg(long, value_name = "ADDRESS", conflicts_with = "client")]
+    job: Vec<Pubkey>,
+    /// Examine what is submitted now, wait for demands that this takes, and stop
+    #[arg(long)]
+    once: bool,
+    /// Most demand fees to put up for one submission
+    #[arg(long, default_value_t = Settings::default().max_fee_lamports, value_name = "LAMPORTS")]
+    max_fee_lamports: u64,
+    /// Largest trace to fetch or to compute, and largest input or weights to fetch, in MiB
+    #[arg(long, default_value_t = 1_024, value_name = "MIB")]
+    trace_limit: u32,
+    /// Most data to keep in memory between looks, in MiB
+    #[arg(long, default_value_t = 2_048, value_name = "MIB")]
+    memory_limit: u32,
+    /// How long after a submission its data are waited for before they are demanded
+    #[arg(long, value_parser = span::parse, default_value = "30s", value_name = "TIME")]
+    grace: u32,
+    /// Folder that `file` URIs of jobs and models may point into (repeatable)
+    #[arg(long, value_name = "FOLDER")]
+    allow_files: Vec<PathBuf>,
+    /// Own source of a model's weights, as MODEL=URI (repeatable)
+    #[arg(long, value_parser = parse_source, value_name = "MODEL=URI")]
+    weights: Vec<(Pubkey, String)>,
+    /// Folder in which finished cases and checked data survive a restart [default: none]
+    #[arg(long, value_name = "FOLDER")]
+    state: Option<PathBuf>,
+    /// How evidence travels
+    #[arg(long, value_enum, default_value_t, value_name = "ROUTE")]
+    evidence: EvidenceRoute,
+    /// Leave it to others to pay convictions out, and own demands where they are
+    #[arg(long)]
+    no_settle: bool,
+    /// Most submissions to examine at a time
+    #[arg(long, default_value_t = Settings::default().concurrency, value_name = "COUNT")]
+    concurrency: usize,
+    /// Time between two looks at the chain
+    #[arg(long, value_parser = span::parse, default_value = "5s", value_name = "TIME")]
+    poll: u32,
+}
+
+/// How evidence travels.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum EvidenceRoute {
+    /// Inside the conviction where it fits, otherwise through an account.
+    #[default]
+    Auto,
+    /// Inside the conviction.
+    Inline,
+    /// Through an account, for nodes that take only legacy transactions.
+    Account,
+}
+
+impl Args {
+    fn settings(self, context: &Context) -> Settings {
+        Settings {
+            clients: self.client.into_iter().collect(),
+            jobs: self.job.into_iter().collect(),
+            fetch: FetchLimits {
+                max_bytes: u64::from(self.trace_limit) << 20,
+                ..fetch_limits(context, self.allow_files)
+            },
+            weights: self.weights.into_iter().collect(),
+            state: self.state,
+            max_trace_bytes: u64::from(self.trace_limit) << 20,
+            max_kept_bytes: u64::from(self.memory_limit) << 20,
+            max_fee_lamports: self.max_fee_lamports,
+            publication_grace: Duration::from_secs(u64::from(self.grace)),
+            settle: !self.no_settle,
+            concurrency: self.concurrency.max(1),
+            poll: Duration::from_secs(u64::from(self.poll.max(1))),
+            ..Settings::default()
+        }
+    }
+}
+
+/// Files of these folders; on a local cluster, where everybody is oneself, of all.
+fn fetch_limits(context: &Context, allowed: Vec<PathBuf>) -> FetchLimits {
+    let mut limits = FetchLimits {
+        file_roots: allowed,
+        ..FetchLimits::default()
+    };
+    if config::is_local(&context.url) {
+        limits.file_roots.push(PathBuf::from("/"));
+    }
+    limits
+}
+
+/// Runs it.
+pub async fn run(context: &Context, args: Args) -> Result<()> {
+    let wallet = context.wallet()?;
+    context.protocol().await?;
+    warn_without_lamports(context, &wallet).await?;
+    let route = match args.evidence {
+        EvidenceRoute::Auto => Route::Auto,
+        EvidenceRoute::Inline => Route::Inline,
+        EvidenceRoute::Account => Route::Account,
+    };
+    let is_once = args.once;
+    let chain = RpcWatchChain::with_route(context.sender.clone(), wallet, route);
+    let watcher = Watcher::new(args.settings(context), chain)?;
+    let screen = Screen::new(context);
+    if !is_once {
+        screen.header();
+        watcher
+            .run(|report| screen.report(report), until_stopped())
+            .await?;
+        return Ok(());
+    }
+    screen.header();
+    screen.say("examining what is submitted");
+    let reports = watcher
+        .run_once(|report| screen.report(report), until_stopped())
+        .await?;
+    let unchecked = reports
+        .iter()
+        .filter(|report| matches!(report.verdict, Verdict::CouldNotCheck { .. }))
+        .count();
+    match unchecked {
+        0 => Ok(()),
+        count => Err(Error::Other(format!(
+            "{count} of {} submissions could not be checked; the lines above say why",
+            reports.len()
+        ))),
+    }
+}
+
+/// Keeps watching one job until it ends, and says how.
+pub async fn follow(
+    context: &Context,
+    wallet: Keypair,
+    job: &Pubkey,
+    allowed: Vec<PathBuf>,
+) -> Result<()> {
+    let settings = Settings {
+        jobs: BTreeSet::from([*job]),
+        fetch: fetch_limits(context, allowed),
+        poll: Duration::from_secs(2),
+        ..Settings::default()
+    };
+    let chain = RpcWatchChain::new(context.sender.clone(), wallet);
+    let watcher = Watcher::new(settings, chain)?;
+    let screen = Screen::new(context);
+    let following = watcher.follow(job, |what| match what {
+        Followed::State(state) => screen.say(waiting_for(state)),
+        Followed::Verdict(report) => screen.report(&report),
+    });
+    let fate = tokio::select! {
+        fate = following => fate?,
+        () = until_stopped() => {
+            return Err(Error::Other(format!(
+                "stopped watching; the job goes on: `quern watch --job {job}` checks its result"
+            )));
+        }
+    };
+    screen.fate(job, &fate);
+    Ok(())
+}
+
+fn waiting_for(state: JobState) -> &'static str {
+    match state {
+        JobState::Open => "waiting for a provider",
+        JobState::Taken => "waiting for the result",
+        JobState::Submitted => "checking the result, then waiting for the end of the review",
+        JobState::Rejected => "waiting for the arbiter",
+        JobState::Slashed => "having the conviction paid out",
+    }
+}
+
+/// A watcher without lamports checks, but can neither demand nor convict.
+async fn warn_without_lamports(context: &Context, wallet: &Keypair) -> Result<()> {
+    let wallet = wallet.pubkey();
+    let balance = context.rpc().get_balance(&wallet).await;
+    let lamports = balance.map_err(|error| ClientError::from_rpc(&context.url, error))?;
+    if lamports == 0 {
+        tracing::warn!(%wallet, "the wallet has no lamports: wrong results will be found, but neither demanded nor convicted");
+    }
+    Ok(())
+}
+
+/// Results on standard output, a wheel on standard error.
+struct Screen {
+    format: Format,
+    rpc_url: String,
+    wheel: ProgressBar,
+    has_header: RefCell<bool>,
+}
+
+impl Screen {
+    fn new(context: &Context) -> Self {
+        Self {
+            format: context.format,
+            rpc_url: context.url.clone(),
+            wheel: ProgressBar::new_spinner(),
+            has_header: RefCell::new(false),
+        }
+    }
+
+    fn header(&self) {
+        if self.format == Format::Table && !self.has_header.replace(true) {
+            self.write(&format!(
+                "{:<44}  {:<3}  {:<15}  details",
+                "job", "nr", "verdict"
+            ));
+        }
+    }
+
+    /// What is going on.
+    fn say(&self, what: &'static str) {
+        self.wheel.set_message(what);
+        self.wheel.enable_steady_tick(Duration::from_millis(120));
+    }
+
+    fn report(&self, report: &Report) {
+        self.header();
+        match self.format {
+            Format::Json => self.json(report.json()),
+            Format::Table => self.write(&format!(
+                "{:<44}  {:<3}  {:<15}  {}",
+                report.job.to_string(),
+                report.submission,
+                report.verdict.name(),
+                report.verdict.details()
+            )),
+        }
+    }
+
+    fn fate(&self, job: &Pubkey, fate: &Fate) {
+        match (self.format, fate) {
+            (Format::Json, Fate::Slashed { prover, reason }) => self.json(json!({
+                "job": job.to_string(),
+                "fate": fate.name(),
+                "prover": prover.to_string(),
+                "reason": quern_node::watch::reason_name(*reason),
+            })),
+            (Format::Json, _) => {
+                self.json(json!({ "job": job.to_string(), "fate": fate.name() }));
+            }
+            (Format::Table, fate) => {
+                self.write(&format!("the job has ended: {}", fate.details()));
+            }
+        }
+    }
+
+    fn json(&self, value: Value) {
+        self.write(&value.to_string());
+    }
+
+    /// One line; a reader that went away is no error.
+    fn write(&self, line: &str) {
+        let line = one_line(&redacted(line, &self.rpc_url));
+        self.wheel.suspend(|| {
+            let _ = writeln!(std::io::stdout().lock(), "{line}");
+        });
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        self.wheel.finish_and_clear();
+    }
+}

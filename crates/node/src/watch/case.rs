@@ -1,0 +1,538 @@
+//! One step of one case: reads the chain anew, does the next thing, and says whether the case is decided. Nothing is
+//! remembered between steps that could not be found out again, so a watcher may be killed after any of them.
+
+use {
+    super::{
+        CaseId, Inner,
+        chain::Asked,
+        material::{Delivery, Given, Own, Trouble, parsed},
+        verdict::{Fate, Verdict, reason_name},
+    },
+    crate::error::NodeError,
+    quern_client::{
+        ClientError, Pubkey,
+        quern::{
+            clock::Moment,
+            error::QuernError,
+            state::{Job, JobState},
+        },
+    },
+    quern_proof::{
+        Hash, Operand, Tensor,
+        evidence::{self, Charge},
+        freivalds::Coins,
+        program::Program,
+        question::{self, Parent, Question, STEP_LEVELS, Tree},
+        verify::{self, Finding, Hints},
+        witness::{self, Patched, Step, Whole},
+    },
+    quern_rules::deadline::{in_time, passed},
+    std::{collections::HashMap, sync::Arc},
+};
+
+/// What came of a step.
+#[derive(Debug)]
+pub(super) enum Next {
+    /// The case is decided.
+    Done(Verdict),
+    /// There is more to do at the next look.
+    Wait,
+}
+
+type Stepped = std::result::Result<Next, Trouble>;
+
+impl Inner {
+    /// Does the next thing for a case.
+    pub(super) async fn step(&self, id: CaseId) -> Stepped {
+        let moment = self.chain.moment().await?;
+        let Some(job) = self.chain.job(&id.job).await? else {
+            return self.gone(id).await;
+        };
+        if let Some(verdict) = self.passed_on(id, &job) {
+            return Ok(Next::Done(verdict));
+        }
+        let asked = self.asked(id, &job).await?;
+        let overdue = asked.values().find(|asked| {
+            asked.answer.is_none() && passed(moment.now, effective_due(asked, &job, &moment))
+        });
+        if let Some(overdue) = overdue {
+            return self.timeout(id, &job, overdue).await;
+        }
+        let waits_for = self.with_case(id, |case| case.waits_for).flatten();
+        if waits_for
+            .and_then(|question| asked.get(&question))
+            .is_some_and(|asked| asked.answer.is_none())
+        {
+            return Ok(Next::Wait);
+        }
+        // While the own result is kept, so are the data that it was computed from.
+        let key = (id.job, id.submission);
+        let kept = self.materials.kept_own(key);
+        let given = match &kept {
+            Some(own) => Arc::clone(&own.given),
+            None => {
+                self.materials
+                    .given(self.chain.as_ref(), &self.memory, &id.job, &job)
+                    .await?
+            }
+        };
+        let signer = self.chain.signer();
+        // Once this watcher has paid for questions, the place where the trace should have been is left alone: whoever is
+        // slow there on purpose would gain time.
+        let is_asking = asked.values().any(|asked| asked.asker == signer);
+        let mut missing = None;
+        if !is_asking {
+            let (delivery, uri) = self
+                .materials
+                .trace(self.chain.as_ref(), &id.job, &job, &given)
+                .await?;
+            match delivery {
+                Delivery::Here(outputs) => {
+                    return self.check_published(id, &job, given, outputs, &uri).await;
+                }
+                Delivery::Missing(why) => {
+                    tracing::debug!(job = %id.job, why, "the trace is not delivered");
+                    missing = Some(why);
+                }
+            }
+        }
+        let own = match kept {
+            Some(own) => own,
+            None => self.materials.own(key, &given).await?,
+        };
+        if own.root == job.trace_root {
+            return Ok(Next::Done(Verdict::Consistent {
+                delivered: false,
+                note: missing,
+            }));
+        }
+        if let Some(why) = missing {
+            self.say(
+                id,
+                format!("the trace is not delivered ({why}) and the result is wrong"),
+            );
+        }
+        self.demand(id, &job, &moment, own, asked).await
+    }
+
+    /// Questions about this submission, by what they ask.
+    async fn asked(&self, id: CaseId, job: &Job) -> Result<HashMap<Question, Asked>, NodeError> {
+        if job.open_demands.get() == 0 && job.last_answer_at.get() == 0 {
+            return Ok(HashMap::new());
+        }
+        let all = self.chain.asked(&id.job).await?;
+        let current: HashMap<Question, Asked> = all
+            .into_iter()
+            .filter(|asked| asked.submission == id.submission)
+            .map(|asked| (asked.question, asked))
+            .collect();
+        let signer = self.chain.signer();
+        let own = current.values().filter(|asked| asked.asker == signer);
+        let fees = own.map(|asked| asked.fee_lamports).sum();
+        self.with_case(id, |case| case.fees_lamports = fees);
+        Ok(current)
+    }
+
+    /// A verdict if the job is no longer at this submission.
+    fn passed_on(&self, id: CaseId, job: &Job) -> Option<Verdict> {
+        let is_current = job.submissions.get() == id.submission;
+        match JobState::from_code(job.state) {
+            Some(JobState::Submitted) if is_current => None,
+            Some(JobState::Slashed) if is_current => {
+                Some(self.slashed(job.slash_prover, job.slash_reason))
+            }
+            _ => Some(Verdict::CouldNotCheck {
+                why: "the job went on before it could be checked".to_owned(),
+            }),
+        }
+    }
+
+    fn slashed(&self, prover: Pubkey, reason: u8) -> Verdict {
+        Verdict::Slashed {
+            prover,
+            reason,
+            by_us: prover == self.chain.signer(),
+        }
+    }
+
+    /// The job's account is gone.
+    async fn gone(&self, id: CaseId) -> Stepped {
+        let last = self
+            .with_case(id, |case| case.last.clone())
+            .flatten()
+            .map_or(String::new(), |last| format!(" (last: {last})"));
+        let why = match self.chain.fate(&id.job).await? {
+            Fate::Slashed { prover, reason } => {
+                return Ok(Next::Done(self.slashed(prover, reason)));
+            }
+            Fate::Paid => format!("the provider was paid before the result could be checked{last}"),
+            Fate::Ended => format!("the job ended before the result could be checked{last}"),
+            Fate::Unknown => format!(
+                "the job has ended, and the node keeps too few transactions to tell how{last}"
+            ),
+        };
+        Ok(Next::Done(Verdict::CouldNotCheck { why }))
+    }
+
+    /// Checks published outputs, which have the committed root, and convicts the first wrong one.
+    async fn check_published(
+        &self,
+        id: CaseId,
+        job: &Job,
+        given: Arc<Given>,
+        outputs: Vec<Tensor>,
+        uri: &str,
+    ) -> Stepped {
+        let hints = self.materials.hints(uri, &given).await;
+        let trace_root = job.trace_root;
+        let found = self
+            .materials
+            .heavy(move || find_wrong(&given, &outputs, hints.as_deref(), &trace_root))
+            .await??;
+        match found {
+            None => Ok(Next::Done(Verdict::Consistent {
+                delivered: true,
+                note: None,
+            })),
+            Some((charge, evidence)) => self.convict(id, job, charge, evidence, 0).await,
+        }
+    }
+
+    /// One step down to the first difference.
+    async fn demand(
+        &self,
+        id: CaseId,
+        job: &Job,
+        moment: &Moment,
+        own: Arc<Own>,
+        asked: HashMap<Question, Asked>,
+    ) -> Stepped {
+        let answers: HashMap<Question, Vec<u8>> = asked
+            .values()
+            .filter_map(|asked| Some((asked.question, asked.answer.clone()?)))
+            .collect();
+        let trace_root = job.trace_root;
+        let found = self
+            .materials
+            .heavy(move || descend(&own, trace_root, &answers))
+            .await??;
+        match found {
+            Descent::Charge {
+                charge,
+                evidence,
+                demands,
+            } => self.convict(id, job, charge, evidence, demands).await,
+            Descent::Ask {
+                question,
+                parent,
+                left,
+            } => {
+                self.with_case(id, |case| case.waits_for = Some(question));
+                if asked.contains_key(&question) {
+                    return Ok(Next::Wait);
+                }
+                if !self.may_ask(id, job, moment, parent.is_none(), left)? {
+                    let what = "the result is wrong; its data may still be published".to_owned();
+                    self.say(id, what);
+                    return Ok(Next::Wait);
+                }
+                let parent = match parent {
+                    None => None,
+                    Some(above) => Some(asked.get(&above).map(|asked| asked.address).ok_or_else(
+                        || Trouble::Final("an answered question has no account".to_owned()),
+                    )?),
+                };
+                self.ask(id, job, question, parent, left).await
+            }
+        }
+    }
+
+    /// Whether to ask now, or rather wait for the data to be published.
+    fn may_ask(
+        &self,
+        id: CaseId,
+        job: &Job,
+        moment: &Moment,
+        is_root: bool,
+        left: u32,
+    ) -> Result<bool, Trouble> {
+        let fee_lamports = job.terms.demand_fee_lamports.get();
+        let spent_lamports = self
+            .with_case(id, |case| case.fees_lamports)
+            .unwrap_or_default();
+        let most_lamports = spent_lamports.saturating_add(fee_lamports.saturating_mul(left.into()));
+        if most_lamports > self.settings.max_fee_lamports {
+            return Err(Trouble::Final(format!(
+                "the result is wrong and its data are withheld, but asking for them may cost {most_lamports} lamports, more than the limit of {}; raise --max-fee-lamports",
+                self.settings.max_fee_lamports
+            )));
+        }
+        if !is_root {
+            return Ok(true);
+        }
+        let review_end = job.effective_deadline(moment);
+        if !in_time(moment.now, review_end) {
+            return Err(Trouble::Again(NodeError::NotReady(
+                "the result is wrong and its data are withheld, but the review is over, so they cannot be demanded any more"
+                    .to_owned(),
+            )));
+        }
+        let review_secs = i64::from(job.review_secs.get());
+        let grace_secs = i64::try_from(self.settings.publication_grace.as_secs())
+            .unwrap_or(i64::MAX)
+            .min(review_secs / 4);
+        let submitted_at = job.deadline.get().saturating_sub(review_secs);
+        Ok(moment.now >= submitted_at.saturating_add(grace_secs))
+    }
+
+    async fn ask(
+        &self,
+        id: CaseId,
+        job: &Job,
+        question: Question,
+        parent: Option<Pubkey>,
+        left: u32,
+    ) -> Stepped {
+        match self.chain.ask(job, &question, parent).await {
+            Ok(()) => {
+                let fee_lamports = job.terms.demand_fee_lamports.get();
+                self.with_case(id, |case| case.fees_lamports += fee_lamports);
+                tracing::info!(
+                    job = %id.job, tree = question.tree.code(), level = question.level, index = question.index,
+                    fee_lamports, at_most_left = left - 1, "demanded"
+                );
+                Ok(Next::Wait)
+            }
+            Err(error) => {
+                // Somebody else may have asked the same in the meantime.
+                let asked = self.chain.asked(&id.job).await?;
+                let is_there = asked
+                    .iter()
+                    .any(|asked| asked.submission == id.submission && asked.question == question);
+                if is_there {
+                    return Ok(Next::Wait);
+                }
+                self.unless_moved_on(id, error).await
+            }
+        }
+    }
+
+    async fn convict(
+        &self,
+        id: CaseId,
+        job: &Job,
+        charge: Charge,
+        evidence: Vec<u8>,
+        demands: u32,
+    ) -> Stepped {
+        tracing::info!(job = %id.job, ?charge, evidence_bytes = evidence.len(), "the result is wrong; convicting");
+        match self.chain.convict(job, &charge, &evidence).await {
+            Ok(conviction) => Ok(Next::Done(Verdict::Convicted {
+                signature: conviction.signature,
+                charge,
+                route: conviction.route,
+                evidence_bytes: evidence.len() as u64,
+                compute_units: conviction.compute_units,
+                demands,
+            })),
+            Err(error) => self.unless_moved_on(id, error).await,
+        }
+    }
+
+    async fn timeout(&self, id: CaseId, job: &Job, overdue: &Asked) -> Stepped {
+        match self.chain.timeout(job, overdue).await {
+            Ok(signature) => Ok(Next::Done(Verdict::TimedOut {
+                signature,
+                question: overdue.question,
+            })),
+            // The clock that was read was ahead of the one that counts, or an answer came at the last moment.
+            Err(NodeError::Client(error))
+                if matches!(
+                    error.quern(),
+                    Some(QuernError::TooEarly | QuernError::AlreadyAnswered)
+                ) =>
+            {
+                Ok(Next::Wait)
+            }
+            Err(error) => self.unless_moved_on(id, error).await,
+        }
+    }
+
+    /// A failed transaction is no failure if the job has moved on: the next step says where to.
+    async fn unless_moved_on(&self, id: CaseId, error: NodeError) -> Stepped {
+        // The transaction failed for a reason of its own if nothing changed; what is unknown is looked up next time.
+        if let NodeError::Client(ClientError::Unknown { .. }) = &error {
+            tracing::warn!(job = %id.job, %error, "looking again");
+            return Ok(Next::Wait);
+        }
+        match self.chain.job(&id.job).await? {
+            Some(job) if self.passed_on(id, &job).is_none() => Err(error.into()),
+            moved => {
+                if let Some(job) = moved {
+                    tracing::info!(job = %id.job, reason = reason_name(job.slash_reason), "somebody else was faster");
+                }
+                Ok(Next::Wait)
+            }
+        }
+    }
+}
+
+/// Until when a question must be answered, a cluster restart included.
+fn effective_due(asked: &Asked, job: &Job, moment: &Moment) -> i64 {
+    moment.deadline(asked.due, asked.slot, job.terms.restart_grace_secs.get())
+}
+
+type Found = Result<Option<(Charge, Vec<u8>)>, Trouble>;
+
+/// The first wrong value of outputs that have the committed root, with evidence that the judge accepts.
+fn find_wrong(given: &Given, outputs: &[Tensor], hints: Option<&[u8]>, trace_root: &Hash) -> Found {
+    let program = parsed(&given.program)?;
+    let (inputs, weights) = (&given.inputs, &given.weights);
+    let hints = hints.map_or(Hints::none(), |hints| {
+        Hints::from_file(&program, given.batch_rows, hints)
+    });
+    let finding = verify::outputs(
+        &program,
+        given.batch_rows,
+        inputs,
+        weights,
+        outputs,
+        &hints,
+        &mut private_coins()?,
+    )?;
+    let Finding::Wrong(charge) = finding else {
+        return Ok(None);
+    };
+    let whole = Whole::new(&program, given.batch_rows, inputs, weights, outputs)?;
+    let evidence = judged(given, &program, trace_root, &charge, &whole)?;
+    Ok(Some((charge, evidence)))
+}
+
+/// Randomness of the operating system, which nobody else ever sees; new for every check.
+fn private_coins() -> Result<Coins, Trouble> {
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed).map_err(|error| {
+        Trouble::Again(NodeError::NotReady(format!(
+            "the operating system gives no randomness: {error}"
+        )))
+    })?;
+    Ok(Coins::new(seed))
+}
+
+/// Evidence that convicts: the judge on chain is the same code.
+fn judged(
+    given: &Given,
+    program: &Program<'_>,
+    trace_root: &Hash,
+    charge: &Charge,
+    openings: &impl witness::Openings,
+) -> Result<Vec<u8>, Trouble> {
+    let evidence = witness::evidence(program, given.batch_rows, charge, openings)?;
+    let case = evidence::Case {
+        program: *program,
+        batch_rows: given.batch_rows,
+        input_roots: &given.input_roots,
+        trace_root,
+    };
+    match evidence::judge(&case, charge, &evidence) {
+        Ok(()) => Ok(evidence),
+        Err(refusal) => Err(Trouble::Final(format!(
+            "{charge:?} seems wrong but would not convict: {}",
+            refusal.message()
+        ))),
+    }
+}
+
+/// Where a withheld commitment first differs, as far as it was revealed.
+enum Descent {
+    Ask {
+        question: Question,
+        /// The answered question whose answer holds the node.
+        parent: Option<Question>,
+        /// At most so many questions are left, this one included.
+        left: u32,
+    },
+    Charge {
+        charge: Charge,
+        evidence: Vec<u8>,
+        /// Answers that led there.
+        demands: u32,
+    },
+}
+
+fn descend(
+    own: &Own,
+    trace_root: Hash,
+    answers: &HashMap<Question, Vec<u8>>,
+) -> Result<Descent, Trouble> {
+    let given = &own.given;
+    let program = parsed(&given.program)?;
+    let whole = Whole::new(
+        &program,
+        given.batch_rows,
+        &given.inputs,
+        &given.weights,
+        &own.outputs,
+    )?;
+    let mut patched = Patched::new(&whole, trace_root);
+    let mut demands = 0;
+    loop {
+        match patched.step()? {
+            Step::Ask(question) => match answers.get(&question) {
+                Some(answer) => {
+                    patched.reveal(&question, answer)?;
+                    demands += 1;
+                }
+                None => {
+                    let asked = question::ask(&program, given.batch_rows, &question)
+                        .map_err(quern_proof::Error::from)?;
+                    let parent = match asked.parent {
+                        Parent::Answer { question, .. } => Some(question),
+                        Parent::TraceRoot | Parent::InputRoot(_) | Parent::WeightRoot(_) => None,
+                    };
+                    let left = questions_left(&program, given.batch_rows, &question);
+                    return Ok(Descent::Ask {
+                        question,
+                        parent,
+                        left,
+                    });
+                }
+            },
+            Step::Charge(charge) => {
+                let evidence = judged(given, &program, &trace_root, &charge, &patched)?;
+                return Ok(Descent::Charge {
+                    charge,
+                    evidence,
+                    demands,
+                });
+            }
+            Step::Same => {
+                return Err(Trouble::Final(
+                    "the roots differ but nothing below them does".to_owned(),
+                ));
+            }
+        }
+    }
+}
+
+/// The most questions from this one to a leaf's bytes, itself included.
+fn questions_left(program: &Program<'_>, batch_rows: u32, question: &Question) -> u32 {
+    let steps = |levels: u8| u32::from(levels.div_ceil(STEP_LEVELS));
+    let height = |op: u8| {
+        let shape = program.shape(Operand::Op(op)).ok()?;
+        Some(shape.geometry(batch_rows)?.height())
+    };
+    match question.tree {
+        Tree::Trace => {
+            let ops = u8::try_from(program.op_count()).unwrap_or(u8::MAX);
+            let deepest = (0..ops).filter_map(height).max().unwrap_or(0);
+            let trace = ops.next_power_of_two().trailing_zeros() as u8;
+            steps(trace.saturating_sub(question.level)) + steps(deepest) + 1
+        }
+        Tree::Data(Operand::Op(op)) => {
+            let below = height(op).unwrap_or(0).saturating_sub(question.level);
+            steps(below) + 1
+        }
+        Tree::Data(_) => 1,
+    }
+}

@@ -1,0 +1,318 @@
+//! What the watcher asks of the chain and sends to it.
+
+use {
+    super::{fate, verdict::Fate},
+    crate::{
+        chain::{Chain, RpcChain},
+        error::Result,
+        uris,
+    },
+    async_trait::async_trait,
+    quern_client::{
+        Instruction, Keypair, Pubkey, Sender, Signature, Signer, accounts,
+        accounts::{DemandAccount, JobFilter, ModelAccount},
+        flows,
+        flows::Route,
+        instructions,
+        quern::{
+            clock::Moment,
+            state::{Job, JobState, Model},
+        },
+    },
+    quern_proof::{evidence::Charge, question::Question},
+    std::{
+        collections::{HashMap, hash_map::Entry},
+        sync::{Arc, Mutex, MutexGuard, PoisonError},
+        time::{Duration, Instant},
+    },
+};
+
+/// A question on chain.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    /// Its account.
+    pub address: Pubkey,
+    /// Of which submission of the job.
+    pub submission: u32,
+    /// What was asked.
+    pub question: Question,
+    /// Who asked, and paid.
+    pub asker: Pubkey,
+    /// What an answer earns.
+    pub fee_lamports: u64,
+    /// Until when it must be answered, as the account says; a restart of the cluster after `slot` moves it.
+    pub due: i64,
+    /// Slot in which it was asked.
+    pub slot: u64,
+    /// The answer, if there is one.
+    pub answer: Option<Vec<u8>>,
+}
+
+/// A conviction that landed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Conviction {
+    /// The transaction that did it.
+    pub signature: Signature,
+    /// How the evidence went there.
+    pub route: Route,
+    /// What it took, if the node says.
+    pub compute_units: Option<u64>,
+}
+
+/// The chain as the watcher sees it. One implementation talks to a cluster; the watcher's own tests bring another one.
+#[async_trait]
+pub trait WatchChain: Send + Sync {
+    /// Who asks, convicts and pays.
+    fn signer(&self) -> Pubkey;
+    /// The cluster's clock and restarts.
+    async fn moment(&self) -> Result<Moment>;
+    /// All jobs in a state, or those of one client.
+    async fn jobs(&self, state: JobState, client: Option<Pubkey>) -> Result<Vec<(Pubkey, Job)>>;
+    /// A job, unless it has ended.
+    async fn job(&self, address: &Pubkey) -> Result<Option<Job>>;
+    /// A model with its tensor program.
+    async fn model(&self, address: &Pubkey) -> Result<ModelAccount>;
+    /// Where the inputs of a job are.
+    async fn input_uri(&self, address: &Pubkey, job: &Job) -> Result<String>;
+    /// Where a model's weights are.
+    async fn model_uri(&self, address: &Pubkey, model: &Model) -> Result<String>;
+    /// Where the current result of a job is.
+    async fn output_uri(&self, address: &Pubkey, job: &Job) -> Result<String>;
+    /// Everything that was asked about a job and is not closed yet.
+    async fn asked(&self, job: &Pubkey) -> Result<Vec<Asked>>;
+    /// Asks; `parent` is the account of the answered question whose answer holds the node, none at a root.
+    async fn ask(&self, job: &Job, question: &Question, parent: Option<Pubkey>) -> Result<()>;
+    /// Convicts.
+    async fn convict(&self, job: &Job, charge: &Charge, evidence: &[u8]) -> Result<Conviction>;
+    /// Records that a question was not answered in time.
+    async fn timeout(&self, job: &Job, asked: &Asked) -> Result<Signature>;
+    /// Has a recorded conviction paid out, if all purses but the signer's exist; otherwise it is left to others.
+    async fn settle_slash(&self, address: &Pubkey, job: &Job) -> Result<bool>;
+    /// Gets back what lies in questions of the signer that are no longer needed, and in evidence that it left behind. Says how
+    /// many accounts were closed.
+    async fn tidy(&self) -> Result<usize>;
+    /// What became of a job whose account is gone, as far as the node remembers.
+    async fn fate(&self, address: &Pubkey) -> Result<Fate>;
+}
+
+/// A cluster over RPC.
+pub struct RpcWatchChain {
+    /// Reads, with a memory for URIs.
+    reads: Arc<RpcChain>,
+    sender: Sender,
+    wallet: Keypair,
+    route: Route,
+    /// Evidence accounts of the wallet, and when they were first seen.
+    left: Mutex<HashMap<Pubkey, Instant>>,
+    /// Found URIs by what they hash to: looking one up costs several requests.
+    output_uris: Mutex<HashMap<(Pubkey, [u8; 32]), String>>,
+}
+
+/// More URIs than this are not kept: strangers create jobs.
+const MOST_URIS: usize = 10_000;
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// How long a conviction may take before its evidence counts as left behind: another process may be at it with this wallet.
+const EVIDENCE_REST: Duration = Duration::from_secs(600);
+
+impl RpcWatchChain {
+    /// The cluster that `sender` leads to; `wallet` asks, convicts and pays, and earns the bounties.
+    pub fn new(sender: Sender, wallet: Keypair) -> Arc<Self> {
+        Self::with_route(sender, wallet, Route::Auto)
+    }
+
+    /// The same with a fixed way for evidence.
+    pub fn with_route(sender: Sender, wallet: Keypair, route: Route) -> Arc<Self> {
+        Arc::new(Self {
+            reads: RpcChain::new(sender.clone(), wallet.insecure_clone()),
+            sender,
+            wallet,
+            route,
+            left: Mutex::default(),
+            output_uris: Mutex::default(),
+        })
+    }
+
+    /// Evidence of this wallet that nobody has used for so long that nobody will.
+    async fn left_evidence(&self) -> Result<Vec<Instruction>> {
+        let found = accounts::evidences_by(self.sender.rpc(), &self.wallet.pubkey()).await?;
+        let mut left = lock(&self.left);
+        left.retain(|address, _| found.iter().any(|evidence| evidence.address == *address));
+        let mut all = Vec::new();
+        for evidence in found {
+            match left.entry(evidence.address) {
+                Entry::Occupied(seen) if seen.get().elapsed() >= EVIDENCE_REST => all.push(
+                    instructions::close_evidence(&self.wallet.pubkey(), &evidence.address),
+                ),
+                Entry::Occupied(_) => {}
+                Entry::Vacant(new) => {
+                    new.insert(Instant::now());
+                }
+            }
+        }
+        Ok(all)
+    }
+
+    /// Questions of this wallet that may be closed.
+    async fn done_questions(&self) -> Result<Vec<Instruction>> {
+        let found = accounts::demands_by(self.sender.rpc(), &self.wallet.pubkey()).await?;
+        let mut jobs: HashMap<Pubkey, Option<Job>> = HashMap::new();
+        let mut all = Vec::new();
+        for asked in found {
+            let address = asked.demand.job;
+            let job = match jobs.entry(address) {
+                Entry::Occupied(known) => *known.get(),
+                Entry::Vacant(new) => *new.insert(self.reads.job(&address).await?),
+            };
+            if flows::may_close(job.as_ref(), &asked.demand) {
+                all.push(instructions::close_demand(&asked.address, &asked.demand));
+            }
+        }
+        Ok(all)
+    }
+}
+
+/// A demand as the watcher sees it. `None` for a tree that this version does not know.
+fn asked(account: DemandAccount) -> Option<Asked> {
+    let DemandAccount {
+        address,
+        demand,
+        answer,
+    } = account;
+    Some(Asked {
+        address,
+        submission: demand.submission.get(),
+        question: demand.question()?,
+        asker: demand.asker,
+        fee_lamports: demand.fee_lamports.get(),
+        due: demand.due.get(),
+        slot: demand.slot.get(),
+        answer,
+    })
+}
+
+#[async_trait]
+impl WatchChain for RpcWatchChain {
+    fn signer(&self) -> Pubkey {
+        self.wallet.pubkey()
+    }
+
+    async fn moment(&self) -> Result<Moment> {
+        self.reads.moment().await
+    }
+
+    async fn jobs(&self, state: JobState, client: Option<Pubkey>) -> Result<Vec<(Pubkey, Job)>> {
+        let filter = JobFilter {
+            state: Some(state),
+            client,
+            ..JobFilter::default()
+        };
+        Ok(accounts::jobs(self.sender.rpc(), filter).await?)
+    }
+
+    async fn job(&self, address: &Pubkey) -> Result<Option<Job>> {
+        self.reads.job(address).await
+    }
+
+    async fn model(&self, address: &Pubkey) -> Result<ModelAccount> {
+        self.reads.model(address).await
+    }
+
+    async fn input_uri(&self, address: &Pubkey, job: &Job) -> Result<String> {
+        self.reads.input_uri(address, job).await
+    }
+
+    async fn model_uri(&self, address: &Pubkey, model: &Model) -> Result<String> {
+        self.reads.model_uri(address, model).await
+    }
+
+    async fn output_uri(&self, address: &Pubkey, job: &Job) -> Result<String> {
+        let key = (*address, job.output_uri_hash);
+        if let Some(uri) = lock(&self.output_uris).get(&key) {
+            return Ok(uri.clone());
+        }
+        let uri = uris::output_uri(self.sender.rpc(), address, job).await?;
+        let mut known = lock(&self.output_uris);
+        if known.len() >= MOST_URIS {
+            known.clear();
+        }
+        known.insert(key, uri.clone());
+        Ok(uri)
+    }
+
+    async fn asked(&self, job: &Pubkey) -> Result<Vec<Asked>> {
+        let found = accounts::demands_of(self.sender.rpc(), job).await?;
+        Ok(found.into_iter().filter_map(asked).collect())
+    }
+
+    async fn ask(&self, job: &Job, question: &Question, parent: Option<Pubkey>) -> Result<()> {
+        let demand = instructions::demand(&self.wallet.pubkey(), job, question, parent);
+        self.sender.send(&[demand], &[&self.wallet]).await?;
+        Ok(())
+    }
+
+    async fn convict(&self, job: &Job, charge: &Charge, evidence: &[u8]) -> Result<Conviction> {
+        let address = instructions::job_address(job);
+        let receipt = flows::convict(
+            &self.sender,
+            &self.wallet,
+            &address,
+            charge,
+            evidence,
+            self.route,
+        )
+        .await?;
+        Ok(Conviction {
+            signature: receipt.signature,
+            route: receipt.route,
+            compute_units: receipt.compute_units,
+        })
+    }
+
+    async fn timeout(&self, job: &Job, asked: &Asked) -> Result<Signature> {
+        let timeout = instructions::timeout(&instructions::job_address(job), &asked.address);
+        let receipt = self.sender.send(&[timeout], &[&self.wallet]).await?;
+        Ok(receipt.signature)
+    }
+
+    async fn settle_slash(&self, address: &Pubkey, job: &Job) -> Result<bool> {
+        let (rpc, own) = (self.sender.rpc(), self.wallet.pubkey());
+        let mut others = instructions::owners_of_slash(job);
+        others.retain(|owner| *owner != own);
+        // Only a prover may lack one, and it is the prover's to pay for.
+        if !flows::open_missing(rpc, &own, &others, &job.mint)
+            .await?
+            .is_empty()
+        {
+            return Ok(false);
+        }
+        let settle = flows::settle_slash(rpc, &own, address).await?;
+        self.sender.send_all(&settle, &[&self.wallet]).await?;
+        Ok(true)
+    }
+
+    async fn tidy(&self) -> Result<usize> {
+        let mut all = self.done_questions().await?;
+        all.extend(self.left_evidence().await?);
+        if !all.is_empty() {
+            self.sender.send_all(&all, &[&self.wallet]).await?;
+        }
+        Ok(all.len())
+    }
+
+    async fn fate(&self, address: &Pubkey) -> Result<Fate> {
+        fate::of_job(self.sender.rpc(), address).await
+    }
+}
+
+impl std::fmt::Debug for RpcWatchChain {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RpcWatchChain")
+            .field("url", &self.sender.url())
+            .field("signer", &self.wallet.pubkey())
+            .finish()
+    }
+}

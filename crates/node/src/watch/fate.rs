@@ -1,0 +1,61 @@
+//! What became of a job whose account is gone: its last event says so.
+
+use {
+    super::verdict::Fate,
+    crate::error::Result,
+    quern_client::{ClientError, Pubkey, RpcClient, Signature, events, quern::events::QuernEvent},
+    solana_rpc_client::rpc_client::GetConfirmedSignaturesForAddress2Config,
+};
+
+/// Anybody can mention an account in a transaction, so the search is bounded.
+const MOST_READ: usize = 64;
+
+/// Reads the job's transactions from the newest on until one says how it ended.
+pub(super) async fn of_job(rpc: &RpcClient, job: &Pubkey) -> Result<Fate> {
+    let config = GetConfirmedSignaturesForAddress2Config {
+        limit: Some(MOST_READ),
+        commitment: Some(rpc.commitment()),
+        ..Default::default()
+    };
+    let newest_first = rpc
+        .get_signatures_for_address_with_config(job, config)
+        .await
+        .map_err(|error| ClientError::from_rpc(&rpc.url(), error))?;
+    let succeeded = newest_first.iter().filter(|item| item.err.is_none());
+    for signature in succeeded.filter_map(|item| item.signature.parse::<Signature>().ok()) {
+        let transaction = rpc
+            .get_transaction_with_config(&signature, events::transaction_config(rpc.commitment()))
+            .await
+            .map_err(|error| ClientError::from_rpc(&rpc.url(), error))?;
+        let found = events::events_of(&transaction).map_err(|error| ClientError::Rpc {
+            reason: error.to_string(),
+        })?;
+        let fate = found
+            .events
+            .iter()
+            .rev()
+            .filter_map(|event| event.event.as_ref())
+            .find_map(|event| ending(event, job));
+        if let Some(fate) = fate {
+            return Ok(fate);
+        }
+    }
+    Ok(Fate::Unknown)
+}
+
+/// The fate that an event tells, if it is an ending of this job.
+fn ending(event: &QuernEvent, job: &Pubkey) -> Option<Fate> {
+    match event {
+        QuernEvent::MilestoneSettled(event) if event.job == *job && event.closed => {
+            Some(Fate::Paid)
+        }
+        QuernEvent::SlashSettled(event) if event.job == *job => Some(Fate::Slashed {
+            prover: event.prover,
+            reason: event.reason,
+        }),
+        QuernEvent::JobCancelled(event) if event.job == *job => Some(Fate::Ended),
+        QuernEvent::JobResolved(event) if event.job == *job && event.closed => Some(Fate::Ended),
+        QuernEvent::JobExpired(event) if event.job == *job && event.closed => Some(Fate::Ended),
+        _ => None,
+    }
+}

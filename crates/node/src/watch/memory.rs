@@ -1,0 +1,146 @@
+//! What survives a restart, if the watcher has a folder: which cases are finished, and data that were checked.
+//!
+//! | path in the folder | holds |
+//! | --- | --- |
+//! | `cases/<job>-<submission>.json` | the report of a finished case, as it was printed |
+//! | `models/<model>.weights` | weights, compared with their roots again when they are read |
+//! | `inputs/<job>.bundle` | inputs, likewise, until the job's result is examined |
+//!
+//! Nothing here is believed against the chain: without it cases are only examined once more. Files are written beside their
+//! place and renamed, so several watchers may share a folder.
+
+use {
+    super::verdict::{Report, Verdict},
+    crate::error::{NodeError, Result},
+    quern_client::Pubkey,
+    std::{
+        fs,
+        io::ErrorKind,
+        path::{Path, PathBuf},
+        sync::atomic::{AtomicU64, Ordering},
+    },
+};
+
+/// The folder, if there is one.
+pub(super) struct Memory {
+    folder: Option<PathBuf>,
+}
+
+impl Memory {
+    /// Makes the folder.
+    pub(super) fn open(folder: Option<&Path>) -> Result<Self> {
+        if let Some(folder) = folder {
+            for part in ["cases", "inputs", "models"] {
+                let part = folder.join(part);
+                fs::create_dir_all(&part).map_err(|error| failed(&part, &error))?;
+            }
+        }
+        Ok(Self {
+            folder: folder.map(Path::to_owned),
+        })
+    }
+
+    fn case(&self, job: &Pubkey, submission: u32) -> Option<PathBuf> {
+        let folder = self.folder.as_ref()?;
+        Some(
+            folder
+                .join("cases")
+                .join(format!("{job}-{submission}.json")),
+        )
+    }
+
+    /// Whether a case was finished before.
+    pub(super) fn is_finished(&self, job: &Pubkey, submission: u32) -> bool {
+        self.case(job, submission)
+            .is_some_and(|path| path.is_file())
+    }
+
+    /// Remembers a finished case. What could not be checked may be tried again by the next process, which may have other
+    /// limits.
+    pub(super) fn finish(&self, report: &Report) {
+        if matches!(report.verdict, Verdict::CouldNotCheck { .. }) {
+            return;
+        }
+        if let Some(path) = self.case(&report.job, report.submission) {
+            let text = format!("{}\n", report.json());
+            if let Err(error) = write(&path, text.as_bytes()) {
+                tracing::warn!(%error, "a finished case cannot be remembered; a restart examines it again");
+            }
+        }
+    }
+
+    /// Weights that were kept, if they are there.
+    pub(super) fn weights(&self, model: &Pubkey) -> Option<Vec<u8>> {
+        read(&self.weights_path(model)?)
+    }
+
+    /// Keeps weights.
+    pub(super) fn keep_weights(&self, model: &Pubkey, bytes: &[u8]) {
+        keep(self.weights_path(model), bytes);
+    }
+
+    fn weights_path(&self, model: &Pubkey) -> Option<PathBuf> {
+        let folder = self.folder.as_ref()?;
+        Some(folder.join("models").join(format!("{model}.weights")))
+    }
+
+    /// Inputs of a job that were kept, if they are there.
+    pub(super) fn inputs(&self, job: &Pubkey) -> Option<Vec<u8>> {
+        read(&self.inputs_path(job)?)
+    }
+
+    /// Keeps a job's inputs.
+    pub(super) fn keep_inputs(&self, job: &Pubkey, bytes: &[u8]) {
+        keep(self.inputs_path(job), bytes);
+    }
+
+    /// Lets go of a job's inputs.
+    pub(super) fn drop_inputs(&self, job: &Pubkey) {
+        if let Some(path) = self.inputs_path(job) {
+            let _ = fs::remove_file(path);
+        }
+    }
+
+    fn inputs_path(&self, job: &Pubkey) -> Option<PathBuf> {
+        let folder = self.folder.as_ref()?;
+        Some(folder.join("inputs").join(format!("{job}.bundle")))
+    }
+}
+
+fn read(path: &Path) -> Option<Vec<u8>> {
+    match fs::read(path) {
+        Ok(bytes) => Some(bytes),
+        Err(error) if error.kind() == ErrorKind::NotFound => None,
+        Err(error) => {
+            tracing::warn!(path = %path.display(), %error, "kept data cannot be read; they are fetched again");
+            None
+        }
+    }
+}
+
+fn keep(path: Option<PathBuf>, bytes: &[u8]) {
+    if let Some(path) = path
+        && let Err(error) = write(&path, bytes)
+    {
+        tracing::warn!(%error, "checked data cannot be kept; a restart fetches them again");
+    }
+}
+
+/// A reader sees the old file or the new one.
+fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    static WRITTEN: AtomicU64 = AtomicU64::new(0);
+    let number = WRITTEN.fetch_add(1, Ordering::Relaxed);
+    let beside = path.with_extension(format!("{}-{number}.tmp", std::process::id()));
+    let done = fs::write(&beside, bytes).and_then(|()| fs::rename(&beside, path));
+    done.map_err(|error| {
+        let _ = fs::remove_file(&beside);
+        failed(path, &error)
+    })
+}
+
+fn failed(path: &Path, error: &std::io::Error) -> NodeError {
+    NodeError::Files {
+        path: path.to_owned(),
+        why: error.to_string(),
+    }
+}
