@@ -1,11 +1,15 @@
 //! Exact figures of the built program: compute units, sizes, rents. Machines do not change them, so a test can hold them.
 
+mod referee;
+
+pub use referee::{Conviction, Withheld};
+
 use {
     crate::svm::{self, Cast, Outcome, Stage, addresses, ix, token},
     quern::{
         events::QuernEvent,
         instructions::{UpdateMintArgs, UpdateModelArgs},
-        state::{Emission, Job, JobState, MintConfig, Model, Protocol, Provider, Purse},
+        state::{Demand, Emission, Evidence, Job, MintConfig, Model, Protocol, Provider, Purse},
     },
     serde::Serialize,
     solana_sdk::instruction::Instruction,
@@ -56,6 +60,10 @@ pub struct Figures {
     pub program_bytes: usize,
     /// Per account type.
     pub sizes: Vec<Size>,
+    /// Convictions with all that they take.
+    pub convictions: Vec<Conviction>,
+    /// Results whose data are withheld.
+    pub withheld: Vec<Withheld>,
     /// What the program was built with: other compilers give other figures.
     pub toolchain: String,
 }
@@ -87,6 +95,13 @@ impl Meter {
         let outcome = self.stage.ok(instruction.clone());
         self.note(name, &instruction, &outcome);
         outcome.compute_units
+    }
+
+    /// As [`Meter::run`], in a transaction of version 1.
+    fn run_v1(&mut self, name: &'static str, instruction: Instruction) {
+        let sent = self.stage.world.send_v1(std::slice::from_ref(&instruction));
+        let outcome = sent.unwrap_or_else(|failure| panic!("{name}: {failure:?}"));
+        self.note(name, &instruction, &outcome);
     }
 
     fn note(&mut self, name: &'static str, instruction: &Instruction, outcome: &Outcome) {
@@ -124,6 +139,8 @@ pub fn measure() -> Figures {
     let whole_job_compute_units = refereed_job(&mut meter);
     accepted_jobs(&mut meter);
     exits(&mut meter);
+    referee::instructions(&mut meter);
+    let (convictions, withheld) = referee::cases();
     let rent = |bytes| meter.stage.svm.minimum_balance_for_rent_exemption(bytes);
     let size = |account, fixed: usize| Size {
         account,
@@ -138,6 +155,8 @@ pub fn measure() -> Figures {
         size("Purse", size_of::<Purse>()),
         size("Model (without its program)", size_of::<Model>()),
         size("Job", size_of::<Job>()),
+        size("Demand (without its answer)", size_of::<Demand>()),
+        size("Evidence (without its bytes)", size_of::<Evidence>()),
     ];
     let program_bytes =
         std::fs::metadata(svm::program_path()).map_or(0, |file| file.len() as usize);
@@ -147,6 +166,8 @@ pub fn measure() -> Figures {
         whole_job_compute_units,
         program_bytes,
         sizes,
+        convictions,
+        withheld,
     }
 }
 
@@ -309,11 +330,7 @@ fn exits(meter: &mut Meter) {
     let prover = meter.stage.cast.prover;
     let usd = meter.stage.usd;
     meter.stage.open(&prover, &usd);
-    meter.stage.world.tamper(&job, |job: &mut Job| {
-        job.state = JobState::Slashed as u8;
-        job.slash_prover = prover;
-        job.slash_reason = 1;
-    });
+    meter.stage.convict(&job);
     let state = meter.stage.job(&job);
     meter.run("settle_slash", ix::settle_slash(&state));
 }
@@ -353,6 +370,8 @@ impl Figures {
             mark(self.program_bytes <= PROGRAM_GOAL_BYTES),
             self.toolchain
         );
+        text.push_str(&referee::tables(&self.convictions, &self.withheld));
+        text.push('\n');
         text.push_str("| account | bytes | rent, lamports |\n| --- | ---: | ---: |\n");
         for size in &self.sizes {
             let _ = writeln!(

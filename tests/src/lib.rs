@@ -6,4 +6,5 @@
 pub mod bench;
 #[cfg(feature = "e2e")]
 pub mod demo;
+pub mod payoffs;
 pub mod svm;

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-use quern_tests::demo::{Ledger, Names, Plan, audit, play};
+use quern_tests::demo::{CheatKind, Ledger, Names, Plan, Summary, audit, play};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_demo_keeps_its_promises() {
@@ -14,10 +14,12 @@ async fn the_demo_keeps_its_promises() {
     assert_eq!(summary.audit_differences, Vec::<String>::new());
     assert_eq!(summary.audit, "equal");
     assert!(summary.audit_compared > 100, "{}", summary.audit_compared);
-    // Six refereed ones and the training; two cheap ones and the hasty one end otherwise.
-    assert_eq!(summary.jobs_created, 10);
-    assert_eq!(summary.jobs_settled, 7);
-    assert_eq!(summary.milestones_settled, 9);
+    // Seven refereed ones and the training; two cheap ones, the hasty one and three cheats end otherwise.
+    assert_eq!(summary.jobs_created, 14);
+    assert_eq!(summary.jobs_settled, 8);
+    assert_eq!(summary.milestones_settled, 10);
+    assert_eq!(summary.honest_paid, 7);
+    the_cheats_are_caught(&summary);
     assert_eq!(
         (
             summary.jobs_cancelled,
@@ -48,22 +50,27 @@ async fn the_demo_keeps_its_promises() {
         assert!(atoms(amount) > 0, "{summary:?}");
     }
     assert_eq!(summary.rewards_atoms, summary.rewards_claimed_atoms);
-    let [alder, birch] = summary.providers.as_slice() else {
+    let [alder, birch, hemlock] = summary.providers.as_slice() else {
         panic!("{summary:?}")
     };
     assert_eq!((alder.late, birch.late), (1, 0));
+    assert_eq!((alder.convicted, birch.convicted), (0, 0));
+    assert_eq!((hemlock.taken, hemlock.convicted), (3, 3));
+    assert_eq!(hemlock.refereed.milestones, 0);
     assert_eq!(
         (alder.accepted.milestones, birch.accepted.milestones),
         (1, 2)
     );
-    assert_eq!(alder.refereed.milestones + birch.refereed.milestones, 6);
+    assert_eq!(alder.refereed.milestones + birch.refereed.milestones, 7);
     // What is shown to a person has a line for every provider and level.
     let tables = summary.tables().unwrap();
     assert!(
         tables.contains("alder") && tables.contains("birch") && tables.contains("refereed"),
         "{tables}"
     );
-    serde_json::to_string(&summary).unwrap();
+    let json = serde_json::to_value(&summary).unwrap();
+    assert_eq!(json["cheats"][0]["kind"], "product_cell");
+    assert_eq!(json["cheats"][2]["reason"], "a demand without answer");
 
     // The audit is worth something: one atom more or less anywhere is found.
     let ledger = Ledger::of(&cast.stage).unwrap();
@@ -83,10 +90,58 @@ async fn the_demo_keeps_its_promises() {
     let mut wrong = ledger.clone();
     wrong.scores.values_mut().next().unwrap().earned_atoms += 1;
     assert_eq!(differences(&wrong).await.len(), 1);
+    let mut wrong = ledger.clone();
+    wrong.slashes.values_mut().next().unwrap().reason = 2;
+    assert_eq!(differences(&wrong).await.len(), 1);
+    let mut wrong = ledger.clone();
+    wrong.demands.values_mut().next().unwrap().closed = false;
+    assert_eq!(differences(&wrong).await.len(), 2);
     let mut wrong = ledger;
     *wrong.vaults.values_mut().next().unwrap() += 1;
     assert_eq!(differences(&wrong).await.len(), 1);
     cast.stop().await.unwrap();
+}
+
+/// One wrong value is convicted by one transaction with the evidence in it, silence by the clock. The parts of the bond are
+/// those of the design: 40 % to whoever proved it, 20 % to the client, 40 % to the treasury.
+fn the_cheats_are_caught(summary: &Summary) {
+    let kinds: Vec<_> = summary.cheats.iter().map(|cheat| cheat.kind).collect();
+    let all = [
+        CheatKind::ProductCell,
+        CheatKind::TurnedLabel,
+        CheatKind::Silence,
+    ];
+    assert_eq!(kinds, all);
+    assert_eq!(summary.jobs_slashed, 3);
+    for cheat in &summary.cheats {
+        assert!(cheat.caught, "{cheat:?}");
+        let atoms = |text: &str| text.parse::<u64>().unwrap();
+        let bond = atoms(&cheat.bond_atoms);
+        assert_eq!(bond, 2 * atoms(&cheat.refunded_atoms), "{cheat:?}");
+        let (prover, client) = (bond * 2 / 5, bond / 5);
+        assert_eq!(atoms(&cheat.prover_atoms), prover, "{cheat:?}");
+        assert_eq!(atoms(&cheat.client_atoms), client, "{cheat:?}");
+        assert_eq!(atoms(&cheat.treasury_atoms), bond - prover - client);
+        // Signatures are all that it costs: rent and fees of what was not answered come back.
+        assert_eq!(cheat.lamports, 5_000 * cheat.transactions, "{cheat:?}");
+        assert!(cheat.seconds > 0.0, "{cheat:?}");
+    }
+    let [product, label, silence] = summary.cheats.as_slice() else {
+        panic!("{summary:?}")
+    };
+    for cheat in [product, label] {
+        assert_eq!((cheat.route, cheat.transaction_version), ("inline", "1"));
+        assert_eq!(cheat.reason, "a wrong value");
+        assert!((1_232..=4_096).contains(&cheat.evidence_bytes), "{cheat:?}");
+        // The conviction, and the one that splits the bond.
+        assert_eq!((cheat.demands, cheat.transactions), (0, 2), "{cheat:?}");
+    }
+    assert_eq!(product.evidence_bytes, 3_248);
+    assert!(product.compute_units <= 30_000, "{product:?}");
+    assert_eq!((silence.route, silence.evidence_bytes), ("timeout", 0));
+    // One question, its timeout, the payout, the question closed.
+    assert_eq!((silence.demands, silence.transactions), (1, 4));
+    assert!(silence.chain_seconds > 6 * 3_600, "{silence:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -8,7 +8,12 @@ use {
         constants::NOBODY,
         error::QuernError,
         instructions::{ConfigureEmissionArgs, CreateJobArgs, UpdateMintArgs, UpdateModelArgs},
-        state::{Emission, Job, JobState, MintRates, Provider, Purse},
+        state::{Emission, JobState, MintRates, Provider, Purse},
+    },
+    quern_proof::{
+        Operand,
+        evidence::Charge,
+        question::{Question, Tree},
     },
     quern_tests::svm::*,
     solana_sdk::{instruction::Instruction, pubkey::Pubkey},
@@ -88,28 +93,30 @@ every_variant![
     NothingToClaim,
     InvariantBroken,
     NoTreasury,
+    RefereedOnly,
+    NotEvidence,
+    EvidenceOutOfRoom,
+    EvidenceTwice,
+    WrongDemand,
+    NoSuchQuestion,
+    MissingPosition,
+    WrongParent,
+    ParentUnanswered,
+    AlreadyAnswered,
+    WrongAnswer,
+    JobLives,
 ];
 
 /// Errors that nothing provokes, and why they are there.
-const UNREACHABLE: &[(&str, &str)] = &[
-    (
-        "WrongModel",
-        "only the referee's instructions take a job together with its model; they come later",
-    ),
-    (
-        "DestinationIsVault",
-        "the framework refuses a vault that stands in two writable slots before the handler looks",
-    ),
-];
+const UNREACHABLE: &[(&str, &str)] = &[(
+    "DestinationIsVault",
+    "the framework refuses a vault that stands in two writable slots before the handler looks",
+)];
 
 /// Errors that only accounts in an impossible state provoke. The table writes those accounts directly.
 const TAMPERED: &[(&str, &str)] = &[
     ("ReservationShort", "reservations equal obligations (P2)"),
     ("VaultShort", "only the program signs for a vault (P1)"),
-    (
-        "DemandsOpen",
-        "demands come with the referee's instructions",
-    ),
     (
         "InvariantBroken",
         "a second line of defence behind every handler",
@@ -182,9 +189,11 @@ fn table() -> Vec<(QuernError, &'static str, Provocation)> {
         (E::ShareTooHigh, "fee above a tenth", |stage| {
             params_with(stage, |params| params.fee_bps = 1_001)
         }),
-        (E::ShareTooHigh, "late penalty above the bond", |stage| {
-            params_with(stage, |params| params.late_penalty_bps = 10_001)
-        }),
+        (
+            E::ShareTooHigh,
+            "late penalty above half of the bond",
+            |stage| params_with(stage, |params| params.late_penalty_bps = 5_001),
+        ),
         (E::ShareTooHigh, "deposit above the price", |stage| {
             params_with(stage, |params| params.reject_bps = 10_001)
         }),
@@ -834,7 +843,7 @@ fn table() -> Vec<(QuernError, &'static str, Provocation)> {
         }),
         (E::DemandsOpen, "a settlement", |stage| {
             let job = stage.job_in(JobState::Submitted, stage.refereed());
-            stage.tamper(&job, |job: &mut Job| job.open_demands = 1u32.into());
+            stage.ask(&job, &claim(1), &TRACE);
             stage.wait(365 * DAY);
             ix::finalize(&stage.cast.provider, &stage.job(&job), &stage.emission())
         }),
@@ -943,6 +952,239 @@ fn table() -> Vec<(QuernError, &'static str, Provocation)> {
     ]
 }
 
+/// The first question about a trace.
+const TRACE: Question = Question {
+    tree: Tree::Trace,
+    level: 0,
+    index: 0,
+};
+
+/// A question about the usual program.
+fn question(operand: Operand, level: u8, index: u64) -> Question {
+    Question {
+        tree: Tree::Data(operand),
+        level,
+        index,
+    }
+}
+
+/// The usual job with its usual, wrong result.
+fn submitted(stage: &mut Stage) -> Pubkey {
+    stage.job_in(JobState::Submitted, stage.refereed())
+}
+
+/// A question by the usual prover.
+fn ask(stage: &Stage, job: &Pubkey, question: Question, parent: Option<Pubkey>) -> Instruction {
+    ix::demand(&stage.cast.prover, &stage.job(job), &question, parent)
+}
+
+fn referee_table() -> Vec<(QuernError, &'static str, Provocation)> {
+    use QuernError as E;
+    const CELL: Charge = Charge::Cell {
+        op: 0,
+        row: 0,
+        col: 0,
+    };
+    vec![
+        (
+            E::RefereedOnly,
+            "a conviction of an accepted job",
+            |stage| {
+                let job = stage.job_in(JobState::Submitted, stage.accepted());
+                stage.inline(&job, &CELL, &[])
+            },
+        ),
+        (
+            E::RefereedOnly,
+            "a question about an accepted job",
+            |stage| {
+                let job = stage.job_in(JobState::Submitted, stage.accepted());
+                ask(stage, &job, TRACE, None)
+            },
+        ),
+        (E::WrongState, "a conviction before a result", |stage| {
+            let job = stage.job_in(JobState::Taken, stage.refereed());
+            stage.inline(&job, &CELL, &[])
+        }),
+        (E::WrongState, "a question before a result", |stage| {
+            let job = stage.job_in(JobState::Taken, stage.refereed());
+            ask(stage, &job, TRACE, None)
+        }),
+        (E::WrongState, "an answer after a conviction", |stage| {
+            let job = submitted(stage);
+            stage.ask(&job, &claim(1), &TRACE);
+            stage.convict(&job);
+            stage.reveal_ix(&job, &claim(1), &TRACE)
+        }),
+        (E::WrongState, "a timeout after a conviction", |stage| {
+            let job = submitted(stage);
+            let demand = stage.ask(&job, &claim(1), &TRACE);
+            stage.convict(&job);
+            stage.wait(DAY);
+            ix::timeout(&job, &demand)
+        }),
+        (E::WrongModel, "a conviction", |stage| {
+            let job = submitted(stage);
+            let mut convict = stage.inline(&job, &CELL, &claim(1).evidence(&CELL));
+            convict.accounts[2].pubkey = stage.model_of(&referee::tiny());
+            convict
+        }),
+        (E::WrongModel, "a question", |stage| {
+            let job = submitted(stage);
+            let mut instruction = ask(stage, &job, TRACE, None);
+            instruction.accounts[2].pubkey = stage.model_of(&referee::tiny());
+            instruction
+        }),
+        (E::NotEvidence, "a write to a job", |stage| {
+            let job = submitted(stage);
+            ix::write_evidence(&stage.cast.prover, &job, 0, &[1])
+        }),
+        (E::NotEvidence, "a write to a wallet", |stage| {
+            ix::write_evidence(&stage.cast.prover, &stage.cast.stranger, 0, &[1])
+        }),
+        (E::NotAuthorized, "somebody else's evidence", |stage| {
+            let author = stage.cast.prover;
+            let evidence = stage.write_down(&author, "one", &[1, 2, 3]);
+            ix::write_evidence(&stage.cast.stranger, &evidence, 0, &[1])
+        }),
+        (
+            E::NotAuthorized,
+            "closing somebody else's evidence",
+            |stage| {
+                let author = stage.cast.prover;
+                let evidence = stage.write_down(&author, "one", &[1, 2, 3]);
+                ix::close_evidence(&stage.cast.stranger, &evidence)
+            },
+        ),
+        (
+            E::NotAuthorized,
+            "a first write without the account's signature",
+            |stage| {
+                let (author, evidence) = (stage.cast.prover, actor("evidence"));
+                let creation = stage.creation_of(&author, &evidence, 5);
+                stage.ok(creation[0].clone());
+                ix::write_evidence(&author, &evidence, 0, &[1])
+            },
+        ),
+        (E::EvidenceOutOfRoom, "a byte too much", |stage| {
+            let author = stage.cast.prover;
+            let evidence = stage.write_down(&author, "one", &[1, 2, 3]);
+            ix::write_evidence(&author, &evidence, 3, &[1])
+        }),
+        (E::EvidenceTwice, "inline and from an account", |stage| {
+            let (job, author) = (submitted(stage), stage.cast.prover);
+            let evidence = stage.write_down(&author, "one", &claim(1).evidence(&CELL));
+            let mut convict = stage.inline(&job, &CELL, &[1]);
+            convict.accounts[3].pubkey = evidence;
+            convict
+        }),
+        (E::WrongDemand, "an answer for another job", |stage| {
+            let (job, other) = (submitted(stage), submitted(stage));
+            let demand = stage.ask(&job, &claim(1), &TRACE);
+            let answer = claim(1).answer(&TRACE);
+            ix::reveal(&stage.cast.provider, &other, &demand, &answer)
+        }),
+        (E::WrongDemand, "a timeout of another job", |stage| {
+            let (job, other) = (submitted(stage), submitted(stage));
+            let demand = stage.ask(&job, &claim(1), &TRACE);
+            stage.wait(DAY);
+            ix::timeout(&other, &demand)
+        }),
+        (E::WrongDemand, "closed with another job", |stage| {
+            let (job, other) = (submitted(stage), submitted(stage));
+            let demand = stage.ask(&job, &claim(1), &TRACE);
+            stage.convict(&other);
+            let mut close = ix::close_demand(&demand, &stage.get(&demand));
+            close.accounts[1].pubkey = other;
+            close
+        }),
+        (E::WrongDemand, "a parent of another job", |stage| {
+            let (job, other) = (submitted(stage), submitted(stage));
+            let parent = stage.ask(&other, &claim(1), &TRACE);
+            stage.answer(&other, &claim(1), &TRACE);
+            ask(stage, &job, question(Operand::Op(0), 0, 0), Some(parent))
+        }),
+        (
+            E::WrongRecipient,
+            "a demand's lamports for another",
+            |stage| {
+                let job = submitted(stage);
+                let demand = stage.ask(&job, &claim(1), &TRACE);
+                stage.convict(&job);
+                let mut close = ix::close_demand(&demand, &stage.get(&demand));
+                close.accounts[2].pubkey = stage.cast.stranger;
+                close
+            },
+        ),
+        (E::NoSuchQuestion, "a tree that is not there", |stage| {
+            let job = submitted(stage);
+            ask(stage, &job, question(Operand::Op(2), 0, 0), None)
+        }),
+        (E::NoSuchQuestion, "a level between steps", |stage| {
+            let job = submitted(stage);
+            ask(stage, &job, question(Operand::Weight(0), 1, 0), None)
+        }),
+        (E::MissingPosition, "a missing row", |stage| {
+            let job = submitted(stage);
+            ask(stage, &job, question(Operand::Weight(0), 2, 3), None)
+        }),
+        (E::WrongParent, "none where one is needed", |stage| {
+            let job = submitted(stage);
+            ask(stage, &job, question(Operand::Op(0), 0, 0), None)
+        }),
+        (E::WrongParent, "one where none is needed", |stage| {
+            let job = submitted(stage);
+            let parent = stage.ask(&job, &claim(1), &TRACE);
+            ask(stage, &job, question(Operand::Input(0), 0, 0), Some(parent))
+        }),
+        (E::ParentUnanswered, "a child", |stage| {
+            let job = submitted(stage);
+            let parent = stage.ask(&job, &claim(1), &TRACE);
+            ask(stage, &job, question(Operand::Op(0), 0, 0), Some(parent))
+        }),
+        (E::AlreadyAnswered, "a second answer", |stage| {
+            let job = submitted(stage);
+            stage.ask(&job, &claim(1), &TRACE);
+            stage.answer(&job, &claim(1), &TRACE);
+            stage.reveal_ix(&job, &claim(1), &TRACE)
+        }),
+        (E::AlreadyAnswered, "a timeout after the answer", |stage| {
+            let job = submitted(stage);
+            let demand = stage.ask(&job, &claim(1), &TRACE);
+            stage.answer(&job, &claim(1), &TRACE);
+            stage.wait(DAY);
+            ix::timeout(&job, &demand)
+        }),
+        (E::WrongAnswer, "of another commitment", |stage| {
+            let job = submitted(stage);
+            stage.ask(&job, &claim(1), &TRACE);
+            stage.reveal_ix(&job, &claim(2), &TRACE)
+        }),
+        (E::TooLate, "a question after the review", |stage| {
+            let job = submitted(stage);
+            stage.at_deadline(&job, 1);
+            ask(stage, &job, TRACE, None)
+        }),
+        (E::TooLate, "an answer after its time", |stage| {
+            let job = submitted(stage);
+            stage.ask(&job, &claim(1), &TRACE);
+            stage.wait(21_601);
+            stage.reveal_ix(&job, &claim(1), &TRACE)
+        }),
+        (E::TooEarly, "a timeout in time", |stage| {
+            let job = submitted(stage);
+            let demand = stage.ask(&job, &claim(1), &TRACE);
+            stage.wait(21_600);
+            ix::timeout(&job, &demand)
+        }),
+        (E::JobLives, "closed while it is submitted", |stage| {
+            let job = submitted(stage);
+            let demand = stage.ask(&job, &claim(1), &TRACE);
+            ix::close_demand(&demand, &stage.get(&demand))
+        }),
+    ]
+}
+
 trait WithPurse {
     fn with_purse_of(self, owner: &Pubkey, mint: &Pubkey) -> Self;
     fn with_purse_of_at(self, index: usize, owner: &Pubkey, mint: &Pubkey) -> Self;
@@ -963,7 +1205,7 @@ impl WithPurse for Instruction {
 #[test]
 fn every_error_is_provoked() {
     let stage = Stage::new();
-    for (error, what, provoke) in table() {
+    for (error, what, provoke) in table().into_iter().chain(referee_table()) {
         println!("{error:?}: {what}");
         let mut stage = stage.clone();
         let instruction = provoke(&mut stage);
@@ -973,8 +1215,9 @@ fn every_error_is_provoked() {
 
 #[test]
 fn every_error_is_provoked_or_has_a_reason() {
-    let provoked: Vec<String> = table()
+    let provoked: Vec<String> = [table(), referee_table()]
         .iter()
+        .flatten()
         .map(|(error, ..)| format!("{error:?}"))
         .collect();
     for (error, name) in ALL {

@@ -3,6 +3,8 @@
 //! The harness asserts P1 to P6, P9, P10 and P12 after every transaction and keeps an independent ledger; here every sequence
 //! ends with strangers who bring each live job to its end (P8) and with everybody withdrawing everything (P3, P11).
 //!
+//! Providers commit to right results, wrong values, bad padding or to nothing at all; only the wrong ones are ever convicted (P7).
+//!
 //! A run takes `QUERN_FUZZ_SECS` seconds (60), or exactly `QUERN_FUZZ_STEPS` steps from `QUERN_FUZZ_SEED` (1) on. A failure prints
 //! the seed of its sequence and its last steps.
 #![allow(clippy::unwrap_used, clippy::panic)]
@@ -14,13 +16,19 @@ use {
         events::QuernEvent,
         instructions::{
             ConfigureEmissionArgs, CreateJobArgs, InitializeArgs, ProviderArgs, ResolveArgs,
-            UpdateMintArgs, UpdateModelArgs,
+            SubmitProofArgs, UpdateMintArgs, UpdateModelArgs,
         },
         state::{
-            Emission, Job, JobState, MintConfig, MintRates, Model, ProtocolParams, Provider, Purse,
+            Demand, Emission, Job, JobState, MintConfig, MintRates, Model, ProtocolParams,
+            Provider, Purse, SlashReason,
         },
     },
-    quern_tests::svm::*,
+    quern_proof::{
+        Operand, Tensor,
+        evidence::Charge,
+        question::{self, Parent, Question, Tree},
+    },
+    quern_tests::svm::{referee::Claim, *},
     solana_sdk::{
         instruction::{Instruction, InstructionError},
         pubkey::Pubkey,
@@ -44,6 +52,18 @@ struct Fuzz {
     trace: Vec<String>,
     next_model: u64,
     mints: Vec<Pubkey>,
+    /// What providers have committed to, by trace root, and what is wrong with it.
+    claims: BTreeMap<[u8; 32], (Claim, Option<Charge>)>,
+    evidence: Vec<Written>,
+}
+
+/// An evidence account, and what was written into it.
+#[derive(Clone, Copy)]
+struct Written {
+    address: Pubkey,
+    author: Pubkey,
+    job: Pubkey,
+    charge: Charge,
 }
 
 /// What a run has seen, so that it cannot be vacuous.
@@ -106,6 +126,248 @@ impl Fuzz {
             trace: Vec::new(),
             next_model: 100,
             mints,
+            claims: BTreeMap::new(),
+            evidence: Vec::new(),
+        }
+    }
+
+    /// What an honest provider commits to in a job with so many rows. Every model has the usual program of two ops or the tiny
+    /// one of five.
+    fn honest(&mut self, model: &Pubkey, batch_rows: u32) -> Claim {
+        let values: Vec<i8> = (0..batch_rows * 4).map(|n| (n * 37) as i8).collect();
+        let tiny = referee::tiny();
+        let data = self.stage.svm.get_account(model).unwrap().data;
+        let (program, weights, cols) = if data.ends_with(&tiny.program) {
+            (tiny.program, tiny.weights, 2)
+        } else {
+            (program(), vec![weights()], 4)
+        };
+        let values = &values[..(batch_rows * cols) as usize];
+        let input = Tensor::from_i8(batch_rows, cols, values).unwrap();
+        let claim = Claim::honest(program, batch_rows, vec![input], weights);
+        let known = (claim.clone(), None);
+        self.claims.insert(claim.trace_root(), known);
+        claim
+    }
+
+    /// The rows of a job whose inputs are known.
+    fn rows_of(&mut self, job: &Job) -> Option<u32> {
+        let rows = job.batch_rows.get();
+        let is_known = job.assurance == 1
+            && (1..=9).contains(&rows)
+            && self.honest(&job.model, rows).input_roots()[0] == job.input_roots[0];
+        is_known.then_some(rows)
+    }
+
+    /// What a provider commits to: most often the truth.
+    fn result(&mut self, job: &Job) -> [u8; 32] {
+        let Some(rows) = self.rows_of(job) else {
+            return [self.rng.bits() as u8; 32];
+        };
+        let honest = self.honest(&job.model, rows);
+        let (op, row, col) = *self.rng.pick(&honest.cells());
+        let (claim, charge) = match self.rng.below(10) {
+            0 => return [self.rng.bits() as u8; 32],
+            1..=2 => {
+                let mut claim = honest;
+                claim.corrupt_by(op, row, col, 1 << self.rng.below(8));
+                (claim, Charge::Cell { op, row, col })
+            }
+            3 => {
+                let claim = honest.with_wrong_cell(op, row, col);
+                (claim, Charge::Cell { op, row, col })
+            }
+            4 => {
+                let charge = *self.rng.pick(&honest.paddings());
+                let mut claim = honest;
+                claim.spoil_padding(&charge);
+                (claim, charge)
+            }
+            _ => return honest.trace_root(),
+        };
+        let root = claim.trace_root();
+        self.claims.insert(root, (claim, Some(charge)));
+        root
+    }
+
+    /// The claim behind a job's result, or one of the same shape where nobody knows it.
+    fn claim_of(&mut self, job: &Job) -> Option<Claim> {
+        let rows = self.rows_of(job)?;
+        let known = self.claims.get(&job.trace_root);
+        let known = known.map(|(claim, _)| claim.clone());
+        Some(known.unwrap_or_else(|| self.honest(&job.model, rows)))
+    }
+
+    /// A charge about a job: what is wrong with it, or anything.
+    fn charge(&mut self, job: &Job, claim: &Claim) -> Charge {
+        let wrong = self.claims.get(&job.trace_root).and_then(|known| known.1);
+        if let (Some(charge), true) = (wrong, self.rng.once_in(3)) {
+            return charge;
+        }
+        if self.rng.once_in(2) {
+            return *self.rng.pick(&claim.paddings());
+        }
+        let (op, row, col) = *self.rng.pick(&claim.cells());
+        Charge::Cell { op, row, col }
+    }
+
+    /// Evidence for a charge, now and then with a bit flipped, cut or grown.
+    fn evidence_for(&mut self, claim: &Claim, charge: &Charge) -> Vec<u8> {
+        let mut bytes = claim.evidence(charge);
+        match self.rng.below(8) {
+            0 => {
+                let at = self.rng.below(bytes.len() as u64) as usize;
+                bytes[at] ^= 1 << self.rng.below(8);
+            }
+            1 => bytes.truncate(self.rng.below(bytes.len() as u64) as usize),
+            2 => bytes.push(0),
+            _ => (),
+        }
+        bytes
+    }
+
+    /// A question about a job, most often one that may be asked now, with its parent.
+    fn question(&mut self, address: &Pubkey, claim: &Claim) -> (Question, Option<Pubkey>) {
+        let mut all = claim.questions();
+        let parent_of = |question: &Question| {
+            let asked = question::ask(&claim.parsed(), claim.batch_rows, question).ok()?;
+            match asked.parent {
+                Parent::Answer { question, .. } => Some(addresses::demand(address, 1, &question)),
+                _ => None,
+            }
+        };
+        if !self.rng.once_in(8) {
+            all.retain(|question| {
+                let is_new = !self.stage.exists(&addresses::demand(address, 1, question));
+                let answered = |parent: Pubkey| {
+                    self.stage.exists(&parent) && self.stage.get::<Demand>(&parent).answered.get()
+                };
+                is_new && parent_of(question).is_none_or(answered)
+            });
+        }
+        let mut question = Question {
+            tree: Tree::Data(Operand::Op(self.rng.below(6) as u8)),
+            level: self.rng.below(5) as u8,
+            index: self.rng.below(6),
+        };
+        if !all.is_empty() && !self.rng.once_in(12) {
+            question = *self.rng.pick(&all);
+        }
+        let mut parent = parent_of(&question);
+        if self.rng.once_in(15) {
+            parent = self.one::<Demand>().map(|(address, _)| address);
+        }
+        (question, parent)
+    }
+
+    /// A demand, most likely one without an answer.
+    fn demand(&mut self) -> Option<(Pubkey, Demand)> {
+        let mut all = self.stage.list::<Demand>();
+        if !self.rng.once_in(10) {
+            all.retain(|(_, demand)| !demand.answered.get());
+        }
+        (!all.is_empty()).then(|| *self.rng.pick(&all))
+    }
+
+    /// A random step of the referee.
+    fn referee(&mut self) -> Option<(&'static str, Vec<Instruction>)> {
+        let one = |name, instruction| Some((name, vec![instruction]));
+        match self.rng.below(30) {
+            0..=9 => {
+                let (address, job) = self.job_in(JobState::Submitted)?;
+                let claim = self.claim_of(&job)?;
+                let reaction = job.last_answer_at.get() + i64::from(job.terms.react_secs.get());
+                if job.deadline.get().max(reaction) < self.stage.now() && !self.rng.once_in(6) {
+                    return None;
+                }
+                let (question, parent) = self.question(&address, &claim);
+                let payer = self.wallet();
+                one("demand", ix::demand(&payer, &job, &question, parent))
+            }
+            10..=17 => {
+                let (address, demand) = self.demand()?;
+                let signer = self.wallet();
+                let job = self
+                    .stage
+                    .exists(&demand.job)
+                    .then(|| self.stage.job(&demand.job));
+                let claim = job.and_then(|job| self.claim_of(&job))?;
+                let mut answer = claim.answer(&demand.question().unwrap());
+                if self.rng.once_in(10) {
+                    let at = self.rng.below(answer.len() as u64) as usize;
+                    answer[at] ^= 1;
+                }
+                one(
+                    "reveal",
+                    ix::reveal(&signer, &demand.job, &address, &answer),
+                )
+            }
+            18 => {
+                let (address, demand) = self.demand()?;
+                let after = demand.due.get() + self.rng.below(2) as i64;
+                if self.rng.once_in(3) && after > self.stage.now() {
+                    self.stage.set_time(after);
+                }
+                one("timeout", ix::timeout(&demand.job, &address))
+            }
+            19..=20 => {
+                let (address, demand) = self.one::<Demand>()?;
+                let mut close = ix::close_demand(&address, &demand);
+                close.accounts[2].pubkey = self.mostly(demand.asker);
+                one("close_demand", close)
+            }
+            21..=24 => {
+                let (_, job) = self.job_in(JobState::Submitted)?;
+                let claim = self.claim_of(&job)?;
+                let charge = self.charge(&job, &claim);
+                let evidence = self.evidence_for(&claim, &charge);
+                let (signer, proof) = (self.wallet(), ix::Proof::Inline(&evidence));
+                let name = name_of(&charge);
+                one(name, ix::convict_of(&signer, &job, &charge, proof))
+            }
+            25 => {
+                let written = *self.evidence.get(self.evidence.len().checked_sub(1)?)?;
+                let signer = self.wallet();
+                let job = (self.stage.exists(&written.job))
+                    .then(|| self.stage.job(&written.job))
+                    .or_else(|| Some(self.job_in(JobState::Submitted)?.1))?;
+                let proof = ix::Proof::Account(written.address);
+                let name = name_of(&written.charge);
+                one(name, ix::convict_of(&signer, &job, &written.charge, proof))
+            }
+            26..=27 => {
+                let (address, job) = self.job_in(JobState::Submitted)?;
+                let claim = self.claim_of(&job)?;
+                let charge = self.charge(&job, &claim);
+                let bytes = self.evidence_for(&claim, &charge);
+                let (author, evidence) = (self.wallet(), actor(&format!("e{}", self.rng.bits())));
+                let mut steps = self.stage.creation_of(&author, &evidence, bytes.len());
+                steps.extend(ix::write_whole_evidence(&author, &evidence, &bytes));
+                self.evidence.push(Written {
+                    address: evidence,
+                    author,
+                    job: address,
+                    charge,
+                });
+                Some(("write_evidence", steps))
+            }
+            28 => {
+                let written =
+                    (!self.evidence.is_empty()).then(|| *self.rng.pick(&self.evidence))?;
+                let author = self.mostly(written.author);
+                let offset = self.rng.below(300) as u32;
+                let write = ix::write_evidence(&author, &written.address, offset, &[7; 9]);
+                one("write_evidence", write)
+            }
+            _ => {
+                let written =
+                    (!self.evidence.is_empty()).then(|| *self.rng.pick(&self.evidence))?;
+                let author = self.mostly(written.author);
+                one(
+                    "close_evidence",
+                    ix::close_evidence(&author, &written.address),
+                )
+            }
         }
     }
 
@@ -208,7 +470,7 @@ impl Fuzz {
     fn params(&mut self) -> ProtocolParams {
         let mut params = ProtocolParams {
             fee_bps: self.bps(1_000),
-            late_penalty_bps: self.bps(10_000),
+            late_penalty_bps: self.bps(5_000),
             reject_bps: self.bps(5_000),
             arbiter_bps: self.bps(2_000),
             refereed_bond_bps: 20_000 + self.rng.below(3) as u32 * 5_000,
@@ -216,8 +478,8 @@ impl Fuzz {
             refereed_review_secs: self.rng.between(1, 2_000) as u32,
             accepted_review_secs: self.rng.between(1, 2_000) as u32,
             demand_fee_lamports: self.rng.below(100_000_001),
-            response_secs: 60,
-            react_secs: 60,
+            response_secs: self.rng.between(60, 3_000) as u32,
+            react_secs: self.rng.between(60, 3_000) as u32,
             resolve_secs: self.rng.between(1, 20_000) as u32,
             grace_secs: self.rng.between(1, 3_000) as u32,
             restart_grace_secs: self.rng.between(1, 5_000) as u32,
@@ -244,7 +506,7 @@ impl Fuzz {
         }
     }
 
-    fn job_args(&mut self, client: &Pubkey) -> CreateJobArgs {
+    fn job_args(&mut self, client: &Pubkey, model: Option<&Pubkey>) -> CreateJobArgs {
         let (protocol, now) = (self.stage.protocol(), self.stage.now());
         let refereed = self.rng.once_in(2);
         let price_atoms = match self.rng.below(12) {
@@ -295,10 +557,13 @@ impl Fuzz {
             },
             arbiter: NOBODY,
             campaign: NOBODY,
-            input_roots: if refereed { vec![[1; 32]] } else { Vec::new() },
+            input_roots: Vec::new(),
             input_uri: self.text(200),
         };
-        if !refereed {
+        if refereed {
+            let honest = model.map(|model| self.honest(model, args.batch_rows));
+            args.input_roots = honest.map_or(vec![[1; 32]], |honest| honest.input_roots());
+        } else {
             args.arbiter = self.nobody_or_wallet();
             if args.arbiter == NOBODY && args.pinned_provider == NOBODY {
                 args.arbiter = self.wallet();
@@ -324,7 +589,7 @@ impl Fuzz {
     fn instruction(&mut self) -> Option<(&'static str, Vec<Instruction>)> {
         let one = |name, instruction| Some((name, vec![instruction]));
         let authority = self.stage.protocol().authority;
-        match self.rng.below(100) {
+        match self.rng.below(140) {
             0 => {
                 let (signer, guardian, treasury_owner) =
                     (self.mostly(authority), self.wallet(), self.wallet());
@@ -464,7 +729,11 @@ impl Fuzz {
                 self.next_model += 1;
                 let mut args = model_args(self.next_model, 0);
                 args.royalty_bps = self.bps(5_000);
-                let bytes = program();
+                let bytes = if self.rng.once_in(2) {
+                    referee::tiny().program
+                } else {
+                    program()
+                };
                 if self.rng.once_in(3) {
                     // In pieces, some of them never written or never sealed.
                     args.program_bytes = bytes.len() as u32;
@@ -521,8 +790,8 @@ impl Fuzz {
             }
             25..=42 => {
                 let (client, mint) = (self.wallet(), self.mint());
-                let args = self.job_args(&client);
                 let model = self.one::<Model>().map(|(address, _)| address);
+                let args = self.job_args(&client, model.as_ref());
                 let model = model.filter(|_| args.assurance == 1 || self.rng.once_in(2));
                 one(
                     "create_job",
@@ -548,8 +817,10 @@ impl Fuzz {
             }
             61..=71 => {
                 let (_, job) = self.job_in(JobState::Taken)?;
-                let mut args = proof(self.rng.bits() as u8);
-                args.output_uri = self.text(200);
+                let args = SubmitProofArgs {
+                    trace_root: self.result(&job),
+                    output_uri: self.text(200),
+                };
                 let signer = self.mostly(job.provider);
                 (job.provider != NOBODY)
                     .then(|| ("submit_proof", vec![ix::submit_proof(&signer, &job, args)]))
@@ -601,10 +872,11 @@ impl Fuzz {
                 let (_, job) = self.one::<Job>()?;
                 one("expire", ix::expire(&job))
             }
-            98 => {
+            98..=100 => {
                 let (_, job) = self.job_in(JobState::Slashed)?;
                 one("settle_slash", ix::settle_slash(&job))
             }
+            101..=138 => self.referee(),
             _ => {
                 let (mint, bank) = (self.mint(), self.stage.bank());
                 let source = token::issue(&mut self.stage, &bank, &mint, 5);
@@ -675,7 +947,11 @@ impl Fuzz {
             self.trace.push("restart".into());
             self.stage.restart();
         }
-        let to = match (self.rng.below(6), self.one::<Job>()) {
+        let to = match (self.rng.below(7), self.one::<Job>()) {
+            (6, _) => match self.demand() {
+                Some((_, demand)) => demand.due.get() + self.rng.below(3) as i64 - 1,
+                None => self.stage.now() + 1,
+            },
             (0..=2, Some((_, job))) => {
                 let extra = [
                     0,
@@ -699,29 +975,20 @@ impl Fuzz {
         if self.rng.once_in(9) {
             self.pass_time();
         }
-        if self.rng.once_in(40) {
-            let refereed = |job: &Job| job.assurance == 1 && job.state == JobState::Submitted as u8;
-            let jobs: Vec<Pubkey> = self
-                .stage
-                .list::<Job>()
-                .iter()
-                .filter(|(_, job)| refereed(job))
-                .map(|(address, _)| *address)
-                .collect();
-            if !jobs.is_empty() {
-                let job = *self.rng.pick(&jobs);
-                let mint = self.stage.job(&job).mint;
-                let prover = self.wallet();
-                self.stage.cast.prover = prover;
-                self.stage.open(&prover, &mint);
-                self.trace.push(format!("convict {job}"));
-                self.stage.convict(&job);
+        let mut next = self.instruction();
+        // Questions and answers come in bursts: a result is open to them for a short time only.
+        let burst = if self.rng.once_in(4) {
+            self.rng.below(8)
+        } else {
+            0
+        };
+        for _ in 0..=burst {
+            if let Some((name, instructions)) = next {
+                for instruction in instructions {
+                    self.send(name, instruction, seen);
+                }
             }
-        }
-        if let Some((name, instructions)) = self.instruction() {
-            for instruction in instructions {
-                self.send(name, instruction, seen);
-            }
+            next = (burst > 0).then(|| self.referee()).flatten();
         }
     }
 
@@ -742,6 +1009,7 @@ impl Fuzz {
         match self.stage.world.send(&[instruction]) {
             Ok(outcome) => {
                 for event in &outcome.events {
+                    self.assert_deserved(event);
                     *seen.events.entry(event.name()).or_default() += 1;
                 }
                 self.trace.last_mut().unwrap().push_str(" => ok");
@@ -768,6 +1036,22 @@ impl Fuzz {
         }
     }
 
+    /// P7: only what is known to be wrong is ever convicted of being wrong.
+    fn assert_deserved(&self, event: &QuernEvent) {
+        let QuernEvent::JobConvicted(event) = event else {
+            return;
+        };
+        if event.reason == SlashReason::Silence as u8 {
+            return;
+        }
+        let job = self.stage.job(&event.job);
+        let known = self.claims.get(&job.trace_root);
+        assert!(
+            known.is_some_and(|(_, wrong)| wrong.is_some()),
+            "P7: an honest result was convicted: {event:?}"
+        );
+    }
+
     fn must(&mut self, name: &'static str, instruction: Instruction, seen: &mut Seen) {
         let done = self.send(name, instruction.clone(), seen);
         if !done {
@@ -787,7 +1071,7 @@ impl Fuzz {
             self.stage.open(&addresses::burn_owner(), &mint);
         }
         let mut rounds = 0;
-        while let Some((_, job)) = self.stage.list::<Job>().into_iter().next() {
+        while let Some((address, job)) = self.stage.list::<Job>().into_iter().next() {
             rounds += 1;
             assert!(
                 rounds < 5_000,
@@ -798,13 +1082,35 @@ impl Fuzz {
                 JobState::Open | JobState::Taken | JobState::Rejected => {
                     ("expire", ix::expire(&job))
                 }
+                // Nobody answers any more: silence ends it.
+                JobState::Submitted if !job.open_demands.is_zero() => {
+                    let demands = self.stage.list::<Demand>();
+                    let (demand, _) = demands
+                        .iter()
+                        .find(|(_, demand)| demand.job == address && !demand.answered.get())
+                        .unwrap();
+                    ("timeout", ix::timeout(&address, demand))
+                }
                 JobState::Submitted => (
                     "finalize",
                     ix::finalize(&stranger, &job, &self.stage.emission()),
                 ),
-                JobState::Slashed => ("settle_slash", ix::settle_slash(&job)),
+                JobState::Slashed => {
+                    self.stage.open(&job.slash_prover, &job.mint);
+                    ("settle_slash", ix::settle_slash(&job))
+                }
             };
             self.must(instruction.0, instruction.1, seen);
+        }
+        // What was paid for questions goes back, by anybody; evidence only by its author.
+        for (address, demand) in self.stage.list::<Demand>() {
+            self.must("close_demand", ix::close_demand(&address, &demand), seen);
+        }
+        for written in self.evidence.clone() {
+            if self.stage.exists(&written.address) {
+                let close = ix::close_evidence(&written.author, &written.address);
+                self.must("close_evidence", close, seen);
+            }
         }
     }
 
@@ -859,6 +1165,13 @@ impl Fuzz {
                 "only burnt atoms and the emission's stay"
             );
         }
+    }
+}
+
+fn name_of(charge: &Charge) -> &'static str {
+    match charge {
+        Charge::Cell { .. } => "convict",
+        Charge::Padding { .. } => "convict_padding",
     }
 }
 
@@ -925,6 +1238,8 @@ fn sequence(seed: u64, steps: u64, seen: &mut Seen) {
     seen.totals.expired += after.expired;
     seen.totals.cancelled += after.cancelled;
     seen.totals.slashed += after.slashed;
+    seen.totals.convicted += after.convicted;
+    seen.totals.silenced += after.silenced;
     seen.totals.rewards += after.rewards;
 }
 

@@ -7,10 +7,13 @@
 use {
     anchor_lang::Discriminator,
     quern::{
-        error::QuernError,
+        error::{QuernError, REFUSAL_BASE},
         events::{Change, QuernEvent},
-        state::{Emission, Job, MintConfig, Model, Protocol, Provider, Purse, Terms},
+        state::{
+            Demand, Emission, Evidence, Job, MintConfig, Model, Protocol, Provider, Purse, Terms,
+        },
     },
+    quern_proof::evidence::Refusal,
     quern_tests::svm::{kit::instruction_names, *},
     serde_json::{Map, Value, json},
     solana_sdk::pubkey::Pubkey,
@@ -47,6 +50,12 @@ impl Numbers {
     }
     fn u64(&mut self) -> u64 {
         u64::from_le_bytes([self.next(); 8])
+    }
+    fn i64(&mut self) -> i64 {
+        i64::from_le_bytes([self.next(); 8])
+    }
+    fn bytes(&mut self) -> Vec<u8> {
+        vec![self.next(), self.next(), self.next()]
     }
     fn bool(&mut self) -> bool {
         self.next() % 2 == 1
@@ -132,6 +141,19 @@ fn samples() -> Vec<QuernEvent> {
             job: address, client: address, provider: address, prover: address, mint: address, reason: u8,
             released_atoms: u64, prover_atoms: u64, client_atoms: u64, treasury_atoms: u64
         }
+        JobConvicted {
+            job: address, client: address, provider: address, prover: address, mint: address, submission: u32,
+            reason: u8, tree: u8, level: u8, index: u64
+        }
+        DemandOpened {
+            demand: address, job: address, provider: address, asker: address, submission: u32, tree: u8, level: u8,
+            index: u64, node: hash, due: i64, fee_lamports: u64
+        }
+        DemandAnswered {
+            demand: address, job: address, revealer: address, tree: u8, level: u8, index: u64, fee_lamports: u64,
+            answer: bytes
+        }
+        DemandClosed { demand: address, job: address, asker: address }
     }
 }
 
@@ -154,10 +176,18 @@ fn errors() -> Map<String, Value> {
 }
 
 fn current() -> Value {
-    let accounts: Map<String, Value> =
-        accounts![Protocol, MintConfig, Emission, Provider, Purse, Model, Job]
-            .into_iter()
-            .collect();
+    let accounts: Map<String, Value> = accounts![
+        Protocol, MintConfig, Emission, Provider, Purse, Model, Job, Demand, Evidence
+    ]
+    .into_iter()
+    .collect();
+    let refusals: Map<String, Value> = Refusal::ALL
+        .into_iter()
+        .map(|refusal| {
+            let code = REFUSAL_BASE + refusal as u32;
+            (format!("{refusal:?}"), json!(code))
+        })
+        .collect();
     let instructions: Map<String, Value> = instruction_names()
         .into_iter()
         .map(|name| {
@@ -182,6 +212,7 @@ fn current() -> Value {
         "accounts": accounts,
         "instructions": instructions,
         "errors": errors(),
+        "refusals": refusals,
         "events": events,
     })
 }
@@ -206,6 +237,7 @@ fn the_golden_file_is_not_stale() {
         "accounts",
         "instructions",
         "errors",
+        "refusals",
         "events",
     ] {
         assert_eq!(
@@ -251,13 +283,13 @@ fn error_codes_are_contiguous() {
     let errors = errors();
     assert_eq!(errors["Overflow"], json!(6_000));
     assert_eq!(
-        errors["NoTreasury"],
-        json!(code_of(QuernError::NoTreasury)),
+        errors["JobLives"],
+        json!(code_of(QuernError::JobLives)),
         "the last one"
     );
     assert_eq!(
         errors.len() as u32,
-        code_of(QuernError::NoTreasury) - 6_000 + 1
+        code_of(QuernError::JobLives) - 6_000 + 1
     );
     assert_eq!(errors["WrongState"], json!(code_of(QuernError::WrongState)));
 }

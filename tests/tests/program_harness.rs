@@ -6,6 +6,7 @@ use {
         events::{Change, QuernEvent},
         state::{Job, JobState, MintConfig, Purse},
     },
+    quern_proof::question::{Question, Tree},
     quern_tests::svm::*,
     solana_sdk::pubkey::Pubkey,
 };
@@ -129,6 +130,83 @@ fn p4_a_fee_of_another_share_is_seen() {
     stage.world.model = model;
     stage.at_deadline(&job, 1);
     stage.finalize(&job);
+}
+
+/// A question about the trace of a submitted job, which then is changed behind everybody's back.
+fn with_demand(change: impl FnOnce(&mut Stage, &Pubkey, &Pubkey)) {
+    let mut stage = Stage::new();
+    let job = stage.job_in(JobState::Submitted, stage.refereed());
+    let demand = stage.ask(&job, &claim(1), &TRACE);
+    change(&mut stage, &job, &demand);
+    stage.create(stage.refereed());
+}
+
+const TRACE: Question = Question {
+    tree: Tree::Trace,
+    level: 0,
+    index: 0,
+};
+
+#[test]
+#[should_panic(expected = "open demands of")]
+fn a_job_that_miscounts_its_demands_is_seen() {
+    with_demand(|stage, job, _| {
+        stage.tamper(job, |job: &mut Job| job.open_demands = 2u32.into());
+    });
+}
+
+#[test]
+#[should_panic(expected = "lamports of demand")]
+fn a_fee_that_left_its_demand_is_seen() {
+    with_demand(|stage, _, demand| {
+        let mut account = stage.svm.get_account(demand).unwrap();
+        account.lamports -= 1;
+        stage.svm.set_account(*demand, account).unwrap();
+    });
+}
+
+#[test]
+#[should_panic(expected = "bytes before the answer")]
+fn an_answer_before_it_was_given_is_seen() {
+    with_demand(|stage, _, demand| {
+        let mut account = stage.svm.get_account(demand).unwrap();
+        *account.data.last_mut().unwrap() = 1;
+        stage.svm.set_account(*demand, account).unwrap();
+    });
+}
+
+#[test]
+#[should_panic(expected = "due time and fee")]
+fn a_demand_with_another_fee_is_seen() {
+    let mut stage = Stage::new();
+    let job = stage.job_in(JobState::Submitted, stage.refereed());
+    let model = stage.model_ledger();
+    stage.tamper(&job, |job: &mut Job| {
+        job.terms.demand_fee_lamports = 9u64.into()
+    });
+    stage.world.model = model;
+    stage.ask(&job, &claim(1), &TRACE);
+}
+
+#[test]
+#[should_panic(expected = "paid for what was recorded")]
+fn a_bounty_for_another_prover_is_seen() {
+    let mut stage = Stage::new();
+    let job = stage.job_in(JobState::Slashed, stage.refereed());
+    let (model, stranger) = (stage.model_ledger(), stage.cast.stranger);
+    stage.tamper(&job, |job: &mut Job| job.slash_prover = stranger);
+    stage.world.model = model;
+    let settle = ix::settle_slash(&stage.job(&job));
+    stage.ok(settle);
+}
+
+#[test]
+#[should_panic(expected = "conviction of")]
+fn a_slash_without_a_reason_is_seen() {
+    let mut stage = Stage::new();
+    let job = stage.job_in(JobState::Slashed, stage.refereed());
+    stage.tamper(&job, |job: &mut Job| job.slash_reason = 0);
+    stage.create(stage.refereed());
 }
 
 fn event(kind: u8, seq: u64, after: Vec<u8>) -> QuernEvent {

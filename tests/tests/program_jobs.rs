@@ -101,7 +101,8 @@ fn a_refereed_job_from_escrow_to_settlement() {
         .total(2)
         .unwrap();
     assert_eq!((state.macs.get(), state.batch_rows.get()), (macs, 2));
-    assert_eq!(state.input_roots, [[7; 32], [0; 32], [0; 32], [0; 32]]);
+    assert_eq!(state.input_roots[..1], claim(0).input_roots());
+    assert_eq!(state.input_roots[1..], [[0; 32]; 3]);
     assert_eq!(
         state.input_uri_hash,
         anchor_lang::sha256(b"https://in.example/1")
@@ -147,12 +148,12 @@ fn a_refereed_job_from_escrow_to_settlement() {
     );
     assert_eq!(
         (event.trace_root, event.output_uri.as_str()),
-        ([1; 32], "https://out.example/1")
+        (proof(1).trace_root, "https://out.example/1")
     );
     let state = stage.job(&job);
     assert_eq!(
         (state.state, state.submissions.get(), state.trace_root),
-        (3, 1, [1; 32])
+        (3, 1, proof(1).trace_root)
     );
     assert_eq!(
         (state.deadline.get(), state.checkpoint),
@@ -241,7 +242,7 @@ fn an_accepted_job_of_three_milestones() {
             );
             assert_eq!(
                 state.checkpoint,
-                [milestone + 1; 32],
+                proof(milestone + 1).trace_root,
                 "the last accepted commitment"
             );
             assert_eq!(state.deadline.get(), stage.now() + 7_200);
@@ -376,7 +377,7 @@ fn a_late_provider_pays_and_the_job_reopens_for_another() {
     );
     assert_eq!(
         (state.checkpoint, state.trace_root),
-        ([1; 32], [0; 32]),
+        (proof(1).trace_root, [0; 32]),
         "another continues from the checkpoint"
     );
     assert_eq!(state.deadline.get(), stage.now() + 3_600);
@@ -492,7 +493,7 @@ fn an_arbiter_who_finds_for_the_provider() {
     let state = stage.job(&job);
     assert_eq!(
         (state.state, state.milestone, state.checkpoint),
-        (2, 1, [1; 32])
+        (2, 1, proof(1).trace_root)
     );
     assert_eq!(
         (
@@ -706,6 +707,7 @@ fn an_operator_takes_within_its_limit() {
     let fourth = stage.create(stage.refereed());
     stage.ok(by_operator(&stage, &fourth));
     stage.ok(ix::set_operator_limit(&cast.provider, &usd, 0));
+    stage.submit(&fourth);
     stage.convict(&fourth);
     let settle = ix::settle_slash(&stage.job(&fourth));
     stage.ok(settle);

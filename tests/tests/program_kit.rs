@@ -8,11 +8,16 @@ use {
         instructions::{UpdateMintArgs, UpdateModelArgs},
         state::{JobState, Model},
     },
+    quern_proof::{
+        Operand,
+        evidence::Charge,
+        question::{Question, Tree},
+    },
     quern_tests::svm::{
         kit::{Allowed, Case, account_names, instruction_names, run},
         *,
     },
-    solana_sdk::instruction::Instruction,
+    solana_sdk::{instruction::Instruction, pubkey::Pubkey},
     std::collections::BTreeSet,
 };
 
@@ -143,6 +148,96 @@ const ALLOWED: &[Allowed] = &[
         account: "program",
         spoiled: "",
         reason: "the address that stands for no provider already names the program, and the event's call goes to it alone",
+    },
+    Allowed {
+        instruction: "write_evidence",
+        account: "author",
+        spoiled: "another",
+        reason: "whoever signs together with the new account is its author; later writes refuse everybody else",
+    },
+    Allowed {
+        instruction: "write_evidence",
+        account: "evidence",
+        spoiled: "data cut by one byte",
+        reason: "the first write is empty and asks for no room; nobody can cut it",
+    },
+    Allowed {
+        instruction: "close_evidence",
+        account: "evidence",
+        spoiled: "data cut by one byte",
+        reason: "the bytes behind the author are not read, and nobody can cut them",
+    },
+    Allowed {
+        instruction: "convict",
+        account: "signer",
+        spoiled: "",
+        reason: "anybody may convict",
+    },
+    Allowed {
+        instruction: "convict_padding",
+        account: "signer",
+        spoiled: "",
+        reason: "anybody may convict",
+    },
+    Allowed {
+        instruction: "convict",
+        account: "job",
+        spoiled: "another account of its type",
+        reason: "the evidence is about a commitment, and another job has the same one",
+    },
+    Allowed {
+        instruction: "convict",
+        account: "program",
+        spoiled: "",
+        reason: "the address that stands for no evidence account already names the program, and the event's call goes to it alone",
+    },
+    Allowed {
+        instruction: "convict_padding",
+        account: "program",
+        spoiled: "",
+        reason: "the address that stands for no evidence account already names the program, and the event's call goes to it alone",
+    },
+    Allowed {
+        instruction: "demand",
+        account: "payer",
+        spoiled: "another",
+        reason: "anybody may ask",
+    },
+    Allowed {
+        instruction: "demand",
+        account: "program",
+        spoiled: "",
+        reason: "the address that stands for no parent already names the program, and the event's call goes to it alone",
+    },
+    Allowed {
+        instruction: "reveal",
+        account: "signer",
+        spoiled: "another",
+        reason: "anybody may answer",
+    },
+    Allowed {
+        instruction: "timeout",
+        account: "demand",
+        spoiled: "data cut by one byte",
+        reason: "the answer's bytes are not read, and nobody can cut them",
+    },
+    Allowed {
+        instruction: "close_demand",
+        account: "demand",
+        spoiled: "another account of its type",
+        reason: "anybody may close any demand of a job that is over",
+    },
+    Allowed {
+        instruction: "close_demand",
+        account: "demand",
+        spoiled: "data cut by one byte",
+        reason: "as for timeout",
+    },
+    Allowed {
+        instruction: "close_demand",
+        account: "job",
+        spoiled: "owned by",
+        reason: "a job that the program does not own is gone",
     },
 ];
 
@@ -467,6 +562,117 @@ fn job_cases() -> Vec<Case> {
     ]
 }
 
+/// The first question about a trace.
+const TRACE: Question = Question {
+    tree: Tree::Trace,
+    level: 0,
+    index: 0,
+};
+
+/// A case with two submitted jobs, each with an answered and an open demand, and two evidence accounts of two authors.
+fn referee_case(
+    instruction: &'static str,
+    variant: &'static str,
+    prepare: impl FnOnce(&mut Stage, &Pubkey) -> Instruction,
+) -> Case {
+    case(instruction, variant, |stage| {
+        let jobs = [(); 2].map(|()| stage.job_in(JobState::Submitted, stage.refereed()));
+        for job in &jobs {
+            stage.ask(job, &claim(1), &TRACE);
+            stage.answer(job, &claim(1), &TRACE);
+            stage.ask(job, &claim(1), &input_root());
+        }
+        let (author, other) = (stage.cast.prover, stage.cast.second);
+        stage.write_down(&author, "mine", &claim(1).evidence(&CELL));
+        stage.write_down(&other, "another's", &[1, 2, 3]);
+        prepare(stage, &jobs[0])
+    })
+}
+
+const CELL: Charge = Charge::Cell {
+    op: 0,
+    row: 0,
+    col: 0,
+};
+
+fn input_root() -> Question {
+    Question {
+        tree: Tree::Data(Operand::Input(0)),
+        ..TRACE
+    }
+}
+
+fn referee_cases() -> Vec<Case> {
+    vec![
+        referee_case("write_evidence", "the first", |stage, _| {
+            let (author, evidence) = (stage.cast.prover, actor("evidence new"));
+            let creation = stage.creation_of(&author, &evidence, 7);
+            stage.ok(creation[0].clone());
+            creation[1].clone()
+        }),
+        referee_case("write_evidence", "the last bytes", |stage, _| {
+            let evidence = actor("evidence mine");
+            let last = claim(1).evidence(&CELL).len() as u32 - 4;
+            ix::write_evidence(&stage.cast.prover, &evidence, last, &[9; 4])
+        }),
+        referee_case("close_evidence", "usual", |stage, _| {
+            ix::close_evidence(&stage.cast.prover, &actor("evidence mine"))
+        }),
+        referee_case("convict", "inline", |stage, job| {
+            stage.inline(job, &CELL, &claim(1).evidence(&CELL))
+        }),
+        referee_case("convict", "from an account", |stage, job| {
+            let proof = ix::Proof::Account(actor("evidence mine"));
+            ix::convict_of(&stage.cast.stranger, &stage.job(job), &CELL, proof)
+        }),
+        referee_case("convict_padding", "inline", |stage, _| {
+            let (mut claim, tree) = (claim(1), Tree::Data(Operand::Op(0)));
+            let mut leaf = claim.leaf(Operand::Op(0), 1);
+            leaf[127] = 1;
+            claim.set_leaf(Operand::Op(0), 1, leaf);
+            let job = stage.submitted_for(&claim);
+            let charge = Charge::Padding {
+                tree: tree.code(),
+                level: 1,
+                index: 1,
+            };
+            stage.inline(&job, &charge, &claim.evidence(&charge))
+        }),
+        referee_case("demand", "at a root", |stage, job| {
+            let weight = Question {
+                tree: Tree::Data(Operand::Weight(0)),
+                ..TRACE
+            };
+            ix::demand(&stage.cast.prover, &stage.job(job), &weight, None)
+        }),
+        referee_case("demand", "below an answer", |stage, job| {
+            let root = Question {
+                tree: Tree::Data(Operand::Op(1)),
+                ..TRACE
+            };
+            stage.demand_ix(job, &claim(1), &root)
+        }),
+        referee_case("reveal", "usual", |stage, job| {
+            stage.reveal_ix(job, &claim(1), &input_root())
+        }),
+        referee_case("timeout", "usual", |stage, job| {
+            stage.wait(DAY);
+            ix::timeout(job, &stage.demand_of(job, &input_root()))
+        }),
+        referee_case("close_demand", "of a slashed job", |stage, job| {
+            stage.convict(job);
+            let demand = stage.demand_of(job, &input_root());
+            ix::close_demand(&demand, &stage.get(&demand))
+        }),
+        referee_case("close_demand", "of a job that is gone", |stage, job| {
+            stage.convict(job);
+            let demand = stage.demand_of(job, &TRACE);
+            stage.ok(ix::settle_slash(&stage.job(job)));
+            ix::close_demand(&demand, &stage.get(&demand))
+        }),
+    ]
+}
+
 /// Runs cases and says which of the allowed ones were needed.
 fn run_all(cases: Vec<Case>) -> (usize, BTreeSet<usize>) {
     let mut used = BTreeSet::new();
@@ -524,6 +730,11 @@ fn job_instructions() {
     check(job_cases());
 }
 
+#[test]
+fn referee_instructions() {
+    check(referee_cases());
+}
+
 /// A new instruction or account must come with its case.
 #[test]
 fn the_kit_covers_every_account_of_every_instruction() {
@@ -533,6 +744,7 @@ fn the_kit_covers_every_account_of_every_instruction() {
         provider_cases(),
         model_cases(),
         job_cases(),
+        referee_cases(),
     ]
     .into_iter()
     .flatten()

@@ -123,7 +123,7 @@ fn settings_change_for_new_jobs_only() {
     let cast = stage.cast.clone();
     let mut args = settings(&cast);
     args.params.fee_bps = 1_000;
-    args.params.late_penalty_bps = 10_000;
+    args.params.late_penalty_bps = 5_000;
     args.params.grace_secs = 7;
     args.guardian = cast.stranger;
     args.treasury_owner = cast.arbiter;
@@ -855,7 +855,7 @@ fn initialize_refuses_settings_out_of_bounds() {
     let mut world = World::deployed(&cast.authority);
     let spoil: [fn(&mut InitializeArgs); 5] = [
         |args| args.params.fee_bps = 1_001,
-        |args| args.params.late_penalty_bps = 10_001,
+        |args| args.params.late_penalty_bps = 5_001,
         |args| args.params.reject_bps = 5_001,
         |args| args.params.arbiter_bps = 2_001,
         |args| args.params.demand_fee_lamports = 100_000_001,
@@ -870,7 +870,7 @@ fn initialize_refuses_settings_out_of_bounds() {
     }
     let mut most = settings(&cast);
     most.params.fee_bps = 1_000;
-    most.params.late_penalty_bps = 10_000;
+    most.params.late_penalty_bps = 5_000;
     most.params.reject_bps = 5_000;
     most.params.arbiter_bps = 2_000;
     most.params.demand_fee_lamports = 100_000_000;

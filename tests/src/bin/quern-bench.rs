@@ -16,20 +16,28 @@ fn main() -> ExitCode {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..");
     let figures = bench::measure();
     println!("{}", figures.tables());
-    let Some(shares) = commitment_shares(&root) else {
+    let Some((commitments, watchers)) =
+        timings(&root, "commitment").zip(timings(&root, "freivalds"))
+    else {
         eprintln!(
-            "the timing of commitments failed: run `cargo run --release -p quern-proof --example commitment`"
+            "timing the kernels failed: the lines above say why; `cargo run --release -p quern-proof --example commitment` (or `freivalds`) does it alone"
         );
         return ExitCode::FAILURE;
     };
     println!(
         "| product of int8 matrices | its commitment, share of the product's time | goal |\n| --- | ---: | ---: |"
     );
-    for share in &shares {
+    for share in &commitments {
         println!(
             "| {0} x {0} x {0} | {1} % | 25 % |",
             share["side"], share["percent"]
         );
+    }
+    println!(
+        "\n| product of int8 matrices | computing it again takes, times a watcher's check | goal |\n| --- | ---: | ---: |"
+    );
+    for one in &watchers {
+        println!("| {0} x {0} x {0} | {1} | 50 |", one["side"], one["ratio"]);
     }
     let file = root.join(bench::FILE);
     let text = fs::read_to_string(&file).unwrap_or_default();
@@ -43,14 +51,14 @@ fn main() -> ExitCode {
     fs::write(&file, text).expect("the file was just read");
     let summary = root.join("target/bench");
     fs::create_dir_all(&summary).expect("target can be written: this program was built there");
-    let json = serde_json::json!({ "exact": figures, "commitment_percent_of_product": shares });
+    let json = serde_json::json!({ "exact": figures, "commitment_percent_of_product": commitments, "product_times_of_a_check": watchers });
     fs::write(summary.join("summary.json"), format!("{json:#}\n")).expect("target can be written");
     eprintln!("wrote {} and target/bench/summary.json", bench::FILE);
     ExitCode::SUCCESS
 }
 
-/// Times need an optimised build, so they come from an example of the proof crate.
-fn commitment_shares(root: &Path) -> Option<Vec<Value>> {
+/// Times need an optimised build, so they come from examples of the proof crate.
+fn timings(root: &Path, example: &str) -> Option<Vec<Value>> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(cargo)
         .current_dir(root)
@@ -61,17 +69,17 @@ fn commitment_shares(root: &Path) -> Option<Vec<Value>> {
             "--package",
             "quern-proof",
             "--example",
-            "commitment",
+            example,
+            "--ignore-rust-version",
         ])
-        .arg("--ignore-rust-version")
         .stderr(std::process::Stdio::inherit())
         .output()
         .ok()?;
     let text = String::from_utf8(output.stdout).ok()?;
-    let shares: Vec<Value> = text
+    let lines: Vec<Value> = text
         .lines()
         .map(serde_json::from_str)
         .collect::<Result<_, _>>()
         .ok()?;
-    (output.status.success() && !shares.is_empty()).then_some(shares)
+    (output.status.success() && !lines.is_empty()).then_some(lines)
 }

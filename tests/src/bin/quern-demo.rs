@@ -1,4 +1,5 @@
-//! `cargo xtask demo`: the main job on a local network, from escrow to leaderboard, with an audit at the end.
+//! `cargo xtask demo`: the main job on a local network, from escrow to leaderboard, with three cheats on the way and an audit
+//! at the end.
 //!
 //! Progress goes to standard error; standard output gets the tables, or with `--json` one JSON object.
 
@@ -14,7 +15,7 @@ use {
     tracing_subscriber::EnvFilter,
 };
 
-/// Show the main job on a local network: escrow, work, proof, settlement, rewards, leaderboard, audit
+/// Show the main job on a local network: escrow, work, proof, cheats caught, settlement, rewards, leaderboard, audit
 #[derive(Parser)]
 #[command(name = "cargo xtask demo", args_conflicts_with_subcommands = true)]
 struct Cli {

@@ -9,10 +9,14 @@ use {
     anyhow::{Context, Result, ensure},
     quern_client::{
         Pubkey, Signer, accounts, addresses,
-        quern::state::{MintConfig, Provider},
+        quern::state::{MintConfig, Provider, SlashReason},
     },
     serde_json::Value,
-    std::{collections::BTreeMap, fmt::Display, str::FromStr},
+    std::{
+        collections::{BTreeMap, BTreeSet},
+        fmt::Display,
+        str::FromStr,
+    },
 };
 
 /// What was compared.
@@ -72,6 +76,8 @@ pub async fn audit(stage: &Stage, ledger: &Ledger, indexer_url: &str) -> Result<
     providers(&mut audit, stage, ledger, &api).await?;
     sums(&mut audit, ledger, &api, stage).await?;
     boards(&mut audit, ledger, &api, stage).await?;
+    slashes(&mut audit, stage, ledger, &api).await?;
+    demands(&mut audit, stage, ledger, &api).await?;
     completeness(&mut audit, stage, ledger, &api).await?;
     Ok(audit)
 }
@@ -298,10 +304,15 @@ async fn providers(audit: &mut Audit, stage: &Stage, ledger: &Ledger, api: &Api)
                 .unwrap_or_default()
         };
         let accrued = scores(1).reward_atoms + scores(2).reward_atoms;
-        let rows: [(&str, i128, u64); 7] = [
+        let rows: [(&str, i128, u64); 8] = [
             ("taken", counters.taken.into(), account.taken.get()),
             ("settled", counters.settled.into(), account.settled.get()),
             ("late", counters.late.into(), account.late.get()),
+            (
+                "convicted",
+                counters.convicted.into(),
+                account.convicted.get(),
+            ),
             (
                 "refereed_macs",
                 scores(1).macs.into(),
@@ -397,6 +408,17 @@ async fn sums(audit: &mut Audit, ledger: &Ledger, api: &Api, stage: &Stage) -> R
         ),
     );
     audit.equal(
+        "bonds of convicted providers",
+        (
+            "what was put up",
+            ledger.slashes.values().map(|slash| slash.bond_atoms).sum(),
+        ),
+        (
+            "its parts",
+            of("slashed_to_provers") + of("slashed_to_clients") + of("slashed_to_treasury"),
+        ),
+    );
+    audit.equal(
         "escrow of all jobs",
         ("what was escrowed", of("escrowed")),
         (
@@ -456,6 +478,88 @@ async fn boards(audit: &mut Audit, ledger: &Ledger, api: &Api, stage: &Stage) ->
         }
         audit.holds(
             format!("every line of the leaderboard by {metric} follows from an event"),
+            served.is_empty(),
+        );
+    }
+    Ok(())
+}
+
+/// Every conviction, as the indexer shows it.
+async fn slashes(audit: &mut Audit, stage: &Stage, ledger: &Ledger, api: &Api) -> Result<()> {
+    for (job, slash) in &ledger.slashes {
+        let (page, name) = (
+            api.get(&format!("/v1/jobs/{job}")).await?,
+            stage.names.of(job),
+        );
+        let reason = match SlashReason::from_code(slash.reason) {
+            Some(SlashReason::WrongCell) => "wrong_cell",
+            Some(SlashReason::BadPadding) => "bad_padding",
+            Some(SlashReason::Silence) => "silence",
+            None => "unknown",
+        };
+        for (what, booked, served) in [
+            ("end", "slashed".to_owned(), &page["outcome"]),
+            ("reason", reason.to_owned(), &page["slash"]["reason"]),
+            ("prover", slash.prover.to_string(), &page["slash"]["prover"]),
+        ] {
+            audit.equal(
+                format!("{what} of {name}"),
+                (EVENTS, booked),
+                (INDEXER, plain(served)),
+            );
+        }
+    }
+    Ok(())
+}
+
+/// Every demand three times: on chain it is there until it was closed.
+async fn demands(audit: &mut Audit, stage: &Stage, ledger: &Ledger, api: &Api) -> Result<()> {
+    let jobs: BTreeSet<Pubkey> = ledger.demands.values().map(|asked| asked.job).collect();
+    for job in jobs {
+        let page = api.get(&format!("/v1/jobs/{job}")).await?;
+        let mut served = BTreeMap::new();
+        for demand in array(&page["demands"])? {
+            served.insert(address(&demand["address"])?, demand.clone());
+        }
+        for (demand, asked) in ledger.demands.iter().filter(|(_, asked)| asked.job == job) {
+            let what = format!("a demand about {}", stage.names.of(&job));
+            let live = accounts::demand_optional(stage.net.rpc(), demand).await?;
+            audit.equal(
+                format!("existence of {what}"),
+                (EVENTS, !asked.closed),
+                (CHAIN, live.is_some()),
+            );
+            let booked = match (asked.closed, asked.answered) {
+                (true, _) => "closed",
+                (false, true) => "answered",
+                (false, false) => "waiting",
+            };
+            let Some(found) = served.remove(demand) else {
+                audit.holds(format!("the indexer knows {what}"), false);
+                continue;
+            };
+            for (field, booked) in [
+                ("state", booked.to_owned()),
+                ("asker", asked.asker.to_string()),
+                ("fee_lamports", asked.fee_lamports.to_string()),
+            ] {
+                audit.equal(
+                    format!("{field} of {what}"),
+                    (EVENTS, booked),
+                    (INDEXER, plain(&found[field])),
+                );
+            }
+            audit.equal(
+                format!("answer of {what}"),
+                (EVENTS, asked.answered),
+                (INDEXER, !found["answered_at"].is_null()),
+            );
+        }
+        audit.holds(
+            format!(
+                "every demand about {} follows from an event",
+                stage.names.of(&job)
+            ),
             served.is_empty(),
         );
     }

@@ -2,13 +2,19 @@
 
 use {
     super::names::{Names, short},
-    anyhow::{Context, Result, ensure},
+    anyhow::{Context, Result},
     quern_client::{
         Pubkey, Sender,
         quern::{
             events::QuernEvent,
-            state::{Assurance, JobState},
+            state::{Assurance, JobState, SlashReason},
         },
+    },
+    quern_node::watch::reason_name,
+    quern_proof::{Operand, question::Tree},
+    solana_client::{
+        rpc_client::GetConfirmedSignaturesForAddress2Config,
+        rpc_response::RpcConfirmedTransactionStatusWithSignature,
     },
     std::{
         collections::HashSet,
@@ -18,8 +24,8 @@ use {
     tokio::task::JoinHandle,
 };
 
-/// Most signatures that one request gives; the demo stays far below.
-const MOST_SIGNATURES: usize = 1_000;
+/// Signatures in one request; nodes give no more.
+const PAGE: usize = 1_000;
 /// Pause between two looks at the chain.
 const LOOK_EVERY: Duration = Duration::from_millis(300);
 
@@ -81,20 +87,16 @@ impl Chronicle {
     /// Reads everything that is confirmed by now.
     ///
     /// # Errors
-    /// That the cluster did not answer, or more history than one request gives.
+    /// That the cluster did not answer, or gave something that cannot be read.
     pub async fn catch_up(&self) -> Result<()> {
         let _one_at_a_time = self.reading.lock().await;
-        let listed = self
-            .sender
-            .rpc()
-            .get_signatures_for_address(&quern_client::quern::ID)
-            .await?;
-        ensure!(
-            listed.len() < MOST_SIGNATURES,
-            "the program has more transactions than one request lists"
-        );
+        let listed = self.listed().await?;
         for item in listed.iter().rev() {
-            if item.err.is_some() || self.lock().seen.contains(&item.signature) {
+            if self.lock().seen.contains(&item.signature) {
+                continue;
+            }
+            if item.err.is_some() {
+                self.lock().seen.insert(item.signature.clone());
                 continue;
             }
             let signature = item
@@ -125,6 +127,33 @@ impl Chronicle {
             state.entries.extend(fresh);
         }
         Ok(())
+    }
+
+    /// The program's transactions, newest first, back to where everything has been read.
+    async fn listed(&self) -> Result<Vec<RpcConfirmedTransactionStatusWithSignature>> {
+        let rpc = self.sender.rpc();
+        let mut listed = Vec::new();
+        let mut before = None;
+        loop {
+            let config = GetConfirmedSignaturesForAddress2Config {
+                before,
+                limit: Some(PAGE),
+                commitment: Some(rpc.commitment()),
+                ..Default::default()
+            };
+            let page = rpc
+                .get_signatures_for_address_with_config(&quern_client::quern::ID, config)
+                .await?;
+            let is_last = page.len() < PAGE || {
+                let state = self.lock();
+                page.iter().all(|item| state.seen.contains(&item.signature))
+            };
+            before = page.last().map(|item| item.signature.parse()).transpose()?;
+            listed.extend(page);
+            if is_last {
+                return Ok(listed);
+            }
+        }
     }
 
     /// All events so far, oldest first.
@@ -298,6 +327,62 @@ impl Chronicle {
                     name(&event.client)
                 )
             }
+            QuernEvent::DemandOpened(event) => {
+                let (asker, provider) = (name(&event.asker), name(&event.provider));
+                let (job, what) = (
+                    name(&event.job),
+                    node_name(event.tree, event.level, event.index),
+                );
+                let hours = (event.due - event.at) as f64 / 3_600.0;
+                format!(
+                    "{job}: {asker} asks {provider} about {what}, to be answered within {hours:.1} h"
+                )
+            }
+            QuernEvent::DemandAnswered(event) => {
+                let (job, what) = (
+                    name(&event.job),
+                    node_name(event.tree, event.level, event.index),
+                );
+                format!(
+                    "{job}: {} answers about {what} with {} bytes for {} lamports",
+                    name(&event.revealer),
+                    event.answer.len(),
+                    event.fee_lamports
+                )
+            }
+            QuernEvent::DemandClosed(event) => {
+                let (job, asker) = (name(&event.job), name(&event.asker));
+                format!("{job}: a demand is closed, what lies in it goes back to {asker}")
+            }
+            QuernEvent::JobConvicted(event) => {
+                let (job, provider) = (name(&event.job), name(&event.provider));
+                let (prover, why) = (name(&event.prover), reason_name(event.reason));
+                let place = if event.reason == SlashReason::WrongCell as u8 {
+                    let (row, column) = (event.index >> 32, event.index & u64::from(u32::MAX));
+                    format!("op {}, row {row}, column {column}", event.tree)
+                } else {
+                    node_name(event.tree, event.level, event.index)
+                };
+                format!("{job}: {prover} convicts {provider} of {why}: {place}")
+            }
+            QuernEvent::SlashSettled(event) => {
+                let mint = &event.mint;
+                let [back, prover, client, treasury] = [
+                    event.released_atoms,
+                    event.prover_atoms,
+                    event.client_atoms,
+                    event.treasury_atoms,
+                ]
+                .map(|atoms| amount(atoms, mint));
+                format!(
+                    "{}: {} gets {back} back; {}'s bond: {} {prover}, {} {client}, treasury {treasury}",
+                    name(&event.job),
+                    name(&event.client),
+                    name(&event.provider),
+                    name(&event.prover),
+                    name(&event.client)
+                )
+            }
             _ => return None,
         };
         Some(line)
@@ -313,6 +398,18 @@ impl Chronicle {
                 _ => None,
             })
     }
+}
+
+/// A node of a commitment, in words.
+fn node_name(tree: u8, level: u8, index: u64) -> String {
+    let tree = match Tree::from_code(tree) {
+        Some(Tree::Trace) => "the trace".to_owned(),
+        Some(Tree::Data(Operand::Op(op))) => format!("op {op}"),
+        Some(Tree::Data(Operand::Input(input))) => format!("input {input}"),
+        Some(Tree::Data(Operand::Weight(weight))) => format!("weight {weight}"),
+        None => format!("tree {tree}"),
+    };
+    format!("level {level}, node {index} of {tree}")
 }
 
 /// The assurance level of a code, as the API writes it.

@@ -3,7 +3,7 @@
 
 use {
     super::{chronicle::Entry, stage::Stage},
-    anyhow::{Context, Result},
+    anyhow::{Context, Result, ensure},
     quern_client::{
         Pubkey, Signer, addresses,
         instructions::NOBODY,
@@ -43,6 +43,8 @@ pub struct Counters {
     pub settled: u64,
     /// Deadlines missed.
     pub late: u64,
+    /// Convictions that cost a bond.
+    pub convicted: u64,
     /// Paid to clients for that, or as an arbiter decided.
     pub penalty_atoms: i128,
     /// Rewards claimed.
@@ -68,6 +70,36 @@ pub struct Ledger {
     pub events: BTreeMap<&'static str, u64>,
     /// Jobs that ended with their last milestone paid.
     pub jobs_settled: u64,
+    /// Convictions by job.
+    pub slashes: BTreeMap<Pubkey, Slash>,
+    /// Demands by address.
+    pub demands: BTreeMap<Pubkey, Asked>,
+}
+
+/// A conviction that was paid out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Slash {
+    /// Who convicted.
+    pub prover: Pubkey,
+    /// Code of the reason.
+    pub reason: u8,
+    /// The bond that the provider had put up.
+    pub bond_atoms: i128,
+}
+
+/// What became of a demand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// About which job.
+    pub job: Pubkey,
+    /// Who asked.
+    pub asker: Pubkey,
+    /// What an answer earned or could have earned.
+    pub fee_lamports: u64,
+    /// Whether it was answered.
+    pub answered: bool,
+    /// Whether what lay in it went back.
+    pub closed: bool,
 }
 
 /// What the events leave to context.
@@ -87,6 +119,7 @@ struct Known {
     client: Pubkey,
     mint: Pubkey,
     royalty_owner: Pubkey,
+    bond_atoms: u64,
 }
 
 impl Ledger {
@@ -106,11 +139,12 @@ impl Ledger {
     /// Books all events.
     ///
     /// # Errors
-    /// An event about a job or a model that no event created.
+    /// An event about a job, a model or a demand that no event created, or one that cannot follow the others.
     pub fn replay(entries: &[Entry], context: &Setting) -> Result<Self> {
         let mut ledger = Self::default();
         let mut jobs: BTreeMap<Pubkey, Known> = BTreeMap::new();
         let mut models: BTreeMap<Pubkey, Pubkey> = BTreeMap::from([(NOBODY, NOBODY)]);
+        let mut convicted: BTreeMap<Pubkey, (Pubkey, u8)> = BTreeMap::new();
         for entry in entries {
             *ledger.events.entry(entry.event.name()).or_default() += 1;
             match &entry.event {
@@ -130,9 +164,26 @@ impl Ledger {
                             client: event.client,
                             mint: event.mint,
                             royalty_owner,
+                            bond_atoms: 0,
                         },
                     );
                 }
+                QuernEvent::JobTaken(event) => {
+                    if let Some(job) = jobs.get_mut(&event.job) {
+                        job.bond_atoms = event.bond_atoms;
+                    }
+                }
+                QuernEvent::JobConvicted(event) => {
+                    let sentence = (event.prover, event.reason);
+                    ensure!(
+                        convicted.insert(event.job, sentence).is_none(),
+                        "a job was convicted twice"
+                    );
+                }
+                QuernEvent::SlashSettled(event) => ensure!(
+                    convicted.get(&event.job) == Some(&(event.prover, event.reason)),
+                    "a conviction was paid out otherwise than it was recorded"
+                ),
                 _ => {}
             }
             let known = |job: &Pubkey| {
@@ -333,12 +384,69 @@ impl Ledger {
                 self.add("refunds", 0, mint, released);
                 self.add("penalties", 0, mint, penalty);
             }
-            QuernEvent::SlashSettled(_) => {
-                anyhow::bail!("the demo convicts nobody, but an event says so")
+            QuernEvent::SlashSettled(event) => {
+                let mint = &event.mint;
+                let [released, prover, client, treasury] = [
+                    event.released_atoms,
+                    event.prover_atoms,
+                    event.client_atoms,
+                    event.treasury_atoms,
+                ]
+                .map(i128::from);
+                self.reserve(&event.client, mint, -released);
+                self.reserved(&event.provider, mint, -(prover + client + treasury));
+                self.free(&event.prover, mint, prover);
+                self.free(&event.client, mint, client);
+                self.free(&context.treasury, mint, treasury);
+                self.counters.entry(event.provider).or_default().convicted += 1;
+                let slash = Slash {
+                    prover: event.prover,
+                    reason: event.reason,
+                    bond_atoms: known(&event.job)?.bond_atoms.into(),
+                };
+                self.slashes.insert(event.job, slash);
+                let parts = [
+                    ("refunds", released),
+                    ("slashed_to_provers", prover),
+                    ("slashed_to_clients", client),
+                    ("slashed_to_treasury", treasury),
+                ];
+                parts
+                    .iter()
+                    .for_each(|(category, atoms)| self.add(category, 0, mint, *atoms));
+            }
+            QuernEvent::DemandOpened(event) => {
+                let asked = Asked {
+                    job: event.job,
+                    asker: event.asker,
+                    fee_lamports: event.fee_lamports,
+                    answered: false,
+                    closed: false,
+                };
+                ensure!(
+                    self.demands.insert(event.demand, asked).is_none(),
+                    "a question was asked twice"
+                );
+            }
+            QuernEvent::DemandAnswered(event) => {
+                let asked = self.asked(&event.demand)?;
+                ensure!(!asked.answered, "a question was answered twice");
+                asked.answered = true;
+            }
+            QuernEvent::DemandClosed(event) => {
+                let asked = self.asked(&event.demand)?;
+                ensure!(!asked.closed, "a demand was closed twice");
+                asked.closed = true;
             }
             _ => {}
         }
         Ok(())
+    }
+
+    fn asked(&mut self, demand: &Pubkey) -> Result<&mut Asked> {
+        self.demands
+            .get_mut(demand)
+            .context("an event is about a demand that no event opened")
     }
 
     /// Moves a part of a bond to a client.

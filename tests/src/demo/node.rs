@@ -6,7 +6,7 @@ use {
     async_trait::async_trait,
     quern_client::{
         CommitmentConfig, Pubkey, Sender,
-        accounts::ModelAccount,
+        accounts::{DemandAccount, ModelAccount},
         config,
         quern::{
             clock::Moment,
@@ -28,6 +28,8 @@ pub enum Halt {
     BeforeSubmit,
     /// The chain has the commitment, the agent has not heard it yet.
     AfterSubmit,
+    /// Somebody asks and the answer is ready, it is not sent.
+    BeforeReveal,
     /// The review is over, nothing is sent.
     BeforeFinalize,
     /// The milestone is paid, the agent has not heard it yet.
@@ -152,6 +154,13 @@ impl Chain for HaltingChain {
         self.chain.submit(job, trace_root, output_uri).await?;
         self.halt_at(Halt::AfterSubmit).await;
         Ok(())
+    }
+    async fn demands(&self, job: &Pubkey) -> quern_node::Result<Vec<DemandAccount>> {
+        self.chain.demands(job).await
+    }
+    async fn reveal(&self, demand: &DemandAccount, answer: &[u8]) -> quern_node::Result<()> {
+        self.halt_at(Halt::BeforeReveal).await;
+        self.chain.reveal(demand, answer).await
     }
     async fn finalize(&self, address: &Pubkey) -> quern_node::Result<()> {
         self.halt_at(Halt::BeforeFinalize).await;

@@ -3,19 +3,23 @@
 use {
     super::{
         audit::audit,
+        cheats::{cheats, cleared},
         digits::Digits,
         ledger::Ledger,
+        lookout::Lookout,
         machine::Machine,
         names::Names,
         stage::{BOND_DEPOSIT_ATOMS, PARAMS, QUSD, Stage},
         summary::{Facts, Summary},
         trainer,
         wait::until,
+        work::Work,
     },
     anyhow::{Context, Result, ensure},
     quern_client::{
         Keypair, Pubkey, Signer, accounts, flows, instructions,
         quern::{
+            events::QuernEvent,
             instructions::ResolveArgs,
             state::{Assurance, Job, JobKind, JobState},
         },
@@ -32,6 +36,8 @@ use {
 const LIMIT: Duration = Duration::from_secs(60);
 /// Price of a batch of images; each job costs a little more, so that no two amounts are alike.
 const BATCH_PRICE_ATOMS: u64 = 2 * QUSD + 3;
+/// Price of the product of two matrices.
+const PRODUCT_PRICE_ATOMS: u64 = 3 * QUSD + 17;
 /// Price of one pass of training.
 const TRAINING_PRICE_ATOMS: u64 = 5 * QUSD + 7;
 /// Images that training jobs learn from; the rest judges them.
@@ -68,6 +74,8 @@ pub struct Cast {
     pub indexer: Indexer,
     /// The providers' machines.
     pub machines: Vec<Machine>,
+    /// The watcher.
+    pub lookout: Lookout,
     follower: JoinHandle<()>,
 }
 
@@ -81,6 +89,7 @@ impl Cast {
         for machine in self.machines {
             machine.stop().await?;
         }
+        self.lookout.stop().await?;
         self.indexer.stop().await?;
         Ok(())
     }
@@ -113,17 +122,21 @@ pub async fn play(plan: Plan, names: Names) -> Result<(Cast, Summary)> {
         indexer.url()
     ));
     let follower = stage.chronicle.follow();
-    let [alder, birch] = &stage.providers;
+    let [alder, birch, _] = &stage.providers;
     let (alder_works, birch_works) = (
         Machine::start(&stage, alder).await?,
         Machine::start(&stage, birch).await?,
     );
     names.say("alder and birch: two quern-node agents, each with its own operator key and limit");
+    let lookout = lookout(&stage).await?;
+    names.say(
+        "a watcher with a wallet of its own: it checks every refereed result, whoever asked for it",
+    );
 
-    let jobs = inference(&stage, plan).await?;
+    let mut honest = inference(&stage, plan).await?;
     let (cheap, right) = (
         unwanted(&stage, plan).await?,
-        results(&stage, &jobs, plan).await?,
+        results(&stage, &honest, plan).await?,
     );
     names.say(format!("client: {right} of {images} images are right, and every intermediate result equals its own recomputation"));
     if images == stage.digits.count() {
@@ -133,6 +146,17 @@ pub async fn play(plan: Plan, names: Names) -> Result<(Cast, Summary)> {
             "{right} images are right where the training script found {expected}"
         );
     }
+
+    names.heading(
+        "A third provider cheats three times beside an honest product of a million values",
+    );
+    honest.push(product(&stage).await?);
+    let caught = cheats(&stage, &lookout).await?;
+    cleared(&stage, &lookout, &honest).await?;
+    names.say(format!(
+        "watcher: nothing is wrong with the {} honest results",
+        honest.len()
+    ));
 
     names.heading("Training in three milestones; the first provider leaves after the first one");
     let training = training_job(&stage, "training", 3, &alder.owner.pubkey()).await?;
@@ -201,6 +225,12 @@ pub async fn play(plan: Plan, names: Names) -> Result<(Cast, Summary)> {
     })
     .await?;
     stage.chronicle.catch_up().await?;
+    let honest_paid = paid(&stage, &honest);
+    ensure!(
+        honest_paid == honest.len(),
+        "only {honest_paid} of {} honest results were paid",
+        honest.len()
+    );
 
     names.heading("Everybody takes what is theirs");
     collect(&mut stage).await?;
@@ -228,14 +258,16 @@ pub async fn play(plan: Plan, names: Names) -> Result<(Cast, Summary)> {
         right,
         training_right,
         training_images: JUDGING_IMAGES.len(),
+        honest_paid,
     };
-    let summary = Summary::new(&stage, &ledger, &report, &indexer.url(), facts).await?;
+    let summary = Summary::new(&stage, &ledger, &report, &indexer.url(), facts, caught).await?;
     let machines = vec![alder_works, birch_works];
     Ok((
         Cast {
             stage,
             indexer,
             machines,
+            lookout,
             follower,
         },
         summary,
@@ -259,6 +291,42 @@ async fn inference(stage: &Stage, plan: Plan) -> Result<Vec<Pubkey>> {
         );
     }
     Ok(jobs)
+}
+
+/// A watcher that nobody asked, with a purse for its bounties.
+async fn lookout(stage: &Stage) -> Result<Lookout> {
+    let (watcher, mint) = (&stage.watcher, &stage.payment.address);
+    let owner = watcher.pubkey();
+    let open = flows::open_missing(stage.net.rpc(), &owner, &[owner], mint).await?;
+    stage.sender().send_all(&open, &[watcher]).await?;
+    Lookout::start(stage, watcher, None).await
+}
+
+/// An honest product of two matrices, for whoever takes it.
+async fn product(stage: &Stage) -> Result<Pubkey> {
+    let work = Work::product(1)?;
+    let (rows, price_atoms) = (work.batch_rows, PRODUCT_PRICE_ATOMS);
+    stage
+        .create_refereed_job(
+            "product",
+            stage.product,
+            rows,
+            &work.inputs,
+            price_atoms,
+            None,
+        )
+        .await
+}
+
+/// How many of these jobs were paid.
+fn paid(stage: &Stage, jobs: &[Pubkey]) -> usize {
+    let entries = stage.chronicle.entries();
+    let is_paid = |job: &Pubkey| {
+        entries.iter().any(|entry| {
+            matches!(&entry.event, QuernEvent::MilestoneSettled(event) if event.job == *job && event.closed)
+        })
+    };
+    jobs.iter().filter(|job| is_paid(job)).count()
 }
 
 /// Two jobs that pay less than any provider wants: one is cancelled here, the other one, returned, will expire.
@@ -449,14 +517,21 @@ async fn reject_and_resolve(stage: &Stage, address: &Pubkey) -> Result<()> {
 /// Rewards are claimed, earnings, royalties and fees withdrawn, each signed by its owner. Bonds and the client's refunds stay.
 async fn collect(stage: &mut Stage) -> Result<()> {
     let (payment, reward) = (stage.payment, stage.reward);
-    for index in 0..stage.providers.len() {
+    // The third one has earned nothing.
+    for index in 0..2 {
         let owner = stage.providers[index].owner.insecure_clone();
         let claim = flows::claim_rewards(stage.net.rpc(), &owner.pubkey()).await?;
         stage.sender().send_all(&claim, &[&owner]).await?;
         withdraw(stage, &owner, &reward, 0).await?;
         withdraw(stage, &owner, &payment, BOND_DEPOSIT_ATOMS).await?;
     }
-    for person in [&stage.creator, &stage.treasury, &stage.arbiter].map(Keypair::insecure_clone) {
+    let others = [
+        &stage.creator,
+        &stage.treasury,
+        &stage.arbiter,
+        &stage.watcher,
+    ];
+    for person in others.map(Keypair::insecure_clone) {
         withdraw(stage, &person, &payment, 0).await?;
     }
     Ok(())

@@ -2,7 +2,7 @@
 //! to the demo or a test.
 
 use {
-    super::{chronicle::Chronicle, digits::Digits, names::Names, wait::until},
+    super::{chronicle::Chronicle, digits::Digits, names::Names, wait::until, work},
     anyhow::{Context, Result, ensure},
     quern_client::{
         Keypair, Pubkey, Sender, Signer, accounts, addresses, flows, instructions,
@@ -17,7 +17,7 @@ use {
     },
     quern_localnet::{LocalNet, Mint, Options},
     quern_node::Publisher,
-    quern_proof::file,
+    quern_proof::{Tensor, commit::data_root, file},
     std::{
         fs,
         ops::Range,
@@ -106,6 +106,8 @@ pub struct Stage {
     pub reward: Mint,
     /// The digits model.
     pub model: Pubkey,
+    /// The plain product of two matrices.
+    pub product: Pubkey,
     /// The data set that training jobs use.
     pub data_set: Pubkey,
     /// Who pays.
@@ -118,8 +120,10 @@ pub struct Stage {
     pub arbiter: Keypair,
     /// Somebody who turns cranks that anybody may turn.
     pub passer_by: Keypair,
-    /// The providers.
-    pub providers: [ProviderKeys; 2],
+    /// Somebody who checks what others have submitted.
+    pub watcher: Keypair,
+    /// The providers: two honest ones, and one that is not.
+    pub providers: [ProviderKeys; 3],
     /// Token accounts with what was minted into them.
     pub wallets: Vec<Wallet>,
     /// Where everybody publishes.
@@ -163,17 +167,25 @@ impl Stage {
         fs::create_dir_all(&public)?;
 
         let mut people = Vec::new();
-        for name in ["client", "creator", "treasury", "arbiter", "passer-by"] {
+        for name in [
+            "client",
+            "creator",
+            "treasury",
+            "arbiter",
+            "passer-by",
+            "watcher",
+        ] {
             let wallet = net.fresh(WALLET_LAMPORTS).await?;
             names.set(&wallet.pubkey(), name);
             people.push(wallet);
         }
         let mut person = people.into_iter();
         let mut next = || person.next().context("too few people");
-        let (client, creator, treasury, arbiter, passer_by) =
-            (next()?, next()?, next()?, next()?, next()?);
+        let (client, creator, treasury, arbiter, passer_by, watcher) =
+            (next()?, next()?, next()?, next()?, next()?, next()?);
         let alder = provider_keys(&net, &names, &root, "alder").await?;
         let birch = provider_keys(&net, &names, &root, "birch").await?;
+        let hemlock = provider_keys(&net, &names, &root, "hemlock").await?;
         names.set(&net.admin().pubkey(), "admin");
         names.set(&addresses::emission(), "emission");
 
@@ -183,10 +195,8 @@ impl Stage {
         names.set_mint(&reward.address, "QRN", reward.decimals);
         let chronicle = Chronicle::new(net.sender().clone(), names.clone());
         chronicle.set_reward_mint(&reward.address);
-        let (model, data_set) = (
-            addresses::model(&creator.pubkey(), 0),
-            addresses::model(&creator.pubkey(), 1),
-        );
+        let [model, data_set, product] =
+            [0, 1, 2].map(|id| addresses::model(&creator.pubkey(), id));
         let mut stage = Self {
             net,
             names,
@@ -195,13 +205,15 @@ impl Stage {
             payment,
             reward,
             model,
+            product,
             data_set,
             client,
             creator,
             treasury,
             arbiter,
             passer_by,
-            providers: [alder, birch],
+            watcher,
+            providers: [alder, birch, hemlock],
             wallets: Vec::new(),
             public,
             folder,
@@ -314,11 +326,21 @@ impl Stage {
             uri: String::new(),
         };
         all.extend(flows::register_model(self.net.rpc(), &creator, data_set, &[]).await?);
+        let product = work::product_program()?;
+        let args = RegisterModelArgs {
+            id: 2,
+            program_bytes: u32::try_from(product.len())?,
+            kind: AssetKind::Model as u8,
+            royalty_bps: 100,
+            name: "plain-product".to_owned(),
+            uri: String::new(),
+        };
+        all.extend(flows::register_model(self.net.rpc(), &creator, args, &product).await?);
         self.sender().send_all(&all, &[&self.creator]).await?;
         let sealed = accounts::model(self.net.rpc(), &self.model).await?;
         ensure!(sealed.model.sealed.get(), "the model is not sealed");
         let macs = sealed.model.macs_per_row.get();
-        self.names.say(format!("creator: the digits model is sealed on chain, {macs} MACs an image, royalty 5 %; its data set, royalty 2 %"));
+        self.names.say(format!("creator: the digits model is sealed on chain, {macs} MACs an image, royalty 5 %; its data set, royalty 2 %; the plain product of two matrices, royalty 1 %"));
         Ok(())
     }
 
@@ -444,15 +466,31 @@ impl Stage {
         range: Range<usize>,
         price_atoms: u64,
     ) -> Result<Pubkey> {
-        let images = self.digits.images(range.clone())?;
+        let (rows, images) = (u32::try_from(range.len())?, self.digits.images(range)?);
+        self.create_refereed_job(name, self.model, rows, &[images], price_atoms, None)
+            .await
+    }
+
+    /// A refereed job on any inputs, for one provider alone if it is pinned.
+    ///
+    /// # Errors
+    /// The step that failed.
+    pub async fn create_refereed_job(
+        &self,
+        name: &str,
+        model: Pubkey,
+        batch_rows: u32,
+        inputs: &[Tensor],
+        price_atoms: u64,
+        pinned_provider: Option<Pubkey>,
+    ) -> Result<Pubkey> {
         let mut args = self.job_args(price_atoms).await?;
-        args.batch_rows = u32::try_from(range.len())?;
-        args.input_roots = vec![quern_proof::commit::data_root(&images)];
+        args.batch_rows = batch_rows;
+        args.pinned_provider = pinned_provider.unwrap_or(NOBODY);
+        args.input_roots = inputs.iter().map(data_root).collect();
         let relative = format!("client/{}.qbundle", name.replace(' ', "-"));
-        args.input_uri = self
-            .publish(&relative, file::encode_bundle(&[images]))
-            .await?;
-        self.create_job(name, Some(self.model), args).await
+        args.input_uri = self.publish(&relative, file::encode_bundle(inputs)).await?;
+        self.create_job(name, Some(model), args).await
     }
 
     /// Creates a job of the client's.

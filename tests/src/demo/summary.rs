@@ -3,6 +3,7 @@
 use {
     super::{
         audit::{Api, Audit},
+        cheats::Cheat,
         ledger::Ledger,
         names::{decimal, short},
         stage::Stage,
@@ -25,6 +26,8 @@ pub struct Facts {
     pub training_right: usize,
     /// Of how many.
     pub training_images: usize,
+    /// Refereed jobs of honest providers that were paid.
+    pub honest_paid: usize,
 }
 
 /// What happened to a provider.
@@ -38,6 +41,8 @@ pub struct ProviderSummary {
     pub taken: u64,
     /// Deadlines missed.
     pub late: u64,
+    /// Convictions that cost a bond.
+    pub convicted: u64,
     /// What it paid to clients out of its bonds.
     pub penalties_atoms: String,
     /// Rewards claimed.
@@ -82,6 +87,12 @@ pub struct Summary {
     pub jobs_resolved: u64,
     /// Jobs that came open again because their provider had left.
     pub jobs_reopened: u64,
+    /// Jobs whose provider was convicted.
+    pub jobs_slashed: u64,
+    /// Refereed jobs of honest providers that were paid.
+    pub honest_paid: usize,
+    /// What the dishonest provider tried, and what became of it.
+    pub cheats: Vec<Cheat>,
     /// Milestones paid in full.
     pub milestones_settled: u64,
     /// Held-out images in refereed jobs.
@@ -137,6 +148,7 @@ impl Summary {
         audit: &Audit,
         indexer_url: &str,
         facts: Facts,
+        cheats: Vec<Cheat>,
     ) -> Result<Self> {
         let api = Api {
             url: indexer_url.to_owned(),
@@ -163,6 +175,9 @@ impl Summary {
             jobs_expired: ledger.count("JobExpired").saturating_sub(reopened),
             jobs_resolved: ledger.count("JobResolved"),
             jobs_reopened: reopened,
+            jobs_slashed: ledger.count("SlashSettled"),
+            honest_paid: facts.honest_paid,
+            cheats,
             milestones_settled: ledger.count("MilestoneSettled"),
             images: facts.images,
             images_right: facts.right,
@@ -199,6 +214,7 @@ impl Summary {
         let (payment, reward) = self.decimals;
         let mut text = String::from("\nProviders by earnings, from the indexer (finalized)\n");
         text.push_str(&self.board_table()?);
+        text.push_str(&self.cheat_table());
         let money = |atoms: &str, decimals: u8| {
             atoms
                 .parse()
@@ -210,10 +226,14 @@ impl Summary {
             ("jobs settled", self.jobs_settled.to_string()),
             ("milestones settled", self.milestones_settled.to_string()),
             (
-                "cancelled / expired / resolved / reopened",
+                "cancelled / expired / resolved / reopened / slashed",
                 format!(
-                    "{} / {} / {} / {}",
-                    self.jobs_cancelled, self.jobs_expired, self.jobs_resolved, self.jobs_reopened
+                    "{} / {} / {} / {} / {}",
+                    self.jobs_cancelled,
+                    self.jobs_expired,
+                    self.jobs_resolved,
+                    self.jobs_reopened,
+                    self.jobs_slashed
                 ),
             ),
             (
@@ -250,6 +270,55 @@ impl Summary {
         }
         text.push_str(&format!("\nAll in all\n{table}\n"));
         Ok(text)
+    }
+
+    fn cheat_table(&self) -> String {
+        let mut table = table(&[
+            "cheat",
+            "caught by",
+            "evidence",
+            "CU",
+            "demands",
+            "lamports",
+            "seconds",
+            "of the cluster",
+            "watcher (qUSD)",
+            "client",
+            "treasury",
+        ]);
+        for column in 2..11 {
+            if let Some(column) = table.column_mut(column) {
+                column.set_cell_alignment(CellAlignment::Right);
+            }
+        }
+        let amount = |atoms: &String| {
+            atoms
+                .parse()
+                .map_or_else(|_| atoms.clone(), |atoms| decimal(atoms, self.decimals.0))
+        };
+        for cheat in &self.cheats {
+            let by = match cheat.route {
+                "timeout" => "no answer in time".to_owned(),
+                route => format!("{route}, transaction version {}", cheat.transaction_version),
+            };
+            table.add_row(vec![
+                cheat.kind.title().to_owned(),
+                by,
+                format!("{} bytes", cheat.evidence_bytes),
+                cheat.compute_units.to_string(),
+                cheat.demands.to_string(),
+                cheat.lamports.to_string(),
+                format!("{:.1}", cheat.seconds),
+                cheat.chain_seconds.to_string(),
+                amount(&cheat.prover_atoms),
+                amount(&cheat.client_atoms),
+                amount(&cheat.treasury_atoms),
+            ]);
+        }
+        format!(
+            "\nCheats; the price went back to the client each time, and {} honest results beside them were paid\n{table}\n",
+            self.honest_paid
+        )
     }
 
     fn board_table(&self) -> Result<String> {
@@ -335,6 +404,7 @@ fn provider(ledger: &Ledger, name: &str, owner: &quern_client::Pubkey) -> Provid
         owner: owner.to_string(),
         taken: counters.taken,
         late: counters.late,
+        convicted: counters.convicted,
         penalties_atoms: counters.penalty_atoms.to_string(),
         rewards_claimed_atoms: counters.claimed_atoms.to_string(),
         refereed: level(Assurance::Refereed),

@@ -1,7 +1,7 @@
 //! A protocol that is set up, and the usual people.
 
 use {
-    super::{Failure, Outcome, World, actor, addresses, ix, token},
+    super::{Failure, Outcome, World, actor, addresses, ix, referee::Claim, token},
     quern::{
         constants::NOBODY,
         error::QuernError,
@@ -13,7 +13,7 @@ use {
             Emission, Job, JobState, MintRates, Model, Protocol, ProtocolParams, Provider, Purse,
         },
     },
-    quern_proof::{DType, Tensor, builder::ProgramBuilder},
+    quern_proof::{DType, Tensor, builder::ProgramBuilder, evidence::Charge},
     solana_sdk::{instruction::Instruction, pubkey::Pubkey},
     std::ops::{Deref, DerefMut},
 };
@@ -168,19 +168,32 @@ pub fn model_args(id: u64, program_bytes: usize) -> RegisterModelArgs {
 
 /// A small tensor program: rows of 4 numbers by a matrix of 3 x 4, then the place of the largest.
 pub fn program() -> Vec<u8> {
-    let weights = Tensor::from_i8(3, 4, &[1, 2, 3, 4, -1, -2, -3, -4, 5, -5, 6, -6]).unwrap();
     let mut builder = ProgramBuilder::new();
     let x = builder.input_batch(DType::I8, 4);
-    let w = builder.weight(&weights);
+    let w = builder.weight(&weights());
     let logits = builder.matmul(x, w);
     builder.argmax(logits);
     builder.finish().unwrap()
 }
 
-/// A result.
+/// Its matrix.
+pub fn weights() -> Tensor {
+    Tensor::from_i8(3, 4, &[1, 2, 3, 4, -1, -2, -3, -4, 5, -5, 6, -6]).unwrap()
+}
+
+/// The usual program on the usual input of two rows. The result is right for 0; any other number is another wrong value in
+/// its first cell.
+pub fn claim(n: u8) -> Claim {
+    let input = Tensor::from_i8(2, 4, &[3, -1, 4, 1, -5, 9, -2, 6]).unwrap();
+    let mut claim = Claim::honest(program(), 2, vec![input], vec![weights()]);
+    claim.corrupt_by(0, 0, 0, n);
+    claim
+}
+
+/// A result, wrong except for 0: [`Stage::convict`] convicts it.
 pub fn proof(n: u8) -> SubmitProofArgs {
     SubmitProofArgs {
-        trace_root: [n; 32],
+        trace_root: claim(n).trace_root(),
         output_uri: format!("https://out.example/{n}"),
     }
 }
@@ -432,7 +445,7 @@ impl Stage {
             pinned_provider: NOBODY,
             arbiter: NOBODY,
             campaign: NOBODY,
-            input_roots: vec![[7; 32]],
+            input_roots: claim(0).input_roots(),
             input_uri: "https://in.example/1".into(),
         }
     }
@@ -567,19 +580,32 @@ impl Stage {
             JobState::Rejected => {
                 self.reject(&job);
             }
-            JobState::Slashed => self.convict(&job),
+            JobState::Slashed => {
+                self.convict(&job);
+            }
             _ => {}
         }
         job
     }
 
-    /// Writes a conviction, as the referee will: no instruction of this version does it.
-    pub fn convict(&mut self, job: &Pubkey) {
-        let prover = self.cast.prover;
-        self.tamper(job, |job: &mut Job| {
-            job.state = JobState::Slashed as u8;
-            job.slash_prover = prover;
-            job.slash_reason = 1;
-        });
+    /// Convicts one of the wrong results of [`proof`].
+    #[track_caller]
+    pub fn convict(&mut self, job: &Pubkey) -> Outcome {
+        let state = self.job(job);
+        let claim = (1..=u8::MAX)
+            .map(claim)
+            .find(|claim| claim.trace_root() == state.trace_root)
+            .unwrap();
+        let (prover, charge) = (
+            self.cast.prover,
+            Charge::Cell {
+                op: 0,
+                row: 0,
+                col: 0,
+            },
+        );
+        let evidence = claim.evidence(&charge);
+        let proof = ix::Proof::Inline(&evidence);
+        self.ok(ix::convict_of(&prover, &state, &charge, proof))
     }
 }

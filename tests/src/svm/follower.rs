@@ -5,7 +5,10 @@ use {
     anchor_lang::Discriminator,
     quern::{
         events::QuernEvent,
-        state::{Emission, EntityKind, Job, MintConfig, Model, Protocol, Provider, Purse},
+        state::{
+            Demand, Emission, EntityKind, Evidence, Job, MintConfig, Model, Protocol, Provider,
+            Purse,
+        },
     },
     solana_sdk::pubkey::Pubkey,
     std::collections::{BTreeMap, BTreeSet},
@@ -32,13 +35,21 @@ pub struct Follower {
 }
 
 /// Discriminator, size of the fixed part and offset of `seq` within it, for each kind.
-pub fn layouts() -> [(EntityKind, &'static [u8], usize, usize); 7] {
+pub fn layouts() -> [(EntityKind, &'static [u8], usize, usize); 8] {
     macro_rules! layouts {
         ($($kind:ident),*) => {
             [$((EntityKind::$kind, $kind::DISCRIMINATOR, size_of::<$kind>(), core::mem::offset_of!($kind, seq))),*]
         };
     }
-    layouts![Protocol, MintConfig, Emission, Provider, Purse, Model, Job]
+    layouts![
+        Protocol, MintConfig, Emission, Provider, Purse, Model, Job, Demand
+    ]
+}
+
+/// Whether an account of the program is one for evidence: it is its author's, has no change counter and no events.
+pub fn is_evidence(data: &[u8]) -> bool {
+    // Until the first write it is of no type at all.
+    data.starts_with(Evidence::DISCRIMINATOR) || data.iter().all(|byte| *byte == 0)
 }
 
 /// Kind and fixed part of an account's data.

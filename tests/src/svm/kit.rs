@@ -60,26 +60,34 @@ pub fn instruction_names() -> Vec<String> {
 
 /// Names of an instruction's declared accounts, out of the program's source.
 pub fn account_names(instruction: &str) -> Vec<String> {
-    let camel: String = instruction
-        .split('_')
-        .map(|word| word[..1].to_uppercase() + &word[1..])
-        .collect();
-    let head = format!("pub struct {camel} {{");
-    for folder in ["protocol", "purse", "provider", "model", "job"] {
+    let lib = source("lib.rs");
+    let (_, rest) = lib
+        .split_once(&format!("    pub fn {instruction}("))
+        .unwrap_or_else(|| panic!("no instruction {instruction}"));
+    let (_, rest) = rest.split_once("Context<").unwrap();
+    let (accounts, _) = rest.split_once('>').unwrap();
+    let head = format!("pub struct {accounts} {{");
+    for folder in ["protocol", "purse", "provider", "model", "job", "referee"] {
         let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
             .join("../programs/quern/src/instructions")
             .join(folder);
         for entry in std::fs::read_dir(path).unwrap() {
             let text = std::fs::read_to_string(entry.unwrap().path()).unwrap();
-            let Some((_, body)) = text.split_once(&head) else {
+            let Some((before, body)) = text.split_once(&head) else {
                 continue;
             };
+            let emits = before
+                .rsplit("\n\n")
+                .next()
+                .is_some_and(|attributes| attributes.contains("#[event_cpi]"));
             let (body, _) = body.split_once("\n}").unwrap();
             let fields = body
                 .lines()
                 .filter_map(|line| line.strip_prefix("    pub ")?.split_once(':'));
             let mut names: Vec<String> = fields.map(|(name, _)| name.into()).collect();
-            names.extend(["event_authority".into(), "program".into()]);
+            if emits {
+                names.extend(["event_authority".into(), "program".into()]);
+            }
             return names;
         }
     }
@@ -310,6 +318,13 @@ fn others(stage: &Stage, key: &Pubkey, signs: bool) -> Vec<(String, Pubkey)> {
             }
             return others;
         }
+        if super::is_evidence(&account.data) {
+            for (address, data) in stage.program_accounts() {
+                if super::is_evidence(&data) {
+                    add("another evidence account", address);
+                }
+            }
+        }
         let kind = super::fixed_part(&account.data).map(|(kind, _)| kind);
         for (address, data) in stage.program_accounts() {
             let other = super::fixed_part(&data).map(|(kind, _)| kind);
@@ -322,7 +337,12 @@ fn others(stage: &Stage, key: &Pubkey, signs: bool) -> Vec<(String, Pubkey)> {
             if other != kind
                 && matches!(
                     other,
-                    Some(EntityKind::Provider | EntityKind::Job | EntityKind::MintConfig)
+                    Some(
+                        EntityKind::Provider
+                            | EntityKind::Job
+                            | EntityKind::MintConfig
+                            | EntityKind::Demand
+                    )
                 )
             {
                 add("an account of another type", address);

@@ -9,6 +9,7 @@ mod fixtures;
 mod follower;
 pub mod kit;
 mod model;
+pub mod referee;
 mod rng;
 pub mod token;
 mod world;

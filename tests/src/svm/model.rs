@@ -9,7 +9,10 @@ use {
     quern::{
         constants::NOBODY,
         events::{Change, QuernEvent},
-        state::{Assurance, Emission, EntityKind, Job, JobState, MintConfig, Provider, Purse},
+        state::{
+            Assurance, Demand, Emission, EntityKind, Job, JobState, MintConfig, Provider, Purse,
+            SlashReason,
+        },
     },
     solana_sdk::pubkey::Pubkey,
     std::collections::BTreeMap,
@@ -25,6 +28,19 @@ struct LiveJob {
     bond_left: u128,
     deposit: u128,
     deadline: i64,
+    last_answer_at: i64,
+    /// Prover and reason.
+    verdict: Option<(Pubkey, u8)>,
+}
+
+#[derive(Clone, Debug)]
+struct LiveDemand {
+    job: Pubkey,
+    asker: Pubkey,
+    node: (u8, u8, u64),
+    due: i64,
+    fee: u64,
+    answered_at: Option<i64>,
 }
 
 /// Epochs of rewards.
@@ -44,6 +60,7 @@ struct Rewards {
 pub struct Model {
     balances: BTreeMap<(Pubkey, Pubkey), (u128, u128)>,
     jobs: BTreeMap<Pubkey, LiveJob>,
+    demands: BTreeMap<Pubkey, LiveDemand>,
     net: BTreeMap<Pubkey, u128>,
     rewards: Option<Rewards>,
     claimable: BTreeMap<Pubkey, u128>,
@@ -68,6 +85,10 @@ pub struct Totals {
     pub cancelled: u64,
     /// Convictions settled.
     pub slashed: u64,
+    /// Wrong cells and bad padding convicted.
+    pub convicted: u64,
+    /// Demands left without an answer.
+    pub silenced: u64,
     /// Reward atoms granted.
     pub rewards: u128,
 }
@@ -106,8 +127,21 @@ impl Model {
                 bond_left: job.bond_left_atoms.get().into(),
                 deposit: job.reject_deposit_atoms.get().into(),
                 deadline: job.deadline.get(),
+                last_answer_at: job.last_answer_at.get(),
+                verdict: (job.slash_reason > 0).then_some((job.slash_prover, job.slash_reason)),
             };
             model.jobs.insert(address, live);
+        }
+        for (address, demand) in world.list::<Demand>() {
+            let live = LiveDemand {
+                job: demand.job,
+                asker: demand.asker,
+                node: (demand.tree, demand.level, demand.index.get()),
+                due: demand.due.get(),
+                fee: demand.fee_lamports.get(),
+                answered_at: demand.answered.get().then(|| demand.answered_at.get()),
+            };
+            model.demands.insert(address, live);
         }
         model
     }
@@ -293,6 +327,7 @@ impl Model {
                 assert!(e.at <= job.deadline + grace, "a result after its deadline");
                 job.state = JobState::Submitted;
                 job.deadline = e.at + i64::from(job.terms.review_secs.get());
+                job.last_answer_at = 0;
                 self.put(&e.job, job, false);
             }
             QuernEvent::MilestoneSettled(e) => self.settled(e),
@@ -317,6 +352,19 @@ impl Model {
             QuernEvent::JobResolved(e) => self.resolved(e),
             QuernEvent::JobExpired(e) => self.expired(e),
             QuernEvent::SlashSettled(e) => self.slashed(e),
+            QuernEvent::JobConvicted(e) => self.convicted(e),
+            QuernEvent::DemandOpened(e) => self.asked(e),
+            QuernEvent::DemandAnswered(e) => self.answered(e),
+            QuernEvent::DemandClosed(e) => {
+                let demand = self.demands.remove(&e.demand);
+                let demand = demand.unwrap_or_else(|| panic!("no demand at {}", e.demand));
+                assert_eq!((demand.job, demand.asker), (e.job, e.asker));
+                let is_over = |job: &LiveJob| job.state == JobState::Slashed;
+                assert!(
+                    self.jobs.get(&e.job).is_none_or(is_over),
+                    "a demand closed while its job is Submitted"
+                );
+            }
             QuernEvent::ProviderRegistered(e) => {
                 self.claimable.insert(e.owner, 0);
             }
@@ -337,6 +385,8 @@ impl Model {
             bond_left: 0,
             deposit: 0,
             deadline: terms.deadline.get(),
+            last_answer_at: 0,
+            verdict: None,
         };
         assert!(
             self.jobs.insert(*address, job).is_none(),
@@ -386,6 +436,14 @@ impl Model {
             "finalized within the review"
         );
         assert!(!e.accepted || terms.assurance == Assurance::Accepted as u8);
+        assert_eq!(self.open_demands(&e.job), 0, "settled with open demands");
+        if job.last_answer_at > 0 {
+            let react_secs = i64::from(terms.terms.react_secs.get());
+            assert!(
+                e.at > job.last_answer_at + react_secs,
+                "settled within the reaction time"
+            );
+        }
         let price = u128::from(terms.price_atoms.get());
         let fee = share(price, terms.terms.fee_bps.get());
         let royalty = share(price, terms.royalty_bps.get());
@@ -630,9 +688,100 @@ impl Model {
         self.put(&e.job, job, !reopens);
     }
 
+    /// Demands of a live job without an answer.
+    fn open_demands(&self, job: &Pubkey) -> u64 {
+        let of_job = self.demands.values().filter(|demand| demand.job == *job);
+        of_job.filter(|demand| demand.answered_at.is_none()).count() as u64
+    }
+
+    fn convicted(&mut self, e: &quern::events::JobConvicted) {
+        let mut job = self.job(&e.job);
+        let terms = &job.terms;
+        assert_eq!(
+            (job.state, terms.assurance),
+            (JobState::Submitted, Assurance::Refereed as u8)
+        );
+        assert_eq!(
+            (e.client, e.provider, e.mint, e.submission),
+            (terms.client, job.provider, terms.mint, 1)
+        );
+        let reason = SlashReason::from_code(e.reason);
+        if reason == Some(SlashReason::Silence) {
+            let node = (e.tree, e.level, e.index);
+            let demand = self
+                .demands
+                .values()
+                .find(|demand| demand.job == e.job && demand.node == node);
+            let demand = demand.unwrap_or_else(|| panic!("no demand behind {e:?}"));
+            assert!(
+                demand.answered_at.is_none() && e.at > demand.due,
+                "silence before its time: {e:?}"
+            );
+            assert_eq!(e.prover, demand.asker, "the asker convicts silence");
+            self.totals.silenced += 1;
+        } else {
+            assert!(reason.is_some(), "reason of {e:?}");
+            self.totals.convicted += 1;
+        }
+        job.state = JobState::Slashed;
+        job.deadline = e.at;
+        job.verdict = Some((e.prover, e.reason));
+        self.put(&e.job, job, false);
+    }
+
+    fn asked(&mut self, e: &quern::events::DemandOpened) {
+        let job = self.job(&e.job);
+        let terms = &job.terms.terms;
+        assert_eq!(
+            (job.state, job.terms.assurance, job.provider),
+            (JobState::Submitted, Assurance::Refereed as u8, e.provider)
+        );
+        assert_eq!(e.submission, 1);
+        let queue = (5 * self.open_demands(&e.job)).min(86_400) as i64;
+        let due = e.at + i64::from(terms.response_secs.get()) + queue;
+        assert_eq!(
+            (e.due, e.fee_lamports),
+            (due, terms.demand_fee_lamports.get()),
+            "due time and fee of {e:?}"
+        );
+        let demand = LiveDemand {
+            job: e.job,
+            asker: e.asker,
+            node: (e.tree, e.level, e.index),
+            due,
+            fee: e.fee_lamports,
+            answered_at: None,
+        };
+        assert!(
+            self.demands.insert(e.demand, demand).is_none(),
+            "a question asked twice"
+        );
+    }
+
+    fn answered(&mut self, e: &quern::events::DemandAnswered) {
+        let mut job = self.job(&e.job);
+        assert_eq!(job.state, JobState::Submitted);
+        let grace = i64::from(job.terms.terms.restart_grace_secs.get());
+        let demand = self.demands.get_mut(&e.demand);
+        let demand = demand.unwrap_or_else(|| panic!("no demand at {}", e.demand));
+        assert_eq!(
+            (demand.job, demand.node, demand.fee, demand.answered_at),
+            (e.job, (e.tree, e.level, e.index), e.fee_lamports, None)
+        );
+        assert!(e.at <= demand.due + grace, "an answer after its time");
+        demand.answered_at = Some(e.at);
+        job.last_answer_at = e.at;
+        self.put(&e.job, job, false);
+    }
+
     fn slashed(&mut self, e: &quern::events::SlashSettled) {
         let job = self.job(&e.job);
         assert_eq!(job.state, JobState::Slashed);
+        assert_eq!(
+            job.verdict,
+            Some((e.prover, e.reason)),
+            "paid for what was recorded"
+        );
         let bond = job.bond_left;
         let (prover, client) = (bond * 40 / 100, bond * 20 / 100);
         let treasury = bond - prover - client;

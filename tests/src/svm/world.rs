@@ -9,7 +9,7 @@ use {
     solana_sdk::{
         account::{Account, ReadableAccount},
         instruction::{Instruction, InstructionError},
-        message::{Message, VersionedMessage},
+        message::{Message, VersionedMessage, v1},
         program_error::ProgramError,
         pubkey::Pubkey,
         signature::Signature,
@@ -44,6 +44,8 @@ pub struct Outcome {
 
 /// Most bytes of a transaction on the wire.
 pub const MAX_TRANSACTION_BYTES: usize = 1_232;
+/// Most bytes of a transaction of version 1 on the wire.
+pub const MAX_V1_TRANSACTION_BYTES: usize = v1::MAX_TRANSACTION_SIZE;
 
 impl Outcome {
     /// The only event.
@@ -235,17 +237,48 @@ impl World {
             .collect();
         let message =
             Message::new_with_blockhash(&all, Some(&self.payer), &self.svm.latest_blockhash());
+        let bytes = wire_bytes(&message);
+        // 150 units are the compute budget program's own.
+        self.transmit(VersionedMessage::Legacy(message), bytes, 150)
+    }
+
+    /// As [`World::try_send`], in a transaction of version 1, which may be 4,096 bytes long.
+    pub fn try_send_v1(&mut self, instructions: &[Instruction]) -> Result<Outcome, Failure> {
+        // What is not stated is 0; 64 MiB is what other transactions may load.
+        let config = v1::TransactionConfig::empty()
+            .with_compute_unit_limit(1_400_000)
+            .with_loaded_accounts_data_size_limit(64 << 20);
+        let message = v1::Message::try_compile_with_config(
+            &self.payer,
+            instructions,
+            self.svm.latest_blockhash(),
+            config,
+        )
+        .unwrap();
+        message.validate().unwrap();
+        let signatures = usize::from(message.header.num_required_signatures);
+        // As in `wire_bytes`: outside of tests a signer pays the fee itself.
+        let payer = if signatures > 1 { 64 + 32 } else { 0 };
+        let bytes = 1 + 64 * signatures + message.size() - payer;
+        self.transmit(VersionedMessage::V1(message), bytes, 0)
+    }
+
+    fn transmit(
+        &mut self,
+        message: VersionedMessage,
+        bytes: usize,
+        budget_units: u64,
+    ) -> Result<Outcome, Failure> {
         self.sent += 1;
         let mut first = [0; 64];
         first[..8].copy_from_slice(&self.sent.to_le_bytes());
         let mut signatures =
-            vec![Signature::default(); message.header.num_required_signatures.into()];
+            vec![Signature::default(); message.header().num_required_signatures.into()];
         signatures[0] = Signature::from(first);
-        let keys = message.account_keys.clone();
-        let bytes = wire_bytes(&message);
+        let keys = message.static_account_keys().to_vec();
         let transaction = VersionedTransaction {
             signatures,
-            message: VersionedMessage::Legacy(message),
+            message,
         };
         match self.svm.send_transaction(transaction) {
             Ok(meta) => {
@@ -268,8 +301,7 @@ impl World {
                             .unwrap_or_else(|| panic!("undecodable event {data:?}")),
                     );
                 }
-                // 150 units are the compute budget program's own.
-                let compute_units = meta.compute_units_consumed.saturating_sub(150);
+                let compute_units = meta.compute_units_consumed.saturating_sub(budget_units);
                 Ok(Outcome {
                     compute_units,
                     events,
@@ -279,7 +311,10 @@ impl World {
             }
             Err(failed) => {
                 self.fees_lamports += failed.meta.fee;
-                let compute_units = failed.meta.compute_units_consumed.saturating_sub(150);
+                let compute_units = failed
+                    .meta
+                    .compute_units_consumed
+                    .saturating_sub(budget_units);
                 Err(Failure {
                     error: failed.err,
                     logs: failed.meta.logs,
@@ -291,8 +326,23 @@ impl World {
 
     /// Sends instructions, and folds and audits if they succeed.
     pub fn send(&mut self, instructions: &[Instruction]) -> Result<Outcome, Failure> {
+        self.checked(|world| world.try_send(instructions))
+    }
+
+    /// As [`World::send`], in a transaction of version 1.
+    pub fn send_v1(&mut self, instructions: &[Instruction]) -> Result<Outcome, Failure> {
+        self.checked(|world| world.try_send_v1(instructions))
+    }
+
+    fn checked(
+        &mut self,
+        send: impl FnOnce(&mut Self) -> Result<Outcome, Failure>,
+    ) -> Result<Outcome, Failure> {
         let before = self.program_accounts();
-        let outcome = self.try_send(instructions)?;
+        let lamports = self.all_lamports() + u128::from(self.fees_lamports);
+        let outcome = send(self)?;
+        let after = self.all_lamports() + u128::from(self.fees_lamports);
+        assert_eq!(after, lamports, "lamports came or went");
         let after = self.program_accounts();
         for event in &outcome.events {
             assert_eq!(
@@ -384,6 +434,14 @@ impl World {
             .filter(|(_, account)| *account.owner() == quern::ID && account.lamports() > 0)
             .map(|(address, account)| (*address, account.data().to_vec()))
             .collect()
+    }
+
+    /// Lamports of all accounts.
+    pub fn all_lamports(&self) -> u128 {
+        let accounts = self.svm.accounts_db().inner.iter();
+        accounts
+            .map(|(_, account)| u128::from(account.lamports()))
+            .sum()
     }
 
     /// Lamports of an address.

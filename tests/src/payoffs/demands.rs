@@ -1,0 +1,249 @@
+//! How long demands can hold a job up, and how many there can be: the demand game by the rules of `quern-rules` and
+//! `quern-proof`.
+
+use {
+    quern::state::ProtocolParams,
+    quern_proof::{
+        Operand, Program,
+        question::{Asked, Parent, Question, STEP_LEVELS, Tree, ask},
+        shape::{Geometry, TraceGeometry},
+    },
+    quern_rules::deadline::{FinalizeGate, demand_due, extended, finalize_gate, in_time, passed},
+};
+
+/// What a byte of an account locks, in lamports, as in `docs/BENCHMARKS.md`. It comes back when the account closes.
+pub const RENT_LAMPORTS_PER_BYTE: u64 = 5_080;
+/// Bytes that every account counts beside its data.
+pub const ACCOUNT_OVERHEAD_BYTES: u64 = 128;
+
+/// The times that the demand game is played with, in seconds.
+#[derive(Clone, Copy, Debug)]
+pub struct Windows {
+    /// To answer.
+    pub response_secs: u32,
+    /// To react to an answer.
+    pub react_secs: u32,
+    /// What a restart adds.
+    pub restart_grace_secs: u32,
+}
+
+impl From<&ProtocolParams> for Windows {
+    fn from(params: &ProtocolParams) -> Self {
+        Self {
+            response_secs: params.response_secs,
+            react_secs: params.react_secs,
+            restart_grace_secs: params.restart_grace_secs,
+        }
+    }
+}
+
+impl Windows {
+    /// The most that a demand waits for its answer when so many others are open, in seconds.
+    pub fn wait_secs(&self, open_demands: u32) -> i64 {
+        demand_due(0, self.response_secs, open_demands).unwrap()
+    }
+
+    /// How long after the end of the review a job can be held up at most by questions of this depth, while never more than
+    /// `open_demands` others are open, without a restart: each level waits for its answer and for the time to react.
+    pub fn longest_delay_secs(&self, depth: u32, open_demands: u32) -> i64 {
+        i64::from(depth) * (self.wait_secs(open_demands) + i64::from(self.react_secs))
+    }
+}
+
+/// A question of the game.
+#[derive(Clone, Copy, Debug)]
+pub struct Demand {
+    /// Questions above it, itself included.
+    pub depth: u32,
+    /// When it was asked; also the slot, which here is the second.
+    pub asked_at: i64,
+    /// Until when it is to be answered.
+    pub due: i64,
+    /// When it was.
+    pub answered_at: Option<i64>,
+}
+
+/// A submitted job under demands: when what may be done, by the rules of `quern-rules`.
+#[derive(Clone, Debug)]
+pub struct Game {
+    windows: Windows,
+    review_end: i64,
+    last_restart: u64,
+    last_answer_at: i64,
+    open_demands: u32,
+    /// Everything that was asked.
+    pub demands: Vec<Demand>,
+}
+
+impl Game {
+    /// A result that was submitted at second 1; its review ends at `review_end`.
+    pub fn new(windows: Windows, review_end: i64) -> Self {
+        Self {
+            windows,
+            review_end,
+            last_restart: 0,
+            last_answer_at: 0,
+            open_demands: 0,
+            demands: Vec::new(),
+        }
+    }
+
+    fn moved(&self, deadline: i64, began_at: i64) -> i64 {
+        let slot = u64::try_from(began_at).unwrap();
+        extended(
+            deadline,
+            slot,
+            self.last_restart,
+            self.windows.restart_grace_secs,
+        )
+    }
+
+    /// The cluster restarts.
+    pub fn restart(&mut self, now: i64) {
+        self.last_restart = u64::try_from(now).unwrap();
+    }
+
+    /// Until when a question at a root, or below an answered demand, may be asked. Nothing where it has no answer.
+    pub fn ask_until(&self, parent: Option<usize>) -> Option<i64> {
+        let review_end = self.moved(self.review_end, 1);
+        let Some(parent) = parent else {
+            return Some(review_end);
+        };
+        let parent = self.demands[parent];
+        let react_until = parent.answered_at? + i64::from(self.windows.react_secs);
+        Some(review_end.max(self.moved(react_until, parent.asked_at)))
+    }
+
+    /// Asks, if it is still allowed.
+    pub fn ask(&mut self, now: i64, parent: Option<usize>) -> Option<usize> {
+        self.ask_among(now, parent, 0)
+    }
+
+    /// The same while so many other demands are open that are not part of the game.
+    pub fn ask_among(&mut self, now: i64, parent: Option<usize>, others: u32) -> Option<usize> {
+        if !in_time(now, self.ask_until(parent)?) {
+            return None;
+        }
+        let depth = 1 + parent.map_or(0, |parent| self.demands[parent].depth);
+        let open_demands = self.open_demands + others;
+        self.demands.push(Demand {
+            depth,
+            asked_at: now,
+            due: demand_due(now, self.windows.response_secs, open_demands).unwrap(),
+            answered_at: None,
+        });
+        self.open_demands += 1;
+        Some(self.demands.len() - 1)
+    }
+
+    /// Until when a demand must be answered.
+    pub fn due(&self, demand: usize) -> i64 {
+        let demand = &self.demands[demand];
+        self.moved(demand.due, demand.asked_at)
+    }
+
+    /// Answers, if it is in time.
+    pub fn answer(&mut self, now: i64, demand: usize) -> bool {
+        let is_open = self.demands[demand].answered_at.is_none();
+        if !is_open || !in_time(now, self.due(demand)) {
+            return false;
+        }
+        self.demands[demand].answered_at = Some(now);
+        self.last_answer_at = now;
+        self.open_demands -= 1;
+        true
+    }
+
+    /// Whether somebody may convict for silence.
+    pub fn is_silent(&self, now: i64) -> bool {
+        (0..self.demands.len())
+            .any(|one| self.demands[one].answered_at.is_none() && passed(now, self.due(one)))
+    }
+
+    /// Whether the provider may finalize.
+    pub fn may_finalize(&self, now: i64) -> bool {
+        let last_answer_at = match self.last_answer_at {
+            0 => 0,
+            at => self.moved(at, 1),
+        };
+        let gate = finalize_gate(
+            now,
+            self.moved(self.review_end, 1),
+            last_answer_at,
+            self.windows.react_secs,
+            0,
+        );
+        self.open_demands == 0 && gate != FinalizeGate::TooEarly
+    }
+
+    /// When the last answer came, 0 without one.
+    pub fn last_answer_at(&self) -> i64 {
+        self.last_answer_at
+    }
+}
+
+/// How many questions lead from a root to this one, itself included; nothing if it can't be asked.
+pub fn depth_of(program: &Program<'_>, batch_rows: u32, question: Question) -> Option<u32> {
+    let mut depth = 1;
+    let mut asked: Asked = ask(program, batch_rows, &question).ok()?;
+    while let Parent::Answer { question, .. } = asked.parent {
+        depth += 1;
+        asked = ask(program, batch_rows, &question).ok()?;
+    }
+    Some(depth)
+}
+
+/// All operands of a program: what has a data tree.
+pub fn operands(program: &Program<'_>) -> Vec<Operand> {
+    let ops = (0..program.op_count() as u8).map(Operand::Op);
+    let inputs = (0..program.input_count() as u8).map(Operand::Input);
+    let weights = (0..program.weight_count() as u8).map(Operand::Weight);
+    ops.chain(inputs).chain(weights).collect()
+}
+
+fn geometry(program: &Program<'_>, batch_rows: u32, operand: Operand) -> Geometry {
+    program
+        .shape(operand)
+        .unwrap()
+        .geometry(batch_rows)
+        .unwrap()
+}
+
+/// The most questions one below the other that a program lets anybody ask.
+pub fn deepest(program: &Program<'_>, batch_rows: u32) -> u32 {
+    let leaf = |operand| Question {
+        tree: Tree::Data(operand),
+        level: geometry(program, batch_rows, operand).height(),
+        index: 0,
+    };
+    operands(program)
+        .into_iter()
+        .map(|operand| depth_of(program, batch_rows, leaf(operand)).unwrap())
+        .max()
+        .unwrap()
+}
+
+/// How many questions a program lets anybody ask in all.
+pub fn questions(program: &Program<'_>, batch_rows: u32) -> u64 {
+    let trace = TraceGeometry::new(program.op_count()).unwrap();
+    let steps = |height: u8| (0..height).step_by(usize::from(STEP_LEVELS));
+    let present = |count: u64, height: u8, level: u8| count.div_ceil(1 << (height - level));
+    let of_trace: u64 = steps(trace.height())
+        .map(|level| present(u64::from(trace.ops()), trace.height(), level))
+        .sum();
+    let of_data = |tree: Geometry| -> u64 {
+        let (rows, leaves) = (u64::from(tree.rows()), u64::from(tree.leaves()));
+        steps(tree.height())
+            .chain([tree.height()])
+            .map(|level| match level.checked_sub(tree.rows_height()) {
+                Some(inside) => rows * present(leaves, tree.row_height(), inside),
+                None => present(rows, tree.rows_height(), level),
+            })
+            .sum()
+    };
+    of_trace
+        + operands(program)
+            .into_iter()
+            .map(|operand| of_data(geometry(program, batch_rows, operand)))
+            .sum::<u64>()
+}
