@@ -6,6 +6,9 @@ use anchor_lang::prelude::*;
 pub const MAX_FEE_BPS: u16 = 1_000;
 /// Highest royalty that a model's owner may set, in basis points.
 pub const MAX_ROYALTY_BPS: u16 = 5_000;
+/// Highest share of the bond that the protocol may take for being late, in basis points. A provider that convicts itself
+/// loses 60 %: being late must cost less than submitting junk.
+pub const MAX_LATE_PENALTY_BPS: u16 = 5_000;
 /// Highest reject deposit that the protocol may set, in basis points of the price.
 pub const MAX_REJECT_BPS: u16 = 5_000;
 /// Highest share of the price that the protocol may give to an arbiter, in basis points.

@@ -67,7 +67,7 @@ pub struct Params {
     /// Share of every price that goes to the treasury, at most 10 %
     #[arg(long, value_parser = parse_bps, default_value = "2.5%", value_name = "SHARE")]
     fee: u16,
-    /// Share of the bond that a late provider pays to the client
+    /// Share of the bond that a late provider pays to the client, at most 50 %
     #[arg(long, value_parser = parse_bps, default_value = "10%", value_name = "SHARE")]
     late_penalty: u16,
     /// Share of the price that a rejecting client puts down

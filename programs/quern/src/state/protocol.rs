@@ -3,8 +3,8 @@
 use {
     crate::{
         constants::{
-            MAX_ARBITER_BPS, MAX_DEMAND_FEE_LAMPORTS, MAX_FEE_BPS, MAX_REJECT_BPS, MAX_WINDOW_SECS,
-            MIN_REFEREED_BOND_BPS, NOBODY,
+            MAX_ARBITER_BPS, MAX_DEMAND_FEE_LAMPORTS, MAX_FEE_BPS, MAX_LATE_PENALTY_BPS,
+            MAX_REJECT_BPS, MAX_WINDOW_SECS, MIN_REFEREED_BOND_BPS, NOBODY,
         },
         error::QuernError,
         state::{Assurance, Entity, EntityKind},
@@ -171,7 +171,7 @@ impl ProtocolParams {
     pub fn validate(&self) -> Result<()> {
         require!(self.fee_bps <= MAX_FEE_BPS, QuernError::ShareTooHigh);
         for (share, most) in [
-            (self.late_penalty_bps, 10_000),
+            (self.late_penalty_bps, MAX_LATE_PENALTY_BPS),
             (self.reject_bps, MAX_REJECT_BPS),
             (self.arbiter_bps, MAX_ARBITER_BPS),
         ] {
