@@ -56,10 +56,10 @@ const FLAGS: &[&str] = &[
     "-Clink-arg=--llvm-args=-bpf-stack-size=4096",
     // LLVM's link-time passes know no level "s" or "z", which a profile may ask for; functions carry that wish themselves.
     "-Clink-arg=-O3",
-    // Longer loops stay loops: the walk over an instruction's accounts, unrolled in every handler, is an eighth of the
-    // program and saves no compute units. Both the compiler and the linker optimise.
-    "-Cllvm-args=-unroll-full-max-count=4",
-    "-Clink-arg=--llvm-args=-unroll-full-max-count=4",
+    // Large loops stay loops: the walk over an instruction's accounts, unrolled in every handler, is a sixth of the program
+    // and saves no compute units. Both the compiler and the linker optimise.
+    "-Cllvm-args=-unroll-threshold=130",
+    "-Clink-arg=--llvm-args=-unroll-threshold=130",
     // We put the file in its place ourselves, when it is complete.
     "-Clink-arg=--deploy=false",
     "--cfg=target_os=\"solana\"",

@@ -117,7 +117,7 @@ impl Book {
     pub fn changes(&mut self, into: &mut Vec<Change>) -> Result<()> {
         for (purse, changed_here) in self.purses.iter_mut().zip(self.changed) {
             if changed_here {
-                into.push(changed(purse)?);
+                changed(into, purse)?;
             }
         }
         Ok(())

@@ -35,6 +35,7 @@ pub fn settings(
     let mut settings = Settings::new(owner, home.to_owned(), publisher);
     settings.poll = Duration::from_millis(250);
     settings.retry = Duration::from_millis(500);
+    settings.keep_ended_secs = 1;
     settings.fetch = FetchLimits {
         file_roots: vec![public.to_owned()],
         max_bytes: 16 << 20,

@@ -13,7 +13,7 @@ use {
             state::{Job, Model, Provider, Purse},
         },
     },
-    quern_node::{Chain, Publisher, RpcChain},
+    quern_node::{Chain, Publisher, RpcChain, chain::Answer},
     std::{path::PathBuf, sync::Arc},
 };
 
@@ -158,9 +158,9 @@ impl Chain for HaltingChain {
     async fn demands(&self, job: &Pubkey) -> quern_node::Result<Vec<DemandAccount>> {
         self.chain.demands(job).await
     }
-    async fn reveal(&self, demand: &DemandAccount, answer: &[u8]) -> quern_node::Result<()> {
+    async fn reveal(&self, answers: &[Answer]) -> quern_node::Result<()> {
         self.halt_at(Halt::BeforeReveal).await;
-        self.chain.reveal(demand, answer).await
+        self.chain.reveal(answers).await
     }
     async fn finalize(&self, address: &Pubkey) -> quern_node::Result<()> {
         self.halt_at(Halt::BeforeFinalize).await;

@@ -40,30 +40,42 @@ pub trait Entity: Pod + Zeroable + SlabSchema {
     fn invariant(&self) -> bool;
 }
 
-/// Checks the account's invariant, counts the change and describes it for the event.
+/// What an event says of these accounts, in order: `changes![changed(job), closed(demand)]`.
+macro_rules! changes {
+    ($($how:ident($account:expr $(, $more:expr)*)),+ $(,)?) => {{
+        let mut changes = Vec::with_capacity([$(stringify!($how)),+].len());
+        $($how(&mut changes, $account $(, $more)*)?;)+
+        changes
+    }};
+}
+pub(crate) use changes;
+
+/// Checks the account's invariant, counts the change and adds what the event says of it.
 #[inline(never)]
-pub fn changed<T: Entity>(account: &mut Account<T>) -> Result<Change> {
+pub fn changed<T: Entity>(changes: &mut Vec<Change>, account: &mut Account<T>) -> Result<()> {
     require!(account.invariant(), QuernError::InvariantBroken);
     let seq = next_seq(account)?;
     let header: &T = account;
-    Ok(Change {
+    changes.push(Change {
         kind: T::KIND as u8,
         address: *account.address(),
         seq,
         after: bytemuck::bytes_of(header).to_vec(),
-    })
+    });
+    Ok(())
 }
 
 /// The last change of an account that is about to close.
 #[inline(never)]
-pub fn closed<T: Entity>(account: &mut Account<T>) -> Result<Change> {
+pub fn closed<T: Entity>(changes: &mut Vec<Change>, account: &mut Account<T>) -> Result<()> {
     let seq = next_seq(account)?;
-    Ok(Change {
+    changes.push(Change {
         kind: T::KIND as u8,
         address: *account.address(),
         seq,
         after: Vec::new(),
-    })
+    });
+    Ok(())
 }
 
 fn next_seq<T: Entity>(account: &mut Account<T>) -> Result<u64> {

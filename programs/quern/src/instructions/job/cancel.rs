@@ -5,13 +5,13 @@
 //! - SHALL release exactly what is left of the escrow, and return the rent to the client.
 
 use {
-    super::settlement::{escrow_left, job_change},
+    super::settlement::escrow_left,
     crate::{
         clock::Moment,
         error::QuernError,
         events::{JobCancelled, emit_event},
         ledger::{self, Part},
-        state::{Job, JobState, Purse, changed},
+        state::{Job, JobState, Purse, changed, changes, closed},
     },
     anchor_lang::{address_eq, prelude::*},
 };
@@ -59,10 +59,7 @@ pub fn handle_cancel_job(ctx: &mut Context<CancelJob>) -> Result<()> {
         accounts.job.client,
         accounts.job.mint,
     );
-    let changes = vec![
-        job_change(&mut accounts.job, true)?,
-        changed(&mut accounts.purse)?,
-    ];
+    let changes = changes![closed(&mut accounts.job), changed(&mut accounts.purse)];
     emit_event!(
         ctx,
         JobCancelled {

@@ -19,7 +19,7 @@ use {
         ledger::{self, Part, require_purse_exists},
         state::{
             Assurance, Emission, Job, JobKind, JobState, LAYOUT_VERSION, MAX_INPUTS, MintConfig,
-            Model, Protocol, Purse, changed, model_program,
+            Model, Protocol, Purse, changed, changes, model_program,
         },
         text,
     },
@@ -313,7 +313,7 @@ pub fn handle_create_job(ctx: &mut Context<CreateJob>, args: CreateJobArgs) -> R
     job.enter(JobState::Open, deadline, &moment);
 
     let (client, model, mint, address) = (job.client, job.model, job.mint, *job.address());
-    let changes = vec![changed(&mut accounts.job)?, changed(&mut accounts.purse)?];
+    let changes = changes![changed(&mut accounts.job), changed(&mut accounts.purse)];
     emit_event!(
         ctx,
         JobCreated {

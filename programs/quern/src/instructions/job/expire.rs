@@ -19,7 +19,7 @@ use {
         error::{OrQuern, QuernError},
         events::{JobExpired, JobResolved, emit_event},
         ledger::Book,
-        state::{Job, JobState, Provider, Purse, changed},
+        state::{Job, JobState, Provider, Purse, changed, changes, closed},
     },
     anchor_lang::prelude::*,
     quern_rules::{late, reject},
@@ -90,7 +90,7 @@ fn expire_open(job: &mut Account<Job>, book: &mut Book, moment: &Moment) -> Resu
     let released_atoms = escrow_left(job)?;
     release_escrow(book, job, released_atoms)?;
 
-    let mut changes = vec![job_change(job, true)?];
+    let mut changes = changes![closed(job)];
     book.changes(&mut changes)?;
     Ok(JobExpired {
         at: moment.now,
@@ -124,7 +124,7 @@ fn expire_taken(
     let released_atoms = if reopened { 0 } else { escrow_left(job)? };
     release_escrow(book, job, released_atoms)?;
 
-    let mut changes = vec![job_change(job, !reopened)?, changed(provider)?];
+    let mut changes = changes![job_change(job, !reopened), changed(provider)];
     book.changes(&mut changes)?;
     Ok(JobExpired {
         at: moment.now,
@@ -168,7 +168,7 @@ fn expire_rejected(
         .ok_or(QuernError::ReservationShort)?;
     release_escrow(book, job, released_atoms)?;
 
-    let mut changes = vec![job_change(job, true)?];
+    let mut changes = changes![closed(job)];
     book.changes(&mut changes)?;
     Ok(JobResolved {
         at: moment.now,

@@ -5,13 +5,12 @@
 //! - SHALL reserve the reject deposit in the client's purse, so that rejecting costs whoever is wrong.
 
 use {
-    super::settlement::job_change,
     crate::{
         clock::Moment,
         error::{OrQuern, QuernError},
         events::{JobRejected, emit_event},
         ledger::{self, Part},
-        state::{Assurance, Job, JobState, Purse, changed},
+        state::{Assurance, Job, JobState, Purse, changed, changes},
         text,
     },
     anchor_lang::{address_eq, prelude::*},
@@ -72,7 +71,7 @@ pub fn handle_reject(ctx: &mut Context<Reject>, reason: String) -> Result<()> {
 
     let (address, client, provider, milestone) =
         (*job.address(), job.client, job.provider, job.milestone);
-    let changes = vec![job_change(job, false)?, changed(purse)?];
+    let changes = changes![changed(job), changed(purse)];
     emit_event!(
         ctx,
         JobRejected {

@@ -18,7 +18,7 @@ use {
         error::{OrQuern, QuernError},
         events::{JobResolved, emit_event},
         ledger::Book,
-        state::{Job, JobState, Provider, changed},
+        state::{Job, JobState, Provider, changed, changes},
     },
     anchor_lang::prelude::*,
     quern_rules::reject,
@@ -120,9 +120,9 @@ pub fn handle_resolve(ctx: &mut Context<Resolve>, args: ResolveArgs) -> Result<(
         reopened
     };
 
-    let mut changes = vec![job_change(job, !goes_on)?];
+    let mut changes = changes![job_change(job, !goes_on)];
     if parts.provider_prevails {
-        changes.push(changed(provider)?);
+        changed(&mut changes, provider)?;
     }
     book.changes(&mut changes)?;
     drop(book);

@@ -7,14 +7,13 @@
 
 use {
     super::settlement::{
-        close_job, escrow_left, job_change, move_bond, release_escrow, require_provider,
-        require_recipient,
+        close_job, escrow_left, move_bond, release_escrow, require_provider, require_recipient,
     },
     crate::{
         clock::Moment,
         events::{SlashSettled, emit_event},
         ledger::Book,
-        state::{Job, JobState, Provider, changed},
+        state::{Job, JobState, Provider, changed, changes, closed},
     },
     anchor_lang::prelude::*,
     quern_rules::slash,
@@ -61,7 +60,7 @@ pub fn handle_settle_slash(ctx: &mut Context<SettleSlash>) -> Result<()> {
     move_bond(&mut book, job, &treasury, parts.treasury_atoms)?;
     provider.convicted = provider.convicted.saturating_add(1u64);
 
-    let mut changes = vec![job_change(job, true)?, changed(provider)?];
+    let mut changes = changes![closed(job), changed(provider)];
     book.changes(&mut changes)?;
     drop(book);
     let event = SlashSettled {

@@ -214,10 +214,10 @@ pub fn settle_milestone(
     };
 
     let mut changes = Vec::with_capacity(8);
-    changes.push(job_change(job, closed_now)?);
-    changes.push(changed(provider)?);
+    job_change(&mut changes, job, closed_now)?;
+    changed(&mut changes, provider)?;
     if emission.is_configured() {
-        changes.push(changed(emission)?);
+        changed(&mut changes, emission)?;
     }
     book.changes(&mut changes)?;
     Ok(MilestoneSettled {
@@ -246,8 +246,12 @@ pub fn settle_milestone(
 }
 
 /// The job's change: its values, or its end.
-pub fn job_change(job: &mut Account<Job>, closes: bool) -> Result<Change> {
-    if closes { closed(job) } else { changed(job) }
+pub fn job_change(changes: &mut Vec<Change>, job: &mut Account<Job>, closes: bool) -> Result<()> {
+    if closes {
+        closed(changes, job)
+    } else {
+        changed(changes, job)
+    }
 }
 
 /// Closes the job's account; its rent goes to the client.

@@ -6,12 +6,12 @@
 //! - SHALL begin the review window.
 
 use {
-    super::settlement::{job_change, require_provider},
+    super::settlement::require_provider,
     crate::{
         clock::Moment,
         error::{OrQuern, QuernError},
         events::{ProofSubmitted, emit_event},
-        state::{Job, JobState, Provider},
+        state::{Job, JobState, Provider, changed, changes},
         text,
     },
     anchor_lang::prelude::*,
@@ -70,7 +70,7 @@ pub fn handle_submit_proof(ctx: &mut Context<SubmitProof>, args: SubmitProofArgs
     job.enter(JobState::Submitted, deadline, &moment);
 
     let (address, provider, milestone) = (*job.address(), job.provider, job.milestone);
-    let changes = vec![job_change(job, false)?];
+    let changes = changes![changed(job)];
     emit_event!(
         ctx,
         ProofSubmitted {

@@ -7,14 +7,13 @@
 //! - SHALL reserve the job's bond in the provider's purse; the operator only within the owner's limit.
 
 use {
-    super::settlement::job_change,
     crate::{
         clock::Moment,
         constants::NOBODY,
         error::{OrQuern, QuernError},
         events::{JobTaken, emit_event},
         ledger::{self, Part},
-        state::{Job, JobState, Protocol, Provider, Purse, changed},
+        state::{Job, JobState, Protocol, Provider, Purse, changed, changes},
     },
     anchor_lang::{address_eq, prelude::*},
     quern_rules::deadline,
@@ -100,7 +99,7 @@ pub fn handle_take_job(ctx: &mut Context<TakeJob>) -> Result<()> {
     job.enter(JobState::Taken, deadline, &moment);
 
     let (address, owner) = (*job.address(), provider.owner);
-    let changes = vec![job_change(job, false)?, changed(provider)?, changed(purse)?];
+    let changes = changes![changed(job), changed(provider), changed(purse)];
     emit_event!(
         ctx,
         JobTaken {

@@ -9,7 +9,7 @@ use {
         constants::NOBODY,
         error::QuernError,
         events::{ModelOwnerAccepted, emit_event},
-        state::{Model, changed},
+        state::{Model, changed, changes},
     },
     anchor_lang::prelude::*,
 };
@@ -35,7 +35,7 @@ pub fn handle_accept_model_owner(ctx: &mut Context<AcceptModelOwner>) -> Result<
     model.pending_owner = NOBODY;
 
     let address = *model.address();
-    let changes = vec![changed(model)?];
+    let changes = changes![changed(model)];
     emit_event!(
         ctx,
         ModelOwnerAccepted {

@@ -9,7 +9,7 @@ use {
         clock::Moment,
         error::QuernError,
         events::{ModelOwnerProposed, emit_event},
-        state::{Model, changed},
+        state::{Model, changed, changes},
     },
     anchor_lang::prelude::*,
 };
@@ -36,7 +36,7 @@ pub fn handle_propose_model_owner(
     model.pending_owner = proposed;
 
     let address = *model.address();
-    let changes = vec![changed(model)?];
+    let changes = changes![changed(model)];
     emit_event!(
         ctx,
         ModelOwnerProposed {

@@ -14,7 +14,7 @@ use {
         constants::{MAX_PROGRAM_BYTES, MAX_ROYALTY_BPS},
         error::QuernError,
         events::{ModelRegistered, emit_event},
-        state::{AssetKind, LAYOUT_VERSION, Model, Protocol, changed},
+        state::{AssetKind, LAYOUT_VERSION, Model, Protocol, changed, changes},
         text,
     },
     anchor_lang::prelude::*,
@@ -101,7 +101,7 @@ pub fn handle_register_model(
     model.uri_hash = text::uri_hash(&args.uri)?;
     model.program_bytes = args.program_bytes.into();
 
-    let changes = vec![changed(model)?];
+    let changes = changes![changed(model)];
     emit_event!(
         ctx,
         ModelRegistered {

@@ -10,7 +10,7 @@ use {
         clock::Moment,
         error::{OrQuern, QuernError},
         events::{ModelSealed, emit_event},
-        state::{Model, changed, model_program},
+        state::{Model, changed, changes, model_program},
     },
     anchor_lang::{prelude::*, sha256},
     quern_proof::program,
@@ -41,7 +41,7 @@ pub fn handle_seal_model(ctx: &mut Context<SealModel>) -> Result<()> {
     model.sealed = true.into();
 
     let address = *model.address();
-    let changes = vec![changed(model)?];
+    let changes = changes![changed(model)];
     emit_event!(
         ctx,
         ModelSealed {

@@ -10,7 +10,7 @@ use {
         constants::MAX_ROYALTY_BPS,
         error::QuernError,
         events::{ModelUpdated, emit_event},
-        state::{Model, changed},
+        state::{Model, changed, changes},
         text,
     },
     anchor_lang::prelude::*,
@@ -52,7 +52,7 @@ pub fn handle_update_model(ctx: &mut Context<UpdateModel>, args: UpdateModelArgs
     model.uri_hash = text::uri_hash(&args.uri)?;
 
     let address = *model.address();
-    let changes = vec![changed(model)?];
+    let changes = changes![changed(model)];
     emit_event!(
         ctx,
         ModelUpdated {

@@ -9,7 +9,7 @@ use {
         clock::Moment,
         error::QuernError,
         events::{ModelWritten, emit_event},
-        state::{Model, changed, model_program_mut},
+        state::{Model, changed, changes, model_program_mut},
     },
     anchor_lang::prelude::*,
 };
@@ -51,7 +51,7 @@ pub fn handle_write_model(ctx: &mut Context<WriteModel>, args: WriteModelArgs) -
     room.copy_from_slice(&args.bytes);
 
     let (address, length) = (*model.address(), args.bytes.len() as u32);
-    let changes = vec![changed(model)?];
+    let changes = changes![changed(model)];
     emit_event!(
         ctx,
         ModelWritten {

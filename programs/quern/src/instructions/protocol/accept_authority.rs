@@ -9,7 +9,7 @@ use {
         constants::NOBODY,
         error::QuernError,
         events::{AuthorityAccepted, emit_event},
-        state::{Protocol, changed},
+        state::{Protocol, changed, changes},
     },
     anchor_lang::prelude::*,
 };
@@ -34,7 +34,7 @@ pub fn handle_accept_authority(ctx: &mut Context<AcceptAuthority>) -> Result<()>
     protocol.authority = authority;
     protocol.pending_authority = NOBODY;
 
-    let changes = vec![changed(protocol)?];
+    let changes = changes![changed(protocol)];
     emit_event!(
         ctx,
         AuthorityAccepted {

@@ -14,7 +14,7 @@ use {
         error::{OrQuern, QuernError},
         events::{EmissionConfigured, emit_event},
         instructions::job::roll_epoch,
-        state::{Emission, MintConfig, Protocol, Purse, changed},
+        state::{Emission, MintConfig, Protocol, Purse, changed, changes},
     },
     anchor_lang::{address_eq, prelude::*},
     quern_rules::epoch,
@@ -97,7 +97,7 @@ pub fn handle_configure_emission(
     emission.accepted_weight_bps = args.accepted_weight_bps.into();
     require_wash_proof(emission, &accounts.mint_config)?;
 
-    let changes = vec![changed(emission)?];
+    let changes = changes![changed(emission)];
     emit_event!(
         ctx,
         EmissionConfigured {

@@ -11,7 +11,7 @@ use {
         clock::Moment,
         error::QuernError,
         events::{ProtocolInitialized, emit_event},
-        state::{Emission, LAYOUT_VERSION, Protocol, ProtocolParams, changed},
+        state::{Emission, LAYOUT_VERSION, Protocol, ProtocolParams, changed, changes},
     },
     anchor_lang::{address_eq, prelude::*},
 };
@@ -83,9 +83,9 @@ pub fn handle_initialize(ctx: &mut Context<Initialize>, args: InitializeArgs) ->
     accounts.emission.version = LAYOUT_VERSION;
     accounts.emission.bump = bumps.1;
 
-    let changes = vec![
-        changed(&mut accounts.protocol)?,
-        changed(&mut accounts.emission)?,
+    let changes = changes![
+        changed(&mut accounts.protocol),
+        changed(&mut accounts.emission)
     ];
     emit_event!(ctx, ProtocolInitialized { at, changes });
     Ok(())

@@ -9,7 +9,7 @@ use {
         clock::Moment,
         error::QuernError,
         events::{AuthorityProposed, emit_event},
-        state::{Protocol, changed},
+        state::{Protocol, changed, changes},
     },
     anchor_lang::prelude::*,
 };
@@ -34,7 +34,7 @@ pub fn handle_propose_authority(
     let at = Moment::read()?.now;
     ctx.accounts.protocol.pending_authority = proposed;
 
-    let changes = vec![changed(&mut ctx.accounts.protocol)?];
+    let changes = changes![changed(&mut ctx.accounts.protocol)];
     emit_event!(
         ctx,
         AuthorityProposed {

@@ -12,7 +12,7 @@ use {
         clock::Moment,
         error::QuernError,
         events::{MintRegistered, emit_event},
-        state::{Emission, LAYOUT_VERSION, MintConfig, MintRates, Protocol, changed},
+        state::{Emission, LAYOUT_VERSION, MintConfig, MintRates, Protocol, changed, changes},
     },
     anchor_lang::{address_eq, prelude::*},
     anchor_spl::{
@@ -109,7 +109,7 @@ pub fn handle_register_mint(ctx: &mut Context<RegisterMint>, rates: MintRates) -
     config.apply(&rates);
     require_wash_proof(&accounts.emission, &accounts.mint_config)?;
 
-    let changes = vec![changed(&mut accounts.mint_config)?];
+    let changes = changes![changed(&mut accounts.mint_config)];
     emit_event!(ctx, MintRegistered { at, mint, changes });
     Ok(())
 }

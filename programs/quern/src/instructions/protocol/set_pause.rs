@@ -9,7 +9,7 @@ use {
         clock::Moment,
         error::QuernError,
         events::{PauseSet, emit_event},
-        state::{Protocol, changed},
+        state::{Protocol, changed, changes},
     },
     anchor_lang::{address_eq, prelude::*},
 };
@@ -44,7 +44,7 @@ pub fn handle_set_pause(ctx: &mut Context<SetPause>, paused: bool) -> Result<()>
     let at = Moment::read()?.now;
     ctx.accounts.protocol.paused = paused.into();
 
-    let changes = vec![changed(&mut ctx.accounts.protocol)?];
+    let changes = changes![changed(&mut ctx.accounts.protocol)];
     emit_event!(
         ctx,
         PauseSet {

@@ -11,7 +11,7 @@ use {
         error::QuernError,
         events::{ProtocolUpdated, emit_event},
         instructions::InitializeArgs,
-        state::{Protocol, changed},
+        state::{Protocol, changed, changes},
     },
     anchor_lang::prelude::*,
 };
@@ -37,7 +37,7 @@ pub fn handle_update_protocol(
     let protocol = &mut ctx.accounts.protocol;
     protocol.apply(args.guardian, args.treasury_owner, &args.params)?;
 
-    let changes = vec![changed(protocol)?];
+    let changes = changes![changed(protocol)];
     emit_event!(ctx, ProtocolUpdated { at, changes });
     Ok(())
 }

@@ -11,7 +11,7 @@ use {
         clock::Moment,
         error::QuernError,
         events::{MintUpdated, emit_event},
-        state::{Emission, MintConfig, MintRates, Protocol, changed},
+        state::{Emission, MintConfig, MintRates, Protocol, changed, changes},
     },
     anchor_lang::prelude::*,
 };
@@ -52,7 +52,7 @@ pub fn handle_update_mint(ctx: &mut Context<UpdateMint>, args: UpdateMintArgs) -
     require_wash_proof(&accounts.emission, config)?;
 
     let mint = config.mint;
-    let changes = vec![changed(config)?];
+    let changes = changes![changed(config)];
     emit_event!(ctx, MintUpdated { at, mint, changes });
     Ok(())
 }

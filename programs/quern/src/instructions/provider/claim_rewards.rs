@@ -10,7 +10,7 @@ use {
         error::QuernError,
         events::{RewardsClaimed, emit_event},
         ledger::{self, Part},
-        state::{Emission, Provider, Purse, changed},
+        state::{Emission, Provider, Purse, changed, changes},
     },
     anchor_lang::{address_eq, prelude::*},
 };
@@ -77,11 +77,11 @@ pub fn handle_claim_rewards(ctx: &mut Context<ClaimRewards>) -> Result<()> {
     )?;
 
     let (owner, mint) = (*accounts.owner.address(), accounts.emission.reward_mint);
-    let changes = vec![
-        changed(&mut accounts.provider)?,
-        changed(&mut accounts.emission)?,
-        changed(&mut accounts.emission_purse)?,
-        changed(&mut accounts.purse)?,
+    let changes = changes![
+        changed(&mut accounts.provider),
+        changed(&mut accounts.emission),
+        changed(&mut accounts.emission_purse),
+        changed(&mut accounts.purse)
     ];
     emit_event!(
         ctx,

@@ -8,7 +8,7 @@ use {
     crate::{
         clock::Moment,
         events::{ProviderRegistered, emit_event},
-        state::{LAYOUT_VERSION, Provider, changed},
+        state::{LAYOUT_VERSION, Provider, changed, changes},
         text,
     },
     anchor_lang::prelude::*,
@@ -69,7 +69,7 @@ pub fn handle_register_provider(
     provider.owner = owner;
     args.apply(provider)?;
 
-    let changes = vec![changed(provider)?];
+    let changes = changes![changed(provider)];
     emit_event!(
         ctx,
         ProviderRegistered {

@@ -10,7 +10,7 @@ use {
         error::QuernError,
         events::{ProviderUpdated, emit_event},
         instructions::ProviderArgs,
-        state::{Provider, changed},
+        state::{Provider, changed, changes},
     },
     anchor_lang::prelude::*,
 };
@@ -34,7 +34,7 @@ pub fn handle_update_provider(ctx: &mut Context<UpdateProvider>, args: ProviderA
     args.apply(provider)?;
 
     let owner = provider.owner;
-    let changes = vec![changed(provider)?];
+    let changes = changes![changed(provider)];
     emit_event!(
         ctx,
         ProviderUpdated {

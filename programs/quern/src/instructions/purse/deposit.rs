@@ -11,7 +11,7 @@ use {
         error::QuernError,
         events::{Deposited, emit_event},
         instructions::protocol::{require_registered, token_amount},
-        state::{MintConfig, Purse, changed},
+        state::{MintConfig, Purse, changed, changes},
     },
     anchor_lang::{address_eq, prelude::*},
     anchor_spl::token_2022_cpi::instructions::TransferChecked,
@@ -93,9 +93,9 @@ pub fn handle_deposit(ctx: &mut Context<Deposit>, amount_atoms: u64) -> Result<(
 
     let (owner, mint) = (purse.owner, purse.mint);
     let depositor = *accounts.depositor.address();
-    let changes = vec![
-        changed(&mut accounts.purse)?,
-        changed(&mut accounts.mint_config)?,
+    let changes = changes![
+        changed(&mut accounts.purse),
+        changed(&mut accounts.mint_config)
     ];
     emit_event!(
         ctx,

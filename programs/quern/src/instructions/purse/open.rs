@@ -8,7 +8,7 @@ use {
     crate::{
         clock::Moment,
         events::{PurseOpened, emit_event},
-        state::{LAYOUT_VERSION, MintConfig, Purse, changed},
+        state::{LAYOUT_VERSION, MintConfig, Purse, changed, changes},
     },
     anchor_lang::prelude::*,
 };
@@ -43,7 +43,7 @@ pub fn handle_open_purse(ctx: &mut Context<OpenPurse>) -> Result<()> {
     purse.owner = owner;
     purse.mint = mint;
 
-    let changes = vec![changed(purse)?];
+    let changes = changes![changed(purse)];
     emit_event!(
         ctx,
         PurseOpened {

@@ -9,7 +9,7 @@ use {
         clock::Moment,
         error::QuernError,
         events::{OperatorLimitSet, emit_event},
-        state::{Purse, changed},
+        state::{Purse, changed, changes},
     },
     anchor_lang::prelude::*,
 };
@@ -36,7 +36,7 @@ pub fn handle_set_operator_limit(
     purse.operator_limit_atoms = limit_atoms.into();
 
     let owner = purse.owner;
-    let changes = vec![changed(purse)?];
+    let changes = changes![changed(purse)];
     emit_event!(
         ctx,
         OperatorLimitSet {

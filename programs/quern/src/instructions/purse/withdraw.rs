@@ -12,7 +12,7 @@ use {
         error::QuernError,
         events::{Withdrawn, emit_event},
         instructions::protocol::{require_registered, token_amount},
-        state::{MintConfig, Purse, changed},
+        state::{MintConfig, Purse, changed, changes},
     },
     anchor_lang::{
         address_eq,
@@ -85,9 +85,9 @@ pub fn handle_withdraw(ctx: &mut Context<Withdraw>, amount_atoms: u64) -> Result
         .total_atoms
         .checked_sub(amount_atoms)
         .ok_or(QuernError::VaultShort)?;
-    let changes = vec![
-        changed(&mut accounts.purse)?,
-        changed(&mut accounts.mint_config)?,
+    let changes = changes![
+        changed(&mut accounts.purse),
+        changed(&mut accounts.mint_config)
     ];
 
     // The vault is its own authority: one account less, and nothing but this program can sign for it.

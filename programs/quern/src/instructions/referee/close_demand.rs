@@ -9,7 +9,7 @@ use {
         clock::Moment,
         error::QuernError,
         events::{DemandClosed, emit_event},
-        state::{Demand, Job, JobState, closed},
+        state::{Demand, Job, JobState, changes, closed},
     },
     anchor_lang::{AnchorAccount, address_eq, prelude::*},
 };
@@ -61,7 +61,7 @@ pub fn handle_close_demand(ctx: &mut Context<CloseDemand>) -> Result<()> {
         demand: *demand.address(),
         job: demand.job,
         asker: demand.asker,
-        changes: vec![closed(demand)?],
+        changes: changes![closed(demand)],
     };
     emit_event!(ctx, event);
     let asker = *ctx.accounts.asker.account();

@@ -15,7 +15,9 @@ use {
         clock::Moment,
         error::{OrQuern, QuernError},
         events::{DemandOpened, emit_event},
-        state::{Demand, Job, LAYOUT_VERSION, Model, changed, demand_answer, model_program},
+        state::{
+            Demand, Job, LAYOUT_VERSION, Model, changed, changes, demand_answer, model_program,
+        },
     },
     anchor_lang::{
         address_eq,
@@ -186,7 +188,7 @@ pub fn handle_demand(ctx: &mut Context<OpenDemand>, tree: u8, level: u8, index: 
         node,
         due,
         fee_lamports,
-        changes: vec![changed(job)?, changed(demand)?],
+        changes: changes![changed(job), changed(demand)],
     };
     take_fee(accounts.payer.account(), demand.view(), fee_lamports);
     emit_event!(ctx, event);

@@ -11,7 +11,7 @@ use {
         clock::Moment,
         error::QuernError,
         events::{DemandAnswered, emit_event},
-        state::{Demand, Job, changed, write_demand_answer},
+        state::{Demand, Job, changed, changes, write_demand_answer},
     },
     anchor_lang::prelude::*,
     quern_proof::question::{Tree, answers},
@@ -79,7 +79,7 @@ pub fn handle_reveal(ctx: &mut Context<Reveal>, answer: &[u8]) -> Result<()> {
         index: demand.index.get(),
         fee_lamports,
         answer: answer.to_vec(),
-        changes: vec![changed(job)?, changed(demand)?],
+        changes: changes![changed(job), changed(demand)],
     };
     pay_fee(*demand.view(), *accounts.signer.account(), fee_lamports)?;
     emit_event!(ctx, event);

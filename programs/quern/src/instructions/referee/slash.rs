@@ -6,7 +6,7 @@ use {
         clock::Moment,
         error::QuernError,
         events::JobConvicted,
-        state::{Assurance, Job, JobState, SlashReason, changed},
+        state::{Assurance, Job, JobState, SlashReason, changed, changes},
     },
     anchor_lang::prelude::*,
 };
@@ -43,7 +43,7 @@ pub fn record_slash(
     job.enter(JobState::Slashed, moment.now, moment);
     job.slash_reason = fault.reason as u8;
     job.slash_prover = *prover;
-    let changes = vec![changed(job)?];
+    let changes = changes![changed(job)];
     Ok(JobConvicted {
         at: moment.now,
         job: *job.address(),
