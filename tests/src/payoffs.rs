@@ -12,7 +12,8 @@ use {
 pub mod demands;
 pub mod text;
 
-/// What a signature costs on Solana, in lamports; a transaction here has one.
+/// What a signature costs on Solana, in lamports; a transaction here has one, but for the one that creates an evidence account,
+/// which the account signs, too.
 pub const SIGNATURE_LAMPORTS: u64 = 5_000;
 /// One whole, in basis points.
 pub const ONE_BPS: i128 = 10_000;
@@ -144,8 +145,8 @@ pub enum Play {
 pub enum Caught {
     /// Nobody: it is paid like honest work.
     Never,
-    /// This party, in so many transactions beside the demands that were answered: a conviction, or a demand without an answer
-    /// (whose fee comes back) and the time-out.
+    /// This party, with so many signatures beside answered questions and paying out: those of a conviction, or a question
+    /// without an answer (whose fee comes back), the time-out and closing the question.
     By(Who, u32),
 }
 
@@ -159,9 +160,9 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// This play, convicted by this party in so many transactions.
-    pub fn found(play: Play, by: Who, transactions: u32) -> Self {
-        let caught = Caught::By(by, transactions);
+    /// This play, convicted by this party with so many signatures.
+    pub fn found(play: Play, by: Who, signatures: u32) -> Self {
+        let caught = Caught::By(by, signatures);
         Self { play, caught }
     }
 }
@@ -209,15 +210,15 @@ impl Deal {
         (i128::from(lamports) * i128::from(self.atoms_per_sol) + 999_999_999) / 1_000_000_000
     }
 
-    /// Pays for transactions.
+    /// Pays for signatures.
     fn transactions(&self, ledger: &mut Ledger, who: Who, count: u32) {
         let fees = SIGNATURE_LAMPORTS * u64::from(count);
         ledger.pay(who, Who::Network, self.lamports(fees));
     }
 
-    /// Asks a question and has it answered.
+    /// Asks a question, has it answered, and closes it at the end, which brings its rent back.
     fn question(&self, ledger: &mut Ledger, asker: Who, revealer: Who) {
-        self.transactions(ledger, asker, 1);
+        self.transactions(ledger, asker, 2);
         self.transactions(ledger, revealer, 1);
         ledger.pay(
             asker,
@@ -236,13 +237,14 @@ impl Deal {
         self.transactions(ledger, Who::Provider, 1);
     }
 
-    /// Divides the bond; the price goes back to the client by never leaving it.
+    /// Divides the bond; the price goes back to the client by never leaving it. Anybody may send this; it is the prover who has
+    /// reason to.
     fn slash(&self, ledger: &mut Ledger, prover: Who) {
         let parts = slash::split_bond(self.bond_atoms);
         ledger.pay(Who::Provider, prover, parts.prover_atoms);
         ledger.pay(Who::Provider, Who::Client, parts.client_atoms);
         ledger.pay(Who::Provider, Who::Treasury, parts.treasury_atoms);
-        self.transactions(ledger, Who::Client, 1);
+        self.transactions(ledger, prover, 1);
     }
 
     /// A refereed job from its creation to its end. Rent comes back to whoever paid it and is left out.
@@ -271,15 +273,15 @@ impl Deal {
                 }
                 self.settle(it);
             }
-            (Play::WrongCell, Caught::By(prover, transactions)) => {
-                self.transactions(it, prover, transactions);
+            (Play::WrongCell, Caught::By(prover, signatures)) => {
+                self.transactions(it, prover, signatures);
                 self.slash(it, prover);
             }
-            (Play::Withhold(answers), Caught::By(asker, transactions)) => {
+            (Play::Withhold(answers), Caught::By(asker, signatures)) => {
                 for _ in 0..answers {
                     self.question(it, asker, Who::Provider);
                 }
-                self.transactions(it, asker, transactions);
+                self.transactions(it, asker, signatures);
                 self.slash(it, asker);
             }
             _ => {

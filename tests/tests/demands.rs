@@ -193,9 +193,10 @@ fn a_flood_pays_only_against_large_bonds_and_slow_providers() {
         assert!(client < stranger);
         for (bond, pays) in [(stranger as u64 + 10, true), (stranger as u64 - 10, false)] {
             deal.bond_atoms = bond;
+            // What it costs is counted above, but for paying out, which may be left to others.
             let gained = deal.refereed(Play::Withhold(0), Caught::By(Who::Watcher, 0));
             assert_eq!(
-                gained.of(Who::Watcher) > cost,
+                gained.of(Who::Watcher) + i128::from(SIGNATURE_LAMPORTS) > cost,
                 pays,
                 "{answers_in_1000_secs}"
             );

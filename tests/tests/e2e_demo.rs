@@ -68,6 +68,13 @@ async fn the_demo_keeps_its_promises() {
         tables.contains("alder") && tables.contains("birch") && tables.contains("refereed"),
         "{tables}"
     );
+    assert!(
+        tables.contains("hemlock: earned 0.000000 qUSD, convicted 3 times"),
+        "{tables}"
+    );
+    // It fits the usual terminals.
+    let widest = tables.lines().map(|line| line.chars().count()).max();
+    assert!(widest <= Some(110), "{widest:?}: {tables}");
     let json = serde_json::to_value(&summary).unwrap();
     assert_eq!(json["cheats"][0]["kind"], "product_cell");
     assert_eq!(json["cheats"][2]["reason"], "a demand without answer");

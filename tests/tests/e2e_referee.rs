@@ -16,7 +16,7 @@ use {
         question::{Question, Tree},
     },
     quern_tests::demo::{Cell, Forger, Lookout, Machine, Names, QUSD, Stage, Work, until},
-    std::{fs, path::PathBuf, time::Duration},
+    std::{collections::HashSet, fs, path::PathBuf, time::Duration},
 };
 
 const LIMIT: Duration = Duration::from_secs(60);
@@ -434,6 +434,15 @@ async fn an_honest_provider_without_its_published_data_answers_and_is_paid() {
         |event| matches!(event, QuernEvent::DemandAnswered(event) if event.revealer == operator),
     );
     assert_eq!(answered, demands.len());
+    // What was asked about a job together was answered together.
+    let transactions: HashSet<String> = stage
+        .chronicle
+        .entries()
+        .into_iter()
+        .filter(|entry| matches!(entry.event, QuernEvent::DemandAnswered(_)))
+        .map(|entry| entry.signature)
+        .collect();
+    assert!(transactions.len() < demands.len(), "{transactions:?}");
     let left = stage.net.rpc().get_balance(&asker.pubkey()).await.unwrap();
     let spent = explained_lamports(&stage, &asker.pubkey(), &events).await;
     assert_eq!(SOL - left, spent);

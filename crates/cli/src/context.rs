@@ -53,7 +53,7 @@ pub struct Globals {
         help_heading = "Solana options"
     )]
     pub commitment: Option<String>,
-    /// Micro-lamports to pay for every compute unit, to be included sooner
+    /// Micro-lamports to pay for every compute unit, whatever others pay
     #[arg(
         long,
         global = true,
@@ -61,6 +61,16 @@ pub struct Globals {
         help_heading = "Solana options"
     )]
     pub with_compute_unit_price: Option<u64>,
+    /// Most micro-lamports to pay for every compute unit: a little more than others pay, and more whenever that was not
+    /// enough [default: 1000000, or 50000000 for `provider run`, `watch` and `job create --watch`; nothing on a local network]
+    #[arg(
+        long,
+        global = true,
+        value_name = "MICRO_LAMPORTS",
+        conflicts_with = "with_compute_unit_price",
+        help_heading = "Solana options"
+    )]
+    pub max_compute_unit_price: Option<u64>,
     /// How results are written
     #[arg(
         long,
@@ -121,9 +131,8 @@ impl Globals {
             })?,
             None => config.commitment,
         };
-        let priority_fee = self
-            .with_compute_unit_price
-            .map_or(PriorityFee::None, PriorityFee::Fixed);
+        let priority_fee = self.priority_fee(&url, USUAL_CAP);
+        let in_time_fee = self.priority_fee(&url, IN_TIME_CAP);
         let sender = Sender::new(&url, commitment).with_options(SendOptions {
             priority_fee,
             ..SendOptions::default()
@@ -137,11 +146,32 @@ impl Globals {
             url,
             wallet,
             format: self.output,
+            in_time_fee,
         })
+    }
+
+    /// What is paid for being included sooner: what was asked for, otherwise as others do, up to a cap. On a local network
+    /// there is nobody to outbid.
+    fn priority_fee(&self, url: &str, usual_cap: u64) -> PriorityFee {
+        match (self.with_compute_unit_price, self.max_compute_unit_price) {
+            (Some(price), _) => PriorityFee::Fixed(price),
+            (None, Some(cap_micro_lamports)) => PriorityFee::Recent { cap_micro_lamports },
+            (None, None) if config::is_local(url) => PriorityFee::None,
+            (None, None) => PriorityFee::Recent {
+                cap_micro_lamports: usual_cap,
+            },
+        }
     }
 }
 
+/// A lamport a compute unit, as much as a crowded hour takes: some 0.00003 SOL for a usual transaction.
+const USUAL_CAP: u64 = 1_000_000;
+/// Where somebody gains if a transaction comes too late: some 0.0015 SOL for a conviction of 25,000 compute units, and some
+/// 1.2 SOL a block for whoever would keep it out by filling its job's share of each.
+const IN_TIME_CAP: u64 = 50_000_000;
+
 /// What a command works with.
+#[derive(Clone)]
 pub struct Context {
     /// Sends to the cluster.
     pub sender: Sender,
@@ -151,9 +181,24 @@ pub struct Context {
     wallet: String,
     /// How results are written.
     pub format: Format,
+    /// What is paid where being late costs money.
+    in_time_fee: PriorityFee,
 }
 
 impl Context {
+    /// The same for work with deadlines at which others gain: transactions may cost more before they come too late.
+    #[must_use]
+    pub fn in_time(&self) -> Self {
+        let options = SendOptions {
+            priority_fee: self.in_time_fee,
+            ..*self.sender.options()
+        };
+        Self {
+            sender: self.sender.clone().with_options(options),
+            ..self.clone()
+        }
+    }
+
     /// The connection.
     pub fn rpc(&self) -> &RpcClient {
         self.sender.rpc()
@@ -339,4 +384,55 @@ fn unsupported(what: &str) -> Error {
     Error::Other(format!(
         "{what} cannot sign here yet; name a keypair file with --keypair, or `-` for standard input"
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic)]
+
+    use {super::*, clap::Parser};
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        globals: Globals,
+    }
+
+    /// What usual commands pay on a cluster, and those that must be in time.
+    fn fees(url: &str, args: &[&str]) -> (PriorityFee, PriorityFee) {
+        let home = tempfile::tempdir().unwrap();
+        let config = home.path().join("config.yml");
+        let text = format!("json_rpc_url: {url}\nkeypair_path: id.json\n");
+        std::fs::write(&config, text).unwrap();
+        let line = ["quern", "--config", config.to_str().unwrap()];
+        let line = Line::try_parse_from(line.iter().chain(args)).unwrap();
+        let context = line.globals.context().unwrap();
+        let fee = |context: &Context| context.sender.options().priority_fee;
+        (fee(&context), fee(&context.in_time()))
+    }
+
+    #[test]
+    fn local_networks_are_free_and_others_have_a_cap() {
+        let capped = |cap_micro_lamports| PriorityFee::Recent { cap_micro_lamports };
+        let devnet = "https://api.devnet.solana.com";
+        for local in ["http://127.0.0.1:8899", "http://localhost:1"] {
+            assert_eq!(fees(local, &[]), (PriorityFee::None, PriorityFee::None));
+        }
+        assert_eq!(fees(devnet, &[]), (capped(USUAL_CAP), capped(IN_TIME_CAP)));
+        for url in ["http://127.0.0.1:8899", devnet] {
+            let cap = fees(url, &["--max-compute-unit-price", "7"]);
+            assert_eq!(cap, (capped(7), capped(7)));
+            let fixed = fees(url, &["--with-compute-unit-price", "8"]);
+            assert_eq!(fixed, (PriorityFee::Fixed(8), PriorityFee::Fixed(8)));
+        }
+        // The help states them.
+        let help = <Line as clap::CommandFactory>::command()
+            .render_long_help()
+            .to_string();
+        let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
+        let stated = format!(
+            "[default: {USUAL_CAP}, or {IN_TIME_CAP} for `provider run`, `watch` and `job create --watch`; nothing on a local network]"
+        );
+        assert!(help.contains(&stated), "{help}");
+    }
 }

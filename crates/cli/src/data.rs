@@ -12,16 +12,33 @@ use {
     std::path::{Path, PathBuf},
 };
 
-/// A fetcher that follows `file` URIs into these folders; on a local cluster, where everybody is oneself, into all.
-pub fn fetcher(context: &Context, allowed: &[PathBuf]) -> Fetcher {
-    let mut limits = FetchLimits {
-        file_roots: allowed.to_vec(),
-        ..FetchLimits::default()
-    };
-    if config::is_local(&context.url) {
-        limits.file_roots.push(PathBuf::from("/"));
+/// Where URIs may lead that others have written.
+#[derive(clap::Args, Clone, Debug)]
+pub struct Reach {
+    /// Folder that `file` URIs of jobs and models may point into (repeatable)
+    #[arg(long, value_name = "FOLDER")]
+    pub allow_files: Vec<PathBuf>,
+    /// Fetch from this machine and private networks, too, and through the proxy of the environment
+    #[arg(long)]
+    pub allow_private: bool,
+}
+
+impl Reach {
+    /// Limits that let URIs lead there; on a local cluster, where everybody is oneself, anywhere.
+    pub fn limits(&self, context: &Context) -> FetchLimits {
+        let is_local = config::is_local(&context.url);
+        let everything = is_local.then(|| PathBuf::from("/"));
+        FetchLimits {
+            file_roots: self.allow_files.iter().cloned().chain(everything).collect(),
+            allow_private: self.allow_private || is_local,
+            ..FetchLimits::default()
+        }
     }
-    Fetcher::new(limits)
+
+    /// A fetcher with these limits.
+    pub fn fetcher(&self, context: &Context) -> Fetcher {
+        Fetcher::new(self.limits(context))
+    }
 }
 
 /// The tensors in several files, each a tensor or a bundle, one after the other.
@@ -65,14 +82,12 @@ pub async fn check_weights(
     context: &Context,
     model: &ModelAccount,
     program: &Program<'_>,
-    allowed: &[PathBuf],
+    reach: &Reach,
 ) -> Result<()> {
     let check = async {
         let uri = uris::model_uri(context.rpc(), &model.address, &model.model).await?;
         let expected = data::weights_bytes(program)?;
-        let bytes = fetcher(context, allowed)
-            .fetch(&uri, Some(expected))
-            .await?;
+        let bytes = reach.fetcher(context).fetch(&uri, Some(expected)).await?;
         data::checked_weights(program, &bytes)?;
         Ok::<_, quern_node::NodeError>(())
     };

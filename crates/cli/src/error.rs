@@ -37,9 +37,19 @@ pub enum Error {
     },
     /// A job that has ended.
     #[error(
-        "there is no job at {0} on this cluster: it has ended, or never was; what became of it is known to an indexer"
+        "there is no job at {0} on this cluster: it has ended, or never was; `curl INDEXER/v1/jobs/{0}` tells what became of it"
     )]
     JobClosed(Pubkey),
+    /// A watched job whose provider was convicted.
+    #[error(
+        "the result was not delivered: the provider of {0} was convicted; the price is back in your purse, so create the job again"
+    )]
+    Slashed(Pubkey),
+    /// A watched job that ended without a paid result.
+    #[error(
+        "no result was paid: the job {0} was cancelled, expired or decided by its arbiter; what was left of the price is back in your purse"
+    )]
+    NotDone(Pubkey),
     /// A file.
     #[error("cannot use {path}: {why}", path = path.display())]
     File {
@@ -57,10 +67,12 @@ pub enum Error {
 }
 
 impl Error {
-    /// 2 for a wrong command line, 1 for everything else.
+    /// 2 for a wrong command line, 3 and 4 for watched jobs that ended unpaid, 1 for everything else.
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Usage(_) => 2,
+            Self::Slashed(_) => 3,
+            Self::NotDone(_) => 4,
             _ => 1,
         }
     }

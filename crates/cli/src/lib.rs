@@ -2,7 +2,7 @@
 //!
 //! One file a command in `commands`; `context` is what they share (cluster, wallet, sending), `amount` and `span` read
 //! what people type, `output` shows results as a table or as JSON. Errors are one sentence on standard error: exit code 1 for
-//! what went wrong, 2 for a wrong command line.
+//! what went wrong, 2 for a wrong command line, 3 and 4 for jobs that were watched and not paid.
 
 mod amount;
 mod commands;
@@ -36,7 +36,7 @@ use {
     version,
     max_term_width = 110,
     after_help = "Examples:
-  quern localnet                                    a network on this machine, with everything set up
+  quern localnet                                    a network here, with everything set up
   quern job create --mint MINT --model MODEL --input images.bin --publish-dir out --price 0.5
   quern provider run --publish-dir out              work for others
   quern watch --client WALLET                       check results, convict wrong ones
@@ -189,7 +189,7 @@ async fn dispatch(globals: &Globals, command: Command) -> Result<()> {
         Command::Purse(command) => purse::run(&globals.context()?, command).await,
         Command::Provider(command) => provider::run(&globals.context()?, command).await,
         Command::Job(command) => job::run(&globals.context()?, command).await,
-        Command::Watch(args) => watch::run(&globals.context()?, *args).await,
+        Command::Watch(args) => watch::run(&globals.context()?.in_time(), *args).await,
         Command::Claim(args) => claim::run(&globals.context()?, args).await,
         Command::Leaderboard(args) => leaderboard::run(globals, args).await,
     }
@@ -219,6 +219,26 @@ fn start_logging(globals: &Globals, rpc_url: &str) {
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
+
+    /// Longer lines are wrapped, and what is copied from them breaks. Prose may be.
+    #[test]
+    fn examples_fit_the_screen() {
+        fn check(command: &clap::Command, path: &str, long: &mut Vec<String>) {
+            let path = format!("{path} {}", command.get_name());
+            let help = command
+                .get_after_help()
+                .map(ToString::to_string)
+                .unwrap_or_default();
+            let examples = help.lines().filter(|line| line.starts_with(' '));
+            let lines = examples.filter(|line| line.chars().count() > 97);
+            long.extend(lines.map(|line| format!("{path}: {line}")));
+            let subcommands = command.get_subcommands();
+            subcommands.for_each(|sub| check(sub, &path, long));
+        }
+        let mut long = Vec::new();
+        check(&super::Cli::command(), "", &mut long);
+        assert_eq!(long, Vec::<String>::new());
+    }
 
     #[test]
     fn every_command_has_help_with_an_example() {

@@ -50,13 +50,22 @@ impl Fields {
         }
     }
 
-    fn json(&self) -> Value {
+    /// As an object for programs.
+    pub fn json(&self) -> Value {
         Value::Object(
             self.0
                 .iter()
                 .map(|(name, value)| ((*name).to_owned(), value.clone()))
                 .collect::<Map<_, _>>(),
         )
+    }
+
+    /// Writes it for programs on one line, where more lines follow; for people as ever.
+    pub fn print_line(&self, format: Format) {
+        match format {
+            Format::Json => write(&self.json().to_string()),
+            Format::Table => self.print(format),
+        }
     }
 
     /// Writes it.
@@ -94,6 +103,11 @@ pub fn print_list(format: Format, list: &[Fields], nothing: &str) {
             write(&trimmed(&table));
         }
     }
+}
+
+/// Writes a line between tables.
+pub fn print_text(text: &str) {
+    write(&one_line(text));
 }
 
 /// Writes what an API answered, as it is.

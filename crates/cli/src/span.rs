@@ -35,11 +35,32 @@ pub fn show(secs: u32) -> String {
     }
 }
 
+/// Shows seconds with the two largest units, for people who wait.
+pub fn about(secs: u64) -> String {
+    let units = [(86_400, "d"), (3_600, "h"), (60, "m"), (1, "s")];
+    let first = units.iter().position(|(size, _)| secs >= *size);
+    let (mut rest, mut text) = (secs, Vec::new());
+    for (size, unit) in units.iter().skip(first.unwrap_or(3)).take(2) {
+        let count = rest / size;
+        rest %= size;
+        if count > 0 || text.is_empty() {
+            text.push(format!("{count}{unit}"));
+        }
+    }
+    text.join(" ")
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
+
+    #[test]
+    fn two_units_are_enough() {
+        let shown = [0, 59, 60, 86_399, 86_400, 90_061, 950_400].map(about);
+        assert_eq!(shown, ["0s", "59s", "1m", "23h 59m", "1d", "1d 1h", "11d"]);
+    }
 
     #[test]
     fn reads_and_shows() {

@@ -184,6 +184,14 @@ fn wrong_command_lines_exit_with_2() {
     for args in [
         &["nonsense"][..],
         &["job"],
+        &[
+            "mint",
+            "list",
+            "--with-compute-unit-price",
+            "1",
+            "--max-compute-unit-price",
+            "2",
+        ],
         &["job", "show"],
         &["job", "show", "not-an-address"],
         &["job", "create", "--mint", ADDRESS],
@@ -488,6 +496,7 @@ fn things_that_are_not_on_the_cluster() {
     on(&["job", "show", ADDRESS], &["no job", "ended"]);
     on(&["job", "cancel", ADDRESS], &["no job", "ended"]);
     on(&["job", "finalize", ADDRESS], &["no job", "ended"]);
+    on(&["job", "settle", ADDRESS], &["no job", "/v1/jobs/"]);
     on(&["model", "show", ADDRESS], &["no model"]);
     on(&["mint", "show", ADDRESS], &["not registered"]);
     on(&["mint", "register", ADDRESS], &["no token mint"]);
@@ -666,6 +675,21 @@ fn a_port_in_use_is_said() {
     assert!(
         !home.path().join("quern-localnet").exists(),
         "a network that did not start leaves wallets behind"
+    );
+    let free = [
+        "localnet",
+        "--rpc-port",
+        "0",
+        "--ws-port",
+        "0",
+        "--program-so",
+        "program.so",
+    ];
+    refused(
+        home.path(),
+        &free,
+        1,
+        &["program.so", "no ELF", "build-program"],
     );
     refused(
         home.path(),

@@ -11,7 +11,7 @@ use {
         Demand, Emission, Evidence, Job, JobState, LAYOUT_VERSION, MintConfig, Model, Protocol,
         Provider, Purse,
     },
-    solana_account_decoder_client_types::UiAccountEncoding,
+    solana_account_decoder_client_types::{UiAccountEncoding, UiDataSliceConfig},
     solana_rpc_client::nonblocking::rpc_client::RpcClient,
     solana_rpc_client_api::{
         config::{RpcAccountInfoConfig, RpcProgramAccountsConfig},
@@ -23,6 +23,9 @@ use {
 
 /// Bytes of a discriminator, which begin every account.
 const DISCRIMINATOR_BYTES: usize = 8;
+
+/// Longest answer of a demand.
+const MAX_ANSWER_BYTES: usize = 512;
 
 /// What an evidence account is called in a sentence.
 const EVIDENCE: &str = "evidence account";
@@ -290,8 +293,48 @@ pub async fn demands_by(rpc: &RpcClient, asker: &Pubkey) -> Result<Vec<DemandAcc
     demands(rpc, field(offset_of!(Demand, asker), asker.as_ref())).await
 }
 
+/// The fixed parts of all demands about a job that are not answered, whatever their submission, earliest due first. However
+/// many were answered, they are not downloaded.
+///
+/// # Errors
+/// As [`jobs`].
+pub async fn unanswered_demands_of(rpc: &RpcClient, job: &Pubkey) -> Result<Vec<(Pubkey, Demand)>> {
+    let filters = vec![
+        field(offset_of!(Demand, job), job.as_ref()),
+        field(offset_of!(Demand, answered), &[0]),
+    ];
+    // The room for the answer is empty.
+    let fixed = UiDataSliceConfig {
+        offset: 0,
+        length: Demand::ANSWER_OFFSET,
+    };
+    let found = program_accounts(rpc, Demand::DISCRIMINATOR, filters, Some(fixed)).await?;
+    let mut demands = Vec::with_capacity(found.len());
+    for (address, data) in &found {
+        demands.push((*address, unanswered(address, data)?));
+    }
+    demands.sort_by_key(|(address, demand)| (demand.due.get(), *address));
+    Ok(demands)
+}
+
+/// A demand without the room for its answer.
+fn unanswered(address: &Pubkey, fixed: &[u8]) -> Result<Demand> {
+    let answer_bytes = fixed
+        .get(DISCRIMINATOR_BYTES..Demand::ANSWER_OFFSET)
+        .map_or(0, |body| {
+            bytemuck::pod_read_unaligned::<Demand>(body)
+                .answer_bytes
+                .get()
+        });
+    // No answer is longer, whatever a node says.
+    let room = (answer_bytes as usize).min(MAX_ANSWER_BYTES);
+    let mut data = fixed.to_vec();
+    data.resize(fixed.len() + room, 0);
+    decode(address, &quern::ID, &data)
+}
+
 async fn demands(rpc: &RpcClient, filter: RpcFilterType) -> Result<Vec<DemandAccount>> {
-    let found = program_accounts(rpc, Demand::DISCRIMINATOR, vec![filter]).await?;
+    let found = program_accounts(rpc, Demand::DISCRIMINATOR, vec![filter], None).await?;
     let decoded: Result<Vec<_>> = found
         .iter()
         .map(|(address, data)| demand_of(address, &quern::ID, data))
@@ -331,7 +374,7 @@ pub async fn evidence(rpc: &RpcClient, address: &Pubkey) -> Result<EvidenceAccou
 /// As [`jobs`].
 pub async fn evidences_by(rpc: &RpcClient, author: &Pubkey) -> Result<Vec<EvidenceAccount>> {
     let filter = field(offset_of!(Evidence, author), author.as_ref());
-    program_accounts(rpc, Evidence::DISCRIMINATOR, vec![filter])
+    program_accounts(rpc, Evidence::DISCRIMINATOR, vec![filter], None)
         .await?
         .iter()
         .map(|(address, data)| evidence_of(address, &quern::ID, data))
@@ -448,18 +491,19 @@ async fn list<T: QuernAccount>(
     rpc: &RpcClient,
     filters: Vec<RpcFilterType>,
 ) -> Result<Vec<(Pubkey, T)>> {
-    program_accounts(rpc, T::DISCRIMINATOR, filters)
+    program_accounts(rpc, T::DISCRIMINATOR, filters, None)
         .await?
         .iter()
         .map(|(address, data)| Ok((*address, decode(address, &quern::ID, data)?)))
         .collect()
 }
 
-/// Addresses and data of the program's accounts of one type.
+/// Addresses and data, or a part of the data, of the program's accounts of one type.
 async fn program_accounts(
     rpc: &RpcClient,
     discriminator: &[u8],
     mut filters: Vec<RpcFilterType>,
+    part: Option<UiDataSliceConfig>,
 ) -> Result<Vec<(Pubkey, Vec<u8>)>> {
     filters.insert(
         0,
@@ -469,6 +513,7 @@ async fn program_accounts(
         filters: Some(filters),
         account_config: RpcAccountInfoConfig {
             encoding: Some(UiAccountEncoding::Base64),
+            data_slice: part,
             ..Default::default()
         },
         ..Default::default()
@@ -618,6 +663,23 @@ mod tests {
             refused,
             ClientError::WrongSize { what: "demand", .. }
         ));
+    }
+
+    #[test]
+    fn what_is_not_answered_is_known_by_its_fixed_part() {
+        let address = Pubkey::from([1; 32]);
+        let mut demand = Demand::zeroed();
+        demand.version = LAYOUT_VERSION;
+        demand.answer_bytes = 512u32.into();
+        demand.due = 7i64.into();
+        let fixed = bytes_of(&demand);
+        assert_eq!(fixed.len(), Demand::ANSWER_OFFSET);
+        assert_eq!(unanswered(&address, &fixed).unwrap().due.get(), 7);
+        for wrong in [&fixed[..fixed.len() - 1], &[]] {
+            assert!(unanswered(&address, wrong).is_err());
+        }
+        demand.answer_bytes = u32::MAX.into();
+        assert!(unanswered(&address, &bytes_of(&demand)).is_err());
     }
 
     #[test]

@@ -7,7 +7,7 @@ use {
     crate::{
         errors::{ClientError, Refusal, Result},
         events::{self, TransactionEvents},
-        transaction::{self, Budget, pack, payer_of, programs_of, sign},
+        transaction::{self, Budget, MICRO, pack, payer_of, priority_lamports, programs_of, sign},
     },
     solana_commitment_config::CommitmentConfig,
     solana_rpc_client::nonblocking::rpc_client::RpcClient,
@@ -28,7 +28,7 @@ use {
             Arc,
             atomic::{AtomicU32, Ordering},
         },
-        time::{Duration, Instant},
+        time::{Duration, Instant, SystemTime, UNIX_EPOCH},
     },
     tokio::time::sleep,
 };
@@ -51,6 +51,14 @@ const LOOK_UPS: u32 = 10;
 const LOOK_UP_PAUSE: Duration = Duration::from_millis(300);
 const FIRST_POLL: Duration = Duration::from_millis(20);
 const SLOWEST_POLL: Duration = Duration::from_millis(1_000);
+/// What is offered above others, so that a flood at their price does not stand beside ours: micro-lamports and a fifth.
+const ABOVE_OTHERS: u64 = 1_000;
+/// A priority fee that is not worth a look at the payer's balance: that of a signature.
+const SMALL_FEE_LAMPORTS: u64 = 5_000;
+/// What is due within this time is urgent: four attempts, each as long as a blockhash lives, and some.
+const URGENT_SECS: u64 = 300;
+/// No priority fee that was not fixed takes more than this part of what the payer has.
+const AFFORDABLE_PART: u64 = 4;
 
 /// How many compute units a transaction asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,9 +76,10 @@ pub enum PriorityFee {
     None,
     /// This many micro-lamports.
     Fixed(u64),
-    /// What others paid recently for the same accounts (upper quartile), but no more than this many micro-lamports.
+    /// Somewhat more than others paid recently for the same accounts (upper quartile), and more for each attempt that was
+    /// not included: the last one offers the cap.
     Recent {
-        /// The most.
+        /// The most, in micro-lamports.
         cap_micro_lamports: u64,
     },
 }
@@ -133,6 +142,7 @@ pub struct Simulation {
 pub struct Sender {
     rpc: Arc<RpcClient>,
     options: SendOptions,
+    is_urgent: bool,
     sent: Arc<AtomicU32>,
 }
 
@@ -150,6 +160,7 @@ impl Sender {
         Self {
             rpc,
             options: SendOptions::default(),
+            is_urgent: false,
             sent: Arc::default(),
         }
     }
@@ -179,6 +190,31 @@ impl Sender {
             ..self.options
         };
         self.clone().with_options(options)
+    }
+
+    /// The same sender for what has little time left: it offers the cap of [`PriorityFee::Recent`] at once. Other fees stay
+    /// as they are.
+    #[must_use]
+    pub fn urgent(&self) -> Self {
+        Self {
+            is_urgent: true,
+            ..self.clone()
+        }
+    }
+
+    /// The same sender for what must have landed by a time of the clock, in seconds since 1970: urgent in the minutes before
+    /// it, in which there is no time for several attempts, and in those after it, in case the cluster's clock is behind.
+    #[must_use]
+    pub fn by(&self, due: i64) -> Self {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        let now = now.map_or(0, |since| since.as_secs());
+        let is_near = due
+            .checked_sub_unsigned(now)
+            .is_some_and(|left| left.unsigned_abs() < URGENT_SECS);
+        match is_near {
+            true => self.urgent(),
+            false => self.clone(),
+        }
     }
 
     /// How it sends.
@@ -212,48 +248,47 @@ impl Sender {
         signers: &[&Keypair],
     ) -> Result<Receipt> {
         let payer = payer_of(signers)?;
-        let price = self.unit_price(instructions).await?;
-        let (budget, skip_preflight) = match self.options.compute {
-            ComputeUnits::Fixed(units) => {
-                let loaded_bytes = MAX_LOADED_BYTES;
-                (
-                    Budget {
-                        units,
-                        price,
-                        loaded_bytes,
-                    },
-                    false,
-                )
-            }
+        let mut price = self.unit_price(instructions).await?;
+        let (units, loaded_bytes, skip_preflight) = match self.options.compute {
+            ComputeUnits::Fixed(units) => (units, MAX_LOADED_BYTES, false),
             ComputeUnits::Simulated => {
-                let simulation = self.simulate_at(instructions, &payer, price).await?;
+                let simulated_price = match self.options.priority_fee {
+                    // Simulated are the most units that there are: a payer need not have the fee for those.
+                    PriorityFee::Recent { .. } => 1,
+                    _ => price,
+                };
+                let simulation = self
+                    .simulate_at(instructions, &payer, simulated_price)
+                    .await?;
                 let (units, loaded_bytes) = reserve(&simulation);
-                (
-                    Budget {
-                        units,
-                        price,
-                        loaded_bytes,
-                    },
-                    true,
-                )
+                (units, loaded_bytes, true)
             }
         };
         let mut last = Signature::default();
         let attempts = self.options.attempts.max(1);
         for attempt in 1..=attempts {
             let (blockhash, last_valid_height) = self.blockhash().await?;
-            let budget = self.distinct(budget);
+            let budget = self.distinct(Budget {
+                units,
+                price: self.affordable(price, units, &payer).await,
+                loaded_bytes,
+            });
             let format = self.options.format;
             let message = transaction::message(format, instructions, &payer, &budget, blockhash)?;
             let transaction = sign(message, signers)?;
             last = transaction.signatures.first().copied().unwrap_or_default();
-            if let Some(receipt) = self
+            let driven = self
                 .drive(&transaction, last_valid_height, skip_preflight)
-                .await?
-            {
-                return Ok(receipt);
+                .await?;
+            let left = attempts - attempt;
+            match driven {
+                Driven::Landed(receipt) => return Ok(receipt),
+                Driven::Expired if left > 0 => {
+                    price = self.raised_price(price, left, instructions).await?;
+                }
+                Driven::Expired | Driven::NeverSent => {}
             }
-            tracing::debug!(signature = %last, attempt, "blockhash expired before the transaction was included");
+            tracing::debug!(signature = %last, attempt, price, "blockhash expired before the transaction was included");
         }
         Err(ClientError::Expired {
             attempts,
@@ -419,11 +454,59 @@ impl Sender {
 
     /// The price of a compute unit in micro-lamports.
     pub(crate) async fn unit_price(&self, instructions: &[Instruction]) -> Result<u64> {
-        let cap = match self.options.priority_fee {
-            PriorityFee::None => return Ok(0),
-            PriorityFee::Fixed(price) => return Ok(price),
-            PriorityFee::Recent { cap_micro_lamports } => cap_micro_lamports,
+        match self.options.priority_fee {
+            PriorityFee::None => Ok(0),
+            PriorityFee::Fixed(price) => Ok(price),
+            PriorityFee::Recent { cap_micro_lamports } if self.is_urgent => Ok(cap_micro_lamports),
+            PriorityFee::Recent { cap_micro_lamports } => {
+                // What others pay only helps to choose; a node that cannot tell is no reason not to send.
+                let others = self
+                    .recent_price(instructions)
+                    .await
+                    .unwrap_or_else(|error| {
+                        tracing::debug!(%error, "nothing is known about recent priority fees");
+                        0
+                    });
+                Ok(above(others).min(cap_micro_lamports))
+            }
+        }
+    }
+
+    /// The price after an attempt at `price` that nobody included, with so many attempts left.
+    async fn raised_price(
+        &self,
+        price: u64,
+        left: u32,
+        instructions: &[Instruction],
+    ) -> Result<u64> {
+        match self.options.priority_fee {
+            PriorityFee::Recent { cap_micro_lamports } => {
+                let others = self.unit_price(instructions).await?;
+                Ok(others.max(raised(price, cap_micro_lamports, left)))
+            }
+            _ => Ok(price),
+        }
+    }
+
+    /// A price whose fee leaves the payer most of its lamports: a transaction that it can't pay for is dropped without a word.
+    async fn affordable(&self, price: u64, units: u32, payer: &Pubkey) -> u64 {
+        let is_chosen_here = matches!(self.options.priority_fee, PriorityFee::Recent { .. });
+        if !is_chosen_here || priority_lamports(units, price) <= SMALL_FEE_LAMPORTS {
+            return price;
+        }
+        let Ok(balance) = self.rpc.get_balance(payer).await else {
+            return price;
         };
+        let most = u128::from(balance / AFFORDABLE_PART) * MICRO / u128::from(units.max(1));
+        let most = u64::try_from(most).unwrap_or(u64::MAX);
+        if most < price {
+            tracing::warn!(%payer, balance, price, "the wallet has too few lamports for the priority fee that this takes; it offers less");
+        }
+        price.min(most)
+    }
+
+    /// What others paid recently to write to the same accounts: the upper quartile.
+    async fn recent_price(&self, instructions: &[Instruction]) -> Result<u64> {
         /// What one request takes.
         const MAX_ACCOUNTS: usize = 128;
         let mut accounts: Vec<Pubkey> = instructions
@@ -442,20 +525,16 @@ impl Sender {
             .map_err(|error| self.error(error))?;
         let mut prices: Vec<u64> = recent.iter().map(|fee| fee.prioritization_fee).collect();
         prices.sort_unstable();
-        Ok(prices
-            .get(prices.len() * 3 / 4)
-            .copied()
-            .unwrap_or(0)
-            .min(cap))
+        Ok(prices.get(prices.len() * 3 / 4).copied().unwrap_or(0))
     }
 
-    /// Sends one signed transaction, again and again, until it is confirmed. Nothing means that it can never be included.
-    pub(crate) async fn drive(
+    /// Sends one signed transaction, again and again, until it is confirmed or can never be included.
+    async fn drive(
         &self,
         transaction: &VersionedTransaction,
         last_valid_height: u64,
         skip_preflight: bool,
-    ) -> Result<Option<Receipt>> {
+    ) -> Result<Driven> {
         let signature = transaction.signatures.first().copied().unwrap_or_default();
         let config = RpcSendTransactionConfig {
             skip_preflight,
@@ -481,7 +560,9 @@ impl Sender {
                         // It landed already: its status says how.
                         Some(TransactionError::AlreadyProcessed) => {}
                         // The node refused to forward it, so it was never sent.
-                        Some(TransactionError::BlockhashNotFound) if is_first => return Ok(None),
+                        Some(TransactionError::BlockhashNotFound) if is_first => {
+                            return Ok(Driven::NeverSent);
+                        }
                         Some(refusal) if is_first => {
                             return Err(match self.error(error) {
                                 ClientError::Refused(known) => {
@@ -499,8 +580,10 @@ impl Sender {
                 }
             }
             match self.look(transaction, &signature, last_valid_height).await {
-                Ok(Progress::Landed(slot)) => return Ok(Some(Receipt { signature, slot })),
-                Ok(Progress::Gone) => return Ok(None),
+                Ok(Progress::Landed(slot)) => {
+                    return Ok(Driven::Landed(Receipt { signature, slot }));
+                }
+                Ok(Progress::Gone) => return Ok(Driven::Expired),
                 Ok(Progress::Waiting) => silent_since = None,
                 Err(error) if error.is_transient() => {
                     let since = *silent_since.get_or_insert_with(Instant::now);
@@ -576,10 +659,37 @@ fn may_have_arrived(error: &RpcClientError) -> bool {
     }
 }
 
+/// How a signed transaction ended.
+enum Driven {
+    Landed(Receipt),
+    /// Its blockhash expired and no block holds it.
+    Expired,
+    /// The node refused to forward it.
+    NeverSent,
+}
+
 enum Progress {
     Waiting,
     Landed(u64),
     Gone,
+}
+
+/// Somewhat more than others pay.
+fn above(others: u64) -> u64 {
+    others
+        .saturating_add(others / 5)
+        .saturating_add(ABOVE_OTHERS)
+}
+
+/// The price after one that was too low: at least twice as much, and in equal steps so much that the last of the attempts that
+/// are left offers the cap.
+fn raised(price: u64, cap: u64, left: u32) -> u64 {
+    let price = price.max(1);
+    let doublings = (cap.max(1).ilog2() + 1).saturating_sub(price.ilog2());
+    let step = doublings.div_ceil(left.max(1)).max(1);
+    price
+        .saturating_mul(1u64.checked_shl(step).unwrap_or(u64::MAX))
+        .min(cap)
 }
 
 /// A simulation's compute units and loaded bytes, and a reserve for what may differ when it runs for real.
@@ -631,7 +741,17 @@ fn refused_transaction(
 mod tests {
     #![allow(clippy::unwrap_used, clippy::panic)]
 
-    use {super::*, crate::instructions};
+    use {
+        super::*,
+        crate::instructions,
+        serde_json::{Value, json},
+        solana_rpc_client::{
+            rpc_client::RpcClientConfig,
+            rpc_sender::{RpcSender, RpcTransportStats},
+        },
+        solana_rpc_client_api::request::{RpcError, RpcRequest},
+        solana_sdk::signature::Signer,
+    };
 
     #[test]
     fn a_reserve_stays_within_the_limits() {
@@ -677,6 +797,183 @@ mod tests {
         };
         assert_eq!(refusal.instruction, Some(0));
         assert_eq!(refusal.program, Some(quern::ID));
+    }
+
+    #[test]
+    fn a_raised_price_doubles_and_ends_at_the_cap() {
+        for (first, cap) in [
+            (0, 50_000_000),
+            (1_000, 50_000_000),
+            (1_200, 1_300),
+            (u64::MAX - 1, u64::MAX),
+            (7, 0),
+            (5_000, 5_000),
+        ] {
+            for attempts in 2..=6 {
+                let (mut price, mut last) = (first, first);
+                for left in (1..attempts).rev() {
+                    price = raised(price, cap, left);
+                    assert!(price == cap || price >= last * 2, "{first} {cap} {price}");
+                    assert!(price <= cap);
+                    last = price;
+                }
+                assert_eq!(price, cap, "{first} {attempts}");
+            }
+        }
+        // In even steps, not all at once.
+        assert_eq!(raised(1_000, 1_024_000, 3), 16_000);
+        assert_eq!(above(0), ABOVE_OTHERS);
+        assert_eq!(above(1_000_000), 1_201_000);
+        assert_eq!(above(u64::MAX), u64::MAX);
+    }
+
+    #[test]
+    fn what_is_due_soon_is_urgent() {
+        let sender = Sender::new("http://127.0.0.1:1", CommitmentConfig::confirmed());
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+        let now = i64::try_from(now.as_secs()).unwrap();
+        for (due, urgent) in [
+            (now, true),
+            (now + 290, true),
+            (now - 290, true),
+            (now + 400, false),
+            (now - 400, false),
+            (0, false),
+            (i64::MAX, false),
+            (i64::MIN, false),
+        ] {
+            assert_eq!(
+                sender.by(due).is_urgent,
+                urgent,
+                "{}",
+                due.wrapping_sub(now)
+            );
+        }
+    }
+
+    /// A node that takes transactions and never includes any.
+    #[derive(Clone, Default)]
+    struct FullNode {
+        others: Option<u64>,
+        balance: u64,
+        taken: Arc<std::sync::Mutex<Vec<Vec<u8>>>>,
+    }
+
+    #[async_trait::async_trait]
+    impl RpcSender for FullNode {
+        async fn send(
+            &self,
+            request: RpcRequest,
+            params: Value,
+        ) -> solana_rpc_client_api::client_error::Result<Value> {
+            let valued = |value: Value| json!({ "context": { "slot": 1 }, "value": value });
+            Ok(match request {
+                RpcRequest::GetRecentPrioritizationFees => match self.others {
+                    Some(price) => json!([{ "slot": 1, "prioritizationFee": price }]),
+                    None => return Err(RpcError::ForUser("no such method".to_owned()).into()),
+                },
+                RpcRequest::GetLatestBlockhash => valued(json!({
+                    "blockhash": Hash::default().to_string(), "lastValidBlockHeight": 10,
+                })),
+                RpcRequest::GetBlockHeight => json!(11),
+                RpcRequest::GetSignatureStatuses => valued(json!([null])),
+                RpcRequest::GetBalance => valued(json!(self.balance)),
+                RpcRequest::SendTransaction => {
+                    let bytes = decoded(params[0].as_str().unwrap());
+                    let signature = Signature::try_from(&bytes[1..65]).unwrap();
+                    self.taken.lock().unwrap().push(bytes);
+                    json!(signature.to_string())
+                }
+                other => panic!("{other:?}"),
+            })
+        }
+
+        fn get_transport_stats(&self) -> RpcTransportStats {
+            RpcTransportStats::default()
+        }
+
+        fn url(&self) -> String {
+            "http://full".to_owned()
+        }
+    }
+
+    /// Bytes of base64 text.
+    fn decoded(text: &str) -> Vec<u8> {
+        let digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+        let values: Vec<u32> = text
+            .chars()
+            .filter_map(|digit| digits.find(digit).map(|value| value as u32))
+            .collect();
+        let mut bytes = Vec::new();
+        for four in values.chunks(4) {
+            let joined = (0..4).fold(0, |all, i| all << 6 | four.get(i).copied().unwrap_or(0));
+            bytes.extend_from_slice(&joined.to_be_bytes()[1..four.len()]);
+        }
+        bytes
+    }
+
+    /// Prices of all attempts to send something to a node that includes nothing.
+    async fn attempted(node: &FullNode, urgent: bool, priority_fee: PriorityFee) -> Vec<u64> {
+        let config = RpcClientConfig::with_commitment(CommitmentConfig::confirmed());
+        let rpc = RpcClient::new_sender(node.clone(), config);
+        let sender = Sender::over(Arc::new(rpc)).with_options(SendOptions {
+            compute: ComputeUnits::Fixed(30_000),
+            priority_fee,
+            ..SendOptions::default()
+        });
+        let sender = if urgent { sender.urgent() } else { sender };
+        let payer = Keypair::new_from_array([5; 32]);
+        let instruction =
+            instructions::set_operator_limit(&payer.pubkey(), &Pubkey::from([9; 32]), 5);
+        let expired = sender.send(&[instruction], &[&payer]).await.unwrap_err();
+        assert!(
+            matches!(expired, ClientError::Expired { attempts: 4, .. }),
+            "{expired}"
+        );
+        let taken = std::mem::take(&mut *node.taken.lock().unwrap());
+        // The instruction with the price has nine bytes of data, of which the first is 3.
+        let price = |bytes: &Vec<u8>| {
+            let at = bytes.windows(2).position(|pair| pair == [9, 3]);
+            at.map_or(0, |at| {
+                u64::from_le_bytes(bytes[at + 2..at + 10].try_into().unwrap())
+            })
+        };
+        taken.iter().map(price).collect()
+    }
+
+    #[tokio::test]
+    async fn what_nobody_includes_is_sent_again_for_more() {
+        let recent = PriorityFee::Recent {
+            cap_micro_lamports: 50_000_000,
+        };
+        let mut node = FullNode {
+            others: Some(5_000),
+            balance: 1_000_000_000,
+            ..FullNode::default()
+        };
+        let prices = attempted(&node, false, recent).await;
+        assert_eq!(prices, [7_000, 224_000, 7_168_000, 50_000_000]);
+        // Urgent requests do not begin below.
+        assert_eq!(attempted(&node, true, recent).await, [50_000_000; 4]);
+        // What was fixed stays.
+        for urgent in [false, true] {
+            assert_eq!(
+                attempted(&node, urgent, PriorityFee::Fixed(70)).await,
+                [70; 4]
+            );
+            assert_eq!(attempted(&node, urgent, PriorityFee::None).await, [0; 4]);
+        }
+        // A node that knows nothing about fees, and one with others above the cap.
+        node.others = None;
+        let prices = attempted(&node, false, recent).await;
+        assert_eq!((prices[0], prices[3]), (ABOVE_OTHERS, 50_000_000));
+        node.others = Some(u64::MAX);
+        assert_eq!(attempted(&node, false, recent).await, [50_000_000; 4]);
+        // A quarter of 600,000 lamports for some 30,000 units: a transaction that can't be paid for would never land.
+        node.balance = 600_000;
+        for price in attempted(&node, true, recent).await {
+            assert!((4_900_000..=5_000_000).contains(&price), "{price}");
+        }
     }
 
     #[tokio::test]

@@ -23,7 +23,8 @@ pub const MAX_COMPUTE_UNITS: u32 = 1_400_000;
 pub const MAX_LOADED_BYTES: u32 = 64 * 1_024 * 1_024;
 
 const SIGNATURE_BYTES: usize = 64;
-const MICRO: u128 = 1_000_000;
+/// Micro-lamports in a lamport.
+pub(crate) const MICRO: u128 = 1_000_000;
 
 /// How a transaction is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -64,11 +65,16 @@ impl Budget {
         loaded_bytes: MAX_LOADED_BYTES,
     };
 
-    /// The priority fee of a v1 transaction, which states it in lamports: units times price, rounded up.
+    /// The priority fee of a v1 transaction, which states it in lamports.
     fn priority_lamports(&self) -> Option<u64> {
-        let micro = u128::from(self.units) * u128::from(self.price);
-        (micro > 0).then(|| u64::try_from(micro.div_ceil(MICRO)).unwrap_or(u64::MAX))
+        Some(priority_lamports(self.units, self.price)).filter(|fee| *fee > 0)
     }
+}
+
+/// What a price in micro-lamports makes in lamports: units times price, rounded up.
+pub(crate) fn priority_lamports(units: u32, price: u64) -> u64 {
+    let micro = u128::from(units) * u128::from(price);
+    u64::try_from(micro.div_ceil(MICRO)).unwrap_or(u64::MAX)
 }
 
 /// Who pays: the first signer.

@@ -23,7 +23,7 @@ pub enum LocalNetError {
     #[error("the local network did not start: {0}; run it again, and report it if it stays so")]
     Start(String),
     /// The program's file.
-    #[error("cannot read the program {path} ({reason}); build it with `cargo xtask build-program`", path = path.display())]
+    #[error("cannot use the program {path} ({reason}); build it with `cargo xtask build-program`", path = path.display())]
     Program {
         /// The file.
         path: PathBuf,

@@ -17,6 +17,8 @@ use {
 /// The program's keypair on local networks. It is public: never deploy with it anywhere else.
 pub const PROGRAM_KEYPAIR: &str = include_str!("../../../programs/quern/localnet-keypair.json");
 
+/// What every program's file begins with.
+const ELF: &[u8] = b"\x7fELF";
 /// What the admin has at the beginning.
 const ADMIN_LAMPORTS: u64 = 1_000_000_000_000;
 const SYSVAR_CLOCK: Pubkey = Pubkey::from_str_const("SysvarC1ock11111111111111111111111111111111");
@@ -73,16 +75,20 @@ impl LocalNet {
     /// Starts a network and deploys the program.
     ///
     /// # Errors
-    /// `PortInUse`, `Program` if the program's file is missing, `Start` if the network does not come up.
+    /// `PortInUse`, `Program` if the program's file is missing or none, `Start` if the network does not come up.
     pub async fn start(options: Options) -> Result<Self> {
+        let unusable = |reason: String| LocalNetError::Program {
+            path: options.program_so.clone().unwrap_or_default(),
+            reason,
+        };
         let program = match &options.program_so {
-            Some(path) => Some(fs::read(path).map_err(|error| LocalNetError::Program {
-                path: path.clone(),
-                reason: error.to_string(),
-            })?),
+            Some(path) => Some(fs::read(path).map_err(|error| unusable(error.to_string()))?),
             None => None,
         };
         let (rpc_port, ws_port) = surfnet::ports(options.rpc_port, options.ws_port)?;
+        if program.as_ref().is_some_and(|elf| !elf.starts_with(ELF)) {
+            return Err(unusable("it is no ELF file".to_owned()));
+        }
         let slot_ms = options.slot_ms.max(1);
         let surfnet = spawn_blocking(move || Surfnet::start(rpc_port, ws_port, slot_ms))
             .await

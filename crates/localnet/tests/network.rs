@@ -8,7 +8,10 @@ use {
     quern_client::{
         ClientError, CommitmentConfig, ComputeUnits, Format, Keypair, PriorityFee, RpcClient,
         SendOptions, Sender, Signature, Signer, accounts, addresses, events, instructions,
-        quern::{ID, instructions::InitializeArgs},
+        quern::{
+            ID,
+            instructions::{InitializeArgs, ProviderArgs},
+        },
         send::{MAX_V1_TRANSACTION_BYTES, largest_size},
     },
     quern_localnet::{LocalNet, Options},
@@ -17,6 +20,7 @@ use {
         pubkey,
         transaction::VersionedTransaction,
     },
+    solana_system_interface::instruction::transfer,
     std::time::{Duration, Instant},
 };
 
@@ -238,6 +242,93 @@ async fn a_v1_transaction_takes_what_was_set_and_no_more() {
         .await
         .unwrap();
     assert_eq!(simulated.units, cost.units);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_priced_transaction_pays_its_units_times_the_price() {
+    const UNITS: u32 = 60_000;
+    const FIXED: u64 = 333_333;
+    const CAP: u64 = 50_000_000;
+    let net = network(Some(program_file())).await;
+    let admin = net.admin().pubkey();
+    let args = InitializeArgs {
+        guardian: admin,
+        treasury_owner: admin,
+        params: params(),
+    };
+    let initialize = [instructions::initialize(&admin, args)];
+    net.sender()
+        .send(&initialize, &[net.admin()])
+        .await
+        .unwrap();
+    let recent = PriorityFee::Recent {
+        cap_micro_lamports: CAP,
+    };
+    for format in [Format::Legacy, Format::V1] {
+        let payer = net.fresh(1_000_000_000).await.unwrap();
+        let entry = |name: &str| ProviderArgs {
+            operator: payer.pubkey(),
+            name: name.to_owned(),
+            endpoint: String::new(),
+            hardware_classes: 0,
+            active: true,
+        };
+        let register = [instructions::register_provider(
+            &payer.pubkey(),
+            entry("Payer"),
+        )];
+        net.sender().send(&register, &[&payer]).await.unwrap();
+        // This network finds recent prices in instructions, which version 1 does not need for them.
+        let above_fixed = match format {
+            Format::Legacy => FIXED + FIXED / 5 + 1_000,
+            Format::V1 => 1_000,
+        };
+        // Nothing; more than others, of whom there are none yet; what was fixed; more than that; the cap at once.
+        for (priority_fee, urgent, price) in [
+            (PriorityFee::None, false, 0),
+            (recent, false, 1_000),
+            (PriorityFee::Fixed(FIXED), true, FIXED),
+            (recent, false, above_fixed),
+            (recent, true, CAP),
+        ] {
+            let sender = Sender::new(net.rpc_url(), CommitmentConfig::confirmed());
+            let sender = sender.with_options(SendOptions {
+                format,
+                compute: ComputeUnits::Fixed(UNITS),
+                priority_fee,
+                ..SendOptions::default()
+            });
+            let sender = if urgent { sender.urgent() } else { sender };
+            let name = format!("{format:?} {price}");
+            let update = [instructions::update_provider(&payer.pubkey(), entry(&name))];
+            let before = net.rpc().get_balance(&payer.pubkey()).await.unwrap();
+            let receipt = sender.send(&update, &[&payer]).await.unwrap();
+            let after = net.rpc().get_balance(&payer.pubkey()).await.unwrap();
+            let cost = sender.cost(&receipt.signature).await.unwrap();
+            let priority = (u64::from(UNITS) * price).div_ceil(1_000_000);
+            assert_eq!(cost.fee_lamports, 5_000 + priority, "{name}");
+            assert_eq!(before - after, cost.fee_lamports, "{name}");
+            assert!(cost.units <= u64::from(UNITS), "{name} {cost:?}");
+        }
+        // A simulation finds the units, also for a payer that could not pay for all that there are: 1,400,000 at the cap.
+        let poor = net.fresh(10_000_000).await.unwrap();
+        let sender = Sender::new(net.rpc_url(), CommitmentConfig::confirmed());
+        let sender = sender.with_options(SendOptions {
+            format,
+            priority_fee: recent,
+            ..SendOptions::default()
+        });
+        let transfer = [transfer(&poor.pubkey(), &admin, 1)];
+        let receipt = sender.urgent().send(&transfer, &[&poor]).await.unwrap();
+        let cost = sender.cost(&receipt.signature).await.unwrap();
+        let priority = cost.fee_lamports - 5_000;
+        let units = priority * 1_000_000 / CAP;
+        assert!(
+            (cost.units..cost.units + 2_000).contains(&units),
+            "{cost:?}"
+        );
+        assert_eq!(priority, (units * CAP).div_ceil(1_000_000));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -368,6 +368,10 @@ async fn withheld_data_are_demanded_and_convicted() {
             (None, Some(question))
         );
         assert_eq!(world.job(&job).await.open_demands.get(), 1);
+        // Those that were answered are not among them.
+        let open = accounts::unanswered_demands_of(rpc, &job).await.unwrap();
+        assert_eq!(open.len(), 1);
+        assert_eq!((open[0].0, open[0].1.question()), (demand, Some(question)));
 
         let provider = world.provider.pubkey();
         let bytes = answer(&claimed, &question, 2);

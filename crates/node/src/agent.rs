@@ -15,6 +15,7 @@ use {
         error::{NodeError, Result},
         journal::{Journal, Record, Stage},
         policy::{Means, Policy, Refusal},
+        uris::uri_hash,
         worker::{CheckedTensors, IntegerWorker, Output, WorkOrder, Worker},
     },
     quern_client::{
@@ -31,14 +32,17 @@ use {
     quern_rules::deadline::{FinalizeGate, finalize_gate, in_time},
     std::{
         collections::{BTreeMap, HashMap, HashSet},
-        path::PathBuf,
+        path::{Path, PathBuf},
         sync::{
             Arc, Mutex, PoisonError,
             atomic::{AtomicBool, Ordering},
         },
         time::{Duration, Instant},
     },
-    tokio::task::JoinSet,
+    tokio::{
+        sync::{OwnedSemaphorePermit, Semaphore},
+        task::JoinSet,
+    },
 };
 
 /// How an agent works.
@@ -60,6 +64,11 @@ pub struct Settings {
     pub poll: Duration,
     /// Shortest time until a failed job is tried again; it doubles with every failure, up to ten minutes.
     pub retry: Duration,
+    /// How long, by the cluster's clock, a job must stay gone from this provider before its data are dropped.
+    pub keep_ended_secs: u32,
+    /// Most memory for tensors: half of it for new work, half of it for answers. A job that needs more than a half is not
+    /// taken.
+    pub memory_bytes: u64,
 }
 
 impl Settings {
@@ -74,7 +83,19 @@ impl Settings {
             weights: BTreeMap::new(),
             poll: Duration::from_secs(5),
             retry: Duration::from_secs(5),
+            keep_ended_secs: 600,
+            memory_bytes: 8 << 30,
         }
+    }
+}
+
+impl Settings {
+    /// Half of the memory.
+    fn memory_units(&self) -> u32 {
+        let units = self.memory_bytes / 2 / MEMORY_UNIT_BYTES;
+        u32::try_from(units)
+            .unwrap_or(u32::MAX >> 3)
+            .clamp(1, u32::MAX >> 3)
     }
 }
 
@@ -86,6 +107,13 @@ const LONGEST_ANSWER_RETRY: Duration = Duration::from_secs(30);
 const UNKNOWN_FATE_SECS: i64 = 120;
 /// Most milestones that are finalized at a time.
 const MAX_CRANKS: usize = 16;
+/// Fewer lamports than this in the signer's wallet, and nothing new is taken: most of a milli-SOL is the account's rent, the
+/// rest pays for a job's transactions and the first thousand answers, which earn their own fees.
+const LEAST_LAMPORTS: u64 = 10_000_000;
+/// How often a lack of lamports is said.
+const SAY_AGAIN: Duration = Duration::from_secs(60);
+/// What memory is counted in.
+const MEMORY_UNIT_BYTES: u64 = 1 << 20;
 /// How long a stopping agent waits for what it is doing; what is cut off then is picked up at the next start.
 const LAST_WORDS: Duration = Duration::from_secs(5);
 
@@ -111,6 +139,14 @@ struct Inner {
     at_weights: Mutex<HashMap<Pubkey, Arc<tokio::sync::Mutex<()>>>>,
     /// Whether the agent has been told to stop: then it takes nothing new.
     is_stopping: AtomicBool,
+    /// Jobs of the journal that are no longer this provider's, and since when every look has said so.
+    gone: Mutex<HashMap<Pubkey, i64>>,
+    /// When a lack of lamports was said.
+    said_poor: Mutex<Option<Instant>>,
+    /// Memory for work.
+    working: Arc<Semaphore>,
+    /// Memory for answers: whatever work does, they get theirs.
+    answering: Arc<Semaphore>,
 }
 
 /// Something to do about one job.
@@ -159,6 +195,7 @@ impl Agent {
         let integer = IntegerWorker {
             max_trace_bytes: settings.policy.max_trace_bytes,
         };
+        let half = settings.memory_units() as usize;
         let inner = Inner {
             settings,
             chain,
@@ -171,6 +208,10 @@ impl Agent {
             said: Mutex::default(),
             at_weights: Mutex::default(),
             is_stopping: AtomicBool::new(false),
+            gone: Mutex::default(),
+            said_poor: Mutex::default(),
+            working: Arc::new(Semaphore::new(half)),
+            answering: Arc::new(Semaphore::new(half)),
         };
         Ok(Self {
             inner: Arc::new(inner),
@@ -276,14 +317,18 @@ impl Inner {
         let more = async {
             // The journal first: a job that is taken while this looks must not seem lost.
             let journal = self.journal.jobs()?;
-            let offers = self.offers(&moment, at_work, is_free).await?;
+            let offers = match self.can_pay(own.len()).await {
+                true => self.offers(&moment, at_work, is_free).await?,
+                false => Vec::new(),
+            };
             let is_offered =
                 |address: &Pubkey| offers.iter().any(|(offered, _)| offered == address);
             let left = journal
                 .into_iter()
-                .filter(|address| !is_own(address) && !is_offered(address) && is_free(address))
-                .map(|address| (address, Task::Close));
-            let mut more: Vec<(Pubkey, Task)> = left.collect();
+                .filter(|address| !is_own(address) && !is_offered(address) && is_free(address));
+            let ended = self.ended(left, moment.now).into_iter();
+            let mut more: Vec<(Pubkey, Task)> =
+                ended.map(|address| (address, Task::Close)).collect();
             more.extend(offers);
             Ok(more)
         };
@@ -296,6 +341,43 @@ impl Inner {
             }
         }
         Ok(found)
+    }
+
+    /// Those of the jobs that have left that did so long ago. One look proves nothing: behind an address there may be several
+    /// nodes, one of them behind the others, and what is not finalized may be taken back. After a restart the time starts anew.
+    fn ended(&self, left: impl Iterator<Item = Pubkey>, now: i64) -> Vec<Pubkey> {
+        let mut gone = self.gone.lock().unwrap_or_else(PoisonError::into_inner);
+        let since = |address: &Pubkey| gone.get(address).copied().unwrap_or(now);
+        *gone = left.map(|address| (address, since(&address))).collect();
+        let keep_secs = i64::from(self.settings.keep_ended_secs);
+        gone.iter()
+            .filter(|(_, since)| now.saturating_sub(**since) >= keep_secs)
+            .map(|(address, _)| *address)
+            .collect()
+    }
+
+    /// Whether the signer can pay for what a new job brings with it; if not, it says so again and again.
+    async fn can_pay(&self, live_jobs: usize) -> bool {
+        let lamports = match self.chain.lamports().await {
+            Ok(lamports) => lamports,
+            Err(error) => {
+                tracing::warn!(%error, "the wallet cannot be read, so nothing new is taken");
+                return false;
+            }
+        };
+        if lamports >= LEAST_LAMPORTS {
+            return true;
+        }
+        let mut said = self
+            .said_poor
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if said.is_none_or(|at| at.elapsed() >= SAY_AGAIN) {
+            *said = Some(Instant::now());
+            let wallet = self.chain.signer();
+            tracing::error!(%wallet, lamports, wanted = LEAST_LAMPORTS, live_jobs, "the wallet runs out of lamports: nothing new is taken, and without fees neither results nor answers get through, which costs the bonds; fund it");
+        }
+        false
     }
 
     /// What one of the provider's own jobs needs now.
@@ -313,7 +395,7 @@ impl Inner {
                 let gate = finalize_gate(
                     moment.now,
                     job.effective_deadline(moment),
-                    job.last_answer_at.get(),
+                    job.effective_last_answer_at(moment),
                     job.terms.react_secs.get(),
                     job.terms.grace_secs.get(),
                 );
@@ -403,8 +485,8 @@ impl Inner {
     /// Does a task; a failure is logged and the job rests for a while.
     async fn attempt(&self, address: &Pubkey, task: Task) {
         let done = match task {
-            Task::Take(job) => self.take(address, job).await,
-            Task::Work(job) => self.work(address, job, None).await,
+            Task::Take(job) => self.with_room(&job, self.take(address, job)).await,
+            Task::Work(job) => self.with_room(&job, self.work(address, job, None)).await,
             Task::Answer(job) => self.answer(address, &job).await,
             Task::Finalize => self.finalize(address).await,
             Task::Close => self.close(address).await,
@@ -421,6 +503,31 @@ impl Inner {
                 tracing::warn!(job = %address, %error, retry_in_secs = rest.as_secs(), "the job could not be served now");
             }
         }
+    }
+
+    /// Works when there is room in memory for the job's tensors.
+    async fn with_room(
+        &self,
+        job: &Job,
+        work: impl Future<Output = Result<()>> + Send,
+    ) -> Result<()> {
+        let _room = match Assurance::from_code(job.assurance) {
+            Some(Assurance::Refereed) => {
+                let units = self.memory_units(job).await?;
+                Some(room(&self.working, units).await?)
+            }
+            _ => None,
+        };
+        work.await
+    }
+
+    /// The memory that the tensors of a refereed job take, at most all that there is.
+    async fn memory_units(&self, job: &Job) -> Result<u32> {
+        let account = self.chain.model(&job.model).await?;
+        let bytes = data::memory_bytes(&parsed(&account.program)?, job.batch_rows.get())?;
+        let units = bytes.div_ceil(MEMORY_UNIT_BYTES);
+        let most = self.settings.memory_units();
+        Ok(u32::try_from(units).unwrap_or(most).min(most))
     }
 
     /// Fetches and checks everything, then takes the job, then does it.
@@ -442,8 +549,9 @@ impl Inner {
         match self.chain.take(&self.settings.owner, &job).await {
             Ok(()) => tracing::info!(job = %address, price_atoms = job.price_atoms.get(), "taken"),
             Err(NodeError::Client(error)) if is_beaten(&error) => {
-                tracing::debug!(job = %address, %error, "somebody else was faster");
-                return self.journal.close(address, "somebody else was faster");
+                // Or an earlier take of ours, whose fate was unknown: then its data are needed.
+                tracing::debug!(job = %address, %error, "it is no longer to be had");
+                return Ok(());
             }
             Err(error) => return Err(error),
         }
@@ -619,6 +727,11 @@ impl Inner {
                 return Ok(());
             }
         }
+        if job.milestones > 1 {
+            // The next milestone's worker asks for it.
+            let path = self.journal.uri_path(address, &checkpoint(&root));
+            self.journal.write(&path, uri.as_bytes())?;
+        }
         let published = |sent_at| {
             record.at(Stage::Published {
                 root,
@@ -660,13 +773,10 @@ impl Inner {
             Err(NodeError::Client(ClientError::NotFound { .. })) => {}
             Err(error) => return Err(error),
         }
-        match self.chain.job(address).await? {
-            None => self.journal.close(address, "paid"),
-            Some(_) => Ok(()),
-        }
+        Ok(())
     }
 
-    /// Closes the journal of a job that has ended or went to somebody else.
+    /// Closes the journal of a job that has ended or went to somebody else some time ago, if it is still so.
     async fn close(&self, address: &Pubkey) -> Result<()> {
         match self.chain.job(address).await? {
             Some(job) if job.provider == self.settings.owner => Ok(()),
@@ -716,6 +826,15 @@ impl Inner {
                 &format!("its trace takes {trace_bytes} bytes, more than the limit"),
             ));
         }
+        let memory_bytes = data::memory_bytes(&program, job.batch_rows.get())?;
+        if memory_bytes > self.settings.memory_bytes / 2 && job.state == JobState::Open as u8 {
+            return Err(unservable(
+                address,
+                &format!(
+                    "answering for it takes {memory_bytes} bytes of memory, more than half of the limit"
+                ),
+            ));
+        }
 
         let weights = self.weights(job, &account, &program).await?;
 
@@ -734,10 +853,11 @@ impl Inner {
                 Ok((inputs, bytes))
             })
         };
-        let uri = self.chain.input_uri(address, job).await?;
         let inputs = match self.kept(&inputs_path, check).await? {
             Some(inputs) => inputs,
             None => {
+                // Only now: nodes forget old transactions, and anybody can bury one under newer ones.
+                let uri = self.input_uri(address, job).await?;
                 let (inputs, bytes) =
                     check(self.fetcher.fetch(&uri, Some(inputs_bytes)).await?).await?;
                 self.journal.write(&inputs_path, &bytes)?;
@@ -750,7 +870,7 @@ impl Inner {
             weights,
         };
         Ok(Prepared {
-            input_uri: uri,
+            input_uri: String::new(),
             input_file: Some(inputs_path),
             model_uri: String::new(),
             tensors: Some(Arc::new(tensors)),
@@ -782,14 +902,38 @@ impl Inner {
         if let Some(weights) = self.kept(&path, check).await? {
             return Ok(weights);
         }
-        let uri = match self.settings.weights.get(&job.model) {
-            Some(uri) => uri.clone(),
-            None => self.chain.model_uri(&job.model, &account.model).await?,
-        };
         let expected = data::weights_bytes(program)?;
-        let (weights, bytes) = check(self.fetcher.fetch(&uri, Some(expected)).await?).await?;
+        let own = match self.settings.weights.get(&job.model) {
+            Some(uri) => self
+                .fetched(uri, expected, &check)
+                .await
+                .inspect_err(|error| {
+                    tracing::warn!(model = %job.model, %error, "the owner's source of the weights fails; the chain's is tried");
+                })
+                .ok(),
+            None => None,
+        };
+        let (weights, bytes) = match own {
+            Some(found) => found,
+            None => {
+                let uri = self.model_uri(&job.model, account).await?;
+                self.fetched(&uri, expected, &check).await?
+            }
+        };
         self.journal.write(&path, &bytes)?;
         Ok(weights)
+    }
+
+    async fn fetched<T, F>(
+        &self,
+        uri: &str,
+        expected_bytes: u64,
+        check: &impl Fn(Vec<u8>) -> F,
+    ) -> Result<T>
+    where
+        F: Future<Output = Result<T>>,
+    {
+        check(self.fetcher.fetch(uri, Some(expected_bytes)).await?).await
     }
 
     fn weights_turn(&self, model: &Pubkey) -> Arc<tokio::sync::Mutex<()>> {
@@ -803,12 +947,11 @@ impl Inner {
     }
 
     async fn prepare_accepted(&self, address: &Pubkey, job: &Job) -> Result<Prepared> {
-        let input_uri = self.chain.input_uri(address, job).await?;
+        let input_uri = self.input_uri(address, job).await?;
         let model_uri = match job.model {
             NOBODY => String::new(),
             model => {
-                self.chain
-                    .model_uri(&model, &self.chain.model(&model).await?.model)
+                self.model_uri(&model, &self.chain.model(&model).await?)
                     .await?
             }
         };
@@ -854,12 +997,52 @@ impl Inner {
         })
     }
 
-    /// What is kept at a path, if it is there and still right.
-    async fn kept<T, F>(
+    async fn input_uri(&self, address: &Pubkey, job: &Job) -> Result<String> {
+        let path = self.journal.uri_path(address, "inputs");
+        let is_right = |uri: &str| uri_hash(uri) == job.input_uri_hash;
+        self.uri(&path, is_right, self.chain.input_uri(address, job))
+            .await
+    }
+
+    async fn model_uri(&self, address: &Pubkey, account: &ModelAccount) -> Result<String> {
+        let path = self.journal.model_uri_path(address);
+        let is_right = |uri: &str| uri_hash(uri) == account.model.uri_hash;
+        self.uri(
+            &path,
+            is_right,
+            self.chain.model_uri(address, &account.model),
+        )
+        .await
+    }
+
+    /// A URI: the one that is kept, if it is right; otherwise it is looked up, which takes the node's history, and kept. When
+    /// that fails, an older one is better than none: data are checked wherever they come from.
+    async fn uri(
         &self,
-        path: &std::path::Path,
-        check: impl Fn(Vec<u8>) -> F,
-    ) -> Result<Option<T>>
+        path: &Path,
+        is_right: impl Fn(&str) -> bool,
+        look_up: impl Future<Output = Result<String>>,
+    ) -> Result<String> {
+        let kept = self.journal.read(path)?;
+        let kept = kept.and_then(|bytes| String::from_utf8(bytes).ok());
+        match kept {
+            Some(uri) if is_right(&uri) => Ok(uri),
+            kept => match (look_up.await, kept) {
+                (Ok(uri), _) => {
+                    self.journal.write(path, uri.as_bytes())?;
+                    Ok(uri)
+                }
+                (Err(error), Some(uri)) => {
+                    tracing::warn!(path = %path.display(), %error, "a URI cannot be looked up; the one before it is tried");
+                    Ok(uri)
+                }
+                (Err(error), None) => Err(error),
+            },
+        }
+    }
+
+    /// What is kept at a path, if it is there and still right.
+    async fn kept<T, F>(&self, path: &Path, check: impl Fn(Vec<u8>) -> F) -> Result<Option<T>>
     where
         F: Future<Output = Result<(T, Vec<u8>)>>,
     {
@@ -886,7 +1069,11 @@ impl Inner {
         let deadline = job.effective_deadline(&moment);
         let has_checkpoint = job.checkpoint != [0; 32];
         let checkpoint_uri = match has_checkpoint {
-            true => Some(self.chain.checkpoint_uri(address, job).await?),
+            true => {
+                let path = self.journal.uri_path(address, &checkpoint(&job.checkpoint));
+                let look_up = self.chain.checkpoint_uri(address, job);
+                Some(self.uri(&path, |_| true, look_up).await?)
+            }
             false => None,
         };
         let folder = self.journal.submission_path(address, submission, "work");
@@ -976,6 +1163,17 @@ struct Prepared {
     input_file: Option<PathBuf>,
     model_uri: String,
     tensors: Option<Arc<CheckedTensors>>,
+}
+
+/// Room in memory, in units, when there is enough; first come, first served.
+async fn room(all: &Arc<Semaphore>, units: u32) -> Result<OwnedSemaphorePermit> {
+    let room = Arc::clone(all).acquire_many_owned(units).await;
+    room.map_err(|error| NodeError::Worker(error.to_string()))
+}
+
+/// What the URI of a checkpoint is kept as.
+fn checkpoint(root: &[u8; 32]) -> String {
+    format!("checkpoint-{}", hex::encode(root))
 }
 
 /// Where a file of a submission is published, below the publisher's base.

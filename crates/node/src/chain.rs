@@ -7,7 +7,7 @@ use {
     },
     async_trait::async_trait,
     quern_client::{
-        ClientError, Keypair, Pubkey, Sender, Signer, accounts,
+        ClientError, Instruction, Keypair, Pubkey, Sender, Signer, accounts,
         accounts::{DemandAccount, JobFilter, ModelAccount},
         addresses, flows, instructions,
         quern::{
@@ -56,12 +56,48 @@ pub trait Chain: Send + Sync {
     async fn take(&self, owner: &Pubkey, job: &Job) -> Result<()>;
     /// Commits to a result.
     async fn submit(&self, job: &Job, trace_root: [u8; 32], output_uri: &str) -> Result<()>;
-    /// Everything that was asked about a job and is not closed, answered or not.
+    /// Everything that was asked about a job and is not answered.
     async fn demands(&self, job: &Pubkey) -> Result<Vec<DemandAccount>>;
-    /// Answers a demand.
-    async fn reveal(&self, demand: &DemandAccount, answer: &[u8]) -> Result<()>;
+    /// Answers demands about one job in one transaction: all of them, or none.
+    async fn reveal(&self, answers: &[Answer]) -> Result<()>;
     /// Has a milestone paid.
     async fn finalize(&self, address: &Pubkey) -> Result<()>;
+}
+
+/// A demand and what answers it.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// What was asked.
+    pub demand: DemandAccount,
+    /// The nodes or the leaf.
+    pub bytes: Vec<u8>,
+}
+
+impl Answer {
+    /// What it takes of a legacy transaction beside its bytes: the demand's address, and an instruction's frame.
+    const FRAME_BYTES: usize = 56;
+    /// What a legacy transaction has for answers.
+    const ROOM_BYTES: usize = 940;
+
+    /// Divides answers, in order, into as few transactions as fit.
+    pub fn pack(answers: Vec<Self>) -> Vec<Vec<Self>> {
+        let mut batches: Vec<Vec<Self>> = Vec::new();
+        let mut left = 0;
+        for answer in answers {
+            let needed = Self::FRAME_BYTES + answer.bytes.len();
+            match batches.last_mut() {
+                Some(batch) if needed <= left => {
+                    left -= needed;
+                    batch.push(answer);
+                }
+                _ => {
+                    left = Self::ROOM_BYTES.saturating_sub(needed);
+                    batches.push(vec![answer]);
+                }
+            }
+        }
+        batches
+    }
 }
 
 /// Where the cluster keeps its clock.
@@ -105,6 +141,15 @@ impl RpcChain {
         }
         known.insert((*address, *hash), uri.to_owned());
     }
+}
+
+fn reveals(signer: &Pubkey, answers: &[Answer]) -> Vec<Instruction> {
+    answers
+        .iter()
+        .map(|Answer { demand, bytes }| {
+            instructions::reveal(signer, &demand.demand.job, &demand.address, bytes)
+        })
+        .collect()
 }
 
 /// Reads the cluster's clock as the program does.
@@ -242,13 +287,20 @@ impl Chain for RpcChain {
     }
 
     async fn demands(&self, job: &Pubkey) -> Result<Vec<DemandAccount>> {
-        Ok(accounts::demands_of(self.sender.rpc(), job).await?)
+        let open = accounts::unanswered_demands_of(self.sender.rpc(), job).await?;
+        let open = open.into_iter().map(|(address, demand)| DemandAccount {
+            address,
+            demand,
+            answer: None,
+        });
+        Ok(open.collect())
     }
 
-    async fn reveal(&self, demand: &DemandAccount, answer: &[u8]) -> Result<()> {
-        let job = &demand.demand.job;
-        let reveal = instructions::reveal(&self.signer.pubkey(), job, &demand.address, answer);
-        self.sender.send(&[reveal], &[&self.signer]).await?;
+    async fn reveal(&self, answers: &[Answer]) -> Result<()> {
+        let reveals = reveals(&self.signer.pubkey(), answers);
+        let due = answers.iter().map(|answer| answer.demand.demand.due.get());
+        let sender = self.sender.by(due.min().unwrap_or_default());
+        sender.send(&reveals, &[&self.signer]).await?;
         Ok(())
     }
 
@@ -301,4 +353,60 @@ pub(crate) async fn check_ready(chain: &dyn Chain, owner: &Pubkey) -> Result<()>
         ));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use {
+        super::*,
+        bytemuck::Zeroable,
+        quern_client::{
+            quern::state::Demand,
+            send::{Format, MAX_TRANSACTION_BYTES, largest_size},
+        },
+    };
+
+    fn answer(bytes: usize) -> Answer {
+        let mut demand = Demand::zeroed();
+        demand.job = Pubkey::new_from_array([1; 32]);
+        Answer {
+            demand: DemandAccount {
+                address: Pubkey::new_unique(),
+                demand,
+                answer: None,
+            },
+            bytes: vec![7; bytes],
+        }
+    }
+
+    #[test]
+    fn answers_share_transactions_that_fit() {
+        let lengths = [
+            vec![128; 23],
+            vec![512; 5],
+            vec![64; 40],
+            vec![512, 128, 128, 128, 512, 64, 64, 64, 64, 256, 512],
+            Vec::new(),
+        ];
+        for lengths in lengths {
+            let answers: Vec<Answer> = lengths.iter().map(|bytes| answer(*bytes)).collect();
+            let order: Vec<Pubkey> = answers.iter().map(|one| one.demand.address).collect();
+            let batches = Answer::pack(answers);
+            let signer = Pubkey::new_unique();
+            for batch in &batches {
+                let size = largest_size(Format::Legacy, &reveals(&signer, batch), &signer).unwrap();
+                assert!(size <= MAX_TRANSACTION_BYTES, "{size} bytes");
+            }
+            let packed: Vec<Pubkey> = batches
+                .iter()
+                .flatten()
+                .map(|one| one.demand.address)
+                .collect();
+            assert_eq!(packed, order);
+        }
+        let count = |bytes| Answer::pack((0..20).map(|_| answer(bytes)).collect()).len();
+        assert_eq!([count(128), count(512)], [4, 20]);
+    }
 }

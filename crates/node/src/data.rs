@@ -11,24 +11,29 @@
 //!
 //! The agent publishes the trace of a job under `<job>/<submission>/trace.qtrace`. URIs are `https://…`, `http://…` or, for
 //! networks on one machine, `file:///…`; at most 200 bytes, without user name, query or fragment. A `file` URI is followed
-//! only into folders that the owner has named: strangers write the URIs of jobs.
+//! only into folders that the owner has named: strangers write the URIs of jobs. For the same reason `http` is followed to
+//! public addresses only, unless the owner allows others.
 //!
 //! The sizes of inputs and weights follow from the tensor program, so a file of any other size is refused before it is read.
 
 use {
-    crate::error::{NodeError, Result, excerpt},
+    crate::{
+        error::{NodeError, Result, excerpt},
+        reach::{PublicConnector, check_written_address},
+    },
     futures::StreamExt,
     object_store::{
         ClientOptions, GetResult, ObjectStore, ObjectStoreExt, PutPayload, RetryConfig,
         http::HttpBuilder, local::LocalFileSystem, path::Path as StorePath,
     },
-    quern_proof::{Tensor, file, program::Program},
+    quern_proof::{Operand, Tensor, file, program::Program},
     std::{
         fmt::Display,
         path::{Path, PathBuf},
         sync::Arc,
         time::Duration,
     },
+    tokio::time::Instant,
     url::Url,
 };
 
@@ -46,21 +51,27 @@ pub const MAX_URI_BYTES: usize = quern_client::quern::constants::MAX_URI_BYTES;
 pub struct FetchLimits {
     /// Largest file, in bytes.
     pub max_bytes: u64,
-    /// Longest time for one file.
+    /// How long a server may send nothing, and be behind the least rate.
     pub timeout: Duration,
+    /// Least rate, in bytes a second: whoever sends slower keeps others waiting. Large files get as much longer.
+    pub least_rate: u64,
     /// Folders that `file` URIs may point into.
     pub file_roots: Vec<PathBuf>,
     /// Whether `http` and `https` URIs are followed.
     pub http: bool,
+    /// Whether they are followed to machines that are not public: this one and its neighbours.
+    pub allow_private: bool,
 }
 
 impl Default for FetchLimits {
     fn default() -> Self {
         Self {
             max_bytes: 1 << 30,
-            timeout: Duration::from_secs(120),
+            timeout: Duration::from_secs(20),
+            least_rate: 1 << 20,
             file_roots: Vec::new(),
             http: true,
+            allow_private: false,
         }
     }
 }
@@ -87,20 +98,31 @@ impl Fetcher {
             uri: excerpt(uri),
             why,
         };
-        let download = async {
-            let found = store
-                .get(&path)
-                .await
-                .map_err(|error| failed(cause(&error)))?;
-            self.read(uri, found, expected_bytes).await
-        };
-        match tokio::time::timeout(self.limits.timeout, download).await {
-            Ok(bytes) => bytes,
-            Err(_) => Err(failed(format!(
-                "it took longer than {} s",
-                self.limits.timeout.as_secs()
-            ))),
+        let start = Instant::now();
+        match tokio::time::timeout(self.limits.timeout, store.get(&path)).await {
+            Ok(Ok(found)) => self.read(uri, found, expected_bytes, start).await,
+            Ok(Err(error)) => Err(failed(cause(&error))),
+            Err(_) => Err(self.too_slow(uri, 0)),
         }
+    }
+
+    fn too_slow(&self, uri: &str, received_bytes: usize) -> NodeError {
+        NodeError::Fetch {
+            uri: excerpt(uri),
+            why: format!(
+                "after {received_bytes} bytes it is more than {} s behind the least rate of {} bytes a second",
+                self.limits.timeout.as_secs(),
+                self.limits.least_rate
+            ),
+        }
+    }
+
+    /// How long so many bytes may take.
+    fn longest(&self, bytes: u64) -> Duration {
+        let secs = bytes / self.limits.least_rate.max(1);
+        self.limits
+            .timeout
+            .saturating_add(Duration::from_secs(secs))
     }
 
     /// The store and the place in it that a URI names.
@@ -121,7 +143,13 @@ impl Fetcher {
         }
         let path = StorePath::from_url_path(url.path())
             .map_err(|_| bad("the path is not usable; publish under another one"))?;
-        let store = http_store(&url, self.limits.timeout).map_err(|why| bad(&why))?;
+        let allow_private = self.limits.allow_private;
+        if !allow_private {
+            check_written_address(&url).map_err(|why| bad(&why))?;
+        }
+        let longest = self.longest(self.limits.max_bytes);
+        let store = http_store(&url, self.limits.timeout, longest, allow_private)
+            .map_err(|why| bad(&why))?;
         Ok((Arc::new(store), path))
     }
 
@@ -166,6 +194,7 @@ impl Fetcher {
         uri: &str,
         found: GetResult,
         expected_bytes: Option<u64>,
+        start: Instant,
     ) -> Result<Vec<u8>> {
         let (limit, what) = match expected_bytes {
             Some(expected) if expected <= self.limits.max_bytes => {
@@ -185,9 +214,16 @@ impl Fetcher {
         if claimed > limit || expected_bytes.is_some_and(|expected| claimed != expected) {
             return Err(size(claimed));
         }
-        let mut bytes = Vec::new();
+        // A vector that grows takes up to three times as much for a moment; what is expected may be taken at once.
+        let room = expected_bytes.and_then(|expected| usize::try_from(expected).ok());
+        let mut bytes = Vec::with_capacity(room.unwrap_or_default());
         let mut body = found.into_stream();
-        while let Some(piece) = body.next().await {
+        loop {
+            let until = start + self.longest(bytes.len() as u64);
+            let Ok(piece) = tokio::time::timeout_at(until, body.next()).await else {
+                return Err(self.too_slow(uri, bytes.len()));
+            };
+            let Some(piece) = piece else { break };
             let piece = piece.map_err(|error| NodeError::Fetch {
                 uri: excerpt(uri),
                 why: cause(&error),
@@ -234,6 +270,8 @@ fn parse(uri: &str) -> Result<Url> {
 fn http_store(
     url: &Url,
     timeout: Duration,
+    longest: Duration,
+    allow_private: bool,
 ) -> std::result::Result<object_store::http::HttpStore, String> {
     let origin = url.origin();
     if !origin.is_tuple() {
@@ -242,19 +280,24 @@ fn http_store(
     let connect_timeout = timeout.min(Duration::from_secs(10));
     let options = ClientOptions::new()
         .with_allow_http(true)
-        .with_timeout(timeout)
+        .with_timeout(longest)
         .with_connect_timeout(connect_timeout);
     let retry = RetryConfig {
         max_retries: 2,
         retry_timeout: timeout,
         ..RetryConfig::default()
     };
-    HttpBuilder::new()
+    let mut builder = HttpBuilder::new()
         .with_url(origin.ascii_serialization())
         .with_client_options(options)
-        .with_retry(retry)
-        .build()
-        .map_err(|error| cause(&error))
+        .with_retry(retry);
+    if !allow_private {
+        builder = builder.with_http_connector(PublicConnector {
+            timeout: longest,
+            connect_timeout,
+        });
+    }
+    builder.build().map_err(|error| cause(&error))
 }
 
 /// The innermost cause, which says what happened where the outer ones only say that something did.
@@ -292,6 +335,30 @@ pub fn inputs_bytes(program: &Program<'_>, batch_rows: u32) -> Result<u64> {
         bytes = bytes
             .saturating_add(file::TENSOR_HEADER_BYTES as u64)
             .saturating_add(shape.bytes(batch_rows));
+    }
+    Ok(bytes)
+}
+
+/// Memory that a refereed job takes at most: every tensor as a file and decoded, and the trees that answer for them. A tree's
+/// leaves are 128 bytes each, however narrow the row.
+///
+/// # Errors
+/// A program that could not have been sealed.
+pub fn memory_bytes(program: &Program<'_>, batch_rows: u32) -> Result<u64> {
+    const HASH_BYTES: u64 = 32;
+    let operands = (0..program.input_count())
+        .map(|index| Operand::Input(index as u8))
+        .chain((0..program.weight_count()).map(|index| Operand::Weight(index as u8)))
+        .chain((0..program.op_count()).map(|index| Operand::Op(index as u8)));
+    let mut bytes = 0u64;
+    for operand in operands {
+        let shape = program.shape(operand).map_err(quern_proof::Error::from)?;
+        let leaves = shape.geometry(batch_rows).map_or(0, |known| {
+            u64::from(known.leaves()) * u64::from(known.rows())
+        });
+        bytes = bytes
+            .saturating_add(shape.bytes(batch_rows).saturating_mul(2))
+            .saturating_add(leaves.saturating_mul(2 * HASH_BYTES));
     }
     Ok(bytes)
 }
@@ -369,7 +436,7 @@ impl Publisher {
         };
         let prefix =
             StorePath::from_url_path(parsed.path()).map_err(|_| bad("the path is not usable"))?;
-        let store = http_store(&parsed, timeout).map_err(|why| bad(&why))?;
+        let store = http_store(&parsed, timeout, timeout, true).map_err(|why| bad(&why))?;
         Self {
             store: Arc::new(store),
             prefix,
@@ -460,7 +527,8 @@ mod tests {
             max_bytes,
             timeout: Duration::from_secs(5),
             file_roots,
-            http: true,
+            allow_private: true,
+            ..FetchLimits::default()
         })
     }
 
@@ -627,15 +695,74 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn private_machines_are_asked_only_where_that_is_allowed() {
+        let answer = b"HTTP/1.1 200 OK\r\nLast-Modified: Mon, 01 Jan 2024 00:00:00 GMT\r\nContent-Length: 3\r\nConnection: close\r\n\r\nabc";
+        let written = serve(answer.to_vec()).await;
+        let named = written.replace("127.0.0.1", "localhost");
+        let mapped = written.replace("127.0.0.1", "[::ffff:127.0.0.1]");
+        for uri in [&written, &named] {
+            let limits = FetchLimits {
+                allow_private: true,
+                ..FetchLimits::default()
+            };
+            let fetched = Fetcher::new(limits).fetch(uri, Some(3)).await.unwrap();
+            assert_eq!(fetched, b"abc");
+        }
+        for uri in [&written, &named, &mapped] {
+            let refused = Fetcher::default().fetch(uri, Some(3)).await.unwrap_err();
+            assert!(
+                refused.to_string().contains("--allow-private"),
+                "{uri} {refused}"
+            );
+        }
+    }
+
+    #[tokio::test]
     async fn a_server_that_never_answers_times_out() {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let uri = format!("http://{}/data", listener.local_addr().unwrap());
         let limits = FetchLimits {
             timeout: Duration::from_millis(300),
+            allow_private: true,
             ..FetchLimits::default()
         };
         let refused = Fetcher::new(limits).fetch(&uri, None).await.unwrap_err();
         assert!(matches!(refused, NodeError::Fetch { .. }), "{refused}");
+    }
+
+    /// A server that sends a byte now and then keeps nobody for long; one that is only slow may go on.
+    #[tokio::test]
+    async fn a_least_rate_bounds_what_trickles() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let uri = format!("http://{}/data", listener.local_addr().unwrap());
+        tokio::spawn(async move {
+            while let Ok((mut socket, _)) = listener.accept().await {
+                tokio::spawn(async move {
+                    let mut request = [0; 4096];
+                    let _ = socket.read(&mut request).await;
+                    let head = b"HTTP/1.1 200 OK\r\nLast-Modified: Mon, 01 Jan 2024 00:00:00 GMT\r\nContent-Length: 20\r\n\r\n";
+                    let _ = socket.write_all(head).await;
+                    for _ in 0..20 {
+                        tokio::time::sleep(Duration::from_millis(100)).await;
+                        let _ = socket.write_all(b"x").await;
+                    }
+                });
+            }
+        });
+        let limits = |least_rate| FetchLimits {
+            timeout: Duration::from_millis(500),
+            least_rate,
+            allow_private: true,
+            ..FetchLimits::default()
+        };
+        let refused = Fetcher::new(limits(1 << 20)).fetch(&uri, Some(20)).await;
+        assert!(refused.unwrap_err().to_string().contains("least rate"));
+        // 20 bytes in two seconds. In whole seconds, 5 bytes a second let it be 500 ms behind.
+        let slow = Fetcher::new(FetchLimits {
+            timeout: Duration::from_secs(2),
+            ..limits(5)
+        });
+        assert_eq!(slow.fetch(&uri, Some(20)).await.unwrap().len(), 20);
     }
 
     #[test]

@@ -4,7 +4,8 @@
 //! | --- | --- |
 //! | `jobs/<job>.json` | a [`Record`]: how far the job is |
 //! | `data/<job>/` | inputs, and for every submission the files to publish; demands are answered from them until the job ends |
-//! | `models/<model>.weights` | weights that were checked, kept because a provider answers for them |
+//! | `data/<job>/<what>.uri` | where something of the job was published: nodes forget the transactions that say so |
+//! | `models/<model>.weights` | weights that were checked, kept because a provider answers for them; beside them their URI |
 //! | `done/<job>.json` | the last record of a job that has ended |
 //! | `lock` | held by the running agent |
 //!
@@ -158,6 +159,16 @@ impl Journal {
     /// The inputs of a job.
     pub fn inputs_path(&self, job: &Pubkey) -> PathBuf {
         self.job_folder(job).join("inputs.qbundle")
+    }
+
+    /// Where something of a job was published.
+    pub fn uri_path(&self, job: &Pubkey, what: &str) -> PathBuf {
+        self.job_folder(job).join(format!("{what}.uri"))
+    }
+
+    /// Where the weights of a model were published.
+    pub fn model_uri_path(&self, model: &Pubkey) -> PathBuf {
+        self.home.join("models").join(format!("{model}.uri"))
     }
 
     /// A file of a submission.

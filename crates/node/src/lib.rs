@@ -23,6 +23,7 @@ pub mod data;
 mod error;
 pub mod journal;
 pub mod policy;
+mod reach;
 pub mod uris;
 pub mod watch;
 pub mod worker;

@@ -35,6 +35,9 @@ pub struct Policy {
     pub max_trace_bytes: u64,
     /// Largest bond to put up for a job, in atoms.
     pub max_bond_atoms: u64,
+    /// Largest bond to put up, as a multiple of the milestone's price: a client that asks for more has more to win from a
+    /// mishap than from the work.
+    pub max_bond_prices: u64,
     /// Who may decide about a rejection; jobs with any other arbiter are left alone.
     pub arbiters: BTreeSet<Pubkey>,
     /// Shortest time to answer a demand (refereed jobs).
@@ -61,6 +64,7 @@ impl Default for Policy {
             max_macs: 1_000_000_000_000,
             max_trace_bytes: 1 << 30,
             max_bond_atoms: u64::MAX,
+            max_bond_prices: 20,
             arbiters: BTreeSet::new(),
             min_response_secs: 6 * 3_600,
             min_react_secs: 3_600,
@@ -202,7 +206,11 @@ impl Policy {
         )?;
         refuse_if(job.price_atoms.get() < self.min_price_atoms, Refusal::Price)?;
         refuse_if(job.macs.get() > self.max_macs, Refusal::Work)?;
-        refuse_if(job.bond_atoms.get() > self.max_bond_atoms, Refusal::Bond)?;
+        let by_price = job.price_atoms.get().saturating_mul(self.max_bond_prices);
+        refuse_if(
+            job.bond_atoms.get() > self.max_bond_atoms.min(by_price),
+            Refusal::Bond,
+        )?;
         refuse_if(
             job.has_arbiter() && !self.arbiters.contains(&job.arbiter),
             Refusal::Arbiter,

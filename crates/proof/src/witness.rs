@@ -202,7 +202,7 @@ fn row_and_leaf(shape: &Geometry, position: u64) -> (u32, u32) {
 }
 
 /// [`Openings`] of whole tensors and of the canonical commitment to them. Trees are hashed when they are first asked for and
-/// kept: about half as many bytes as the tensors.
+/// kept: 64 bytes for every leaf, about half as many as wide tensors have and many times more than narrow ones.
 pub struct Whole<'a> {
     program: Program<'a>,
     batch_rows: u32,

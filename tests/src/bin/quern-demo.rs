@@ -33,6 +33,9 @@ struct Demo {
     /// End with one JSON object on standard output
     #[arg(long)]
     json: bool,
+    /// Tell every step of every job
+    #[arg(long, short = 'v')]
+    verbose: bool,
     /// Refereed jobs
     #[arg(long, default_value_t = Plan::default().jobs)]
     jobs: usize,
@@ -96,7 +99,7 @@ fn main() -> ExitCode {
 }
 
 async fn show(options: &Demo) -> Result<()> {
-    let names = Names::new(false);
+    let names = Names::new(false).verbose(options.verbose);
     let plan = Plan {
         jobs: options.jobs,
         images_per_job: options.images_per_job,
@@ -108,19 +111,11 @@ async fn show(options: &Demo) -> Result<()> {
     } else {
         println!("{}", summary.tables()?);
     }
-    eprintln!(
-        "RPC         {}",
-        summary.urls["rpc"].as_str().unwrap_or_default()
-    );
-    eprintln!(
-        "WebSocket   {}",
-        summary.urls["ws"].as_str().unwrap_or_default()
-    );
-    eprintln!(
-        "Leaderboard {}/v1/leaderboards/providers",
-        summary.urls["indexer"].as_str().unwrap_or_default()
-    );
     if options.hold {
+        let url = |name: &str| summary.urls[name].as_str().unwrap_or_default().to_owned();
+        eprintln!("RPC         {}", url("rpc"));
+        eprintln!("WebSocket   {}", url("ws"));
+        eprintln!("Leaderboard {}/v1/leaderboards/providers", url("indexer"));
         eprintln!("\nEverything stays up until Ctrl-C.");
         interrupted().await?;
     }

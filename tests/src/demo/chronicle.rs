@@ -29,6 +29,9 @@ const PAGE: usize = 1_000;
 /// Pause between two looks at the chain.
 const LOOK_EVERY: Duration = Duration::from_millis(300);
 
+/// How the names of jobs begin that are many and alike.
+pub const ALIKE: &str = "job ";
+
 /// An event and where it stands.
 #[derive(Clone, Debug)]
 pub struct Entry {
@@ -116,6 +119,9 @@ impl Chronicle {
                 });
             }
             for entry in &fresh {
+                if !self.names.is_verbose() && self.is_routine(&entry.event) {
+                    continue;
+                }
                 let lines = self.tell(entry);
                 lines.iter().for_each(|line| {
                     self.names
@@ -192,6 +198,17 @@ impl Chronicle {
 
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether an event is one step of many jobs that are all alike: that such a job is paid is told, and what it took.
+    fn is_routine(&self, event: &QuernEvent) -> bool {
+        let job = match event {
+            QuernEvent::JobCreated(event) => &event.job,
+            QuernEvent::JobTaken(event) => &event.job,
+            QuernEvent::ProofSubmitted(event) => &event.job,
+            _ => return false,
+        };
+        self.names.of(job).starts_with(ALIKE)
     }
 
     /// What an event means to a person; set-up is told by whoever does it.
@@ -352,18 +369,24 @@ impl Chronicle {
             }
             QuernEvent::DemandClosed(event) => {
                 let (job, asker) = (name(&event.job), name(&event.asker));
-                format!("{job}: a demand is closed, what lies in it goes back to {asker}")
+                format!(
+                    "{job}: a demand is closed; its rent, and its fee if nobody earned it, go back to {asker}"
+                )
             }
             QuernEvent::JobConvicted(event) => {
                 let (job, provider) = (name(&event.job), name(&event.provider));
-                let (prover, why) = (name(&event.prover), reason_name(event.reason));
+                let prover = name(&event.prover);
+                let why = match SlashReason::from_code(event.reason) {
+                    Some(SlashReason::Silence) => "for leaving a demand unanswered".to_owned(),
+                    _ => format!("of {}", reason_name(event.reason)),
+                };
                 let place = if event.reason == SlashReason::WrongCell as u8 {
                     let (row, column) = (event.index >> 32, event.index & u64::from(u32::MAX));
                     format!("op {}, row {row}, column {column}", event.tree)
                 } else {
                     node_name(event.tree, event.level, event.index)
                 };
-                format!("{job}: {prover} convicts {provider} of {why}: {place}")
+                format!("{job}: {prover} convicts {provider} {why}: {place}")
             }
             QuernEvent::SlashSettled(event) => {
                 let mint = &event.mint;

@@ -16,6 +16,7 @@ pub struct Names {
     mints: Arc<Mutex<HashMap<Pubkey, (String, u8)>>>,
     started: Instant,
     quiet: bool,
+    verbose: bool,
 }
 
 impl Names {
@@ -26,7 +27,19 @@ impl Names {
             mints: Arc::default(),
             started: Instant::now(),
             quiet,
+            verbose: false,
         }
+    }
+
+    /// The same, telling every step of every job.
+    #[must_use]
+    pub fn verbose(self, verbose: bool) -> Self {
+        Self { verbose, ..self }
+    }
+
+    /// Whether every step is told.
+    pub fn is_verbose(&self) -> bool {
+        self.verbose
     }
 
     /// Gives an address a name.

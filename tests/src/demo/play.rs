@@ -4,6 +4,7 @@ use {
     super::{
         audit::audit,
         cheats::{cheats, cleared},
+        chronicle::ALIKE,
         digits::Digits,
         ledger::Ledger,
         lookout::Lookout,
@@ -283,7 +284,7 @@ async fn inference(stage: &Stage, plan: Plan) -> Result<Vec<Pubkey>> {
     for index in 0..plan.jobs {
         let start = index * plan.images_per_job;
         let price_atoms = BATCH_PRICE_ATOMS + 11 * index as u64;
-        let name = format!("job {:02}", index + 1);
+        let name = format!("{ALIKE}{:02}", index + 1);
         jobs.push(
             stage
                 .create_digits_job(&name, start..start + plan.images_per_job, price_atoms)

@@ -214,6 +214,7 @@ impl Summary {
         let (payment, reward) = self.decimals;
         let mut text = String::from("\nProviders by earnings, from the indexer (finalized)\n");
         text.push_str(&self.board_table()?);
+        text.push_str(&self.convicted_lines());
         text.push_str(&self.cheat_table());
         let money = |atoms: &str, decimals: u8| {
             atoms
@@ -223,7 +224,16 @@ impl Summary {
         let mut table = table(&["", ""]);
         let percent = |share: f64| format!("{:.1} %", share * 100.0);
         let rows = [
-            ("jobs settled", self.jobs_settled.to_string()),
+            ("jobs created", self.jobs_created.to_string()),
+            (
+                "jobs settled",
+                format!(
+                    "{} ({} refereed, {} accepted)",
+                    self.jobs_settled,
+                    self.honest_paid,
+                    self.jobs_settled.saturating_sub(self.honest_paid as u64)
+                ),
+            ),
             ("milestones settled", self.milestones_settled.to_string()),
             (
                 "cancelled / expired / resolved / reopened / slashed",
@@ -268,25 +278,19 @@ impl Summary {
         for (what, value) in rows {
             table.add_row(vec![what.to_owned(), value]);
         }
-        text.push_str(&format!("\nAll in all\n{table}\n"));
+        text.push_str(&format!(
+            "\nAll in all (no two prices are equal, so that nothing can be mixed up: hence the odd atoms)\n{table}\n"
+        ));
         Ok(text)
     }
 
+    /// The cheats side by side: so it fits a terminal of eighty columns.
     fn cheat_table(&self) -> String {
-        let mut table = table(&[
-            "cheat",
-            "caught by",
-            "evidence",
-            "CU",
-            "demands",
-            "lamports",
-            "seconds",
-            "of the cluster",
-            "watcher (qUSD)",
-            "client",
-            "treasury",
-        ]);
-        for column in 2..11 {
+        let mut header = vec![String::new()];
+        header.extend((1..=self.cheats.len()).map(|number| number.to_string()));
+        let header: Vec<&str> = header.iter().map(String::as_str).collect();
+        let mut table = table(&header);
+        for column in 1..=self.cheats.len() {
             if let Some(column) = table.column_mut(column) {
                 column.set_cell_alignment(CellAlignment::Right);
             }
@@ -296,29 +300,67 @@ impl Summary {
                 .parse()
                 .map_or_else(|_| atoms.clone(), |atoms| decimal(atoms, self.decimals.0))
         };
-        for cheat in &self.cheats {
-            let by = match cheat.route {
-                "timeout" => "no answer in time".to_owned(),
-                route => format!("{route}, transaction version {}", cheat.transaction_version),
-            };
-            table.add_row(vec![
-                cheat.kind.title().to_owned(),
-                by,
-                format!("{} bytes", cheat.evidence_bytes),
-                cheat.compute_units.to_string(),
-                cheat.demands.to_string(),
-                cheat.lamports.to_string(),
-                format!("{:.1}", cheat.seconds),
-                cheat.chain_seconds.to_string(),
-                amount(&cheat.prover_atoms),
-                amount(&cheat.client_atoms),
-                amount(&cheat.treasury_atoms),
-            ]);
-        }
+        let mut row = |what: &str, value: &dyn Fn(&Cheat) -> String| {
+            let mut cells = vec![what.to_owned()];
+            cells.extend(self.cheats.iter().map(value));
+            table.add_row(cells);
+        };
+        row("caught by", &|cheat| match cheat.route {
+            "timeout" => "no answer".to_owned(),
+            "account" => "evidence account".to_owned(),
+            _ => "evidence inline".to_owned(),
+        });
+        row("evidence, bytes", &|cheat| cheat.evidence_bytes.to_string());
+        row("transaction version", &|cheat| {
+            cheat.transaction_version.to_owned()
+        });
+        row("compute units", &|cheat| cheat.compute_units.to_string());
+        row("demands", &|cheat| cheat.demands.to_string());
+        row("fees, lamports (payout and closing too)", &|cheat| {
+            cheat.lamports.to_string()
+        });
+        row("seconds waited", &|cheat| format!("{:.1}", cheat.seconds));
+        row("seconds of the cluster's clock", &|cheat| {
+            cheat.chain_seconds.to_string()
+        });
+        row("watcher gets (qUSD)", &|cheat| amount(&cheat.prover_atoms));
+        row("client gets (qUSD)", &|cheat| amount(&cheat.client_atoms));
+        row("treasury gets (qUSD)", &|cheat| {
+            amount(&cheat.treasury_atoms)
+        });
+        let titles: String = self
+            .cheats
+            .iter()
+            .enumerate()
+            .map(|(index, cheat)| format!("  {}  {}\n", index + 1, cheat.kind.title()))
+            .collect();
         format!(
-            "\nCheats; the price went back to the client each time, and {} honest results beside them were paid\n{table}\n",
+            "\nCheats; the price went back to the client each time, and {} honest results beside them were paid\n{titles}{table}\n",
             self.honest_paid
         )
+    }
+
+    /// Who is on no board: what the convicted have earned and lost.
+    fn convicted_lines(&self) -> String {
+        let lost: u128 = self
+            .cheats
+            .iter()
+            .filter_map(|cheat| cheat.bond_atoms.parse::<u128>().ok())
+            .sum();
+        let convicted = self.providers.iter().filter(|one| one.convicted > 0);
+        convicted
+            .map(|one| {
+                let earned = [&one.refereed, &one.accepted].map(|level| level.earned_atoms.parse());
+                let earned: i128 = earned.into_iter().filter_map(Result::ok).sum();
+                format!(
+                    "{}: earned {} qUSD, convicted {} times, bonds of {} qUSD lost\n",
+                    one.name,
+                    decimal(earned, self.decimals.0),
+                    one.convicted,
+                    decimal(i128::try_from(lost).unwrap_or(i128::MAX), self.decimals.0),
+                )
+            })
+            .collect()
     }
 
     fn board_table(&self) -> Result<String> {

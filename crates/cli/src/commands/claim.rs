@@ -21,10 +21,10 @@ use {
 /// What to claim.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
-  quern claim --dry-run                        what there is to claim, and the transaction that would do it
+  quern claim --dry-run                        what there is, and the transaction for it
   quern claim                                  accrued rewards into your purse; nothing leaves it
   quern claim --withdraw 2.5 --mint MINT       the same, then 2.5 tokens to your token account
-  quern claim --withdraw all --keep 1000       the same, then everything free but 1000 tokens of every mint
+  quern claim --withdraw all --keep 1000       the same, then all free tokens but 1000
 
 Earnings and deposits lie in one purse, and new jobs take their bonds from what is free in it: a provider that withdraws
 everything can take no job. --keep says what shall stay.")]

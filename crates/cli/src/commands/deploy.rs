@@ -24,7 +24,7 @@ use {
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   quern deploy --url devnet --program-id quern-keypair.json --plan       what it costs
-  quern deploy --url devnet --program-id quern-keypair.json              deploy, or go on after an interruption
+  quern deploy --url devnet --program-id quern-keypair.json              deploy, or go on
   quern deploy --url devnet --program-id PROGRAM                         upgrade
 
 Whoever holds the upgrade authority can change the rules. Hand it to a multisig with `solana program set-upgrade-authority`,

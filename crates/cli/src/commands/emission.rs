@@ -20,7 +20,8 @@ use {
 pub enum Command {
     /// Set what an epoch may grant; the protocol's authority signs. Mint and epoch are fixed by the first time
     #[command(after_help = "Example:
-  quern emission configure --mint REWARD_MINT --epoch 1d --amount 10000 --refereed-weight 100% --accepted-weight 25%")]
+  quern emission configure --mint REWARD_MINT --epoch 1d --amount 10000 \\
+      --refereed-weight 100% --accepted-weight 25%")]
     Configure(Configure),
     /// Put tokens into the emission's purse, from where rewards are granted
     #[command(after_help = "Example:

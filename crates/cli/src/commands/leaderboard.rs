@@ -10,7 +10,11 @@ use {
     },
     clap::ValueEnum,
     serde_json::Value,
-    std::time::Duration,
+    std::{
+        collections::{BTreeMap, BTreeSet},
+        time::Duration,
+    },
+    tokio::task::JoinSet,
 };
 
 /// Longest answer that is read, in bytes.
@@ -81,9 +85,35 @@ pub async fn run(globals: &Globals, args: Args) -> Result<()> {
     let answer = progress::during("asking the indexer", fetch(&url, &query)).await?;
     match globals.output {
         Format::Json => print_json(&answer),
-        Format::Table => show(&answer, metric)?,
+        Format::Table => {
+            let convicted = convictions(&args.indexer, &answer).await;
+            show(&answer, metric, &convicted)?;
+        }
     }
     Ok(())
+}
+
+/// How often the providers of the boards were convicted, by owner, as far as the indexer says.
+async fn convictions(indexer: &str, answer: &Value) -> BTreeMap<String, String> {
+    let boards = answer["boards"].as_array().into_iter().flatten();
+    let owners: BTreeSet<String> = boards
+        .flat_map(|board| board["entries"].as_array().into_iter().flatten())
+        .filter_map(|entry| entry["provider"].as_str())
+        // What is no address leads nowhere.
+        .filter(|owner| owner.parse::<quern_client::Pubkey>().is_ok())
+        .map(str::to_owned)
+        .collect();
+    let mut asking = JoinSet::new();
+    for owner in owners {
+        let url = format!("{}/v1/providers/{owner}", indexer.trim_end_matches('/'));
+        asking.spawn(async move { (owner, fetch(&url, &[]).await) });
+    }
+    let answers = asking.join_all().await;
+    let counted = answers.into_iter().filter_map(|(owner, answer)| {
+        let count = answer.ok()?["counters"]["convicted"].as_str()?.to_owned();
+        Some((owner, count))
+    });
+    counted.collect()
 }
 
 async fn fetch(url: &str, query: &[(&str, String)]) -> Result<Value> {
@@ -137,7 +167,7 @@ fn cause(error: &dyn std::error::Error) -> String {
     innermost.to_string()
 }
 
-fn show(answer: &Value, metric: &'static str) -> Result<()> {
+fn show(answer: &Value, metric: &'static str, convicted: &BTreeMap<String, String>) -> Result<()> {
     let no_board = || {
         Error::Indexer(
             "the indexer's answer holds no leaderboards; check --indexer and its version"
@@ -165,7 +195,7 @@ fn show(answer: &Value, metric: &'static str) -> Result<()> {
         let entries = board["entries"].as_array().ok_or_else(no_board)?;
         let list: Vec<Fields> = entries
             .iter()
-            .map(|entry| row(entry, metric, decimals))
+            .map(|entry| row(entry, metric, decimals, convicted))
             .collect();
         print_list(Format::Table, &list, "Nobody yet.");
     }
@@ -178,7 +208,13 @@ fn show(answer: &Value, metric: &'static str) -> Result<()> {
     Ok(())
 }
 
-fn row(entry: &Value, metric: &'static str, decimals: u8) -> Fields {
+fn row(
+    entry: &Value,
+    metric: &'static str,
+    decimals: u8,
+    convicted: &BTreeMap<String, String>,
+) -> Fields {
+    let owner = entry["provider"].as_str().unwrap_or_default();
     let value = entry["value"].as_str().unwrap_or("-");
     let shown = match value.parse::<u128>() {
         Ok(atoms) if decimals > 0 => show_wide(atoms, decimals),
@@ -190,4 +226,8 @@ fn row(entry: &Value, metric: &'static str, decimals: u8) -> Fields {
         .with("provider", entry["provider"].clone())
         .text(metric, shown)
         .with("milestones_settled", entry["milestones"].clone())
+        .text(
+            "convicted",
+            convicted.get(owner).map_or("-", String::as_str),
+        )
 }

@@ -10,7 +10,7 @@ use {
         progress,
     },
     quern_client::{
-        Keypair, Pubkey, Signer, addresses, config, flows, instructions,
+        Keypair, Pubkey, Signer, accounts, addresses, config, flows, instructions,
         quern::{
             instructions::{ConfigureEmissionArgs, InitializeArgs},
             state::{MintRates, ProtocolParams},
@@ -36,7 +36,8 @@ const ROLES: [&str; 4] = ["client", "provider", "creator", "arbiter"];
 #[command(after_help = "Example:
   quern localnet --rpc-port 8899
 
-Then, in other terminals (MINT is printed above, MODEL by the first of these):
+Then, in other terminals (MINT is printed above, MODEL by the first of these; with another
+port write -u http://127.0.0.1:PORT instead of -u l):
   quern -u l -k quern-localnet/creator.json model register --id 1 --name Digits --royalty 5% \\
       --program models/digits/digits.qmodel --weights models/digits/weights.bin \\
       --uri file://$PWD/models/digits/weights.bin
@@ -105,17 +106,20 @@ pub async fn run(globals: &Globals, args: Args) -> Result<()> {
         slot_ms: args.slot_ms,
     };
     let mut net = progress::during("starting the network", LocalNet::start(options)).await?;
-    // A network that did not start leaves nothing behind.
-    for wallet in roles.iter().chain([&admin]) {
-        wallet.keep()?;
-    }
     for (_, wallet) in &wallets {
         net.fund(wallet, WALLET_LAMPORTS).await?;
     }
     let mint = match args.bare || args.empty {
         true => None,
-        false => Some(progress::during("setting Quern up", set_up(&net, &wallets)).await?),
+        false => {
+            let set_up = progress::during("setting Quern up", set_up(&net, &wallets)).await;
+            Some(set_up.map_err(|error| no_program(&args.program_so, &error))?)
+        }
     };
+    // A network that did not start leaves nothing behind.
+    for wallet in roles.iter().chain([&admin]) {
+        wallet.keep()?;
+    }
 
     let mut fields = Fields::new()
         .text("rpc_url", net.rpc_url())
@@ -142,6 +146,14 @@ pub async fn run(globals: &Globals, args: Args) -> Result<()> {
     until_stopped().await;
     net.stop();
     Ok(())
+}
+
+/// What it means that Quern could not be set up on a network of its own.
+fn no_program(path: &Path, error: &Error) -> Error {
+    Error::Other(format!(
+        "Quern could not be set up with {}: {error}; if that is no program of this version, build it with `cargo xtask build-program`",
+        path.display()
+    ))
 }
 
 /// A wallet from the folder, or a new one.
@@ -223,6 +235,9 @@ async fn set_up(net: &LocalNet, wallets: &[(&str, Pubkey)]) -> Result<Mint> {
         REWARD_ATOMS,
     ));
     sender.send_all(&all, &[admin]).await?;
+    // A network that can't run the program may call all of that a success.
+    accounts::protocol(sender.rpc()).await?;
+    accounts::mint_config(sender.rpc(), &mint.address).await?;
     Ok(mint)
 }
 

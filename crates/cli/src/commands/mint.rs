@@ -19,7 +19,8 @@ use {
 pub enum Command {
     /// Register an SPL Token or Token-2022 mint; the protocol's authority signs
     #[command(after_help = "Example:
-  quern mint register MINT --least-price 0.001 --price-per-gmac 0.01 --bond-per-gmac 0.05 --reward-rate 0.5")]
+  quern mint register MINT --least-price 0.001 --price-per-gmac 0.01 \\
+      --bond-per-gmac 0.05 --reward-rate 0.5")]
     Register(Register),
     /// Show a registered mint
     #[command(after_help = "Example:

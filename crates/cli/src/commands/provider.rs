@@ -4,6 +4,7 @@ use {
     crate::{
         amount::{Amount, parse, show},
         context::Context,
+        data::Reach,
         error::{Error, Result},
         output::Fields,
         span,
@@ -24,13 +25,14 @@ use {
 pub enum Command {
     /// Register the wallet as a provider, or change its entry
     #[command(after_help = "Example:
-  quern provider register --name 'Basement GPUs' --endpoint https://example.com --operator OPERATOR_KEY")]
+  quern provider register --name 'Basement GPUs' --endpoint https://example.com \\
+      --operator OPERATOR_KEY")]
     Register(Register),
     /// Work: take jobs, do them, publish, submit and finalize, until Ctrl-C
     #[command(after_help = "Examples:
   quern provider run --publish-dir out --public-url https://example.com/quern
   quern provider run --keypair operator.json --owner OWNER --publish-dir out --min-price 0.01
-  quern provider run --publish-dir out --worker ./train.sh --arbiter ARBITER     also accepted jobs
+  quern provider run --publish-dir out --worker ./train.sh --arbiter ARBITER   also accepted jobs
 
 A restart goes on where it stopped. Only what has been fetched and compared with its roots is taken.")]
     Run(Box<Run>),
@@ -88,9 +90,8 @@ pub struct Run {
     /// The agent's own folder: journal and data [default: ~/.local/share/quern/<owner>]
     #[arg(long, value_name = "FOLDER")]
     home: Option<PathBuf>,
-    /// Folder that `file` URIs of jobs and models may point into (repeatable)
-    #[arg(long, value_name = "FOLDER")]
-    allow_files: Vec<PathBuf>,
+    #[command(flatten)]
+    reach: Reach,
     /// Only these models (repeatable) [default: any sealed one]
     #[arg(long, value_name = "ADDRESS")]
     model: Vec<Pubkey>,
@@ -109,12 +110,19 @@ pub struct Run {
     /// Largest bond to put up for a job, in tokens
     #[arg(long, value_name = "TOKENS", requires = "mint")]
     max_bond: Option<String>,
+    /// Largest bond to put up for a job, in times its price
+    #[arg(long, default_value_t = Policy::default().max_bond_prices, value_name = "TIMES")]
+    max_bond_prices: u64,
     /// Most multiply-accumulates of a job
     #[arg(long, default_value_t = Policy::default().max_macs)]
     max_macs: u64,
     /// Largest input or weights to fetch and largest trace to publish, in MiB
     #[arg(long, default_value_t = 1_024, value_name = "MIB")]
     max_data: u32,
+    /// Most memory for tensors, half of it for work and half for answers, in MiB; a job that needs more than a half is left
+    /// alone
+    #[arg(long, default_value_t = 8_192, value_name = "MIB")]
+    memory_limit: u32,
     /// Most jobs to work on at a time
     #[arg(long, default_value_t = Policy::default().max_jobs)]
     max_jobs: usize,
@@ -273,16 +281,17 @@ async fn work(context: &Context, args: Run) -> Result<()> {
         policy,
         fetch: FetchLimits {
             max_bytes: u64::from(args.max_data) << 20,
-            file_roots: args.allow_files,
-            ..FetchLimits::default()
+            file_roots: args.reach.allow_files.clone(),
+            ..args.reach.limits(context)
         },
         weights: args.weights.into_iter().collect::<BTreeMap<_, _>>(),
         poll: Duration::from_secs(u64::from(args.poll.max(1))),
+        memory_bytes: u64::from(args.memory_limit) << 20,
         ..Settings::new(owner, PathBuf::new(), publisher)
     };
     let agent = Agent::new(
         settings,
-        RpcChain::new(context.sender.clone(), signer),
+        RpcChain::new(context.in_time().sender, signer),
         worker,
     )?;
     agent.run(until_stopped()).await?;
@@ -308,6 +317,7 @@ async fn policy(context: &Context, args: &Run) -> Result<Policy> {
         min_price_atoms: tokens(&args.min_price, usual.min_price_atoms)?,
         min_price_per_gmac_atoms: tokens(&args.min_price_per_gmac, usual.min_price_per_gmac_atoms)?,
         max_bond_atoms: tokens(&args.max_bond, usual.max_bond_atoms)?,
+        max_bond_prices: args.max_bond_prices,
         max_macs: args.max_macs,
         max_trace_bytes: u64::from(args.max_data) << 20,
         arbiters: args.arbiter.iter().copied().collect(),

@@ -4,6 +4,7 @@ use {
     super::provider::{parse_source, until_stopped},
     crate::{
         context::Context,
+        data::Reach,
         error::{Error, Result},
         output::{Format, one_line},
         redact::redacted,
@@ -12,7 +13,7 @@ use {
     clap::ValueEnum,
     indicatif::ProgressBar,
     quern_client::quern::state::JobState,
-    quern_client::{ClientError, Keypair, Pubkey, Signer, config, flows::Route},
+    quern_client::{ClientError, Keypair, Pubkey, Signer, flows::Route},
     quern_node::{
         FetchLimits, Watcher,
         watch::{Fate, Followed, Report, RpcWatchChain, Settings, Verdict},
@@ -46,15 +47,20 @@ pub struct Args {
     /// Largest trace to fetch or to compute, and largest input or weights to fetch, in MiB
     #[arg(long, default_value_t = 1_024, value_name = "MIB")]
     trace_limit: u32,
-    /// Most data to keep in memory between looks, in MiB
-    #[arg(long, default_value_t = 2_048, value_name = "MIB")]
+    /// Most memory for submissions that are examined at a time, in MiB; at most as much again is kept between looks
+    #[arg(long, default_value_t = 4_096, value_name = "MIB")]
     memory_limit: u32,
+    /// Most work to do for one submission, in GMAC (10^9 multiplications; some 30 a second and processor)
+    #[arg(long, default_value_t = Settings::default().max_macs / GMAC, value_name = "GMAC")]
+    max_gmacs: u64,
+    /// Least bond of a job in a mint, as MINT=ATOMS: below it a conviction does not pay (repeatable)
+    #[arg(long, value_parser = parse_bond, value_name = "MINT=ATOMS")]
+    min_bond: Vec<(Pubkey, u64)>,
     /// How long after a submission its data are waited for before they are demanded
     #[arg(long, value_parser = span::parse, default_value = "30s", value_name = "TIME")]
     grace: u32,
-    /// Folder that `file` URIs of jobs and models may point into (repeatable)
-    #[arg(long, value_name = "FOLDER")]
-    allow_files: Vec<PathBuf>,
+    #[command(flatten)]
+    reach: Reach,
     /// Own source of a model's weights, as MODEL=URI (repeatable)
     #[arg(long, value_parser = parse_source, value_name = "MODEL=URI")]
     weights: Vec<(Pubkey, String)>,
@@ -94,12 +100,15 @@ impl Args {
             jobs: self.job.into_iter().collect(),
             fetch: FetchLimits {
                 max_bytes: u64::from(self.trace_limit) << 20,
-                ..fetch_limits(context, self.allow_files)
+                ..self.reach.limits(context)
             },
             weights: self.weights.into_iter().collect(),
             state: self.state,
             max_trace_bytes: u64::from(self.trace_limit) << 20,
+            max_macs: self.max_gmacs.saturating_mul(GMAC),
+            max_memory_bytes: u64::from(self.memory_limit) << 20,
             max_kept_bytes: u64::from(self.memory_limit) << 20,
+            min_bonds: self.min_bond.into_iter().collect(),
             max_fee_lamports: self.max_fee_lamports,
             publication_grace: Duration::from_secs(u64::from(self.grace)),
             settle: !self.no_settle,
@@ -110,16 +119,16 @@ impl Args {
     }
 }
 
-/// Files of these folders; on a local cluster, where everybody is oneself, of all.
-fn fetch_limits(context: &Context, allowed: Vec<PathBuf>) -> FetchLimits {
-    let mut limits = FetchLimits {
-        file_roots: allowed,
-        ..FetchLimits::default()
-    };
-    if config::is_local(&context.url) {
-        limits.file_roots.push(PathBuf::from("/"));
-    }
-    limits
+/// MACs in a GMAC.
+const GMAC: u64 = 1_000_000_000;
+
+fn parse_bond(text: &str) -> std::result::Result<(Pubkey, u64), String> {
+    let bad = || format!("`{text}` is not MINT=ATOMS");
+    let (mint, atoms) = text.split_once('=').ok_or_else(bad)?;
+    Ok((
+        mint.parse().map_err(|_| bad())?,
+        atoms.parse().map_err(|_| bad())?,
+    ))
 }
 
 /// Runs it.
@@ -161,16 +170,27 @@ pub async fn run(context: &Context, args: Args) -> Result<()> {
     }
 }
 
+/// More than any job takes that a machine can hold.
+const UNLIMITED_BYTES: u64 = 1 << 40;
+
 /// Keeps watching one job until it ends, and says how.
 pub async fn follow(
     context: &Context,
     wallet: Keypair,
     job: &Pubkey,
-    allowed: Vec<PathBuf>,
+    fetch: FetchLimits,
 ) -> Result<()> {
     let settings = Settings {
         jobs: BTreeSet::from([*job]),
-        fetch: fetch_limits(context, allowed),
+        // What is large here is so by the own choice.
+        fetch: FetchLimits {
+            max_bytes: UNLIMITED_BYTES,
+            ..fetch
+        },
+        max_trace_bytes: UNLIMITED_BYTES,
+        max_memory_bytes: UNLIMITED_BYTES,
+        max_kept_bytes: UNLIMITED_BYTES,
+        max_macs: u64::MAX,
         poll: Duration::from_secs(2),
         ..Settings::default()
     };

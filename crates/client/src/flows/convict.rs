@@ -194,6 +194,7 @@ impl Conviction<'_> {
         let writer = sender.with_units(WRITE_UNITS);
         let writes = instructions::write_whole_evidence(&prover, &address, self.evidence);
         for wave in writes.chunks(CONCURRENT_WRITES) {
+            self.check_in_time().await?;
             let wave = wave.iter().map(|write| async {
                 let all = std::slice::from_ref(write);
                 writer.send(all, &[self.prover]).await
@@ -210,6 +211,13 @@ impl Conviction<'_> {
         ];
         sent.push(sender.send(&last, &[self.prover]).await?.signature);
         Ok(sent)
+    }
+
+    /// Refuses to go on where somebody else was faster: every write costs a signature.
+    async fn check_in_time(&self) -> Result<()> {
+        let address = instructions::job_address(self.job);
+        let job: Job = accounts::fetch(self.sender.rpc(), &address).await?;
+        super::check_refutable(&job)
     }
 
     /// Closes the evidence account after a failure, so that its rent comes back.

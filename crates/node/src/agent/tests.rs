@@ -4,7 +4,7 @@
 
 use {
     super::*,
-    crate::worker::WorkResult,
+    crate::{chain::Answer, worker::WorkResult},
     async_trait::async_trait,
     bytemuck::Zeroable,
     quern_client::{
@@ -20,7 +20,7 @@ use {
         shape::DType,
         verify::{self, Finding, Hints},
     },
-    std::sync::atomic::{AtomicU32, AtomicUsize, Ordering},
+    std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering},
 };
 
 /// Lets so many steps through; then everything fails, as after a kill.
@@ -60,6 +60,8 @@ struct Counts {
     finalizes: AtomicU32,
     works: AtomicU32,
     reveals: AtomicU32,
+    /// Transactions with them.
+    reveal_transactions: AtomicU32,
 }
 
 /// One job on a chain of its own, with the rules that the agent depends on.
@@ -78,6 +80,12 @@ struct World {
     folder: tempfile::TempDir,
     /// How often the chain was asked where the weights are, which happens before every fetch.
     weight_fetches: AtomicU32,
+    /// Whether the node still has old transactions, and how often somebody asked for one.
+    has_history: AtomicBool,
+    look_ups: AtomicU32,
+    /// What a node that is behind shows instead of the job.
+    stale: Mutex<Option<Option<Job>>>,
+    lamports: AtomicU64,
     /// What was asked about the job, in no order.
     demands: Mutex<Vec<DemandAccount>>,
     /// Demands whose answers do not get through, and whether the program says that somebody else was faster.
@@ -94,6 +102,7 @@ const CLIENT: Pubkey = Pubkey::new_from_array([2; 32]);
 const MINT: Pubkey = Pubkey::new_from_array([3; 32]);
 const MODEL: Pubkey = Pubkey::new_from_array([4; 32]);
 const REVIEW_SECS: u32 = 10;
+const KEEP_ENDED_SECS: u32 = 20;
 
 impl World {
     fn new(milestones: u8) -> Arc<Self> {
@@ -132,6 +141,7 @@ impl World {
         let mut model = Model::zeroed();
         model.sealed = true.into();
         model.program_bytes = (program.len() as u32).into();
+        model.uri_hash = uri_hash(&model_uri);
         let mut provider = Provider::zeroed();
         provider.owner = OWNER;
         provider.operator = OWNER;
@@ -155,6 +165,7 @@ impl World {
         job.seq = 1u64.into();
         job.client = CLIENT;
         job.mint = MINT;
+        job.input_uri_hash = uri_hash(&input_uri);
         job.price_atoms = 10u64.into();
         job.bond_atoms = 20u64.into();
         job.take_secs = 1_000u32.into();
@@ -188,6 +199,10 @@ impl World {
             expected_root,
             folder,
             weight_fetches: AtomicU32::new(0),
+            has_history: AtomicBool::new(true),
+            look_ups: AtomicU32::new(0),
+            stale: Mutex::default(),
+            lamports: AtomicU64::new(LEAST_LAMPORTS),
             demands: Mutex::default(),
             stuck: Mutex::default(),
             sent: Mutex::default(),
@@ -271,6 +286,29 @@ impl World {
         *self.job.lock().unwrap()
     }
 
+    /// The job as the node shows it.
+    fn shown(&self) -> Option<Job> {
+        let stale = *self.stale.lock().unwrap();
+        stale.unwrap_or_else(|| self.job())
+    }
+
+    /// An old transaction's text, if the node still has it.
+    fn look_up(&self, text: &str) -> Result<String> {
+        self.look_ups.fetch_add(1, Ordering::SeqCst);
+        match self.has_history.load(Ordering::SeqCst) {
+            true => Ok(text.to_owned()),
+            false => Err(NodeError::UriUnknown {
+                address: self.address,
+            }),
+        }
+    }
+
+    /// From now on the node knows no old transaction.
+    fn forget_history(&self) {
+        self.has_history.store(false, Ordering::SeqCst);
+        self.look_ups.store(0, Ordering::SeqCst);
+    }
+
     fn now(&self) -> i64 {
         *self.now.lock().unwrap()
     }
@@ -301,6 +339,7 @@ impl World {
         settings.fetch.file_roots = vec![self.folder.path().to_owned()];
         settings.policy.accepted = true;
         settings.retry = Duration::ZERO;
+        settings.keep_ended_secs = KEEP_ENDED_SECS;
         settings
     }
 }
@@ -348,7 +387,7 @@ impl Chain for View {
     async fn open_jobs(&self) -> Result<Vec<(Pubkey, Job)>> {
         let job = self
             .world
-            .job()
+            .shown()
             .filter(|job| job.state == JobState::Open as u8);
         Ok(job
             .map(|job| (self.world.address, job))
@@ -356,14 +395,14 @@ impl Chain for View {
             .collect())
     }
     async fn own_jobs(&self, owner: &Pubkey) -> Result<Vec<(Pubkey, Job)>> {
-        let job = self.world.job().filter(|job| job.provider == *owner);
+        let job = self.world.shown().filter(|job| job.provider == *owner);
         Ok(job
             .map(|job| (self.world.address, job))
             .into_iter()
             .collect())
     }
     async fn job(&self, _: &Pubkey) -> Result<Option<Job>> {
-        Ok(self.world.job())
+        Ok(self.world.shown())
     }
     async fn model(&self, _: &Pubkey) -> Result<ModelAccount> {
         Ok(self.world.model.clone())
@@ -378,19 +417,19 @@ impl Chain for View {
         Ok(true)
     }
     async fn lamports(&self) -> Result<u64> {
-        Ok(1)
+        Ok(self.world.lamports.load(Ordering::SeqCst))
     }
     async fn input_uri(&self, _: &Pubkey, _: &Job) -> Result<String> {
-        Ok(self.world.input_uri.clone())
+        self.world.look_up(&self.world.input_uri)
     }
     async fn model_uri(&self, _: &Pubkey, _: &Model) -> Result<String> {
         self.world.weight_fetches.fetch_add(1, Ordering::SeqCst);
         // Time for another task to come as far as this.
         tokio::time::sleep(Duration::from_millis(20)).await;
-        Ok(self.world.model_uri.clone())
+        self.world.look_up(&self.world.model_uri)
     }
     async fn checkpoint_uri(&self, _: &Pubkey, _: &Job) -> Result<String> {
-        Ok("https://example.com/checkpoint".to_owned())
+        self.world.look_up("https://example.com/checkpoint")
     }
     async fn take(&self, owner: &Pubkey, _: &Job) -> Result<()> {
         self.transact(&self.world.counts.takes, || {
@@ -415,44 +454,51 @@ impl Chain for View {
         })
     }
     async fn demands(&self, _: &Pubkey) -> Result<Vec<DemandAccount>> {
-        Ok(self.world.demands.lock().unwrap().clone())
+        let demands = self.world.demands.lock().unwrap();
+        let open = demands.iter().filter(|known| !known.demand.answered.get());
+        Ok(open.cloned().collect())
     }
-    async fn reveal(&self, asked: &DemandAccount, answer: &[u8]) -> Result<()> {
-        self.world.sent.lock().unwrap().push(asked.address);
-        let is_stuck = self
-            .world
-            .stuck
-            .lock()
-            .unwrap()
-            .get(&asked.address)
-            .copied();
-        match is_stuck {
-            Some(Some(error)) => return Err(refused(error)),
-            Some(None) => return Err(NodeError::Worker("not now".to_owned())),
-            None => {}
+    async fn reveal(&self, answers: &[Answer]) -> Result<()> {
+        for answer in answers {
+            self.world.sent.lock().unwrap().push(answer.demand.address);
+        }
+        for answer in answers {
+            let stuck = self.world.stuck.lock().unwrap();
+            match stuck.get(&answer.demand.address).copied() {
+                Some(Some(error)) => return Err(refused(error)),
+                Some(None) => return Err(NodeError::Worker("not now".to_owned())),
+                None => {}
+            }
         }
         let now = self.world.now();
-        self.transact(&self.world.counts.reveals, || {
+        self.transact(&self.world.counts.reveal_transactions, || {
             let mut demands = self.world.demands.lock().unwrap();
-            let known = demands
-                .iter_mut()
-                .find(|known| known.address == asked.address)
-                .unwrap();
-            if known.demand.answered.get() {
-                return Err(refused(QuernError::AlreadyAnswered));
+            // All of them or none.
+            let mut changed = demands.clone();
+            for Answer { demand, bytes } in answers {
+                let known = changed
+                    .iter_mut()
+                    .find(|known| known.address == demand.address)
+                    .unwrap();
+                if known.demand.answered.get() {
+                    return Err(refused(QuernError::AlreadyAnswered));
+                }
+                if now > known.demand.due.get() {
+                    return Err(refused(QuernError::TooLate));
+                }
+                assert!(flows::is_answer(&known.demand, bytes), "a wrong answer");
+                known.demand.answered = true.into();
+                known.demand.answered_at = now.into();
+                known.answer = Some(bytes.clone());
             }
-            if now > known.demand.due.get() {
-                return Err(refused(QuernError::TooLate));
-            }
-            assert!(flows::is_answer(&known.demand, answer), "a wrong answer");
+            let count = answers.len() as u32;
             self.world.change(JobState::Submitted, |job, now| {
-                job.open_demands = (job.open_demands.get() - 1).into();
+                job.open_demands = (job.open_demands.get() - count).into();
                 job.last_answer_at = now.into();
                 false
             })?;
-            known.demand.answered = true.into();
-            known.demand.answered_at = now.into();
-            known.answer = Some(answer.to_vec());
+            self.world.counts.reveals.fetch_add(count, Ordering::SeqCst);
+            *demands = changed;
             Ok(())
         })
     }
@@ -523,7 +569,8 @@ async fn work_through(world: &Arc<World>, agent: &Agent, fuse: &Fuse) -> bool {
             return false;
         }
         let touched = agent.pass().await;
-        if touched.is_ok_and(|touched| touched == 0) && world.job().is_none() {
+        let is_idle = touched.is_ok_and(|touched| touched == 0);
+        if is_idle && world.job().is_none() && agent.inner.journal.jobs().unwrap().is_empty() {
             return true;
         }
         world.pass_time(15);
@@ -656,8 +703,8 @@ async fn a_kill_at_any_step_leaves_no_demand_unanswered() {
             let world = World::new(1);
             let (agent, _) = start(&world, PLENTY);
             assert!(work_until_submitted(&world, &agent).await);
-            for question in world.questions().iter().step_by(3) {
-                world.ask(question, 60);
+            for question in world.questions() {
+                world.ask(&question, 60);
             }
             drop(agent);
             if damage {
@@ -734,11 +781,15 @@ async fn earliest_due_first_and_one_failure_blocks_no_other() {
     let (agent, _) = start(&world, PLENTY);
     assert!(work_until_submitted(&world, &agent).await);
     let questions = world.questions();
+    let count = questions.len() * 12;
     let mut by_due = Vec::new();
-    for (at, question) in questions.iter().enumerate() {
+    for at in 0..count {
         // Neither the order of asking nor its reverse.
-        let due_secs = 100 + (at as i64 * 7) % questions.len() as i64;
-        by_due.push((due_secs, world.ask(question, due_secs)));
+        let due_secs = 100 + (at as i64 * 7) % count as i64;
+        by_due.push((
+            due_secs,
+            world.ask(&questions[at % questions.len()], due_secs),
+        ));
     }
     by_due.sort_unstable();
     let late = world.ask(&questions[0], -1);
@@ -749,12 +800,17 @@ async fn earliest_due_first_and_one_failure_blocks_no_other() {
     ]
     .into();
     agent.pass().await.unwrap();
-    let sent = world.sent.lock().unwrap().clone();
+    let mut sent = world.sent.lock().unwrap().clone();
+    // What was refused together went alone afterwards.
+    let mut seen = HashSet::new();
+    sent.retain(|address| seen.insert(*address));
     assert_eq!(sent.len(), by_due.len());
+    // Only those that are under way together may change places.
+    const TOGETHER: usize = demands::AT_ONCE * 10;
+    assert!(TOGETHER < count / 2);
     for (rank, (_, address)) in by_due.iter().enumerate() {
         let place = sent.iter().position(|sent| sent == address).unwrap();
-        // Only those that are under way together may change places.
-        assert!(rank < place + demands::AT_ONCE, "{rank} went as {place}");
+        assert!(rank < place + TOGETHER, "{rank} went as {place}");
     }
     let left: Vec<Pubkey> = world
         .demands
@@ -1111,7 +1167,14 @@ fn policy_names_the_first_reason() {
         (|job| job.arbiter = CLIENT, Refusal::Arbiter),
         (|job| job.price_atoms = 0u64.into(), Refusal::Price),
         (|job| job.macs = u64::MAX.into(), Refusal::Work),
-        (|job| job.bond_atoms = 1_001u64.into(), Refusal::Funds),
+        (|job| job.bond_atoms = 201u64.into(), Refusal::Bond),
+        (
+            |job| {
+                job.price_atoms = 100u64.into();
+                job.bond_atoms = 1_001u64.into();
+            },
+            Refusal::Funds,
+        ),
         (|job| job.review_secs = u32::MAX.into(), Refusal::LongReview),
     ];
     for (change, refusal) in changed {
@@ -1153,6 +1216,10 @@ fn policy_names_the_first_reason() {
         with(|policy| policy.max_bond_atoms = 19),
         Err(Refusal::Bond)
     );
+    assert_eq!(
+        with(|policy| policy.max_bond_prices = 1),
+        Err(Refusal::Bond)
+    );
     let mut priced = job;
     priced.macs = 1_000_000_000u64.into();
     let policy = Policy {
@@ -1180,4 +1247,298 @@ fn policy_names_the_first_reason() {
         ..Policy::default()
     };
     assert_eq!(usual(&policy, &accepted), Ok(Assurance::Accepted));
+}
+
+/// Works until the result is on the chain, with no node that remembers anything from then on, and starts again.
+async fn restarted_without_history(world: &Arc<World>) -> Agent {
+    let (agent, _) = start(world, PLENTY);
+    assert!(work_until_submitted(world, &agent).await);
+    drop(agent);
+    world.forget_history();
+    start(world, PLENTY).0
+}
+
+/// Everything that a provider is asked about lies on its disk: no node needs to remember where it came from.
+#[tokio::test]
+async fn a_restart_answers_without_any_history_of_the_node() {
+    for without_trace in [false, true] {
+        let world = World::new(1);
+        let agent = restarted_without_history(&world).await;
+        if without_trace {
+            let journal = &agent.inner.journal;
+            let path = journal.submission_path(&world.address, 1, data::TRACE_FILE);
+            std::fs::remove_file(path).unwrap();
+        }
+        for question in world.questions() {
+            world.ask(&question, 60);
+        }
+        agent.pass().await.unwrap();
+        assert_eq!(world.unanswered(), 0);
+        assert_eq!(world.look_ups.load(Ordering::SeqCst), 0);
+    }
+}
+
+/// Nodes forget between take and submission: the work goes on from what the take has left on the disk.
+#[tokio::test]
+async fn work_goes_on_without_any_history_of_the_node() {
+    for milestones in [1, 3] {
+        let world = World::new(milestones);
+        let (agent, _) = start(&world, PLENTY);
+        let job = world.job().unwrap();
+        drop(agent.inner.prepare(&world.address, &job).await.unwrap());
+        agent.inner.chain.take(&OWNER, &job).await.unwrap();
+        drop(agent);
+        world.forget_history();
+        let (agent, fuse) = start(&world, PLENTY);
+        assert!(work_through(&world, &agent, &fuse).await);
+        assert_eq!(world.look_ups.load(Ordering::SeqCst), 0);
+    }
+}
+
+/// What is damaged is fetched again from where it was.
+#[tokio::test]
+async fn damaged_data_are_fetched_again_without_any_history_of_the_node() {
+    let world = World::new(1);
+    let agent = restarted_without_history(&world).await;
+    let journal = &agent.inner.journal;
+    for path in [
+        journal.inputs_path(&world.address),
+        journal.weights_path(&MODEL),
+    ] {
+        std::fs::write(path, b"garbage").unwrap();
+    }
+    for question in world.questions() {
+        world.ask(&question, 60);
+    }
+    agent.pass().await.unwrap();
+    assert_eq!(world.unanswered(), 0);
+    assert_eq!(world.look_ups.load(Ordering::SeqCst), 0);
+}
+
+/// A URI that was changed since is looked up; where that fails, the old place is tried.
+#[tokio::test]
+async fn a_changed_uri_that_nobody_remembers_keeps_nothing_back() {
+    let mut world = World::new(1);
+    Arc::get_mut(&mut world).unwrap().model.model.uri_hash = [5; 32];
+    let agent = restarted_without_history(&world).await;
+    let path = agent.inner.journal.weights_path(&MODEL);
+    std::fs::remove_file(&path).unwrap();
+    world.ask(&world.questions()[0], 60);
+    agent
+        .inner
+        .prepare(&world.address, &world.job().unwrap())
+        .await
+        .unwrap();
+    assert_eq!(world.look_ups.load(Ordering::SeqCst), 1);
+    assert!(path.is_file());
+}
+
+/// Nodes that are behind, or that take back what was not final, cost no data, however often the agent is restarted.
+#[tokio::test]
+async fn looks_that_are_wrong_for_a_while_delete_nothing() {
+    let world = World::new(1);
+    let open = world.job().unwrap();
+    let (agent, _) = start(&world, PLENTY);
+    assert!(work_until_submitted(&world, &agent).await);
+    world.job.lock().unwrap().as_mut().unwrap().deadline = 100_000i64.into();
+    let folder = agent.inner.journal.job_folder(&world.address);
+    let kept = |agent: &Agent| {
+        let journal = &agent.inner.journal;
+        journal.inputs_path(&world.address).is_file()
+            && journal.load(&world.address).unwrap().is_some()
+            && journal
+                .submission_path(&world.address, 1, data::TRACE_FILE)
+                .is_file()
+    };
+    // Before the job was made, or before it was taken and not to be had any more, or with somebody else.
+    let mut expired = open;
+    expired.deadline = 0i64.into();
+    let mut others = open;
+    (others.state, others.provider) = (JobState::Taken as u8, CLIENT);
+    for stale in [None, Some(expired), Some(others)] {
+        *world.stale.lock().unwrap() = Some(stale);
+        agent.pass().await.unwrap();
+        world.pass_time(i64::from(KEEP_ENDED_SECS) - 1);
+        agent.pass().await.unwrap();
+        assert!(kept(&agent));
+        // A look that is right begins the time anew.
+        *world.stale.lock().unwrap() = None;
+        agent.pass().await.unwrap();
+    }
+    *world.stale.lock().unwrap() = Some(None);
+    agent.pass().await.unwrap();
+    drop(agent);
+    // So does a restart.
+    world.pass_time(i64::from(KEEP_ENDED_SECS) * 10);
+    let (agent, _) = start(&world, PLENTY);
+    agent.pass().await.unwrap();
+    assert!(kept(&agent));
+    // What stays so is believed, and no sooner dropped than asked for.
+    world.pass_time(i64::from(KEEP_ENDED_SECS));
+    agent.pass().await.unwrap();
+    assert!(!folder.exists());
+    assert!(agent.inner.journal.jobs().unwrap().is_empty());
+}
+
+/// An earlier take has landed after all, and the node shows the job as open still: the second one is refused.
+#[tokio::test]
+async fn a_take_that_is_refused_deletes_nothing() {
+    let world = World::new(1);
+    let open = world.job().unwrap();
+    let (agent, _) = start(&world, PLENTY);
+    drop(agent.inner.prepare(&world.address, &open).await.unwrap());
+    agent.inner.chain.take(&OWNER, &open).await.unwrap();
+    *world.stale.lock().unwrap() = Some(Some(open));
+    assert_eq!(agent.pass().await.unwrap(), 1);
+    assert!(agent.inner.journal.inputs_path(&world.address).is_file());
+    *world.stale.lock().unwrap() = None;
+    world.forget_history();
+    assert!(work_until_submitted(&world, &agent).await);
+}
+
+#[tokio::test]
+async fn takes_nothing_without_lamports_and_answers_with_the_last() {
+    let world = World::new(1);
+    world.lamports.store(LEAST_LAMPORTS - 1, Ordering::SeqCst);
+    let (agent, _) = start(&world, PLENTY);
+    agent.pass().await.unwrap();
+    assert_eq!(world.counts.takes.load(Ordering::SeqCst), 0);
+    assert!(agent.inner.said_poor.lock().unwrap().is_some());
+    // Once there are enough, at once.
+    world.lamports.store(LEAST_LAMPORTS, Ordering::SeqCst);
+    assert!(work_until_submitted(&world, &agent).await);
+    world.lamports.store(1, Ordering::SeqCst);
+    world.ask(&world.questions()[0], 60);
+    agent.pass().await.unwrap();
+    assert_eq!(world.unanswered(), 0);
+}
+
+/// A flood: everything is answered in one look, several answers to a transaction.
+#[tokio::test]
+async fn a_flood_is_answered_in_few_transactions() {
+    let world = World::new(1);
+    let (agent, _) = start(&world, PLENTY);
+    assert!(work_until_submitted(&world, &agent).await);
+    let questions = world.questions();
+    for at in 0..1_000 {
+        world.ask(&questions[at % questions.len()], 60);
+    }
+    agent.pass().await.unwrap();
+    assert_eq!(world.unanswered(), 0);
+    assert_eq!(world.counts.reveals.load(Ordering::SeqCst), 1_000);
+    let transactions = world.counts.reveal_transactions.load(Ordering::SeqCst);
+    assert!(transactions <= 250, "{transactions} transactions");
+}
+
+/// One question to each of many jobs: their data take turns in memory.
+#[tokio::test]
+async fn data_of_many_jobs_take_turns_in_memory() {
+    let world = World::new(1);
+    let (agent, _) = start(&world, PLENTY);
+    let mut inner = Arc::into_inner(agent.inner).unwrap();
+    // Room for two of these jobs.
+    inner.answering = Arc::new(Semaphore::new(2));
+    let inner = Arc::new(inner);
+    let job = world.job().unwrap();
+    let [a, b, c] = [1, 2, 3].map(|byte| Pubkey::new_from_array([byte; 32]));
+    let first = inner.loaded(&a, &job).await.unwrap();
+    let second = inner.loaded(&b, &job).await.unwrap();
+    let wait = Duration::from_millis(600);
+    let full = tokio::time::timeout(wait, inner.loaded(&c, &job)).await;
+    assert!(full.is_err(), "a third one found room");
+    drop(second);
+    let third = tokio::time::timeout(10 * wait, inner.loaded(&c, &job)).await;
+    let third = third.unwrap().unwrap();
+    // The one that is still in use was not dropped, and is not loaded twice.
+    let again = inner.loaded(&a, &job).await.unwrap();
+    assert!(Arc::ptr_eq(&first, &again));
+    drop((again, third));
+}
+
+#[tokio::test]
+async fn takes_nothing_that_it_could_not_answer_for_in_memory() {
+    let world = World::new(1);
+    let (agent, _) = start(&world, PLENTY);
+    let mut inner = Arc::into_inner(agent.inner).unwrap();
+    let needed = data::memory_bytes(&world.program(), 4).unwrap();
+    inner.settings.memory_bytes = 2 * needed - 1;
+    let agent = Agent {
+        inner: Arc::new(inner),
+    };
+    agent.pass().await.unwrap();
+    assert_eq!(world.counts.takes.load(Ordering::SeqCst), 0);
+    let mut inner = Arc::into_inner(agent.inner).unwrap();
+    inner.settings.memory_bytes = 2 * needed;
+    let agent = Agent {
+        inner: Arc::new(inner),
+    };
+    assert!(work_until_submitted(&world, &agent).await);
+}
+
+/// A row of one byte is a leaf of its own.
+#[test]
+fn trees_of_narrow_tensors_count() {
+    let mut builder = ProgramBuilder::new();
+    let a = builder.input_batch(DType::I8, 1);
+    builder.argmax(a);
+    let program = builder.finish().unwrap();
+    let rows = 1 << 20;
+    let needed = data::memory_bytes(&Program::parse(&program).unwrap(), rows).unwrap();
+    // Two tensors with a tree each, of 64 bytes a row.
+    assert!(needed >= 2 * 64 * u64::from(rows), "{needed}");
+}
+
+/// The owner's own source of weights comes first, and what it lacks the chain's has.
+#[tokio::test]
+async fn own_sources_of_weights_come_first_and_not_alone() {
+    let with_source = |world: &Arc<World>, uri: String| {
+        let (agent, _) = start(world, PLENTY);
+        let mut inner = Arc::into_inner(agent.inner).unwrap();
+        inner.settings.weights = [(MODEL, uri)].into();
+        Agent {
+            inner: Arc::new(inner),
+        }
+    };
+    let world = World::new(1);
+    let agent = with_source(&world, world.model_uri.clone());
+    assert!(work_until_submitted(&world, &agent).await);
+    assert_eq!(world.weight_fetches.load(Ordering::SeqCst), 0);
+
+    let world = World::new(1);
+    for wrong in ["file:///nowhere", &world.input_uri] {
+        let agent = with_source(&world, wrong.to_owned());
+        let job = world.job().unwrap();
+        let prepared = agent.inner.prepare(&world.address, &job).await;
+        drop(prepared.unwrap());
+        std::fs::remove_file(agent.inner.journal.weights_path(&MODEL)).unwrap();
+    }
+    // The second time the chain's place is known.
+    assert_eq!(world.weight_fetches.load(Ordering::SeqCst), 1);
+}
+
+/// A restart of the cluster gives more time to react, and nothing is finalized in it.
+#[tokio::test]
+async fn a_restart_of_the_cluster_delays_the_finalizing() {
+    let world = World::new(1);
+    let (agent, _) = start(&world, PLENTY);
+    let mut job = world.job().unwrap();
+    job.state = JobState::Submitted as u8;
+    job.provider = OWNER;
+    job.state_slot = 1u64.into();
+    job.deadline = 100i64.into();
+    job.last_answer_at = 10_000i64.into();
+    job.terms.restart_grace_secs = 5_000u32.into();
+    let mut moment = Moment {
+        now: 10_000 + i64::from(job.terms.react_secs.get()) + 1,
+        slot: 9,
+        last_restart_slot: 0,
+    };
+    let task = agent.inner.task_of(&world.address, &job, &moment);
+    assert!(matches!(task, Some(Task::Finalize)), "{task:?}");
+    moment.last_restart_slot = 5;
+    let task = agent.inner.task_of(&world.address, &job, &moment);
+    assert!(task.is_none(), "{task:?}");
+    moment.now += 5_000;
+    let task = agent.inner.task_of(&world.address, &job, &moment);
+    assert!(matches!(task, Some(Task::Finalize)), "{task:?}");
 }

@@ -5,7 +5,7 @@ use {
     super::{
         CaseId, Inner,
         chain::Asked,
-        material::{Delivery, Given, Own, Trouble, parsed},
+        material::{Delivery, Given, Own, Purpose, Trouble, parsed},
         verdict::{Fate, Verdict, reason_name},
     },
     crate::error::NodeError,
@@ -27,14 +27,20 @@ use {
         witness::{self, Patched, Step, Whole},
     },
     quern_rules::deadline::{in_time, passed},
-    std::{collections::HashMap, sync::Arc},
+    std::{collections::HashMap, sync::Arc, time::Duration},
+    tokio::time::Instant,
 };
+
+/// Time between two searches for the place of a trace that was not found.
+const LOOK_UP_EVERY: Duration = Duration::from_secs(60);
 
 /// What came of a step.
 #[derive(Debug)]
 pub(super) enum Next {
     /// The case is decided.
     Done(Verdict),
+    /// The job is no longer at this submission, as far as the node says, and this is why nothing was decided.
+    Gone(String),
     /// There is more to do at the next look.
     Wait,
 }
@@ -48,49 +54,58 @@ impl Inner {
         let Some(job) = self.chain.job(&id.job).await? else {
             return self.gone(id).await;
         };
-        if let Some(verdict) = self.passed_on(id, &job) {
-            return Ok(Next::Done(verdict));
+        if is_behind(id, &job) {
+            return Ok(Next::Wait);
         }
+        if let Some(next) = self.passed_on(id, &job) {
+            return Ok(next);
+        }
+        self.check_bond(&job)?;
         let asked = self.asked(id, &job).await?;
-        let overdue = asked.values().find(|asked| {
+        let unanswered = self.unanswered(id, &job).await;
+        let overdue = asked.iter().chain(&unanswered).find(|asked| {
             asked.answer.is_none() && passed(moment.now, effective_due(asked, &job, &moment))
         });
         if let Some(overdue) = overdue {
             return self.timeout(id, &job, overdue).await;
         }
-        let waits_for = self.with_case(id, |case| case.waits_for).flatten();
-        if waits_for
-            .and_then(|question| asked.get(&question))
-            .is_some_and(|asked| asked.answer.is_none())
-        {
+        if asked.last().is_some_and(|asked| asked.answer.is_none()) {
             return Ok(Next::Wait);
         }
         // While the own result is kept, so are the data that it was computed from.
         let key = (id.job, id.submission);
         let kept = self.materials.kept_own(key);
-        let given = match &kept {
-            Some(own) => Arc::clone(&own.given),
+        // Room for all of it, until the step is done.
+        let (given, _occupied) = match &kept {
+            Some(own) => {
+                let given = Arc::clone(&own.given);
+                let occupied = self.materials.room_for(&given).await?;
+                (given, occupied)
+            }
             None => {
+                let (chain, memory) = (self.chain.as_ref(), &self.memory);
                 self.materials
-                    .given(self.chain.as_ref(), &self.memory, &id.job, &job)
+                    .given(chain, memory, &id.job, &job, Purpose::Examine)
                     .await?
             }
         };
-        let signer = self.chain.signer();
         // Once this watcher has paid for questions, the place where the trace should have been is left alone: whoever is
         // slow there on purpose would gain time.
-        let is_asking = asked.values().any(|asked| asked.asker == signer);
+        let is_asking = self.has_asked(id, &job, &asked).await?;
         let mut missing = None;
         if !is_asking {
-            let (delivery, uri) = self
-                .materials
-                .trace(self.chain.as_ref(), &id.job, &job, &given)
-                .await?;
+            let delivery = match self.trace_uri(id, &job).await? {
+                Ok(uri) => {
+                    let found = self.materials.trace(&uri, job.trace_root, &given);
+                    (found.await?, uri)
+                }
+                Err(why) => (Delivery::Missing(why), String::new()),
+            };
             match delivery {
-                Delivery::Here(outputs) => {
+                (Delivery::Here(outputs), uri) => {
                     return self.check_published(id, &job, given, outputs, &uri).await;
                 }
-                Delivery::Missing(why) => {
+                (Delivery::Missing(why), _) => {
                     tracing::debug!(job = %id.job, why, "the trace is not delivered");
                     missing = Some(why);
                 }
@@ -115,35 +130,129 @@ impl Inner {
         self.demand(id, &job, &moment, own, asked).await
     }
 
-    /// Questions about this submission, by what they ask.
-    async fn asked(&self, id: CaseId, job: &Job) -> Result<HashMap<Question, Asked>, NodeError> {
-        if job.open_demands.get() == 0 && job.last_answer_at.get() == 0 {
-            return Ok(HashMap::new());
+    /// The questions on this watcher's way down, whoever asked them, as far as they are on chain: all but the last are
+    /// answered. Nobody can make the way longer, however many other questions there are.
+    async fn asked(&self, id: CaseId, job: &Job) -> Result<Vec<Asked>, NodeError> {
+        if !has_questions(job) {
+            return Ok(Vec::new());
         }
-        let all = self.chain.asked(&id.job).await?;
-        let current: HashMap<Question, Asked> = all
-            .into_iter()
-            .filter(|asked| asked.submission == id.submission)
-            .map(|asked| (asked.question, asked))
-            .collect();
-        let signer = self.chain.signer();
-        let own = current.values().filter(|asked| asked.asker == signer);
-        let fees = own.map(|asked| asked.fee_lamports).sum();
-        self.with_case(id, |case| case.fees_lamports = fees);
-        Ok(current)
+        let known = self.with_case(id, |case| (case.answered.clone(), case.waits_for));
+        let (mut way, waits_for) = known.unwrap_or_default();
+        let is_new = |question: &Question| way.iter().all(|asked| asked.question != *question);
+        if let Some(question) = waits_for.filter(is_new)
+            && let Some(asked) = self.chain.asked(&id.job, id.submission, &question).await?
+        {
+            way.push(asked);
+        }
+        self.remember(id, &way);
+        Ok(way)
     }
 
-    /// A verdict if the job is no longer at this submission.
-    fn passed_on(&self, id: CaseId, job: &Job) -> Option<Verdict> {
-        let is_current = job.submissions.get() == id.submission;
+    /// Whether this watcher has asked anything about the submission, also before it was started again: the way begins at one
+    /// of two questions.
+    async fn has_asked(&self, id: CaseId, job: &Job, way: &[Asked]) -> Result<bool, NodeError> {
+        let signer = self.chain.signer();
+        if way.iter().any(|asked| asked.asker == signer) {
+            return Ok(true);
+        }
+        if !way.is_empty() || !has_questions(job) {
+            return Ok(false);
+        }
+        for tree in [Tree::Trace, Tree::Data(Operand::Op(0))] {
+            let (level, index) = (0, 0);
+            let root = Question { tree, level, index };
+            let asked = self.chain.asked(&id.job, id.submission, &root).await?;
+            if asked.is_some_and(|asked| asked.asker == signer) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Keeps what was answered: a step needs no more requests when the way is long.
+    fn remember(&self, id: CaseId, way: &[Asked]) {
+        let signer = self.chain.signer();
+        let own = way.iter().filter(|asked| asked.asker == signer);
+        let fees_lamports = own.map(|asked| asked.fee_lamports).sum();
+        let answered = way.iter().filter(|asked| asked.answer.is_some());
+        let answered = answered.cloned().collect();
+        self.with_case(id, |case| {
+            case.fees_lamports = fees_lamports;
+            case.answered = answered;
+        });
+    }
+
+    /// What others, too, still wait for. Strangers may have asked so much that no node tells; the case goes on without it, and
+    /// what this watcher asked is known by its address.
+    async fn unanswered(&self, id: CaseId, job: &Job) -> Vec<Asked> {
+        if job.open_demands.get() == 0 {
+            return Vec::new();
+        }
+        match self.chain.unanswered(&id.job).await {
+            Ok(mut all) => {
+                all.retain(|asked| asked.submission == id.submission);
+                all
+            }
+            Err(error) => {
+                tracing::debug!(job = %id.job, %error, "the questions of others are not known");
+                Vec::new()
+            }
+        }
+    }
+
+    /// Where the trace is published, or why that is not known. Looking it up may take hundreds of requests, and anybody can
+    /// make it fail; so a failure counts as a missing delivery, and it is not repeated in every step.
+    async fn trace_uri(&self, id: CaseId, job: &Job) -> Result<Result<String, String>, NodeError> {
+        let lost = self.with_case(id, |case| case.lost_trace.clone()).flatten();
+        if let Some((why, again)) = &lost
+            && Instant::now() < *again
+        {
+            return Ok(Err(why.clone()));
+        }
+        match self.chain.output_uri(&id.job, job).await {
+            Ok(uri) => {
+                self.with_case(id, |case| case.lost_trace = None);
+                Ok(Ok(uri))
+            }
+            Err(error) => {
+                let why = error.to_string();
+                let is_lost = lost.is_some() || matches!(error, NodeError::UriUnknown { .. });
+                let rest = if is_lost {
+                    LOOK_UP_EVERY
+                } else {
+                    Duration::ZERO
+                };
+                let again = Instant::now() + rest;
+                self.with_case(id, |case| case.lost_trace = Some((why.clone(), again)));
+                // The node may have had a bad moment.
+                if is_lost { Ok(Err(why)) } else { Err(error) }
+            }
+        }
+    }
+
+    /// Refuses jobs whose bond is too small to be worth what a conviction costs.
+    fn check_bond(&self, job: &Job) -> Result<(), Trouble> {
+        let least_atoms = self.settings.min_bonds.get(&job.mint).copied();
+        let bond_atoms = job.bond_atoms.get();
+        match least_atoms {
+            Some(least_atoms) if bond_atoms < least_atoms => Err(Trouble::Final(format!(
+                "its bond is {bond_atoms} atoms, less than the {least_atoms} that --min-bond names for its mint"
+            ))),
+            _ => Ok(()),
+        }
+    }
+
+    /// What follows if the job is no longer at this submission.
+    fn passed_on(&self, id: CaseId, job: &Job) -> Option<Next> {
+        let is_current = job.submissions.get() == id.submission && job.trace_root == id.trace_root;
         match JobState::from_code(job.state) {
             Some(JobState::Submitted) if is_current => None,
             Some(JobState::Slashed) if is_current => {
-                Some(self.slashed(job.slash_prover, job.slash_reason))
+                Some(Next::Done(self.slashed(job.slash_prover, job.slash_reason)))
             }
-            _ => Some(Verdict::CouldNotCheck {
-                why: "the job went on before it could be checked".to_owned(),
-            }),
+            _ => Some(Next::Gone(
+                "the job went on before it could be checked".to_owned(),
+            )),
         }
     }
 
@@ -171,7 +280,7 @@ impl Inner {
                 "the job has ended, and the node keeps too few transactions to tell how{last}"
             ),
         };
-        Ok(Next::Done(Verdict::CouldNotCheck { why }))
+        Ok(Next::Gone(why))
     }
 
     /// Checks published outputs, which have the committed root, and convicts the first wrong one.
@@ -187,7 +296,7 @@ impl Inner {
         let trace_root = job.trace_root;
         let found = self
             .materials
-            .heavy(move || find_wrong(&given, &outputs, hints.as_deref(), &trace_root))
+            .heavy(move || find_wrong(&given, &outputs, hints, &trace_root))
             .await??;
         match found {
             None => Ok(Next::Done(Verdict::Consistent {
@@ -198,52 +307,68 @@ impl Inner {
         }
     }
 
-    /// One step down to the first difference.
+    /// Down to the first difference as far as there are answers, then a question or a conviction.
     async fn demand(
         &self,
         id: CaseId,
         job: &Job,
         moment: &Moment,
         own: Arc<Own>,
-        asked: HashMap<Question, Asked>,
+        mut way: Vec<Asked>,
     ) -> Stepped {
-        let answers: HashMap<Question, Vec<u8>> = asked
-            .values()
-            .filter_map(|asked| Some((asked.question, asked.answer.clone()?)))
-            .collect();
         let trace_root = job.trace_root;
-        let found = self
-            .materials
-            .heavy(move || descend(&own, trace_root, &answers))
-            .await??;
-        match found {
-            Descent::Charge {
-                charge,
-                evidence,
-                demands,
-            } => self.convict(id, job, charge, evidence, demands).await,
-            Descent::Ask {
-                question,
-                parent,
-                left,
-            } => {
-                self.with_case(id, |case| case.waits_for = Some(question));
-                if asked.contains_key(&question) {
-                    return Ok(Next::Wait);
+        loop {
+            let answers: HashMap<Question, Vec<u8>> = way
+                .iter()
+                .filter_map(|asked| Some((asked.question, asked.answer.clone()?)))
+                .collect();
+            let from = Arc::clone(&own);
+            let found = self
+                .materials
+                .heavy(move || descend(&from, trace_root, &answers))
+                .await??;
+            let (question, parent, left) = match found {
+                Descent::Charge {
+                    charge,
+                    evidence,
+                    demands,
+                } => return self.convict(id, job, charge, evidence, demands).await,
+                Descent::Ask {
+                    question,
+                    parent,
+                    left,
+                } => (question, parent, left),
+            };
+            self.with_case(id, |case| case.waits_for = Some(question));
+            // Somebody else may have asked it, or this watcher before it was started again.
+            let known = match has_questions(job) {
+                true => self.chain.asked(&id.job, id.submission, &question).await?,
+                false => None,
+            };
+            if let Some(asked) = known {
+                let is_answered = asked.answer.is_some();
+                way.push(asked);
+                self.remember(id, &way);
+                if is_answered {
+                    continue;
                 }
-                if !self.may_ask(id, job, moment, parent.is_none(), left)? {
-                    let what = "the result is wrong; its data may still be published".to_owned();
-                    self.say(id, what);
-                    return Ok(Next::Wait);
-                }
-                let parent = match parent {
-                    None => None,
-                    Some(above) => Some(asked.get(&above).map(|asked| asked.address).ok_or_else(
-                        || Trouble::Final("an answered question has no account".to_owned()),
-                    )?),
-                };
-                self.ask(id, job, question, parent, left).await
+                return Ok(Next::Wait);
             }
+            if !self.may_ask(id, job, moment, parent.is_none(), left)? {
+                let what = "the result is wrong; its data may still be published".to_owned();
+                self.say(id, what);
+                return Ok(Next::Wait);
+            }
+            let parent = match parent {
+                None => None,
+                Some(above) => {
+                    let above = way.iter().find(|asked| asked.question == above);
+                    Some(above.map(|asked| asked.address).ok_or_else(|| {
+                        Trouble::Final("an answered question has no account".to_owned())
+                    })?)
+                }
+            };
+            return self.ask(id, job, question, parent, left).await;
         }
     }
 
@@ -305,13 +430,15 @@ impl Inner {
             }
             Err(error) => {
                 // Somebody else may have asked the same in the meantime.
-                let asked = self.chain.asked(&id.job).await?;
-                let is_there = asked
-                    .iter()
-                    .any(|asked| asked.submission == id.submission && asked.question == question);
-                if is_there {
+                let asked = self.chain.asked(&id.job, id.submission, &question);
+                if asked.await?.is_some() {
                     return Ok(Next::Wait);
                 }
+                // What was answered may have been rolled back.
+                self.with_case(id, |case| {
+                    case.answered.clear();
+                    case.waits_for = None;
+                });
                 self.unless_moved_on(id, error).await
             }
         }
@@ -359,14 +486,16 @@ impl Inner {
     }
 
     /// A failed transaction is no failure if the job has moved on: the next step says where to.
-    async fn unless_moved_on(&self, id: CaseId, error: NodeError) -> Stepped {
+    pub(super) async fn unless_moved_on(&self, id: CaseId, error: NodeError) -> Stepped {
         // The transaction failed for a reason of its own if nothing changed; what is unknown is looked up next time.
         if let NodeError::Client(ClientError::Unknown { .. }) = &error {
             tracing::warn!(job = %id.job, %error, "looking again");
             return Ok(Next::Wait);
         }
         match self.chain.job(&id.job).await? {
-            Some(job) if self.passed_on(id, &job).is_none() => Err(error.into()),
+            Some(job) if is_behind(id, &job) || self.passed_on(id, &job).is_none() => {
+                Err(error.into())
+            }
             moved => {
                 if let Some(job) = moved {
                     tracing::info!(job = %id.job, reason = reason_name(job.slash_reason), "somebody else was faster");
@@ -377,6 +506,16 @@ impl Inner {
     }
 }
 
+/// Behind one address there may be several nodes, and the one that was asked is behind the one that showed the submission.
+fn is_behind(id: CaseId, job: &Job) -> bool {
+    job.submissions.get() < id.submission
+}
+
+/// Whether anything was ever asked about the current submission.
+fn has_questions(job: &Job) -> bool {
+    job.open_demands.get() > 0 || job.last_answer_at.get() > 0
+}
+
 /// Until when a question must be answered, a cluster restart included.
 fn effective_due(asked: &Asked, job: &Job, moment: &Moment) -> i64 {
     moment.deadline(asked.due, asked.slot, job.terms.restart_grace_secs.get())
@@ -385,11 +524,17 @@ fn effective_due(asked: &Asked, job: &Job, moment: &Moment) -> i64 {
 type Found = Result<Option<(Charge, Vec<u8>)>, Trouble>;
 
 /// The first wrong value of outputs that have the committed root, with evidence that the judge accepts.
-fn find_wrong(given: &Given, outputs: &[Tensor], hints: Option<&[u8]>, trace_root: &Hash) -> Found {
+fn find_wrong(
+    given: &Given,
+    outputs: &[Tensor],
+    hints: Option<Vec<u8>>,
+    trace_root: &Hash,
+) -> Found {
     let program = parsed(&given.program)?;
     let (inputs, weights) = (&given.inputs, &given.weights);
     let hints = hints.map_or(Hints::none(), |hints| {
-        Hints::from_file(&program, given.batch_rows, hints)
+        // The file itself is dropped here.
+        Hints::from_file(&program, given.batch_rows, &hints)
     });
     let finding = verify::outputs(
         &program,

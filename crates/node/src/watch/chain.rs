@@ -10,13 +10,13 @@ use {
     async_trait::async_trait,
     quern_client::{
         Instruction, Keypair, Pubkey, Sender, Signature, Signer, accounts,
-        accounts::{DemandAccount, JobFilter, ModelAccount},
-        flows,
+        accounts::{JobFilter, ModelAccount},
+        addresses, flows,
         flows::Route,
         instructions,
         quern::{
             clock::Moment,
-            state::{Job, JobState, Model},
+            state::{Demand, Job, JobState, Model},
         },
     },
     quern_proof::{evidence::Charge, question::Question},
@@ -78,16 +78,24 @@ pub trait WatchChain: Send + Sync {
     async fn model_uri(&self, address: &Pubkey, model: &Model) -> Result<String>;
     /// Where the current result of a job is.
     async fn output_uri(&self, address: &Pubkey, job: &Job) -> Result<String>;
-    /// Everything that was asked about a job and is not closed yet.
-    async fn asked(&self, job: &Pubkey) -> Result<Vec<Asked>>;
+    /// One question about a submission, if somebody asked it and it is not closed.
+    async fn asked(
+        &self,
+        job: &Pubkey,
+        submission: u32,
+        question: &Question,
+    ) -> Result<Option<Asked>>;
+    /// What waits for an answer, whoever asked. There may be very many, and more that were answered: those are not read.
+    async fn unanswered(&self, job: &Pubkey) -> Result<Vec<Asked>>;
     /// Asks; `parent` is the account of the answered question whose answer holds the node, none at a root.
     async fn ask(&self, job: &Job, question: &Question, parent: Option<Pubkey>) -> Result<()>;
     /// Convicts.
     async fn convict(&self, job: &Job, charge: &Charge, evidence: &[u8]) -> Result<Conviction>;
     /// Records that a question was not answered in time.
     async fn timeout(&self, job: &Job, asked: &Asked) -> Result<Signature>;
-    /// Has a recorded conviction paid out, if all purses but the signer's exist; otherwise it is left to others.
-    async fn settle_slash(&self, address: &Pubkey, job: &Job) -> Result<bool>;
+    /// Has a recorded conviction paid out, if all purses but the signer's exist, or if it shall open them all; otherwise it is
+    /// left to others.
+    async fn settle_slash(&self, address: &Pubkey, job: &Job, opens_purses: bool) -> Result<bool>;
     /// Gets back what lies in questions of the signer that are no longer needed, and in evidence that it left behind. Says how
     /// many accounts were closed.
     async fn tidy(&self) -> Result<usize>;
@@ -176,12 +184,7 @@ impl RpcWatchChain {
 }
 
 /// A demand as the watcher sees it. `None` for a tree that this version does not know.
-fn asked(account: DemandAccount) -> Option<Asked> {
-    let DemandAccount {
-        address,
-        demand,
-        answer,
-    } = account;
+fn seen(address: Pubkey, demand: &Demand, answer: Option<Vec<u8>>) -> Option<Asked> {
     Some(Asked {
         address,
         submission: demand.submission.get(),
@@ -243,21 +246,36 @@ impl WatchChain for RpcWatchChain {
         Ok(uri)
     }
 
-    async fn asked(&self, job: &Pubkey) -> Result<Vec<Asked>> {
-        let found = accounts::demands_of(self.sender.rpc(), job).await?;
-        Ok(found.into_iter().filter_map(asked).collect())
+    async fn asked(
+        &self,
+        job: &Pubkey,
+        submission: u32,
+        question: &Question,
+    ) -> Result<Option<Asked>> {
+        let address = addresses::demand(job, submission, question);
+        let found = accounts::demand_optional(self.sender.rpc(), &address).await?;
+        Ok(found.and_then(|found| seen(address, &found.demand, found.answer)))
+    }
+
+    async fn unanswered(&self, job: &Pubkey) -> Result<Vec<Asked>> {
+        let found = accounts::unanswered_demands_of(self.sender.rpc(), job).await?;
+        let all = found.iter();
+        Ok(all
+            .filter_map(|(address, demand)| seen(*address, demand, None))
+            .collect())
     }
 
     async fn ask(&self, job: &Job, question: &Question, parent: Option<Pubkey>) -> Result<()> {
         let demand = instructions::demand(&self.wallet.pubkey(), job, question, parent);
-        self.sender.send(&[demand], &[&self.wallet]).await?;
+        let sender = self.sender.by(job.deadline.get());
+        sender.send(&[demand], &[&self.wallet]).await?;
         Ok(())
     }
 
     async fn convict(&self, job: &Job, charge: &Charge, evidence: &[u8]) -> Result<Conviction> {
         let address = instructions::job_address(job);
         let receipt = flows::convict(
-            &self.sender,
+            &self.sender.by(job.deadline.get()),
             &self.wallet,
             &address,
             charge,
@@ -278,14 +296,15 @@ impl WatchChain for RpcWatchChain {
         Ok(receipt.signature)
     }
 
-    async fn settle_slash(&self, address: &Pubkey, job: &Job) -> Result<bool> {
+    async fn settle_slash(&self, address: &Pubkey, job: &Job, opens_purses: bool) -> Result<bool> {
         let (rpc, own) = (self.sender.rpc(), self.wallet.pubkey());
         let mut others = instructions::owners_of_slash(job);
         others.retain(|owner| *owner != own);
-        // Only a prover may lack one, and it is the prover's to pay for.
-        if !flows::open_missing(rpc, &own, &others, &job.mint)
-            .await?
-            .is_empty()
+        // Only a prover may lack one, and it is the prover's to pay for, or whose money lies there.
+        if !opens_purses
+            && !flows::open_missing(rpc, &own, &others, &job.mint)
+                .await?
+                .is_empty()
         {
             return Ok(false);
         }

@@ -2,7 +2,13 @@
 //! compared with the roots on chain before it is used; only the trace may be anything, which is the point.
 
 use {
-    super::{Settings, chain::WatchChain, kept::Kept, memory::Memory},
+    super::{
+        Settings,
+        chain::WatchChain,
+        kept::Kept,
+        memory::Memory,
+        room::{Occupied, Room, Sizes},
+    },
     crate::{
         data::{self, Fetcher},
         error::{NodeError, Result},
@@ -15,7 +21,7 @@ use {
     quern_proof::{Hash, Tensor, commit, eval, file, program::Program},
     std::{
         collections::HashMap,
-        sync::{Arc, Mutex, PoisonError},
+        sync::{Arc, Mutex, MutexGuard, PoisonError},
         thread,
     },
     tokio::sync::Semaphore,
@@ -33,6 +39,17 @@ pub(super) struct Given {
     pub inputs: Arc<Vec<Tensor>>,
     /// Weights in the program's order.
     pub weights: Arc<Vec<Tensor>>,
+    /// How much memory the case takes.
+    pub sizes: Sizes,
+}
+
+/// What inputs and weights are fetched for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// To have them while they are there.
+    Keep,
+    /// To examine a result.
+    Examine,
 }
 
 /// What the watcher computed itself.
@@ -65,25 +82,39 @@ pub(super) enum Trouble {
 impl<E: Into<NodeError>> From<E> for Trouble {
     fn from(error: E) -> Self {
         match error.into() {
-            // A URI is committed to: it never gets better.
-            error @ (NodeError::BadUri { .. }
-            | NodeError::Proof(
+            error @ NodeError::Proof(
                 quern_proof::Error::Program(_) | quern_proof::Error::TooLarge { .. },
-            )) => Self::Final(error.to_string()),
+            ) => Self::Final(error.to_string()),
             error => Self::Again(error),
         }
     }
 }
+
+/// A job commits to the URI of its inputs, so that never gets better; a model's may change at any time.
+fn never_better(error: NodeError) -> Trouble {
+    match error {
+        NodeError::BadUri { .. } => Trouble::Final(error.to_string()),
+        error => error.into(),
+    }
+}
+
+/// Own results by job and submission, with the memory that they take.
+type Owns = HashMap<(Pubkey, u32), (Arc<Own>, Occupied)>;
 
 /// Fetches, checks and computes, and keeps what may be needed again.
 pub(super) struct Materials {
     fetcher: Fetcher,
     max_file_bytes: u64,
     max_trace_bytes: u64,
+    max_macs: u64,
+    pub(super) room: Room,
     own_sources: std::collections::BTreeMap<Pubkey, String>,
     weights: Kept<Pubkey, Vec<Tensor>>,
     inputs: Kept<Pubkey, Vec<Tensor>>,
-    owns: Kept<(Pubkey, u32), Own>,
+    /// Own results of cases that are not decided: nothing displaces them, because the next question must not wait for them to
+    /// be computed again.
+    owns: Mutex<Owns>,
+    pub(super) room_for_owns: Room,
     /// Models whose weights are being fetched: cases of one model wait for the first of them.
     turns: Mutex<HashMap<Pubkey, Arc<tokio::sync::Mutex<()>>>>,
     /// As much heavy work at a time as there are processors.
@@ -97,10 +128,13 @@ impl Materials {
             fetcher: Fetcher::new(settings.fetch.clone()),
             max_file_bytes: settings.fetch.max_bytes,
             max_trace_bytes: settings.max_trace_bytes,
+            max_macs: settings.max_macs,
+            room: Room::new(settings.max_memory_bytes),
             own_sources: settings.weights.clone(),
-            weights: Kept::new(settings.max_kept_bytes / 3),
-            inputs: Kept::new(settings.max_kept_bytes / 3),
-            owns: Kept::new(settings.max_kept_bytes / 3),
+            weights: Kept::new(settings.max_kept_bytes / 4),
+            inputs: Kept::new(settings.max_kept_bytes / 4),
+            owns: Mutex::default(),
+            room_for_owns: Room::new(settings.max_kept_bytes / 2),
             turns: Mutex::default(),
             heavy: Arc::new(Semaphore::new(processors)),
         }
@@ -125,14 +159,24 @@ impl Materials {
             .map_err(|error| broken(&error))
     }
 
-    /// Everything that the result follows from.
+    /// Everything that the result follows from, and the memory that `purpose` takes. What is too large or too much work is
+    /// refused before anything is fetched.
     pub(super) async fn given(
         &self,
         chain: &dyn WatchChain,
         memory: &Memory,
         address: &Pubkey,
         job: &Job,
-    ) -> std::result::Result<Arc<Given>, Trouble> {
+        purpose: Purpose,
+    ) -> std::result::Result<(Arc<Given>, Occupied), Trouble> {
+        let macs = job.macs.get();
+        if macs > self.max_macs {
+            return Err(Trouble::Final(format!(
+                "it takes {} GMAC to compute, more than the limit of {}; raise --max-gmacs",
+                macs.div_ceil(GMAC),
+                self.max_macs / GMAC
+            )));
+        }
         let account = chain.model(&job.model).await?;
         let batch_rows = job.batch_rows.get();
         let program = parsed(&account.program)?;
@@ -140,35 +184,50 @@ impl Materials {
         program
             .check_batch_rows(batch_rows)
             .map_err(quern_proof::Error::from)?;
-        let trace_bytes = program
-            .trace_bytes(batch_rows)
-            .map_err(quern_proof::Error::from)?;
-        let inputs_bytes = data::inputs_bytes(&program, batch_rows)?;
-        let weights_bytes = data::weights_bytes(&program)?;
+        let mut sizes = Sizes::of(&program, batch_rows)?;
+        // Hints only save time.
+        if sizes.hints_file > self.max_trace_bytes || self.room.check(sizes.case_bytes()).is_err() {
+            sizes.hints_file = 0;
+        }
         for (what, bytes, limit) in [
-            ("trace takes", trace_bytes, self.max_trace_bytes),
-            ("inputs take", inputs_bytes, self.max_file_bytes),
-            ("weights take", weights_bytes, self.max_file_bytes),
+            ("trace takes", sizes.trace, self.max_trace_bytes),
+            ("inputs take", sizes.inputs, self.max_file_bytes),
+            ("weights take", sizes.weights, self.max_file_bytes),
         ] {
             if bytes > limit {
                 return Err(Trouble::Final(format!(
-                    "its {what} {bytes} bytes, more than the limit of {limit}; raise the limit"
+                    "its {what} {bytes} bytes, more than the limit of {limit}; raise --trace-limit"
                 )));
             }
         }
+        // What could never be examined need not be kept.
+        let case_bytes = sizes.case_bytes();
+        self.room.check(case_bytes)?;
+        let bytes = match purpose {
+            Purpose::Keep => sizes.operands_bytes(),
+            Purpose::Examine => case_bytes,
+        };
+        let occupied = self.room.occupy(bytes).await?;
         let weights = self
-            .weights(chain, memory, &account, &program, weights_bytes)
+            .weights(chain, memory, &account, &program, sizes.weights)
             .await?;
         let inputs = self
-            .inputs(chain, memory, address, job, &account, inputs_bytes)
+            .inputs(chain, memory, address, job, &account, sizes.inputs)
             .await?;
-        Ok(Arc::new(Given {
+        let given = Given {
             program: account.program,
             batch_rows,
             input_roots: job.input_roots,
             inputs,
             weights,
-        }))
+            sizes,
+        };
+        Ok((Arc::new(given), occupied))
+    }
+
+    /// The memory for examining what is at hand already.
+    pub(super) async fn room_for(&self, given: &Given) -> std::result::Result<Occupied, Trouble> {
+        self.room.occupy(given.sizes.case_bytes()).await
     }
 
     async fn inputs(
@@ -207,7 +266,8 @@ impl Materials {
             None if expected_bytes == 0 => Vec::new(),
             None => {
                 let uri = chain.input_uri(address, job).await?;
-                let fetched = self.fetcher.fetch(&uri, Some(expected_bytes)).await?;
+                let fetched = self.fetcher.fetch(&uri, Some(expected_bytes)).await;
+                let fetched = fetched.map_err(never_better)?;
                 let (inputs, bytes) = check(fetched).await??;
                 memory.keep_inputs(address, &bytes);
                 inputs
@@ -253,11 +313,7 @@ impl Materials {
             Some(weights) => weights,
             None if program.weight_count() == 0 => Vec::new(),
             None => {
-                let uri = match self.own_sources.get(&model) {
-                    Some(uri) => uri.clone(),
-                    None => chain.model_uri(&model, &account.model).await?,
-                };
-                let fetched = self.fetcher.fetch(&uri, Some(expected_bytes)).await?;
+                let fetched = self.fetched_weights(chain, account, expected_bytes).await?;
                 let (weights, bytes) = check(fetched).await??;
                 memory.keep_weights(&model, &bytes);
                 weights
@@ -269,6 +325,33 @@ impl Materials {
         Ok(weights)
     }
 
+    /// From the own source, if there is one, or else from where the model says.
+    async fn fetched_weights(
+        &self,
+        chain: &dyn WatchChain,
+        account: &ModelAccount,
+        expected_bytes: u64,
+    ) -> Result<Vec<u8>> {
+        let model = account.address;
+        if let Some(uri) = self.own_sources.get(&model) {
+            match self.fetcher.fetch(uri, Some(expected_bytes)).await {
+                Ok(bytes) => return Ok(bytes),
+                Err(error) => {
+                    tracing::warn!(%model, %error, "the own source of its weights fails; the model's is tried");
+                }
+            }
+        }
+        let uri = match chain.model_uri(&model, &account.model).await {
+            Err(NodeError::UriUnknown { .. }) => {
+                return Err(NodeError::NotReady(format!(
+                    "no event that was found says where the weights of model {model} are; name them with --weights {model}=URI, or ask a node that keeps older transactions"
+                )));
+            }
+            uri => uri?,
+        };
+        self.fetcher.fetch(&uri, Some(expected_bytes)).await
+    }
+
     fn turn(&self, model: &Pubkey) -> Arc<tokio::sync::Mutex<()>> {
         let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
         // Strangers make models: those that nobody waits for are forgotten.
@@ -276,54 +359,34 @@ impl Materials {
         Arc::clone(turns.entry(*model).or_default())
     }
 
-    /// The trace behind a job's output URI, if it is the committed one.
+    /// The trace at a URI, if it is the committed one.
     ///
     /// # Errors
-    /// That the chain did not answer. Whatever is wrong with the data is no error but a missing delivery.
+    /// Nothing about the data: whatever is wrong with them is a missing delivery.
     pub(super) async fn trace(
         &self,
-        chain: &dyn WatchChain,
-        address: &Pubkey,
-        job: &Job,
+        uri: &str,
+        root: Hash,
         given: &Arc<Given>,
-    ) -> Result<(Delivery, String)> {
-        let uri = match chain.output_uri(address, job).await {
-            Ok(uri) => uri,
-            Err(error @ NodeError::UriUnknown { .. }) => {
-                return Ok((Delivery::Missing(error.to_string()), String::new()));
-            }
-            Err(error) => return Err(error),
-        };
-        let bytes = match self.fetch_trace(&uri, given).await {
+    ) -> Result<Delivery> {
+        let expected_bytes = given.sizes.trace_file;
+        let bytes = match self.fetcher.fetch(uri, Some(expected_bytes)).await {
             Ok(bytes) => bytes,
-            Err(error) => return Ok((Delivery::Missing(error.to_string()), uri)),
+            Err(error) => return Ok(Delivery::Missing(error.to_string())),
         };
-        let (given, root) = (Arc::clone(given), job.trace_root);
-        let delivery = self
-            .heavy(move || read_trace(&given, &bytes, &root))
-            .await?;
-        Ok((delivery, uri))
-    }
-
-    async fn fetch_trace(&self, uri: &str, given: &Given) -> Result<Vec<u8>> {
-        let program = parsed(&given.program)?;
-        let values = program
-            .trace_bytes(given.batch_rows)
-            .map_err(quern_proof::Error::from)?;
-        let headers = file::TRACE_HEADER_BYTES + program.op_count() * file::TENSOR_HEADER_BYTES;
-        self.fetcher.fetch(uri, Some(values + headers as u64)).await
+        let given = Arc::clone(given);
+        self.heavy(move || read_trace(&given, bytes, &root)).await
     }
 
     /// The hints beside a published trace, if they can be had. They are trusted for nothing.
     pub(super) async fn hints(&self, trace_uri: &str, given: &Given) -> Option<Vec<u8>> {
-        let program = parsed(&given.program).ok()?;
-        let values = eval::sums_bytes(&program, given.batch_rows).ok()?;
-        if values == 0 || values > self.max_trace_bytes {
+        let expected_bytes = given.sizes.hints_file;
+        if expected_bytes == 0 {
             return None;
         }
         let (folder, _) = trace_uri.rsplit_once('/')?;
         let uri = format!("{folder}/{}", data::HINTS_FILE);
-        match self.fetcher.fetch(&uri, None).await {
+        match self.fetcher.fetch(&uri, Some(expected_bytes)).await {
             Ok(bytes) => Some(bytes),
             Err(error) => {
                 tracing::debug!(%error, "no hints; the check takes longer");
@@ -332,48 +395,64 @@ impl Materials {
         }
     }
 
-    /// The watcher's own result, kept while there is room.
+    /// The watcher's own result, kept until the case is decided if there is room.
     pub(super) async fn own(
         &self,
         case: (Pubkey, u32),
         given: &Arc<Given>,
     ) -> std::result::Result<Arc<Own>, Trouble> {
-        if let Some(own) = self.owns.get(&case) {
+        if let Some(own) = self.kept_own(case) {
             return Ok(own);
         }
         let (from, max_trace_bytes) = (Arc::clone(given), self.max_trace_bytes);
         let own = self.heavy(move || compute(from, max_trace_bytes)).await??;
         let own = Arc::new(own);
-        let bytes = own
-            .outputs
-            .iter()
-            .map(|tensor| tensor.data().len() as u64)
-            .sum();
-        self.owns.put(case, Arc::clone(&own), bytes);
+        match self.room_for_owns.try_occupy(given.sizes.kept_bytes()) {
+            Some(occupied) => {
+                let kept = (Arc::clone(&own), occupied);
+                self.lock_owns().insert(case, kept);
+            }
+            None => {
+                tracing::warn!(job = %case.0, "no room to keep the own result: it is computed again for every question; raise --memory-limit");
+            }
+        }
         Ok(own)
     }
 
     /// The own result of a case, if it is kept.
     pub(super) fn kept_own(&self, case: (Pubkey, u32)) -> Option<Arc<Own>> {
-        self.owns.get(&case)
+        let owns = self.lock_owns();
+        owns.get(&case).map(|(own, _)| Arc::clone(own))
     }
 
-    /// Lets go of what only one case needed.
-    pub(super) fn forget(&self, memory: &Memory, case: (Pubkey, u32)) {
-        self.owns.forget(&case);
-        self.inputs.forget(&case.0);
-        memory.drop_inputs(&case.0);
+    fn lock_owns(&self) -> MutexGuard<'_, Owns> {
+        self.owns.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lets go of a case's own result.
+    pub(super) fn forget_own(&self, case: (Pubkey, u32)) {
+        self.lock_owns().remove(&case);
+    }
+
+    /// Lets go of a job's inputs.
+    pub(super) fn forget_inputs(&self, memory: &Memory, job: &Pubkey) {
+        self.inputs.forget(job);
+        memory.drop_inputs(job);
     }
 }
+
+/// MACs in a GMAC.
+const GMAC: u64 = 1_000_000_000;
 
 /// A program's records.
 pub(super) fn parsed(program: &[u8]) -> Result<Program<'_>> {
     Ok(Program::parse(program).map_err(quern_proof::Error::from)?)
 }
 
-fn read_trace(given: &Given, bytes: &[u8], root: &Hash) -> Delivery {
-    let read = || -> Result<Vec<Tensor>> {
-        let outputs = file::decode_trace(bytes)?;
+fn read_trace(given: &Given, bytes: Vec<u8>, root: &Hash) -> Delivery {
+    let read = move || -> Result<Vec<Tensor>> {
+        let outputs = file::decode_trace(&bytes)?;
+        drop(bytes);
         let program = parsed(&given.program)?;
         if outputs.len() != program.op_count() {
             return Err(quern_proof::Error::Count {

@@ -2,7 +2,7 @@
 //!
 //! | path in the folder | holds |
 //! | --- | --- |
-//! | `cases/<job>-<submission>.json` | the report of a finished case, as it was printed |
+//! | `cases/<job>-<submission>-<result>.json` | the report of a finished case, as it was printed; the last part is a hash of when the job was created and of the committed root, because another cluster has other jobs at the same addresses |
 //! | `models/<model>.weights` | weights, compared with their roots again when they are read |
 //! | `inputs/<job>.bundle` | inputs, likewise, until the job's result is examined |
 //!
@@ -10,7 +10,10 @@
 //! place and renamed, so several watchers may share a folder.
 
 use {
-    super::verdict::{Report, Verdict},
+    super::{
+        CaseId,
+        verdict::{Report, Verdict},
+    },
     crate::error::{NodeError, Result},
     quern_client::Pubkey,
     std::{
@@ -40,28 +43,26 @@ impl Memory {
         })
     }
 
-    fn case(&self, job: &Pubkey, submission: u32) -> Option<PathBuf> {
+    fn case(&self, id: &CaseId) -> Option<PathBuf> {
         let folder = self.folder.as_ref()?;
-        Some(
-            folder
-                .join("cases")
-                .join(format!("{job}-{submission}.json")),
-        )
+        let result = quern_proof::hash::hash(&[&id.created_at.to_le_bytes(), &id.trace_root]);
+        let result: String = hex::encode(result).chars().take(16).collect();
+        let name = format!("{}-{}-{result}.json", id.job, id.submission);
+        Some(folder.join("cases").join(name))
     }
 
     /// Whether a case was finished before.
-    pub(super) fn is_finished(&self, job: &Pubkey, submission: u32) -> bool {
-        self.case(job, submission)
-            .is_some_and(|path| path.is_file())
+    pub(super) fn is_finished(&self, id: &CaseId) -> bool {
+        self.case(id).is_some_and(|path| path.is_file())
     }
 
     /// Remembers a finished case. What could not be checked may be tried again by the next process, which may have other
     /// limits.
-    pub(super) fn finish(&self, report: &Report) {
+    pub(super) fn finish(&self, id: &CaseId, report: &Report) {
         if matches!(report.verdict, Verdict::CouldNotCheck { .. }) {
             return;
         }
-        if let Some(path) = self.case(&report.job, report.submission) {
+        if let Some(path) = self.case(id) {
             let text = format!("{}\n", report.json());
             if let Err(error) = write(&path, text.as_bytes()) {
                 tracing::warn!(%error, "a finished case cannot be remembered; a restart examines it again");

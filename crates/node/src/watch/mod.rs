@@ -16,7 +16,8 @@
 //!
 //! - [`Settings`], [`Watcher`]: the loop;
 //! - `case`: one step of one case;
-//! - `material`: the data of a case; `kept` and `memory`: what is kept of them;
+//! - `lanes`: which case is next, so that nobody keeps the others waiting;
+//! - `material`: the data of a case; `room`: the memory that it takes; `kept` and `memory`: what is kept of them;
 //! - `chain`, `fate`: what it asks of the chain and sends to it;
 //! - `verdict`: how a case ends.
 
@@ -24,8 +25,10 @@ mod case;
 mod chain;
 mod fate;
 mod kept;
+mod lanes;
 mod material;
 mod memory;
+mod room;
 #[cfg(test)]
 mod tests;
 mod verdict;
@@ -42,15 +45,16 @@ use {
     },
     case::Next,
     futures::StreamExt,
-    material::{Materials, Trouble},
+    lanes::{Lanes, Todo},
+    material::{Materials, Purpose, Trouble},
     memory::Memory,
     quern_client::{
         Pubkey,
         quern::state::{Assurance, Job, JobState},
     },
-    quern_proof::question::Question,
+    quern_proof::{Hash, question::Question},
     std::{
-        collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque},
+        collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque, hash_map::Entry},
         path::PathBuf,
         sync::{Arc, Mutex, MutexGuard, PoisonError},
         time::Duration,
@@ -73,8 +77,14 @@ pub struct Settings {
     pub state: Option<PathBuf>,
     /// Largest trace to fetch or to compute, in bytes.
     pub max_trace_bytes: u64,
-    /// Most weights, inputs and own results to keep in memory, in bytes.
+    /// Most work to do for one result, in MACs.
+    pub max_macs: u64,
+    /// Most memory for all results that are being examined at a time, in bytes.
+    pub max_memory_bytes: u64,
+    /// Most weights, inputs and own results to keep in memory between steps, in bytes; half of it is for the results.
     pub max_kept_bytes: u64,
+    /// Least bonds by mint, in atoms: what is below is not examined.
+    pub min_bonds: BTreeMap<Pubkey, u64>,
     /// Most demand fees for one submission, in lamports.
     pub max_fee_lamports: u64,
     /// How long after a submission its data are waited for before they are demanded, but no longer than a quarter of the
@@ -99,7 +109,10 @@ impl Default for Settings {
             weights: BTreeMap::new(),
             state: None,
             max_trace_bytes: 1 << 30,
-            max_kept_bytes: 2 << 30,
+            max_macs: 10_000_000_000_000,
+            max_memory_bytes: 4 << 30,
+            max_kept_bytes: 4 << 30,
+            min_bonds: BTreeMap::new(),
             max_fee_lamports: 10_000_000,
             publication_grace: Duration::from_secs(30),
             settle: true,
@@ -120,6 +133,8 @@ const TIDY_EVERY: Duration = Duration::from_secs(60);
 const MOST_FAILURES: u32 = 3;
 /// How often the end of a job is looked up before it counts as unknown.
 const LOOKS_FOR_FATE: u32 = 5;
+/// How long a case whose job went on is looked for: behind one address there may be several nodes, and one may be behind.
+const LEFT_FOR: Duration = Duration::from_secs(600);
 /// More cases than this are not remembered as finished: strangers create jobs.
 const MOST_FINISHED: usize = 100_000;
 
@@ -146,11 +161,27 @@ pub enum Followed {
     Verdict(Box<Report>),
 }
 
-/// One submission of a job.
+/// One submission of a job. What was committed to is part of it: a submission may be rolled back, and another cluster has other
+/// jobs at the same addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct CaseId {
     job: Pubkey,
     submission: u32,
+    /// When the job was created.
+    created_at: i64,
+    /// What the submission commits to.
+    trace_root: Hash,
+}
+
+impl CaseId {
+    fn of(address: Pubkey, job: &Job) -> Self {
+        Self {
+            job: address,
+            submission: job.submissions.get(),
+            created_at: job.created_at.get(),
+            trace_root: job.trace_root,
+        }
+    }
 }
 
 /// What is known of a case while it is open. All of it can be found out again.
@@ -164,12 +195,41 @@ struct Case {
     review_secs: u32,
     /// The question that the case waits for.
     waits_for: Option<Question>,
+    /// What was answered on the way there.
+    answered: Vec<Asked>,
+    /// Why it is not known where the trace is, and when that is looked up again.
+    lost_trace: Option<(String, Instant)>,
     /// Fees of this watcher's questions.
     fees_lamports: u64,
     /// What was said last, so that it is said once.
     last: Option<String>,
     failures: u32,
     not_before: Option<Instant>,
+}
+
+impl Case {
+    fn report(self, id: CaseId, verdict: Verdict) -> Report {
+        Report {
+            job: id.job,
+            submission: id.submission,
+            client: self.client,
+            provider: self.provider,
+            verdict,
+            fees_lamports: self.fees_lamports,
+        }
+    }
+}
+
+/// Says how a case ended.
+fn told(report: Report) -> Report {
+    let (job, submission) = (report.job, report.submission);
+    let (verdict, details) = (report.verdict.name(), report.verdict.details());
+    if report.verdict.is_slash() {
+        tracing::warn!(%job, submission, verdict, details, "examined");
+    } else {
+        tracing::info!(%job, submission, verdict, details, "examined");
+    }
+    report
 }
 
 struct Inner {
@@ -179,6 +239,8 @@ struct Inner {
     memory: Memory,
     open: Mutex<HashMap<CaseId, Case>>,
     finished: Mutex<HashSet<CaseId>>,
+    /// Cases whose jobs seem to have gone on, and since when: if they have not, they are opened again.
+    left: Mutex<HashMap<CaseId, Instant>>,
     /// Recorded convictions that could not be paid out, and when that is tried again.
     unsettled: Mutex<HashMap<Pubkey, Instant>>,
     /// Jobs without a result whose data have been looked for, and when that is tried again, if it failed.
@@ -226,6 +288,7 @@ impl Watcher {
             chain,
             open: Mutex::default(),
             finished: Mutex::default(),
+            left: Mutex::default(),
             unsettled: Mutex::default(),
             prepared: Mutex::default(),
             tidying: tokio::sync::Mutex::default(),
@@ -282,7 +345,7 @@ impl Watcher {
         let inner = &self.inner;
         let found = inner.survey(&HashSet::new(), all).await?;
         let reports = futures::stream::iter(found)
-            .map(|task| inner.attempt(task, Until::Stopped))
+            .map(|todo| inner.attempt(todo.task, Until::Stopped))
             .buffer_unordered(inner.settings.concurrency.max(1))
             .filter_map(|report| async { report })
             .collect()
@@ -358,14 +421,15 @@ impl Watcher {
         tracing::info!(signer = %inner.chain.signer(), "watching");
         tokio::pin!(shutdown);
         let mut tasks: JoinSet<Option<Report>> = JoinSet::new();
-        let mut busy: HashMap<tokio::task::Id, Pubkey> = HashMap::new();
-        let mut queue: VecDeque<Task> = VecDeque::new();
+        let mut busy: HashMap<tokio::task::Id, Todo> = HashMap::new();
+        let mut queue: VecDeque<Todo> = VecDeque::new();
+        let lanes = inner.lanes();
         let mut next_look = Instant::now();
         let mut next_tidy = Instant::now();
         let mut has_looked = false;
         loop {
             if Instant::now() >= next_look {
-                let at_work = busy.values().copied().collect();
+                let at_work = busy.values().map(|todo| todo.task.job()).collect();
                 match inner.survey(&at_work, false).await {
                     Ok(found) => {
                         queue = found.into();
@@ -377,12 +441,14 @@ impl Watcher {
                 }
                 next_look = Instant::now() + inner.settings.poll;
             }
-            while tasks.len() < inner.settings.concurrency.max(1)
-                && let Some(task) = queue.pop_front()
-            {
+            loop {
+                let running: Vec<Todo> = busy.values().copied().collect();
+                let Some(todo) = lanes.next(&mut queue, &running) else {
+                    break;
+                };
                 let inner = Arc::clone(inner);
-                let handle = tasks.spawn(async move { inner.attempt(task, until).await });
-                busy.insert(handle.id(), task.job());
+                let handle = tasks.spawn(async move { inner.attempt(todo.task, until).await });
+                busy.insert(handle.id(), todo);
             }
             let is_idle = tasks.is_empty() && queue.is_empty();
             let is_done = until == Until::NothingOpen
@@ -436,9 +502,18 @@ impl Watcher {
 }
 
 impl Inner {
-    /// What there is to do now, the nearest deadline first. Jobs in `busy` are being worked on; `all` includes those that
-    /// rest.
-    async fn survey(&self, busy: &HashSet<Pubkey>, all: bool) -> Result<Vec<Task>> {
+    /// How slots are shared.
+    fn lanes(&self) -> Lanes {
+        Lanes {
+            slots: self.settings.concurrency,
+            is_for_all: self.settings.clients.is_empty() && self.settings.jobs.is_empty(),
+        }
+    }
+
+    /// What there is to do now: first what this watcher has asked about, where the time for the next question may run, then
+    /// the nearest deadline, and what failed after everything else. Jobs in `busy` are being
+    /// worked on; `all` includes those that rest.
+    async fn survey(&self, busy: &HashSet<Pubkey>, all: bool) -> Result<Vec<Todo>> {
         let (mut settle, mut prepare) = (Vec::new(), Vec::new());
         for (address, job) in self.jobs().await? {
             if job.assurance != Assurance::Refereed as u8 {
@@ -447,39 +522,70 @@ impl Inner {
             let state = JobState::from_code(job.state);
             match state {
                 Some(JobState::Submitted | JobState::Slashed) => {
-                    let id = CaseId {
-                        job: address,
-                        submission: job.submissions.get(),
-                    };
-                    self.note(id, &job);
+                    self.note(CaseId::of(address, &job), &job);
                 }
-                Some(JobState::Open | JobState::Taken) => prepare.push(address),
+                Some(JobState::Open | JobState::Taken) => prepare.push((address, job.client)),
                 Some(JobState::Rejected) | None => {}
             }
             if state == Some(JobState::Slashed) && self.settings.settle {
-                settle.push(address);
+                settle.push((address, job.client));
             }
         }
+        self.forget_left();
         let now = Instant::now();
         let is_due = |at: Option<Instant>| all || at.is_none_or(|at| at <= now);
-        let mut due: Vec<(i64, CaseId)> = lock(&self.open)
-            .iter()
-            .filter(|(id, case)| !busy.contains(&id.job) && is_due(case.not_before))
-            .map(|(id, case)| (case.deadline, *id))
-            .collect();
-        due.sort_by_key(|(deadline, id)| (*deadline, id.job));
-        let mut found: Vec<Task> = due.into_iter().map(|(_, id)| Task::Examine(id)).collect();
-        let mut unsettled = lock(&self.unsettled);
-        unsettled.retain(|address, _| settle.contains(address));
-        for address in settle {
-            if !busy.contains(&address) && is_due(unsettled.get(&address).copied()) {
-                found.push(Task::Settle(address));
+        let mut due = Vec::new();
+        for (id, case) in lock(&self.open).iter() {
+            let todo = Todo {
+                task: Task::Examine(*id),
+                client: case.client,
+                has_failed: case.failures > 0,
+            };
+            if !busy.contains(&id.job) && is_due(case.not_before) {
+                let is_new = case.fees_lamports == 0;
+                due.push(((todo.has_failed, is_new, case.deadline, id.job), todo));
             }
         }
+        due.sort_by_key(|(order, _)| *order);
+        let mut found: Vec<Todo> = due.into_iter().map(|(_, todo)| todo).collect();
+        let failed = found.split_off(found.partition_point(|todo| !todo.has_failed));
+        found.extend(self.to_settle(settle, busy, is_due));
+        found.extend(self.to_prepare(prepare, busy, is_due));
+        found.extend(failed);
+        Ok(found)
+    }
+
+    /// Recorded convictions that may be paid out now.
+    fn to_settle(
+        &self,
+        slashed: Vec<(Pubkey, Pubkey)>,
+        busy: &HashSet<Pubkey>,
+        is_due: impl Fn(Option<Instant>) -> bool,
+    ) -> Vec<Todo> {
+        let mut unsettled = lock(&self.unsettled);
+        unsettled.retain(|address, _| slashed.iter().any(|(known, _)| known == address));
+        let due = slashed.into_iter().filter(|(address, _)| {
+            !busy.contains(address) && is_due(unsettled.get(address).copied())
+        });
+        due.map(|(address, client)| Todo {
+            task: Task::Settle(address),
+            client,
+            has_failed: false,
+        })
+        .collect()
+    }
+
+    /// Jobs without a result whose data are to be fetched now.
+    fn to_prepare(
+        &self,
+        waiting: Vec<(Pubkey, Pubkey)>,
+        busy: &HashSet<Pubkey>,
+        is_due: impl Fn(Option<Instant>) -> bool,
+    ) -> Vec<Todo> {
         let mut prepared = lock(&self.prepared);
         let open = lock(&self.open);
         prepared.retain(|address, _| {
-            let is_kept = prepare.contains(address);
+            let is_kept = waiting.iter().any(|(known, _)| known == address);
             if !is_kept && open.keys().all(|id| id.job != *address) {
                 // It ended without a result.
                 self.memory.drop_inputs(address);
@@ -487,16 +593,22 @@ impl Inner {
             is_kept
         });
         drop(open);
-        for address in prepare {
-            let is_new = match prepared.get(&address) {
+        let mut found = Vec::new();
+        for (address, client) in waiting {
+            let known = prepared.get(&address).copied();
+            let is_new = match known {
                 None => true,
                 Some(again) => again.is_some_and(|again| is_due(Some(again))),
             };
             if is_new && !busy.contains(&address) {
-                found.push(Task::Prepare(address));
+                found.push(Todo {
+                    task: Task::Prepare(address),
+                    client,
+                    has_failed: known.is_some(),
+                });
             }
         }
-        Ok(found)
+        found
     }
 
     /// Jobs in the settings' scope.
@@ -538,7 +650,7 @@ impl Inner {
         if finished.contains(&id) {
             return;
         }
-        if self.memory.is_finished(&id.job, id.submission) {
+        if self.memory.is_finished(&id) {
             finished.insert(id);
             return;
         }
@@ -548,6 +660,8 @@ impl Inner {
             deadline: job.deadline.get(),
             review_secs: job.review_secs.get(),
             waits_for: None,
+            answered: Vec::new(),
+            lost_trace: None,
             fees_lamports: 0,
             last: None,
             failures: 0,
@@ -574,6 +688,7 @@ impl Inner {
     async fn examine(&self, id: CaseId, until: Until) -> Option<Report> {
         let verdict = match self.step(id).await {
             Ok(Next::Done(verdict)) => verdict,
+            Ok(Next::Gone(why)) => return self.leave(id, why),
             Ok(Next::Wait) => {
                 self.with_case(id, |case| {
                     case.failures = 0;
@@ -616,30 +731,58 @@ impl Inner {
 
     fn finish(&self, id: CaseId, verdict: Verdict) -> Option<Report> {
         let case = lock(&self.open).remove(&id)?;
-        self.materials.forget(&self.memory, (id.job, id.submission));
-        let report = Report {
-            job: id.job,
-            submission: id.submission,
-            client: case.client,
-            provider: case.provider,
-            verdict,
-            fees_lamports: case.fees_lamports,
-        };
-        {
-            let mut finished = lock(&self.finished);
-            if finished.len() >= MOST_FINISHED {
-                finished.clear();
+        lock(&self.left).remove(&id);
+        self.close(id);
+        let report = case.report(id, verdict);
+        self.memory.finish(&id, &report);
+        Some(told(report))
+    }
+
+    /// Leaves a case whose job seems to have gone on. Its inputs are kept, and if a later survey shows the submission, it is
+    /// opened again; if that, too, leads nowhere, it is not reported twice.
+    fn leave(&self, id: CaseId, why: String) -> Option<Report> {
+        let case = lock(&self.open).remove(&id)?;
+        self.materials.forget_own((id.job, id.submission));
+        match lock(&self.left).entry(id) {
+            Entry::Occupied(mut known) => {
+                known.insert(Instant::now());
+                None
             }
-            finished.insert(id);
+            Entry::Vacant(new) => {
+                new.insert(Instant::now());
+                Some(told(case.report(id, Verdict::CouldNotCheck { why })))
+            }
         }
-        self.memory.finish(&report);
-        let (verdict, details) = (report.verdict.name(), report.verdict.details());
-        if report.verdict.is_slash() {
-            tracing::warn!(job = %id.job, submission = id.submission, verdict, details, "examined");
-        } else {
-            tracing::info!(job = %id.job, submission = id.submission, verdict, details, "examined");
+    }
+
+    /// Forgets what was left long ago and did not come back.
+    fn forget_left(&self) {
+        let gone: Vec<CaseId> = {
+            let open = lock(&self.open);
+            let is_over = |(id, since): &(&CaseId, &mut Instant)| {
+                since.elapsed() >= LEFT_FOR && !open.contains_key(id)
+            };
+            let mut left = lock(&self.left);
+            let gone = left.iter_mut().filter(is_over).map(|(id, _)| *id);
+            let gone: Vec<CaseId> = gone.collect();
+            left.retain(|id, _| !gone.contains(id));
+            gone
+        };
+        gone.into_iter().for_each(|id| self.close(id));
+    }
+
+    /// Nothing will be done about this case any more.
+    fn close(&self, id: CaseId) {
+        self.materials.forget_own((id.job, id.submission));
+        let is_last = lock(&self.open).keys().all(|other| other.job != id.job);
+        if is_last {
+            self.materials.forget_inputs(&self.memory, &id.job);
         }
-        Some(report)
+        let mut finished = lock(&self.finished);
+        if finished.len() >= MOST_FINISHED {
+            finished.clear();
+        }
+        finished.insert(id);
     }
 
     /// Fetches and keeps what a result will be checked with. That it fails is no verdict yet.
@@ -647,7 +790,10 @@ impl Inner {
         let tried = async {
             if let Some(job) = self.chain.job(address).await? {
                 let (chain, memory) = (self.chain.as_ref(), &self.memory);
-                self.materials.given(chain, memory, address, &job).await?;
+                let given = self
+                    .materials
+                    .given(chain, memory, address, &job, Purpose::Keep);
+                let (_given, _occupied) = given.await?;
             }
             Ok(())
         };
@@ -688,10 +834,18 @@ impl Inner {
             return Ok(true);
         };
         let prover = job.slash_prover;
-        match self.chain.settle_slash(address, &job).await {
+        // Where the money of those lies who are watched for, a purse's rent is cheap.
+        let opens_purses = job.client == self.chain.signer()
+            || self.settings.clients.contains(&job.client)
+            || self.settings.jobs.contains(address);
+        match self.chain.settle_slash(address, &job, opens_purses).await {
             Ok(true) => tracing::info!(job = %address, %prover, "the conviction is paid out"),
             Ok(false) => {
-                tracing::debug!(job = %address, %prover, "the prover has no purse yet");
+                // Once is enough.
+                if !lock(&self.unsettled).contains_key(address) {
+                    let mint = job.mint;
+                    tracing::warn!(job = %address, "a conviction is not paid out, because its prover has no purse; whoever wants it paid opens one: quern purse open --mint {mint} --owner {prover}");
+                }
                 return Ok(false);
             }
             Err(error) => {

@@ -34,7 +34,7 @@ use {
     quern_rules::deadline::{demand_due, in_time, passed},
     std::{
         path::Path,
-        sync::atomic::{AtomicUsize, Ordering},
+        sync::atomic::{AtomicBool, AtomicUsize, Ordering},
     },
 };
 
@@ -179,6 +179,8 @@ struct State {
     now: i64,
     demands: Vec<OnChain>,
     ended: Fate,
+    /// What the next reads of the job show, the last one first: behind one address there may be several nodes.
+    stale: Vec<Option<Job>>,
 }
 
 #[derive(Default)]
@@ -198,6 +200,12 @@ struct World {
     state: Mutex<State>,
     folder: tempfile::TempDir,
     counts: Counts,
+    /// There are more questions than a node tells about at once.
+    is_flooded: AtomicBool,
+    /// The node fails to tell where the trace is.
+    is_lost: AtomicBool,
+    /// Whether the prover has a purse.
+    has_purse: AtomicBool,
 }
 
 impl World {
@@ -230,11 +238,15 @@ impl World {
                 now: START,
                 demands: Vec::new(),
                 ended: Fate::Unknown,
+                stale: Vec::new(),
             }),
             work,
             claim,
             folder,
             counts: Counts::default(),
+            is_flooded: AtomicBool::new(false),
+            is_lost: AtomicBool::new(false),
+            has_purse: AtomicBool::new(true),
         };
         world.write("inputs", &file::encode_bundle(&world.work.inputs));
         world.write("weights", &file::encode_bundle(&world.work.weights));
@@ -415,7 +427,11 @@ impl WatchChain for View {
     }
     async fn job(&self, _: &Pubkey) -> Result<Option<Job>> {
         self.burn()?;
-        Ok(self.world.state().job)
+        let mut state = self.world.state();
+        match state.stale.pop() {
+            Some(stale) => Ok(stale),
+            None => Ok(state.job),
+        }
     }
     async fn model(&self, _: &Pubkey) -> Result<ModelAccount> {
         Ok(ModelAccount {
@@ -435,15 +451,27 @@ impl WatchChain for View {
             .counts
             .trace_look_ups
             .fetch_add(1, Ordering::SeqCst);
+        if self.world.is_lost.load(Ordering::SeqCst) {
+            return Err(NodeError::NotReady("too many requests".to_owned()));
+        }
         Ok(self.world.uri("trace.qtrace"))
     }
-    async fn asked(&self, _: &Pubkey) -> Result<Vec<Asked>> {
+    async fn asked(&self, _: &Pubkey, _: u32, question: &Question) -> Result<Option<Asked>> {
         self.burn()?;
         let state = self.world.state();
-        Ok(state
-            .demands
-            .iter()
-            .map(|demand| demand.asked.clone())
+        let mut asked = state.demands.iter().map(|demand| &demand.asked);
+        Ok(asked.find(|asked| asked.question == *question).cloned())
+    }
+    async fn unanswered(&self, _: &Pubkey) -> Result<Vec<Asked>> {
+        self.burn()?;
+        if self.world.is_flooded.load(Ordering::SeqCst) {
+            return Err(NodeError::NotReady("too many accounts".to_owned()));
+        }
+        let state = self.world.state();
+        let asked = state.demands.iter().map(|demand| &demand.asked);
+        Ok(asked
+            .filter(|asked| asked.answer.is_none())
+            .cloned()
             .collect())
     }
     async fn ask(&self, _: &Job, question: &Question, parent: Option<Pubkey>) -> Result<()> {
@@ -536,7 +564,10 @@ impl WatchChain for View {
             Ok(slash(job, demand.asked.asker, SlashReason::Silence))
         })
     }
-    async fn settle_slash(&self, _: &Pubkey, _: &Job) -> Result<bool> {
+    async fn settle_slash(&self, _: &Pubkey, _: &Job, opens_purses: bool) -> Result<bool> {
+        if !opens_purses && !self.world.has_purse.load(Ordering::SeqCst) {
+            return Ok(false);
+        }
         self.transact(&self.world.counts.settled, |state| {
             let Some(job) = state.job.take() else {
                 return Err(refused(QuernError::WrongState));
@@ -1029,12 +1060,249 @@ async fn limits_and_places_that_are_not_allowed_are_final() {
     assert!(why(&report.reports[0]).contains("limit of 100"));
     let mut nowhere = world.settings();
     nowhere.fetch.file_roots = vec![Path::new("/proc").to_owned()];
-    let report = world
-        .watcher_with(ANNA, nowhere, usize::MAX)
-        .pass()
-        .await
-        .unwrap();
+    // The weights' place may change: a model's owner could otherwise silence all watchers for good.
+    let watcher = world.watcher_with(ANNA, nowhere.clone(), usize::MAX);
+    let pass = watcher.pass().await.unwrap();
+    assert_eq!((pass.reports.len(), pass.waiting), (0, 1));
+    // With weights at hand, the job's own place is what counts.
+    let folder = world.place().join("state");
+    std::fs::create_dir_all(folder.join("models")).unwrap();
+    let kept = folder.join(format!("models/{MODEL}.weights"));
+    std::fs::copy(world.place().join("weights"), kept).unwrap();
+    nowhere.state = Some(folder);
+    let watcher = world.watcher_with(ANNA, nowhere, usize::MAX);
+    let report = watcher.pass().await.unwrap();
     assert!(why(&report.reports[0]).contains("--allow-files"));
+}
+
+/// Nothing can be fetched, so what is refused is refused before.
+#[tokio::test]
+async fn too_much_memory_work_or_too_small_a_bond_is_refused_before_anything_is_fetched() {
+    type Change = fn(&mut Settings);
+    let settings: [(Change, &str); 3] = [
+        (|settings| settings.max_memory_bytes = 0, "--memory-limit"),
+        (|settings| settings.max_macs = 1_999_999_999, "--max-gmacs"),
+        (
+            |settings| settings.min_bonds = [(MINT, 11)].into(),
+            "--min-bond",
+        ),
+    ];
+    for (change, option) in settings {
+        let world = World::wrong(0);
+        {
+            let mut state = world.state();
+            let job = state.job.as_mut().unwrap();
+            job.macs = 2_000_000_000u64.into();
+            job.bond_atoms = 10u64.into();
+        }
+        std::fs::remove_file(world.place().join("weights")).unwrap();
+        let mut settings = world.settings();
+        let watcher = world.watcher_with(ANNA, settings.clone(), usize::MAX);
+        assert_eq!(watcher.pass().await.unwrap().waiting, 1);
+        change(&mut settings);
+        let watcher = world.watcher_with(ANNA, settings, usize::MAX);
+        let pass = watcher.pass().await.unwrap();
+        assert!(why(&pass.reports[0]).contains(option), "{pass:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_case_waits_for_memory_that_others_take() {
+    for is_withheld in [false, true] {
+        let world = World::wrong(0);
+        if !is_withheld {
+            world.publish(&world.claim.outputs);
+        }
+        let settings = Settings {
+            max_memory_bytes: 1 << 20,
+            ..world.settings()
+        };
+        let watcher = world.watcher_with(ANNA, settings, usize::MAX);
+        // The second step of a withheld case has its data in memory already.
+        if is_withheld {
+            watcher.pass().await.unwrap();
+        }
+        let others = watcher.inner.materials.room.occupy(1 << 20).await.unwrap();
+        let waiting = tokio::time::timeout(Duration::from_millis(200), watcher.pass());
+        assert!(waiting.await.is_err());
+        drop(others);
+        world.pass_time(100);
+        let report = until_reported(&world, &watcher, true).await;
+        assert_eq!(report.verdict.name(), "convicted");
+    }
+}
+
+#[tokio::test]
+async fn an_own_result_is_kept_until_the_case_is_decided() {
+    for has_room in [true, false] {
+        let world = World::wrong(3);
+        world.pass_time(100);
+        let mut settings = world.settings();
+        if !has_room {
+            settings.max_kept_bytes = 0;
+        }
+        let watcher = world.watcher_with(ANNA, settings, usize::MAX);
+        watcher.pass().await.unwrap();
+        let case = (world.address, 1);
+        let kept = watcher.inner.materials.kept_own(case);
+        assert_eq!(kept.is_some(), has_room);
+        // With it, the data may go away.
+        if has_room {
+            std::fs::remove_file(world.place().join("inputs")).unwrap();
+            std::fs::remove_file(world.place().join("weights")).unwrap();
+        }
+        let report = until_reported(&world, &watcher, true).await;
+        assert_eq!(report.verdict.name(), "convicted");
+        assert!(watcher.inner.materials.kept_own(case).is_none());
+        let room = &watcher.inner.materials.room_for_owns;
+        assert!(
+            room.try_occupy(if has_room { 2 << 30 } else { 1 })
+                .is_some()
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_node_that_is_behind_ends_no_case() {
+    // Before the submission, and before the job.
+    for has_job in [true, false] {
+        let world = World::wrong(1);
+        world.publish(&world.claim.outputs);
+        let mut behind = world.state().job.unwrap();
+        behind.state = JobState::Taken as u8;
+        behind.submissions = 0u32.into();
+        behind.trace_root = [0; 32];
+        world.state().stale = vec![has_job.then_some(behind)];
+        let watcher = world.watcher(ANNA);
+        let pass = watcher.pass().await.unwrap();
+        match has_job {
+            true => assert_eq!((pass.reports.len(), pass.waiting), (0, 1)),
+            false => assert_eq!(pass.reports[0].verdict.name(), "could_not_check"),
+        }
+        let pass = watcher.pass().await.unwrap();
+        assert_eq!(pass.reports[0].verdict.name(), "convicted");
+        assert!(watcher.pass().await.unwrap().reports.is_empty());
+    }
+    // What fails while another node is asked stays a failure.
+    let world = World::wrong(1);
+    world.publish(&world.claim.outputs);
+    let now = world.state().job;
+    let mut behind = now;
+    behind.as_mut().unwrap().submissions = 0u32.into();
+    let watcher = world.watcher_with(ANNA, world.settings(), usize::MAX);
+    let id = CaseId::of(world.address, &now.unwrap());
+    watcher.inner.note(id, &now.unwrap());
+    world.state().stale = vec![behind];
+    let failed = NodeError::NotReady("refused".to_owned());
+    let next = watcher.inner.unless_moved_on(id, failed).await;
+    assert!(matches!(next, Err(Trouble::Again(_))), "{next:?}");
+}
+
+#[tokio::test]
+async fn what_seems_to_have_gone_on_is_reported_once_and_examined_if_it_has_not() {
+    let world = World::wrong(1);
+    world.publish(&world.claim.outputs);
+    let watcher = world.watcher(ANNA);
+    world.state().stale = vec![None, None];
+    let pass = watcher.pass().await.unwrap();
+    assert!(why(&pass.reports[0]).contains("ended"), "{pass:?}");
+    assert!(watcher.pass().await.unwrap().reports.is_empty());
+    let report = watcher.pass().await.unwrap().reports.remove(0);
+    assert_eq!(report.verdict.name(), "convicted");
+}
+
+#[tokio::test]
+async fn a_case_is_known_by_what_was_committed_to() {
+    let world = World::honest();
+    world.publish(&world.work.outputs);
+    let settings = Settings {
+        state: Some(world.place().join("state")),
+        ..world.settings()
+    };
+    let watcher = world.watcher_with(ANNA, settings.clone(), usize::MAX);
+    assert_eq!(watcher.pass().await.unwrap().reports.len(), 1);
+    // The same submission with another root, after a rollback; and the same address on another cluster.
+    let changes: [fn(&mut Job); 2] = [
+        |job| job.trace_root = [1; 32],
+        |job| job.created_at = 5i64.into(),
+    ];
+    for change in changes {
+        change(world.state().job.as_mut().unwrap());
+        let again = world.watcher_with(BERT, settings.clone(), usize::MAX);
+        for watcher in [&watcher, &again] {
+            assert_eq!(watcher.pass().await.unwrap().waiting, 1);
+            lock(&watcher.inner.open).clear();
+        }
+    }
+}
+
+/// Questions that nobody needs are not read, so no number of them keeps a watcher from its own.
+#[tokio::test]
+async fn a_flood_of_questions_hides_nothing() {
+    let world = World::wrong(3);
+    world.is_flooded.store(true, Ordering::SeqCst);
+    world.pass_time(100);
+    let report = until_reported(&world, &world.watcher(ANNA), true).await;
+    assert_eq!(report.verdict.name(), "convicted");
+    // Silence on an own question is still noticed.
+    let world = World::wrong(3);
+    world.is_flooded.store(true, Ordering::SeqCst);
+    world.pass_time(100);
+    let report = until_reported(&world, &world.watcher(ANNA), false).await;
+    assert_eq!(report.verdict.name(), "timed_out");
+}
+
+#[tokio::test]
+async fn a_trace_whose_place_cannot_be_found_is_a_missing_one() {
+    let world = World::wrong(3);
+    world.publish(&world.claim.outputs);
+    world.is_lost.store(true, Ordering::SeqCst);
+    let watcher = world.watcher(ANNA);
+    for _ in 0..5 {
+        watcher.pass().await.unwrap();
+    }
+    world.pass_time(100);
+    let report = until_reported(&world, &watcher, true).await;
+    assert!(
+        matches!(report.verdict, Verdict::Convicted { demands: 4, .. }),
+        "{report:?}"
+    );
+    assert_eq!(
+        world.count(|c| &c.trace_look_ups),
+        2,
+        "once more, not in every step"
+    );
+}
+
+#[tokio::test]
+async fn whoever_has_money_in_a_conviction_opens_the_provers_purse() {
+    for is_client in [false, true] {
+        let world = World::wrong(1);
+        world.publish(&world.claim.outputs);
+        world.has_purse.store(false, Ordering::SeqCst);
+        let settings = Settings {
+            clients: is_client.then_some(CLIENT).into_iter().collect(),
+            ..world.settings()
+        };
+        let watcher = world.watcher_with(ANNA, settings, usize::MAX);
+        for _ in 0..3 {
+            watcher.pass().await.unwrap();
+        }
+        assert_eq!(world.count(|c| &c.settled), usize::from(is_client));
+    }
+}
+
+#[tokio::test]
+async fn an_own_source_of_weights_that_fails_is_not_the_last_one() {
+    let world = World::honest();
+    world.publish(&world.work.outputs);
+    let settings = Settings {
+        weights: [(MODEL, world.uri("nothing"))].into(),
+        ..world.settings()
+    };
+    let watcher = world.watcher_with(ANNA, settings, usize::MAX);
+    let report = watcher.pass().await.unwrap().reports.remove(0);
+    assert_eq!(report.verdict.name(), "consistent");
 }
 
 #[tokio::test]
@@ -1136,4 +1404,164 @@ fn reports_in_json_say_the_same_for_programs() {
         assert_eq!(json[field], value, "{field}");
     }
     assert!(report.verdict.details().contains("op 1, row 2, column 3"));
+}
+
+/// A chain on which strangers have jobs, too, whose models take their time or never come.
+struct Crowd {
+    view: View,
+    others: Vec<(Pubkey, Job)>,
+    /// Strangers' models.
+    stalls_for: Duration,
+}
+
+impl Crowd {
+    fn watcher(world: &Arc<World>, others: Vec<(Pubkey, Job)>, stalls_for: Duration) -> Watcher {
+        let chain = Self {
+            view: View {
+                world: Arc::clone(world),
+                signer: ANNA,
+                left: AtomicUsize::new(usize::MAX),
+            },
+            others,
+            stalls_for,
+        };
+        Watcher::new(world.settings(), Arc::new(chain)).unwrap()
+    }
+
+    /// Jobs with earlier deadlines than the world's own one.
+    fn jobs(world: &World, count: u8, client: impl Fn(u8) -> Pubkey) -> Vec<(Pubkey, Job)> {
+        let job = world.state().job.unwrap();
+        let other = |number: u8| {
+            let mut job = job;
+            job.client = client(number);
+            job.model = BERT;
+            job.deadline = START.into();
+            (Pubkey::from([number + 100; 32]), job)
+        };
+        (0..count).map(other).collect()
+    }
+}
+
+#[async_trait]
+impl WatchChain for Crowd {
+    fn signer(&self) -> Pubkey {
+        self.view.signer()
+    }
+    async fn moment(&self) -> Result<Moment> {
+        self.view.moment().await
+    }
+    async fn jobs(&self, state: JobState, client: Option<Pubkey>) -> Result<Vec<(Pubkey, Job)>> {
+        let mut jobs = self.view.jobs(state, client).await?;
+        if state == JobState::Submitted {
+            jobs.extend(&self.others);
+        }
+        Ok(jobs)
+    }
+    async fn job(&self, address: &Pubkey) -> Result<Option<Job>> {
+        match self.others.iter().find(|(other, _)| other == address) {
+            Some((_, job)) => Ok(Some(*job)),
+            None => self.view.job(address).await,
+        }
+    }
+    async fn model(&self, address: &Pubkey) -> Result<ModelAccount> {
+        if *address == MODEL {
+            return self.view.model(address).await;
+        }
+        tokio::time::sleep(self.stalls_for).await;
+        Err(NodeError::NotReady("it does not come".to_owned()))
+    }
+    async fn input_uri(&self, address: &Pubkey, job: &Job) -> Result<String> {
+        self.view.input_uri(address, job).await
+    }
+    async fn model_uri(&self, address: &Pubkey, model: &Model) -> Result<String> {
+        self.view.model_uri(address, model).await
+    }
+    async fn output_uri(&self, address: &Pubkey, job: &Job) -> Result<String> {
+        self.view.output_uri(address, job).await
+    }
+    async fn asked(&self, job: &Pubkey, nr: u32, question: &Question) -> Result<Option<Asked>> {
+        self.view.asked(job, nr, question).await
+    }
+    async fn unanswered(&self, job: &Pubkey) -> Result<Vec<Asked>> {
+        self.view.unanswered(job).await
+    }
+    async fn ask(&self, job: &Job, question: &Question, parent: Option<Pubkey>) -> Result<()> {
+        self.view.ask(job, question, parent).await
+    }
+    async fn convict(&self, job: &Job, charge: &Charge, evidence: &[u8]) -> Result<Conviction> {
+        self.view.convict(job, charge, evidence).await
+    }
+    async fn timeout(&self, job: &Job, asked: &Asked) -> Result<Signature> {
+        self.view.timeout(job, asked).await
+    }
+    async fn settle_slash(&self, address: &Pubkey, job: &Job, opens: bool) -> Result<bool> {
+        self.view.settle_slash(address, job, opens).await
+    }
+    async fn tidy(&self) -> Result<usize> {
+        self.view.tidy().await
+    }
+    async fn fate(&self, address: &Pubkey) -> Result<Fate> {
+        self.view.fate(address).await
+    }
+}
+
+#[tokio::test]
+async fn what_failed_comes_last_and_what_was_asked_first() {
+    let world = World::wrong(3);
+    let others = Crowd::jobs(&world, 3, |number| Pubkey::from([number; 32]));
+    let watcher = Crowd::watcher(&world, others, Duration::ZERO);
+    let first = async || {
+        let found = watcher.inner.survey(&HashSet::new(), true).await.unwrap();
+        assert_eq!(found.len(), 4);
+        found[0].task.job()
+    };
+    assert_ne!(first().await, world.address, "the nearest deadline first");
+    watcher.pass().await.unwrap();
+    assert_eq!(first().await, world.address, "the others have failed");
+    world.pass_time(100);
+    watcher.pass().await.unwrap();
+    assert_eq!(world.count(|c| &c.asks), 1);
+    for case in lock(&watcher.inner.open).values_mut() {
+        case.failures = 0;
+    }
+    assert_eq!(
+        first().await,
+        world.address,
+        "its next question has little time"
+    );
+}
+
+/// Runs until the world's own job is reported.
+async fn run_to_report(world: &World, watcher: &Watcher) -> bool {
+    let (tell, told) = tokio::sync::oneshot::channel::<()>();
+    let mut tell = Some(tell);
+    let report = |report: &Report| {
+        if report.job == world.address {
+            let _ = tell.take().map(|tell| tell.send(()));
+        }
+    };
+    tokio::select! {
+        _ = watcher.run(report, std::future::pending()) => false,
+        told = told => told.is_ok(),
+        () = tokio::time::sleep(Duration::from_secs(10)) => false,
+    }
+}
+
+#[tokio::test]
+async fn strangers_whose_data_do_not_come_keep_nobody_waiting() {
+    // Of many clients: they fail now and again, always with nearer deadlines, and never rest.
+    let world = World::honest();
+    world.publish(&world.work.outputs);
+    let others = Crowd::jobs(&world, 40, |number| Pubkey::from([number; 32]));
+    let watcher = Crowd::watcher(&world, others, Duration::from_millis(100));
+    assert!(
+        run_to_report(&world, &watcher).await,
+        "after all have failed once"
+    );
+    // Of one client: they never even fail.
+    let world = World::honest();
+    world.publish(&world.work.outputs);
+    let others = Crowd::jobs(&world, 4, |_| BERT);
+    let watcher = Crowd::watcher(&world, others, Duration::from_secs(3_600));
+    assert!(run_to_report(&world, &watcher).await, "at once");
 }

@@ -20,7 +20,11 @@ use {
             state::{Assurance, JobKind, MAX_INPUTS, MintConfig, Protocol},
         },
     },
-    quern_node::{Publisher, chain::moment},
+    quern_node::{
+        Publisher,
+        chain::moment,
+        watch::{Fate, RpcWatchChain, WatchChain},
+    },
     quern_proof::{
         Tensor,
         commit::data_root,
@@ -78,13 +82,13 @@ pub struct Args {
     /// Where the inputs are published already
     #[arg(long, value_name = "URI", conflicts_with = "input")]
     input_uri: Option<String>,
-    /// Folder that `file` URIs may point into (repeatable)
-    #[arg(long, value_name = "FOLDER")]
-    allow_files: Vec<PathBuf>,
+    #[command(flatten)]
+    reach: data::Reach,
     /// Create the job although the model's weights could not be checked
     #[arg(long)]
     skip_weights_check: bool,
-    /// Keep watching the job until it ends: check its result, demand what is withheld, convict what is wrong (refereed jobs)
+    /// Keep watching the job until it ends: check its result, demand what is withheld, convict what is wrong (refereed jobs);
+    /// the exit code says how it ended
     #[arg(long)]
     watch: bool,
     /// Rows of the batch [default: as many as the input has]
@@ -146,11 +150,18 @@ pub async fn run(context: &Context, args: Args) -> Result<()> {
         .filter(|_| assurance == Assurance::Refereed && !args.skip_weights_check)
     {
         let program = Program::parse(&model.program).map_err(quern_proof::Error::from)?;
-        data::check_weights(context, model, &program, &args.allow_files).await?;
+        data::check_weights(context, model, &program, &args.reach).await?;
     }
 
     let (price_atoms, bond_atoms) = money(&args, &protocol, &mint, assurance, macs)?;
     let (_, least_review_secs) = protocol.floors(assurance);
+    let review_secs = args.review.unwrap_or(least_review_secs);
+    if review_secs < least_review_secs {
+        return Err(Error::Usage(format!(
+            "--review must be at least {} (the shortest of this protocol for such a job)",
+            span::show(least_review_secs)
+        )));
+    }
     let now = moment(context.rpc()).await?.now;
     let create = CreateJobArgs {
         kind: match args.kind {
@@ -164,7 +175,7 @@ pub async fn run(context: &Context, args: Args) -> Result<()> {
         bond_atoms,
         take_secs: args.take,
         work_secs: args.work,
-        review_secs: args.review.unwrap_or(least_review_secs),
+        review_secs,
         ends_by: now.saturating_add(i64::from(args.ends_in)),
         batch_rows,
         max_fee_bps: args.max_fee_bps.unwrap_or(protocol.terms.fee_bps.get()),
@@ -206,13 +217,32 @@ pub async fn run(context: &Context, args: Args) -> Result<()> {
         .with("batch_rows", batch_rows)
         .with("macs", macs)
         .maybe("input_uri", (!inputs.uri.is_empty()).then_some(inputs.uri));
-    with_signatures(done, &receipts).print(context.format);
+    let done = with_signatures(done, &receipts);
     if !args.watch {
+        done.print(context.format);
         return Ok(());
     }
+    // More lines follow.
+    done.print_line(context.format);
     // What was published here a moment ago may be read here.
-    let allowed = args.allow_files.into_iter().chain(args.publish_dir);
-    watch::follow(context, wallet, &job, allowed.collect()).await
+    let mut reach = args.reach;
+    reach.allow_files.extend(args.publish_dir);
+    let fetch = reach.limits(context);
+    let chain = RpcWatchChain::new(context.sender.clone(), wallet.insecure_clone());
+    watch::follow(&context.in_time(), wallet, &job, fetch).await?;
+    outcome(job, &chain.fate(&job).await?)
+}
+
+/// How a watched job ended, as an exit code that scripts can read.
+fn outcome(job: Pubkey, fate: &Fate) -> Result<()> {
+    match fate {
+        Fate::Paid => Ok(()),
+        Fate::Slashed { .. } => Err(Error::Slashed(job)),
+        Fate::Ended => Err(Error::NotDone(job)),
+        Fate::Unknown => Err(Error::Other(format!(
+            "the node keeps too few transactions to tell how the job {job} ended; ask an indexer"
+        ))),
+    }
 }
 
 fn assurance(args: &Args, model: Option<&ModelAccount>) -> Result<Assurance> {
@@ -248,9 +278,7 @@ async fn inputs(context: &Context, args: &Args, read: Vec<Tensor>) -> Result<Inp
             })
         }
         (_, Some(uri)) => {
-            let bytes = data::fetcher(context, &args.allow_files)
-                .fetch(uri, None)
-                .await?;
+            let bytes = args.reach.fetcher(context).fetch(uri, None).await?;
             match file::decode_bundle(&bytes) {
                 Ok(tensors) => Ok(Inputs {
                     uri: uri.clone(),
@@ -296,6 +324,13 @@ fn fit(
     let rows = found
         .and_then(|index| inputs.tensors.get(index))
         .map(Tensor::rows);
+    if let (Some(named), Some(rows)) = (args.batch_rows, rows)
+        && named != rows
+    {
+        return Err(Error::Usage(format!(
+            "the input has {rows} rows, not {named}; leave --batch-rows out"
+        )));
+    }
     let batch_rows = args.batch_rows.or(rows).unwrap_or(0);
     quern_proof::eval::check_input_shapes(&program, batch_rows, &inputs.tensors)?;
     program

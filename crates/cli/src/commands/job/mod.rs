@@ -1,7 +1,9 @@
 //! `quern job`: buy compute.
 
+mod conviction;
 mod create;
 mod show;
+mod words;
 
 use {
     crate::{
@@ -18,6 +20,7 @@ use {
             state::{Assurance, Job, JobState},
         },
     },
+    quern_node::chain::moment,
 };
 
 /// What to do with jobs.
@@ -26,9 +29,13 @@ pub enum Command {
     /// Create a job and lock its price
     #[command(after_help = "Examples:
   quern job create --mint MINT --model MODEL --input images.bin --publish-dir out --price 0.5
-  quern job create --mint MINT --model MODEL --input-uri URI --price 0.5 --watch     until it ends
-  quern job create --mint MINT --kind training --milestones 3 --price 10 --bond 5 --arbiter ARBITER \\
-      --input-uri https://example.com/data.qten --work 12h --review 2d")]
+  quern job create --mint MINT --model MODEL --input-uri URI --price 0.5 --watch
+  quern job create --mint MINT --kind training --milestones 3 --price 10 --bond 5 \\
+      --arbiter ARBITER --input-uri https://example.com/data.qten --work 12h --review 2d
+
+With --watch the exit code says how it ended: 0 paid, 3 the provider was convicted,
+4 cancelled, expired or decided by the arbiter, 1 something went wrong. With --output json
+the job and what follows are one line each.")]
     Create(Box<create::Args>),
     /// Show a live job
     #[command(after_help = "Example:
@@ -82,6 +89,15 @@ pub enum Command {
     #[command(after_help = "Example:
   quern job expire JOB")]
     Expire {
+        /// The job
+        job: Pubkey,
+    },
+    /// Have a recorded conviction paid out: the price back, the bond divided (anybody may)
+    #[command(after_help = "Example:
+  quern job settle JOB
+
+`quern watch` and `quern job create --watch` do it by themselves.")]
+    Settle {
         /// The job
         job: Pubkey,
     },
@@ -169,18 +185,94 @@ pub async fn run(context: &Context, command: Command) -> Result<()> {
             ended(context, &job, &wallet, &all, "resolved").await
         }
         Command::Expire { job } => {
-            context.job(&job).await?;
+            let live = context.job(&job).await?;
+            check_expirable(context, &live).await?;
             let wallet = context.wallet()?;
             let all = flows::expire(context.rpc(), &wallet.pubkey(), &job).await?;
             ended(context, &job, &wallet, &all, "expired").await
         }
+        Command::Settle { job } => settle(context, &job).await,
         Command::Finalize { job } => {
-            context.job(&job).await?;
+            let live = context.job(&job).await?;
+            check_payable(context, &job, &live).await?;
             let wallet = context.wallet()?;
             let all = flows::finalize(context.rpc(), &wallet.pubkey(), &job).await?;
             ended(context, &job, &wallet, &all, "finalized").await
         }
     }
+}
+
+/// Pays a conviction out, and closes what this wallet has asked about the job.
+async fn settle(context: &Context, address: &Pubkey) -> Result<()> {
+    let live = context.job(address).await?;
+    if live.state != JobState::Slashed as u8 {
+        return Err(Error::Other(format!(
+            "nothing is to be paid out: the provider of {address} was not convicted, the job is {}",
+            show::state_name(live.state)
+        )));
+    }
+    let decimals = context.mint(&live.mint).await?.decimals;
+    let wallet = context.wallet()?;
+    let mut all = flows::settle_slash(context.rpc(), &wallet.pubkey(), address).await?;
+    let own = accounts::demands_by(context.rpc(), &wallet.pubkey()).await?;
+    let own = own.iter().filter(|known| known.demand.job == *address);
+    all.extend(own.map(|known| instructions::close_demand(&known.address, &known.demand)));
+    let receipts = context.send(&all, &[&wallet]).await?;
+    let fields = Fields::new()
+        .text("job", address)
+        .text("done", "paid out")
+        .text("proved_by", live.slash_prover);
+    let fields = show::with_shares(fields, &live, decimals);
+    crate::context::with_signatures(fields, &receipts).print(context.format);
+    Ok(())
+}
+
+/// Refuses what the program would refuse, but says when it will not.
+async fn check_expirable(context: &Context, job: &Job) -> Result<()> {
+    let now = moment(context.rpc()).await?;
+    let left = job.effective_deadline(&now).saturating_sub(now.now);
+    let why = match JobState::from_code(job.state) {
+        Some(JobState::Submitted) => {
+            "a result is submitted: it is paid after its review, with `quern job finalize`"
+                .to_owned()
+        }
+        Some(JobState::Slashed) => {
+            "its provider was convicted: `quern job settle` pays that out".to_owned()
+        }
+        _ if left >= 0 => format!(
+            "the deadline has not passed yet; try again {}",
+            words::ahead(left + 1)
+        ),
+        _ => return Ok(()),
+    };
+    Err(Error::Other(why))
+}
+
+/// The same for a payment.
+async fn check_payable(context: &Context, address: &Pubkey, job: &Job) -> Result<()> {
+    let why = match JobState::from_code(job.state) {
+        Some(JobState::Open) => "this job is open: nobody has submitted a result yet".to_owned(),
+        Some(JobState::Taken) => {
+            "the provider is at work: it has not submitted a result yet".to_owned()
+        }
+        Some(JobState::Rejected) => {
+            "the client has rejected the result: the arbiter decides, or `quern job expire` after its time".to_owned()
+        }
+        Some(JobState::Slashed) => {
+            format!("its provider was convicted: `quern job settle {address}` pays that out")
+        }
+        Some(JobState::Submitted) | None => {
+            let now = moment(context.rpc()).await?;
+            let review_end = job.effective_deadline(&now);
+            let last_answer_at = job.effective_last_answer_at(&now);
+            let (at, when) = words::payable(job, now.now, review_end, last_answer_at);
+            if at < now.now && job.open_demands.get() == 0 {
+                return Ok(());
+            }
+            format!("it can't be paid yet, but {when}")
+        }
+    };
+    Err(Error::Other(why))
 }
 
 /// The wallet and the job, if the wallet is who may do this.

@@ -1,13 +1,13 @@
 //! Live jobs, for people.
 
 use {
-    super::{Kind, Level},
+    super::{Kind, Level, conviction, words},
     crate::{
         amount::{show, show_bps},
         commands::purse::decimals_of,
         context::Context,
         error::Result,
-        output::{Fields, print_list},
+        output::{Fields, Format, print_list, print_text},
         span,
     },
     clap::ValueEnum,
@@ -15,9 +15,14 @@ use {
         Pubkey, accounts,
         accounts::JobFilter,
         instructions::NOBODY,
-        quern::state::{Assurance, Job, JobKind, JobState},
+        quern::{
+            clock::Moment,
+            state::{Assurance, Demand, Job, JobKind, JobState},
+        },
     },
-    quern_node::{chain::moment, uris},
+    quern_node::{chain::moment, uris, watch::reason_name},
+    quern_rules::{price, slash},
+    serde_json::Value,
     std::collections::HashMap,
 };
 
@@ -110,17 +115,24 @@ pub async fn list(context: &Context, args: ListArgs) -> Result<()> {
     let decimals = decimals_of(context).await?;
     let list: Vec<Fields> = jobs
         .iter()
-        .map(|(address, job)| summary(address, job, &decimals))
+        .map(|(address, job)| summary(context.format, address, job, &decimals))
         .collect();
     print_list(context.format, &list, "No live job fits.");
     Ok(())
 }
 
-fn summary(address: &Pubkey, job: &Job, decimals: &HashMap<Pubkey, u8>) -> Fields {
+fn summary(format: Format, address: &Pubkey, job: &Job, decimals: &HashMap<Pubkey, u8>) -> Fields {
     let decimals = decimals.get(&job.mint).copied().unwrap_or(0);
-    Fields::new()
-        .text("job", address)
-        .text("state", state_name(job.state))
+    let name = state_name(job.state);
+    let fields = Fields::new().text("job", address);
+    let fields = match format {
+        Format::Table => fields.text("state", words::state(job, name)),
+        Format::Json => fields
+            .text("state", name)
+            .with("open_demands", job.open_demands.get())
+            .maybe("slash_reason", slash_code(job)),
+    };
+    fields
         .text("kind", kind_name(job.kind))
         .text("assurance", level_name(job.assurance))
         .text(
@@ -133,13 +145,19 @@ fn summary(address: &Pubkey, job: &Job, decimals: &HashMap<Pubkey, u8>) -> Field
         .text("client", job.client)
 }
 
+fn is_slashed(job: &Job) -> bool {
+    job.state == JobState::Slashed as u8
+}
+
+fn slash_code(job: &Job) -> Option<&'static str> {
+    is_slashed(job).then(|| words::reason_code(job.slash_reason))
+}
+
 /// Shows one job.
 pub async fn one(context: &Context, address: &Pubkey) -> Result<()> {
     let job = context.job(address).await?;
     let decimals = context.mint(&job.mint).await?.decimals;
     let moment = moment(context.rpc()).await?;
-    let deadline = job.effective_deadline(&moment);
-    let left = deadline.saturating_sub(moment.now);
     let tokens = |atoms: u64| show(atoms, decimals);
     let someone = |address: Pubkey| (address != NOBODY).then_some(address);
     let hash = |hash: [u8; 32]| (hash != [0; 32]).then(|| hex::encode(hash));
@@ -156,17 +174,15 @@ pub async fn one(context: &Context, address: &Pubkey) -> Result<()> {
             .filter(|uri| !uri.is_empty()),
         false => None,
     };
-    let deadline_text = match u32::try_from(left) {
-        Ok(left) => format!("in {}", span::show(left)),
-        Err(_) if left < 0 => format!(
-            "passed {} ago",
-            span::show(u32::try_from(left.unsigned_abs()).unwrap_or(u32::MAX))
-        ),
-        Err(_) => "far ahead".to_owned(),
-    };
-    Fields::new()
+    let demands = demands_of(context, address, &job).await?;
+    let fields = Fields::new()
         .text("job", address)
-        .text("state", state_name(job.state))
+        .text("state", state_name(job.state));
+    let fields = match is_slashed(&job) {
+        true => slashed(context, fields, address, &job, &moment, decimals).await,
+        false => timing(fields, &job, &moment),
+    };
+    let fields = fields
         .text("kind", kind_name(job.kind))
         .text("assurance", level_name(job.assurance))
         .text(
@@ -185,15 +201,168 @@ pub async fn one(context: &Context, address: &Pubkey) -> Result<()> {
         .text("royalty", show_bps(u32::from(job.royalty_bps.get())))
         .with("macs", job.macs.get())
         .with("batch_rows", job.batch_rows.get())
-        .text("deadline", deadline_text)
-        .with("deadline_unix", deadline)
         .text("work_time", span::show(job.work_secs.get()))
         .text("review_time", span::show(job.review_secs.get()))
         .with("submissions", job.submissions.get())
         .maybe("input_uri", input_uri)
         .maybe("output_uri", output_uri)
         .maybe("trace_root", hash(job.trace_root))
-        .maybe("checkpoint", hash(job.checkpoint))
-        .print(context.format);
+        .maybe("checkpoint", hash(job.checkpoint));
+    match context.format {
+        Format::Json => {
+            let all: Vec<_> = demands
+                .iter()
+                .map(|(address, demand)| demand_json(address, demand, &job, &moment))
+                .collect();
+            fields.with("demands", all).print(context.format);
+        }
+        Format::Table => {
+            fields.print(context.format);
+            print_demands(&demands, &job, &moment);
+        }
+    }
     Ok(())
+}
+
+/// When what happens next.
+fn timing(fields: Fields, job: &Job, moment: &Moment) -> Fields {
+    let deadline = job.effective_deadline(moment);
+    let left = deadline.saturating_sub(moment.now);
+    let fields = fields
+        .maybe("deadline", words::deadline(job, left))
+        .with("deadline_unix", deadline);
+    if job.state != JobState::Submitted as u8 {
+        return fields;
+    }
+    let last_answer_at = job.effective_last_answer_at(moment);
+    let (payable_at, payable) = words::payable(job, moment.now, deadline, last_answer_at);
+    let answered = (last_answer_at != 0)
+        .then(|| words::ahead(last_answer_at.saturating_sub(moment.now).min(-1)));
+    fields
+        .text("may_be_paid", payable)
+        .with("may_be_paid_unix", payable_at)
+        .with("open_demands", job.open_demands.get())
+        .maybe("last_answer", answered)
+}
+
+/// What the provider was convicted of, and who gets what.
+async fn slashed(
+    context: &Context,
+    fields: Fields,
+    address: &Pubkey,
+    job: &Job,
+    moment: &Moment,
+    decimals: u8,
+) -> Fields {
+    // In this state it is the time of the conviction.
+    let convicted = job.deadline.get().saturating_sub(moment.now).min(-1);
+    // As for texts: a node without history still shows the rest.
+    let event = conviction::event(context, address, job)
+        .await
+        .ok()
+        .flatten();
+    let place =
+        event.map(|event| words::place(job.slash_reason, event.tree, event.level, event.index));
+    let fields = fields
+        .text("slash_reason", words::reason_code(job.slash_reason))
+        .text("slashed_for", reason_name(job.slash_reason))
+        .maybe("place", place)
+        .text("proved_by", job.slash_prover)
+        .text("convicted", words::ahead(convicted));
+    with_shares(fields, job, decimals).text(
+        "next",
+        format!("anybody may have it paid out: `quern job settle {address}`"),
+    )
+}
+
+/// Who gets what when a conviction is paid out.
+pub fn with_shares(fields: Fields, job: &Job, decimals: u8) -> Fields {
+    let tokens = |atoms: u64| show(atoms, decimals);
+    let parts = slash::split_bond(job.bond_left_atoms.get());
+    let escrow = price::escrow(job.price_atoms.get(), job.milestones_left()).unwrap_or(u64::MAX);
+    fields
+        .text("prover_gets", tokens(parts.prover_atoms))
+        .text("client_gets", tokens(parts.client_atoms))
+        .text("client_gets_back", tokens(escrow))
+        .text("treasury_gets", tokens(parts.treasury_atoms))
+}
+
+/// Questions about the current submission: open ones first, earliest due first, then answered ones.
+async fn demands_of(
+    context: &Context,
+    address: &Pubkey,
+    job: &Job,
+) -> Result<Vec<(Pubkey, Demand)>> {
+    let may_be_asked = job.open_demands.get() > 0 || job.last_answer_at.get() != 0;
+    if !may_be_asked {
+        return Ok(Vec::new());
+    }
+    let mut demands: Vec<_> = accounts::demands_of(context.rpc(), address)
+        .await?
+        .into_iter()
+        .map(|known| (known.address, known.demand))
+        .filter(|(_, demand)| demand.submission == job.submissions)
+        .collect();
+    demands.sort_by_key(|(address, demand)| {
+        let at = match demand.answered.get() {
+            true => demand.answered_at.get(),
+            false => demand.due.get(),
+        };
+        (demand.answered.get(), at, *address)
+    });
+    Ok(demands)
+}
+
+/// What has become of a question: when it is due or was answered.
+fn demand_state(demand: &Demand, job: &Job, moment: &Moment) -> String {
+    let left = demand.effective_due(job, moment).saturating_sub(moment.now);
+    match demand.answered.get() {
+        true => {
+            let ago = demand.answered_at.get().saturating_sub(moment.now);
+            format!("answered {}", words::ahead(ago.min(-1)))
+        }
+        false if left < 0 => format!("not answered, due {}", words::ahead(left)),
+        false => format!("due {}", words::ahead(left)),
+    }
+}
+
+fn demand_json(address: &Pubkey, demand: &Demand, job: &Job, moment: &Moment) -> Value {
+    Fields::new()
+        .text("demand", address)
+        .text("question", words::question(demand))
+        .with("tree", demand.tree)
+        .with("level", demand.level)
+        .with("index", demand.index.get())
+        .text("asker", demand.asker)
+        .with("answered", demand.answered.get())
+        .with("due_unix", demand.effective_due(job, moment))
+        .with("answered_unix", demand.answered_at.get())
+        .with("fee_lamports", demand.fee_lamports.get())
+        .json()
+}
+
+/// Rows of a table that a person reads.
+const MOST_DEMANDS: usize = 20;
+
+fn print_demands(demands: &[(Pubkey, Demand)], job: &Job, moment: &Moment) {
+    if demands.is_empty() {
+        return;
+    }
+    let rows: Vec<Fields> = demands
+        .iter()
+        .take(MOST_DEMANDS)
+        .map(|(_, demand)| {
+            Fields::new()
+                .text("question", words::question(demand))
+                .text("state", demand_state(demand, job, moment))
+                .with("fee_lamports", demand.fee_lamports.get())
+                .text("asker", demand.asker)
+        })
+        .collect();
+    print_text("");
+    print_list(Format::Table, &rows, "");
+    let more = demands.len().saturating_sub(MOST_DEMANDS);
+    if more > 0 {
+        print_text(&format!("and {more} more; --output json shows all"));
+    }
 }

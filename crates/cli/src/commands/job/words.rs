@@ -1,0 +1,209 @@
+//! What the numbers in jobs and demands mean, in words.
+
+use {
+    quern_client::quern::state::{Assurance, Demand, Job, JobState, SlashReason},
+    quern_proof::{
+        Operand::{Input, Op, Weight},
+        question::Tree,
+    },
+    quern_rules::deadline::{FinalizeGate, finalize_gate},
+};
+
+use {crate::span::about, quern_node::watch::reason_name};
+
+/// Seconds that are left, or have passed.
+pub fn ahead(left_secs: i64) -> String {
+    let time = about(left_secs.unsigned_abs());
+    if left_secs < 0 {
+        format!("{time} ago")
+    } else {
+        format!("in {time}")
+    }
+}
+
+/// What happens at the deadline of a job's state, or has not happened; nothing where it has none.
+pub fn deadline(job: &Job, left_secs: i64) -> Option<String> {
+    let is_refereed = job.assurance == Assurance::Refereed as u8;
+    let what = match (JobState::from_code(job.state)?, left_secs < 0) {
+        (JobState::Open, false) => "until then a provider may take it",
+        (JobState::Open, true) => "nobody took it; `quern job expire` gives the price back",
+        (JobState::Taken, false) => "until then the provider must submit",
+        (JobState::Taken, true) => "the provider is late; `quern job expire` takes the job from it",
+        (JobState::Submitted, false) if is_refereed => "end of the review",
+        (JobState::Submitted, true) if is_refereed => "the review is over",
+        (JobState::Submitted, false) => "until then the client may reject",
+        (JobState::Submitted, true) => "the client can't reject it any more",
+        (JobState::Rejected, false) => "until then the arbiter decides",
+        (JobState::Rejected, true) => {
+            "the arbiter was silent; `quern job expire` divides the price"
+        }
+        (JobState::Slashed, _) => return None,
+    };
+    Some(format!("{}: {what}", ahead(left_secs)))
+}
+
+/// When a submitted milestone may be paid: at which time at the earliest, and that in words.
+pub fn payable(job: &Job, now: i64, review_end: i64, last_answer_at: i64) -> (i64, String) {
+    let (react_secs, grace_secs) = (job.terms.react_secs.get(), job.terms.grace_secs.get());
+    let ready = match last_answer_at {
+        0 => review_end,
+        at => review_end.max(at.saturating_add(i64::from(react_secs))),
+    };
+    let gate = finalize_gate(now, review_end, last_answer_at, react_secs, grace_secs);
+    let left = ready.saturating_sub(now);
+    let words = match (gate, job.open_demands.get()) {
+        (FinalizeGate::TooEarly, 0) => ahead(left),
+        (FinalizeGate::TooEarly, _) => format!("{}, or later while demands are open", ahead(left)),
+        (_, 1..) => "as soon as no demand is open".to_owned(),
+        (FinalizeGate::PartiesOnly, _) => format!(
+            "now, by the provider; {} by anybody",
+            ahead(left.saturating_add(i64::from(grace_secs)))
+        ),
+        (FinalizeGate::Anybody, _) => "now, by anybody".to_owned(),
+    };
+    (ready, words)
+}
+
+/// A job's state for a list: with what makes it special.
+pub fn state(job: &Job, name: &str) -> String {
+    match job.open_demands.get() {
+        _ if job.state == JobState::Slashed as u8 => {
+            format!("{name}: {}", reason_name(job.slash_reason))
+        }
+        0 => name.to_owned(),
+        1 => format!("{name}, 1 demand"),
+        count => format!("{name}, {count} demands"),
+    }
+}
+
+/// A reason for a slash, for programs, as the indexer names it.
+pub fn reason_code(code: u8) -> &'static str {
+    match SlashReason::from_code(code) {
+        Some(SlashReason::WrongCell) => "wrong_cell",
+        Some(SlashReason::BadPadding) => "bad_padding",
+        Some(SlashReason::Silence) => "silence",
+        None => "unknown",
+    }
+}
+
+/// What a demand asks for.
+pub fn question(demand: &Demand) -> String {
+    node(
+        demand.tree,
+        demand.level,
+        demand.index.get(),
+        demand.is_leaf.get(),
+    )
+}
+
+/// What a conviction names.
+pub fn place(reason: u8, tree: u8, level: u8, index: u64) -> String {
+    match SlashReason::from_code(reason) {
+        Some(SlashReason::WrongCell) => format!(
+            "op {tree}, row {}, column {}",
+            index >> 32,
+            index & u64::from(u32::MAX)
+        ),
+        Some(SlashReason::BadPadding) => format!("padding in {}", node(tree, level, index, false)),
+        _ => node(tree, level, index, false),
+    }
+}
+
+fn node(code: u8, level: u8, index: u64, is_leaf: bool) -> String {
+    let tree = match Tree::from_code(code) {
+        Some(Tree::Trace) => "the trace".to_owned(),
+        Some(Tree::Data(Op(op))) => format!("the output of op {op}"),
+        Some(Tree::Data(Input(input))) => format!("input {input}"),
+        Some(Tree::Data(Weight(weight))) => format!("weight {weight}"),
+        None => format!("tree {code}"),
+    };
+    match level {
+        _ if is_leaf => format!("leaf {index} of {tree}"),
+        0 => format!("the root of {tree}"),
+        level => format!("level {level}, index {index} of {tree}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    fn job(state: JobState, assurance: Assurance) -> Job {
+        let mut job: Job = bytemuck::Zeroable::zeroed();
+        job.state = state as u8;
+        job.assurance = assurance as u8;
+        job.terms.react_secs = 60.into();
+        job.terms.grace_secs = 100.into();
+        job
+    }
+
+    #[test]
+    fn deadlines_fit_the_state() {
+        let of = |state, left| deadline(&job(state, Assurance::Refereed), left);
+        assert_eq!(
+            of(JobState::Submitted, 14).unwrap(),
+            "in 14s: end of the review"
+        );
+        assert_eq!(
+            of(JobState::Taken, -61).unwrap(),
+            "1m 1s ago: the provider is late; `quern job expire` takes the job from it"
+        );
+        assert_eq!(of(JobState::Slashed, -1), None);
+        let accepted = deadline(&job(JobState::Submitted, Assurance::Accepted), 0).unwrap();
+        assert!(accepted.contains("may reject"), "{accepted}");
+    }
+
+    #[test]
+    fn payment_waits_for_demands_and_reactions() {
+        let mut job = job(JobState::Submitted, Assurance::Refereed);
+        let words = |job: &Job, now, answer| payable(job, now, 1_000, answer).1;
+        assert_eq!(words(&job, 990, 0), "in 10s");
+        assert_eq!(words(&job, 990, 980), "in 50s");
+        assert_eq!(
+            words(&job, 1_001, 0),
+            "now, by the provider; in 1m 39s by anybody"
+        );
+        assert_eq!(words(&job, 1_101, 0), "now, by anybody");
+        job.open_demands = 1.into();
+        assert_eq!(
+            words(&job, 990, 0),
+            "in 10s, or later while demands are open"
+        );
+        assert_eq!(words(&job, 1_101, 0), "as soon as no demand is open");
+    }
+
+    #[test]
+    fn lists_say_what_is_special() {
+        let mut job = job(JobState::Submitted, Assurance::Refereed);
+        assert_eq!(state(&job, "submitted"), "submitted");
+        job.open_demands = 1.into();
+        assert_eq!(state(&job, "submitted"), "submitted, 1 demand");
+        job.open_demands = 2.into();
+        assert_eq!(state(&job, "submitted"), "submitted, 2 demands");
+        job.state = JobState::Slashed as u8;
+        job.slash_reason = SlashReason::WrongCell as u8;
+        assert_eq!(state(&job, "slashed"), "slashed: a wrong value");
+    }
+
+    #[test]
+    fn places_are_named() {
+        let (cell, padding, silence) = (
+            SlashReason::WrongCell as u8,
+            SlashReason::BadPadding as u8,
+            SlashReason::Silence as u8,
+        );
+        assert_eq!(place(cell, 3, 0, 7 << 32 | 5), "op 3, row 7, column 5");
+        assert_eq!(place(silence, 255, 0, 0), "the root of the trace");
+        assert_eq!(
+            place(padding, 64, 2, 1),
+            "padding in level 2, index 1 of input 0"
+        );
+        assert_eq!(node(128, 9, 4, true), "leaf 4 of weight 0");
+        assert_eq!(
+            [cell, padding, silence, 9].map(reason_code),
+            ["wrong_cell", "bad_padding", "silence", "unknown"]
+        );
+    }
+}
