@@ -129,6 +129,7 @@ fn cluster(accounts: Vec<(String, String)>) -> String {
             Some("getProgramAccounts") => json!([]),
             Some("getBalance") => json!({ "context": context, "value": 0 }),
             Some("getVersion") => json!({ "solana-core": "2.0.0", "feature-set": 1 }),
+            Some("getGenesisHash") => json!(ADDRESS),
             other => panic!("unexpected request {other:?}"),
         };
         json!({ "jsonrpc": "2.0", "id": request["id"], "result": result }).to_string()
@@ -259,6 +260,15 @@ fn wrong_command_lines_exit_with_2() {
         &["watch", "--client", ADDRESS, "--job", ADDRESS],
         &["watch", "--max-fee-lamports", "-1"],
         &["watch", "--evidence", "pigeon"],
+        &["watch", "--poll", "0"],
+        &["watch", "--concurrency", "0"],
+        &["watch", "--trace-limit", "0"],
+        &[
+            "watch",
+            "--weights",
+            "11111111111111111111111111111111=ftp://x",
+        ],
+        &["watch", "--weights", "11111111111111111111111111111111="],
         &["leaderboard", "--window", "1y"],
         &["purse", "show", "--output", "xml"],
         &["purse", "show", "--commitment", "hopeful"],
@@ -537,9 +547,21 @@ fn things_that_are_not_on_the_cluster() {
 }
 
 #[test]
-fn a_watcher_with_nothing_to_do_says_nothing() {
+fn a_watcher_with_nothing_to_do_says_so() {
     let home = home();
     let url = empty_quern();
+    refused(
+        home.path(),
+        &["watch", "--once", "--job", ADDRESS, "-u", &url],
+        1,
+        &["no job at", "has ended"],
+    );
+    refused(
+        home.path(),
+        &["watch", "--once", "--allow-files", "nowhere", "-u", &url],
+        1,
+        &["nowhere", "--allow-files"],
+    );
     for (format, expected) in [("table", "job"), ("json", "")] {
         let args = ["watch", "--once", "-u", &url, "--output", format];
         let output = quern(home.path(), &args);
@@ -552,6 +574,7 @@ fn a_watcher_with_nothing_to_do_says_nothing() {
         );
         // It would find a wrong result, but could do nothing about it.
         assert!(stderr.contains("no lamports"), "{stderr}");
+        assert!(stderr.contains("nothing is submitted now"), "{stderr}");
     }
 }
 
@@ -638,7 +661,8 @@ fn indexers_that_are_not_there_or_talk_nonsense() {
         &["no leaderboards"],
     );
 
-    let board = json!({ "as_of_slot": 7, "finality": "finalized", "boards": [{
+    // Every path answers the same: boards, and what is asked about the providers on them.
+    let board = json!({ "as_of_slot": 7, "finality": "finalized", "counters": { "convicted": "42" }, "boards": [{
         "assurance": "refereed", "mint": ADDRESS, "decimals": 6,
         "entries": [{ "rank": 1, "provider": ADDRESS, "name": "A\u{1b}[2J", "value": "1500000", "milestones": "3" }],
     }]});
@@ -647,6 +671,10 @@ fn indexers_that_are_not_there_or_talk_nonsense() {
     let stdout = String::from_utf8(output.stdout).unwrap();
     assert!(
         stdout.contains("1.5") && stdout.contains("slot 7") && !stdout.contains('\u{1b}'),
+        "{stdout}"
+    );
+    assert!(
+        stdout.contains("convicted") && stdout.contains("42"),
         "{stdout}"
     );
 }

@@ -6,7 +6,8 @@ use {
         surfnet::{self, Surfnet},
     },
     quern_client::{
-        ClientError, CommitmentConfig, Keypair, Pubkey, RpcClient, Sender, Signer, config, quern,
+        ClientError, CommitmentConfig, Instruction, Keypair, Pubkey, RpcClient, Sender, Signer,
+        config, quern,
     },
     serde_json::{Value, json},
     solana_rpc_client_api::request::RpcRequest,
@@ -75,7 +76,7 @@ impl LocalNet {
     /// Starts a network and deploys the program.
     ///
     /// # Errors
-    /// `PortInUse`, `Program` if the program's file is missing or none, `Start` if the network does not come up.
+    /// `PortInUse`, `Program` if the program's file is missing or cannot be run, `Start` if the network does not come up.
     pub async fn start(options: Options) -> Result<Self> {
         let unusable = |reason: String| LocalNetError::Program {
             path: options.program_so.clone().unwrap_or_default(),
@@ -105,6 +106,9 @@ impl LocalNet {
         if let Some(program) = program {
             net.deploy(&quern::ID, &program, &net.admin.pubkey())
                 .await?;
+            if !net.runs(&quern::ID).await? {
+                return Err(unusable("the network cannot run it".to_owned()));
+            }
         }
         Ok(net)
     }
@@ -171,6 +175,22 @@ impl LocalNet {
             sleep(Duration::from_millis(5)).await;
         }
         Ok(())
+    }
+
+    /// Whether a program runs. Any refuses an instruction that it does not know; one that cannot be loaded is skipped here, and
+    /// that counts as a success.
+    async fn runs(&self, program: &Pubkey) -> Result<bool> {
+        let unknown = Instruction {
+            program_id: *program,
+            accounts: Vec::new(),
+            data: vec![0; 8],
+        };
+        let payer = self.admin.pubkey();
+        match self.sender.simulate(&[unknown], &payer).await {
+            Ok(_) => Ok(false),
+            Err(ClientError::Refused(_)) => Ok(true),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// The cluster's unix time in seconds, as the program sees it.

@@ -360,3 +360,24 @@ async fn a_missing_program_is_named() {
     assert!(error.to_string().contains("nowhere/quern.so"), "{error}");
     assert!(error.to_string().contains("build-program"), "{error}");
 }
+
+/// Text is no program, and the beginning of one is none either.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_program_that_cannot_run_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("broken.so");
+    for (bytes, why) in [
+        (&b"text"[..], "no ELF file"),
+        (b"\x7fELF, or not", "cannot run it"),
+    ] {
+        std::fs::write(&file, bytes).unwrap();
+        let options = Options {
+            program_so: Some(file.clone()),
+            ..Options::default()
+        };
+        let error = LocalNet::start(options).await.err().unwrap().to_string();
+        for word in ["broken.so", why, "build-program"] {
+            assert!(error.contains(word), "{error}");
+        }
+    }
+}

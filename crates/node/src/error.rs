@@ -66,8 +66,8 @@ pub enum NodeError {
         /// What happened.
         why: String,
     },
-    /// Two agents with one folder.
-    #[error("another agent uses {path}; stop it, or give this one its own folder", path = path.display())]
+    /// Two agents, or two watchers, with one folder.
+    #[error("another agent or watcher uses {path}; stop it, or give this one its own folder", path = path.display())]
     Locked {
         /// The folder.
         path: PathBuf,

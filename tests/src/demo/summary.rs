@@ -350,7 +350,8 @@ impl Summary {
         let convicted = self.providers.iter().filter(|one| one.convicted > 0);
         convicted
             .map(|one| {
-                let earned = [&one.refereed, &one.accepted].map(|level| level.earned_atoms.parse());
+                let earned =
+                    [&one.refereed, &one.accepted].map(|level| level.earned_atoms.parse::<i128>());
                 let earned: i128 = earned.into_iter().filter_map(Result::ok).sum();
                 format!(
                     "{}: earned {} qUSD, convicted {} times, bonds of {} qUSD lost\n",

@@ -10,7 +10,7 @@ use {
         progress,
     },
     quern_client::{
-        Keypair, Pubkey, Signer, accounts, addresses, config, flows, instructions,
+        Keypair, Pubkey, Signer, addresses, config, flows, instructions,
         quern::{
             instructions::{ConfigureEmissionArgs, InitializeArgs},
             state::{MintRates, ProtocolParams},
@@ -111,10 +111,7 @@ pub async fn run(globals: &Globals, args: Args) -> Result<()> {
     }
     let mint = match args.bare || args.empty {
         true => None,
-        false => {
-            let set_up = progress::during("setting Quern up", set_up(&net, &wallets)).await;
-            Some(set_up.map_err(|error| no_program(&args.program_so, &error))?)
-        }
+        false => Some(progress::during("setting Quern up", set_up(&net, &wallets)).await?),
     };
     // A network that did not start leaves nothing behind.
     for wallet in roles.iter().chain([&admin]) {
@@ -146,14 +143,6 @@ pub async fn run(globals: &Globals, args: Args) -> Result<()> {
     until_stopped().await;
     net.stop();
     Ok(())
-}
-
-/// What it means that Quern could not be set up on a network of its own.
-fn no_program(path: &Path, error: &Error) -> Error {
-    Error::Other(format!(
-        "Quern could not be set up with {}: {error}; if that is no program of this version, build it with `cargo xtask build-program`",
-        path.display()
-    ))
 }
 
 /// A wallet from the folder, or a new one.
@@ -235,9 +224,6 @@ async fn set_up(net: &LocalNet, wallets: &[(&str, Pubkey)]) -> Result<Mint> {
         REWARD_ATOMS,
     ));
     sender.send_all(&all, &[admin]).await?;
-    // A network that can't run the program may call all of that a success.
-    accounts::protocol(sender.rpc()).await?;
-    accounts::mint_config(sender.rpc(), &mint.address).await?;
     Ok(mint)
 }
 

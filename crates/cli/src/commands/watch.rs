@@ -16,10 +16,16 @@ use {
     quern_client::{ClientError, Keypair, Pubkey, Signer, flows::Route},
     quern_node::{
         FetchLimits, Watcher,
-        watch::{Fate, Followed, Report, RpcWatchChain, Settings, Verdict},
+        watch::{Fate, Followed, Report, RpcWatchChain, Settings, Verdict, WatchChain},
     },
     serde_json::{Value, json},
-    std::{cell::RefCell, collections::BTreeSet, io::Write, path::PathBuf, time::Duration},
+    std::{
+        cell::{Cell, RefCell},
+        collections::BTreeSet,
+        io::Write,
+        path::PathBuf,
+        time::Duration,
+    },
 };
 
 /// What to watch and how.
@@ -30,7 +36,8 @@ use {
   quern watch --client WALLET --once --output json   what is submitted now, one line each
 
 A wrong result is convicted, a withheld one is demanded; the wallet pays for that and earns a share of the bond.
-Each submission is reported once: consistent, convicted, timed_out, slashed (by somebody else) or could_not_check.")]
+Each submission is reported once: consistent, convicted, timed_out, slashed (by somebody else), wrong (not convicted, and
+why) or could_not_check.")]
 pub struct Args {
     /// Only jobs of this client (repeatable) [default: of all]
     #[arg(long, value_name = "ADDRESS")]
@@ -45,7 +52,7 @@ pub struct Args {
     #[arg(long, default_value_t = Settings::default().max_fee_lamports, value_name = "LAMPORTS")]
     max_fee_lamports: u64,
     /// Largest trace to fetch or to compute, and largest input or weights to fetch, in MiB
-    #[arg(long, default_value_t = 1_024, value_name = "MIB")]
+    #[arg(long, default_value_t = 1_024, value_name = "MIB", value_parser = clap::value_parser!(u32).range(1..))]
     trace_limit: u32,
     /// Most memory for submissions that are examined at a time, in MiB; at most as much again is kept between looks
     #[arg(long, default_value_t = 4_096, value_name = "MIB")]
@@ -56,13 +63,13 @@ pub struct Args {
     /// Least bond of a job in a mint, as MINT=ATOMS: below it a conviction does not pay (repeatable)
     #[arg(long, value_parser = parse_bond, value_name = "MINT=ATOMS")]
     min_bond: Vec<(Pubkey, u64)>,
-    /// How long after a submission its data are waited for before they are demanded
+    /// How long after a submission its data are waited for before they are demanded; at most a quarter of the review
     #[arg(long, value_parser = span::parse, default_value = "30s", value_name = "TIME")]
     grace: u32,
     #[command(flatten)]
     reach: Reach,
     /// Own source of a model's weights, as MODEL=URI (repeatable)
-    #[arg(long, value_parser = parse_source, value_name = "MODEL=URI")]
+    #[arg(long, value_parser = parse_weights, value_name = "MODEL=URI")]
     weights: Vec<(Pubkey, String)>,
     /// Folder in which finished cases and checked data survive a restart [default: none]
     #[arg(long, value_name = "FOLDER")]
@@ -74,10 +81,10 @@ pub struct Args {
     #[arg(long)]
     no_settle: bool,
     /// Most submissions to examine at a time
-    #[arg(long, default_value_t = Settings::default().concurrency, value_name = "COUNT")]
-    concurrency: usize,
+    #[arg(long, default_value_t = 4, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    concurrency: u32,
     /// Time between two looks at the chain
-    #[arg(long, value_parser = span::parse, default_value = "5s", value_name = "TIME")]
+    #[arg(long, value_parser = parse_poll, default_value = "5s", value_name = "TIME")]
     poll: u32,
 }
 
@@ -94,13 +101,28 @@ enum EvidenceRoute {
 }
 
 impl Args {
-    fn settings(self, context: &Context) -> Settings {
+    /// Whose submissions, as a part of a sentence.
+    fn scope(&self) -> &'static str {
+        match (self.client.is_empty(), self.job.is_empty()) {
+            (true, true) => "",
+            (false, _) => "by providers of the named clients' jobs ",
+            (true, false) => "in the named jobs ",
+        }
+    }
+
+    fn settings(self, context: &Context, is_public: bool) -> Settings {
+        let mut fetch = self.reach.limits(context);
+        if is_public {
+            // Strangers' URIs lead only where the command line lets them.
+            fetch.file_roots.clone_from(&self.reach.allow_files);
+            fetch.allow_private = self.reach.allow_private;
+        }
         Settings {
             clients: self.client.into_iter().collect(),
             jobs: self.job.into_iter().collect(),
             fetch: FetchLimits {
                 max_bytes: u64::from(self.trace_limit) << 20,
-                ..self.reach.limits(context)
+                ..fetch
             },
             weights: self.weights.into_iter().collect(),
             state: self.state,
@@ -112,8 +134,8 @@ impl Args {
             max_fee_lamports: self.max_fee_lamports,
             publication_grace: Duration::from_secs(u64::from(self.grace)),
             settle: !self.no_settle,
-            concurrency: self.concurrency.max(1),
-            poll: Duration::from_secs(u64::from(self.poll.max(1))),
+            concurrency: self.concurrency as usize,
+            poll: Duration::from_secs(u64::from(self.poll)),
             ..Settings::default()
         }
     }
@@ -121,6 +143,28 @@ impl Args {
 
 /// MACs in a GMAC.
 const GMAC: u64 = 1_000_000_000;
+
+fn parse_poll(text: &str) -> std::result::Result<u32, String> {
+    match span::parse(text)? {
+        0 => Err("between two looks there is at least 1s".to_owned()),
+        secs => Ok(secs),
+    }
+}
+
+fn parse_weights(text: &str) -> std::result::Result<(Pubkey, String), String> {
+    let (model, uri) = parse_source(text)?;
+    let is_known = ["https://", "http://", "file:///"].iter().any(|scheme| {
+        uri.strip_prefix(scheme)
+            .is_some_and(|rest| !rest.is_empty())
+    });
+    if is_known {
+        Ok((model, uri))
+    } else {
+        Err(format!(
+            "`{uri}` is no URI of weights; write https://… or file:///…"
+        ))
+    }
+}
 
 fn parse_bond(text: &str) -> std::result::Result<(Pubkey, u64), String> {
     let bad = || format!("`{text}` is not MINT=ATOMS");
@@ -135,40 +179,94 @@ fn parse_bond(text: &str) -> std::result::Result<(Pubkey, u64), String> {
 pub async fn run(context: &Context, args: Args) -> Result<()> {
     let wallet = context.wallet()?;
     context.protocol().await?;
-    warn_without_lamports(context, &wallet).await?;
     let route = match args.evidence {
         EvidenceRoute::Auto => Route::Auto,
         EvidenceRoute::Inline => Route::Inline,
         EvidenceRoute::Account => Route::Account,
     };
-    let is_once = args.once;
+    let (is_once, has_memory) = (args.once, args.state.is_some());
+    let scope = args.scope();
+    for folder in &args.reach.allow_files {
+        if !folder.is_dir() {
+            return Err(Error::file(
+                folder,
+                "it is no folder; correct --allow-files",
+            ));
+        }
+    }
+    let signer = wallet.pubkey();
     let chain = RpcWatchChain::with_route(context.sender.clone(), wallet, route);
-    let watcher = Watcher::new(args.settings(context), chain)?;
+    for job in &args.job {
+        if chain.job(job).await?.is_none() {
+            return Err(Error::JobClosed(*job));
+        }
+    }
+    warn_without_lamports(context, &signer).await?;
+    let is_public = is_public(context).await?;
+    let watcher = Watcher::new(args.settings(context, is_public), chain)?;
     let screen = Screen::new(context);
+    screen.header();
     if !is_once {
-        screen.header();
         watcher
             .run(|report| screen.report(report), until_stopped())
             .await?;
         return Ok(());
     }
-    screen.header();
     screen.say("examining what is submitted");
+    let is_stopped = Cell::new(false);
+    let stopped = async {
+        until_stopped().await;
+        is_stopped.set(true);
+    };
     let reports = watcher
-        .run_once(|report| screen.report(report), until_stopped())
+        .run_once(|report| screen.report(report), stopped)
         .await?;
-    let unchecked = reports
-        .iter()
-        .filter(|report| matches!(report.verdict, Verdict::CouldNotCheck { .. }))
-        .count();
-    match unchecked {
-        0 => Ok(()),
-        count => Err(Error::Other(format!(
-            "{count} of {} submissions could not be checked; the lines above say why",
-            reports.len()
+    if is_stopped.get() {
+        screen.note("stopped before everything was examined");
+    } else if reports.is_empty() {
+        let but = if has_memory {
+            ", or it was examined before"
+        } else {
+            ""
+        };
+        screen.note(&format!(
+            "nothing to examine: nothing is submitted {scope}now{but}"
+        ));
+    }
+    summed_up(&reports)
+}
+
+/// An error if there is anything among the reports that nobody should use.
+fn summed_up(reports: &[Report]) -> Result<()> {
+    let count = |name| {
+        let all = reports.iter().map(|report| report.verdict.name());
+        all.filter(|other| *other == name).count()
+    };
+    let all = reports.len();
+    match (count("wrong"), count("could_not_check")) {
+        (0, 0) => Ok(()),
+        (0, unchecked) => Err(Error::Other(format!(
+            "{unchecked} of {all} submissions could not be checked; the lines above say why"
+        ))),
+        (wrong, _) => Err(Error::Other(format!(
+            "{wrong} of {all} results are WRONG and were not convicted: do not use them; the lines above say why"
         ))),
     }
 }
+
+/// Whether the cluster is a public one, whatever its address: a node or a tunnel to it may run on this machine.
+async fn is_public(context: &Context) -> Result<bool> {
+    let genesis = context.rpc().get_genesis_hash().await;
+    let genesis = genesis.map_err(|error| ClientError::from_rpc(&context.url, error))?;
+    Ok(PUBLIC_GENESIS.contains(&genesis.to_string().as_str()))
+}
+
+/// Genesis hashes of mainnet, testnet and devnet.
+const PUBLIC_GENESIS: [&str; 3] = [
+    "5eykt4UsFv8P8NJdTREpY1vzqKqZKvdpKuc147dw2N9d",
+    "4uhcVJyU9pJkvQyS88uRDiswHXSCkY3zQawwpjk2NsNY",
+    "EtWTRABZaYq6iMfeYKouRu166VU2xqa1wcaWoxPkrZBG",
+];
 
 /// More than any job takes that a machine can hold.
 const UNLIMITED_BYTES: u64 = 1 << 40;
@@ -197,9 +295,13 @@ pub async fn follow(
     let chain = RpcWatchChain::new(context.sender.clone(), wallet);
     let watcher = Watcher::new(settings, chain)?;
     let screen = Screen::new(context);
+    let is_wrong = Cell::new(false);
     let following = watcher.follow(job, |what| match what {
         Followed::State(state) => screen.say(waiting_for(state)),
-        Followed::Verdict(report) => screen.report(&report),
+        Followed::Verdict(report) => {
+            is_wrong.set(matches!(report.verdict, Verdict::Wrong { .. }));
+            screen.report(&report);
+        }
     });
     let fate = tokio::select! {
         fate = following => fate?,
@@ -210,7 +312,12 @@ pub async fn follow(
         }
     };
     screen.fate(job, &fate);
-    Ok(())
+    match fate {
+        Fate::Paid | Fate::Unknown if is_wrong.get() => Err(Error::Other(format!(
+            "the result of {job} is WRONG and was not convicted: do not use it"
+        ))),
+        _ => Ok(()),
+    }
 }
 
 fn waiting_for(state: JobState) -> &'static str {
@@ -224,9 +331,8 @@ fn waiting_for(state: JobState) -> &'static str {
 }
 
 /// A watcher without lamports checks, but can neither demand nor convict.
-async fn warn_without_lamports(context: &Context, wallet: &Keypair) -> Result<()> {
-    let wallet = wallet.pubkey();
-    let balance = context.rpc().get_balance(&wallet).await;
+async fn warn_without_lamports(context: &Context, wallet: &Pubkey) -> Result<()> {
+    let balance = context.rpc().get_balance(wallet).await;
     let lamports = balance.map_err(|error| ClientError::from_rpc(&context.url, error))?;
     if lamports == 0 {
         tracing::warn!(%wallet, "the wallet has no lamports: wrong results will be found, but neither demanded nor convicted");
@@ -267,6 +373,11 @@ impl Screen {
         self.wheel.enable_steady_tick(Duration::from_millis(120));
     }
 
+    /// Something that is no result.
+    fn note(&self, what: &str) {
+        self.wheel.suspend(|| eprintln!("{what}"));
+    }
+
     fn report(&self, report: &Report) {
         self.header();
         match self.format {
@@ -287,7 +398,7 @@ impl Screen {
                 "job": job.to_string(),
                 "fate": fate.name(),
                 "prover": prover.to_string(),
-                "reason": quern_node::watch::reason_name(*reason),
+                "reason": quern_node::watch::reason_code(*reason),
             })),
             (Format::Json, _) => {
                 self.json(json!({ "job": job.to_string(), "fate": fate.name() }));

@@ -6,7 +6,7 @@ use {
         CaseId, Inner,
         chain::Asked,
         material::{Delivery, Given, Own, Purpose, Trouble, parsed},
-        verdict::{Fate, Verdict, reason_name},
+        verdict::{Fate, Verdict, charge_name, question_name, reason_name},
     },
     crate::error::NodeError,
     quern_client::{
@@ -69,7 +69,8 @@ impl Inner {
         if let Some(overdue) = overdue {
             return self.timeout(id, &job, overdue).await;
         }
-        if asked.last().is_some_and(|asked| asked.answer.is_none()) {
+        if let Some(last) = asked.last().filter(|asked| asked.answer.is_none()) {
+            self.say_waiting(id, last);
             return Ok(Next::Wait);
         }
         // While the own result is kept, so are the data that it was computed from.
@@ -121,13 +122,8 @@ impl Inner {
                 note: missing,
             }));
         }
-        if let Some(why) = missing {
-            self.say(
-                id,
-                format!("the trace is not delivered ({why}) and the result is wrong"),
-            );
-        }
-        self.demand(id, &job, &moment, own, asked).await
+        self.with_case(id, |case| case.is_wrong = true);
+        self.demand(id, &job, &moment, own, asked, missing).await
     }
 
     /// The questions on this watcher's way down, whoever asked them, as far as they are on chain: all but the last are
@@ -266,16 +262,20 @@ impl Inner {
 
     /// The job's account is gone.
     async fn gone(&self, id: CaseId) -> Stepped {
-        let last = self
-            .with_case(id, |case| case.last.clone())
-            .flatten()
-            .map_or(String::new(), |last| format!(" (last: {last})"));
+        let known = self.with_case(id, |case| (case.last.clone(), case.is_wrong));
+        let (last, is_wrong) = known.unwrap_or_default();
+        let last = last.map_or(String::new(), |last| format!(" (last: {last})"));
+        let what = if is_wrong {
+            "it could be convicted"
+        } else {
+            "the result could be checked"
+        };
         let why = match self.chain.fate(&id.job).await? {
             Fate::Slashed { prover, reason } => {
                 return Ok(Next::Done(self.slashed(prover, reason)));
             }
-            Fate::Paid => format!("the provider was paid before the result could be checked{last}"),
-            Fate::Ended => format!("the job ended before the result could be checked{last}"),
+            Fate::Paid => format!("the provider was paid before {what}{last}"),
+            Fate::Ended => format!("the job ended before {what}{last}"),
             Fate::Unknown => format!(
                 "the job has ended, and the node keeps too few transactions to tell how{last}"
             ),
@@ -315,6 +315,7 @@ impl Inner {
         moment: &Moment,
         own: Arc<Own>,
         mut way: Vec<Asked>,
+        missing: Option<String>,
     ) -> Stepped {
         let trace_root = job.trace_root;
         loop {
@@ -347,6 +348,9 @@ impl Inner {
             };
             if let Some(asked) = known {
                 let is_answered = asked.answer.is_some();
+                if !is_answered {
+                    self.say_waiting(id, &asked);
+                }
                 way.push(asked);
                 self.remember(id, &way);
                 if is_answered {
@@ -355,8 +359,10 @@ impl Inner {
                 return Ok(Next::Wait);
             }
             if !self.may_ask(id, job, moment, parent.is_none(), left)? {
-                let what = "the result is wrong; its data may still be published".to_owned();
-                self.say(id, what);
+                let why = missing.as_deref().unwrap_or("it was not looked for");
+                // That advice is for whoever publishes.
+                let why = why.trim_end_matches("; check that it is published there");
+                self.say(id, format!("the result is wrong and its trace is not published ({why}); it is waited for a little, then demanded"));
                 return Ok(Next::Wait);
             }
             let parent = match parent {
@@ -369,6 +375,20 @@ impl Inner {
                 }
             };
             return self.ask(id, job, question, parent, left).await;
+        }
+    }
+
+    /// Says whose question the case waits for.
+    fn say_waiting(&self, id: CaseId, asked: &Asked) {
+        if asked.asker != self.chain.signer() {
+            let what = question_name(&asked.question);
+            self.say(
+                id,
+                format!(
+                    "waiting for the answer to a question of {} about {what}",
+                    asked.asker
+                ),
+            );
         }
     }
 
@@ -423,8 +443,8 @@ impl Inner {
                 let fee_lamports = job.terms.demand_fee_lamports.get();
                 self.with_case(id, |case| case.fees_lamports += fee_lamports);
                 tracing::info!(
-                    job = %id.job, tree = question.tree.code(), level = question.level, index = question.index,
-                    fee_lamports, at_most_left = left - 1, "demanded"
+                    job = %id.job, fee_lamports, at_most_left = left - 1,
+                    "demanded: {}", question_name(&question)
                 );
                 Ok(Next::Wait)
             }
@@ -452,7 +472,15 @@ impl Inner {
         evidence: Vec<u8>,
         demands: u32,
     ) -> Stepped {
-        tracing::info!(job = %id.job, ?charge, evidence_bytes = evidence.len(), "the result is wrong; convicting");
+        let is_new = self.with_case(id, |case| {
+            let is_new = case.charge.as_ref() != Some(&charge);
+            (case.is_wrong, case.charge) = (true, Some(charge));
+            is_new
+        });
+        if is_new == Some(true) {
+            let what = charge_name(&charge);
+            tracing::info!(job = %id.job, evidence_bytes = evidence.len(), "{what}; convicting");
+        }
         match self.chain.convict(job, &charge, &evidence).await {
             Ok(conviction) => Ok(Next::Done(Verdict::Convicted {
                 signature: conviction.signature,
@@ -497,7 +525,7 @@ impl Inner {
                 Err(error.into())
             }
             moved => {
-                if let Some(job) = moved {
+                if let Some(job) = moved.filter(|job| job.slash_prover != self.chain.signer()) {
                     tracing::info!(job = %id.job, reason = reason_name(job.slash_reason), "somebody else was faster");
                 }
                 Ok(Next::Wait)

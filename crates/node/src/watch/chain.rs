@@ -9,7 +9,7 @@ use {
     },
     async_trait::async_trait,
     quern_client::{
-        Instruction, Keypair, Pubkey, Sender, Signature, Signer, accounts,
+        ClientError, Instruction, Keypair, Pubkey, Sender, Signature, Signer, accounts,
         accounts::{JobFilter, ModelAccount},
         addresses, flows,
         flows::Route,
@@ -22,7 +22,10 @@ use {
     quern_proof::{evidence::Charge, question::Question},
     std::{
         collections::{HashMap, hash_map::Entry},
-        sync::{Arc, Mutex, MutexGuard, PoisonError},
+        sync::{
+            Arc, Mutex, MutexGuard, PoisonError,
+            atomic::{AtomicUsize, Ordering},
+        },
         time::{Duration, Instant},
     },
 };
@@ -57,6 +60,15 @@ pub struct Conviction {
     pub route: Route,
     /// What it took, if the node says.
     pub compute_units: Option<u64>,
+}
+
+/// Lamports of the signer that lie in evidence which nobody uses, as far as that is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LockedRent {
+    /// How many.
+    pub lamports: u64,
+    /// When all of them may be taken back, at the latest.
+    pub free_in_secs: u64,
 }
 
 /// The chain as the watcher sees it. One implementation talks to a cluster; the watcher's own tests bring another one.
@@ -99,6 +111,10 @@ pub trait WatchChain: Send + Sync {
     /// Gets back what lies in questions of the signer that are no longer needed, and in evidence that it left behind. Says how
     /// many accounts were closed.
     async fn tidy(&self) -> Result<usize>;
+    /// What lies in evidence of the signer that [`WatchChain::tidy`] left where it is.
+    async fn locked_rent(&self) -> Result<Option<LockedRent>> {
+        Ok(None)
+    }
     /// What became of a job whose account is gone, as far as the node remembers.
     async fn fate(&self, address: &Pubkey) -> Result<Fate>;
 }
@@ -110,8 +126,10 @@ pub struct RpcWatchChain {
     sender: Sender,
     wallet: Keypair,
     route: Route,
-    /// Evidence accounts of the wallet, and when they were first seen.
+    /// Evidence accounts of the wallet, and when they were first seen, for nodes that do not tell when they were last used.
     left: Mutex<HashMap<Pubkey, Instant>>,
+    /// Convictions of this process that are on their way: their evidence stays.
+    convicting: AtomicUsize,
     /// Found URIs by what they hash to: looking one up costs several requests.
     output_uris: Mutex<HashMap<(Pubkey, [u8; 32]), String>>,
 }
@@ -123,7 +141,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// How long a conviction may take before its evidence counts as left behind: another process may be at it with this wallet.
+/// How long evidence must have been left alone to count as left behind: another process may be at it with this wallet, and its
+/// next transaction may take minutes where blocks are full.
 const EVIDENCE_REST: Duration = Duration::from_secs(600);
 
 impl RpcWatchChain {
@@ -140,28 +159,43 @@ impl RpcWatchChain {
             wallet,
             route,
             left: Mutex::default(),
+            convicting: AtomicUsize::new(0),
             output_uris: Mutex::default(),
         })
     }
 
-    /// Evidence of this wallet that nobody has used for so long that nobody will.
-    async fn left_evidence(&self) -> Result<Vec<Instruction>> {
-        let found = accounts::evidences_by(self.sender.rpc(), &self.wallet.pubkey()).await?;
-        let mut left = lock(&self.left);
-        left.retain(|address, _| found.iter().any(|evidence| evidence.address == *address));
+    /// Evidence accounts of this wallet, and how long each must still be left alone.
+    async fn evidence(&self) -> Result<Vec<(Pubkey, Duration)>> {
+        let rpc = self.sender.rpc();
+        let found = accounts::evidences_by(rpc, &self.wallet.pubkey()).await?;
+        lock(&self.left).retain(|address, _| found.iter().any(|found| found.address == *address));
+        if found.is_empty() {
+            return Ok(Vec::new());
+        }
+        let now = self.moment().await?.now;
         let mut all = Vec::new();
         for evidence in found {
-            match left.entry(evidence.address) {
-                Entry::Occupied(seen) if seen.get().elapsed() >= EVIDENCE_REST => all.push(
-                    instructions::close_evidence(&self.wallet.pubkey(), &evidence.address),
-                ),
-                Entry::Occupied(_) => {}
-                Entry::Vacant(new) => {
-                    new.insert(Instant::now());
-                }
-            }
+            let address = evidence.address;
+            let seen = *lock(&self.left).entry(address).or_insert_with(Instant::now);
+            let used_at = fate::last_used_at(rpc, &address).await.unwrap_or_default();
+            let unused = used_at.and_then(|at| u64::try_from(now.saturating_sub(at)).ok());
+            let unused = unused.map_or_else(|| seen.elapsed(), Duration::from_secs);
+            all.push((address, EVIDENCE_REST.saturating_sub(unused)));
         }
         Ok(all)
+    }
+
+    /// Evidence of this wallet that nobody has used for so long that nobody will.
+    async fn left_evidence(&self) -> Result<Vec<Instruction>> {
+        if self.convicting.load(Ordering::SeqCst) > 0 {
+            return Ok(Vec::new());
+        }
+        let author = self.wallet.pubkey();
+        let all = self.evidence().await?;
+        let left = all.iter().filter(|(_, rest)| rest.is_zero());
+        Ok(left
+            .map(|(address, _)| instructions::close_evidence(&author, address))
+            .collect())
     }
 
     /// Questions of this wallet that may be closed.
@@ -274,6 +308,7 @@ impl WatchChain for RpcWatchChain {
 
     async fn convict(&self, job: &Job, charge: &Charge, evidence: &[u8]) -> Result<Conviction> {
         let address = instructions::job_address(job);
+        let _convicting = Counted::new(&self.convicting);
         let receipt = flows::convict(
             &self.sender.by(job.deadline.get()),
             &self.wallet,
@@ -322,8 +357,41 @@ impl WatchChain for RpcWatchChain {
         Ok(all.len())
     }
 
+    async fn locked_rent(&self) -> Result<Option<LockedRent>> {
+        let all = self.evidence().await?;
+        let Some(longest) = all.iter().map(|(_, rest)| *rest).max() else {
+            return Ok(None);
+        };
+        let mut lamports = 0;
+        for (address, _) in &all {
+            let balance = self.sender.rpc().get_balance(address).await;
+            lamports +=
+                balance.map_err(|error| ClientError::from_rpc(&self.sender.url(), error))?;
+        }
+        Ok(Some(LockedRent {
+            lamports,
+            free_in_secs: longest.as_secs(),
+        }))
+    }
+
     async fn fate(&self, address: &Pubkey) -> Result<Fate> {
         fate::of_job(self.sender.rpc(), address).await
+    }
+}
+
+/// Something that is counted as long as it goes on, however it ends.
+struct Counted<'a>(&'a AtomicUsize);
+
+impl<'a> Counted<'a> {
+    fn new(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::SeqCst);
+        Self(count)
+    }
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
     }
 }
 

@@ -43,6 +43,20 @@ pub(super) async fn of_job(rpc: &RpcClient, job: &Pubkey) -> Result<Fate> {
     Ok(Fate::Unknown)
 }
 
+/// When an account was last mentioned in a transaction, by the cluster's clock, if the node knows.
+pub(super) async fn last_used_at(rpc: &RpcClient, account: &Pubkey) -> Result<Option<i64>> {
+    let config = GetConfirmedSignaturesForAddress2Config {
+        limit: Some(1),
+        commitment: Some(rpc.commitment()),
+        ..Default::default()
+    };
+    let newest = rpc
+        .get_signatures_for_address_with_config(account, config)
+        .await
+        .map_err(|error| ClientError::from_rpc(&rpc.url(), error))?;
+    Ok(newest.first().and_then(|item| item.block_time))
+}
+
 /// The fate that an event tells, if it is an ending of this job.
 fn ending(event: &QuernEvent, job: &Pubkey) -> Option<Fate> {
     match event {

@@ -7,7 +7,7 @@
 //! | `inputs/<job>.bundle` | inputs, likewise, until the job's result is examined |
 //!
 //! Nothing here is believed against the chain: without it cases are only examined once more. Files are written beside their
-//! place and renamed, so several watchers may share a folder.
+//! place and renamed. A lock keeps a second watcher out: it would take the first one's verdicts for its own.
 
 use {
     super::{
@@ -17,7 +17,7 @@ use {
     crate::error::{NodeError, Result},
     quern_client::Pubkey,
     std::{
-        fs,
+        fs::{self, File, TryLockError},
         io::ErrorKind,
         path::{Path, PathBuf},
         sync::atomic::{AtomicU64, Ordering},
@@ -27,19 +27,24 @@ use {
 /// The folder, if there is one.
 pub(super) struct Memory {
     folder: Option<PathBuf>,
+    /// Held as long as the watcher lives; the system lets go of it when the process ends, however it ends.
+    _lock: Option<File>,
 }
 
 impl Memory {
     /// Makes the folder.
     pub(super) fn open(folder: Option<&Path>) -> Result<Self> {
+        let mut lock = None;
         if let Some(folder) = folder {
             for part in ["cases", "inputs", "models"] {
                 let part = folder.join(part);
                 fs::create_dir_all(&part).map_err(|error| failed(&part, &error))?;
             }
+            lock = Some(locked(folder)?);
         }
         Ok(Self {
             folder: folder.map(Path::to_owned),
+            _lock: lock,
         })
     }
 
@@ -56,10 +61,14 @@ impl Memory {
         self.case(id).is_some_and(|path| path.is_file())
     }
 
-    /// Remembers a finished case. What could not be checked may be tried again by the next process, which may have other
-    /// limits.
+    /// Remembers a finished case. What could not be checked or convicted may be tried again by the next process, which may
+    /// have other limits.
     pub(super) fn finish(&self, id: &CaseId, report: &Report) {
-        if matches!(report.verdict, Verdict::CouldNotCheck { .. }) {
+        let is_open = matches!(
+            report.verdict,
+            Verdict::CouldNotCheck { .. } | Verdict::Wrong { .. }
+        );
+        if is_open {
             return;
         }
         if let Some(path) = self.case(id) {
@@ -105,6 +114,18 @@ impl Memory {
     fn inputs_path(&self, job: &Pubkey) -> Option<PathBuf> {
         let folder = self.folder.as_ref()?;
         Some(folder.join("inputs").join(format!("{job}.bundle")))
+    }
+}
+
+fn locked(folder: &Path) -> Result<File> {
+    let path = folder.join("lock");
+    let lock = File::create(&path).map_err(|error| failed(&path, &error))?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => Err(NodeError::Locked {
+            path: folder.to_owned(),
+        }),
+        Err(TryLockError::Error(error)) => Err(failed(&path, &error)),
     }
 }
 

@@ -34,8 +34,8 @@ mod tests;
 mod verdict;
 
 pub use {
-    chain::{Asked, Conviction, RpcWatchChain, WatchChain},
-    verdict::{Fate, Report, Verdict, reason_name},
+    chain::{Asked, Conviction, LockedRent, RpcWatchChain, WatchChain},
+    verdict::{Fate, Report, Verdict, reason_code, reason_name},
 };
 
 use {
@@ -52,11 +52,15 @@ use {
         Pubkey,
         quern::state::{Assurance, Job, JobState},
     },
-    quern_proof::{Hash, question::Question},
+    quern_proof::{Hash, evidence::Charge, question::Question},
     std::{
         collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque, hash_map::Entry},
         path::PathBuf,
-        sync::{Arc, Mutex, MutexGuard, PoisonError},
+        pin::Pin,
+        sync::{
+            Arc, Mutex, MutexGuard, PoisonError,
+            atomic::{AtomicU32, Ordering},
+        },
         time::Duration,
     },
     tokio::{task::JoinSet, time::Instant},
@@ -201,6 +205,9 @@ struct Case {
     lost_trace: Option<(String, Instant)>,
     /// Fees of this watcher's questions.
     fees_lamports: u64,
+    /// Whether the result is known to be wrong, and what of it, if that is known.
+    is_wrong: bool,
+    charge: Option<Charge>,
     /// What was said last, so that it is said once.
     last: Option<String>,
     failures: u32,
@@ -209,6 +216,14 @@ struct Case {
 
 impl Case {
     fn report(self, id: CaseId, verdict: Verdict) -> Report {
+        let verdict = match verdict {
+            // What is known to be wrong is not merely unchecked.
+            Verdict::CouldNotCheck { why } if self.is_wrong => Verdict::Wrong {
+                charge: self.charge,
+                why,
+            },
+            verdict => verdict,
+        };
         Report {
             job: id.job,
             submission: id.submission,
@@ -220,15 +235,11 @@ impl Case {
     }
 }
 
-/// Says how a case ended.
+/// Notes how a case ended. Whoever runs the watcher gets the report, and shows it.
 fn told(report: Report) -> Report {
     let (job, submission) = (report.job, report.submission);
     let (verdict, details) = (report.verdict.name(), report.verdict.details());
-    if report.verdict.is_slash() {
-        tracing::warn!(%job, submission, verdict, details, "examined");
-    } else {
-        tracing::info!(%job, submission, verdict, details, "examined");
-    }
+    tracing::debug!(%job, submission, verdict, details, "examined");
     report
 }
 
@@ -246,6 +257,8 @@ struct Inner {
     /// Jobs without a result whose data have been looked for, and when that is tried again, if it failed.
     prepared: Mutex<HashMap<Pubkey, Option<Instant>>>,
     tidying: tokio::sync::Mutex<()>,
+    /// Looks in a row at which none of the named jobs existed.
+    looks_without_jobs: AtomicU32,
 }
 
 /// Something to do.
@@ -279,7 +292,7 @@ impl Watcher {
     /// A watcher over a chain.
     ///
     /// # Errors
-    /// `Files` if its folder cannot be made.
+    /// `Files` if its folder cannot be made, `Locked` if another watcher uses it.
     pub fn new(settings: Settings, chain: Arc<dyn WatchChain>) -> Result<Self> {
         let inner = Inner {
             materials: Materials::new(&settings),
@@ -292,14 +305,15 @@ impl Watcher {
             unsettled: Mutex::default(),
             prepared: Mutex::default(),
             tidying: tokio::sync::Mutex::default(),
+            looks_without_jobs: AtomicU32::new(0),
         };
         Ok(Self {
             inner: Arc::new(inner),
         })
     }
 
-    /// Watches until `shutdown` is ready, and says of every submission how it ended. Failures of single cases are logged and
-    /// do not end it.
+    /// Watches until `shutdown` is ready, or all named jobs have ended, and says of every submission how it ended. Failures of
+    /// single cases are logged and do not end it.
     ///
     /// # Errors
     /// That the cluster cannot be reached at the start.
@@ -391,6 +405,7 @@ impl Watcher {
                         fate.filter(|fate| *fate != Fate::Unknown || looks >= LOOKS_FOR_FATE)
                     {
                         inner.tidy().await;
+                        inner.tell_locked_rent().await;
                         return Ok(fate);
                     }
                 }
@@ -416,10 +431,13 @@ impl Watcher {
         shutdown: impl Future<Output = ()>,
     ) -> Result<()> {
         let inner = &self.inner;
-        // Whoever gave a wrong URL should hear of it.
-        inner.chain.moment().await?;
-        tracing::info!(signer = %inner.chain.signer(), "watching");
         tokio::pin!(shutdown);
+        // Whoever gave a wrong URL should hear of it.
+        let Some(reached) = unless(&mut shutdown, inner.chain.moment()).await else {
+            return Ok(());
+        };
+        reached?;
+        tracing::info!(signer = %inner.chain.signer(), "watching");
         let mut tasks: JoinSet<Option<Report>> = JoinSet::new();
         let mut busy: HashMap<tokio::task::Id, Todo> = HashMap::new();
         let mut queue: VecDeque<Todo> = VecDeque::new();
@@ -430,7 +448,11 @@ impl Watcher {
         loop {
             if Instant::now() >= next_look {
                 let at_work = busy.values().map(|todo| todo.task.job()).collect();
-                match inner.survey(&at_work, false).await {
+                let Some(found) = unless(&mut shutdown, inner.survey(&at_work, false)).await else {
+                    drain(tasks, on_report).await;
+                    return Ok(());
+                };
+                match found {
                     Ok(found) => {
                         queue = found.into();
                         has_looked = true;
@@ -451,12 +473,20 @@ impl Watcher {
                 busy.insert(handle.id(), todo);
             }
             let is_idle = tasks.is_empty() && queue.is_empty();
-            let is_done = until == Until::NothingOpen
-                && has_looked
-                && is_idle
-                && lock(&inner.open).is_empty();
+            let looks_without_jobs = inner.looks_without_jobs.load(Ordering::Relaxed);
+            let is_over = until == Until::NothingOpen || looks_without_jobs >= LOOKS_FOR_FATE;
+            let is_done = is_over && has_looked && is_idle && lock(&inner.open).is_empty();
             if is_done || Instant::now() >= next_tidy {
-                inner.tidy().await;
+                let tidied = async {
+                    inner.tidy().await;
+                    if is_done {
+                        inner.tell_locked_rent().await;
+                    }
+                };
+                if unless(&mut shutdown, tidied).await.is_none() {
+                    drain(tasks, on_report).await;
+                    return Ok(());
+                }
                 next_tidy = Instant::now() + TIDY_EVERY;
             }
             if is_done {
@@ -464,17 +494,7 @@ impl Watcher {
             }
             tokio::select! {
                 () = &mut shutdown => {
-                    tracing::info!(running = tasks.len(), "stopping");
-                    let drained = async {
-                        while let Some(done) = tasks.join_next().await {
-                            if let Ok(Some(report)) = done {
-                                on_report(&report);
-                            }
-                        }
-                    };
-                    if tokio::time::timeout(LAST_WORDS, drained).await.is_err() {
-                        tasks.abort_all();
-                    }
+                    drain(tasks, on_report).await;
                     return Ok(());
                 }
                 () = tokio::time::sleep_until(next_look) => {}
@@ -498,6 +518,32 @@ impl Watcher {
                 },
             }
         }
+    }
+}
+
+/// Does some work, unless it is time to stop: a node that hangs keeps nobody here.
+async fn unless<T>(
+    shutdown: &mut Pin<&mut impl Future<Output = ()>>,
+    work: impl Future<Output = T>,
+) -> Option<T> {
+    tokio::select! {
+        () = shutdown => None,
+        done = work => Some(done),
+    }
+}
+
+/// Waits a little for what is being done.
+async fn drain(mut tasks: JoinSet<Option<Report>>, mut on_report: impl FnMut(&Report)) {
+    tracing::info!(running = tasks.len(), "stopping");
+    let drained = async {
+        while let Some(done) = tasks.join_next().await {
+            if let Ok(Some(report)) = done {
+                on_report(&report);
+            }
+        }
+    };
+    if tokio::time::timeout(LAST_WORDS, drained).await.is_err() {
+        tasks.abort_all();
     }
 }
 
@@ -620,6 +666,11 @@ impl Inner {
                     found.push((*address, job));
                 }
             }
+            if found.is_empty() {
+                self.looks_without_jobs.fetch_add(1, Ordering::Relaxed);
+            } else {
+                self.looks_without_jobs.store(0, Ordering::Relaxed);
+            }
             return Ok(found);
         }
         let with_results = [JobState::Submitted, JobState::Slashed];
@@ -663,6 +714,8 @@ impl Inner {
             answered: Vec::new(),
             lost_trace: None,
             fees_lamports: 0,
+            is_wrong: false,
+            charge: None,
             last: None,
             failures: 0,
             not_before: None,
@@ -698,9 +751,19 @@ impl Inner {
             }
             Err(Trouble::Final(why)) => Verdict::CouldNotCheck { why },
             Err(Trouble::Again(error)) => {
-                let failures = self.rest(id, error.to_string());
+                let (failures, is_new) = self.rest(id, error.to_string());
                 let rests = failures < MOST_FAILURES || until == Until::Stopped;
-                tracing::warn!(job = %id.job, submission = id.submission, %error, failures, "the result cannot be checked now");
+                let is_wrong = self.with_case(id, |case| case.is_wrong) == Some(true);
+                let (job, submission) = (id.job, id.submission);
+                match (is_new, is_wrong) {
+                    (true, true) => {
+                        tracing::warn!(%job, submission, %error, "the result is WRONG and cannot be convicted now; do not use it");
+                    }
+                    (true, false) => {
+                        tracing::warn!(%job, submission, %error, "the result cannot be checked now");
+                    }
+                    (false, _) => tracing::debug!(%job, submission, %error, failures, "again"),
+                }
                 if rests {
                     return None;
                 }
@@ -712,8 +775,9 @@ impl Inner {
         self.finish(id, verdict)
     }
 
-    /// Lets a failed case rest, longer every time, but not for a large part of the review.
-    fn rest(&self, id: CaseId, why: String) -> u32 {
+    /// Lets a failed case rest, longer every time, but not for a large part of the review. Returns how often it has failed, and
+    /// whether this is another failure than the last one.
+    fn rest(&self, id: CaseId, why: String) -> (u32, bool) {
         self.with_case(id, |case| {
             let rest = self
                 .settings
@@ -723,10 +787,11 @@ impl Inner {
                 .min(Duration::from_secs(u64::from(case.review_secs)) / 20);
             case.failures = case.failures.saturating_add(1);
             case.not_before = Some(Instant::now() + rest);
+            let is_new = case.last.as_ref() != Some(&why);
             case.last = Some(why);
-            case.failures
+            (case.failures, is_new)
         })
-        .unwrap_or(u32::MAX)
+        .unwrap_or((u32::MAX, true))
     }
 
     fn finish(&self, id: CaseId, verdict: Verdict) -> Option<Report> {
@@ -873,6 +938,23 @@ impl Inner {
                 "own demands and evidence are closed; their rent is back"
             ),
             Err(error) => tracing::warn!(%error, "own demands cannot be closed now"),
+        }
+    }
+
+    /// Says what of the wallet's lamports is still locked when a watcher ends.
+    async fn tell_locked_rent(&self) {
+        if !self.settings.settle {
+            return;
+        }
+        match self.chain.locked_rent().await {
+            Ok(Some(LockedRent {
+                lamports,
+                free_in_secs,
+            })) => tracing::warn!(
+                "{lamports} lamports of rent lie in evidence that an interrupted conviction left behind; a watcher with this wallet, also `--once`, gets them back in {free_in_secs} seconds, not before"
+            ),
+            Ok(None) => {}
+            Err(error) => tracing::debug!(%error, "own evidence cannot be looked up now"),
         }
     }
 

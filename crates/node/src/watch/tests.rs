@@ -206,6 +206,10 @@ struct World {
     is_lost: AtomicBool,
     /// Whether the prover has a purse.
     has_purse: AtomicBool,
+    /// Whether the wallet cannot pay for a transaction.
+    is_poor: AtomicBool,
+    /// Whether the node takes questions and never answers.
+    hangs: AtomicBool,
 }
 
 impl World {
@@ -247,6 +251,8 @@ impl World {
             is_flooded: AtomicBool::new(false),
             is_lost: AtomicBool::new(false),
             has_purse: AtomicBool::new(true),
+            is_poor: AtomicBool::new(false),
+            hangs: AtomicBool::new(false),
         };
         world.write("inputs", &file::encode_bundle(&world.work.inputs));
         world.write("weights", &file::encode_bundle(&world.work.weights));
@@ -375,6 +381,9 @@ impl View {
         change: impl FnOnce(&mut State) -> Result<T>,
     ) -> Result<T> {
         self.burn()?;
+        if self.world.is_poor.load(Ordering::SeqCst) {
+            return Err(NodeError::NotReady("too few lamports".to_owned()));
+        }
         let done = change(&mut self.world.state())?;
         count.fetch_add(1, Ordering::SeqCst);
         self.burn()?;
@@ -416,6 +425,9 @@ impl WatchChain for View {
     }
     async fn jobs(&self, state: JobState, client: Option<Pubkey>) -> Result<Vec<(Pubkey, Job)>> {
         self.burn()?;
+        if self.world.hangs.load(Ordering::SeqCst) {
+            std::future::pending::<()>().await;
+        }
         let job = self.world.state().job;
         let job = job.filter(|job| {
             job.state == state as u8 && client.is_none_or(|client| client == job.client)
@@ -621,7 +633,7 @@ async fn until_reported(world: &World, watcher: &Watcher, answers: bool) -> Repo
 
 fn why(report: &Report) -> &str {
     match &report.verdict {
-        Verdict::CouldNotCheck { why } => why,
+        Verdict::CouldNotCheck { why } | Verdict::Wrong { why, .. } => why,
         other => panic!("{other:?}"),
     }
 }
@@ -649,11 +661,17 @@ async fn a_right_result_is_reported_once() {
         (world.address, 1)
     );
     assert!(watcher.pass().await.unwrap().reports.is_empty());
+    // A second one is kept out as long as the first one lives.
+    let chain = Arc::clone(&watcher.inner.chain);
+    let second = Watcher::new(settings.clone(), chain);
+    assert!(matches!(second.err(), Some(NodeError::Locked { .. })));
+    drop(watcher);
     // A new process with the same folder does not do it again, and needs no weights from outside.
     let again = world.watcher_with(ANNA, settings.clone(), usize::MAX);
     assert!(again.pass().await.unwrap().reports.is_empty());
     std::fs::remove_file(world.place().join("weights")).unwrap();
     std::fs::remove_dir_all(world.place().join("state/cases")).unwrap();
+    drop(again);
     let fresh = world.watcher_with(ANNA, settings, usize::MAX);
     assert_eq!(fresh.pass().await.unwrap().reports[0].verdict, verdict);
     // Of another client nothing is looked at.
@@ -861,6 +879,7 @@ async fn the_limit_for_fees_holds_before_the_first_one_is_paid() {
         assert_eq!(world.count(|c| &c.asks), asks, "{report:?}");
         if asks == 0 {
             assert!(why(&report).contains("--max-fee-lamports"), "{report:?}");
+            assert_eq!(report.verdict.name(), "wrong");
         }
     }
 }
@@ -1012,6 +1031,7 @@ async fn data_of_a_named_client_are_kept_before_there_is_a_result() {
             std::fs::remove_file(world.place().join(name)).unwrap();
         }
         if with_folder {
+            drop(watcher);
             watcher = world.watcher_with(ANNA, settings, usize::MAX);
         }
         world.state().job.as_mut().unwrap().state = JobState::Submitted as u8;
@@ -1219,7 +1239,7 @@ async fn a_case_is_known_by_what_was_committed_to() {
         state: Some(world.place().join("state")),
         ..world.settings()
     };
-    let watcher = world.watcher_with(ANNA, settings.clone(), usize::MAX);
+    let mut watcher = world.watcher_with(ANNA, settings.clone(), usize::MAX);
     assert_eq!(watcher.pass().await.unwrap().reports.len(), 1);
     // The same submission with another root, after a rollback; and the same address on another cluster.
     let changes: [fn(&mut Job); 2] = [
@@ -1228,11 +1248,12 @@ async fn a_case_is_known_by_what_was_committed_to() {
     ];
     for change in changes {
         change(world.state().job.as_mut().unwrap());
-        let again = world.watcher_with(BERT, settings.clone(), usize::MAX);
-        for watcher in [&watcher, &again] {
-            assert_eq!(watcher.pass().await.unwrap().waiting, 1);
-            lock(&watcher.inner.open).clear();
-        }
+        assert_eq!(watcher.pass().await.unwrap().waiting, 1);
+        // Only one process at a time uses the folder.
+        drop(watcher);
+        watcher = world.watcher_with(BERT, settings.clone(), usize::MAX);
+        assert_eq!(watcher.pass().await.unwrap().waiting, 1);
+        lock(&watcher.inner.open).clear();
     }
 }
 
@@ -1345,6 +1366,79 @@ async fn run_reports_and_stops_when_told() {
         .unwrap();
     assert_eq!(names, ["convicted"]);
     assert_eq!(world.count(|c| &c.settled), 1);
+}
+
+/// What is known to be wrong is never called unchecked, and whoever can pay convicts it later.
+#[tokio::test]
+async fn a_wrong_result_that_cannot_be_convicted_is_called_wrong() {
+    for is_published in [true, false] {
+        let world = World::wrong(2);
+        world.pass_time(100);
+        if is_published {
+            world.publish(&world.claim.outputs);
+        }
+        world.is_poor.store(true, Ordering::SeqCst);
+        let settings = Settings {
+            state: Some(world.place().join("state")),
+            ..world.settings()
+        };
+        let watcher = world.watcher_with(ANNA, settings.clone(), usize::MAX);
+        let reports = watcher.run_once(|_| {}, std::future::pending());
+        let report = reports.await.unwrap().remove(0);
+        let Verdict::Wrong { charge, why } = &report.verdict else {
+            panic!("{report:?}")
+        };
+        assert_eq!(charge.is_some(), is_published);
+        assert!(why.contains("lamports"));
+        assert_eq!(report.json()["verdict"], "wrong");
+        assert!(report.verdict.details().contains("do NOT use"));
+        drop(watcher);
+        world.is_poor.store(false, Ordering::SeqCst);
+        let watcher = world.watcher_with(ANNA, settings, usize::MAX);
+        let report = until_reported(&world, &watcher, true).await;
+        assert_eq!(report.verdict.name(), "convicted");
+    }
+    // Also if it was paid in the meantime.
+    let world = World::wrong(2);
+    world.publish(&world.claim.outputs);
+    world.is_poor.store(true, Ordering::SeqCst);
+    let watcher = world.watcher(ANNA);
+    assert_eq!(watcher.pass().await.unwrap().waiting, 1);
+    world.finalize();
+    let report = watcher.pass().await.unwrap().reports.remove(0);
+    assert_eq!(report.verdict.name(), "wrong");
+    assert!(why(&report).contains("paid"), "{report:?}");
+}
+
+#[tokio::test]
+async fn a_node_that_hangs_keeps_nobody_from_stopping() {
+    let world = World::honest();
+    world.hangs.store(true, Ordering::SeqCst);
+    let watcher = world.watcher(ANNA);
+    let stop = tokio::time::sleep(Duration::from_millis(20));
+    let run = watcher.run(|_| {}, stop);
+    let done = tokio::time::timeout(Duration::from_secs(10), run).await;
+    done.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn it_ends_when_all_named_jobs_have_ended() {
+    let world = World::honest();
+    world.publish(&world.work.outputs);
+    let settings = Settings {
+        jobs: [world.address].into(),
+        ..world.settings()
+    };
+    let watcher = world.watcher_with(ANNA, settings, usize::MAX);
+    let mut names = Vec::new();
+    let report = |report: &Report| {
+        names.push(report.verdict.name());
+        world.finalize();
+    };
+    let run = watcher.run(report, std::future::pending());
+    let done = tokio::time::timeout(Duration::from_secs(30), run).await;
+    done.unwrap().unwrap();
+    assert_eq!(names, ["consistent"]);
 }
 
 #[tokio::test]

@@ -51,6 +51,13 @@ pub enum Verdict {
         /// Whether it was this wallet, before a restart for example.
         by_us: bool,
     },
+    /// The result is known to be wrong, but was not convicted: nobody should use it.
+    Wrong {
+        /// What is wrong, unless only the root is known to be another one.
+        charge: Option<Charge>,
+        /// Why it was not convicted, and what to do.
+        why: String,
+    },
     /// It stays unknown whether the result is right.
     CouldNotCheck {
         /// Why, and what to do.
@@ -66,6 +73,7 @@ impl Verdict {
             Self::Convicted { .. } => "convicted",
             Self::TimedOut { .. } => "timed_out",
             Self::Slashed { .. } => "slashed",
+            Self::Wrong { .. } => "wrong",
             Self::CouldNotCheck { .. } => "could_not_check",
         }
     }
@@ -104,7 +112,7 @@ impl Verdict {
                     demands => format!(", after {demands} demands"),
                 };
                 format!(
-                    "{}: {signature} ({}, {evidence_bytes} bytes{units}{asked})",
+                    "{}, transaction {signature} ({}, {evidence_bytes} bytes{units}{asked})",
                     charge_name(charge),
                     route_name(*route)
                 )
@@ -112,7 +120,10 @@ impl Verdict {
             Self::TimedOut {
                 signature,
                 question,
-            } => format!("{}: {signature}", question_name(question)),
+            } => format!(
+                "no answer about {}, transaction {signature}",
+                question_name(question)
+            ),
             Self::Slashed {
                 prover,
                 reason,
@@ -126,6 +137,13 @@ impl Verdict {
                     prover.to_string()
                 }
             ),
+            Self::Wrong { charge, why } => {
+                let what = charge.as_ref().map_or_else(
+                    || "the root is not the own computation's".to_owned(),
+                    charge_name,
+                );
+                format!("do NOT use the result: {what}; it was not convicted: {why}")
+            }
             Self::CouldNotCheck { why } => why.clone(),
         }
     }
@@ -184,6 +202,7 @@ impl Report {
             } => json!({
                 "signature": signature.to_string(),
                 "tree": question.tree.code(),
+                "tree_name": tree_name(question.tree.code()),
                 "level": question.level,
                 "index": question.index,
             }),
@@ -193,8 +212,12 @@ impl Report {
                 by_us,
             } => json!({
                 "prover": prover.to_string(),
-                "reason": reason_name(*reason),
+                "reason": reason_code(*reason),
                 "by_us": by_us,
+            }),
+            Verdict::Wrong { charge, why } => json!({
+                "charge": charge.as_ref().map(charge_json),
+                "why": why,
             }),
             Verdict::CouldNotCheck { why } => json!({ "why": why }),
         };
@@ -250,7 +273,8 @@ impl Fate {
     }
 }
 
-fn charge_name(charge: &Charge) -> String {
+/// What a charge says, in words.
+pub(super) fn charge_name(charge: &Charge) -> String {
     match charge {
         Charge::Cell { op, row, col } => format!("op {op}, row {row}, column {col} is wrong"),
         Charge::Padding { tree, level, index } => format!(
@@ -269,13 +293,13 @@ fn charge_json(charge: &Charge) -> Value {
     }
 }
 
-fn question_name(question: &Question) -> String {
-    format!(
-        "no answer about level {}, index {} of {}",
-        question.level,
-        question.index,
-        tree_name(question.tree.code())
-    )
+/// What a question is about, in words.
+pub(super) fn question_name(question: &Question) -> String {
+    let tree = tree_name(question.tree.code());
+    match (question.level, question.index) {
+        (0, 0) => format!("the root of {tree}"),
+        (level, index) => format!("level {level}, index {index} of {tree}"),
+    }
 }
 
 fn tree_name(code: u8) -> String {
@@ -294,6 +318,16 @@ const fn route_name(route: Route) -> &'static str {
         Route::Auto => "auto",
         Route::Inline => "inline",
         Route::Account => "account",
+    }
+}
+
+/// A reason for a slash, for programs: the same words as the indexer's.
+pub fn reason_code(reason: u8) -> &'static str {
+    match reason {
+        code if code == SlashReason::WrongCell as u8 => "wrong_cell",
+        code if code == SlashReason::BadPadding as u8 => "bad_padding",
+        code if code == SlashReason::Silence as u8 => "silence",
+        _ => "unknown",
     }
 }
 
