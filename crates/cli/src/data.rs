@@ -25,21 +25,41 @@ pub struct Reach {
 
 impl Reach {
     /// Limits that let URIs lead there; on a local cluster, where everybody is oneself, anywhere.
-    pub fn limits(&self, context: &Context) -> FetchLimits {
-        let is_local = config::is_local(&context.url);
+    ///
+    /// # Errors
+    /// That the cluster does not say which it is.
+    pub async fn limits(&self, context: &Context) -> Result<FetchLimits> {
+        let is_local = config::is_local(&context.url) && !is_public(context).await?;
         let everything = is_local.then(|| PathBuf::from("/"));
-        FetchLimits {
+        Ok(FetchLimits {
             file_roots: self.allow_files.iter().cloned().chain(everything).collect(),
             allow_private: self.allow_private || is_local,
             ..FetchLimits::default()
-        }
+        })
     }
 
     /// A fetcher with these limits.
-    pub fn fetcher(&self, context: &Context) -> Fetcher {
-        Fetcher::new(self.limits(context))
+    ///
+    /// # Errors
+    /// As [`Reach::limits`].
+    pub async fn fetcher(&self, context: &Context) -> Result<Fetcher> {
+        Ok(Fetcher::new(self.limits(context).await?))
     }
 }
+
+/// Whether the cluster is a public one, whatever its address: a node or a tunnel to it may run on this machine.
+async fn is_public(context: &Context) -> Result<bool> {
+    let genesis = context.rpc().get_genesis_hash().await;
+    let genesis = genesis.map_err(|error| ClientError::from_rpc(&context.url, error))?;
+    Ok(PUBLIC_GENESIS.contains(&genesis.to_string().as_str()))
+}
+
+/// Genesis hashes of mainnet, testnet and devnet.
+const PUBLIC_GENESIS: [&str; 3] = [
+    "5eykt4UsFv8P8NJdTREpY1vzqKqZKvdpKuc147dw2N9d",
+    "4uhcVJyU9pJkvQyS88uRDiswHXSCkY3zQawwpjk2NsNY",
+    "EtWTRABZaYq6iMfeYKouRu166VU2xqa1wcaWoxPkrZBG",
+];
 
 /// The tensors in several files, each a tensor or a bundle, one after the other.
 ///
@@ -84,10 +104,11 @@ pub async fn check_weights(
     program: &Program<'_>,
     reach: &Reach,
 ) -> Result<()> {
+    let fetcher = reach.fetcher(context).await?;
     let check = async {
         let uri = uris::model_uri(context.rpc(), &model.address, &model.model).await?;
         let expected = data::weights_bytes(program)?;
-        let bytes = reach.fetcher(context).fetch(&uri, Some(expected)).await?;
+        let bytes = fetcher.fetch(&uri, Some(expected)).await?;
         data::checked_weights(program, &bytes)?;
         Ok::<_, quern_node::NodeError>(())
     };

@@ -42,7 +42,7 @@ pub enum Error {
     JobClosed(Pubkey),
     /// A watched job whose provider was convicted.
     #[error(
-        "the result was not delivered: the provider of {0} was convicted; the price is back in your purse, so create the job again"
+        "there is no result to use: the provider of {0} was convicted; the price is back in your purse, so create the job again"
     )]
     Slashed(Pubkey),
     /// A watched job that ended without a paid result.

@@ -24,6 +24,17 @@ pub fn parse(text: &str) -> Result<u32, String> {
     secs.ok_or_else(|| format!("`{text}` is too long a time span"))
 }
 
+/// Reads the time between two looks at the chain, in seconds: at least one.
+///
+/// # Errors
+/// What is wrong, for clap.
+pub fn parse_poll(text: &str) -> Result<u32, String> {
+    match parse(text)? {
+        0 => Err("between two looks there is at least 1s".to_owned()),
+        secs => Ok(secs),
+    }
+}
+
 /// Shows seconds with the largest unit that leaves no rest.
 pub fn show(secs: u32) -> String {
     match secs {

@@ -11,6 +11,7 @@ use {
         Demand, Emission, Evidence, Job, JobState, LAYOUT_VERSION, MintConfig, Model, Protocol,
         Provider, Purse,
     },
+    quern_proof::question::MAX_ANSWER_BYTES,
     solana_account_decoder_client_types::{UiAccountEncoding, UiDataSliceConfig},
     solana_rpc_client::nonblocking::rpc_client::RpcClient,
     solana_rpc_client_api::{
@@ -23,9 +24,6 @@ use {
 
 /// Bytes of a discriminator, which begin every account.
 const DISCRIMINATOR_BYTES: usize = 8;
-
-/// Longest answer of a demand.
-const MAX_ANSWER_BYTES: usize = 512;
 
 /// What an evidence account is called in a sentence.
 const EVIDENCE: &str = "evidence account";
@@ -151,11 +149,6 @@ pub fn decode<T: QuernAccount>(address: &Pubkey, owner: &Pubkey, data: &[u8]) ->
         return Err(wrong_size(account.tail_bytes()));
     }
     Ok(account)
-}
-
-/// Decodes the values after a change, as events carry them: the fixed part without its discriminator.
-pub fn decode_change<T: QuernAccount>(after: &[u8]) -> Option<T> {
-    bytemuck::try_pod_read_unaligned(after).ok()
 }
 
 /// Fetches an account that may be missing, at the client's commitment.

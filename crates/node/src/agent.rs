@@ -131,7 +131,7 @@ struct Inner {
     worker: Option<Arc<dyn Worker>>,
     /// Jobs that failed, and at what: how often, and when they may be tried again.
     resting: Mutex<HashMap<(Pubkey, Errand), (u32, Instant)>>,
-    /// Data of submissions that were asked about, the latest last.
+    /// Data of submissions that were asked about.
     asked: Mutex<Vec<demands::Kept>>,
     /// What has been said about a job in this state, so that it is said once.
     said: Mutex<HashSet<(Pubkey, u64)>>,
@@ -227,7 +227,8 @@ impl Agent {
         check_ready(inner.chain.as_ref(), &inner.settings.owner).await?;
         tracing::info!(owner = %inner.settings.owner, signer = %inner.chain.signer(), "the provider works");
         tokio::pin!(shutdown);
-        let mut tasks: JoinSet<Pubkey> = JoinSet::new();
+        let mut tasks: JoinSet<()> = JoinSet::new();
+        let mut at_work: HashMap<tokio::task::Id, Pubkey> = HashMap::new();
         let mut busy: HashMap<Pubkey, bool> = HashMap::new();
         loop {
             match inner.survey(&busy).await {
@@ -235,10 +236,10 @@ impl Agent {
                     for (address, task) in found {
                         busy.insert(address, matches!(task, Task::Take(_)));
                         let inner = Arc::clone(inner);
-                        tasks.spawn(async move {
+                        let handle = tasks.spawn(async move {
                             inner.attempt(&address, task).await;
-                            address
                         });
+                        at_work.insert(handle.id(), address);
                     }
                 }
                 Err(error) => tracing::warn!(%error, "the chain cannot be read; it is tried again"),
@@ -257,16 +258,19 @@ impl Agent {
                         return Ok(());
                     }
                     () = &mut pause => break,
-                    Some(done) = tasks.join_next() => match done {
-                        Ok(address) => { busy.remove(&address); }
-                        Err(error) => {
-                            // Nothing panics by intent; if something does, the others go on and it is tried again.
-                            tracing::error!(%error, "a job's task broke off");
-                            if tasks.is_empty() {
-                                busy.clear();
-                            }
+                    Some(done) = tasks.join_next_with_id() => {
+                        // Nothing panics by intent; if something does, the others go on and it is tried again.
+                        let id = done.map_or_else(
+                            |error| {
+                                tracing::error!(%error, "a job's task broke off");
+                                error.id()
+                            },
+                            |(id, ())| id,
+                        );
+                        if let Some(address) = at_work.remove(&id) {
+                            busy.remove(&address);
                         }
-                    },
+                    }
                 }
             }
         }

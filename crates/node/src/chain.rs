@@ -124,7 +124,7 @@ impl RpcChain {
         })
     }
 
-    fn known(&self, address: &Pubkey, hash: &[u8; 32]) -> Option<String> {
+    pub(crate) fn known(&self, address: &Pubkey, hash: &[u8; 32]) -> Option<String> {
         self.known
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -132,7 +132,7 @@ impl RpcChain {
             .cloned()
     }
 
-    fn remember(&self, address: &Pubkey, hash: &[u8; 32], uri: &str) {
+    pub(crate) fn remember(&self, address: &Pubkey, hash: &[u8; 32], uri: &str) {
         /// More than this many are not kept: strangers create jobs.
         const MOST: usize = 10_000;
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);

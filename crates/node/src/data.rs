@@ -26,7 +26,7 @@ use {
         ClientOptions, GetResult, ObjectStore, ObjectStoreExt, PutPayload, RetryConfig,
         http::HttpBuilder, local::LocalFileSystem, path::Path as StorePath,
     },
-    quern_proof::{Operand, Tensor, file, program::Program},
+    quern_proof::{Operand, Shape, Tensor, file, program::Program},
     std::{
         fmt::Display,
         path::{Path, PathBuf},
@@ -339,13 +339,11 @@ pub fn inputs_bytes(program: &Program<'_>, batch_rows: u32) -> Result<u64> {
     Ok(bytes)
 }
 
-/// Memory that a refereed job takes at most: every tensor as a file and decoded, and the trees that answer for them. A tree's
-/// leaves are 128 bytes each, however narrow the row.
+/// Memory that a refereed job takes at most: every tensor as a file and decoded, and the trees that answer for them.
 ///
 /// # Errors
 /// A program that could not have been sealed.
 pub fn memory_bytes(program: &Program<'_>, batch_rows: u32) -> Result<u64> {
-    const HASH_BYTES: u64 = 32;
     let operands = (0..program.input_count())
         .map(|index| Operand::Input(index as u8))
         .chain((0..program.weight_count()).map(|index| Operand::Weight(index as u8)))
@@ -353,14 +351,20 @@ pub fn memory_bytes(program: &Program<'_>, batch_rows: u32) -> Result<u64> {
     let mut bytes = 0u64;
     for operand in operands {
         let shape = program.shape(operand).map_err(quern_proof::Error::from)?;
-        let leaves = shape.geometry(batch_rows).map_or(0, |known| {
-            u64::from(known.leaves()) * u64::from(known.rows())
-        });
         bytes = bytes
             .saturating_add(shape.bytes(batch_rows).saturating_mul(2))
-            .saturating_add(leaves.saturating_mul(2 * HASH_BYTES));
+            .saturating_add(tree_bytes(&shape, batch_rows));
     }
     Ok(bytes)
+}
+
+/// A tree takes far more than a narrow tensor does: every row has at least one leaf. A row of L leaves has at most
+/// `2 L + height` nodes, and above the rows there is at most one more for each.
+pub(crate) fn tree_bytes(shape: &Shape, batch_rows: u32) -> u64 {
+    shape.geometry(batch_rows).map_or(0, |tree| {
+        let nodes = 2 * u64::from(tree.leaves()) + u64::from(tree.row_height()) + 1;
+        32 * u64::from(tree.rows()) * nodes
+    })
 }
 
 /// The weights in a bundle, if they are those that the program commits to.

@@ -292,7 +292,7 @@ const PART: &str = "part";
 
 /// Beside its place, flushed, renamed; then the folder is flushed too, or the name could be lost. Every write has a file of
 /// its own, so that two of the same path never mix: the later one wins.
-fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     static WRITES: AtomicU64 = AtomicU64::new(0);
     let folder = path.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(folder)?;
@@ -314,8 +314,8 @@ fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
-/// Removes what a killed agent left half-written.
-fn sweep(folder: &Path) -> std::io::Result<()> {
+/// Removes what a killed process left half-written.
+pub(crate) fn sweep(folder: &Path) -> std::io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
         if path.extension().is_some_and(|found| found == PART) {

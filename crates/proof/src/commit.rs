@@ -6,14 +6,12 @@ use crate::{
     Error, Tensor,
     hash::{self, Accumulator, Hash, LEAF_BYTES, MISSING, Tag},
     path,
+    question::STEP_LEVELS,
     shape::{Geometry, TraceGeometry},
 };
 
 /// Heights that any row or any number of rows can have, and one for the root.
 const HEIGHTS: usize = 24;
-
-/// The most levels that one demand reveals.
-pub const DEMAND_LEVELS: u8 = 4;
 
 /// The root of a tensor's tree, without keeping the tree.
 pub fn data_root(tensor: &Tensor) -> Hash {
@@ -188,7 +186,7 @@ impl Tree {
         if !self.geometry.has_node(level, index) || level == height {
             return Err(Error::NoSuchPosition);
         }
-        let depth = DEMAND_LEVELS.min(height - level);
+        let depth = STEP_LEVELS.min(height - level);
         (0..1u64 << depth)
             .map(|child| {
                 self.node(level + depth, (index << depth) + child)
@@ -361,7 +359,7 @@ impl Trace {
         if level >= height {
             return Err(Error::NoSuchPosition);
         }
-        let depth = DEMAND_LEVELS.min(height - level);
+        let depth = STEP_LEVELS.min(height - level);
         (0..1u64 << depth)
             .map(|child| {
                 self.node(level + depth, (index << depth) + child)

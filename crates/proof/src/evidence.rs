@@ -27,7 +27,7 @@ use crate::{
     shape::{DType, Geometry, TraceGeometry},
 };
 
-/// The code of the trace tree in a [`Charge::Padding`]. An op's tree has the op's index.
+/// The code of the trace tree. An op's tree has the op's index.
 pub const TRACE_TREE: u8 = 255;
 
 /// What a charge is judged by: all of it lies in the model and the job, none of it in the evidence.

@@ -6,6 +6,7 @@
 //! every question that [`ask`] lets through.
 
 use crate::{
+    evidence::TRACE_TREE,
     hash::{self, Accumulator, Hash, LEAF_BYTES, Tag},
     program::{Operand, Program},
     shape::{Geometry, TraceGeometry},
@@ -16,9 +17,6 @@ pub const STEP_LEVELS: u8 = 4;
 
 /// Most bytes of an answer: 16 nodes.
 pub const MAX_ANSWER_BYTES: usize = (1 << STEP_LEVELS) * size_of::<Hash>();
-
-/// The code of the trace tree.
-const TRACE_CODE: u8 = 255;
 
 /// Heights that an answer spans, and one for its root.
 const ANSWER_HEIGHTS: usize = STEP_LEVELS as usize + 1;
@@ -36,7 +34,7 @@ impl Tree {
     /// The tree with this code: 255 the trace, otherwise the operand's. `None` for codes that name nothing.
     pub const fn from_code(code: u8) -> Option<Self> {
         match code {
-            TRACE_CODE => Some(Self::Trace),
+            TRACE_TREE => Some(Self::Trace),
             _ => match Operand::from_code(code) {
                 Some(operand) => Some(Self::Data(operand)),
                 None => None,
@@ -47,7 +45,7 @@ impl Tree {
     /// Its code.
     pub const fn code(self) -> u8 {
         match self {
-            Self::Trace => TRACE_CODE,
+            Self::Trace => TRACE_TREE,
             Self::Data(operand) => operand.code(),
         }
     }
@@ -133,6 +131,23 @@ impl core::fmt::Display for QuestionError {
 impl core::error::Error for QuestionError {}
 
 impl Question {
+    /// The most questions from this one to a leaf's bytes, itself included, whatever the answers are.
+    pub fn most_left(&self, program: &Program<'_>, batch_rows: u32) -> u32 {
+        let steps = |levels: u8| u32::from(levels.div_ceil(STEP_LEVELS));
+        let height =
+            |operand| geometry(program, batch_rows, operand).map_or(0, |tree| tree.height());
+        match self.tree {
+            Tree::Trace => {
+                let trace =
+                    TraceGeometry::new(program.op_count()).map_or(0, |trace| trace.height());
+                let ops = 0..program.op_count() as u8;
+                let deepest = ops.map(|op| height(Operand::Op(op))).max().unwrap_or(0);
+                steps(trace.saturating_sub(self.level)) + steps(deepest) + 1
+            }
+            Tree::Data(operand) => steps(height(operand).saturating_sub(self.level)) + 1,
+        }
+    }
+
     /// The question in `tree` whose answer holds the node at `level` and `index` below the root, and the place in it.
     const fn above(tree: Tree, level: u8, index: u64) -> Parent {
         let start = (level - 1) / STEP_LEVELS * STEP_LEVELS;

@@ -75,6 +75,19 @@ pub enum FinalizeGate {
     Anybody,
 }
 
+/// Until when an answer leaves time to react: `max(review_end, answered_at + react_secs)`, the second only where there was an
+/// answer. Questions below the answer may be asked until then, and nobody finalizes before it has passed.
+///
+/// - Units: Unix seconds and seconds; `answered_at` is 0 where nothing was answered.
+/// - Errors: none; the sum saturates.
+/// - Source: proof.md, "a child of an answered question until max(review_end, the parent's answer + react_secs)".
+pub fn reaction_end(review_end: i64, answered_at: i64, react_secs: u32) -> i64 {
+    match answered_at {
+        0 => review_end,
+        at => review_end.max(at.saturating_add(i64::from(react_secs))),
+    }
+}
+
 /// Who may finalize at `now`, provided that no demand is open (which the caller checks).
 ///
 /// The milestone is ready after `max(review_end, last_answer_at + react_secs)`, the second only where there was an answer;
@@ -92,11 +105,7 @@ pub fn finalize_gate(
     react_secs: u32,
     grace_secs: u32,
 ) -> FinalizeGate {
-    let ready = if last_answer_at == 0 {
-        review_end
-    } else {
-        review_end.max(last_answer_at.saturating_add(i64::from(react_secs)))
-    };
+    let ready = reaction_end(review_end, last_answer_at, react_secs);
     if !passed(now, ready) {
         FinalizeGate::TooEarly
     } else if !passed(now, ready.saturating_add(i64::from(grace_secs))) {
@@ -156,6 +165,17 @@ mod tests {
             if let Ok(late) = after(a.max(b), s.max(t)) {
                 prop_assert!(after(a.min(b), s.min(t)).unwrap() <= late);
             }
+        }
+
+        #[test]
+        fn reaction_ends_with_the_later_of_both(
+            review_end in time(), answered_at in time(), react in secs(),
+        ) {
+            let expected = match answered_at {
+                0 => review_end,
+                at => saturated(at, react).max(review_end),
+            };
+            prop_assert_eq!(reaction_end(review_end, answered_at, react), expected);
         }
 
         #[test]

@@ -159,7 +159,7 @@ pub struct Run {
     #[arg(long, requires = "worker")]
     accepted_only: bool,
     /// Time between two looks at the chain
-    #[arg(long, value_parser = span::parse, default_value = "5s", value_name = "TIME")]
+    #[arg(long, value_parser = span::parse_poll, default_value = "5s", value_name = "TIME")]
     poll: u32,
 }
 
@@ -169,7 +169,17 @@ pub(super) fn parse_source(text: &str) -> std::result::Result<(Pubkey, String), 
     let model = model
         .parse()
         .map_err(|_| format!("`{model}` is no address"))?;
-    Ok((model, uri.to_owned()))
+    let is_known = ["https://", "http://", "file:///"].iter().any(|scheme| {
+        uri.strip_prefix(scheme)
+            .is_some_and(|rest| !rest.is_empty())
+    });
+    if is_known {
+        Ok((model, uri.to_owned()))
+    } else {
+        Err(format!(
+            "`{uri}` is no URI of weights; write https://… or file:///…"
+        ))
+    }
 }
 
 /// Runs it.
@@ -282,10 +292,10 @@ async fn work(context: &Context, args: Run) -> Result<()> {
         fetch: FetchLimits {
             max_bytes: u64::from(args.max_data) << 20,
             file_roots: args.reach.allow_files.clone(),
-            ..args.reach.limits(context)
+            ..args.reach.limits(context).await?
         },
         weights: args.weights.into_iter().collect::<BTreeMap<_, _>>(),
-        poll: Duration::from_secs(u64::from(args.poll.max(1))),
+        poll: Duration::from_secs(u64::from(args.poll)),
         memory_bytes: u64::from(args.memory_limit) << 20,
         ..Settings::new(owner, PathBuf::new(), publisher)
     };

@@ -69,7 +69,7 @@ pub struct Args {
     #[command(flatten)]
     reach: Reach,
     /// Own source of a model's weights, as MODEL=URI (repeatable)
-    #[arg(long, value_parser = parse_weights, value_name = "MODEL=URI")]
+    #[arg(long, value_parser = parse_source, value_name = "MODEL=URI")]
     weights: Vec<(Pubkey, String)>,
     /// Folder in which finished cases and checked data survive a restart [default: none]
     #[arg(long, value_name = "FOLDER")]
@@ -84,7 +84,7 @@ pub struct Args {
     #[arg(long, default_value_t = 4, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=1_000))]
     concurrency: u32,
     /// Time between two looks at the chain
-    #[arg(long, value_parser = parse_poll, default_value = "5s", value_name = "TIME")]
+    #[arg(long, value_parser = span::parse_poll, default_value = "5s", value_name = "TIME")]
     poll: u32,
 }
 
@@ -110,13 +110,7 @@ impl Args {
         }
     }
 
-    fn settings(self, context: &Context, is_public: bool) -> Settings {
-        let mut fetch = self.reach.limits(context);
-        if is_public {
-            // Strangers' URIs lead only where the command line lets them.
-            fetch.file_roots.clone_from(&self.reach.allow_files);
-            fetch.allow_private = self.reach.allow_private;
-        }
+    fn settings(self, fetch: FetchLimits) -> Settings {
         Settings {
             clients: self.client.into_iter().collect(),
             jobs: self.job.into_iter().collect(),
@@ -143,28 +137,6 @@ impl Args {
 
 /// MACs in a GMAC.
 const GMAC: u64 = 1_000_000_000;
-
-fn parse_poll(text: &str) -> std::result::Result<u32, String> {
-    match span::parse(text)? {
-        0 => Err("between two looks there is at least 1s".to_owned()),
-        secs => Ok(secs),
-    }
-}
-
-fn parse_weights(text: &str) -> std::result::Result<(Pubkey, String), String> {
-    let (model, uri) = parse_source(text)?;
-    let is_known = ["https://", "http://", "file:///"].iter().any(|scheme| {
-        uri.strip_prefix(scheme)
-            .is_some_and(|rest| !rest.is_empty())
-    });
-    if is_known {
-        Ok((model, uri))
-    } else {
-        Err(format!(
-            "`{uri}` is no URI of weights; write https://… or file:///…"
-        ))
-    }
-}
 
 fn parse_bond(text: &str) -> std::result::Result<(Pubkey, u64), String> {
     let bad = || format!("`{text}` is not MINT=ATOMS");
@@ -202,8 +174,8 @@ pub async fn run(context: &Context, args: Args) -> Result<()> {
         }
     }
     warn_without_lamports(context, &signer).await?;
-    let is_public = is_public(context).await?;
-    let watcher = Watcher::new(args.settings(context, is_public), chain)?;
+    let fetch = args.reach.limits(context).await?;
+    let watcher = Watcher::new(args.settings(fetch), chain)?;
     let screen = Screen::new(context);
     screen.header();
     if !is_once {
@@ -254,30 +226,16 @@ fn summed_up(reports: &[Report]) -> Result<()> {
     }
 }
 
-/// Whether the cluster is a public one, whatever its address: a node or a tunnel to it may run on this machine.
-async fn is_public(context: &Context) -> Result<bool> {
-    let genesis = context.rpc().get_genesis_hash().await;
-    let genesis = genesis.map_err(|error| ClientError::from_rpc(&context.url, error))?;
-    Ok(PUBLIC_GENESIS.contains(&genesis.to_string().as_str()))
-}
-
-/// Genesis hashes of mainnet, testnet and devnet.
-const PUBLIC_GENESIS: [&str; 3] = [
-    "5eykt4UsFv8P8NJdTREpY1vzqKqZKvdpKuc147dw2N9d",
-    "4uhcVJyU9pJkvQyS88uRDiswHXSCkY3zQawwpjk2NsNY",
-    "EtWTRABZaYq6iMfeYKouRu166VU2xqa1wcaWoxPkrZBG",
-];
-
 /// More than any job takes that a machine can hold.
 const UNLIMITED_BYTES: u64 = 1 << 40;
 
-/// Keeps watching one job until it ends, and says how.
+/// Keeps watching one job until it ends, and says how. A wrong result that was not convicted is an error.
 pub async fn follow(
     context: &Context,
     wallet: Keypair,
     job: &Pubkey,
     fetch: FetchLimits,
-) -> Result<()> {
+) -> Result<Fate> {
     let settings = Settings {
         jobs: BTreeSet::from([*job]),
         // What is large here is so by the own choice.
@@ -316,7 +274,7 @@ pub async fn follow(
         Fate::Paid | Fate::Unknown if is_wrong.get() => Err(Error::Other(format!(
             "the result of {job} is WRONG and was not convicted: do not use it"
         ))),
-        _ => Ok(()),
+        fate => Ok(fate),
     }
 }
 

@@ -22,7 +22,7 @@ use {
         evidence::{self, Charge},
         freivalds::Coins,
         program::Program,
-        question::{self, Parent, Question, STEP_LEVELS, Tree},
+        question::{self, Parent, Question, Tree},
         verify::{self, Finding, Hints},
         witness::{self, Patched, Step, Whole},
     },
@@ -663,7 +663,7 @@ fn descend(
                         Parent::Answer { question, .. } => Some(question),
                         Parent::TraceRoot | Parent::InputRoot(_) | Parent::WeightRoot(_) => None,
                     };
-                    let left = questions_left(&program, given.batch_rows, &question);
+                    let left = question.most_left(&program, given.batch_rows);
                     return Ok(Descent::Ask {
                         question,
                         parent,
@@ -685,27 +685,5 @@ fn descend(
                 ));
             }
         }
-    }
-}
-
-/// The most questions from this one to a leaf's bytes, itself included.
-fn questions_left(program: &Program<'_>, batch_rows: u32, question: &Question) -> u32 {
-    let steps = |levels: u8| u32::from(levels.div_ceil(STEP_LEVELS));
-    let height = |op: u8| {
-        let shape = program.shape(Operand::Op(op)).ok()?;
-        Some(shape.geometry(batch_rows)?.height())
-    };
-    match question.tree {
-        Tree::Trace => {
-            let ops = u8::try_from(program.op_count()).unwrap_or(u8::MAX);
-            let deepest = (0..ops).filter_map(height).max().unwrap_or(0);
-            let trace = ops.next_power_of_two().trailing_zeros() as u8;
-            steps(trace.saturating_sub(question.level)) + steps(deepest) + 1
-        }
-        Tree::Data(Operand::Op(op)) => {
-            let below = height(op).unwrap_or(0).saturating_sub(question.level);
-            steps(below) + 1
-        }
-        Tree::Data(_) => 1,
     }
 }

@@ -1,7 +1,7 @@
 //! What the watcher asks of the chain and sends to it.
 
 use {
-    super::{fate, verdict::Fate},
+    super::{fate, lock, verdict::Fate},
     crate::{
         chain::{Chain, RpcChain},
         error::Result,
@@ -23,7 +23,7 @@ use {
     std::{
         collections::{HashMap, hash_map::Entry},
         sync::{
-            Arc, Mutex, MutexGuard, PoisonError,
+            Arc, Mutex,
             atomic::{AtomicUsize, Ordering},
         },
         time::{Duration, Instant},
@@ -130,15 +130,6 @@ pub struct RpcWatchChain {
     left: Mutex<HashMap<Pubkey, Instant>>,
     /// Convictions of this process that are on their way: their evidence stays.
     convicting: AtomicUsize,
-    /// Found URIs by what they hash to: looking one up costs several requests.
-    output_uris: Mutex<HashMap<(Pubkey, [u8; 32]), String>>,
-}
-
-/// More URIs than this are not kept: strangers create jobs.
-const MOST_URIS: usize = 10_000;
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// How long evidence must have been left alone to count as left behind: another process may be at it with this wallet, and its
@@ -160,7 +151,6 @@ impl RpcWatchChain {
             route,
             left: Mutex::default(),
             convicting: AtomicUsize::new(0),
-            output_uris: Mutex::default(),
         })
     }
 
@@ -267,16 +257,11 @@ impl WatchChain for RpcWatchChain {
     }
 
     async fn output_uri(&self, address: &Pubkey, job: &Job) -> Result<String> {
-        let key = (*address, job.output_uri_hash);
-        if let Some(uri) = lock(&self.output_uris).get(&key) {
-            return Ok(uri.clone());
+        if let Some(uri) = self.reads.known(address, &job.output_uri_hash) {
+            return Ok(uri);
         }
         let uri = uris::output_uri(self.sender.rpc(), address, job).await?;
-        let mut known = lock(&self.output_uris);
-        if known.len() >= MOST_URIS {
-            known.clear();
-        }
-        known.insert(key, uri.clone());
+        self.reads.remember(address, &job.output_uri_hash, &uri);
         Ok(uri)
     }
 

@@ -4,7 +4,7 @@
 //! | --- | --- |
 //! | `cases/<job>-<submission>-<result>.json` | the report of a finished case, as it was printed; the last part is a hash of when the job was created and of the committed root, because another cluster has other jobs at the same addresses |
 //! | `models/<model>.weights` | weights, compared with their roots again when they are read |
-//! | `inputs/<job>.bundle` | inputs, likewise, until the job's result is examined |
+//! | `inputs/<job>.bundle` | inputs, likewise, until the job's result is examined; those of a job that ends while no watcher runs stay |
 //!
 //! Nothing here is believed against the chain: without it cases are only examined once more. Files are written beside their
 //! place and renamed. A lock keeps a second watcher out: it would take the first one's verdicts for its own.
@@ -14,13 +14,15 @@ use {
         CaseId,
         verdict::{Report, Verdict},
     },
-    crate::error::{NodeError, Result},
+    crate::{
+        error::{NodeError, Result},
+        journal::{sweep, write_whole},
+    },
     quern_client::Pubkey,
     std::{
         fs::{self, File, TryLockError},
         io::ErrorKind,
         path::{Path, PathBuf},
-        sync::atomic::{AtomicU64, Ordering},
     },
 };
 
@@ -41,6 +43,10 @@ impl Memory {
                 fs::create_dir_all(&part).map_err(|error| failed(&part, &error))?;
             }
             lock = Some(locked(folder)?);
+            for part in ["cases", "inputs", "models"] {
+                let part = folder.join(part);
+                sweep(&part).map_err(|error| failed(&part, &error))?;
+            }
         }
         Ok(Self {
             folder: folder.map(Path::to_owned),
@@ -148,16 +154,8 @@ fn keep(path: Option<PathBuf>, bytes: &[u8]) {
     }
 }
 
-/// A reader sees the old file or the new one.
 fn write(path: &Path, bytes: &[u8]) -> Result<()> {
-    static WRITTEN: AtomicU64 = AtomicU64::new(0);
-    let number = WRITTEN.fetch_add(1, Ordering::Relaxed);
-    let beside = path.with_extension(format!("{}-{number}.tmp", std::process::id()));
-    let done = fs::write(&beside, bytes).and_then(|()| fs::rename(&beside, path));
-    done.map_err(|error| {
-        let _ = fs::remove_file(&beside);
-        failed(path, &error)
-    })
+    write_whole(path, bytes).map_err(|error| failed(path, &error))
 }
 
 fn failed(path: &Path, error: &std::io::Error) -> NodeError {

@@ -4,13 +4,12 @@
 use {
     super::material::Trouble,
     crate::{
-        data,
+        data::{self, tree_bytes},
         error::{NodeError, Result},
     },
     quern_proof::{
         eval, file,
         program::{Op, Operand, Program},
-        shape::Shape,
     },
     std::sync::Arc,
     tokio::sync::{OwnedSemaphorePermit, Semaphore},
@@ -110,15 +109,6 @@ const fn operands(op: &Op) -> [Option<Operand>; 4] {
     }
 }
 
-/// A tree takes far more than a narrow tensor does: every row has at least one leaf. A row of L leaves has at most
-/// `2 L + height` nodes, and above the rows there is at most one more for each.
-fn tree_bytes(shape: &Shape, batch_rows: u32) -> u64 {
-    shape.geometry(batch_rows).map_or(0, |tree| {
-        let nodes = 2 * u64::from(tree.leaves()) + u64::from(tree.row_height()) + 1;
-        32 * u64::from(tree.rows()) * nodes
-    })
-}
-
 /// What is accounted for at once.
 const UNIT_BYTES: u64 = 1 << 10;
 
@@ -177,7 +167,7 @@ mod tests {
     use {
         super::*,
         futures::FutureExt,
-        quern_proof::{Tensor, builder::ProgramBuilder, commit, shape::DType},
+        quern_proof::{Shape, Tensor, builder::ProgramBuilder, commit, shape::DType},
     };
 
     #[test]

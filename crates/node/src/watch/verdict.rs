@@ -265,7 +265,7 @@ impl Fate {
                 "the provider was slashed for {} (proved by {prover}) and the price is back in the client's purse",
                 reason_name(*reason)
             ),
-            Self::Ended => "it was cancelled, or it expired".to_owned(),
+            Self::Ended => "it was cancelled, it expired, or its arbiter decided".to_owned(),
             Self::Unknown => {
                 "the node keeps too few transactions to tell how; ask an indexer".to_owned()
             }

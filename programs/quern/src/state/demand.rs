@@ -3,7 +3,7 @@
 use {
     crate::{
         clock::Moment,
-        state::{Entity, EntityKind, Job},
+        state::{Entity, EntityKind, Job, tail, tail_mut},
     },
     anchor_lang::prelude::*,
     quern_proof::question::{MAX_ANSWER_BYTES, Question, Tree},
@@ -93,22 +93,16 @@ impl Demand {
         self.moved(self.due.get(), job, moment)
     }
 
-    /// Until when the questions below its answer may be asked, apart from the review: everybody has time to react.
-    pub fn react_deadline(&self, job: &Job, moment: &Moment) -> i64 {
-        let react_secs = i64::from(job.terms.react_secs.get());
-        self.moved(
-            self.answered_at.get().saturating_add(react_secs),
-            job,
-            moment,
-        )
+    /// When it was answered, moved like its due time by a cluster restart; 0 until then.
+    pub fn effective_answered_at(&self, job: &Job, moment: &Moment) -> i64 {
+        match self.answered_at.get() {
+            0 => 0,
+            at => self.moved(at, job, moment),
+        }
     }
 
-    fn moved(&self, deadline: i64, job: &Job, moment: &Moment) -> i64 {
-        moment.deadline(
-            deadline,
-            self.slot.get(),
-            job.terms.restart_grace_secs.get(),
-        )
+    fn moved(&self, time: i64, job: &Job, moment: &Moment) -> i64 {
+        moment.deadline(time, self.slot.get(), job.terms.restart_grace_secs.get())
     }
 
     /// Its question. `None` for a tree that this version does not know.
@@ -123,22 +117,19 @@ impl Demand {
 
 /// The answer that a loaded demand holds.
 pub fn demand_answer(demand: &Account<Demand>) -> Result<&[u8]> {
-    // SAFETY: a shared borrow of the account's data for as long as `demand` is borrowed; writers need `&mut Account`.
-    let data = unsafe { demand.view().borrow_unchecked() };
-    Demand::answer_of(data, demand.answer_bytes.get()).ok_or(ProgramError::AccountDataTooSmall)
+    tail(demand)?
+        .get(..demand.answer_bytes.get() as usize)
+        .ok_or(ProgramError::AccountDataTooSmall)
 }
 
 /// Writes the answer behind the fixed part; it must have the length that was asked for.
 pub fn write_demand_answer(demand: &mut Account<Demand>, answer: &[u8]) -> Result<()> {
-    let mut view = *demand.view();
-    require!(view.is_writable(), ErrorCode::ConstraintMut);
-    // SAFETY: exclusive for as long as `demand` is borrowed mutably: the dispatcher refuses a second mutable slot of it.
-    // The bytes behind the fixed part are not those that `demand` gives out.
-    let data = unsafe { view.borrow_unchecked_mut() };
-    data.get_mut(Demand::ANSWER_OFFSET..)
-        .filter(|room| room.len() == answer.len())
-        .ok_or(ProgramError::AccountDataTooSmall)?
-        .copy_from_slice(answer);
+    let room = tail_mut(demand)?;
+    require!(
+        room.len() == answer.len(),
+        ProgramError::AccountDataTooSmall
+    );
+    room.copy_from_slice(answer);
     Ok(())
 }
 

@@ -1,6 +1,6 @@
 //! Evidence: bytes that an author collects for one conviction when they do not fit into a transaction.
 
-use {crate::error::QuernError, anchor_lang::prelude::*};
+use anchor_lang::prelude::*;
 
 /// The fixed part of an evidence account; the bytes follow it.
 ///
@@ -16,13 +16,4 @@ pub struct Evidence {
 impl Evidence {
     /// Where the bytes begin: behind discriminator and author.
     pub const HEADER_BYTES: usize = 8 + core::mem::size_of::<Self>();
-}
-
-/// The bytes of a loaded evidence account.
-pub fn evidence_bytes(evidence: &Account<Evidence>) -> Result<&[u8]> {
-    // SAFETY: a shared borrow of the account's data for as long as `evidence` is borrowed; writers need it unchecked, in
-    // another instruction.
-    let data = unsafe { evidence.view().borrow_unchecked() };
-    data.get(Evidence::HEADER_BYTES..)
-        .ok_or(QuernError::NotEvidence.into())
 }

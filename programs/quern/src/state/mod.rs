@@ -10,10 +10,11 @@ mod model;
 mod protocol;
 mod provider;
 mod purse;
+mod tail;
 
 pub use {
     demand::*, emission::*, entity::*, evidence::*, job::*, mint_config::*, model::*, protocol::*,
-    provider::*, purse::*,
+    provider::*, purse::*, tail::*,
 };
 
 /// Version written into every account of this layout.

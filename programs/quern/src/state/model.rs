@@ -3,7 +3,7 @@
 use {
     crate::{
         constants::MAX_ROYALTY_BPS,
-        state::{Entity, EntityKind},
+        state::{Entity, EntityKind, tail, tail_mut},
     },
     anchor_lang::prelude::*,
 };
@@ -101,21 +101,16 @@ impl Model {
 
 /// The tensor program of a loaded model.
 pub fn model_program(model: &Account<Model>) -> Result<&[u8]> {
-    // SAFETY: a shared borrow of the account's data for as long as `model` is borrowed; writers need `&mut Account`.
-    let data = unsafe { model.view().borrow_unchecked() };
-    Model::program_of(data, model.program_bytes.get()).ok_or(ProgramError::AccountDataTooSmall)
+    tail(model)?
+        .get(..model.program_bytes.get() as usize)
+        .ok_or(ProgramError::AccountDataTooSmall)
 }
 
 /// The tensor program of a loaded model, to be written.
 pub fn model_program_mut(model: &mut Account<Model>) -> Result<&mut [u8]> {
-    let end = Model::space(model.program_bytes.get());
-    let mut view = *model.view();
-    require!(view.is_writable(), ErrorCode::ConstraintMut);
-    // SAFETY: exclusive for as long as `model` is borrowed mutably: the dispatcher refuses a second mutable slot of it.
-    let data = unsafe { view.borrow_unchecked_mut() };
-    // SAFETY: the data live as long as the instruction, hence as long as `model`.
-    let data: &mut [u8] = unsafe { core::slice::from_raw_parts_mut(data.as_mut_ptr(), data.len()) };
-    data.get_mut(Model::PROGRAM_OFFSET..end)
+    let program_bytes = model.program_bytes.get() as usize;
+    tail_mut(model)?
+        .get_mut(..program_bytes)
         .ok_or(ProgramError::AccountDataTooSmall)
 }
 

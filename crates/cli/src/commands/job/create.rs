@@ -20,11 +20,7 @@ use {
             state::{Assurance, JobKind, MAX_INPUTS, MintConfig, Protocol},
         },
     },
-    quern_node::{
-        Publisher,
-        chain::moment,
-        watch::{Fate, RpcWatchChain, WatchChain},
-    },
+    quern_node::{Publisher, chain::moment, watch::Fate},
     quern_proof::{
         Tensor,
         commit::data_root,
@@ -227,10 +223,9 @@ pub async fn run(context: &Context, args: Args) -> Result<()> {
     // What was published here a moment ago may be read here.
     let mut reach = args.reach;
     reach.allow_files.extend(args.publish_dir);
-    let fetch = reach.limits(context);
-    let chain = RpcWatchChain::new(context.sender.clone(), wallet.insecure_clone());
-    watch::follow(&context.in_time(), wallet, &job, fetch).await?;
-    outcome(job, &chain.fate(&job).await?)
+    let fetch = reach.limits(context).await?;
+    let fate = watch::follow(&context.in_time(), wallet, &job, fetch).await?;
+    outcome(job, &fate)
 }
 
 /// How a watched job ended, as an exit code that scripts can read.
@@ -278,7 +273,7 @@ async fn inputs(context: &Context, args: &Args, read: Vec<Tensor>) -> Result<Inp
             })
         }
         (_, Some(uri)) => {
-            let bytes = args.reach.fetcher(context).fetch(uri, None).await?;
+            let bytes = args.reach.fetcher(context).await?.fetch(uri, None).await?;
             match file::decode_bundle(&bytes) {
                 Ok(tensors) => Ok(Inputs {
                     uri: uri.clone(),

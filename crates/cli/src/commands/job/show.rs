@@ -20,7 +20,11 @@ use {
             state::{Assurance, Demand, Job, JobKind, JobState},
         },
     },
-    quern_node::{chain::moment, uris, watch::reason_name},
+    quern_node::{
+        chain::moment,
+        uris,
+        watch::{reason_code, reason_name},
+    },
     quern_rules::{price, slash},
     serde_json::Value,
     std::collections::HashMap,
@@ -150,7 +154,7 @@ fn is_slashed(job: &Job) -> bool {
 }
 
 fn slash_code(job: &Job) -> Option<&'static str> {
-    is_slashed(job).then(|| words::reason_code(job.slash_reason))
+    is_slashed(job).then(|| reason_code(job.slash_reason))
 }
 
 /// Shows one job.
@@ -264,7 +268,7 @@ async fn slashed(
     let place =
         event.map(|event| words::place(job.slash_reason, event.tree, event.level, event.index));
     let fields = fields
-        .text("slash_reason", words::reason_code(job.slash_reason))
+        .text("slash_reason", reason_code(job.slash_reason))
         .text("slashed_for", reason_name(job.slash_reason))
         .maybe("place", place)
         .text("proved_by", job.slash_prover)

@@ -76,16 +76,6 @@ pub fn state(job: &Job, name: &str) -> String {
     }
 }
 
-/// A reason for a slash, for programs, as the indexer names it.
-pub fn reason_code(code: u8) -> &'static str {
-    match SlashReason::from_code(code) {
-        Some(SlashReason::WrongCell) => "wrong_cell",
-        Some(SlashReason::BadPadding) => "bad_padding",
-        Some(SlashReason::Silence) => "silence",
-        None => "unknown",
-    }
-}
-
 /// What a demand asks for.
 pub fn question(demand: &Demand) -> String {
     node(
@@ -201,9 +191,5 @@ mod tests {
             "padding in level 2, index 1 of input 0"
         );
         assert_eq!(node(128, 9, 4, true), "leaf 4 of weight 0");
-        assert_eq!(
-            [cell, padding, silence, 9].map(reason_code),
-            ["wrong_cell", "bad_padding", "silence", "unknown"]
-        );
     }
 }

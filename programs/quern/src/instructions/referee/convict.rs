@@ -14,7 +14,7 @@ use {
         clock::Moment,
         error::{OrQuern, QuernError},
         events::{JobConvicted, emit_event},
-        state::{Evidence, Job, Model, SlashReason, evidence_bytes, model_program},
+        state::{Evidence, Job, Model, SlashReason, model_program, tail},
     },
     anchor_lang::{address_eq, prelude::*},
     quern_proof::{
@@ -55,19 +55,14 @@ impl Convict {
     /// Succeeds only if the charge is proved.
     fn judge(&self, charge: &Charge, inline: &[u8]) -> Result<()> {
         let program = program::Program::parse(model_program(&self.model)?).or_quern()?;
-        let inputs = program.input_count();
         let case = Case {
             program,
             batch_rows: self.job.batch_rows.get(),
-            input_roots: self
-                .job
-                .input_roots
-                .get(..inputs)
-                .ok_or(QuernError::InputsDoNotFit)?,
+            input_roots: &self.job.input_roots,
             trace_root: &self.job.trace_root,
         };
         let evidence = match &self.evidence {
-            Some(account) => evidence_bytes(account)?,
+            Some(account) => tail(account)?,
             None => inline,
         };
         judge(&case, charge, evidence).or_quern()

@@ -107,8 +107,12 @@ impl OpenDemand {
                 let answered = self.answered_parent(&question)?;
                 let node = question::node_at(demand_answer(answered)?, place)
                     .ok_or(QuernError::WrongParent)?;
-                let react = answered.react_deadline(job, moment);
-                return Ok((*node, review_end.max(react)));
+                let ask_until = deadline::reaction_end(
+                    review_end,
+                    answered.effective_answered_at(job, moment),
+                    job.terms.react_secs.get(),
+                );
+                return Ok((*node, ask_until));
             }
         };
         require!(self.parent.is_none(), QuernError::WrongParent);
