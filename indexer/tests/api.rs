@@ -326,12 +326,12 @@ async fn a_convicted_job_shows_why_and_what_was_asked() {
         [
             "JobCreated",
             "JobTaken",
-            "ProofSubmitted",
+            "ResultSubmitted",
             "DemandOpened",
             "DemandOpened",
             "DemandAnswered",
             "JobConvicted",
-            "SlashSettled"
+            "ConvictionSettled"
         ]
     );
     let fields = |step: usize| &page["steps"][step]["fields"];
@@ -358,7 +358,7 @@ async fn a_convicted_job_shows_why_and_what_was_asked() {
         );
         assert_eq!(demand["answered_at"].is_null(), tree == 1);
         assert_eq!(
-            (&demand["asker"], &demand["submission"]),
+            (&demand["opener"], &demand["submission"]),
             (&watcher.as_str().into(), &1.into())
         );
         assert_eq!(demand["fee_lamports"], "10000");

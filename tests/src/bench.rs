@@ -57,7 +57,7 @@ pub struct Figures {
     /// Deposit, create, take, submit and finalize of one refereed job.
     pub whole_job_compute_units: u64,
     /// Bytes of the program's ELF file.
-    pub program_bytes: usize,
+    pub graph_bytes: usize,
     /// Per account type.
     pub sizes: Vec<Size>,
     /// Convictions with all that they take.
@@ -78,7 +78,7 @@ fn goal(instruction: &str) -> Option<u64> {
         "open_purse" | "take_job" => 5_000,
         "deposit" | "claim_rewards" => 6_000,
         "create_job" => 8_000,
-        "submit_proof" => 4_000,
+        "submit" => 4_000,
         "finalize" => 9_000,
         "withdraw" => 7_000,
         _ => return None,
@@ -137,7 +137,7 @@ pub fn measure() -> Figures {
     protocol(&mut meter);
     models(&mut meter);
     let whole_job_compute_units = refereed_job(&mut meter);
-    accepted_jobs(&mut meter);
+    reviewed_jobs(&mut meter);
     exits(&mut meter);
     referee::instructions(&mut meter);
     let (convictions, withheld) = referee::cases();
@@ -158,13 +158,12 @@ pub fn measure() -> Figures {
         size("Demand (without its answer)", size_of::<Demand>()),
         size("Evidence (without its bytes)", size_of::<Evidence>()),
     ];
-    let program_bytes =
-        std::fs::metadata(svm::program_path()).map_or(0, |file| file.len() as usize);
+    let graph_bytes = std::fs::metadata(svm::program_path()).map_or(0, |file| file.len() as usize);
     Figures {
         toolchain: toolchain(),
         costs: meter.costs,
         whole_job_compute_units,
-        program_bytes,
+        graph_bytes,
         sizes,
         convictions,
         withheld,
@@ -237,13 +236,13 @@ fn protocol(meter: &mut Meter) {
 
 fn models(meter: &mut Meter) {
     let creator = meter.stage.cast.creator;
-    let program = svm::program();
+    let graph = svm::graph();
     let model = addresses::model(&creator, 77);
     meter.run(
         "register_model",
-        ix::register_model(&creator, svm::model_args(77, program.len())),
+        ix::register_model(&creator, svm::model_args(77, graph.len())),
     );
-    meter.run("write_model", ix::write_model(&creator, &model, 0, program));
+    meter.run("write_model", ix::write_model(&creator, &model, 0, graph));
     meter.run("seal_model", ix::seal_model(&creator, &model));
     let update = UpdateModelArgs {
         active: true,
@@ -280,8 +279,8 @@ fn refereed_job(meter: &mut Meter) -> u64 {
     sum += meter.run("create_job", create);
     let take = ix::take_job(&cast.operator, &cast.provider, &meter.stage.job(&address));
     sum += meter.run("take_job", take);
-    let submit = ix::submit_proof(&cast.operator, &meter.stage.job(&address), svm::proof(1));
-    sum += meter.run("submit_proof", submit);
+    let submit = ix::submit(&cast.operator, &meter.stage.job(&address), svm::proof(1));
+    sum += meter.run("submit", submit);
     let job = meter.stage.job(&address);
     meter.stage.world.set_time(job.deadline.get() + 1);
     let finalize = ix::finalize(&cast.provider, &job, &meter.stage.emission());
@@ -296,7 +295,7 @@ fn refereed_job(meter: &mut Meter) -> u64 {
     sum
 }
 
-fn accepted_jobs(meter: &mut Meter) {
+fn reviewed_jobs(meter: &mut Meter) {
     let args = meter.stage.accepted();
     let job = meter.stage.create(args.clone());
     meter.stage.take(&job);
@@ -332,7 +331,7 @@ fn exits(meter: &mut Meter) {
     meter.stage.open(&prover, &usd);
     meter.stage.convict(&job);
     let state = meter.stage.job(&job);
-    meter.run("settle_slash", ix::settle_slash(&state));
+    meter.run("settle_conviction", ix::settle_conviction(&state));
 }
 
 impl Figures {
@@ -365,9 +364,9 @@ impl Figures {
         let _ = writeln!(
             text,
             "Program: {} bytes of sBPFv3 (goal {}{}), built with {}.\n",
-            thousands(self.program_bytes as u64),
+            thousands(self.graph_bytes as u64),
             thousands(PROGRAM_GOAL_BYTES as u64),
-            mark(self.program_bytes <= PROGRAM_GOAL_BYTES),
+            mark(self.graph_bytes <= PROGRAM_GOAL_BYTES),
             self.toolchain
         );
         text.push_str(&referee::tables(&self.convictions, &self.withheld));

@@ -6,11 +6,11 @@
 use {
     quern::state::Demand as DemandAccount,
     quern_proof::{
-        DType, Program,
-        builder::ProgramBuilder,
+        DType, Graph,
+        builder::GraphBuilder,
+        demand::{MAX_ANSWER_BYTES, NodeId, Tree, plan},
+        graph::MAX_OPS,
         hash::MISSING,
-        program::MAX_OPS,
-        question::{MAX_ANSWER_BYTES, Question, Tree, ask},
         shape::{MAX_DIM, MAX_INNER},
     },
     quern_rules::deadline::demand_due,
@@ -18,8 +18,8 @@ use {
         payoffs::{
             Caught, Deal, Play, SIGNATURE_LAMPORTS, Who, defaults,
             demands::{
-                ACCOUNT_OVERHEAD_BYTES, Game, RENT_LAMPORTS_PER_BYTE, Windows, deepest, depth_of,
-                operands, questions,
+                ACCOUNT_OVERHEAD_BYTES, Game, RENT_LAMPORTS_PER_BYTE, Windows, deepest, demands,
+                depth_of, operands,
             },
             text::{assert_table, hours, path, sol, thousands},
         },
@@ -28,7 +28,7 @@ use {
     std::{collections::VecDeque, fmt::Write, fs},
 };
 
-/// Most questions that lead to a leaf; `depths_are_those_of_the_program` checks it.
+/// Most demands that lead to a leaf; `depths_are_those_of_the_program` checks it.
 const DEEPEST: u32 = 12;
 
 // --------------------------------------------------------------------------------------------------- demands: floods
@@ -47,10 +47,10 @@ fn least_rate(flood: u32, response_secs: u32) -> (i64, i64) {
         .unwrap()
 }
 
-/// Whoever answers in the order of asking at that rate is always in time, however the questions come; a little slower is not
+/// Whoever answers in the order of asking at that rate is always in time, however the demands come; a little slower is not
 /// enough for the flood that comes all at once.
 #[test]
-fn a_flood_can_be_answered_at_a_fifth_of_a_question_a_second_or_less() {
+fn a_flood_can_be_answered_at_a_fifth_of_a_demand_a_second_or_less() {
     let mut dice = Rng::new(7);
     for flood in [1, 2, 50, 3_000, 40_000] {
         let response_secs = defaults().response_secs;
@@ -72,7 +72,7 @@ fn a_flood_can_be_answered_at_a_fifth_of_a_question_a_second_or_less() {
     }
 }
 
-/// Bursts as (second, questions wanted): what is asked is what keeps at most `flood` open.
+/// Bursts as (second, demands wanted): what is asked is what keeps at most `flood` open.
 fn random_flood(dice: &mut Rng, flood: u32) -> Vec<(i64, u32)> {
     let mut now = 0;
     let bursts = 1 + dice.below(60);
@@ -131,7 +131,7 @@ fn breaking_flood(answers_in_1000_secs: u64, response_secs: u32) -> u64 {
     breaks
 }
 
-/// The same where the questions are spread over so many jobs that none has others open: each is due after `response_secs`.
+/// The same where the demands are spread over so many jobs that none has others open: each is due after `response_secs`.
 fn breaking_many(answers_in_1000_secs: u64, response_secs: u32) -> u64 {
     answers_in_1000_secs * u64::from(response_secs) / 1_000 + 1
 }
@@ -145,7 +145,7 @@ fn a_flood_over_many_jobs_is_harder_to_answer() {
         let one = breaking_flood(answers_in_1000_secs, response_secs);
         let many = breaking_many(answers_in_1000_secs, response_secs);
         assert!(many < one);
-        // The least number of questions about each of so many jobs that breaks it, all asked at once and answered in the
+        // The least number of demands about each of so many jobs that breaks it, all asked at once and answered in the
         // order in which they are due.
         let each = |jobs: u64| {
             let breaks = |place: &u64| {
@@ -162,14 +162,14 @@ fn a_flood_over_many_jobs_is_harder_to_answer() {
     }
 }
 
-/// What a flood costs whoever asks, for good, in lamports: the fee of the one question that stays open comes back.
+/// What a flood costs whoever asks, for good, in lamports: the fee of the one demand that stays open comes back.
 fn flood_lamports(flood: u64) -> u128 {
     let fee = u128::from(defaults().demand_fee_lamports);
     u128::from(flood) * (fee + u128::from(SIGNATURE_LAMPORTS)) - fee
         + u128::from(SIGNATURE_LAMPORTS)
 }
 
-/// A flood that a provider can't answer convicts it for silence although it is honest: it pays the asker from a bond on, and
+/// A flood that a provider can't answer convicts it for silence although it is honest: it pays the opener from a bond on, and
 /// the client, who also gets the price back, from a lower one.
 #[test]
 fn a_flood_pays_only_against_large_bonds_and_slow_providers() {
@@ -221,7 +221,7 @@ fn slowest(windows: Windows, review_end: i64, depth: u32, others: u32) -> Game {
     let mut game = Game::new(windows, review_end);
     let mut parent = None;
     for _ in 0..depth {
-        let now = game.ask_until(parent).unwrap();
+        let now = game.open_until(parent).unwrap();
         assert!(
             game.ask(now + 1, parent).is_none(),
             "a second later is too late"
@@ -265,7 +265,7 @@ fn a_prompt_provider_is_held_up_by_reaction_times_only() {
     let mut game = Game::new(windows, 1_000_000);
     let mut parent = None;
     for _ in 0..DEEPEST {
-        let now = game.ask_until(parent).unwrap();
+        let now = game.open_until(parent).unwrap();
         let demand = game.ask(now, parent).unwrap();
         assert!(game.answer(now, demand));
         parent = Some(demand);
@@ -275,7 +275,7 @@ fn a_prompt_provider_is_held_up_by_reaction_times_only() {
 }
 
 /// Random games with restarts: whenever the job may be finalized, at least the reaction time has passed since the last
-/// answer, and no question can be asked any more; and that is never later than the bound.
+/// answer, and no demand can be asked any more; and that is never later than the bound.
 #[test]
 fn there_is_always_time_to_react_and_always_an_end() {
     let mut dice = Rng::new(1);
@@ -348,18 +348,15 @@ fn random_game(
         }
         if game.may_finalize(now) {
             let parents = (0..game.demands.len()).map(Some).chain([None]);
-            for until in parents.filter_map(|parent| game.ask_until(parent)) {
-                assert!(
-                    until < now,
-                    "finalized while a question could still be asked"
-                );
+            for until in parents.filter_map(|parent| game.open_until(parent)) {
+                assert!(until < now, "finalized while a demand could still be asked");
             }
             return (now, restarts, most_open, game);
         }
         // On to the next second in which something changes, or to just after it, or to any before it.
         let mut next: Vec<i64> = open(&game).iter().map(|one| game.due(*one)).collect();
         let parents = (0..game.demands.len()).map(Some).chain([None]);
-        next.extend(parents.filter_map(|parent| game.ask_until(parent)));
+        next.extend(parents.filter_map(|parent| game.open_until(parent)));
         next.extend(next.clone().iter().map(|at| at + 1));
         next.retain(|at| *at > now);
         next.sort_unstable();
@@ -386,7 +383,7 @@ fn random_game(
 
 /// One product of 1000 x 1000 by 1000 x 1000.
 fn product() -> Vec<u8> {
-    let mut builder = ProgramBuilder::new();
+    let mut builder = GraphBuilder::new();
     let a = builder.input_batch(DType::I8, 1_000);
     let b = builder.input_fixed(DType::I8, 1_000, 1_000);
     builder.matmul(a, b);
@@ -395,7 +392,7 @@ fn product() -> Vec<u8> {
 
 /// The most ops and the largest results that can be sealed.
 fn largest() -> Vec<u8> {
-    let mut builder = ProgramBuilder::new();
+    let mut builder = GraphBuilder::new();
     let a = builder.input_batch(DType::I8, MAX_INNER);
     let b = builder.weight_root(DType::I8, MAX_DIM, MAX_INNER, &MISSING);
     for _ in 0..MAX_OPS {
@@ -411,29 +408,29 @@ fn digits() -> Vec<u8> {
 #[test]
 fn depths_are_those_of_the_program() {
     let (product, largest, digits) = (product(), largest(), digits());
-    let of = |bytes: &[u8], rows| deepest(&Program::parse(bytes).unwrap(), rows);
+    let of = |bytes: &[u8], rows| deepest(&Graph::parse(bytes).unwrap(), rows);
     assert_eq!(of(&product, 1_000), 5);
     assert_eq!(of(&largest, MAX_DIM), DEEPEST);
-    // Counting every question of a small program one by one gives the closed form, and none is deeper.
-    let program = Program::parse(&digits).unwrap();
+    // Counting every demand of a small program one by one gives the closed form, and none is deeper.
+    let graph = Graph::parse(&digits).unwrap();
     for rows in [1, 2, 5] {
         let mut count = 0;
-        let trees = operands(&program)
+        let trees = operands(&graph)
             .into_iter()
             .map(Tree::Data)
             .chain([Tree::Trace]);
         for tree in trees {
             for level in 0..=20u8 {
                 for index in 0..(1u64 << level).min(4_096) {
-                    let question = Question { tree, level, index };
-                    if ask(&program, rows, &question).is_ok() {
+                    let node_id = NodeId { tree, level, index };
+                    if plan(&graph, rows, &node_id).is_ok() {
                         count += 1;
-                        assert!(depth_of(&program, rows, question).unwrap() <= of(&digits, rows));
+                        assert!(depth_of(&graph, rows, node_id).unwrap() <= of(&digits, rows));
                     }
                 }
             }
         }
-        assert_eq!(count, questions(&program, rows), "{rows}");
+        assert_eq!(count, demands(&graph, rows), "{rows}");
     }
 }
 
@@ -442,7 +439,7 @@ fn depths_are_those_of_the_program() {
 /// What `docs/SECURITY.md` carries about floods.
 fn flood_table() -> String {
     let mut text = String::from(
-        "| answers that a provider manages | asked about | flood that it can't answer | the asker pays, SOL | and locks, SOL | \
+        "| answers that a provider manages | asked about | flood that it can't answer | the opener pays, SOL | and locks, SOL | \
          a stranger gains from a bond of, SOL | the client gains from, SOL |\n\
          | --- | --- | ---: | ---: | ---: | ---: | ---: |\n",
     );
@@ -483,7 +480,7 @@ fn flood_table() -> String {
 /// What `docs/PROOFS.md` carries.
 fn delay_table() -> String {
     let mut text = String::from(
-        "| program | questions one below the other | in all | the provider answers at once | in the last second | and under \
+        "| graph | demands one below the other | in all | the provider answers at once | in the last second | and under \
          a flood |\n| --- | ---: | ---: | ---: | ---: | ---: |\n",
     );
     let (product, digits, largest) = (product(), digits(), largest());
@@ -493,8 +490,8 @@ fn delay_table() -> String {
         ("1000 x 1000 x 1000 product", &product, 1_000),
         ("largest that can be sealed", &largest, MAX_DIM),
     ] {
-        let program = Program::parse(bytes).unwrap();
-        let (depth, all) = (deepest(&program, rows), questions(&program, rows));
+        let graph = Graph::parse(bytes).unwrap();
+        let (depth, all) = (deepest(&graph, rows), demands(&graph, rows));
         let windows = Windows::from(&defaults());
         let others = u32::try_from(all - 1).unwrap_or(u32::MAX);
         writeln!(

@@ -116,10 +116,10 @@ fn the_cheats_are_caught(summary: &Summary) {
     let all = [
         CheatKind::ProductCell,
         CheatKind::TurnedLabel,
-        CheatKind::Silence,
+        CheatKind::Unanswered,
     ];
     assert_eq!(kinds, all);
-    assert_eq!(summary.jobs_slashed, 3);
+    assert_eq!(summary.jobs_convicted, 3);
     for cheat in &summary.cheats {
         assert!(cheat.caught, "{cheat:?}");
         let atoms = |text: &str| text.parse::<u64>().unwrap();
@@ -146,7 +146,7 @@ fn the_cheats_are_caught(summary: &Summary) {
     assert_eq!(product.evidence_bytes, 3_248);
     assert!(product.compute_units <= 30_000, "{product:?}");
     assert_eq!((silence.route, silence.evidence_bytes), ("timeout", 0));
-    // One question, its timeout, the payout, the question closed.
+    // One demand, its timeout, the payout, the demand closed.
     assert_eq!((silence.demands, silence.transactions), (1, 4));
     assert!(silence.chain_seconds > 6 * 3_600, "{silence:?}");
 }

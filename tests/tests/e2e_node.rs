@@ -198,7 +198,7 @@ async fn a_killed_node_loses_no_job_and_does_none_twice() {
         for entry in &entries {
             match &entry.event {
                 QuernEvent::JobTaken(event) if event.job == *job => counts[0] += 1,
-                QuernEvent::ProofSubmitted(event) if event.job == *job => counts[1] += 1,
+                QuernEvent::ResultSubmitted(event) if event.job == *job => counts[1] += 1,
                 QuernEvent::MilestoneSettled(event) if event.job == *job => counts[2] += 1,
                 _ => {}
             }

@@ -12,8 +12,8 @@ use {
     quern_node::watch::{Report, Verdict},
     quern_proof::{
         Operand, Tensor,
+        demand::{NodeId, Tree},
         evidence::Charge,
-        question::{Question, Tree},
     },
     quern_tests::demo::{Cell, Forger, Lookout, Machine, Names, QUSD, Stage, Work, until},
     std::{collections::HashSet, fs, path::PathBuf, time::Duration},
@@ -67,7 +67,7 @@ fn count(events: &[QuernEvent], is_one: impl Fn(&QuernEvent) -> bool) -> usize {
     events.iter().filter(|event| is_one(event)).count()
 }
 
-/// What a wallet may have spent: signatures, answers to its own questions, and the rent of a purse that it opened.
+/// What a wallet may have spent: signatures, answers to its own demands, and the rent of a purse that it opened.
 async fn explained_lamports(stage: &Stage, wallet: &Pubkey, events: &[QuernEvent]) -> u64 {
     let rpc = stage.net.rpc();
     let mut lamports = 0;
@@ -83,7 +83,7 @@ async fn explained_lamports(stage: &Stage, wallet: &Pubkey, events: &[QuernEvent
     for event in events {
         match event {
             QuernEvent::DemandOpened(event)
-                if event.asker == *wallet && answered(&event.demand) =>
+                if event.opener == *wallet && answered(&event.demand) =>
             {
                 lamports += event.fee_lamports;
             }
@@ -98,7 +98,7 @@ async fn explained_lamports(stage: &Stage, wallet: &Pubkey, events: &[QuernEvent
 }
 
 /// The dishonest provider answers what it is asked. Two watchers work at its downfall; the one that asks first is cut off
-/// after its first question, and again and again everything is decided by what the chain says.
+/// after its first demand, and again and again everything is decided by what the chain says.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_watcher_killed_halfway_and_another_convict_once() {
     let stage = Stage::set_up(Names::new(true)).await.unwrap();
@@ -118,21 +118,21 @@ async fn a_watcher_killed_halfway_and_another_convict_once() {
     }
     let job = withheld(&stage, stage.model, &work, &wrong).await;
 
-    // Nobody answers yet, so there is one question, whoever was first.
-    let asker = until("a watcher asks", LIMIT, async || {
+    // Nobody answers yet, so there is one demand, whoever was first.
+    let opener = until("a watcher asks", LIMIT, async || {
         let asked = accounts::demands_of(stage.net.rpc(), &job).await?;
-        Ok(asked.first().map(|asked| asked.demand.asker))
+        Ok(asked.first().map(|asked| asked.demand.opener))
     })
     .await
     .unwrap();
-    let first = wallets.iter().position(|wallet| wallet.pubkey() == asker);
+    let first = wallets.iter().position(|wallet| wallet.pubkey() == opener);
     let first = first.unwrap();
     lookouts.remove(first).kill().await;
     let other = lookouts.remove(0);
 
     // It is dead when the answer comes, and the provider's machine goes, too.
     let machine = Machine::start(&stage, &stage.providers[2]).await.unwrap();
-    until("the question is answered", LIMIT, async || {
+    until("the demand is answered", LIMIT, async || {
         let asked = accounts::demands_of(stage.net.rpc(), &job).await?;
         Ok(asked
             .iter()
@@ -189,7 +189,7 @@ async fn a_watcher_killed_halfway_and_another_convict_once() {
                 assert!(*demands >= 3, "{verdict:?}");
                 convictions += 1;
             }
-            Verdict::Slashed { prover, reason, .. } => {
+            Verdict::AlreadyConvicted { prover, reason, .. } => {
                 assert_eq!((*prover, *reason), (convicted.prover, 1));
             }
             verdict => panic!("{verdict:?}"),
@@ -199,12 +199,12 @@ async fn a_watcher_killed_halfway_and_another_convict_once() {
     assert_eq!(
         count(&events, |event| matches!(
             event,
-            QuernEvent::SlashSettled(_)
+            QuernEvent::ConvictionSettled(_)
         )),
         1
     );
 
-    // No question was asked twice, all of them are closed, and every lamport is accounted for.
+    // No demand was asked twice, all of them are closed, and every lamport is accounted for.
     let opened = count(&events, |event| {
         matches!(event, QuernEvent::DemandOpened(_))
     });
@@ -291,11 +291,11 @@ fn trace_file(stage: &Stage, job: &Pubkey) -> PathBuf {
 }
 
 /// Asks as somebody who is no watcher.
-async fn ask(stage: &Stage, asker: &Keypair, job: &Pubkey, question: Question) -> Pubkey {
+async fn ask(stage: &Stage, opener: &Keypair, job: &Pubkey, node_id: NodeId) -> Pubkey {
     let rpc = stage.net.rpc();
-    let asked = flows::demand(rpc, &asker.pubkey(), job, &question).await;
+    let asked = flows::demand(rpc, &opener.pubkey(), job, &node_id).await;
     let (demand, all) = asked.unwrap();
-    stage.sender().send_all(&all, &[asker]).await.unwrap();
+    stage.sender().send_all(&all, &[opener]).await.unwrap();
     demand
 }
 
@@ -361,8 +361,8 @@ async fn an_honest_provider_without_its_published_data_answers_and_is_paid() {
     }
 
     // Somebody asks all the same, while the machine is off: about the trace, the inputs and the weights.
-    let asker = stage.net.fresh(SOL).await.unwrap();
-    let root = |tree| Question {
+    let opener = stage.net.fresh(SOL).await.unwrap();
+    let root = |tree| NodeId {
         tree,
         level: 0,
         index: 0,
@@ -374,7 +374,7 @@ async fn an_honest_provider_without_its_published_data_answers_and_is_paid() {
             Tree::Data(Operand::Input(0)),
             Tree::Data(Operand::Weight(6)),
         ] {
-            demands.push(ask(&stage, &asker, job, root(tree)).await);
+            demands.push(ask(&stage, &opener, job, root(tree)).await);
         }
     }
     let machine = Machine::start(&stage, alder).await.unwrap();
@@ -383,7 +383,7 @@ async fn an_honest_provider_without_its_published_data_answers_and_is_paid() {
     }
     // And goes on, while it runs.
     let below = root(Tree::Data(Operand::Op(2)));
-    let demand = ask(&stage, &asker, &gone, below).await;
+    let demand = ask(&stage, &opener, &gone, below).await;
     is_answered(&stage, &demand).await;
     demands.push(demand);
     // It is no slower to answer than to ask, so nothing is overdue: a timeout is refused.
@@ -403,7 +403,7 @@ async fn an_honest_provider_without_its_published_data_answers_and_is_paid() {
     lookout.stop().await.unwrap();
     for job in &jobs {
         let close = flows::close_demands(stage.net.rpc(), job).await.unwrap();
-        stage.sender().send_all(&close, &[&asker]).await.unwrap();
+        stage.sender().send_all(&close, &[&opener]).await.unwrap();
     }
 
     let events = events(&stage).await;
@@ -443,7 +443,7 @@ async fn an_honest_provider_without_its_published_data_answers_and_is_paid() {
         .map(|entry| entry.signature)
         .collect();
     assert!(transactions.len() < demands.len(), "{transactions:?}");
-    let left = stage.net.rpc().get_balance(&asker.pubkey()).await.unwrap();
-    let spent = explained_lamports(&stage, &asker.pubkey(), &events).await;
+    let left = stage.net.rpc().get_balance(&opener.pubkey()).await.unwrap();
+    let spent = explained_lamports(&stage, &opener.pubkey(), &events).await;
     assert_eq!(SOL - left, spent);
 }

@@ -9,7 +9,7 @@ use {
             MAX_ARBITER_BPS, MAX_DEMAND_FEE_LAMPORTS, MAX_FEE_BPS, MAX_LATE_PENALTY_BPS,
             MAX_REJECT_BPS, MAX_ROYALTY_BPS, MIN_REFEREED_BOND_BPS,
         },
-        state::ProtocolParams,
+        state::ProtocolSettings,
     },
     quern_rules::{bond, reward},
     quern_tests::{
@@ -28,7 +28,7 @@ const PRICE: u64 = 10_000_000_000;
 const PROVIDERS: [Who; 2] = [Who::Provider, Who::Accomplice];
 /// What a provider can do instead of cheating, before it takes a job.
 const FREE: [Play; 2] = [Play::Honest, Play::StayAway];
-/// Most questions that lead to a leaf, as `tests/demands.rs` shows.
+/// Most demands that lead to a leaf, as `tests/demands.rs` shows.
 const DEEPEST: u32 = 12;
 
 // ---------------------------------------------------------------------------------------------------- the settings
@@ -54,9 +54,9 @@ fn defaults_are_those_of_the_command_line() {
         ("reject_deposit", ours.reject_bps.into()),
         ("arbiter_share", ours.arbiter_bps.into()),
         ("refereed_bond_bps", ours.refereed_bond_bps.into()),
-        ("accepted_bond_bps", ours.accepted_bond_bps.into()),
+        ("reviewed_bond_bps", ours.reviewed_bond_bps.into()),
         ("refereed_review", ours.refereed_review_secs.into()),
-        ("accepted_review", ours.accepted_review_secs.into()),
+        ("reviewed_review", ours.reviewed_review_secs.into()),
         ("demand_fee", ours.demand_fee_lamports),
         ("response", ours.response_secs.into()),
         ("react", ours.react_secs.into()),
@@ -85,12 +85,12 @@ fn number(text: &str) -> u64 {
 }
 
 /// The settings that are simulated: the command's, the program tests', and the ends of what the program allows.
-fn settings() -> Vec<ProtocolParams> {
+fn settings() -> Vec<ProtocolSettings> {
     let mut all = vec![defaults(), svm::params()];
     for (fee_bps, late_penalty_bps, demand_fee_lamports) in
         [(0, 0, 0), (MAX_FEE_BPS, MAX_LATE_PENALTY_BPS, 50_000)]
     {
-        all.push(ProtocolParams {
+        all.push(ProtocolSettings {
             fee_bps,
             late_penalty_bps,
             demand_fee_lamports,
@@ -159,7 +159,7 @@ fn plans() -> Vec<Plan> {
                 caught,
             });
         }
-        // Silent at the first question, after some answers, or convicted after all of them.
+        // Silent at the first demand, after some answers, or convicted after all of them.
         for (answers, signatures) in [
             (0, SILENCE),
             (3, SILENCE),
@@ -176,10 +176,10 @@ fn plans() -> Vec<Plan> {
     plans
 }
 
-/// What answering earns a provider beyond its transaction, for every question that somebody else asked.
+/// What answering earns a provider beyond its transaction, for every demand that somebody else asked.
 fn answers_earn(deal: &Deal, plan: Plan) -> i128 {
     match (plan.play, plan.caught) {
-        (Play::Withhold(answers), Caught::By(asker, _)) if asker != Who::Accomplice => {
+        (Play::Withhold(answers), Caught::By(opener, _)) if opener != Who::Accomplice => {
             let each =
                 deal.lamports(deal.params.demand_fee_lamports) - deal.lamports(SIGNATURE_LAMPORTS);
             each * i128::from(answers)
@@ -210,7 +210,7 @@ fn nothing_is_made_from_nothing() {
         for good in [true, false] {
             for ruling in [
                 Ruling::Right,
-                Ruling::Silence,
+                Ruling::Unanswered,
                 Ruling::ForClient,
                 Ruling::ForProvider,
             ] {
@@ -338,8 +338,8 @@ fn convicting_oneself_never_pays() {
     }
 }
 
-/// Publishing nothing and answering everything: right work, paid by the question. It earns what a demand pays above its
-/// transaction, at most for as many questions as the job has; with a fee of one signature it earns nothing.
+/// Publishing nothing and answering everything: right work, paid by the demand. It earns what a demand pays above its
+/// transaction, at most for as many demands as the job has; with a fee of one signature it earns nothing.
 #[test]
 fn withholding_earns_no_more_than_the_demand_fees() {
     for deal in deals() {
@@ -364,7 +364,7 @@ fn withholding_earns_no_more_than_the_demand_fees() {
     assert_eq!(
         earned(&fair),
         500_000,
-        "at the default fee, 5,000 lamports a question"
+        "at the default fee, 5,000 lamports a demand"
     );
     fair.params.demand_fee_lamports = SIGNATURE_LAMPORTS;
     assert_eq!(earned(&fair), 0);
@@ -373,7 +373,7 @@ fn withholding_earns_no_more_than_the_demand_fees() {
         earned(&fair) < 0,
         "without a fee whoever asks makes the provider pay"
     );
-    // Asking oneself costs three signatures a question (asking, answering, closing) and moves nothing else.
+    // Asking oneself costs three signatures a demand (asking, answering, closing) and moves nothing else.
     let own = fair.refereed(Play::Withhold(3), Caught::By(Who::Accomplice, 1));
     let none = fair.refereed(Play::Withhold(0), Caught::By(Who::Accomplice, 1));
     let lost = none.of_all(&PROVIDERS) - own.of_all(&PROVIDERS);
@@ -489,7 +489,7 @@ fn convicting_pays_whoever_does_it() {
 const INLINE: u32 = 1;
 /// Signatures of one by an evidence account with eleven pieces: creating it (two), the pieces, the conviction, closing it.
 const BY_ACCOUNT: u32 = 15;
-/// Signatures of a question without an answer: asking, the time-out, closing.
+/// Signatures of a demand without an answer: asking, the time-out, closing.
 const SILENCE: u32 = 3;
 
 /// Ways to convict, with what each takes.
@@ -502,7 +502,7 @@ fn provers() -> [(&'static str, Plan); 5] {
             of(Play::WrongCell, BY_ACCOUNT),
         ),
         (
-            "nothing published, no answer: question, time-out",
+            "nothing published, no answer: demand, time-out",
             of(Play::Withhold(0), SILENCE),
         ),
         (
@@ -516,7 +516,7 @@ fn provers() -> [(&'static str, Plan); 5] {
     ]
 }
 
-/// What a prover pays for good, in lamports: everything that it sends, and the fees of answered questions.
+/// What a prover pays for good, in lamports: everything that it sends, and the fees of answered demands.
 fn prover_lamports(plan: Plan) -> u64 {
     let mut deal = Deal::tightest(0);
     deal.atoms_per_sol = 1_000_000_000;
@@ -558,8 +558,8 @@ fn the_model_costs_what_was_measured() {
     let modelled = provers().map(|(_, plan)| prover_lamports(plan));
     assert_eq!(modelled[..4], expected);
     // The last one was not measured as a whole: twelve answers to five, and an account to a transaction, more.
-    let question = 2 * SIGNATURE_LAMPORTS + defaults().demand_fee_lamports;
-    let more = 7 * question + (expected[1] - expected[0]);
+    let node_id = 2 * SIGNATURE_LAMPORTS + defaults().demand_fee_lamports;
+    let more = 7 * node_id + (expected[1] - expected[0]);
     assert_eq!(modelled[4], expected[3] + more);
     let transactions = |row: &str| measured(row, "transactions");
     assert_eq!(
@@ -651,9 +651,9 @@ fn a_trap_catches_only_who_does_not_look() {
 
 // ------------------------------------------------------------------------------------------------- accepted: arbiter
 
-/// Usual accepted job: a bond of half the price.
-fn accepted_deal() -> Deal {
-    Deal::bonded(defaults(), PRICE, defaults().accepted_bond_bps.into())
+/// Usual reviewed job: a bond of half the price.
+fn reviewed_deal() -> Deal {
+    Deal::bonded(defaults(), PRICE, defaults().reviewed_bond_bps.into())
 }
 
 /// With an arbiter that decides rightly: good work is not worth rejecting, bad work is, and bad work pays only if the client
@@ -661,7 +661,7 @@ fn accepted_deal() -> Deal {
 #[test]
 fn a_right_arbiter_makes_both_sides_honest() {
     for params in settings() {
-        let mut deal = Deal::bonded(params, PRICE, params.accepted_bond_bps.into());
+        let mut deal = Deal::bonded(params, PRICE, params.reviewed_bond_bps.into());
         deal.work_atoms = deal.work_atoms / 100 * 60;
         deal.saved_atoms = deal.work_atoms;
         for atoms_per_sol in [0, 20_000_000, 1_000_000_000] {
@@ -683,19 +683,21 @@ fn a_right_arbiter_makes_both_sides_honest() {
                 "bad work does not"
             );
             assert!(refused.of(Who::Provider) <= 0);
-            // Silence earns an arbiter nothing, any decision its share.
+            // Unanswered earns an arbiter nothing, any decision its share.
             for good in [true, false] {
-                let silent = deal.accepted(good, Some(Ruling::Silence)).of(Who::Arbiter);
+                let silent = deal
+                    .accepted(good, Some(Ruling::Unanswered))
+                    .of(Who::Arbiter);
                 let decided = deal.accepted(good, Some(Ruling::Right)).of(Who::Arbiter);
                 assert!(silent == 0 && decided > 0);
             }
         }
     }
-    let deal = accepted_deal();
+    let deal = reviewed_deal();
     let threshold_bps = accepted_threshold_bps(&deal, Ruling::Right);
     assert!(
         (9_000..ONE_BPS).contains(&threshold_bps),
-        "{threshold_bps}: accepted work is weak"
+        "{threshold_bps}: reviewed work is weak"
     );
 }
 
@@ -715,15 +717,15 @@ fn accepted_threshold_bps(deal: &Deal, ruling: Ruling) -> i128 {
 /// and the provider four times that.
 #[test]
 fn a_silent_arbiter_is_the_weak_point_of_accepted_work() {
-    let deal = accepted_deal();
+    let deal = reviewed_deal();
     let price = i128::from(PRICE);
     let paid = deal.accepted(true, None);
-    let silent = deal.accepted(true, Some(Ruling::Silence));
+    let silent = deal.accepted(true, Some(Ruling::Unanswered));
     assert_eq!(paid.of(Who::Client) - silent.of(Who::Client), price / 10);
     let hurt = paid.of(Who::Provider) - silent.of(Who::Provider);
     assert!(hurt > price / 3 && hurt < 4 * price / 10, "{hurt}");
     let junk = deal
-        .accepted(false, Some(Ruling::Silence))
+        .accepted(false, Some(Ruling::Unanswered))
         .of(Who::Provider);
     assert!(junk > price / 2, "{junk}");
     let least_work = i128::from(deal.net_atoms()) - junk;
@@ -732,7 +734,7 @@ fn a_silent_arbiter_is_the_weak_point_of_accepted_work() {
         deal.work_atoms = work_atoms as u64;
         deal.saved_atoms = deal.work_atoms;
         let junk = deal
-            .accepted(false, Some(Ruling::Silence))
+            .accepted(false, Some(Ruling::Unanswered))
             .of(Who::Provider);
         assert_eq!(junk > deal.accepted(true, None).of(Who::Provider), pays);
     }
@@ -747,7 +749,7 @@ fn a_silent_arbiter_is_the_weak_point_of_accepted_work() {
 #[test]
 fn a_biased_arbiter_takes_a_milestone_and_no_more() {
     for params in settings() {
-        let mut deal = Deal::bonded(params, PRICE, params.accepted_bond_bps.into());
+        let mut deal = Deal::bonded(params, PRICE, params.reviewed_bond_bps.into());
         deal.work_atoms = deal.net_atoms() / 2;
         deal.saved_atoms = deal.work_atoms;
         let honest = deal.accepted(true, None);
@@ -782,7 +784,7 @@ fn a_biased_arbiter_takes_a_milestone_and_no_more() {
 /// What `docs/SECURITY.md` carries.
 fn payoff_tables() -> String {
     let mut text = String::new();
-    let free_of_charge = ProtocolParams {
+    let free_of_charge = ProtocolSettings {
         fee_bps: 0,
         ..defaults()
     };

@@ -8,10 +8,10 @@ use {
     litesvm::LiteSVM,
     quern_probe::{HEAD_BYTES, op},
     quern_proof::{
+        graph::MAX_SHIFT,
         hash::{self, Tag},
         ops::cell,
         path,
-        program::MAX_SHIFT,
         shape::{MAX_ARGMAX_COLS, MAX_INNER},
     },
     quern_tests::svm::{Rng, actor},

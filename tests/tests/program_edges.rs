@@ -89,7 +89,7 @@ fn every_deadline(prepare: impl Fn(&mut Stage), extra: i64) {
     );
 
     let (stage, job, deadline, expire) = state(JobState::Taken, base.accepted());
-    let submit = ix::submit_proof(&cast.provider, &stage.job(&job), proof(1));
+    let submit = ix::submit(&cast.provider, &stage.job(&job), proof(1));
     edge(
         &stage,
         deadline,
@@ -185,7 +185,7 @@ fn an_earlier_restart_moves_nothing() {
     stage.take(&job);
     stage.at_deadline(&job, 1);
     stage.refused(
-        ix::submit_proof(&stage.cast.provider, &stage.job(&job), proof(1)),
+        ix::submit(&stage.cast.provider, &stage.job(&job), proof(1)),
         QuernError::TooLate,
     );
     stage.expire(&job);
@@ -303,7 +303,7 @@ fn every_ending(stage: &Stage, refereed: &CreateJobArgs, accepted: &CreateJobArg
         stage.take(job);
         stage.submit(job);
         stage.convict(job);
-        stage.ok(ix::settle_slash(&stage.job(job)));
+        stage.ok(ix::settle_conviction(&stage.job(job)));
     });
     for share in [0, 1, 4_999, 5_000, 9_999, 10_000] {
         run(accepted, &|stage, job| {
@@ -354,7 +354,7 @@ fn a_price_of_one_atom_ends_in_every_way() {
 fn whale(
     client_atoms: u64,
     provider_atoms: u64,
-    change: impl FnOnce(&mut quern::state::ProtocolParams),
+    change: impl FnOnce(&mut quern::state::ProtocolSettings),
 ) -> Stage {
     let mut stage = Stage::new();
     let cast = stage.cast.clone();
@@ -396,7 +396,7 @@ fn whale(
 #[test]
 fn a_price_near_the_end_of_64_bits_ends_in_every_way() {
     let stage = whale(u64::MAX, 0, |params| {
-        params.accepted_bond_bps = 0;
+        params.reviewed_bond_bps = 0;
         params.reject_bps = 0;
     });
     let accepted = CreateJobArgs {
@@ -447,7 +447,7 @@ fn a_price_near_the_end_of_64_bits_ends_in_every_way() {
 /// The vault cannot hold more than 2^64 - 1, so no purse ever overflows; one atom more does not exist.
 #[test]
 fn escrow_and_deposit_above_64_bits_are_refused() {
-    let mut stage = whale(u64::MAX - 1, 0, |params| params.accepted_bond_bps = 0);
+    let mut stage = whale(u64::MAX - 1, 0, |params| params.reviewed_bond_bps = 0);
     let args = CreateJobArgs {
         price_atoms: u64::MAX,
         bond_atoms: 0,
@@ -587,7 +587,7 @@ fn rewards_end_at_the_cap_and_at_the_purse() {
     stage.deposit(&addresses::emission(), &gold, 1_000_000);
     let none = ConfigureEmissionArgs {
         refereed_weight_bps: 0,
-        accepted_weight_bps: 0,
+        reviewed_weight_bps: 0,
         ..with_cap(u64::MAX)
     };
     stage.ok(ix::configure_emission(&authority, &gold, none));
@@ -889,7 +889,7 @@ fn the_largest_arguments_fit_into_a_transaction() {
     let mut stage = Stage::new();
     let (creator, client) = (stage.cast.creator, stage.cast.client);
     // Four inputs.
-    let mut builder = quern_proof::builder::ProgramBuilder::new();
+    let mut builder = quern_proof::builder::GraphBuilder::new();
     let dtype = quern_proof::DType::I8;
     let inputs: Vec<_> = (0..4).map(|_| builder.input_batch(dtype, 4)).collect();
     let first = builder.add(inputs[0], inputs[1]);
@@ -916,11 +916,7 @@ fn the_largest_arguments_fit_into_a_transaction() {
     stage.take(&job);
     let mut args = proof(1);
     args.output_uri = "o".repeat(200);
-    stage.ok(ix::submit_proof(
-        &stage.cast.operator,
-        &stage.job(&job),
-        args,
-    ));
+    stage.ok(ix::submit(&stage.cast.operator, &stage.job(&job), args));
     stage.at_deadline(&job, 1);
     stage.finalize(&job);
     // A piece of a program.

@@ -12,8 +12,8 @@ use {
     },
     quern_proof::{
         Operand,
+        demand::{NodeId, Tree},
         evidence::Charge,
-        question::{Question, Tree},
     },
     quern_tests::svm::*,
     solana_sdk::{instruction::Instruction, pubkey::Pubkey},
@@ -80,7 +80,7 @@ every_variant![
     WrongModel,
     CampaignUnknown,
     WrongState,
-    AcceptedOnly,
+    ReviewedOnly,
     TooLate,
     TooEarly,
     GraceTime,
@@ -98,7 +98,7 @@ every_variant![
     EvidenceOutOfRoom,
     EvidenceTwice,
     WrongDemand,
-    NoSuchQuestion,
+    NoSuchNode,
     MissingPosition,
     WrongParent,
     ParentUnanswered,
@@ -140,7 +140,7 @@ fn accepted_with(stage: &Stage, change: impl FnOnce(&mut CreateJobArgs)) -> Inst
 
 fn params_with(
     stage: &Stage,
-    change: impl FnOnce(&mut quern::state::ProtocolParams),
+    change: impl FnOnce(&mut quern::state::ProtocolSettings),
 ) -> Instruction {
     let mut args = settings(&stage.cast);
     change(&mut args.params);
@@ -204,11 +204,11 @@ fn table() -> Vec<(QuernError, &'static str, Provocation)> {
             params_with(stage, |params| params.refereed_bond_bps = 1_000_001)
         }),
         (E::ShareTooHigh, "accepted bond", |stage| {
-            params_with(stage, |params| params.accepted_bond_bps = 1_000_001)
+            params_with(stage, |params| params.reviewed_bond_bps = 1_000_001)
         }),
         (E::ShareTooHigh, "weight", |stage| {
             let args = ConfigureEmissionArgs {
-                accepted_weight_bps: 10_001,
+                reviewed_weight_bps: 10_001,
                 ..emission_args()
             };
             ix::configure_emission(&stage.cast.authority, &stage.gold, args)
@@ -255,7 +255,7 @@ fn table() -> Vec<(QuernError, &'static str, Provocation)> {
         }),
         (
             E::BadTimeSpan,
-            "a review below the least of accepted jobs",
+            "a review below the least of reviewed jobs",
             |stage| accepted_with(stage, |args| args.review_secs = 599),
         ),
         (E::BadTimeSpan, "a review above 30 days", |stage| {
@@ -298,7 +298,7 @@ fn table() -> Vec<(QuernError, &'static str, Provocation)> {
             let job = stage.job_in(JobState::Taken, stage.refereed());
             let mut args = proof(1);
             args.output_uri = "x".repeat(201);
-            ix::submit_proof(&stage.cast.provider, &stage.job(&job), args)
+            ix::submit(&stage.cast.provider, &stage.job(&job), args)
         }),
         (E::BadText, "a long reason", |stage| {
             let job = stage.job_in(JobState::Submitted, stage.accepted());
@@ -335,7 +335,7 @@ fn table() -> Vec<(QuernError, &'static str, Provocation)> {
         }),
         (E::NotAuthorized, "a stranger submits", |stage| {
             let job = stage.job_in(JobState::Taken, stage.refereed());
-            ix::submit_proof(&stage.cast.stranger, &stage.job(&job), proof(1))
+            ix::submit(&stage.cast.stranger, &stage.job(&job), proof(1))
         }),
         (
             E::NotAuthorized,
@@ -366,7 +366,7 @@ fn table() -> Vec<(QuernError, &'static str, Provocation)> {
         (E::NotWashProof, "weights first, then the rate", |stage| {
             let low = ConfigureEmissionArgs {
                 refereed_weight_bps: 4_000,
-                accepted_weight_bps: 4_000,
+                reviewed_weight_bps: 4_000,
                 ..emission_args()
             };
             let (authority, gold) = (stage.cast.authority, stage.gold);
@@ -638,8 +638,7 @@ fn table() -> Vec<(QuernError, &'static str, Provocation)> {
             "a submission by another provider",
             |stage| {
                 let job = stage.job_in(JobState::Taken, stage.refereed());
-                let mut instruction =
-                    ix::submit_proof(&stage.cast.second, &stage.job(&job), proof(1));
+                let mut instruction = ix::submit(&stage.cast.second, &stage.job(&job), proof(1));
                 instruction.accounts[1].pubkey = addresses::provider(&stage.cast.second);
                 instruction
             },
@@ -708,7 +707,7 @@ fn table() -> Vec<(QuernError, &'static str, Provocation)> {
                 create_with(stage, |args| args.arbiter = arbiter)
             },
         ),
-        (E::BadMilestones, "none of an accepted job", |stage| {
+        (E::BadMilestones, "none of a reviewed job", |stage| {
             accepted_with(stage, |args| args.milestones = 0)
         }),
         (E::NeedsProviderOrArbiter, "neither", |stage| {
@@ -762,7 +761,7 @@ fn table() -> Vec<(QuernError, &'static str, Provocation)> {
         }),
         (
             E::BondTooLow,
-            "below half the price of accepted work",
+            "below half the price of reviewed work",
             |stage| accepted_with(stage, |args| args.bond_atoms = 4_999),
         ),
         (E::BondTooLow, "below the bond of the work", |stage| {
@@ -807,7 +806,7 @@ fn table() -> Vec<(QuernError, &'static str, Provocation)> {
         }),
         (E::WrongState, "a submission to an open job", |stage| {
             let job = stage.job_in(JobState::Submitted, stage.refereed());
-            ix::submit_proof(&stage.cast.provider, &stage.job(&job), proof(2))
+            ix::submit(&stage.cast.provider, &stage.job(&job), proof(2))
         }),
         (E::WrongState, "a taken job is cancelled", |stage| {
             let job = stage.job_in(JobState::Taken, stage.refereed());
@@ -818,11 +817,11 @@ fn table() -> Vec<(QuernError, &'static str, Provocation)> {
             stage.wait(365 * DAY);
             ix::expire(&stage.job(&job))
         }),
-        (E::AcceptedOnly, "a refereed job is accepted", |stage| {
+        (E::ReviewedOnly, "a refereed job is accepted", |stage| {
             let job = stage.job_in(JobState::Submitted, stage.refereed());
             ix::accept(&stage.job(&job), &stage.emission())
         }),
-        (E::AcceptedOnly, "a refereed job is rejected", |stage| {
+        (E::ReviewedOnly, "a refereed job is rejected", |stage| {
             let job = stage.job_in(JobState::Submitted, stage.refereed());
             ix::reject(&stage.job(&job), String::new())
         }),
@@ -952,16 +951,16 @@ fn table() -> Vec<(QuernError, &'static str, Provocation)> {
     ]
 }
 
-/// The first question about a trace.
-const TRACE: Question = Question {
+/// The first demand about a trace.
+const TRACE: NodeId = NodeId {
     tree: Tree::Trace,
     level: 0,
     index: 0,
 };
 
-/// A question about the usual program.
-fn question(operand: Operand, level: u8, index: u64) -> Question {
-    Question {
+/// A demand about the usual program.
+fn node_id(operand: Operand, level: u8, index: u64) -> NodeId {
+    NodeId {
         tree: Tree::Data(operand),
         level,
         index,
@@ -973,9 +972,9 @@ fn submitted(stage: &mut Stage) -> Pubkey {
     stage.job_in(JobState::Submitted, stage.refereed())
 }
 
-/// A question by the usual prover.
-fn ask(stage: &Stage, job: &Pubkey, question: Question, parent: Option<Pubkey>) -> Instruction {
-    ix::demand(&stage.cast.prover, &stage.job(job), &question, parent)
+/// A demand by the usual prover.
+fn ask(stage: &Stage, job: &Pubkey, node_id: NodeId, parent: Option<Pubkey>) -> Instruction {
+    ix::demand(&stage.cast.prover, &stage.job(job), &node_id, parent)
 }
 
 fn referee_table() -> Vec<(QuernError, &'static str, Provocation)> {
@@ -986,27 +985,19 @@ fn referee_table() -> Vec<(QuernError, &'static str, Provocation)> {
         col: 0,
     };
     vec![
-        (
-            E::RefereedOnly,
-            "a conviction of an accepted job",
-            |stage| {
-                let job = stage.job_in(JobState::Submitted, stage.accepted());
-                stage.inline(&job, &CELL, &[])
-            },
-        ),
-        (
-            E::RefereedOnly,
-            "a question about an accepted job",
-            |stage| {
-                let job = stage.job_in(JobState::Submitted, stage.accepted());
-                ask(stage, &job, TRACE, None)
-            },
-        ),
+        (E::RefereedOnly, "a conviction of a reviewed job", |stage| {
+            let job = stage.job_in(JobState::Submitted, stage.accepted());
+            stage.inline(&job, &CELL, &[])
+        }),
+        (E::RefereedOnly, "a demand about a reviewed job", |stage| {
+            let job = stage.job_in(JobState::Submitted, stage.accepted());
+            ask(stage, &job, TRACE, None)
+        }),
         (E::WrongState, "a conviction before a result", |stage| {
             let job = stage.job_in(JobState::Taken, stage.refereed());
             stage.inline(&job, &CELL, &[])
         }),
-        (E::WrongState, "a question before a result", |stage| {
+        (E::WrongState, "a demand before a result", |stage| {
             let job = stage.job_in(JobState::Taken, stage.refereed());
             ask(stage, &job, TRACE, None)
         }),
@@ -1029,7 +1020,7 @@ fn referee_table() -> Vec<(QuernError, &'static str, Provocation)> {
             convict.accounts[2].pubkey = stage.model_of(&referee::tiny());
             convict
         }),
-        (E::WrongModel, "a question", |stage| {
+        (E::WrongModel, "a demand", |stage| {
             let job = submitted(stage);
             let mut instruction = ask(stage, &job, TRACE, None);
             instruction.accounts[2].pubkey = stage.model_of(&referee::tiny());
@@ -1102,7 +1093,7 @@ fn referee_table() -> Vec<(QuernError, &'static str, Provocation)> {
             let (job, other) = (submitted(stage), submitted(stage));
             let parent = stage.ask(&other, &claim(1), &TRACE);
             stage.answer(&other, &claim(1), &TRACE);
-            ask(stage, &job, question(Operand::Op(0), 0, 0), Some(parent))
+            ask(stage, &job, node_id(Operand::Op(0), 0, 0), Some(parent))
         }),
         (
             E::WrongRecipient,
@@ -1116,31 +1107,31 @@ fn referee_table() -> Vec<(QuernError, &'static str, Provocation)> {
                 close
             },
         ),
-        (E::NoSuchQuestion, "a tree that is not there", |stage| {
+        (E::NoSuchNode, "a tree that is not there", |stage| {
             let job = submitted(stage);
-            ask(stage, &job, question(Operand::Op(2), 0, 0), None)
+            ask(stage, &job, node_id(Operand::Op(2), 0, 0), None)
         }),
-        (E::NoSuchQuestion, "a level between steps", |stage| {
+        (E::NoSuchNode, "a level between steps", |stage| {
             let job = submitted(stage);
-            ask(stage, &job, question(Operand::Weight(0), 1, 0), None)
+            ask(stage, &job, node_id(Operand::Weight(0), 1, 0), None)
         }),
         (E::MissingPosition, "a missing row", |stage| {
             let job = submitted(stage);
-            ask(stage, &job, question(Operand::Weight(0), 2, 3), None)
+            ask(stage, &job, node_id(Operand::Weight(0), 2, 3), None)
         }),
         (E::WrongParent, "none where one is needed", |stage| {
             let job = submitted(stage);
-            ask(stage, &job, question(Operand::Op(0), 0, 0), None)
+            ask(stage, &job, node_id(Operand::Op(0), 0, 0), None)
         }),
         (E::WrongParent, "one where none is needed", |stage| {
             let job = submitted(stage);
             let parent = stage.ask(&job, &claim(1), &TRACE);
-            ask(stage, &job, question(Operand::Input(0), 0, 0), Some(parent))
+            ask(stage, &job, node_id(Operand::Input(0), 0, 0), Some(parent))
         }),
         (E::ParentUnanswered, "a child", |stage| {
             let job = submitted(stage);
             let parent = stage.ask(&job, &claim(1), &TRACE);
-            ask(stage, &job, question(Operand::Op(0), 0, 0), Some(parent))
+            ask(stage, &job, node_id(Operand::Op(0), 0, 0), Some(parent))
         }),
         (E::AlreadyAnswered, "a second answer", |stage| {
             let job = submitted(stage);
@@ -1160,7 +1151,7 @@ fn referee_table() -> Vec<(QuernError, &'static str, Provocation)> {
             stage.ask(&job, &claim(1), &TRACE);
             stage.reveal_ix(&job, &claim(2), &TRACE)
         }),
-        (E::TooLate, "a question after the review", |stage| {
+        (E::TooLate, "a demand after the review", |stage| {
             let job = submitted(stage);
             stage.at_deadline(&job, 1);
             ask(stage, &job, TRACE, None)
@@ -1256,10 +1247,10 @@ fn a_refused_tensor_program_names_its_cause() {
     let mut stage = Stage::new();
     let creator = stage.cast.creator;
     let mut refuse = |id: u64, bytes: Vec<u8>| {
-        let expected = quern_proof::program::seal(&bytes).unwrap_err();
+        let expected = quern_proof::graph::seal(&bytes).unwrap_err();
         stage.ok(ix::register_model(&creator, model_args(id, bytes.len())));
         let model = addresses::model(&creator, id);
-        for instruction in ix::write_program(&creator, &model, &bytes) {
+        for instruction in ix::write_graph(&creator, &model, &bytes) {
             stage.ok(instruction);
         }
         let failure = stage.fails(ix::seal_model(&creator, &model));
@@ -1269,15 +1260,15 @@ fn a_refused_tensor_program_names_its_cause() {
             "{expected}"
         );
     };
-    let good = program();
+    let good = graph();
     refuse(20, good[..good.len() - 1].to_vec());
     for (id, at) in (21..).zip([0usize, 1, 2, 3, 4, 8, 9, 12, 20, 22, 64, 65, 66, 70, 80]) {
         let mut bytes = good.clone();
         bytes[at % good.len()] ^= 0x40;
-        if quern_proof::program::seal(&bytes).is_err() {
+        if quern_proof::graph::seal(&bytes).is_err() {
             refuse(id, bytes);
         }
     }
     refuse(50, vec![0; 100]);
-    refuse(51, vec![0; quern_proof::program::MAX_BYTES]);
+    refuse(51, vec![0; quern_proof::graph::MAX_BYTES]);
 }

@@ -15,18 +15,18 @@ use {
         error::QuernError,
         events::QuernEvent,
         instructions::{
-            ConfigureEmissionArgs, CreateJobArgs, InitializeArgs, ProviderArgs, ResolveArgs,
-            SubmitProofArgs, UpdateMintArgs, UpdateModelArgs,
+            ConfigureEmissionArgs, CreateJobArgs, InitializeArgs, ProviderSettings, ResolveArgs,
+            Submission, UpdateMintArgs, UpdateModelArgs,
         },
         state::{
-            Demand, Emission, Job, JobState, MintConfig, MintRates, Model, ProtocolParams,
-            Provider, Purse, SlashReason,
+            ConvictionReason, Demand, Emission, Job, JobState, MintConfig, MintRates, Model,
+            ProtocolSettings, Provider, Purse,
         },
     },
     quern_proof::{
         Operand, Tensor,
+        demand::{self, NodeId, Parent, Tree},
         evidence::Charge,
-        question::{self, Parent, Question, Tree},
     },
     quern_tests::svm::{referee::Claim, *},
     solana_sdk::{
@@ -137,14 +137,14 @@ impl Fuzz {
         let values: Vec<i8> = (0..batch_rows * 4).map(|n| (n * 37) as i8).collect();
         let tiny = referee::tiny();
         let data = self.stage.svm.get_account(model).unwrap().data;
-        let (program, weights, cols) = if data.ends_with(&tiny.program) {
-            (tiny.program, tiny.weights, 2)
+        let (graph, weights, cols) = if data.ends_with(&tiny.graph) {
+            (tiny.graph, tiny.weights, 2)
         } else {
-            (program(), vec![weights()], 4)
+            (graph(), vec![weights()], 4)
         };
         let values = &values[..(batch_rows * cols) as usize];
         let input = Tensor::from_i8(batch_rows, cols, values).unwrap();
-        let claim = Claim::honest(program, batch_rows, vec![input], weights);
+        let claim = Claim::honest(graph, batch_rows, vec![input], weights);
         let known = (claim.clone(), None);
         self.claims.insert(claim.trace_root(), known);
         claim
@@ -226,38 +226,38 @@ impl Fuzz {
         bytes
     }
 
-    /// A question about a job, most often one that may be asked now, with its parent.
-    fn question(&mut self, address: &Pubkey, claim: &Claim) -> (Question, Option<Pubkey>) {
-        let mut all = claim.questions();
-        let parent_of = |question: &Question| {
-            let asked = question::ask(&claim.parsed(), claim.batch_rows, question).ok()?;
+    /// A demand about a job, most often one that may be asked now, with its parent.
+    fn node_id(&mut self, address: &Pubkey, claim: &Claim) -> (NodeId, Option<Pubkey>) {
+        let mut all = claim.demands();
+        let parent_of = |node_id: &NodeId| {
+            let asked = demand::plan(&claim.parsed(), claim.batch_rows, node_id).ok()?;
             match asked.parent {
-                Parent::Answer { question, .. } => Some(addresses::demand(address, 1, &question)),
+                Parent::Answer { node_id, .. } => Some(addresses::demand(address, 1, &node_id)),
                 _ => None,
             }
         };
         if !self.rng.once_in(8) {
-            all.retain(|question| {
-                let is_new = !self.stage.exists(&addresses::demand(address, 1, question));
+            all.retain(|node_id| {
+                let is_new = !self.stage.exists(&addresses::demand(address, 1, node_id));
                 let answered = |parent: Pubkey| {
                     self.stage.exists(&parent) && self.stage.get::<Demand>(&parent).answered.get()
                 };
-                is_new && parent_of(question).is_none_or(answered)
+                is_new && parent_of(node_id).is_none_or(answered)
             });
         }
-        let mut question = Question {
+        let mut node_id = NodeId {
             tree: Tree::Data(Operand::Op(self.rng.below(6) as u8)),
             level: self.rng.below(5) as u8,
             index: self.rng.below(6),
         };
         if !all.is_empty() && !self.rng.once_in(12) {
-            question = *self.rng.pick(&all);
+            node_id = *self.rng.pick(&all);
         }
-        let mut parent = parent_of(&question);
+        let mut parent = parent_of(&node_id);
         if self.rng.once_in(15) {
             parent = self.one::<Demand>().map(|(address, _)| address);
         }
-        (question, parent)
+        (node_id, parent)
     }
 
     /// A demand, most likely one without an answer.
@@ -280,9 +280,9 @@ impl Fuzz {
                 if job.deadline.get().max(reaction) < self.stage.now() && !self.rng.once_in(6) {
                     return None;
                 }
-                let (question, parent) = self.question(&address, &claim);
+                let (node_id, parent) = self.node_id(&address, &claim);
                 let payer = self.wallet();
-                one("demand", ix::demand(&payer, &job, &question, parent))
+                one("demand", ix::demand(&payer, &job, &node_id, parent))
             }
             10..=17 => {
                 let (address, demand) = self.demand()?;
@@ -292,7 +292,7 @@ impl Fuzz {
                     .exists(&demand.job)
                     .then(|| self.stage.job(&demand.job));
                 let claim = job.and_then(|job| self.claim_of(&job))?;
-                let mut answer = claim.answer(&demand.question().unwrap());
+                let mut answer = claim.answer(&demand.node_id().unwrap());
                 if self.rng.once_in(10) {
                     let at = self.rng.below(answer.len() as u64) as usize;
                     answer[at] ^= 1;
@@ -313,7 +313,7 @@ impl Fuzz {
             19..=20 => {
                 let (address, demand) = self.one::<Demand>()?;
                 let mut close = ix::close_demand(&address, &demand);
-                close.accounts[2].pubkey = self.mostly(demand.asker);
+                close.accounts[2].pubkey = self.mostly(demand.opener);
                 one("close_demand", close)
             }
             21..=24 => {
@@ -467,16 +467,16 @@ impl Fuzz {
         }
     }
 
-    fn params(&mut self) -> ProtocolParams {
-        let mut params = ProtocolParams {
+    fn params(&mut self) -> ProtocolSettings {
+        let mut params = ProtocolSettings {
             fee_bps: self.bps(1_000),
             late_penalty_bps: self.bps(5_000),
             reject_bps: self.bps(5_000),
             arbiter_bps: self.bps(2_000),
             refereed_bond_bps: 20_000 + self.rng.below(3) as u32 * 5_000,
-            accepted_bond_bps: self.rng.below(3) as u32 * 5_000,
+            reviewed_bond_bps: self.rng.below(3) as u32 * 5_000,
             refereed_review_secs: self.rng.between(1, 2_000) as u32,
-            accepted_review_secs: self.rng.between(1, 2_000) as u32,
+            reviewed_review_secs: self.rng.between(1, 2_000) as u32,
             demand_fee_lamports: self.rng.below(100_000_001),
             response_secs: self.rng.between(60, 3_000) as u32,
             react_secs: self.rng.between(60, 3_000) as u32,
@@ -523,8 +523,8 @@ impl Fuzz {
             )
         } else {
             (
-                protocol.accepted_bond_bps.get(),
-                protocol.accepted_review_secs.get(),
+                protocol.reviewed_bond_bps.get(),
+                protocol.reviewed_review_secs.get(),
             )
         };
         let least =
@@ -645,7 +645,7 @@ impl Fuzz {
                     epoch_secs: if self.rng.once_in(20) { 5 } else { 86_400 },
                     cap_atoms: self.rng.below(20_000),
                     refereed_weight_bps: self.bps(10_000),
-                    accepted_weight_bps: self.bps(10_000),
+                    reviewed_weight_bps: self.bps(10_000),
                 };
                 one(
                     "configure_emission",
@@ -730,13 +730,13 @@ impl Fuzz {
                 let mut args = model_args(self.next_model, 0);
                 args.royalty_bps = self.bps(5_000);
                 let bytes = if self.rng.once_in(2) {
-                    referee::tiny().program
+                    referee::tiny().graph
                 } else {
-                    program()
+                    graph()
                 };
                 if self.rng.once_in(3) {
                     // In pieces, some of them never written or never sealed.
-                    args.program_bytes = bytes.len() as u32;
+                    args.graph_bytes = bytes.len() as u32;
                     return one("register_model", ix::register_model(&creator, args));
                 }
                 Some((
@@ -775,7 +775,7 @@ impl Fuzz {
             24 => {
                 let (address, model) = self.one::<Model>()?;
                 let signer = self.mostly(model.owner);
-                let bytes = program();
+                let bytes = graph();
                 match self.rng.below(4) {
                     0 => {
                         let offset = self.rng.below(200) as u32;
@@ -817,13 +817,12 @@ impl Fuzz {
             }
             61..=71 => {
                 let (_, job) = self.job_in(JobState::Taken)?;
-                let args = SubmitProofArgs {
+                let args = Submission {
                     trace_root: self.result(&job),
                     output_uri: self.text(200),
                 };
                 let signer = self.mostly(job.provider);
-                (job.provider != NOBODY)
-                    .then(|| ("submit_proof", vec![ix::submit_proof(&signer, &job, args)]))
+                (job.provider != NOBODY).then(|| ("submit", vec![ix::submit(&signer, &job, args)]))
             }
             72..=75 => {
                 let (_, job) = self.job_in(JobState::Submitted)?;
@@ -873,8 +872,8 @@ impl Fuzz {
                 one("expire", ix::expire(&job))
             }
             98..=100 => {
-                let (_, job) = self.job_in(JobState::Slashed)?;
-                one("settle_slash", ix::settle_slash(&job))
+                let (_, job) = self.job_in(JobState::Convicted)?;
+                one("settle_conviction", ix::settle_conviction(&job))
             }
             101..=138 => self.referee(),
             _ => {
@@ -933,9 +932,9 @@ impl Fuzz {
         Some(("register_mint", vec![instruction]))
     }
 
-    fn provider_args(&mut self) -> ProviderArgs {
+    fn provider_args(&mut self) -> ProviderSettings {
         let operator = self.wallet();
-        ProviderArgs {
+        ProviderSettings {
             active: !self.rng.once_in(6),
             ..provider_args(&operator)
         }
@@ -976,7 +975,7 @@ impl Fuzz {
             self.pass_time();
         }
         let mut next = self.instruction();
-        // Questions and answers come in bursts: a result is open to them for a short time only.
+        // Demands and answers come in bursts: a result is open to them for a short time only.
         let burst = if self.rng.once_in(4) {
             self.rng.below(8)
         } else {
@@ -1041,7 +1040,7 @@ impl Fuzz {
         let QuernEvent::JobConvicted(event) = event else {
             return;
         };
-        if event.reason == SlashReason::Silence as u8 {
+        if event.reason == ConvictionReason::Unanswered as u8 {
             return;
         }
         let job = self.stage.job(&event.job);
@@ -1095,14 +1094,14 @@ impl Fuzz {
                     "finalize",
                     ix::finalize(&stranger, &job, &self.stage.emission()),
                 ),
-                JobState::Slashed => {
-                    self.stage.open(&job.slash_prover, &job.mint);
-                    ("settle_slash", ix::settle_slash(&job))
+                JobState::Convicted => {
+                    self.stage.open(&job.prover, &job.mint);
+                    ("settle_conviction", ix::settle_conviction(&job))
                 }
             };
             self.must(instruction.0, instruction.1, seen);
         }
-        // What was paid for questions goes back, by anybody; evidence only by its author.
+        // What was paid for demands goes back, by anybody; evidence only by its author.
         for (address, demand) in self.stage.list::<Demand>() {
             self.must("close_demand", ix::close_demand(&address, &demand), seen);
         }

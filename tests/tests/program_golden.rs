@@ -108,14 +108,14 @@ fn samples() -> Vec<QuernEvent> {
         RewardsClaimed { owner: address, mint: address, amount_atoms: u64 }
         ModelRegistered { creator: address, id: u64, uri: text }
         ModelWritten { model: address, offset: u32, length: u32 }
-        ModelSealed { model: address, program_hash: hash }
+        ModelSealed { model: address, graph_hash: hash }
         ModelUpdated { model: address, uri: text }
         ModelOwnerProposed { model: address, proposed: address }
         ModelOwnerAccepted { model: address, owner: address }
         JobCreated { job: address, client: address, model: address, mint: address, escrow_atoms: u64, input_uri: text }
         JobCancelled { job: address, client: address, mint: address, released_atoms: u64 }
         JobTaken { job: address, provider: address, bond_atoms: u64 }
-        ProofSubmitted {
+        ResultSubmitted {
             job: address, provider: address, milestone: u8, submission: u32, trace_root: hash, output_uri: text
         }
         MilestoneSettled {
@@ -137,7 +137,7 @@ fn samples() -> Vec<QuernEvent> {
             job: address, client: address, provider: address, mint: address, from_state: u8, penalty_atoms: u64,
             bond_released_atoms: u64, released_atoms: u64, closed: bool
         }
-        SlashSettled {
+        ConvictionSettled {
             job: address, client: address, provider: address, prover: address, mint: address, reason: u8,
             released_atoms: u64, prover_atoms: u64, client_atoms: u64, treasury_atoms: u64
         }
@@ -146,14 +146,14 @@ fn samples() -> Vec<QuernEvent> {
             reason: u8, tree: u8, level: u8, index: u64
         }
         DemandOpened {
-            demand: address, job: address, provider: address, asker: address, submission: u32, tree: u8, level: u8,
+            demand: address, job: address, provider: address, opener: address, submission: u32, tree: u8, level: u8,
             index: u64, node: hash, due: i64, fee_lamports: u64
         }
         DemandAnswered {
             demand: address, job: address, revealer: address, tree: u8, level: u8, index: u64, fee_lamports: u64,
             answer: bytes
         }
-        DemandClosed { demand: address, job: address, asker: address }
+        DemandClosed { demand: address, job: address, opener: address }
     }
 }
 

@@ -6,7 +6,7 @@ use {
         events::{Change, QuernEvent},
         state::{Job, JobState, MintConfig, Purse},
     },
-    quern_proof::question::{Question, Tree},
+    quern_proof::demand::{NodeId, Tree},
     quern_tests::svm::*,
     solana_sdk::pubkey::Pubkey,
 };
@@ -132,7 +132,7 @@ fn p4_a_fee_of_another_share_is_seen() {
     stage.finalize(&job);
 }
 
-/// A question about the trace of a submitted job, which then is changed behind everybody's back.
+/// A demand about the trace of a submitted job, which then is changed behind everybody's back.
 fn with_demand(change: impl FnOnce(&mut Stage, &Pubkey, &Pubkey)) {
     let mut stage = Stage::new();
     let job = stage.job_in(JobState::Submitted, stage.refereed());
@@ -141,7 +141,7 @@ fn with_demand(change: impl FnOnce(&mut Stage, &Pubkey, &Pubkey)) {
     stage.create(stage.refereed());
 }
 
-const TRACE: Question = Question {
+const TRACE: NodeId = NodeId {
     tree: Tree::Trace,
     level: 0,
     index: 0,
@@ -192,11 +192,11 @@ fn a_demand_with_another_fee_is_seen() {
 #[should_panic(expected = "paid for what was recorded")]
 fn a_bounty_for_another_prover_is_seen() {
     let mut stage = Stage::new();
-    let job = stage.job_in(JobState::Slashed, stage.refereed());
+    let job = stage.job_in(JobState::Convicted, stage.refereed());
     let (model, stranger) = (stage.model_ledger(), stage.cast.stranger);
-    stage.tamper(&job, |job: &mut Job| job.slash_prover = stranger);
+    stage.tamper(&job, |job: &mut Job| job.prover = stranger);
     stage.world.model = model;
-    let settle = ix::settle_slash(&stage.job(&job));
+    let settle = ix::settle_conviction(&stage.job(&job));
     stage.ok(settle);
 }
 
@@ -204,8 +204,8 @@ fn a_bounty_for_another_prover_is_seen() {
 #[should_panic(expected = "conviction of")]
 fn a_slash_without_a_reason_is_seen() {
     let mut stage = Stage::new();
-    let job = stage.job_in(JobState::Slashed, stage.refereed());
-    stage.tamper(&job, |job: &mut Job| job.slash_reason = 0);
+    let job = stage.job_in(JobState::Convicted, stage.refereed());
+    stage.tamper(&job, |job: &mut Job| job.conviction_reason = 0);
     stage.create(stage.refereed());
 }
 

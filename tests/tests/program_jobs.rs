@@ -96,7 +96,7 @@ fn a_refereed_job_from_escrow_to_settlement() {
         (state.reward_rate_e9.get(), state.reward_weight_bps.get()),
         (2_000_000_000, 10_000)
     );
-    let macs = quern_proof::program::seal(&program())
+    let macs = quern_proof::graph::seal(&graph())
         .unwrap()
         .total(2)
         .unwrap();
@@ -139,7 +139,7 @@ fn a_refereed_job_from_escrow_to_settlement() {
 
     stage.wait(7_200);
     let outcome = stage.submit(&job);
-    let QuernEvent::ProofSubmitted(event) = outcome.event() else {
+    let QuernEvent::ResultSubmitted(event) = outcome.event() else {
         panic!("{outcome:?}")
     };
     assert_eq!(
@@ -200,7 +200,7 @@ fn a_refereed_job_from_escrow_to_settlement() {
         (
             entry.settled.get(),
             entry.refereed_macs.get(),
-            entry.accepted_macs.get()
+            entry.reviewed_macs.get()
         ),
         (1, macs, 0)
     );
@@ -631,9 +631,9 @@ fn a_conviction_is_paid_out() {
     let lamports = stage.lamports(&cast.client);
     let mut args = stage.refereed();
     args.bond_atoms = 20_001;
-    let job = stage.job_in(JobState::Slashed, args);
-    let outcome = stage.ok(ix::settle_slash(&stage.job(&job)));
-    let QuernEvent::SlashSettled(event) = outcome.event() else {
+    let job = stage.job_in(JobState::Convicted, args);
+    let outcome = stage.ok(ix::settle_conviction(&stage.job(&job)));
+    let QuernEvent::ConvictionSettled(event) = outcome.event() else {
         panic!("{outcome:?}")
     };
     assert_eq!(
@@ -680,7 +680,7 @@ fn an_operator_takes_within_its_limit() {
     // The owner is not bound by it, and its takes do not count.
     stage.take(&second);
     assert_eq!(reserved(&stage), 20_000);
-    let submit = ix::submit_proof(&cast.operator, &stage.job(&first), proof(1));
+    let submit = ix::submit(&cast.operator, &stage.job(&first), proof(1));
     stage.ok(submit);
     stage.at_deadline(&first, 1);
     let finalize = ix::finalize(&cast.operator, &stage.job(&first), &stage.emission());
@@ -709,7 +709,7 @@ fn an_operator_takes_within_its_limit() {
     stage.ok(ix::set_operator_limit(&cast.provider, &usd, 0));
     stage.submit(&fourth);
     stage.convict(&fourth);
-    let settle = ix::settle_slash(&stage.job(&fourth));
+    let settle = ix::settle_conviction(&stage.job(&fourth));
     stage.ok(settle);
     assert_eq!(reserved(&stage), 0);
 }

@@ -10,8 +10,8 @@ use {
     },
     quern_proof::{
         Operand,
+        demand::{NodeId, Tree},
         evidence::Charge,
-        question::{Question, Tree},
     },
     quern_tests::svm::{
         kit::{Allowed, Case, account_names, instruction_names, run},
@@ -93,7 +93,7 @@ const ALLOWED: &[Allowed] = &[
         instruction: "update_model",
         account: "model",
         spoiled: "data cut by one byte",
-        reason: "the tensor program behind the fixed part is not touched, and nobody can cut it",
+        reason: "the graph behind the fixed part is not touched, and nobody can cut it",
     },
     Allowed {
         instruction: "propose_model_owner",
@@ -250,7 +250,7 @@ fn rich() -> Stage {
             token::issue(&mut stage, &owner, &mint, 1_000);
         }
     }
-    for instruction in ix::register_whole_model(&cast.creator, model_args(2, 0), &program()) {
+    for instruction in ix::register_whole_model(&cast.creator, model_args(2, 0), &graph()) {
         stage.ok(instruction);
     }
     let other = stage.create_ix_of(
@@ -427,7 +427,7 @@ fn provider_cases() -> Vec<Case> {
 fn model_cases() -> Vec<Case> {
     let unsealed = |stage: &mut Stage| {
         let creator = stage.cast.creator;
-        let bytes = program();
+        let bytes = graph();
         stage.ok(ix::register_model(&creator, model_args(3, bytes.len())));
         let model = addresses::model(&creator, 3);
         stage.ok(ix::write_model(&creator, &model, 0, bytes));
@@ -502,9 +502,9 @@ fn job_cases() -> Vec<Case> {
             let job = stage.create(args);
             ix::take_job(&stage.cast.operator, &stage.cast.provider, &stage.job(&job))
         }),
-        case("submit_proof", "usual", |stage| {
+        case("submit", "usual", |stage| {
             let job = stage.job_in(JobState::Taken, stage.refereed());
-            ix::submit_proof(&stage.cast.operator, &stage.job(&job), proof(1))
+            ix::submit(&stage.cast.operator, &stage.job(&job), proof(1))
         }),
         case("accept", "the first milestone", |stage| {
             let job = stage.job_in(JobState::Submitted, stage.accepted());
@@ -555,15 +555,15 @@ fn job_cases() -> Vec<Case> {
             stage.at_deadline(&job, 1);
             ix::expire(&stage.job(&job))
         }),
-        case("settle_slash", "usual", |stage| {
-            let job = stage.job_in(JobState::Slashed, stage.refereed());
-            ix::settle_slash(&stage.job(&job))
+        case("settle_conviction", "usual", |stage| {
+            let job = stage.job_in(JobState::Convicted, stage.refereed());
+            ix::settle_conviction(&stage.job(&job))
         }),
     ]
 }
 
-/// The first question about a trace.
-const TRACE: Question = Question {
+/// The first demand about a trace.
+const TRACE: NodeId = NodeId {
     tree: Tree::Trace,
     level: 0,
     index: 0,
@@ -595,8 +595,8 @@ const CELL: Charge = Charge::Cell {
     col: 0,
 };
 
-fn input_root() -> Question {
-    Question {
+fn input_root() -> NodeId {
+    NodeId {
         tree: Tree::Data(Operand::Input(0)),
         ..TRACE
     }
@@ -639,14 +639,14 @@ fn referee_cases() -> Vec<Case> {
             stage.inline(&job, &charge, &claim.evidence(&charge))
         }),
         referee_case("demand", "at a root", |stage, job| {
-            let weight = Question {
+            let weight = NodeId {
                 tree: Tree::Data(Operand::Weight(0)),
                 ..TRACE
             };
             ix::demand(&stage.cast.prover, &stage.job(job), &weight, None)
         }),
         referee_case("demand", "below an answer", |stage, job| {
-            let root = Question {
+            let root = NodeId {
                 tree: Tree::Data(Operand::Op(1)),
                 ..TRACE
             };
@@ -667,7 +667,7 @@ fn referee_cases() -> Vec<Case> {
         referee_case("close_demand", "of a job that is gone", |stage, job| {
             stage.convict(job);
             let demand = stage.demand_of(job, &TRACE);
-            stage.ok(ix::settle_slash(&stage.job(job)));
+            stage.ok(ix::settle_conviction(&stage.job(job)));
             ix::close_demand(&demand, &stage.get(&demand))
         }),
     ]

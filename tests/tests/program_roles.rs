@@ -49,7 +49,7 @@ fn live_through(stage: &mut Stage) {
         &cast.provider,
         &stage.job(&job),
     ));
-    stage.ok(ix::submit_proof(&cast.operator, &stage.job(&job), proof(1)));
+    stage.ok(ix::submit(&cast.operator, &stage.job(&job), proof(1)));
     stage.at_deadline(&job, 1);
     stage.finalize(&job);
     // Accepted: accept, late, resolved both ways.
@@ -66,7 +66,7 @@ fn live_through(stage: &mut Stage) {
     stage.reject(&job);
     stage.resolve(&job, 9_000, 5);
     assert!(!stage.exists(&job));
-    // Silence.
+    // Unanswered.
     let args = renew(stage, &single);
     let job = stage.job_in(JobState::Rejected, args);
     stage.at_deadline(&job, 1);
@@ -77,8 +77,8 @@ fn live_through(stage: &mut Stage) {
     stage.expire(&job);
     let job = stage.create(stage.refereed());
     stage.ok(ix::cancel_job(&stage.job(&job)));
-    let job = stage.job_in(JobState::Slashed, stage.refereed());
-    stage.ok(ix::settle_slash(&stage.job(&job)));
+    let job = stage.job_in(JobState::Convicted, stage.refereed());
+    stage.ok(ix::settle_conviction(&stage.job(&job)));
     if stage
         .provider_of(&cast.provider)
         .rewards_accrued_atoms

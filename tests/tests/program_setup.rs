@@ -59,14 +59,14 @@ fn initialize_writes_settings_and_an_empty_emission() {
     assert_eq!(terms.grace_secs.get(), given.grace_secs);
     assert_eq!(terms.restart_grace_secs.get(), given.restart_grace_secs);
     assert_eq!(protocol.refereed_bond_bps.get(), given.refereed_bond_bps);
-    assert_eq!(protocol.accepted_bond_bps.get(), given.accepted_bond_bps);
+    assert_eq!(protocol.reviewed_bond_bps.get(), given.reviewed_bond_bps);
     assert_eq!(
         protocol.refereed_review_secs.get(),
         given.refereed_review_secs
     );
     assert_eq!(
-        protocol.accepted_review_secs.get(),
-        given.accepted_review_secs
+        protocol.reviewed_review_secs.get(),
+        given.reviewed_review_secs
     );
     let emission: Emission = world.get(&addresses::emission());
     assert_eq!(
@@ -210,7 +210,7 @@ fn a_pause_stops_new_things_only() {
     args.milestones = 1;
     let accepted = stage.job_in(quern::state::JobState::Submitted, args.clone());
     let rejected = stage.job_in(quern::state::JobState::Rejected, args.clone());
-    let slashed = stage.job_in(quern::state::JobState::Slashed, stage.refereed());
+    let slashed = stage.job_in(quern::state::JobState::Convicted, stage.refereed());
     let late = stage.job_in(quern::state::JobState::Taken, args);
 
     stage.refused(
@@ -240,7 +240,7 @@ fn a_pause_stops_new_things_only() {
     stage.finalize(&taken);
     stage.accept(&accepted);
     stage.resolve(&rejected, 6_000, 0);
-    stage.ok(ix::settle_slash(&stage.job(&slashed)));
+    stage.ok(ix::settle_conviction(&stage.job(&slashed)));
     stage.ok(ix::cancel_job(&stage.job(&open)));
     stage.at_deadline(&late, 1);
     stage.expire(&late);
@@ -597,9 +597,9 @@ fn a_provider_registers_and_changes_its_entry() {
 fn a_model_is_registered_written_sealed_changed_and_handed_over() {
     let mut stage = Stage::new();
     let (creator, stranger) = (stage.cast.creator, stage.cast.stranger);
-    let program = program();
+    let graph = graph();
     let before = stage.lamports(&creator);
-    let outcome = stage.ok(ix::register_model(&creator, model_args(7, program.len())));
+    let outcome = stage.ok(ix::register_model(&creator, model_args(7, graph.len())));
     let QuernEvent::ModelRegistered(event) = outcome.event() else {
         panic!("{outcome:?}")
     };
@@ -609,7 +609,7 @@ fn a_model_is_registered_written_sealed_changed_and_handed_over() {
     );
     assert_eq!(
         stage.lamports(&creator),
-        before - rent(&stage, Model::space(program.len() as u32))
+        before - rent(&stage, Model::space(graph.len() as u32))
     );
     let address = addresses::model(&creator, 7);
     let model: Model = stage.get(&address);
@@ -618,42 +618,39 @@ fn a_model_is_registered_written_sealed_changed_and_handed_over() {
         (creator, creator, 7, 1)
     );
     assert_eq!(
-        (model.royalty_bps.get(), model.program_bytes.get()),
-        (300, program.len() as u32)
+        (model.royalty_bps.get(), model.graph_bytes.get()),
+        (300, graph.len() as u32)
     );
     assert_eq!((model.sealed.get(), model.active.get()), (false, true));
     assert_eq!(&model.name[..7], b"Digits\0");
 
     // Backwards, and twice over one place.
-    let half = program.len() / 2;
+    let half = graph.len() / 2;
     stage.ok(ix::write_model(
         &creator,
         &address,
         half as u32,
-        program[half..].to_vec(),
+        graph[half..].to_vec(),
     ));
     stage.ok(ix::write_model(&creator, &address, 0, vec![255; half]));
     let outcome = stage.ok(ix::write_model(
         &creator,
         &address,
         0,
-        program[..half].to_vec(),
+        graph[..half].to_vec(),
     ));
     assert!(
         matches!(outcome.event(), QuernEvent::ModelWritten(e) if e.offset == 0 && e.length == half as u32)
     );
     let data = stage.svm.get_account(&address).unwrap().data;
-    assert_eq!(
-        Model::program_of(&data, program.len() as u32).unwrap(),
-        program
-    );
+    assert_eq!(Model::graph_of(&data, graph.len() as u32).unwrap(), graph);
 
     let outcome = stage.ok(ix::seal_model(&creator, &address));
     let QuernEvent::ModelSealed(event) = outcome.event() else {
         panic!("{outcome:?}")
     };
-    assert_eq!(event.program_hash, anchor_lang::sha256(&program));
-    let macs = quern_proof::program::seal(&program).unwrap();
+    assert_eq!(event.graph_hash, anchor_lang::sha256(&graph));
+    let macs = quern_proof::graph::seal(&graph).unwrap();
     let model: Model = stage.get(&address);
     assert_eq!(
         (model.macs_fixed.get(), model.macs_per_row.get()),
@@ -719,7 +716,7 @@ fn a_model_has_the_room_that_it_reserved() {
     );
     stage.ok(ix::register_model(&creator, model_args(8, most as usize)));
     let address = addresses::model(&creator, 8);
-    for instruction in ix::write_program(&creator, &address, &vec![3; most as usize]) {
+    for instruction in ix::write_graph(&creator, &address, &vec![3; most as usize]) {
         stage.ok(instruction);
     }
     stage.refused(
@@ -771,7 +768,7 @@ fn rewards_are_configured() {
     assert_eq!(
         (
             emission.refereed_weight_bps.get(),
-            emission.accepted_weight_bps.get()
+            emission.reviewed_weight_bps.get()
         ),
         (10_000, 5_000)
     );

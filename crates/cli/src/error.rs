@@ -17,7 +17,7 @@ pub enum Error {
     /// The provider agent, or data.
     #[error("{0}")]
     Node(#[from] quern_node::NodeError),
-    /// A tensor program or tensors.
+    /// A graph or tensors.
     #[error("{0}")]
     Proof(#[from] quern_proof::Error),
     /// The local network.
@@ -44,7 +44,7 @@ pub enum Error {
     #[error(
         "there is no result to use: the provider of {0} was convicted; the price is back in your purse, so create the job again"
     )]
-    Slashed(Pubkey),
+    Convicted(Pubkey),
     /// A watched job that ended without a paid result.
     #[error(
         "no result was paid: the job {0} was cancelled, expired or decided by its arbiter; what was left of the price is back in your purse"
@@ -71,7 +71,7 @@ impl Error {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Usage(_) => 2,
-            Self::Slashed(_) => 3,
+            Self::Convicted(_) => 3,
             Self::NotDone(_) => 4,
             _ => 1,
         }

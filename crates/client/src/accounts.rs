@@ -11,7 +11,7 @@ use {
         Demand, Emission, Evidence, Job, JobState, LAYOUT_VERSION, MintConfig, Model, Protocol,
         Provider, Purse,
     },
-    quern_proof::question::MAX_ANSWER_BYTES,
+    quern_proof::demand::MAX_ANSWER_BYTES,
     solana_account_decoder_client_types::{UiAccountEncoding, UiDataSliceConfig},
     solana_rpc_client::nonblocking::rpc_client::RpcClient,
     solana_rpc_client_api::{
@@ -66,7 +66,7 @@ impl QuernAccount for Model {
         self.version
     }
     fn tail_bytes(&self) -> usize {
-        self.program_bytes.get() as usize
+        self.graph_bytes.get() as usize
     }
 }
 
@@ -102,15 +102,15 @@ pub struct EvidenceAccount {
     pub bytes: Vec<u8>,
 }
 
-/// A model with its tensor program.
+/// A model with its graph.
 #[derive(Clone, Debug)]
 pub struct ModelAccount {
     /// Where it is.
     pub address: Pubkey,
     /// The fixed part.
     pub model: Model,
-    /// The tensor program, empty for assets without one. Complete and checked only if the model is sealed.
-    pub program: Vec<u8>,
+    /// The graph, empty for assets without one. Complete and checked only if the model is sealed.
+    pub graph: Vec<u8>,
 }
 
 /// Decodes an account after checking owner, discriminator, size and version.
@@ -210,7 +210,7 @@ pub async fn purse(rpc: &RpcClient, owner: &Pubkey, mint: &Pubkey) -> Result<Opt
     fetch_optional(rpc, &addresses::purse(owner, mint)).await
 }
 
-/// A model with its tensor program.
+/// A model with its graph.
 ///
 /// # Errors
 /// As [`fetch`].
@@ -225,13 +225,13 @@ pub async fn model(rpc: &RpcClient, address: &Pubkey) -> Result<ModelAccount> {
 fn model_of(address: &Pubkey, owner: &Pubkey, data: &[u8]) -> Result<ModelAccount> {
     let model: Model = decode(address, owner, data)?;
     // `decode` has compared the length, so the program is there.
-    let program = Model::program_of(data, model.program_bytes.get())
+    let graph = Model::graph_of(data, model.graph_bytes.get())
         .unwrap_or_default()
         .to_vec();
     Ok(ModelAccount {
         address: *address,
         model,
-        program,
+        graph,
     })
 }
 
@@ -282,8 +282,8 @@ pub async fn demands_of(rpc: &RpcClient, job: &Pubkey) -> Result<Vec<DemandAccou
 ///
 /// # Errors
 /// As [`jobs`].
-pub async fn demands_by(rpc: &RpcClient, asker: &Pubkey) -> Result<Vec<DemandAccount>> {
-    demands(rpc, field(offset_of!(Demand, asker), asker.as_ref())).await
+pub async fn demands_by(rpc: &RpcClient, opener: &Pubkey) -> Result<Vec<DemandAccount>> {
+    demands(rpc, field(offset_of!(Demand, opener), opener.as_ref())).await
 }
 
 /// The fixed parts of all demands about a job that are not answered, whatever their submission, earliest due first. However
@@ -626,10 +626,10 @@ mod tests {
         let address = Pubkey::from([1; 32]);
         let mut model = Model::zeroed();
         model.version = LAYOUT_VERSION;
-        model.program_bytes = 3u32.into();
+        model.graph_bytes = 3u32.into();
         let data = [bytes_of(&model), vec![1, 2, 3]].concat();
         assert_eq!(
-            model_of(&address, &quern::ID, &data).unwrap().program,
+            model_of(&address, &quern::ID, &data).unwrap().graph,
             [1, 2, 3]
         );
         assert!(model_of(&address, &quern::ID, &data[..data.len() - 1]).is_err());

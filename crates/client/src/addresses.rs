@@ -2,7 +2,7 @@
 
 use {
     quern::state::{Demand, Emission, Job, MintConfig, Model, Protocol, Provider, Purse},
-    quern_proof::question::Question,
+    quern_proof::demand::NodeId,
     solana_sdk::pubkey::Pubkey,
 };
 
@@ -67,8 +67,8 @@ pub fn job(client: &Pubkey, mint: &Pubkey, n: u64) -> Pubkey {
 }
 
 /// The demand that asks this about a submission (from 1) of a job.
-pub fn demand(job: &Pubkey, submission: u32, question: &Question) -> Pubkey {
-    Demand::find_address(&quern::ID, job, submission, question).0
+pub fn demand(job: &Pubkey, submission: u32, node_id: &NodeId) -> Pubkey {
+    Demand::find_address(&quern::ID, job, submission, node_id).0
 }
 
 /// Who signs the program's events.

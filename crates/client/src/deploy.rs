@@ -169,7 +169,7 @@ pub fn buffer_keypair(path: &Path) -> Result<Keypair> {
 /// What is on the cluster now.
 struct Found {
     /// Length of the program's room, if it exists.
-    program_room: Option<usize>,
+    graph_room: Option<usize>,
     /// Whether the program runs this very code.
     is_same: bool,
     /// What the buffer holds, if it exists.
@@ -291,7 +291,7 @@ fn check(url: &str, deployment: &Deployment<'_>) -> Result<()> {
 async fn look(sender: &Sender, deployment: &Deployment<'_>) -> Result<Found> {
     let program = deployment.program.address();
     let mut found = Found {
-        program_room: None,
+        graph_room: None,
         is_same: false,
         buffer: None,
     };
@@ -301,7 +301,7 @@ async fn look(sender: &Sender, deployment: &Deployment<'_>) -> Result<Found> {
             if owner == UPGRADEABLE_LOADER && data.starts_with(&2u32.to_le_bytes()) =>
         {
             let code = program_code(sender, deployment).await?;
-            found.program_room = Some(code.len());
+            found.graph_room = Some(code.len());
             found.is_same = is_same_code(&code, deployment.elf);
         }
         Some((owner, _)) => {
@@ -379,7 +379,7 @@ fn is_same_code(room: &[u8], elf: &[u8]) -> bool {
 async fn plan_of(sender: &Sender, deployment: &Deployment<'_>, found: &Found) -> Result<Plan> {
     let elf = deployment.elf;
     let room = deployment.max_bytes.unwrap_or(elf.len());
-    let kind = match found.program_room {
+    let kind = match found.graph_room {
         _ if found.is_same => Kind::UpToDate,
         Some(_) => Kind::Upgrade,
         None => Kind::Fresh,
@@ -420,7 +420,7 @@ async fn plan_of(sender: &Sender, deployment: &Deployment<'_>, found: &Found) ->
             .map_err(|error| sender.error(error))
     };
     let buffer_rent = rent(State::size_of_buffer(elf.len())).await?;
-    if let Some(present) = found.program_room {
+    if let Some(present) = found.graph_room {
         let short = elf.len().saturating_sub(present);
         if short > 0 {
             plan.growth_bytes = short.max(LEAST_GROWTH_BYTES);

@@ -390,10 +390,10 @@ mod tests {
 
     #[test]
     fn names_what_seal_refused() {
-        let first = quern_proof::program::SealError::UnknownVersion.message();
+        let first = quern_proof::graph::SealError::UnknownVersion.message();
         assert_eq!(
             refused(7001, &[]).message(),
-            format!("The tensor program was refused: {first}")
+            format!("The graph was refused: {first}")
         );
     }
 

@@ -6,7 +6,7 @@ use {
         UPGRADEABLE_LOADER,
     },
     quern::error::{QuernError, REFUSAL_BASE, SEAL_ERROR_BASE},
-    quern_proof::{evidence::Refusal, program::SealError},
+    quern_proof::{evidence::Refusal, graph::SealError},
     solana_sdk::{instruction::InstructionError, pubkey::Pubkey, transaction::TransactionError},
 };
 
@@ -157,7 +157,7 @@ const QUERN: &[(QuernError, &str)] = &[
     ),
     (
         QuernError::ModelNotSealed,
-        "A refereed job needs a sealed model; seal it first or ask for an accepted job",
+        "A refereed job needs a sealed model; seal it first or ask for a reviewed job",
     ),
     (
         QuernError::ModelOutOfRoom,
@@ -169,11 +169,11 @@ const QUERN: &[(QuernError, &str)] = &[
     ),
     (
         QuernError::BadMilestones,
-        "A refereed job has one milestone and no arbiter; an accepted one has 1 to 255 milestones",
+        "A refereed job has one milestone and no arbiter; a reviewed one has 1 to 255 milestones",
     ),
     (
         QuernError::NeedsProviderOrArbiter,
-        "An accepted job needs a pinned provider or an arbiter; name one",
+        "A reviewed job needs a pinned provider or an arbiter; name one",
     ),
     (
         QuernError::ArbiterIsParty,
@@ -208,8 +208,8 @@ const QUERN: &[(QuernError, &str)] = &[
         "The job is not in a state that allows this step",
     ),
     (
-        QuernError::AcceptedOnly,
-        "This step is for accepted jobs only; a refereed job settles by finalize",
+        QuernError::ReviewedOnly,
+        "This step is for reviewed jobs only; a refereed job settles by finalize",
     ),
     (QuernError::TooLate, "The deadline of this step has passed"),
     (
@@ -255,7 +255,7 @@ const QUERN: &[(QuernError, &str)] = &[
     ),
     (
         QuernError::RefereedOnly,
-        "Only refereed jobs can be convicted or asked; an accepted one is rejected by its client",
+        "Only refereed jobs can be convicted or asked; a reviewed one is rejected by its client",
     ),
     (
         QuernError::NotEvidence,
@@ -274,8 +274,8 @@ const QUERN: &[(QuernError, &str)] = &[
         "The demand is about another job or submission; pass one about this submission",
     ),
     (
-        QuernError::NoSuchQuestion,
-        "There is no such question; name a node of a tree of this job, at level 0, 4, 8 ... or its leaves",
+        QuernError::NoSuchNode,
+        "There is no such demand; name a node of a tree of this job, at level 0, 4, 8 ... or its leaves",
     ),
     (
         QuernError::MissingPosition,
@@ -437,7 +437,7 @@ fn custom(code: u32, program: Option<&Pubkey>) -> String {
         return quern_message(error).to_owned();
     }
     if is_ours && let Some(error) = seal_error(code) {
-        return format!("The tensor program was refused: {}", error.message());
+        return format!("The graph was refused: {}", error.message());
     }
     if is_ours && let Some(refusal) = evidence_refusal(code) {
         return format!("The evidence was refused: {}", refusal.message());

@@ -258,7 +258,7 @@ mod tests {
     #[test]
     fn packs_in_order_and_fits() {
         let payer = Keypair::new().pubkey();
-        let all = instructions::write_program(&payer, &Pubkey::from([1; 32]), &[7; 3_000]);
+        let all = instructions::write_graph(&payer, &Pubkey::from([1; 32]), &[7; 3_000]);
         assert_eq!(all.len(), 4);
         let lengths = |format| {
             let batches = pack(format, &all, &payer).unwrap();

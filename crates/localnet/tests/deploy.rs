@@ -4,7 +4,7 @@
 mod common;
 
 use {
-    common::{network, program_file},
+    common::{graph_file, network},
     quern_client::{
         ClientError, Keypair, Signer, accounts, addresses,
         deploy::{self, Deployment, Kind, Program, Progress},
@@ -24,7 +24,7 @@ async fn balance(net: &LocalNet, wallet: &Keypair) -> u64 {
 #[tokio::test(flavor = "multi_thread")]
 async fn interrupted_resumed_verified_upgraded() {
     let net = network(None).await;
-    let elf = std::fs::read(program_file()).unwrap();
+    let elf = std::fs::read(graph_file()).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let buffer = deploy::buffer_keypair(&folder.path().join("buffer.json")).unwrap();
     let payer = net.fresh(50_000_000_000).await.unwrap();
@@ -131,7 +131,7 @@ async fn interrupted_resumed_verified_upgraded() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_poor_wallet_is_told_what_it_needs() {
     let net = network(None).await;
-    let elf = std::fs::read(program_file()).unwrap();
+    let elf = std::fs::read(graph_file()).unwrap();
     let payer = net.fresh(1_000_000).await.unwrap();
     let (program, buffer) = (Keypair::new(), Keypair::new());
     let deployment = Deployment {

@@ -4,7 +4,7 @@
 mod common;
 
 use {
-    common::world::{BOND, World, tiny_program},
+    common::world::{BOND, World, tiny_graph},
     quern_client::{
         ClientError, Pubkey, Signer,
         accounts::{self, JobFilter},
@@ -12,7 +12,7 @@ use {
         quern::{
             error::QuernError,
             events::QuernEvent,
-            instructions::{RegisterModelArgs, ResolveArgs, SubmitProofArgs, UpdateModelArgs},
+            instructions::{RegisterModelArgs, ResolveArgs, Submission, UpdateModelArgs},
             state::{Assurance, Job, JobState},
         },
     },
@@ -24,35 +24,35 @@ async fn a_refereed_job_from_model_to_claim() {
     let world = World::new().await;
     let (rpc, mint) = (world.net.rpc(), world.mint.address);
 
-    let program = tiny_program();
+    let graph = tiny_graph();
     let args = RegisterModelArgs {
         id: 7,
-        program_bytes: 0,
+        graph_bytes: 0,
         kind: 1,
         royalty_bps: 1_000,
         name: "Sums".to_owned(),
         uri: "https://models/sums".to_owned(),
     };
     let maker = world.maker.pubkey();
-    let all = flows::register_model(rpc, &maker, args.clone(), &program)
+    let all = flows::register_model(rpc, &maker, args.clone(), &graph)
         .await
         .unwrap();
     // Interrupted after registering, then continued.
     world.send(&all[..1], &[&world.maker]).await;
-    let rest = flows::register_model(rpc, &maker, args.clone(), &program)
+    let rest = flows::register_model(rpc, &maker, args.clone(), &graph)
         .await
         .unwrap();
     assert_eq!(rest.len(), all.len() - 1);
     world.send(&rest, &[&world.maker]).await;
     assert!(
-        flows::register_model(rpc, &maker, args, &program)
+        flows::register_model(rpc, &maker, args, &graph)
             .await
             .unwrap()
             .is_empty()
     );
     let model = addresses::model(&maker, 7);
     let known = accounts::model(rpc, &model).await.unwrap();
-    assert_eq!(known.program, program);
+    assert_eq!(known.graph, graph);
     assert!(known.model.sealed.get());
     let update = UpdateModelArgs {
         active: true,
@@ -100,14 +100,14 @@ async fn a_refereed_job_from_model_to_claim() {
         .await
         .unwrap();
     world.send(&all, &[&world.operator]).await;
-    let proof = SubmitProofArgs {
+    let proof = Submission {
         trace_root: [5; 32],
         output_uri: "https://results/1".to_owned(),
     };
     let job = world.job(&address).await;
     world
         .send(
-            &[instructions::submit_proof(&operator, &job, proof)],
+            &[instructions::submit(&operator, &job, proof)],
             &[&world.operator],
         )
         .await;
@@ -191,7 +191,7 @@ async fn a_refereed_job_from_model_to_claim() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn accepted_jobs_end_in_every_way() {
+async fn reviewed_jobs_end_in_every_way() {
     let world = World::new().await;
     let (rpc, mint) = (world.net.rpc(), world.mint.address);
     let (client, owner, operator) = (
@@ -200,7 +200,7 @@ async fn accepted_jobs_end_in_every_way() {
         world.operator.pubkey(),
     );
     let arbiter = world.net.fresh(5_000_000_000).await.unwrap();
-    let mut args = world.args(Assurance::Accepted).await;
+    let mut args = world.args(Assurance::Reviewed).await;
     args.milestones = 2;
     args.arbiter = arbiter.pubkey();
     let create = async || {
@@ -216,13 +216,13 @@ async fn accepted_jobs_end_in_every_way() {
             .unwrap();
         world.send(&all, &[&world.operator]).await;
         let job = world.job(address).await;
-        let proof = SubmitProofArgs {
+        let proof = Submission {
             trace_root: [6; 32],
             output_uri: String::new(),
         };
         world
             .send(
-                &[instructions::submit_proof(&operator, &job, proof)],
+                &[instructions::submit(&operator, &job, proof)],
                 &[&world.operator],
             )
             .await;
@@ -248,13 +248,13 @@ async fn accepted_jobs_end_in_every_way() {
         .await;
     let job = world.job(&address).await;
     assert_eq!((job.milestone, job.checkpoint), (1, [6; 32]));
-    let proof = SubmitProofArgs {
+    let proof = Submission {
         trace_root: [7; 32],
         output_uri: String::new(),
     };
     world
         .send(
-            &[instructions::submit_proof(&operator, &job, proof)],
+            &[instructions::submit(&operator, &job, proof)],
             &[&world.operator],
         )
         .await;

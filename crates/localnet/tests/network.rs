@@ -4,13 +4,13 @@
 mod common;
 
 use {
-    common::{network, params, program_file},
+    common::{graph_file, network, params},
     quern_client::{
         ClientError, CommitmentConfig, ComputeUnits, Format, Keypair, PriorityFee, RpcClient,
         SendOptions, Sender, Signature, Signer, accounts, addresses, events, instructions,
         quern::{
             ID,
-            instructions::{InitializeArgs, ProviderArgs},
+            instructions::{InitializeArgs, ProviderSettings},
         },
         send::{MAX_V1_TRANSACTION_BYTES, largest_size},
     },
@@ -26,7 +26,7 @@ use {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn answers_like_a_cluster() {
-    let net = network(Some(program_file())).await;
+    let net = network(Some(graph_file())).await;
     let wallet = net.fresh(5_000_000_000).await.unwrap();
 
     // The program is there, executable, with the admin as upgrade authority.
@@ -102,7 +102,7 @@ async fn send(net: &LocalNet, message: VersionedMessage) -> Signature {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn events_of_every_transaction_version_become_final() {
-    let net = network(Some(program_file())).await;
+    let net = network(Some(graph_file())).await;
     let admin = net.admin().pubkey();
     let args = InitializeArgs {
         guardian: admin,
@@ -170,7 +170,7 @@ async fn a_v1_transaction_takes_what_was_set_and_no_more() {
     const UNITS: u32 = 40_000;
     // Micro-lamports for each unit.
     const PRICE: u64 = 250_001;
-    let net = network(Some(program_file())).await;
+    let net = network(Some(graph_file())).await;
     let admin = net.admin();
     let payer = admin.pubkey();
     let account = Keypair::new();
@@ -249,7 +249,7 @@ async fn a_priced_transaction_pays_its_units_times_the_price() {
     const UNITS: u32 = 60_000;
     const FIXED: u64 = 333_333;
     const CAP: u64 = 50_000_000;
-    let net = network(Some(program_file())).await;
+    let net = network(Some(graph_file())).await;
     let admin = net.admin().pubkey();
     let args = InitializeArgs {
         guardian: admin,
@@ -266,7 +266,7 @@ async fn a_priced_transaction_pays_its_units_times_the_price() {
     };
     for format in [Format::Legacy, Format::V1] {
         let payer = net.fresh(1_000_000_000).await.unwrap();
-        let entry = |name: &str| ProviderArgs {
+        let entry = |name: &str| ProviderSettings {
             operator: payer.pubkey(),
             name: name.to_owned(),
             endpoint: String::new(),

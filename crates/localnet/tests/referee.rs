@@ -1,4 +1,4 @@
-//! The referee over RPC: convictions by every route, and questions from the first demand to the slash.
+//! The referee over RPC: convictions by every route, and demands from the first demand to the slash.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod common;
@@ -12,17 +12,18 @@ use {
         quern::{
             error::QuernError,
             events::QuernEvent,
-            instructions::{RegisterModelArgs, SubmitProofArgs},
-            state::{Assurance, JobState, SlashReason},
+            instructions::{RegisterModelArgs, Submission},
+            state::{Assurance, ConvictionReason, JobState},
         },
     },
     quern_proof::{
         DType, Tensor,
-        builder::ProgramBuilder,
-        commit, eval,
+        builder::GraphBuilder,
+        commit,
+        demand::{NodeId, Tree},
+        eval,
         evidence::{Charge, Refusal},
-        program::{Operand, Program},
-        question::{Question, Tree},
+        graph::{Graph, Operand},
         witness::{self, Openings, Patched, Step, Whole},
     },
 };
@@ -31,7 +32,7 @@ const ROWS: u32 = 3;
 
 /// A long product, the larger of its two columns, and a product of middle length.
 struct Task {
-    program: Vec<u8>,
+    graph: Vec<u8>,
     inputs: Vec<Tensor>,
     weights: Vec<Tensor>,
     /// What an honest provider computes.
@@ -53,7 +54,7 @@ impl Task {
         };
         let inputs = vec![filled(ROWS, 4_096, 77), filled(ROWS, 1_000, 78)];
         let weights = vec![filled(2, 4_096, 79), filled(2, 1_000, 80)];
-        let mut builder = ProgramBuilder::new();
+        let mut builder = GraphBuilder::new();
         let (long, middle) = (
             builder.input_batch(DType::I8, 4_096),
             builder.input_batch(DType::I8, 1_000),
@@ -65,18 +66,18 @@ impl Task {
         let sums = builder.matmul(long, matrices[0]);
         builder.argmax(sums);
         builder.matmul(middle, matrices[1]);
-        let program = builder.finish().unwrap();
-        let outputs = eval::run(&Program::parse(&program).unwrap(), ROWS, &inputs, &weights);
+        let graph = builder.finish().unwrap();
+        let outputs = eval::run(&Graph::parse(&graph).unwrap(), ROWS, &inputs, &weights);
         Self {
             outputs: outputs.unwrap(),
-            program,
+            graph,
             inputs,
             weights,
         }
     }
 
-    fn program(&self) -> Program<'_> {
-        Program::parse(&self.program).unwrap()
+    fn graph(&self) -> Graph<'_> {
+        Graph::parse(&self.graph).unwrap()
     }
 
     /// The outputs with the value at row 1, column 0 of an op changed.
@@ -89,7 +90,7 @@ impl Task {
     }
 
     fn whole<'a>(&'a self, outputs: &'a [Tensor]) -> Whole<'a> {
-        Whole::new(&self.program(), ROWS, &self.inputs, &self.weights, outputs).unwrap()
+        Whole::new(&self.graph(), ROWS, &self.inputs, &self.weights, outputs).unwrap()
     }
 }
 
@@ -109,14 +110,14 @@ impl Court {
         let (world, task) = (World::new().await, Task::new());
         let args = RegisterModelArgs {
             id: 1,
-            program_bytes: 0,
+            graph_bytes: 0,
             kind: 1,
             royalty_bps: 0,
             name: "Products".to_owned(),
             uri: String::new(),
         };
         let maker = world.maker.pubkey();
-        let all = flows::register_model(world.net.rpc(), &maker, args, &task.program).await;
+        let all = flows::register_model(world.net.rpc(), &maker, args, &task.graph).await;
         world.send(&all.unwrap(), &[&world.maker]).await;
         Self {
             model: addresses::model(&maker, 1),
@@ -139,11 +140,11 @@ impl Court {
         world.send(&all, &[&world.client]).await;
         let all = flows::take_job(rpc, &owner, &owner, &job).await.unwrap();
         world.send(&all, &[&world.provider]).await;
-        let proof = SubmitProofArgs {
+        let proof = Submission {
             trace_root,
             output_uri: String::new(),
         };
-        let submit = instructions::submit_proof(&owner, &world.job(&job).await, proof);
+        let submit = instructions::submit(&owner, &world.job(&job).await, proof);
         world.send(&[submit], &[&world.provider]).await;
         job
     }
@@ -159,7 +160,7 @@ impl Court {
         let outputs = task.cheated(op);
         let claimed = task.whole(&outputs);
         let job = self.submitted(claimed.trace_root()).await;
-        let bytes = witness::evidence(&task.program(), ROWS, &charge(op), &claimed).unwrap();
+        let bytes = witness::evidence(&task.graph(), ROWS, &charge(op), &claimed).unwrap();
 
         let before = self.lamports(&prover.pubkey()).await;
         let receipt = flows::convict(sender, prover, &job, &charge(op), &bytes, route)
@@ -170,9 +171,9 @@ impl Court {
         assert_eq!(receipt.evidence_bytes, bytes.len());
 
         let slashed = world.job(&job).await;
-        assert_eq!(slashed.state().unwrap(), JobState::Slashed);
-        assert_eq!(slashed.slash_reason, SlashReason::WrongCell as u8);
-        assert_eq!(slashed.slash_prover, prover.pubkey());
+        assert_eq!(slashed.state().unwrap(), JobState::Convicted);
+        assert_eq!(slashed.conviction_reason, ConvictionReason::WrongCell as u8);
+        assert_eq!(slashed.prover, prover.pubkey());
         let events = sender.events(&receipt.signature).await.unwrap();
         let [event] = &events.events[..] else {
             panic!("{events:?}")
@@ -184,7 +185,7 @@ impl Court {
 
         let client = world.client.pubkey();
         let before = world.free(&client).await;
-        let all = flows::settle_slash(rpc, &prover.pubkey(), &job)
+        let all = flows::settle_conviction(rpc, &prover.pubkey(), &job)
             .await
             .unwrap();
         world.send(&all, &[prover]).await;
@@ -223,7 +224,7 @@ async fn nothing_is_lost_where_a_conviction_fails() {
     let (rpc, sender) = (net.rpc(), net.sender());
     let outputs = task.cheated(LONG);
     let claimed = task.whole(&outputs);
-    let bytes = witness::evidence(&task.program(), ROWS, &charge(LONG), &claimed).unwrap();
+    let bytes = witness::evidence(&task.graph(), ROWS, &charge(LONG), &claimed).unwrap();
     let job = court.submitted(claimed.trace_root()).await;
     let convict = async |prover: &Keypair, op, bytes: &[u8], route| {
         flows::convict(sender, prover, &job, &charge(op), bytes, route).await
@@ -233,7 +234,7 @@ async fn nothing_is_lost_where_a_conviction_fails() {
     let poor = net.fresh(1_000_000).await.unwrap();
     let missing = convict(&poor, LONG, &bytes[..bytes.len() - 1], Route::Auto).await;
     assert_eq!(missing.unwrap_err().evidence(), Some(Refusal::TooShort));
-    let innocent = witness::evidence(&task.program(), ROWS, &charge(MIDDLE), &claimed).unwrap();
+    let innocent = witness::evidence(&task.graph(), ROWS, &charge(MIDDLE), &claimed).unwrap();
     let refused = convict(&poor, MIDDLE, &innocent, Route::Auto).await;
     assert_eq!(refused.unwrap_err().evidence(), Some(Refusal::NothingWrong));
     let too_large = convict(&poor, LONG, &bytes, Route::Inline).await;
@@ -291,7 +292,7 @@ async fn nothing_is_lost_where_a_conviction_fails() {
     };
     assert_eq!(error.quern(), Some(QuernError::WrongState), "{error}");
     let slashed = court.world.job(&job).await;
-    assert_eq!(slashed.slash_prover, winner.pubkey());
+    assert_eq!(slashed.prover, winner.pubkey());
     for wallet in [&one, &two] {
         let left = accounts::evidences_by(rpc, &wallet.pubkey()).await.unwrap();
         assert_eq!(left, []);
@@ -307,8 +308,8 @@ async fn nothing_is_lost_where_a_conviction_fails() {
 }
 
 /// What the provider of these openings answers.
-fn answer(claimed: &impl Openings, question: &Question, height: u8) -> Vec<u8> {
-    let Question { tree, level, index } = *question;
+fn answer(claimed: &impl Openings, node_id: &NodeId, height: u8) -> Vec<u8> {
+    let NodeId { tree, level, index } = *node_id;
     match tree {
         Tree::Data(operand) if level == height => {
             claimed.leaf(operand, index as u32, 0).unwrap().to_vec()
@@ -331,50 +332,52 @@ async fn withheld_data_are_demanded_and_convicted() {
     let (task, world) = (&court.task, &court.world);
     let (net, rpc) = (&world.net, world.net.rpc());
     let watcher = net.fresh(1_000_000_000).await.unwrap();
-    let asker = watcher.pubkey();
+    let opener = watcher.pubkey();
     let outputs = task.cheated(SHORT);
     let claimed = task.whole(&outputs);
     let own = task.whole(&task.outputs);
     let job = court.submitted(claimed.trace_root()).await;
 
-    // A question below one that nobody asked, and one that nobody may ask.
-    let roots = Question {
+    // A demand below one that nobody asked, and one that nobody may ask.
+    let roots = NodeId {
         tree: Tree::Data(Operand::Op(SHORT)),
         level: 0,
         index: 0,
     };
-    let early = flows::demand(rpc, &asker, &job, &roots).await.unwrap_err();
+    let early = flows::demand(rpc, &opener, &job, &roots).await.unwrap_err();
     assert_eq!(early.quern(), Some(QuernError::WrongParent), "{early}");
-    let beyond = Question { level: 9, ..roots };
-    let beyond = flows::demand(rpc, &asker, &job, &beyond).await.unwrap_err();
-    assert_eq!(beyond.quern(), Some(QuernError::NoSuchQuestion), "{beyond}");
+    let beyond = NodeId { level: 9, ..roots };
+    let beyond = flows::demand(rpc, &opener, &job, &beyond)
+        .await
+        .unwrap_err();
+    assert_eq!(beyond.quern(), Some(QuernError::NoSuchNode), "{beyond}");
 
     // Three rows: the trace has two levels, as has every op's tree.
     let mut known = Patched::new(&own, claimed.trace_root());
     let mut asked = Vec::new();
     let charge = loop {
-        let question = match known.step().unwrap() {
-            Step::Ask(question) => question,
+        let node_id = match known.step().unwrap() {
+            Step::Ask(node_id) => node_id,
             Step::Charge(charge) => break charge,
             Step::Same => panic!("the commitment is wrong"),
         };
-        let (demand, all) = flows::demand(rpc, &asker, &job, &question).await.unwrap();
+        let (demand, all) = flows::demand(rpc, &opener, &job, &node_id).await.unwrap();
         world.send(&all, &[&watcher]).await;
-        let (again, none) = flows::demand(rpc, &asker, &job, &question).await.unwrap();
+        let (again, none) = flows::demand(rpc, &opener, &job, &node_id).await.unwrap();
         assert_eq!((again, none.len()), (demand, 0));
         let waiting = accounts::demand(rpc, &demand).await.unwrap();
         assert_eq!(
-            (waiting.answer, waiting.demand.question()),
-            (None, Some(question))
+            (waiting.answer, waiting.demand.node_id()),
+            (None, Some(node_id))
         );
         assert_eq!(world.job(&job).await.open_demands.get(), 1);
         // Those that were answered are not among them.
         let open = accounts::unanswered_demands_of(rpc, &job).await.unwrap();
         assert_eq!(open.len(), 1);
-        assert_eq!((open[0].0, open[0].1.question()), (demand, Some(question)));
+        assert_eq!((open[0].0, open[0].1.node_id()), (demand, Some(node_id)));
 
         let provider = world.provider.pubkey();
-        let bytes = answer(&claimed, &question, 2);
+        let bytes = answer(&claimed, &node_id, 2);
         let wrong = vec![1; bytes.len()];
         let refused = flows::reveal(rpc, &provider, &demand, &wrong).await;
         assert_eq!(refused.unwrap_err().quern(), Some(QuernError::WrongAnswer));
@@ -386,7 +389,7 @@ async fn withheld_data_are_demanded_and_convicted() {
         // The fee of the demand pays the fee of the transaction, and more.
         assert_eq!(court.lamports(&provider).await, before + 10_000 - 5_000);
         let answered = accounts::demand(rpc, &demand).await.unwrap();
-        known.reveal(&question, &answered.answer.unwrap()).unwrap();
+        known.reveal(&node_id, &answered.answer.unwrap()).unwrap();
         asked.push(demand);
     };
     assert_eq!(asked.len(), 3);
@@ -402,16 +405,16 @@ async fn withheld_data_are_demanded_and_convicted() {
     assert_eq!(listed, asked);
     assert!(flows::close_demands(rpc, &job).await.unwrap().is_empty());
 
-    let bytes = witness::evidence(&task.program(), ROWS, &charge, &known).unwrap();
+    let bytes = witness::evidence(&task.graph(), ROWS, &charge, &known).unwrap();
     flows::convict(net.sender(), &watcher, &job, &charge, &bytes, Route::Auto)
         .await
         .unwrap();
     let all = flows::close_demands(rpc, &job).await.unwrap();
     assert_eq!(all.len(), 3);
-    let before = court.lamports(&asker).await;
+    let before = court.lamports(&opener).await;
     world.send(&all, &[&world.client]).await;
-    assert!(court.lamports(&asker).await > before, "the rent came back");
-    assert!(flows::demands_by(rpc, &asker).await.unwrap().is_empty());
+    assert!(court.lamports(&opener).await > before, "the rent came back");
+    assert!(flows::demands_by(rpc, &opener).await.unwrap().is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -419,9 +422,9 @@ async fn silence_is_convicted_when_the_time_is_over() {
     let court = Court::new().await;
     let (world, rpc) = (&court.world, court.world.net.rpc());
     let watcher = world.net.fresh(1_000_000_000).await.unwrap();
-    let asker = watcher.pubkey();
+    let opener = watcher.pubkey();
     let job = court.submitted([9; 32]).await;
-    let root = Question {
+    let root = NodeId {
         tree: Tree::Trace,
         level: 0,
         index: 0,
@@ -435,7 +438,7 @@ async fn silence_is_convicted_when_the_time_is_over() {
             .unwrap()
             .is_none()
     );
-    let (demand, all) = flows::demand(rpc, &asker, &job, &root).await.unwrap();
+    let (demand, all) = flows::demand(rpc, &opener, &job, &root).await.unwrap();
     assert_eq!((demand, all.len()), (place, 1));
     world.send(&all, &[&watcher]).await;
     let timeout = flows::timeout(rpc, &demand).await.unwrap();
@@ -443,21 +446,24 @@ async fn silence_is_convicted_when_the_time_is_over() {
     assert_eq!(early.unwrap_err().quern(), Some(QuernError::TooEarly));
 
     world.net.advance_time(130).await.unwrap();
-    // A stranger sends it; the asker is the prover.
+    // A stranger sends it; the opener is the prover.
     world.send(&timeout, &[&world.client]).await;
     let slashed = world.job(&job).await;
-    assert_eq!(slashed.slash_reason, SlashReason::Silence as u8);
-    assert_eq!(slashed.slash_prover, asker);
-    let all = flows::settle_slash(rpc, &asker, &job).await.unwrap();
+    assert_eq!(
+        slashed.conviction_reason,
+        ConvictionReason::Unanswered as u8
+    );
+    assert_eq!(slashed.prover, opener);
+    let all = flows::settle_conviction(rpc, &opener, &job).await.unwrap();
     world.send(&all, &[&watcher]).await;
-    assert_eq!(world.free(&asker).await, BOND * 2 / 5);
+    assert_eq!(world.free(&opener).await, BOND * 2 / 5);
 
     // Rent and fee come back, even though the job is gone and somebody sent lamports there.
     world.net.fund(&job, 1_000_000).await.unwrap();
     assert_eq!(flows::close_demands(rpc, &job).await.unwrap().len(), 1);
-    let before = court.lamports(&asker).await;
+    let before = court.lamports(&opener).await;
     let held = court.lamports(&demand).await;
     let all = flows::close_demand(rpc, &demand).await.unwrap();
     world.send(&all, &[&world.client]).await;
-    assert_eq!(court.lamports(&asker).await, before + held);
+    assert_eq!(court.lamports(&opener).await, before + held);
 }

@@ -28,7 +28,7 @@ use {
             state::{Assurance, Job, JobKind, JobState},
         },
     },
-    quern_proof::{Tensor, program::Program},
+    quern_proof::{Tensor, graph::Graph},
     quern_rules::deadline::{FinalizeGate, finalize_gate, in_time},
     std::{
         collections::{BTreeMap, HashMap, HashSet},
@@ -103,7 +103,7 @@ impl Settings {
 const LONGEST_RETRY: Duration = Duration::from_secs(600);
 /// The same for demands: an answer has to come in time.
 const LONGEST_ANSWER_RETRY: Duration = Duration::from_secs(30);
-/// How long a transaction whose fate is unknown may still land: its blockhash is valid for 150 blocks.
+/// How long a transaction whose outcome is unknown may still land: its blockhash is valid for 150 blocks.
 const UNKNOWN_FATE_SECS: i64 = 120;
 /// Most milestones that are finalized at a time.
 const MAX_CRANKS: usize = 16;
@@ -181,7 +181,7 @@ impl Task {
 }
 
 impl Agent {
-    /// Opens the journal. `worker` does accepted work; without one only refereed jobs are taken.
+    /// Opens the journal. `worker` does reviewed work; without one only refereed jobs are taken.
     ///
     /// # Errors
     /// `Files` or `Locked` if the folder cannot be used.
@@ -409,7 +409,7 @@ impl Inner {
                 self.say_once(address, job, || tracing::warn!(job = %address, arbiter = %job.arbiter, "the client rejected the result; the arbiter decides"));
                 None
             }
-            Some(JobState::Slashed) => {
+            Some(JobState::Convicted) => {
                 self.say_once(address, job, || tracing::error!(job = %address, "convicted: the bond is lost; find out why before working on"));
                 None
             }
@@ -528,7 +528,7 @@ impl Inner {
     /// The memory that the tensors of a refereed job take, at most all that there is.
     async fn memory_units(&self, job: &Job) -> Result<u32> {
         let account = self.chain.model(&job.model).await?;
-        let bytes = data::memory_bytes(&parsed(&account.program)?, job.batch_rows.get())?;
+        let bytes = data::memory_bytes(&parsed(&account.graph)?, job.batch_rows.get())?;
         let units = bytes.div_ceil(MEMORY_UNIT_BYTES);
         let most = self.settings.memory_units();
         Ok(u32::try_from(units).unwrap_or(most).min(most))
@@ -553,7 +553,7 @@ impl Inner {
         match self.chain.take(&self.settings.owner, &job).await {
             Ok(()) => tracing::info!(job = %address, price_atoms = job.price_atoms.get(), "taken"),
             Err(NodeError::Client(error)) if is_beaten(&error) => {
-                // Or an earlier take of ours, whose fate was unknown: then its data are needed.
+                // Or an earlier take of ours, whose outcome was unknown: then its data are needed.
                 tracing::debug!(job = %address, %error, "it is no longer to be had");
                 return Ok(());
             }
@@ -646,7 +646,7 @@ impl Inner {
             None => {
                 return Err(unservable(
                     address,
-                    "nothing here can do accepted work; configure a worker",
+                    "nothing here can do reviewed work; configure a worker",
                 ));
             }
         };
@@ -800,7 +800,7 @@ impl Inner {
     async fn prepare(&self, address: &Pubkey, job: &Job) -> Result<Prepared> {
         match Assurance::from_code(job.assurance) {
             Some(Assurance::Refereed) => self.prepare_refereed(address, job).await,
-            Some(Assurance::Accepted) => self.prepare_accepted(address, job).await,
+            Some(Assurance::Reviewed) => self.prepare_accepted(address, job).await,
             None => Err(unservable(
                 address,
                 "its assurance level is unknown to this version",
@@ -813,13 +813,13 @@ impl Inner {
         if !account.model.sealed.get() {
             return Err(unservable(address, "its model is not sealed"));
         }
-        let bytes = account.program.clone();
-        let program = Program::parse(&bytes).map_err(quern_proof::Error::from)?;
-        program.check().map_err(quern_proof::Error::from)?;
-        program
+        let bytes = account.graph.clone();
+        let graph = Graph::parse(&bytes).map_err(quern_proof::Error::from)?;
+        graph.check().map_err(quern_proof::Error::from)?;
+        graph
             .check_batch_rows(job.batch_rows.get())
             .map_err(quern_proof::Error::from)?;
-        let trace_bytes = program
+        let trace_bytes = graph
             .trace_bytes(job.batch_rows.get())
             .map_err(quern_proof::Error::from)?;
         // A submitted job was taken under the limit of then; what was asked about it needs an answer.
@@ -830,7 +830,7 @@ impl Inner {
                 &format!("its trace takes {trace_bytes} bytes, more than the limit"),
             ));
         }
-        let memory_bytes = data::memory_bytes(&program, job.batch_rows.get())?;
+        let memory_bytes = data::memory_bytes(&graph, job.batch_rows.get())?;
         if memory_bytes > self.settings.memory_bytes / 2 && job.state == JobState::Open as u8 {
             return Err(unservable(
                 address,
@@ -840,20 +840,20 @@ impl Inner {
             ));
         }
 
-        let weights = self.weights(job, &account, &program).await?;
+        let weights = self.weights(job, &account, &graph).await?;
 
         let inputs_path = self.journal.inputs_path(address);
-        let inputs_bytes = data::inputs_bytes(&program, job.batch_rows.get())?;
+        let inputs_bytes = data::inputs_bytes(&graph, job.batch_rows.get())?;
         let roots = job
             .input_roots
-            .get(..program.input_count())
+            .get(..graph.input_count())
             .unwrap_or_default()
             .to_vec();
         let batch_rows = job.batch_rows.get();
         let check = |bytes: Vec<u8>| {
-            let (program, roots) = (account.program.clone(), roots.clone());
+            let (graph, roots) = (account.graph.clone(), roots.clone());
             off_loop(move || {
-                let inputs = data::checked_inputs(&parsed(&program)?, batch_rows, &roots, &bytes)?;
+                let inputs = data::checked_inputs(&parsed(&graph)?, batch_rows, &roots, &bytes)?;
                 Ok((inputs, bytes))
             })
         };
@@ -869,7 +869,7 @@ impl Inner {
             }
         };
         let tensors = CheckedTensors {
-            program: bytes,
+            graph: bytes,
             inputs,
             weights,
         };
@@ -887,26 +887,26 @@ impl Inner {
         &self,
         job: &Job,
         account: &ModelAccount,
-        program: &Program<'_>,
+        graph: &Graph<'_>,
     ) -> Result<Vec<Tensor>> {
         // A plain product has none, and nobody publishes nothing.
-        if program.weight_count() == 0 {
+        if graph.weight_count() == 0 {
             return Ok(Vec::new());
         }
         let turn = self.weights_turn(&job.model);
         let _turn = turn.lock().await;
         let path = self.journal.weights_path(&job.model);
         let check = |bytes: Vec<u8>| {
-            let program = account.program.clone();
+            let graph = account.graph.clone();
             off_loop(move || {
-                let weights = data::checked_weights(&parsed(&program)?, &bytes)?;
+                let weights = data::checked_weights(&parsed(&graph)?, &bytes)?;
                 Ok((weights, bytes))
             })
         };
         if let Some(weights) = self.kept(&path, check).await? {
             return Ok(weights);
         }
-        let expected = data::weights_bytes(program)?;
+        let expected = data::weights_bytes(graph)?;
         let own = match self.settings.weights.get(&job.model) {
             Some(uri) => self
                 .fetched(uri, expected, &check)
@@ -1185,8 +1185,8 @@ fn relative(address: &Pubkey, submission: u32, name: &str) -> String {
     format!("{address}/{submission}/{name}")
 }
 
-fn parsed(program: &[u8]) -> Result<Program<'_>> {
-    Ok(Program::parse(program).map_err(quern_proof::Error::from)?)
+fn parsed(graph: &[u8]) -> Result<Graph<'_>> {
+    Ok(Graph::parse(graph).map_err(quern_proof::Error::from)?)
 }
 
 /// Hashing large tensors takes a while; meanwhile the others go on.

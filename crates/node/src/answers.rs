@@ -1,7 +1,7 @@
 //! What answers a demand, from the data of one submission.
 //!
 //! By taking a job a provider answers for everything that its result is judged by: the trace, the inputs and the weights.
-//! Hashing a large tensor takes a while and questions come one below the other, so every tree is built once, when it is
+//! Hashing a large tensor takes a while and demands come one below the other, so every tree is built once, when it is
 //! first asked about.
 
 use {
@@ -9,12 +9,12 @@ use {
     quern_proof::{
         Operand, Tensor,
         commit::{Trace, Tree},
-        question::{self, Question},
+        demand::{self, NodeId},
     },
     std::sync::{Arc, OnceLock},
 };
 
-/// Which data a question is about; they are fetched apart, because most questions are about the trace alone.
+/// Which data a demand is about; they are fetched apart, because most demands are about the trace alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
     /// The outputs of all ops.
@@ -27,11 +27,11 @@ impl Part {
     /// Both.
     pub const ALL: [Self; 2] = [Self::Trace, Self::Operands];
 
-    /// What answers a question.
-    pub const fn of(question: &Question) -> Self {
-        match question.tree {
-            question::Tree::Trace | question::Tree::Data(Operand::Op(_)) => Self::Trace,
-            question::Tree::Data(Operand::Input(_) | Operand::Weight(_)) => Self::Operands,
+    /// What answers a demand.
+    pub const fn of(node_id: &NodeId) -> Self {
+        match node_id.tree {
+            demand::Tree::Trace | demand::Tree::Data(Operand::Op(_)) => Self::Trace,
+            demand::Tree::Data(Operand::Input(_) | Operand::Weight(_)) => Self::Operands,
         }
     }
 }
@@ -44,15 +44,15 @@ impl Trees {
         Self(tensors.iter().map(|_| OnceLock::new()).collect())
     }
 
-    /// The answer to a question in the tree of the tensor at `index`.
-    fn answer(&self, tensors: &[Tensor], index: u8, question: &Question) -> Result<Vec<u8>> {
+    /// The answer to a demand in the tree of the tensor at `index`.
+    fn answer(&self, tensors: &[Tensor], index: u8, node_id: &NodeId) -> Result<Vec<u8>> {
         let missing = || quern_proof::Error::NoSuchPosition;
         let tensor = tensors.get(usize::from(index)).ok_or_else(missing)?;
         let geometry = tensor.geometry();
-        if question.level == geometry.height() {
+        if node_id.level == geometry.height() {
             let (row, k) = (
-                question.index >> geometry.row_height(),
-                question.index & ((1 << geometry.row_height()) - 1),
+                node_id.index >> geometry.row_height(),
+                node_id.index & ((1 << geometry.row_height()) - 1),
             );
             let row = u32::try_from(row).map_err(|_| missing())?;
             let leaf = tensor.leaf(row, k as u32).ok_or_else(missing)?;
@@ -61,7 +61,7 @@ impl Trees {
         let tree = self.0.get(usize::from(index)).ok_or_else(missing)?;
         let nodes = tree
             .get_or_init(|| Tree::new(tensor))
-            .answer(question.level, question.index)?;
+            .answer(node_id.level, node_id.index)?;
         Ok(nodes.concat())
     }
 }
@@ -107,34 +107,34 @@ impl Answers {
         });
     }
 
-    /// The answer to a question, or nothing if its data are not at hand. It may hash a whole tensor.
+    /// The answer to a demand, or nothing if its data are not at hand. It may hash a whole tensor.
     ///
     /// # Errors
     /// That there is no such node.
-    pub fn answer(&self, question: &Question) -> Result<Option<Vec<u8>>> {
-        match question.tree {
-            question::Tree::Trace => self
+    pub fn answer(&self, node_id: &NodeId) -> Result<Option<Vec<u8>>> {
+        match node_id.tree {
+            demand::Tree::Trace => self
                 .trace
                 .get()
                 .map(|(trace, _)| {
-                    let nodes = trace.answer(question.level, question.index)?;
+                    let nodes = trace.answer(node_id.level, node_id.index)?;
                     Ok(nodes.concat())
                 })
                 .transpose(),
-            question::Tree::Data(Operand::Op(op)) => self
+            demand::Tree::Data(Operand::Op(op)) => self
                 .trace
                 .get()
-                .map(|(trace, trees)| trees.answer(trace.outputs(), op, question))
+                .map(|(trace, trees)| trees.answer(trace.outputs(), op, node_id))
                 .transpose(),
-            question::Tree::Data(Operand::Input(input)) => self
+            demand::Tree::Data(Operand::Input(input)) => self
                 .operands
                 .get()
-                .map(|(tensors, trees, _)| trees.answer(&tensors.inputs, input, question))
+                .map(|(tensors, trees, _)| trees.answer(&tensors.inputs, input, node_id))
                 .transpose(),
-            question::Tree::Data(Operand::Weight(weight)) => self
+            demand::Tree::Data(Operand::Weight(weight)) => self
                 .operands
                 .get()
-                .map(|(tensors, _, trees)| trees.answer(&tensors.weights, weight, question))
+                .map(|(tensors, _, trees)| trees.answer(&tensors.weights, weight, node_id))
                 .transpose(),
         }
     }

@@ -12,7 +12,7 @@ use {
         addresses, flows, instructions,
         quern::{
             clock::Moment,
-            instructions::SubmitProofArgs,
+            instructions::Submission,
             state::{Job, JobState, Model, Provider, Purse},
         },
     },
@@ -36,7 +36,7 @@ pub trait Chain: Send + Sync {
     async fn own_jobs(&self, owner: &Pubkey) -> Result<Vec<(Pubkey, Job)>>;
     /// A job, unless it has ended.
     async fn job(&self, address: &Pubkey) -> Result<Option<Job>>;
-    /// A model with its tensor program.
+    /// A model with its graph.
     async fn model(&self, address: &Pubkey) -> Result<ModelAccount>;
     /// The provider of an owner, if it is registered.
     async fn provider(&self, owner: &Pubkey) -> Result<Option<Provider>>;
@@ -277,11 +277,11 @@ impl Chain for RpcChain {
     }
 
     async fn submit(&self, job: &Job, trace_root: [u8; 32], output_uri: &str) -> Result<()> {
-        let args = SubmitProofArgs {
+        let args = Submission {
             trace_root,
             output_uri: output_uri.to_owned(),
         };
-        let submit = instructions::submit_proof(&self.signer.pubkey(), job, args);
+        let submit = instructions::submit(&self.signer.pubkey(), job, args);
         self.sender.send(&[submit], &[&self.signer]).await?;
         Ok(())
     }

@@ -14,7 +14,7 @@
 //! only into folders that the owner has named: strangers write the URIs of jobs. For the same reason `http` is followed to
 //! public addresses only, unless the owner allows others.
 //!
-//! The sizes of inputs and weights follow from the tensor program, so a file of any other size is refused before it is read.
+//! The sizes of inputs and weights follow from the graph, so a file of any other size is refused before it is read.
 
 use {
     crate::{
@@ -26,7 +26,7 @@ use {
         ClientOptions, GetResult, ObjectStore, ObjectStoreExt, PutPayload, RetryConfig,
         http::HttpBuilder, local::LocalFileSystem, path::Path as StorePath,
     },
-    quern_proof::{Operand, Shape, Tensor, file, program::Program},
+    quern_proof::{Operand, Shape, Tensor, file, graph::Graph},
     std::{
         fmt::Display,
         path::{Path, PathBuf},
@@ -313,10 +313,10 @@ fn cause(error: &dyn std::error::Error) -> String {
 ///
 /// # Errors
 /// A program that could not have been sealed.
-pub fn weights_bytes(program: &Program<'_>) -> Result<u64> {
+pub fn weights_bytes(graph: &Graph<'_>) -> Result<u64> {
     let mut bytes = 0u64;
-    for index in 0..program.weight_count() {
-        let weight = program.weight(index).map_err(quern_proof::Error::from)?;
+    for index in 0..graph.weight_count() {
+        let weight = graph.weight(index).map_err(quern_proof::Error::from)?;
         bytes = bytes
             .saturating_add(file::TENSOR_HEADER_BYTES as u64)
             .saturating_add(weight.shape.bytes(0));
@@ -328,10 +328,10 @@ pub fn weights_bytes(program: &Program<'_>) -> Result<u64> {
 ///
 /// # Errors
 /// A program that could not have been sealed.
-pub fn inputs_bytes(program: &Program<'_>, batch_rows: u32) -> Result<u64> {
+pub fn inputs_bytes(graph: &Graph<'_>, batch_rows: u32) -> Result<u64> {
     let mut bytes = 0u64;
-    for index in 0..program.input_count() {
-        let shape = program.input(index).map_err(quern_proof::Error::from)?;
+    for index in 0..graph.input_count() {
+        let shape = graph.input(index).map_err(quern_proof::Error::from)?;
         bytes = bytes
             .saturating_add(file::TENSOR_HEADER_BYTES as u64)
             .saturating_add(shape.bytes(batch_rows));
@@ -343,14 +343,14 @@ pub fn inputs_bytes(program: &Program<'_>, batch_rows: u32) -> Result<u64> {
 ///
 /// # Errors
 /// A program that could not have been sealed.
-pub fn memory_bytes(program: &Program<'_>, batch_rows: u32) -> Result<u64> {
-    let operands = (0..program.input_count())
+pub fn memory_bytes(graph: &Graph<'_>, batch_rows: u32) -> Result<u64> {
+    let operands = (0..graph.input_count())
         .map(|index| Operand::Input(index as u8))
-        .chain((0..program.weight_count()).map(|index| Operand::Weight(index as u8)))
-        .chain((0..program.op_count()).map(|index| Operand::Op(index as u8)));
+        .chain((0..graph.weight_count()).map(|index| Operand::Weight(index as u8)))
+        .chain((0..graph.op_count()).map(|index| Operand::Op(index as u8)));
     let mut bytes = 0u64;
     for operand in operands {
-        let shape = program.shape(operand).map_err(quern_proof::Error::from)?;
+        let shape = graph.shape(operand).map_err(quern_proof::Error::from)?;
         bytes = bytes
             .saturating_add(shape.bytes(batch_rows).saturating_mul(2))
             .saturating_add(tree_bytes(&shape, batch_rows));
@@ -371,9 +371,9 @@ pub(crate) fn tree_bytes(shape: &Shape, batch_rows: u32) -> u64 {
 ///
 /// # Errors
 /// A bundle that cannot be read, or other weights.
-pub fn checked_weights(program: &Program<'_>, bytes: &[u8]) -> Result<Vec<Tensor>> {
+pub fn checked_weights(graph: &Graph<'_>, bytes: &[u8]) -> Result<Vec<Tensor>> {
     let weights = file::decode_bundle(bytes)?;
-    quern_proof::eval::check_weights(program, &weights)?;
+    quern_proof::eval::check_weights(graph, &weights)?;
     Ok(weights)
 }
 
@@ -382,13 +382,13 @@ pub fn checked_weights(program: &Program<'_>, bytes: &[u8]) -> Result<Vec<Tensor
 /// # Errors
 /// A bundle that cannot be read, or other inputs.
 pub fn checked_inputs(
-    program: &Program<'_>,
+    graph: &Graph<'_>,
     batch_rows: u32,
     roots: &[[u8; 32]],
     bytes: &[u8],
 ) -> Result<Vec<Tensor>> {
     let inputs = file::decode_bundle(bytes)?;
-    quern_proof::eval::check_inputs(program, batch_rows, &inputs, roots)?;
+    quern_proof::eval::check_inputs(graph, batch_rows, &inputs, roots)?;
     Ok(inputs)
 }
 
@@ -521,7 +521,7 @@ mod tests {
 
     use {
         super::*,
-        quern_proof::{builder::ProgramBuilder, commit::data_root, shape::DType},
+        quern_proof::{builder::GraphBuilder, commit::data_root, shape::DType},
         tokio::io::{AsyncReadExt, AsyncWriteExt},
     };
 
@@ -773,29 +773,29 @@ mod tests {
     fn only_the_committed_tensors_pass() {
         let weight = Tensor::from_i8(2, 3, &[1, 2, 3, 4, 5, 6]).unwrap();
         let input = Tensor::from_i8(4, 3, &[1; 12]).unwrap();
-        let mut builder = ProgramBuilder::new();
+        let mut builder = GraphBuilder::new();
         let a = builder.input_batch(DType::I8, 3);
         let w = builder.weight(&weight);
         builder.matmul(a, w);
         let bytes = builder.finish().unwrap();
-        let program = Program::parse(&bytes).unwrap();
+        let graph = Graph::parse(&bytes).unwrap();
         let bundle = file::encode_bundle(std::slice::from_ref(&weight));
-        assert_eq!(weights_bytes(&program).unwrap(), bundle.len() as u64);
-        assert_eq!(checked_weights(&program, &bundle).unwrap(), [weight]);
+        assert_eq!(weights_bytes(&graph).unwrap(), bundle.len() as u64);
+        assert_eq!(checked_weights(&graph, &bundle).unwrap(), [weight]);
         let roots = [data_root(&input)];
         let inputs = file::encode_bundle(&[input]);
-        assert_eq!(inputs_bytes(&program, 4).unwrap(), inputs.len() as u64);
-        assert!(checked_inputs(&program, 4, &roots, &inputs).is_ok());
+        assert_eq!(inputs_bytes(&graph, 4).unwrap(), inputs.len() as u64);
+        assert!(checked_inputs(&graph, 4, &roots, &inputs).is_ok());
         // Other values, roots, batches, lengths: each a sentence, never a panic.
-        assert!(checked_inputs(&program, 4, &[[0; 32]], &inputs).is_err());
-        assert!(checked_inputs(&program, 5, &roots, &inputs).is_err());
+        assert!(checked_inputs(&graph, 4, &[[0; 32]], &inputs).is_err());
+        assert!(checked_inputs(&graph, 5, &roots, &inputs).is_err());
         for cut in 0..inputs.len() {
-            assert!(checked_inputs(&program, 4, &roots, &inputs[..cut]).is_err());
+            assert!(checked_inputs(&graph, 4, &roots, &inputs[..cut]).is_err());
         }
         for at in 0..bundle.len() {
             let mut damaged = bundle.clone();
             damaged[at] ^= 0xff;
-            assert!(checked_weights(&program, &damaged).is_err());
+            assert!(checked_weights(&graph, &damaged).is_err());
         }
     }
 

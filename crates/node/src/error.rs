@@ -11,7 +11,7 @@ pub enum NodeError {
     /// The chain, or the way to it.
     #[error("{0}")]
     Client(#[from] quern_client::ClientError),
-    /// A tensor program or tensors.
+    /// A graph or tensors.
     #[error("{0}")]
     Proof(#[from] quern_proof::Error),
     /// A URI that cannot be used.

@@ -47,7 +47,7 @@ pub enum Stage {
         root: [u8; 32],
         /// Where it is.
         uri: String,
-        /// When a transaction was sent whose fate is not known, by the cluster's clock.
+        /// When a transaction was sent whose outcome is not known, by the cluster's clock.
         sent_at: Option<i64>,
     },
     /// The chain has the commitment.

@@ -19,7 +19,7 @@ use {
 pub struct Policy {
     /// Whether refereed jobs are taken.
     pub refereed: bool,
-    /// Whether accepted jobs are taken. They also need a worker.
+    /// Whether reviewed jobs are taken. They also need a worker.
     pub accepted: bool,
     /// The only models to serve; empty means any sealed one.
     pub models: BTreeSet<Pubkey>,
@@ -84,7 +84,7 @@ pub struct Means<'a> {
     pub signer: &'a Pubkey,
     /// The owner's purse in the job's mint, if it is open.
     pub purse: Option<&'a Purse>,
-    /// Whether somebody here can do accepted work.
+    /// Whether somebody here can do reviewed work.
     pub has_worker: bool,
     /// The cluster's clock.
     pub moment: &'a Moment,
@@ -192,7 +192,7 @@ impl Policy {
                 refuse_if(is_hasty, Refusal::TooHasty)?;
                 refuse_if(self.is_underpaid(job), Refusal::Price)?;
             }
-            Assurance::Accepted => {
+            Assurance::Reviewed => {
                 refuse_if(!(self.accepted && means.has_worker), Refusal::Assurance)?
             }
         }

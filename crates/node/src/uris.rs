@@ -86,7 +86,7 @@ pub async fn output_uri(rpc: &RpcClient, address: &Pubkey, job: &Job) -> Result<
         address,
         End::Newest,
         |event| match event {
-            QuernEvent::ProofSubmitted(event) if event.job == *address => {
+            QuernEvent::ResultSubmitted(event) if event.job == *address => {
                 Some(event.output_uri.clone())
             }
             _ => None,
@@ -103,7 +103,7 @@ pub async fn output_uri(rpc: &RpcClient, address: &Pubkey, job: &Job) -> Result<
 /// As [`input_uri`].
 pub async fn checkpoint_uri(rpc: &RpcClient, address: &Pubkey, job: &Job) -> Result<String> {
     let pick = |event: &QuernEvent| match event {
-        QuernEvent::ProofSubmitted(event)
+        QuernEvent::ResultSubmitted(event)
             if event.job == *address && event.trace_root == job.checkpoint =>
         {
             Some(event.output_uri.clone())

@@ -9,12 +9,11 @@ use std::{
 };
 
 use quern_proof::{
-    DType, Operand, Program, SealError, Tensor,
-    builder::ProgramBuilder,
+    DType, Graph, Operand, SealError, Tensor,
+    builder::GraphBuilder,
     commit::{self, Trace, Tree},
-    eval, file,
+    eval, file, graph,
     hash::{self, Tag},
-    program,
 };
 use serde_json::{Value, json};
 
@@ -29,7 +28,7 @@ pub fn text() -> Result<String> {
     let document = [
         ("hashes", hashes()?),
         ("tensors", tensors()?),
-        ("programs", programs()?),
+        ("graphs", graphs()?),
         ("refused", refused()?),
         ("batch_rows", batch_rows()?),
     ];
@@ -126,7 +125,7 @@ fn tensors() -> Result<Vec<Value>> {
     Ok(vectors)
 }
 
-/// A program with its data.
+/// A graph with its data.
 struct Case {
     name: &'static str,
     bytes: Vec<u8>,
@@ -139,7 +138,7 @@ fn cases() -> Result<Vec<Case>> {
     let mut noise = Noise(3);
     let mut cases = Vec::new();
 
-    let mut b = ProgramBuilder::new();
+    let mut b = GraphBuilder::new();
     let inputs = vec![
         noise.tensor(DType::I8, 3, 130)?,
         noise.tensor(DType::I8, 4, 12)?,
@@ -180,7 +179,7 @@ fn cases() -> Result<Vec<Case>> {
         weights,
     });
 
-    let mut b = ProgramBuilder::new();
+    let mut b = GraphBuilder::new();
     let x = b.input_fixed(DType::I8, 2, 33);
     b.matmul(x, x);
     cases.push(Case {
@@ -213,7 +212,7 @@ fn cases() -> Result<Vec<Case>> {
         Tensor::from_i32(1, n, &pairs.iter().map(|p| p.0).collect::<Vec<_>>())?,
         Tensor::from_i32(1, n, &pairs.iter().map(|p| p.1).collect::<Vec<_>>())?,
     ];
-    let mut b = ProgramBuilder::new();
+    let mut b = GraphBuilder::new();
     let input = b.input_batch(DType::I8, k);
     let w: Vec<Operand> = weights.iter().map(|weight| b.weight(weight)).collect();
     let [w, bias, mult] = w[..] else {
@@ -235,7 +234,7 @@ fn cases() -> Result<Vec<Case>> {
     let all: Vec<i8> = (-128..=127).collect();
     let a: Vec<i8> = all.iter().flat_map(|a| [*a; 7]).collect();
     let other: Vec<i8> = [-128, -127, -1, 0, 1, 126, 127].repeat(256);
-    let mut b = ProgramBuilder::new();
+    let mut b = GraphBuilder::new();
     let x = b.input_fixed(DType::I8, 7, 256);
     let y = b.input_fixed(DType::I8, 7, 256);
     let s = b.add(x, y);
@@ -261,7 +260,7 @@ fn cases() -> Result<Vec<Case>> {
         [-9, -8, -7, -8, -7],
         [0, 0, 0, 0, 1],
     ];
-    let mut b = ProgramBuilder::new();
+    let mut b = GraphBuilder::new();
     let x = b.input_batch(DType::I32, 5);
     let y = b.input_batch(DType::I8, 5);
     b.argmax(x);
@@ -285,7 +284,7 @@ fn cases() -> Result<Vec<Case>> {
         weights: vec![],
     });
 
-    let mut b = ProgramBuilder::new();
+    let mut b = GraphBuilder::new();
     let x = b.input_batch(DType::I8, 3);
     let mut last = x;
     for _ in 0..64 {
@@ -301,15 +300,15 @@ fn cases() -> Result<Vec<Case>> {
     Ok(cases)
 }
 
-fn programs() -> Result<Vec<Value>> {
-    cases()?.iter().map(program_vector).collect()
+fn graphs() -> Result<Vec<Value>> {
+    cases()?.iter().map(graph_vector).collect()
 }
 
-fn program_vector(case: &Case) -> Result<Value> {
-    let program = Program::parse(&case.bytes)?;
-    let macs = program.check()?;
-    eval::check_weights(&program, &case.weights)?;
-    let outputs = eval::run(&program, case.batch_rows, &case.inputs, &case.weights)?;
+fn graph_vector(case: &Case) -> Result<Value> {
+    let graph = Graph::parse(&case.bytes)?;
+    let macs = graph.check()?;
+    eval::check_weights(&graph, &case.weights)?;
+    let outputs = eval::run(&graph, case.batch_rows, &case.inputs, &case.weights)?;
     let trace_file = file::encode_trace(&outputs)?;
     let trace = Trace::new(outputs)?;
     let files = |tensors: &[Tensor]| -> Vec<String> {
@@ -320,7 +319,7 @@ fn program_vector(case: &Case) -> Result<Value> {
     };
 
     let (mut leaves, mut rows, mut answers) = (Vec::new(), Vec::new(), Vec::new());
-    let codes = (0..program.op_count() as u8)
+    let codes = (0..graph.op_count() as u8)
         .map(Operand::Op)
         .chain((0..case.inputs.len() as u8).map(Operand::Input))
         .chain((0..case.weights.len() as u8).map(Operand::Weight));
@@ -351,7 +350,7 @@ fn program_vector(case: &Case) -> Result<Value> {
             "path": hexes(&tree.open_row(row)?),
         }));
         for level in (0..g.height()).step_by(4) {
-            // The rightmost question that may be asked at this level.
+            // The rightmost demand that may be asked at this level.
             let asked =
                 (0..1u64 << level).rfind(|index| g.is_missing(level, *index) == Some(false));
             let index = asked.ok_or("a level has nodes")?;
@@ -366,7 +365,7 @@ fn program_vector(case: &Case) -> Result<Value> {
     }
     Ok(json!({
         "name": case.name,
-        "program": hex(&case.bytes),
+        "graph": hex(&case.bytes),
         "batch_rows": case.batch_rows,
         "macs_fixed": macs.fixed, "macs_per_row": macs.per_row,
         "macs": macs.total(case.batch_rows),
@@ -380,10 +379,10 @@ fn program_vector(case: &Case) -> Result<Value> {
     }))
 }
 
-/// One program for each way to be refused.
+/// One graph for each way to be refused.
 fn refused() -> Result<Vec<Value>> {
     let root = [7; 32];
-    let mut b = ProgramBuilder::new();
+    let mut b = GraphBuilder::new();
     let x = b.input_batch(DType::I8, 10);
     let f = b.input_fixed(DType::I8, 4, 10);
     let w = b.weight_root(DType::I8, 3, 10, &root);
@@ -396,8 +395,8 @@ fn refused() -> Result<Vec<Value>> {
     let m = b.matmul(x, f);
     b.argmax(m);
     let good = b.finish()?;
-    let (inputs, weights) = (program::HEADER_BYTES, program::len(2, 0, 0));
-    let ops = program::len(2, 4, 0);
+    let (inputs, weights) = (graph::HEADER_BYTES, graph::len(2, 0, 0));
+    let ops = graph::len(2, 4, 0);
 
     // Offset and new byte; each makes exactly one rule fail.
     let changes = [
@@ -441,11 +440,9 @@ fn refused() -> Result<Vec<Value>> {
     ];
     let mut vectors = Vec::new();
     let mut add = |bytes: &[u8]| -> Result<()> {
-        let error = program::seal(bytes)
-            .err()
-            .ok_or("a bad program was accepted")?;
+        let error = graph::seal(bytes).err().ok_or("a bad graph was accepted")?;
         vectors.push(
-            json!({"program": hex(bytes), "error": format!("{error:?}"), "number": error as u8}),
+            json!({"graph": hex(bytes), "error": format!("{error:?}"), "number": error as u8}),
         );
         Ok(())
     };
@@ -461,11 +458,11 @@ fn refused() -> Result<Vec<Value>> {
     add(good.get(..good.len() - 1).ok_or("too short")?)?;
     add(&[&good[..], &[0]].concat())?;
     add(&[])?;
-    let mut b = ProgramBuilder::new();
+    let mut b = GraphBuilder::new();
     let x = b.input_batch(DType::I32, 8193);
     b.argmax(x);
     add(&b.bytes()?)?;
-    let mut b = ProgramBuilder::new();
+    let mut b = GraphBuilder::new();
     let x = b.input_fixed(DType::I8, 1, 32_769);
     b.matmul(x, x);
     add(&b.bytes()?)?;
@@ -473,11 +470,11 @@ fn refused() -> Result<Vec<Value>> {
 }
 
 fn batch_rows() -> Result<Vec<Value>> {
-    let mut b = ProgramBuilder::new();
+    let mut b = GraphBuilder::new();
     let x = b.input_batch(DType::I8, 1);
     b.add(x, x);
     let batch = b.finish()?;
-    let mut b = ProgramBuilder::new();
+    let mut b = GraphBuilder::new();
     let x = b.input_fixed(DType::I8, 1, 1);
     b.add(x, x);
     let fixed = b.finish()?;
@@ -490,9 +487,9 @@ fn batch_rows() -> Result<Vec<Value>> {
         (&fixed, 0),
         (&fixed, 1),
     ] {
-        let error: Option<SealError> = program::check_batch_rows(bytes, rows).err();
+        let error: Option<SealError> = graph::check_batch_rows(bytes, rows).err();
         vectors.push(json!({
-            "program": hex(bytes), "batch_rows": rows,
+            "graph": hex(bytes), "batch_rows": rows,
             "error": error.map(|error| format!("{error:?}")),
         }));
     }

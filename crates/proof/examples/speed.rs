@@ -2,7 +2,7 @@
 
 use std::{error::Error, time::Instant};
 
-use quern_proof::{DType, Program, Tensor, builder::ProgramBuilder, commit, eval};
+use quern_proof::{DType, Graph, Tensor, builder::GraphBuilder, commit, eval};
 
 fn main() -> Result<(), Box<dyn Error>> {
     const N: u32 = 1000;
@@ -13,18 +13,18 @@ fn main() -> Result<(), Box<dyn Error>> {
         Tensor::from_bytes(DType::I8, N, N, data)
     };
     let inputs = [fill(1)?, fill(7)?];
-    let mut builder = ProgramBuilder::new();
+    let mut builder = GraphBuilder::new();
     let a = builder.input_fixed(DType::I8, N, N);
     let b = builder.input_fixed(DType::I8, N, N);
     builder.matmul(a, b);
     let bytes = builder.finish()?;
-    let program = Program::parse(&bytes)?;
+    let graph = Graph::parse(&bytes)?;
 
     // The best of several: what the machine does when nothing else runs on it.
     let (mut product_secs, mut commitment_secs) = (f64::MAX, f64::MAX);
     for _ in 0..7 {
         let start = Instant::now();
-        let outputs = eval::run(&program, 0, &inputs, &[])?;
+        let outputs = eval::run(&graph, 0, &inputs, &[])?;
         product_secs = product_secs.min(start.elapsed().as_secs_f64());
         let start = Instant::now();
         let root = outputs.first().map(commit::data_root);

@@ -1,36 +1,36 @@
-//! Building a tensor program so that it reads like what it computes.
+//! Building a graph so that it reads like what it computes.
 
 use std::vec::Vec;
 
 use crate::{
     Tensor, commit,
-    hash::Hash,
-    program::{
-        self, Fault, MAX_INPUTS, MAX_OPS, MAX_WEIGHTS, Op, Operand, Program, SealError, VERSION,
+    graph::{
+        self, Fault, Graph, MAX_INPUTS, MAX_OPS, MAX_WEIGHTS, Op, Operand, SealError, VERSION,
     },
+    hash::Hash,
     shape::DType,
 };
 
-/// Collects the records of a program. Every method returns the operand that later ops name; [`ProgramBuilder::finish`]
+/// Collects the records of a graph. Every method returns the operand that later ops name; [`GraphBuilder::finish`]
 /// checks everything.
 ///
 /// ```
-/// use quern_proof::{DType, Tensor, builder::ProgramBuilder};
+/// use quern_proof::{DType, Tensor, builder::GraphBuilder};
 ///
 /// let w = Tensor::from_i8(2, 3, &[1, 2, 3, -1, -2, -3])?;
-/// let mut b = ProgramBuilder::new();
+/// let mut b = GraphBuilder::new();
 /// let x = b.input_batch(DType::I8, 3);
 /// let w = b.weight(&w);
 /// let logits = b.matmul(x, w);
 /// b.argmax(logits);
 /// let bytes = b.finish()?;
-/// assert_eq!(quern_proof::program::seal(&bytes)?.per_row, 6);
+/// assert_eq!(quern_proof::graph::seal(&bytes)?.per_row, 6);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, Default)]
-pub struct ProgramBuilder {
-    inputs: Vec<[u8; program::INPUT_BYTES]>,
-    weights: Vec<[u8; program::WEIGHT_BYTES]>,
+pub struct GraphBuilder {
+    inputs: Vec<[u8; graph::INPUT_BYTES]>,
+    weights: Vec<[u8; graph::WEIGHT_BYTES]>,
     ops: Vec<Op>,
 }
 
@@ -39,8 +39,8 @@ fn index_of(count: usize) -> u8 {
     u8::try_from(count).unwrap_or(u8::MAX)
 }
 
-impl ProgramBuilder {
-    /// An empty program.
+impl GraphBuilder {
+    /// An empty graph.
     pub fn new() -> Self {
         Self::default()
     }
@@ -75,7 +75,7 @@ impl ProgramBuilder {
     /// A weight whose data root is known.
     pub fn weight_root(&mut self, dtype: DType, rows: u32, cols: u32, root: &Hash) -> Operand {
         let ([r0, r1, r2, r3], [c0, c1, c2, c3]) = (rows.to_le_bytes(), cols.to_le_bytes());
-        let mut record = [0; program::WEIGHT_BYTES];
+        let mut record = [0; graph::WEIGHT_BYTES];
         let head = [dtype as u8, 0, 0, 0, r0, r1, r2, r3, c0, c1, c2, c3];
         for (to, from) in record.iter_mut().zip(head.iter().chain(root)) {
             *to = *from;
@@ -152,7 +152,7 @@ impl ProgramBuilder {
             index_of(self.weights.len()),
             index_of(self.ops.len()),
         );
-        let mut bytes = Vec::with_capacity(program::len(inputs, weights, ops));
+        let mut bytes = Vec::with_capacity(graph::len(inputs, weights, ops));
         bytes.extend([VERSION, inputs, weights, ops, 0, 0, 0, 0]);
         bytes.extend(self.inputs.iter().flatten());
         bytes.extend(self.weights.iter().flatten());
@@ -163,10 +163,10 @@ impl ProgramBuilder {
     /// The bytes, checked as `seal` will check them.
     ///
     /// # Errors
-    /// The first rule that the program breaks, and where.
+    /// The first rule that the graph breaks, and where.
     pub fn finish(&self) -> Result<Vec<u8>, Fault> {
         let bytes = self.bytes()?;
-        Program::parse(&bytes)?.check()?;
+        Graph::parse(&bytes)?.check()?;
         Ok(bytes)
     }
 }

@@ -4,9 +4,9 @@ use std::{vec, vec::Vec};
 
 use crate::{
     Error, Tensor,
+    demand::STEP_LEVELS,
     hash::{self, Accumulator, Hash, LEAF_BYTES, MISSING, Tag},
     path,
-    question::STEP_LEVELS,
     shape::{Geometry, TraceGeometry},
 };
 
@@ -246,7 +246,7 @@ impl Trace {
     pub fn new(outputs: Vec<Tensor>) -> Result<Self, Error> {
         let geometry = TraceGeometry::new(outputs.len()).ok_or(Error::Count {
             what: "ops",
-            expected: outputs.len().clamp(1, crate::program::MAX_OPS),
+            expected: outputs.len().clamp(1, crate::graph::MAX_OPS),
             found: outputs.len(),
         })?;
         let roots: Vec<Hash> = outputs.iter().map(data_root).collect();
@@ -281,7 +281,7 @@ impl Trace {
         self.outputs
     }
 
-    /// The program's result: the last op's output.
+    /// The graph's result: the last op's output.
     pub fn result(&self) -> Option<&Tensor> {
         self.outputs.last()
     }

@@ -1,38 +1,32 @@
-//! Running a tensor program over whole tensors.
+//! Running a graph over whole tensors.
 
 use std::{format, string::String, vec::Vec};
 
 use crate::{
     Error, Tensor, commit,
+    graph::{Graph, Op, Operand, SealError},
     hash::Hash,
     ops::cell,
-    program::{Op, Operand, Program, SealError},
     shape::{DType, Shape},
 };
 
 /// What [`run`] lets the outputs of all ops take together.
 pub const DEFAULT_MAX_TRACE_BYTES: u64 = 1 << 33;
 
-/// The outputs of all ops, in order; the last one is the program's result.
+/// The outputs of all ops, in order; the last one is the graph's result.
 ///
 /// The data are not compared with any root: see [`check_weights`] and [`check_inputs`].
 ///
 /// # Errors
-/// A program that could not have been sealed, batch rows that don't fit it, tensors of other counts or shapes, or outputs
+/// A graph that could not have been sealed, batch rows that don't fit it, tensors of other counts or shapes, or outputs
 /// above [`DEFAULT_MAX_TRACE_BYTES`].
 pub fn run(
-    program: &Program<'_>,
+    graph: &Graph<'_>,
     batch_rows: u32,
     inputs: &[Tensor],
     weights: &[Tensor],
 ) -> Result<Vec<Tensor>, Error> {
-    run_within(
-        program,
-        batch_rows,
-        inputs,
-        weights,
-        DEFAULT_MAX_TRACE_BYTES,
-    )
+    run_within(graph, batch_rows, inputs, weights, DEFAULT_MAX_TRACE_BYTES)
 }
 
 /// [`run`] with the caller's own limit for the bytes of all outputs.
@@ -40,22 +34,22 @@ pub fn run(
 /// # Errors
 /// As for [`run`].
 pub fn run_within(
-    program: &Program<'_>,
+    graph: &Graph<'_>,
     batch_rows: u32,
     inputs: &[Tensor],
     weights: &[Tensor],
     max_trace_bytes: u64,
 ) -> Result<Vec<Tensor>, Error> {
-    check_run(program, batch_rows, inputs, weights)?;
-    check_size(program.trace_bytes(batch_rows)?, max_trace_bytes)?;
-    let mut outputs: Vec<Tensor> = Vec::with_capacity(program.op_count());
-    for index in 0..program.op_count() {
+    check_run(graph, batch_rows, inputs, weights)?;
+    check_size(graph.trace_bytes(batch_rows)?, max_trace_bytes)?;
+    let mut outputs: Vec<Tensor> = Vec::with_capacity(graph.op_count());
+    for index in 0..graph.op_count() {
         let operands = Operands {
             inputs,
             weights,
             outputs: &outputs,
         };
-        let output = operands.apply(&program.op(index)?, &program.output(index)?, batch_rows)?;
+        let output = operands.apply(&graph.op(index)?, &graph.output(index)?, batch_rows)?;
         outputs.push(output);
     }
     Ok(outputs)
@@ -76,27 +70,27 @@ pub struct Run {
 /// # Errors
 /// As for [`run`].
 pub fn run_with_sums(
-    program: &Program<'_>,
+    graph: &Graph<'_>,
     batch_rows: u32,
     inputs: &[Tensor],
     weights: &[Tensor],
     max_bytes: u64,
 ) -> Result<Run, Error> {
-    check_run(program, batch_rows, inputs, weights)?;
-    let sums_bytes = sums_bytes(program, batch_rows)?;
-    let bytes = program.trace_bytes(batch_rows)?.saturating_add(sums_bytes);
+    check_run(graph, batch_rows, inputs, weights)?;
+    let sums_bytes = sums_bytes(graph, batch_rows)?;
+    let bytes = graph.trace_bytes(batch_rows)?.saturating_add(sums_bytes);
     check_size(bytes, max_bytes)?;
     let mut made = Run {
-        outputs: Vec::with_capacity(program.op_count()),
+        outputs: Vec::with_capacity(graph.op_count()),
         sums: Vec::new(),
     };
-    for index in 0..program.op_count() {
+    for index in 0..graph.op_count() {
         let operands = Operands {
             inputs,
             weights,
             outputs: &made.outputs,
         };
-        let (op, shape) = (program.op(index)?, program.output(index)?);
+        let (op, shape) = (graph.op(index)?, graph.output(index)?);
         let output = match operands.sums(&op, &shape, batch_rows)? {
             Some(sums) => {
                 let output = operands.requantise(&op, &sums)?;
@@ -113,12 +107,12 @@ pub fn run_with_sums(
 /// Bytes of the sums of every `QLINEAR`.
 ///
 /// # Errors
-/// A program that could not have been sealed.
-pub fn sums_bytes(program: &Program<'_>, batch_rows: u32) -> Result<u64, Error> {
+/// A graph that could not have been sealed.
+pub fn sums_bytes(graph: &Graph<'_>, batch_rows: u32) -> Result<u64, Error> {
     let mut bytes = 0u64;
-    for index in 0..program.op_count() {
-        if let Op::QLinear { .. } = program.op(index)? {
-            bytes = bytes.saturating_add(sums_shape(&program.output(index)?).bytes(batch_rows));
+    for index in 0..graph.op_count() {
+        if let Op::QLinear { .. } = graph.op(index)? {
+            bytes = bytes.saturating_add(sums_shape(&graph.output(index)?).bytes(batch_rows));
         }
     }
     Ok(bytes)
@@ -133,15 +127,15 @@ pub(crate) const fn sums_shape(output: &Shape) -> Shape {
 }
 
 fn check_run(
-    program: &Program<'_>,
+    graph: &Graph<'_>,
     batch_rows: u32,
     inputs: &[Tensor],
     weights: &[Tensor],
 ) -> Result<(), Error> {
-    program.check()?;
-    program.check_batch_rows(batch_rows)?;
-    check_input_shapes(program, batch_rows, inputs)?;
-    check_weight_shapes(program, weights)
+    graph.check()?;
+    graph.check_batch_rows(batch_rows)?;
+    check_input_shapes(graph, batch_rows, inputs)?;
+    check_weight_shapes(graph, weights)
 }
 
 fn check_size(bytes: u64, limit: u64) -> Result<(), Error> {
@@ -156,21 +150,21 @@ fn check_size(bytes: u64, limit: u64) -> Result<(), Error> {
 /// # Errors
 /// As for [`run`].
 pub fn run_op(
-    program: &Program<'_>,
+    graph: &Graph<'_>,
     index: usize,
     batch_rows: u32,
     inputs: &[Tensor],
     weights: &[Tensor],
     outputs: &[Tensor],
 ) -> Result<Tensor, Error> {
-    check_run(program, batch_rows, inputs, weights)?;
-    check_output_shapes(program, batch_rows, outputs)?;
+    check_run(graph, batch_rows, inputs, weights)?;
+    check_output_shapes(graph, batch_rows, outputs)?;
     Operands {
         inputs,
         weights,
         outputs,
     }
-    .apply(&program.op(index)?, &program.output(index)?, batch_rows)
+    .apply(&graph.op(index)?, &graph.output(index)?, batch_rows)
 }
 
 /// Whether the tensors have the shapes of the job's inputs.
@@ -178,14 +172,14 @@ pub fn run_op(
 /// # Errors
 /// [`Error::Count`], [`Error::Shape`].
 pub fn check_input_shapes(
-    program: &Program<'_>,
+    graph: &Graph<'_>,
     batch_rows: u32,
     inputs: &[Tensor],
 ) -> Result<(), Error> {
-    check_count("inputs", program.input_count(), inputs)?;
+    check_count("inputs", graph.input_count(), inputs)?;
     for (index, tensor) in inputs.iter().enumerate() {
         let operand = Operand::Input(index as u8);
-        check_shape(operand, &program.input(index)?, batch_rows, tensor)?;
+        check_shape(operand, &graph.input(index)?, batch_rows, tensor)?;
     }
     Ok(())
 }
@@ -194,11 +188,11 @@ pub fn check_input_shapes(
 ///
 /// # Errors
 /// [`Error::Count`], [`Error::Shape`].
-pub fn check_weight_shapes(program: &Program<'_>, weights: &[Tensor]) -> Result<(), Error> {
-    check_count("weights", program.weight_count(), weights)?;
+pub fn check_weight_shapes(graph: &Graph<'_>, weights: &[Tensor]) -> Result<(), Error> {
+    check_count("weights", graph.weight_count(), weights)?;
     for (index, tensor) in weights.iter().enumerate() {
         let operand = Operand::Weight(index as u8);
-        check_shape(operand, &program.weight(index)?.shape, 0, tensor)?;
+        check_shape(operand, &graph.weight(index)?.shape, 0, tensor)?;
     }
     Ok(())
 }
@@ -206,18 +200,18 @@ pub fn check_weight_shapes(program: &Program<'_>, weights: &[Tensor]) -> Result<
 /// Whether the tensors have the shapes of the first ops' outputs (all of them, or fewer).
 ///
 /// # Errors
-/// [`Error::Count`] for more than the program has, [`Error::Shape`].
+/// [`Error::Count`] for more than the graph has, [`Error::Shape`].
 pub fn check_output_shapes(
-    program: &Program<'_>,
+    graph: &Graph<'_>,
     batch_rows: u32,
     outputs: &[Tensor],
 ) -> Result<(), Error> {
-    if outputs.len() > program.op_count() {
-        check_count("ops", program.op_count(), outputs)?;
+    if outputs.len() > graph.op_count() {
+        check_count("ops", graph.op_count(), outputs)?;
     }
     for (index, tensor) in outputs.iter().enumerate() {
         let operand = Operand::Op(index as u8);
-        check_shape(operand, &program.output(index)?, batch_rows, tensor)?;
+        check_shape(operand, &graph.output(index)?, batch_rows, tensor)?;
     }
     Ok(())
 }
@@ -226,12 +220,12 @@ pub fn check_output_shapes(
 ///
 /// # Errors
 /// [`Error::Count`], [`Error::Shape`], [`Error::Root`].
-pub fn check_weights(program: &Program<'_>, weights: &[Tensor]) -> Result<(), Error> {
-    check_weight_shapes(program, weights)?;
+pub fn check_weights(graph: &Graph<'_>, weights: &[Tensor]) -> Result<(), Error> {
+    check_weight_shapes(graph, weights)?;
     for (index, tensor) in weights.iter().enumerate() {
         check_root(
             Operand::Weight(index as u8),
-            &program.weight(index)?.root,
+            &graph.weight(index)?.root,
             tensor,
         )?;
     }
@@ -243,12 +237,12 @@ pub fn check_weights(program: &Program<'_>, weights: &[Tensor]) -> Result<(), Er
 /// # Errors
 /// [`Error::Count`], [`Error::Shape`], [`Error::Root`].
 pub fn check_inputs(
-    program: &Program<'_>,
+    graph: &Graph<'_>,
     batch_rows: u32,
     inputs: &[Tensor],
     roots: &[Hash],
 ) -> Result<(), Error> {
-    check_input_shapes(program, batch_rows, inputs)?;
+    check_input_shapes(graph, batch_rows, inputs)?;
     if roots.len() != inputs.len() {
         return Err(Error::Count {
             what: "inputs",

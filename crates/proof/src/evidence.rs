@@ -1,7 +1,7 @@
 //! Judging one charge against a commitment: the same code on chain and off.
 //!
 //! Evidence is what formats.md ("Evidence", "Paths") says: the parts of the charge one after the other, no counts and no
-//! lengths. Everything about lengths and positions follows from the program, the batch rows and the charge, so that the
+//! lengths. Everything about lengths and positions follows from the graph, the batch rows and the charge, so that the
 //! bytes can be read in one way only. Every byte is used; there is no heap, and nothing is copied but single nodes.
 //!
 //! | charge | parts |
@@ -20,10 +20,10 @@
 use core::fmt;
 
 use crate::{
+    graph::{Graph, Op, Operand, SealError},
     hash::{self, Hash, LEAF_BYTES, Tag},
     ops::cell,
     path,
-    program::{Op, Operand, Program, SealError},
     shape::{DType, Geometry, TraceGeometry},
 };
 
@@ -33,11 +33,11 @@ pub const TRACE_TREE: u8 = 255;
 /// What a charge is judged by: all of it lies in the model and the job, none of it in the evidence.
 #[derive(Clone, Copy, Debug)]
 pub struct Case<'a> {
-    /// The model's sealed program.
-    pub program: Program<'a>,
+    /// The model's sealed graph.
+    pub graph: Graph<'a>,
     /// The job's batch rows.
     pub batch_rows: u32,
-    /// The data roots of the job's inputs, in order; more than the program has inputs do no harm.
+    /// The data roots of the job's inputs, in order; more than the graph has inputs do no harm.
     pub input_roots: &'a [Hash],
     /// What the provider committed to.
     pub trace_root: &'a Hash,
@@ -72,7 +72,7 @@ pub enum Charge {
 pub enum Refusal {
     /// The value, or the padding, is what it should be.
     NothingWrong = 1,
-    /// The program has no such op.
+    /// The graph has no such op.
     NoSuchOp = 2,
     /// The op's output has no such row or column.
     NoSuchCell = 3,
@@ -100,7 +100,7 @@ pub enum Refusal {
     Claimed = 14,
     /// The padding leaf or node is not under the trace root.
     Padding = 15,
-    /// The program or the batch rows could not have passed `seal` and `create_job`.
+    /// The graph or the batch rows could not have passed `seal` and `create_job`.
     NotSealed = 16,
     /// The job gives no root for an input that the op reads.
     NoInputRoot = 17,
@@ -142,7 +142,7 @@ impl Refusal {
             Self::NothingWrong => {
                 "nothing is wrong there: the commitment holds what it should, charge another position or none"
             }
-            Self::NoSuchOp => "the program has no such op: count from 0",
+            Self::NoSuchOp => "the graph has no such op: count from 0",
             Self::NoSuchCell => {
                 "the op's output has no such row or column: count from 0, with the job's batch rows"
             }
@@ -174,7 +174,7 @@ impl Refusal {
             Self::Padding => {
                 "the padding does not lead to the trace root: open it in the commitment of this submission"
             }
-            Self::NotSealed => "the program or the batch rows are not those of a job: seal first",
+            Self::NotSealed => "the graph or the batch rows are not those of a job: seal first",
             Self::NoInputRoot => "the job has no root for an input that the op reads",
         }
     }
@@ -201,7 +201,7 @@ impl From<SealError> for Refusal {
 pub fn judge(case: &Case<'_>, charge: &Charge, evidence: &[u8]) -> Result<(), Refusal> {
     let reader = Reader {
         case,
-        trace: TraceGeometry::new(case.program.op_count()).ok_or(Refusal::NotSealed)?,
+        trace: TraceGeometry::new(case.graph.op_count()).ok_or(Refusal::NotSealed)?,
         rest: evidence,
     };
     let is_wrong = match *charge {
@@ -235,7 +235,7 @@ impl<'e> Reader<'_, 'e> {
         if row >= output.rows() {
             return Err(Refusal::NoSuchCell);
         }
-        let computed = match self.case.program.op(op.into())? {
+        let computed = match self.case.graph.op(op.into())? {
             Op::MatMul { a, b } => {
                 let a = self.row(a, row, Refusal::OperandA)?;
                 let b = self.row(b, col, Refusal::OperandB)?;
@@ -272,7 +272,7 @@ impl<'e> Reader<'_, 'e> {
             }
             Op::ArgMax { a } => {
                 let values = self.row(a, row, Refusal::OperandA)?;
-                match self.case.program.shape(a)?.dtype {
+                match self.case.graph.shape(a)?.dtype {
                     DType::I8 => cell::argmax_i8(values),
                     DType::I32 => cell::argmax_i32(values),
                 }
@@ -332,7 +332,7 @@ impl<'e> Reader<'_, 'e> {
 
     /// The tree of an op's output.
     fn output(&self, op: u8, otherwise: Refusal) -> Result<Geometry, Refusal> {
-        if usize::from(op) >= self.case.program.op_count() {
+        if usize::from(op) >= self.case.graph.op_count() {
             return Err(otherwise);
         }
         self.tree(Operand::Op(op))
@@ -340,7 +340,7 @@ impl<'e> Reader<'_, 'e> {
 
     fn tree(&self, operand: Operand) -> Result<Geometry, Refusal> {
         self.case
-            .program
+            .graph
             .shape(operand)?
             .geometry(self.case.batch_rows)
             .ok_or(Refusal::NotSealed)
@@ -354,7 +354,7 @@ impl<'e> Reader<'_, 'e> {
             .split_at_checked(tree.row_bytes() as usize)
             .ok_or(Refusal::TooShort)?;
         self.rest = rest;
-        // A sealed program reads no row as a whole that is longer than this can hash.
+        // A sealed graph reads no row as a whole that is longer than this can hash.
         let node = hash::row_root(bytes, tree.row_height()).ok_or(Refusal::NotSealed)?;
         self.lead(operand, node, tree.rows_height(), row.into(), otherwise)?;
         Ok(bytes)
@@ -407,7 +407,7 @@ impl<'e> Reader<'_, 'e> {
                 let root = self.case.input_roots.get(usize::from(input));
                 data_root == *root.ok_or(Refusal::NoInputRoot)?
             }
-            Operand::Weight(weight) => data_root == self.case.program.weight(weight.into())?.root,
+            Operand::Weight(weight) => data_root == self.case.graph.weight(weight.into())?.root,
         };
         if is_under { Ok(()) } else { Err(otherwise) }
     }

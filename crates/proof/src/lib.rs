@@ -1,4 +1,4 @@
-//! Quern's tensor programs: deterministic integer arithmetic that a whole network can commit to and that one
+//! Quern's graphs: deterministic integer arithmetic that a whole network can commit to and that one
 //! transaction can judge.
 //!
 //! The on-chain program, the provider, the watcher and the client all call this crate, so that there is one
@@ -6,7 +6,7 @@
 //!
 //! | half | modules | needs |
 //! | --- | --- | --- |
-//! | what the chain calls | [`program`], [`shape`], [`ops`], [`hash`], [`path`], [`question`], [`evidence`] | nothing: no heap, no `std` |
+//! | what the chain calls | [`graph`], [`shape`], [`ops`], [`hash`], [`path`], [`demand`], [`evidence`] | nothing: no heap, no `std` |
 //! | whole tensors | `tensor`, `eval`, `commit`, `builder`, `file`, `witness`, `freivalds`, `verify` | the feature `std` (on by default) |
 //!
 //! The workspace dependency switches the default features off; a crate that runs off chain asks for
@@ -20,12 +20,12 @@
 #[cfg(feature = "std")]
 extern crate std;
 
+pub mod demand;
 pub mod evidence;
+pub mod graph;
 pub mod hash;
 pub mod ops;
 pub mod path;
-pub mod program;
-pub mod question;
 pub mod shape;
 
 #[cfg(feature = "std")]
@@ -47,8 +47,8 @@ pub mod verify;
 #[cfg(feature = "std")]
 pub mod witness;
 
+pub use graph::{Graph, Macs, Op, Operand, SealError};
 pub use hash::Hash;
-pub use program::{Macs, Op, Operand, Program, SealError};
 pub use shape::{DType, Geometry, Rows, Shape};
 
 #[cfg(feature = "std")]

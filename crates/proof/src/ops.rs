@@ -4,7 +4,7 @@
 
 /// One cell of each op.
 ///
-/// The functions trust the lengths that the program implies: rows of equal length for a product, at most
+/// The functions trust the lengths that the graph implies: rows of equal length for a product, at most
 /// [`crate::shape::MAX_INNER`] long. Beyond that they wrap; they never panic.
 pub mod cell {
     /// Whether this is the build for the chain's virtual machine: 64-bit registers, no vectors, every instruction is paid.
@@ -169,7 +169,7 @@ mod tests {
         assert!(acc < 1 << 32, "|acc| < 2^32");
         let product = acc * -i128::from(i32::MIN);
         assert!(product < 1 << 63, "|acc x mult| < 2^63");
-        let half = 1i128 << (crate::program::MAX_SHIFT - 1);
+        let half = 1i128 << (crate::graph::MAX_SHIFT - 1);
         assert!(product + half < 1 << 63, "and so with half");
     }
 
@@ -227,7 +227,7 @@ mod tests {
         for sum in [-(1 << 29), -5, -1, 0, 1, 5, 1 << 29] {
             for bias in ends {
                 for mult in ends {
-                    for shift in 1..=crate::program::MAX_SHIFT {
+                    for shift in 1..=crate::graph::MAX_SHIFT {
                         for (lo, hi) in [(-128, 127), (0, 127), (-1, 1), (5, 5)] {
                             assert_eq!(
                                 requantise(sum, bias, mult, shift, lo, hi),

@@ -4,7 +4,7 @@ use crate::hash::LEAF_BYTES;
 
 /// The most rows or columns of any tensor, and the most batch rows of a job.
 ///
-/// With it every count fits: an op has at most `2^20 x 2^20 x 2^15` MACs and a program at most `2^61`.
+/// With it every count fits: an op has at most `2^20 x 2^20 x 2^15` MACs and a graph at most `2^61`.
 pub const MAX_DIM: u32 = 1 << 20;
 
 /// The longest row that MATMUL and QLINEAR may sum over (K).
@@ -61,7 +61,7 @@ impl Rows {
     }
 }
 
-/// What is known of a tensor from the program alone.
+/// What is known of a tensor from the graph alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Shape {
     /// Type of its values.
@@ -218,9 +218,9 @@ pub struct TraceGeometry {
 }
 
 impl TraceGeometry {
-    /// The trace tree of a program with so many ops. `None` without any, or above [`crate::program::MAX_OPS`].
+    /// The trace tree of a graph with so many ops. `None` without any, or above [`crate::graph::MAX_OPS`].
     pub const fn new(ops: usize) -> Option<Self> {
-        if ops == 0 || ops > crate::program::MAX_OPS {
+        if ops == 0 || ops > crate::graph::MAX_OPS {
             return None;
         }
         Some(Self { ops: ops as u32 })

@@ -1,4 +1,4 @@
-//! Whether published outputs are what the program computes, for much less than computing them.
+//! Whether published outputs are what the graph computes, for much less than computing them.
 //!
 //! | op | checked by |
 //! | --- | --- |
@@ -18,8 +18,8 @@ use crate::{
     evidence::Charge,
     file,
     freivalds::{self, Coins, Test},
+    graph::{Graph, Op},
     ops::cell,
-    program::{Op, Program},
     shape::Shape,
 };
 
@@ -50,23 +50,23 @@ impl Hints {
     }
 
     /// The sums of all `QLINEAR`s, in order ([`crate::eval::run_with_sums`]). Those of another shape are dropped.
-    pub fn new(program: &Program<'_>, batch_rows: u32, sums: Vec<Tensor>) -> Self {
+    pub fn new(graph: &Graph<'_>, batch_rows: u32, sums: Vec<Tensor>) -> Self {
         let mut sums = sums.into_iter();
-        let of = |index| match (program.op(index), program.output(index)) {
+        let of = |index| match (graph.op(index), graph.output(index)) {
             (Ok(Op::QLinear { .. }), Ok(output)) => sums
                 .next()
                 .filter(|sums| sums_shape(&output).geometry(batch_rows) == Some(*sums.geometry())),
             _ => None,
         };
         Self {
-            sums: (0..program.op_count()).map(of).collect(),
+            sums: (0..graph.op_count()).map(of).collect(),
         }
     }
 
     /// Hints from a file in the format of traces ([`file::encode_trace`] of the sums). One that can't be read holds none.
-    pub fn from_file(program: &Program<'_>, batch_rows: u32, bytes: &[u8]) -> Self {
+    pub fn from_file(graph: &Graph<'_>, batch_rows: u32, bytes: &[u8]) -> Self {
         match file::decode_trace(bytes) {
-            Ok(sums) => Self::new(program, batch_rows, sums),
+            Ok(sums) => Self::new(graph, batch_rows, sums),
             Err(_) => Self::none(),
         }
     }
@@ -84,9 +84,9 @@ impl Hints {
 /// [`crate::eval::check_weights`]).
 ///
 /// # Errors
-/// A program that could not have been sealed, batch rows that don't fit it, or tensors of other counts or shapes.
+/// A graph that could not have been sealed, batch rows that don't fit it, or tensors of other counts or shapes.
 pub fn outputs(
-    program: &Program<'_>,
+    graph: &Graph<'_>,
     batch_rows: u32,
     inputs: &[Tensor],
     weights: &[Tensor],
@@ -94,18 +94,18 @@ pub fn outputs(
     hints: &Hints,
     coins: &mut Coins,
 ) -> Result<Finding, Error> {
-    program.check()?;
-    program.check_batch_rows(batch_rows)?;
-    check_input_shapes(program, batch_rows, inputs)?;
-    check_weight_shapes(program, weights)?;
-    if outputs.len() != program.op_count() {
+    graph.check()?;
+    graph.check_batch_rows(batch_rows)?;
+    check_input_shapes(graph, batch_rows, inputs)?;
+    check_weight_shapes(graph, weights)?;
+    if outputs.len() != graph.op_count() {
         return Err(Error::Count {
             what: "ops",
-            expected: program.op_count(),
+            expected: graph.op_count(),
             found: outputs.len(),
         });
     }
-    check_output_shapes(program, batch_rows, outputs)?;
+    check_output_shapes(graph, batch_rows, outputs)?;
     let operands = Operands {
         inputs,
         weights,
@@ -114,8 +114,8 @@ pub fn outputs(
     for (index, claimed) in outputs.iter().enumerate() {
         let check = Check {
             operands: &operands,
-            op: program.op(index)?,
-            shape: program.output(index)?,
+            op: graph.op(index)?,
+            shape: graph.output(index)?,
             batch_rows,
             claimed,
         };

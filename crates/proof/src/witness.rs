@@ -5,11 +5,11 @@ use std::{collections::HashMap, sync::OnceLock, vec, vec::Vec};
 use crate::{
     Error, Hash, Tensor,
     commit::{self, Tree as DataTree},
+    demand::{self, NodeId, Tree},
     eval,
     evidence::{Charge, Refusal},
+    graph::{Graph, Op, Operand},
     hash::{self, LEAF_BYTES, MISSING, Tag},
-    program::{Op, Operand, Program},
-    question::{self, Question, Tree},
     shape::{Geometry, TraceGeometry},
 };
 
@@ -29,17 +29,17 @@ pub trait Openings {
 ///
 /// # Errors
 /// [`Error::Refused`] for a charge that names nothing, [`Error::NotAtHand`] for what the openings don't have,
-/// [`Error::Program`] for a program that was not sealed.
+/// [`Error::Graph`] for a graph that was not sealed.
 pub fn evidence(
-    program: &Program<'_>,
+    graph: &Graph<'_>,
     batch_rows: u32,
     charge: &Charge,
     openings: &impl Openings,
 ) -> Result<Vec<u8>, Error> {
     let mut writer = Writer {
-        program,
+        graph,
         batch_rows,
-        trace: trace_geometry(program)?,
+        trace: trace_geometry(graph)?,
         openings,
         bytes: Vec::new(),
     };
@@ -50,18 +50,18 @@ pub fn evidence(
     Ok(writer.bytes)
 }
 
-fn trace_geometry(program: &Program<'_>) -> Result<TraceGeometry, Error> {
-    Ok(TraceGeometry::new(program.op_count()).ok_or(Refusal::NotSealed)?)
+fn trace_geometry(graph: &Graph<'_>) -> Result<TraceGeometry, Error> {
+    Ok(TraceGeometry::new(graph.op_count()).ok_or(Refusal::NotSealed)?)
 }
 
-fn geometry(program: &Program<'_>, batch_rows: u32, operand: Operand) -> Result<Geometry, Error> {
-    let geometry = program.shape(operand)?.geometry(batch_rows);
+fn geometry(graph: &Graph<'_>, batch_rows: u32, operand: Operand) -> Result<Geometry, Error> {
+    let geometry = graph.shape(operand)?.geometry(batch_rows);
     Ok(geometry.ok_or(Refusal::NotSealed)?)
 }
 
 /// The judge's reader, the other way round.
 struct Writer<'w, O> {
-    program: &'w Program<'w>,
+    graph: &'w Graph<'w>,
     batch_rows: u32,
     trace: TraceGeometry,
     openings: &'w O,
@@ -70,15 +70,15 @@ struct Writer<'w, O> {
 
 impl<O: Openings> Writer<'_, O> {
     fn cell(&mut self, op: u8, row: u32, col: u32) -> Result<(), Error> {
-        if usize::from(op) >= self.program.op_count() {
+        if usize::from(op) >= self.graph.op_count() {
             return Err(Refusal::NoSuchOp.into());
         }
         let output = Operand::Op(op);
-        let shape = geometry(self.program, self.batch_rows, output)?;
+        let shape = geometry(self.graph, self.batch_rows, output)?;
         if row >= shape.rows() || col >= shape.cols() {
             return Err(Refusal::NoSuchCell.into());
         }
-        match self.program.op(op.into())? {
+        match self.graph.op(op.into())? {
             Op::MatMul { a, b } => {
                 self.row(a, row)?;
                 self.row(b, col)?;
@@ -115,9 +115,9 @@ impl<O: Openings> Writer<'_, O> {
                 self.path(Tree::Trace, level, index)
             }
             Some(Tree::Data(operand @ Operand::Op(op)))
-                if usize::from(op) < self.program.op_count() =>
+                if usize::from(op) < self.graph.op_count() =>
             {
-                let shape = geometry(self.program, self.batch_rows, operand)?;
+                let shape = geometry(self.graph, self.batch_rows, operand)?;
                 let is_missing = shape.is_missing(level, index);
                 if is_missing.ok_or(Refusal::NoSuchNode)? {
                     self.node(Tree::Data(operand), level, index)?;
@@ -135,7 +135,7 @@ impl<O: Openings> Writer<'_, O> {
     }
 
     fn row(&mut self, operand: Operand, row: u32) -> Result<(), Error> {
-        let shape = geometry(self.program, self.batch_rows, operand)?;
+        let shape = geometry(self.graph, self.batch_rows, operand)?;
         let (level, index) = (shape.rows_height(), row.into());
         let bytes = self
             .openings
@@ -152,7 +152,7 @@ impl<O: Openings> Writer<'_, O> {
 
     /// The leaf that holds a value.
     fn leaf_of(&mut self, operand: Operand, row: u32, col: u32) -> Result<(), Error> {
-        let shape = geometry(self.program, self.batch_rows, operand)?;
+        let shape = geometry(self.graph, self.batch_rows, operand)?;
         let position = shape.locate(col).and_then(|(k, _)| {
             let index = shape.leaf_position(row, k)?;
             Some((k, index))
@@ -166,8 +166,7 @@ impl<O: Openings> Writer<'_, O> {
         let leaf = self.openings.leaf(operand, row, k);
         self.bytes.extend(leaf.ok_or_else(|| Error::NotAtHand {
             tree: Tree::Data(operand),
-            level:
-                geometry(self.program, self.batch_rows, operand).map_or(0, |shape| shape.height()),
+            level: geometry(self.graph, self.batch_rows, operand).map_or(0, |shape| shape.height()),
             index,
         })?);
         Ok(())
@@ -204,7 +203,7 @@ fn row_and_leaf(shape: &Geometry, position: u64) -> (u32, u32) {
 /// [`Openings`] of whole tensors and of the canonical commitment to them. Trees are hashed when they are first asked for and
 /// kept: 64 bytes for every leaf, about half as many as wide tensors have and many times more than narrow ones.
 pub struct Whole<'a> {
-    program: Program<'a>,
+    graph: Graph<'a>,
     batch_rows: u32,
     trace: TraceGeometry,
     inputs: Tensors<'a>,
@@ -234,32 +233,32 @@ impl<'a> Tensors<'a> {
 }
 
 impl<'a> Whole<'a> {
-    /// All inputs, weights and outputs of one run of a sealed program. Whether they are right, or lead to the roots on chain,
+    /// All inputs, weights and outputs of one run of a sealed graph. Whether they are right, or lead to the roots on chain,
     /// is not looked at.
     ///
     /// # Errors
-    /// [`Error::Count`], [`Error::Shape`], [`Error::Program`].
+    /// [`Error::Count`], [`Error::Shape`], [`Error::Graph`].
     pub fn new(
-        program: &Program<'a>,
+        graph: &Graph<'a>,
         batch_rows: u32,
         inputs: &'a [Tensor],
         weights: &'a [Tensor],
         outputs: &'a [Tensor],
     ) -> Result<Self, Error> {
-        eval::check_input_shapes(program, batch_rows, inputs)?;
-        eval::check_weight_shapes(program, weights)?;
-        eval::check_output_shapes(program, batch_rows, outputs)?;
-        if outputs.len() != program.op_count() {
+        eval::check_input_shapes(graph, batch_rows, inputs)?;
+        eval::check_weight_shapes(graph, weights)?;
+        eval::check_output_shapes(graph, batch_rows, outputs)?;
+        if outputs.len() != graph.op_count() {
             return Err(Error::Count {
                 what: "ops",
-                expected: program.op_count(),
+                expected: graph.op_count(),
                 found: outputs.len(),
             });
         }
         Ok(Self {
-            program: *program,
+            graph: *graph,
             batch_rows,
-            trace: trace_geometry(program)?,
+            trace: trace_geometry(graph)?,
             inputs: Tensors::new(inputs),
             weights: Tensors::new(weights),
             outputs: Tensors::new(outputs),
@@ -267,9 +266,9 @@ impl<'a> Whole<'a> {
         })
     }
 
-    /// The program.
-    pub const fn program(&self) -> &Program<'a> {
-        &self.program
+    /// The graph.
+    pub const fn graph(&self) -> &Graph<'a> {
+        &self.graph
     }
 
     /// The job's batch rows.
@@ -362,7 +361,7 @@ pub enum Step {
     /// The commitment is that of the own recomputation.
     Same,
     /// This must be demanded, then [`Patched::reveal`]ed.
-    Ask(Question),
+    Ask(NodeId),
     /// This is wrong, and all of its evidence is at hand.
     Charge(Charge),
 }
@@ -371,7 +370,7 @@ pub enum Step {
 /// recomputation.
 ///
 /// ```text
-/// loop { match patched.step() { Same => .., Ask(question) => demand, wait, reveal, Charge(charge) => evidence, convict } }
+/// loop { match patched.step() { Same => .., Ask(demand) => demand, wait, reveal, Charge(charge) => evidence, convict } }
 /// ```
 ///
 /// Ops are searched in order, so every operand of the first wrong cell is one that both agree on.
@@ -400,21 +399,21 @@ impl<'a> Patched<'a> {
         self.nodes.insert((tree, level, index), node);
         if let (Tree::Trace, Ok(op)) = (tree, u8::try_from(index))
             && level == self.own.trace.height()
-            && usize::from(op) < self.own.program.op_count()
+            && usize::from(op) < self.own.graph.op_count()
         {
             let root = (Tree::Data(Operand::Op(op)), 0, 0);
             self.nodes.insert(root, node);
         }
     }
 
-    /// Takes the answer to a question about the claimed commitment, whose node must be known: a root, or revealed before.
+    /// Takes the answer to a demand about the claimed commitment, whose node must be known: a root, or revealed before.
     /// Answers about inputs and weights are checked and forgotten: they can be nothing but what is at hand.
     ///
     /// # Errors
-    /// [`Error::Question`], [`Error::NotAtHand`] before the question's parent was revealed, [`Error::WrongAnswer`].
-    pub fn reveal(&mut self, question: &Question, answer: &[u8]) -> Result<(), Error> {
-        let Question { tree, level, index } = *question;
-        let asked = question::ask(&self.own.program, self.own.batch_rows, question)?;
+    /// [`Error::NodeId`], [`Error::NotAtHand`] before the demand's parent was revealed, [`Error::WrongAnswer`].
+    pub fn reveal(&mut self, node_id: &NodeId, answer: &[u8]) -> Result<(), Error> {
+        let NodeId { tree, level, index } = *node_id;
+        let asked = demand::plan(&self.own.graph, self.own.batch_rows, node_id)?;
         let is_own = !matches!(tree, Tree::Trace | Tree::Data(Operand::Op(_)));
         let known = if is_own {
             self.own.node(tree, level, index)
@@ -423,9 +422,9 @@ impl<'a> Patched<'a> {
         };
         let known = known.ok_or(Error::NotAtHand { tree, level, index })?;
         if answer.len() != usize::from(asked.answer_bytes)
-            || !question::answers(tree.tag(), asked.is_leaf, &known, answer)
+            || !demand::answers(tree.tag(), asked.is_leaf, &known, answer)
         {
-            return Err(Error::WrongAnswer(*question));
+            return Err(Error::WrongAnswer(*node_id));
         }
         if is_own {
             return Ok(());
@@ -438,7 +437,7 @@ impl<'a> Patched<'a> {
         }
         let nodes = answer.as_chunks::<32>().0.to_vec();
         let depth = nodes.len().trailing_zeros() as u8;
-        // The question's own node is known already.
+        // The demand's own node is known already.
         for (height, layer) in (0..depth).zip(inner_layers(tree.tag(), nodes, depth)) {
             let below = depth - height;
             for (place, node) in (0u64..).zip(layer) {
@@ -461,7 +460,7 @@ impl<'a> Patched<'a> {
         };
         let operand = Operand::Op(op);
         let tree = Tree::Data(operand);
-        let shape = geometry(&self.own.program, self.own.batch_rows, operand)?;
+        let shape = geometry(&self.own.graph, self.own.batch_rows, operand)?;
         let height = shape.height();
         let is_missing = |level, index| shape.is_missing(level, index);
         let index = match self.descend(tree, height, is_missing)? {
@@ -469,7 +468,7 @@ impl<'a> Patched<'a> {
             Found::Bottom(index) => index,
         };
         let Some(claimed) = self.leaves.get(&(operand, index)) else {
-            return Ok(Step::Ask(Question {
+            return Ok(Step::Ask(NodeId {
                 tree,
                 level: height,
                 index,
@@ -525,7 +524,7 @@ impl<'a> Patched<'a> {
             index = match differs(level + 1, left)? {
                 Some(true) => left,
                 Some(false) => right,
-                None => return Ok(Found::Step(Step::Ask(Question { tree, level, index }))),
+                None => return Ok(Found::Step(Step::Ask(NodeId { tree, level, index }))),
             };
             if is_missing(level + 1, index) == Some(true) {
                 return Ok(Found::Step(Step::Charge(Charge::Padding {

@@ -6,7 +6,7 @@ mod common;
 use common::{Rng, naive_levels, naive_tree, random_job, random_tensor};
 use proptest::prelude::*;
 use quern_proof::{
-    DType, Error, Geometry, Program, Tensor,
+    DType, Error, Geometry, Graph, Tensor,
     commit::{self, Trace, Tree},
     eval, file,
     hash::{self, MISSING, Tag},
@@ -179,7 +179,7 @@ fn padding_counts() {
 
 /// Answers to demands are the nodes of the design's levels, and they hash to what was asked about.
 #[test]
-fn answers_hash_to_the_question() {
+fn answers_hash_to_the_demand() {
     let tensor = random_tensor(&mut Rng(4), DType::I32, 37, 200);
     let tree = Tree::new(&tensor);
     let g = tree.geometry();
@@ -277,8 +277,8 @@ proptest! {
     fn files_round_trip_and_refuse_every_cut(seed: u64) {
         let mut rng = Rng(seed);
         let job = random_job(&mut rng, 5);
-        let program = Program::parse(&job.bytes).unwrap();
-        let outputs = eval::run(&program, job.batch_rows, &job.inputs, &job.weights).unwrap();
+        let graph = Graph::parse(&job.bytes).unwrap();
+        let outputs = eval::run(&graph, job.batch_rows, &job.inputs, &job.weights).unwrap();
         let bytes = file::encode_trace(&outputs).unwrap();
         prop_assert_eq!(&file::decode_trace(&bytes).unwrap(), &outputs);
         prop_assert_eq!(&file::decode_bundle(&file::encode_bundle(&job.weights)).unwrap(), &job.weights);

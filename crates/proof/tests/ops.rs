@@ -5,11 +5,11 @@ mod common;
 
 use common::{Job, Rng, naive_run, random_job, random_tensor};
 use proptest::prelude::*;
-use quern_proof::{DType, Error, Program, Tensor, builder::ProgramBuilder, eval, program};
+use quern_proof::{DType, Error, Graph, Tensor, builder::GraphBuilder, eval, graph};
 
 fn check(job: &Job) {
-    let program = Program::parse(&job.bytes).unwrap();
-    let outputs = eval::run(&program, job.batch_rows, &job.inputs, &job.weights).unwrap();
+    let graph = Graph::parse(&job.bytes).unwrap();
+    let outputs = eval::run(&graph, job.batch_rows, &job.inputs, &job.weights).unwrap();
     let expected = naive_run(job);
     assert_eq!(outputs.len(), expected.len());
     for (index, (output, expected)) in outputs.iter().zip(&expected).enumerate() {
@@ -28,10 +28,10 @@ fn check(job: &Job) {
                 .collect(),
         };
         let flat: Vec<i128> = expected.iter().flatten().copied().collect();
-        assert_eq!(values, flat, "op {index}: {:?}", program.op(index));
+        assert_eq!(values, flat, "op {index}: {:?}", graph.op(index));
         // One op run on its own gives the same.
         let alone = eval::run_op(
-            &program,
+            &graph,
             index,
             job.batch_rows,
             &job.inputs,
@@ -41,17 +41,17 @@ fn check(job: &Job) {
         assert_eq!(&alone.unwrap(), output);
     }
     // MACs, counted.
-    let macs = program::seal(&job.bytes)
+    let macs = graph::seal(&job.bytes)
         .unwrap()
         .total(job.batch_rows)
         .unwrap();
-    let counted: u64 = (0..program.op_count())
-        .map(|index| match program.op(index).unwrap() {
+    let counted: u64 = (0..graph.op_count())
+        .map(|index| match graph.op(index).unwrap() {
             quern_proof::Op::MatMul { a, .. } | quern_proof::Op::QLinear { a, .. } => {
                 let out = &outputs[index];
                 u64::from(out.rows())
                     * u64::from(out.cols())
-                    * u64::from(program.shape(a).unwrap().cols)
+                    * u64::from(graph.shape(a).unwrap().cols)
             }
             _ => 0,
         })
@@ -62,7 +62,7 @@ fn check(job: &Job) {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(600))]
     #[test]
-    fn random_programs_equal_the_table(seed: u64) {
+    fn random_graphs_equal_the_table(seed: u64) {
         check(&random_job(&mut Rng(seed), 12));
     }
 }
@@ -90,7 +90,7 @@ fn qlinear_at_every_shift() {
             })
             .collect();
         let mult = Tensor::from_i32(1, 24, &mult).unwrap();
-        let mut b = ProgramBuilder::new();
+        let mut b = GraphBuilder::new();
         let x = b.input_fixed(DType::I8, 4, 65);
         let (w_, bias_, mult_) = (b.weight(&w), b.weight(&bias), b.weight(&mult));
         b.qlinear(x, w_, bias_, mult_, shift, -128, 127);
@@ -110,7 +110,7 @@ fn qlinear_at_every_shift() {
 fn products_at_every_kind_of_length() {
     let mut rng = Rng(9);
     for k in [1, 2, 15, 16, 31, 32, 33, 63, 64, 65, 1000, 32_767, 32_768] {
-        let mut b = ProgramBuilder::new();
+        let mut b = GraphBuilder::new();
         let x = b.input_batch(DType::I8, k);
         let y = b.input_fixed(DType::I8, 3, k);
         b.matmul(x, y);
@@ -138,7 +138,7 @@ fn products_at_every_kind_of_length() {
 fn products_over_several_blocks() {
     let mut rng = Rng(11);
     for rows in [15, 16, 17, 33] {
-        let mut b = ProgramBuilder::new();
+        let mut b = GraphBuilder::new();
         let x = b.input_batch(DType::I8, 40);
         let w = random_tensor(&mut rng, DType::I8, 5, 40);
         let w_ = b.weight(&w);
@@ -155,7 +155,7 @@ fn products_over_several_blocks() {
 
 #[test]
 fn argmax_at_its_widest_and_with_ties() {
-    let mut b = ProgramBuilder::new();
+    let mut b = GraphBuilder::new();
     let x = b.input_fixed(DType::I32, 3, 8192);
     let y = b.input_fixed(DType::I8, 2, 8192);
     b.argmax(x);
@@ -175,7 +175,7 @@ fn argmax_at_its_widest_and_with_ties() {
         weights: vec![],
     };
     check(&job);
-    let outputs = eval::run(&Program::parse(&job.bytes).unwrap(), 0, &job.inputs, &[]).unwrap();
+    let outputs = eval::run(&Graph::parse(&job.bytes).unwrap(), 0, &job.inputs, &[]).unwrap();
     assert_eq!(outputs[0].to_i32().unwrap(), [8191, 5, 0]);
 }
 
@@ -183,14 +183,14 @@ fn argmax_at_its_widest_and_with_ties() {
 #[test]
 fn run_refuses_what_does_not_fit() {
     let job = random_job(&mut Rng(77), 6);
-    let program = Program::parse(&job.bytes).unwrap();
+    let graph = Graph::parse(&job.bytes).unwrap();
     let run = |batch_rows, inputs: &[Tensor], weights: &[Tensor]| {
-        eval::run(&program, batch_rows, inputs, weights)
+        eval::run(&graph, batch_rows, inputs, weights)
     };
     assert!(run(job.batch_rows, &job.inputs, &job.weights).is_ok());
     assert!(matches!(
         run(1 << 21, &job.inputs, &job.weights),
-        Err(Error::Program(_))
+        Err(Error::Graph(_))
     ));
     assert!(matches!(
         run(job.batch_rows, &[], &job.weights),
@@ -210,17 +210,17 @@ fn run_refuses_what_does_not_fit() {
     let error = run(job.batch_rows, &other, &job.weights).unwrap_err();
     assert!(matches!(error, Error::Shape { .. }), "{error}");
     assert!(matches!(
-        eval::run_within(&program, job.batch_rows, &job.inputs, &job.weights, 1),
+        eval::run_within(&graph, job.batch_rows, &job.inputs, &job.weights, 1),
         Err(Error::TooLarge { .. })
     ));
     // 2^40 cells out of 1 MiB inputs.
-    let mut b = ProgramBuilder::new();
+    let mut b = GraphBuilder::new();
     let x = b.input_fixed(DType::I8, 1 << 20, 1);
     b.matmul(x, x);
     let bytes = b.finish().unwrap();
     let column = Tensor::from_i8(1 << 20, 1, &vec![1; 1 << 20]).unwrap();
     assert!(matches!(
-        eval::run(&Program::parse(&bytes).unwrap(), 0, &[column], &[]),
+        eval::run(&Graph::parse(&bytes).unwrap(), 0, &[column], &[]),
         Err(Error::TooLarge { .. })
     ));
 }
@@ -252,29 +252,29 @@ fn tensors_refuse_what_does_not_fit() {
 #[test]
 fn roots_are_checked() {
     let job = random_job(&mut Rng(1234), 8);
-    let program = Program::parse(&job.bytes).unwrap();
-    eval::check_weights(&program, &job.weights).unwrap();
+    let graph = Graph::parse(&job.bytes).unwrap();
+    eval::check_weights(&graph, &job.weights).unwrap();
     let roots: Vec<_> = job
         .inputs
         .iter()
         .map(quern_proof::commit::data_root)
         .collect();
-    eval::check_inputs(&program, job.batch_rows, &job.inputs, &roots).unwrap();
+    eval::check_inputs(&graph, job.batch_rows, &job.inputs, &roots).unwrap();
     let mut inputs = job.inputs.clone();
     inputs[0].data_mut()[0] ^= 1;
     assert!(matches!(
-        eval::check_inputs(&program, job.batch_rows, &inputs, &roots),
+        eval::check_inputs(&graph, job.batch_rows, &inputs, &roots),
         Err(Error::Root { .. })
     ));
     assert!(matches!(
-        eval::check_inputs(&program, job.batch_rows, &job.inputs, &roots[1..]),
+        eval::check_inputs(&graph, job.batch_rows, &job.inputs, &roots[1..]),
         Err(Error::Count { .. })
     ));
     for index in 0..job.weights.len() {
         let mut weights = job.weights.clone();
         *weights[index].data_mut().last_mut().unwrap() ^= 0x80;
         assert!(matches!(
-            eval::check_weights(&program, &weights),
+            eval::check_weights(&graph, &weights),
             Err(Error::Root { .. })
         ));
     }

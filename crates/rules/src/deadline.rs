@@ -76,11 +76,11 @@ pub enum FinalizeGate {
 }
 
 /// Until when an answer leaves time to react: `max(review_end, answered_at + react_secs)`, the second only where there was an
-/// answer. Questions below the answer may be asked until then, and nobody finalizes before it has passed.
+/// answer. Demands below the answer may be asked until then, and nobody finalizes before it has passed.
 ///
 /// - Units: Unix seconds and seconds; `answered_at` is 0 where nothing was answered.
 /// - Errors: none; the sum saturates.
-/// - Source: proof.md, "a child of an answered question until max(review_end, the parent's answer + react_secs)".
+/// - Source: proof.md, "a child of an answered demand until max(review_end, the parent's answer + react_secs)".
 pub fn reaction_end(review_end: i64, answered_at: i64, react_secs: u32) -> i64 {
     match answered_at {
         0 => review_end,

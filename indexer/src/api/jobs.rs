@@ -10,7 +10,7 @@ use {
         key::{Key, Signature},
         project::{
             describe, key,
-            program::{Demand, Job, JobKind, JobState, QuernEvent, SlashReason},
+            program::{ConvictionReason, Demand, Job, JobKind, JobState, QuernEvent},
         },
         store::{Entity, JobsQuery, Mint, TimelineStep},
     },
@@ -80,9 +80,9 @@ impl JobBody {
             batch_rows: job.batch_rows.get(),
             created_at: job.created_at.get(),
             deadline: (!row.closed).then(|| job.deadline.get()),
-            slash: SlashReason::from_code(job.slash_reason).map(|reason| SlashBody {
+            slash: ConvictionReason::from_code(job.conviction_reason).map(|reason| SlashBody {
                 reason: reason_name(reason),
-                prover: key(&job.slash_prover),
+                prover: key(&job.prover),
             }),
             input_uri: row.text.as_ref().map(|(_, text)| text.clone()),
             seq: row.seq.to_string(),
@@ -99,13 +99,13 @@ struct SlashBody {
     prover: Key,
 }
 
-/// A question about a result.
+/// A demand about a result.
 #[derive(Serialize)]
 struct DemandBody {
     address: Key,
     /// `waiting`, `answered` or `closed`.
     state: &'static str,
-    asker: Key,
+    opener: Key,
     /// Which submission of the job, from 1.
     submission: u32,
     /// Code of the tree: 255 the trace, from 0 the ops, from 64 the inputs, from 128 the weights.
@@ -134,7 +134,7 @@ impl DemandBody {
                 (false, true) => "answered",
                 (false, false) => "waiting",
             },
-            asker: key(&demand.asker),
+            opener: key(&demand.opener),
             submission: demand.submission.get(),
             tree: demand.tree,
             level: demand.level,
@@ -159,7 +159,7 @@ pub(super) struct JobPage {
     /// Whether every step is there.
     complete: bool,
     steps: Vec<StepBody>,
-    /// Every question that was asked, those that are due first in front.
+    /// Every demand that was asked, those that are due first in front.
     demands: Vec<DemandBody>,
 }
 
@@ -230,7 +230,7 @@ fn outcome(last: &TimelineStep) -> Option<&'static str> {
         QuernEvent::JobCancelled(_) => "cancelled",
         QuernEvent::JobResolved(_) => "resolved",
         QuernEvent::JobExpired(_) => "expired",
-        QuernEvent::SlashSettled(_) => "slashed",
+        QuernEvent::ConvictionSettled(_) => "slashed",
         _ => return None,
     })
 }
@@ -293,7 +293,7 @@ const STATES: [(u8, &str); 6] = [
     (JobState::Taken as u8, "taken"),
     (JobState::Submitted as u8, "submitted"),
     (JobState::Rejected as u8, "rejected"),
-    (JobState::Slashed as u8, "slashed"),
+    (JobState::Convicted as u8, "slashed"),
 ];
 
 fn state_name(code: u8) -> &'static str {
@@ -310,11 +310,11 @@ fn state_code(name: &str) -> Option<u8> {
         .map(|(code, _)| *code)
 }
 
-fn reason_name(reason: SlashReason) -> &'static str {
+fn reason_name(reason: ConvictionReason) -> &'static str {
     match reason {
-        SlashReason::WrongCell => "wrong_cell",
-        SlashReason::BadPadding => "bad_padding",
-        SlashReason::Silence => "silence",
+        ConvictionReason::WrongCell => "wrong_cell",
+        ConvictionReason::BadPadding => "bad_padding",
+        ConvictionReason::Unanswered => "silence",
     }
 }
 

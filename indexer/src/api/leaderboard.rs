@@ -232,7 +232,7 @@ fn which_boards(
     }
     let levels = match assurance {
         Some(code) => vec![code],
-        None => vec![Assurance::Refereed as u8, Assurance::Accepted as u8],
+        None => vec![Assurance::Refereed as u8, Assurance::Reviewed as u8],
     };
     let mints: Vec<Key> = match mint {
         _ if !metric.is_money() => vec![Key::NONE],

@@ -74,7 +74,7 @@ pub(super) fn decimals(mint: Key, mints: &[Mint]) -> Option<u8> {
 pub(super) fn assurance_name(code: u8) -> &'static str {
     match Assurance::from_code(code) {
         Some(Assurance::Refereed) => "refereed",
-        Some(Assurance::Accepted) => "accepted",
+        Some(Assurance::Reviewed) => "accepted",
         None => "unknown",
     }
 }
@@ -83,7 +83,7 @@ pub(super) fn assurance_name(code: u8) -> &'static str {
 pub(super) fn assurance_code(name: &str) -> Option<u8> {
     match name {
         "refereed" => Some(Assurance::Refereed as u8),
-        "accepted" => Some(Assurance::Accepted as u8),
+        "accepted" => Some(Assurance::Reviewed as u8),
         _ => None,
     }
 }

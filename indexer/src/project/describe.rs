@@ -93,14 +93,14 @@ pub fn describe(event: &QuernEvent) -> Map<String, Value> {
         RewardsClaimed { owner, mint, amount_atoms }
         ModelRegistered { creator, id, uri }
         ModelWritten { model, offset, length }
-        ModelSealed { model, program_hash }
+        ModelSealed { model, graph_hash }
         ModelUpdated { model, uri }
         ModelOwnerProposed { model, proposed }
         ModelOwnerAccepted { model, owner }
         JobCreated { job, client, model, mint, escrow_atoms, input_uri }
         JobCancelled { job, client, mint, released_atoms }
         JobTaken { job, provider, bond_atoms }
-        ProofSubmitted { job, provider, milestone, submission, trace_root, output_uri }
+        ResultSubmitted { job, provider, milestone, submission, trace_root, output_uri }
         MilestoneSettled {
             job, client, provider, model, royalty_owner, mint, campaign, assurance, kind, milestone, accepted, macs,
             price_atoms, fee_atoms, royalty_atoms, provider_atoms, reward_atoms, bond_released_atoms, closed
@@ -112,14 +112,14 @@ pub fn describe(event: &QuernEvent) -> Map<String, Value> {
             deposit_atoms, deposit_to_provider, bond_released_atoms, released_atoms, closed
         }
         JobExpired { job, client, provider, mint, from_state, penalty_atoms, bond_released_atoms, released_atoms, closed }
-        SlashSettled {
+        ConvictionSettled {
             job, client, provider, prover, mint, reason, released_atoms, prover_atoms, client_atoms, treasury_atoms
         }
         JobConvicted { job, client, provider, prover, mint, submission, reason, tree, level, index }
         DemandOpened {
-            demand, job, provider, asker, submission, tree, level, index, node, due, fee_lamports
+            demand, job, provider, opener, submission, tree, level, index, node, due, fee_lamports
         }
         DemandAnswered { demand, job, revealer, tree, level, index, fee_lamports, answer }
-        DemandClosed { demand, job, asker }
+        DemandClosed { demand, job, opener }
     }
 }

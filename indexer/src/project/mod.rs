@@ -22,8 +22,8 @@ pub mod program {
     pub use quern_client::quern::{
         events::{Change, QuernEvent},
         state::{
-            Assurance, Demand, Emission, EntityKind, Job, JobKind, JobState, MintConfig, Model,
-            Provider, Purse, SlashReason,
+            Assurance, ConvictionReason, Demand, Emission, EntityKind, Job, JobKind, JobState,
+            MintConfig, Model, Provider, Purse,
         },
     };
 

@@ -144,7 +144,7 @@ pub(super) fn flows(event: &QuernEvent) -> Vec<(Category, u8, Key, u64)> {
                 (Penalties, 0, mint, event.penalty_atoms),
             ]
         }
-        QuernEvent::SlashSettled(event) => {
+        QuernEvent::ConvictionSettled(event) => {
             let mint = key(&event.mint);
             vec![
                 (Refunds, 0, mint, event.released_atoms),

@@ -211,7 +211,7 @@ pub struct JobView {
     pub account: Entity,
     /// Every step, in order.
     pub steps: Vec<TimelineStep>,
-    /// Every question that was asked about it, in no order.
+    /// Every demand that was asked about it, in no order.
     pub demands: Vec<Entity>,
 }
 

@@ -8,14 +8,14 @@ use {
         quern::{
             self,
             events::{
-                Change, DemandAnswered, DemandClosed, DemandOpened, Deposited, EmissionConfigured,
-                JobCancelled, JobConvicted, JobCreated, JobExpired, JobResolved, JobTaken,
-                MilestoneSettled, MintRegistered, ProofSubmitted, ProviderRegistered, QuernEvent,
-                RewardsClaimed, SlashSettled, Withdrawn,
+                Change, ConvictionSettled, DemandAnswered, DemandClosed, DemandOpened, Deposited,
+                EmissionConfigured, JobCancelled, JobConvicted, JobCreated, JobExpired,
+                JobResolved, JobTaken, MilestoneSettled, MintRegistered, ProviderRegistered,
+                QuernEvent, ResultSubmitted, RewardsClaimed, Withdrawn,
             },
             state::{
-                Demand, Emission, EntityKind, Job, JobState, MintConfig, Provider, Purse,
-                SlashReason,
+                ConvictionReason, Demand, Emission, EntityKind, Job, JobState, MintConfig,
+                Provider, Purse,
             },
         },
     },
@@ -301,7 +301,7 @@ impl World {
         job.state = JobState::Submitted as u8;
         let changes = vec![job_changed(&mut job, &address)];
         let at = self.at;
-        self.tell(QuernEvent::ProofSubmitted(ProofSubmitted {
+        self.tell(QuernEvent::ResultSubmitted(ResultSubmitted {
             at,
             job: address,
             provider,
@@ -424,7 +424,7 @@ impl World {
         }));
     }
 
-    /// A job whose provider cheats: one question answered, one left open, convicted, settled, the questions closed.
+    /// A job whose provider cheats: one demand answered, one left open, convicted, settled, the demands closed.
     /// Returns its address, the watcher and both demands.
     pub fn cheated_job(&mut self) -> (Pubkey, Pubkey, [Pubkey; 2]) {
         const PRICE: u64 = 1_000;
@@ -474,7 +474,7 @@ impl World {
         (job.state, job.submissions) = (JobState::Submitted as u8, 1u32.into());
         let changes = vec![job_changed(&mut job, &address)];
         let at = self.at;
-        self.tell(QuernEvent::ProofSubmitted(ProofSubmitted {
+        self.tell(QuernEvent::ResultSubmitted(ResultSubmitted {
             at,
             job: address,
             provider,
@@ -506,9 +506,9 @@ impl World {
             answer: vec![0xab; 64],
             changes,
         }));
-        job.state = JobState::Slashed as u8;
-        job.slash_reason = SlashReason::WrongCell as u8;
-        job.slash_prover = watcher;
+        job.state = JobState::Convicted as u8;
+        job.conviction_reason = ConvictionReason::WrongCell as u8;
+        job.prover = watcher;
         let changes = vec![job_changed(&mut job, &address)];
         let at = self.at;
         self.tell(QuernEvent::JobConvicted(JobConvicted {
@@ -519,7 +519,7 @@ impl World {
             prover: watcher,
             mint,
             submission: 1,
-            reason: SlashReason::WrongCell as u8,
+            reason: ConvictionReason::WrongCell as u8,
             tree: 1,
             level: 0,
             index: 3 << 32 | 4,
@@ -540,14 +540,14 @@ impl World {
             self.purse_changed(&treasury, &mint),
         ];
         let at = self.at;
-        self.tell(QuernEvent::SlashSettled(SlashSettled {
+        self.tell(QuernEvent::ConvictionSettled(ConvictionSettled {
             at,
             job: address,
             client,
             provider,
             prover: watcher,
             mint,
-            reason: SlashReason::WrongCell as u8,
+            reason: ConvictionReason::WrongCell as u8,
             released_atoms: PRICE,
             prover_atoms: 800,
             client_atoms: 400,
@@ -561,7 +561,7 @@ impl World {
             at,
             demand: places[0],
             job: address,
-            asker: watcher,
+            opener: watcher,
             changes,
         }));
         (address, watcher, places)
@@ -571,11 +571,11 @@ impl World {
         &mut self,
         job: &mut Job,
         job_address: &Pubkey,
-        asker: &Pubkey,
+        opener: &Pubkey,
         tree: u8,
     ) -> (Pubkey, Demand) {
         let mut demand = Demand::zeroed();
-        (demand.job, demand.asker, demand.tree) = (*job_address, *asker, tree);
+        (demand.job, demand.opener, demand.tree) = (*job_address, *opener, tree);
         demand.submission = 1u32.into();
         demand.node = [tree; 32];
         demand.fee_lamports = 10_000u64.into();
@@ -592,7 +592,7 @@ impl World {
             demand: place,
             job: *job_address,
             provider: job.provider,
-            asker: *asker,
+            opener: *opener,
             submission: 1,
             tree,
             level: 0,

@@ -2,7 +2,7 @@
 
 use {
     anchor_lang::prelude::*,
-    quern_proof::{evidence::Refusal, program::SealError, question::QuestionError},
+    quern_proof::{demand::DemandError, evidence::Refusal, graph::SealError},
     quern_rules::RuleError,
 };
 
@@ -120,7 +120,7 @@ pub enum QuernError {
     #[msg("The model is already sealed and cannot change")]
     ModelSealed,
     /// Model.
-    #[msg("A refereed job needs a sealed model; seal it first or ask for an accepted job")]
+    #[msg("A refereed job needs a sealed model; seal it first or ask for a reviewed job")]
     ModelNotSealed,
     /// Model.
     #[msg("The bytes do not fit into the room that the model reserved")]
@@ -130,11 +130,11 @@ pub enum QuernError {
     UnknownKind,
     /// Job arguments.
     #[msg(
-        "A refereed job has one milestone and no arbiter; an accepted one has 1 to 255 milestones"
+        "A refereed job has one milestone and no arbiter; a reviewed one has 1 to 255 milestones"
     )]
     BadMilestones,
     /// Job arguments.
-    #[msg("An accepted job needs a pinned provider or an arbiter; name one")]
+    #[msg("A reviewed job needs a pinned provider or an arbiter; name one")]
     NeedsProviderOrArbiter,
     /// Job arguments.
     #[msg("The arbiter must be neither the client nor the provider; name somebody else")]
@@ -163,8 +163,8 @@ pub enum QuernError {
     #[msg("The job is not in a state that allows this step")]
     WrongState,
     /// Job state.
-    #[msg("This step is for accepted jobs only; a refereed job settles by finalize")]
-    AcceptedOnly,
+    #[msg("This step is for reviewed jobs only; a refereed job settles by finalize")]
+    ReviewedOnly,
     /// Job time.
     #[msg("The deadline of this step has passed")]
     TooLate,
@@ -202,9 +202,7 @@ pub enum QuernError {
     #[msg("The treasury must be somebody; name the wallet whose purses receive fees")]
     NoTreasury,
     /// Referee.
-    #[msg(
-        "Only refereed jobs can be convicted or asked; an accepted one is rejected by its client"
-    )]
+    #[msg("Only refereed jobs can be convicted or asked; a reviewed one is rejected by its client")]
     RefereedOnly,
     /// Evidence.
     #[msg(
@@ -222,9 +220,9 @@ pub enum QuernError {
     WrongDemand,
     /// Demand.
     #[msg(
-        "There is no such question; name a node of a tree of this job, at level 0, 4, 8 ... or its leaves"
+        "There is no such demand; name a node of a tree of this job, at level 0, 4, 8 ... or its leaves"
     )]
-    NoSuchQuestion,
+    NoSuchNode,
     /// Demand.
     #[msg("The node lies wholly in missing positions; convict it by its padding instead")]
     MissingPosition,
@@ -286,11 +284,11 @@ impl<T> OrQuern<T> for core::result::Result<T, SealError> {
     }
 }
 
-impl<T> OrQuern<T> for core::result::Result<T, QuestionError> {
+impl<T> OrQuern<T> for core::result::Result<T, DemandError> {
     fn or_quern(self) -> Result<T> {
         self.map_err(|error| match error {
-            QuestionError::NoSuchNode => QuernError::NoSuchQuestion.into(),
-            QuestionError::Missing => QuernError::MissingPosition.into(),
+            DemandError::NoSuchNode => QuernError::NoSuchNode.into(),
+            DemandError::Missing => QuernError::MissingPosition.into(),
         })
     }
 }

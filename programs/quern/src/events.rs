@@ -184,15 +184,15 @@ events! {
         creator: Address, /// The creator's number for it.
         id: u64, /// Where weights and description are.
         uri: String }
-    /// A piece of a tensor program was written.
+    /// A piece of a graph was written.
     ModelWritten { /// The model.
         model: Address, /// Where the piece begins.
         offset: u32, /// Its length.
         length: u32 }
-    /// A tensor program was checked and fixed.
+    /// A graph was checked and fixed.
     ModelSealed { /// The model.
         model: Address, /// SHA-256 of the program.
-        program_hash: [u8; 32] }
+        graph_hash: [u8; 32] }
     /// A model's royalty, state or URI changed.
     ModelUpdated { /// The model.
         model: Address, /// Where weights and description are.
@@ -225,7 +225,7 @@ events! {
         provider: Address, /// The bond.
         bond_atoms: u64 }
     /// A provider committed to a result.
-    ProofSubmitted { /// The job.
+    ResultSubmitted { /// The job.
         job: Address, /// The provider's owner.
         provider: Address, /// Which milestone, from 0.
         milestone: u8, /// Which submission of the job, from 1.
@@ -297,7 +297,7 @@ events! {
         released_atoms: u64, /// Whether the job closed; otherwise it is open again.
         closed: bool }
     /// A conviction was settled.
-    SlashSettled { /// The job.
+    ConvictionSettled { /// The job.
         job: Address, /// Who got the escrow back.
         client: Address, /// The convicted provider's owner.
         provider: Address, /// Who convicted.
@@ -315,7 +315,7 @@ events! {
         provider: Address, /// Who convicted.
         prover: Address, /// In which mint.
         mint: Address, /// Which submission of the job, from 1.
-        submission: u32, /// Code of [`crate::state::SlashReason`].
+        submission: u32, /// Code of [`crate::state::ConvictionReason`].
         reason: u8, /// Code of the tree; of a wrong cell, its op.
         tree: u8, /// Level of the node; of a wrong cell, 0.
         level: u8, /// Index of the node; of a wrong cell, its row in the upper 32 bits and its column in the lower.
@@ -325,7 +325,7 @@ events! {
         demand: Address, /// The job.
         job: Address, /// The provider's owner, who answers for it.
         provider: Address, /// Who asked.
-        asker: Address, /// Which submission of the job, from 1.
+        opener: Address, /// Which submission of the job, from 1.
         submission: u32, /// Code of the tree.
         tree: u8, /// Level of the node.
         level: u8, /// Index of the node.
@@ -347,5 +347,5 @@ events! {
     DemandClosed { /// The demand.
         demand: Address, /// The job.
         job: Address, /// Who got them.
-        asker: Address }
+        opener: Address }
 }

@@ -106,13 +106,16 @@ pub mod quern {
     /// Registers a provider.
     pub fn register_provider(
         ctx: &mut Context<RegisterProvider>,
-        args: ProviderArgs,
+        args: ProviderSettings,
     ) -> Result<()> {
         handle_register_provider(ctx, args)
     }
 
     /// Changes a provider's entry.
-    pub fn update_provider(ctx: &mut Context<UpdateProvider>, args: ProviderArgs) -> Result<()> {
+    pub fn update_provider(
+        ctx: &mut Context<UpdateProvider>,
+        args: ProviderSettings,
+    ) -> Result<()> {
         handle_update_provider(ctx, args)
     }
 
@@ -126,12 +129,12 @@ pub mod quern {
         handle_register_model(ctx, args)
     }
 
-    /// Writes a piece of a tensor program.
+    /// Writes a piece of a graph.
     pub fn write_model(ctx: &mut Context<WriteModel>, args: WriteModelArgs) -> Result<()> {
         handle_write_model(ctx, args)
     }
 
-    /// Checks and fixes a tensor program.
+    /// Checks and fixes a graph.
     pub fn seal_model(ctx: &mut Context<SealModel>) -> Result<()> {
         handle_seal_model(ctx)
     }
@@ -170,8 +173,8 @@ pub mod quern {
     }
 
     /// Commits to a result.
-    pub fn submit_proof(ctx: &mut Context<SubmitProof>, args: SubmitProofArgs) -> Result<()> {
-        handle_submit_proof(ctx, args)
+    pub fn submit(ctx: &mut Context<Submit>, args: Submission) -> Result<()> {
+        handle_submit(ctx, args)
     }
 
     /// Accepts a milestone at once.
@@ -200,8 +203,8 @@ pub mod quern {
     }
 
     /// Pays out a recorded conviction.
-    pub fn settle_slash(ctx: &mut Context<SettleSlash>) -> Result<()> {
-        handle_settle_slash(ctx)
+    pub fn settle_conviction(ctx: &mut Context<SettleConviction>) -> Result<()> {
+        handle_settle_conviction(ctx)
     }
 
     /// Writes a piece of evidence; the first one names the author.
@@ -241,8 +244,13 @@ pub mod quern {
     }
 
     /// Asks for what a node was hashed from.
-    pub fn demand(ctx: &mut Context<OpenDemand>, tree: u8, level: u8, index: u64) -> Result<()> {
-        handle_demand(ctx, tree, level, index)
+    pub fn open_demand(
+        ctx: &mut Context<OpenDemand>,
+        tree: u8,
+        level: u8,
+        index: u64,
+    ) -> Result<()> {
+        handle_open_demand(ctx, tree, level, index)
     }
 
     /// Answers a demand.

@@ -9,7 +9,7 @@ use {
     anyhow::{Context, Result, ensure},
     quern_client::{
         Pubkey, Signer, accounts, addresses,
-        quern::state::{MintConfig, Provider, SlashReason},
+        quern::state::{ConvictionReason, MintConfig, Provider},
     },
     serde_json::Value,
     std::{
@@ -319,9 +319,9 @@ async fn providers(audit: &mut Audit, stage: &Stage, ledger: &Ledger, api: &Api)
                 account.refereed_macs.get(),
             ),
             (
-                "accepted_macs",
+                "reviewed_macs",
                 scores(2).macs.into(),
-                account.accepted_macs.get(),
+                account.reviewed_macs.get(),
             ),
             (
                 "rewards_accrued_atoms",
@@ -491,10 +491,10 @@ async fn slashes(audit: &mut Audit, stage: &Stage, ledger: &Ledger, api: &Api) -
             api.get(&format!("/v1/jobs/{job}")).await?,
             stage.names.of(job),
         );
-        let reason = match SlashReason::from_code(slash.reason) {
-            Some(SlashReason::WrongCell) => "wrong_cell",
-            Some(SlashReason::BadPadding) => "bad_padding",
-            Some(SlashReason::Silence) => "silence",
+        let reason = match ConvictionReason::from_code(slash.reason) {
+            Some(ConvictionReason::WrongCell) => "wrong_cell",
+            Some(ConvictionReason::BadPadding) => "bad_padding",
+            Some(ConvictionReason::Unanswered) => "silence",
             None => "unknown",
         };
         for (what, booked, served) in [
@@ -540,7 +540,7 @@ async fn demands(audit: &mut Audit, stage: &Stage, ledger: &Ledger, api: &Api) -
             };
             for (field, booked) in [
                 ("state", booked.to_owned()),
-                ("asker", asked.asker.to_string()),
+                ("opener", asked.opener.to_string()),
                 ("fee_lamports", asked.fee_lamports.to_string()),
             ] {
                 audit.equal(

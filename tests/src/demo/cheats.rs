@@ -13,7 +13,7 @@ use {
         Pubkey, Signature, Signer, accounts,
         events::transaction_config,
         quern::{
-            events::{QuernEvent, SlashSettled},
+            events::{ConvictionSettled, QuernEvent},
             state::JobState,
         },
     },
@@ -48,7 +48,7 @@ pub enum CheatKind {
     /// It changed one hidden activation, so that the label of an image is another.
     TurnedLabel,
     /// It committed to something and published nothing.
-    Silence,
+    Unanswered,
 }
 
 impl CheatKind {
@@ -57,7 +57,7 @@ impl CheatKind {
         match self {
             Self::ProductCell => "product_cell",
             Self::TurnedLabel => "turned_label",
-            Self::Silence => "silence",
+            Self::Unanswered => "silence",
         }
     }
 
@@ -66,7 +66,7 @@ impl CheatKind {
         match self {
             Self::ProductCell => "one cell of a 1000 x 1000 x 1000 product off by one",
             Self::TurnedLabel => "one activation changed, one label turned",
-            Self::Silence => "a root posted, nothing published",
+            Self::Unanswered => "a root posted, nothing published",
         }
     }
 }
@@ -180,7 +180,7 @@ async fn turned_label(stage: &Stage, lookout: &Lookout) -> Result<Cheat> {
 
 async fn silence(stage: &Stage, lookout: &Lookout) -> Result<Cheat> {
     let work = Work::digits(&stage.digits, IMAGES)?;
-    let (kind, forger) = (CheatKind::Silence, forger(stage));
+    let (kind, forger) = (CheatKind::Unanswered, forger(stage));
     let job = taken(stage, &forger, kind, stage.model, &work, 2).await?;
     let uri = forger.uri(&job)?;
     let submission = forger.submit_root(&job, [0xbd; 32], &uri);
@@ -191,7 +191,7 @@ async fn silence(stage: &Stage, lookout: &Lookout) -> Result<Cheat> {
     let wallet = lookout.wallet();
     let due = until("the watcher asks", LIMIT, async || {
         let asked = accounts::demands_of(stage.net.rpc(), &job).await?;
-        let own = asked.iter().find(|asked| asked.demand.asker == wallet);
+        let own = asked.iter().find(|asked| asked.demand.opener == wallet);
         Ok(own.map(|asked| asked.demand.due.get()))
     })
     .await?;
@@ -199,7 +199,7 @@ async fn silence(stage: &Stage, lookout: &Lookout) -> Result<Cheat> {
     let caught = caught(stage, lookout, attempt).await?;
     ensure!(
         matches!(caught.report.verdict, Verdict::TimedOut { .. }) && caught.cheat.demands == 1,
-        "the silence should have ended with the first question: {:?}",
+        "the silence should have ended with the first demand: {:?}",
         caught.report
     );
     Ok(caught.cheat)
@@ -399,7 +399,7 @@ struct Told {
     submitted_at: i64,
     convicted_at: i64,
     demands: u64,
-    settled: SlashSettled,
+    settled: ConvictionSettled,
 }
 
 fn told(stage: &Stage, job: &Pubkey) -> Result<Told> {
@@ -408,10 +408,10 @@ fn told(stage: &Stage, job: &Pubkey) -> Result<Told> {
     for entry in stage.chronicle.entries() {
         match entry.event {
             QuernEvent::JobTaken(event) if event.job == *job => bond_atoms = event.bond_atoms,
-            QuernEvent::ProofSubmitted(event) if event.job == *job => submitted_at = event.at,
+            QuernEvent::ResultSubmitted(event) if event.job == *job => submitted_at = event.at,
             QuernEvent::DemandOpened(event) if event.job == *job => demands += 1,
             QuernEvent::JobConvicted(event) if event.job == *job => convicted.push(event.at),
-            QuernEvent::SlashSettled(event) if event.job == *job => settled = Some(event),
+            QuernEvent::ConvictionSettled(event) if event.job == *job => settled = Some(event),
             _ => {}
         }
     }

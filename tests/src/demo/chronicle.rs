@@ -7,11 +7,11 @@ use {
         Pubkey, Sender,
         quern::{
             events::QuernEvent,
-            state::{Assurance, JobState, SlashReason},
+            state::{Assurance, ConvictionReason, JobState},
         },
     },
     quern_node::watch::reason_name,
-    quern_proof::{Operand, question::Tree},
+    quern_proof::{Operand, demand::Tree},
     solana_client::{
         rpc_client::GetConfirmedSignaturesForAddress2Config,
         rpc_response::RpcConfirmedTransactionStatusWithSignature,
@@ -188,7 +188,7 @@ impl Chronicle {
             .iter()
             .rev()
             .find_map(|entry| match &entry.event {
-                QuernEvent::ProofSubmitted(event) if event.job == *job => {
+                QuernEvent::ResultSubmitted(event) if event.job == *job => {
                     Some((event.trace_root, event.output_uri.clone()))
                 }
                 _ => None,
@@ -205,7 +205,7 @@ impl Chronicle {
         let job = match event {
             QuernEvent::JobCreated(event) => &event.job,
             QuernEvent::JobTaken(event) => &event.job,
-            QuernEvent::ProofSubmitted(event) => &event.job,
+            QuernEvent::ResultSubmitted(event) => &event.job,
             _ => return false,
         };
         self.names.of(job).starts_with(ALIKE)
@@ -266,7 +266,7 @@ impl Chronicle {
                     name(&event.provider)
                 )
             }
-            QuernEvent::ProofSubmitted(event) => {
+            QuernEvent::ResultSubmitted(event) => {
                 let root: String = event.trace_root[..6]
                     .iter()
                     .map(|byte| format!("{byte:02x}"))
@@ -345,14 +345,14 @@ impl Chronicle {
                 )
             }
             QuernEvent::DemandOpened(event) => {
-                let (asker, provider) = (name(&event.asker), name(&event.provider));
+                let (opener, provider) = (name(&event.opener), name(&event.provider));
                 let (job, what) = (
                     name(&event.job),
                     node_name(event.tree, event.level, event.index),
                 );
                 let hours = (event.due - event.at) as f64 / 3_600.0;
                 format!(
-                    "{job}: {asker} asks {provider} about {what}, to be answered within {hours:.1} h"
+                    "{job}: {opener} asks {provider} about {what}, to be answered within {hours:.1} h"
                 )
             }
             QuernEvent::DemandAnswered(event) => {
@@ -368,19 +368,21 @@ impl Chronicle {
                 )
             }
             QuernEvent::DemandClosed(event) => {
-                let (job, asker) = (name(&event.job), name(&event.asker));
+                let (job, opener) = (name(&event.job), name(&event.opener));
                 format!(
-                    "{job}: a demand is closed; its rent, and its fee if nobody earned it, go back to {asker}"
+                    "{job}: a demand is closed; its rent, and its fee if nobody earned it, go back to {opener}"
                 )
             }
             QuernEvent::JobConvicted(event) => {
                 let (job, provider) = (name(&event.job), name(&event.provider));
                 let prover = name(&event.prover);
-                let why = match SlashReason::from_code(event.reason) {
-                    Some(SlashReason::Silence) => "for leaving a demand unanswered".to_owned(),
+                let why = match ConvictionReason::from_code(event.reason) {
+                    Some(ConvictionReason::Unanswered) => {
+                        "for leaving a demand unanswered".to_owned()
+                    }
                     _ => format!("of {}", reason_name(event.reason)),
                 };
-                let place = if event.reason == SlashReason::WrongCell as u8 {
+                let place = if event.reason == ConvictionReason::WrongCell as u8 {
                     let (row, column) = (event.index >> 32, event.index & u64::from(u32::MAX));
                     format!("op {}, row {row}, column {column}", event.tree)
                 } else {
@@ -388,7 +390,7 @@ impl Chronicle {
                 };
                 format!("{job}: {prover} convicts {provider} {why}: {place}")
             }
-            QuernEvent::SlashSettled(event) => {
+            QuernEvent::ConvictionSettled(event) => {
                 let mint = &event.mint;
                 let [back, prover, client, treasury] = [
                     event.released_atoms,
@@ -439,7 +441,7 @@ fn node_name(tree: u8, level: u8, index: u64) -> String {
 pub fn assurance_name(code: u8) -> &'static str {
     match Assurance::from_code(code) {
         Some(Assurance::Refereed) => "refereed",
-        Some(Assurance::Accepted) => "accepted",
+        Some(Assurance::Reviewed) => "accepted",
         None => "unknown",
     }
 }

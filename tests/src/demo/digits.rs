@@ -3,7 +3,7 @@
 use {
     anyhow::{Context, Result, ensure},
     quern_proof::{
-        Tensor, commit::Trace, commit::data_root, eval, file, program::Program, shape::DType,
+        Tensor, commit::Trace, commit::data_root, eval, file, graph::Graph, shape::DType,
     },
     std::{fs, ops::Range, path::PathBuf},
 };
@@ -11,8 +11,8 @@ use {
 /// Everything that a client or an owner of the model has.
 #[derive(Debug)]
 pub struct Digits {
-    /// The tensor program.
-    pub program: Vec<u8>,
+    /// The graph.
+    pub graph: Vec<u8>,
     /// Its weights, as a bundle.
     pub weights: Vec<u8>,
     /// What the training script found: images of the whole held-out set that it recognises.
@@ -41,9 +41,9 @@ impl Digits {
             images.rows() as usize == labels.len(),
             "images and labels of models/digits differ in number"
         );
-        let (program, weights) = (read("digits.qmodel")?, read("weights.bin")?);
+        let (graph, weights) = (read("digits.qmodel")?, read("weights.bin")?);
         Ok(Self {
-            program,
+            graph,
             weights,
             expected_right: usize::try_from(expected_right)?,
             images,
@@ -101,10 +101,10 @@ impl Digits {
             trace.root() == *committed,
             "the published trace does not match its commitment"
         );
-        let program = Program::parse(&self.program).map_err(quern_proof::Error::from)?;
+        let graph = Graph::parse(&self.graph).map_err(quern_proof::Error::from)?;
         let weights = file::decode_bundle(&self.weights)?;
         let own = eval::run(
-            &program,
+            &graph,
             u32::try_from(range.len())?,
             &[self.images(range.clone())?],
             &weights,

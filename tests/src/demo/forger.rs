@@ -6,9 +6,7 @@ use {
         work::root_of,
     },
     anyhow::{Context, Result},
-    quern_client::{
-        Pubkey, Sender, Signer, flows, instructions, quern::instructions::SubmitProofArgs,
-    },
+    quern_client::{Pubkey, Sender, Signer, flows, instructions, quern::instructions::Submission},
     quern_node::{
         Publisher,
         data::{RESULT_FILE, TRACE_FILE},
@@ -104,12 +102,12 @@ impl<'s> Forger<'s> {
     /// That the transaction failed.
     pub async fn submit_root(&self, job: &Pubkey, trace_root: [u8; 32], uri: &str) -> Result<()> {
         let taken = self.stage.job(job).await?.context("the job is gone")?;
-        let args = SubmitProofArgs {
+        let args = Submission {
             trace_root,
             output_uri: uri.to_owned(),
         };
         let operator = &self.keys.operator;
-        let submit = instructions::submit_proof(&operator.pubkey(), &taken, args);
+        let submit = instructions::submit(&operator.pubkey(), &taken, args);
         self.sender.send(&[submit], &[operator]).await?;
         Ok(())
     }

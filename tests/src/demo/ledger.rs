@@ -73,7 +73,7 @@ pub struct Ledger {
     /// Convictions by job.
     pub slashes: BTreeMap<Pubkey, Slash>,
     /// Demands by address.
-    pub demands: BTreeMap<Pubkey, Asked>,
+    pub demands: BTreeMap<Pubkey, OpenedDemand>,
 }
 
 /// A conviction that was paid out.
@@ -89,11 +89,11 @@ pub struct Slash {
 
 /// What became of a demand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Asked {
+pub struct OpenedDemand {
     /// About which job.
     pub job: Pubkey,
     /// Who asked.
-    pub asker: Pubkey,
+    pub opener: Pubkey,
     /// What an answer earned or could have earned.
     pub fee_lamports: u64,
     /// Whether it was answered.
@@ -180,7 +180,7 @@ impl Ledger {
                         "a job was convicted twice"
                     );
                 }
-                QuernEvent::SlashSettled(event) => ensure!(
+                QuernEvent::ConvictionSettled(event) => ensure!(
                     convicted.get(&event.job) == Some(&(event.prover, event.reason)),
                     "a conviction was paid out otherwise than it was recorded"
                 ),
@@ -384,7 +384,7 @@ impl Ledger {
                 self.add("refunds", 0, mint, released);
                 self.add("penalties", 0, mint, penalty);
             }
-            QuernEvent::SlashSettled(event) => {
+            QuernEvent::ConvictionSettled(event) => {
                 let mint = &event.mint;
                 let [released, prover, client, treasury] = [
                     event.released_atoms,
@@ -416,21 +416,21 @@ impl Ledger {
                     .for_each(|(category, atoms)| self.add(category, 0, mint, *atoms));
             }
             QuernEvent::DemandOpened(event) => {
-                let asked = Asked {
+                let asked = OpenedDemand {
                     job: event.job,
-                    asker: event.asker,
+                    opener: event.opener,
                     fee_lamports: event.fee_lamports,
                     answered: false,
                     closed: false,
                 };
                 ensure!(
                     self.demands.insert(event.demand, asked).is_none(),
-                    "a question was asked twice"
+                    "a demand was asked twice"
                 );
             }
             QuernEvent::DemandAnswered(event) => {
                 let asked = self.asked(&event.demand)?;
-                ensure!(!asked.answered, "a question was answered twice");
+                ensure!(!asked.answered, "a demand was answered twice");
                 asked.answered = true;
             }
             QuernEvent::DemandClosed(event) => {
@@ -443,7 +443,7 @@ impl Ledger {
         Ok(())
     }
 
-    fn asked(&mut self, demand: &Pubkey) -> Result<&mut Asked> {
+    fn asked(&mut self, demand: &Pubkey) -> Result<&mut OpenedDemand> {
         self.demands
             .get_mut(demand)
             .context("an event is about a demand that no event opened")

@@ -29,7 +29,7 @@ pub use {
     machine::{Machine, settings},
     names::Names,
     play::{Cast, Plan, play},
-    stage::{DAY, HOUR, ProviderKeys, QUSD, REVIEW_SECS, Stage, WORK_SECS, program_file},
+    stage::{DAY, HOUR, ProviderKeys, QUSD, REVIEW_SECS, Stage, WORK_SECS, graph_file},
     summary::Summary,
     wait::until,
     work::{Cell, Work},

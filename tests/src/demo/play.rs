@@ -413,7 +413,7 @@ async fn training_job(
         .job_args(TRAINING_PRICE_ATOMS + u64::from(milestones))
         .await?;
     args.kind = JobKind::Training as u8;
-    args.assurance = Assurance::Accepted as u8;
+    args.assurance = Assurance::Reviewed as u8;
     args.milestones = milestones;
     args.pinned_provider = *provider;
     args.arbiter = stage.arbiter.pubkey();

@@ -9,10 +9,10 @@ use {
         instructions::NOBODY,
         quern::{
             instructions::{
-                ConfigureEmissionArgs, CreateJobArgs, InitializeArgs, ProviderArgs,
+                ConfigureEmissionArgs, CreateJobArgs, InitializeArgs, ProviderSettings,
                 RegisterModelArgs,
             },
-            state::{AssetKind, Assurance, Job, JobKind, MintRates, ProtocolParams, Purse},
+            state::{AssetKind, Assurance, Job, JobKind, MintRates, ProtocolSettings, Purse},
         },
     },
     quern_localnet::{LocalNet, Mint, Options},
@@ -48,15 +48,15 @@ pub const LEAST_PRICE_ATOMS: u64 = QUSD;
 const WALLET_LAMPORTS: u64 = 10_000_000_000;
 
 /// The protocol's settings in the demo: as somebody would set them on a real network, for time can be moved here.
-pub const PARAMS: ProtocolParams = ProtocolParams {
+pub const PARAMS: ProtocolSettings = ProtocolSettings {
     fee_bps: 250,
     late_penalty_bps: 1_000,
     reject_bps: 500,
     arbiter_bps: 300,
     refereed_bond_bps: 20_000,
-    accepted_bond_bps: 10_000,
+    reviewed_bond_bps: 10_000,
     refereed_review_secs: 12 * HOUR,
-    accepted_review_secs: 12 * HOUR,
+    reviewed_review_secs: 12 * HOUR,
     demand_fee_lamports: 10_000,
     response_secs: 6 * HOUR,
     react_secs: HOUR,
@@ -135,7 +135,7 @@ pub struct Stage {
 ///
 /// # Errors
 /// That it is not built.
-pub fn program_file() -> Result<PathBuf> {
+pub fn graph_file() -> Result<PathBuf> {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../target/deploy/quern.so");
     ensure!(
         path.is_file(),
@@ -153,7 +153,7 @@ impl Stage {
         names.heading("A local network, the protocol and its people");
         let digits = Digits::load()?;
         let net = LocalNet::start(Options {
-            program_so: Some(program_file()?),
+            program_so: Some(graph_file()?),
             ..Options::default()
         })
         .await?;
@@ -284,7 +284,7 @@ impl Stage {
             epoch_secs: DAY,
             cap_atoms: 1_000 * QRN,
             refereed_weight_bps: 10_000,
-            accepted_weight_bps: 5_000,
+            reviewed_weight_bps: 5_000,
         };
         let all =
             flows::configure_emission(self.net.rpc(), &admin, &reward.address, emission).await?;
@@ -309,27 +309,27 @@ impl Stage {
             .await?;
         let args = RegisterModelArgs {
             id: 0,
-            program_bytes: u32::try_from(self.digits.program.len())?,
+            graph_bytes: u32::try_from(self.digits.graph.len())?,
             kind: AssetKind::Model as u8,
             royalty_bps: 500,
             name: "digits".to_owned(),
             uri,
         };
         let mut all =
-            flows::register_model(self.net.rpc(), &creator, args, &self.digits.program).await?;
+            flows::register_model(self.net.rpc(), &creator, args, &self.digits.graph).await?;
         let data_set = RegisterModelArgs {
             id: 1,
-            program_bytes: 0,
+            graph_bytes: 0,
             kind: AssetKind::DataSet as u8,
             royalty_bps: 200,
             name: "digits-to-train-on".to_owned(),
             uri: String::new(),
         };
         all.extend(flows::register_model(self.net.rpc(), &creator, data_set, &[]).await?);
-        let product = work::product_program()?;
+        let product = work::product_graph()?;
         let args = RegisterModelArgs {
             id: 2,
-            program_bytes: u32::try_from(product.len())?,
+            graph_bytes: u32::try_from(product.len())?,
             kind: AssetKind::Model as u8,
             royalty_bps: 100,
             name: "plain-product".to_owned(),
@@ -350,7 +350,7 @@ impl Stage {
             let owner = self.providers[index].owner.pubkey();
             self.mint_to(&owner, &payment, BOND_DEPOSIT_ATOMS).await?;
             let provider = &self.providers[index];
-            let args = ProviderArgs {
+            let args = ProviderSettings {
                 operator: provider.operator.pubkey(),
                 name: provider.name.to_owned(),
                 endpoint: format!("https://{}.example", provider.name),

@@ -88,7 +88,7 @@ pub struct Summary {
     /// Jobs that came open again because their provider had left.
     pub jobs_reopened: u64,
     /// Jobs whose provider was convicted.
-    pub jobs_slashed: u64,
+    pub jobs_convicted: u64,
     /// Refereed jobs of honest providers that were paid.
     pub honest_paid: usize,
     /// What the dishonest provider tried, and what became of it.
@@ -175,7 +175,7 @@ impl Summary {
             jobs_expired: ledger.count("JobExpired").saturating_sub(reopened),
             jobs_resolved: ledger.count("JobResolved"),
             jobs_reopened: reopened,
-            jobs_slashed: ledger.count("SlashSettled"),
+            jobs_convicted: ledger.count("ConvictionSettled"),
             honest_paid: facts.honest_paid,
             cheats,
             milestones_settled: ledger.count("MilestoneSettled"),
@@ -243,7 +243,7 @@ impl Summary {
                     self.jobs_expired,
                     self.jobs_resolved,
                     self.jobs_reopened,
-                    self.jobs_slashed
+                    self.jobs_convicted
                 ),
             ),
             (
@@ -451,6 +451,6 @@ fn provider(ledger: &Ledger, name: &str, owner: &quern_client::Pubkey) -> Provid
         penalties_atoms: counters.penalty_atoms.to_string(),
         rewards_claimed_atoms: counters.claimed_atoms.to_string(),
         refereed: level(Assurance::Refereed),
-        accepted: level(Assurance::Accepted),
+        accepted: level(Assurance::Reviewed),
     }
 }

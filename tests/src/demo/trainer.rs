@@ -1,4 +1,4 @@
-//! The accepted work of the demo: training a linear classifier of digits from scratch, one pass over the client's images a
+//! The reviewed work of the demo: training a linear classifier of digits from scratch, one pass over the client's images a
 //! milestone. It is small, real and exact: integers only, so whoever continues from a checkpoint gets the very numbers that
 //! one machine alone would have got, and the client can tell.
 

@@ -3,9 +3,7 @@
 use {
     super::digits::Digits,
     anyhow::{Context, Result, ensure},
-    quern_proof::{
-        DType, Tensor, builder::ProgramBuilder, commit::Trace, eval, file, program::Program,
-    },
+    quern_proof::{DType, Tensor, builder::GraphBuilder, commit::Trace, eval, file, graph::Graph},
     std::ops::Range,
 };
 
@@ -16,8 +14,8 @@ const SIDE: u32 = 1_000;
 ///
 /// # Errors
 /// That it could not be sealed.
-pub fn product_program() -> Result<Vec<u8>> {
-    let mut builder = ProgramBuilder::new();
+pub fn product_graph() -> Result<Vec<u8>> {
+    let mut builder = GraphBuilder::new();
     let a = builder.input_batch(DType::I8, SIDE);
     let b = builder.input_fixed(DType::I8, SIDE, SIDE);
     builder.matmul(a, b);
@@ -40,8 +38,8 @@ pub struct Cell {
 /// A program and everything that it is applied to.
 #[derive(Clone, Debug)]
 pub struct Work {
-    /// The tensor program.
-    pub program: Vec<u8>,
+    /// The graph.
+    pub graph: Vec<u8>,
     /// Rows of the batch.
     pub batch_rows: u32,
     /// Inputs in the program's order.
@@ -57,7 +55,7 @@ impl Work {
     /// A range beyond the last image.
     pub fn digits(digits: &Digits, range: Range<usize>) -> Result<Self> {
         Ok(Self {
-            program: digits.program.clone(),
+            graph: digits.graph.clone(),
             batch_rows: u32::try_from(range.len())?,
             inputs: vec![digits.images(range)?],
             weights: file::decode_bundle(&digits.weights)?,
@@ -83,15 +81,15 @@ impl Work {
             Tensor::from_i8(SIDE, SIDE, &values)
         };
         Ok(Self {
-            program: product_program()?,
+            graph: product_graph()?,
             batch_rows: SIDE,
             inputs: vec![matrix()?, matrix()?],
             weights: Vec::new(),
         })
     }
 
-    fn program(&self) -> Result<Program<'_>> {
-        Ok(Program::parse(&self.program).map_err(quern_proof::Error::from)?)
+    fn graph(&self) -> Result<Graph<'_>> {
+        Ok(Graph::parse(&self.graph).map_err(quern_proof::Error::from)?)
     }
 
     /// The outputs of all ops, as an honest provider has them.
@@ -100,7 +98,7 @@ impl Work {
     /// Tensors that do not fit the program.
     pub fn honest(&self) -> Result<Vec<Tensor>> {
         Ok(eval::run(
-            &self.program()?,
+            &self.graph()?,
             self.batch_rows,
             &self.inputs,
             &self.weights,
@@ -113,7 +111,7 @@ impl Work {
     /// # Errors
     /// A cell that does not exist or holds this value already.
     pub fn with_value(&self, honest: &[Tensor], cell: Cell, value: i32) -> Result<Vec<Tensor>> {
-        let program = self.program()?;
+        let graph = self.graph()?;
         let (op, missing) = (usize::from(cell.op), "there is no such cell");
         let mut outputs = honest.get(..=op).context(missing)?.to_vec();
         let tensor = outputs.last_mut().context(missing)?;
@@ -125,9 +123,9 @@ impl Work {
         let new = new.get(..width).context(missing)?;
         ensure!(bytes != new, "this is no other value");
         bytes.copy_from_slice(new);
-        for later in op + 1..program.op_count() {
+        for later in op + 1..graph.op_count() {
             let output = eval::run_op(
-                &program,
+                &graph,
                 later,
                 self.batch_rows,
                 &self.inputs,
@@ -176,10 +174,10 @@ impl Work {
 
     /// The same work on one row of the batch.
     fn only(&self, row: u32) -> Result<Self> {
-        let program = self.program()?;
+        let graph = self.graph()?;
         let mut inputs = Vec::with_capacity(self.inputs.len());
         for (index, input) in self.inputs.iter().enumerate() {
-            inputs.push(if program.is_input_batch(index) {
+            inputs.push(if graph.is_input_batch(index) {
                 let bytes = input.row(row).context("the batch has no such row")?;
                 Tensor::from_bytes(input.dtype(), 1, input.cols(), bytes.to_vec())?
             } else {
@@ -187,7 +185,7 @@ impl Work {
             });
         }
         Ok(Self {
-            program: self.program.clone(),
+            graph: self.graph.clone(),
             batch_rows: 1,
             inputs,
             weights: self.weights.clone(),

@@ -176,7 +176,7 @@ fn rewards(world: &World, purses: &BTreeMap<Pubkey, Purse>) {
         let weight = emission
             .refereed_weight_bps
             .get()
-            .max(emission.accepted_weight_bps.get());
+            .max(emission.reviewed_weight_bps.get());
         let product = u128::from(config.reward_rate_e9.get()) * u128::from(weight);
         assert!(
             product < 10u128.pow(13),
@@ -203,7 +203,7 @@ fn demands(world: &World, jobs: &[(Pubkey, Job)]) {
             .count();
         // Of a slashed job they may be closed one by one; nothing counts them any more.
         assert!(
-            job.state == JobState::Slashed as u8 || job.open_demands.get() as usize == open,
+            job.state == JobState::Convicted as u8 || job.open_demands.get() as usize == open,
             "open demands of {address}"
         );
         assert!(
@@ -252,8 +252,8 @@ fn job_is_sound(address: &Pubkey, job: &Job) {
         "provider of {address}"
     );
     assert_eq!(
-        state == JobState::Slashed,
-        (1..=3).contains(&job.slash_reason) && job.slash_prover != NOBODY,
+        state == JobState::Convicted,
+        (1..=3).contains(&job.conviction_reason) && job.prover != NOBODY,
         "conviction of {address}"
     );
     assert!(

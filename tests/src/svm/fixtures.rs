@@ -6,14 +6,14 @@ use {
         constants::NOBODY,
         error::QuernError,
         instructions::{
-            ConfigureEmissionArgs, CreateJobArgs, InitializeArgs, ProviderArgs, RegisterModelArgs,
-            ResolveArgs, SubmitProofArgs,
+            ConfigureEmissionArgs, CreateJobArgs, InitializeArgs, ProviderSettings,
+            RegisterModelArgs, ResolveArgs, Submission,
         },
         state::{
-            Emission, Job, JobState, MintRates, Model, Protocol, ProtocolParams, Provider, Purse,
+            Emission, Job, JobState, MintRates, Model, Protocol, ProtocolSettings, Provider, Purse,
         },
     },
-    quern_proof::{DType, Tensor, builder::ProgramBuilder, evidence::Charge},
+    quern_proof::{DType, Tensor, builder::GraphBuilder, evidence::Charge},
     solana_sdk::{instruction::Instruction, pubkey::Pubkey},
     std::ops::{Deref, DerefMut},
 };
@@ -87,16 +87,16 @@ impl Cast {
 }
 
 /// Usual settings.
-pub fn params() -> ProtocolParams {
-    ProtocolParams {
+pub fn params() -> ProtocolSettings {
+    ProtocolSettings {
         fee_bps: 250,
         late_penalty_bps: 2_000,
         reject_bps: 1_000,
         arbiter_bps: 500,
         refereed_bond_bps: 20_000,
-        accepted_bond_bps: 5_000,
+        reviewed_bond_bps: 5_000,
         refereed_review_secs: 3_600,
-        accepted_review_secs: 600,
+        reviewed_review_secs: 600,
         demand_fee_lamports: 10_000,
         response_secs: 21_600,
         react_secs: 3_600,
@@ -139,13 +139,13 @@ pub fn emission_args() -> ConfigureEmissionArgs {
         epoch_secs: 86_400,
         cap_atoms: 1_000_000,
         refereed_weight_bps: 10_000,
-        accepted_weight_bps: 5_000,
+        reviewed_weight_bps: 5_000,
     }
 }
 
 /// A provider's usual entry.
-pub fn provider_args(operator: &Pubkey) -> ProviderArgs {
-    ProviderArgs {
+pub fn provider_args(operator: &Pubkey) -> ProviderSettings {
+    ProviderSettings {
         operator: *operator,
         name: "Provider".into(),
         endpoint: "https://provider.example".into(),
@@ -155,10 +155,10 @@ pub fn provider_args(operator: &Pubkey) -> ProviderArgs {
 }
 
 /// A model's usual entry.
-pub fn model_args(id: u64, program_bytes: usize) -> RegisterModelArgs {
+pub fn model_args(id: u64, graph_bytes: usize) -> RegisterModelArgs {
     RegisterModelArgs {
         id,
-        program_bytes: program_bytes as u32,
+        graph_bytes: graph_bytes as u32,
         kind: 1,
         royalty_bps: 300,
         name: "Digits".into(),
@@ -166,9 +166,9 @@ pub fn model_args(id: u64, program_bytes: usize) -> RegisterModelArgs {
     }
 }
 
-/// A small tensor program: rows of 4 numbers by a matrix of 3 x 4, then the place of the largest.
-pub fn program() -> Vec<u8> {
-    let mut builder = ProgramBuilder::new();
+/// A small graph: rows of 4 numbers by a matrix of 3 x 4, then the place of the largest.
+pub fn graph() -> Vec<u8> {
+    let mut builder = GraphBuilder::new();
     let x = builder.input_batch(DType::I8, 4);
     let w = builder.weight(&weights());
     let logits = builder.matmul(x, w);
@@ -185,14 +185,14 @@ pub fn weights() -> Tensor {
 /// its first cell.
 pub fn claim(n: u8) -> Claim {
     let input = Tensor::from_i8(2, 4, &[3, -1, 4, 1, -5, 9, -2, 6]).unwrap();
-    let mut claim = Claim::honest(program(), 2, vec![input], vec![weights()]);
+    let mut claim = Claim::honest(graph(), 2, vec![input], vec![weights()]);
     claim.corrupt_by(0, 0, 0, n);
     claim
 }
 
 /// A result, wrong except for 0: [`Stage::convict`] convicts it.
-pub fn proof(n: u8) -> SubmitProofArgs {
-    SubmitProofArgs {
+pub fn proof(n: u8) -> Submission {
+    Submission {
         trace_root: claim(n).trace_root(),
         output_uri: format!("https://out.example/{n}"),
     }
@@ -312,7 +312,7 @@ impl Stage {
             ));
         }
         self.model = addresses::model(&cast.creator, 1);
-        for instruction in ix::register_whole_model(&cast.creator, model_args(1, 0), &program()) {
+        for instruction in ix::register_whole_model(&cast.creator, model_args(1, 0), &graph()) {
             self.ok(instruction);
         }
         self
@@ -450,7 +450,7 @@ impl Stage {
         }
     }
 
-    /// The usual accepted job: three milestones of 10,000 atoms with an arbiter.
+    /// The usual reviewed job: three milestones of 10,000 atoms with an arbiter.
     pub fn accepted(&self) -> CreateJobArgs {
         CreateJobArgs {
             kind: 2,
@@ -514,7 +514,7 @@ impl Stage {
     pub fn submit(&mut self, job: &Pubkey) -> Outcome {
         let state = self.job(job);
         let n = state.submissions.get() as u8 + 1;
-        self.ok(ix::submit_proof(&state.provider, &state, proof(n)))
+        self.ok(ix::submit(&state.provider, &state, proof(n)))
     }
 
     /// The client accepts.
@@ -580,7 +580,7 @@ impl Stage {
             JobState::Rejected => {
                 self.reject(&job);
             }
-            JobState::Slashed => {
+            JobState::Convicted => {
                 self.convict(&job);
             }
             _ => {}

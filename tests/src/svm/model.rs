@@ -10,8 +10,8 @@ use {
         constants::NOBODY,
         events::{Change, QuernEvent},
         state::{
-            Assurance, Demand, Emission, EntityKind, Job, JobState, MintConfig, Provider, Purse,
-            SlashReason,
+            Assurance, ConvictionReason, Demand, Emission, EntityKind, Job, JobState, MintConfig,
+            Provider, Purse,
         },
     },
     solana_sdk::pubkey::Pubkey,
@@ -36,7 +36,7 @@ struct LiveJob {
 #[derive(Clone, Debug)]
 struct LiveDemand {
     job: Pubkey,
-    asker: Pubkey,
+    opener: Pubkey,
     node: (u8, u8, u64),
     due: i64,
     fee: u64,
@@ -128,14 +128,14 @@ impl Model {
                 deposit: job.reject_deposit_atoms.get().into(),
                 deadline: job.deadline.get(),
                 last_answer_at: job.last_answer_at.get(),
-                verdict: (job.slash_reason > 0).then_some((job.slash_prover, job.slash_reason)),
+                verdict: (job.conviction_reason > 0).then_some((job.prover, job.conviction_reason)),
             };
             model.jobs.insert(address, live);
         }
         for (address, demand) in world.list::<Demand>() {
             let live = LiveDemand {
                 job: demand.job,
-                asker: demand.asker,
+                opener: demand.opener,
                 node: (demand.tree, demand.level, demand.index.get()),
                 due: demand.due.get(),
                 fee: demand.fee_lamports.get(),
@@ -320,7 +320,7 @@ impl Model {
                 job.deadline = e.at + i64::from(job.terms.work_secs.get());
                 self.put(&e.job, job, false);
             }
-            QuernEvent::ProofSubmitted(e) => {
+            QuernEvent::ResultSubmitted(e) => {
                 let mut job = self.job(&e.job);
                 assert_eq!((job.state, job.milestone), (JobState::Taken, e.milestone));
                 let grace = i64::from(job.terms.terms.restart_grace_secs.get());
@@ -351,15 +351,15 @@ impl Model {
             QuernEvent::JobResolved(e) if e.silent => self.silent(e),
             QuernEvent::JobResolved(e) => self.resolved(e),
             QuernEvent::JobExpired(e) => self.expired(e),
-            QuernEvent::SlashSettled(e) => self.slashed(e),
+            QuernEvent::ConvictionSettled(e) => self.slashed(e),
             QuernEvent::JobConvicted(e) => self.convicted(e),
             QuernEvent::DemandOpened(e) => self.asked(e),
             QuernEvent::DemandAnswered(e) => self.answered(e),
             QuernEvent::DemandClosed(e) => {
                 let demand = self.demands.remove(&e.demand);
                 let demand = demand.unwrap_or_else(|| panic!("no demand at {}", e.demand));
-                assert_eq!((demand.job, demand.asker), (e.job, e.asker));
-                let is_over = |job: &LiveJob| job.state == JobState::Slashed;
+                assert_eq!((demand.job, demand.opener), (e.job, e.opener));
+                let is_over = |job: &LiveJob| job.state == JobState::Convicted;
                 assert!(
                     self.jobs.get(&e.job).is_none_or(is_over),
                     "a demand closed while its job is Submitted"
@@ -435,7 +435,7 @@ impl Model {
             e.accepted || e.at > job.deadline,
             "finalized within the review"
         );
-        assert!(!e.accepted || terms.assurance == Assurance::Accepted as u8);
+        assert!(!e.accepted || terms.assurance == Assurance::Reviewed as u8);
         assert_eq!(self.open_demands(&e.job), 0, "settled with open demands");
         if job.last_answer_at > 0 {
             let react_secs = i64::from(terms.terms.react_secs.get());
@@ -705,8 +705,8 @@ impl Model {
             (e.client, e.provider, e.mint, e.submission),
             (terms.client, job.provider, terms.mint, 1)
         );
-        let reason = SlashReason::from_code(e.reason);
-        if reason == Some(SlashReason::Silence) {
+        let reason = ConvictionReason::from_code(e.reason);
+        if reason == Some(ConvictionReason::Unanswered) {
             let node = (e.tree, e.level, e.index);
             let demand = self
                 .demands
@@ -717,13 +717,13 @@ impl Model {
                 demand.answered_at.is_none() && e.at > demand.due,
                 "silence before its time: {e:?}"
             );
-            assert_eq!(e.prover, demand.asker, "the asker convicts silence");
+            assert_eq!(e.prover, demand.opener, "the opener convicts silence");
             self.totals.silenced += 1;
         } else {
             assert!(reason.is_some(), "reason of {e:?}");
             self.totals.convicted += 1;
         }
-        job.state = JobState::Slashed;
+        job.state = JobState::Convicted;
         job.deadline = e.at;
         job.verdict = Some((e.prover, e.reason));
         self.put(&e.job, job, false);
@@ -746,7 +746,7 @@ impl Model {
         );
         let demand = LiveDemand {
             job: e.job,
-            asker: e.asker,
+            opener: e.opener,
             node: (e.tree, e.level, e.index),
             due,
             fee: e.fee_lamports,
@@ -754,7 +754,7 @@ impl Model {
         };
         assert!(
             self.demands.insert(e.demand, demand).is_none(),
-            "a question asked twice"
+            "a demand asked twice"
         );
     }
 
@@ -774,9 +774,9 @@ impl Model {
         self.put(&e.job, job, false);
     }
 
-    fn slashed(&mut self, e: &quern::events::SlashSettled) {
+    fn slashed(&mut self, e: &quern::events::ConvictionSettled) {
         let job = self.job(&e.job);
-        assert_eq!(job.state, JobState::Slashed);
+        assert_eq!(job.state, JobState::Convicted);
         assert_eq!(
             job.verdict,
             Some((e.prover, e.reason)),

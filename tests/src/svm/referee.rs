@@ -6,16 +6,16 @@
 use {
     super::{Outcome, Stage, actor, addresses, ix, model_args},
     quern::{
-        instructions::{CreateJobArgs, SubmitProofArgs},
+        instructions::{CreateJobArgs, Submission},
         state::Purse,
     },
     quern_proof::{
-        DType, Hash, Op, Operand, Program, Tensor,
-        builder::ProgramBuilder,
+        DType, Graph, Hash, Op, Operand, Tensor,
+        builder::GraphBuilder,
+        demand::{self, NodeId, Parent, Tree},
         eval,
         evidence::Charge,
         hash::{self, LEAF_BYTES, MISSING, Tag},
-        question::{self, Parent, Question, Tree},
         shape::Geometry,
     },
     solana_sdk::{instruction::Instruction, pubkey::Pubkey},
@@ -28,8 +28,8 @@ type Levels = Vec<Vec<Hash>>;
 /// What a provider commits to, with everything that it is computed from.
 #[derive(Clone)]
 pub struct Claim {
-    /// The sealed tensor program.
-    pub program: Vec<u8>,
+    /// The sealed graph.
+    pub graph: Vec<u8>,
     /// Rows of the batch.
     pub batch_rows: u32,
     /// Inputs.
@@ -71,27 +71,27 @@ fn climb(tag: Tag, levels: &mut Levels, level: u8, index: u64) {
 impl Claim {
     /// What an honest provider commits to.
     pub fn honest(
-        program: Vec<u8>,
+        graph: Vec<u8>,
         batch_rows: u32,
         inputs: Vec<Tensor>,
         weights: Vec<Tensor>,
     ) -> Self {
-        let parsed = Program::parse(&program).unwrap();
+        let parsed = Graph::parse(&graph).unwrap();
         parsed.check().unwrap();
         let outputs = eval::run(&parsed, batch_rows, &inputs, &weights).unwrap();
-        Self::of(program, batch_rows, inputs, weights, outputs)
+        Self::of(graph, batch_rows, inputs, weights, outputs)
     }
 
     /// A commitment to these outputs, right or wrong.
     pub fn of(
-        program: Vec<u8>,
+        graph: Vec<u8>,
         batch_rows: u32,
         inputs: Vec<Tensor>,
         weights: Vec<Tensor>,
         outputs: Vec<Tensor>,
     ) -> Self {
         let mut claim = Self {
-            program,
+            graph,
             batch_rows,
             inputs,
             weights,
@@ -138,8 +138,8 @@ impl Claim {
     }
 
     /// The program.
-    pub fn parsed(&self) -> Program<'_> {
-        Program::parse(&self.program).unwrap()
+    pub fn parsed(&self) -> Graph<'_> {
+        Graph::parse(&self.graph).unwrap()
     }
 
     /// An input, a weight or a committed output.
@@ -269,7 +269,7 @@ impl Claim {
             .unwrap();
         }
         Self::of(
-            self.program.clone(),
+            self.graph.clone(),
             self.batch_rows,
             self.inputs.clone(),
             self.weights.clone(),
@@ -385,21 +385,21 @@ impl Claim {
         }
     }
 
-    /// The answer to a question: up to four levels below the node, or the leaf.
-    pub fn answer(&self, question: &Question) -> Vec<u8> {
-        let height = self.height(question.tree);
-        if let (Tree::Data(operand), true) = (question.tree, question.level == height) {
-            return self.leaf(operand, question.index).to_vec();
+    /// The answer to a demand: up to four levels below the node, or the leaf.
+    pub fn answer(&self, node_id: &NodeId) -> Vec<u8> {
+        let height = self.height(node_id.tree);
+        if let (Tree::Data(operand), true) = (node_id.tree, node_id.level == height) {
+            return self.leaf(operand, node_id.index).to_vec();
         }
-        let below = (height - question.level).min(4);
-        let first = question.index << below;
+        let below = (height - node_id.level).min(4);
+        let first = node_id.index << below;
         (first..first + (1 << below))
-            .flat_map(|index| self.node(question.tree, question.level + below, index))
+            .flat_map(|index| self.node(node_id.tree, node_id.level + below, index))
             .collect()
     }
 
-    /// Every question that may be asked, parents first.
-    pub fn questions(&self) -> Vec<Question> {
+    /// Every demand that may be asked, parents first.
+    pub fn demands(&self) -> Vec<NodeId> {
         let trees = self
             .trees
             .keys()
@@ -408,13 +408,13 @@ impl Claim {
         for tree in [Tree::Trace].into_iter().chain(trees) {
             for (level, nodes) in self.levels(tree).iter().enumerate() {
                 for index in 0..nodes.len() as u64 {
-                    let question = Question {
+                    let node_id = NodeId {
                         tree,
                         level: level as u8,
                         index,
                     };
-                    if question::ask(&self.parsed(), self.batch_rows, &question).is_ok() {
-                        all.push(question);
+                    if demand::plan(&self.parsed(), self.batch_rows, &node_id).is_ok() {
+                        all.push(node_id);
                     }
                 }
             }
@@ -498,7 +498,7 @@ pub fn five_ops() -> Claim {
     let table = Tensor::from_i8(1, 256, &numbers(256, 6)).unwrap();
     let m = Tensor::from_i8(5, 300, &numbers(5 * 300, 7)).unwrap();
     let weights = vec![w, bias, mult, table, m];
-    let mut builder = ProgramBuilder::new();
+    let mut builder = GraphBuilder::new();
     let (a, b) = (
         builder.input_batch(DType::I8, 140),
         builder.input_batch(DType::I8, 300),
@@ -509,8 +509,8 @@ pub fn five_ops() -> Claim {
     let looked = builder.lut(sum, table);
     let logits = builder.matmul(looked, m);
     builder.argmax(logits);
-    let program = builder.finish().unwrap();
-    Claim::honest(program, 3, vec![x, y], weights)
+    let graph = builder.finish().unwrap();
+    Claim::honest(graph, 3, vec![x, y], weights)
 }
 
 /// The same ops as small as they can be: few cells, so that each can be spoiled in turn.
@@ -522,7 +522,7 @@ pub fn tiny() -> Claim {
     let table = Tensor::from_i8(1, 256, &numbers(256, 13)).unwrap();
     let m = Tensor::from_i8(2, 3, &numbers(6, 14)).unwrap();
     let weights = vec![w, bias, mult, table, m];
-    let mut builder = ProgramBuilder::new();
+    let mut builder = GraphBuilder::new();
     let a = builder.input_batch(DType::I8, 2);
     let [w, bias, mult, table, m] = [0, 1, 2, 3, 4].map(|at| builder.weight(&weights[at]));
     let hidden = builder.qlinear(a, w, bias, mult, 12, -128, 127);
@@ -530,8 +530,8 @@ pub fn tiny() -> Claim {
     let looked = builder.lut(doubled, table);
     let logits = builder.matmul(looked, m);
     builder.argmax(logits);
-    let program = builder.finish().unwrap();
-    Claim::honest(program, 3, vec![x], weights)
+    let graph = builder.finish().unwrap();
+    Claim::honest(graph, 3, vec![x], weights)
 }
 
 /// One product of `n x n` by `n x n`: the example of issue and docs.
@@ -539,23 +539,23 @@ pub fn product(n: u32) -> Claim {
     let count = (n * n) as usize;
     let a = Tensor::from_i8(n, n, &numbers(count, 21)).unwrap();
     let b = Tensor::from_i8(n, n, &numbers(count, 22)).unwrap();
-    let mut builder = ProgramBuilder::new();
+    let mut builder = GraphBuilder::new();
     let x = builder.input_batch(DType::I8, n);
     let w = builder.weight(&b);
     builder.matmul(x, w);
-    let program = builder.finish().unwrap();
-    Claim::honest(program, n, vec![a], vec![b])
+    let graph = builder.finish().unwrap();
+    Claim::honest(graph, n, vec![a], vec![b])
 }
 
 impl Stage {
     /// Registers and seals the program of a claim, once.
     pub fn model_of(&mut self, claim: &Claim) -> Pubkey {
         let creator = self.cast.creator;
-        let id = u64::from_le_bytes(hash::hash(&[&claim.program])[..8].try_into().unwrap());
+        let id = u64::from_le_bytes(hash::hash(&[&claim.graph])[..8].try_into().unwrap());
         let model = addresses::model(&creator, id);
         if !self.exists(&model) {
             let args = model_args(id, 0);
-            for instruction in ix::register_whole_model(&creator, args, &claim.program) {
+            for instruction in ix::register_whole_model(&creator, args, &claim.graph) {
                 self.ok(instruction);
             }
         }
@@ -597,12 +597,12 @@ impl Stage {
     /// The provider commits to any root.
     #[track_caller]
     pub fn submit_root(&mut self, job: &Pubkey, trace_root: Hash) {
-        let args = SubmitProofArgs {
+        let args = Submission {
             trace_root,
             output_uri: "https://out.example/claim".into(),
         };
         let state = self.job(job);
-        self.ok(ix::submit_proof(&state.provider, &state, args));
+        self.ok(ix::submit(&state.provider, &state, args));
     }
 
     /// The conviction of a charge with inline evidence, signed by the usual prover.
@@ -642,42 +642,42 @@ impl Stage {
         self.world.ok_all(&instructions)
     }
 
-    /// Whoever asks, which is the prover; parents are found by their questions.
-    pub fn demand_ix(&self, job: &Pubkey, claim: &Claim, question: &Question) -> Instruction {
+    /// Whoever asks, which is the prover; parents are found by their demands.
+    pub fn demand_ix(&self, job: &Pubkey, claim: &Claim, node_id: &NodeId) -> Instruction {
         let (state, asked) = (
             self.job(job),
-            question::ask(&claim.parsed(), claim.batch_rows, question).unwrap(),
+            demand::plan(&claim.parsed(), claim.batch_rows, node_id).unwrap(),
         );
         let parent = match asked.parent {
-            Parent::Answer { question, .. } => Some(self.demand_of(job, &question)),
+            Parent::Answer { node_id, .. } => Some(self.demand_of(job, &node_id)),
             _ => None,
         };
-        ix::demand(&self.cast.prover, &state, question, parent)
+        ix::demand(&self.cast.prover, &state, node_id, parent)
     }
 
-    /// Where a question about a job's current submission stands.
-    pub fn demand_of(&self, job: &Pubkey, question: &Question) -> Pubkey {
-        addresses::demand(job, self.job(job).submissions.get(), question)
+    /// Where a demand about a job's current submission stands.
+    pub fn demand_of(&self, job: &Pubkey, node_id: &NodeId) -> Pubkey {
+        addresses::demand(job, self.job(job).submissions.get(), node_id)
     }
 
     /// Asks, and must be allowed to.
     #[track_caller]
-    pub fn ask(&mut self, job: &Pubkey, claim: &Claim, question: &Question) -> Pubkey {
-        let instruction = self.demand_ix(job, claim, question);
+    pub fn ask(&mut self, job: &Pubkey, claim: &Claim, node_id: &NodeId) -> Pubkey {
+        let instruction = self.demand_ix(job, claim, node_id);
         self.ok(instruction);
-        self.demand_of(job, question)
+        self.demand_of(job, node_id)
     }
 
-    /// The answer to a question, by the provider's owner.
-    pub fn reveal_ix(&self, job: &Pubkey, claim: &Claim, question: &Question) -> Instruction {
-        let (provider, demand) = (self.job(job).provider, self.demand_of(job, question));
-        ix::reveal(&provider, job, &demand, &claim.answer(question))
+    /// The answer to a demand, by the provider's owner.
+    pub fn reveal_ix(&self, job: &Pubkey, claim: &Claim, node_id: &NodeId) -> Instruction {
+        let (provider, demand) = (self.job(job).provider, self.demand_of(job, node_id));
+        ix::reveal(&provider, job, &demand, &claim.answer(node_id))
     }
 
     /// Answers, and must be allowed to.
     #[track_caller]
-    pub fn answer(&mut self, job: &Pubkey, claim: &Claim, question: &Question) -> Outcome {
-        let instruction = self.reveal_ix(job, claim, question);
+    pub fn answer(&mut self, job: &Pubkey, claim: &Claim, node_id: &NodeId) -> Outcome {
+        let instruction = self.reveal_ix(job, claim, node_id);
         self.ok(instruction)
     }
 }

@@ -26,7 +26,7 @@ fn a_wrong_cell_of_every_op_is_convicted_inline() {
         assert_eq!(
             (event.reason, event.tree, event.level, event.index),
             (
-                SlashReason::WrongCell as u8,
+                ConvictionReason::WrongCell as u8,
                 op,
                 0,
                 u64::from(row) << 32 | u64::from(col)
@@ -35,14 +35,14 @@ fn a_wrong_cell_of_every_op_is_convicted_inline() {
         assert_eq!((event.submission, event.mint), (1, stage.usd));
         let state = stage.job(&job);
         assert_eq!(
-            (state.state, state.slash_prover, state.slash_reason),
-            (JobState::Slashed as u8, cast.prover, 1)
+            (state.state, state.prover, state.conviction_reason),
+            (JobState::Convicted as u8, cast.prover, 1)
         );
         // Recorded once; then the bond of 20,000 is split and the escrow of 10,000 released.
         let again = stage.inline(&job, &charge, &evidence);
         stage.refused(again, QuernError::WrongState);
         let before = [cast.prover, cast.client, cast.treasury].map(|who| stage.usd_of(&who).0);
-        stage.ok(ix::settle_slash(&state));
+        stage.ok(ix::settle_conviction(&state));
         let after = [cast.prover, cast.client, cast.treasury].map(|who| stage.usd_of(&who).0);
         let gains: Vec<u64> = after.iter().zip(before).map(|(a, b)| a - b).collect();
         assert_eq!(gains, [8_000, 10_000 + 4_000, 8_000]);
@@ -71,14 +71,14 @@ fn a_wrong_cell_of_every_op_is_convicted_from_an_account() {
             ix::Proof::Account(evidence),
         );
         stage.ok(convict);
-        assert_eq!(stage.job(&job).slash_prover, cast.prover);
+        assert_eq!(stage.job(&job).prover, cast.prover);
         stage.ok(ix::close_evidence(&cast.prover, &evidence));
         assert_eq!(
             stage.lamports(&cast.prover),
             before,
             "evidence costs nothing but fees"
         );
-        stage.ok(ix::settle_slash(&stage.job(&job)));
+        stage.ok(ix::settle_conviction(&stage.job(&job)));
     }
 }
 
@@ -117,14 +117,14 @@ fn the_longest_rows_are_judged_within_a_transaction() {
         let values: Vec<i8> = (0..k).map(|_| rng.bits() as i8).collect();
         Tensor::from_i8(1, k, &values).unwrap()
     };
-    let mut builder = ProgramBuilder::new();
+    let mut builder = GraphBuilder::new();
     let a = builder.input_batch(DType::I8, k);
     let weight = row(2);
     let w = builder.weight(&weight);
     let product = builder.matmul(a, w);
     builder.argmax(product);
-    let program = builder.finish().unwrap();
-    let mut claim = Claim::honest(program, 1, vec![row(1)], vec![weight]);
+    let graph = builder.finish().unwrap();
+    let mut claim = Claim::honest(graph, 1, vec![row(1)], vec![weight]);
     claim.corrupt(0, 0, 0);
     let charge = cell(0, 0, 0);
     let mut stage = Stage::new();
@@ -144,9 +144,9 @@ fn the_longest_rows_are_judged_within_a_transaction() {
 #[test]
 fn evidence_of_the_library_is_that_of_the_formats() {
     for claim in [five_ops(), tiny()] {
-        let program = claim.parsed();
+        let graph = claim.parsed();
         let whole = Whole::new(
-            &program,
+            &graph,
             claim.batch_rows,
             &claim.inputs,
             &claim.weights,
@@ -156,7 +156,7 @@ fn evidence_of_the_library_is_that_of_the_formats() {
         let cells = claim.cells().into_iter();
         let charges = cells.map(|(op, row, col)| cell(op, row, col));
         for charge in charges.chain(claim.paddings()) {
-            let built = witness::evidence(&program, claim.batch_rows, &charge, &whole).unwrap();
+            let built = witness::evidence(&graph, claim.batch_rows, &charge, &whole).unwrap();
             assert_eq!(built, claim.evidence(&charge), "{charge:?}");
         }
     }
@@ -255,10 +255,13 @@ fn bad_padding_is_recorded_as_such() {
     };
     assert_eq!(
         (event.reason, event.tree, event.level, event.index),
-        (SlashReason::BadPadding as u8, 255, 2, 3)
+        (ConvictionReason::BadPadding as u8, 255, 2, 3)
     );
-    assert_eq!(stage.job(&job).slash_reason, SlashReason::BadPadding as u8);
-    stage.ok(ix::settle_slash(&stage.job(&job)));
+    assert_eq!(
+        stage.job(&job).conviction_reason,
+        ConvictionReason::BadPadding as u8
+    );
+    stage.ok(ix::settle_conviction(&stage.job(&job)));
 }
 
 /// P7 on bytecode: evidence about an honest commitment, changed in every way that comes to mind, never convicts, and the
@@ -457,12 +460,7 @@ fn evidence_of_another_job_is_refused() {
     // The same model with another batch, and another model.
     let mut other_input = honest.inputs.clone();
     other_input[1].data_mut()[0] ^= 1;
-    let other = Claim::honest(
-        honest.program.clone(),
-        3,
-        other_input,
-        honest.weights.clone(),
-    );
+    let other = Claim::honest(honest.graph.clone(), 3, other_input, honest.weights.clone());
     let other_job = stage.submitted_for(&other);
     let against_other = stage.inline(&other_job, &charge, &evidence);
     refused(&mut stage, against_other, Refusal::OperandA);
@@ -502,7 +500,7 @@ fn only_a_submitted_refereed_result_can_be_convicted() {
     stage.ok(convict.clone());
     stage.refused(convict, QuernError::WrongState);
 
-    // An accepted job, whatever its model could say.
+    // A reviewed job, whatever its model could say.
     let accepted = stage.job_in(JobState::Submitted, stage.accepted());
     let convict = stage.inline(&accepted, &cell(0, 0, 0), &[]);
     stage.refused(convict, QuernError::RefereedOnly);
@@ -540,7 +538,7 @@ fn convicting_oneself_loses_most_of_the_bond() {
             })
             .sum();
         stage.convict(&job);
-        stage.ok(ix::settle_slash(&stage.job(&job)));
+        stage.ok(ix::settle_conviction(&stage.job(&job)));
         let after: u64 = parties
             .iter()
             .map(|who| {
@@ -565,7 +563,7 @@ fn a_prover_without_a_purse_is_paid_once_it_has_one() {
     stage.give_lamports(&newcomer);
     stage.cast.prover = newcomer;
     stage.convict(&job);
-    let settle = ix::settle_slash(&stage.job(&job));
+    let settle = ix::settle_conviction(&stage.job(&job));
     stage.refused(settle.clone(), QuernError::PurseMissing);
     stage.open(&newcomer, &usd);
     stage.ok(settle);

@@ -28,14 +28,14 @@ fn after(stage: &Stage, last: i64, instruction: &Instruction) {
 
 /// A restart moves a deadline of what began before it, and of nothing that begins after.
 #[test]
-fn deadlines_of_questions_and_answers() {
+fn deadlines_of_demands_and_answers() {
     let claim = five_ops();
     let mut stage = Stage::new();
     let job = stage.submitted_for(&claim);
     let review_end = stage.job(&job).deadline.get();
     assert_eq!(review_end, stage.now() + 3_600);
 
-    // A question at a root.
+    // A demand at a root.
     let ask = stage.demand_ix(&job, &claim, &TRACE);
     until(&stage, review_end, &ask);
     let mut restarted = stage.clone();
@@ -71,7 +71,7 @@ fn deadlines_of_questions_and_answers() {
     stage.set_time(due);
     stage.ok(reveal);
     let react_end = due + REACT;
-    let root = question(Operand::Op(0), 0, 0);
+    let root = node_id(Operand::Op(0), 0, 0);
     let child = stage.demand_ix(&job, &claim, &root);
     until(&stage, react_end, &child);
     after(&stage, react_end, &finalize(&stage));
@@ -80,7 +80,7 @@ fn deadlines_of_questions_and_answers() {
     until(&restarted, react_end + RESTART_GRACE, &child);
     after(&restarted, react_end + RESTART_GRACE, &finalize(&restarted));
     // Another root may not be asked about any more.
-    let input = stage.demand_ix(&job, &claim, &question(Operand::Input(0), 0, 0));
+    let input = stage.demand_ix(&job, &claim, &node_id(Operand::Input(0), 0, 0));
     let late = Err(Some(code_of(QuernError::TooLate)));
     assert_eq!(at(&stage, stage.now(), &input), late);
 
@@ -91,15 +91,15 @@ fn deadlines_of_questions_and_answers() {
     assert_eq!(stage.get::<Demand>(&child).due.get(), react_end + RESPONSE);
     stage.set_time(react_end + RESPONSE);
     stage.answer(&job, &claim, &root);
-    let leaf = stage.demand_ix(&job, &claim, &question(Operand::Op(0), 4, 0));
+    let leaf = stage.demand_ix(&job, &claim, &node_id(Operand::Op(0), 4, 0));
     until(&stage, react_end + RESPONSE + REACT, &leaf);
     after(&stage, react_end + RESPONSE + REACT, &finalize(&stage));
     // A sibling of the child was known since the first answer: its time is over.
-    let sibling = stage.demand_ix(&job, &claim, &question(Operand::Op(1), 0, 0));
+    let sibling = stage.demand_ix(&job, &claim, &node_id(Operand::Op(1), 0, 0));
     assert_eq!(at(&stage, stage.now(), &sibling), late);
 }
 
-/// Below an early answer questions may be asked until the review ends.
+/// Below an early answer demands may be asked until the review ends.
 #[test]
 fn an_early_answer_does_not_shorten_the_review() {
     let claim = five_ops();
@@ -110,14 +110,14 @@ fn an_early_answer_does_not_shorten_the_review() {
     stage.answer(&job, &claim, &TRACE);
     let answered_at = stage.now();
     assert!(answered_at + REACT <= review_end);
-    let child = stage.demand_ix(&job, &claim, &question(Operand::Op(0), 0, 0));
+    let child = stage.demand_ix(&job, &claim, &node_id(Operand::Op(0), 0, 0));
     until(&stage, review_end, &child);
     let state = stage.job(&job);
     let finalize = ix::finalize(&state.provider, &state, &stage.emission());
     after(&stage, review_end.max(answered_at + REACT), &finalize);
 }
 
-/// A cluster that restarts between question and answer moves the due time; what is asked later has its full time anyway.
+/// A cluster that restarts between demand and answer moves the due time; what is asked later has its full time anyway.
 #[test]
 fn a_restart_moves_only_what_began_before_it() {
     let claim = five_ops();
@@ -153,13 +153,13 @@ fn an_answer_cannot_be_bundled_with_the_settlement() {
     stage.ok(bundle[1].clone());
 }
 
-/// Fifty questions at once: each has five more seconds for every one before it, and the provider can answer all.
+/// Fifty demands at once: each has five more seconds for every one before it, and the provider can answer all.
 #[test]
 fn a_flood_of_demands_is_answered_in_time() {
     let claim = five_ops();
     let mut stage = Stage::new();
     let job = stage.submitted_for(&claim);
-    let weight = |level, index| question(Operand::Weight(0), level, index);
+    let weight = |level, index| node_id(Operand::Weight(0), level, index);
     for (level, count) in [(0, 1), (4, 10)] {
         for index in 0..count {
             stage.ask(&job, &claim, &weight(level, index));
@@ -167,17 +167,17 @@ fn a_flood_of_demands_is_answered_in_time() {
         }
     }
     let now = stage.now();
-    let flood: Vec<Question> = (0..50).map(|index| weight(8, index)).collect();
-    for (place, question) in flood.iter().enumerate() {
-        let demand = stage.ask(&job, &claim, question);
+    let flood: Vec<NodeId> = (0..50).map(|index| weight(8, index)).collect();
+    for (place, node_id) in flood.iter().enumerate() {
+        let demand = stage.ask(&job, &claim, node_id);
         let due = stage.get::<Demand>(&demand).due.get();
         assert_eq!(due, now + RESPONSE + 5 * place as i64);
     }
     assert_eq!(stage.job(&job).open_demands.get(), 50);
     // Answered in any order, each in its last second; the queue shrinks with them.
-    for (place, question) in flood.iter().enumerate() {
+    for (place, node_id) in flood.iter().enumerate() {
         stage.set_time(now + RESPONSE + 5 * place as i64);
-        stage.answer(&job, &claim, question);
+        stage.answer(&job, &claim, node_id);
     }
     assert_eq!(stage.job(&job).open_demands.get(), 0);
     let last = stage.now();

@@ -1,12 +1,12 @@
-//! The referee on its bytecode: convictions, evidence accounts, questions and answers.
+//! The referee on its bytecode: convictions, evidence accounts, demands and answers.
 //!
 //! Commitments and evidence are built by `svm::referee`, which knows the formats but not the code under test.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod convictions;
 mod deadlines;
+mod demands;
 mod evidence;
-mod questions;
 mod random;
 #[path = "../../../crates/proof/tests/common/mod.rs"]
 mod random_jobs;
@@ -15,14 +15,14 @@ use {
     quern::{
         error::{QuernError, REFUSAL_BASE},
         events::QuernEvent,
-        state::{Demand, Evidence, Job, JobState, SlashReason},
+        state::{ConvictionReason, Demand, Evidence, Job, JobState},
     },
     quern_proof::{
-        Hash, Operand, Program, Tensor,
-        builder::ProgramBuilder,
+        Graph, Hash, Operand, Tensor,
+        builder::GraphBuilder,
+        demand::{NodeId, Tree},
         evidence::{Case, Charge, Refusal, judge},
         hash::LEAF_BYTES,
-        question::{Question, Tree},
         shape::DType,
         witness::{self, Patched, Step, Whole},
     },
@@ -45,14 +45,14 @@ const RESTART_GRACE: i64 = 7_200;
 /// Fee of the usual settings, in lamports.
 const FEE: u64 = 10_000;
 
-const TRACE: Question = Question {
+const TRACE: NodeId = NodeId {
     tree: Tree::Trace,
     level: 0,
     index: 0,
 };
 
-fn question(operand: Operand, level: u8, index: u64) -> Question {
-    Question {
+fn node_id(operand: Operand, level: u8, index: u64) -> NodeId {
+    NodeId {
         tree: Tree::Data(operand),
         level,
         index,
@@ -99,7 +99,7 @@ impl Court {
         self.stage.svm.set_account(self.job, account).unwrap();
         match result {
             Ok(_) => {
-                assert_eq!(state, JobState::Slashed as u8);
+                assert_eq!(state, JobState::Convicted as u8);
                 Ok(())
             }
             Err(failure) => {
@@ -129,7 +129,7 @@ impl Court {
 fn judge_natively(claim: &Claim, charge: &Charge, evidence: &[u8]) -> Result<(), Refusal> {
     let (roots, trace_root) = (claim.input_roots(), claim.trace_root());
     let case = Case {
-        program: claim.parsed(),
+        graph: claim.parsed(),
         batch_rows: claim.batch_rows,
         input_roots: &roots,
         trace_root: &trace_root,

@@ -2,7 +2,7 @@
 
 use {
     crate::*,
-    quern_proof::question::{self, Parent},
+    quern_proof::demand::{self, Parent},
     random_jobs::random_job,
 };
 
@@ -15,9 +15,9 @@ fn programs() -> impl Iterator<Item = Claim> {
     let mut rng = random_jobs::Rng(2_026);
     (0..PROGRAMS).map(move |_| {
         let job = random_job(&mut rng, 6);
-        let program = Program::parse(&job.bytes).unwrap();
+        let graph = Graph::parse(&job.bytes).unwrap();
         // A job without a batch has no rows of it.
-        let rows = if program.uses_batch() {
+        let rows = if graph.uses_batch() {
             job.batch_rows
         } else {
             0
@@ -84,25 +84,25 @@ fn random_programs_can_be_asked_anything() {
     for claim in programs() {
         let mut stage = Stage::new();
         let job = stage.submitted_for(&claim);
-        let questions = claim.questions();
+        let demands = claim.demands();
         for _ in 0..8 {
-            let question = *rng.pick(&questions);
-            answered += ask_down(&mut stage, &job, &claim, &question);
+            let node_id = *rng.pick(&demands);
+            answered += ask_down(&mut stage, &job, &claim, &node_id);
         }
         // Anything else that has a name in the trees is refused for one of two reasons.
         for _ in 0..8 {
             let codes = [0, 1, 5, 63, 64, 67, 128, 130, 191, 255];
-            let question = Question {
+            let node_id = NodeId {
                 tree: Tree::from_code(*rng.pick(&codes)).unwrap(),
                 level: rng.below(10) as u8,
                 index: rng.below(40),
             };
-            let expected = match question::ask(&claim.parsed(), claim.batch_rows, &question) {
+            let expected = match demand::plan(&claim.parsed(), claim.batch_rows, &node_id) {
                 Ok(_) => continue,
-                Err(question::QuestionError::NoSuchNode) => QuernError::NoSuchQuestion,
-                Err(question::QuestionError::Missing) => QuernError::MissingPosition,
+                Err(demand::DemandError::NoSuchNode) => QuernError::NoSuchNode,
+                Err(demand::DemandError::Missing) => QuernError::MissingPosition,
             };
-            let ask = ix::demand(&stage.cast.prover, &stage.job(&job), &question, None);
+            let ask = ix::demand(&stage.cast.prover, &stage.job(&job), &node_id, None);
             stage.refused(ask, expected);
             refused += 1;
         }
@@ -111,17 +111,17 @@ fn random_programs_can_be_asked_anything() {
     assert!(answered > 200 && refused > 50);
 }
 
-/// Asks a question and, before it, whatever leads to it. Returns how many answers that took.
-fn ask_down(stage: &mut Stage, job: &Pubkey, claim: &Claim, question: &Question) -> usize {
-    if stage.exists(&stage.demand_of(job, question)) {
+/// Asks a demand and, before it, whatever leads to it. Returns how many answers that took.
+fn ask_down(stage: &mut Stage, job: &Pubkey, claim: &Claim, node_id: &NodeId) -> usize {
+    if stage.exists(&stage.demand_of(job, node_id)) {
         return 0;
     }
-    let asked = question::ask(&claim.parsed(), claim.batch_rows, question).unwrap();
+    let asked = demand::plan(&claim.parsed(), claim.batch_rows, node_id).unwrap();
     let above = match asked.parent {
-        Parent::Answer { question, .. } => ask_down(stage, job, claim, &question),
+        Parent::Answer { node_id, .. } => ask_down(stage, job, claim, &node_id),
         _ => 0,
     };
-    stage.ask(job, claim, question);
-    stage.answer(job, claim, question);
+    stage.ask(job, claim, node_id);
+    stage.answer(job, claim, node_id);
     above + 1
 }

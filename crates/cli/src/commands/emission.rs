@@ -50,9 +50,9 @@ pub struct Configure {
     /// Weight of refereed work
     #[arg(long, value_parser = parse_bps, default_value = "100%", value_name = "SHARE")]
     refereed_weight: u16,
-    /// Weight of accepted work
+    /// Weight of reviewed work
     #[arg(long, value_parser = parse_bps, default_value = "25%", value_name = "SHARE")]
-    accepted_weight: u16,
+    reviewed_weight: u16,
 }
 
 /// Runs it.
@@ -66,7 +66,7 @@ pub async fn run(context: &Context, command: Command) -> Result<()> {
                 epoch_secs: args.epoch,
                 cap_atoms: args.cap.in_atoms(decimals)?,
                 refereed_weight_bps: args.refereed_weight,
-                accepted_weight_bps: args.accepted_weight,
+                reviewed_weight_bps: args.reviewed_weight,
             };
             let done = Fields::new()
                 .text("reward_mint", args.mint)
@@ -143,7 +143,7 @@ async fn show_emission(context: &Context) -> Result<()> {
         )
         .text("left_to_grant", show(free, decimals))
         .text("refereed_weight", bps(emission.refereed_weight_bps.get()))
-        .text("accepted_weight", bps(emission.accepted_weight_bps.get()))
+        .text("reviewed_weight", bps(emission.reviewed_weight_bps.get()))
         .print(context.format);
     Ok(())
 }

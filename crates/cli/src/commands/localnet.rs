@@ -13,7 +13,7 @@ use {
         Keypair, Pubkey, Signer, addresses, config, flows, instructions,
         quern::{
             instructions::{ConfigureEmissionArgs, InitializeArgs},
-            state::{MintRates, ProtocolParams},
+            state::{MintRates, ProtocolSettings},
         },
     },
     quern_localnet::{LocalNet, Mint, Options},
@@ -210,7 +210,7 @@ async fn set_up(net: &LocalNet, wallets: &[(&str, Pubkey)]) -> Result<Mint> {
         epoch_secs: 3_600,
         cap_atoms: REWARD_ATOMS / 10,
         refereed_weight_bps: 10_000,
-        accepted_weight_bps: 2_500,
+        reviewed_weight_bps: 2_500,
     };
     let mut all =
         flows::configure_emission(sender.rpc(), &authority, &mint.address, rewards).await?;
@@ -228,16 +228,16 @@ async fn set_up(net: &LocalNet, wallets: &[(&str, Pubkey)]) -> Result<Mint> {
 }
 
 /// Shares as on a real network, windows short enough to watch.
-fn params() -> ProtocolParams {
-    ProtocolParams {
+fn params() -> ProtocolSettings {
+    ProtocolSettings {
         fee_bps: 250,
         late_penalty_bps: 1_000,
         reject_bps: 1_000,
         arbiter_bps: 500,
         refereed_bond_bps: 20_000,
-        accepted_bond_bps: 5_000,
+        reviewed_bond_bps: 5_000,
         refereed_review_secs: 20,
-        accepted_review_secs: 20,
+        reviewed_review_secs: 20,
         demand_fee_lamports: 10_000,
         response_secs: 10,
         react_secs: 5,

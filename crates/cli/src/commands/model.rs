@@ -17,16 +17,16 @@ use {
         },
     },
     quern_node::uris,
-    quern_proof::program::Program,
+    quern_proof::graph::Graph,
     std::path::PathBuf,
 };
 
 /// What to do with models.
 #[derive(Subcommand)]
 pub enum Command {
-    /// Register a model; with a tensor program it is written and sealed for ever. Run again to continue
+    /// Register a model; with a graph it is written and sealed for ever. Run again to continue
     #[command(after_help = "Example:
-  quern model register --id 1 --name Digits --program digits.qmodel --weights weights.bin \\
+  quern model register --id 1 --name Digits --graph digits.qmodel --weights weights.bin \\
       --uri https://example.com/weights.bin --royalty 5%")]
     Register(Register),
     /// Show a model
@@ -61,9 +61,9 @@ pub struct Register {
     /// Your share of the price of every job that uses it, at most 50 %
     #[arg(long, value_parser = parse_bps, default_value = "0", value_name = "SHARE")]
     royalty: u16,
-    /// Its tensor program, which makes refereed jobs possible
+    /// Its graph, which makes refereed jobs possible
     #[arg(long, value_name = "FILE")]
-    program: Option<PathBuf>,
+    graph: Option<PathBuf>,
     /// Its weights, to be compared with the program before anything is paid
     #[arg(long, value_name = "FILE", requires = "program")]
     weights: Option<PathBuf>,
@@ -106,11 +106,11 @@ pub async fn run(context: &Context, command: Command) -> Result<()> {
 }
 
 async fn register(context: &Context, args: Register) -> Result<()> {
-    let bytes = match &args.program {
+    let bytes = match &args.graph {
         Some(path) => data::read(path)?,
         None => Vec::new(),
     };
-    if let Some(path) = &args.program {
+    if let Some(path) = &args.graph {
         check(path, &bytes, args.weights.as_deref())?;
     }
     let wallet = context.wallet()?;
@@ -123,7 +123,7 @@ async fn register(context: &Context, args: Register) -> Result<()> {
     };
     let entry = RegisterModelArgs {
         id: args.id,
-        program_bytes: 0, // set from the program's length
+        graph_bytes: 0, // set from the program's length
         kind: kind as u8,
         royalty_bps: args.royalty,
         name: args.name,
@@ -145,10 +145,10 @@ async fn register(context: &Context, args: Register) -> Result<()> {
 
 /// What `seal` would refuse is found here first, with the place; and so are weights that are not the program's.
 fn check(path: &std::path::Path, bytes: &[u8], weights: Option<&std::path::Path>) -> Result<()> {
-    let program = Program::parse(bytes).map_err(|error| Error::file(path, error))?;
-    program.check().map_err(|error| Error::file(path, error))?;
+    let graph = Graph::parse(bytes).map_err(|error| Error::file(path, error))?;
+    graph.check().map_err(|error| Error::file(path, error))?;
     if let Some(weights) = weights {
-        quern_node::data::checked_weights(&program, &data::read(weights)?)
+        quern_node::data::checked_weights(&graph, &data::read(weights)?)
             .map_err(|error| Error::file(weights, error))?;
     }
     Ok(())
@@ -162,11 +162,11 @@ async fn show(context: &Context, address: &Pubkey) -> Result<()> {
         .ok();
     let mut shown = fields(address, &account.model).maybe("uri", uri);
     if account.model.sealed.get() {
-        let program = Program::parse(&account.program).map_err(quern_proof::Error::from)?;
+        let graph = Graph::parse(&account.graph).map_err(quern_proof::Error::from)?;
         shown = shown
-            .with("inputs", program.input_count())
-            .with("ops", program.op_count())
-            .with("weights", program.weight_count())
+            .with("inputs", graph.input_count())
+            .with("ops", graph.op_count())
+            .with("weights", graph.weight_count())
             .with("macs_fixed", account.model.macs_fixed.get())
             .with("macs_per_row", account.model.macs_per_row.get());
     }

@@ -13,7 +13,7 @@ use {
         ClientError, Pubkey, Signer, accounts, addresses, instructions,
         quern::{
             instructions::InitializeArgs,
-            state::{Protocol, ProtocolParams},
+            state::{Protocol, ProtocolSettings},
         },
     },
 };
@@ -79,15 +79,15 @@ pub struct Params {
     /// Least bond of a refereed job in basis points of the price, at least 20000
     #[arg(long, default_value_t = 20_000, value_name = "BPS")]
     refereed_bond_bps: u32,
-    /// Least bond of an accepted job in basis points of a milestone's price
+    /// Least bond of a reviewed job in basis points of a milestone's price
     #[arg(long, default_value_t = 5_000, value_name = "BPS")]
-    accepted_bond_bps: u32,
+    reviewed_bond_bps: u32,
     /// Shortest review of a refereed job
     #[arg(long, value_parser = span::parse, default_value = "1d", value_name = "TIME")]
     refereed_review: u32,
-    /// Shortest review of an accepted job
+    /// Shortest review of a reviewed job
     #[arg(long, value_parser = span::parse, default_value = "1d", value_name = "TIME")]
-    accepted_review: u32,
+    reviewed_review: u32,
     /// What a demand for data costs, in lamports
     #[arg(long, default_value_t = 10_000, value_name = "LAMPORTS")]
     demand_fee: u64,
@@ -108,7 +108,7 @@ pub struct Params {
     restart_grace: u32,
 }
 
-impl From<Params> for ProtocolParams {
+impl From<Params> for ProtocolSettings {
     fn from(params: Params) -> Self {
         Self {
             fee_bps: params.fee,
@@ -116,9 +116,9 @@ impl From<Params> for ProtocolParams {
             reject_bps: params.reject_deposit,
             arbiter_bps: params.arbiter_share,
             refereed_bond_bps: params.refereed_bond_bps,
-            accepted_bond_bps: params.accepted_bond_bps,
+            reviewed_bond_bps: params.reviewed_bond_bps,
             refereed_review_secs: params.refereed_review,
-            accepted_review_secs: params.accepted_review,
+            reviewed_review_secs: params.reviewed_review,
             demand_fee_lamports: params.demand_fee,
             response_secs: params.response,
             react_secs: params.react,
@@ -194,14 +194,14 @@ fn fields(protocol: &Protocol) -> Fields {
         .text("reject_deposit", bps(terms.reject_bps.get()))
         .text("arbiter_share", bps(terms.arbiter_bps.get()))
         .text("refereed_bond", show_bps(protocol.refereed_bond_bps.get()))
-        .text("accepted_bond", show_bps(protocol.accepted_bond_bps.get()))
+        .text("reviewed_bond", show_bps(protocol.reviewed_bond_bps.get()))
         .text(
             "refereed_review",
             span::show(protocol.refereed_review_secs.get()),
         )
         .text(
-            "accepted_review",
-            span::show(protocol.accepted_review_secs.get()),
+            "reviewed_review",
+            span::show(protocol.reviewed_review_secs.get()),
         )
         .with("demand_fee_lamports", terms.demand_fee_lamports.get())
         .text("response", span::show(terms.response_secs.get()))

@@ -12,7 +12,7 @@ use {
     clap::Subcommand,
     quern_client::{
         Pubkey, Signer, accounts, addresses, config, flows, instructions,
-        quern::{instructions::ProviderArgs, state::Provider},
+        quern::{instructions::ProviderSettings, state::Provider},
     },
     quern_node::{
         Agent, CommandWorker, FetchLimits, Policy, Publisher, RpcChain, Settings, Worker,
@@ -32,7 +32,7 @@ pub enum Command {
     #[command(after_help = "Examples:
   quern provider run --publish-dir out --public-url https://example.com/quern
   quern provider run --keypair operator.json --owner OWNER --publish-dir out --min-price 0.01
-  quern provider run --publish-dir out --worker ./train.sh --arbiter ARBITER   also accepted jobs
+  quern provider run --publish-dir out --worker ./train.sh --arbiter ARBITER   also reviewed jobs
 
 A restart goes on where it stopped. Only what has been fetched and compared with its roots is taken.")]
     Run(Box<Run>),
@@ -141,7 +141,7 @@ pub struct Run {
     /// Longest review, during which the bond lies still
     #[arg(long, value_parser = span::parse, default_value = "30d", value_name = "TIME")]
     max_review: u32,
-    /// Command that does accepted jobs: reads the order as JSON, answers {"checkpoint_root": hex, "output_uri": text}
+    /// Command that does reviewed jobs: reads the order as JSON, answers {"checkpoint_root": hex, "output_uri": text}
     #[arg(long, value_name = "PROGRAM")]
     worker: Option<PathBuf>,
     /// Argument of that command (repeatable)
@@ -155,9 +155,9 @@ pub struct Run {
     /// Longest time for that command
     #[arg(long, value_parser = span::parse, default_value = "1d", value_name = "TIME")]
     worker_timeout: u32,
-    /// Take accepted jobs only
+    /// Take reviewed jobs only
     #[arg(long, requires = "worker")]
-    accepted_only: bool,
+    reviewed_only: bool,
     /// Time between two looks at the chain
     #[arg(long, value_parser = span::parse_poll, default_value = "5s", value_name = "TIME")]
     poll: u32,
@@ -212,7 +212,7 @@ async fn register(context: &Context, args: Register) -> Result<()> {
     let wallet = context.wallet()?;
     let owner = wallet.pubkey();
     context.protocol().await?;
-    let entry = ProviderArgs {
+    let entry = ProviderSettings {
         operator: args.operator.unwrap_or(owner),
         name: args.name,
         endpoint: args.endpoint,
@@ -259,7 +259,7 @@ async fn show_provider(context: &Context, owner: Option<Pubkey>) -> Result<()> {
         .with("late", provider.late.get())
         .with("convicted", provider.convicted.get())
         .with("refereed_macs", provider.refereed_macs.get())
-        .with("accepted_macs", provider.accepted_macs.get())
+        .with("reviewed_macs", provider.reviewed_macs.get())
         .with(
             "rewards_accrued_atoms",
             provider.rewards_accrued_atoms.get(),
@@ -320,7 +320,7 @@ async fn policy(context: &Context, args: &Run) -> Result<Policy> {
             .map_or(Ok(usual), |text| parse(text, decimals))
     };
     Ok(Policy {
-        refereed: !args.accepted_only,
+        refereed: !args.reviewed_only,
         accepted: args.worker.is_some(),
         models: args.model.iter().copied().collect(),
         mints: args.mint.into_iter().collect(),

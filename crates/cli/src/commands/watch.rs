@@ -16,7 +16,7 @@ use {
     quern_client::{ClientError, Keypair, Pubkey, Signer, flows::Route},
     quern_node::{
         FetchLimits, Watcher,
-        watch::{Fate, Followed, Report, RpcWatchChain, Settings, Verdict, WatchChain},
+        watch::{Followed, Outcome, Report, RpcWatchChain, Settings, Verdict, WatchChain},
     },
     serde_json::{Value, json},
     std::{
@@ -235,7 +235,7 @@ pub async fn follow(
     wallet: Keypair,
     job: &Pubkey,
     fetch: FetchLimits,
-) -> Result<Fate> {
+) -> Result<Outcome> {
     let settings = Settings {
         jobs: BTreeSet::from([*job]),
         // What is large here is so by the own choice.
@@ -261,20 +261,20 @@ pub async fn follow(
             screen.report(&report);
         }
     });
-    let fate = tokio::select! {
-        fate = following => fate?,
+    let outcome = tokio::select! {
+        outcome = following => outcome?,
         () = until_stopped() => {
             return Err(Error::Other(format!(
                 "stopped watching; the job goes on: `quern watch --job {job}` checks its result"
             )));
         }
     };
-    screen.fate(job, &fate);
-    match fate {
-        Fate::Paid | Fate::Unknown if is_wrong.get() => Err(Error::Other(format!(
+    screen.outcome(job, &outcome);
+    match outcome {
+        Outcome::Paid | Outcome::Unknown if is_wrong.get() => Err(Error::Other(format!(
             "the result of {job} is WRONG and was not convicted: do not use it"
         ))),
-        fate => Ok(fate),
+        outcome => Ok(outcome),
     }
 }
 
@@ -284,7 +284,7 @@ fn waiting_for(state: JobState) -> &'static str {
         JobState::Taken => "waiting for the result",
         JobState::Submitted => "checking the result, then waiting for the end of the review",
         JobState::Rejected => "waiting for the arbiter",
-        JobState::Slashed => "having the conviction paid out",
+        JobState::Convicted => "having the conviction paid out",
     }
 }
 
@@ -350,19 +350,19 @@ impl Screen {
         }
     }
 
-    fn fate(&self, job: &Pubkey, fate: &Fate) {
-        match (self.format, fate) {
-            (Format::Json, Fate::Slashed { prover, reason }) => self.json(json!({
+    fn outcome(&self, job: &Pubkey, outcome: &Outcome) {
+        match (self.format, outcome) {
+            (Format::Json, Outcome::Convicted { prover, reason }) => self.json(json!({
                 "job": job.to_string(),
-                "fate": fate.name(),
+                "outcome": outcome.name(),
                 "prover": prover.to_string(),
                 "reason": quern_node::watch::reason_code(*reason),
             })),
             (Format::Json, _) => {
-                self.json(json!({ "job": job.to_string(), "fate": fate.name() }));
+                self.json(json!({ "job": job.to_string(), "outcome": outcome.name() }));
             }
-            (Format::Table, fate) => {
-                self.write(&format!("the job has ended: {}", fate.details()));
+            (Format::Table, outcome) => {
+                self.write(&format!("the job has ended: {}", outcome.details()));
             }
         }
     }

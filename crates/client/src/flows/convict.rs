@@ -108,9 +108,9 @@ pub async fn close_evidences(rpc: &RpcClient, author: &Pubkey) -> Result<Vec<Ins
 async fn check(rpc: &RpcClient, job: &Job, charge: &Charge, evidence: &[u8]) -> Result<()> {
     super::check_refutable(job)?;
     let model = accounts::model(rpc, &job.model).await?;
-    let program = super::program_of(&model)?;
+    let graph = super::graph_of(&model)?;
     let case = Case {
-        program,
+        graph,
         batch_rows: job.batch_rows.get(),
         input_roots: &job.input_roots,
         trace_root: &job.trace_root,

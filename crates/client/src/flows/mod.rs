@@ -20,7 +20,7 @@ use {
         instructions::{ConfigureEmissionArgs, CreateJobArgs, RegisterModelArgs, ResolveArgs},
         state::{Assurance, Job, JobState, Model, Purse},
     },
-    quern_proof::program::Program,
+    quern_proof::graph::Graph,
     solana_rpc_client::nonblocking::rpc_client::RpcClient,
     solana_sdk::{instruction::Instruction, pubkey::Pubkey},
 };
@@ -156,12 +156,12 @@ pub async fn register_model(
     rpc: &RpcClient,
     creator: &Pubkey,
     args: RegisterModelArgs,
-    program: &[u8],
+    graph: &[u8],
 ) -> Result<Vec<Instruction>> {
     let address = addresses::model(creator, args.id);
     let known = match accounts::model(rpc, &address).await {
         Err(ClientError::NotFound { .. }) => {
-            return Ok(instructions::register_whole_model(creator, args, program));
+            return Ok(instructions::register_whole_model(creator, args, graph));
         }
         known => known?,
     };
@@ -171,18 +171,16 @@ pub async fn register_model(
             args.id
         ))
     };
-    if known.program.len() != program.len()
-        || (known.model.sealed.get() && known.program != program)
-    {
+    if known.graph.len() != graph.len() || (known.model.sealed.get() && known.graph != graph) {
         return Err(differs());
     }
-    if known.model.sealed.get() || program.is_empty() {
+    if known.model.sealed.get() || graph.is_empty() {
         return Ok(Vec::new());
     }
     let mut all = Vec::new();
-    for (index, piece) in program.chunks(instructions::MAX_PIECE_BYTES).enumerate() {
+    for (index, piece) in graph.chunks(instructions::MAX_PIECE_BYTES).enumerate() {
         let start = index * instructions::MAX_PIECE_BYTES;
-        if known.program.get(start..start + piece.len()) != Some(piece) {
+        if known.graph.get(start..start + piece.len()) != Some(piece) {
             let offset = u32::try_from(start).map_err(|_| differs())?;
             all.push(instructions::write_model(
                 creator,
@@ -303,14 +301,20 @@ pub async fn expire(rpc: &RpcClient, payer: &Pubkey, job: &Pubkey) -> Result<Vec
 ///
 /// # Errors
 /// `NotFound` if the job is closed or never was.
-pub async fn settle_slash(
+pub async fn settle_conviction(
     rpc: &RpcClient,
     payer: &Pubkey,
     job: &Pubkey,
 ) -> Result<Vec<Instruction>> {
     let job: Job = accounts::fetch(rpc, job).await?;
-    let mut all = open_missing(rpc, payer, &instructions::owners_of_slash(&job), &job.mint).await?;
-    all.push(instructions::settle_slash(&job));
+    let mut all = open_missing(
+        rpc,
+        payer,
+        &instructions::owners_of_conviction(&job),
+        &job.mint,
+    )
+    .await?;
+    all.push(instructions::settle_conviction(&job));
     Ok(all)
 }
 
@@ -326,11 +330,11 @@ fn check_refutable(job: &Job) -> Result<()> {
     Err(ClientError::WouldRefuse(refusal))
 }
 
-/// The tensor program of a model that a refereed job names.
-fn program_of(model: &ModelAccount) -> Result<Program<'_>> {
-    Program::parse(&model.program).map_err(|error| {
+/// The graph of a model that a refereed job names.
+fn graph_of(model: &ModelAccount) -> Result<Graph<'_>> {
+    Graph::parse(&model.graph).map_err(|error| {
         ClientError::Argument(format!(
-            "The model's tensor program cannot be read: {}",
+            "The model's graph cannot be read: {}",
             error.message()
         ))
     })

@@ -5,7 +5,7 @@ use {
     crate::addresses,
     quern::{
         accounts, instruction,
-        instructions::{CreateJobArgs, ResolveArgs, SubmitProofArgs},
+        instructions::{CreateJobArgs, ResolveArgs, Submission},
         state::{Emission, Job, JobState, Model, Protocol},
     },
     solana_sdk::{instruction::Instruction, pubkey::Pubkey},
@@ -85,15 +85,15 @@ pub fn take_job(signer: &Pubkey, provider_owner: &Pubkey, job: &Job) -> Instruct
 }
 
 /// Commits to a result. Signer: the provider's owner or operator.
-pub fn submit_proof(signer: &Pubkey, job: &Job, args: SubmitProofArgs) -> Instruction {
-    let accounts = accounts::SubmitProof {
+pub fn submit(signer: &Pubkey, job: &Job, args: Submission) -> Instruction {
+    let accounts = accounts::Submit {
         signer: *signer,
         provider: addresses::provider(&job.provider),
         job: job_address(job),
         event_authority: addresses::event_authority(),
         program: quern::ID,
     };
-    build(&accounts, &instruction::SubmitProof { args }, Vec::new())
+    build(&accounts, &instruction::Submit { args }, Vec::new())
 }
 
 /// Accepts a milestone at once. Signer: the job's client.
@@ -179,8 +179,8 @@ pub fn expire(job: &Job) -> Instruction {
 }
 
 /// Pays out a recorded conviction. Anybody may; nobody signs but the fee payer.
-pub fn settle_slash(job: &Job) -> Instruction {
-    let accounts = accounts::SettleSlash {
+pub fn settle_conviction(job: &Job) -> Instruction {
+    let accounts = accounts::SettleConviction {
         job: job_address(job),
         provider: addresses::provider(&job.provider),
         client: job.client,
@@ -189,8 +189,8 @@ pub fn settle_slash(job: &Job) -> Instruction {
     };
     build(
         &accounts,
-        &instruction::SettleSlash {},
-        writable(purses_of(&owners_of_slash(job), &job.mint)),
+        &instruction::SettleConviction {},
+        writable(purses_of(&owners_of_conviction(job), &job.mint)),
     )
 }
 
@@ -225,14 +225,9 @@ pub fn owners_of_resolution(job: &Job) -> Vec<Pubkey> {
     ]
 }
 
-/// Owners of the purses, in the job's mint, that `settle_slash` touches.
-pub fn owners_of_slash(job: &Job) -> Vec<Pubkey> {
-    vec![
-        job.client,
-        job.provider,
-        job.slash_prover,
-        job.treasury_owner,
-    ]
+/// Owners of the purses, in the job's mint, that `settle_conviction` touches.
+pub fn owners_of_conviction(job: &Job) -> Vec<Pubkey> {
+    vec![job.client, job.provider, job.prover, job.treasury_owner]
 }
 
 /// Owners of the purses, in the job's mint, that `expire` touches in the job's present state.

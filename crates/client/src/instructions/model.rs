@@ -10,7 +10,7 @@ use {
     solana_sdk::{instruction::Instruction, pubkey::Pubkey},
 };
 
-/// Longest piece of a tensor program that fits into a transaction beside signature, accounts and compute budget.
+/// Longest piece of a graph that fits into a transaction beside signature, accounts and compute budget.
 pub const MAX_PIECE_BYTES: usize = 900;
 
 /// Registers a model at [`addresses::model`] of creator and `args.id`. Signer: the creator, who pays.
@@ -26,7 +26,7 @@ pub fn register_model(creator: &Pubkey, args: RegisterModelArgs) -> Instruction 
     build(&accounts, &instruction::RegisterModel { args }, Vec::new())
 }
 
-/// Writes a piece of a tensor program, at most [`MAX_PIECE_BYTES`]. Signer: the model's owner.
+/// Writes a piece of a graph, at most [`MAX_PIECE_BYTES`]. Signer: the model's owner.
 pub fn write_model(owner: &Pubkey, model: &Pubkey, offset: u32, bytes: Vec<u8>) -> Instruction {
     let accounts = accounts::WriteModel {
         owner: *owner,
@@ -43,7 +43,7 @@ pub fn write_model(owner: &Pubkey, model: &Pubkey, offset: u32, bytes: Vec<u8>) 
     )
 }
 
-/// Checks a tensor program and fixes it for ever. Signer: the model's owner.
+/// Checks a graph and fixes it for ever. Signer: the model's owner.
 pub fn seal_model(owner: &Pubkey, model: &Pubkey) -> Instruction {
     let accounts = accounts::SealModel {
         owner: *owner,
@@ -93,28 +93,28 @@ pub fn accept_model_owner(proposed: &Pubkey, model: &Pubkey) -> Instruction {
     build(&accounts, &instruction::AcceptModelOwner {}, Vec::new())
 }
 
-/// All writes of a tensor program, one instruction a piece; they may be sent in any order and at the same time.
-pub fn write_program(owner: &Pubkey, model: &Pubkey, program: &[u8]) -> Vec<Instruction> {
+/// All writes of a graph, one instruction a piece; they may be sent in any order and at the same time.
+pub fn write_graph(owner: &Pubkey, model: &Pubkey, graph: &[u8]) -> Vec<Instruction> {
     (0u32..)
         .step_by(MAX_PIECE_BYTES)
-        .zip(program.chunks(MAX_PIECE_BYTES))
+        .zip(graph.chunks(MAX_PIECE_BYTES))
         .map(|(offset, piece)| write_model(owner, model, offset, piece.to_vec()))
         .collect()
 }
 
-/// Everything that brings a model with a tensor program onto the chain, in order: register, write, seal. Without a program
-/// it only registers. `args.program_bytes` is set here.
+/// Everything that brings a model with a graph onto the chain, in order: register, write, seal. Without a program
+/// it only registers. `args.graph_bytes` is set here.
 pub fn register_whole_model(
     creator: &Pubkey,
     mut args: RegisterModelArgs,
-    program: &[u8],
+    graph: &[u8],
 ) -> Vec<Instruction> {
     // A longer program than fits into u32 is refused by the program like any other that is too long.
-    args.program_bytes = u32::try_from(program.len()).unwrap_or(u32::MAX);
+    args.graph_bytes = u32::try_from(graph.len()).unwrap_or(u32::MAX);
     let model = addresses::model(creator, args.id);
     let mut instructions = vec![register_model(creator, args)];
-    if !program.is_empty() {
-        instructions.extend(write_program(creator, &model, program));
+    if !graph.is_empty() {
+        instructions.extend(write_graph(creator, &model, graph));
         instructions.push(seal_model(creator, &model));
     }
     instructions

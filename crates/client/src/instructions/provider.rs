@@ -3,12 +3,12 @@
 use {
     super::build,
     crate::addresses,
-    quern::{accounts, instruction, instructions::ProviderArgs},
+    quern::{accounts, instruction, instructions::ProviderSettings},
     solana_sdk::{instruction::Instruction, pubkey::Pubkey},
 };
 
 /// Registers a provider. Signer: its owner, who pays.
-pub fn register_provider(owner: &Pubkey, args: ProviderArgs) -> Instruction {
+pub fn register_provider(owner: &Pubkey, args: ProviderSettings) -> Instruction {
     let accounts = accounts::RegisterProvider {
         owner: *owner,
         provider: addresses::provider(owner),
@@ -24,7 +24,7 @@ pub fn register_provider(owner: &Pubkey, args: ProviderArgs) -> Instruction {
 }
 
 /// Replaces a provider's entry. Signer: its owner.
-pub fn update_provider(owner: &Pubkey, args: ProviderArgs) -> Instruction {
+pub fn update_provider(owner: &Pubkey, args: ProviderSettings) -> Instruction {
     let accounts = accounts::UpdateProvider {
         owner: *owner,
         provider: addresses::provider(owner),

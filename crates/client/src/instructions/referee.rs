@@ -1,4 +1,4 @@
-//! The referee: evidence and convictions, questions and answers.
+//! The referee: evidence and convictions, demands and answers.
 
 use {
     super::{build, job_address},
@@ -7,7 +7,7 @@ use {
         accounts, instruction,
         state::{Demand, Evidence, Job},
     },
-    quern_proof::{evidence::Charge, question::Question},
+    quern_proof::{demand::NodeId, evidence::Charge},
     solana_sdk::{instruction::Instruction, pubkey::Pubkey},
     solana_system_interface::instruction as system,
 };
@@ -154,27 +154,22 @@ fn convict_accounts<'a>(
 
 /// Asks about the current submission of a job; `parent` is the answered demand that holds the node, none at a root. Signer:
 /// the payer of fee and rent.
-pub fn demand(
-    payer: &Pubkey,
-    job: &Job,
-    question: &Question,
-    parent: Option<Pubkey>,
-) -> Instruction {
+pub fn demand(payer: &Pubkey, job: &Job, node_id: &NodeId, parent: Option<Pubkey>) -> Instruction {
     let address = job_address(job);
     let accounts = accounts::OpenDemand {
         payer: *payer,
         job: address,
         model: job.model,
         parent,
-        demand: addresses::demand(&address, job.submissions.get(), question),
+        demand: addresses::demand(&address, job.submissions.get(), node_id),
         system_program: addresses::SYSTEM_PROGRAM,
         event_authority: addresses::event_authority(),
         program: quern::ID,
     };
-    let args = instruction::Demand {
-        tree: question.tree.code(),
-        level: question.level,
-        index: question.index,
+    let args = instruction::OpenDemand {
+        tree: node_id.tree.code(),
+        level: node_id.level,
+        index: node_id.index,
     };
     build(&accounts, &args, Vec::new())
 }
@@ -202,12 +197,12 @@ pub fn timeout(job: &Pubkey, demand: &Pubkey) -> Instruction {
     build(&accounts, &instruction::Timeout {}, Vec::new())
 }
 
-/// Closes a demand of a job that is over; what it holds goes to its asker. Anybody may; nobody signs but the fee payer.
+/// Closes a demand of a job that is over; what it holds goes to its opener. Anybody may; nobody signs but the fee payer.
 pub fn close_demand(address: &Pubkey, demand: &Demand) -> Instruction {
     let accounts = accounts::CloseDemand {
         demand: *address,
         job: demand.job,
-        asker: demand.asker,
+        opener: demand.opener,
         event_authority: addresses::event_authority(),
         program: quern::ID,
     };
@@ -223,7 +218,7 @@ mod tests {
         crate::send::{Format, largest_size},
         anchor_lang::Discriminator,
         bytemuck::Zeroable,
-        quern_proof::{program::Operand, question::Tree},
+        quern_proof::{demand::Tree, graph::Operand},
         solana_sdk::instruction::AccountMeta,
     };
 
@@ -387,14 +382,14 @@ mod tests {
     #[test]
     fn a_demand_is_about_the_current_submission() {
         let (job, address) = (job(), job_address(&job()));
-        let question = Question {
+        let node_id = NodeId {
             tree: Tree::Data(Operand::Op(2)),
             level: 4,
             index: 11,
         };
-        let demanded = addresses::demand(&address, 3, &question);
+        let demanded = addresses::demand(&address, 3, &node_id);
         for (parent, listed_as) in [(None, quern::ID), (Some(PARENT), PARENT)] {
-            let instruction = demand(&SIGNER, &job, &question, parent);
+            let instruction = demand(&SIGNER, &job, &node_id, parent);
             let expected = with_event(vec![
                 (SIGNER, true, true),
                 (address, false, true),
@@ -407,16 +402,16 @@ mod tests {
             let args: &[&[u8]] = &[&[2, 4], &11u64.to_le_bytes()];
             assert_eq!(
                 instruction.data,
-                data(instruction::Demand::DISCRIMINATOR, args)
+                data(instruction::OpenDemand::DISCRIMINATOR, args)
             );
         }
-        assert_ne!(demanded, addresses::demand(&address, 4, &question));
+        assert_ne!(demanded, addresses::demand(&address, 4, &node_id));
     }
 
     #[test]
     fn answers_and_ends_of_a_demand() {
         let (job, mut demand) = (Pubkey::from([7; 32]), Demand::zeroed());
-        (demand.job, demand.asker) = (job, Pubkey::from([8; 32]));
+        (demand.job, demand.opener) = (job, Pubkey::from([8; 32]));
         let revealed = reveal(&SIGNER, &job, &PARENT, &[1; 512]);
         let expected = [
             (SIGNER, true, true),
@@ -440,7 +435,7 @@ mod tests {
             with_event(vec![
                 (PARENT, false, true),
                 (job, false, false),
-                (demand.asker, false, true)
+                (demand.opener, false, true)
             ])
         );
     }

@@ -4,13 +4,13 @@
 pub mod world;
 
 use {
-    quern_client::quern::state::ProtocolParams,
+    quern_client::quern::state::ProtocolSettings,
     quern_localnet::{LocalNet, Options},
     std::path::{Path, PathBuf},
 };
 
 /// The built program.
-pub fn program_file() -> PathBuf {
+pub fn graph_file() -> PathBuf {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/deploy/quern.so");
     assert!(
         path.exists(),
@@ -30,16 +30,16 @@ pub async fn network(program_so: Option<PathBuf>) -> LocalNet {
 }
 
 /// Settings with short windows.
-pub fn params() -> ProtocolParams {
-    ProtocolParams {
+pub fn params() -> ProtocolSettings {
+    ProtocolSettings {
         fee_bps: 500,
         late_penalty_bps: 2_000,
         reject_bps: 1_000,
         arbiter_bps: 200,
         refereed_bond_bps: 20_000,
-        accepted_bond_bps: 5_000,
+        reviewed_bond_bps: 5_000,
         refereed_review_secs: 60,
-        accepted_review_secs: 60,
+        reviewed_review_secs: 60,
         demand_fee_lamports: 10_000,
         response_secs: 60,
         react_secs: 60,

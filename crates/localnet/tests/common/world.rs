@@ -1,19 +1,20 @@
 //! A network with protocol, mint, one provider and one client, ready for jobs.
 
 use {
-    super::{network, params, program_file},
+    super::{graph_file, network, params},
     quern_client::{
         Instruction, Keypair, Pubkey, Receipt, Signer, accounts, addresses, flows,
         instructions::{self, NOBODY},
         quern::{
             instructions::{
-                ConfigureEmissionArgs, CreateJobArgs, InitializeArgs, ProviderArgs, UpdateMintArgs,
+                ConfigureEmissionArgs, CreateJobArgs, InitializeArgs, ProviderSettings,
+                UpdateMintArgs,
             },
             state::{Assurance, Job, JobKind, MintRates},
         },
     },
     quern_localnet::{LocalNet, Mint},
-    quern_proof::{DType, Tensor, builder::ProgramBuilder},
+    quern_proof::{DType, Tensor, builder::GraphBuilder},
 };
 
 pub const PRICE: u64 = 1_000_000;
@@ -40,7 +41,7 @@ pub struct World {
 
 impl World {
     pub async fn new() -> Self {
-        let net = network(Some(program_file())).await;
+        let net = network(Some(graph_file())).await;
         let wallet = || net.fresh(20_000_000_000);
         let (treasury, maker, client) = (
             wallet().await.unwrap(),
@@ -100,7 +101,7 @@ impl World {
             epoch_secs: 86_400,
             cap_atoms: 1_000_000,
             refereed_weight_bps: 10_000,
-            accepted_weight_bps: 5_000,
+            reviewed_weight_bps: 5_000,
         };
         let all = flows::configure_emission(rpc, &admin.pubkey(), mint, emission)
             .await
@@ -120,7 +121,7 @@ impl World {
                 .unwrap();
             self.send(&all, &[wallet]).await;
         }
-        let entry = ProviderArgs {
+        let entry = ProviderSettings {
             operator: self.operator.pubkey(),
             name: "One".to_owned(),
             endpoint: "http://one".to_owned(),
@@ -188,9 +189,9 @@ impl World {
 }
 
 /// A model that sums up three numbers in two ways and names the larger sum.
-pub fn tiny_program() -> Vec<u8> {
+pub fn tiny_graph() -> Vec<u8> {
     let weights = Tensor::from_i8(2, 3, &[1, 2, 3, -1, -2, -3]).unwrap();
-    let mut builder = ProgramBuilder::new();
+    let mut builder = GraphBuilder::new();
     let input = builder.input_batch(DType::I8, 3);
     let weights = builder.weight(&weights);
     let sums = builder.matmul(input, weights);

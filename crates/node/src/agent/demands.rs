@@ -30,7 +30,7 @@ pub(super) const AT_ONCE: usize = 8;
 pub(super) const AHEAD: usize = 64;
 /// How long it answers before the chain is read again: during a flood that takes a while itself.
 const LONGEST_ROUND: Duration = Duration::from_secs(300);
-/// How long the data of a submission stay in memory after the last question, if nothing else needs the room.
+/// How long the data of a submission stay in memory after the last demand, if nothing else needs the room.
 const KEPT_FOR: Duration = Duration::from_secs(600);
 /// How often it looks for room.
 const ROOM_AGAIN: Duration = Duration::from_millis(200);
@@ -248,7 +248,7 @@ impl Inner {
             Part::Operands => {
                 let tensors = self.prepare_refereed(address, job).await?.tensors;
                 answers.put_operands(tensors.ok_or_else(|| {
-                    unservable(address, "it has no tensor program, so nothing can be asked")
+                    unservable(address, "it has no graph, so nothing can be asked")
                 })?);
             }
         }
@@ -278,14 +278,14 @@ impl Inner {
         }
         tracing::warn!(job = %address, "the trace is not on this disk; it is computed again");
         let tensors = self.prepare_refereed(address, job).await?.tensors;
-        let tensors = tensors
-            .ok_or_else(|| unservable(address, "it has no tensor program, so it has no trace"))?;
+        let tensors =
+            tensors.ok_or_else(|| unservable(address, "it has no graph, so it has no trace"))?;
         let batch_rows = job.batch_rows.get();
         let bytes = off_loop(move || {
-            let program = parsed(&tensors.program)?;
+            let graph = parsed(&tensors.graph)?;
             // Whatever the limit for new jobs: this one was taken.
             let outputs = eval::run_within(
-                &program,
+                &graph,
                 batch_rows,
                 &tensors.inputs,
                 &tensors.weights,
@@ -303,13 +303,13 @@ impl Inner {
 /// What answers a demand; nothing if its data are not at hand, which has been said.
 fn answer_of(address: &Pubkey, demand: DemandAccount, answers: &Answers) -> Result<Option<Answer>> {
     let asked = &demand.demand;
-    let Some(question) = asked.question() else {
+    let Some(node_id) = asked.node_id() else {
         return Err(unservable(
             address,
             "a demand names a tree that this version does not know",
         ));
     };
-    let Some(bytes) = answers.answer(&question)? else {
+    let Some(bytes) = answers.answer(&node_id)? else {
         return Ok(None);
     };
     if !flows::is_answer(asked, &bytes) {
@@ -333,5 +333,5 @@ fn is_over(error: &NodeError) -> bool {
 }
 
 fn part_of(demand: &DemandAccount) -> Option<Part> {
-    demand.demand.question().map(|question| Part::of(&question))
+    demand.demand.node_id().map(|node_id| Part::of(&node_id))
 }

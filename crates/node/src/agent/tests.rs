@@ -14,9 +14,10 @@ use {
     },
     quern_proof::{
         Operand,
-        builder::ProgramBuilder,
-        commit, eval, file,
-        question::{self, Question},
+        builder::GraphBuilder,
+        commit,
+        demand::{self, NodeId},
+        eval, file,
         shape::DType,
         verify::{self, Finding, Hints},
     },
@@ -92,7 +93,7 @@ struct World {
     stuck: Mutex<HashMap<Pubkey, Option<QuernError>>>,
     /// Demands in the order in which their answers were sent.
     sent: Mutex<Vec<Pubkey>>,
-    /// Everything that can be asked about, for making up questions.
+    /// Everything that can be asked about, for making up demands.
     data: CheckedTensors,
     trace: commit::Trace,
 }
@@ -113,15 +114,15 @@ impl World {
             Tensor::from_i32(1, 2, &[3, 5]).unwrap(),
         ];
         let input = Tensor::from_i8(4, 3, &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]).unwrap();
-        let mut builder = ProgramBuilder::new();
+        let mut builder = GraphBuilder::new();
         let a = builder.input_batch(DType::I8, 3);
         let [w, bias, mult] = weights.each_ref().map(|weight| builder.weight(weight));
         let product = builder.matmul(a, w);
         builder.qlinear(a, w, bias, mult, 4, -128, 127);
         builder.argmax(product);
-        let program = builder.finish().unwrap();
+        let graph = builder.finish().unwrap();
         let outputs = eval::run(
-            &Program::parse(&program).unwrap(),
+            &Graph::parse(&graph).unwrap(),
             4,
             std::slice::from_ref(&input),
             &weights,
@@ -140,7 +141,7 @@ impl World {
 
         let mut model = Model::zeroed();
         model.sealed = true.into();
-        model.program_bytes = (program.len() as u32).into();
+        model.graph_bytes = (graph.len() as u32).into();
         model.uri_hash = uri_hash(&model_uri);
         let mut provider = Provider::zeroed();
         provider.owner = OWNER;
@@ -158,7 +159,7 @@ impl World {
         let assurance = if milestones == 1 {
             Assurance::Refereed
         } else {
-            Assurance::Accepted
+            Assurance::Reviewed
         };
         job.assurance = assurance as u8;
         job.milestones = milestones;
@@ -187,7 +188,7 @@ impl World {
             model: ModelAccount {
                 address: MODEL,
                 model,
-                program: program.clone(),
+                graph: graph.clone(),
             },
             provider,
             purse,
@@ -207,7 +208,7 @@ impl World {
             stuck: Mutex::default(),
             sent: Mutex::default(),
             data: CheckedTensors {
-                program,
+                graph,
                 inputs,
                 weights: weights.to_vec(),
             },
@@ -215,19 +216,19 @@ impl World {
         })
     }
 
-    fn program(&self) -> Program<'_> {
-        Program::parse(&self.data.program).unwrap()
+    fn graph(&self) -> Graph<'_> {
+        Graph::parse(&self.data.graph).unwrap()
     }
 
     /// Everything that the program lets anybody ask.
-    fn questions(&self) -> Vec<Question> {
+    fn demands(&self) -> Vec<NodeId> {
         let mut all = Vec::new();
-        for tree in (0..=u8::MAX).filter_map(question::Tree::from_code) {
+        for tree in (0..=u8::MAX).filter_map(demand::Tree::from_code) {
             for level in 0..8 {
                 for index in 0..1 << level {
-                    let question = Question { tree, level, index };
-                    if question::ask(&self.program(), 4, &question).is_ok() {
-                        all.push(question);
+                    let node_id = NodeId { tree, level, index };
+                    if demand::plan(&self.graph(), 4, &node_id).is_ok() {
+                        all.push(node_id);
                     }
                 }
             }
@@ -236,25 +237,25 @@ impl World {
     }
 
     /// Asks as the program does, due so many seconds from now.
-    fn ask(&self, question: &Question, due_secs: i64) -> Pubkey {
+    fn ask(&self, node_id: &NodeId, due_secs: i64) -> Pubkey {
         let now = self.now();
         let mut job = self.job.lock().unwrap();
         let job = job.as_mut().unwrap();
         assert_eq!(job.state, JobState::Submitted as u8);
-        let asked = question::ask(&self.program(), 4, question).unwrap();
+        let asked = demand::plan(&self.graph(), 4, node_id).unwrap();
         let of = |tensors: &[Tensor], index: u8| {
-            commit::Tree::new(&tensors[usize::from(index)]).node(question.level, question.index)
+            commit::Tree::new(&tensors[usize::from(index)]).node(node_id.level, node_id.index)
         };
-        let node = match question.tree {
-            question::Tree::Trace => self.trace.node(question.level, question.index),
-            question::Tree::Data(Operand::Op(op)) => of(self.trace.outputs(), op),
-            question::Tree::Data(Operand::Input(input)) => of(&self.data.inputs, input),
-            question::Tree::Data(Operand::Weight(weight)) => of(&self.data.weights, weight),
+        let node = match node_id.tree {
+            demand::Tree::Trace => self.trace.node(node_id.level, node_id.index),
+            demand::Tree::Data(Operand::Op(op)) => of(self.trace.outputs(), op),
+            demand::Tree::Data(Operand::Input(input)) => of(&self.data.inputs, input),
+            demand::Tree::Data(Operand::Weight(weight)) => of(&self.data.weights, weight),
         };
         let mut demand = Demand::zeroed();
         demand.version = LAYOUT_VERSION;
-        (demand.tree, demand.level) = (question.tree.code(), question.level);
-        demand.index = question.index.into();
+        (demand.tree, demand.level) = (node_id.tree.code(), node_id.level);
+        demand.index = node_id.index.into();
         demand.is_leaf = asked.is_leaf.into();
         demand.answer_bytes = u32::from(asked.answer_bytes).into();
         demand.node = node.unwrap();
@@ -622,12 +623,12 @@ async fn publishes_the_sums_of_qlinears_as_hints() {
         .path()
         .join(format!("published/{}/1", world.address));
     let bytes = std::fs::read(published.join(data::HINTS_FILE)).unwrap();
-    let program = world.program();
-    let hints = Hints::from_file(&program, 4, &bytes);
+    let graph = world.graph();
+    let hints = Hints::from_file(&graph, 4, &bytes);
     // The sums are those of the MATMUL with the same operands.
     assert_eq!(hints.of(1), Some(&world.trace.outputs()[0]));
     let found = verify::outputs(
-        &program,
+        &graph,
         4,
         &world.data.inputs,
         &world.data.weights,
@@ -654,7 +655,7 @@ async fn hints_keep_no_result_back() {
     let world = World::new(1);
     let (agent, _) = start(&world, PLENTY);
     let mut inner = Arc::into_inner(agent.inner).unwrap();
-    let trace_bytes = world.program().trace_bytes(4).unwrap();
+    let trace_bytes = world.graph().trace_bytes(4).unwrap();
     inner.settings.policy.max_trace_bytes = trace_bytes;
     inner.integer.max_trace_bytes = trace_bytes;
     let agent = Agent {
@@ -672,21 +673,21 @@ async fn answers_everything_that_can_be_asked_then_finalizes() {
     let world = World::new(1);
     let (agent, fuse) = start(&world, PLENTY);
     assert!(work_until_submitted(&world, &agent).await);
-    let questions = world.questions();
-    let trees: HashSet<u8> = questions.iter().map(|asked| asked.tree.code()).collect();
+    let demands = world.demands();
+    let trees: HashSet<u8> = demands.iter().map(|asked| asked.tree.code()).collect();
     assert_eq!(trees, [0, 1, 2, 64, 128, 129, 130, 255].into());
-    for question in &questions {
-        world.ask(question, 60);
+    for node_id in &demands {
+        world.ask(node_id, 60);
     }
     agent.pass().await.unwrap();
     assert_eq!(world.unanswered(), 0);
     assert_eq!(
         world.counts.reveals.load(Ordering::SeqCst),
-        questions.len() as u32
+        demands.len() as u32
     );
     // One that is asked after the review is over is answered, too, before anything is finalized.
     world.pass_time(i64::from(REVIEW_SECS) + 1);
-    world.ask(&questions[0], 60);
+    world.ask(&demands[0], 60);
     agent.pass().await.unwrap();
     assert_eq!(world.unanswered(), 0);
     assert_eq!(world.counts.finalizes.load(Ordering::SeqCst), 0);
@@ -703,8 +704,8 @@ async fn a_kill_at_any_step_leaves_no_demand_unanswered() {
             let world = World::new(1);
             let (agent, _) = start(&world, PLENTY);
             assert!(work_until_submitted(&world, &agent).await);
-            for question in world.questions() {
-                world.ask(&question, 60);
+            for node_id in world.demands() {
+                world.ask(&node_id, 60);
             }
             drop(agent);
             if damage {
@@ -743,8 +744,8 @@ async fn a_lost_or_damaged_trace_is_computed_again() {
             Some(bytes) => std::fs::write(&path, bytes).unwrap(),
             None => std::fs::remove_file(&path).unwrap(),
         }
-        for question in world.questions() {
-            world.ask(&question, 60);
+        for node_id in world.demands() {
+            world.ask(&node_id, 60);
         }
         agent.pass().await.unwrap();
         assert_eq!(world.unanswered(), 0);
@@ -758,15 +759,14 @@ async fn what_cannot_be_answered_keeps_nothing_else_back() {
     let world = World::new(1);
     let (agent, _) = start(&world, PLENTY);
     assert!(work_until_submitted(&world, &agent).await);
-    let questions = world.questions();
-    for question in &questions {
-        world.ask(question, 60);
+    let demands = world.demands();
+    for node_id in &demands {
+        world.ask(node_id, 60);
     }
     world.job.lock().unwrap().as_mut().unwrap().trace_root = [9; 32];
     agent.pass().await.unwrap();
-    let of_operands =
-        |question: &Question| question.tree.code() >= 64 && question.tree.code() < 255;
-    let answered = questions.iter().filter(|asked| of_operands(asked)).count();
+    let of_operands = |node_id: &NodeId| node_id.tree.code() >= 64 && node_id.tree.code() < 255;
+    let answered = demands.iter().filter(|asked| of_operands(asked)).count();
     assert!(answered > 0);
     assert_eq!(world.counts.reveals.load(Ordering::SeqCst), answered as u32);
     // Once it is the right one again, the others follow.
@@ -780,19 +780,16 @@ async fn earliest_due_first_and_one_failure_blocks_no_other() {
     let world = World::new(1);
     let (agent, _) = start(&world, PLENTY);
     assert!(work_until_submitted(&world, &agent).await);
-    let questions = world.questions();
-    let count = questions.len() * 12;
+    let demands = world.demands();
+    let count = demands.len() * 12;
     let mut by_due = Vec::new();
     for at in 0..count {
         // Neither the order of asking nor its reverse.
         let due_secs = 100 + (at as i64 * 7) % count as i64;
-        by_due.push((
-            due_secs,
-            world.ask(&questions[at % questions.len()], due_secs),
-        ));
+        by_due.push((due_secs, world.ask(&demands[at % demands.len()], due_secs)));
     }
     by_due.sort_unstable();
-    let late = world.ask(&questions[0], -1);
+    let late = world.ask(&demands[0], -1);
     let (blocked, answered) = (by_due[0].1, by_due[1].1);
     *world.stuck.lock().unwrap() = [
         (blocked, None),
@@ -843,7 +840,7 @@ async fn demands_of_another_submission_are_left_alone() {
     let world = World::new(1);
     let (agent, _) = start(&world, PLENTY);
     assert!(work_until_submitted(&world, &agent).await);
-    world.ask(&world.questions()[0], 60);
+    world.ask(&world.demands()[0], 60);
     world.demands.lock().unwrap()[0].demand.submission = 2u32.into();
     agent.pass().await.unwrap();
     assert!(world.sent.lock().unwrap().is_empty());
@@ -1152,7 +1149,7 @@ fn policy_names_the_first_reason() {
         (|job| job.pinned_provider = CLIENT, Refusal::PinnedToOther),
         (|job| job.assurance = 0, Refusal::Assurance),
         (
-            |job| job.assurance = Assurance::Accepted as u8,
+            |job| job.assurance = Assurance::Reviewed as u8,
             Refusal::Assurance,
         ),
         (
@@ -1239,14 +1236,14 @@ fn policy_names_the_first_reason() {
     purse.operator_limit_atoms = 20u64.into();
     assert!(decide(&policy, &job, Some(&purse), &operator).is_ok());
     let mut accepted = job;
-    accepted.assurance = Assurance::Accepted as u8;
+    accepted.assurance = Assurance::Reviewed as u8;
     accepted.arbiter = CLIENT;
     let policy = Policy {
         accepted: true,
         arbiters: [CLIENT].into(),
         ..Policy::default()
     };
-    assert_eq!(usual(&policy, &accepted), Ok(Assurance::Accepted));
+    assert_eq!(usual(&policy, &accepted), Ok(Assurance::Reviewed));
 }
 
 /// Works until the result is on the chain, with no node that remembers anything from then on, and starts again.
@@ -1269,8 +1266,8 @@ async fn a_restart_answers_without_any_history_of_the_node() {
             let path = journal.submission_path(&world.address, 1, data::TRACE_FILE);
             std::fs::remove_file(path).unwrap();
         }
-        for question in world.questions() {
-            world.ask(&question, 60);
+        for node_id in world.demands() {
+            world.ask(&node_id, 60);
         }
         agent.pass().await.unwrap();
         assert_eq!(world.unanswered(), 0);
@@ -1307,8 +1304,8 @@ async fn damaged_data_are_fetched_again_without_any_history_of_the_node() {
     ] {
         std::fs::write(path, b"garbage").unwrap();
     }
-    for question in world.questions() {
-        world.ask(&question, 60);
+    for node_id in world.demands() {
+        world.ask(&node_id, 60);
     }
     agent.pass().await.unwrap();
     assert_eq!(world.unanswered(), 0);
@@ -1323,7 +1320,7 @@ async fn a_changed_uri_that_nobody_remembers_keeps_nothing_back() {
     let agent = restarted_without_history(&world).await;
     let path = agent.inner.journal.weights_path(&MODEL);
     std::fs::remove_file(&path).unwrap();
-    world.ask(&world.questions()[0], 60);
+    world.ask(&world.demands()[0], 60);
     agent
         .inner
         .prepare(&world.address, &world.job().unwrap())
@@ -1408,7 +1405,7 @@ async fn takes_nothing_without_lamports_and_answers_with_the_last() {
     world.lamports.store(LEAST_LAMPORTS, Ordering::SeqCst);
     assert!(work_until_submitted(&world, &agent).await);
     world.lamports.store(1, Ordering::SeqCst);
-    world.ask(&world.questions()[0], 60);
+    world.ask(&world.demands()[0], 60);
     agent.pass().await.unwrap();
     assert_eq!(world.unanswered(), 0);
 }
@@ -1419,9 +1416,9 @@ async fn a_flood_is_answered_in_few_transactions() {
     let world = World::new(1);
     let (agent, _) = start(&world, PLENTY);
     assert!(work_until_submitted(&world, &agent).await);
-    let questions = world.questions();
+    let demands = world.demands();
     for at in 0..1_000 {
-        world.ask(&questions[at % questions.len()], 60);
+        world.ask(&demands[at % demands.len()], 60);
     }
     agent.pass().await.unwrap();
     assert_eq!(world.unanswered(), 0);
@@ -1430,7 +1427,7 @@ async fn a_flood_is_answered_in_few_transactions() {
     assert!(transactions <= 250, "{transactions} transactions");
 }
 
-/// One question to each of many jobs: their data take turns in memory.
+/// One demand to each of many jobs: their data take turns in memory.
 #[tokio::test]
 async fn data_of_many_jobs_take_turns_in_memory() {
     let world = World::new(1);
@@ -1460,7 +1457,7 @@ async fn takes_nothing_that_it_could_not_answer_for_in_memory() {
     let world = World::new(1);
     let (agent, _) = start(&world, PLENTY);
     let mut inner = Arc::into_inner(agent.inner).unwrap();
-    let needed = data::memory_bytes(&world.program(), 4).unwrap();
+    let needed = data::memory_bytes(&world.graph(), 4).unwrap();
     inner.settings.memory_bytes = 2 * needed - 1;
     let agent = Agent {
         inner: Arc::new(inner),
@@ -1478,12 +1475,12 @@ async fn takes_nothing_that_it_could_not_answer_for_in_memory() {
 /// A row of one byte is a leaf of its own.
 #[test]
 fn trees_of_narrow_tensors_count() {
-    let mut builder = ProgramBuilder::new();
+    let mut builder = GraphBuilder::new();
     let a = builder.input_batch(DType::I8, 1);
     builder.argmax(a);
-    let program = builder.finish().unwrap();
+    let graph = builder.finish().unwrap();
     let rows = 1 << 20;
-    let needed = data::memory_bytes(&Program::parse(&program).unwrap(), rows).unwrap();
+    let needed = data::memory_bytes(&Graph::parse(&graph).unwrap(), rows).unwrap();
     // Two tensors with a tree each, of 64 bytes a row.
     assert!(needed >= 2 * 64 * u64::from(rows), "{needed}");
 }

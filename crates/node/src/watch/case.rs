@@ -4,9 +4,9 @@
 use {
     super::{
         CaseId, Inner,
-        chain::Asked,
+        chain::OpenedDemand,
         material::{Delivery, Given, Own, Purpose, Trouble, parsed},
-        verdict::{Fate, Verdict, charge_name, question_name, reason_name},
+        verdict::{Outcome, Verdict, charge_name, demand_name, reason_name},
     },
     crate::error::NodeError,
     quern_client::{
@@ -19,10 +19,10 @@ use {
     },
     quern_proof::{
         Hash, Operand, Tensor,
+        demand::{self, NodeId, Parent, Tree},
         evidence::{self, Charge},
         freivalds::Coins,
-        program::Program,
-        question::{self, Parent, Question, Tree},
+        graph::Graph,
         verify::{self, Finding, Hints},
         witness::{self, Patched, Step, Whole},
     },
@@ -61,7 +61,7 @@ impl Inner {
             return Ok(next);
         }
         self.check_bond(&job)?;
-        let asked = self.asked(id, &job).await?;
+        let asked = self.demand_at(id, &job).await?;
         let unanswered = self.unanswered(id, &job).await;
         let overdue = asked.iter().chain(&unanswered).find(|asked| {
             asked.answer.is_none() && passed(moment.now, effective_due(asked, &job, &moment))
@@ -90,7 +90,7 @@ impl Inner {
                     .await?
             }
         };
-        // Once this watcher has paid for questions, the place where the trace should have been is left alone: whoever is
+        // Once this watcher has paid for demands, the place where the trace should have been is left alone: whoever is
         // slow there on purpose would gain time.
         let is_asking = self.has_asked(id, &job, &asked).await?;
         let mut missing = None;
@@ -126,17 +126,20 @@ impl Inner {
         self.demand(id, &job, &moment, own, asked, missing).await
     }
 
-    /// The questions on this watcher's way down, whoever asked them, as far as they are on chain: all but the last are
-    /// answered. Nobody can make the way longer, however many other questions there are.
-    async fn asked(&self, id: CaseId, job: &Job) -> Result<Vec<Asked>, NodeError> {
-        if !has_questions(job) {
+    /// The demands on this watcher's way down, whoever asked them, as far as they are on chain: all but the last are
+    /// answered. Nobody can make the way longer, however many other demands there are.
+    async fn demand_at(&self, id: CaseId, job: &Job) -> Result<Vec<OpenedDemand>, NodeError> {
+        if !has_demands(job) {
             return Ok(Vec::new());
         }
         let known = self.with_case(id, |case| (case.answered.clone(), case.waits_for));
         let (mut way, waits_for) = known.unwrap_or_default();
-        let is_new = |question: &Question| way.iter().all(|asked| asked.question != *question);
-        if let Some(question) = waits_for.filter(is_new)
-            && let Some(asked) = self.chain.asked(&id.job, id.submission, &question).await?
+        let is_new = |node_id: &NodeId| way.iter().all(|asked| asked.node_id != *node_id);
+        if let Some(node_id) = waits_for.filter(is_new)
+            && let Some(asked) = self
+                .chain
+                .demand_at(&id.job, id.submission, &node_id)
+                .await?
         {
             way.push(asked);
         }
@@ -145,20 +148,25 @@ impl Inner {
     }
 
     /// Whether this watcher has asked anything about the submission, also before it was started again: the way begins at one
-    /// of two questions.
-    async fn has_asked(&self, id: CaseId, job: &Job, way: &[Asked]) -> Result<bool, NodeError> {
+    /// of two demands.
+    async fn has_asked(
+        &self,
+        id: CaseId,
+        job: &Job,
+        way: &[OpenedDemand],
+    ) -> Result<bool, NodeError> {
         let signer = self.chain.signer();
-        if way.iter().any(|asked| asked.asker == signer) {
+        if way.iter().any(|asked| asked.opener == signer) {
             return Ok(true);
         }
-        if !way.is_empty() || !has_questions(job) {
+        if !way.is_empty() || !has_demands(job) {
             return Ok(false);
         }
         for tree in [Tree::Trace, Tree::Data(Operand::Op(0))] {
             let (level, index) = (0, 0);
-            let root = Question { tree, level, index };
-            let asked = self.chain.asked(&id.job, id.submission, &root).await?;
-            if asked.is_some_and(|asked| asked.asker == signer) {
+            let root = NodeId { tree, level, index };
+            let asked = self.chain.demand_at(&id.job, id.submission, &root).await?;
+            if asked.is_some_and(|asked| asked.opener == signer) {
                 return Ok(true);
             }
         }
@@ -166,9 +174,9 @@ impl Inner {
     }
 
     /// Keeps what was answered: a step needs no more requests when the way is long.
-    fn remember(&self, id: CaseId, way: &[Asked]) {
+    fn remember(&self, id: CaseId, way: &[OpenedDemand]) {
         let signer = self.chain.signer();
-        let own = way.iter().filter(|asked| asked.asker == signer);
+        let own = way.iter().filter(|asked| asked.opener == signer);
         let fees_lamports = own.map(|asked| asked.fee_lamports).sum();
         let answered = way.iter().filter(|asked| asked.answer.is_some());
         let answered = answered.cloned().collect();
@@ -180,7 +188,7 @@ impl Inner {
 
     /// What others, too, still wait for. Strangers may have asked so much that no node tells; the case goes on without it, and
     /// what this watcher asked is known by its address.
-    async fn unanswered(&self, id: CaseId, job: &Job) -> Vec<Asked> {
+    async fn unanswered(&self, id: CaseId, job: &Job) -> Vec<OpenedDemand> {
         if job.open_demands.get() == 0 {
             return Vec::new();
         }
@@ -190,7 +198,7 @@ impl Inner {
                 all
             }
             Err(error) => {
-                tracing::debug!(job = %id.job, %error, "the questions of others are not known");
+                tracing::debug!(job = %id.job, %error, "the demands of others are not known");
                 Vec::new()
             }
         }
@@ -243,8 +251,8 @@ impl Inner {
         let is_current = job.submissions.get() == id.submission && job.trace_root == id.trace_root;
         match JobState::from_code(job.state) {
             Some(JobState::Submitted) if is_current => None,
-            Some(JobState::Slashed) if is_current => {
-                Some(Next::Done(self.slashed(job.slash_prover, job.slash_reason)))
+            Some(JobState::Convicted) if is_current => {
+                Some(Next::Done(self.slashed(job.prover, job.conviction_reason)))
             }
             _ => Some(Next::Gone(
                 "the job went on before it could be checked".to_owned(),
@@ -253,7 +261,7 @@ impl Inner {
     }
 
     fn slashed(&self, prover: Pubkey, reason: u8) -> Verdict {
-        Verdict::Slashed {
+        Verdict::AlreadyConvicted {
             prover,
             reason,
             by_us: prover == self.chain.signer(),
@@ -270,13 +278,13 @@ impl Inner {
         } else {
             "the result could be checked"
         };
-        let why = match self.chain.fate(&id.job).await? {
-            Fate::Slashed { prover, reason } => {
+        let why = match self.chain.outcome(&id.job).await? {
+            Outcome::Convicted { prover, reason } => {
                 return Ok(Next::Done(self.slashed(prover, reason)));
             }
-            Fate::Paid => format!("the provider was paid before {what}{last}"),
-            Fate::Ended => format!("the job ended before {what}{last}"),
-            Fate::Unknown => format!(
+            Outcome::Paid => format!("the provider was paid before {what}{last}"),
+            Outcome::Ended => format!("the job ended before {what}{last}"),
+            Outcome::Unknown => format!(
                 "the job has ended, and the node keeps too few transactions to tell how{last}"
             ),
         };
@@ -307,43 +315,47 @@ impl Inner {
         }
     }
 
-    /// Down to the first difference as far as there are answers, then a question or a conviction.
+    /// Down to the first difference as far as there are answers, then a demand or a conviction.
     async fn demand(
         &self,
         id: CaseId,
         job: &Job,
         moment: &Moment,
         own: Arc<Own>,
-        mut way: Vec<Asked>,
+        mut way: Vec<OpenedDemand>,
         missing: Option<String>,
     ) -> Stepped {
         let trace_root = job.trace_root;
         loop {
-            let answers: HashMap<Question, Vec<u8>> = way
+            let answers: HashMap<NodeId, Vec<u8>> = way
                 .iter()
-                .filter_map(|asked| Some((asked.question, asked.answer.clone()?)))
+                .filter_map(|asked| Some((asked.node_id, asked.answer.clone()?)))
                 .collect();
             let from = Arc::clone(&own);
             let found = self
                 .materials
                 .heavy(move || descend(&from, trace_root, &answers))
                 .await??;
-            let (question, parent, left) = match found {
+            let (node_id, parent, left) = match found {
                 Descent::Charge {
                     charge,
                     evidence,
                     demands,
                 } => return self.convict(id, job, charge, evidence, demands).await,
                 Descent::Ask {
-                    question,
+                    node_id,
                     parent,
                     left,
-                } => (question, parent, left),
+                } => (node_id, parent, left),
             };
-            self.with_case(id, |case| case.waits_for = Some(question));
+            self.with_case(id, |case| case.waits_for = Some(node_id));
             // Somebody else may have asked it, or this watcher before it was started again.
-            let known = match has_questions(job) {
-                true => self.chain.asked(&id.job, id.submission, &question).await?,
+            let known = match has_demands(job) {
+                true => {
+                    self.chain
+                        .demand_at(&id.job, id.submission, &node_id)
+                        .await?
+                }
                 false => None,
             };
             if let Some(asked) = known {
@@ -368,25 +380,25 @@ impl Inner {
             let parent = match parent {
                 None => None,
                 Some(above) => {
-                    let above = way.iter().find(|asked| asked.question == above);
+                    let above = way.iter().find(|asked| asked.node_id == above);
                     Some(above.map(|asked| asked.address).ok_or_else(|| {
-                        Trouble::Final("an answered question has no account".to_owned())
+                        Trouble::Final("an answered demand has no account".to_owned())
                     })?)
                 }
             };
-            return self.ask(id, job, question, parent, left).await;
+            return self.ask(id, job, node_id, parent, left).await;
         }
     }
 
-    /// Says whose question the case waits for.
-    fn say_waiting(&self, id: CaseId, asked: &Asked) {
-        if asked.asker != self.chain.signer() {
-            let what = question_name(&asked.question);
+    /// Says whose demand the case waits for.
+    fn say_waiting(&self, id: CaseId, asked: &OpenedDemand) {
+        if asked.opener != self.chain.signer() {
+            let what = demand_name(&asked.node_id);
             self.say(
                 id,
                 format!(
-                    "waiting for the answer to a question of {} about {what}",
-                    asked.asker
+                    "waiting for the answer to a demand of {} about {what}",
+                    asked.opener
                 ),
             );
         }
@@ -434,23 +446,23 @@ impl Inner {
         &self,
         id: CaseId,
         job: &Job,
-        question: Question,
+        node_id: NodeId,
         parent: Option<Pubkey>,
         left: u32,
     ) -> Stepped {
-        match self.chain.ask(job, &question, parent).await {
+        match self.chain.ask(job, &node_id, parent).await {
             Ok(()) => {
                 let fee_lamports = job.terms.demand_fee_lamports.get();
                 self.with_case(id, |case| case.fees_lamports += fee_lamports);
                 tracing::info!(
                     job = %id.job, fee_lamports, at_most_left = left - 1,
-                    "demanded: {}", question_name(&question)
+                    "demanded: {}", demand_name(&node_id)
                 );
                 Ok(Next::Wait)
             }
             Err(error) => {
                 // Somebody else may have asked the same in the meantime.
-                let asked = self.chain.asked(&id.job, id.submission, &question);
+                let asked = self.chain.demand_at(&id.job, id.submission, &node_id);
                 if asked.await?.is_some() {
                     return Ok(Next::Wait);
                 }
@@ -494,11 +506,11 @@ impl Inner {
         }
     }
 
-    async fn timeout(&self, id: CaseId, job: &Job, overdue: &Asked) -> Stepped {
+    async fn timeout(&self, id: CaseId, job: &Job, overdue: &OpenedDemand) -> Stepped {
         match self.chain.timeout(job, overdue).await {
             Ok(signature) => Ok(Next::Done(Verdict::TimedOut {
                 signature,
-                question: overdue.question,
+                node_id: overdue.node_id,
             })),
             // The clock that was read was ahead of the one that counts, or an answer came at the last moment.
             Err(NodeError::Client(error))
@@ -525,8 +537,8 @@ impl Inner {
                 Err(error.into())
             }
             moved => {
-                if let Some(job) = moved.filter(|job| job.slash_prover != self.chain.signer()) {
-                    tracing::info!(job = %id.job, reason = reason_name(job.slash_reason), "somebody else was faster");
+                if let Some(job) = moved.filter(|job| job.prover != self.chain.signer()) {
+                    tracing::info!(job = %id.job, reason = reason_name(job.conviction_reason), "somebody else was faster");
                 }
                 Ok(Next::Wait)
             }
@@ -540,12 +552,12 @@ fn is_behind(id: CaseId, job: &Job) -> bool {
 }
 
 /// Whether anything was ever asked about the current submission.
-fn has_questions(job: &Job) -> bool {
+fn has_demands(job: &Job) -> bool {
     job.open_demands.get() > 0 || job.last_answer_at.get() > 0
 }
 
-/// Until when a question must be answered, a cluster restart included.
-fn effective_due(asked: &Asked, job: &Job, moment: &Moment) -> i64 {
+/// Until when a demand must be answered, a cluster restart included.
+fn effective_due(asked: &OpenedDemand, job: &Job, moment: &Moment) -> i64 {
     moment.deadline(asked.due, asked.slot, job.terms.restart_grace_secs.get())
 }
 
@@ -558,14 +570,14 @@ fn find_wrong(
     hints: Option<Vec<u8>>,
     trace_root: &Hash,
 ) -> Found {
-    let program = parsed(&given.program)?;
+    let graph = parsed(&given.graph)?;
     let (inputs, weights) = (&given.inputs, &given.weights);
     let hints = hints.map_or(Hints::none(), |hints| {
         // The file itself is dropped here.
-        Hints::from_file(&program, given.batch_rows, &hints)
+        Hints::from_file(&graph, given.batch_rows, &hints)
     });
     let finding = verify::outputs(
-        &program,
+        &graph,
         given.batch_rows,
         inputs,
         weights,
@@ -576,8 +588,8 @@ fn find_wrong(
     let Finding::Wrong(charge) = finding else {
         return Ok(None);
     };
-    let whole = Whole::new(&program, given.batch_rows, inputs, weights, outputs)?;
-    let evidence = judged(given, &program, trace_root, &charge, &whole)?;
+    let whole = Whole::new(&graph, given.batch_rows, inputs, weights, outputs)?;
+    let evidence = judged(given, &graph, trace_root, &charge, &whole)?;
     Ok(Some((charge, evidence)))
 }
 
@@ -595,14 +607,14 @@ fn private_coins() -> Result<Coins, Trouble> {
 /// Evidence that convicts: the judge on chain is the same code.
 fn judged(
     given: &Given,
-    program: &Program<'_>,
+    graph: &Graph<'_>,
     trace_root: &Hash,
     charge: &Charge,
     openings: &impl witness::Openings,
 ) -> Result<Vec<u8>, Trouble> {
-    let evidence = witness::evidence(program, given.batch_rows, charge, openings)?;
+    let evidence = witness::evidence(graph, given.batch_rows, charge, openings)?;
     let case = evidence::Case {
-        program: *program,
+        graph: *graph,
         batch_rows: given.batch_rows,
         input_roots: &given.input_roots,
         trace_root,
@@ -619,10 +631,10 @@ fn judged(
 /// Where a withheld commitment first differs, as far as it was revealed.
 enum Descent {
     Ask {
-        question: Question,
-        /// The answered question whose answer holds the node.
-        parent: Option<Question>,
-        /// At most so many questions are left, this one included.
+        node_id: NodeId,
+        /// The answered demand whose answer holds the node.
+        parent: Option<NodeId>,
+        /// At most so many demands are left, this one included.
         left: u32,
     },
     Charge {
@@ -636,12 +648,12 @@ enum Descent {
 fn descend(
     own: &Own,
     trace_root: Hash,
-    answers: &HashMap<Question, Vec<u8>>,
+    answers: &HashMap<NodeId, Vec<u8>>,
 ) -> Result<Descent, Trouble> {
     let given = &own.given;
-    let program = parsed(&given.program)?;
+    let graph = parsed(&given.graph)?;
     let whole = Whole::new(
-        &program,
+        &graph,
         given.batch_rows,
         &given.inputs,
         &given.weights,
@@ -651,28 +663,28 @@ fn descend(
     let mut demands = 0;
     loop {
         match patched.step()? {
-            Step::Ask(question) => match answers.get(&question) {
+            Step::Ask(node_id) => match answers.get(&node_id) {
                 Some(answer) => {
-                    patched.reveal(&question, answer)?;
+                    patched.reveal(&node_id, answer)?;
                     demands += 1;
                 }
                 None => {
-                    let asked = question::ask(&program, given.batch_rows, &question)
+                    let asked = demand::plan(&graph, given.batch_rows, &node_id)
                         .map_err(quern_proof::Error::from)?;
                     let parent = match asked.parent {
-                        Parent::Answer { question, .. } => Some(question),
+                        Parent::Answer { node_id, .. } => Some(node_id),
                         Parent::TraceRoot | Parent::InputRoot(_) | Parent::WeightRoot(_) => None,
                     };
-                    let left = question.most_left(&program, given.batch_rows);
+                    let left = node_id.most_left(&graph, given.batch_rows);
                     return Ok(Descent::Ask {
-                        question,
+                        node_id,
                         parent,
                         left,
                     });
                 }
             },
             Step::Charge(charge) => {
-                let evidence = judged(given, &program, &trace_root, &charge, &patched)?;
+                let evidence = judged(given, &graph, &trace_root, &charge, &patched)?;
                 return Ok(Descent::Charge {
                     charge,
                     evidence,

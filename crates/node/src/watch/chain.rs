@@ -1,7 +1,7 @@
 //! What the watcher asks of the chain and sends to it.
 
 use {
-    super::{fate, lock, verdict::Fate},
+    super::{lock, outcome, verdict::Outcome},
     crate::{
         chain::{Chain, RpcChain},
         error::Result,
@@ -19,7 +19,7 @@ use {
             state::{Demand, Job, JobState, Model},
         },
     },
-    quern_proof::{evidence::Charge, question::Question},
+    quern_proof::{demand::NodeId, evidence::Charge},
     std::{
         collections::{HashMap, hash_map::Entry},
         sync::{
@@ -30,17 +30,17 @@ use {
     },
 };
 
-/// A question on chain.
+/// A demand on chain.
 #[derive(Clone, Debug)]
-pub struct Asked {
+pub struct OpenedDemand {
     /// Its account.
     pub address: Pubkey,
     /// Of which submission of the job.
     pub submission: u32,
     /// What was asked.
-    pub question: Question,
+    pub node_id: NodeId,
     /// Who asked, and paid.
-    pub asker: Pubkey,
+    pub opener: Pubkey,
     /// What an answer earns.
     pub fee_lamports: u64,
     /// Until when it must be answered, as the account says; a restart of the cluster after `slot` moves it.
@@ -82,7 +82,7 @@ pub trait WatchChain: Send + Sync {
     async fn jobs(&self, state: JobState, client: Option<Pubkey>) -> Result<Vec<(Pubkey, Job)>>;
     /// A job, unless it has ended.
     async fn job(&self, address: &Pubkey) -> Result<Option<Job>>;
-    /// A model with its tensor program.
+    /// A model with its graph.
     async fn model(&self, address: &Pubkey) -> Result<ModelAccount>;
     /// Where the inputs of a job are.
     async fn input_uri(&self, address: &Pubkey, job: &Job) -> Result<String>;
@@ -90,25 +90,30 @@ pub trait WatchChain: Send + Sync {
     async fn model_uri(&self, address: &Pubkey, model: &Model) -> Result<String>;
     /// Where the current result of a job is.
     async fn output_uri(&self, address: &Pubkey, job: &Job) -> Result<String>;
-    /// One question about a submission, if somebody asked it and it is not closed.
-    async fn asked(
+    /// One demand about a submission, if somebody asked it and it is not closed.
+    async fn demand_at(
         &self,
         job: &Pubkey,
         submission: u32,
-        question: &Question,
-    ) -> Result<Option<Asked>>;
+        node_id: &NodeId,
+    ) -> Result<Option<OpenedDemand>>;
     /// What waits for an answer, whoever asked. There may be very many, and more that were answered: those are not read.
-    async fn unanswered(&self, job: &Pubkey) -> Result<Vec<Asked>>;
-    /// Asks; `parent` is the account of the answered question whose answer holds the node, none at a root.
-    async fn ask(&self, job: &Job, question: &Question, parent: Option<Pubkey>) -> Result<()>;
+    async fn unanswered(&self, job: &Pubkey) -> Result<Vec<OpenedDemand>>;
+    /// Asks; `parent` is the account of the answered demand whose answer holds the node, none at a root.
+    async fn ask(&self, job: &Job, node_id: &NodeId, parent: Option<Pubkey>) -> Result<()>;
     /// Convicts.
     async fn convict(&self, job: &Job, charge: &Charge, evidence: &[u8]) -> Result<Conviction>;
-    /// Records that a question was not answered in time.
-    async fn timeout(&self, job: &Job, asked: &Asked) -> Result<Signature>;
+    /// Records that a demand was not answered in time.
+    async fn timeout(&self, job: &Job, asked: &OpenedDemand) -> Result<Signature>;
     /// Has a recorded conviction paid out, if all purses but the signer's exist, or if it shall open them all; otherwise it is
     /// left to others.
-    async fn settle_slash(&self, address: &Pubkey, job: &Job, opens_purses: bool) -> Result<bool>;
-    /// Gets back what lies in questions of the signer that are no longer needed, and in evidence that it left behind. Says how
+    async fn settle_conviction(
+        &self,
+        address: &Pubkey,
+        job: &Job,
+        opens_purses: bool,
+    ) -> Result<bool>;
+    /// Gets back what lies in demands of the signer that are no longer needed, and in evidence that it left behind. Says how
     /// many accounts were closed.
     async fn tidy(&self) -> Result<usize>;
     /// What lies in evidence of the signer that [`WatchChain::tidy`] left where it is.
@@ -116,7 +121,7 @@ pub trait WatchChain: Send + Sync {
         Ok(None)
     }
     /// What became of a job whose account is gone, as far as the node remembers.
-    async fn fate(&self, address: &Pubkey) -> Result<Fate>;
+    async fn outcome(&self, address: &Pubkey) -> Result<Outcome>;
 }
 
 /// A cluster over RPC.
@@ -167,7 +172,9 @@ impl RpcWatchChain {
         for evidence in found {
             let address = evidence.address;
             let seen = *lock(&self.left).entry(address).or_insert_with(Instant::now);
-            let used_at = fate::last_used_at(rpc, &address).await.unwrap_or_default();
+            let used_at = outcome::last_used_at(rpc, &address)
+                .await
+                .unwrap_or_default();
             let unused = used_at.and_then(|at| u64::try_from(now.saturating_sub(at)).ok());
             let unused = unused.map_or_else(|| seen.elapsed(), Duration::from_secs);
             all.push((address, EVIDENCE_REST.saturating_sub(unused)));
@@ -188,8 +195,8 @@ impl RpcWatchChain {
             .collect())
     }
 
-    /// Questions of this wallet that may be closed.
-    async fn done_questions(&self) -> Result<Vec<Instruction>> {
+    /// Demands of this wallet that may be closed.
+    async fn done_demands(&self) -> Result<Vec<Instruction>> {
         let found = accounts::demands_by(self.sender.rpc(), &self.wallet.pubkey()).await?;
         let mut jobs: HashMap<Pubkey, Option<Job>> = HashMap::new();
         let mut all = Vec::new();
@@ -208,12 +215,12 @@ impl RpcWatchChain {
 }
 
 /// A demand as the watcher sees it. `None` for a tree that this version does not know.
-fn seen(address: Pubkey, demand: &Demand, answer: Option<Vec<u8>>) -> Option<Asked> {
-    Some(Asked {
+fn seen(address: Pubkey, demand: &Demand, answer: Option<Vec<u8>>) -> Option<OpenedDemand> {
+    Some(OpenedDemand {
         address,
         submission: demand.submission.get(),
-        question: demand.question()?,
-        asker: demand.asker,
+        node_id: demand.node_id()?,
+        opener: demand.opener,
         fee_lamports: demand.fee_lamports.get(),
         due: demand.due.get(),
         slot: demand.slot.get(),
@@ -265,18 +272,18 @@ impl WatchChain for RpcWatchChain {
         Ok(uri)
     }
 
-    async fn asked(
+    async fn demand_at(
         &self,
         job: &Pubkey,
         submission: u32,
-        question: &Question,
-    ) -> Result<Option<Asked>> {
-        let address = addresses::demand(job, submission, question);
+        node_id: &NodeId,
+    ) -> Result<Option<OpenedDemand>> {
+        let address = addresses::demand(job, submission, node_id);
         let found = accounts::demand_optional(self.sender.rpc(), &address).await?;
         Ok(found.and_then(|found| seen(address, &found.demand, found.answer)))
     }
 
-    async fn unanswered(&self, job: &Pubkey) -> Result<Vec<Asked>> {
+    async fn unanswered(&self, job: &Pubkey) -> Result<Vec<OpenedDemand>> {
         let found = accounts::unanswered_demands_of(self.sender.rpc(), job).await?;
         let all = found.iter();
         Ok(all
@@ -284,8 +291,8 @@ impl WatchChain for RpcWatchChain {
             .collect())
     }
 
-    async fn ask(&self, job: &Job, question: &Question, parent: Option<Pubkey>) -> Result<()> {
-        let demand = instructions::demand(&self.wallet.pubkey(), job, question, parent);
+    async fn ask(&self, job: &Job, node_id: &NodeId, parent: Option<Pubkey>) -> Result<()> {
+        let demand = instructions::demand(&self.wallet.pubkey(), job, node_id, parent);
         let sender = self.sender.by(job.deadline.get());
         sender.send(&[demand], &[&self.wallet]).await?;
         Ok(())
@@ -310,15 +317,20 @@ impl WatchChain for RpcWatchChain {
         })
     }
 
-    async fn timeout(&self, job: &Job, asked: &Asked) -> Result<Signature> {
+    async fn timeout(&self, job: &Job, asked: &OpenedDemand) -> Result<Signature> {
         let timeout = instructions::timeout(&instructions::job_address(job), &asked.address);
         let receipt = self.sender.send(&[timeout], &[&self.wallet]).await?;
         Ok(receipt.signature)
     }
 
-    async fn settle_slash(&self, address: &Pubkey, job: &Job, opens_purses: bool) -> Result<bool> {
+    async fn settle_conviction(
+        &self,
+        address: &Pubkey,
+        job: &Job,
+        opens_purses: bool,
+    ) -> Result<bool> {
         let (rpc, own) = (self.sender.rpc(), self.wallet.pubkey());
-        let mut others = instructions::owners_of_slash(job);
+        let mut others = instructions::owners_of_conviction(job);
         others.retain(|owner| *owner != own);
         // Only a prover may lack one, and it is the prover's to pay for, or whose money lies there.
         if !opens_purses
@@ -328,13 +340,13 @@ impl WatchChain for RpcWatchChain {
         {
             return Ok(false);
         }
-        let settle = flows::settle_slash(rpc, &own, address).await?;
+        let settle = flows::settle_conviction(rpc, &own, address).await?;
         self.sender.send_all(&settle, &[&self.wallet]).await?;
         Ok(true)
     }
 
     async fn tidy(&self) -> Result<usize> {
-        let mut all = self.done_questions().await?;
+        let mut all = self.done_demands().await?;
         all.extend(self.left_evidence().await?);
         if !all.is_empty() {
             self.sender.send_all(&all, &[&self.wallet]).await?;
@@ -359,8 +371,8 @@ impl WatchChain for RpcWatchChain {
         }))
     }
 
-    async fn fate(&self, address: &Pubkey) -> Result<Fate> {
-        fate::of_job(self.sender.rpc(), address).await
+    async fn outcome(&self, address: &Pubkey) -> Result<Outcome> {
+        outcome::of_job(self.sender.rpc(), address).await
     }
 }
 

@@ -18,7 +18,7 @@ use {
         accounts::ModelAccount,
         quern::state::{Job, MAX_INPUTS},
     },
-    quern_proof::{Hash, Tensor, commit, eval, file, program::Program},
+    quern_proof::{Hash, Tensor, commit, eval, file, graph::Graph},
     std::{
         collections::HashMap,
         sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -30,7 +30,7 @@ use {
 /// What a job's result follows from, compared with the roots in job and model.
 pub(super) struct Given {
     /// The sealed program.
-    pub program: Vec<u8>,
+    pub graph: Vec<u8>,
     /// The job's batch rows.
     pub batch_rows: u32,
     /// The job's input roots.
@@ -83,7 +83,7 @@ impl<E: Into<NodeError>> From<E> for Trouble {
     fn from(error: E) -> Self {
         match error.into() {
             error @ NodeError::Proof(
-                quern_proof::Error::Program(_) | quern_proof::Error::TooLarge { .. },
+                quern_proof::Error::Graph(_) | quern_proof::Error::TooLarge { .. },
             ) => Self::Final(error.to_string()),
             error => Self::Again(error),
         }
@@ -111,7 +111,7 @@ pub(super) struct Materials {
     own_sources: std::collections::BTreeMap<Pubkey, String>,
     weights: Kept<Pubkey, Vec<Tensor>>,
     inputs: Kept<Pubkey, Vec<Tensor>>,
-    /// Own results of cases that are not decided: nothing displaces them, because the next question must not wait for them to
+    /// Own results of cases that are not decided: nothing displaces them, because the next demand must not wait for them to
     /// be computed again.
     owns: Mutex<Owns>,
     pub(super) room_for_owns: Room,
@@ -179,12 +179,12 @@ impl Materials {
         }
         let account = chain.model(&job.model).await?;
         let batch_rows = job.batch_rows.get();
-        let program = parsed(&account.program)?;
-        program.check().map_err(quern_proof::Error::from)?;
-        program
+        let graph = parsed(&account.graph)?;
+        graph.check().map_err(quern_proof::Error::from)?;
+        graph
             .check_batch_rows(batch_rows)
             .map_err(quern_proof::Error::from)?;
-        let mut sizes = Sizes::of(&program, batch_rows)?;
+        let mut sizes = Sizes::of(&graph, batch_rows)?;
         // Hints only save time.
         if sizes.hints_file > self.max_trace_bytes || self.room.check(sizes.case_bytes()).is_err() {
             sizes.hints_file = 0;
@@ -209,13 +209,13 @@ impl Materials {
         };
         let occupied = self.room.occupy(bytes).await?;
         let weights = self
-            .weights(chain, memory, &account, &program, sizes.weights)
+            .weights(chain, memory, &account, &graph, sizes.weights)
             .await?;
         let inputs = self
             .inputs(chain, memory, address, job, &account, sizes.inputs)
             .await?;
         let given = Given {
-            program: account.program,
+            graph: account.graph,
             batch_rows,
             input_roots: job.input_roots,
             inputs,
@@ -243,12 +243,12 @@ impl Materials {
             return Ok(inputs);
         }
         let check = |bytes: Vec<u8>| {
-            let program = account.program.clone();
+            let graph = account.graph.clone();
             let (roots, batch_rows) = (job.input_roots, job.batch_rows.get());
             self.heavy(move || {
-                let program = parsed(&program)?;
-                let roots = roots.get(..program.input_count()).unwrap_or_default();
-                let inputs = data::checked_inputs(&program, batch_rows, roots, &bytes)?;
+                let graph = parsed(&graph)?;
+                let roots = roots.get(..graph.input_count()).unwrap_or_default();
+                let inputs = data::checked_inputs(&graph, batch_rows, roots, &bytes)?;
                 Ok::<_, NodeError>((inputs, bytes))
             })
         };
@@ -284,7 +284,7 @@ impl Materials {
         chain: &dyn WatchChain,
         memory: &Memory,
         account: &ModelAccount,
-        program: &Program<'_>,
+        graph: &Graph<'_>,
         expected_bytes: u64,
     ) -> std::result::Result<Arc<Vec<Tensor>>, Trouble> {
         let model = account.address;
@@ -294,9 +294,9 @@ impl Materials {
             return Ok(weights);
         }
         let check = |bytes: Vec<u8>| {
-            let program = account.program.clone();
+            let graph = account.graph.clone();
             self.heavy(move || {
-                let weights = data::checked_weights(&parsed(&program)?, &bytes)?;
+                let weights = data::checked_weights(&parsed(&graph)?, &bytes)?;
                 Ok::<_, NodeError>((weights, bytes))
             })
         };
@@ -311,7 +311,7 @@ impl Materials {
         }
         let weights = match found {
             Some(weights) => weights,
-            None if program.weight_count() == 0 => Vec::new(),
+            None if graph.weight_count() == 0 => Vec::new(),
             None => {
                 let fetched = self.fetched_weights(chain, account, expected_bytes).await?;
                 let (weights, bytes) = check(fetched).await??;
@@ -413,7 +413,7 @@ impl Materials {
                 self.lock_owns().insert(case, kept);
             }
             None => {
-                tracing::warn!(job = %case.0, "no room to keep the own result: it is computed again for every question; raise --memory-limit");
+                tracing::warn!(job = %case.0, "no room to keep the own result: it is computed again for every demand; raise --memory-limit");
             }
         }
         Ok(own)
@@ -445,24 +445,24 @@ impl Materials {
 const GMAC: u64 = 1_000_000_000;
 
 /// A program's records.
-pub(super) fn parsed(program: &[u8]) -> Result<Program<'_>> {
-    Ok(Program::parse(program).map_err(quern_proof::Error::from)?)
+pub(super) fn parsed(graph: &[u8]) -> Result<Graph<'_>> {
+    Ok(Graph::parse(graph).map_err(quern_proof::Error::from)?)
 }
 
 fn read_trace(given: &Given, bytes: Vec<u8>, root: &Hash) -> Delivery {
     let read = move || -> Result<Vec<Tensor>> {
         let outputs = file::decode_trace(&bytes)?;
         drop(bytes);
-        let program = parsed(&given.program)?;
-        if outputs.len() != program.op_count() {
+        let graph = parsed(&given.graph)?;
+        if outputs.len() != graph.op_count() {
             return Err(quern_proof::Error::Count {
                 what: "ops",
-                expected: program.op_count(),
+                expected: graph.op_count(),
                 found: outputs.len(),
             }
             .into());
         }
-        eval::check_output_shapes(&program, given.batch_rows, &outputs)?;
+        eval::check_output_shapes(&graph, given.batch_rows, &outputs)?;
         Ok(outputs)
     };
     match read() {
@@ -478,9 +478,9 @@ fn root_of(outputs: &[Tensor]) -> Option<Hash> {
 }
 
 fn compute(given: Arc<Given>, max_trace_bytes: u64) -> Result<Own> {
-    let program = parsed(&given.program)?;
+    let graph = parsed(&given.graph)?;
     let outputs = eval::run_within(
-        &program,
+        &graph,
         given.batch_rows,
         &given.inputs,
         &given.weights,

@@ -18,24 +18,24 @@
 //! - `case`: one step of one case;
 //! - `lanes`: which case is next, so that nobody keeps the others waiting;
 //! - `material`: the data of a case; `room`: the memory that it takes; `kept` and `memory`: what is kept of them;
-//! - `chain`, `fate`: what it asks of the chain and sends to it;
+//! - `chain`, `outcome`: what it asks of the chain and sends to it;
 //! - `verdict`: how a case ends.
 
 mod case;
 mod chain;
-mod fate;
 mod kept;
 mod lanes;
 mod material;
 mod memory;
+mod outcome;
 mod room;
 #[cfg(test)]
 mod tests;
 mod verdict;
 
 pub use {
-    chain::{Asked, Conviction, LockedRent, RpcWatchChain, WatchChain},
-    verdict::{Fate, Report, Verdict, reason_code, reason_name},
+    chain::{Conviction, LockedRent, OpenedDemand, RpcWatchChain, WatchChain},
+    verdict::{Outcome, Report, Verdict, reason_code, reason_name},
 };
 
 use {
@@ -52,7 +52,7 @@ use {
         Pubkey,
         quern::state::{Assurance, Job, JobState},
     },
-    quern_proof::{Hash, evidence::Charge, question::Question},
+    quern_proof::{Hash, demand::NodeId, evidence::Charge},
     std::{
         collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque, hash_map::Entry},
         path::PathBuf,
@@ -197,13 +197,13 @@ struct Case {
     deadline: i64,
     /// Time to refute the result.
     review_secs: u32,
-    /// The question that the case waits for.
-    waits_for: Option<Question>,
+    /// The demand that the case waits for.
+    waits_for: Option<NodeId>,
     /// What was answered on the way there.
-    answered: Vec<Asked>,
+    answered: Vec<OpenedDemand>,
     /// Why it is not known where the trace is, and when that is looked up again.
     lost_trace: Option<(String, Instant)>,
-    /// Fees of this watcher's questions.
+    /// Fees of this watcher's demands.
     fees_lamports: u64,
     /// Whether the result is known to be wrong, and what of it, if that is known.
     is_wrong: bool,
@@ -375,7 +375,7 @@ impl Watcher {
     ///
     /// # Errors
     /// That the cluster cannot be reached at the start.
-    pub async fn follow(&self, job: &Pubkey, mut on: impl FnMut(Followed)) -> Result<Fate> {
+    pub async fn follow(&self, job: &Pubkey, mut on: impl FnMut(Followed)) -> Result<Outcome> {
         let inner = &self.inner;
         let mut known = inner.chain.job(job).await?;
         let mut state = None;
@@ -391,22 +391,22 @@ impl Watcher {
                 if known.is_some() || pass.waiting > 0 {
                     return Ok((pass.reports, None));
                 }
-                let fate = inner.chain.fate(job).await?;
-                Ok::<_, NodeError>((pass.reports, Some(fate)))
+                let outcome = inner.chain.outcome(job).await?;
+                Ok::<_, NodeError>((pass.reports, Some(outcome)))
             };
             match looked.await {
-                Ok((reports, fate)) => {
+                Ok((reports, outcome)) => {
                     for report in reports.into_iter().filter(|report| report.job == *job) {
                         on(Followed::Verdict(Box::new(report)));
                     }
                     looks += 1;
                     // A node may not know yet of a job that was created a moment ago, or of the transaction that ended it.
-                    if let Some(fate) =
-                        fate.filter(|fate| *fate != Fate::Unknown || looks >= LOOKS_FOR_FATE)
+                    if let Some(outcome) = outcome
+                        .filter(|outcome| *outcome != Outcome::Unknown || looks >= LOOKS_FOR_FATE)
                     {
                         inner.tidy().await;
                         inner.tell_locked_rent().await;
-                        return Ok(fate);
+                        return Ok(outcome);
                     }
                 }
                 Err(error) => tracing::warn!(%error, "the chain cannot be read; it is tried again"),
@@ -502,7 +502,7 @@ impl Watcher {
                     Ok((id, report)) => {
                         busy.remove(&id);
                         if let Some(report) = report {
-                            // What was recorded is paid out at once, and own questions are closed, whoever was faster.
+                            // What was recorded is paid out at once, and own demands are closed, whoever was faster.
                             if report.verdict.is_slash() {
                                 next_look = Instant::now();
                                 next_tidy = Instant::now();
@@ -556,7 +556,7 @@ impl Inner {
         }
     }
 
-    /// What there is to do now: first what this watcher has asked about, where the time for the next question may run, then
+    /// What there is to do now: first what this watcher has asked about, where the time for the next demand may run, then
     /// the nearest deadline, and what failed after everything else. Jobs in `busy` are being
     /// worked on; `all` includes those that rest.
     async fn survey(&self, busy: &HashSet<Pubkey>, all: bool) -> Result<Vec<Todo>> {
@@ -567,13 +567,13 @@ impl Inner {
             }
             let state = JobState::from_code(job.state);
             match state {
-                Some(JobState::Submitted | JobState::Slashed) => {
+                Some(JobState::Submitted | JobState::Convicted) => {
                     self.note(CaseId::of(address, &job), &job);
                 }
                 Some(JobState::Open | JobState::Taken) => prepare.push((address, job.client)),
                 Some(JobState::Rejected) | None => {}
             }
-            if state == Some(JobState::Slashed) && self.settings.settle {
+            if state == Some(JobState::Convicted) && self.settings.settle {
                 settle.push((address, job.client));
             }
         }
@@ -673,7 +673,7 @@ impl Inner {
             }
             return Ok(found);
         }
-        let with_results = [JobState::Submitted, JobState::Slashed];
+        let with_results = [JobState::Submitted, JobState::Convicted];
         if self.settings.clients.is_empty() {
             for state in with_results {
                 found.extend(self.chain.jobs(state, None).await?);
@@ -898,12 +898,16 @@ impl Inner {
         let Some(job) = self.chain.job(address).await? else {
             return Ok(true);
         };
-        let prover = job.slash_prover;
+        let prover = job.prover;
         // Where the money of those lies who are watched for, a purse's rent is cheap.
         let opens_purses = job.client == self.chain.signer()
             || self.settings.clients.contains(&job.client)
             || self.settings.jobs.contains(address);
-        match self.chain.settle_slash(address, &job, opens_purses).await {
+        match self
+            .chain
+            .settle_conviction(address, &job, opens_purses)
+            .await
+        {
             Ok(true) => tracing::info!(job = %address, %prover, "the conviction is paid out"),
             Ok(false) => {
                 // Once is enough.

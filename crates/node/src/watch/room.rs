@@ -9,7 +9,7 @@ use {
     },
     quern_proof::{
         eval, file,
-        program::{Op, Operand, Program},
+        graph::{Graph, Op, Operand},
     },
     std::sync::Arc,
     tokio::sync::{OwnedSemaphorePermit, Semaphore},
@@ -36,17 +36,17 @@ pub(super) struct Sizes {
 
 impl Sizes {
     /// Of a sealed program.
-    pub(super) fn of(program: &Program<'_>, batch_rows: u32) -> Result<Self> {
+    pub(super) fn of(graph: &Graph<'_>, batch_rows: u32) -> Result<Self> {
         let sealed = quern_proof::Error::from;
-        let trace = program.trace_bytes(batch_rows).map_err(sealed)?;
+        let trace = graph.trace_bytes(batch_rows).map_err(sealed)?;
         let (mut largest, mut trees, mut linear) = (0, 0, 0u64);
-        for index in 0..program.op_count() {
-            let output = program.output(index).map_err(sealed)?;
+        for index in 0..graph.op_count() {
+            let output = graph.output(index).map_err(sealed)?;
             largest = output.bytes(batch_rows).max(largest);
             let mut together = tree_bytes(&output, batch_rows);
-            let op = program.op(index).map_err(sealed)?;
+            let op = graph.op(index).map_err(sealed)?;
             for operand in operands(&op).into_iter().flatten() {
-                let shape = program.shape(operand).map_err(sealed)?;
+                let shape = graph.shape(operand).map_err(sealed)?;
                 together = together.saturating_add(tree_bytes(&shape, batch_rows));
             }
             trees = together.max(trees);
@@ -57,13 +57,13 @@ impl Sizes {
         };
         let hints_file = match linear {
             0 => 0,
-            linear => eval::sums_bytes(program, batch_rows)?.saturating_add(headers(linear)),
+            linear => eval::sums_bytes(graph, batch_rows)?.saturating_add(headers(linear)),
         };
         Ok(Self {
-            inputs: data::inputs_bytes(program, batch_rows)?,
-            weights: data::weights_bytes(program)?,
+            inputs: data::inputs_bytes(graph, batch_rows)?,
+            weights: data::weights_bytes(graph)?,
             trace,
-            trace_file: trace.saturating_add(headers(program.op_count() as u64)),
+            trace_file: trace.saturating_add(headers(graph.op_count() as u64)),
             hints_file,
             largest,
             trees,
@@ -167,17 +167,17 @@ mod tests {
     use {
         super::*,
         futures::FutureExt,
-        quern_proof::{Shape, Tensor, builder::ProgramBuilder, commit, shape::DType},
+        quern_proof::{Shape, Tensor, builder::GraphBuilder, commit, shape::DType},
     };
 
     #[test]
     fn narrow_tensors_count_with_their_trees() {
-        let mut builder = ProgramBuilder::new();
+        let mut builder = GraphBuilder::new();
         let a = builder.input_batch(DType::I8, 1);
         builder.add(a, a);
-        let program = builder.finish().unwrap();
+        let graph = builder.finish().unwrap();
         let rows = 1 << 20;
-        let sizes = Sizes::of(&Program::parse(&program).unwrap(), rows).unwrap();
+        let sizes = Sizes::of(&Graph::parse(&graph).unwrap(), rows).unwrap();
         assert_eq!((sizes.trace, sizes.hints_file), (1 << 20, 0));
         // 64 bytes a row and tree.
         assert!(sizes.case_bytes() > 3 * (64 << 20), "{sizes:?}");

@@ -16,18 +16,20 @@ use {
         quern::{
             clock::Moment,
             error::QuernError,
-            state::{LAYOUT_VERSION, Model, SlashReason},
+            state::{ConvictionReason, LAYOUT_VERSION, Model},
         },
     },
     quern_proof::{
         Hash, Operand, Tensor,
-        builder::ProgramBuilder,
-        commit, eval,
+        builder::GraphBuilder,
+        commit,
+        demand::{self, NodeId, Parent, Tree},
+        eval,
         evidence::{self, Charge},
-        file, hash,
+        file,
+        graph::Graph,
+        hash,
         hash::Tag,
-        program::Program,
-        question::{self, Parent, Question, Tree},
         shape::DType,
         witness::{Openings, Whole},
     },
@@ -54,7 +56,7 @@ const ROWS: u32 = 20;
 
 /// A program with every op, and its data.
 struct Work {
-    program: Vec<u8>,
+    graph: Vec<u8>,
     inputs: Vec<Tensor>,
     weights: Vec<Tensor>,
     outputs: Vec<Tensor>,
@@ -74,7 +76,7 @@ impl Work {
             Tensor::from_i8(40, 50, &values(2_000, 11)).unwrap(),
         ];
         let inputs = vec![Tensor::from_i8(ROWS, 40, &values(800, 13)).unwrap()];
-        let mut builder = ProgramBuilder::new();
+        let mut builder = GraphBuilder::new();
         let a = builder.input_batch(DType::I8, 40);
         let [w, bias, mult, table, last] =
             [0, 1, 2, 3, 4].map(|index| builder.weight(&weights[index]));
@@ -83,19 +85,18 @@ impl Work {
         let sum = builder.add(linear, mapped);
         let product = builder.matmul(sum, last);
         builder.argmax(product);
-        let program = builder.finish().unwrap();
-        let outputs =
-            eval::run(&Program::parse(&program).unwrap(), ROWS, &inputs, &weights).unwrap();
+        let graph = builder.finish().unwrap();
+        let outputs = eval::run(&Graph::parse(&graph).unwrap(), ROWS, &inputs, &weights).unwrap();
         Self {
-            program,
+            graph,
             inputs,
             weights,
             outputs,
         }
     }
 
-    fn program(&self) -> Program<'_> {
-        Program::parse(&self.program).unwrap()
+    fn graph(&self) -> Graph<'_> {
+        Graph::parse(&self.graph).unwrap()
     }
 
     /// The outputs with one byte of an op's changed.
@@ -140,25 +141,25 @@ impl Claim {
     }
 
     /// What an honest holder of these data answers.
-    fn answer(&self, work: &Work, question: &Question) -> Vec<u8> {
-        let program = work.program();
-        let asked = question::ask(&program, ROWS, question).unwrap();
-        let whole = Whole::new(&program, ROWS, &work.inputs, &work.weights, &self.outputs).unwrap();
+    fn answer(&self, work: &Work, node_id: &NodeId) -> Vec<u8> {
+        let graph = work.graph();
+        let asked = demand::plan(&graph, ROWS, node_id).unwrap();
+        let whole = Whole::new(&graph, ROWS, &work.inputs, &work.weights, &self.outputs).unwrap();
         if asked.is_leaf {
-            let Tree::Data(operand) = question.tree else {
+            let Tree::Data(operand) = node_id.tree else {
                 panic!("the trace has no leaves")
             };
-            let shape = program.shape(operand).unwrap().geometry(ROWS).unwrap();
-            let row = u32::try_from(question.index >> shape.row_height()).unwrap();
-            let k = u32::try_from(question.index & ((1 << shape.row_height()) - 1)).unwrap();
+            let shape = graph.shape(operand).unwrap().geometry(ROWS).unwrap();
+            let row = u32::try_from(node_id.index >> shape.row_height()).unwrap();
+            let k = u32::try_from(node_id.index & ((1 << shape.row_height()) - 1)).unwrap();
             return whole.leaf(operand, row, k).unwrap().to_vec();
         }
         let count = u64::from(asked.answer_bytes) / 32;
         let depth = count.trailing_zeros() as u8;
         (0..count)
             .flat_map(|place| {
-                let (level, index) = (question.level + depth, (question.index << depth) + place);
-                match question.tree {
+                let (level, index) = (node_id.level + depth, (node_id.index << depth) + place);
+                match node_id.tree {
                     Tree::Trace => self.trace_node(level, index),
                     tree => whole.node(tree, level, index).unwrap(),
                 }
@@ -169,7 +170,7 @@ impl Claim {
 
 #[derive(Clone)]
 struct OnChain {
-    asked: Asked,
+    asked: OpenedDemand,
     answered_at: i64,
 }
 
@@ -178,7 +179,7 @@ struct State {
     job: Option<Job>,
     now: i64,
     demands: Vec<OnChain>,
-    ended: Fate,
+    ended: Outcome,
     /// What the next reads of the job show, the last one first: behind one address there may be several nodes.
     stale: Vec<Option<Job>>,
 }
@@ -200,7 +201,7 @@ struct World {
     state: Mutex<State>,
     folder: tempfile::TempDir,
     counts: Counts,
-    /// There are more questions than a node tells about at once.
+    /// There are more demands than a node tells about at once.
     is_flooded: AtomicBool,
     /// The node fails to tell where the trace is.
     is_lost: AtomicBool,
@@ -208,7 +209,7 @@ struct World {
     has_purse: AtomicBool,
     /// Whether the wallet cannot pay for a transaction.
     is_poor: AtomicBool,
-    /// Whether the node takes questions and never answers.
+    /// Whether the node takes demands and never answers.
     hangs: AtomicBool,
 }
 
@@ -241,7 +242,7 @@ impl World {
                 job: Some(job),
                 now: START,
                 demands: Vec::new(),
-                ended: Fate::Unknown,
+                ended: Outcome::Unknown,
                 stale: Vec::new(),
             }),
             work,
@@ -305,7 +306,7 @@ impl World {
         let now = state.now;
         for demand in &mut state.demands {
             if demand.asked.answer.is_none() {
-                demand.asked.answer = Some(self.claim.answer(&self.work, &demand.asked.question));
+                demand.asked.answer = Some(self.claim.answer(&self.work, &demand.asked.node_id));
                 demand.answered_at = now;
             }
         }
@@ -320,7 +321,7 @@ impl World {
     fn finalize(&self) {
         let mut state = self.state();
         state.job = None;
-        state.ended = Fate::Paid;
+        state.ended = Outcome::Paid;
     }
 
     fn settings(&self) -> Settings {
@@ -403,10 +404,10 @@ fn refutable(state: &mut State) -> Result<&mut Job> {
     Ok(job)
 }
 
-fn slash(job: &mut Job, prover: Pubkey, reason: SlashReason) -> Signature {
-    job.state = JobState::Slashed as u8;
-    job.slash_prover = prover;
-    job.slash_reason = reason as u8;
+fn slash(job: &mut Job, prover: Pubkey, reason: ConvictionReason) -> Signature {
+    job.state = JobState::Convicted as u8;
+    job.prover = prover;
+    job.conviction_reason = reason as u8;
     Signature::from([reason as u8; 64])
 }
 
@@ -449,7 +450,7 @@ impl WatchChain for View {
         Ok(ModelAccount {
             address: MODEL,
             model: Model::zeroed(),
-            program: self.world.work.program.clone(),
+            graph: self.world.work.graph.clone(),
         })
     }
     async fn input_uri(&self, _: &Pubkey, _: &Job) -> Result<String> {
@@ -468,13 +469,18 @@ impl WatchChain for View {
         }
         Ok(self.world.uri("trace.qtrace"))
     }
-    async fn asked(&self, _: &Pubkey, _: u32, question: &Question) -> Result<Option<Asked>> {
+    async fn demand_at(
+        &self,
+        _: &Pubkey,
+        _: u32,
+        node_id: &NodeId,
+    ) -> Result<Option<OpenedDemand>> {
         self.burn()?;
         let state = self.world.state();
         let mut asked = state.demands.iter().map(|demand| &demand.asked);
-        Ok(asked.find(|asked| asked.question == *question).cloned())
+        Ok(asked.find(|asked| asked.node_id == *node_id).cloned())
     }
-    async fn unanswered(&self, _: &Pubkey) -> Result<Vec<Asked>> {
+    async fn unanswered(&self, _: &Pubkey) -> Result<Vec<OpenedDemand>> {
         self.burn()?;
         if self.world.is_flooded.load(Ordering::SeqCst) {
             return Err(NodeError::NotReady("too many accounts".to_owned()));
@@ -486,19 +492,19 @@ impl WatchChain for View {
             .cloned()
             .collect())
     }
-    async fn ask(&self, _: &Job, question: &Question, parent: Option<Pubkey>) -> Result<()> {
-        let asker = self.signer;
+    async fn ask(&self, _: &Job, node_id: &NodeId, parent: Option<Pubkey>) -> Result<()> {
+        let opener = self.signer;
         self.transact(&self.world.counts.asks, |state| {
             let now = state.now;
             let job = *refutable(state)?;
-            let program = self.world.work.program();
-            let asked = question::ask(&program, ROWS, question).unwrap();
+            let graph = self.world.work.graph();
+            let asked = demand::plan(&graph, ROWS, node_id).unwrap();
             let above = match asked.parent {
-                Parent::Answer { question, .. } => {
+                Parent::Answer { node_id, .. } => {
                     let above = state.demands.iter();
                     let mut above = above.filter(|above| Some(above.asked.address) == parent);
                     let above = above.next().ok_or(refused(QuernError::WrongParent))?;
-                    assert_eq!(above.asked.question, question);
+                    assert_eq!(above.asked.node_id, node_id);
                     if above.asked.answer.is_none() {
                         return Err(refused(QuernError::ParentUnanswered));
                     }
@@ -515,18 +521,18 @@ impl WatchChain for View {
             if state
                 .demands
                 .iter()
-                .any(|known| known.asked.question == *question)
+                .any(|known| known.asked.node_id == *node_id)
             {
                 // The address is taken.
                 return Err(refused(QuernError::WrongState));
             }
             let open = job.open_demands.get();
             state.demands.push(OnChain {
-                asked: Asked {
+                asked: OpenedDemand {
                     address: Pubkey::from([100 + state.demands.len() as u8; 32]),
                     submission: job.submissions.get(),
-                    question: *question,
-                    asker,
+                    node_id: *node_id,
+                    opener,
                     fee_lamports: FEE_LAMPORTS,
                     due: demand_due(now, RESPONSE_SECS, open).unwrap(),
                     slot: 1,
@@ -542,7 +548,7 @@ impl WatchChain for View {
         self.transact(&self.world.counts.convictions, |state| {
             let job = refutable(state)?;
             let case = evidence::Case {
-                program: self.world.work.program(),
+                graph: self.world.work.graph(),
                 batch_rows: ROWS,
                 input_roots: &job.input_roots,
                 trace_root: &job.trace_root,
@@ -550,8 +556,8 @@ impl WatchChain for View {
             let judged = evidence::judge(&case, charge, bytes);
             judged.map_err(|refusal| NodeError::Client(ClientError::Evidence(refusal)))?;
             let reason = match charge {
-                Charge::Cell { .. } => SlashReason::WrongCell,
-                Charge::Padding { .. } => SlashReason::BadPadding,
+                Charge::Cell { .. } => ConvictionReason::WrongCell,
+                Charge::Padding { .. } => ConvictionReason::BadPadding,
             };
             Ok(Conviction {
                 signature: slash(job, self.signer, reason),
@@ -560,7 +566,7 @@ impl WatchChain for View {
             })
         })
     }
-    async fn timeout(&self, _: &Job, asked: &Asked) -> Result<Signature> {
+    async fn timeout(&self, _: &Job, asked: &OpenedDemand) -> Result<Signature> {
         self.transact(&self.world.counts.timeouts, |state| {
             let now = state.now;
             let demand = state.demands.iter();
@@ -573,10 +579,14 @@ impl WatchChain for View {
                 return Err(refused(QuernError::TooEarly));
             }
             let job = refutable(state)?;
-            Ok(slash(job, demand.asked.asker, SlashReason::Silence))
+            Ok(slash(
+                job,
+                demand.asked.opener,
+                ConvictionReason::Unanswered,
+            ))
         })
     }
-    async fn settle_slash(&self, _: &Pubkey, _: &Job, opens_purses: bool) -> Result<bool> {
+    async fn settle_conviction(&self, _: &Pubkey, _: &Job, opens_purses: bool) -> Result<bool> {
         if !opens_purses && !self.world.has_purse.load(Ordering::SeqCst) {
             return Ok(false);
         }
@@ -584,9 +594,9 @@ impl WatchChain for View {
             let Some(job) = state.job.take() else {
                 return Err(refused(QuernError::WrongState));
             };
-            state.ended = Fate::Slashed {
-                prover: job.slash_prover,
-                reason: job.slash_reason,
+            state.ended = Outcome::Convicted {
+                prover: job.prover,
+                reason: job.conviction_reason,
             };
             Ok(true)
         })
@@ -603,12 +613,12 @@ impl WatchChain for View {
         let before = state.demands.len();
         state
             .demands
-            .retain(|demand| demand.asked.asker != self.signer);
+            .retain(|demand| demand.asked.opener != self.signer);
         let closed = before - state.demands.len();
         self.world.counts.closed.fetch_add(closed, Ordering::SeqCst);
         Ok(closed)
     }
-    async fn fate(&self, _: &Pubkey) -> Result<Fate> {
+    async fn outcome(&self, _: &Pubkey) -> Result<Outcome> {
         self.burn()?;
         Ok(self.world.state().ended.clone())
     }
@@ -799,40 +809,40 @@ async fn padding_of_the_trace_is_convicted() {
         panic!("{report:?}")
     };
     let job = world.state().job.unwrap();
-    assert_eq!(job.slash_reason, SlashReason::BadPadding as u8);
+    assert_eq!(job.conviction_reason, ConvictionReason::BadPadding as u8);
 }
 
 #[tokio::test]
 async fn silence_is_convicted_whoever_asked() {
     let world = World::wrong(2);
     let report = until_reported(&world, &world.watcher(ANNA), false).await;
-    let Verdict::TimedOut { question, .. } = report.verdict else {
+    let Verdict::TimedOut { node_id, .. } = report.verdict else {
         panic!("{report:?}")
     };
-    assert_eq!((question.tree, question.level), (Tree::Trace, 0));
+    assert_eq!((node_id.tree, node_id.level), (Tree::Trace, 0));
     assert_eq!(
         (world.count(|c| &c.asks), world.count(|c| &c.timeouts)),
         (1, 1)
     );
 
-    // A question of somebody else about a weight, which this watcher never needed.
+    // A demand of somebody else about a weight, which this watcher never needed.
     let world = World::honest();
     let view = View {
         world: Arc::clone(&world),
         signer: BERT,
         left: AtomicUsize::new(usize::MAX),
     };
-    let question = Question {
+    let node_id = NodeId {
         tree: Tree::Data(Operand::Weight(0)),
         level: 0,
         index: 0,
     };
     let job = world.state().job.unwrap();
-    view.ask(&job, &question, None).await.unwrap();
+    view.ask(&job, &node_id, None).await.unwrap();
     world.pass_time(i64::from(RESPONSE_SECS) + 1);
     let report = world.watcher(ANNA).pass().await.unwrap().reports.remove(0);
     assert_eq!(report.verdict.name(), "timed_out");
-    assert_eq!(world.state().job.unwrap().slash_prover, BERT);
+    assert_eq!(world.state().job.unwrap().prover, BERT);
 }
 
 #[tokio::test]
@@ -885,7 +895,7 @@ async fn the_limit_for_fees_holds_before_the_first_one_is_paid() {
 }
 
 #[tokio::test]
-async fn two_watchers_share_questions_and_one_convicts() {
+async fn two_watchers_share_demands_and_one_convicts() {
     let world = World::wrong(4);
     world.pass_time(100);
     let (anna, bert) = (world.watcher(ANNA), world.watcher(BERT));
@@ -914,7 +924,7 @@ async fn two_watchers_share_questions_and_one_convicts() {
     assert_eq!(names, ["convicted", "slashed"]);
     assert!(reports.iter().any(|report| matches!(
         report.verdict,
-        Verdict::Slashed {
+        Verdict::AlreadyConvicted {
             by_us: false,
             reason: 1,
             ..
@@ -1257,15 +1267,15 @@ async fn a_case_is_known_by_what_was_committed_to() {
     }
 }
 
-/// Questions that nobody needs are not read, so no number of them keeps a watcher from its own.
+/// Demands that nobody needs are not read, so no number of them keeps a watcher from its own.
 #[tokio::test]
-async fn a_flood_of_questions_hides_nothing() {
+async fn a_flood_of_demands_hides_nothing() {
     let world = World::wrong(3);
     world.is_flooded.store(true, Ordering::SeqCst);
     world.pass_time(100);
     let report = until_reported(&world, &world.watcher(ANNA), true).await;
     assert_eq!(report.verdict.name(), "convicted");
-    // Silence on an own question is still noticed.
+    // Unanswered on an own demand is still noticed.
     let world = World::wrong(3);
     world.is_flooded.store(true, Ordering::SeqCst);
     world.pass_time(100);
@@ -1451,18 +1461,18 @@ async fn follow_tells_all_until_the_account_is_gone() {
     };
     let watcher = world.watcher_with(ANNA, settings, usize::MAX);
     let mut told = Vec::new();
-    let fate = watcher.follow(&world.address, |what| {
+    let outcome = watcher.follow(&world.address, |what| {
         told.push(match what {
             Followed::State(state) => format!("{state:?}"),
             Followed::Verdict(report) => report.verdict.name().to_owned(),
         });
     });
-    let fate = tokio::time::timeout(Duration::from_secs(30), fate).await;
-    let expected = Fate::Slashed {
+    let outcome = tokio::time::timeout(Duration::from_secs(30), outcome).await;
+    let expected = Outcome::Convicted {
         prover: ANNA,
         reason: 1,
     };
-    assert_eq!(fate.unwrap().unwrap(), expected);
+    assert_eq!(outcome.unwrap().unwrap(), expected);
     assert_eq!(told[..2], ["Submitted", "convicted"], "{told:?}");
 }
 
@@ -1573,29 +1583,34 @@ impl WatchChain for Crowd {
     async fn output_uri(&self, address: &Pubkey, job: &Job) -> Result<String> {
         self.view.output_uri(address, job).await
     }
-    async fn asked(&self, job: &Pubkey, nr: u32, question: &Question) -> Result<Option<Asked>> {
-        self.view.asked(job, nr, question).await
+    async fn demand_at(
+        &self,
+        job: &Pubkey,
+        nr: u32,
+        node_id: &NodeId,
+    ) -> Result<Option<OpenedDemand>> {
+        self.view.demand_at(job, nr, node_id).await
     }
-    async fn unanswered(&self, job: &Pubkey) -> Result<Vec<Asked>> {
+    async fn unanswered(&self, job: &Pubkey) -> Result<Vec<OpenedDemand>> {
         self.view.unanswered(job).await
     }
-    async fn ask(&self, job: &Job, question: &Question, parent: Option<Pubkey>) -> Result<()> {
-        self.view.ask(job, question, parent).await
+    async fn ask(&self, job: &Job, node_id: &NodeId, parent: Option<Pubkey>) -> Result<()> {
+        self.view.ask(job, node_id, parent).await
     }
     async fn convict(&self, job: &Job, charge: &Charge, evidence: &[u8]) -> Result<Conviction> {
         self.view.convict(job, charge, evidence).await
     }
-    async fn timeout(&self, job: &Job, asked: &Asked) -> Result<Signature> {
+    async fn timeout(&self, job: &Job, asked: &OpenedDemand) -> Result<Signature> {
         self.view.timeout(job, asked).await
     }
-    async fn settle_slash(&self, address: &Pubkey, job: &Job, opens: bool) -> Result<bool> {
-        self.view.settle_slash(address, job, opens).await
+    async fn settle_conviction(&self, address: &Pubkey, job: &Job, opens: bool) -> Result<bool> {
+        self.view.settle_conviction(address, job, opens).await
     }
     async fn tidy(&self) -> Result<usize> {
         self.view.tidy().await
     }
-    async fn fate(&self, address: &Pubkey) -> Result<Fate> {
-        self.view.fate(address).await
+    async fn outcome(&self, address: &Pubkey) -> Result<Outcome> {
+        self.view.outcome(address).await
     }
 }
 
@@ -1621,7 +1636,7 @@ async fn what_failed_comes_last_and_what_was_asked_first() {
     assert_eq!(
         first().await,
         world.address,
-        "its next question has little time"
+        "its next demand has little time"
     );
 }
 

@@ -1,10 +1,10 @@
 //! How a case ends, for people and for programs.
 
 use {
-    quern_client::{Pubkey, Signature, flows::Route, quern::state::SlashReason},
+    quern_client::{Pubkey, Signature, flows::Route, quern::state::ConvictionReason},
     quern_proof::{
+        demand::{NodeId, Tree},
         evidence::Charge,
-        question::{Question, Tree},
     },
     serde_json::{Value, json},
 };
@@ -40,10 +40,10 @@ pub enum Verdict {
         /// The transaction that recorded it.
         signature: Signature,
         /// What was asked.
-        question: Question,
+        node_id: NodeId,
     },
     /// The provider had been convicted already.
-    Slashed {
+    AlreadyConvicted {
         /// Who did it.
         prover: Pubkey,
         /// Code of the reason: 1 a wrong value, 2 wrong padding, 3 silence.
@@ -72,7 +72,7 @@ impl Verdict {
             Self::Consistent { .. } => "consistent",
             Self::Convicted { .. } => "convicted",
             Self::TimedOut { .. } => "timed_out",
-            Self::Slashed { .. } => "slashed",
+            Self::AlreadyConvicted { .. } => "slashed",
             Self::Wrong { .. } => "wrong",
             Self::CouldNotCheck { .. } => "could_not_check",
         }
@@ -82,7 +82,7 @@ impl Verdict {
     pub const fn is_slash(&self) -> bool {
         matches!(
             self,
-            Self::Convicted { .. } | Self::TimedOut { .. } | Self::Slashed { .. }
+            Self::Convicted { .. } | Self::TimedOut { .. } | Self::AlreadyConvicted { .. }
         )
     }
 
@@ -117,14 +117,11 @@ impl Verdict {
                     route_name(*route)
                 )
             }
-            Self::TimedOut {
-                signature,
-                question,
-            } => format!(
+            Self::TimedOut { signature, node_id } => format!(
                 "no answer about {}, transaction {signature}",
-                question_name(question)
+                demand_name(node_id)
             ),
-            Self::Slashed {
+            Self::AlreadyConvicted {
                 prover,
                 reason,
                 by_us,
@@ -196,17 +193,14 @@ impl Report {
                 "compute_units": compute_units,
                 "demands": demands,
             }),
-            Verdict::TimedOut {
-                signature,
-                question,
-            } => json!({
+            Verdict::TimedOut { signature, node_id } => json!({
                 "signature": signature.to_string(),
-                "tree": question.tree.code(),
-                "tree_name": tree_name(question.tree.code()),
-                "level": question.level,
-                "index": question.index,
+                "tree": node_id.tree.code(),
+                "tree_name": tree_name(node_id.tree.code()),
+                "level": node_id.level,
+                "index": node_id.index,
             }),
-            Verdict::Slashed {
+            Verdict::AlreadyConvicted {
                 prover,
                 reason,
                 by_us,
@@ -230,11 +224,11 @@ impl Report {
 
 /// What became of a job whose account is gone.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Fate {
+pub enum Outcome {
     /// The provider was paid.
     Paid,
     /// The provider was convicted, the escrow went back to the client and the bond was split.
-    Slashed {
+    Convicted {
         /// Who convicted it.
         prover: Pubkey,
         /// Code of the reason.
@@ -246,12 +240,12 @@ pub enum Fate {
     Unknown,
 }
 
-impl Fate {
+impl Outcome {
     /// In words.
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Paid => "paid",
-            Self::Slashed { .. } => "slashed",
+            Self::Convicted { .. } => "slashed",
             Self::Ended => "ended",
             Self::Unknown => "unknown",
         }
@@ -261,7 +255,7 @@ impl Fate {
     pub fn details(&self) -> String {
         match self {
             Self::Paid => "the provider was paid".to_owned(),
-            Self::Slashed { prover, reason } => format!(
+            Self::Convicted { prover, reason } => format!(
                 "the provider was slashed for {} (proved by {prover}) and the price is back in the client's purse",
                 reason_name(*reason)
             ),
@@ -293,10 +287,10 @@ fn charge_json(charge: &Charge) -> Value {
     }
 }
 
-/// What a question is about, in words.
-pub(super) fn question_name(question: &Question) -> String {
-    let tree = tree_name(question.tree.code());
-    match (question.level, question.index) {
+/// What a demand is about, in words.
+pub(super) fn demand_name(node_id: &NodeId) -> String {
+    let tree = tree_name(node_id.tree.code());
+    match (node_id.level, node_id.index) {
         (0, 0) => format!("the root of {tree}"),
         (level, index) => format!("level {level}, index {index} of {tree}"),
     }
@@ -324,9 +318,9 @@ const fn route_name(route: Route) -> &'static str {
 /// A reason for a slash, for programs: the same words as the indexer's.
 pub fn reason_code(reason: u8) -> &'static str {
     match reason {
-        code if code == SlashReason::WrongCell as u8 => "wrong_cell",
-        code if code == SlashReason::BadPadding as u8 => "bad_padding",
-        code if code == SlashReason::Silence as u8 => "silence",
+        code if code == ConvictionReason::WrongCell as u8 => "wrong_cell",
+        code if code == ConvictionReason::BadPadding as u8 => "bad_padding",
+        code if code == ConvictionReason::Unanswered as u8 => "silence",
         _ => "unknown",
     }
 }
@@ -334,9 +328,9 @@ pub fn reason_code(reason: u8) -> &'static str {
 /// A reason for a slash, in words.
 pub fn reason_name(reason: u8) -> &'static str {
     match reason {
-        code if code == SlashReason::WrongCell as u8 => "a wrong value",
-        code if code == SlashReason::BadPadding as u8 => "wrong padding",
-        code if code == SlashReason::Silence as u8 => "a demand without answer",
+        code if code == ConvictionReason::WrongCell as u8 => "a wrong value",
+        code if code == ConvictionReason::BadPadding as u8 => "wrong padding",
+        code if code == ConvictionReason::Unanswered as u8 => "a demand without answer",
         _ => "an unknown reason",
     }
 }

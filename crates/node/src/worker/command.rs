@@ -1,4 +1,4 @@
-//! Has a command of the owner do the work: the way to serve accepted jobs with any software.
+//! Has a command of the owner do the work: the way to serve reviewed jobs with any software.
 //!
 //! The command gets the order as one JSON object on its standard input and answers with one on its standard output:
 //! `{"checkpoint_root": "<64 hexadecimal digits>", "output_uri": "https://…"}`. By then it has published the data there.

@@ -1,4 +1,4 @@
-//! Runs sealed tensor programs: the worker of refereed jobs.
+//! Runs sealed graphs: the worker of refereed jobs.
 
 use {
     super::{CheckedTensors, Output, WorkOrder, WorkResult, Worker},
@@ -7,11 +7,11 @@ use {
         error::{NodeError, Result},
     },
     async_trait::async_trait,
-    quern_proof::{commit::Trace, eval, file, program::Program},
+    quern_proof::{commit::Trace, eval, file, graph::Graph},
     std::sync::Arc,
 };
 
-/// Runs the order's tensor program and commits to every intermediate result.
+/// Runs the order's graph and commits to every intermediate result.
 #[derive(Clone, Copy, Debug)]
 pub struct IntegerWorker {
     /// Largest trace, in bytes.
@@ -24,7 +24,7 @@ impl Worker for IntegerWorker {
         let tensors: Arc<CheckedTensors> = order
             .tensors
             .clone()
-            .ok_or_else(|| NodeError::Worker("the order carries no tensor program".to_owned()))?;
+            .ok_or_else(|| NodeError::Worker("the order carries no graph".to_owned()))?;
         let (batch_rows, max_trace_bytes) = (order.batch_rows, self.max_trace_bytes);
         let run = move || run(&tensors, batch_rows, max_trace_bytes);
         tokio::task::spawn_blocking(run)
@@ -34,8 +34,8 @@ impl Worker for IntegerWorker {
 }
 
 fn run(tensors: &CheckedTensors, batch_rows: u32, max_trace_bytes: u64) -> Result<WorkResult> {
-    let program = Program::parse(&tensors.program).map_err(quern_proof::Error::from)?;
-    let run = compute(&program, batch_rows, tensors, max_trace_bytes)?;
+    let graph = Graph::parse(&tensors.graph).map_err(quern_proof::Error::from)?;
+    let run = compute(&graph, batch_rows, tensors, max_trace_bytes)?;
     let trace = Trace::new(run.outputs)?;
     let result = trace
         .result()
@@ -55,23 +55,23 @@ fn run(tensors: &CheckedTensors, batch_rows: u32, max_trace_bytes: u64) -> Resul
 
 /// Keeps the sums of all `QLINEAR`s for whoever checks the result, if there is room for them within the limit.
 fn compute(
-    program: &Program<'_>,
+    graph: &Graph<'_>,
     batch_rows: u32,
     tensors: &CheckedTensors,
     max_bytes: u64,
 ) -> Result<eval::Run> {
     let (inputs, weights) = (&tensors.inputs, &tensors.weights);
-    let trace_bytes = program
+    let trace_bytes = graph
         .trace_bytes(batch_rows)
         .map_err(quern_proof::Error::from)?;
-    let bytes = trace_bytes.saturating_add(eval::sums_bytes(program, batch_rows)?);
+    let bytes = trace_bytes.saturating_add(eval::sums_bytes(graph, batch_rows)?);
     if bytes <= max_bytes {
         return Ok(eval::run_with_sums(
-            program, batch_rows, inputs, weights, max_bytes,
+            graph, batch_rows, inputs, weights, max_bytes,
         )?);
     }
     Ok(eval::Run {
-        outputs: eval::run_within(program, batch_rows, inputs, weights, max_bytes)?,
+        outputs: eval::run_within(graph, batch_rows, inputs, weights, max_bytes)?,
         sums: Vec::new(),
     })
 }

@@ -58,11 +58,11 @@ pub struct WorkOrder {
     pub tensors: Option<Arc<CheckedTensors>>,
 }
 
-/// Everything that a tensor program needs, compared with what job and model commit to.
+/// Everything that a graph needs, compared with what job and model commit to.
 #[derive(Debug)]
 pub struct CheckedTensors {
     /// The sealed program.
-    pub program: Vec<u8>,
+    pub graph: Vec<u8>,
     /// Inputs in the program's order.
     pub inputs: Vec<Tensor>,
     /// Weights in the program's order.

@@ -1,9 +1,9 @@
-//! Random programs with data, and the ops written down a second time in the plainest way.
+//! Random graphs with data, and the ops written down a second time in the plainest way.
 #![allow(dead_code, clippy::unwrap_used, clippy::panic)]
 
 use quern_proof::{
-    DType, Op, Operand, Program, Rows, Shape, Tensor,
-    builder::ProgramBuilder,
+    DType, Graph, Op, Operand, Rows, Shape, Tensor,
+    builder::GraphBuilder,
     hash::{self, Hash, MISSING, Tag},
 };
 
@@ -66,27 +66,27 @@ pub struct Job {
     pub weights: Vec<Tensor>,
 }
 
-/// Data of the shapes that a sealed program asks for.
+/// Data of the shapes that a sealed graph asks for.
 pub fn random_data(
     rng: &mut Rng,
-    program: &Program<'_>,
+    graph: &Graph<'_>,
     batch_rows: u32,
 ) -> (Vec<Tensor>, Vec<Tensor>) {
     let mut make =
         |shape: Shape| random_tensor(rng, shape.dtype, shape.rows.count(batch_rows), shape.cols);
-    let inputs = (0..program.input_count())
-        .map(|i| make(program.input(i).unwrap()))
+    let inputs = (0..graph.input_count())
+        .map(|i| make(graph.input(i).unwrap()))
         .collect();
-    let weights = (0..program.weight_count())
-        .map(|i| make(program.weight(i).unwrap().shape))
+    let weights = (0..graph.weight_count())
+        .map(|i| make(graph.weight(i).unwrap().shape))
         .collect();
     (inputs, weights)
 }
 
-/// A program that `seal` must accept, with up to `max_ops` ops of small shapes.
+/// A graph that `seal` must accept, with up to `max_ops` ops of small shapes.
 pub fn random_job(rng: &mut Rng, max_ops: u32) -> Job {
     let batch_rows = rng.range(1, 6);
-    let mut b = ProgramBuilder::new();
+    let mut b = GraphBuilder::new();
     let mut known: Vec<(Operand, Shape)> = Vec::new();
     let (mut inputs, mut weights) = (Vec::new(), Vec::new());
     let width = rng.pick(&[1, 3, 17, 32, 33, 127, 128, 129, 300]);
@@ -123,7 +123,7 @@ pub fn random_job(rng: &mut Rng, max_ops: u32) -> Job {
             .copied()
             .filter(|(_, s)| s.dtype == DType::I8)
             .collect();
-        let mut new_weight = |rng: &mut Rng, b: &mut ProgramBuilder, dtype, rows, cols| {
+        let mut new_weight = |rng: &mut Rng, b: &mut GraphBuilder, dtype, rows, cols| {
             let tensor = random_tensor(rng, dtype, rows, cols);
             let operand = b.weight(&tensor);
             weights.push(tensor);
@@ -206,7 +206,7 @@ pub fn random_job(rng: &mut Rng, max_ops: u32) -> Job {
         }
     }
     let bytes = b.finish().unwrap();
-    let batch_rows = if Program::parse(&bytes).unwrap().uses_batch() {
+    let batch_rows = if Graph::parse(&bytes).unwrap().uses_batch() {
         batch_rows
     } else {
         0
@@ -230,7 +230,7 @@ pub fn value(t: &Tensor, row: u32, col: u32) -> i128 {
 
 /// All outputs, from the table of ops in the design, in i128.
 pub fn naive_run(job: &Job) -> Vec<Vec<Vec<i128>>> {
-    let program = Program::parse(&job.bytes).unwrap();
+    let graph = Graph::parse(&job.bytes).unwrap();
     let grid = |t: &Tensor| -> Vec<Vec<i128>> {
         let values: Vec<i128> = match t.dtype() {
             DType::I8 => t.to_i8().unwrap().into_iter().map(i128::from).collect(),
@@ -242,14 +242,14 @@ pub fn naive_run(job: &Job) -> Vec<Vec<Vec<i128>>> {
             .collect()
     };
     let mut outputs: Vec<Vec<Vec<i128>>> = Vec::new();
-    for index in 0..program.op_count() {
+    for index in 0..graph.op_count() {
         let get = |operand| match operand {
             Operand::Op(i) => outputs[i as usize].clone(),
             Operand::Input(i) => grid(&job.inputs[i as usize]),
             Operand::Weight(i) => grid(&job.weights[i as usize]),
         };
         let dot = |x: &[i128], y: &[i128]| x.iter().zip(y).map(|(x, y)| x * y).sum::<i128>();
-        let op = program.op(index).unwrap();
+        let op = graph.op(index).unwrap();
         let a = get(op.a());
         let output = match op {
             Op::MatMul { b, .. } => {

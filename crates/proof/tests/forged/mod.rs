@@ -4,10 +4,10 @@
 use std::collections::HashMap;
 
 use quern_proof::{
-    Geometry, Hash, Operand, Program, Tensor,
+    Geometry, Graph, Hash, Operand, Tensor,
+    demand::{self, NodeId, Tree},
     evidence::{Case, Charge, Refusal, judge},
     hash::{self, LEAF_BYTES, MISSING, Tag},
-    question::{self, Question, Tree},
     witness::Openings,
 };
 
@@ -36,7 +36,7 @@ impl Forgery {
 type Levels = Vec<Vec<Hash>>;
 
 pub struct Forged<'a> {
-    pub program: Program<'a>,
+    pub graph: Graph<'a>,
     pub batch_rows: u32,
     inputs: &'a [Tensor],
     weights: &'a [Tensor],
@@ -78,7 +78,7 @@ fn place(g: &Geometry, position: u64) -> Option<(u32, u32)> {
 
 impl<'a> Forged<'a> {
     pub fn new(
-        program: &Program<'a>,
+        graph: &Graph<'a>,
         batch_rows: u32,
         inputs: &'a [Tensor],
         weights: &'a [Tensor],
@@ -126,7 +126,7 @@ impl<'a> Forged<'a> {
         roots.resize(roots.len().next_power_of_two(), MISSING);
         trees.insert(Tree::Trace, levels(Tree::Trace, Tag::Trace, roots, forgery));
         Self {
-            program: *program,
+            graph: *graph,
             batch_rows,
             inputs,
             weights,
@@ -144,7 +144,7 @@ impl<'a> Forged<'a> {
     pub fn judge(&self, charge: &Charge, evidence: &[u8]) -> Result<(), Refusal> {
         judge(
             &Case {
-                program: self.program,
+                graph: self.graph,
                 batch_rows: self.batch_rows,
                 input_roots: &self.input_roots,
                 trace_root: &self.root(),
@@ -155,9 +155,9 @@ impl<'a> Forged<'a> {
     }
 
     /// What this provider can answer; `None` where a forged node has no preimage that it knows.
-    pub fn answer(&self, question: &Question) -> Option<Vec<u8>> {
-        let Question { tree, level, index } = *question;
-        let asked = question::ask(&self.program, self.batch_rows, question).unwrap();
+    pub fn answer(&self, node_id: &NodeId) -> Option<Vec<u8>> {
+        let NodeId { tree, level, index } = *node_id;
+        let asked = demand::plan(&self.graph, self.batch_rows, node_id).unwrap();
         let answer = if asked.is_leaf {
             let Tree::Data(operand) = tree else { panic!() };
             let (row, k) = place(self.tensor(operand)?.geometry(), index)?;
@@ -171,7 +171,7 @@ impl<'a> Forged<'a> {
                 .collect()
         };
         let node = self.node(tree, level, index)?;
-        question::answers(tree.tag(), asked.is_leaf, &node, &answer).then_some(answer)
+        demand::answers(tree.tag(), asked.is_leaf, &node, &answer).then_some(answer)
     }
 
     fn tensor(&self, operand: Operand) -> Option<&'a Tensor> {

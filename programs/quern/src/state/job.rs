@@ -17,7 +17,7 @@ pub enum Assurance {
     /// A wrong result could have been convicted on chain.
     Refereed = 1,
     /// The client accepted it, or stayed silent.
-    Accepted = 2,
+    Reviewed = 2,
     // 3: metered channels, 4: committees.
 }
 
@@ -26,7 +26,7 @@ impl Assurance {
     pub fn from_code(code: u8) -> Option<Self> {
         match code {
             1 => Some(Self::Refereed),
-            2 => Some(Self::Accepted),
+            2 => Some(Self::Reviewed),
             _ => None,
         }
     }
@@ -69,7 +69,7 @@ pub enum JobState {
     /// The client rejected; the arbiter decides.
     Rejected = 4,
     /// Convicted; the bond waits to be split.
-    Slashed = 5,
+    Convicted = 5,
 }
 
 impl JobState {
@@ -80,7 +80,7 @@ impl JobState {
             2 => Some(Self::Taken),
             3 => Some(Self::Submitted),
             4 => Some(Self::Rejected),
-            5 => Some(Self::Slashed),
+            5 => Some(Self::Convicted),
             _ => None,
         }
     }
@@ -89,28 +89,28 @@ impl JobState {
 /// Why a job was slashed.
 #[repr(u8)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SlashReason {
+pub enum ConvictionReason {
     /// A value differs from what the program computes.
     WrongCell = 1,
     /// A padding byte or a missing node is not zero.
     BadPadding = 2,
     /// A demand was not answered in time.
-    Silence = 3,
+    Unanswered = 3,
 }
 
-impl SlashReason {
+impl ConvictionReason {
     /// The reason with this code.
     pub fn from_code(code: u8) -> Option<Self> {
         match code {
             1 => Some(Self::WrongCell),
             2 => Some(Self::BadPadding),
-            3 => Some(Self::Silence),
+            3 => Some(Self::Unanswered),
             _ => None,
         }
     }
 }
 
-/// Most inputs that a tensor program may have.
+/// Most inputs that a graph may have.
 pub const MAX_INPUTS: usize = 4;
 
 /// A live job; closes when its last milestone is settled, or when it is cancelled, expired or slashed.
@@ -193,12 +193,12 @@ pub struct Job {
     pub royalty_bps: PodU16,
     /// Reward weight, copied from the emission.
     pub reward_weight_bps: PodU16,
-    /// Code of [`SlashReason`], 0 if it was not slashed.
-    pub slash_reason: u8,
+    /// Code of [`ConvictionReason`], 0 if it was not slashed.
+    pub conviction_reason: u8,
     /// Zero.
     pub reserved: [u8; 3],
     /// Who convicted it, or nobody.
-    pub slash_prover: Address,
+    pub prover: Address,
     /// Data roots of the inputs.
     pub input_roots: [[u8; 32]; MAX_INPUTS],
     /// SHA-256 of where the inputs are; the event carries the text.

@@ -1,4 +1,4 @@
-//! A model, agent or data set with an owner who earns royalties; for refereed work it holds its whole tensor program.
+//! A model, agent or data set with an owner who earns royalties; for refereed work it holds its whole graph.
 
 use {
     crate::{
@@ -32,7 +32,7 @@ impl AssetKind {
     }
 }
 
-/// The fixed part of a model account; `program_bytes` bytes of tensor program follow it.
+/// The fixed part of a model account; `graph_bytes` bytes of graph follow it.
 #[account]
 #[derive(Debug)]
 pub struct Model {
@@ -68,8 +68,8 @@ pub struct Model {
     pub macs_fixed: PodU64,
     /// Multiply-accumulates per batch row.
     pub macs_per_row: PodU64,
-    /// Length of the tensor program that follows, 0 for assets without one.
-    pub program_bytes: PodU32,
+    /// Length of the graph that follows, 0 for assets without one.
+    pub graph_bytes: PodU32,
     /// Zero.
     pub reserved_tail: [u8; 32],
 }
@@ -77,8 +77,8 @@ pub struct Model {
 impl Model {
     /// First seed.
     pub const SEED: &'static [u8] = b"model";
-    /// Size of the fixed part with the discriminator: where the tensor program begins.
-    pub const PROGRAM_OFFSET: usize = 8 + core::mem::size_of::<Self>();
+    /// Size of the fixed part with the discriminator: where the graph begins.
+    pub const GRAPH_OFFSET: usize = 8 + core::mem::size_of::<Self>();
 
     /// Address and bump for a creator and id.
     pub fn find_address(program_id: &Address, creator: &Address, id: u64) -> (Address, u8) {
@@ -89,28 +89,28 @@ impl Model {
     }
 
     /// Account size for a program of this many bytes.
-    pub const fn space(program_bytes: u32) -> usize {
-        Self::PROGRAM_OFFSET + program_bytes as usize
+    pub const fn space(graph_bytes: u32) -> usize {
+        Self::GRAPH_OFFSET + graph_bytes as usize
     }
 
-    /// The tensor program within the account's data, or nothing if the data are cut short.
-    pub fn program_of(data: &[u8], program_bytes: u32) -> Option<&[u8]> {
-        data.get(Self::PROGRAM_OFFSET..Self::space(program_bytes))
+    /// The graph within the account's data, or nothing if the data are cut short.
+    pub fn graph_of(data: &[u8], graph_bytes: u32) -> Option<&[u8]> {
+        data.get(Self::GRAPH_OFFSET..Self::space(graph_bytes))
     }
 }
 
-/// The tensor program of a loaded model.
-pub fn model_program(model: &Account<Model>) -> Result<&[u8]> {
+/// The graph of a loaded model.
+pub fn model_graph(model: &Account<Model>) -> Result<&[u8]> {
     tail(model)?
-        .get(..model.program_bytes.get() as usize)
+        .get(..model.graph_bytes.get() as usize)
         .ok_or(ProgramError::AccountDataTooSmall)
 }
 
-/// The tensor program of a loaded model, to be written.
-pub fn model_program_mut(model: &mut Account<Model>) -> Result<&mut [u8]> {
-    let program_bytes = model.program_bytes.get() as usize;
+/// The graph of a loaded model, to be written.
+pub fn model_graph_mut(model: &mut Account<Model>) -> Result<&mut [u8]> {
+    let graph_bytes = model.graph_bytes.get() as usize;
     tail_mut(model)?
-        .get_mut(..program_bytes)
+        .get_mut(..graph_bytes)
         .ok_or(ProgramError::AccountDataTooSmall)
 }
 

@@ -18,7 +18,7 @@ use {
     Clone, Copy, Debug, Default, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable, IdlType,
 )]
 pub struct Terms {
-    /// What a demand costs its asker, in lamports.
+    /// What a demand costs its opener, in lamports.
     pub demand_fee_lamports: PodU64,
     /// Time to answer a demand.
     pub response_secs: PodU32,
@@ -42,7 +42,7 @@ pub struct Terms {
 
 /// The same settings as an argument, with what bounds new jobs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, AnchorSerialize, AnchorDeserialize, IdlType)]
-pub struct ProtocolParams {
+pub struct ProtocolSettings {
     /// Protocol fee in basis points of the price, at most 1,000.
     pub fee_bps: u16,
     /// Late penalty in basis points of the bond.
@@ -53,12 +53,12 @@ pub struct ProtocolParams {
     pub arbiter_bps: u16,
     /// Least bond of a refereed job in basis points of the price, at least 20,000.
     pub refereed_bond_bps: u32,
-    /// Least bond of an accepted job in basis points of a milestone's price.
-    pub accepted_bond_bps: u32,
+    /// Least bond of a reviewed job in basis points of a milestone's price.
+    pub reviewed_bond_bps: u32,
     /// Shortest review window of a refereed job.
     pub refereed_review_secs: u32,
-    /// Shortest review window of an accepted job.
-    pub accepted_review_secs: u32,
+    /// Shortest review window of a reviewed job.
+    pub reviewed_review_secs: u32,
     /// Price of a demand in lamports.
     pub demand_fee_lamports: u64,
     /// Time to answer a demand.
@@ -99,12 +99,12 @@ pub struct Protocol {
     pub terms: Terms,
     /// Least bond of a refereed job, share of the price.
     pub refereed_bond_bps: PodU32,
-    /// Least bond of an accepted job, share of a milestone's price.
-    pub accepted_bond_bps: PodU32,
+    /// Least bond of a reviewed job, share of a milestone's price.
+    pub reviewed_bond_bps: PodU32,
     /// Shortest review of a refereed job.
     pub refereed_review_secs: PodU32,
-    /// Shortest review of an accepted job.
-    pub accepted_review_secs: PodU32,
+    /// Shortest review of a reviewed job.
+    pub reviewed_review_secs: PodU32,
     /// Zero.
     pub reserved_tail: [u8; 32],
 }
@@ -123,7 +123,7 @@ impl Protocol {
         &mut self,
         guardian: Address,
         treasury_owner: Address,
-        params: &ProtocolParams,
+        params: &ProtocolSettings,
     ) -> Result<()> {
         params.validate()?;
         require!(
@@ -145,9 +145,9 @@ impl Protocol {
             arbiter_bps: params.arbiter_bps.into(),
         };
         self.refereed_bond_bps = params.refereed_bond_bps.into();
-        self.accepted_bond_bps = params.accepted_bond_bps.into();
+        self.reviewed_bond_bps = params.reviewed_bond_bps.into();
         self.refereed_review_secs = params.refereed_review_secs.into();
-        self.accepted_review_secs = params.accepted_review_secs.into();
+        self.reviewed_review_secs = params.reviewed_review_secs.into();
         Ok(())
     }
 
@@ -158,15 +158,15 @@ impl Protocol {
                 self.refereed_bond_bps.get(),
                 self.refereed_review_secs.get(),
             ),
-            Assurance::Accepted => (
-                self.accepted_bond_bps.get(),
-                self.accepted_review_secs.get(),
+            Assurance::Reviewed => (
+                self.reviewed_bond_bps.get(),
+                self.reviewed_review_secs.get(),
             ),
         }
     }
 }
 
-impl ProtocolParams {
+impl ProtocolSettings {
     /// Bounds that protect users from the settings themselves.
     pub fn validate(&self) -> Result<()> {
         require!(self.fee_bps <= MAX_FEE_BPS, QuernError::ShareTooHigh);
@@ -185,12 +185,12 @@ impl ProtocolParams {
             self.refereed_bond_bps >= MIN_REFEREED_BOND_BPS,
             QuernError::BondTooLow
         );
-        for bond in [self.refereed_bond_bps, self.accepted_bond_bps] {
+        for bond in [self.refereed_bond_bps, self.reviewed_bond_bps] {
             require!(bond <= 1_000_000, QuernError::ShareTooHigh);
         }
         for secs in [
             self.refereed_review_secs,
-            self.accepted_review_secs,
+            self.reviewed_review_secs,
             self.response_secs,
             self.react_secs,
             self.resolve_secs,

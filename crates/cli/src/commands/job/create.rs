@@ -20,12 +20,12 @@ use {
             state::{Assurance, JobKind, MAX_INPUTS, MintConfig, Protocol},
         },
     },
-    quern_node::{Publisher, chain::moment, watch::Fate},
+    quern_node::{Publisher, chain::moment, watch::Outcome},
     quern_proof::{
         Tensor,
         commit::data_root,
         file,
-        program::{Macs, Program},
+        graph::{Graph, Macs},
     },
     quern_rules::{bond, price},
     std::path::PathBuf,
@@ -46,7 +46,7 @@ pub struct Args {
     /// Assurance [default: refereed with a sealed model, otherwise accepted]
     #[arg(long, value_enum)]
     assurance: Option<Level>,
-    /// Milestones, each with its own price (accepted jobs)
+    /// Milestones, each with its own price (reviewed jobs)
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..))]
     milestones: u8,
     /// Price of a milestone, in tokens
@@ -111,7 +111,7 @@ pub struct Args {
     /// The only provider (its owner) that may take it
     #[arg(long, value_name = "ADDRESS")]
     provider: Option<Pubkey>,
-    /// Who decides if you reject a result (accepted jobs)
+    /// Who decides if you reject a result (reviewed jobs)
     #[arg(long, value_name = "ADDRESS")]
     arbiter: Option<Pubkey>,
 }
@@ -145,8 +145,8 @@ pub async fn run(context: &Context, args: Args) -> Result<()> {
         .as_ref()
         .filter(|_| assurance == Assurance::Refereed && !args.skip_weights_check)
     {
-        let program = Program::parse(&model.program).map_err(quern_proof::Error::from)?;
-        data::check_weights(context, model, &program, &args.reach).await?;
+        let graph = Graph::parse(&model.graph).map_err(quern_proof::Error::from)?;
+        data::check_weights(context, model, &graph, &args.reach).await?;
     }
 
     let (price_atoms, bond_atoms) = money(&args, &protocol, &mint, assurance, macs)?;
@@ -224,17 +224,17 @@ pub async fn run(context: &Context, args: Args) -> Result<()> {
     let mut reach = args.reach;
     reach.allow_files.extend(args.publish_dir);
     let fetch = reach.limits(context).await?;
-    let fate = watch::follow(&context.in_time(), wallet, &job, fetch).await?;
-    outcome(job, &fate)
+    let outcome = watch::follow(&context.in_time(), wallet, &job, fetch).await?;
+    report(job, &outcome)
 }
 
 /// How a watched job ended, as an exit code that scripts can read.
-fn outcome(job: Pubkey, fate: &Fate) -> Result<()> {
-    match fate {
-        Fate::Paid => Ok(()),
-        Fate::Slashed { .. } => Err(Error::Slashed(job)),
-        Fate::Ended => Err(Error::NotDone(job)),
-        Fate::Unknown => Err(Error::Other(format!(
+fn report(job: Pubkey, outcome: &Outcome) -> Result<()> {
+    match outcome {
+        Outcome::Paid => Ok(()),
+        Outcome::Convicted { .. } => Err(Error::Convicted(job)),
+        Outcome::Ended => Err(Error::NotDone(job)),
+        Outcome::Unknown => Err(Error::Other(format!(
             "the node keeps too few transactions to tell how the job {job} ended; ask an indexer"
         ))),
     }
@@ -244,12 +244,12 @@ fn assurance(args: &Args, model: Option<&ModelAccount>) -> Result<Assurance> {
     let is_sealed = model.is_some_and(|model| model.model.sealed.get());
     match args.assurance {
         Some(Level::Refereed) if !is_sealed => {
-            Err(Error::Usage("a refereed job needs a sealed model with a tensor program; name one with --model, or ask for --assurance accepted".to_owned()))
+            Err(Error::Usage("a refereed job needs a sealed model with a graph; name one with --model, or ask for --assurance accepted".to_owned()))
         }
         Some(Level::Refereed) => Ok(Assurance::Refereed),
-        Some(Level::Accepted) => Ok(Assurance::Accepted),
+        Some(Level::Reviewed) => Ok(Assurance::Reviewed),
         None if is_sealed && args.kind == Kind::Inference && args.milestones == 1 && args.arbiter.is_none() => Ok(Assurance::Refereed),
-        None => Ok(Assurance::Accepted),
+        None => Ok(Assurance::Reviewed),
     }
 }
 
@@ -280,8 +280,8 @@ async fn inputs(context: &Context, args: &Args, read: Vec<Tensor>) -> Result<Inp
                     roots: roots(&tensors),
                     tensors,
                 }),
-                // Accepted work may have any input; then nothing but its address is committed to.
-                Err(_) if args.assurance == Some(Level::Accepted) || args.model.is_none() => {
+                // Reviewed work may have any input; then nothing but its address is committed to.
+                Err(_) if args.assurance == Some(Level::Reviewed) || args.model.is_none() => {
                     Ok(Inputs {
                         uri: uri.clone(),
                         ..Inputs::default()
@@ -314,8 +314,8 @@ fn fit(
     let Some(model) = sealed.filter(|_| runs_program) else {
         return Ok((args.batch_rows.unwrap_or(0), 0));
     };
-    let program = Program::parse(&model.program).map_err(quern_proof::Error::from)?;
-    let found = (0..program.input_count()).find(|index| program.is_input_batch(*index));
+    let graph = Graph::parse(&model.graph).map_err(quern_proof::Error::from)?;
+    let found = (0..graph.input_count()).find(|index| graph.is_input_batch(*index));
     let rows = found
         .and_then(|index| inputs.tensors.get(index))
         .map(Tensor::rows);
@@ -327,8 +327,8 @@ fn fit(
         )));
     }
     let batch_rows = args.batch_rows.or(rows).unwrap_or(0);
-    quern_proof::eval::check_input_shapes(&program, batch_rows, &inputs.tensors)?;
-    program
+    quern_proof::eval::check_input_shapes(&graph, batch_rows, &inputs.tensors)?;
+    graph
         .check_batch_rows(batch_rows)
         .map_err(quern_proof::Error::from)?;
     let macs = Macs {

@@ -48,7 +48,7 @@ the job and what follows are one line each.")]
     #[command(after_help = "Example:
   quern job list --state open --output json")]
     List(show::ListArgs),
-    /// Accept a milestone at once and have it paid (accepted jobs; the client signs)
+    /// Accept a milestone at once and have it paid (reviewed jobs; the client signs)
     #[command(after_help = "Example:
   quern job accept JOB")]
     Accept {
@@ -62,7 +62,7 @@ the job and what follows are one line each.")]
         /// The job
         job: Pubkey,
     },
-    /// Reject a milestone and call the arbiter (accepted jobs; the client signs and puts a deposit down)
+    /// Reject a milestone and call the arbiter (reviewed jobs; the client signs and puts a deposit down)
     #[command(after_help = "Example:
   quern job reject JOB --reason 'the loss has not gone down'")]
     Reject {
@@ -127,7 +127,7 @@ pub enum Level {
     /// A wrong result can be convicted on chain; needs a sealed model.
     Refereed,
     /// The client accepts, or stays silent.
-    Accepted,
+    Reviewed,
 }
 
 /// Runs it.
@@ -205,7 +205,7 @@ pub async fn run(context: &Context, command: Command) -> Result<()> {
 /// Pays a conviction out, and closes what this wallet has asked about the job.
 async fn settle(context: &Context, address: &Pubkey) -> Result<()> {
     let live = context.job(address).await?;
-    if live.state != JobState::Slashed as u8 {
+    if live.state != JobState::Convicted as u8 {
         return Err(Error::Other(format!(
             "nothing is to be paid out: the provider of {address} was not convicted, the job is {}",
             show::state_name(live.state)
@@ -213,7 +213,7 @@ async fn settle(context: &Context, address: &Pubkey) -> Result<()> {
     }
     let decimals = context.mint(&live.mint).await?.decimals;
     let wallet = context.wallet()?;
-    let mut all = flows::settle_slash(context.rpc(), &wallet.pubkey(), address).await?;
+    let mut all = flows::settle_conviction(context.rpc(), &wallet.pubkey(), address).await?;
     let own = accounts::demands_by(context.rpc(), &wallet.pubkey()).await?;
     let own = own.iter().filter(|known| known.demand.job == *address);
     all.extend(own.map(|known| instructions::close_demand(&known.address, &known.demand)));
@@ -221,7 +221,7 @@ async fn settle(context: &Context, address: &Pubkey) -> Result<()> {
     let fields = Fields::new()
         .text("job", address)
         .text("done", "paid out")
-        .text("proved_by", live.slash_prover);
+        .text("proved_by", live.prover);
     let fields = show::with_shares(fields, &live, decimals);
     crate::context::with_signatures(fields, &receipts).print(context.format);
     Ok(())
@@ -236,7 +236,7 @@ async fn check_expirable(context: &Context, job: &Job) -> Result<()> {
             "a result is submitted: it is paid after its review, with `quern job finalize`"
                 .to_owned()
         }
-        Some(JobState::Slashed) => {
+        Some(JobState::Convicted) => {
             "its provider was convicted: `quern job settle` pays that out".to_owned()
         }
         _ if left >= 0 => format!(
@@ -258,7 +258,7 @@ async fn check_payable(context: &Context, address: &Pubkey, job: &Job) -> Result
         Some(JobState::Rejected) => {
             "the client has rejected the result: the arbiter decides, or `quern job expire` after its time".to_owned()
         }
-        Some(JobState::Slashed) => {
+        Some(JobState::Convicted) => {
             format!("its provider was convicted: `quern job settle {address}` pays that out")
         }
         Some(JobState::Submitted) | None => {
@@ -298,7 +298,7 @@ async fn party(
 }
 
 fn require_accepted(job: &Job) -> Result<()> {
-    if job.assurance == Assurance::Accepted as u8 {
+    if job.assurance == Assurance::Reviewed as u8 {
         return Ok(());
     }
     Err(Error::Other("this is a refereed job: it is neither accepted nor rejected by hand; it is paid by `quern job finalize` after its review unless somebody proves it wrong".to_owned()))

@@ -57,7 +57,7 @@ enum State {
     Taken,
     Submitted,
     Rejected,
-    Slashed,
+    Convicted,
 }
 
 /// A state in a word.
@@ -67,7 +67,7 @@ pub fn state_name(code: u8) -> &'static str {
         Some(JobState::Taken) => "taken",
         Some(JobState::Submitted) => "submitted",
         Some(JobState::Rejected) => "rejected",
-        Some(JobState::Slashed) => "slashed",
+        Some(JobState::Convicted) => "slashed",
         None => "unknown",
     }
 }
@@ -85,7 +85,7 @@ fn kind_name(code: u8) -> String {
 fn level_name(code: u8) -> String {
     let level = match Assurance::from_code(code) {
         Some(Assurance::Refereed) => Level::Refereed,
-        Some(Assurance::Accepted) => Level::Accepted,
+        Some(Assurance::Reviewed) => Level::Reviewed,
         None => return "unknown".to_owned(),
     };
     name_of(level)
@@ -106,7 +106,7 @@ pub async fn list(context: &Context, args: ListArgs) -> Result<()> {
         State::Taken => JobState::Taken,
         State::Submitted => JobState::Submitted,
         State::Rejected => JobState::Rejected,
-        State::Slashed => JobState::Slashed,
+        State::Convicted => JobState::Convicted,
     });
     let filter = JobFilter {
         state,
@@ -134,7 +134,7 @@ fn summary(format: Format, address: &Pubkey, job: &Job, decimals: &HashMap<Pubke
         Format::Json => fields
             .text("state", name)
             .with("open_demands", job.open_demands.get())
-            .maybe("slash_reason", slash_code(job)),
+            .maybe("conviction_reason", slash_code(job)),
     };
     fields
         .text("kind", kind_name(job.kind))
@@ -149,12 +149,12 @@ fn summary(format: Format, address: &Pubkey, job: &Job, decimals: &HashMap<Pubke
         .text("client", job.client)
 }
 
-fn is_slashed(job: &Job) -> bool {
-    job.state == JobState::Slashed as u8
+fn is_convicted(job: &Job) -> bool {
+    job.state == JobState::Convicted as u8
 }
 
 fn slash_code(job: &Job) -> Option<&'static str> {
-    is_slashed(job).then(|| reason_code(job.slash_reason))
+    is_convicted(job).then(|| reason_code(job.conviction_reason))
 }
 
 /// Shows one job.
@@ -182,7 +182,7 @@ pub async fn one(context: &Context, address: &Pubkey) -> Result<()> {
     let fields = Fields::new()
         .text("job", address)
         .text("state", state_name(job.state));
-    let fields = match is_slashed(&job) {
+    let fields = match is_convicted(&job) {
         true => slashed(context, fields, address, &job, &moment, decimals).await,
         false => timing(fields, &job, &moment),
     };
@@ -265,13 +265,13 @@ async fn slashed(
         .await
         .ok()
         .flatten();
-    let place =
-        event.map(|event| words::place(job.slash_reason, event.tree, event.level, event.index));
+    let place = event
+        .map(|event| words::place(job.conviction_reason, event.tree, event.level, event.index));
     let fields = fields
-        .text("slash_reason", reason_code(job.slash_reason))
-        .text("slashed_for", reason_name(job.slash_reason))
+        .text("conviction_reason", reason_code(job.conviction_reason))
+        .text("slashed_for", reason_name(job.conviction_reason))
         .maybe("place", place)
-        .text("proved_by", job.slash_prover)
+        .text("proved_by", job.prover)
         .text("convicted", words::ahead(convicted));
     with_shares(fields, job, decimals).text(
         "next",
@@ -291,7 +291,7 @@ pub fn with_shares(fields: Fields, job: &Job, decimals: u8) -> Fields {
         .text("treasury_gets", tokens(parts.treasury_atoms))
 }
 
-/// Questions about the current submission: open ones first, earliest due first, then answered ones.
+/// Demands about the current submission: open ones first, earliest due first, then answered ones.
 async fn demands_of(
     context: &Context,
     address: &Pubkey,
@@ -317,7 +317,7 @@ async fn demands_of(
     Ok(demands)
 }
 
-/// What has become of a question: when it is due or was answered.
+/// What has become of a demand: when it is due or was answered.
 fn demand_state(demand: &Demand, job: &Job, moment: &Moment) -> String {
     let left = demand.effective_due(job, moment).saturating_sub(moment.now);
     match demand.answered.get() {
@@ -333,11 +333,11 @@ fn demand_state(demand: &Demand, job: &Job, moment: &Moment) -> String {
 fn demand_json(address: &Pubkey, demand: &Demand, job: &Job, moment: &Moment) -> Value {
     Fields::new()
         .text("demand", address)
-        .text("question", words::question(demand))
+        .text("demand", words::node_id(demand))
         .with("tree", demand.tree)
         .with("level", demand.level)
         .with("index", demand.index.get())
-        .text("asker", demand.asker)
+        .text("opener", demand.opener)
         .with("answered", demand.answered.get())
         .with("due_unix", demand.effective_due(job, moment))
         .with("answered_unix", demand.answered_at.get())
@@ -357,10 +357,10 @@ fn print_demands(demands: &[(Pubkey, Demand)], job: &Job, moment: &Moment) {
         .take(MOST_DEMANDS)
         .map(|(_, demand)| {
             Fields::new()
-                .text("question", words::question(demand))
+                .text("demand", words::node_id(demand))
                 .text("state", demand_state(demand, job, moment))
                 .with("fee_lamports", demand.fee_lamports.get())
-                .text("asker", demand.asker)
+                .text("opener", demand.opener)
         })
         .collect();
     print_text("");

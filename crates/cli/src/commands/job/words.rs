@@ -1,10 +1,10 @@
 //! What the numbers in jobs and demands mean, in words.
 
 use {
-    quern_client::quern::state::{Assurance, Demand, Job, JobState, SlashReason},
+    quern_client::quern::state::{Assurance, ConvictionReason, Demand, Job, JobState},
     quern_proof::{
         Operand::{Input, Op, Weight},
-        question::Tree,
+        demand::Tree,
     },
     quern_rules::deadline::{FinalizeGate, finalize_gate},
 };
@@ -37,7 +37,7 @@ pub fn deadline(job: &Job, left_secs: i64) -> Option<String> {
         (JobState::Rejected, true) => {
             "the arbiter was silent; `quern job expire` divides the price"
         }
-        (JobState::Slashed, _) => return None,
+        (JobState::Convicted, _) => return None,
     };
     Some(format!("{}: {what}", ahead(left_secs)))
 }
@@ -67,8 +67,8 @@ pub fn payable(job: &Job, now: i64, review_end: i64, last_answer_at: i64) -> (i6
 /// A job's state for a list: with what makes it special.
 pub fn state(job: &Job, name: &str) -> String {
     match job.open_demands.get() {
-        _ if job.state == JobState::Slashed as u8 => {
-            format!("{name}: {}", reason_name(job.slash_reason))
+        _ if job.state == JobState::Convicted as u8 => {
+            format!("{name}: {}", reason_name(job.conviction_reason))
         }
         0 => name.to_owned(),
         1 => format!("{name}, 1 demand"),
@@ -77,7 +77,7 @@ pub fn state(job: &Job, name: &str) -> String {
 }
 
 /// What a demand asks for.
-pub fn question(demand: &Demand) -> String {
+pub fn node_id(demand: &Demand) -> String {
     node(
         demand.tree,
         demand.level,
@@ -88,13 +88,15 @@ pub fn question(demand: &Demand) -> String {
 
 /// What a conviction names.
 pub fn place(reason: u8, tree: u8, level: u8, index: u64) -> String {
-    match SlashReason::from_code(reason) {
-        Some(SlashReason::WrongCell) => format!(
+    match ConvictionReason::from_code(reason) {
+        Some(ConvictionReason::WrongCell) => format!(
             "op {tree}, row {}, column {}",
             index >> 32,
             index & u64::from(u32::MAX)
         ),
-        Some(SlashReason::BadPadding) => format!("padding in {}", node(tree, level, index, false)),
+        Some(ConvictionReason::BadPadding) => {
+            format!("padding in {}", node(tree, level, index, false))
+        }
         _ => node(tree, level, index, false),
     }
 }
@@ -140,8 +142,8 @@ mod tests {
             of(JobState::Taken, -61).unwrap(),
             "1m 1s ago: the provider is late; `quern job expire` takes the job from it"
         );
-        assert_eq!(of(JobState::Slashed, -1), None);
-        let accepted = deadline(&job(JobState::Submitted, Assurance::Accepted), 0).unwrap();
+        assert_eq!(of(JobState::Convicted, -1), None);
+        let accepted = deadline(&job(JobState::Submitted, Assurance::Reviewed), 0).unwrap();
         assert!(accepted.contains("may reject"), "{accepted}");
     }
 
@@ -172,17 +174,17 @@ mod tests {
         assert_eq!(state(&job, "submitted"), "submitted, 1 demand");
         job.open_demands = 2.into();
         assert_eq!(state(&job, "submitted"), "submitted, 2 demands");
-        job.state = JobState::Slashed as u8;
-        job.slash_reason = SlashReason::WrongCell as u8;
+        job.state = JobState::Convicted as u8;
+        job.conviction_reason = ConvictionReason::WrongCell as u8;
         assert_eq!(state(&job, "slashed"), "slashed: a wrong value");
     }
 
     #[test]
     fn places_are_named() {
         let (cell, padding, silence) = (
-            SlashReason::WrongCell as u8,
-            SlashReason::BadPadding as u8,
-            SlashReason::Silence as u8,
+            ConvictionReason::WrongCell as u8,
+            ConvictionReason::BadPadding as u8,
+            ConvictionReason::Unanswered as u8,
         );
         assert_eq!(place(cell, 3, 0, 7 << 32 | 5), "op 3, row 7, column 5");
         assert_eq!(place(silence, 255, 0, 0), "the root of the trace");

@@ -1,7 +1,7 @@
 //! The client accepts a milestone at once.
 //!
 //! # Specification
-//! - SHALL require the client's signature and an *Accepted* job with a result.
+//! - SHALL require the client's signature and an *Reviewed* job with a result.
 //! - SHALL pay exactly as `finalize` does.
 
 use {
@@ -39,8 +39,8 @@ pub struct Accept {
 impl Accept {
     fn validate(&self) -> Result<()> {
         require!(
-            self.job.assurance == Assurance::Accepted as u8,
-            QuernError::AcceptedOnly
+            self.job.assurance == Assurance::Reviewed as u8,
+            QuernError::ReviewedOnly
         );
         self.job.require_state(JobState::Submitted)?;
         require_provider(&self.provider, &self.job)

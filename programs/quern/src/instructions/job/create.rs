@@ -6,7 +6,7 @@
 //!   royalty that it accepts.
 //! - SHALL reserve price x milestones in the client's purse.
 //! - SHALL require for *Refereed*: a sealed, active model, one milestone, no arbiter, inputs and batch rows that fit its
-//!   program, and price and bond of at least the mint's rates per multiply-accumulate; for *Accepted*: a pinned provider or
+//!   program, and price and bond of at least the mint's rates per multiply-accumulate; for *Reviewed*: a pinned provider or
 //!   an arbiter.
 //! - SHALL require that the purses of treasury and royalty owner exist, so that no later step lacks one (P11).
 
@@ -19,12 +19,12 @@ use {
         ledger::{self, Part, require_purse_exists},
         state::{
             Assurance, Emission, Job, JobKind, JobState, LAYOUT_VERSION, MAX_INPUTS, MintConfig,
-            Model, Protocol, Purse, changed, changes, model_program,
+            Model, Protocol, Purse, changed, changes, model_graph,
         },
         text,
     },
     anchor_lang::{address_eq, prelude::*},
-    quern_proof::program,
+    quern_proof::graph,
     quern_rules::{bond, deadline, price},
 };
 
@@ -35,7 +35,7 @@ pub struct CreateJobArgs {
     pub kind: u8,
     /// Code of [`Assurance`].
     pub assurance: u8,
-    /// 1 for refereed jobs, 1 to 255 for accepted ones.
+    /// 1 for refereed jobs, 1 to 255 for reviewed ones.
     pub milestones: u8,
     /// Price of a milestone in atoms.
     pub price_atoms: u64,
@@ -167,7 +167,7 @@ impl CreateJob {
                     QuernError::BadMilestones
                 );
             }
-            Assurance::Accepted => {
+            Assurance::Reviewed => {
                 require!(args.milestones >= 1, QuernError::BadMilestones);
                 require!(has_arbiter || is_pinned, QuernError::NeedsProviderOrArbiter);
             }
@@ -194,18 +194,18 @@ impl CreateJob {
         );
         let sealed = self.model.as_ref().filter(|model| model.sealed.get());
         let Some(model) = sealed else {
-            require!(assurance == Assurance::Accepted, QuernError::ModelNotSealed);
+            require!(assurance == Assurance::Reviewed, QuernError::ModelNotSealed);
             return Ok(0);
         };
-        let program = program::Program::parse(model_program(model)?).or_quern()?;
-        let fits = program.input_count() == args.input_roots.len()
-            && program.check_batch_rows(args.batch_rows).is_ok();
-        if assurance == Assurance::Accepted && !fits {
+        let graph = graph::Graph::parse(model_graph(model)?).or_quern()?;
+        let fits = graph.input_count() == args.input_roots.len()
+            && graph.check_batch_rows(args.batch_rows).is_ok();
+        if assurance == Assurance::Reviewed && !fits {
             // Fine-tuning or serving a sealed model is not a run of its program.
             return Ok(0);
         }
         require!(fits, QuernError::InputsDoNotFit);
-        let macs = program::Macs {
+        let macs = graph::Macs {
             fixed: model.macs_fixed.get(),
             per_row: model.macs_per_row.get(),
         };

@@ -4,7 +4,7 @@
 //! - SHALL succeed only after the deadline of the current state.
 //! - Open: SHALL release the escrow and close.
 //! - Taken: SHALL pay the late penalty to the client, release the rest of the bond, count the provider late, and reopen the
-//!   job; past `ends_by`, or *Accepted* without an arbiter, it SHALL close with a release instead.
+//!   job; past `ends_by`, or *Reviewed* without an arbiter, it SHALL close with a release instead.
 //! - Rejected: SHALL split the price between provider and burn purse, give the deposit to the provider, release everything
 //!   else and close: nobody gains from an arbiter's silence.
 
@@ -76,8 +76,8 @@ pub fn handle_expire(ctx: &mut Context<Expire>) -> Result<()> {
             emit_event!(ctx, event);
             true
         }
-        // A submitted job ends by finalize, a slashed one by settle_slash.
-        JobState::Submitted | JobState::Slashed => return Err(QuernError::WrongState.into()),
+        // A submitted job ends by finalize, a slashed one by settle_conviction.
+        JobState::Submitted | JobState::Convicted => return Err(QuernError::WrongState.into()),
     };
     if closes {
         close_job(&mut ctx.accounts.job, &ctx.accounts.client)

@@ -7,14 +7,14 @@ mod expire;
 mod finalize;
 mod reject;
 mod resolve;
-mod settle_slash;
+mod settle_conviction;
 mod settlement;
 mod submit;
 mod take;
 
 pub use {
     accept::*, cancel::*, create::*, expire::*, finalize::*, reject::*, resolve::*,
-    settle_slash::*, submit::*, take::*,
+    settle_conviction::*, submit::*, take::*,
 };
 
 pub(crate) use settlement::roll_epoch;

@@ -1,7 +1,7 @@
 //! The client rejects a milestone and calls the arbiter.
 //!
 //! # Specification
-//! - SHALL require the client's signature, an *Accepted* job with an arbiter, and the review window.
+//! - SHALL require the client's signature, an *Reviewed* job with an arbiter, and the review window.
 //! - SHALL reserve the reject deposit in the client's purse, so that rejecting costs whoever is wrong.
 
 use {
@@ -36,8 +36,8 @@ impl Reject {
     fn validate(&self, moment: &Moment) -> Result<()> {
         let job = &self.job;
         require!(
-            job.assurance == Assurance::Accepted as u8,
-            QuernError::AcceptedOnly
+            job.assurance == Assurance::Reviewed as u8,
+            QuernError::ReviewedOnly
         );
         require!(job.has_arbiter(), QuernError::NoArbiter);
         job.require_state(JobState::Submitted)?;

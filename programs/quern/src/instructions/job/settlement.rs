@@ -73,7 +73,7 @@ pub fn release_escrow(book: &mut Book, job: &Job, atoms: u64) -> Result<()> {
     pay(book, job, &job.client, atoms)
 }
 
-/// Opens the job again for another provider, or tells the caller to close it: past `ends_by`, or *Accepted* without an
+/// Opens the job again for another provider, or tells the caller to close it: past `ends_by`, or *Reviewed* without an
 /// arbiter, nobody else could finish it. Returns whether it is open again.
 pub fn reopen(job: &mut Job, moment: &Moment) -> Result<bool> {
     let is_judgeable =

@@ -1,4 +1,4 @@
-//! Registers a model and reserves room for its tensor program.
+//! Registers a model and reserves room for its graph.
 //!
 //! # Specification
 //! - SHALL be refused while the protocol is paused.
@@ -25,8 +25,8 @@ use {
 pub struct RegisterModelArgs {
     /// The creator's number for it.
     pub id: u64,
-    /// Length of its tensor program in bytes, 0 for assets without one.
-    pub program_bytes: u32,
+    /// Length of its graph in bytes, 0 for assets without one.
+    pub graph_bytes: u32,
     /// Code of [`AssetKind`].
     pub kind: u8,
     /// Royalty in basis points of the price.
@@ -51,7 +51,7 @@ pub struct RegisterModel {
     #[account(
         init,
         payer = creator,
-        space = Model::space(args.program_bytes.min(MAX_PROGRAM_BYTES)),
+        space = Model::space(args.graph_bytes.min(MAX_PROGRAM_BYTES)),
         seeds = [Model::SEED, creator.address().as_ref(), &args.id.to_le_bytes()],
         bump,
     )]
@@ -64,7 +64,7 @@ impl RegisterModel {
     fn validate(&self, args: &RegisterModelArgs) -> Result<()> {
         require!(!self.protocol.paused.get(), QuernError::Paused);
         require!(
-            args.program_bytes <= MAX_PROGRAM_BYTES,
+            args.graph_bytes <= MAX_PROGRAM_BYTES,
             QuernError::ModelOutOfRoom
         );
         require!(
@@ -99,7 +99,7 @@ pub fn handle_register_model(
     model.owner = creator;
     model.name = text::name(&args.name)?;
     model.uri_hash = text::uri_hash(&args.uri)?;
-    model.program_bytes = args.program_bytes.into();
+    model.graph_bytes = args.graph_bytes.into();
 
     let changes = changes![changed(model)];
     emit_event!(

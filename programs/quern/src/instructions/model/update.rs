@@ -2,7 +2,7 @@
 //!
 //! # Specification
 //! - SHALL require the owner's signature.
-//! - SHALL NOT touch the tensor program or any live job.
+//! - SHALL NOT touch the graph or any live job.
 
 use {
     crate::{

@@ -1,4 +1,4 @@
-//! Writes a piece of a tensor program, in any order, until it is sealed.
+//! Writes a piece of a graph, in any order, until it is sealed.
 //!
 //! # Specification
 //! - SHALL require the owner's signature.
@@ -9,7 +9,7 @@ use {
         clock::Moment,
         error::QuernError,
         events::{ModelWritten, emit_event},
-        state::{Model, changed, changes, model_program_mut},
+        state::{Model, changed, changes, model_graph_mut},
     },
     anchor_lang::prelude::*,
 };
@@ -45,7 +45,7 @@ pub fn handle_write_model(ctx: &mut Context<WriteModel>, args: WriteModelArgs) -
     let end = start
         .checked_add(args.bytes.len())
         .ok_or(QuernError::ModelOutOfRoom)?;
-    let room = model_program_mut(model)?
+    let room = model_graph_mut(model)?
         .get_mut(start..end)
         .ok_or(QuernError::ModelOutOfRoom)?;
     room.copy_from_slice(&args.bytes);

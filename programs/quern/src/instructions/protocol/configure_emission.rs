@@ -29,8 +29,8 @@ pub struct ConfigureEmissionArgs {
     pub cap_atoms: u64,
     /// Weight of refereed work in basis points.
     pub refereed_weight_bps: u16,
-    /// Weight of accepted work in basis points.
-    pub accepted_weight_bps: u16,
+    /// Weight of reviewed work in basis points.
+    pub reviewed_weight_bps: u16,
 }
 
 /// Accounts of `configure_emission`.
@@ -53,7 +53,7 @@ pub struct ConfigureEmission {
 
 impl ConfigureEmission {
     fn validate(&self, args: &ConfigureEmissionArgs) -> Result<()> {
-        for weight in [args.refereed_weight_bps, args.accepted_weight_bps] {
+        for weight in [args.refereed_weight_bps, args.reviewed_weight_bps] {
             require!(weight <= 10_000, QuernError::ShareTooHigh);
         }
         require!(args.epoch_secs > 0, QuernError::BadTimeSpan);
@@ -94,7 +94,7 @@ pub fn handle_configure_emission(
         emission.next_cap_atoms = args.cap_atoms.into();
     }
     emission.refereed_weight_bps = args.refereed_weight_bps.into();
-    emission.accepted_weight_bps = args.accepted_weight_bps.into();
+    emission.reviewed_weight_bps = args.reviewed_weight_bps.into();
     require_wash_proof(emission, &accounts.mint_config)?;
 
     let changes = changes![changed(emission)];

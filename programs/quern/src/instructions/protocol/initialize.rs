@@ -3,7 +3,7 @@
 //! # Specification
 //! - SHALL succeed only if signed by the program's upgrade authority, so that nobody takes the protocol over between
 //!   deployment and set-up.
-//! - SHALL refuse settings outside the bounds of [`ProtocolParams::validate`].
+//! - SHALL refuse settings outside the bounds of [`ProtocolSettings::validate`].
 //! - SHALL be possible once.
 
 use {
@@ -11,7 +11,7 @@ use {
         clock::Moment,
         error::QuernError,
         events::{ProtocolInitialized, emit_event},
-        state::{Emission, LAYOUT_VERSION, Protocol, ProtocolParams, changed, changes},
+        state::{Emission, LAYOUT_VERSION, Protocol, ProtocolSettings, changed, changes},
     },
     anchor_lang::{address_eq, prelude::*},
 };
@@ -28,7 +28,7 @@ pub struct InitializeArgs {
     /// Whose purses receive fees.
     pub treasury_owner: Address,
     /// What new jobs copy.
-    pub params: ProtocolParams,
+    pub params: ProtocolSettings,
 }
 
 /// Accounts of `initialize`.

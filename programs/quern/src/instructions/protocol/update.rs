@@ -2,7 +2,7 @@
 //!
 //! # Specification
 //! - SHALL require the authority's signature.
-//! - SHALL refuse settings outside the bounds of [`ProtocolParams::validate`].
+//! - SHALL refuse settings outside the bounds of [`ProtocolSettings::validate`].
 //! - SHALL NOT change any live job: each carries its own copy.
 
 use {

@@ -16,7 +16,7 @@ use {
 
 /// A provider's entry.
 #[derive(Clone, Debug, PartialEq, Eq, AnchorSerialize, AnchorDeserialize, IdlType)]
-pub struct ProviderArgs {
+pub struct ProviderSettings {
     /// The hot key that may take, submit and reveal; may be the owner.
     pub operator: Address,
     /// 1 to 32 bytes of UTF-8.
@@ -29,7 +29,7 @@ pub struct ProviderArgs {
     pub active: bool,
 }
 
-impl ProviderArgs {
+impl ProviderSettings {
     /// Writes the entry.
     pub(crate) fn apply(&self, provider: &mut Provider) -> Result<()> {
         provider.operator = self.operator;
@@ -58,7 +58,7 @@ pub struct RegisterProvider {
 /// Writes the entry.
 pub fn handle_register_provider(
     ctx: &mut Context<RegisterProvider>,
-    args: ProviderArgs,
+    args: ProviderSettings,
 ) -> Result<()> {
     let at = Moment::read()?.now;
     let bump = ctx.bumps.provider;

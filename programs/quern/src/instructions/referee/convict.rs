@@ -9,17 +9,17 @@
 //! - SHALL only record; it touches no purse, so nobody's account can block it.
 
 use {
-    super::slash::{Fault, record_slash, require_refutable},
+    super::conviction::{Fault, record_conviction, require_refutable},
     crate::{
         clock::Moment,
         error::{OrQuern, QuernError},
         events::{JobConvicted, emit_event},
-        state::{Evidence, Job, Model, SlashReason, model_program, tail},
+        state::{ConvictionReason, Evidence, Job, Model, model_graph, tail},
     },
     anchor_lang::{address_eq, prelude::*},
     quern_proof::{
         evidence::{Case, Charge, judge},
-        program,
+        graph,
     },
 };
 
@@ -54,9 +54,9 @@ impl Convict {
 
     /// Succeeds only if the charge is proved.
     fn judge(&self, charge: &Charge, inline: &[u8]) -> Result<()> {
-        let program = program::Program::parse(model_program(&self.model)?).or_quern()?;
+        let graph = graph::Graph::parse(model_graph(&self.model)?).or_quern()?;
         let case = Case {
-            program,
+            graph,
             batch_rows: self.job.batch_rows.get(),
             input_roots: &self.job.input_roots,
             trace_root: &self.job.trace_root,
@@ -78,7 +78,7 @@ pub fn handle_convict(
     evidence: &[u8],
 ) -> Result<()> {
     let fault = Fault {
-        reason: SlashReason::WrongCell,
+        reason: ConvictionReason::WrongCell,
         tree: op,
         level: 0,
         index: u64::from(row) << 32 | u64::from(col),
@@ -103,7 +103,7 @@ pub fn handle_convict_padding(
 ) -> Result<()> {
     let charge = Charge::Padding { tree, level, index };
     let fault = Fault {
-        reason: SlashReason::BadPadding,
+        reason: ConvictionReason::BadPadding,
         tree,
         level,
         index,
@@ -126,5 +126,5 @@ fn try_charge(
         Some(account) => account.author,
         None => *accounts.signer.address(),
     };
-    record_slash(&mut accounts.job, &fault, &prover, &Moment::read()?)
+    record_conviction(&mut accounts.job, &fault, &prover, &Moment::read()?)
 }

@@ -6,7 +6,7 @@
 //! - SHALL start the job's reaction time anew.
 
 use {
-    super::{demand::require_current, slash::require_refutable},
+    super::{conviction::require_refutable, open_demand::require_current},
     crate::{
         clock::Moment,
         error::QuernError,
@@ -14,7 +14,7 @@ use {
         state::{Demand, Job, changed, changes, write_demand_answer},
     },
     anchor_lang::prelude::*,
-    quern_proof::question::{Tree, answers},
+    quern_proof::demand::{Tree, answers},
     quern_rules::deadline,
 };
 
@@ -43,7 +43,7 @@ impl Reveal {
             deadline::in_time(moment.now, demand.effective_due(&self.job, moment)),
             QuernError::TooLate
         );
-        let tree = Tree::from_code(demand.tree).ok_or(QuernError::NoSuchQuestion)?;
+        let tree = Tree::from_code(demand.tree).ok_or(QuernError::NoSuchNode)?;
         require!(
             answer.len() == demand.answer_bytes.get() as usize
                 && answers(tree.tag(), demand.is_leaf.get(), &demand.node, answer),

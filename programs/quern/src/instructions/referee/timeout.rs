@@ -6,14 +6,14 @@
 
 use {
     super::{
-        demand::require_current,
-        slash::{Fault, record_slash, require_refutable},
+        conviction::{Fault, record_conviction, require_refutable},
+        open_demand::require_current,
     },
     crate::{
         clock::Moment,
         error::QuernError,
         events::emit_event,
-        state::{Demand, Job, SlashReason},
+        state::{ConvictionReason, Demand, Job},
     },
     anchor_lang::prelude::*,
     quern_rules::deadline,
@@ -49,14 +49,14 @@ pub fn handle_timeout(ctx: &mut Context<Timeout>) -> Result<()> {
     let moment = Moment::read()?;
     ctx.accounts.validate(&moment)?;
     let demand = &ctx.accounts.demand;
-    let asker = demand.asker;
+    let opener = demand.opener;
     let fault = Fault {
-        reason: SlashReason::Silence,
+        reason: ConvictionReason::Unanswered,
         tree: demand.tree,
         level: demand.level,
         index: demand.index.get(),
     };
-    let event = record_slash(&mut ctx.accounts.job, &fault, &asker, &moment)?;
+    let event = record_conviction(&mut ctx.accounts.job, &fault, &opener, &moment)?;
     emit_event!(ctx, event);
     Ok(())
 }

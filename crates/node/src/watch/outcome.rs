@@ -1,7 +1,7 @@
 //! What became of a job whose account is gone: its last event says so.
 
 use {
-    super::verdict::Fate,
+    super::verdict::Outcome,
     crate::error::Result,
     quern_client::{ClientError, Pubkey, RpcClient, Signature, events, quern::events::QuernEvent},
     solana_rpc_client::rpc_client::GetConfirmedSignaturesForAddress2Config,
@@ -11,7 +11,7 @@ use {
 const MOST_READ: usize = 64;
 
 /// Reads the job's transactions from the newest on until one says how it ended.
-pub(super) async fn of_job(rpc: &RpcClient, job: &Pubkey) -> Result<Fate> {
+pub(super) async fn of_job(rpc: &RpcClient, job: &Pubkey) -> Result<Outcome> {
     let config = GetConfirmedSignaturesForAddress2Config {
         limit: Some(MOST_READ),
         commitment: Some(rpc.commitment()),
@@ -30,17 +30,17 @@ pub(super) async fn of_job(rpc: &RpcClient, job: &Pubkey) -> Result<Fate> {
         let found = events::events_of(&transaction).map_err(|error| ClientError::Rpc {
             reason: error.to_string(),
         })?;
-        let fate = found
+        let outcome = found
             .events
             .iter()
             .rev()
             .filter_map(|event| event.event.as_ref())
             .find_map(|event| ending(event, job));
-        if let Some(fate) = fate {
-            return Ok(fate);
+        if let Some(outcome) = outcome {
+            return Ok(outcome);
         }
     }
-    Ok(Fate::Unknown)
+    Ok(Outcome::Unknown)
 }
 
 /// When an account was last mentioned in a transaction, by the cluster's clock, if the node knows.
@@ -57,19 +57,19 @@ pub(super) async fn last_used_at(rpc: &RpcClient, account: &Pubkey) -> Result<Op
     Ok(newest.first().and_then(|item| item.block_time))
 }
 
-/// The fate that an event tells, if it is an ending of this job.
-fn ending(event: &QuernEvent, job: &Pubkey) -> Option<Fate> {
+/// The outcome that an event tells, if it is an ending of this job.
+fn ending(event: &QuernEvent, job: &Pubkey) -> Option<Outcome> {
     match event {
         QuernEvent::MilestoneSettled(event) if event.job == *job && event.closed => {
-            Some(Fate::Paid)
+            Some(Outcome::Paid)
         }
-        QuernEvent::SlashSettled(event) if event.job == *job => Some(Fate::Slashed {
+        QuernEvent::ConvictionSettled(event) if event.job == *job => Some(Outcome::Convicted {
             prover: event.prover,
             reason: event.reason,
         }),
-        QuernEvent::JobCancelled(event) if event.job == *job => Some(Fate::Ended),
-        QuernEvent::JobResolved(event) if event.job == *job && event.closed => Some(Fate::Ended),
-        QuernEvent::JobExpired(event) if event.job == *job && event.closed => Some(Fate::Ended),
+        QuernEvent::JobCancelled(event) if event.job == *job => Some(Outcome::Ended),
+        QuernEvent::JobResolved(event) if event.job == *job && event.closed => Some(Outcome::Ended),
+        QuernEvent::JobExpired(event) if event.job == *job && event.closed => Some(Outcome::Ended),
         _ => None,
     }
 }

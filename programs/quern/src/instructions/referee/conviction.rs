@@ -1,12 +1,12 @@
 //! What every conviction does: it only records. It touches the job and nothing else, so no account can be in its way;
-//! `settle_slash` pays, by anybody, any time.
+//! `settle_conviction` pays, by anybody, any time.
 
 use {
     crate::{
         clock::Moment,
         error::QuernError,
         events::JobConvicted,
-        state::{Assurance, Job, JobState, SlashReason, changed, changes},
+        state::{Assurance, ConvictionReason, Job, JobState, changed, changes},
     },
     anchor_lang::prelude::*,
 };
@@ -23,7 +23,7 @@ pub fn require_refutable(job: &Job) -> Result<()> {
 /// What was wrong, for the event: tree, level and index as [`JobConvicted`] has them.
 pub struct Fault {
     /// Why.
-    pub reason: SlashReason,
+    pub reason: ConvictionReason,
     /// Code of the tree.
     pub tree: u8,
     /// Level of the node.
@@ -34,15 +34,15 @@ pub struct Fault {
 
 /// Records a conviction and describes it.
 #[inline(never)]
-pub fn record_slash(
+pub fn record_conviction(
     job: &mut Account<Job>,
     fault: &Fault,
     prover: &Address,
     moment: &Moment,
 ) -> Result<JobConvicted> {
-    job.enter(JobState::Slashed, moment.now, moment);
-    job.slash_reason = fault.reason as u8;
-    job.slash_prover = *prover;
+    job.enter(JobState::Convicted, moment.now, moment);
+    job.conviction_reason = fault.reason as u8;
+    job.prover = *prover;
     let changes = changes![changed(job)];
     Ok(JobConvicted {
         at: moment.now,
@@ -52,7 +52,7 @@ pub fn record_slash(
         prover: *prover,
         mint: job.mint,
         submission: job.submissions.get(),
-        reason: job.slash_reason,
+        reason: job.conviction_reason,
         tree: fault.tree,
         level: fault.level,
         index: fault.index,

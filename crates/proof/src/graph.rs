@@ -1,4 +1,4 @@
-//! The bytes of a tensor program, and the walk over them that `seal` makes on chain.
+//! The bytes of a graph, and the walk over them that `seal` makes on chain.
 //!
 //! All records have a fixed size, so record `k` is found without reading the ones before it.
 //! Order: header, inputs, weights, ops. Reserved bytes are zero.
@@ -22,7 +22,7 @@
 //! | 5 `ARGMAX` | i8 or i32 | 255 | 255 | 255 | 0 |
 //!
 //! Limits: 4 inputs, 64 weights, 1 to 64 ops, rows and cols 1 to [`MAX_DIM`], K at most [`MAX_INNER`], ARGMAX width at
-//! most [`MAX_ARGMAX_COLS`]. With them no count overflows: a sealed program's MACs stay below 2^61 for any legal number
+//! most [`MAX_ARGMAX_COLS`]. With them no count overflows: a sealed graph's MACs stay below 2^61 for any legal number
 //! of batch rows.
 
 use core::fmt;
@@ -50,10 +50,10 @@ pub const WEIGHT_BYTES: usize = 44;
 /// Bytes of an op's record.
 pub const OP_BYTES: usize = 8;
 
-/// The largest possible program.
+/// The largest possible graph.
 pub const MAX_BYTES: usize =
     HEADER_BYTES + MAX_INPUTS * INPUT_BYTES + MAX_WEIGHTS * WEIGHT_BYTES + MAX_OPS * OP_BYTES;
-/// The smallest program that `seal` accepts: one input, one op.
+/// The smallest graph that `seal` accepts: one input, one op.
 pub const MIN_BYTES: usize = HEADER_BYTES + INPUT_BYTES + OP_BYTES;
 
 /// The operand code for "no operand".
@@ -61,11 +61,11 @@ pub const NO_OPERAND: u8 = 255;
 /// The largest shift of a `QLINEAR`.
 pub const MAX_SHIFT: u8 = 47;
 
-/// Why a program can't be sealed, or a job's batch rows don't fit it. The numbers never change.
+/// Why a graph can't be sealed, or a job's batch rows don't fit it. The numbers never change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum SealError {
-    /// The header's version is not one that this program knows.
+    /// The header's version is not one that this graph knows.
     UnknownVersion = 1,
     /// The length is not what the header's counts imply.
     BadLength = 2,
@@ -93,7 +93,7 @@ pub enum SealError {
     UnknownOpcode = 13,
     /// An operand is this op itself or a later one.
     ForwardReference = 14,
-    /// An operand code names nothing that the program has.
+    /// An operand code names nothing that the graph has.
     UnknownOperand = 15,
     /// An operand that the op needs is absent (255).
     MissingOperand = 16,
@@ -135,11 +135,11 @@ pub enum SealError {
     ShiftOutOfRange = 34,
     /// lo is above hi.
     EmptyClamp = 35,
-    /// The program has batch inputs: the job must name at least one batch row.
+    /// The graph has batch inputs: the job must name at least one batch row.
     NoBatchRows = 36,
     /// More than 2^20 batch rows.
     TooManyBatchRows = 37,
-    /// The program has no batch input: the job's batch rows must be 0.
+    /// The graph has no batch input: the job's batch rows must be 0.
     UnusedBatchRows = 38,
 }
 
@@ -147,15 +147,15 @@ impl SealError {
     /// What is wrong and what to do.
     pub const fn message(self) -> &'static str {
         match self {
-            Self::UnknownVersion => "unknown program version: build it with version 1",
+            Self::UnknownVersion => "unknown graph version: build it with version 1",
             Self::BadLength => {
-                "the program's length does not fit its header's counts: write all of it"
+                "the graph's length does not fit its header's counts: write all of it"
             }
             Self::ReservedNotZero => "a reserved byte is not zero: clear it",
             Self::TooManyInputs => "more than 4 inputs: join some",
             Self::TooManyWeights => "more than 64 weight tensors: join some",
-            Self::TooManyOps => "more than 64 ops: split the program",
-            Self::NoOps => "no ops: a program needs at least one",
+            Self::TooManyOps => "more than 64 ops: split the graph",
+            Self::NoOps => "no ops: a graph needs at least one",
             Self::UnknownDType => "unknown dtype: use i8 (1) or i32 (2)",
             Self::UnknownRowsKind => "unknown rows kind: use fixed (0) or batch (1)",
             Self::BatchInputHasRows => "a batch input names its rows: write 0, the job gives them",
@@ -163,7 +163,7 @@ impl SealError {
             Self::TensorTooLarge => "a tensor with more than 2^20 rows or columns: split it",
             Self::UnknownOpcode => "unknown opcode: use 1 to 5",
             Self::ForwardReference => "an operand is this op or a later one: order the ops",
-            Self::UnknownOperand => "an operand names nothing in this program: check its code",
+            Self::UnknownOperand => "an operand names nothing in this graph: check its code",
             Self::MissingOperand => "an operand is missing: name it",
             Self::UnusedOperand => "an operand that this op doesn't take: write 255",
             Self::UnusedConstant => "a constant that this op doesn't take: write 0",
@@ -186,11 +186,9 @@ impl SealError {
             Self::ArgmaxTooWide => "an ARGMAX over more than 8,192 columns: split it",
             Self::ShiftOutOfRange => "a shift must be 1 to 47",
             Self::EmptyClamp => "lo is above hi: swap them",
-            Self::NoBatchRows => "the program has batch inputs: name at least one batch row",
+            Self::NoBatchRows => "the graph has batch inputs: name at least one batch row",
             Self::TooManyBatchRows => "more than 2^20 batch rows: split the job",
-            Self::UnusedBatchRows => {
-                "the program has no batch input: the job's batch rows must be 0"
-            }
+            Self::UnusedBatchRows => "the graph has no batch input: the job's batch rows must be 0",
         }
     }
 }
@@ -203,11 +201,11 @@ impl fmt::Display for SealError {
 
 impl core::error::Error for SealError {}
 
-/// Which record of a program is at fault.
+/// Which record of a graph is at fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
-    /// The header, or the program as a whole.
-    Program,
+    /// The header, or the graph as a whole.
+    Graph,
     /// This input.
     Input(u8),
     /// This weight.
@@ -228,7 +226,7 @@ pub struct Fault {
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.place {
-            Place::Program => write!(f, "{}", self.error),
+            Place::Graph => write!(f, "{}", self.error),
             Place::Input(i) => write!(f, "input {i}: {}", self.error),
             Place::Weight(i) => write!(f, "weight {i}: {}", self.error),
             Place::Op(i) => write!(f, "op {i}: {}", self.error),
@@ -248,12 +246,12 @@ impl From<SealError> for Fault {
     fn from(error: SealError) -> Self {
         Self {
             error,
-            place: Place::Program,
+            place: Place::Graph,
         }
     }
 }
 
-/// Multiply-accumulates of a program.
+/// Multiply-accumulates of a graph.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Macs {
     /// Those that every job needs.
@@ -263,7 +261,7 @@ pub struct Macs {
 }
 
 impl Macs {
-    /// MACs of a job with so many batch rows. `None` on overflow, which no sealed program with legal batch rows reaches.
+    /// MACs of a job with so many batch rows. `None` on overflow, which no sealed graph with legal batch rows reaches.
     pub const fn total(&self, batch_rows: u32) -> Option<u64> {
         match self.per_row.checked_mul(batch_rows as u64) {
             Some(rows) => self.fixed.checked_add(rows),
@@ -305,7 +303,7 @@ impl Operand {
     }
 }
 
-/// One op of a program.
+/// One op of a graph.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Op {
     /// i32: sum over k of `a[i,k] * b[j,k]`.
@@ -462,7 +460,7 @@ fn named(code: u8) -> Result<Operand, SealError> {
     Operand::from_code(code).ok_or(SealError::UnknownOperand)
 }
 
-/// A weight tensor of a program.
+/// A weight tensor of a graph.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Weight {
     /// Its shape; the rows are fixed.
@@ -471,12 +469,12 @@ pub struct Weight {
     pub root: Hash,
 }
 
-/// A tensor program: a view of its bytes.
+/// A graph: a view of its bytes.
 ///
-/// [`Program::parse`] looks at header and length only, which is enough for the bytes of a sealed account.
-/// [`Program::check`] is the whole walk.
+/// [`Graph::parse`] looks at header and length only, which is enough for the bytes of a sealed account.
+/// [`Graph::check`] is the whole walk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Program<'a> {
+pub struct Graph<'a> {
     bytes: &'a [u8],
     inputs: u8,
     weights: u8,
@@ -486,20 +484,20 @@ pub struct Program<'a> {
 /// What the walk does once on chain: accepts only what can be evaluated and judged.
 ///
 /// # Errors
-/// The first rule that the program breaks.
+/// The first rule that the graph breaks.
 pub fn seal(bytes: &[u8]) -> Result<Macs, SealError> {
-    Ok(Program::parse(bytes)?.check()?)
+    Ok(Graph::parse(bytes)?.check()?)
 }
 
-/// Whether a job may have so many batch rows with this (sealed) program.
+/// Whether a job may have so many batch rows with this (sealed) graph.
 ///
 /// # Errors
-/// See [`Program::check_batch_rows`].
+/// See [`Graph::check_batch_rows`].
 pub fn check_batch_rows(bytes: &[u8], batch_rows: u32) -> Result<(), SealError> {
-    Program::parse(bytes)?.check_batch_rows(batch_rows)
+    Graph::parse(bytes)?.check_batch_rows(batch_rows)
 }
 
-/// The length of a program with these counts.
+/// The length of a graph with these counts.
 pub const fn len(inputs: u8, weights: u8, ops: u8) -> usize {
     HEADER_BYTES
         + inputs as usize * INPUT_BYTES
@@ -507,7 +505,7 @@ pub const fn len(inputs: u8, weights: u8, ops: u8) -> usize {
         + ops as usize * OP_BYTES
 }
 
-impl<'a> Program<'a> {
+impl<'a> Graph<'a> {
     /// Reads the header; the length must be exactly what it implies.
     ///
     /// # Errors
@@ -799,11 +797,11 @@ impl<'a> Program<'a> {
         }
     }
 
-    /// The shape of op `index`'s output in a **sealed** program, without walking the others: columns and dtype follow from
+    /// The shape of op `index`'s output in a **sealed** graph, without walking the others: columns and dtype follow from
     /// the op, rows from the chain of first operands.
     ///
     /// # Errors
-    /// There is no such op, or the program could not have been sealed.
+    /// There is no such op, or the graph could not have been sealed.
     pub fn output(&self, index: usize) -> Result<Shape, SealError> {
         // What the ops passed so far have fixed already.
         let mut known: Option<(DType, u32)> = None;
@@ -837,10 +835,10 @@ impl<'a> Program<'a> {
         }
     }
 
-    /// The shape of any operand in a **sealed** program.
+    /// The shape of any operand in a **sealed** graph.
     ///
     /// # Errors
-    /// There is no such operand, or the program could not have been sealed.
+    /// There is no such operand, or the graph could not have been sealed.
     pub fn shape(&self, operand: Operand) -> Result<Shape, SealError> {
         match operand {
             Operand::Op(index) => self.output(index as usize),
@@ -862,10 +860,10 @@ impl<'a> Program<'a> {
         }
     }
 
-    /// Bytes of all ops' outputs in a job with so many batch rows, in a **sealed** program.
+    /// Bytes of all ops' outputs in a job with so many batch rows, in a **sealed** graph.
     ///
     /// # Errors
-    /// The program could not have been sealed.
+    /// The graph could not have been sealed.
     pub fn trace_bytes(&self, batch_rows: u32) -> Result<u64, SealError> {
         (0..self.op_count()).try_fold(0, |sum: u64, index| {
             Ok(sum.saturating_add(self.output(index)?.bytes(batch_rows)))

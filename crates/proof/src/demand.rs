@@ -1,14 +1,14 @@
 //! What may be demanded of a commitment, and what answers it.
 //!
-//! A question names a node by tree, level and index and asks for what it was hashed from: up to four binary levels of
+//! A demand names a node by tree, level and index and asks for what it was hashed from: up to four binary levels of
 //! nodes, at the bottom a leaf's 128 bytes. Its node is known before it is asked: it is a root, or stands in the answer to
-//! the question above it. What lies wholly in missing positions can't be asked for, so whoever committed honestly can answer
-//! every question that [`ask`] lets through.
+//! the demand above it. What lies wholly in missing positions can't be asked for, so whoever committed honestly can answer
+//! every demand that [`plan`] lets through.
 
 use crate::{
     evidence::TRACE_TREE,
+    graph::{Graph, Operand},
     hash::{self, Accumulator, Hash, LEAF_BYTES, Tag},
-    program::{Operand, Program},
     shape::{Geometry, TraceGeometry},
 };
 
@@ -59,9 +59,9 @@ impl Tree {
     }
 }
 
-/// A question about one node.
+/// A demand about one node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Question {
+pub struct NodeId {
     /// The node's tree.
     pub tree: Tree,
     /// Its level; the root's is 0.
@@ -70,7 +70,7 @@ pub struct Question {
     pub index: u64,
 }
 
-/// Where the node of a question is known from.
+/// Where the node of a demand is known from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Parent {
     /// It is the job's trace root.
@@ -81,16 +81,16 @@ pub enum Parent {
     WeightRoot(u8),
     /// It stands in an answer.
     Answer {
-        /// To this question.
-        question: Question,
+        /// To this demand.
+        node_id: NodeId,
         /// At this place, in nodes from the left.
         place: u8,
     },
 }
 
-/// A question that may be asked.
+/// A demand that may be asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Asked {
+pub struct DemandPlan {
     /// Where its node is known from.
     pub parent: Parent,
     /// Whether it asks for a leaf's bytes.
@@ -99,21 +99,21 @@ pub struct Asked {
     pub answer_bytes: u16,
 }
 
-/// Why a question can't be asked.
+/// Why a demand can't be asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum QuestionError {
+pub enum DemandError {
     /// There is no such tree or node, or no step of four levels starts there.
     NoSuchNode,
     /// The node lies wholly in missing positions: what it must be is known.
     Missing,
 }
 
-impl QuestionError {
+impl DemandError {
     /// What is wrong and what to do.
     pub const fn message(self) -> &'static str {
         match self {
             Self::NoSuchNode => {
-                "no such question: name a node of a tree of this job, at level 0, 4, 8 ... or its leaves"
+                "no such demand: name a node of a tree of this job, at level 0, 4, 8 ... or its leaves"
             }
             Self::Missing => {
                 "the node lies wholly in missing positions, so what it must be is known: convict it by its padding"
@@ -122,25 +122,23 @@ impl QuestionError {
     }
 }
 
-impl core::fmt::Display for QuestionError {
+impl core::fmt::Display for DemandError {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.write_str(self.message())
     }
 }
 
-impl core::error::Error for QuestionError {}
+impl core::error::Error for DemandError {}
 
-impl Question {
-    /// The most questions from this one to a leaf's bytes, itself included, whatever the answers are.
-    pub fn most_left(&self, program: &Program<'_>, batch_rows: u32) -> u32 {
+impl NodeId {
+    /// The most demands from this one to a leaf's bytes, itself included, whatever the answers are.
+    pub fn most_left(&self, graph: &Graph<'_>, batch_rows: u32) -> u32 {
         let steps = |levels: u8| u32::from(levels.div_ceil(STEP_LEVELS));
-        let height =
-            |operand| geometry(program, batch_rows, operand).map_or(0, |tree| tree.height());
+        let height = |operand| geometry(graph, batch_rows, operand).map_or(0, |tree| tree.height());
         match self.tree {
             Tree::Trace => {
-                let trace =
-                    TraceGeometry::new(program.op_count()).map_or(0, |trace| trace.height());
-                let ops = 0..program.op_count() as u8;
+                let trace = TraceGeometry::new(graph.op_count()).map_or(0, |trace| trace.height());
+                let ops = 0..graph.op_count() as u8;
                 let deepest = ops.map(|op| height(Operand::Op(op))).max().unwrap_or(0);
                 steps(trace.saturating_sub(self.level)) + steps(deepest) + 1
             }
@@ -148,12 +146,12 @@ impl Question {
         }
     }
 
-    /// The question in `tree` whose answer holds the node at `level` and `index` below the root, and the place in it.
+    /// The demand in `tree` whose answer holds the node at `level` and `index` below the root, and the place in it.
     const fn above(tree: Tree, level: u8, index: u64) -> Parent {
         let start = (level - 1) / STEP_LEVELS * STEP_LEVELS;
         let depth = level - start;
         Parent::Answer {
-            question: Self {
+            node_id: Self {
                 tree,
                 level: start,
                 index: index >> depth,
@@ -163,72 +161,68 @@ impl Question {
     }
 }
 
-/// Whether a question may be asked in a job with this **sealed** program and so many batch rows, and what answers it.
+/// Whether a demand may be asked in a job with this **sealed** graph and so many batch rows, and what answers it.
 ///
 /// # Errors
-/// [`QuestionError`].
-pub fn ask(
-    program: &Program<'_>,
+/// [`DemandError`].
+pub fn plan(
+    graph: &Graph<'_>,
     batch_rows: u32,
-    question: &Question,
-) -> Result<Asked, QuestionError> {
-    let Question { tree, level, index } = *question;
-    let trace = TraceGeometry::new(program.op_count()).ok_or(QuestionError::NoSuchNode)?;
+    node_id: &NodeId,
+) -> Result<DemandPlan, DemandError> {
+    let NodeId { tree, level, index } = *node_id;
+    let trace = TraceGeometry::new(graph.op_count()).ok_or(DemandError::NoSuchNode)?;
     let (height, is_missing) = match tree {
         // Data roots, at the bottom of the trace, are asked about as roots of their own trees.
-        Tree::Trace if level >= trace.height() => return Err(QuestionError::NoSuchNode),
+        Tree::Trace if level >= trace.height() => return Err(DemandError::NoSuchNode),
         Tree::Trace => (trace.height(), trace.is_missing(level, index)),
         Tree::Data(operand) => {
-            let geometry = geometry(program, batch_rows, operand)?;
+            let geometry = geometry(graph, batch_rows, operand)?;
             (geometry.height(), geometry.is_missing(level, index))
         }
     };
-    if is_missing.ok_or(QuestionError::NoSuchNode)? {
-        return Err(QuestionError::Missing);
+    if is_missing.ok_or(DemandError::NoSuchNode)? {
+        return Err(DemandError::Missing);
     }
     let is_leaf = level == height;
     if !is_leaf && level % STEP_LEVELS != 0 {
-        return Err(QuestionError::NoSuchNode);
+        return Err(DemandError::NoSuchNode);
     }
     let parent = match (level, tree) {
         (0, Tree::Trace) => Parent::TraceRoot,
         (0, Tree::Data(Operand::Input(input))) => Parent::InputRoot(input),
         (0, Tree::Data(Operand::Weight(weight))) => Parent::WeightRoot(weight),
         (0, Tree::Data(Operand::Op(_))) if trace.height() == 0 => Parent::TraceRoot,
-        (0, Tree::Data(Operand::Op(op))) => Question::above(Tree::Trace, trace.height(), op as u64),
-        _ => Question::above(tree, level, index),
+        (0, Tree::Data(Operand::Op(op))) => NodeId::above(Tree::Trace, trace.height(), op as u64),
+        _ => NodeId::above(tree, level, index),
     };
     let answer_bytes = if is_leaf {
         LEAF_BYTES
     } else {
         size_of::<Hash>() << min(STEP_LEVELS, height - level)
     };
-    Ok(Asked {
+    Ok(DemandPlan {
         parent,
         is_leaf,
         answer_bytes: answer_bytes as u16,
     })
 }
 
-/// The tree of an operand of a sealed program.
-fn geometry(
-    program: &Program<'_>,
-    batch_rows: u32,
-    operand: Operand,
-) -> Result<Geometry, QuestionError> {
+/// The tree of an operand of a sealed graph.
+fn geometry(graph: &Graph<'_>, batch_rows: u32, operand: Operand) -> Result<Geometry, DemandError> {
     let exists = match operand {
-        Operand::Op(op) => (op as usize) < program.op_count(),
-        Operand::Input(input) => (input as usize) < program.input_count(),
-        Operand::Weight(weight) => (weight as usize) < program.weight_count(),
+        Operand::Op(op) => (op as usize) < graph.op_count(),
+        Operand::Input(input) => (input as usize) < graph.input_count(),
+        Operand::Weight(weight) => (weight as usize) < graph.weight_count(),
     };
     if !exists {
-        return Err(QuestionError::NoSuchNode);
+        return Err(DemandError::NoSuchNode);
     }
-    program
+    graph
         .shape(operand)
         .ok()
         .and_then(|shape| shape.geometry(batch_rows))
-        .ok_or(QuestionError::NoSuchNode)
+        .ok_or(DemandError::NoSuchNode)
 }
 
 const fn min(a: u8, b: u8) -> u8 {
@@ -236,7 +230,7 @@ const fn min(a: u8, b: u8) -> u8 {
 }
 
 /// Whether `answer` is what `node` was hashed from: a leaf's 128 bytes, or 2, 4, 8 or 16 nodes of the levels below, left to
-/// right. The caller compares the length with [`Asked::answer_bytes`].
+/// right. The caller compares the length with [`DemandPlan::answer_bytes`].
 #[inline(never)]
 pub fn answers(tag: Tag, is_leaf: bool, node: &Hash, answer: &[u8]) -> bool {
     if is_leaf {

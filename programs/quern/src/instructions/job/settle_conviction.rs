@@ -11,7 +11,7 @@ use {
     },
     crate::{
         clock::Moment,
-        events::{SlashSettled, emit_event},
+        events::{ConvictionSettled, emit_event},
         ledger::Book,
         state::{Job, JobState, Provider, changed, changes, closed},
     },
@@ -19,11 +19,11 @@ use {
     quern_rules::slash,
 };
 
-/// Accounts of `settle_slash`. Remaining, writable, each once: the purses of client, provider, prover and treasury in the
+/// Accounts of `settle_conviction`. Remaining, writable, each once: the purses of client, provider, prover and treasury in the
 /// job's mint.
 #[event_cpi]
 #[derive(Accounts)]
-pub struct SettleSlash {
+pub struct SettleConviction {
     /// The job.
     #[account(mut)]
     pub job: Account<Job>,
@@ -35,23 +35,23 @@ pub struct SettleSlash {
     pub client: UncheckedAccount,
 }
 
-impl SettleSlash {
+impl SettleConviction {
     fn validate(&self) -> Result<()> {
-        self.job.require_state(JobState::Slashed)?;
+        self.job.require_state(JobState::Convicted)?;
         require_provider(&self.provider, &self.job)?;
         require_recipient(&self.client, &self.job)
     }
 }
 
 /// Releases the escrow, splits the bond, closes.
-pub fn handle_settle_slash(ctx: &mut Context<SettleSlash>) -> Result<()> {
+pub fn handle_settle_conviction(ctx: &mut Context<SettleConviction>) -> Result<()> {
     ctx.accounts.validate()?;
     let at = Moment::read()?.now;
     let mut book = Book::load(&ctx.remaining_accounts()?)?;
     let accounts = &mut ctx.accounts;
     let (job, provider) = (&mut accounts.job, &mut accounts.provider);
     let parts = slash::split_bond(job.bond_left_atoms.get());
-    let (client, prover, treasury) = (job.client, job.slash_prover, job.treasury_owner);
+    let (client, prover, treasury) = (job.client, job.prover, job.treasury_owner);
     let released_atoms = escrow_left(job)?;
 
     release_escrow(&mut book, job, released_atoms)?;
@@ -63,14 +63,14 @@ pub fn handle_settle_slash(ctx: &mut Context<SettleSlash>) -> Result<()> {
     let mut changes = changes![closed(job), changed(provider)];
     book.changes(&mut changes)?;
     drop(book);
-    let event = SlashSettled {
+    let event = ConvictionSettled {
         at,
         job: *job.address(),
         client,
         provider: job.provider,
         prover,
         mint: job.mint,
-        reason: job.slash_reason,
+        reason: job.conviction_reason,
         released_atoms,
         prover_atoms: parts.prover_atoms,
         client_atoms: parts.client_atoms,

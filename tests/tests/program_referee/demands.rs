@@ -1,15 +1,15 @@
-//! Questions and answers: what may be asked, what answers it, and where the lamports go.
+//! Demands and answers: what may be asked, what answers it, and where the lamports go.
 
 use crate::*;
 
-/// Asks and answers every question on the way to one leaf of every tree, and reads each answer where it is kept.
+/// Asks and answers every demand on the way to one leaf of every tree, and reads each answer where it is kept.
 #[test]
 fn every_level_of_every_tree_is_revealed() {
     let claim = five_ops();
     let mut stage = Stage::new();
     let job = stage.submitted_for(&claim);
     let mut levels = std::collections::BTreeSet::new();
-    let trees = claim.questions().into_iter().map(|question| question.tree);
+    let trees = claim.demands().into_iter().map(|node_id| node_id.tree);
     let trees: std::collections::BTreeSet<u8> = trees.map(Tree::code).collect();
     for tree in trees
         .into_iter()
@@ -31,14 +31,14 @@ fn every_level_of_every_tree_is_revealed() {
             steps.push(height);
         }
         for level in steps {
-            let question = Question {
+            let node_id = NodeId {
                 tree,
                 level,
                 index: leaf >> (height - level),
             };
-            let demand = stage.ask(&job, &claim, &question);
-            let answer = claim.answer(&question);
-            stage.answer(&job, &claim, &question);
+            let demand = stage.ask(&job, &claim, &node_id);
+            let answer = claim.answer(&node_id);
+            stage.answer(&job, &claim, &node_id);
             let state: Demand = stage.get(&demand);
             assert!(state.answered.get());
             assert_eq!(state.answered_at.get(), stage.now());
@@ -61,7 +61,7 @@ fn every_level_of_every_tree_is_revealed() {
 /// 64 ops: the trace tree takes two steps, and every answer has the length that its place says.
 fn long_trace() -> Claim {
     let x = Tensor::from_i8(1, 3, &[1, -2, 3]).unwrap();
-    let mut builder = ProgramBuilder::new();
+    let mut builder = GraphBuilder::new();
     let input = builder.input_batch(DType::I8, 3);
     let mut last = input;
     for _ in 0..33 {
@@ -75,7 +75,7 @@ fn a_long_trace_is_asked_about_in_two_steps() {
     let claim = long_trace();
     let mut stage = Stage::new();
     let job = stage.submitted_for(&claim);
-    let below = |index| Question {
+    let below = |index| NodeId {
         tree: Tree::Trace,
         level: 4,
         index,
@@ -95,16 +95,16 @@ fn a_long_trace_is_asked_about_in_two_steps() {
         stage.refused(ask, QuernError::MissingPosition);
     }
     for (level, index) in [(4, 16), (1, 0), (2, 0), (5, 0), (6, 0), (8, 0), (255, 0)] {
-        let question = Question {
+        let node_id = NodeId {
             tree: Tree::Trace,
             level,
             index,
         };
-        let ask = ix::demand(&prover, &state, &question, parent);
-        stage.refused(ask, QuernError::NoSuchQuestion);
+        let ask = ix::demand(&prover, &state, &node_id, parent);
+        stage.refused(ask, QuernError::NoSuchNode);
     }
     // A tree of one leaf: the root of an op's data is the leaf itself.
-    let root = question(Operand::Op(32), 0, 0);
+    let root = node_id(Operand::Op(32), 0, 0);
     let demand = stage.ask(&job, &claim, &root);
     assert_eq!(stage.get::<Demand>(&demand).answer_bytes.get(), 128);
     stage.answer(&job, &claim, &root);
@@ -112,17 +112,17 @@ fn a_long_trace_is_asked_about_in_two_steps() {
 
 /// With one op the trace root is the root of its data.
 #[test]
-fn one_op_needs_no_question_about_the_trace() {
+fn one_op_needs_no_demand_about_the_trace() {
     let claim = product(3);
     let mut stage = Stage::new();
     let job = stage.submitted_for(&claim);
     let ask = ix::demand(&stage.cast.prover, &stage.job(&job), &TRACE, None);
-    stage.refused(ask, QuernError::NoSuchQuestion);
-    let root = question(Operand::Op(0), 0, 0);
+    stage.refused(ask, QuernError::NoSuchNode);
+    let root = node_id(Operand::Op(0), 0, 0);
     let demand = stage.ask(&job, &claim, &root);
     assert_eq!(stage.get::<Demand>(&demand).node, claim.trace_root());
     stage.answer(&job, &claim, &root);
-    let leaf = question(Operand::Op(0), 2, 1);
+    let leaf = node_id(Operand::Op(0), 2, 1);
     stage.ask(&job, &claim, &leaf);
     stage.answer(&job, &claim, &leaf);
 }
@@ -135,12 +135,12 @@ fn what_cannot_be_asked_is_refused_by_name() {
     let other = stage.submitted_for(&claim);
     let (state, prover) = (stage.job(&job), stage.cast.prover);
     let ask =
-        |question: &Question, parent: Option<Pubkey>| ix::demand(&prover, &state, question, parent);
-    let refuse = |stage: &mut Stage, question: Question, parent, error| {
-        stage.refused(ask(&question, parent), error);
+        |node_id: &NodeId, parent: Option<Pubkey>| ix::demand(&prover, &state, node_id, parent);
+    let refuse = |stage: &mut Stage, node_id: NodeId, parent, error| {
+        stage.refused(ask(&node_id, parent), error);
     };
     let trace = stage.demand_of(&job, &TRACE);
-    let root = question(Operand::Op(0), 0, 0);
+    let root = node_id(Operand::Op(0), 0, 0);
 
     // Codes of trees that nothing has, levels and indices beyond the tree.
     let mut unknown = ask(&TRACE, None);
@@ -156,7 +156,7 @@ fn what_cannot_be_asked_is_refused_by_name() {
             &0u64.to_le_bytes(),
         ];
         unknown.accounts[4].pubkey = Pubkey::find_program_address(&seeds, &quern::ID).0;
-        stage.refused(unknown.clone(), QuernError::NoSuchQuestion);
+        stage.refused(unknown.clone(), QuernError::NoSuchNode);
     }
     for (level, index) in [
         (1, 0),
@@ -168,26 +168,26 @@ fn what_cannot_be_asked_is_refused_by_name() {
         (0, 1),
         (4, 16),
     ] {
-        let question = question(Operand::Op(0), level, index);
-        refuse(&mut stage, question, None, QuernError::NoSuchQuestion);
+        let node_id = node_id(Operand::Op(0), level, index);
+        refuse(&mut stage, node_id, None, QuernError::NoSuchNode);
     }
     refuse(
         &mut stage,
-        question(Operand::Op(0), 4, u64::MAX),
+        node_id(Operand::Op(0), 4, u64::MAX),
         None,
-        QuernError::NoSuchQuestion,
+        QuernError::NoSuchNode,
     );
     // The bottom of the trace are data roots: asked about as such.
-    let bottom = Question {
+    let bottom = NodeId {
         tree: Tree::Trace,
         level: 3,
         index: 0,
     };
-    refuse(&mut stage, bottom, None, QuernError::NoSuchQuestion);
+    refuse(&mut stage, bottom, None, QuernError::NoSuchNode);
     // A missing leaf position inside a row, and a missing row.
     for index in [3, 12, 15] {
-        let question = question(Operand::Op(0), 4, index);
-        refuse(&mut stage, question, None, QuernError::MissingPosition);
+        let node_id = node_id(Operand::Op(0), 4, index);
+        refuse(&mut stage, node_id, None, QuernError::MissingPosition);
     }
 
     // Parents: none where one is needed, one where none is, one that was not asked, not answered, is another's.
@@ -196,9 +196,9 @@ fn what_cannot_be_asked_is_refused_by_name() {
     stage.ask(&job, &claim, &TRACE);
     refuse(&mut stage, root, Some(trace), QuernError::ParentUnanswered);
     stage.answer(&job, &claim, &TRACE);
-    let input = question(Operand::Input(0), 0, 0);
+    let input = node_id(Operand::Input(0), 0, 0);
     refuse(&mut stage, input, Some(trace), QuernError::WrongParent);
-    let leaf = question(Operand::Op(0), 4, 0);
+    let leaf = node_id(Operand::Op(0), 4, 0);
     refuse(&mut stage, leaf, Some(trace), QuernError::WrongParent);
     refuse(&mut stage, leaf, None, QuernError::WrongParent);
     stage.ask(&other, &claim, &TRACE);
@@ -274,11 +274,11 @@ fn only_the_right_answer_is_taken() {
     stage.set_time(due + 1);
     stage.refused(ix::timeout(&job, &demand), QuernError::AlreadyAnswered);
     // A leaf: its bytes, not its hash, and no node for a leaf.
-    let input = question(Operand::Input(0), 0, 0);
+    let input = node_id(Operand::Input(0), 0, 0);
     let fresh = stage.submitted_for(&claim);
     stage.ask(&fresh, &claim, &input);
     stage.answer(&fresh, &claim, &input);
-    let leaf = question(Operand::Input(0), 3, 1);
+    let leaf = node_id(Operand::Input(0), 3, 1);
     let demand = stage.ask(&fresh, &claim, &leaf);
     let position = 1;
     let bytes = claim.leaf(Operand::Input(0), position);
@@ -302,9 +302,9 @@ fn lamports_of_a_demand_go_where_they_belong() {
     let rent = stage
         .svm
         .minimum_balance_for_rent_exemption(Demand::ANSWER_OFFSET + 256);
-    let asker = stage.lamports(&cast.prover);
+    let opener = stage.lamports(&cast.prover);
     let demand = stage.ask(&job, &claim, &TRACE);
-    assert_eq!(stage.lamports(&cast.prover), asker - rent - FEE);
+    assert_eq!(stage.lamports(&cast.prover), opener - rent - FEE);
     assert_eq!(stage.lamports(&demand), rent + FEE);
     // Nobody gets it back while the job lives, answered or not.
     let close = ix::close_demand(&demand, &stage.get(&demand));
@@ -323,7 +323,7 @@ fn lamports_of_a_demand_go_where_they_belong() {
     assert_eq!(stage.lamports(&cast.stranger), revealer + FEE);
     assert_eq!(stage.lamports(&demand), rent);
     stage.refused(close.clone(), QuernError::JobLives);
-    // A gift disturbs nothing and goes to the asker with the rent.
+    // A gift disturbs nothing and goes to the opener with the rent.
     let account = stage.svm.get_account(&demand).unwrap();
     let gift = Account {
         lamports: account.lamports + 5,
@@ -341,12 +341,12 @@ fn lamports_of_a_demand_go_where_they_belong() {
     of_other.accounts[1].pubkey = cast.stranger;
     stage.refused(of_other, QuernError::WrongDemand);
     stage.ok(close.clone());
-    assert_eq!(stage.lamports(&cast.prover), asker - FEE + 5);
+    assert_eq!(stage.lamports(&cast.prover), opener - FEE + 5);
     assert!(!stage.exists(&demand));
     stage.fails(close);
 }
 
-/// A provider that says nothing: the asker is the prover, and gets rent and fee back.
+/// A provider that says nothing: the opener is the prover, and gets rent and fee back.
 #[test]
 fn silence_is_convicted_and_the_fee_goes_back() {
     let claim = five_ops();
@@ -355,7 +355,7 @@ fn silence_is_convicted_and_the_fee_goes_back() {
     let job = stage.submitted_for(&claim);
     let lamports = stage.lamports(&cast.prover);
     let first = stage.ask(&job, &claim, &TRACE);
-    let weight = question(Operand::Weight(4), 0, 0);
+    let weight = node_id(Operand::Weight(4), 0, 0);
     let second = stage.ask(&job, &claim, &weight);
     let due = stage.get::<Demand>(&first).due.get();
     stage.set_time(due);
@@ -373,7 +373,7 @@ fn silence_is_convicted_and_the_fee_goes_back() {
             event.level,
             event.index
         ),
-        (cast.prover, SlashReason::Silence as u8, 255, 0, 0)
+        (cast.prover, ConvictionReason::Unanswered as u8, 255, 0, 0)
     );
     // Nothing more happens to a slashed job.
     stage.refused(ix::timeout(&job, &second), QuernError::WrongState);
@@ -383,7 +383,7 @@ fn silence_is_convicted_and_the_fee_goes_back() {
     let close = |stage: &Stage, demand: &Pubkey| ix::close_demand(demand, &stage.get(demand));
     let closes = [close(&stage, &first), close(&stage, &second)];
     stage.ok(closes[0].clone());
-    stage.ok(ix::settle_slash(&stage.job(&job)));
+    stage.ok(ix::settle_conviction(&stage.job(&job)));
     stage.ok(closes[1].clone());
     assert_eq!(stage.lamports(&cast.prover), lamports);
     assert_eq!(stage.usd_of(&cast.prover).0, 8_000);
@@ -397,11 +397,11 @@ fn a_conviction_waits_for_no_answer() {
     let mut stage = Stage::new();
     let job = stage.submitted_for(&claim);
     stage.ask(&job, &claim, &TRACE);
-    stage.ask(&job, &claim, &question(Operand::Weight(0), 0, 0));
+    stage.ask(&job, &claim, &node_id(Operand::Weight(0), 0, 0));
     assert_eq!(stage.job(&job).open_demands.get(), 2);
     let convict = stage.inline(&job, &charge, &claim.evidence(&charge));
     stage.send_v1(&[convict]).unwrap();
-    stage.ok(ix::settle_slash(&stage.job(&job)));
+    stage.ok(ix::settle_conviction(&stage.job(&job)));
 }
 
 /// The whole path: nothing is published, the watcher asks, compares with its own computation and convicts.
@@ -412,9 +412,9 @@ fn what_is_withheld_is_found_and_convicted() {
         let claim = honest.with_wrong_cell(op, row, col);
         let mut stage = Stage::new();
         let job = stage.submitted_for(&claim);
-        let program: Program<'_> = honest.parsed();
+        let graph: Program<'_> = honest.parsed();
         let own = Whole::new(
-            &program,
+            &graph,
             honest.batch_rows,
             &honest.inputs,
             &honest.weights,
@@ -426,27 +426,27 @@ fn what_is_withheld_is_found_and_convicted() {
         let charge = loop {
             match patched.step().unwrap() {
                 Step::Same => panic!("a wrong commitment looks right"),
-                Step::Ask(question) => {
+                Step::Ask(node_id) => {
                     asked += 1;
-                    let demand = stage.ask(&job, &claim, &question);
+                    let demand = stage.ask(&job, &claim, &node_id);
                     stage.wait(RESPONSE);
-                    stage.answer(&job, &claim, &question);
+                    stage.answer(&job, &claim, &node_id);
                     // Read where it is kept.
                     let data = stage.svm.get_account(&demand).unwrap().data;
                     let bytes = stage.get::<Demand>(&demand).answer_bytes.get();
                     let answer = Demand::answer_of(&data, bytes).unwrap();
-                    patched.reveal(&question, answer).unwrap();
+                    patched.reveal(&node_id, answer).unwrap();
                     stage.wait(REACT - 5);
                 }
                 Step::Charge(charge) => break charge,
             }
         };
         assert_eq!(charge, cell(op, row, col));
-        assert!((2..=3).contains(&asked), "{asked} questions");
-        let evidence = witness::evidence(&program, honest.batch_rows, &charge, &patched).unwrap();
+        assert!((2..=3).contains(&asked), "{asked} demands");
+        let evidence = witness::evidence(&graph, honest.batch_rows, &charge, &patched).unwrap();
         let convict = stage.inline(&job, &charge, &evidence);
         stage.send_v1(&[convict]).unwrap();
-        stage.ok(ix::settle_slash(&stage.job(&job)));
+        stage.ok(ix::settle_conviction(&stage.job(&job)));
     }
 }
 
@@ -467,7 +467,7 @@ fn a_provider_that_asks_itself_gains_nothing() {
     silent.wait(RESPONSE + 1);
     let before = silent.usd_of(&cast.provider);
     silent.ok(ix::timeout(&job, &demand));
-    silent.ok(ix::settle_slash(&silent.job(&job)));
+    silent.ok(ix::settle_conviction(&silent.job(&job)));
     let after = silent.usd_of(&cast.provider);
     assert_eq!(before.0 + before.1 - after.0 - after.1, 12_000);
     // Answering itself, it gets its own fee back; anybody else's conviction goes on.
@@ -503,28 +503,28 @@ fn the_fee_goes_to_an_account_that_can_hold_it() {
 
 /// Lamports that lie at a demand's address before it is asked neither block it nor count as its fee.
 #[test]
-fn lamports_sent_ahead_do_not_block_a_question() {
+fn lamports_sent_ahead_do_not_block_a_demand() {
     let claim = five_ops();
     let mut stage = Stage::new();
     let job = stage.submitted_for(&claim);
-    for (question, lamports) in [
+    for (node_id, lamports) in [
         (TRACE, 1_000_000),
-        (question(Operand::Input(0), 0, 0), 50_000_000),
+        (node_id(Operand::Input(0), 0, 0), 50_000_000),
     ] {
-        let demand = stage.demand_of(&job, &question);
+        let demand = stage.demand_of(&job, &node_id);
         let gift = Account {
             lamports,
             ..Account::default()
         };
         stage.svm.set_account(demand, gift).unwrap();
-        stage.ask(&job, &claim, &question);
+        stage.ask(&job, &claim, &node_id);
         let revealer = stage.lamports(&stage.cast.provider);
-        stage.answer(&job, &claim, &question);
+        stage.answer(&job, &claim, &node_id);
         assert_eq!(stage.lamports(&stage.cast.provider), revealer + FEE);
     }
 }
 
-/// An asker without the money is refused; nothing is left behind.
+/// An opener without the money is refused; nothing is left behind.
 #[test]
 fn asking_needs_fee_and_rent() {
     let claim = five_ops();
@@ -583,7 +583,7 @@ fn the_terms_of_the_job_hold() {
     assert_eq!(state.due.get(), stage.now() + RESPONSE);
 }
 
-/// A pause stops no question, answer or conviction.
+/// A pause stops no demand, answer or conviction.
 #[test]
 fn a_pause_stops_no_referee() {
     let mut claim = five_ops();
@@ -599,5 +599,5 @@ fn a_pause_stops_no_referee() {
     stage.send_v1(&[convict]).unwrap();
     let demand = stage.demand_of(&job, &TRACE);
     stage.ok(ix::close_demand(&demand, &stage.get(&demand)));
-    stage.ok(ix::settle_slash(&stage.job(&job)));
+    stage.ok(ix::settle_conviction(&stage.job(&job)));
 }

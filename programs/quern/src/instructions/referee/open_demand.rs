@@ -4,20 +4,18 @@
 //! - SHALL be open to anybody who pays the fee and the rent, while a *Refereed* job is Submitted.
 //! - SHALL take the node from a root on chain or from an answered demand of the same submission; nothing else.
 //! - SHALL refuse what does not exist and what lies wholly in missing positions, so that an honest provider can answer.
-//! - SHALL allow questions at a root until the review ends, and below an answer until the reaction time after it is over too.
+//! - SHALL allow demands at a root until the review ends, and below an answer until the reaction time after it is over too.
 
 // The derive repeats the instruction's arguments in functions that use only some of them.
 #![allow(unused_variables)]
 
 use {
-    super::slash::require_refutable,
+    super::conviction::require_refutable,
     crate::{
         clock::Moment,
         error::{OrQuern, QuernError},
         events::{DemandOpened, emit_event},
-        state::{
-            Demand, Job, LAYOUT_VERSION, Model, changed, changes, demand_answer, model_program,
-        },
+        state::{Demand, Job, LAYOUT_VERSION, Model, changed, changes, demand_answer, model_graph},
     },
     anchor_lang::{
         address_eq,
@@ -28,8 +26,8 @@ use {
         prelude::*,
     },
     quern_proof::{
-        program,
-        question::{self, Asked, Parent, Question, Tree},
+        demand::{self, DemandPlan, NodeId, Parent, Tree},
+        graph,
     },
     quern_rules::deadline,
 };
@@ -49,11 +47,11 @@ pub struct OpenDemand {
     pub model: Account<Model>,
     /// The answered demand that holds the node, where it is no root.
     pub parent: Option<Account<Demand>>,
-    /// The question, created here.
+    /// The demand, created here.
     #[account(
         init,
         payer = payer,
-        space = Demand::space(asked(&job, &model, tree, level, index)?.answer_bytes),
+        space = Demand::space(planned(&job, &model, tree, level, index)?.answer_bytes),
         seeds = [
             Demand::SEED,
             job.address().as_ref(),
@@ -70,26 +68,26 @@ pub struct OpenDemand {
 
 /// What may be asked, and what would answer it.
 #[inline(never)]
-fn asked(
+fn planned(
     job: &Account<Job>,
     model: &Account<Model>,
     tree: u8,
     level: u8,
     index: u64,
-) -> Result<Asked> {
+) -> Result<DemandPlan> {
     require_refutable(job)?;
     require!(
         address_eq(model.address(), &job.model),
         QuernError::WrongModel
     );
-    let program = program::Program::parse(model_program(model)?).or_quern()?;
-    let tree = Tree::from_code(tree).ok_or(QuernError::NoSuchQuestion)?;
-    let question = Question { tree, level, index };
-    question::ask(&program, job.batch_rows.get(), &question).or_quern()
+    let graph = graph::Graph::parse(model_graph(model)?).or_quern()?;
+    let tree = Tree::from_code(tree).ok_or(QuernError::NoSuchNode)?;
+    let node_id = NodeId { tree, level, index };
+    demand::plan(&graph, job.batch_rows.get(), &node_id).or_quern()
 }
 
 impl OpenDemand {
-    /// The node in question, and until when it may be asked about.
+    /// The node in demand, and until when it may be asked about.
     fn node(&self, parent: Parent, moment: &Moment) -> Result<([u8; 32], i64)> {
         let job = &self.job;
         let review_end = job.effective_deadline(moment);
@@ -98,35 +96,32 @@ impl OpenDemand {
             Parent::InputRoot(input) => *job
                 .input_roots
                 .get(input as usize)
-                .ok_or(QuernError::NoSuchQuestion)?,
+                .ok_or(QuernError::NoSuchNode)?,
             Parent::WeightRoot(weight) => {
-                let program = program::Program::parse(model_program(&self.model)?).or_quern()?;
-                program.weight(weight as usize).or_quern()?.root
+                let graph = graph::Graph::parse(model_graph(&self.model)?).or_quern()?;
+                graph.weight(weight as usize).or_quern()?.root
             }
-            Parent::Answer { question, place } => {
-                let answered = self.answered_parent(&question)?;
-                let node = question::node_at(demand_answer(answered)?, place)
+            Parent::Answer { node_id, place } => {
+                let answered = self.answered_parent(&node_id)?;
+                let node = demand::node_at(demand_answer(answered)?, place)
                     .ok_or(QuernError::WrongParent)?;
-                let ask_until = deadline::reaction_end(
+                let open_until = deadline::reaction_end(
                     review_end,
                     answered.effective_answered_at(job, moment),
                     job.terms.react_secs.get(),
                 );
-                return Ok((*node, ask_until));
+                return Ok((*node, open_until));
             }
         };
         require!(self.parent.is_none(), QuernError::WrongParent);
         Ok((root, review_end))
     }
 
-    /// The parent, if it is the answered demand about `question` in this submission.
-    fn answered_parent(&self, question: &Question) -> Result<&Account<Demand>> {
+    /// The parent, if it is the answered demand about `demand` in this submission.
+    fn answered_parent(&self, node_id: &NodeId) -> Result<&Account<Demand>> {
         let parent = self.parent.as_ref().ok_or(QuernError::WrongParent)?;
         require_current(parent, &self.job)?;
-        require!(
-            parent.question() == Some(*question),
-            QuernError::WrongParent
-        );
+        require!(parent.node_id() == Some(*node_id), QuernError::WrongParent);
         require!(parent.answered.get(), QuernError::ParentUnanswered);
         Ok(parent)
     }
@@ -141,15 +136,20 @@ pub fn require_current(demand: &Demand, job: &Account<Job>) -> Result<()> {
     Ok(())
 }
 
-/// Writes the question and takes the fee.
-pub fn handle_demand(ctx: &mut Context<OpenDemand>, tree: u8, level: u8, index: u64) -> Result<()> {
+/// Writes the demand and takes the fee.
+pub fn handle_open_demand(
+    ctx: &mut Context<OpenDemand>,
+    tree: u8,
+    level: u8,
+    index: u64,
+) -> Result<()> {
     let moment = Moment::read()?;
     let bump = ctx.bumps.demand;
     let accounts = &mut ctx.accounts;
-    let asked = asked(&accounts.job, &accounts.model, tree, level, index)?;
-    let (node, ask_until) = accounts.node(asked.parent, &moment)?;
+    let plan = planned(&accounts.job, &accounts.model, tree, level, index)?;
+    let (node, open_until) = accounts.node(plan.parent, &moment)?;
     require!(
-        deadline::in_time(moment.now, ask_until),
+        deadline::in_time(moment.now, open_until),
         QuernError::TooLate
     );
     let job = &mut accounts.job;
@@ -157,7 +157,7 @@ pub fn handle_demand(ctx: &mut Context<OpenDemand>, tree: u8, level: u8, index: 
     let due =
         deadline::demand_due(moment.now, job.terms.response_secs.get(), open_demands).or_quern()?;
     let fee_lamports = job.terms.demand_fee_lamports.get();
-    let asker = *accounts.payer.address();
+    let opener = *accounts.payer.address();
     job.open_demands = open_demands
         .checked_add(1)
         .ok_or(QuernError::Overflow)?
@@ -168,13 +168,13 @@ pub fn handle_demand(ctx: &mut Context<OpenDemand>, tree: u8, level: u8, index: 
     demand.bump = bump;
     demand.tree = tree;
     demand.level = level;
-    demand.is_leaf = asked.is_leaf.into();
+    demand.is_leaf = plan.is_leaf.into();
     demand.job = *job.address();
     demand.submission = job.submissions;
-    demand.answer_bytes = u32::from(asked.answer_bytes).into();
+    demand.answer_bytes = u32::from(plan.answer_bytes).into();
     demand.index = index.into();
     demand.node = node;
-    demand.asker = asker;
+    demand.opener = opener;
     demand.fee_lamports = fee_lamports.into();
     demand.due = due.into();
     demand.slot = moment.slot.into();
@@ -184,7 +184,7 @@ pub fn handle_demand(ctx: &mut Context<OpenDemand>, tree: u8, level: u8, index: 
         demand: *demand.address(),
         job: *job.address(),
         provider: job.provider,
-        asker,
+        opener,
         submission: job.submissions.get(),
         tree,
         level,
