@@ -316,7 +316,7 @@ impl Refusal {
     /// The program's own error, if that is what it was. Without logs the innermost program is unknown, so codes from 6000
     /// on are taken for ours.
     pub fn quern(&self) -> Option<QuernError> {
-        let is_ours = self.program.is_none_or(|program| program == quern::ID);
+        let is_ours = self.program.is_none_or(|program| program == crate::program_id());
         self.code()
             .filter(|_| is_ours)
             .and_then(messages::quern_error)
@@ -324,7 +324,7 @@ impl Refusal {
 
     /// Why the evidence proves nothing, if that is what was refused.
     pub fn evidence(&self) -> Option<evidence::Refusal> {
-        let is_ours = self.program.is_none_or(|program| program == quern::ID);
+        let is_ours = self.program.is_none_or(|program| program == crate::program_id());
         self.code()
             .filter(|_| is_ours)
             .and_then(messages::evidence_refusal)
@@ -374,7 +374,7 @@ mod tests {
         Refusal::new(
             error,
             logs.iter().map(|line| (*line).to_owned()).collect(),
-            &[quern::ID],
+            &[crate::program_id()],
         )
     }
 

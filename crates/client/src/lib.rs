@@ -6,12 +6,14 @@
 //! - [`instructions`]: one pure builder for every instruction; [`flows`]: the same with what must be read first.
 //! - [`accounts`]: fetching and decoding; [`events`]: what a transaction did.
 //! - [`send`]: simulate, price, send, confirm; [`errors`]: one sentence for whatever went wrong.
+//! - [`program_id`]: which deployment this process works with.
 //! - [`deploy`]: the program itself; [`config`]: Solana's configuration, cluster names and keypair files.
 
 pub mod accounts;
 pub mod addresses;
 pub mod config;
 pub mod deploy;
+mod deployment;
 pub mod errors;
 pub mod events;
 pub mod flows;
@@ -21,6 +23,7 @@ pub mod send;
 mod transaction;
 
 pub use {
+    deployment::{program_id, set_program_id},
     errors::{ClientError, Refusal, Result},
     events::{EventError, LocatedEvent, TransactionEvents, events_of},
     quern,

@@ -154,6 +154,6 @@ mod tests {
             panic!()
         };
         assert_eq!(refusal.instruction, Some(0));
-        assert_eq!(refusal.program, Some(quern::ID));
+        assert_eq!(refusal.program, Some(crate::program_id()));
     }
 }
