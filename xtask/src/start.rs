@@ -9,7 +9,7 @@ use crate::shell::{self, Step};
 /// Builds what is needed and runs one binary of `quern-tests`, with its standard output left to it.
 pub fn binary(name: &str, args: &[String]) -> Result<()> {
     host::ensure_build_tools()?;
-    program::build(Toolchain::Auto, false)?;
+    program::build(Toolchain::Auto, false, None)?;
     let step = Step::start(format!(
         "Building {name} and the local network (about 8 minutes the first time, then seconds)"
     ));
