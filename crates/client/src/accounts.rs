@@ -534,7 +534,10 @@ pub(crate) async fn held(rpc: &RpcClient, address: &Pubkey) -> Result<Option<(Pu
 }
 
 /// Owner and data of an account, if it exists. An account without lamports does not.
-pub(crate) async fn raw(rpc: &RpcClient, address: &Pubkey) -> Result<Option<(Pubkey, Vec<u8>)>> {
+///
+/// # Errors
+/// That the cluster did not answer.
+pub async fn raw(rpc: &RpcClient, address: &Pubkey) -> Result<Option<(Pubkey, Vec<u8>)>> {
     // The call for one account would say "not found" where the node could not even be asked.
     let response = rpc
         .get_multiple_accounts_with_commitment(&[*address], rpc.commitment())
@@ -560,7 +563,9 @@ pub async fn missing(rpc: &RpcClient, addresses: &[Pubkey]) -> Result<Vec<Pubkey
     let is_missing = |account: &Option<_>| {
         account
             .as_ref()
-            .is_none_or(|account: &solana_sdk::account::Account| account.owner != crate::program_id())
+            .is_none_or(|account: &solana_sdk::account::Account| {
+                account.owner != crate::program_id()
+            })
     };
     Ok(addresses
         .iter()
@@ -617,7 +622,8 @@ mod tests {
             assert!(matches!(refused, ClientError::WrongSize { .. }));
         }
         purse.version = LAYOUT_VERSION + 1;
-        let refused = decode::<Purse>(&address, &crate::program_id(), &bytes_of(&purse)).unwrap_err();
+        let refused =
+            decode::<Purse>(&address, &crate::program_id(), &bytes_of(&purse)).unwrap_err();
         assert!(matches!(refused, ClientError::WrongVersion { .. }));
     }
 
@@ -629,7 +635,9 @@ mod tests {
         model.graph_bytes = 3u32.into();
         let data = [bytes_of(&model), vec![1, 2, 3]].concat();
         assert_eq!(
-            model_of(&address, &crate::program_id(), &data).unwrap().graph,
+            model_of(&address, &crate::program_id(), &data)
+                .unwrap()
+                .graph,
             [1, 2, 3]
         );
         assert!(model_of(&address, &crate::program_id(), &data[..data.len() - 1]).is_err());

@@ -490,8 +490,12 @@ mod tests {
             key: Pubkey::new_from_array([5; 32]),
             addresses: vec![addresses::event_authority(), OTHER],
         };
-        let compiled =
-            v0::Message::try_compile(&payer, &[instruction(crate::program_id())], &[table], Hash::default());
+        let compiled = v0::Message::try_compile(
+            &payer,
+            &[instruction(crate::program_id())],
+            &[table],
+            Hash::default(),
+        );
         let message = VersionedMessage::V0(compiled.unwrap());
         let mut keys = keys_of(&message);
         assert!(!keys.contains(&addresses::event_authority()));

@@ -5,12 +5,12 @@ use {
     anyhow::{Context, Result},
     quern_client::{
         Pubkey, Sender,
+        history::reason_name,
         quern::{
             events::QuernEvent,
             state::{Assurance, ConvictionReason, JobState},
         },
     },
-    quern_node::watch::reason_name,
     quern_proof::NodeId,
     solana_client::{
         rpc_client::GetConfirmedSignaturesForAddress2Config,
