@@ -41,6 +41,9 @@ impl Counts {
     }
 }
 
+/// A second deployment, which the command is tested with.
+const OTHER_DEPLOYMENT: &str = "crates/cli/tests/other-program.json";
+
 /// Runs it all; `fast` runs the tests only; `args` go to `cargo test`.
 pub fn run(fast: bool, args: &[String]) -> Result<()> {
     let step =
@@ -49,6 +52,7 @@ pub fn run(fast: bool, args: &[String]) -> Result<()> {
     let mut counts = Counts::default();
     let prepared = host::ensure_build_tools()
         .and_then(|()| program::build(Toolchain::Auto, false, None))
+        .and_then(|()| program::build(Toolchain::Auto, false, Some(OTHER_DEPLOYMENT)))
         .and_then(|()| program::build_probe(Toolchain::Auto));
     match prepared {
         Err(error) => problems.push(format!("the program was not built: {error:#}")),

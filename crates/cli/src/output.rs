@@ -72,14 +72,17 @@ impl Fields {
     pub fn print(&self, format: Format) {
         match format {
             Format::Json => write(&pretty(&self.json())),
-            Format::Table => {
-                let mut table = empty_table();
-                for (name, value) in &self.0 {
-                    table.add_row([name.replace('_', " "), cell(value)]);
-                }
-                write(&trimmed(&table));
-            }
+            Format::Table => write(&self.table()),
         }
+    }
+
+    /// As a table for people: one field a line.
+    pub fn table(&self) -> String {
+        let mut table = empty_table();
+        for (name, value) in &self.0 {
+            table.add_row([name.replace('_', " "), cell(value)]);
+        }
+        trimmed(&table)
     }
 }
 
@@ -89,20 +92,22 @@ pub fn print_list(format: Format, list: &[Fields], nothing: &str) {
         Format::Json => write(&pretty(&Value::Array(
             list.iter().map(Fields::json).collect(),
         ))),
-        Format::Table => {
-            let Some(first) = list.first() else {
-                write(nothing);
-                return;
-            };
-            let mut table = empty_table();
-            table.set_style(TableComponent::HeaderLines, '─');
-            table.set_header(first.0.iter().map(|(name, _)| name.replace('_', " ")));
-            for item in list {
-                table.add_row(item.0.iter().map(|(_, value)| cell(value)));
-            }
-            write(&trimmed(&table));
-        }
+        Format::Table => write(&list_table(list, nothing)),
     }
+}
+
+/// Several things as a table for people: one thing a line.
+pub fn list_table(list: &[Fields], nothing: &str) -> String {
+    let Some(first) = list.first() else {
+        return nothing.to_owned();
+    };
+    let mut table = empty_table();
+    table.set_style(TableComponent::HeaderLines, '─');
+    table.set_header(first.0.iter().map(|(name, _)| name.replace('_', " ")));
+    for item in list {
+        table.add_row(item.0.iter().map(|(_, value)| cell(value)));
+    }
+    trimmed(&table)
 }
 
 /// Writes a line between tables.

@@ -132,13 +132,12 @@ impl Court {
         let mut args = world.args(Assurance::Refereed).await;
         args.batch_rows = ROWS;
         args.input_roots = self.task.inputs.iter().map(commit::data_root).collect();
-        let (client, owner) = (world.client.pubkey(), world.provider.pubkey());
-        let mint = &world.mint.address;
-        let (job, all) = flows::create_job(rpc, &client, mint, Some(&self.model), args)
+        let owner = world.provider.pubkey();
+        let (job, all) = world.create(Some(&self.model), args).await;
+        world.send(&all, &[&world.client]).await;
+        let all = flows::take_job(rpc, &owner, &owner, &world.job(&job).await)
             .await
             .unwrap();
-        world.send(&all, &[&world.client]).await;
-        let all = flows::take_job(rpc, &owner, &owner, &job).await.unwrap();
         world.send(&all, &[&world.provider]).await;
         let proof = Submission {
             trace_root,
@@ -163,9 +162,16 @@ impl Court {
         let bytes = witness::evidence(&task.graph(), ROWS, &charge(op), &claimed).unwrap();
 
         let before = self.lamports(&prover.pubkey()).await;
-        let receipt = flows::convict(sender, prover, &job, &charge(op), &bytes, route)
-            .await
-            .unwrap_or_else(|error| panic!("{error}\n{error:#?}"));
+        let receipt = flows::convict(
+            sender,
+            prover,
+            &world.job(&job).await,
+            &charge(op),
+            &bytes,
+            route,
+        )
+        .await
+        .unwrap_or_else(|error| panic!("{error}\n{error:#?}"));
         let paid = before - self.lamports(&prover.pubkey()).await;
         assert_eq!(receipt.lamports_paid, Some(paid), "rent came back");
         assert_eq!(receipt.evidence_bytes, bytes.len());
@@ -185,7 +191,7 @@ impl Court {
 
         let client = world.client.pubkey();
         let before = world.free(&client).await;
-        let all = flows::settle_conviction(rpc, &prover.pubkey(), &job)
+        let all = flows::settle_conviction(rpc, &prover.pubkey(), &world.job(&job).await)
             .await
             .unwrap();
         world.send(&all, &[prover]).await;
@@ -227,7 +233,9 @@ async fn nothing_is_lost_where_a_conviction_fails() {
     let bytes = witness::evidence(&task.graph(), ROWS, &charge(LONG), &claimed).unwrap();
     let job = court.submitted(claimed.trace_root()).await;
     let convict = async |prover: &Keypair, op, bytes: &[u8], route| {
-        flows::convict(sender, prover, &job, &charge(op), bytes, route).await
+        let live = court.world.job(&job).await;
+        flows::check_evidence(&live, &task.graph(), &charge(op), bytes)?;
+        flows::convict(sender, prover, &live, &charge(op), bytes, route).await
     };
 
     // Refused before anything is paid.
@@ -406,9 +414,16 @@ async fn withheld_data_are_demanded_and_convicted() {
     assert!(flows::close_demands(rpc, &job).await.unwrap().is_empty());
 
     let bytes = witness::evidence(&task.graph(), ROWS, &charge, &known).unwrap();
-    flows::convict(net.sender(), &watcher, &job, &charge, &bytes, Route::Auto)
-        .await
-        .unwrap();
+    flows::convict(
+        net.sender(),
+        &watcher,
+        &world.job(&job).await,
+        &charge,
+        &bytes,
+        Route::Auto,
+    )
+    .await
+    .unwrap();
     let all = flows::close_demands(rpc, &job).await.unwrap();
     assert_eq!(all.len(), 3);
     let before = court.lamports(&opener).await;
@@ -454,7 +469,9 @@ async fn silence_is_convicted_when_the_time_is_over() {
         ConvictionReason::Unanswered as u8
     );
     assert_eq!(slashed.prover, opener);
-    let all = flows::settle_conviction(rpc, &opener, &job).await.unwrap();
+    let all = flows::settle_conviction(rpc, &opener, &world.job(&job).await)
+        .await
+        .unwrap();
     world.send(&all, &[&watcher]).await;
     assert_eq!(world.free(&opener).await, BOND * 2 / 5);
 

@@ -9,7 +9,10 @@ use {
             state::{Assurance, Job, JobState, Provider, Purse},
         },
     },
-    quern_rules::deadline::in_time,
+    quern_rules::{
+        deadline::in_time,
+        quote::{Floors, Offer, quote},
+    },
     serde::{Deserialize, Serialize},
     std::collections::BTreeSet,
 };
@@ -190,7 +193,6 @@ impl Policy {
                 let is_hasty = job.terms.response_secs.get() < self.min_response_secs
                     || job.terms.react_secs.get() < self.min_react_secs;
                 refuse_if(is_hasty, Refusal::TooHasty)?;
-                refuse_if(self.is_underpaid(job), Refusal::Price)?;
             }
             Assurance::Reviewed => {
                 refuse_if(!(self.accepted && means.has_worker), Refusal::Assurance)?
@@ -204,7 +206,7 @@ impl Policy {
             !self.mints.is_empty() && !self.mints.contains(&job.mint),
             Refusal::Mint,
         )?;
-        refuse_if(job.price_atoms.get() < self.min_price_atoms, Refusal::Price)?;
+        refuse_if(self.is_underpaid(job, assurance), Refusal::Price)?;
         refuse_if(job.macs.get() > self.max_macs, Refusal::Work)?;
         let by_price = job.price_atoms.get().saturating_mul(self.max_bond_prices);
         refuse_if(
@@ -238,10 +240,21 @@ impl Policy {
         Ok(assurance)
     }
 
-    /// Whether a refereed job pays less per multiply-accumulate than the owner wants.
-    fn is_underpaid(&self, job: &Job) -> bool {
-        let wanted =
-            quern_rules::price::least_price(0, self.min_price_per_gmac_atoms, job.macs.get());
-        wanted.map_or(true, |wanted| job.price_atoms.get() < wanted)
+    /// Whether a job pays less than the owner wants, in all or per multiply-accumulate that can be refuted.
+    fn is_underpaid(&self, job: &Job, assurance: Assurance) -> bool {
+        let is_refereed = assurance == Assurance::Refereed;
+        let floors = Floors {
+            least_price_atoms: self.min_price_atoms,
+            price_per_gmac_atoms: self.min_price_per_gmac_atoms,
+            ..Floors::default()
+        };
+        let offer = Offer {
+            macs: if is_refereed { job.macs.get() } else { 0 },
+            is_refereed,
+            milestones: job.milestones,
+            price_atoms: job.price_atoms.get(),
+        };
+        // What cannot be counted is never enough.
+        quote(&floors, &offer).map_or(true, |quote| offer.price_atoms < quote.least_price_atoms)
     }
 }

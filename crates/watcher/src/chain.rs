@@ -281,12 +281,11 @@ impl WatcherChain for RpcWatcherChain {
     }
 
     async fn convict(&self, job: &Job, charge: &Charge, evidence: &[u8]) -> Result<Conviction> {
-        let address = instructions::job_address(job);
         let _convicting = Counted::new(&self.convicting);
         let receipt = flows::convict(
             &self.sender.by(job.deadline.get()),
             &self.wallet,
-            &address,
+            job,
             charge,
             evidence,
             self.route,
@@ -305,12 +304,7 @@ impl WatcherChain for RpcWatcherChain {
         Ok(receipt.signature)
     }
 
-    async fn settle_conviction(
-        &self,
-        address: &Pubkey,
-        job: &Job,
-        opens_purses: bool,
-    ) -> Result<bool> {
+    async fn settle_conviction(&self, _: &Pubkey, job: &Job, opens_purses: bool) -> Result<bool> {
         let (rpc, own) = (self.sender.rpc(), self.wallet.pubkey());
         let mut others = instructions::owners_of_conviction(job);
         others.retain(|owner| *owner != own);
@@ -322,7 +316,7 @@ impl WatcherChain for RpcWatcherChain {
         {
             return Ok(false);
         }
-        let settle = flows::settle_conviction(rpc, &own, address).await?;
+        let settle = flows::settle_conviction(rpc, &own, job).await?;
         self.sender.send_all(&settle, &[&self.wallet]).await?;
         Ok(true)
     }

@@ -265,7 +265,7 @@ mod tests {
             &0u32.to_le_bytes()[..],
             &77u64.to_le_bytes(),
             &50_040u64.to_le_bytes(),
-            crate::program_id().as_ref(),
+            quern::ID.as_ref(),
         ];
         assert_eq!(create.program_id, addresses::SYSTEM_PROGRAM);
         assert_eq!(create.data, expected.concat());

@@ -12,6 +12,7 @@ use {
             },
             state::{Assurance, Job, JobKind, MintRates},
         },
+        read,
     },
     quern_localnet::{LocalNet, Mint},
     quern_proof::{DType, Tensor, builder::GraphBuilder},
@@ -116,9 +117,16 @@ impl World {
                 .mint_to(&self.mint, &wallet.pubkey(), 100_000_000)
                 .await
                 .unwrap();
-            let all = flows::deposit(rpc, &wallet.pubkey(), &owner, mint, 100_000_000)
-                .await
-                .unwrap();
+            let all = flows::deposit(
+                rpc,
+                &wallet.pubkey(),
+                &owner,
+                mint,
+                &self.mint.token_program,
+                100_000_000,
+            )
+            .await
+            .unwrap();
             self.send(&all, &[wallet]).await;
         }
         let entry = ProviderSettings {
@@ -159,6 +167,24 @@ impl World {
             .await
             .unwrap()
             .map_or(0, |purse| purse.free_atoms.get())
+    }
+
+    /// Creates a job of the client.
+    pub async fn create(
+        &self,
+        model: Option<&Pubkey>,
+        args: CreateJobArgs,
+    ) -> (Pubkey, Vec<Instruction>) {
+        let (rpc, client) = (self.net.rpc(), self.client.pubkey());
+        let known = read::for_create(rpc, &client, &self.mint.address, model);
+        let known = known.await.unwrap();
+        flows::create_job(rpc, &client, &known, args).await.unwrap()
+    }
+
+    /// The instruction that accepts a milestone.
+    pub async fn accept(&self, address: &Pubkey) -> Instruction {
+        let emission = accounts::emission(self.net.rpc()).await.unwrap();
+        instructions::accept(&self.job(address).await, &emission)
     }
 
     pub async fn job(&self, address: &Pubkey) -> Job {
