@@ -4,7 +4,7 @@
 mod support;
 
 use {
-    quern_indexer::store::{Batch, SqliteStore, Store},
+    quern_indexer::store::{Batch, Sqlite, Store},
     std::{
         io::{Read, Write},
         net::TcpListener,
@@ -60,7 +60,7 @@ async fn killed_again_and_again_it_ends_with_the_tables_of_a_clean_run() {
         life = life.mul_f64(1.25);
         child.kill().unwrap();
         child.wait().unwrap();
-        let store = SqliteStore::open_path(&db).await.unwrap();
+        let store = open(&db).await.unwrap();
         let snapshot = store.counts().await.unwrap();
         let cursor = store.cursor().await.unwrap();
         assert!(snapshot.value.events <= world.events.len() as u64);
@@ -79,9 +79,9 @@ async fn killed_again_and_again_it_ends_with_the_tables_of_a_clean_run() {
         cut_short > 0,
         "it was never killed while it wrote: enlarge the recording"
     );
-    let store = SqliteStore::open_path(&db).await.unwrap();
+    let store = open(&db).await.unwrap();
     let clean_folder = TempDir::new().unwrap();
-    let clean = SqliteStore::open_path(&clean_folder.path().join("db"))
+    let clean = open(&clean_folder.path().join("db"))
         .await
         .unwrap();
     clean

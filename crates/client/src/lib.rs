@@ -10,6 +10,7 @@
 
 pub mod accounts;
 pub mod addresses;
+mod base58;
 pub mod config;
 pub mod deploy;
 pub mod errors;

@@ -3,6 +3,7 @@
 
 use {
     bytemuck::Zeroable,
+    quern_api::{Key, Signature},
     quern_client::{
         Pubkey,
         quern::{
@@ -19,10 +20,7 @@ use {
             },
         },
     },
-    quern_indexer::{
-        key::{EventId, Key, Signature},
-        project::Event,
-    },
+    quern_indexer::project::{Event, EventId},
     serde_json::{Value, json},
     std::collections::BTreeMap,
 };
