@@ -11,11 +11,11 @@ use {
         IndexerError,
         project::Event,
         store::{
-            Batch, BoardQuery, Counts, Cursor, DeadLetter, JobsQuery, Origin, Snapshot, Sqlite, Store,
+            Batch, BoardQuery, Cursor, DeadLetter, JobsQuery, Origin, Snapshot, Sqlite, Store,
         },
     },
     std::task::{Context, Waker},
-    support::{Dice, World, key, program},
+    support::{Dice, World, counts, key, program},
     tempfile::TempDir,
 };
 
@@ -31,10 +31,6 @@ impl Tested for OnSqlite {
     async fn open(folder: &TempDir, name: &str) -> Store {
         Store::new(Sqlite::open(&folder.path().join(name)).await.unwrap())
     }
-}
-
-async fn counts(store: &Store) -> Counts {
-    store.read().await.unwrap().counts().await.unwrap()
 }
 
 fn batch(events: &[Event]) -> Batch {
@@ -154,7 +150,7 @@ async fn a_missing_event_shows_as_a_gap_until_it_comes<T: Tested>() {
     assert_eq!(counts.gaps, accounts as u64);
     assert!(counts.first_gaps.iter().all(|gap| gap.seen + 1 == gap.seq));
     store.write(&batch(&missing)).await.unwrap();
-    assert_eq!(self::counts(&store).await.gaps, 0);
+    assert_eq!(support::counts(&store).await.gaps, 0);
     assert_eq!(
         store.digest().await.unwrap(),
         digest_in_order::<T>(&world.events).await

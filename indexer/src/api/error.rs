@@ -11,12 +11,12 @@ use {
 
 /// Why a request is refused.
 #[derive(Debug)]
-pub struct Refusal {
+pub struct ApiError {
     status: StatusCode,
     detail: String,
 }
 
-impl Refusal {
+impl ApiError {
     fn new(status: StatusCode, detail: String) -> Self {
         Self { status, detail }
     }
@@ -42,7 +42,7 @@ impl Refusal {
     }
 }
 
-impl From<IndexerError> for Refusal {
+impl From<IndexerError> for ApiError {
     fn from(error: IndexerError) -> Self {
         // The cause is for the operator; a visitor can do nothing about it.
         tracing::error!(%error, "request failed");
@@ -53,7 +53,7 @@ impl From<IndexerError> for Refusal {
     }
 }
 
-impl IntoResponse for Refusal {
+impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let problem = Problem {
             r#type: "about:blank".to_owned(),

@@ -2,7 +2,7 @@
 
 use {
     super::{
-        ApiState, Refusal,
+        ApiState, ApiError,
         params::{Params, bad_cursor, path_address},
         reply::Answer,
     },
@@ -33,7 +33,7 @@ pub(super) async fn job(
     let page = found
         .and_then(|record| view::job_page(&record, snapshot.mints()))
         .ok_or_else(|| {
-            Refusal::not_found(format!("no finalized job has the address {address}"))
+            ApiError::not_found(format!("no finalized job has the address {address}"))
         })?;
     Ok(api.reply(&snapshot, page))
 }
@@ -71,7 +71,7 @@ fn write_end(last: &Entity) -> String {
     hex::encode(bytes)
 }
 
-fn read_end(bytes: [u8; CURSOR_BYTES]) -> Result<(u64, Key), Refusal> {
+fn read_end(bytes: [u8; CURSOR_BYTES]) -> Result<(u64, Key), ApiError> {
     let (slot, address) = bytes.split_first_chunk::<8>().ok_or_else(bad_cursor)?;
     let address = address.first_chunk::<32>().ok_or_else(bad_cursor)?;
     Ok((u64::from_be_bytes(*slot), Key(*address)))

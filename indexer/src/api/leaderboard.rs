@@ -3,7 +3,7 @@
 
 use {
     super::{
-        ApiState, Refusal,
+        ApiState, ApiError,
         params::{Params, bad_cursor},
         reply::Answer,
     },
@@ -78,7 +78,7 @@ struct Asked {
 }
 
 impl Asked {
-    fn read(uri: &Uri) -> Result<Self, Refusal> {
+    fn read(uri: &Uri) -> Result<Self, ApiError> {
         let params = Params::read(uri, &BoardsRequest::PARAMS)?;
         let asked = Self {
             metric: params.word("metric")?.unwrap_or(Metric::Earned),
@@ -92,7 +92,7 @@ impl Asked {
             limit: params.limit()?,
         };
         if asked.mint.is_some() && !asked.metric.is_money() {
-            return Err(Refusal::bad_request(format!(
+            return Err(ApiError::bad_request(format!(
                 "metric {} counts no tokens: leave mint out, or take metric earned or rewards",
                 asked.metric
             )));
@@ -110,7 +110,7 @@ impl Asked {
     }
 
     /// Every pair of assurance level and mint that the request is about.
-    fn pairs(&self, mints: &[MintConfig]) -> Result<Vec<(Assurance, Key)>, Refusal> {
+    fn pairs(&self, mints: &[MintConfig]) -> Result<Vec<(Assurance, Key)>, ApiError> {
         if let Some(end) = &self.end {
             return Ok(vec![(end.assurance, end.mint)]);
         }
@@ -123,14 +123,14 @@ impl Asked {
             _ if !self.metric.is_money() => vec![Key::NONE],
             Some(mint) if known.contains(&mint) => vec![mint],
             Some(mint) => {
-                return Err(Refusal::not_found(format!(
+                return Err(ApiError::not_found(format!(
                     "the mint {mint} is not registered with the program"
                 )));
             }
             None => known,
         };
         if mints.len() * levels.len() > MAX_BOARDS {
-            return Err(Refusal::bad_request(format!(
+            return Err(ApiError::bad_request(format!(
                 "{} mints are registered: say mint=ADDRESS, for amounts of different mints are never compared",
                 mints.len()
             )));
@@ -147,7 +147,7 @@ impl Asked {
         snapshot: &mut Snapshot,
         (assurance, mint): (Assurance, Key),
         from_hour: Option<i64>,
-    ) -> Result<Option<Board>, Refusal> {
+    ) -> Result<Option<Board>, ApiError> {
         let query = BoardQuery {
             metric: self.metric,
             assurance: words::assurance_code(assurance),

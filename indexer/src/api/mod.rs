@@ -14,7 +14,7 @@ mod reply;
 mod status;
 mod totals;
 
-pub use error::Refusal;
+pub use error::ApiError;
 
 use {
     crate::{health::Health, store::Store},
@@ -75,14 +75,14 @@ pub fn router(state: ApiState) -> Router {
         .layer(SetRequestIdLayer::x_request_id(MakeRequestUuid))
 }
 
-async fn unknown_path(uri: Uri) -> Refusal {
-    Refusal::not_found(format!(
+async fn unknown_path(uri: Uri) -> ApiError {
+    ApiError::not_found(format!(
         "there is no page {}; try /v1/status, /v1/leaderboards/providers, /v1/providers/ADDRESS, /v1/jobs, \
          /v1/jobs/ADDRESS, /v1/purses/ADDRESS or /v1/totals",
         uri.path()
     ))
 }
 
-async fn wrong_method() -> Refusal {
-    Refusal::method_not_allowed("this page can only be read: use GET".to_owned())
+async fn wrong_method() -> ApiError {
+    ApiError::method_not_allowed("this page can only be read: use GET".to_owned())
 }

@@ -2,7 +2,7 @@
 
 use {
     super::{
-        ApiState, Refusal,
+        ApiState, ApiError,
         params::{Params, path_address},
         reply::Answer,
     },
@@ -27,7 +27,7 @@ pub(super) async fn provider(
     let page = found
         .and_then(|record| view::provider(&record, snapshot.mints()))
         .ok_or_else(|| {
-            Refusal::not_found(format!(
+            ApiError::not_found(format!(
                 "no finalized provider has {address} as its owner or its account"
             ))
         })?;

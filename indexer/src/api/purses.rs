@@ -2,7 +2,7 @@
 
 use {
     super::{
-        ApiState, Refusal,
+        ApiState, ApiError,
         params::{Params, path_address},
         reply::Answer,
     },
@@ -27,7 +27,7 @@ pub(super) async fn purse(
     let page = found
         .and_then(|entity| view::purse(&entity, snapshot.mints()))
         .ok_or_else(|| {
-            Refusal::not_found(format!("no finalized purse has the address {address}"))
+            ApiError::not_found(format!("no finalized purse has the address {address}"))
         })?;
     Ok(api.reply(&snapshot, page))
 }

@@ -1,14 +1,14 @@
 //! What all replies share.
 
 use {
-    super::{ApiState, Refusal},
+    super::{ApiState, ApiError},
     crate::store::Snapshot,
     axum::Json,
     quern_api::{Finality, Reply},
 };
 
 /// What a handler answers.
-pub(super) type Answer<T> = Result<Json<Reply<T>>, Refusal>;
+pub(super) type Answer<T> = Result<Json<Reply<T>>, ApiError>;
 
 impl ApiState {
     /// Wraps a body made from a snapshot.

@@ -1,7 +1,7 @@
 //! `/v1/status` and health checks.
 
 use {
-    super::{ApiState, Refusal, params::Params, reply::Answer},
+    super::{ApiState, ApiError, params::Params, reply::Answer},
     crate::view,
     axum::{Json, extract::State, http::Uri},
     quern_api::{HealthPage, StatusPage},
@@ -32,10 +32,10 @@ pub(super) async fn live() -> Json<HealthPage> {
 }
 
 /// Whether its answers are fresh.
-pub(super) async fn ready(State(api): State<ApiState>) -> Result<Json<HealthPage>, Refusal> {
+pub(super) async fn ready(State(api): State<ApiState>) -> Result<Json<HealthPage>, ApiError> {
     let state = api.health.now();
     let Some(whole_at) = state.whole_at else {
-        return Err(Refusal::unavailable(match state.error {
+        return Err(ApiError::unavailable(match state.error {
             Some(error) => format!("no walk is whole yet: {error}"),
             None => "the first walk is not whole yet".to_owned(),
         }));
@@ -44,13 +44,13 @@ pub(super) async fn ready(State(api): State<ApiState>) -> Result<Json<HealthPage
         let reason = state
             .error
             .unwrap_or_else(|| "a walk takes long".to_owned());
-        return Err(Refusal::unavailable(format!(
+        return Err(ApiError::unavailable(format!(
             "no progress for {} seconds: {reason}",
             whole_at.elapsed().as_secs()
         )));
     }
     match state.lag_slots() {
-        Some(lag) if lag > api.most_lag_slots => Err(Refusal::unavailable(format!(
+        Some(lag) if lag > api.most_lag_slots => Err(ApiError::unavailable(format!(
             "{lag} slots behind the node; at most {} are ready",
             api.most_lag_slots
         ))),

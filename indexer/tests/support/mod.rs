@@ -20,7 +20,10 @@ use {
             },
         },
     },
-    quern_indexer::project::{Event, EventId},
+    quern_indexer::{
+        project::{Event, EventId},
+        store::{Counts, Sqlite, Store},
+    },
     serde_json::{Value, json},
     std::collections::BTreeMap,
 };
@@ -37,6 +40,15 @@ pub fn address(kind: u8, n: u64) -> Pubkey {
 
 pub fn key(address: &Pubkey) -> Key {
     Key(address.to_bytes())
+}
+
+/// The store in this file.
+pub async fn open(path: &std::path::Path) -> Store {
+    Store::new(Sqlite::open(path).await.unwrap())
+}
+
+pub async fn counts(store: &Store) -> Counts {
+    store.read().await.unwrap().counts().await.unwrap()
 }
 
 pub fn program() -> Key {

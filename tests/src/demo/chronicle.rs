@@ -7,7 +7,7 @@ use {
         Pubkey, Sender,
         quern::{
             events::QuernEvent,
-            state::{Assurance, ConvictionReason, JobState},
+            state::{ConvictionReason, JobState},
         },
     },
     quern_node::watch::reason_name,
@@ -435,13 +435,4 @@ fn node_name(tree: u8, level: u8, index: u64) -> String {
         None => format!("tree {tree}"),
     };
     format!("level {level}, node {index} of {tree}")
-}
-
-/// The assurance level of a code, as the API writes it.
-pub fn assurance_name(code: u8) -> &'static str {
-    match Assurance::from_code(code) {
-        Some(Assurance::Refereed) => "refereed",
-        Some(Assurance::Reviewed) => "accepted",
-        None => "unknown",
-    }
 }
