@@ -164,7 +164,7 @@ words! {
         /// The protocol's settings.
         Protocol = "protocol",
         /// A mint's settings.
-        Mint = "mint",
+        MintConfig = "mint_config",
         /// The rewards.
         Emission = "emission",
         /// A provider.

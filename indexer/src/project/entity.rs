@@ -5,7 +5,7 @@ use {
         EventId, key,
         program::{
             Assurance, Change, ConvictionReason, Demand, Emission, EntityKind, Job, JobKind,
-            JobState, MintConfig, Model, Protocol, Provider, Purse, QuernEvent, kind_of, read,
+            JobState, MintConfig, Model, Protocol, Provider, Purse, QuernEvent, read,
         },
     },
     quern_api::Key,
@@ -102,7 +102,7 @@ impl EntityRow {
 
     /// What it is searched by.
     pub fn indexed(&self, kind: u8) -> Indexed {
-        let owner = match kind_of(kind) {
+        let owner = match EntityKind::from_code(kind) {
             Some(EntityKind::Purse) => self.read::<Purse>().map(|purse| purse.owner),
             Some(EntityKind::Provider) => self.read::<Provider>().map(|provider| provider.owner),
             Some(EntityKind::Model) => self.read::<Model>().map(|model| model.owner),
@@ -146,7 +146,7 @@ pub(super) fn reward_mint(event: &QuernEvent) -> Option<Key> {
 
 /// Whether a change has a known kind, the length of that kind, and no code that this version does not know.
 pub(super) fn check(change: &Change) -> Result<(), String> {
-    let kind = kind_of(change.kind);
+    let kind = EntityKind::from_code(change.kind);
     let length = match kind {
         Some(EntityKind::Protocol) => size_of::<Protocol>(),
         Some(EntityKind::MintConfig) => size_of::<MintConfig>(),

@@ -21,28 +21,13 @@ use {
 /// The program's own types.
 pub mod program {
     pub use quern_client::quern::{
+        codes::Code,
         events::{Change, MilestoneSettled, QuernEvent},
         state::{
             Assurance, ConvictionReason, Demand, Emission, EntityKind, Job, JobKind, JobState,
             MintConfig, Model, Protocol, Provider, Purse,
         },
     };
-
-    /// The kind of account with a code.
-    pub fn kind_of(code: u8) -> Option<EntityKind> {
-        const KINDS: [EntityKind; 9] = [
-            EntityKind::Protocol,
-            EntityKind::MintConfig,
-            EntityKind::Emission,
-            EntityKind::Provider,
-            EntityKind::Purse,
-            EntityKind::Model,
-            EntityKind::Job,
-            EntityKind::Demand,
-            EntityKind::Campaign,
-        ];
-        KINDS.into_iter().find(|kind| *kind as u8 == code)
-    }
 
     /// Reads an account's fixed part; `None` if its length is not that of `T`.
     pub fn read<T: bytemuck::Pod>(bytes: &[u8]) -> Option<T> {

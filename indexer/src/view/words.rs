@@ -1,99 +1,84 @@
-//! The program's codes in the words of the API.
+//! The program's codes in the words of the API. A code and its word have the same name, which the tests check for every one.
 
 use {
-    crate::project::program,
+    crate::project::program::{self, Code},
     quern_api::{AccountKind, Assurance, ConvictionReason, JobKind, JobState},
+    std::str::FromStr,
 };
+
+fn word<C: Code, W: FromStr>(code: Option<C>) -> Option<W> {
+    code?.name().parse().ok()
+}
 
 /// The assurance level with a code.
 pub fn assurance(code: u8) -> Option<Assurance> {
-    Some(match program::Assurance::from_code(code)? {
-        program::Assurance::Refereed => Assurance::Refereed,
-        program::Assurance::Reviewed => Assurance::Reviewed,
-    })
+    word(program::Assurance::from_code(code))
 }
 
 /// The code of an assurance level.
 pub fn assurance_code(assurance: Assurance) -> u8 {
-    let level = match assurance {
-        Assurance::Refereed => program::Assurance::Refereed,
-        Assurance::Reviewed => program::Assurance::Reviewed,
-    };
-    level as u8
+    let level = assurance.word().parse();
+    level.map_or(0, program::Assurance::code)
 }
 
 /// The state with a code of the store, where 0 stands for closed.
 pub fn job_state(code: u8) -> Option<JobState> {
-    if code == 0 {
-        return Some(JobState::Closed);
+    match code {
+        0 => Some(JobState::Closed),
+        _ => word(program::JobState::from_code(code)),
     }
-    Some(match program::JobState::from_code(code)? {
-        program::JobState::Open => JobState::Open,
-        program::JobState::Taken => JobState::Taken,
-        program::JobState::Submitted => JobState::Submitted,
-        program::JobState::Rejected => JobState::Rejected,
-        program::JobState::Convicted => JobState::Convicted,
-    })
 }
 
 /// The code of a state in the store.
 pub fn job_state_code(state: JobState) -> u8 {
-    let state = match state {
-        JobState::Closed => return 0,
-        JobState::Open => program::JobState::Open,
-        JobState::Taken => program::JobState::Taken,
-        JobState::Submitted => program::JobState::Submitted,
-        JobState::Rejected => program::JobState::Rejected,
-        JobState::Convicted => program::JobState::Convicted,
-    };
-    state as u8
+    let state = state.word().parse();
+    state.map_or(0, program::JobState::code)
 }
 
 /// What a job with this code is for.
 pub fn job_kind(code: u8) -> Option<JobKind> {
-    Some(match program::JobKind::from_code(code)? {
-        program::JobKind::Inference => JobKind::Inference,
-        program::JobKind::FineTuning => JobKind::FineTuning,
-        program::JobKind::Training => JobKind::Training,
-    })
+    word(program::JobKind::from_code(code))
 }
 
 /// The reason with a code; 0 stands for none.
 pub fn conviction_reason(code: u8) -> Option<ConvictionReason> {
-    Some(match program::ConvictionReason::from_code(code)? {
-        program::ConvictionReason::WrongCell => ConvictionReason::WrongCell,
-        program::ConvictionReason::BadPadding => ConvictionReason::BadPadding,
-        program::ConvictionReason::Unanswered => ConvictionReason::Unanswered,
-    })
+    word(program::ConvictionReason::from_code(code))
 }
 
 /// The kind of account with a code.
 pub fn account_kind(code: u8) -> Option<AccountKind> {
-    Some(match program::kind_of(code)? {
-        program::EntityKind::Protocol => AccountKind::Protocol,
-        program::EntityKind::MintConfig => AccountKind::Mint,
-        program::EntityKind::Emission => AccountKind::Emission,
-        program::EntityKind::Provider => AccountKind::Provider,
-        program::EntityKind::Purse => AccountKind::Purse,
-        program::EntityKind::Model => AccountKind::Model,
-        program::EntityKind::Job => AccountKind::Job,
-        program::EntityKind::Demand => AccountKind::Demand,
-        program::EntityKind::Campaign => AccountKind::Campaign,
-    })
+    word(program::EntityKind::from_code(code))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn same_names<C: Code, W: Copy + PartialEq + ToString + std::fmt::Debug>(
+        words: &[W],
+        word: impl Fn(u8) -> Option<W>,
+    ) {
+        let found: Vec<Option<W>> = C::ALL.iter().map(|code| word(code.code())).collect();
+        let expected: Vec<Option<W>> = words.iter().copied().map(Some).collect();
+        assert_eq!(found, expected, "every {} has its word", C::WHAT);
+    }
+
     #[test]
-    fn words_and_codes_lead_back_to_each_other() {
+    fn every_code_has_its_word_and_every_word_its_code() {
+        same_names::<program::Assurance, _>(Assurance::ALL, assurance);
+        same_names::<program::JobKind, _>(JobKind::ALL, job_kind);
+        same_names::<program::ConvictionReason, _>(ConvictionReason::ALL, conviction_reason);
+        same_names::<program::EntityKind, _>(AccountKind::ALL, account_kind);
+        // The store's "closed" is no state of a live job.
+        let (closed, live) = JobState::ALL.split_last().unwrap_or((&JobState::Closed, &[]));
+        assert_eq!(*closed, JobState::Closed);
+        same_names::<program::JobState, _>(live, job_state);
         for level in Assurance::ALL {
             assert_eq!(assurance(assurance_code(*level)), Some(*level));
         }
         for state in JobState::ALL {
             assert_eq!(job_state(job_state_code(*state)), Some(*state));
         }
-        assert_eq!((assurance(0), job_state(6)), (None, None));
+        assert_eq!((assurance(0), job_state(77)), (None, None));
     }
 }

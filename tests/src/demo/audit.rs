@@ -119,10 +119,7 @@ fn key(address: &Pubkey) -> Key {
 
 /// The API's word for a level; none for the code 0.
 fn level(code: u8) -> Option<Assurance> {
-    state::Assurance::from_code(code).map(|level| match level {
-        state::Assurance::Refereed => Assurance::Refereed,
-        state::Assurance::Reviewed => Assurance::Reviewed,
-    })
+    state::Assurance::from_code(code)?.name().parse().ok()
 }
 
 fn level_name(level: Option<Assurance>) -> &'static str {
@@ -522,11 +519,9 @@ async fn convictions(audit: &mut Audit, stage: &Stage, ledger: &Ledger, api: &Ap
     for (job, booked) in &ledger.slashes {
         let page: JobPage = api.get(&JobPage::path(job)).await?;
         let name = stage.names.of(job);
-        let reason = state::ConvictionReason::from_code(booked.reason).map(|reason| match reason {
-            state::ConvictionReason::WrongCell => ConvictionReason::WrongCell,
-            state::ConvictionReason::BadPadding => ConvictionReason::BadPadding,
-            state::ConvictionReason::Unanswered => ConvictionReason::Unanswered,
-        });
+        let reason: Option<ConvictionReason> =
+            state::ConvictionReason::from_code(booked.reason)
+                .and_then(|reason| reason.name().parse().ok());
         let served = page.job.conviction.as_ref();
         audit.holds(
             format!("{name} ended with a conviction"),
