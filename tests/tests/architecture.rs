@@ -263,16 +263,44 @@ fn instructions_do_no_arithmetic_on_money() {
 }
 
 #[test]
-fn sql_stands_in_the_store() {
-    for folder in ["indexer/src", "crates"] {
-        for (path, text) in sources(folder) {
-            let is_store = path.components().any(|part| part.as_os_str() == "store");
-            assert!(
-                is_store || !text.contains("sqlx::query"),
-                "{} has SQL",
-                path.display()
-            );
+fn sql_stands_in_the_engines_of_the_store() {
+    let engines = ["indexer/src/store/sqlite", "indexer/src/store/postgres"];
+    for folder in ["indexer/src", "crates", "demo", "tests/src"] {
+        if !root().join(folder).exists() {
+            continue;
         }
+        for (path, text) in sources(folder) {
+            let inside = path.strip_prefix(root()).unwrap();
+            if engines.iter().any(|engine| inside.starts_with(engine)) {
+                continue;
+            }
+            for sql in [
+                "sqlx::query",
+                "SELECT ",
+                "INSERT INTO ",
+                "DELETE FROM ",
+                "CREATE TABLE ",
+            ] {
+                assert!(!text.contains(sql), "{} has SQL", path.display());
+            }
+        }
+    }
+}
+
+#[test]
+fn the_api_depends_on_no_crate_of_ours() {
+    let all = dependencies();
+    assert_eq!(ours(&all["quern-api"]), [] as [&str; 0]);
+    for dependency in &all["quern-api"] {
+        let is_chain = dependency.starts_with("anchor") || dependency.starts_with("solana");
+        assert!(!is_chain, "quern-api depends on {dependency}");
+    }
+    for (name, names) in &all {
+        let may = ["quern-indexer", "quern-cli", "quern-gateway", "quern-demo", "quern-tests"];
+        assert!(
+            may.contains(&name.as_str()) || !ours(names).contains(&"quern-api"),
+            "{name} depends on the API"
+        );
     }
 }
 
@@ -287,6 +315,7 @@ fn no_unsafe_outside_the_program() {
         "crates/provider/src",
         "crates/watcher/src",
         "crates/cli/src",
+        "crates/api/src",
         "indexer/src",
     ] {
         for (path, text) in sources(folder) {

@@ -5,10 +5,8 @@
 
 use {
     quern_client::quern::state::JobState,
-    quern_indexer::{
-        Config, Indexer,
-        store::{SqliteStore, Store},
-    },
+    quern_api::{Reply, StatusPage},
+    quern_indexer::{Config, Indexer, store::Store},
     quern_tests::demo::{Machine, Names, QUSD, Stage, until},
     serde_json::Value,
     std::{
@@ -58,15 +56,11 @@ impl Drop for Process {
     }
 }
 
-/// A number in `/v1/status`, or nothing while the indexer is not up.
-async fn status(port: u16, field: &str) -> Option<u64> {
-    let reply = reqwest::get(format!("http://127.0.0.1:{port}/v1/status"))
-        .await
-        .ok()?;
-    let body: Value = reply.json().await.ok()?;
-    body[field]
-        .as_u64()
-        .or_else(|| body[field].as_str()?.parse().ok())
+/// The indexer's status, or nothing while it is not up.
+async fn status(port: u16) -> Option<StatusPage> {
+    let url = format!("http://127.0.0.1:{port}{}", StatusPage::PATH);
+    let reply: Reply<StatusPage> = reqwest::get(url).await.ok()?.json().await.ok()?;
+    Some(reply.body)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -99,14 +93,15 @@ async fn a_killed_indexer_ends_with_the_same_tables() {
         if round % 3 == 0 {
             // In the middle of its start.
             until("the indexer answers", LIMIT, async || {
-                Ok(status(port, "events").await)
+                Ok(status(port).await)
             })
             .await
             .unwrap();
         } else {
             known = until("the indexer has read more", LIMIT, async || {
-                Ok(status(port, "events")
+                Ok(status(port)
                     .await
+                    .map(|status| status.events)
                     .filter(|events| *events > known))
             })
             .await
@@ -131,18 +126,19 @@ async fn a_killed_indexer_ends_with_the_same_tables() {
 
     let process = Process::start(&stage, &killed, port);
     until("the killed indexer has everything", LIMIT, async || {
-        Ok(status(port, "cursor_slot")
+        Ok(status(port)
             .await
-            .filter(|cursor| *cursor >= slot))
+            .filter(|status| status.cursor_slot >= Some(slot)))
     })
     .await
     .unwrap();
     assert!(whole.wait_for_slot(slot, LIMIT).await);
     let events = stage.chronicle.entries().len() as u64;
-    assert_eq!(status(port, "events").await, Some(events));
-    for field in ["gaps", "dead_letters"] {
-        assert_eq!(status(port, field).await, Some(0), "{field}");
-    }
+    let status = status(port).await.unwrap();
+    assert_eq!(
+        (status.events, status.gaps, status.dead_letters),
+        (events, 0, 0)
+    );
 
     // The same answers over HTTP, apart from how far each has looked since.
     let paths = [
@@ -169,9 +165,9 @@ async fn a_killed_indexer_ends_with_the_same_tables() {
     // And byte for byte the same tables.
     let digest = whole.store().digest().await.unwrap();
     process.kill();
-    let reopened = SqliteStore::open(&killed).await.unwrap();
+    let reopened = Store::open(&killed).await.unwrap();
     assert_eq!(reopened.digest().await.unwrap(), digest);
-    assert_eq!(reopened.counts().await.unwrap().value.events, events);
+    assert_eq!(reopened.read().await.unwrap().counts().await.unwrap().events, events);
     reopened.close().await;
     whole.stop().await.unwrap();
 }

@@ -106,10 +106,10 @@ async fn show(options: &Demo) -> Result<()> {
     };
     let (cast, summary) = play(plan, names).await?;
     if options.json {
-        eprintln!("{}", summary.tables()?);
+        eprintln!("{}", summary.tables());
         println!("{}", serde_json::to_string_pretty(&summary)?);
     } else {
-        println!("{}", summary.tables()?);
+        println!("{}", summary.tables());
     }
     if options.hold {
         let url = |name: &str| summary.urls[name].as_str().unwrap_or_default().to_owned();

@@ -2,20 +2,22 @@
 
 use {
     super::{
-        chronicle::assurance_name,
         ledger::{Balance, Ledger},
         stage::Stage,
     },
     anyhow::{Context, Result, ensure},
+    quern_api::{
+        Assurance, Boards, BoardsRequest, Category, ConvictionReason, DemandState, JobPage, Key,
+        Metric, Outcome, ProviderPage, PursePage, Reply, StatusPage, TotalsPage,
+    },
     quern_client::{
         Pubkey, Signer, accounts, addresses,
-        quern::state::{ConvictionReason, MintConfig, Provider},
+        quern::state::{self, MintConfig, Provider},
     },
-    serde_json::Value,
+    serde::de::DeserializeOwned,
     std::{
         collections::{BTreeMap, BTreeSet},
         fmt::Display,
-        str::FromStr,
     },
 };
 
@@ -76,7 +78,7 @@ pub async fn audit(stage: &Stage, ledger: &Ledger, indexer_url: &str) -> Result<
     providers(&mut audit, stage, ledger, &api).await?;
     sums(&mut audit, ledger, &api, stage).await?;
     boards(&mut audit, ledger, &api, stage).await?;
-    slashes(&mut audit, stage, ledger, &api).await?;
+    convictions(&mut audit, stage, ledger, &api).await?;
     demands(&mut audit, stage, ledger, &api).await?;
     completeness(&mut audit, stage, ledger, &api).await?;
     Ok(audit)
@@ -91,49 +93,40 @@ pub struct Api {
 }
 
 impl Api {
-    /// A reply's JSON.
+    /// A reply's body.
     ///
     /// # Errors
     /// That it is none, or says an error.
-    pub async fn get(&self, path: &str) -> Result<Value> {
+    pub async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T> {
         let reply = self
             .client
             .get(format!("{}{path}", self.url))
             .send()
             .await?;
         let status = reply.status();
-        let body: Value = reply
-            .json()
-            .await
-            .with_context(|| format!("GET {path} gave no JSON"))?;
-        ensure!(status.is_success(), "GET {path} gave {status}: {body}");
-        Ok(body)
+        let text = reply.text().await?;
+        ensure!(status.is_success(), "GET {path} gave {status}: {text}");
+        let reply: Reply<T> = serde_json::from_str(&text)
+            .with_context(|| format!("GET {path} gave what the API does not promise"))?;
+        Ok(reply.body)
     }
 }
 
-/// A number that the API writes as a string.
-fn number(value: &Value) -> Result<i128> {
-    let text = value
-        .as_str()
-        .with_context(|| format!("{value} should be a number in a string"))?;
-    text.parse()
-        .with_context(|| format!("{text} should be a number"))
+/// An address of the chain as the API's.
+fn key(address: &Pubkey) -> Key {
+    Key(address.to_bytes())
 }
 
-fn address(value: &Value) -> Result<Pubkey> {
-    let text = value
-        .as_str()
-        .with_context(|| format!("{value} should be an address"))?;
-    Pubkey::from_str(text).with_context(|| format!("{text} should be an address"))
+/// The API's word for a level; none for the code 0.
+fn level(code: u8) -> Option<Assurance> {
+    state::Assurance::from_code(code)?.name().parse().ok()
 }
 
-fn array(value: &Value) -> Result<&Vec<Value>> {
-    value
-        .as_array()
-        .with_context(|| format!("{value} should be a list"))
+fn level_name(level: Option<Assurance>) -> &'static str {
+    level.map_or("none", Assurance::word)
 }
 
-/// Every purse three times, and each vault against the sum of its purses.
+/// Every purse three times.
 async fn money(audit: &mut Audit, stage: &Stage, ledger: &Ledger, api: &Api) -> Result<()> {
     let rpc = stage.net.rpc();
     let on_chain: BTreeMap<(Pubkey, Pubkey), Balance> = accounts::purses(rpc, None)
@@ -162,21 +155,21 @@ async fn money(audit: &mut Audit, stage: &Stage, ledger: &Ledger, api: &Api) -> 
             stage.names.of(mint)
         );
         let found = on_chain.get(&(*owner, *mint)).copied().unwrap_or_default();
-        let served = api
-            .get(&format!("/v1/purses/{}", addresses::purse(owner, mint)))
+        let served: PursePage = api
+            .get(&PursePage::path(addresses::purse(owner, mint)))
             .await?;
         for (part, booked, found, served) in [
             (
                 "free",
                 booked.free_atoms,
                 found.free_atoms,
-                number(&served["free_atoms"])?,
+                i128::from(served.free_atoms),
             ),
             (
                 "reserved",
                 booked.reserved_atoms,
                 found.reserved_atoms,
-                number(&served["reserved_atoms"])?,
+                i128::from(served.reserved_atoms),
             ),
         ] {
             audit.equal(
@@ -208,7 +201,19 @@ async fn money(audit: &mut Audit, stage: &Stage, ledger: &Ledger, api: &Api) -> 
         );
     }
 
-    let totals = api.get("/v1/totals").await?;
+    vaults(audit, stage, ledger, api, &on_chain).await
+}
+
+/// Each vault against the sum of its purses.
+async fn vaults(
+    audit: &mut Audit,
+    stage: &Stage,
+    ledger: &Ledger,
+    api: &Api,
+    on_chain: &BTreeMap<(Pubkey, Pubkey), Balance>,
+) -> Result<()> {
+    let rpc = stage.net.rpc();
+    let totals: TotalsPage = api.get(TotalsPage::PATH).await?;
     let configs: Vec<(Pubkey, MintConfig)> = accounts::mint_configs(rpc).await?;
     for (_, config) in configs {
         let symbol = stage.names.of(&config.mint);
@@ -235,20 +240,19 @@ async fn money(audit: &mut Audit, stage: &Stage, ledger: &Ledger, api: &Api) -> 
             format!("the vault of {symbol} holds at least its total"),
             vault >= total,
         );
-        let served = array(&totals["ledgers"])?
-            .iter()
-            .find(|row| row["mint"] == config.mint.to_string().as_str());
+        let mut ledgers = totals.ledgers.iter();
+        let served = ledgers.find(|row| row.mint == key(&config.mint));
         let served = served.with_context(|| format!("the indexer knows no ledger of {symbol}"))?;
         audit.equal(
             format!("total of {symbol}"),
             (CHAIN, total),
-            (INDEXER, number(&served["total_atoms"])?),
+            (INDEXER, i128::from(served.total_atoms)),
         );
-        let both = number(&served["free_atoms"])? + number(&served["reserved_atoms"])?;
+        let both = i128::try_from(served.free_atoms + served.reserved_atoms)?;
         audit.equal(format!("purses of {symbol}"), (CHAIN, sum), (INDEXER, both));
         audit.holds(
             format!("the indexer finds its ledger of {symbol} equal"),
-            served["equal"] == true,
+            served.equal,
         );
     }
     Ok(())
@@ -294,7 +298,8 @@ async fn providers(audit: &mut Audit, stage: &Stage, ledger: &Ledger, api: &Api)
         let owner = keys.owner.pubkey();
         let account: Provider =
             accounts::fetch(stage.net.rpc(), &addresses::provider(&owner)).await?;
-        let served = api.get(&format!("/v1/providers/{owner}")).await?;
+        let served: ProviderPage = api.get(&ProviderPage::path(owner)).await?;
+        let served = &served.counters;
         let counters = ledger.counters.get(&owner).copied().unwrap_or_default();
         let scores = |level: u8| {
             ledger
@@ -304,44 +309,60 @@ async fn providers(audit: &mut Audit, stage: &Stage, ledger: &Ledger, api: &Api)
                 .unwrap_or_default()
         };
         let accrued = scores(1).reward_atoms + scores(2).reward_atoms;
-        let rows: [(&str, i128, u64); 8] = [
-            ("taken", counters.taken.into(), account.taken.get()),
-            ("settled", counters.settled.into(), account.settled.get()),
-            ("late", counters.late.into(), account.late.get()),
+        let rows: [(&str, i128, u64, u64); 8] = [
+            (
+                "taken",
+                counters.taken.into(),
+                account.taken.get(),
+                served.taken,
+            ),
+            (
+                "settled",
+                counters.settled.into(),
+                account.settled.get(),
+                served.settled,
+            ),
+            (
+                "late",
+                counters.late.into(),
+                account.late.get(),
+                served.late,
+            ),
             (
                 "convicted",
                 counters.convicted.into(),
                 account.convicted.get(),
+                served.convicted,
             ),
             (
                 "refereed_macs",
                 scores(1).macs.into(),
                 account.refereed_macs.get(),
+                served.refereed_macs,
             ),
             (
                 "reviewed_macs",
                 scores(2).macs.into(),
                 account.reviewed_macs.get(),
+                served.reviewed_macs,
             ),
             (
                 "rewards_accrued_atoms",
                 accrued,
                 account.rewards_accrued_atoms.get(),
+                served.rewards_accrued_atoms,
             ),
             (
                 "rewards_claimed_atoms",
                 counters.claimed_atoms,
                 account.rewards_claimed_atoms.get(),
+                served.rewards_claimed_atoms,
             ),
         ];
-        for (field, booked, found) in rows {
+        for (field, booked, found, served) in rows {
             let what = format!("{field} of {}", keys.name);
             audit.equal(&what, (EVENTS, booked), (CHAIN, found.into()));
-            audit.equal(
-                &what,
-                (EVENTS, booked),
-                (INDEXER, number(&served["counters"][field])?),
-            );
+            audit.equal(&what, (EVENTS, booked), (INDEXER, served.into()));
         }
         audit.equal(
             format!("settled milestones of {}", keys.name),
@@ -352,28 +373,26 @@ async fn providers(audit: &mut Audit, stage: &Stage, ledger: &Ledger, api: &Api)
     Ok(())
 }
 
-/// Every sum of the indexer, and the identities between them.
+/// Every sum of the indexer.
 async fn sums(audit: &mut Audit, ledger: &Ledger, api: &Api, stage: &Stage) -> Result<()> {
-    let totals = api.get("/v1/totals").await?;
+    let totals: TotalsPage = api.get(TotalsPage::PATH).await?;
     let mut served = BTreeMap::new();
-    for row in array(&totals["totals"])? {
-        let level = row["assurance"].as_str().unwrap_or("none").to_owned();
-        let category = row["category"].as_str().unwrap_or_default().to_owned();
+    for row in &totals.totals {
         served.insert(
-            (category, level, address(&row["mint"])?),
-            (number(&row["atoms"])?, number(&row["count"])?),
+            (row.category, row.assurance, row.mint),
+            (i128::try_from(row.atoms)?, row.count),
         );
     }
-    for ((category, level, mint), (atoms, count)) in &ledger.sums {
-        let level = if *level == 0 {
-            "none"
-        } else {
-            assurance_name(*level)
-        };
+    for ((category, code, mint), (atoms, count)) in &ledger.sums {
+        let level = level(*code);
         let found = served
-            .remove(&((*category).to_owned(), level.to_owned(), *mint))
+            .remove(&(*category, level, key(mint)))
             .unwrap_or_default();
-        let what = format!("{category} ({level}, {})", stage.names.of(mint));
+        let what = format!(
+            "{category} ({}, {})",
+            level_name(level),
+            stage.names.of(mint)
+        );
         audit.equal(
             format!("atoms of {what}"),
             (EVENTS, *atoms),
@@ -381,29 +400,35 @@ async fn sums(audit: &mut Audit, ledger: &Ledger, api: &Api, stage: &Stage) -> R
         );
         audit.equal(
             format!("events of {what}"),
-            (EVENTS, i128::from(*count)),
+            (EVENTS, *count),
             (INDEXER, found.1),
         );
     }
     for ((category, level, _), _) in served {
+        let level = level_name(level);
         audit.holds(
             format!("the sum {category} ({level}) of the indexer follows from an event"),
             false,
         );
     }
+    identities(audit, ledger, stage);
+    Ok(())
+}
 
+/// The identities between sums.
+fn identities(audit: &mut Audit, ledger: &Ledger, stage: &Stage) {
     let mint = &stage.payment.address;
     let of = |category| ledger.total(category, mint);
     audit.equal(
         "prices of all paid and resolved milestones",
-        ("the prices", of("settled") + of("resolved")),
+        ("the prices", of(Category::Settled) + of(Category::Resolved)),
         (
             "their parts",
-            of("earnings")
-                + of("royalties")
-                + of("fees")
-                + of("arbiters")
-                + of("burnt")
+            of(Category::Earnings)
+                + of(Category::Royalties)
+                + of(Category::Fees)
+                + of(Category::Arbiters)
+                + of(Category::Burnt)
                 + resolved_refunds(ledger, mint),
         ),
     );
@@ -415,18 +440,17 @@ async fn sums(audit: &mut Audit, ledger: &Ledger, api: &Api, stage: &Stage) -> R
         ),
         (
             "its parts",
-            of("slashed_to_provers") + of("slashed_to_clients") + of("slashed_to_treasury"),
+            of(Category::SlashedToProvers) + of(Category::SlashedToClients) + of(Category::SlashedToTreasury),
         ),
     );
     audit.equal(
         "escrow of all jobs",
-        ("what was escrowed", of("escrowed")),
+        ("what was escrowed", of(Category::Escrowed)),
         (
             "what became of it",
-            of("settled") + of("resolved") + of("refunds") - resolved_refunds(ledger, mint),
+            of(Category::Settled) + of(Category::Resolved) + of(Category::Refunds) - resolved_refunds(ledger, mint),
         ),
     );
-    Ok(())
 }
 
 /// What clients got back of prices that an arbiter split; no job of the demo with later milestones is resolved.
@@ -434,47 +458,53 @@ fn resolved_refunds(ledger: &Ledger, mint: &Pubkey) -> i128 {
     ledger
         .sums
         .iter()
-        .filter(|((name, level, of), _)| *name == "refunds" && *level != 0 && of == mint)
+        .filter(|((name, level, of), _)| *name == Category::Refunds && *level != 0 && of == mint)
         .map(|(_, (atoms, _))| atoms)
         .sum()
 }
 
 /// Every leaderboard by every metric.
 async fn boards(audit: &mut Audit, ledger: &Ledger, api: &Api, stage: &Stage) -> Result<()> {
-    for metric in ["earned", "macs", "milestones", "rewards"] {
-        let reply = api
-            .get(&format!("/v1/leaderboards/providers?metric={metric}"))
+    for metric in Metric::ALL.iter().copied() {
+        let reply: Boards = api
+            .get(&format!("{}?metric={metric}", BoardsRequest::PATH))
             .await?;
         let mut served = BTreeMap::new();
-        for board in array(&reply["boards"])? {
-            let level = board["assurance"].as_str().unwrap_or_default().to_owned();
-            let mut last = i128::MAX;
-            for (index, entry) in array(&board["entries"])?.iter().enumerate() {
-                let value = number(&entry["value"])?;
+        for board in &reply.boards {
+            let mut last = u128::MAX;
+            for (rank, entry) in (1..).zip(&board.entries) {
                 audit.holds(
-                    format!("ranks by {metric} ({level})"),
-                    value <= last && entry["rank"] == index as u64 + 1,
+                    format!("ranks by {metric} ({})", board.assurance),
+                    entry.value <= last && entry.rank == rank,
                 );
-                last = value;
-                served.insert((address(&entry["provider"])?, level.clone()), value);
+                last = entry.value;
+                served.insert((entry.provider, Some(board.assurance)), entry);
             }
         }
-        for ((provider, level), score) in &ledger.scores {
+        for ((provider, code), score) in &ledger.scores {
             let booked = match metric {
-                "earned" => score.earned_atoms,
-                "macs" => score.macs.into(),
-                "milestones" => score.milestones.into(),
-                _ => score.reward_atoms,
+                Metric::Earned => score.earned_atoms,
+                Metric::Macs => score.macs.into(),
+                Metric::Milestones => score.milestones.into(),
+                Metric::Rewards => score.reward_atoms,
             };
-            let found = served
-                .remove(&(*provider, assurance_name(*level).to_owned()))
-                .unwrap_or(0);
-            let what = format!(
-                "{metric} of {} ({})",
-                stage.names.of(provider),
-                assurance_name(*level)
+            let level = level(*code);
+            let what = format!("{} ({})", stage.names.of(provider), level_name(level));
+            let found = served.remove(&(key(provider), level));
+            let value = found.map_or(Ok(0), |entry| i128::try_from(entry.value))?;
+            audit.equal(
+                format!("{metric} of {what}"),
+                (EVENTS, booked),
+                (INDEXER, value),
             );
-            audit.equal(what, (EVENTS, booked), (INDEXER, found));
+            if let Some(convicted) = found.and_then(|entry| entry.convicted) {
+                let counters = ledger.counters.get(provider).copied().unwrap_or_default();
+                audit.equal(
+                    format!("convictions on the board by {metric} of {what}"),
+                    (EVENTS, counters.convicted),
+                    (INDEXER, convicted),
+                );
+            }
         }
         audit.holds(
             format!("every line of the leaderboard by {metric} follows from an event"),
@@ -485,29 +515,26 @@ async fn boards(audit: &mut Audit, ledger: &Ledger, api: &Api, stage: &Stage) ->
 }
 
 /// Every conviction, as the indexer shows it.
-async fn slashes(audit: &mut Audit, stage: &Stage, ledger: &Ledger, api: &Api) -> Result<()> {
-    for (job, slash) in &ledger.slashes {
-        let (page, name) = (
-            api.get(&format!("/v1/jobs/{job}")).await?,
-            stage.names.of(job),
+async fn convictions(audit: &mut Audit, stage: &Stage, ledger: &Ledger, api: &Api) -> Result<()> {
+    for (job, booked) in &ledger.slashes {
+        let page: JobPage = api.get(&JobPage::path(job)).await?;
+        let name = stage.names.of(job);
+        let reason: Option<ConvictionReason> =
+            state::ConvictionReason::from_code(booked.reason)
+                .and_then(|reason| reason.name().parse().ok());
+        let served = page.job.conviction.as_ref();
+        audit.holds(
+            format!("{name} ended with a conviction"),
+            page.outcome == Some(Outcome::Convicted),
         );
-        let reason = match ConvictionReason::from_code(slash.reason) {
-            Some(ConvictionReason::WrongCell) => "wrong_cell",
-            Some(ConvictionReason::BadPadding) => "bad_padding",
-            Some(ConvictionReason::Unanswered) => "silence",
-            None => "unknown",
-        };
-        for (what, booked, served) in [
-            ("end", "slashed".to_owned(), &page["outcome"]),
-            ("reason", reason.to_owned(), &page["slash"]["reason"]),
-            ("prover", slash.prover.to_string(), &page["slash"]["prover"]),
-        ] {
-            audit.equal(
-                format!("{what} of {name}"),
-                (EVENTS, booked),
-                (INDEXER, plain(served)),
-            );
-        }
+        audit.holds(
+            format!("reason of {name} as the events tell it"),
+            reason.is_some() && served.map(|served| served.reason) == reason,
+        );
+        audit.holds(
+            format!("prover of {name} as the events tell it"),
+            served.map(|served| served.prover) == Some(key(&booked.prover)),
+        );
     }
     Ok(())
 }
@@ -516,11 +543,10 @@ async fn slashes(audit: &mut Audit, stage: &Stage, ledger: &Ledger, api: &Api) -
 async fn demands(audit: &mut Audit, stage: &Stage, ledger: &Ledger, api: &Api) -> Result<()> {
     let jobs: BTreeSet<Pubkey> = ledger.demands.values().map(|asked| asked.job).collect();
     for job in jobs {
-        let page = api.get(&format!("/v1/jobs/{job}")).await?;
-        let mut served = BTreeMap::new();
-        for demand in array(&page["demands"])? {
-            served.insert(address(&demand["address"])?, demand.clone());
-        }
+        let page: JobPage = api.get(&JobPage::path(job)).await?;
+        let demands = page.demands.into_iter();
+        let mut served: BTreeMap<Key, _> =
+            demands.map(|demand| (demand.address, demand)).collect();
         for (demand, asked) in ledger.demands.iter().filter(|(_, asked)| asked.job == job) {
             let what = format!("a demand about {}", stage.names.of(&job));
             let live = accounts::demand_optional(stage.net.rpc(), demand).await?;
@@ -530,29 +556,33 @@ async fn demands(audit: &mut Audit, stage: &Stage, ledger: &Ledger, api: &Api) -
                 (CHAIN, live.is_some()),
             );
             let booked = match (asked.closed, asked.answered) {
-                (true, _) => "closed",
-                (false, true) => "answered",
-                (false, false) => "waiting",
+                (true, _) => DemandState::Closed,
+                (false, true) => DemandState::Answered,
+                (false, false) => DemandState::Waiting,
             };
-            let Some(found) = served.remove(demand) else {
+            let Some(found) = served.remove(&key(demand)) else {
                 audit.holds(format!("the indexer knows {what}"), false);
                 continue;
             };
-            for (field, booked) in [
-                ("state", booked.to_owned()),
-                ("opener", asked.opener.to_string()),
-                ("fee_lamports", asked.fee_lamports.to_string()),
-            ] {
-                audit.equal(
-                    format!("{field} of {what}"),
-                    (EVENTS, booked),
-                    (INDEXER, plain(&found[field])),
-                );
-            }
+            audit.equal(
+                format!("state of {what}"),
+                (EVENTS, booked),
+                (INDEXER, found.state),
+            );
+            audit.equal(
+                format!("opener of {what}"),
+                (EVENTS, key(&asked.opener)),
+                (INDEXER, found.opener),
+            );
+            audit.equal(
+                format!("fee_lamports of {what}"),
+                (EVENTS, asked.fee_lamports),
+                (INDEXER, found.fee_lamports),
+            );
             audit.equal(
                 format!("answer of {what}"),
                 (EVENTS, asked.answered),
-                (INDEXER, !found["answered_at"].is_null()),
+                (INDEXER, found.answered_at.is_some()),
             );
         }
         audit.holds(
@@ -568,28 +598,13 @@ async fn demands(audit: &mut Audit, stage: &Stage, ledger: &Ledger, api: &Api) -
 
 /// The indexer has every event, and no job is left.
 async fn completeness(audit: &mut Audit, stage: &Stage, ledger: &Ledger, api: &Api) -> Result<()> {
-    let status = api.get("/v1/status").await?;
+    let status: StatusPage = api.get(StatusPage::PATH).await?;
     let seen: u64 = ledger.events.values().sum();
-    audit.equal(
-        "number of events",
-        (EVENTS, seen.to_string()),
-        (INDEXER, plain(&status["events"])),
-    );
-    for field in ["dead_letters", "gaps"] {
-        audit.equal(
-            field,
-            ("what must be", "0".to_owned()),
-            (INDEXER, plain(&status[field])),
-        );
+    audit.equal("number of events", (EVENTS, seen), (INDEXER, status.events));
+    for (field, count) in [("dead_letters", status.dead_letters), ("gaps", status.gaps)] {
+        audit.equal(field, ("what must be", 0), (INDEXER, count));
     }
     let jobs = accounts::jobs(stage.net.rpc(), accounts::JobFilter::default()).await?;
     audit.equal("live jobs", ("what must be", 0), (CHAIN, jobs.len()));
     Ok(())
-}
-
-/// A number, whether the API writes it as one or as a string.
-fn plain(value: &Value) -> String {
-    value
-        .as_str()
-        .map_or_else(|| value.to_string(), str::to_owned)
 }

@@ -8,7 +8,7 @@ use {
         history::reason_name,
         quern::{
             events::QuernEvent,
-            state::{Assurance, ConvictionReason, JobState},
+            state::{ConvictionReason, JobState},
         },
     },
     quern_proof::NodeId,
@@ -431,13 +431,4 @@ fn node_name(tree: u8, level: u8, index: u64) -> String {
         || format!("an unknown tree ({tree})"),
         |node_id| node_id.to_string(),
     )
-}
-
-/// The assurance level of a code, as the API writes it.
-pub fn assurance_name(code: u8) -> &'static str {
-    match Assurance::from_code(code) {
-        Some(Assurance::Refereed) => "refereed",
-        Some(Assurance::Reviewed) => "accepted",
-        None => "unknown",
-    }
 }

@@ -4,6 +4,7 @@
 use {
     super::{chronicle::Entry, stage::Stage},
     anyhow::{Context, Result, ensure},
+    quern_api::Category,
     quern_client::{
         Pubkey, Signer, addresses,
         instructions::NOBODY,
@@ -60,8 +61,8 @@ pub struct Ledger {
     pub vaults: BTreeMap<Pubkey, i128>,
     /// What left (-) or reached (+) token accounts.
     pub wallets: BTreeMap<Pubkey, i128>,
-    /// Sums by category (the API's names), level and mint, with the number of events.
-    pub sums: BTreeMap<(&'static str, u8, Pubkey), (i128, u64)>,
+    /// Sums by category, level and mint, with the number of events.
+    pub sums: BTreeMap<(Category, u8, Pubkey), (i128, u64)>,
     /// Scores by provider and level.
     pub scores: BTreeMap<(Pubkey, u8), Score>,
     /// Counters by provider.
@@ -213,37 +214,37 @@ impl Ledger {
                 let wallet =
                     addresses::token_account(&event.depositor, &event.mint, &context.token_program);
                 *self.wallets.entry(wallet).or_default() -= atoms;
-                self.add("deposited", 0, &event.mint, atoms);
+                self.add(Category::Deposited, 0, &event.mint, atoms);
             }
             QuernEvent::Withdrawn(event) => {
                 let atoms = i128::from(event.amount_atoms);
                 self.free(&event.owner, &event.mint, -atoms);
                 *self.vaults.entry(event.mint).or_default() -= atoms;
                 *self.wallets.entry(event.destination).or_default() += atoms;
-                self.add("withdrawn", 0, &event.mint, atoms);
+                self.add(Category::Withdrawn, 0, &event.mint, atoms);
             }
             QuernEvent::RewardsClaimed(event) => {
                 let atoms = i128::from(event.amount_atoms);
                 self.reserved(&addresses::emission(), &event.mint, -atoms);
                 self.free(&event.owner, &event.mint, atoms);
                 self.counters.entry(event.owner).or_default().claimed_atoms += atoms;
-                self.add("rewards_claimed", 0, &event.mint, atoms);
+                self.add(Category::RewardsClaimed, 0, &event.mint, atoms);
             }
             QuernEvent::JobCreated(event) => {
                 let atoms = i128::from(event.escrow_atoms);
                 self.reserve(&event.client, &event.mint, atoms);
-                self.add("escrowed", 0, &event.mint, atoms);
+                self.add(Category::Escrowed, 0, &event.mint, atoms);
             }
             QuernEvent::JobCancelled(event) => {
                 let atoms = i128::from(event.released_atoms);
                 self.reserve(&event.client, &event.mint, -atoms);
-                self.add("refunds", 0, &event.mint, atoms);
+                self.add(Category::Refunds, 0, &event.mint, atoms);
             }
             QuernEvent::JobTaken(event) => {
                 let (mint, atoms) = (known(&event.job)?.mint, i128::from(event.bond_atoms));
                 self.reserve(&event.provider, &mint, atoms);
                 self.counters.entry(event.provider).or_default().taken += 1;
-                self.add("bonded", 0, &mint, atoms);
+                self.add(Category::Bonded, 0, &mint, atoms);
             }
             QuernEvent::MilestoneSettled(event) => {
                 let mint = &event.mint;
@@ -276,22 +277,22 @@ impl Ledger {
                 self.counters.entry(event.provider).or_default().settled += 1;
                 self.jobs_settled += u64::from(event.closed);
                 let parts = [
-                    ("settled", price),
-                    ("earnings", earned),
-                    ("royalties", royalty),
-                    ("fees", fee),
+                    (Category::Settled, price),
+                    (Category::Earnings, earned),
+                    (Category::Royalties, royalty),
+                    (Category::Fees, fee),
                 ];
                 parts.iter().for_each(|(category, atoms)| {
-                    self.add(category, event.assurance, mint, *atoms)
+                    self.add(*category, event.assurance, mint, *atoms)
                 });
                 if reward > 0 {
-                    self.add("rewards", event.assurance, &context.reward_mint, reward);
+                    self.add(Category::Rewards, event.assurance, &context.reward_mint, reward);
                 }
             }
             QuernEvent::JobRejected(event) => {
                 let (mint, atoms) = (known(&event.job)?.mint, i128::from(event.deposit_atoms));
                 self.reserve(&event.client, &mint, atoms);
-                self.add("reject_deposits", 0, &mint, atoms);
+                self.add(Category::RejectDeposits, 0, &mint, atoms);
             }
             QuernEvent::JobResolved(event) => {
                 let (mint, job) = (&event.mint, known(&event.job)?);
@@ -347,14 +348,14 @@ impl Ledger {
                 score.milestones += u64::from(stands);
                 self.counters.entry(event.provider).or_default().settled += u64::from(stands);
                 let parts = [
-                    ("resolved", event.price_atoms.into()),
-                    ("earnings", earned),
-                    ("royalties", royalty),
-                    ("fees", fee),
-                    ("arbiters", arbiter),
-                    ("burnt", burnt),
-                    ("refunds", back + released),
-                    ("penalties", penalty),
+                    (Category::Resolved, event.price_atoms.into()),
+                    (Category::Earnings, earned),
+                    (Category::Royalties, royalty),
+                    (Category::Fees, fee),
+                    (Category::Arbiters, arbiter),
+                    (Category::Burnt, burnt),
+                    (Category::Refunds, back + released),
+                    (Category::Penalties, penalty),
                     (
                         "reject_deposits_lost",
                         if event.deposit_to_provider {
@@ -365,7 +366,7 @@ impl Ledger {
                     ),
                 ];
                 parts.iter().for_each(|(category, atoms)| {
-                    self.add(category, event.assurance, mint, *atoms)
+                    self.add(*category, event.assurance, mint, *atoms)
                 });
             }
             QuernEvent::JobExpired(event) => {
@@ -381,8 +382,8 @@ impl Ledger {
                 }
                 let released = i128::from(event.released_atoms);
                 self.reserve(&event.client, mint, -released);
-                self.add("refunds", 0, mint, released);
-                self.add("penalties", 0, mint, penalty);
+                self.add(Category::Refunds, 0, mint, released);
+                self.add(Category::Penalties, 0, mint, penalty);
             }
             QuernEvent::ConvictionSettled(event) => {
                 let mint = &event.mint;
@@ -406,14 +407,14 @@ impl Ledger {
                 };
                 self.slashes.insert(event.job, slash);
                 let parts = [
-                    ("refunds", released),
-                    ("slashed_to_provers", prover),
-                    ("slashed_to_clients", client),
-                    ("slashed_to_treasury", treasury),
+                    (Category::Refunds, released),
+                    (Category::SlashedToProvers, prover),
+                    (Category::SlashedToClients, client),
+                    (Category::SlashedToTreasury, treasury),
                 ];
                 parts
                     .iter()
-                    .for_each(|(category, atoms)| self.add(category, 0, mint, *atoms));
+                    .for_each(|(category, atoms)| self.add(*category, 0, mint, *atoms));
             }
             QuernEvent::DemandOpened(event) => {
                 let asked = OpenedDemand {
@@ -478,14 +479,14 @@ impl Ledger {
         self.reserved(owner, mint, atoms);
     }
 
-    fn add(&mut self, category: &'static str, assurance: u8, mint: &Pubkey, atoms: i128) {
+    fn add(&mut self, category: Category, assurance: u8, mint: &Pubkey, atoms: i128) {
         let sum = self.sums.entry((category, assurance, *mint)).or_default();
         sum.0 += atoms;
         sum.1 += 1;
     }
 
     /// A category's sum in a mint over all levels.
-    pub fn total(&self, category: &str, mint: &Pubkey) -> i128 {
+    pub fn total(&self, category: Category, mint: &Pubkey) -> i128 {
         let rows = self
             .sums
             .iter()

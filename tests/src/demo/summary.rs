@@ -8,8 +8,9 @@ use {
         names::{decimal, short},
         stage::Stage,
     },
-    anyhow::{Context, Result},
+    anyhow::Result,
     comfy_table::{CellAlignment, Table, presets},
+    quern_api::{Board, Boards, BoardsRequest, Category},
     quern_client::{Signer, quern::state::Assurance},
     serde::Serialize,
     serde_json::{Value, json},
@@ -49,8 +50,8 @@ pub struct ProviderSummary {
     pub rewards_claimed_atoms: String,
     /// Work that could have been refuted.
     pub refereed: LevelSummary,
-    /// Work that its client or an arbiter judged.
-    pub accepted: LevelSummary,
+    /// Work that its client reviewed or an arbiter judged.
+    pub reviewed: LevelSummary,
 }
 
 /// What a provider did at one assurance level.
@@ -126,7 +127,7 @@ pub struct Summary {
     /// Providers.
     pub providers: Vec<ProviderSummary>,
     /// The leaderboard by earnings, as the indexer served it.
-    pub leaderboard: Value,
+    pub leaderboard: Vec<Board>,
     /// Where everything answers.
     pub urls: Value,
     /// Transactions' events.
@@ -154,9 +155,9 @@ impl Summary {
             url: indexer_url.to_owned(),
             client: reqwest::Client::new(),
         };
-        let leaderboard = api.get("/v1/leaderboards/providers").await?;
+        let leaderboard: Boards = api.get(BoardsRequest::PATH).await?;
         let (payment, reward) = (&stage.payment.address, &stage.reward.address);
-        let of = |category: &str| ledger.total(category, payment).to_string();
+        let of = |category: Category| ledger.total(category, payment).to_string();
         let share = |right: usize, of: usize| {
             if of == 0 {
                 0.0
@@ -183,22 +184,22 @@ impl Summary {
             images_right: facts.right,
             accuracy: share(facts.right, facts.images),
             training_accuracy: share(facts.training_right, facts.training_images),
-            settled_atoms: of("settled"),
-            earnings_atoms: of("earnings"),
-            royalties_atoms: of("royalties"),
-            fees_atoms: of("fees"),
-            arbiters_atoms: of("arbiters"),
-            refunds_atoms: of("refunds"),
-            penalties_atoms: of("penalties"),
-            rewards_atoms: ledger.total("rewards", reward).to_string(),
-            rewards_claimed_atoms: ledger.total("rewards_claimed", reward).to_string(),
-            withdrawn_atoms: of("withdrawn"),
+            settled_atoms: of(Category::Settled),
+            earnings_atoms: of(Category::Earnings),
+            royalties_atoms: of(Category::Royalties),
+            fees_atoms: of(Category::Fees),
+            arbiters_atoms: of(Category::Arbiters),
+            refunds_atoms: of(Category::Refunds),
+            penalties_atoms: of(Category::Penalties),
+            rewards_atoms: ledger.total(Category::Rewards, reward).to_string(),
+            rewards_claimed_atoms: ledger.total(Category::RewardsClaimed, reward).to_string(),
+            withdrawn_atoms: of(Category::Withdrawn),
             providers: stage
                 .providers
                 .iter()
                 .map(|keys| provider(ledger, keys.name, &keys.owner.pubkey()))
                 .collect(),
-            leaderboard: leaderboard["boards"].clone(),
+            leaderboard: leaderboard.boards,
             urls: json!({ "rpc": stage.net.rpc_url(), "ws": stage.net.ws_url(), "indexer": indexer_url }),
             events: ledger.events.values().sum(),
             seconds: (stage.names.seconds() * 10.0).round() / 10.0,
@@ -207,13 +208,10 @@ impl Summary {
     }
 
     /// The tables for a person.
-    ///
-    /// # Errors
-    /// A leaderboard that cannot be read.
-    pub fn tables(&self) -> Result<String> {
+    pub fn tables(&self) -> String {
         let (payment, reward) = self.decimals;
         let mut text = String::from("\nProviders by earnings, from the indexer (finalized)\n");
-        text.push_str(&self.board_table()?);
+        text.push_str(&self.board_table());
         text.push_str(&self.convicted_lines());
         text.push_str(&self.cheat_table());
         let money = |atoms: &str, decimals: u8| {
@@ -228,7 +226,7 @@ impl Summary {
             (
                 "jobs settled",
                 format!(
-                    "{} ({} refereed, {} accepted)",
+                    "{} ({} refereed, {} reviewed)",
                     self.jobs_settled,
                     self.honest_paid,
                     self.jobs_settled.saturating_sub(self.honest_paid as u64)
@@ -236,7 +234,7 @@ impl Summary {
             ),
             ("milestones settled", self.milestones_settled.to_string()),
             (
-                "cancelled / expired / resolved / reopened / slashed",
+                "cancelled / expired / resolved / reopened / convicted",
                 format!(
                     "{} / {} / {} / {} / {}",
                     self.jobs_cancelled,
@@ -281,7 +279,7 @@ impl Summary {
         text.push_str(&format!(
             "\nAll in all (no two prices are equal, so that nothing can be mixed up: hence the odd atoms)\n{table}\n"
         ));
-        Ok(text)
+        text
     }
 
     /// The cheats side by side: so it fits a terminal of eighty columns.
@@ -351,7 +349,7 @@ impl Summary {
         convicted
             .map(|one| {
                 let earned =
-                    [&one.refereed, &one.accepted].map(|level| level.earned_atoms.parse::<i128>());
+                    [&one.refereed, &one.reviewed].map(|level| level.earned_atoms.parse::<i128>());
                 let earned: i128 = earned.into_iter().filter_map(Result::ok).sum();
                 format!(
                     "{}: earned {} qUSD, convicted {} times, bonds of {} qUSD lost\n",
@@ -364,7 +362,7 @@ impl Summary {
             .collect()
     }
 
-    fn board_table(&self) -> Result<String> {
+    fn board_table(&self) -> String {
         let mut table = table(&[
             "assurance",
             "rank",
@@ -379,43 +377,32 @@ impl Summary {
                 column.set_cell_alignment(CellAlignment::Right);
             }
         }
-        for board in self
-            .leaderboard
-            .as_array()
-            .context("the leaderboard has no boards")?
-        {
-            let decimals = board["decimals"]
-                .as_u64()
-                .and_then(|decimals| u8::try_from(decimals).ok())
-                .unwrap_or(0);
-            for entry in board["entries"]
-                .as_array()
-                .context("a leaderboard has no entries")?
-            {
-                let text = |field: &str| entry[field].as_str().unwrap_or_default().to_owned();
-                let amount = |atoms: &str, decimals| {
-                    atoms
-                        .parse()
-                        .map_or_else(|_| atoms.to_owned(), |atoms| decimal(atoms, decimals))
-                };
-                let reward = &entry["rewards"][0];
-                let reward_decimals = reward["decimals"]
-                    .as_u64()
-                    .and_then(|decimals| u8::try_from(decimals).ok())
-                    .unwrap_or(0);
+        for board in &self.leaderboard {
+            for entry in &board.entries {
+                let name = entry.name.as_deref().unwrap_or_default();
                 table.add_row(vec![
-                    board["assurance"].as_str().unwrap_or_default().to_owned(),
-                    entry["rank"].to_string(),
-                    format!("{} ({})", text("name"), short(&text("provider"))),
-                    amount(&text("value"), decimals),
-                    text("milestones"),
-                    text("macs"),
-                    amount(reward["atoms"].as_str().unwrap_or("0"), reward_decimals),
+                    board.assurance.to_string(),
+                    entry.rank.to_string(),
+                    format!("{name} ({})", short(&entry.provider.to_string())),
+                    tokens(entry.value, board.decimals),
+                    entry.milestones.to_string(),
+                    entry.macs.to_string(),
+                    entry.rewards.first().map_or("0".to_owned(), |reward| {
+                        tokens(reward.atoms, reward.decimals)
+                    }),
                 ]);
             }
         }
-        Ok(format!("{table}\n"))
+        format!("{table}\n")
     }
+}
+
+/// An amount of the API in tokens, or its digits where it is too large.
+fn tokens(atoms: u128, decimals: Option<u8>) -> String {
+    atoms.try_into().map_or_else(
+        |_| atoms.to_string(),
+        |atoms| decimal(atoms, decimals.unwrap_or(0)),
+    )
 }
 
 fn table(header: &[&str]) -> Table {
@@ -451,6 +438,6 @@ fn provider(ledger: &Ledger, name: &str, owner: &quern_client::Pubkey) -> Provid
         penalties_atoms: counters.penalty_atoms.to_string(),
         rewards_claimed_atoms: counters.claimed_atoms.to_string(),
         refereed: level(Assurance::Refereed),
-        accepted: level(Assurance::Reviewed),
+        reviewed: level(Assurance::Reviewed),
     }
 }

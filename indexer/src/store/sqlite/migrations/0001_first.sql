@@ -23,7 +23,8 @@ CREATE TABLE tx (
     slot BLOB NOT NULL
 ) WITHOUT ROWID;
 
--- The record: append-only; everything below follows from it.
+-- The record: append-only; everything below follows from it. Rows of about a kilobyte have a row number: in a table without
+-- one, SQLite would spill them to other pages and insert them at random.
 CREATE TABLE event (
     signature BLOB NOT NULL,
     instruction INTEGER NOT NULL,
@@ -32,7 +33,7 @@ CREATE TABLE event (
     name TEXT NOT NULL,
     data BLOB NOT NULL,
     PRIMARY KEY (signature, instruction, inner)
-) WITHOUT ROWID;
+);
 
 -- What came from the program and could not be understood; replayed by `rebuild`.
 CREATE TABLE dead_letter (
@@ -64,11 +65,10 @@ CREATE TABLE entity (
     text_seq BLOB,
     text TEXT,
     owner BLOB NOT NULL,
-    mint BLOB NOT NULL,
     state INTEGER NOT NULL,
     PRIMARY KEY (kind, address)
-) WITHOUT ROWID;
-CREATE INDEX entity_owner ON entity (kind, owner);
+);
+CREATE INDEX entity_owner ON entity (kind, owner, address);
 CREATE INDEX entity_slot ON entity (kind, slot, address);
 CREATE INDEX entity_state ON entity (kind, state, slot, address);
 CREATE INDEX entity_gap ON entity (kind) WHERE seen <> seq;
@@ -82,7 +82,8 @@ CREATE TABLE score (
     value BLOB NOT NULL,
     PRIMARY KEY (metric, assurance, mint, bucket, provider)
 ) WITHOUT ROWID;
-CREATE INDEX score_rank ON score (metric, assurance, mint, bucket, value DESC, provider);
+-- Ranks over all time only; windows are sums of hours.
+CREATE INDEX score_rank ON score (metric, assurance, mint, value DESC, provider) WHERE bucket = -9223372036854775808;
 CREATE INDEX score_provider ON score (provider, bucket);
 
 CREATE TABLE total (
@@ -100,7 +101,6 @@ CREATE TABLE step (
     signature BLOB NOT NULL,
     instruction INTEGER NOT NULL,
     inner INTEGER NOT NULL,
-    name TEXT NOT NULL,
     PRIMARY KEY (job, seq, signature, instruction, inner)
 ) WITHOUT ROWID;
 

@@ -1,7 +1,7 @@
 //! An event's own fields as JSON, for people: addresses in base58, hashes in hex, every `u64` as a string.
 
 use {
-    crate::{key::Key, project::program::QuernEvent},
+    crate::project::{key, program::QuernEvent},
     quern_client::Pubkey,
     serde_json::{Map, Value},
 };
@@ -12,9 +12,9 @@ trait Shown {
 
 impl Shown for Pubkey {
     fn shown(&self) -> Value {
-        super::key(self)
+        key(self)
             .some()
-            .map_or(Value::Null, |key: Key| Value::String(key.to_string()))
+            .map_or(Value::Null, |key| Value::String(key.to_string()))
     }
 }
 impl Shown for u64 {
