@@ -15,9 +15,9 @@ use {
             state::{Assurance, Job, JobKind, JobState},
         },
     },
+    quern_data::{FetchLimits, Fetcher},
     quern_indexer::{Config, Indexer},
     quern_localnet::Mint,
-    quern_node::{FetchLimits, Fetcher},
     quern_proof::{Tensor, commit::data_root, file},
     quern_testkit::net::{
         BOND_DEPOSIT_ATOMS, Digits, Ledger, Lookout, Machine, Names, PARAMS, QUSD, Stage, Work,
@@ -122,7 +122,7 @@ pub async fn play(plan: Plan, names: Names) -> Result<(Cast, Summary)> {
         Machine::start(&stage, alder).await?,
         Machine::start(&stage, birch).await?,
     );
-    names.say("alder and birch: two quern-node agents, each with its own operator key and limit");
+    names.say("alder and birch: two provider agents, each with its own operator key and limit");
     let lookout = lookout(&stage).await?;
     names.say(
         "a watcher with a wallet of its own: it checks every refereed result, whoever asked for it",
