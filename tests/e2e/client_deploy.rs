@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use {
-    quern_client::{ClientError, Keypair, Signer, accounts, addresses},
+    quern_client::{Keypair, Signer, accounts, addresses},
     quern_deploy::{self as deploy, DeployError, Deployment, Kind, Program, Progress},
     quern_localnet::LocalNet,
     quern_testkit::{net::network, program_so},
@@ -47,7 +47,7 @@ async fn interrupted_resumed_verified_upgraded() {
     let stopped = deploy::run(sender, &deployment, &mut stop_early)
         .await
         .unwrap_err();
-    assert!(matches!(stopped, ClientError::Stopped), "{stopped}");
+    assert!(matches!(stopped, DeployError::Stopped), "{stopped}");
 
     // Resumed: only the rest is left, and the file still gives the same buffer.
     let buffer_again = deploy::buffer_keypair(&folder.path().join("buffer.json")).unwrap();
