@@ -227,7 +227,7 @@ impl Report {
 }
 
 /// What a charge says, in words.
-pub(super) fn charge_name(charge: &Charge) -> String {
+pub(crate) fn charge_name(charge: &Charge) -> String {
     match charge {
         Charge::Cell { op, row, col } => format!("op {op}, row {row}, column {col} is wrong"),
         Charge::Padding { tree, level, index } => format!(
@@ -247,7 +247,7 @@ fn charge_json(charge: &Charge) -> Value {
 }
 
 /// What a demand is about, in words.
-pub(super) fn demand_name(node_id: &NodeId) -> String {
+pub(crate) fn demand_name(node_id: &NodeId) -> String {
     let tree = tree_name(node_id.tree.code());
     match (node_id.level, node_id.index) {
         (0, 0) => format!("the root of {tree}"),
