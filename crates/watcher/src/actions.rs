@@ -7,14 +7,14 @@ use {
         chain::OpenedDemand,
         context::Context,
         error::StepError,
-        verdict::{Verdict, charge_name, demand_name},
+        verdict::Verdict,
     },
     quern_client::{
         ClientError, Pubkey,
-        history::reason_name,
+        history::reason_text,
         quern::{
             error::QuernError,
-            state::{Job, JobState},
+            state::{ConvictionReason, Job, JobState},
         },
     },
     quern_proof::{demand::NodeId, evidence::Charge},
@@ -38,7 +38,7 @@ pub(crate) async fn ask(
             case.fees_lamports += fee_lamports;
             tracing::info!(
                 job = %case.id.job, fee_lamports, at_most_left = left - 1,
-                "demanded: {}", demand_name(&node_id)
+                "demanded: {node_id}"
             );
             return Ok(Next::Wait);
         }
@@ -67,8 +67,7 @@ pub(crate) async fn convict(
 ) -> Stepped {
     case.is_wrong = true;
     if case.charge.replace(charge) != Some(charge) {
-        let what = charge_name(&charge);
-        tracing::info!(job = %case.id.job, evidence_bytes = evidence.len(), "{what}; convicting");
+        tracing::info!(job = %case.id.job, evidence_bytes = evidence.len(), "{charge} is wrong; convicting");
     }
     let graph = parsed(&data.graph)?;
     match context.chain.convict(job, &graph, &charge, &evidence).await {
@@ -128,7 +127,8 @@ pub(crate) async fn unless_moved_on(context: &Context, case: &Case, error: Clien
         }
         moved => {
             if let Some(job) = moved.filter(|job| job.prover != signer) {
-                tracing::info!(job = %address, reason = reason_name(job.conviction_reason), "another watcher was faster");
+                let reason = reason_text(ConvictionReason::from_code(job.conviction_reason));
+                tracing::info!(job = %address, reason, "another watcher was faster");
             }
             Ok(Next::Wait)
         }
@@ -143,7 +143,7 @@ pub(crate) fn passed_on(case: &Case, job: &Job, signer: &Pubkey) -> Option<Next>
         Some(JobState::Submitted) if is_current => None,
         Some(JobState::Convicted) if is_current => Some(Next::Done(already_convicted(
             job.prover,
-            job.conviction_reason,
+            ConvictionReason::from_code(job.conviction_reason),
             signer,
         ))),
         _ => Some(Next::Gone(
@@ -152,7 +152,11 @@ pub(crate) fn passed_on(case: &Case, job: &Job, signer: &Pubkey) -> Option<Next>
     }
 }
 
-pub(crate) fn already_convicted(prover: Pubkey, reason: u8, signer: &Pubkey) -> Verdict {
+pub(crate) fn already_convicted(
+    prover: Pubkey,
+    reason: Option<ConvictionReason>,
+    signer: &Pubkey,
+) -> Verdict {
     Verdict::AlreadyConvicted {
         prover,
         reason,

@@ -9,7 +9,6 @@ use {
         chain::OpenedDemand,
         context::Context,
         error::{StepError, WatcherError},
-        verdict::demand_name,
     },
     quern_client::{
         ClientError, Pubkey,
@@ -154,10 +153,9 @@ fn parent_account(
 /// Says whose demand the case waits for.
 pub(crate) fn say_waiting(context: &Context, case: &mut Case, demand: &OpenedDemand) {
     if demand.opener != context.chain.signer() {
-        let what = demand_name(&demand.node_id);
         case.say(&format!(
-            "waiting for the answer to a demand of {} about {what}",
-            demand.opener
+            "waiting for the answer to a demand of {} about {}",
+            demand.opener, demand.node_id
         ));
     }
 }

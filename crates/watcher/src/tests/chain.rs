@@ -221,7 +221,7 @@ impl WatcherChain for View {
             judged.map_err(|refusal| ClientError::Evidence(refusal))?;
             let reason = match charge {
                 Charge::Cell { .. } => ConvictionReason::WrongCell,
-                Charge::Padding { .. } => ConvictionReason::BadPadding,
+                Charge::Padding(_) => ConvictionReason::BadPadding,
             };
             Ok(Conviction {
                 signature: slash(job, self.signer, reason),
@@ -265,7 +265,7 @@ impl WatcherChain for View {
             };
             state.ended = Outcome::Convicted {
                 prover: job.prover,
-                reason: job.conviction_reason,
+                reason: ConvictionReason::from_code(job.conviction_reason),
             };
             Ok(true)
         })

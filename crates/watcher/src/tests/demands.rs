@@ -39,7 +39,9 @@ async fn padding_of_the_trace_is_convicted() {
     world.publish(&world.work.outputs);
     let report = until_reported(&world, &world.watcher(ANNA), true).await;
     let Verdict::Convicted {
-        charge: Charge::Padding { tree: 255, .. },
+        charge: Charge::Padding(NodeId {
+            tree: Tree::Trace, ..
+        }),
         demands: 1,
         ..
     } = report.verdict

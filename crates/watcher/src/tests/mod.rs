@@ -183,7 +183,7 @@ impl Claim {
                 let (level, index) = (node_id.level + depth, (node_id.index << depth) + place);
                 match node_id.tree {
                     Tree::Trace => self.trace_node(level, index),
-                    tree => whole.node(tree, level, index).unwrap(),
+                    tree => whole.node(NodeId::new(tree, level, index)).unwrap(),
                 }
             })
             .collect()

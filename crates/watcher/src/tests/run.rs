@@ -128,7 +128,7 @@ async fn follow_tells_all_until_the_account_is_gone() {
     let outcome = tokio::time::timeout(Duration::from_secs(30), outcome).await;
     let expected = Outcome::Convicted {
         prover: ANNA,
-        reason: 1,
+        reason: Some(ConvictionReason::WrongCell),
     };
     assert_eq!(outcome.unwrap().unwrap(), expected);
     assert_eq!(told[..2], ["Submitted", "convicted"], "{told:?}");

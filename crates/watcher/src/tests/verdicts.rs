@@ -153,7 +153,7 @@ async fn two_watchers_share_demands_and_one_convicts() {
         report.verdict,
         Verdict::AlreadyConvicted {
             by_us: false,
-            reason: 1,
+            reason: Some(ConvictionReason::WrongCell),
             ..
         }
     )));
