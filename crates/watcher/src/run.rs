@@ -230,7 +230,7 @@ impl Loop {
                 report = self.tasks.next() => {
                     if let Some(report) = report.flatten() {
                         // What was recorded is paid out at once, and own demands are closed, whoever was faster.
-                        if report.verdict.is_slash() {
+                        if report.verdict.is_conviction() {
                             self.next_look = Instant::now();
                             self.next_tidy = Instant::now();
                         }

@@ -74,14 +74,14 @@ impl Verdict {
             Self::Consistent { .. } => "consistent",
             Self::Convicted { .. } => "convicted",
             Self::TimedOut { .. } => "timed_out",
-            Self::AlreadyConvicted { .. } => "slashed",
+            Self::AlreadyConvicted { .. } => "already_convicted",
             Self::Wrong { .. } => "wrong",
             Self::CouldNotCheck { .. } => "could_not_check",
         }
     }
 
-    /// Whether the provider was slashed.
-    pub const fn is_slash(&self) -> bool {
+    /// Whether the provider is convicted.
+    pub const fn is_conviction(&self) -> bool {
         matches!(
             self,
             Self::Convicted { .. } | Self::TimedOut { .. } | Self::AlreadyConvicted { .. }

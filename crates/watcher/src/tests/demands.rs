@@ -155,7 +155,7 @@ async fn killed_after_any_step_it_goes_on_and_asks_nothing_twice() {
         for _ in 0..20 {
             let pass = second.pass().await.unwrap();
             for report in pass.reports {
-                assert!(report.verdict.is_slash(), "{steps}: {report:?}");
+                assert!(report.verdict.is_conviction(), "{steps}: {report:?}");
             }
             if world.state().job.is_none() {
                 break;

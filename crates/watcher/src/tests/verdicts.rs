@@ -91,7 +91,7 @@ async fn hints_that_lie_change_nothing() {
             world.write("hints.qtrace", &hints);
             let report = world.watcher(ANNA).pass().await.unwrap().reports.remove(0);
             match is_wrong {
-                true => assert!(report.verdict.is_slash(), "{report:?}"),
+                true => assert!(report.verdict.is_conviction(), "{report:?}"),
                 false => assert_eq!(report.verdict.name(), "consistent"),
             }
             if is_wrong {
@@ -148,7 +148,7 @@ async fn two_watchers_share_demands_and_one_convicts() {
     assert_eq!(world.count(|c| &c.convictions), 1);
     let mut names: Vec<&str> = reports.iter().map(|report| report.verdict.name()).collect();
     names.sort_unstable();
-    assert_eq!(names, ["convicted", "slashed"]);
+    assert_eq!(names, ["already_convicted", "convicted"]);
     assert!(reports.iter().any(|report| matches!(
         report.verdict,
         Verdict::AlreadyConvicted {
