@@ -3,26 +3,55 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use {
-    super::*,
-    crate::{chain::Answer, worker::WorkResult},
+    crate::{
+        Agent, Output, Policy, ProviderChain, Result, Settings, WorkOrder, WorkResult, Worker,
+        chain::Answer,
+        context::Context,
+        demands,
+        journal::{Record, Stage},
+        policy::{Capacity, Refusal},
+        prepare::prepare,
+        steps::{self, UNKNOWN_OUTCOME_SECS},
+        survey::{self, LEAST_LAMPORTS},
+        task::Task,
+        worker::CheckedTensors,
+    },
     async_trait::async_trait,
     bytemuck::Zeroable,
     quern_client::{
-        ChainReads, Result as ChainResult,
-        accounts::DemandAccount,
+        ChainReads, ClientError, Pubkey, Result as ChainResult,
+        accounts::{DemandAccount, ModelAccount},
         flows,
-        quern::state::{Demand, LAYOUT_VERSION, Model, Provider, Purse},
+        history::uri_hash,
+        instructions::job_address,
+        quern::{
+            clock::Moment,
+            error::QuernError,
+            state::{
+                Assurance, Demand, Job, JobKind, JobState, LAYOUT_VERSION, Model, Provider, Purse,
+            },
+        },
     },
+    quern_data::{Folder, Publisher, TensorList, TensorStore, fetch, sizes},
     quern_proof::{
-        Operand,
+        Operand, Tensor,
         builder::GraphBuilder,
         commit,
         demand::{self, NodeId},
         eval, file,
+        graph::Graph,
         shape::DType,
         verify::{self, Finding, Hints},
     },
-    std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering},
+    std::{
+        collections::{HashMap, HashSet},
+        path::PathBuf,
+        sync::{
+            Arc, Mutex,
+            atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering},
+        },
+        time::Duration,
+    },
 };
 
 /// Lets so many steps through; then everything fails, as after a kill.
@@ -208,8 +237,8 @@ impl World {
             sent: Mutex::default(),
             data: CheckedTensors {
                 graph,
-                inputs,
-                weights: weights.to_vec(),
+                inputs: Arc::new(inputs),
+                weights: Arc::new(weights.to_vec()),
             },
             trace,
         })
@@ -332,12 +361,25 @@ impl World {
         Ok(())
     }
 
+    /// The file of the job's inputs.
+    fn inputs(&self, agent: &Agent) -> PathBuf {
+        let roots = [commit::data_root(&self.data.inputs[0])];
+        let list = TensorList::inputs(&self.graph(), 4, &roots).unwrap();
+        agent.context.store.path(&list).unwrap()
+    }
+
+    /// The file of the model's weights.
+    fn weights(&self, agent: &Agent) -> PathBuf {
+        let list = TensorList::weights(&self.graph()).unwrap();
+        agent.context.store.path(&list).unwrap()
+    }
+
     fn settings(&self) -> Settings {
         let home = self.folder.path().join("home");
         let publisher = Publisher::folder(&self.folder.path().join("published"), None).unwrap();
         let mut settings = Settings::new(OWNER, home, publisher);
         settings.fetch.file_roots = vec![self.folder.path().to_owned()];
-        settings.policy.accepted = true;
+        settings.policy.reviewed = true;
         settings.retry = Duration::ZERO;
         settings.keep_ended_secs = KEEP_ENDED_SECS;
         settings
@@ -564,14 +606,30 @@ fn start(world: &Arc<World>, steps: usize) -> (Agent, Arc<Fuse>) {
     });
     let worker: Arc<dyn Worker> = Arc::new(Counting(Arc::clone(world)));
     let agent = Agent::new(world.settings(), chain, Some(worker)).unwrap();
-    let mut inner = Arc::into_inner(agent.inner).unwrap();
-    inner.journal.fuse = Some(Arc::clone(&fuse));
-    (
-        Agent {
-            inner: Arc::new(inner),
-        },
-        fuse,
-    )
+    let agent = changed(agent, |context| {
+        context.journal.fuse = Some(Arc::clone(&fuse));
+    });
+    (agent, fuse)
+}
+
+/// An agent with something of its context changed.
+fn changed(agent: Agent, change: impl FnOnce(&mut Context)) -> Agent {
+    let mut context = Arc::into_inner(agent.context).unwrap();
+    change(&mut context);
+    Agent {
+        context: Arc::new(context),
+    }
+}
+
+/// The store with another budget.
+fn with_memory(context: &mut Context, memory_bytes: u64) {
+    let folder = Folder {
+        path: context.journal.home().join("tensors"),
+        user: "provider".to_owned(),
+        is_required: true,
+    };
+    let fetch = context.settings.fetch.clone();
+    context.store = TensorStore::open(fetch, memory_bytes, Some(folder)).unwrap();
 }
 
 /// Passes with time going on, until the job has ended and the journal is empty, or the fuse blows.
@@ -582,7 +640,7 @@ async fn work_through(world: &Arc<World>, agent: &Agent, fuse: &Fuse) -> bool {
         }
         let touched = agent.pass().await;
         let is_idle = touched.is_ok_and(|touched| touched == 0);
-        if is_idle && world.job().is_none() && agent.inner.journal.jobs().unwrap().is_empty() {
+        if is_idle && world.job().is_none() && agent.context.journal.jobs().unwrap().is_empty() {
             return true;
         }
         world.pass_time(15);
@@ -607,7 +665,7 @@ async fn does_a_refereed_job_from_take_to_payment() {
         commit::Trace::new(outputs).unwrap().root(),
         world.expected_root
     );
-    assert!(agent.inner.journal.jobs().unwrap().is_empty());
+    assert!(agent.context.journal.jobs().unwrap().is_empty());
 }
 
 /// Works until the result is on the chain.
@@ -665,13 +723,11 @@ async fn hints_keep_no_result_back() {
 
     let world = World::new(1);
     let (agent, _) = start(&world, PLENTY);
-    let mut inner = Arc::into_inner(agent.inner).unwrap();
     let trace_bytes = world.graph().trace_bytes(4).unwrap();
-    inner.settings.policy.max_trace_bytes = trace_bytes;
-    inner.integer.max_trace_bytes = trace_bytes;
-    let agent = Agent {
-        inner: Arc::new(inner),
-    };
+    let agent = changed(agent, |context| {
+        context.settings.policy.max_trace_bytes = trace_bytes;
+        context.integer.max_trace_bytes = trace_bytes;
+    });
     assert!(work_until_submitted(&world, &agent).await);
     let published = format!("published/{}/1", world.address);
     let published = world.folder.path().join(published);
@@ -748,7 +804,7 @@ async fn a_lost_or_damaged_trace_is_computed_again() {
         let world = World::new(1);
         let (agent, _) = start(&world, PLENTY);
         assert!(work_until_submitted(&world, &agent).await);
-        let journal = &agent.inner.journal;
+        let journal = &agent.context.journal;
         let path = journal.submission_path(&world.address, 1, fetch::TRACE_FILE);
         let whole = std::fs::read(&path).unwrap();
         match content {
@@ -925,19 +981,16 @@ async fn work_that_was_recorded_is_not_done_again() {
     let world = World::new(3);
     let (agent, _) = start(&world, PLENTY);
     agent
-        .inner
+        .context
         .chain
         .take(&OWNER, &world.job().unwrap())
         .await
         .unwrap();
     let job = world.job().unwrap();
     let record = Record::taken(&world.address, 0, 1);
-    let record = agent
-        .inner
-        .compute(&world.address, &job, record, None)
-        .await
-        .unwrap();
-    agent.inner.journal.save(&world.address, &record).unwrap();
+    let computed = steps::compute(&agent.context, &world.address, &job, record, None);
+    let record = computed.await.unwrap();
+    agent.context.journal.save(&world.address, &record).unwrap();
     drop(agent);
     let (agent, fuse) = start(&world, PLENTY);
     assert!(work_through(&world, &agent, &fuse).await);
@@ -949,7 +1002,7 @@ async fn a_lost_folder_costs_work_but_no_job() {
     let world = World::new(1);
     let (agent, _) = start(&world, PLENTY);
     agent
-        .inner
+        .context
         .chain
         .take(&OWNER, &world.job().unwrap())
         .await
@@ -962,11 +1015,11 @@ async fn a_lost_folder_costs_work_but_no_job() {
 }
 
 #[tokio::test]
-async fn a_transaction_of_unknown_fate_is_not_repeated_while_it_may_land() {
+async fn a_transaction_of_unknown_outcome_is_not_repeated_while_it_may_land() {
     let world = World::new(3);
     let (agent, _) = start(&world, PLENTY);
     agent
-        .inner
+        .context
         .chain
         .take(&OWNER, &world.job().unwrap())
         .await
@@ -978,7 +1031,7 @@ async fn a_transaction_of_unknown_fate_is_not_repeated_while_it_may_land() {
         sent_at: Some(world.now()),
     };
     agent
-        .inner
+        .context
         .journal
         .save(
             &world.address,
@@ -987,7 +1040,7 @@ async fn a_transaction_of_unknown_fate_is_not_repeated_while_it_may_land() {
         .unwrap();
     agent.pass().await.unwrap();
     assert_eq!(world.counts.submits.load(Ordering::SeqCst), 0);
-    world.pass_time(UNKNOWN_FATE_SECS);
+    world.pass_time(UNKNOWN_OUTCOME_SECS);
     agent.pass().await.unwrap();
     assert_eq!(world.counts.submits.load(Ordering::SeqCst), 1);
 }
@@ -1039,21 +1092,17 @@ async fn damaged_data_on_its_own_disk_are_fetched_again() {
     let world = World::new(1);
     let (agent, _) = start(&world, PLENTY);
     agent
-        .inner
+        .context
         .chain
         .take(&OWNER, &world.job().unwrap())
         .await
         .unwrap();
-    agent
-        .inner
-        .journal
-        .write(&agent.inner.journal.inputs_path(&world.address), b"garbage")
-        .unwrap();
-    agent
-        .inner
-        .journal
-        .write(&agent.inner.journal.weights_path(&MODEL), b"")
-        .unwrap();
+    for (path, content) in [
+        (world.inputs(&agent), &b"garbage"[..]),
+        (world.weights(&agent), b""),
+    ] {
+        std::fs::write(path, content).unwrap();
+    }
     let (_, fuse) = (0, Fuse::new(PLENTY));
     assert!(work_through(&world, &agent, &fuse).await);
     assert_eq!(*world.roots.lock().unwrap(), [world.expected_root]);
@@ -1067,15 +1116,14 @@ async fn jobs_of_one_model_fetch_its_weights_once() {
     let job = world.job().unwrap();
     let tasks: Vec<_> = (0..4)
         .map(|_| {
-            let (inner, address) = (Arc::clone(&agent.inner), Pubkey::new_unique());
-            tokio::spawn(async move { inner.prepare(&address, &job).await.map(drop) })
+            let (context, address) = (Arc::clone(&agent.context), Pubkey::new_unique());
+            tokio::spawn(async move { prepare(&context, &address, &job).await.map(drop) })
         })
         .collect();
     for task in tasks {
         task.await.unwrap().unwrap();
     }
     assert_eq!(world.weight_fetches.load(Ordering::SeqCst), 1);
-    assert!(agent.inner.at_weights.lock().unwrap().len() <= 1);
 }
 
 #[tokio::test]
@@ -1140,14 +1188,14 @@ fn policy_names_the_first_reason() {
     };
     let policy = Policy::default();
     let decide = |policy: &Policy, job: &Job, purse: Option<&Purse>, signer: &Pubkey| {
-        let means = Means {
+        let capacity = Capacity {
             provider: &world.provider,
             signer,
             purse,
             has_worker: true,
             moment: &moment,
         };
-        policy.decide(job, &means)
+        policy.decide(job, &capacity)
     };
     let usual = |policy: &Policy, job: &Job| decide(policy, job, Some(&world.purse), &OWNER);
     assert_eq!(usual(&policy, &job), Ok(Assurance::Refereed));
@@ -1250,7 +1298,7 @@ fn policy_names_the_first_reason() {
     accepted.assurance = Assurance::Reviewed as u8;
     accepted.arbiter = CLIENT;
     let policy = Policy {
-        accepted: true,
+        reviewed: true,
         arbiters: [CLIENT].into(),
         ..Policy::default()
     };
@@ -1273,7 +1321,7 @@ async fn a_restart_answers_without_any_history_of_the_node() {
         let world = World::new(1);
         let agent = restarted_without_history(&world).await;
         if without_trace {
-            let journal = &agent.inner.journal;
+            let journal = &agent.context.journal;
             let path = journal.submission_path(&world.address, 1, fetch::TRACE_FILE);
             std::fs::remove_file(path).unwrap();
         }
@@ -1293,8 +1341,8 @@ async fn work_goes_on_without_any_history_of_the_node() {
         let world = World::new(milestones);
         let (agent, _) = start(&world, PLENTY);
         let job = world.job().unwrap();
-        drop(agent.inner.prepare(&world.address, &job).await.unwrap());
-        agent.inner.chain.take(&OWNER, &job).await.unwrap();
+        drop(prepare(&agent.context, &world.address, &job).await.unwrap());
+        agent.context.chain.take(&OWNER, &job).await.unwrap();
         drop(agent);
         world.forget_history();
         let (agent, fuse) = start(&world, PLENTY);
@@ -1308,11 +1356,7 @@ async fn work_goes_on_without_any_history_of_the_node() {
 async fn damaged_data_are_fetched_again_without_any_history_of_the_node() {
     let world = World::new(1);
     let agent = restarted_without_history(&world).await;
-    let journal = &agent.inner.journal;
-    for path in [
-        journal.inputs_path(&world.address),
-        journal.weights_path(&MODEL),
-    ] {
+    for path in [world.inputs(&agent), world.weights(&agent)] {
         std::fs::write(path, b"garbage").unwrap();
     }
     for node_id in world.demands() {
@@ -1329,14 +1373,11 @@ async fn a_changed_uri_that_nobody_remembers_keeps_nothing_back() {
     let mut world = World::new(1);
     Arc::get_mut(&mut world).unwrap().model.model.uri_hash = [5; 32];
     let agent = restarted_without_history(&world).await;
-    let path = agent.inner.journal.weights_path(&MODEL);
+    let path = world.weights(&agent);
     std::fs::remove_file(&path).unwrap();
     world.ask(&world.demands()[0], 60);
-    agent
-        .inner
-        .prepare(&world.address, &world.job().unwrap())
-        .await
-        .unwrap();
+    let job = world.job().unwrap();
+    drop(prepare(&agent.context, &world.address, &job).await.unwrap());
     assert_eq!(world.look_ups.load(Ordering::SeqCst), 1);
     assert!(path.is_file());
 }
@@ -1349,10 +1390,11 @@ async fn looks_that_are_wrong_for_a_while_delete_nothing() {
     let (agent, _) = start(&world, PLENTY);
     assert!(work_until_submitted(&world, &agent).await);
     world.job.lock().unwrap().as_mut().unwrap().deadline = 100_000i64.into();
-    let folder = agent.inner.journal.job_folder(&world.address);
+    let folder = agent.context.journal.job_folder(&world.address);
+    let inputs = world.inputs(&agent);
     let kept = |agent: &Agent| {
-        let journal = &agent.inner.journal;
-        journal.inputs_path(&world.address).is_file()
+        let journal = &agent.context.journal;
+        world.inputs(agent).is_file()
             && journal.load(&world.address).unwrap().is_some()
             && journal
                 .submission_path(&world.address, 1, fetch::TRACE_FILE)
@@ -1384,8 +1426,8 @@ async fn looks_that_are_wrong_for_a_while_delete_nothing() {
     // What stays so is believed, and no sooner dropped than asked for.
     world.pass_time(i64::from(KEEP_ENDED_SECS));
     agent.pass().await.unwrap();
-    assert!(!folder.exists());
-    assert!(agent.inner.journal.jobs().unwrap().is_empty());
+    assert!(!folder.exists() && !inputs.exists());
+    assert!(agent.context.journal.jobs().unwrap().is_empty());
 }
 
 /// An earlier take has landed after all, and the node shows the job as open still: the second one is refused.
@@ -1394,11 +1436,15 @@ async fn a_take_that_is_refused_deletes_nothing() {
     let world = World::new(1);
     let open = world.job().unwrap();
     let (agent, _) = start(&world, PLENTY);
-    drop(agent.inner.prepare(&world.address, &open).await.unwrap());
-    agent.inner.chain.take(&OWNER, &open).await.unwrap();
+    drop(
+        prepare(&agent.context, &world.address, &open)
+            .await
+            .unwrap(),
+    );
+    agent.context.chain.take(&OWNER, &open).await.unwrap();
     *world.stale.lock().unwrap() = Some(Some(open));
     assert_eq!(agent.pass().await.unwrap(), 1);
-    assert!(agent.inner.journal.inputs_path(&world.address).is_file());
+    assert!(world.inputs(&agent).is_file());
     *world.stale.lock().unwrap() = None;
     world.forget_history();
     assert!(work_until_submitted(&world, &agent).await);
@@ -1411,7 +1457,7 @@ async fn takes_nothing_without_lamports_and_answers_with_the_last() {
     let (agent, _) = start(&world, PLENTY);
     agent.pass().await.unwrap();
     assert_eq!(world.counts.takes.load(Ordering::SeqCst), 0);
-    assert!(agent.inner.said_poor.lock().unwrap().is_some());
+    assert!(agent.context.said_poor.lock().unwrap().is_some());
     // Once there are enough, at once.
     world.lamports.store(LEAST_LAMPORTS, Ordering::SeqCst);
     assert!(work_until_submitted(&world, &agent).await);
@@ -1443,22 +1489,22 @@ async fn a_flood_is_answered_in_few_transactions() {
 async fn data_of_many_jobs_take_turns_in_memory() {
     let world = World::new(1);
     let (agent, _) = start(&world, PLENTY);
-    let mut inner = Arc::into_inner(agent.inner).unwrap();
-    // Room for two of these jobs.
-    inner.answering = Arc::new(Semaphore::new(2));
-    let inner = Arc::new(inner);
+    let needed = sizes::memory_bytes(&world.graph(), 4).unwrap();
+    // Enough for two of these jobs.
+    let memory_bytes = 2 * 2 * needed.next_multiple_of(1_024);
+    let context = changed(agent, |context| with_memory(context, memory_bytes)).context;
     let job = world.job().unwrap();
     let [a, b, c] = [1, 2, 3].map(|byte| Pubkey::new_from_array([byte; 32]));
-    let first = inner.loaded(&a, &job).await.unwrap();
-    let second = inner.loaded(&b, &job).await.unwrap();
+    let first = demands::loaded(&context, &a, &job).await.unwrap();
+    let second = demands::loaded(&context, &b, &job).await.unwrap();
     let wait = Duration::from_millis(600);
-    let full = tokio::time::timeout(wait, inner.loaded(&c, &job)).await;
+    let full = tokio::time::timeout(wait, demands::loaded(&context, &c, &job)).await;
     assert!(full.is_err(), "a third one found room");
     drop(second);
-    let third = tokio::time::timeout(10 * wait, inner.loaded(&c, &job)).await;
+    let third = tokio::time::timeout(10 * wait, demands::loaded(&context, &c, &job)).await;
     let third = third.unwrap().unwrap();
     // The one that is still in use was not dropped, and is not loaded twice.
-    let again = inner.loaded(&a, &job).await.unwrap();
+    let again = demands::loaded(&context, &a, &job).await.unwrap();
     assert!(Arc::ptr_eq(&first, &again));
     drop((again, third));
 }
@@ -1467,19 +1513,12 @@ async fn data_of_many_jobs_take_turns_in_memory() {
 async fn takes_nothing_that_it_could_not_answer_for_in_memory() {
     let world = World::new(1);
     let (agent, _) = start(&world, PLENTY);
-    let mut inner = Arc::into_inner(agent.inner).unwrap();
     let needed = sizes::memory_bytes(&world.graph(), 4).unwrap();
-    inner.settings.memory_bytes = 2 * needed - 1;
-    let agent = Agent {
-        inner: Arc::new(inner),
-    };
+    let agent = changed(agent, |context| with_memory(context, 2 * needed - 2_048));
     agent.pass().await.unwrap();
     assert_eq!(world.counts.takes.load(Ordering::SeqCst), 0);
-    let mut inner = Arc::into_inner(agent.inner).unwrap();
-    inner.settings.memory_bytes = 2 * needed;
-    let agent = Agent {
-        inner: Arc::new(inner),
-    };
+    let enough = 2 * needed.next_multiple_of(1_024);
+    let agent = changed(agent, |context| with_memory(context, enough));
     assert!(work_until_submitted(&world, &agent).await);
 }
 
@@ -1501,11 +1540,9 @@ fn trees_of_narrow_tensors_count() {
 async fn own_sources_of_weights_come_first_and_not_alone() {
     let with_source = |world: &Arc<World>, uri: String| {
         let (agent, _) = start(world, PLENTY);
-        let mut inner = Arc::into_inner(agent.inner).unwrap();
-        inner.settings.weights = [(MODEL, uri)].into();
-        Agent {
-            inner: Arc::new(inner),
-        }
+        changed(agent, |context| {
+            context.settings.weights = [(MODEL, uri)].into();
+        })
     };
     let world = World::new(1);
     let agent = with_source(&world, world.model_uri.clone());
@@ -1516,9 +1553,8 @@ async fn own_sources_of_weights_come_first_and_not_alone() {
     for wrong in ["file:///nowhere", &world.input_uri] {
         let agent = with_source(&world, wrong.to_owned());
         let job = world.job().unwrap();
-        let prepared = agent.inner.prepare(&world.address, &job).await;
-        drop(prepared.unwrap());
-        std::fs::remove_file(agent.inner.journal.weights_path(&MODEL)).unwrap();
+        drop(prepare(&agent.context, &world.address, &job).await.unwrap());
+        std::fs::remove_file(world.weights(&agent)).unwrap();
     }
     // The second time the chain's place is known.
     assert_eq!(world.weight_fetches.load(Ordering::SeqCst), 1);
@@ -1541,12 +1577,12 @@ async fn a_restart_of_the_cluster_delays_the_finalizing() {
         slot: 9,
         last_restart_slot: 0,
     };
-    let task = agent.inner.task_of(&world.address, &job, &moment);
+    let task = survey::task_of(&agent.context, &world.address, &job, &moment);
     assert!(matches!(task, Some(Task::Finalize)), "{task:?}");
     moment.last_restart_slot = 5;
-    let task = agent.inner.task_of(&world.address, &job, &moment);
+    let task = survey::task_of(&agent.context, &world.address, &job, &moment);
     assert!(task.is_none(), "{task:?}");
     moment.now += 5_000;
-    let task = agent.inner.task_of(&world.address, &job, &moment);
+    let task = survey::task_of(&agent.context, &world.address, &job, &moment);
     assert!(matches!(task, Some(Task::Finalize)), "{task:?}");
 }
