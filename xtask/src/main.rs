@@ -97,7 +97,7 @@ fn run(cli: Cli) -> Result<()> {
         Cli::Idl { check: false } => idl::write(),
         Cli::Idl { check: true } => idl::check(),
         Cli::Test { fast, args } => suite::run(fast, &args),
-        Cli::Demo { args } => start::binary("quern-demo", &args),
-        Cli::Bench { args } => start::binary("quern-bench", &args),
+        Cli::Demo { args } => start::binary("quern-demo", "quern-demo", &args),
+        Cli::Bench { args } => start::binary("quern-tests", "quern-bench", &args),
     }
 }

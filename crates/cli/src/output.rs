@@ -4,6 +4,7 @@
 use {
     clap::ValueEnum,
     comfy_table::{ContentArrangement, Table, TableComponent, presets},
+    serde::Serialize,
     serde_json::{Map, Value},
     std::io::Write,
 };
@@ -92,12 +93,12 @@ pub fn print_list(format: Format, list: &[Fields], nothing: &str) {
         Format::Json => write(&pretty(&Value::Array(
             list.iter().map(Fields::json).collect(),
         ))),
-        Format::Table => write(&list_table(list, nothing)),
+        Format::Table => write(&list_text(list, nothing)),
     }
 }
 
-/// Several things as a table for people: one thing a line.
-pub fn list_table(list: &[Fields], nothing: &str) -> String {
+/// Several things with the same fields as a table for people; `nothing` where there are none.
+pub fn list_text(list: &[Fields], nothing: &str) -> String {
     let Some(first) = list.first() else {
         return nothing.to_owned();
     };
@@ -115,8 +116,8 @@ pub fn print_text(text: &str) {
     write(&one_line(text));
 }
 
-/// Writes what an API answered, as it is.
-pub fn print_json(value: &Value) {
+/// Writes what an API answered.
+pub fn print_json(value: &impl Serialize) {
     write(&pretty(value));
 }
 
@@ -137,7 +138,7 @@ fn trimmed(table: &Table) -> String {
         .join("\n")
 }
 
-fn pretty(value: &Value) -> String {
+fn pretty(value: &impl Serialize) -> String {
     serde_json::to_string_pretty(value).unwrap_or_default()
 }
 

@@ -564,6 +564,15 @@ pub(crate) async fn found(rpc: &RpcClient, addresses: &[Pubkey]) -> Result<Vec<O
         .collect())
 }
 
+/// Owner and data of an account, if it exists.
+///
+/// # Errors
+/// That the cluster did not answer.
+pub async fn raw(rpc: &RpcClient, address: &Pubkey) -> Result<Option<(Pubkey, Vec<u8>)>> {
+    let one = found(rpc, &[*address]).await?.into_iter().next().flatten();
+    Ok(one.map(|account| (account.owner, account.data)))
+}
+
 /// An account that is more than lamports.
 pub(crate) async fn held(rpc: &RpcClient, address: &Pubkey) -> Result<Option<Found>> {
     let one = found(rpc, &[*address]).await?.into_iter().next().flatten();

@@ -223,7 +223,7 @@ impl ClientError {
         };
         match *error.kind {
             ErrorKind::Io(error) => unreachable(error.to_string()),
-            ErrorKind::Reqwest(error) => unreachable(root_cause(&error)),
+            ErrorKind::Reqwest(error) => unreachable(cause(&error)),
             ErrorKind::Middleware(error) => unreachable(format!("{error:#}")),
             ErrorKind::TransactionError(error) => {
                 Self::Refused(Box::new(Refusal::new(error, Vec::new(), &[])))
@@ -257,7 +257,7 @@ impl ClientError {
 }
 
 /// The innermost cause, which says "connection refused" where the outer ones only say "error sending request".
-fn root_cause(error: &dyn std::error::Error) -> String {
+pub fn cause(error: &dyn std::error::Error) -> String {
     let mut cause = error;
     while let Some(inner) = cause.source() {
         cause = inner;

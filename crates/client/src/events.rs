@@ -6,7 +6,7 @@
 //! is our event authority.
 
 use {
-    crate::addresses,
+    crate::{addresses, base58},
     anchor_lang::{Discriminator, event::EVENT_IX_TAG_LE},
     quern::{events::QuernEvent, instruction},
     solana_commitment_config::CommitmentConfig,
@@ -241,9 +241,7 @@ fn call_of(compiled: &UiCompiledInstruction) -> Result<Call, EventError> {
     Ok(Call {
         program: compiled.program_id_index.into(),
         first_account: compiled.accounts.first().map(|index| (*index).into()),
-        data: bs58::decode(&compiled.data)
-            .into_vec()
-            .map_err(|_| EventError::Encoding)?,
+        data: base58::decode(&compiled.data).ok_or(EventError::Encoding)?,
     })
 }
 

@@ -12,6 +12,7 @@
 
 pub mod accounts;
 pub mod addresses;
+mod base58;
 pub mod chain;
 pub mod clock;
 pub mod config;

@@ -349,7 +349,7 @@ mod tests {
     fn the_sum_is_shown() {
         let mut flows = Flows::from([(Pubkey::from([1; 32]), flow())]);
         withdraw(&mut flows, "all", Some("1000")).unwrap();
-        let table = crate::output::list_table(&table(&flows), "");
+        let table = crate::output::list_text(&table(&flows), "");
         crate::snapshot::check("claim", &table);
     }
 

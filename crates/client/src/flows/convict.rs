@@ -57,8 +57,8 @@ pub struct ConvictReceipt {
     pub lamports_paid: Option<u64>,
 }
 
-/// Convicts the current result of a job; the prover signs, pays and earns the bounty. The caller has judged the evidence, see
-/// [`check_evidence`]: the writes into an account are paid for before the program judges it.
+/// Convicts the current result of a job that the caller has read with its model's graph; the prover signs, pays and earns the
+/// bounty. The evidence is judged here once, so that nothing is paid for a charge that the program would refuse.
 ///
 /// # Errors
 /// `WouldRefuse` before anything is sent, `TooLarge` for [`Route::Inline`] with too much evidence, otherwise as
@@ -68,11 +68,12 @@ pub async fn convict(
     sender: &Sender,
     prover: &Keypair,
     job: &Job,
+    graph: &Graph<'_>,
     charge: &Charge,
     evidence: &[u8],
     route: Route,
 ) -> Result<ConvictReceipt> {
-    super::check_refutable(job)?;
+    check(job, graph, charge, evidence)?;
     let conviction = Conviction {
         sender,
         prover,
@@ -106,16 +107,8 @@ pub async fn close_evidences(rpc: &RpcClient, author: &Pubkey) -> Result<Vec<Ins
         .collect())
 }
 
-/// Judges evidence as the program will, so that nothing is paid for a charge that it would refuse. `graph` is the model's.
-///
-/// # Errors
-/// `WouldRefuse` for a job whose result can't be refuted, `Evidence` if nothing is proved.
-pub fn check_evidence(
-    job: &Job,
-    graph: &Graph<'_>,
-    charge: &Charge,
-    evidence: &[u8],
-) -> Result<()> {
+/// Refuses what the program would refuse.
+fn check(job: &Job, graph: &Graph<'_>, charge: &Charge, evidence: &[u8]) -> Result<()> {
     super::check_refutable(job)?;
     let case = Case {
         graph: *graph,

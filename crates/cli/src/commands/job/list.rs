@@ -12,8 +12,7 @@ use {
     quern_client::{
         Pubkey, accounts,
         accounts::JobFilter,
-        history::reason_code,
-        quern::state::{Assurance, Job, JobKind, JobState},
+        quern::state::{Assurance, ConvictionReason, Job, JobKind, JobState},
     },
     std::collections::HashMap,
 };
@@ -68,7 +67,7 @@ fn summary(format: Format, address: &Pubkey, job: &Job, decimals: &HashMap<Pubke
             .with("open_demands", job.open_demands.get())
             .maybe(
                 "conviction_reason",
-                is_convicted(job).then(|| reason_code(job.conviction_reason)),
+                is_convicted(job).then(|| words::name::<ConvictionReason>(job.conviction_reason)),
             ),
     };
     fields
@@ -86,7 +85,7 @@ fn summary(format: Format, address: &Pubkey, job: &Job, decimals: &HashMap<Pubke
 
 #[cfg(test)]
 mod tests {
-    use {super::*, crate::output::list_table};
+    use {super::*, crate::output::list_text};
 
     #[test]
     fn a_list_says_what_is_special() {
@@ -104,6 +103,6 @@ mod tests {
             &job,
             &decimals,
         )];
-        crate::snapshot::check("job-list", &list_table(&list, ""));
+        crate::snapshot::check("job-list", &list_text(&list, ""));
     }
 }

@@ -6,16 +6,16 @@ use {
         amount::{show, show_bps},
         context::Context,
         error::Result,
-        output::{Fields, Format, list_table, print_text},
+        output::{Fields, Format, list_text, print_text},
         span,
     },
     quern_client::{
         Pubkey, accounts,
-        history::{self, reason_code, reason_name},
+        history::{self, reason_text},
         instructions::NOBODY,
         quern::{
             clock::Moment,
-            state::{Assurance, Demand, Job, JobKind, JobState},
+            state::{Assurance, ConvictionReason, Demand, Job, JobKind, JobState},
         },
     },
     quern_rules::{price, slash},
@@ -134,12 +134,16 @@ impl Shown {
 
     /// What the provider was convicted of, and who gets what.
     fn conviction(&self, fields: Fields) -> Fields {
-        let (job, reason) = (&self.job, self.job.conviction_reason);
+        let job = &self.job;
+        let reason = ConvictionReason::from_code(job.conviction_reason);
         // In this state it is the time of the conviction.
         let convicted = job.deadline.get().saturating_sub(self.moment.now).min(-1);
         let fields = fields
-            .text("conviction_reason", reason_code(reason))
-            .text("convicted_of", reason_name(reason))
+            .text(
+                "conviction_reason",
+                words::name::<ConvictionReason>(job.conviction_reason),
+            )
+            .text("convicted_of", reason_text(reason))
             .maybe("place", self.place.as_ref())
             .text("proved_by", job.prover)
             .text("convicted", words::ahead(convicted));
@@ -162,7 +166,7 @@ impl Shown {
                 .text("opener", demand.opener)
         };
         let rows: Vec<Fields> = self.demands.iter().take(MOST_DEMANDS).map(row).collect();
-        let table = list_table(&rows, "");
+        let table = list_text(&rows, "");
         let mut lines = vec![String::new()];
         lines.extend(table.lines().map(str::to_owned));
         let more = self.demands.len().saturating_sub(MOST_DEMANDS);
@@ -271,7 +275,6 @@ const MOST_DEMANDS: usize = 20;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use quern_client::quern::state::ConvictionReason;
 
     /// A refereed job at its review, one second into it.
     fn shown() -> Shown {

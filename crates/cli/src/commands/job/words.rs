@@ -3,7 +3,7 @@
 use {
     crate::span::about,
     quern_client::{
-        history::reason_name,
+        history::reason_text,
         quern::{
             codes::Code,
             state::{Assurance, ConvictionReason, Demand, Job, JobState},
@@ -74,7 +74,8 @@ pub fn state(job: &Job) -> String {
     let name = name::<JobState>(job.state);
     match job.open_demands.get() {
         _ if JobState::from_code(job.state) == Some(JobState::Convicted) => {
-            format!("{name}: {}", reason_name(job.conviction_reason))
+            let reason = ConvictionReason::from_code(job.conviction_reason);
+            format!("{name}: {}", reason_text(reason))
         }
         0 => name.to_owned(),
         1 => format!("{name}, 1 demand"),

@@ -49,7 +49,7 @@ pub fn fields(address: &Pubkey, model: &Model) -> Fields {
 
 #[cfg(test)]
 mod tests {
-    use {super::*, crate::output::list_table};
+    use {super::*, crate::output::list_text};
 
     #[test]
     fn a_model_is_shown_with_its_royalty() {
@@ -61,6 +61,6 @@ mod tests {
         model.active = true.into();
         let shown = fields(&Pubkey::from([1; 32]), &model);
         crate::snapshot::check("model-show", &shown.table());
-        crate::snapshot::check("model-list", &list_table(&[shown], ""));
+        crate::snapshot::check("model-list", &list_text(&[shown], ""));
     }
 }

@@ -67,7 +67,7 @@ fn fields(address: &Pubkey, purse: &Purse, decimals: &HashMap<Pubkey, u8>) -> Fi
 
 #[cfg(test)]
 mod tests {
-    use {super::*, crate::output::list_table};
+    use {super::*, crate::output::list_text};
 
     #[test]
     fn purses_are_shown_in_tokens() {
@@ -79,6 +79,6 @@ mod tests {
         purse.operator_reserved_atoms = 2_000_000.into();
         let decimals = HashMap::from([(purse.mint, 6)]);
         let list = [fields(&Pubkey::from([1; 32]), &purse, &decimals)];
-        crate::snapshot::check("purse-show", &list_table(&list, ""));
+        crate::snapshot::check("purse-show", &list_text(&list, ""));
     }
 }
