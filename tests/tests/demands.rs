@@ -9,9 +9,8 @@ use {
         DType, Graph,
         builder::GraphBuilder,
         demand::{MAX_ANSWER_BYTES, NodeId, Tree, plan},
-        graph::MAX_OPS,
         hash::MISSING,
-        shape::{MAX_DIM, MAX_INNER},
+        limits::{MAX_DIM, MAX_INNER, MAX_OPS},
     },
     quern_rules::deadline::demand_due,
     quern_tests::{

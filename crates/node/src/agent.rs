@@ -814,7 +814,7 @@ impl Inner {
             return Err(unservable(address, "its model is not sealed"));
         }
         let bytes = account.graph.clone();
-        let graph = Graph::parse(&bytes).map_err(quern_proof::Error::from)?;
+        let graph = Graph::load(&bytes)?;
         graph.check().map_err(quern_proof::Error::from)?;
         graph
             .check_batch_rows(job.batch_rows.get())
@@ -1186,7 +1186,7 @@ fn relative(address: &Pubkey, submission: u32, name: &str) -> String {
 }
 
 fn parsed(graph: &[u8]) -> Result<Graph<'_>> {
-    Ok(Graph::parse(graph).map_err(quern_proof::Error::from)?)
+    Ok(Graph::load(graph)?)
 }
 
 /// Hashing large tensors takes a while; meanwhile the others go on.

@@ -20,8 +20,9 @@ use solana_compiler_builtins as _;
 use quern_proof::{
     Hash,
     hash::{self, Tag},
-    ops::cell,
+    ops::{add, argmax, lut, product, qlinear},
     path,
+    shape::DType,
 };
 
 /// Which function a record calls, and what its input holds. Rows are bytes as evidence holds them.
@@ -68,7 +69,7 @@ fn one(op: u8, input: &[u8], result: &mut [u8]) -> Option<()> {
     match op {
         op::MATMUL => {
             let (a, b) = halves(input)?;
-            put(result, &cell::matmul(a, b).to_le_bytes())
+            put(result, &product::dot(a, b).to_le_bytes())
         }
         op::QLINEAR => {
             let (scale, rows) = Scale::read(input)?;
@@ -82,7 +83,7 @@ fn one(op: u8, input: &[u8], result: &mut [u8]) -> Option<()> {
             } = scale;
             put(
                 result,
-                &cell::qlinear(a, w, bias, mult, shift, lo, hi).to_le_bytes(),
+                &qlinear::cell(a, w, bias, mult, shift, lo, hi).to_le_bytes(),
             )
         }
         op::REQUANTISE => {
@@ -97,13 +98,13 @@ fn one(op: u8, input: &[u8], result: &mut [u8]) -> Option<()> {
             let sum = i32::from_le_bytes(sum.try_into().ok()?);
             put(
                 result,
-                &cell::requantise(sum, bias, mult, shift, lo, hi).to_le_bytes(),
+                &product::requantise(sum, bias, mult, shift, lo, hi).to_le_bytes(),
             )
         }
         op::LUT => {
             let (table, values) = input.split_first_chunk::<256>()?;
             for (at, value) in values.iter().enumerate() {
-                *result.get_mut(at)? = cell::lut(*value as i8, table) as u8;
+                *result.get_mut(at)? = lut::cell(*value as i8, table) as u8;
             }
             Some(())
         }
@@ -112,12 +113,12 @@ fn one(op: u8, input: &[u8], result: &mut [u8]) -> Option<()> {
                 return None;
             };
             for (at, [a, b]) in pairs.iter().enumerate() {
-                *result.get_mut(at)? = cell::add(*a as i8, *b as i8) as u8;
+                *result.get_mut(at)? = add::cell(*a as i8, *b as i8) as u8;
             }
             Some(())
         }
-        op::ARGMAX_I8 => put(result, &cell::argmax_i8(input).to_le_bytes()),
-        op::ARGMAX_I32 => put(result, &cell::argmax_i32(input).to_le_bytes()),
+        op::ARGMAX_I8 => put(result, &argmax::cell(input, DType::I8).to_le_bytes()),
+        op::ARGMAX_I32 => put(result, &argmax::cell(input, DType::I32).to_le_bytes()),
         op::ROW_ROOT => {
             let (height, row) = input.split_first()?;
             put(result, &hash::row_root(row, *height).unwrap_or_default())

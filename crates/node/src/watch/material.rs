@@ -446,7 +446,7 @@ const GMAC: u64 = 1_000_000_000;
 
 /// A program's records.
 pub(super) fn parsed(graph: &[u8]) -> Result<Graph<'_>> {
-    Ok(Graph::parse(graph).map_err(quern_proof::Error::from)?)
+    Ok(Graph::load(graph)?)
 }
 
 fn read_trace(given: &Given, bytes: Vec<u8>, root: &Hash) -> Delivery {
