@@ -219,7 +219,7 @@ pub struct LeafOpening {
 }
 
 impl LeafOpening {
-    /// Whether it opens leaf `k` of `row` of op `op` under this trace root, in a trace of so many ops.
+    /// Whether it opens leaf `k` of `row` of op `op` under this trace root, in a trace of `ops` ops.
     ///
     /// # Errors
     /// [`Error::Path`].

@@ -1,9 +1,9 @@
 //! What may be demanded of a commitment, and what answers it.
 //!
 //! A demand names a node by tree, level and index and asks for what it was hashed from: up to four binary levels of
-//! nodes, at the bottom a leaf's 128 bytes. Its node is known before it is asked: it is a root, or stands in the answer to
-//! the demand above it. What lies wholly in missing positions can't be asked for, so whoever committed honestly can answer
-//! every demand that [`plan`] lets through.
+//! nodes, at the bottom a leaf's 128 bytes. Its node is known before the demand is opened: it is a root, or stands in the answer to
+//! the demand above it. Nothing that lies wholly in missing positions can be demanded, so an
+//! honest provider can answer every demand that [`plan`] lets through.
 
 use crate::{
     graph::{Graph, Operand},
@@ -41,7 +41,7 @@ pub enum Parent {
     },
 }
 
-/// A demand that may be asked.
+/// A demand that may be opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DemandPlan {
     /// Where its node is known from.
@@ -84,7 +84,7 @@ impl NodeId {
     }
 }
 
-/// Whether a demand may be asked in a job with this **sealed** graph and so many batch rows, and what answers it.
+/// Whether a demand may be opened in a job with this **sealed** graph and these batch rows, and what answers it.
 ///
 /// # Errors
 /// [`DemandError`].
@@ -96,7 +96,7 @@ pub fn plan(
     let NodeId { tree, level, index } = *node_id;
     let trace = TraceGeometry::new(graph.op_count()).ok_or(DemandError::NoSuchNode)?;
     let (height, is_missing) = match tree {
-        // Data roots, at the bottom of the trace, are asked about as roots of their own trees.
+        // Data roots, at the bottom of the trace, are demanded as roots of their own trees.
         Tree::Trace if level >= trace.height() => return Err(DemandError::NoSuchNode),
         Tree::Trace => (trace.height(), trace.is_missing(level, index)),
         Tree::Data(operand) => {

@@ -294,7 +294,7 @@ fn check_root(operand: Operand, root: &Hash, tensor: &Tensor) -> Result<(), Erro
     }
 }
 
-/// Zeroes for so many bytes, if there is memory for them.
+/// Zeroes, if there is memory for them.
 fn zeroes(bytes: u64) -> Result<Vec<u8>, Error> {
     let mut data = Vec::new();
     match usize::try_from(bytes) {

@@ -6,11 +6,7 @@
 //!
 //! | charge | parts |
 //! | --- | --- |
-//! | `MATMUL` | row of a, row of b, claimed leaf |
-//! | `QLINEAR` | row of a, row of the matrix, leaf of bias, leaf of mult, claimed leaf |
-//! | `LUT` | leaf of a, table, claimed leaf |
-//! | `ADD` | leaf of a, leaf of b, claimed leaf |
-//! | `ARGMAX` | row of a, claimed leaf |
+//! | a cell | what the op's cell reads, in its order (see [`crate::ops`]), then the claimed leaf |
 //! | padding in the last leaf of a row | that leaf |
 //! | a missing node of an op's tree or of the trace's | that node |
 //!
@@ -163,8 +159,7 @@ impl<'e> Reader<'_, 'e> {
         if row >= output.rows() {
             return Err(Refusal::NoSuchCell);
         }
-        let op_rules = self.case.graph.op(op.into())?;
-        let computed = op_rules.cell(&mut self, row, col)?;
+        let computed = self.case.graph.op(op.into())?.cell(&mut self, row, col)?;
         let claimed = self.leaf(Operand::Op(op), &output, row, leaf, Refusal::Claimed)?;
         self.finish()?;
         let claimed = read_value(claimed, at, output.dtype()).ok_or(Refusal::NotSealed)?;

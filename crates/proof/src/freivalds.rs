@@ -9,7 +9,7 @@
 //! `d (x - y) = 0` modulo 2^64; as `|d (x - y)| < 2^55`, only for `x = y`. So at most one value of 2^23 lets it pass, and
 //! both of [`VECTORS`] independent vectors at most with probability 2^-46.
 //!
-//! That holds as long as whoever claims `C` knows nothing of the coefficients: they are drawn from [`Coins`], a secret, and
+//! That holds as long as the one who claims `C` knows nothing of the coefficients: they are drawn from [`Coins`], a secret, and
 //! new ones for every product.
 
 use std::{vec, vec::Vec};
@@ -29,8 +29,8 @@ pub const VECTORS: usize = 2;
 
 /// A private source of coefficients: SHA-256 of a secret seed and a counter.
 ///
-/// Take the seed from the operating system's randomness, for one check only, and tell it to nobody: who knows it can make
-/// a wrong product that passes.
+/// Take the seed from the operating system's randomness, for one check only, and keep it secret: with it, a wrong product
+/// can be made that passes.
 pub struct Coins {
     seed: Hash,
     counter: u64,

@@ -15,7 +15,7 @@ pub const MAX_OPS: usize = 64;
 /// With it every count fits u64: an op has at most `2^20 x 2^20 x 2^15` MACs and a graph at most `2^61`.
 pub const MAX_DIM: u32 = 1 << 20;
 
-/// Longest row that a product may sum over (K). The sum of so many products of two i8 is at most 2^29, so i32 is exact
+/// Longest row that a product may sum over (K). The sum of this many products of two i8 is at most 2^29, so i32 is exact
 /// and `QLINEAR` stays within i64.
 pub const MAX_INNER: u32 = 32_768;
 

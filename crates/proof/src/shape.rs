@@ -44,7 +44,7 @@ pub enum Rows {
 }
 
 impl Rows {
-    /// The count in a job with so many batch rows.
+    /// The count in a job with these batch rows.
     pub const fn count(self, batch_rows: u32) -> u32 {
         match self {
             Self::Batch => batch_rows,
@@ -70,12 +70,12 @@ impl Shape {
         self.cols as u64 * self.dtype.size() as u64
     }
 
-    /// Bytes of all values in a job with so many batch rows.
+    /// Bytes of all values in a job with these batch rows.
     pub const fn bytes(&self, batch_rows: u32) -> u64 {
         self.row_bytes() * self.rows.count(batch_rows) as u64
     }
 
-    /// Its tree in a job with so many batch rows. `None` if it has no rows or columns, or more than [`MAX_DIM`].
+    /// Its tree in a job with these batch rows. `None` if it has no rows or columns, or more than [`MAX_DIM`].
     pub const fn geometry(&self, batch_rows: u32) -> Option<Geometry> {
         Geometry::new(self.dtype, self.rows.count(batch_rows), self.cols)
     }
@@ -94,7 +94,7 @@ pub struct Geometry {
     rows_height: u8,
 }
 
-/// The number of levels over so many nodes (at least one).
+/// The number of levels over this many nodes (at least one).
 const fn height_over(nodes: u32) -> u8 {
     nodes.next_power_of_two().trailing_zeros() as u8
 }
@@ -209,14 +209,14 @@ impl Geometry {
     }
 }
 
-/// The tree over the data roots of so many ops.
+/// The tree over the data roots of all ops.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TraceGeometry {
     ops: u32,
 }
 
 impl TraceGeometry {
-    /// The trace tree of a graph with so many ops. `None` without any, or above [`MAX_OPS`].
+    /// The trace tree of a graph with this many ops. `None` without any, or above [`MAX_OPS`].
     pub const fn new(ops: usize) -> Option<Self> {
         if ops == 0 || ops > MAX_OPS {
             return None;

@@ -74,32 +74,12 @@ fn one(op: u8, input: &[u8], result: &mut [u8]) -> Option<()> {
         op::QLINEAR => {
             let (scale, rows) = Scale::read(input)?;
             let (a, w) = halves(rows)?;
-            let Scale {
-                shift,
-                lo,
-                hi,
-                bias,
-                mult,
-            } = scale;
-            put(
-                result,
-                &qlinear::cell(a, w, bias, mult, shift, lo, hi).to_le_bytes(),
-            )
+            put(result, &scale.of_rows(a, w).to_le_bytes())
         }
         op::REQUANTISE => {
             let (scale, sum) = Scale::read(input)?;
-            let Scale {
-                shift,
-                lo,
-                hi,
-                bias,
-                mult,
-            } = scale;
             let sum = i32::from_le_bytes(sum.try_into().ok()?);
-            put(
-                result,
-                &product::requantise(sum, bias, mult, shift, lo, hi).to_le_bytes(),
-            )
+            put(result, &scale.of_sum(sum).to_le_bytes())
         }
         op::LUT => {
             let (table, values) = input.split_first_chunk::<256>()?;
@@ -164,6 +144,14 @@ impl Scale {
             mult: i32::from_le_bytes(*mult),
         };
         Some((scale, input))
+    }
+
+    fn of_rows(&self, a: &[u8], w: &[u8]) -> i8 {
+        qlinear::cell(a, w, self.bias, self.mult, self.shift, self.lo, self.hi)
+    }
+
+    fn of_sum(&self, sum: i32) -> i8 {
+        product::requantise(sum, self.bias, self.mult, self.shift, self.lo, self.hi)
     }
 }
 

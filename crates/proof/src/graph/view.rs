@@ -160,7 +160,7 @@ impl<'a> Graph<'a> {
         }
     }
 
-    /// The tree of an operand in a job with this **sealed** graph and so many batch rows. `None` where there is no such
+    /// The tree of an operand in a job with this **sealed** graph and these batch rows. `None` where there is no such
     /// operand, or the graph could not have been sealed.
     pub fn geometry(&self, operand: Operand, batch_rows: u32) -> Option<Geometry> {
         self.shape(operand).ok()?.geometry(batch_rows)
@@ -191,7 +191,7 @@ impl<'a> Graph<'a> {
         }
     }
 
-    /// Bytes of all ops' outputs in a job with so many batch rows, in a **sealed** graph.
+    /// Bytes of all ops' outputs in a job with these batch rows, in a **sealed** graph.
     ///
     /// # Errors
     /// The graph could not have been sealed.

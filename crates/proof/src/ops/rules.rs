@@ -95,7 +95,7 @@ pub enum Output {
 /// The columns of an output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Columns {
-    /// So many.
+    /// This many.
     Fixed(u32),
     /// One for each row of this input or weight.
     RowsOf(Operand),

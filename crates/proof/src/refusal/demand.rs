@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-/// Why a demand can't be asked.
+/// Why a demand can't be opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DemandError {
     /// There is no such tree or node, or no step of four levels starts there.

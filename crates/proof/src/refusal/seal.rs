@@ -6,7 +6,7 @@ use core::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum SealError {
-    /// The header's version is not one that this graph knows.
+    /// The header's version is unknown.
     UnknownVersion = 1,
     /// The length is not what the header's counts imply.
     BadLength = 2,

@@ -17,7 +17,7 @@ pub enum Step {
     /// The commitment is that of the own recomputation.
     Same,
     /// This must be demanded, then [`Patched::reveal`]ed.
-    Ask(NodeId),
+    Demand(NodeId),
     /// This is wrong, and all of its evidence is at hand.
     Charge(Charge),
 }
@@ -26,7 +26,7 @@ pub enum Step {
 /// recomputation.
 ///
 /// ```text
-/// loop { match patched.step() { Same => .., Ask(demand) => demand, wait, reveal, Charge(charge) => evidence, convict } }
+/// loop { match patched.step() { Same => .., Demand(node) => demand, wait, reveal, Charge(charge) => evidence, convict } }
 /// ```
 ///
 /// Ops are searched in order, so every operand of the first wrong cell is one that both agree on.
@@ -70,7 +70,7 @@ impl<'a> Patched<'a> {
     /// [`Error::Demand`], [`Error::NotAtHand`] before the demand's parent was revealed, [`Error::WrongAnswer`].
     pub fn reveal(&mut self, node_id: &NodeId, answer: &[u8]) -> Result<(), Error> {
         let NodeId { tree, level, index } = *node_id;
-        let asked = demand::plan(self.own.graph(), self.own.batch_rows(), node_id)?;
+        let plan = demand::plan(self.own.graph(), self.own.batch_rows(), node_id)?;
         let is_own = !matches!(tree, Tree::Trace | Tree::Data(Operand::Op(_)));
         let known = if is_own {
             self.own.node(*node_id)
@@ -78,15 +78,15 @@ impl<'a> Patched<'a> {
             self.nodes.get(node_id).copied()
         };
         let known = known.ok_or(Error::NotAtHand(*node_id))?;
-        if answer.len() != usize::from(asked.answer_bytes)
-            || !demand::answers(tree.tag(), asked.is_leaf, &known, answer)
+        if answer.len() != usize::from(plan.answer_bytes)
+            || !demand::answers(tree.tag(), plan.is_leaf, &known, answer)
         {
             return Err(Error::WrongAnswer(*node_id));
         }
         if is_own {
             return Ok(());
         }
-        if asked.is_leaf {
+        if plan.is_leaf {
             if let (Tree::Data(operand), Some(leaf)) = (tree, answer.first_chunk()) {
                 self.leaves.insert((operand, index), *leaf);
             }
@@ -129,7 +129,7 @@ impl<'a> Patched<'a> {
         };
         let node_id = NodeId::new(tree, height, index);
         let Some(claimed) = self.leaves.get(&(operand, index)) else {
-            return Ok(Step::Ask(node_id));
+            return Ok(Step::Demand(node_id));
         };
         let (row, k) = shape.row_and_leaf(index);
         let own = self.own.leaf(operand, row, k);
@@ -175,7 +175,7 @@ impl<'a> Patched<'a> {
             index = match differs(level + 1, left)? {
                 Some(true) => left,
                 Some(false) => right,
-                None => return Ok(Found::Step(Step::Ask(NodeId::new(tree, level, index)))),
+                None => return Ok(Found::Step(Step::Demand(NodeId::new(tree, level, index)))),
             };
             if is_missing(level + 1, index) == Some(true) {
                 let node_id = NodeId::new(tree, level + 1, index);

@@ -69,8 +69,7 @@ impl<O: Openings> Writer<'_, O> {
         if row >= shape.rows() || col >= shape.cols() {
             return Err(Refusal::NoSuchCell.into());
         }
-        let op_rules = self.graph.op(op.into())?;
-        op_rules.cell(self, row, col)?;
+        self.graph.op(op.into())?.cell(self, row, col)?;
         self.value(output, row, col, Refusal::Claimed)?;
         Ok(())
     }

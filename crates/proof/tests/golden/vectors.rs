@@ -108,7 +108,7 @@ fn tensors() -> Result<Vec<Value>> {
             "file": hex(&file::encode_tensor(&tensor)),
             "root": hex(&commit::data_root(&tensor)),
             "height": height,
-            // All nodes, level by level from the root, as one hash: whoever has the same tree has the same hash.
+            // All nodes, level by level from the root, as one hash: the same tree has the same hash.
             "all_nodes_hash": hex(&hash::hash(&[nodes.as_flattened()])),
         }));
     }
@@ -340,7 +340,7 @@ fn graph_vector(case: &Case) -> Result<Value> {
             "path": hexes(&tree.open_row(row)?),
         }));
         for level in (0..g.height()).step_by(4) {
-            // The rightmost demand that may be asked at this level.
+            // The rightmost demand that may be opened at this level.
             let asked =
                 (0..1u64 << level).rfind(|index| g.is_missing(level, *index) == Some(false));
             let index = asked.ok_or("a level has nodes")?;
