@@ -10,7 +10,12 @@
 //! | cell | `a + b`, saturating |
 //! | a watcher | computes it again |
 
-use super::rules::{CellSource, OpRules, Output, Record, require_dtype};
+use super::{
+    record::Record,
+    rules::OpRules,
+    shapes::{Output, require_dtype},
+    source::CellSource,
+};
 use crate::{
     node::Operand,
     refusal::{Refusal, SealError},
@@ -18,7 +23,7 @@ use crate::{
 };
 
 #[cfg(feature = "std")]
-use {super::rules::Tensors, crate::Error};
+use {super::source::Tensors, crate::Error};
 
 /// i8: saturating `a + b`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -10,7 +10,12 @@
 //! | cell | the first index of the largest value |
 //! | a watcher | computes it again |
 
-use super::rules::{CellSource, Columns, OpRules, Output, Record};
+use super::{
+    record::Record,
+    rules::OpRules,
+    shapes::{Columns, Output},
+    source::CellSource,
+};
 use crate::{
     limits::MAX_ARGMAX_COLS,
     node::Operand,
@@ -19,7 +24,7 @@ use crate::{
 };
 
 #[cfg(feature = "std")]
-use {super::rules::Tensors, crate::Error};
+use {super::source::Tensors, crate::Error};
 
 /// i32, one column: first index of the row's largest value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

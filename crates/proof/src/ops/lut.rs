@@ -10,7 +10,12 @@
 //! | cell | `table[a + 128]` |
 //! | a watcher | computes it again |
 
-use super::rules::{CellSource, OpRules, Output, Record, require_dtype, require_weight};
+use super::{
+    record::Record,
+    rules::OpRules,
+    shapes::{Output, require_dtype, require_weight},
+    source::CellSource,
+};
 use crate::{
     node::Operand,
     refusal::{Refusal, SealError},
@@ -18,7 +23,7 @@ use crate::{
 };
 
 #[cfg(feature = "std")]
-use {super::rules::Tensors, crate::Error};
+use {super::source::Tensors, crate::Error};
 
 /// Values of a table: one for every i8.
 pub const TABLE_VALUES: usize = 256;

@@ -12,7 +12,10 @@
 
 use super::{
     product::{self, Product},
-    rules::{CellSource, Columns, OpRules, Output, Record},
+    record::Record,
+    rules::OpRules,
+    shapes::{Columns, Output},
+    source::CellSource,
 };
 use crate::{
     node::Operand,
@@ -21,7 +24,7 @@ use crate::{
 };
 
 #[cfg(feature = "std")]
-use {super::rules::Tensors, crate::Error};
+use {super::source::Tensors, crate::Error};
 
 /// i32: sum over k of `a[i,k] * b[j,k]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

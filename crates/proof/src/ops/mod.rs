@@ -15,7 +15,10 @@ pub mod lut;
 pub mod matmul;
 pub mod product;
 pub mod qlinear;
+mod record;
 mod rules;
+mod shapes;
+mod source;
 #[cfg(test)]
 mod testing;
 
@@ -25,13 +28,15 @@ pub use lut::Lut;
 pub use matmul::MatMul;
 pub use product::{Product, Scale};
 pub use qlinear::QLinear;
+pub use record::OP_BYTES;
+pub use shapes::{Columns, Output};
+pub use source::CellSource;
 #[cfg(feature = "std")]
-pub use rules::Tensors;
-pub use rules::{CellSource, Columns, OP_BYTES, Output};
-pub(crate) use rules::{named, read_value};
+pub use source::Tensors;
+pub(crate) use {record::named, source::read_value};
 
 use crate::{node::Operand, refusal::SealError, shape::Shape};
-use rules::{OpRules, Record};
+use {record::Record, rules::OpRules};
 
 #[cfg(feature = "std")]
 use crate::Error;

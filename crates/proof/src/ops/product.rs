@@ -3,7 +3,7 @@
 //! The functions of single cells trust the lengths that the graph implies: rows of equal length, at most [`MAX_INNER`] long.
 //! Beyond that they wrap; they never panic. i8 values are passed as the bytes that commitments and evidence hold.
 
-use super::rules::require_dtype;
+use super::shapes::require_dtype;
 use crate::{
     limits::MAX_INNER,
     node::Operand,
@@ -13,7 +13,7 @@ use crate::{
 
 #[cfg(feature = "std")]
 use {
-    super::rules::Tensors,
+    super::source::Tensors,
     crate::{Error, Tensor},
     std::vec::Vec,
 };

@@ -13,7 +13,10 @@
 
 use super::{
     product::{self, Product, Scale},
-    rules::{CellSource, Columns, OpRules, Output, Record, named, require_dtype, require_weight},
+    record::{Record, named},
+    rules::OpRules,
+    shapes::{Columns, Output, require_dtype, require_weight},
+    source::CellSource,
 };
 use crate::{
     limits::MAX_SHIFT,
@@ -23,7 +26,7 @@ use crate::{
 };
 
 #[cfg(feature = "std")]
-use {super::rules::Tensors, crate::Error};
+use {super::source::Tensors, crate::Error};
 
 /// i8: `clamp(((sum a*w + bias[j]) * mult[j] + half) >> shift, lo, hi)`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
