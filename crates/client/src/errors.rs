@@ -175,24 +175,14 @@ pub enum ClientError {
     /// An argument that the program would refuse anyway.
     #[error("{0}")]
     Argument(String),
-    /// A wallet cannot pay what is planned.
+    /// The text behind a hash.
     #[error(
-        "{wallet} has {has_lamports} lamports and {needs_lamports} are needed; fund it and run the same again"
+        "no event of {address} carries the URI that its account commits to; ask a node that keeps older transactions, or name the data yourself"
     )]
-    Lamports {
-        /// Who pays.
-        wallet: Pubkey,
-        /// What it has.
-        has_lamports: u64,
-        /// What it needs.
-        needs_lamports: u64,
+    UriUnknown {
+        /// The account.
+        address: Pubkey,
     },
-    /// Deployment.
-    #[error("{0}")]
-    Deploy(String),
-    /// Stopped by whoever watched the progress.
-    #[error("stopped; run the same again to continue where it stopped")]
-    Stopped,
 }
 
 impl ClientError {
@@ -233,7 +223,7 @@ impl ClientError {
         };
         match *error.kind {
             ErrorKind::Io(error) => unreachable(error.to_string()),
-            ErrorKind::Reqwest(error) => unreachable(root_cause(&error)),
+            ErrorKind::Reqwest(error) => unreachable(cause(&error)),
             ErrorKind::Middleware(error) => unreachable(format!("{error:#}")),
             ErrorKind::TransactionError(error) => {
                 Self::Refused(Box::new(Refusal::new(error, Vec::new(), &[])))
@@ -267,7 +257,7 @@ impl ClientError {
 }
 
 /// The innermost cause, which says "connection refused" where the outer ones only say "error sending request".
-fn root_cause(error: &dyn std::error::Error) -> String {
+pub fn cause(error: &dyn std::error::Error) -> String {
     let mut cause = error;
     while let Some(inner) = cause.source() {
         cause = inner;
@@ -316,7 +306,9 @@ impl Refusal {
     /// The program's own error, if that is what it was. Without logs the innermost program is unknown, so codes from 6000
     /// on are taken for ours.
     pub fn quern(&self) -> Option<QuernError> {
-        let is_ours = self.program.is_none_or(|program| program == quern::ID);
+        let is_ours = self
+            .program
+            .is_none_or(|program| program == crate::program_id());
         self.code()
             .filter(|_| is_ours)
             .and_then(messages::quern_error)
@@ -324,7 +316,9 @@ impl Refusal {
 
     /// Why the evidence proves nothing, if that is what was refused.
     pub fn evidence(&self) -> Option<evidence::Refusal> {
-        let is_ours = self.program.is_none_or(|program| program == quern::ID);
+        let is_ours = self
+            .program
+            .is_none_or(|program| program == crate::program_id());
         self.code()
             .filter(|_| is_ours)
             .and_then(messages::evidence_refusal)
@@ -374,7 +368,7 @@ mod tests {
         Refusal::new(
             error,
             logs.iter().map(|line| (*line).to_owned()).collect(),
-            &[quern::ID],
+            &[crate::program_id()],
         )
     }
 

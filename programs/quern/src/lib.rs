@@ -13,6 +13,7 @@ use anchor_lang::prelude::*;
 use solana_compiler_builtins as _;
 
 pub mod clock;
+pub mod codes;
 pub mod constants;
 pub mod error;
 pub mod events;
