@@ -245,7 +245,7 @@ pub(crate) async fn own_result(
 
 /// A graph's records.
 pub(crate) fn parsed(graph: &[u8]) -> Result<Graph<'_>> {
-    Ok(Graph::parse(graph).map_err(quern_proof::Error::from)?)
+    Ok(Graph::load(graph)?)
 }
 
 fn read_trace(data: &CaseData, bytes: Vec<u8>, root: &Hash) -> Published {

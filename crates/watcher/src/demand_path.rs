@@ -258,7 +258,7 @@ fn descend(
     let mut demands = 0;
     loop {
         match patched.step()? {
-            Step::Ask(node_id) => match answers.get(&node_id) {
+            Step::Demand(node_id) => match answers.get(&node_id) {
                 Some(answer) => {
                     patched.reveal(&node_id, answer)?;
                     demands += 1;

@@ -272,7 +272,7 @@ impl World {
         assert_eq!(job.state, JobState::Submitted as u8);
         let asked = demand::plan(&self.graph(), 4, node_id).unwrap();
         let of = |tensors: &[Tensor], index: u8| {
-            commit::Tree::new(&tensors[usize::from(index)]).node(node_id.level, node_id.index)
+            commit::TensorTree::new(&tensors[usize::from(index)]).node(node_id.level, node_id.index)
         };
         let node = match node_id.tree {
             demand::Tree::Trace => self.trace.node(node_id.level, node_id.index),

@@ -57,7 +57,7 @@ codes! {
 }
 
 /// Most inputs that a graph may have.
-pub const MAX_INPUTS: usize = 4;
+pub const MAX_INPUTS: usize = quern_proof::limits::MAX_INPUTS;
 
 /// A live job; closes when its last milestone is settled, or when it is cancelled, expired or slashed.
 #[account]
