@@ -5,10 +5,11 @@ use {
     crate::{
         actions::{self, Stepped},
         case::{Case, Next},
-        case_data::{OwnResult, parsed},
+        case_data::parsed,
         chain::OpenedDemand,
         context::Context,
         error::{StepError, WatcherError},
+        results::OwnResult,
     },
     quern_client::{
         ClientError, Pubkey,
