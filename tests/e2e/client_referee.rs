@@ -161,7 +161,9 @@ impl Court {
         let bytes = witness::evidence(&task.graph(), ROWS, &charge(op), &claimed).unwrap();
 
         let before = self.lamports(&prover.pubkey()).await;
-        let receipt = flows::convict(sender, prover, &job, &charge(op), &bytes, route)
+        let account = world.job(&job).await;
+        let (graph, charge) = (task.graph(), charge(op));
+        let receipt = flows::convict(sender, prover, &account, &graph, &charge, &bytes, route)
             .await
             .unwrap_or_else(|error| panic!("{error}\n{error:#?}"));
         let paid = before - self.lamports(&prover.pubkey()).await;
@@ -225,7 +227,9 @@ async fn nothing_is_lost_where_a_conviction_fails() {
     let bytes = witness::evidence(&task.graph(), ROWS, &charge(LONG), &claimed).unwrap();
     let job = court.submitted(claimed.trace_root()).await;
     let convict = async |prover: &Keypair, op, bytes: &[u8], route| {
-        flows::convict(sender, prover, &job, &charge(op), bytes, route).await
+        let account = court.world.job(&job).await;
+        let (graph, charge) = (task.graph(), charge(op));
+        flows::convict(sender, prover, &account, &graph, &charge, bytes, route).await
     };
 
     // Refused before anything is paid.
@@ -404,9 +408,18 @@ async fn withheld_data_are_demanded_and_convicted() {
     assert!(flows::close_demands(rpc, &job).await.unwrap().is_empty());
 
     let bytes = witness::evidence(&task.graph(), ROWS, &charge, &known).unwrap();
-    flows::convict(net.sender(), &watcher, &job, &charge, &bytes, Route::Auto)
-        .await
-        .unwrap();
+    let (account, graph, route) = (world.job(&job).await, task.graph(), Route::Auto);
+    flows::convict(
+        net.sender(),
+        &watcher,
+        &account,
+        &graph,
+        &charge,
+        &bytes,
+        route,
+    )
+    .await
+    .unwrap();
     let all = flows::close_demands(rpc, &job).await.unwrap();
     assert_eq!(all.len(), 3);
     let before = court.lamports(&opener).await;

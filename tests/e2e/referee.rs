@@ -7,7 +7,10 @@ use {
     quern_client::{
         ClientError, Keypair, Pubkey, Signer, accounts, addresses,
         flows::{self, Route},
-        quern::{events::QuernEvent, state::JobState},
+        quern::{
+            events::QuernEvent,
+            state::{ConvictionReason, JobState},
+        },
     },
     quern_proof::{
         Operand, Tensor,
@@ -190,7 +193,8 @@ async fn a_watcher_killed_halfway_and_another_convict_once() {
                 convictions += 1;
             }
             Verdict::AlreadyConvicted { prover, reason, .. } => {
-                assert_eq!((*prover, *reason), (convicted.prover, 1));
+                let wrong = Some(ConvictionReason::WrongCell);
+                assert_eq!((*prover, *reason), (convicted.prover, wrong));
             }
             verdict => panic!("{verdict:?}"),
         }

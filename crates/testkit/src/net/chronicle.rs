@@ -5,7 +5,7 @@ use {
     anyhow::{Context, Result},
     quern_client::{
         Pubkey, Sender,
-        history::reason_name,
+        history::reason_text,
         quern::{
             events::QuernEvent,
             state::{ConvictionReason, JobState},
@@ -380,7 +380,10 @@ impl Chronicle {
                     Some(ConvictionReason::Unanswered) => {
                         "for leaving a demand unanswered".to_owned()
                     }
-                    _ => format!("of {}", reason_name(event.reason)),
+                    _ => format!(
+                        "of {}",
+                        reason_text(ConvictionReason::from_code(event.reason))
+                    ),
                 };
                 let place = if event.reason == ConvictionReason::WrongCell as u8 {
                     let (row, column) = (event.index >> 32, event.index & u64::from(u32::MAX));

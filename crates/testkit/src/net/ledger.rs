@@ -286,7 +286,12 @@ impl Ledger {
                     self.add(*category, event.assurance, mint, *atoms)
                 });
                 if reward > 0 {
-                    self.add(Category::Rewards, event.assurance, &context.reward_mint, reward);
+                    self.add(
+                        Category::Rewards,
+                        event.assurance,
+                        &context.reward_mint,
+                        reward,
+                    );
                 }
             }
             QuernEvent::JobRejected(event) => {
@@ -357,7 +362,7 @@ impl Ledger {
                     (Category::Refunds, back + released),
                     (Category::Penalties, penalty),
                     (
-                        "reject_deposits_lost",
+                        Category::RejectDepositsLost,
                         if event.deposit_to_provider {
                             deposit
                         } else {
