@@ -1211,7 +1211,7 @@ fn assert_refusal_is_sound(failure: &Failure) {
 
 /// The name of an error code of the program.
 fn error_name(code: u32) -> String {
-    quern_client::messages::quern_error(code).map_or(code.to_string(), |error| format!("{error:?}"))
+    quern::error::QuernError::from_code(code).map_or(code.to_string(), |error| format!("{error:?}"))
 }
 
 fn number(name: &str) -> Option<u64> {

@@ -6,10 +6,12 @@
 //! - [`instructions`]: one pure builder for every instruction; [`flows`]: the same with what must be read first.
 //! - [`accounts`]: fetching and decoding; [`events`]: what a transaction did.
 //! - [`send`]: simulate, price, send, confirm; [`errors`]: one sentence for whatever went wrong.
+//! - [`cluster`]: whether this is the cluster that the protocol was set up for.
 //! - [`deploy`]: the program itself; [`config`]: Solana's configuration, cluster names and keypair files.
 
 pub mod accounts;
 pub mod addresses;
+pub mod cluster;
 pub mod config;
 pub mod deploy;
 pub mod errors;

@@ -172,3 +172,31 @@ impl<T> OrQuern<T> for core::result::Result<T, Refusal> {
         self.map_err(|refusal| ProgramError::Custom(REFUSAL_BASE + refusal as u32))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use {super::*, std::collections::BTreeSet};
+
+    #[test]
+    fn codes_follow_the_table_and_lead_back() {
+        for (code, error) in (FIRST_ERROR..).zip(QuernError::ALL) {
+            assert_eq!(ProgramError::from(*error), ProgramError::Custom(code));
+            assert_eq!(QuernError::from_code(code), Some(*error));
+            assert_eq!(error.name(), format!("{error:?}"));
+        }
+        let beyond = FIRST_ERROR + QuernError::ALL.len() as u32;
+        for code in [0, FIRST_ERROR - 1, beyond, SEAL_ERROR_BASE] {
+            assert_eq!(QuernError::from_code(code), None);
+        }
+    }
+
+    #[test]
+    fn every_error_has_its_own_sentence() {
+        let messages: BTreeSet<_> = QuernError::ALL
+            .iter()
+            .map(|error| error.message())
+            .collect();
+        assert_eq!(messages.len(), QuernError::ALL.len());
+        assert!(messages.iter().all(|message| !message.is_empty()));
+    }
+}
