@@ -182,11 +182,11 @@ mod tests {
         row: 8,
         col: 9,
     };
-    const PADDING: Charge = Charge::Padding {
-        tree: 255,
+    const PADDING: Charge = Charge::Padding(NodeId {
+        tree: Tree::Trace,
         level: 6,
         index: 63,
-    };
+    });
 
     fn job() -> Job {
         let mut job = Job::zeroed();

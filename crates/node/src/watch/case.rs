@@ -6,7 +6,7 @@ use {
         CaseId, Inner,
         chain::OpenedDemand,
         material::{Delivery, Given, Own, Purpose, Trouble, parsed},
-        verdict::{Outcome, Verdict, charge_name, demand_name, reason_name},
+        verdict::{Outcome, Verdict, reason_name},
     },
     crate::error::NodeError,
     quern_client::{
@@ -393,7 +393,7 @@ impl Inner {
     /// Says whose demand the case waits for.
     fn say_waiting(&self, id: CaseId, asked: &OpenedDemand) {
         if asked.opener != self.chain.signer() {
-            let what = demand_name(&asked.node_id);
+            let what = asked.node_id;
             self.say(
                 id,
                 format!(
@@ -456,7 +456,7 @@ impl Inner {
                 self.with_case(id, |case| case.fees_lamports += fee_lamports);
                 tracing::info!(
                     job = %id.job, fee_lamports, at_most_left = left - 1,
-                    "demanded: {}", demand_name(&node_id)
+                    "demanded: {node_id}"
                 );
                 Ok(Next::Wait)
             }
@@ -490,7 +490,7 @@ impl Inner {
             is_new
         });
         if is_new == Some(true) {
-            let what = charge_name(&charge);
+            let what = format!("{charge} is wrong");
             tracing::info!(job = %id.job, evidence_bytes = evidence.len(), "{what}; convicting");
         }
         match self.chain.convict(job, &charge, &evidence).await {

@@ -161,7 +161,7 @@ impl Claim {
                 let (level, index) = (node_id.level + depth, (node_id.index << depth) + place);
                 match node_id.tree {
                     Tree::Trace => self.trace_node(level, index),
-                    tree => whole.node(tree, level, index).unwrap(),
+                    tree => whole.node(NodeId::new(tree, level, index)).unwrap(),
                 }
             })
             .collect()
@@ -557,7 +557,7 @@ impl WatchChain for View {
             judged.map_err(|refusal| NodeError::Client(ClientError::Evidence(refusal)))?;
             let reason = match charge {
                 Charge::Cell { .. } => ConvictionReason::WrongCell,
-                Charge::Padding { .. } => ConvictionReason::BadPadding,
+                Charge::Padding(_) => ConvictionReason::BadPadding,
             };
             Ok(Conviction {
                 signature: slash(job, self.signer, reason),
@@ -801,7 +801,9 @@ async fn padding_of_the_trace_is_convicted() {
     world.publish(&world.work.outputs);
     let report = until_reported(&world, &world.watcher(ANNA), true).await;
     let Verdict::Convicted {
-        charge: Charge::Padding { tree: 255, .. },
+        charge: Charge::Padding(NodeId {
+            tree: Tree::Trace, ..
+        }),
         demands: 1,
         ..
     } = report.verdict

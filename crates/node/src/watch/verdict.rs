@@ -2,10 +2,7 @@
 
 use {
     quern_client::{Pubkey, Signature, flows::Route, quern::state::ConvictionReason},
-    quern_proof::{
-        demand::{NodeId, Tree},
-        evidence::Charge,
-    },
+    quern_proof::{demand::NodeId, evidence::Charge},
     serde_json::{Value, json},
 };
 
@@ -112,15 +109,13 @@ impl Verdict {
                     demands => format!(", after {demands} demands"),
                 };
                 format!(
-                    "{}, transaction {signature} ({}, {evidence_bytes} bytes{units}{asked})",
-                    charge_name(charge),
+                    "{charge} is wrong, transaction {signature} ({}, {evidence_bytes} bytes{units}{asked})",
                     route_name(*route)
                 )
             }
-            Self::TimedOut { signature, node_id } => format!(
-                "no answer about {}, transaction {signature}",
-                demand_name(node_id)
-            ),
+            Self::TimedOut { signature, node_id } => {
+                format!("no answer about {node_id}, transaction {signature}")
+            }
             Self::AlreadyConvicted {
                 prover,
                 reason,
@@ -137,7 +132,7 @@ impl Verdict {
             Self::Wrong { charge, why } => {
                 let what = charge.as_ref().map_or_else(
                     || "the root is not the own computation's".to_owned(),
-                    charge_name,
+                    |charge| format!("{charge} is wrong"),
                 );
                 format!("do NOT use the result: {what}; it was not convicted: {why}")
             }
@@ -196,7 +191,7 @@ impl Report {
             Verdict::TimedOut { signature, node_id } => json!({
                 "signature": signature.to_string(),
                 "tree": node_id.tree.code(),
-                "tree_name": tree_name(node_id.tree.code()),
+                "tree_name": node_id.tree.to_string(),
                 "level": node_id.level,
                 "index": node_id.index,
             }),
@@ -267,43 +262,12 @@ impl Outcome {
     }
 }
 
-/// What a charge says, in words.
-pub(super) fn charge_name(charge: &Charge) -> String {
-    match charge {
-        Charge::Cell { op, row, col } => format!("op {op}, row {row}, column {col} is wrong"),
-        Charge::Padding { tree, level, index } => format!(
-            "the padding at level {level}, index {index} of {} is wrong",
-            tree_name(*tree)
-        ),
-    }
-}
-
 fn charge_json(charge: &Charge) -> Value {
     match charge {
         Charge::Cell { op, row, col } => json!({ "op": op, "row": row, "col": col }),
-        Charge::Padding { tree, level, index } => {
-            json!({ "tree": tree, "level": level, "index": index })
+        Charge::Padding(NodeId { tree, level, index }) => {
+            json!({ "tree": tree.code(), "level": level, "index": index })
         }
-    }
-}
-
-/// What a demand is about, in words.
-pub(super) fn demand_name(node_id: &NodeId) -> String {
-    let tree = tree_name(node_id.tree.code());
-    match (node_id.level, node_id.index) {
-        (0, 0) => format!("the root of {tree}"),
-        (level, index) => format!("level {level}, index {index} of {tree}"),
-    }
-}
-
-fn tree_name(code: u8) -> String {
-    use quern_proof::Operand::{Input, Op, Weight};
-    match Tree::from_code(code) {
-        Some(Tree::Trace) => "the trace".to_owned(),
-        Some(Tree::Data(Op(op))) => format!("op {op}"),
-        Some(Tree::Data(Input(input))) => format!("input {input}"),
-        Some(Tree::Data(Weight(weight))) => format!("weight {weight}"),
-        None => format!("tree {code}"),
     }
 }
 

@@ -4,8 +4,8 @@ use {
     crate::state::ConvictionReason,
     anchor_lang::prelude::*,
     quern_proof::{
-        demand::{NodeId, Tree},
-        evidence,
+        demand::NodeId,
+        evidence::{self, Refusal},
     },
 };
 
@@ -57,25 +57,21 @@ pub enum Conviction {
 impl NodeRef {
     /// The node. `None` for a tree that this version does not know.
     pub fn node_id(&self) -> Option<NodeId> {
-        Some(NodeId {
-            tree: Tree::from_code(self.tree)?,
-            level: self.level,
-            index: self.index,
-        })
+        NodeId::from_code(self.tree, self.level, self.index)
     }
 
     /// Whether this version knows its tree.
     pub fn is_known(&self) -> bool {
-        Tree::from_code(self.tree).is_some()
+        self.node_id().is_some()
     }
 }
 
 impl From<NodeId> for NodeRef {
-    fn from(node: NodeId) -> Self {
+    fn from(node_id: NodeId) -> Self {
         Self {
-            tree: node.tree.code(),
-            level: node.level,
-            index: node.index,
+            tree: node_id.tree.code(),
+            level: node_id.level,
+            index: node_id.index,
         }
     }
 }
@@ -84,18 +80,19 @@ impl From<evidence::Charge> for Charge {
     fn from(charge: evidence::Charge) -> Self {
         match charge {
             evidence::Charge::Cell { op, row, col } => Self::Cell { op, row, col },
-            evidence::Charge::Padding { tree, level, index } => {
-                Self::Padding(NodeRef { tree, level, index })
-            }
+            evidence::Charge::Padding(node_id) => Self::Padding(node_id.into()),
         }
     }
 }
 
-impl From<Charge> for evidence::Charge {
-    fn from(charge: Charge) -> Self {
+impl TryFrom<Charge> for evidence::Charge {
+    type Error = Refusal;
+
+    /// Fails for a tree that this version does not know.
+    fn try_from(charge: Charge) -> core::result::Result<Self, Refusal> {
         match charge {
-            Charge::Cell { op, row, col } => Self::Cell { op, row, col },
-            Charge::Padding(NodeRef { tree, level, index }) => Self::Padding { tree, level, index },
+            Charge::Cell { op, row, col } => Ok(Self::Cell { op, row, col }),
+            Charge::Padding(NodeRef { tree, level, index }) => Self::padding(tree, level, index),
         }
     }
 }

@@ -55,35 +55,41 @@ macro_rules! changes {
 pub(crate) use changes;
 
 /// Checks the account's invariant, counts the change and adds what the event says of it.
-#[inline(never)]
 pub fn changed<T: Entity>(changes: &mut Vec<Change>, account: &mut Account<T>) -> Result<()> {
-    require!(account.invariant(), QuernError::InvariantBroken);
-    let seq = next_seq(account)?;
+    let is_sound = account.invariant();
+    let seq = next_seq(account.seq_mut(), is_sound)?;
     let header: &T = account;
-    changes.push(Change {
-        kind: T::KIND as u8,
-        address: *account.address(),
+    record(
+        changes,
+        T::KIND,
+        account.address(),
         seq,
-        after: bytemuck::bytes_of(header).to_vec(),
-    });
+        bytemuck::bytes_of(header),
+    );
     Ok(())
 }
 
 /// The last change of an account that is about to close.
-#[inline(never)]
 pub fn closed<T: Entity>(changes: &mut Vec<Change>, account: &mut Account<T>) -> Result<()> {
-    let seq = next_seq(account)?;
-    changes.push(Change {
-        kind: T::KIND as u8,
-        address: *account.address(),
-        seq,
-        after: Vec::new(),
-    });
+    let seq = next_seq(account.seq_mut(), true)?;
+    record(changes, T::KIND, account.address(), seq, &[]);
     Ok(())
 }
 
-fn next_seq<T: Entity>(account: &mut Account<T>) -> Result<u64> {
-    let seq = account.seq_mut();
+/// Adds one change. One copy for all account types: it is called from every instruction.
+#[inline(never)]
+fn record(changes: &mut Vec<Change>, kind: EntityKind, address: &Address, seq: u64, after: &[u8]) {
+    changes.push(Change {
+        kind: kind as u8,
+        address: *address,
+        seq,
+        after: after.to_vec(),
+    });
+}
+
+/// Counts a change of a sound account.
+fn next_seq(seq: &mut PodU64, is_sound: bool) -> Result<u64> {
+    require!(is_sound, QuernError::InvariantBroken);
     let next = seq.get().checked_add(1).ok_or(QuernError::Overflow)?;
     *seq = next.into();
     Ok(next)

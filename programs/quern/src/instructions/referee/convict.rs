@@ -18,7 +18,7 @@ use {
     },
     anchor_lang::{address_eq, prelude::*},
     quern_proof::{
-        evidence::{Case, judge},
+        evidence::{self, Case, judge},
         graph,
     },
 };
@@ -54,6 +54,7 @@ impl Convict {
 
     /// Succeeds only if the charge is proved.
     fn judge(&self, charge: Charge, inline: &[u8]) -> Result<()> {
+        let charge = evidence::Charge::try_from(charge).or_quern()?;
         let graph = graph::Graph::parse(model_graph(&self.model)?).or_quern()?;
         let case = Case {
             graph,
@@ -65,7 +66,7 @@ impl Convict {
             Some(account) => tail(account)?,
             None => inline,
         };
-        judge(&case, &charge.into(), evidence).or_quern()
+        judge(&case, &charge, evidence).or_quern()
     }
 }
 
