@@ -13,7 +13,7 @@ use {
         flows::{self, Route},
         instructions,
         quern::{
-            instructions::{RegisterModelArgs, Submission},
+            instructions::{NewModel, Submission},
             state::Assurance,
         },
     },
@@ -59,7 +59,7 @@ struct Stage {
 impl Stage {
     async fn new() -> Self {
         let world = World::new().await;
-        let args = RegisterModelArgs {
+        let args = NewModel {
             id: 1,
             graph_bytes: 0,
             kind: 1,

@@ -8,10 +8,7 @@ use {
     quern_client::{
         ClientError, CommitmentConfig, ComputeUnits, Format, Keypair, PriorityFee, RpcClient,
         SendOptions, Sender, Signature, Signer, accounts, addresses, events, instructions,
-        quern::{
-            ID,
-            instructions::{InitializeArgs, ProviderSettings},
-        },
+        quern::{ID, instructions::ProviderSettings},
         send::{MAX_V1_TRANSACTION_BYTES, largest_size},
     },
     quern_localnet::{LocalNet, Options},
@@ -104,14 +101,15 @@ async fn send(net: &LocalNet, message: VersionedMessage) -> Signature {
 async fn events_of_every_transaction_version_become_final() {
     let net = network(Some(graph_file())).await;
     let admin = net.admin().pubkey();
-    let args = InitializeArgs {
+    let args = ProtocolSettings {
         guardian: admin,
         treasury_owner: admin,
-        params: params(),
+        ..params()
     };
     let blockhash = async || net.rpc().get_latest_blockhash().await.unwrap();
 
-    let initialize = [instructions::initialize(&admin, args)];
+    let cluster = cluster::genesis(net.rpc()).await.unwrap();
+    let initialize = [instructions::initialize(&admin, args, cluster)];
     let message = v0::Message::try_compile(&admin, &initialize, &[], blockhash().await).unwrap();
     let first = send(&net, VersionedMessage::V0(message)).await;
     let budget = v1::TransactionConfig {
@@ -120,7 +118,7 @@ async fn events_of_every_transaction_version_become_final() {
         loaded_accounts_data_size_limit: Some(4_000_000),
         heap_size: None,
     };
-    let update = [instructions::update_protocol(&admin, args)];
+    let update = [instructions::update_protocol(&admin, Some(args), None)];
     let message =
         v1::Message::try_compile_with_config(&admin, &update, blockhash().await, budget).unwrap();
     let second = send(&net, VersionedMessage::V1(message)).await;
@@ -251,12 +249,13 @@ async fn a_priced_transaction_pays_its_units_times_the_price() {
     const CAP: u64 = 50_000_000;
     let net = network(Some(graph_file())).await;
     let admin = net.admin().pubkey();
-    let args = InitializeArgs {
+    let args = ProtocolSettings {
         guardian: admin,
         treasury_owner: admin,
-        params: params(),
+        ..params()
     };
-    let initialize = [instructions::initialize(&admin, args)];
+    let cluster = cluster::genesis(net.rpc()).await.unwrap();
+    let initialize = [instructions::initialize(&admin, args, cluster)];
     net.sender()
         .send(&initialize, &[net.admin()])
         .await
@@ -270,7 +269,6 @@ async fn a_priced_transaction_pays_its_units_times_the_price() {
             operator: payer.pubkey(),
             name: name.to_owned(),
             endpoint: String::new(),
-            hardware_classes: 0,
             active: true,
         };
         let register = [instructions::register_provider(

@@ -12,7 +12,7 @@ use {
         quern::{
             error::QuernError,
             events::QuernEvent,
-            instructions::{RegisterModelArgs, Submission},
+            instructions::{NewModel, Submission},
             state::{Assurance, ConvictionReason, JobState},
         },
     },
@@ -108,7 +108,7 @@ struct Court {
 impl Court {
     async fn new() -> Self {
         let (world, task) = (World::new().await, Task::new());
-        let args = RegisterModelArgs {
+        let args = NewModel {
             id: 1,
             graph_bytes: 0,
             kind: 1,
@@ -243,7 +243,7 @@ async fn nothing_is_lost_where_a_conviction_fails() {
     // The program says the same.
     let proof = instructions::Proof::Inline(&innocent);
     let decoded = court.world.job(&job).await;
-    let all = [instructions::convict_of(
+    let all = [instructions::convict(
         &poor.pubkey(),
         &decoded,
         &charge(MIDDLE),

@@ -62,7 +62,7 @@ pub async fn model_uri(rpc: &RpcClient, address: &Pubkey, model: &Model) -> Resu
         |event| {
             let uri = match event {
                 QuernEvent::ModelRegistered(event) => &event.uri,
-                QuernEvent::ModelUpdated(event) => &event.uri,
+                QuernEvent::ModelUpdated(event) => event.uri.as_ref()?,
                 _ => return None,
             };
             event

@@ -48,7 +48,7 @@ impl PurseBody {
             reserved_atoms: purse.reserved_atoms.get().to_string(),
             operator_reserved_atoms: purse.operator_reserved_atoms.get().to_string(),
             operator_limit_atoms: purse.operator_limit_atoms.get().to_string(),
-            jobs_created: purse.jobs_created.get().to_string(),
+            jobs_created: purse.opened.get().to_string(),
             seq: entity.row.seq.to_string(),
             changed_slot: entity.row.slot,
         })

@@ -16,7 +16,7 @@ use {
     quern_client::{
         Keypair, Pubkey, Signer, accounts, flows, instructions,
         quern::{
-            instructions::ResolveArgs,
+            instructions::Decision,
             state::{Assurance, Job, JobState},
         },
     },
@@ -177,7 +177,7 @@ pub async fn run(context: &Context, command: Command) -> Result<()> {
         } => {
             let (wallet, live) = party(context, &job, |job| job.arbiter, "arbiter").await?;
             let decimals = context.mint(&live.mint).await?.decimals;
-            let args = ResolveArgs {
+            let args = Decision {
                 provider_share_bps: provider_share,
                 penalty_atoms: parse(&penalty, decimals)?,
             };

@@ -46,7 +46,14 @@ pub fn payable(job: &Job, now: i64, review_end: i64, last_answer_at: i64) -> (i6
         0 => review_end,
         at => review_end.max(at.saturating_add(i64::from(react_secs))),
     };
-    let gate = finalize_gate(now, review_end, last_answer_at, react_secs, grace_secs);
+    let gate = finalize_gate(
+        false,
+        now,
+        review_end,
+        last_answer_at,
+        react_secs,
+        grace_secs,
+    );
     let left = ready.saturating_sub(now);
     let words = match (gate, job.open_demands.get()) {
         (FinalizeGate::TooEarly, 0) => ahead(left),
@@ -56,7 +63,7 @@ pub fn payable(job: &Job, now: i64, review_end: i64, last_answer_at: i64) -> (i6
             "now, by the provider; {} by anybody",
             ahead(left.saturating_add(i64::from(grace_secs)))
         ),
-        (FinalizeGate::Anybody, _) => "now, by anybody".to_owned(),
+        (FinalizeGate::Anybody | FinalizeGate::Client, _) => "now, by anybody".to_owned(),
     };
     (ready, words)
 }
