@@ -274,6 +274,7 @@ impl Context {
         instructions: &[Instruction],
         signers: &[&Keypair],
     ) -> Result<Vec<Receipt>> {
+        cluster::check(self.rpc()).await?;
         let sending = self.sender.send_all(instructions, signers);
         match progress::during("waiting for confirmation", sending).await {
             Ok(receipts) => Ok(receipts),

@@ -181,7 +181,8 @@ impl Court {
         let Some(QuernEvent::JobConvicted(convicted)) = &event.event else {
             panic!("{event:?}")
         };
-        assert_eq!((convicted.tree, convicted.index), (op, 1 << 32));
+        let expected = Conviction::WrongCell { op, row: 1, col: 0 };
+        assert_eq!(convicted.conviction, expected);
 
         let client = world.client.pubkey();
         let before = world.free(&client).await;

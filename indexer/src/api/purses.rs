@@ -29,7 +29,7 @@ pub(super) struct PurseBody {
     reserved_atoms: String,
     operator_reserved_atoms: String,
     operator_limit_atoms: String,
-    jobs_created: String,
+    opened: String,
     seq: String,
     /// The slot of its last change.
     changed_slot: u64,
@@ -48,7 +48,7 @@ impl PurseBody {
             reserved_atoms: purse.reserved_atoms.get().to_string(),
             operator_reserved_atoms: purse.operator_reserved_atoms.get().to_string(),
             operator_limit_atoms: purse.operator_limit_atoms.get().to_string(),
-            jobs_created: purse.opened.get().to_string(),
+            opened: purse.opened.get().to_string(),
             seq: entity.row.seq.to_string(),
             changed_slot: entity.row.slot,
         })
