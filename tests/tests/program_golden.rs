@@ -18,7 +18,7 @@ use {
     quern_tests::svm::{kit::instruction_names, *},
     serde_json::{Map, Value, json},
     solana_sdk::pubkey::Pubkey,
-    std::path::PathBuf,
+    std::{collections::BTreeMap, path::PathBuf},
 };
 
 fn hex(bytes: &[u8]) -> String {
@@ -399,6 +399,42 @@ fn events_with_unknown_codes_do_not_decode() {
         if let QuernEvent::MilestoneSettled(settled) = &mut event {
             settled.kind = 0;
             assert_eq!(QuernEvent::decode(&event.encode()), None);
+        }
+    }
+}
+
+/// Generated clients name types after instructions, their arguments and accounts; no name may mean two things, however it is
+/// written.
+#[test]
+fn names_of_the_interface_are_disjoint() {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../idl/quern.json");
+    let idl: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    let names = |section: &str| -> Vec<String> {
+        let all = idl[section].as_array().unwrap().iter();
+        all.map(|item| item["name"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    let (accounts, events) = (names("accounts"), names("events"));
+    // Accounts and events are listed among the types once more.
+    let mut types = names("types");
+    types.retain(|name| !accounts.contains(name) && !events.contains(name));
+    let mut meanings: BTreeMap<String, String> = BTreeMap::new();
+    let mut add = |name: String, meaning: String| {
+        let plain: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
+        let clash = meanings.insert(plain.to_lowercase(), meaning.clone());
+        assert_eq!(clash, None, "{name} is a name of {meaning} already taken");
+    };
+    for instruction in names("instructions") {
+        for suffix in ["", "_args", "_accounts", "_instruction"] {
+            add(
+                format!("{instruction}{suffix}"),
+                format!("instruction {instruction}"),
+            );
+        }
+    }
+    for (what, names) in [("account", accounts), ("event", events), ("type", types)] {
+        for name in names {
+            add(name.clone(), format!("{what} {name}"));
         }
     }
 }

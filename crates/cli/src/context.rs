@@ -9,7 +9,7 @@ use {
     clap::Args,
     quern_client::{
         ClientError, CommitmentConfig, Instruction, Keypair, PriorityFee, Pubkey, Receipt,
-        RpcClient, SendOptions, Sender, Signer, accounts, addresses, config,
+        RpcClient, SendOptions, Sender, Signer, accounts, addresses, cluster, config,
         quern::state::{Job, MintConfig, Protocol},
     },
     std::{io::Read, path::PathBuf},
@@ -220,12 +220,12 @@ impl Context {
         named.map_or_else(|| self.wallet().map(|wallet| wallet.pubkey()), Ok)
     }
 
-    /// The protocol's settings.
+    /// The protocol's settings, if it was set up for the cluster that answers.
     ///
     /// # Errors
-    /// `NotSetUp` where there is no Quern.
+    /// `NotSetUp` where there is no Quern, otherwise that the cluster is another one.
     pub async fn protocol(&self) -> Result<Protocol> {
-        accounts::protocol(self.rpc())
+        cluster::protocol(self.rpc())
             .await
             .map_err(|error| match error {
                 ClientError::NotFound { .. } => Error::NotSetUp {

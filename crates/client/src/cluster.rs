@@ -4,7 +4,7 @@
 
 use {
     crate::{
-        accounts, addresses,
+        accounts,
         errors::{ClientError, Result},
     },
     quern::state::Protocol,
@@ -21,15 +21,26 @@ pub async fn genesis(rpc: &RpcClient) -> Result<Hash> {
     hash.map_err(|error| ClientError::from_rpc(&rpc.url(), error))
 }
 
-/// Refuses to go on where the protocol was initialized for another cluster than the one that answers. A protocol that is not
-/// initialized yet names none, so there is nothing to compare. Tools ask once for every connection, before they send.
+/// The protocol, if it was initialized for the cluster that answers. Tools ask for it before they send.
 ///
 /// # Errors
-/// `WrongCluster`, what [`accounts::decode`] says, or that the cluster did not answer.
+/// `WrongCluster`, `NotFound` for a protocol that is not initialized, what [`accounts::decode`] says, or that the cluster did
+/// not answer.
+pub async fn protocol(rpc: &RpcClient) -> Result<Protocol> {
+    let protocol = accounts::protocol(rpc).await?;
+    compare(&protocol, genesis(rpc).await?, &rpc.url())?;
+    Ok(protocol)
+}
+
+/// Refuses to go on where the protocol was initialized for another cluster than the one that answers. A protocol that is not
+/// initialized yet names none, so there is nothing to compare.
+///
+/// # Errors
+/// As [`protocol`], but for `NotFound`.
 pub async fn check(rpc: &RpcClient) -> Result<()> {
-    match accounts::fetch_optional::<Protocol>(rpc, &addresses::protocol()).await? {
-        Some(protocol) => compare(&protocol, genesis(rpc).await?, &rpc.url()),
-        None => Ok(()),
+    match protocol(rpc).await {
+        Ok(_) | Err(ClientError::NotFound { .. }) => Ok(()),
+        Err(error) => Err(error),
     }
 }
 

@@ -7,8 +7,8 @@ use {
     common::{graph_file, network, params},
     quern_client::{
         ClientError, CommitmentConfig, ComputeUnits, Format, Keypair, PriorityFee, RpcClient,
-        SendOptions, Sender, Signature, Signer, accounts, addresses, events, instructions,
-        quern::{ID, instructions::ProviderSettings},
+        SendOptions, Sender, Signature, Signer, accounts, addresses, cluster, events, instructions,
+        quern::{ID, instructions::ProviderSettings, state::ProtocolSettings},
         send::{MAX_V1_TRANSACTION_BYTES, largest_size},
     },
     quern_localnet::{LocalNet, Options},

@@ -13,7 +13,7 @@ use {
             error::QuernError,
             events::QuernEvent,
             instructions::{NewModel, Submission},
-            state::{Assurance, ConvictionReason, JobState},
+            state::{Assurance, Conviction, ConvictionReason, JobState},
         },
     },
     quern_proof::{

@@ -14,8 +14,8 @@ use {
                 QuernEvent, ResultSubmitted, RewardsClaimed, Withdrawn,
             },
             state::{
-                Conviction, ConvictionReason, Demand, Emission, EntityKind, Job, JobState, MintConfig,
-                NodeRef, Provider, Purse,
+                Conviction, ConvictionReason, Demand, Emission, EntityKind, Job, JobState,
+                MintConfig, NodeRef, Provider, Purse,
             },
         },
     },

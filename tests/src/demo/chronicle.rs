@@ -7,11 +7,9 @@ use {
         Pubkey, Sender,
         quern::{
             events::QuernEvent,
-            state::{Assurance, ConvictionReason, JobState},
+            state::{Assurance, Conviction, JobState, NodeRef},
         },
     },
-    quern_node::watch::reason_name,
-    quern_proof::NodeId,
     solana_client::{
         rpc_client::GetConfirmedSignaturesForAddress2Config,
         rpc_response::RpcConfirmedTransactionStatusWithSignature,
@@ -346,20 +344,14 @@ impl Chronicle {
             }
             QuernEvent::DemandOpened(event) => {
                 let (opener, provider) = (name(&event.opener), name(&event.provider));
-                let (job, what) = (
-                    name(&event.job),
-                    node_name(&event.node_id),
-                );
+                let (job, what) = (name(&event.job), node_name(&event.node_id));
                 let hours = (event.due - event.at) as f64 / 3_600.0;
                 format!(
                     "{job}: {opener} asks {provider} about {what}, to be answered within {hours:.1} h"
                 )
             }
             QuernEvent::DemandAnswered(event) => {
-                let (job, what) = (
-                    name(&event.job),
-                    node_name(&event.node_id),
-                );
+                let (job, what) = (name(&event.job), node_name(&event.node_id));
                 format!(
                     "{job}: {} answers about {what} with {} bytes for {} lamports",
                     name(&event.revealer),

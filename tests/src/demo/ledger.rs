@@ -7,7 +7,7 @@ use {
     quern_client::{
         Pubkey, Signer, addresses,
         instructions::NOBODY,
-        quern::{events::QuernEvent, state::JobState},
+        quern::{events::QuernEvent, state::{ConvictionReason, JobState}},
     },
     std::collections::BTreeMap,
 };

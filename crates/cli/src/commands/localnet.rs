@@ -10,9 +10,9 @@ use {
         progress,
     },
     quern_client::{
-        Keypair, Pubkey, Signer, addresses, config, flows, instructions,
+        Keypair, Pubkey, Signer, addresses, cluster, config, flows, instructions,
         quern::{
-            instructions::{EmissionSettings, ProtocolSettings},
+            instructions::EmissionSettings,
             state::{MintRates, ProtocolSettings},
         },
     },

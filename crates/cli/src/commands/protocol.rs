@@ -10,11 +10,8 @@ use {
     },
     clap::Subcommand,
     quern_client::{
-        ClientError, Pubkey, Signer, accounts, addresses, instructions,
-        quern::{
-            instructions::ProtocolSettings,
-            state::{Protocol, ProtocolSettings},
-        },
+        ClientError, Hash, Pubkey, Signer, accounts, addresses, cluster, instructions,
+        quern::state::{Protocol, ProtocolSettings},
     },
 };
 

@@ -4,7 +4,7 @@
 pub mod world;
 
 use {
-    quern_client::quern::state::ProtocolSettings,
+    quern_client::{instructions::NOBODY, quern::state::ProtocolSettings},
     quern_localnet::{LocalNet, Options},
     std::path::{Path, PathBuf},
 };
@@ -32,6 +32,8 @@ pub async fn network(program_so: Option<PathBuf>) -> LocalNet {
 /// Settings with short windows.
 pub fn params() -> ProtocolSettings {
     ProtocolSettings {
+        guardian: NOBODY,
+        treasury_owner: NOBODY,
         fee_bps: 500,
         late_penalty_bps: 2_000,
         reject_bps: 1_000,

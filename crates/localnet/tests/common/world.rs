@@ -3,11 +3,11 @@
 use {
     super::{graph_file, network, params},
     quern_client::{
-        Instruction, Keypair, Pubkey, Receipt, Signer, accounts, addresses, flows,
+        Instruction, Keypair, Pubkey, Receipt, Signer, accounts, addresses, cluster, flows,
         instructions::{self, NOBODY},
         quern::{
             instructions::{EmissionSettings, MintSettings, NewJob, ProviderSettings},
-            state::{Assurance, Job, JobKind, MintRates},
+            state::{Assurance, Job, JobKind, MintRates, ProtocolSettings},
         },
     },
     quern_localnet::{LocalNet, Mint},

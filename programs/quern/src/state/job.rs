@@ -9,8 +9,10 @@ use {
         state::{Entity, EntityKind, Terms},
     },
     anchor_lang::prelude::*,
-    quern_proof::graph::MAX_INPUTS,
 };
+
+/// Most inputs of a job: as many as a graph may have.
+pub use quern_proof::graph::MAX_INPUTS;
 
 codes! {
     /// What a settled result is worth as evidence; shown beside every number.

@@ -6,7 +6,7 @@ use {
     quern_rules::deadline::{FinalizeGate, finalize_gate},
 };
 
-use {crate::span::about, quern_node::watch::reason_name};
+use {crate::span::about, quern_client::history::reason_name};
 
 /// Seconds that are left, or have passed.
 pub fn ahead(left_secs: i64) -> String {
