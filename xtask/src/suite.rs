@@ -48,7 +48,7 @@ pub fn run(fast: bool, args: &[String]) -> Result<()> {
     let mut problems = Vec::new();
     let mut counts = Counts::default();
     let prepared = host::ensure_build_tools()
-        .and_then(|()| program::build(Toolchain::Auto, false))
+        .and_then(|()| program::build(Toolchain::Auto, false, None))
         .and_then(|()| program::build_probe(Toolchain::Auto));
     match prepared {
         Err(error) => problems.push(format!("the program was not built: {error:#}")),

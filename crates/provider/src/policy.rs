@@ -1,4 +1,4 @@
-//! Which jobs an owner wants: decided from the job and the provider's own means alone, before anything is fetched.
+//! Which jobs an owner wants: decided from the job and the provider's own capacity alone, before anything is fetched.
 
 use {
     quern_client::{
@@ -14,13 +14,13 @@ use {
     std::collections::BTreeSet,
 };
 
-/// What an owner is willing to do. The defaults protect somebody who has not thought about it yet.
+/// What an owner is willing to do. The defaults protect an owner who has not thought about it yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
     /// Whether refereed jobs are taken.
     pub refereed: bool,
     /// Whether reviewed jobs are taken. They also need a worker.
-    pub accepted: bool,
+    pub reviewed: bool,
     /// The only models to serve; empty means any sealed one.
     pub models: BTreeSet<Pubkey>,
     /// The only mints to be paid in; empty means any registered one.
@@ -56,7 +56,7 @@ impl Default for Policy {
     fn default() -> Self {
         Self {
             refereed: true,
-            accepted: false,
+            reviewed: false,
             models: BTreeSet::new(),
             mints: BTreeSet::new(),
             min_price_atoms: 1,
@@ -75,16 +75,16 @@ impl Default for Policy {
     }
 }
 
-/// Who decides: the provider as the chain knows it.
+/// What the provider has for a job, as the chain knows it.
 #[derive(Clone, Copy)]
-pub struct Means<'a> {
+pub struct Capacity<'a> {
     /// The provider's account.
     pub provider: &'a Provider,
     /// Who signs takes: its owner or its operator.
     pub signer: &'a Pubkey,
     /// The owner's purse in the job's mint, if it is open.
     pub purse: Option<&'a Purse>,
-    /// Whether somebody here can do reviewed work.
+    /// Whether there is a worker for reviewed work.
     pub has_worker: bool,
     /// The cluster's clock.
     pub moment: &'a Moment,
@@ -159,14 +159,14 @@ impl Policy {
     ///
     /// # Errors
     /// The first reason to leave it alone.
-    pub fn decide(&self, job: &Job, means: &Means<'_>) -> Result<Assurance, Refusal> {
+    pub fn decide(&self, job: &Job, capacity: &Capacity<'_>) -> Result<Assurance, Refusal> {
         let refuse_if = |condition: bool, refusal| if condition { Err(refusal) } else { Ok(()) };
-        let Means {
+        let Capacity {
             provider,
             signer,
             moment,
             ..
-        } = *means;
+        } = *capacity;
         refuse_if(job.state != JobState::Open as u8, Refusal::NotOpen)?;
         refuse_if(
             !in_time(moment.now, job.effective_deadline(moment)),
@@ -193,7 +193,7 @@ impl Policy {
                 refuse_if(self.is_underpaid(job), Refusal::Price)?;
             }
             Assurance::Reviewed => {
-                refuse_if(!(self.accepted && means.has_worker), Refusal::Assurance)?
+                refuse_if(!(self.reviewed && capacity.has_worker), Refusal::Assurance)?
             }
         }
         refuse_if(
@@ -221,7 +221,7 @@ impl Policy {
             Refusal::LongReview,
         )?;
 
-        let purse = means.purse.ok_or(Refusal::NoPurse)?;
+        let purse = capacity.purse.ok_or(Refusal::NoPurse)?;
         refuse_if(
             purse.free_atoms.get() < job.bond_atoms.get(),
             Refusal::Funds,

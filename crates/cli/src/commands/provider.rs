@@ -115,7 +115,7 @@ pub struct Run {
     /// Largest input or weights to fetch and largest trace to publish, in MiB
     #[arg(long, default_value_t = 1_024, value_name = "MIB")]
     max_data: u32,
-    /// Most memory for tensors, half of it for work and half for answers, in MiB; a job that needs more than a half is left
+    /// Most memory for tensors, half of it for work and half for demands, in MiB; a job that needs more than a half is left
     /// alone
     #[arg(long, default_value_t = 8_192, value_name = "MIB")]
     memory_limit: u32,
@@ -316,7 +316,7 @@ async fn policy(context: &Context, args: &Run) -> Result<Policy> {
     };
     Ok(Policy {
         refereed: !args.reviewed_only,
-        accepted: args.worker.is_some(),
+        reviewed: args.worker.is_some(),
         models: args.model.iter().copied().collect(),
         mints: args.mint.into_iter().collect(),
         min_price_atoms: tokens(&args.min_price, usual.min_price_atoms)?,

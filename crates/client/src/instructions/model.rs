@@ -21,7 +21,7 @@ pub fn register_model(creator: &Pubkey, args: NewModel) -> Instruction {
         model: addresses::model(creator, args.id),
         system_program: addresses::SYSTEM_PROGRAM,
         event_authority: addresses::event_authority(),
-        program: quern::ID,
+        program: crate::program_id(),
     };
     build(&accounts, &instruction::RegisterModel { args }, Vec::new())
 }
@@ -32,7 +32,7 @@ pub fn write_model(owner: &Pubkey, model: &Pubkey, offset: u32, bytes: &[u8]) ->
         owner: *owner,
         model: *model,
         event_authority: addresses::event_authority(),
-        program: quern::ID,
+        program: crate::program_id(),
     };
     build(
         &accounts,
@@ -47,7 +47,7 @@ pub fn seal_model(owner: &Pubkey, model: &Pubkey) -> Instruction {
         owner: *owner,
         model: *model,
         event_authority: addresses::event_authority(),
-        program: quern::ID,
+        program: crate::program_id(),
     };
     build(&accounts, &instruction::SealModel {}, Vec::new())
 }
@@ -64,7 +64,7 @@ pub fn update_model(
         owner: *owner,
         model: *model,
         event_authority: addresses::event_authority(),
-        program: quern::ID,
+        program: crate::program_id(),
     };
     let args = instruction::UpdateModel {
         settings,
@@ -79,7 +79,7 @@ pub fn accept_model_owner(proposed: &Pubkey, model: &Pubkey) -> Instruction {
         proposed: *proposed,
         model: *model,
         event_authority: addresses::event_authority(),
-        program: quern::ID,
+        program: crate::program_id(),
     };
     build(&accounts, &instruction::AcceptModelOwner {}, Vec::new())
 }

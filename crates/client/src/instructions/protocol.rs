@@ -16,12 +16,12 @@ use {
 pub fn initialize(authority: &Pubkey, settings: ProtocolSettings, cluster: Hash) -> Instruction {
     let accounts = accounts::Initialize {
         authority: *authority,
-        program_data: addresses::program_data(&quern::ID),
+        program_data: addresses::program_data(&crate::program_id()),
         protocol: addresses::protocol(),
         emission: addresses::emission(),
         system_program: addresses::SYSTEM_PROGRAM,
         event_authority: addresses::event_authority(),
-        program: quern::ID,
+        program: crate::program_id(),
     };
     let args = instruction::Initialize {
         settings,
@@ -41,7 +41,7 @@ pub fn update_protocol(
         authority: *authority,
         protocol: addresses::protocol(),
         event_authority: addresses::event_authority(),
-        program: quern::ID,
+        program: crate::program_id(),
     };
     let args = instruction::UpdateProtocol {
         settings,
@@ -56,7 +56,7 @@ pub fn accept_authority(proposed: &Pubkey) -> Instruction {
         proposed: *proposed,
         protocol: addresses::protocol(),
         event_authority: addresses::event_authority(),
-        program: quern::ID,
+        program: crate::program_id(),
     };
     build(&accounts, &instruction::AcceptAuthority {}, Vec::new())
 }
@@ -67,7 +67,7 @@ pub fn set_pause(signer: &Pubkey, paused: bool) -> Instruction {
         signer: *signer,
         protocol: addresses::protocol(),
         event_authority: addresses::event_authority(),
-        program: quern::ID,
+        program: crate::program_id(),
     };
     build(&accounts, &instruction::SetPause { paused }, Vec::new())
 }
@@ -89,7 +89,7 @@ pub fn register_mint(
         token_program: *token_program,
         system_program: addresses::SYSTEM_PROGRAM,
         event_authority: addresses::event_authority(),
-        program: quern::ID,
+        program: crate::program_id(),
     };
     build(&accounts, &instruction::RegisterMint { rates }, Vec::new())
 }
@@ -102,7 +102,7 @@ pub fn update_mint(authority: &Pubkey, mint: &Pubkey, settings: MintSettings) ->
         emission: addresses::emission(),
         mint_config: addresses::mint_config(mint),
         event_authority: addresses::event_authority(),
-        program: quern::ID,
+        program: crate::program_id(),
     };
     build(&accounts, &instruction::UpdateMint { settings }, Vec::new())
 }
@@ -122,7 +122,7 @@ pub fn configure_emission(
         mint_config: addresses::mint_config(reward_mint),
         emission_purse: addresses::purse(&emission, reward_mint),
         event_authority: addresses::event_authority(),
-        program: quern::ID,
+        program: crate::program_id(),
     };
     build(
         &accounts,

@@ -37,7 +37,7 @@ fn run(tensors: &CheckedTensors, batch_rows: u32, max_trace_bytes: u64) -> Resul
     let trace = Trace::new(run.outputs)?;
     let result = trace
         .result()
-        .ok_or_else(|| ProviderError::Worker("the program has no op".to_owned()))?;
+        .ok_or_else(|| ProviderError::Worker("the graph has no op".to_owned()))?;
     let mut files = vec![
         (TRACE_FILE.to_owned(), file::encode_trace(trace.outputs())?),
         (RESULT_FILE.to_owned(), file::encode_tensor(result)),

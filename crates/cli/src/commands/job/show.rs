@@ -15,11 +15,11 @@ use {
         Pubkey, accounts,
         accounts::JobFilter,
         clock,
-        history::{self, reason_code, reason_name},
+        history::{self, reason_name, reason_text},
         instructions::NOBODY,
         quern::{
             clock::Moment,
-            state::{Assurance, Demand, Job, JobKind, JobState},
+            state::{Assurance, ConvictionReason, Demand, Job, JobKind, JobState},
         },
     },
     quern_rules::{price, slash},
@@ -151,7 +151,7 @@ fn is_convicted(job: &Job) -> bool {
 }
 
 fn slash_code(job: &Job) -> Option<&'static str> {
-    is_convicted(job).then(|| reason_code(job.conviction_reason))
+    is_convicted(job).then(|| reason_name(ConvictionReason::from_code(job.conviction_reason)))
 }
 
 /// Shows one job.
@@ -255,6 +255,7 @@ async fn slashed(
     moment: &Moment,
     decimals: u8,
 ) -> Fields {
+    let reason = ConvictionReason::from_code(job.conviction_reason);
     // In this state it is the time of the conviction.
     let convicted = job.deadline.get().saturating_sub(moment.now).min(-1);
     // As for texts: a node without history still shows the rest.
@@ -264,8 +265,8 @@ async fn slashed(
         .flatten();
     let place = event.map(|event| words::place(&event.conviction));
     let fields = fields
-        .text("conviction_reason", reason_code(job.conviction_reason))
-        .text("slashed_for", reason_name(job.conviction_reason))
+        .text("conviction_reason", reason_name(reason))
+        .text("slashed_for", reason_text(reason))
         .maybe("place", place)
         .text("proved_by", job.prover)
         .text("convicted", words::ahead(convicted));

@@ -6,7 +6,7 @@ use {
     quern_rules::deadline::{FinalizeGate, finalize_gate},
 };
 
-use {crate::span::about, quern_client::history::reason_name};
+use {crate::span::about, quern_client::history::reason_text};
 
 /// Seconds that are left, or have passed.
 pub fn ahead(left_secs: i64) -> String {
@@ -72,7 +72,7 @@ pub fn payable(job: &Job, now: i64, review_end: i64, last_answer_at: i64) -> (i6
 pub fn state(job: &Job, name: &str) -> String {
     match job.open_demands.get() {
         _ if job.is_in(JobState::Convicted) => {
-            format!("{name}: {}", reason_name(job.conviction_reason))
+            format!("{name}: {}", reason_text(job.conviction_reason()))
         }
         0 => name.to_owned(),
         1 => format!("{name}, 1 demand"),
