@@ -360,7 +360,7 @@ async fn withheld_data_are_demanded_and_convicted() {
     let mut asked = Vec::new();
     let charge = loop {
         let node_id = match known.step().unwrap() {
-            Step::Ask(node_id) => node_id,
+            Step::Demand(node_id) => node_id,
             Step::Charge(charge) => break charge,
             Step::Same => panic!("the commitment is wrong"),
         };

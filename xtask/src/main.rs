@@ -51,6 +51,8 @@ enum Cli {
         #[arg(long)]
         check: bool,
     },
+    /// Write the golden vectors of graphs, commitments and files again: tests/golden/proof.json
+    Golden,
     /// Build the program and run every check and every test
     Test {
         /// Skip formatting, lints and the golden check; run the tests only
@@ -96,6 +98,7 @@ fn run(cli: Cli) -> Result<()> {
         Cli::BuildProbe { toolchain } => program::build_probe(toolchain),
         Cli::Idl { check: false } => idl::write(),
         Cli::Idl { check: true } => idl::check(),
+        Cli::Golden => suite::write_golden(),
         Cli::Test { fast, args } => suite::run(fast, &args),
         Cli::Demo { args } => start::binary("quern-demo", "quern-demo", &args),
         Cli::Bench { args } => start::binary("quern-tests", "quern-bench", &args),

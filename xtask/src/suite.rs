@@ -144,6 +144,16 @@ fn golden() -> Result<()> {
     Ok(())
 }
 
+/// Writes the committed vectors again, and compares them with the Python implementation.
+pub fn write_golden() -> Result<()> {
+    shell::must(
+        shell::cargo()
+            .args(["test", "-p", "quern-proof", "--test", "golden"])
+            .env("QUERN_WRITE_GOLDEN", "1"),
+        "The vectors were not written.",
+    )
+}
+
 /// Runs the Rust tests, shows what they print and counts; true when the runner is content.
 fn tests(args: &[String], counts: &mut Counts) -> Result<bool> {
     let step =

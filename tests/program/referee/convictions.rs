@@ -103,7 +103,7 @@ fn a_cell_of_a_large_product_fits_into_one_transaction() {
 /// The largest rows that an op may read, which is what bounds the compute units of any conviction.
 #[test]
 fn the_longest_rows_are_judged_within_a_transaction() {
-    let k = quern_proof::shape::MAX_INNER;
+    let k = quern_proof::limits::MAX_INNER;
     let row = |seed: u64| {
         let mut rng = Rng::new(seed);
         let values: Vec<i8> = (0..k).map(|_| rng.bits() as i8).collect();

@@ -420,7 +420,7 @@ fn what_is_withheld_is_found_and_convicted() {
         let charge = loop {
             match patched.step().unwrap() {
                 Step::Same => panic!("a wrong commitment looks right"),
-                Step::Ask(node_id) => {
+                Step::Demand(node_id) => {
                     asked += 1;
                     let demand = stage.ask(&job, &claim, &node_id);
                     stage.wait(RESPONSE);

@@ -5,7 +5,8 @@ use {
     quern::state::ProtocolSettings,
     quern_proof::{
         Graph, Operand,
-        demand::{DemandPlan, NodeId, Parent, STEP_LEVELS, Tree, plan},
+        demand::{DemandPlan, NodeId, Parent, Tree, plan},
+        limits::STEP_LEVELS,
         shape::{Geometry, TraceGeometry},
     },
     quern_rules::deadline::{FinalizeGate, demand_due, extended, finalize_gate, in_time, passed},

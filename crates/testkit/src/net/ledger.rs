@@ -365,7 +365,7 @@ impl Ledger {
                     (Category::Refunds, back + released),
                     (Category::Penalties, penalty),
                     (
-                        "reject_deposits_lost",
+                        Category::RejectDepositsLost,
                         if event.deposit_to_provider {
                             deposit
                         } else {

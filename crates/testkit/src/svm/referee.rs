@@ -16,6 +16,7 @@ use {
         eval,
         evidence::Charge,
         hash::{self, LEAF_BYTES, MISSING, Tag},
+        ops::{Add, ArgMax, Lut, MatMul, QLinear},
         shape::Geometry,
     },
     solana_sdk::{instruction::Instruction, pubkey::Pubkey},
@@ -311,27 +312,27 @@ impl Claim {
         match *charge {
             Charge::Cell { op, row, col } => {
                 match self.parsed().op(op.into()).unwrap() {
-                    Op::MatMul { a, b } => {
+                    Op::MatMul(MatMul { a, b }) => {
                         self.add_row(&mut bytes, a, row);
                         self.add_row(&mut bytes, b, col);
                     }
-                    Op::QLinear {
+                    Op::QLinear(QLinear {
                         a, w, bias, mult, ..
-                    } => {
+                    }) => {
                         self.add_row(&mut bytes, a, row);
                         self.add_row(&mut bytes, w, col);
                         self.add_value(&mut bytes, bias, 0, col);
                         self.add_value(&mut bytes, mult, 0, col);
                     }
-                    Op::Lut { a, table } => {
+                    Op::Lut(Lut { a, table }) => {
                         self.add_value(&mut bytes, a, row, col);
                         self.add_row(&mut bytes, table, 0);
                     }
-                    Op::Add { a, b } => {
+                    Op::Add(Add { a, b }) => {
                         self.add_value(&mut bytes, a, row, col);
                         self.add_value(&mut bytes, b, row, col);
                     }
-                    Op::ArgMax { a } => self.add_row(&mut bytes, a, row),
+                    Op::ArgMax(ArgMax { a }) => self.add_row(&mut bytes, a, row),
                 }
                 self.add_value(&mut bytes, Operand::Op(op), row, col);
             }

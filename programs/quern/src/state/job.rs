@@ -12,7 +12,7 @@ use {
 };
 
 /// Most inputs of a job: as many as a graph may have.
-pub use quern_proof::graph::MAX_INPUTS;
+pub use quern_proof::limits::MAX_INPUTS;
 
 codes! {
     /// What a settled result is worth as evidence; shown beside every number.

@@ -18,13 +18,13 @@ use {
         events::{JobCreated, emit_event},
         ledger::{self, Part, require_purse_exists},
         state::{
-            Assurance, Emission, Job, JobKind, JobState, LAYOUT_VERSION, MintConfig, Model,
-            Protocol, Purse, changed, changes, model_graph,
+            Assurance, Emission, Job, JobKind, JobState, LAYOUT_VERSION, MAX_INPUTS, MintConfig,
+            Model, Protocol, Purse, changed, changes, model_graph,
         },
         text,
     },
     anchor_lang::{address_eq, prelude::*},
-    quern_proof::graph::{self, MAX_INPUTS},
+    quern_proof::graph,
     quern_rules::{bond, deadline, price},
 };
 
@@ -193,19 +193,20 @@ impl CreateJob {
             return Ok(0);
         };
         let graph = graph::Graph::parse(model_graph(model)?).or_quern()?;
-        let fits = graph.input_count() == args.input_roots.len()
-            && graph.check_batch_rows(args.batch_rows).is_ok();
-        if assurance == Assurance::Reviewed && !fits {
-            // Fine-tuning or serving a sealed model is not a run of its graph.
-            return Ok(0);
-        }
-        require!(fits, QuernError::InputsDoNotFit);
         let macs = graph::Macs {
             fixed: model.macs_fixed.get(),
             per_row: model.macs_per_row.get(),
         };
-        macs.total(args.batch_rows)
-            .ok_or(QuernError::Overflow.into())
+        let admitted = match assurance {
+            Assurance::Refereed => graph.admit(&macs, args.batch_rows, args.input_roots.len()),
+            Assurance::Reviewed => {
+                graph.admit_reviewed(&macs, args.batch_rows, args.input_roots.len())
+            }
+        };
+        admitted.map_err(|misfit| match misfit {
+            graph::Misfit::MacsOverflow => QuernError::Overflow.into(),
+            _ => QuernError::InputsDoNotFit.into(),
+        })
     }
 
     fn validate_price(&self, args: &NewJob, assurance: Assurance, macs: u64) -> Result<()> {

@@ -1,11 +1,12 @@
-//! The golden vectors are what this crate makes today, and an independent implementation makes the same.
+//! The golden vectors are what this crate makes today, and an independent implementation makes the same from the design
+//! alone (`tests/golden/check.py`).
+//!
+//! `cargo xtask golden` writes them again: it runs this test with `QUERN_WRITE_GOLDEN` set.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-use std::{path::Path, process::Command};
+mod vectors;
 
-#[allow(dead_code)]
-#[path = "../examples/golden.rs"]
-mod golden;
+use std::{path::Path, process::Command};
 
 fn folder() -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden")
@@ -13,13 +14,17 @@ fn folder() -> std::path::PathBuf {
 
 #[test]
 fn vectors_are_not_stale() {
-    let committed = std::fs::read_to_string(folder().join("proof.json")).unwrap();
-    let now = golden::text().unwrap();
+    let file = folder().join("proof.json");
+    let now = vectors::text().unwrap();
+    if std::env::var_os("QUERN_WRITE_GOLDEN").is_some() {
+        std::fs::write(&file, &now).unwrap();
+    }
+    let committed = std::fs::read_to_string(&file).unwrap();
     // As JSON: the order of keys depends on how serde_json was built.
     let parsed = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
     assert!(
         parsed(&committed) == parsed(&now),
-        "tests/golden/proof.json is stale: if the change is meant, write it again (see examples/golden.rs)"
+        "tests/golden/proof.json is stale: if the change is meant, write it again with `cargo xtask golden`"
     );
 }
 

@@ -1,27 +1,17 @@
-//! Writes the golden vectors: `cargo run -p quern-proof --example golden > tests/golden/proof.json`.
-//!
-//! `tests/golden/check.py` reproduces all of them from the design, without this crate; `tests/golden.rs` fails when the
-//! file is stale. A change of these vectors is a change of what accounts, proofs and files mean.
+//! Makes the golden vectors. A change of these vectors is a change of what accounts, proofs and files mean.
 
-use std::{
-    error::Error,
-    io::{self, Write},
-};
+use std::error::Error;
 
 use quern_proof::{
     DType, Graph, Operand, SealError, Tensor,
     builder::GraphBuilder,
-    commit::{self, Trace, Tree},
+    commit::{self, TensorTree, Trace},
     eval, file, graph,
     hash::{self, Tag},
 };
 use serde_json::{Value, json};
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
-
-fn main() -> Result<()> {
-    Ok(io::stdout().write_all(text()?.as_bytes())?)
-}
 
 /// The file's text: one vector a line, so that a change shows up as a small difference.
 pub fn text() -> Result<String> {
@@ -106,7 +96,7 @@ fn tensors() -> Result<Vec<Value>> {
     ];
     for (dtype, rows, cols) in shapes {
         let tensor = noise.tensor(dtype, rows, cols)?;
-        let tree = Tree::new(&tensor);
+        let tree = TensorTree::new(&tensor);
         let height = tree.geometry().height();
         let mut nodes = Vec::new();
         for level in 0..=height {
@@ -118,7 +108,7 @@ fn tensors() -> Result<Vec<Value>> {
             "file": hex(&file::encode_tensor(&tensor)),
             "root": hex(&commit::data_root(&tensor)),
             "height": height,
-            // All nodes, level by level from the root, as one hash: whoever has the same tree has the same hash.
+            // All nodes, level by level from the root, as one hash: the same tree has the same hash.
             "all_nodes_hash": hex(&hash::hash(&[nodes.as_flattened()])),
         }));
     }
@@ -330,7 +320,7 @@ fn graph_vector(case: &Case) -> Result<Value> {
             Operand::Weight(i) => case.weights.get(i as usize),
         }
         .ok_or("no such tensor")?;
-        let tree = Tree::new(tensor);
+        let tree = TensorTree::new(tensor);
         let g = *tree.geometry();
         // The last leaf of the last row: it has padding after it, beside it and below it.
         let (row, leaf) = (g.rows() - 1, g.leaves() - 1);
@@ -350,7 +340,7 @@ fn graph_vector(case: &Case) -> Result<Value> {
             "path": hexes(&tree.open_row(row)?),
         }));
         for level in (0..g.height()).step_by(4) {
-            // The rightmost demand that may be asked at this level.
+            // The rightmost demand that may be opened at this level.
             let asked =
                 (0..1u64 << level).rfind(|index| g.is_missing(level, *index) == Some(false));
             let index = asked.ok_or("a level has nodes")?;
@@ -487,7 +477,7 @@ fn batch_rows() -> Result<Vec<Value>> {
         (&fixed, 0),
         (&fixed, 1),
     ] {
-        let error: Option<SealError> = graph::check_batch_rows(bytes, rows).err();
+        let error: Option<SealError> = Graph::parse(bytes)?.check_batch_rows(rows).err();
         vectors.push(json!({
             "graph": hex(bytes), "batch_rows": rows,
             "error": error.map(|error| format!("{error:?}")),
