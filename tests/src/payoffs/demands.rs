@@ -168,6 +168,7 @@ impl Game {
             at => self.moved(at, 1),
         };
         let gate = finalize_gate(
+            false,
             now,
             self.moved(self.review_end, 1),
             last_answer_at,

@@ -12,7 +12,7 @@ use {
     quern_client::{
         Pubkey, Signer, accounts, addresses, flows, history,
         quern::{
-            instructions::RegisterModelArgs,
+            instructions::NewModel,
             state::{AssetKind, Model},
         },
     },
@@ -121,7 +121,7 @@ async fn register(context: &Context, args: Register) -> Result<()> {
         Kind::Agent => AssetKind::Agent,
         Kind::DataSet => AssetKind::DataSet,
     };
-    let entry = RegisterModelArgs {
+    let entry = NewModel {
         id: args.id,
         graph_bytes: 0, // set from the program's length
         kind: kind as u8,

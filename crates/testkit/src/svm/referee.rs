@@ -6,7 +6,7 @@
 use {
     super::{Outcome, Stage, actor, addresses, ix, model_args},
     quern::{
-        instructions::{CreateJobArgs, Submission},
+        instructions::{NewJob, Submission},
         state::Purse,
     },
     quern_proof::{
@@ -556,8 +556,8 @@ impl Stage {
     }
 
     /// The usual refereed job for a claim's inputs.
-    pub fn args_of(&self, claim: &Claim) -> CreateJobArgs {
-        CreateJobArgs {
+    pub fn args_of(&self, claim: &Claim) -> NewJob {
+        NewJob {
             batch_rows: claim.batch_rows,
             input_roots: claim.input_roots(),
             ..self.refereed()
@@ -571,7 +571,7 @@ impl Stage {
         let (client, usd) = (self.cast.client, self.usd);
         let n = self
             .get::<Purse>(&addresses::purse(&client, &usd))
-            .jobs_created
+            .opened
             .get();
         let create = self.create_ix_of(&client, &usd, Some(&model), self.args_of(claim));
         self.ok(create);
@@ -601,7 +601,7 @@ impl Stage {
     /// The conviction of a charge with inline evidence, signed by the usual prover.
     pub fn inline(&self, job: &Pubkey, charge: &Charge, evidence: &[u8]) -> Instruction {
         let proof = ix::Proof::Inline(evidence);
-        ix::convict_of(&self.cast.prover, &self.job(job), charge, proof)
+        ix::convict(&self.cast.prover, &self.job(job), charge, proof)
     }
 
     /// An evidence account with these bytes, of this author, written from back to front in transactions of legacy size.

@@ -16,7 +16,7 @@ use {
         clock, flows,
         instructions::NOBODY,
         quern::{
-            instructions::CreateJobArgs,
+            instructions::NewJob,
             state::{Assurance, JobKind, MAX_INPUTS, MintConfig, Protocol},
         },
     },
@@ -159,7 +159,7 @@ pub async fn run(context: &Context, args: Args) -> Result<()> {
         )));
     }
     let now = clock::moment(context.rpc()).await?.now;
-    let create = CreateJobArgs {
+    let create = NewJob {
         kind: match args.kind {
             Kind::Inference => JobKind::Inference,
             Kind::FineTuning => JobKind::FineTuning,
@@ -395,7 +395,7 @@ async fn check_funds(
     context: &Context,
     client: &Pubkey,
     mint: &MintConfig,
-    args: &CreateJobArgs,
+    args: &NewJob,
 ) -> Result<()> {
     let escrow = price::escrow(args.price_atoms, args.milestones)
         .map_err(|error| Error::Usage(error.to_string()))?;

@@ -1,8 +1,8 @@
 //! The client rejects a milestone and calls the arbiter.
 //!
 //! # Specification
-//! - SHALL require the client's signature, an *Reviewed* job with an arbiter, and the review window.
-//! - SHALL reserve the reject deposit in the client's purse, so that rejecting costs whoever is wrong.
+//! - SHALL require the client's signature, a *Reviewed* job with an arbiter, and the review window.
+//! - SHALL reserve the reject deposit in the client's purse, so that rejecting costs the client where it is wrong.
 
 use {
     crate::{
@@ -10,7 +10,7 @@ use {
         error::{OrQuern, QuernError},
         events::{JobRejected, emit_event},
         ledger::{self, Part},
-        state::{Assurance, Job, JobState, Purse, changed, changes},
+        state::{Job, JobState, Purse, changed, changes},
         text,
     },
     anchor_lang::{address_eq, prelude::*},
@@ -35,10 +35,7 @@ pub struct Reject {
 impl Reject {
     fn validate(&self, moment: &Moment) -> Result<()> {
         let job = &self.job;
-        require!(
-            job.assurance == Assurance::Reviewed as u8,
-            QuernError::ReviewedOnly
-        );
+        require!(job.is_reviewed(), QuernError::ReviewedOnly);
         require!(job.has_arbiter(), QuernError::NoArbiter);
         job.require_state(JobState::Submitted)?;
         job.require_in_time(moment)?;
