@@ -11,6 +11,8 @@ mod setup;
 mod shell;
 mod start;
 mod suite;
+mod toolchain;
+mod upstream;
 
 use std::process::ExitCode;
 
@@ -25,22 +27,16 @@ enum Cli {
     Setup {
         /// Prepare the upstream way even when `cargo build-sbf` is there
         #[arg(long, value_enum, default_value_t)]
-        toolchain: program::Toolchain,
+        toolchain: toolchain::Toolchain,
     },
     /// Build the on-chain program to sBPFv3: target/deploy/quern.so
     BuildProgram {
         /// Which way to build
         #[arg(long, value_enum, default_value_t)]
-        toolchain: program::Toolchain,
+        toolchain: toolchain::Toolchain,
         /// Build even when nothing changed
         #[arg(long)]
         force: bool,
-    },
-    /// Build what the tests compare with native code: target/deploy/quern_probe.so (`test` does it too)
-    BuildProbe {
-        /// Which way to build
-        #[arg(long, value_enum, default_value_t)]
-        toolchain: program::Toolchain,
     },
     /// Write the program's IDL to idl/quern.json and its address to Anchor.toml
     Idl {
@@ -91,7 +87,6 @@ fn run(cli: Cli) -> Result<()> {
     match cli {
         Cli::Setup { toolchain } => setup::run(toolchain),
         Cli::BuildProgram { toolchain, force } => program::build(toolchain, force),
-        Cli::BuildProbe { toolchain } => program::build_probe(toolchain),
         Cli::Idl { check: false } => idl::write(),
         Cli::Idl { check: true } => idl::check(),
         Cli::Test { fast, args } => suite::run(fast, &args),

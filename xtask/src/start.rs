@@ -3,8 +3,9 @@
 use anyhow::{Result, bail};
 
 use crate::host;
-use crate::program::{self, Toolchain};
+use crate::program;
 use crate::shell::{self, Step};
+use crate::toolchain::Toolchain;
 
 /// Builds what is needed and runs one binary of `quern-tests`, with its standard output left to it.
 pub fn binary(name: &str, args: &[String]) -> Result<()> {

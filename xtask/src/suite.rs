@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
-use crate::program::{self, Toolchain};
+use crate::program;
 use crate::shell::{self, Step, say, succeeds};
 use crate::{host, idl};
 
@@ -47,9 +47,7 @@ pub fn run(fast: bool, args: &[String]) -> Result<()> {
         Step::start("All checks and tests (cold up to 60 minutes on 2 cores, warm under 10)");
     let mut problems = Vec::new();
     let mut counts = Counts::default();
-    let prepared = host::ensure_build_tools()
-        .and_then(|()| program::build(Toolchain::Auto, false))
-        .and_then(|()| program::build_probe(Toolchain::Auto));
+    let prepared = host::ensure_build_tools().and_then(|()| program::build_for_tests());
     match prepared {
         Err(error) => problems.push(format!("the program was not built: {error:#}")),
         Ok(()) => {

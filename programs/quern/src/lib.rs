@@ -11,6 +11,8 @@ use anchor_lang::prelude::*;
 
 #[cfg(target_os = "solana")]
 use solana_compiler_builtins as _;
+#[cfg(target_os = "solana")]
+mod entry;
 
 pub mod clock;
 pub mod constants;
@@ -25,10 +27,10 @@ use {instructions::*, state::MintRates};
 
 declare_id!("QWpF7y1ZAyq8zNNLZYL87sqdCw9T8RBT3CfsE72QwUe");
 
-#[cfg(not(feature = "no-entrypoint"))]
+#[cfg(target_os = "solana")]
 solana_security_txt::security_txt! {
     name: "Quern",
-    // Reserved names that nobody can register: whoever deploys puts the real ones here (docs/SECURITY.md).
+    // Reserved names that nobody can register: whoever deploys puts the real ones here (SECURITY.md).
     project_url: "https://quern.example",
     contacts: "link:https://quern.example/security",
     policy: "https://quern.example/security",
