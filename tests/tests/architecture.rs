@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
     process::Command,
@@ -108,30 +108,138 @@ fn only_the_client_depends_on_the_program() {
     }
 }
 
+/// All of our packages that a package builds upon, directly or not.
+fn below(all: &BTreeMap<String, Vec<String>>, name: &str) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    let mut left = vec![name.to_owned()];
+    while let Some(next) = left.pop() {
+        for one in ours(&all[&next]) {
+            if found.insert(one.to_owned()) {
+                left.push(one.to_owned());
+            }
+        }
+    }
+    found
+}
+
 #[test]
 fn followers_do_not_depend_on_each_other() {
     let all = dependencies();
-    let forbidden = [
+    let forbidden: [(&str, &[&str]); 6] = [
         (
             "quern-indexer",
-            ["quern-node", "quern-cli", "quern-localnet"],
+            &["quern-data", "quern-provider", "quern-watcher", "quern-cli"],
         ),
         (
-            "quern-node",
-            ["quern-indexer", "quern-cli", "quern-localnet"],
+            "quern-provider",
+            &["quern-watcher", "quern-indexer", "quern-cli"],
         ),
         (
-            "quern-client",
-            ["quern-indexer", "quern-node", "quern-localnet"],
+            "quern-watcher",
+            &["quern-provider", "quern-indexer", "quern-cli"],
         ),
-        ("quern-cli", ["quern-indexer", "quern", "quern-tests"]),
+        (
+            "quern-data",
+            &[
+                "quern-provider",
+                "quern-watcher",
+                "quern-indexer",
+                "quern-cli",
+            ],
+        ),
+        (
+            "quern-deploy",
+            &[
+                "quern-data",
+                "quern-provider",
+                "quern-watcher",
+                "quern-indexer",
+            ],
+        ),
+        ("quern-cli", &["quern-indexer", "quern-tests"]),
     ];
     for (name, others) in forbidden {
+        let below = below(&all, name);
         for other in others {
-            assert!(
-                !ours(&all[name]).contains(&other),
-                "{name} depends on {other}"
-            );
+            assert!(!below.contains(*other), "{name} depends on {other}");
+        }
+        let is_local = below.contains("quern-localnet");
+        assert!(
+            name == "quern-cli" || !is_local,
+            "{name} depends on the local network"
+        );
+    }
+}
+
+#[test]
+fn nothing_but_the_program_and_its_parts_is_below_the_client() {
+    let all = dependencies();
+    let found = below(&all, "quern-client");
+    let found: Vec<&str> = found.iter().map(String::as_str).collect();
+    assert_eq!(found, ["quern", "quern-proof", "quern-rules"]);
+    for name in ["quern-data", "quern-deploy"] {
+        assert!(ours(&all[name]).contains(&"quern-client"), "{name}");
+    }
+}
+
+/// Printing a job, its history and its outcome takes the client alone.
+#[test]
+fn the_command_line_needs_neither_provider_nor_watcher_to_print_a_job() {
+    let may = [
+        "commands/provider.rs",
+        "commands/watch.rs",
+        "src/error.rs",
+        "src/lib.rs",
+    ];
+    for (path, text) in sources("crates/cli/src") {
+        let is_follower = may.iter().any(|end| path.ends_with(end));
+        for name in ["quern_provider", "quern_watcher"] {
+            let is_named = text.contains(name);
+            assert!(is_follower || !is_named, "{} names {name}", path.display());
+        }
+    }
+}
+
+/// Layouts and seeds: whoever names one would have to change with the program.
+#[test]
+fn only_the_client_names_layouts_and_seeds() {
+    for folder in [
+        "crates/data/src",
+        "crates/deploy/src",
+        "crates/provider/src",
+        "crates/watcher/src",
+        "crates/cli/src",
+    ] {
+        for (path, text) in sources(folder) {
+            for word in ["find_program_address", "try_from_bytes", "from_bytes::<"] {
+                assert!(!text.contains(word), "{} uses {word}", path.display());
+            }
+        }
+    }
+}
+
+#[test]
+fn html_stands_in_the_web_folder() {
+    for folder in ["indexer/src", "crates/api/src", "crates/cli/src"] {
+        if !root().join(folder).exists() {
+            continue;
+        }
+        for (path, text) in sources(folder) {
+            let is_web = path.components().any(|part| part.as_os_str() == "web");
+            let has_html = ["<html", "<body", "<div", "text/html"]
+                .iter()
+                .any(|tag| text.contains(tag));
+            assert!(is_web || !has_html, "{} has HTML", path.display());
+        }
+    }
+}
+
+#[test]
+fn foreign_model_formats_stand_in_the_importer() {
+    for (name, names) in dependencies() {
+        for format in ["onnx", "tract", "safetensors", "candle", "gguf"] {
+            let is_known = names.iter().any(|one| one.contains(format));
+            assert!(name == "quern-import" || !is_known, "{name} reads {format}");
         }
     }
 }
@@ -156,13 +264,15 @@ fn instructions_do_no_arithmetic_on_money() {
 
 #[test]
 fn sql_stands_in_the_store() {
-    for (path, text) in sources("indexer/src") {
-        let is_store = path.components().any(|part| part.as_os_str() == "store");
-        assert!(
-            is_store || !text.contains("sqlx::query"),
-            "{} has SQL",
-            path.display()
-        );
+    for folder in ["indexer/src", "crates"] {
+        for (path, text) in sources(folder) {
+            let is_store = path.components().any(|part| part.as_os_str() == "store");
+            assert!(
+                is_store || !text.contains("sqlx::query"),
+                "{} has SQL",
+                path.display()
+            );
+        }
     }
 }
 
@@ -172,7 +282,10 @@ fn no_unsafe_outside_the_program() {
         "crates/rules/src",
         "crates/proof/src",
         "crates/client/src",
-        "crates/node/src",
+        "crates/data/src",
+        "crates/deploy/src",
+        "crates/provider/src",
+        "crates/watcher/src",
         "crates/cli/src",
         "indexer/src",
     ] {

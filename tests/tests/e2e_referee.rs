@@ -9,13 +9,13 @@ use {
         flows::{self, Route},
         quern::{events::QuernEvent, state::JobState},
     },
-    quern_node::watch::{Report, Verdict},
     quern_proof::{
         Operand, Tensor,
         demand::{NodeId, Tree},
         evidence::Charge,
     },
     quern_tests::demo::{Cell, Forger, Lookout, Machine, Names, QUSD, Stage, Work, until},
+    quern_watcher::{Report, Verdict},
     std::{collections::HashSet, fs, path::PathBuf, time::Duration},
 };
 

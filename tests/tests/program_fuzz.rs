@@ -1170,7 +1170,7 @@ impl Fuzz {
 fn name_of(charge: &Charge) -> &'static str {
     match charge {
         Charge::Cell { .. } => "convict",
-        Charge::Padding { .. } => "convict_padding",
+        Charge::Padding(_) => "convict_padding",
     }
 }
 

@@ -631,11 +631,7 @@ fn referee_cases() -> Vec<Case> {
             leaf[127] = 1;
             claim.set_leaf(Operand::Op(0), 1, leaf);
             let job = stage.submitted_for(&claim);
-            let charge = Charge::Padding {
-                tree: tree.code(),
-                level: 1,
-                index: 1,
-            };
+            let charge = Charge::Padding(NodeId::new(tree, 1, 1));
             stage.inline(&job, &charge, &claim.evidence(&charge))
         }),
         referee_case("demand", "at a root", |stage, job| {

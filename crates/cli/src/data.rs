@@ -6,8 +6,8 @@ use {
         error::{Error, Result},
         progress,
     },
-    quern_client::{ClientError, Pubkey, accounts, accounts::ModelAccount, config},
-    quern_node::{FetchLimits, Fetcher, data, uris},
+    quern_client::{ClientError, Pubkey, accounts, accounts::ModelAccount, config, history},
+    quern_data::{FetchLimits, Fetcher, sizes},
     quern_proof::{Tensor, file, graph::Graph},
     std::path::{Path, PathBuf},
 };
@@ -106,11 +106,11 @@ pub async fn check_weights(
 ) -> Result<()> {
     let fetcher = reach.fetcher(context).await?;
     let check = async {
-        let uri = uris::model_uri(context.rpc(), &model.address, &model.model).await?;
-        let expected = data::weights_bytes(graph)?;
+        let uri = history::model_uri(context.rpc(), &model.address, &model.model).await?;
+        let expected = sizes::weights_bytes(graph)?;
         let bytes = fetcher.fetch(&uri, Some(expected)).await?;
-        data::checked_weights(graph, &bytes)?;
-        Ok::<_, quern_node::NodeError>(())
+        sizes::checked_weights(graph, &bytes)?;
+        Ok::<_, Error>(())
     };
     progress::during("checking the model's weights", check).await.map_err(|error| {
         Error::Other(format!("the model's published weights could not be checked: {error}; without them nobody can serve the job (--skip-weights-check goes on regardless)"))

@@ -14,9 +14,18 @@ pub enum Error {
     /// The chain, or the way to it.
     #[error("{0}")]
     Client(#[from] ClientError),
-    /// The provider agent, or data.
+    /// Inputs, weights or results.
     #[error("{0}")]
-    Node(#[from] quern_node::NodeError),
+    Data(#[from] quern_data::DataError),
+    /// Deploying the program.
+    #[error("{0}")]
+    Deploy(#[from] quern_deploy::DeployError),
+    /// The provider.
+    #[error("{0}")]
+    Provider(#[from] quern_provider::ProviderError),
+    /// The watcher.
+    #[error("{0}")]
+    Watcher(#[from] quern_watcher::WatcherError),
     /// A graph or tensors.
     #[error("{0}")]
     Proof(#[from] quern_proof::Error),

@@ -199,9 +199,9 @@ async fn dispatch(globals: &Globals, command: Command) -> Result<()> {
 fn start_logging(globals: &Globals, rpc_url: &str) {
     use tracing_subscriber::EnvFilter;
     let usual = if globals.verbose {
-        "quern=debug,quern_node=debug,quern_client=debug,info"
+        "quern=debug,quern_data=debug,quern_provider=debug,quern_watcher=debug,quern_client=debug,info"
     } else {
-        "quern=info,quern_node=info,warn"
+        "quern=info,quern_provider=info,quern_watcher=info,warn"
     };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(usual));
     let rpc_url = rpc_url.to_owned();

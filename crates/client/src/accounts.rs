@@ -534,7 +534,10 @@ pub(crate) async fn held(rpc: &RpcClient, address: &Pubkey) -> Result<Option<(Pu
 }
 
 /// Owner and data of an account, if it exists. An account without lamports does not.
-pub(crate) async fn raw(rpc: &RpcClient, address: &Pubkey) -> Result<Option<(Pubkey, Vec<u8>)>> {
+///
+/// # Errors
+/// That the cluster did not answer.
+pub async fn raw(rpc: &RpcClient, address: &Pubkey) -> Result<Option<(Pubkey, Vec<u8>)>> {
     // The call for one account would say "not found" where the node could not even be asked.
     let response = rpc
         .get_multiple_accounts_with_commitment(&[*address], rpc.commitment())

@@ -175,24 +175,14 @@ pub enum ClientError {
     /// An argument that the program would refuse anyway.
     #[error("{0}")]
     Argument(String),
-    /// A wallet cannot pay what is planned.
+    /// The text behind a hash.
     #[error(
-        "{wallet} has {has_lamports} lamports and {needs_lamports} are needed; fund it and run the same again"
+        "no event of {address} carries the URI that its account commits to; ask a node that keeps older transactions, or name the data yourself"
     )]
-    Lamports {
-        /// Who pays.
-        wallet: Pubkey,
-        /// What it has.
-        has_lamports: u64,
-        /// What it needs.
-        needs_lamports: u64,
+    UriUnknown {
+        /// The account.
+        address: Pubkey,
     },
-    /// Deployment.
-    #[error("{0}")]
-    Deploy(String),
-    /// Stopped by whoever watched the progress.
-    #[error("stopped; run the same again to continue where it stopped")]
-    Stopped,
 }
 
 impl ClientError {

@@ -6,23 +6,28 @@
 //! - [`instructions`]: one pure builder for every instruction; [`flows`]: the same with what must be read first.
 //! - [`accounts`]: fetching and decoding; [`events`]: what a transaction did.
 //! - [`send`]: simulate, price, send, confirm; [`errors`]: one sentence for whatever went wrong.
-//! - [`deploy`]: the program itself; [`config`]: Solana's configuration, cluster names and keypair files.
+//! - [`chain`]: reads that provider and watcher share; [`clock`]: the cluster's time; [`history`]: what old transactions tell.
+//! - [`config`]: Solana's configuration, cluster names and keypair files.
 
 pub mod accounts;
 pub mod addresses;
+pub mod chain;
+pub mod clock;
 pub mod config;
-pub mod deploy;
 pub mod errors;
 pub mod events;
 pub mod flows;
+pub mod history;
 pub mod instructions;
 pub mod messages;
 pub mod send;
-mod transaction;
+pub mod transaction;
 
 pub use {
+    chain::{ChainReads, RpcChain},
     errors::{ClientError, Refusal, Result},
     events::{EventError, LocatedEvent, TransactionEvents, events_of},
+    history::Outcome,
     quern,
     send::{ComputeUnits, Cost, Format, PriorityFee, Receipt, SendOptions, Sender},
     solana_commitment_config::CommitmentConfig,

@@ -233,7 +233,7 @@ impl Sender {
     }
 
     /// An error of the connection, in our words.
-    pub(crate) fn error(&self, error: RpcClientError) -> ClientError {
+    pub fn error(&self, error: RpcClientError) -> ClientError {
         ClientError::from_rpc(&self.rpc.url(), error)
     }
 
@@ -435,7 +435,10 @@ impl Sender {
     }
 
     /// A blockhash and the last block height at which it is valid.
-    pub(crate) async fn blockhash(&self) -> Result<(Hash, u64)> {
+    ///
+    /// # Errors
+    /// That the cluster did not answer.
+    pub async fn blockhash(&self) -> Result<(Hash, u64)> {
         self.rpc
             .get_latest_blockhash_with_commitment(self.rpc.commitment())
             .await
@@ -444,7 +447,7 @@ impl Sender {
 
     /// A budget that makes this request unlike any other of this sender: two equal requests within one blockhash would
     /// otherwise be one transaction, and the second would never run.
-    pub(crate) fn distinct(&self, budget: Budget) -> Budget {
+    pub fn distinct(&self, budget: Budget) -> Budget {
         let number = self.sent.fetch_add(1, Ordering::Relaxed) % DISTINCT_LIMITS;
         Budget {
             units: budget.units.saturating_add(number).min(MAX_COMPUTE_UNITS),
@@ -453,7 +456,10 @@ impl Sender {
     }
 
     /// The price of a compute unit in micro-lamports.
-    pub(crate) async fn unit_price(&self, instructions: &[Instruction]) -> Result<u64> {
+    ///
+    /// # Errors
+    /// That the cluster did not answer.
+    pub async fn unit_price(&self, instructions: &[Instruction]) -> Result<u64> {
         match self.options.priority_fee {
             PriorityFee::None => Ok(0),
             PriorityFee::Fixed(price) => Ok(price),

@@ -5,10 +5,8 @@ mod common;
 
 use {
     common::{graph_file, network},
-    quern_client::{
-        ClientError, Keypair, Signer, accounts, addresses,
-        deploy::{self, Deployment, Kind, Program, Progress},
-    },
+    quern_client::{Keypair, Signer, accounts, addresses},
+    quern_deploy::{self as deploy, DeployError, Deployment, Kind, Program, Progress},
     quern_localnet::LocalNet,
     std::ops::ControlFlow,
 };
@@ -145,6 +143,6 @@ async fn a_poor_wallet_is_told_what_it_needs() {
     let error = deploy::run(net.sender(), &deployment, &mut go_on)
         .await
         .unwrap_err();
-    assert!(matches!(error, ClientError::Lamports { .. }), "{error}");
+    assert!(matches!(error, DeployError::Lamports { .. }), "{error}");
     assert!(error.to_string().contains("fund it"), "{error}");
 }

@@ -318,8 +318,8 @@ fn answer(claimed: &impl Openings, node_id: &NodeId, height: u8) -> Vec<u8> {
             let depth = (height - level).min(4);
             (0..1 << depth)
                 .flat_map(|place| {
-                    let node = claimed.node(tree, level + depth, (index << depth) + place);
-                    node.unwrap()
+                    let node_id = NodeId::new(tree, level + depth, (index << depth) + place);
+                    claimed.node(node_id).unwrap()
                 })
                 .collect()
         }

@@ -6,11 +6,12 @@
 //! every demand that [`plan`] lets through.
 
 use crate::{
-    evidence::TRACE_TREE,
     graph::{Graph, Operand},
     hash::{self, Accumulator, Hash, LEAF_BYTES, Tag},
     shape::{Geometry, TraceGeometry},
 };
+
+pub use crate::node::{NodeId, Tree};
 
 /// Binary levels that one answer reveals, fewer at the bottom of a tree.
 pub const STEP_LEVELS: u8 = 4;
@@ -20,55 +21,6 @@ pub const MAX_ANSWER_BYTES: usize = (1 << STEP_LEVELS) * size_of::<Hash>();
 
 /// Heights that an answer spans, and one for its root.
 const ANSWER_HEIGHTS: usize = STEP_LEVELS as usize + 1;
-
-/// A tree that has a root on chain.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Tree {
-    /// The tree over the data roots of all ops.
-    Trace,
-    /// The data tree of an op's output, an input or a weight.
-    Data(Operand),
-}
-
-impl Tree {
-    /// The tree with this code: 255 the trace, otherwise the operand's. `None` for codes that name nothing.
-    pub const fn from_code(code: u8) -> Option<Self> {
-        match code {
-            TRACE_TREE => Some(Self::Trace),
-            _ => match Operand::from_code(code) {
-                Some(operand) => Some(Self::Data(operand)),
-                None => None,
-            },
-        }
-    }
-
-    /// Its code.
-    pub const fn code(self) -> u8 {
-        match self {
-            Self::Trace => TRACE_TREE,
-            Self::Data(operand) => operand.code(),
-        }
-    }
-
-    /// How its inner nodes are hashed.
-    pub const fn tag(self) -> Tag {
-        match self {
-            Self::Trace => Tag::Trace,
-            Self::Data(_) => Tag::Data,
-        }
-    }
-}
-
-/// A demand about one node.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct NodeId {
-    /// The node's tree.
-    pub tree: Tree,
-    /// Its level; the root's is 0.
-    pub level: u8,
-    /// Its index in that level.
-    pub index: u64,
-}
 
 /// Where the node of a demand is known from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,10 +1,11 @@
 //! What can go wrong off chain. On chain there is only [`SealError`](crate::SealError).
 
 use crate::{
-    demand::{DemandError, NodeId, Tree},
+    demand::DemandError,
     evidence::Refusal,
     graph::{Fault, Operand, SealError},
     hash::Hash,
+    node::NodeId,
     path::PathError,
     shape::{DType, MAX_DIM, MAX_INNER},
 };
@@ -110,22 +111,13 @@ pub enum Error {
     #[error("the charge was refused: {0}")]
     Refused(#[from] Refusal),
     /// A part of the evidence can't be opened with what is at hand.
-    #[error(
-        "node {index} at level {level} of the tree {tree:?} is not at hand: demand it, or fetch the data"
-    )]
-    NotAtHand {
-        /// The tree.
-        tree: Tree,
-        /// The node's level.
-        level: u8,
-        /// Its place in the level.
-        index: u64,
-    },
+    #[error("{0} is not at hand: demand it, or fetch the data")]
+    NotAtHand(NodeId),
     /// There is no such demand.
     #[error("{0}")]
-    NodeId(#[from] DemandError),
+    Demand(#[from] DemandError),
     /// An answer is not what its node was hashed from.
-    #[error("the answer to {0:?} is not what its node was hashed from: read it again")]
+    #[error("the answer about {0} is not what its node was hashed from: read it again")]
     WrongAnswer(NodeId),
 }
 

@@ -22,13 +22,11 @@ use core::fmt;
 use crate::{
     graph::{Graph, Op, Operand, SealError},
     hash::{self, Hash, LEAF_BYTES, Tag},
+    node::{NodeId, Tree},
     ops::cell,
     path,
     shape::{DType, Geometry, TraceGeometry},
 };
-
-/// The code of the trace tree. An op's tree has the op's index.
-pub const TRACE_TREE: u8 = 255;
 
 /// What a charge is judged by: all of it lies in the model and the job, none of it in the evidence.
 #[derive(Clone, Copy, Debug)]
@@ -55,15 +53,32 @@ pub enum Charge {
         /// Column of its output.
         col: u32,
     },
-    /// Padding is not zero: bytes beyond a row's end, or a node that lies wholly in missing positions.
-    Padding {
-        /// [`TRACE_TREE`], or the op whose tree it is.
-        tree: u8,
-        /// Level of the node, counted from the tree's own root.
-        level: u8,
-        /// Its place in the level.
-        index: u64,
-    },
+    /// Padding is not zero: bytes beyond a row's end, or a node that lies wholly in missing positions. The tree is the
+    /// trace's or an op's; inputs and weights are not the provider's.
+    Padding(NodeId),
+}
+
+impl Charge {
+    /// The padding at a node of the tree with this code.
+    ///
+    /// # Errors
+    /// [`Refusal::NoSuchTree`] for codes that name nothing.
+    pub const fn padding(tree: u8, level: u8, index: u64) -> Result<Self, Refusal> {
+        match NodeId::from_code(tree, level, index) {
+            Some(node_id) => Ok(Self::Padding(node_id)),
+            None => Err(Refusal::NoSuchTree),
+        }
+    }
+}
+
+impl fmt::Display for Charge {
+    /// "op 3, row 617, column 333", "the padding at level 4, index 2 of the trace".
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Cell { op, row, col } => write!(f, "op {op}, row {row}, column {col}"),
+            Self::Padding(node_id) => write!(f, "the padding at {node_id}"),
+        }
+    }
 }
 
 /// Why a charge does not convict. The numbers never change.
@@ -206,12 +221,11 @@ pub fn judge(case: &Case<'_>, charge: &Charge, evidence: &[u8]) -> Result<(), Re
     };
     let is_wrong = match *charge {
         Charge::Cell { op, row, col } => reader.judge_cell(op, row, col)?,
-        Charge::Padding {
-            tree: TRACE_TREE,
-            level,
-            index,
-        } => reader.judge_trace_padding(level, index)?,
-        Charge::Padding { tree, level, index } => reader.judge_padding(tree, level, index)?,
+        Charge::Padding(NodeId { tree, level, index }) => match tree {
+            Tree::Trace => reader.judge_trace_padding(level, index)?,
+            Tree::Data(Operand::Op(op)) => reader.judge_padding(op, level, index)?,
+            Tree::Data(_) => return Err(Refusal::NoSuchTree),
+        },
     };
     if is_wrong {
         Ok(())

@@ -303,6 +303,17 @@ impl Operand {
     }
 }
 
+impl fmt::Display for Operand {
+    /// "op 3", "input 0", "weight 2".
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Op(index) => write!(f, "op {index}"),
+            Self::Input(index) => write!(f, "input {index}"),
+            Self::Weight(index) => write!(f, "weight {index}"),
+        }
+    }
+}
+
 /// One op of a graph.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Op {

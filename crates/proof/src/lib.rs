@@ -6,7 +6,7 @@
 //!
 //! | half | modules | needs |
 //! | --- | --- | --- |
-//! | what the chain calls | [`graph`], [`shape`], [`ops`], [`hash`], [`path`], [`demand`], [`evidence`] | nothing: no heap, no `std` |
+//! | what the chain calls | [`graph`], [`shape`], [`ops`], [`hash`], [`node`], [`path`], [`demand`], [`evidence`] | nothing: no heap, no `std` |
 //! | whole tensors | `tensor`, `eval`, `commit`, `builder`, `file`, `witness`, `freivalds`, `verify` | the feature `std` (on by default) |
 //!
 //! The workspace dependency switches the default features off; a crate that runs off chain asks for
@@ -24,6 +24,7 @@ pub mod demand;
 pub mod evidence;
 pub mod graph;
 pub mod hash;
+pub mod node;
 pub mod ops;
 pub mod path;
 pub mod shape;
@@ -49,6 +50,7 @@ pub mod witness;
 
 pub use graph::{Graph, Macs, Op, Operand, SealError};
 pub use hash::Hash;
+pub use node::{NodeId, Tree};
 pub use shape::{DType, Geometry, Rows, Shape};
 
 #[cfg(feature = "std")]

@@ -5,18 +5,18 @@ use std::{collections::HashMap, sync::OnceLock, vec, vec::Vec};
 use crate::{
     Error, Hash, Tensor,
     commit::{self, Tree as DataTree},
-    demand::{self, NodeId, Tree},
-    eval,
+    demand, eval,
     evidence::{Charge, Refusal},
     graph::{Graph, Op, Operand},
     hash::{self, LEAF_BYTES, MISSING, Tag},
+    node::{NodeId, Tree},
     shape::{Geometry, TraceGeometry},
 };
 
 /// Whatever can open the commitment that is charged, and the inputs and weights.
 pub trait Openings {
     /// Any node, missing ones included.
-    fn node(&self, tree: Tree, level: u8, index: u64) -> Option<Hash>;
+    fn node(&self, node_id: NodeId) -> Option<Hash>;
 
     /// The 128 bytes of leaf `k` of a row.
     fn leaf(&self, operand: Operand, row: u32, k: u32) -> Option<[u8; LEAF_BYTES]>;
@@ -45,7 +45,7 @@ pub fn evidence(
     };
     match *charge {
         Charge::Cell { op, row, col } => writer.cell(op, row, col)?,
-        Charge::Padding { tree, level, index } => writer.padding(tree, level, index)?,
+        Charge::Padding(node_id) => writer.padding(node_id)?,
     }
     Ok(writer.bytes)
 }
@@ -104,29 +104,28 @@ impl<O: Openings> Writer<'_, O> {
         self.leaf_of(output, row, col)
     }
 
-    fn padding(&mut self, tree: u8, level: u8, index: u64) -> Result<(), Error> {
-        match Tree::from_code(tree) {
-            Some(Tree::Trace) => {
+    fn padding(&mut self, node_id: NodeId) -> Result<(), Error> {
+        let NodeId { tree, level, index } = node_id;
+        match tree {
+            Tree::Trace => {
                 match self.trace.is_missing(level, index) {
                     None => return Err(Refusal::NoSuchNode.into()),
                     Some(false) => return Err(Refusal::NotPadding.into()),
-                    Some(true) => self.node(Tree::Trace, level, index)?,
+                    Some(true) => self.node(node_id)?,
                 }
-                self.path(Tree::Trace, level, index)
+                self.path(node_id)
             }
-            Some(Tree::Data(operand @ Operand::Op(op)))
-                if usize::from(op) < self.graph.op_count() =>
-            {
+            Tree::Data(operand @ Operand::Op(op)) if usize::from(op) < self.graph.op_count() => {
                 let shape = geometry(self.graph, self.batch_rows, operand)?;
                 let is_missing = shape.is_missing(level, index);
                 if is_missing.ok_or(Refusal::NoSuchNode)? {
-                    self.node(Tree::Data(operand), level, index)?;
+                    self.node(node_id)?;
                 } else {
                     let (row, k) = row_and_leaf(&shape, index);
                     if level != shape.height() || shape.used_bytes(k) == LEAF_BYTES {
                         return Err(Refusal::NotPadding.into());
                     }
-                    self.leaf(operand, row, k, index)?;
+                    self.leaf(operand, row, k, (level, index))?;
                 }
                 self.paths(operand, level, index)
             }
@@ -141,11 +140,7 @@ impl<O: Openings> Writer<'_, O> {
             .openings
             .row(operand, row)
             .filter(|bytes| bytes.len() == shape.row_bytes() as usize)
-            .ok_or(Error::NotAtHand {
-                tree: Tree::Data(operand),
-                level,
-                index,
-            })?;
+            .ok_or(not_at_hand(operand, level, index))?;
         self.bytes.extend(bytes);
         self.paths(operand, level, index)
     }
@@ -158,39 +153,42 @@ impl<O: Openings> Writer<'_, O> {
             Some((k, index))
         });
         let (k, index) = position.ok_or(Error::NoSuchPosition)?;
-        self.leaf(operand, row, k, index)?;
+        self.leaf(operand, row, k, (shape.height(), index))?;
         self.paths(operand, shape.height(), index)
     }
 
-    fn leaf(&mut self, operand: Operand, row: u32, k: u32, index: u64) -> Result<(), Error> {
+    fn leaf(&mut self, operand: Operand, row: u32, k: u32, at: (u8, u64)) -> Result<(), Error> {
+        let (level, index) = at;
         let leaf = self.openings.leaf(operand, row, k);
-        self.bytes.extend(leaf.ok_or_else(|| Error::NotAtHand {
-            tree: Tree::Data(operand),
-            level: geometry(self.graph, self.batch_rows, operand).map_or(0, |shape| shape.height()),
-            index,
-        })?);
+        self.bytes
+            .extend(leaf.ok_or(not_at_hand(operand, level, index))?);
         Ok(())
     }
 
-    fn node(&mut self, tree: Tree, level: u8, index: u64) -> Result<(), Error> {
-        let node = self.openings.node(tree, level, index);
-        self.bytes
-            .extend(node.ok_or(Error::NotAtHand { tree, level, index })?);
+    fn node(&mut self, node_id: NodeId) -> Result<(), Error> {
+        let node = self.openings.node(node_id);
+        self.bytes.extend(node.ok_or(Error::NotAtHand(node_id))?);
         Ok(())
     }
 
     /// From a node of an operand's tree to the root on chain.
     fn paths(&mut self, operand: Operand, level: u8, index: u64) -> Result<(), Error> {
-        self.path(Tree::Data(operand), level, index)?;
+        self.path(NodeId::new(Tree::Data(operand), level, index))?;
         match operand {
-            Operand::Op(op) => self.path(Tree::Trace, self.trace.height(), op.into()),
+            Operand::Op(op) => self.path(NodeId::new(Tree::Trace, self.trace.height(), op.into())),
             Operand::Input(_) | Operand::Weight(_) => Ok(()),
         }
     }
 
-    fn path(&mut self, tree: Tree, level: u8, index: u64) -> Result<(), Error> {
-        (0..level).try_for_each(|up| self.node(tree, level - up, (index >> up) ^ 1))
+    /// The siblings of a node and of those above it, bottom-up.
+    fn path(&mut self, node_id: NodeId) -> Result<(), Error> {
+        let NodeId { tree, level, index } = node_id;
+        (0..level).try_for_each(|up| self.node(NodeId::new(tree, level - up, (index >> up) ^ 1)))
     }
+}
+
+const fn not_at_hand(operand: Operand, level: u8, index: u64) -> Error {
+    Error::NotAtHand(NodeId::new(Tree::Data(operand), level, index))
 }
 
 /// Row and leaf of a leaf position.
@@ -278,7 +276,7 @@ impl<'a> Whole<'a> {
 
     /// What an honest provider of these outputs commits to.
     pub fn trace_root(&self) -> Hash {
-        self.node(Tree::Trace, 0, 0).unwrap_or(MISSING)
+        self.node(NodeId::root(Tree::Trace)).unwrap_or(MISSING)
     }
 
     fn of(&self, operand: Operand) -> (&Tensors<'a>, usize) {
@@ -328,7 +326,8 @@ fn inner_layers(tag: Tag, nodes: Vec<Hash>, height: u8) -> Vec<Vec<Hash>> {
 }
 
 impl Openings for Whole<'_> {
-    fn node(&self, tree: Tree, level: u8, index: u64) -> Option<Hash> {
+    fn node(&self, node_id: NodeId) -> Option<Hash> {
+        let NodeId { tree, level, index } = node_id;
         match tree {
             Tree::Trace => {
                 let is_missing = self.trace.is_missing(level, index)?;
@@ -377,7 +376,7 @@ pub enum Step {
 pub struct Patched<'a> {
     own: &'a Whole<'a>,
     /// Of the claimed commitment, roots included.
-    nodes: HashMap<(Tree, u8, u64), Hash>,
+    nodes: HashMap<NodeId, Hash>,
     /// By operand and leaf position.
     leaves: HashMap<(Operand, u64), [u8; LEAF_BYTES]>,
 }
@@ -390,18 +389,19 @@ impl<'a> Patched<'a> {
             nodes: HashMap::new(),
             leaves: HashMap::new(),
         };
-        patched.learn(Tree::Trace, 0, 0, trace_root);
+        patched.learn(NodeId::root(Tree::Trace), trace_root);
         patched
     }
 
     /// Takes a node of the claimed commitment; the bottom of the trace tree are the roots of the ops' trees.
-    fn learn(&mut self, tree: Tree, level: u8, index: u64, node: Hash) {
-        self.nodes.insert((tree, level, index), node);
+    fn learn(&mut self, node_id: NodeId, node: Hash) {
+        self.nodes.insert(node_id, node);
+        let NodeId { tree, level, index } = node_id;
         if let (Tree::Trace, Ok(op)) = (tree, u8::try_from(index))
             && level == self.own.trace.height()
             && usize::from(op) < self.own.graph.op_count()
         {
-            let root = (Tree::Data(Operand::Op(op)), 0, 0);
+            let root = NodeId::root(Tree::Data(Operand::Op(op)));
             self.nodes.insert(root, node);
         }
     }
@@ -410,17 +410,17 @@ impl<'a> Patched<'a> {
     /// Answers about inputs and weights are checked and forgotten: they can be nothing but what is at hand.
     ///
     /// # Errors
-    /// [`Error::NodeId`], [`Error::NotAtHand`] before the demand's parent was revealed, [`Error::WrongAnswer`].
+    /// [`Error::Demand`], [`Error::NotAtHand`] before the demand's parent was revealed, [`Error::WrongAnswer`].
     pub fn reveal(&mut self, node_id: &NodeId, answer: &[u8]) -> Result<(), Error> {
         let NodeId { tree, level, index } = *node_id;
         let asked = demand::plan(&self.own.graph, self.own.batch_rows, node_id)?;
         let is_own = !matches!(tree, Tree::Trace | Tree::Data(Operand::Op(_)));
         let known = if is_own {
-            self.own.node(tree, level, index)
+            self.own.node(*node_id)
         } else {
-            self.nodes.get(&(tree, level, index)).copied()
+            self.nodes.get(node_id).copied()
         };
-        let known = known.ok_or(Error::NotAtHand { tree, level, index })?;
+        let known = known.ok_or(Error::NotAtHand(*node_id))?;
         if answer.len() != usize::from(asked.answer_bytes)
             || !demand::answers(tree.tag(), asked.is_leaf, &known, answer)
         {
@@ -441,7 +441,8 @@ impl<'a> Patched<'a> {
         for (height, layer) in (0..depth).zip(inner_layers(tree.tag(), nodes, depth)) {
             let below = depth - height;
             for (place, node) in (0u64..).zip(layer) {
-                self.learn(tree, level + below, (index << below) + place, node);
+                let node_id = NodeId::new(tree, level + below, (index << below) + place);
+                self.learn(node_id, node);
             }
         }
         Ok(())
@@ -467,19 +468,13 @@ impl<'a> Patched<'a> {
             Found::Step(step) => return Ok(step),
             Found::Bottom(index) => index,
         };
+        let node_id = NodeId::new(tree, height, index);
         let Some(claimed) = self.leaves.get(&(operand, index)) else {
-            return Ok(Step::Ask(NodeId {
-                tree,
-                level: height,
-                index,
-            }));
+            return Ok(Step::Ask(node_id));
         };
         let (row, k) = row_and_leaf(&shape, index);
-        let own = self.own.leaf(operand, row, k).ok_or(Error::NotAtHand {
-            tree,
-            level: height,
-            index,
-        })?;
+        let own = self.own.leaf(operand, row, k);
+        let own = own.ok_or(Error::NotAtHand(node_id))?;
         // The hashes differ, so some byte does.
         let at = claimed.iter().zip(&own).take_while(|(a, b)| a == b).count();
         Ok(Step::Charge(if at < shape.used_bytes(k) {
@@ -490,11 +485,7 @@ impl<'a> Patched<'a> {
                 col: byte / shape.dtype().size(),
             }
         } else {
-            Charge::Padding {
-                tree: op,
-                level: height,
-                index,
-            }
+            Charge::Padding(node_id)
         }))
     }
 
@@ -507,11 +498,12 @@ impl<'a> Patched<'a> {
     ) -> Result<Found, Error> {
         // What is known of the claimed node, if it differs from the own one.
         let differs = |level, index| -> Result<Option<bool>, Error> {
-            let Some(claimed) = self.nodes.get(&(tree, level, index)) else {
+            let node_id = NodeId::new(tree, level, index);
+            let Some(claimed) = self.nodes.get(&node_id) else {
                 return Ok(None);
             };
-            let own = self.own.node(tree, level, index);
-            let own = own.ok_or(Error::NotAtHand { tree, level, index })?;
+            let own = self.own.node(node_id);
+            let own = own.ok_or(Error::NotAtHand(node_id))?;
             Ok(Some(*claimed != own))
         };
         if differs(0, 0)? == Some(false) {
@@ -524,14 +516,11 @@ impl<'a> Patched<'a> {
             index = match differs(level + 1, left)? {
                 Some(true) => left,
                 Some(false) => right,
-                None => return Ok(Found::Step(Step::Ask(NodeId { tree, level, index }))),
+                None => return Ok(Found::Step(Step::Ask(NodeId::new(tree, level, index)))),
             };
             if is_missing(level + 1, index) == Some(true) {
-                return Ok(Found::Step(Step::Charge(Charge::Padding {
-                    tree: tree.code(),
-                    level: level + 1,
-                    index,
-                })));
+                let node_id = NodeId::new(tree, level + 1, index);
+                return Ok(Found::Step(Step::Charge(Charge::Padding(node_id))));
             }
         }
         Ok(Found::Bottom(index))
@@ -545,10 +534,10 @@ enum Found {
 }
 
 impl Openings for Patched<'_> {
-    fn node(&self, tree: Tree, level: u8, index: u64) -> Option<Hash> {
-        match self.nodes.get(&(tree, level, index)) {
+    fn node(&self, node_id: NodeId) -> Option<Hash> {
+        match self.nodes.get(&node_id) {
             Some(node) => Some(*node),
-            None => self.own.node(tree, level, index),
+            None => self.own.node(node_id),
         }
     }
 

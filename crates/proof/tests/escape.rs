@@ -9,9 +9,9 @@ use common::{Job, Rng, random_job};
 use forged::{Forged, Forgery};
 use quern_proof::{
     Graph, Operand, Tensor,
-    demand::Tree,
+    demand::{NodeId, Tree},
     eval,
-    evidence::{Case, Charge, TRACE_TREE, judge},
+    evidence::{Case, Charge, judge},
     hash::{self, LEAF_BYTES, MISSING, Tag},
     shape::TraceGeometry,
     witness::{Openings, Patched, Step, Whole, evidence},
@@ -104,7 +104,10 @@ fn every_wrong_cell_is_convicted() {
                     Whole::new(&graph, job.batch_rows, &job.inputs, &job.weights, &wrong).unwrap();
                 let bytes = evidence(&graph, job.batch_rows, &charge, &theirs).unwrap();
                 let input_roots: Vec<_> = (0..job.inputs.len() as u8)
-                    .map(|i| theirs.node(Tree::Data(Operand::Input(i)), 0, 0).unwrap())
+                    .map(|i| {
+                        let tree = Tree::Data(Operand::Input(i));
+                        theirs.node(NodeId::root(tree)).unwrap()
+                    })
                     .collect();
                 let case = Case {
                     graph,
@@ -165,11 +168,8 @@ fn every_padding_byte_is_convicted() {
                         &outputs,
                         &Forgery::leaf(op, index, leaf),
                     );
-                    let charge = Charge::Padding {
-                        tree: op,
-                        level: g.height(),
-                        index,
-                    };
+                    let tree = Tree::Data(Operand::Op(op));
+                    let charge = Charge::Padding(NodeId::new(tree, g.height(), index));
                     let found = evidence(&graph, job.batch_rows, &charge, &forged).unwrap();
                     assert_eq!(forged.judge(&charge, &found), Ok(()));
                     assert_eq!(withheld(&own, &forged), End::Convicted(charge));
@@ -216,7 +216,8 @@ fn every_missing_node_is_convicted() {
                 Tag::Data => Tag::Trace,
                 Tag::Trace => Tag::Data,
             };
-            let sibling = own.node(tree, level, index ^ 1).unwrap();
+            let node_id = NodeId::new(tree, level, index);
+            let sibling = own.node(NodeId::new(tree, level, index ^ 1)).unwrap();
             let forgeries = [
                 [rng.next() as u8; 32],
                 if level == height {
@@ -235,25 +236,17 @@ fn every_missing_node_is_convicted() {
                     &job.inputs,
                     &job.weights,
                     &outputs,
-                    &Forgery::node(tree, level, index, node),
+                    &Forgery::node(node_id, node),
                 );
-                let charge = Charge::Padding {
-                    tree: tree.code(),
-                    level,
-                    index,
-                };
+                let charge = Charge::Padding(node_id);
                 let found = evidence(&graph, job.batch_rows, &charge, &forged).unwrap();
                 assert_eq!(forged.judge(&charge, &found), Ok(()), "{charge:?}");
                 nodes += 1;
                 // Demanded, it is a wrong padding node above this one, or one that nobody can open.
                 match withheld(&own, &forged) {
-                    End::Convicted(Charge::Padding {
-                        tree: code,
-                        level: at,
-                        index: i,
-                    }) => {
-                        assert_eq!(code, tree.code());
-                        assert_eq!(index >> (level - at), i);
+                    End::Convicted(Charge::Padding(found)) => {
+                        assert_eq!(found.tree, tree);
+                        assert_eq!(index >> (level - found.level), found.index);
                     }
                     End::Silent => silent += 1,
                     end => panic!("{end:?}"),
@@ -265,7 +258,7 @@ fn every_missing_node_is_convicted() {
         nodes > 300 && silent > 0 && silent < nodes / 2,
         "{nodes} {silent}"
     );
-    assert_eq!(TRACE_TREE, Tree::Trace.code());
+    assert_eq!(Tree::Trace.code(), 255);
 }
 
 /// Lies in several places, in values and in padding, end in one conviction.
@@ -290,7 +283,8 @@ fn many_lies_at_once() {
             if g.is_missing(g.height(), index) == Some(true) {
                 let tree = Tree::Data(Operand::Op(op as u8));
                 let node = [rng.range(1, 255) as u8; 32];
-                forgery.nodes.insert((tree, g.height(), index), node);
+                let node_id = NodeId::new(tree, g.height(), index);
+                forgery.nodes.insert(node_id, node);
                 lies += 1;
             }
         }

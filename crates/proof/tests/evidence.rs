@@ -10,9 +10,9 @@ use quern_proof::{
     DType, Error, Graph, Hash, Op, Operand, Tensor,
     builder::GraphBuilder,
     commit,
-    demand::Tree,
+    demand::{NodeId, Tree},
     eval,
-    evidence::{Case, Charge, Refusal, TRACE_TREE, judge},
+    evidence::{Case, Charge, Refusal, judge},
     hash::{self, LEAF_BYTES, MISSING, Tag},
     shape::{Geometry, TraceGeometry},
     witness::{Openings, Whole, evidence},
@@ -99,11 +99,8 @@ impl Honest {
                         g.used_bytes(k as u32) < LEAF_BYTES
                     };
                     if is_row_end || g.is_missing(level, index) == Some(true) {
-                        charges.push(Charge::Padding {
-                            tree: op,
-                            level,
-                            index,
-                        });
+                        let tree = Tree::Data(Operand::Op(op));
+                        charges.push(Charge::Padding(NodeId::new(tree, level, index)));
                     }
                 }
             }
@@ -112,11 +109,7 @@ impl Honest {
         for level in 0..=trace.height() {
             for index in 0..1u64 << level {
                 if trace.is_missing(level, index) == Some(true) {
-                    charges.push(Charge::Padding {
-                        tree: TRACE_TREE,
-                        level,
-                        index,
-                    });
+                    charges.push(Charge::Padding(NodeId::new(Tree::Trace, level, index)));
                 }
             }
         }
@@ -172,21 +165,15 @@ fn parts(honest: &Honest, charge: &Charge) -> Vec<(usize, Refusal)> {
             parts.push(leaf(Operand::Op(op), Refusal::Claimed));
             parts
         }
-        Charge::Padding {
-            tree: TRACE_TREE,
-            level,
-            ..
-        } => {
-            vec![(32 + 32 * usize::from(level), Refusal::Padding)]
-        }
-        Charge::Padding { tree, level, index } => {
-            let g = geometry(Operand::Op(tree));
-            let bytes = if g.is_missing(level, index).unwrap() {
-                32
-            } else {
-                LEAF_BYTES
+        Charge::Padding(NodeId { tree, level, index }) => {
+            let (bytes, above) = match tree {
+                Tree::Data(operand) if !geometry(operand).is_missing(level, index).unwrap() => {
+                    (LEAF_BYTES, trace)
+                }
+                Tree::Data(_) => (32, trace),
+                Tree::Trace => (32, 0),
             };
-            vec![(bytes + 32 * usize::from(level) + trace, Refusal::Padding)]
+            vec![(bytes + 32 * usize::from(level) + above, Refusal::Padding)]
         }
     }
 }
@@ -374,14 +361,20 @@ fn every_charge_at_every_position() {
         }
         let trace = TraceGeometry::new(ops).unwrap();
         for tree in 0..=255u8 {
+            let named = Tree::from_code(tree);
+            assert!(named.is_none_or(|named| named.code() == tree));
+            if named.is_none() {
+                assert_eq!(Charge::padding(tree, 0, 0), Err(Refusal::NoSuchTree));
+                continue;
+            }
             let g = honest.outputs.get(usize::from(tree)).map(Tensor::geometry);
-            let is_trace = tree == TRACE_TREE;
+            let is_trace = named == Some(Tree::Trace);
             let levels: Vec<u8> = (0..14).chain([35, 63, 64, 255]).collect();
             for level in levels {
                 let last = 1u64.checked_shl(level.into()).unwrap_or(0);
                 let many = if level < 6 { last } else { 3 };
                 for index in (0..many).chain([last.wrapping_sub(1), last, u64::MAX]) {
-                    let charge = Charge::Padding { tree, level, index };
+                    let charge = Charge::padding(tree, level, index).unwrap();
                     let is_missing = match g {
                         Some(g) => g.is_missing(level, index),
                         None => trace.is_missing(level, index),
@@ -550,8 +543,8 @@ fn operands_are_those_on_chain() {
             let refusal = honest.judge(&charge, &bytes);
             let a = graph.op(op.into()).unwrap().a();
             // Tensors of one small value may come out the same.
-            let honest_a = honest.whole().node(Tree::Data(a), 0, 0);
-            if theirs.node(Tree::Data(a), 0, 0) != honest_a {
+            let honest_a = honest.whole().node(NodeId::root(Tree::Data(a)));
+            if theirs.node(NodeId::root(Tree::Data(a))) != honest_a {
                 assert_eq!(refusal, first, "{op} {row} {col}");
             }
         }
@@ -606,11 +599,11 @@ fn nothing_panics() {
                     row: rng.range(0, 6),
                     col: rng.pick(&[0, 1, 30, 127, 1 << 19, u32::MAX]),
                 },
-                1 => Charge::Padding {
-                    tree: rng.pick(&[0, 1, 2, 255]),
-                    level: rng.range(0, 40) as u8,
-                    index: rng.next() >> rng.below(64),
-                },
+                1 => {
+                    let tree = Tree::from_code(rng.pick(&[0, 1, 2, 64, 128, 255])).unwrap();
+                    let level = rng.range(0, 40) as u8;
+                    Charge::Padding(NodeId::new(tree, level, rng.next() >> rng.below(64)))
+                }
                 _ => charges[rng.below(charges.len() as u64) as usize],
             };
             let _ = judge(&case, &charge, &pool[rng.below(pool.len() as u64) as usize]);
@@ -623,11 +616,11 @@ fn what_is_not_at_hand_is_named() {
     let mut rng = Rng(5);
     let honest = two_adds(&mut rng);
     let whole = honest.whole();
-    struct Less<'a>(Whole<'a>, Tree, u8, u64);
+    struct Less<'a>(Whole<'a>, NodeId);
     impl Openings for Less<'_> {
-        fn node(&self, tree: Tree, level: u8, index: u64) -> Option<Hash> {
-            let wanted = (tree, level, index) != (self.1, self.2, self.3);
-            wanted.then(|| self.0.node(tree, level, index)).flatten()
+        fn node(&self, node_id: NodeId) -> Option<Hash> {
+            let wanted = node_id != self.1;
+            wanted.then(|| self.0.node(node_id)).flatten()
         }
         fn leaf(&self, operand: Operand, row: u32, k: u32) -> Option<[u8; LEAF_BYTES]> {
             self.0.leaf(operand, row, k)
@@ -636,8 +629,8 @@ fn what_is_not_at_hand_is_named() {
             self.0.row(operand, row)
         }
     }
-    let (tree, level, index) = (Tree::Trace, 1, 0);
-    let less = Less(whole, tree, level, index);
+    let withheld = NodeId::new(Tree::Trace, 1, 0);
+    let less = Less(whole, withheld);
     let charge = Charge::Cell {
         op: 1,
         row: 0,
@@ -645,6 +638,6 @@ fn what_is_not_at_hand_is_named() {
     };
     assert_eq!(
         evidence(&honest.case().graph, 0, &charge, &less),
-        Err(Error::NotAtHand { tree, level, index })
+        Err(Error::NotAtHand(withheld))
     );
 }

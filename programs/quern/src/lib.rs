@@ -15,6 +15,7 @@ use solana_compiler_builtins as _;
 mod entry;
 
 pub mod clock;
+pub mod codes;
 pub mod constants;
 pub mod error;
 pub mod events;

@@ -126,11 +126,8 @@ pub(super) fn instructions(meter: &mut Meter) {
     let mut leaf = claim.leaf(op, last);
     leaf[127] = 1;
     claim.set_leaf(op, last, leaf);
-    let charge = Charge::Padding {
-        tree: 0,
-        level: claim.geometry(op).height(),
-        index: last,
-    };
+    let level = claim.geometry(op).height();
+    let charge = Charge::Padding(NodeId::new(Tree::Data(op), level, last));
     let job = meter.stage.submitted_for(&claim);
     let padding = meter.stage.inline(&job, &charge, &claim.evidence(&charge));
     meter.run_v1("convict_padding", padding);

@@ -12,13 +12,14 @@ use {
     quern_client::{
         Pubkey, Signature, Signer, accounts,
         events::transaction_config,
+        history::reason_name,
         quern::{
             events::{ConvictionSettled, QuernEvent},
             state::JobState,
         },
     },
-    quern_node::watch::{Report, Verdict, reason_name},
     quern_proof::evidence::Charge,
+    quern_watcher::{Report, Verdict},
     serde::{Serialize, Serializer},
     solana_sdk::message::VersionedMessage,
     std::{

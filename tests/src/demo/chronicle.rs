@@ -5,13 +5,13 @@ use {
     anyhow::{Context, Result},
     quern_client::{
         Pubkey, Sender,
+        history::reason_name,
         quern::{
             events::QuernEvent,
             state::{Assurance, ConvictionReason, JobState},
         },
     },
-    quern_node::watch::reason_name,
-    quern_proof::{Operand, demand::Tree},
+    quern_proof::NodeId,
     solana_client::{
         rpc_client::GetConfirmedSignaturesForAddress2Config,
         rpc_response::RpcConfirmedTransactionStatusWithSignature,
@@ -427,14 +427,10 @@ impl Chronicle {
 
 /// A node of a commitment, in words.
 fn node_name(tree: u8, level: u8, index: u64) -> String {
-    let tree = match Tree::from_code(tree) {
-        Some(Tree::Trace) => "the trace".to_owned(),
-        Some(Tree::Data(Operand::Op(op))) => format!("op {op}"),
-        Some(Tree::Data(Operand::Input(input))) => format!("input {input}"),
-        Some(Tree::Data(Operand::Weight(weight))) => format!("weight {weight}"),
-        None => format!("tree {tree}"),
-    };
-    format!("level {level}, node {index} of {tree}")
+    NodeId::from_code(tree, level, index).map_or_else(
+        || format!("an unknown tree ({tree})"),
+        |node_id| node_id.to_string(),
+    )
 }
 
 /// The assurance level of a code, as the API writes it.

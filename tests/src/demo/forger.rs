@@ -7,12 +7,12 @@ use {
     },
     anyhow::{Context, Result},
     quern_client::{Pubkey, Sender, Signer, flows, instructions, quern::instructions::Submission},
-    quern_node::{
+    quern_data::{
         Publisher,
-        data::{RESULT_FILE, TRACE_FILE},
-        journal::Journal,
+        fetch::{RESULT_FILE, TRACE_FILE},
     },
     quern_proof::{Tensor, file},
+    quern_provider::journal::Journal,
 };
 
 /// A provider under no agent's control.

@@ -4,10 +4,8 @@ use {
     super::{stage::Stage, wait::until},
     anyhow::{Context, Result},
     quern_client::{CommitmentConfig, Keypair, Pubkey, Sender, Signer, flows::Route},
-    quern_node::{
-        FetchLimits, Watcher,
-        watch::{Report, RpcWatchChain, Settings},
-    },
+    quern_data::FetchLimits,
+    quern_watcher::{Report, RpcWatcherChain, Settings, Watcher},
     std::{
         path::Path,
         sync::{Arc, Mutex, PoisonError},
@@ -24,7 +22,7 @@ pub struct Lookout {
     wallet: Pubkey,
     reports: Arc<Mutex<Vec<Reported>>>,
     stop: oneshot::Sender<()>,
-    task: JoinHandle<quern_node::Result<()>>,
+    task: JoinHandle<quern_watcher::Result<()>>,
 }
 
 impl Lookout {
@@ -61,7 +59,7 @@ impl Lookout {
             ..Settings::default()
         };
         let sender = Sender::new(stage.net.rpc_url(), CommitmentConfig::confirmed());
-        let chain = RpcWatchChain::with_route(sender, wallet.insecure_clone(), route);
+        let chain = RpcWatcherChain::with_route(sender, wallet.insecure_clone(), route);
         let watcher = Watcher::new(settings, chain)?;
         let first = watcher.pass().await?.reports;
         let reports: Arc<Mutex<Vec<Reported>>> = Arc::default();

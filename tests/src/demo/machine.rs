@@ -7,10 +7,9 @@ use {
         wait::until,
     },
     anyhow::{Context, Result},
-    quern_client::{Keypair, Pubkey, Sender, Signer},
-    quern_node::{
-        Agent, Chain, FetchLimits, Fetcher, NodeError, Policy, Publisher, RpcChain, Settings,
-    },
+    quern_client::{Keypair, Pubkey, RpcChain, Sender, Signer},
+    quern_data::{DataError, FetchLimits, Fetcher, Publisher},
+    quern_provider::{Agent, Policy, ProviderChain, ProviderError, Settings},
     std::{path::Path, sync::Arc, time::Duration},
     tokio::{sync::oneshot, task::JoinHandle},
 };
@@ -18,7 +17,7 @@ use {
 /// A running agent.
 pub struct Machine {
     stop: oneshot::Sender<()>,
-    task: JoinHandle<quern_node::Result<()>>,
+    task: JoinHandle<quern_provider::Result<()>>,
 }
 
 /// How the demo's providers work.
@@ -56,7 +55,7 @@ pub fn settings(
 ///
 /// # Errors
 /// That its folder is in use or cannot be used.
-pub fn agent(settings: Settings, chain: Arc<dyn Chain>) -> quern_node::Result<Agent> {
+pub fn agent(settings: Settings, chain: Arc<dyn ProviderChain>) -> quern_provider::Result<Agent> {
     let trainer = Trainer {
         fetcher: Fetcher::new(settings.fetch.clone()),
     };
@@ -95,9 +94,12 @@ impl Machine {
         let agent = until(
             "the provider's folder is free",
             Duration::from_secs(20),
-            async || match agent(settings.clone(), Arc::clone(&chain) as Arc<dyn Chain>) {
+            async || match agent(
+                settings.clone(),
+                Arc::clone(&chain) as Arc<dyn ProviderChain>,
+            ) {
                 Ok(agent) => Ok(Some(agent)),
-                Err(NodeError::Locked { .. }) => Ok(None),
+                Err(ProviderError::Data(DataError::Locked { .. })) => Ok(None),
                 Err(error) => Err(error.into()),
             },
         )

@@ -5,7 +5,7 @@ use {
     anyhow::{Context, Result},
     async_trait::async_trait,
     quern_client::{
-        CommitmentConfig, Pubkey, Sender,
+        ChainReads, CommitmentConfig, Pubkey, RpcChain, Sender,
         accounts::{DemandAccount, ModelAccount},
         config,
         quern::{
@@ -13,7 +13,8 @@ use {
             state::{Job, Model, Provider, Purse},
         },
     },
-    quern_node::{Chain, Publisher, RpcChain, chain::Answer},
+    quern_data::Publisher,
+    quern_provider::{ProviderChain, chain::Answer},
     std::{path::PathBuf, sync::Arc},
 };
 
@@ -69,7 +70,7 @@ pub struct NodeArgs {
 pub async fn work(args: NodeArgs) -> Result<()> {
     let sender = Sender::new(&args.url, CommitmentConfig::confirmed());
     let operator = config::read_keypair(&args.operator)?;
-    let chain: Arc<dyn Chain> = Arc::new(HaltingChain {
+    let chain: Arc<dyn ProviderChain> = Arc::new(HaltingChain {
         chain: RpcChain::new(sender, operator),
         halt: args.halt,
     });
@@ -98,47 +99,51 @@ impl HaltingChain {
 }
 
 #[async_trait]
-impl Chain for HaltingChain {
+impl ChainReads for HaltingChain {
     fn signer(&self) -> Pubkey {
         self.chain.signer()
     }
-    async fn moment(&self) -> quern_node::Result<Moment> {
+    async fn moment(&self) -> quern_client::Result<Moment> {
         self.chain.moment().await
     }
-    async fn open_jobs(&self) -> quern_node::Result<Vec<(Pubkey, Job)>> {
-        self.chain.open_jobs().await
-    }
-    async fn own_jobs(&self, owner: &Pubkey) -> quern_node::Result<Vec<(Pubkey, Job)>> {
-        self.chain.own_jobs(owner).await
-    }
-    async fn job(&self, address: &Pubkey) -> quern_node::Result<Option<Job>> {
+    async fn job(&self, address: &Pubkey) -> quern_client::Result<Option<Job>> {
         self.chain.job(address).await
     }
-    async fn model(&self, address: &Pubkey) -> quern_node::Result<ModelAccount> {
+    async fn model(&self, address: &Pubkey) -> quern_client::Result<ModelAccount> {
         self.chain.model(address).await
     }
-    async fn provider(&self, owner: &Pubkey) -> quern_node::Result<Option<Provider>> {
-        self.chain.provider(owner).await
-    }
-    async fn purse(&self, owner: &Pubkey, mint: &Pubkey) -> quern_node::Result<Option<Purse>> {
-        self.chain.purse(owner, mint).await
-    }
-    async fn is_set_up(&self) -> quern_node::Result<bool> {
-        self.chain.is_set_up().await
-    }
-    async fn lamports(&self) -> quern_node::Result<u64> {
-        self.chain.lamports().await
-    }
-    async fn input_uri(&self, address: &Pubkey, job: &Job) -> quern_node::Result<String> {
+    async fn input_uri(&self, address: &Pubkey, job: &Job) -> quern_client::Result<String> {
         self.chain.input_uri(address, job).await
     }
-    async fn model_uri(&self, address: &Pubkey, model: &Model) -> quern_node::Result<String> {
+    async fn model_uri(&self, address: &Pubkey, model: &Model) -> quern_client::Result<String> {
         self.chain.model_uri(address, model).await
     }
-    async fn checkpoint_uri(&self, address: &Pubkey, job: &Job) -> quern_node::Result<String> {
+}
+
+#[async_trait]
+impl ProviderChain for HaltingChain {
+    async fn open_jobs(&self) -> quern_client::Result<Vec<(Pubkey, Job)>> {
+        self.chain.open_jobs().await
+    }
+    async fn own_jobs(&self, owner: &Pubkey) -> quern_client::Result<Vec<(Pubkey, Job)>> {
+        self.chain.own_jobs(owner).await
+    }
+    async fn provider(&self, owner: &Pubkey) -> quern_client::Result<Option<Provider>> {
+        self.chain.provider(owner).await
+    }
+    async fn purse(&self, owner: &Pubkey, mint: &Pubkey) -> quern_client::Result<Option<Purse>> {
+        self.chain.purse(owner, mint).await
+    }
+    async fn is_set_up(&self) -> quern_client::Result<bool> {
+        self.chain.is_set_up().await
+    }
+    async fn lamports(&self) -> quern_client::Result<u64> {
+        self.chain.lamports().await
+    }
+    async fn checkpoint_uri(&self, address: &Pubkey, job: &Job) -> quern_client::Result<String> {
         self.chain.checkpoint_uri(address, job).await
     }
-    async fn take(&self, owner: &Pubkey, job: &Job) -> quern_node::Result<()> {
+    async fn take(&self, owner: &Pubkey, job: &Job) -> quern_client::Result<()> {
         self.halt_at(Halt::BeforeTake).await;
         self.chain.take(owner, job).await?;
         self.halt_at(Halt::AfterTake).await;
@@ -149,20 +154,20 @@ impl Chain for HaltingChain {
         job: &Job,
         trace_root: [u8; 32],
         output_uri: &str,
-    ) -> quern_node::Result<()> {
+    ) -> quern_client::Result<()> {
         self.halt_at(Halt::BeforeSubmit).await;
         self.chain.submit(job, trace_root, output_uri).await?;
         self.halt_at(Halt::AfterSubmit).await;
         Ok(())
     }
-    async fn demands(&self, job: &Pubkey) -> quern_node::Result<Vec<DemandAccount>> {
+    async fn demands(&self, job: &Pubkey) -> quern_client::Result<Vec<DemandAccount>> {
         self.chain.demands(job).await
     }
-    async fn reveal(&self, answers: &[Answer]) -> quern_node::Result<()> {
+    async fn reveal(&self, answers: &[Answer]) -> quern_client::Result<()> {
         self.halt_at(Halt::BeforeReveal).await;
         self.chain.reveal(answers).await
     }
-    async fn finalize(&self, address: &Pubkey) -> quern_node::Result<()> {
+    async fn finalize(&self, address: &Pubkey) -> quern_client::Result<()> {
         self.halt_at(Halt::BeforeFinalize).await;
         self.chain.finalize(address).await?;
         self.halt_at(Halt::AfterFinalize).await;

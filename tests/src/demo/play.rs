@@ -25,9 +25,9 @@ use {
             state::{Assurance, Job, JobKind, JobState},
         },
     },
+    quern_data::{FetchLimits, Fetcher},
     quern_indexer::{Config, Indexer},
     quern_localnet::Mint,
-    quern_node::{FetchLimits, Fetcher},
     quern_proof::{Tensor, commit::data_root, file},
     std::{ops::Range, time::Duration},
     tokio::task::JoinHandle,
@@ -128,7 +128,7 @@ pub async fn play(plan: Plan, names: Names) -> Result<(Cast, Summary)> {
         Machine::start(&stage, alder).await?,
         Machine::start(&stage, birch).await?,
     );
-    names.say("alder and birch: two quern-node agents, each with its own operator key and limit");
+    names.say("alder and birch: two provider agents, each with its own operator key and limit");
     let lookout = lookout(&stage).await?;
     names.say(
         "a watcher with a wallet of its own: it checks every refereed result, whoever asked for it",

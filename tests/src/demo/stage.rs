@@ -15,8 +15,8 @@ use {
             state::{AssetKind, Assurance, Job, JobKind, MintRates, ProtocolSettings, Purse},
         },
     },
+    quern_data::Publisher,
     quern_localnet::{LocalNet, Mint, Options},
-    quern_node::Publisher,
     quern_proof::{Tensor, commit::data_root, file},
     std::{
         fs,

@@ -5,8 +5,9 @@
 use {
     anyhow::{Context, Result, ensure},
     async_trait::async_trait,
-    quern_node::{Fetcher, NodeError, Output, WorkOrder, WorkResult, Worker},
+    quern_data::Fetcher,
     quern_proof::{Tensor, commit::data_root, file},
+    quern_provider::{Output, ProviderError, WorkOrder, WorkResult, Worker},
 };
 
 /// Classes.
@@ -23,12 +24,12 @@ pub struct Trainer {
 
 #[async_trait]
 impl Worker for Trainer {
-    async fn work(&self, order: &WorkOrder) -> quern_node::Result<WorkResult> {
-        let failed = |error: anyhow::Error| NodeError::Worker(format!("{error:#}"));
+    async fn work(&self, order: &WorkOrder) -> quern_provider::Result<WorkResult> {
+        let failed = |error: anyhow::Error| ProviderError::Worker(format!("{error:#}"));
         let path = order
             .input_file
             .as_ref()
-            .ok_or_else(|| NodeError::Worker("the job names no images".to_owned()))?;
+            .ok_or_else(|| ProviderError::Worker("the job names no images".to_owned()))?;
         let bytes = std::fs::read(path).map_err(|error| failed(error.into()))?;
         let start = match (&order.checkpoint_root, &order.checkpoint_uri) {
             (Some(root), Some(uri)) => {
@@ -38,7 +39,7 @@ impl Worker for Trainer {
         };
         let trained = tokio::task::spawn_blocking(move || train_on(&bytes, start.as_ref())).await;
         let trained = trained
-            .map_err(|error| NodeError::Worker(error.to_string()))?
+            .map_err(|error| ProviderError::Worker(error.to_string()))?
             .map_err(failed)?;
         let files = vec![(CHECKPOINT_FILE.to_owned(), file::encode_tensor(&trained))];
         Ok(WorkResult {

@@ -279,26 +279,30 @@ impl Claim {
 
     /// Makes the padding wrong that a charge is about.
     pub fn spoil_padding(&mut self, charge: &Charge) {
-        let Charge::Padding { tree, level, index } = *charge else {
+        let Charge::Padding(node_id) = *charge else {
             panic!("{charge:?} is not about padding")
         };
-        if self.has_leaf(tree, level, index) {
-            let mut leaf = self.leaf(Operand::Op(tree), index);
-            leaf[LEAF_BYTES - 1] ^= 1;
-            self.set_leaf(Operand::Op(tree), index, leaf);
-        } else {
-            let tree = Tree::from_code(tree).unwrap();
-            let mut node = self.node(tree, level, index);
-            node[0] ^= 1;
-            self.set_node(tree, level, index, node);
+        let NodeId { tree, level, index } = node_id;
+        match tree {
+            Tree::Data(operand) if self.has_leaf(&node_id) => {
+                let mut leaf = self.leaf(operand, index);
+                leaf[LEAF_BYTES - 1] ^= 1;
+                self.set_leaf(operand, index, leaf);
+            }
+            _ => {
+                let mut node = self.node(tree, level, index);
+                node[0] ^= 1;
+                self.set_node(tree, level, index, node);
+            }
         }
     }
 
-    /// Whether there is a leaf with bytes at this place of an op's tree.
-    pub fn has_leaf(&self, tree: u8, level: u8, index: u64) -> bool {
-        tree != 255
-            && level == self.height(Tree::Data(Operand::Op(tree)))
-            && self.leaves.contains_key(&(tree, index))
+    /// Whether there is a leaf with bytes at this place of a data tree.
+    pub fn has_leaf(&self, node_id: &NodeId) -> bool {
+        let NodeId { tree, level, index } = *node_id;
+        tree != Tree::Trace
+            && level == self.height(tree)
+            && self.leaves.contains_key(&(tree.code(), index))
     }
 
     /// Evidence for a charge, as formats.md has it.
@@ -331,21 +335,16 @@ impl Claim {
                 }
                 self.add_value(&mut bytes, Operand::Op(op), row, col);
             }
-            Charge::Padding {
-                tree: 255,
-                level,
-                index,
-            } => {
-                bytes.extend(self.node(Tree::Trace, level, index));
-                self.add_path(&mut bytes, Tree::Trace, level, index);
-            }
-            Charge::Padding { tree, level, index } => {
-                let operand = Operand::Op(tree);
-                match self.leaves.get(&(tree, index)) {
-                    Some(leaf) if level == self.height(Tree::Data(operand)) => bytes.extend(leaf),
-                    _ => bytes.extend(self.node(Tree::Data(operand), level, index)),
+            Charge::Padding(node_id) => {
+                let NodeId { tree, level, index } = node_id;
+                match self.leaves.get(&(tree.code(), index)) {
+                    Some(leaf) if self.has_leaf(&node_id) => bytes.extend(leaf),
+                    _ => bytes.extend(self.node(tree, level, index)),
                 }
-                self.add_paths(&mut bytes, operand, level, index);
+                match tree {
+                    Tree::Trace => self.add_path(&mut bytes, tree, level, index),
+                    Tree::Data(operand) => self.add_paths(&mut bytes, operand, level, index),
+                }
             }
         }
         bytes
@@ -446,11 +445,8 @@ impl Claim {
                         && geometry.is_missing(level, index) == Some(false)
                         && geometry.used_bytes(inside as u32) < LEAF_BYTES;
                     if geometry.is_missing(level, index) == Some(true) || is_partly {
-                        charges.push(Charge::Padding {
-                            tree: op,
-                            level,
-                            index,
-                        });
+                        let tree = Tree::Data(Operand::Op(op));
+                        charges.push(Charge::Padding(NodeId::new(tree, level, index)));
                     }
                 }
             }
@@ -459,11 +455,7 @@ impl Claim {
         for level in 0..=height {
             for index in 0..1u64 << level {
                 if index << (height - level) >= ops {
-                    charges.push(Charge::Padding {
-                        tree: 255,
-                        level,
-                        index,
-                    });
+                    charges.push(Charge::Padding(NodeId::new(Tree::Trace, level, index)));
                 }
             }
         }

@@ -205,20 +205,22 @@ fn every_wrong_padding_is_convicted() {
                 court.convict_as_native(&honest, &charge, &evidence),
                 Err(Refusal::NothingWrong)
             );
-            let Charge::Padding { tree, level, index } = charge else {
+            let Charge::Padding(node_id) = charge else {
                 unreachable!()
             };
+            let NodeId { tree, level, index } = node_id;
             let mut claims = Vec::new();
-            if evidence.len() < LEAF_BYTES || !honest.has_leaf(tree, level, index) {
+            if evidence.len() < LEAF_BYTES || !honest.has_leaf(&node_id) {
                 let mut claim = honest.clone();
-                let spoiled = Tree::from_code(tree).unwrap();
-                let mut node = claim.node(spoiled, level, index);
+                let mut node = claim.node(tree, level, index);
                 node[31] ^= 0x80;
-                claim.set_node(spoiled, level, index, node);
+                claim.set_node(tree, level, index, node);
                 claims.push(claim);
             } else {
                 // The first and the last byte of the padding.
-                let operand = Operand::Op(tree);
+                let Tree::Data(operand) = tree else {
+                    unreachable!()
+                };
                 let geometry = honest.geometry(operand);
                 let k = index & ((1 << geometry.row_height()) - 1);
                 for at in [geometry.used_bytes(k as u32), LEAF_BYTES - 1] {
@@ -320,10 +322,10 @@ fn changed_evidence_never_convicts_an_honest_provider() {
                             1 => cell(op, rng.below(5) as u32, col),
                             _ => cell(op, row, rng.below(301) as u32),
                         },
-                        Charge::Padding { tree, level, index } => match rng.below(3) {
+                        Charge::Padding(NodeId { tree, level, index }) => match rng.below(3) {
                             0 => padding(rng.below(6) as u8, level, index),
-                            1 => padding(tree, rng.below(6) as u8, index),
-                            _ => padding(tree, level, rng.below(17)),
+                            1 => padding(tree.code(), rng.below(6) as u8, index),
+                            _ => padding(tree.code(), level, rng.below(17)),
                         },
                     };
                 }

@@ -412,7 +412,7 @@ fn what_is_withheld_is_found_and_convicted() {
         let claim = honest.with_wrong_cell(op, row, col);
         let mut stage = Stage::new();
         let job = stage.submitted_for(&claim);
-        let graph: Program<'_> = honest.parsed();
+        let graph: Graph<'_> = honest.parsed();
         let own = Whole::new(
             &graph,
             honest.batch_rows,

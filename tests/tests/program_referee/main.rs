@@ -64,7 +64,7 @@ fn cell(op: u8, row: u32, col: u32) -> Charge {
 }
 
 fn padding(tree: u8, level: u8, index: u64) -> Charge {
-    Charge::Padding { tree, level, index }
+    Charge::padding(tree, level, index).unwrap()
 }
 
 fn code_of_refusal(refusal: Refusal) -> u32 {

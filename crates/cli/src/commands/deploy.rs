@@ -8,11 +8,8 @@ use {
         output::{Fields, Format},
         progress,
     },
-    quern_client::{
-        ClientError, Keypair, Pubkey, Signer, config,
-        deploy::{self, Deployment, Kind, Plan, Program, Progress},
-        quern,
-    },
+    quern_client::{Keypair, Pubkey, Signer, config, quern},
+    quern_deploy::{self as deploy, DeployError, Deployment, Kind, Plan, Program, Progress},
     std::{
         io::{IsTerminal, Write},
         ops::ControlFlow,
@@ -189,7 +186,7 @@ async fn go(context: &Context, deployment: &Deployment<'_>, plan: &Plan) -> Resu
     listener.abort();
     bar.finish_and_clear();
     let report = result.map_err(|error| match error {
-        ClientError::Lamports { .. } | ClientError::Stopped | ClientError::Deploy(_) => {
+        DeployError::Lamports { .. } | DeployError::Stopped | DeployError::Refused(_) => {
             Error::from(error)
         }
         // What is written stays written.

@@ -10,13 +10,13 @@ use {
     },
     clap::{Subcommand, ValueEnum},
     quern_client::{
-        Pubkey, Signer, accounts, addresses, flows,
+        Pubkey, Signer, accounts, addresses, flows, history,
         quern::{
             instructions::RegisterModelArgs,
             state::{AssetKind, Model},
         },
     },
-    quern_node::uris,
+    quern_data::sizes,
     quern_proof::graph::Graph,
     std::path::PathBuf,
 };
@@ -148,7 +148,7 @@ fn check(path: &std::path::Path, bytes: &[u8], weights: Option<&std::path::Path>
     let graph = Graph::parse(bytes).map_err(|error| Error::file(path, error))?;
     graph.check().map_err(|error| Error::file(path, error))?;
     if let Some(weights) = weights {
-        quern_node::data::checked_weights(&graph, &data::read(weights)?)
+        sizes::checked_weights(&graph, &data::read(weights)?)
             .map_err(|error| Error::file(weights, error))?;
     }
     Ok(())
@@ -157,7 +157,7 @@ fn check(path: &std::path::Path, bytes: &[u8], weights: Option<&std::path::Path>
 async fn show(context: &Context, address: &Pubkey) -> Result<()> {
     let account = data::model(context, address).await?;
     // The text behind the hash is a convenience; a node without history still shows the rest.
-    let uri = uris::model_uri(context.rpc(), address, &account.model)
+    let uri = history::model_uri(context.rpc(), address, &account.model)
         .await
         .ok();
     let mut shown = fields(address, &account.model).maybe("uri", uri);

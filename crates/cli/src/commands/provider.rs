@@ -11,12 +11,11 @@ use {
     },
     clap::Subcommand,
     quern_client::{
-        Pubkey, Signer, accounts, addresses, config, flows, instructions,
+        Pubkey, RpcChain, Signer, accounts, addresses, config, flows, instructions,
         quern::{instructions::ProviderSettings, state::Provider},
     },
-    quern_node::{
-        Agent, CommandWorker, FetchLimits, Policy, Publisher, RpcChain, Settings, Worker,
-    },
+    quern_data::{FetchLimits, Publisher},
+    quern_provider::{Agent, CommandWorker, Policy, Settings, Worker},
     std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration},
 };
 

@@ -13,11 +13,12 @@ use {
     clap::ValueEnum,
     indicatif::ProgressBar,
     quern_client::quern::state::JobState,
-    quern_client::{ClientError, Keypair, Pubkey, Signer, flows::Route},
-    quern_node::{
-        FetchLimits, Watcher,
-        watch::{Followed, Outcome, Report, RpcWatchChain, Settings, Verdict, WatchChain},
+    quern_client::{
+        ChainReads, ClientError, Keypair, Outcome, Pubkey, Signer, flows::Route,
+        history::reason_code,
     },
+    quern_data::FetchLimits,
+    quern_watcher::{Followed, Report, RpcWatcherChain, Settings, Verdict, Watcher},
     serde_json::{Value, json},
     std::{
         cell::{Cell, RefCell},
@@ -167,7 +168,7 @@ pub async fn run(context: &Context, args: Args) -> Result<()> {
         }
     }
     let signer = wallet.pubkey();
-    let chain = RpcWatchChain::with_route(context.sender.clone(), wallet, route);
+    let chain = RpcWatcherChain::with_route(context.sender.clone(), wallet, route);
     for job in &args.job {
         if chain.job(job).await?.is_none() {
             return Err(Error::JobClosed(*job));
@@ -250,7 +251,7 @@ pub async fn follow(
         poll: Duration::from_secs(2),
         ..Settings::default()
     };
-    let chain = RpcWatchChain::new(context.sender.clone(), wallet);
+    let chain = RpcWatcherChain::new(context.sender.clone(), wallet);
     let watcher = Watcher::new(settings, chain)?;
     let screen = Screen::new(context);
     let is_wrong = Cell::new(false);
@@ -356,7 +357,7 @@ impl Screen {
                 "job": job.to_string(),
                 "outcome": outcome.name(),
                 "prover": prover.to_string(),
-                "reason": quern_node::watch::reason_code(*reason),
+                "reason": reason_code(*reason),
             })),
             (Format::Json, _) => {
                 self.json(json!({ "job": job.to_string(), "outcome": outcome.name() }));

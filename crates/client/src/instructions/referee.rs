@@ -126,8 +126,8 @@ pub fn convict_padding(
 pub fn convict_of(signer: &Pubkey, job: &Job, charge: &Charge, proof: Proof<'_>) -> Instruction {
     match *charge {
         Charge::Cell { op, row, col } => convict(signer, job, op, row, col, proof),
-        Charge::Padding { tree, level, index } => {
-            convict_padding(signer, job, tree, level, index, proof)
+        Charge::Padding(NodeId { tree, level, index }) => {
+            convict_padding(signer, job, tree.code(), level, index, proof)
         }
     }
 }
@@ -340,11 +340,7 @@ mod tests {
         ];
         assert_eq!(inline.data, data(instruction::Convict::DISCRIMINATOR, args));
 
-        let charge = Charge::Padding {
-            tree: 255,
-            level: 6,
-            index: 63,
-        };
+        let charge = Charge::padding(255, 6, 63).unwrap();
         let named = convict_of(&SIGNER, &job, &charge, Proof::Account(EVIDENCE));
         assert_eq!(listed(&named), accounts(EVIDENCE));
         let args: &[&[u8]] = &[&[255, 6], &63u64.to_le_bytes(), &0u32.to_le_bytes()];

@@ -15,7 +15,7 @@ use quern_proof::{
 #[derive(Default)]
 pub struct Forgery {
     pub leaves: HashMap<(u8, u64), [u8; LEAF_BYTES]>,
-    pub nodes: HashMap<(Tree, u8, u64), Hash>,
+    pub nodes: HashMap<NodeId, Hash>,
 }
 
 impl Forgery {
@@ -25,9 +25,9 @@ impl Forgery {
         forgery
     }
 
-    pub fn node(tree: Tree, level: u8, index: u64, node: Hash) -> Self {
+    pub fn node(node_id: NodeId, node: Hash) -> Self {
         let mut forgery = Self::default();
-        forgery.nodes.insert((tree, level, index), node);
+        forgery.nodes.insert(node_id, node);
         forgery
     }
 }
@@ -50,7 +50,8 @@ fn levels(tree: Tree, tag: Tag, bottom: Vec<Hash>, forgery: &Forgery) -> Levels 
     let height = bottom.len().trailing_zeros() as u8;
     let patch = |level: u8, nodes: &mut Vec<Hash>| {
         for (index, node) in nodes.iter_mut().enumerate() {
-            if let Some(forged) = forgery.nodes.get(&(tree, level, index as u64)) {
+            let node_id = NodeId::new(tree, level, index as u64);
+            if let Some(forged) = forgery.nodes.get(&node_id) {
                 *node = *forged;
             }
         }
@@ -170,7 +171,7 @@ impl<'a> Forged<'a> {
                 })
                 .collect()
         };
-        let node = self.node(tree, level, index)?;
+        let node = self.node(*node_id)?;
         demand::answers(tree.tag(), asked.is_leaf, &node, &answer).then_some(answer)
     }
 
@@ -184,7 +185,8 @@ impl<'a> Forged<'a> {
 }
 
 impl Openings for Forged<'_> {
-    fn node(&self, tree: Tree, level: u8, index: u64) -> Option<Hash> {
+    fn node(&self, node_id: NodeId) -> Option<Hash> {
+        let NodeId { tree, level, index } = node_id;
         let nodes = self.trees.get(&tree)?.get(usize::from(level))?;
         nodes.get(index as usize).copied()
     }

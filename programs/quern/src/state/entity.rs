@@ -1,33 +1,33 @@
 //! What all accounts share: a kind, a contiguous `seq`, and how a change of one is told to followers (invariant P6).
 
 use {
-    crate::{error::QuernError, events::Change},
+    crate::{codes::codes, error::QuernError, events::Change},
     anchor_lang::{accounts::SlabSchema, prelude::*},
     bytemuck::{Pod, Zeroable},
 };
 
-/// Account types as events name them.
-#[repr(u8)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum EntityKind {
-    /// [`crate::state::Protocol`]
-    Protocol = 1,
-    /// [`crate::state::MintConfig`]
-    MintConfig = 2,
-    /// [`crate::state::Emission`]
-    Emission = 3,
-    /// [`crate::state::Provider`]
-    Provider = 4,
-    /// [`crate::state::Purse`]
-    Purse = 5,
-    /// [`crate::state::Model`]
-    Model = 6,
-    /// [`crate::state::Job`]
-    Job = 7,
-    /// [`crate::state::Demand`]
-    Demand = 8,
-    /// Reserved for campaigns.
-    Campaign = 9,
+codes! {
+    /// Account types as events name them.
+    pub enum EntityKind: "kind of account" {
+        /// [`crate::state::Protocol`]
+        Protocol = 1 "protocol",
+        /// [`crate::state::MintConfig`]
+        MintConfig = 2 "mint_config",
+        /// [`crate::state::Emission`]
+        Emission = 3 "emission",
+        /// [`crate::state::Provider`]
+        Provider = 4 "provider",
+        /// [`crate::state::Purse`]
+        Purse = 5 "purse",
+        /// [`crate::state::Model`]
+        Model = 6 "model",
+        /// [`crate::state::Job`]
+        Job = 7 "job",
+        /// [`crate::state::Demand`]
+        Demand = 8 "demand",
+        /// Reserved for campaigns
+        Campaign = 9 "campaign",
+    }
 }
 
 /// An account of the program that carries a `seq`.

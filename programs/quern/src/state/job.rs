@@ -3,6 +3,7 @@
 use {
     crate::{
         clock::Moment,
+        codes::codes,
         constants::NOBODY,
         error::QuernError,
         state::{Entity, EntityKind, Terms},
@@ -10,103 +11,48 @@ use {
     anchor_lang::prelude::*,
 };
 
-/// What a settled result is worth as evidence; shown beside every number.
-#[repr(u8)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Assurance {
-    /// A wrong result could have been convicted on chain.
-    Refereed = 1,
-    /// The client accepted it, or stayed silent.
-    Reviewed = 2,
-    // 3: metered channels, 4: committees.
-}
-
-impl Assurance {
-    /// The level with this code.
-    pub fn from_code(code: u8) -> Option<Self> {
-        match code {
-            1 => Some(Self::Refereed),
-            2 => Some(Self::Reviewed),
-            _ => None,
-        }
+codes! {
+    /// What a settled result is worth as evidence; shown beside every number.
+    pub enum Assurance: "assurance" {
+        /// A wrong result can be convicted on chain
+        Refereed = 1 "refereed",
+        /// The client reviews the result; silence accepts it
+        Reviewed = 2 "reviewed",
+        // 3: metered channels, 4: committees.
     }
-}
 
-/// What kind of work a job is.
-#[repr(u8)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum JobKind {
-    /// Running a model.
-    Inference = 1,
-    /// Adapting a model.
-    FineTuning = 2,
-    /// Training from scratch.
-    Training = 3,
-}
-
-impl JobKind {
-    /// The kind with this code.
-    pub fn from_code(code: u8) -> Option<Self> {
-        match code {
-            1 => Some(Self::Inference),
-            2 => Some(Self::FineTuning),
-            3 => Some(Self::Training),
-            _ => None,
-        }
+    /// What kind of work a job is.
+    pub enum JobKind: "kind of job" {
+        /// Running a model
+        Inference = 1 "inference",
+        /// Adapting a model
+        FineTuning = 2 "fine_tuning",
+        /// Training from scratch
+        Training = 3 "training",
     }
-}
 
-/// Where a live job stands. A job that ended has no account.
-#[repr(u8)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum JobState {
-    /// Waiting for a provider.
-    Open = 1,
-    /// A provider works on the current milestone.
-    Taken = 2,
-    /// A result is committed and may be challenged.
-    Submitted = 3,
-    /// The client rejected; the arbiter decides.
-    Rejected = 4,
-    /// Convicted; the bond waits to be split.
-    Convicted = 5,
-}
-
-impl JobState {
-    /// The state with this code.
-    pub fn from_code(code: u8) -> Option<Self> {
-        match code {
-            1 => Some(Self::Open),
-            2 => Some(Self::Taken),
-            3 => Some(Self::Submitted),
-            4 => Some(Self::Rejected),
-            5 => Some(Self::Convicted),
-            _ => None,
-        }
+    /// Where a live job stands. A job that ended has no account.
+    pub enum JobState: "job state" {
+        /// Waiting for a provider
+        Open = 1 "open",
+        /// A provider works on the current milestone
+        Taken = 2 "taken",
+        /// A result is committed and may be challenged
+        Submitted = 3 "submitted",
+        /// The client rejected; the arbiter decides
+        Rejected = 4 "rejected",
+        /// Convicted; the bond waits to be split
+        Convicted = 5 "convicted",
     }
-}
 
-/// Why a job was slashed.
-#[repr(u8)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ConvictionReason {
-    /// A value differs from what the program computes.
-    WrongCell = 1,
-    /// A padding byte or a missing node is not zero.
-    BadPadding = 2,
-    /// A demand was not answered in time.
-    Unanswered = 3,
-}
-
-impl ConvictionReason {
-    /// The reason with this code.
-    pub fn from_code(code: u8) -> Option<Self> {
-        match code {
-            1 => Some(Self::WrongCell),
-            2 => Some(Self::BadPadding),
-            3 => Some(Self::Unanswered),
-            _ => None,
-        }
+    /// Why a job was convicted.
+    pub enum ConvictionReason: "reason of a conviction" {
+        /// A value differs from what the graph computes
+        WrongCell = 1 "wrong_cell",
+        /// A padding byte or a missing node is not zero
+        BadPadding = 2 "bad_padding",
+        /// A demand was not answered in time
+        Unanswered = 3 "unanswered",
     }
 }
 

@@ -2,33 +2,22 @@
 
 use {
     crate::{
+        codes::codes,
         constants::MAX_ROYALTY_BPS,
         state::{Entity, EntityKind, tail, tail_mut},
     },
     anchor_lang::prelude::*,
 };
 
-/// What kind of asset a model account stands for.
-#[repr(u8)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AssetKind {
-    /// A model.
-    Model = 1,
-    /// An agent.
-    Agent = 2,
-    /// A data set.
-    DataSet = 3,
-}
-
-impl AssetKind {
-    /// The kind with this code.
-    pub fn from_code(code: u8) -> Option<Self> {
-        match code {
-            1 => Some(Self::Model),
-            2 => Some(Self::Agent),
-            3 => Some(Self::DataSet),
-            _ => None,
-        }
+codes! {
+    /// What kind of asset a model account stands for.
+    pub enum AssetKind: "kind of asset" {
+        /// A model
+        Model = 1 "model",
+        /// An agent
+        Agent = 2 "agent",
+        /// A data set
+        DataSet = 3 "data_set",
     }
 }
 

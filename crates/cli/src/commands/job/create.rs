@@ -11,16 +11,16 @@ use {
         span,
     },
     quern_client::{
-        Pubkey, Signer, accounts,
+        Outcome, Pubkey, Signer, accounts,
         accounts::ModelAccount,
-        flows,
+        clock, flows,
         instructions::NOBODY,
         quern::{
             instructions::CreateJobArgs,
             state::{Assurance, JobKind, MAX_INPUTS, MintConfig, Protocol},
         },
     },
-    quern_node::{Publisher, chain::moment, watch::Outcome},
+    quern_data::Publisher,
     quern_proof::{
         Tensor,
         commit::data_root,
@@ -158,7 +158,7 @@ pub async fn run(context: &Context, args: Args) -> Result<()> {
             span::show(least_review_secs)
         )));
     }
-    let now = moment(context.rpc()).await?.now;
+    let now = clock::moment(context.rpc()).await?.now;
     let create = CreateJobArgs {
         kind: match args.kind {
             Kind::Inference => JobKind::Inference,

@@ -1,6 +1,5 @@
 //! `quern job`: buy compute.
 
-mod conviction;
 mod create;
 mod show;
 mod words;
@@ -14,13 +13,12 @@ use {
     },
     clap::{Subcommand, ValueEnum},
     quern_client::{
-        Keypair, Pubkey, Signer, accounts, flows, instructions,
+        Keypair, Pubkey, Signer, accounts, clock, flows, instructions,
         quern::{
             instructions::ResolveArgs,
             state::{Assurance, Job, JobState},
         },
     },
-    quern_node::chain::moment,
 };
 
 /// What to do with jobs.
@@ -229,7 +227,7 @@ async fn settle(context: &Context, address: &Pubkey) -> Result<()> {
 
 /// Refuses what the program would refuse, but says when it will not.
 async fn check_expirable(context: &Context, job: &Job) -> Result<()> {
-    let now = moment(context.rpc()).await?;
+    let now = clock::moment(context.rpc()).await?;
     let left = job.effective_deadline(&now).saturating_sub(now.now);
     let why = match JobState::from_code(job.state) {
         Some(JobState::Submitted) => {
@@ -262,7 +260,7 @@ async fn check_payable(context: &Context, address: &Pubkey, job: &Job) -> Result
             format!("its provider was convicted: `quern job settle {address}` pays that out")
         }
         Some(JobState::Submitted) | None => {
-            let now = moment(context.rpc()).await?;
+            let now = clock::moment(context.rpc()).await?;
             let review_end = job.effective_deadline(&now);
             let last_answer_at = job.effective_last_answer_at(&now);
             let (at, when) = words::payable(job, now.now, review_end, last_answer_at);

@@ -1,7 +1,7 @@
 //! Live jobs, for people.
 
 use {
-    super::{Kind, Level, conviction, words},
+    super::{Kind, Level, words},
     crate::{
         amount::{show, show_bps},
         commands::purse::decimals_of,
@@ -14,16 +14,13 @@ use {
     quern_client::{
         Pubkey, accounts,
         accounts::JobFilter,
+        clock,
+        history::{self, reason_code, reason_name},
         instructions::NOBODY,
         quern::{
             clock::Moment,
             state::{Assurance, Demand, Job, JobKind, JobState},
         },
-    },
-    quern_node::{
-        chain::moment,
-        uris,
-        watch::{reason_code, reason_name},
     },
     quern_rules::{price, slash},
     serde_json::Value,
@@ -161,18 +158,18 @@ fn slash_code(job: &Job) -> Option<&'static str> {
 pub async fn one(context: &Context, address: &Pubkey) -> Result<()> {
     let job = context.job(address).await?;
     let decimals = context.mint(&job.mint).await?.decimals;
-    let moment = moment(context.rpc()).await?;
+    let moment = clock::moment(context.rpc()).await?;
     let tokens = |atoms: u64| show(atoms, decimals);
     let someone = |address: Pubkey| (address != NOBODY).then_some(address);
     let hash = |hash: [u8; 32]| (hash != [0; 32]).then(|| hex::encode(hash));
     // The texts behind the hashes are a convenience; a node without history still shows the rest.
-    let input_uri = uris::input_uri(context.rpc(), address, &job)
+    let input_uri = history::input_uri(context.rpc(), address, &job)
         .await
         .ok()
         .filter(|uri| !uri.is_empty());
     let has_result = job.state != JobState::Open as u8 && job.submissions.get() > 0;
     let output_uri = match has_result {
-        true => uris::output_uri(context.rpc(), address, &job)
+        true => history::output_uri(context.rpc(), address, &job)
             .await
             .ok()
             .filter(|uri| !uri.is_empty()),
@@ -261,7 +258,7 @@ async fn slashed(
     // In this state it is the time of the conviction.
     let convicted = job.deadline.get().saturating_sub(moment.now).min(-1);
     // As for texts: a node without history still shows the rest.
-    let event = conviction::event(context, address, job)
+    let event = history::conviction_of(context.rpc(), address, job)
         .await
         .ok()
         .flatten();

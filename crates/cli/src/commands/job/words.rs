@@ -2,14 +2,11 @@
 
 use {
     quern_client::quern::state::{Assurance, ConvictionReason, Demand, Job, JobState},
-    quern_proof::{
-        Operand::{Input, Op, Weight},
-        demand::Tree,
-    },
+    quern_proof::{NodeId, Tree},
     quern_rules::deadline::{FinalizeGate, finalize_gate},
 };
 
-use {crate::span::about, quern_node::watch::reason_name};
+use {crate::span::about, quern_client::history::reason_name};
 
 /// Seconds that are left, or have passed.
 pub fn ahead(left_secs: i64) -> String {
@@ -102,17 +99,10 @@ pub fn place(reason: u8, tree: u8, level: u8, index: u64) -> String {
 }
 
 fn node(code: u8, level: u8, index: u64, is_leaf: bool) -> String {
-    let tree = match Tree::from_code(code) {
-        Some(Tree::Trace) => "the trace".to_owned(),
-        Some(Tree::Data(Op(op))) => format!("the output of op {op}"),
-        Some(Tree::Data(Input(input))) => format!("input {input}"),
-        Some(Tree::Data(Weight(weight))) => format!("weight {weight}"),
-        None => format!("tree {code}"),
-    };
-    match level {
-        _ if is_leaf => format!("leaf {index} of {tree}"),
-        0 => format!("the root of {tree}"),
-        level => format!("level {level}, index {index} of {tree}"),
+    match Tree::from_code(code) {
+        Some(tree) if is_leaf => format!("leaf {index} of {tree}"),
+        Some(tree) => NodeId::new(tree, level, index).to_string(),
+        None => format!("an unknown tree ({code})"),
     }
 }
 

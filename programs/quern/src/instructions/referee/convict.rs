@@ -101,7 +101,7 @@ pub fn handle_convict_padding(
     index: u64,
     evidence: &[u8],
 ) -> Result<()> {
-    let charge = Charge::Padding { tree, level, index };
+    let charge = Charge::padding(tree, level, index).or_quern()?;
     let fault = Fault {
         reason: ConvictionReason::BadPadding,
         tree,

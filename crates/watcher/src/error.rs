@@ -1,0 +1,21 @@
+//! What can go wrong for a watcher, each as one sentence that says what to do.
+
+/// The result of everything in this crate.
+pub type Result<T> = std::result::Result<T, WatcherError>;
+
+/// Everything that can keep a watcher from examining a result, or from starting.
+#[derive(Debug, thiserror::Error)]
+pub enum WatcherError {
+    /// The chain, or the way to it.
+    #[error("{0}")]
+    Client(#[from] quern_client::ClientError),
+    /// Data of a job or model, or files of this process.
+    #[error("{0}")]
+    Data(#[from] quern_data::DataError),
+    /// A graph or tensors.
+    #[error("{0}")]
+    Proof(#[from] quern_proof::Error),
+    /// Something that this watcher needs and does not have now.
+    #[error("{0}")]
+    NotReady(String),
+}
