@@ -3,10 +3,13 @@
 //! Logs go to standard error, so that `cargo xtask demo --json` leaves standard output to the summary.
 
 mod cache;
+mod docs;
 mod host;
 mod idl;
+mod picture;
 mod program;
 mod program_id;
+mod rules;
 mod setup;
 mod shell;
 mod start;
@@ -44,12 +47,27 @@ enum Cli {
         #[arg(long)]
         check: bool,
     },
-    /// Build the program and run every check and every test
+    /// Write the reference pages: docs/reference
+    Docs {
+        /// Only compare; fail when a committed page is stale
+        #[arg(long)]
+        check: bool,
+    },
+    /// Run the demo and draw its end: docs/demo.svg
+    Picture {
+        /// Draw the text that is there; do not run the demo
+        #[arg(long)]
+        redraw: bool,
+    },
+    /// Check what takes about a minute: format, lints of the default members, house rules, tests of rules, proof and client
+    Check,
+    /// Build the program and run every check and every test, or one suite
+    #[command(after_help = suite::help())]
     Test {
-        /// Skip formatting, lints and the golden check; run the tests only
+        /// Skip every check; run the tests only
         #[arg(long)]
         fast: bool,
-        /// Passed to `cargo test`, for example `-p quern-rules` or a test's name
+        /// A suite's name, and what is passed to `cargo test`: `-p quern-rules`, a test's name
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
     },
@@ -89,9 +107,13 @@ fn run(cli: Cli) -> Result<()> {
         Cli::BuildProgram { toolchain, force } => program::build(toolchain, force),
         Cli::Idl { check: false } => idl::write(),
         Cli::Idl { check: true } => idl::check(),
+        Cli::Docs { check: false } => docs::write(),
+        Cli::Docs { check: true } => docs::check(),
+        Cli::Picture { redraw } => picture::run(redraw),
+        Cli::Check => suite::check(),
         Cli::Test { fast, args } => suite::run(fast, &args),
         Cli::ProgramId { id } => program_id::run(&id),
-        Cli::Demo { args } => start::binary("quern-demo", &args),
-        Cli::Bench { args } => start::binary("quern-bench", &args),
+        Cli::Demo { args } => start::binary(start::DEMO, &args),
+        Cli::Bench { args } => start::binary(start::BENCH, &args),
     }
 }
