@@ -135,6 +135,52 @@ fn a_change_of_unknown_kind_or_length_becomes_a_dead_letter() {
 }
 
 #[test]
+fn a_code_that_this_version_does_not_know_becomes_a_dead_letter() {
+    use quern_client::quern::{events::QuernEvent, state::Job};
+    type Breaks = fn(&mut Job);
+    let world = World::lived(1, 5);
+    let created = world.events.iter().find_map(|event| match &event.body {
+        QuernEvent::JobCreated(body) => Some((event, body)),
+        _ => None,
+    });
+    let (event, body) = created.unwrap();
+    let breaks: [(&str, Breaks); 4] = [
+        ("state", |job| job.state = 99),
+        ("kind", |job| job.kind = 99),
+        ("assurance level", |job| job.assurance = 0),
+        ("conviction reason", |job| job.conviction_reason = 99),
+    ];
+    for (what, break_it) in breaks {
+        let mut body = body.clone();
+        let job = &mut body.changes[0].after;
+        let mut broken: Job = bytemuck::pod_read_unaligned(job);
+        break_it(&mut broken);
+        *job = bytemuck::bytes_of(&broken).to_vec();
+        let event = Event {
+            body: QuernEvent::JobCreated(body),
+            ..event.clone()
+        };
+        let found = decoded(reply(&event, Forgery::None)).unwrap();
+        assert!(found.events.is_empty(), "{what}");
+        let reason = &found.dead_letters[0].reason;
+        assert!(reason.contains(&format!("unknown {what}")), "{reason}");
+    }
+    let settled = world.events.iter().find_map(|event| match &event.body {
+        QuernEvent::MilestoneSettled(body) => Some((event, body.clone())),
+        _ => None,
+    });
+    let (event, mut body) = settled.unwrap();
+    body.assurance = 9;
+    let event = Event {
+        body: QuernEvent::MilestoneSettled(body),
+        ..event.clone()
+    };
+    let found = decoded(reply(&event, Forgery::None)).unwrap();
+    let reason = &found.dead_letters[0].reason;
+    assert!(reason.contains("unknown assurance level 9"), "{reason}");
+}
+
+#[test]
 fn an_incomplete_answer_is_an_error_and_not_silence() {
     let world = World::new(1);
     for missing in ["meta", "innerInstructions"] {

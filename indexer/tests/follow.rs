@@ -12,7 +12,7 @@ use {
         health::Health,
         project::Event,
         source::{FileSource, Item, Range, Source, Tip},
-        store::{Batch, SqliteStore, Store},
+        store::{Batch, Store},
     },
     solana_transaction_status_client_types::EncodedConfirmedTransactionWithStatusMeta,
     std::{
@@ -20,7 +20,7 @@ use {
         sync::{Arc, Mutex},
         time::Duration,
     },
-    support::{Dice, Forgery, World, program, recording, reply},
+    support::{Dice, Forgery, World, counts, open, program, recording, reply},
     tempfile::TempDir,
 };
 
@@ -106,7 +106,7 @@ impl Source for Unreliable {
     async fn wake(&self) {}
 }
 
-fn follower(source: Arc<dyn Source>, store: Arc<dyn Store>) -> Follower {
+fn follower(source: Arc<dyn Source>, store: Arc<Store>) -> Follower {
     Follower {
         source,
         store,
@@ -118,9 +118,7 @@ fn follower(source: Arc<dyn Source>, store: Arc<dyn Store>) -> Follower {
 
 async fn clean_digest(events: &[Event]) -> [u8; 32] {
     let folder = TempDir::new().unwrap();
-    let store = SqliteStore::open_path(&folder.path().join("clean"))
-        .await
-        .unwrap();
+    let store = open(&folder.path().join("clean")).await;
     store
         .write(&Batch {
             events: events.to_vec(),
@@ -143,8 +141,8 @@ async fn failures_and_deaths_lose_nothing_and_double_nothing() {
         for round in 1.. {
             assert!(round < 200, "no progress");
             // A new store each time: what a restarted process sees.
-            let store = Arc::new(SqliteStore::open_path(&path).await.unwrap());
-            let follower = follower(Arc::clone(&source) as _, Arc::clone(&store) as _);
+            let store = Arc::new(open(&path).await);
+            let follower = follower(Arc::clone(&source) as _, Arc::clone(&store));
             let before = store
                 .cursor()
                 .await
@@ -165,16 +163,16 @@ async fn failures_and_deaths_lose_nothing_and_double_nothing() {
                 .map_or(0, |cursor| cursor.slot);
             assert!(after >= before);
             // Everything up to the cursor is there.
-            let counts = store.counts().await.unwrap();
+            let counts = counts(&store).await;
             let finished = world
                 .events
                 .iter()
                 .filter(|event| event.slot <= after)
                 .count() as u64;
             assert!(
-                counts.value.events >= finished,
+                counts.events >= finished,
                 "{} of {finished} at {after}",
-                counts.value.events
+                counts.events
             );
             store.close().await;
             if source.shown() == world.events.len() && after >= world.events.last().unwrap().slot {
@@ -185,8 +183,8 @@ async fn failures_and_deaths_lose_nothing_and_double_nothing() {
             failed > 0 && killed > 0,
             "seed {seed}: {failed} failed, {killed} killed"
         );
-        let store = SqliteStore::open_path(&path).await.unwrap();
-        assert_eq!(store.counts().await.unwrap().value.gaps, 0);
+        let store = open(&path).await;
+        assert_eq!(counts(&store).await.gaps, 0);
         assert_eq!(
             store.digest().await.unwrap(),
             clean_digest(&world.events).await,
@@ -200,9 +198,7 @@ async fn a_failed_fetch_holds_the_cursor() {
     let world = World::lived(1, 10);
     let folder = TempDir::new().unwrap();
     let store = Arc::new(
-        SqliteStore::open_path(&folder.path().join("db"))
-            .await
-            .unwrap(),
+        open(&folder.path().join("db")).await,
     );
     let source = Arc::new(Unreliable::new(&world.events, 1, 0));
     while source.shown() < world.events.len() {
@@ -213,11 +209,11 @@ async fn a_failed_fetch_holds_the_cursor() {
         ..Unreliable::new(&world.events, 5, 0)
     });
     broken.state.lock().unwrap().1 = world.events.len();
-    let broken_follower = follower(broken, Arc::clone(&store) as _);
+    let broken_follower = follower(broken, Arc::clone(&store));
     // Dozens of fetches, each failing one time in three: it cannot end well.
     assert!(broken_follower.walk().await.is_err());
     assert_eq!(store.cursor().await.unwrap(), None);
-    let follower = follower(source, Arc::clone(&store) as _);
+    let follower = follower(source, Arc::clone(&store));
     follower.walk().await.unwrap();
     assert_eq!(
         store.cursor().await.unwrap().unwrap().slot,
@@ -234,18 +230,16 @@ async fn a_node_behind_the_cursor_is_refused() {
     let world = World::lived(1, 10);
     let folder = TempDir::new().unwrap();
     let store = Arc::new(
-        SqliteStore::open_path(&folder.path().join("db"))
-            .await
-            .unwrap(),
+        open(&folder.path().join("db")).await,
     );
     let ahead = Arc::new(Unreliable::new(&world.events, 1, 0));
     ahead.state.lock().unwrap().1 = world.events.len();
-    follower(ahead, Arc::clone(&store) as _)
+    follower(ahead, Arc::clone(&store))
         .walk()
         .await
         .unwrap();
     let behind = Arc::new(Unreliable::new(&world.events[..3], 1, 0));
-    let result = follower(behind, Arc::clone(&store) as _).walk().await;
+    let result = follower(behind, Arc::clone(&store)).walk().await;
     assert!(matches!(result, Err(IndexerError::NodeBehind { .. })));
 }
 

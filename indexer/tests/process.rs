@@ -4,7 +4,7 @@
 mod support;
 
 use {
-    quern_indexer::store::{Batch, SqliteStore, Store},
+    quern_indexer::store::Batch,
     std::{
         io::{Read, Write},
         net::TcpListener,
@@ -12,7 +12,7 @@ use {
         process::{Child, Command, Stdio},
         time::Duration,
     },
-    support::{World, recording},
+    support::{World, counts, open, recording},
     tempfile::TempDir,
 };
 
@@ -45,7 +45,7 @@ fn start(folder: &Path) -> Child {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_again_and_again_it_ends_with_the_tables_of_a_clean_run() {
-    let world = World::lived(9, 150);
+    let world = World::lived(9, 600);
     let folder = TempDir::new().unwrap();
     std::fs::write(folder.path().join("recording"), recording(&world.events)).unwrap();
     let db = folder.path().join("db");
@@ -60,30 +60,28 @@ async fn killed_again_and_again_it_ends_with_the_tables_of_a_clean_run() {
         life = life.mul_f64(1.25);
         child.kill().unwrap();
         child.wait().unwrap();
-        let store = SqliteStore::open_path(&db).await.unwrap();
-        let snapshot = store.counts().await.unwrap();
+        let store = open(&db).await;
+        let events = counts(&store).await.events;
         let cursor = store.cursor().await.unwrap();
-        assert!(snapshot.value.events <= world.events.len() as u64);
+        assert!(events <= world.events.len() as u64);
         let whole = cursor.is_some();
         // The cursor stands only behind everything.
         assert_eq!(whole, cursor.is_some_and(|cursor| cursor.slot == last_slot));
-        assert!(!whole || snapshot.value.events == world.events.len() as u64);
+        assert!(!whole || events == world.events.len() as u64);
         store.close().await;
         drop(store);
         if whole {
             break;
         }
-        cut_short += u64::from(snapshot.value.events > 0);
+        cut_short += u64::from(events > 0);
     }
     assert!(
         cut_short > 0,
         "it was never killed while it wrote: enlarge the recording"
     );
-    let store = SqliteStore::open_path(&db).await.unwrap();
+    let store = open(&db).await;
     let clean_folder = TempDir::new().unwrap();
-    let clean = SqliteStore::open_path(&clean_folder.path().join("db"))
-        .await
-        .unwrap();
+    let clean = open(&clean_folder.path().join("db")).await;
     clean
         .write(&Batch {
             events: world.events.clone(),

@@ -12,7 +12,7 @@ use {
         sync::{Arc, Mutex},
         time::{Duration, Instant},
     },
-    support::{Forgery, World, reply},
+    support::{Forgery, World, counts, reply},
     tempfile::TempDir,
 };
 
@@ -166,12 +166,14 @@ async fn pages_finality_and_late_answers() {
         .iter()
         .filter(|event| event.slot <= middle)
         .count() as u64;
-    let counts = indexer.store().counts().await.unwrap();
-    assert_eq!(
-        (counts.value.events, counts.cursor.unwrap().slot),
-        (finished, middle)
+    let mut snapshot = indexer.store().read().await.unwrap();
+    let (events, cursor) = (
+        snapshot.counts().await.unwrap().events,
+        snapshot.cursor().unwrap(),
     );
-    assert_eq!(counts.cursor.unwrap().origin.unwrap().slot, 500);
+    assert_eq!((events, cursor.slot), (finished, middle));
+    assert_eq!(cursor.origin.unwrap().slot, 500);
+    drop(snapshot);
 
     node.lock().unwrap().finalized = last_slot;
     assert!(
@@ -179,7 +181,7 @@ async fn pages_finality_and_late_answers() {
             .wait_for_slot(last_slot, Duration::from_secs(30))
             .await
     );
-    let counts = indexer.store().counts().await.unwrap().value;
+    let counts = counts(&indexer.store()).await;
     assert_eq!(
         (counts.events, counts.transactions, counts.gaps),
         (world.events.len() as u64, total, 0)

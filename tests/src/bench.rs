@@ -5,11 +5,14 @@ mod referee;
 pub use referee::{Conviction, Withheld};
 
 use {
-    crate::svm::{self, Cast, Outcome, Stage, addresses, ix, token},
     quern::{
         events::QuernEvent,
         instructions::{UpdateMintArgs, UpdateModelArgs},
         state::{Demand, Emission, Evidence, Job, MintConfig, Model, Protocol, Provider, Purse},
+    },
+    quern_testkit::{
+        program_so,
+        svm::{self, Cast, Outcome, Stage, addresses, ix, token},
     },
     serde::Serialize,
     solana_sdk::instruction::Instruction,
@@ -119,7 +122,7 @@ impl Meter {
 
 /// What `cargo xtask build-program` noted beside the program, or that nothing is known.
 fn toolchain() -> String {
-    let note = svm::program_path().with_extension("so.inputs");
+    let note = program_so().with_extension("so.inputs");
     let text = std::fs::read_to_string(note).unwrap_or_default();
     text.lines()
         .nth(2)
@@ -158,7 +161,7 @@ pub fn measure() -> Figures {
         size("Demand (without its answer)", size_of::<Demand>()),
         size("Evidence (without its bytes)", size_of::<Evidence>()),
     ];
-    let graph_bytes = std::fs::metadata(svm::program_path()).map_or(0, |file| file.len() as usize);
+    let graph_bytes = std::fs::metadata(program_so()).map_or(0, |file| file.len() as usize);
     Figures {
         toolchain: toolchain(),
         costs: meter.costs,

@@ -40,6 +40,9 @@ enum Cli {
         /// Build even when nothing changed
         #[arg(long)]
         force: bool,
+        /// Build it for your own deployment: a keypair file or a base58 address [default: the committed id, for local networks]
+        #[arg(long, value_name = "KEYPAIR_OR_ADDRESS")]
+        program_id: Option<String>,
     },
     /// Write the program's IDL to idl/quern.json and its address to Anchor.toml
     Idl {
@@ -71,11 +74,6 @@ enum Cli {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
     },
-    /// Write your own program id into the program, the IDL and Anchor.toml (before deploying to a real cluster)
-    ProgramId {
-        /// A keypair file or a base58 address
-        id: String,
-    },
     /// Run the main job on a local network, from escrow to leaderboard
     Demo {
         /// Passed to the demo: `--hold` keeps the network up, `--json` ends with a summary
@@ -104,7 +102,11 @@ fn main() -> ExitCode {
 fn run(cli: Cli) -> Result<()> {
     match cli {
         Cli::Setup { toolchain } => setup::run(toolchain),
-        Cli::BuildProgram { toolchain, force } => program::build(toolchain, force),
+        Cli::BuildProgram {
+            toolchain,
+            force,
+            program_id,
+        } => program::build(toolchain, force, program_id.as_deref()),
         Cli::Idl { check: false } => idl::write(),
         Cli::Idl { check: true } => idl::check(),
         Cli::Docs { check: false } => docs::write(),
@@ -112,7 +114,6 @@ fn run(cli: Cli) -> Result<()> {
         Cli::Picture { redraw } => picture::run(redraw),
         Cli::Check => suite::check(),
         Cli::Test { fast, args } => suite::run(fast, &args),
-        Cli::ProgramId { id } => program_id::run(&id),
         Cli::Demo { args } => start::binary(start::DEMO, &args),
         Cli::Bench { args } => start::binary(start::BENCH, &args),
     }

@@ -12,7 +12,7 @@ use crate::start::{self, DEMO};
 const TEXT: &str = "docs/demo.txt";
 const PICTURE: &str = "docs/demo.svg";
 /// More lines than this do not fit beside a README's first screen.
-const MOST_LINES: usize = 34;
+const MOST_LINES: usize = 40;
 const FONT: usize = 13;
 /// What a letter of a monospaced font takes, in tenths of its size.
 const WIDTH_TENTHS: usize = 6;

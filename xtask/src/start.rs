@@ -10,7 +10,7 @@ use crate::shell::{self, Step};
 use crate::toolchain::Toolchain;
 
 /// Package and binary of the demo.
-pub const DEMO: (&str, &str) = ("quern-tests", "quern-demo");
+pub const DEMO: (&str, &str) = ("quern-demo", "quern-demo");
 /// Package and binary of the benchmarks.
 pub const BENCH: (&str, &str) = ("quern-tests", "quern-bench");
 
@@ -33,7 +33,7 @@ pub fn capture((package, name): (&str, &str), args: &[String]) -> Result<String>
 /// The command that runs the binary; it is built already.
 fn prepared(package: &str, name: &str, args: &[String]) -> Result<Command> {
     host::ensure_build_tools()?;
-    program::build(Toolchain::Auto, false)?;
+    program::build(Toolchain::Auto, false, None)?;
     let step = Step::start(format!(
         "Building {name} and the local network (about 8 minutes the first time, then seconds)"
     ));

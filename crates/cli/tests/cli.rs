@@ -655,17 +655,21 @@ fn indexers_that_are_not_there_or_talk_nonsense() {
     at(NOWHERE, &["cannot ask the indexer"]);
     at("nonsense", &["cannot ask the indexer"]);
     at(&serve(|_| "garbage".to_owned()), &["no JSON"]);
-    at(&serve(|_| "{}".to_owned()), &["no leaderboards"]);
+    at(&serve(|_| "{}".to_owned()), &["no leaderboards", "finality"]);
     at(
         &serve(|_| r#"{"boards":[{"entries":5}]}"#.to_owned()),
         &["no leaderboards"],
     );
 
-    // Every path answers the same: boards, and what is asked about the providers on them.
-    let board = json!({ "as_of_slot": 7, "finality": "finalized", "counters": { "convicted": "42" }, "boards": [{
-        "assurance": "refereed", "mint": ADDRESS, "decimals": 6,
-        "entries": [{ "rank": 1, "provider": ADDRESS, "name": "A\u{1b}[2J", "value": "1500000", "milestones": "3" }],
-    }]});
+    let board = json!({ "as_of_slot": 7, "finality": "finalized", "lag_slots": 0, "metric": "earned", "window": "all",
+        "window_from": null, "boards": [{
+            "assurance": "refereed", "mint": ADDRESS, "decimals": 6, "next_cursor": null,
+            "entries": [{
+                "rank": 1, "provider": ADDRESS, "account": ADDRESS, "name": "A\u{1b}[2J", "convicted": 42,
+                "value": "1500000", "milestones": "3", "macs": "9", "earned": [], "rewards": [],
+            }],
+        }],
+    });
     let url = serve(move |_| board.to_string());
     let output = quern(home, &["leaderboard", "--indexer", &url]);
     let stdout = String::from_utf8(output.stdout).unwrap();

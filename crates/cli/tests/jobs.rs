@@ -3,11 +3,7 @@
 #![cfg(feature = "localnet")]
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-#[path = "../../localnet/tests/common/mod.rs"]
-mod common;
-
 use {
-    common::world::{BOND, World, tiny_graph},
     quern_client::{
         Keypair, Pubkey, Signer, addresses, config,
         flows::{self, Route},
@@ -26,6 +22,7 @@ use {
         graph::Graph,
         witness::{self, Whole},
     },
+    quern_testkit::net::{BOND, World, tiny_graph},
     serde_json::Value,
     std::{
         io::{BufRead, BufReader},

@@ -223,7 +223,7 @@ impl ClientError {
         };
         match *error.kind {
             ErrorKind::Io(error) => unreachable(error.to_string()),
-            ErrorKind::Reqwest(error) => unreachable(root_cause(&error)),
+            ErrorKind::Reqwest(error) => unreachable(cause(&error)),
             ErrorKind::Middleware(error) => unreachable(format!("{error:#}")),
             ErrorKind::TransactionError(error) => {
                 Self::Refused(Box::new(Refusal::new(error, Vec::new(), &[])))
@@ -257,7 +257,7 @@ impl ClientError {
 }
 
 /// The innermost cause, which says "connection refused" where the outer ones only say "error sending request".
-fn root_cause(error: &dyn std::error::Error) -> String {
+pub fn cause(error: &dyn std::error::Error) -> String {
     let mut cause = error;
     while let Some(inner) = cause.source() {
         cause = inner;
@@ -306,7 +306,9 @@ impl Refusal {
     /// The program's own error, if that is what it was. Without logs the innermost program is unknown, so codes from 6000
     /// on are taken for ours.
     pub fn quern(&self) -> Option<QuernError> {
-        let is_ours = self.program.is_none_or(|program| program == quern::ID);
+        let is_ours = self
+            .program
+            .is_none_or(|program| program == crate::program_id());
         self.code()
             .filter(|_| is_ours)
             .and_then(messages::quern_error)
@@ -314,7 +316,9 @@ impl Refusal {
 
     /// Why the evidence proves nothing, if that is what was refused.
     pub fn evidence(&self) -> Option<evidence::Refusal> {
-        let is_ours = self.program.is_none_or(|program| program == quern::ID);
+        let is_ours = self
+            .program
+            .is_none_or(|program| program == crate::program_id());
         self.code()
             .filter(|_| is_ours)
             .and_then(messages::evidence_refusal)
@@ -364,7 +368,7 @@ mod tests {
         Refusal::new(
             error,
             logs.iter().map(|line| (*line).to_owned()).collect(),
-            &[quern::ID],
+            &[crate::program_id()],
         )
     }
 

@@ -375,7 +375,7 @@ pub fn evidence_refusal(code: u32) -> Option<Refusal> {
 pub fn program_name(program: Option<&Pubkey>) -> String {
     match program {
         None => "an unknown program".to_owned(),
-        Some(id) if *id == quern::ID => "Quern".to_owned(),
+        Some(id) if *id == crate::program_id() => "Quern".to_owned(),
         Some(id) if *id == SYSTEM_PROGRAM => "the system program".to_owned(),
         Some(id) if *id == TOKEN_PROGRAM || *id == TOKEN_2022_PROGRAM => {
             "the token program".to_owned()
@@ -432,7 +432,7 @@ pub fn refusal(error: &TransactionError, program: Option<&Pubkey>) -> String {
 }
 
 fn custom(code: u32, program: Option<&Pubkey>) -> String {
-    let is_ours = program.is_none_or(|id| *id == quern::ID);
+    let is_ours = program.is_none_or(|id| *id == crate::program_id());
     if is_ours && let Some(error) = quern_error(code) {
         return quern_message(error).to_owned();
     }
@@ -445,7 +445,7 @@ fn custom(code: u32, program: Option<&Pubkey>) -> String {
     let known = match program {
         Some(id) if *id == SYSTEM_PROGRAM => system(code),
         Some(id) if *id == TOKEN_PROGRAM || *id == TOKEN_2022_PROGRAM => token(code),
-        Some(id) if *id == quern::ID => anchor(code),
+        Some(id) if *id == crate::program_id() => anchor(code),
         _ => None,
     };
     known.map_or_else(

@@ -87,11 +87,7 @@ pub fn excerpt(text: &str) -> String {
     shown
 }
 
-/// The innermost cause, which says what happened where the outer ones only say that something did.
+/// The innermost cause, as far as it belongs into a log.
 pub(crate) fn cause(error: &dyn std::error::Error) -> String {
-    let mut innermost = error;
-    while let Some(source) = innermost.source() {
-        innermost = source;
-    }
-    excerpt(&innermost.to_string())
+    excerpt(&quern_client::errors::cause(error))
 }

@@ -1,10 +1,7 @@
 //! What the other crates rely on: finality, inner instructions, sysvars, transaction versions, time, mints, ports.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-mod common;
-
 use {
-    common::{graph_file, network, params},
     quern_client::{
         ClientError, CommitmentConfig, ComputeUnits, Format, Keypair, PriorityFee, RpcClient,
         SendOptions, Sender, Signature, Signer, accounts, addresses, events, instructions,
@@ -15,18 +12,32 @@ use {
         send::{MAX_V1_TRANSACTION_BYTES, largest_size},
     },
     quern_localnet::{LocalNet, Options},
+    quern_testkit::{program_so, short_windows},
     solana_sdk::{
         message::{VersionedMessage, v0, v1},
         pubkey,
         transaction::VersionedTransaction,
     },
     solana_system_interface::instruction::transfer,
-    std::time::{Duration, Instant},
+    std::{
+        path::PathBuf,
+        time::{Duration, Instant},
+    },
 };
+
+/// A network on free ports.
+async fn network(program_so: Option<PathBuf>) -> LocalNet {
+    LocalNet::start(Options {
+        program_so,
+        ..Options::default()
+    })
+    .await
+    .unwrap()
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn answers_like_a_cluster() {
-    let net = network(Some(graph_file())).await;
+    let net = network(Some(program_so())).await;
     let wallet = net.fresh(5_000_000_000).await.unwrap();
 
     // The program is there, executable, with the admin as upgrade authority.
@@ -102,12 +113,12 @@ async fn send(net: &LocalNet, message: VersionedMessage) -> Signature {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn events_of_every_transaction_version_become_final() {
-    let net = network(Some(graph_file())).await;
+    let net = network(Some(program_so())).await;
     let admin = net.admin().pubkey();
     let args = InitializeArgs {
         guardian: admin,
         treasury_owner: admin,
-        params: params(),
+        params: short_windows(),
     };
     let blockhash = async || net.rpc().get_latest_blockhash().await.unwrap();
 
@@ -170,7 +181,7 @@ async fn a_v1_transaction_takes_what_was_set_and_no_more() {
     const UNITS: u32 = 40_000;
     // Micro-lamports for each unit.
     const PRICE: u64 = 250_001;
-    let net = network(Some(graph_file())).await;
+    let net = network(Some(program_so())).await;
     let admin = net.admin();
     let payer = admin.pubkey();
     let account = Keypair::new();
@@ -249,12 +260,12 @@ async fn a_priced_transaction_pays_its_units_times_the_price() {
     const UNITS: u32 = 60_000;
     const FIXED: u64 = 333_333;
     const CAP: u64 = 50_000_000;
-    let net = network(Some(graph_file())).await;
+    let net = network(Some(program_so())).await;
     let admin = net.admin().pubkey();
     let args = InitializeArgs {
         guardian: admin,
         treasury_owner: admin,
-        params: params(),
+        params: short_windows(),
     };
     let initialize = [instructions::initialize(&admin, args)];
     net.sender()

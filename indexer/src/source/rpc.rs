@@ -4,10 +4,10 @@ use {
     super::{Endpoint, Item, Progress, Range, Source, Tip, Walk},
     crate::{
         error::{IndexerError, Result},
-        key::{Key, Signature},
     },
     async_trait::async_trait,
     futures::StreamExt,
+    quern_api::{Key, Signature},
     quern_client::{Pubkey, events::transaction_config},
     serde_json::json,
     solana_commitment_config::CommitmentConfig,

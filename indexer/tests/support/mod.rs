@@ -3,6 +3,7 @@
 
 use {
     bytemuck::Zeroable,
+    quern_api::{Key, Signature},
     quern_client::{
         Pubkey,
         quern::{
@@ -20,8 +21,8 @@ use {
         },
     },
     quern_indexer::{
-        key::{EventId, Key, Signature},
-        project::Event,
+        project::{Event, EventId},
+        store::{Counts, Sqlite, Store},
     },
     serde_json::{Value, json},
     std::collections::BTreeMap,
@@ -39,6 +40,15 @@ pub fn address(kind: u8, n: u64) -> Pubkey {
 
 pub fn key(address: &Pubkey) -> Key {
     Key(address.to_bytes())
+}
+
+/// The store in this file.
+pub async fn open(path: &std::path::Path) -> Store {
+    Store::new(Sqlite::open(path).await.unwrap())
+}
+
+pub async fn counts(store: &Store) -> Counts {
+    store.read().await.unwrap().counts().await.unwrap()
 }
 
 pub fn program() -> Key {

@@ -2,16 +2,16 @@
 
 use {
     super::{Meter, mark, thousands},
-    crate::svm::{
-        Outcome, Stage, actor, ix,
-        referee::{self, Claim},
-    },
     quern::state::{Demand, Job, JobState},
     quern_proof::{
         DType, Operand, Tensor,
         builder::GraphBuilder,
         demand::{self, NodeId, Parent, Tree},
         evidence::Charge,
+    },
+    quern_testkit::svm::{
+        Outcome, Stage, actor, ix,
+        referee::{self, Claim},
     },
     serde::Serialize,
     solana_sdk::{instruction::Instruction, pubkey::Pubkey},
@@ -140,7 +140,7 @@ pub(super) fn instructions(meter: &mut Meter) {
         index: 0,
     };
     let demand = meter.stage.demand_ix(&job, claim, &root);
-    meter.run("demand", demand);
+    meter.run("open_demand", demand);
     let reveal = meter.stage.reveal_ix(&job, claim, &root);
     meter.run("reveal", reveal);
     let next = NodeId {

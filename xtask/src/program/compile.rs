@@ -41,17 +41,27 @@ pub const FLAGS: &[&str] = &[
     "-Aunexpected_cfgs",
 ];
 
-/// Builds an artifact; where it is then.
-pub fn compile(root: &Path, artifact: &Artifact, tools: &Tools) -> Result<PathBuf> {
+/// Builds an artifact from the sources in `workspace`, below the `target` of `root`; where it is then.
+pub fn compile(
+    workspace: &Path,
+    root: &Path,
+    artifact: &Artifact,
+    tools: &Tools,
+) -> Result<PathBuf> {
     match tools {
-        Tools::Solana(_) => build_solana(root, artifact),
-        Tools::Upstream(upstream) => build_upstream(root, artifact, upstream),
+        Tools::Solana(_) => build_solana(workspace, root, artifact),
+        Tools::Upstream(upstream) => build_upstream(workspace, root, artifact, upstream),
     }
 }
 
-fn build_upstream(root: &Path, artifact: &Artifact, tools: &Upstream) -> Result<PathBuf> {
+fn build_upstream(
+    workspace: &Path,
+    root: &Path,
+    artifact: &Artifact,
+    tools: &Upstream,
+) -> Result<PathBuf> {
     let file = artifact.folder().join("src/lib.rs");
-    let source = fs::read_to_string(root.join(&file))
+    let source = fs::read_to_string(workspace.join(&file))
         .with_context(|| format!("cannot read {}", file.display()))?;
     // Without it every 128-bit helper has the wrong calling convention, and the program would fail only when it runs.
     if !source.contains("use solana_compiler_builtins as _;") {
@@ -81,7 +91,7 @@ fn build_upstream(root: &Path, artifact: &Artifact, tools: &Upstream) -> Result<
         }
     }
     cargo
-        .current_dir(root)
+        .current_dir(workspace)
         .env("PATH", env::join_paths(folders)?)
         .env("RUSTC", &tools.rustc)
         .env("RUSTC_BOOTSTRAP", "1")
@@ -108,12 +118,12 @@ fn build_upstream(root: &Path, artifact: &Artifact, tools: &Upstream) -> Result<
     Ok(target_folder.join(file))
 }
 
-fn build_solana(root: &Path, artifact: &Artifact) -> Result<PathBuf> {
+fn build_solana(workspace: &Path, root: &Path, artifact: &Artifact) -> Result<PathBuf> {
     let out = root.join("target/sbf/deploy");
     let mut cargo = shell::cargo();
     cargo
         .args(["build-sbf", "--arch", "v3", "--manifest-path"])
-        .arg(root.join(artifact.folder()).join("Cargo.toml"))
+        .arg(workspace.join(artifact.folder()).join("Cargo.toml"))
         .arg("--sbf-out-dir")
         .arg(&out)
         .args(["--", "--ignore-rust-version"])

@@ -10,6 +10,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use sha2::{Digest, Sha256};
 
+use crate::program_id;
 use crate::shell::{self, Step, say};
 use crate::toolchain::{Toolchain, Tools};
 
@@ -47,25 +48,34 @@ impl Artifact {
     }
 }
 
-/// `cargo xtask build-program`: builds unless the program that is there was built from the same inputs.
-pub fn build(toolchain: Toolchain, force: bool) -> Result<()> {
-    build_artifact(&PROGRAM, &toolchain.prepare()?, force)
+/// `cargo xtask build-program`: builds unless the program that is there was built from the same inputs. With `id`, a keypair
+/// file or an address, it is built for that deployment: `target/deploy/quern-<address>.so`.
+pub fn build(toolchain: Toolchain, force: bool, id: Option<&str>) -> Result<()> {
+    let address = id.map(program_id::address).transpose()?;
+    let tools = toolchain.prepare()?;
+    build_artifact(&PROGRAM, &tools, force, address.as_deref())
 }
 
 /// What tests need: the program and the probe.
 pub fn build_for_tests() -> Result<()> {
     let tools = Toolchain::Auto.prepare()?;
-    build_artifact(&PROGRAM, &tools, false)?;
-    build_artifact(&PROBE, &tools, false)
+    build_artifact(&PROGRAM, &tools, false, None)?;
+    build_artifact(&PROBE, &tools, false, None)
 }
 
-fn build_artifact(artifact: &Artifact, tools: &Tools, force: bool) -> Result<()> {
+fn build_artifact(
+    artifact: &Artifact,
+    tools: &Tools,
+    force: bool,
+    address: Option<&str>,
+) -> Result<()> {
     let what = artifact.what;
     let root = shell::root();
-    let place = root
-        .join("target/deploy")
-        .join(artifact.library)
-        .with_extension("so");
+    let name = match address {
+        None => artifact.library.to_owned(),
+        Some(address) => format!("{}-{address}", artifact.library),
+    };
+    let place = root.join("target/deploy").join(&name).with_extension("so");
     let note = place.with_extension("so.inputs");
     let settings = [tools.name(), &compile::FLAGS.join(" ")];
     let inputs = inputs::digest(&root, artifact.sources, &settings)?;
@@ -81,7 +91,11 @@ fn build_artifact(artifact: &Artifact, tools: &Tools, force: bool) -> Result<()>
         "Building {what} to sBPFv3 with {} (1 minute the first time, then seconds)",
         tools.name()
     ));
-    let built = compile::compile(&root, artifact, tools)?;
+    let workspace = match address {
+        None => root.clone(),
+        Some(address) => program_id::copy(&root, artifact.sources, address)?,
+    };
+    let built = compile::compile(&workspace, &root, artifact, tools)?;
     let program = fs::read(&built).with_context(|| format!("cannot read {}", built.display()))?;
     elf::check_is_v3(&program)
         .with_context(|| format!("{} is not what was asked for", built.display()))?;
@@ -99,8 +113,7 @@ fn build_artifact(artifact: &Artifact, tools: &Tools, force: bool) -> Result<()>
         ),
     )?;
     step.done(format!(
-        "target/deploy/{}.so: {} bytes, sBPFv3",
-        artifact.library,
+        "target/deploy/{name}.so: {} bytes, sBPFv3",
         program.len()
     ));
     Ok(())

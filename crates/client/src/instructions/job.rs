@@ -47,7 +47,7 @@ pub fn create_job(
         job: addresses::job(client, mint, n),
         system_program: addresses::SYSTEM_PROGRAM,
         event_authority: addresses::event_authority(),
-        program: quern::ID,
+        program: crate::program_id(),
     };
     let mut others = purses_of_creation(client, mint, protocol, model.map(|(_, model)| model));
     others.retain(|other| *other != purse);
@@ -65,7 +65,7 @@ pub fn cancel_job(job: &Job) -> Instruction {
         purse: addresses::purse(&job.client, &job.mint),
         job: job_address(job),
         event_authority: addresses::event_authority(),
-        program: quern::ID,
+        program: crate::program_id(),
     };
     build(&accounts, &instruction::CancelJob {}, Vec::new())
 }
@@ -79,7 +79,7 @@ pub fn take_job(signer: &Pubkey, provider_owner: &Pubkey, job: &Job) -> Instruct
         purse: addresses::purse(provider_owner, &job.mint),
         job: job_address(job),
         event_authority: addresses::event_authority(),
-        program: quern::ID,
+        program: crate::program_id(),
     };
     build(&accounts, &instruction::TakeJob {}, Vec::new())
 }
@@ -91,7 +91,7 @@ pub fn submit(signer: &Pubkey, job: &Job, args: Submission) -> Instruction {
         provider: addresses::provider(&job.provider),
         job: job_address(job),
         event_authority: addresses::event_authority(),
-        program: quern::ID,
+        program: crate::program_id(),
     };
     build(&accounts, &instruction::Submit { args }, Vec::new())
 }
@@ -105,7 +105,7 @@ pub fn accept(job: &Job, emission: &Emission) -> Instruction {
         emission: addresses::emission(),
         client: job.client,
         event_authority: addresses::event_authority(),
-        program: quern::ID,
+        program: crate::program_id(),
     };
     build(
         &accounts,
@@ -123,7 +123,7 @@ pub fn finalize(signer: &Pubkey, job: &Job, emission: &Emission) -> Instruction 
         emission: addresses::emission(),
         client: job.client,
         event_authority: addresses::event_authority(),
-        program: quern::ID,
+        program: crate::program_id(),
     };
     build(
         &accounts,
@@ -139,7 +139,7 @@ pub fn reject(job: &Job, reason: String) -> Instruction {
         purse: addresses::purse(&job.client, &job.mint),
         job: job_address(job),
         event_authority: addresses::event_authority(),
-        program: quern::ID,
+        program: crate::program_id(),
     };
     build(&accounts, &instruction::Reject { reason }, Vec::new())
 }
@@ -152,7 +152,7 @@ pub fn resolve(job: &Job, args: ResolveArgs) -> Instruction {
         provider: addresses::provider(&job.provider),
         client: job.client,
         event_authority: addresses::event_authority(),
-        program: quern::ID,
+        program: crate::program_id(),
     };
     build(
         &accounts,
@@ -169,7 +169,7 @@ pub fn expire(job: &Job) -> Instruction {
         provider: has_provider.then(|| addresses::provider(&job.provider)),
         client: job.client,
         event_authority: addresses::event_authority(),
-        program: quern::ID,
+        program: crate::program_id(),
     };
     build(
         &accounts,
@@ -185,7 +185,7 @@ pub fn settle_conviction(job: &Job) -> Instruction {
         provider: addresses::provider(&job.provider),
         client: job.client,
         event_authority: addresses::event_authority(),
-        program: quern::ID,
+        program: crate::program_id(),
     };
     build(
         &accounts,
@@ -266,7 +266,7 @@ mod tests {
         let last_fixed = instruction
             .accounts
             .iter()
-            .rposition(|meta| meta.pubkey == quern::ID);
+            .rposition(|meta| meta.pubkey == crate::program_id());
         instruction.accounts[last_fixed.map_or(0, |at| at + 1)..]
             .iter()
             .map(|meta| meta.pubkey)

@@ -21,7 +21,7 @@ pub fn register_model(creator: &Pubkey, args: RegisterModelArgs) -> Instruction 
         model: addresses::model(creator, args.id),
         system_program: addresses::SYSTEM_PROGRAM,
         event_authority: addresses::event_authority(),
-        program: quern::ID,
+        program: crate::program_id(),
     };
     build(&accounts, &instruction::RegisterModel { args }, Vec::new())
 }
@@ -32,7 +32,7 @@ pub fn write_model(owner: &Pubkey, model: &Pubkey, offset: u32, bytes: Vec<u8>) 
         owner: *owner,
         model: *model,
         event_authority: addresses::event_authority(),
-        program: quern::ID,
+        program: crate::program_id(),
     };
     build(
         &accounts,
@@ -49,7 +49,7 @@ pub fn seal_model(owner: &Pubkey, model: &Pubkey) -> Instruction {
         owner: *owner,
         model: *model,
         event_authority: addresses::event_authority(),
-        program: quern::ID,
+        program: crate::program_id(),
     };
     build(&accounts, &instruction::SealModel {}, Vec::new())
 }
@@ -60,7 +60,7 @@ pub fn update_model(owner: &Pubkey, model: &Pubkey, args: UpdateModelArgs) -> In
         owner: *owner,
         model: *model,
         event_authority: addresses::event_authority(),
-        program: quern::ID,
+        program: crate::program_id(),
     };
     build(&accounts, &instruction::UpdateModel { args }, Vec::new())
 }
@@ -71,7 +71,7 @@ pub fn propose_model_owner(owner: &Pubkey, model: &Pubkey, proposed: &Pubkey) ->
         owner: *owner,
         model: *model,
         event_authority: addresses::event_authority(),
-        program: quern::ID,
+        program: crate::program_id(),
     };
     build(
         &accounts,
@@ -88,7 +88,7 @@ pub fn accept_model_owner(proposed: &Pubkey, model: &Pubkey) -> Instruction {
         proposed: *proposed,
         model: *model,
         event_authority: addresses::event_authority(),
-        program: quern::ID,
+        program: crate::program_id(),
     };
     build(&accounts, &instruction::AcceptModelOwner {}, Vec::new())
 }

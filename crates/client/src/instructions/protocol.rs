@@ -15,12 +15,12 @@ use {
 pub fn initialize(authority: &Pubkey, args: InitializeArgs) -> Instruction {
     let accounts = accounts::Initialize {
         authority: *authority,
-        program_data: addresses::program_data(&quern::ID),
+        program_data: addresses::program_data(&crate::program_id()),
         protocol: addresses::protocol(),
         emission: addresses::emission(),
         system_program: addresses::SYSTEM_PROGRAM,
         event_authority: addresses::event_authority(),
-        program: quern::ID,
+        program: crate::program_id(),
     };
     build(&accounts, &instruction::Initialize { args }, Vec::new())
 }
@@ -31,7 +31,7 @@ pub fn update_protocol(authority: &Pubkey, args: InitializeArgs) -> Instruction 
         authority: *authority,
         protocol: addresses::protocol(),
         event_authority: addresses::event_authority(),
-        program: quern::ID,
+        program: crate::program_id(),
     };
     build(&accounts, &instruction::UpdateProtocol { args }, Vec::new())
 }
@@ -42,7 +42,7 @@ pub fn propose_authority(authority: &Pubkey, proposed: &Pubkey) -> Instruction {
         authority: *authority,
         protocol: addresses::protocol(),
         event_authority: addresses::event_authority(),
-        program: quern::ID,
+        program: crate::program_id(),
     };
     build(
         &accounts,
@@ -59,7 +59,7 @@ pub fn accept_authority(proposed: &Pubkey) -> Instruction {
         proposed: *proposed,
         protocol: addresses::protocol(),
         event_authority: addresses::event_authority(),
-        program: quern::ID,
+        program: crate::program_id(),
     };
     build(&accounts, &instruction::AcceptAuthority {}, Vec::new())
 }
@@ -70,7 +70,7 @@ pub fn set_pause(signer: &Pubkey, paused: bool) -> Instruction {
         signer: *signer,
         protocol: addresses::protocol(),
         event_authority: addresses::event_authority(),
-        program: quern::ID,
+        program: crate::program_id(),
     };
     build(&accounts, &instruction::SetPause { paused }, Vec::new())
 }
@@ -92,7 +92,7 @@ pub fn register_mint(
         token_program: *token_program,
         system_program: addresses::SYSTEM_PROGRAM,
         event_authority: addresses::event_authority(),
-        program: quern::ID,
+        program: crate::program_id(),
     };
     build(&accounts, &instruction::RegisterMint { rates }, Vec::new())
 }
@@ -105,7 +105,7 @@ pub fn update_mint(authority: &Pubkey, mint: &Pubkey, args: UpdateMintArgs) -> I
         emission: addresses::emission(),
         mint_config: addresses::mint_config(mint),
         event_authority: addresses::event_authority(),
-        program: quern::ID,
+        program: crate::program_id(),
     };
     build(&accounts, &instruction::UpdateMint { args }, Vec::new())
 }
@@ -125,7 +125,7 @@ pub fn configure_emission(
         mint_config: addresses::mint_config(reward_mint),
         emission_purse: addresses::purse(&emission, reward_mint),
         event_authority: addresses::event_authority(),
-        program: quern::ID,
+        program: crate::program_id(),
     };
     build(
         &accounts,

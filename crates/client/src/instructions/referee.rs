@@ -38,7 +38,7 @@ pub fn create_evidence(
         meta.is_signer |= meta.pubkey == *evidence;
     }
     vec![
-        system::create_account(author, evidence, rent_lamports, space, &quern::ID),
+        system::create_account(author, evidence, rent_lamports, space, &crate::program_id()),
         first,
     ]
 }
@@ -147,7 +147,7 @@ fn convict_accounts<'a>(
         model: job.model,
         evidence,
         event_authority: addresses::event_authority(),
-        program: quern::ID,
+        program: crate::program_id(),
     };
     (accounts, inline)
 }
@@ -164,7 +164,7 @@ pub fn demand(payer: &Pubkey, job: &Job, node_id: &NodeId, parent: Option<Pubkey
         demand: addresses::demand(&address, job.submissions.get(), node_id),
         system_program: addresses::SYSTEM_PROGRAM,
         event_authority: addresses::event_authority(),
-        program: quern::ID,
+        program: crate::program_id(),
     };
     let args = instruction::OpenDemand {
         tree: node_id.tree.code(),
@@ -181,7 +181,7 @@ pub fn reveal(signer: &Pubkey, job: &Pubkey, demand: &Pubkey, answer: &[u8]) -> 
         job: *job,
         demand: *demand,
         event_authority: addresses::event_authority(),
-        program: quern::ID,
+        program: crate::program_id(),
     };
     build(&accounts, &instruction::Reveal { answer }, Vec::new())
 }
@@ -192,7 +192,7 @@ pub fn timeout(job: &Pubkey, demand: &Pubkey) -> Instruction {
         job: *job,
         demand: *demand,
         event_authority: addresses::event_authority(),
-        program: quern::ID,
+        program: crate::program_id(),
     };
     build(&accounts, &instruction::Timeout {}, Vec::new())
 }
@@ -204,7 +204,7 @@ pub fn close_demand(address: &Pubkey, demand: &Demand) -> Instruction {
         job: demand.job,
         opener: demand.opener,
         event_authority: addresses::event_authority(),
-        program: quern::ID,
+        program: crate::program_id(),
     };
     build(&accounts, &instruction::CloseDemand {}, Vec::new())
 }
@@ -238,7 +238,7 @@ mod tests {
 
     /// Address, whether it signs, whether it is written.
     fn listed(instruction: &Instruction) -> Vec<(Pubkey, bool, bool)> {
-        assert_eq!(instruction.program_id, quern::ID);
+        assert_eq!(instruction.program_id, crate::program_id());
         let seen = |meta: &AccountMeta| (meta.pubkey, meta.is_signer, meta.is_writable);
         instruction.accounts.iter().map(seen).collect()
     }
@@ -246,7 +246,7 @@ mod tests {
     /// What every instruction that emits an event ends with.
     fn with_event(mut accounts: Vec<(Pubkey, bool, bool)>) -> Vec<(Pubkey, bool, bool)> {
         accounts.push((addresses::event_authority(), false, false));
-        accounts.push((quern::ID, false, false));
+        accounts.push((crate::program_id(), false, false));
         accounts
     }
 
@@ -265,7 +265,7 @@ mod tests {
             &0u32.to_le_bytes()[..],
             &77u64.to_le_bytes(),
             &50_040u64.to_le_bytes(),
-            quern::ID.as_ref(),
+            crate::program_id().as_ref(),
         ];
         assert_eq!(create.program_id, addresses::SYSTEM_PROGRAM);
         assert_eq!(create.data, expected.concat());
@@ -330,7 +330,7 @@ mod tests {
         };
         let inline = convict(&SIGNER, &job, 7, 8, 9, Proof::Inline(&[1, 2]));
         // Anchor writes the program's address where an optional account is left out.
-        assert_eq!(listed(&inline), accounts(quern::ID));
+        assert_eq!(listed(&inline), accounts(crate::program_id()));
         let args: &[&[u8]] = &[
             &[7],
             &8u32.to_le_bytes(),
@@ -384,7 +384,7 @@ mod tests {
             index: 11,
         };
         let demanded = addresses::demand(&address, 3, &node_id);
-        for (parent, listed_as) in [(None, quern::ID), (Some(PARENT), PARENT)] {
+        for (parent, listed_as) in [(None, crate::program_id()), (Some(PARENT), PARENT)] {
             let instruction = demand(&SIGNER, &job, &node_id, parent);
             let expected = with_event(vec![
                 (SIGNER, true, true),
