@@ -655,7 +655,10 @@ fn indexers_that_are_not_there_or_talk_nonsense() {
     at(NOWHERE, &["cannot ask the indexer"]);
     at("nonsense", &["cannot ask the indexer"]);
     at(&serve(|_| "garbage".to_owned()), &["no JSON"]);
-    at(&serve(|_| "{}".to_owned()), &["no leaderboards", "finality"]);
+    at(
+        &serve(|_| "{}".to_owned()),
+        &["no leaderboards", "finality"],
+    );
     at(
         &serve(|_| r#"{"boards":[{"entries":5}]}"#.to_owned()),
         &["no leaderboards"],

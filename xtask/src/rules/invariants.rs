@@ -160,7 +160,7 @@ mod tests {
         ));
         assert!(!exists("quern-tests::program::edges::helper", &sources));
         assert!(!exists("quern-tests::program::edges::to_the", &sources));
-        assert!(!exists("quern-node::late::tests::sums", &sources));
+        assert!(!exists("quern-other::late::tests::sums", &sources));
     }
 
     #[test]

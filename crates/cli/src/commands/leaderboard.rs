@@ -121,11 +121,15 @@ fn table(reply: &Reply<Boards>) -> String {
         let mint = board.mint.map(|mint| format!(", mint {mint}"));
         text += &format!("{} work{}:\n", board.assurance, mint.unwrap_or_default());
         let rows = board.entries.iter();
-        let rows: Vec<Fields> = rows.map(|entry| row(entry, reply.body.metric, board)).collect();
+        let rows: Vec<Fields> = rows
+            .map(|entry| row(entry, reply.body.metric, board))
+            .collect();
         text += &list_text(&rows, "No provider yet.");
         text.push('\n');
     }
-    let slot = reply.as_of_slot.map_or("-".to_owned(), |slot| slot.to_string());
+    let slot = reply
+        .as_of_slot
+        .map_or("-".to_owned(), |slot| slot.to_string());
     text + &format!("As of slot {slot}, {}.", reply.finality)
 }
 
@@ -191,7 +195,10 @@ mod tests {
             Metric::Earned,
             vec![
                 board(Assurance::Refereed, entries),
-                board(Assurance::Reviewed, vec![entry(1, Some("bob"), 20_000_000, Some(1))]),
+                board(
+                    Assurance::Reviewed,
+                    vec![entry(1, Some("bob"), 20_000_000, Some(1))]
+                ),
             ],
         )));
     }
