@@ -115,7 +115,7 @@ const SAY_AGAIN: Duration = Duration::from_secs(60);
 /// What memory is counted in.
 const MEMORY_UNIT_BYTES: u64 = 1 << 20;
 /// How long a stopping agent waits for what it is doing; what is cut off then is picked up at the next start.
-const LAST_WORDS: Duration = Duration::from_secs(5);
+const SHUTDOWN_GRACE: Duration = Duration::from_secs(5);
 
 /// The provider agent.
 pub struct Agent {
@@ -252,7 +252,7 @@ impl Agent {
                         inner.is_stopping.store(true, Ordering::SeqCst);
                         tracing::info!(running = tasks.len(), "stopping");
                         let drained = async { while tasks.join_next().await.is_some() {} };
-                        if tokio::time::timeout(LAST_WORDS, drained).await.is_err() {
+                        if tokio::time::timeout(SHUTDOWN_GRACE, drained).await.is_err() {
                             tasks.abort_all();
                         }
                         return Ok(());

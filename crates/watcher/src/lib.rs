@@ -128,7 +128,7 @@ impl Default for Settings {
 /// Longest time until a failed step is tried again.
 const LONGEST_RETRY: Duration = Duration::from_secs(600);
 /// How long a stopping watcher waits for what it is doing.
-const LAST_WORDS: Duration = Duration::from_secs(5);
+const SHUTDOWN_GRACE: Duration = Duration::from_secs(5);
 /// Time between two looks at own demands, at recorded convictions that could not be paid out, and for data that are not there.
 const TIDY_EVERY: Duration = Duration::from_secs(60);
 /// Failures after which [`Watcher::run_once`] gives a case up.
@@ -540,7 +540,7 @@ async fn drain(mut tasks: JoinSet<Option<Report>>, mut on_report: impl FnMut(&Re
             }
         }
     };
-    if tokio::time::timeout(LAST_WORDS, drained).await.is_err() {
+    if tokio::time::timeout(SHUTDOWN_GRACE, drained).await.is_err() {
         tasks.abort_all();
     }
 }
