@@ -9,8 +9,8 @@ use {
         quern::{
             error::QuernError,
             events::QuernEvent,
-            instructions::{RegisterModelArgs, Submission},
-            state::{Assurance, ConvictionReason, JobState},
+            instructions::{NewModel, Submission},
+            state::{Assurance, Conviction, ConvictionReason, JobState},
         },
     },
     quern_proof::{
@@ -106,7 +106,7 @@ struct Court {
 impl Court {
     async fn new() -> Self {
         let (world, task) = (World::new().await, Task::new());
-        let args = RegisterModelArgs {
+        let args = NewModel {
             id: 1,
             graph_bytes: 0,
             kind: 1,
@@ -180,7 +180,8 @@ impl Court {
         let Some(QuernEvent::JobConvicted(convicted)) = &event.event else {
             panic!("{event:?}")
         };
-        assert_eq!((convicted.tree, convicted.index), (op, 1 << 32));
+        let expected = Conviction::WrongCell { op, row: 1, col: 0 };
+        assert_eq!(convicted.conviction, expected);
 
         let client = world.client.pubkey();
         let before = world.free(&client).await;
@@ -244,7 +245,7 @@ async fn nothing_is_lost_where_a_conviction_fails() {
     // The program says the same.
     let proof = instructions::Proof::Inline(&innocent);
     let decoded = court.world.job(&job).await;
-    let all = [instructions::convict_of(
+    let all = [instructions::convict(
         &poor.pubkey(),
         &decoded,
         &charge(MIDDLE),
@@ -358,7 +359,7 @@ async fn withheld_data_are_demanded_and_convicted() {
     let mut asked = Vec::new();
     let charge = loop {
         let node_id = match known.step().unwrap() {
-            Step::Ask(node_id) => node_id,
+            Step::Demand(node_id) => node_id,
             Step::Charge(charge) => break charge,
             Step::Same => panic!("the commitment is wrong"),
         };

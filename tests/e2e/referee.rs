@@ -9,7 +9,7 @@ use {
         flows::{self, Route},
         quern::{
             events::QuernEvent,
-            state::{ConvictionReason, JobState},
+            state::{Conviction, JobState},
         },
     },
     quern_proof::{
@@ -175,12 +175,12 @@ async fn a_watcher_killed_halfway_and_another_convict_once() {
     let [convicted] = convicted[..] else {
         panic!("{} convictions", convicted.len())
     };
-    assert_eq!((convicted.job, convicted.reason), (job, 1));
-    assert_eq!(convicted.tree, cell.op);
-    assert_eq!(
-        convicted.index,
-        u64::from(cell.row) << 32 | u64::from(cell.col)
-    );
+    let expected = Conviction::WrongCell {
+        op: cell.op,
+        row: cell.row,
+        col: cell.col,
+    };
+    assert_eq!((convicted.job, convicted.conviction), (job, expected));
     let mut convictions = 0;
     for Report { verdict, .. } in &reports {
         match verdict {

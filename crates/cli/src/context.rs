@@ -11,7 +11,7 @@ use {
         ClientError, CommitmentConfig, Instruction, Keypair, PriorityFee, Pubkey, Receipt,
         RpcClient, SendOptions, Sender, Signer,
         accounts::{self, QuernAccount as _},
-        addresses, config,
+        addresses, cluster, config,
         quern::{
             self,
             state::{Emission, Job, MintConfig, Model, Protocol},
@@ -280,12 +280,12 @@ impl Context {
         named.map_or_else(|| self.wallet().map(|wallet| wallet.pubkey()), Ok)
     }
 
-    /// The protocol's settings.
+    /// The protocol's settings, if it was set up for the cluster that answers.
     ///
     /// # Errors
-    /// `NotSetUp` where there is no Quern.
+    /// `NotSetUp` where there is no Quern, otherwise that the cluster is another one.
     pub async fn protocol(&self) -> Result<Protocol> {
-        let protocol = accounts::protocol(self.rpc()).await;
+        let protocol = cluster::protocol(self.rpc()).await;
         protocol.map_err(|error| self.missing(error, Pubkey::default()))
     }
 
@@ -380,6 +380,7 @@ impl Context {
         instructions: &[Instruction],
         signers: &[&Keypair],
     ) -> Result<Vec<Receipt>> {
+        cluster::check(self.rpc()).await?;
         let sending = self.sender.send_all(instructions, signers);
         match progress::during("waiting for confirmation", sending).await {
             Ok(receipts) => Ok(receipts),

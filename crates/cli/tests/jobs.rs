@@ -9,7 +9,7 @@ use {
         flows::{self, Route},
         instructions,
         quern::{
-            instructions::{RegisterModelArgs, Submission},
+            instructions::{NewModel, Submission},
             state::Assurance,
         },
     },
@@ -56,7 +56,7 @@ struct Stage {
 impl Stage {
     async fn new() -> Self {
         let world = World::new().await;
-        let args = RegisterModelArgs {
+        let args = NewModel {
             id: 1,
             graph_bytes: 0,
             kind: 1,

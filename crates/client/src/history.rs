@@ -168,7 +168,7 @@ pub async fn model_uri(rpc: &RpcClient, address: &Pubkey, model: &Model) -> Resu
     let pick = |event: &QuernEvent| {
         let uri = match event {
             QuernEvent::ModelRegistered(event) => &event.uri,
-            QuernEvent::ModelUpdated(event) => &event.uri,
+            QuernEvent::ModelUpdated(event) => event.uri.as_ref()?,
             _ => return None,
         };
         let changes = event.changes();

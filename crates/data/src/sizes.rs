@@ -2,10 +2,7 @@
 
 use {
     crate::error::Result,
-    quern_proof::{
-        Operand, Shape, Tensor, eval, file,
-        graph::{Graph, Op},
-    },
+    quern_proof::{Graph, Operand, Shape, Tensor, eval, file},
 };
 
 /// Bytes of the bundle of a graph's weights.
@@ -23,7 +20,7 @@ pub fn weights_bytes(graph: &Graph<'_>) -> Result<u64> {
     Ok(bytes)
 }
 
-/// Bytes of the bundle of a graph's inputs for so many batch rows.
+/// Bytes of the bundle of a graph's inputs for a number of batch rows.
 ///
 /// # Errors
 /// A graph that could not have been sealed.
@@ -77,7 +74,7 @@ pub struct Sizes {
     pub trace: u64,
     /// The file of the published trace.
     pub trace_file: u64,
-    /// The file of the sums of all `QLINEAR`s, nothing without one or if it is not wanted.
+    /// The file of all published sums; nothing in a graph without any, or if it is not wanted.
     pub hints_file: u64,
     /// The largest output.
     largest: u64,
@@ -93,25 +90,25 @@ impl Sizes {
     pub fn of(graph: &Graph<'_>, batch_rows: u32) -> Result<Self> {
         let sealed = quern_proof::Error::from;
         let trace = graph.trace_bytes(batch_rows).map_err(sealed)?;
-        let (mut largest, mut trees, mut linear) = (0, 0, 0u64);
+        let (mut largest, mut trees, mut scaled) = (0, 0, 0u64);
         for index in 0..graph.op_count() {
             let output = graph.output(index).map_err(sealed)?;
             largest = output.bytes(batch_rows).max(largest);
             let mut together = tree_bytes(&output, batch_rows);
             let op = graph.op(index).map_err(sealed)?;
-            for operand in operands(&op).into_iter().flatten() {
+            for operand in op.operands() {
                 let shape = graph.shape(operand).map_err(sealed)?;
                 together = together.saturating_add(tree_bytes(&shape, batch_rows));
             }
             trees = together.max(trees);
-            linear += u64::from(matches!(op, Op::QLinear { .. }));
+            scaled += u64::from(op.scale().is_some());
         }
         let headers = |tensors: u64| {
             file::TRACE_HEADER_BYTES as u64 + tensors * file::TENSOR_HEADER_BYTES as u64
         };
-        let hints_file = match linear {
+        let hints_file = match scaled {
             0 => 0,
-            linear => eval::sums_bytes(graph, batch_rows)?.saturating_add(headers(linear)),
+            scaled => eval::sums_bytes(graph, batch_rows)?.saturating_add(headers(scaled)),
         };
         Ok(Self {
             inputs: inputs_bytes(graph, batch_rows)?,
@@ -150,17 +147,6 @@ impl Sizes {
 
 fn sum<const N: usize>(parts: [u64; N]) -> u64 {
     parts.into_iter().fold(0, u64::saturating_add)
-}
-
-const fn operands(op: &Op) -> [Option<Operand>; 4] {
-    match *op {
-        Op::MatMul { a, b } | Op::Add { a, b } => [Some(a), Some(b), None, None],
-        Op::QLinear {
-            a, w, bias, mult, ..
-        } => [Some(a), Some(w), Some(bias), Some(mult)],
-        Op::Lut { a, table } => [Some(a), Some(table), None, None],
-        Op::ArgMax { a } => [Some(a), None, None, None],
-    }
 }
 
 /// The weights in a bundle, if they are those that the graph commits to.
@@ -245,7 +231,7 @@ mod tests {
         for (rows, cols) in [(1, 1), (3, 1), (5, 600), (7, 129), (64, 1_000), (33, 257)] {
             let tensor = Tensor::from_i8(rows, cols, &vec![1; (rows * cols) as usize]).unwrap();
             let geometry = *tensor.geometry();
-            let tree = commit::Tree::new(&tensor);
+            let tree = commit::TensorTree::new(&tensor);
             let nodes = (0..=geometry.height()).flat_map(|level| {
                 (0..1u64 << level)
                     .filter(move |index| geometry.is_missing(level, *index) == Some(false))

@@ -129,7 +129,7 @@ impl Context {
 
 /// A graph's records.
 pub(crate) fn parsed(graph: &[u8]) -> Result<Graph<'_>> {
-    Ok(Graph::parse(graph).map_err(quern_proof::Error::from)?)
+    Ok(Graph::load(graph)?)
 }
 
 pub(crate) fn unservable(address: &Pubkey, why: &str) -> ProviderError {

@@ -163,28 +163,14 @@ impl Policy {
     /// # Errors
     /// The first reason to leave it alone.
     pub fn decide(&self, job: &Job, capacity: &Capacity<'_>) -> Result<Assurance, Refusal> {
-        let refuse_if = |condition: bool, refusal| if condition { Err(refusal) } else { Ok(()) };
-        let Capacity {
-            provider,
-            signer,
-            moment,
-            ..
-        } = *capacity;
-        refuse_if(job.state != JobState::Open as u8, Refusal::NotOpen)?;
-        refuse_if(
-            !in_time(moment.now, job.effective_deadline(moment)),
-            Refusal::TooLate,
-        )?;
-        refuse_if(
-            job.client == provider.owner || job.client == *signer,
-            Refusal::OwnJob,
-        )?;
-        let is_pinned = job.pinned_provider != NOBODY;
-        refuse_if(
-            is_pinned && job.pinned_provider != provider.owner,
-            Refusal::PinnedToOther,
-        )?;
+        check_open(job, capacity)?;
+        let assurance = self.check_assurance(job, capacity.has_worker)?;
+        self.check_terms(job, assurance)?;
+        check_funds(job, capacity)?;
+        Ok(assurance)
+    }
 
+    fn check_assurance(&self, job: &Job, has_worker: bool) -> Result<Assurance, Refusal> {
         let assurance = Assurance::from_code(job.assurance).ok_or(Refusal::Assurance)?;
         match assurance {
             Assurance::Refereed => {
@@ -195,49 +181,27 @@ impl Policy {
                 refuse_if(is_hasty, Refusal::TooHasty)?;
             }
             Assurance::Reviewed => {
-                refuse_if(!(self.reviewed && capacity.has_worker), Refusal::Assurance)?
+                refuse_if(!(self.reviewed && has_worker), Refusal::Assurance)?;
             }
         }
-        refuse_if(
-            !self.models.is_empty() && !self.models.contains(&job.model),
-            Refusal::Model,
-        )?;
-        refuse_if(
-            !self.mints.is_empty() && !self.mints.contains(&job.mint),
-            Refusal::Mint,
-        )?;
+        Ok(assurance)
+    }
+
+    fn check_terms(&self, job: &Job, assurance: Assurance) -> Result<(), Refusal> {
+        let (price_atoms, bond_atoms) = (job.price_atoms.get(), job.bond_atoms.get());
+        let is_listed = |list: &BTreeSet<Pubkey>, one| list.is_empty() || list.contains(one);
+        refuse_if(!is_listed(&self.models, &job.model), Refusal::Model)?;
+        refuse_if(!is_listed(&self.mints, &job.mint), Refusal::Mint)?;
         refuse_if(self.is_underpaid(job, assurance), Refusal::Price)?;
         refuse_if(job.macs.get() > self.max_macs, Refusal::Work)?;
-        let by_price = job.price_atoms.get().saturating_mul(self.max_bond_prices);
-        refuse_if(
-            job.bond_atoms.get() > self.max_bond_atoms.min(by_price),
-            Refusal::Bond,
-        )?;
-        refuse_if(
-            job.has_arbiter() && !self.arbiters.contains(&job.arbiter),
-            Refusal::Arbiter,
-        )?;
+        let by_price_atoms = price_atoms.saturating_mul(self.max_bond_prices);
+        let max_bond_atoms = self.max_bond_atoms.min(by_price_atoms);
+        refuse_if(bond_atoms > max_bond_atoms, Refusal::Bond)?;
+        let is_trusted = !job.has_arbiter() || self.arbiters.contains(&job.arbiter);
+        refuse_if(!is_trusted, Refusal::Arbiter)?;
         refuse_if(job.work_secs.get() < self.min_work_secs, Refusal::TooHasty)?;
-        refuse_if(
-            job.review_secs.get() > self.max_review_secs,
-            Refusal::LongReview,
-        )?;
-
-        let purse = capacity.purse.ok_or(Refusal::NoPurse)?;
-        refuse_if(
-            purse.free_atoms.get() < job.bond_atoms.get(),
-            Refusal::Funds,
-        )?;
-        let left_to_operator = purse
-            .operator_limit_atoms
-            .get()
-            .saturating_sub(purse.operator_reserved_atoms.get());
-        let by_operator = *signer != provider.owner;
-        refuse_if(
-            by_operator && left_to_operator < job.bond_atoms.get(),
-            Refusal::OperatorLimit,
-        )?;
-        Ok(assurance)
+        let review_secs = job.review_secs.get();
+        refuse_if(review_secs > self.max_review_secs, Refusal::LongReview)
     }
 
     /// Whether a job pays less than the owner wants, in all or per multiply-accumulate that can be refuted.
@@ -257,4 +221,40 @@ impl Policy {
         // What cannot be counted is never enough.
         quote(&floors, &offer).map_or(true, |quote| offer.price_atoms < quote.least_price_atoms)
     }
+}
+
+fn refuse_if(condition: bool, refusal: Refusal) -> Result<(), Refusal> {
+    if condition { Err(refusal) } else { Ok(()) }
+}
+
+/// Whether this provider may take the job at all.
+fn check_open(job: &Job, capacity: &Capacity<'_>) -> Result<(), Refusal> {
+    let Capacity {
+        provider,
+        signer,
+        moment,
+        ..
+    } = *capacity;
+    refuse_if(job.state != JobState::Open as u8, Refusal::NotOpen)?;
+    let is_in_time = in_time(moment.now, job.effective_deadline(moment));
+    refuse_if(!is_in_time, Refusal::TooLate)?;
+    let is_own = job.client == provider.owner || job.client == *signer;
+    refuse_if(is_own, Refusal::OwnJob)?;
+    let is_pinned = job.pinned_provider != NOBODY;
+    let is_of_other = is_pinned && job.pinned_provider != provider.owner;
+    refuse_if(is_of_other, Refusal::PinnedToOther)
+}
+
+/// Whether the owner's purse has the bond, and the operator may reserve it.
+fn check_funds(job: &Job, capacity: &Capacity<'_>) -> Result<(), Refusal> {
+    let bond_atoms = job.bond_atoms.get();
+    let purse = capacity.purse.ok_or(Refusal::NoPurse)?;
+    refuse_if(purse.free_atoms.get() < bond_atoms, Refusal::Funds)?;
+    let left_atoms = purse
+        .operator_limit_atoms
+        .get()
+        .saturating_sub(purse.operator_reserved_atoms.get());
+    let is_by_operator = *capacity.signer != capacity.provider.owner;
+    let is_over_limit = is_by_operator && left_atoms < bond_atoms;
+    refuse_if(is_over_limit, Refusal::OperatorLimit)
 }

@@ -140,6 +140,7 @@ pub(crate) fn task_of(
         Some(JobState::Submitted) if job.open_demands.get() > 0 => Some(Task::Answer(*job)),
         Some(JobState::Submitted) => {
             let gate = finalize_gate(
+                false,
                 moment.now,
                 job.effective_deadline(moment),
                 job.effective_last_answer_at(moment),

@@ -3,10 +3,11 @@
 use {
     crate::{
         case::{Case, Next},
-        case_data::{CaseData, parsed},
+        case_data::parsed,
         chain::OpenedDemand,
         context::Context,
         error::StepError,
+        results::CaseData,
         verdict::Verdict,
     },
     quern_client::{

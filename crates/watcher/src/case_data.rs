@@ -1,40 +1,23 @@
-//! The data of a case: graph, weights, inputs, the published trace, and what the watcher computes itself. All of it is
+//! Getting the data of a case: graph, weights, inputs, the published trace, and the watcher's own result. All of it is
 //! compared with the roots on chain before it is used; only the trace may be anything, which is the point.
 
 use {
     crate::{
         context::Context,
         error::{Result, StepError, WatcherError},
+        results::{CaseData, OwnResult},
     },
     quern_client::{ClientError, Pubkey, accounts::ModelAccount, quern::state::Job},
     quern_data::{
-        DataError, Fetcher, Reservation, Share, TensorList, fetch,
-        runtime::{lock, on_processor},
+        DataError, Fetcher, Reservation, Share, TensorList, fetch, runtime::on_processor,
         sizes::Sizes,
     },
     quern_proof::{Hash, Tensor, commit, eval, file, graph::Graph},
-    std::{
-        collections::HashMap,
-        sync::{Arc, Mutex},
-    },
+    std::sync::Arc,
 };
 
 /// MACs in a GMAC.
 const GMAC: u64 = 1_000_000_000;
-
-/// What a job's result follows from, compared with the roots in job and model.
-pub(crate) struct CaseData {
-    /// The sealed graph.
-    pub graph: Vec<u8>,
-    /// The job's batch rows.
-    pub batch_rows: u32,
-    /// Inputs in the graph's order.
-    pub inputs: Arc<Vec<Tensor>>,
-    /// Weights in the graph's order.
-    pub weights: Arc<Vec<Tensor>>,
-    /// How much memory the case takes.
-    pub sizes: Sizes,
-}
 
 /// What inputs and weights are fetched for.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -45,39 +28,12 @@ pub(crate) enum Purpose {
     Examine,
 }
 
-/// What the watcher computed itself.
-pub(crate) struct OwnResult {
-    /// From what.
-    pub data: Arc<CaseData>,
-    /// The outputs of all ops.
-    pub outputs: Vec<Tensor>,
-    /// What an honest provider commits to.
-    pub root: Hash,
-}
-
 /// The published trace.
 pub(crate) enum Published {
     /// It has the committed root.
     Trace(Vec<Tensor>),
     /// It cannot be fetched, or is another one; this is why.
     Missing(String),
-}
-
-/// Own results of cases that are not decided, with the memory that they take, by job and submission. Nothing displaces them,
-/// because the next demand must not wait for them to be computed again.
-#[derive(Default)]
-pub(crate) struct OwnResults(Mutex<HashMap<(Pubkey, u32), (Arc<OwnResult>, Reservation)>>);
-
-impl OwnResults {
-    /// The own result of a case, if it is kept.
-    pub(crate) fn get(&self, case: (Pubkey, u32)) -> Option<Arc<OwnResult>> {
-        lock(&self.0).get(&case).map(|(own, _)| Arc::clone(own))
-    }
-
-    /// Lets go of a case's own result.
-    pub(crate) fn forget(&self, case: (Pubkey, u32)) {
-        lock(&self.0).remove(&case);
-    }
 }
 
 /// Everything that a result follows from, and the memory that `purpose` takes. What is too large or too much work is refused
@@ -232,10 +188,7 @@ pub(crate) async fn own_result(
     let own = Arc::new(on_processor(move || compute(from, max_bytes)).await??);
     let budget = context.store.budget();
     match budget.try_reserve(Share::Demands, data.sizes.kept_bytes()) {
-        Some(memory) => {
-            let kept = (Arc::clone(&own), memory);
-            lock(&context.results.0).insert(case, kept);
-        }
+        Some(memory) => context.results.put(case, Arc::clone(&own), memory),
         None => {
             tracing::warn!(job = %case.0, "there is no memory to keep the own result; it is computed again for every demand: raise --memory-limit");
         }
@@ -245,7 +198,7 @@ pub(crate) async fn own_result(
 
 /// A graph's records.
 pub(crate) fn parsed(graph: &[u8]) -> Result<Graph<'_>> {
-    Ok(Graph::parse(graph).map_err(quern_proof::Error::from)?)
+    Ok(Graph::load(graph)?)
 }
 
 fn read_trace(data: &CaseData, bytes: Vec<u8>, root: &Hash) -> Published {

@@ -1,7 +1,7 @@
 //! What every step of every case works with.
 
 use {
-    crate::{case_data::OwnResults, chain::WatcherChain, error::Result, settings::Settings},
+    crate::{chain::WatcherChain, error::Result, results::OwnResults, settings::Settings},
     quern_data::{Folder, TensorStore},
     std::sync::Arc,
 };

@@ -5,10 +5,11 @@ use {
     crate::{
         actions::{self, Stepped},
         case::{Case, Next},
-        case_data::{OwnResult, parsed},
+        case_data::parsed,
         chain::OpenedDemand,
         context::Context,
         error::{StepError, WatcherError},
+        results::OwnResult,
     },
     quern_client::{
         ClientError, Pubkey,
@@ -25,7 +26,7 @@ use {
     std::{collections::HashMap, sync::Arc},
 };
 
-/// The demands on this watcher's way down, whoever opened them, as far as they are on chain: all but the last are answered.
+/// The demands on this watcher's way down, of any opener, as far as they are on chain: all but the last are answered.
 /// Nobody can make the way longer, however many other demands there are.
 pub(crate) async fn known(
     context: &Context,
@@ -258,7 +259,7 @@ fn descend(
     let mut demands = 0;
     loop {
         match patched.step()? {
-            Step::Ask(node_id) => match answers.get(&node_id) {
+            Step::Demand(node_id) => match answers.get(&node_id) {
                 Some(answer) => {
                     patched.reveal(&node_id, answer)?;
                     demands += 1;

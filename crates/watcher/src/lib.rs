@@ -15,7 +15,7 @@
 //! together, from the bottom up:
 //!
 //! - `settings`, `verdict`, `chain`: how it works, how a case ends, what it asks of the chain and sends to it;
-//! - `case`, `case_data`, `context`: one case, its data, and what a step works with;
+//! - `case`, `results`, `context`, `case_data`: one case, its data in memory, what a step works with, getting the data;
 //! - `actions`, `demand_path`, `step`: what a step sends, the way down a withheld commitment, one step of one case;
 //! - `archive`, `cases`, `state`: finished cases on disk, all cases, all that is known between two looks;
 //! - `schedule`, `survey`, `settle`, `run`: what is next, a look at the chain, what is done beside the cases, the loop.
@@ -29,6 +29,7 @@ mod chain;
 mod context;
 mod demand_path;
 mod error;
+mod results;
 mod run;
 mod schedule;
 mod settings;

@@ -5,11 +5,12 @@ use {
     crate::{
         actions::{self, Stepped},
         case::{Case, Next},
-        case_data::{self, CaseData, OwnResult, Published, Purpose, parsed},
+        case_data::{self, Published, Purpose, parsed},
         chain::OpenedDemand,
         context::Context,
         demand_path,
         error::{StepError, WatcherError},
+        results::{CaseData, OwnResult},
         settings::Settings,
         verdict::Verdict,
     },

@@ -142,7 +142,7 @@ struct Conviction<'a> {
 
 impl Conviction<'_> {
     fn instruction(&self, proof: Proof<'_>) -> Instruction {
-        instructions::convict_of(&self.prover.pubkey(), self.job, self.charge, proof)
+        instructions::convict(&self.prover.pubkey(), self.job, self.charge, proof)
     }
 
     /// The smallest transaction that holds conviction and evidence; legacy ones every node takes.

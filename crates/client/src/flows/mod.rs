@@ -18,8 +18,8 @@ use {
     },
     quern::{
         error::QuernError,
-        instructions::{ConfigureEmissionArgs, CreateJobArgs, RegisterModelArgs, ResolveArgs},
-        state::{Assurance, Emission, Job, JobState},
+        instructions::{Decision, EmissionSettings, NewJob, NewModel},
+        state::{Emission, Job, JobState},
     },
     quern_proof::graph::Graph,
     solana_rpc_client::nonblocking::rpc_client::RpcClient,
@@ -106,13 +106,13 @@ pub async fn configure_emission(
     rpc: &RpcClient,
     authority: &Pubkey,
     reward_mint: &Pubkey,
-    args: ConfigureEmissionArgs,
+    settings: EmissionSettings,
 ) -> Result<Vec<Instruction>> {
     let mut all = open_missing(rpc, authority, &[addresses::emission()], reward_mint).await?;
     all.push(instructions::configure_emission(
         authority,
         reward_mint,
-        args,
+        settings,
     ));
     Ok(all)
 }
@@ -144,7 +144,7 @@ pub async fn claim_rewards(
 pub async fn register_model(
     rpc: &RpcClient,
     creator: &Pubkey,
-    args: RegisterModelArgs,
+    args: NewModel,
     graph: &[u8],
 ) -> Result<Vec<Instruction>> {
     let address = addresses::model(creator, args.id);
@@ -171,12 +171,7 @@ pub async fn register_model(
         let start = index * instructions::MAX_PIECE_BYTES;
         if known.graph.get(start..start + piece.len()) != Some(piece) {
             let offset = u32::try_from(start).map_err(|_| differs())?;
-            all.push(instructions::write_model(
-                creator,
-                &address,
-                offset,
-                piece.to_vec(),
-            ));
+            all.push(instructions::write_model(creator, &address, offset, piece));
         }
     }
     all.push(instructions::seal_model(creator, &address));
@@ -192,10 +187,10 @@ pub async fn create_job(
     rpc: &RpcClient,
     client: &Pubkey,
     known: &ForCreate,
-    args: CreateJobArgs,
+    args: NewJob,
 ) -> Result<(Pubkey, Vec<Instruction>)> {
     let mint = &known.mint.mint;
-    let n = known.purse.map_or(0, |purse| purse.jobs_created.get());
+    let n = known.purse.map_or(0, |purse| purse.opened.get());
     let model = known.model.as_ref();
     let royalty_owner = model.map_or(NOBODY, |known| known.model.owner);
     let owners = [*client, known.protocol.treasury_owner, royalty_owner];
@@ -231,10 +226,10 @@ pub async fn take_job(
 ///
 /// # Errors
 /// That the cluster did not answer.
-pub async fn resolve(rpc: &RpcClient, job: &Job, args: ResolveArgs) -> Result<Vec<Instruction>> {
+pub async fn resolve(rpc: &RpcClient, job: &Job, decision: Decision) -> Result<Vec<Instruction>> {
     let owners = instructions::owners_of_resolution(job);
     let mut all = open_missing(rpc, &job.arbiter, &owners, &job.mint).await?;
-    all.push(instructions::resolve(job, args));
+    all.push(instructions::resolve(job, decision));
     Ok(all)
 }
 
@@ -266,9 +261,9 @@ pub async fn settle_conviction(
 
 /// Refuses jobs whose current result can't be refuted.
 fn check_refutable(job: &Job) -> Result<()> {
-    let refusal = if job.assurance != Assurance::Refereed as u8 {
+    let refusal = if !job.is_refereed() {
         QuernError::RefereedOnly
-    } else if job.state != JobState::Submitted as u8 {
+    } else if !job.is_in(JobState::Submitted) {
         QuernError::WrongState
     } else {
         return Ok(());

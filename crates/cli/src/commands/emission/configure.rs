@@ -8,7 +8,7 @@ use {
         output::Fields,
         span,
     },
-    quern_client::{Pubkey, Signer, flows, quern::instructions::ConfigureEmissionArgs},
+    quern_client::{Pubkey, Signer, flows, quern::instructions::EmissionSettings},
 };
 
 /// What an epoch grants.
@@ -34,7 +34,7 @@ pub struct Args {
 pub async fn run(context: &Context, args: Args) -> Result<()> {
     let wallet = context.wallet()?;
     let decimals = context.mint(&args.mint).await?.decimals;
-    let configure = ConfigureEmissionArgs {
+    let configure = EmissionSettings {
         epoch_secs: args.epoch,
         cap_atoms: args.cap.in_atoms(decimals)?,
         refereed_weight_bps: args.refereed_weight,

@@ -13,7 +13,7 @@ use {
 pub async fn run(context: &Context, address: &Pubkey) -> Result<()> {
     let job = context.job(address).await?;
     let wallet = party::wallet_of(context, address, &job.client, "client")?;
-    if JobState::from_code(job.state) != Some(JobState::Open) {
+    if !job.is_in(JobState::Open) {
         return Err(Error::Other(format!(
             "the job {address} has been taken, so it cannot be cancelled; it ends by its deadlines (see `quern job show`)"
         )));

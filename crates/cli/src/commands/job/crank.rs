@@ -31,15 +31,15 @@ enum Due {
 fn due(job: &Job, moment: &Moment) -> std::result::Result<Due, String> {
     let deadline = job.effective_deadline(moment);
     let left = deadline.saturating_sub(moment.now);
-    match JobState::from_code(job.state) {
-        Some(JobState::Convicted) => Ok(Due::SettleConviction),
-        Some(JobState::Open | JobState::Taken | JobState::Rejected) if left < 0 => Ok(Due::Expire),
-        Some(JobState::Open | JobState::Taken | JobState::Rejected) => Err(format!(
+    match job.state() {
+        JobState::Convicted => Ok(Due::SettleConviction),
+        JobState::Open | JobState::Taken | JobState::Rejected if left < 0 => Ok(Due::Expire),
+        JobState::Open | JobState::Taken | JobState::Rejected => Err(format!(
             "nothing is due: {}; try again {}",
             words::deadline(job, left).unwrap_or_default(),
             words::ahead(left.saturating_add(1))
         )),
-        Some(JobState::Submitted) | None => {
+        JobState::Submitted => {
             let last_answer_at = job.effective_last_answer_at(moment);
             let (at, when) = words::payable(job, moment.now, deadline, last_answer_at);
             match at < moment.now && job.open_demands.get() == 0 {

@@ -12,7 +12,8 @@ use {
     quern_client::{
         Pubkey, accounts,
         accounts::JobFilter,
-        quern::state::{Assurance, ConvictionReason, Job, JobKind, JobState},
+        history,
+        quern::state::{Job, JobState},
     },
     std::collections::HashMap,
 };
@@ -63,16 +64,16 @@ fn summary(format: Format, address: &Pubkey, job: &Job, decimals: &HashMap<Pubke
     let fields = match format {
         Format::Table => fields.text("state", words::state(job)),
         Format::Json => fields
-            .text("state", words::name::<JobState>(job.state))
+            .text("state", job.state().name())
             .with("open_demands", job.open_demands.get())
             .maybe(
                 "conviction_reason",
-                is_convicted(job).then(|| words::name::<ConvictionReason>(job.conviction_reason)),
+                is_convicted(job).then(|| history::reason_name(job.conviction_reason())),
             ),
     };
     fields
-        .text("kind", words::name::<JobKind>(job.kind))
-        .text("assurance", words::name::<Assurance>(job.assurance))
+        .text("kind", job.kind().name())
+        .text("assurance", job.assurance().name())
         .text(
             "milestone",
             format!("{}/{}", u16::from(job.milestone) + 1, job.milestones),
@@ -85,7 +86,11 @@ fn summary(format: Format, address: &Pubkey, job: &Job, decimals: &HashMap<Pubke
 
 #[cfg(test)]
 mod tests {
-    use {super::*, crate::output::list_text};
+    use {
+        super::*,
+        crate::output::list_text,
+        quern_client::quern::state::{Assurance, JobKind},
+    };
 
     #[test]
     fn a_list_says_what_is_special() {

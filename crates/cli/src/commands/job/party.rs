@@ -1,16 +1,13 @@
 //! What only one party of a job may do.
 
 use {
-    super::words,
     crate::{
         context::{Context, with_signatures},
         error::{Error, Result},
         output::Fields,
     },
     quern_client::{
-        Instruction, Keypair, Pubkey, Signer, accounts,
-        instructions::NOBODY,
-        quern::state::{Assurance, Job, JobState},
+        Instruction, Keypair, Pubkey, Signer, accounts, instructions::NOBODY, quern::state::Job,
     },
 };
 
@@ -36,7 +33,7 @@ pub fn wallet_of(
 
 /// Refuses what is for reviewed jobs only.
 pub fn require_reviewed(job: &Job) -> Result<()> {
-    if Assurance::from_code(job.assurance) == Some(Assurance::Reviewed) {
+    if job.is_reviewed() {
         return Ok(());
     }
     Err(Error::Other("this is a refereed job: nobody accepts or rejects it by hand; `quern job crank` pays it after its review unless it is proved wrong".to_owned()))
@@ -53,10 +50,7 @@ pub async fn send(
     let receipts = context.send(all, &[wallet]).await?;
     // The transaction stands whatever this says.
     let now = accounts::fetch_optional::<Job>(context.rpc(), address).await;
-    let state = now
-        .ok()
-        .flatten()
-        .map_or("ended", |job| words::name::<JobState>(job.state));
+    let state = now.ok().flatten().map_or("ended", |job| job.state().name());
     let fields = Fields::new()
         .text("job", address)
         .text("done", done)

@@ -7,7 +7,7 @@ use {
         context::Context,
         error::Result,
     },
-    quern_client::{Pubkey, flows, quern::instructions::ResolveArgs},
+    quern_client::{Pubkey, flows, quern::instructions::Decision},
 };
 
 /// Which job, and who gets what.
@@ -28,7 +28,7 @@ pub async fn run(context: &Context, args: Args) -> Result<()> {
     let job = context.job(&args.job).await?;
     let wallet = party::wallet_of(context, &args.job, &job.arbiter, "arbiter")?;
     let decimals = context.mint(&job.mint).await?.decimals;
-    let decision = ResolveArgs {
+    let decision = Decision {
         provider_share_bps: args.provider_share,
         penalty_atoms: parse(&args.penalty, decimals)?,
     };

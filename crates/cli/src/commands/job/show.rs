@@ -15,7 +15,7 @@ use {
         instructions::NOBODY,
         quern::{
             clock::Moment,
-            state::{Assurance, ConvictionReason, Demand, Job, JobKind, JobState},
+            state::{Demand, Job, JobState},
         },
     },
     quern_rules::{price, slash},
@@ -62,8 +62,7 @@ async fn read(context: &Context, address: &Pubkey) -> Result<Shown> {
     let rpc = context.rpc();
     let (job, known) = context.for_payment(address).await?;
     let decimals = context.mint(&job.mint).await?.decimals;
-    let has_result =
-        job.submissions.get() > 0 && JobState::from_code(job.state) != Some(JobState::Open);
+    let has_result = job.submissions.get() > 0 && !job.is_in(JobState::Open);
     // The texts behind the hashes are a convenience, and so is the place; a node without history still shows the rest.
     let uri = |found: quern_client::Result<String>| found.ok().filter(|uri| !uri.is_empty());
     let input_uri = uri(history::input_uri(rpc, address, &job).await);
@@ -76,7 +75,7 @@ async fn read(context: &Context, address: &Pubkey) -> Result<Shown> {
             .await
             .ok()
             .flatten()
-            .map(|event| words::place(job.conviction_reason, event.tree, event.level, event.index)),
+            .map(|event| words::place(&event.conviction)),
         false => None,
     };
     Ok(Shown {
@@ -99,14 +98,14 @@ impl Shown {
         let hash = |hash: [u8; 32]| (hash != [0; 32]).then(|| hex::encode(hash));
         let fields = Fields::new()
             .text("job", self.address)
-            .text("state", words::name::<JobState>(job.state));
+            .text("state", job.state().name());
         let fields = match is_convicted(job) {
             true => self.conviction(fields),
             false => timing(fields, job, &self.moment),
         };
         fields
-            .text("kind", words::name::<JobKind>(job.kind))
-            .text("assurance", words::name::<Assurance>(job.assurance))
+            .text("kind", job.kind().name())
+            .text("assurance", job.assurance().name())
             .text(
                 "milestone",
                 format!("{}/{}", u16::from(job.milestone) + 1, job.milestones),
@@ -135,14 +134,11 @@ impl Shown {
     /// What the provider was convicted of, and who gets what.
     fn conviction(&self, fields: Fields) -> Fields {
         let job = &self.job;
-        let reason = ConvictionReason::from_code(job.conviction_reason);
+        let reason = job.conviction_reason();
         // In this state it is the time of the conviction.
         let convicted = job.deadline.get().saturating_sub(self.moment.now).min(-1);
         let fields = fields
-            .text(
-                "conviction_reason",
-                words::name::<ConvictionReason>(job.conviction_reason),
-            )
+            .text("conviction_reason", history::reason_name(reason))
             .text("convicted_of", reason_text(reason))
             .maybe("place", self.place.as_ref())
             .text("proved_by", job.prover)
@@ -179,7 +175,7 @@ impl Shown {
 
 /// Whether its provider was convicted and the bond not yet divided.
 pub fn is_convicted(job: &Job) -> bool {
-    JobState::from_code(job.state) == Some(JobState::Convicted)
+    job.is_in(JobState::Convicted)
 }
 
 /// When the next step is possible, and which.
@@ -189,7 +185,7 @@ fn timing(fields: Fields, job: &Job, moment: &Moment) -> Fields {
     let fields = fields
         .maybe("deadline", words::deadline(job, left))
         .with("deadline_unix", deadline);
-    if JobState::from_code(job.state) != Some(JobState::Submitted) {
+    if !job.is_in(JobState::Submitted) {
         return fields;
     }
     let last_answer_at = job.effective_last_answer_at(moment);
@@ -274,7 +270,10 @@ const MOST_DEMANDS: usize = 20;
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use {
+        super::*,
+        quern_client::quern::state::{Assurance, ConvictionReason, JobKind},
+    };
 
     /// A refereed job at its review, one second into it.
     fn shown() -> Shown {

@@ -10,7 +10,7 @@ use {
     },
     quern_client::{
         Signer, addresses, flows,
-        quern::{instructions::RegisterModelArgs, state::AssetKind},
+        quern::{instructions::NewModel, state::AssetKind},
     },
     quern_data::sizes,
     quern_proof::graph::Graph,
@@ -55,7 +55,7 @@ pub async fn run(context: &Context, args: Args) -> Result<()> {
     let wallet = context.wallet()?;
     context.protocol().await?;
     let address = addresses::model(&wallet.pubkey(), args.id);
-    let entry = RegisterModelArgs {
+    let entry = NewModel {
         id: args.id,
         graph_bytes: 0, // set from the graph's length
         kind: args.kind.code(),

@@ -18,7 +18,7 @@ pub async fn run(context: &Context, address: &Pubkey) -> Result<()> {
         .ok();
     let mut shown = fields(address, &account.model).maybe("uri", uri);
     if account.model.sealed.get() {
-        let graph = Graph::parse(&account.graph).map_err(quern_proof::Error::from)?;
+        let graph = Graph::load(&account.graph)?;
         shown = shown
             .with("inputs", graph.input_count())
             .with("ops", graph.op_count())

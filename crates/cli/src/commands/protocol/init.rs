@@ -9,8 +9,8 @@ use {
         span,
     },
     quern_client::{
-        ClientError, Pubkey, Signer, accounts, addresses, instructions,
-        quern::{instructions::InitializeArgs, state::ProtocolSettings},
+        ClientError, Pubkey, Signer, accounts, addresses, cluster, instructions,
+        quern::state::ProtocolSettings,
     },
 };
 
@@ -74,9 +74,12 @@ pub struct Settings {
     restart_grace: u32,
 }
 
-impl From<Settings> for ProtocolSettings {
-    fn from(settings: Settings) -> Self {
-        Self {
+impl Settings {
+    fn settings(self, guardian: Pubkey, treasury_owner: Pubkey) -> ProtocolSettings {
+        let settings = self;
+        ProtocolSettings {
+            guardian,
+            treasury_owner,
             fee_bps: settings.fee,
             late_penalty_bps: settings.late_penalty,
             reject_bps: settings.reject_deposit,
@@ -108,17 +111,18 @@ pub async fn run(context: &Context, init: Args) -> Result<()> {
         Err(ClientError::NotFound { .. }) => {}
         Err(error) => return Err(error.into()),
     }
-    let args = InitializeArgs {
-        guardian: init.guardian.unwrap_or(wallet.pubkey()),
-        treasury_owner: init.treasury.unwrap_or(wallet.pubkey()),
-        params: init.settings.into(),
-    };
+    let cluster = cluster::genesis(context.rpc()).await?;
+    let settings = init.settings.settings(
+        init.guardian.unwrap_or(wallet.pubkey()),
+        init.treasury.unwrap_or(wallet.pubkey()),
+    );
     let done = Fields::new()
         .text("protocol", addresses::protocol())
         .text("authority", wallet.pubkey())
-        .text("treasury", args.treasury_owner)
-        .text("guardian", args.guardian);
-    let initialize = instructions::initialize(&wallet.pubkey(), args);
+        .text("treasury", settings.treasury_owner)
+        .text("guardian", settings.guardian)
+        .text("cluster", cluster);
+    let initialize = instructions::initialize(&wallet.pubkey(), settings, cluster);
     // Not `send`: there is no protocol yet, which is no excuse here.
     let receipts = context.sender.send_all(&[initialize], &[&wallet]).await?;
     with_signatures(done, &receipts).print(context.format);

@@ -2,7 +2,7 @@
 
 use {
     crate::{amount::show_bps, context::Context, error::Result, output::Fields, span},
-    quern_client::{addresses, program_id, quern::state::Protocol},
+    quern_client::{Hash, addresses, program_id, quern::state::Protocol},
 };
 
 /// Shows the settings.
@@ -17,6 +17,7 @@ fn fields(protocol: &Protocol) -> Fields {
     Fields::new()
         .text("protocol", addresses::protocol())
         .text("program", program_id())
+        .text("cluster", Hash::new_from_array(protocol.cluster))
         .with("paused", protocol.paused.get())
         .text("authority", protocol.authority)
         .text("guardian", protocol.guardian)

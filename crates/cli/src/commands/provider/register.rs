@@ -20,9 +20,6 @@ pub struct Args {
     /// Hot key that may take, submit and reveal [default: the wallet]
     #[arg(long, value_name = "ADDRESS")]
     operator: Option<Pubkey>,
-    /// Bits of hardware classes
-    #[arg(long, default_value_t = 0, value_name = "BITS")]
-    hardware_classes: u64,
     /// Whether it takes jobs
     #[arg(long, default_value_t = true, action = clap::ArgAction::Set, value_name = "BOOL")]
     active: bool,
@@ -37,7 +34,6 @@ pub async fn run(context: &Context, args: Args) -> Result<()> {
         operator: args.operator.unwrap_or(owner),
         name: args.name,
         endpoint: args.endpoint,
-        hardware_classes: args.hardware_classes,
         active: args.active,
     };
     let known =

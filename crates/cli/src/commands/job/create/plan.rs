@@ -17,7 +17,7 @@ use {
         accounts::ModelAccount,
         instructions::NOBODY,
         quern::{
-            instructions::CreateJobArgs,
+            instructions::NewJob,
             state::{Assurance, JobKind, MAX_INPUTS},
         },
         read::ForCreate,
@@ -40,7 +40,7 @@ pub struct Plan {
     /// What it costs at least, and reserves.
     pub quote: Quote,
     /// What is sent.
-    pub args: CreateJobArgs,
+    pub args: NewJob,
 }
 
 impl Plan {
@@ -48,7 +48,7 @@ impl Plan {
     pub fn graph(&self) -> Option<Result<Graph<'_>>> {
         let model = self.known.model.as_ref();
         let runs = model.filter(|_| self.assurance == Assurance::Refereed)?;
-        Some(Graph::parse(&runs.graph).map_err(|error| quern_proof::Error::from(error).into()))
+        Some(Graph::load(&runs.graph).map_err(Error::from))
     }
 }
 
@@ -78,7 +78,7 @@ pub async fn plan(
         known.protocol.terms.fee_bps.get(),
         model.map_or(0, |known| known.model.royalty_bps.get()),
     );
-    let create = CreateJobArgs {
+    let create = NewJob {
         kind: args.kind.code(),
         assurance: assurance.code(),
         milestones: args.milestones,
@@ -151,7 +151,7 @@ fn fit(
     let Some(model) = sealed.filter(|_| runs_graph) else {
         return Ok((args.batch_rows.unwrap_or(0), 0));
     };
-    let graph = Graph::parse(&model.graph).map_err(quern_proof::Error::from)?;
+    let graph = Graph::load(&model.graph)?;
     let found = (0..graph.input_count()).find(|index| graph.is_input_batch(*index));
     let rows = found
         .and_then(|index| inputs.tensors.get(index))
@@ -164,23 +164,20 @@ fn fit(
         )));
     }
     let batch_rows = args.batch_rows.or(rows).unwrap_or(0);
-    let fits =
-        graph.input_count() == inputs.roots.len() && graph.check_batch_rows(batch_rows).is_ok();
-    if assurance == Assurance::Reviewed && !fits {
-        // Fine-tuning or serving a sealed model is not a run of its graph.
-        return Ok((batch_rows, 0));
-    }
-    quern_proof::eval::check_input_shapes(&graph, batch_rows, &inputs.tensors)?;
-    graph
-        .check_batch_rows(batch_rows)
-        .map_err(quern_proof::Error::from)?;
     let macs = Macs {
         fixed: model.model.macs_fixed.get(),
         per_row: model.model.macs_per_row.get(),
     };
-    let macs = macs.total(batch_rows).ok_or_else(|| {
-        Error::Usage("the batch is more work than can be counted; use fewer rows".to_owned())
-    })?;
+    let count = inputs.roots.len();
+    let admitted = match assurance {
+        Assurance::Refereed => graph.admit(&macs, batch_rows, count),
+        // Fine-tuning or serving a sealed model is not a run of its graph, and then nothing is counted.
+        Assurance::Reviewed => graph.admit_reviewed(&macs, batch_rows, count),
+    };
+    let macs = admitted.map_err(|misfit| Error::Usage(misfit.to_string()))?;
+    if macs > 0 {
+        quern_proof::eval::check_input_shapes(&graph, batch_rows, &inputs.tensors)?;
+    }
     Ok((batch_rows, macs))
 }
 
