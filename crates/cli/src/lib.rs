@@ -245,7 +245,7 @@ mod tests {
             crate::snapshot::check(&name, &lines.join("\n"));
             names.insert(format!("{name}.snap"));
             let subcommands = command.get_subcommands();
-            for sub in subcommands.filter(|sub| sub.get_name() != "help") {
+            for sub in subcommands.filter(|sub| !sub.is_hide_set() && sub.get_name() != "help") {
                 walk(sub, &format!("{path}-{}", sub.get_name()), names);
             }
         }

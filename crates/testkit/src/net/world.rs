@@ -198,7 +198,7 @@ impl World {
     pub async fn create(
         &self,
         model: Option<&Pubkey>,
-        args: CreateJobArgs,
+        args: NewJob,
     ) -> (Pubkey, Vec<Instruction>) {
         let (rpc, client) = (self.net.rpc(), self.client.pubkey());
         let known = read::for_create(rpc, &client, &self.mint.address, model);
