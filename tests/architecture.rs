@@ -296,7 +296,13 @@ fn the_api_depends_on_no_crate_of_ours() {
         assert!(!is_chain, "quern-api depends on {dependency}");
     }
     for (name, names) in &all {
-        let may = ["quern-indexer", "quern-cli", "quern-gateway", "quern-demo", "quern-tests"];
+        let may = [
+            "quern-indexer",
+            "quern-cli",
+            "quern-gateway",
+            "quern-demo",
+            "quern-tests",
+        ];
         assert!(
             may.contains(&name.as_str()) || !ours(names).contains(&"quern-api"),
             "{name} depends on the API"

@@ -4,7 +4,7 @@ use {
     anyhow::{Context, Result, ensure},
     quern_api::{
         Assurance, Boards, BoardsRequest, Category, ConvictionReason, DemandState, JobPage, Key,
-        Metric, Outcome, ProviderPage, PursePage, Reply, StatusPage, TotalsPage,
+        Metric, Outcome, ProviderCounters, ProviderPage, PursePage, Reply, StatusPage, TotalsPage,
     },
     quern_client::{
         Pubkey, Signer, accounts, addresses,
@@ -182,14 +182,9 @@ async fn money(audit: &mut Audit, stage: &Stage, ledger: &Ledger, api: &Api) -> 
         }
         // Every job has ended; only granted rewards may still wait.
         let emission = addresses::emission();
-        let outstanding = if *owner == emission {
-            accounts::emission(rpc)
-                .await?
-                .outstanding_atoms
-                .get()
-                .into()
-        } else {
-            0
+        let outstanding = match *owner == emission {
+            true => i128::from(accounts::emission(rpc).await?.outstanding_atoms.get()),
+            false => 0,
         };
         audit.equal(
             format!("reserved atoms of {what}"),
@@ -197,7 +192,6 @@ async fn money(audit: &mut Audit, stage: &Stage, ledger: &Ledger, api: &Api) -> 
             (CHAIN, found.reserved_atoms),
         );
     }
-
     vaults(audit, stage, ledger, api, &on_chain).await
 }
 
@@ -297,7 +291,7 @@ async fn providers(audit: &mut Audit, stage: &Stage, ledger: &Ledger, api: &Api)
             accounts::fetch(stage.net.rpc(), &addresses::provider(&owner)).await?;
         let served: ProviderPage = api.get(&ProviderPage::path(owner)).await?;
         let served = &served.counters;
-        let counters = ledger.counters.get(&owner).copied().unwrap_or_default();
+        let settled = ledger.counters.get(&owner).map_or(0, |one| one.settled);
         let scores = |level: u8| {
             ledger
                 .scores
@@ -305,57 +299,7 @@ async fn providers(audit: &mut Audit, stage: &Stage, ledger: &Ledger, api: &Api)
                 .copied()
                 .unwrap_or_default()
         };
-        let accrued = scores(1).reward_atoms + scores(2).reward_atoms;
-        let rows: [(&str, i128, u64, u64); 8] = [
-            (
-                "taken",
-                counters.taken.into(),
-                account.taken.get(),
-                served.taken,
-            ),
-            (
-                "settled",
-                counters.settled.into(),
-                account.settled.get(),
-                served.settled,
-            ),
-            (
-                "late",
-                counters.late.into(),
-                account.late.get(),
-                served.late,
-            ),
-            (
-                "convicted",
-                counters.convicted.into(),
-                account.convicted.get(),
-                served.convicted,
-            ),
-            (
-                "refereed_macs",
-                scores(1).macs.into(),
-                account.refereed_macs.get(),
-                served.refereed_macs,
-            ),
-            (
-                "reviewed_macs",
-                scores(2).macs.into(),
-                account.reviewed_macs.get(),
-                served.reviewed_macs,
-            ),
-            (
-                "rewards_accrued_atoms",
-                accrued,
-                account.rewards_accrued_atoms.get(),
-                served.rewards_accrued_atoms,
-            ),
-            (
-                "rewards_claimed_atoms",
-                counters.claimed_atoms,
-                account.rewards_claimed_atoms.get(),
-                served.rewards_claimed_atoms,
-            ),
-        ];
+        let rows = counter_rows(ledger, &owner, &account, served);
         for (field, booked, found, served) in rows {
             let what = format!("{field} of {}", keys.name);
             audit.equal(&what, (EVENTS, booked), (CHAIN, found.into()));
@@ -364,10 +308,75 @@ async fn providers(audit: &mut Audit, stage: &Stage, ledger: &Ledger, api: &Api)
         audit.equal(
             format!("settled milestones of {}", keys.name),
             ("its scores", scores(1).milestones + scores(2).milestones),
-            ("its counter", counters.settled),
+            ("its counter", settled),
         );
     }
     Ok(())
+}
+
+/// Each counter of a provider by the events, the chain and the indexer.
+fn counter_rows(
+    ledger: &Ledger,
+    owner: &Pubkey,
+    account: &Provider,
+    served: &ProviderCounters,
+) -> [(&'static str, i128, u64, u64); 8] {
+    let counters = ledger.counters.get(owner).copied().unwrap_or_default();
+    let scores = |level: u8| {
+        let score = ledger.scores.get(&(*owner, level));
+        score.copied().unwrap_or_default()
+    };
+    let accrued = scores(1).reward_atoms + scores(2).reward_atoms;
+    [
+        (
+            "taken",
+            counters.taken.into(),
+            account.taken.get(),
+            served.taken,
+        ),
+        (
+            "settled",
+            counters.settled.into(),
+            account.settled.get(),
+            served.settled,
+        ),
+        (
+            "late",
+            counters.late.into(),
+            account.late.get(),
+            served.late,
+        ),
+        (
+            "convicted",
+            counters.convicted.into(),
+            account.convicted.get(),
+            served.convicted,
+        ),
+        (
+            "refereed_macs",
+            scores(1).macs.into(),
+            account.refereed_macs.get(),
+            served.refereed_macs,
+        ),
+        (
+            "reviewed_macs",
+            scores(2).macs.into(),
+            account.reviewed_macs.get(),
+            served.reviewed_macs,
+        ),
+        (
+            "rewards_accrued_atoms",
+            accrued,
+            account.rewards_accrued_atoms.get(),
+            served.rewards_accrued_atoms,
+        ),
+        (
+            "rewards_claimed_atoms",
+            counters.claimed_atoms,
+            account.rewards_claimed_atoms.get(),
+            served.rewards_claimed_atoms,
+        ),
+    ]
 }
 
 /// Every sum of the indexer.
@@ -437,7 +446,9 @@ fn identities(audit: &mut Audit, ledger: &Ledger, stage: &Stage) {
         ),
         (
             "its parts",
-            of(Category::SlashedToProvers) + of(Category::SlashedToClients) + of(Category::SlashedToTreasury),
+            of(Category::SlashedToProvers)
+                + of(Category::SlashedToClients)
+                + of(Category::SlashedToTreasury),
         ),
     );
     audit.equal(
@@ -445,7 +456,8 @@ fn identities(audit: &mut Audit, ledger: &Ledger, stage: &Stage) {
         ("what was escrowed", of(Category::Escrowed)),
         (
             "what became of it",
-            of(Category::Settled) + of(Category::Resolved) + of(Category::Refunds) - resolved_refunds(ledger, mint),
+            of(Category::Settled) + of(Category::Resolved) + of(Category::Refunds)
+                - resolved_refunds(ledger, mint),
         ),
     );
 }
@@ -516,9 +528,8 @@ async fn convictions(audit: &mut Audit, stage: &Stage, ledger: &Ledger, api: &Ap
     for (job, booked) in &ledger.slashes {
         let page: JobPage = api.get(&JobPage::path(job)).await?;
         let name = stage.names.of(job);
-        let reason: Option<ConvictionReason> =
-            state::ConvictionReason::from_code(booked.reason)
-                .and_then(|reason| reason.name().parse().ok());
+        let reason: Option<ConvictionReason> = state::ConvictionReason::from_code(booked.reason)
+            .and_then(|reason| reason.name().parse().ok());
         let served = page.job.conviction.as_ref();
         audit.holds(
             format!("{name} ended with a conviction"),
@@ -542,8 +553,7 @@ async fn demands(audit: &mut Audit, stage: &Stage, ledger: &Ledger, api: &Api) -
     for job in jobs {
         let page: JobPage = api.get(&JobPage::path(job)).await?;
         let demands = page.demands.into_iter();
-        let mut served: BTreeMap<Key, _> =
-            demands.map(|demand| (demand.address, demand)).collect();
+        let mut served: BTreeMap<Key, _> = demands.map(|demand| (demand.address, demand)).collect();
         for (demand, asked) in ledger.demands.iter().filter(|(_, asked)| asked.job == job) {
             let what = format!("a demand about {}", stage.names.of(&job));
             let live = accounts::demand_optional(stage.net.rpc(), demand).await?;

@@ -5,10 +5,10 @@ use {
     quern_client::{
         Pubkey, Signature, Signer, accounts,
         events::transaction_config,
-        history::reason_name,
+        history::reason_text,
         quern::{
             events::{ConvictionSettled, QuernEvent},
-            state::JobState,
+            state::{ConvictionReason, JobState},
         },
     },
     quern_proof::evidence::Charge,
@@ -330,7 +330,7 @@ async fn caught(stage: &Stage, lookout: &Lookout, attempt: Attempt) -> Result<Ca
         kind,
         job: job.to_string(),
         caught: true,
-        reason: reason_name(told.settled.reason),
+        reason: reason_text(ConvictionReason::from_code(told.settled.reason)),
         route,
         evidence_bytes,
         transaction_version: version(stage, &signature).await?,

@@ -11,7 +11,7 @@ use {
         Keypair, Pubkey, Signer, accounts, flows, instructions,
         quern::{
             events::QuernEvent,
-            instructions::ResolveArgs,
+            instructions::Decision,
             state::{Assurance, Job, JobKind, JobState},
         },
     },
@@ -496,7 +496,7 @@ async fn reject_and_resolve(stage: &Stage, address: &Pubkey) -> Result<()> {
         .send(&[instructions::reject(&job, reason)], &[&stage.client])
         .await?;
     let penalty_atoms = job.bond_left_atoms.get() * u64::from(PARAMS.late_penalty_bps) / 10_000 / 2;
-    let args = ResolveArgs {
+    let args = Decision {
         provider_share_bps: 2_500,
         penalty_atoms,
     };

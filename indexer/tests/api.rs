@@ -200,7 +200,12 @@ async fn a_line_of_a_leaderboard_agrees_with_the_provider_s_page() {
         assert_eq!(page.owner, entry.provider);
         assert_eq!(Some(&page.name), entry.name.as_ref());
         assert!(page.name.starts_with("provider "));
-        assert!(page.endpoint.as_ref().unwrap().starts_with("http://provider-"));
+        assert!(
+            page.endpoint
+                .as_ref()
+                .unwrap()
+                .starts_with("http://provider-")
+        );
         assert_eq!(Some(page.counters.convicted), entry.convicted);
         convicted += page.counters.convicted;
         let level = page

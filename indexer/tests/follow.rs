@@ -197,9 +197,7 @@ async fn failures_and_deaths_lose_nothing_and_double_nothing() {
 async fn a_failed_fetch_holds_the_cursor() {
     let world = World::lived(1, 10);
     let folder = TempDir::new().unwrap();
-    let store = Arc::new(
-        open(&folder.path().join("db")).await,
-    );
+    let store = Arc::new(open(&folder.path().join("db")).await);
     let source = Arc::new(Unreliable::new(&world.events, 1, 0));
     while source.shown() < world.events.len() {
         source.tip().await.unwrap();
@@ -229,15 +227,10 @@ async fn a_failed_fetch_holds_the_cursor() {
 async fn a_node_behind_the_cursor_is_refused() {
     let world = World::lived(1, 10);
     let folder = TempDir::new().unwrap();
-    let store = Arc::new(
-        open(&folder.path().join("db")).await,
-    );
+    let store = Arc::new(open(&folder.path().join("db")).await);
     let ahead = Arc::new(Unreliable::new(&world.events, 1, 0));
     ahead.state.lock().unwrap().1 = world.events.len();
-    follower(ahead, Arc::clone(&store))
-        .walk()
-        .await
-        .unwrap();
+    follower(ahead, Arc::clone(&store)).walk().await.unwrap();
     let behind = Arc::new(Unreliable::new(&world.events[..3], 1, 0));
     let result = follower(behind, Arc::clone(&store)).walk().await;
     assert!(matches!(result, Err(IndexerError::NodeBehind { .. })));

@@ -9,7 +9,7 @@ use {
         quern::{
             error::QuernError,
             events::QuernEvent,
-            instructions::{RegisterModelArgs, ResolveArgs, Submission, UpdateModelArgs},
+            instructions::{Decision, ModelSettings, NewModel, Submission},
             state::{Assurance, Job, JobState},
         },
     },
@@ -23,7 +23,7 @@ async fn a_refereed_job_from_model_to_claim() {
     let (rpc, mint) = (world.net.rpc(), world.mint.address);
 
     let graph = tiny_graph();
-    let args = RegisterModelArgs {
+    let args = NewModel {
         id: 7,
         graph_bytes: 0,
         kind: 1,
@@ -52,14 +52,19 @@ async fn a_refereed_job_from_model_to_claim() {
     let known = accounts::model(rpc, &model).await.unwrap();
     assert_eq!(known.graph, graph);
     assert!(known.model.sealed.get());
-    let update = UpdateModelArgs {
+    let update = ModelSettings {
         active: true,
         royalty_bps: 1_000,
         uri: String::new(),
     };
     world
         .send(
-            &[instructions::update_model(&maker, &model, update)],
+            &[instructions::update_model(
+                &maker,
+                &model,
+                Some(update),
+                None,
+            )],
             &[&world.maker],
         )
         .await;
@@ -274,7 +279,7 @@ async fn reviewed_jobs_end_in_every_way() {
             &[&world.client],
         )
         .await;
-    let decision = ResolveArgs {
+    let decision = Decision {
         provider_share_bps: 1_000,
         penalty_atoms: 100,
     };

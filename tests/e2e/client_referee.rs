@@ -9,8 +9,8 @@ use {
         quern::{
             error::QuernError,
             events::QuernEvent,
-            instructions::{RegisterModelArgs, Submission},
-            state::{Assurance, ConvictionReason, JobState},
+            instructions::{NewModel, Submission},
+            state::{Assurance, Conviction, ConvictionReason, JobState},
         },
     },
     quern_proof::{
@@ -106,7 +106,7 @@ struct Court {
 impl Court {
     async fn new() -> Self {
         let (world, task) = (World::new().await, Task::new());
-        let args = RegisterModelArgs {
+        let args = NewModel {
             id: 1,
             graph_bytes: 0,
             kind: 1,
@@ -161,7 +161,9 @@ impl Court {
         let bytes = witness::evidence(&task.graph(), ROWS, &charge(op), &claimed).unwrap();
 
         let before = self.lamports(&prover.pubkey()).await;
-        let receipt = flows::convict(sender, prover, &job, &charge(op), &bytes, route)
+        let account = world.job(&job).await;
+        let (graph, charge) = (task.graph(), charge(op));
+        let receipt = flows::convict(sender, prover, &account, &graph, &charge, &bytes, route)
             .await
             .unwrap_or_else(|error| panic!("{error}\n{error:#?}"));
         let paid = before - self.lamports(&prover.pubkey()).await;
@@ -179,7 +181,8 @@ impl Court {
         let Some(QuernEvent::JobConvicted(convicted)) = &event.event else {
             panic!("{event:?}")
         };
-        assert_eq!((convicted.tree, convicted.index), (op, 1 << 32));
+        let expected = Conviction::WrongCell { op, row: 1, col: 0 };
+        assert_eq!(convicted.conviction, expected);
 
         let client = world.client.pubkey();
         let before = world.free(&client).await;
@@ -225,7 +228,9 @@ async fn nothing_is_lost_where_a_conviction_fails() {
     let bytes = witness::evidence(&task.graph(), ROWS, &charge(LONG), &claimed).unwrap();
     let job = court.submitted(claimed.trace_root()).await;
     let convict = async |prover: &Keypair, op, bytes: &[u8], route| {
-        flows::convict(sender, prover, &job, &charge(op), bytes, route).await
+        let account = court.world.job(&job).await;
+        let (graph, charge) = (task.graph(), charge(op));
+        flows::convict(sender, prover, &account, &graph, &charge, bytes, route).await
     };
 
     // Refused before anything is paid.
@@ -241,7 +246,7 @@ async fn nothing_is_lost_where_a_conviction_fails() {
     // The program says the same.
     let proof = instructions::Proof::Inline(&innocent);
     let decoded = court.world.job(&job).await;
-    let all = [instructions::convict_of(
+    let all = [instructions::convict(
         &poor.pubkey(),
         &decoded,
         &charge(MIDDLE),
@@ -355,7 +360,7 @@ async fn withheld_data_are_demanded_and_convicted() {
     let mut asked = Vec::new();
     let charge = loop {
         let node_id = match known.step().unwrap() {
-            Step::Ask(node_id) => node_id,
+            Step::Demand(node_id) => node_id,
             Step::Charge(charge) => break charge,
             Step::Same => panic!("the commitment is wrong"),
         };
@@ -404,9 +409,18 @@ async fn withheld_data_are_demanded_and_convicted() {
     assert!(flows::close_demands(rpc, &job).await.unwrap().is_empty());
 
     let bytes = witness::evidence(&task.graph(), ROWS, &charge, &known).unwrap();
-    flows::convict(net.sender(), &watcher, &job, &charge, &bytes, Route::Auto)
-        .await
-        .unwrap();
+    let (account, graph, route) = (world.job(&job).await, task.graph(), Route::Auto);
+    flows::convict(
+        net.sender(),
+        &watcher,
+        &account,
+        &graph,
+        &charge,
+        &bytes,
+        route,
+    )
+    .await
+    .unwrap();
     let all = flows::close_demands(rpc, &job).await.unwrap();
     assert_eq!(all.len(), 3);
     let before = court.lamports(&opener).await;

@@ -4,8 +4,8 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use {
-    quern_client::quern::state::JobState,
     quern_api::{Reply, StatusPage},
+    quern_client::quern::state::JobState,
     quern_indexer::{Config, Indexer, store::Store},
     quern_testkit::net::{Machine, Names, QUSD, Stage, until},
     serde_json::Value,
@@ -92,9 +92,11 @@ async fn a_killed_indexer_ends_with_the_same_tables() {
         let process = Process::start(&stage, &killed, port);
         if round % 3 == 0 {
             // In the middle of its start.
-            until("the indexer answers", LIMIT, async || {
-                Ok(status(port).await)
-            })
+            until(
+                "the indexer answers",
+                LIMIT,
+                async || Ok(status(port).await),
+            )
             .await
             .unwrap();
         } else {
@@ -167,7 +169,17 @@ async fn a_killed_indexer_ends_with_the_same_tables() {
     process.kill();
     let reopened = Store::open(&killed).await.unwrap();
     assert_eq!(reopened.digest().await.unwrap(), digest);
-    assert_eq!(reopened.read().await.unwrap().counts().await.unwrap().events, events);
+    assert_eq!(
+        reopened
+            .read()
+            .await
+            .unwrap()
+            .counts()
+            .await
+            .unwrap()
+            .events,
+        events
+    );
     reopened.close().await;
     whole.stop().await.unwrap();
 }

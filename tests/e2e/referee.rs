@@ -7,7 +7,10 @@ use {
     quern_client::{
         ClientError, Keypair, Pubkey, Signer, accounts, addresses,
         flows::{self, Route},
-        quern::{events::QuernEvent, state::JobState},
+        quern::{
+            events::QuernEvent,
+            state::{Conviction, JobState},
+        },
     },
     quern_proof::{
         Operand, Tensor,
@@ -172,12 +175,12 @@ async fn a_watcher_killed_halfway_and_another_convict_once() {
     let [convicted] = convicted[..] else {
         panic!("{} convictions", convicted.len())
     };
-    assert_eq!((convicted.job, convicted.reason), (job, 1));
-    assert_eq!(convicted.tree, cell.op);
-    assert_eq!(
-        convicted.index,
-        u64::from(cell.row) << 32 | u64::from(cell.col)
-    );
+    let expected = Conviction::WrongCell {
+        op: cell.op,
+        row: cell.row,
+        col: cell.col,
+    };
+    assert_eq!((convicted.job, convicted.conviction), (job, expected));
     let mut convictions = 0;
     for Report { verdict, .. } in &reports {
         match verdict {
@@ -190,7 +193,8 @@ async fn a_watcher_killed_halfway_and_another_convict_once() {
                 convictions += 1;
             }
             Verdict::AlreadyConvicted { prover, reason, .. } => {
-                assert_eq!((*prover, *reason), (convicted.prover, 1));
+                let wrong = Some(ConvictionReason::WrongCell);
+                assert_eq!((*prover, *reason), (convicted.prover, wrong));
             }
             verdict => panic!("{verdict:?}"),
         }

@@ -7,11 +7,11 @@ use {
     litesvm::LiteSVM,
     quern_probe::{HEAD_BYTES, op},
     quern_proof::{
-        graph::MAX_SHIFT,
         hash::{self, Tag},
-        ops::cell,
+        limits::{MAX_ARGMAX_COLS, MAX_INNER, MAX_SHIFT},
+        ops::{add, argmax, lut, product, qlinear},
         path,
-        shape::{MAX_ARGMAX_COLS, MAX_INNER},
+        shape::DType,
     },
     quern_testkit::svm::{Rng, actor},
     solana_sdk::{
@@ -309,7 +309,7 @@ fn matmul() {
             2 => (vec![0x7f; length], vec![0x7f; length]),
             _ => (row(&mut rng, length), row(&mut rng, length)),
         };
-        let native = cell::matmul(&a, &b);
+        let native = product::dot(&a, &b);
         assert_eq!(i64::from(native), naive_product(&a, &b));
         probe.add(op::MATMUL, &[a, b].concat(), &native.to_le_bytes(), 1);
     }
@@ -323,7 +323,7 @@ fn qlinear() {
         let (length, scale) = (length(&mut rng, n), scale(&mut rng));
         let (a, w) = (row(&mut rng, length), row(&mut rng, length));
         let (shift, lo, hi, bias, mult) = scale;
-        let native = cell::qlinear(&a, &w, bias, mult, shift, lo, hi);
+        let native = qlinear::cell(&a, &w, bias, mult, shift, lo, hi);
         assert_eq!(native, naive_scaled(naive_product(&a, &w), scale));
         let input = [scale_bytes(scale), a, w].concat();
         probe.add(op::QLINEAR, &input, &native.to_le_bytes(), 1);
@@ -346,7 +346,7 @@ fn requantisation() {
             sum = odd;
         }
         let (shift, lo, hi, bias, mult) = scale;
-        let native = cell::requantise(sum, bias, mult, shift, lo, hi);
+        let native = product::requantise(sum, bias, mult, shift, lo, hi);
         assert_eq!(native, naive_scaled(sum.into(), scale));
         let input = [scale_bytes(scale), sum.to_le_bytes().to_vec()].concat();
         probe.add(op::REQUANTISE, &input, &native.to_le_bytes(), 1);
@@ -364,7 +364,7 @@ fn lut() {
         let some = values.len().min(32);
         let a: Vec<u8> = values.drain(..some).collect();
         let full: [u8; 256] = table.as_slice().try_into().unwrap();
-        let native: Vec<u8> = a.iter().map(|a| cell::lut(*a as i8, &full) as u8).collect();
+        let native: Vec<u8> = a.iter().map(|a| lut::cell(*a as i8, &full) as u8).collect();
         let naive = a.iter().map(|a| full[(i32::from(*a as i8) + 128) as usize]);
         assert!(naive.eq(native.iter().copied()));
         probe.add(op::LUT, &[table, a].concat(), &native, some);
@@ -389,7 +389,7 @@ fn add() {
         let (two, _) = pairs.as_chunks::<2>();
         let native: Vec<u8> = two
             .iter()
-            .map(|[a, b]| cell::add(*a as i8, *b as i8) as u8)
+            .map(|[a, b]| add::cell(*a as i8, *b as i8) as u8)
             .collect();
         let naive = two.iter().map(|[a, b]| {
             let sum = i32::from(*a as i8) + i32::from(*b as i8);
@@ -427,7 +427,7 @@ fn argmax_of_i8() {
             let (x, y) = (rng.below(width as u64) as usize, width - 1);
             (row[x], row[y]) = (0x7f, 0x7f);
         }
-        let native = cell::argmax_i8(&row);
+        let native = argmax::cell(&row, DType::I8);
         let values: Vec<i32> = row.iter().map(|byte| i32::from(*byte as i8)).collect();
         assert_eq!(native, naive_argmax(&values));
         probe.add(op::ARGMAX_I8, &row, &native.to_le_bytes(), 1);
@@ -454,7 +454,7 @@ fn argmax_of_i32() {
             .iter()
             .flat_map(|value| value.to_le_bytes())
             .collect();
-        let native = cell::argmax_i32(&row);
+        let native = argmax::cell(&row, DType::I32);
         assert_eq!(native, naive_argmax(&values));
         probe.add(op::ARGMAX_I32, &row, &native.to_le_bytes(), 1);
     }

@@ -5,7 +5,7 @@ use {
         constants::NOBODY,
         error::QuernError,
         events::QuernEvent,
-        instructions::{ConfigureEmissionArgs, CreateJobArgs, UpdateMintArgs},
+        instructions::{EmissionSettings, MintSettings, NewJob},
         state::{Job, JobState, MintRates, Provider, Purse},
     },
     quern_testkit::svm::*,
@@ -69,7 +69,7 @@ const EARLY: QuernError = QuernError::TooEarly;
 fn every_deadline(prepare: impl Fn(&mut Stage), extra: i64) {
     let base = Stage::new();
     let cast = base.cast.clone();
-    let state = |state: JobState, args: CreateJobArgs| {
+    let state = |state: JobState, args: NewJob| {
         let mut stage = base.clone();
         let job = stage.job_in(state, args);
         prepare(&mut stage);
@@ -108,17 +108,27 @@ fn every_deadline(prepare: impl Fn(&mut Stage), extra: i64) {
     // The operator is the provider's party as well.
     let by_operator = ix::finalize(&cast.operator, &stage.job(&job), &stage.emission());
     edge(&stage, deadline, None, Some((&by_operator, EARLY)));
-    // Anybody else one grace time later; the client has no advantage.
-    for signer in [cast.stranger, cast.client] {
-        let finalize = ix::finalize(&signer, &stage.job(&job), &stage.emission());
-        edge(
-            &stage,
-            deadline + 1_800,
-            None,
-            Some((&finalize, QuernError::GraceTime)),
-        );
-    }
-    // The client may accept for as long as nobody has finalized.
+    // Anybody else one grace time later.
+    let finalize = ix::finalize(&cast.stranger, &stage.job(&job), &stage.emission());
+    edge(
+        &stage,
+        deadline + 1_800,
+        None,
+        Some((&finalize, QuernError::GraceTime)),
+    );
+    // The client of a refereed job has no advantage.
+    let (refereed, its_job, its_deadline, _) = state(JobState::Submitted, base.refereed());
+    let by_client = ix::finalize(&cast.client, &refereed.job(&its_job), &refereed.emission());
+    edge(
+        &refereed,
+        its_deadline + 1_800,
+        None,
+        Some((&by_client, QuernError::GraceTime)),
+    );
+    let mut early = refereed.clone();
+    early.set_time(its_deadline);
+    early.refused(by_client, EARLY);
+    // That of a reviewed job may accept for as long as nobody has finalized.
     let accept = ix::accept(&stage.job(&job), &stage.emission());
     for now in [deadline, deadline + 1, deadline + 400 * DAY] {
         let mut stage = stage.clone();
@@ -196,9 +206,13 @@ fn grace_and_restart_times_are_copied() {
     let mut stage = Stage::new();
     let job = stage.job_in(JobState::Submitted, stage.refereed());
     let mut args = settings(&stage.cast);
-    args.params.grace_secs = 1;
-    args.params.restart_grace_secs = 1;
-    stage.ok(ix::update_protocol(&stage.cast.authority.clone(), args));
+    args.grace_secs = 1;
+    args.restart_grace_secs = 1;
+    stage.ok(ix::update_protocol(
+        &stage.cast.authority.clone(),
+        Some(args),
+        None,
+    ));
     stage.restart();
     stage.at_deadline(&job, 7_200 + 1_800);
     let early = ix::finalize(&stage.cast.stranger, &stage.job(&job), &stage.emission());
@@ -271,8 +285,8 @@ fn rates_of_one() -> MintRates {
 }
 
 /// All endings of a job at this price; the harness checks that the parts sum to the whole.
-fn every_ending(stage: &Stage, refereed: &CreateJobArgs, accepted: &CreateJobArgs) {
-    let run = |args: &CreateJobArgs, end: &dyn Fn(&mut Stage, &Pubkey)| {
+fn every_ending(stage: &Stage, refereed: &NewJob, accepted: &NewJob) {
+    let run = |args: &NewJob, end: &dyn Fn(&mut Stage, &Pubkey)| {
         let mut stage = stage.clone();
         let job = stage.create(args.clone());
         end(&mut stage, &job);
@@ -328,18 +342,18 @@ fn a_price_of_one_atom_ends_in_every_way() {
     stage.ok(ix::update_mint(
         &authority,
         &usd,
-        UpdateMintArgs {
+        MintSettings {
             enabled: true,
             rates: rates_of_one(),
         },
     ));
     for price_atoms in [1, 2, 3] {
-        let refereed = CreateJobArgs {
+        let refereed = NewJob {
             price_atoms,
             bond_atoms: 2 * price_atoms,
             ..stage.refereed()
         };
-        let accepted = CreateJobArgs {
+        let accepted = NewJob {
             price_atoms,
             bond_atoms: price_atoms,
             milestones: 1,
@@ -369,8 +383,8 @@ fn whale(
         rates,
     ));
     let mut args = settings(&cast);
-    change(&mut args.params);
-    stage.ok(ix::update_protocol(&cast.authority, args));
+    change(&mut args);
+    stage.ok(ix::update_protocol(&cast.authority, Some(args), None));
     for owner in [
         cast.client,
         cast.provider,
@@ -398,7 +412,7 @@ fn a_price_near_the_end_of_64_bits_ends_in_every_way() {
         params.reviewed_bond_bps = 0;
         params.reject_bps = 0;
     });
-    let accepted = CreateJobArgs {
+    let accepted = NewJob {
         price_atoms: u64::MAX,
         bond_atoms: 0,
         milestones: 1,
@@ -406,7 +420,7 @@ fn a_price_near_the_end_of_64_bits_ends_in_every_way() {
     };
     // A refereed bond is at least twice the price, so its price ends at a third.
     let third = whale(u64::MAX / 3, u64::MAX / 3 * 2, |_| ());
-    let refereed = CreateJobArgs {
+    let refereed = NewJob {
         price_atoms: u64::MAX / 3,
         bond_atoms: u64::MAX / 3 * 2,
         ..third.refereed()
@@ -414,11 +428,11 @@ fn a_price_near_the_end_of_64_bits_ends_in_every_way() {
     let no_deposit = whale(u64::MAX / 3, u64::MAX / 3 * 2, |params| {
         params.reject_bps = 0
     });
-    let third_accepted = CreateJobArgs {
+    let third_accepted = NewJob {
         milestones: 1,
         ..no_deposit.accepted()
     };
-    let third_accepted = CreateJobArgs {
+    let third_accepted = NewJob {
         price_atoms: u64::MAX / 3,
         bond_atoms: u64::MAX / 3,
         ..third_accepted
@@ -447,14 +461,14 @@ fn a_price_near_the_end_of_64_bits_ends_in_every_way() {
 #[test]
 fn escrow_and_deposit_above_64_bits_are_refused() {
     let mut stage = whale(u64::MAX - 1, 0, |params| params.reviewed_bond_bps = 0);
-    let args = CreateJobArgs {
+    let args = NewJob {
         price_atoms: u64::MAX,
         bond_atoms: 0,
         milestones: 1,
         ..stage.accepted()
     };
     stage.refused(stage.create_ix(args.clone()), QuernError::InsufficientFunds);
-    let args = CreateJobArgs {
+    let args = NewJob {
         price_atoms: u64::MAX / 255 + 1,
         milestones: 255,
         ..args
@@ -465,7 +479,7 @@ fn escrow_and_deposit_above_64_bits_are_refused() {
 #[test]
 fn a_job_of_255_milestones() {
     let mut stage = Stage::new();
-    let args = CreateJobArgs {
+    let args = NewJob {
         milestones: 255,
         price_atoms: 1_001,
         ends_by: stage.now() + 300 * DAY,
@@ -529,7 +543,7 @@ fn rewards_end_at_the_cap_and_at_the_purse() {
         };
         event.reward_atoms
     };
-    let with_cap = |cap_atoms| ConfigureEmissionArgs {
+    let with_cap = |cap_atoms| EmissionSettings {
         cap_atoms,
         ..emission_args()
     };
@@ -584,7 +598,7 @@ fn rewards_end_at_the_cap_and_at_the_purse() {
     assert_eq!([settle(&mut stage), settle(&mut stage)], [3, 0]);
     // Weights of nothing.
     stage.deposit(&addresses::emission(), &gold, 1_000_000);
-    let none = ConfigureEmissionArgs {
+    let none = EmissionSettings {
         refereed_weight_bps: 0,
         reviewed_weight_bps: 0,
         ..with_cap(u64::MAX)
@@ -902,7 +916,7 @@ fn the_largest_arguments_fit_into_a_transaction() {
         stage.ok(instruction);
     }
     let model = addresses::model(&creator, 30);
-    let args = CreateJobArgs {
+    let args = NewJob {
         input_roots: vec![[9; 32]; 4],
         input_uri: "u".repeat(200),
         pinned_provider: stage.cast.provider,
@@ -928,6 +942,6 @@ fn the_largest_arguments_fit_into_a_transaction() {
         &creator,
         &model,
         7,
-        vec![1; ix::MAX_PIECE_BYTES],
+        &[1; ix::MAX_PIECE_BYTES],
     ));
 }

@@ -6,7 +6,7 @@ use {
     quern::{
         constants::NOBODY,
         error::QuernError,
-        instructions::{ConfigureEmissionArgs, CreateJobArgs, UpdateMintArgs, UpdateModelArgs},
+        instructions::{EmissionSettings, MintSettings, ModelSettings, NewJob},
         state::{Emission, JobState, MintRates, Provider, Purse},
     },
     quern_proof::{
@@ -125,13 +125,13 @@ const TAMPERED: &[(&str, &str)] = &[
 /// Prepares a stage and says which instruction must now be refused.
 type Provocation = fn(&mut Stage) -> Instruction;
 
-fn create_with(stage: &Stage, change: impl FnOnce(&mut CreateJobArgs)) -> Instruction {
+fn create_with(stage: &Stage, change: impl FnOnce(&mut NewJob)) -> Instruction {
     let mut args = stage.refereed();
     change(&mut args);
     stage.create_ix(args)
 }
 
-fn accepted_with(stage: &Stage, change: impl FnOnce(&mut CreateJobArgs)) -> Instruction {
+fn accepted_with(stage: &Stage, change: impl FnOnce(&mut NewJob)) -> Instruction {
     let mut args = stage.accepted();
     change(&mut args);
     stage.create_ix(args)
@@ -142,8 +142,8 @@ fn params_with(
     change: impl FnOnce(&mut quern::state::ProtocolSettings),
 ) -> Instruction {
     let mut args = settings(&stage.cast);
-    change(&mut args.params);
-    ix::update_protocol(&stage.cast.authority, args)
+    change(&mut args);
+    ix::update_protocol(&stage.cast.authority, Some(args), None)
 }
 
 fn mint_with(stage: &mut Stage, extension: u16, value: usize) -> Instruction {
@@ -206,7 +206,7 @@ fn table() -> Vec<(QuernError, &'static str, Provocation)> {
             params_with(stage, |params| params.reviewed_bond_bps = 1_000_001)
         }),
         (E::ShareTooHigh, "weight", |stage| {
-            let args = ConfigureEmissionArgs {
+            let args = EmissionSettings {
                 reviewed_weight_bps: 10_001,
                 ..emission_args()
             };
@@ -218,12 +218,12 @@ fn table() -> Vec<(QuernError, &'static str, Provocation)> {
             ix::register_model(&stage.cast.creator, args)
         }),
         (E::ShareTooHigh, "royalty of a model", |stage| {
-            let args = UpdateModelArgs {
+            let args = ModelSettings {
                 active: true,
                 royalty_bps: 5_001,
                 uri: String::new(),
             };
-            ix::update_model(&stage.cast.creator, &stage.model, args)
+            ix::update_model(&stage.cast.creator, &stage.model, Some(args), None)
         }),
         (E::ShareTooHigh, "an arbiter gives more than all", |stage| {
             let job = stage.job_in(JobState::Rejected, stage.accepted());
@@ -269,7 +269,7 @@ fn table() -> Vec<(QuernError, &'static str, Provocation)> {
             create_with(stage, |args| args.ends_by = now + 366 * 86_400 + 1)
         }),
         (E::BadTimeSpan, "an empty epoch", |stage| {
-            let args = ConfigureEmissionArgs {
+            let args = EmissionSettings {
                 epoch_secs: 0,
                 ..emission_args()
             };
@@ -315,7 +315,7 @@ fn table() -> Vec<(QuernError, &'static str, Provocation)> {
                 let mut world = World::deployed(&authority);
                 world.set_upgrade_authority(None);
                 stage.world = world;
-                ix::initialize(&authority, settings(&stage.cast))
+                ix::initialize(&authority, settings(&stage.cast), CLUSTER)
             },
         ),
         (
@@ -324,13 +324,13 @@ fn table() -> Vec<(QuernError, &'static str, Provocation)> {
             |stage| {
                 let authority = stage.cast.authority;
                 stage.world = World::deployed(&authority);
-                let mut instruction = ix::initialize(&authority, settings(&stage.cast));
+                let mut instruction = ix::initialize(&authority, settings(&stage.cast), CLUSTER);
                 instruction.accounts[1].pubkey = quern::ID;
                 instruction
             },
         ),
         (E::NotAuthorized, "a stranger changes settings", |stage| {
-            ix::update_protocol(&stage.cast.stranger, settings(&stage.cast))
+            ix::update_protocol(&stage.cast.stranger, Some(settings(&stage.cast)), None)
         }),
         (E::NotAuthorized, "a stranger submits", |stage| {
             let job = stage.job_in(JobState::Taken, stage.refereed());
@@ -355,7 +355,7 @@ fn table() -> Vec<(QuernError, &'static str, Provocation)> {
                 ix::update_mint(
                     &stage.cast.authority,
                     &stage.gold,
-                    UpdateMintArgs {
+                    MintSettings {
                         enabled: true,
                         rates,
                     },
@@ -363,7 +363,7 @@ fn table() -> Vec<(QuernError, &'static str, Provocation)> {
             },
         ),
         (E::NotWashProof, "weights first, then the rate", |stage| {
-            let low = ConfigureEmissionArgs {
+            let low = EmissionSettings {
                 refereed_weight_bps: 4_000,
                 reviewed_weight_bps: 4_000,
                 ..emission_args()
@@ -374,12 +374,12 @@ fn table() -> Vec<(QuernError, &'static str, Provocation)> {
             stage.ok(ix::update_mint(
                 &authority,
                 &gold,
-                UpdateMintArgs {
+                MintSettings {
                     enabled: true,
                     rates,
                 },
             ));
-            let high = ConfigureEmissionArgs {
+            let high = EmissionSettings {
                 refereed_weight_bps: 4_001,
                 ..low
             };
@@ -391,7 +391,7 @@ fn table() -> Vec<(QuernError, &'static str, Provocation)> {
             ix::configure_emission(&stage.cast.authority, &usd, emission_args())
         }),
         (E::EmissionFixed, "another epoch", |stage| {
-            let args = ConfigureEmissionArgs {
+            let args = EmissionSettings {
                 epoch_secs: 86_401,
                 ..emission_args()
             };
@@ -444,7 +444,7 @@ fn table() -> Vec<(QuernError, &'static str, Provocation)> {
             stage.ok(ix::update_mint(
                 &authority,
                 &usd,
-                UpdateMintArgs {
+                MintSettings {
                     enabled: false,
                     rates: rates(),
                 },
@@ -481,7 +481,7 @@ fn table() -> Vec<(QuernError, &'static str, Provocation)> {
             ix::update_mint(
                 &stage.cast.authority,
                 &stage.usd,
-                UpdateMintArgs {
+                MintSettings {
                     enabled: true,
                     rates,
                 },
@@ -500,7 +500,7 @@ fn table() -> Vec<(QuernError, &'static str, Provocation)> {
         (E::ZeroAmount, "an empty piece", |stage| {
             let creator = stage.cast.creator;
             stage.ok(ix::register_model(&creator, model_args(9, 9)));
-            ix::write_model(&creator, &addresses::model(&creator, 9), 0, Vec::new())
+            ix::write_model(&creator, &addresses::model(&creator, 9), 0, &[])
         }),
         (E::InsufficientFunds, "a withdrawal", |stage| {
             let (client, usd) = (stage.cast.client, stage.usd);
@@ -643,7 +643,7 @@ fn table() -> Vec<(QuernError, &'static str, Provocation)> {
             },
         ),
         (E::ModelInactive, "a new job", |stage| {
-            let args = UpdateModelArgs {
+            let args = ModelSettings {
                 active: false,
                 royalty_bps: 0,
                 uri: String::new(),
@@ -656,7 +656,7 @@ fn table() -> Vec<(QuernError, &'static str, Provocation)> {
             stage.create_ix(stage.refereed())
         }),
         (E::ModelSealed, "a write", |stage| {
-            ix::write_model(&stage.cast.creator, &stage.model, 0, vec![1])
+            ix::write_model(&stage.cast.creator, &stage.model, 0, &[1])
         }),
         (
             E::ModelNotSealed,
@@ -748,7 +748,7 @@ fn table() -> Vec<(QuernError, &'static str, Provocation)> {
             stage.ok(ix::update_mint(
                 &authority,
                 &usd,
-                UpdateMintArgs {
+                MintSettings {
                     enabled: true,
                     rates,
                 },
@@ -769,7 +769,7 @@ fn table() -> Vec<(QuernError, &'static str, Provocation)> {
             stage.ok(ix::update_mint(
                 &authority,
                 &usd,
-                UpdateMintArgs {
+                MintSettings {
                     enabled: true,
                     rates,
                 },
@@ -816,7 +816,7 @@ fn table() -> Vec<(QuernError, &'static str, Provocation)> {
             stage.wait(365 * DAY);
             ix::expire(&stage.job(&job))
         }),
-        (E::ReviewedOnly, "a refereed job is accepted", |stage| {
+        (E::TooEarly, "a refereed job is accepted", |stage| {
             let job = stage.job_in(JobState::Submitted, stage.refereed());
             ix::accept(&stage.job(&job), &stage.emission())
         }),
@@ -910,14 +910,14 @@ fn table() -> Vec<(QuernError, &'static str, Provocation)> {
         (E::NoTreasury, "new settings", |stage| {
             let mut args = settings(&stage.cast);
             args.treasury_owner = NOBODY;
-            ix::update_protocol(&stage.cast.authority, args)
+            ix::update_protocol(&stage.cast.authority, Some(args), None)
         }),
         (E::NoTreasury, "the first settings", |stage| {
             let authority = stage.cast.authority;
             stage.world = World::deployed(&authority);
             let mut args = settings(&stage.cast);
             args.treasury_owner = NOBODY;
-            ix::initialize(&authority, args)
+            ix::initialize(&authority, args, CLUSTER)
         }),
         (
             E::InvariantBroken,

@@ -14,8 +14,8 @@ use {
         error::QuernError,
         events::QuernEvent,
         instructions::{
-            ConfigureEmissionArgs, CreateJobArgs, InitializeArgs, ProviderSettings, ResolveArgs,
-            Submission, UpdateMintArgs, UpdateModelArgs,
+            Decision, EmissionSettings, MintSettings, ModelSettings, NewJob, ProviderSettings,
+            Submission,
         },
         state::{
             ConvictionReason, Demand, Emission, Job, JobState, MintConfig, MintRates, Model,
@@ -321,8 +321,7 @@ impl Fuzz {
                 let charge = self.charge(&job, &claim);
                 let evidence = self.evidence_for(&claim, &charge);
                 let (signer, proof) = (self.wallet(), ix::Proof::Inline(&evidence));
-                let name = name_of(&charge);
-                one(name, ix::convict_of(&signer, &job, &charge, proof))
+                one("convict", ix::convict(&signer, &job, &charge, proof))
             }
             25 => {
                 let written = *self.evidence.get(self.evidence.len().checked_sub(1)?)?;
@@ -331,8 +330,10 @@ impl Fuzz {
                     .then(|| self.stage.job(&written.job))
                     .or_else(|| Some(self.job_in(JobState::Submitted)?.1))?;
                 let proof = ix::Proof::Account(written.address);
-                let name = name_of(&written.charge);
-                one(name, ix::convict_of(&signer, &job, &written.charge, proof))
+                one(
+                    "convict",
+                    ix::convict(&signer, &job, &written.charge, proof),
+                )
             }
             26..=27 => {
                 let (address, job) = self.job_in(JobState::Submitted)?;
@@ -505,7 +506,7 @@ impl Fuzz {
         }
     }
 
-    fn job_args(&mut self, client: &Pubkey, model: Option<&Pubkey>) -> CreateJobArgs {
+    fn job_args(&mut self, client: &Pubkey, model: Option<&Pubkey>) -> NewJob {
         let (protocol, now) = (self.stage.protocol(), self.stage.now());
         let refereed = self.rng.once_in(2);
         let price_atoms = match self.rng.below(12) {
@@ -528,7 +529,7 @@ impl Fuzz {
         };
         let least =
             (u128::from(price_atoms) * u128::from(share) / 10_000).min(u64::MAX.into()) as u64;
-        let mut args = CreateJobArgs {
+        let mut args = NewJob {
             kind: self.rng.between(1, 3) as u8,
             assurance: if refereed { 1 } else { 2 },
             milestones: if refereed {
@@ -592,18 +593,21 @@ impl Fuzz {
             0 => {
                 let (signer, guardian, treasury_owner) =
                     (self.mostly(authority), self.wallet(), self.wallet());
-                let args = InitializeArgs {
+                let args = ProtocolSettings {
                     guardian,
                     treasury_owner,
-                    params: self.params(),
+                    ..self.params()
                 };
-                one("update_protocol", ix::update_protocol(&signer, args))
+                one(
+                    "update_protocol",
+                    ix::update_protocol(&signer, Some(args), None),
+                )
             }
             1 => {
                 let (signer, proposed) = (self.mostly(authority), self.nobody_or_wallet());
                 one(
-                    "propose_authority",
-                    ix::propose_authority(&signer, &proposed),
+                    "update_protocol",
+                    ix::update_protocol(&signer, None, Some(proposed)),
                 )
             }
             2 => {
@@ -623,7 +627,7 @@ impl Fuzz {
             }
             4 if self.rng.once_in(4) => {
                 let args = settings(&self.stage.cast);
-                one("initialize", ix::initialize(&authority, args))
+                one("initialize", ix::initialize(&authority, args, CLUSTER))
             }
             4 if self.rng.once_in(3) => {
                 let signer = self.mostly(authority);
@@ -632,7 +636,7 @@ impl Fuzz {
             4 => one("set_pause", ix::set_pause(&authority, false)),
             5 => {
                 let (signer, mint) = (self.mostly(authority), self.mint());
-                let args = UpdateMintArgs {
+                let args = MintSettings {
                     enabled: !self.rng.once_in(5),
                     rates: self.rates(),
                 };
@@ -640,7 +644,7 @@ impl Fuzz {
             }
             6 => {
                 let (signer, gold) = (self.mostly(authority), self.stage.gold);
-                let args = ConfigureEmissionArgs {
+                let args = EmissionSettings {
                     epoch_secs: if self.rng.once_in(20) { 5 } else { 86_400 },
                     cap_atoms: self.rng.below(20_000),
                     refereed_weight_bps: self.bps(10_000),
@@ -746,19 +750,22 @@ impl Fuzz {
             21 => {
                 let (address, model) = self.one::<Model>()?;
                 let signer = self.mostly(model.owner);
-                let args = UpdateModelArgs {
+                let args = ModelSettings {
                     active: !self.rng.once_in(4),
                     royalty_bps: self.bps(5_000),
                     uri: self.text(200),
                 };
-                one("update_model", ix::update_model(&signer, &address, args))
+                one(
+                    "update_model",
+                    ix::update_model(&signer, &address, Some(args), None),
+                )
             }
             22 => {
                 let (address, model) = self.one::<Model>()?;
                 let (signer, proposed) = (self.mostly(model.owner), self.wallet());
                 one(
-                    "propose_model_owner",
-                    ix::propose_model_owner(&signer, &address, &proposed),
+                    "update_model",
+                    ix::update_model(&signer, &address, None, Some(proposed)),
                 )
             }
             23 => {
@@ -780,11 +787,11 @@ impl Fuzz {
                         let offset = self.rng.below(200) as u32;
                         one(
                             "write_model",
-                            ix::write_model(&signer, &address, offset, vec![1; 3]),
+                            ix::write_model(&signer, &address, offset, &[1; 3]),
                         )
                     }
                     1 => one("seal_model", ix::seal_model(&signer, &address)),
-                    _ => one("write_model", ix::write_model(&signer, &address, 0, bytes)),
+                    _ => one("write_model", ix::write_model(&signer, &address, 0, &bytes)),
                 }
             }
             25..=42 => {
@@ -825,7 +832,7 @@ impl Fuzz {
             }
             72..=75 => {
                 let (_, job) = self.job_in(JobState::Submitted)?;
-                one("accept", ix::accept(&job, &self.stage.emission()))
+                one("finalize", ix::accept(&job, &self.stage.emission()))
             }
             76..=82 => {
                 let (_, job) = self.job_in(JobState::Submitted)?;
@@ -858,7 +865,7 @@ impl Fuzz {
                     2 => most as u64 + 1,
                     _ => self.rng.below(most as u64 + 1),
                 };
-                let args = ResolveArgs {
+                let args = Decision {
                     provider_share_bps: self.bps(10_000),
                     penalty_atoms,
                 };
@@ -1039,7 +1046,7 @@ impl Fuzz {
         let QuernEvent::JobConvicted(event) = event else {
             return;
         };
-        if event.reason == ConvictionReason::Unanswered as u8 {
+        if event.conviction.reason() == ConvictionReason::Unanswered {
             return;
         }
         let job = self.stage.job(&event.job);
@@ -1166,13 +1173,6 @@ impl Fuzz {
     }
 }
 
-fn name_of(charge: &Charge) -> &'static str {
-    match charge {
-        Charge::Cell { .. } => "convict",
-        Charge::Padding(_) => "convict_padding",
-    }
-}
-
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
@@ -1210,7 +1210,7 @@ fn assert_refusal_is_sound(failure: &Failure) {
 
 /// The name of an error code of the program.
 fn error_name(code: u32) -> String {
-    quern_client::messages::quern_error(code).map_or(code.to_string(), |error| format!("{error:?}"))
+    quern::error::QuernError::from_code(code).map_or(code.to_string(), |error| format!("{error:?}"))
 }
 
 fn number(name: &str) -> Option<u64> {

@@ -7,16 +7,17 @@ use {
     anchor_lang::Discriminator,
     quern::{
         error::{QuernError, REFUSAL_BASE},
-        events::{Change, QuernEvent},
+        events::{Change, JobConvicted, ModelUpdated, QuernEvent},
         state::{
-            Demand, Emission, Evidence, Job, MintConfig, Model, Protocol, Provider, Purse, Terms,
+            Assurance, Conviction, ConvictionReason, Demand, Emission, Evidence, Job, JobKind,
+            JobState, MintConfig, Model, NodeRef, Protocol, Provider, Purse, Terms,
         },
     },
     quern_proof::evidence::Refusal,
     quern_testkit::svm::{kit::instruction_names, *},
     serde_json::{Map, Value, json},
     solana_sdk::pubkey::Pubkey,
-    std::path::PathBuf,
+    std::{collections::BTreeMap, path::PathBuf},
 };
 
 fn hex(bytes: &[u8]) -> String {
@@ -62,6 +63,39 @@ impl Numbers {
     fn text(&mut self) -> String {
         format!("text-{}", self.next())
     }
+    fn new_text(&mut self) -> Option<String> {
+        Some(self.text())
+    }
+    fn assurance(&mut self) -> u8 {
+        self.next();
+        Assurance::Reviewed.code()
+    }
+    fn kind(&mut self) -> u8 {
+        self.next();
+        JobKind::Training.code()
+    }
+    fn state(&mut self) -> u8 {
+        self.next();
+        JobState::Taken.code()
+    }
+    fn reason(&mut self) -> u8 {
+        self.next();
+        ConvictionReason::Unanswered.code()
+    }
+    fn node(&mut self) -> NodeRef {
+        NodeRef {
+            tree: 64 + self.next() % 4,
+            level: self.next(),
+            index: self.u64(),
+        }
+    }
+    fn wrong_cell(&mut self) -> Conviction {
+        Conviction::WrongCell {
+            op: self.next(),
+            row: u32::from_le_bytes([self.next(); 4]),
+            col: u32::from_le_bytes([self.next(); 4]),
+        }
+    }
     fn changes(&mut self) -> Vec<Change> {
         let mut change = |kind, after| Change {
             kind,
@@ -92,7 +126,6 @@ fn samples() -> Vec<QuernEvent> {
     events! { n;
         ProtocolInitialized {}
         ProtocolUpdated {}
-        AuthorityProposed { proposed: address }
         AuthorityAccepted { authority: address }
         PauseSet { paused: bool }
         MintRegistered { mint: address }
@@ -108,8 +141,7 @@ fn samples() -> Vec<QuernEvent> {
         ModelRegistered { creator: address, id: u64, uri: text }
         ModelWritten { model: address, offset: u32, length: u32 }
         ModelSealed { model: address, graph_hash: hash }
-        ModelUpdated { model: address, uri: text }
-        ModelOwnerProposed { model: address, proposed: address }
+        ModelUpdated { model: address, uri: new_text }
         ModelOwnerAccepted { model: address, owner: address }
         JobCreated { job: address, client: address, model: address, mint: address, escrow_atoms: u64, input_uri: text }
         JobCancelled { job: address, client: address, mint: address, released_atoms: u64 }
@@ -119,7 +151,7 @@ fn samples() -> Vec<QuernEvent> {
         }
         MilestoneSettled {
             job: address, client: address, provider: address, model: address, royalty_owner: address, mint: address,
-            campaign: address, assurance: u8, kind: u8, milestone: u8, accepted: bool, macs: u64, price_atoms: u64,
+            campaign: address, assurance: assurance, kind: kind, milestone: u8, accepted: bool, macs: u64, price_atoms: u64,
             fee_atoms: u64, royalty_atoms: u64, provider_atoms: u64, reward_atoms: u64, bond_released_atoms: u64,
             closed: bool
         }
@@ -127,51 +159,72 @@ fn samples() -> Vec<QuernEvent> {
             job: address, client: address, provider: address, milestone: u8, deposit_atoms: u64, reason: text
         }
         JobResolved {
-            job: address, client: address, provider: address, arbiter: address, mint: address, assurance: u8,
+            job: address, client: address, provider: address, arbiter: address, mint: address, assurance: assurance,
             milestone: u8, silent: bool, provider_prevails: bool, price_atoms: u64, arbiter_atoms: u64, fee_atoms: u64,
             royalty_atoms: u64, provider_atoms: u64, client_atoms: u64, burn_atoms: u64, penalty_atoms: u64,
             deposit_atoms: u64, deposit_to_provider: bool, bond_released_atoms: u64, released_atoms: u64, closed: bool
         }
         JobExpired {
-            job: address, client: address, provider: address, mint: address, from_state: u8, penalty_atoms: u64,
+            job: address, client: address, provider: address, mint: address, from_state: state, penalty_atoms: u64,
             bond_released_atoms: u64, released_atoms: u64, closed: bool
         }
         ConvictionSettled {
-            job: address, client: address, provider: address, prover: address, mint: address, reason: u8,
+            job: address, client: address, provider: address, prover: address, mint: address, reason: reason,
             released_atoms: u64, prover_atoms: u64, client_atoms: u64, treasury_atoms: u64
         }
         JobConvicted {
             job: address, client: address, provider: address, prover: address, mint: address, submission: u32,
-            reason: u8, tree: u8, level: u8, index: u64
+            conviction: wrong_cell
         }
         DemandOpened {
-            demand: address, job: address, provider: address, opener: address, submission: u32, tree: u8, level: u8,
-            index: u64, node: hash, due: i64, fee_lamports: u64
+            demand: address, job: address, provider: address, opener: address, submission: u32, node_id: node,
+            node: hash, due: i64, fee_lamports: u64
         }
         DemandAnswered {
-            demand: address, job: address, revealer: address, tree: u8, level: u8, index: u64, fee_lamports: u64,
+            demand: address, job: address, revealer: address, node_id: node, fee_lamports: u64,
             answer: bytes
         }
         DemandClosed { demand: address, job: address, opener: address }
     }
 }
 
-/// Codes and names of errors, out of the program's source in the order of the enum.
+/// Every other form of an event that has several.
+fn variants() -> Vec<(&'static str, QuernEvent)> {
+    let mut n = Numbers(100);
+    let of = |conviction| {
+        move |event: &QuernEvent| match event {
+            QuernEvent::JobConvicted(event) => Some(QuernEvent::JobConvicted(JobConvicted {
+                conviction,
+                ..event.clone()
+            })),
+            _ => None,
+        }
+    };
+    let samples = samples();
+    let padding = samples
+        .iter()
+        .find_map(of(Conviction::BadPadding(n.node())));
+    let unanswered = samples
+        .iter()
+        .find_map(of(Conviction::Unanswered(n.node())));
+    let updated = samples.iter().find_map(|event| match event {
+        QuernEvent::ModelUpdated(event) => Some(QuernEvent::ModelUpdated(ModelUpdated {
+            uri: None,
+            ..event.clone()
+        })),
+        _ => None,
+    });
+    vec![
+        ("JobConvicted, bad padding", padding.unwrap()),
+        ("JobConvicted, unanswered", unanswered.unwrap()),
+        ("ModelUpdated, no settings", updated.unwrap()),
+    ]
+}
+
+/// Codes and names of errors.
 fn errors() -> Map<String, Value> {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../programs/quern/src/error.rs");
-    let text = std::fs::read_to_string(path).unwrap();
-    let (_, body) = text.split_once("pub enum QuernError {").unwrap();
-    let (body, _) = body.split_once("\n}").unwrap();
-    let names = body
-        .lines()
-        .filter_map(|line| line.strip_prefix("    ")?.strip_suffix(','));
-    let names =
-        names.filter(|name| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric()));
-    let first = code_of(QuernError::Overflow);
-    names
-        .zip(first..)
-        .map(|(name, code)| (name.to_string(), json!(code)))
-        .collect()
+    let coded = |error: &QuernError| (error.name().to_string(), json!(code_of(*error)));
+    QuernError::ALL.iter().map(coded).collect()
 }
 
 fn current() -> Value {
@@ -194,12 +247,15 @@ fn current() -> Value {
             (name, json!(hex(&hash[..8])))
         })
         .collect();
+    let named = |event: QuernEvent| (event.name(), event);
     let events: Map<String, Value> = samples()
-        .iter()
-        .map(|event| {
+        .into_iter()
+        .map(named)
+        .chain(variants())
+        .map(|(name, event)| {
             let bytes = event.encode();
             (
-                event.name().to_string(),
+                name.to_string(),
                 json!({ "discriminator": hex(&bytes[..8]), "sample": hex(&bytes) }),
             )
         })
@@ -298,7 +354,8 @@ fn error_codes_are_contiguous() {
 fn only_whole_events_decode() {
     let names: Vec<&str> = samples().iter().map(QuernEvent::name).collect();
     assert_eq!(names, QuernEvent::NAMES);
-    for event in samples() {
+    let variants = variants().into_iter().map(|(_, event)| event);
+    for event in samples().into_iter().chain(variants) {
         let bytes = event.encode();
         assert_eq!(QuernEvent::decode(&bytes).as_ref(), Some(&event));
         assert_eq!(QuernEvent::decode(&bytes[..bytes.len() - 1]), None);
@@ -306,4 +363,77 @@ fn only_whole_events_decode() {
         assert_eq!(QuernEvent::decode(&[&[0; 8], &bytes[8..]].concat()), None);
     }
     assert_eq!(QuernEvent::decode(&[]), None);
+}
+
+/// What names a code that this version does not know is no event either: accessors always find one.
+#[test]
+fn events_with_unknown_codes_do_not_decode() {
+    let mut spoilt = 0;
+    for mut event in samples() {
+        let (known, unknown) = (event.clone(), 200);
+        match &mut event {
+            QuernEvent::MilestoneSettled(event) => event.assurance = unknown,
+            QuernEvent::JobResolved(event) => event.assurance = unknown,
+            QuernEvent::JobExpired(event) => event.from_state = unknown,
+            QuernEvent::ConvictionSettled(event) => event.reason = unknown,
+            QuernEvent::JobConvicted(event) => {
+                let node = NodeRef {
+                    tree: unknown,
+                    level: 0,
+                    index: 0,
+                };
+                event.conviction = Conviction::Unanswered(node);
+            }
+            QuernEvent::DemandOpened(event) => event.node_id.tree = unknown,
+            QuernEvent::DemandAnswered(event) => event.node_id.tree = unknown,
+            QuernEvent::JobTaken(event) => event.changes[0].kind = unknown,
+            _ => continue,
+        }
+        spoilt += 1;
+        assert_eq!(QuernEvent::decode(&event.encode()), None, "{event:?}");
+        assert!(QuernEvent::decode(&known.encode()).is_some());
+    }
+    assert_eq!(spoilt, 8);
+    for mut event in samples() {
+        if let QuernEvent::MilestoneSettled(settled) = &mut event {
+            settled.kind = 0;
+            assert_eq!(QuernEvent::decode(&event.encode()), None);
+        }
+    }
+}
+
+/// Generated clients name types after instructions, their arguments and accounts; no name may mean two things, however it is
+/// written.
+#[test]
+fn names_of_the_interface_are_disjoint() {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../idl/quern.json");
+    let idl: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    let names = |section: &str| -> Vec<String> {
+        let all = idl[section].as_array().unwrap().iter();
+        all.map(|item| item["name"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    let (accounts, events) = (names("accounts"), names("events"));
+    // Accounts and events are listed among the types once more.
+    let mut types = names("types");
+    types.retain(|name| !accounts.contains(name) && !events.contains(name));
+    let mut meanings: BTreeMap<String, String> = BTreeMap::new();
+    let mut add = |name: String, meaning: String| {
+        let plain: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
+        let clash = meanings.insert(plain.to_lowercase(), meaning.clone());
+        assert_eq!(clash, None, "{name} is a name of {meaning} already taken");
+    };
+    for instruction in names("instructions") {
+        for suffix in ["", "_args", "_accounts", "_instruction"] {
+            add(
+                format!("{instruction}{suffix}"),
+                format!("instruction {instruction}"),
+            );
+        }
+    }
+    for (what, names) in [("account", accounts), ("event", events), ("type", types)] {
+        for name in names {
+            add(name.clone(), format!("{what} {name}"));
+        }
+    }
 }

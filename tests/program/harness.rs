@@ -104,7 +104,7 @@ fn p10_an_address_that_comes_back_is_seen() {
     stage.ok(ix::cancel_job(&stage.job(&job)));
     let purse = addresses::purse(&stage.cast.client, &stage.usd);
     // As if the counter of jobs could go back.
-    stage.tamper(&purse, |purse: &mut Purse| purse.jobs_created = 0u64.into());
+    stage.tamper(&purse, |purse: &mut Purse| purse.opened = 0u64.into());
     stage.create(stage.refereed());
 }
 

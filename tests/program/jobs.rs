@@ -110,7 +110,7 @@ fn a_refereed_job_from_escrow_to_settlement() {
     assert_eq!(
         stage
             .get::<Purse>(&addresses::purse(&cast.client, &stage.usd))
-            .jobs_created
+            .opened
             .get(),
         1
     );

@@ -4,7 +4,7 @@
 use {
     quern::{
         constants::NOBODY,
-        instructions::{UpdateMintArgs, UpdateModelArgs},
+        instructions::{MintSettings, ModelSettings},
         state::{JobState, Model},
     },
     quern_proof::{
@@ -95,12 +95,6 @@ const ALLOWED: &[Allowed] = &[
         reason: "the graph behind the fixed part is not touched, and nobody can cut it",
     },
     Allowed {
-        instruction: "propose_model_owner",
-        account: "model",
-        spoiled: "data cut by one byte",
-        reason: "as for update_model",
-    },
-    Allowed {
         instruction: "accept_model_owner",
         account: "model",
         spoiled: "data cut by one byte",
@@ -173,12 +167,6 @@ const ALLOWED: &[Allowed] = &[
         reason: "anybody may convict",
     },
     Allowed {
-        instruction: "convict_padding",
-        account: "signer",
-        spoiled: "",
-        reason: "anybody may convict",
-    },
-    Allowed {
         instruction: "convict",
         account: "job",
         spoiled: "another account of its type",
@@ -186,12 +174,6 @@ const ALLOWED: &[Allowed] = &[
     },
     Allowed {
         instruction: "convict",
-        account: "program",
-        spoiled: "",
-        reason: "the address that stands for no evidence account already names the program, and the event's call goes to it alone",
-    },
-    Allowed {
-        instruction: "convict_padding",
         account: "program",
         spoiled: "",
         reason: "the address that stands for no evidence account already names the program, and the event's call goes to it alone",
@@ -287,18 +269,18 @@ fn protocol_cases() -> Vec<Case> {
         Case {
             instruction: "initialize",
             variant: "usual",
-            valid: ix::initialize(&cast.authority, settings(&cast)),
+            valid: ix::initialize(&cast.authority, settings(&cast), CLUSTER),
             stage: fresh,
         },
-        case("update_protocol", "usual", |stage| {
-            ix::update_protocol(&stage.cast.authority, settings(&stage.cast))
+        case("update_protocol", "new settings", |stage| {
+            ix::update_protocol(&stage.cast.authority, Some(settings(&stage.cast)), None)
         }),
-        case("propose_authority", "usual", |stage| {
-            ix::propose_authority(&stage.cast.authority, &stage.cast.client)
+        case("update_protocol", "a successor", |stage| {
+            ix::update_protocol(&stage.cast.authority, None, Some(stage.cast.client))
         }),
         case("accept_authority", "usual", |stage| {
             let (authority, client) = (stage.cast.authority, stage.cast.client);
-            stage.ok(ix::propose_authority(&authority, &client));
+            stage.ok(ix::update_protocol(&authority, None, Some(client)));
             ix::accept_authority(&client)
         }),
         case("set_pause", "by the guardian", |stage| {
@@ -329,7 +311,7 @@ fn protocol_cases() -> Vec<Case> {
             ix::update_mint(
                 &stage.cast.authority,
                 &stage.usd,
-                UpdateMintArgs {
+                MintSettings {
                     enabled: true,
                     rates: reward_rates(),
                 },
@@ -429,7 +411,7 @@ fn model_cases() -> Vec<Case> {
         let bytes = graph();
         stage.ok(ix::register_model(&creator, model_args(3, bytes.len())));
         let model = addresses::model(&creator, 3);
-        stage.ok(ix::write_model(&creator, &model, 0, bytes));
+        stage.ok(ix::write_model(&creator, &model, 0, &bytes));
         model
     };
     vec![
@@ -438,28 +420,33 @@ fn model_cases() -> Vec<Case> {
         }),
         case("write_model", "usual", |stage| {
             let model = unsealed(stage);
-            ix::write_model(&stage.cast.creator, &model, 1, vec![1, 2, 3])
+            ix::write_model(&stage.cast.creator, &model, 1, &[1, 2, 3])
         }),
         case("seal_model", "usual", |stage| {
             let model = unsealed(stage);
             ix::seal_model(&stage.cast.creator, &model)
         }),
-        case("update_model", "usual", |stage| {
-            let args = UpdateModelArgs {
+        case("update_model", "new settings", |stage| {
+            let args = ModelSettings {
                 active: true,
                 royalty_bps: 7,
                 uri: "u".into(),
             };
-            ix::update_model(&stage.cast.client, &stage.model, args)
+            ix::update_model(&stage.cast.client, &stage.model, Some(args), None)
         })
         .owned_by_client(),
-        case("propose_model_owner", "usual", |stage| {
-            ix::propose_model_owner(&stage.cast.client, &stage.model, &stage.cast.second)
+        case("update_model", "a successor", |stage| {
+            ix::update_model(
+                &stage.cast.client,
+                &stage.model,
+                None,
+                Some(stage.cast.second),
+            )
         })
         .owned_by_client(),
         case("accept_model_owner", "usual", |stage| {
             let (creator, client, model) = (stage.cast.creator, stage.cast.client, stage.model);
-            stage.ok(ix::propose_model_owner(&creator, &model, &client));
+            stage.ok(ix::update_model(&creator, &model, None, Some(client)));
             ix::accept_model_owner(&client, &model)
         }),
     ]
@@ -505,11 +492,11 @@ fn job_cases() -> Vec<Case> {
             let job = stage.job_in(JobState::Taken, stage.refereed());
             ix::submit(&stage.cast.operator, &stage.job(&job), proof(1))
         }),
-        case("accept", "the first milestone", |stage| {
+        case("finalize", "accepted, the first milestone", |stage| {
             let job = stage.job_in(JobState::Submitted, stage.accepted());
             ix::accept(&stage.job(&job), &stage.emission())
         }),
-        case("accept", "the last milestone", |stage| {
+        case("finalize", "accepted, the last milestone", |stage| {
             let mut args = stage.accepted();
             args.milestones = 1;
             let job = stage.job_in(JobState::Submitted, args);
@@ -622,9 +609,9 @@ fn referee_cases() -> Vec<Case> {
         }),
         referee_case("convict", "from an account", |stage, job| {
             let proof = ix::Proof::Account(actor("evidence mine"));
-            ix::convict_of(&stage.cast.stranger, &stage.job(job), &CELL, proof)
+            ix::convict(&stage.cast.stranger, &stage.job(job), &CELL, proof)
         }),
-        referee_case("convict_padding", "inline", |stage, _| {
+        referee_case("convict", "padding", |stage, _| {
             let (mut claim, tree) = (claim(1), Tree::Data(Operand::Op(0)));
             let mut leaf = claim.leaf(Operand::Op(0), 1);
             leaf[127] = 1;

@@ -36,7 +36,7 @@ fn live_through(stage: &mut Stage) {
     let cast = stage.cast.clone();
     let mut single = stage.accepted();
     single.milestones = 1;
-    let renew = |stage: &Stage, args: &quern::instructions::CreateJobArgs| {
+    let renew = |stage: &Stage, args: &quern::instructions::NewJob| {
         let mut args = args.clone();
         args.ends_by = stage.now() + 2 * DAY;
         args
@@ -179,7 +179,11 @@ fn a_treasury_that_nobody_signs_for() {
         stage.open(&treasury, &usd);
         let mut args = settings(&stage.cast);
         args.treasury_owner = treasury;
-        stage.ok(ix::update_protocol(&stage.cast.authority.clone(), args));
+        stage.ok(ix::update_protocol(
+            &stage.cast.authority.clone(),
+            Some(args),
+            None,
+        ));
         live_through(&mut stage);
         assert!(
             stage

@@ -7,7 +7,7 @@ use {
         constants::NOBODY,
         error::QuernError,
         events::QuernEvent,
-        instructions::{ConfigureEmissionArgs, InitializeArgs, UpdateMintArgs, UpdateModelArgs},
+        instructions::{EmissionSettings, MintSettings, ModelSettings},
         state::{Emission, MintConfig, MintRates, Model, Protocol, Provider, Purse},
     },
     quern_testkit::svm::*,
@@ -27,7 +27,7 @@ fn initialize_writes_settings_and_an_empty_emission() {
     let cast = Cast::usual();
     let mut world = World::deployed(&cast.authority);
     let before = world.lamports(&cast.authority);
-    let outcome = world.ok(ix::initialize(&cast.authority, settings(&cast)));
+    let outcome = world.ok(ix::initialize(&cast.authority, settings(&cast), CLUSTER));
     assert!(matches!(outcome.event(), QuernEvent::ProtocolInitialized(e) if e.changes.len() == 2));
     let paid = rent(&world, space::<Protocol>()) + rent(&world, space::<Emission>());
     assert_eq!(world.lamports(&cast.authority), before - paid);
@@ -46,6 +46,7 @@ fn initialize_writes_settings_and_an_empty_emission() {
         (protocol.guardian, protocol.treasury_owner),
         (cast.guardian, cast.treasury)
     );
+    assert_eq!(protocol.cluster, CLUSTER.to_bytes());
     let (terms, given) = (protocol.terms, params());
     assert_eq!(terms.fee_bps.get(), given.fee_bps);
     assert_eq!(terms.late_penalty_bps.get(), given.late_penalty_bps);
@@ -78,7 +79,7 @@ fn initialize_writes_settings_and_an_empty_emission() {
     );
 
     // Once, and never again.
-    world.fails(ix::initialize(&cast.authority, settings(&cast)));
+    world.fails(ix::initialize(&cast.authority, settings(&cast), CLUSTER));
 }
 
 /// Only the upgrade authority, also where nobody can upgrade any more.
@@ -88,12 +89,12 @@ fn initialize_belongs_to_the_upgrade_authority() {
     let mut world = World::deployed(&cast.authority);
     world.give_lamports(&cast.stranger);
     world.refused(
-        ix::initialize(&cast.stranger, settings(&cast)),
+        ix::initialize(&cast.stranger, settings(&cast), CLUSTER),
         QuernError::NotUpgradeAuthority,
     );
     world.set_upgrade_authority(None);
     world.refused(
-        ix::initialize(&cast.authority, settings(&cast)),
+        ix::initialize(&cast.authority, settings(&cast), CLUSTER),
         QuernError::NotUpgradeAuthority,
     );
     // Data in which the address stands but the option says that there is none.
@@ -107,11 +108,11 @@ fn initialize_belongs_to_the_upgrade_authority() {
         .set_account(addresses::program_data(&quern::ID), data)
         .unwrap();
     world.refused(
-        ix::initialize(&cast.authority, settings(&cast)),
+        ix::initialize(&cast.authority, settings(&cast), CLUSTER),
         QuernError::NotUpgradeAuthority,
     );
     world.set_upgrade_authority(Some(&cast.authority));
-    world.ok(ix::initialize(&cast.authority, settings(&cast)));
+    world.ok(ix::initialize(&cast.authority, settings(&cast), CLUSTER));
 }
 
 #[test]
@@ -121,12 +122,12 @@ fn settings_change_for_new_jobs_only() {
     let before = stage.job(&job);
     let cast = stage.cast.clone();
     let mut args = settings(&cast);
-    args.params.fee_bps = 1_000;
-    args.params.late_penalty_bps = 5_000;
-    args.params.grace_secs = 7;
+    args.fee_bps = 1_000;
+    args.late_penalty_bps = 5_000;
+    args.grace_secs = 7;
     args.guardian = cast.stranger;
     args.treasury_owner = cast.arbiter;
-    let outcome = stage.ok(ix::update_protocol(&cast.authority, args));
+    let outcome = stage.ok(ix::update_protocol(&cast.authority, Some(args), None));
     assert!(matches!(outcome.event(), QuernEvent::ProtocolUpdated(_)));
     let protocol = stage.protocol();
     assert_eq!(
@@ -163,19 +164,45 @@ fn the_protocol_is_handed_over_in_two_steps() {
         ix::accept_authority(&cast.stranger),
         QuernError::NotProposed,
     );
-    let outcome = stage.ok(ix::propose_authority(&cast.authority, &cast.stranger));
-    assert!(
-        matches!(outcome.event(), QuernEvent::AuthorityProposed(e) if e.proposed == cast.stranger)
+    let before = stage.protocol();
+    let outcome = stage.ok(ix::update_protocol(
+        &cast.authority,
+        None,
+        Some(cast.stranger),
+    ));
+    assert!(matches!(outcome.event(), QuernEvent::ProtocolUpdated(_)));
+    let protocol = stage.protocol();
+    assert_eq!(protocol.pending_authority, cast.stranger);
+    // Nothing else changed, and settings leave the proposal alone.
+    let expected = Protocol {
+        pending_authority: cast.stranger,
+        seq: protocol.seq,
+        ..before
+    };
+    assert_eq!(bytemuck::bytes_of(&protocol), bytemuck::bytes_of(&expected));
+    stage.ok(ix::update_protocol(
+        &cast.authority,
+        Some(settings(&cast)),
+        None,
+    ));
+    let protocol = stage.protocol();
+    assert_eq!(
+        (protocol.pending_authority, protocol.cluster),
+        (cast.stranger, CLUSTER.to_bytes())
     );
     stage.refused(ix::accept_authority(&cast.client), QuernError::NotProposed);
     assert_eq!(stage.protocol().authority, cast.authority);
     // Withdrawn by proposing nobody.
-    stage.ok(ix::propose_authority(&cast.authority, &NOBODY));
+    stage.ok(ix::update_protocol(&cast.authority, None, Some(NOBODY)));
     stage.refused(
         ix::accept_authority(&cast.stranger),
         QuernError::NotProposed,
     );
-    stage.ok(ix::propose_authority(&cast.authority, &cast.stranger));
+    stage.ok(ix::update_protocol(
+        &cast.authority,
+        None,
+        Some(cast.stranger),
+    ));
     let outcome = stage.ok(ix::accept_authority(&cast.stranger));
     assert!(
         matches!(outcome.event(), QuernEvent::AuthorityAccepted(e) if e.authority == cast.stranger)
@@ -190,10 +217,14 @@ fn the_protocol_is_handed_over_in_two_steps() {
         QuernError::NotProposed,
     );
     stage.refused(
-        ix::update_protocol(&cast.authority, settings(&cast)),
+        ix::update_protocol(&cast.authority, Some(settings(&cast)), None),
         QuernError::NotAuthorized,
     );
-    stage.ok(ix::update_protocol(&cast.stranger, settings(&cast)));
+    stage.ok(ix::update_protocol(
+        &cast.stranger,
+        Some(settings(&cast)),
+        None,
+    ));
 }
 
 /// Guardian and authority stop, only the authority resumes; every exit stays open.
@@ -246,12 +277,17 @@ fn a_pause_stops_new_things_only() {
     stage.ok(ix::claim_rewards(&cast.provider, &stage.gold));
     stage.deposit(&cast.client, &usd, 5);
     stage.withdraw(&cast.client, &usd, 5);
-    let uri = UpdateModelArgs {
+    let uri = ModelSettings {
         active: true,
         royalty_bps: 1,
         uri: String::new(),
     };
-    stage.ok(ix::update_model(&cast.creator, &stage.model, uri));
+    stage.ok(ix::update_model(
+        &cast.creator,
+        &stage.model,
+        Some(uri),
+        None,
+    ));
     stage.ok(ix::update_provider(
         &cast.provider,
         provider_args(&cast.operator),
@@ -328,7 +364,7 @@ fn a_mints_rates_change_for_new_jobs() {
     let outcome = stage.ok(ix::update_mint(
         &authority,
         &usd,
-        UpdateMintArgs {
+        MintSettings {
             enabled: true,
             rates: new,
         },
@@ -342,7 +378,7 @@ fn a_mints_rates_change_for_new_jobs() {
     stage.ok(ix::update_mint(
         &authority,
         &usd,
-        UpdateMintArgs {
+        MintSettings {
             enabled: false,
             rates: rates(),
         },
@@ -562,10 +598,7 @@ fn a_provider_registers_and_changes_its_entry() {
         before - rent(&stage, space::<Provider>())
     );
     let entry = stage.provider_of(&newcomer);
-    assert_eq!(
-        (entry.owner, entry.operator, entry.hardware_classes.get()),
-        (newcomer, newcomer, 5)
-    );
+    assert_eq!((entry.owner, entry.operator), (newcomer, newcomer));
     assert_eq!(&entry.name[..9], b"Provider\0");
     assert_eq!(
         entry.endpoint_hash,
@@ -578,7 +611,6 @@ fn a_provider_registers_and_changes_its_entry() {
     args.name = "x".repeat(32);
     args.endpoint = String::new();
     args.active = false;
-    args.hardware_classes = u64::MAX;
     let outcome = stage.ok(ix::update_provider(&newcomer, args));
     assert!(matches!(outcome.event(), QuernEvent::ProviderUpdated(e) if e.endpoint.is_empty()));
     let entry = stage.provider_of(&newcomer);
@@ -586,10 +618,7 @@ fn a_provider_registers_and_changes_its_entry() {
         (entry.name, entry.endpoint_hash, entry.active.get()),
         ([b'x'; 32], [0; 32], false)
     );
-    assert_eq!(
-        (entry.operator, entry.hardware_classes.get()),
-        (stage.cast.operator, u64::MAX)
-    );
+    assert_eq!(entry.operator, stage.cast.operator);
 }
 
 #[test]
@@ -629,15 +658,10 @@ fn a_model_is_registered_written_sealed_changed_and_handed_over() {
         &creator,
         &address,
         half as u32,
-        graph[half..].to_vec(),
+        &graph[half..],
     ));
-    stage.ok(ix::write_model(&creator, &address, 0, vec![255; half]));
-    let outcome = stage.ok(ix::write_model(
-        &creator,
-        &address,
-        0,
-        graph[..half].to_vec(),
-    ));
+    stage.ok(ix::write_model(&creator, &address, 0, &vec![255; half]));
+    let outcome = stage.ok(ix::write_model(&creator, &address, 0, &graph[..half]));
     assert!(
         matches!(outcome.event(), QuernEvent::ModelWritten(e) if e.offset == 0 && e.length == half as u32)
     );
@@ -657,18 +681,18 @@ fn a_model_is_registered_written_sealed_changed_and_handed_over() {
     );
     stage.refused(ix::seal_model(&creator, &address), QuernError::ModelSealed);
     stage.refused(
-        ix::write_model(&creator, &address, 0, vec![1]),
+        ix::write_model(&creator, &address, 0, &[1]),
         QuernError::ModelSealed,
     );
 
-    let args = UpdateModelArgs {
+    let args = ModelSettings {
         active: false,
         royalty_bps: 5_000,
         uri: "ipfs://x".into(),
     };
-    let outcome = stage.ok(ix::update_model(&creator, &address, args));
+    let outcome = stage.ok(ix::update_model(&creator, &address, Some(args), None));
     assert!(
-        matches!(outcome.event(), QuernEvent::ModelUpdated(e) if e.uri == "ipfs://x" && e.model == address)
+        matches!(outcome.event(), QuernEvent::ModelUpdated(e) if e.uri.as_deref() == Some("ipfs://x") && e.model == address)
     );
     let model: Model = stage.get(&address);
     assert_eq!(
@@ -681,9 +705,19 @@ fn a_model_is_registered_written_sealed_changed_and_handed_over() {
         ix::accept_model_owner(&stranger, &address),
         QuernError::NotProposed,
     );
-    let outcome = stage.ok(ix::propose_model_owner(&creator, &address, &stranger));
-    assert!(matches!(outcome.event(), QuernEvent::ModelOwnerProposed(e) if e.proposed == stranger));
-    assert_eq!(stage.get::<Model>(&address).owner, creator);
+    let outcome = stage.ok(ix::update_model(&creator, &address, None, Some(stranger)));
+    assert!(matches!(outcome.event(), QuernEvent::ModelUpdated(e) if e.uri.is_none()));
+    let proposed: Model = stage.get(&address);
+    let expected = Model {
+        pending_owner: stranger,
+        seq: proposed.seq,
+        ..model
+    };
+    assert_eq!(
+        bytemuck::bytes_of(&proposed),
+        bytemuck::bytes_of(&expected),
+        "a proposal changes nothing else"
+    );
     let outcome = stage.ok(ix::accept_model_owner(&stranger, &address));
     assert!(matches!(outcome.event(), QuernEvent::ModelOwnerAccepted(e) if e.owner == stranger));
     let model: Model = stage.get(&address);
@@ -691,16 +725,16 @@ fn a_model_is_registered_written_sealed_changed_and_handed_over() {
         (model.owner, model.pending_owner, model.creator),
         (stranger, NOBODY, creator)
     );
-    let args = UpdateModelArgs {
+    let args = ModelSettings {
         active: true,
         royalty_bps: 0,
         uri: String::new(),
     };
     stage.refused(
-        ix::update_model(&creator, &address, args.clone()),
+        ix::update_model(&creator, &address, Some(args.clone()), None),
         QuernError::NotAuthorized,
     );
-    stage.ok(ix::update_model(&stranger, &address, args));
+    stage.ok(ix::update_model(&stranger, &address, Some(args), None));
 }
 
 /// The largest program that the account takes is written in pieces; one byte more is refused.
@@ -708,7 +742,7 @@ fn a_model_is_registered_written_sealed_changed_and_handed_over() {
 fn a_model_has_the_room_that_it_reserved() {
     let mut stage = Stage::new();
     let creator = stage.cast.creator;
-    let most = quern::constants::MAX_PROGRAM_BYTES;
+    let most = quern::constants::MAX_GRAPH_BYTES;
     stage.refused(
         ix::register_model(&creator, model_args(8, most as usize + 1)),
         QuernError::ModelOutOfRoom,
@@ -719,25 +753,25 @@ fn a_model_has_the_room_that_it_reserved() {
         stage.ok(instruction);
     }
     stage.refused(
-        ix::write_model(&creator, &address, most, vec![1]),
+        ix::write_model(&creator, &address, most, &[1]),
         QuernError::ModelOutOfRoom,
     );
     stage.refused(
-        ix::write_model(&creator, &address, most - 1, vec![1, 2]),
+        ix::write_model(&creator, &address, most - 1, &[1, 2]),
         QuernError::ModelOutOfRoom,
     );
     stage.refused(
-        ix::write_model(&creator, &address, u32::MAX, vec![1]),
+        ix::write_model(&creator, &address, u32::MAX, &[1]),
         QuernError::ModelOutOfRoom,
     );
     stage.refused(
-        ix::write_model(&creator, &address, 0, Vec::new()),
+        ix::write_model(&creator, &address, 0, &[]),
         QuernError::ZeroAmount,
     );
     stage.ok(ix::register_model(&creator, model_args(9, 0)));
     let empty = addresses::model(&creator, 9);
     stage.refused(
-        ix::write_model(&creator, &empty, 0, vec![1]),
+        ix::write_model(&creator, &empty, 0, &[1]),
         QuernError::ModelOutOfRoom,
     );
     assert!(
@@ -772,7 +806,7 @@ fn rewards_are_configured() {
         (10_000, 5_000)
     );
 
-    let with_cap = |cap_atoms| ConfigureEmissionArgs {
+    let with_cap = |cap_atoms| EmissionSettings {
         cap_atoms,
         ..emission_args()
     };
@@ -849,26 +883,26 @@ fn rewards_accrue_and_are_claimed() {
 fn initialize_refuses_settings_out_of_bounds() {
     let cast = Cast::usual();
     let mut world = World::deployed(&cast.authority);
-    let spoil: [fn(&mut InitializeArgs); 5] = [
-        |args| args.params.fee_bps = 1_001,
-        |args| args.params.late_penalty_bps = 5_001,
-        |args| args.params.reject_bps = 5_001,
-        |args| args.params.arbiter_bps = 2_001,
-        |args| args.params.demand_fee_lamports = 100_000_001,
+    let spoil: [fn(&mut quern::state::ProtocolSettings); 5] = [
+        |args| args.fee_bps = 1_001,
+        |args| args.late_penalty_bps = 5_001,
+        |args| args.reject_bps = 5_001,
+        |args| args.arbiter_bps = 2_001,
+        |args| args.demand_fee_lamports = 100_000_001,
     ];
     for spoil in spoil {
         let mut args = settings(&cast);
         spoil(&mut args);
         world.refused(
-            ix::initialize(&cast.authority, args),
+            ix::initialize(&cast.authority, args, CLUSTER),
             QuernError::ShareTooHigh,
         );
     }
     let mut most = settings(&cast);
-    most.params.fee_bps = 1_000;
-    most.params.late_penalty_bps = 5_000;
-    most.params.reject_bps = 5_000;
-    most.params.arbiter_bps = 2_000;
-    most.params.demand_fee_lamports = 100_000_000;
-    world.ok(ix::initialize(&cast.authority, most));
+    most.fee_bps = 1_000;
+    most.late_penalty_bps = 5_000;
+    most.reject_bps = 5_000;
+    most.arbiter_bps = 2_000;
+    most.demand_fee_lamports = 100_000_000;
+    world.ok(ix::initialize(&cast.authority, most, CLUSTER));
 }

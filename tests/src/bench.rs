@@ -7,7 +7,7 @@ pub use referee::{Conviction, Withheld};
 use {
     quern::{
         events::QuernEvent,
-        instructions::{UpdateMintArgs, UpdateModelArgs},
+        instructions::{MintSettings, ModelSettings},
         state::{Demand, Emission, Evidence, Job, MintConfig, Model, Protocol, Provider, Purse},
     },
     quern_testkit::{
@@ -177,7 +177,7 @@ pub fn measure() -> Figures {
 fn initialize(meter: &mut Meter) {
     let cast = Cast::usual();
     let mut world = svm::World::deployed(&cast.authority);
-    let instruction = ix::initialize(&cast.authority, svm::settings(&cast));
+    let instruction = ix::initialize(&cast.authority, svm::settings(&cast), svm::CLUSTER);
     let outcome = world.ok(instruction.clone());
     meter.note("initialize", &instruction, &outcome);
 }
@@ -187,13 +187,13 @@ fn protocol(meter: &mut Meter) {
     let usd = meter.stage.usd;
     meter.run(
         "update_protocol",
-        ix::update_protocol(&cast.authority, svm::settings(&cast)),
+        ix::update_protocol(&cast.authority, Some(svm::settings(&cast)), None),
     );
     meter.run("set_pause", ix::set_pause(&cast.guardian, true));
     meter.stage.ok(ix::set_pause(&cast.authority, false));
     meter.run(
-        "propose_authority",
-        ix::propose_authority(&cast.authority, &cast.authority),
+        "update_protocol, a successor",
+        ix::update_protocol(&cast.authority, None, Some(cast.authority)),
     );
     meter.run("accept_authority", ix::accept_authority(&cast.authority));
     let token_program = token::program_of(&meter.stage.world, &usd);
@@ -207,7 +207,7 @@ fn protocol(meter: &mut Meter) {
         ix::update_mint(
             &cast.authority,
             &mint,
-            UpdateMintArgs {
+            MintSettings {
                 enabled: true,
                 rates: svm::rates(),
             },
@@ -245,17 +245,20 @@ fn models(meter: &mut Meter) {
         "register_model",
         ix::register_model(&creator, svm::model_args(77, graph.len())),
     );
-    meter.run("write_model", ix::write_model(&creator, &model, 0, graph));
+    meter.run("write_model", ix::write_model(&creator, &model, 0, &graph));
     meter.run("seal_model", ix::seal_model(&creator, &model));
-    let update = UpdateModelArgs {
+    let update = ModelSettings {
         active: true,
         royalty_bps: 500,
         uri: "https://models.example/77".into(),
     };
-    meter.run("update_model", ix::update_model(&creator, &model, update));
     meter.run(
-        "propose_model_owner",
-        ix::propose_model_owner(&creator, &model, &creator),
+        "update_model",
+        ix::update_model(&creator, &model, Some(update), None),
+    );
+    meter.run(
+        "update_model, a successor",
+        ix::update_model(&creator, &model, None, Some(creator)),
     );
     meter.run(
         "accept_model_owner",
@@ -277,7 +280,7 @@ fn refereed_job(meter: &mut Meter) -> u64 {
     let deposit = deposit_ix(meter, 1_000_000);
     let mut sum = meter.run("deposit", deposit);
     let purse: Purse = meter.stage.get(&addresses::purse(&cast.client, &usd));
-    let address = addresses::job(&cast.client, &usd, purse.jobs_created.get());
+    let address = addresses::job(&cast.client, &usd, purse.opened.get());
     let create = meter.stage.create_ix(meter.stage.refereed());
     sum += meter.run("create_job", create);
     let take = ix::take_job(&cast.operator, &cast.provider, &meter.stage.job(&address));
@@ -304,7 +307,7 @@ fn reviewed_jobs(meter: &mut Meter) {
     meter.stage.take(&job);
     meter.stage.submit(&job);
     let accept = ix::accept(&meter.stage.job(&job), &meter.stage.emission());
-    meter.run("accept", accept);
+    meter.run("finalize, accepted", accept);
     let job = meter.stage.create(args);
     meter.stage.take(&job);
     meter.stage.submit(&job);

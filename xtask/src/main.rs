@@ -56,6 +56,8 @@ enum Cli {
         #[arg(long)]
         check: bool,
     },
+    /// Write the golden vectors of graphs, commitments and files again: tests/golden/proof.json
+    Golden,
     /// Run the demo and draw its end: docs/demo.svg
     Picture {
         /// Draw the text that is there; do not run the demo
@@ -111,6 +113,7 @@ fn run(cli: Cli) -> Result<()> {
         Cli::Idl { check: true } => idl::check(),
         Cli::Docs { check: false } => docs::write(),
         Cli::Docs { check: true } => docs::check(),
+        Cli::Golden => suite::write_golden(),
         Cli::Picture { redraw } => picture::run(redraw),
         Cli::Check => suite::check(),
         Cli::Test { fast, args } => suite::run(fast, &args),

@@ -6,10 +6,9 @@ use {
         errors::{ClientError, Result},
     },
     anchor_lang::Discriminator,
-    bytemuck::Pod,
     quern::state::{
-        Demand, Emission, Evidence, Job, JobState, LAYOUT_VERSION, MintConfig, Model, Protocol,
-        Provider, Purse,
+        Demand, Emission, Entity, Evidence, Job, JobState, LAYOUT_VERSION, MintConfig, Model,
+        Protocol, Provider, Purse,
     },
     quern_proof::demand::MAX_ANSWER_BYTES,
     solana_account_decoder_client_types::{UiAccountEncoding, UiDataSliceConfig},
@@ -29,7 +28,7 @@ const DISCRIMINATOR_BYTES: usize = 8;
 const EVIDENCE: &str = "evidence account";
 
 /// An account type of the program.
-pub trait QuernAccount: Pod + Discriminator {
+pub trait QuernAccount: Entity + Discriminator {
     /// What it is called in a sentence.
     const NAME: &'static str;
     /// The layout version that the account carries.
@@ -113,10 +112,10 @@ pub struct ModelAccount {
     pub graph: Vec<u8>,
 }
 
-/// Decodes an account after checking owner, discriminator, size and version.
+/// Decodes an account after checking owner, discriminator, size, version and codes.
 ///
 /// # Errors
-/// `WrongOwner`, `WrongType`, `WrongSize` or `WrongVersion`, each naming the address.
+/// `WrongOwner`, `WrongType`, `WrongSize`, `WrongVersion` or `UnknownCode`, each naming the address.
 pub fn decode<T: QuernAccount>(address: &Pubkey, owner: &Pubkey, data: &[u8]) -> Result<T> {
     let (what, address) = (T::NAME, *address);
     if *owner != crate::program_id() {
@@ -147,6 +146,9 @@ pub fn decode<T: QuernAccount>(address: &Pubkey, owner: &Pubkey, data: &[u8]) ->
     }
     if body.len() != size_of::<T>() + account.tail_bytes() {
         return Err(wrong_size(account.tail_bytes()));
+    }
+    if !account.has_known_codes() {
+        return Err(ClientError::UnknownCode { what, address });
     }
     Ok(account)
 }

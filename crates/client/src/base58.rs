@@ -20,7 +20,12 @@ const fn digits() -> [u8; 256] {
 
 /// The bytes that a text stands for; none if a character is no digit.
 pub(crate) fn decode(text: &str) -> Option<Vec<u8>> {
-    let digit = |byte: u8| DIGITS.get(usize::from(byte)).copied().filter(|digit| *digit != NONE);
+    let digit = |byte: u8| {
+        DIGITS
+            .get(usize::from(byte))
+            .copied()
+            .filter(|digit| *digit != NONE)
+    };
     let digits: Vec<u8> = text.bytes().map(digit).collect::<Option<_>>()?;
     // Each leading zero digit is a zero byte; the rest is one large number.
     let zeros = digits.iter().take_while(|digit| **digit == 0).count();

@@ -8,6 +8,7 @@
 //! - [`send`]: simulate, price, send, confirm; [`errors`]: one sentence for whatever went wrong.
 //! - [`program_id`]: which deployment this process works with.
 //! - [`chain`]: reads that provider and watcher share; [`clock`]: the cluster's time; [`history`]: what old transactions tell.
+//! - [`cluster`]: whether this is the cluster that the protocol was set up for.
 //! - [`config`]: Solana's configuration, cluster names and keypair files.
 
 pub mod accounts;
@@ -15,6 +16,7 @@ pub mod addresses;
 mod base58;
 pub mod chain;
 pub mod clock;
+pub mod cluster;
 pub mod config;
 mod deployment;
 pub mod errors;
@@ -37,6 +39,7 @@ pub use {
     solana_commitment_config::CommitmentConfig,
     solana_rpc_client::nonblocking::rpc_client::RpcClient,
     solana_sdk::{
+        hash::Hash,
         instruction::Instruction,
         signature::{Keypair, Signature, Signer},
     },

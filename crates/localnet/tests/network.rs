@@ -4,11 +4,8 @@
 use {
     quern_client::{
         ClientError, CommitmentConfig, ComputeUnits, Format, Keypair, PriorityFee, RpcClient,
-        SendOptions, Sender, Signature, Signer, accounts, addresses, events, instructions,
-        quern::{
-            ID,
-            instructions::{InitializeArgs, ProviderSettings},
-        },
+        SendOptions, Sender, Signature, Signer, accounts, addresses, cluster, events, instructions,
+        quern::{ID, instructions::ProviderSettings, state::ProtocolSettings},
         send::{MAX_V1_TRANSACTION_BYTES, largest_size},
     },
     quern_localnet::{LocalNet, Options},
@@ -115,14 +112,15 @@ async fn send(net: &LocalNet, message: VersionedMessage) -> Signature {
 async fn events_of_every_transaction_version_become_final() {
     let net = network(Some(program_so())).await;
     let admin = net.admin().pubkey();
-    let args = InitializeArgs {
+    let args = ProtocolSettings {
         guardian: admin,
         treasury_owner: admin,
-        params: short_windows(),
+        ..short_windows()
     };
     let blockhash = async || net.rpc().get_latest_blockhash().await.unwrap();
 
-    let initialize = [instructions::initialize(&admin, args)];
+    let cluster = cluster::genesis(net.rpc()).await.unwrap();
+    let initialize = [instructions::initialize(&admin, args, cluster)];
     let message = v0::Message::try_compile(&admin, &initialize, &[], blockhash().await).unwrap();
     let first = send(&net, VersionedMessage::V0(message)).await;
     let budget = v1::TransactionConfig {
@@ -131,7 +129,7 @@ async fn events_of_every_transaction_version_become_final() {
         loaded_accounts_data_size_limit: Some(4_000_000),
         heap_size: None,
     };
-    let update = [instructions::update_protocol(&admin, args)];
+    let update = [instructions::update_protocol(&admin, Some(args), None)];
     let message =
         v1::Message::try_compile_with_config(&admin, &update, blockhash().await, budget).unwrap();
     let second = send(&net, VersionedMessage::V1(message)).await;
@@ -262,12 +260,13 @@ async fn a_priced_transaction_pays_its_units_times_the_price() {
     const CAP: u64 = 50_000_000;
     let net = network(Some(program_so())).await;
     let admin = net.admin().pubkey();
-    let args = InitializeArgs {
+    let args = ProtocolSettings {
         guardian: admin,
         treasury_owner: admin,
-        params: short_windows(),
+        ..short_windows()
     };
-    let initialize = [instructions::initialize(&admin, args)];
+    let cluster = cluster::genesis(net.rpc()).await.unwrap();
+    let initialize = [instructions::initialize(&admin, args, cluster)];
     net.sender()
         .send(&initialize, &[net.admin()])
         .await
@@ -281,7 +280,6 @@ async fn a_priced_transaction_pays_its_units_times_the_price() {
             operator: payer.pubkey(),
             name: name.to_owned(),
             endpoint: String::new(),
-            hardware_classes: 0,
             active: true,
         };
         let register = [instructions::register_provider(

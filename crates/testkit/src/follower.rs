@@ -112,7 +112,6 @@ fn is_administrative(event: &QuernEvent) -> bool {
         event,
         QuernEvent::ProtocolInitialized(_)
             | QuernEvent::ProtocolUpdated(_)
-            | QuernEvent::AuthorityProposed(_)
             | QuernEvent::AuthorityAccepted(_)
             | QuernEvent::PauseSet(_)
             | QuernEvent::MintRegistered(_)

@@ -20,7 +20,10 @@ pub mod rng;
 #[cfg(feature = "svm")]
 pub mod svm;
 
-use {quern::state::ProtocolSettings, std::path::PathBuf};
+use {
+    quern::{constants::NOBODY, state::ProtocolSettings},
+    std::path::PathBuf,
+};
 
 /// The built program.
 ///
@@ -39,6 +42,8 @@ pub fn program_so() -> PathBuf {
 /// Settings with short windows.
 pub fn short_windows() -> ProtocolSettings {
     ProtocolSettings {
+        guardian: NOBODY,
+        treasury_owner: NOBODY,
         fee_bps: 500,
         late_penalty_bps: 2_000,
         reject_bps: 1_000,

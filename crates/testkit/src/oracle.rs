@@ -11,8 +11,8 @@ use {
         constants::NOBODY,
         events::{Change, QuernEvent},
         state::{
-            Assurance, ConvictionReason, Demand, Emission, EntityKind, Job, JobState, MintConfig,
-            Provider, Purse,
+            Assurance, Conviction, Demand, Emission, EntityKind, Job, JobState, MintConfig,
+            NodeRef, Provider, Purse,
         },
     },
     quern_client::{Pubkey, addresses},
@@ -38,7 +38,7 @@ struct LiveJob {
 struct LiveDemand {
     job: Pubkey,
     opener: Pubkey,
-    node: (u8, u8, u64),
+    node: NodeRef,
     due: i64,
     fee: u64,
     answered_at: Option<i64>,
@@ -67,7 +67,7 @@ impl LiveDemand {
         Self {
             job: demand.job,
             opener: demand.opener,
-            node: (demand.tree, demand.level, demand.index.get()),
+            node: demand.node_id().unwrap().into(),
             due: demand.due.get(),
             fee: demand.fee_lamports.get(),
             answered_at: demand.answered.get().then(|| demand.answered_at.get()),
@@ -712,9 +712,7 @@ impl Oracle {
             (e.client, e.provider, e.mint, e.submission),
             (terms.client, job.provider, terms.mint, 1)
         );
-        let reason = ConvictionReason::from_code(e.reason);
-        if reason == Some(ConvictionReason::Unanswered) {
-            let node = (e.tree, e.level, e.index);
+        if let Conviction::Unanswered(node) = e.conviction {
             let demand = self
                 .demands
                 .values()
@@ -727,12 +725,11 @@ impl Oracle {
             assert_eq!(e.prover, demand.opener, "the opener convicts silence");
             self.totals.silenced += 1;
         } else {
-            assert!(reason.is_some(), "reason of {e:?}");
             self.totals.convicted += 1;
         }
         job.state = JobState::Convicted;
         job.deadline = e.at;
-        job.verdict = Some((e.prover, e.reason));
+        job.verdict = Some((e.prover, e.conviction.reason().code()));
         self.put(&e.job, job, false);
     }
 
@@ -754,7 +751,7 @@ impl Oracle {
         let demand = LiveDemand {
             job: e.job,
             opener: e.opener,
-            node: (e.tree, e.level, e.index),
+            node: e.node_id,
             due,
             fee: e.fee_lamports,
             answered_at: None,
@@ -773,7 +770,7 @@ impl Oracle {
         let demand = demand.unwrap_or_else(|| panic!("no demand at {}", e.demand));
         assert_eq!(
             (demand.job, demand.node, demand.fee, demand.answered_at),
-            (e.job, (e.tree, e.level, e.index), e.fee_lamports, None)
+            (e.job, e.node_id, e.fee_lamports, None)
         );
         assert!(e.at <= demand.due + grace, "an answer after its time");
         demand.answered_at = Some(e.at);

@@ -2,7 +2,7 @@
 
 use {
     super::{
-        ApiState, ApiError,
+        ApiError, ApiState,
         params::{Params, bad_cursor, path_address},
         reply::Answer,
     },
@@ -53,10 +53,7 @@ pub(super) async fn jobs(State(api): State<ApiState>, uri: Uri) -> Answer<JobLis
     let found = snapshot.jobs(&query).await?;
     let size = usize::try_from(limit).unwrap_or(usize::MAX);
     let shown = found.get(..size).unwrap_or(&found);
-    let next_cursor = shown
-        .last()
-        .filter(|_| found.len() > size)
-        .map(write_end);
+    let next_cursor = shown.last().filter(|_| found.len() > size).map(write_end);
     let jobs = shown
         .iter()
         .filter_map(|entity| view::job(entity, snapshot.mints()))

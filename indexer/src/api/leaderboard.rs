@@ -3,7 +3,7 @@
 
 use {
     super::{
-        ApiState, ApiError,
+        ApiError, ApiState,
         params::{Params, bad_cursor},
         reply::Answer,
     },

@@ -23,7 +23,10 @@ use {
         http::{Method, Uri},
         routing::get,
     },
-    quern_api::{BoardsRequest, HealthPage, JobPage, JobsRequest, Key, ProviderPage, PursePage, StatusPage, TotalsPage},
+    quern_api::{
+        BoardsRequest, HealthPage, JobPage, JobsRequest, Key, ProviderPage, PursePage, StatusPage,
+        TotalsPage,
+    },
     std::sync::Arc,
     tower_http::{
         compression::CompressionLayer,

@@ -2,7 +2,7 @@
 
 use {
     super::{
-        ApiState, ApiError,
+        ApiError, ApiState,
         params::{Params, path_address},
         reply::Answer,
     },

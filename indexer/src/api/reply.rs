@@ -1,7 +1,7 @@
 //! What all replies share.
 
 use {
-    super::{ApiState, ApiError},
+    super::{ApiError, ApiState},
     crate::store::Snapshot,
     axum::Json,
     quern_api::{Finality, Reply},

@@ -1,7 +1,7 @@
 //! `/v1/status` and health checks.
 
 use {
-    super::{ApiState, ApiError, params::Params, reply::Answer},
+    super::{ApiError, ApiState, params::Params, reply::Answer},
     crate::view,
     axum::{Json, extract::State, http::Uri},
     quern_api::{HealthPage, StatusPage},

@@ -2,11 +2,11 @@
 
 use {
     crate::project::{
-            EntityKey, EntityRow, Event, EventId, Total, TotalKey,
-            entity::{reward_mint, text_for},
-            key, money,
-            program::{EntityKind, MilestoneSettled, QuernEvent},
-        },
+        EntityKey, EntityRow, Event, EventId, Total, TotalKey,
+        entity::{reward_mint, text_for},
+        key, money,
+        program::{EntityKind, MilestoneSettled, QuernEvent},
+    },
     quern_api::{Key, Metric},
     std::collections::{BTreeMap, BTreeSet},
 };

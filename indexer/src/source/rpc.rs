@@ -2,9 +2,7 @@
 
 use {
     super::{Endpoint, Item, Progress, Range, Source, Tip, Walk},
-    crate::{
-        error::{IndexerError, Result},
-    },
+    crate::error::{IndexerError, Result},
     async_trait::async_trait,
     futures::StreamExt,
     quern_api::{Key, Signature},

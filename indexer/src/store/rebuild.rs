@@ -62,8 +62,7 @@ async fn revive(rows: &mut dyn Rows) -> Result<u64> {
     let mut meta = rows.meta().await?;
     let mut revived = 0;
     for letter in rows.dead_letters().await? {
-        let understood =
-            QuernEvent::decode(&letter.data).filter(|body| Event::check(body).is_ok());
+        let understood = QuernEvent::decode(&letter.data).filter(|body| Event::check(body).is_ok());
         let Some(body) = understood else { continue };
         let event = Event {
             id: letter.id,

@@ -4,7 +4,9 @@
 use {
     crate::{
         error::Result,
-        project::{EntityKey, EntityRow, Event, EventId, Indexed, ScoreKey, Settlement, Total, TotalKey},
+        project::{
+            EntityKey, EntityRow, Event, EventId, Indexed, ScoreKey, Settlement, Total, TotalKey,
+        },
     },
     async_trait::async_trait,
     futures::stream::BoxStream,
@@ -45,11 +47,21 @@ pub trait Queries: Send {
     /// A page of a leaderboard over all time: the highest values first, ties in the order of providers.
     async fn ranked(&mut self, query: &BoardQuery) -> Result<Vec<(u128, Key)>>;
     /// Every hourly score of a leaderboard's metric, assurance level and mint from an hour on, in no order.
-    fn scores_since(&mut self, query: &BoardQuery, hour: i64) -> BoxStream<'_, Result<(Key, u128)>>;
+    fn scores_since(&mut self, query: &BoardQuery, hour: i64)
+    -> BoxStream<'_, Result<(Key, u128)>>;
     /// The scores of these providers in these buckets, first and last included, in no order.
-    async fn scores_of(&mut self, providers: &[Key], first: i64, last: i64) -> Result<Vec<(ScoreKey, u128)>>;
+    async fn scores_of(
+        &mut self,
+        providers: &[Key],
+        first: i64,
+        last: i64,
+    ) -> Result<Vec<(ScoreKey, u128)>>;
     /// A provider's latest settled milestones, the latest first.
-    async fn settlements_of(&mut self, provider: &Key, limit: u32) -> Result<Vec<(EventId, Settlement)>>;
+    async fn settlements_of(
+        &mut self,
+        provider: &Key,
+        limit: u32,
+    ) -> Result<Vec<(EventId, Settlement)>>;
     /// A job's steps in their order.
     async fn steps_of(&mut self, job: &Key) -> Result<Vec<TimelineStep>>;
     /// A page of jobs, the ones that changed last first.
@@ -72,7 +84,12 @@ pub trait Rows: Queries {
     /// Forgets a dead letter.
     async fn delete_dead_letter(&mut self, id: &EventId) -> Result<()>;
     /// Inserts or replaces an account.
-    async fn put_entity(&mut self, key: &EntityKey, row: &EntityRow, indexed: &Indexed) -> Result<()>;
+    async fn put_entity(
+        &mut self,
+        key: &EntityKey,
+        row: &EntityRow,
+        indexed: &Indexed,
+    ) -> Result<()>;
     /// A score.
     async fn score(&mut self, key: &ScoreKey) -> Result<Option<u128>>;
     /// Inserts or replaces a score.

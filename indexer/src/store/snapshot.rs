@@ -1,8 +1,9 @@
 //! One state of the store, for as long as a request lasts: everything read from it agrees.
 
 use {
-    super::{
-        rows::{BoardQuery, Cursor, Entity, Gap, JobsQuery, Meta, Projected, Projection, Queries, TimelineStep},
+    super::rows::{
+        BoardQuery, Cursor, Entity, Gap, JobsQuery, Meta, Projected, Projection, Queries,
+        TimelineStep,
     },
     crate::{
         error::Result,
@@ -328,7 +329,8 @@ impl Snapshot {
                 continue;
             };
             if let Some(ledger) = ledgers.get_mut(&key(&purse.mint)) {
-                let [free, reserved] = [purse.free_atoms, purse.reserved_atoms].map(|atoms| atoms.get());
+                let [free, reserved] =
+                    [purse.free_atoms, purse.reserved_atoms].map(|atoms| atoms.get());
                 ledger.purses += 1;
                 ledger.free_atoms = ledger.free_atoms.saturating_add(free.into());
                 ledger.reserved_atoms = ledger.reserved_atoms.saturating_add(reserved.into());

@@ -70,7 +70,9 @@ mod tests {
         same_names::<program::ConvictionReason, _>(ConvictionReason::ALL, conviction_reason);
         same_names::<program::EntityKind, _>(AccountKind::ALL, account_kind);
         // The store's "closed" is no state of a live job.
-        let (closed, live) = JobState::ALL.split_last().unwrap_or((&JobState::Closed, &[]));
+        let (closed, live) = JobState::ALL
+            .split_last()
+            .unwrap_or((&JobState::Closed, &[]));
         assert_eq!(*closed, JobState::Closed);
         same_names::<program::JobState, _>(live, job_state);
         for level in Assurance::ALL {

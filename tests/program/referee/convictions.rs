@@ -23,15 +23,7 @@ fn a_wrong_cell_of_every_op_is_convicted_inline() {
             (event.job, event.client, event.provider, event.prover),
             (job, cast.client, cast.provider, cast.prover)
         );
-        assert_eq!(
-            (event.reason, event.tree, event.level, event.index),
-            (
-                ConvictionReason::WrongCell as u8,
-                op,
-                0,
-                u64::from(row) << 32 | u64::from(col)
-            )
-        );
+        assert_eq!(event.conviction, Conviction::WrongCell { op, row, col });
         assert_eq!((event.submission, event.mint), (1, stage.usd));
         let state = stage.job(&job);
         assert_eq!(
@@ -64,7 +56,7 @@ fn a_wrong_cell_of_every_op_is_convicted_from_an_account() {
         let before = stage.lamports(&cast.prover);
         let evidence = stage.write_down(&cast.prover, "of a cell", &claim.evidence(&charge));
         // Anybody may bring it in; the author has proved it.
-        let convict = ix::convict_of(
+        let convict = ix::convict(
             &cast.stranger,
             &stage.job(&job),
             &charge,
@@ -111,7 +103,7 @@ fn a_cell_of_a_large_product_fits_into_one_transaction() {
 /// The largest rows that an op may read, which is what bounds the compute units of any conviction.
 #[test]
 fn the_longest_rows_are_judged_within_a_transaction() {
-    let k = quern_proof::shape::MAX_INNER;
+    let k = quern_proof::limits::MAX_INNER;
     let row = |seed: u64| {
         let mut rng = Rng::new(seed);
         let values: Vec<i8> = (0..k).map(|_| rng.bits() as i8).collect();
@@ -132,7 +124,7 @@ fn the_longest_rows_are_judged_within_a_transaction() {
     let prover = stage.cast.prover;
     let evidence = stage.write_down(&prover, "long", &claim.evidence(&charge));
     let proof = ix::Proof::Account(evidence);
-    let outcome = stage.ok(ix::convict_of(&prover, &stage.job(&job), &charge, proof));
+    let outcome = stage.ok(ix::convict(&prover, &stage.job(&job), &charge, proof));
     println!("{} compute units", outcome.compute_units);
     assert!(
         outcome.compute_units < 1_000_000,
@@ -255,13 +247,15 @@ fn bad_padding_is_recorded_as_such() {
     let QuernEvent::JobConvicted(event) = outcome.event() else {
         panic!("{:?}", outcome.events)
     };
+    let node = NodeRef {
+        tree: 255,
+        level: 2,
+        index: 3,
+    };
+    assert_eq!(event.conviction, Conviction::BadPadding(node));
     assert_eq!(
-        (event.reason, event.tree, event.level, event.index),
-        (ConvictionReason::BadPadding as u8, 255, 2, 3)
-    );
-    assert_eq!(
-        stage.job(&job).conviction_reason,
-        ConvictionReason::BadPadding as u8
+        stage.job(&job).conviction_reason(),
+        Some(ConvictionReason::BadPadding)
     );
     stage.ok(ix::settle_conviction(&stage.job(&job)));
 }

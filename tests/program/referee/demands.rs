@@ -366,14 +366,8 @@ fn silence_is_convicted_and_the_fee_goes_back() {
         panic!("{:?}", outcome.events)
     };
     assert_eq!(
-        (
-            event.prover,
-            event.reason,
-            event.tree,
-            event.level,
-            event.index
-        ),
-        (cast.prover, ConvictionReason::Unanswered as u8, 255, 0, 0)
+        (event.prover, event.conviction),
+        (cast.prover, Conviction::Unanswered(TRACE.into()))
     );
     // Nothing more happens to a slashed job.
     stage.refused(ix::timeout(&job, &second), QuernError::WrongState);
@@ -426,7 +420,7 @@ fn what_is_withheld_is_found_and_convicted() {
         let charge = loop {
             match patched.step().unwrap() {
                 Step::Same => panic!("a wrong commitment looks right"),
-                Step::Ask(node_id) => {
+                Step::Demand(node_id) => {
                     asked += 1;
                     let demand = stage.ask(&job, &claim, &node_id);
                     stage.wait(RESPONSE);
@@ -572,11 +566,11 @@ fn the_terms_of_the_job_hold() {
     let mut stage = Stage::new();
     let job = stage.submitted_for(&claim);
     let mut args = settings(&stage.cast);
-    args.params.demand_fee_lamports = 99;
-    args.params.response_secs = 86_400;
-    args.params.react_secs = 86_400;
+    args.demand_fee_lamports = 99;
+    args.response_secs = 86_400;
+    args.react_secs = 86_400;
     let authority = stage.cast.authority;
-    stage.ok(ix::update_protocol(&authority, args));
+    stage.ok(ix::update_protocol(&authority, Some(args), None));
     let demand = stage.ask(&job, &claim, &TRACE);
     let state: Demand = stage.get(&demand);
     assert_eq!(state.fee_lamports.get(), FEE);

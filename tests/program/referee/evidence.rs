@@ -111,7 +111,7 @@ fn other_accounts_are_no_evidence() {
         }
         stage.fails(ix::close_evidence(&author, &other));
         let state = stage.job(&job);
-        let convict = ix::convict_of(&author, &state, &charge, ix::Proof::Account(other));
+        let convict = ix::convict(&author, &state, &charge, ix::Proof::Account(other));
         stage.fails(convict);
     }
 
@@ -134,7 +134,7 @@ fn other_accounts_are_no_evidence() {
             stage.fails(write);
             stage.fails(ix::close_evidence(&author, &short));
             let state = stage.job(&job);
-            stage.fails(ix::convict_of(
+            stage.fails(ix::convict(
                 &author,
                 &state,
                 &charge,
@@ -149,7 +149,7 @@ fn other_accounts_are_no_evidence() {
     let creation = stage.creation_of(&author, &unnamed, 2_000);
     stage.ok(creation[0].clone());
     let state = stage.job(&job);
-    let of = |account| ix::convict_of(&author, &state, &charge, ix::Proof::Account(account));
+    let of = |account| ix::convict(&author, &state, &charge, ix::Proof::Account(account));
     refused(&mut stage, of(empty), Refusal::TooShort);
     stage.fails(of(unnamed));
     // Forged: the right bytes under another program.
@@ -180,7 +180,7 @@ fn an_account_holds_exactly_the_evidence() {
     let long = stage.write_down(&author, "long", &[&bytes[..], &[0]].concat());
     let short = stage.write_down(&author, "short", &bytes[..bytes.len() - 1]);
     let state = stage.job(&job);
-    let of = |account| ix::convict_of(&author, &state, &charge, ix::Proof::Account(account));
+    let of = |account| ix::convict(&author, &state, &charge, ix::Proof::Account(account));
     refused(&mut stage, of(long), Refusal::TooLong);
     refused(&mut stage, of(short), Refusal::TooShort);
 }

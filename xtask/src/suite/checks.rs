@@ -86,3 +86,14 @@ pub fn golden() -> Result<()> {
     step.done("equal");
     Ok(())
 }
+
+/// Writes the committed vectors again.
+pub fn write_golden() -> Result<()> {
+    shell::must(
+        shell::cargo()
+            .args(["test", "--package", "quern-proof", "--test", "golden"])
+            .arg("--ignore-rust-version")
+            .env("QUERN_WRITE_GOLDEN", "1"),
+        "The vectors were not written.",
+    )
+}

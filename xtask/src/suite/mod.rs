@@ -4,6 +4,8 @@ mod checks;
 mod counts;
 mod suites;
 
+pub use checks::write_golden;
+
 use std::io::{BufRead, BufReader, Write};
 use std::process::Stdio;
 

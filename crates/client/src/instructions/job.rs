@@ -5,7 +5,7 @@ use {
     crate::addresses,
     quern::{
         accounts, instruction,
-        instructions::{CreateJobArgs, ResolveArgs, Submission},
+        instructions::{Decision, NewJob, Submission},
         state::{Emission, Job, JobState, Model, Protocol},
     },
     solana_sdk::{instruction::Instruction, pubkey::Pubkey},
@@ -27,14 +27,14 @@ pub fn purses_of_creation(
     purses_of(&[*client, protocol.treasury_owner, royalty_owner], mint)
 }
 
-/// Creates the job number `n` (the `jobs_created` of the client's purse) in a mint. Signer: the client, who pays the rent.
+/// Creates the job number `n` (the `opened` counter of the client's purse) in a mint. Signer: the client, who pays the rent.
 pub fn create_job(
     client: &Pubkey,
     mint: &Pubkey,
     n: u64,
     protocol: &Protocol,
     model: Option<(&Pubkey, &Model)>,
-    args: CreateJobArgs,
+    args: NewJob,
 ) -> Instruction {
     let purse = addresses::purse(client, mint);
     let accounts = accounts::CreateJob {
@@ -96,25 +96,13 @@ pub fn submit(signer: &Pubkey, job: &Job, args: Submission) -> Instruction {
     build(&accounts, &instruction::Submit { args }, Vec::new())
 }
 
-/// Accepts a milestone at once. Signer: the job's client.
+/// Accepts a milestone at once: [`finalize`] with the signature of the client of a reviewed job. Signer: the job's client.
 pub fn accept(job: &Job, emission: &Emission) -> Instruction {
-    let accounts = accounts::Accept {
-        signer: job.client,
-        job: job_address(job),
-        provider: addresses::provider(&job.provider),
-        emission: addresses::emission(),
-        client: job.client,
-        event_authority: addresses::event_authority(),
-        program: crate::program_id(),
-    };
-    build(
-        &accounts,
-        &instruction::Accept {},
-        writable(purses_of_settlement(job, emission)),
-    )
+    finalize(&job.client, job, emission)
 }
 
-/// Pays a milestone that nobody refuted in time. Signer: the provider, after the grace time anybody.
+/// Pays a milestone that nobody refuted in time. Signer: the provider, after the grace time anybody; the client of a reviewed
+/// job at any time, see [`accept`].
 pub fn finalize(signer: &Pubkey, job: &Job, emission: &Emission) -> Instruction {
     let accounts = accounts::Finalize {
         signer: *signer,
@@ -145,7 +133,7 @@ pub fn reject(job: &Job, reason: String) -> Instruction {
 }
 
 /// Decides about a rejected milestone. Signer: the job's arbiter.
-pub fn resolve(job: &Job, args: ResolveArgs) -> Instruction {
+pub fn resolve(job: &Job, decision: Decision) -> Instruction {
     let accounts = accounts::Resolve {
         arbiter: job.arbiter,
         job: job_address(job),
@@ -156,7 +144,7 @@ pub fn resolve(job: &Job, args: ResolveArgs) -> Instruction {
     };
     build(
         &accounts,
-        &instruction::Resolve { args },
+        &instruction::Resolve { decision },
         writable(purses_of(&owners_of_resolution(job), &job.mint)),
     )
 }
@@ -194,7 +182,7 @@ pub fn settle_conviction(job: &Job) -> Instruction {
     )
 }
 
-/// Purses that `accept` and `finalize` touch.
+/// Purses that `finalize` touches.
 fn purses_of_settlement(job: &Job, emission: &Emission) -> Vec<Pubkey> {
     let mut purses = purses_of(
         &[
@@ -232,8 +220,8 @@ pub fn owners_of_conviction(job: &Job) -> Vec<Pubkey> {
 
 /// Owners of the purses, in the job's mint, that `expire` touches in the job's present state.
 pub fn owners_of_expiry(job: &Job) -> Vec<Pubkey> {
-    match JobState::from_code(job.state) {
-        Some(JobState::Rejected) => {
+    match job.state() {
+        JobState::Rejected => {
             vec![
                 job.client,
                 job.provider,
@@ -242,8 +230,8 @@ pub fn owners_of_expiry(job: &Job) -> Vec<Pubkey> {
                 addresses::burn_owner(),
             ]
         }
-        Some(JobState::Taken) => vec![job.client, job.provider],
-        _ => vec![job.client],
+        JobState::Taken => vec![job.client, job.provider],
+        JobState::Open | JobState::Submitted | JobState::Convicted => vec![job.client],
     }
 }
 
@@ -316,7 +304,7 @@ mod tests {
         let mut protocol = Protocol::zeroed();
         protocol.treasury_owner = Pubkey::from([3; 32]);
         let client = Pubkey::from([1; 32]);
-        let args = CreateJobArgs {
+        let args = NewJob {
             kind: 1,
             assurance: 2,
             milestones: 1,

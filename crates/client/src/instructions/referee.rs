@@ -43,7 +43,7 @@ pub fn create_evidence(
     ]
 }
 
-/// Size of an evidence account for so many bytes of evidence.
+/// Size of an evidence account for this many bytes of evidence.
 pub const fn evidence_space(evidence_bytes: usize) -> usize {
     Evidence::HEADER_BYTES + evidence_bytes
 }
@@ -84,59 +84,8 @@ pub fn close_evidence(author: &Pubkey, evidence: &Pubkey) -> Instruction {
     build(&accounts, &instruction::CloseEvidence {}, Vec::new())
 }
 
-/// Convicts a wrong value. Signer: anybody; the prover where the evidence is inline.
-pub fn convict(
-    signer: &Pubkey,
-    job: &Job,
-    op: u8,
-    row: u32,
-    col: u32,
-    proof: Proof<'_>,
-) -> Instruction {
-    let (accounts, evidence) = convict_accounts(signer, job, proof);
-    let args = instruction::Convict {
-        op,
-        row,
-        col,
-        evidence,
-    };
-    build(&accounts, &args, Vec::new())
-}
-
-/// Convicts padding that is not zero. Signer: anybody; the prover where the evidence is inline.
-pub fn convict_padding(
-    signer: &Pubkey,
-    job: &Job,
-    tree: u8,
-    level: u8,
-    index: u64,
-    proof: Proof<'_>,
-) -> Instruction {
-    let (accounts, evidence) = convict_accounts(signer, job, proof);
-    let args = instruction::ConvictPadding {
-        tree,
-        level,
-        index,
-        evidence,
-    };
-    build(&accounts, &args, Vec::new())
-}
-
-/// The conviction that a charge needs: [`convict`] or [`convict_padding`].
-pub fn convict_of(signer: &Pubkey, job: &Job, charge: &Charge, proof: Proof<'_>) -> Instruction {
-    match *charge {
-        Charge::Cell { op, row, col } => convict(signer, job, op, row, col, proof),
-        Charge::Padding(NodeId { tree, level, index }) => {
-            convict_padding(signer, job, tree.code(), level, index, proof)
-        }
-    }
-}
-
-fn convict_accounts<'a>(
-    signer: &Pubkey,
-    job: &Job,
-    proof: Proof<'a>,
-) -> (accounts::Convict, &'a [u8]) {
+/// Convicts a result of this charge. Signer: anybody; the prover where the evidence is inline.
+pub fn convict(signer: &Pubkey, job: &Job, charge: &Charge, proof: Proof<'_>) -> Instruction {
     let (evidence, inline): (_, &[u8]) = match proof {
         Proof::Inline(bytes) => (None, bytes),
         Proof::Account(address) => (Some(address), &[]),
@@ -149,7 +98,11 @@ fn convict_accounts<'a>(
         event_authority: addresses::event_authority(),
         program: crate::program_id(),
     };
-    (accounts, inline)
+    let args = instruction::Convict {
+        charge: (*charge).into(),
+        evidence: inline,
+    };
+    build(&accounts, &args, Vec::new())
 }
 
 /// Asks about the current submission of a job; `parent` is the answered demand that holds the node, none at a root. Signer:
@@ -167,9 +120,7 @@ pub fn demand(payer: &Pubkey, job: &Job, node_id: &NodeId, parent: Option<Pubkey
         program: crate::program_id(),
     };
     let args = instruction::OpenDemand {
-        tree: node_id.tree.code(),
-        level: node_id.level,
-        index: node_id.index,
+        node_id: (*node_id).into(),
     };
     build(&accounts, &args, Vec::new())
 }
@@ -226,6 +177,16 @@ mod tests {
     const EVIDENCE: Pubkey = Pubkey::new_from_array([2; 32]);
     const PARENT: Pubkey = Pubkey::new_from_array([3; 32]);
     const MODEL: Pubkey = Pubkey::new_from_array([4; 32]);
+    const CELL: Charge = Charge::Cell {
+        op: 7,
+        row: 8,
+        col: 9,
+    };
+    const PADDING: Charge = Charge::Padding(NodeId {
+        tree: Tree::Trace,
+        level: 6,
+        index: 63,
+    });
 
     fn job() -> Job {
         let mut job = Job::zeroed();
@@ -308,7 +269,7 @@ mod tests {
         assert!(write_whole_evidence(&SIGNER, &EVIDENCE, &[]).is_empty());
         // So do the creation and the end.
         let ends = [
-            convict_padding(&SIGNER, &job(), 255, 1, 1, Proof::Account(EVIDENCE)),
+            convict(&SIGNER, &job(), &PADDING, Proof::Account(EVIDENCE)),
             close_evidence(&SIGNER, &EVIDENCE),
         ];
         for all in [&create_evidence(&SIGNER, &EVIDENCE, 1, 1)[..], &ends] {
@@ -328,11 +289,11 @@ mod tests {
                 (evidence, false, false),
             ])
         };
-        let inline = convict(&SIGNER, &job, 7, 8, 9, Proof::Inline(&[1, 2]));
+        let inline = convict(&SIGNER, &job, &CELL, Proof::Inline(&[1, 2]));
         // Anchor writes the program's address where an optional account is left out.
         assert_eq!(listed(&inline), accounts(crate::program_id()));
         let args: &[&[u8]] = &[
-            &[7],
+            &[0, 7],
             &8u32.to_le_bytes(),
             &9u32.to_le_bytes(),
             &2u32.to_le_bytes(),
@@ -340,36 +301,16 @@ mod tests {
         ];
         assert_eq!(inline.data, data(instruction::Convict::DISCRIMINATOR, args));
 
-        let charge = Charge::padding(255, 6, 63).unwrap();
-        let named = convict_of(&SIGNER, &job, &charge, Proof::Account(EVIDENCE));
+        let named = convict(&SIGNER, &job, &PADDING, Proof::Account(EVIDENCE));
         assert_eq!(listed(&named), accounts(EVIDENCE));
-        let args: &[&[u8]] = &[&[255, 6], &63u64.to_le_bytes(), &0u32.to_le_bytes()];
-        assert_eq!(
-            named.data,
-            data(instruction::ConvictPadding::DISCRIMINATOR, args)
-        );
-        let cell = Charge::Cell {
-            op: 7,
-            row: 8,
-            col: 9,
-        };
-        assert_eq!(
-            convict_of(&SIGNER, &job, &cell, Proof::Inline(&[1, 2])),
-            inline
-        );
+        let args: &[&[u8]] = &[&[1, 255, 6], &63u64.to_le_bytes(), &0u32.to_le_bytes()];
+        assert_eq!(named.data, data(instruction::Convict::DISCRIMINATOR, args));
     }
 
     #[test]
     fn evidence_of_a_long_row_fits_into_one_v1_transaction() {
         // One cell of a 1000 x 1000 x 1000 product.
-        let convict = [convict(
-            &SIGNER,
-            &job(),
-            0,
-            1,
-            1,
-            Proof::Inline(&[0; 3_248]),
-        )];
+        let convict = [convict(&SIGNER, &job(), &CELL, Proof::Inline(&[0; 3_248]))];
         let size = |format| largest_size(format, &convict, &SIGNER).unwrap();
         assert!(size(Format::V1) <= 4_096, "{}", size(Format::V1));
         assert!(size(Format::Legacy) > 1_232);

@@ -5,13 +5,11 @@ use {
     anyhow::{Context, Result},
     quern_client::{
         Pubkey, Sender,
-        history::reason_name,
         quern::{
             events::QuernEvent,
-            state::{ConvictionReason, JobState},
+            state::{Conviction, JobState, NodeRef},
         },
     },
-    quern_proof::NodeId,
     solana_client::{
         rpc_client::GetConfirmedSignaturesForAddress2Config,
         rpc_response::RpcConfirmedTransactionStatusWithSignature,
@@ -327,7 +325,7 @@ impl Chronicle {
                     name(&event.client)
                 )
             }
-            QuernEvent::JobExpired(event) if event.from_state == JobState::Taken as u8 => {
+            QuernEvent::JobExpired(event) if event.from_state() == JobState::Taken => {
                 let penalty = amount(event.penalty_atoms, &event.mint);
                 let (job, provider, client) =
                     (name(&event.job), name(&event.provider), name(&event.client));
@@ -346,20 +344,14 @@ impl Chronicle {
             }
             QuernEvent::DemandOpened(event) => {
                 let (opener, provider) = (name(&event.opener), name(&event.provider));
-                let (job, what) = (
-                    name(&event.job),
-                    node_name(event.tree, event.level, event.index),
-                );
+                let (job, what) = (name(&event.job), node_name(&event.node_id));
                 let hours = (event.due - event.at) as f64 / 3_600.0;
                 format!(
                     "{job}: {opener} asks {provider} about {what}, to be answered within {hours:.1} h"
                 )
             }
             QuernEvent::DemandAnswered(event) => {
-                let (job, what) = (
-                    name(&event.job),
-                    node_name(event.tree, event.level, event.index),
-                );
+                let (job, what) = (name(&event.job), node_name(&event.node_id));
                 format!(
                     "{job}: {} answers about {what} with {} bytes for {} lamports",
                     name(&event.revealer),
@@ -376,17 +368,15 @@ impl Chronicle {
             QuernEvent::JobConvicted(event) => {
                 let (job, provider) = (name(&event.job), name(&event.provider));
                 let prover = name(&event.prover);
-                let why = match ConvictionReason::from_code(event.reason) {
-                    Some(ConvictionReason::Unanswered) => {
-                        "for leaving a demand unanswered".to_owned()
+                let (why, place) = match event.conviction {
+                    Conviction::WrongCell { op, row, col } => (
+                        "of a wrong value",
+                        format!("op {op}, row {row}, column {col}"),
+                    ),
+                    Conviction::BadPadding(node) => ("of wrong padding", node_name(&node)),
+                    Conviction::Unanswered(node) => {
+                        ("for leaving a demand unanswered", node_name(&node))
                     }
-                    _ => format!("of {}", reason_name(event.reason)),
-                };
-                let place = if event.reason == ConvictionReason::WrongCell as u8 {
-                    let (row, column) = (event.index >> 32, event.index & u64::from(u32::MAX));
-                    format!("op {}, row {row}, column {column}", event.tree)
-                } else {
-                    node_name(event.tree, event.level, event.index)
                 };
                 format!("{job}: {prover} convicts {provider} {why}: {place}")
             }
@@ -426,9 +416,9 @@ impl Chronicle {
 }
 
 /// A node of a commitment, in words.
-fn node_name(tree: u8, level: u8, index: u64) -> String {
-    NodeId::from_code(tree, level, index).map_or_else(
-        || format!("an unknown tree ({tree})"),
+fn node_name(node: &NodeRef) -> String {
+    node.node_id().map_or_else(
+        || format!("an unknown tree ({})", node.tree),
         |node_id| node_id.to_string(),
     )
 }

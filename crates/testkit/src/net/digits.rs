@@ -101,7 +101,7 @@ impl Digits {
             trace.root() == *committed,
             "the published trace does not match its commitment"
         );
-        let graph = Graph::parse(&self.graph).map_err(quern_proof::Error::from)?;
+        let graph = Graph::load(&self.graph)?;
         let weights = file::decode_bundle(&self.weights)?;
         let own = eval::run(
             &graph,

@@ -8,7 +8,10 @@ use {
     quern_client::{
         Pubkey, Signer, addresses,
         instructions::NOBODY,
-        quern::{events::QuernEvent, state::JobState},
+        quern::{
+            events::QuernEvent,
+            state::{ConvictionReason, JobState},
+        },
     },
     std::collections::BTreeMap,
 };
@@ -145,7 +148,7 @@ impl Ledger {
         let mut ledger = Self::default();
         let mut jobs: BTreeMap<Pubkey, Known> = BTreeMap::new();
         let mut models: BTreeMap<Pubkey, Pubkey> = BTreeMap::from([(NOBODY, NOBODY)]);
-        let mut convicted: BTreeMap<Pubkey, (Pubkey, u8)> = BTreeMap::new();
+        let mut convicted: BTreeMap<Pubkey, (Pubkey, ConvictionReason)> = BTreeMap::new();
         for entry in entries {
             *ledger.events.entry(entry.event.name()).or_default() += 1;
             match &entry.event {
@@ -175,14 +178,14 @@ impl Ledger {
                     }
                 }
                 QuernEvent::JobConvicted(event) => {
-                    let sentence = (event.prover, event.reason);
+                    let sentence = (event.prover, event.conviction.reason());
                     ensure!(
                         convicted.insert(event.job, sentence).is_none(),
                         "a job was convicted twice"
                     );
                 }
                 QuernEvent::ConvictionSettled(event) => ensure!(
-                    convicted.get(&event.job) == Some(&(event.prover, event.reason)),
+                    convicted.get(&event.job) == Some(&(event.prover, event.reason())),
                     "a conviction was paid out otherwise than it was recorded"
                 ),
                 _ => {}
@@ -286,7 +289,12 @@ impl Ledger {
                     self.add(*category, event.assurance, mint, *atoms)
                 });
                 if reward > 0 {
-                    self.add(Category::Rewards, event.assurance, &context.reward_mint, reward);
+                    self.add(
+                        Category::Rewards,
+                        event.assurance,
+                        &context.reward_mint,
+                        reward,
+                    );
                 }
             }
             QuernEvent::JobRejected(event) => {
@@ -357,7 +365,7 @@ impl Ledger {
                     (Category::Refunds, back + released),
                     (Category::Penalties, penalty),
                     (
-                        "reject_deposits_lost",
+                        Category::RejectDepositsLost,
                         if event.deposit_to_provider {
                             deposit
                         } else {
@@ -371,7 +379,7 @@ impl Ledger {
             }
             QuernEvent::JobExpired(event) => {
                 let (mint, penalty) = (&event.mint, i128::from(event.penalty_atoms));
-                if event.from_state == JobState::Taken as u8 {
+                if event.from_state() == JobState::Taken {
                     self.take_penalty(&event.provider, &event.client, mint, penalty);
                     self.reserve(
                         &event.provider,

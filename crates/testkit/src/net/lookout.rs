@@ -5,7 +5,7 @@ use {
     anyhow::{Context, Result},
     quern_client::{CommitmentConfig, Keypair, Pubkey, Sender, Signer, flows::Route},
     quern_data::FetchLimits,
-    quern_watcher::{Report, RpcWatcherChain, Settings, Watcher},
+    quern_watcher::{Report, RpcWatcherChain, Settings, Until, Watcher},
     std::{
         path::Path,
         sync::{Arc, Mutex, PoisonError},
@@ -26,8 +26,7 @@ pub struct Lookout {
 }
 
 impl Lookout {
-    /// Starts a watcher of all jobs with its own wallet, and a folder if it shall remember. It has looked once when this
-    /// returns.
+    /// Starts a watcher of all jobs with its own wallet, and a folder if it shall remember.
     ///
     /// # Errors
     /// That its folder cannot be used, or that the cluster does not answer.
@@ -55,13 +54,11 @@ impl Lookout {
             // Whoever publishes here does so before it commits.
             publication_grace: Duration::ZERO,
             poll: Duration::from_millis(250),
-            retry: Duration::from_millis(500),
             ..Settings::default()
         };
         let sender = Sender::new(stage.net.rpc_url(), CommitmentConfig::confirmed());
         let chain = RpcWatcherChain::with_route(sender, wallet.insecure_clone(), route);
         let watcher = Watcher::new(settings, chain)?;
-        let first = watcher.pass().await?.reports;
         let reports: Arc<Mutex<Vec<Reported>>> = Arc::default();
         let note = {
             let reports = Arc::clone(&reports);
@@ -70,11 +67,10 @@ impl Lookout {
                 all.push((Instant::now(), report.clone()));
             }
         };
-        first.iter().for_each(&note);
         let (stop, stopped) = oneshot::channel();
         let task = tokio::spawn(async move {
             watcher
-                .run(note, async move {
+                .run(Until::Stopped, note, async move {
                     // Dropping the handle stops the watcher, too.
                     let _ = stopped.await;
                 })

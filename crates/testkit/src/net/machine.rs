@@ -42,7 +42,7 @@ pub fn settings(
     };
     // All other limits are the agent's own: the demo's jobs give the times that it asks for by default.
     settings.policy = Policy {
-        accepted: true,
+        reviewed: true,
         arbiters: arbiters.iter().copied().collect(),
         min_price_atoms: LEAST_PRICE_ATOMS,
         max_jobs: 4,

@@ -6,13 +6,10 @@ use {
     crate::program_so,
     anyhow::{Context, Result, ensure},
     quern_client::{
-        Keypair, Pubkey, Sender, Signer, accounts, addresses, flows, instructions,
+        Keypair, Pubkey, Sender, Signer, accounts, addresses, cluster, flows, instructions,
         instructions::NOBODY,
         quern::{
-            instructions::{
-                ConfigureEmissionArgs, CreateJobArgs, InitializeArgs, ProviderSettings,
-                RegisterModelArgs,
-            },
+            instructions::{EmissionSettings, NewJob, NewModel, ProviderSettings},
             state::{AssetKind, Assurance, Job, JobKind, MintRates, ProtocolSettings, Purse},
         },
     },
@@ -50,6 +47,8 @@ const WALLET_LAMPORTS: u64 = 10_000_000_000;
 
 /// The protocol's settings in the demo: as somebody would set them on a real network, for time can be moved here.
 pub const PARAMS: ProtocolSettings = ProtocolSettings {
+    guardian: NOBODY,
+    treasury_owner: NOBODY,
     fee_bps: 250,
     late_penalty_bps: 1_000,
     reject_bps: 500,
@@ -239,11 +238,12 @@ impl Stage {
 
     async fn initialize(&mut self) -> Result<()> {
         let (admin, reward, payment) = (self.net.admin().pubkey(), self.reward, self.payment);
-        let args = InitializeArgs {
+        let args = ProtocolSettings {
             guardian: admin,
             treasury_owner: self.treasury.pubkey(),
-            params: PARAMS,
+            ..PARAMS
         };
+        let cluster = cluster::genesis(self.net.rpc()).await?;
         // Half a QRN for every qUSD of fees. Rewards themselves earn none.
         let rates = MintRates {
             reward_rate_e9: QRN / 2 / QUSD * 1_000_000_000,
@@ -258,7 +258,7 @@ impl Stage {
             bond_per_gmac_atoms: 0,
         };
         let all = [
-            instructions::initialize(&admin, args),
+            instructions::initialize(&admin, args, cluster),
             instructions::register_mint(&admin, &payment.address, &payment.token_program, rates),
             instructions::register_mint(
                 &admin,
@@ -268,7 +268,7 @@ impl Stage {
             ),
         ];
         self.sender().send_all(&all, &[self.net.admin()]).await?;
-        let emission = ConfigureEmissionArgs {
+        let emission = EmissionSettings {
             epoch_secs: DAY,
             cap_atoms: 1_000 * QRN,
             refereed_weight_bps: 10_000,
@@ -295,7 +295,7 @@ impl Stage {
         let uri = self
             .publish("digits/weights.qbundle", self.digits.weights.clone())
             .await?;
-        let args = RegisterModelArgs {
+        let args = NewModel {
             id: 0,
             graph_bytes: u32::try_from(self.digits.graph.len())?,
             kind: AssetKind::Model as u8,
@@ -305,7 +305,7 @@ impl Stage {
         };
         let mut all =
             flows::register_model(self.net.rpc(), &creator, args, &self.digits.graph).await?;
-        let data_set = RegisterModelArgs {
+        let data_set = NewModel {
             id: 1,
             graph_bytes: 0,
             kind: AssetKind::DataSet as u8,
@@ -315,7 +315,7 @@ impl Stage {
         };
         all.extend(flows::register_model(self.net.rpc(), &creator, data_set, &[]).await?);
         let product = work::product_graph()?;
-        let args = RegisterModelArgs {
+        let args = NewModel {
             id: 2,
             graph_bytes: u32::try_from(product.len())?,
             kind: AssetKind::Model as u8,
@@ -342,7 +342,6 @@ impl Stage {
                 operator: provider.operator.pubkey(),
                 name: provider.name.to_owned(),
                 endpoint: format!("https://{}.example", provider.name),
-                hardware_classes: 0,
                 active: true,
             };
             let register = instructions::register_provider(&owner, args);
@@ -422,8 +421,8 @@ impl Stage {
     ///
     /// # Errors
     /// That the network does not answer.
-    pub async fn job_args(&self, price_atoms: u64) -> Result<CreateJobArgs> {
-        Ok(CreateJobArgs {
+    pub async fn job_args(&self, price_atoms: u64) -> Result<NewJob> {
+        Ok(NewJob {
             kind: JobKind::Inference as u8,
             assurance: Assurance::Refereed as u8,
             milestones: 1,
@@ -489,7 +488,7 @@ impl Stage {
         &self,
         name: &str,
         model: Option<Pubkey>,
-        args: CreateJobArgs,
+        args: NewJob,
     ) -> Result<Pubkey> {
         let (client, mint) = (self.client.pubkey(), self.payment.address);
         let (job, all) =

@@ -89,7 +89,7 @@ impl Work {
     }
 
     fn graph(&self) -> Result<Graph<'_>> {
-        Ok(Graph::parse(&self.graph).map_err(quern_proof::Error::from)?)
+        Ok(Graph::load(&self.graph)?)
     }
 
     /// The outputs of all ops, as an honest provider has them.

@@ -3,14 +3,11 @@
 use {
     crate::{program_so, short_windows},
     quern_client::{
-        Instruction, Keypair, Pubkey, Receipt, Signer, accounts, addresses, flows,
+        Instruction, Keypair, Pubkey, Receipt, Signer, accounts, addresses, cluster, flows,
         instructions::{self, NOBODY},
         quern::{
-            instructions::{
-                ConfigureEmissionArgs, CreateJobArgs, InitializeArgs, ProviderSettings,
-                UpdateMintArgs,
-            },
-            state::{Assurance, Job, JobKind, MintRates},
+            instructions::{EmissionSettings, MintSettings, NewJob, ProviderSettings},
+            state::{Assurance, Job, JobKind, MintRates, ProtocolSettings},
         },
     },
     quern_localnet::{LocalNet, Mint, Options},
@@ -84,15 +81,23 @@ impl World {
 
     async fn set_up(&self) {
         let (admin, rpc) = (self.net.admin(), self.net.rpc());
-        let args = InitializeArgs {
+        let args = ProtocolSettings {
             guardian: self.treasury.pubkey(),
             treasury_owner: self.treasury.pubkey(),
-            params: short_windows(),
+            ..short_windows()
         };
-        self.send(&[instructions::initialize(&admin.pubkey(), args)], &[admin])
-            .await;
+        let cluster = cluster::genesis(rpc).await.unwrap();
         self.send(
-            &[instructions::update_protocol(&admin.pubkey(), args)],
+            &[instructions::initialize(&admin.pubkey(), args, cluster)],
+            &[admin],
+        )
+        .await;
+        self.send(
+            &[instructions::update_protocol(
+                &admin.pubkey(),
+                Some(args),
+                None,
+            )],
             &[admin],
         )
         .await;
@@ -107,7 +112,7 @@ impl World {
             &[admin],
         )
         .await;
-        let update = UpdateMintArgs {
+        let update = MintSettings {
             enabled: true,
             rates: rates(),
         };
@@ -116,7 +121,7 @@ impl World {
             &[admin],
         )
         .await;
-        let emission = ConfigureEmissionArgs {
+        let emission = EmissionSettings {
             epoch_secs: 86_400,
             cap_atoms: 1_000_000,
             refereed_weight_bps: 10_000,
@@ -144,7 +149,6 @@ impl World {
             operator: self.operator.pubkey(),
             name: "One".to_owned(),
             endpoint: "http://one".to_owned(),
-            hardware_classes: 1,
             active: true,
         };
         let owner = self.provider.pubkey();
@@ -188,8 +192,8 @@ impl World {
     }
 
     /// What a job asks for; callers change what differs.
-    pub async fn args(&self, assurance: Assurance) -> CreateJobArgs {
-        CreateJobArgs {
+    pub async fn args(&self, assurance: Assurance) -> NewJob {
+        NewJob {
             kind: JobKind::Inference as u8,
             assurance: assurance as u8,
             milestones: 1,

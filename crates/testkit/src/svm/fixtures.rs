@@ -6,15 +6,14 @@ use {
         constants::NOBODY,
         error::QuernError,
         instructions::{
-            ConfigureEmissionArgs, CreateJobArgs, InitializeArgs, ProviderSettings,
-            RegisterModelArgs, ResolveArgs, Submission,
+            Decision, EmissionSettings, NewJob, NewModel, ProviderSettings, Submission,
         },
         state::{
             Emission, Job, JobState, MintRates, Model, Protocol, ProtocolSettings, Provider, Purse,
         },
     },
     quern_proof::{DType, Tensor, builder::GraphBuilder, evidence::Charge},
-    solana_sdk::{instruction::Instruction, pubkey::Pubkey},
+    solana_sdk::{hash::Hash, instruction::Instruction, pubkey::Pubkey},
     std::ops::{Deref, DerefMut},
 };
 
@@ -86,9 +85,14 @@ impl Cast {
     }
 }
 
-/// Usual settings.
+/// The genesis hash of the cluster that the protocol is set up for.
+pub const CLUSTER: Hash = Hash::new_from_array([0xC1; 32]);
+
+/// Usual settings, for actors who are nobody in particular.
 pub fn params() -> ProtocolSettings {
     ProtocolSettings {
+        guardian: actor("guardian"),
+        treasury_owner: actor("treasury"),
         fee_bps: 250,
         late_penalty_bps: 2_000,
         reject_bps: 1_000,
@@ -107,11 +111,11 @@ pub fn params() -> ProtocolSettings {
 }
 
 /// Usual settings with guardian and treasury.
-pub fn settings(cast: &Cast) -> InitializeArgs {
-    InitializeArgs {
+pub fn settings(cast: &Cast) -> ProtocolSettings {
+    ProtocolSettings {
         guardian: cast.guardian,
         treasury_owner: cast.treasury,
-        params: params(),
+        ..params()
     }
 }
 
@@ -134,8 +138,8 @@ pub fn reward_rates() -> MintRates {
 }
 
 /// Usual rewards.
-pub fn emission_args() -> ConfigureEmissionArgs {
-    ConfigureEmissionArgs {
+pub fn emission_args() -> EmissionSettings {
+    EmissionSettings {
         epoch_secs: 86_400,
         cap_atoms: 1_000_000,
         refereed_weight_bps: 10_000,
@@ -149,14 +153,13 @@ pub fn provider_args(operator: &Pubkey) -> ProviderSettings {
         operator: *operator,
         name: "Provider".into(),
         endpoint: "https://provider.example".into(),
-        hardware_classes: 5,
         active: true,
     }
 }
 
 /// A model's usual entry.
-pub fn model_args(id: u64, graph_bytes: usize) -> RegisterModelArgs {
-    RegisterModelArgs {
+pub fn model_args(id: u64, graph_bytes: usize) -> NewModel {
+    NewModel {
         id,
         graph_bytes: graph_bytes as u32,
         kind: 1,
@@ -199,8 +202,8 @@ pub fn proof(n: u8) -> Submission {
 }
 
 /// A decision.
-pub fn decision(provider_share_bps: u16, penalty_atoms: u64) -> ResolveArgs {
-    ResolveArgs {
+pub fn decision(provider_share_bps: u16, penalty_atoms: u64) -> Decision {
+    Decision {
         provider_share_bps,
         penalty_atoms,
     }
@@ -260,7 +263,7 @@ impl Stage {
         for wallet in cast.all().iter().chain([&actor("bank")]) {
             world.give_lamports(wallet);
         }
-        world.ok(ix::initialize(&cast.authority, settings(&cast)));
+        world.ok(ix::initialize(&cast.authority, settings(&cast), CLUSTER));
         Self {
             world,
             cast,
@@ -423,8 +426,8 @@ impl Stage {
     }
 
     /// The usual refereed job: one milestone of 10,000 atoms, bond twice that.
-    pub fn refereed(&self) -> CreateJobArgs {
-        CreateJobArgs {
+    pub fn refereed(&self) -> NewJob {
+        NewJob {
             kind: 1,
             assurance: 1,
             milestones: 1,
@@ -446,8 +449,8 @@ impl Stage {
     }
 
     /// The usual reviewed job: three milestones of 10,000 atoms with an arbiter.
-    pub fn accepted(&self) -> CreateJobArgs {
-        CreateJobArgs {
+    pub fn accepted(&self) -> NewJob {
+        NewJob {
             kind: 2,
             assurance: 2,
             milestones: 3,
@@ -461,7 +464,7 @@ impl Stage {
     }
 
     /// The instruction that creates the client's next job, with the usual model.
-    pub fn create_ix(&self, args: CreateJobArgs) -> Instruction {
+    pub fn create_ix(&self, args: NewJob) -> Instruction {
         self.create_ix_of(&self.cast.client, &self.usd, Some(&self.model), args)
     }
 
@@ -471,7 +474,7 @@ impl Stage {
         client: &Pubkey,
         mint: &Pubkey,
         model: Option<&Pubkey>,
-        args: CreateJobArgs,
+        args: NewJob,
     ) -> Instruction {
         let purse: Purse = self.get(&addresses::purse(client, mint));
         let loaded = model.map(|address| (address, self.get::<Model>(address)));
@@ -479,7 +482,7 @@ impl Stage {
         ix::create_job(
             client,
             mint,
-            purse.jobs_created.get(),
+            purse.opened.get(),
             &self.protocol(),
             model,
             args,
@@ -488,12 +491,12 @@ impl Stage {
 
     /// Creates the client's next job, with the usual model.
     #[track_caller]
-    pub fn create(&mut self, args: CreateJobArgs) -> Pubkey {
+    pub fn create(&mut self, args: NewJob) -> Pubkey {
         let (client, usd) = (self.cast.client, self.usd);
         let purse: Purse = self.get(&addresses::purse(&client, &usd));
         let instruction = self.create_ix(args);
         self.ok(instruction);
-        addresses::job(&client, &usd, purse.jobs_created.get())
+        addresses::job(&client, &usd, purse.opened.get())
     }
 
     /// The provider's owner takes a job.
@@ -561,7 +564,7 @@ impl Stage {
 
     /// Creates a job and brings it to a state.
     #[track_caller]
-    pub fn job_in(&mut self, state: JobState, args: CreateJobArgs) -> Pubkey {
+    pub fn job_in(&mut self, state: JobState, args: NewJob) -> Pubkey {
         let job = self.create(args);
         if state == JobState::Open {
             return job;
@@ -601,6 +604,6 @@ impl Stage {
         );
         let evidence = claim.evidence(&charge);
         let proof = ix::Proof::Inline(&evidence);
-        self.ok(ix::convict_of(&prover, &state, &charge, proof))
+        self.ok(ix::convict(&prover, &state, &charge, proof))
     }
 }

@@ -67,7 +67,9 @@ pub fn account_names(instruction: &str) -> Vec<String> {
     let (_, rest) = rest.split_once("Context<").unwrap();
     let (accounts, _) = rest.split_once('>').unwrap();
     let head = format!("pub struct {accounts} {{");
-    for folder in ["protocol", "purse", "provider", "model", "job", "referee"] {
+    for folder in [
+        "protocol", "purse", "provider", "model", "job", "dispute", "referee",
+    ] {
         let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
             .join("../../programs/quern/src/instructions")
             .join(folder);

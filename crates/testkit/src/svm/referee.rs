@@ -6,7 +6,7 @@
 use {
     super::{Outcome, Stage, actor, addresses, ix, model_args},
     quern::{
-        instructions::{CreateJobArgs, Submission},
+        instructions::{NewJob, Submission},
         state::Purse,
     },
     quern_proof::{
@@ -16,6 +16,7 @@ use {
         eval,
         evidence::Charge,
         hash::{self, LEAF_BYTES, MISSING, Tag},
+        ops::{Add, ArgMax, Lut, MatMul, QLinear},
         shape::Geometry,
     },
     solana_sdk::{instruction::Instruction, pubkey::Pubkey},
@@ -311,27 +312,27 @@ impl Claim {
         match *charge {
             Charge::Cell { op, row, col } => {
                 match self.parsed().op(op.into()).unwrap() {
-                    Op::MatMul { a, b } => {
+                    Op::MatMul(MatMul { a, b }) => {
                         self.add_row(&mut bytes, a, row);
                         self.add_row(&mut bytes, b, col);
                     }
-                    Op::QLinear {
+                    Op::QLinear(QLinear {
                         a, w, bias, mult, ..
-                    } => {
+                    }) => {
                         self.add_row(&mut bytes, a, row);
                         self.add_row(&mut bytes, w, col);
                         self.add_value(&mut bytes, bias, 0, col);
                         self.add_value(&mut bytes, mult, 0, col);
                     }
-                    Op::Lut { a, table } => {
+                    Op::Lut(Lut { a, table }) => {
                         self.add_value(&mut bytes, a, row, col);
                         self.add_row(&mut bytes, table, 0);
                     }
-                    Op::Add { a, b } => {
+                    Op::Add(Add { a, b }) => {
                         self.add_value(&mut bytes, a, row, col);
                         self.add_value(&mut bytes, b, row, col);
                     }
-                    Op::ArgMax { a } => self.add_row(&mut bytes, a, row),
+                    Op::ArgMax(ArgMax { a }) => self.add_row(&mut bytes, a, row),
                 }
                 self.add_value(&mut bytes, Operand::Op(op), row, col);
             }
@@ -555,8 +556,8 @@ impl Stage {
     }
 
     /// The usual refereed job for a claim's inputs.
-    pub fn args_of(&self, claim: &Claim) -> CreateJobArgs {
-        CreateJobArgs {
+    pub fn args_of(&self, claim: &Claim) -> NewJob {
+        NewJob {
             batch_rows: claim.batch_rows,
             input_roots: claim.input_roots(),
             ..self.refereed()
@@ -570,7 +571,7 @@ impl Stage {
         let (client, usd) = (self.cast.client, self.usd);
         let n = self
             .get::<Purse>(&addresses::purse(&client, &usd))
-            .jobs_created
+            .opened
             .get();
         let create = self.create_ix_of(&client, &usd, Some(&model), self.args_of(claim));
         self.ok(create);
@@ -600,7 +601,7 @@ impl Stage {
     /// The conviction of a charge with inline evidence, signed by the usual prover.
     pub fn inline(&self, job: &Pubkey, charge: &Charge, evidence: &[u8]) -> Instruction {
         let proof = ix::Proof::Inline(evidence);
-        ix::convict_of(&self.cast.prover, &self.job(job), charge, proof)
+        ix::convict(&self.cast.prover, &self.job(job), charge, proof)
     }
 
     /// An evidence account with these bytes, of this author, written from back to front in transactions of legacy size.

@@ -120,7 +120,10 @@ pub(super) fn entity(row: &SqliteRow) -> Result<Entity> {
 }
 
 pub(super) fn keyed_entity(row: &SqliteRow) -> Result<(EntityKey, EntityRow)> {
-    Ok(((small(row, "kind")?, key(row, "address")?), entity_row(row)?))
+    Ok((
+        (small(row, "kind")?, key(row, "address")?),
+        entity_row(row)?,
+    ))
 }
 
 pub(super) fn gap(row: &SqliteRow) -> Result<Gap> {

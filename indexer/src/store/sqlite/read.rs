@@ -4,7 +4,9 @@ use {
     super::{SqliteRows, columns},
     crate::{
         error::Result,
-        project::{EntityKey, EntityRow, Event, EventId, ScoreKey, Settlement, program::EntityKind},
+        project::{
+            EntityKey, EntityRow, Event, EventId, ScoreKey, Settlement, program::EntityKind,
+        },
         store::rows::{
             BoardQuery, Cursor, Entity, Gap, JobsQuery, Meta, Origin, Projected, Projection,
             Queries, TimelineStep,
@@ -71,9 +73,7 @@ fn scan_sql(projection: Projection) -> &'static str {
         }
         Projection::Total => "SELECT * FROM total ORDER BY category, assurance, mint",
         Projection::Step => "SELECT * FROM step ORDER BY job, seq, signature, instruction, inner",
-        Projection::Settlement => {
-            "SELECT * FROM settlement ORDER BY signature, instruction, inner"
-        }
+        Projection::Settlement => "SELECT * FROM settlement ORDER BY signature, instruction, inner",
     }
 }
 
@@ -210,10 +210,7 @@ impl Queries for SqliteRows {
             for owner in some {
                 query = query.bind(&owner.0[..]);
             }
-            entities.extend(all(
-                &query.fetch_all(&mut *self.0).await?,
-                columns::entity,
-            )?);
+            entities.extend(all(&query.fetch_all(&mut *self.0).await?, columns::entity)?);
         }
         entities.sort_unstable_by_key(|entity| entity.address);
         Ok(entities)
@@ -235,16 +232,19 @@ impl Queries for SqliteRows {
     async fn ranked(&mut self, query: &BoardQuery) -> Result<Vec<(u128, Key)>> {
         let (value, provider) = query.after.unwrap_or((u128::MAX, Key::NONE));
         let found = sqlx::query(RANKED)
-        .bind(query.metric as i64)
-        .bind(i64::from(query.assurance))
-        .bind(&query.mint.0[..])
-        .bind(&value.to_be_bytes()[..])
-        .bind(&provider.0[..])
-        .bind(query.limit)
-        .fetch_all(&mut *self.0)
-        .await?;
+            .bind(query.metric as i64)
+            .bind(i64::from(query.assurance))
+            .bind(&query.mint.0[..])
+            .bind(&value.to_be_bytes()[..])
+            .bind(&provider.0[..])
+            .bind(query.limit)
+            .fetch_all(&mut *self.0)
+            .await?;
         all(&found, |row| {
-            Ok((columns::large(row, "value")?, columns::key(row, "provider")?))
+            Ok((
+                columns::large(row, "value")?,
+                columns::key(row, "provider")?,
+            ))
         })
     }
 
@@ -329,7 +329,11 @@ impl Queries for SqliteRows {
         // Behind the last row of a page: an older slot, or the same slot and a smaller address.
         let (slot, address) = query.after.unwrap_or((u64::MAX, Key([u8::MAX; 32])));
         let slot = slot.to_be_bytes();
-        let sql = if query.state.is_some() { IN_STATE } else { EVERY };
+        let sql = if query.state.is_some() {
+            IN_STATE
+        } else {
+            EVERY
+        };
         let mut found = sqlx::query(sql)
             .bind(i64::from(EntityKind::Job as u8))
             .bind(&slot[..])
