@@ -5,11 +5,14 @@ mod referee;
 pub use referee::{Conviction, Withheld};
 
 use {
-    crate::svm::{self, Cast, Outcome, Stage, addresses, ix, token},
     quern::{
         events::QuernEvent,
-        instructions::{UpdateMintArgs, UpdateModelArgs},
+        instructions::{MintSettings, ModelSettings},
         state::{Demand, Emission, Evidence, Job, MintConfig, Model, Protocol, Provider, Purse},
+    },
+    quern_testkit::{
+        program_so,
+        svm::{self, Cast, Outcome, Stage, addresses, ix, token},
     },
     serde::Serialize,
     solana_sdk::instruction::Instruction,
@@ -119,7 +122,7 @@ impl Meter {
 
 /// What `cargo xtask build-program` noted beside the program, or that nothing is known.
 fn toolchain() -> String {
-    let note = svm::program_path().with_extension("so.inputs");
+    let note = program_so().with_extension("so.inputs");
     let text = std::fs::read_to_string(note).unwrap_or_default();
     text.lines()
         .nth(2)
@@ -158,7 +161,7 @@ pub fn measure() -> Figures {
         size("Demand (without its answer)", size_of::<Demand>()),
         size("Evidence (without its bytes)", size_of::<Evidence>()),
     ];
-    let graph_bytes = std::fs::metadata(svm::program_path()).map_or(0, |file| file.len() as usize);
+    let graph_bytes = std::fs::metadata(program_so()).map_or(0, |file| file.len() as usize);
     Figures {
         toolchain: toolchain(),
         costs: meter.costs,
@@ -174,7 +177,7 @@ pub fn measure() -> Figures {
 fn initialize(meter: &mut Meter) {
     let cast = Cast::usual();
     let mut world = svm::World::deployed(&cast.authority);
-    let instruction = ix::initialize(&cast.authority, svm::settings(&cast));
+    let instruction = ix::initialize(&cast.authority, svm::settings(&cast), svm::CLUSTER);
     let outcome = world.ok(instruction.clone());
     meter.note("initialize", &instruction, &outcome);
 }
@@ -184,13 +187,13 @@ fn protocol(meter: &mut Meter) {
     let usd = meter.stage.usd;
     meter.run(
         "update_protocol",
-        ix::update_protocol(&cast.authority, svm::settings(&cast)),
+        ix::update_protocol(&cast.authority, Some(svm::settings(&cast)), None),
     );
     meter.run("set_pause", ix::set_pause(&cast.guardian, true));
     meter.stage.ok(ix::set_pause(&cast.authority, false));
     meter.run(
-        "propose_authority",
-        ix::propose_authority(&cast.authority, &cast.authority),
+        "update_protocol, a successor",
+        ix::update_protocol(&cast.authority, None, Some(cast.authority)),
     );
     meter.run("accept_authority", ix::accept_authority(&cast.authority));
     let token_program = token::program_of(&meter.stage.world, &usd);
@@ -204,7 +207,7 @@ fn protocol(meter: &mut Meter) {
         ix::update_mint(
             &cast.authority,
             &mint,
-            UpdateMintArgs {
+            MintSettings {
                 enabled: true,
                 rates: svm::rates(),
             },
@@ -242,17 +245,20 @@ fn models(meter: &mut Meter) {
         "register_model",
         ix::register_model(&creator, svm::model_args(77, graph.len())),
     );
-    meter.run("write_model", ix::write_model(&creator, &model, 0, graph));
+    meter.run("write_model", ix::write_model(&creator, &model, 0, &graph));
     meter.run("seal_model", ix::seal_model(&creator, &model));
-    let update = UpdateModelArgs {
+    let update = ModelSettings {
         active: true,
         royalty_bps: 500,
         uri: "https://models.example/77".into(),
     };
-    meter.run("update_model", ix::update_model(&creator, &model, update));
     meter.run(
-        "propose_model_owner",
-        ix::propose_model_owner(&creator, &model, &creator),
+        "update_model",
+        ix::update_model(&creator, &model, Some(update), None),
+    );
+    meter.run(
+        "update_model, a successor",
+        ix::update_model(&creator, &model, None, Some(creator)),
     );
     meter.run(
         "accept_model_owner",
@@ -274,7 +280,7 @@ fn refereed_job(meter: &mut Meter) -> u64 {
     let deposit = deposit_ix(meter, 1_000_000);
     let mut sum = meter.run("deposit", deposit);
     let purse: Purse = meter.stage.get(&addresses::purse(&cast.client, &usd));
-    let address = addresses::job(&cast.client, &usd, purse.jobs_created.get());
+    let address = addresses::job(&cast.client, &usd, purse.opened.get());
     let create = meter.stage.create_ix(meter.stage.refereed());
     sum += meter.run("create_job", create);
     let take = ix::take_job(&cast.operator, &cast.provider, &meter.stage.job(&address));
@@ -301,7 +307,7 @@ fn reviewed_jobs(meter: &mut Meter) {
     meter.stage.take(&job);
     meter.stage.submit(&job);
     let accept = ix::accept(&meter.stage.job(&job), &meter.stage.emission());
-    meter.run("accept", accept);
+    meter.run("finalize, accepted", accept);
     let job = meter.stage.create(args);
     meter.stage.take(&job);
     meter.stage.submit(&job);

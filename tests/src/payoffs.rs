@@ -7,6 +7,7 @@
 use {
     quern::state::ProtocolSettings,
     quern_rules::{late, reject, settle, slash},
+    solana_sdk::pubkey::Pubkey,
 };
 
 pub mod demands;
@@ -21,6 +22,8 @@ pub const ONE_BPS: i128 = 10_000;
 /// Settings as `quern protocol init` writes them when nothing else is said.
 pub fn defaults() -> ProtocolSettings {
     ProtocolSettings {
+        guardian: Pubkey::new_from_array([1; 32]),
+        treasury_owner: Pubkey::new_from_array([2; 32]),
         fee_bps: 250,
         late_penalty_bps: 1_000,
         reject_bps: 1_000,

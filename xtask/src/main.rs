@@ -35,6 +35,9 @@ enum Cli {
         /// Build even when nothing changed
         #[arg(long)]
         force: bool,
+        /// Build it for your own deployment: a keypair file or a base58 address [default: the committed id, for local networks]
+        #[arg(long, value_name = "KEYPAIR_OR_ADDRESS")]
+        program_id: Option<String>,
     },
     /// Build what the tests compare with native code: target/deploy/quern_probe.so (`test` does it too)
     BuildProbe {
@@ -48,6 +51,8 @@ enum Cli {
         #[arg(long)]
         check: bool,
     },
+    /// Write the golden vectors of graphs, commitments and files again: tests/golden/proof.json
+    Golden,
     /// Build the program and run every check and every test
     Test {
         /// Skip formatting, lints and the golden check; run the tests only
@@ -56,11 +61,6 @@ enum Cli {
         /// Passed to `cargo test`, for example `-p quern-rules` or a test's name
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
-    },
-    /// Write your own program id into the program, the IDL and Anchor.toml (before deploying to a real cluster)
-    ProgramId {
-        /// A keypair file or a base58 address
-        id: String,
     },
     /// Run the main job on a local network, from escrow to leaderboard
     Demo {
@@ -90,13 +90,17 @@ fn main() -> ExitCode {
 fn run(cli: Cli) -> Result<()> {
     match cli {
         Cli::Setup { toolchain } => setup::run(toolchain),
-        Cli::BuildProgram { toolchain, force } => program::build(toolchain, force),
+        Cli::BuildProgram {
+            toolchain,
+            force,
+            program_id,
+        } => program::build(toolchain, force, program_id.as_deref()),
         Cli::BuildProbe { toolchain } => program::build_probe(toolchain),
         Cli::Idl { check: false } => idl::write(),
         Cli::Idl { check: true } => idl::check(),
+        Cli::Golden => suite::write_golden(),
         Cli::Test { fast, args } => suite::run(fast, &args),
-        Cli::ProgramId { id } => program_id::run(&id),
-        Cli::Demo { args } => start::binary("quern-demo", &args),
-        Cli::Bench { args } => start::binary("quern-bench", &args),
+        Cli::Demo { args } => start::binary("quern-demo", "quern-demo", &args),
+        Cli::Bench { args } => start::binary("quern-tests", "quern-bench", &args),
     }
 }

@@ -9,6 +9,7 @@ use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
 use sha2::{Digest, Sha256};
 
+use crate::program_id;
 use crate::setup::{self, Upstream};
 use crate::shell::{self, Step, say, which};
 
@@ -125,17 +126,24 @@ pub fn solana_tools() -> Result<String> {
     Ok(ask("--version")?.lines().collect::<Vec<_>>().join(", "))
 }
 
-/// `cargo xtask build-program`: builds unless the program that is there was built from the same inputs.
-pub fn build(toolchain: Toolchain, force: bool) -> Result<()> {
-    build_artifact(&PROGRAM, toolchain, force)
+/// `cargo xtask build-program`: builds unless the program that is there was built from the same inputs. With `id`, a keypair
+/// file or an address, it is built for that deployment: `target/deploy/quern-<address>.so`.
+pub fn build(toolchain: Toolchain, force: bool, id: Option<&str>) -> Result<()> {
+    let address = id.map(program_id::address).transpose()?;
+    build_artifact(&PROGRAM, toolchain, force, address.as_deref())
 }
 
 /// `cargo xtask build-probe`: the same for the tests' probe.
 pub fn build_probe(toolchain: Toolchain) -> Result<()> {
-    build_artifact(&PROBE, toolchain, false)
+    build_artifact(&PROBE, toolchain, false, None)
 }
 
-fn build_artifact(artifact: &Artifact, toolchain: Toolchain, force: bool) -> Result<()> {
+fn build_artifact(
+    artifact: &Artifact,
+    toolchain: Toolchain,
+    force: bool,
+    address: Option<&str>,
+) -> Result<()> {
     let what = artifact.what;
     let root = shell::root();
     let way = toolchain.choose()?;
@@ -148,10 +156,11 @@ fn build_artifact(artifact: &Artifact, toolchain: Toolchain, force: bool) -> Res
         (_, Some(ready)) => ready.key.clone(),
         (Way::Upstream, None) => bail!("the upstream tools are not set up"),
     };
-    let place = root
-        .join("target/deploy")
-        .join(artifact.library)
-        .with_extension("so");
+    let name = match address {
+        None => artifact.library.to_owned(),
+        Some(address) => format!("{}-{address}", artifact.library),
+    };
+    let place = root.join("target/deploy").join(&name).with_extension("so");
     let note = place.with_extension("so.inputs");
     let inputs = inputs(&root, artifact.sources, &tools)?;
     if !force && recorded(&note, &place).is_some_and(|known| known == inputs) {
@@ -164,9 +173,13 @@ fn build_artifact(artifact: &Artifact, toolchain: Toolchain, force: bool) -> Res
     let step = Step::start(format!(
         "Building {what} to sBPFv3 with {tools} (1 minute the first time, then seconds)"
     ));
+    let workspace = match address {
+        None => root.clone(),
+        Some(address) => program_id::copy(&root, artifact.sources, address)?,
+    };
     let built = match &upstream {
-        Some(ready) => build_upstream(&root, artifact, ready)?,
-        None => build_solana(&root, artifact)?,
+        Some(ready) => build_upstream(&workspace, &root, artifact, ready)?,
+        None => build_solana(&workspace, &root, artifact)?,
     };
     let program = fs::read(&built).with_context(|| format!("cannot read {}", built.display()))?;
     check_is_v3(&program)
@@ -181,16 +194,20 @@ fn build_artifact(artifact: &Artifact, toolchain: Toolchain, force: bool) -> Res
         format!("{inputs}\n{}\n{tools}\n", hex(&Sha256::digest(&program))),
     )?;
     step.done(format!(
-        "target/deploy/{}.so: {} bytes, sBPFv3",
-        artifact.library,
+        "target/deploy/{name}.so: {} bytes, sBPFv3",
         program.len()
     ));
     Ok(())
 }
 
-fn build_upstream(root: &Path, artifact: &Artifact, tools: &Upstream) -> Result<PathBuf> {
+fn build_upstream(
+    workspace: &Path,
+    root: &Path,
+    artifact: &Artifact,
+    tools: &Upstream,
+) -> Result<PathBuf> {
     let file = artifact.folder().join("src/lib.rs");
-    let source = fs::read_to_string(root.join(&file))
+    let source = fs::read_to_string(workspace.join(&file))
         .with_context(|| format!("cannot read {}", file.display()))?;
     // Without it every 128-bit helper has the wrong calling convention, and the program would fail only when it runs.
     if !source.contains("use solana_compiler_builtins as _;") {
@@ -220,7 +237,7 @@ fn build_upstream(root: &Path, artifact: &Artifact, tools: &Upstream) -> Result<
         }
     }
     cargo
-        .current_dir(root)
+        .current_dir(workspace)
         .env("PATH", env::join_paths(folders)?)
         .env("RUSTC", &tools.rustc)
         .env("RUSTC_BOOTSTRAP", "1")
@@ -247,12 +264,12 @@ fn build_upstream(root: &Path, artifact: &Artifact, tools: &Upstream) -> Result<
     Ok(target_folder.join(file))
 }
 
-fn build_solana(root: &Path, artifact: &Artifact) -> Result<PathBuf> {
+fn build_solana(workspace: &Path, root: &Path, artifact: &Artifact) -> Result<PathBuf> {
     let out = root.join("target/sbf/deploy");
     let mut cargo = shell::cargo();
     cargo
         .args(["build-sbf", "--arch", "v3", "--manifest-path"])
-        .arg(root.join(artifact.folder()).join("Cargo.toml"))
+        .arg(workspace.join(artifact.folder()).join("Cargo.toml"))
         .arg("--sbf-out-dir")
         .arg(&out)
         .args(["--", "--ignore-rust-version"])

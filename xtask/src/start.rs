@@ -1,4 +1,4 @@
-//! `cargo xtask demo` and `cargo xtask bench`: the program is built, then a binary of the `tests` package runs on it.
+//! `cargo xtask demo` and `cargo xtask bench`: the program is built, then a binary runs on it.
 
 use anyhow::{Result, bail};
 
@@ -6,20 +6,14 @@ use crate::host;
 use crate::program::{self, Toolchain};
 use crate::shell::{self, Step};
 
-/// Builds what is needed and runs one binary of `quern-tests`, with its standard output left to it.
-pub fn binary(name: &str, args: &[String]) -> Result<()> {
+/// Builds what is needed and runs one binary of a package, with its standard output left to it.
+pub fn binary(package: &str, name: &str, args: &[String]) -> Result<()> {
     host::ensure_build_tools()?;
-    program::build(Toolchain::Auto, false)?;
+    program::build(Toolchain::Auto, false, None)?;
     let step = Step::start(format!(
         "Building {name} and the local network (about 8 minutes the first time, then seconds)"
     ));
-    let which = [
-        "--package",
-        "quern-tests",
-        "--bin",
-        name,
-        "--ignore-rust-version",
-    ];
+    let which = ["--package", package, "--bin", name, "--ignore-rust-version"];
     shell::must(
         shell::cargo().arg("build").args(which),
         "The lines above say why.",

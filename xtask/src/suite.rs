@@ -48,7 +48,7 @@ pub fn run(fast: bool, args: &[String]) -> Result<()> {
     let mut problems = Vec::new();
     let mut counts = Counts::default();
     let prepared = host::ensure_build_tools()
-        .and_then(|()| program::build(Toolchain::Auto, false))
+        .and_then(|()| program::build(Toolchain::Auto, false, None))
         .and_then(|()| program::build_probe(Toolchain::Auto));
     match prepared {
         Err(error) => problems.push(format!("the program was not built: {error:#}")),
@@ -142,6 +142,16 @@ fn golden() -> Result<()> {
     )?;
     step.done("equal");
     Ok(())
+}
+
+/// Writes the committed vectors again, and compares them with the Python implementation.
+pub fn write_golden() -> Result<()> {
+    shell::must(
+        shell::cargo()
+            .args(["test", "-p", "quern-proof", "--test", "golden"])
+            .env("QUERN_WRITE_GOLDEN", "1"),
+        "The vectors were not written.",
+    )
 }
 
 /// Runs the Rust tests, shows what they print and counts; true when the runner is content.

@@ -28,9 +28,9 @@ pub struct PursePage {
     /// What the operator may reserve.
     #[serde(with = "digits")]
     pub operator_limit_atoms: u64,
-    /// Jobs that were created from it.
+    /// What was opened from it: jobs now, campaigns and channels later.
     #[serde(with = "digits")]
-    pub jobs_created: u64,
+    pub opened: u64,
     /// Its change counter.
     #[serde(with = "digits")]
     pub seq: u64,

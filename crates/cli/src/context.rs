@@ -9,7 +9,7 @@ use {
     clap::Args,
     quern_client::{
         ClientError, CommitmentConfig, Instruction, Keypair, PriorityFee, Pubkey, Receipt,
-        RpcClient, SendOptions, Sender, Signer, accounts, addresses, config,
+        RpcClient, SendOptions, Sender, Signer, accounts, addresses, cluster, config,
         quern::state::{Job, MintConfig, Protocol},
     },
     std::{io::Read, path::PathBuf},
@@ -220,12 +220,12 @@ impl Context {
         named.map_or_else(|| self.wallet().map(|wallet| wallet.pubkey()), Ok)
     }
 
-    /// The protocol's settings.
+    /// The protocol's settings, if it was set up for the cluster that answers.
     ///
     /// # Errors
-    /// `NotSetUp` where there is no Quern.
+    /// `NotSetUp` where there is no Quern, otherwise that the cluster is another one.
     pub async fn protocol(&self) -> Result<Protocol> {
-        accounts::protocol(self.rpc())
+        cluster::protocol(self.rpc())
             .await
             .map_err(|error| match error {
                 ClientError::NotFound { .. } => Error::NotSetUp {
@@ -274,6 +274,7 @@ impl Context {
         instructions: &[Instruction],
         signers: &[&Keypair],
     ) -> Result<Vec<Receipt>> {
+        cluster::check(self.rpc()).await?;
         let sending = self.sender.send_all(instructions, signers);
         match progress::during("waiting for confirmation", sending).await {
             Ok(receipts) => Ok(receipts),

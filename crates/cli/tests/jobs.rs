@@ -3,17 +3,13 @@
 #![cfg(feature = "localnet")]
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-#[path = "../../localnet/tests/common/mod.rs"]
-mod common;
-
 use {
-    common::world::{BOND, World, tiny_graph},
     quern_client::{
         Keypair, Pubkey, Signer, addresses, config,
         flows::{self, Route},
         instructions,
         quern::{
-            instructions::{RegisterModelArgs, Submission},
+            instructions::{NewModel, Submission},
             state::Assurance,
         },
     },
@@ -26,6 +22,7 @@ use {
         graph::Graph,
         witness::{self, Whole},
     },
+    quern_testkit::net::{BOND, World, tiny_graph},
     serde_json::Value,
     std::{
         io::{BufRead, BufReader},
@@ -59,7 +56,7 @@ struct Stage {
 impl Stage {
     async fn new() -> Self {
         let world = World::new().await;
-        let args = RegisterModelArgs {
+        let args = NewModel {
             id: 1,
             graph_bytes: 0,
             kind: 1,
@@ -211,7 +208,7 @@ async fn demands_and_convictions_are_shown_and_paid_out() {
     stage.says(&["job", "list"], 0, &["slashed: "]);
     stage.says(&["job", "finalize", &name], 1, &["convicted", "job settle"]);
     let shown = stage.json(opener, &["job", "show", &name]);
-    assert_eq!(shown["conviction_reason"], "silence");
+    assert_eq!(shown["conviction_reason"], "unanswered");
     assert_eq!(shown["proved_by"], who);
     assert!(shown["deadline"].is_null(), "{shown}");
 
@@ -256,7 +253,9 @@ async fn a_wrong_cell_is_named() {
     let job = stage.created().await;
     stage.submit(&job, root).await;
     let sender = world.net.sender();
-    flows::convict(sender, prover, &job, &CHARGE, &bytes, Route::Inline)
+    let (account, code) = (world.job(&job).await, tiny_graph());
+    let (graph, route) = (Graph::parse(&code).unwrap(), Route::Inline);
+    flows::convict(sender, prover, &account, &graph, &CHARGE, &bytes, route)
         .await
         .unwrap();
     let name = job.to_string();
@@ -312,10 +311,12 @@ async fn a_watched_job_ends_with_a_code_of_its_own() {
     let job: Pubkey = first["job"].as_str().unwrap().parse().unwrap();
     let (root, bytes) = cheat();
     stage.submit(&job, root).await;
+    let (account, code) = (world.job(&job).await, tiny_graph());
     flows::convict(
         world.net.sender(),
         &world.maker,
-        &job,
+        &account,
+        &Graph::parse(&code).unwrap(),
         &CHARGE,
         &bytes,
         Route::Inline,
@@ -329,5 +330,5 @@ async fn a_watched_job_ends_with_a_code_of_its_own() {
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(3), "{stderr}");
     assert!(stderr.contains("was convicted"), "{stderr}");
-    assert_eq!(rest.last().unwrap()["outcome"], "slashed", "{rest:?}");
+    assert_eq!(rest.last().unwrap()["outcome"], "convicted", "{rest:?}");
 }

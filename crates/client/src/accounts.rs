@@ -6,10 +6,9 @@ use {
         errors::{ClientError, Result},
     },
     anchor_lang::Discriminator,
-    bytemuck::Pod,
     quern::state::{
-        Demand, Emission, Evidence, Job, JobState, LAYOUT_VERSION, MintConfig, Model, Protocol,
-        Provider, Purse,
+        Demand, Emission, Entity, Evidence, Job, JobState, LAYOUT_VERSION, MintConfig, Model,
+        Protocol, Provider, Purse,
     },
     quern_proof::demand::MAX_ANSWER_BYTES,
     solana_account_decoder_client_types::{UiAccountEncoding, UiDataSliceConfig},
@@ -29,7 +28,7 @@ const DISCRIMINATOR_BYTES: usize = 8;
 const EVIDENCE: &str = "evidence account";
 
 /// An account type of the program.
-pub trait QuernAccount: Pod + Discriminator {
+pub trait QuernAccount: Entity + Discriminator {
     /// What it is called in a sentence.
     const NAME: &'static str;
     /// The layout version that the account carries.
@@ -113,13 +112,13 @@ pub struct ModelAccount {
     pub graph: Vec<u8>,
 }
 
-/// Decodes an account after checking owner, discriminator, size and version.
+/// Decodes an account after checking owner, discriminator, size, version and codes.
 ///
 /// # Errors
-/// `WrongOwner`, `WrongType`, `WrongSize` or `WrongVersion`, each naming the address.
+/// `WrongOwner`, `WrongType`, `WrongSize`, `WrongVersion` or `UnknownCode`, each naming the address.
 pub fn decode<T: QuernAccount>(address: &Pubkey, owner: &Pubkey, data: &[u8]) -> Result<T> {
     let (what, address) = (T::NAME, *address);
-    if *owner != quern::ID {
+    if *owner != crate::program_id() {
         return Err(ClientError::WrongOwner {
             what,
             address,
@@ -147,6 +146,9 @@ pub fn decode<T: QuernAccount>(address: &Pubkey, owner: &Pubkey, data: &[u8]) ->
     }
     if body.len() != size_of::<T>() + account.tail_bytes() {
         return Err(wrong_size(account.tail_bytes()));
+    }
+    if !account.has_known_codes() {
+        return Err(ClientError::UnknownCode { what, address });
     }
     Ok(account)
 }
@@ -323,14 +325,14 @@ fn unanswered(address: &Pubkey, fixed: &[u8]) -> Result<Demand> {
     let room = (answer_bytes as usize).min(MAX_ANSWER_BYTES);
     let mut data = fixed.to_vec();
     data.resize(fixed.len() + room, 0);
-    decode(address, &quern::ID, &data)
+    decode(address, &crate::program_id(), &data)
 }
 
 async fn demands(rpc: &RpcClient, filter: RpcFilterType) -> Result<Vec<DemandAccount>> {
     let found = program_accounts(rpc, Demand::DISCRIMINATOR, vec![filter], None).await?;
     let decoded: Result<Vec<_>> = found
         .iter()
-        .map(|(address, data)| demand_of(address, &quern::ID, data))
+        .map(|(address, data)| demand_of(address, &crate::program_id(), data))
         .collect();
     let mut demands = decoded?;
     demands.sort_by_key(
@@ -370,13 +372,13 @@ pub async fn evidences_by(rpc: &RpcClient, author: &Pubkey) -> Result<Vec<Eviden
     program_accounts(rpc, Evidence::DISCRIMINATOR, vec![filter], None)
         .await?
         .iter()
-        .map(|(address, data)| evidence_of(address, &quern::ID, data))
+        .map(|(address, data)| evidence_of(address, &crate::program_id(), data))
         .collect()
 }
 
 fn evidence_of(address: &Pubkey, owner: &Pubkey, data: &[u8]) -> Result<EvidenceAccount> {
     let (what, address) = (EVIDENCE, *address);
-    if *owner != quern::ID {
+    if *owner != crate::program_id() {
         return Err(ClientError::WrongOwner {
             what,
             address,
@@ -487,7 +489,7 @@ async fn list<T: QuernAccount>(
     program_accounts(rpc, T::DISCRIMINATOR, filters, None)
         .await?
         .iter()
-        .map(|(address, data)| Ok((*address, decode(address, &quern::ID, data)?)))
+        .map(|(address, data)| Ok((*address, decode(address, &crate::program_id(), data)?)))
         .collect()
 }
 
@@ -512,7 +514,7 @@ async fn program_accounts(
         ..Default::default()
     };
     let accounts = rpc
-        .get_program_ui_accounts_with_config(&quern::ID, config)
+        .get_program_ui_accounts_with_config(&crate::program_id(), config)
         .await
         .map_err(|error| ClientError::from_rpc(&rpc.url(), error))?;
     accounts
@@ -563,7 +565,9 @@ pub async fn missing(rpc: &RpcClient, addresses: &[Pubkey]) -> Result<Vec<Pubkey
     let is_missing = |account: &Option<_>| {
         account
             .as_ref()
-            .is_none_or(|account: &solana_sdk::account::Account| account.owner != quern::ID)
+            .is_none_or(|account: &solana_sdk::account::Account| {
+                account.owner != crate::program_id()
+            })
     };
     Ok(addresses
         .iter()
@@ -600,7 +604,7 @@ mod tests {
         purse.free_atoms = 7u64.into();
         let data = bytes_of(&purse);
         assert_eq!(
-            decode::<Purse>(&address, &quern::ID, &data)
+            decode::<Purse>(&address, &crate::program_id(), &data)
                 .unwrap()
                 .free_atoms
                 .get(),
@@ -610,17 +614,18 @@ mod tests {
         let stranger = Pubkey::from([2; 32]);
         let refused = decode::<Purse>(&address, &stranger, &data).unwrap_err();
         assert!(matches!(refused, ClientError::WrongOwner { .. }));
-        let refused = decode::<Job>(&address, &quern::ID, &data).unwrap_err();
+        let refused = decode::<Job>(&address, &crate::program_id(), &data).unwrap_err();
         assert!(matches!(
             refused,
             ClientError::WrongType { what: "job", .. }
         ));
         for wrong in [&data[..data.len() - 1], &[&data[..], &[0]].concat()] {
-            let refused = decode::<Purse>(&address, &quern::ID, wrong).unwrap_err();
+            let refused = decode::<Purse>(&address, &crate::program_id(), wrong).unwrap_err();
             assert!(matches!(refused, ClientError::WrongSize { .. }));
         }
         purse.version = LAYOUT_VERSION + 1;
-        let refused = decode::<Purse>(&address, &quern::ID, &bytes_of(&purse)).unwrap_err();
+        let refused =
+            decode::<Purse>(&address, &crate::program_id(), &bytes_of(&purse)).unwrap_err();
         assert!(matches!(refused, ClientError::WrongVersion { .. }));
     }
 
@@ -632,10 +637,12 @@ mod tests {
         model.graph_bytes = 3u32.into();
         let data = [bytes_of(&model), vec![1, 2, 3]].concat();
         assert_eq!(
-            model_of(&address, &quern::ID, &data).unwrap().graph,
+            model_of(&address, &crate::program_id(), &data)
+                .unwrap()
+                .graph,
             [1, 2, 3]
         );
-        assert!(model_of(&address, &quern::ID, &data[..data.len() - 1]).is_err());
+        assert!(model_of(&address, &crate::program_id(), &data[..data.len() - 1]).is_err());
     }
 
     #[test]
@@ -646,7 +653,7 @@ mod tests {
         demand.answer_bytes = 64u32.into();
         let decoded = |demand: &Demand, answer: &[u8]| {
             let data = [&bytes_of(demand)[..], answer].concat();
-            demand_of(&address, &quern::ID, &data)
+            demand_of(&address, &crate::program_id(), &data)
         };
         assert_eq!(decoded(&demand, &[0; 64]).unwrap().answer, None);
         demand.answered = true.into();
@@ -682,11 +689,11 @@ mod tests {
     fn evidence_is_what_follows_the_author() {
         let address = Pubkey::from([1; 32]);
         let data = [Evidence::DISCRIMINATOR, &[2; 32], &[3; 5]].concat();
-        let decoded = evidence_of(&address, &quern::ID, &data).unwrap();
+        let decoded = evidence_of(&address, &crate::program_id(), &data).unwrap();
         assert_eq!(decoded.author, Pubkey::from([2; 32]));
         assert_eq!(decoded.bytes, [3; 5]);
-        assert!(evidence_of(&address, &quern::ID, &data[..39]).is_err());
-        let refused = evidence_of(&address, &quern::ID, &[0; 50]).unwrap_err();
+        assert!(evidence_of(&address, &crate::program_id(), &data[..39]).is_err());
+        let refused = evidence_of(&address, &crate::program_id(), &[0; 50]).unwrap_err();
         assert!(matches!(refused, ClientError::WrongType { .. }));
         let refused = evidence_of(&address, &address, &data).unwrap_err();
         assert!(matches!(refused, ClientError::WrongOwner { .. }));

@@ -9,7 +9,7 @@ use {
         request::{RpcError, RpcResponseErrorData},
     },
     solana_sdk::{
-        instruction::InstructionError, pubkey::Pubkey, signature::Signature,
+        hash::Hash, instruction::InstructionError, pubkey::Pubkey, signature::Signature,
         transaction::TransactionError,
     },
     std::{fmt, path::PathBuf},
@@ -125,6 +125,28 @@ pub enum ClientError {
         /// The version that this client knows.
         known: u8,
     },
+    /// A state, kind, level or tree that is newer than this client.
+    #[error(
+        "the {what} at {address} holds a code that this client does not know; use a newer client"
+    )]
+    UnknownCode {
+        /// What was looked for.
+        what: &'static str,
+        /// Where.
+        address: Pubkey,
+    },
+    /// The protocol was initialized for another cluster than the one that answers.
+    #[error(
+        "the protocol was set up for the cluster with genesis hash {expected}, but {url} belongs to the one with {found}; check --url"
+    )]
+    WrongCluster {
+        /// The node.
+        url: String,
+        /// What the protocol names.
+        expected: Hash,
+        /// What the node says.
+        found: Hash,
+    },
     /// A keypair file.
     #[error("cannot use the keypair file {path}: {reason}; create one with `solana-keygen new` or name another with --keypair", path = path.display())]
     Keypair {
@@ -170,7 +192,7 @@ pub enum ClientError {
         cause: Box<ClientError>,
     },
     /// What the program would refuse for this reason; found here, before anything was paid.
-    #[error("{} ({:?})", messages::quern_message(*.0), .0)]
+    #[error("{} ({:?})", .0.message(), .0)]
     WouldRefuse(QuernError),
     /// An argument that the program would refuse anyway.
     #[error("{0}")]
@@ -306,15 +328,19 @@ impl Refusal {
     /// The program's own error, if that is what it was. Without logs the innermost program is unknown, so codes from 6000
     /// on are taken for ours.
     pub fn quern(&self) -> Option<QuernError> {
-        let is_ours = self.program.is_none_or(|program| program == quern::ID);
+        let is_ours = self
+            .program
+            .is_none_or(|program| program == crate::program_id());
         self.code()
             .filter(|_| is_ours)
-            .and_then(messages::quern_error)
+            .and_then(QuernError::from_code)
     }
 
     /// Why the evidence proves nothing, if that is what was refused.
     pub fn evidence(&self) -> Option<evidence::Refusal> {
-        let is_ours = self.program.is_none_or(|program| program == quern::ID);
+        let is_ours = self
+            .program
+            .is_none_or(|program| program == crate::program_id());
         self.code()
             .filter(|_| is_ours)
             .and_then(messages::evidence_refusal)
@@ -364,7 +390,7 @@ mod tests {
         Refusal::new(
             error,
             logs.iter().map(|line| (*line).to_owned()).collect(),
-            &[quern::ID],
+            &[crate::program_id()],
         )
     }
 

@@ -96,7 +96,7 @@ pub fn transaction_config(commitment: CommitmentConfig) -> RpcTransactionConfig 
 pub fn events_of(
     tx: &EncodedConfirmedTransactionWithStatusMeta,
 ) -> Result<TransactionEvents, EventError> {
-    events_of_program(&quern::ID, tx)
+    events_of_program(&crate::program_id(), tx)
 }
 
 /// Reads the events that a program with Quern's interface emitted in a transaction of any version.
@@ -281,7 +281,7 @@ mod tests {
         let accounts = vec![
             AccountMeta::new_readonly(addresses::event_authority(), false),
             AccountMeta::new_readonly(OTHER, false),
-            AccountMeta::new_readonly(quern::ID, false),
+            AccountMeta::new_readonly(crate::program_id(), false),
         ];
         Instruction {
             program_id: program,
@@ -346,13 +346,13 @@ mod tests {
 
     #[test]
     fn finds_the_event_and_its_place() {
-        let message = message(quern::ID);
+        let message = message(crate::program_id());
         let keys = keys_of(&message);
         let calls = vec![
             inner(&keys, &OTHER, &OTHER, &[1]),
             inner(
                 &keys,
-                &quern::ID,
+                &crate::program_id(),
                 &addresses::event_authority(),
                 &event_call(),
             ),
@@ -375,7 +375,7 @@ mod tests {
         let payer = Pubkey::new_from_array([1; 32]);
         let compiled = v1::Message::try_compile_with_config(
             &payer,
-            &[instruction(quern::ID)],
+            &[instruction(crate::program_id())],
             Hash::default(),
             v1::TransactionConfig::empty(),
         );
@@ -383,7 +383,7 @@ mod tests {
         let keys = keys_of(&message);
         let calls = vec![inner(
             &keys,
-            &quern::ID,
+            &crate::program_id(),
             &addresses::event_authority(),
             &event_call(),
         )];
@@ -411,20 +411,20 @@ mod tests {
             found.owes_event
         };
         assert!(!owes(&[write.clone(), close.clone()]));
-        assert!(owes(&[write, instruction(quern::ID), close]));
+        assert!(owes(&[write, instruction(crate::program_id()), close]));
     }
 
     #[test]
     fn refuses_what_only_looks_like_an_event() {
-        let message = message(quern::ID);
+        let message = message(crate::program_id());
         let keys = keys_of(&message);
         let calls = vec![
             // Another program; another first account; another tag.
             inner(&keys, &OTHER, &addresses::event_authority(), &event_call()),
-            inner(&keys, &quern::ID, &OTHER, &event_call()),
+            inner(&keys, &crate::program_id(), &OTHER, &event_call()),
             inner(
                 &keys,
-                &quern::ID,
+                &crate::program_id(),
                 &addresses::event_authority(),
                 &event().encode(),
             ),
@@ -435,11 +435,11 @@ mod tests {
 
     #[test]
     fn a_failed_transaction_has_no_events() {
-        let message = message(quern::ID);
+        let message = message(crate::program_id());
         let keys = keys_of(&message);
         let calls = vec![inner(
             &keys,
-            &quern::ID,
+            &crate::program_id(),
             &addresses::event_authority(),
             &event_call(),
         )];
@@ -452,12 +452,12 @@ mod tests {
 
     #[test]
     fn unknown_bytes_are_kept() {
-        let message = message(quern::ID);
+        let message = message(crate::program_id());
         let keys = keys_of(&message);
         let data = [EVENT_IX_TAG_LE, &[9; 20]].concat();
         let calls = vec![inner(
             &keys,
-            &quern::ID,
+            &crate::program_id(),
             &addresses::event_authority(),
             &data,
         )];
@@ -477,7 +477,7 @@ mod tests {
         let message = message(OTHER);
         assert!(!events_of(&answer(&message, json!({}))).unwrap().invoked);
         let keys = keys_of(&message);
-        let calls = vec![inner(&keys, &quern::ID, &OTHER, &[1])];
+        let calls = vec![inner(&keys, &crate::program_id(), &OTHER, &[1])];
         assert!(events_of(&answer(&message, group(calls))).unwrap().invoked);
     }
 
@@ -488,15 +488,19 @@ mod tests {
             key: Pubkey::new_from_array([5; 32]),
             addresses: vec![addresses::event_authority(), OTHER],
         };
-        let compiled =
-            v0::Message::try_compile(&payer, &[instruction(quern::ID)], &[table], Hash::default());
+        let compiled = v0::Message::try_compile(
+            &payer,
+            &[instruction(crate::program_id())],
+            &[table],
+            Hash::default(),
+        );
         let message = VersionedMessage::V0(compiled.unwrap());
         let mut keys = keys_of(&message);
         assert!(!keys.contains(&addresses::event_authority()));
         keys.extend([addresses::event_authority(), OTHER]);
         let calls = vec![inner(
             &keys,
-            &quern::ID,
+            &crate::program_id(),
             &addresses::event_authority(),
             &event_call(),
         )];
@@ -512,7 +516,7 @@ mod tests {
 
     #[test]
     fn missing_parts_are_errors_and_never_no_events() {
-        let message = message(quern::ID);
+        let message = message(crate::program_id());
         let hidden = events_of(&answer(&message, json!({ "innerInstructions": null })));
         assert!(matches!(hidden, Err(EventError::NoInnerInstructions(_))));
         let mut bare = answer(&message, json!({}));

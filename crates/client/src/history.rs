@@ -168,7 +168,7 @@ pub async fn model_uri(rpc: &RpcClient, address: &Pubkey, model: &Model) -> Resu
     let pick = |event: &QuernEvent| {
         let uri = match event {
             QuernEvent::ModelRegistered(event) => &event.uri,
-            QuernEvent::ModelUpdated(event) => &event.uri,
+            QuernEvent::ModelUpdated(event) => event.uri.as_ref()?,
             _ => return None,
         };
         let changes = event.changes();
@@ -263,7 +263,7 @@ fn ending(event: &QuernEvent, job: &Pubkey) -> Option<Outcome> {
         }
         QuernEvent::ConvictionSettled(event) if event.job == *job => Some(Outcome::Convicted {
             prover: event.prover,
-            reason: event.reason,
+            reason: ConvictionReason::from_code(event.reason),
         }),
         QuernEvent::JobCancelled(event) if event.job == *job => Some(Outcome::Ended),
         QuernEvent::JobResolved(event) if event.job == *job && event.closed => Some(Outcome::Ended),
@@ -281,8 +281,8 @@ pub enum Outcome {
     Convicted {
         /// Who convicted it.
         prover: Pubkey,
-        /// Code of the reason.
-        reason: u8,
+        /// What for; none where this version does not know the code.
+        reason: Option<ConvictionReason>,
     },
     /// It was cancelled, expired or decided by its arbiter.
     Ended,
@@ -295,7 +295,7 @@ impl Outcome {
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Paid => "paid",
-            Self::Convicted { .. } => "slashed",
+            Self::Convicted { .. } => "convicted",
             Self::Ended => "ended",
             Self::Unknown => "unknown",
         }
@@ -306,8 +306,8 @@ impl Outcome {
         match self {
             Self::Paid => "the provider was paid".to_owned(),
             Self::Convicted { prover, reason } => format!(
-                "the provider was slashed for {} (proved by {prover}) and the price is back in the client's purse",
-                reason_name(*reason)
+                "the provider was convicted of {} (proved by {prover}) and the price is back in the client's purse",
+                reason_text(*reason)
             ),
             Self::Ended => "it was cancelled, it expired, or its arbiter decided".to_owned(),
             Self::Unknown => {
@@ -317,19 +317,14 @@ impl Outcome {
     }
 }
 
-/// A reason for a conviction, for programs: the same words as the indexer's.
-pub fn reason_code(reason: u8) -> &'static str {
-    match ConvictionReason::from_code(reason) {
-        Some(ConvictionReason::WrongCell) => "wrong_cell",
-        Some(ConvictionReason::BadPadding) => "bad_padding",
-        Some(ConvictionReason::Unanswered) => "silence",
-        None => "unknown",
-    }
+/// A reason for a conviction, for programs.
+pub fn reason_name(reason: Option<ConvictionReason>) -> &'static str {
+    reason.map_or("unknown", ConvictionReason::name)
 }
 
 /// A reason for a conviction, in words.
-pub fn reason_name(reason: u8) -> &'static str {
-    match ConvictionReason::from_code(reason) {
+pub const fn reason_text(reason: Option<ConvictionReason>) -> &'static str {
+    match reason {
         Some(ConvictionReason::WrongCell) => "a wrong value",
         Some(ConvictionReason::BadPadding) => "wrong padding",
         Some(ConvictionReason::Unanswered) => "a demand without answer",

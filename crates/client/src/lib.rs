@@ -6,7 +6,9 @@
 //! - [`instructions`]: one pure builder for every instruction; [`flows`]: the same with what must be read first.
 //! - [`accounts`]: fetching and decoding; [`events`]: what a transaction did.
 //! - [`send`]: simulate, price, send, confirm; [`errors`]: one sentence for whatever went wrong.
+//! - [`program_id`]: which deployment this process works with.
 //! - [`chain`]: reads that provider and watcher share; [`clock`]: the cluster's time; [`history`]: what old transactions tell.
+//! - [`cluster`]: whether this is the cluster that the protocol was set up for.
 //! - [`config`]: Solana's configuration, cluster names and keypair files.
 
 pub mod accounts;
@@ -14,7 +16,9 @@ pub mod addresses;
 mod base58;
 pub mod chain;
 pub mod clock;
+pub mod cluster;
 pub mod config;
+mod deployment;
 pub mod errors;
 pub mod events;
 pub mod flows;
@@ -26,6 +30,7 @@ pub mod transaction;
 
 pub use {
     chain::{ChainReads, RpcChain},
+    deployment::{program_id, set_program_id},
     errors::{ClientError, Refusal, Result},
     events::{EventError, LocatedEvent, TransactionEvents, events_of},
     history::Outcome,
@@ -34,6 +39,7 @@ pub use {
     solana_commitment_config::CommitmentConfig,
     solana_rpc_client::nonblocking::rpc_client::RpcClient,
     solana_sdk::{
+        hash::Hash,
         instruction::Instruction,
         signature::{Keypair, Signature, Signer},
     },

@@ -255,7 +255,7 @@ mod tests {
     };
 
     fn write(payer: &Pubkey, bytes: usize) -> Instruction {
-        instructions::write_model(payer, &Pubkey::from([1; 32]), 0, vec![7; bytes])
+        instructions::write_model(payer, &Pubkey::from([1; 32]), 0, &vec![7; bytes])
     }
 
     #[test]

@@ -61,6 +61,17 @@ pub enum DataError {
         /// The folder.
         path: PathBuf,
     },
+    /// More memory than there is for one job.
+    #[error(
+        "too large: it takes {} MiB of memory, more than half of the limit of {} MiB; raise --memory-limit",
+        .needed_bytes.div_ceil(1 << 20), .limit_bytes >> 20
+    )]
+    Memory {
+        /// What it takes.
+        needed_bytes: u64,
+        /// The whole limit.
+        limit_bytes: u64,
+    },
     /// Work that broke off.
     #[error("a computation broke off: {0}; report it")]
     Broken(String),

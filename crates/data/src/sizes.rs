@@ -2,7 +2,7 @@
 
 use {
     crate::error::Result,
-    quern_proof::{Operand, Shape, Tensor, file, graph::Graph},
+    quern_proof::{Graph, Operand, Shape, Tensor, eval, file},
 };
 
 /// Bytes of the bundle of a graph's weights.
@@ -20,7 +20,7 @@ pub fn weights_bytes(graph: &Graph<'_>) -> Result<u64> {
     Ok(bytes)
 }
 
-/// Bytes of the bundle of a graph's inputs for so many batch rows.
+/// Bytes of the bundle of a graph's inputs for a number of batch rows.
 ///
 /// # Errors
 /// A graph that could not have been sealed.
@@ -63,6 +63,92 @@ pub fn tree_bytes(shape: &Shape, batch_rows: u32) -> u64 {
     })
 }
 
+/// Bytes of a graph's data for a number of batch rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sizes {
+    /// The file of the inputs.
+    pub inputs: u64,
+    /// The file of the weights.
+    pub weights: u64,
+    /// The values of all outputs.
+    pub trace: u64,
+    /// The file of the published trace.
+    pub trace_file: u64,
+    /// The file of all published sums; nothing in a graph without any, or if it is not wanted.
+    pub hints_file: u64,
+    /// The largest output.
+    largest: u64,
+    /// The trees of an op's output and operands, where they take the most.
+    trees: u64,
+}
+
+impl Sizes {
+    /// Of a sealed graph.
+    ///
+    /// # Errors
+    /// A graph that could not have been sealed.
+    pub fn of(graph: &Graph<'_>, batch_rows: u32) -> Result<Self> {
+        let sealed = quern_proof::Error::from;
+        let trace = graph.trace_bytes(batch_rows).map_err(sealed)?;
+        let (mut largest, mut trees, mut scaled) = (0, 0, 0u64);
+        for index in 0..graph.op_count() {
+            let output = graph.output(index).map_err(sealed)?;
+            largest = output.bytes(batch_rows).max(largest);
+            let mut together = tree_bytes(&output, batch_rows);
+            let op = graph.op(index).map_err(sealed)?;
+            for operand in op.operands() {
+                let shape = graph.shape(operand).map_err(sealed)?;
+                together = together.saturating_add(tree_bytes(&shape, batch_rows));
+            }
+            trees = together.max(trees);
+            scaled += u64::from(op.scale().is_some());
+        }
+        let headers = |tensors: u64| {
+            file::TRACE_HEADER_BYTES as u64 + tensors * file::TENSOR_HEADER_BYTES as u64
+        };
+        let hints_file = match scaled {
+            0 => 0,
+            scaled => eval::sums_bytes(graph, batch_rows)?.saturating_add(headers(scaled)),
+        };
+        Ok(Self {
+            inputs: inputs_bytes(graph, batch_rows)?,
+            weights: weights_bytes(graph)?,
+            trace,
+            trace_file: trace.saturating_add(headers(graph.op_count() as u64)),
+            hints_file,
+            largest,
+            trees,
+        })
+    }
+
+    /// The most memory that inputs and weights take while they are fetched: a file is there until it is decoded.
+    pub fn operands_bytes(&self) -> u64 {
+        sum([self.inputs, self.weights, self.inputs.max(self.weights)])
+    }
+
+    /// What an own result takes with everything that it was computed from.
+    pub fn kept_bytes(&self) -> u64 {
+        sum([self.inputs, self.weights, self.trace])
+    }
+
+    /// The most memory that examining takes: the trace as a file and decoded, or the sums likewise beside it, or what
+    /// checking and proving needs.
+    pub fn case_bytes(&self) -> u64 {
+        let beside_trace = [
+            self.trace_file,
+            sum([self.hints_file, self.hints_file]),
+            sum([self.hints_file, self.largest, self.trees]),
+        ];
+        let beside_trace = beside_trace.into_iter().max().unwrap_or_default();
+        let examining = sum([self.inputs, self.weights, self.trace, beside_trace]);
+        examining.max(self.operands_bytes())
+    }
+}
+
+fn sum<const N: usize>(parts: [u64; N]) -> u64 {
+    parts.into_iter().fold(0, u64::saturating_add)
+}
+
 /// The weights in a bundle, if they are those that the graph commits to.
 ///
 /// # Errors
@@ -94,7 +180,7 @@ mod tests {
 
     use {
         super::*,
-        quern_proof::{builder::GraphBuilder, commit::data_root, shape::DType},
+        quern_proof::{builder::GraphBuilder, commit, commit::data_root, shape::DType},
     };
 
     #[test]
@@ -124,6 +210,42 @@ mod tests {
             let mut damaged = bundle.clone();
             damaged[at] ^= 0xff;
             assert!(checked_weights(&graph, &damaged).is_err());
+        }
+    }
+
+    #[test]
+    fn narrow_tensors_count_with_their_trees() {
+        let mut builder = GraphBuilder::new();
+        let a = builder.input_batch(DType::I8, 1);
+        builder.add(a, a);
+        let graph = builder.finish().unwrap();
+        let rows = 1 << 20;
+        let sizes = Sizes::of(&Graph::parse(&graph).unwrap(), rows).unwrap();
+        assert_eq!((sizes.trace, sizes.hints_file), (1 << 20, 0));
+        // 64 bytes a row and tree.
+        assert!(sizes.case_bytes() > 3 * (64 << 20), "{sizes:?}");
+    }
+
+    #[test]
+    fn no_tree_is_larger_than_it_counts() {
+        for (rows, cols) in [(1, 1), (3, 1), (5, 600), (7, 129), (64, 1_000), (33, 257)] {
+            let tensor = Tensor::from_i8(rows, cols, &vec![1; (rows * cols) as usize]).unwrap();
+            let geometry = *tensor.geometry();
+            let tree = commit::TensorTree::new(&tensor);
+            let nodes = (0..=geometry.height()).flat_map(|level| {
+                (0..1u64 << level)
+                    .filter(move |index| geometry.is_missing(level, *index) == Some(false))
+            });
+            assert!(tree.node(0, 0).is_some());
+            let shape = Shape {
+                dtype: DType::I8,
+                rows: quern_proof::shape::Rows::Fixed(rows),
+                cols,
+            };
+            let bytes = 32 * nodes.count() as u64;
+            // Above the rows, an odd count leaves a node more at each level.
+            let above = 32 * u64::from(geometry.rows_height());
+            assert!(bytes <= tree_bytes(&shape, 0) + above, "{rows} x {cols}");
         }
     }
 }

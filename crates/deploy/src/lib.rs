@@ -377,9 +377,8 @@ fn is_same_code(room: &[u8], elf: &[u8]) -> bool {
         .is_some_and(|rest| rest.iter().all(|byte| *byte == 0))
 }
 
-async fn plan_of(sender: &Sender, deployment: &Deployment<'_>, found: &Found) -> Result<Plan> {
-    let elf = deployment.elf;
-    let room = deployment.max_bytes.unwrap_or(elf.len());
+/// Whether the program is new, to be upgraded, or there already.
+fn kind_of(deployment: &Deployment<'_>, found: &Found) -> Result<Kind> {
     let kind = match found.program_room {
         _ if found.is_same => Kind::UpToDate,
         Some(_) => Kind::Upgrade,
@@ -391,6 +390,13 @@ async fn plan_of(sender: &Sender, deployment: &Deployment<'_>, found: &Found) ->
             deployment.program.address()
         ));
     }
+    Ok(kind)
+}
+
+async fn plan_of(sender: &Sender, deployment: &Deployment<'_>, found: &Found) -> Result<Plan> {
+    let elf = deployment.elf;
+    let room = deployment.max_bytes.unwrap_or(elf.len());
+    let kind = kind_of(deployment, found)?;
     let piece = piece_bytes(deployment)?;
     let pieces = elf.len().div_ceil(piece);
     let pieces_left = match &found.buffer {
@@ -587,17 +593,15 @@ async fn fill_buffer(
     )
 }
 
-/// Sends the pieces of a wave together and waits for them until their blockhash expires. Returns how many were confirmed;
-/// the others are found missing by the next reading of the buffer.
-async fn write_wave(
+/// The writes of a wave as transactions.
+fn signed_wave(
     sender: &Sender,
     deployment: &Deployment<'_>,
     wave: &[usize],
     piece: usize,
     price: u64,
-    confirmed: &mut (dyn FnMut(usize) -> Result<()> + Send),
-) -> Result<usize> {
-    let (blockhash, last_valid_height) = sender.blockhash().await?;
+    blockhash: Hash,
+) -> Result<Vec<VersionedTransaction>> {
     let mut waiting = Vec::with_capacity(wave.len());
     for index in wave {
         let start = index * piece;
@@ -609,6 +613,21 @@ async fn write_wave(
             sender, deployment, offset, bytes, price, blockhash,
         )?);
     }
+    Ok(waiting)
+}
+
+/// Sends the pieces of a wave together and waits for them until their blockhash expires. Returns how many were confirmed;
+/// the others are found missing by the next reading of the buffer.
+async fn write_wave(
+    sender: &Sender,
+    deployment: &Deployment<'_>,
+    wave: &[usize],
+    piece: usize,
+    price: u64,
+    confirmed: &mut (dyn FnMut(usize) -> Result<()> + Send),
+) -> Result<usize> {
+    let (blockhash, last_valid_height) = sender.blockhash().await?;
+    let mut waiting = signed_wave(sender, deployment, wave, piece, price, blockhash)?;
     let mut count = 0;
     let mut sent_at: Option<Instant> = None;
     while !waiting.is_empty() {

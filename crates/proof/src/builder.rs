@@ -4,11 +4,13 @@ use std::vec::Vec;
 
 use crate::{
     Tensor, commit,
-    graph::{
-        self, Fault, Graph, MAX_INPUTS, MAX_OPS, MAX_WEIGHTS, Op, Operand, SealError, VERSION,
-    },
+    graph::{self, Counts, Graph},
     hash::Hash,
-    shape::DType,
+    limits::{MAX_INPUTS, MAX_OPS, MAX_WEIGHTS},
+    node::Operand,
+    ops::{Add, ArgMax, Lut, MatMul, Op, QLinear},
+    refusal::{Fault, SealError},
+    shape::{DType, Rows, Shape},
 };
 
 /// Collects the records of a graph. Every method returns the operand that later ops name; [`GraphBuilder::finish`]
@@ -47,18 +49,17 @@ impl GraphBuilder {
 
     /// An input with the job's batch rows.
     pub fn input_batch(&mut self, dtype: DType, cols: u32) -> Operand {
-        self.input(dtype, 1, 0, cols)
+        self.input(dtype, Rows::Batch, cols)
     }
 
     /// An input with a fixed number of rows.
     pub fn input_fixed(&mut self, dtype: DType, rows: u32, cols: u32) -> Operand {
-        self.input(dtype, 0, rows, cols)
+        self.input(dtype, Rows::Fixed(rows), cols)
     }
 
-    fn input(&mut self, dtype: DType, kind: u8, rows: u32, cols: u32) -> Operand {
-        let ([r0, r1, r2, r3], [c0, c1, c2, c3]) = (rows.to_le_bytes(), cols.to_le_bytes());
-        self.inputs
-            .push([dtype as u8, kind, 0, 0, r0, r1, r2, r3, c0, c1, c2, c3]);
+    fn input(&mut self, dtype: DType, rows: Rows, cols: u32) -> Operand {
+        let shape = Shape { dtype, rows, cols };
+        self.inputs.push(graph::encode_input(shape));
         Operand::Input(index_of(self.inputs.len() - 1))
     }
 
@@ -74,25 +75,20 @@ impl GraphBuilder {
 
     /// A weight whose data root is known.
     pub fn weight_root(&mut self, dtype: DType, rows: u32, cols: u32, root: &Hash) -> Operand {
-        let ([r0, r1, r2, r3], [c0, c1, c2, c3]) = (rows.to_le_bytes(), cols.to_le_bytes());
-        let mut record = [0; graph::WEIGHT_BYTES];
-        let head = [dtype as u8, 0, 0, 0, r0, r1, r2, r3, c0, c1, c2, c3];
-        for (to, from) in record.iter_mut().zip(head.iter().chain(root)) {
-            *to = *from;
-        }
-        self.weights.push(record);
+        self.weights
+            .push(graph::encode_weight(dtype, rows, cols, root));
         Operand::Weight(index_of(self.weights.len() - 1))
     }
 
     /// Any op.
-    pub fn op(&mut self, op: Op) -> Operand {
-        self.ops.push(op);
+    pub fn op(&mut self, op: impl Into<Op>) -> Operand {
+        self.ops.push(op.into());
         Operand::Op(index_of(self.ops.len() - 1))
     }
 
     /// `MATMUL`; `b` is stored by output column.
     pub fn matmul(&mut self, a: Operand, b: Operand) -> Operand {
-        self.op(Op::MatMul { a, b })
+        self.op(MatMul { a, b })
     }
 
     /// `QLINEAR`; `w` is N x K, `bias` and `mult` are 1 x N, results lie between `lo` and `hi`.
@@ -107,7 +103,7 @@ impl GraphBuilder {
         lo: i8,
         hi: i8,
     ) -> Operand {
-        self.op(Op::QLinear {
+        self.op(QLinear {
             a,
             w,
             bias,
@@ -120,17 +116,17 @@ impl GraphBuilder {
 
     /// `LUT`; the table is 1 x 256.
     pub fn lut(&mut self, a: Operand, table: Operand) -> Operand {
-        self.op(Op::Lut { a, table })
+        self.op(Lut { a, table })
     }
 
     /// `ADD`.
     pub fn add(&mut self, a: Operand, b: Operand) -> Operand {
-        self.op(Op::Add { a, b })
+        self.op(Add { a, b })
     }
 
     /// `ARGMAX`.
     pub fn argmax(&mut self, a: Operand) -> Operand {
-        self.op(Op::ArgMax { a })
+        self.op(ArgMax { a })
     }
 
     /// The bytes, whether `seal` would take them or not.
@@ -153,7 +149,11 @@ impl GraphBuilder {
             index_of(self.ops.len()),
         );
         let mut bytes = Vec::with_capacity(graph::len(inputs, weights, ops));
-        bytes.extend([VERSION, inputs, weights, ops, 0, 0, 0, 0]);
+        bytes.extend(graph::encode_header(Counts {
+            inputs,
+            weights,
+            ops,
+        }));
         bytes.extend(self.inputs.iter().flatten());
         bytes.extend(self.weights.iter().flatten());
         bytes.extend(self.ops.iter().flat_map(Op::encode));

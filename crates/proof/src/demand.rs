@@ -1,20 +1,21 @@
 //! What may be demanded of a commitment, and what answers it.
 //!
 //! A demand names a node by tree, level and index and asks for what it was hashed from: up to four binary levels of
-//! nodes, at the bottom a leaf's 128 bytes. Its node is known before it is asked: it is a root, or stands in the answer to
-//! the demand above it. What lies wholly in missing positions can't be asked for, so whoever committed honestly can answer
-//! every demand that [`plan`] lets through.
+//! nodes, at the bottom a leaf's 128 bytes. Its node is known before the demand is opened: it is a root, or stands in the answer to
+//! the demand above it. Nothing that lies wholly in missing positions can be demanded, so an
+//! honest provider can answer every demand that [`plan`] lets through.
 
 use crate::{
     graph::{Graph, Operand},
     hash::{self, Accumulator, Hash, LEAF_BYTES, Tag},
-    shape::{Geometry, TraceGeometry},
+    limits::STEP_LEVELS,
+    shape::TraceGeometry,
 };
 
-pub use crate::node::{NodeId, Tree};
-
-/// Binary levels that one answer reveals, fewer at the bottom of a tree.
-pub const STEP_LEVELS: u8 = 4;
+pub use crate::{
+    node::{NodeId, Tree},
+    refusal::DemandError,
+};
 
 /// Most bytes of an answer: 16 nodes.
 pub const MAX_ANSWER_BYTES: usize = (1 << STEP_LEVELS) * size_of::<Hash>();
@@ -40,7 +41,7 @@ pub enum Parent {
     },
 }
 
-/// A demand that may be asked.
+/// A demand that may be opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DemandPlan {
     /// Where its node is known from.
@@ -51,42 +52,12 @@ pub struct DemandPlan {
     pub answer_bytes: u16,
 }
 
-/// Why a demand can't be asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DemandError {
-    /// There is no such tree or node, or no step of four levels starts there.
-    NoSuchNode,
-    /// The node lies wholly in missing positions: what it must be is known.
-    Missing,
-}
-
-impl DemandError {
-    /// What is wrong and what to do.
-    pub const fn message(self) -> &'static str {
-        match self {
-            Self::NoSuchNode => {
-                "no such demand: name a node of a tree of this job, at level 0, 4, 8 ... or its leaves"
-            }
-            Self::Missing => {
-                "the node lies wholly in missing positions, so what it must be is known: convict it by its padding"
-            }
-        }
-    }
-}
-
-impl core::fmt::Display for DemandError {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.write_str(self.message())
-    }
-}
-
-impl core::error::Error for DemandError {}
-
 impl NodeId {
     /// The most demands from this one to a leaf's bytes, itself included, whatever the answers are.
     pub fn most_left(&self, graph: &Graph<'_>, batch_rows: u32) -> u32 {
         let steps = |levels: u8| u32::from(levels.div_ceil(STEP_LEVELS));
-        let height = |operand| geometry(graph, batch_rows, operand).map_or(0, |tree| tree.height());
+        let tree_of = |operand| graph.geometry(operand, batch_rows);
+        let height = |operand| tree_of(operand).map_or(0, |tree| tree.height());
         match self.tree {
             Tree::Trace => {
                 let trace = TraceGeometry::new(graph.op_count()).map_or(0, |trace| trace.height());
@@ -113,7 +84,7 @@ impl NodeId {
     }
 }
 
-/// Whether a demand may be asked in a job with this **sealed** graph and so many batch rows, and what answers it.
+/// Whether a demand may be opened in a job with this **sealed** graph and these batch rows, and what answers it.
 ///
 /// # Errors
 /// [`DemandError`].
@@ -125,11 +96,12 @@ pub fn plan(
     let NodeId { tree, level, index } = *node_id;
     let trace = TraceGeometry::new(graph.op_count()).ok_or(DemandError::NoSuchNode)?;
     let (height, is_missing) = match tree {
-        // Data roots, at the bottom of the trace, are asked about as roots of their own trees.
+        // Data roots, at the bottom of the trace, are demanded as roots of their own trees.
         Tree::Trace if level >= trace.height() => return Err(DemandError::NoSuchNode),
         Tree::Trace => (trace.height(), trace.is_missing(level, index)),
         Tree::Data(operand) => {
-            let geometry = geometry(graph, batch_rows, operand)?;
+            let geometry = graph.geometry(operand, batch_rows);
+            let geometry = geometry.ok_or(DemandError::NoSuchNode)?;
             (geometry.height(), geometry.is_missing(level, index))
         }
     };
@@ -158,23 +130,6 @@ pub fn plan(
         is_leaf,
         answer_bytes: answer_bytes as u16,
     })
-}
-
-/// The tree of an operand of a sealed graph.
-fn geometry(graph: &Graph<'_>, batch_rows: u32, operand: Operand) -> Result<Geometry, DemandError> {
-    let exists = match operand {
-        Operand::Op(op) => (op as usize) < graph.op_count(),
-        Operand::Input(input) => (input as usize) < graph.input_count(),
-        Operand::Weight(weight) => (weight as usize) < graph.weight_count(),
-    };
-    if !exists {
-        return Err(DemandError::NoSuchNode);
-    }
-    graph
-        .shape(operand)
-        .ok()
-        .and_then(|shape| shape.geometry(batch_rows))
-        .ok_or(DemandError::NoSuchNode)
 }
 
 const fn min(a: u8, b: u8) -> u8 {

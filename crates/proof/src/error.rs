@@ -1,13 +1,12 @@
 //! What can go wrong off chain. On chain there is only [`SealError`](crate::SealError).
 
 use crate::{
-    demand::DemandError,
-    evidence::Refusal,
-    graph::{Fault, Operand, SealError},
     hash::Hash,
-    node::NodeId,
+    limits::{MAX_DIM, MAX_INNER},
+    node::{NodeId, Operand},
     path::PathError,
-    shape::{DType, MAX_DIM, MAX_INNER},
+    refusal::{DemandError, Fault, Refusal, SealError},
+    shape::DType,
 };
 
 /// An error of this crate, with what to do about it.
@@ -53,7 +52,7 @@ pub enum Error {
     },
     /// A tensor doesn't have the shape that the graph gives it.
     #[error(
-        "{operand:?} must be {expected}, not {found}: give the tensor that the graph was sealed for"
+        "{operand} must be {expected}, not {found}: give the tensor that the graph was sealed for"
     )]
     Shape {
         /// Which tensor.
@@ -65,7 +64,7 @@ pub enum Error {
     },
     /// A tensor's data root is not the one that was committed to.
     #[error(
-        "the data of {operand:?} do not match the root that was committed to: fetch them again, from another place if need be"
+        "the data of {operand} do not match the root that was committed to: fetch them again, or from another place"
     )]
     Root {
         /// Which tensor.

@@ -4,14 +4,13 @@ use std::{format, string::String, vec::Vec};
 
 use crate::{
     Error, Tensor, commit,
-    graph::{Graph, Op, Operand, SealError},
+    graph::Graph,
     hash::Hash,
-    ops::cell,
+    limits::DEFAULT_MAX_TRACE_BYTES,
+    node::Operand,
+    ops::{Op, Product, Tensors, product},
     shape::{DType, Shape},
 };
-
-/// What [`run`] lets the outputs of all ops take together.
-pub const DEFAULT_MAX_TRACE_BYTES: u64 = 1 << 33;
 
 /// The outputs of all ops, in order; the last one is the graph's result.
 ///
@@ -44,12 +43,13 @@ pub fn run_within(
     check_size(graph.trace_bytes(batch_rows)?, max_trace_bytes)?;
     let mut outputs: Vec<Tensor> = Vec::with_capacity(graph.op_count());
     for index in 0..graph.op_count() {
-        let operands = Operands {
+        let tensors = Tensors {
             inputs,
             weights,
             outputs: &outputs,
         };
-        let output = operands.apply(&graph.op(index)?, &graph.output(index)?, batch_rows)?;
+        let (op, shape) = (graph.op(index)?, graph.output(index)?);
+        let output = apply(&tensors, &op, &shape, batch_rows)?;
         outputs.push(output);
     }
     Ok(outputs)
@@ -61,7 +61,7 @@ pub struct Run {
     /// The outputs of all ops, in order.
     pub outputs: Vec<Tensor>,
     /// The i32 sums of every `QLINEAR`, in order: what `MATMUL` would give, before bias and rounding. Published, they save
-    /// whoever verifies the run most of its work.
+    /// a verifier most of its work.
     pub sums: Vec<Tensor>,
 }
 
@@ -85,19 +85,18 @@ pub fn run_with_sums(
         sums: Vec::new(),
     };
     for index in 0..graph.op_count() {
-        let operands = Operands {
+        let tensors = Tensors {
             inputs,
             weights,
             outputs: &made.outputs,
         };
         let (op, shape) = (graph.op(index)?, graph.output(index)?);
-        let output = match operands.sums(&op, &shape, batch_rows)? {
-            Some(sums) => {
-                let output = operands.requantise(&op, &sums)?;
+        let output = match apply_by_sums(&tensors, &op, &shape, batch_rows)? {
+            Some((sums, output)) => {
                 made.sums.push(sums);
                 output
             }
-            None => operands.apply(&op, &shape, batch_rows)?,
+            None => apply(&tensors, &op, &shape, batch_rows)?,
         };
         made.outputs.push(output);
     }
@@ -111,7 +110,7 @@ pub fn run_with_sums(
 pub fn sums_bytes(graph: &Graph<'_>, batch_rows: u32) -> Result<u64, Error> {
     let mut bytes = 0u64;
     for index in 0..graph.op_count() {
-        if let Op::QLinear { .. } = graph.op(index)? {
+        if graph.op(index)?.scale().is_some() {
             bytes = bytes.saturating_add(sums_shape(&graph.output(index)?).bytes(batch_rows));
         }
     }
@@ -145,7 +144,7 @@ fn check_size(bytes: u64, limit: u64) -> Result<(), Error> {
     Ok(())
 }
 
-/// Runs one op on its own, for whoever recomputes a single output: `outputs` are those of the earlier ops.
+/// Runs one op on its own, to recompute a single output; `outputs` are those of the earlier ops.
 ///
 /// # Errors
 /// As for [`run`].
@@ -159,12 +158,13 @@ pub fn run_op(
 ) -> Result<Tensor, Error> {
     check_run(graph, batch_rows, inputs, weights)?;
     check_output_shapes(graph, batch_rows, outputs)?;
-    Operands {
+    let tensors = Tensors {
         inputs,
         weights,
         outputs,
-    }
-    .apply(&graph.op(index)?, &graph.output(index)?, batch_rows)
+    };
+    let (op, shape) = (graph.op(index)?, graph.output(index)?);
+    apply(&tensors, &op, &shape, batch_rows)
 }
 
 /// Whether the tensors have the shapes of the job's inputs.
@@ -294,17 +294,7 @@ fn check_root(operand: Operand, root: &Hash, tensor: &Tensor) -> Result<(), Erro
     }
 }
 
-/// Rows of `a` that a product takes at a time: they and one row of `b` stay in the nearest cache while `b` streams by.
-const ROW_BLOCK: usize = 16;
-
-/// The tensors that ops read.
-pub(crate) struct Operands<'t> {
-    pub(crate) inputs: &'t [Tensor],
-    pub(crate) weights: &'t [Tensor],
-    pub(crate) outputs: &'t [Tensor],
-}
-
-/// Zeroes for so many bytes, if there is memory for them.
+/// Zeroes, if there is memory for them.
 fn zeroes(bytes: u64) -> Result<Vec<u8>, Error> {
     let mut data = Vec::new();
     match usize::try_from(bytes) {
@@ -319,136 +309,48 @@ fn zeroes(bytes: u64) -> Result<Vec<u8>, Error> {
     Ok(data)
 }
 
-impl Operands<'_> {
-    pub(crate) fn get(&self, operand: Operand) -> Result<&Tensor, Error> {
-        let found = match operand {
-            Operand::Op(index) => self.outputs.get(index as usize),
-            Operand::Input(index) => self.inputs.get(index as usize),
-            Operand::Weight(index) => self.weights.get(index as usize),
-        };
-        found.ok_or_else(|| SealError::UnknownOperand.into())
-    }
-
-    /// Bias and mult of every output column of a `QLINEAR`.
-    pub(crate) fn columns(&self, bias: Operand, mult: Operand) -> Result<Vec<(i32, i32)>, Error> {
-        let (bias, mult) = (self.get(bias)?.to_i32()?, self.get(mult)?.to_i32()?);
-        Ok(bias.into_iter().zip(mult).collect())
-    }
-
-    /// The sums of a `QLINEAR`; nothing for other ops. Shapes have been checked.
-    fn sums(&self, op: &Op, shape: &Shape, batch_rows: u32) -> Result<Option<Tensor>, Error> {
-        match *op {
-            Op::QLinear { a, w, .. } => {
-                let op = Op::MatMul { a, b: w };
-                self.apply(&op, &sums_shape(shape), batch_rows).map(Some)
-            }
-            _ => Ok(None),
-        }
-    }
-
-    /// What a `QLINEAR` makes of its sums.
-    fn requantise(&self, op: &Op, sums: &Tensor) -> Result<Tensor, Error> {
-        let Op::QLinear {
-            bias,
-            mult,
-            shift,
-            lo,
-            hi,
-            ..
-        } = *op
-        else {
-            return Err(SealError::UnknownOpcode.into());
-        };
-        let columns = self.columns(bias, mult)?;
-        let values = sums.row_slices().flat_map(|row| {
-            let row = row.as_chunks::<4>().0.iter().zip(&columns);
-            row.map(|(sum, (bias, mult))| {
-                let sum = i32::from_le_bytes(*sum);
-                cell::requantise(sum, *bias, *mult, shift, lo, hi) as u8
-            })
-        });
-        let mut data = zeroes(sums.data().len() as u64 / 4)?;
-        for (out, value) in data.iter_mut().zip(values) {
-            *out = value;
-        }
-        Tensor::from_bytes(DType::I8, sums.rows(), sums.cols(), data)
-    }
-
-    /// One op; shapes have been checked.
-    pub(crate) fn apply(&self, op: &Op, shape: &Shape, batch_rows: u32) -> Result<Tensor, Error> {
-        let a = self.get(op.a())?;
-        let mut data = zeroes(shape.bytes(batch_rows))?;
-        match *op {
-            Op::MatMul { b, .. } => {
-                product(a, self.get(b)?, &mut data, |out: &mut [u8; 4], _, a, b| {
-                    *out = cell::matmul(a, b).to_le_bytes();
-                });
-            }
-            Op::QLinear {
-                w,
-                bias,
-                mult,
-                shift,
-                lo,
-                hi,
-                ..
-            } => {
-                let columns = self.columns(bias, mult)?;
-                product(a, self.get(w)?, &mut data, |out: &mut [u8; 1], j, a, w| {
-                    let (bias, mult) = columns.get(j).copied().unwrap_or_default();
-                    *out = [cell::qlinear(a, w, bias, mult, shift, lo, hi) as u8];
-                });
-            }
-            Op::Lut { table, .. } => {
-                let table = self.get(table)?.data();
-                if let Some(table) = table.first_chunk::<256>() {
-                    for (out, a) in data.iter_mut().zip(a.data()) {
-                        *out = cell::lut(*a as i8, table) as u8;
-                    }
-                }
-            }
-            Op::Add { b, .. } => {
-                for ((out, a), b) in data.iter_mut().zip(a.data()).zip(self.get(b)?.data()) {
-                    *out = cell::add(*a as i8, *b as i8) as u8;
-                }
-            }
-            Op::ArgMax { .. } => {
-                let argmax = match a.dtype() {
-                    DType::I8 => cell::argmax_i8,
-                    DType::I32 => cell::argmax_i32,
-                };
-                for (out, row) in data.as_chunks_mut::<4>().0.iter_mut().zip(a.row_slices()) {
-                    *out = argmax(row).to_le_bytes();
-                }
-            }
-        }
-        Tensor::from_bytes(shape.dtype, shape.rows.count(batch_rows), shape.cols, data)
-    }
+/// The output of one op; shapes have been checked.
+pub(crate) fn apply(
+    tensors: &Tensors<'_>,
+    op: &Op,
+    shape: &Shape,
+    batch_rows: u32,
+) -> Result<Tensor, Error> {
+    let mut data = zeroes(shape.bytes(batch_rows))?;
+    op.whole(tensors, &mut data)?;
+    Tensor::from_bytes(shape.dtype, shape.rows.count(batch_rows), shape.cols, data)
 }
 
-/// Calls `cell(out, j, row i of a, row j of b)` for every cell of a product; an output value takes `SIZE` bytes.
-#[inline]
-fn product<const SIZE: usize>(
-    a: &Tensor,
-    b: &Tensor,
-    data: &mut [u8],
-    cell: impl Fn(&mut [u8; SIZE], usize, &[u8], &[u8]),
-) {
-    let k = a.geometry().row_bytes() as usize;
-    let out_row_bytes = b.rows() as usize * SIZE;
-    let blocks = data
-        .chunks_mut(out_row_bytes * ROW_BLOCK)
-        .zip(a.data().chunks(k * ROW_BLOCK));
-    for (out_block, a_block) in blocks {
-        for (j, b_row) in b.row_slices().enumerate() {
-            for (out_row, a_row) in out_block
-                .chunks_exact_mut(out_row_bytes)
-                .zip(a_block.chunks_exact(k))
-            {
-                if let Some(out) = out_row.as_chunks_mut::<SIZE>().0.get_mut(j) {
-                    cell(out, j, a_row, b_row);
-                }
-            }
-        }
+/// The i32 sums of an op that scales them, and the output that it makes of them; nothing for other ops. Shapes have been
+/// checked.
+fn apply_by_sums(
+    tensors: &Tensors<'_>,
+    op: &Op,
+    shape: &Shape,
+    batch_rows: u32,
+) -> Result<Option<(Tensor, Tensor)>, Error> {
+    let Some(Product {
+        a,
+        b,
+        scale: Some(scale),
+    }) = op.product()
+    else {
+        return Ok(None);
+    };
+    let (rows, sums_shape) = (shape.rows.count(batch_rows), sums_shape(shape));
+    let mut data = zeroes(sums_shape.bytes(batch_rows))?;
+    product::sums(tensors.get(a)?, tensors.get(b)?, &mut data);
+    let sums = Tensor::from_bytes(sums_shape.dtype, rows, shape.cols, data)?;
+
+    let columns = scale.columns(tensors)?;
+    let values = sums.row_slices().flat_map(|row| {
+        let row = row.as_chunks::<4>().0.iter().zip(&columns);
+        row.map(|(sum, (bias, mult))| scale.apply(i32::from_le_bytes(*sum), *bias, *mult))
+    });
+    let mut data = zeroes(shape.bytes(batch_rows))?;
+    for (out, value) in data.iter_mut().zip(values) {
+        *out = value as u8;
     }
+    let output = Tensor::from_bytes(shape.dtype, rows, shape.cols, data)?;
+    Ok(Some((sums, output)))
 }

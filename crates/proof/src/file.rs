@@ -13,7 +13,8 @@ use std::vec::Vec;
 
 use crate::{
     Error, Tensor,
-    graph::MAX_OPS,
+    graph::Graph,
+    limits::MAX_OPS,
     shape::{DType, Geometry},
 };
 
@@ -27,6 +28,16 @@ pub const FILE_VERSION: u8 = 1;
 pub const TENSOR_HEADER_BYTES: usize = 16;
 /// Bytes before a trace's first tensor.
 pub const TRACE_HEADER_BYTES: usize = 8;
+
+impl<'a> Graph<'a> {
+    /// The graph in a file or an account: [`Graph::parse`] with this crate's error.
+    ///
+    /// # Errors
+    /// [`Error::Graph`].
+    pub fn load(bytes: &'a [u8]) -> Result<Self, Error> {
+        Ok(Self::parse(bytes)?)
+    }
+}
 
 /// The file of one tensor.
 pub fn encode_tensor(tensor: &Tensor) -> Vec<u8> {

@@ -6,7 +6,7 @@
 //!
 //! | half | modules | needs |
 //! | --- | --- | --- |
-//! | what the chain calls | [`graph`], [`shape`], [`ops`], [`hash`], [`node`], [`path`], [`demand`], [`evidence`] | nothing: no heap, no `std` |
+//! | what the chain calls | [`limits`], [`hash`], [`shape`], [`node`], [`path`], [`refusal`], [`ops`], [`graph`], [`demand`], [`evidence`] | nothing: no heap, no `std` |
 //! | whole tensors | `tensor`, `eval`, `commit`, `builder`, `file`, `witness`, `freivalds`, `verify` | the feature `std` (on by default) |
 //!
 //! The workspace dependency switches the default features off; a crate that runs off chain asks for
@@ -24,9 +24,11 @@ pub mod demand;
 pub mod evidence;
 pub mod graph;
 pub mod hash;
+pub mod limits;
 pub mod node;
 pub mod ops;
 pub mod path;
+pub mod refusal;
 pub mod shape;
 
 #[cfg(feature = "std")]
@@ -48,9 +50,11 @@ pub mod verify;
 #[cfg(feature = "std")]
 pub mod witness;
 
-pub use graph::{Graph, Macs, Op, Operand, SealError};
+pub use graph::{Graph, Macs};
 pub use hash::Hash;
-pub use node::{NodeId, Tree};
+pub use node::{NodeId, Operand, Tree};
+pub use ops::Op;
+pub use refusal::SealError;
 pub use shape::{DType, Geometry, Rows, Shape};
 
 #[cfg(feature = "std")]

@@ -1,11 +1,58 @@
-//! How a node of a tree is named: by tree, level and index.
+//! How tensors, trees and the nodes of trees are named.
 
 use core::fmt;
 
-use crate::{graph::Operand, hash::Tag};
+use crate::hash::Tag;
+
+/// The operand code for "no operand".
+pub const NO_OPERAND: u8 = 255;
 
 /// The code of the trace tree. A data tree has the code of its operand.
 const TRACE_TREE: u8 = 255;
+
+/// What an op reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Operand {
+    /// The output of this op.
+    Op(u8),
+    /// This input of the job.
+    Input(u8),
+    /// This weight of the model.
+    Weight(u8),
+}
+
+impl Operand {
+    /// The operand with this code. `None` for codes that name nothing.
+    pub const fn from_code(code: u8) -> Option<Self> {
+        match code {
+            0..=63 => Some(Self::Op(code)),
+            64..=67 => Some(Self::Input(code - 64)),
+            128..=191 => Some(Self::Weight(code - 128)),
+            _ => None,
+        }
+    }
+
+    /// Its code, also that of its tree in demands. [`NO_OPERAND`] for an index beyond the limits.
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Op(i @ 0..=63) => i,
+            Self::Input(i @ 0..=3) => 64 + i,
+            Self::Weight(i @ 0..=63) => 128 + i,
+            _ => NO_OPERAND,
+        }
+    }
+}
+
+impl fmt::Display for Operand {
+    /// "op 3", "input 0", "weight 2".
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Op(index) => write!(f, "op {index}"),
+            Self::Input(index) => write!(f, "input {index}"),
+            Self::Weight(index) => write!(f, "weight {index}"),
+        }
+    }
+}
 
 /// A tree that has a root on chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

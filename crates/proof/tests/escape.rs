@@ -46,7 +46,7 @@ fn withheld(own: &Whole<'_>, forged: &Forged<'_>) -> End {
     for _ in 0..40 {
         match patched.step().unwrap() {
             Step::Same => return End::Consistent,
-            Step::Ask(node_id) => match forged.answer(&node_id) {
+            Step::Demand(node_id) => match forged.answer(&node_id) {
                 Some(answer) => patched.reveal(&node_id, &answer).unwrap(),
                 None => return End::Silent,
             },
@@ -324,7 +324,7 @@ fn answers_are_checked() {
     );
     let mut patched = Patched::new(&own, forged.root());
     let mut demands = 0;
-    while let Step::Ask(node_id) = patched.step().unwrap() {
+    while let Step::Demand(node_id) = patched.step().unwrap() {
         let answer = forged.answer(&node_id).unwrap();
         let mut early = Patched::new(&own, forged.root());
         assert_eq!(early.reveal(&node_id, &answer).is_err(), demands > 0);

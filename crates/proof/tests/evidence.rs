@@ -14,6 +14,7 @@ use quern_proof::{
     eval,
     evidence::{Case, Charge, Refusal, judge},
     hash::{self, LEAF_BYTES, MISSING, Tag},
+    ops::{Add, ArgMax, Lut, MatMul, QLinear},
     shape::{Geometry, TraceGeometry},
     witness::{Openings, Whole, evidence},
 };
@@ -145,22 +146,24 @@ fn parts(honest: &Honest, charge: &Charge) -> Vec<(usize, Refusal)> {
     match *charge {
         Charge::Cell { op, .. } => {
             let mut parts = match graph.op(op.into()).unwrap() {
-                Op::MatMul { a, b } => {
+                Op::MatMul(MatMul { a, b }) => {
                     vec![row(a, Refusal::OperandA), row(b, Refusal::OperandB)]
                 }
-                Op::QLinear {
+                Op::QLinear(QLinear {
                     a, w, bias, mult, ..
-                } => vec![
+                }) => vec![
                     row(a, Refusal::OperandA),
                     row(w, Refusal::OperandB),
                     leaf(bias, Refusal::Bias),
                     leaf(mult, Refusal::Mult),
                 ],
-                Op::Lut { a, table } => {
+                Op::Lut(Lut { a, table }) => {
                     vec![leaf(a, Refusal::OperandA), row(table, Refusal::Table)]
                 }
-                Op::Add { a, b } => vec![leaf(a, Refusal::OperandA), leaf(b, Refusal::OperandB)],
-                Op::ArgMax { a } => vec![row(a, Refusal::OperandA)],
+                Op::Add(Add { a, b }) => {
+                    vec![leaf(a, Refusal::OperandA), leaf(b, Refusal::OperandB)]
+                }
+                Op::ArgMax(ArgMax { a }) => vec![row(a, Refusal::OperandA)],
             };
             parts.push(leaf(Operand::Op(op), Refusal::Claimed));
             parts

@@ -3,9 +3,20 @@
 
 mod common;
 
+use std::collections::BTreeMap;
+
 use common::{Job, Rng, naive_run, random_job, random_tensor};
 use proptest::prelude::*;
-use quern_proof::{DType, Error, Graph, Tensor, builder::GraphBuilder, eval, graph};
+use quern_proof::{
+    DType, Error, Graph, Op, Operand, Tensor,
+    builder::GraphBuilder,
+    commit, eval,
+    evidence::{Case, Charge, judge},
+    graph,
+    ops::CellSource,
+    refusal::Refusal,
+    witness::{self, Whole},
+};
 
 fn check(job: &Job) {
     let graph = Graph::parse(&job.bytes).unwrap();
@@ -47,16 +58,128 @@ fn check(job: &Job) {
         .unwrap();
     let counted: u64 = (0..graph.op_count())
         .map(|index| match graph.op(index).unwrap() {
-            quern_proof::Op::MatMul { a, .. } | quern_proof::Op::QLinear { a, .. } => {
+            op @ (Op::MatMul(_) | Op::QLinear(_)) => {
                 let out = &outputs[index];
                 u64::from(out.rows())
                     * u64::from(out.cols())
-                    * u64::from(graph.shape(a).unwrap().cols)
+                    * u64::from(graph.shape(op.a()).unwrap().cols)
             }
             _ => 0,
         })
         .sum();
     assert_eq!(macs, counted);
+}
+
+/// What a cell reads, from whole tensors: its value, and the length of the parts as evidence has them.
+struct Tensors<'j> {
+    job: &'j Job,
+    outputs: &'j [Tensor],
+    trace_height: u8,
+    evidence_bytes: usize,
+}
+
+impl<'j> Tensors<'j> {
+    fn get(&self, operand: Operand) -> &'j Tensor {
+        match operand {
+            Operand::Op(i) => &self.outputs[usize::from(i)],
+            Operand::Input(i) => &self.job.inputs[usize::from(i)],
+            Operand::Weight(i) => &self.job.weights[usize::from(i)],
+        }
+    }
+
+    fn count(&mut self, operand: Operand, bytes: usize, levels: u8) {
+        let above = match operand {
+            Operand::Op(_) => self.trace_height,
+            _ => 0,
+        };
+        self.evidence_bytes += bytes + 32 * usize::from(levels + above);
+    }
+}
+
+impl<'j> CellSource for Tensors<'j> {
+    type Error = Refusal;
+    type Row = &'j [u8];
+
+    fn dtype(&self, operand: Operand) -> Result<DType, Refusal> {
+        Ok(self.get(operand).dtype())
+    }
+
+    fn row(&mut self, operand: Operand, row: u32, _: Refusal) -> Result<&'j [u8], Refusal> {
+        let tensor = self.get(operand);
+        let bytes = tensor.row(row).unwrap();
+        self.count(operand, bytes.len(), tensor.geometry().rows_height());
+        Ok(bytes)
+    }
+
+    fn value(&mut self, operand: Operand, row: u32, col: u32, _: Refusal) -> Result<i32, Refusal> {
+        let tensor = self.get(operand);
+        self.count(operand, 128, tensor.geometry().height());
+        Ok(common::value(tensor, row, col) as i32)
+    }
+}
+
+fn open<'j>(job: &'j Job, outputs: &'j [Tensor]) -> Whole<'j> {
+    let graph = Graph::parse(&job.bytes).unwrap();
+    Whole::new(&graph, job.batch_rows, &job.inputs, &job.weights, outputs).unwrap()
+}
+
+/// For every op of random graphs: a cell is the value of the whole op, the prover's evidence has exactly the parts that the
+/// cell reads, the judge takes all of it, finds nothing in it, and convicts any other value.
+#[test]
+fn judge_and_prover_agree_on_what_a_cell_reads() {
+    let mut rng = Rng(0x0e9);
+    let mut cells = BTreeMap::<&str, u32>::new();
+    for _ in 0..60 {
+        let job = random_job(&mut rng, 8);
+        let graph = Graph::parse(&job.bytes).unwrap();
+        let outputs = eval::run(&graph, job.batch_rows, &job.inputs, &job.weights).unwrap();
+        let whole = open(&job, &outputs);
+        let input_roots: Vec<_> = job.inputs.iter().map(commit::data_root).collect();
+        let trace_height = (outputs.len().next_power_of_two().trailing_zeros()) as u8;
+        for (index, output) in outputs.iter().enumerate() {
+            let op = graph.op(index).unwrap();
+            for _ in 0..4 {
+                let row = rng.range(0, output.rows() - 1);
+                let col = rng.range(0, output.cols() - 1);
+                let mut source = Tensors {
+                    job: &job,
+                    outputs: &outputs,
+                    trace_height,
+                    evidence_bytes: 0,
+                };
+                let value = op.cell(&mut source, row, col).unwrap();
+                assert_eq!(i128::from(value), common::value(output, row, col), "{op:?}");
+                let claimed = Operand::Op(index as u8);
+                source.value(claimed, row, col, Refusal::Claimed).unwrap();
+
+                let charge = Charge::Cell {
+                    op: index as u8,
+                    row,
+                    col,
+                };
+                let judged = |whole: &Whole<'_>| {
+                    let bytes = witness::evidence(&graph, job.batch_rows, &charge, whole).unwrap();
+                    assert_eq!(bytes.len(), source.evidence_bytes, "{op:?}");
+                    let case = Case {
+                        graph,
+                        batch_rows: job.batch_rows,
+                        input_roots: &input_roots,
+                        trace_root: &whole.trace_root(),
+                    };
+                    judge(&case, &charge, &bytes)
+                };
+                assert_eq!(judged(&whole), Err(Refusal::NothingWrong), "{op:?}");
+                let mut wrong = outputs.clone();
+                let size = output.dtype().size();
+                let at = ((row * output.cols() + col) * size + rng.range(0, size - 1)) as usize;
+                wrong[index].data_mut()[at] ^= rng.range(1, 255) as u8;
+                assert_eq!(judged(&open(&job, &wrong)), Ok(()), "{op:?}");
+                *cells.entry(op.name()).or_default() += 1;
+            }
+        }
+    }
+    assert_eq!(cells.len(), 5, "{cells:?}");
+    assert!(cells.values().all(|count| *count > 40), "{cells:?}");
 }
 
 proptest! {

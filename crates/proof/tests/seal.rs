@@ -10,7 +10,7 @@ use quern_proof::{
     builder::GraphBuilder,
     commit::Trace,
     eval,
-    graph::{self, MAX_BYTES, MIN_BYTES, Place},
+    graph::{self, MAX_BYTES, MIN_BYTES, Macs, Misfit, Place},
 };
 
 const ROOT: [u8; 32] = [7; 32];
@@ -168,15 +168,9 @@ fn every_rule_has_its_name() {
     }
     let graph = valid().finish().unwrap();
     let batch = [
-        (graph::check_batch_rows(&graph, 0), E::NoBatchRows),
-        (
-            graph::check_batch_rows(&graph, (1 << 20) + 1),
-            E::TooManyBatchRows,
-        ),
-        (
-            graph::check_batch_rows(&fixed_only(), 1),
-            E::UnusedBatchRows,
-        ),
+        (check_batch_rows(&graph, 0), E::NoBatchRows),
+        (check_batch_rows(&graph, (1 << 20) + 1), E::TooManyBatchRows),
+        (check_batch_rows(&fixed_only(), 1), E::UnusedBatchRows),
     ];
     for (found, expected) in batch {
         assert_eq!(found, Err(expected));
@@ -186,6 +180,10 @@ fn every_rule_has_its_name() {
         seen.into_iter().collect::<Vec<_>>(),
         (1..=38).collect::<Vec<u8>>()
     );
+}
+
+fn check_batch_rows(bytes: &[u8], batch_rows: u32) -> Result<(), SealError> {
+    Graph::parse(bytes)?.check_batch_rows(batch_rows)
 }
 
 fn fixed_only() -> Vec<u8> {
@@ -226,10 +224,37 @@ fn what_the_valid_graph_says_of_itself() {
         ]
     );
     for batch_rows in [1, 1 << 20] {
-        assert_eq!(graph::check_batch_rows(&bytes, batch_rows), Ok(()));
+        assert_eq!(check_batch_rows(&bytes, batch_rows), Ok(()));
     }
-    assert_eq!(graph::check_batch_rows(&fixed_only(), 0), Ok(()));
+    assert_eq!(check_batch_rows(&fixed_only(), 0), Ok(()));
     assert!(graph.output(6).is_err() && graph.input(2).is_err() && graph.weight(5).is_err());
+}
+
+/// A job that runs the graph must fit it; a reviewed one that doesn't has no MACs.
+#[test]
+fn jobs_are_admitted_with_their_macs() {
+    let bytes = valid().finish().unwrap();
+    let (graph, macs) = (Graph::parse(&bytes).unwrap(), graph::seal(&bytes).unwrap());
+    let both = |batch_rows, inputs| {
+        (
+            graph.admit(&macs, batch_rows, inputs),
+            graph.admit_reviewed(&macs, batch_rows, inputs),
+        )
+    };
+    assert_eq!(both(5, 2), (Ok(470), Ok(470)));
+    assert_eq!(both(5, 1), (Err(Misfit::InputCount), Ok(0)));
+    assert_eq!(both(5, 3), (Err(Misfit::InputCount), Ok(0)));
+    let no_rows = Misfit::BatchRows(SealError::NoBatchRows);
+    assert_eq!(both(0, 2), (Err(no_rows), Ok(0)));
+    let too_many = Misfit::BatchRows(SealError::TooManyBatchRows);
+    assert_eq!(both((1 << 20) + 1, 2), (Err(too_many), Ok(0)));
+    let others = Macs {
+        fixed: 1,
+        per_row: u64::MAX,
+    };
+    let overflow = Err(Misfit::MacsOverflow);
+    assert_eq!(graph.admit(&others, 1, 2), overflow);
+    assert_eq!(graph.admit_reviewed(&others, 1, 2), overflow);
 }
 
 #[test]

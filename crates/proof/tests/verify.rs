@@ -5,7 +5,7 @@ mod common;
 
 use common::{Job, Rng, random_job, random_tensor};
 use quern_proof::{
-    DType, Error, Graph, Op, Tensor,
+    DType, Error, Graph, Tensor,
     builder::GraphBuilder,
     eval,
     evidence::Charge,
@@ -248,7 +248,7 @@ fn sums_that_fit_a_wrong_output_do_not_excuse_it() {
             rng.below(u64::from(sums.cols())) as u32,
         );
         let at = (row * sums.cols() + col) as usize;
-        let Ok(Op::QLinear { shift, lo, hi, .. }) = ran.graph.op(0) else {
+        let Some(scale) = ran.graph.op(0).unwrap().scale() else {
             panic!("the first op is a QLINEAR")
         };
         let (bias, mult) = (
@@ -256,7 +256,7 @@ fn sums_that_fit_a_wrong_output_do_not_excuse_it() {
             job.weights[2].to_i32().unwrap()[col as usize],
         );
         let lie = rng.next() as i32;
-        let value = quern_proof::ops::cell::requantise(lie, bias, mult, shift, lo, hi) as u8;
+        let value = scale.apply(lie, bias, mult) as u8;
         let mut outputs = ran.outputs.clone();
         if outputs[0].data()[at] == value {
             continue;

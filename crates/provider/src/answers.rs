@@ -8,7 +8,7 @@ use {
     crate::{error::Result, worker::CheckedTensors},
     quern_proof::{
         Operand, Tensor,
-        commit::{Trace, Tree},
+        commit::{TensorTree, Trace},
         demand::{self, NodeId},
     },
     std::sync::{Arc, OnceLock},
@@ -37,7 +37,7 @@ impl Part {
 }
 
 /// Trees of some tensors, each built when it is needed.
-struct Trees(Vec<OnceLock<Tree>>);
+struct Trees(Vec<OnceLock<TensorTree>>);
 
 impl Trees {
     fn over(tensors: &[Tensor]) -> Self {
@@ -60,7 +60,7 @@ impl Trees {
         }
         let tree = self.0.get(usize::from(index)).ok_or_else(missing)?;
         let nodes = tree
-            .get_or_init(|| Tree::new(tensor))
+            .get_or_init(|| TensorTree::new(tensor))
             .answer(node_id.level, node_id.index)?;
         Ok(nodes.concat())
     }

@@ -3,11 +3,12 @@
 //! | path in the agent's folder | holds |
 //! | --- | --- |
 //! | `jobs/<job>.json` | a [`Record`]: how far the job is |
-//! | `data/<job>/` | inputs, and for every submission the files to publish; demands are answered from them until the job ends |
+//! | `data/<job>/` | for every submission the files to publish; demands are answered from them until the job ends |
 //! | `data/<job>/<what>.uri` | where something of the job was published: nodes forget the transactions that say so |
-//! | `models/<model>.weights` | weights that were checked, kept because a provider answers for them; beside them their URI |
+//! | `models/<model>.uri` | where a model's weights were published |
+//! | `tensors/` | checked inputs and weights, kept because a provider answers for them (see `quern_data::store`) |
 //! | `done/<job>.json` | the last record of a job that has ended |
-//! | `lock` | held by the running agent |
+//! | `lock` | held by the running provider |
 //!
 //! Every file is written beside its place, flushed and then renamed, so a reader sees the old one or the new one. The chain
 //! is always believed first: a record only saves work that was done, it never decides what is to be done.
@@ -32,7 +33,7 @@ use {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "stage", rename_all = "snake_case")]
 pub enum Stage {
-    /// The chain says that the job is ours; nothing is done yet.
+    /// The chain says that the job is this provider's; nothing is done yet.
     Taken,
     /// The work is done; its files, if there are any, lie in the submission's folder.
     Computed {
@@ -114,7 +115,7 @@ pub struct Journal {
     /// Held as long as the agent lives; the system lets go of it when the process ends, however it ends.
     _lock: File,
     #[cfg(test)]
-    pub(crate) fuse: Option<std::sync::Arc<crate::agent::tests::Fuse>>,
+    pub(crate) fuse: Option<std::sync::Arc<crate::tests::Fuse>>,
 }
 
 impl Journal {
@@ -141,6 +142,11 @@ impl Journal {
         })
     }
 
+    /// The folder itself.
+    pub fn home(&self) -> &Path {
+        &self.home
+    }
+
     fn record_path(&self, job: &Pubkey) -> PathBuf {
         self.home.join("jobs").join(format!("{job}.json"))
     }
@@ -148,11 +154,6 @@ impl Journal {
     /// Folder with the data of a job.
     pub fn job_folder(&self, job: &Pubkey) -> PathBuf {
         self.home.join("data").join(job.to_string())
-    }
-
-    /// The inputs of a job.
-    pub fn inputs_path(&self, job: &Pubkey) -> PathBuf {
-        self.job_folder(job).join("inputs.qbundle")
     }
 
     /// Where something of a job was published.
@@ -168,11 +169,6 @@ impl Journal {
     /// A file of a submission.
     pub fn submission_path(&self, job: &Pubkey, submission: u32, name: &str) -> PathBuf {
         self.job_folder(job).join(submission.to_string()).join(name)
-    }
-
-    /// The weights of a model.
-    pub fn weights_path(&self, model: &Pubkey) -> PathBuf {
-        self.home.join("models").join(format!("{model}.weights"))
     }
 
     /// The record of a job. A damaged file is put aside and counts as none: the chain says what is to be done, and the work
@@ -321,7 +317,9 @@ mod tests {
             journal.save(&job, &record).unwrap();
             assert_eq!(journal.load(&job).unwrap(), Some(record));
         }
-        journal.write(&journal.inputs_path(&job), b"x").unwrap();
+        journal
+            .write(&journal.uri_path(&job, "inputs"), b"x")
+            .unwrap();
         assert_eq!(journal.jobs().unwrap(), [job]);
         journal.close(&job, "paid").unwrap();
         journal.close(&job, "paid").unwrap();
@@ -371,7 +369,7 @@ mod tests {
     fn writes_of_one_path_at_once_leave_one_of_them_whole() {
         let home = tempfile::tempdir().unwrap();
         let journal = Journal::open(home.path()).unwrap();
-        let path = journal.weights_path(&Pubkey::new_from_array([1; 32]));
+        let path = journal.model_uri_path(&Pubkey::new_from_array([1; 32]));
         std::thread::scope(|scope| {
             for byte in 0..8u8 {
                 let (journal, path) = (&journal, &path);
@@ -395,14 +393,14 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         drop(Journal::open(home.path()).unwrap());
         let models = home.path().join("models");
-        fs::write(models.join("x.weights.7-0.part"), "x").unwrap();
-        fs::write(models.join("x.weights"), "x").unwrap();
+        fs::write(models.join("x.uri.7-0.part"), "x").unwrap();
+        fs::write(models.join("x.uri"), "x").unwrap();
         let _journal = Journal::open(home.path()).unwrap();
         let left: Vec<_> = fs::read_dir(&models)
             .unwrap()
             .map(|entry| entry.unwrap().file_name())
             .collect();
-        assert_eq!(left, ["x.weights"]);
+        assert_eq!(left, ["x.uri"]);
     }
 
     #[test]

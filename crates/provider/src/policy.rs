@@ -1,4 +1,4 @@
-//! Which jobs an owner wants: decided from the job and the provider's own means alone, before anything is fetched.
+//! Which jobs an owner wants: decided from the job and the provider's own capacity alone, before anything is fetched.
 
 use {
     quern_client::{
@@ -14,13 +14,13 @@ use {
     std::collections::BTreeSet,
 };
 
-/// What an owner is willing to do. The defaults protect somebody who has not thought about it yet.
+/// What an owner is willing to do. The defaults protect an owner who has not thought about it yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
     /// Whether refereed jobs are taken.
     pub refereed: bool,
     /// Whether reviewed jobs are taken. They also need a worker.
-    pub accepted: bool,
+    pub reviewed: bool,
     /// The only models to serve; empty means any sealed one.
     pub models: BTreeSet<Pubkey>,
     /// The only mints to be paid in; empty means any registered one.
@@ -56,7 +56,7 @@ impl Default for Policy {
     fn default() -> Self {
         Self {
             refereed: true,
-            accepted: false,
+            reviewed: false,
             models: BTreeSet::new(),
             mints: BTreeSet::new(),
             min_price_atoms: 1,
@@ -75,16 +75,16 @@ impl Default for Policy {
     }
 }
 
-/// Who decides: the provider as the chain knows it.
+/// What the provider has for a job, as the chain knows it.
 #[derive(Clone, Copy)]
-pub struct Means<'a> {
+pub struct Capacity<'a> {
     /// The provider's account.
     pub provider: &'a Provider,
     /// Who signs takes: its owner or its operator.
     pub signer: &'a Pubkey,
     /// The owner's purse in the job's mint, if it is open.
     pub purse: Option<&'a Purse>,
-    /// Whether somebody here can do reviewed work.
+    /// Whether there is a worker for reviewed work.
     pub has_worker: bool,
     /// The cluster's clock.
     pub moment: &'a Moment,
@@ -159,29 +159,15 @@ impl Policy {
     ///
     /// # Errors
     /// The first reason to leave it alone.
-    pub fn decide(&self, job: &Job, means: &Means<'_>) -> Result<Assurance, Refusal> {
-        let refuse_if = |condition: bool, refusal| if condition { Err(refusal) } else { Ok(()) };
-        let Means {
-            provider,
-            signer,
-            moment,
-            ..
-        } = *means;
-        refuse_if(job.state != JobState::Open as u8, Refusal::NotOpen)?;
-        refuse_if(
-            !in_time(moment.now, job.effective_deadline(moment)),
-            Refusal::TooLate,
-        )?;
-        refuse_if(
-            job.client == provider.owner || job.client == *signer,
-            Refusal::OwnJob,
-        )?;
-        let is_pinned = job.pinned_provider != NOBODY;
-        refuse_if(
-            is_pinned && job.pinned_provider != provider.owner,
-            Refusal::PinnedToOther,
-        )?;
+    pub fn decide(&self, job: &Job, capacity: &Capacity<'_>) -> Result<Assurance, Refusal> {
+        check_open(job, capacity)?;
+        let assurance = self.check_assurance(job, capacity.has_worker)?;
+        self.check_terms(job)?;
+        check_funds(job, capacity)?;
+        Ok(assurance)
+    }
 
+    fn check_assurance(&self, job: &Job, has_worker: bool) -> Result<Assurance, Refusal> {
         let assurance = Assurance::from_code(job.assurance).ok_or(Refusal::Assurance)?;
         match assurance {
             Assurance::Refereed => {
@@ -193,49 +179,27 @@ impl Policy {
                 refuse_if(self.is_underpaid(job), Refusal::Price)?;
             }
             Assurance::Reviewed => {
-                refuse_if(!(self.accepted && means.has_worker), Refusal::Assurance)?
+                refuse_if(!(self.reviewed && has_worker), Refusal::Assurance)?;
             }
         }
-        refuse_if(
-            !self.models.is_empty() && !self.models.contains(&job.model),
-            Refusal::Model,
-        )?;
-        refuse_if(
-            !self.mints.is_empty() && !self.mints.contains(&job.mint),
-            Refusal::Mint,
-        )?;
-        refuse_if(job.price_atoms.get() < self.min_price_atoms, Refusal::Price)?;
-        refuse_if(job.macs.get() > self.max_macs, Refusal::Work)?;
-        let by_price = job.price_atoms.get().saturating_mul(self.max_bond_prices);
-        refuse_if(
-            job.bond_atoms.get() > self.max_bond_atoms.min(by_price),
-            Refusal::Bond,
-        )?;
-        refuse_if(
-            job.has_arbiter() && !self.arbiters.contains(&job.arbiter),
-            Refusal::Arbiter,
-        )?;
-        refuse_if(job.work_secs.get() < self.min_work_secs, Refusal::TooHasty)?;
-        refuse_if(
-            job.review_secs.get() > self.max_review_secs,
-            Refusal::LongReview,
-        )?;
-
-        let purse = means.purse.ok_or(Refusal::NoPurse)?;
-        refuse_if(
-            purse.free_atoms.get() < job.bond_atoms.get(),
-            Refusal::Funds,
-        )?;
-        let left_to_operator = purse
-            .operator_limit_atoms
-            .get()
-            .saturating_sub(purse.operator_reserved_atoms.get());
-        let by_operator = *signer != provider.owner;
-        refuse_if(
-            by_operator && left_to_operator < job.bond_atoms.get(),
-            Refusal::OperatorLimit,
-        )?;
         Ok(assurance)
+    }
+
+    fn check_terms(&self, job: &Job) -> Result<(), Refusal> {
+        let (price_atoms, bond_atoms) = (job.price_atoms.get(), job.bond_atoms.get());
+        let is_listed = |list: &BTreeSet<Pubkey>, one| list.is_empty() || list.contains(one);
+        refuse_if(!is_listed(&self.models, &job.model), Refusal::Model)?;
+        refuse_if(!is_listed(&self.mints, &job.mint), Refusal::Mint)?;
+        refuse_if(price_atoms < self.min_price_atoms, Refusal::Price)?;
+        refuse_if(job.macs.get() > self.max_macs, Refusal::Work)?;
+        let by_price_atoms = price_atoms.saturating_mul(self.max_bond_prices);
+        let max_bond_atoms = self.max_bond_atoms.min(by_price_atoms);
+        refuse_if(bond_atoms > max_bond_atoms, Refusal::Bond)?;
+        let is_trusted = !job.has_arbiter() || self.arbiters.contains(&job.arbiter);
+        refuse_if(!is_trusted, Refusal::Arbiter)?;
+        refuse_if(job.work_secs.get() < self.min_work_secs, Refusal::TooHasty)?;
+        let review_secs = job.review_secs.get();
+        refuse_if(review_secs > self.max_review_secs, Refusal::LongReview)
     }
 
     /// Whether a refereed job pays less per multiply-accumulate than the owner wants.
@@ -244,4 +208,40 @@ impl Policy {
             quern_rules::price::least_price(0, self.min_price_per_gmac_atoms, job.macs.get());
         wanted.map_or(true, |wanted| job.price_atoms.get() < wanted)
     }
+}
+
+fn refuse_if(condition: bool, refusal: Refusal) -> Result<(), Refusal> {
+    if condition { Err(refusal) } else { Ok(()) }
+}
+
+/// Whether this provider may take the job at all.
+fn check_open(job: &Job, capacity: &Capacity<'_>) -> Result<(), Refusal> {
+    let Capacity {
+        provider,
+        signer,
+        moment,
+        ..
+    } = *capacity;
+    refuse_if(job.state != JobState::Open as u8, Refusal::NotOpen)?;
+    let is_in_time = in_time(moment.now, job.effective_deadline(moment));
+    refuse_if(!is_in_time, Refusal::TooLate)?;
+    let is_own = job.client == provider.owner || job.client == *signer;
+    refuse_if(is_own, Refusal::OwnJob)?;
+    let is_pinned = job.pinned_provider != NOBODY;
+    let is_of_other = is_pinned && job.pinned_provider != provider.owner;
+    refuse_if(is_of_other, Refusal::PinnedToOther)
+}
+
+/// Whether the owner's purse has the bond, and the operator may reserve it.
+fn check_funds(job: &Job, capacity: &Capacity<'_>) -> Result<(), Refusal> {
+    let bond_atoms = job.bond_atoms.get();
+    let purse = capacity.purse.ok_or(Refusal::NoPurse)?;
+    refuse_if(purse.free_atoms.get() < bond_atoms, Refusal::Funds)?;
+    let left_atoms = purse
+        .operator_limit_atoms
+        .get()
+        .saturating_sub(purse.operator_reserved_atoms.get());
+    let is_by_operator = *capacity.signer != capacity.provider.owner;
+    let is_over_limit = is_by_operator && left_atoms < bond_atoms;
+    refuse_if(is_over_limit, Refusal::OperatorLimit)
 }

@@ -1,7 +1,6 @@
 //! What the watcher asks of the chain and sends to it.
 
 use {
-    super::lock,
     async_trait::async_trait,
     quern_client::{
         ChainReads, ClientError, Instruction, Keypair, Outcome, Pubkey, Result, RpcChain, Sender,
@@ -15,7 +14,8 @@ use {
             state::{Demand, Job, JobState, Model},
         },
     },
-    quern_proof::{demand::NodeId, evidence::Charge},
+    quern_data::runtime::lock,
+    quern_proof::{demand::NodeId, evidence::Charge, graph::Graph},
     std::{
         collections::{HashMap, hash_map::Entry},
         sync::{
@@ -74,19 +74,25 @@ pub trait WatcherChain: ChainReads {
     async fn jobs(&self, state: JobState, client: Option<Pubkey>) -> Result<Vec<(Pubkey, Job)>>;
     /// Where the current result of a job is.
     async fn output_uri(&self, address: &Pubkey, job: &Job) -> Result<String>;
-    /// One demand about a submission, if somebody asked it and it is not closed.
+    /// One demand about a submission, if it was opened and is not closed.
     async fn demand_at(
         &self,
         job: &Pubkey,
         submission: u32,
         node_id: &NodeId,
     ) -> Result<Option<OpenedDemand>>;
-    /// What waits for an answer, whoever asked. There may be very many, and more that were answered: those are not read.
+    /// Demands that wait for an answer, of all openers. There may be very many, and more that were answered: those are not read.
     async fn unanswered(&self, job: &Pubkey) -> Result<Vec<OpenedDemand>>;
     /// Asks; `parent` is the account of the answered demand whose answer holds the node, none at a root.
     async fn ask(&self, job: &Job, node_id: &NodeId, parent: Option<Pubkey>) -> Result<()>;
-    /// Convicts.
-    async fn convict(&self, job: &Job, charge: &Charge, evidence: &[u8]) -> Result<Conviction>;
+    /// Convicts, after judging the evidence; `graph` is the job's.
+    async fn convict(
+        &self,
+        job: &Job,
+        graph: &Graph<'_>,
+        charge: &Charge,
+        evidence: &[u8],
+    ) -> Result<Conviction>;
     /// Records that a demand was not answered in time.
     async fn timeout(&self, job: &Job, asked: &OpenedDemand) -> Result<Signature>;
     /// Has a recorded conviction paid out, if all purses but the signer's exist, or if it shall open them all; otherwise it is
@@ -280,13 +286,19 @@ impl WatcherChain for RpcWatcherChain {
         Ok(())
     }
 
-    async fn convict(&self, job: &Job, charge: &Charge, evidence: &[u8]) -> Result<Conviction> {
-        let address = instructions::job_address(job);
+    async fn convict(
+        &self,
+        job: &Job,
+        graph: &Graph<'_>,
+        charge: &Charge,
+        evidence: &[u8],
+    ) -> Result<Conviction> {
         let _convicting = Counted::new(&self.convicting);
         let receipt = flows::convict(
             &self.sender.by(job.deadline.get()),
             &self.wallet,
-            &address,
+            job,
+            graph,
             charge,
             evidence,
             self.route,

@@ -4,7 +4,8 @@ use {
     quern_client::{
         Pubkey, Signature,
         flows::Route,
-        history::{reason_code, reason_name},
+        history::{reason_name, reason_text},
+        quern::state::ConvictionReason,
     },
     quern_proof::{demand::NodeId, evidence::Charge},
     serde_json::{Value, json},
@@ -47,8 +48,8 @@ pub enum Verdict {
     AlreadyConvicted {
         /// Who did it.
         prover: Pubkey,
-        /// Code of the reason: 1 a wrong value, 2 wrong padding, 3 silence.
-        reason: u8,
+        /// What for; none where this version does not know the code.
+        reason: Option<ConvictionReason>,
         /// Whether it was this wallet, before a restart for example.
         by_us: bool,
     },
@@ -73,14 +74,14 @@ impl Verdict {
             Self::Consistent { .. } => "consistent",
             Self::Convicted { .. } => "convicted",
             Self::TimedOut { .. } => "timed_out",
-            Self::AlreadyConvicted { .. } => "slashed",
+            Self::AlreadyConvicted { .. } => "already_convicted",
             Self::Wrong { .. } => "wrong",
             Self::CouldNotCheck { .. } => "could_not_check",
         }
     }
 
-    /// Whether the provider was slashed.
-    pub const fn is_slash(&self) -> bool {
+    /// Whether the provider is convicted.
+    pub const fn is_conviction(&self) -> bool {
         matches!(
             self,
             Self::Convicted { .. } | Self::TimedOut { .. } | Self::AlreadyConvicted { .. }
@@ -126,7 +127,7 @@ impl Verdict {
                 by_us,
             } => format!(
                 "{}, by {}",
-                reason_name(*reason),
+                reason_text(*reason),
                 if *by_us {
                     "this wallet".to_owned()
                 } else {
@@ -205,7 +206,7 @@ impl Report {
                 by_us,
             } => json!({
                 "prover": prover.to_string(),
-                "reason": reason_code(*reason),
+                "reason": reason_name(*reason),
                 "by_us": by_us,
             }),
             Verdict::Wrong { charge, why } => json!({

@@ -128,7 +128,7 @@ pub(super) fn text_for<'a>(event: &'a QuernEvent, change: &Change) -> Option<&'a
         QuernEvent::ProviderRegistered(event) => (EntityKind::Provider, &event.endpoint),
         QuernEvent::ProviderUpdated(event) => (EntityKind::Provider, &event.endpoint),
         QuernEvent::ModelRegistered(event) => (EntityKind::Model, &event.uri),
-        QuernEvent::ModelUpdated(event) => (EntityKind::Model, &event.uri),
+        QuernEvent::ModelUpdated(event) => (EntityKind::Model, event.uri.as_ref()?),
         QuernEvent::JobCreated(event) => (EntityKind::Job, &event.input_uri),
         _ => return None,
     };

@@ -2,8 +2,11 @@
 
 use {
     crate::project::{key, program::QuernEvent},
-    quern_client::Pubkey,
-    serde_json::{Map, Value},
+    quern_client::{
+        Pubkey,
+        quern::state::{Conviction, NodeRef},
+    },
+    serde_json::{Map, Value, json},
 };
 
 trait Shown {
@@ -53,6 +56,32 @@ impl Shown for [u8; 32] {
     }
 }
 
+impl Shown for Option<String> {
+    fn shown(&self) -> Value {
+        self.as_ref().map_or(Value::Null, String::shown)
+    }
+}
+
+impl Shown for NodeRef {
+    fn shown(&self) -> Value {
+        json!({ "tree": self.tree, "level": self.level, "index": self.index.shown() })
+    }
+}
+
+impl Shown for Conviction {
+    fn shown(&self) -> Value {
+        let reason = self.reason().name();
+        match self {
+            Self::WrongCell { op, row, col } => {
+                json!({ "reason": reason, "op": op, "row": row, "column": col })
+            }
+            Self::BadPadding(node_id) | Self::Unanswered(node_id) => {
+                json!({ "reason": reason, "node_id": node_id.shown() })
+            }
+        }
+    }
+}
+
 impl Shown for Vec<u8> {
     fn shown(&self) -> Value {
         Value::String(hex::encode(self))
@@ -78,7 +107,6 @@ pub fn describe(event: &QuernEvent) -> Map<String, Value> {
     fields! { event;
         ProtocolInitialized {}
         ProtocolUpdated {}
-        AuthorityProposed { proposed }
         AuthorityAccepted { authority }
         PauseSet { paused }
         MintRegistered { mint }
@@ -95,7 +123,6 @@ pub fn describe(event: &QuernEvent) -> Map<String, Value> {
         ModelWritten { model, offset, length }
         ModelSealed { model, graph_hash }
         ModelUpdated { model, uri }
-        ModelOwnerProposed { model, proposed }
         ModelOwnerAccepted { model, owner }
         JobCreated { job, client, model, mint, escrow_atoms, input_uri }
         JobCancelled { job, client, mint, released_atoms }
@@ -115,11 +142,11 @@ pub fn describe(event: &QuernEvent) -> Map<String, Value> {
         ConvictionSettled {
             job, client, provider, prover, mint, reason, released_atoms, prover_atoms, client_atoms, treasury_atoms
         }
-        JobConvicted { job, client, provider, prover, mint, submission, reason, tree, level, index }
+        JobConvicted { job, client, provider, prover, mint, submission, conviction }
         DemandOpened {
-            demand, job, provider, opener, submission, tree, level, index, node, due, fee_lamports
+            demand, job, provider, opener, submission, node_id, node, due, fee_lamports
         }
-        DemandAnswered { demand, job, revealer, tree, level, index, fee_lamports, answer }
+        DemandAnswered { demand, job, revealer, node_id, fee_lamports, answer }
         DemandClosed { demand, job, opener }
     }
 }

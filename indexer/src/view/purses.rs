@@ -25,7 +25,7 @@ pub fn purse(entity: &Entity, mints: &[MintConfig]) -> Option<PursePage> {
         reserved_atoms: purse.reserved_atoms.get(),
         operator_reserved_atoms: purse.operator_reserved_atoms.get(),
         operator_limit_atoms: purse.operator_limit_atoms.get(),
-        jobs_created: purse.jobs_created.get(),
+        opened: purse.opened.get(),
         seq: entity.row.seq,
         changed_slot: entity.row.slot,
     })

@@ -15,8 +15,8 @@ use {
                 QuernEvent, ResultSubmitted, RewardsClaimed, Withdrawn,
             },
             state::{
-                ConvictionReason, Demand, Emission, EntityKind, Job, JobState, MintConfig,
-                Provider, Purse,
+                Conviction, ConvictionReason, Demand, Emission, EntityKind, Job, JobState,
+                MintConfig, NodeRef, Provider, Purse,
             },
         },
     },
@@ -53,6 +53,15 @@ pub async fn counts(store: &Store) -> Counts {
 
 pub fn program() -> Key {
     key(&quern::ID)
+}
+
+/// The root of a tree.
+fn node(tree: u8) -> NodeRef {
+    NodeRef {
+        tree,
+        level: 0,
+        index: 0,
+    }
 }
 
 /// Numbers that look random, from a seed.
@@ -509,9 +518,7 @@ impl World {
             demand: places[0],
             job: address,
             revealer: provider,
-            tree: 255,
-            level: 0,
-            index: 0,
+            node_id: node(255),
             fee_lamports: 10_000,
             answer: vec![0xab; 64],
             changes,
@@ -529,10 +536,11 @@ impl World {
             prover: watcher,
             mint,
             submission: 1,
-            reason: ConvictionReason::WrongCell as u8,
-            tree: 1,
-            level: 0,
-            index: 3 << 32 | 4,
+            conviction: Conviction::WrongCell {
+                op: 1,
+                row: 3,
+                col: 4,
+            },
             changes,
         }));
         self.move_escrow(&client, -(PRICE as i64));
@@ -604,9 +612,7 @@ impl World {
             provider: job.provider,
             opener: *opener,
             submission: 1,
-            tree,
-            level: 0,
-            index: 0,
+            node_id: node(tree),
             node: demand.node,
             due: demand.due.get(),
             fee_lamports: 10_000,

@@ -50,6 +50,12 @@ pub fn by_name<C: Code>(name: &str) -> Result<C, UnknownName> {
     })
 }
 
+/// The code with this number, which the program wrote. Off chain, whoever decodes an account or an event refuses those whose
+/// numbers it does not know, so no number arrives here that has no code.
+pub(crate) fn known<C: Code>(code: u8) -> C {
+    C::from_code(code).expect("the decoder refuses accounts and events with unknown codes")
+}
+
 /// Declares enums of codes: `Variant = number "name"`. The name stands in texts, in JSON and on the command line; a
 /// variant's doc is its help there.
 macro_rules! codes {

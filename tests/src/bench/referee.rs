@@ -2,16 +2,16 @@
 
 use {
     super::{Meter, mark, thousands},
-    crate::svm::{
-        Outcome, Stage, actor, ix,
-        referee::{self, Claim},
-    },
     quern::state::{Demand, Job, JobState},
     quern_proof::{
         DType, Operand, Tensor,
         builder::GraphBuilder,
         demand::{self, NodeId, Parent, Tree},
         evidence::Charge,
+    },
+    quern_testkit::svm::{
+        Outcome, Stage, actor, ix,
+        referee::{self, Claim},
     },
     serde::Serialize,
     solana_sdk::{instruction::Instruction, pubkey::Pubkey},
@@ -130,7 +130,7 @@ pub(super) fn instructions(meter: &mut Meter) {
     let charge = Charge::Padding(NodeId::new(Tree::Data(op), level, last));
     let job = meter.stage.submitted_for(&claim);
     let padding = meter.stage.inline(&job, &charge, &claim.evidence(&charge));
-    meter.run_v1("convict_padding", padding);
+    meter.run_v1("convict, padding", padding);
 
     let (claim, _) = product();
     let job = meter.stage.submitted_for(claim);
@@ -140,7 +140,7 @@ pub(super) fn instructions(meter: &mut Meter) {
         index: 0,
     };
     let demand = meter.stage.demand_ix(&job, claim, &root);
-    meter.run("demand", demand);
+    meter.run("open_demand", demand);
     let reveal = meter.stage.reveal_ix(&job, claim, &root);
     meter.run("reveal", reveal);
     let next = NodeId {
@@ -230,7 +230,7 @@ fn by_account(case: &'static str, claim: &Claim, charge: &Charge, goal: Option<u
     let evidence = stage.write_down(&prover, "bench", &bytes);
     let rent_lamports = stage.world.lamports(&evidence);
     let proof = ix::Proof::Account(evidence);
-    let convict = ix::convict_of(&prover, &stage.job(&job), charge, proof);
+    let convict = ix::convict(&prover, &stage.job(&job), charge, proof);
     let outcome = stage.world.ok(convict);
     convicted(&stage, &job);
     stage.ok(ix::close_evidence(&prover, &evidence));

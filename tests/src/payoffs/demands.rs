@@ -5,7 +5,8 @@ use {
     quern::state::ProtocolSettings,
     quern_proof::{
         Graph, Operand,
-        demand::{DemandPlan, NodeId, Parent, STEP_LEVELS, Tree, plan},
+        demand::{DemandPlan, NodeId, Parent, Tree, plan},
+        limits::STEP_LEVELS,
         shape::{Geometry, TraceGeometry},
     },
     quern_rules::deadline::{FinalizeGate, demand_due, extended, finalize_gate, in_time, passed},
@@ -167,6 +168,7 @@ impl Game {
             at => self.moved(at, 1),
         };
         let gate = finalize_gate(
+            false,
             now,
             self.moved(self.review_end, 1),
             last_answer_at,

@@ -11,7 +11,7 @@ use {
     clap::Subcommand,
     quern_client::{
         Pubkey, Signer, accounts, addresses, flows,
-        quern::{constants::NOBODY, instructions::ConfigureEmissionArgs},
+        quern::{constants::NOBODY, instructions::EmissionSettings},
     },
 };
 
@@ -62,7 +62,7 @@ pub async fn run(context: &Context, command: Command) -> Result<()> {
         Command::Configure(args) => {
             let wallet = context.wallet()?;
             let decimals = context.mint(&args.mint).await?.decimals;
-            let configure = ConfigureEmissionArgs {
+            let configure = EmissionSettings {
                 epoch_secs: args.epoch,
                 cap_atoms: args.cap.in_atoms(decimals)?,
                 refereed_weight_bps: args.refereed_weight,

@@ -10,9 +10,9 @@ use {
         progress,
     },
     quern_client::{
-        Keypair, Pubkey, Signer, addresses, config, flows, instructions,
+        Keypair, Pubkey, Signer, addresses, cluster, config, flows, instructions,
         quern::{
-            instructions::{ConfigureEmissionArgs, InitializeArgs},
+            instructions::EmissionSettings,
             state::{MintRates, ProtocolSettings},
         },
     },
@@ -181,17 +181,9 @@ impl Wallet {
 async fn set_up(net: &LocalNet, wallets: &[(&str, Pubkey)]) -> Result<Mint> {
     let (sender, admin) = (net.sender(), net.admin());
     let authority = admin.pubkey();
-    let initialize = InitializeArgs {
-        guardian: authority,
-        treasury_owner: authority,
-        params: params(),
-    };
-    sender
-        .send(
-            &[instructions::initialize(&authority, initialize)],
-            &[admin],
-        )
-        .await?;
+    let cluster = cluster::genesis(sender.rpc()).await?;
+    let initialize = instructions::initialize(&authority, settings(authority), cluster);
+    sender.send(&[initialize], &[admin]).await?;
     let mint = net.create_mint(DECIMALS).await?;
     let rates = MintRates {
         reward_rate_e9: 500_000_000,
@@ -206,7 +198,7 @@ async fn set_up(net: &LocalNet, wallets: &[(&str, Pubkey)]) -> Result<Mint> {
         net.mint_to(&mint, wallet, WALLET_ATOMS).await?;
     }
     net.mint_to(&mint, &authority, REWARD_ATOMS).await?;
-    let rewards = ConfigureEmissionArgs {
+    let rewards = EmissionSettings {
         epoch_secs: 3_600,
         cap_atoms: REWARD_ATOMS / 10,
         refereed_weight_bps: 10_000,
@@ -228,8 +220,10 @@ async fn set_up(net: &LocalNet, wallets: &[(&str, Pubkey)]) -> Result<Mint> {
 }
 
 /// Shares as on a real network, windows short enough to watch.
-fn params() -> ProtocolSettings {
+fn settings(authority: Pubkey) -> ProtocolSettings {
     ProtocolSettings {
+        guardian: authority,
+        treasury_owner: authority,
         fee_bps: 250,
         late_penalty_bps: 1_000,
         reject_bps: 1_000,

@@ -12,7 +12,7 @@ use {
     quern_client::{
         Pubkey, Signer, accounts, addresses, flows, history,
         quern::{
-            instructions::RegisterModelArgs,
+            instructions::NewModel,
             state::{AssetKind, Model},
         },
     },
@@ -121,7 +121,7 @@ async fn register(context: &Context, args: Register) -> Result<()> {
         Kind::Agent => AssetKind::Agent,
         Kind::DataSet => AssetKind::DataSet,
     };
-    let entry = RegisterModelArgs {
+    let entry = NewModel {
         id: args.id,
         graph_bytes: 0, // set from the program's length
         kind: kind as u8,
@@ -162,7 +162,7 @@ async fn show(context: &Context, address: &Pubkey) -> Result<()> {
         .ok();
     let mut shown = fields(address, &account.model).maybe("uri", uri);
     if account.model.sealed.get() {
-        let graph = Graph::parse(&account.graph).map_err(quern_proof::Error::from)?;
+        let graph = Graph::load(&account.graph)?;
         shown = shown
             .with("inputs", graph.input_count())
             .with("ops", graph.op_count())

@@ -10,11 +10,8 @@ use {
     },
     clap::Subcommand,
     quern_client::{
-        ClientError, Pubkey, Signer, accounts, addresses, instructions,
-        quern::{
-            instructions::InitializeArgs,
-            state::{Protocol, ProtocolSettings},
-        },
+        ClientError, Hash, Pubkey, Signer, accounts, addresses, cluster, instructions,
+        quern::state::{Protocol, ProtocolSettings},
     },
 };
 
@@ -108,9 +105,12 @@ pub struct Params {
     restart_grace: u32,
 }
 
-impl From<Params> for ProtocolSettings {
-    fn from(params: Params) -> Self {
-        Self {
+impl Params {
+    fn settings(self, guardian: Pubkey, treasury_owner: Pubkey) -> ProtocolSettings {
+        let params = self;
+        ProtocolSettings {
+            guardian,
+            treasury_owner,
             fee_bps: params.fee,
             late_penalty_bps: params.late_penalty,
             reject_bps: params.reject_deposit,
@@ -162,17 +162,18 @@ async fn initialize(context: &Context, init: Init) -> Result<()> {
         Err(ClientError::NotFound { .. }) => {}
         Err(error) => return Err(error.into()),
     }
-    let args = InitializeArgs {
-        guardian: init.guardian.unwrap_or(wallet.pubkey()),
-        treasury_owner: init.treasury.unwrap_or(wallet.pubkey()),
-        params: init.params.into(),
-    };
+    let cluster = cluster::genesis(context.rpc()).await?;
+    let settings = init.params.settings(
+        init.guardian.unwrap_or(wallet.pubkey()),
+        init.treasury.unwrap_or(wallet.pubkey()),
+    );
     let done = Fields::new()
         .text("protocol", addresses::protocol())
         .text("authority", wallet.pubkey())
-        .text("treasury", args.treasury_owner)
-        .text("guardian", args.guardian);
-    let initialize = instructions::initialize(&wallet.pubkey(), args);
+        .text("treasury", settings.treasury_owner)
+        .text("guardian", settings.guardian)
+        .text("cluster", cluster);
+    let initialize = instructions::initialize(&wallet.pubkey(), settings, cluster);
     // Not `send`: there is no protocol yet, which is no excuse here.
     let receipts = context.sender.send_all(&[initialize], &[&wallet]).await?;
     crate::context::with_signatures(done, &receipts).print(context.format);
@@ -186,6 +187,7 @@ fn fields(protocol: &Protocol) -> Fields {
         .text("protocol", addresses::protocol())
         .text("program", quern_client::quern::ID)
         .with("paused", protocol.paused.get())
+        .text("cluster", Hash::new_from_array(protocol.cluster))
         .text("authority", protocol.authority)
         .text("guardian", protocol.guardian)
         .text("treasury", protocol.treasury_owner)

@@ -66,9 +66,6 @@ pub struct Register {
     /// Hot key that may take, submit and reveal [default: the wallet]
     #[arg(long, value_name = "ADDRESS")]
     operator: Option<Pubkey>,
-    /// Bits of hardware classes
-    #[arg(long, default_value_t = 0, value_name = "BITS")]
-    hardware_classes: u64,
     /// Whether it takes jobs
     #[arg(long, default_value_t = true, action = clap::ArgAction::Set, value_name = "BOOL")]
     active: bool,
@@ -118,7 +115,7 @@ pub struct Run {
     /// Largest input or weights to fetch and largest trace to publish, in MiB
     #[arg(long, default_value_t = 1_024, value_name = "MIB")]
     max_data: u32,
-    /// Most memory for tensors, half of it for work and half for answers, in MiB; a job that needs more than a half is left
+    /// Most memory for tensors, half of it for work and half for demands, in MiB; a job that needs more than a half is left
     /// alone
     #[arg(long, default_value_t = 8_192, value_name = "MIB")]
     memory_limit: u32,
@@ -215,7 +212,6 @@ async fn register(context: &Context, args: Register) -> Result<()> {
         operator: args.operator.unwrap_or(owner),
         name: args.name,
         endpoint: args.endpoint,
-        hardware_classes: args.hardware_classes,
         active: args.active,
     };
     let known =
@@ -320,7 +316,7 @@ async fn policy(context: &Context, args: &Run) -> Result<Policy> {
     };
     Ok(Policy {
         refereed: !args.reviewed_only,
-        accepted: args.worker.is_some(),
+        reviewed: args.worker.is_some(),
         models: args.model.iter().copied().collect(),
         mints: args.mint.into_iter().collect(),
         min_price_atoms: tokens(&args.min_price, usual.min_price_atoms)?,

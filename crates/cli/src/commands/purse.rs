@@ -158,7 +158,7 @@ fn fields(address: &Pubkey, purse: &Purse, decimals: &HashMap<Pubkey, u8>) -> Fi
         .text("mint", purse.mint)
         .text("free", tokens(purse.free_atoms.get()))
         .text("reserved", tokens(purse.reserved_atoms.get()))
-        .with("jobs_created", purse.jobs_created.get())
+        .with("opened", purse.opened.get())
         .text(
             "operator_reserved",
             tokens(purse.operator_reserved_atoms.get()),

@@ -15,14 +15,13 @@ use {
     quern_client::quern::state::JobState,
     quern_client::{
         ChainReads, ClientError, Keypair, Outcome, Pubkey, Signer, flows::Route,
-        history::reason_code,
+        history::reason_name,
     },
     quern_data::FetchLimits,
-    quern_watcher::{Followed, Report, RpcWatcherChain, Settings, Verdict, Watcher},
+    quern_watcher::{Followed, Report, RpcWatcherChain, Scope, Settings, Until, Verdict, Watcher},
     serde_json::{Value, json},
     std::{
         cell::{Cell, RefCell},
-        collections::BTreeSet,
         io::Write,
         path::PathBuf,
         time::Duration,
@@ -37,8 +36,8 @@ use {
   quern watch --client WALLET --once --output json   what is submitted now, one line each
 
 A wrong result is convicted, a withheld one is demanded; the wallet pays for that and earns a share of the bond.
-Each submission is reported once: consistent, convicted, timed_out, slashed (by somebody else), wrong (not convicted, and
-why) or could_not_check.")]
+Each submission is reported once: consistent, convicted, timed_out, already_convicted (by another watcher), wrong
+(not convicted, and why) or could_not_check.")]
 pub struct Args {
     /// Only jobs of this client (repeatable) [default: of all]
     #[arg(long, value_name = "ADDRESS")]
@@ -55,8 +54,9 @@ pub struct Args {
     /// Largest trace to fetch or to compute, and largest input or weights to fetch, in MiB
     #[arg(long, default_value_t = 1_024, value_name = "MIB", value_parser = clap::value_parser!(u32).range(1..))]
     trace_limit: u32,
-    /// Most memory for submissions that are examined at a time, in MiB; at most as much again is kept between looks
-    #[arg(long, default_value_t = 4_096, value_name = "MIB")]
+    /// Most memory for tensors, half of it for work and half for demands, in MiB; a job that needs more than a half is left
+    /// alone
+    #[arg(long, default_value_t = 8_192, value_name = "MIB")]
     memory_limit: u32,
     /// Most work to do for one submission, in GMAC (10^9 multiplications; some 30 a second and processor)
     #[arg(long, default_value_t = Settings::default().max_macs / GMAC, value_name = "GMAC")]
@@ -112,26 +112,27 @@ impl Args {
     }
 
     fn settings(self, fetch: FetchLimits) -> Settings {
+        let scope = match (self.client.is_empty(), self.job.is_empty()) {
+            (true, true) => Scope::All,
+            (false, _) => Scope::Clients(self.client.into_iter().collect()),
+            (true, false) => Scope::Jobs(self.job.into_iter().collect()),
+        };
         Settings {
-            clients: self.client.into_iter().collect(),
-            jobs: self.job.into_iter().collect(),
+            scope,
             fetch: FetchLimits {
                 max_bytes: u64::from(self.trace_limit) << 20,
                 ..fetch
             },
             weights: self.weights.into_iter().collect(),
             state: self.state,
-            max_trace_bytes: u64::from(self.trace_limit) << 20,
             max_macs: self.max_gmacs.saturating_mul(GMAC),
-            max_memory_bytes: u64::from(self.memory_limit) << 20,
-            max_kept_bytes: u64::from(self.memory_limit) << 20,
+            memory_bytes: u64::from(self.memory_limit) << 20,
             min_bonds: self.min_bond.into_iter().collect(),
             max_fee_lamports: self.max_fee_lamports,
             publication_grace: Duration::from_secs(u64::from(self.grace)),
             settle: !self.no_settle,
             concurrency: self.concurrency as usize,
             poll: Duration::from_secs(u64::from(self.poll)),
-            ..Settings::default()
         }
     }
 }
@@ -180,9 +181,8 @@ pub async fn run(context: &Context, args: Args) -> Result<()> {
     let screen = Screen::new(context);
     screen.header();
     if !is_once {
-        watcher
-            .run(|report| screen.report(report), until_stopped())
-            .await?;
+        let show = |report: &Report| screen.report(report);
+        watcher.run(Until::Stopped, show, until_stopped()).await?;
         return Ok(());
     }
     screen.say("examining what is submitted");
@@ -191,9 +191,12 @@ pub async fn run(context: &Context, args: Args) -> Result<()> {
         until_stopped().await;
         is_stopped.set(true);
     };
-    let reports = watcher
-        .run_once(|report| screen.report(report), stopped)
-        .await?;
+    let mut reports = Vec::new();
+    let show = |report: &Report| {
+        screen.report(report);
+        reports.push(report.clone());
+    };
+    watcher.run(Until::NothingOpen, show, stopped).await?;
     if is_stopped.get() {
         screen.note("stopped before everything was examined");
     } else if reports.is_empty() {
@@ -238,15 +241,13 @@ pub async fn follow(
     fetch: FetchLimits,
 ) -> Result<Outcome> {
     let settings = Settings {
-        jobs: BTreeSet::from([*job]),
+        scope: Scope::Jobs([*job].into()),
         // What is large here is so by the own choice.
         fetch: FetchLimits {
             max_bytes: UNLIMITED_BYTES,
             ..fetch
         },
-        max_trace_bytes: UNLIMITED_BYTES,
-        max_memory_bytes: UNLIMITED_BYTES,
-        max_kept_bytes: UNLIMITED_BYTES,
+        memory_bytes: 2 * UNLIMITED_BYTES,
         max_macs: u64::MAX,
         poll: Duration::from_secs(2),
         ..Settings::default()
@@ -320,7 +321,7 @@ impl Screen {
     fn header(&self) {
         if self.format == Format::Table && !self.has_header.replace(true) {
             self.write(&format!(
-                "{:<44}  {:<3}  {:<15}  details",
+                "{:<44}  {:<3}  {:<17}  details",
                 "job", "nr", "verdict"
             ));
         }
@@ -342,7 +343,7 @@ impl Screen {
         match self.format {
             Format::Json => self.json(report.json()),
             Format::Table => self.write(&format!(
-                "{:<44}  {:<3}  {:<15}  {}",
+                "{:<44}  {:<3}  {:<17}  {}",
                 report.job.to_string(),
                 report.submission,
                 report.verdict.name(),
@@ -357,7 +358,7 @@ impl Screen {
                 "job": job.to_string(),
                 "outcome": outcome.name(),
                 "prover": prover.to_string(),
-                "reason": reason_code(*reason),
+                "reason": reason_name(*reason),
             })),
             (Format::Json, _) => {
                 self.json(json!({ "job": job.to_string(), "outcome": outcome.name() }));

@@ -9,7 +9,10 @@ use {
     },
     futures::{StreamExt, future::join_all, stream},
     quern::state::Job,
-    quern_proof::evidence::{Case, Charge, judge},
+    quern_proof::{
+        evidence::{Case, Charge, judge},
+        graph::Graph,
+    },
     solana_rpc_client::nonblocking::rpc_client::RpcClient,
     solana_sdk::{
         instruction::Instruction,
@@ -54,8 +57,8 @@ pub struct ConvictReceipt {
     pub lamports_paid: Option<u64>,
 }
 
-/// Convicts the current result of a job; the prover signs, pays and earns the bounty. The evidence is judged here first, so
-/// that nothing is paid for a charge that the program would refuse.
+/// Convicts the current result of a job that the caller has read with its model's graph; the prover signs, pays and earns the
+/// bounty. The evidence is judged here once, so that nothing is paid for a charge that the program would refuse.
 ///
 /// # Errors
 /// `Evidence` or `WouldRefuse` before anything is sent, `TooLarge` for [`Route::Inline`] with too much evidence, otherwise as
@@ -64,17 +67,17 @@ pub struct ConvictReceipt {
 pub async fn convict(
     sender: &Sender,
     prover: &Keypair,
-    job: &Pubkey,
+    job: &Job,
+    graph: &Graph<'_>,
     charge: &Charge,
     evidence: &[u8],
     route: Route,
 ) -> Result<ConvictReceipt> {
-    let job: Job = accounts::fetch(sender.rpc(), job).await?;
-    check(sender.rpc(), &job, charge, evidence).await?;
+    check(job, graph, charge, evidence)?;
     let conviction = Conviction {
         sender,
         prover,
-        job: &job,
+        job,
         charge,
         evidence,
     };
@@ -105,12 +108,10 @@ pub async fn close_evidences(rpc: &RpcClient, author: &Pubkey) -> Result<Vec<Ins
 }
 
 /// Refuses what the program would refuse.
-async fn check(rpc: &RpcClient, job: &Job, charge: &Charge, evidence: &[u8]) -> Result<()> {
+fn check(job: &Job, graph: &Graph<'_>, charge: &Charge, evidence: &[u8]) -> Result<()> {
     super::check_refutable(job)?;
-    let model = accounts::model(rpc, &job.model).await?;
-    let graph = super::graph_of(&model)?;
     let case = Case {
-        graph,
+        graph: *graph,
         batch_rows: job.batch_rows.get(),
         input_roots: &job.input_roots,
         trace_root: &job.trace_root,
@@ -141,7 +142,7 @@ struct Conviction<'a> {
 
 impl Conviction<'_> {
     fn instruction(&self, proof: Proof<'_>) -> Instruction {
-        instructions::convict_of(&self.prover.pubkey(), self.job, self.charge, proof)
+        instructions::convict(&self.prover.pubkey(), self.job, self.charge, proof)
     }
 
     /// The smallest transaction that holds conviction and evidence; legacy ones every node takes.

@@ -147,7 +147,5 @@ pub async fn close_demands(rpc: &RpcClient, job: &Pubkey) -> Result<Vec<Instruct
 
 /// Whether a demand may be closed; `job` is its job, if that still exists.
 pub fn may_close(job: Option<&Job>, demand: &Demand) -> bool {
-    job.is_none_or(|job| {
-        job.state == JobState::Convicted as u8 || job.submissions != demand.submission
-    })
+    job.is_none_or(|job| job.is_in(JobState::Convicted) || job.submissions != demand.submission)
 }

@@ -17,8 +17,8 @@ use {
     },
     quern::{
         error::QuernError,
-        instructions::{ConfigureEmissionArgs, CreateJobArgs, RegisterModelArgs, ResolveArgs},
-        state::{Assurance, Job, JobState, Model, Purse},
+        instructions::{Decision, EmissionSettings, NewJob, NewModel},
+        state::{Job, JobState, Model, Purse},
     },
     quern_proof::graph::Graph,
     solana_rpc_client::nonblocking::rpc_client::RpcClient,
@@ -120,13 +120,13 @@ pub async fn configure_emission(
     rpc: &RpcClient,
     authority: &Pubkey,
     reward_mint: &Pubkey,
-    args: ConfigureEmissionArgs,
+    settings: EmissionSettings,
 ) -> Result<Vec<Instruction>> {
     let mut all = open_missing(rpc, authority, &[addresses::emission()], reward_mint).await?;
     all.push(instructions::configure_emission(
         authority,
         reward_mint,
-        args,
+        settings,
     ));
     Ok(all)
 }
@@ -151,11 +151,11 @@ pub async fn claim_rewards(rpc: &RpcClient, owner: &Pubkey) -> Result<Vec<Instru
 /// if the result is empty.
 ///
 /// # Errors
-/// `Argument` if the number is taken by a model with another program.
+/// `Argument` if the number is taken by a model with another graph.
 pub async fn register_model(
     rpc: &RpcClient,
     creator: &Pubkey,
-    args: RegisterModelArgs,
+    args: NewModel,
     graph: &[u8],
 ) -> Result<Vec<Instruction>> {
     let address = addresses::model(creator, args.id);
@@ -167,7 +167,7 @@ pub async fn register_model(
     };
     let differs = || {
         ClientError::Argument(format!(
-            "Model {} of this creator holds another program; choose another number",
+            "Model {} of this creator holds another graph; choose another number",
             args.id
         ))
     };
@@ -182,12 +182,7 @@ pub async fn register_model(
         let start = index * instructions::MAX_PIECE_BYTES;
         if known.graph.get(start..start + piece.len()) != Some(piece) {
             let offset = u32::try_from(start).map_err(|_| differs())?;
-            all.push(instructions::write_model(
-                creator,
-                &address,
-                offset,
-                piece.to_vec(),
-            ));
+            all.push(instructions::write_model(creator, &address, offset, piece));
         }
     }
     all.push(instructions::seal_model(creator, &address));
@@ -203,11 +198,11 @@ pub async fn create_job(
     client: &Pubkey,
     mint: &Pubkey,
     model: Option<&Pubkey>,
-    args: CreateJobArgs,
+    args: NewJob,
 ) -> Result<(Pubkey, Vec<Instruction>)> {
     let protocol = accounts::protocol(rpc).await?;
     let purse: Option<Purse> = accounts::purse(rpc, client, mint).await?;
-    let n = purse.map_or(0, |purse| purse.jobs_created.get());
+    let n = purse.map_or(0, |purse| purse.opened.get());
     let known: Option<Model> = match model {
         Some(address) => Some(accounts::model(rpc, address).await?.model),
         None => None,
@@ -272,7 +267,11 @@ pub async fn finalize(rpc: &RpcClient, signer: &Pubkey, job: &Pubkey) -> Result<
 ///
 /// # Errors
 /// `NotFound` if the job is closed or never was.
-pub async fn resolve(rpc: &RpcClient, job: &Pubkey, args: ResolveArgs) -> Result<Vec<Instruction>> {
+pub async fn resolve(
+    rpc: &RpcClient,
+    job: &Pubkey,
+    decision: Decision,
+) -> Result<Vec<Instruction>> {
     let job: Job = accounts::fetch(rpc, job).await?;
     let mut all = open_missing(
         rpc,
@@ -281,7 +280,7 @@ pub async fn resolve(rpc: &RpcClient, job: &Pubkey, args: ResolveArgs) -> Result
         &job.mint,
     )
     .await?;
-    all.push(instructions::resolve(&job, args));
+    all.push(instructions::resolve(&job, decision));
     Ok(all)
 }
 
@@ -320,9 +319,9 @@ pub async fn settle_conviction(
 
 /// Refuses jobs whose current result can't be refuted.
 fn check_refutable(job: &Job) -> Result<()> {
-    let refusal = if job.assurance != Assurance::Refereed as u8 {
+    let refusal = if !job.is_refereed() {
         QuernError::RefereedOnly
-    } else if job.state != JobState::Submitted as u8 {
+    } else if !job.is_in(JobState::Submitted) {
         QuernError::WrongState
     } else {
         return Ok(());

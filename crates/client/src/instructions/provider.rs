@@ -14,7 +14,7 @@ pub fn register_provider(owner: &Pubkey, args: ProviderSettings) -> Instruction 
         provider: addresses::provider(owner),
         system_program: addresses::SYSTEM_PROGRAM,
         event_authority: addresses::event_authority(),
-        program: quern::ID,
+        program: crate::program_id(),
     };
     build(
         &accounts,
@@ -29,7 +29,7 @@ pub fn update_provider(owner: &Pubkey, args: ProviderSettings) -> Instruction {
         owner: *owner,
         provider: addresses::provider(owner),
         event_authority: addresses::event_authority(),
-        program: quern::ID,
+        program: crate::program_id(),
     };
     build(&accounts, &instruction::UpdateProvider { args }, Vec::new())
 }
@@ -44,7 +44,7 @@ pub fn claim_rewards(owner: &Pubkey, reward_mint: &Pubkey) -> Instruction {
         emission_purse: addresses::purse(&emission, reward_mint),
         purse: addresses::purse(owner, reward_mint),
         event_authority: addresses::event_authority(),
-        program: quern::ID,
+        program: crate::program_id(),
     };
     build(&accounts, &instruction::ClaimRewards {}, Vec::new())
 }

@@ -5,6 +5,7 @@ use quern_proof::{
     DType, Graph, Op, Operand, Rows, Shape, Tensor,
     builder::GraphBuilder,
     hash::{self, Hash, MISSING, Tag},
+    ops::{Add, Lut, MatMul, QLinear},
 };
 
 /// SplitMix64: enough for test data.
@@ -252,13 +253,13 @@ pub fn naive_run(job: &Job) -> Vec<Vec<Vec<i128>>> {
         let op = graph.op(index).unwrap();
         let a = get(op.a());
         let output = match op {
-            Op::MatMul { b, .. } => {
+            Op::MatMul(MatMul { b, .. }) => {
                 let b = get(b);
                 a.iter()
                     .map(|x| b.iter().map(|y| dot(x, y)).collect())
                     .collect()
             }
-            Op::QLinear {
+            Op::QLinear(QLinear {
                 w,
                 bias,
                 mult,
@@ -266,7 +267,7 @@ pub fn naive_run(job: &Job) -> Vec<Vec<Vec<i128>>> {
                 lo,
                 hi,
                 ..
-            } => {
+            }) => {
                 let (w, bias, mult) = (get(w), get(bias), get(mult));
                 let cell = |x: &[i128], j: usize| {
                     let scaled = (dot(x, &w[j]) + bias[0][j]) * mult[0][j] + (1 << (shift - 1));
@@ -276,13 +277,13 @@ pub fn naive_run(job: &Job) -> Vec<Vec<Vec<i128>>> {
                     .map(|x| (0..w.len()).map(|j| cell(x, j)).collect())
                     .collect()
             }
-            Op::Lut { table, .. } => {
+            Op::Lut(Lut { table, .. }) => {
                 let table = get(table);
                 a.iter()
                     .map(|x| x.iter().map(|v| table[0][(v + 128) as usize]).collect())
                     .collect()
             }
-            Op::Add { b, .. } => a
+            Op::Add(Add { b, .. }) => a
                 .iter()
                 .zip(get(b))
                 .map(|(x, y)| {
@@ -292,7 +293,7 @@ pub fn naive_run(job: &Job) -> Vec<Vec<Vec<i128>>> {
                         .collect()
                 })
                 .collect(),
-            Op::ArgMax { .. } => a
+            Op::ArgMax(_) => a
                 .iter()
                 .map(|x| {
                     let largest = x.iter().max().unwrap();

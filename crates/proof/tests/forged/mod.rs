@@ -158,13 +158,13 @@ impl<'a> Forged<'a> {
     /// What this provider can answer; `None` where a forged node has no preimage that it knows.
     pub fn answer(&self, node_id: &NodeId) -> Option<Vec<u8>> {
         let NodeId { tree, level, index } = *node_id;
-        let asked = demand::plan(&self.graph, self.batch_rows, node_id).unwrap();
-        let answer = if asked.is_leaf {
+        let plan = demand::plan(&self.graph, self.batch_rows, node_id).unwrap();
+        let answer = if plan.is_leaf {
             let Tree::Data(operand) = tree else { panic!() };
             let (row, k) = place(self.tensor(operand)?.geometry(), index)?;
             self.leaf(operand, row, k)?.to_vec()
         } else {
-            let depth = (usize::from(asked.answer_bytes) / 32).trailing_zeros() as u8;
+            let depth = (usize::from(plan.answer_bytes) / 32).trailing_zeros() as u8;
             (0..1 << depth)
                 .flat_map(|place| {
                     self.trees[&tree][usize::from(level + depth)][(index << depth) as usize + place]
@@ -172,7 +172,7 @@ impl<'a> Forged<'a> {
                 .collect()
         };
         let node = self.node(*node_id)?;
-        demand::answers(tree.tag(), asked.is_leaf, &node, &answer).then_some(answer)
+        demand::answers(tree.tag(), plan.is_leaf, &node, &answer).then_some(answer)
     }
 
     fn tensor(&self, operand: Operand) -> Option<&'a Tensor> {

@@ -116,7 +116,7 @@ mod tests {
             provider: "provider".to_owned(),
             model: None,
             kind: "training",
-            assurance: "accepted",
+            assurance: "reviewed",
             milestone: 1,
             milestones: 3,
             submission: 2,

@@ -32,12 +32,12 @@ impl Worker for IntegerWorker {
 }
 
 fn run(tensors: &CheckedTensors, batch_rows: u32, max_trace_bytes: u64) -> Result<WorkResult> {
-    let graph = Graph::parse(&tensors.graph).map_err(quern_proof::Error::from)?;
+    let graph = Graph::load(&tensors.graph)?;
     let run = compute(&graph, batch_rows, tensors, max_trace_bytes)?;
     let trace = Trace::new(run.outputs)?;
     let result = trace
         .result()
-        .ok_or_else(|| ProviderError::Worker("the program has no op".to_owned()))?;
+        .ok_or_else(|| ProviderError::Worker("the graph has no op".to_owned()))?;
     let mut files = vec![
         (TRACE_FILE.to_owned(), file::encode_trace(trace.outputs())?),
         (RESULT_FILE.to_owned(), file::encode_tensor(result)),
@@ -51,7 +51,7 @@ fn run(tensors: &CheckedTensors, batch_rows: u32, max_trace_bytes: u64) -> Resul
     })
 }
 
-/// Keeps the sums of all `QLINEAR`s for whoever checks the result, if there is room for them within the limit.
+/// Keeps the sums of all `QLINEAR`s for the watchers of the result, if there is memory for them within the limit.
 fn compute(
     graph: &Graph<'_>,
     batch_rows: u32,

@@ -27,7 +27,7 @@ pub struct WorkOrder {
     pub model: Option<String>,
     /// `inference`, `fine_tuning` or `training`.
     pub kind: &'static str,
-    /// `refereed` or `accepted`.
+    /// `refereed` or `reviewed`.
     pub assurance: &'static str,
     /// Index of the milestone, from 0.
     pub milestone: u8,
@@ -49,7 +49,7 @@ pub struct WorkOrder {
     pub model_uri: String,
     /// The last accepted commitment, from where this milestone continues; nothing at the first.
     pub checkpoint_root: Option<String>,
-    /// Where the data of that commitment are, as whoever made them wrote it.
+    /// Where the data of that commitment are, as its provider wrote it.
     pub checkpoint_uri: Option<String>,
     /// A folder for this submission, which survives a restart.
     pub folder: PathBuf,
@@ -61,12 +61,12 @@ pub struct WorkOrder {
 /// Everything that a graph needs, compared with what job and model commit to.
 #[derive(Debug)]
 pub struct CheckedTensors {
-    /// The sealed program.
+    /// The sealed graph.
     pub graph: Vec<u8>,
-    /// Inputs in the program's order.
-    pub inputs: Vec<Tensor>,
-    /// Weights in the program's order.
-    pub weights: Vec<Tensor>,
+    /// Inputs in the graph's order.
+    pub inputs: Arc<Vec<Tensor>>,
+    /// Weights in the graph's order.
+    pub weights: Arc<Vec<Tensor>>,
 }
 
 /// What came out.

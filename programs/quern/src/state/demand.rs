@@ -1,4 +1,4 @@
-//! A demand: a demand about what a provider committed to, paid for by whoever asks, and its answer once it is given.
+//! A demand: a question about what a provider committed to, paid for by its opener, and its answer once it is given.
 
 use {
     crate::{
@@ -105,7 +105,7 @@ impl Demand {
         moment.deadline(time, self.slot.get(), job.terms.restart_grace_secs.get())
     }
 
-    /// Its demand. `None` for a tree that this version does not know.
+    /// The node that it asks for. `None` for a tree that this version does not know.
     pub fn node_id(&self) -> Option<NodeId> {
         Some(NodeId {
             tree: Tree::from_code(self.tree)?,
@@ -141,5 +141,8 @@ impl Entity for Demand {
     fn invariant(&self) -> bool {
         self.answer_bytes.get() as usize <= MAX_ANSWER_BYTES
             && self.answered.get() != self.answered_at.is_zero()
+    }
+    fn has_known_codes(&self) -> bool {
+        self.node_id().is_some()
     }
 }

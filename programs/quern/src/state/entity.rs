@@ -38,6 +38,10 @@ pub trait Entity: Pod + Zeroable + SlabSchema {
     fn seq_mut(&mut self) -> &mut PodU64;
     /// Whether the fields agree with each other.
     fn invariant(&self) -> bool;
+    /// Whether this version knows every code in it. Only the program writes them, so only decoders off chain ask.
+    fn has_known_codes(&self) -> bool {
+        true
+    }
 }
 
 /// What an event says of these accounts, in order: `changes![changed(job), closed(demand)]`.

@@ -3,13 +3,16 @@
 use {
     crate::{
         clock::Moment,
-        codes::codes,
+        codes::{codes, known},
         constants::NOBODY,
         error::QuernError,
         state::{Entity, EntityKind, Terms},
     },
     anchor_lang::prelude::*,
 };
+
+/// Most inputs of a job: as many as a graph may have.
+pub use quern_proof::limits::MAX_INPUTS;
 
 codes! {
     /// What a settled result is worth as evidence; shown beside every number.
@@ -56,10 +59,7 @@ codes! {
     }
 }
 
-/// Most inputs that a graph may have.
-pub const MAX_INPUTS: usize = 4;
-
-/// A live job; closes when its last milestone is settled, or when it is cancelled, expired or slashed.
+/// A live job; closes when its last milestone is settled, or when it is cancelled, expired or convicted.
 #[account]
 #[derive(Debug)]
 pub struct Job {
@@ -111,7 +111,7 @@ pub struct Job {
     pub bond_left_atoms: PodU64,
     /// What the client reserved when it rejected.
     pub reject_deposit_atoms: PodU64,
-    /// Multiply-accumulates of a milestone, 0 if no program says them.
+    /// Multiply-accumulates of a milestone, 0 if no graph says them.
     pub macs: PodU64,
     /// Reward atoms per fee atom times 10^9, copied from the mint.
     pub reward_rate_e9: PodU64,
@@ -139,7 +139,7 @@ pub struct Job {
     pub royalty_bps: PodU16,
     /// Reward weight, copied from the emission.
     pub reward_weight_bps: PodU16,
-    /// Code of [`ConvictionReason`], 0 if it was not slashed.
+    /// Code of [`ConvictionReason`], 0 if it was not convicted.
     pub conviction_reason: u8,
     /// Zero.
     pub reserved: [u8; 3],
@@ -174,18 +174,43 @@ impl Job {
     }
 
     /// Its assurance level.
-    pub fn assurance(&self) -> Result<Assurance> {
-        Assurance::from_code(self.assurance).ok_or(QuernError::UnknownKind.into())
+    pub fn assurance(&self) -> Assurance {
+        known(self.assurance)
+    }
+
+    /// What kind of work it is.
+    pub fn kind(&self) -> JobKind {
+        known(self.kind)
     }
 
     /// Its state.
-    pub fn state(&self) -> Result<JobState> {
-        JobState::from_code(self.state).ok_or(QuernError::WrongState.into())
+    pub fn state(&self) -> JobState {
+        known(self.state)
+    }
+
+    /// Why it was convicted, if it was.
+    pub fn conviction_reason(&self) -> Option<ConvictionReason> {
+        (self.conviction_reason != 0).then(|| known(self.conviction_reason))
+    }
+
+    /// Whether it is in this state.
+    pub fn is_in(&self, state: JobState) -> bool {
+        self.state == state.code()
+    }
+
+    /// Whether a wrong result can be convicted on chain.
+    pub fn is_refereed(&self) -> bool {
+        self.assurance == Assurance::Refereed.code()
+    }
+
+    /// Whether its client reviews the result.
+    pub fn is_reviewed(&self) -> bool {
+        self.assurance == Assurance::Reviewed.code()
     }
 
     /// Fails unless it is in this state.
     pub fn require_state(&self, state: JobState) -> Result<()> {
-        require!(self.state == state as u8, QuernError::WrongState);
+        require!(self.is_in(state), QuernError::WrongState);
         Ok(())
     }
 
@@ -253,11 +278,17 @@ impl Entity for Job {
     }
     fn invariant(&self) -> bool {
         let has_provider = self.provider != NOBODY;
-        let is_open = self.state == JobState::Open as u8;
         self.milestone < self.milestones
             && self.bond_left_atoms <= self.bond_atoms
-            && is_open != has_provider
+            && self.is_in(JobState::Open) != has_provider
             && (has_provider || self.bond_left_atoms.is_zero())
-            && (self.state == JobState::Rejected as u8 || self.reject_deposit_atoms.is_zero())
+            && (self.is_in(JobState::Rejected) || self.reject_deposit_atoms.is_zero())
+    }
+    fn has_known_codes(&self) -> bool {
+        JobState::from_code(self.state).is_some()
+            && JobKind::from_code(self.kind).is_some()
+            && Assurance::from_code(self.assurance).is_some()
+            && (self.conviction_reason == 0
+                || ConvictionReason::from_code(self.conviction_reason).is_some())
     }
 }

@@ -2,7 +2,7 @@
 
 use {
     crate::{
-        codes::codes,
+        codes::{codes, known},
         constants::MAX_ROYALTY_BPS,
         state::{Entity, EntityKind, tail, tail_mut},
     },
@@ -31,7 +31,7 @@ pub struct Model {
     pub bump: u8,
     /// [`AssetKind`].
     pub kind: u8,
-    /// Whether the program has been checked and is fixed for ever.
+    /// Whether the graph has been checked and is fixed for ever.
     pub sealed: PodBool,
     /// Whether new jobs may use it.
     pub active: PodBool,
@@ -77,7 +77,12 @@ impl Model {
         )
     }
 
-    /// Account size for a program of this many bytes.
+    /// What kind of asset it is.
+    pub fn kind(&self) -> AssetKind {
+        known(self.kind)
+    }
+
+    /// Account size for a graph of this many bytes.
     pub const fn space(graph_bytes: u32) -> usize {
         Self::GRAPH_OFFSET + graph_bytes as usize
     }
@@ -110,5 +115,8 @@ impl Entity for Model {
     }
     fn invariant(&self) -> bool {
         self.royalty_bps.get() <= MAX_ROYALTY_BPS
+    }
+    fn has_known_codes(&self) -> bool {
+        AssetKind::from_code(self.kind).is_some()
     }
 }

@@ -40,9 +40,13 @@ pub struct Terms {
     pub arbiter_bps: PodU16,
 }
 
-/// The same settings as an argument, with what bounds new jobs.
+/// Everything that the authority may set, as an argument: people, what new jobs copy, and what bounds new jobs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, AnchorSerialize, AnchorDeserialize, IdlType)]
 pub struct ProtocolSettings {
+    /// Who may pause (and later veto a campaign's root).
+    pub guardian: Address,
+    /// Whose purses receive fees.
+    pub treasury_owner: Address,
     /// Protocol fee in basis points of the price, at most 1,000.
     pub fee_bps: u16,
     /// Late penalty in basis points of the bond.
@@ -105,8 +109,8 @@ pub struct Protocol {
     pub refereed_review_secs: PodU32,
     /// Shortest review of a reviewed job.
     pub reviewed_review_secs: PodU32,
-    /// Zero.
-    pub reserved_tail: [u8; 32],
+    /// Hash of the cluster's genesis block, set at initialization for ever: tools refuse to work on another cluster.
+    pub cluster: [u8; 32],
 }
 
 impl Protocol {
@@ -119,35 +123,26 @@ impl Protocol {
     }
 
     /// Writes checked settings.
-    pub fn apply(
-        &mut self,
-        guardian: Address,
-        treasury_owner: Address,
-        params: &ProtocolSettings,
-    ) -> Result<()> {
-        params.validate()?;
-        require!(
-            !address_eq(&treasury_owner, &NOBODY),
-            QuernError::NoTreasury
-        );
-        self.guardian = guardian;
-        self.treasury_owner = treasury_owner;
+    pub fn apply(&mut self, settings: &ProtocolSettings) -> Result<()> {
+        settings.validate()?;
+        self.guardian = settings.guardian;
+        self.treasury_owner = settings.treasury_owner;
         self.terms = Terms {
-            demand_fee_lamports: params.demand_fee_lamports.into(),
-            response_secs: params.response_secs.into(),
-            react_secs: params.react_secs.into(),
-            resolve_secs: params.resolve_secs.into(),
-            grace_secs: params.grace_secs.into(),
-            restart_grace_secs: params.restart_grace_secs.into(),
-            fee_bps: params.fee_bps.into(),
-            late_penalty_bps: params.late_penalty_bps.into(),
-            reject_bps: params.reject_bps.into(),
-            arbiter_bps: params.arbiter_bps.into(),
+            demand_fee_lamports: settings.demand_fee_lamports.into(),
+            response_secs: settings.response_secs.into(),
+            react_secs: settings.react_secs.into(),
+            resolve_secs: settings.resolve_secs.into(),
+            grace_secs: settings.grace_secs.into(),
+            restart_grace_secs: settings.restart_grace_secs.into(),
+            fee_bps: settings.fee_bps.into(),
+            late_penalty_bps: settings.late_penalty_bps.into(),
+            reject_bps: settings.reject_bps.into(),
+            arbiter_bps: settings.arbiter_bps.into(),
         };
-        self.refereed_bond_bps = params.refereed_bond_bps.into();
-        self.reviewed_bond_bps = params.reviewed_bond_bps.into();
-        self.refereed_review_secs = params.refereed_review_secs.into();
-        self.reviewed_review_secs = params.reviewed_review_secs.into();
+        self.refereed_bond_bps = settings.refereed_bond_bps.into();
+        self.reviewed_bond_bps = settings.reviewed_bond_bps.into();
+        self.refereed_review_secs = settings.refereed_review_secs.into();
+        self.reviewed_review_secs = settings.reviewed_review_secs.into();
         Ok(())
     }
 
@@ -169,6 +164,10 @@ impl Protocol {
 impl ProtocolSettings {
     /// Bounds that protect users from the settings themselves.
     pub fn validate(&self) -> Result<()> {
+        require!(
+            !address_eq(&self.treasury_owner, &NOBODY),
+            QuernError::NoTreasury
+        );
         require!(self.fee_bps <= MAX_FEE_BPS, QuernError::ShareTooHigh);
         for (share, most) in [
             (self.late_penalty_bps, MAX_LATE_PENALTY_BPS),

@@ -27,8 +27,6 @@ pub struct Provider {
     pub name: [u8; 32],
     /// SHA-256 of the endpoint; the event carries the text.
     pub endpoint_hash: [u8; 32],
-    /// Bits of hardware classes, free for providers to define.
-    pub hardware_classes: PodU64,
     /// Jobs taken.
     pub taken: PodU64,
     /// Milestones settled in its favour.
@@ -39,7 +37,7 @@ pub struct Provider {
     pub convicted: PodU64,
     /// Multiply-accumulates of settled refereed work.
     pub refereed_macs: PodU64,
-    /// Multiply-accumulates of settled reviewed work, where a program says them.
+    /// Multiply-accumulates of settled reviewed work, where a graph says them.
     pub reviewed_macs: PodU64,
     /// Rewards accrued over all time, in atoms of the reward mint.
     pub rewards_accrued_atoms: PodU64,

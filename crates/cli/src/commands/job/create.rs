@@ -16,7 +16,7 @@ use {
         clock, flows,
         instructions::NOBODY,
         quern::{
-            instructions::CreateJobArgs,
+            instructions::NewJob,
             state::{Assurance, JobKind, MAX_INPUTS, MintConfig, Protocol},
         },
     },
@@ -145,7 +145,7 @@ pub async fn run(context: &Context, args: Args) -> Result<()> {
         .as_ref()
         .filter(|_| assurance == Assurance::Refereed && !args.skip_weights_check)
     {
-        let graph = Graph::parse(&model.graph).map_err(quern_proof::Error::from)?;
+        let graph = Graph::load(&model.graph)?;
         data::check_weights(context, model, &graph, &args.reach).await?;
     }
 
@@ -159,7 +159,7 @@ pub async fn run(context: &Context, args: Args) -> Result<()> {
         )));
     }
     let now = clock::moment(context.rpc()).await?.now;
-    let create = CreateJobArgs {
+    let create = NewJob {
         kind: match args.kind {
             Kind::Inference => JobKind::Inference,
             Kind::FineTuning => JobKind::FineTuning,
@@ -314,7 +314,7 @@ fn fit(
     let Some(model) = sealed.filter(|_| runs_program) else {
         return Ok((args.batch_rows.unwrap_or(0), 0));
     };
-    let graph = Graph::parse(&model.graph).map_err(quern_proof::Error::from)?;
+    let graph = Graph::load(&model.graph)?;
     let found = (0..graph.input_count()).find(|index| graph.is_input_batch(*index));
     let rows = found
         .and_then(|index| inputs.tensors.get(index))
@@ -328,16 +328,12 @@ fn fit(
     }
     let batch_rows = args.batch_rows.or(rows).unwrap_or(0);
     quern_proof::eval::check_input_shapes(&graph, batch_rows, &inputs.tensors)?;
-    graph
-        .check_batch_rows(batch_rows)
-        .map_err(quern_proof::Error::from)?;
     let macs = Macs {
         fixed: model.model.macs_fixed.get(),
         per_row: model.model.macs_per_row.get(),
     };
-    let macs = macs.total(batch_rows).ok_or_else(|| {
-        Error::Usage("so many batch rows are more work than can be counted; use fewer".to_owned())
-    })?;
+    let admitted = graph.admit(&macs, batch_rows, inputs.roots.len());
+    let macs = admitted.map_err(|misfit| Error::Usage(misfit.to_string()))?;
     Ok((batch_rows, macs))
 }
 
@@ -399,7 +395,7 @@ async fn check_funds(
     context: &Context,
     client: &Pubkey,
     mint: &MintConfig,
-    args: &CreateJobArgs,
+    args: &NewJob,
 ) -> Result<()> {
     let escrow = price::escrow(args.price_atoms, args.milestones)
         .map_err(|error| Error::Usage(error.to_string()))?;

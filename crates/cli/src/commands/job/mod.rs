@@ -15,7 +15,7 @@ use {
     quern_client::{
         Keypair, Pubkey, Signer, accounts, clock, flows, instructions,
         quern::{
-            instructions::ResolveArgs,
+            instructions::Decision,
             state::{Assurance, Job, JobState},
         },
     },
@@ -142,7 +142,7 @@ pub async fn run(context: &Context, command: Command) -> Result<()> {
         }
         Command::Cancel { job } => {
             let (wallet, live) = party(context, &job, |job| job.client, "client").await?;
-            if live.state != JobState::Open as u8 {
+            if !live.is_in(JobState::Open) {
                 return Err(Error::Other(format!(
                     "the job {job} has been taken, so it cannot be cancelled; it ends by its deadlines (see `quern job show`)"
                 )));
@@ -175,7 +175,7 @@ pub async fn run(context: &Context, command: Command) -> Result<()> {
         } => {
             let (wallet, live) = party(context, &job, |job| job.arbiter, "arbiter").await?;
             let decimals = context.mint(&live.mint).await?.decimals;
-            let args = ResolveArgs {
+            let args = Decision {
                 provider_share_bps: provider_share,
                 penalty_atoms: parse(&penalty, decimals)?,
             };
@@ -203,7 +203,7 @@ pub async fn run(context: &Context, command: Command) -> Result<()> {
 /// Pays a conviction out, and closes what this wallet has asked about the job.
 async fn settle(context: &Context, address: &Pubkey) -> Result<()> {
     let live = context.job(address).await?;
-    if live.state != JobState::Convicted as u8 {
+    if !live.is_in(JobState::Convicted) {
         return Err(Error::Other(format!(
             "nothing is to be paid out: the provider of {address} was not convicted, the job is {}",
             show::state_name(live.state)
@@ -296,7 +296,7 @@ async fn party(
 }
 
 fn require_accepted(job: &Job) -> Result<()> {
-    if job.assurance == Assurance::Reviewed as u8 {
+    if job.is_reviewed() {
         return Ok(());
     }
     Err(Error::Other("this is a refereed job: it is neither accepted nor rejected by hand; it is paid by `quern job finalize` after its review unless somebody proves it wrong".to_owned()))

@@ -15,11 +15,11 @@ use {
         Pubkey, accounts,
         accounts::JobFilter,
         clock,
-        history::{self, reason_code, reason_name},
+        history::{self, reason_name, reason_text},
         instructions::NOBODY,
         quern::{
             clock::Moment,
-            state::{Assurance, Demand, Job, JobKind, JobState},
+            state::{Assurance, ConvictionReason, Demand, Job, JobKind, JobState},
         },
     },
     quern_rules::{price, slash},
@@ -147,11 +147,11 @@ fn summary(format: Format, address: &Pubkey, job: &Job, decimals: &HashMap<Pubke
 }
 
 fn is_convicted(job: &Job) -> bool {
-    job.state == JobState::Convicted as u8
+    job.is_in(JobState::Convicted)
 }
 
 fn slash_code(job: &Job) -> Option<&'static str> {
-    is_convicted(job).then(|| reason_code(job.conviction_reason))
+    is_convicted(job).then(|| reason_name(ConvictionReason::from_code(job.conviction_reason)))
 }
 
 /// Shows one job.
@@ -167,7 +167,7 @@ pub async fn one(context: &Context, address: &Pubkey) -> Result<()> {
         .await
         .ok()
         .filter(|uri| !uri.is_empty());
-    let has_result = job.state != JobState::Open as u8 && job.submissions.get() > 0;
+    let has_result = !job.is_in(JobState::Open) && job.submissions.get() > 0;
     let output_uri = match has_result {
         true => history::output_uri(context.rpc(), address, &job)
             .await
@@ -232,7 +232,7 @@ fn timing(fields: Fields, job: &Job, moment: &Moment) -> Fields {
     let fields = fields
         .maybe("deadline", words::deadline(job, left))
         .with("deadline_unix", deadline);
-    if job.state != JobState::Submitted as u8 {
+    if !job.is_in(JobState::Submitted) {
         return fields;
     }
     let last_answer_at = job.effective_last_answer_at(moment);
@@ -255,6 +255,7 @@ async fn slashed(
     moment: &Moment,
     decimals: u8,
 ) -> Fields {
+    let reason = ConvictionReason::from_code(job.conviction_reason);
     // In this state it is the time of the conviction.
     let convicted = job.deadline.get().saturating_sub(moment.now).min(-1);
     // As for texts: a node without history still shows the rest.
@@ -262,11 +263,10 @@ async fn slashed(
         .await
         .ok()
         .flatten();
-    let place = event
-        .map(|event| words::place(job.conviction_reason, event.tree, event.level, event.index));
+    let place = event.map(|event| words::place(&event.conviction));
     let fields = fields
-        .text("conviction_reason", reason_code(job.conviction_reason))
-        .text("slashed_for", reason_name(job.conviction_reason))
+        .text("conviction_reason", reason_name(reason))
+        .text("slashed_for", reason_text(reason))
         .maybe("place", place)
         .text("proved_by", job.prover)
         .text("convicted", words::ahead(convicted));

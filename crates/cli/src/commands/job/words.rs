@@ -1,12 +1,12 @@
 //! What the numbers in jobs and demands mean, in words.
 
 use {
-    quern_client::quern::state::{Assurance, ConvictionReason, Demand, Job, JobState},
+    quern_client::quern::state::{Conviction, Demand, Job, JobState, NodeRef},
     quern_proof::{NodeId, Tree},
     quern_rules::deadline::{FinalizeGate, finalize_gate},
 };
 
-use {crate::span::about, quern_client::history::reason_name};
+use {crate::span::about, quern_client::history::reason_text};
 
 /// Seconds that are left, or have passed.
 pub fn ahead(left_secs: i64) -> String {
@@ -20,8 +20,8 @@ pub fn ahead(left_secs: i64) -> String {
 
 /// What happens at the deadline of a job's state, or has not happened; nothing where it has none.
 pub fn deadline(job: &Job, left_secs: i64) -> Option<String> {
-    let is_refereed = job.assurance == Assurance::Refereed as u8;
-    let what = match (JobState::from_code(job.state)?, left_secs < 0) {
+    let is_refereed = job.is_refereed();
+    let what = match (job.state(), left_secs < 0) {
         (JobState::Open, false) => "until then a provider may take it",
         (JobState::Open, true) => "nobody took it; `quern job expire` gives the price back",
         (JobState::Taken, false) => "until then the provider must submit",
@@ -46,7 +46,14 @@ pub fn payable(job: &Job, now: i64, review_end: i64, last_answer_at: i64) -> (i6
         0 => review_end,
         at => review_end.max(at.saturating_add(i64::from(react_secs))),
     };
-    let gate = finalize_gate(now, review_end, last_answer_at, react_secs, grace_secs);
+    let gate = finalize_gate(
+        false,
+        now,
+        review_end,
+        last_answer_at,
+        react_secs,
+        grace_secs,
+    );
     let left = ready.saturating_sub(now);
     let words = match (gate, job.open_demands.get()) {
         (FinalizeGate::TooEarly, 0) => ahead(left),
@@ -56,7 +63,7 @@ pub fn payable(job: &Job, now: i64, review_end: i64, last_answer_at: i64) -> (i6
             "now, by the provider; {} by anybody",
             ahead(left.saturating_add(i64::from(grace_secs)))
         ),
-        (FinalizeGate::Anybody, _) => "now, by anybody".to_owned(),
+        (FinalizeGate::Anybody | FinalizeGate::Client, _) => "now, by anybody".to_owned(),
     };
     (ready, words)
 }
@@ -64,8 +71,8 @@ pub fn payable(job: &Job, now: i64, review_end: i64, last_answer_at: i64) -> (i6
 /// A job's state for a list: with what makes it special.
 pub fn state(job: &Job, name: &str) -> String {
     match job.open_demands.get() {
-        _ if job.state == JobState::Convicted as u8 => {
-            format!("{name}: {}", reason_name(job.conviction_reason))
+        _ if job.is_in(JobState::Convicted) => {
+            format!("{name}: {}", reason_text(job.conviction_reason()))
         }
         0 => name.to_owned(),
         1 => format!("{name}, 1 demand"),
@@ -84,17 +91,13 @@ pub fn node_id(demand: &Demand) -> String {
 }
 
 /// What a conviction names.
-pub fn place(reason: u8, tree: u8, level: u8, index: u64) -> String {
-    match ConvictionReason::from_code(reason) {
-        Some(ConvictionReason::WrongCell) => format!(
-            "op {tree}, row {}, column {}",
-            index >> 32,
-            index & u64::from(u32::MAX)
-        ),
-        Some(ConvictionReason::BadPadding) => {
+pub fn place(conviction: &Conviction) -> String {
+    match *conviction {
+        Conviction::WrongCell { op, row, col } => format!("op {op}, row {row}, column {col}"),
+        Conviction::BadPadding(NodeRef { tree, level, index }) => {
             format!("padding in {}", node(tree, level, index, false))
         }
-        _ => node(tree, level, index, false),
+        Conviction::Unanswered(NodeRef { tree, level, index }) => node(tree, level, index, false),
     }
 }
 
@@ -110,7 +113,10 @@ fn node(code: u8, level: u8, index: u64, is_leaf: bool) -> String {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use super::*;
+    use {
+        super::*,
+        quern_client::quern::state::{Assurance, ConvictionReason},
+    };
 
     fn job(state: JobState, assurance: Assurance) -> Job {
         let mut job: Job = bytemuck::Zeroable::zeroed();
@@ -171,15 +177,19 @@ mod tests {
 
     #[test]
     fn places_are_named() {
-        let (cell, padding, silence) = (
-            ConvictionReason::WrongCell as u8,
-            ConvictionReason::BadPadding as u8,
-            ConvictionReason::Unanswered as u8,
-        );
-        assert_eq!(place(cell, 3, 0, 7 << 32 | 5), "op 3, row 7, column 5");
-        assert_eq!(place(silence, 255, 0, 0), "the root of the trace");
+        let cell = Conviction::WrongCell {
+            op: 3,
+            row: 7,
+            col: 5,
+        };
+        let node_id = |tree, level, index| NodeRef { tree, level, index };
+        assert_eq!(place(&cell), "op 3, row 7, column 5");
         assert_eq!(
-            place(padding, 64, 2, 1),
+            place(&Conviction::Unanswered(node_id(255, 0, 0))),
+            "the root of the trace"
+        );
+        assert_eq!(
+            place(&Conviction::BadPadding(node_id(64, 2, 1))),
             "padding in level 2, index 1 of input 0"
         );
         assert_eq!(node(128, 9, 4, true), "leaf 4 of weight 0");

@@ -6,7 +6,7 @@
 //!   royalty that it accepts.
 //! - SHALL reserve price x milestones in the client's purse.
 //! - SHALL require for *Refereed*: a sealed, active model, one milestone, no arbiter, inputs and batch rows that fit its
-//!   program, and price and bond of at least the mint's rates per multiply-accumulate; for *Reviewed*: a pinned provider or
+//!   graph, and price and bond of at least the mint's rates per multiply-accumulate; for *Reviewed*: a pinned provider or
 //!   an arbiter.
 //! - SHALL require that the purses of treasury and royalty owner exist, so that no later step lacks one (P11).
 
@@ -30,7 +30,7 @@ use {
 
 /// What the client asks for.
 #[derive(Clone, Debug, PartialEq, Eq, AnchorSerialize, AnchorDeserialize, IdlType)]
-pub struct CreateJobArgs {
+pub struct NewJob {
     /// Code of [`JobKind`].
     pub kind: u8,
     /// Code of [`Assurance`].
@@ -90,7 +90,7 @@ pub struct CreateJob {
     #[account(
         init,
         payer = client,
-        seeds = [Job::SEED, purse.address().as_ref(), &purse.jobs_created.get().to_le_bytes()],
+        seeds = [Job::SEED, purse.address().as_ref(), &purse.opened.get().to_le_bytes()],
         bump,
     )]
     pub job: Account<Job>,
@@ -99,7 +99,7 @@ pub struct CreateJob {
 }
 
 impl CreateJob {
-    fn validate(&self, args: &CreateJobArgs, moment: &Moment) -> Result<Assurance> {
+    fn validate(&self, args: &NewJob, moment: &Moment) -> Result<Assurance> {
         require!(!self.protocol.paused.get(), QuernError::Paused);
         require!(
             address_eq(&self.purse.owner, self.client.address()),
@@ -135,12 +135,7 @@ impl CreateJob {
         Ok(assurance)
     }
 
-    fn validate_times(
-        &self,
-        args: &CreateJobArgs,
-        assurance: Assurance,
-        moment: &Moment,
-    ) -> Result<()> {
+    fn validate_times(&self, args: &NewJob, assurance: Assurance, moment: &Moment) -> Result<()> {
         for secs in [args.take_secs, args.work_secs] {
             require!((1..=MAX_STEP_SECS).contains(&secs), QuernError::BadTimeSpan);
         }
@@ -157,7 +152,7 @@ impl CreateJob {
         Ok(())
     }
 
-    fn validate_parties(&self, args: &CreateJobArgs, assurance: Assurance) -> Result<()> {
+    fn validate_parties(&self, args: &NewJob, assurance: Assurance) -> Result<()> {
         let has_arbiter = !address_eq(&args.arbiter, &NOBODY);
         let is_pinned = !address_eq(&args.pinned_provider, &NOBODY);
         match assurance {
@@ -186,8 +181,8 @@ impl CreateJob {
         Ok(())
     }
 
-    /// Multiply-accumulates of a milestone: from the model's program and the batch, never from anybody's word.
-    fn macs(&self, args: &CreateJobArgs, assurance: Assurance) -> Result<u64> {
+    /// Multiply-accumulates of a milestone: from the model's graph and the batch, never from anybody's word.
+    fn macs(&self, args: &NewJob, assurance: Assurance) -> Result<u64> {
         require!(
             args.input_roots.len() <= MAX_INPUTS,
             QuernError::InputsDoNotFit
@@ -198,22 +193,23 @@ impl CreateJob {
             return Ok(0);
         };
         let graph = graph::Graph::parse(model_graph(model)?).or_quern()?;
-        let fits = graph.input_count() == args.input_roots.len()
-            && graph.check_batch_rows(args.batch_rows).is_ok();
-        if assurance == Assurance::Reviewed && !fits {
-            // Fine-tuning or serving a sealed model is not a run of its program.
-            return Ok(0);
-        }
-        require!(fits, QuernError::InputsDoNotFit);
         let macs = graph::Macs {
             fixed: model.macs_fixed.get(),
             per_row: model.macs_per_row.get(),
         };
-        macs.total(args.batch_rows)
-            .ok_or(QuernError::Overflow.into())
+        let admitted = match assurance {
+            Assurance::Refereed => graph.admit(&macs, args.batch_rows, args.input_roots.len()),
+            Assurance::Reviewed => {
+                graph.admit_reviewed(&macs, args.batch_rows, args.input_roots.len())
+            }
+        };
+        admitted.map_err(|misfit| match misfit {
+            graph::Misfit::MacsOverflow => QuernError::Overflow.into(),
+            _ => QuernError::InputsDoNotFit.into(),
+        })
     }
 
-    fn validate_price(&self, args: &CreateJobArgs, assurance: Assurance, macs: u64) -> Result<()> {
+    fn validate_price(&self, args: &NewJob, assurance: Assurance, macs: u64) -> Result<()> {
         let config = &self.mint_config;
         let least_price = price::least_price(
             config.least_price_atoms.get(),
@@ -256,7 +252,7 @@ impl CreateJob {
 }
 
 /// Reserves the escrow and writes the job.
-pub fn handle_create_job(ctx: &mut Context<CreateJob>, args: CreateJobArgs) -> Result<()> {
+pub fn handle_create_job(ctx: &mut Context<CreateJob>, args: NewJob) -> Result<()> {
     let moment = Moment::read()?;
     let assurance = ctx.accounts.validate(&args, &moment)?;
     let macs = ctx.accounts.macs(&args, assurance)?;
@@ -275,8 +271,8 @@ pub fn handle_create_job(ctx: &mut Context<CreateJob>, args: CreateJobArgs) -> R
         (0, Part::Reserved),
         escrow_atoms,
     )?;
-    let n = purse.jobs_created;
-    purse.jobs_created = n.checked_add(1u64).ok_or(QuernError::Overflow)?;
+    let n = purse.opened;
+    purse.opened = n.checked_add(1u64).ok_or(QuernError::Overflow)?;
 
     let job = &mut accounts.job;
     job.version = LAYOUT_VERSION;

@@ -23,8 +23,6 @@ pub struct ProviderSettings {
     pub name: String,
     /// How to reach it, at most 200 bytes.
     pub endpoint: String,
-    /// Bits of hardware classes.
-    pub hardware_classes: u64,
     /// Whether it may take jobs.
     pub active: bool,
 }
@@ -35,7 +33,6 @@ impl ProviderSettings {
         provider.operator = self.operator;
         provider.name = text::name(&self.name)?;
         provider.endpoint_hash = text::uri_hash(&self.endpoint)?;
-        provider.hardware_classes = self.hardware_classes.into();
         provider.active = self.active.into();
         Ok(())
     }

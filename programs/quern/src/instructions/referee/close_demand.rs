@@ -1,8 +1,8 @@
 //! Closes a demand that nobody needs any more.
 //!
 //! # Specification
-//! - SHALL be open to anybody once the job is gone, slashed or at another submission.
-//! - SHALL give the rent, and the fee if nobody earned it, back to whoever asked.
+//! - SHALL be open to anybody once the job is gone, convicted or at another submission.
+//! - SHALL give the rent, and the fee if nobody earned it, back to its opener.
 
 use {
     crate::{
@@ -43,7 +43,7 @@ impl CloseDemand {
         if job.owned_by(&crate::ID) {
             let job = Account::<Job>::load(*job)?;
             require!(
-                job.state == JobState::Convicted as u8 || job.submissions != demand.submission,
+                job.is_in(JobState::Convicted) || job.submissions != demand.submission,
                 QuernError::JobLives
             );
         }

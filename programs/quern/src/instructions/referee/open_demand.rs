@@ -15,7 +15,10 @@ use {
         clock::Moment,
         error::{OrQuern, QuernError},
         events::{DemandOpened, emit_event},
-        state::{Demand, Job, LAYOUT_VERSION, Model, changed, changes, demand_answer, model_graph},
+        state::{
+            Demand, Job, LAYOUT_VERSION, Model, NodeRef, changed, changes, demand_answer,
+            model_graph,
+        },
     },
     anchor_lang::{
         address_eq,
@@ -26,18 +29,18 @@ use {
         prelude::*,
     },
     quern_proof::{
-        demand::{self, DemandPlan, NodeId, Parent, Tree},
+        demand::{self, DemandPlan, NodeId, Parent},
         graph,
     },
     quern_rules::deadline,
 };
 
-/// Accounts of `demand`.
+/// Accounts of `open_demand`.
 #[event_cpi]
 #[derive(Accounts)]
-#[instruction(tree: u8, level: u8, index: u64)]
+#[instruction(node_id: NodeRef)]
 pub struct OpenDemand {
-    /// Whoever asks; pays the fee and the rent.
+    /// The opener; pays the fee and the rent.
     #[account(mut)]
     pub payer: Signer,
     /// The job.
@@ -51,13 +54,13 @@ pub struct OpenDemand {
     #[account(
         init,
         payer = payer,
-        space = Demand::space(planned(&job, &model, tree, level, index)?.answer_bytes),
+        space = Demand::space(planned(&job, &model, &node_id)?.answer_bytes),
         seeds = [
             Demand::SEED,
             job.address().as_ref(),
             &job.submissions.get().to_le_bytes(),
-            &[tree, level],
-            &index.to_le_bytes(),
+            &[node_id.tree, node_id.level],
+            &node_id.index.to_le_bytes(),
         ],
         bump,
     )]
@@ -68,21 +71,14 @@ pub struct OpenDemand {
 
 /// What may be asked, and what would answer it.
 #[inline(never)]
-fn planned(
-    job: &Account<Job>,
-    model: &Account<Model>,
-    tree: u8,
-    level: u8,
-    index: u64,
-) -> Result<DemandPlan> {
+fn planned(job: &Account<Job>, model: &Account<Model>, node_id: &NodeRef) -> Result<DemandPlan> {
     require_refutable(job)?;
     require!(
         address_eq(model.address(), &job.model),
         QuernError::WrongModel
     );
     let graph = graph::Graph::parse(model_graph(model)?).or_quern()?;
-    let tree = Tree::from_code(tree).ok_or(QuernError::NoSuchNode)?;
-    let node_id = NodeId { tree, level, index };
+    let node_id = node_id.node_id().ok_or(QuernError::NoSuchNode)?;
     demand::plan(&graph, job.batch_rows.get(), &node_id).or_quern()
 }
 
@@ -117,7 +113,7 @@ impl OpenDemand {
         Ok((root, review_end))
     }
 
-    /// The parent, if it is the answered demand about `demand` in this submission.
+    /// The parent, if it is the answered demand for `node_id` in this submission.
     fn answered_parent(&self, node_id: &NodeId) -> Result<&Account<Demand>> {
         let parent = self.parent.as_ref().ok_or(QuernError::WrongParent)?;
         require_current(parent, &self.job)?;
@@ -137,16 +133,11 @@ pub fn require_current(demand: &Demand, job: &Account<Job>) -> Result<()> {
 }
 
 /// Writes the demand and takes the fee.
-pub fn handle_open_demand(
-    ctx: &mut Context<OpenDemand>,
-    tree: u8,
-    level: u8,
-    index: u64,
-) -> Result<()> {
+pub fn handle_open_demand(ctx: &mut Context<OpenDemand>, node_id: NodeRef) -> Result<()> {
     let moment = Moment::read()?;
     let bump = ctx.bumps.demand;
     let accounts = &mut ctx.accounts;
-    let plan = planned(&accounts.job, &accounts.model, tree, level, index)?;
+    let plan = planned(&accounts.job, &accounts.model, &node_id)?;
     let (node, open_until) = accounts.node(plan.parent, &moment)?;
     require!(
         deadline::in_time(moment.now, open_until),
@@ -166,13 +157,13 @@ pub fn handle_open_demand(
     let demand = &mut accounts.demand;
     demand.version = LAYOUT_VERSION;
     demand.bump = bump;
-    demand.tree = tree;
-    demand.level = level;
+    demand.tree = node_id.tree;
+    demand.level = node_id.level;
     demand.is_leaf = plan.is_leaf.into();
     demand.job = *job.address();
     demand.submission = job.submissions;
     demand.answer_bytes = u32::from(plan.answer_bytes).into();
-    demand.index = index.into();
+    demand.index = node_id.index.into();
     demand.node = node;
     demand.opener = opener;
     demand.fee_lamports = fee_lamports.into();
@@ -186,9 +177,7 @@ pub fn handle_open_demand(
         provider: job.provider,
         opener,
         submission: job.submissions.get(),
-        tree,
-        level,
-        index,
+        node_id,
         node,
         due,
         fee_lamports,
@@ -199,7 +188,7 @@ pub fn handle_open_demand(
     Ok(())
 }
 
-/// Moves the fee from whoever asks to the demand, by a transfer of the System program; it fails the transaction if the
+/// Moves the fee from the opener to the demand, by a transfer of the System program; it fails the transaction if the
 /// wallet is short of it.
 fn take_fee(from: &AccountView, to: &AccountView, fee_lamports: u64) {
     /// The System program's number for a transfer.

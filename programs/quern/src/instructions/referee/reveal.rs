@@ -11,7 +11,7 @@ use {
         clock::Moment,
         error::QuernError,
         events::{DemandAnswered, emit_event},
-        state::{Demand, Job, changed, changes, write_demand_answer},
+        state::{Demand, Job, NodeRef, changed, changes, write_demand_answer},
     },
     anchor_lang::prelude::*,
     quern_proof::demand::{Tree, answers},
@@ -22,7 +22,7 @@ use {
 #[event_cpi]
 #[derive(Accounts)]
 pub struct Reveal {
-    /// Whoever answers; gets the fee.
+    /// Anybody who answers; gets the fee.
     #[account(mut)]
     pub signer: Signer,
     /// The job.
@@ -74,9 +74,11 @@ pub fn handle_reveal(ctx: &mut Context<Reveal>, answer: &[u8]) -> Result<()> {
         demand: *demand.address(),
         job: *job.address(),
         revealer: *accounts.signer.address(),
-        tree: demand.tree,
-        level: demand.level,
-        index: demand.index.get(),
+        node_id: NodeRef {
+            tree: demand.tree,
+            level: demand.level,
+            index: demand.index.get(),
+        },
         fee_lamports,
         answer: answer.to_vec(),
         changes: changes![changed(job), changed(demand)],

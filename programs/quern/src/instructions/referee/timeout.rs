@@ -2,18 +2,18 @@
 //!
 //! # Specification
 //! - SHALL be open to anybody once the demand is due and has no answer.
-//! - SHALL name as prover whoever opened the demand.
+//! - SHALL name as prover the opener of the demand.
 
 use {
     super::{
-        conviction::{Fault, record_conviction, require_refutable},
+        conviction::{record_conviction, require_refutable},
         open_demand::require_current,
     },
     crate::{
         clock::Moment,
         error::QuernError,
         events::emit_event,
-        state::{ConvictionReason, Demand, Job},
+        state::{Conviction, Demand, Job, NodeRef},
     },
     anchor_lang::prelude::*,
     quern_rules::deadline,
@@ -50,13 +50,12 @@ pub fn handle_timeout(ctx: &mut Context<Timeout>) -> Result<()> {
     ctx.accounts.validate(&moment)?;
     let demand = &ctx.accounts.demand;
     let opener = demand.opener;
-    let fault = Fault {
-        reason: ConvictionReason::Unanswered,
+    let conviction = Conviction::Unanswered(NodeRef {
         tree: demand.tree,
         level: demand.level,
         index: demand.index.get(),
-    };
-    let event = record_conviction(&mut ctx.accounts.job, &fault, &opener, &moment)?;
+    });
+    let event = record_conviction(&mut ctx.accounts.job, conviction, &opener, &moment)?;
     emit_event!(ctx, event);
     Ok(())
 }
