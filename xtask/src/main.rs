@@ -50,14 +50,14 @@ enum Cli {
         #[arg(long)]
         check: bool,
     },
-    /// Write the golden vectors of graphs, commitments and files again: tests/golden/proof.json
-    Golden,
     /// Write the reference pages: docs/reference
     Docs {
         /// Only compare; fail when a committed page is stale
         #[arg(long)]
         check: bool,
     },
+    /// Write the golden vectors of graphs, commitments and files again: tests/golden/proof.json
+    Golden,
     /// Run the demo and draw its end: docs/demo.svg
     Picture {
         /// Draw the text that is there; do not run the demo
@@ -111,9 +111,9 @@ fn run(cli: Cli) -> Result<()> {
         } => program::build(toolchain, force, program_id.as_deref()),
         Cli::Idl { check: false } => idl::write(),
         Cli::Idl { check: true } => idl::check(),
-        Cli::Golden => suite::write_golden(),
         Cli::Docs { check: false } => docs::write(),
         Cli::Docs { check: true } => docs::check(),
+        Cli::Golden => suite::write_golden(),
         Cli::Picture { redraw } => picture::run(redraw),
         Cli::Check => suite::check(),
         Cli::Test { fast, args } => suite::run(fast, &args),

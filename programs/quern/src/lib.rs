@@ -35,7 +35,7 @@ declare_id!("QWpF7y1ZAyq8zNNLZYL87sqdCw9T8RBT3CfsE72QwUe");
 #[cfg(all(target_os = "solana", not(feature = "cpi")))]
 solana_security_txt::security_txt! {
     name: "Quern",
-    // Reserved names that nobody can register: the deployer puts the real ones here (SECURITY.md).
+    // Reserved names that nobody can register: a deployer puts the real ones here (SECURITY.md).
     project_url: "https://quern.example",
     contacts: "link:https://quern.example/security",
     policy: "https://quern.example/security",

@@ -14,7 +14,7 @@ use {
     quern::{
         error::{QuernError, REFUSAL_BASE},
         events::QuernEvent,
-        state::{ConvictionReason, Demand, Evidence, Job, JobState},
+        state::{Conviction, ConvictionReason, Demand, Evidence, Job, JobState, NodeRef},
     },
     quern_proof::{
         Graph, Hash, Operand, Tensor,

@@ -4,12 +4,12 @@ mod checks;
 mod counts;
 mod suites;
 
+pub use checks::write_golden;
+
 use std::io::{BufRead, BufReader, Write};
 use std::process::Stdio;
 
 use anyhow::{Context, Result, bail};
-
-pub use checks::write_golden;
 
 use checks::Problems;
 use counts::Counts;
