@@ -195,11 +195,7 @@ impl World {
     }
 
     /// Creates a job of the client.
-    pub async fn create(
-        &self,
-        model: Option<&Pubkey>,
-        args: NewJob,
-    ) -> (Pubkey, Vec<Instruction>) {
+    pub async fn create(&self, model: Option<&Pubkey>, args: NewJob) -> (Pubkey, Vec<Instruction>) {
         let (rpc, client) = (self.net.rpc(), self.client.pubkey());
         let known = read::for_create(rpc, &client, &self.mint.address, model);
         let known = known.await.unwrap();
