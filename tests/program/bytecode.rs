@@ -54,7 +54,7 @@ impl Probe {
             PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../target/deploy/quern_probe.so");
         let elf = std::fs::read(&path).unwrap_or_else(|error| {
             panic!(
-                "{} cannot be read ({error}): run `cargo xtask build-probe`",
+                "{} cannot be read ({error}): run `cargo xtask test program bytecode`",
                 path.display()
             )
         });

@@ -1,5 +1,5 @@
 //! How long demands can hold a job up, that there is always time to react, and what a flood of them takes and costs.
-//! `docs/PROOFS.md` and `docs/SECURITY.md` carry the tables that are computed here; a test compares them.
+//! `docs/PROOFS.md` and `docs/THREATS.md` carry the tables that are computed here; a test compares them.
 
 use {
     quern::state::Demand as DemandAccount,
@@ -431,7 +431,7 @@ fn depths_are_those_of_the_program() {
 
 // ------------------------------------------------------------------------------------------------------- the tables
 
-/// What `docs/SECURITY.md` carries about floods.
+/// What `docs/THREATS.md` carries about floods.
 fn flood_table() -> String {
     let mut text = String::from(
         "| answers that a provider manages | asked about | flood that it can't answer | the opener pays, SOL | and locks, SOL | \
@@ -505,6 +505,6 @@ fn delay_table() -> String {
 /// The tables in the documents are those that are computed here.
 #[test]
 fn documents_say_what_was_computed() {
-    assert_table("docs/SECURITY.md", "floods", &flood_table());
+    assert_table("docs/THREATS.md", "floods", &flood_table());
     assert_table("docs/PROOFS.md", "delays", &delay_table());
 }

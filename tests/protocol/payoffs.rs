@@ -1,5 +1,5 @@
 //! No deviation pays, and where one does, from where on: provider, client, watcher and arbiter strategies over the program's
-//! real rules and settings. `docs/SECURITY.md` carries the tables that are computed here; a test compares them.
+//! real rules and settings. `docs/THREATS.md` carries the tables that are computed here; a test compares them.
 
 use {
     quern::{
@@ -222,7 +222,7 @@ fn nothing_is_made_from_nothing() {
 }
 
 /// For every deal and every way to cheat: it pays exactly below a probability of being found, which is never above what
-/// `docs/SECURITY.md` states, whoever finds it.
+/// `docs/THREATS.md` states, whoever finds it.
 #[test]
 fn cheating_pays_only_below_its_threshold() {
     let mut sharp = 0;
@@ -771,13 +771,13 @@ fn a_biased_arbiter_takes_a_milestone_and_no_more() {
     assert_eq!(
         bounds,
         (2_000, 5_000, 100_000_000),
-        "SECURITY.md names these bounds"
+        "THREATS.md names these bounds"
     );
 }
 
 // ------------------------------------------------------------------------------------------------------- the tables
 
-/// What `docs/SECURITY.md` carries.
+/// What `docs/THREATS.md` carries.
 fn payoff_tables() -> String {
     let mut text = String::new();
     let free_of_charge = ProtocolSettings {
@@ -849,5 +849,5 @@ fn payoff_tables() -> String {
 /// The tables in the document are those that are computed here.
 #[test]
 fn security_says_what_was_computed() {
-    assert_table("docs/SECURITY.md", "payoffs", &payoff_tables());
+    assert_table("docs/THREATS.md", "payoffs", &payoff_tables());
 }

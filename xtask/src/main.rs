@@ -3,14 +3,19 @@
 //! Logs go to standard error, so that `cargo xtask demo --json` leaves standard output to the summary.
 
 mod cache;
+mod docs;
 mod host;
 mod idl;
+mod picture;
 mod program;
 mod program_id;
+mod rules;
 mod setup;
 mod shell;
 mod start;
 mod suite;
+mod toolchain;
+mod upstream;
 
 use std::process::ExitCode;
 
@@ -25,13 +30,13 @@ enum Cli {
     Setup {
         /// Prepare the upstream way even when `cargo build-sbf` is there
         #[arg(long, value_enum, default_value_t)]
-        toolchain: program::Toolchain,
+        toolchain: toolchain::Toolchain,
     },
     /// Build the on-chain program to sBPFv3: target/deploy/quern.so
     BuildProgram {
         /// Which way to build
         #[arg(long, value_enum, default_value_t)]
-        toolchain: program::Toolchain,
+        toolchain: toolchain::Toolchain,
         /// Build even when nothing changed
         #[arg(long)]
         force: bool,
@@ -39,26 +44,35 @@ enum Cli {
         #[arg(long, value_name = "KEYPAIR_OR_ADDRESS")]
         program_id: Option<String>,
     },
-    /// Build what the tests compare with native code: target/deploy/quern_probe.so (`test` does it too)
-    BuildProbe {
-        /// Which way to build
-        #[arg(long, value_enum, default_value_t)]
-        toolchain: program::Toolchain,
-    },
     /// Write the program's IDL to idl/quern.json and its address to Anchor.toml
     Idl {
         /// Only compare; fail when a committed file is stale
         #[arg(long)]
         check: bool,
     },
+    /// Write the reference pages: docs/reference
+    Docs {
+        /// Only compare; fail when a committed page is stale
+        #[arg(long)]
+        check: bool,
+    },
     /// Write the golden vectors of graphs, commitments and files again: tests/golden/proof.json
     Golden,
-    /// Build the program and run every check and every test
+    /// Run the demo and draw its end: docs/demo.svg
+    Picture {
+        /// Draw the text that is there; do not run the demo
+        #[arg(long)]
+        redraw: bool,
+    },
+    /// Check what takes about a minute: format, lints of the default members, house rules, tests of rules, proof and client
+    Check,
+    /// Build the program and run every check and every test, or one suite
+    #[command(after_help = suite::help())]
     Test {
-        /// Skip formatting, lints and the golden check; run the tests only
+        /// Skip every check; run the tests only
         #[arg(long)]
         fast: bool,
-        /// Passed to `cargo test`, for example `-p quern-rules` or a test's name
+        /// A suite's name, and what is passed to `cargo test`: `-p quern-rules`, a test's name
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
     },
@@ -95,12 +109,15 @@ fn run(cli: Cli) -> Result<()> {
             force,
             program_id,
         } => program::build(toolchain, force, program_id.as_deref()),
-        Cli::BuildProbe { toolchain } => program::build_probe(toolchain),
         Cli::Idl { check: false } => idl::write(),
         Cli::Idl { check: true } => idl::check(),
+        Cli::Docs { check: false } => docs::write(),
+        Cli::Docs { check: true } => docs::check(),
         Cli::Golden => suite::write_golden(),
+        Cli::Picture { redraw } => picture::run(redraw),
+        Cli::Check => suite::check(),
         Cli::Test { fast, args } => suite::run(fast, &args),
-        Cli::Demo { args } => start::binary("quern-demo", "quern-demo", &args),
-        Cli::Bench { args } => start::binary("quern-tests", "quern-bench", &args),
+        Cli::Demo { args } => start::binary(start::DEMO, &args),
+        Cli::Bench { args } => start::binary(start::BENCH, &args),
     }
 }

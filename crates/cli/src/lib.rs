@@ -16,7 +16,7 @@ mod span;
 
 use {
     clap::{
-        Parser, Subcommand,
+        CommandFactory, Parser, Subcommand,
         error::{ContextKind, ErrorKind},
     },
     commands::{
@@ -117,6 +117,9 @@ enum Command {
     Claim(claim::Args),
     /// Who has done most, from an indexer
     Leaderboard(leaderboard::Args),
+    /// Print this command line as a page
+    #[command(hide = true)]
+    Reference,
 }
 
 /// Runs the command line and says how it ended.
@@ -192,6 +195,10 @@ async fn dispatch(globals: &Globals, command: Command) -> Result<()> {
         Command::Watch(args) => watch::run(&globals.context()?.in_time(), *args).await,
         Command::Claim(args) => claim::run(&globals.context()?, args).await,
         Command::Leaderboard(args) => leaderboard::run(globals, args).await,
+        Command::Reference => {
+            print!("{}", commands::reference::page(Cli::command()));
+            Ok(())
+        }
     }
 }
 

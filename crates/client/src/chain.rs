@@ -117,7 +117,7 @@ impl ChainReads for RpcChain {
 
     async fn job(&self, address: &Pubkey) -> Result<Option<Job>> {
         match accounts::fetch_optional(self.sender.rpc(), address).await {
-            // A closed job's address may hold lamports that somebody sent there.
+            // A closed job's address may hold lamports that a stranger sent there.
             Err(ClientError::WrongOwner { .. }) => Ok(None),
             job => job,
         }

@@ -47,7 +47,7 @@ pub struct FetchLimits {
     pub max_bytes: u64,
     /// How long a server may send nothing, and be behind the least rate.
     pub timeout: Duration,
-    /// Least rate, in bytes a second: whoever sends slower keeps others waiting. Large files get as much longer.
+    /// Least rate, in bytes a second: a slower server keeps others waiting. Large files get as much longer.
     pub least_rate: u64,
     /// Folders that `file` URIs may point into.
     pub file_roots: Vec<PathBuf>,
@@ -111,7 +111,7 @@ impl Fetcher {
         }
     }
 
-    /// How long so many bytes may take.
+    /// How long a number of bytes may take.
     fn longest(&self, bytes: u64) -> Duration {
         let secs = bytes / self.limits.least_rate.max(1);
         self.limits

@@ -20,7 +20,7 @@ pub fn weights_bytes(graph: &Graph<'_>) -> Result<u64> {
     Ok(bytes)
 }
 
-/// Bytes of the bundle of a graph's inputs for so many batch rows.
+/// Bytes of the bundle of a graph's inputs for a number of batch rows.
 ///
 /// # Errors
 /// A graph that could not have been sealed.

@@ -32,7 +32,7 @@ pub fn least_bond(
 /// budget for losses, so that a stolen hot key costs at most the limit, however often it is used.
 ///
 /// - Errors: none; a loss above the limit (the owner lowered it meanwhile) leaves 0.
-/// - Source: program.md, `operator_limit`, read as docs/SECURITY.md says.
+/// - Source: program.md, `operator_limit`, read as docs/THREATS.md says.
 pub fn operator_limit_after_loss(limit_atoms: u64, lost_atoms: u64) -> u64 {
     limit_atoms.saturating_sub(lost_atoms)
 }

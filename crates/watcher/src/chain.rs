@@ -74,14 +74,14 @@ pub trait WatcherChain: ChainReads {
     async fn jobs(&self, state: JobState, client: Option<Pubkey>) -> Result<Vec<(Pubkey, Job)>>;
     /// Where the current result of a job is.
     async fn output_uri(&self, address: &Pubkey, job: &Job) -> Result<String>;
-    /// One demand about a submission, if somebody asked it and it is not closed.
+    /// One demand about a submission, if it was opened and is not closed.
     async fn demand_at(
         &self,
         job: &Pubkey,
         submission: u32,
         node_id: &NodeId,
     ) -> Result<Option<OpenedDemand>>;
-    /// What waits for an answer, whoever asked. There may be very many, and more that were answered: those are not read.
+    /// Demands that wait for an answer, of all openers. There may be very many, and more that were answered: those are not read.
     async fn unanswered(&self, job: &Pubkey) -> Result<Vec<OpenedDemand>>;
     /// Asks; `parent` is the account of the answered demand whose answer holds the node, none at a root.
     async fn ask(&self, job: &Job, node_id: &NodeId, parent: Option<Pubkey>) -> Result<()>;

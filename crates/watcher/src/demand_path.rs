@@ -26,7 +26,7 @@ use {
     std::{collections::HashMap, sync::Arc},
 };
 
-/// The demands on this watcher's way down, whoever opened them, as far as they are on chain: all but the last are answered.
+/// The demands on this watcher's way down, of any opener, as far as they are on chain: all but the last are answered.
 /// Nobody can make the way longer, however many other demands there are.
 pub(crate) async fn known(
     context: &Context,

@@ -229,7 +229,7 @@ impl Loop {
                 () = tokio::time::sleep_until(self.next_look) => {}
                 report = self.tasks.next() => {
                     if let Some(report) = report.flatten() {
-                        // What was recorded is paid out at once, and own demands are closed, whoever was faster.
+                        // What was recorded is paid out at once, and own demands are closed, also where another watcher was faster.
                         if report.verdict.is_conviction() {
                             self.next_look = Instant::now();
                             self.next_tidy = Instant::now();

@@ -18,7 +18,7 @@ pub enum Scope {
     All,
     /// Those of these clients' jobs.
     Clients(BTreeSet<Pubkey>),
-    /// Those of these jobs, whoever the client is.
+    /// Those of these jobs, of any client.
     Jobs(BTreeSet<Pubkey>),
 }
 

@@ -11,6 +11,9 @@ use anchor_lang::prelude::*;
 
 #[cfg(target_os = "solana")]
 use solana_compiler_builtins as _;
+// A program that only calls this one brings its own.
+#[cfg(all(target_os = "solana", not(feature = "cpi")))]
+mod entry;
 
 pub mod clock;
 pub mod codes;
@@ -29,10 +32,10 @@ use {
 
 declare_id!("QWpF7y1ZAyq8zNNLZYL87sqdCw9T8RBT3CfsE72QwUe");
 
-#[cfg(not(feature = "no-entrypoint"))]
+#[cfg(all(target_os = "solana", not(feature = "cpi")))]
 solana_security_txt::security_txt! {
     name: "Quern",
-    // Reserved names that nobody can register: who deploys puts the real ones here (docs/SECURITY.md).
+    // Reserved names that nobody can register: a deployer puts the real ones here (SECURITY.md).
     project_url: "https://quern.example",
     contacts: "link:https://quern.example/security",
     policy: "https://quern.example/security",

@@ -400,7 +400,7 @@ pub(super) fn tables(convictions: &[Conviction], withheld: &[Withheld]) -> Strin
         );
     }
     text.push_str(
-        "\n| data withheld | demands | transactions of whoever asks | compute units | lamports spent | lamports locked meanwhile |\n| --- | ---: | ---: | ---: | ---: | ---: |\n",
+        "\n| data withheld | demands | transactions of the opener | compute units | lamports spent | lamports locked meanwhile |\n| --- | ---: | ---: | ---: | ---: | ---: |\n",
     );
     for one in withheld {
         let _ = writeln!(

@@ -222,11 +222,12 @@ mod tests {
             panic!("{all:?}")
         };
         // System `CreateAccount`: its number, lamports, space, owner.
+        let program_id = crate::program_id();
         let expected = [
             &0u32.to_le_bytes()[..],
             &77u64.to_le_bytes(),
             &50_040u64.to_le_bytes(),
-            crate::program_id().as_ref(),
+            program_id.as_ref(),
         ];
         assert_eq!(create.program_id, addresses::SYSTEM_PROGRAM);
         assert_eq!(create.data, expected.concat());

@@ -51,7 +51,7 @@ fn run(tensors: &CheckedTensors, batch_rows: u32, max_trace_bytes: u64) -> Resul
     })
 }
 
-/// Keeps the sums of all `QLINEAR`s for whoever checks the result, if there is room for them within the limit.
+/// Keeps the sums of all `QLINEAR`s for the watchers of the result, if there is memory for them within the limit.
 fn compute(
     graph: &Graph<'_>,
     batch_rows: u32,

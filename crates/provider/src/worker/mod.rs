@@ -49,7 +49,7 @@ pub struct WorkOrder {
     pub model_uri: String,
     /// The last accepted commitment, from where this milestone continues; nothing at the first.
     pub checkpoint_root: Option<String>,
-    /// Where the data of that commitment are, as whoever made them wrote it.
+    /// Where the data of that commitment are, as its provider wrote it.
     pub checkpoint_uri: Option<String>,
     /// A folder for this submission, which survives a restart.
     pub folder: PathBuf,

@@ -19,13 +19,14 @@ use crate::{
     state::{Assurance, ConvictionReason, EntityKind, JobKind, JobState},
 };
 use anchor_lang::{
-    Event,
+    BORSH_CONFIG, BorshConfig, Event,
     event::EVENT_IX_TAG_LE,
     pinocchio::{
         cpi::{Seed, Signer as CpiSigner, invoke_signed},
         instruction::{InstructionAccount, InstructionView},
     },
     prelude::*,
+    wincode::SchemaWrite,
 };
 
 /// Seed of the authority that signs events.
@@ -34,22 +35,54 @@ pub const EVENT_AUTHORITY_SEED: &[u8] = b"__event_authority";
 /// Emits an event by self-CPI. The bytes are those of Anchor's `emit_cpi!`, which would repeat the call in every handler:
 /// one function instead of 31 copies is a third of the program's size.
 macro_rules! emit_event {
-    ($ctx:ident, $event:expr $(,)?) => {
-        $crate::events::emit_data(
+    ($ctx:ident, $event:expr $(,)?) => {{
+        let mut event = $event;
+        let changes = core::mem::take(&mut event.changes);
+        $crate::events::emit(
             $ctx.accounts.event_authority.account(),
             $ctx.bumps.event_authority,
-            &anchor_lang::Event::data(&$event),
+            $crate::events::start(&event),
+            &changes,
         )?
-    };
+    }};
 }
 pub(crate) use emit_event;
 
-/// Calls this program's event entry with the tag and the event's bytes, signed by the event authority.
-#[inline(never)]
-pub(crate) fn emit_data(authority: &AccountView, bump: u8, event: &[u8]) -> Result<()> {
-    let mut data = Vec::with_capacity(EVENT_IX_TAG_LE.len() + event.len());
+/// More than the longest event with its tag takes, so that encoding never moves what it has written. The program's
+/// allocator only counts up: room that stays unused costs nothing.
+const EVENT_CAPACITY: usize = 4096;
+
+/// The tag and what an event says before its changes; the event comes without changes.
+pub(crate) fn start<E>(event: &E) -> Vec<u8>
+where
+    E: Event + SchemaWrite<BorshConfig, Src = E>,
+{
+    let mut data = Vec::with_capacity(EVENT_CAPACITY);
     data.extend_from_slice(EVENT_IX_TAG_LE);
-    data.extend_from_slice(event);
+    data.extend_from_slice(E::DISCRIMINATOR);
+    anchor_lang::wincode::config::serialize_into(&mut data, event, BORSH_CONFIG)
+        .expect("writing into a vector cannot fail");
+    data
+}
+
+/// Adds the changes to an event, in which they stand last, and calls this program's event entry with it, signed by the
+/// event authority. One copy for all events: in each handler it would take a tenth of the program.
+#[inline(never)]
+pub(crate) fn emit(
+    authority: &AccountView,
+    bump: u8,
+    mut data: Vec<u8>,
+    changes: &[Change],
+) -> Result<()> {
+    data.truncate(data.len().saturating_sub(size_of::<u32>()));
+    data.extend_from_slice(&(changes.len() as u32).to_le_bytes());
+    for change in changes {
+        data.push(change.kind);
+        data.extend_from_slice(change.address.as_ref());
+        data.extend_from_slice(&change.seq.to_le_bytes());
+        data.extend_from_slice(&(change.after.len() as u32).to_le_bytes());
+        data.extend_from_slice(&change.after);
+    }
     let bump = [bump];
     let seeds = [Seed::from(EVENT_AUTHORITY_SEED), Seed::from(&bump)];
     invoke_signed(

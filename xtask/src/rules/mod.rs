@@ -1,0 +1,6 @@
+//! Rules of the house that no compiler checks.
+
+pub mod dependencies;
+pub mod invariants;
+mod sources;
+pub mod words;
