@@ -651,7 +651,8 @@ fn table() -> Vec<(QuernError, &'static str, Provocation)> {
             stage.ok(ix::update_model(
                 &stage.cast.creator.clone(),
                 &stage.model.clone(),
-                args,
+                Some(args),
+                None,
             ));
             stage.create_ix(stage.refereed())
         }),
