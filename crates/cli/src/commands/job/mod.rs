@@ -16,7 +16,7 @@ use {
         Keypair, Pubkey, Signer, accounts, clock, flows, instructions,
         quern::{
             instructions::Decision,
-            state::{Assurance, Job, JobState},
+            state::{Job, JobState},
         },
     },
 };
