@@ -170,7 +170,7 @@ impl Court {
         assert_eq!(receipt.evidence_bytes, bytes.len());
 
         let slashed = world.job(&job).await;
-        assert_eq!(slashed.state().unwrap(), JobState::Convicted);
+        assert_eq!(slashed.state(), JobState::Convicted);
         assert_eq!(slashed.conviction_reason, ConvictionReason::WrongCell as u8);
         assert_eq!(slashed.prover, prover.pubkey());
         let events = sender.events(&receipt.signature).await.unwrap();

@@ -1,6 +1,6 @@
-//! Evidence accounts: who may write which.
+//! `write_evidence`: accounts of evidence, and who may write which.
 
-use super::*;
+use super::common::*;
 
 #[test]
 fn evidence_is_written_in_any_order_by_its_author_alone() {
@@ -167,20 +167,36 @@ fn other_accounts_are_no_evidence() {
     stage.ok(of(evidence));
 }
 
-/// The evidence's bytes end where its account ends: trailing bytes are refused like any others.
-#[test]
-fn an_account_holds_exactly_the_evidence() {
-    let mut claim = five_ops();
-    claim.corrupt(2, 0, 5);
-    let charge = cell(2, 0, 5);
-    let bytes = claim.evidence(&charge);
-    let mut stage = Stage::new();
-    let job = stage.submitted_for(&claim);
-    let author = stage.cast.prover;
-    let long = stage.write_down(&author, "long", &[&bytes[..], &[0]].concat());
-    let short = stage.write_down(&author, "short", &bytes[..bytes.len() - 1]);
-    let state = stage.job(&job);
-    let of = |account| ix::convict(&author, &state, &charge, ix::Proof::Account(account));
-    refused(&mut stage, of(long), Refusal::TooLong);
-    refused(&mut stage, of(short), Refusal::TooShort);
+/// What `write_evidence` refuses, and an instruction that is refused for it.
+pub fn errors() -> Vec<Provocation> {
+    use QuernError as E;
+    vec![
+        (E::NotEvidence, "a write to a job", |stage| {
+            let job = submitted(stage);
+            ix::write_evidence(&stage.cast.prover, &job, 0, &[1])
+        }),
+        (E::NotEvidence, "a write to a wallet", |stage| {
+            ix::write_evidence(&stage.cast.prover, &stage.cast.stranger, 0, &[1])
+        }),
+        (E::NotAuthorized, "somebody else's evidence", |stage| {
+            let author = stage.cast.prover;
+            let evidence = stage.write_down(&author, "one", &[1, 2, 3]);
+            ix::write_evidence(&stage.cast.stranger, &evidence, 0, &[1])
+        }),
+        (
+            E::NotAuthorized,
+            "a first write without the account's signature",
+            |stage| {
+                let (author, evidence) = (stage.cast.prover, actor("evidence"));
+                let creation = stage.creation_of(&author, &evidence, 5);
+                stage.ok(creation[0].clone());
+                ix::write_evidence(&author, &evidence, 0, &[1])
+            },
+        ),
+        (E::EvidenceOutOfRoom, "a byte too much", |stage| {
+            let author = stage.cast.prover;
+            let evidence = stage.write_down(&author, "one", &[1, 2, 3]);
+            ix::write_evidence(&author, &evidence, 3, &[1])
+        }),
+    ]
 }

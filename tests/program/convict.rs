@@ -1,6 +1,6 @@
-//! Convictions: what proves something, what doesn't, and that nothing else can.
+//! `convict`: cells of every op, padding of every tree, and no honest provider.
 
-use super::*;
+use super::common::*;
 
 #[test]
 fn a_wrong_cell_of_every_op_is_convicted_inline() {
@@ -516,52 +516,109 @@ fn only_a_submitted_refereed_result_can_be_convicted() {
     stage.fails(convict);
 }
 
-/// Whoever convicts, the signer or author is the prover; coinciding with a party only loses.
 #[test]
-fn convicting_oneself_loses_most_of_the_bond() {
-    for with_client in [false, true] {
+fn a_conviction_waits_for_no_answer() {
+    let mut claim = five_ops();
+    claim.corrupt(0, 0, 0);
+    let charge = cell(0, 0, 0);
+    let mut stage = Stage::new();
+    let job = stage.submitted_for(&claim);
+    stage.ask(&job, &claim, &TRACE);
+    stage.ask(&job, &claim, &node_id(Operand::Weight(0), 0, 0));
+    assert_eq!(stage.job(&job).open_demands.get(), 2);
+    let convict = stage.inline(&job, &charge, &claim.evidence(&charge));
+    stage.send_v1(&[convict]).unwrap();
+    stage.ok(ix::settle_conviction(&stage.job(&job)));
+}
+
+/// The whole path: nothing is published, the watcher asks, compares with its own computation and convicts.
+#[test]
+fn what_is_withheld_is_found_and_convicted() {
+    let honest = five_ops();
+    for (op, row, col) in corners(&honest) {
+        let claim = honest.with_wrong_cell(op, row, col);
         let mut stage = Stage::new();
-        let cast = stage.cast.clone();
-        let provider = cast.provider;
-        let job = stage.job_in(JobState::Submitted, stage.refereed());
-        stage.cast.prover = if with_client { cast.client } else { provider };
-        let parties = [provider, cast.client];
-        let before: u64 = parties
-            .iter()
-            .map(|who| {
-                let (free, reserved) = stage.usd_of(who);
-                free + reserved
-            })
-            .sum();
-        stage.convict(&job);
+        let job = stage.submitted_for(&claim);
+        let graph: Graph<'_> = honest.parsed();
+        let own = Whole::new(
+            &graph,
+            honest.batch_rows,
+            &honest.inputs,
+            &honest.weights,
+            &honest.outputs,
+        )
+        .unwrap();
+        let mut patched = Patched::new(&own, stage.job(&job).trace_root);
+        let mut asked = 0;
+        let charge = loop {
+            match patched.step().unwrap() {
+                Step::Same => panic!("a wrong commitment looks right"),
+                Step::Demand(node_id) => {
+                    asked += 1;
+                    let demand = stage.ask(&job, &claim, &node_id);
+                    stage.wait(RESPONSE);
+                    stage.answer(&job, &claim, &node_id);
+                    // Read where it is kept.
+                    let data = stage.svm.get_account(&demand).unwrap().data;
+                    let bytes = stage.get::<Demand>(&demand).answer_bytes.get();
+                    let answer = Demand::answer_of(&data, bytes).unwrap();
+                    patched.reveal(&node_id, answer).unwrap();
+                    stage.wait(REACT - 5);
+                }
+                Step::Charge(charge) => break charge,
+            }
+        };
+        assert_eq!(charge, cell(op, row, col));
+        assert!((2..=3).contains(&asked), "{asked} demands");
+        let evidence = witness::evidence(&graph, honest.batch_rows, &charge, &patched).unwrap();
+        let convict = stage.inline(&job, &charge, &evidence);
+        stage.send_v1(&[convict]).unwrap();
         stage.ok(ix::settle_conviction(&stage.job(&job)));
-        let after: u64 = parties
-            .iter()
-            .map(|who| {
-                let (free, reserved) = stage.usd_of(who);
-                free + reserved
-            })
-            .sum();
-        assert_eq!(
-            before - after,
-            8_000,
-            "together they lose the treasury's 40 %"
-        );
     }
 }
 
-/// A prover needs a purse to be paid, which anybody opens; until then the conviction stands and nothing is lost.
+/// The evidence's bytes end where its account ends: trailing bytes are refused like any others.
 #[test]
-fn a_prover_without_a_purse_is_paid_once_it_has_one() {
+fn an_account_holds_exactly_the_evidence() {
+    let mut claim = five_ops();
+    claim.corrupt(2, 0, 5);
+    let charge = cell(2, 0, 5);
+    let bytes = claim.evidence(&charge);
     let mut stage = Stage::new();
-    let job = stage.job_in(JobState::Submitted, stage.refereed());
-    let (newcomer, usd) = (actor("newcomer"), stage.usd);
-    stage.give_lamports(&newcomer);
-    stage.cast.prover = newcomer;
-    stage.convict(&job);
-    let settle = ix::settle_conviction(&stage.job(&job));
-    stage.refused(settle.clone(), QuernError::PurseMissing);
-    stage.open(&newcomer, &usd);
-    stage.ok(settle);
-    assert_eq!(stage.usd_of(&newcomer).0, 8_000);
+    let job = stage.submitted_for(&claim);
+    let author = stage.cast.prover;
+    let long = stage.write_down(&author, "long", &[&bytes[..], &[0]].concat());
+    let short = stage.write_down(&author, "short", &bytes[..bytes.len() - 1]);
+    let state = stage.job(&job);
+    let of = |account| ix::convict(&author, &state, &charge, ix::Proof::Account(account));
+    refused(&mut stage, of(long), Refusal::TooLong);
+    refused(&mut stage, of(short), Refusal::TooShort);
+}
+
+/// What `convict` refuses, and an instruction that is refused for it.
+pub fn errors() -> Vec<Provocation> {
+    use QuernError as E;
+    vec![
+        (E::RefereedOnly, "a conviction of a reviewed job", |stage| {
+            let job = stage.job_in(JobState::Submitted, stage.accepted());
+            stage.inline(&job, &CELL, &[])
+        }),
+        (E::WrongState, "a conviction before a result", |stage| {
+            let job = stage.job_in(JobState::Taken, stage.refereed());
+            stage.inline(&job, &CELL, &[])
+        }),
+        (E::WrongModel, "a conviction", |stage| {
+            let job = submitted(stage);
+            let mut convict = stage.inline(&job, &CELL, &claim(1).evidence(&CELL));
+            convict.accounts[2].pubkey = stage.model_of(&referee::tiny());
+            convict
+        }),
+        (E::EvidenceTwice, "inline and from an account", |stage| {
+            let (job, author) = (submitted(stage), stage.cast.prover);
+            let evidence = stage.write_down(&author, "one", &claim(1).evidence(&CELL));
+            let mut convict = stage.inline(&job, &CELL, &[1]);
+            convict.accounts[3].pubkey = evidence;
+            convict
+        }),
+    ]
 }

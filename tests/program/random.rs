@@ -1,9 +1,9 @@
 //! Random programs, with data: whatever `seal` accepts can be committed to, judged at any place and asked about.
 
 use {
-    super::*,
+    super::common::*,
+    super::random_jobs::{self, random_job},
     quern_proof::demand::{self, Parent},
-    random_jobs::random_job,
 };
 
 /// How many programs.
