@@ -1,6 +1,6 @@
 //! What is frozen: discriminators, account sizes, error codes and the bytes of events (tests/golden/program.json).
 //!
-//! `QUERN_UPDATE_GOLDEN=1 cargo test -p quern-tests --no-default-features --test program_golden` writes the file anew; a
+//! `QUERN_UPDATE_GOLDEN=1 cargo test -p quern-tests --no-default-features --test program golden` writes the file anew; a
 //! difference means that programs, followers and clients in the field stop understanding each other.
 
 use {

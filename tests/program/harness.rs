@@ -1,11 +1,11 @@
 //! The harness itself: every check that it makes after a transaction can fail.
 
 use {
+    super::common::TRACE,
     quern::{
         events::{Change, QuernEvent},
         state::{Job, JobState, MintConfig, Purse},
     },
-    quern_proof::demand::{NodeId, Tree},
     quern_testkit::svm::*,
     solana_sdk::pubkey::Pubkey,
 };
@@ -139,12 +139,6 @@ fn with_demand(change: impl FnOnce(&mut Stage, &Pubkey, &Pubkey)) {
     change(&mut stage, &job, &demand);
     stage.create(stage.refereed());
 }
-
-const TRACE: NodeId = NodeId {
-    tree: Tree::Trace,
-    level: 0,
-    index: 0,
-};
 
 #[test]
 #[should_panic(expected = "open demands of")]

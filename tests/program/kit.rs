@@ -2,6 +2,7 @@
 //! wrong token program, duplicate, cut and grown data. What may succeed stands below with its reason.
 
 use {
+    super::common::{CELL, TRACE},
     quern::{
         constants::NOBODY,
         instructions::{MintSettings, ModelSettings},
@@ -548,13 +549,6 @@ fn job_cases() -> Vec<Case> {
     ]
 }
 
-/// The first demand about a trace.
-const TRACE: NodeId = NodeId {
-    tree: Tree::Trace,
-    level: 0,
-    index: 0,
-};
-
 /// A case with two submitted jobs, each with an answered and an open demand, and two evidence accounts of two authors.
 fn referee_case(
     instruction: &'static str,
@@ -574,12 +568,6 @@ fn referee_case(
         prepare(stage, &jobs[0])
     })
 }
-
-const CELL: Charge = Charge::Cell {
-    op: 0,
-    row: 0,
-    col: 0,
-};
 
 fn input_root() -> NodeId {
     NodeId {

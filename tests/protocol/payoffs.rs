@@ -24,7 +24,7 @@ const PRICE: u64 = 10_000_000_000;
 const PROVIDERS: [Who; 2] = [Who::Provider, Who::Accomplice];
 /// What a provider can do instead of cheating, before it takes a job.
 const FREE: [Play; 2] = [Play::Honest, Play::StayAway];
-/// Most demands that lead to a leaf, as `tests/demands.rs` shows.
+/// Most demands that lead to a leaf, as `delays.rs` shows.
 const DEEPEST: u32 = 12;
 
 // ---------------------------------------------------------------------------------------------------- the settings

@@ -1,4 +1,4 @@
-//! What every party of a job earns, strategy by strategy: a simulation over the program's own rules, for `tests/payoffs.rs`
+//! What every party of a job earns, strategy by strategy: a simulation over the program's own rules, for `protocol/payoffs.rs`
 //! and the tables of the documents. It runs no program and knows no chain.
 //!
 //! Amounts are atoms of the payment mint; lamports are converted at a rate that a deal names. Probabilities are basis points,
