@@ -301,6 +301,7 @@ fn the_api_depends_on_no_crate_of_ours() {
             "quern-cli",
             "quern-gateway",
             "quern-demo",
+            "quern-testkit",
             "quern-tests",
         ];
         assert!(

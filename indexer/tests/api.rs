@@ -315,7 +315,15 @@ async fn a_convicted_job_shows_why_and_every_demand() {
     assert_eq!(fields(3)["node"], "ff".repeat(32));
     assert_eq!(fields(5)["answer"], "ab".repeat(64));
     assert_eq!(fields(6)["prover"], watcher.to_string());
-    assert_eq!(fields(6)["index"], (3u64 << 32 | 4).to_string());
+    let conviction = &fields(6)["conviction"];
+    assert_eq!(
+        (
+            &conviction["reason"],
+            &conviction["row"],
+            &conviction["column"]
+        ),
+        (&"wrong_cell".into(), &3.into(), &4.into())
+    );
     assert_eq!(fields(7)["prover_atoms"], "800");
 
     assert_eq!(page.demands.len(), 2);
