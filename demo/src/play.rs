@@ -14,6 +14,7 @@ use {
             instructions::Decision,
             state::{Assurance, Job, JobKind, JobState},
         },
+        read,
     },
     quern_data::{FetchLimits, Fetcher},
     quern_indexer::{Config, Indexer},
@@ -462,13 +463,16 @@ fn quality(stage: &Stage, checkpoint: &Tensor) -> Result<usize> {
 }
 
 async fn accept(stage: &Stage, address: &Pubkey) -> Result<()> {
-    let accept = flows::accept(stage.net.rpc(), address).await?;
-    stage.sender().send_all(&accept, &[&stage.client]).await?;
+    let known = read::for_payment(stage.net.rpc(), address).await?;
+    let job = known.job.context("the job has ended")?;
+    let accept = instructions::accept(&job, &known.emission);
+    stage.sender().send(&[accept], &[&stage.client]).await?;
     Ok(())
 }
 
 async fn expire(stage: &Stage, address: &Pubkey) -> Result<()> {
-    let expire = flows::expire(stage.net.rpc(), &stage.passer_by.pubkey(), address).await?;
+    let job = stage.job(address).await?.context("the job has ended")?;
+    let expire = flows::expire(stage.net.rpc(), &stage.passer_by.pubkey(), &job).await?;
     stage
         .sender()
         .send_all(&expire, &[&stage.passer_by])
@@ -500,7 +504,8 @@ async fn reject_and_resolve(stage: &Stage, address: &Pubkey) -> Result<()> {
         provider_share_bps: 2_500,
         penalty_atoms,
     };
-    let resolve = flows::resolve(stage.net.rpc(), address, args).await?;
+    let job = stage.job(address).await?.context("the job has ended")?;
+    let resolve = flows::resolve(stage.net.rpc(), &job, args).await?;
     stage.sender().send_all(&resolve, &[&stage.arbiter]).await?;
     ensure!(
         stage.job(address).await?.is_none(),
@@ -515,7 +520,8 @@ async fn collect(stage: &mut Stage) -> Result<()> {
     // The third one has earned nothing.
     for index in 0..2 {
         let owner = stage.providers[index].owner.insecure_clone();
-        let claim = flows::claim_rewards(stage.net.rpc(), &owner.pubkey()).await?;
+        let emission = accounts::emission(stage.net.rpc()).await?;
+        let claim = flows::claim_rewards(stage.net.rpc(), &owner.pubkey(), &emission).await?;
         stage.sender().send_all(&claim, &[&owner]).await?;
         withdraw(stage, &owner, &reward, 0).await?;
         withdraw(stage, &owner, &payment, BOND_DEPOSIT_ATOMS).await?;
@@ -537,8 +543,13 @@ async fn withdraw(stage: &mut Stage, owner: &Keypair, mint: &Mint, keep_atoms: u
     let free_atoms = stage.purse(&owner.pubkey(), mint).await?.free_atoms.get();
     if free_atoms > keep_atoms {
         let atoms = free_atoms - keep_atoms;
-        let all =
-            flows::withdraw(stage.net.rpc(), &owner.pubkey(), &mint.address, None, atoms).await?;
+        let all = flows::withdraw(
+            &owner.pubkey(),
+            &mint.address,
+            &mint.token_program,
+            None,
+            atoms,
+        );
         stage.sender().send_all(&all, &[owner]).await?;
     }
     // The audit looks at this wallet, too, even where nothing was minted into it.

@@ -74,9 +74,7 @@ async fn a_refereed_job_from_model_to_claim() {
     args.batch_rows = 2;
     args.input_roots = vec![commit::data_root(&input)];
     let client = world.client.pubkey();
-    let (address, all) = flows::create_job(rpc, &client, &mint, Some(&model), args.clone())
-        .await
-        .unwrap();
+    let (address, all) = world.create(Some(&model), args.clone()).await;
     assert_eq!(
         all.len(),
         3,
@@ -99,7 +97,7 @@ async fn a_refereed_job_from_model_to_claim() {
     assert_eq!(open[0].1.macs.get(), 12);
 
     let (owner, operator) = (world.provider.pubkey(), world.operator.pubkey());
-    let all = flows::take_job(rpc, &operator, &owner, &address)
+    let all = flows::take_job(rpc, &operator, &owner, &world.job(&address).await)
         .await
         .unwrap();
     world.send(&all, &[&world.operator]).await;
@@ -116,7 +114,12 @@ async fn a_refereed_job_from_model_to_claim() {
         .await;
 
     // Too early is said as such, by name.
-    let all = flows::finalize(rpc, &operator, &address).await.unwrap();
+    let emission = accounts::emission(rpc).await.unwrap();
+    let all = [instructions::finalize(
+        &operator,
+        &world.job(&address).await,
+        &emission,
+    )];
     let early = world
         .net
         .sender()
@@ -162,12 +165,17 @@ async fn a_refereed_job_from_model_to_claim() {
         Err(ClientError::NotFound { .. })
     ));
 
-    let all = flows::claim_rewards(rpc, &owner).await.unwrap();
+    let emission = accounts::emission(rpc).await.unwrap();
+    let all = flows::claim_rewards(rpc, &owner, &emission).await.unwrap();
     world.send(&all, &[&world.provider]).await;
     assert_eq!(world.free(&owner).await - before, 875_000 + BOND);
-    let all = flows::withdraw(rpc, &world.maker.pubkey(), &mint, None, 100_000)
-        .await
-        .unwrap();
+    let all = flows::withdraw(
+        &world.maker.pubkey(),
+        &mint,
+        &world.mint.token_program,
+        None,
+        100_000,
+    );
     world.send(&all, &[&world.maker]).await;
     let account = addresses::token_account(&maker, &mint, &world.mint.token_program);
     assert_eq!(
@@ -207,14 +215,12 @@ async fn reviewed_jobs_end_in_every_way() {
     args.milestones = 2;
     args.arbiter = arbiter.pubkey();
     let create = async || {
-        let (address, all) = flows::create_job(rpc, &client, &mint, None, args.clone())
-            .await
-            .unwrap();
+        let (address, all) = world.create(None, args.clone()).await;
         world.send(&all, &[&world.client]).await;
         address
     };
     let take_and_submit = async |address: &Pubkey| {
-        let all = flows::take_job(rpc, &operator, &owner, address)
+        let all = flows::take_job(rpc, &operator, &owner, &world.job(address).await)
             .await
             .unwrap();
         world.send(&all, &[&world.operator]).await;
@@ -244,10 +250,7 @@ async fn reviewed_jobs_end_in_every_way() {
     let address = create().await;
     take_and_submit(&address).await;
     world
-        .send(
-            &flows::accept(rpc, &address).await.unwrap(),
-            &[&world.client],
-        )
+        .send(&[world.accept(&address).await], &[&world.client])
         .await;
     let job = world.job(&address).await;
     assert_eq!((job.milestone, job.checkpoint), (1, [6; 32]));
@@ -262,10 +265,7 @@ async fn reviewed_jobs_end_in_every_way() {
         )
         .await;
     world
-        .send(
-            &flows::accept(rpc, &address).await.unwrap(),
-            &[&world.client],
-        )
+        .send(&[world.accept(&address).await], &[&world.client])
         .await;
     assert!(rpc.get_account(&address).await.is_err());
 
@@ -285,7 +285,9 @@ async fn reviewed_jobs_end_in_every_way() {
     };
     world
         .send(
-            &flows::resolve(rpc, &address, decision).await.unwrap(),
+            &flows::resolve(rpc, &world.job(&address).await, decision)
+                .await
+                .unwrap(),
             &[&arbiter],
         )
         .await;
@@ -293,7 +295,9 @@ async fn reviewed_jobs_end_in_every_way() {
     world.net.advance_time(700).await.unwrap();
     world
         .send(
-            &flows::expire(rpc, &operator, &address).await.unwrap(),
+            &flows::expire(rpc, &operator, &world.job(&address).await)
+                .await
+                .unwrap(),
             &[&world.operator],
         )
         .await;
@@ -301,13 +305,11 @@ async fn reviewed_jobs_end_in_every_way() {
 
     // Late: reopened with a penalty.
     args.ends_by = world.net.now().await.unwrap() + 100_000;
-    let (address, all) = flows::create_job(rpc, &client, &mint, None, args.clone())
-        .await
-        .unwrap();
+    let (address, all) = world.create(None, args.clone()).await;
     world.send(&all, &[&world.client]).await;
     world
         .send(
-            &flows::take_job(rpc, &owner, &owner, &address)
+            &flows::take_job(rpc, &owner, &owner, &world.job(&address).await)
                 .await
                 .unwrap(),
             &[&world.provider],
@@ -316,7 +318,9 @@ async fn reviewed_jobs_end_in_every_way() {
     world.net.advance_time(700).await.unwrap();
     world
         .send(
-            &flows::expire(rpc, &operator, &address).await.unwrap(),
+            &flows::expire(rpc, &operator, &world.job(&address).await)
+                .await
+                .unwrap(),
             &[&world.operator],
         )
         .await;
@@ -334,7 +338,9 @@ async fn reviewed_jobs_end_in_every_way() {
     world.net.advance_time(700).await.unwrap();
     world
         .send(
-            &flows::expire(rpc, &operator, &address).await.unwrap(),
+            &flows::expire(rpc, &operator, &world.job(&address).await)
+                .await
+                .unwrap(),
             &[&world.operator],
         )
         .await;

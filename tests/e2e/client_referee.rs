@@ -130,13 +130,12 @@ impl Court {
         let mut args = world.args(Assurance::Refereed).await;
         args.batch_rows = ROWS;
         args.input_roots = self.task.inputs.iter().map(commit::data_root).collect();
-        let (client, owner) = (world.client.pubkey(), world.provider.pubkey());
-        let mint = &world.mint.address;
-        let (job, all) = flows::create_job(rpc, &client, mint, Some(&self.model), args)
+        let owner = world.provider.pubkey();
+        let (job, all) = world.create(Some(&self.model), args).await;
+        world.send(&all, &[&world.client]).await;
+        let all = flows::take_job(rpc, &owner, &owner, &world.job(&job).await)
             .await
             .unwrap();
-        world.send(&all, &[&world.client]).await;
-        let all = flows::take_job(rpc, &owner, &owner, &job).await.unwrap();
         world.send(&all, &[&world.provider]).await;
         let proof = Submission {
             trace_root,
@@ -171,7 +170,7 @@ impl Court {
         assert_eq!(receipt.evidence_bytes, bytes.len());
 
         let slashed = world.job(&job).await;
-        assert_eq!(slashed.state().unwrap(), JobState::Convicted);
+        assert_eq!(slashed.state(), JobState::Convicted);
         assert_eq!(slashed.conviction_reason, ConvictionReason::WrongCell as u8);
         assert_eq!(slashed.prover, prover.pubkey());
         let events = sender.events(&receipt.signature).await.unwrap();
@@ -186,7 +185,7 @@ impl Court {
 
         let client = world.client.pubkey();
         let before = world.free(&client).await;
-        let all = flows::settle_conviction(rpc, &prover.pubkey(), &job)
+        let all = flows::settle_conviction(rpc, &prover.pubkey(), &world.job(&job).await)
             .await
             .unwrap();
         world.send(&all, &[prover]).await;
@@ -466,7 +465,9 @@ async fn silence_is_convicted_when_the_time_is_over() {
         ConvictionReason::Unanswered as u8
     );
     assert_eq!(slashed.prover, opener);
-    let all = flows::settle_conviction(rpc, &opener, &job).await.unwrap();
+    let all = flows::settle_conviction(rpc, &opener, &world.job(&job).await)
+        .await
+        .unwrap();
     world.send(&all, &[&watcher]).await;
     assert_eq!(world.free(&opener).await, BOND * 2 / 5);
 

@@ -172,7 +172,8 @@ pub fn errors() -> Vec<Provocation> {
             stage.ok(ix::update_model(
                 &stage.cast.creator.clone(),
                 &stage.model.clone(),
-                args,
+                Some(args),
+                None,
             ));
             stage.create_ix(stage.refereed())
         }),

@@ -469,6 +469,8 @@ impl Fuzz {
 
     fn params(&mut self) -> ProtocolSettings {
         let mut params = ProtocolSettings {
+            guardian: NOBODY,
+            treasury_owner: NOBODY,
             fee_bps: self.bps(1_000),
             late_penalty_bps: self.bps(5_000),
             reject_bps: self.bps(5_000),

@@ -73,14 +73,17 @@ impl Fields {
     pub fn print(&self, format: Format) {
         match format {
             Format::Json => write(&pretty(&self.json())),
-            Format::Table => {
-                let mut table = empty_table();
-                for (name, value) in &self.0 {
-                    table.add_row([name.replace('_', " "), cell(value)]);
-                }
-                write(&trimmed(&table));
-            }
+            Format::Table => write(&self.table()),
         }
+    }
+
+    /// As a table for people: one field a line.
+    pub fn table(&self) -> String {
+        let mut table = empty_table();
+        for (name, value) in &self.0 {
+            table.add_row([name.replace('_', " "), cell(value)]);
+        }
+        trimmed(&table)
     }
 }
 

@@ -196,16 +196,7 @@ fn wrong_command_lines_exit_with_2() {
         &["job", "show"],
         &["job", "show", "not-an-address"],
         &["job", "create", "--mint", ADDRESS],
-        &[
-            "job",
-            "create",
-            "--mint",
-            ADDRESS,
-            "--price",
-            "1",
-            "--price-atoms",
-            "1",
-        ],
+        &["job", "create", "--mint", ADDRESS, "--price", "-1atoms"],
         &[
             "job",
             "create",
@@ -234,17 +225,15 @@ fn wrong_command_lines_exit_with_2() {
         ],
         &["job", "resolve", ADDRESS, "--provider-share", "101%"],
         &["purse", "deposit", "--mint", ADDRESS],
-        &[
-            "purse", "deposit", "--mint", ADDRESS, "--amount", "1", "--atoms", "1",
-        ],
-        &["purse", "deposit", "--mint", ADDRESS, "--atoms", "-1"],
+        &["purse", "deposit", "--mint", ADDRESS, "--amount", "1 atoms"],
+        &["purse", "deposit", "--mint", ADDRESS, "--amount", "-1atoms"],
         &[
             "purse",
             "deposit",
             "--mint",
             ADDRESS,
-            "--atoms",
-            "18446744073709551616",
+            "--amount",
+            "18446744073709551616atoms",
         ],
         &["protocol", "init", "--fee", "lots"],
         &[
@@ -259,7 +248,6 @@ fn wrong_command_lines_exit_with_2() {
         &["watch", "--client", "nobody"],
         &["watch", "--client", ADDRESS, "--job", ADDRESS],
         &["watch", "--max-fee-lamports", "-1"],
-        &["watch", "--evidence", "pigeon"],
         &["watch", "--poll", "0"],
         &["watch", "--concurrency", "0"],
         &["watch", "--trace-limit", "0"],
@@ -440,15 +428,20 @@ fn a_program_is_named_by_address_or_keypair() {
         let args = ["deploy", "--program-so", "program.so", "-u", NOWHERE];
         refused(path, &[&args[..], &[option, program]].concat(), 1, words);
     };
-    let way = ["would not work", "cargo xtask program-id KEYPAIR"];
+    std::fs::write(path.join("program.so"), b"\x7fELF").unwrap();
+    let way = [
+        "would not work",
+        "cargo xtask build-program --program-id",
+        "program.so",
+    ];
     for option in ["--program-id", "--program-keypair"] {
         deploy(option, "program.json", &way);
         deploy(option, ADDRESS, &way);
         deploy(option, "missing.json", &["missing.json", "base58 address"]);
     }
-    let own = quern_client::quern::ID.to_string();
-    // Its own address goes as far as the file, which is no program.
-    deploy("--program-id", &own, &["no ELF"]);
+    // What is no program at all is named as such.
+    std::fs::write(path.join("program.so"), "x").unwrap();
+    deploy("--program-id", ADDRESS, &["no ELF"]);
 }
 
 #[test]
@@ -505,8 +498,7 @@ fn things_that_are_not_on_the_cluster() {
     };
     on(&["job", "show", ADDRESS], &["no job", "ended"]);
     on(&["job", "cancel", ADDRESS], &["no job", "ended"]);
-    on(&["job", "finalize", ADDRESS], &["no job", "ended"]);
-    on(&["job", "settle", ADDRESS], &["no job", "/v1/jobs/"]);
+    on(&["job", "crank", ADDRESS], &["no job", "/v1/jobs/"]);
     on(&["model", "show", ADDRESS], &["no model"]);
     on(&["mint", "show", ADDRESS], &["not registered"]);
     on(&["mint", "register", ADDRESS], &["no token mint"]);

@@ -79,17 +79,14 @@ impl Stage {
         let mut args = world.args(Assurance::Refereed).await;
         args.batch_rows = 1;
         args.input_roots = inputs().iter().map(commit::data_root).collect();
-        let (client, mint) = (world.client.pubkey(), &world.mint.address);
-        let (job, all) = flows::create_job(world.net.rpc(), &client, mint, Some(&self.model), args)
-            .await
-            .unwrap();
+        let (job, all) = world.create(Some(&self.model), args).await;
         world.send(&all, &[&world.client]).await;
         job
     }
 
     async fn submit(&self, job: &Pubkey, trace_root: [u8; 32]) {
         let (world, owner) = (&self.world, self.world.provider.pubkey());
-        let all = flows::take_job(world.net.rpc(), &owner, &owner, job).await;
+        let all = flows::take_job(world.net.rpc(), &owner, &owner, &world.job(job).await).await;
         world.send(&all.unwrap(), &[&world.provider]).await;
         let proof = Submission {
             trace_root,
@@ -153,25 +150,19 @@ async fn demands_and_convictions_are_shown_and_paid_out() {
         &["until then a provider may take it"],
     );
     stage.says(
-        &["job", "finalize", &name],
+        &["job", "crank", &name],
         1,
-        &["open", "nobody has submitted"],
+        &[
+            "nothing is due",
+            "until then a provider may take it",
+            "try again in",
+        ],
     );
-    stage.says(
-        &["job", "expire", &name],
-        1,
-        &["not passed yet", "try again in"],
-    );
-    stage.says(&["job", "settle", &name], 1, &["not convicted", "open"]);
 
     // A root of nothing, and a demand about it.
     stage.submit(&job, [9; 32]).await;
     stage.says(&["job", "show", &name], 0, &["end of the review"]);
-    stage.says(
-        &["job", "finalize", &name],
-        1,
-        &["can't be paid yet, but in"],
-    );
+    stage.says(&["job", "crank", &name], 1, &["can't be paid yet, but in"]);
     let (demand, all) = flows::demand(world.net.rpc(), &opener.pubkey(), &job, &ROOT)
         .await
         .unwrap();
@@ -199,22 +190,22 @@ async fn demands_and_convictions_are_shown_and_paid_out() {
         0,
         &["not answered, due ", "as soon as"],
     );
-    stage.says(&["job", "finalize", &name], 1, &["as soon as no demand"]);
+    stage.says(&["job", "crank", &name], 1, &["as soon as no demand"]);
     let all = flows::timeout(world.net.rpc(), &demand).await.unwrap();
     world.send(&all, &[opener]).await;
-    let settle = format!("quern job settle {name}");
+    let settle = format!("quern job crank {name}");
     let words = ["the root of the trace", "0.8", "0.4", &settle, &who];
     stage.says(&["job", "show", &name], 0, &words);
-    stage.says(&["job", "list"], 0, &["slashed: "]);
-    stage.says(&["job", "finalize", &name], 1, &["convicted", "job settle"]);
+    stage.says(&["job", "list"], 0, &["convicted: "]);
+    stage.says(&["job", "show", &name], 0, &["convicted"]);
     let shown = stage.json(opener, &["job", "show", &name]);
     assert_eq!(shown["conviction_reason"], "unanswered");
     assert_eq!(shown["proved_by"], who);
     assert!(shown["deadline"].is_null(), "{shown}");
 
-    // Paid out by hand, by whoever asked: bounty and rent of the demand.
+    // Paid out by hand, by the opener: bounty and rent of the demand.
     let before = world.free(&opener.pubkey()).await;
-    let paid = stage.json(opener, &["job", "settle", &name]);
+    let paid = stage.json(opener, &["job", "crank", &name]);
     assert_eq!(
         [
             &paid["prover_gets"],
@@ -264,10 +255,10 @@ async fn a_wrong_cell_is_named() {
     assert_eq!(shown["place"], "op 0, row 0, column 0");
     assert_eq!(shown["proved_by"], prover.pubkey().to_string());
     let listed = stage.json(prover, &["job", "list"]);
-    assert_eq!(listed[0]["state"], "slashed");
+    assert_eq!(listed[0]["state"], "convicted");
     assert_eq!(listed[0]["conviction_reason"], "wrong_cell");
     // Anybody pays it out; purses that are missing are opened.
-    let paid = stage.json(&world.client, &["job", "settle", &name]);
+    let paid = stage.json(&world.client, &["job", "crank", &name]);
     assert_eq!(paid["prover_gets"], "0.8");
     assert_eq!(world.free(&prover.pubkey()).await, BOND / 5 * 2);
 }

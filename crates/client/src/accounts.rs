@@ -164,7 +164,7 @@ pub async fn fetch_optional<T: QuernAccount>(
     let Some(account) = held(rpc, address).await? else {
         return Ok(None);
     };
-    decode(address, &account.0, &account.1).map(Some)
+    decode(address, &account.owner, &account.data).map(Some)
 }
 
 /// Fetches an account that should exist, at the client's commitment.
@@ -217,11 +217,16 @@ pub async fn purse(rpc: &RpcClient, owner: &Pubkey, mint: &Pubkey) -> Result<Opt
 /// # Errors
 /// As [`fetch`].
 pub async fn model(rpc: &RpcClient, address: &Pubkey) -> Result<ModelAccount> {
-    let (owner, data) = held(rpc, address).await?.ok_or(ClientError::NotFound {
+    model_from(address, held(rpc, address).await?.as_ref())
+}
+
+/// A model from what a node answered.
+pub(crate) fn model_from(address: &Pubkey, held: Option<&Found>) -> Result<ModelAccount> {
+    let account = held.ok_or(ClientError::NotFound {
         what: Model::NAME,
         address: *address,
     })?;
-    model_of(address, &owner, &data)
+    model_of(address, &account.owner, &account.data)
 }
 
 fn model_of(address: &Pubkey, owner: &Pubkey, data: &[u8]) -> Result<ModelAccount> {
@@ -255,10 +260,10 @@ pub async fn demand(rpc: &RpcClient, address: &Pubkey) -> Result<DemandAccount> 
 /// # Errors
 /// As [`fetch_optional`].
 pub async fn demand_optional(rpc: &RpcClient, address: &Pubkey) -> Result<Option<DemandAccount>> {
-    let Some((owner, data)) = held(rpc, address).await? else {
+    let Some(account) = held(rpc, address).await? else {
         return Ok(None);
     };
-    demand_of(address, &owner, &data).map(Some)
+    demand_of(address, &account.owner, &account.data).map(Some)
 }
 
 fn demand_of(address: &Pubkey, owner: &Pubkey, data: &[u8]) -> Result<DemandAccount> {
@@ -356,11 +361,11 @@ async fn demands(rpc: &RpcClient, filter: RpcFilterType) -> Result<Vec<DemandAcc
 /// # Errors
 /// As [`fetch`].
 pub async fn evidence(rpc: &RpcClient, address: &Pubkey) -> Result<EvidenceAccount> {
-    let (owner, data) = held(rpc, address).await?.ok_or(ClientError::NotFound {
+    let account = held(rpc, address).await?.ok_or(ClientError::NotFound {
         what: EVIDENCE,
         address: *address,
     })?;
-    evidence_of(address, &owner, &data)
+    evidence_of(address, &account.owner, &account.data)
 }
 
 /// The evidence accounts of an author.
@@ -528,25 +533,52 @@ async fn program_accounts(
         .collect()
 }
 
-/// Owner and data of an account, if somebody holds it. Anybody can send lamports to an address where the program will have, or
-/// had, an account; that alone is no account.
-pub(crate) async fn held(rpc: &RpcClient, address: &Pubkey) -> Result<Option<(Pubkey, Vec<u8>)>> {
-    let found = raw(rpc, address).await?;
-    Ok(found.filter(|(owner, data)| *owner != addresses::SYSTEM_PROGRAM || !data.is_empty()))
+/// An account as a node gave it.
+pub(crate) struct Found {
+    /// The program that owns it.
+    pub owner: Pubkey,
+    /// What it holds.
+    pub data: Vec<u8>,
 }
 
-/// Owner and data of an account, if it exists. An account without lamports does not.
+impl Found {
+    /// Whether it is more than lamports: anybody can send those to an address where the program will have, or had, an account.
+    pub fn is_held(&self) -> bool {
+        self.owner != addresses::SYSTEM_PROGRAM || !self.data.is_empty()
+    }
+}
+
+/// The accounts at these addresses, in the same order. One without lamports does not exist.
+pub(crate) async fn found(rpc: &RpcClient, addresses: &[Pubkey]) -> Result<Vec<Option<Found>>> {
+    // The call for one account would say "not found" where the node could not even be asked.
+    let response = rpc
+        .get_multiple_accounts_with_commitment(addresses, rpc.commitment())
+        .await
+        .map_err(|error| ClientError::from_rpc(&rpc.url(), error))?;
+    let owned = |account: solana_sdk::account::Account| Found {
+        owner: account.owner,
+        data: account.data,
+    };
+    Ok(response
+        .value
+        .into_iter()
+        .map(|account| account.map(owned))
+        .collect())
+}
+
+/// Owner and data of an account, if it exists.
 ///
 /// # Errors
 /// That the cluster did not answer.
 pub async fn raw(rpc: &RpcClient, address: &Pubkey) -> Result<Option<(Pubkey, Vec<u8>)>> {
-    // The call for one account would say "not found" where the node could not even be asked.
-    let response = rpc
-        .get_multiple_accounts_with_commitment(&[*address], rpc.commitment())
-        .await
-        .map_err(|error| ClientError::from_rpc(&rpc.url(), error))?;
-    let account = response.value.into_iter().next().flatten();
-    Ok(account.map(|account| (account.owner, account.data)))
+    let one = found(rpc, &[*address]).await?.into_iter().next().flatten();
+    Ok(one.map(|account| (account.owner, account.data)))
+}
+
+/// An account that is more than lamports.
+pub(crate) async fn held(rpc: &RpcClient, address: &Pubkey) -> Result<Option<Found>> {
+    let one = found(rpc, &[*address]).await?.into_iter().next().flatten();
+    Ok(one.filter(Found::is_held))
 }
 
 /// Which of these addresses hold no account yet, in the given order.
@@ -557,21 +589,13 @@ pub async fn missing(rpc: &RpcClient, addresses: &[Pubkey]) -> Result<Vec<Pubkey
     if addresses.is_empty() {
         return Ok(Vec::new());
     }
-    let response = rpc
-        .get_multiple_accounts_with_commitment(addresses, rpc.commitment())
-        .await
-        .map_err(|error| ClientError::from_rpc(&rpc.url(), error))?;
     // The address may hold lamports that somebody sent; it is open only when the program owns it.
-    let is_missing = |account: &Option<_>| {
-        account
-            .as_ref()
-            .is_none_or(|account: &solana_sdk::account::Account| {
-                account.owner != crate::program_id()
-            })
-    };
+    let ours = crate::program_id();
+    let is_missing =
+        |account: &Option<Found>| account.as_ref().is_none_or(|account| account.owner != ours);
     Ok(addresses
         .iter()
-        .zip(&response.value)
+        .zip(&found(rpc, addresses).await?)
         .filter(|(_, account)| is_missing(account))
         .map(|(at, _)| *at)
         .collect())

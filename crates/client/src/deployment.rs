@@ -1,7 +1,7 @@
 //! Which deployment of the program this process works with.
 //!
 //! A process talks to one deployment, so its address is chosen once, before anything is read or built, and every address,
-//! instruction, account and event follows it. docs/decisions/program-id.md says why it is not an argument.
+//! instruction, account and event follows it. docs/decisions/026-program-id-at-run-time.md says why it is not an argument.
 
 use {
     crate::errors::{ClientError, Result},

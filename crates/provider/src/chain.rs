@@ -6,11 +6,12 @@ use {
     quern_client::{
         ChainReads, ClientError, Instruction, Pubkey, Result, RpcChain, Signer,
         accounts::{self, DemandAccount, JobFilter},
-        addresses, flows, history, instructions,
+        addresses, history, instructions,
         quern::{
             instructions::Submission,
             state::{Job, JobState, Provider, Purse},
         },
+        read,
     },
 };
 
@@ -168,9 +169,13 @@ impl ProviderChain for RpcChain {
     }
 
     async fn finalize(&self, address: &Pubkey) -> Result<()> {
-        let finalize =
-            flows::finalize(self.sender().rpc(), &self.wallet().pubkey(), address).await?;
-        self.sender().send_all(&finalize, &[self.wallet()]).await?;
+        let known = read::for_payment(self.sender().rpc(), address).await?;
+        let job = known.job.ok_or(ClientError::NotFound {
+            what: "job",
+            address: *address,
+        })?;
+        let finalize = instructions::finalize(&self.wallet().pubkey(), &job, &known.emission);
+        self.sender().send(&[finalize], &[self.wallet()]).await?;
         Ok(())
     }
 }

@@ -9,7 +9,10 @@ use {
             state::{Assurance, Job, JobState, Provider, Purse},
         },
     },
-    quern_rules::deadline::in_time,
+    quern_rules::{
+        deadline::in_time,
+        quote::{Floors, Offer, quote},
+    },
     serde::{Deserialize, Serialize},
     std::collections::BTreeSet,
 };
@@ -162,7 +165,7 @@ impl Policy {
     pub fn decide(&self, job: &Job, capacity: &Capacity<'_>) -> Result<Assurance, Refusal> {
         check_open(job, capacity)?;
         let assurance = self.check_assurance(job, capacity.has_worker)?;
-        self.check_terms(job)?;
+        self.check_terms(job, assurance)?;
         check_funds(job, capacity)?;
         Ok(assurance)
     }
@@ -176,7 +179,6 @@ impl Policy {
                 let is_hasty = job.terms.response_secs.get() < self.min_response_secs
                     || job.terms.react_secs.get() < self.min_react_secs;
                 refuse_if(is_hasty, Refusal::TooHasty)?;
-                refuse_if(self.is_underpaid(job), Refusal::Price)?;
             }
             Assurance::Reviewed => {
                 refuse_if(!(self.reviewed && has_worker), Refusal::Assurance)?;
@@ -185,12 +187,12 @@ impl Policy {
         Ok(assurance)
     }
 
-    fn check_terms(&self, job: &Job) -> Result<(), Refusal> {
+    fn check_terms(&self, job: &Job, assurance: Assurance) -> Result<(), Refusal> {
         let (price_atoms, bond_atoms) = (job.price_atoms.get(), job.bond_atoms.get());
         let is_listed = |list: &BTreeSet<Pubkey>, one| list.is_empty() || list.contains(one);
         refuse_if(!is_listed(&self.models, &job.model), Refusal::Model)?;
         refuse_if(!is_listed(&self.mints, &job.mint), Refusal::Mint)?;
-        refuse_if(price_atoms < self.min_price_atoms, Refusal::Price)?;
+        refuse_if(self.is_underpaid(job, assurance), Refusal::Price)?;
         refuse_if(job.macs.get() > self.max_macs, Refusal::Work)?;
         let by_price_atoms = price_atoms.saturating_mul(self.max_bond_prices);
         let max_bond_atoms = self.max_bond_atoms.min(by_price_atoms);
@@ -202,11 +204,22 @@ impl Policy {
         refuse_if(review_secs > self.max_review_secs, Refusal::LongReview)
     }
 
-    /// Whether a refereed job pays less per multiply-accumulate than the owner wants.
-    fn is_underpaid(&self, job: &Job) -> bool {
-        let wanted =
-            quern_rules::price::least_price(0, self.min_price_per_gmac_atoms, job.macs.get());
-        wanted.map_or(true, |wanted| job.price_atoms.get() < wanted)
+    /// Whether a job pays less than the owner wants, in all or per multiply-accumulate that can be refuted.
+    fn is_underpaid(&self, job: &Job, assurance: Assurance) -> bool {
+        let is_refereed = assurance == Assurance::Refereed;
+        let floors = Floors {
+            least_price_atoms: self.min_price_atoms,
+            price_per_gmac_atoms: self.min_price_per_gmac_atoms,
+            ..Floors::default()
+        };
+        let offer = Offer {
+            macs: if is_refereed { job.macs.get() } else { 0 },
+            is_refereed,
+            milestones: job.milestones,
+            price_atoms: job.price_atoms.get(),
+        };
+        // What cannot be counted is never enough.
+        quote(&floors, &offer).map_or(true, |quote| offer.price_atoms < quote.least_price_atoms)
     }
 }
 

@@ -317,12 +317,7 @@ impl WatcherChain for RpcWatcherChain {
         Ok(receipt.signature)
     }
 
-    async fn settle_conviction(
-        &self,
-        address: &Pubkey,
-        job: &Job,
-        opens_purses: bool,
-    ) -> Result<bool> {
+    async fn settle_conviction(&self, _: &Pubkey, job: &Job, opens_purses: bool) -> Result<bool> {
         let (rpc, own) = (self.sender.rpc(), self.wallet.pubkey());
         let mut others = instructions::owners_of_conviction(job);
         others.retain(|owner| *owner != own);
@@ -334,7 +329,7 @@ impl WatcherChain for RpcWatcherChain {
         {
             return Ok(false);
         }
-        let settle = flows::settle_conviction(rpc, &own, address).await?;
+        let settle = flows::settle_conviction(rpc, &own, job).await?;
         self.sender.send_all(&settle, &[&self.wallet]).await?;
         Ok(true)
     }

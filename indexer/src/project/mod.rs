@@ -65,20 +65,12 @@ pub struct Event {
 }
 
 impl Event {
-    /// Whether this version understands every code and value in it; otherwise it belongs with the dead letters.
+    /// Whether this version understands the accounts in it; otherwise it belongs with the dead letters. Codes among the event's
+    /// own fields are known: decoding refuses others.
     ///
     /// # Errors
     /// What it does not understand.
     pub fn check(body: &program::QuernEvent) -> Result<(), String> {
-        use program::{Assurance, QuernEvent};
-        let assurance = match body {
-            QuernEvent::MilestoneSettled(event) => Some(event.assurance),
-            QuernEvent::JobResolved(event) => Some(event.assurance),
-            _ => None,
-        };
-        if let Some(code) = assurance.filter(|code| Assurance::from_code(*code).is_none()) {
-            return Err(format!("it names the unknown assurance level {code}"));
-        }
         body.changes().iter().try_for_each(entity::check)
     }
 }

@@ -41,6 +41,9 @@ const PROBE: Artifact = Artifact {
     sources: &["tests/probe", "crates/proof"],
 };
 
+/// The keypair of another deployment, which the command is tested with.
+const OTHER_DEPLOYMENT: &str = "crates/cli/tests/other-program.json";
+
 impl Artifact {
     /// Its own folder.
     fn folder(&self) -> &'static Path {
@@ -56,10 +59,12 @@ pub fn build(toolchain: Toolchain, force: bool, id: Option<&str>) -> Result<()> 
     build_artifact(&PROGRAM, &tools, force, address.as_deref())
 }
 
-/// What tests need: the program and the probe.
+/// What tests need: the program, the same for another deployment, and the probe.
 pub fn build_for_tests() -> Result<()> {
     let tools = Toolchain::Auto.prepare()?;
     build_artifact(&PROGRAM, &tools, false, None)?;
+    let other = program_id::address(&shell::root().join(OTHER_DEPLOYMENT).to_string_lossy())?;
+    build_artifact(&PROGRAM, &tools, false, Some(&other))?;
     build_artifact(&PROBE, &tools, false, None)
 }
 

@@ -21,7 +21,7 @@ pub struct Args {
     file: PathBuf,
 }
 
-/// Runs it.
+/// Writes a new keypair.
 pub fn run(format: Format, args: &Args) -> Result<()> {
     let keypair = Keypair::new();
     config::write_keypair(&args.file, &keypair).map_err(|error| match error {

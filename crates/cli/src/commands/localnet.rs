@@ -10,7 +10,7 @@ use {
         progress,
     },
     quern_client::{
-        Keypair, Pubkey, Signer, addresses, cluster, config, flows, instructions,
+        Keypair, Pubkey, Signer, addresses, cluster, config, flows, instructions, program_id,
         quern::{
             instructions::EmissionSettings,
             state::{MintRates, ProtocolSettings},
@@ -39,7 +39,7 @@ const ROLES: [&str; 4] = ["client", "provider", "creator", "arbiter"];
 Then, in other terminals (MINT is printed above, MODEL by the first of these; with another
 port write -u http://127.0.0.1:PORT instead of -u l):
   quern -u l -k quern-localnet/creator.json model register --id 1 --name Digits --royalty 5% \\
-      --program models/digits/digits.qmodel --weights models/digits/weights.bin \\
+      --graph models/digits/digits.qmodel --weights models/digits/weights.bin \\
       --uri file://$PWD/models/digits/weights.bin
   quern -u l -k quern-localnet/provider.json provider register --name 'My machine'
   quern -u l -k quern-localnet/provider.json purse deposit --mint MINT --amount 1000
@@ -66,7 +66,7 @@ pub struct Args {
     /// Only deploy: no protocol, no mint, no tokens
     #[arg(long)]
     bare: bool,
-    /// Not even the program, to try `quern deploy`
+    /// Do not even deploy the program, to try `quern deploy`
     #[arg(long)]
     empty: bool,
     /// Milliseconds between blocks
@@ -74,7 +74,7 @@ pub struct Args {
     slot_ms: u64,
 }
 
-/// Runs it.
+/// Starts the network and keeps it running.
 pub async fn run(globals: &Globals, args: Args) -> Result<()> {
     let admin = Wallet::load(&args.keys_dir, "admin")?;
     let roles = ROLES
@@ -121,7 +121,7 @@ pub async fn run(globals: &Globals, args: Args) -> Result<()> {
     let mut fields = Fields::new()
         .text("rpc_url", net.rpc_url())
         .text("websocket_url", net.ws_url())
-        .text("program", quern_client::quern::ID)
+        .text("program", program_id())
         .text("admin", net.admin().pubkey())
         .maybe("mint", mint.map(|mint| mint.address));
     for (role, wallet) in &wallets {

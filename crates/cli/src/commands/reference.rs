@@ -127,6 +127,7 @@ mod tests {
                 Arg::new("url")
                     .short('u')
                     .long("url")
+                    .value_name("URL")
                     .global(true)
                     .help("The node"),
             )

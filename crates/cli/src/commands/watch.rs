@@ -10,12 +10,10 @@ use {
         redact::redacted,
         span,
     },
-    clap::ValueEnum,
     indicatif::ProgressBar,
-    quern_client::quern::state::JobState,
     quern_client::{
-        ChainReads, ClientError, Keypair, Outcome, Pubkey, Signer, flows::Route,
-        history::reason_name,
+        ChainReads, ClientError, Keypair, Outcome, Pubkey, Signer, history::reason_name,
+        quern::state::JobState,
     },
     quern_data::FetchLimits,
     quern_watcher::{Followed, Report, RpcWatcherChain, Scope, Settings, Until, Verdict, Watcher},
@@ -75,10 +73,7 @@ pub struct Args {
     /// Folder in which finished cases and checked data survive a restart [default: none]
     #[arg(long, value_name = "FOLDER")]
     state: Option<PathBuf>,
-    /// How evidence travels
-    #[arg(long, value_enum, default_value_t, value_name = "ROUTE")]
-    evidence: EvidenceRoute,
-    /// Leave it to others to pay convictions out, and own demands where they are
+    /// Do not pay out convictions and do not close own demands
     #[arg(long)]
     no_settle: bool,
     /// Most submissions to examine at a time
@@ -87,18 +82,6 @@ pub struct Args {
     /// Time between two looks at the chain
     #[arg(long, value_parser = span::parse_poll, default_value = "5s", value_name = "TIME")]
     poll: u32,
-}
-
-/// How evidence travels.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-enum EvidenceRoute {
-    /// Inside the conviction where it fits, otherwise through an account.
-    #[default]
-    Auto,
-    /// Inside the conviction.
-    Inline,
-    /// Through an account, for nodes that take only legacy transactions.
-    Account,
 }
 
 impl Args {
@@ -149,15 +132,10 @@ fn parse_bond(text: &str) -> std::result::Result<(Pubkey, u64), String> {
     ))
 }
 
-/// Runs it.
+/// Watches until it is stopped, or examines once.
 pub async fn run(context: &Context, args: Args) -> Result<()> {
     let wallet = context.wallet()?;
     context.protocol().await?;
-    let route = match args.evidence {
-        EvidenceRoute::Auto => Route::Auto,
-        EvidenceRoute::Inline => Route::Inline,
-        EvidenceRoute::Account => Route::Account,
-    };
     let (is_once, has_memory) = (args.once, args.state.is_some());
     let scope = args.scope();
     for folder in &args.reach.allow_files {
@@ -169,7 +147,7 @@ pub async fn run(context: &Context, args: Args) -> Result<()> {
         }
     }
     let signer = wallet.pubkey();
-    let chain = RpcWatcherChain::with_route(context.sender.clone(), wallet, route);
+    let chain = RpcWatcherChain::new(context.sender.clone(), wallet);
     for job in &args.job {
         if chain.job(job).await?.is_none() {
             return Err(Error::JobClosed(*job));

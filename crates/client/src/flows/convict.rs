@@ -61,7 +61,7 @@ pub struct ConvictReceipt {
 /// bounty. The evidence is judged here once, so that nothing is paid for a charge that the program would refuse.
 ///
 /// # Errors
-/// `Evidence` or `WouldRefuse` before anything is sent, `TooLarge` for [`Route::Inline`] with too much evidence, otherwise as
+/// `WouldRefuse` before anything is sent, `TooLarge` for [`Route::Inline`] with too much evidence, otherwise as
 /// [`Sender::send`]; somebody else may have convicted first. An evidence account is closed again whatever happens, or named
 /// by `EvidenceLeft`.
 pub async fn convict(

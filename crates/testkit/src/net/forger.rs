@@ -6,7 +6,9 @@ use {
         work::root_of,
     },
     anyhow::{Context, Result},
-    quern_client::{Pubkey, Sender, Signer, flows, instructions, quern::instructions::Submission},
+    quern_client::{
+        Pubkey, Sender, Signer, accounts, flows, instructions, quern::instructions::Submission,
+    },
     quern_data::{
         Publisher,
         fetch::{RESULT_FILE, TRACE_FILE},
@@ -38,7 +40,8 @@ impl<'s> Forger<'s> {
     /// That the transaction failed.
     pub async fn take(&self, job: &Pubkey) -> Result<()> {
         let (operator, owner) = (&self.keys.operator, self.keys.owner.pubkey());
-        let take = flows::take_job(self.sender.rpc(), &operator.pubkey(), &owner, job).await?;
+        let job = accounts::fetch(self.sender.rpc(), job).await?;
+        let take = flows::take_job(self.sender.rpc(), &operator.pubkey(), &owner, &job).await?;
         self.sender.send_all(&take, &[operator]).await?;
         Ok(())
     }

@@ -12,6 +12,7 @@ use {
             instructions::{EmissionSettings, NewJob, NewModel, ProviderSettings},
             state::{AssetKind, Assurance, Job, JobKind, MintRates, ProtocolSettings, Purse},
         },
+        read,
     },
     quern_data::Publisher,
     quern_localnet::{LocalNet, Mint, Options},
@@ -400,6 +401,7 @@ impl Stage {
             &depositor.pubkey(),
             owner,
             &mint.address,
+            &mint.token_program,
             atoms,
         )
         .await?;
@@ -491,8 +493,8 @@ impl Stage {
         args: NewJob,
     ) -> Result<Pubkey> {
         let (client, mint) = (self.client.pubkey(), self.payment.address);
-        let (job, all) =
-            flows::create_job(self.net.rpc(), &client, &mint, model.as_ref(), args).await?;
+        let known = read::for_create(self.net.rpc(), &client, &mint, model.as_ref()).await?;
+        let (job, all) = flows::create_job(self.net.rpc(), &client, &known, args).await?;
         self.names.set(&job, name);
         self.sender()
             .send_all(&all, &[&self.client])

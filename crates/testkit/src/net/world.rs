@@ -9,6 +9,7 @@ use {
             instructions::{EmissionSettings, MintSettings, NewJob, ProviderSettings},
             state::{Assurance, Job, JobKind, MintRates, ProtocolSettings},
         },
+        read,
     },
     quern_localnet::{LocalNet, Mint, Options},
     quern_proof::{DType, Tensor, builder::GraphBuilder},
@@ -140,9 +141,16 @@ impl World {
                 .mint_to(&self.mint, &wallet.pubkey(), 100_000_000)
                 .await
                 .unwrap();
-            let all = flows::deposit(rpc, &wallet.pubkey(), &owner, mint, 100_000_000)
-                .await
-                .unwrap();
+            let all = flows::deposit(
+                rpc,
+                &wallet.pubkey(),
+                &owner,
+                mint,
+                &self.mint.token_program,
+                100_000_000,
+            )
+            .await
+            .unwrap();
             self.send(&all, &[wallet]).await;
         }
         let entry = ProviderSettings {
@@ -184,6 +192,20 @@ impl World {
             .await
             .unwrap()
             .map_or(0, |purse| purse.free_atoms.get())
+    }
+
+    /// Creates a job of the client.
+    pub async fn create(&self, model: Option<&Pubkey>, args: NewJob) -> (Pubkey, Vec<Instruction>) {
+        let (rpc, client) = (self.net.rpc(), self.client.pubkey());
+        let known = read::for_create(rpc, &client, &self.mint.address, model);
+        let known = known.await.unwrap();
+        flows::create_job(rpc, &client, &known, args).await.unwrap()
+    }
+
+    /// The instruction that accepts a milestone.
+    pub async fn accept(&self, address: &Pubkey) -> Instruction {
+        let emission = accounts::emission(self.net.rpc()).await.unwrap();
+        instructions::accept(&self.job(address).await, &emission)
     }
 
     /// A live job.

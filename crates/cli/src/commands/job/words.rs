@@ -1,12 +1,14 @@
 //! What the numbers in jobs and demands mean, in words.
 
 use {
-    quern_client::quern::state::{Conviction, Demand, Job, JobState, NodeRef},
+    crate::span::about,
+    quern_client::{
+        history::reason_text,
+        quern::state::{Conviction, Demand, Job, JobState, NodeRef},
+    },
     quern_proof::{NodeId, Tree},
     quern_rules::deadline::{FinalizeGate, finalize_gate},
 };
-
-use {crate::span::about, quern_client::history::reason_text};
 
 /// Seconds that are left, or have passed.
 pub fn ahead(left_secs: i64) -> String {
@@ -23,17 +25,15 @@ pub fn deadline(job: &Job, left_secs: i64) -> Option<String> {
     let is_refereed = job.is_refereed();
     let what = match (job.state(), left_secs < 0) {
         (JobState::Open, false) => "until then a provider may take it",
-        (JobState::Open, true) => "nobody took it; `quern job expire` gives the price back",
+        (JobState::Open, true) => "nobody took it; `quern job crank` gives the price back",
         (JobState::Taken, false) => "until then the provider must submit",
-        (JobState::Taken, true) => "the provider is late; `quern job expire` takes the job from it",
+        (JobState::Taken, true) => "the provider is late; `quern job crank` takes the job from it",
         (JobState::Submitted, false) if is_refereed => "end of the review",
         (JobState::Submitted, true) if is_refereed => "the review is over",
         (JobState::Submitted, false) => "until then the client may reject",
         (JobState::Submitted, true) => "the client can't reject it any more",
         (JobState::Rejected, false) => "until then the arbiter decides",
-        (JobState::Rejected, true) => {
-            "the arbiter was silent; `quern job expire` divides the price"
-        }
+        (JobState::Rejected, true) => "the arbiter was silent; `quern job crank` divides the price",
         (JobState::Convicted, _) => return None,
     };
     Some(format!("{}: {what}", ahead(left_secs)))
@@ -69,7 +69,8 @@ pub fn payable(job: &Job, now: i64, review_end: i64, last_answer_at: i64) -> (i6
 }
 
 /// A job's state for a list: with what makes it special.
-pub fn state(job: &Job, name: &str) -> String {
+pub fn state(job: &Job) -> String {
+    let name = job.state().name();
     match job.open_demands.get() {
         _ if job.is_in(JobState::Convicted) => {
             format!("{name}: {}", reason_text(job.conviction_reason()))
@@ -136,7 +137,7 @@ mod tests {
         );
         assert_eq!(
             of(JobState::Taken, -61).unwrap(),
-            "1m 1s ago: the provider is late; `quern job expire` takes the job from it"
+            "1m 1s ago: the provider is late; `quern job crank` takes the job from it"
         );
         assert_eq!(of(JobState::Convicted, -1), None);
         let accepted = deadline(&job(JobState::Submitted, Assurance::Reviewed), 0).unwrap();
@@ -165,14 +166,14 @@ mod tests {
     #[test]
     fn lists_say_what_is_special() {
         let mut job = job(JobState::Submitted, Assurance::Refereed);
-        assert_eq!(state(&job, "submitted"), "submitted");
+        assert_eq!(state(&job), "submitted");
         job.open_demands = 1.into();
-        assert_eq!(state(&job, "submitted"), "submitted, 1 demand");
+        assert_eq!(state(&job), "submitted, 1 demand");
         job.open_demands = 2.into();
-        assert_eq!(state(&job, "submitted"), "submitted, 2 demands");
+        assert_eq!(state(&job), "submitted, 2 demands");
         job.state = JobState::Convicted as u8;
         job.conviction_reason = ConvictionReason::WrongCell as u8;
-        assert_eq!(state(&job, "slashed"), "slashed: a wrong value");
+        assert_eq!(state(&job), "convicted: a wrong value");
     }
 
     #[test]

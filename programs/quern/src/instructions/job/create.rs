@@ -25,7 +25,10 @@ use {
     },
     anchor_lang::{address_eq, prelude::*},
     quern_proof::graph,
-    quern_rules::{bond, deadline, price},
+    quern_rules::{
+        deadline,
+        quote::{Offer, quote},
+    },
 };
 
 /// What the client asks for.
@@ -209,31 +212,25 @@ impl CreateJob {
         })
     }
 
-    fn validate_price(&self, args: &NewJob, assurance: Assurance, macs: u64) -> Result<()> {
-        let config = &self.mint_config;
-        let least_price = price::least_price(
-            config.least_price_atoms.get(),
-            config.price_per_gmac_atoms.get(),
+    /// Refuses less than the least price and bond; returns what is reserved.
+    fn validate_price(&self, args: &NewJob, assurance: Assurance, macs: u64) -> Result<u64> {
+        let offer = Offer {
             macs,
-        )
-        .or_quern()?;
-        require!(args.price_atoms >= least_price, QuernError::PriceTooLow);
-        // Only what could be convicted is secured per multiply-accumulate; whoever wants them counted pays for them.
-        let judged_macs = if assurance == Assurance::Refereed {
-            macs
-        } else {
-            0
+            is_refereed: assurance == Assurance::Refereed,
+            milestones: args.milestones,
+            price_atoms: args.price_atoms,
         };
-        let (bond_bps, _) = self.protocol.floors(assurance);
-        let least_bond = bond::least_bond(
-            args.price_atoms,
-            bond_bps,
-            config.bond_per_gmac_atoms.get(),
-            judged_macs,
-        )
-        .or_quern()?;
-        require!(args.bond_atoms >= least_bond, QuernError::BondTooLow);
-        Ok(())
+        let floors = self.mint_config.floors(&self.protocol, assurance);
+        let quote = quote(&floors, &offer).or_quern()?;
+        require!(
+            args.price_atoms >= quote.least_price_atoms,
+            QuernError::PriceTooLow
+        );
+        require!(
+            args.bond_atoms >= quote.least_bond_atoms,
+            QuernError::BondTooLow
+        );
+        Ok(quote.escrow_atoms)
     }
 
     /// Treasury and royalty owner will be credited: their purses must be the client's own or among the remaining accounts.
@@ -256,10 +253,9 @@ pub fn handle_create_job(ctx: &mut Context<CreateJob>, args: NewJob) -> Result<(
     let moment = Moment::read()?;
     let assurance = ctx.accounts.validate(&args, &moment)?;
     let macs = ctx.accounts.macs(&args, assurance)?;
-    ctx.accounts.validate_price(&args, assurance, macs)?;
+    let escrow_atoms = ctx.accounts.validate_price(&args, assurance, macs)?;
     let views = ctx.remaining_accounts()?;
     ctx.accounts.validate_purses(&views)?;
-    let escrow_atoms = price::escrow(args.price_atoms, args.milestones).or_quern()?;
     let deadline = deadline::open(moment.now, args.take_secs, args.ends_by).or_quern()?;
     let bump = ctx.bumps.job;
 

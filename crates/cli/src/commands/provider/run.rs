@@ -1,79 +1,22 @@
-//! `quern provider`: offer compute.
+//! `quern provider run`: take jobs, do them, publish, submit and finalize.
 
 use {
     crate::{
-        amount::{Amount, parse, show},
+        amount::{self, parse},
         context::Context,
         data::Reach,
-        error::{Error, Result},
-        output::Fields,
+        error::Result,
         span,
     },
-    clap::Subcommand,
-    quern_client::{
-        Pubkey, RpcChain, Signer, accounts, addresses, config, flows, instructions,
-        quern::{instructions::ProviderSettings, state::Provider},
-    },
+    quern_client::{Pubkey, RpcChain, Signer, config},
     quern_data::{FetchLimits, Publisher},
     quern_provider::{Agent, CommandWorker, Policy, Settings, Worker},
     std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration},
 };
 
-/// What to do as a provider.
-#[derive(Subcommand)]
-pub enum Command {
-    /// Register the wallet as a provider, or change its entry
-    #[command(after_help = "Example:
-  quern provider register --name 'Basement GPUs' --endpoint https://example.com \\
-      --operator OPERATOR_KEY")]
-    Register(Register),
-    /// Work: take jobs, do them, publish, submit and finalize, until Ctrl-C
-    #[command(after_help = "Examples:
-  quern provider run --publish-dir out --public-url https://example.com/quern
-  quern provider run --keypair operator.json --owner OWNER --publish-dir out --min-price 0.01
-  quern provider run --publish-dir out --worker ./train.sh --arbiter ARBITER   also reviewed jobs
-
-A restart goes on where it stopped. Only what has been fetched and compared with its roots is taken.")]
-    Run(Box<Run>),
-    /// Show a provider
-    #[command(after_help = "Example:
-  quern provider show WALLET")]
-    Show {
-        /// The provider's owner [default: the wallet]
-        owner: Option<Pubkey>,
-    },
-    /// Set how much the operator's takes may reserve at a time (the owner signs)
-    #[command(after_help = "Example:
-  quern provider operator-limit --mint MINT --amount 100")]
-    OperatorLimit {
-        /// In which mint
-        #[arg(long, value_name = "ADDRESS")]
-        mint: Pubkey,
-        #[command(flatten)]
-        amount: Amount,
-    },
-}
-
-/// A provider's entry.
-#[derive(clap::Args)]
-pub struct Register {
-    /// Its name, at most 32 bytes
-    #[arg(long)]
-    name: String,
-    /// How to reach it, at most 200 bytes
-    #[arg(long, default_value = "", value_name = "URI")]
-    endpoint: String,
-    /// Hot key that may take, submit and reveal [default: the wallet]
-    #[arg(long, value_name = "ADDRESS")]
-    operator: Option<Pubkey>,
-    /// Whether it takes jobs
-    #[arg(long, default_value_t = true, action = clap::ArgAction::Set, value_name = "BOOL")]
-    active: bool,
-}
-
 /// How the agent works.
 #[derive(clap::Args)]
-pub struct Run {
+pub struct Args {
     /// The provider's owner, where the wallet is only its operator [default: the wallet]
     #[arg(long, value_name = "ADDRESS")]
     owner: Option<Pubkey>,
@@ -98,13 +41,13 @@ pub struct Run {
     #[arg(long, value_name = "ADDRESS")]
     mint: Option<Pubkey>,
     /// Least price of a milestone, in tokens
-    #[arg(long, value_name = "TOKENS", requires = "mint")]
+    #[arg(long, value_name = "TOKENS", value_parser = amount::check, requires = "mint")]
     min_price: Option<String>,
     /// Least price of 10^9 multiply-accumulates of a refereed job, in tokens
-    #[arg(long, value_name = "TOKENS", requires = "mint")]
+    #[arg(long, value_name = "TOKENS", value_parser = amount::check, requires = "mint")]
     min_price_per_gmac: Option<String>,
     /// Largest bond to put up for a job, in tokens
-    #[arg(long, value_name = "TOKENS", requires = "mint")]
+    #[arg(long, value_name = "TOKENS", value_parser = amount::check, requires = "mint")]
     max_bond: Option<String>,
     /// Largest bond to put up for a job, in times its price
     #[arg(long, default_value_t = Policy::default().max_bond_prices, value_name = "TIMES")]
@@ -160,7 +103,7 @@ pub struct Run {
 }
 
 /// A model and where its weights are, as `MODEL=URI`.
-pub(super) fn parse_source(text: &str) -> std::result::Result<(Pubkey, String), String> {
+pub fn parse_source(text: &str) -> std::result::Result<(Pubkey, String), String> {
     let (model, uri) = text.split_once('=').ok_or("write MODEL=URI")?;
     let model = model
         .parse()
@@ -178,93 +121,8 @@ pub(super) fn parse_source(text: &str) -> std::result::Result<(Pubkey, String), 
     }
 }
 
-/// Runs it.
-pub async fn run(context: &Context, command: Command) -> Result<()> {
-    match command {
-        Command::Register(args) => register(context, args).await,
-        Command::Run(args) => work(context, *args).await,
-        Command::Show { owner } => show_provider(context, owner).await,
-        Command::OperatorLimit { mint, amount } => {
-            let wallet = context.wallet()?;
-            let decimals = context.mint(&mint).await?.decimals;
-            let atoms = amount.in_atoms(decimals)?;
-            let mut all =
-                flows::open_missing(context.rpc(), &wallet.pubkey(), &[wallet.pubkey()], &mint)
-                    .await?;
-            all.push(instructions::set_operator_limit(
-                &wallet.pubkey(),
-                &mint,
-                atoms,
-            ));
-            let done = Fields::new()
-                .text("mint", mint)
-                .text("operator_limit", show(atoms, decimals));
-            context.send_and_show(&all, &[&wallet], done).await
-        }
-    }
-}
-
-async fn register(context: &Context, args: Register) -> Result<()> {
-    let wallet = context.wallet()?;
-    let owner = wallet.pubkey();
-    context.protocol().await?;
-    let entry = ProviderSettings {
-        operator: args.operator.unwrap_or(owner),
-        name: args.name,
-        endpoint: args.endpoint,
-        active: args.active,
-    };
-    let known =
-        accounts::fetch_optional::<Provider>(context.rpc(), &addresses::provider(&owner)).await?;
-    let (instruction, done) = match known {
-        Some(_) => (instructions::update_provider(&owner, entry), "updated"),
-        None => (instructions::register_provider(&owner, entry), "registered"),
-    };
-    let fields = Fields::new()
-        .text("provider", addresses::provider(&owner))
-        .text("owner", owner)
-        .text("done", done);
-    context
-        .send_and_show(&[instruction], &[&wallet], fields)
-        .await
-}
-
-async fn show_provider(context: &Context, owner: Option<Pubkey>) -> Result<()> {
-    let owner = context.owner(owner)?;
-    context.protocol().await?;
-    let address = addresses::provider(&owner);
-    let found = accounts::fetch_optional::<Provider>(context.rpc(), &address).await?;
-    let provider = found.ok_or_else(|| {
-        Error::Other(format!(
-            "{owner} is not registered as a provider; see `quern provider register --help`"
-        ))
-    })?;
-    let claimable = provider
-        .rewards_accrued_atoms
-        .get()
-        .saturating_sub(provider.rewards_claimed_atoms.get());
-    Fields::new()
-        .text("provider", address)
-        .text("name", accounts::name(&provider.name))
-        .text("owner", provider.owner)
-        .text("operator", provider.operator)
-        .with("active", provider.active.get())
-        .with("taken", provider.taken.get())
-        .with("settled", provider.settled.get())
-        .with("late", provider.late.get())
-        .with("convicted", provider.convicted.get())
-        .with("refereed_macs", provider.refereed_macs.get())
-        .with("reviewed_macs", provider.reviewed_macs.get())
-        .with(
-            "rewards_accrued_atoms",
-            provider.rewards_accrued_atoms.get(),
-        )
-        .with("rewards_claimable_atoms", claimable)
-        .print(context.format);
-    Ok(())
-}
-
-async fn work(context: &Context, args: Run) -> Result<()> {
+/// Works until it is stopped.
+pub async fn run(context: &Context, args: Args) -> Result<()> {
     let signer = context.wallet()?;
     let owner = args.owner.unwrap_or(signer.pubkey());
     let publisher = Publisher::at(&args.publish_dir, args.public_url.as_deref())?;
@@ -303,7 +161,7 @@ async fn work(context: &Context, args: Run) -> Result<()> {
     Ok(())
 }
 
-async fn policy(context: &Context, args: &Run) -> Result<Policy> {
+async fn policy(context: &Context, args: &Args) -> Result<Policy> {
     let usual = Policy::default();
     let decimals = match &args.mint {
         Some(mint) => context.mint(mint).await?.decimals,
