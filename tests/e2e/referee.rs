@@ -9,7 +9,7 @@ use {
         flows::{self, Route},
         quern::{
             events::QuernEvent,
-            state::{Conviction, JobState},
+            state::{Conviction, ConvictionReason, JobState},
         },
     },
     quern_proof::{
