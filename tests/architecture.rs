@@ -100,10 +100,22 @@ fn the_program_depends_on_rules_and_proof_only() {
 #[test]
 fn only_the_client_depends_on_the_program() {
     for (name, names) in dependencies() {
-        let may = ["quern-client", "quern-tests"].contains(&name.as_str());
+        let may = ["quern-client", "quern-testkit", "quern-tests"].contains(&name.as_str());
         assert!(
             may || !names.iter().any(|one| one == "quern"),
             "{name} depends on the program"
+        );
+    }
+}
+
+/// What tests share stays out of what ships.
+#[test]
+fn only_tests_and_demo_depend_on_the_testkit() {
+    for (name, names) in dependencies() {
+        let may = ["quern-demo", "quern-tests"].contains(&name.as_str());
+        assert!(
+            may || !names.iter().any(|one| one == "quern-testkit"),
+            "{name} depends on the testkit"
         );
     }
 }

@@ -73,7 +73,6 @@ async fn a_refereed_job_from_model_to_claim() {
     let mut args = world.args(Assurance::Refereed).await;
     args.batch_rows = 2;
     args.input_roots = vec![commit::data_root(&input)];
-    let client = world.client.pubkey();
     let (address, all) = world.create(Some(&model), args.clone()).await;
     assert_eq!(
         all.len(),
@@ -291,7 +290,7 @@ async fn reviewed_jobs_end_in_every_way() {
             &[&arbiter],
         )
         .await;
-    assert_eq!(world.job(&address).await.state().unwrap(), JobState::Open);
+    assert_eq!(world.job(&address).await.state(), JobState::Open);
     world.net.advance_time(700).await.unwrap();
     world
         .send(
@@ -324,7 +323,7 @@ async fn reviewed_jobs_end_in_every_way() {
             &[&world.operator],
         )
         .await;
-    assert_eq!(world.job(&address).await.state().unwrap(), JobState::Open);
+    assert_eq!(world.job(&address).await.state(), JobState::Open);
 
     // A silent arbiter: half is burnt.
     take_and_submit(&address).await;
