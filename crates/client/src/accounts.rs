@@ -657,7 +657,7 @@ mod tests {
     fn a_models_program_follows_its_fixed_part() {
         let address = Pubkey::from([1; 32]);
         let mut model = Model::zeroed();
-        model.version = LAYOUT_VERSION;
+        (model.version, model.kind) = (LAYOUT_VERSION, 1);
         model.graph_bytes = 3u32.into();
         let data = [bytes_of(&model), vec![1, 2, 3]].concat();
         assert_eq!(

@@ -150,6 +150,6 @@ mod tests {
         ] {
             assert!(page.contains(wanted), "{wanted} is not in\n{page}");
         }
-        assert!(!page.contains("secret") && !page.contains("--help"));
+        assert!(!page.contains("secret") && !page.contains("-h, --help"));
     }
 }
