@@ -291,7 +291,7 @@ async fn reviewed_jobs_end_in_every_way() {
             &[&arbiter],
         )
         .await;
-    assert_eq!(world.job(&address).await.state().unwrap(), JobState::Open);
+    assert_eq!(world.job(&address).await.state(), JobState::Open);
     world.net.advance_time(700).await.unwrap();
     world
         .send(
@@ -324,7 +324,7 @@ async fn reviewed_jobs_end_in_every_way() {
             &[&world.operator],
         )
         .await;
-    assert_eq!(world.job(&address).await.state().unwrap(), JobState::Open);
+    assert_eq!(world.job(&address).await.state(), JobState::Open);
 
     // A silent arbiter: half is burnt.
     take_and_submit(&address).await;
