@@ -198,7 +198,7 @@ fn nothing_but_the_program_and_its_parts_is_below_the_client() {
 #[test]
 fn the_command_line_needs_neither_provider_nor_watcher_to_print_a_job() {
     let may = [
-        "commands/provider.rs",
+        "commands/provider/run.rs",
         "commands/watch.rs",
         "src/error.rs",
         "src/lib.rs",
