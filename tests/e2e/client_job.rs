@@ -203,7 +203,7 @@ async fn a_refereed_job_from_model_to_claim() {
 #[tokio::test(flavor = "multi_thread")]
 async fn reviewed_jobs_end_in_every_way() {
     let world = World::new().await;
-    let (rpc, mint) = (world.net.rpc(), world.mint.address);
+    let rpc = world.net.rpc();
     let (client, owner, operator) = (
         world.client.pubkey(),
         world.provider.pubkey(),
