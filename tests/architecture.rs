@@ -100,10 +100,22 @@ fn the_program_depends_on_rules_and_proof_only() {
 #[test]
 fn only_the_client_depends_on_the_program() {
     for (name, names) in dependencies() {
-        let may = ["quern-client", "quern-tests"].contains(&name.as_str());
+        let may = ["quern-client", "quern-testkit", "quern-tests"].contains(&name.as_str());
         assert!(
             may || !names.iter().any(|one| one == "quern"),
             "{name} depends on the program"
+        );
+    }
+}
+
+/// What tests share stays out of what ships.
+#[test]
+fn only_tests_and_demo_depend_on_the_testkit() {
+    for (name, names) in dependencies() {
+        let may = ["quern-demo", "quern-tests"].contains(&name.as_str());
+        assert!(
+            may || !names.iter().any(|one| one == "quern-testkit"),
+            "{name} depends on the testkit"
         );
     }
 }
@@ -186,7 +198,7 @@ fn nothing_but_the_program_and_its_parts_is_below_the_client() {
 #[test]
 fn the_command_line_needs_neither_provider_nor_watcher_to_print_a_job() {
     let may = [
-        "commands/provider.rs",
+        "commands/provider/run.rs",
         "commands/watch.rs",
         "src/error.rs",
         "src/lib.rs",
@@ -301,6 +313,7 @@ fn the_api_depends_on_no_crate_of_ours() {
             "quern-cli",
             "quern-gateway",
             "quern-demo",
+            "quern-testkit",
             "quern-tests",
         ];
         assert!(

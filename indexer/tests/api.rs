@@ -12,34 +12,34 @@ use {
     quern_indexer::{Config, Indexer, IndexerError},
     serde::de::DeserializeOwned,
     std::{collections::BTreeMap, time::Duration},
-    support::{World, key, recording},
+    support::{History, key, recording},
     tempfile::TempDir,
 };
 
 struct Served {
     indexer: Indexer,
-    world: World,
+    history: History,
     folder: TempDir,
     http: reqwest::Client,
 }
 
 impl Served {
     async fn start(jobs: u64) -> Self {
-        let world = World::lived(42, jobs);
+        let history = History::lived(42, jobs);
         let folder = TempDir::new().unwrap();
         let path = folder.path().join("recording.jsonl");
-        std::fs::write(&path, recording(&world.events)).unwrap();
+        std::fs::write(&path, recording(&history.events)).unwrap();
         let mut config = Config::local(
             "http://unused.invalid",
             format!("sqlite:{}", folder.path().join("db").display()),
         );
         config.recording = Some(path);
         let indexer = Indexer::start(config).await.unwrap();
-        let slot = world.events.last().unwrap().slot;
+        let slot = history.events.last().unwrap().slot;
         assert!(indexer.wait_for_slot(slot, Duration::from_secs(30)).await);
         Self {
             indexer,
-            world,
+            history,
             folder,
             http: reqwest::Client::new(),
         }
@@ -73,7 +73,7 @@ impl Served {
     async fn ask<T: DeserializeOwned>(&self, path: &str, query: &[(&str, String)]) -> T {
         let text = self.text(path, query).await;
         let reply: Reply<T> = serde_json::from_str(&text).unwrap();
-        let last = self.world.events.last().unwrap().slot;
+        let last = self.history.events.last().unwrap().slot;
         assert_eq!(
             (reply.as_of_slot, reply.finality, reply.lag_slots),
             (Some(last), Finality::Finalized, Some(0))
@@ -98,7 +98,7 @@ impl Served {
 async fn status_totals_and_purses_agree_with_the_world() {
     let mut served = Served::start(50).await;
     let status: StatusPage = served.get(StatusPage::PATH).await;
-    assert_eq!(status.events, served.world.events.len() as u64);
+    assert_eq!(status.events, served.history.events.len() as u64);
     assert_eq!((status.dead_letters, status.gaps), (0, 0));
 
     let totals: TotalsPage = served.get(TotalsPage::PATH).await;
@@ -133,10 +133,10 @@ async fn status_totals_and_purses_agree_with_the_world() {
     );
     assert_eq!(of(Category::Escrowed), prices + refunds(false));
 
-    for owner in served.world.providers.clone() {
-        let (free, reserved) = served.world.balance(&owner);
+    for owner in served.history.providers.clone() {
+        let (free, reserved) = served.history.balance(&owner);
         let purse: PursePage = served
-            .get(&PursePage::path(World::purse_address(&owner)))
+            .get(&PursePage::path(History::purse_address(&owner)))
             .await;
         assert_eq!((purse.free_atoms, purse.reserved_atoms), (free, reserved));
     }
@@ -315,7 +315,15 @@ async fn a_convicted_job_shows_why_and_every_demand() {
     assert_eq!(fields(3)["node"], "ff".repeat(32));
     assert_eq!(fields(5)["answer"], "ab".repeat(64));
     assert_eq!(fields(6)["prover"], watcher.to_string());
-    assert_eq!(fields(6)["index"], (3u64 << 32 | 4).to_string());
+    let conviction = &fields(6)["conviction"];
+    assert_eq!(
+        (
+            &conviction["reason"],
+            &conviction["row"],
+            &conviction["column"]
+        ),
+        (&"wrong_cell".into(), &3.into(), &4.into())
+    );
     assert_eq!(fields(7)["prover_atoms"], "800");
 
     assert_eq!(page.demands.len(), 2);
@@ -332,10 +340,10 @@ async fn a_convicted_job_shows_why_and_every_demand() {
     }
 
     // The conviction counts once its bond is split.
-    let provider = served.world.providers[0];
+    let provider = served.history.providers[0];
     let page: ProviderPage = served.get(&ProviderPage::path(provider)).await;
     assert_eq!(page.counters.convicted, 1);
-    let (free, reserved) = served.world.balance(&support::address(90, 1));
+    let (free, reserved) = served.history.balance(&support::address(90, 1));
     assert_eq!((free, reserved), (800, 0));
     served.indexer.stop().await.unwrap();
 }
@@ -344,8 +352,8 @@ async fn a_convicted_job_shows_why_and_every_demand() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_json_of_every_page_stays_as_it_is() {
     let served = Served::start(4).await;
-    let world = &served.world;
-    let provider = world.providers[0];
+    let history = &served.history;
+    let provider = history.providers[0];
     let pages = [
         ("status", StatusPage::PATH.to_owned()),
         (
@@ -355,7 +363,7 @@ async fn the_json_of_every_page_stays_as_it_is() {
         ("provider", ProviderPage::path(provider)),
         ("jobs", format!("{}?limit=1", JobsRequest::PATH)),
         ("job", JobPage::path(support::address(70, 5))),
-        ("purse", PursePage::path(World::purse_address(&provider))),
+        ("purse", PursePage::path(History::purse_address(&provider))),
         ("totals", TotalsPage::PATH.to_owned()),
     ];
     for (name, path) in pages {

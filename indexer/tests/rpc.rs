@@ -12,7 +12,7 @@ use {
         sync::{Arc, Mutex},
         time::{Duration, Instant},
     },
-    support::{Forgery, World, counts, reply},
+    support::{Forgery, History, counts, reply},
     tempfile::TempDir,
 };
 
@@ -112,8 +112,8 @@ async fn start(node: Node) -> (Shared, String) {
     (shared, url)
 }
 
-fn entries(world: &World) -> Vec<(String, u64, bool, Value)> {
-    let events = world.events.iter();
+fn entries(history: &History) -> Vec<(String, u64, bool, Value)> {
+    let events = history.events.iter();
     events
         .map(|event| {
             (
@@ -128,9 +128,9 @@ fn entries(world: &World) -> Vec<(String, u64, bool, Value)> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn pages_finality_and_late_answers() {
-    let world = World::lived(3, 15);
-    let mut transactions = entries(&world);
-    let last_slot = world.events.last().unwrap().slot;
+    let history = History::lived(3, 15);
+    let mut transactions = entries(&history);
+    let last_slot = history.events.last().unwrap().slot;
     // Two and a half pages of failed transactions before the program's real life.
     let noise = (0..2_500_u64).map(|n| {
         let mut bytes = [1; 64];
@@ -144,7 +144,7 @@ async fn pages_finality_and_late_answers() {
     });
     transactions.splice(0..0, noise);
     let total = transactions.len() as u64;
-    let middle = world.events[world.events.len() / 2].slot;
+    let middle = history.events[history.events.len() / 2].slot;
     let (node, url) = start(Node {
         transactions,
         finalized: middle,
@@ -161,7 +161,7 @@ async fn pages_finality_and_late_answers() {
     let indexer = Indexer::start(config.clone()).await.unwrap();
     assert!(indexer.wait_for_slot(middle, Duration::from_secs(30)).await);
     // Nothing that is not final yet was taken.
-    let finished = world
+    let finished = history
         .events
         .iter()
         .filter(|event| event.slot <= middle)
@@ -184,7 +184,7 @@ async fn pages_finality_and_late_answers() {
     let counts = counts(&indexer.store()).await;
     assert_eq!(
         (counts.events, counts.transactions, counts.gaps),
-        (world.events.len() as u64, total, 0)
+        (history.events.len() as u64, total, 0)
     );
     // Nothing was fetched twice, apart from the answers that came late.
     let fetches = node
@@ -194,7 +194,7 @@ async fn pages_finality_and_late_answers() {
         .iter()
         .filter(|call| *call == "getTransaction")
         .count();
-    assert_eq!(fetches, world.events.len() + world.events.len() / 5);
+    assert_eq!(fetches, history.events.len() + history.events.len() / 5);
     indexer.stop().await.unwrap();
 
     // A node that lost its history is not believed.

@@ -14,8 +14,9 @@ use {
             Batch, BoardQuery, Cursor, DeadLetter, JobsQuery, Origin, Snapshot, Sqlite, Store,
         },
     },
+    quern_testkit::rng::Rng,
     std::task::{Context, Waker},
-    support::{Dice, World, counts, key, program},
+    support::{History, counts, key, program},
     tempfile::TempDir,
 };
 
@@ -84,38 +85,47 @@ fn any_order_and_duplication_give_the_same_tables<T: Tested>() {
 }
 
 async fn any_order_and_duplication<T: Tested>(seed: u64) {
-    let world = World::lived(seed, 25);
-    let expected = digest_in_order::<T>(&world.events).await;
-    let mut dice = Dice(seed ^ 1);
+    let history = History::lived(seed, 25);
+    let expected = digest_in_order::<T>(&history.events).await;
+    let mut dice = Rng::new(seed ^ 1);
     // Every event once, and every third one again; shuffled; in batches of random size.
-    let mut told = world.events.clone();
-    told.extend(world.events.iter().filter(|_| dice.roll(3) == 0).cloned());
+    let mut told = history.events.clone();
+    told.extend(
+        history
+            .events
+            .iter()
+            .filter(|_| dice.below(3) == 0)
+            .cloned(),
+    );
     for last in (1..told.len()).rev() {
-        told.swap(last, dice.roll(last as u64 + 1) as usize);
+        told.swap(last, dice.below(last as u64 + 1) as usize);
     }
     let folder = TempDir::new().unwrap();
     let store = T::open(&folder, "shuffled").await;
     let mut written = 0;
     let mut rest = told.as_slice();
     while !rest.is_empty() {
-        let size = (1 + dice.roll(40) as usize).min(rest.len());
+        let size = (1 + dice.below(40) as usize).min(rest.len());
         let (some, others) = rest.split_at(size);
         written += store.write(&batch(some)).await.unwrap().events;
         rest = others;
     }
-    assert_eq!(written, world.events.len() as u64);
+    assert_eq!(written, history.events.len() as u64);
     assert_eq!(store.digest().await.unwrap(), expected);
     // What was made step by step is what the events make.
     let rebuilt = store.rebuild().await.unwrap();
     assert_eq!((rebuilt.before, rebuilt.after), (expected, expected));
     let counts = counts(&store).await;
-    assert_eq!((counts.gaps, counts.events), (0, world.events.len() as u64));
+    assert_eq!(
+        (counts.gaps, counts.events),
+        (0, history.events.len() as u64)
+    );
 }
 
 fn two_changes_with_one_seq_give_the_same_tables_in_any_order<T: Tested>() {
     // The chain never makes this; a lying node could.
-    let world = World::lived(3, 5);
-    let mut events = world.events.clone();
+    let history = History::lived(3, 5);
+    let mut events = history.events.clone();
     let mut other = events
         .iter()
         .find(|event| event.body.name() == "ProviderRegistered")
@@ -135,10 +145,10 @@ fn two_changes_with_one_seq_give_the_same_tables_in_any_order<T: Tested>() {
 }
 
 async fn a_missing_event_shows_as_a_gap_until_it_comes<T: Tested>() {
-    let world = World::lived(8, 10);
+    let history = History::lived(8, 10);
     let folder = TempDir::new().unwrap();
     let store = T::open(&folder, "db").await;
-    let (missing, rest): (Vec<Event>, Vec<Event>) = world
+    let (missing, rest): (Vec<Event>, Vec<Event>) = history
         .events
         .iter()
         .cloned()
@@ -153,7 +163,7 @@ async fn a_missing_event_shows_as_a_gap_until_it_comes<T: Tested>() {
     assert_eq!(support::counts(&store).await.gaps, 0);
     assert_eq!(
         store.digest().await.unwrap(),
-        digest_in_order::<T>(&world.events).await
+        digest_in_order::<T>(&history.events).await
     );
 }
 
@@ -175,13 +185,13 @@ async fn die_after<F: Future>(polls: u64, future: F) -> bool {
 }
 
 async fn an_interrupted_write_leaves_rows_and_cursor_in_agreement<T: Tested>() {
-    let world = World::lived(4, 20);
+    let history = History::lived(4, 20);
     let folder = TempDir::new().unwrap();
     let store = T::open(&folder, "db").await;
     let (mut died, mut done) = (0, 0);
     let mut stored = 0;
     let mut slot = 0;
-    for (n, some) in world.events.chunks(8).enumerate() {
+    for (n, some) in history.events.chunks(8).enumerate() {
         let mut batch = batch(some);
         batch.cursor = Some(cursor(some.last().unwrap().slot));
         // Ever later in the transaction, up to its end.
@@ -212,7 +222,7 @@ async fn an_interrupted_write_leaves_rows_and_cursor_in_agreement<T: Tested>() {
     );
     assert_eq!(
         store.digest().await.unwrap(),
-        digest_in_order::<T>(&world.events).await
+        digest_in_order::<T>(&history.events).await
     );
 }
 
@@ -220,9 +230,9 @@ async fn the_cursor_never_goes_back_and_the_origin_is_kept<T: Tested>() {
     let folder = TempDir::new().unwrap();
     let store = T::open(&folder, "db").await;
     assert_eq!(store.cursor().await.unwrap(), None);
-    let world = World::new(1);
+    let history = History::new(1);
     let origin = Origin {
-        signature: world.events[0].id.signature,
+        signature: history.events[0].id.signature,
         slot: 1_000,
     };
     let first = Cursor {
@@ -279,10 +289,10 @@ async fn a_store_serves_one_program_and_one_network<T: Tested>() {
 }
 
 async fn dead_letters_are_revived_once_they_are_understood<T: Tested>() {
-    let world = World::lived(6, 4);
+    let history = History::lived(6, 4);
     let folder = TempDir::new().unwrap();
     let store = T::open(&folder, "db").await;
-    let (dead, living) = world.events.split_at(3);
+    let (dead, living) = history.events.split_at(3);
     let letters = dead.iter().map(|event| DeadLetter {
         id: event.id,
         slot: event.slot,
@@ -298,17 +308,17 @@ async fn dead_letters_are_revived_once_they_are_understood<T: Tested>() {
     assert_eq!(counts(&store).await.dead_letters, 0);
     assert_eq!(
         store.digest().await.unwrap(),
-        digest_in_order::<T>(&world.events).await
+        digest_in_order::<T>(&history.events).await
     );
 }
 
 async fn amounts_near_the_end_of_u64_are_exact_and_ranked<T: Tested>() {
-    let mut world = World::new(2);
-    world.deposit(&world.clients[0].clone(), u64::MAX - 5_000_000_000_000);
-    let job = world.job(1);
-    let mut events = world.events.clone();
+    let mut history = History::new(2);
+    history.deposit(&history.clients[0].clone(), u64::MAX - 5_000_000_000_000);
+    let job = history.job(1);
+    let mut events = history.events.clone();
     // The same settlement twice over in two transactions, with the largest amounts that the format has.
-    let template = World::lived(11, 12);
+    let template = History::lived(11, 12);
     let settled = template
         .events
         .iter()
@@ -321,7 +331,7 @@ async fn amounts_near_the_end_of_u64_are_exact_and_ranked<T: Tested>() {
             body.provider_atoms = u64::MAX;
             body.job = job;
             body.assurance = 1;
-            body.provider = world.providers[0];
+            body.provider = history.providers[0];
             body.changes.clear();
         }
         events.push(event);
@@ -332,38 +342,38 @@ async fn amounts_near_the_end_of_u64_are_exact_and_ranked<T: Tested>() {
     let query = BoardQuery {
         metric: Metric::Earned,
         assurance: 1,
-        mint: key(&world.mints[0]),
+        mint: key(&history.mints[0]),
         from_hour: None,
         after: None,
         limit: 10,
     };
     let board = store.read().await.unwrap().board(&query).await.unwrap();
-    assert_eq!(board[0].provider, key(&world.providers[0]));
+    assert_eq!(board[0].provider, key(&history.providers[0]));
     assert!(board[0].value >= 2 * u128::from(u64::MAX));
 }
 
 /// Everything that requests read, as text.
-async fn everything(store: &Store, world: &World) -> String {
+async fn everything(store: &Store, history: &History) -> String {
     let mut snapshot = store.read().await.unwrap();
-    read_everything(&mut snapshot, world).await
+    read_everything(&mut snapshot, history).await
 }
 
-async fn read_everything(snapshot: &mut Snapshot, world: &World) -> String {
+async fn read_everything(snapshot: &mut Snapshot, history: &History) -> String {
     let mut all = format!("{:?} ", snapshot.cursor());
     for from_hour in [None, Some(0)] {
         let query = BoardQuery {
             metric: Metric::Earned,
             assurance: 1,
-            mint: key(&world.mints[0]),
+            mint: key(&history.mints[0]),
             from_hour,
             after: None,
             limit: 10,
         };
         all += &format!("{:?} ", snapshot.board(&query).await.unwrap());
     }
-    for owner in &world.providers {
+    for owner in &history.providers {
         all += &format!("{:?} ", snapshot.provider(&key(owner)).await.unwrap());
-        let purse = key(&World::purse_address(owner));
+        let purse = key(&History::purse_address(owner));
         all += &format!("{:?} ", snapshot.purse(&purse).await.unwrap());
     }
     let query = JobsQuery {
@@ -380,41 +390,41 @@ async fn read_everything(snapshot: &mut Snapshot, world: &World) -> String {
 }
 
 async fn a_snapshot_keeps_its_state_while_others_write<T: Tested>() {
-    let world = World::lived(21, 20);
+    let history = History::lived(21, 20);
     let folder = TempDir::new().unwrap();
     let store = T::open(&folder, "db").await;
-    let (first, second) = world.events.split_at(world.events.len() / 2);
+    let (first, second) = history.events.split_at(history.events.len() / 2);
     let with_cursor = |events: &[Event]| Batch {
         cursor: Some(cursor(events.last().unwrap().slot)),
         ..batch(events)
     };
     store.write(&with_cursor(first)).await.unwrap();
-    let before = everything(&store, &world).await;
+    let before = everything(&store, &history).await;
 
     // Opened before the write and read after it: nothing of the write shows, neither in its head nor in its rows.
     let mut open = store.read().await.unwrap();
     store.write(&with_cursor(second)).await.unwrap();
-    assert_eq!(read_everything(&mut open, &world).await, before);
+    assert_eq!(read_everything(&mut open, &history).await, before);
     drop(open);
-    let after = everything(&store, &world).await;
+    let after = everything(&store, &history).await;
     assert_ne!(after, before);
 
     // The same state, told in one piece to another store.
     let other = T::open(&folder, "other").await;
-    other.write(&with_cursor(&world.events)).await.unwrap();
-    assert_eq!(everything(&other, &world).await, after);
+    other.write(&with_cursor(&history.events)).await.unwrap();
+    assert_eq!(everything(&other, &history).await, after);
 }
 
 async fn windows_rank_as_all_time_does_when_they_hold_everything<T: Tested>() {
-    let world = World::lived(17, 40);
+    let history = History::lived(17, 40);
     let folder = TempDir::new().unwrap();
     let store = T::open(&folder, "db").await;
-    store.write(&batch(&world.events)).await.unwrap();
+    store.write(&batch(&history.events)).await.unwrap();
     let mut snapshot = store.read().await.unwrap();
     for metric in Metric::ALL {
         let mint = match metric {
-            Metric::Earned => key(&world.mints[0]),
-            Metric::Rewards => key(&world.mints[1]),
+            Metric::Earned => key(&history.mints[0]),
+            Metric::Rewards => key(&history.mints[1]),
             Metric::Macs | Metric::Milestones => Key::NONE,
         };
         let mut query = BoardQuery {

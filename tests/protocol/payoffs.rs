@@ -32,7 +32,7 @@ const DEEPEST: u32 = 12;
 /// The settings that this simulation calls the defaults are the command's, read from its source: it is not linked here.
 #[test]
 fn defaults_are_those_of_the_command_line() {
-    let source = read("crates/cli/src/commands/protocol.rs");
+    let source = read("crates/cli/src/commands/protocol/init.rs");
     let fields = source.split("#[arg(long").skip(1);
     let of = |name: &str| {
         let field = fields

@@ -201,6 +201,11 @@ impl Oracle {
         self.balances.len()
     }
 
+    /// Free and reserved atoms of all purses, by owner and mint.
+    pub fn balances(&self) -> &BTreeMap<(Pubkey, Pubkey), (u128, u128)> {
+        &self.balances
+    }
+
     /// Deposits less withdrawals of a mint.
     pub fn net_deposits(&self, mint: &Pubkey) -> u128 {
         self.net.get(mint).copied().unwrap_or(0)

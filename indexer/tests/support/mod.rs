@@ -1,4 +1,4 @@
-//! A small world of jobs and money that tells the same events as the program, for tests that need no chain.
+//! An invented history of jobs and money: the events that the program would have emitted, for tests that need no chain.
 #![allow(clippy::unwrap_used, clippy::panic, dead_code)]
 
 use {
@@ -24,6 +24,7 @@ use {
         project::{Event, EventId},
         store::{Counts, Sqlite, Store},
     },
+    quern_testkit::rng::Rng,
     serde_json::{Value, json},
     std::collections::BTreeMap,
 };
@@ -64,23 +65,8 @@ fn node(tree: u8) -> NodeRef {
     }
 }
 
-/// Numbers that look random, from a seed.
-#[derive(Clone)]
-pub struct Dice(pub u64);
-
-impl Dice {
-    pub fn roll(&mut self, below: u64) -> u64 {
-        // SplitMix64.
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) % below
-    }
-}
-
-pub struct World {
-    pub dice: Dice,
+pub struct History {
+    pub dice: Rng,
     pub events: Vec<Event>,
     pub slot: u64,
     pub at: i64,
@@ -96,11 +82,11 @@ pub struct World {
     emission: Emission,
 }
 
-impl World {
+impl History {
     /// Two mints (the second pays rewards), five providers, three clients.
     pub fn new(seed: u64) -> Self {
-        let mut world = Self {
-            dice: Dice(seed),
+        let mut history = Self {
+            dice: Rng::new(seed),
             events: Vec::new(),
             slot: 1_000,
             at: START,
@@ -115,47 +101,47 @@ impl World {
             configs: BTreeMap::new(),
             emission: Emission::zeroed(),
         };
-        for mint in world.mints.clone() {
+        for mint in history.mints.clone() {
             let mut config = MintConfig::zeroed();
             config.mint = mint;
             config.decimals = 6;
             config.vault = address(50, u64::from(mint.to_bytes()[8]));
-            world.configs.insert(mint, config);
-            let change = world.config_changed(&mint);
-            let at = world.at;
-            world.tell(QuernEvent::MintRegistered(MintRegistered {
+            history.configs.insert(mint, config);
+            let change = history.config_changed(&mint);
+            let at = history.at;
+            history.tell(QuernEvent::MintRegistered(MintRegistered {
                 at,
                 mint,
                 changes: vec![change],
             }));
         }
-        world.emission.reward_mint = world.mints[1];
-        let change = world.emission_changed();
-        let at = world.at;
-        world.tell(QuernEvent::EmissionConfigured(EmissionConfigured {
+        history.emission.reward_mint = history.mints[1];
+        let change = history.emission_changed();
+        let at = history.at;
+        history.tell(QuernEvent::EmissionConfigured(EmissionConfigured {
             at,
             changes: vec![change],
         }));
-        for (n, owner) in world.providers.clone().into_iter().enumerate() {
+        for (n, owner) in history.providers.clone().into_iter().enumerate() {
             let mut provider = Provider::zeroed();
             provider.owner = owner;
             provider.active = true.into();
             let name = format!("provider {}", n + 1);
             provider.name[..name.len()].copy_from_slice(name.as_bytes());
-            world.accounts.insert(owner, provider);
-            let change = world.provider_changed(&owner);
-            let at = world.at;
-            world.tell(QuernEvent::ProviderRegistered(ProviderRegistered {
+            history.accounts.insert(owner, provider);
+            let change = history.provider_changed(&owner);
+            let at = history.at;
+            history.tell(QuernEvent::ProviderRegistered(ProviderRegistered {
                 at,
                 owner,
                 endpoint: format!("http://provider-{}.example", n + 1),
                 changes: vec![change],
             }));
         }
-        for client in world.clients.clone() {
-            world.deposit(&client, 1_000_000_000_000);
+        for client in history.clients.clone() {
+            history.deposit(&client, 1_000_000_000_000);
         }
-        world
+        history
     }
 
     /// Events of one transaction, one each.
@@ -168,15 +154,15 @@ impl World {
         let id = EventId {
             signature: Signature(signature),
             instruction: 0,
-            inner: self.dice.roll(3) as u32,
+            inner: self.dice.below(3) as u32,
         };
         self.events.push(Event {
             id,
             slot: self.slot,
             body,
         });
-        self.slot += self.dice.roll(3);
-        self.at += self.dice.roll(900) as i64;
+        self.slot += self.dice.below(3);
+        self.at += self.dice.below(900) as i64;
     }
 
     pub fn deposit(&mut self, owner: &Pubkey, atoms: u64) {
@@ -235,11 +221,11 @@ impl World {
     /// One job from creation to one of its possible ends; returns its address.
     pub fn job(&mut self, assurance: u8) -> Pubkey {
         let mint = self.mints[0];
-        let client = self.clients[self.dice.roll(3) as usize];
-        let provider = self.providers[self.dice.roll(5) as usize];
+        let client = self.clients[self.dice.below(3) as usize];
+        let provider = self.providers[self.dice.below(5) as usize];
         self.jobs += 1;
         let address = address(70, self.jobs);
-        let price = 1_000 + self.dice.roll(1_000_000);
+        let price = 1_000 + self.dice.below(1_000_000);
         let mut job = Job::zeroed();
         job.client = client;
         job.mint = mint;
@@ -266,7 +252,7 @@ impl World {
             input_uri: "file:///input".to_owned(),
             changes,
         }));
-        let end = self.dice.roll(10);
+        let end = self.dice.below(10);
         if end == 0 {
             self.move_escrow(&client, -(price as i64));
             let changes = vec![
@@ -621,22 +607,22 @@ impl World {
         (place, demand)
     }
 
-    /// A world with this many jobs, some withdrawals and claims, and one convicted provider.
+    /// A history with this many jobs, some withdrawals and claims, and one convicted provider.
     pub fn lived(seed: u64, jobs: u64) -> Self {
-        let mut world = Self::new(seed);
+        let mut history = Self::new(seed);
         for n in 0..jobs {
-            world.job(1 + (n % 2) as u8);
+            history.job(1 + (n % 2) as u8);
         }
-        for owner in world.providers.clone() {
-            world.claim(&owner);
-            let free = world
-                .purse(&owner, &world.mints[0].clone())
+        for owner in history.providers.clone() {
+            history.claim(&owner);
+            let free = history
+                .purse(&owner, &history.mints[0].clone())
                 .free_atoms
                 .get();
-            world.withdraw(&owner, free / 2);
+            history.withdraw(&owner, free / 2);
         }
-        world.cheated_job();
-        world
+        history.cheated_job();
+        history
     }
 
     fn purse(&mut self, owner: &Pubkey, mint: &Pubkey) -> &mut Purse {

@@ -1,16 +1,19 @@
-//! The demo's own bookkeeping: every purse, vault and wallet and every sum, computed from what the events *say* happened
-//! (amounts and parties), never from the balances that they carry. The audit compares it with the chain and the indexer.
+//! What must be on the chain and in the indexer when a story has ended, from its events alone. Purses and vaults are those of
+//! the [`Oracle`], which computes every amount itself; the sums, scores and counters here add up what the events say.
 
 use {
     super::{chronicle::Entry, stage::Stage},
+    crate::oracle::Oracle,
     anyhow::{Context, Result, ensure},
     quern_api::Category,
     quern_client::{
-        Pubkey, Signer, addresses,
-        instructions::NOBODY,
+        Pubkey, addresses,
         quern::{
-            events::QuernEvent,
-            state::{ConvictionReason, JobState},
+            events::{
+                ConvictionSettled, DemandOpened, JobExpired, JobResolved, MilestoneSettled,
+                QuernEvent,
+            },
+            state::JobState,
         },
     },
     std::collections::BTreeMap,
@@ -106,385 +109,239 @@ pub struct OpenedDemand {
     pub closed: bool,
 }
 
-/// What the events leave to context.
-#[derive(Clone, Copy, Debug)]
-pub struct Setting {
-    /// Whose purses get the fees.
-    pub treasury: Pubkey,
-    /// What rewards are paid in.
-    pub reward_mint: Pubkey,
-    /// The token program of all mints.
-    pub token_program: Pubkey,
-}
-
 /// What later events of a job do not repeat.
 #[derive(Clone, Copy)]
 struct Known {
-    client: Pubkey,
     mint: Pubkey,
-    royalty_owner: Pubkey,
     bond_atoms: u64,
+}
+
+/// What the events leave to context.
+struct Setting {
+    /// What rewards are paid in.
+    reward_mint: Pubkey,
+    /// The token program of all mints.
+    token_program: Pubkey,
+    /// The jobs so far.
+    jobs: BTreeMap<Pubkey, Known>,
+}
+
+impl Setting {
+    fn job(&self, address: &Pubkey) -> Result<Known> {
+        let known = self.jobs.get(address).copied();
+        known.context("an event is about a job that no event created")
+    }
 }
 
 impl Ledger {
     /// Books everything that happened on a stage so far.
     ///
     /// # Errors
-    /// As [`Ledger::replay`].
+    /// An event about a job or a demand that no event created, or one that cannot follow the others.
+    ///
+    /// # Panics
+    /// Where the [`Oracle`] contradicts an event.
     pub fn of(stage: &Stage) -> Result<Self> {
-        let setting = Setting {
-            treasury: stage.treasury.pubkey(),
+        let mut setting = Setting {
             reward_mint: stage.reward.address,
             token_program: stage.payment.token_program,
+            jobs: BTreeMap::new(),
         };
-        Self::replay(&stage.chronicle.entries(), &setting)
-    }
-
-    /// Books all events.
-    ///
-    /// # Errors
-    /// An event about a job, a model or a demand that no event created, or one that cannot follow the others.
-    pub fn replay(entries: &[Entry], context: &Setting) -> Result<Self> {
-        let mut ledger = Self::default();
-        let mut jobs: BTreeMap<Pubkey, Known> = BTreeMap::new();
-        let mut models: BTreeMap<Pubkey, Pubkey> = BTreeMap::from([(NOBODY, NOBODY)]);
-        let mut convicted: BTreeMap<Pubkey, (Pubkey, ConvictionReason)> = BTreeMap::new();
-        for entry in entries {
+        let (mut ledger, mut oracle) = (Self::default(), Oracle::default());
+        for entry in &stage.chronicle.entries() {
             *ledger.events.entry(entry.event.name()).or_default() += 1;
-            match &entry.event {
-                QuernEvent::ModelRegistered(event) => {
-                    models.insert(addresses::model(&event.creator, event.id), event.creator);
-                }
-                QuernEvent::ModelOwnerAccepted(event) => {
-                    models.insert(event.model, event.owner);
-                }
-                QuernEvent::JobCreated(event) => {
-                    let royalty_owner = *models
-                        .get(&event.model)
-                        .context("a job uses a model that no event registered")?;
-                    jobs.insert(
-                        event.job,
-                        Known {
-                            client: event.client,
-                            mint: event.mint,
-                            royalty_owner,
-                            bond_atoms: 0,
-                        },
-                    );
-                }
-                QuernEvent::JobTaken(event) => {
-                    if let Some(job) = jobs.get_mut(&event.job) {
-                        job.bond_atoms = event.bond_atoms;
-                    }
-                }
-                QuernEvent::JobConvicted(event) => {
-                    let sentence = (event.prover, event.conviction.reason());
-                    ensure!(
-                        convicted.insert(event.job, sentence).is_none(),
-                        "a job was convicted twice"
-                    );
-                }
-                QuernEvent::ConvictionSettled(event) => ensure!(
-                    convicted.get(&event.job) == Some(&(event.prover, event.reason())),
-                    "a conviction was paid out otherwise than it was recorded"
-                ),
-                _ => {}
-            }
-            let known = |job: &Pubkey| {
-                jobs.get(job)
-                    .copied()
-                    .context("an event is about a job that no event created")
+            oracle.apply(&entry.event);
+            ledger.book(entry, &mut setting)?;
+        }
+        for ((owner, mint), (free, reserved)) in oracle.balances() {
+            let balance = Balance {
+                free_atoms: i128::try_from(*free)?,
+                reserved_atoms: i128::try_from(*reserved)?,
             };
-            ledger.book(&entry.event, context, &known)?;
+            ledger.purses.insert((*owner, *mint), balance);
+            let vault = i128::try_from(oracle.net_deposits(mint))?;
+            ledger.vaults.insert(*mint, vault);
         }
         Ok(ledger)
     }
 
-    fn book(
-        &mut self,
-        event: &QuernEvent,
-        context: &Setting,
-        known: &dyn Fn(&Pubkey) -> Result<Known>,
-    ) -> Result<()> {
-        match event {
-            QuernEvent::PurseOpened(event) => {
-                self.purses.entry((event.owner, event.mint)).or_default();
-            }
+    fn book(&mut self, entry: &Entry, setting: &mut Setting) -> Result<()> {
+        match &entry.event {
             QuernEvent::Deposited(event) => {
                 let atoms = i128::from(event.amount_atoms);
-                self.free(&event.owner, &event.mint, atoms);
-                *self.vaults.entry(event.mint).or_default() += atoms;
                 let wallet =
-                    addresses::token_account(&event.depositor, &event.mint, &context.token_program);
+                    addresses::token_account(&event.depositor, &event.mint, &setting.token_program);
                 *self.wallets.entry(wallet).or_default() -= atoms;
                 self.add(Category::Deposited, 0, &event.mint, atoms);
             }
             QuernEvent::Withdrawn(event) => {
                 let atoms = i128::from(event.amount_atoms);
-                self.free(&event.owner, &event.mint, -atoms);
-                *self.vaults.entry(event.mint).or_default() -= atoms;
                 *self.wallets.entry(event.destination).or_default() += atoms;
                 self.add(Category::Withdrawn, 0, &event.mint, atoms);
             }
             QuernEvent::RewardsClaimed(event) => {
                 let atoms = i128::from(event.amount_atoms);
-                self.reserved(&addresses::emission(), &event.mint, -atoms);
-                self.free(&event.owner, &event.mint, atoms);
                 self.counters.entry(event.owner).or_default().claimed_atoms += atoms;
                 self.add(Category::RewardsClaimed, 0, &event.mint, atoms);
             }
             QuernEvent::JobCreated(event) => {
+                let known = Known {
+                    mint: event.mint,
+                    bond_atoms: 0,
+                };
+                setting.jobs.insert(event.job, known);
                 let atoms = i128::from(event.escrow_atoms);
-                self.reserve(&event.client, &event.mint, atoms);
                 self.add(Category::Escrowed, 0, &event.mint, atoms);
             }
             QuernEvent::JobCancelled(event) => {
                 let atoms = i128::from(event.released_atoms);
-                self.reserve(&event.client, &event.mint, -atoms);
                 self.add(Category::Refunds, 0, &event.mint, atoms);
             }
             QuernEvent::JobTaken(event) => {
-                let (mint, atoms) = (known(&event.job)?.mint, i128::from(event.bond_atoms));
-                self.reserve(&event.provider, &mint, atoms);
+                let mint = setting.job(&event.job)?.mint;
+                let known = Known {
+                    mint,
+                    bond_atoms: event.bond_atoms,
+                };
+                setting.jobs.insert(event.job, known);
                 self.counters.entry(event.provider).or_default().taken += 1;
-                self.add(Category::Bonded, 0, &mint, atoms);
+                self.add(Category::Bonded, 0, &mint, event.bond_atoms.into());
             }
-            QuernEvent::MilestoneSettled(event) => {
-                let mint = &event.mint;
-                let [price, fee, royalty, earned, reward] = [
-                    event.price_atoms,
-                    event.fee_atoms,
-                    event.royalty_atoms,
-                    event.provider_atoms,
-                    event.reward_atoms,
-                ]
-                .map(i128::from);
-                self.reserved(&event.client, mint, -price);
-                self.free(&context.treasury, mint, fee);
-                self.free(&event.royalty_owner, mint, royalty);
-                self.free(&event.provider, mint, earned);
-                self.reserve(
-                    &event.provider,
-                    mint,
-                    -i128::from(event.bond_released_atoms),
-                );
-                self.reserve(&addresses::emission(), &context.reward_mint, reward);
-                let score = self
-                    .scores
-                    .entry((event.provider, event.assurance))
-                    .or_default();
-                score.milestones += 1;
-                score.macs += event.macs;
-                score.earned_atoms += earned;
-                score.reward_atoms += reward;
-                self.counters.entry(event.provider).or_default().settled += 1;
-                self.jobs_settled += u64::from(event.closed);
-                let parts = [
-                    (Category::Settled, price),
-                    (Category::Earnings, earned),
-                    (Category::Royalties, royalty),
-                    (Category::Fees, fee),
-                ];
-                parts.iter().for_each(|(category, atoms)| {
-                    self.add(*category, event.assurance, mint, *atoms)
-                });
-                if reward > 0 {
-                    self.add(
-                        Category::Rewards,
-                        event.assurance,
-                        &context.reward_mint,
-                        reward,
-                    );
-                }
-            }
+            QuernEvent::MilestoneSettled(event) => self.settled(event, &setting.reward_mint),
             QuernEvent::JobRejected(event) => {
-                let (mint, atoms) = (known(&event.job)?.mint, i128::from(event.deposit_atoms));
-                self.reserve(&event.client, &mint, atoms);
-                self.add(Category::RejectDeposits, 0, &mint, atoms);
-            }
-            QuernEvent::JobResolved(event) => {
-                let (mint, job) = (&event.mint, known(&event.job)?);
-                let [
-                    arbiter,
-                    fee,
-                    royalty,
-                    earned,
-                    back,
-                    burnt,
-                    penalty,
-                    deposit,
-                    released,
-                ] = [
-                    event.arbiter_atoms,
-                    event.fee_atoms,
-                    event.royalty_atoms,
-                    event.provider_atoms,
-                    event.client_atoms,
-                    event.burn_atoms,
-                    event.penalty_atoms,
-                    event.deposit_atoms,
-                    event.released_atoms,
-                ]
-                .map(i128::from);
-                self.reserved(&job.client, mint, -i128::from(event.price_atoms));
-                self.free(&event.arbiter, mint, arbiter);
-                self.free(&context.treasury, mint, fee);
-                self.free(&job.royalty_owner, mint, royalty);
-                self.free(&event.provider, mint, earned);
-                self.free(&job.client, mint, back);
-                self.free(&addresses::burn_owner(), mint, burnt);
-                self.take_penalty(&event.provider, &job.client, mint, penalty);
-                self.reserved(&job.client, mint, -deposit);
-                let deposit_to = if event.deposit_to_provider {
-                    event.provider
-                } else {
-                    job.client
-                };
-                self.free(&deposit_to, mint, deposit);
-                self.reserve(
-                    &event.provider,
-                    mint,
-                    -i128::from(event.bond_released_atoms),
+                let mint = setting.job(&event.job)?.mint;
+                self.add(
+                    Category::RejectDeposits,
+                    0,
+                    &mint,
+                    event.deposit_atoms.into(),
                 );
-                self.reserve(&job.client, mint, -released);
-                let stands = event.provider_prevails && !event.silent;
-                let score = self
-                    .scores
-                    .entry((event.provider, event.assurance))
-                    .or_default();
-                score.earned_atoms += earned;
-                score.milestones += u64::from(stands);
-                self.counters.entry(event.provider).or_default().settled += u64::from(stands);
-                let parts = [
-                    (Category::Resolved, event.price_atoms.into()),
-                    (Category::Earnings, earned),
-                    (Category::Royalties, royalty),
-                    (Category::Fees, fee),
-                    (Category::Arbiters, arbiter),
-                    (Category::Burnt, burnt),
-                    (Category::Refunds, back + released),
-                    (Category::Penalties, penalty),
-                    (
-                        Category::RejectDepositsLost,
-                        if event.deposit_to_provider {
-                            deposit
-                        } else {
-                            0
-                        },
-                    ),
-                ];
-                parts.iter().for_each(|(category, atoms)| {
-                    self.add(*category, event.assurance, mint, *atoms)
-                });
             }
-            QuernEvent::JobExpired(event) => {
-                let (mint, penalty) = (&event.mint, i128::from(event.penalty_atoms));
-                if event.from_state() == JobState::Taken {
-                    self.take_penalty(&event.provider, &event.client, mint, penalty);
-                    self.reserve(
-                        &event.provider,
-                        mint,
-                        -i128::from(event.bond_released_atoms),
-                    );
-                    self.counters.entry(event.provider).or_default().late += 1;
-                }
-                let released = i128::from(event.released_atoms);
-                self.reserve(&event.client, mint, -released);
-                self.add(Category::Refunds, 0, mint, released);
-                self.add(Category::Penalties, 0, mint, penalty);
-            }
+            QuernEvent::JobResolved(event) => self.resolved(event),
+            QuernEvent::JobExpired(event) => self.expired(event),
             QuernEvent::ConvictionSettled(event) => {
-                let mint = &event.mint;
-                let [released, prover, client, treasury] = [
-                    event.released_atoms,
-                    event.prover_atoms,
-                    event.client_atoms,
-                    event.treasury_atoms,
-                ]
-                .map(i128::from);
-                self.reserve(&event.client, mint, -released);
-                self.reserved(&event.provider, mint, -(prover + client + treasury));
-                self.free(&event.prover, mint, prover);
-                self.free(&event.client, mint, client);
-                self.free(&context.treasury, mint, treasury);
-                self.counters.entry(event.provider).or_default().convicted += 1;
-                let slash = Slash {
-                    prover: event.prover,
-                    reason: event.reason,
-                    bond_atoms: known(&event.job)?.bond_atoms.into(),
-                };
-                self.slashes.insert(event.job, slash);
-                let parts = [
-                    (Category::Refunds, released),
-                    (Category::SlashedToProvers, prover),
-                    (Category::SlashedToClients, client),
-                    (Category::SlashedToTreasury, treasury),
-                ];
-                parts
-                    .iter()
-                    .for_each(|(category, atoms)| self.add(*category, 0, mint, *atoms));
+                self.convicted(event, setting.job(&event.job)?.bond_atoms)
             }
-            QuernEvent::DemandOpened(event) => {
-                let asked = OpenedDemand {
-                    job: event.job,
-                    opener: event.opener,
-                    fee_lamports: event.fee_lamports,
-                    answered: false,
-                    closed: false,
-                };
-                ensure!(
-                    self.demands.insert(event.demand, asked).is_none(),
-                    "a demand was asked twice"
-                );
-            }
+            QuernEvent::DemandOpened(event) => self.demanded(event)?,
             QuernEvent::DemandAnswered(event) => {
-                let asked = self.asked(&event.demand)?;
-                ensure!(!asked.answered, "a demand was answered twice");
-                asked.answered = true;
+                let demand = self.demand(&event.demand)?;
+                ensure!(!demand.answered, "a demand was answered twice");
+                demand.answered = true;
             }
             QuernEvent::DemandClosed(event) => {
-                let asked = self.asked(&event.demand)?;
-                ensure!(!asked.closed, "a demand was closed twice");
-                asked.closed = true;
+                let demand = self.demand(&event.demand)?;
+                ensure!(!demand.closed, "a demand was closed twice");
+                demand.closed = true;
             }
             _ => {}
         }
         Ok(())
     }
 
-    fn asked(&mut self, demand: &Pubkey) -> Result<&mut OpenedDemand> {
+    fn settled(&mut self, event: &MilestoneSettled, reward_mint: &Pubkey) {
+        let (level, earned) = (event.assurance, i128::from(event.provider_atoms));
+        let reward = i128::from(event.reward_atoms);
+        let score = self.scores.entry((event.provider, level)).or_default();
+        score.milestones += 1;
+        score.macs += event.macs;
+        score.earned_atoms += earned;
+        score.reward_atoms += reward;
+        self.counters.entry(event.provider).or_default().settled += 1;
+        self.jobs_settled += u64::from(event.closed);
+        for (category, atoms) in [
+            (Category::Settled, event.price_atoms.into()),
+            (Category::Earnings, earned),
+            (Category::Royalties, event.royalty_atoms.into()),
+            (Category::Fees, event.fee_atoms.into()),
+        ] {
+            self.add(category, level, &event.mint, atoms);
+        }
+        if reward > 0 {
+            self.add(Category::Rewards, level, reward_mint, reward);
+        }
+    }
+
+    fn resolved(&mut self, event: &JobResolved) {
+        let (level, earned) = (event.assurance, i128::from(event.provider_atoms));
+        let penalty = i128::from(event.penalty_atoms);
+        let stands = event.provider_prevails && !event.silent;
+        let score = self.scores.entry((event.provider, level)).or_default();
+        score.earned_atoms += earned;
+        score.milestones += u64::from(stands);
+        let counters = self.counters.entry(event.provider).or_default();
+        counters.settled += u64::from(stands);
+        counters.penalty_atoms += penalty;
+        let lost = match event.deposit_to_provider {
+            true => event.deposit_atoms,
+            false => 0,
+        };
+        let back = i128::from(event.client_atoms) + i128::from(event.released_atoms);
+        for (category, atoms) in [
+            (Category::Resolved, event.price_atoms.into()),
+            (Category::Earnings, earned),
+            (Category::Royalties, event.royalty_atoms.into()),
+            (Category::Fees, event.fee_atoms.into()),
+            (Category::Arbiters, event.arbiter_atoms.into()),
+            (Category::Burnt, event.burn_atoms.into()),
+            (Category::Refunds, back),
+            (Category::Penalties, penalty),
+            (Category::RejectDepositsLost, lost.into()),
+        ] {
+            self.add(category, level, &event.mint, atoms);
+        }
+    }
+
+    fn expired(&mut self, event: &JobExpired) {
+        let penalty = i128::from(event.penalty_atoms);
+        if event.from_state() == JobState::Taken {
+            let counters = self.counters.entry(event.provider).or_default();
+            counters.late += 1;
+            counters.penalty_atoms += penalty;
+        }
+        self.add(
+            Category::Refunds,
+            0,
+            &event.mint,
+            event.released_atoms.into(),
+        );
+        self.add(Category::Penalties, 0, &event.mint, penalty);
+    }
+
+    fn convicted(&mut self, event: &ConvictionSettled, bond_atoms: u64) {
+        self.counters.entry(event.provider).or_default().convicted += 1;
+        let slash = Slash {
+            prover: event.prover,
+            reason: event.reason,
+            bond_atoms: bond_atoms.into(),
+        };
+        self.slashes.insert(event.job, slash);
+        for (category, atoms) in [
+            (Category::Refunds, event.released_atoms),
+            (Category::SlashedToProvers, event.prover_atoms),
+            (Category::SlashedToClients, event.client_atoms),
+            (Category::SlashedToTreasury, event.treasury_atoms),
+        ] {
+            self.add(category, 0, &event.mint, atoms.into());
+        }
+    }
+
+    fn demanded(&mut self, event: &DemandOpened) -> Result<()> {
+        let demand = OpenedDemand {
+            job: event.job,
+            opener: event.opener,
+            fee_lamports: event.fee_lamports,
+            answered: false,
+            closed: false,
+        };
+        let before = self.demands.insert(event.demand, demand);
+        ensure!(before.is_none(), "a demand was opened twice");
+        Ok(())
+    }
+
+    fn demand(&mut self, address: &Pubkey) -> Result<&mut OpenedDemand> {
         self.demands
-            .get_mut(demand)
+            .get_mut(address)
             .context("an event is about a demand that no event opened")
-    }
-
-    /// Moves a part of a bond to a client.
-    fn take_penalty(&mut self, provider: &Pubkey, client: &Pubkey, mint: &Pubkey, atoms: i128) {
-        self.reserved(provider, mint, -atoms);
-        self.free(client, mint, atoms);
-        self.counters.entry(*provider).or_default().penalty_atoms += atoms;
-    }
-
-    fn free(&mut self, owner: &Pubkey, mint: &Pubkey, atoms: i128) {
-        // A part of nothing is paid to nobody.
-        if atoms != 0 {
-            self.purses.entry((*owner, *mint)).or_default().free_atoms += atoms;
-        }
-    }
-
-    fn reserved(&mut self, owner: &Pubkey, mint: &Pubkey, atoms: i128) {
-        if atoms != 0 {
-            self.purses
-                .entry((*owner, *mint))
-                .or_default()
-                .reserved_atoms += atoms;
-        }
-    }
-
-    /// From free to reserved; a negative amount releases.
-    fn reserve(&mut self, owner: &Pubkey, mint: &Pubkey, atoms: i128) {
-        self.free(owner, mint, -atoms);
-        self.reserved(owner, mint, atoms);
     }
 
     fn add(&mut self, category: Category, assurance: u8, mint: &Pubkey, atoms: i128) {

@@ -2,6 +2,7 @@
 
 use {
     super::digits::Digits,
+    crate::rng::Rng,
     anyhow::{Context, Result, ensure},
     quern_proof::{DType, Tensor, builder::GraphBuilder, commit::Trace, eval, file, graph::Graph},
     std::ops::Range,
@@ -67,17 +68,9 @@ impl Work {
     /// # Errors
     /// Never, unless the program were wrong.
     pub fn product(seed: u64) -> Result<Self> {
-        // Marsaglia's xorshift: anything without a pattern will do.
-        let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+        let mut rng = Rng::new(seed);
         let mut matrix = || {
-            let values: Vec<i8> = (0..SIDE * SIDE)
-                .map(|_| {
-                    state ^= state << 13;
-                    state ^= state >> 7;
-                    state ^= state << 17;
-                    (state >> 32) as i8
-                })
-                .collect();
+            let values: Vec<i8> = (0..SIDE * SIDE).map(|_| rng.bits() as i8).collect();
             Tensor::from_i8(SIDE, SIDE, &values)
         };
         Ok(Self {
