@@ -138,23 +138,26 @@ fn cluster(accounts: Vec<(String, String)>) -> String {
 
 /// A cluster with an empty Quern.
 fn empty_quern() -> String {
-    use quern_client::{
-        addresses,
-        quern::state::{LAYOUT_VERSION, Protocol},
+    use {
+        anchor_lang::Discriminator,
+        quern_client::{
+            Pubkey, addresses,
+            quern::state::{Emission, LAYOUT_VERSION, Protocol},
+        },
     };
-    let protocol = Protocol {
-        version: LAYOUT_VERSION,
-        ..bytemuck::Zeroable::zeroed()
-    };
-    let data = [
-        <Protocol as anchor_lang::Discriminator>::DISCRIMINATOR,
-        bytemuck::bytes_of(&protocol),
-    ]
-    .concat();
+    let mut protocol: Protocol = bytemuck::Zeroable::zeroed();
+    protocol.version = LAYOUT_VERSION;
+    // What the cluster says it is.
+    protocol.cluster = ADDRESS.parse::<Pubkey>().unwrap().to_bytes();
+    let mut emission: Emission = bytemuck::Zeroable::zeroed();
+    emission.version = LAYOUT_VERSION;
+    let protocol_data = [Protocol::DISCRIMINATOR, bytemuck::bytes_of(&protocol)].concat();
+    let emission_data = [Emission::DISCRIMINATOR, bytemuck::bytes_of(&emission)].concat();
     // Slot 1, and whatever the clock says.
     let clock = base64(&[[1, 0, 0, 0, 0, 0, 0, 0]; 5].concat());
     cluster(vec![
-        (addresses::protocol().to_string(), base64(&data)),
+        (addresses::protocol().to_string(), base64(&protocol_data)),
+        (addresses::emission().to_string(), base64(&emission_data)),
         (CLOCK.to_owned(), clock),
     ])
 }
@@ -597,15 +600,7 @@ fn files_that_are_missing_or_garbage() {
     create("garbage", &["garbage", "bundle"]);
     create("empty", &["no tensor"]);
     let model = [
-        "model",
-        "register",
-        "--id",
-        "1",
-        "--name",
-        "x",
-        "-u",
-        NOWHERE,
-        "--program",
+        "model", "register", "--id", "1", "--name", "x", "-u", NOWHERE, "--graph",
     ];
     refused(path, &[&model[..], &["missing"]].concat(), 1, &["missing"]);
     refused(path, &[&model[..], &["garbage"]].concat(), 1, &["garbage"]);

@@ -253,7 +253,7 @@ fn demand_state(demand: &Demand, job: &Job, moment: &Moment) -> String {
 fn demand_json(address: &Pubkey, demand: &Demand, job: &Job, moment: &Moment) -> Value {
     Fields::new()
         .text("demand", address)
-        .text("demand", words::node_id(demand))
+        .text("node", words::node_id(demand))
         .with("tree", demand.tree)
         .with("level", demand.level)
         .with("index", demand.index.get())
