@@ -304,13 +304,17 @@ async fn keys_in_the_address_are_told_to_nobody() {
     }
 }
 
+fn discriminator<T: QuernAccount>() -> &'static [u8] {
+    T::DISCRIMINATOR
+}
+
 /// A node of another cluster than the one that the protocol names would serve another history.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_of_another_cluster_ends_the_indexer() {
     let mut protocol = Protocol::zeroed();
     protocol.version = LAYOUT_VERSION;
     protocol.cluster = [7; 32];
-    let data = [<Protocol as QuernAccount>::DISCRIMINATOR, bytemuck::bytes_of(&protocol)].concat();
+    let data = [discriminator::<Protocol>(), bytemuck::bytes_of(&protocol)].concat();
     let (_, url) = start(Node {
         protocol: Some((
             quern::ID.to_string(),
