@@ -316,10 +316,7 @@ async fn a_node_of_another_cluster_ends_the_indexer() {
     protocol.cluster = [7; 32];
     let data = [discriminator::<Protocol>(), bytemuck::bytes_of(&protocol)].concat();
     let (_, url) = start(Node {
-        protocol: Some((
-            quern::ID.to_string(),
-            bs58::encode(data).into_string(),
-        )),
+        protocol: Some((quern::ID.to_string(), bs58::encode(data).into_string())),
         ..Node::default()
     })
     .await;

@@ -147,9 +147,9 @@ impl RpcSource {
                 .get_account_with_commitment(&address, CommitmentConfig::finalized())
         })
         .await?;
-        let named = answer.value.and_then(|account| {
-            cluster::named_in(&program, &account.owner, &account.data)
-        });
+        let named = answer
+            .value
+            .and_then(|account| cluster::named_in(&program, &account.owner, &account.data));
         match named {
             Some(expected) if expected != found => {
                 Err(IndexerError::WrongCluster { expected, found })
