@@ -54,6 +54,17 @@ pub enum IndexerError {
         /// What was found.
         found: String,
     },
+    /// The node belongs to another cluster than the program's protocol.
+    #[error(
+        "the protocol was set up for the cluster with genesis hash {expected}, but the node belongs to the one with {found}: \
+         check --url and --program-id"
+    )]
+    WrongCluster {
+        /// What the protocol names.
+        expected: quern_client::Hash,
+        /// What the node says.
+        found: quern_client::Hash,
+    },
     /// A stored value has an impossible form.
     #[error("the store is damaged ({0}): restore a backup, or delete the file and index again")]
     Damaged(&'static str),

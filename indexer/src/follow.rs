@@ -216,6 +216,7 @@ fn is_final(error: &IndexerError) -> bool {
     matches!(
         error,
         IndexerError::WrongStore { .. }
+            | IndexerError::WrongCluster { .. }
             | IndexerError::Damaged(_)
             | IndexerError::Recording { .. }
             | IndexerError::Migrate(_)

@@ -5,6 +5,14 @@ mod support;
 
 use {
     axum::{Json, Router, extract::State, http::StatusCode, routing::post},
+    bytemuck::Zeroable,
+    quern_client::{
+        accounts::QuernAccount,
+        quern::{
+            self,
+            state::{LAYOUT_VERSION, Protocol},
+        },
+    },
     quern_indexer::{Config, Indexer},
     serde_json::{Value, json},
     std::{
@@ -27,6 +35,8 @@ struct Node {
     /// Whether it lost its history.
     pruned: bool,
     calls: Vec<String>,
+    /// The protocol's account: owner and data in base58.
+    protocol: Option<(String, String)>,
     /// The answer to every call instead, if there is one.
     refusal: Option<(u16, Value)>,
 }
@@ -90,7 +100,16 @@ async fn answer(
             }
         }
         // The clock's account: the indexer does without.
-        "getAccountInfo" => json!({ "context": { "slot": node.finalized }, "value": null }),
+        "getAccountInfo" => {
+            let is_clock = params[0] == "SysvarC1ock11111111111111111111111111111111";
+            let value = node.protocol.as_ref().filter(|_| !is_clock);
+            let value = value.map(|(owner, data)| {
+                json!({
+                    "data": [data, "base58"], "owner": owner, "lamports": 1, "executable": false, "rentEpoch": 0, "space": 1,
+                })
+            });
+            json!({ "context": { "slot": node.finalized }, "value": value })
+        }
         other => panic!("the indexer called {other}"),
     };
     node.calls.push(method);
@@ -283,4 +302,28 @@ async fn keys_in_the_address_are_told_to_nobody() {
         }
         indexer.stop().await.unwrap();
     }
+}
+
+fn discriminator<T: QuernAccount>() -> &'static [u8] {
+    T::DISCRIMINATOR
+}
+
+/// A node of another cluster than the one that the protocol names would serve another history.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_of_another_cluster_ends_the_indexer() {
+    let mut protocol = Protocol::zeroed();
+    protocol.version = LAYOUT_VERSION;
+    protocol.cluster = [7; 32];
+    let data = [discriminator::<Protocol>(), bytemuck::bytes_of(&protocol)].concat();
+    let (_, url) = start(Node {
+        protocol: Some((quern::ID.to_string(), bs58::encode(data).into_string())),
+        ..Node::default()
+    })
+    .await;
+    let folder = TempDir::new().unwrap();
+    let store = format!("sqlite:{}", folder.path().join("db").display());
+    let mut indexer = Indexer::start(Config::local(url, store)).await.unwrap();
+    let ended = indexer.ended().await.unwrap_err();
+    let expected = quern_client::Hash::new_from_array([7; 32]).to_string();
+    assert!(ended.to_string().contains(&expected), "{ended}");
 }

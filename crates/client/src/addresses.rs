@@ -26,6 +26,11 @@ pub fn protocol() -> Pubkey {
     Protocol::find_address(&crate::program_id()).0
 }
 
+/// The settings account of a deployment that need not be this process's.
+pub fn protocol_of(program_id: &Pubkey) -> Pubkey {
+    Protocol::find_address(program_id).0
+}
+
 /// The emission account; also the owner of the emission's purse.
 pub fn emission() -> Pubkey {
     Emission::find_address(&crate::program_id()).0

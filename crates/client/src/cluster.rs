@@ -7,9 +7,10 @@ use {
         accounts,
         errors::{ClientError, Result},
     },
-    quern::state::Protocol,
+    anchor_lang::Discriminator,
+    quern::state::{LAYOUT_VERSION, Protocol},
     solana_rpc_client::nonblocking::rpc_client::RpcClient,
-    solana_sdk::hash::Hash,
+    solana_sdk::{hash::Hash, pubkey::Pubkey},
 };
 
 /// The cluster's identity: the hash of its genesis block.
@@ -44,6 +45,15 @@ pub async fn check(rpc: &RpcClient) -> Result<()> {
     }
 }
 
+/// The cluster that a deployment's protocol account names, for followers that read it by themselves. `None` if these data are
+/// no protocol account of this version.
+pub fn named_in(program_id: &Pubkey, owner: &Pubkey, data: &[u8]) -> Option<Hash> {
+    let body = data.strip_prefix(Protocol::DISCRIMINATOR)?;
+    let protocol: Protocol = bytemuck::try_pod_read_unaligned(body).ok()?;
+    (owner == program_id && protocol.version == LAYOUT_VERSION)
+        .then(|| Hash::new_from_array(protocol.cluster))
+}
+
 fn compare(protocol: &Protocol, found: Hash, url: &str) -> Result<()> {
     let expected = Hash::new_from_array(protocol.cluster);
     if expected == found {
@@ -59,6 +69,20 @@ fn compare(protocol: &Protocol, found: Hash, url: &str) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use {super::*, bytemuck::Zeroable};
+
+    #[test]
+    fn a_followers_account_names_its_cluster_only_if_it_is_the_protocol() {
+        let program = Pubkey::from([3; 32]);
+        let mut protocol = Protocol::zeroed();
+        protocol.version = LAYOUT_VERSION;
+        protocol.cluster = [1; 32];
+        let data = [Protocol::DISCRIMINATOR, bytemuck::bytes_of(&protocol)].concat();
+        let named = named_in(&program, &program, &data);
+        assert_eq!(named, Some(Hash::new_from_array([1; 32])));
+        assert_eq!(named_in(&program, &Pubkey::default(), &data), None);
+        assert_eq!(named_in(&program, &program, &data[1..]), None);
+        assert_eq!(named_in(&program, &program, &data[..data.len() - 1]), None);
+    }
 
     #[test]
     fn another_genesis_hash_is_refused_with_both() {

@@ -34,10 +34,13 @@ pub(crate) struct OwnResult {
     pub root: Hash,
 }
 
-/// Own results of cases that are not decided, with the memory that they take, by job and submission. Nothing displaces them,
-/// because the next demand must not wait for them to be computed again.
+/// An own result and the memory that is reserved for it.
+type Kept = (Arc<OwnResult>, Reservation);
+
+/// Own results of cases that are not decided, by job and submission. Nothing displaces them, because the next demand must not
+/// wait for them to be computed again.
 #[derive(Default)]
-pub(crate) struct OwnResults(Mutex<HashMap<(Pubkey, u32), (Arc<OwnResult>, Reservation)>>);
+pub(crate) struct OwnResults(Mutex<HashMap<(Pubkey, u32), Kept>>);
 
 impl OwnResults {
     /// The own result of a case, if it is kept.

@@ -1,5 +1,6 @@
 //! Rules of the house that no compiler checks.
 
+pub mod circles;
 pub mod dependencies;
 pub mod invariants;
 mod sources;

@@ -4,7 +4,7 @@ use std::process::Command;
 
 use anyhow::Result;
 
-use crate::rules::{dependencies, invariants, words};
+use crate::rules::{circles, dependencies, invariants, words};
 use crate::shell::{self, Step, say, succeeds};
 use crate::{docs, idl};
 
@@ -25,6 +25,7 @@ pub fn all(problems: &mut Problems) {
 pub fn quick(problems: &mut Problems) {
     note(problems, "words", words::check());
     note(problems, "invariants", invariants::check());
+    note(problems, "circles", circles::check());
     note(problems, "formatting", format_check());
 }
 

@@ -14,7 +14,7 @@ use {
 #[command(after_help = "Example:
   quern keygen operator.json
 
-The file is the money: whoever has it can spend, and nobody can restore it. Keep a copy in a safe place.")]
+The file is the money: its holder can spend, and nobody can restore it. Keep a copy in a safe place.")]
 pub struct Args {
     /// The new file; only its owner can read it
     #[arg(value_name = "FILE")]

@@ -1,7 +1,7 @@
 //! The inputs of a job: published from files, or fetched from where they are.
 
 use {
-    super::Args,
+    super::args::Args,
     crate::{
         context::Context,
         error::{Error, Result},

@@ -3,7 +3,7 @@
 
 use {
     super::{
-        Args,
+        args::Args,
         inputs::{self, Inputs},
     },
     crate::{
