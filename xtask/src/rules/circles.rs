@@ -166,6 +166,9 @@ impl<'ast> Visit<'ast> for Named {
         self.add_use(&item.tree, &[], is_handed_on);
     }
 
+    /// `pub(super)` is no import.
+    fn visit_visibility(&mut self, _: &'ast syn::Visibility) {}
+
     fn visit_path(&mut self, path: &'ast syn::Path) {
         let segments: Vec<String> = path
             .segments
@@ -250,7 +253,7 @@ mod tests {
         );
         let child = (
             "c/src/a/b.rs",
-            "use super::d::W; pub struct X; pub struct Z;",
+            "use super::d::W; pub struct X; pub(super) struct Z;",
         );
         let other = (
             "c/src/a/d.rs",
