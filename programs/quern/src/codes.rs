@@ -158,6 +158,8 @@ pub(crate) use codes;
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use {
         super::Code,
         crate::state::{AssetKind, Assurance, ConvictionReason, EntityKind, JobKind, JobState},

@@ -43,7 +43,11 @@ impl World {
     /// Publishes a tensor, and says what it is known by.
     fn publish(&self, byte: i8) -> TensorList {
         let tensor = Tensor::from_i8(4, 64, &[byte; 256]).unwrap();
-        std::fs::write(self.published(), file::encode_bundle(&[tensor.clone()])).unwrap();
+        std::fs::write(
+            self.published(),
+            file::encode_bundle(std::slice::from_ref(&tensor)),
+        )
+        .unwrap();
         TensorList::of_roots(&[commit::data_root(&tensor)])
     }
 

@@ -218,7 +218,7 @@ impl WatcherChain for View {
                 trace_root: &job.trace_root,
             };
             let judged = evidence::judge(&case, charge, bytes);
-            judged.map_err(|refusal| ClientError::Evidence(refusal))?;
+            judged.map_err(ClientError::Evidence)?;
             let reason = match charge {
                 Charge::Cell { .. } => ConvictionReason::WrongCell,
                 Charge::Padding(_) => ConvictionReason::BadPadding,
