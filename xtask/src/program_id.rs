@@ -10,6 +10,11 @@ use anyhow::{Context, Result, bail};
 
 /// Where the address stands.
 const SOURCE: &str = "programs/quern/src/lib.rs";
+/// Where the package is described.
+const MANIFEST: &str = "programs/quern/Cargo.toml";
+/// What the copy's library is called. Cargo gives such a file no name of its own below a target folder, and takes another
+/// build's for what it made before.
+pub const LIBRARY: &str = "quern_deployment";
 
 /// Copies these packages into a workspace of their own whose program names `address`; returns its folder.
 pub fn copy(root: &Path, packages: &[&str], address: &str) -> Result<PathBuf> {
@@ -26,7 +31,37 @@ pub fn copy(root: &Path, packages: &[&str], address: &str) -> Result<PathBuf> {
     let lib = copy.join(SOURCE);
     let text = fs::read_to_string(&lib).with_context(|| format!("cannot read {SOURCE}"))?;
     fs::write(&lib, replace(&text, address)?)?;
+    let package = copy.join(MANIFEST);
+    let text = fs::read_to_string(&package).with_context(|| format!("cannot read {MANIFEST}"))?;
+    let Some((head, tail)) = text.split_once("[lib]\n") else {
+        bail!("{MANIFEST} has no `[lib]`; restore it from git");
+    };
+    fs::write(&package, format!("{head}[lib]\nname = {LIBRARY:?}\n{tail}"))?;
     Ok(copy)
+}
+
+/// Refuses a program that does not name its address: it would refuse to work there.
+pub fn check(root: &Path, program: &[u8], address: Option<&str>) -> Result<()> {
+    let address = match address {
+        Some(address) => address.to_owned(),
+        None => {
+            let text = fs::read_to_string(root.join(SOURCE))
+                .with_context(|| format!("cannot read {SOURCE}"))?;
+            let declared = text
+                .split_once(BEGIN)
+                .and_then(|(_, rest)| rest.split_once('"'));
+            declared
+                .map(|(address, _)| address.to_owned())
+                .with_context(|| format!("{SOURCE} has no `declare_id!`"))?
+        }
+    };
+    let bytes = bs58::decode(&address).into_vec()?;
+    if program.windows(bytes.len()).any(|window| window == bytes) {
+        return Ok(());
+    }
+    bail!(
+        "it does not name its address {address}; remove target/sbpf and target/sbf, and build again"
+    )
 }
 
 fn copy_folder(from: &Path, to: &Path) -> Result<()> {
@@ -80,17 +115,19 @@ pub fn address(id: &str) -> Result<String> {
     }
 }
 
+/// What stands before the address.
+const BEGIN: &str = "declare_id!(\"";
+
 /// The source with another address in its one `declare_id!`. Anchor's macros read the literal from the file, to compute addresses
 /// ahead of time, so a constant from elsewhere would cost compute units in every instruction.
 fn replace(source: &str, address: &str) -> Result<String> {
-    let begin = "declare_id!(\"";
-    let Some((head, rest)) = source.split_once(begin) else {
+    let Some((head, rest)) = source.split_once(BEGIN) else {
         bail!("{SOURCE} has no `declare_id!`; restore it from git");
     };
     let Some((_, tail)) = rest.split_once("\")") else {
         bail!("{SOURCE} has a broken `declare_id!`; restore it from git");
     };
-    Ok(format!("{head}{begin}{address}\"){tail}"))
+    Ok(format!("{head}{BEGIN}{address}\"){tail}"))
 }
 
 #[cfg(test)]
@@ -118,6 +155,17 @@ mod tests {
             "[workspace]\nresolver = \"3\"\nmembers = [\"a\"]\n# why\ndefault-members = [\"a\"]\n\n[profile.release]\nlto = \"fat\"\n"
         );
         assert!(manifest("[workspace]", &["a"]).is_err());
+    }
+
+    #[test]
+    fn a_program_names_its_address() {
+        let program = [&[1; 7][..], &[0; 32], &[2]].concat();
+        check(Path::new(""), &program, Some(SYSTEM)).unwrap();
+        let other = bs58::encode([3; 32]).into_string();
+        assert!(check(Path::new(""), &program, Some(&other)).is_err());
+        // The committed one is found in the source.
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        assert!(check(&root, &program, None).is_err());
     }
 
     #[test]

@@ -26,7 +26,7 @@ impl Amount {
     }
 }
 
-/// Refuses what is no amount in any mint, before anything is asked of the cluster.
+/// Refuses what is no amount in any mint, before the cluster is read.
 ///
 /// # Errors
 /// What is wrong.

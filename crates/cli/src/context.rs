@@ -243,7 +243,7 @@ impl Program {
 
 /// A lamport a compute unit, as much as a crowded hour takes: some 0.00003 SOL for a usual transaction.
 const USUAL_CAP: u64 = 1_000_000;
-/// Where somebody gains if a transaction comes too late: some 0.0015 SOL for a conviction of 25,000 compute units, and some
+/// Where others gain if a transaction comes too late: some 0.0015 SOL for a conviction of 25,000 compute units, and some
 /// 1.2 SOL a block for those who would keep it out by filling its job's share of each.
 const IN_TIME_CAP: u64 = 50_000_000;
 

@@ -245,7 +245,7 @@ fn model_of(address: &Pubkey, owner: &Pubkey, data: &[u8]) -> Result<ModelAccoun
 /// A demand with its answer.
 ///
 /// # Errors
-/// As [`fetch`]: `NotFound` means that nobody asked this, or that it was closed.
+/// As [`fetch`]: `NotFound` means that it was never opened, or was closed.
 pub async fn demand(rpc: &RpcClient, address: &Pubkey) -> Result<DemandAccount> {
     demand_optional(rpc, address)
         .await?
@@ -255,7 +255,7 @@ pub async fn demand(rpc: &RpcClient, address: &Pubkey) -> Result<DemandAccount> 
         })
 }
 
-/// A demand with its answer, if somebody asked it and it was not closed.
+/// A demand with its answer, if it is open.
 ///
 /// # Errors
 /// As [`fetch_optional`].
@@ -285,7 +285,7 @@ pub async fn demands_of(rpc: &RpcClient, job: &Pubkey) -> Result<Vec<DemandAccou
     demands(rpc, field(offset_of!(Demand, job), job.as_ref())).await
 }
 
-/// All demands that somebody asked and that are not closed, ordered by tree, level and index.
+/// All open demands of an opener, ordered by tree, level and index.
 ///
 /// # Errors
 /// As [`jobs`].
@@ -603,7 +603,7 @@ pub async fn missing(rpc: &RpcClient, addresses: &[Pubkey]) -> Result<Vec<Pubkey
     if addresses.is_empty() {
         return Ok(Vec::new());
     }
-    // The address may hold lamports that somebody sent; it is open only when the program owns it.
+    // The address may hold lamports that a stranger sent; it is open only when the program owns it.
     let ours = crate::program_id();
     let is_missing =
         |account: &Option<Found>| account.as_ref().is_none_or(|account| account.owner != ours);

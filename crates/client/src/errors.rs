@@ -77,7 +77,7 @@ pub enum ClientError {
         /// Where.
         address: Pubkey,
     },
-    /// An account of somebody else.
+    /// An account that another program owns.
     #[error(
         "{address} belongs to the program {owner}, so it is no {what} of Quern; check the address and the cluster"
     )]

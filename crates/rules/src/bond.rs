@@ -28,7 +28,7 @@ pub fn least_bond(
     Ok(for_price.max(for_work))
 }
 
-/// What an operator's takes may still reserve after `lost_atoms` of their bonds were lost to somebody else: the limit is a
+/// What an operator's takes may still reserve after `lost_atoms` of their bonds were lost to others: the limit is a
 /// budget for losses, so that a stolen hot key costs at most the limit, however often it is used.
 ///
 /// - Errors: none; a loss above the limit (the owner lowered it meanwhile) leaves 0.

@@ -78,7 +78,7 @@ pub enum FinalizeGate {
 }
 
 /// Until when an answer leaves time to react: `max(review_end, answered_at + react_secs)`, the second only where there was an
-/// answer. Demands below the answer may be asked until then, and nobody finalizes before it has passed.
+/// answer. Demands below the answer may be opened until then, and nobody finalizes before it has passed.
 ///
 /// - Units: Unix seconds and seconds; `answered_at` is 0 where nothing was answered.
 /// - Errors: none; the sum saturates.

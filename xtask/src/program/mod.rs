@@ -15,6 +15,7 @@ use crate::shell::{self, Step, say};
 use crate::toolchain::{Toolchain, Tools};
 
 /// A package of this workspace that is built for the chain's virtual machine.
+#[derive(Clone, Copy)]
 struct Artifact {
     /// What people call it.
     what: &'static str,
@@ -96,14 +97,24 @@ fn build_artifact(
         "Building {what} to sBPFv3 with {} (1 minute the first time, then seconds)",
         tools.name()
     ));
-    let workspace = match address {
-        None => root.clone(),
-        Some(address) => program_id::copy(&root, artifact.sources, address)?,
+    let (workspace, library) = match address {
+        None => (root.clone(), artifact.library),
+        Some(address) => (
+            program_id::copy(&root, artifact.sources, address)?,
+            program_id::LIBRARY,
+        ),
     };
-    let built = compile::compile(&workspace, &root, artifact, tools)?;
+    let named = Artifact {
+        library,
+        ..*artifact
+    };
+    let built = compile::compile(&workspace, &root, &named, tools)?;
     let program = fs::read(&built).with_context(|| format!("cannot read {}", built.display()))?;
-    elf::check_is_v3(&program)
-        .with_context(|| format!("{} is not what was asked for", built.display()))?;
+    let checked = elf::check_is_v3(&program).and_then(|()| match artifact.package {
+        "quern" => program_id::check(&root, &program, address),
+        _ => Ok(()),
+    });
+    checked.with_context(|| format!("{} is not what was asked for", built.display()))?;
     fs::create_dir_all(place.parent().context("no folder for the program")?)?;
     let draft = place.with_extension("so.draft");
     fs::write(&draft, &program)?;

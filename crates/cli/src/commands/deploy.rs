@@ -143,14 +143,14 @@ fn test_keypair(_: &Context) -> Result<Option<Keypair>> {
     Ok(None)
 }
 
-/// Asks a person; where nobody can be asked, `--yes` has to be there.
+/// Asks the person at the terminal; without one, `--yes` has to be there.
 fn confirmed(url: &str) -> Result<bool> {
     if config::is_local(url) {
         return Ok(true);
     }
     if !std::io::stdin().is_terminal() {
         return Err(Error::Usage(
-            "nobody can be asked here; pass --yes to deploy without asking".to_owned(),
+            "there is no terminal to ask at; pass --yes to deploy without asking".to_owned(),
         ));
     }
     eprint!("Deploy to {} ? [y/N] ", crate::redact::redacted(url, url));

@@ -62,7 +62,7 @@ pub struct ConvictReceipt {
 ///
 /// # Errors
 /// `WouldRefuse` before anything is sent, `TooLarge` for [`Route::Inline`] with too much evidence, otherwise as
-/// [`Sender::send`]; somebody else may have convicted first. An evidence account is closed again whatever happens, or named
+/// [`Sender::send`]; another prover may have been faster. An evidence account is closed again whatever happens, or named
 /// by `EvidenceLeft`.
 pub async fn convict(
     sender: &Sender,
@@ -215,7 +215,7 @@ impl Conviction<'_> {
         Ok(sent)
     }
 
-    /// Refuses to go on where somebody else was faster: every write costs a signature.
+    /// Refuses to go on where another prover was faster: every write costs a signature.
     async fn check_in_time(&self) -> Result<()> {
         let address = instructions::job_address(self.job);
         let job: Job = accounts::fetch(self.sender.rpc(), &address).await?;

@@ -24,15 +24,15 @@ pub use crate::accounts::{demands_by, demands_of};
 /// The demand in whose answer a demand's node stands, or none at a root.
 ///
 /// # Errors
-/// Why it can't be asked.
+/// Why it can't be demanded.
 pub fn parent_of(
     graph: &Graph<'_>,
     address: &Pubkey,
     job: &Job,
     node_id: &NodeId,
 ) -> std::result::Result<Option<Pubkey>, DemandError> {
-    let asked = demand::plan(graph, job.batch_rows.get(), node_id)?;
-    Ok(match asked.parent {
+    let planned = demand::plan(graph, job.batch_rows.get(), node_id)?;
+    Ok(match planned.parent {
         Parent::Answer { node_id, .. } => {
             Some(addresses::demand(address, job.submissions.get(), &node_id))
         }
@@ -41,10 +41,10 @@ pub fn parent_of(
 }
 
 /// Asks about the current result of a job; `payer` signs. Returns the demand's address, too. Nothing is left to do if the
-/// instructions are empty: somebody has asked already.
+/// instructions are empty: it is open already.
 ///
 /// # Errors
-/// `WouldRefuse` if it can't be asked: no such demand, or the demand above it has no answer yet.
+/// `WouldRefuse` if it can't be opened: no such demand, or the demand above it has no answer yet.
 pub async fn demand(
     rpc: &RpcClient,
     payer: &Pubkey,
@@ -79,7 +79,7 @@ pub async fn demand(
 /// Answers a demand; `signer` signs and earns the fee.
 ///
 /// # Errors
-/// `NotFound` if nobody asked, `WouldRefuse` if the answer is not the right one or there is one already.
+/// `NotFound` if there is no such demand, `WouldRefuse` if the answer is not the right one or there is one already.
 pub async fn reveal(
     rpc: &RpcClient,
     signer: &Pubkey,
@@ -110,7 +110,7 @@ pub fn is_answer(demand: &Demand, answer: &[u8]) -> bool {
 /// Convicts a provider that left a demand without an answer; anybody signs.
 ///
 /// # Errors
-/// `NotFound` if nobody asked, `WouldRefuse` if it was answered.
+/// `NotFound` if there is no such demand, `WouldRefuse` if it was answered.
 pub async fn timeout(rpc: &RpcClient, demand: &Pubkey) -> Result<Vec<Instruction>> {
     let known = accounts::demand(rpc, demand).await?.demand;
     if known.answered.get() {

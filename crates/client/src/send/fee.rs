@@ -62,7 +62,7 @@ impl Pricing<'_> {
         }
     }
 
-    /// The price after an attempt at `price` that nobody included, with so many attempts left.
+    /// The price after an attempt at `price` that was not included, with this many attempts left.
     pub async fn raised_price(
         &self,
         price: u64,
