@@ -13,6 +13,12 @@ pub enum IndexerError {
         /// What to write.
         form: &'static str,
     },
+    /// The committed address of the program has a published key, so away from this machine anybody may have taken it.
+    #[error(
+        "no program is named: name the deployment's address with --program-id or QUERN_PROGRAM_ID; the default one is for local \
+         networks"
+    )]
+    NoProgram,
     /// The store's address has an unknown form.
     #[error("store \"{0}\" is not understood: write sqlite:PATH, for example sqlite:quern.sqlite")]
     BadStore(String),

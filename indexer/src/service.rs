@@ -3,7 +3,7 @@
 use {
     crate::{
         api::{self, ApiState},
-        config::Config,
+        config::{Config, default_program},
         error::{IndexerError, Result},
         follow::Follower,
         health::Health,
@@ -140,6 +140,10 @@ impl Indexer {
 }
 
 fn rpc_options(config: &Config) -> Result<RpcOptions> {
+    let is_local = config.recording.is_some() || quern_client::config::is_local(&config.url);
+    if !is_local && config.program_id == default_program() {
+        return Err(IndexerError::NoProgram);
+    }
     let ws_url = config.ws_url.as_deref();
     Ok(RpcOptions {
         url: Endpoint::rpc(&config.url)?,

@@ -155,6 +155,23 @@ impl Globals {
         Ok(listed.map_or(Program::Default, Program::Address))
     }
 
+    /// The address of the deployment to talk to. The committed one has a published key: away from this machine anybody may
+    /// have put a program of their own there, and a wallet must never sign for it.
+    ///
+    /// # Errors
+    /// As [`Self::program`], and `Usage` if no deployment is named for a cluster that is not on this machine.
+    pub fn deployment(&self) -> Result<Pubkey> {
+        let program = self.program()?;
+        let url = self.rpc_url()?;
+        if matches!(program, Program::Default) && !config::is_local(&url) {
+            return Err(Error::Usage(format!(
+                "no Quern is named for {url}; name its address with --program-id or QUERN_PROGRAM_ID, or list it in {}",
+                config::deployments_path().display()
+            )));
+        }
+        Ok(program.address())
+    }
+
     /// Reads the configuration; the network is not touched yet.
     ///
     /// # Errors

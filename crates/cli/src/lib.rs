@@ -183,8 +183,14 @@ fn fail(sentence: &str, rpc_url: &str) -> ExitCode {
 }
 
 async fn dispatch(globals: &Globals, command: Command) -> Result<()> {
-    if !matches!(command, Command::Keygen(_) | Command::Leaderboard(_)) {
-        quern_client::set_program_id(globals.program()?.address())?;
+    match &command {
+        Command::Keygen(_) | Command::Leaderboard(_) | Command::Reference => {}
+        // The deployer looks after the address itself.
+        Command::Deploy(_) => quern_client::set_program_id(globals.program()?.address())?,
+        // It starts a network of its own, whatever the configuration names.
+        #[cfg(feature = "localnet")]
+        Command::Localnet(_) => quern_client::set_program_id(globals.program()?.address())?,
+        _ => quern_client::set_program_id(globals.deployment()?)?,
     }
     match command {
         #[cfg(feature = "localnet")]

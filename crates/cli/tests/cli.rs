@@ -334,6 +334,31 @@ fn wallets_and_configurations_that_cannot_be_read() {
     );
 }
 
+/// The committed address has a published key: away from this machine nothing is sent to it by default.
+#[test]
+fn no_deployment_is_guessed_for_a_remote_cluster() {
+    let home = home();
+    let home = home.path();
+    for url in ["devnet", "mainnet-beta", "https://rpc.example"] {
+        refused(
+            home,
+            &["job", "list", "-u", url],
+            2,
+            &["no Quern is named", "--program-id"],
+        );
+    }
+    // Another name for one's own cluster is another cluster: a list that does not name it is no reason to guess.
+    let list = home.join(".config/quern/deployments.yml");
+    std::fs::create_dir_all(list.parent().unwrap()).unwrap();
+    std::fs::write(&list, format!("mainnet-beta: {ADDRESS}\n")).unwrap();
+    refused(
+        home,
+        &["job", "list", "-u", "https://rpc.example"],
+        2,
+        &["no Quern is named", "deployments.yml"],
+    );
+}
+
 #[test]
 fn addresses_that_are_none() {
     let home = home();

@@ -309,10 +309,11 @@ pub async fn unanswered_demands_of(rpc: &RpcClient, job: &Pubkey) -> Result<Vec<
         length: Demand::ANSWER_OFFSET,
     };
     let found = program_accounts(rpc, Demand::DISCRIMINATOR, filters, Some(fixed)).await?;
-    let mut demands = Vec::with_capacity(found.len());
-    for (address, data) in &found {
-        demands.push((*address, unanswered(address, data)?));
-    }
+    let mut demands = known(
+        found
+            .iter()
+            .map(|(address, data)| unanswered(address, data).map(|demand| (*address, demand))),
+    )?;
     demands.sort_by_key(|(address, demand)| (demand.due.get(), *address));
     Ok(demands)
 }
@@ -335,11 +336,11 @@ fn unanswered(address: &Pubkey, fixed: &[u8]) -> Result<Demand> {
 
 async fn demands(rpc: &RpcClient, filter: RpcFilterType) -> Result<Vec<DemandAccount>> {
     let found = program_accounts(rpc, Demand::DISCRIMINATOR, vec![filter], None).await?;
-    let decoded: Result<Vec<_>> = found
-        .iter()
-        .map(|(address, data)| demand_of(address, &crate::program_id(), data))
-        .collect();
-    let mut demands = decoded?;
+    let mut demands = known(
+        found
+            .iter()
+            .map(|(address, data)| demand_of(address, &crate::program_id(), data)),
+    )?;
     demands.sort_by_key(
         |DemandAccount {
              demand, address, ..
@@ -491,10 +492,23 @@ async fn list<T: QuernAccount>(
     rpc: &RpcClient,
     filters: Vec<RpcFilterType>,
 ) -> Result<Vec<(Pubkey, T)>> {
-    program_accounts(rpc, T::DISCRIMINATOR, filters, None)
-        .await?
-        .iter()
-        .map(|(address, data)| Ok((*address, decode(address, &crate::program_id(), data)?)))
+    let found = program_accounts(rpc, T::DISCRIMINATOR, filters, None).await?;
+    known(found.iter().map(|(address, data)| {
+        decode(address, &crate::program_id(), data).map(|account| (*address, account))
+    }))
+}
+
+/// The accounts of a list that this version understands. Those of a newer one are left out: a stranger may create them, and one
+/// of them must not hide all others.
+fn known<T>(decoded: impl Iterator<Item = Result<T>>) -> Result<Vec<T>> {
+    decoded
+        .filter(|account| match account {
+            Err(error @ (ClientError::UnknownCode { .. } | ClientError::WrongVersion { .. })) => {
+                tracing::debug!(%error, "an account of another version; leaving it out");
+                false
+            }
+            _ => true,
+        })
         .collect()
 }
 
@@ -651,6 +665,27 @@ mod tests {
         let refused =
             decode::<Purse>(&address, &crate::program_id(), &bytes_of(&purse)).unwrap_err();
         assert!(matches!(refused, ClientError::WrongVersion { .. }));
+    }
+
+    #[test]
+    fn an_account_of_a_newer_version_hides_no_other() {
+        let address = Pubkey::from([1; 32]);
+        let mut job = Job::zeroed();
+        (job.version, job.state, job.kind, job.assurance) = (LAYOUT_VERSION, 1, 1, 1);
+        let mut of_a_newer_code = job;
+        of_a_newer_code.assurance = 99;
+        let mut of_a_newer_layout = job;
+        of_a_newer_layout.version = LAYOUT_VERSION + 1;
+        let decoded = |job: &Job| decode::<Job>(&address, &crate::program_id(), &bytes_of(job));
+        assert!(matches!(
+            decoded(&of_a_newer_code),
+            Err(ClientError::UnknownCode { .. })
+        ));
+        let all = [of_a_newer_code, job, of_a_newer_layout];
+        assert_eq!(known(all.iter().map(decoded)).unwrap().len(), 1);
+        // What is damaged is still told.
+        let cut = decode::<Job>(&address, &crate::program_id(), &bytes_of(&job)[..20]);
+        assert!(known([decoded(&job), cut].into_iter()).is_err());
     }
 
     #[test]

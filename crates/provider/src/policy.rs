@@ -235,7 +235,7 @@ fn check_open(job: &Job, capacity: &Capacity<'_>) -> Result<(), Refusal> {
         moment,
         ..
     } = *capacity;
-    refuse_if(job.state != JobState::Open as u8, Refusal::NotOpen)?;
+    refuse_if(!job.is_in(JobState::Open), Refusal::NotOpen)?;
     let is_in_time = in_time(moment.now, job.effective_deadline(moment));
     refuse_if(!is_in_time, Refusal::TooLate)?;
     let is_own = job.client == provider.owner || job.client == *signer;

@@ -63,7 +63,7 @@ pub(crate) async fn take(context: &Context, address: &Pubkey, job: Job) -> Resul
 }
 
 fn is_at_work(context: &Context, job: &Job) -> bool {
-    job.state == JobState::Taken as u8 && job.provider == context.settings.owner
+    job.is_in(JobState::Taken) && job.provider == context.settings.owner
 }
 
 /// Brings a taken job as far as a submission.

@@ -50,7 +50,7 @@ pub(crate) async fn survey(
     let mut at_work = busy.values().filter(|is_new| **is_new).count();
     for (address, job) in &own {
         let task = task_of(context, address, job, &moment);
-        at_work += usize::from(job.state == JobState::Taken as u8);
+        at_work += usize::from(job.is_in(JobState::Taken));
         match task {
             Some(Task::Finalize) if cranks >= MAX_CRANKS => {}
             Some(task) if is_free_for(address, task.kind()) => {
@@ -129,16 +129,16 @@ pub(crate) fn task_of(
     job: &Job,
     moment: &Moment,
 ) -> Option<Task> {
-    match JobState::from_code(job.state) {
-        Some(JobState::Taken) if in_time(moment.now, job.effective_deadline(moment)) => {
+    match job.state() {
+        JobState::Taken if in_time(moment.now, job.effective_deadline(moment)) => {
             Some(Task::Work(*job))
         }
-        Some(JobState::Taken) => {
+        JobState::Taken => {
             context.say_once(address, job, || tracing::warn!(job = %address, "the deadline has passed; the late penalty is due"));
             None
         }
-        Some(JobState::Submitted) if job.open_demands.get() > 0 => Some(Task::Answer(*job)),
-        Some(JobState::Submitted) => {
+        JobState::Submitted if job.open_demands.get() > 0 => Some(Task::Answer(*job)),
+        JobState::Submitted => {
             let gate = finalize_gate(
                 false,
                 moment.now,
@@ -149,15 +149,15 @@ pub(crate) fn task_of(
             );
             (gate != FinalizeGate::TooEarly).then_some(Task::Finalize)
         }
-        Some(JobState::Rejected) => {
+        JobState::Rejected => {
             context.say_once(address, job, || tracing::warn!(job = %address, arbiter = %job.arbiter, "the client rejected the result; the arbiter decides"));
             None
         }
-        Some(JobState::Convicted) => {
+        JobState::Convicted => {
             context.say_once(address, job, || tracing::error!(job = %address, "convicted: the bond is lost; find out why before working on"));
             None
         }
-        Some(JobState::Open) | None => None,
+        JobState::Open => None,
     }
 }
 

@@ -9,7 +9,7 @@ use {
     },
     quern_client::{
         Pubkey,
-        quern::state::{Assurance, Job, JobState},
+        quern::state::{Job, JobState},
     },
     quern_data::runtime::lock,
     std::{collections::HashSet, sync::atomic::Ordering},
@@ -26,16 +26,15 @@ pub(crate) async fn survey(
 ) -> Result<Vec<Scheduled>> {
     let (mut settle, mut prepare) = (Vec::new(), Vec::new());
     for (address, job) in jobs(state).await? {
-        if job.assurance != Assurance::Refereed as u8 {
+        if !job.is_refereed() {
             continue;
         }
-        let job_state = JobState::from_code(job.state);
-        match job_state {
-            Some(JobState::Submitted | JobState::Convicted) => state.cases.note(address, &job),
-            Some(JobState::Open | JobState::Taken) => prepare.push((address, job.client)),
-            Some(JobState::Rejected) | None => {}
+        match job.state() {
+            JobState::Submitted | JobState::Convicted => state.cases.note(address, &job),
+            JobState::Open | JobState::Taken => prepare.push((address, job.client)),
+            JobState::Rejected => {}
         }
-        if job_state == Some(JobState::Convicted) && state.context.settings.settle {
+        if job.is_in(JobState::Convicted) && state.context.settings.settle {
             settle.push((address, job.client));
         }
     }

@@ -4,8 +4,8 @@ use {
     crate::project::{
         EventId, key,
         program::{
-            Assurance, Change, ConvictionReason, Demand, Emission, EntityKind, Job, JobKind,
-            JobState, MintConfig, Model, Protocol, Provider, Purse, QuernEvent, read,
+            Assurance, Change, ConvictionReason, Demand, Emission, Entity, EntityKind, Job,
+            JobKind, JobState, MintConfig, Model, Protocol, Provider, Purse, QuernEvent, read,
         },
     },
     quern_api::Key,
@@ -144,6 +144,10 @@ pub(super) fn reward_mint(event: &QuernEvent) -> Option<Key> {
     Some(key(&read::<Emission>(&change.after)?.reward_mint))
 }
 
+fn has_known_codes<T: Entity>(after: &[u8]) -> bool {
+    read::<T>(after).is_none_or(|account| account.has_known_codes())
+}
+
 /// Whether a change has a known kind, the length of that kind, and no code that this version does not know.
 pub(super) fn check(change: &Change) -> Result<(), String> {
     let kind = EntityKind::from_code(change.kind);
@@ -170,9 +174,20 @@ pub(super) fn check(change: &Change) -> Result<(), String> {
             change.kind
         ));
     }
-    match read::<Job>(&change.after) {
-        Some(job) if kind == Some(EntityKind::Job) => check_job(&job),
-        _ => Ok(()),
+    let is_known = match kind {
+        Some(EntityKind::Job) => {
+            return read::<Job>(&change.after).map_or(Ok(()), |job| check_job(&job));
+        }
+        Some(EntityKind::Model) => has_known_codes::<Model>(&change.after),
+        Some(EntityKind::Demand) => has_known_codes::<Demand>(&change.after),
+        _ => true,
+    };
+    match is_known {
+        true => Ok(()),
+        false => Err(format!(
+            "a change of kind {} has an unknown code",
+            change.kind
+        )),
     }
 }
 

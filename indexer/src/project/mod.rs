@@ -24,8 +24,8 @@ pub mod program {
         codes::Code,
         events::{Change, MilestoneSettled, QuernEvent},
         state::{
-            Assurance, ConvictionReason, Demand, Emission, EntityKind, Job, JobKind, JobState,
-            MintConfig, Model, Protocol, Provider, Purse,
+            Assurance, ConvictionReason, Demand, Emission, Entity, EntityKind, Job, JobKind,
+            JobState, MintConfig, Model, Protocol, Provider, Purse,
         },
     };
 

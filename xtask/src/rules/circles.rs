@@ -211,6 +211,8 @@ fn shown(module: &Module) -> String {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
 
     fn circles_of(files: &[(&str, &str)]) -> Vec<(String, String)> {

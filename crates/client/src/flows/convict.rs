@@ -188,6 +188,7 @@ impl Conviction<'_> {
             .get_minimum_balance_for_rent_exemption(instructions::evidence_space(bytes))
             .await
             .map_err(|error| sender.error(error))?;
+        self.check_in_time().await?;
         let create = instructions::create_evidence(&prover, &address, bytes, rent_lamports);
         let created = sender.send(&create, &[self.prover, account]).await?;
         let mut sent = vec![created.signature];

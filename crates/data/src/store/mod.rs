@@ -264,8 +264,8 @@ impl TensorStore {
         self.pin(&name, owner)?;
         let cached = lock(&self.cache).get(&name);
         if let Some(tensors) = cached {
-            // The file may have been removed meanwhile, and it must outlive the memory.
-            if self.path_of(&name).is_none_or(|path| path.is_file()) {
+            // The file may have been removed meanwhile; where it is required it must outlive the memory.
+            if !self.is_required() || self.path_of(&name).is_none_or(|path| path.is_file()) {
                 return Ok(tensors);
             }
         }

@@ -117,6 +117,21 @@ async fn damaged_and_removed_files_are_fetched_again() {
     }
 }
 
+/// Where the folder is a convenience, memory serves although nothing can be written.
+#[tokio::test]
+async fn an_optional_folder_that_lost_its_files_costs_no_fetch() {
+    let world = World::new();
+    let list = world.publish(1);
+    let mut store = world.store("a", PLENTY);
+    if let Some(folder) = &mut store.folder {
+        folder.is_required = false;
+    }
+    world.get(&store, &list, &JOB).await.unwrap();
+    std::fs::remove_file(store.path(&list).unwrap()).unwrap();
+    world.get(&store, &list, &JOB).await.unwrap();
+    assert_eq!(world.look_ups(), 1);
+}
+
 #[tokio::test]
 async fn other_tensors_are_refused_and_not_kept() {
     let world = World::new();
