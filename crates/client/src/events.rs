@@ -123,67 +123,71 @@ pub fn events_of_program(
     let key = |index: usize| keys.get(index).ok_or_else(inconsistent);
 
     let succeeded = meta.err.is_none();
-    let (mut invoked, mut owes_event) = (false, false);
+    let mut found = TransactionEvents {
+        signature: signature.clone(),
+        slot: tx.slot,
+        block_time: tx.block_time,
+        succeeded,
+        invoked: false,
+        owes_event: false,
+        events: Vec::new(),
+    };
     for call in &outer {
         if key(call.program)? == program_id {
-            invoked = true;
-            owes_event |= !is_silent(&call.data);
+            found.invoked_by(call);
         }
     }
 
     let (event_authority, _) = addresses::event_authority_of(program_id);
-    let mut events = Vec::new();
-    match &meta.inner_instructions {
-        OptionSerializer::Some(groups) => {
-            for group in groups {
-                for (inner, instruction) in (0u32..).zip(&group.instructions) {
-                    let UiInstruction::Compiled(compiled) = instruction else {
-                        return Err(EventError::Encoding);
-                    };
-                    let call = call_of(compiled)?;
-                    if key(call.program)? != program_id {
-                        continue;
-                    }
-                    let is_by_authority = call
-                        .first_account
-                        .map(key)
-                        .transpose()?
-                        .is_some_and(|first| *first == event_authority);
-                    match call.data.strip_prefix(EVENT_IX_TAG_LE) {
-                        Some(data) if is_by_authority => {
-                            if succeeded {
-                                events.push(LocatedEvent {
-                                    instruction: group.index.into(),
-                                    inner,
-                                    data: data.to_vec(),
-                                    event: QuernEvent::decode(data),
-                                });
-                            }
-                        }
-                        _ => {
-                            invoked = true;
-                            owes_event |= !is_silent(&call.data);
-                        }
-                    }
-                }
-            }
-        }
+    let groups = match &meta.inner_instructions {
+        OptionSerializer::Some(groups) => &groups[..],
         // A node that keeps no inner instructions would hide events; where the program does not occur it hides nothing.
         _ if succeeded && keys.contains(program_id) => {
             return Err(EventError::NoInnerInstructions(signature));
         }
-        _ => {}
+        _ => &[],
+    };
+    for group in groups {
+        for (inner, instruction) in (0u32..).zip(&group.instructions) {
+            let UiInstruction::Compiled(compiled) = instruction else {
+                return Err(EventError::Encoding);
+            };
+            let call = call_of(compiled)?;
+            if key(call.program)? != program_id {
+                continue;
+            }
+            let first = call.first_account.map(key).transpose()?;
+            let is_by_authority = first.is_some_and(|first| *first == event_authority);
+            match call.data.strip_prefix(EVENT_IX_TAG_LE) {
+                Some(data) if is_by_authority => found.tell(group.index.into(), inner, data),
+                _ => found.invoked_by(&call),
+            }
+        }
     }
-    events.sort_by_key(|event| (event.instruction, event.inner));
-    Ok(TransactionEvents {
-        signature,
-        slot: tx.slot,
-        block_time: tx.block_time,
-        succeeded,
-        invoked,
-        owes_event,
-        events,
-    })
+    found
+        .events
+        .sort_by_key(|event| (event.instruction, event.inner));
+    Ok(found)
+}
+
+impl TransactionEvents {
+    /// Takes a call of the program into account.
+    fn invoked_by(&mut self, call: &Call) {
+        self.invoked = true;
+        self.owes_event |= !is_silent(&call.data);
+    }
+
+    /// Adds an event. What a failed transaction told never happened.
+    fn tell(&mut self, instruction: u32, inner: u32, data: &[u8]) {
+        if self.succeeded {
+            self.events.push(LocatedEvent {
+                instruction,
+                inner,
+                data: data.to_vec(),
+                event: QuernEvent::decode(data),
+            });
+        }
+    }
 }
 
 /// Whether a call succeeds without an event.

@@ -70,6 +70,29 @@ pub struct NewJob {
     pub input_uri: String,
 }
 
+impl NewJob {
+    /// Writes what the client asked for; `validate` has checked it.
+    #[inline(always)]
+    fn write(&self, job: &mut Job) -> Result<()> {
+        job.kind = self.kind;
+        job.assurance = self.assurance;
+        job.milestones = self.milestones;
+        job.pinned_provider = self.pinned_provider;
+        job.arbiter = self.arbiter;
+        job.campaign = self.campaign;
+        job.price_atoms = self.price_atoms.into();
+        job.bond_atoms = self.bond_atoms.into();
+        job.ends_by = self.ends_by.into();
+        job.take_secs = self.take_secs.into();
+        job.work_secs = self.work_secs.into();
+        job.review_secs = self.review_secs.into();
+        job.batch_rows = self.batch_rows.into();
+        job.input_roots[..self.input_roots.len()].copy_from_slice(&self.input_roots);
+        job.input_uri_hash = text::uri_hash(&self.input_uri)?;
+        Ok(())
+    }
+}
+
 /// Accounts of `create_job`. Remaining, read-only: the purses of the treasury and of the royalty owner in the job's mint,
 /// as far as they are not the client's own.
 #[event_cpi]
@@ -273,35 +296,21 @@ pub fn handle_create_job(ctx: &mut Context<CreateJob>, args: NewJob) -> Result<(
     let job = &mut accounts.job;
     job.version = LAYOUT_VERSION;
     job.bump = bump;
-    job.kind = args.kind;
-    job.assurance = args.assurance;
-    job.milestones = args.milestones;
     job.n = n;
     job.created_at = moment.now.into();
     job.client = *accounts.client.address();
     job.mint = accounts.mint_config.mint;
     job.treasury_owner = accounts.protocol.treasury_owner;
-    job.pinned_provider = args.pinned_provider;
-    job.arbiter = args.arbiter;
-    job.campaign = args.campaign;
     if let Some(model) = &accounts.model {
         job.model = *model.address();
         job.royalty_owner = model.owner;
         job.royalty_bps = model.royalty_bps;
     }
-    job.price_atoms = args.price_atoms.into();
-    job.bond_atoms = args.bond_atoms.into();
     job.macs = macs.into();
     job.reward_rate_e9 = accounts.mint_config.reward_rate_e9;
     job.reward_weight_bps = accounts.emission.weight_bps(assurance).into();
-    job.ends_by = args.ends_by.into();
-    job.take_secs = args.take_secs.into();
-    job.work_secs = args.work_secs.into();
-    job.review_secs = args.review_secs.into();
-    job.batch_rows = args.batch_rows.into();
-    job.input_roots[..args.input_roots.len()].copy_from_slice(&args.input_roots);
-    job.input_uri_hash = text::uri_hash(&args.input_uri)?;
     job.terms = accounts.protocol.terms;
+    args.write(job)?;
     job.enter(JobState::Open, deadline, &moment);
 
     let (client, model, mint, address) = (job.client, job.model, job.mint, *job.address());
