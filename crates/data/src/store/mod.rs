@@ -192,8 +192,9 @@ struct Cache {
     uses: u64,
 }
 
-/// Names of tensors that are being read or fetched: others who want the same wait for the first.
-type Turns = HashMap<String, Arc<tokio::sync::Mutex<()>>>;
+/// Tensors that are being read or fetched, by name and owner: others who want the same for the same owner wait for the first.
+/// Another owner names another address: a stranger's slow server holds nobody else up, although the tensors are the same.
+type Turns = HashMap<(String, Pubkey), Arc<tokio::sync::Mutex<()>>>;
 
 /// The store: memory, then the folder, then the network.
 pub struct TensorStore {
@@ -259,7 +260,7 @@ impl TensorStore {
             return Ok(Arc::default());
         }
         let name = list.name();
-        let turn = self.turn(&name);
+        let turn = self.turn(&name, owner);
         let _turn = turn.lock().await;
         self.pin(&name, owner)?;
         let cached = lock(&self.cache).get(&name);
@@ -376,11 +377,11 @@ impl TensorStore {
         cache.all.insert(name, cached);
     }
 
-    fn turn(&self, name: &str) -> Arc<tokio::sync::Mutex<()>> {
+    fn turn(&self, name: &str, owner: &Pubkey) -> Arc<tokio::sync::Mutex<()>> {
         let mut turns = lock(&self.turns);
         // Strangers make models: those that nobody waits for are forgotten.
         turns.retain(|_, turn| Arc::strong_count(turn) > 1);
-        Arc::clone(turns.entry(name.to_owned()).or_default())
+        Arc::clone(turns.entry((name.to_owned(), *owner)).or_default())
     }
 
     fn is_required(&self) -> bool {

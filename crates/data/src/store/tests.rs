@@ -96,6 +96,21 @@ async fn tensors_are_fetched_once_however_many_want_them() {
     assert_eq!(world.look_ups(), 1);
 }
 
+/// A job that copies another one's inputs and names a server that never answers.
+#[tokio::test]
+async fn a_slow_source_of_one_owner_holds_no_other_up() {
+    let world = World::new();
+    let list = world.publish(1);
+    let store = world.store("a", PLENTY);
+    let never = std::future::pending::<std::result::Result<String, DataError>>();
+    let stuck = store.get(&list, &OTHER, None, never);
+    tokio::select! {
+        biased;
+        _ = stuck => panic!("there is no address to fetch from"),
+        found = world.get(&store, &list, &JOB) => assert_eq!(found.unwrap(), 1),
+    }
+}
+
 #[tokio::test]
 async fn damaged_and_removed_files_are_fetched_again() {
     let world = World::new();
