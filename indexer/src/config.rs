@@ -1,7 +1,7 @@
 //! Settings of a running indexer, from the command line or the environment.
 
 use {
-    crate::key::Key,
+    quern_api::Key,
     std::{net::SocketAddr, path::PathBuf, time::Duration},
 };
 
@@ -63,17 +63,6 @@ impl Config {
         }
     }
 
-    /// The node's address with Solana's short names spelled out.
-    pub fn node_url(&self) -> &str {
-        match self.url.as_str() {
-            "l" | "localhost" => "http://127.0.0.1:8899",
-            "d" | "devnet" => "https://api.devnet.solana.com",
-            "t" | "testnet" => "https://api.testnet.solana.com",
-            "m" | "mainnet-beta" => "https://api.mainnet-beta.solana.com",
-            url => url,
-        }
-    }
-
     /// The pause between looks.
     pub fn poll(&self) -> Duration {
         Duration::from_millis(self.poll_millis)
@@ -82,7 +71,7 @@ impl Config {
 
 /// The program's declared address.
 pub fn default_program() -> Key {
-    Key(quern_client::quern::ID.to_bytes())
+    crate::project::key(&quern_client::quern::ID)
 }
 
 fn parse_key(text: &str) -> Result<Key, String> {

@@ -6,10 +6,10 @@
 use {
     crate::{
         error::{IndexerError, Result},
-        key::{EventId, Key, Signature},
-        project::Event,
+        project::{Event, EventId},
         store::DeadLetter,
     },
+    quern_api::{Key, Signature},
     quern_client::Pubkey,
     solana_transaction_status_client_types::{
         EncodedConfirmedTransactionWithStatusMeta, EncodedTransaction,

@@ -13,6 +13,12 @@ pub enum IndexerError {
         /// What to write.
         form: &'static str,
     },
+    /// The committed address of the program has a published key, so away from this machine anybody may have taken it.
+    #[error(
+        "no program is named: name the deployment's address with --program-id or QUERN_PROGRAM_ID; the default one is for local \
+         networks"
+    )]
+    NoProgram,
     /// The store's address has an unknown form.
     #[error("store \"{0}\" is not understood: write sqlite:PATH, for example sqlite:quern.sqlite")]
     BadStore(String),
@@ -53,6 +59,17 @@ pub enum IndexerError {
         stored: String,
         /// What was found.
         found: String,
+    },
+    /// The node belongs to another cluster than the program's protocol.
+    #[error(
+        "the protocol was set up for the cluster with genesis hash {expected}, but the node belongs to the one with {found}: \
+         check --url and --program-id"
+    )]
+    WrongCluster {
+        /// What the protocol names.
+        expected: quern_client::Hash,
+        /// What the node says.
+        found: quern_client::Hash,
     },
     /// A stored value has an impossible form.
     #[error("the store is damaged ({0}): restore a backup, or delete the file and index again")]

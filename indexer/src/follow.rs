@@ -5,11 +5,11 @@ use {
         decode,
         error::{IndexerError, Result},
         health::Health,
-        key::{Key, Signature},
         source::{Item, Range, Source, Tip},
         store::{Batch, Cursor, Origin, Store},
     },
     futures::StreamExt,
+    quern_api::{Key, Signature},
     std::{
         sync::Arc,
         time::{Duration, Instant},
@@ -20,7 +20,7 @@ use {
 /// Slots behind the cursor that every walk covers again: nodes can list a transaction late.
 pub const OVERLAP_SLOTS: u64 = 150;
 /// Transactions in one database transaction.
-const BATCH_TRANSACTIONS: usize = 256;
+const BATCH_TRANSACTIONS: usize = 2_048;
 /// Longest time before what was read is written, for nodes that answer slowly.
 const LONGEST_UNWRITTEN: Duration = Duration::from_secs(1);
 /// First pause after a failed walk; doubles each time.
@@ -33,7 +33,7 @@ pub struct Follower {
     /// Where transactions come from.
     pub source: Arc<dyn Source>,
     /// Where they go.
-    pub store: Arc<dyn Store>,
+    pub store: Arc<Store>,
     /// The program.
     pub program: Key,
     /// Transactions fetched at a time.
@@ -216,6 +216,7 @@ fn is_final(error: &IndexerError) -> bool {
     matches!(
         error,
         IndexerError::WrongStore { .. }
+            | IndexerError::WrongCluster { .. }
             | IndexerError::Damaged(_)
             | IndexerError::Recording { .. }
             | IndexerError::Migrate(_)

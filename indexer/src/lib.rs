@@ -1,9 +1,9 @@
 //! The indexer: follows the program over RPC, stores every event, derives every table from the events and serves them.
 //!
 //! Data flow, one module a step: [`source`] yields finalized transactions, [`decode`] accepts or refuses their events,
-//! [`project`] says purely which rows follow from an event, [`store`] keeps events, rows and cursor in one database
-//! transaction, [`api`] answers over HTTP. [`follow`] is the loop that ties the first four together; live and backfill are
-//! the same code.
+//! [`project`] says purely which rows follow from an event, [`store`] merges them and keeps events, rows and cursor in one
+//! database transaction, [`view`] turns rows into the types of `quern_api`, [`api`] answers with them over HTTP. [`follow`] is
+//! the loop that ties the first four together; live and backfill are the same code.
 
 #![forbid(unsafe_code)]
 
@@ -13,11 +13,11 @@ pub mod decode;
 pub mod error;
 pub mod follow;
 pub mod health;
-pub mod key;
 pub mod project;
 pub mod service;
 pub mod source;
 pub mod store;
+pub mod view;
 
 pub use {
     config::Config,

@@ -2,10 +2,7 @@
 
 use {
     clap::{Args, Parser, Subcommand, ValueEnum},
-    quern_indexer::{
-        Config, IndexerError,
-        store::{SqliteStore, Store},
-    },
+    quern_indexer::{Config, IndexerError, store::Store},
     std::process::ExitCode,
     tracing_subscriber::EnvFilter,
 };
@@ -137,7 +134,7 @@ async fn interrupted() {
 }
 
 async fn rebuild(options: &Rebuild) -> Result<(), IndexerError> {
-    let store = SqliteStore::open_existing(&options.store).await?;
+    let store = Store::open_existing(&options.store).await?;
     let rebuilt = store.rebuild().await?;
     store.close().await;
     let (before, after) = (hex::encode(rebuilt.before), hex::encode(rebuilt.after));

@@ -3,12 +3,12 @@
 use {
     crate::{
         api::{self, ApiState},
-        config::Config,
+        config::{Config, default_program},
         error::{IndexerError, Result},
         follow::Follower,
         health::Health,
         source::{Endpoint, FileSource, RpcOptions, RpcSource, Source},
-        store::{SqliteStore, Store},
+        store::Store,
     },
     std::{net::SocketAddr, path::Path, sync::Arc, time::Duration},
     tokio::{net::TcpListener, sync::watch, task::JoinHandle},
@@ -22,7 +22,7 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(8);
 /// A running indexer.
 pub struct Indexer {
     address: SocketAddr,
-    store: Arc<SqliteStore>,
+    store: Arc<Store>,
     health: Health,
     stop: watch::Sender<bool>,
     follower: JoinHandle<Result<()>>,
@@ -42,19 +42,19 @@ impl Indexer {
         };
         let listener = TcpListener::bind(config.listen).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
-        let store = Arc::new(SqliteStore::open(&config.store).await?);
+        let store = Arc::new(Store::open(&config.store).await?);
         let source = open_source(config.recording.as_deref(), node).await?;
         let health = Health::default();
         let (stop, stopped) = watch::channel(false);
         let follower = Follower {
             source,
-            store: Arc::clone(&store) as Arc<dyn Store>,
+            store: Arc::clone(&store),
             program: config.program_id,
             fetches: config.fetches.into(),
             health: health.clone(),
         };
         let state = ApiState {
-            store: Arc::clone(&store) as Arc<dyn Store>,
+            store: Arc::clone(&store),
             health: health.clone(),
             program: config.program_id,
             most_lag_slots: config.most_lag_slots,
@@ -86,8 +86,8 @@ impl Indexer {
     }
 
     /// The store.
-    pub fn store(&self) -> Arc<dyn Store> {
-        Arc::clone(&self.store) as Arc<dyn Store>
+    pub fn store(&self) -> Arc<Store> {
+        Arc::clone(&self.store)
     }
 
     /// Waits until everything finalized up to `slot` is stored; false if the indexer stopped or the time passed first.
@@ -140,9 +140,13 @@ impl Indexer {
 }
 
 fn rpc_options(config: &Config) -> Result<RpcOptions> {
+    let is_local = config.recording.is_some() || quern_client::config::is_local(&config.url);
+    if !is_local && config.program_id == default_program() {
+        return Err(IndexerError::NoProgram);
+    }
     let ws_url = config.ws_url.as_deref();
     Ok(RpcOptions {
-        url: Endpoint::rpc(config.node_url())?,
+        url: Endpoint::rpc(&config.url)?,
         program: config.program_id,
         timeout: CALL_TIMEOUT,
         poll: config.poll(),

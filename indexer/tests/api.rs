@@ -4,151 +4,141 @@
 mod support;
 
 use {
+    quern_api::{
+        Assurance, Boards, BoardsRequest, Category, ConvictionReason, DemandState, Finality,
+        JobList, JobPage, JobState, JobsRequest, Key, Metric, Outcome, Problem, ProviderPage,
+        PursePage, Reply, StatusPage, TotalsPage, Window, jobs::JobConviction, problem::MEDIA_TYPE,
+    },
     quern_indexer::{Config, Indexer, IndexerError},
-    serde_json::Value,
+    serde::de::DeserializeOwned,
     std::{collections::BTreeMap, time::Duration},
-    support::{World, recording},
+    support::{History, key, recording},
     tempfile::TempDir,
 };
 
 struct Served {
     indexer: Indexer,
-    world: World,
+    history: History,
     folder: TempDir,
     http: reqwest::Client,
 }
 
 impl Served {
     async fn start(jobs: u64) -> Self {
-        let world = World::lived(42, jobs);
+        let history = History::lived(42, jobs);
         let folder = TempDir::new().unwrap();
         let path = folder.path().join("recording.jsonl");
-        std::fs::write(&path, recording(&world.events)).unwrap();
+        std::fs::write(&path, recording(&history.events)).unwrap();
         let mut config = Config::local(
             "http://unused.invalid",
             format!("sqlite:{}", folder.path().join("db").display()),
         );
         config.recording = Some(path);
         let indexer = Indexer::start(config).await.unwrap();
-        let slot = world.events.last().unwrap().slot;
+        let slot = history.events.last().unwrap().slot;
         assert!(indexer.wait_for_slot(slot, Duration::from_secs(30)).await);
         Self {
             indexer,
-            world,
+            history,
             folder,
             http: reqwest::Client::new(),
         }
     }
 
-    async fn reply(&self, path: &str) -> (u16, String, Value) {
+    /// Status, media type and text of a reply.
+    async fn reply(&self, path: &str, query: &[(&str, String)]) -> (u16, String, String) {
         let reply = self
             .http
             .get(format!("{}{path}", self.indexer.url()))
+            .query(query)
             .send()
             .await
             .unwrap();
         let status = reply.status().as_u16();
         let kind = reply.headers()["content-type"].to_str().unwrap().to_owned();
         assert!(reply.headers().contains_key("x-request-id"));
-        (
-            status,
-            kind,
-            serde_json::from_str(&reply.text().await.unwrap()).unwrap(),
-        )
+        (status, kind, reply.text().await.unwrap())
     }
 
-    async fn get(&self, path: &str) -> Value {
-        let (status, kind, value) = self.reply(path).await;
+    async fn text(&self, path: &str, query: &[(&str, String)]) -> String {
+        let (status, kind, text) = self.reply(path, query).await;
         assert_eq!(
             (status, kind.as_str()),
             (200, "application/json"),
-            "{path}: {value}"
+            "{path}: {text}"
         );
-        assert_eq!(value["as_of_slot"], self.world.events.last().unwrap().slot);
-        assert_eq!(
-            (&value["finality"], &value["lag_slots"]),
-            (&"finalized".into(), &0.into())
-        );
-        value
+        text
     }
-}
 
-fn atoms(value: &Value) -> u128 {
-    value.as_str().unwrap().parse().unwrap()
+    async fn ask<T: DeserializeOwned>(&self, path: &str, query: &[(&str, String)]) -> T {
+        let text = self.text(path, query).await;
+        let reply: Reply<T> = serde_json::from_str(&text).unwrap();
+        let last = self.history.events.last().unwrap().slot;
+        assert_eq!(
+            (reply.as_of_slot, reply.finality, reply.lag_slots),
+            (Some(last), Finality::Finalized, Some(0))
+        );
+        reply.body
+    }
+
+    async fn get<T: DeserializeOwned>(&self, path: &str) -> T {
+        self.ask(path, &[]).await
+    }
+
+    async fn boards(&self, request: &BoardsRequest) -> Boards {
+        self.ask(BoardsRequest::PATH, &request.query()).await
+    }
+
+    async fn jobs(&self, request: &JobsRequest) -> JobList {
+        self.ask(JobsRequest::PATH, &request.query()).await
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn status_totals_and_purses_agree_with_the_world() {
     let mut served = Served::start(50).await;
-    let status = served.get("/v1/status").await;
-    assert_eq!(status["events"], served.world.events.len());
-    assert_eq!(
-        (&status["dead_letters"], &status["gaps"]),
-        (&0.into(), &0.into())
-    );
-    assert_eq!(
-        served.get("/v1/totals").await["ledgers"]
-            .as_array()
-            .unwrap()
-            .len(),
-        2
-    );
+    let status: StatusPage = served.get(StatusPage::PATH).await;
+    assert_eq!(status.events, served.history.events.len() as u64);
+    assert_eq!((status.dead_letters, status.gaps), (0, 0));
 
-    let totals = served.get("/v1/totals").await;
-    let mut sums: BTreeMap<String, u128> = BTreeMap::new();
-    for row in totals["totals"].as_array().unwrap() {
-        assert_eq!(row["decimals"], 6);
-        *sums
-            .entry(row["category"].as_str().unwrap().to_owned())
-            .or_default() += atoms(&row["atoms"]);
+    let totals: TotalsPage = served.get(TotalsPage::PATH).await;
+    assert_eq!(totals.ledgers.len(), 2);
+    let mut sums: BTreeMap<Category, u128> = BTreeMap::new();
+    for row in &totals.totals {
+        assert_eq!(row.decimals, Some(6));
+        *sums.entry(row.category).or_default() += row.atoms;
     }
+    let of = |category| sums[&category];
+    let refunds = |of_resolved: bool| -> u128 {
+        totals
+            .totals
+            .iter()
+            .filter(|row| row.category == Category::Refunds)
+            .filter(|row| row.assurance.is_some() == of_resolved)
+            .map(|row| row.atoms)
+            .sum()
+    };
+    let prices = of(Category::Settled) + of(Category::Resolved);
     assert_eq!(
-        sums["settled"] + sums["resolved"],
-        sums["earnings"]
-            + sums["royalties"]
-            + sums["fees"]
-            + totals["totals"]
-                .as_array()
-                .unwrap()
-                .iter()
-                .filter(|row| row["category"] == "refunds" && !row["assurance"].is_null())
-                .map(|row| atoms(&row["atoms"]))
-                .sum::<u128>()
+        prices,
+        of(Category::Earnings) + of(Category::Royalties) + of(Category::Fees) + refunds(true)
     );
-    assert_eq!(sums["rewards"], sums["rewards_claimed"]);
-    let ledger = totals["ledgers"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .find(|ledger| ledger["purses"] != 0)
-        .unwrap();
-    assert_eq!(ledger["equal"], true);
+    assert_eq!(of(Category::Rewards), of(Category::RewardsClaimed));
+    let ledger = totals.ledgers.iter().find(|ledger| ledger.purses != 0);
+    let ledger = ledger.unwrap();
+    assert!(ledger.equal);
     assert_eq!(
-        atoms(&ledger["total_atoms"]),
-        sums["deposited"] - sums["withdrawn"]
+        u128::from(ledger.total_atoms),
+        of(Category::Deposited) - of(Category::Withdrawn)
     );
-    assert_eq!(
-        sums["escrowed"],
-        sums["settled"]
-            + sums["resolved"]
-            + totals["totals"]
-                .as_array()
-                .unwrap()
-                .iter()
-                .filter(|row| row["category"] == "refunds" && row["assurance"].is_null())
-                .map(|row| atoms(&row["atoms"]))
-                .sum::<u128>()
-    );
+    assert_eq!(of(Category::Escrowed), prices + refunds(false));
 
-    for owner in served.world.providers.clone() {
-        let (free, reserved) = served.world.balance(&owner);
-        let purse = served
-            .get(&format!("/v1/purses/{}", World::purse_address(&owner)))
+    for owner in served.history.providers.clone() {
+        let (free, reserved) = served.history.balance(&owner);
+        let purse: PursePage = served
+            .get(&PursePage::path(History::purse_address(&owner)))
             .await;
-        assert_eq!(
-            (atoms(&purse["free_atoms"]), atoms(&purse["reserved_atoms"])),
-            (free.into(), reserved.into())
-        );
+        assert_eq!((purse.free_atoms, purse.reserved_atoms), (free, reserved));
     }
     served.indexer.stop().await.unwrap();
 }
@@ -156,227 +146,239 @@ async fn status_totals_and_purses_agree_with_the_world() {
 #[tokio::test(flavor = "multi_thread")]
 async fn leaderboards_never_mix_and_page_without_holes() {
     let served = Served::start(60).await;
-    for metric in ["earned", "macs", "milestones", "rewards"] {
-        for window in ["all", "24h", "7d", "30d"] {
-            let whole = served
-                .get(&format!(
-                    "/v1/leaderboards/providers?metric={metric}&window={window}"
-                ))
-                .await;
-            for board in whole["boards"].as_array().unwrap() {
-                let entries = board["entries"].as_array().unwrap();
-                assert!(!entries.is_empty());
-                assert_eq!(
-                    board["mint"].is_null(),
-                    metric == "macs" || metric == "milestones"
-                );
-                let order: Vec<(std::cmp::Reverse<u128>, Vec<u8>)> = entries
+    for metric in Metric::ALL {
+        for window in Window::ALL {
+            let request = BoardsRequest {
+                metric: Some(*metric),
+                window: Some(*window),
+                ..BoardsRequest::default()
+            };
+            let whole = served.boards(&request).await;
+            assert_eq!((whole.metric, whole.window), (*metric, *window));
+            assert_eq!(whole.window_from.is_none(), *window == Window::All);
+            for board in whole.boards {
+                assert!(!board.entries.is_empty());
+                assert_eq!(board.mint.is_some(), metric.is_money());
+                let order = board
+                    .entries
                     .iter()
-                    .map(|entry| {
-                        let provider = bs58::decode(entry["provider"].as_str().unwrap())
-                            .into_vec()
-                            .unwrap();
-                        (std::cmp::Reverse(atoms(&entry["value"])), provider)
-                    })
-                    .collect();
+                    .map(|entry| (std::cmp::Reverse(entry.value), entry.provider));
                 assert!(order.is_sorted());
                 // The same board in pages of two.
-                let assurance = board["assurance"].as_str().unwrap();
-                let mint = board["mint"]
-                    .as_str()
-                    .map_or(String::new(), |mint| format!("&mint={mint}"));
-                let base = format!(
-                    "/v1/leaderboards/providers?metric={metric}&window={window}&assurance={assurance}{mint}&limit=2"
-                );
-                let (mut paged, mut cursor) = (Vec::new(), String::new());
+                let mut request = BoardsRequest {
+                    assurance: Some(board.assurance),
+                    mint: board.mint,
+                    limit: Some(2),
+                    ..request.clone()
+                };
+                let mut paged = Vec::new();
                 loop {
-                    let page = served.get(&format!("{base}{cursor}")).await;
-                    let page = &page["boards"][0];
-                    paged.extend(page["entries"].as_array().unwrap().iter().cloned());
-                    let Some(next) = page["next_cursor"].as_str() else {
-                        break;
-                    };
-                    cursor = format!("&cursor={next}");
+                    let mut page = served.boards(&request).await.boards;
+                    let page = page.remove(0);
+                    paged.extend(page.entries);
+                    let Some(next) = page.next_cursor else { break };
+                    request.cursor = Some(next);
                 }
-                assert_eq!(&paged, entries);
+                assert_eq!(paged, board.entries);
             }
         }
     }
-    let board = served.get("/v1/leaderboards/providers").await;
-    assert_eq!(board["metric"], "earned");
-    let first = &board["boards"][0]["entries"][0];
-    assert_eq!(first["rank"], 1);
-    assert!(first["name"].as_str().unwrap().starts_with("provider "));
-    // Its own page says the same.
-    let owner = first["provider"].as_str().unwrap();
-    let page = served.get(&format!("/v1/providers/{owner}")).await;
-    assert_eq!(page["owner"], owner);
-    assert!(
-        page["endpoint"]
-            .as_str()
-            .unwrap()
-            .starts_with("http://provider-")
-    );
-    let level = page["totals"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .find(|level| level["assurance"] == "refereed")
-        .unwrap();
-    assert_eq!(level["earned"], first["earned"]);
-    let by_account = served
-        .get(&format!(
-            "/v1/providers/{}",
-            page["account"].as_str().unwrap()
-        ))
-        .await;
-    assert_eq!(by_account, page);
-    let settled: u128 = page["totals"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|level| atoms(&level["milestones"]))
-        .sum();
-    assert_eq!(settled, atoms(&page["counters"]["settled"]));
+    served.indexer.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_line_of_a_leaderboard_agrees_with_the_provider_s_page() {
+    let served = Served::start(60).await;
+    let whole = served.boards(&BoardsRequest::default()).await;
+    assert_eq!((whole.metric, whole.window), (Metric::Earned, Window::All));
+    let board = &whole.boards[0];
+    assert_eq!(board.assurance, Assurance::Refereed);
+    let mut convicted = 0;
+    for (rank, entry) in (1..).zip(&board.entries) {
+        assert_eq!(entry.rank, rank);
+        let page: ProviderPage = served.get(&ProviderPage::path(entry.provider)).await;
+        assert_eq!(page.owner, entry.provider);
+        assert_eq!(Some(&page.name), entry.name.as_ref());
+        assert!(page.name.starts_with("provider "));
+        assert!(
+            page.endpoint
+                .as_ref()
+                .unwrap()
+                .starts_with("http://provider-")
+        );
+        assert_eq!(Some(page.counters.convicted), entry.convicted);
+        convicted += page.counters.convicted;
+        let level = page
+            .totals
+            .iter()
+            .find(|level| level.assurance == Assurance::Refereed)
+            .unwrap();
+        assert_eq!(
+            (&level.earned, &level.rewards, level.milestones, level.macs),
+            (&entry.earned, &entry.rewards, entry.milestones, entry.macs)
+        );
+        let by_account: ProviderPage = served.get(&ProviderPage::path(page.account)).await;
+        assert_eq!(by_account, page);
+        let settled: u128 = page.totals.iter().map(|level| level.milestones).sum();
+        assert_eq!(settled, u128::from(page.counters.settled));
+    }
+    assert_eq!(convicted, 1);
     served.indexer.stop().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_job_shows_its_whole_time_line() {
     let served = Served::start(30).await;
-    let list = served.get("/v1/jobs?state=closed&limit=200").await;
-    let jobs = list["jobs"].as_array().unwrap();
+    let closed = JobsRequest {
+        state: Some(JobState::Closed),
+        limit: Some(200),
+        ..JobsRequest::default()
+    };
+    let jobs = served.jobs(&closed).await.jobs;
     // And the one whose provider cheated.
     assert_eq!(jobs.len(), 31);
     let mut outcomes = std::collections::BTreeSet::new();
-    for job in jobs {
-        let page = served
-            .get(&format!("/v1/jobs/{}", job["address"].as_str().unwrap()))
-            .await;
-        assert_eq!(
-            (&page["state"], &page["complete"]),
-            (&"closed".into(), &true.into())
-        );
-        let steps = page["steps"].as_array().unwrap();
-        assert_eq!(steps[0]["event"], "JobCreated");
-        for (n, step) in steps.iter().enumerate() {
-            assert_eq!(step["seq"], (n + 1).to_string());
-            assert!(step["slot"].is_u64() && step["signature"].as_str().unwrap().len() > 80);
+    for job in &jobs {
+        let page: JobPage = served.get(&JobPage::path(job.address)).await;
+        assert_eq!(page.job, *job);
+        assert_eq!((page.job.state, page.complete), (JobState::Closed, true));
+        assert_eq!(page.steps[0].event, "JobCreated");
+        for (seq, step) in (1..).zip(&page.steps) {
+            assert_eq!(step.seq, seq);
         }
-        assert_eq!(steps[0]["fields"]["escrow_atoms"], page["price_atoms"]);
-        let slashed = page["outcome"] == "slashed";
-        assert_eq!(page["slash"].is_object(), slashed);
         assert_eq!(
-            page["demands"].as_array().unwrap().len(),
-            if slashed { 2 } else { 0 }
+            page.steps[0].fields["escrow_atoms"],
+            page.job.price_atoms.to_string()
         );
-        outcomes.insert(page["outcome"].as_str().unwrap().to_owned());
+        let convicted = page.outcome == Some(Outcome::Convicted);
+        assert_eq!(page.job.conviction.is_some(), convicted);
+        assert_eq!(page.demands.len(), if convicted { 2 } else { 0 });
+        outcomes.insert(page.outcome.unwrap());
     }
     assert!(
-        outcomes.contains("settled") && outcomes.len() > 1,
+        outcomes.contains(&Outcome::Settled) && outcomes.len() > 1,
         "{outcomes:?}"
     );
-    let (mut paged, mut cursor) = (0, String::new());
+    let mut paged = 0;
+    let mut request = JobsRequest {
+        limit: Some(7),
+        ..JobsRequest::default()
+    };
     loop {
-        let page = served.get(&format!("/v1/jobs?limit=7{cursor}")).await;
-        paged += page["jobs"].as_array().unwrap().len();
-        let Some(next) = page["next_cursor"].as_str() else {
-            break;
-        };
-        cursor = format!("&cursor={next}");
+        let page = served.jobs(&request).await;
+        paged += page.jobs.len();
+        let Some(next) = page.next_cursor else { break };
+        request.cursor = Some(next);
     }
     assert_eq!(paged, 31);
-    assert_eq!(
-        served.get("/v1/jobs?state=open").await["jobs"],
-        Value::Array(Vec::new())
-    );
+    let open = JobsRequest {
+        state: Some(JobState::Open),
+        ..JobsRequest::default()
+    };
+    assert_eq!(served.jobs(&open).await.jobs, []);
     served.indexer.stop().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_convicted_job_shows_why_and_what_was_asked() {
+async fn a_convicted_job_shows_why_and_every_demand() {
     let mut served = Served::start(4).await;
-    let (job, watcher, demands) = {
-        let (job, watcher) = (support::address(70, 5), support::address(90, 1));
-        let demand = |tree: u64| support::address(91, 5 << 8 | tree).to_string();
-        (
-            job.to_string(),
-            watcher.to_string(),
-            [demand(255), demand(1)],
-        )
-    };
-    let page = served.get(&format!("/v1/jobs/{job}")).await;
+    let (job, watcher) = (support::address(70, 5), key(&support::address(90, 1)));
+    let demand = |tree: u64| key(&support::address(91, 5 << 8 | tree));
+    let demands = [demand(255), demand(1)];
+    let page: JobPage = served.get(&JobPage::path(job)).await;
     assert_eq!(
-        (&page["state"], &page["outcome"]),
-        (&"closed".into(), &"slashed".into())
+        (page.job.state, page.outcome, page.complete),
+        (JobState::Closed, Some(Outcome::Convicted), true)
     );
-    assert_eq!(page["complete"], true);
     assert_eq!(
-        page["slash"],
-        serde_json::json!({ "reason": "wrong_cell", "prover": watcher })
+        page.job.conviction,
+        Some(JobConviction {
+            reason: ConvictionReason::WrongCell,
+            prover: watcher
+        })
     );
-    let names: Vec<_> = page["steps"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|step| step["event"].as_str().unwrap())
-        .collect();
+    let names: Vec<_> = page.steps.iter().map(|step| step.event.as_str()).collect();
     assert_eq!(
         names,
         [
             "JobCreated",
             "JobTaken",
-            "ProofSubmitted",
+            "ResultSubmitted",
             "DemandOpened",
             "DemandOpened",
             "DemandAnswered",
             "JobConvicted",
-            "SlashSettled"
+            "ConvictionSettled"
         ]
     );
-    let fields = |step: usize| &page["steps"][step]["fields"];
+    let fields = |step: usize| &page.steps[step].fields;
     assert_eq!(fields(3)["node"], "ff".repeat(32));
     assert_eq!(fields(5)["answer"], "ab".repeat(64));
-    assert_eq!(fields(6)["prover"], watcher);
-    assert_eq!(fields(6)["index"], (3u64 << 32 | 4).to_string());
+    assert_eq!(fields(6)["prover"], watcher.to_string());
+    let conviction = &fields(6)["conviction"];
+    assert_eq!(
+        (
+            &conviction["reason"],
+            &conviction["row"],
+            &conviction["column"]
+        ),
+        (&"wrong_cell".into(), &3.into(), &4.into())
+    );
     assert_eq!(fields(7)["prover_atoms"], "800");
 
-    let shown = page["demands"].as_array().unwrap();
-    assert_eq!(shown.len(), 2);
-    for (demand, (address, tree, state)) in shown
-        .iter()
-        .zip([(&demands[0], 255, "closed"), (&demands[1], 1, "waiting")])
-    {
-        assert_eq!(demand["address"], *address);
-        assert_eq!(
-            (&demand["tree"], &demand["level"], &demand["index"]),
-            (&tree.into(), &0.into(), &"0".into())
-        );
-        assert_eq!(
-            (&demand["state"], &demand["complete"]),
-            (&state.into(), &true.into())
-        );
-        assert_eq!(demand["answered_at"].is_null(), tree == 1);
-        assert_eq!(
-            (&demand["asker"], &demand["submission"]),
-            (&watcher.as_str().into(), &1.into())
-        );
-        assert_eq!(demand["fee_lamports"], "10000");
+    assert_eq!(page.demands.len(), 2);
+    for (demand, (address, tree, state)) in page.demands.iter().zip([
+        (demands[0], 255, DemandState::Closed),
+        (demands[1], 1, DemandState::Waiting),
+    ]) {
+        assert_eq!(demand.address, address);
+        assert_eq!((demand.tree, demand.level, demand.index), (tree, 0, 0));
+        assert_eq!((demand.state, demand.complete), (state, true));
+        assert_eq!(demand.answered_at.is_none(), tree == 1);
+        assert_eq!((demand.opener, demand.submission), (watcher, 1));
+        assert_eq!(demand.fee_lamports, 10_000);
     }
 
     // The conviction counts once its bond is split.
-    let provider = served.world.providers[0];
-    let page = served.get(&format!("/v1/providers/{provider}")).await;
-    assert_eq!(page["counters"]["convicted"], "1");
-    let (free, reserved) = served.world.balance(&support::address(90, 1));
+    let provider = served.history.providers[0];
+    let page: ProviderPage = served.get(&ProviderPage::path(provider)).await;
+    assert_eq!(page.counters.convicted, 1);
+    let (free, reserved) = served.history.balance(&support::address(90, 1));
     assert_eq!((free, reserved), (800, 0));
+    served.indexer.stop().await.unwrap();
+}
+
+/// The JSON itself is a contract with readers that do not use our types.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_json_of_every_page_stays_as_it_is() {
+    let served = Served::start(4).await;
+    let history = &served.history;
+    let provider = history.providers[0];
+    let pages = [
+        ("status", StatusPage::PATH.to_owned()),
+        (
+            "leaderboards",
+            format!("{}?window=7d&limit=1", BoardsRequest::PATH),
+        ),
+        ("provider", ProviderPage::path(provider)),
+        ("jobs", format!("{}?limit=1", JobsRequest::PATH)),
+        ("job", JobPage::path(support::address(70, 5))),
+        ("purse", PursePage::path(History::purse_address(&provider))),
+        ("totals", TotalsPage::PATH.to_owned()),
+    ];
+    for (name, path) in pages {
+        let text = served.text(&path, &[]).await;
+        let json: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let pretty = serde_json::to_string_pretty(&json).unwrap();
+        insta::assert_snapshot!(name, pretty);
+    }
     served.indexer.stop().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn bad_input_gets_one_clear_sentence() {
     let served = Served::start(3).await;
-    let nobody = bs58::encode([250; 32]).into_string();
+    let nobody = Key([250; 32]).to_string();
     let cases = [
         (400, "/v1/providers/not-an-address".to_owned(), "base58"),
         (
@@ -409,7 +411,7 @@ async fn bad_input_gets_one_clear_sentence() {
         (
             400,
             "/v1/leaderboards/providers?assurance=both".to_owned(),
-            "refereed, accepted",
+            "refereed, reviewed",
         ),
         (
             400,
@@ -435,18 +437,19 @@ async fn bad_input_gets_one_clear_sentence() {
         (404, "/".to_owned(), "/v1/status"),
     ];
     for (status, path, word) in cases {
-        let (found, kind, body) = served.reply(&path).await;
+        let (found, kind, body) = served.reply(&path, &[]).await;
         assert_eq!(
             (found, kind.as_str()),
-            (status, "application/problem+json"),
+            (status, MEDIA_TYPE),
             "{path}: {body}"
         );
-        let detail = body["detail"].as_str().unwrap();
+        let problem: Problem = serde_json::from_str(&body).unwrap();
+        let detail = &problem.detail;
         assert!(
             detail.contains(word) && detail.len() < 400,
             "{path}: {detail}"
         );
-        assert_eq!(body["status"], status);
+        assert_eq!(problem.status, status);
     }
     let post = served
         .http
@@ -456,7 +459,7 @@ async fn bad_input_gets_one_clear_sentence() {
         .unwrap();
     assert_eq!(post.status().as_u16(), 405);
     for path in ["/health/live", "/health/ready"] {
-        assert_eq!(served.reply(path).await.0, 200);
+        assert_eq!(served.reply(path, &[]).await.0, 200);
     }
     served.indexer.stop().await.unwrap();
 }
@@ -479,7 +482,7 @@ async fn what_is_missing_at_the_start_is_said() {
         .await
         .unwrap();
     assert_eq!(ready.status().as_u16(), 503);
-    let status: Value = serde_json::from_str(
+    let status: Reply<StatusPage> = serde_json::from_str(
         &reqwest::get(format!("{}/v1/status", waiting.url()))
             .await
             .unwrap()
@@ -488,7 +491,7 @@ async fn what_is_missing_at_the_start_is_said() {
             .unwrap(),
     )
     .unwrap();
-    assert!(status["as_of_slot"].is_null());
+    assert!(status.as_of_slot.is_none());
     waiting.stop().await.unwrap();
     served.indexer.stop().await.unwrap();
 }

@@ -6,7 +6,7 @@ mod support;
 use {
     quern_indexer::{IndexerError, decode, project::Event},
     serde_json::Value,
-    support::{Forgery, World, program, reply, reply_with},
+    support::{Forgery, History, program, reply, reply_with},
 };
 
 fn decoded(value: Value) -> Result<decode::Decoded, IndexerError> {
@@ -15,7 +15,7 @@ fn decoded(value: Value) -> Result<decode::Decoded, IndexerError> {
 
 #[test]
 fn every_honest_event_is_accepted_with_its_identity() {
-    for event in World::lived(1, 20).events {
+    for event in History::lived(1, 20).events {
         let found = decoded(reply(&event, Forgery::None)).unwrap();
         assert_eq!(found.events, [event]);
         assert!(found.dead_letters.is_empty());
@@ -24,8 +24,8 @@ fn every_honest_event_is_accepted_with_its_identity() {
 
 #[test]
 fn forged_events_are_not_counted() {
-    let world = World::lived(1, 5);
-    let event: &Event = world
+    let history = History::lived(1, 5);
+    let event: &Event = history
         .events
         .iter()
         .find(|event| event.body.name() == "MilestoneSettled")
@@ -52,7 +52,7 @@ fn forged_events_are_not_counted() {
 #[test]
 fn writing_and_closing_evidence_owes_no_event() {
     use quern_client::{Pubkey, instructions};
-    let world = World::new(1);
+    let history = History::new(1);
     let (author, evidence) = (Pubkey::from([1; 32]), Pubkey::from([2; 32]));
     let calls = [
         instructions::write_evidence(&author, &evidence, 0, &[7; 9]),
@@ -60,7 +60,7 @@ fn writing_and_closing_evidence_owes_no_event() {
         instructions::timeout(&author, &evidence),
     ];
     for (call, letters) in calls.iter().zip([0, 0, 1]) {
-        let mut value = reply(&world.events[0], Forgery::LogOnly);
+        let mut value = reply(&history.events[0], Forgery::LogOnly);
         let data = bs58::encode(&call.data).into_string();
         value["transaction"]["message"]["instructions"][0]["data"] = data.into();
         let found = decoded(value).unwrap();
@@ -73,8 +73,8 @@ fn writing_and_closing_evidence_owes_no_event() {
 fn a_demand_without_its_beginning_leaves_a_gap() {
     use quern_indexer::project::Delta;
     let mut delta = Delta::default();
-    let world = World::lived(1, 1);
-    for event in &world.events {
+    let history = History::lived(1, 1);
+    for event in &history.events {
         if event.body.name() != "DemandAnswered" {
             delta.add(event);
         }
@@ -91,8 +91,8 @@ fn a_demand_without_its_beginning_leaves_a_gap() {
 
 #[test]
 fn bytes_that_are_not_understood_become_dead_letters() {
-    let world = World::lived(1, 5);
-    let event = world.events.last().unwrap();
+    let history = History::lived(1, 5);
+    let event = history.events.last().unwrap();
     let honest = event.body.encode();
     let mut unknown = honest.clone();
     unknown[0] ^= 1;
@@ -114,8 +114,8 @@ fn bytes_that_are_not_understood_become_dead_letters() {
 #[test]
 fn a_change_of_unknown_kind_or_length_becomes_a_dead_letter() {
     use quern_client::quern::events::QuernEvent;
-    let world = World::new(1);
-    let event = world
+    let history = History::new(1);
+    let event = history
         .events
         .iter()
         .find(|event| event.body.name() == "ProviderRegistered")
@@ -135,10 +135,57 @@ fn a_change_of_unknown_kind_or_length_becomes_a_dead_letter() {
 }
 
 #[test]
+fn a_code_that_this_version_does_not_know_becomes_a_dead_letter() {
+    use quern_client::quern::{events::QuernEvent, state::Job};
+    type Breaks = fn(&mut Job);
+    let history = History::lived(1, 5);
+    let created = history.events.iter().find_map(|event| match &event.body {
+        QuernEvent::JobCreated(body) => Some((event, body)),
+        _ => None,
+    });
+    let (event, body) = created.unwrap();
+    let breaks: [(&str, Breaks); 4] = [
+        ("state", |job| job.state = 99),
+        ("kind", |job| job.kind = 99),
+        ("assurance level", |job| job.assurance = 0),
+        ("conviction reason", |job| job.conviction_reason = 99),
+    ];
+    for (what, break_it) in breaks {
+        let mut body = body.clone();
+        let job = &mut body.changes[0].after;
+        let mut broken: Job = bytemuck::pod_read_unaligned(job);
+        break_it(&mut broken);
+        *job = bytemuck::bytes_of(&broken).to_vec();
+        let event = Event {
+            body: QuernEvent::JobCreated(body),
+            ..event.clone()
+        };
+        let found = decoded(reply(&event, Forgery::None)).unwrap();
+        assert!(found.events.is_empty(), "{what}");
+        let reason = &found.dead_letters[0].reason;
+        assert!(reason.contains(&format!("unknown {what}")), "{reason}");
+    }
+    let settled = history.events.iter().find_map(|event| match &event.body {
+        QuernEvent::MilestoneSettled(body) => Some((event, body.clone())),
+        _ => None,
+    });
+    let (event, mut body) = settled.unwrap();
+    body.assurance = 9;
+    let event = Event {
+        body: QuernEvent::MilestoneSettled(body),
+        ..event.clone()
+    };
+    // Codes among the event's own fields are refused when its bytes are decoded.
+    let found = decoded(reply(&event, Forgery::None)).unwrap();
+    assert_eq!((found.events.len(), found.dead_letters.len()), (0, 1));
+    assert_eq!(found.dead_letters[0].data, event.body.encode());
+}
+
+#[test]
 fn an_incomplete_answer_is_an_error_and_not_silence() {
-    let world = World::new(1);
+    let history = History::new(1);
     for missing in ["meta", "innerInstructions"] {
-        let mut value = reply(&world.events[0], Forgery::None);
+        let mut value = reply(&history.events[0], Forgery::None);
         if missing == "meta" {
             value["meta"] = Value::Null;
         } else {

@@ -12,22 +12,23 @@ use {
         health::Health,
         project::Event,
         source::{FileSource, Item, Range, Source, Tip},
-        store::{Batch, SqliteStore, Store},
+        store::{Batch, Store},
     },
+    quern_testkit::rng::Rng,
     solana_transaction_status_client_types::EncodedConfirmedTransactionWithStatusMeta,
     std::{
         path::Path,
         sync::{Arc, Mutex},
         time::Duration,
     },
-    support::{Dice, Forgery, World, program, recording, reply},
+    support::{Forgery, History, counts, open, program, recording, reply},
     tempfile::TempDir,
 };
 
 /// A node that shows ever more of a history, and fails whenever the dice say so.
 struct Unreliable {
     events: Vec<Event>,
-    state: Mutex<(Dice, usize)>,
+    state: Mutex<(Rng, usize)>,
     /// One call in this many fails; 0: none.
     fails_one_in: u64,
 }
@@ -36,7 +37,7 @@ impl Unreliable {
     fn new(events: &[Event], seed: u64, fails_one_in: u64) -> Self {
         Self {
             events: events.to_vec(),
-            state: Mutex::new((Dice(seed), 0)),
+            state: Mutex::new((Rng::new(seed), 0)),
             fails_one_in,
         }
     }
@@ -47,7 +48,7 @@ impl Unreliable {
 
     fn fails(&self) -> Result<()> {
         let mut state = self.state.lock().unwrap();
-        if self.fails_one_in > 0 && state.0.roll(self.fails_one_in) == 0 {
+        if self.fails_one_in > 0 && state.0.below(self.fails_one_in) == 0 {
             return Err(IndexerError::Rpc {
                 method: "any",
                 reason: "it was told to fail".to_owned(),
@@ -66,7 +67,7 @@ impl Source for Unreliable {
     async fn tip(&self) -> Result<Tip> {
         self.fails()?;
         let mut state = self.state.lock().unwrap();
-        let step = state.0.roll(40) as usize;
+        let step = state.0.below(40) as usize;
         state.1 = (state.1 + step).min(self.events.len());
         let last = self.events[..state.1].last();
         Ok(Tip {
@@ -93,7 +94,7 @@ impl Source for Unreliable {
 
     async fn transaction(&self, item: &Item) -> Result<EncodedConfirmedTransactionWithStatusMeta> {
         self.fails()?;
-        let pause = self.state.lock().unwrap().0.roll(300);
+        let pause = self.state.lock().unwrap().0.below(300);
         tokio::time::sleep(Duration::from_micros(pause)).await;
         let event = self
             .events
@@ -106,7 +107,7 @@ impl Source for Unreliable {
     async fn wake(&self) {}
 }
 
-fn follower(source: Arc<dyn Source>, store: Arc<dyn Store>) -> Follower {
+fn follower(source: Arc<dyn Source>, store: Arc<Store>) -> Follower {
     Follower {
         source,
         store,
@@ -118,9 +119,7 @@ fn follower(source: Arc<dyn Source>, store: Arc<dyn Store>) -> Follower {
 
 async fn clean_digest(events: &[Event]) -> [u8; 32] {
     let folder = TempDir::new().unwrap();
-    let store = SqliteStore::open_path(&folder.path().join("clean"))
-        .await
-        .unwrap();
+    let store = open(&folder.path().join("clean")).await;
     store
         .write(&Batch {
             events: events.to_vec(),
@@ -134,24 +133,24 @@ async fn clean_digest(events: &[Event]) -> [u8; 32] {
 #[tokio::test(flavor = "multi_thread")]
 async fn failures_and_deaths_lose_nothing_and_double_nothing() {
     for seed in 0..3 {
-        let world = World::lived(seed, 20);
+        let history = History::lived(seed, 20);
         let folder = TempDir::new().unwrap();
         let path = folder.path().join("db");
-        let source = Arc::new(Unreliable::new(&world.events, seed, 30));
-        let mut dice = Dice(seed ^ 0xfeed);
+        let source = Arc::new(Unreliable::new(&history.events, seed, 30));
+        let mut dice = Rng::new(seed ^ 0xfeed);
         let (mut failed, mut killed) = (0, 0);
         for round in 1.. {
             assert!(round < 200, "no progress");
             // A new store each time: what a restarted process sees.
-            let store = Arc::new(SqliteStore::open_path(&path).await.unwrap());
-            let follower = follower(Arc::clone(&source) as _, Arc::clone(&store) as _);
+            let store = Arc::new(open(&path).await);
+            let follower = follower(Arc::clone(&source) as _, Arc::clone(&store));
             let before = store
                 .cursor()
                 .await
                 .unwrap()
                 .map_or(0, |cursor| cursor.slot);
             for _ in 0..4 {
-                let limit = Duration::from_micros(500 + dice.roll(round * 60_000));
+                let limit = Duration::from_micros(500 + dice.below(round * 60_000));
                 match tokio::time::timeout(limit, follower.walk()).await {
                     Err(_) => killed += 1,
                     Ok(Err(_)) => failed += 1,
@@ -165,19 +164,21 @@ async fn failures_and_deaths_lose_nothing_and_double_nothing() {
                 .map_or(0, |cursor| cursor.slot);
             assert!(after >= before);
             // Everything up to the cursor is there.
-            let counts = store.counts().await.unwrap();
-            let finished = world
+            let counts = counts(&store).await;
+            let finished = history
                 .events
                 .iter()
                 .filter(|event| event.slot <= after)
                 .count() as u64;
             assert!(
-                counts.value.events >= finished,
+                counts.events >= finished,
                 "{} of {finished} at {after}",
-                counts.value.events
+                counts.events
             );
             store.close().await;
-            if source.shown() == world.events.len() && after >= world.events.last().unwrap().slot {
+            if source.shown() == history.events.len()
+                && after >= history.events.last().unwrap().slot
+            {
                 break;
             }
         }
@@ -185,11 +186,11 @@ async fn failures_and_deaths_lose_nothing_and_double_nothing() {
             failed > 0 && killed > 0,
             "seed {seed}: {failed} failed, {killed} killed"
         );
-        let store = SqliteStore::open_path(&path).await.unwrap();
-        assert_eq!(store.counts().await.unwrap().value.gaps, 0);
+        let store = open(&path).await;
+        assert_eq!(counts(&store).await.gaps, 0);
         assert_eq!(
             store.digest().await.unwrap(),
-            clean_digest(&world.events).await,
+            clean_digest(&history.events).await,
             "seed {seed}"
         );
     }
@@ -197,55 +198,44 @@ async fn failures_and_deaths_lose_nothing_and_double_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_failed_fetch_holds_the_cursor() {
-    let world = World::lived(1, 10);
+    let history = History::lived(1, 10);
     let folder = TempDir::new().unwrap();
-    let store = Arc::new(
-        SqliteStore::open_path(&folder.path().join("db"))
-            .await
-            .unwrap(),
-    );
-    let source = Arc::new(Unreliable::new(&world.events, 1, 0));
-    while source.shown() < world.events.len() {
+    let store = Arc::new(open(&folder.path().join("db")).await);
+    let source = Arc::new(Unreliable::new(&history.events, 1, 0));
+    while source.shown() < history.events.len() {
         source.tip().await.unwrap();
     }
     let broken = Arc::new(Unreliable {
         fails_one_in: 3,
-        ..Unreliable::new(&world.events, 5, 0)
+        ..Unreliable::new(&history.events, 5, 0)
     });
-    broken.state.lock().unwrap().1 = world.events.len();
-    let broken_follower = follower(broken, Arc::clone(&store) as _);
+    broken.state.lock().unwrap().1 = history.events.len();
+    let broken_follower = follower(broken, Arc::clone(&store));
     // Dozens of fetches, each failing one time in three: it cannot end well.
     assert!(broken_follower.walk().await.is_err());
     assert_eq!(store.cursor().await.unwrap(), None);
-    let follower = follower(source, Arc::clone(&store) as _);
+    let follower = follower(source, Arc::clone(&store));
     follower.walk().await.unwrap();
     assert_eq!(
         store.cursor().await.unwrap().unwrap().slot,
-        world.events.last().unwrap().slot
+        history.events.last().unwrap().slot
     );
     assert_eq!(
         store.digest().await.unwrap(),
-        clean_digest(&world.events).await
+        clean_digest(&history.events).await
     );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_behind_the_cursor_is_refused() {
-    let world = World::lived(1, 10);
+    let history = History::lived(1, 10);
     let folder = TempDir::new().unwrap();
-    let store = Arc::new(
-        SqliteStore::open_path(&folder.path().join("db"))
-            .await
-            .unwrap(),
-    );
-    let ahead = Arc::new(Unreliable::new(&world.events, 1, 0));
-    ahead.state.lock().unwrap().1 = world.events.len();
-    follower(ahead, Arc::clone(&store) as _)
-        .walk()
-        .await
-        .unwrap();
-    let behind = Arc::new(Unreliable::new(&world.events[..3], 1, 0));
-    let result = follower(behind, Arc::clone(&store) as _).walk().await;
+    let store = Arc::new(open(&folder.path().join("db")).await);
+    let ahead = Arc::new(Unreliable::new(&history.events, 1, 0));
+    ahead.state.lock().unwrap().1 = history.events.len();
+    follower(ahead, Arc::clone(&store)).walk().await.unwrap();
+    let behind = Arc::new(Unreliable::new(&history.events[..3], 1, 0));
+    let result = follower(behind, Arc::clone(&store)).walk().await;
     assert!(matches!(result, Err(IndexerError::NodeBehind { .. })));
 }
 
@@ -253,8 +243,8 @@ async fn a_node_behind_the_cursor_is_refused() {
 fn a_recording_says_which_line_is_wrong() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("recording");
-    let world = World::new(1);
-    std::fs::write(&path, recording(&world.events[..2]) + "{\"slot\": 1}\n").unwrap();
+    let history = History::new(1);
+    std::fs::write(&path, recording(&history.events[..2]) + "{\"slot\": 1}\n").unwrap();
     let error = FileSource::open(&path).err().unwrap().to_string();
     assert!(error.contains("line 3"), "{error}");
     let error = FileSource::open(Path::new("/no/such/file"))

@@ -4,7 +4,7 @@
 mod support;
 
 use {
-    quern_indexer::store::{Batch, SqliteStore, Store},
+    quern_indexer::store::Batch,
     std::{
         io::{Read, Write},
         net::TcpListener,
@@ -12,7 +12,7 @@ use {
         process::{Child, Command, Stdio},
         time::Duration,
     },
-    support::{World, recording},
+    support::{History, counts, open, recording},
     tempfile::TempDir,
 };
 
@@ -45,11 +45,11 @@ fn start(folder: &Path) -> Child {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_again_and_again_it_ends_with_the_tables_of_a_clean_run() {
-    let world = World::lived(9, 150);
+    let history = History::lived(9, 600);
     let folder = TempDir::new().unwrap();
-    std::fs::write(folder.path().join("recording"), recording(&world.events)).unwrap();
+    std::fs::write(folder.path().join("recording"), recording(&history.events)).unwrap();
     let db = folder.path().join("db");
-    let last_slot = world.events.last().unwrap().slot;
+    let last_slot = history.events.last().unwrap().slot;
     // Ever longer lives, in steps small enough to meet the time between the first write and the last.
     let mut life = Duration::from_millis(20);
     let mut cut_short = 0;
@@ -60,33 +60,31 @@ async fn killed_again_and_again_it_ends_with_the_tables_of_a_clean_run() {
         life = life.mul_f64(1.25);
         child.kill().unwrap();
         child.wait().unwrap();
-        let store = SqliteStore::open_path(&db).await.unwrap();
-        let snapshot = store.counts().await.unwrap();
+        let store = open(&db).await;
+        let events = counts(&store).await.events;
         let cursor = store.cursor().await.unwrap();
-        assert!(snapshot.value.events <= world.events.len() as u64);
+        assert!(events <= history.events.len() as u64);
         let whole = cursor.is_some();
         // The cursor stands only behind everything.
         assert_eq!(whole, cursor.is_some_and(|cursor| cursor.slot == last_slot));
-        assert!(!whole || snapshot.value.events == world.events.len() as u64);
+        assert!(!whole || events == history.events.len() as u64);
         store.close().await;
         drop(store);
         if whole {
             break;
         }
-        cut_short += u64::from(snapshot.value.events > 0);
+        cut_short += u64::from(events > 0);
     }
     assert!(
         cut_short > 0,
         "it was never killed while it wrote: enlarge the recording"
     );
-    let store = SqliteStore::open_path(&db).await.unwrap();
+    let store = open(&db).await;
     let clean_folder = TempDir::new().unwrap();
-    let clean = SqliteStore::open_path(&clean_folder.path().join("db"))
-        .await
-        .unwrap();
+    let clean = open(&clean_folder.path().join("db")).await;
     clean
         .write(&Batch {
-            events: world.events.clone(),
+            events: history.events.clone(),
             ..Batch::default()
         })
         .await
@@ -114,9 +112,9 @@ async fn killed_again_and_again_it_ends_with_the_tables_of_a_clean_run() {
 #[cfg(unix)]
 #[test]
 fn a_polite_request_ends_it_with_success() {
-    let world = World::new(1);
+    let history = History::new(1);
     let folder = TempDir::new().unwrap();
-    std::fs::write(folder.path().join("recording"), recording(&world.events)).unwrap();
+    std::fs::write(folder.path().join("recording"), recording(&history.events)).unwrap();
     let mut child = start(folder.path());
     std::thread::sleep(Duration::from_millis(1_500));
     assert!(

@@ -5,6 +5,14 @@ mod support;
 
 use {
     axum::{Json, Router, extract::State, http::StatusCode, routing::post},
+    bytemuck::Zeroable,
+    quern_client::{
+        accounts::QuernAccount,
+        quern::{
+            self,
+            state::{LAYOUT_VERSION, Protocol},
+        },
+    },
     quern_indexer::{Config, Indexer},
     serde_json::{Value, json},
     std::{
@@ -12,7 +20,7 @@ use {
         sync::{Arc, Mutex},
         time::{Duration, Instant},
     },
-    support::{Forgery, World, reply},
+    support::{Forgery, History, counts, reply},
     tempfile::TempDir,
 };
 
@@ -27,6 +35,8 @@ struct Node {
     /// Whether it lost its history.
     pruned: bool,
     calls: Vec<String>,
+    /// The protocol's account: owner and data in base58.
+    protocol: Option<(String, String)>,
     /// The answer to every call instead, if there is one.
     refusal: Option<(u16, Value)>,
 }
@@ -90,7 +100,16 @@ async fn answer(
             }
         }
         // The clock's account: the indexer does without.
-        "getAccountInfo" => json!({ "context": { "slot": node.finalized }, "value": null }),
+        "getAccountInfo" => {
+            let is_clock = params[0] == "SysvarC1ock11111111111111111111111111111111";
+            let value = node.protocol.as_ref().filter(|_| !is_clock);
+            let value = value.map(|(owner, data)| {
+                json!({
+                    "data": [data, "base58"], "owner": owner, "lamports": 1, "executable": false, "rentEpoch": 0, "space": 1,
+                })
+            });
+            json!({ "context": { "slot": node.finalized }, "value": value })
+        }
         other => panic!("the indexer called {other}"),
     };
     node.calls.push(method);
@@ -112,8 +131,8 @@ async fn start(node: Node) -> (Shared, String) {
     (shared, url)
 }
 
-fn entries(world: &World) -> Vec<(String, u64, bool, Value)> {
-    let events = world.events.iter();
+fn entries(history: &History) -> Vec<(String, u64, bool, Value)> {
+    let events = history.events.iter();
     events
         .map(|event| {
             (
@@ -128,9 +147,9 @@ fn entries(world: &World) -> Vec<(String, u64, bool, Value)> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn pages_finality_and_late_answers() {
-    let world = World::lived(3, 15);
-    let mut transactions = entries(&world);
-    let last_slot = world.events.last().unwrap().slot;
+    let history = History::lived(3, 15);
+    let mut transactions = entries(&history);
+    let last_slot = history.events.last().unwrap().slot;
     // Two and a half pages of failed transactions before the program's real life.
     let noise = (0..2_500_u64).map(|n| {
         let mut bytes = [1; 64];
@@ -144,7 +163,7 @@ async fn pages_finality_and_late_answers() {
     });
     transactions.splice(0..0, noise);
     let total = transactions.len() as u64;
-    let middle = world.events[world.events.len() / 2].slot;
+    let middle = history.events[history.events.len() / 2].slot;
     let (node, url) = start(Node {
         transactions,
         finalized: middle,
@@ -161,17 +180,19 @@ async fn pages_finality_and_late_answers() {
     let indexer = Indexer::start(config.clone()).await.unwrap();
     assert!(indexer.wait_for_slot(middle, Duration::from_secs(30)).await);
     // Nothing that is not final yet was taken.
-    let finished = world
+    let finished = history
         .events
         .iter()
         .filter(|event| event.slot <= middle)
         .count() as u64;
-    let counts = indexer.store().counts().await.unwrap();
-    assert_eq!(
-        (counts.value.events, counts.cursor.unwrap().slot),
-        (finished, middle)
+    let mut snapshot = indexer.store().read().await.unwrap();
+    let (events, cursor) = (
+        snapshot.counts().await.unwrap().events,
+        snapshot.cursor().unwrap(),
     );
-    assert_eq!(counts.cursor.unwrap().origin.unwrap().slot, 500);
+    assert_eq!((events, cursor.slot), (finished, middle));
+    assert_eq!(cursor.origin.unwrap().slot, 500);
+    drop(snapshot);
 
     node.lock().unwrap().finalized = last_slot;
     assert!(
@@ -179,10 +200,10 @@ async fn pages_finality_and_late_answers() {
             .wait_for_slot(last_slot, Duration::from_secs(30))
             .await
     );
-    let counts = indexer.store().counts().await.unwrap().value;
+    let counts = counts(&indexer.store()).await;
     assert_eq!(
         (counts.events, counts.transactions, counts.gaps),
-        (world.events.len() as u64, total, 0)
+        (history.events.len() as u64, total, 0)
     );
     // Nothing was fetched twice, apart from the answers that came late.
     let fetches = node
@@ -192,7 +213,7 @@ async fn pages_finality_and_late_answers() {
         .iter()
         .filter(|call| *call == "getTransaction")
         .count();
-    assert_eq!(fetches, world.events.len() + world.events.len() / 5);
+    assert_eq!(fetches, history.events.len() + history.events.len() / 5);
     indexer.stop().await.unwrap();
 
     // A node that lost its history is not believed.
@@ -281,4 +302,28 @@ async fn keys_in_the_address_are_told_to_nobody() {
         }
         indexer.stop().await.unwrap();
     }
+}
+
+fn discriminator<T: QuernAccount>() -> &'static [u8] {
+    T::DISCRIMINATOR
+}
+
+/// A node of another cluster than the one that the protocol names would serve another history.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_of_another_cluster_ends_the_indexer() {
+    let mut protocol = Protocol::zeroed();
+    protocol.version = LAYOUT_VERSION;
+    protocol.cluster = [7; 32];
+    let data = [discriminator::<Protocol>(), bytemuck::bytes_of(&protocol)].concat();
+    let (_, url) = start(Node {
+        protocol: Some((quern::ID.to_string(), bs58::encode(data).into_string())),
+        ..Node::default()
+    })
+    .await;
+    let folder = TempDir::new().unwrap();
+    let store = format!("sqlite:{}", folder.path().join("db").display());
+    let mut indexer = Indexer::start(Config::local(url, store)).await.unwrap();
+    let ended = indexer.ended().await.unwrap_err();
+    let expected = quern_client::Hash::new_from_array([7; 32]).to_string();
+    assert!(ended.to_string().contains(&expected), "{ended}");
 }

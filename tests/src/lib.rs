@@ -1,10 +1,7 @@
-//! Harness of the tests: the built program in a virtual machine, with checks that run after every transaction.
+//! What is computed for the documents: exact figures of the built program, and what strategies pay.
 
-// A harness stops a test where something is not as it must be; there is nobody to hand an error to.
+// What cannot be measured stops the measurement; there is nobody to hand an error to.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 pub mod bench;
-#[cfg(feature = "e2e")]
-pub mod demo;
 pub mod payoffs;
-pub mod svm;

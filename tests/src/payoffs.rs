@@ -1,12 +1,13 @@
-//! What every party of a job earns, strategy by strategy: a simulation over the program's own rules, for `tests/payoffs.rs`
+//! What every party of a job earns, strategy by strategy: a simulation over the program's own rules, for `protocol/payoffs.rs`
 //! and the tables of the documents. It runs no program and knows no chain.
 //!
 //! Amounts are atoms of the payment mint; lamports are converted at a rate that a deal names. Probabilities are basis points,
 //! and expected amounts are kept in atoms times 10,000, so that everything is exact.
 
 use {
-    quern::state::ProtocolParams,
+    quern::state::ProtocolSettings,
     quern_rules::{late, reject, settle, slash},
+    solana_sdk::pubkey::Pubkey,
 };
 
 pub mod demands;
@@ -19,16 +20,18 @@ pub const SIGNATURE_LAMPORTS: u64 = 5_000;
 pub const ONE_BPS: i128 = 10_000;
 
 /// Settings as `quern protocol init` writes them when nothing else is said.
-pub fn defaults() -> ProtocolParams {
-    ProtocolParams {
+pub fn defaults() -> ProtocolSettings {
+    ProtocolSettings {
+        guardian: Pubkey::new_from_array([1; 32]),
+        treasury_owner: Pubkey::new_from_array([2; 32]),
         fee_bps: 250,
         late_penalty_bps: 1_000,
         reject_bps: 1_000,
         arbiter_bps: 500,
         refereed_bond_bps: 20_000,
-        accepted_bond_bps: 5_000,
+        reviewed_bond_bps: 5_000,
         refereed_review_secs: 86_400,
-        accepted_review_secs: 86_400,
+        reviewed_review_secs: 86_400,
         demand_fee_lamports: 10_000,
         response_secs: 21_600,
         react_secs: 3_600,
@@ -104,7 +107,7 @@ impl Ledger {
 #[derive(Clone, Copy, Debug)]
 pub struct Deal {
     /// The protocol's settings.
-    pub params: ProtocolParams,
+    pub params: ProtocolSettings,
     /// The model owner's share.
     pub royalty_bps: u16,
     /// Price of the milestone.
@@ -145,8 +148,8 @@ pub enum Play {
 pub enum Caught {
     /// Nobody: it is paid like honest work.
     Never,
-    /// This party, with so many signatures beside answered questions and paying out: those of a conviction, or a question
-    /// without an answer (whose fee comes back), the time-out and closing the question.
+    /// This party, with so many signatures beside answered demands and paying out: those of a conviction, or a demand
+    /// without an answer (whose fee comes back), the time-out and closing the demand.
     By(Who, u32),
 }
 
@@ -179,7 +182,7 @@ impl Deal {
     }
 
     /// The same with other settings, and a bond of this share of the price.
-    pub fn bonded(params: ProtocolParams, price_atoms: u64, bond_bps: u64) -> Self {
+    pub fn bonded(params: ProtocolSettings, price_atoms: u64, bond_bps: u64) -> Self {
         let mut deal = Self {
             params,
             royalty_bps: 0,
@@ -216,12 +219,12 @@ impl Deal {
         ledger.pay(who, Who::Network, self.lamports(fees));
     }
 
-    /// Asks a question, has it answered, and closes it at the end, which brings its rent back.
-    fn question(&self, ledger: &mut Ledger, asker: Who, revealer: Who) {
-        self.transactions(ledger, asker, 2);
+    /// Asks a demand, has it answered, and closes it at the end, which brings its rent back.
+    fn node_id(&self, ledger: &mut Ledger, opener: Who, revealer: Who) {
+        self.transactions(ledger, opener, 2);
         self.transactions(ledger, revealer, 1);
         ledger.pay(
-            asker,
+            opener,
             revealer,
             self.lamports(self.params.demand_fee_lamports),
         );
@@ -267,9 +270,9 @@ impl Deal {
         let work_atoms = self.work_atoms - if cheats { self.saved_atoms } else { 0 };
         it.pay(Who::Provider, Who::World, work_atoms);
         match (play, caught) {
-            (Play::AnswerAll(questions), _) => {
-                for _ in 0..questions {
-                    self.question(it, Who::Client, Who::Provider);
+            (Play::AnswerAll(demands), _) => {
+                for _ in 0..demands {
+                    self.node_id(it, Who::Client, Who::Provider);
                 }
                 self.settle(it);
             }
@@ -277,12 +280,12 @@ impl Deal {
                 self.transactions(it, prover, signatures);
                 self.slash(it, prover);
             }
-            (Play::Withhold(answers), Caught::By(asker, signatures)) => {
+            (Play::Withhold(answers), Caught::By(opener, signatures)) => {
                 for _ in 0..answers {
-                    self.question(it, asker, Who::Provider);
+                    self.node_id(it, opener, Who::Provider);
                 }
-                self.transactions(it, asker, signatures);
-                self.slash(it, asker);
+                self.transactions(it, opener, signatures);
+                self.slash(it, opener);
             }
             _ => {
                 self.settle(it);
@@ -339,7 +342,7 @@ pub enum Ruling {
     /// Gives it all to whoever is right.
     Right,
     /// Lets its time pass.
-    Silence,
+    Unanswered,
     /// Gives it all to the client, with the highest penalty.
     ForClient,
     /// Gives it all to the provider.
@@ -347,7 +350,7 @@ pub enum Ruling {
 }
 
 impl Deal {
-    /// One milestone of an accepted job: whether the work is good, whether the client rejects it, and what the arbiter does
+    /// One milestone of a reviewed job: whether the work is good, whether the client rejects it, and what the arbiter does
     /// then. A client that does not reject has accepted or was silent; both pay.
     pub fn accepted(&self, good: bool, rejected: Option<Ruling>) -> Ledger {
         let mut ledger = Ledger::default();
@@ -366,7 +369,7 @@ impl Deal {
             Ruling::Right => good,
             Ruling::ForProvider => true,
             Ruling::ForClient => false,
-            Ruling::Silence => {
+            Ruling::Unanswered => {
                 let parts =
                     reject::silence(self.price_atoms, self.params.fee_bps, self.royalty_bps)
                         .unwrap();

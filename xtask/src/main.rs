@@ -3,14 +3,19 @@
 //! Logs go to standard error, so that `cargo xtask demo --json` leaves standard output to the summary.
 
 mod cache;
+mod docs;
 mod host;
 mod idl;
+mod picture;
 mod program;
 mod program_id;
+mod rules;
 mod setup;
 mod shell;
 mod start;
 mod suite;
+mod toolchain;
+mod upstream;
 
 use std::process::ExitCode;
 
@@ -25,22 +30,19 @@ enum Cli {
     Setup {
         /// Prepare the upstream way even when `cargo build-sbf` is there
         #[arg(long, value_enum, default_value_t)]
-        toolchain: program::Toolchain,
+        toolchain: toolchain::Toolchain,
     },
     /// Build the on-chain program to sBPFv3: target/deploy/quern.so
     BuildProgram {
         /// Which way to build
         #[arg(long, value_enum, default_value_t)]
-        toolchain: program::Toolchain,
+        toolchain: toolchain::Toolchain,
         /// Build even when nothing changed
         #[arg(long)]
         force: bool,
-    },
-    /// Build what the tests compare with native code: target/deploy/quern_probe.so (`test` does it too)
-    BuildProbe {
-        /// Which way to build
-        #[arg(long, value_enum, default_value_t)]
-        toolchain: program::Toolchain,
+        /// Build it for your own deployment: a keypair file or a base58 address [default: the committed id, for local networks]
+        #[arg(long, value_name = "KEYPAIR_OR_ADDRESS")]
+        program_id: Option<String>,
     },
     /// Write the program's IDL to idl/quern.json and its address to Anchor.toml
     Idl {
@@ -48,19 +50,31 @@ enum Cli {
         #[arg(long)]
         check: bool,
     },
-    /// Build the program and run every check and every test
+    /// Write the reference pages: docs/reference
+    Docs {
+        /// Only compare; fail when a committed page is stale
+        #[arg(long)]
+        check: bool,
+    },
+    /// Write the golden vectors of graphs, commitments and files again: tests/golden/proof.json
+    Golden,
+    /// Run the demo and draw its end: docs/demo.svg
+    Picture {
+        /// Draw the text that is there; do not run the demo
+        #[arg(long)]
+        redraw: bool,
+    },
+    /// Check what takes about a minute: format, lints of the default members, house rules, tests of rules, proof and client
+    Check,
+    /// Build the program and run every check and every test, or one suite
+    #[command(after_help = suite::help())]
     Test {
-        /// Skip formatting, lints and the golden check; run the tests only
+        /// Skip every check; run the tests only
         #[arg(long)]
         fast: bool,
-        /// Passed to `cargo test`, for example `-p quern-rules` or a test's name
+        /// A suite's name, and what is passed to `cargo test`: `-p quern-rules`, a test's name
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
-    },
-    /// Write your own program id into the program, the IDL and Anchor.toml (before deploying to a real cluster)
-    ProgramId {
-        /// A keypair file or a base58 address
-        id: String,
     },
     /// Run the main job on a local network, from escrow to leaderboard
     Demo {
@@ -90,13 +104,20 @@ fn main() -> ExitCode {
 fn run(cli: Cli) -> Result<()> {
     match cli {
         Cli::Setup { toolchain } => setup::run(toolchain),
-        Cli::BuildProgram { toolchain, force } => program::build(toolchain, force),
-        Cli::BuildProbe { toolchain } => program::build_probe(toolchain),
+        Cli::BuildProgram {
+            toolchain,
+            force,
+            program_id,
+        } => program::build(toolchain, force, program_id.as_deref()),
         Cli::Idl { check: false } => idl::write(),
         Cli::Idl { check: true } => idl::check(),
+        Cli::Docs { check: false } => docs::write(),
+        Cli::Docs { check: true } => docs::check(),
+        Cli::Golden => suite::write_golden(),
+        Cli::Picture { redraw } => picture::run(redraw),
+        Cli::Check => suite::check(),
         Cli::Test { fast, args } => suite::run(fast, &args),
-        Cli::ProgramId { id } => program_id::run(&id),
-        Cli::Demo { args } => start::binary("quern-demo", &args),
-        Cli::Bench { args } => start::binary("quern-bench", &args),
+        Cli::Demo { args } => start::binary(start::DEMO, &args),
+        Cli::Bench { args } => start::binary(start::BENCH, &args),
     }
 }

@@ -1,38 +1,52 @@
-//! `cargo xtask demo` and `cargo xtask bench`: the program is built, then a binary of the `tests` package runs on it.
+//! `cargo xtask demo`, `bench` and `picture`: the program is built, then a binary runs on it.
 
-use anyhow::{Result, bail};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
 
 use crate::host;
-use crate::program::{self, Toolchain};
+use crate::program;
 use crate::shell::{self, Step};
+use crate::toolchain::Toolchain;
 
-/// Builds what is needed and runs one binary of `quern-tests`, with its standard output left to it.
-pub fn binary(name: &str, args: &[String]) -> Result<()> {
+/// Package and binary of the demo.
+pub const DEMO: (&str, &str) = ("quern-demo", "quern-demo");
+/// Package and binary of the benchmarks.
+pub const BENCH: (&str, &str) = ("quern-tests", "quern-bench");
+
+/// Builds what is needed and runs a binary, with its standard output left to it.
+pub fn binary((package, name): (&str, &str), args: &[String]) -> Result<()> {
+    let status = prepared(package, name, args)?
+        .status()
+        .with_context(|| format!("could not start {name}"))?;
+    if !status.success() {
+        bail!("{name} failed ({status}); the lines above say why");
+    }
+    Ok(())
+}
+
+/// The same, with what it prints on standard output as the result.
+pub fn capture((package, name): (&str, &str), args: &[String]) -> Result<String> {
+    shell::output(prepared(package, name, args)?.stderr(std::process::Stdio::inherit()))
+}
+
+/// The command that runs the binary; it is built already.
+fn prepared(package: &str, name: &str, args: &[String]) -> Result<Command> {
     host::ensure_build_tools()?;
-    program::build(Toolchain::Auto, false)?;
+    program::build(Toolchain::Auto, false, None)?;
     let step = Step::start(format!(
         "Building {name} and the local network (about 8 minutes the first time, then seconds)"
     ));
-    let which = [
-        "--package",
-        "quern-tests",
-        "--bin",
-        name,
-        "--ignore-rust-version",
-    ];
+    let which = ["--package", package, "--bin", name, "--ignore-rust-version"];
     shell::must(
         shell::cargo().arg("build").args(which),
         "The lines above say why.",
     )?;
     step.done("built");
-    let status = shell::cargo()
-        .args(["run", "--quiet"])
+    let mut run = shell::cargo();
+    run.args(["run", "--quiet"])
         .args(which)
         .arg("--")
-        .args(args)
-        .status()?;
-    if !status.success() {
-        bail!("{name} failed ({status}); the lines above say why");
-    }
-    Ok(())
+        .args(args);
+    Ok(run)
 }

@@ -5,47 +5,71 @@ use {
     clap::Args,
 };
 
-/// An amount of a mint, in tokens or in atoms.
+/// Ends an amount that is typed in the smallest unit of its mint.
+const ATOMS: &str = "atoms";
+
+/// An amount of a mint.
 #[derive(Args, Clone, Debug)]
-#[group(required = true, multiple = false)]
 pub struct Amount {
-    /// Amount in whole tokens, for example 1.5
-    #[arg(long, value_name = "TOKENS")]
-    pub amount: Option<String>,
-    /// The same in atoms, the smallest unit of the mint
-    #[arg(long, value_name = "ATOMS")]
-    pub atoms: Option<u64>,
+    /// Amount in tokens, for example 1.5, or in atoms, for example 1500000atoms
+    #[arg(long, value_name = "TOKENS", value_parser = check)]
+    pub amount: String,
 }
 
 impl Amount {
-    /// In atoms of a mint with so many decimals.
+    /// In atoms of a mint with this many decimals.
     ///
     /// # Errors
-    /// `Usage` if the text is no amount, has more decimals than the mint or is too large.
+    /// `Usage` if it has more decimals than the mint or is too large.
     pub fn in_atoms(&self, decimals: u8) -> Result<u64> {
-        match (&self.amount, self.atoms) {
-            (_, Some(atoms)) => Ok(atoms),
-            (Some(text), None) => parse(text, decimals),
-            (None, None) => Err(Error::Usage(
-                "name an amount with --amount or --atoms".to_owned(),
-            )),
+        parse(&self.amount, decimals)
+    }
+}
+
+/// Refuses what is no amount in any mint, before the cluster is read.
+///
+/// # Errors
+/// What is wrong.
+pub fn check(text: &str) -> std::result::Result<String, String> {
+    let is_amount = match text.strip_suffix(ATOMS) {
+        Some(atoms) => atoms.parse::<u64>().is_ok() && !atoms.starts_with('+'),
+        None => parts(text).is_some(),
+    };
+    match is_amount {
+        true => Ok(text.to_owned()),
+        false => {
+            Err("write tokens, for example 1.5, or atoms, for example 1500000atoms".to_owned())
         }
     }
 }
 
-/// Reads an amount in whole tokens.
+/// Digits before and after the point.
+fn parts(text: &str) -> Option<(&str, &str)> {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let is_number = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
+    let is_empty = whole.is_empty() && fraction.is_empty();
+    (!is_empty && is_number(whole) && is_number(fraction)).then_some((whole, fraction))
+}
+
+/// Reads an amount in whole tokens, or in atoms if it says so.
 ///
 /// # Errors
 /// `Usage`, with what is wrong.
 pub fn parse(text: &str, decimals: u8) -> Result<u64> {
-    let bad = |why: String| Error::Usage(format!("`{text}` is no amount: {why}"));
-    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
-    let is_number = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
-    if (whole.is_empty() && fraction.is_empty()) || !is_number(whole) || !is_number(fraction) {
-        return Err(bad(
-            "write digits and at most one point, for example 1.5".to_owned()
-        ));
+    match text.strip_suffix(ATOMS) {
+        Some(atoms) => parse_decimal(atoms, 0),
+        None => parse_decimal(text, decimals),
     }
+}
+
+/// Reads a number with at most this many decimals as a whole number of the smallest unit.
+///
+/// # Errors
+/// `Usage`, with what is wrong.
+pub fn parse_decimal(text: &str, decimals: u8) -> Result<u64> {
+    let bad = |why: String| Error::Usage(format!("`{text}` is no amount: {why}"));
+    let (whole, fraction) = parts(text)
+        .ok_or_else(|| bad("write digits and at most one point, for example 1.5".to_owned()))?;
     let places = usize::from(decimals);
     let significant = fraction.trim_end_matches('0');
     if significant.len() > places {
@@ -101,7 +125,7 @@ pub fn show_wide(atoms: u128, decimals: u8) -> String {
 /// What is wrong, for clap.
 pub fn parse_bps(text: &str) -> std::result::Result<u16, String> {
     let atoms = match text.strip_suffix('%') {
-        Some(percent) => parse(percent.trim_end(), 2)
+        Some(percent) => parse_decimal(percent.trim_end(), 2)
             .map_err(|_| format!("`{text}` is no percentage with at most two decimals"))?,
         None => text.parse().map_err(|_| {
             format!("`{text}` is neither basis points (250) nor a percentage (2.5%)")
@@ -169,6 +193,29 @@ mod tests {
             let refused = parse(text, decimals).unwrap_err();
             assert!(matches!(refused, Error::Usage(_)), "{text}");
         }
+    }
+
+    #[test]
+    fn atoms_are_read_as_they_are() {
+        assert_eq!(parse("1500000atoms", 6).unwrap(), 1_500_000);
+        assert_eq!(parse("18446744073709551615atoms", 9).unwrap(), u64::MAX);
+        for text in [
+            "atoms",
+            "1.5atoms",
+            "-1atoms",
+            "+1atoms",
+            "1 atoms",
+            "18446744073709551616atoms",
+        ] {
+            assert!(parse(text, 6).is_err(), "{text}");
+            assert!(check(text).is_err(), "{text}");
+        }
+        for text in ["1.5", ".5", "0", "7atoms"] {
+            assert_eq!(check(text).unwrap(), text);
+        }
+        assert!(check("lots").is_err());
+        // A rate has no atoms.
+        assert!(parse_decimal("1atoms", 9).is_err());
     }
 
     #[test]

@@ -9,8 +9,14 @@ use {
     clap::Args,
     quern_client::{
         ClientError, CommitmentConfig, Instruction, Keypair, PriorityFee, Pubkey, Receipt,
-        RpcClient, SendOptions, Sender, Signer, accounts, addresses, config,
-        quern::state::{Job, MintConfig, Protocol},
+        RpcClient, SendOptions, Sender, Signer,
+        accounts::{self, QuernAccount as _},
+        addresses, cluster, config,
+        quern::{
+            self,
+            state::{Emission, Job, MintConfig, Model, Protocol},
+        },
+        read::{self, ForCreate, ForPayment},
     },
     std::{io::Read, path::PathBuf},
 };
@@ -53,6 +59,18 @@ pub struct Globals {
         help_heading = "Solana options"
     )]
     pub commitment: Option<String>,
+    /// Quern's program on the cluster: its address or its keypair file [default: what ~/.config/quern/deployments.yml names for
+    /// the cluster, otherwise the program of local networks]
+    #[arg(
+        long,
+        visible_alias = "program-keypair",
+        env = "QUERN_PROGRAM_ID",
+        hide_env_values = true,
+        global = true,
+        value_name = "KEYPAIR_OR_ADDRESS",
+        help_heading = "Solana options"
+    )]
+    pub program_id: Option<String>,
     /// Micro-lamports to pay for every compute unit, whatever others pay
     #[arg(
         long,
@@ -81,7 +99,7 @@ pub struct Globals {
         help_heading = "Solana options"
     )]
     pub output: Format,
-    /// Say more on standard error
+    /// Print every step on standard error
     #[arg(long, short = 'v', global = true, help_heading = "Solana options")]
     pub verbose: bool,
 }
@@ -114,6 +132,44 @@ impl Globals {
             Some(url) => Ok(config::url(url)?),
             None => Ok(self.config()?.rpc_url),
         }
+    }
+
+    /// The deployment: the named one, otherwise the cluster's own, otherwise the committed one.
+    ///
+    /// # Errors
+    /// A name that is neither an address nor a keypair file, or a list of deployments that makes no sense.
+    pub fn program(&self) -> Result<Program> {
+        let named = self.program_id.as_deref().filter(|text| !text.is_empty());
+        if let Some(text) = named {
+            if let Ok(address) = text.parse() {
+                return Ok(Program::Address(address));
+            }
+            let keypair = config::read_keypair(&config::expand(text)).map_err(|error| {
+                Error::Other(format!(
+                    "`--program-id {text}` is no base58 address, and no keypair file either: {error}"
+                ))
+            })?;
+            return Ok(Program::Keypair(keypair));
+        }
+        let listed = config::deployment(&config::deployments_path(), &self.rpc_url()?)?;
+        Ok(listed.map_or(Program::Default, Program::Address))
+    }
+
+    /// The address of the deployment to talk to. The committed one has a published key: away from this machine anybody may
+    /// have put a program of their own there, and a wallet must never sign for it.
+    ///
+    /// # Errors
+    /// As [`Self::program`], and `Usage` if no deployment is named for a cluster that is not on this machine.
+    pub fn deployment(&self) -> Result<Pubkey> {
+        let program = self.program()?;
+        let url = self.rpc_url()?;
+        if matches!(program, Program::Default) && !config::is_local(&url) {
+            return Err(Error::Usage(format!(
+                "no Quern is named for {url}; name its address with --program-id or QUERN_PROGRAM_ID, or list it in {}",
+                config::deployments_path().display()
+            )));
+        }
+        Ok(program.address())
     }
 
     /// Reads the configuration; the network is not touched yet.
@@ -164,10 +220,31 @@ impl Globals {
     }
 }
 
+/// Which deployment of the program.
+pub enum Program {
+    /// One whose keypair is at hand, which its first deployment needs.
+    Keypair(Keypair),
+    /// One by its address.
+    Address(Pubkey),
+    /// The committed one, for local networks.
+    Default,
+}
+
+impl Program {
+    /// Its address.
+    pub fn address(&self) -> Pubkey {
+        match self {
+            Self::Keypair(keypair) => keypair.pubkey(),
+            Self::Address(address) => *address,
+            Self::Default => quern::ID,
+        }
+    }
+}
+
 /// A lamport a compute unit, as much as a crowded hour takes: some 0.00003 SOL for a usual transaction.
 const USUAL_CAP: u64 = 1_000_000;
-/// Where somebody gains if a transaction comes too late: some 0.0015 SOL for a conviction of 25,000 compute units, and some
-/// 1.2 SOL a block for whoever would keep it out by filling its job's share of each.
+/// Where others gain if a transaction comes too late: some 0.0015 SOL for a conviction of 25,000 compute units, and some
+/// 1.2 SOL a block for those who would keep it out by filling its job's share of each.
 const IN_TIME_CAP: u64 = 50_000_000;
 
 /// What a command works with.
@@ -220,19 +297,67 @@ impl Context {
         named.map_or_else(|| self.wallet().map(|wallet| wallet.pubkey()), Ok)
     }
 
-    /// The protocol's settings.
+    /// The protocol's settings, if it was set up for the cluster that answers.
     ///
     /// # Errors
-    /// `NotSetUp` where there is no Quern.
+    /// `NotSetUp` where there is no Quern, otherwise that the cluster is another one.
     pub async fn protocol(&self) -> Result<Protocol> {
-        accounts::protocol(self.rpc())
-            .await
-            .map_err(|error| match error {
-                ClientError::NotFound { .. } => Error::NotSetUp {
-                    url: self.url.clone(),
-                },
-                error => error.into(),
-            })
+        let protocol = cluster::protocol(self.rpc()).await;
+        protocol.map_err(|error| self.missing(error, Pubkey::default()))
+    }
+
+    /// What a missing account means to a person; `named` is what the person named.
+    fn missing(&self, error: ClientError, named: Pubkey) -> Error {
+        let ClientError::NotFound { what, .. } = error else {
+            return error.into();
+        };
+        match what {
+            Protocol::NAME | Emission::NAME => Error::NotSetUp {
+                url: self.url.clone(),
+            },
+            MintConfig::NAME => Error::Other(format!(
+                "the mint {named} is not registered with Quern on this cluster; see `quern mint list` for those that are"
+            )),
+            Model::NAME => Error::Other(format!(
+                "there is no model at {named} on this cluster; check the address and --url"
+            )),
+            Job::NAME => Error::JobClosed(named),
+            _ => error.into(),
+        }
+    }
+
+    /// What creating a job depends on.
+    ///
+    /// # Errors
+    /// `NotSetUp` where there is no Quern, otherwise that mint or model is missing.
+    pub async fn for_create(
+        &self,
+        client: &Pubkey,
+        mint: &Pubkey,
+        model: Option<&Pubkey>,
+    ) -> Result<ForCreate> {
+        let known = read::for_create(self.rpc(), client, mint, model).await;
+        known.map_err(|error| {
+            let is_model = matches!(
+                error,
+                ClientError::NotFound {
+                    what: Model::NAME,
+                    ..
+                }
+            );
+            let named = if is_model { model } else { Some(mint) };
+            self.missing(error, named.copied().unwrap_or_default())
+        })
+    }
+
+    /// A live job, and what paying its milestone depends on.
+    ///
+    /// # Errors
+    /// `NotSetUp` where there is no Quern, `JobClosed` if it has ended or never was.
+    pub async fn for_payment(&self, address: &Pubkey) -> Result<(Job, ForPayment)> {
+        let known = read::for_payment(self.rpc(), address).await;
+        let known = known.map_err(|error| self.missing(error, *address))?;
+        Ok((known.job.ok_or(Error::JobClosed(*address))?, known))
     }
 
     /// The configuration of a mint.
@@ -241,11 +366,9 @@ impl Context {
     /// `NotSetUp` where there is no Quern, otherwise that the mint is not registered.
     pub async fn mint(&self, mint: &Pubkey) -> Result<MintConfig> {
         match accounts::mint_config(self.rpc(), mint).await {
-            Err(ClientError::NotFound { .. }) => {
+            Err(error @ ClientError::NotFound { .. }) => {
                 self.protocol().await?;
-                Err(Error::Other(format!(
-                    "the mint {mint} is not registered with Quern on this cluster; see `quern mint list` for those that are"
-                )))
+                Err(self.missing(error, *mint))
             }
             known => Ok(known?),
         }
@@ -274,6 +397,7 @@ impl Context {
         instructions: &[Instruction],
         signers: &[&Keypair],
     ) -> Result<Vec<Receipt>> {
+        cluster::check(self.rpc()).await?;
         let sending = self.sender.send_all(instructions, signers);
         match progress::during("waiting for confirmation", sending).await {
             Ok(receipts) => Ok(receipts),

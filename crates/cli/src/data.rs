@@ -6,9 +6,9 @@ use {
         error::{Error, Result},
         progress,
     },
-    quern_client::{ClientError, Pubkey, accounts, accounts::ModelAccount, config},
-    quern_node::{FetchLimits, Fetcher, data, uris},
-    quern_proof::{Tensor, file, program::Program},
+    quern_client::{ClientError, Pubkey, accounts, accounts::ModelAccount, config, history},
+    quern_data::{FetchLimits, Fetcher, sizes},
+    quern_proof::{Tensor, file, graph::Graph},
     std::path::{Path, PathBuf},
 };
 
@@ -78,7 +78,7 @@ pub fn read_tensors(paths: &[PathBuf]) -> Result<Vec<Tensor>> {
     Ok(tensors)
 }
 
-/// A model with its tensor program.
+/// A model with its graph.
 ///
 /// # Errors
 /// `NotSetUp` where there is no Quern, otherwise that there is no such model.
@@ -101,16 +101,16 @@ pub async fn model(context: &Context, address: &Pubkey) -> Result<ModelAccount> 
 pub async fn check_weights(
     context: &Context,
     model: &ModelAccount,
-    program: &Program<'_>,
+    graph: &Graph<'_>,
     reach: &Reach,
 ) -> Result<()> {
     let fetcher = reach.fetcher(context).await?;
     let check = async {
-        let uri = uris::model_uri(context.rpc(), &model.address, &model.model).await?;
-        let expected = data::weights_bytes(program)?;
+        let uri = history::model_uri(context.rpc(), &model.address, &model.model).await?;
+        let expected = sizes::weights_bytes(graph)?;
         let bytes = fetcher.fetch(&uri, Some(expected)).await?;
-        data::checked_weights(program, &bytes)?;
-        Ok::<_, quern_node::NodeError>(())
+        sizes::checked_weights(graph, &bytes)?;
+        Ok::<_, Error>(())
     };
     progress::during("checking the model's weights", check).await.map_err(|error| {
         Error::Other(format!("the model's published weights could not be checked: {error}; without them nobody can serve the job (--skip-weights-check goes on regardless)"))

@@ -14,10 +14,19 @@ pub enum Error {
     /// The chain, or the way to it.
     #[error("{0}")]
     Client(#[from] ClientError),
-    /// The provider agent, or data.
+    /// Inputs, weights or results.
     #[error("{0}")]
-    Node(#[from] quern_node::NodeError),
-    /// A tensor program or tensors.
+    Data(#[from] quern_data::DataError),
+    /// Deploying the program.
+    #[error("{0}")]
+    Deploy(#[from] quern_deploy::DeployError),
+    /// The provider.
+    #[error("{0}")]
+    Provider(#[from] quern_provider::ProviderError),
+    /// The watcher.
+    #[error("{0}")]
+    Watcher(#[from] quern_watcher::WatcherError),
+    /// A graph or tensors.
     #[error("{0}")]
     Proof(#[from] quern_proof::Error),
     /// The local network.
@@ -44,7 +53,7 @@ pub enum Error {
     #[error(
         "there is no result to use: the provider of {0} was convicted; the price is back in your purse, so create the job again"
     )]
-    Slashed(Pubkey),
+    Convicted(Pubkey),
     /// A watched job that ended without a paid result.
     #[error(
         "no result was paid: the job {0} was cancelled, expired or decided by its arbiter; what was left of the price is back in your purse"
@@ -71,7 +80,7 @@ impl Error {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Usage(_) => 2,
-            Self::Slashed(_) => 3,
+            Self::Convicted(_) => 3,
             Self::NotDone(_) => 4,
             _ => 1,
         }

@@ -12,11 +12,13 @@ mod error;
 mod output;
 mod progress;
 mod redact;
+#[cfg(test)]
+mod snapshot;
 mod span;
 
 use {
     clap::{
-        Parser, Subcommand,
+        CommandFactory, Parser, Subcommand,
         error::{ContextKind, ErrorKind},
     },
     commands::{
@@ -42,7 +44,8 @@ use {
   quern watch --client WALLET                       check results, convict wrong ones
   quern claim --dry-run                             what you have earned
 
-Cluster and wallet come from the Solana configuration (`solana config get`) unless --url and --keypair name others."
+Cluster and wallet come from the Solana configuration (`solana config get`) unless --url and --keypair name others.
+~/.config/quern/deployments.yml says which program each cluster uses, one `URL_OR_MONIKER: ADDRESS` a line."
 )]
 struct Cli {
     #[command(flatten)]
@@ -117,6 +120,9 @@ enum Command {
     Claim(claim::Args),
     /// Who has done most, from an indexer
     Leaderboard(leaderboard::Args),
+    /// Print this command line as a page
+    #[command(hide = true)]
+    Reference,
 }
 
 /// Runs the command line and says how it ended.
@@ -177,11 +183,20 @@ fn fail(sentence: &str, rpc_url: &str) -> ExitCode {
 }
 
 async fn dispatch(globals: &Globals, command: Command) -> Result<()> {
+    match &command {
+        Command::Keygen(_) | Command::Leaderboard(_) | Command::Reference => {}
+        // The deployer looks after the address itself.
+        Command::Deploy(_) => quern_client::set_program_id(globals.program()?.address())?,
+        // It starts a network of its own, whatever the configuration names.
+        #[cfg(feature = "localnet")]
+        Command::Localnet(_) => quern_client::set_program_id(globals.program()?.address())?,
+        _ => quern_client::set_program_id(globals.deployment()?)?,
+    }
     match command {
         #[cfg(feature = "localnet")]
         Command::Localnet(args) => commands::localnet::run(globals, args).await,
         Command::Keygen(args) => keygen::run(globals.output, &args),
-        Command::Deploy(args) => deploy::run(&globals.context()?, args).await,
+        Command::Deploy(args) => deploy::run(globals, args).await,
         Command::Protocol(command) => protocol::run(&globals.context()?, command).await,
         Command::Mint(command) => mint::run(&globals.context()?, command).await,
         Command::Emission(command) => emission::run(&globals.context()?, command).await,
@@ -192,6 +207,10 @@ async fn dispatch(globals: &Globals, command: Command) -> Result<()> {
         Command::Watch(args) => watch::run(&globals.context()?.in_time(), *args).await,
         Command::Claim(args) => claim::run(&globals.context()?, args).await,
         Command::Leaderboard(args) => leaderboard::run(globals, args).await,
+        Command::Reference => {
+            print!("{}", commands::reference::page(Cli::command()));
+            Ok(())
+        }
     }
 }
 
@@ -199,9 +218,9 @@ async fn dispatch(globals: &Globals, command: Command) -> Result<()> {
 fn start_logging(globals: &Globals, rpc_url: &str) {
     use tracing_subscriber::EnvFilter;
     let usual = if globals.verbose {
-        "quern=debug,quern_node=debug,quern_client=debug,info"
+        "quern=debug,quern_data=debug,quern_provider=debug,quern_watcher=debug,quern_client=debug,info"
     } else {
-        "quern=info,quern_node=info,warn"
+        "quern=info,quern_provider=info,quern_watcher=info,warn"
     };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(usual));
     let rpc_url = rpc_url.to_owned();
@@ -218,7 +237,35 @@ fn start_logging(globals: &Globals, rpc_url: &str) {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
+    use {clap::CommandFactory, std::collections::BTreeSet};
+
+    /// A new command needs a new file; one that is gone leaves none behind.
+    #[test]
+    #[cfg(feature = "localnet")]
+    fn help_is_what_was_accepted() {
+        fn walk(command: &clap::Command, path: &str, names: &mut BTreeSet<String>) {
+            let name = format!("help{path}");
+            let mut shown = command.clone().term_width(110);
+            let help = shown.render_long_help().to_string();
+            let lines: Vec<&str> = help.lines().map(str::trim_end).collect();
+            crate::snapshot::check(&name, &lines.join("\n"));
+            names.insert(format!("{name}.snap"));
+            let subcommands = command.get_subcommands();
+            for sub in subcommands.filter(|sub| !sub.is_hide_set() && sub.get_name() != "help") {
+                walk(sub, &format!("{path}-{}", sub.get_name()), names);
+            }
+        }
+        let mut command = super::Cli::command();
+        command.build();
+        let mut names = BTreeSet::new();
+        walk(&command, "", &mut names);
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/snapshots");
+        let files = std::fs::read_dir(folder).expect("the accepted texts");
+        let files = files.map(|file| file.expect("a file").file_name());
+        let files = files.map(|name| name.to_string_lossy().into_owned());
+        let kept: BTreeSet<String> = files.filter(|name| name.starts_with("help")).collect();
+        assert_eq!(kept, names);
+    }
 
     /// Longer lines are wrapped, and what is copied from them breaks. Prose may be.
     #[test]
@@ -244,7 +291,7 @@ mod tests {
     fn every_command_has_help_with_an_example() {
         fn check(command: &clap::Command, path: &str) {
             let path = format!("{path} {}", command.get_name());
-            if command.get_name() != "help" {
+            if command.get_name() != "help" && !command.is_hide_set() {
                 let help = command
                     .get_after_help()
                     .map(ToString::to_string)

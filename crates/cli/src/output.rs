@@ -4,6 +4,7 @@
 use {
     clap::ValueEnum,
     comfy_table::{ContentArrangement, Table, TableComponent, presets},
+    serde::Serialize,
     serde_json::{Map, Value},
     std::io::Write,
 };
@@ -72,14 +73,17 @@ impl Fields {
     pub fn print(&self, format: Format) {
         match format {
             Format::Json => write(&pretty(&self.json())),
-            Format::Table => {
-                let mut table = empty_table();
-                for (name, value) in &self.0 {
-                    table.add_row([name.replace('_', " "), cell(value)]);
-                }
-                write(&trimmed(&table));
-            }
+            Format::Table => write(&self.table()),
         }
+    }
+
+    /// As a table for people: one field a line.
+    pub fn table(&self) -> String {
+        let mut table = empty_table();
+        for (name, value) in &self.0 {
+            table.add_row([name.replace('_', " "), cell(value)]);
+        }
+        trimmed(&table)
     }
 }
 
@@ -89,20 +93,22 @@ pub fn print_list(format: Format, list: &[Fields], nothing: &str) {
         Format::Json => write(&pretty(&Value::Array(
             list.iter().map(Fields::json).collect(),
         ))),
-        Format::Table => {
-            let Some(first) = list.first() else {
-                write(nothing);
-                return;
-            };
-            let mut table = empty_table();
-            table.set_style(TableComponent::HeaderLines, '─');
-            table.set_header(first.0.iter().map(|(name, _)| name.replace('_', " ")));
-            for item in list {
-                table.add_row(item.0.iter().map(|(_, value)| cell(value)));
-            }
-            write(&trimmed(&table));
-        }
+        Format::Table => write(&list_text(list, nothing)),
     }
+}
+
+/// Several things with the same fields as a table for people; `nothing` where there are none.
+pub fn list_text(list: &[Fields], nothing: &str) -> String {
+    let Some(first) = list.first() else {
+        return nothing.to_owned();
+    };
+    let mut table = empty_table();
+    table.set_style(TableComponent::HeaderLines, '─');
+    table.set_header(first.0.iter().map(|(name, _)| name.replace('_', " ")));
+    for item in list {
+        table.add_row(item.0.iter().map(|(_, value)| cell(value)));
+    }
+    trimmed(&table)
 }
 
 /// Writes a line between tables.
@@ -110,8 +116,8 @@ pub fn print_text(text: &str) {
     write(&one_line(text));
 }
 
-/// Writes what an API answered, as it is.
-pub fn print_json(value: &Value) {
+/// Writes what an API answered.
+pub fn print_json(value: &impl Serialize) {
     write(&pretty(value));
 }
 
@@ -132,7 +138,7 @@ fn trimmed(table: &Table) -> String {
         .join("\n")
 }
 
-fn pretty(value: &Value) -> String {
+fn pretty(value: &impl Serialize) -> String {
     serde_json::to_string_pretty(value).unwrap_or_default()
 }
 

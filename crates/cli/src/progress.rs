@@ -19,7 +19,7 @@ pub async fn during<T>(message: &'static str, work: impl Future<Output = T>) -> 
     done
 }
 
-/// A bar over so many steps.
+/// A bar with this many steps.
 pub fn bar(steps: u64, message: &'static str) -> ProgressBar {
     let bar = ProgressBar::new(steps).with_message(message);
     if let Ok(style) = ProgressStyle::with_template("{msg} [{bar:32}] {pos}/{len} ({eta})") {

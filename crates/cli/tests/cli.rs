@@ -138,23 +138,26 @@ fn cluster(accounts: Vec<(String, String)>) -> String {
 
 /// A cluster with an empty Quern.
 fn empty_quern() -> String {
-    use quern_client::{
-        addresses,
-        quern::state::{LAYOUT_VERSION, Protocol},
+    use {
+        anchor_lang::Discriminator,
+        quern_client::{
+            Pubkey, addresses,
+            quern::state::{Emission, LAYOUT_VERSION, Protocol},
+        },
     };
-    let protocol = Protocol {
-        version: LAYOUT_VERSION,
-        ..bytemuck::Zeroable::zeroed()
-    };
-    let data = [
-        <Protocol as anchor_lang::Discriminator>::DISCRIMINATOR,
-        bytemuck::bytes_of(&protocol),
-    ]
-    .concat();
+    let mut protocol: Protocol = bytemuck::Zeroable::zeroed();
+    protocol.version = LAYOUT_VERSION;
+    // What the cluster says it is.
+    protocol.cluster = ADDRESS.parse::<Pubkey>().unwrap().to_bytes();
+    let mut emission: Emission = bytemuck::Zeroable::zeroed();
+    emission.version = LAYOUT_VERSION;
+    let protocol_data = [Protocol::DISCRIMINATOR, bytemuck::bytes_of(&protocol)].concat();
+    let emission_data = [Emission::DISCRIMINATOR, bytemuck::bytes_of(&emission)].concat();
     // Slot 1, and whatever the clock says.
     let clock = base64(&[[1, 0, 0, 0, 0, 0, 0, 0]; 5].concat());
     cluster(vec![
-        (addresses::protocol().to_string(), base64(&data)),
+        (addresses::protocol().to_string(), base64(&protocol_data)),
+        (addresses::emission().to_string(), base64(&emission_data)),
         (CLOCK.to_owned(), clock),
     ])
 }
@@ -196,16 +199,7 @@ fn wrong_command_lines_exit_with_2() {
         &["job", "show"],
         &["job", "show", "not-an-address"],
         &["job", "create", "--mint", ADDRESS],
-        &[
-            "job",
-            "create",
-            "--mint",
-            ADDRESS,
-            "--price",
-            "1",
-            "--price-atoms",
-            "1",
-        ],
+        &["job", "create", "--mint", ADDRESS, "--price", "-1atoms"],
         &[
             "job",
             "create",
@@ -234,17 +228,15 @@ fn wrong_command_lines_exit_with_2() {
         ],
         &["job", "resolve", ADDRESS, "--provider-share", "101%"],
         &["purse", "deposit", "--mint", ADDRESS],
-        &[
-            "purse", "deposit", "--mint", ADDRESS, "--amount", "1", "--atoms", "1",
-        ],
-        &["purse", "deposit", "--mint", ADDRESS, "--atoms", "-1"],
+        &["purse", "deposit", "--mint", ADDRESS, "--amount", "1 atoms"],
+        &["purse", "deposit", "--mint", ADDRESS, "--amount", "-1atoms"],
         &[
             "purse",
             "deposit",
             "--mint",
             ADDRESS,
-            "--atoms",
-            "18446744073709551616",
+            "--amount",
+            "18446744073709551616atoms",
         ],
         &["protocol", "init", "--fee", "lots"],
         &[
@@ -259,7 +251,6 @@ fn wrong_command_lines_exit_with_2() {
         &["watch", "--client", "nobody"],
         &["watch", "--client", ADDRESS, "--job", ADDRESS],
         &["watch", "--max-fee-lamports", "-1"],
-        &["watch", "--evidence", "pigeon"],
         &["watch", "--poll", "0"],
         &["watch", "--concurrency", "0"],
         &["watch", "--trace-limit", "0"],
@@ -340,6 +331,31 @@ fn wallets_and_configurations_that_cannot_be_read() {
         &[&show[..], &["-u", "mainet"]].concat(),
         1,
         &["mainet", "devnet"],
+    );
+}
+
+/// The committed address has a published key: away from this machine nothing is sent to it by default.
+#[test]
+fn no_deployment_is_guessed_for_a_remote_cluster() {
+    let home = home();
+    let home = home.path();
+    for url in ["devnet", "mainnet-beta", "https://rpc.example"] {
+        refused(
+            home,
+            &["job", "list", "-u", url],
+            2,
+            &["no Quern is named", "--program-id"],
+        );
+    }
+    // Another name for one's own cluster is another cluster: a list that does not name it is no reason to guess.
+    let list = home.join(".config/quern/deployments.yml");
+    std::fs::create_dir_all(list.parent().unwrap()).unwrap();
+    std::fs::write(&list, format!("mainnet-beta: {ADDRESS}\n")).unwrap();
+    refused(
+        home,
+        &["job", "list", "-u", "https://rpc.example"],
+        2,
+        &["no Quern is named", "deployments.yml"],
     );
 }
 
@@ -440,15 +456,20 @@ fn a_program_is_named_by_address_or_keypair() {
         let args = ["deploy", "--program-so", "program.so", "-u", NOWHERE];
         refused(path, &[&args[..], &[option, program]].concat(), 1, words);
     };
-    let way = ["would not work", "cargo xtask program-id KEYPAIR"];
+    std::fs::write(path.join("program.so"), b"\x7fELF").unwrap();
+    let way = [
+        "would not work",
+        "cargo xtask build-program --program-id",
+        "program.so",
+    ];
     for option in ["--program-id", "--program-keypair"] {
         deploy(option, "program.json", &way);
         deploy(option, ADDRESS, &way);
         deploy(option, "missing.json", &["missing.json", "base58 address"]);
     }
-    let own = quern_client::quern::ID.to_string();
-    // Its own address goes as far as the file, which is no program.
-    deploy("--program-id", &own, &["no ELF"]);
+    // What is no program at all is named as such.
+    std::fs::write(path.join("program.so"), "x").unwrap();
+    deploy("--program-id", ADDRESS, &["no ELF"]);
 }
 
 #[test]
@@ -505,8 +526,7 @@ fn things_that_are_not_on_the_cluster() {
     };
     on(&["job", "show", ADDRESS], &["no job", "ended"]);
     on(&["job", "cancel", ADDRESS], &["no job", "ended"]);
-    on(&["job", "finalize", ADDRESS], &["no job", "ended"]);
-    on(&["job", "settle", ADDRESS], &["no job", "/v1/jobs/"]);
+    on(&["job", "crank", ADDRESS], &["no job", "/v1/jobs/"]);
     on(&["model", "show", ADDRESS], &["no model"]);
     on(&["mint", "show", ADDRESS], &["not registered"]);
     on(&["mint", "register", ADDRESS], &["no token mint"]);
@@ -605,15 +625,7 @@ fn files_that_are_missing_or_garbage() {
     create("garbage", &["garbage", "bundle"]);
     create("empty", &["no tensor"]);
     let model = [
-        "model",
-        "register",
-        "--id",
-        "1",
-        "--name",
-        "x",
-        "-u",
-        NOWHERE,
-        "--program",
+        "model", "register", "--id", "1", "--name", "x", "-u", NOWHERE, "--graph",
     ];
     refused(path, &[&model[..], &["missing"]].concat(), 1, &["missing"]);
     refused(path, &[&model[..], &["garbage"]].concat(), 1, &["garbage"]);
@@ -655,17 +667,24 @@ fn indexers_that_are_not_there_or_talk_nonsense() {
     at(NOWHERE, &["cannot ask the indexer"]);
     at("nonsense", &["cannot ask the indexer"]);
     at(&serve(|_| "garbage".to_owned()), &["no JSON"]);
-    at(&serve(|_| "{}".to_owned()), &["no leaderboards"]);
+    at(
+        &serve(|_| "{}".to_owned()),
+        &["no leaderboards", "finality"],
+    );
     at(
         &serve(|_| r#"{"boards":[{"entries":5}]}"#.to_owned()),
         &["no leaderboards"],
     );
 
-    // Every path answers the same: boards, and what is asked about the providers on them.
-    let board = json!({ "as_of_slot": 7, "finality": "finalized", "counters": { "convicted": "42" }, "boards": [{
-        "assurance": "refereed", "mint": ADDRESS, "decimals": 6,
-        "entries": [{ "rank": 1, "provider": ADDRESS, "name": "A\u{1b}[2J", "value": "1500000", "milestones": "3" }],
-    }]});
+    let board = json!({ "as_of_slot": 7, "finality": "finalized", "lag_slots": 0, "metric": "earned", "window": "all",
+        "window_from": null, "boards": [{
+            "assurance": "refereed", "mint": ADDRESS, "decimals": 6, "next_cursor": null,
+            "entries": [{
+                "rank": 1, "provider": ADDRESS, "account": ADDRESS, "name": "A\u{1b}[2J", "convicted": 42,
+                "value": "1500000", "milestones": "3", "macs": "9", "earned": [], "rewards": [],
+            }],
+        }],
+    });
     let url = serve(move |_| board.to_string());
     let output = quern(home, &["leaderboard", "--indexer", &url]);
     let stdout = String::from_utf8(output.stdout).unwrap();

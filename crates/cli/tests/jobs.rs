@@ -3,28 +3,26 @@
 #![cfg(feature = "localnet")]
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-#[path = "../../localnet/tests/common/mod.rs"]
-mod common;
-
 use {
-    common::world::{BOND, World, tiny_program},
     quern_client::{
         Keypair, Pubkey, Signer, addresses, config,
         flows::{self, Route},
         instructions,
         quern::{
-            instructions::{RegisterModelArgs, SubmitProofArgs},
+            instructions::{NewModel, Submission},
             state::Assurance,
         },
     },
     quern_proof::{
-        Tensor, commit, eval,
+        Tensor, commit,
+        demand::{NodeId, Tree},
+        eval,
         evidence::Charge,
         file,
-        program::Program,
-        question::{Question, Tree},
+        graph::Graph,
         witness::{self, Whole},
     },
+    quern_testkit::net::{BOND, World, tiny_graph},
     serde_json::Value,
     std::{
         io::{BufRead, BufReader},
@@ -33,7 +31,7 @@ use {
     },
 };
 
-const ROOT: Question = Question {
+const ROOT: NodeId = NodeId {
     tree: Tree::Trace,
     level: 0,
     index: 0,
@@ -58,16 +56,16 @@ struct Stage {
 impl Stage {
     async fn new() -> Self {
         let world = World::new().await;
-        let args = RegisterModelArgs {
+        let args = NewModel {
             id: 1,
-            program_bytes: 0,
+            graph_bytes: 0,
             kind: 1,
             royalty_bps: 0,
             name: "Sums".to_owned(),
             uri: String::new(),
         };
         let maker = world.maker.pubkey();
-        let all = flows::register_model(world.net.rpc(), &maker, args, &tiny_program()).await;
+        let all = flows::register_model(world.net.rpc(), &maker, args, &tiny_graph()).await;
         world.send(&all.unwrap(), &[&world.maker]).await;
         Self {
             model: addresses::model(&maker, 1),
@@ -81,23 +79,20 @@ impl Stage {
         let mut args = world.args(Assurance::Refereed).await;
         args.batch_rows = 1;
         args.input_roots = inputs().iter().map(commit::data_root).collect();
-        let (client, mint) = (world.client.pubkey(), &world.mint.address);
-        let (job, all) = flows::create_job(world.net.rpc(), &client, mint, Some(&self.model), args)
-            .await
-            .unwrap();
+        let (job, all) = world.create(Some(&self.model), args).await;
         world.send(&all, &[&world.client]).await;
         job
     }
 
     async fn submit(&self, job: &Pubkey, trace_root: [u8; 32]) {
         let (world, owner) = (&self.world, self.world.provider.pubkey());
-        let all = flows::take_job(world.net.rpc(), &owner, &owner, job).await;
+        let all = flows::take_job(world.net.rpc(), &owner, &owner, &world.job(job).await).await;
         world.send(&all.unwrap(), &[&world.provider]).await;
-        let proof = SubmitProofArgs {
+        let proof = Submission {
             trace_root,
             output_uri: String::new(),
         };
-        let submit = instructions::submit_proof(&owner, &world.job(job).await, proof);
+        let submit = instructions::submit(&owner, &world.job(job).await, proof);
         world.send(&[submit], &[&world.provider]).await;
     }
 
@@ -146,7 +141,7 @@ impl Stage {
 #[tokio::test(flavor = "multi_thread")]
 async fn demands_and_convictions_are_shown_and_paid_out() {
     let stage = Stage::new().await;
-    let (world, asker) = (&stage.world, &stage.world.treasury);
+    let (world, opener) = (&stage.world, &stage.world.treasury);
     let job = stage.created().await;
     let name = job.to_string();
     stage.says(
@@ -155,30 +150,24 @@ async fn demands_and_convictions_are_shown_and_paid_out() {
         &["until then a provider may take it"],
     );
     stage.says(
-        &["job", "finalize", &name],
+        &["job", "crank", &name],
         1,
-        &["open", "nobody has submitted"],
+        &[
+            "nothing is due",
+            "until then a provider may take it",
+            "try again in",
+        ],
     );
-    stage.says(
-        &["job", "expire", &name],
-        1,
-        &["not passed yet", "try again in"],
-    );
-    stage.says(&["job", "settle", &name], 1, &["not convicted", "open"]);
 
-    // A root of nothing, and a question about it.
+    // A root of nothing, and a demand about it.
     stage.submit(&job, [9; 32]).await;
     stage.says(&["job", "show", &name], 0, &["end of the review"]);
-    stage.says(
-        &["job", "finalize", &name],
-        1,
-        &["can't be paid yet, but in"],
-    );
-    let (demand, all) = flows::demand(world.net.rpc(), &asker.pubkey(), &job, &ROOT)
+    stage.says(&["job", "crank", &name], 1, &["can't be paid yet, but in"]);
+    let (demand, all) = flows::demand(world.net.rpc(), &opener.pubkey(), &job, &ROOT)
         .await
         .unwrap();
-    world.send(&all, &[asker]).await;
-    let who = asker.pubkey().to_string();
+    world.send(&all, &[opener]).await;
+    let who = opener.pubkey().to_string();
     let words = [
         "the root of the trace",
         "due in ",
@@ -188,7 +177,7 @@ async fn demands_and_convictions_are_shown_and_paid_out() {
     ];
     stage.says(&["job", "show", &name], 0, &words);
     stage.says(&["job", "list"], 0, &["submitted, 1 demand"]);
-    let shown = stage.json(asker, &["job", "show", &name]);
+    let shown = stage.json(opener, &["job", "show", &name]);
     assert_eq!(shown["open_demands"], 1);
     assert_eq!(shown["demands"][0]["demand"], demand.to_string());
     assert_eq!(shown["demands"][0]["tree"], 255);
@@ -201,22 +190,22 @@ async fn demands_and_convictions_are_shown_and_paid_out() {
         0,
         &["not answered, due ", "as soon as"],
     );
-    stage.says(&["job", "finalize", &name], 1, &["as soon as no demand"]);
+    stage.says(&["job", "crank", &name], 1, &["as soon as no demand"]);
     let all = flows::timeout(world.net.rpc(), &demand).await.unwrap();
-    world.send(&all, &[asker]).await;
-    let settle = format!("quern job settle {name}");
+    world.send(&all, &[opener]).await;
+    let settle = format!("quern job crank {name}");
     let words = ["the root of the trace", "0.8", "0.4", &settle, &who];
     stage.says(&["job", "show", &name], 0, &words);
-    stage.says(&["job", "list"], 0, &["slashed: "]);
-    stage.says(&["job", "finalize", &name], 1, &["convicted", "job settle"]);
-    let shown = stage.json(asker, &["job", "show", &name]);
-    assert_eq!(shown["slash_reason"], "silence");
+    stage.says(&["job", "list"], 0, &["convicted: "]);
+    stage.says(&["job", "show", &name], 0, &["convicted"]);
+    let shown = stage.json(opener, &["job", "show", &name]);
+    assert_eq!(shown["conviction_reason"], "unanswered");
     assert_eq!(shown["proved_by"], who);
     assert!(shown["deadline"].is_null(), "{shown}");
 
-    // Paid out by hand, by whoever asked: bounty and rent of the question.
-    let before = world.free(&asker.pubkey()).await;
-    let paid = stage.json(asker, &["job", "settle", &name]);
+    // Paid out by hand, by the opener: bounty and rent of the demand.
+    let before = world.free(&opener.pubkey()).await;
+    let paid = stage.json(opener, &["job", "crank", &name]);
     assert_eq!(
         [
             &paid["prover_gets"],
@@ -226,24 +215,24 @@ async fn demands_and_convictions_are_shown_and_paid_out() {
         ["0.8", "0.4", "1"]
     );
     // The treasury's share is this wallet's, too.
-    assert_eq!(world.free(&asker.pubkey()).await - before, BOND / 5 * 4);
+    assert_eq!(world.free(&opener.pubkey()).await - before, BOND / 5 * 4);
     let gone = world.net.rpc().get_account(&demand).await;
-    assert!(gone.is_err(), "the question is closed");
+    assert!(gone.is_err(), "the demand is closed");
     stage.says(&["job", "show", &name], 1, &["no job", "/v1/jobs/"]);
 }
 
 /// The commitment to one wrong value, and the evidence against it.
 fn cheat() -> ([u8; 32], Vec<u8>) {
-    let code = tiny_program();
-    let program = Program::parse(&code).unwrap();
+    let code = tiny_graph();
+    let graph = Graph::parse(&code).unwrap();
     let (inputs, weights) = (
         inputs(),
         vec![Tensor::from_i8(2, 3, &[1, 2, 3, -1, -2, -3]).unwrap()],
     );
-    let mut outputs = eval::run(&program, 1, &inputs, &weights).unwrap();
+    let mut outputs = eval::run(&graph, 1, &inputs, &weights).unwrap();
     outputs[0].data_mut()[0] ^= 1;
-    let claimed = Whole::new(&program, 1, &inputs, &weights, &outputs).unwrap();
-    let bytes = witness::evidence(&program, 1, &CHARGE, &claimed).unwrap();
+    let claimed = Whole::new(&graph, 1, &inputs, &weights, &outputs).unwrap();
+    let bytes = witness::evidence(&graph, 1, &CHARGE, &claimed).unwrap();
     (claimed.trace_root(), bytes)
 }
 
@@ -255,19 +244,21 @@ async fn a_wrong_cell_is_named() {
     let job = stage.created().await;
     stage.submit(&job, root).await;
     let sender = world.net.sender();
-    flows::convict(sender, prover, &job, &CHARGE, &bytes, Route::Inline)
+    let (account, code) = (world.job(&job).await, tiny_graph());
+    let (graph, route) = (Graph::parse(&code).unwrap(), Route::Inline);
+    flows::convict(sender, prover, &account, &graph, &CHARGE, &bytes, route)
         .await
         .unwrap();
     let name = job.to_string();
     let shown = stage.json(prover, &["job", "show", &name]);
-    assert_eq!(shown["slash_reason"], "wrong_cell");
+    assert_eq!(shown["conviction_reason"], "wrong_cell");
     assert_eq!(shown["place"], "op 0, row 0, column 0");
     assert_eq!(shown["proved_by"], prover.pubkey().to_string());
     let listed = stage.json(prover, &["job", "list"]);
-    assert_eq!(listed[0]["state"], "slashed");
-    assert_eq!(listed[0]["slash_reason"], "wrong_cell");
+    assert_eq!(listed[0]["state"], "convicted");
+    assert_eq!(listed[0]["conviction_reason"], "wrong_cell");
     // Anybody pays it out; purses that are missing are opened.
-    let paid = stage.json(&world.client, &["job", "settle", &name]);
+    let paid = stage.json(&world.client, &["job", "crank", &name]);
     assert_eq!(paid["prover_gets"], "0.8");
     assert_eq!(world.free(&prover.pubkey()).await, BOND / 5 * 2);
 }
@@ -311,10 +302,12 @@ async fn a_watched_job_ends_with_a_code_of_its_own() {
     let job: Pubkey = first["job"].as_str().unwrap().parse().unwrap();
     let (root, bytes) = cheat();
     stage.submit(&job, root).await;
+    let (account, code) = (world.job(&job).await, tiny_graph());
     flows::convict(
         world.net.sender(),
         &world.maker,
-        &job,
+        &account,
+        &Graph::parse(&code).unwrap(),
         &CHARGE,
         &bytes,
         Route::Inline,
@@ -328,5 +321,5 @@ async fn a_watched_job_ends_with_a_code_of_its_own() {
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(3), "{stderr}");
     assert!(stderr.contains("was convicted"), "{stderr}");
-    assert_eq!(rest.last().unwrap()["fate"], "slashed", "{rest:?}");
+    assert_eq!(rest.last().unwrap()["outcome"], "convicted", "{rest:?}");
 }

@@ -6,12 +6,11 @@ use {
         errors::{ClientError, Result},
     },
     anchor_lang::Discriminator,
-    bytemuck::Pod,
     quern::state::{
-        Demand, Emission, Evidence, Job, JobState, LAYOUT_VERSION, MintConfig, Model, Protocol,
-        Provider, Purse,
+        Demand, Emission, Entity, Evidence, Job, JobState, LAYOUT_VERSION, MintConfig, Model,
+        Protocol, Provider, Purse,
     },
-    quern_proof::question::MAX_ANSWER_BYTES,
+    quern_proof::demand::MAX_ANSWER_BYTES,
     solana_account_decoder_client_types::{UiAccountEncoding, UiDataSliceConfig},
     solana_rpc_client::nonblocking::rpc_client::RpcClient,
     solana_rpc_client_api::{
@@ -29,7 +28,7 @@ const DISCRIMINATOR_BYTES: usize = 8;
 const EVIDENCE: &str = "evidence account";
 
 /// An account type of the program.
-pub trait QuernAccount: Pod + Discriminator {
+pub trait QuernAccount: Entity + Discriminator {
     /// What it is called in a sentence.
     const NAME: &'static str;
     /// The layout version that the account carries.
@@ -66,7 +65,7 @@ impl QuernAccount for Model {
         self.version
     }
     fn tail_bytes(&self) -> usize {
-        self.program_bytes.get() as usize
+        self.graph_bytes.get() as usize
     }
 }
 
@@ -102,24 +101,24 @@ pub struct EvidenceAccount {
     pub bytes: Vec<u8>,
 }
 
-/// A model with its tensor program.
+/// A model with its graph.
 #[derive(Clone, Debug)]
 pub struct ModelAccount {
     /// Where it is.
     pub address: Pubkey,
     /// The fixed part.
     pub model: Model,
-    /// The tensor program, empty for assets without one. Complete and checked only if the model is sealed.
-    pub program: Vec<u8>,
+    /// The graph, empty for assets without one. Complete and checked only if the model is sealed.
+    pub graph: Vec<u8>,
 }
 
-/// Decodes an account after checking owner, discriminator, size and version.
+/// Decodes an account after checking owner, discriminator, size, version and codes.
 ///
 /// # Errors
-/// `WrongOwner`, `WrongType`, `WrongSize` or `WrongVersion`, each naming the address.
+/// `WrongOwner`, `WrongType`, `WrongSize`, `WrongVersion` or `UnknownCode`, each naming the address.
 pub fn decode<T: QuernAccount>(address: &Pubkey, owner: &Pubkey, data: &[u8]) -> Result<T> {
     let (what, address) = (T::NAME, *address);
-    if *owner != quern::ID {
+    if *owner != crate::program_id() {
         return Err(ClientError::WrongOwner {
             what,
             address,
@@ -148,6 +147,9 @@ pub fn decode<T: QuernAccount>(address: &Pubkey, owner: &Pubkey, data: &[u8]) ->
     if body.len() != size_of::<T>() + account.tail_bytes() {
         return Err(wrong_size(account.tail_bytes()));
     }
+    if !account.has_known_codes() {
+        return Err(ClientError::UnknownCode { what, address });
+    }
     Ok(account)
 }
 
@@ -162,7 +164,7 @@ pub async fn fetch_optional<T: QuernAccount>(
     let Some(account) = held(rpc, address).await? else {
         return Ok(None);
     };
-    decode(address, &account.0, &account.1).map(Some)
+    decode(address, &account.owner, &account.data).map(Some)
 }
 
 /// Fetches an account that should exist, at the client's commitment.
@@ -210,35 +212,40 @@ pub async fn purse(rpc: &RpcClient, owner: &Pubkey, mint: &Pubkey) -> Result<Opt
     fetch_optional(rpc, &addresses::purse(owner, mint)).await
 }
 
-/// A model with its tensor program.
+/// A model with its graph.
 ///
 /// # Errors
 /// As [`fetch`].
 pub async fn model(rpc: &RpcClient, address: &Pubkey) -> Result<ModelAccount> {
-    let (owner, data) = held(rpc, address).await?.ok_or(ClientError::NotFound {
+    model_from(address, held(rpc, address).await?.as_ref())
+}
+
+/// A model from what a node answered.
+pub(crate) fn model_from(address: &Pubkey, held: Option<&Found>) -> Result<ModelAccount> {
+    let account = held.ok_or(ClientError::NotFound {
         what: Model::NAME,
         address: *address,
     })?;
-    model_of(address, &owner, &data)
+    model_of(address, &account.owner, &account.data)
 }
 
 fn model_of(address: &Pubkey, owner: &Pubkey, data: &[u8]) -> Result<ModelAccount> {
     let model: Model = decode(address, owner, data)?;
     // `decode` has compared the length, so the program is there.
-    let program = Model::program_of(data, model.program_bytes.get())
+    let graph = Model::graph_of(data, model.graph_bytes.get())
         .unwrap_or_default()
         .to_vec();
     Ok(ModelAccount {
         address: *address,
         model,
-        program,
+        graph,
     })
 }
 
 /// A demand with its answer.
 ///
 /// # Errors
-/// As [`fetch`]: `NotFound` means that nobody asked this, or that it was closed.
+/// As [`fetch`]: `NotFound` means that it was never opened, or was closed.
 pub async fn demand(rpc: &RpcClient, address: &Pubkey) -> Result<DemandAccount> {
     demand_optional(rpc, address)
         .await?
@@ -248,15 +255,15 @@ pub async fn demand(rpc: &RpcClient, address: &Pubkey) -> Result<DemandAccount> 
         })
 }
 
-/// A demand with its answer, if somebody asked it and it was not closed.
+/// A demand with its answer, if it is open.
 ///
 /// # Errors
 /// As [`fetch_optional`].
 pub async fn demand_optional(rpc: &RpcClient, address: &Pubkey) -> Result<Option<DemandAccount>> {
-    let Some((owner, data)) = held(rpc, address).await? else {
+    let Some(account) = held(rpc, address).await? else {
         return Ok(None);
     };
-    demand_of(address, &owner, &data).map(Some)
+    demand_of(address, &account.owner, &account.data).map(Some)
 }
 
 fn demand_of(address: &Pubkey, owner: &Pubkey, data: &[u8]) -> Result<DemandAccount> {
@@ -278,12 +285,12 @@ pub async fn demands_of(rpc: &RpcClient, job: &Pubkey) -> Result<Vec<DemandAccou
     demands(rpc, field(offset_of!(Demand, job), job.as_ref())).await
 }
 
-/// All demands that somebody asked and that are not closed, ordered by tree, level and index.
+/// All open demands of an opener, ordered by tree, level and index.
 ///
 /// # Errors
 /// As [`jobs`].
-pub async fn demands_by(rpc: &RpcClient, asker: &Pubkey) -> Result<Vec<DemandAccount>> {
-    demands(rpc, field(offset_of!(Demand, asker), asker.as_ref())).await
+pub async fn demands_by(rpc: &RpcClient, opener: &Pubkey) -> Result<Vec<DemandAccount>> {
+    demands(rpc, field(offset_of!(Demand, opener), opener.as_ref())).await
 }
 
 /// The fixed parts of all demands about a job that are not answered, whatever their submission, earliest due first. However
@@ -302,10 +309,11 @@ pub async fn unanswered_demands_of(rpc: &RpcClient, job: &Pubkey) -> Result<Vec<
         length: Demand::ANSWER_OFFSET,
     };
     let found = program_accounts(rpc, Demand::DISCRIMINATOR, filters, Some(fixed)).await?;
-    let mut demands = Vec::with_capacity(found.len());
-    for (address, data) in &found {
-        demands.push((*address, unanswered(address, data)?));
-    }
+    let mut demands = known(
+        found
+            .iter()
+            .map(|(address, data)| unanswered(address, data).map(|demand| (*address, demand))),
+    )?;
     demands.sort_by_key(|(address, demand)| (demand.due.get(), *address));
     Ok(demands)
 }
@@ -323,16 +331,16 @@ fn unanswered(address: &Pubkey, fixed: &[u8]) -> Result<Demand> {
     let room = (answer_bytes as usize).min(MAX_ANSWER_BYTES);
     let mut data = fixed.to_vec();
     data.resize(fixed.len() + room, 0);
-    decode(address, &quern::ID, &data)
+    decode(address, &crate::program_id(), &data)
 }
 
 async fn demands(rpc: &RpcClient, filter: RpcFilterType) -> Result<Vec<DemandAccount>> {
     let found = program_accounts(rpc, Demand::DISCRIMINATOR, vec![filter], None).await?;
-    let decoded: Result<Vec<_>> = found
-        .iter()
-        .map(|(address, data)| demand_of(address, &quern::ID, data))
-        .collect();
-    let mut demands = decoded?;
+    let mut demands = known(
+        found
+            .iter()
+            .map(|(address, data)| demand_of(address, &crate::program_id(), data)),
+    )?;
     demands.sort_by_key(
         |DemandAccount {
              demand, address, ..
@@ -354,11 +362,11 @@ async fn demands(rpc: &RpcClient, filter: RpcFilterType) -> Result<Vec<DemandAcc
 /// # Errors
 /// As [`fetch`].
 pub async fn evidence(rpc: &RpcClient, address: &Pubkey) -> Result<EvidenceAccount> {
-    let (owner, data) = held(rpc, address).await?.ok_or(ClientError::NotFound {
+    let account = held(rpc, address).await?.ok_or(ClientError::NotFound {
         what: EVIDENCE,
         address: *address,
     })?;
-    evidence_of(address, &owner, &data)
+    evidence_of(address, &account.owner, &account.data)
 }
 
 /// The evidence accounts of an author.
@@ -370,13 +378,13 @@ pub async fn evidences_by(rpc: &RpcClient, author: &Pubkey) -> Result<Vec<Eviden
     program_accounts(rpc, Evidence::DISCRIMINATOR, vec![filter], None)
         .await?
         .iter()
-        .map(|(address, data)| evidence_of(address, &quern::ID, data))
+        .map(|(address, data)| evidence_of(address, &crate::program_id(), data))
         .collect()
 }
 
 fn evidence_of(address: &Pubkey, owner: &Pubkey, data: &[u8]) -> Result<EvidenceAccount> {
     let (what, address) = (EVIDENCE, *address);
-    if *owner != quern::ID {
+    if *owner != crate::program_id() {
         return Err(ClientError::WrongOwner {
             what,
             address,
@@ -484,10 +492,23 @@ async fn list<T: QuernAccount>(
     rpc: &RpcClient,
     filters: Vec<RpcFilterType>,
 ) -> Result<Vec<(Pubkey, T)>> {
-    program_accounts(rpc, T::DISCRIMINATOR, filters, None)
-        .await?
-        .iter()
-        .map(|(address, data)| Ok((*address, decode(address, &quern::ID, data)?)))
+    let found = program_accounts(rpc, T::DISCRIMINATOR, filters, None).await?;
+    known(found.iter().map(|(address, data)| {
+        decode(address, &crate::program_id(), data).map(|account| (*address, account))
+    }))
+}
+
+/// The accounts of a list that this version understands. Those of a newer one are left out: a stranger may create them, and one
+/// of them must not hide all others.
+fn known<T>(decoded: impl Iterator<Item = Result<T>>) -> Result<Vec<T>> {
+    decoded
+        .filter(|account| match account {
+            Err(error @ (ClientError::UnknownCode { .. } | ClientError::WrongVersion { .. })) => {
+                tracing::debug!(%error, "an account of another version; leaving it out");
+                false
+            }
+            _ => true,
+        })
         .collect()
 }
 
@@ -512,7 +533,7 @@ async fn program_accounts(
         ..Default::default()
     };
     let accounts = rpc
-        .get_program_ui_accounts_with_config(&quern::ID, config)
+        .get_program_ui_accounts_with_config(&crate::program_id(), config)
         .await
         .map_err(|error| ClientError::from_rpc(&rpc.url(), error))?;
     accounts
@@ -526,22 +547,52 @@ async fn program_accounts(
         .collect()
 }
 
-/// Owner and data of an account, if somebody holds it. Anybody can send lamports to an address where the program will have, or
-/// had, an account; that alone is no account.
-pub(crate) async fn held(rpc: &RpcClient, address: &Pubkey) -> Result<Option<(Pubkey, Vec<u8>)>> {
-    let found = raw(rpc, address).await?;
-    Ok(found.filter(|(owner, data)| *owner != addresses::SYSTEM_PROGRAM || !data.is_empty()))
+/// An account as a node gave it.
+pub(crate) struct Found {
+    /// The program that owns it.
+    pub owner: Pubkey,
+    /// What it holds.
+    pub data: Vec<u8>,
 }
 
-/// Owner and data of an account, if it exists. An account without lamports does not.
-pub(crate) async fn raw(rpc: &RpcClient, address: &Pubkey) -> Result<Option<(Pubkey, Vec<u8>)>> {
+impl Found {
+    /// Whether it is more than lamports: anybody can send those to an address where the program will have, or had, an account.
+    pub fn is_held(&self) -> bool {
+        self.owner != addresses::SYSTEM_PROGRAM || !self.data.is_empty()
+    }
+}
+
+/// The accounts at these addresses, in the same order. One without lamports does not exist.
+pub(crate) async fn found(rpc: &RpcClient, addresses: &[Pubkey]) -> Result<Vec<Option<Found>>> {
     // The call for one account would say "not found" where the node could not even be asked.
     let response = rpc
-        .get_multiple_accounts_with_commitment(&[*address], rpc.commitment())
+        .get_multiple_accounts_with_commitment(addresses, rpc.commitment())
         .await
         .map_err(|error| ClientError::from_rpc(&rpc.url(), error))?;
-    let account = response.value.into_iter().next().flatten();
-    Ok(account.map(|account| (account.owner, account.data)))
+    let owned = |account: solana_sdk::account::Account| Found {
+        owner: account.owner,
+        data: account.data,
+    };
+    Ok(response
+        .value
+        .into_iter()
+        .map(|account| account.map(owned))
+        .collect())
+}
+
+/// Owner and data of an account, if it exists.
+///
+/// # Errors
+/// That the cluster did not answer.
+pub async fn raw(rpc: &RpcClient, address: &Pubkey) -> Result<Option<(Pubkey, Vec<u8>)>> {
+    let one = found(rpc, &[*address]).await?.into_iter().next().flatten();
+    Ok(one.map(|account| (account.owner, account.data)))
+}
+
+/// An account that is more than lamports.
+pub(crate) async fn held(rpc: &RpcClient, address: &Pubkey) -> Result<Option<Found>> {
+    let one = found(rpc, &[*address]).await?.into_iter().next().flatten();
+    Ok(one.filter(Found::is_held))
 }
 
 /// Which of these addresses hold no account yet, in the given order.
@@ -552,19 +603,13 @@ pub async fn missing(rpc: &RpcClient, addresses: &[Pubkey]) -> Result<Vec<Pubkey
     if addresses.is_empty() {
         return Ok(Vec::new());
     }
-    let response = rpc
-        .get_multiple_accounts_with_commitment(addresses, rpc.commitment())
-        .await
-        .map_err(|error| ClientError::from_rpc(&rpc.url(), error))?;
-    // The address may hold lamports that somebody sent; it is open only when the program owns it.
-    let is_missing = |account: &Option<_>| {
-        account
-            .as_ref()
-            .is_none_or(|account: &solana_sdk::account::Account| account.owner != quern::ID)
-    };
+    // The address may hold lamports that a stranger sent; it is open only when the program owns it.
+    let ours = crate::program_id();
+    let is_missing =
+        |account: &Option<Found>| account.as_ref().is_none_or(|account| account.owner != ours);
     Ok(addresses
         .iter()
-        .zip(&response.value)
+        .zip(&found(rpc, addresses).await?)
         .filter(|(_, account)| is_missing(account))
         .map(|(at, _)| *at)
         .collect())
@@ -597,7 +642,7 @@ mod tests {
         purse.free_atoms = 7u64.into();
         let data = bytes_of(&purse);
         assert_eq!(
-            decode::<Purse>(&address, &quern::ID, &data)
+            decode::<Purse>(&address, &crate::program_id(), &data)
                 .unwrap()
                 .free_atoms
                 .get(),
@@ -607,32 +652,56 @@ mod tests {
         let stranger = Pubkey::from([2; 32]);
         let refused = decode::<Purse>(&address, &stranger, &data).unwrap_err();
         assert!(matches!(refused, ClientError::WrongOwner { .. }));
-        let refused = decode::<Job>(&address, &quern::ID, &data).unwrap_err();
+        let refused = decode::<Job>(&address, &crate::program_id(), &data).unwrap_err();
         assert!(matches!(
             refused,
             ClientError::WrongType { what: "job", .. }
         ));
         for wrong in [&data[..data.len() - 1], &[&data[..], &[0]].concat()] {
-            let refused = decode::<Purse>(&address, &quern::ID, wrong).unwrap_err();
+            let refused = decode::<Purse>(&address, &crate::program_id(), wrong).unwrap_err();
             assert!(matches!(refused, ClientError::WrongSize { .. }));
         }
         purse.version = LAYOUT_VERSION + 1;
-        let refused = decode::<Purse>(&address, &quern::ID, &bytes_of(&purse)).unwrap_err();
+        let refused =
+            decode::<Purse>(&address, &crate::program_id(), &bytes_of(&purse)).unwrap_err();
         assert!(matches!(refused, ClientError::WrongVersion { .. }));
+    }
+
+    #[test]
+    fn an_account_of_a_newer_version_hides_no_other() {
+        let address = Pubkey::from([1; 32]);
+        let mut job = Job::zeroed();
+        (job.version, job.state, job.kind, job.assurance) = (LAYOUT_VERSION, 1, 1, 1);
+        let mut of_a_newer_code = job;
+        of_a_newer_code.assurance = 99;
+        let mut of_a_newer_layout = job;
+        of_a_newer_layout.version = LAYOUT_VERSION + 1;
+        let decoded = |job: &Job| decode::<Job>(&address, &crate::program_id(), &bytes_of(job));
+        assert!(matches!(
+            decoded(&of_a_newer_code),
+            Err(ClientError::UnknownCode { .. })
+        ));
+        let all = [of_a_newer_code, job, of_a_newer_layout];
+        assert_eq!(known(all.iter().map(decoded)).unwrap().len(), 1);
+        // What is damaged is still told.
+        let cut = decode::<Job>(&address, &crate::program_id(), &bytes_of(&job)[..20]);
+        assert!(known([decoded(&job), cut].into_iter()).is_err());
     }
 
     #[test]
     fn a_models_program_follows_its_fixed_part() {
         let address = Pubkey::from([1; 32]);
         let mut model = Model::zeroed();
-        model.version = LAYOUT_VERSION;
-        model.program_bytes = 3u32.into();
+        (model.version, model.kind) = (LAYOUT_VERSION, 1);
+        model.graph_bytes = 3u32.into();
         let data = [bytes_of(&model), vec![1, 2, 3]].concat();
         assert_eq!(
-            model_of(&address, &quern::ID, &data).unwrap().program,
+            model_of(&address, &crate::program_id(), &data)
+                .unwrap()
+                .graph,
             [1, 2, 3]
         );
-        assert!(model_of(&address, &quern::ID, &data[..data.len() - 1]).is_err());
+        assert!(model_of(&address, &crate::program_id(), &data[..data.len() - 1]).is_err());
     }
 
     #[test]
@@ -643,7 +712,7 @@ mod tests {
         demand.answer_bytes = 64u32.into();
         let decoded = |demand: &Demand, answer: &[u8]| {
             let data = [&bytes_of(demand)[..], answer].concat();
-            demand_of(&address, &quern::ID, &data)
+            demand_of(&address, &crate::program_id(), &data)
         };
         assert_eq!(decoded(&demand, &[0; 64]).unwrap().answer, None);
         demand.answered = true.into();
@@ -679,11 +748,11 @@ mod tests {
     fn evidence_is_what_follows_the_author() {
         let address = Pubkey::from([1; 32]);
         let data = [Evidence::DISCRIMINATOR, &[2; 32], &[3; 5]].concat();
-        let decoded = evidence_of(&address, &quern::ID, &data).unwrap();
+        let decoded = evidence_of(&address, &crate::program_id(), &data).unwrap();
         assert_eq!(decoded.author, Pubkey::from([2; 32]));
         assert_eq!(decoded.bytes, [3; 5]);
-        assert!(evidence_of(&address, &quern::ID, &data[..39]).is_err());
-        let refused = evidence_of(&address, &quern::ID, &[0; 50]).unwrap_err();
+        assert!(evidence_of(&address, &crate::program_id(), &data[..39]).is_err());
+        let refused = evidence_of(&address, &crate::program_id(), &[0; 50]).unwrap_err();
         assert!(matches!(refused, ClientError::WrongType { .. }));
         let refused = evidence_of(&address, &address, &data).unwrap_err();
         assert!(matches!(refused, ClientError::WrongOwner { .. }));

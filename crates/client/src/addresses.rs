@@ -2,7 +2,7 @@
 
 use {
     quern::state::{Demand, Emission, Job, MintConfig, Model, Protocol, Provider, Purse},
-    quern_proof::question::Question,
+    quern_proof::demand::NodeId,
     solana_sdk::pubkey::Pubkey,
 };
 
@@ -23,57 +23,62 @@ pub const ASSOCIATED_TOKEN_PROGRAM: Pubkey =
 
 /// The settings account.
 pub fn protocol() -> Pubkey {
-    Protocol::find_address(&quern::ID).0
+    Protocol::find_address(&crate::program_id()).0
+}
+
+/// The settings account of a deployment that need not be this process's.
+pub fn protocol_of(program_id: &Pubkey) -> Pubkey {
+    Protocol::find_address(program_id).0
 }
 
 /// The emission account; also the owner of the emission's purse.
 pub fn emission() -> Pubkey {
-    Emission::find_address(&quern::ID).0
+    Emission::find_address(&crate::program_id()).0
 }
 
 /// Configuration of a mint.
 pub fn mint_config(mint: &Pubkey) -> Pubkey {
-    MintConfig::find_address(&quern::ID, mint).0
+    MintConfig::find_address(&crate::program_id(), mint).0
 }
 
 /// The one token account that holds all atoms of a mint.
 pub fn vault(mint: &Pubkey) -> Pubkey {
-    MintConfig::find_vault(&quern::ID, mint).0
+    MintConfig::find_vault(&crate::program_id(), mint).0
 }
 
 /// The purse of an owner in a mint.
 pub fn purse(owner: &Pubkey, mint: &Pubkey) -> Pubkey {
-    Purse::find_address(&quern::ID, owner, mint).0
+    Purse::find_address(&crate::program_id(), owner, mint).0
 }
 
 /// The owner of burnt amounts; nothing signs for it.
 pub fn burn_owner() -> Pubkey {
-    Purse::find_burn_owner(&quern::ID).0
+    Purse::find_burn_owner(&crate::program_id()).0
 }
 
 /// The provider account of an owner.
 pub fn provider(owner: &Pubkey) -> Pubkey {
-    Provider::find_address(&quern::ID, owner).0
+    Provider::find_address(&crate::program_id(), owner).0
 }
 
 /// A creator's model with a number.
 pub fn model(creator: &Pubkey, id: u64) -> Pubkey {
-    Model::find_address(&quern::ID, creator, id).0
+    Model::find_address(&crate::program_id(), creator, id).0
 }
 
 /// The n-th job (from 0) of a client in a mint.
 pub fn job(client: &Pubkey, mint: &Pubkey, n: u64) -> Pubkey {
-    Job::find_address(&quern::ID, &purse(client, mint), n).0
+    Job::find_address(&crate::program_id(), &purse(client, mint), n).0
 }
 
 /// The demand that asks this about a submission (from 1) of a job.
-pub fn demand(job: &Pubkey, submission: u32, question: &Question) -> Pubkey {
-    Demand::find_address(&quern::ID, job, submission, question).0
+pub fn demand(job: &Pubkey, submission: u32, node_id: &NodeId) -> Pubkey {
+    Demand::find_address(&crate::program_id(), job, submission, node_id).0
 }
 
 /// Who signs the program's events.
 pub fn event_authority() -> Pubkey {
-    event_authority_of(&quern::ID).0
+    event_authority_of(&crate::program_id()).0
 }
 
 /// Who signs the events of the same program at another address.

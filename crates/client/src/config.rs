@@ -3,7 +3,7 @@
 use {
     crate::errors::{ClientError, Result},
     solana_commitment_config::CommitmentConfig,
-    solana_sdk::signature::Keypair,
+    solana_sdk::{pubkey::Pubkey, signature::Keypair},
     std::{
         env, fs,
         path::{Path, PathBuf},
@@ -84,6 +84,42 @@ impl Config {
         }
         Ok(config)
     }
+}
+
+/// Where it stands which deployment each cluster uses: `~/.config/quern/deployments.yml`.
+pub fn deployments_path() -> PathBuf {
+    home().join(".config/quern/deployments.yml")
+}
+
+/// The program that a list of deployments names for the cluster at a URL. The list has lines of `URL_OR_MONIKER: ADDRESS`; a
+/// missing one is empty.
+///
+/// # Errors
+/// `Config` if the file cannot be read or a line makes no sense.
+pub fn deployment(path: &Path, cluster: &str) -> Result<Option<Pubkey>> {
+    let bad = |reason: String| ClientError::Config {
+        path: path.to_owned(),
+        reason,
+    };
+    let text = match fs::read_to_string(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        text => text.map_err(|error| bad(error.to_string()))?,
+    };
+    let lines = text.lines().map(str::trim);
+    for line in lines.filter(|line| !line.is_empty() && !line.starts_with('#')) {
+        let unclear = || {
+            bad(format!(
+                "write `URL_OR_MONIKER: ADDRESS` instead of `{line}`"
+            ))
+        };
+        // URLs have colons, too.
+        let (name, address) = line.rsplit_once(": ").ok_or_else(unclear)?;
+        let (name, address) = (url(scalar(name))?, scalar(address).parse());
+        if name == url(cluster)? {
+            return address.map(Some).map_err(|_| unclear());
+        }
+    }
+    Ok(None)
 }
 
 /// A YAML scalar without its quotes or the comment behind it.
@@ -266,6 +302,26 @@ mod tests {
         ] {
             let reason = parse_keypair(text).unwrap_err();
             assert!(reason.contains(part), "{reason}");
+        }
+    }
+
+    #[test]
+    fn each_cluster_has_its_deployment() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("deployments.yml");
+        assert_eq!(deployment(&path, "devnet").unwrap(), None);
+        let (one, two) = (Pubkey::from([1; 32]), Pubkey::from([2; 32]));
+        let text =
+            format!("# mine\ndevnet: {one}\n\"https://rpc.example:8899/\": '{two}' # paid\n");
+        fs::write(&path, text).unwrap();
+        let of = |cluster| deployment(&path, cluster).unwrap();
+        assert_eq!(of("https://api.devnet.solana.com"), Some(one));
+        assert_eq!(of("d"), Some(one));
+        assert_eq!(of("https://rpc.example:8899"), Some(two));
+        assert_eq!(of("localhost"), None);
+        for wrong in ["devnet", "devnet: mine", "nowhere: 1"] {
+            fs::write(&path, wrong).unwrap();
+            assert!(deployment(&path, "devnet").is_err(), "{wrong}");
         }
     }
 }

@@ -9,7 +9,7 @@ use {
         request::{RpcError, RpcResponseErrorData},
     },
     solana_sdk::{
-        instruction::InstructionError, pubkey::Pubkey, signature::Signature,
+        hash::Hash, instruction::InstructionError, pubkey::Pubkey, signature::Signature,
         transaction::TransactionError,
     },
     std::{fmt, path::PathBuf},
@@ -77,7 +77,7 @@ pub enum ClientError {
         /// Where.
         address: Pubkey,
     },
-    /// An account of somebody else.
+    /// An account that another program owns.
     #[error(
         "{address} belongs to the program {owner}, so it is no {what} of Quern; check the address and the cluster"
     )]
@@ -125,6 +125,28 @@ pub enum ClientError {
         /// The version that this client knows.
         known: u8,
     },
+    /// A state, kind, level or tree that is newer than this client.
+    #[error(
+        "the {what} at {address} holds a code that this client does not know; use a newer client"
+    )]
+    UnknownCode {
+        /// What was looked for.
+        what: &'static str,
+        /// Where.
+        address: Pubkey,
+    },
+    /// The protocol was initialized for another cluster than the one that answers.
+    #[error(
+        "the protocol was set up for the cluster with genesis hash {expected}, but {url} belongs to the one with {found}; check --url"
+    )]
+    WrongCluster {
+        /// The node.
+        url: String,
+        /// What the protocol names.
+        expected: Hash,
+        /// What the node says.
+        found: Hash,
+    },
     /// A keypair file.
     #[error("cannot use the keypair file {path}: {reason}; create one with `solana-keygen new` or name another with --keypair", path = path.display())]
     Keypair {
@@ -170,29 +192,19 @@ pub enum ClientError {
         cause: Box<ClientError>,
     },
     /// What the program would refuse for this reason; found here, before anything was paid.
-    #[error("{} ({:?})", messages::quern_message(*.0), .0)]
+    #[error("{} ({:?})", .0.message(), .0)]
     WouldRefuse(QuernError),
     /// An argument that the program would refuse anyway.
     #[error("{0}")]
     Argument(String),
-    /// A wallet cannot pay what is planned.
+    /// The text behind a hash.
     #[error(
-        "{wallet} has {has_lamports} lamports and {needs_lamports} are needed; fund it and run the same again"
+        "no event of {address} carries the URI that its account commits to; ask a node that keeps older transactions, or name the data yourself"
     )]
-    Lamports {
-        /// Who pays.
-        wallet: Pubkey,
-        /// What it has.
-        has_lamports: u64,
-        /// What it needs.
-        needs_lamports: u64,
+    UriUnknown {
+        /// The account.
+        address: Pubkey,
     },
-    /// Deployment.
-    #[error("{0}")]
-    Deploy(String),
-    /// Stopped by whoever watched the progress.
-    #[error("stopped; run the same again to continue where it stopped")]
-    Stopped,
 }
 
 impl ClientError {
@@ -233,7 +245,7 @@ impl ClientError {
         };
         match *error.kind {
             ErrorKind::Io(error) => unreachable(error.to_string()),
-            ErrorKind::Reqwest(error) => unreachable(root_cause(&error)),
+            ErrorKind::Reqwest(error) => unreachable(cause(&error)),
             ErrorKind::Middleware(error) => unreachable(format!("{error:#}")),
             ErrorKind::TransactionError(error) => {
                 Self::Refused(Box::new(Refusal::new(error, Vec::new(), &[])))
@@ -267,7 +279,7 @@ impl ClientError {
 }
 
 /// The innermost cause, which says "connection refused" where the outer ones only say "error sending request".
-fn root_cause(error: &dyn std::error::Error) -> String {
+pub fn cause(error: &dyn std::error::Error) -> String {
     let mut cause = error;
     while let Some(inner) = cause.source() {
         cause = inner;
@@ -316,15 +328,19 @@ impl Refusal {
     /// The program's own error, if that is what it was. Without logs the innermost program is unknown, so codes from 6000
     /// on are taken for ours.
     pub fn quern(&self) -> Option<QuernError> {
-        let is_ours = self.program.is_none_or(|program| program == quern::ID);
+        let is_ours = self
+            .program
+            .is_none_or(|program| program == crate::program_id());
         self.code()
             .filter(|_| is_ours)
-            .and_then(messages::quern_error)
+            .and_then(QuernError::from_code)
     }
 
     /// Why the evidence proves nothing, if that is what was refused.
     pub fn evidence(&self) -> Option<evidence::Refusal> {
-        let is_ours = self.program.is_none_or(|program| program == quern::ID);
+        let is_ours = self
+            .program
+            .is_none_or(|program| program == crate::program_id());
         self.code()
             .filter(|_| is_ours)
             .and_then(messages::evidence_refusal)
@@ -374,7 +390,7 @@ mod tests {
         Refusal::new(
             error,
             logs.iter().map(|line| (*line).to_owned()).collect(),
-            &[quern::ID],
+            &[crate::program_id()],
         )
     }
 
@@ -390,10 +406,10 @@ mod tests {
 
     #[test]
     fn names_what_seal_refused() {
-        let first = quern_proof::program::SealError::UnknownVersion.message();
+        let first = quern_proof::graph::SealError::UnknownVersion.message();
         assert_eq!(
             refused(7001, &[]).message(),
-            format!("The tensor program was refused: {first}")
+            format!("The graph was refused: {first}")
         );
     }
 

@@ -6,7 +6,7 @@
 //! is our event authority.
 
 use {
-    crate::addresses,
+    crate::{addresses, base58},
     anchor_lang::{Discriminator, event::EVENT_IX_TAG_LE},
     quern::{events::QuernEvent, instruction},
     solana_commitment_config::CommitmentConfig,
@@ -96,7 +96,7 @@ pub fn transaction_config(commitment: CommitmentConfig) -> RpcTransactionConfig 
 pub fn events_of(
     tx: &EncodedConfirmedTransactionWithStatusMeta,
 ) -> Result<TransactionEvents, EventError> {
-    events_of_program(&quern::ID, tx)
+    events_of_program(&crate::program_id(), tx)
 }
 
 /// Reads the events that a program with Quern's interface emitted in a transaction of any version.
@@ -123,67 +123,71 @@ pub fn events_of_program(
     let key = |index: usize| keys.get(index).ok_or_else(inconsistent);
 
     let succeeded = meta.err.is_none();
-    let (mut invoked, mut owes_event) = (false, false);
+    let mut found = TransactionEvents {
+        signature: signature.clone(),
+        slot: tx.slot,
+        block_time: tx.block_time,
+        succeeded,
+        invoked: false,
+        owes_event: false,
+        events: Vec::new(),
+    };
     for call in &outer {
         if key(call.program)? == program_id {
-            invoked = true;
-            owes_event |= !is_silent(&call.data);
+            found.invoked_by(call);
         }
     }
 
     let (event_authority, _) = addresses::event_authority_of(program_id);
-    let mut events = Vec::new();
-    match &meta.inner_instructions {
-        OptionSerializer::Some(groups) => {
-            for group in groups {
-                for (inner, instruction) in (0u32..).zip(&group.instructions) {
-                    let UiInstruction::Compiled(compiled) = instruction else {
-                        return Err(EventError::Encoding);
-                    };
-                    let call = call_of(compiled)?;
-                    if key(call.program)? != program_id {
-                        continue;
-                    }
-                    let is_by_authority = call
-                        .first_account
-                        .map(key)
-                        .transpose()?
-                        .is_some_and(|first| *first == event_authority);
-                    match call.data.strip_prefix(EVENT_IX_TAG_LE) {
-                        Some(data) if is_by_authority => {
-                            if succeeded {
-                                events.push(LocatedEvent {
-                                    instruction: group.index.into(),
-                                    inner,
-                                    data: data.to_vec(),
-                                    event: QuernEvent::decode(data),
-                                });
-                            }
-                        }
-                        _ => {
-                            invoked = true;
-                            owes_event |= !is_silent(&call.data);
-                        }
-                    }
-                }
-            }
-        }
+    let groups = match &meta.inner_instructions {
+        OptionSerializer::Some(groups) => &groups[..],
         // A node that keeps no inner instructions would hide events; where the program does not occur it hides nothing.
         _ if succeeded && keys.contains(program_id) => {
             return Err(EventError::NoInnerInstructions(signature));
         }
-        _ => {}
+        _ => &[],
+    };
+    for group in groups {
+        for (inner, instruction) in (0u32..).zip(&group.instructions) {
+            let UiInstruction::Compiled(compiled) = instruction else {
+                return Err(EventError::Encoding);
+            };
+            let call = call_of(compiled)?;
+            if key(call.program)? != program_id {
+                continue;
+            }
+            let first = call.first_account.map(key).transpose()?;
+            let is_by_authority = first.is_some_and(|first| *first == event_authority);
+            match call.data.strip_prefix(EVENT_IX_TAG_LE) {
+                Some(data) if is_by_authority => found.tell(group.index.into(), inner, data),
+                _ => found.invoked_by(&call),
+            }
+        }
     }
-    events.sort_by_key(|event| (event.instruction, event.inner));
-    Ok(TransactionEvents {
-        signature,
-        slot: tx.slot,
-        block_time: tx.block_time,
-        succeeded,
-        invoked,
-        owes_event,
-        events,
-    })
+    found
+        .events
+        .sort_by_key(|event| (event.instruction, event.inner));
+    Ok(found)
+}
+
+impl TransactionEvents {
+    /// Takes a call of the program into account.
+    fn invoked_by(&mut self, call: &Call) {
+        self.invoked = true;
+        self.owes_event |= !is_silent(&call.data);
+    }
+
+    /// Adds an event. What a failed transaction told never happened.
+    fn tell(&mut self, instruction: u32, inner: u32, data: &[u8]) {
+        if self.succeeded {
+            self.events.push(LocatedEvent {
+                instruction,
+                inner,
+                data: data.to_vec(),
+                event: QuernEvent::decode(data),
+            });
+        }
+    }
 }
 
 /// Whether a call succeeds without an event.
@@ -241,9 +245,7 @@ fn call_of(compiled: &UiCompiledInstruction) -> Result<Call, EventError> {
     Ok(Call {
         program: compiled.program_id_index.into(),
         first_account: compiled.accounts.first().map(|index| (*index).into()),
-        data: bs58::decode(&compiled.data)
-            .into_vec()
-            .map_err(|_| EventError::Encoding)?,
+        data: base58::decode(&compiled.data).ok_or(EventError::Encoding)?,
     })
 }
 
@@ -283,7 +285,7 @@ mod tests {
         let accounts = vec![
             AccountMeta::new_readonly(addresses::event_authority(), false),
             AccountMeta::new_readonly(OTHER, false),
-            AccountMeta::new_readonly(quern::ID, false),
+            AccountMeta::new_readonly(crate::program_id(), false),
         ];
         Instruction {
             program_id: program,
@@ -348,13 +350,13 @@ mod tests {
 
     #[test]
     fn finds_the_event_and_its_place() {
-        let message = message(quern::ID);
+        let message = message(crate::program_id());
         let keys = keys_of(&message);
         let calls = vec![
             inner(&keys, &OTHER, &OTHER, &[1]),
             inner(
                 &keys,
-                &quern::ID,
+                &crate::program_id(),
                 &addresses::event_authority(),
                 &event_call(),
             ),
@@ -377,7 +379,7 @@ mod tests {
         let payer = Pubkey::new_from_array([1; 32]);
         let compiled = v1::Message::try_compile_with_config(
             &payer,
-            &[instruction(quern::ID)],
+            &[instruction(crate::program_id())],
             Hash::default(),
             v1::TransactionConfig::empty(),
         );
@@ -385,7 +387,7 @@ mod tests {
         let keys = keys_of(&message);
         let calls = vec![inner(
             &keys,
-            &quern::ID,
+            &crate::program_id(),
             &addresses::event_authority(),
             &event_call(),
         )];
@@ -413,20 +415,20 @@ mod tests {
             found.owes_event
         };
         assert!(!owes(&[write.clone(), close.clone()]));
-        assert!(owes(&[write, instruction(quern::ID), close]));
+        assert!(owes(&[write, instruction(crate::program_id()), close]));
     }
 
     #[test]
     fn refuses_what_only_looks_like_an_event() {
-        let message = message(quern::ID);
+        let message = message(crate::program_id());
         let keys = keys_of(&message);
         let calls = vec![
             // Another program; another first account; another tag.
             inner(&keys, &OTHER, &addresses::event_authority(), &event_call()),
-            inner(&keys, &quern::ID, &OTHER, &event_call()),
+            inner(&keys, &crate::program_id(), &OTHER, &event_call()),
             inner(
                 &keys,
-                &quern::ID,
+                &crate::program_id(),
                 &addresses::event_authority(),
                 &event().encode(),
             ),
@@ -437,11 +439,11 @@ mod tests {
 
     #[test]
     fn a_failed_transaction_has_no_events() {
-        let message = message(quern::ID);
+        let message = message(crate::program_id());
         let keys = keys_of(&message);
         let calls = vec![inner(
             &keys,
-            &quern::ID,
+            &crate::program_id(),
             &addresses::event_authority(),
             &event_call(),
         )];
@@ -454,12 +456,12 @@ mod tests {
 
     #[test]
     fn unknown_bytes_are_kept() {
-        let message = message(quern::ID);
+        let message = message(crate::program_id());
         let keys = keys_of(&message);
         let data = [EVENT_IX_TAG_LE, &[9; 20]].concat();
         let calls = vec![inner(
             &keys,
-            &quern::ID,
+            &crate::program_id(),
             &addresses::event_authority(),
             &data,
         )];
@@ -479,7 +481,7 @@ mod tests {
         let message = message(OTHER);
         assert!(!events_of(&answer(&message, json!({}))).unwrap().invoked);
         let keys = keys_of(&message);
-        let calls = vec![inner(&keys, &quern::ID, &OTHER, &[1])];
+        let calls = vec![inner(&keys, &crate::program_id(), &OTHER, &[1])];
         assert!(events_of(&answer(&message, group(calls))).unwrap().invoked);
     }
 
@@ -490,15 +492,19 @@ mod tests {
             key: Pubkey::new_from_array([5; 32]),
             addresses: vec![addresses::event_authority(), OTHER],
         };
-        let compiled =
-            v0::Message::try_compile(&payer, &[instruction(quern::ID)], &[table], Hash::default());
+        let compiled = v0::Message::try_compile(
+            &payer,
+            &[instruction(crate::program_id())],
+            &[table],
+            Hash::default(),
+        );
         let message = VersionedMessage::V0(compiled.unwrap());
         let mut keys = keys_of(&message);
         assert!(!keys.contains(&addresses::event_authority()));
         keys.extend([addresses::event_authority(), OTHER]);
         let calls = vec![inner(
             &keys,
-            &quern::ID,
+            &crate::program_id(),
             &addresses::event_authority(),
             &event_call(),
         )];
@@ -514,7 +520,7 @@ mod tests {
 
     #[test]
     fn missing_parts_are_errors_and_never_no_events() {
-        let message = message(quern::ID);
+        let message = message(crate::program_id());
         let hidden = events_of(&answer(&message, json!({ "innerInstructions": null })));
         assert!(matches!(hidden, Err(EventError::NoInnerInstructions(_))));
         let mut bare = answer(&message, json!({}));

@@ -4,30 +4,43 @@
 //!
 //! - [`addresses`]: where every account is.
 //! - [`instructions`]: one pure builder for every instruction; [`flows`]: the same with what must be read first.
-//! - [`accounts`]: fetching and decoding; [`events`]: what a transaction did.
+//! - [`accounts`]: fetching and decoding; [`read`]: what a command needs, in one request; [`events`]: what a transaction did.
 //! - [`send`]: simulate, price, send, confirm; [`errors`]: one sentence for whatever went wrong.
-//! - [`deploy`]: the program itself; [`config`]: Solana's configuration, cluster names and keypair files.
+//! - [`program_id`]: which deployment this process works with.
+//! - [`chain`]: reads that provider and watcher share; [`clock`]: the cluster's time; [`history`]: what old transactions tell.
+//! - [`cluster`]: whether this is the cluster that the protocol was set up for.
+//! - [`config`]: Solana's configuration, cluster names and keypair files.
 
 pub mod accounts;
 pub mod addresses;
+mod base58;
+pub mod chain;
+pub mod clock;
+pub mod cluster;
 pub mod config;
-pub mod deploy;
+mod deployment;
 pub mod errors;
 pub mod events;
 pub mod flows;
+pub mod history;
 pub mod instructions;
 pub mod messages;
+pub mod read;
 pub mod send;
-mod transaction;
+pub mod transaction;
 
 pub use {
+    chain::{ChainReads, RpcChain},
+    deployment::{program_id, set_program_id},
     errors::{ClientError, Refusal, Result},
     events::{EventError, LocatedEvent, TransactionEvents, events_of},
+    history::Outcome,
     quern,
     send::{ComputeUnits, Cost, Format, PriorityFee, Receipt, SendOptions, Sender},
     solana_commitment_config::CommitmentConfig,
     solana_rpc_client::nonblocking::rpc_client::RpcClient,
     solana_sdk::{
+        hash::Hash,
         instruction::Instruction,
         signature::{Keypair, Signature, Signer},
     },

@@ -6,302 +6,9 @@ use {
         UPGRADEABLE_LOADER,
     },
     quern::error::{QuernError, REFUSAL_BASE, SEAL_ERROR_BASE},
-    quern_proof::{evidence::Refusal, program::SealError},
+    quern_proof::{evidence::Refusal, graph::SealError},
     solana_sdk::{instruction::InstructionError, pubkey::Pubkey, transaction::TransactionError},
 };
-
-/// The first code of the program's own errors.
-pub const FIRST_ERROR: u32 = 6_000;
-
-/// The program's errors in the order of their codes, with the texts that its source gives them.
-const QUERN: &[(QuernError, &str)] = &[
-    (
-        QuernError::Overflow,
-        "An amount or a time is too large; use a smaller one",
-    ),
-    (
-        QuernError::ShareTooHigh,
-        "A share is above its highest allowed value; lower it",
-    ),
-    (
-        QuernError::BadTimeSpan,
-        "A time span is zero or longer than allowed; choose one within the limits",
-    ),
-    (
-        QuernError::BadText,
-        "A name is empty or longer than 32 bytes, or a URI is longer than 200 bytes; shorten it",
-    ),
-    (
-        QuernError::Paused,
-        "The protocol is paused for new models, jobs and takes; try again later",
-    ),
-    (
-        QuernError::NotUpgradeAuthority,
-        "Only the program's upgrade authority may initialize; sign with it",
-    ),
-    (
-        QuernError::NotAuthorized,
-        "The signer may not do this; sign with the wallet that the account names",
-    ),
-    (
-        QuernError::NotProposed,
-        "Nobody, or somebody else, is named as successor; propose this wallet first",
-    ),
-    (
-        QuernError::NotWashProof,
-        "Reward rate times weight must stay below 1 where rewards are paid in the mint of the fee",
-    ),
-    (
-        QuernError::EmissionFixed,
-        "The reward mint and the epoch length are set once and cannot change",
-    ),
-    (
-        QuernError::EmissionPurseMissing,
-        "Open the emission's purse in the reward mint first",
-    ),
-    (
-        QuernError::MintHasTransferFee,
-        "This mint charges transfer fees; such mints are refused",
-    ),
-    (
-        QuernError::MintHasTransferHook,
-        "This mint calls a transfer hook; such mints are refused",
-    ),
-    (
-        QuernError::MintHasPermanentDelegate,
-        "This mint has a permanent delegate; such mints are refused",
-    ),
-    (
-        QuernError::MintIsPausable,
-        "This mint can be paused by its issuer; such mints are refused",
-    ),
-    (
-        QuernError::MintDefaultFrozen,
-        "Accounts of this mint start frozen; such mints are refused",
-    ),
-    (
-        QuernError::MintHasCloseAuthority,
-        "This mint can be closed by its issuer; such mints are refused",
-    ),
-    (
-        QuernError::MintIsConfidential,
-        "This mint has confidential transfers; such mints are refused",
-    ),
-    (
-        QuernError::MintExtensionRefused,
-        "This mint has an extension outside the allow-list; such mints are refused",
-    ),
-    (
-        QuernError::MintDisabled,
-        "This mint is not enabled for new jobs; use another one",
-    ),
-    (
-        QuernError::WrongMint,
-        "The mint, vault or token program is not the one registered; pass the registered one",
-    ),
-    (
-        QuernError::ZeroAmount,
-        "The amount is zero; name an amount above zero",
-    ),
-    (
-        QuernError::InsufficientFunds,
-        "The purse does not hold enough free atoms; deposit more",
-    ),
-    (
-        QuernError::ReservationShort,
-        "A reservation is smaller than what should leave it; this is a bug, please report it",
-    ),
-    (
-        QuernError::DestinationIsVault,
-        "The vault itself cannot be the destination; name a token account of your own",
-    ),
-    (
-        QuernError::VaultShort,
-        "The vault would hold less than the purses own; nothing was moved",
-    ),
-    (
-        QuernError::PurseMissing,
-        "A purse that this step credits or debits is missing from the accounts; add it (open it first if needed)",
-    ),
-    (
-        QuernError::PurseTwice,
-        "The same purse was passed twice; pass each purse once",
-    ),
-    (
-        QuernError::PurseNotWritable,
-        "A purse must be writable here; mark it writable",
-    ),
-    (
-        QuernError::TooManyPurses,
-        "Too many purses were passed; pass only those that the step needs",
-    ),
-    (
-        QuernError::OperatorLimit,
-        "The operator's limit for bonds is reached; the owner must sign or raise it",
-    ),
-    (
-        QuernError::ProviderInactive,
-        "The provider is not active; activate it first",
-    ),
-    (
-        QuernError::WrongProvider,
-        "This provider account is not the job's provider; pass the right one",
-    ),
-    (
-        QuernError::ModelInactive,
-        "The model is not active; choose another one",
-    ),
-    (
-        QuernError::ModelSealed,
-        "The model is already sealed and cannot change",
-    ),
-    (
-        QuernError::ModelNotSealed,
-        "A refereed job needs a sealed model; seal it first or ask for an accepted job",
-    ),
-    (
-        QuernError::ModelOutOfRoom,
-        "The bytes do not fit into the room that the model reserved",
-    ),
-    (
-        QuernError::UnknownKind,
-        "The kind or assurance of the job is unknown; use one that this version knows",
-    ),
-    (
-        QuernError::BadMilestones,
-        "A refereed job has one milestone and no arbiter; an accepted one has 1 to 255 milestones",
-    ),
-    (
-        QuernError::NeedsProviderOrArbiter,
-        "An accepted job needs a pinned provider or an arbiter; name one",
-    ),
-    (
-        QuernError::ArbiterIsParty,
-        "The arbiter must be neither the client nor the provider; name somebody else",
-    ),
-    (
-        QuernError::PriceTooLow,
-        "The price is below the mint's least price for this work; offer more",
-    ),
-    (
-        QuernError::BondTooLow,
-        "The bond is below the least bond for this work; ask for more",
-    ),
-    (
-        QuernError::RateAboveLimit,
-        "The fee or royalty now in force is above what the client accepts; raise the limit or wait",
-    ),
-    (
-        QuernError::InputsDoNotFit,
-        "The number of inputs or batch rows does not fit the model's program",
-    ),
-    (
-        QuernError::WrongModel,
-        "The model account does not match the job; pass the one that the job names",
-    ),
-    (
-        QuernError::CampaignUnknown,
-        "Campaigns are not open yet; leave the campaign out",
-    ),
-    (
-        QuernError::WrongState,
-        "The job is not in a state that allows this step",
-    ),
-    (
-        QuernError::AcceptedOnly,
-        "This step is for accepted jobs only; a refereed job settles by finalize",
-    ),
-    (QuernError::TooLate, "The deadline of this step has passed"),
-    (
-        QuernError::TooEarly,
-        "The deadline has not passed yet; try again later",
-    ),
-    (
-        QuernError::GraceTime,
-        "Only the provider may finalize during the grace time; try again after it",
-    ),
-    (
-        QuernError::DemandsOpen,
-        "Demands are still open; answer them or wait for their timeout",
-    ),
-    (
-        QuernError::PinnedToOther,
-        "This job is pinned to another provider",
-    ),
-    (
-        QuernError::OwnJob,
-        "A client cannot take its own job; use another wallet",
-    ),
-    (
-        QuernError::NoArbiter,
-        "This job has no arbiter, so it cannot be rejected",
-    ),
-    (
-        QuernError::WrongRecipient,
-        "The lamports must go to the wallet that paid them; pass the job's client",
-    ),
-    (
-        QuernError::ProviderMissing,
-        "The provider account is needed for this step; pass it",
-    ),
-    (QuernError::NothingToClaim, "There is nothing to claim"),
-    (
-        QuernError::InvariantBroken,
-        "An internal check failed; nothing was changed, please report it",
-    ),
-    (
-        QuernError::NoTreasury,
-        "The treasury must be somebody; name the wallet whose purses receive fees",
-    ),
-    (
-        QuernError::RefereedOnly,
-        "Only refereed jobs can be convicted or asked; an accepted one is rejected by its client",
-    ),
-    (
-        QuernError::NotEvidence,
-        "This is no evidence account of the program; create one for it with 40 bytes more than the evidence",
-    ),
-    (
-        QuernError::EvidenceOutOfRoom,
-        "The bytes do not fit into the evidence account; create a larger one",
-    ),
-    (
-        QuernError::EvidenceTwice,
-        "Evidence comes inline or from an account, not both; leave one out",
-    ),
-    (
-        QuernError::WrongDemand,
-        "The demand is about another job or submission; pass one about this submission",
-    ),
-    (
-        QuernError::NoSuchQuestion,
-        "There is no such question; name a node of a tree of this job, at level 0, 4, 8 ... or its leaves",
-    ),
-    (
-        QuernError::MissingPosition,
-        "The node lies wholly in missing positions; convict it by its padding instead",
-    ),
-    (
-        QuernError::WrongParent,
-        "The parent must be the demand whose answer holds the node; pass that one, at a root none",
-    ),
-    (
-        QuernError::ParentUnanswered,
-        "The parent has no answer yet; wait for it or for its timeout",
-    ),
-    (
-        QuernError::AlreadyAnswered,
-        "The demand has its answer already; read it",
-    ),
-    (
-        QuernError::WrongAnswer,
-        "The answer does not hash to the node or has another length; send what was committed to",
-    ),
-    (
-        QuernError::JobLives,
-        "The demand's job still runs; close the demand when the job is over",
-    ),
-];
 
 /// What `seal` may refuse, in the order of the numbers (from 1).
 const SEAL: &[SealError] = &[
@@ -345,20 +52,6 @@ const SEAL: &[SealError] = &[
     SealError::UnusedBatchRows,
 ];
 
-/// The program's error with a custom code.
-pub fn quern_error(code: u32) -> Option<QuernError> {
-    let index = usize::try_from(code.checked_sub(FIRST_ERROR)?).ok()?;
-    QUERN.get(index).map(|(error, _)| *error)
-}
-
-/// The program's text for one of its errors.
-pub fn quern_message(error: QuernError) -> &'static str {
-    QUERN
-        .iter()
-        .find(|(known, _)| *known == error)
-        .map_or("The program refused this step", |(_, message)| message)
-}
-
 /// What `seal` refused, from a custom code.
 pub fn seal_error(code: u32) -> Option<SealError> {
     let index = usize::try_from(code.checked_sub(SEAL_ERROR_BASE)?.checked_sub(1)?).ok()?;
@@ -375,7 +68,7 @@ pub fn evidence_refusal(code: u32) -> Option<Refusal> {
 pub fn program_name(program: Option<&Pubkey>) -> String {
     match program {
         None => "an unknown program".to_owned(),
-        Some(id) if *id == quern::ID => "Quern".to_owned(),
+        Some(id) if *id == crate::program_id() => "Quern".to_owned(),
         Some(id) if *id == SYSTEM_PROGRAM => "the system program".to_owned(),
         Some(id) if *id == TOKEN_PROGRAM || *id == TOKEN_2022_PROGRAM => {
             "the token program".to_owned()
@@ -432,12 +125,12 @@ pub fn refusal(error: &TransactionError, program: Option<&Pubkey>) -> String {
 }
 
 fn custom(code: u32, program: Option<&Pubkey>) -> String {
-    let is_ours = program.is_none_or(|id| *id == quern::ID);
-    if is_ours && let Some(error) = quern_error(code) {
-        return quern_message(error).to_owned();
+    let is_ours = program.is_none_or(|id| *id == crate::program_id());
+    if is_ours && let Some(error) = QuernError::from_code(code) {
+        return error.message().to_owned();
     }
     if is_ours && let Some(error) = seal_error(code) {
-        return format!("The tensor program was refused: {}", error.message());
+        return format!("The graph was refused: {}", error.message());
     }
     if is_ours && let Some(refusal) = evidence_refusal(code) {
         return format!("The evidence was refused: {}", refusal.message());
@@ -445,7 +138,7 @@ fn custom(code: u32, program: Option<&Pubkey>) -> String {
     let known = match program {
         Some(id) if *id == SYSTEM_PROGRAM => system(code),
         Some(id) if *id == TOKEN_PROGRAM || *id == TOKEN_2022_PROGRAM => token(code),
-        Some(id) if *id == quern::ID => anchor(code),
+        Some(id) if *id == crate::program_id() => anchor(code),
         _ => None,
     };
     known.map_or_else(
@@ -562,45 +255,7 @@ fn capitalised(text: String) -> String {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
-
-    use {super::*, anchor_lang::prelude::ProgramError};
-
-    /// Reads names and texts out of the program's source, which is where they are defined.
-    fn source() -> Vec<(String, String)> {
-        let text = include_str!("../../../programs/quern/src/error.rs");
-        let (text, _) = text.split_once("impl From<RuleError>").unwrap();
-        text.split("#[msg(")
-            .skip(1)
-            .map(|part| {
-                let mut quoted = part.splitn(3, '"');
-                let message = quoted.nth(1).unwrap();
-                let rest = quoted
-                    .next()
-                    .unwrap()
-                    .trim_start_matches([')', ']', ',', ' ', '\n']);
-                (
-                    rest.split(',').next().unwrap().to_owned(),
-                    message.to_owned(),
-                )
-            })
-            .collect()
-    }
-
-    #[test]
-    fn table_is_the_programs() {
-        let table: Vec<_> = QUERN
-            .iter()
-            .map(|(error, text)| (format!("{error:?}"), (*text).to_owned()))
-            .collect();
-        assert_eq!(table, source());
-        for (index, (error, _)) in (FIRST_ERROR..).zip(QUERN) {
-            assert_eq!(ProgramError::from(*error), ProgramError::Custom(index));
-            assert_eq!(quern_error(index), Some(*error));
-        }
-        assert_eq!(quern_error(FIRST_ERROR - 1), None);
-        assert_eq!(quern_error(FIRST_ERROR + QUERN.len() as u32), None);
-    }
+    use super::*;
 
     #[test]
     fn seal_numbers_match() {

@@ -48,7 +48,7 @@ impl Format {
 
 /// What a transaction may use and what it offers for that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Budget {
+pub struct Budget {
     /// Limit of compute units.
     pub units: u32,
     /// Micro-lamports for each of them.
@@ -124,7 +124,10 @@ fn compile(
 }
 
 /// The message of a transaction that fits.
-pub(crate) fn message(
+///
+/// # Errors
+/// `TooLarge`, or that it cannot be built.
+pub fn message(
     format: Format,
     instructions: &[Instruction],
     payer: &Pubkey,
@@ -208,10 +211,10 @@ pub(crate) fn pack<'a>(
 }
 
 /// Signs with those of the signers that are needed.
-pub(crate) fn sign(
-    message: VersionedMessage,
-    signers: &[&Keypair],
-) -> Result<VersionedTransaction> {
+///
+/// # Errors
+/// `MissingSigner`.
+pub fn sign(message: VersionedMessage, signers: &[&Keypair]) -> Result<VersionedTransaction> {
     let needed = message
         .static_account_keys()
         .iter()
@@ -252,13 +255,13 @@ mod tests {
     };
 
     fn write(payer: &Pubkey, bytes: usize) -> Instruction {
-        instructions::write_model(payer, &Pubkey::from([1; 32]), 0, vec![7; bytes])
+        instructions::write_model(payer, &Pubkey::from([1; 32]), 0, &vec![7; bytes])
     }
 
     #[test]
     fn packs_in_order_and_fits() {
         let payer = Keypair::new().pubkey();
-        let all = instructions::write_program(&payer, &Pubkey::from([1; 32]), &[7; 3_000]);
+        let all = instructions::write_graph(&payer, &Pubkey::from([1; 32]), &[7; 3_000]);
         assert_eq!(all.len(), 4);
         let lengths = |format| {
             let batches = pack(format, &all, &payer).unwrap();

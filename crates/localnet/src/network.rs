@@ -7,7 +7,7 @@ use {
     },
     quern_client::{
         ClientError, CommitmentConfig, Instruction, Keypair, Pubkey, RpcClient, Sender, Signer,
-        config, quern,
+        config, program_id,
     },
     serde_json::{Value, json},
     solana_rpc_client_api::request::RpcRequest,
@@ -104,9 +104,9 @@ impl LocalNet {
         };
         net.fund(&net.admin.pubkey(), ADMIN_LAMPORTS).await?;
         if let Some(program) = program {
-            net.deploy(&quern::ID, &program, &net.admin.pubkey())
+            net.deploy(&program_id(), &program, &net.admin.pubkey())
                 .await?;
-            if !net.runs(&quern::ID).await? {
+            if !net.runs(&program_id()).await? {
                 return Err(unusable("the network cannot run it".to_owned()));
             }
         }

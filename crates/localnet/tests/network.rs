@@ -1,32 +1,40 @@
 //! What the other crates rely on: finality, inner instructions, sysvars, transaction versions, time, mints, ports.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-mod common;
-
 use {
-    common::{network, params, program_file},
     quern_client::{
         ClientError, CommitmentConfig, ComputeUnits, Format, Keypair, PriorityFee, RpcClient,
-        SendOptions, Sender, Signature, Signer, accounts, addresses, events, instructions,
-        quern::{
-            ID,
-            instructions::{InitializeArgs, ProviderArgs},
-        },
+        SendOptions, Sender, Signature, Signer, accounts, addresses, cluster, events, instructions,
+        quern::{ID, instructions::ProviderSettings, state::ProtocolSettings},
         send::{MAX_V1_TRANSACTION_BYTES, largest_size},
     },
     quern_localnet::{LocalNet, Options},
+    quern_testkit::{program_so, short_windows},
     solana_sdk::{
         message::{VersionedMessage, v0, v1},
         pubkey,
         transaction::VersionedTransaction,
     },
     solana_system_interface::instruction::transfer,
-    std::time::{Duration, Instant},
+    std::{
+        path::PathBuf,
+        time::{Duration, Instant},
+    },
 };
+
+/// A network on free ports.
+async fn network(program_so: Option<PathBuf>) -> LocalNet {
+    LocalNet::start(Options {
+        program_so,
+        ..Options::default()
+    })
+    .await
+    .unwrap()
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn answers_like_a_cluster() {
-    let net = network(Some(program_file())).await;
+    let net = network(Some(program_so())).await;
     let wallet = net.fresh(5_000_000_000).await.unwrap();
 
     // The program is there, executable, with the admin as upgrade authority.
@@ -102,16 +110,17 @@ async fn send(net: &LocalNet, message: VersionedMessage) -> Signature {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn events_of_every_transaction_version_become_final() {
-    let net = network(Some(program_file())).await;
+    let net = network(Some(program_so())).await;
     let admin = net.admin().pubkey();
-    let args = InitializeArgs {
+    let args = ProtocolSettings {
         guardian: admin,
         treasury_owner: admin,
-        params: params(),
+        ..short_windows()
     };
     let blockhash = async || net.rpc().get_latest_blockhash().await.unwrap();
 
-    let initialize = [instructions::initialize(&admin, args)];
+    let cluster = cluster::genesis(net.rpc()).await.unwrap();
+    let initialize = [instructions::initialize(&admin, args, cluster)];
     let message = v0::Message::try_compile(&admin, &initialize, &[], blockhash().await).unwrap();
     let first = send(&net, VersionedMessage::V0(message)).await;
     let budget = v1::TransactionConfig {
@@ -120,7 +129,7 @@ async fn events_of_every_transaction_version_become_final() {
         loaded_accounts_data_size_limit: Some(4_000_000),
         heap_size: None,
     };
-    let update = [instructions::update_protocol(&admin, args)];
+    let update = [instructions::update_protocol(&admin, Some(args), None)];
     let message =
         v1::Message::try_compile_with_config(&admin, &update, blockhash().await, budget).unwrap();
     let second = send(&net, VersionedMessage::V1(message)).await;
@@ -170,7 +179,7 @@ async fn a_v1_transaction_takes_what_was_set_and_no_more() {
     const UNITS: u32 = 40_000;
     // Micro-lamports for each unit.
     const PRICE: u64 = 250_001;
-    let net = network(Some(program_file())).await;
+    let net = network(Some(program_so())).await;
     let admin = net.admin();
     let payer = admin.pubkey();
     let account = Keypair::new();
@@ -249,14 +258,15 @@ async fn a_priced_transaction_pays_its_units_times_the_price() {
     const UNITS: u32 = 60_000;
     const FIXED: u64 = 333_333;
     const CAP: u64 = 50_000_000;
-    let net = network(Some(program_file())).await;
+    let net = network(Some(program_so())).await;
     let admin = net.admin().pubkey();
-    let args = InitializeArgs {
+    let args = ProtocolSettings {
         guardian: admin,
         treasury_owner: admin,
-        params: params(),
+        ..short_windows()
     };
-    let initialize = [instructions::initialize(&admin, args)];
+    let cluster = cluster::genesis(net.rpc()).await.unwrap();
+    let initialize = [instructions::initialize(&admin, args, cluster)];
     net.sender()
         .send(&initialize, &[net.admin()])
         .await
@@ -266,11 +276,10 @@ async fn a_priced_transaction_pays_its_units_times_the_price() {
     };
     for format in [Format::Legacy, Format::V1] {
         let payer = net.fresh(1_000_000_000).await.unwrap();
-        let entry = |name: &str| ProviderArgs {
+        let entry = |name: &str| ProviderSettings {
             operator: payer.pubkey(),
             name: name.to_owned(),
             endpoint: String::new(),
-            hardware_classes: 0,
             active: true,
         };
         let register = [instructions::register_provider(

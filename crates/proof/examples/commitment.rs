@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 use {
-    quern_proof::{DType, Tensor, builder::ProgramBuilder, commit, eval, program::Program},
+    quern_proof::{DType, Tensor, builder::GraphBuilder, commit, eval, graph::Graph},
     std::{hint::black_box, time::Instant},
 };
 
@@ -33,16 +33,16 @@ fn commitment_share(side: u32) -> f64 {
         Tensor::from_i8(side, side, &values(side * side)).unwrap(),
         Tensor::from_i8(side, side, &values(side * side)).unwrap(),
     ];
-    let mut builder = ProgramBuilder::new();
+    let mut builder = GraphBuilder::new();
     let left = builder.input_fixed(DType::I8, side, side);
     let right = builder.input_fixed(DType::I8, side, side);
     builder.matmul(left, right);
     let bytes = builder.finish().unwrap();
-    let program = Program::parse(&bytes).unwrap();
+    let graph = Graph::parse(&bytes).unwrap();
     let (mut product, mut commitment) = (f64::MAX, f64::MAX);
     for _ in 0..5 {
         let begin = Instant::now();
-        let outputs = eval::run(&program, 0, &inputs, &[]).unwrap();
+        let outputs = eval::run(&graph, 0, &inputs, &[]).unwrap();
         product = product.min(begin.elapsed().as_secs_f64());
         let begin = Instant::now();
         black_box(commit::data_root(&outputs[0]));

@@ -6,10 +6,10 @@
 use {
     quern_proof::{
         DType, Tensor,
-        builder::ProgramBuilder,
+        builder::GraphBuilder,
         eval,
         freivalds::{Coins, first_wrong_cell},
-        program::Program,
+        graph::Graph,
     },
     std::{hint::black_box, time::Instant},
 };
@@ -41,18 +41,18 @@ fn times(side: u32) -> (f64, f64) {
         Tensor::from_i8(side, side, &values(side * side)).unwrap(),
         Tensor::from_i8(side, side, &values(side * side)).unwrap(),
     ];
-    let mut builder = ProgramBuilder::new();
+    let mut builder = GraphBuilder::new();
     let left = builder.input_fixed(DType::I8, side, side);
     let right = builder.input_fixed(DType::I8, side, side);
     builder.matmul(left, right);
     let bytes = builder.finish().unwrap();
-    let program = Program::parse(&bytes).unwrap();
+    let graph = Graph::parse(&bytes).unwrap();
 
     // In turns, so that a busy moment of the machine meets both.
     let (mut product, mut check) = (f64::MAX, f64::MAX);
     for round in 0..6u8 {
         let begin = Instant::now();
-        let outputs = eval::run(&program, 0, &inputs, &[]).unwrap();
+        let outputs = eval::run(&graph, 0, &inputs, &[]).unwrap();
         product = product.min(begin.elapsed().as_secs_f64());
         for again in 0..10u8 {
             let mut coins = Coins::new([10 * round + again; 32]);

@@ -1,36 +1,38 @@
-//! Building a tensor program so that it reads like what it computes.
+//! Building a graph so that it reads like what it computes.
 
 use std::vec::Vec;
 
 use crate::{
     Tensor, commit,
+    graph::{self, Counts, Graph},
     hash::Hash,
-    program::{
-        self, Fault, MAX_INPUTS, MAX_OPS, MAX_WEIGHTS, Op, Operand, Program, SealError, VERSION,
-    },
-    shape::DType,
+    limits::{MAX_INPUTS, MAX_OPS, MAX_WEIGHTS},
+    node::Operand,
+    ops::{Add, ArgMax, Lut, MatMul, Op, QLinear},
+    refusal::{Fault, SealError},
+    shape::{DType, Rows, Shape},
 };
 
-/// Collects the records of a program. Every method returns the operand that later ops name; [`ProgramBuilder::finish`]
+/// Collects the records of a graph. Every method returns the operand that later ops name; [`GraphBuilder::finish`]
 /// checks everything.
 ///
 /// ```
-/// use quern_proof::{DType, Tensor, builder::ProgramBuilder};
+/// use quern_proof::{DType, Tensor, builder::GraphBuilder};
 ///
 /// let w = Tensor::from_i8(2, 3, &[1, 2, 3, -1, -2, -3])?;
-/// let mut b = ProgramBuilder::new();
+/// let mut b = GraphBuilder::new();
 /// let x = b.input_batch(DType::I8, 3);
 /// let w = b.weight(&w);
 /// let logits = b.matmul(x, w);
 /// b.argmax(logits);
 /// let bytes = b.finish()?;
-/// assert_eq!(quern_proof::program::seal(&bytes)?.per_row, 6);
+/// assert_eq!(quern_proof::graph::seal(&bytes)?.per_row, 6);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, Default)]
-pub struct ProgramBuilder {
-    inputs: Vec<[u8; program::INPUT_BYTES]>,
-    weights: Vec<[u8; program::WEIGHT_BYTES]>,
+pub struct GraphBuilder {
+    inputs: Vec<[u8; graph::INPUT_BYTES]>,
+    weights: Vec<[u8; graph::WEIGHT_BYTES]>,
     ops: Vec<Op>,
 }
 
@@ -39,26 +41,25 @@ fn index_of(count: usize) -> u8 {
     u8::try_from(count).unwrap_or(u8::MAX)
 }
 
-impl ProgramBuilder {
-    /// An empty program.
+impl GraphBuilder {
+    /// An empty graph.
     pub fn new() -> Self {
         Self::default()
     }
 
     /// An input with the job's batch rows.
     pub fn input_batch(&mut self, dtype: DType, cols: u32) -> Operand {
-        self.input(dtype, 1, 0, cols)
+        self.input(dtype, Rows::Batch, cols)
     }
 
     /// An input with a fixed number of rows.
     pub fn input_fixed(&mut self, dtype: DType, rows: u32, cols: u32) -> Operand {
-        self.input(dtype, 0, rows, cols)
+        self.input(dtype, Rows::Fixed(rows), cols)
     }
 
-    fn input(&mut self, dtype: DType, kind: u8, rows: u32, cols: u32) -> Operand {
-        let ([r0, r1, r2, r3], [c0, c1, c2, c3]) = (rows.to_le_bytes(), cols.to_le_bytes());
-        self.inputs
-            .push([dtype as u8, kind, 0, 0, r0, r1, r2, r3, c0, c1, c2, c3]);
+    fn input(&mut self, dtype: DType, rows: Rows, cols: u32) -> Operand {
+        let shape = Shape { dtype, rows, cols };
+        self.inputs.push(graph::encode_input(shape));
         Operand::Input(index_of(self.inputs.len() - 1))
     }
 
@@ -74,25 +75,20 @@ impl ProgramBuilder {
 
     /// A weight whose data root is known.
     pub fn weight_root(&mut self, dtype: DType, rows: u32, cols: u32, root: &Hash) -> Operand {
-        let ([r0, r1, r2, r3], [c0, c1, c2, c3]) = (rows.to_le_bytes(), cols.to_le_bytes());
-        let mut record = [0; program::WEIGHT_BYTES];
-        let head = [dtype as u8, 0, 0, 0, r0, r1, r2, r3, c0, c1, c2, c3];
-        for (to, from) in record.iter_mut().zip(head.iter().chain(root)) {
-            *to = *from;
-        }
-        self.weights.push(record);
+        self.weights
+            .push(graph::encode_weight(dtype, rows, cols, root));
         Operand::Weight(index_of(self.weights.len() - 1))
     }
 
     /// Any op.
-    pub fn op(&mut self, op: Op) -> Operand {
-        self.ops.push(op);
+    pub fn op(&mut self, op: impl Into<Op>) -> Operand {
+        self.ops.push(op.into());
         Operand::Op(index_of(self.ops.len() - 1))
     }
 
     /// `MATMUL`; `b` is stored by output column.
     pub fn matmul(&mut self, a: Operand, b: Operand) -> Operand {
-        self.op(Op::MatMul { a, b })
+        self.op(MatMul { a, b })
     }
 
     /// `QLINEAR`; `w` is N x K, `bias` and `mult` are 1 x N, results lie between `lo` and `hi`.
@@ -107,7 +103,7 @@ impl ProgramBuilder {
         lo: i8,
         hi: i8,
     ) -> Operand {
-        self.op(Op::QLinear {
+        self.op(QLinear {
             a,
             w,
             bias,
@@ -120,17 +116,17 @@ impl ProgramBuilder {
 
     /// `LUT`; the table is 1 x 256.
     pub fn lut(&mut self, a: Operand, table: Operand) -> Operand {
-        self.op(Op::Lut { a, table })
+        self.op(Lut { a, table })
     }
 
     /// `ADD`.
     pub fn add(&mut self, a: Operand, b: Operand) -> Operand {
-        self.op(Op::Add { a, b })
+        self.op(Add { a, b })
     }
 
     /// `ARGMAX`.
     pub fn argmax(&mut self, a: Operand) -> Operand {
-        self.op(Op::ArgMax { a })
+        self.op(ArgMax { a })
     }
 
     /// The bytes, whether `seal` would take them or not.
@@ -152,8 +148,12 @@ impl ProgramBuilder {
             index_of(self.weights.len()),
             index_of(self.ops.len()),
         );
-        let mut bytes = Vec::with_capacity(program::len(inputs, weights, ops));
-        bytes.extend([VERSION, inputs, weights, ops, 0, 0, 0, 0]);
+        let mut bytes = Vec::with_capacity(graph::len(inputs, weights, ops));
+        bytes.extend(graph::encode_header(Counts {
+            inputs,
+            weights,
+            ops,
+        }));
         bytes.extend(self.inputs.iter().flatten());
         bytes.extend(self.weights.iter().flatten());
         bytes.extend(self.ops.iter().flat_map(Op::encode));
@@ -163,10 +163,10 @@ impl ProgramBuilder {
     /// The bytes, checked as `seal` will check them.
     ///
     /// # Errors
-    /// The first rule that the program breaks, and where.
+    /// The first rule that the graph breaks, and where.
     pub fn finish(&self) -> Result<Vec<u8>, Fault> {
         let bytes = self.bytes()?;
-        Program::parse(&bytes)?.check()?;
+        Graph::parse(&bytes)?.check()?;
         Ok(bytes)
     }
 }

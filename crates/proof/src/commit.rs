@@ -5,8 +5,8 @@ use std::{vec, vec::Vec};
 use crate::{
     Error, Tensor,
     hash::{self, Accumulator, Hash, LEAF_BYTES, MISSING, Tag},
+    limits::{MAX_OPS, STEP_LEVELS},
     path,
-    question::STEP_LEVELS,
     shape::{Geometry, TraceGeometry},
 };
 
@@ -43,7 +43,7 @@ struct Layer {
 
 /// All nodes of a tensor's tree that are not wholly missing: 64 bytes for every leaf, about half as many as a wide tensor has
 /// and many times more than a narrow one.
-pub struct Tree {
+pub struct TensorTree {
     geometry: Geometry,
     /// By height: `layers[0]` are the leaves.
     layers: Vec<Layer>,
@@ -60,7 +60,7 @@ fn parents(tag: Tag, nodes: &[Hash], zero: &Hash) -> impl Iterator<Item = Hash> 
     })
 }
 
-impl Tree {
+impl TensorTree {
     /// Hashes a tensor.
     pub fn new(tensor: &Tensor) -> Self {
         let geometry = *tensor.geometry();
@@ -219,7 +219,7 @@ pub struct LeafOpening {
 }
 
 impl LeafOpening {
-    /// Whether it opens leaf `k` of `row` of op `op` under this trace root, in a trace of so many ops.
+    /// Whether it opens leaf `k` of `row` of op `op` under this trace root, in a trace of `ops` ops.
     ///
     /// # Errors
     /// [`Error::Path`].
@@ -246,7 +246,7 @@ impl Trace {
     pub fn new(outputs: Vec<Tensor>) -> Result<Self, Error> {
         let geometry = TraceGeometry::new(outputs.len()).ok_or(Error::Count {
             what: "ops",
-            expected: outputs.len().clamp(1, crate::program::MAX_OPS),
+            expected: outputs.len().clamp(1, MAX_OPS),
             found: outputs.len(),
         })?;
         let roots: Vec<Hash> = outputs.iter().map(data_root).collect();
@@ -281,7 +281,7 @@ impl Trace {
         self.outputs
     }
 
-    /// The program's result: the last op's output.
+    /// The graph's result: the last op's output.
     pub fn result(&self) -> Option<&Tensor> {
         self.outputs.last()
     }
@@ -330,9 +330,9 @@ impl Trace {
     ///
     /// # Errors
     /// [`Error::NoSuchPosition`].
-    pub fn tree(&self, op: u32) -> Result<Tree, Error> {
+    pub fn tree(&self, op: u32) -> Result<TensorTree, Error> {
         let output = self.outputs.get(op as usize).ok_or(Error::NoSuchPosition)?;
-        Ok(Tree::new(output))
+        Ok(TensorTree::new(output))
     }
 
     /// One leaf with everything up to the trace root.
@@ -341,7 +341,7 @@ impl Trace {
     /// [`Error::NoSuchPosition`].
     pub fn open(&self, op: u32, row: u32, k: u32) -> Result<LeafOpening, Error> {
         let output = self.outputs.get(op as usize).ok_or(Error::NoSuchPosition)?;
-        let tree = Tree::new(output);
+        let tree = TensorTree::new(output);
         Ok(LeafOpening {
             leaf: output.leaf(row, k).ok_or(Error::NoSuchPosition)?,
             data_path: tree.open_leaf(row, k)?,

@@ -1,21 +1,21 @@
 //! What can go wrong off chain. On chain there is only [`SealError`](crate::SealError).
 
 use crate::{
-    evidence::Refusal,
     hash::Hash,
+    limits::{MAX_DIM, MAX_INNER},
+    node::{NodeId, Operand},
     path::PathError,
-    program::{Fault, Operand, SealError},
-    question::{Question, QuestionError, Tree},
-    shape::{DType, MAX_DIM, MAX_INNER},
+    refusal::{DemandError, Fault, Refusal, SealError},
+    shape::DType,
 };
 
 /// An error of this crate, with what to do about it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The program could not have been sealed.
-    #[error("the program can't be evaluated: {0}")]
-    Program(#[from] Fault),
+    /// The graph could not have been sealed.
+    #[error("the graph can't be evaluated: {0}")]
+    Graph(#[from] Fault),
     /// A tensor has no rows or columns, or too many.
     #[error("a tensor of {rows} x {cols} is not allowed: use 1 to {MAX_DIM} rows and columns")]
     Dimensions {
@@ -40,31 +40,31 @@ pub enum Error {
         /// What it holds.
         found: DType,
     },
-    /// Another number of tensors than the program has.
-    #[error("the program has {expected} {what}, not {found}: give one tensor each, in order")]
+    /// Another number of tensors than the graph has.
+    #[error("the graph has {expected} {what}, not {found}: give one tensor each, in order")]
     Count {
         /// "inputs", "weights" or "ops".
         what: &'static str,
-        /// What the program says.
+        /// What the graph says.
         expected: usize,
         /// What was given.
         found: usize,
     },
-    /// A tensor doesn't have the shape that the program gives it.
+    /// A tensor doesn't have the shape that the graph gives it.
     #[error(
-        "{operand:?} must be {expected}, not {found}: give the tensor that the program was sealed for"
+        "{operand} must be {expected}, not {found}: give the tensor that the graph was sealed for"
     )]
     Shape {
         /// Which tensor.
         operand: Operand,
-        /// What the program says.
+        /// What the graph says.
         expected: std::string::String,
         /// What was given.
         found: std::string::String,
     },
     /// A tensor's data root is not the one that was committed to.
     #[error(
-        "the data of {operand:?} do not match the root that was committed to: fetch them again, from another place if need be"
+        "the data of {operand} do not match the root that was committed to: fetch them again, or from another place"
     )]
     Root {
         /// Which tensor.
@@ -110,27 +110,18 @@ pub enum Error {
     #[error("the charge was refused: {0}")]
     Refused(#[from] Refusal),
     /// A part of the evidence can't be opened with what is at hand.
-    #[error(
-        "node {index} at level {level} of the tree {tree:?} is not at hand: demand it, or fetch the data"
-    )]
-    NotAtHand {
-        /// The tree.
-        tree: Tree,
-        /// The node's level.
-        level: u8,
-        /// Its place in the level.
-        index: u64,
-    },
-    /// There is no such question.
+    #[error("{0} is not at hand: demand it, or fetch the data")]
+    NotAtHand(NodeId),
+    /// There is no such demand.
     #[error("{0}")]
-    Question(#[from] QuestionError),
+    Demand(#[from] DemandError),
     /// An answer is not what its node was hashed from.
-    #[error("the answer to {0:?} is not what its node was hashed from: read it again")]
-    WrongAnswer(Question),
+    #[error("the answer about {0} is not what its node was hashed from: read it again")]
+    WrongAnswer(NodeId),
 }
 
 impl From<SealError> for Error {
     fn from(error: SealError) -> Self {
-        Self::Program(error.into())
+        Self::Graph(error.into())
     }
 }

@@ -3,7 +3,7 @@
 //! | file | bytes |
 //! | --- | --- |
 //! | tensor | "QTEN", version u8 = 1, dtype u8, reserved 2, rows u32, cols u32, then the values, row by row |
-//! | bundle | tensors one after the other (a model's weights in the program's order) |
+//! | bundle | tensors one after the other (a model's weights in the graph's order) |
 //! | trace | "QTRC", version u8 = 1, ops u8, reserved 2, then the outputs of all ops as tensors |
 //!
 //! Decoding is strict: every byte is used, reserved bytes are zero, and nothing is allocated by a length that the file
@@ -13,7 +13,8 @@ use std::vec::Vec;
 
 use crate::{
     Error, Tensor,
-    program::MAX_OPS,
+    graph::Graph,
+    limits::MAX_OPS,
     shape::{DType, Geometry},
 };
 
@@ -27,6 +28,16 @@ pub const FILE_VERSION: u8 = 1;
 pub const TENSOR_HEADER_BYTES: usize = 16;
 /// Bytes before a trace's first tensor.
 pub const TRACE_HEADER_BYTES: usize = 8;
+
+impl<'a> Graph<'a> {
+    /// The graph in a file or an account: [`Graph::parse`] with this crate's error.
+    ///
+    /// # Errors
+    /// [`Error::Graph`].
+    pub fn load(bytes: &'a [u8]) -> Result<Self, Error> {
+        Ok(Self::parse(bytes)?)
+    }
+}
 
 /// The file of one tensor.
 pub fn encode_tensor(tensor: &Tensor) -> Vec<u8> {
@@ -153,7 +164,7 @@ pub fn decode_bundle(bytes: &[u8]) -> Result<Vec<Tensor>, Error> {
     Ok(tensors)
 }
 
-/// The outputs of all ops in a trace file. Shapes are not compared with a program: see
+/// The outputs of all ops in a trace file. Shapes are not compared with a graph: see
 /// [`crate::eval::check_output_shapes`].
 ///
 /// # Errors

@@ -9,7 +9,7 @@
 //! `d (x - y) = 0` modulo 2^64; as `|d (x - y)| < 2^55`, only for `x = y`. So at most one value of 2^23 lets it pass, and
 //! both of [`VECTORS`] independent vectors at most with probability 2^-46.
 //!
-//! That holds as long as whoever claims `C` knows nothing of the coefficients: they are drawn from [`Coins`], a secret, and
+//! That holds as long as the one who claims `C` knows nothing of the coefficients: they are drawn from [`Coins`], a secret, and
 //! new ones for every product.
 
 use std::{vec, vec::Vec};
@@ -17,8 +17,9 @@ use std::{vec, vec::Vec};
 use crate::{
     Error, Tensor,
     hash::{self, Hash},
-    ops::cell,
-    shape::{DType, MAX_INNER},
+    limits::MAX_INNER,
+    ops::product::dot,
+    shape::DType,
 };
 
 /// Bits of a coefficient.
@@ -28,8 +29,8 @@ pub const VECTORS: usize = 2;
 
 /// A private source of coefficients: SHA-256 of a secret seed and a counter.
 ///
-/// Take the seed from the operating system's randomness, for one check only, and tell it to nobody: who knows it can make
-/// a wrong product that passes.
+/// Take the seed from the operating system's randomness, for one check only, and keep it secret: with it, a wrong product
+/// can be made that passes.
 pub struct Coins {
     seed: Hash,
     counter: u64,
@@ -81,7 +82,7 @@ struct Digits {
 }
 
 /// A product `C = A B^T` of which any row can be tested.
-pub struct Test<'t> {
+pub struct ProductTest<'t> {
     a: &'t Tensor,
     b: &'t Tensor,
     /// The coefficients of both vectors, one for every column of `C`.
@@ -94,13 +95,18 @@ pub struct Test<'t> {
     row: Vec<i16>,
 }
 
-impl core::fmt::Debug for Test<'_> {
+impl core::fmt::Debug for ProductTest<'_> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        write!(f, "Test({} * {}^T)", self.a.describe(), self.b.describe())
+        write!(
+            f,
+            "ProductTest({} * {}^T)",
+            self.a.describe(),
+            self.b.describe()
+        )
     }
 }
 
-impl<'t> Test<'t> {
+impl<'t> ProductTest<'t> {
     /// Draws the coefficients of a product and computes `B^T r`.
     ///
     /// # Errors
@@ -159,7 +165,7 @@ impl<'t> Test<'t> {
 /// The first row of `c` that is not that of `a b^T`. `None` if there is none, which is wrong with probability 2^-46 at most.
 ///
 /// # Errors
-/// As for [`Test::new`], and [`Error::Product`] if `c` has another shape.
+/// As for [`ProductTest::new`], and [`Error::Product`] if `c` has another shape.
 pub fn first_wrong_row(
     a: &Tensor,
     b: &Tensor,
@@ -170,7 +176,7 @@ pub fn first_wrong_row(
     if (c.rows(), c.cols()) != (a.rows(), b.rows()) {
         return Err(not_a_product(a, b));
     }
-    let mut test = Test::new(a, b, coins)?;
+    let mut test = ProductTest::new(a, b, coins)?;
     let wrong = (0..c.rows()).find(|row| {
         let claimed = c.row(*row).unwrap_or_default();
         !test.is_right(*row, claimed)
@@ -199,7 +205,7 @@ pub fn first_wrong_cell(
     let wrong = b
         .row_slices()
         .zip(claimed)
-        .position(|(right, claimed)| cell::matmul(left, right).to_le_bytes() != *claimed);
+        .position(|(right, claimed)| dot(left, right).to_le_bytes() != *claimed);
     // A row that fails the test has a wrong cell: right ones never fail.
     Ok(wrong.map(|col| (row, col as u32)))
 }
@@ -410,7 +416,7 @@ mod tests {
         ] {
             let (a, b) = (tensor(&mut state, 3, k), tensor(&mut state, n, k));
             let mut coins = Coins::new([n as u8; 32]);
-            let test = Test::new(&a, &b, &mut coins).unwrap();
+            let test = ProductTest::new(&a, &b, &mut coins).unwrap();
             for vector in 0..VECTORS {
                 let r = &test.r[vector];
                 assert_eq!(r.len(), n as usize);
@@ -527,7 +533,7 @@ mod tests {
         let (a, b) = (tensor(&mut state, 2, 5), tensor(&mut state, 3, 6));
         let mut coins = Coins::new([0; 32]);
         assert!(matches!(
-            Test::new(&a, &b, &mut coins),
+            ProductTest::new(&a, &b, &mut coins),
             Err(Error::Product { .. })
         ));
         let b = tensor(&mut state, 3, 5);
@@ -541,10 +547,10 @@ mod tests {
             Err(Error::DType { .. })
         ));
         assert!(matches!(
-            Test::new(&c, &b, &mut coins),
+            ProductTest::new(&c, &b, &mut coins),
             Err(Error::DType { .. })
         ));
-        let mut test = Test::new(&a, &b, &mut coins).unwrap();
+        let mut test = ProductTest::new(&a, &b, &mut coins).unwrap();
         assert!(!test.is_right(2, &[0; 12]));
         assert!(!test.is_right(0, &[0; 11]));
     }

@@ -1,5 +1,7 @@
 //! SHA-256 with one tag a kind of node, so that no leaf can pass for a node and no node of a tensor for one of a trace.
 
+use crate::limits::MAX_ROW_BYTES;
+
 /// A SHA-256 digest.
 pub type Hash = [u8; 32];
 
@@ -129,8 +131,8 @@ impl<const HEIGHTS: usize> Accumulator<HEIGHTS> {
     }
 }
 
-/// Leaf positions in the longest row that evidence can carry: 32,768 bytes (K as i8, an ARGMAX row as i32).
-const ROW_HEIGHTS: usize = 9;
+/// Heights in the subtree of the longest row that evidence can carry, its leaves and its root included.
+const ROW_HEIGHTS: usize = (MAX_ROW_BYTES / LEAF_BYTES).ilog2() as usize + 1;
 
 /// The root of one row's subtree, `row_height` levels above its leaves, from its unpadded bytes.
 ///

@@ -1,4 +1,4 @@
-//! Quern's tensor programs: deterministic integer arithmetic that a whole network can commit to and that one
+//! Quern's graphs: deterministic integer arithmetic that a whole network can commit to and that one
 //! transaction can judge.
 //!
 //! The on-chain program, the provider, the watcher and the client all call this crate, so that there is one
@@ -6,7 +6,7 @@
 //!
 //! | half | modules | needs |
 //! | --- | --- | --- |
-//! | what the chain calls | [`program`], [`shape`], [`ops`], [`hash`], [`path`], [`question`], [`evidence`] | nothing: no heap, no `std` |
+//! | what the chain calls | [`limits`], [`hash`], [`shape`], [`node`], [`path`], [`refusal`], [`ops`], [`graph`], [`demand`], [`evidence`] | nothing: no heap, no `std` |
 //! | whole tensors | `tensor`, `eval`, `commit`, `builder`, `file`, `witness`, `freivalds`, `verify` | the feature `std` (on by default) |
 //!
 //! The workspace dependency switches the default features off; a crate that runs off chain asks for
@@ -20,12 +20,15 @@
 #[cfg(feature = "std")]
 extern crate std;
 
+pub mod demand;
 pub mod evidence;
+pub mod graph;
 pub mod hash;
+pub mod limits;
+pub mod node;
 pub mod ops;
 pub mod path;
-pub mod program;
-pub mod question;
+pub mod refusal;
 pub mod shape;
 
 #[cfg(feature = "std")]
@@ -47,8 +50,11 @@ pub mod verify;
 #[cfg(feature = "std")]
 pub mod witness;
 
+pub use graph::{Graph, Macs};
 pub use hash::Hash;
-pub use program::{Macs, Op, Operand, Program, SealError};
+pub use node::{NodeId, Operand, Tree};
+pub use ops::Op;
+pub use refusal::SealError;
 pub use shape::{DType, Geometry, Rows, Shape};
 
 #[cfg(feature = "std")]

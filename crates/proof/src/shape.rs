@@ -1,17 +1,9 @@
 //! Shapes, and where everything of a tensor lies in its tree: by position, never by value.
 
-use crate::hash::LEAF_BYTES;
-
-/// The most rows or columns of any tensor, and the most batch rows of a job.
-///
-/// With it every count fits: an op has at most `2^20 x 2^20 x 2^15` MACs and a program at most `2^61`.
-pub const MAX_DIM: u32 = 1 << 20;
-
-/// The longest row that MATMUL and QLINEAR may sum over (K).
-pub const MAX_INNER: u32 = 32_768;
-
-/// The widest row that ARGMAX may search.
-pub const MAX_ARGMAX_COLS: u32 = 8_192;
+use crate::{
+    hash::LEAF_BYTES,
+    limits::{MAX_DIM, MAX_OPS},
+};
 
 /// What a tensor's values are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -52,7 +44,7 @@ pub enum Rows {
 }
 
 impl Rows {
-    /// The count in a job with so many batch rows.
+    /// The count in a job with these batch rows.
     pub const fn count(self, batch_rows: u32) -> u32 {
         match self {
             Self::Batch => batch_rows,
@@ -61,7 +53,7 @@ impl Rows {
     }
 }
 
-/// What is known of a tensor from the program alone.
+/// What is known of a tensor from the graph alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Shape {
     /// Type of its values.
@@ -78,12 +70,12 @@ impl Shape {
         self.cols as u64 * self.dtype.size() as u64
     }
 
-    /// Bytes of all values in a job with so many batch rows.
+    /// Bytes of all values in a job with these batch rows.
     pub const fn bytes(&self, batch_rows: u32) -> u64 {
         self.row_bytes() * self.rows.count(batch_rows) as u64
     }
 
-    /// Its tree in a job with so many batch rows. `None` if it has no rows or columns, or more than [`MAX_DIM`].
+    /// Its tree in a job with these batch rows. `None` if it has no rows or columns, or more than [`MAX_DIM`].
     pub const fn geometry(&self, batch_rows: u32) -> Option<Geometry> {
         Geometry::new(self.dtype, self.rows.count(batch_rows), self.cols)
     }
@@ -102,7 +94,7 @@ pub struct Geometry {
     rows_height: u8,
 }
 
-/// The number of levels over so many nodes (at least one).
+/// The number of levels over this many nodes (at least one).
 const fn height_over(nodes: u32) -> u8 {
     nodes.next_power_of_two().trailing_zeros() as u8
 }
@@ -172,6 +164,12 @@ impl Geometry {
         Some(((row as u64) << self.row_height) + k as u64)
     }
 
+    /// Row and leaf of a leaf position.
+    pub const fn row_and_leaf(&self, position: u64) -> (u32, u32) {
+        let k = position & ((1 << self.row_height) - 1);
+        ((position >> self.row_height) as u32, k as u32)
+    }
+
     /// Which leaf of its row holds column `col`, and at which byte. `None` beyond the last column.
     pub const fn locate(&self, col: u32) -> Option<(u32, usize)> {
         if col >= self.cols {
@@ -211,16 +209,16 @@ impl Geometry {
     }
 }
 
-/// The tree over the data roots of so many ops.
+/// The tree over the data roots of all ops.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TraceGeometry {
     ops: u32,
 }
 
 impl TraceGeometry {
-    /// The trace tree of a program with so many ops. `None` without any, or above [`crate::program::MAX_OPS`].
+    /// The trace tree of a graph with this many ops. `None` without any, or above [`MAX_OPS`].
     pub const fn new(ops: usize) -> Option<Self> {
-        if ops == 0 || ops > crate::program::MAX_OPS {
+        if ops == 0 || ops > MAX_OPS {
             return None;
         }
         Some(Self { ops: ops as u32 })

@@ -1,9 +1,9 @@
-//! Whether published outputs are what the program computes, for much less than computing them.
+//! Whether published outputs are what the graph computes, for much less than computing them.
 //!
 //! | op | checked by |
 //! | --- | --- |
-//! | `MATMUL` | Freivalds' test ([`crate::freivalds`]); only a wrong row is computed again |
-//! | `QLINEAR` | with [`Hints`]: Freivalds' test of the sums, then bias, mult and rounding of every cell; else computed again |
+//! | a product ([`Op::product`]) | Freivalds' test ([`crate::freivalds`]); only a wrong row is computed again |
+//! | a product that is scaled ([`Op::scale`]) | with [`Hints`]: Freivalds' test of the sums, then bias, mult and rounding of every cell; else computed again |
 //! | the others | computed again |
 //!
 //! Every op is judged by the *claimed* outputs of the ops before it, as the chain does. Ops are checked in order and cells
@@ -14,12 +14,12 @@ use std::vec::Vec;
 
 use crate::{
     Error, Tensor,
-    eval::{Operands, check_input_shapes, check_output_shapes, check_weight_shapes, sums_shape},
+    eval::{self, check_input_shapes, check_output_shapes, check_weight_shapes, sums_shape},
     evidence::Charge,
     file,
-    freivalds::{self, Coins, Test},
-    ops::cell,
-    program::{Op, Program},
+    freivalds::{self, Coins, ProductTest},
+    graph::Graph,
+    ops::{Op, Product, Scale, Tensors, product},
     shape::Shape,
 };
 
@@ -35,8 +35,8 @@ pub enum Finding {
     Wrong(Charge),
 }
 
-/// The i32 sums that a provider publishes for its `QLINEAR`s. Nothing is believed of them: missing or wrong ones cost
-/// whoever verifies a product, and change no finding.
+/// The i32 sums that a provider publishes for its `QLINEAR`s. Nothing is believed of them: missing or wrong ones cost the
+/// verifier time, and change no finding.
 #[derive(Clone, Debug, Default)]
 pub struct Hints {
     /// By op.
@@ -50,23 +50,23 @@ impl Hints {
     }
 
     /// The sums of all `QLINEAR`s, in order ([`crate::eval::run_with_sums`]). Those of another shape are dropped.
-    pub fn new(program: &Program<'_>, batch_rows: u32, sums: Vec<Tensor>) -> Self {
+    pub fn new(graph: &Graph<'_>, batch_rows: u32, sums: Vec<Tensor>) -> Self {
         let mut sums = sums.into_iter();
-        let of = |index| match (program.op(index), program.output(index)) {
-            (Ok(Op::QLinear { .. }), Ok(output)) => sums
+        let of = |index| match (graph.op(index), graph.output(index)) {
+            (Ok(op), Ok(output)) if op.scale().is_some() => sums
                 .next()
                 .filter(|sums| sums_shape(&output).geometry(batch_rows) == Some(*sums.geometry())),
             _ => None,
         };
         Self {
-            sums: (0..program.op_count()).map(of).collect(),
+            sums: (0..graph.op_count()).map(of).collect(),
         }
     }
 
     /// Hints from a file in the format of traces ([`file::encode_trace`] of the sums). One that can't be read holds none.
-    pub fn from_file(program: &Program<'_>, batch_rows: u32, bytes: &[u8]) -> Self {
+    pub fn from_file(graph: &Graph<'_>, batch_rows: u32, bytes: &[u8]) -> Self {
         match file::decode_trace(bytes) {
-            Ok(sums) => Self::new(program, batch_rows, sums),
+            Ok(sums) => Self::new(graph, batch_rows, sums),
             Err(_) => Self::none(),
         }
     }
@@ -84,9 +84,9 @@ impl Hints {
 /// [`crate::eval::check_weights`]).
 ///
 /// # Errors
-/// A program that could not have been sealed, batch rows that don't fit it, or tensors of other counts or shapes.
+/// A graph that could not have been sealed, batch rows that don't fit it, or tensors of other counts or shapes.
 pub fn outputs(
-    program: &Program<'_>,
+    graph: &Graph<'_>,
     batch_rows: u32,
     inputs: &[Tensor],
     weights: &[Tensor],
@@ -94,28 +94,28 @@ pub fn outputs(
     hints: &Hints,
     coins: &mut Coins,
 ) -> Result<Finding, Error> {
-    program.check()?;
-    program.check_batch_rows(batch_rows)?;
-    check_input_shapes(program, batch_rows, inputs)?;
-    check_weight_shapes(program, weights)?;
-    if outputs.len() != program.op_count() {
+    graph.check()?;
+    graph.check_batch_rows(batch_rows)?;
+    check_input_shapes(graph, batch_rows, inputs)?;
+    check_weight_shapes(graph, weights)?;
+    if outputs.len() != graph.op_count() {
         return Err(Error::Count {
             what: "ops",
-            expected: program.op_count(),
+            expected: graph.op_count(),
             found: outputs.len(),
         });
     }
-    check_output_shapes(program, batch_rows, outputs)?;
-    let operands = Operands {
+    check_output_shapes(graph, batch_rows, outputs)?;
+    let tensors = Tensors {
         inputs,
         weights,
         outputs,
     };
     for (index, claimed) in outputs.iter().enumerate() {
         let check = Check {
-            operands: &operands,
-            op: program.op(index)?,
-            shape: program.output(index)?,
+            tensors: &tensors,
+            op: graph.op(index)?,
+            shape: graph.output(index)?,
             batch_rows,
             claimed,
         };
@@ -129,7 +129,7 @@ pub fn outputs(
 
 /// One op and what is claimed of it; shapes have been checked.
 struct Check<'c> {
-    operands: &'c Operands<'c>,
+    tensors: &'c Tensors<'c>,
     op: Op,
     shape: Shape,
     batch_rows: u32,
@@ -146,21 +146,23 @@ impl Check<'_> {
         if self.claimed.rows() < FEW_ROWS {
             return self.compute_again();
         }
-        match (self.op, sums) {
-            (Op::MatMul { a, b }, _) => {
-                let (a, b) = (self.operands.get(a)?, self.operands.get(b)?);
-                freivalds::first_wrong_cell(a, b, self.claimed, coins)
+        let Some(Product { a, b, scale }) = self.op.product() else {
+            return self.compute_again();
+        };
+        let (a, b) = (self.tensors.get(a)?, self.tensors.get(b)?);
+        match (scale, sums) {
+            (None, _) => freivalds::first_wrong_cell(a, b, self.claimed, coins),
+            (Some(scale), Some(sums)) => {
+                let test = ProductTest::new(a, b, coins)?;
+                self.with_sums(a, b, &scale, sums, test)
             }
-            (Op::QLinear { .. }, Some(sums)) => self.with_sums(sums, coins),
-            _ => self.compute_again(),
+            (Some(_), None) => self.compute_again(),
         }
     }
 
     /// Compares with the whole output.
     fn compute_again(&self) -> Result<Option<(u32, u32)>, Error> {
-        let right = self
-            .operands
-            .apply(&self.op, &self.shape, self.batch_rows)?;
+        let right = eval::apply(self.tensors, &self.op, &self.shape, self.batch_rows)?;
         let rows = right.row_slices().zip(self.claimed.row_slices());
         let size = self.shape.dtype.size() as usize;
         // Whole rows first: that is one comparison of memory each.
@@ -173,51 +175,41 @@ impl Check<'_> {
         }))
     }
 
-    /// A `QLINEAR` by published sums. Where they are wrong, they are worth nothing.
-    fn with_sums(&self, sums: &Tensor, coins: &mut Coins) -> Result<Option<(u32, u32)>, Error> {
-        let Op::QLinear {
-            a,
-            w,
-            bias,
-            mult,
-            shift,
-            lo,
-            hi,
-        } = self.op
-        else {
-            return self.compute_again();
-        };
-        let (a, w) = (self.operands.get(a)?, self.operands.get(w)?);
-        let columns = self.operands.columns(bias, mult)?;
-        let mut test = Test::new(a, w, coins)?;
+    /// A scaled product by published sums. Where they are wrong, they are worth nothing.
+    fn with_sums(
+        &self,
+        a: &Tensor,
+        b: &Tensor,
+        scale: &Scale,
+        sums: &Tensor,
+        mut test: ProductTest<'_>,
+    ) -> Result<Option<(u32, u32)>, Error> {
+        let columns = scale.columns(self.tensors)?;
         let rows = sums.row_slices().zip(self.claimed.row_slices());
         for (row, (sums, claimed)) in rows.enumerate() {
             let row = row as u32;
             if !test.is_right(row, sums) {
                 return self.compute_again();
             }
-            let sums = sums.as_chunks::<4>().0.iter();
-            let wrong =
-                sums.zip(&columns)
-                    .zip(claimed)
-                    .position(|((sum, (bias, mult)), claimed)| {
-                        let sum = i32::from_le_bytes(*sum);
-                        cell::requantise(sum, *bias, *mult, shift, lo, hi) as u8 != *claimed
-                    });
-            if let Some(col) = wrong {
-                // The sum may still be a lucky lie: nobody is accused by it.
-                let cells = columns.get(col).zip(claimed.get(col));
-                let rows = a.row(row).zip(w.row(col as u32));
-                let is_wrong = cells
-                    .zip(rows)
-                    .is_some_and(|(((bias, mult), claimed), (a, w))| {
-                        cell::qlinear(a, w, *bias, *mult, shift, lo, hi) as u8 != *claimed
-                    });
-                return match is_wrong {
-                    true => Ok(Some((row, col as u32))),
-                    false => self.compute_again(),
-                };
-            }
+            let mut cells = sums.as_chunks::<4>().0.iter().zip(&columns).zip(claimed);
+            let wrong = cells.position(|((sum, (bias, mult)), claimed)| {
+                scale.apply(i32::from_le_bytes(*sum), *bias, *mult) as u8 != *claimed
+            });
+            let Some(col) = wrong else {
+                continue;
+            };
+            // The sum may still be a lucky lie: nobody is accused by it.
+            let cell = columns.get(col).zip(claimed.get(col));
+            let read = a.row(row).zip(b.row(col as u32));
+            let is_wrong = cell
+                .zip(read)
+                .is_some_and(|(((bias, mult), claimed), (a, b))| {
+                    scale.apply(product::dot(a, b), *bias, *mult) as u8 != *claimed
+                });
+            return match is_wrong {
+                true => Ok(Some((row, col as u32))),
+                false => self.compute_again(),
+            };
         }
         Ok(None)
     }

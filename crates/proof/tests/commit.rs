@@ -6,8 +6,8 @@ mod common;
 use common::{Rng, naive_levels, naive_tree, random_job, random_tensor};
 use proptest::prelude::*;
 use quern_proof::{
-    DType, Error, Geometry, Program, Tensor,
-    commit::{self, Trace, Tree},
+    DType, Error, Geometry, Graph, Tensor,
+    commit::{self, TensorTree, Trace},
     eval, file,
     hash::{self, MISSING, Tag},
     path::{self, PathError},
@@ -30,7 +30,7 @@ fn roots_and_nodes_equal_the_full_tree() {
     for (dtype, rows, cols) in shapes() {
         let tensor = random_tensor(&mut rng, dtype, rows, cols);
         let levels = naive_tree(&tensor);
-        let tree = Tree::new(&tensor);
+        let tree = TensorTree::new(&tensor);
         let g = tree.geometry();
         assert_eq!(g.height() as usize + 1, levels.len());
         assert_eq!(
@@ -65,7 +65,7 @@ fn every_opening_verifies_at_its_position_only() {
         (DType::I32, 2, 160),
     ] {
         let tensor = random_tensor(&mut rng, dtype, rows, cols);
-        let tree = Tree::new(&tensor);
+        let tree = TensorTree::new(&tensor);
         let (g, root) = (*tree.geometry(), tree.root());
         for row in 0..rows {
             let bytes = tensor.row(row).unwrap();
@@ -160,7 +160,7 @@ fn every_opening_verifies_at_its_position_only() {
 #[test]
 fn padding_counts() {
     let tensor = random_tensor(&mut Rng(3), DType::I8, 3, 130);
-    let tree = Tree::new(&tensor);
+    let tree = TensorTree::new(&tensor);
     let (g, root) = (*tree.geometry(), tree.root());
     assert_eq!((g.leaves(), g.used_bytes(1)), (2, 2));
     let mut leaf = tensor.leaf(1, 1).unwrap();
@@ -179,9 +179,9 @@ fn padding_counts() {
 
 /// Answers to demands are the nodes of the design's levels, and they hash to what was asked about.
 #[test]
-fn answers_hash_to_the_question() {
+fn answers_hash_to_the_demand() {
     let tensor = random_tensor(&mut Rng(4), DType::I32, 37, 200);
-    let tree = Tree::new(&tensor);
+    let tree = TensorTree::new(&tensor);
     let g = tree.geometry();
     assert_eq!(g.height(), 3 + 6);
     for level in [0, 4, 8] {
@@ -277,8 +277,8 @@ proptest! {
     fn files_round_trip_and_refuse_every_cut(seed: u64) {
         let mut rng = Rng(seed);
         let job = random_job(&mut rng, 5);
-        let program = Program::parse(&job.bytes).unwrap();
-        let outputs = eval::run(&program, job.batch_rows, &job.inputs, &job.weights).unwrap();
+        let graph = Graph::parse(&job.bytes).unwrap();
+        let outputs = eval::run(&graph, job.batch_rows, &job.inputs, &job.weights).unwrap();
         let bytes = file::encode_trace(&outputs).unwrap();
         prop_assert_eq!(&file::decode_trace(&bytes).unwrap(), &outputs);
         prop_assert_eq!(&file::decode_bundle(&file::encode_bundle(&job.weights)).unwrap(), &job.weights);

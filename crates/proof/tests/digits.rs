@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use quern_proof::{Program, Tensor, commit::Trace, eval, file, hash, program};
+use quern_proof::{Graph, Tensor, commit::Trace, eval, file, graph, hash};
 use serde_json::Value;
 
 fn read(name: &str) -> Vec<u8> {
@@ -41,19 +41,19 @@ fn the_model_is_what_its_training_script_says() {
     }
 
     let bytes = read("digits.qmodel");
-    let macs = program::seal(&bytes).unwrap();
+    let macs = graph::seal(&bytes).unwrap();
     assert_eq!(
         (macs.fixed, macs.per_row),
         (0, expected["macs_per_image"].as_u64().unwrap())
     );
-    let program = Program::parse(&bytes).unwrap();
+    let graph = Graph::parse(&bytes).unwrap();
     let weights = file::decode_bundle(&read("weights.bin")).unwrap();
-    eval::check_weights(&program, &weights).unwrap();
+    eval::check_weights(&graph, &weights).unwrap();
 
     let images = file::decode_tensor(&read("test-images.bin")).unwrap();
     let root = hash::Hash::try_from(unhex(expected["images_root"].as_str().unwrap())).unwrap();
     eval::check_inputs(
-        &program,
+        &graph,
         images.rows(),
         std::slice::from_ref(&images),
         &[root],
@@ -61,7 +61,7 @@ fn the_model_is_what_its_training_script_says() {
     .unwrap();
 
     let outputs = eval::run(
-        &program,
+        &graph,
         images.rows(),
         std::slice::from_ref(&images),
         &weights,
@@ -94,7 +94,7 @@ fn the_model_is_what_its_training_script_says() {
 
     // A batch of any size gives the same answers.
     for rows in [1, 2, 31] {
-        let outputs = eval::run(&program, rows, &[head(&images, rows)], &weights).unwrap();
+        let outputs = eval::run(&graph, rows, &[head(&images, rows)], &weights).unwrap();
         let answers = outputs.last().unwrap().to_i32().unwrap();
         assert_eq!(answers, found[..rows as usize]);
     }

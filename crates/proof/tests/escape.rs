@@ -8,26 +8,27 @@ mod forged;
 use common::{Job, Rng, random_job};
 use forged::{Forged, Forgery};
 use quern_proof::{
-    Operand, Program, Tensor, eval,
-    evidence::{Case, Charge, TRACE_TREE, judge},
+    Graph, Operand, Tensor,
+    demand::{NodeId, Tree},
+    eval,
+    evidence::{Case, Charge, judge},
     hash::{self, LEAF_BYTES, MISSING, Tag},
-    question::Tree,
     shape::TraceGeometry,
     witness::{Openings, Patched, Step, Whole, evidence},
 };
 
-/// Programs a test goes through; `PROPTEST_CASES` widens it.
-fn programs(default: u64) -> u64 {
+/// Graphs a test goes through; `PROPTEST_CASES` widens it.
+fn graphs(default: u64) -> u64 {
     match std::env::var("PROPTEST_CASES") {
         Ok(cases) => cases.parse().unwrap(),
         Err(_) => default,
     }
 }
 
-fn run(job: &Job) -> (Program<'_>, Vec<Tensor>) {
-    let program = Program::parse(&job.bytes).unwrap();
-    let outputs = eval::run(&program, job.batch_rows, &job.inputs, &job.weights).unwrap();
-    (program, outputs)
+fn run(job: &Job) -> (Graph<'_>, Vec<Tensor>) {
+    let graph = Graph::parse(&job.bytes).unwrap();
+    let outputs = eval::run(&graph, job.batch_rows, &job.inputs, &job.weights).unwrap();
+    (graph, outputs)
 }
 
 /// How a provider that answers nothing but demands ends.
@@ -45,12 +46,12 @@ fn withheld(own: &Whole<'_>, forged: &Forged<'_>) -> End {
     for _ in 0..40 {
         match patched.step().unwrap() {
             Step::Same => return End::Consistent,
-            Step::Ask(question) => match forged.answer(&question) {
-                Some(answer) => patched.reveal(&question, &answer).unwrap(),
+            Step::Demand(node_id) => match forged.answer(&node_id) {
+                Some(answer) => patched.reveal(&node_id, &answer).unwrap(),
                 None => return End::Silent,
             },
             Step::Charge(charge) => {
-                let bytes = evidence(own.program(), own.batch_rows(), &charge, &patched).unwrap();
+                let bytes = evidence(own.graph(), own.batch_rows(), &charge, &patched).unwrap();
                 assert_eq!(forged.judge(&charge, &bytes), Ok(()), "{charge:?}");
                 return End::Convicted(charge);
             }
@@ -60,11 +61,11 @@ fn withheld(own: &Whole<'_>, forged: &Forged<'_>) -> End {
 }
 
 /// The lie and what an accomplice makes of it: the later ops recomputed from the wrong value.
-fn carried_on(job: &Job, program: &Program<'_>, wrong: &[Tensor], op: usize) -> Vec<Tensor> {
+fn carried_on(job: &Job, graph: &Graph<'_>, wrong: &[Tensor], op: usize) -> Vec<Tensor> {
     let mut outputs = wrong[..=op].to_vec();
-    for index in op + 1..program.op_count() {
+    for index in op + 1..graph.op_count() {
         let next = eval::run_op(
-            program,
+            graph,
             index,
             job.batch_rows,
             &job.inputs,
@@ -80,19 +81,12 @@ fn carried_on(job: &Job, program: &Program<'_>, wrong: &[Tensor], op: usize) -> 
 fn every_wrong_cell_is_convicted() {
     let mut rng = Rng(0xe5c);
     let mut cells = [0u64; 6];
-    for round in 0..programs(24) {
+    for round in 0..graphs(24) {
         let job = random_job(&mut rng, 5);
-        let (program, outputs) = run(&job);
-        let own = Whole::new(
-            &program,
-            job.batch_rows,
-            &job.inputs,
-            &job.weights,
-            &outputs,
-        )
-        .unwrap();
+        let (graph, outputs) = run(&job);
+        let own = Whole::new(&graph, job.batch_rows, &job.inputs, &job.weights, &outputs).unwrap();
         for (op, output) in outputs.iter().enumerate() {
-            let opcode = program.op(op).unwrap().opcode();
+            let opcode = graph.op(op).unwrap().opcode();
             let size = output.dtype().size() as usize;
             for cell in 0..output.data().len() / size {
                 let (row, col) = (cell as u32 / output.cols(), cell as u32 % output.cols());
@@ -101,20 +95,22 @@ fn every_wrong_cell_is_convicted() {
                 let byte = cell * size + rng.below(size as u64) as usize;
                 wrong[op].data_mut()[byte] ^= rng.range(1, 255) as u8;
                 if rng.below(2) == 0 {
-                    wrong = carried_on(&job, &program, &wrong, op);
+                    wrong = carried_on(&job, &graph, &wrong, op);
                 }
                 let op = op as u8;
                 let charge = Charge::Cell { op, row, col };
                 // Published: the evidence is built from the provider's own data.
                 let theirs =
-                    Whole::new(&program, job.batch_rows, &job.inputs, &job.weights, &wrong)
-                        .unwrap();
-                let bytes = evidence(&program, job.batch_rows, &charge, &theirs).unwrap();
+                    Whole::new(&graph, job.batch_rows, &job.inputs, &job.weights, &wrong).unwrap();
+                let bytes = evidence(&graph, job.batch_rows, &charge, &theirs).unwrap();
                 let input_roots: Vec<_> = (0..job.inputs.len() as u8)
-                    .map(|i| theirs.node(Tree::Data(Operand::Input(i)), 0, 0).unwrap())
+                    .map(|i| {
+                        let tree = Tree::Data(Operand::Input(i));
+                        theirs.node(NodeId::root(tree)).unwrap()
+                    })
                     .collect();
                 let case = Case {
-                    program,
+                    graph,
                     batch_rows: job.batch_rows,
                     input_roots: &input_roots,
                     trace_root: &theirs.trace_root(),
@@ -128,7 +124,7 @@ fn every_wrong_cell_is_convicted() {
                 // Withheld: a sample, because each walks down the whole tree.
                 if rng.below(8) == 0 {
                     let forged = Forged::new(
-                        &program,
+                        &graph,
                         job.batch_rows,
                         &job.inputs,
                         &job.weights,
@@ -148,17 +144,10 @@ fn every_wrong_cell_is_convicted() {
 fn every_padding_byte_is_convicted() {
     let mut rng = Rng(0xbad);
     let mut bytes_seen = 0;
-    for _ in 0..programs(20) {
+    for _ in 0..graphs(20) {
         let job = random_job(&mut rng, 4);
-        let (program, outputs) = run(&job);
-        let own = Whole::new(
-            &program,
-            job.batch_rows,
-            &job.inputs,
-            &job.weights,
-            &outputs,
-        )
-        .unwrap();
+        let (graph, outputs) = run(&job);
+        let own = Whole::new(&graph, job.batch_rows, &job.inputs, &job.weights, &outputs).unwrap();
         for (op, output) in outputs.iter().enumerate() {
             let op = op as u8;
             let g = output.geometry();
@@ -172,19 +161,16 @@ fn every_padding_byte_is_convicted() {
                     let mut leaf = output.leaf(row, k).unwrap();
                     leaf[byte] = rng.range(1, 255) as u8;
                     let forged = Forged::new(
-                        &program,
+                        &graph,
                         job.batch_rows,
                         &job.inputs,
                         &job.weights,
                         &outputs,
                         &Forgery::leaf(op, index, leaf),
                     );
-                    let charge = Charge::Padding {
-                        tree: op,
-                        level: g.height(),
-                        index,
-                    };
-                    let found = evidence(&program, job.batch_rows, &charge, &forged).unwrap();
+                    let tree = Tree::Data(Operand::Op(op));
+                    let charge = Charge::Padding(NodeId::new(tree, g.height(), index));
+                    let found = evidence(&graph, job.batch_rows, &charge, &forged).unwrap();
                     assert_eq!(forged.judge(&charge, &found), Ok(()));
                     assert_eq!(withheld(&own, &forged), End::Convicted(charge));
                     bytes_seen += 1;
@@ -199,17 +185,10 @@ fn every_padding_byte_is_convicted() {
 fn every_missing_node_is_convicted() {
     let mut rng = Rng(0x0);
     let (mut nodes, mut silent) = (0, 0);
-    for _ in 0..programs(20) {
+    for _ in 0..graphs(20) {
         let job = random_job(&mut rng, 5);
-        let (program, outputs) = run(&job);
-        let own = Whole::new(
-            &program,
-            job.batch_rows,
-            &job.inputs,
-            &job.weights,
-            &outputs,
-        )
-        .unwrap();
+        let (graph, outputs) = run(&job);
+        let own = Whole::new(&graph, job.batch_rows, &job.inputs, &job.weights, &outputs).unwrap();
         let trace = TraceGeometry::new(outputs.len()).unwrap();
         let mut missing = Vec::new();
         for level in 0..=trace.height() {
@@ -237,7 +216,8 @@ fn every_missing_node_is_convicted() {
                 Tag::Data => Tag::Trace,
                 Tag::Trace => Tag::Data,
             };
-            let sibling = own.node(tree, level, index ^ 1).unwrap();
+            let node_id = NodeId::new(tree, level, index);
+            let sibling = own.node(NodeId::new(tree, level, index ^ 1)).unwrap();
             let forgeries = [
                 [rng.next() as u8; 32],
                 if level == height {
@@ -251,30 +231,22 @@ fn every_missing_node_is_convicted() {
             ];
             for node in forgeries.into_iter().filter(|node| *node != zero) {
                 let forged = Forged::new(
-                    &program,
+                    &graph,
                     job.batch_rows,
                     &job.inputs,
                     &job.weights,
                     &outputs,
-                    &Forgery::node(tree, level, index, node),
+                    &Forgery::node(node_id, node),
                 );
-                let charge = Charge::Padding {
-                    tree: tree.code(),
-                    level,
-                    index,
-                };
-                let found = evidence(&program, job.batch_rows, &charge, &forged).unwrap();
+                let charge = Charge::Padding(node_id);
+                let found = evidence(&graph, job.batch_rows, &charge, &forged).unwrap();
                 assert_eq!(forged.judge(&charge, &found), Ok(()), "{charge:?}");
                 nodes += 1;
                 // Demanded, it is a wrong padding node above this one, or one that nobody can open.
                 match withheld(&own, &forged) {
-                    End::Convicted(Charge::Padding {
-                        tree: code,
-                        level: at,
-                        index: i,
-                    }) => {
-                        assert_eq!(code, tree.code());
-                        assert_eq!(index >> (level - at), i);
+                    End::Convicted(Charge::Padding(found)) => {
+                        assert_eq!(found.tree, tree);
+                        assert_eq!(index >> (level - found.level), found.index);
                     }
                     End::Silent => silent += 1,
                     end => panic!("{end:?}"),
@@ -286,24 +258,17 @@ fn every_missing_node_is_convicted() {
         nodes > 300 && silent > 0 && silent < nodes / 2,
         "{nodes} {silent}"
     );
-    assert_eq!(TRACE_TREE, Tree::Trace.code());
+    assert_eq!(Tree::Trace.code(), 255);
 }
 
 /// Lies in several places, in values and in padding, end in one conviction.
 #[test]
 fn many_lies_at_once() {
     let mut rng = Rng(77);
-    for _ in 0..programs(60) {
+    for _ in 0..graphs(60) {
         let job = random_job(&mut rng, 6);
-        let (program, outputs) = run(&job);
-        let own = Whole::new(
-            &program,
-            job.batch_rows,
-            &job.inputs,
-            &job.weights,
-            &outputs,
-        )
-        .unwrap();
+        let (graph, outputs) = run(&job);
+        let own = Whole::new(&graph, job.batch_rows, &job.inputs, &job.weights, &outputs).unwrap();
         let mut wrong = outputs.clone();
         let mut forgery = Forgery::default();
         let mut lies = 0;
@@ -318,12 +283,13 @@ fn many_lies_at_once() {
             if g.is_missing(g.height(), index) == Some(true) {
                 let tree = Tree::Data(Operand::Op(op as u8));
                 let node = [rng.range(1, 255) as u8; 32];
-                forgery.nodes.insert((tree, g.height(), index), node);
+                let node_id = NodeId::new(tree, g.height(), index);
+                forgery.nodes.insert(node_id, node);
                 lies += 1;
             }
         }
         let forged = Forged::new(
-            &program,
+            &graph,
             job.batch_rows,
             &job.inputs,
             &job.weights,
@@ -344,19 +310,12 @@ fn many_lies_at_once() {
 fn answers_are_checked() {
     let mut rng = Rng(3);
     let job = random_job(&mut rng, 5);
-    let (program, outputs) = run(&job);
-    let own = Whole::new(
-        &program,
-        job.batch_rows,
-        &job.inputs,
-        &job.weights,
-        &outputs,
-    )
-    .unwrap();
+    let (graph, outputs) = run(&job);
+    let own = Whole::new(&graph, job.batch_rows, &job.inputs, &job.weights, &outputs).unwrap();
     let mut wrong = outputs.clone();
     wrong[0].data_mut()[0] ^= 1;
     let forged = Forged::new(
-        &program,
+        &graph,
         job.batch_rows,
         &job.inputs,
         &job.weights,
@@ -364,23 +323,23 @@ fn answers_are_checked() {
         &Forgery::default(),
     );
     let mut patched = Patched::new(&own, forged.root());
-    let mut questions = 0;
-    while let Step::Ask(question) = patched.step().unwrap() {
-        let answer = forged.answer(&question).unwrap();
+    let mut demands = 0;
+    while let Step::Demand(node_id) = patched.step().unwrap() {
+        let answer = forged.answer(&node_id).unwrap();
         let mut early = Patched::new(&own, forged.root());
-        assert_eq!(early.reveal(&question, &answer).is_err(), questions > 0);
+        assert_eq!(early.reveal(&node_id, &answer).is_err(), demands > 0);
         for byte in 0..answer.len() {
             let mut changed = answer.clone();
             changed[byte] ^= 1 << rng.below(8);
-            patched.reveal(&question, &changed).unwrap_err();
+            patched.reveal(&node_id, &changed).unwrap_err();
         }
         patched
-            .reveal(&question, &answer[..answer.len() - 32])
+            .reveal(&node_id, &answer[..answer.len() - 32])
             .unwrap_err();
-        patched.reveal(&question, &answer).unwrap();
-        questions += 1;
+        patched.reveal(&node_id, &answer).unwrap();
+        demands += 1;
     }
-    assert!(questions > 1);
+    assert!(demands > 1);
     assert_eq!(
         patched.step().unwrap(),
         Step::Charge(Charge::Cell {

@@ -7,18 +7,20 @@ mod forged;
 use common::{Job, Rng, random_job, random_tensor};
 use forged::{Forged, Forgery};
 use quern_proof::{
-    DType, Error, Hash, Op, Operand, Program, Tensor,
-    builder::ProgramBuilder,
-    commit, eval,
-    evidence::{Case, Charge, Refusal, TRACE_TREE, judge},
+    DType, Error, Graph, Hash, Op, Operand, Tensor,
+    builder::GraphBuilder,
+    commit,
+    demand::{NodeId, Tree},
+    eval,
+    evidence::{Case, Charge, Refusal, judge},
     hash::{self, LEAF_BYTES, MISSING, Tag},
-    question::Tree,
+    ops::{Add, ArgMax, Lut, MatMul, QLinear},
     shape::{Geometry, TraceGeometry},
     witness::{Openings, Whole, evidence},
 };
 
-/// Programs a test goes through; `PROPTEST_CASES` widens it.
-fn programs(default: u64) -> u64 {
+/// Graphs a test goes through; `PROPTEST_CASES` widens it.
+fn graphs(default: u64) -> u64 {
     match std::env::var("PROPTEST_CASES") {
         Ok(cases) => cases.parse().unwrap(),
         Err(_) => default,
@@ -35,8 +37,8 @@ struct Honest {
 
 impl Honest {
     fn new(job: Job) -> Self {
-        let program = Program::parse(&job.bytes).unwrap();
-        let outputs = eval::run(&program, job.batch_rows, &job.inputs, &job.weights).unwrap();
+        let graph = Graph::parse(&job.bytes).unwrap();
+        let outputs = eval::run(&graph, job.batch_rows, &job.inputs, &job.weights).unwrap();
         let roots: Vec<Hash> = outputs.iter().map(commit::data_root).collect();
         Self {
             input_roots: job.inputs.iter().map(commit::data_root).collect(),
@@ -48,7 +50,7 @@ impl Honest {
 
     fn case(&self) -> Case<'_> {
         Case {
-            program: Program::parse(&self.job.bytes).unwrap(),
+            graph: Graph::parse(&self.job.bytes).unwrap(),
             batch_rows: self.job.batch_rows,
             input_roots: &self.input_roots,
             trace_root: &self.trace_root,
@@ -56,9 +58,9 @@ impl Honest {
     }
 
     fn whole(&self) -> Whole<'_> {
-        let program = Program::parse(&self.job.bytes).unwrap();
+        let graph = Graph::parse(&self.job.bytes).unwrap();
         Whole::new(
-            &program,
+            &graph,
             self.job.batch_rows,
             &self.job.inputs,
             &self.job.weights,
@@ -68,7 +70,7 @@ impl Honest {
     }
 
     fn evidence(&self, charge: &Charge, whole: &Whole<'_>) -> Result<Vec<u8>, Error> {
-        evidence(&self.case().program, self.job.batch_rows, charge, whole)
+        evidence(&self.case().graph, self.job.batch_rows, charge, whole)
     }
 
     fn judge(&self, charge: &Charge, bytes: &[u8]) -> Refusal {
@@ -98,11 +100,8 @@ impl Honest {
                         g.used_bytes(k as u32) < LEAF_BYTES
                     };
                     if is_row_end || g.is_missing(level, index) == Some(true) {
-                        charges.push(Charge::Padding {
-                            tree: op,
-                            level,
-                            index,
-                        });
+                        let tree = Tree::Data(Operand::Op(op));
+                        charges.push(Charge::Padding(NodeId::new(tree, level, index)));
                     }
                 }
             }
@@ -111,11 +110,7 @@ impl Honest {
         for level in 0..=trace.height() {
             for index in 0..1u64 << level {
                 if trace.is_missing(level, index) == Some(true) {
-                    charges.push(Charge::Padding {
-                        tree: TRACE_TREE,
-                        level,
-                        index,
-                    });
+                    charges.push(Charge::Padding(NodeId::new(Tree::Trace, level, index)));
                 }
             }
         }
@@ -126,10 +121,10 @@ impl Honest {
 /// The parts of a charge's evidence as formats.md has them: how many bytes each takes, and how it is called when it leads
 /// to another root.
 fn parts(honest: &Honest, charge: &Charge) -> Vec<(usize, Refusal)> {
-    let program = honest.case().program;
+    let graph = honest.case().graph;
     let trace = 32 * usize::from(TraceGeometry::new(honest.outputs.len()).unwrap().height());
     let geometry = |operand| -> Geometry {
-        let shape = program.shape(operand).unwrap();
+        let shape = graph.shape(operand).unwrap();
         shape.geometry(honest.job.batch_rows).unwrap()
     };
     let above = |operand| {
@@ -150,42 +145,38 @@ fn parts(honest: &Honest, charge: &Charge) -> Vec<(usize, Refusal)> {
     };
     match *charge {
         Charge::Cell { op, .. } => {
-            let mut parts = match program.op(op.into()).unwrap() {
-                Op::MatMul { a, b } => {
+            let mut parts = match graph.op(op.into()).unwrap() {
+                Op::MatMul(MatMul { a, b }) => {
                     vec![row(a, Refusal::OperandA), row(b, Refusal::OperandB)]
                 }
-                Op::QLinear {
+                Op::QLinear(QLinear {
                     a, w, bias, mult, ..
-                } => vec![
+                }) => vec![
                     row(a, Refusal::OperandA),
                     row(w, Refusal::OperandB),
                     leaf(bias, Refusal::Bias),
                     leaf(mult, Refusal::Mult),
                 ],
-                Op::Lut { a, table } => {
+                Op::Lut(Lut { a, table }) => {
                     vec![leaf(a, Refusal::OperandA), row(table, Refusal::Table)]
                 }
-                Op::Add { a, b } => vec![leaf(a, Refusal::OperandA), leaf(b, Refusal::OperandB)],
-                Op::ArgMax { a } => vec![row(a, Refusal::OperandA)],
+                Op::Add(Add { a, b }) => {
+                    vec![leaf(a, Refusal::OperandA), leaf(b, Refusal::OperandB)]
+                }
+                Op::ArgMax(ArgMax { a }) => vec![row(a, Refusal::OperandA)],
             };
             parts.push(leaf(Operand::Op(op), Refusal::Claimed));
             parts
         }
-        Charge::Padding {
-            tree: TRACE_TREE,
-            level,
-            ..
-        } => {
-            vec![(32 + 32 * usize::from(level), Refusal::Padding)]
-        }
-        Charge::Padding { tree, level, index } => {
-            let g = geometry(Operand::Op(tree));
-            let bytes = if g.is_missing(level, index).unwrap() {
-                32
-            } else {
-                LEAF_BYTES
+        Charge::Padding(NodeId { tree, level, index }) => {
+            let (bytes, above) = match tree {
+                Tree::Data(operand) if !geometry(operand).is_missing(level, index).unwrap() => {
+                    (LEAF_BYTES, trace)
+                }
+                Tree::Data(_) => (32, trace),
+                Tree::Trace => (32, 0),
             };
-            vec![(bytes + 32 * usize::from(level) + trace, Refusal::Padding)]
+            vec![(bytes + 32 * usize::from(level) + above, Refusal::Padding)]
         }
     }
 }
@@ -194,7 +185,7 @@ fn parts(honest: &Honest, charge: &Charge) -> Vec<(usize, Refusal)> {
 fn honest_evidence_finds_nothing_and_every_mutation_has_its_name() {
     let mut rng = Rng(0xf00d);
     let mut seen = [0u64; 18];
-    for _ in 0..programs(14) {
+    for _ in 0..graphs(14) {
         let honest = Honest::new(random_job(&mut rng, 5));
         let whole = honest.whole();
         for charge in honest.charges(&mut rng, 3) {
@@ -277,7 +268,7 @@ fn honest_evidence_finds_nothing_and_every_mutation_has_its_name() {
 fn evidence_of_another_place_or_job() {
     let mut rng = Rng(0xcafe);
     let mut convicted = 0;
-    for _ in 0..programs(10) {
+    for _ in 0..graphs(10) {
         let honest = Honest::new(random_job(&mut rng, 4));
         let whole = honest.whole();
         let charges = honest.charges(&mut rng, 6);
@@ -286,7 +277,7 @@ fn evidence_of_another_place_or_job() {
             .map(|charge| honest.evidence(charge, &whole).unwrap())
             .collect();
 
-        // A liar with the same program and the same data, and one with other data: what convicts them.
+        // A liar with the same graph and the same data, and one with other data: what convicts them.
         let mut convicting = Vec::new();
         for other_data in [false, true] {
             let (mut inputs, weights) = (honest.job.inputs.clone(), &honest.job.weights);
@@ -295,24 +286,17 @@ fn evidence_of_another_place_or_job() {
                     *input = random_tensor(&mut rng, input.dtype(), input.rows(), input.cols());
                 }
             }
-            let program = honest.case().program;
+            let graph = honest.case().graph;
             let rows = honest.job.batch_rows;
-            let mut wrong = eval::run(&program, rows, &inputs, weights).unwrap();
+            let mut wrong = eval::run(&graph, rows, &inputs, weights).unwrap();
             for output in &mut wrong {
                 for byte in output.data_mut() {
                     *byte ^= 1;
                 }
             }
-            let liar = Forged::new(
-                &program,
-                rows,
-                &inputs,
-                weights,
-                &wrong,
-                &Forgery::default(),
-            );
+            let liar = Forged::new(&graph, rows, &inputs, weights, &wrong, &Forgery::default());
             for charge in &charges {
-                let bytes = evidence(&program, rows, charge, &liar).unwrap();
+                let bytes = evidence(&graph, rows, charge, &liar).unwrap();
                 // The last op's values are wrong against any operands; an earlier one's lie may hit the right value.
                 match liar.judge(charge, &bytes) {
                     Ok(()) => convicted += 1,
@@ -341,7 +325,7 @@ fn evidence_of_another_place_or_job() {
 #[test]
 fn every_charge_at_every_position() {
     let mut rng = Rng(0xa11);
-    for _ in 0..programs(6) {
+    for _ in 0..graphs(6) {
         let honest = Honest::new(random_job(&mut rng, 3));
         let whole = honest.whole();
         let pool: Vec<Vec<u8>> = honest
@@ -380,14 +364,20 @@ fn every_charge_at_every_position() {
         }
         let trace = TraceGeometry::new(ops).unwrap();
         for tree in 0..=255u8 {
+            let named = Tree::from_code(tree);
+            assert!(named.is_none_or(|named| named.code() == tree));
+            if named.is_none() {
+                assert_eq!(Charge::padding(tree, 0, 0), Err(Refusal::NoSuchTree));
+                continue;
+            }
             let g = honest.outputs.get(usize::from(tree)).map(Tensor::geometry);
-            let is_trace = tree == TRACE_TREE;
+            let is_trace = named == Some(Tree::Trace);
             let levels: Vec<u8> = (0..14).chain([35, 63, 64, 255]).collect();
             for level in levels {
                 let last = 1u64.checked_shl(level.into()).unwrap_or(0);
                 let many = if level < 6 { last } else { 3 };
                 for index in (0..many).chain([last.wrapping_sub(1), last, u64::MAX]) {
-                    let charge = Charge::Padding { tree, level, index };
+                    let charge = Charge::padding(tree, level, index).unwrap();
                     let is_missing = match g {
                         Some(g) => g.is_missing(level, index),
                         None => trace.is_missing(level, index),
@@ -420,9 +410,9 @@ fn every_charge_at_every_position() {
     }
 }
 
-/// Two ADDs over one leaf: the smallest program with a trace tree.
+/// Two ADDs over one leaf: the smallest graph with a trace tree.
 fn two_adds(rng: &mut Rng) -> Honest {
-    let mut b = ProgramBuilder::new();
+    let mut b = GraphBuilder::new();
     let x = b.input_fixed(DType::I8, 2, 128);
     let y = b.add(x, x);
     b.add(y, x);
@@ -440,7 +430,7 @@ fn second_preimages_across_tags() {
     let mut rng = Rng(0x7a6);
     let honest = two_adds(&mut rng);
     let whole = honest.whole();
-    let program = honest.case().program;
+    let graph = honest.case().graph;
     let charge = Charge::Cell {
         op: 1,
         row: 1,
@@ -493,12 +483,12 @@ fn second_preimages_across_tags() {
     }
 
     // One op: its data root is the trace root, and a path through a trace node leads nowhere.
-    let mut b = ProgramBuilder::new();
+    let mut b = GraphBuilder::new();
     let x = b.input_fixed(DType::I8, 2, 128);
     b.add(x, x);
     let one = b.finish().unwrap();
     let lone = Case {
-        program: Program::parse(&one).unwrap(),
+        graph: Graph::parse(&one).unwrap(),
         trace_root: &roots[0],
         ..honest.case()
     };
@@ -507,7 +497,7 @@ fn second_preimages_across_tags() {
         row: 1,
         col: 5,
     };
-    let bytes = evidence(&lone.program, 0, &charge, &whole).unwrap();
+    let bytes = evidence(&lone.graph, 0, &charge, &whole).unwrap();
     assert_eq!(judge(&lone, &charge, &bytes), Err(Refusal::NothingWrong));
     let leaves: Vec<Hash> = (0..2)
         .map(|row| hash::leaf(&honest.outputs[0].leaf(row, 0).unwrap()))
@@ -522,7 +512,7 @@ fn second_preimages_across_tags() {
 
     // The other way round: two ops whose data roots are what the halves of a data tree are.
     let under = Case {
-        program,
+        graph,
         trace_root: &roots[0],
         ..honest.case()
     };
@@ -534,9 +524,9 @@ fn second_preimages_across_tags() {
 #[test]
 fn operands_are_those_on_chain() {
     let mut rng = Rng(0x09);
-    for _ in 0..programs(20) {
+    for _ in 0..graphs(20) {
         let honest = Honest::new(random_job(&mut rng, 4));
-        let (program, rows) = (honest.case().program, honest.job.batch_rows);
+        let (graph, rows) = (honest.case().graph, honest.job.batch_rows);
         // The prover's own inputs and weights, under the honest outputs: every product differs, no root does.
         let other = |rng: &mut Rng, from: &[Tensor]| -> Vec<Tensor> {
             from.iter()
@@ -546,22 +536,22 @@ fn operands_are_those_on_chain() {
         let inputs = other(&mut rng, &honest.job.inputs);
         let weights = other(&mut rng, &honest.job.weights);
         let outputs = other(&mut rng, &honest.outputs);
-        let theirs = Whole::new(&program, rows, &inputs, &weights, &outputs).unwrap();
+        let theirs = Whole::new(&graph, rows, &inputs, &weights, &outputs).unwrap();
         for charge in honest.charges(&mut rng, 4) {
             let Charge::Cell { op, row, col } = charge else {
                 continue;
             };
-            let bytes = evidence(&program, rows, &charge, &theirs).unwrap();
+            let bytes = evidence(&graph, rows, &charge, &theirs).unwrap();
             let first = parts(&honest, &charge)[0].1;
             let refusal = honest.judge(&charge, &bytes);
-            let a = program.op(op.into()).unwrap().a();
+            let a = graph.op(op.into()).unwrap().a();
             // Tensors of one small value may come out the same.
-            let honest_a = honest.whole().node(Tree::Data(a), 0, 0);
-            if theirs.node(Tree::Data(a), 0, 0) != honest_a {
+            let honest_a = honest.whole().node(NodeId::root(Tree::Data(a)));
+            if theirs.node(NodeId::root(Tree::Data(a))) != honest_a {
                 assert_eq!(refusal, first, "{op} {row} {col}");
             }
         }
-        // A job that gives fewer roots than its program reads can't be judged, and doesn't panic.
+        // A job that gives fewer roots than its graph reads can't be judged, and doesn't panic.
         let bare = Case {
             input_roots: &[],
             ..honest.case()
@@ -578,11 +568,11 @@ fn operands_are_those_on_chain() {
     }
 }
 
-/// Programs that were never sealed, batch rows that no job has, bytes of any kind: refused, never a panic.
+/// Graphs that were never sealed, batch rows that no job has, bytes of any kind: refused, never a panic.
 #[test]
 fn nothing_panics() {
     let mut rng = Rng(0xdead);
-    for _ in 0..programs(6) {
+    for _ in 0..graphs(6) {
         let honest = Honest::new(random_job(&mut rng, 6));
         let whole = honest.whole();
         let charges = honest.charges(&mut rng, 2);
@@ -597,11 +587,11 @@ fn nothing_panics() {
                 let at = rng.range(4, bytes.len() as u32 - 1) as usize;
                 bytes[at] = rng.pick(&[0, 1, 2, 64, 128, 191, 255, rng.0 as u8]);
             }
-            let Ok(program) = Program::parse(&bytes) else {
+            let Ok(graph) = Graph::parse(&bytes) else {
                 continue;
             };
             let case = Case {
-                program,
+                graph,
                 batch_rows: rng.pick(&[0, 1, 5, honest.job.batch_rows, 1 << 20, u32::MAX]),
                 input_roots: &honest.input_roots,
                 trace_root: &honest.trace_root,
@@ -612,11 +602,11 @@ fn nothing_panics() {
                     row: rng.range(0, 6),
                     col: rng.pick(&[0, 1, 30, 127, 1 << 19, u32::MAX]),
                 },
-                1 => Charge::Padding {
-                    tree: rng.pick(&[0, 1, 2, 255]),
-                    level: rng.range(0, 40) as u8,
-                    index: rng.next() >> rng.below(64),
-                },
+                1 => {
+                    let tree = Tree::from_code(rng.pick(&[0, 1, 2, 64, 128, 255])).unwrap();
+                    let level = rng.range(0, 40) as u8;
+                    Charge::Padding(NodeId::new(tree, level, rng.next() >> rng.below(64)))
+                }
                 _ => charges[rng.below(charges.len() as u64) as usize],
             };
             let _ = judge(&case, &charge, &pool[rng.below(pool.len() as u64) as usize]);
@@ -629,11 +619,11 @@ fn what_is_not_at_hand_is_named() {
     let mut rng = Rng(5);
     let honest = two_adds(&mut rng);
     let whole = honest.whole();
-    struct Less<'a>(Whole<'a>, Tree, u8, u64);
+    struct Less<'a>(Whole<'a>, NodeId);
     impl Openings for Less<'_> {
-        fn node(&self, tree: Tree, level: u8, index: u64) -> Option<Hash> {
-            let wanted = (tree, level, index) != (self.1, self.2, self.3);
-            wanted.then(|| self.0.node(tree, level, index)).flatten()
+        fn node(&self, node_id: NodeId) -> Option<Hash> {
+            let wanted = node_id != self.1;
+            wanted.then(|| self.0.node(node_id)).flatten()
         }
         fn leaf(&self, operand: Operand, row: u32, k: u32) -> Option<[u8; LEAF_BYTES]> {
             self.0.leaf(operand, row, k)
@@ -642,15 +632,15 @@ fn what_is_not_at_hand_is_named() {
             self.0.row(operand, row)
         }
     }
-    let (tree, level, index) = (Tree::Trace, 1, 0);
-    let less = Less(whole, tree, level, index);
+    let withheld = NodeId::new(Tree::Trace, 1, 0);
+    let less = Less(whole, withheld);
     let charge = Charge::Cell {
         op: 1,
         row: 0,
         col: 0,
     };
     assert_eq!(
-        evidence(&honest.case().program, 0, &charge, &less),
-        Err(Error::NotAtHand { tree, level, index })
+        evidence(&honest.case().graph, 0, &charge, &less),
+        Err(Error::NotAtHand(withheld))
     );
 }

@@ -3,13 +3,24 @@
 
 mod common;
 
+use std::collections::BTreeMap;
+
 use common::{Job, Rng, naive_run, random_job, random_tensor};
 use proptest::prelude::*;
-use quern_proof::{DType, Error, Program, Tensor, builder::ProgramBuilder, eval, program};
+use quern_proof::{
+    DType, Error, Graph, Op, Operand, Tensor,
+    builder::GraphBuilder,
+    commit, eval,
+    evidence::{Case, Charge, judge},
+    graph,
+    ops::CellSource,
+    refusal::Refusal,
+    witness::{self, Whole},
+};
 
 fn check(job: &Job) {
-    let program = Program::parse(&job.bytes).unwrap();
-    let outputs = eval::run(&program, job.batch_rows, &job.inputs, &job.weights).unwrap();
+    let graph = Graph::parse(&job.bytes).unwrap();
+    let outputs = eval::run(&graph, job.batch_rows, &job.inputs, &job.weights).unwrap();
     let expected = naive_run(job);
     assert_eq!(outputs.len(), expected.len());
     for (index, (output, expected)) in outputs.iter().zip(&expected).enumerate() {
@@ -28,10 +39,10 @@ fn check(job: &Job) {
                 .collect(),
         };
         let flat: Vec<i128> = expected.iter().flatten().copied().collect();
-        assert_eq!(values, flat, "op {index}: {:?}", program.op(index));
+        assert_eq!(values, flat, "op {index}: {:?}", graph.op(index));
         // One op run on its own gives the same.
         let alone = eval::run_op(
-            &program,
+            &graph,
             index,
             job.batch_rows,
             &job.inputs,
@@ -41,17 +52,17 @@ fn check(job: &Job) {
         assert_eq!(&alone.unwrap(), output);
     }
     // MACs, counted.
-    let macs = program::seal(&job.bytes)
+    let macs = graph::seal(&job.bytes)
         .unwrap()
         .total(job.batch_rows)
         .unwrap();
-    let counted: u64 = (0..program.op_count())
-        .map(|index| match program.op(index).unwrap() {
-            quern_proof::Op::MatMul { a, .. } | quern_proof::Op::QLinear { a, .. } => {
+    let counted: u64 = (0..graph.op_count())
+        .map(|index| match graph.op(index).unwrap() {
+            op @ (Op::MatMul(_) | Op::QLinear(_)) => {
                 let out = &outputs[index];
                 u64::from(out.rows())
                     * u64::from(out.cols())
-                    * u64::from(program.shape(a).unwrap().cols)
+                    * u64::from(graph.shape(op.a()).unwrap().cols)
             }
             _ => 0,
         })
@@ -59,10 +70,122 @@ fn check(job: &Job) {
     assert_eq!(macs, counted);
 }
 
+/// What a cell reads, from whole tensors: its value, and the length of the parts as evidence has them.
+struct Tensors<'j> {
+    job: &'j Job,
+    outputs: &'j [Tensor],
+    trace_height: u8,
+    evidence_bytes: usize,
+}
+
+impl<'j> Tensors<'j> {
+    fn get(&self, operand: Operand) -> &'j Tensor {
+        match operand {
+            Operand::Op(i) => &self.outputs[usize::from(i)],
+            Operand::Input(i) => &self.job.inputs[usize::from(i)],
+            Operand::Weight(i) => &self.job.weights[usize::from(i)],
+        }
+    }
+
+    fn count(&mut self, operand: Operand, bytes: usize, levels: u8) {
+        let above = match operand {
+            Operand::Op(_) => self.trace_height,
+            _ => 0,
+        };
+        self.evidence_bytes += bytes + 32 * usize::from(levels + above);
+    }
+}
+
+impl<'j> CellSource for Tensors<'j> {
+    type Error = Refusal;
+    type Row = &'j [u8];
+
+    fn dtype(&self, operand: Operand) -> Result<DType, Refusal> {
+        Ok(self.get(operand).dtype())
+    }
+
+    fn row(&mut self, operand: Operand, row: u32, _: Refusal) -> Result<&'j [u8], Refusal> {
+        let tensor = self.get(operand);
+        let bytes = tensor.row(row).unwrap();
+        self.count(operand, bytes.len(), tensor.geometry().rows_height());
+        Ok(bytes)
+    }
+
+    fn value(&mut self, operand: Operand, row: u32, col: u32, _: Refusal) -> Result<i32, Refusal> {
+        let tensor = self.get(operand);
+        self.count(operand, 128, tensor.geometry().height());
+        Ok(common::value(tensor, row, col) as i32)
+    }
+}
+
+fn open<'j>(job: &'j Job, outputs: &'j [Tensor]) -> Whole<'j> {
+    let graph = Graph::parse(&job.bytes).unwrap();
+    Whole::new(&graph, job.batch_rows, &job.inputs, &job.weights, outputs).unwrap()
+}
+
+/// For every op of random graphs: a cell is the value of the whole op, the prover's evidence has exactly the parts that the
+/// cell reads, the judge takes all of it, finds nothing in it, and convicts any other value.
+#[test]
+fn judge_and_prover_agree_on_what_a_cell_reads() {
+    let mut rng = Rng(0x0e9);
+    let mut cells = BTreeMap::<&str, u32>::new();
+    for _ in 0..60 {
+        let job = random_job(&mut rng, 8);
+        let graph = Graph::parse(&job.bytes).unwrap();
+        let outputs = eval::run(&graph, job.batch_rows, &job.inputs, &job.weights).unwrap();
+        let whole = open(&job, &outputs);
+        let input_roots: Vec<_> = job.inputs.iter().map(commit::data_root).collect();
+        let trace_height = (outputs.len().next_power_of_two().trailing_zeros()) as u8;
+        for (index, output) in outputs.iter().enumerate() {
+            let op = graph.op(index).unwrap();
+            for _ in 0..4 {
+                let row = rng.range(0, output.rows() - 1);
+                let col = rng.range(0, output.cols() - 1);
+                let mut source = Tensors {
+                    job: &job,
+                    outputs: &outputs,
+                    trace_height,
+                    evidence_bytes: 0,
+                };
+                let value = op.cell(&mut source, row, col).unwrap();
+                assert_eq!(i128::from(value), common::value(output, row, col), "{op:?}");
+                let claimed = Operand::Op(index as u8);
+                source.value(claimed, row, col, Refusal::Claimed).unwrap();
+
+                let charge = Charge::Cell {
+                    op: index as u8,
+                    row,
+                    col,
+                };
+                let judged = |whole: &Whole<'_>| {
+                    let bytes = witness::evidence(&graph, job.batch_rows, &charge, whole).unwrap();
+                    assert_eq!(bytes.len(), source.evidence_bytes, "{op:?}");
+                    let case = Case {
+                        graph,
+                        batch_rows: job.batch_rows,
+                        input_roots: &input_roots,
+                        trace_root: &whole.trace_root(),
+                    };
+                    judge(&case, &charge, &bytes)
+                };
+                assert_eq!(judged(&whole), Err(Refusal::NothingWrong), "{op:?}");
+                let mut wrong = outputs.clone();
+                let size = output.dtype().size();
+                let at = ((row * output.cols() + col) * size + rng.range(0, size - 1)) as usize;
+                wrong[index].data_mut()[at] ^= rng.range(1, 255) as u8;
+                assert_eq!(judged(&open(&job, &wrong)), Ok(()), "{op:?}");
+                *cells.entry(op.name()).or_default() += 1;
+            }
+        }
+    }
+    assert_eq!(cells.len(), 5, "{cells:?}");
+    assert!(cells.values().all(|count| *count > 40), "{cells:?}");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(600))]
     #[test]
-    fn random_programs_equal_the_table(seed: u64) {
+    fn random_graphs_equal_the_table(seed: u64) {
         check(&random_job(&mut Rng(seed), 12));
     }
 }
@@ -90,7 +213,7 @@ fn qlinear_at_every_shift() {
             })
             .collect();
         let mult = Tensor::from_i32(1, 24, &mult).unwrap();
-        let mut b = ProgramBuilder::new();
+        let mut b = GraphBuilder::new();
         let x = b.input_fixed(DType::I8, 4, 65);
         let (w_, bias_, mult_) = (b.weight(&w), b.weight(&bias), b.weight(&mult));
         b.qlinear(x, w_, bias_, mult_, shift, -128, 127);
@@ -110,7 +233,7 @@ fn qlinear_at_every_shift() {
 fn products_at_every_kind_of_length() {
     let mut rng = Rng(9);
     for k in [1, 2, 15, 16, 31, 32, 33, 63, 64, 65, 1000, 32_767, 32_768] {
-        let mut b = ProgramBuilder::new();
+        let mut b = GraphBuilder::new();
         let x = b.input_batch(DType::I8, k);
         let y = b.input_fixed(DType::I8, 3, k);
         b.matmul(x, y);
@@ -138,7 +261,7 @@ fn products_at_every_kind_of_length() {
 fn products_over_several_blocks() {
     let mut rng = Rng(11);
     for rows in [15, 16, 17, 33] {
-        let mut b = ProgramBuilder::new();
+        let mut b = GraphBuilder::new();
         let x = b.input_batch(DType::I8, 40);
         let w = random_tensor(&mut rng, DType::I8, 5, 40);
         let w_ = b.weight(&w);
@@ -155,7 +278,7 @@ fn products_over_several_blocks() {
 
 #[test]
 fn argmax_at_its_widest_and_with_ties() {
-    let mut b = ProgramBuilder::new();
+    let mut b = GraphBuilder::new();
     let x = b.input_fixed(DType::I32, 3, 8192);
     let y = b.input_fixed(DType::I8, 2, 8192);
     b.argmax(x);
@@ -175,7 +298,7 @@ fn argmax_at_its_widest_and_with_ties() {
         weights: vec![],
     };
     check(&job);
-    let outputs = eval::run(&Program::parse(&job.bytes).unwrap(), 0, &job.inputs, &[]).unwrap();
+    let outputs = eval::run(&Graph::parse(&job.bytes).unwrap(), 0, &job.inputs, &[]).unwrap();
     assert_eq!(outputs[0].to_i32().unwrap(), [8191, 5, 0]);
 }
 
@@ -183,14 +306,14 @@ fn argmax_at_its_widest_and_with_ties() {
 #[test]
 fn run_refuses_what_does_not_fit() {
     let job = random_job(&mut Rng(77), 6);
-    let program = Program::parse(&job.bytes).unwrap();
+    let graph = Graph::parse(&job.bytes).unwrap();
     let run = |batch_rows, inputs: &[Tensor], weights: &[Tensor]| {
-        eval::run(&program, batch_rows, inputs, weights)
+        eval::run(&graph, batch_rows, inputs, weights)
     };
     assert!(run(job.batch_rows, &job.inputs, &job.weights).is_ok());
     assert!(matches!(
         run(1 << 21, &job.inputs, &job.weights),
-        Err(Error::Program(_))
+        Err(Error::Graph(_))
     ));
     assert!(matches!(
         run(job.batch_rows, &[], &job.weights),
@@ -210,17 +333,17 @@ fn run_refuses_what_does_not_fit() {
     let error = run(job.batch_rows, &other, &job.weights).unwrap_err();
     assert!(matches!(error, Error::Shape { .. }), "{error}");
     assert!(matches!(
-        eval::run_within(&program, job.batch_rows, &job.inputs, &job.weights, 1),
+        eval::run_within(&graph, job.batch_rows, &job.inputs, &job.weights, 1),
         Err(Error::TooLarge { .. })
     ));
     // 2^40 cells out of 1 MiB inputs.
-    let mut b = ProgramBuilder::new();
+    let mut b = GraphBuilder::new();
     let x = b.input_fixed(DType::I8, 1 << 20, 1);
     b.matmul(x, x);
     let bytes = b.finish().unwrap();
     let column = Tensor::from_i8(1 << 20, 1, &vec![1; 1 << 20]).unwrap();
     assert!(matches!(
-        eval::run(&Program::parse(&bytes).unwrap(), 0, &[column], &[]),
+        eval::run(&Graph::parse(&bytes).unwrap(), 0, &[column], &[]),
         Err(Error::TooLarge { .. })
     ));
 }
@@ -252,29 +375,29 @@ fn tensors_refuse_what_does_not_fit() {
 #[test]
 fn roots_are_checked() {
     let job = random_job(&mut Rng(1234), 8);
-    let program = Program::parse(&job.bytes).unwrap();
-    eval::check_weights(&program, &job.weights).unwrap();
+    let graph = Graph::parse(&job.bytes).unwrap();
+    eval::check_weights(&graph, &job.weights).unwrap();
     let roots: Vec<_> = job
         .inputs
         .iter()
         .map(quern_proof::commit::data_root)
         .collect();
-    eval::check_inputs(&program, job.batch_rows, &job.inputs, &roots).unwrap();
+    eval::check_inputs(&graph, job.batch_rows, &job.inputs, &roots).unwrap();
     let mut inputs = job.inputs.clone();
     inputs[0].data_mut()[0] ^= 1;
     assert!(matches!(
-        eval::check_inputs(&program, job.batch_rows, &inputs, &roots),
+        eval::check_inputs(&graph, job.batch_rows, &inputs, &roots),
         Err(Error::Root { .. })
     ));
     assert!(matches!(
-        eval::check_inputs(&program, job.batch_rows, &job.inputs, &roots[1..]),
+        eval::check_inputs(&graph, job.batch_rows, &job.inputs, &roots[1..]),
         Err(Error::Count { .. })
     ));
     for index in 0..job.weights.len() {
         let mut weights = job.weights.clone();
         *weights[index].data_mut().last_mut().unwrap() ^= 0x80;
         assert!(matches!(
-            eval::check_weights(&program, &weights),
+            eval::check_weights(&graph, &weights),
             Err(Error::Root { .. })
         ));
     }

@@ -6,18 +6,18 @@ mod common;
 use common::{Rng, random_data, random_job};
 use proptest::prelude::*;
 use quern_proof::{
-    DType, Op, Operand, Program, Rows, SealError,
-    builder::ProgramBuilder,
+    DType, Graph, Op, Operand, Rows, SealError,
+    builder::GraphBuilder,
     commit::Trace,
     eval,
-    program::{self, MAX_BYTES, MIN_BYTES, Place},
+    graph::{self, MAX_BYTES, MIN_BYTES, Macs, Misfit, Place},
 };
 
 const ROOT: [u8; 32] = [7; 32];
 
-/// A program with every op: 2 inputs, 5 weights, 6 ops.
-fn valid() -> ProgramBuilder {
-    let mut b = ProgramBuilder::new();
+/// A graph with every op: 2 inputs, 5 weights, 6 ops.
+fn valid() -> GraphBuilder {
+    let mut b = GraphBuilder::new();
     let x = b.input_batch(DType::I8, 10); // 64
     let f = b.input_fixed(DType::I8, 4, 10); // 65
     let w = b.weight_root(DType::I8, 3, 10, &ROOT); // 128
@@ -41,14 +41,14 @@ const OPS: usize = WEIGHTS + 5 * 44;
 fn refuse(change: impl FnOnce(&mut Vec<u8>)) -> SealError {
     let mut bytes = valid().finish().unwrap();
     change(&mut bytes);
-    program::seal(&bytes).unwrap_err()
+    graph::seal(&bytes).unwrap_err()
 }
 
 fn op(index: usize, field: usize) -> usize {
     OPS + index * 8 + field
 }
 
-/// Every error, each from one change to a program that is accepted.
+/// Every error, each from one change to a graph that is accepted.
 #[test]
 fn every_rule_has_its_name() {
     use SealError as E;
@@ -155,7 +155,7 @@ fn every_rule_has_its_name() {
     for (number, (expected, change)) in cases.into_iter().enumerate() {
         // The ARGMAX case changes the width of an input that earlier ops read: drop them.
         let found = if expected == E::ArgmaxTooWide {
-            let mut b = ProgramBuilder::new();
+            let mut b = GraphBuilder::new();
             let x = b.input_batch(DType::I8, 8193);
             b.argmax(x);
             b.finish().unwrap_err().error
@@ -166,17 +166,11 @@ fn every_rule_has_its_name() {
         assert!(!found.message().is_empty());
         seen.insert(found as u8);
     }
-    let program = valid().finish().unwrap();
+    let graph = valid().finish().unwrap();
     let batch = [
-        (program::check_batch_rows(&program, 0), E::NoBatchRows),
-        (
-            program::check_batch_rows(&program, (1 << 20) + 1),
-            E::TooManyBatchRows,
-        ),
-        (
-            program::check_batch_rows(&fixed_only(), 1),
-            E::UnusedBatchRows,
-        ),
+        (check_batch_rows(&graph, 0), E::NoBatchRows),
+        (check_batch_rows(&graph, (1 << 20) + 1), E::TooManyBatchRows),
+        (check_batch_rows(&fixed_only(), 1), E::UnusedBatchRows),
     ];
     for (found, expected) in batch {
         assert_eq!(found, Err(expected));
@@ -188,34 +182,34 @@ fn every_rule_has_its_name() {
     );
 }
 
+fn check_batch_rows(bytes: &[u8], batch_rows: u32) -> Result<(), SealError> {
+    Graph::parse(bytes)?.check_batch_rows(batch_rows)
+}
+
 fn fixed_only() -> Vec<u8> {
-    let mut b = ProgramBuilder::new();
+    let mut b = GraphBuilder::new();
     let x = b.input_fixed(DType::I8, 2, 3);
     b.add(x, x);
     b.finish().unwrap()
 }
 
 #[test]
-fn what_the_valid_program_says_of_itself() {
+fn what_the_valid_graph_says_of_itself() {
     let bytes = valid().finish().unwrap();
-    assert_eq!(bytes.len(), program::len(2, 5, 6));
-    let macs = program::seal(&bytes).unwrap();
+    assert_eq!(bytes.len(), graph::len(2, 5, 6));
+    let macs = graph::seal(&bytes).unwrap();
     assert_eq!((macs.per_row, macs.fixed), (3 * 10 + 4 * 10, 4 * 3 * 10));
     assert_eq!(macs.total(5), Some(70 * 5 + 120));
-    let program = Program::parse(&bytes).unwrap();
+    let graph = Graph::parse(&bytes).unwrap();
     assert_eq!(
-        (
-            program.input_count(),
-            program.weight_count(),
-            program.op_count()
-        ),
+        (graph.input_count(), graph.weight_count(), graph.op_count()),
         (2, 5, 6)
     );
-    assert!(program.is_input_batch(0) && !program.is_input_batch(1) && !program.is_input_batch(2));
-    assert!(program.uses_batch());
-    assert_eq!(program.weight(3).unwrap().root, ROOT);
+    assert!(graph.is_input_batch(0) && !graph.is_input_batch(1) && !graph.is_input_batch(2));
+    assert!(graph.uses_batch());
+    assert_eq!(graph.weight(3).unwrap().root, ROOT);
     let shapes: Vec<_> = (0..6)
-        .map(|i| program.output(i).unwrap())
+        .map(|i| graph.output(i).unwrap())
         .map(|s| (s.dtype, s.rows, s.cols))
         .collect();
     assert_eq!(
@@ -230,30 +224,57 @@ fn what_the_valid_program_says_of_itself() {
         ]
     );
     for batch_rows in [1, 1 << 20] {
-        assert_eq!(program::check_batch_rows(&bytes, batch_rows), Ok(()));
+        assert_eq!(check_batch_rows(&bytes, batch_rows), Ok(()));
     }
-    assert_eq!(program::check_batch_rows(&fixed_only(), 0), Ok(()));
-    assert!(program.output(6).is_err() && program.input(2).is_err() && program.weight(5).is_err());
+    assert_eq!(check_batch_rows(&fixed_only(), 0), Ok(()));
+    assert!(graph.output(6).is_err() && graph.input(2).is_err() && graph.weight(5).is_err());
+}
+
+/// A job that runs the graph must fit it; a reviewed one that doesn't has no MACs.
+#[test]
+fn jobs_are_admitted_with_their_macs() {
+    let bytes = valid().finish().unwrap();
+    let (graph, macs) = (Graph::parse(&bytes).unwrap(), graph::seal(&bytes).unwrap());
+    let both = |batch_rows, inputs| {
+        (
+            graph.admit(&macs, batch_rows, inputs),
+            graph.admit_reviewed(&macs, batch_rows, inputs),
+        )
+    };
+    assert_eq!(both(5, 2), (Ok(470), Ok(470)));
+    assert_eq!(both(5, 1), (Err(Misfit::InputCount), Ok(0)));
+    assert_eq!(both(5, 3), (Err(Misfit::InputCount), Ok(0)));
+    let no_rows = Misfit::BatchRows(SealError::NoBatchRows);
+    assert_eq!(both(0, 2), (Err(no_rows), Ok(0)));
+    let too_many = Misfit::BatchRows(SealError::TooManyBatchRows);
+    assert_eq!(both((1 << 20) + 1, 2), (Err(too_many), Ok(0)));
+    let others = Macs {
+        fixed: 1,
+        per_row: u64::MAX,
+    };
+    let overflow = Err(Misfit::MacsOverflow);
+    assert_eq!(graph.admit(&others, 1, 2), overflow);
+    assert_eq!(graph.admit_reviewed(&others, 1, 2), overflow);
 }
 
 #[test]
 fn a_fault_says_where() {
     let mut bytes = valid().finish().unwrap();
     bytes[op(2, 2)] = 65;
-    let fault = Program::parse(&bytes).unwrap().check().unwrap_err();
+    let fault = Graph::parse(&bytes).unwrap().check().unwrap_err();
     assert_eq!(fault.place, Place::Op(2));
     assert!(fault.to_string().starts_with("op 2: "), "{fault}");
 }
 
-/// The smallest and the largest program, and MACs at the ends of all bounds.
+/// The smallest and the largest graph, and MACs at the ends of all bounds.
 #[test]
 fn the_ends_of_all_bounds() {
-    let mut b = ProgramBuilder::new();
+    let mut b = GraphBuilder::new();
     let x = b.input_fixed(DType::I8, 1, 1);
     b.argmax(x);
     assert_eq!(b.finish().unwrap().len(), MIN_BYTES);
 
-    let mut b = ProgramBuilder::new();
+    let mut b = GraphBuilder::new();
     let inputs: Vec<Operand> = (0..4).map(|_| b.input_batch(DType::I8, 32_768)).collect();
     let weights: Vec<Operand> = (0..64)
         .map(|_| b.weight_root(DType::I8, 1 << 20, 32_768, &ROOT))
@@ -263,33 +284,33 @@ fn the_ends_of_all_bounds() {
     }
     let bytes = b.finish().unwrap();
     assert_eq!(bytes.len(), MAX_BYTES);
-    let macs = program::seal(&bytes).unwrap();
+    let macs = graph::seal(&bytes).unwrap();
     assert_eq!(macs.per_row, 64 << 35);
     assert_eq!(macs.total(1 << 20), Some(1 << 61));
 
-    let mut b = ProgramBuilder::new();
+    let mut b = GraphBuilder::new();
     let w = b.weight_root(DType::I8, 1 << 20, 32_768, &ROOT);
     for _ in 0..64 {
         b.matmul(w, w);
     }
-    assert_eq!(program::seal(&b.finish().unwrap()).unwrap().fixed, 1 << 61);
+    assert_eq!(graph::seal(&b.finish().unwrap()).unwrap().fixed, 1 << 61);
 }
 
 /// The builder refuses counts that the header can't hold.
 #[test]
 fn the_builder_refuses_too_much() {
-    let mut b = ProgramBuilder::new();
+    let mut b = GraphBuilder::new();
     let x = b.input_fixed(DType::I8, 1, 1);
     for _ in 0..300 {
         b.add(x, x);
     }
     assert_eq!(b.finish().unwrap_err().error, SealError::TooManyOps);
-    let mut b = ProgramBuilder::new();
+    let mut b = GraphBuilder::new();
     for _ in 0..5 {
         b.input_fixed(DType::I8, 1, 1);
     }
     assert_eq!(b.finish().unwrap_err().error, SealError::TooManyInputs);
-    let mut b = ProgramBuilder::new();
+    let mut b = GraphBuilder::new();
     for _ in 0..65 {
         b.weight_root(DType::I8, 1, 1, &ROOT);
     }
@@ -310,49 +331,49 @@ fn operand_codes_are_the_tree_codes() {
 
 /// If `seal` takes it, it can be run, committed and opened; if not, `run` refuses it too.
 fn sealed_means_runnable(bytes: &[u8], rng: &mut Rng) -> bool {
-    let sealed = program::seal(bytes);
-    let Ok(program) = Program::parse(bytes) else {
+    let sealed = graph::seal(bytes);
+    let Ok(graph) = Graph::parse(bytes) else {
         assert!(sealed.is_err());
         return false;
     };
     // Accessors never panic, sealed or not.
     for index in 0..65 {
         let _ = (
-            program.input(index),
-            program.weight(index),
-            program.op(index),
-            program.output(index),
+            graph.input(index),
+            graph.weight(index),
+            graph.op(index),
+            graph.output(index),
         );
     }
-    let _ = program.trace_bytes(u32::MAX);
+    let _ = graph.trace_bytes(u32::MAX);
     if sealed.is_err() {
-        assert!(eval::run(&program, 1, &[], &[]).is_err());
+        assert!(eval::run(&graph, 1, &[], &[]).is_err());
         return false;
     }
-    for index in 0..program.op_count() {
-        let op = program.op(index).unwrap();
+    for index in 0..graph.op_count() {
+        let op = graph.op(index).unwrap();
         assert_eq!(Op::decode(&op.encode()), Ok(op));
     }
-    let batch_rows = if program.uses_batch() {
+    let batch_rows = if graph.uses_batch() {
         rng.range(1, 3)
     } else {
         0
     };
     let bytes_of = |shape: quern_proof::Shape| shape.bytes(batch_rows);
-    let data: u64 = (0..program.input_count())
-        .map(|i| bytes_of(program.input(i).unwrap()))
-        .chain((0..program.weight_count()).map(|i| bytes_of(program.weight(i).unwrap().shape)))
+    let data: u64 = (0..graph.input_count())
+        .map(|i| bytes_of(graph.input(i).unwrap()))
+        .chain((0..graph.weight_count()).map(|i| bytes_of(graph.weight(i).unwrap().shape)))
         .sum();
-    let macs = program::seal(bytes).unwrap().total(batch_rows).unwrap();
-    if data > 1 << 18 || program.trace_bytes(batch_rows).unwrap() > 1 << 18 || macs > 1 << 24 {
+    let macs = graph::seal(bytes).unwrap().total(batch_rows).unwrap();
+    if data > 1 << 18 || graph.trace_bytes(batch_rows).unwrap() > 1 << 18 || macs > 1 << 24 {
         return true;
     }
-    let (inputs, weights) = random_data(rng, &program, batch_rows);
-    let outputs = eval::run(&program, batch_rows, &inputs, &weights).unwrap();
-    eval::check_output_shapes(&program, batch_rows, &outputs).unwrap();
+    let (inputs, weights) = random_data(rng, &graph, batch_rows);
+    let outputs = eval::run(&graph, batch_rows, &inputs, &weights).unwrap();
+    eval::check_output_shapes(&graph, batch_rows, &outputs).unwrap();
     let trace = Trace::new(outputs).unwrap();
     let root = trace.root();
-    for op in 0..program.op_count() as u32 {
+    for op in 0..graph.op_count() as u32 {
         let g = *trace.outputs()[op as usize].geometry();
         let (row, k) = (rng.range(0, g.rows() - 1), rng.range(0, g.leaves() - 1));
         let opening = trace.open(op, row, k).unwrap();
@@ -367,14 +388,14 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
     #[test]
-    fn generated_programs_are_sealed_and_run(seed: u64) {
+    fn generated_graphs_are_sealed_and_run(seed: u64) {
         let mut rng = Rng(seed);
         let job = random_job(&mut rng, 20);
         prop_assert!(sealed_means_runnable(&job.bytes, &mut rng));
     }
 
     #[test]
-    fn mutated_programs_are_refused_or_run(seed: u64, changes in 1usize..4) {
+    fn mutated_graphs_are_refused_or_run(seed: u64, changes in 1usize..4) {
         let mut rng = Rng(seed);
         let mut bytes = random_job(&mut rng, 6).bytes;
         for _ in 0..40 {
@@ -388,7 +409,7 @@ proptest! {
                 };
             }
             if sealed_means_runnable(&mutant, &mut rng) {
-                // Walk on from what is still a program.
+                // Walk on from what is still a graph.
                 bytes = mutant;
             }
         }
@@ -400,23 +421,23 @@ proptest! {
         sealed_means_runnable(&bytes, &mut rng);
         if bytes.len() >= 8 {
             bytes[..8].copy_from_slice(&[1, (seed % 5) as u8, (seed >> 8) as u8 % 4, 1 + (seed >> 16) as u8 % 8, 0, 0, 0, 0]);
-            bytes.resize(program::len(bytes[1], bytes[2], bytes[3]), 1);
+            bytes.resize(graph::len(bytes[1], bytes[2], bytes[3]), 1);
             sealed_means_runnable(&bytes, &mut rng);
         }
     }
 }
 
 /// `output` (which walks a chain) and `check` (which keeps an array) agree: `run` compares every shape with the first and
-/// computes with the second's rules, so a random program that runs is enough; here the longest chain as well.
+/// computes with the second's rules, so a random graph that runs is enough; here the longest chain as well.
 #[test]
 fn the_longest_chain() {
-    let mut b = ProgramBuilder::new();
+    let mut b = GraphBuilder::new();
     let x = b.input_batch(DType::I8, 5);
     let mut last = x;
     for _ in 0..64 {
         last = b.add(last, x);
     }
     let bytes = b.finish().unwrap();
-    let program = Program::parse(&bytes).unwrap();
-    assert_eq!(program.output(63).unwrap(), program.input(0).unwrap());
+    let graph = Graph::parse(&bytes).unwrap();
+    assert_eq!(graph.output(63).unwrap(), graph.input(0).unwrap());
 }

@@ -1,12 +1,12 @@
-//! Published outputs against the program: what is wrong is found, what is right is never accused, whatever the hints say.
+//! Published outputs against the graph: what is wrong is found, what is right is never accused, whatever the hints say.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod common;
 
 use common::{Job, Rng, random_job, random_tensor};
 use quern_proof::{
-    DType, Error, Op, Program, Tensor,
-    builder::ProgramBuilder,
+    DType, Error, Graph, Tensor,
+    builder::GraphBuilder,
     eval,
     evidence::Charge,
     file,
@@ -25,9 +25,9 @@ fn coins(rng: &mut Rng) -> Coins {
 /// Every op, with enough rows that products are tested and not computed again.
 fn tall_job(rng: &mut Rng) -> Job {
     let batch_rows = rng.range(8, 12);
-    let mut b = ProgramBuilder::new();
+    let mut b = GraphBuilder::new();
     let mut weights = Vec::new();
-    let mut weight = |rng: &mut Rng, b: &mut ProgramBuilder, dtype, rows, cols| {
+    let mut weight = |rng: &mut Rng, b: &mut GraphBuilder, dtype, rows, cols| {
         let tensor = random_tensor(rng, dtype, rows, cols);
         let operand = b.weight(&tensor);
         weights.push(tensor);
@@ -67,39 +67,33 @@ fn tall_job(rng: &mut Rng) -> Job {
 
 struct Ran<'j> {
     job: &'j Job,
-    program: Program<'j>,
+    graph: Graph<'j>,
     outputs: Vec<Tensor>,
     sums: Vec<Tensor>,
 }
 
 impl<'j> Ran<'j> {
     fn new(job: &'j Job) -> Self {
-        let program = Program::parse(&job.bytes).unwrap();
-        let made = eval::run_with_sums(
-            &program,
-            job.batch_rows,
-            &job.inputs,
-            &job.weights,
-            u64::MAX,
-        )
-        .unwrap();
-        let plain = eval::run(&program, job.batch_rows, &job.inputs, &job.weights).unwrap();
+        let graph = Graph::parse(&job.bytes).unwrap();
+        let made = eval::run_with_sums(&graph, job.batch_rows, &job.inputs, &job.weights, u64::MAX)
+            .unwrap();
+        let plain = eval::run(&graph, job.batch_rows, &job.inputs, &job.weights).unwrap();
         assert_eq!(plain, made.outputs, "sums change no output");
         Self {
             job,
-            program,
+            graph,
             outputs: made.outputs,
             sums: made.sums,
         }
     }
 
     fn hints(&self, sums: Vec<Tensor>) -> Hints {
-        Hints::new(&self.program, self.job.batch_rows, sums)
+        Hints::new(&self.graph, self.job.batch_rows, sums)
     }
 
     fn check(&self, rng: &mut Rng, outputs: &[Tensor], hints: &Hints) -> Finding {
         verify::outputs(
-            &self.program,
+            &self.graph,
             self.job.batch_rows,
             &self.job.inputs,
             &self.job.weights,
@@ -254,7 +248,7 @@ fn sums_that_fit_a_wrong_output_do_not_excuse_it() {
             rng.below(u64::from(sums.cols())) as u32,
         );
         let at = (row * sums.cols() + col) as usize;
-        let Ok(Op::QLinear { shift, lo, hi, .. }) = ran.program.op(0) else {
+        let Some(scale) = ran.graph.op(0).unwrap().scale() else {
             panic!("the first op is a QLINEAR")
         };
         let (bias, mult) = (
@@ -262,7 +256,7 @@ fn sums_that_fit_a_wrong_output_do_not_excuse_it() {
             job.weights[2].to_i32().unwrap()[col as usize],
         );
         let lie = rng.next() as i32;
-        let value = quern_proof::ops::cell::requantise(lie, bias, mult, shift, lo, hi) as u8;
+        let value = scale.apply(lie, bias, mult) as u8;
         let mut outputs = ran.outputs.clone();
         if outputs[0].data()[at] == value {
             continue;
@@ -284,39 +278,32 @@ fn hints_travel_in_a_trace_file() {
     let job = tall_job(&mut rng);
     let ran = Ran::new(&job);
     let bytes = file::encode_trace(&ran.sums).unwrap();
-    let hints = Hints::from_file(&ran.program, job.batch_rows, &bytes);
+    let hints = Hints::from_file(&ran.graph, job.batch_rows, &bytes);
     assert_eq!(hints.of(0), Some(&ran.sums[0]));
     assert_eq!(hints.of(3), Some(&ran.sums[1]));
     assert_eq!(hints.of(1), None);
-    let sums_bytes = eval::sums_bytes(&ran.program, job.batch_rows).unwrap();
+    let sums_bytes = eval::sums_bytes(&ran.graph, job.batch_rows).unwrap();
     let values: usize = ran.sums.iter().map(|sums| sums.data().len()).sum();
     assert_eq!(sums_bytes, values as u64);
     for cut in [0, 1, bytes.len() - 1] {
-        let hints = Hints::from_file(&ran.program, job.batch_rows, &bytes[..cut]);
+        let hints = Hints::from_file(&ran.graph, job.batch_rows, &bytes[..cut]);
         assert!(hints.of(0).is_none());
     }
-    let limit = ran.program.trace_bytes(job.batch_rows).unwrap() + sums_bytes;
-    let run = |limit| {
-        eval::run_with_sums(
-            &ran.program,
-            job.batch_rows,
-            &job.inputs,
-            &job.weights,
-            limit,
-        )
-    };
+    let limit = ran.graph.trace_bytes(job.batch_rows).unwrap() + sums_bytes;
+    let run =
+        |limit| eval::run_with_sums(&ran.graph, job.batch_rows, &job.inputs, &job.weights, limit);
     assert!(run(limit).is_ok());
     assert!(matches!(run(limit - 1), Err(Error::TooLarge { .. })));
 }
 
 #[test]
-fn what_does_not_fit_the_program_is_an_error_and_no_finding() {
+fn what_does_not_fit_the_graph_is_an_error_and_no_finding() {
     let mut rng = Rng(6);
     let job = tall_job(&mut rng);
     let ran = Ran::new(&job);
     let mut check = |inputs: &[Tensor], outputs: &[Tensor], batch_rows| {
         verify::outputs(
-            &ran.program,
+            &ran.graph,
             batch_rows,
             inputs,
             &job.weights,
@@ -354,14 +341,14 @@ fn every_wrong_bit_of_a_product_is_found() {
         let (m, n, k) = (rng.range(1, 20), rng.range(1, 600), rng.range(1, 600));
         let a = random_tensor(&mut rng, DType::I8, m, k);
         let b = random_tensor(&mut rng, DType::I8, n, k);
-        let mut builder = ProgramBuilder::new();
+        let mut builder = GraphBuilder::new();
         let left = builder.input_fixed(DType::I8, m, k);
         let right = builder.input_fixed(DType::I8, n, k);
         builder.matmul(left, right);
         let bytes = builder.finish().unwrap();
-        let program = Program::parse(&bytes).unwrap();
+        let graph = Graph::parse(&bytes).unwrap();
         let inputs = [a, b];
-        let mut outputs = eval::run(&program, 0, &inputs, &[]).unwrap();
+        let mut outputs = eval::run(&graph, 0, &inputs, &[]).unwrap();
         let [a, b] = &inputs;
         let coins = &mut coins(&mut rng);
         assert_eq!(first_wrong_cell(a, b, &outputs[0], coins), Ok(None));

@@ -28,11 +28,11 @@ pub fn least_bond(
     Ok(for_price.max(for_work))
 }
 
-/// What an operator's takes may still reserve after `lost_atoms` of their bonds were lost to somebody else: the limit is a
+/// What an operator's takes may still reserve after `lost_atoms` of their bonds were lost to others: the limit is a
 /// budget for losses, so that a stolen hot key costs at most the limit, however often it is used.
 ///
 /// - Errors: none; a loss above the limit (the owner lowered it meanwhile) leaves 0.
-/// - Source: program.md, `operator_limit`, read as docs/SECURITY.md says.
+/// - Source: program.md, `operator_limit`, read as docs/THREATS.md says.
 pub fn operator_limit_after_loss(limit_atoms: u64, lost_atoms: u64) -> u64 {
     limit_atoms.saturating_sub(lost_atoms)
 }

@@ -67,6 +67,8 @@ pub fn passed(now: i64, deadline: i64) -> bool {
 /// Who may finalize a submitted milestone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FinalizeGate {
+    /// The client, who signs and accepts.
+    Client,
     /// Nobody yet.
     TooEarly,
     /// Only the provider's owner or operator: the grace time runs.
@@ -76,11 +78,11 @@ pub enum FinalizeGate {
 }
 
 /// Until when an answer leaves time to react: `max(review_end, answered_at + react_secs)`, the second only where there was an
-/// answer. Questions below the answer may be asked until then, and nobody finalizes before it has passed.
+/// answer. Demands below the answer may be opened until then, and nobody finalizes before it has passed.
 ///
 /// - Units: Unix seconds and seconds; `answered_at` is 0 where nothing was answered.
 /// - Errors: none; the sum saturates.
-/// - Source: proof.md, "a child of an answered question until max(review_end, the parent's answer + react_secs)".
+/// - Source: proof.md, "a child of an answered demand until max(review_end, the parent's answer + react_secs)".
 pub fn reaction_end(review_end: i64, answered_at: i64, react_secs: u32) -> i64 {
     match answered_at {
         0 => review_end,
@@ -90,7 +92,8 @@ pub fn reaction_end(review_end: i64, answered_at: i64, react_secs: u32) -> i64 {
 
 /// Who may finalize at `now`, provided that no demand is open (which the caller checks).
 ///
-/// The milestone is ready after `max(review_end, last_answer_at + react_secs)`, the second only where there was an answer;
+/// Where the client accepts (it signs, and it is the one who reviews), the wait for its own review has no purpose: at once.
+/// Otherwise the milestone is ready after `max(review_end, last_answer_at + react_secs)`, the second only where there was an answer;
 /// for `grace_secs` after that only the provider's owner or operator may finalize, then anybody.
 ///
 /// - Units: Unix seconds and seconds; `last_answer_at` is 0 where no demand was answered. After a restart, pass times
@@ -99,12 +102,16 @@ pub fn reaction_end(review_end: i64, answered_at: i64, react_secs: u32) -> i64 {
 /// - Source: program.md, "`finalize`: no open demand and now > max(review_end, last_answer_at + react_secs); during a grace
 ///   time after that only the provider's owner or operator, then anybody".
 pub fn finalize_gate(
+    client_accepts: bool,
     now: i64,
     review_end: i64,
     last_answer_at: i64,
     react_secs: u32,
     grace_secs: u32,
 ) -> FinalizeGate {
+    if client_accepts {
+        return FinalizeGate::Client;
+    }
     let ready = reaction_end(review_end, last_answer_at, react_secs);
     if !passed(now, ready) {
         FinalizeGate::TooEarly
@@ -215,7 +222,15 @@ mod tests {
             } else {
                 FinalizeGate::Anybody
             };
-            prop_assert_eq!(finalize_gate(now, review_end, answer, react, grace), expected);
+            prop_assert_eq!(finalize_gate(false, now, review_end, answer, react, grace), expected);
+        }
+
+        #[test]
+        fn a_client_that_accepts_waits_for_nothing(
+            now in time(), review_end in time(), answer in time(), react in secs(), grace in secs(),
+        ) {
+            let gate = finalize_gate(true, now, review_end, answer, react, grace);
+            prop_assert_eq!(gate, FinalizeGate::Client);
         }
 
         #[test]
@@ -226,7 +241,7 @@ mod tests {
             grace in 1..100_000u32,
         ) {
             let ready = if answer == 0 { review_end } else { review_end.max(answer + i64::from(react)) };
-            let gate = |now| finalize_gate(now, review_end, answer, react, grace);
+            let gate = |now| finalize_gate(false, now, review_end, answer, react, grace);
             prop_assert_eq!(gate(ready), FinalizeGate::TooEarly);
             prop_assert_eq!(gate(ready + 1), FinalizeGate::PartiesOnly);
             prop_assert_eq!(gate(ready + i64::from(grace)), FinalizeGate::PartiesOnly);
@@ -238,7 +253,7 @@ mod tests {
             (a, b) in (time(), time()), review_end in time(), answer in time(),
             react in secs(), grace in secs(),
         ) {
-            let rank = |now| finalize_gate(now, review_end, answer, react, grace) as u8;
+            let rank = |now| finalize_gate(false, now, review_end, answer, react, grace) as u8;
             prop_assert!(rank(a.min(b)) <= rank(a.max(b)));
         }
 
@@ -294,22 +309,28 @@ mod tests {
     fn finalize_gate_edges() {
         use FinalizeGate::{Anybody, PartiesOnly, TooEarly};
         // No answer: the reaction time does not count.
-        assert_eq!(finalize_gate(1_000, 1_000, 0, 5_000, 10), TooEarly);
-        assert_eq!(finalize_gate(1_001, 1_000, 0, 5_000, 10), PartiesOnly);
-        assert_eq!(finalize_gate(1_010, 1_000, 0, 5_000, 10), PartiesOnly);
-        assert_eq!(finalize_gate(1_011, 1_000, 0, 5_000, 10), Anybody);
-        // A late answer puts it off, an early one does not.
-        assert_eq!(finalize_gate(1_050, 1_000, 990, 60, 10), TooEarly);
-        assert_eq!(finalize_gate(1_051, 1_000, 990, 60, 10), PartiesOnly);
-        assert_eq!(finalize_gate(1_001, 1_000, 900, 60, 10), PartiesOnly);
-        // Without a grace time nobody comes first.
-        assert_eq!(finalize_gate(1_001, 1_000, 0, 60, 0), Anybody);
+        assert_eq!(finalize_gate(false, 1_000, 1_000, 0, 5_000, 10), TooEarly);
         assert_eq!(
-            finalize_gate(i64::MAX, i64::MAX, 0, u32::MAX, u32::MAX),
+            finalize_gate(false, 1_001, 1_000, 0, 5_000, 10),
+            PartiesOnly
+        );
+        assert_eq!(
+            finalize_gate(false, 1_010, 1_000, 0, 5_000, 10),
+            PartiesOnly
+        );
+        assert_eq!(finalize_gate(false, 1_011, 1_000, 0, 5_000, 10), Anybody);
+        // A late answer puts it off, an early one does not.
+        assert_eq!(finalize_gate(false, 1_050, 1_000, 990, 60, 10), TooEarly);
+        assert_eq!(finalize_gate(false, 1_051, 1_000, 990, 60, 10), PartiesOnly);
+        assert_eq!(finalize_gate(false, 1_001, 1_000, 900, 60, 10), PartiesOnly);
+        // Without a grace time nobody comes first.
+        assert_eq!(finalize_gate(false, 1_001, 1_000, 0, 60, 0), Anybody);
+        assert_eq!(
+            finalize_gate(false, i64::MAX, i64::MAX, 0, u32::MAX, u32::MAX),
             TooEarly
         );
         assert_eq!(
-            finalize_gate(i64::MAX, 0, i64::MAX, u32::MAX, u32::MAX),
+            finalize_gate(false, i64::MAX, 0, i64::MAX, u32::MAX, u32::MAX),
             TooEarly
         );
     }

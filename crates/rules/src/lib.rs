@@ -26,6 +26,7 @@ mod error;
 mod gmac;
 pub mod late;
 pub mod price;
+pub mod quote;
 pub mod reject;
 pub mod reward;
 pub mod settle;

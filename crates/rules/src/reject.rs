@@ -82,7 +82,7 @@ pub fn penalty(
 
 /// The parts of the price of a milestone whose arbiter stayed silent. They sum to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Silence {
+pub struct Unanswered {
     /// To the provider: its half less fee and royalty.
     pub provider_atoms: u64,
     /// To the treasury, out of the provider's half.
@@ -100,10 +100,10 @@ pub struct Silence {
 /// - Errors: [`RuleError::ShareAboveOne`] when `fee_bps + royalty_bps` is above 10,000.
 /// - Source: program.md, "An arbiter silent past its deadline (`expire`): half the price to the provider, half to the burn
 ///   purse"; "Fee and royalty come out of the provider's share only".
-pub fn silence(price_atoms: u64, fee_bps: u16, royalty_bps: u16) -> Result<Silence, RuleError> {
+pub fn silence(price_atoms: u64, fee_bps: u16, royalty_bps: u16) -> Result<Unanswered, RuleError> {
     let half_atoms = price_atoms / 2;
     let parts = settle::split_price(half_atoms, fee_bps, royalty_bps)?;
-    Ok(Silence {
+    Ok(Unanswered {
         provider_atoms: parts.provider_atoms,
         fee_atoms: parts.fee_atoms,
         royalty_atoms: parts.royalty_atoms,

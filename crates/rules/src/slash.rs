@@ -2,7 +2,7 @@
 
 use crate::share;
 
-/// Share of the bond for whoever proved the fault, in basis points.
+/// Share of the bond for the prover, in basis points.
 const PROVER_BPS: u16 = 4_000;
 /// Share of the bond for the client, in basis points.
 const CLIENT_BPS: u16 = 2_000;
@@ -10,7 +10,7 @@ const CLIENT_BPS: u16 = 2_000;
 /// The parts of a slashed bond. They sum to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BondSplit {
-    /// To whoever proved the fault: 40 %, floored.
+    /// To the prover: 40 %, floored.
     pub prover_atoms: u64,
     /// To the client: 20 %, floored.
     pub client_atoms: u64,

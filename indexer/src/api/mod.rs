@@ -1,4 +1,5 @@
-//! HTTP: JSON under `/v1`, health checks. Reads the store only; knows nothing of the node.
+//! HTTP: routes, requests and JSON under `/v1`, health checks. What a reply holds is made in [`crate::view`]. Reads the store
+//! only; knows nothing of the node.
 //!
 //! Every reply says as of which slot it is, that its data are finalized, and how far behind the node they are. Amounts are
 //! strings with mint and decimals beside them; lists go on by opaque cursors; errors are `application/problem+json`.
@@ -13,14 +14,18 @@ mod reply;
 mod status;
 mod totals;
 
-pub use error::Problem;
+pub use error::ApiError;
 
 use {
-    crate::{health::Health, key::Key, store::Store},
+    crate::{health::Health, store::Store},
     axum::{
         Router,
         http::{Method, Uri},
         routing::get,
+    },
+    quern_api::{
+        BoardsRequest, HealthPage, JobPage, JobsRequest, Key, ProviderPage, PursePage, StatusPage,
+        TotalsPage,
     },
     std::sync::Arc,
     tower_http::{
@@ -35,7 +40,7 @@ use {
 #[derive(Clone)]
 pub struct ApiState {
     /// Where answers come from.
-    pub store: Arc<dyn Store>,
+    pub store: Arc<Store>,
     /// How far the follower is.
     pub health: Health,
     /// The program that is followed.
@@ -46,16 +51,17 @@ pub struct ApiState {
 
 /// All routes.
 pub fn router(state: ApiState) -> Router {
+    const ADDRESS: &str = "{address}";
     Router::new()
-        .route("/v1/status", get(status::status))
-        .route("/v1/leaderboards/providers", get(leaderboard::providers))
-        .route("/v1/providers/{address}", get(providers::provider))
-        .route("/v1/jobs", get(jobs::jobs))
-        .route("/v1/jobs/{address}", get(jobs::job))
-        .route("/v1/purses/{address}", get(purses::purse))
-        .route("/v1/totals", get(totals::totals))
-        .route("/health/live", get(status::live))
-        .route("/health/ready", get(status::ready))
+        .route(StatusPage::PATH, get(status::status))
+        .route(BoardsRequest::PATH, get(leaderboard::providers))
+        .route(&ProviderPage::path(ADDRESS), get(providers::provider))
+        .route(JobsRequest::PATH, get(jobs::jobs))
+        .route(&JobPage::path(ADDRESS), get(jobs::job))
+        .route(&PursePage::path(ADDRESS), get(purses::purse))
+        .route(TotalsPage::PATH, get(totals::totals))
+        .route(HealthPage::LIVE, get(status::live))
+        .route(HealthPage::READY, get(status::ready))
         .fallback(unknown_path)
         .method_not_allowed_fallback(wrong_method)
         .with_state(state)
@@ -72,14 +78,14 @@ pub fn router(state: ApiState) -> Router {
         .layer(SetRequestIdLayer::x_request_id(MakeRequestUuid))
 }
 
-async fn unknown_path(uri: Uri) -> Problem {
-    Problem::not_found(format!(
+async fn unknown_path(uri: Uri) -> ApiError {
+    ApiError::not_found(format!(
         "there is no page {}; try /v1/status, /v1/leaderboards/providers, /v1/providers/ADDRESS, /v1/jobs, \
          /v1/jobs/ADDRESS, /v1/purses/ADDRESS or /v1/totals",
         uri.path()
     ))
 }
 
-async fn wrong_method() -> Problem {
-    Problem::method_not_allowed("this page can only be read: use GET".to_owned())
+async fn wrong_method() -> ApiError {
+    ApiError::method_not_allowed("this page can only be read: use GET".to_owned())
 }

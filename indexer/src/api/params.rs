@@ -1,33 +1,28 @@
 //! Reading paths and queries, with a clear sentence for everything that is wrong.
 
 use {
-    super::Problem,
-    crate::key::Key,
+    super::ApiError,
     axum::{
         extract::{Path, Query, rejection::PathRejection},
         http::Uri,
     },
+    quern_api::{DEFAULT_PAGE_ROWS, Key, MAX_PAGE_ROWS, UnknownWord},
     std::{collections::BTreeMap, str::FromStr},
 };
-
-/// Rows of a page if nothing is said.
-const USUAL_LIMIT: u32 = 50;
-/// Most rows of a page.
-const HIGHEST_LIMIT: u32 = 200;
 
 /// A request's query.
 pub(super) struct Params(BTreeMap<String, String>);
 
 impl Params {
     /// Reads the query; refuses names that the page does not know and names that occur twice.
-    pub(super) fn read(uri: &Uri, known: &[&str]) -> Result<Self, Problem> {
+    pub(super) fn read(uri: &Uri, known: &[&str]) -> Result<Self, ApiError> {
         let Query(pairs) = Query::<Vec<(String, String)>>::try_from_uri(uri).map_err(|_| {
-            Problem::bad_request("the query is not of the form name=value&name=value".to_owned())
+            ApiError::bad_request("the query is not of the form name=value&name=value".to_owned())
         })?;
         let mut values = BTreeMap::new();
         for (name, value) in pairs {
             if !known.contains(&name.as_str()) {
-                return Err(Problem::bad_request(format!(
+                return Err(ApiError::bad_request(format!(
                     "the parameter \"{name}\" is unknown here; known are: {}",
                     if known.is_empty() {
                         "none".to_owned()
@@ -37,7 +32,7 @@ impl Params {
                 )));
             }
             if values.insert(name.clone(), value).is_some() {
-                return Err(Problem::bad_request(format!(
+                return Err(ApiError::bad_request(format!(
                     "the parameter \"{name}\" is given twice"
                 )));
             }
@@ -50,44 +45,39 @@ impl Params {
     }
 
     /// One of a few words.
-    pub(super) fn choice<T>(
+    pub(super) fn word<T: FromStr<Err = UnknownWord>>(
         &self,
         name: &str,
-        words: &str,
-        parse: impl FnOnce(&str) -> Option<T>,
-    ) -> Result<Option<T>, Problem> {
+    ) -> Result<Option<T>, ApiError> {
         let Some(text) = self.text(name) else {
             return Ok(None);
         };
-        parse(text).map(Some).ok_or_else(|| {
-            Problem::bad_request(format!(
-                "{name} \"{}\" is unknown; it must be one of: {words}",
-                shown(text)
-            ))
+        text.parse().map(Some).map_err(|known| {
+            ApiError::bad_request(format!("{name} \"{}\" is unknown; it {known}", shown(text)))
         })
     }
 
-    pub(super) fn address(&self, name: &str) -> Result<Option<Key>, Problem> {
+    pub(super) fn address(&self, name: &str) -> Result<Option<Key>, ApiError> {
         self.text(name).map(|text| address(name, text)).transpose()
     }
 
-    pub(super) fn limit(&self) -> Result<u32, Problem> {
+    pub(super) fn limit(&self) -> Result<u32, ApiError> {
         let Some(text) = self.text("limit") else {
-            return Ok(USUAL_LIMIT);
+            return Ok(DEFAULT_PAGE_ROWS);
         };
         u32::from_str(text)
             .ok()
-            .filter(|limit| (1..=HIGHEST_LIMIT).contains(limit))
+            .filter(|limit| (1..=MAX_PAGE_ROWS).contains(limit))
             .ok_or_else(|| {
-                Problem::bad_request(format!(
-                    "limit \"{}\" must be a number from 1 to {HIGHEST_LIMIT}",
+                ApiError::bad_request(format!(
+                    "limit \"{}\" must be a number from 1 to {MAX_PAGE_ROWS}",
                     shown(text)
                 ))
             })
     }
 
     /// The bytes of a cursor of this length.
-    pub(super) fn cursor<const N: usize>(&self) -> Result<Option<[u8; N]>, Problem> {
+    pub(super) fn cursor<const N: usize>(&self) -> Result<Option<[u8; N]>, ApiError> {
         let Some(text) = self.text("cursor") else {
             return Ok(None);
         };
@@ -97,22 +87,22 @@ impl Params {
     }
 }
 
-pub(super) fn bad_cursor() -> Problem {
-    Problem::bad_request(
+pub(super) fn bad_cursor() -> ApiError {
+    ApiError::bad_request(
         "the cursor does not belong to this list: take next_cursor of the page before, with the same parameters".to_owned(),
     )
 }
 
 /// The address in a path.
-pub(super) fn path_address(path: Result<Path<String>, PathRejection>) -> Result<Key, Problem> {
+pub(super) fn path_address(path: Result<Path<String>, PathRejection>) -> Result<Key, ApiError> {
     let Path(text) =
-        path.map_err(|_| Problem::bad_request("the path is not valid UTF-8".to_owned()))?;
+        path.map_err(|_| ApiError::bad_request("the path is not valid UTF-8".to_owned()))?;
     address("address", &text)
 }
 
-fn address(name: &str, text: &str) -> Result<Key, Problem> {
+fn address(name: &str, text: &str) -> Result<Key, ApiError> {
     Key::parse(text).ok_or_else(|| {
-        Problem::bad_request(format!(
+        ApiError::bad_request(format!(
             "{name} \"{}\" is not an address: it must be base58 of 32 bytes",
             shown(text)
         ))

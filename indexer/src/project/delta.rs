@@ -1,60 +1,20 @@
 //! All rows that a set of events makes, ready to be merged into the tables.
 
 use {
-    crate::{
-        key::{EventId, Key},
-        project::{
-            EntityKey, EntityRow, Event, Total, TotalKey,
-            entity::{reward_mint, text_for},
-            key, money,
-            program::{EntityKind, QuernEvent},
-        },
+    crate::project::{
+        EntityKey, EntityRow, Event, EventId, Total, TotalKey,
+        entity::{reward_mint, text_for},
+        key, money,
+        program::{EntityKind, MilestoneSettled, QuernEvent},
     },
-    std::collections::BTreeMap,
+    quern_api::{Key, Metric},
+    std::collections::{BTreeMap, BTreeSet},
 };
 
 /// The bucket that holds everything; all others are hours since 1970.
 pub const ALL_TIME: i64 = i64::MIN;
 /// Seconds in a bucket.
 const BUCKET_SECS: i64 = 3_600;
-
-/// What providers are ranked by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Metric {
-    /// Atoms earned from prices, resolved milestones included.
-    Earned = 1,
-    /// Multiply-accumulates of settled milestones.
-    Macs = 2,
-    /// Milestones settled in the provider's favour.
-    Milestones = 3,
-    /// Atoms of rewards accrued.
-    Rewards = 4,
-}
-
-impl Metric {
-    /// All of them.
-    pub const ALL: [Self; 4] = [Self::Earned, Self::Macs, Self::Milestones, Self::Rewards];
-
-    /// Its name in queries and replies.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Earned => "earned",
-            Self::Macs => "macs",
-            Self::Milestones => "milestones",
-            Self::Rewards => "rewards",
-        }
-    }
-
-    /// The metric with this name.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|metric| metric.name() == name)
-    }
-
-    /// Whether its value is an amount of one mint.
-    pub fn is_money(self) -> bool {
-        matches!(self, Self::Earned | Self::Rewards)
-    }
-}
 
 /// Which number of a provider.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -69,13 +29,6 @@ pub struct ScoreKey {
     pub bucket: i64,
     /// The provider's owner.
     pub provider: Key,
-}
-
-/// A step in a job's life; its event has the details.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Step {
-    /// Name of the event.
-    pub name: &'static str,
 }
 
 /// A milestone that was paid in full.
@@ -115,6 +68,29 @@ pub struct Settlement {
     pub reward_atoms: u64,
 }
 
+impl Settlement {
+    fn of(event: &MilestoneSettled, slot: u64) -> Self {
+        Self {
+            slot,
+            at: event.at,
+            job: key(&event.job),
+            provider: key(&event.provider),
+            client: key(&event.client),
+            model: key(&event.model),
+            mint: key(&event.mint),
+            campaign: key(&event.campaign),
+            assurance: event.assurance,
+            milestone: event.milestone,
+            macs: event.macs,
+            price_atoms: event.price_atoms,
+            fee_atoms: event.fee_atoms,
+            royalty_atoms: event.royalty_atoms,
+            provider_atoms: event.provider_atoms,
+            reward_atoms: event.reward_atoms,
+        }
+    }
+}
+
 /// Rows to merge into the tables.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Delta {
@@ -125,7 +101,7 @@ pub struct Delta {
     /// Sums over everything.
     pub totals: BTreeMap<TotalKey, Total>,
     /// Time lines of jobs: job, its `seq`, the event.
-    pub steps: BTreeMap<(Key, u64, EventId), Step>,
+    pub steps: BTreeSet<(Key, u64, EventId)>,
     /// Settled milestones.
     pub settlements: BTreeMap<EventId, Settlement>,
 }
@@ -139,8 +115,7 @@ impl Delta {
             let row = EntityRow::of(change, event.id, event.slot, text_for(body, change));
             self.merge_entity((change.kind, address), row);
             if change.kind == EntityKind::Job as u8 {
-                self.steps
-                    .insert((address, change.seq, event.id), Step { name: body.name() });
+                self.steps.insert((address, change.seq, event.id));
             }
         }
         for (category, assurance, mint, atoms) in money::flows(body) {
@@ -159,27 +134,8 @@ impl Delta {
         }
         self.add_scores(body);
         if let QuernEvent::MilestoneSettled(settled) = body {
-            self.settlements.insert(
-                event.id,
-                Settlement {
-                    slot: event.slot,
-                    at: settled.at,
-                    job: key(&settled.job),
-                    provider: key(&settled.provider),
-                    client: key(&settled.client),
-                    model: key(&settled.model),
-                    mint: key(&settled.mint),
-                    campaign: key(&settled.campaign),
-                    assurance: settled.assurance,
-                    milestone: settled.milestone,
-                    macs: settled.macs,
-                    price_atoms: settled.price_atoms,
-                    fee_atoms: settled.fee_atoms,
-                    royalty_atoms: settled.royalty_atoms,
-                    provider_atoms: settled.provider_atoms,
-                    reward_atoms: settled.reward_atoms,
-                },
-            );
+            let settlement = Settlement::of(settled, event.slot);
+            self.settlements.insert(event.id, settlement);
         }
     }
 

@@ -1,14 +1,14 @@
 //! The latest values of every account of the program, as events told them.
 
-use crate::{
-    key::{EventId, Key},
-    project::{
-        key,
+use {
+    crate::project::{
+        EventId, key,
         program::{
-            Change, Demand, Emission, EntityKind, Job, MintConfig, Model, Provider, Purse,
-            QuernEvent, read,
+            Assurance, Change, ConvictionReason, Demand, Emission, Entity, EntityKind, Job,
+            JobKind, JobState, MintConfig, Model, Protocol, Provider, Purse, QuernEvent, read,
         },
     },
+    quern_api::Key,
 };
 
 /// Which account: its kind's code and its address.
@@ -49,8 +49,6 @@ pub struct Stated {
 pub struct Indexed {
     /// Owner of a purse, provider or model, client of a job, mint of a mint's settings, job of a demand.
     pub owner: Key,
-    /// Mint of a purse or job.
-    pub mint: Key,
     /// Code of a job's state, 0 when it is closed or has none.
     pub state: u8,
 }
@@ -104,41 +102,23 @@ impl EntityRow {
 
     /// What it is searched by.
     pub fn indexed(&self, kind: u8) -> Indexed {
-        let mut indexed = Indexed {
-            owner: Key::NONE,
-            mint: Key::NONE,
-            state: 0,
+        let owner = match EntityKind::from_code(kind) {
+            Some(EntityKind::Purse) => self.read::<Purse>().map(|purse| purse.owner),
+            Some(EntityKind::Provider) => self.read::<Provider>().map(|provider| provider.owner),
+            Some(EntityKind::Model) => self.read::<Model>().map(|model| model.owner),
+            Some(EntityKind::MintConfig) => self.read::<MintConfig>().map(|config| config.mint),
+            Some(EntityKind::Job) => self.read::<Job>().map(|job| job.client),
+            Some(EntityKind::Demand) => self.read::<Demand>().map(|demand| demand.job),
+            _ => None,
         };
-        if kind == EntityKind::Purse as u8 {
-            if let Some(purse) = self.read::<Purse>() {
-                indexed.owner = key(&purse.owner);
-                indexed.mint = key(&purse.mint);
-            }
-        } else if kind == EntityKind::Provider as u8 {
-            if let Some(provider) = self.read::<Provider>() {
-                indexed.owner = key(&provider.owner);
-            }
-        } else if kind == EntityKind::Model as u8 {
-            if let Some(model) = self.read::<Model>() {
-                indexed.owner = key(&model.owner);
-            }
-        } else if kind == EntityKind::MintConfig as u8 {
-            if let Some(config) = self.read::<MintConfig>() {
-                indexed.owner = key(&config.mint);
-                indexed.mint = key(&config.mint);
-            }
-        } else if kind == EntityKind::Job as u8
-            && let Some(job) = self.read::<Job>()
-        {
-            indexed.owner = key(&job.client);
-            indexed.mint = key(&job.mint);
-            indexed.state = if self.closed { 0 } else { job.state };
-        } else if kind == EntityKind::Demand as u8
-            && let Some(demand) = self.read::<Demand>()
-        {
-            indexed.owner = key(&demand.job);
+        let state = match self.read::<Job>() {
+            Some(job) if kind == EntityKind::Job as u8 && !self.closed => job.state,
+            _ => 0,
+        };
+        Indexed {
+            owner: owner.map_or(Key::NONE, |owner| key(&owner)),
+            state,
         }
-        indexed
     }
 }
 
@@ -148,7 +128,7 @@ pub(super) fn text_for<'a>(event: &'a QuernEvent, change: &Change) -> Option<&'a
         QuernEvent::ProviderRegistered(event) => (EntityKind::Provider, &event.endpoint),
         QuernEvent::ProviderUpdated(event) => (EntityKind::Provider, &event.endpoint),
         QuernEvent::ModelRegistered(event) => (EntityKind::Model, &event.uri),
-        QuernEvent::ModelUpdated(event) => (EntityKind::Model, &event.uri),
+        QuernEvent::ModelUpdated(event) => (EntityKind::Model, event.uri.as_ref()?),
         QuernEvent::JobCreated(event) => (EntityKind::Job, &event.input_uri),
         _ => return None,
     };
@@ -164,20 +144,28 @@ pub(super) fn reward_mint(event: &QuernEvent) -> Option<Key> {
     Some(key(&read::<Emission>(&change.after)?.reward_mint))
 }
 
-/// Whether a change has a known kind and the length of that kind.
+fn has_known_codes<T: Entity>(after: &[u8]) -> bool {
+    read::<T>(after).is_none_or(|account| account.has_known_codes())
+}
+
+/// Whether a change has a known kind, the length of that kind, and no code that this version does not know.
 pub(super) fn check(change: &Change) -> Result<(), String> {
-    let length = match change.kind {
-        kind if kind == EntityKind::Protocol as u8 => {
-            size_of::<quern_client::quern::state::Protocol>()
+    let kind = EntityKind::from_code(change.kind);
+    let length = match kind {
+        Some(EntityKind::Protocol) => size_of::<Protocol>(),
+        Some(EntityKind::MintConfig) => size_of::<MintConfig>(),
+        Some(EntityKind::Emission) => size_of::<Emission>(),
+        Some(EntityKind::Provider) => size_of::<Provider>(),
+        Some(EntityKind::Purse) => size_of::<Purse>(),
+        Some(EntityKind::Model) => size_of::<Model>(),
+        Some(EntityKind::Job) => size_of::<Job>(),
+        Some(EntityKind::Demand) => size_of::<Demand>(),
+        _ => {
+            return Err(format!(
+                "a change names the unknown account kind {}",
+                change.kind
+            ));
         }
-        kind if kind == EntityKind::MintConfig as u8 => size_of::<MintConfig>(),
-        kind if kind == EntityKind::Emission as u8 => size_of::<Emission>(),
-        kind if kind == EntityKind::Provider as u8 => size_of::<Provider>(),
-        kind if kind == EntityKind::Purse as u8 => size_of::<Purse>(),
-        kind if kind == EntityKind::Model as u8 => size_of::<Model>(),
-        kind if kind == EntityKind::Job as u8 => size_of::<Job>(),
-        kind if kind == EntityKind::Demand as u8 => size_of::<Demand>(),
-        kind => return Err(format!("a change names the unknown account kind {kind}")),
     };
     let found = change.after.len();
     if found != 0 && found != length {
@@ -186,5 +174,42 @@ pub(super) fn check(change: &Change) -> Result<(), String> {
             change.kind
         ));
     }
-    Ok(())
+    let is_known = match kind {
+        Some(EntityKind::Job) => {
+            return read::<Job>(&change.after).map_or(Ok(()), |job| check_job(&job));
+        }
+        Some(EntityKind::Model) => has_known_codes::<Model>(&change.after),
+        Some(EntityKind::Demand) => has_known_codes::<Demand>(&change.after),
+        _ => true,
+    };
+    match is_known {
+        true => Ok(()),
+        false => Err(format!(
+            "a change of kind {} has an unknown code",
+            change.kind
+        )),
+    }
+}
+
+/// Whether every code in a job is known.
+fn check_job(job: &Job) -> Result<(), String> {
+    let is_free = job.conviction_reason == 0;
+    let codes = [
+        ("state", job.state, JobState::from_code(job.state).is_some()),
+        ("kind", job.kind, JobKind::from_code(job.kind).is_some()),
+        (
+            "assurance level",
+            job.assurance,
+            Assurance::from_code(job.assurance).is_some(),
+        ),
+        (
+            "conviction reason",
+            job.conviction_reason,
+            is_free || ConvictionReason::from_code(job.conviction_reason).is_some(),
+        ),
+    ];
+    match codes.into_iter().find(|(_, _, is_known)| !is_known) {
+        Some((what, code, _)) => Err(format!("a job has the unknown {what} {code}")),
+        None => Ok(()),
+    }
 }

@@ -4,26 +4,28 @@
 //! any order and with any duplication, gives the same tables.
 
 mod delta;
-mod describe;
 mod entity;
 mod money;
 
 pub use {
-    delta::{ALL_TIME, Delta, Metric, ScoreKey, Settlement, Step},
-    describe::describe,
+    delta::{ALL_TIME, Delta, ScoreKey, Settlement, hour_of},
     entity::{EntityKey, EntityRow, Indexed, Stated},
-    money::{Category, Total, TotalKey},
+    money::{Total, TotalKey},
 };
 
-use crate::key::{EventId, Key};
+use {
+    quern_api::{Key, Signature},
+    quern_client::Pubkey,
+};
 
 /// The program's own types.
 pub mod program {
     pub use quern_client::quern::{
-        events::{Change, QuernEvent},
+        codes::Code,
+        events::{Change, MilestoneSettled, QuernEvent},
         state::{
-            Assurance, Demand, Emission, EntityKind, Job, JobKind, JobState, MintConfig, Model,
-            Provider, Purse, SlashReason,
+            Assurance, ConvictionReason, Demand, Emission, Entity, EntityKind, Job, JobKind,
+            JobState, MintConfig, Model, Protocol, Provider, Purse,
         },
     };
 
@@ -40,6 +42,17 @@ pub mod program {
     }
 }
 
+/// What makes an event this event: inserting it twice is inserting it once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EventId {
+    /// The transaction.
+    pub signature: Signature,
+    /// The outer instruction.
+    pub instruction: u32,
+    /// The position among its inner instructions, whatever their depth.
+    pub inner: u32,
+}
+
 /// An accepted event and where it happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
@@ -52,20 +65,17 @@ pub struct Event {
 }
 
 impl Event {
-    /// Whether every change in it has a known kind and the length of that kind; otherwise it belongs with the dead letters.
+    /// Whether this version understands the accounts in it; otherwise it belongs with the dead letters. Codes among the event's
+    /// own fields are known: decoding refuses others.
+    ///
+    /// # Errors
+    /// What it does not understand.
     pub fn check(body: &program::QuernEvent) -> Result<(), String> {
-        for change in body.changes() {
-            entity::check(change)?;
-        }
-        Ok(())
+        body.changes().iter().try_for_each(entity::check)
     }
 }
 
-pub(crate) fn key(address: &impl AsRef<[u8]>) -> Key {
-    let mut bytes = [0; 32];
-    // Every address of the program is 32 bytes long.
-    if let Some(source) = address.as_ref().get(..32) {
-        bytes.copy_from_slice(source);
-    }
-    Key(bytes)
+/// An address of the program as the store's and the API's.
+pub fn key(address: &Pubkey) -> Key {
+    Key(address.to_bytes())
 }

@@ -1,67 +1,13 @@
 //! Sums of everything that moved, one category at a time, never mixing mints or assurance levels.
 
-use crate::{
-    key::Key,
-    project::{entity::reward_mint, key, program::QuernEvent},
+use {
+    crate::project::{
+        entity::reward_mint,
+        key,
+        program::{EntityKind, Job, QuernEvent, read},
+    },
+    quern_api::{Category, Key},
 };
-
-macro_rules! categories {
-    ($($(#[$doc:meta])* $name:ident = $text:literal),* $(,)?) => {
-        /// Why atoms moved.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-        pub enum Category { $($(#[$doc])* $name,)* }
-
-        impl Category {
-            /// Its name in the store and in replies.
-            pub fn name(self) -> &'static str {
-                match self { $(Self::$name => $text,)* }
-            }
-        }
-    };
-}
-
-categories! {
-    /// Came into a vault.
-    Deposited = "deposited",
-    /// Left a vault.
-    Withdrawn = "withdrawn",
-    /// Reserved for new jobs.
-    Escrowed = "escrowed",
-    /// Bonds reserved by takes.
-    Bonded = "bonded",
-    /// Prices of milestones that were paid in full; the count is that of the milestones.
-    Settled = "settled",
-    /// Prices of milestones that an arbiter (or its silence) split; the count is that of the decisions.
-    Resolved = "resolved",
-    /// Providers' parts of prices.
-    Earnings = "earnings",
-    /// Model owners' parts of prices.
-    Royalties = "royalties",
-    /// The protocol's parts of prices.
-    Fees = "fees",
-    /// Arbiters' parts of prices.
-    Arbiters = "arbiters",
-    /// Burnt parts of prices.
-    Burnt = "burnt",
-    /// Escrow that went back to clients, resolved parts included.
-    Refunds = "refunds",
-    /// What clients got of late or overruled providers' bonds.
-    Penalties = "penalties",
-    /// Deposits of clients who rejected.
-    RejectDeposits = "reject_deposits",
-    /// Those of them that went to providers.
-    RejectDepositsLost = "reject_deposits_lost",
-    /// Provers' parts of slashed bonds.
-    SlashedToProvers = "slashed_to_provers",
-    /// Clients' parts of slashed bonds.
-    SlashedToClients = "slashed_to_clients",
-    /// The treasury's parts of slashed bonds.
-    SlashedToTreasury = "slashed_to_treasury",
-    /// Rewards accrued, in the reward mint.
-    Rewards = "rewards",
-    /// Rewards claimed, in the reward mint.
-    RewardsClaimed = "rewards_claimed",
-}
 
 /// Which sum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -144,7 +90,7 @@ pub(super) fn flows(event: &QuernEvent) -> Vec<(Category, u8, Key, u64)> {
                 (Penalties, 0, mint, event.penalty_atoms),
             ]
         }
-        QuernEvent::SlashSettled(event) => {
+        QuernEvent::ConvictionSettled(event) => {
             let mint = key(&event.mint);
             vec![
                 (Refunds, 0, mint, event.released_atoms),
@@ -165,7 +111,6 @@ pub(super) fn flows(event: &QuernEvent) -> Vec<(Category, u8, Key, u64)> {
 
 /// The mint of the job that an event changed, for events that do not name it.
 fn job_mint(event: &QuernEvent) -> Option<Key> {
-    use crate::project::program::{EntityKind, Job, read};
     let change = event
         .changes()
         .iter()

@@ -14,15 +14,17 @@ const SHORTEST_SECRET_BYTES: usize = 4;
 pub struct Endpoint(Url);
 
 impl Endpoint {
-    /// The address that JSON-RPC calls go to.
+    /// The address that JSON-RPC calls go to, or one of Solana's names for clusters.
     ///
     /// # Errors
-    /// If it is not an HTTP address.
+    /// If it is neither.
     pub fn rpc(text: &str) -> Result<Self> {
-        Self::parse(text, &["http", "https"]).ok_or(IndexerError::BadUrl {
+        let bad = || IndexerError::BadUrl {
             option: "--url",
             form: "http://HOST:PORT or https://HOST, or one of localhost, devnet, testnet, mainnet-beta",
-        })
+        };
+        let url = quern_client::config::url(text).map_err(|_| bad())?;
+        Self::parse(&url, &["http", "https"]).ok_or_else(bad)
     }
 
     /// The address that sends notices.

@@ -5,9 +5,9 @@ use {
     crate::{
         decode,
         error::{IndexerError, Result},
-        key::Signature,
     },
     async_trait::async_trait,
+    quern_api::Signature,
     solana_transaction_status_client_types::EncodedConfirmedTransactionWithStatusMeta,
     std::{
         collections::HashMap,

@@ -13,10 +13,10 @@ pub use {
 use {
     crate::{
         error::{IndexerError, Result},
-        key::Signature,
         store::Origin,
     },
     async_trait::async_trait,
+    quern_api::Signature,
     solana_transaction_status_client_types::EncodedConfirmedTransactionWithStatusMeta,
 };
 

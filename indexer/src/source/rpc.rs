@@ -2,13 +2,11 @@
 
 use {
     super::{Endpoint, Item, Progress, Range, Source, Tip, Walk},
-    crate::{
-        error::{IndexerError, Result},
-        key::{Key, Signature},
-    },
+    crate::error::{IndexerError, Result},
     async_trait::async_trait,
     futures::StreamExt,
-    quern_client::{Pubkey, events::transaction_config},
+    quern_api::{Key, Signature},
+    quern_client::{Hash, Pubkey, addresses, cluster, events::transaction_config},
     serde_json::json,
     solana_commitment_config::CommitmentConfig,
     solana_pubsub_client::{
@@ -139,6 +137,27 @@ impl RpcSource {
             .collect()
     }
 
+    /// Refuses a node of another cluster than the one that the protocol was initialized for. A protocol that is not
+    /// initialized yet names none.
+    async fn check_cluster(&self, found: Hash) -> Result<()> {
+        let program = Pubkey::from(self.program.0);
+        let address = addresses::protocol_of(&program);
+        let answer = retry(&self.url, "getAccountInfo", || {
+            self.client
+                .get_account_with_commitment(&address, CommitmentConfig::finalized())
+        })
+        .await?;
+        let named = answer
+            .value
+            .and_then(|account| cluster::named_in(&program, &account.owner, &account.data));
+        match named {
+            Some(expected) if expected != found => {
+                Err(IndexerError::WrongCluster { expected, found })
+            }
+            _ => Ok(()),
+        }
+    }
+
     async fn clock_time(&self) -> Option<i64> {
         let clock = Pubkey::from_str_const("SysvarC1ock11111111111111111111111111111111");
         let data = self.client.get_account_data(&clock).await.ok()?;
@@ -155,6 +174,7 @@ impl Source for RpcSource {
             self.client.get_genesis_hash()
         })
         .await?;
+        self.check_cluster(hash).await?;
         Ok(Some(hash.to_string()))
     }
 

@@ -1,28 +1,30 @@
-//! A small world of jobs and money that tells the same events as the program, for tests that need no chain.
+//! An invented history of jobs and money: the events that the program would have emitted, for tests that need no chain.
 #![allow(clippy::unwrap_used, clippy::panic, dead_code)]
 
 use {
     bytemuck::Zeroable,
+    quern_api::{Key, Signature},
     quern_client::{
         Pubkey,
         quern::{
             self,
             events::{
-                Change, DemandAnswered, DemandClosed, DemandOpened, Deposited, EmissionConfigured,
-                JobCancelled, JobConvicted, JobCreated, JobExpired, JobResolved, JobTaken,
-                MilestoneSettled, MintRegistered, ProofSubmitted, ProviderRegistered, QuernEvent,
-                RewardsClaimed, SlashSettled, Withdrawn,
+                Change, ConvictionSettled, DemandAnswered, DemandClosed, DemandOpened, Deposited,
+                EmissionConfigured, JobCancelled, JobConvicted, JobCreated, JobExpired,
+                JobResolved, JobTaken, MilestoneSettled, MintRegistered, ProviderRegistered,
+                QuernEvent, ResultSubmitted, RewardsClaimed, Withdrawn,
             },
             state::{
-                Demand, Emission, EntityKind, Job, JobState, MintConfig, Provider, Purse,
-                SlashReason,
+                Conviction, ConvictionReason, Demand, Emission, EntityKind, Job, JobState,
+                MintConfig, NodeRef, Provider, Purse,
             },
         },
     },
     quern_indexer::{
-        key::{EventId, Key, Signature},
-        project::Event,
+        project::{Event, EventId},
+        store::{Counts, Sqlite, Store},
     },
+    quern_testkit::rng::Rng,
     serde_json::{Value, json},
     std::collections::BTreeMap,
 };
@@ -41,27 +43,30 @@ pub fn key(address: &Pubkey) -> Key {
     Key(address.to_bytes())
 }
 
+/// The store in this file.
+pub async fn open(path: &std::path::Path) -> Store {
+    Store::new(Sqlite::open(path).await.unwrap())
+}
+
+pub async fn counts(store: &Store) -> Counts {
+    store.read().await.unwrap().counts().await.unwrap()
+}
+
 pub fn program() -> Key {
     key(&quern::ID)
 }
 
-/// Numbers that look random, from a seed.
-#[derive(Clone)]
-pub struct Dice(pub u64);
-
-impl Dice {
-    pub fn roll(&mut self, below: u64) -> u64 {
-        // SplitMix64.
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) % below
+/// The root of a tree.
+fn node(tree: u8) -> NodeRef {
+    NodeRef {
+        tree,
+        level: 0,
+        index: 0,
     }
 }
 
-pub struct World {
-    pub dice: Dice,
+pub struct History {
+    pub dice: Rng,
     pub events: Vec<Event>,
     pub slot: u64,
     pub at: i64,
@@ -77,11 +82,11 @@ pub struct World {
     emission: Emission,
 }
 
-impl World {
+impl History {
     /// Two mints (the second pays rewards), five providers, three clients.
     pub fn new(seed: u64) -> Self {
-        let mut world = Self {
-            dice: Dice(seed),
+        let mut history = Self {
+            dice: Rng::new(seed),
             events: Vec::new(),
             slot: 1_000,
             at: START,
@@ -96,47 +101,47 @@ impl World {
             configs: BTreeMap::new(),
             emission: Emission::zeroed(),
         };
-        for mint in world.mints.clone() {
+        for mint in history.mints.clone() {
             let mut config = MintConfig::zeroed();
             config.mint = mint;
             config.decimals = 6;
             config.vault = address(50, u64::from(mint.to_bytes()[8]));
-            world.configs.insert(mint, config);
-            let change = world.config_changed(&mint);
-            let at = world.at;
-            world.tell(QuernEvent::MintRegistered(MintRegistered {
+            history.configs.insert(mint, config);
+            let change = history.config_changed(&mint);
+            let at = history.at;
+            history.tell(QuernEvent::MintRegistered(MintRegistered {
                 at,
                 mint,
                 changes: vec![change],
             }));
         }
-        world.emission.reward_mint = world.mints[1];
-        let change = world.emission_changed();
-        let at = world.at;
-        world.tell(QuernEvent::EmissionConfigured(EmissionConfigured {
+        history.emission.reward_mint = history.mints[1];
+        let change = history.emission_changed();
+        let at = history.at;
+        history.tell(QuernEvent::EmissionConfigured(EmissionConfigured {
             at,
             changes: vec![change],
         }));
-        for (n, owner) in world.providers.clone().into_iter().enumerate() {
+        for (n, owner) in history.providers.clone().into_iter().enumerate() {
             let mut provider = Provider::zeroed();
             provider.owner = owner;
             provider.active = true.into();
             let name = format!("provider {}", n + 1);
             provider.name[..name.len()].copy_from_slice(name.as_bytes());
-            world.accounts.insert(owner, provider);
-            let change = world.provider_changed(&owner);
-            let at = world.at;
-            world.tell(QuernEvent::ProviderRegistered(ProviderRegistered {
+            history.accounts.insert(owner, provider);
+            let change = history.provider_changed(&owner);
+            let at = history.at;
+            history.tell(QuernEvent::ProviderRegistered(ProviderRegistered {
                 at,
                 owner,
                 endpoint: format!("http://provider-{}.example", n + 1),
                 changes: vec![change],
             }));
         }
-        for client in world.clients.clone() {
-            world.deposit(&client, 1_000_000_000_000);
+        for client in history.clients.clone() {
+            history.deposit(&client, 1_000_000_000_000);
         }
-        world
+        history
     }
 
     /// Events of one transaction, one each.
@@ -149,15 +154,15 @@ impl World {
         let id = EventId {
             signature: Signature(signature),
             instruction: 0,
-            inner: self.dice.roll(3) as u32,
+            inner: self.dice.below(3) as u32,
         };
         self.events.push(Event {
             id,
             slot: self.slot,
             body,
         });
-        self.slot += self.dice.roll(3);
-        self.at += self.dice.roll(900) as i64;
+        self.slot += self.dice.below(3);
+        self.at += self.dice.below(900) as i64;
     }
 
     pub fn deposit(&mut self, owner: &Pubkey, atoms: u64) {
@@ -216,11 +221,11 @@ impl World {
     /// One job from creation to one of its possible ends; returns its address.
     pub fn job(&mut self, assurance: u8) -> Pubkey {
         let mint = self.mints[0];
-        let client = self.clients[self.dice.roll(3) as usize];
-        let provider = self.providers[self.dice.roll(5) as usize];
+        let client = self.clients[self.dice.below(3) as usize];
+        let provider = self.providers[self.dice.below(5) as usize];
         self.jobs += 1;
         let address = address(70, self.jobs);
-        let price = 1_000 + self.dice.roll(1_000_000);
+        let price = 1_000 + self.dice.below(1_000_000);
         let mut job = Job::zeroed();
         job.client = client;
         job.mint = mint;
@@ -247,7 +252,7 @@ impl World {
             input_uri: "file:///input".to_owned(),
             changes,
         }));
-        let end = self.dice.roll(10);
+        let end = self.dice.below(10);
         if end == 0 {
             self.move_escrow(&client, -(price as i64));
             let changes = vec![
@@ -301,7 +306,7 @@ impl World {
         job.state = JobState::Submitted as u8;
         let changes = vec![job_changed(&mut job, &address)];
         let at = self.at;
-        self.tell(QuernEvent::ProofSubmitted(ProofSubmitted {
+        self.tell(QuernEvent::ResultSubmitted(ResultSubmitted {
             at,
             job: address,
             provider,
@@ -424,7 +429,7 @@ impl World {
         }));
     }
 
-    /// A job whose provider cheats: one question answered, one left open, convicted, settled, the questions closed.
+    /// A job whose provider cheats: one demand answered, one left open, convicted, settled, the demands closed.
     /// Returns its address, the watcher and both demands.
     pub fn cheated_job(&mut self) -> (Pubkey, Pubkey, [Pubkey; 2]) {
         const PRICE: u64 = 1_000;
@@ -474,7 +479,7 @@ impl World {
         (job.state, job.submissions) = (JobState::Submitted as u8, 1u32.into());
         let changes = vec![job_changed(&mut job, &address)];
         let at = self.at;
-        self.tell(QuernEvent::ProofSubmitted(ProofSubmitted {
+        self.tell(QuernEvent::ResultSubmitted(ResultSubmitted {
             at,
             job: address,
             provider,
@@ -499,16 +504,14 @@ impl World {
             demand: places[0],
             job: address,
             revealer: provider,
-            tree: 255,
-            level: 0,
-            index: 0,
+            node_id: node(255),
             fee_lamports: 10_000,
             answer: vec![0xab; 64],
             changes,
         }));
-        job.state = JobState::Slashed as u8;
-        job.slash_reason = SlashReason::WrongCell as u8;
-        job.slash_prover = watcher;
+        job.state = JobState::Convicted as u8;
+        job.conviction_reason = ConvictionReason::WrongCell as u8;
+        job.prover = watcher;
         let changes = vec![job_changed(&mut job, &address)];
         let at = self.at;
         self.tell(QuernEvent::JobConvicted(JobConvicted {
@@ -519,10 +522,11 @@ impl World {
             prover: watcher,
             mint,
             submission: 1,
-            reason: SlashReason::WrongCell as u8,
-            tree: 1,
-            level: 0,
-            index: 3 << 32 | 4,
+            conviction: Conviction::WrongCell {
+                op: 1,
+                row: 3,
+                col: 4,
+            },
             changes,
         }));
         self.move_escrow(&client, -(PRICE as i64));
@@ -540,14 +544,14 @@ impl World {
             self.purse_changed(&treasury, &mint),
         ];
         let at = self.at;
-        self.tell(QuernEvent::SlashSettled(SlashSettled {
+        self.tell(QuernEvent::ConvictionSettled(ConvictionSettled {
             at,
             job: address,
             client,
             provider,
             prover: watcher,
             mint,
-            reason: SlashReason::WrongCell as u8,
+            reason: ConvictionReason::WrongCell as u8,
             released_atoms: PRICE,
             prover_atoms: 800,
             client_atoms: 400,
@@ -561,7 +565,7 @@ impl World {
             at,
             demand: places[0],
             job: address,
-            asker: watcher,
+            opener: watcher,
             changes,
         }));
         (address, watcher, places)
@@ -571,11 +575,11 @@ impl World {
         &mut self,
         job: &mut Job,
         job_address: &Pubkey,
-        asker: &Pubkey,
+        opener: &Pubkey,
         tree: u8,
     ) -> (Pubkey, Demand) {
         let mut demand = Demand::zeroed();
-        (demand.job, demand.asker, demand.tree) = (*job_address, *asker, tree);
+        (demand.job, demand.opener, demand.tree) = (*job_address, *opener, tree);
         demand.submission = 1u32.into();
         demand.node = [tree; 32];
         demand.fee_lamports = 10_000u64.into();
@@ -592,11 +596,9 @@ impl World {
             demand: place,
             job: *job_address,
             provider: job.provider,
-            asker: *asker,
+            opener: *opener,
             submission: 1,
-            tree,
-            level: 0,
-            index: 0,
+            node_id: node(tree),
             node: demand.node,
             due: demand.due.get(),
             fee_lamports: 10_000,
@@ -605,22 +607,22 @@ impl World {
         (place, demand)
     }
 
-    /// A world with this many jobs, some withdrawals and claims, and one convicted provider.
+    /// A history with this many jobs, some withdrawals and claims, and one convicted provider.
     pub fn lived(seed: u64, jobs: u64) -> Self {
-        let mut world = Self::new(seed);
+        let mut history = Self::new(seed);
         for n in 0..jobs {
-            world.job(1 + (n % 2) as u8);
+            history.job(1 + (n % 2) as u8);
         }
-        for owner in world.providers.clone() {
-            world.claim(&owner);
-            let free = world
-                .purse(&owner, &world.mints[0].clone())
+        for owner in history.providers.clone() {
+            history.claim(&owner);
+            let free = history
+                .purse(&owner, &history.mints[0].clone())
                 .free_atoms
                 .get();
-            world.withdraw(&owner, free / 2);
+            history.withdraw(&owner, free / 2);
         }
-        world.cheated_job();
-        world
+        history.cheated_job();
+        history
     }
 
     fn purse(&mut self, owner: &Pubkey, mint: &Pubkey) -> &mut Purse {

@@ -25,7 +25,7 @@ pub const MAX_NAME_BYTES: usize = 32;
 pub const MAX_STEP_SECS: u32 = 366 * 86_400;
 /// Longest window of review, response, reaction, resolution or grace, in seconds (30 days).
 pub const MAX_WINDOW_SECS: u32 = 30 * 86_400;
-/// Largest tensor program that a model may reserve room for, in bytes: the largest that can be sealed.
-pub const MAX_PROGRAM_BYTES: u32 = quern_proof::program::MAX_BYTES as u32;
+/// Largest graph that a model may reserve room for, in bytes: the largest that can be sealed.
+pub const MAX_GRAPH_BYTES: u32 = quern_proof::graph::MAX_BYTES as u32;
 /// "Nobody" in an address field.
 pub const NOBODY: Address = Address::new_from_array([0; 32]);

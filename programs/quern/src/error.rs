@@ -2,250 +2,122 @@
 
 use {
     anchor_lang::prelude::*,
-    quern_proof::{evidence::Refusal, program::SealError, question::QuestionError},
+    quern_proof::{demand::DemandError, evidence::Refusal, graph::SealError},
     quern_rules::RuleError,
 };
 
-/// What went wrong, in words for whoever sent the transaction.
-#[error_code]
-#[derive(Debug, PartialEq, Eq)]
-pub enum QuernError {
-    /// Arithmetic.
-    #[msg("An amount or a time is too large; use a smaller one")]
-    Overflow,
-    /// Shares.
-    #[msg("A share is above its highest allowed value; lower it")]
-    ShareTooHigh,
-    /// Windows.
-    #[msg("A time span is zero or longer than allowed; choose one within the limits")]
-    BadTimeSpan,
-    /// Text.
-    #[msg("A name is empty or longer than 32 bytes, or a URI is longer than 200 bytes; shorten it")]
-    BadText,
-    /// Pause.
-    #[msg("The protocol is paused for new models, jobs and takes; try again later")]
-    Paused,
-    /// Initialize.
-    #[msg("Only the program's upgrade authority may initialize; sign with it")]
-    NotUpgradeAuthority,
-    /// Signer.
-    #[msg("The signer may not do this; sign with the wallet that the account names")]
-    NotAuthorized,
-    /// Pending authority or owner.
-    #[msg("Nobody, or somebody else, is named as successor; propose this wallet first")]
-    NotProposed,
-    /// P12.
-    #[msg(
-        "Reward rate times weight must stay below 1 where rewards are paid in the mint of the fee"
-    )]
-    NotWashProof,
-    /// Emission.
-    #[msg("The reward mint and the epoch length are set once and cannot change")]
-    EmissionFixed,
-    /// Emission purse.
-    #[msg("Open the emission's purse in the reward mint first")]
-    EmissionPurseMissing,
-    /// Token-2022.
-    #[msg("This mint charges transfer fees; such mints are refused")]
-    MintHasTransferFee,
-    /// Token-2022.
-    #[msg("This mint calls a transfer hook; such mints are refused")]
-    MintHasTransferHook,
-    /// Token-2022.
-    #[msg("This mint has a permanent delegate; such mints are refused")]
-    MintHasPermanentDelegate,
-    /// Token-2022.
-    #[msg("This mint can be paused by its issuer; such mints are refused")]
-    MintIsPausable,
-    /// Token-2022.
-    #[msg("Accounts of this mint start frozen; such mints are refused")]
-    MintDefaultFrozen,
-    /// Token-2022.
-    #[msg("This mint can be closed by its issuer; such mints are refused")]
-    MintHasCloseAuthority,
-    /// Token-2022.
-    #[msg("This mint has confidential transfers; such mints are refused")]
-    MintIsConfidential,
-    /// Token-2022.
-    #[msg("This mint has an extension outside the allow-list; such mints are refused")]
-    MintExtensionRefused,
-    /// Mint.
-    #[msg("This mint is not enabled for new jobs; use another one")]
-    MintDisabled,
-    /// Wrong mint or token program.
-    #[msg("The mint, vault or token program is not the one registered; pass the registered one")]
-    WrongMint,
-    /// Zero.
-    #[msg("The amount is zero; name an amount above zero")]
-    ZeroAmount,
-    /// Funds.
-    #[msg("The purse does not hold enough free atoms; deposit more")]
-    InsufficientFunds,
-    /// Ledger.
-    #[msg("A reservation is smaller than what should leave it; this is a bug, please report it")]
-    ReservationShort,
-    /// Destination.
-    #[msg("The vault itself cannot be the destination; name a token account of your own")]
-    DestinationIsVault,
-    /// P1.
-    #[msg("The vault would hold less than the purses own; nothing was moved")]
-    VaultShort,
-    /// Purse list.
-    #[msg(
-        "A purse that this step credits or debits is missing from the accounts; add it (open it first if needed)"
-    )]
-    PurseMissing,
-    /// Purse list.
-    #[msg("The same purse was passed twice; pass each purse once")]
-    PurseTwice,
-    /// Purse list.
-    #[msg("A purse must be writable here; mark it writable")]
-    PurseNotWritable,
-    /// Purse list.
-    #[msg("Too many purses were passed; pass only those that the step needs")]
-    TooManyPurses,
-    /// Operator.
-    #[msg("The operator's limit for bonds is reached; the owner must sign or raise it")]
-    OperatorLimit,
-    /// Provider.
-    #[msg("The provider is not active; activate it first")]
-    ProviderInactive,
-    /// Provider.
-    #[msg("This provider account is not the job's provider; pass the right one")]
-    WrongProvider,
-    /// Model.
-    #[msg("The model is not active; choose another one")]
-    ModelInactive,
-    /// Model.
-    #[msg("The model is already sealed and cannot change")]
-    ModelSealed,
-    /// Model.
-    #[msg("A refereed job needs a sealed model; seal it first or ask for an accepted job")]
-    ModelNotSealed,
-    /// Model.
-    #[msg("The bytes do not fit into the room that the model reserved")]
-    ModelOutOfRoom,
-    /// Job arguments.
-    #[msg("The kind or assurance of the job is unknown; use one that this version knows")]
-    UnknownKind,
-    /// Job arguments.
-    #[msg(
-        "A refereed job has one milestone and no arbiter; an accepted one has 1 to 255 milestones"
-    )]
-    BadMilestones,
-    /// Job arguments.
-    #[msg("An accepted job needs a pinned provider or an arbiter; name one")]
-    NeedsProviderOrArbiter,
-    /// Job arguments.
-    #[msg("The arbiter must be neither the client nor the provider; name somebody else")]
-    ArbiterIsParty,
-    /// Job arguments.
-    #[msg("The price is below the mint's least price for this work; offer more")]
-    PriceTooLow,
-    /// Job arguments.
-    #[msg("The bond is below the least bond for this work; ask for more")]
-    BondTooLow,
-    /// Job arguments.
-    #[msg(
-        "The fee or royalty now in force is above what the client accepts; raise the limit or wait"
-    )]
-    RateAboveLimit,
-    /// Job arguments.
-    #[msg("The number of inputs or batch rows does not fit the model's program")]
-    InputsDoNotFit,
-    /// Job arguments.
-    #[msg("The model account does not match the job; pass the one that the job names")]
-    WrongModel,
-    /// Job arguments.
-    #[msg("Campaigns are not open yet; leave the campaign out")]
-    CampaignUnknown,
-    /// Job state.
-    #[msg("The job is not in a state that allows this step")]
-    WrongState,
-    /// Job state.
-    #[msg("This step is for accepted jobs only; a refereed job settles by finalize")]
-    AcceptedOnly,
-    /// Job time.
-    #[msg("The deadline of this step has passed")]
-    TooLate,
-    /// Job time.
-    #[msg("The deadline has not passed yet; try again later")]
-    TooEarly,
-    /// Job time.
-    #[msg("Only the provider may finalize during the grace time; try again after it")]
-    GraceTime,
-    /// Job.
-    #[msg("Demands are still open; answer them or wait for their timeout")]
-    DemandsOpen,
-    /// Job.
-    #[msg("This job is pinned to another provider")]
-    PinnedToOther,
-    /// Job.
-    #[msg("A client cannot take its own job; use another wallet")]
-    OwnJob,
-    /// Job.
-    #[msg("This job has no arbiter, so it cannot be rejected")]
-    NoArbiter,
-    /// Job.
-    #[msg("The lamports must go to the wallet that paid them; pass the job's client")]
-    WrongRecipient,
-    /// Job.
-    #[msg("The provider account is needed for this step; pass it")]
-    ProviderMissing,
-    /// Rewards.
-    #[msg("There is nothing to claim")]
-    NothingToClaim,
-    /// Invariants.
-    #[msg("An internal check failed; nothing was changed, please report it")]
-    InvariantBroken,
-    /// Settings.
-    #[msg("The treasury must be somebody; name the wallet whose purses receive fees")]
-    NoTreasury,
-    /// Referee.
-    #[msg(
-        "Only refereed jobs can be convicted or asked; an accepted one is rejected by its client"
-    )]
-    RefereedOnly,
-    /// Evidence.
-    #[msg(
-        "This is no evidence account of the program; create one for it with 40 bytes more than the evidence"
-    )]
-    NotEvidence,
-    /// Evidence.
-    #[msg("The bytes do not fit into the evidence account; create a larger one")]
-    EvidenceOutOfRoom,
-    /// Evidence.
-    #[msg("Evidence comes inline or from an account, not both; leave one out")]
-    EvidenceTwice,
-    /// Demand.
-    #[msg("The demand is about another job or submission; pass one about this submission")]
-    WrongDemand,
-    /// Demand.
-    #[msg(
-        "There is no such question; name a node of a tree of this job, at level 0, 4, 8 ... or its leaves"
-    )]
-    NoSuchQuestion,
-    /// Demand.
-    #[msg("The node lies wholly in missing positions; convict it by its padding instead")]
-    MissingPosition,
-    /// Demand.
-    #[msg(
-        "The parent must be the demand whose answer holds the node; pass that one, at a root none"
-    )]
-    WrongParent,
-    /// Demand.
-    #[msg("The parent has no answer yet; wait for it or for its timeout")]
-    ParentUnanswered,
-    /// Demand.
-    #[msg("The demand has its answer already; read it")]
-    AlreadyAnswered,
-    /// Demand.
-    #[msg("The answer does not hash to the node or has another length; send what was committed to")]
-    WrongAnswer,
-    /// Demand.
-    #[msg("The demand's job still runs; close the demand when the job is over")]
-    JobLives,
+/// Declares the program's errors: one table gives numbers, names and texts.
+macro_rules! errors {
+    ($($name:ident: $text:tt,)*) => {
+        /// What went wrong, in words for the sender of the transaction.
+        #[error_code]
+        #[derive(Debug, PartialEq, Eq)]
+        #[allow(missing_docs)]
+        pub enum QuernError {
+            $(#[msg($text)] $name,)*
+        }
+
+        impl QuernError {
+            /// All of them, in the order of their codes.
+            pub const ALL: &'static [Self] = &[$(Self::$name),*];
+
+            /// The error with this code.
+            pub fn from_code(code: u32) -> Option<Self> {
+                let index = code.checked_sub(FIRST_ERROR)?;
+                Self::ALL.get(usize::try_from(index).ok()?).copied()
+            }
+
+            /// Its name.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$name => stringify!($name),)* }
+            }
+
+            /// What is wrong and what to do.
+            pub const fn message(self) -> &'static str {
+                match self { $(Self::$name => $text,)* }
+            }
+        }
+    };
 }
+
+errors! {
+    Overflow: "An amount or a time is too large; use a smaller one",
+    ShareTooHigh: "A share is above its highest allowed value; lower it",
+    BadTimeSpan: "A time span is zero or longer than allowed; choose one within the limits",
+    BadText: "A name is empty or longer than 32 bytes, or a URI is longer than 200 bytes; shorten it",
+    Paused: "The protocol is paused for new models, jobs and takes; try again later",
+    NotUpgradeAuthority: "Only the program's upgrade authority may initialize; sign with it",
+    NotAuthorized: "The signer may not do this; sign with the wallet that the account names",
+    NotProposed: "Nobody, or somebody else, is named as successor; propose this wallet first",
+    NotWashProof: "Reward rate times weight must stay below 1 where rewards are paid in the mint of the fee",
+    EmissionFixed: "The reward mint and the epoch length are set once and cannot change",
+    EmissionPurseMissing: "Open the emission's purse in the reward mint first",
+    MintHasTransferFee: "This mint charges transfer fees; such mints are refused",
+    MintHasTransferHook: "This mint calls a transfer hook; such mints are refused",
+    MintHasPermanentDelegate: "This mint has a permanent delegate; such mints are refused",
+    MintIsPausable: "This mint can be paused by its issuer; such mints are refused",
+    MintDefaultFrozen: "Accounts of this mint start frozen; such mints are refused",
+    MintHasCloseAuthority: "This mint can be closed by its issuer; such mints are refused",
+    MintIsConfidential: "This mint has confidential transfers; such mints are refused",
+    MintExtensionRefused: "This mint has an extension outside the allow-list; such mints are refused",
+    MintDisabled: "This mint is not enabled for new jobs; use another one",
+    WrongMint: "The mint, vault or token program is not the one registered; pass the registered one",
+    ZeroAmount: "The amount is zero; name an amount above zero",
+    InsufficientFunds: "The purse does not hold enough free atoms; deposit more",
+    ReservationShort: "A reservation is smaller than what should leave it; this is a bug, please report it",
+    DestinationIsVault: "The vault itself cannot be the destination; name a token account of your own",
+    VaultShort: "The vault would hold less than the purses own; nothing was moved",
+    PurseMissing: "A purse that this step credits or debits is missing from the accounts; add it (open it first if needed)",
+    PurseTwice: "The same purse was passed twice; pass each purse once",
+    PurseNotWritable: "A purse must be writable here; mark it writable",
+    TooManyPurses: "Too many purses were passed; pass only those that the step needs",
+    OperatorLimit: "The operator's limit for bonds is reached; the owner must sign or raise it",
+    ProviderInactive: "The provider is not active; activate it first",
+    WrongProvider: "This provider account is not the job's provider; pass the right one",
+    ModelInactive: "The model is not active; choose another one",
+    ModelSealed: "The model is already sealed and cannot change",
+    ModelNotSealed: "A refereed job needs a sealed model; seal it first or ask for a reviewed job",
+    ModelOutOfRoom: "The bytes do not fit into the room that the model reserved",
+    UnknownKind: "The kind or assurance of the job is unknown; use one that this version knows",
+    BadMilestones: "A refereed job has one milestone and no arbiter; a reviewed one has 1 to 255 milestones",
+    NeedsProviderOrArbiter: "A reviewed job needs a pinned provider or an arbiter; name one",
+    ArbiterIsParty: "The arbiter must be neither the client nor the provider; name somebody else",
+    PriceTooLow: "The price is below the mint's least price for this work; offer more",
+    BondTooLow: "The bond is below the least bond for this work; ask for more",
+    RateAboveLimit: "The fee or royalty now in force is above what the client accepts; raise the limit or wait",
+    InputsDoNotFit: "The number of inputs or batch rows does not fit the model's graph",
+    WrongModel: "The model account does not match the job; pass the one that the job names",
+    CampaignUnknown: "Campaigns are not open yet; leave the campaign out",
+    WrongState: "The job is not in a state that allows this step",
+    ReviewedOnly: "This step is for reviewed jobs only; a refereed job settles by finalize",
+    TooLate: "The deadline of this step has passed",
+    TooEarly: "The deadline has not passed yet; try again later",
+    GraceTime: "Only the provider may finalize during the grace time; try again after it",
+    DemandsOpen: "Demands are still open; answer them or wait for their timeout",
+    PinnedToOther: "This job is pinned to another provider",
+    OwnJob: "A client cannot take its own job; use another wallet",
+    NoArbiter: "This job has no arbiter, so it cannot be rejected",
+    WrongRecipient: "The lamports must go to the wallet that paid them; pass the job's client",
+    ProviderMissing: "The provider account is needed for this step; pass it",
+    NothingToClaim: "There is nothing to claim",
+    InvariantBroken: "An internal check failed; nothing was changed, please report it",
+    NoTreasury: "The treasury must be somebody; name the wallet whose purses receive fees",
+    RefereedOnly: "Only refereed jobs can be convicted or asked; a reviewed one is rejected by its client",
+    NotEvidence: "This is no evidence account of the program; create one for it with 40 bytes more than the evidence",
+    EvidenceOutOfRoom: "The bytes do not fit into the evidence account; create a larger one",
+    EvidenceTwice: "Evidence comes inline or from an account, not both; leave one out",
+    WrongDemand: "The demand is about another job or submission; pass one about this submission",
+    NoSuchNode: "There is no such demand; name a node of a tree of this job, at level 0, 4, 8 ... or its leaves",
+    MissingPosition: "The node lies wholly in missing positions; convict it by its padding instead",
+    WrongParent: "The parent must be the demand whose answer holds the node; pass that one, at a root none",
+    ParentUnanswered: "The parent has no answer yet; wait for it or for its timeout",
+    AlreadyAnswered: "The demand has its answer already; read it",
+    WrongAnswer: "The answer does not hash to the node or has another length; send what was committed to",
+    JobLives: "The demand's job still runs; close the demand when the job is over",
+}
+
+/// The code of the first of the program's own errors.
+pub const FIRST_ERROR: u32 = 6_000;
 
 impl From<RuleError> for QuernError {
     fn from(error: RuleError) -> Self {
@@ -286,11 +158,11 @@ impl<T> OrQuern<T> for core::result::Result<T, SealError> {
     }
 }
 
-impl<T> OrQuern<T> for core::result::Result<T, QuestionError> {
+impl<T> OrQuern<T> for core::result::Result<T, DemandError> {
     fn or_quern(self) -> Result<T> {
         self.map_err(|error| match error {
-            QuestionError::NoSuchNode => QuernError::NoSuchQuestion.into(),
-            QuestionError::Missing => QuernError::MissingPosition.into(),
+            DemandError::NoSuchNode => QuernError::NoSuchNode.into(),
+            DemandError::Missing => QuernError::MissingPosition.into(),
         })
     }
 }
@@ -298,5 +170,33 @@ impl<T> OrQuern<T> for core::result::Result<T, QuestionError> {
 impl<T> OrQuern<T> for core::result::Result<T, Refusal> {
     fn or_quern(self) -> Result<T> {
         self.map_err(|refusal| ProgramError::Custom(REFUSAL_BASE + refusal as u32))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use {super::*, std::collections::BTreeSet};
+
+    #[test]
+    fn codes_follow_the_table_and_lead_back() {
+        for (code, error) in (FIRST_ERROR..).zip(QuernError::ALL) {
+            assert_eq!(ProgramError::from(*error), ProgramError::Custom(code));
+            assert_eq!(QuernError::from_code(code), Some(*error));
+            assert_eq!(error.name(), format!("{error:?}"));
+        }
+        let beyond = FIRST_ERROR + QuernError::ALL.len() as u32;
+        for code in [0, FIRST_ERROR - 1, beyond, SEAL_ERROR_BASE] {
+            assert_eq!(QuernError::from_code(code), None);
+        }
+    }
+
+    #[test]
+    fn every_error_has_its_own_sentence() {
+        let messages: BTreeSet<_> = QuernError::ALL
+            .iter()
+            .map(|error| error.message())
+            .collect();
+        assert_eq!(messages.len(), QuernError::ALL.len());
+        assert!(messages.iter().all(|message| !message.is_empty()));
     }
 }

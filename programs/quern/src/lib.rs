@@ -11,8 +11,12 @@ use anchor_lang::prelude::*;
 
 #[cfg(target_os = "solana")]
 use solana_compiler_builtins as _;
+// A program that only calls this one brings its own.
+#[cfg(all(target_os = "solana", not(feature = "cpi")))]
+mod entry;
 
 pub mod clock;
+pub mod codes;
 pub mod constants;
 pub mod error;
 pub mod events;
@@ -21,14 +25,17 @@ pub mod ledger;
 pub mod state;
 pub mod text;
 
-use {instructions::*, state::MintRates};
+use {
+    instructions::*,
+    state::{Charge, MintRates, NodeRef, ProtocolSettings},
+};
 
 declare_id!("QWpF7y1ZAyq8zNNLZYL87sqdCw9T8RBT3CfsE72QwUe");
 
-#[cfg(not(feature = "no-entrypoint"))]
+#[cfg(all(target_os = "solana", not(feature = "cpi")))]
 solana_security_txt::security_txt! {
     name: "Quern",
-    // Reserved names that nobody can register: whoever deploys puts the real ones here (docs/SECURITY.md).
+    // Reserved names that nobody can register: a deployer puts the real ones here (SECURITY.md).
     project_url: "https://quern.example",
     contacts: "link:https://quern.example/security",
     policy: "https://quern.example/security",
@@ -41,18 +48,21 @@ pub mod quern {
     use super::*;
 
     /// Creates protocol and emission; upgrade authority only.
-    pub fn initialize(ctx: &mut Context<Initialize>, args: InitializeArgs) -> Result<()> {
-        handle_initialize(ctx, args)
+    pub fn initialize(
+        ctx: &mut Context<Initialize>,
+        settings: ProtocolSettings,
+        cluster: [u8; 32],
+    ) -> Result<()> {
+        handle_initialize(ctx, settings, cluster)
     }
 
-    /// Changes settings for new jobs.
-    pub fn update_protocol(ctx: &mut Context<UpdateProtocol>, args: InitializeArgs) -> Result<()> {
-        handle_update_protocol(ctx, args)
-    }
-
-    /// Names a successor of the authority.
-    pub fn propose_authority(ctx: &mut Context<ProposeAuthority>, proposed: Address) -> Result<()> {
-        handle_propose_authority(ctx, proposed)
+    /// Changes settings for new jobs, or names who may take the protocol over; what is left out stays.
+    pub fn update_protocol(
+        ctx: &mut Context<UpdateProtocol>,
+        settings: Option<ProtocolSettings>,
+        pending_authority: Option<Address>,
+    ) -> Result<()> {
+        handle_update_protocol(ctx, settings, pending_authority)
     }
 
     /// Takes the protocol over.
@@ -71,16 +81,16 @@ pub mod quern {
     }
 
     /// Changes a mint's rates for new jobs.
-    pub fn update_mint(ctx: &mut Context<UpdateMint>, args: UpdateMintArgs) -> Result<()> {
-        handle_update_mint(ctx, args)
+    pub fn update_mint(ctx: &mut Context<UpdateMint>, settings: MintSettings) -> Result<()> {
+        handle_update_mint(ctx, settings)
     }
 
     /// Sets rewards.
     pub fn configure_emission(
         ctx: &mut Context<ConfigureEmission>,
-        args: ConfigureEmissionArgs,
+        settings: EmissionSettings,
     ) -> Result<()> {
-        handle_configure_emission(ctx, args)
+        handle_configure_emission(ctx, settings)
     }
 
     /// Opens a purse for anybody.
@@ -106,13 +116,16 @@ pub mod quern {
     /// Registers a provider.
     pub fn register_provider(
         ctx: &mut Context<RegisterProvider>,
-        args: ProviderArgs,
+        args: ProviderSettings,
     ) -> Result<()> {
         handle_register_provider(ctx, args)
     }
 
     /// Changes a provider's entry.
-    pub fn update_provider(ctx: &mut Context<UpdateProvider>, args: ProviderArgs) -> Result<()> {
+    pub fn update_provider(
+        ctx: &mut Context<UpdateProvider>,
+        args: ProviderSettings,
+    ) -> Result<()> {
         handle_update_provider(ctx, args)
     }
 
@@ -122,31 +135,27 @@ pub mod quern {
     }
 
     /// Registers a model.
-    pub fn register_model(ctx: &mut Context<RegisterModel>, args: RegisterModelArgs) -> Result<()> {
+    pub fn register_model(ctx: &mut Context<RegisterModel>, args: NewModel) -> Result<()> {
         handle_register_model(ctx, args)
     }
 
-    /// Writes a piece of a tensor program.
-    pub fn write_model(ctx: &mut Context<WriteModel>, args: WriteModelArgs) -> Result<()> {
-        handle_write_model(ctx, args)
+    /// Writes a piece of a graph.
+    pub fn write_model(ctx: &mut Context<WriteModel>, offset: u32, bytes: &[u8]) -> Result<()> {
+        handle_write_model(ctx, offset, bytes)
     }
 
-    /// Checks and fixes a tensor program.
+    /// Checks and fixes a graph.
     pub fn seal_model(ctx: &mut Context<SealModel>) -> Result<()> {
         handle_seal_model(ctx)
     }
 
-    /// Changes a model for new jobs.
-    pub fn update_model(ctx: &mut Context<UpdateModel>, args: UpdateModelArgs) -> Result<()> {
-        handle_update_model(ctx, args)
-    }
-
-    /// Names a successor of a model's owner.
-    pub fn propose_model_owner(
-        ctx: &mut Context<ProposeModelOwner>,
-        proposed: Address,
+    /// Changes a model for new jobs, or names who may take it over; what is left out stays.
+    pub fn update_model(
+        ctx: &mut Context<UpdateModel>,
+        settings: Option<ModelSettings>,
+        pending_owner: Option<Address>,
     ) -> Result<()> {
-        handle_propose_model_owner(ctx, proposed)
+        handle_update_model(ctx, settings, pending_owner)
     }
 
     /// Takes a model over.
@@ -155,7 +164,7 @@ pub mod quern {
     }
 
     /// Creates a job and reserves its escrow.
-    pub fn create_job(ctx: &mut Context<CreateJob>, args: CreateJobArgs) -> Result<()> {
+    pub fn create_job(ctx: &mut Context<CreateJob>, args: NewJob) -> Result<()> {
         handle_create_job(ctx, args)
     }
 
@@ -170,16 +179,11 @@ pub mod quern {
     }
 
     /// Commits to a result.
-    pub fn submit_proof(ctx: &mut Context<SubmitProof>, args: SubmitProofArgs) -> Result<()> {
-        handle_submit_proof(ctx, args)
+    pub fn submit(ctx: &mut Context<Submit>, args: Submission) -> Result<()> {
+        handle_submit(ctx, args)
     }
 
-    /// Accepts a milestone at once.
-    pub fn accept(ctx: &mut Context<Accept>) -> Result<()> {
-        handle_accept(ctx)
-    }
-
-    /// Pays a milestone that nobody refuted in time.
+    /// Pays a milestone that nobody refuted in time, or that its client accepts.
     pub fn finalize(ctx: &mut Context<Finalize>) -> Result<()> {
         handle_finalize(ctx)
     }
@@ -190,8 +194,8 @@ pub mod quern {
     }
 
     /// Decides about a rejected milestone.
-    pub fn resolve(ctx: &mut Context<Resolve>, args: ResolveArgs) -> Result<()> {
-        handle_resolve(ctx, args)
+    pub fn resolve(ctx: &mut Context<Resolve>, decision: Decision) -> Result<()> {
+        handle_resolve(ctx, decision)
     }
 
     /// Ends a wait whose deadline has passed.
@@ -200,8 +204,8 @@ pub mod quern {
     }
 
     /// Pays out a recorded conviction.
-    pub fn settle_slash(ctx: &mut Context<SettleSlash>) -> Result<()> {
-        handle_settle_slash(ctx)
+    pub fn settle_conviction(ctx: &mut Context<SettleConviction>) -> Result<()> {
+        handle_settle_conviction(ctx)
     }
 
     /// Writes a piece of evidence; the first one names the author.
@@ -218,31 +222,14 @@ pub mod quern {
         handle_close_evidence(ctx)
     }
 
-    /// Proves that one value of a result is wrong.
-    pub fn convict(
-        ctx: &mut Context<Convict>,
-        op: u8,
-        row: u32,
-        col: u32,
-        evidence: &[u8],
-    ) -> Result<()> {
-        handle_convict(ctx, op, row, col, evidence)
-    }
-
-    /// Proves that the padding of a result is wrong.
-    pub fn convict_padding(
-        ctx: &mut Context<Convict>,
-        tree: u8,
-        level: u8,
-        index: u64,
-        evidence: &[u8],
-    ) -> Result<()> {
-        handle_convict_padding(ctx, tree, level, index, evidence)
+    /// Proves that a value or the padding of a result is wrong.
+    pub fn convict(ctx: &mut Context<Convict>, charge: Charge, evidence: &[u8]) -> Result<()> {
+        handle_convict(ctx, charge, evidence)
     }
 
     /// Asks for what a node was hashed from.
-    pub fn demand(ctx: &mut Context<OpenDemand>, tree: u8, level: u8, index: u64) -> Result<()> {
-        handle_demand(ctx, tree, level, index)
+    pub fn open_demand(ctx: &mut Context<OpenDemand>, node_id: NodeRef) -> Result<()> {
+        handle_open_demand(ctx, node_id)
     }
 
     /// Answers a demand.

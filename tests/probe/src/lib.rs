@@ -20,8 +20,9 @@ use solana_compiler_builtins as _;
 use quern_proof::{
     Hash,
     hash::{self, Tag},
-    ops::cell,
+    ops::{add, argmax, lut, product, qlinear},
     path,
+    shape::DType,
 };
 
 /// Which function a record calls, and what its input holds. Rows are bytes as evidence holds them.
@@ -68,42 +69,22 @@ fn one(op: u8, input: &[u8], result: &mut [u8]) -> Option<()> {
     match op {
         op::MATMUL => {
             let (a, b) = halves(input)?;
-            put(result, &cell::matmul(a, b).to_le_bytes())
+            put(result, &product::dot(a, b).to_le_bytes())
         }
         op::QLINEAR => {
             let (scale, rows) = Scale::read(input)?;
             let (a, w) = halves(rows)?;
-            let Scale {
-                shift,
-                lo,
-                hi,
-                bias,
-                mult,
-            } = scale;
-            put(
-                result,
-                &cell::qlinear(a, w, bias, mult, shift, lo, hi).to_le_bytes(),
-            )
+            put(result, &scale.of_rows(a, w).to_le_bytes())
         }
         op::REQUANTISE => {
             let (scale, sum) = Scale::read(input)?;
-            let Scale {
-                shift,
-                lo,
-                hi,
-                bias,
-                mult,
-            } = scale;
             let sum = i32::from_le_bytes(sum.try_into().ok()?);
-            put(
-                result,
-                &cell::requantise(sum, bias, mult, shift, lo, hi).to_le_bytes(),
-            )
+            put(result, &scale.of_sum(sum).to_le_bytes())
         }
         op::LUT => {
             let (table, values) = input.split_first_chunk::<256>()?;
             for (at, value) in values.iter().enumerate() {
-                *result.get_mut(at)? = cell::lut(*value as i8, table) as u8;
+                *result.get_mut(at)? = lut::cell(*value as i8, table) as u8;
             }
             Some(())
         }
@@ -112,12 +93,12 @@ fn one(op: u8, input: &[u8], result: &mut [u8]) -> Option<()> {
                 return None;
             };
             for (at, [a, b]) in pairs.iter().enumerate() {
-                *result.get_mut(at)? = cell::add(*a as i8, *b as i8) as u8;
+                *result.get_mut(at)? = add::cell(*a as i8, *b as i8) as u8;
             }
             Some(())
         }
-        op::ARGMAX_I8 => put(result, &cell::argmax_i8(input).to_le_bytes()),
-        op::ARGMAX_I32 => put(result, &cell::argmax_i32(input).to_le_bytes()),
+        op::ARGMAX_I8 => put(result, &argmax::cell(input, DType::I8).to_le_bytes()),
+        op::ARGMAX_I32 => put(result, &argmax::cell(input, DType::I32).to_le_bytes()),
         op::ROW_ROOT => {
             let (height, row) = input.split_first()?;
             put(result, &hash::row_root(row, *height).unwrap_or_default())
@@ -163,6 +144,14 @@ impl Scale {
             mult: i32::from_le_bytes(*mult),
         };
         Some((scale, input))
+    }
+
+    fn of_rows(&self, a: &[u8], w: &[u8]) -> i8 {
+        qlinear::cell(a, w, self.bias, self.mult, self.shift, self.lo, self.hi)
+    }
+
+    fn of_sum(&self, sum: i32) -> i8 {
+        product::requantise(sum, self.bias, self.mult, self.shift, self.lo, self.hi)
     }
 }
 

@@ -2,16 +2,16 @@
 
 use {
     super::{Meter, mark, thousands},
-    crate::svm::{
-        Outcome, Stage, actor, ix,
-        referee::{self, Claim},
-    },
     quern::state::{Demand, Job, JobState},
     quern_proof::{
         DType, Operand, Tensor,
-        builder::ProgramBuilder,
+        builder::GraphBuilder,
+        demand::{self, NodeId, Parent, Tree},
         evidence::Charge,
-        question::{self, Parent, Question, Tree},
+    },
+    quern_testkit::svm::{
+        Outcome, Stage, actor, ix,
+        referee::{self, Claim},
     },
     serde::Serialize,
     solana_sdk::{instruction::Instruction, pubkey::Pubkey},
@@ -49,13 +49,13 @@ pub struct Conviction {
 pub struct Withheld {
     /// How it goes on.
     pub case: &'static str,
-    /// Questions asked.
+    /// Demands asked.
     pub demands: usize,
     /// Transactions of whoever asks, settlement and closing included.
     pub transactions: usize,
     /// Compute units of these transactions.
     pub compute_units: u64,
-    /// Lamports that they spend: signatures and answered questions.
+    /// Lamports that they spend: signatures and answered demands.
     pub spent_lamports: u64,
     /// Most lamports that they lock meanwhile, all returned.
     pub locked_lamports: u64,
@@ -88,13 +88,13 @@ fn long_row() -> &'static (Claim, Charge) {
             Tensor::from_i32(1, N, &vec![-77; N as usize]).unwrap(),
             Tensor::from_i32(1, N, &vec![1 << 20; N as usize]).unwrap(),
         ];
-        let mut builder = ProgramBuilder::new();
+        let mut builder = GraphBuilder::new();
         let a = builder.input_batch(DType::I8, K);
         let [w, bias, mult] = [0, 1, 2].map(|at| builder.weight(&weights[at]));
         builder.qlinear(a, w, bias, mult, 34, -128, 127);
-        let program = builder.finish().unwrap();
+        let graph = builder.finish().unwrap();
         let (op, row, col) = (0, 1, 4_000);
-        let claim = Claim::honest(program, 2, vec![x], weights).with_wrong_cell(op, row, col);
+        let claim = Claim::honest(graph, 2, vec![x], weights).with_wrong_cell(op, row, col);
         (claim, Charge::Cell { op, row, col })
     })
 }
@@ -126,27 +126,24 @@ pub(super) fn instructions(meter: &mut Meter) {
     let mut leaf = claim.leaf(op, last);
     leaf[127] = 1;
     claim.set_leaf(op, last, leaf);
-    let charge = Charge::Padding {
-        tree: 0,
-        level: claim.geometry(op).height(),
-        index: last,
-    };
+    let level = claim.geometry(op).height();
+    let charge = Charge::Padding(NodeId::new(Tree::Data(op), level, last));
     let job = meter.stage.submitted_for(&claim);
     let padding = meter.stage.inline(&job, &charge, &claim.evidence(&charge));
-    meter.run_v1("convict_padding", padding);
+    meter.run_v1("convict, padding", padding);
 
     let (claim, _) = product();
     let job = meter.stage.submitted_for(claim);
-    let root = Question {
+    let root = NodeId {
         tree: Tree::Data(Operand::Op(0)),
         level: 0,
         index: 0,
     };
     let demand = meter.stage.demand_ix(&job, claim, &root);
-    meter.run("demand", demand);
+    meter.run("open_demand", demand);
     let reveal = meter.stage.reveal_ix(&job, claim, &root);
     meter.run("reveal", reveal);
-    let next = Question {
+    let next = NodeId {
         level: 4,
         index: 9,
         ..root
@@ -233,7 +230,7 @@ fn by_account(case: &'static str, claim: &Claim, charge: &Charge, goal: Option<u
     let evidence = stage.write_down(&prover, "bench", &bytes);
     let rent_lamports = stage.world.lamports(&evidence);
     let proof = ix::Proof::Account(evidence);
-    let convict = ix::convict_of(&prover, &stage.job(&job), charge, proof);
+    let convict = ix::convict(&prover, &stage.job(&job), charge, proof);
     let outcome = stage.world.ok(convict);
     convicted(&stage, &job);
     stage.ok(ix::close_evidence(&prover, &evidence));
@@ -254,7 +251,7 @@ fn by_account(case: &'static str, claim: &Claim, charge: &Charge, goal: Option<u
 
 fn convicted(stage: &Stage, job: &Pubkey) {
     let job: Job = stage.job(job);
-    assert_eq!(job.state, JobState::Slashed as u8);
+    assert_eq!(job.state, JobState::Convicted as u8);
 }
 
 /// What whoever asks has sent so far.
@@ -278,10 +275,10 @@ impl Bill {
         self.compute_units += outcome.compute_units;
     }
 
-    fn ask(&mut self, stage: &mut Stage, job: &Pubkey, claim: &Claim, question: &Question) {
-        let instruction = stage.demand_ix(job, claim, question);
+    fn ask(&mut self, stage: &mut Stage, job: &Pubkey, claim: &Claim, node_id: &NodeId) {
+        let instruction = stage.demand_ix(job, claim, node_id);
         self.send(stage, instruction);
-        let demand = stage.demand_of(job, question);
+        let demand = stage.demand_of(job, node_id);
         self.locked_lamports += stage.world.lamports(&demand);
         self.demands.push(demand);
     }
@@ -291,7 +288,7 @@ impl Bill {
         let prover = stage.cast.prover;
         let state = stage.job(job);
         stage.open(&prover, &state.mint);
-        self.send(stage, ix::settle_slash(&state));
+        self.send(stage, ix::settle_conviction(&state));
         let mut answered_lamports = 0;
         for address in self.demands.clone() {
             let demand: Demand = stage.get(&address);
@@ -317,7 +314,7 @@ fn silent() -> Withheld {
     let mut stage = Stage::new();
     let job = stage.submitted_for(claim);
     let mut bill = Bill::default();
-    let root = Question {
+    let root = NodeId {
         tree: Tree::Data(Operand::Op(0)),
         level: 0,
         index: 0,
@@ -331,7 +328,7 @@ fn silent() -> Withheld {
     bill.close(&mut stage, &job, "no answer: 1000 x 1000 x 1000, timed out")
 }
 
-/// The provider answers every question down to the wrong leaf, and is convicted with its own answers.
+/// The provider answers every demand down to the wrong leaf, and is convicted with its own answers.
 fn talkative() -> Withheld {
     let (claim, charge) = product();
     let Charge::Cell { op, row, col } = *charge else {
@@ -341,9 +338,9 @@ fn talkative() -> Withheld {
     let job = stage.submitted_for(claim);
     let mut bill = Bill::default();
     let (position, _) = claim.place(Operand::Op(op), row, col);
-    for question in path_to(claim, op, position) {
-        bill.ask(&mut stage, &job, claim, &question);
-        stage.answer(&job, claim, &question);
+    for node_id in path_to(claim, op, position) {
+        bill.ask(&mut stage, &job, claim, &node_id);
+        stage.answer(&job, claim, &node_id);
     }
     let convict = stage.inline(&job, charge, &claim.evidence(charge));
     let outcome = stage
@@ -359,24 +356,23 @@ fn talkative() -> Withheld {
     )
 }
 
-/// The questions from the trace root to a leaf of an op's output, in order.
-fn path_to(claim: &Claim, op: u8, position: u64) -> Vec<Question> {
+/// The demands from the trace root to a leaf of an op's output, in order.
+fn path_to(claim: &Claim, op: u8, position: u64) -> Vec<NodeId> {
     let tree = Tree::Data(Operand::Op(op));
-    let mut question = Question {
+    let mut node_id = NodeId {
         tree,
         level: claim.geometry(Operand::Op(op)).height(),
         index: position,
     };
-    let mut path = vec![question];
-    let program = claim.parsed();
-    while let Parent::Answer {
-        question: above, ..
-    } = question::ask(&program, claim.batch_rows, &question)
-        .expect("there is such a leaf")
-        .parent
+    let mut path = vec![node_id];
+    let graph = claim.parsed();
+    while let Parent::Answer { node_id: above, .. } =
+        demand::plan(&graph, claim.batch_rows, &node_id)
+            .expect("there is such a leaf")
+            .parent
     {
         path.insert(0, above);
-        question = above;
+        node_id = above;
     }
     path
 }
@@ -404,7 +400,7 @@ pub(super) fn tables(convictions: &[Conviction], withheld: &[Withheld]) -> Strin
         );
     }
     text.push_str(
-        "\n| data withheld | demands | transactions of whoever asks | compute units | lamports spent | lamports locked meanwhile |\n| --- | ---: | ---: | ---: | ---: | ---: |\n",
+        "\n| data withheld | demands | transactions of the opener | compute units | lamports spent | lamports locked meanwhile |\n| --- | ---: | ---: | ---: | ---: | ---: |\n",
     );
     for one in withheld {
         let _ = writeln!(

@@ -2,10 +2,11 @@
 //! `quern-proof`.
 
 use {
-    quern::state::ProtocolParams,
+    quern::state::ProtocolSettings,
     quern_proof::{
-        Operand, Program,
-        question::{Asked, Parent, Question, STEP_LEVELS, Tree, ask},
+        Graph, Operand,
+        demand::{DemandPlan, NodeId, Parent, Tree, plan},
+        limits::STEP_LEVELS,
         shape::{Geometry, TraceGeometry},
     },
     quern_rules::deadline::{FinalizeGate, demand_due, extended, finalize_gate, in_time, passed},
@@ -27,8 +28,8 @@ pub struct Windows {
     pub restart_grace_secs: u32,
 }
 
-impl From<&ProtocolParams> for Windows {
-    fn from(params: &ProtocolParams) -> Self {
+impl From<&ProtocolSettings> for Windows {
+    fn from(params: &ProtocolSettings) -> Self {
         Self {
             response_secs: params.response_secs,
             react_secs: params.react_secs,
@@ -43,17 +44,17 @@ impl Windows {
         demand_due(0, self.response_secs, open_demands).unwrap()
     }
 
-    /// How long after the end of the review a job can be held up at most by questions of this depth, while never more than
+    /// How long after the end of the review a job can be held up at most by demands of this depth, while never more than
     /// `open_demands` others are open, without a restart: each level waits for its answer and for the time to react.
     pub fn longest_delay_secs(&self, depth: u32, open_demands: u32) -> i64 {
         i64::from(depth) * (self.wait_secs(open_demands) + i64::from(self.react_secs))
     }
 }
 
-/// A question of the game.
+/// A demand of the game.
 #[derive(Clone, Copy, Debug)]
 pub struct Demand {
-    /// Questions above it, itself included.
+    /// Demands above it, itself included.
     pub depth: u32,
     /// When it was asked; also the slot, which here is the second.
     pub asked_at: i64,
@@ -103,8 +104,8 @@ impl Game {
         self.last_restart = u64::try_from(now).unwrap();
     }
 
-    /// Until when a question at a root, or below an answered demand, may be asked. Nothing where it has no answer.
-    pub fn ask_until(&self, parent: Option<usize>) -> Option<i64> {
+    /// Until when a demand at a root, or below an answered demand, may be asked. Nothing where it has no answer.
+    pub fn open_until(&self, parent: Option<usize>) -> Option<i64> {
         let review_end = self.moved(self.review_end, 1);
         let Some(parent) = parent else {
             return Some(review_end);
@@ -121,7 +122,7 @@ impl Game {
 
     /// The same while so many other demands are open that are not part of the game.
     pub fn ask_among(&mut self, now: i64, parent: Option<usize>, others: u32) -> Option<usize> {
-        if !in_time(now, self.ask_until(parent)?) {
+        if !in_time(now, self.open_until(parent)?) {
             return None;
         }
         let depth = 1 + parent.map_or(0, |parent| self.demands[parent].depth);
@@ -167,6 +168,7 @@ impl Game {
             at => self.moved(at, 1),
         };
         let gate = finalize_gate(
+            false,
             now,
             self.moved(self.review_end, 1),
             last_answer_at,
@@ -182,50 +184,46 @@ impl Game {
     }
 }
 
-/// How many questions lead from a root to this one, itself included; nothing if it can't be asked.
-pub fn depth_of(program: &Program<'_>, batch_rows: u32, question: Question) -> Option<u32> {
+/// How many demands lead from a root to this one, itself included; nothing if it can't be asked.
+pub fn depth_of(graph: &Graph<'_>, batch_rows: u32, node_id: NodeId) -> Option<u32> {
     let mut depth = 1;
-    let mut asked: Asked = ask(program, batch_rows, &question).ok()?;
-    while let Parent::Answer { question, .. } = asked.parent {
+    let mut asked: DemandPlan = plan(graph, batch_rows, &node_id).ok()?;
+    while let Parent::Answer { node_id, .. } = asked.parent {
         depth += 1;
-        asked = ask(program, batch_rows, &question).ok()?;
+        asked = plan(graph, batch_rows, &node_id).ok()?;
     }
     Some(depth)
 }
 
 /// All operands of a program: what has a data tree.
-pub fn operands(program: &Program<'_>) -> Vec<Operand> {
-    let ops = (0..program.op_count() as u8).map(Operand::Op);
-    let inputs = (0..program.input_count() as u8).map(Operand::Input);
-    let weights = (0..program.weight_count() as u8).map(Operand::Weight);
+pub fn operands(graph: &Graph<'_>) -> Vec<Operand> {
+    let ops = (0..graph.op_count() as u8).map(Operand::Op);
+    let inputs = (0..graph.input_count() as u8).map(Operand::Input);
+    let weights = (0..graph.weight_count() as u8).map(Operand::Weight);
     ops.chain(inputs).chain(weights).collect()
 }
 
-fn geometry(program: &Program<'_>, batch_rows: u32, operand: Operand) -> Geometry {
-    program
-        .shape(operand)
-        .unwrap()
-        .geometry(batch_rows)
-        .unwrap()
+fn geometry(graph: &Graph<'_>, batch_rows: u32, operand: Operand) -> Geometry {
+    graph.shape(operand).unwrap().geometry(batch_rows).unwrap()
 }
 
-/// The most questions one below the other that a program lets anybody ask.
-pub fn deepest(program: &Program<'_>, batch_rows: u32) -> u32 {
-    let leaf = |operand| Question {
+/// The most demands one below the other that a program lets anybody ask.
+pub fn deepest(graph: &Graph<'_>, batch_rows: u32) -> u32 {
+    let leaf = |operand| NodeId {
         tree: Tree::Data(operand),
-        level: geometry(program, batch_rows, operand).height(),
+        level: geometry(graph, batch_rows, operand).height(),
         index: 0,
     };
-    operands(program)
+    operands(graph)
         .into_iter()
-        .map(|operand| depth_of(program, batch_rows, leaf(operand)).unwrap())
+        .map(|operand| depth_of(graph, batch_rows, leaf(operand)).unwrap())
         .max()
         .unwrap()
 }
 
-/// How many questions a program lets anybody ask in all.
-pub fn questions(program: &Program<'_>, batch_rows: u32) -> u64 {
-    let trace = TraceGeometry::new(program.op_count()).unwrap();
+/// How many demands a program lets anybody ask in all.
+pub fn demands(graph: &Graph<'_>, batch_rows: u32) -> u64 {
+    let trace = TraceGeometry::new(graph.op_count()).unwrap();
     let steps = |height: u8| (0..height).step_by(usize::from(STEP_LEVELS));
     let present = |count: u64, height: u8, level: u8| count.div_ceil(1 << (height - level));
     let of_trace: u64 = steps(trace.height())
@@ -242,8 +240,8 @@ pub fn questions(program: &Program<'_>, batch_rows: u32) -> u64 {
             .sum()
     };
     of_trace
-        + operands(program)
+        + operands(graph)
             .into_iter()
-            .map(|operand| of_data(geometry(program, batch_rows, operand)))
+            .map(|operand| of_data(geometry(graph, batch_rows, operand)))
             .sum::<u64>()
 }

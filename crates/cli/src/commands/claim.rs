@@ -4,15 +4,15 @@
 //! what was deposited and stands behind bonds. So nothing leaves a purse unless the owner says how much.
 
 use {
-    super::purse::decimals_of,
     crate::{
-        amount::{parse, show},
+        amount::{self, parse, show},
         context::{Context, with_signatures},
         error::{Error, Result},
         output::{Fields, Format, print_json, print_list},
     },
     quern_client::{
-        ClientError, Instruction, Pubkey, accounts, addresses, flows, quern::state::Provider,
+        ClientError, Instruction, Pubkey, accounts, addresses, flows,
+        quern::state::{Emission, Provider},
     },
     serde_json::json,
     std::collections::BTreeMap,
@@ -35,11 +35,11 @@ pub struct Args {
     /// Only this mint
     #[arg(long, value_name = "ADDRESS")]
     mint: Option<Pubkey>,
-    /// Also move free tokens out of your purse to your token account: so many, or `all`, deposits included
+    /// Also move free tokens out of your purse to your token account: an amount, or `all`, deposits included
     #[arg(long, value_name = "TOKENS|all")]
     withdraw: Option<String>,
-    /// What stays free in every purse at least, in whole tokens (with --withdraw)
-    #[arg(long, value_name = "TOKENS", requires = "withdraw")]
+    /// What stays free in every purse at least, in tokens or atoms (with --withdraw)
+    #[arg(long, value_name = "TOKENS", value_parser = amount::check, requires = "withdraw")]
     keep: Option<String>,
     /// Whose claims to show (with --dry-run) [default: the wallet's]
     #[arg(long, value_name = "ADDRESS", requires = "dry_run")]
@@ -50,6 +50,7 @@ pub struct Args {
 #[derive(Clone, Copy, Debug, Default)]
 struct Flow {
     decimals: u8,
+    token_program: Pubkey,
     before_atoms: u64,
     rewards_atoms: u64,
     withdrawn_atoms: u64,
@@ -113,21 +114,21 @@ impl Flow {
 /// Every mint's flow, in a fixed order.
 type Flows = BTreeMap<Pubkey, Flow>;
 
-/// Runs it.
+/// Claims and withdraws, or prints what that would be.
 pub async fn run(context: &Context, args: Args) -> Result<()> {
     let owner = context.owner(args.owner)?;
     context.protocol().await?;
-    let mut flows = purses(context, &owner, args.mint).await?;
+    let (mut flows, emission) = purses(context, &owner, args.mint).await?;
     if let Some(wanted) = &args.withdraw {
         withdraw(&mut flows, wanted, args.keep.as_deref())?;
     }
     let mut all: Vec<Instruction> = Vec::new();
-    if flows.values().any(|flow| flow.rewards_atoms > 0) {
-        all.extend(flows::claim_rewards(context.rpc(), &owner).await?);
+    if let Some(emission) = emission {
+        all.extend(flows::claim_rewards(context.rpc(), &owner, &emission).await?);
     }
     for (mint, flow) in flows.iter().filter(|(_, flow)| flow.withdrawn_atoms > 0) {
-        let atoms = flow.withdrawn_atoms;
-        all.extend(flows::withdraw(context.rpc(), &owner, mint, None, atoms).await?);
+        let (token_program, atoms) = (&flow.token_program, flow.withdrawn_atoms);
+        all.extend(flows::withdraw(&owner, mint, token_program, None, atoms));
     }
     if args.dry_run {
         return dry_run(context, &owner, &flows, &all).await;
@@ -161,30 +162,43 @@ pub async fn run(context: &Context, args: Args) -> Result<()> {
     Ok(())
 }
 
-/// What is free in the purses, and the rewards that would go into one of them.
-async fn purses(context: &Context, owner: &Pubkey, only: Option<Pubkey>) -> Result<Flows> {
+/// What is free in the purses, and the emission if its rewards would go into one of them.
+async fn purses(
+    context: &Context,
+    owner: &Pubkey,
+    only: Option<Pubkey>,
+) -> Result<(Flows, Option<Emission>)> {
     let is_wanted = |mint: &Pubkey| only.is_none_or(|only| only == *mint);
-    let decimals = decimals_of(context).await?;
-    let decimals = |mint: &Pubkey| decimals.get(mint).copied().unwrap_or(0);
+    let mints = accounts::mint_configs(context.rpc()).await?;
+    let empty = |mint: &Pubkey| {
+        let known = mints.iter().find(|(_, config)| config.mint == *mint);
+        known.map_or_else(Flow::default, |(_, config)| Flow {
+            decimals: config.decimals,
+            token_program: config.token_program,
+            ..Flow::default()
+        })
+    };
     let mut flows = Flows::new();
     for (_, purse) in accounts::purses(context.rpc(), Some(owner)).await? {
         if is_wanted(&purse.mint) && purse.free_atoms.get() > 0 {
             let flow = Flow {
-                decimals: decimals(&purse.mint),
                 before_atoms: purse.free_atoms.get(),
-                ..Flow::default()
+                ..empty(&purse.mint)
             };
             flows.insert(purse.mint, flow);
         }
     }
-    if let Some((mint, atoms)) = rewards(context, owner).await?
-        && is_wanted(&mint)
-    {
-        let flow = flows.entry(mint).or_default();
-        flow.decimals = decimals(&mint);
-        flow.rewards_atoms = atoms;
-    }
-    Ok(flows)
+    let rewards = rewards(context, owner).await?;
+    let rewards = rewards.filter(|(emission, _)| is_wanted(&emission.reward_mint));
+    let Some((emission, atoms)) = rewards else {
+        return Ok((flows, None));
+    };
+    let mint = emission.reward_mint;
+    flows
+        .entry(mint)
+        .or_insert_with(|| empty(&mint))
+        .rewards_atoms = atoms;
+    Ok((flows, Some(emission)))
 }
 
 /// Plans a withdrawal: of everything from every purse, or of an amount from the only one.
@@ -205,8 +219,8 @@ fn withdraw(flows: &mut Flows, wanted: &str, keep: Option<&str>) -> Result<()> {
     Ok(())
 }
 
-/// Mint and atoms of what a provider has accrued and not claimed.
-async fn rewards(context: &Context, owner: &Pubkey) -> Result<Option<(Pubkey, u64)>> {
+/// What a provider has accrued and not claimed, in atoms, and the emission that grants it.
+async fn rewards(context: &Context, owner: &Pubkey) -> Result<Option<(Emission, u64)>> {
     let provider =
         accounts::fetch_optional::<Provider>(context.rpc(), &addresses::provider(owner)).await?;
     let claimable = provider.map_or(0, |provider| {
@@ -218,8 +232,7 @@ async fn rewards(context: &Context, owner: &Pubkey) -> Result<Option<(Pubkey, u6
     if claimable == 0 {
         return Ok(None);
     }
-    let mint = accounts::emission(context.rpc()).await?.reward_mint;
-    Ok(Some((mint, claimable)))
+    Ok(Some((accounts::emission(context.rpc()).await?, claimable)))
 }
 
 fn table(flows: &Flows) -> Vec<Fields> {
@@ -300,6 +313,7 @@ mod tests {
     fn flow() -> Flow {
         Flow {
             decimals: 6,
+            token_program: Pubkey::default(),
             before_atoms: 1_000_900_000,
             rewards_atoms: 500_000,
             withdrawn_atoms: 0,
@@ -329,6 +343,14 @@ mod tests {
             atoms("withdrawn_atoms") + atoms("purse_after_atoms")
         );
         assert_eq!(atoms("purse_after_atoms"), 1_000_000_000);
+    }
+
+    #[test]
+    fn the_sum_is_shown() {
+        let mut flows = Flows::from([(Pubkey::from([1; 32]), flow())]);
+        withdraw(&mut flows, "all", Some("1000")).unwrap();
+        let table = crate::output::list_text(&table(&flows), "");
+        crate::snapshot::check("claim", &table);
     }
 
     #[test]

@@ -2,17 +2,14 @@
 
 use {
     crate::{
-        context::{Context, keypair},
+        context::{Context, Globals, Program as Named, keypair},
         data,
         error::{Error, Result},
         output::{Fields, Format},
         progress,
     },
-    quern_client::{
-        ClientError, Keypair, Pubkey, Signer, config,
-        deploy::{self, Deployment, Kind, Plan, Program, Progress},
-        quern,
-    },
+    quern_client::{Keypair, Pubkey, Signer, config, quern},
+    quern_deploy::{self as deploy, DeployError, Deployment, Kind, Plan, Program, Progress},
     std::{
         io::{IsTerminal, Write},
         ops::ControlFlow,
@@ -27,19 +24,14 @@ use {
   quern deploy --url devnet --program-id quern-keypair.json              deploy, or go on
   quern deploy --url devnet --program-id PROGRAM                         upgrade
 
-Whoever holds the upgrade authority can change the rules. Hand it to a multisig with `solana program set-upgrade-authority`,
+Build the program for its address first: cargo xtask build-program --program-id KEYPAIR_OR_ADDRESS
+
+The holder of the upgrade authority can change the rules. Hand it to a multisig with `solana program set-upgrade-authority`,
 or give it up with --final there, before others trust the program with money.")]
 pub struct Args {
-    /// The built program
-    #[arg(long, default_value = "target/deploy/quern.so", value_name = "FILE")]
-    program_so: PathBuf,
-    /// The program: its keypair, which its first deployment needs, or its address, to upgrade it
-    #[arg(
-        long,
-        visible_alias = "program-keypair",
-        value_name = "KEYPAIR_OR_ADDRESS"
-    )]
-    program_id: Option<String>,
+    /// The built program [default: target/deploy/quern.so, for another program id target/deploy/quern-<ID>.so]
+    #[arg(long, value_name = "FILE")]
+    program_so: Option<PathBuf>,
     /// Who may upgrade it [default: the wallet]
     #[arg(long, value_name = "KEYPAIR")]
     upgrade_authority: Option<String>,
@@ -53,7 +45,7 @@ pub struct Args {
     /// Room for later versions, in bytes [default: the file's length]
     #[arg(long, value_name = "BYTES")]
     max_len: Option<usize>,
-    /// Only say what it would do and cost
+    /// Only print what it would do and cost
     #[arg(long)]
     plan: bool,
     /// Don't ask
@@ -61,27 +53,18 @@ pub struct Args {
     yes: bool,
 }
 
-/// Runs it.
-pub async fn run(context: &Context, args: Args) -> Result<()> {
-    let elf = data::read(&args.program_so).map_err(|error| {
-        Error::Other(format!(
-            "{error}; build the program with `cargo xtask build-program`"
-        ))
-    })?;
+/// Deploys, upgrades, or prints what that would take.
+pub async fn run(globals: &Globals, args: Args) -> Result<()> {
+    let context = &globals.context()?;
+    let named = named_program(context, globals.program()?)?;
+    let address = named.address();
+    let elf = code(&address, args.program_so)?;
     let wallet = context.wallet()?;
     let authority = args.upgrade_authority.as_deref().map(keypair).transpose()?;
-    let named = named_program(context, args.program_id.as_deref())?;
     let program = match &named {
         Named::Keypair(keypair) => Program::Keypair(keypair),
-        Named::Address(address) => Program::Existing(*address),
+        Named::Address(_) | Named::Default => Program::Existing(address),
     };
-    if program.address() != quern::ID {
-        return Err(Error::Other(format!(
-            "this build of Quern belongs to the address {} and would not work at {}; make it yours with `cargo xtask program-id KEYPAIR`, then build the program and this command again",
-            quern::ID,
-            program.address()
-        )));
-    }
     let buffer = deploy::buffer_keypair(&args.buffer)?;
     let deployment = Deployment {
         payer: &wallet,
@@ -109,27 +92,44 @@ pub async fn run(context: &Context, args: Args) -> Result<()> {
     go(context, &deployment, &plan).await
 }
 
-/// What stands for the program on the command line.
-enum Named {
-    Keypair(Keypair),
-    Address(Pubkey),
+/// The code to deploy, if it was built for this address: the program knows its own.
+fn code(address: &Pubkey, named: Option<PathBuf>) -> Result<Vec<u8>> {
+    let (usual, build) = match *address == quern::ID {
+        true => (
+            "target/deploy/quern.so".to_owned(),
+            "cargo xtask build-program".to_owned(),
+        ),
+        false => (
+            format!("target/deploy/quern-{address}.so"),
+            format!("cargo xtask build-program --program-id {address}"),
+        ),
+    };
+    let path = named.unwrap_or_else(|| usual.into());
+    let elf = data::read(&path)
+        .map_err(|error| Error::Other(format!("{error}; build the program with `{build}`")))?;
+    let is_own = elf
+        .windows(size_of::<Pubkey>())
+        .any(|bytes| bytes == address.as_ref());
+    // What is no program at all is named as such later.
+    if elf.starts_with(b"\x7fELF") && !is_own {
+        return Err(Error::file(
+            &path,
+            format!(
+                "it was not built for {address} and would not work there; build it with `{build}`"
+            ),
+        ));
+    }
+    Ok(elf)
 }
 
-/// The program that was named; on a local cluster, if none was, the one with the public key for tests.
-fn named_program(context: &Context, named: Option<&str>) -> Result<Named> {
-    let Some(text) = named else {
-        return test_keypair(context)?.map(Named::Keypair).ok_or_else(|| {
+/// The program to deploy; on a local cluster, if none was named, the one with the public key for tests.
+fn named_program(context: &Context, named: Named) -> Result<Named> {
+    match named {
+        Named::Default => test_keypair(context)?.map(Named::Keypair).ok_or_else(|| {
             Error::Usage("name the program with --program-id: its keypair file for a first deployment, its address for an upgrade".to_owned())
-        });
-    };
-    if let Ok(address) = text.parse() {
-        return Ok(Named::Address(address));
+        }),
+        named => Ok(named),
     }
-    keypair(text).map(Named::Keypair).map_err(|error| {
-        Error::Other(format!(
-            "`--program-id {text}` is no base58 address, and no keypair file either: {error}"
-        ))
-    })
 }
 
 #[cfg(feature = "localnet")]
@@ -143,14 +143,14 @@ fn test_keypair(_: &Context) -> Result<Option<Keypair>> {
     Ok(None)
 }
 
-/// Asks a person; where nobody can be asked, `--yes` has to be there.
+/// Asks the person at the terminal; without one, `--yes` has to be there.
 fn confirmed(url: &str) -> Result<bool> {
     if config::is_local(url) {
         return Ok(true);
     }
     if !std::io::stdin().is_terminal() {
         return Err(Error::Usage(
-            "nobody can be asked here; pass --yes to deploy without asking".to_owned(),
+            "there is no terminal to ask at; pass --yes to deploy without asking".to_owned(),
         ));
     }
     eprint!("Deploy to {} ? [y/N] ", crate::redact::redacted(url, url));
@@ -189,7 +189,7 @@ async fn go(context: &Context, deployment: &Deployment<'_>, plan: &Plan) -> Resu
     listener.abort();
     bar.finish_and_clear();
     let report = result.map_err(|error| match error {
-        ClientError::Lamports { .. } | ClientError::Stopped | ClientError::Deploy(_) => {
+        DeployError::Lamports { .. } | DeployError::Stopped | DeployError::Refused(_) => {
             Error::from(error)
         }
         // What is written stays written.
@@ -204,7 +204,7 @@ async fn go(context: &Context, deployment: &Deployment<'_>, plan: &Plan) -> Resu
         .maybe("slot", report.slot)
         .with("verified", true)
         .text("upgrade_authority", deployment.authority.pubkey())
-        .text("note", "whoever holds the upgrade authority can change the rules; hand it to a multisig or give it up")
+        .text("note", "the holder of the upgrade authority can change the rules; hand it to a multisig or give it up")
         .print(context.format);
     Ok(())
 }

@@ -14,14 +14,14 @@ use {
 #[command(after_help = "Example:
   quern keygen operator.json
 
-The file is the money: whoever has it can spend, and nobody can restore it. Keep a copy in a safe place.")]
+The file is the money: its holder can spend, and nobody can restore it. Keep a copy in a safe place.")]
 pub struct Args {
     /// The new file; only its owner can read it
     #[arg(value_name = "FILE")]
     file: PathBuf,
 }
 
-/// Runs it.
+/// Writes a new keypair.
 pub fn run(format: Format, args: &Args) -> Result<()> {
     let keypair = Keypair::new();
     config::write_keypair(&args.file, &keypair).map_err(|error| match error {

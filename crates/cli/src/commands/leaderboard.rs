@@ -1,24 +1,25 @@
-//! `quern leaderboard`: who has done most, as an indexer tells it.
+//! `quern leaderboard`: the providers that did most, from an indexer.
 
 use {
     crate::{
         amount::show_wide,
         context::Globals,
         error::{Error, Result},
-        output::{Fields, Format, print_json, print_list},
+        output::{Fields, Format, list_text, one_line, print_json},
         progress,
     },
-    clap::ValueEnum,
-    serde_json::Value,
-    std::{
-        collections::{BTreeMap, BTreeSet},
-        time::Duration,
+    quern_api::{
+        Assurance, Board, Boards, BoardsRequest, Entry, Key, MAX_PAGE_ROWS, Metric, Problem, Reply,
+        Window,
     },
-    tokio::task::JoinSet,
+    quern_client::errors::cause,
+    std::time::Duration,
 };
 
 /// Longest answer that is read, in bytes.
 const MAX_ANSWER_BYTES: usize = 16 << 20;
+/// Longest wait for the answer.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Which board.
 #[derive(clap::Args)]
@@ -37,197 +38,187 @@ pub struct Args {
     #[arg(long, value_enum, default_value_t = Metric::Earned)]
     metric: Metric,
     /// Over which time
-    #[arg(long, default_value = "all", value_parser = ["all", "24h", "7d", "30d"])]
-    window: String,
+    #[arg(long, value_enum, default_value_t = Window::All)]
+    window: Window,
     /// Only this assurance level
-    #[arg(long, value_parser = ["refereed", "accepted"])]
-    assurance: Option<String>,
+    #[arg(long, value_enum)]
+    assurance: Option<Assurance>,
     /// Only this mint
     #[arg(long, value_name = "ADDRESS")]
     mint: Option<quern_client::Pubkey>,
     /// Most entries of a board
-    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=200))]
-    limit: u16,
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_PAGE_ROWS)))]
+    limit: u32,
 }
 
-/// What is counted.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub enum Metric {
-    /// Tokens earned.
-    Earned,
-    /// Multiply-accumulates.
-    Macs,
-    /// Settled milestones.
-    Milestones,
-    /// Rewards.
-    Rewards,
-}
-
-/// Runs it.
+#[allow(missing_docs)]
 pub async fn run(globals: &Globals, args: Args) -> Result<()> {
-    let metric = match args.metric {
-        Metric::Earned => "earned",
-        Metric::Macs => "macs",
-        Metric::Milestones => "milestones",
-        Metric::Rewards => "rewards",
+    let request = BoardsRequest {
+        metric: Some(args.metric),
+        window: Some(args.window),
+        assurance: args.assurance,
+        mint: args.mint.map(|mint| Key(mint.to_bytes())),
+        cursor: None,
+        limit: Some(args.limit),
     };
-    let mut query = vec![
-        ("metric", metric.to_owned()),
-        ("window", args.window),
-        ("limit", args.limit.to_string()),
-    ];
-    query.extend(args.assurance.map(|assurance| ("assurance", assurance)));
-    query.extend(args.mint.map(|mint| ("mint", mint.to_string())));
-    let url = format!(
-        "{}/v1/leaderboards/providers",
-        args.indexer.trim_end_matches('/')
-    );
-    let answer = progress::during("asking the indexer", fetch(&url, &query)).await?;
+    let reply = progress::during("asking the indexer", fetch(&args.indexer, &request)).await?;
     match globals.output {
-        Format::Json => print_json(&answer),
-        Format::Table => {
-            let convicted = convictions(&args.indexer, &answer).await;
-            show(&answer, metric, &convicted)?;
-        }
+        Format::Json => print_json(&reply),
+        Format::Table => println!("{}", table(&reply)),
     }
     Ok(())
 }
 
-/// How often the providers of the boards were convicted, by owner, as far as the indexer says.
-async fn convictions(indexer: &str, answer: &Value) -> BTreeMap<String, String> {
-    let boards = answer["boards"].as_array().into_iter().flatten();
-    let owners: BTreeSet<String> = boards
-        .flat_map(|board| board["entries"].as_array().into_iter().flatten())
-        .filter_map(|entry| entry["provider"].as_str())
-        // What is no address leads nowhere.
-        .filter(|owner| owner.parse::<quern_client::Pubkey>().is_ok())
-        .map(str::to_owned)
-        .collect();
-    let mut asking = JoinSet::new();
-    for owner in owners {
-        let url = format!("{}/v1/providers/{owner}", indexer.trim_end_matches('/'));
-        asking.spawn(async move { (owner, fetch(&url, &[]).await) });
-    }
-    let answers = asking.join_all().await;
-    let counted = answers.into_iter().filter_map(|(owner, answer)| {
-        let count = answer.ok()?["counters"]["convicted"].as_str()?.to_owned();
-        Some((owner, count))
-    });
-    counted.collect()
-}
-
-async fn fetch(url: &str, query: &[(&str, String)]) -> Result<Value> {
+async fn fetch(indexer: &str, request: &BoardsRequest) -> Result<Reply<Boards>> {
+    let url = format!("{}{}", indexer.trim_end_matches('/'), BoardsRequest::PATH);
     let failed = |why: String| {
         Error::Indexer(format!(
             "cannot ask the indexer at {url}: {why}; check --indexer and that it runs"
         ))
     };
+    let unreachable = |error: reqwest::Error| failed(cause(&error));
     let client = reqwest::Client::builder()
-        .timeout(Duration::from_secs(30))
+        .timeout(ANSWER_TIMEOUT)
         .build()
-        .map_err(|error| failed(cause(&error)))?;
+        .map_err(unreachable)?;
     let mut response = client
-        .get(url)
-        .query(query)
+        .get(&url)
+        .query(&request.query())
         .send()
         .await
-        .map_err(|error| failed(cause(&error)))?;
+        .map_err(unreachable)?;
     let status = response.status();
     let mut bytes = Vec::new();
-    while let Some(piece) = response
-        .chunk()
-        .await
-        .map_err(|error| failed(cause(&error)))?
-    {
+    while let Some(piece) = response.chunk().await.map_err(unreachable)? {
         if bytes.len() + piece.len() > MAX_ANSWER_BYTES {
             return Err(failed("it answered more than 16 MiB".to_owned()));
         }
         bytes.extend_from_slice(&piece);
     }
-    let answer: Result<Value> =
-        serde_json::from_slice(&bytes).map_err(|_| failed("its answer is no JSON".to_owned()));
     if !status.is_success() {
-        // Problem details say what is wrong; anything else says only the status.
-        let detail = answer
-            .ok()
-            .and_then(|problem| problem["detail"].as_str().map(str::to_owned));
+        // A problem says what is wrong; anything else says only the status.
+        let problem = serde_json::from_slice::<Problem>(&bytes);
         return Err(Error::Indexer(format!(
             "the indexer refused: {}",
-            detail.unwrap_or_else(|| status.to_string())
+            problem.map_or_else(|_| status.to_string(), |problem| problem.detail)
         )));
     }
-    answer
+    serde_json::from_slice(&bytes).map_err(|error| match error.is_data() {
+        true => Error::Indexer(format!(
+            "the indexer's answer holds no leaderboards ({error}); check --indexer and its version"
+        )),
+        false => failed("its answer is no JSON".to_owned()),
+    })
 }
 
-fn cause(error: &dyn std::error::Error) -> String {
-    let mut innermost = error;
-    while let Some(source) = innermost.source() {
-        innermost = source;
+/// The boards for a person.
+fn table(reply: &Reply<Boards>) -> String {
+    let mut text = String::new();
+    if reply.body.boards.is_empty() {
+        text.push_str("No provider has done anything in this window yet.\n");
     }
-    innermost.to_string()
-}
-
-fn show(answer: &Value, metric: &'static str, convicted: &BTreeMap<String, String>) -> Result<()> {
-    let no_board = || {
-        Error::Indexer(
-            "the indexer's answer holds no leaderboards; check --indexer and its version"
-                .to_owned(),
-        )
-    };
-    let boards = answer["boards"].as_array().ok_or_else(no_board)?;
-    if boards.is_empty() {
-        println!("Nobody has done anything in this window yet.");
-    }
-    for board in boards {
-        let text = |name: &str| board[name].as_str().unwrap_or("-").to_owned();
-        let mint = board["mint"]
-            .as_str()
-            .map(|mint| format!(", mint {}", crate::output::one_line(mint)))
-            .unwrap_or_default();
-        println!(
-            "{} work{mint}:",
-            crate::output::one_line(&text("assurance"))
-        );
-        let decimals = board["decimals"]
-            .as_u64()
-            .and_then(|decimals| u8::try_from(decimals).ok())
-            .unwrap_or(0);
-        let entries = board["entries"].as_array().ok_or_else(no_board)?;
-        let list: Vec<Fields> = entries
-            .iter()
-            .map(|entry| row(entry, metric, decimals, convicted))
+    for board in &reply.body.boards {
+        let mint = board.mint.map(|mint| format!(", mint {mint}"));
+        text += &format!("{} work{}:\n", board.assurance, mint.unwrap_or_default());
+        let rows = board.entries.iter();
+        let rows: Vec<Fields> = rows
+            .map(|entry| row(entry, reply.body.metric, board))
             .collect();
-        print_list(Format::Table, &list, "Nobody yet.");
+        text += &list_text(&rows, "No provider yet.");
+        text.push('\n');
     }
-    let slot = &answer["as_of_slot"];
-    println!(
-        "As of slot {}, {}.",
-        slot,
-        crate::output::one_line(answer["finality"].as_str().unwrap_or("unknown finality"))
-    );
-    Ok(())
+    let slot = reply
+        .as_of_slot
+        .map_or("-".to_owned(), |slot| slot.to_string());
+    text + &format!("As of slot {slot}, {}.", reply.finality)
 }
 
-fn row(
-    entry: &Value,
-    metric: &'static str,
-    decimals: u8,
-    convicted: &BTreeMap<String, String>,
-) -> Fields {
-    let owner = entry["provider"].as_str().unwrap_or_default();
-    let value = entry["value"].as_str().unwrap_or("-");
-    let shown = match value.parse::<u128>() {
-        Ok(atoms) if decimals > 0 => show_wide(atoms, decimals),
-        _ => value.to_owned(),
-    };
+fn row(entry: &Entry, metric: Metric, board: &Board) -> Fields {
+    let value = show_wide(entry.value, board.decimals.unwrap_or(0));
     Fields::new()
-        .with("rank", entry["rank"].clone())
-        .with("name", entry["name"].clone())
-        .with("provider", entry["provider"].clone())
-        .text(metric, shown)
-        .with("milestones_settled", entry["milestones"].clone())
-        .text(
-            "convicted",
-            convicted.get(owner).map_or("-", String::as_str),
-        )
+        .with("rank", entry.rank)
+        .with("name", entry.name.as_deref().map(one_line))
+        .text("provider", entry.provider)
+        .text(metric.word(), value)
+        .text("milestones_settled", entry.milestones)
+        .with("convicted", entry.convicted)
+}
+
+#[cfg(test)]
+mod tests {
+    use {super::*, quern_api::Finality};
+
+    fn entry(rank: u32, name: Option<&str>, value: u128, convicted: Option<u64>) -> Entry {
+        Entry {
+            rank,
+            provider: Key([rank as u8; 32]),
+            account: None,
+            name: name.map(str::to_owned),
+            convicted,
+            value,
+            milestones: value / 1_000,
+            macs: 0,
+            earned: Vec::new(),
+            rewards: Vec::new(),
+        }
+    }
+
+    fn reply(metric: Metric, boards: Vec<Board>) -> Reply<Boards> {
+        Reply {
+            as_of_slot: Some(281),
+            finality: Finality::Finalized,
+            lag_slots: Some(0),
+            body: Boards {
+                metric,
+                window: Window::Week,
+                window_from: Some(1_800_000_000),
+                boards,
+            },
+        }
+    }
+
+    #[test]
+    fn boards_of_an_amount_show_tokens_and_convictions() {
+        let entries = vec![
+            entry(1, Some("ada's GPUs"), 1_234_567_890, Some(0)),
+            entry(2, Some("evil\u{1b}[2J\nname"), 1_500_000, Some(12)),
+            entry(3, None, 7, None),
+        ];
+        let board = |assurance, entries| Board {
+            assurance,
+            mint: Some(Key([9; 32])),
+            decimals: Some(6),
+            entries,
+            next_cursor: None,
+        };
+        insta::assert_snapshot!(table(&reply(
+            Metric::Earned,
+            vec![
+                board(Assurance::Refereed, entries),
+                board(
+                    Assurance::Reviewed,
+                    vec![entry(1, Some("bob"), 20_000_000, Some(1))]
+                ),
+            ],
+        )));
+    }
+
+    #[test]
+    fn boards_of_a_count_show_the_number() {
+        let board = Board {
+            assurance: Assurance::Refereed,
+            mint: None,
+            decimals: None,
+            entries: vec![entry(1, Some("ada"), 98_765_432_100, Some(0))],
+            next_cursor: Some("00".to_owned()),
+        };
+        insta::assert_snapshot!(table(&reply(Metric::Macs, vec![board])));
+    }
+
+    #[test]
+    fn an_empty_window_is_said() {
+        let mut empty = reply(Metric::Rewards, Vec::new());
+        empty.as_of_slot = None;
+        insta::assert_snapshot!(table(&empty));
+    }
 }

@@ -10,10 +10,10 @@ use {
         progress,
     },
     quern_client::{
-        Keypair, Pubkey, Signer, addresses, config, flows, instructions,
+        Keypair, Pubkey, Signer, addresses, cluster, config, flows, instructions, program_id,
         quern::{
-            instructions::{ConfigureEmissionArgs, InitializeArgs},
-            state::{MintRates, ProtocolParams},
+            instructions::EmissionSettings,
+            state::{MintRates, ProtocolSettings},
         },
     },
     quern_localnet::{LocalNet, Mint, Options},
@@ -39,7 +39,7 @@ const ROLES: [&str; 4] = ["client", "provider", "creator", "arbiter"];
 Then, in other terminals (MINT is printed above, MODEL by the first of these; with another
 port write -u http://127.0.0.1:PORT instead of -u l):
   quern -u l -k quern-localnet/creator.json model register --id 1 --name Digits --royalty 5% \\
-      --program models/digits/digits.qmodel --weights models/digits/weights.bin \\
+      --graph models/digits/digits.qmodel --weights models/digits/weights.bin \\
       --uri file://$PWD/models/digits/weights.bin
   quern -u l -k quern-localnet/provider.json provider register --name 'My machine'
   quern -u l -k quern-localnet/provider.json purse deposit --mint MINT --amount 1000
@@ -66,7 +66,7 @@ pub struct Args {
     /// Only deploy: no protocol, no mint, no tokens
     #[arg(long)]
     bare: bool,
-    /// Not even the program, to try `quern deploy`
+    /// Do not even deploy the program, to try `quern deploy`
     #[arg(long)]
     empty: bool,
     /// Milliseconds between blocks
@@ -74,7 +74,7 @@ pub struct Args {
     slot_ms: u64,
 }
 
-/// Runs it.
+/// Starts the network and keeps it running.
 pub async fn run(globals: &Globals, args: Args) -> Result<()> {
     let admin = Wallet::load(&args.keys_dir, "admin")?;
     let roles = ROLES
@@ -121,7 +121,7 @@ pub async fn run(globals: &Globals, args: Args) -> Result<()> {
     let mut fields = Fields::new()
         .text("rpc_url", net.rpc_url())
         .text("websocket_url", net.ws_url())
-        .text("program", quern_client::quern::ID)
+        .text("program", program_id())
         .text("admin", net.admin().pubkey())
         .maybe("mint", mint.map(|mint| mint.address));
     for (role, wallet) in &wallets {
@@ -181,17 +181,9 @@ impl Wallet {
 async fn set_up(net: &LocalNet, wallets: &[(&str, Pubkey)]) -> Result<Mint> {
     let (sender, admin) = (net.sender(), net.admin());
     let authority = admin.pubkey();
-    let initialize = InitializeArgs {
-        guardian: authority,
-        treasury_owner: authority,
-        params: params(),
-    };
-    sender
-        .send(
-            &[instructions::initialize(&authority, initialize)],
-            &[admin],
-        )
-        .await?;
+    let cluster = cluster::genesis(sender.rpc()).await?;
+    let initialize = instructions::initialize(&authority, settings(authority), cluster);
+    sender.send(&[initialize], &[admin]).await?;
     let mint = net.create_mint(DECIMALS).await?;
     let rates = MintRates {
         reward_rate_e9: 500_000_000,
@@ -206,11 +198,11 @@ async fn set_up(net: &LocalNet, wallets: &[(&str, Pubkey)]) -> Result<Mint> {
         net.mint_to(&mint, wallet, WALLET_ATOMS).await?;
     }
     net.mint_to(&mint, &authority, REWARD_ATOMS).await?;
-    let rewards = ConfigureEmissionArgs {
+    let rewards = EmissionSettings {
         epoch_secs: 3_600,
         cap_atoms: REWARD_ATOMS / 10,
         refereed_weight_bps: 10_000,
-        accepted_weight_bps: 2_500,
+        reviewed_weight_bps: 2_500,
     };
     let mut all =
         flows::configure_emission(sender.rpc(), &authority, &mint.address, rewards).await?;
@@ -228,16 +220,18 @@ async fn set_up(net: &LocalNet, wallets: &[(&str, Pubkey)]) -> Result<Mint> {
 }
 
 /// Shares as on a real network, windows short enough to watch.
-fn params() -> ProtocolParams {
-    ProtocolParams {
+fn settings(authority: Pubkey) -> ProtocolSettings {
+    ProtocolSettings {
+        guardian: authority,
+        treasury_owner: authority,
         fee_bps: 250,
         late_penalty_bps: 1_000,
         reject_bps: 1_000,
         arbiter_bps: 500,
         refereed_bond_bps: 20_000,
-        accepted_bond_bps: 5_000,
+        reviewed_bond_bps: 5_000,
         refereed_review_secs: 20,
-        accepted_review_secs: 20,
+        reviewed_review_secs: 20,
         demand_fee_lamports: 10_000,
         response_secs: 10,
         react_secs: 5,

@@ -13,4 +13,5 @@ pub mod model;
 pub mod protocol;
 pub mod provider;
 pub mod purse;
+pub mod reference;
 pub mod watch;

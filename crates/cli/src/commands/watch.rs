@@ -10,18 +10,16 @@ use {
         redact::redacted,
         span,
     },
-    clap::ValueEnum,
     indicatif::ProgressBar,
-    quern_client::quern::state::JobState,
-    quern_client::{ClientError, Keypair, Pubkey, Signer, flows::Route},
-    quern_node::{
-        FetchLimits, Watcher,
-        watch::{Fate, Followed, Report, RpcWatchChain, Settings, Verdict, WatchChain},
+    quern_client::{
+        ChainReads, ClientError, Keypair, Outcome, Pubkey, Signer, history::reason_name,
+        quern::state::JobState,
     },
+    quern_data::FetchLimits,
+    quern_watcher::{Followed, Report, RpcWatcherChain, Scope, Settings, Until, Verdict, Watcher},
     serde_json::{Value, json},
     std::{
         cell::{Cell, RefCell},
-        collections::BTreeSet,
         io::Write,
         path::PathBuf,
         time::Duration,
@@ -36,8 +34,8 @@ use {
   quern watch --client WALLET --once --output json   what is submitted now, one line each
 
 A wrong result is convicted, a withheld one is demanded; the wallet pays for that and earns a share of the bond.
-Each submission is reported once: consistent, convicted, timed_out, slashed (by somebody else), wrong (not convicted, and
-why) or could_not_check.")]
+Each submission is reported once: consistent, convicted, timed_out, already_convicted (by another watcher), wrong
+(not convicted, and why) or could_not_check.")]
 pub struct Args {
     /// Only jobs of this client (repeatable) [default: of all]
     #[arg(long, value_name = "ADDRESS")]
@@ -54,8 +52,9 @@ pub struct Args {
     /// Largest trace to fetch or to compute, and largest input or weights to fetch, in MiB
     #[arg(long, default_value_t = 1_024, value_name = "MIB", value_parser = clap::value_parser!(u32).range(1..))]
     trace_limit: u32,
-    /// Most memory for submissions that are examined at a time, in MiB; at most as much again is kept between looks
-    #[arg(long, default_value_t = 4_096, value_name = "MIB")]
+    /// Most memory for tensors, half of it for work and half for demands, in MiB; a job that needs more than a half is left
+    /// alone
+    #[arg(long, default_value_t = 8_192, value_name = "MIB")]
     memory_limit: u32,
     /// Most work to do for one submission, in GMAC (10^9 multiplications; some 30 a second and processor)
     #[arg(long, default_value_t = Settings::default().max_macs / GMAC, value_name = "GMAC")]
@@ -74,10 +73,7 @@ pub struct Args {
     /// Folder in which finished cases and checked data survive a restart [default: none]
     #[arg(long, value_name = "FOLDER")]
     state: Option<PathBuf>,
-    /// How evidence travels
-    #[arg(long, value_enum, default_value_t, value_name = "ROUTE")]
-    evidence: EvidenceRoute,
-    /// Leave it to others to pay convictions out, and own demands where they are
+    /// Do not pay out convictions and do not close own demands
     #[arg(long)]
     no_settle: bool,
     /// Most submissions to examine at a time
@@ -86,18 +82,6 @@ pub struct Args {
     /// Time between two looks at the chain
     #[arg(long, value_parser = span::parse_poll, default_value = "5s", value_name = "TIME")]
     poll: u32,
-}
-
-/// How evidence travels.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-enum EvidenceRoute {
-    /// Inside the conviction where it fits, otherwise through an account.
-    #[default]
-    Auto,
-    /// Inside the conviction.
-    Inline,
-    /// Through an account, for nodes that take only legacy transactions.
-    Account,
 }
 
 impl Args {
@@ -111,26 +95,27 @@ impl Args {
     }
 
     fn settings(self, fetch: FetchLimits) -> Settings {
+        let scope = match (self.client.is_empty(), self.job.is_empty()) {
+            (true, true) => Scope::All,
+            (false, _) => Scope::Clients(self.client.into_iter().collect()),
+            (true, false) => Scope::Jobs(self.job.into_iter().collect()),
+        };
         Settings {
-            clients: self.client.into_iter().collect(),
-            jobs: self.job.into_iter().collect(),
+            scope,
             fetch: FetchLimits {
                 max_bytes: u64::from(self.trace_limit) << 20,
                 ..fetch
             },
             weights: self.weights.into_iter().collect(),
             state: self.state,
-            max_trace_bytes: u64::from(self.trace_limit) << 20,
             max_macs: self.max_gmacs.saturating_mul(GMAC),
-            max_memory_bytes: u64::from(self.memory_limit) << 20,
-            max_kept_bytes: u64::from(self.memory_limit) << 20,
+            memory_bytes: u64::from(self.memory_limit) << 20,
             min_bonds: self.min_bond.into_iter().collect(),
             max_fee_lamports: self.max_fee_lamports,
             publication_grace: Duration::from_secs(u64::from(self.grace)),
             settle: !self.no_settle,
             concurrency: self.concurrency as usize,
             poll: Duration::from_secs(u64::from(self.poll)),
-            ..Settings::default()
         }
     }
 }
@@ -147,15 +132,10 @@ fn parse_bond(text: &str) -> std::result::Result<(Pubkey, u64), String> {
     ))
 }
 
-/// Runs it.
+/// Watches until it is stopped, or examines once.
 pub async fn run(context: &Context, args: Args) -> Result<()> {
     let wallet = context.wallet()?;
     context.protocol().await?;
-    let route = match args.evidence {
-        EvidenceRoute::Auto => Route::Auto,
-        EvidenceRoute::Inline => Route::Inline,
-        EvidenceRoute::Account => Route::Account,
-    };
     let (is_once, has_memory) = (args.once, args.state.is_some());
     let scope = args.scope();
     for folder in &args.reach.allow_files {
@@ -167,7 +147,7 @@ pub async fn run(context: &Context, args: Args) -> Result<()> {
         }
     }
     let signer = wallet.pubkey();
-    let chain = RpcWatchChain::with_route(context.sender.clone(), wallet, route);
+    let chain = RpcWatcherChain::new(context.sender.clone(), wallet);
     for job in &args.job {
         if chain.job(job).await?.is_none() {
             return Err(Error::JobClosed(*job));
@@ -179,9 +159,8 @@ pub async fn run(context: &Context, args: Args) -> Result<()> {
     let screen = Screen::new(context);
     screen.header();
     if !is_once {
-        watcher
-            .run(|report| screen.report(report), until_stopped())
-            .await?;
+        let show = |report: &Report| screen.report(report);
+        watcher.run(Until::Stopped, show, until_stopped()).await?;
         return Ok(());
     }
     screen.say("examining what is submitted");
@@ -190,9 +169,12 @@ pub async fn run(context: &Context, args: Args) -> Result<()> {
         until_stopped().await;
         is_stopped.set(true);
     };
-    let reports = watcher
-        .run_once(|report| screen.report(report), stopped)
-        .await?;
+    let mut reports = Vec::new();
+    let show = |report: &Report| {
+        screen.report(report);
+        reports.push(report.clone());
+    };
+    watcher.run(Until::NothingOpen, show, stopped).await?;
     if is_stopped.get() {
         screen.note("stopped before everything was examined");
     } else if reports.is_empty() {
@@ -235,22 +217,20 @@ pub async fn follow(
     wallet: Keypair,
     job: &Pubkey,
     fetch: FetchLimits,
-) -> Result<Fate> {
+) -> Result<Outcome> {
     let settings = Settings {
-        jobs: BTreeSet::from([*job]),
+        scope: Scope::Jobs([*job].into()),
         // What is large here is so by the own choice.
         fetch: FetchLimits {
             max_bytes: UNLIMITED_BYTES,
             ..fetch
         },
-        max_trace_bytes: UNLIMITED_BYTES,
-        max_memory_bytes: UNLIMITED_BYTES,
-        max_kept_bytes: UNLIMITED_BYTES,
+        memory_bytes: 2 * UNLIMITED_BYTES,
         max_macs: u64::MAX,
         poll: Duration::from_secs(2),
         ..Settings::default()
     };
-    let chain = RpcWatchChain::new(context.sender.clone(), wallet);
+    let chain = RpcWatcherChain::new(context.sender.clone(), wallet);
     let watcher = Watcher::new(settings, chain)?;
     let screen = Screen::new(context);
     let is_wrong = Cell::new(false);
@@ -261,20 +241,20 @@ pub async fn follow(
             screen.report(&report);
         }
     });
-    let fate = tokio::select! {
-        fate = following => fate?,
+    let outcome = tokio::select! {
+        outcome = following => outcome?,
         () = until_stopped() => {
             return Err(Error::Other(format!(
                 "stopped watching; the job goes on: `quern watch --job {job}` checks its result"
             )));
         }
     };
-    screen.fate(job, &fate);
-    match fate {
-        Fate::Paid | Fate::Unknown if is_wrong.get() => Err(Error::Other(format!(
+    screen.outcome(job, &outcome);
+    match outcome {
+        Outcome::Paid | Outcome::Unknown if is_wrong.get() => Err(Error::Other(format!(
             "the result of {job} is WRONG and was not convicted: do not use it"
         ))),
-        fate => Ok(fate),
+        outcome => Ok(outcome),
     }
 }
 
@@ -284,7 +264,7 @@ fn waiting_for(state: JobState) -> &'static str {
         JobState::Taken => "waiting for the result",
         JobState::Submitted => "checking the result, then waiting for the end of the review",
         JobState::Rejected => "waiting for the arbiter",
-        JobState::Slashed => "having the conviction paid out",
+        JobState::Convicted => "having the conviction paid out",
     }
 }
 
@@ -319,7 +299,7 @@ impl Screen {
     fn header(&self) {
         if self.format == Format::Table && !self.has_header.replace(true) {
             self.write(&format!(
-                "{:<44}  {:<3}  {:<15}  details",
+                "{:<44}  {:<3}  {:<17}  details",
                 "job", "nr", "verdict"
             ));
         }
@@ -341,7 +321,7 @@ impl Screen {
         match self.format {
             Format::Json => self.json(report.json()),
             Format::Table => self.write(&format!(
-                "{:<44}  {:<3}  {:<15}  {}",
+                "{:<44}  {:<3}  {:<17}  {}",
                 report.job.to_string(),
                 report.submission,
                 report.verdict.name(),
@@ -350,19 +330,19 @@ impl Screen {
         }
     }
 
-    fn fate(&self, job: &Pubkey, fate: &Fate) {
-        match (self.format, fate) {
-            (Format::Json, Fate::Slashed { prover, reason }) => self.json(json!({
+    fn outcome(&self, job: &Pubkey, outcome: &Outcome) {
+        match (self.format, outcome) {
+            (Format::Json, Outcome::Convicted { prover, reason }) => self.json(json!({
                 "job": job.to_string(),
-                "fate": fate.name(),
+                "outcome": outcome.name(),
                 "prover": prover.to_string(),
-                "reason": quern_node::watch::reason_code(*reason),
+                "reason": reason_name(*reason),
             })),
             (Format::Json, _) => {
-                self.json(json!({ "job": job.to_string(), "fate": fate.name() }));
+                self.json(json!({ "job": job.to_string(), "outcome": outcome.name() }));
             }
-            (Format::Table, fate) => {
-                self.write(&format!("the job has ended: {}", fate.details()));
+            (Format::Table, outcome) => {
+                self.write(&format!("the job has ended: {}", outcome.details()));
             }
         }
     }

@@ -9,7 +9,10 @@ use {
     },
     futures::{StreamExt, future::join_all, stream},
     quern::state::Job,
-    quern_proof::evidence::{Case, Charge, judge},
+    quern_proof::{
+        evidence::{Case, Charge, judge},
+        graph::Graph,
+    },
     solana_rpc_client::nonblocking::rpc_client::RpcClient,
     solana_sdk::{
         instruction::Instruction,
@@ -54,27 +57,27 @@ pub struct ConvictReceipt {
     pub lamports_paid: Option<u64>,
 }
 
-/// Convicts the current result of a job; the prover signs, pays and earns the bounty. The evidence is judged here first, so
-/// that nothing is paid for a charge that the program would refuse.
+/// Convicts the current result of a job that the caller has read with its model's graph; the prover signs, pays and earns the
+/// bounty. The evidence is judged here once, so that nothing is paid for a charge that the program would refuse.
 ///
 /// # Errors
-/// `Evidence` or `WouldRefuse` before anything is sent, `TooLarge` for [`Route::Inline`] with too much evidence, otherwise as
-/// [`Sender::send`]; somebody else may have convicted first. An evidence account is closed again whatever happens, or named
+/// `WouldRefuse` before anything is sent, `TooLarge` for [`Route::Inline`] with too much evidence, otherwise as
+/// [`Sender::send`]; another prover may have been faster. An evidence account is closed again whatever happens, or named
 /// by `EvidenceLeft`.
 pub async fn convict(
     sender: &Sender,
     prover: &Keypair,
-    job: &Pubkey,
+    job: &Job,
+    graph: &Graph<'_>,
     charge: &Charge,
     evidence: &[u8],
     route: Route,
 ) -> Result<ConvictReceipt> {
-    let job: Job = accounts::fetch(sender.rpc(), job).await?;
-    check(sender.rpc(), &job, charge, evidence).await?;
+    check(job, graph, charge, evidence)?;
     let conviction = Conviction {
         sender,
         prover,
-        job: &job,
+        job,
         charge,
         evidence,
     };
@@ -105,12 +108,10 @@ pub async fn close_evidences(rpc: &RpcClient, author: &Pubkey) -> Result<Vec<Ins
 }
 
 /// Refuses what the program would refuse.
-async fn check(rpc: &RpcClient, job: &Job, charge: &Charge, evidence: &[u8]) -> Result<()> {
+fn check(job: &Job, graph: &Graph<'_>, charge: &Charge, evidence: &[u8]) -> Result<()> {
     super::check_refutable(job)?;
-    let model = accounts::model(rpc, &job.model).await?;
-    let program = super::program_of(&model)?;
     let case = Case {
-        program,
+        graph: *graph,
         batch_rows: job.batch_rows.get(),
         input_roots: &job.input_roots,
         trace_root: &job.trace_root,
@@ -141,7 +142,7 @@ struct Conviction<'a> {
 
 impl Conviction<'_> {
     fn instruction(&self, proof: Proof<'_>) -> Instruction {
-        instructions::convict_of(&self.prover.pubkey(), self.job, self.charge, proof)
+        instructions::convict(&self.prover.pubkey(), self.job, self.charge, proof)
     }
 
     /// The smallest transaction that holds conviction and evidence; legacy ones every node takes.
@@ -187,6 +188,7 @@ impl Conviction<'_> {
             .get_minimum_balance_for_rent_exemption(instructions::evidence_space(bytes))
             .await
             .map_err(|error| sender.error(error))?;
+        self.check_in_time().await?;
         let create = instructions::create_evidence(&prover, &address, bytes, rent_lamports);
         let created = sender.send(&create, &[self.prover, account]).await?;
         let mut sent = vec![created.signature];
@@ -213,7 +215,7 @@ impl Conviction<'_> {
         Ok(sent)
     }
 
-    /// Refuses to go on where somebody else was faster: every write costs a signature.
+    /// Refuses to go on where another prover was faster: every write costs a signature.
     async fn check_in_time(&self) -> Result<()> {
         let address = instructions::job_address(self.job);
         let job: Job = accounts::fetch(self.sender.rpc(), &address).await?;

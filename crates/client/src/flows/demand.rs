@@ -1,4 +1,4 @@
-//! Questions about what a provider committed to, and their answers.
+//! Demands about what a provider committed to, and their answers.
 
 use {
     super::check_refutable,
@@ -12,8 +12,8 @@ use {
         state::{Demand, Job, JobState},
     },
     quern_proof::{
-        program::Program,
-        question::{self, Parent, Question, QuestionError},
+        demand::{self, DemandError, NodeId, Parent},
+        graph::Graph,
     },
     solana_rpc_client::nonblocking::rpc_client::RpcClient,
     solana_sdk::{instruction::Instruction, pubkey::Pubkey},
@@ -21,47 +21,47 @@ use {
 
 pub use crate::accounts::{demands_by, demands_of};
 
-/// The demand in whose answer a question's node stands, or none at a root.
+/// The demand in whose answer a demand's node stands, or none at a root.
 ///
 /// # Errors
-/// Why it can't be asked.
+/// Why it can't be demanded.
 pub fn parent_of(
-    program: &Program<'_>,
+    graph: &Graph<'_>,
     address: &Pubkey,
     job: &Job,
-    question: &Question,
-) -> std::result::Result<Option<Pubkey>, QuestionError> {
-    let asked = question::ask(program, job.batch_rows.get(), question)?;
-    Ok(match asked.parent {
-        Parent::Answer { question, .. } => {
-            Some(addresses::demand(address, job.submissions.get(), &question))
+    node_id: &NodeId,
+) -> std::result::Result<Option<Pubkey>, DemandError> {
+    let planned = demand::plan(graph, job.batch_rows.get(), node_id)?;
+    Ok(match planned.parent {
+        Parent::Answer { node_id, .. } => {
+            Some(addresses::demand(address, job.submissions.get(), &node_id))
         }
         Parent::TraceRoot | Parent::InputRoot(_) | Parent::WeightRoot(_) => None,
     })
 }
 
 /// Asks about the current result of a job; `payer` signs. Returns the demand's address, too. Nothing is left to do if the
-/// instructions are empty: somebody has asked already.
+/// instructions are empty: it is open already.
 ///
 /// # Errors
-/// `WouldRefuse` if it can't be asked: no such question, or the question above it has no answer yet.
+/// `WouldRefuse` if it can't be opened: no such demand, or the demand above it has no answer yet.
 pub async fn demand(
     rpc: &RpcClient,
     payer: &Pubkey,
     address: &Pubkey,
-    question: &Question,
+    node_id: &NodeId,
 ) -> Result<(Pubkey, Vec<Instruction>)> {
     let job: Job = accounts::fetch(rpc, address).await?;
     check_refutable(&job)?;
     let model = accounts::model(rpc, &job.model).await?;
-    let program = super::program_of(&model)?;
-    let parent = parent_of(&program, address, &job, question).map_err(|error| {
+    let graph = super::graph_of(&model)?;
+    let parent = parent_of(&graph, address, &job, node_id).map_err(|error| {
         ClientError::WouldRefuse(match error {
-            QuestionError::NoSuchNode => QuernError::NoSuchQuestion,
-            QuestionError::Missing => QuernError::MissingPosition,
+            DemandError::NoSuchNode => QuernError::NoSuchNode,
+            DemandError::Missing => QuernError::MissingPosition,
         })
     })?;
-    let demand = addresses::demand(address, job.submissions.get(), question);
+    let demand = addresses::demand(address, job.submissions.get(), node_id);
     if accounts::demand_optional(rpc, &demand).await?.is_some() {
         return Ok((demand, Vec::new()));
     }
@@ -72,14 +72,14 @@ pub async fn demand(
             return Err(ClientError::WouldRefuse(QuernError::ParentUnanswered));
         }
     }
-    let all = vec![instructions::demand(payer, &job, question, parent)];
+    let all = vec![instructions::demand(payer, &job, node_id, parent)];
     Ok((demand, all))
 }
 
 /// Answers a demand; `signer` signs and earns the fee.
 ///
 /// # Errors
-/// `NotFound` if nobody asked, `WouldRefuse` if the answer is not the right one or there is one already.
+/// `NotFound` if there is no such demand, `WouldRefuse` if the answer is not the right one or there is one already.
 pub async fn reveal(
     rpc: &RpcClient,
     signer: &Pubkey,
@@ -100,17 +100,17 @@ pub async fn reveal(
 
 /// Whether the program would take these bytes as the answer of a demand.
 pub fn is_answer(demand: &Demand, answer: &[u8]) -> bool {
-    demand.question().is_some_and(|question| {
-        let tag = question.tree.tag();
+    demand.node_id().is_some_and(|node_id| {
+        let tag = node_id.tree.tag();
         answer.len() == demand.answer_bytes.get() as usize
-            && question::answers(tag, demand.is_leaf.get(), &demand.node, answer)
+            && demand::answers(tag, demand.is_leaf.get(), &demand.node, answer)
     })
 }
 
 /// Convicts a provider that left a demand without an answer; anybody signs.
 ///
 /// # Errors
-/// `NotFound` if nobody asked, `WouldRefuse` if it was answered.
+/// `NotFound` if there is no such demand, `WouldRefuse` if it was answered.
 pub async fn timeout(rpc: &RpcClient, demand: &Pubkey) -> Result<Vec<Instruction>> {
     let known = accounts::demand(rpc, demand).await?.demand;
     if known.answered.get() {
@@ -119,7 +119,7 @@ pub async fn timeout(rpc: &RpcClient, demand: &Pubkey) -> Result<Vec<Instruction
     Ok(vec![instructions::timeout(&known.job, demand)])
 }
 
-/// Closes a demand of a job that is over; anybody signs, rent and unspent fee go back to its asker.
+/// Closes a demand of a job that is over; anybody signs, rent and unspent fee go back to its opener.
 ///
 /// # Errors
 /// `NotFound` if it was closed before.
@@ -128,7 +128,7 @@ pub async fn close_demand(rpc: &RpcClient, demand: &Pubkey) -> Result<Vec<Instru
     Ok(vec![instructions::close_demand(demand, &known)])
 }
 
-/// Closes all demands about a job that may be closed; anybody signs, rent and unspent fees go back to the askers.
+/// Closes all demands about a job that may be closed; anybody signs, rent and unspent fees go back to the openers.
 ///
 /// # Errors
 /// That the cluster did not answer.
@@ -147,7 +147,5 @@ pub async fn close_demands(rpc: &RpcClient, job: &Pubkey) -> Result<Vec<Instruct
 
 /// Whether a demand may be closed; `job` is its job, if that still exists.
 pub fn may_close(job: Option<&Job>, demand: &Demand) -> bool {
-    job.is_none_or(|job| {
-        job.state == JobState::Slashed as u8 || job.submissions != demand.submission
-    })
+    job.is_none_or(|job| job.is_in(JobState::Convicted) || job.submissions != demand.submission)
 }

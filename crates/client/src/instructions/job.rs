@@ -5,7 +5,7 @@ use {
     crate::addresses,
     quern::{
         accounts, instruction,
-        instructions::{CreateJobArgs, ResolveArgs, SubmitProofArgs},
+        instructions::{Decision, NewJob, Submission},
         state::{Emission, Job, JobState, Model, Protocol},
     },
     solana_sdk::{instruction::Instruction, pubkey::Pubkey},
@@ -27,14 +27,14 @@ pub fn purses_of_creation(
     purses_of(&[*client, protocol.treasury_owner, royalty_owner], mint)
 }
 
-/// Creates the job number `n` (the `jobs_created` of the client's purse) in a mint. Signer: the client, who pays the rent.
+/// Creates the job number `n` (the `opened` counter of the client's purse) in a mint. Signer: the client, who pays the rent.
 pub fn create_job(
     client: &Pubkey,
     mint: &Pubkey,
     n: u64,
     protocol: &Protocol,
     model: Option<(&Pubkey, &Model)>,
-    args: CreateJobArgs,
+    args: NewJob,
 ) -> Instruction {
     let purse = addresses::purse(client, mint);
     let accounts = accounts::CreateJob {
@@ -47,7 +47,7 @@ pub fn create_job(
         job: addresses::job(client, mint, n),
         system_program: addresses::SYSTEM_PROGRAM,
         event_authority: addresses::event_authority(),
-        program: quern::ID,
+        program: crate::program_id(),
     };
     let mut others = purses_of_creation(client, mint, protocol, model.map(|(_, model)| model));
     others.retain(|other| *other != purse);
@@ -65,7 +65,7 @@ pub fn cancel_job(job: &Job) -> Instruction {
         purse: addresses::purse(&job.client, &job.mint),
         job: job_address(job),
         event_authority: addresses::event_authority(),
-        program: quern::ID,
+        program: crate::program_id(),
     };
     build(&accounts, &instruction::CancelJob {}, Vec::new())
 }
@@ -79,42 +79,30 @@ pub fn take_job(signer: &Pubkey, provider_owner: &Pubkey, job: &Job) -> Instruct
         purse: addresses::purse(provider_owner, &job.mint),
         job: job_address(job),
         event_authority: addresses::event_authority(),
-        program: quern::ID,
+        program: crate::program_id(),
     };
     build(&accounts, &instruction::TakeJob {}, Vec::new())
 }
 
 /// Commits to a result. Signer: the provider's owner or operator.
-pub fn submit_proof(signer: &Pubkey, job: &Job, args: SubmitProofArgs) -> Instruction {
-    let accounts = accounts::SubmitProof {
+pub fn submit(signer: &Pubkey, job: &Job, args: Submission) -> Instruction {
+    let accounts = accounts::Submit {
         signer: *signer,
         provider: addresses::provider(&job.provider),
         job: job_address(job),
         event_authority: addresses::event_authority(),
-        program: quern::ID,
+        program: crate::program_id(),
     };
-    build(&accounts, &instruction::SubmitProof { args }, Vec::new())
+    build(&accounts, &instruction::Submit { args }, Vec::new())
 }
 
-/// Accepts a milestone at once. Signer: the job's client.
+/// Accepts a milestone at once: [`finalize`] with the signature of the client of a reviewed job. Signer: the job's client.
 pub fn accept(job: &Job, emission: &Emission) -> Instruction {
-    let accounts = accounts::Accept {
-        signer: job.client,
-        job: job_address(job),
-        provider: addresses::provider(&job.provider),
-        emission: addresses::emission(),
-        client: job.client,
-        event_authority: addresses::event_authority(),
-        program: quern::ID,
-    };
-    build(
-        &accounts,
-        &instruction::Accept {},
-        writable(purses_of_settlement(job, emission)),
-    )
+    finalize(&job.client, job, emission)
 }
 
-/// Pays a milestone that nobody refuted in time. Signer: the provider, after the grace time anybody.
+/// Pays a milestone that nobody refuted in time. Signer: the provider, after the grace time anybody; the client of a reviewed
+/// job at any time, see [`accept`].
 pub fn finalize(signer: &Pubkey, job: &Job, emission: &Emission) -> Instruction {
     let accounts = accounts::Finalize {
         signer: *signer,
@@ -123,7 +111,7 @@ pub fn finalize(signer: &Pubkey, job: &Job, emission: &Emission) -> Instruction 
         emission: addresses::emission(),
         client: job.client,
         event_authority: addresses::event_authority(),
-        program: quern::ID,
+        program: crate::program_id(),
     };
     build(
         &accounts,
@@ -139,24 +127,24 @@ pub fn reject(job: &Job, reason: String) -> Instruction {
         purse: addresses::purse(&job.client, &job.mint),
         job: job_address(job),
         event_authority: addresses::event_authority(),
-        program: quern::ID,
+        program: crate::program_id(),
     };
     build(&accounts, &instruction::Reject { reason }, Vec::new())
 }
 
 /// Decides about a rejected milestone. Signer: the job's arbiter.
-pub fn resolve(job: &Job, args: ResolveArgs) -> Instruction {
+pub fn resolve(job: &Job, decision: Decision) -> Instruction {
     let accounts = accounts::Resolve {
         arbiter: job.arbiter,
         job: job_address(job),
         provider: addresses::provider(&job.provider),
         client: job.client,
         event_authority: addresses::event_authority(),
-        program: quern::ID,
+        program: crate::program_id(),
     };
     build(
         &accounts,
-        &instruction::Resolve { args },
+        &instruction::Resolve { decision },
         writable(purses_of(&owners_of_resolution(job), &job.mint)),
     )
 }
@@ -169,7 +157,7 @@ pub fn expire(job: &Job) -> Instruction {
         provider: has_provider.then(|| addresses::provider(&job.provider)),
         client: job.client,
         event_authority: addresses::event_authority(),
-        program: quern::ID,
+        program: crate::program_id(),
     };
     build(
         &accounts,
@@ -179,22 +167,22 @@ pub fn expire(job: &Job) -> Instruction {
 }
 
 /// Pays out a recorded conviction. Anybody may; nobody signs but the fee payer.
-pub fn settle_slash(job: &Job) -> Instruction {
-    let accounts = accounts::SettleSlash {
+pub fn settle_conviction(job: &Job) -> Instruction {
+    let accounts = accounts::SettleConviction {
         job: job_address(job),
         provider: addresses::provider(&job.provider),
         client: job.client,
         event_authority: addresses::event_authority(),
-        program: quern::ID,
+        program: crate::program_id(),
     };
     build(
         &accounts,
-        &instruction::SettleSlash {},
-        writable(purses_of(&owners_of_slash(job), &job.mint)),
+        &instruction::SettleConviction {},
+        writable(purses_of(&owners_of_conviction(job), &job.mint)),
     )
 }
 
-/// Purses that `accept` and `finalize` touch.
+/// Purses that `finalize` touches.
 fn purses_of_settlement(job: &Job, emission: &Emission) -> Vec<Pubkey> {
     let mut purses = purses_of(
         &[
@@ -225,20 +213,15 @@ pub fn owners_of_resolution(job: &Job) -> Vec<Pubkey> {
     ]
 }
 
-/// Owners of the purses, in the job's mint, that `settle_slash` touches.
-pub fn owners_of_slash(job: &Job) -> Vec<Pubkey> {
-    vec![
-        job.client,
-        job.provider,
-        job.slash_prover,
-        job.treasury_owner,
-    ]
+/// Owners of the purses, in the job's mint, that `settle_conviction` touches.
+pub fn owners_of_conviction(job: &Job) -> Vec<Pubkey> {
+    vec![job.client, job.provider, job.prover, job.treasury_owner]
 }
 
 /// Owners of the purses, in the job's mint, that `expire` touches in the job's present state.
 pub fn owners_of_expiry(job: &Job) -> Vec<Pubkey> {
-    match JobState::from_code(job.state) {
-        Some(JobState::Rejected) => {
+    match job.state() {
+        JobState::Rejected => {
             vec![
                 job.client,
                 job.provider,
@@ -247,8 +230,8 @@ pub fn owners_of_expiry(job: &Job) -> Vec<Pubkey> {
                 addresses::burn_owner(),
             ]
         }
-        Some(JobState::Taken) => vec![job.client, job.provider],
-        _ => vec![job.client],
+        JobState::Taken => vec![job.client, job.provider],
+        JobState::Open | JobState::Submitted | JobState::Convicted => vec![job.client],
     }
 }
 
@@ -271,7 +254,7 @@ mod tests {
         let last_fixed = instruction
             .accounts
             .iter()
-            .rposition(|meta| meta.pubkey == quern::ID);
+            .rposition(|meta| meta.pubkey == crate::program_id());
         instruction.accounts[last_fixed.map_or(0, |at| at + 1)..]
             .iter()
             .map(|meta| meta.pubkey)
@@ -321,7 +304,7 @@ mod tests {
         let mut protocol = Protocol::zeroed();
         protocol.treasury_owner = Pubkey::from([3; 32]);
         let client = Pubkey::from([1; 32]);
-        let args = CreateJobArgs {
+        let args = NewJob {
             kind: 1,
             assurance: 2,
             milestones: 1,

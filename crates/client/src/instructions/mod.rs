@@ -31,7 +31,7 @@ fn build(
     let mut metas = accounts.to_account_metas(None);
     metas.extend(purses);
     Instruction {
-        program_id: quern::ID,
+        program_id: crate::program_id(),
         accounts: metas,
         data: data.data(),
     }

@@ -5,81 +5,72 @@ use {
     crate::addresses,
     quern::{
         accounts, instruction,
-        instructions::{RegisterModelArgs, UpdateModelArgs, WriteModelArgs},
+        instructions::{ModelSettings, NewModel},
     },
     solana_sdk::{instruction::Instruction, pubkey::Pubkey},
 };
 
-/// Longest piece of a tensor program that fits into a transaction beside signature, accounts and compute budget.
+/// Longest piece of a graph that fits into a transaction beside signature, accounts and compute budget.
 pub const MAX_PIECE_BYTES: usize = 900;
 
 /// Registers a model at [`addresses::model`] of creator and `args.id`. Signer: the creator, who pays.
-pub fn register_model(creator: &Pubkey, args: RegisterModelArgs) -> Instruction {
+pub fn register_model(creator: &Pubkey, args: NewModel) -> Instruction {
     let accounts = accounts::RegisterModel {
         creator: *creator,
         protocol: addresses::protocol(),
         model: addresses::model(creator, args.id),
         system_program: addresses::SYSTEM_PROGRAM,
         event_authority: addresses::event_authority(),
-        program: quern::ID,
+        program: crate::program_id(),
     };
     build(&accounts, &instruction::RegisterModel { args }, Vec::new())
 }
 
-/// Writes a piece of a tensor program, at most [`MAX_PIECE_BYTES`]. Signer: the model's owner.
-pub fn write_model(owner: &Pubkey, model: &Pubkey, offset: u32, bytes: Vec<u8>) -> Instruction {
+/// Writes a piece of a graph, at most [`MAX_PIECE_BYTES`]. Signer: the model's owner.
+pub fn write_model(owner: &Pubkey, model: &Pubkey, offset: u32, bytes: &[u8]) -> Instruction {
     let accounts = accounts::WriteModel {
         owner: *owner,
         model: *model,
         event_authority: addresses::event_authority(),
-        program: quern::ID,
+        program: crate::program_id(),
     };
     build(
         &accounts,
-        &instruction::WriteModel {
-            args: WriteModelArgs { offset, bytes },
-        },
+        &instruction::WriteModel { offset, bytes },
         Vec::new(),
     )
 }
 
-/// Checks a tensor program and fixes it for ever. Signer: the model's owner.
+/// Checks a graph and fixes it for ever. Signer: the model's owner.
 pub fn seal_model(owner: &Pubkey, model: &Pubkey) -> Instruction {
     let accounts = accounts::SealModel {
         owner: *owner,
         model: *model,
         event_authority: addresses::event_authority(),
-        program: quern::ID,
+        program: crate::program_id(),
     };
     build(&accounts, &instruction::SealModel {}, Vec::new())
 }
 
-/// Changes royalty, state or URI for new jobs. Signer: the model's owner.
-pub fn update_model(owner: &Pubkey, model: &Pubkey, args: UpdateModelArgs) -> Instruction {
+/// Changes royalty, state and URI for new jobs, or names who may take the model over ([`super::NOBODY`] withdraws that); what
+/// is left out stays. Signer: the model's owner.
+pub fn update_model(
+    owner: &Pubkey,
+    model: &Pubkey,
+    settings: Option<ModelSettings>,
+    pending_owner: Option<Pubkey>,
+) -> Instruction {
     let accounts = accounts::UpdateModel {
         owner: *owner,
         model: *model,
         event_authority: addresses::event_authority(),
-        program: quern::ID,
+        program: crate::program_id(),
     };
-    build(&accounts, &instruction::UpdateModel { args }, Vec::new())
-}
-
-/// Names a successor of the model's owner; [`super::NOBODY`] withdraws a proposal. Signer: the owner.
-pub fn propose_model_owner(owner: &Pubkey, model: &Pubkey, proposed: &Pubkey) -> Instruction {
-    let accounts = accounts::ProposeModelOwner {
-        owner: *owner,
-        model: *model,
-        event_authority: addresses::event_authority(),
-        program: quern::ID,
+    let args = instruction::UpdateModel {
+        settings,
+        pending_owner,
     };
-    build(
-        &accounts,
-        &instruction::ProposeModelOwner {
-            proposed: *proposed,
-        },
-        Vec::new(),
-    )
+    build(&accounts, &args, Vec::new())
 }
 
 /// Takes a model over. Signer: who was proposed.
@@ -88,33 +79,33 @@ pub fn accept_model_owner(proposed: &Pubkey, model: &Pubkey) -> Instruction {
         proposed: *proposed,
         model: *model,
         event_authority: addresses::event_authority(),
-        program: quern::ID,
+        program: crate::program_id(),
     };
     build(&accounts, &instruction::AcceptModelOwner {}, Vec::new())
 }
 
-/// All writes of a tensor program, one instruction a piece; they may be sent in any order and at the same time.
-pub fn write_program(owner: &Pubkey, model: &Pubkey, program: &[u8]) -> Vec<Instruction> {
+/// All writes of a graph, one instruction a piece; they may be sent in any order and at the same time.
+pub fn write_graph(owner: &Pubkey, model: &Pubkey, graph: &[u8]) -> Vec<Instruction> {
     (0u32..)
         .step_by(MAX_PIECE_BYTES)
-        .zip(program.chunks(MAX_PIECE_BYTES))
-        .map(|(offset, piece)| write_model(owner, model, offset, piece.to_vec()))
+        .zip(graph.chunks(MAX_PIECE_BYTES))
+        .map(|(offset, piece)| write_model(owner, model, offset, piece))
         .collect()
 }
 
-/// Everything that brings a model with a tensor program onto the chain, in order: register, write, seal. Without a program
-/// it only registers. `args.program_bytes` is set here.
+/// Everything that brings a model with a graph onto the chain, in order: register, write, seal. Without a graph
+/// it only registers. `args.graph_bytes` is set here.
 pub fn register_whole_model(
     creator: &Pubkey,
-    mut args: RegisterModelArgs,
-    program: &[u8],
+    mut args: NewModel,
+    graph: &[u8],
 ) -> Vec<Instruction> {
-    // A longer program than fits into u32 is refused by the program like any other that is too long.
-    args.program_bytes = u32::try_from(program.len()).unwrap_or(u32::MAX);
+    // A longer graph than fits into u32 is refused by the program like any other that is too long.
+    args.graph_bytes = u32::try_from(graph.len()).unwrap_or(u32::MAX);
     let model = addresses::model(creator, args.id);
     let mut instructions = vec![register_model(creator, args)];
-    if !program.is_empty() {
-        instructions.extend(write_program(creator, &model, program));
+    if !graph.is_empty() {
+        instructions.extend(write_graph(creator, &model, graph));
         instructions.push(seal_model(creator, &model));
     }
     instructions

@@ -5,52 +5,49 @@ use {
     crate::addresses,
     quern::{
         accounts, instruction,
-        instructions::{ConfigureEmissionArgs, InitializeArgs, UpdateMintArgs},
-        state::MintRates,
+        instructions::{EmissionSettings, MintSettings},
+        state::{MintRates, ProtocolSettings},
     },
-    solana_sdk::{instruction::Instruction, pubkey::Pubkey},
+    solana_sdk::{hash::Hash, instruction::Instruction, pubkey::Pubkey},
 };
 
-/// Creates protocol and emission. Signer: the program's upgrade authority, who pays and becomes the protocol's authority.
-pub fn initialize(authority: &Pubkey, args: InitializeArgs) -> Instruction {
+/// Creates protocol and emission for the cluster with this genesis hash. Signer: the program's upgrade authority, who pays and
+/// becomes the protocol's authority.
+pub fn initialize(authority: &Pubkey, settings: ProtocolSettings, cluster: Hash) -> Instruction {
     let accounts = accounts::Initialize {
         authority: *authority,
-        program_data: addresses::program_data(&quern::ID),
+        program_data: addresses::program_data(&crate::program_id()),
         protocol: addresses::protocol(),
         emission: addresses::emission(),
         system_program: addresses::SYSTEM_PROGRAM,
         event_authority: addresses::event_authority(),
-        program: quern::ID,
+        program: crate::program_id(),
     };
-    build(&accounts, &instruction::Initialize { args }, Vec::new())
+    let args = instruction::Initialize {
+        settings,
+        cluster: cluster.to_bytes(),
+    };
+    build(&accounts, &args, Vec::new())
 }
 
-/// Changes settings for new jobs. Signer: the protocol's authority.
-pub fn update_protocol(authority: &Pubkey, args: InitializeArgs) -> Instruction {
+/// Changes settings for new jobs, or names who may take the protocol over ([`super::NOBODY`] withdraws that); what is left
+/// out stays. Signer: the protocol's authority.
+pub fn update_protocol(
+    authority: &Pubkey,
+    settings: Option<ProtocolSettings>,
+    pending_authority: Option<Pubkey>,
+) -> Instruction {
     let accounts = accounts::UpdateProtocol {
         authority: *authority,
         protocol: addresses::protocol(),
         event_authority: addresses::event_authority(),
-        program: quern::ID,
+        program: crate::program_id(),
     };
-    build(&accounts, &instruction::UpdateProtocol { args }, Vec::new())
-}
-
-/// Names a successor of the authority; [`super::NOBODY`] withdraws a proposal. Signer: the protocol's authority.
-pub fn propose_authority(authority: &Pubkey, proposed: &Pubkey) -> Instruction {
-    let accounts = accounts::ProposeAuthority {
-        authority: *authority,
-        protocol: addresses::protocol(),
-        event_authority: addresses::event_authority(),
-        program: quern::ID,
+    let args = instruction::UpdateProtocol {
+        settings,
+        pending_authority,
     };
-    build(
-        &accounts,
-        &instruction::ProposeAuthority {
-            proposed: *proposed,
-        },
-        Vec::new(),
-    )
+    build(&accounts, &args, Vec::new())
 }
 
 /// Takes the protocol over. Signer: who was proposed.
@@ -59,7 +56,7 @@ pub fn accept_authority(proposed: &Pubkey) -> Instruction {
         proposed: *proposed,
         protocol: addresses::protocol(),
         event_authority: addresses::event_authority(),
-        program: quern::ID,
+        program: crate::program_id(),
     };
     build(&accounts, &instruction::AcceptAuthority {}, Vec::new())
 }
@@ -70,7 +67,7 @@ pub fn set_pause(signer: &Pubkey, paused: bool) -> Instruction {
         signer: *signer,
         protocol: addresses::protocol(),
         event_authority: addresses::event_authority(),
-        program: quern::ID,
+        program: crate::program_id(),
     };
     build(&accounts, &instruction::SetPause { paused }, Vec::new())
 }
@@ -92,22 +89,22 @@ pub fn register_mint(
         token_program: *token_program,
         system_program: addresses::SYSTEM_PROGRAM,
         event_authority: addresses::event_authority(),
-        program: quern::ID,
+        program: crate::program_id(),
     };
     build(&accounts, &instruction::RegisterMint { rates }, Vec::new())
 }
 
 /// Changes a mint's rates for new jobs, or stops new jobs in it. Signer: the protocol's authority.
-pub fn update_mint(authority: &Pubkey, mint: &Pubkey, args: UpdateMintArgs) -> Instruction {
+pub fn update_mint(authority: &Pubkey, mint: &Pubkey, settings: MintSettings) -> Instruction {
     let accounts = accounts::UpdateMint {
         authority: *authority,
         protocol: addresses::protocol(),
         emission: addresses::emission(),
         mint_config: addresses::mint_config(mint),
         event_authority: addresses::event_authority(),
-        program: quern::ID,
+        program: crate::program_id(),
     };
-    build(&accounts, &instruction::UpdateMint { args }, Vec::new())
+    build(&accounts, &instruction::UpdateMint { settings }, Vec::new())
 }
 
 /// Sets rewards; the emission's purse in `reward_mint` must be open (see [`super::open_purse`] with
@@ -115,7 +112,7 @@ pub fn update_mint(authority: &Pubkey, mint: &Pubkey, args: UpdateMintArgs) -> I
 pub fn configure_emission(
     authority: &Pubkey,
     reward_mint: &Pubkey,
-    args: ConfigureEmissionArgs,
+    settings: EmissionSettings,
 ) -> Instruction {
     let emission = addresses::emission();
     let accounts = accounts::ConfigureEmission {
@@ -125,11 +122,11 @@ pub fn configure_emission(
         mint_config: addresses::mint_config(reward_mint),
         emission_purse: addresses::purse(&emission, reward_mint),
         event_authority: addresses::event_authority(),
-        program: quern::ID,
+        program: crate::program_id(),
     };
     build(
         &accounts,
-        &instruction::ConfigureEmission { args },
+        &instruction::ConfigureEmission { settings },
         Vec::new(),
     )
 }

@@ -3,18 +3,18 @@
 use {
     super::build,
     crate::addresses,
-    quern::{accounts, instruction, instructions::ProviderArgs},
+    quern::{accounts, instruction, instructions::ProviderSettings},
     solana_sdk::{instruction::Instruction, pubkey::Pubkey},
 };
 
 /// Registers a provider. Signer: its owner, who pays.
-pub fn register_provider(owner: &Pubkey, args: ProviderArgs) -> Instruction {
+pub fn register_provider(owner: &Pubkey, args: ProviderSettings) -> Instruction {
     let accounts = accounts::RegisterProvider {
         owner: *owner,
         provider: addresses::provider(owner),
         system_program: addresses::SYSTEM_PROGRAM,
         event_authority: addresses::event_authority(),
-        program: quern::ID,
+        program: crate::program_id(),
     };
     build(
         &accounts,
@@ -24,12 +24,12 @@ pub fn register_provider(owner: &Pubkey, args: ProviderArgs) -> Instruction {
 }
 
 /// Replaces a provider's entry. Signer: its owner.
-pub fn update_provider(owner: &Pubkey, args: ProviderArgs) -> Instruction {
+pub fn update_provider(owner: &Pubkey, args: ProviderSettings) -> Instruction {
     let accounts = accounts::UpdateProvider {
         owner: *owner,
         provider: addresses::provider(owner),
         event_authority: addresses::event_authority(),
-        program: quern::ID,
+        program: crate::program_id(),
     };
     build(&accounts, &instruction::UpdateProvider { args }, Vec::new())
 }
@@ -44,7 +44,7 @@ pub fn claim_rewards(owner: &Pubkey, reward_mint: &Pubkey) -> Instruction {
         emission_purse: addresses::purse(&emission, reward_mint),
         purse: addresses::purse(owner, reward_mint),
         event_authority: addresses::event_authority(),
-        program: quern::ID,
+        program: crate::program_id(),
     };
     build(&accounts, &instruction::ClaimRewards {}, Vec::new())
 }

@@ -19,7 +19,7 @@ pub fn open_purse(payer: &Pubkey, owner: &Pubkey, mint: &Pubkey) -> Instruction 
         purse: addresses::purse(owner, mint),
         system_program: addresses::SYSTEM_PROGRAM,
         event_authority: addresses::event_authority(),
-        program: quern::ID,
+        program: crate::program_id(),
     };
     build(&accounts, &instruction::OpenPurse {}, Vec::new())
 }
@@ -42,7 +42,7 @@ pub fn deposit(
         purse: addresses::purse(owner, mint),
         token_program: *token_program,
         event_authority: addresses::event_authority(),
-        program: quern::ID,
+        program: crate::program_id(),
     };
     build(
         &accounts,
@@ -68,7 +68,7 @@ pub fn withdraw(
         destination: *destination,
         token_program: *token_program,
         event_authority: addresses::event_authority(),
-        program: quern::ID,
+        program: crate::program_id(),
     };
     build(
         &accounts,
@@ -83,7 +83,7 @@ pub fn set_operator_limit(owner: &Pubkey, mint: &Pubkey, limit_atoms: u64) -> In
         owner: *owner,
         purse: addresses::purse(owner, mint),
         event_authority: addresses::event_authority(),
-        program: quern::ID,
+        program: crate::program_id(),
     };
     build(
         &accounts,

@@ -1,4 +1,4 @@
-//! The referee: evidence and convictions, questions and answers.
+//! The referee: evidence and convictions, demands and answers.
 
 use {
     super::{build, job_address},
@@ -7,7 +7,7 @@ use {
         accounts, instruction,
         state::{Demand, Evidence, Job},
     },
-    quern_proof::{evidence::Charge, question::Question},
+    quern_proof::{demand::NodeId, evidence::Charge},
     solana_sdk::{instruction::Instruction, pubkey::Pubkey},
     solana_system_interface::instruction as system,
 };
@@ -38,12 +38,12 @@ pub fn create_evidence(
         meta.is_signer |= meta.pubkey == *evidence;
     }
     vec![
-        system::create_account(author, evidence, rent_lamports, space, &quern::ID),
+        system::create_account(author, evidence, rent_lamports, space, &crate::program_id()),
         first,
     ]
 }
 
-/// Size of an evidence account for so many bytes of evidence.
+/// Size of an evidence account for this many bytes of evidence.
 pub const fn evidence_space(evidence_bytes: usize) -> usize {
     Evidence::HEADER_BYTES + evidence_bytes
 }
@@ -84,59 +84,8 @@ pub fn close_evidence(author: &Pubkey, evidence: &Pubkey) -> Instruction {
     build(&accounts, &instruction::CloseEvidence {}, Vec::new())
 }
 
-/// Convicts a wrong value. Signer: anybody; the prover where the evidence is inline.
-pub fn convict(
-    signer: &Pubkey,
-    job: &Job,
-    op: u8,
-    row: u32,
-    col: u32,
-    proof: Proof<'_>,
-) -> Instruction {
-    let (accounts, evidence) = convict_accounts(signer, job, proof);
-    let args = instruction::Convict {
-        op,
-        row,
-        col,
-        evidence,
-    };
-    build(&accounts, &args, Vec::new())
-}
-
-/// Convicts padding that is not zero. Signer: anybody; the prover where the evidence is inline.
-pub fn convict_padding(
-    signer: &Pubkey,
-    job: &Job,
-    tree: u8,
-    level: u8,
-    index: u64,
-    proof: Proof<'_>,
-) -> Instruction {
-    let (accounts, evidence) = convict_accounts(signer, job, proof);
-    let args = instruction::ConvictPadding {
-        tree,
-        level,
-        index,
-        evidence,
-    };
-    build(&accounts, &args, Vec::new())
-}
-
-/// The conviction that a charge needs: [`convict`] or [`convict_padding`].
-pub fn convict_of(signer: &Pubkey, job: &Job, charge: &Charge, proof: Proof<'_>) -> Instruction {
-    match *charge {
-        Charge::Cell { op, row, col } => convict(signer, job, op, row, col, proof),
-        Charge::Padding { tree, level, index } => {
-            convict_padding(signer, job, tree, level, index, proof)
-        }
-    }
-}
-
-fn convict_accounts<'a>(
-    signer: &Pubkey,
-    job: &Job,
-    proof: Proof<'a>,
-) -> (accounts::Convict, &'a [u8]) {
+/// Convicts a result of this charge. Signer: anybody; the prover where the evidence is inline.
+pub fn convict(signer: &Pubkey, job: &Job, charge: &Charge, proof: Proof<'_>) -> Instruction {
     let (evidence, inline): (_, &[u8]) = match proof {
         Proof::Inline(bytes) => (None, bytes),
         Proof::Account(address) => (Some(address), &[]),
@@ -147,34 +96,31 @@ fn convict_accounts<'a>(
         model: job.model,
         evidence,
         event_authority: addresses::event_authority(),
-        program: quern::ID,
+        program: crate::program_id(),
     };
-    (accounts, inline)
+    let args = instruction::Convict {
+        charge: (*charge).into(),
+        evidence: inline,
+    };
+    build(&accounts, &args, Vec::new())
 }
 
 /// Asks about the current submission of a job; `parent` is the answered demand that holds the node, none at a root. Signer:
 /// the payer of fee and rent.
-pub fn demand(
-    payer: &Pubkey,
-    job: &Job,
-    question: &Question,
-    parent: Option<Pubkey>,
-) -> Instruction {
+pub fn demand(payer: &Pubkey, job: &Job, node_id: &NodeId, parent: Option<Pubkey>) -> Instruction {
     let address = job_address(job);
     let accounts = accounts::OpenDemand {
         payer: *payer,
         job: address,
         model: job.model,
         parent,
-        demand: addresses::demand(&address, job.submissions.get(), question),
+        demand: addresses::demand(&address, job.submissions.get(), node_id),
         system_program: addresses::SYSTEM_PROGRAM,
         event_authority: addresses::event_authority(),
-        program: quern::ID,
+        program: crate::program_id(),
     };
-    let args = instruction::Demand {
-        tree: question.tree.code(),
-        level: question.level,
-        index: question.index,
+    let args = instruction::OpenDemand {
+        node_id: (*node_id).into(),
     };
     build(&accounts, &args, Vec::new())
 }
@@ -186,7 +132,7 @@ pub fn reveal(signer: &Pubkey, job: &Pubkey, demand: &Pubkey, answer: &[u8]) -> 
         job: *job,
         demand: *demand,
         event_authority: addresses::event_authority(),
-        program: quern::ID,
+        program: crate::program_id(),
     };
     build(&accounts, &instruction::Reveal { answer }, Vec::new())
 }
@@ -197,19 +143,19 @@ pub fn timeout(job: &Pubkey, demand: &Pubkey) -> Instruction {
         job: *job,
         demand: *demand,
         event_authority: addresses::event_authority(),
-        program: quern::ID,
+        program: crate::program_id(),
     };
     build(&accounts, &instruction::Timeout {}, Vec::new())
 }
 
-/// Closes a demand of a job that is over; what it holds goes to its asker. Anybody may; nobody signs but the fee payer.
+/// Closes a demand of a job that is over; what it holds goes to its opener. Anybody may; nobody signs but the fee payer.
 pub fn close_demand(address: &Pubkey, demand: &Demand) -> Instruction {
     let accounts = accounts::CloseDemand {
         demand: *address,
         job: demand.job,
-        asker: demand.asker,
+        opener: demand.opener,
         event_authority: addresses::event_authority(),
-        program: quern::ID,
+        program: crate::program_id(),
     };
     build(&accounts, &instruction::CloseDemand {}, Vec::new())
 }
@@ -223,7 +169,7 @@ mod tests {
         crate::send::{Format, largest_size},
         anchor_lang::Discriminator,
         bytemuck::Zeroable,
-        quern_proof::{program::Operand, question::Tree},
+        quern_proof::{demand::Tree, graph::Operand},
         solana_sdk::instruction::AccountMeta,
     };
 
@@ -231,6 +177,16 @@ mod tests {
     const EVIDENCE: Pubkey = Pubkey::new_from_array([2; 32]);
     const PARENT: Pubkey = Pubkey::new_from_array([3; 32]);
     const MODEL: Pubkey = Pubkey::new_from_array([4; 32]);
+    const CELL: Charge = Charge::Cell {
+        op: 7,
+        row: 8,
+        col: 9,
+    };
+    const PADDING: Charge = Charge::Padding(NodeId {
+        tree: Tree::Trace,
+        level: 6,
+        index: 63,
+    });
 
     fn job() -> Job {
         let mut job = Job::zeroed();
@@ -243,7 +199,7 @@ mod tests {
 
     /// Address, whether it signs, whether it is written.
     fn listed(instruction: &Instruction) -> Vec<(Pubkey, bool, bool)> {
-        assert_eq!(instruction.program_id, quern::ID);
+        assert_eq!(instruction.program_id, crate::program_id());
         let seen = |meta: &AccountMeta| (meta.pubkey, meta.is_signer, meta.is_writable);
         instruction.accounts.iter().map(seen).collect()
     }
@@ -251,7 +207,7 @@ mod tests {
     /// What every instruction that emits an event ends with.
     fn with_event(mut accounts: Vec<(Pubkey, bool, bool)>) -> Vec<(Pubkey, bool, bool)> {
         accounts.push((addresses::event_authority(), false, false));
-        accounts.push((quern::ID, false, false));
+        accounts.push((crate::program_id(), false, false));
         accounts
     }
 
@@ -266,11 +222,12 @@ mod tests {
             panic!("{all:?}")
         };
         // System `CreateAccount`: its number, lamports, space, owner.
+        let program_id = crate::program_id();
         let expected = [
             &0u32.to_le_bytes()[..],
             &77u64.to_le_bytes(),
             &50_040u64.to_le_bytes(),
-            quern::ID.as_ref(),
+            program_id.as_ref(),
         ];
         assert_eq!(create.program_id, addresses::SYSTEM_PROGRAM);
         assert_eq!(create.data, expected.concat());
@@ -313,7 +270,7 @@ mod tests {
         assert!(write_whole_evidence(&SIGNER, &EVIDENCE, &[]).is_empty());
         // So do the creation and the end.
         let ends = [
-            convict_padding(&SIGNER, &job(), 255, 1, 1, Proof::Account(EVIDENCE)),
+            convict(&SIGNER, &job(), &PADDING, Proof::Account(EVIDENCE)),
             close_evidence(&SIGNER, &EVIDENCE),
         ];
         for all in [&create_evidence(&SIGNER, &EVIDENCE, 1, 1)[..], &ends] {
@@ -333,11 +290,11 @@ mod tests {
                 (evidence, false, false),
             ])
         };
-        let inline = convict(&SIGNER, &job, 7, 8, 9, Proof::Inline(&[1, 2]));
+        let inline = convict(&SIGNER, &job, &CELL, Proof::Inline(&[1, 2]));
         // Anchor writes the program's address where an optional account is left out.
-        assert_eq!(listed(&inline), accounts(quern::ID));
+        assert_eq!(listed(&inline), accounts(crate::program_id()));
         let args: &[&[u8]] = &[
-            &[7],
+            &[0, 7],
             &8u32.to_le_bytes(),
             &9u32.to_le_bytes(),
             &2u32.to_le_bytes(),
@@ -345,40 +302,16 @@ mod tests {
         ];
         assert_eq!(inline.data, data(instruction::Convict::DISCRIMINATOR, args));
 
-        let charge = Charge::Padding {
-            tree: 255,
-            level: 6,
-            index: 63,
-        };
-        let named = convict_of(&SIGNER, &job, &charge, Proof::Account(EVIDENCE));
+        let named = convict(&SIGNER, &job, &PADDING, Proof::Account(EVIDENCE));
         assert_eq!(listed(&named), accounts(EVIDENCE));
-        let args: &[&[u8]] = &[&[255, 6], &63u64.to_le_bytes(), &0u32.to_le_bytes()];
-        assert_eq!(
-            named.data,
-            data(instruction::ConvictPadding::DISCRIMINATOR, args)
-        );
-        let cell = Charge::Cell {
-            op: 7,
-            row: 8,
-            col: 9,
-        };
-        assert_eq!(
-            convict_of(&SIGNER, &job, &cell, Proof::Inline(&[1, 2])),
-            inline
-        );
+        let args: &[&[u8]] = &[&[1, 255, 6], &63u64.to_le_bytes(), &0u32.to_le_bytes()];
+        assert_eq!(named.data, data(instruction::Convict::DISCRIMINATOR, args));
     }
 
     #[test]
     fn evidence_of_a_long_row_fits_into_one_v1_transaction() {
         // One cell of a 1000 x 1000 x 1000 product.
-        let convict = [convict(
-            &SIGNER,
-            &job(),
-            0,
-            1,
-            1,
-            Proof::Inline(&[0; 3_248]),
-        )];
+        let convict = [convict(&SIGNER, &job(), &CELL, Proof::Inline(&[0; 3_248]))];
         let size = |format| largest_size(format, &convict, &SIGNER).unwrap();
         assert!(size(Format::V1) <= 4_096, "{}", size(Format::V1));
         assert!(size(Format::Legacy) > 1_232);
@@ -387,14 +320,14 @@ mod tests {
     #[test]
     fn a_demand_is_about_the_current_submission() {
         let (job, address) = (job(), job_address(&job()));
-        let question = Question {
+        let node_id = NodeId {
             tree: Tree::Data(Operand::Op(2)),
             level: 4,
             index: 11,
         };
-        let demanded = addresses::demand(&address, 3, &question);
-        for (parent, listed_as) in [(None, quern::ID), (Some(PARENT), PARENT)] {
-            let instruction = demand(&SIGNER, &job, &question, parent);
+        let demanded = addresses::demand(&address, 3, &node_id);
+        for (parent, listed_as) in [(None, crate::program_id()), (Some(PARENT), PARENT)] {
+            let instruction = demand(&SIGNER, &job, &node_id, parent);
             let expected = with_event(vec![
                 (SIGNER, true, true),
                 (address, false, true),
@@ -407,16 +340,16 @@ mod tests {
             let args: &[&[u8]] = &[&[2, 4], &11u64.to_le_bytes()];
             assert_eq!(
                 instruction.data,
-                data(instruction::Demand::DISCRIMINATOR, args)
+                data(instruction::OpenDemand::DISCRIMINATOR, args)
             );
         }
-        assert_ne!(demanded, addresses::demand(&address, 4, &question));
+        assert_ne!(demanded, addresses::demand(&address, 4, &node_id));
     }
 
     #[test]
     fn answers_and_ends_of_a_demand() {
         let (job, mut demand) = (Pubkey::from([7; 32]), Demand::zeroed());
-        (demand.job, demand.asker) = (job, Pubkey::from([8; 32]));
+        (demand.job, demand.opener) = (job, Pubkey::from([8; 32]));
         let revealed = reveal(&SIGNER, &job, &PARENT, &[1; 512]);
         let expected = [
             (SIGNER, true, true),
@@ -440,7 +373,7 @@ mod tests {
             with_event(vec![
                 (PARENT, false, true),
                 (job, false, false),
-                (demand.asker, false, true)
+                (demand.opener, false, true)
             ])
         );
     }

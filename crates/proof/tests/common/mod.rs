@@ -1,10 +1,11 @@
-//! Random programs with data, and the ops written down a second time in the plainest way.
+//! Random graphs with data, and the ops written down a second time in the plainest way.
 #![allow(dead_code, clippy::unwrap_used, clippy::panic)]
 
 use quern_proof::{
-    DType, Op, Operand, Program, Rows, Shape, Tensor,
-    builder::ProgramBuilder,
+    DType, Graph, Op, Operand, Rows, Shape, Tensor,
+    builder::GraphBuilder,
     hash::{self, Hash, MISSING, Tag},
+    ops::{Add, Lut, MatMul, QLinear},
 };
 
 /// SplitMix64: enough for test data.
@@ -66,27 +67,27 @@ pub struct Job {
     pub weights: Vec<Tensor>,
 }
 
-/// Data of the shapes that a sealed program asks for.
+/// Data of the shapes that a sealed graph asks for.
 pub fn random_data(
     rng: &mut Rng,
-    program: &Program<'_>,
+    graph: &Graph<'_>,
     batch_rows: u32,
 ) -> (Vec<Tensor>, Vec<Tensor>) {
     let mut make =
         |shape: Shape| random_tensor(rng, shape.dtype, shape.rows.count(batch_rows), shape.cols);
-    let inputs = (0..program.input_count())
-        .map(|i| make(program.input(i).unwrap()))
+    let inputs = (0..graph.input_count())
+        .map(|i| make(graph.input(i).unwrap()))
         .collect();
-    let weights = (0..program.weight_count())
-        .map(|i| make(program.weight(i).unwrap().shape))
+    let weights = (0..graph.weight_count())
+        .map(|i| make(graph.weight(i).unwrap().shape))
         .collect();
     (inputs, weights)
 }
 
-/// A program that `seal` must accept, with up to `max_ops` ops of small shapes.
+/// A graph that `seal` must accept, with up to `max_ops` ops of small shapes.
 pub fn random_job(rng: &mut Rng, max_ops: u32) -> Job {
     let batch_rows = rng.range(1, 6);
-    let mut b = ProgramBuilder::new();
+    let mut b = GraphBuilder::new();
     let mut known: Vec<(Operand, Shape)> = Vec::new();
     let (mut inputs, mut weights) = (Vec::new(), Vec::new());
     let width = rng.pick(&[1, 3, 17, 32, 33, 127, 128, 129, 300]);
@@ -123,7 +124,7 @@ pub fn random_job(rng: &mut Rng, max_ops: u32) -> Job {
             .copied()
             .filter(|(_, s)| s.dtype == DType::I8)
             .collect();
-        let mut new_weight = |rng: &mut Rng, b: &mut ProgramBuilder, dtype, rows, cols| {
+        let mut new_weight = |rng: &mut Rng, b: &mut GraphBuilder, dtype, rows, cols| {
             let tensor = random_tensor(rng, dtype, rows, cols);
             let operand = b.weight(&tensor);
             weights.push(tensor);
@@ -206,7 +207,7 @@ pub fn random_job(rng: &mut Rng, max_ops: u32) -> Job {
         }
     }
     let bytes = b.finish().unwrap();
-    let batch_rows = if Program::parse(&bytes).unwrap().uses_batch() {
+    let batch_rows = if Graph::parse(&bytes).unwrap().uses_batch() {
         batch_rows
     } else {
         0
@@ -230,7 +231,7 @@ pub fn value(t: &Tensor, row: u32, col: u32) -> i128 {
 
 /// All outputs, from the table of ops in the design, in i128.
 pub fn naive_run(job: &Job) -> Vec<Vec<Vec<i128>>> {
-    let program = Program::parse(&job.bytes).unwrap();
+    let graph = Graph::parse(&job.bytes).unwrap();
     let grid = |t: &Tensor| -> Vec<Vec<i128>> {
         let values: Vec<i128> = match t.dtype() {
             DType::I8 => t.to_i8().unwrap().into_iter().map(i128::from).collect(),
@@ -242,23 +243,23 @@ pub fn naive_run(job: &Job) -> Vec<Vec<Vec<i128>>> {
             .collect()
     };
     let mut outputs: Vec<Vec<Vec<i128>>> = Vec::new();
-    for index in 0..program.op_count() {
+    for index in 0..graph.op_count() {
         let get = |operand| match operand {
             Operand::Op(i) => outputs[i as usize].clone(),
             Operand::Input(i) => grid(&job.inputs[i as usize]),
             Operand::Weight(i) => grid(&job.weights[i as usize]),
         };
         let dot = |x: &[i128], y: &[i128]| x.iter().zip(y).map(|(x, y)| x * y).sum::<i128>();
-        let op = program.op(index).unwrap();
+        let op = graph.op(index).unwrap();
         let a = get(op.a());
         let output = match op {
-            Op::MatMul { b, .. } => {
+            Op::MatMul(MatMul { b, .. }) => {
                 let b = get(b);
                 a.iter()
                     .map(|x| b.iter().map(|y| dot(x, y)).collect())
                     .collect()
             }
-            Op::QLinear {
+            Op::QLinear(QLinear {
                 w,
                 bias,
                 mult,
@@ -266,7 +267,7 @@ pub fn naive_run(job: &Job) -> Vec<Vec<Vec<i128>>> {
                 lo,
                 hi,
                 ..
-            } => {
+            }) => {
                 let (w, bias, mult) = (get(w), get(bias), get(mult));
                 let cell = |x: &[i128], j: usize| {
                     let scaled = (dot(x, &w[j]) + bias[0][j]) * mult[0][j] + (1 << (shift - 1));
@@ -276,13 +277,13 @@ pub fn naive_run(job: &Job) -> Vec<Vec<Vec<i128>>> {
                     .map(|x| (0..w.len()).map(|j| cell(x, j)).collect())
                     .collect()
             }
-            Op::Lut { table, .. } => {
+            Op::Lut(Lut { table, .. }) => {
                 let table = get(table);
                 a.iter()
                     .map(|x| x.iter().map(|v| table[0][(v + 128) as usize]).collect())
                     .collect()
             }
-            Op::Add { b, .. } => a
+            Op::Add(Add { b, .. }) => a
                 .iter()
                 .zip(get(b))
                 .map(|(x, y)| {
@@ -292,7 +293,7 @@ pub fn naive_run(job: &Job) -> Vec<Vec<Vec<i128>>> {
                         .collect()
                 })
                 .collect(),
-            Op::ArgMax { .. } => a
+            Op::ArgMax(_) => a
                 .iter()
                 .map(|x| {
                     let largest = x.iter().max().unwrap();

@@ -4,10 +4,10 @@
 use std::collections::HashMap;
 
 use quern_proof::{
-    Geometry, Hash, Operand, Program, Tensor,
+    Geometry, Graph, Hash, Operand, Tensor,
+    demand::{self, NodeId, Tree},
     evidence::{Case, Charge, Refusal, judge},
     hash::{self, LEAF_BYTES, MISSING, Tag},
-    question::{self, Question, Tree},
     witness::Openings,
 };
 
@@ -15,7 +15,7 @@ use quern_proof::{
 #[derive(Default)]
 pub struct Forgery {
     pub leaves: HashMap<(u8, u64), [u8; LEAF_BYTES]>,
-    pub nodes: HashMap<(Tree, u8, u64), Hash>,
+    pub nodes: HashMap<NodeId, Hash>,
 }
 
 impl Forgery {
@@ -25,9 +25,9 @@ impl Forgery {
         forgery
     }
 
-    pub fn node(tree: Tree, level: u8, index: u64, node: Hash) -> Self {
+    pub fn node(node_id: NodeId, node: Hash) -> Self {
         let mut forgery = Self::default();
-        forgery.nodes.insert((tree, level, index), node);
+        forgery.nodes.insert(node_id, node);
         forgery
     }
 }
@@ -36,7 +36,7 @@ impl Forgery {
 type Levels = Vec<Vec<Hash>>;
 
 pub struct Forged<'a> {
-    pub program: Program<'a>,
+    pub graph: Graph<'a>,
     pub batch_rows: u32,
     inputs: &'a [Tensor],
     weights: &'a [Tensor],
@@ -50,7 +50,8 @@ fn levels(tree: Tree, tag: Tag, bottom: Vec<Hash>, forgery: &Forgery) -> Levels 
     let height = bottom.len().trailing_zeros() as u8;
     let patch = |level: u8, nodes: &mut Vec<Hash>| {
         for (index, node) in nodes.iter_mut().enumerate() {
-            if let Some(forged) = forgery.nodes.get(&(tree, level, index as u64)) {
+            let node_id = NodeId::new(tree, level, index as u64);
+            if let Some(forged) = forgery.nodes.get(&node_id) {
                 *node = *forged;
             }
         }
@@ -78,7 +79,7 @@ fn place(g: &Geometry, position: u64) -> Option<(u32, u32)> {
 
 impl<'a> Forged<'a> {
     pub fn new(
-        program: &Program<'a>,
+        graph: &Graph<'a>,
         batch_rows: u32,
         inputs: &'a [Tensor],
         weights: &'a [Tensor],
@@ -126,7 +127,7 @@ impl<'a> Forged<'a> {
         roots.resize(roots.len().next_power_of_two(), MISSING);
         trees.insert(Tree::Trace, levels(Tree::Trace, Tag::Trace, roots, forgery));
         Self {
-            program: *program,
+            graph: *graph,
             batch_rows,
             inputs,
             weights,
@@ -144,7 +145,7 @@ impl<'a> Forged<'a> {
     pub fn judge(&self, charge: &Charge, evidence: &[u8]) -> Result<(), Refusal> {
         judge(
             &Case {
-                program: self.program,
+                graph: self.graph,
                 batch_rows: self.batch_rows,
                 input_roots: &self.input_roots,
                 trace_root: &self.root(),
@@ -155,23 +156,23 @@ impl<'a> Forged<'a> {
     }
 
     /// What this provider can answer; `None` where a forged node has no preimage that it knows.
-    pub fn answer(&self, question: &Question) -> Option<Vec<u8>> {
-        let Question { tree, level, index } = *question;
-        let asked = question::ask(&self.program, self.batch_rows, question).unwrap();
-        let answer = if asked.is_leaf {
+    pub fn answer(&self, node_id: &NodeId) -> Option<Vec<u8>> {
+        let NodeId { tree, level, index } = *node_id;
+        let plan = demand::plan(&self.graph, self.batch_rows, node_id).unwrap();
+        let answer = if plan.is_leaf {
             let Tree::Data(operand) = tree else { panic!() };
             let (row, k) = place(self.tensor(operand)?.geometry(), index)?;
             self.leaf(operand, row, k)?.to_vec()
         } else {
-            let depth = (usize::from(asked.answer_bytes) / 32).trailing_zeros() as u8;
+            let depth = (usize::from(plan.answer_bytes) / 32).trailing_zeros() as u8;
             (0..1 << depth)
                 .flat_map(|place| {
                     self.trees[&tree][usize::from(level + depth)][(index << depth) as usize + place]
                 })
                 .collect()
         };
-        let node = self.node(tree, level, index)?;
-        question::answers(tree.tag(), asked.is_leaf, &node, &answer).then_some(answer)
+        let node = self.node(*node_id)?;
+        demand::answers(tree.tag(), plan.is_leaf, &node, &answer).then_some(answer)
     }
 
     fn tensor(&self, operand: Operand) -> Option<&'a Tensor> {
@@ -184,7 +185,8 @@ impl<'a> Forged<'a> {
 }
 
 impl Openings for Forged<'_> {
-    fn node(&self, tree: Tree, level: u8, index: u64) -> Option<Hash> {
+    fn node(&self, node_id: NodeId) -> Option<Hash> {
+        let NodeId { tree, level, index } = node_id;
         let nodes = self.trees.get(&tree)?.get(usize::from(level))?;
         nodes.get(index as usize).copied()
     }

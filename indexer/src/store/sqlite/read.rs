@@ -1,96 +1,111 @@
-//! Everything that only reads.
+//! Queries.
 
 use {
-    super::rows::{self, ENTITY_COLUMNS},
+    super::{SqliteRows, columns},
     crate::{
         error::Result,
-        key::{EventId, Key, Signature},
         project::{
-            ALL_TIME, Event, Settlement, Total,
-            program::{EntityKind, MintConfig, Purse},
+            EntityKey, EntityRow, Event, EventId, ScoreKey, Settlement, program::EntityKind,
         },
-        store::{
-            BoardQuery, BoardRow, Counts, Cursor, Entity, Gap, JobView, JobsQuery, Ledger, Mint,
-            Origin, ProviderView, Score, Snapshot, TimelineStep, TotalRow, Totals,
+        store::rows::{
+            BoardQuery, Cursor, Entity, Gap, JobsQuery, Meta, Origin, Projected, Projection,
+            Queries, TimelineStep,
         },
     },
-    futures::TryStreamExt,
-    sha2::{Digest, Sha256},
-    sqlx::{Row, SqliteConnection, TypeInfo, ValueRef, sqlite::SqliteRow},
-    std::collections::{BTreeMap, HashMap, HashSet},
+    async_trait::async_trait,
+    futures::{StreamExt, stream::BoxStream},
+    quern_api::{Key, Signature},
+    sqlx::{Row, sqlite::SqliteRow},
+    std::collections::HashSet,
 };
 
-/// Gaps that a status names.
-const GAPS_NAMED: u32 = 20;
-/// Milestones that a provider's page shows.
-const MILESTONES_SHOWN: u32 = 20;
-/// Values bound to one statement at most.
+/// Values in one list at most.
 const VALUES_BOUND: usize = 500;
 
-/// A table that follows from the events, and the order in which it is hashed.
-pub(super) struct Projection {
-    pub(super) name: &'static str,
-    key: &'static str,
+macro_rules! entity_columns {
+    () => {
+        "kind, address, seq, seen, closed, slot, signature, instruction, inner, state_seq, state_signature, \
+         state_instruction, state_inner, state_bytes, text_seq, text"
+    };
 }
 
-pub(super) const PROJECTIONS: [Projection; 5] = [
-    Projection {
-        name: "entity",
-        key: "kind, address",
-    },
-    Projection {
-        name: "score",
-        key: "metric, assurance, mint, bucket, provider",
-    },
-    Projection {
-        name: "total",
-        key: "category, assurance, mint",
-    },
-    Projection {
-        name: "step",
-        key: "job, seq, signature, instruction, inner",
-    },
-    Projection {
-        name: "settlement",
-        key: "signature, instruction, inner",
-    },
-];
+/// A page of a leaderboard over all time. The bucket stands in the text, not as a mark: only then the index of that bucket
+/// serves.
+const RANKED: &str = "SELECT value, provider FROM score WHERE metric = ?1 AND assurance = ?2 AND mint = ?3 \
+    AND bucket = -9223372036854775808 AND value <= ?4 AND (value < ?4 OR provider > ?5) \
+    ORDER BY value DESC, provider LIMIT ?6";
 
-pub(super) async fn snapshot<T>(
-    connection: &mut SqliteConnection,
-    value: T,
-) -> Result<Snapshot<T>> {
-    let cursor = cursor(connection).await?;
-    let mints = of_kind(connection, EntityKind::MintConfig)
-        .await?
-        .iter()
-        .filter_map(mint_of)
-        .collect();
-    Ok(Snapshot {
-        cursor,
-        mints,
-        value,
+/// Accounts of a kind by their owners. Left to itself, SQLite takes the primary key and reads every account of the kind.
+fn entities_of_sql(owners: usize) -> String {
+    const SELECT: &str = concat!("SELECT ", entity_columns!());
+    let marks = marks(owners);
+    format!("{SELECT} FROM entity INDEXED BY entity_owner WHERE kind = ? AND owner IN ({marks})")
+}
+
+fn scores_of_sql(providers: usize) -> String {
+    let marks = marks(providers);
+    format!(
+        "SELECT * FROM score INDEXED BY score_provider WHERE bucket >= ? AND bucket <= ? AND provider IN ({marks})"
+    )
+}
+
+/// As many marks as values.
+fn marks(count: usize) -> String {
+    vec!["?"; count].join(", ")
+}
+
+fn all<T>(found: &[SqliteRow], read: impl Fn(&SqliteRow) -> Result<T>) -> Result<Vec<T>> {
+    found.iter().map(read).collect()
+}
+
+/// A projection in the order of its key.
+fn scan_sql(projection: Projection) -> &'static str {
+    match projection {
+        Projection::Entity => {
+            concat!(
+                "SELECT ",
+                entity_columns!(),
+                " FROM entity ORDER BY kind, address"
+            )
+        }
+        Projection::Score => {
+            "SELECT * FROM score ORDER BY metric, assurance, mint, bucket, provider"
+        }
+        Projection::Total => "SELECT * FROM total ORDER BY category, assurance, mint",
+        Projection::Step => "SELECT * FROM step ORDER BY job, seq, signature, instruction, inner",
+        Projection::Settlement => "SELECT * FROM settlement ORDER BY signature, instruction, inner",
+    }
+}
+
+fn projected(projection: Projection, row: &SqliteRow) -> Result<Projected> {
+    Ok(match projection {
+        Projection::Entity => {
+            let (key, row) = columns::keyed_entity(row)?;
+            Projected::Entity(key, row)
+        }
+        Projection::Score => {
+            let (key, value) = columns::score(row)?;
+            Projected::Score(key, value)
+        }
+        Projection::Total => {
+            let (key, total) = columns::total(row)?;
+            Projected::Total(key, total)
+        }
+        Projection::Step => Projected::Step(columns::step(row)?),
+        Projection::Settlement => {
+            let (id, settlement) = columns::settlement(row)?;
+            Projected::Settlement(id, settlement)
+        }
     })
 }
 
-fn mint_of(entity: &Entity) -> Option<Mint> {
-    let config = entity.row.read::<MintConfig>()?;
-    Some(Mint {
-        mint: crate::project::key(&config.mint),
-        decimals: config.decimals,
-    })
-}
-
-pub(super) async fn cursor(connection: &mut SqliteConnection) -> Result<Option<Cursor>> {
-    let row = sqlx::query("SELECT slot, chain_time, origin_signature, origin_slot FROM meta")
-        .fetch_one(connection)
-        .await?;
-    let Some(slot) = rows::maybe_number(&row, "slot")? else {
+fn cursor(row: &SqliteRow) -> Result<Option<Cursor>> {
+    let Some(slot) = columns::maybe_number(row, "slot")? else {
         return Ok(None);
     };
     let origin = match (
-        rows::maybe_signature(&row, "origin_signature")?,
-        rows::maybe_number(&row, "origin_slot")?,
+        columns::maybe_signature(row, "origin_signature")?,
+        columns::maybe_number(row, "origin_slot")?,
     ) {
         (Some(signature), Some(slot)) => Some(Origin { signature, slot }),
         _ => None,
@@ -102,461 +117,270 @@ pub(super) async fn cursor(connection: &mut SqliteConnection) -> Result<Option<C
     }))
 }
 
-pub(super) async fn known(
-    connection: &mut SqliteConnection,
-    signatures: &[Signature],
-) -> Result<HashSet<Signature>> {
-    let mut known = HashSet::new();
-    for some in signatures.chunks(VALUES_BOUND) {
-        let marks = vec!["?"; some.len()].join(", ");
-        let sql = format!("SELECT signature FROM tx WHERE signature IN ({marks})");
-        let mut query = sqlx::query(&sql).persistent(false);
-        for signature in some {
-            query = query.bind(&signature.0[..]);
-        }
-        for row in query.fetch_all(&mut *connection).await? {
-            known.insert(Signature(rows::bytes(&row, "signature")?));
-        }
+#[async_trait]
+impl Queries for SqliteRows {
+    async fn meta(&mut self) -> Result<Meta> {
+        let row = sqlx::query("SELECT * FROM meta")
+            .fetch_one(&mut *self.0)
+            .await?;
+        Ok(Meta {
+            program: columns::maybe_key(&row, "program")?,
+            genesis: row.try_get("genesis")?,
+            cursor: cursor(&row)?,
+            transactions: columns::small(&row, "transactions")?,
+            events: columns::small(&row, "events")?,
+            dead_letters: columns::small(&row, "dead_letters")?,
+        })
     }
-    Ok(known)
-}
 
-pub(super) async fn events_after(
-    connection: &mut SqliteConnection,
-    after: Option<&EventId>,
-    limit: u32,
-) -> Result<Vec<Event>> {
-    const COLUMNS: &str = "SELECT signature, instruction, inner, slot, data FROM event";
-    let found = match after {
-        None => {
-            sqlx::query(&format!(
-                "{COLUMNS} ORDER BY signature, instruction, inner LIMIT ?"
-            ))
-            .bind(limit)
-            .fetch_all(connection)
-            .await?
+    async fn known(&mut self, signatures: &[Signature]) -> Result<HashSet<Signature>> {
+        let mut known = HashSet::new();
+        for some in signatures.chunks(VALUES_BOUND) {
+            let marks = marks(some.len());
+            let sql = format!("SELECT signature FROM tx WHERE signature IN ({marks})");
+            let mut query = sqlx::query(&sql).persistent(false);
+            for signature in some {
+                query = query.bind(&signature.0[..]);
+            }
+            for row in query.fetch_all(&mut *self.0).await? {
+                known.insert(Signature(columns::bytes(&row, "signature")?));
+            }
         }
-        Some(id) => {
-            let sql = format!(
-                "{COLUMNS} WHERE (signature, instruction, inner) > (?, ?, ?) ORDER BY signature, instruction, inner LIMIT ?"
-            );
-            sqlx::query(&sql)
+        Ok(known)
+    }
+
+    async fn events(&mut self, after: Option<&EventId>, limit: u32) -> Result<Vec<Event>> {
+        let found = match after {
+            None => {
+                sqlx::query("SELECT * FROM event ORDER BY signature, instruction, inner LIMIT ?")
+                    .bind(limit)
+                    .fetch_all(&mut *self.0)
+                    .await?
+            }
+            Some(id) => {
+                sqlx::query(
+                    "SELECT * FROM event WHERE (signature, instruction, inner) > (?, ?, ?) \
+                     ORDER BY signature, instruction, inner LIMIT ?",
+                )
                 .bind(&id.signature.0[..])
                 .bind(id.instruction)
                 .bind(id.inner)
                 .bind(limit)
-                .fetch_all(connection)
+                .fetch_all(&mut *self.0)
                 .await?
-        }
-    };
-    found.iter().map(rows::event).collect()
-}
-
-pub(super) async fn digest(connection: &mut SqliteConnection) -> Result<[u8; 32]> {
-    let mut hash = Sha256::new();
-    for table in PROJECTIONS {
-        hash.update(table.name);
-        let sql = format!("SELECT * FROM {} ORDER BY {}", table.name, table.key);
-        let mut found = sqlx::query(&sql).fetch(&mut *connection);
-        while let Some(row) = found.try_next().await? {
-            for index in 0..row.columns().len() {
-                hash_value(&mut hash, &row, index)?;
             }
-        }
-    }
-    Ok(hash.finalize().into())
-}
-
-/// Type, length and value, so that no two rows share an encoding.
-fn hash_value(hash: &mut Sha256, row: &SqliteRow, index: usize) -> Result<()> {
-    let raw = row.try_get_raw(index)?;
-    if raw.is_null() {
-        hash.update([0]);
-        return Ok(());
-    }
-    // The type of the value, not of the column: the two agree in these tables.
-    match raw.type_info().name() {
-        "INTEGER" | "BOOLEAN" => {
-            hash.update([1]);
-            hash.update(row.try_get_unchecked::<i64, _>(index)?.to_be_bytes());
-        }
-        name => {
-            let bytes: &[u8] = row.try_get_unchecked(index)?;
-            hash.update([if name == "TEXT" { 2 } else { 3 }]);
-            hash.update((bytes.len() as u64).to_be_bytes());
-            hash.update(bytes);
-        }
-    }
-    Ok(())
-}
-
-pub(super) async fn counts(connection: &mut SqliteConnection) -> Result<Counts> {
-    let row = sqlx::query(
-        "SELECT events, transactions, dead_letters, (SELECT COUNT(*) FROM entity WHERE seen <> seq) AS gaps FROM meta",
-    )
-    .fetch_one(&mut *connection)
-    .await?;
-    let named = sqlx::query("SELECT kind, address, seq, seen FROM entity WHERE seen <> seq ORDER BY kind, address LIMIT ?")
-        .bind(GAPS_NAMED)
-        .fetch_all(connection)
-        .await?;
-    let first_gaps: Result<Vec<Gap>> = named
-        .iter()
-        .map(|row| {
-            Ok(Gap {
-                kind: rows::small(row, "kind")?,
-                address: rows::key(row, "address")?,
-                seq: rows::number(row, "seq")?,
-                seen: rows::number(row, "seen")?,
-            })
-        })
-        .collect();
-    Ok(Counts {
-        events: rows::small(&row, "events")?,
-        transactions: rows::small(&row, "transactions")?,
-        dead_letters: rows::small(&row, "dead_letters")?,
-        gaps: rows::small(&row, "gaps")?,
-        first_gaps: first_gaps?,
-    })
-}
-
-fn entity(row: &SqliteRow) -> Result<Entity> {
-    Ok(Entity {
-        address: rows::key(row, "address")?,
-        row: rows::entity(row)?,
-    })
-}
-
-async fn of_kind(connection: &mut SqliteConnection, kind: EntityKind) -> Result<Vec<Entity>> {
-    let sql = format!("SELECT {ENTITY_COLUMNS} FROM entity WHERE kind = ? ORDER BY address");
-    let found = sqlx::query(&sql)
-        .bind(kind as i64)
-        .fetch_all(connection)
-        .await?;
-    found.iter().map(entity).collect()
-}
-
-async fn of_owner(
-    connection: &mut SqliteConnection,
-    kind: EntityKind,
-    owner: &Key,
-) -> Result<Vec<Entity>> {
-    let sql = format!(
-        "SELECT {ENTITY_COLUMNS} FROM entity WHERE kind = ? AND owner = ? ORDER BY address"
-    );
-    let found = sqlx::query(&sql)
-        .bind(kind as i64)
-        .bind(&owner.0[..])
-        .fetch_all(connection)
-        .await?;
-    found.iter().map(entity).collect()
-}
-
-async fn at(
-    connection: &mut SqliteConnection,
-    kind: EntityKind,
-    address: &Key,
-) -> Result<Option<Entity>> {
-    let sql = format!("SELECT {ENTITY_COLUMNS} FROM entity WHERE kind = ? AND address = ?");
-    let found = sqlx::query(&sql)
-        .bind(kind as i64)
-        .bind(&address.0[..])
-        .fetch_optional(connection)
-        .await?;
-    found.as_ref().map(entity).transpose()
-}
-
-pub(super) async fn purse(
-    connection: &mut SqliteConnection,
-    address: &Key,
-) -> Result<Option<Entity>> {
-    at(connection, EntityKind::Purse, address).await
-}
-
-pub(super) async fn board(
-    connection: &mut SqliteConnection,
-    query: &BoardQuery,
-) -> Result<Vec<BoardRow>> {
-    let ranked = match query.from_hour {
-        None => ranked_all_time(connection, query).await?,
-        Some(from_hour) => ranked_since(connection, query, from_hour).await?,
-    };
-    let mut board = Vec::with_capacity(ranked.len());
-    for (value, provider) in ranked {
-        let account = of_owner(connection, EntityKind::Provider, &provider)
-            .await?
-            .into_iter()
-            .next();
-        let mut scores = scores(connection, &provider, query.from_hour).await?;
-        scores.retain(|score| score.assurance == query.assurance);
-        board.push(BoardRow {
-            provider,
-            value,
-            account,
-            scores,
-        });
-    }
-    Ok(board)
-}
-
-async fn ranked_all_time(
-    connection: &mut SqliteConnection,
-    query: &BoardQuery,
-) -> Result<Vec<(u128, Key)>> {
-    let (value, provider) = query.after.unwrap_or((u128::MAX, Key::NONE));
-    let found = sqlx::query(
-        "SELECT value, provider FROM score WHERE metric = ?1 AND assurance = ?2 AND mint = ?3 AND bucket = ?4 \
-         AND value <= ?5 AND (value < ?5 OR provider > ?6) ORDER BY value DESC, provider LIMIT ?7",
-    )
-    .bind(query.metric as i64)
-    .bind(i64::from(query.assurance))
-    .bind(&query.mint.0[..])
-    .bind(ALL_TIME)
-    .bind(&value.to_be_bytes()[..])
-    .bind(&provider.0[..])
-    .bind(query.limit)
-    .fetch_all(connection)
-    .await?;
-    found
-        .iter()
-        .map(|row| Ok((rows::large(row, "value")?, rows::key(row, "provider")?)))
-        .collect()
-}
-
-async fn ranked_since(
-    connection: &mut SqliteConnection,
-    query: &BoardQuery,
-    from_hour: i64,
-) -> Result<Vec<(u128, Key)>> {
-    let mut found = sqlx::query(
-        "SELECT value, provider FROM score WHERE metric = ? AND assurance = ? AND mint = ? AND bucket >= ?",
-    )
-    .bind(query.metric as i64)
-    .bind(i64::from(query.assurance))
-    .bind(&query.mint.0[..])
-    .bind(from_hour)
-    .fetch(connection);
-    let mut sums: HashMap<Key, u128> = HashMap::new();
-    while let Some(row) = found.try_next().await? {
-        let sum = sums.entry(rows::key(&row, "provider")?).or_default();
-        *sum = sum.saturating_add(rows::large(&row, "value")?);
-    }
-    let mut ranked: Vec<(u128, Key)> = sums
-        .into_iter()
-        .map(|(provider, value)| (value, provider))
-        .collect();
-    ranked.sort_unstable_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));
-    if let Some((value, provider)) = query.after {
-        ranked.retain(|row| row.0 < value || (row.0 == value && row.1 > provider));
-    }
-    ranked.truncate(usize::try_from(query.limit).unwrap_or(usize::MAX));
-    Ok(ranked)
-}
-
-/// All numbers of a provider in a window, in a fixed order.
-async fn scores(
-    connection: &mut SqliteConnection,
-    provider: &Key,
-    from_hour: Option<i64>,
-) -> Result<Vec<Score>> {
-    // `ALL_TIME` lies before every hour: one range serves both.
-    let (first, last) = from_hour.map_or((ALL_TIME, ALL_TIME), |hour| (hour, i64::MAX));
-    let found = sqlx::query(
-        "SELECT metric, assurance, mint, value FROM score WHERE provider = ? AND bucket >= ? AND bucket <= ?",
-    )
-    .bind(&provider.0[..])
-    .bind(first)
-    .bind(last)
-    .fetch_all(connection)
-    .await?;
-    let mut sums = BTreeMap::<_, u128>::new();
-    for row in &found {
-        let key = (
-            rows::metric(row)?,
-            rows::small::<u8>(row, "assurance")?,
-            rows::key(row, "mint")?,
-        );
-        let sum = sums.entry(key).or_default();
-        *sum = sum.saturating_add(rows::large(row, "value")?);
-    }
-    Ok(sums
-        .into_iter()
-        .map(|((metric, assurance, mint), value)| Score {
-            metric,
-            assurance,
-            mint,
-            value,
-        })
-        .collect())
-}
-
-pub(super) async fn provider(
-    connection: &mut SqliteConnection,
-    address: &Key,
-) -> Result<Option<ProviderView>> {
-    let account = match at(connection, EntityKind::Provider, address).await? {
-        Some(account) => Some(account),
-        None => of_owner(connection, EntityKind::Provider, address)
-            .await?
-            .into_iter()
-            .next(),
-    };
-    let Some(account) = account else {
-        return Ok(None);
-    };
-    let owner = account.row.indexed(EntityKind::Provider as u8).owner;
-    let purses = of_owner(connection, EntityKind::Purse, &owner).await?;
-    let scores = scores(connection, &owner, None).await?;
-    let found = sqlx::query(
-        "SELECT * FROM settlement WHERE provider = ? ORDER BY slot DESC, signature DESC, instruction DESC, inner DESC LIMIT ?",
-    )
-    .bind(&owner.0[..])
-    .bind(MILESTONES_SHOWN)
-    .fetch_all(connection)
-    .await?;
-    let milestones: Result<Vec<_>> = found
-        .iter()
-        .map(|row| Ok((rows::event_id(row)?, settlement(row)?)))
-        .collect();
-    Ok(Some(ProviderView {
-        account,
-        purses,
-        scores,
-        milestones: milestones?,
-    }))
-}
-
-fn settlement(row: &SqliteRow) -> Result<Settlement> {
-    Ok(Settlement {
-        slot: rows::number(row, "slot")?,
-        at: row.try_get("at")?,
-        job: rows::key(row, "job")?,
-        provider: rows::key(row, "provider")?,
-        client: rows::key(row, "client")?,
-        model: rows::key(row, "model")?,
-        mint: rows::key(row, "mint")?,
-        campaign: rows::key(row, "campaign")?,
-        assurance: rows::small(row, "assurance")?,
-        milestone: rows::small(row, "milestone")?,
-        macs: rows::number(row, "macs")?,
-        price_atoms: rows::number(row, "price_atoms")?,
-        fee_atoms: rows::number(row, "fee_atoms")?,
-        royalty_atoms: rows::number(row, "royalty_atoms")?,
-        provider_atoms: rows::number(row, "provider_atoms")?,
-        reward_atoms: rows::number(row, "reward_atoms")?,
-    })
-}
-
-pub(super) async fn job(
-    connection: &mut SqliteConnection,
-    address: &Key,
-) -> Result<Option<JobView>> {
-    let Some(account) = at(connection, EntityKind::Job, address).await? else {
-        return Ok(None);
-    };
-    let found = sqlx::query(
-        "SELECT step.seq AS step_seq, event.signature, event.instruction, event.inner, event.slot, event.data FROM step \
-         JOIN event USING (signature, instruction, inner) WHERE step.job = ? ORDER BY step.seq, step.signature",
-    )
-    .bind(&address.0[..])
-    .fetch_all(&mut *connection)
-    .await?;
-    let demands = of_owner(connection, EntityKind::Demand, address).await?;
-    let steps: Result<Vec<_>> = found
-        .iter()
-        .map(|row| {
-            Ok(TimelineStep {
-                seq: rows::number(row, "step_seq")?,
-                event: rows::event(row)?,
-            })
-        })
-        .collect();
-    Ok(Some(JobView {
-        account,
-        steps: steps?,
-        demands,
-    }))
-}
-
-pub(super) async fn jobs(
-    connection: &mut SqliteConnection,
-    query: &JobsQuery,
-) -> Result<Vec<Entity>> {
-    // Behind the last row of a page: an older slot, or the same slot and a smaller address.
-    let (slot, address) = query.after.unwrap_or((u64::MAX, Key([u8::MAX; 32])));
-    let state_filter = if query.state.is_some() {
-        "state = ?1"
-    } else {
-        "?1 IS NULL"
-    };
-    let sql = format!(
-        "SELECT {ENTITY_COLUMNS} FROM entity WHERE kind = ?2 AND {state_filter} AND slot <= ?3 \
-         AND (slot < ?3 OR address < ?4) ORDER BY slot DESC, address DESC LIMIT ?5"
-    );
-    let found = sqlx::query(&sql)
-        .bind(query.state.map(i64::from))
-        .bind(EntityKind::Job as i64)
-        .bind(&slot.to_be_bytes()[..])
-        .bind(&address.0[..])
-        .bind(query.limit)
-        .fetch_all(connection)
-        .await?;
-    found.iter().map(entity).collect()
-}
-
-pub(super) async fn totals(connection: &mut SqliteConnection) -> Result<Totals> {
-    let found = sqlx::query("SELECT category, assurance, mint, atoms, count FROM total ORDER BY mint, category, assurance")
-        .fetch_all(&mut *connection)
-        .await?;
-    let rows: Result<Vec<TotalRow>> = found
-        .iter()
-        .map(|row| {
-            Ok(TotalRow {
-                category: row.try_get("category")?,
-                assurance: rows::small(row, "assurance")?,
-                mint: rows::key(row, "mint")?,
-                total: Total {
-                    atoms: rows::large(row, "atoms")?,
-                    count: rows::number(row, "count")?,
-                },
-            })
-        })
-        .collect();
-    let mut ledgers = BTreeMap::new();
-    for config in of_kind(connection, EntityKind::MintConfig).await? {
-        if let Some(mint) = mint_of(&config) {
-            ledgers.insert(
-                mint.mint,
-                Ledger {
-                    config,
-                    purses: 0,
-                    free_atoms: 0,
-                    reserved_atoms: 0,
-                },
-            );
-        }
-    }
-    let mut purses =
-        sqlx::query("SELECT state_bytes FROM entity WHERE kind = ? AND state_bytes IS NOT NULL")
-            .bind(EntityKind::Purse as i64)
-            .fetch(connection);
-    while let Some(row) = purses.try_next().await? {
-        let Some(purse) = crate::project::program::read::<Purse>(row.try_get("state_bytes")?)
-        else {
-            continue;
         };
-        if let Some(ledger) = ledgers.get_mut(&crate::project::key(&purse.mint)) {
-            ledger.purses += 1;
-            ledger.free_atoms = ledger
-                .free_atoms
-                .saturating_add(purse.free_atoms.get().into());
-            ledger.reserved_atoms = ledger
-                .reserved_atoms
-                .saturating_add(purse.reserved_atoms.get().into());
-        }
+        all(&found, columns::event)
     }
-    Ok(Totals {
-        rows: rows?,
-        ledgers: ledgers.into_values().collect(),
-    })
+
+    fn scan(&mut self, projection: Projection) -> BoxStream<'_, Result<Projected>> {
+        sqlx::query(scan_sql(projection))
+            .fetch(&mut *self.0)
+            .map(move |row| projected(projection, &row?))
+            .boxed()
+    }
+
+    fn values(&mut self, kind: u8) -> BoxStream<'_, Result<Vec<u8>>> {
+        sqlx::query("SELECT state_bytes FROM entity WHERE kind = ? AND state_bytes IS NOT NULL")
+            .bind(i64::from(kind))
+            .fetch(&mut *self.0)
+            .map(|row| Ok(row?.try_get("state_bytes")?))
+            .boxed()
+    }
+
+    async fn entity(&mut self, (kind, address): &EntityKey) -> Result<Option<EntityRow>> {
+        const SQL: &str = concat!(
+            "SELECT ",
+            entity_columns!(),
+            " FROM entity WHERE kind = ? AND address = ?"
+        );
+        let found = sqlx::query(SQL)
+            .bind(i64::from(*kind))
+            .bind(&address.0[..])
+            .fetch_optional(&mut *self.0)
+            .await?;
+        found.as_ref().map(columns::entity_row).transpose()
+    }
+
+    async fn entities_of(&mut self, kind: u8, owners: &[Key]) -> Result<Vec<Entity>> {
+        let mut entities = Vec::new();
+        for some in owners.chunks(VALUES_BOUND) {
+            let sql = entities_of_sql(some.len());
+            let mut query = sqlx::query(&sql).bind(i64::from(kind));
+            for owner in some {
+                query = query.bind(&owner.0[..]);
+            }
+            entities.extend(all(&query.fetch_all(&mut *self.0).await?, columns::entity)?);
+        }
+        entities.sort_unstable_by_key(|entity| entity.address);
+        Ok(entities)
+    }
+
+    async fn gaps(&mut self, limit: u32) -> Result<(u64, Vec<Gap>)> {
+        let row = sqlx::query("SELECT COUNT(*) AS gaps FROM entity WHERE seen <> seq")
+            .fetch_one(&mut *self.0)
+            .await?;
+        let found = sqlx::query(
+            "SELECT kind, address, seq, seen FROM entity WHERE seen <> seq ORDER BY kind, address LIMIT ?",
+        )
+        .bind(limit)
+        .fetch_all(&mut *self.0)
+        .await?;
+        Ok((columns::small(&row, "gaps")?, all(&found, columns::gap)?))
+    }
+
+    async fn ranked(&mut self, query: &BoardQuery) -> Result<Vec<(u128, Key)>> {
+        let (value, provider) = query.after.unwrap_or((u128::MAX, Key::NONE));
+        let found = sqlx::query(RANKED)
+            .bind(query.metric as i64)
+            .bind(i64::from(query.assurance))
+            .bind(&query.mint.0[..])
+            .bind(&value.to_be_bytes()[..])
+            .bind(&provider.0[..])
+            .bind(query.limit)
+            .fetch_all(&mut *self.0)
+            .await?;
+        all(&found, |row| {
+            Ok((
+                columns::large(row, "value")?,
+                columns::key(row, "provider")?,
+            ))
+        })
+    }
+
+    fn scores_since(
+        &mut self,
+        query: &BoardQuery,
+        hour: i64,
+    ) -> BoxStream<'_, Result<(Key, u128)>> {
+        sqlx::query(
+            "SELECT value, provider FROM score WHERE metric = ? AND assurance = ? AND mint = ? AND bucket >= ?",
+        )
+        .bind(query.metric as i64)
+        .bind(i64::from(query.assurance))
+        .bind(query.mint.0.to_vec())
+        .bind(hour)
+        .fetch(&mut *self.0)
+        .map(|row| {
+            let row = row?;
+            Ok((columns::key(&row, "provider")?, columns::large(&row, "value")?))
+        })
+        .boxed()
+    }
+
+    async fn scores_of(
+        &mut self,
+        providers: &[Key],
+        first: i64,
+        last: i64,
+    ) -> Result<Vec<(ScoreKey, u128)>> {
+        let mut scores = Vec::new();
+        for some in providers.chunks(VALUES_BOUND) {
+            let sql = scores_of_sql(some.len());
+            let mut query = sqlx::query(&sql).bind(first).bind(last);
+            for provider in some {
+                query = query.bind(&provider.0[..]);
+            }
+            scores.extend(all(&query.fetch_all(&mut *self.0).await?, columns::score)?);
+        }
+        Ok(scores)
+    }
+
+    async fn settlements_of(
+        &mut self,
+        provider: &Key,
+        limit: u32,
+    ) -> Result<Vec<(EventId, Settlement)>> {
+        let found = sqlx::query(
+            "SELECT * FROM settlement WHERE provider = ? \
+             ORDER BY slot DESC, signature DESC, instruction DESC, inner DESC LIMIT ?",
+        )
+        .bind(&provider.0[..])
+        .bind(limit)
+        .fetch_all(&mut *self.0)
+        .await?;
+        all(&found, columns::settlement)
+    }
+
+    async fn steps_of(&mut self, job: &Key) -> Result<Vec<TimelineStep>> {
+        let found = sqlx::query(
+            "SELECT step.seq AS step_seq, event.* FROM step JOIN event USING (signature, instruction, inner) \
+             WHERE step.job = ? ORDER BY step.seq, step.signature",
+        )
+        .bind(&job.0[..])
+        .fetch_all(&mut *self.0)
+        .await?;
+        all(&found, columns::timeline_step)
+    }
+
+    async fn jobs(&mut self, query: &JobsQuery) -> Result<Vec<Entity>> {
+        const EVERY: &str = concat!(
+            "SELECT ",
+            entity_columns!(),
+            " FROM entity WHERE kind = ?1 AND slot <= ?2 AND (slot < ?2 OR address < ?3) \
+              ORDER BY slot DESC, address DESC LIMIT ?4"
+        );
+        const IN_STATE: &str = concat!(
+            "SELECT ",
+            entity_columns!(),
+            " FROM entity WHERE kind = ?1 AND slot <= ?2 AND (slot < ?2 OR address < ?3) AND state = ?5 \
+              ORDER BY slot DESC, address DESC LIMIT ?4"
+        );
+        // Behind the last row of a page: an older slot, or the same slot and a smaller address.
+        let (slot, address) = query.after.unwrap_or((u64::MAX, Key([u8::MAX; 32])));
+        let slot = slot.to_be_bytes();
+        let sql = if query.state.is_some() {
+            IN_STATE
+        } else {
+            EVERY
+        };
+        let mut found = sqlx::query(sql)
+            .bind(i64::from(EntityKind::Job as u8))
+            .bind(&slot[..])
+            .bind(&address.0[..])
+            .bind(query.limit);
+        if let Some(state) = query.state {
+            found = found.bind(i64::from(state));
+        }
+        all(&found.fetch_all(&mut *self.0).await?, columns::entity)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use {super::*, crate::store::Sqlite, tempfile::TempDir};
+
+    /// How SQLite would search for a query.
+    async fn plan(engine: &Sqlite, sql: &str) -> String {
+        let steps = sqlx::query(&format!("EXPLAIN QUERY PLAN {sql}"))
+            .fetch_all(&engine.reader)
+            .await
+            .unwrap();
+        let steps = steps.iter().map(|step| step.get::<String, _>("detail"));
+        steps.collect::<Vec<_>>().join("; ")
+    }
+
+    #[tokio::test]
+    async fn no_query_of_a_leaderboard_reads_every_provider() {
+        let folder = TempDir::new().unwrap();
+        let engine = Sqlite::open(&folder.path().join("db")).await.unwrap();
+        let ranked = plan(&engine, RANKED).await;
+        assert!(
+            ranked.contains("score_rank (metric=? AND assurance=? AND mint=? AND value<?)")
+                && !ranked.contains("TEMP B-TREE"),
+            "{ranked}"
+        );
+        let accounts = plan(&engine, &entities_of_sql(2)).await;
+        assert!(
+            accounts.contains("entity_owner (kind=? AND owner=?)"),
+            "{accounts}"
+        );
+        let scores = plan(&engine, &scores_of_sql(2)).await;
+        assert!(
+            scores.contains("score_provider (provider=? AND bucket>? AND bucket<?)"),
+            "{scores}"
+        );
+    }
 }

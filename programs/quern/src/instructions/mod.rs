@@ -1,5 +1,6 @@
 //! One file an instruction: what it is for, a specification, arguments, accounts, handler.
 
+pub mod dispute;
 pub mod job;
 pub mod model;
 pub mod protocol;
@@ -7,4 +8,4 @@ pub mod provider;
 pub mod purse;
 pub mod referee;
 
-pub use {job::*, model::*, protocol::*, provider::*, purse::*, referee::*};
+pub use {dispute::*, job::*, model::*, protocol::*, provider::*, purse::*, referee::*};

@@ -1,4 +1,4 @@
-//! A demand: a question about what a provider committed to, paid for by whoever asks, and its answer once it is given.
+//! A demand: a question about what a provider committed to, paid for by its opener, and its answer once it is given.
 
 use {
     crate::{
@@ -6,7 +6,7 @@ use {
         state::{Entity, EntityKind, Job, tail, tail_mut},
     },
     anchor_lang::prelude::*,
-    quern_proof::question::{MAX_ANSWER_BYTES, Question, Tree},
+    quern_proof::demand::{MAX_ANSWER_BYTES, NodeId, Tree},
 };
 
 /// The fixed part of a demand; `answer_bytes` bytes of answer follow it, zero until it is given.
@@ -40,7 +40,7 @@ pub struct Demand {
     /// The node.
     pub node: [u8; 32],
     /// Who asked: gets the rent back, and the fee if nobody earned it.
-    pub asker: Address,
+    pub opener: Address,
     /// What the answer earns.
     pub fee_lamports: PodU64,
     /// Until when it may be answered.
@@ -59,20 +59,20 @@ impl Demand {
     /// Size of the fixed part with the discriminator: where the answer begins.
     pub const ANSWER_OFFSET: usize = 8 + core::mem::size_of::<Self>();
 
-    /// Address and bump of a question about a submission of a job.
+    /// Address and bump of a demand about a submission of a job.
     pub fn find_address(
         program_id: &Address,
         job: &Address,
         submission: u32,
-        question: &Question,
+        node_id: &NodeId,
     ) -> (Address, u8) {
         Address::find_program_address(
             &[
                 Self::SEED,
                 job.as_ref(),
                 &submission.to_le_bytes(),
-                &[question.tree.code(), question.level],
-                &question.index.to_le_bytes(),
+                &[node_id.tree.code(), node_id.level],
+                &node_id.index.to_le_bytes(),
             ],
             program_id,
         )
@@ -105,9 +105,9 @@ impl Demand {
         moment.deadline(time, self.slot.get(), job.terms.restart_grace_secs.get())
     }
 
-    /// Its question. `None` for a tree that this version does not know.
-    pub fn question(&self) -> Option<Question> {
-        Some(Question {
+    /// The node that it asks for. `None` for a tree that this version does not know.
+    pub fn node_id(&self) -> Option<NodeId> {
+        Some(NodeId {
             tree: Tree::from_code(self.tree)?,
             level: self.level,
             index: self.index.get(),
@@ -141,5 +141,8 @@ impl Entity for Demand {
     fn invariant(&self) -> bool {
         self.answer_bytes.get() as usize <= MAX_ANSWER_BYTES
             && self.answered.get() != self.answered_at.is_zero()
+    }
+    fn has_known_codes(&self) -> bool {
+        self.node_id().is_some()
     }
 }

@@ -18,8 +18,8 @@ pub struct Emission {
     pub bump: u8,
     /// Weight of refereed work in basis points.
     pub refereed_weight_bps: PodU16,
-    /// Weight of accepted work in basis points.
-    pub accepted_weight_bps: PodU16,
+    /// Weight of reviewed work in basis points.
+    pub reviewed_weight_bps: PodU16,
     /// Zero.
     pub reserved: [u8; 2],
     /// Change counter.
@@ -62,7 +62,7 @@ impl Emission {
     pub fn weight_bps(&self, assurance: Assurance) -> u16 {
         match assurance {
             Assurance::Refereed => self.refereed_weight_bps.get(),
-            Assurance::Accepted => self.accepted_weight_bps.get(),
+            Assurance::Reviewed => self.reviewed_weight_bps.get(),
         }
     }
 
@@ -70,7 +70,7 @@ impl Emission {
     pub fn highest_weight_bps(&self) -> u16 {
         self.refereed_weight_bps
             .get()
-            .max(self.accepted_weight_bps.get())
+            .max(self.reviewed_weight_bps.get())
     }
 }
 

@@ -1,33 +1,33 @@
 //! What all accounts share: a kind, a contiguous `seq`, and how a change of one is told to followers (invariant P6).
 
 use {
-    crate::{error::QuernError, events::Change},
+    crate::{codes::codes, error::QuernError, events::Change},
     anchor_lang::{accounts::SlabSchema, prelude::*},
     bytemuck::{Pod, Zeroable},
 };
 
-/// Account types as events name them.
-#[repr(u8)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum EntityKind {
-    /// [`crate::state::Protocol`]
-    Protocol = 1,
-    /// [`crate::state::MintConfig`]
-    MintConfig = 2,
-    /// [`crate::state::Emission`]
-    Emission = 3,
-    /// [`crate::state::Provider`]
-    Provider = 4,
-    /// [`crate::state::Purse`]
-    Purse = 5,
-    /// [`crate::state::Model`]
-    Model = 6,
-    /// [`crate::state::Job`]
-    Job = 7,
-    /// [`crate::state::Demand`]
-    Demand = 8,
-    /// Reserved for campaigns.
-    Campaign = 9,
+codes! {
+    /// Account types as events name them.
+    pub enum EntityKind: "kind of account" {
+        /// [`crate::state::Protocol`]
+        Protocol = 1 "protocol",
+        /// [`crate::state::MintConfig`]
+        MintConfig = 2 "mint_config",
+        /// [`crate::state::Emission`]
+        Emission = 3 "emission",
+        /// [`crate::state::Provider`]
+        Provider = 4 "provider",
+        /// [`crate::state::Purse`]
+        Purse = 5 "purse",
+        /// [`crate::state::Model`]
+        Model = 6 "model",
+        /// [`crate::state::Job`]
+        Job = 7 "job",
+        /// [`crate::state::Demand`]
+        Demand = 8 "demand",
+        /// Reserved for campaigns
+        Campaign = 9 "campaign",
+    }
 }
 
 /// An account of the program that carries a `seq`.
@@ -38,6 +38,10 @@ pub trait Entity: Pod + Zeroable + SlabSchema {
     fn seq_mut(&mut self) -> &mut PodU64;
     /// Whether the fields agree with each other.
     fn invariant(&self) -> bool;
+    /// Whether this version knows every code in it. Only the program writes them, so only decoders off chain ask.
+    fn has_known_codes(&self) -> bool {
+        true
+    }
 }
 
 /// What an event says of these accounts, in order: `changes![changed(job), closed(demand)]`.
@@ -51,35 +55,41 @@ macro_rules! changes {
 pub(crate) use changes;
 
 /// Checks the account's invariant, counts the change and adds what the event says of it.
-#[inline(never)]
 pub fn changed<T: Entity>(changes: &mut Vec<Change>, account: &mut Account<T>) -> Result<()> {
-    require!(account.invariant(), QuernError::InvariantBroken);
-    let seq = next_seq(account)?;
+    let is_sound = account.invariant();
+    let seq = next_seq(account.seq_mut(), is_sound)?;
     let header: &T = account;
-    changes.push(Change {
-        kind: T::KIND as u8,
-        address: *account.address(),
+    record(
+        changes,
+        T::KIND,
+        account.address(),
         seq,
-        after: bytemuck::bytes_of(header).to_vec(),
-    });
+        bytemuck::bytes_of(header),
+    );
     Ok(())
 }
 
 /// The last change of an account that is about to close.
-#[inline(never)]
 pub fn closed<T: Entity>(changes: &mut Vec<Change>, account: &mut Account<T>) -> Result<()> {
-    let seq = next_seq(account)?;
-    changes.push(Change {
-        kind: T::KIND as u8,
-        address: *account.address(),
-        seq,
-        after: Vec::new(),
-    });
+    let seq = next_seq(account.seq_mut(), true)?;
+    record(changes, T::KIND, account.address(), seq, &[]);
     Ok(())
 }
 
-fn next_seq<T: Entity>(account: &mut Account<T>) -> Result<u64> {
-    let seq = account.seq_mut();
+/// Adds one change. One copy for all account types: it is called from every instruction.
+#[inline(never)]
+fn record(changes: &mut Vec<Change>, kind: EntityKind, address: &Address, seq: u64, after: &[u8]) {
+    changes.push(Change {
+        kind: kind as u8,
+        address: *address,
+        seq,
+        after: after.to_vec(),
+    });
+}
+
+/// Counts a change of a sound account.
+fn next_seq(seq: &mut PodU64, is_sound: bool) -> Result<u64> {
+    require!(is_sound, QuernError::InvariantBroken);
     let next = seq.get().checked_add(1).ok_or(QuernError::Overflow)?;
     *seq = next.into();
     Ok(next)

@@ -3,6 +3,7 @@
 use {
     crate::{
         clock::Moment,
+        codes::{codes, known},
         constants::NOBODY,
         error::QuernError,
         state::{Entity, EntityKind, Terms},
@@ -10,110 +11,55 @@ use {
     anchor_lang::prelude::*,
 };
 
-/// What a settled result is worth as evidence; shown beside every number.
-#[repr(u8)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Assurance {
-    /// A wrong result could have been convicted on chain.
-    Refereed = 1,
-    /// The client accepted it, or stayed silent.
-    Accepted = 2,
-    // 3: metered channels, 4: committees.
-}
+/// Most inputs of a job: as many as a graph may have.
+pub use quern_proof::limits::MAX_INPUTS;
 
-impl Assurance {
-    /// The level with this code.
-    pub fn from_code(code: u8) -> Option<Self> {
-        match code {
-            1 => Some(Self::Refereed),
-            2 => Some(Self::Accepted),
-            _ => None,
-        }
+codes! {
+    /// What a settled result is worth as evidence; shown beside every number.
+    pub enum Assurance: "assurance" {
+        /// A wrong result can be convicted on chain
+        Refereed = 1 "refereed",
+        /// The client reviews the result; silence accepts it
+        Reviewed = 2 "reviewed",
+        // 3: metered channels, 4: committees.
+    }
+
+    /// What kind of work a job is.
+    pub enum JobKind: "kind of job" {
+        /// Running a model
+        Inference = 1 "inference",
+        /// Adapting a model
+        FineTuning = 2 "fine_tuning",
+        /// Training from scratch
+        Training = 3 "training",
+    }
+
+    /// Where a live job stands. A job that ended has no account.
+    pub enum JobState: "job state" {
+        /// Waiting for a provider
+        Open = 1 "open",
+        /// A provider works on the current milestone
+        Taken = 2 "taken",
+        /// A result is committed and may be challenged
+        Submitted = 3 "submitted",
+        /// The client rejected; the arbiter decides
+        Rejected = 4 "rejected",
+        /// Convicted; the bond waits to be split
+        Convicted = 5 "convicted",
+    }
+
+    /// Why a job was convicted.
+    pub enum ConvictionReason: "reason of a conviction" {
+        /// A value differs from what the graph computes
+        WrongCell = 1 "wrong_cell",
+        /// A padding byte or a missing node is not zero
+        BadPadding = 2 "bad_padding",
+        /// A demand was not answered in time
+        Unanswered = 3 "unanswered",
     }
 }
 
-/// What kind of work a job is.
-#[repr(u8)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum JobKind {
-    /// Running a model.
-    Inference = 1,
-    /// Adapting a model.
-    FineTuning = 2,
-    /// Training from scratch.
-    Training = 3,
-}
-
-impl JobKind {
-    /// The kind with this code.
-    pub fn from_code(code: u8) -> Option<Self> {
-        match code {
-            1 => Some(Self::Inference),
-            2 => Some(Self::FineTuning),
-            3 => Some(Self::Training),
-            _ => None,
-        }
-    }
-}
-
-/// Where a live job stands. A job that ended has no account.
-#[repr(u8)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum JobState {
-    /// Waiting for a provider.
-    Open = 1,
-    /// A provider works on the current milestone.
-    Taken = 2,
-    /// A result is committed and may be challenged.
-    Submitted = 3,
-    /// The client rejected; the arbiter decides.
-    Rejected = 4,
-    /// Convicted; the bond waits to be split.
-    Slashed = 5,
-}
-
-impl JobState {
-    /// The state with this code.
-    pub fn from_code(code: u8) -> Option<Self> {
-        match code {
-            1 => Some(Self::Open),
-            2 => Some(Self::Taken),
-            3 => Some(Self::Submitted),
-            4 => Some(Self::Rejected),
-            5 => Some(Self::Slashed),
-            _ => None,
-        }
-    }
-}
-
-/// Why a job was slashed.
-#[repr(u8)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SlashReason {
-    /// A value differs from what the program computes.
-    WrongCell = 1,
-    /// A padding byte or a missing node is not zero.
-    BadPadding = 2,
-    /// A demand was not answered in time.
-    Silence = 3,
-}
-
-impl SlashReason {
-    /// The reason with this code.
-    pub fn from_code(code: u8) -> Option<Self> {
-        match code {
-            1 => Some(Self::WrongCell),
-            2 => Some(Self::BadPadding),
-            3 => Some(Self::Silence),
-            _ => None,
-        }
-    }
-}
-
-/// Most inputs that a tensor program may have.
-pub const MAX_INPUTS: usize = 4;
-
-/// A live job; closes when its last milestone is settled, or when it is cancelled, expired or slashed.
+/// A live job; closes when its last milestone is settled, or when it is cancelled, expired or convicted.
 #[account]
 #[derive(Debug)]
 pub struct Job {
@@ -165,7 +111,7 @@ pub struct Job {
     pub bond_left_atoms: PodU64,
     /// What the client reserved when it rejected.
     pub reject_deposit_atoms: PodU64,
-    /// Multiply-accumulates of a milestone, 0 if no program says them.
+    /// Multiply-accumulates of a milestone, 0 if no graph says them.
     pub macs: PodU64,
     /// Reward atoms per fee atom times 10^9, copied from the mint.
     pub reward_rate_e9: PodU64,
@@ -193,12 +139,12 @@ pub struct Job {
     pub royalty_bps: PodU16,
     /// Reward weight, copied from the emission.
     pub reward_weight_bps: PodU16,
-    /// Code of [`SlashReason`], 0 if it was not slashed.
-    pub slash_reason: u8,
+    /// Code of [`ConvictionReason`], 0 if it was not convicted.
+    pub conviction_reason: u8,
     /// Zero.
     pub reserved: [u8; 3],
     /// Who convicted it, or nobody.
-    pub slash_prover: Address,
+    pub prover: Address,
     /// Data roots of the inputs.
     pub input_roots: [[u8; 32]; MAX_INPUTS],
     /// SHA-256 of where the inputs are; the event carries the text.
@@ -228,18 +174,43 @@ impl Job {
     }
 
     /// Its assurance level.
-    pub fn assurance(&self) -> Result<Assurance> {
-        Assurance::from_code(self.assurance).ok_or(QuernError::UnknownKind.into())
+    pub fn assurance(&self) -> Assurance {
+        known(self.assurance)
+    }
+
+    /// What kind of work it is.
+    pub fn kind(&self) -> JobKind {
+        known(self.kind)
     }
 
     /// Its state.
-    pub fn state(&self) -> Result<JobState> {
-        JobState::from_code(self.state).ok_or(QuernError::WrongState.into())
+    pub fn state(&self) -> JobState {
+        known(self.state)
+    }
+
+    /// Why it was convicted, if it was.
+    pub fn conviction_reason(&self) -> Option<ConvictionReason> {
+        (self.conviction_reason != 0).then(|| known(self.conviction_reason))
+    }
+
+    /// Whether it is in this state.
+    pub fn is_in(&self, state: JobState) -> bool {
+        self.state == state.code()
+    }
+
+    /// Whether a wrong result can be convicted on chain.
+    pub fn is_refereed(&self) -> bool {
+        self.assurance == Assurance::Refereed.code()
+    }
+
+    /// Whether its client reviews the result.
+    pub fn is_reviewed(&self) -> bool {
+        self.assurance == Assurance::Reviewed.code()
     }
 
     /// Fails unless it is in this state.
     pub fn require_state(&self, state: JobState) -> Result<()> {
-        require!(self.state == state as u8, QuernError::WrongState);
+        require!(self.is_in(state), QuernError::WrongState);
         Ok(())
     }
 
@@ -307,11 +278,17 @@ impl Entity for Job {
     }
     fn invariant(&self) -> bool {
         let has_provider = self.provider != NOBODY;
-        let is_open = self.state == JobState::Open as u8;
         self.milestone < self.milestones
             && self.bond_left_atoms <= self.bond_atoms
-            && is_open != has_provider
+            && self.is_in(JobState::Open) != has_provider
             && (has_provider || self.bond_left_atoms.is_zero())
-            && (self.state == JobState::Rejected as u8 || self.reject_deposit_atoms.is_zero())
+            && (self.is_in(JobState::Rejected) || self.reject_deposit_atoms.is_zero())
+    }
+    fn has_known_codes(&self) -> bool {
+        JobState::from_code(self.state).is_some()
+            && JobKind::from_code(self.kind).is_some()
+            && Assurance::from_code(self.assurance).is_some()
+            && (self.conviction_reason == 0
+                || ConvictionReason::from_code(self.conviction_reason).is_some())
     }
 }

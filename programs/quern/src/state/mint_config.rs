@@ -1,8 +1,9 @@
 //! A mint that the protocol takes: its vault, its prices, and the sum of all purses in it.
 
 use {
-    crate::state::{Entity, EntityKind},
+    crate::state::{Assurance, Entity, EntityKind, Protocol},
     anchor_lang::prelude::*,
+    quern_rules::quote::Floors,
 };
 
 /// Prices and rates of a mint, as an argument.
@@ -70,6 +71,16 @@ impl MintConfig {
     /// Address and bump of a mint's vault.
     pub fn find_vault(program_id: &Address, mint: &Address) -> (Address, u8) {
         Address::find_program_address(&[Self::VAULT_SEED, mint.as_ref()], program_id)
+    }
+
+    /// What this mint and the protocol ask of a job.
+    pub fn floors(&self, protocol: &Protocol, assurance: Assurance) -> Floors {
+        Floors {
+            least_price_atoms: self.least_price_atoms.get(),
+            price_per_gmac_atoms: self.price_per_gmac_atoms.get(),
+            bond_bps: protocol.floors(assurance).0,
+            bond_per_gmac_atoms: self.bond_per_gmac_atoms.get(),
+        }
     }
 
     /// Writes prices and rates.

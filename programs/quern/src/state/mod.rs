@@ -1,5 +1,6 @@
 //! One file an account type: fields, seeds, address, invariant. All layouts are fixed, little-endian and free of padding.
 
+mod charge;
 mod demand;
 mod emission;
 mod entity;
@@ -13,8 +14,8 @@ mod purse;
 mod tail;
 
 pub use {
-    demand::*, emission::*, entity::*, evidence::*, job::*, mint_config::*, model::*, protocol::*,
-    provider::*, purse::*, tail::*,
+    charge::*, demand::*, emission::*, entity::*, evidence::*, job::*, mint_config::*, model::*,
+    protocol::*, provider::*, purse::*, tail::*,
 };
 
 /// Version written into every account of this layout.

@@ -1,38 +1,27 @@
-//! A model, agent or data set with an owner who earns royalties; for refereed work it holds its whole tensor program.
+//! A model, agent or data set with an owner who earns royalties; for refereed work it holds its whole graph.
 
 use {
     crate::{
+        codes::{codes, known},
         constants::MAX_ROYALTY_BPS,
         state::{Entity, EntityKind, tail, tail_mut},
     },
     anchor_lang::prelude::*,
 };
 
-/// What kind of asset a model account stands for.
-#[repr(u8)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AssetKind {
-    /// A model.
-    Model = 1,
-    /// An agent.
-    Agent = 2,
-    /// A data set.
-    DataSet = 3,
-}
-
-impl AssetKind {
-    /// The kind with this code.
-    pub fn from_code(code: u8) -> Option<Self> {
-        match code {
-            1 => Some(Self::Model),
-            2 => Some(Self::Agent),
-            3 => Some(Self::DataSet),
-            _ => None,
-        }
+codes! {
+    /// What kind of asset a model account stands for.
+    pub enum AssetKind: "kind of asset" {
+        /// A model
+        Model = 1 "model",
+        /// An agent
+        Agent = 2 "agent",
+        /// A data set
+        DataSet = 3 "data_set",
     }
 }
 
-/// The fixed part of a model account; `program_bytes` bytes of tensor program follow it.
+/// The fixed part of a model account; `graph_bytes` bytes of graph follow it.
 #[account]
 #[derive(Debug)]
 pub struct Model {
@@ -42,7 +31,7 @@ pub struct Model {
     pub bump: u8,
     /// [`AssetKind`].
     pub kind: u8,
-    /// Whether the program has been checked and is fixed for ever.
+    /// Whether the graph has been checked and is fixed for ever.
     pub sealed: PodBool,
     /// Whether new jobs may use it.
     pub active: PodBool,
@@ -68,8 +57,8 @@ pub struct Model {
     pub macs_fixed: PodU64,
     /// Multiply-accumulates per batch row.
     pub macs_per_row: PodU64,
-    /// Length of the tensor program that follows, 0 for assets without one.
-    pub program_bytes: PodU32,
+    /// Length of the graph that follows, 0 for assets without one.
+    pub graph_bytes: PodU32,
     /// Zero.
     pub reserved_tail: [u8; 32],
 }
@@ -77,8 +66,8 @@ pub struct Model {
 impl Model {
     /// First seed.
     pub const SEED: &'static [u8] = b"model";
-    /// Size of the fixed part with the discriminator: where the tensor program begins.
-    pub const PROGRAM_OFFSET: usize = 8 + core::mem::size_of::<Self>();
+    /// Size of the fixed part with the discriminator: where the graph begins.
+    pub const GRAPH_OFFSET: usize = 8 + core::mem::size_of::<Self>();
 
     /// Address and bump for a creator and id.
     pub fn find_address(program_id: &Address, creator: &Address, id: u64) -> (Address, u8) {
@@ -88,29 +77,34 @@ impl Model {
         )
     }
 
-    /// Account size for a program of this many bytes.
-    pub const fn space(program_bytes: u32) -> usize {
-        Self::PROGRAM_OFFSET + program_bytes as usize
+    /// What kind of asset it is.
+    pub fn kind(&self) -> AssetKind {
+        known(self.kind)
     }
 
-    /// The tensor program within the account's data, or nothing if the data are cut short.
-    pub fn program_of(data: &[u8], program_bytes: u32) -> Option<&[u8]> {
-        data.get(Self::PROGRAM_OFFSET..Self::space(program_bytes))
+    /// Account size for a graph of this many bytes.
+    pub const fn space(graph_bytes: u32) -> usize {
+        Self::GRAPH_OFFSET + graph_bytes as usize
+    }
+
+    /// The graph within the account's data, or nothing if the data are cut short.
+    pub fn graph_of(data: &[u8], graph_bytes: u32) -> Option<&[u8]> {
+        data.get(Self::GRAPH_OFFSET..Self::space(graph_bytes))
     }
 }
 
-/// The tensor program of a loaded model.
-pub fn model_program(model: &Account<Model>) -> Result<&[u8]> {
+/// The graph of a loaded model.
+pub fn model_graph(model: &Account<Model>) -> Result<&[u8]> {
     tail(model)?
-        .get(..model.program_bytes.get() as usize)
+        .get(..model.graph_bytes.get() as usize)
         .ok_or(ProgramError::AccountDataTooSmall)
 }
 
-/// The tensor program of a loaded model, to be written.
-pub fn model_program_mut(model: &mut Account<Model>) -> Result<&mut [u8]> {
-    let program_bytes = model.program_bytes.get() as usize;
+/// The graph of a loaded model, to be written.
+pub fn model_graph_mut(model: &mut Account<Model>) -> Result<&mut [u8]> {
+    let graph_bytes = model.graph_bytes.get() as usize;
     tail_mut(model)?
-        .get_mut(..program_bytes)
+        .get_mut(..graph_bytes)
         .ok_or(ProgramError::AccountDataTooSmall)
 }
 
@@ -121,5 +115,8 @@ impl Entity for Model {
     }
     fn invariant(&self) -> bool {
         self.royalty_bps.get() <= MAX_ROYALTY_BPS
+    }
+    fn has_known_codes(&self) -> bool {
+        AssetKind::from_code(self.kind).is_some()
     }
 }

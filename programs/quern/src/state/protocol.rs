@@ -18,7 +18,7 @@ use {
     Clone, Copy, Debug, Default, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable, IdlType,
 )]
 pub struct Terms {
-    /// What a demand costs its asker, in lamports.
+    /// What a demand costs its opener, in lamports.
     pub demand_fee_lamports: PodU64,
     /// Time to answer a demand.
     pub response_secs: PodU32,
@@ -40,9 +40,13 @@ pub struct Terms {
     pub arbiter_bps: PodU16,
 }
 
-/// The same settings as an argument, with what bounds new jobs.
+/// Everything that the authority may set, as an argument: people, what new jobs copy, and what bounds new jobs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, AnchorSerialize, AnchorDeserialize, IdlType)]
-pub struct ProtocolParams {
+pub struct ProtocolSettings {
+    /// Who may pause (and later veto a campaign's root).
+    pub guardian: Address,
+    /// Whose purses receive fees.
+    pub treasury_owner: Address,
     /// Protocol fee in basis points of the price, at most 1,000.
     pub fee_bps: u16,
     /// Late penalty in basis points of the bond.
@@ -53,12 +57,12 @@ pub struct ProtocolParams {
     pub arbiter_bps: u16,
     /// Least bond of a refereed job in basis points of the price, at least 20,000.
     pub refereed_bond_bps: u32,
-    /// Least bond of an accepted job in basis points of a milestone's price.
-    pub accepted_bond_bps: u32,
+    /// Least bond of a reviewed job in basis points of a milestone's price.
+    pub reviewed_bond_bps: u32,
     /// Shortest review window of a refereed job.
     pub refereed_review_secs: u32,
-    /// Shortest review window of an accepted job.
-    pub accepted_review_secs: u32,
+    /// Shortest review window of a reviewed job.
+    pub reviewed_review_secs: u32,
     /// Price of a demand in lamports.
     pub demand_fee_lamports: u64,
     /// Time to answer a demand.
@@ -99,14 +103,14 @@ pub struct Protocol {
     pub terms: Terms,
     /// Least bond of a refereed job, share of the price.
     pub refereed_bond_bps: PodU32,
-    /// Least bond of an accepted job, share of a milestone's price.
-    pub accepted_bond_bps: PodU32,
+    /// Least bond of a reviewed job, share of a milestone's price.
+    pub reviewed_bond_bps: PodU32,
     /// Shortest review of a refereed job.
     pub refereed_review_secs: PodU32,
-    /// Shortest review of an accepted job.
-    pub accepted_review_secs: PodU32,
-    /// Zero.
-    pub reserved_tail: [u8; 32],
+    /// Shortest review of a reviewed job.
+    pub reviewed_review_secs: PodU32,
+    /// Hash of the cluster's genesis block, set at initialization for ever: tools refuse to work on another cluster.
+    pub cluster: [u8; 32],
 }
 
 impl Protocol {
@@ -119,35 +123,26 @@ impl Protocol {
     }
 
     /// Writes checked settings.
-    pub fn apply(
-        &mut self,
-        guardian: Address,
-        treasury_owner: Address,
-        params: &ProtocolParams,
-    ) -> Result<()> {
-        params.validate()?;
-        require!(
-            !address_eq(&treasury_owner, &NOBODY),
-            QuernError::NoTreasury
-        );
-        self.guardian = guardian;
-        self.treasury_owner = treasury_owner;
+    pub fn apply(&mut self, settings: &ProtocolSettings) -> Result<()> {
+        settings.validate()?;
+        self.guardian = settings.guardian;
+        self.treasury_owner = settings.treasury_owner;
         self.terms = Terms {
-            demand_fee_lamports: params.demand_fee_lamports.into(),
-            response_secs: params.response_secs.into(),
-            react_secs: params.react_secs.into(),
-            resolve_secs: params.resolve_secs.into(),
-            grace_secs: params.grace_secs.into(),
-            restart_grace_secs: params.restart_grace_secs.into(),
-            fee_bps: params.fee_bps.into(),
-            late_penalty_bps: params.late_penalty_bps.into(),
-            reject_bps: params.reject_bps.into(),
-            arbiter_bps: params.arbiter_bps.into(),
+            demand_fee_lamports: settings.demand_fee_lamports.into(),
+            response_secs: settings.response_secs.into(),
+            react_secs: settings.react_secs.into(),
+            resolve_secs: settings.resolve_secs.into(),
+            grace_secs: settings.grace_secs.into(),
+            restart_grace_secs: settings.restart_grace_secs.into(),
+            fee_bps: settings.fee_bps.into(),
+            late_penalty_bps: settings.late_penalty_bps.into(),
+            reject_bps: settings.reject_bps.into(),
+            arbiter_bps: settings.arbiter_bps.into(),
         };
-        self.refereed_bond_bps = params.refereed_bond_bps.into();
-        self.accepted_bond_bps = params.accepted_bond_bps.into();
-        self.refereed_review_secs = params.refereed_review_secs.into();
-        self.accepted_review_secs = params.accepted_review_secs.into();
+        self.refereed_bond_bps = settings.refereed_bond_bps.into();
+        self.reviewed_bond_bps = settings.reviewed_bond_bps.into();
+        self.refereed_review_secs = settings.refereed_review_secs.into();
+        self.reviewed_review_secs = settings.reviewed_review_secs.into();
         Ok(())
     }
 
@@ -158,17 +153,21 @@ impl Protocol {
                 self.refereed_bond_bps.get(),
                 self.refereed_review_secs.get(),
             ),
-            Assurance::Accepted => (
-                self.accepted_bond_bps.get(),
-                self.accepted_review_secs.get(),
+            Assurance::Reviewed => (
+                self.reviewed_bond_bps.get(),
+                self.reviewed_review_secs.get(),
             ),
         }
     }
 }
 
-impl ProtocolParams {
+impl ProtocolSettings {
     /// Bounds that protect users from the settings themselves.
     pub fn validate(&self) -> Result<()> {
+        require!(
+            !address_eq(&self.treasury_owner, &NOBODY),
+            QuernError::NoTreasury
+        );
         require!(self.fee_bps <= MAX_FEE_BPS, QuernError::ShareTooHigh);
         for (share, most) in [
             (self.late_penalty_bps, MAX_LATE_PENALTY_BPS),
@@ -185,12 +184,12 @@ impl ProtocolParams {
             self.refereed_bond_bps >= MIN_REFEREED_BOND_BPS,
             QuernError::BondTooLow
         );
-        for bond in [self.refereed_bond_bps, self.accepted_bond_bps] {
+        for bond in [self.refereed_bond_bps, self.reviewed_bond_bps] {
             require!(bond <= 1_000_000, QuernError::ShareTooHigh);
         }
         for secs in [
             self.refereed_review_secs,
-            self.accepted_review_secs,
+            self.reviewed_review_secs,
             self.response_secs,
             self.react_secs,
             self.resolve_secs,

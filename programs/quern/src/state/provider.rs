@@ -27,8 +27,6 @@ pub struct Provider {
     pub name: [u8; 32],
     /// SHA-256 of the endpoint; the event carries the text.
     pub endpoint_hash: [u8; 32],
-    /// Bits of hardware classes, free for providers to define.
-    pub hardware_classes: PodU64,
     /// Jobs taken.
     pub taken: PodU64,
     /// Milestones settled in its favour.
@@ -39,8 +37,8 @@ pub struct Provider {
     pub convicted: PodU64,
     /// Multiply-accumulates of settled refereed work.
     pub refereed_macs: PodU64,
-    /// Multiply-accumulates of settled accepted work, where a program says them.
-    pub accepted_macs: PodU64,
+    /// Multiply-accumulates of settled reviewed work, where a graph says them.
+    pub reviewed_macs: PodU64,
     /// Rewards accrued over all time, in atoms of the reward mint.
     pub rewards_accrued_atoms: PodU64,
     /// Rewards claimed over all time.
@@ -68,7 +66,7 @@ impl Provider {
         self.settled = self.settled.saturating_add(1);
         match assurance {
             Assurance::Refereed => self.refereed_macs = self.refereed_macs.saturating_add(macs),
-            Assurance::Accepted => self.accepted_macs = self.accepted_macs.saturating_add(macs),
+            Assurance::Reviewed => self.reviewed_macs = self.reviewed_macs.saturating_add(macs),
         }
     }
 }

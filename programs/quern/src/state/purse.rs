@@ -25,8 +25,8 @@ pub struct Purse {
     pub free_atoms: PodU64,
     /// What stands behind jobs, bonds, deposits, campaigns or rewards (P2).
     pub reserved_atoms: PodU64,
-    /// Jobs created from this purse; numbers the next one.
-    pub jobs_created: PodU64,
+    /// What was opened from this purse: jobs now, campaigns and channels later. Numbers the next one.
+    pub opened: PodU64,
     /// Bonds of live takes that the operator signed.
     pub operator_reserved_atoms: PodU64,
     /// Most that the operator's takes may reserve at a time; 0 at first. What is lost from their bonds lowers it.

@@ -1,241 +1,191 @@
-//! Live jobs, for people.
+//! `quern job show`: one live job, in words.
 
 use {
-    super::{Kind, Level, conviction, words},
+    super::words,
     crate::{
         amount::{show, show_bps},
-        commands::purse::decimals_of,
         context::Context,
         error::Result,
-        output::{Fields, Format, print_list, print_text},
+        output::{Fields, Format, list_text, print_text},
         span,
     },
-    clap::ValueEnum,
     quern_client::{
         Pubkey, accounts,
-        accounts::JobFilter,
+        history::{self, reason_text},
         instructions::NOBODY,
         quern::{
             clock::Moment,
-            state::{Assurance, Demand, Job, JobKind, JobState},
+            state::{Demand, Job, JobState},
         },
-    },
-    quern_node::{
-        chain::moment,
-        uris,
-        watch::{reason_code, reason_name},
     },
     quern_rules::{price, slash},
     serde_json::Value,
-    std::collections::HashMap,
 };
 
-/// Which jobs.
-#[derive(clap::Args)]
-pub struct ListArgs {
-    /// In this state
-    #[arg(long, value_enum)]
-    state: Option<State>,
-    /// Of this client
-    #[arg(long, value_name = "ADDRESS")]
-    client: Option<Pubkey>,
-    /// At work with this provider (its owner)
-    #[arg(long, value_name = "ADDRESS")]
-    provider: Option<Pubkey>,
-    /// Of this model
-    #[arg(long, value_name = "ADDRESS")]
-    model: Option<Pubkey>,
-    /// Paid in this mint
-    #[arg(long, value_name = "ADDRESS")]
-    mint: Option<Pubkey>,
-}
-
-/// States of a live job.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum State {
-    Open,
-    Taken,
-    Submitted,
-    Rejected,
-    Slashed,
-}
-
-/// A state in a word.
-pub fn state_name(code: u8) -> &'static str {
-    match JobState::from_code(code) {
-        Some(JobState::Open) => "open",
-        Some(JobState::Taken) => "taken",
-        Some(JobState::Submitted) => "submitted",
-        Some(JobState::Rejected) => "rejected",
-        Some(JobState::Slashed) => "slashed",
-        None => "unknown",
-    }
-}
-
-fn kind_name(code: u8) -> String {
-    let kind = match JobKind::from_code(code) {
-        Some(JobKind::Inference) => Kind::Inference,
-        Some(JobKind::FineTuning) => Kind::FineTuning,
-        Some(JobKind::Training) => Kind::Training,
-        None => return "unknown".to_owned(),
-    };
-    name_of(kind)
-}
-
-fn level_name(code: u8) -> String {
-    let level = match Assurance::from_code(code) {
-        Some(Assurance::Refereed) => Level::Refereed,
-        Some(Assurance::Accepted) => Level::Accepted,
-        None => return "unknown".to_owned(),
-    };
-    name_of(level)
-}
-
-fn name_of(value: impl ValueEnum) -> String {
-    value
-        .to_possible_value()
-        .map(|value| value.get_name().to_owned())
-        .unwrap_or_default()
-}
-
-/// Lists live jobs.
-pub async fn list(context: &Context, args: ListArgs) -> Result<()> {
-    context.protocol().await?;
-    let state = args.state.map(|state| match state {
-        State::Open => JobState::Open,
-        State::Taken => JobState::Taken,
-        State::Submitted => JobState::Submitted,
-        State::Rejected => JobState::Rejected,
-        State::Slashed => JobState::Slashed,
-    });
-    let filter = JobFilter {
-        state,
-        client: args.client,
-        provider: args.provider,
-        model: args.model,
-        mint: args.mint,
-    };
-    let jobs = accounts::jobs(context.rpc(), filter).await?;
-    let decimals = decimals_of(context).await?;
-    let list: Vec<Fields> = jobs
-        .iter()
-        .map(|(address, job)| summary(context.format, address, job, &decimals))
-        .collect();
-    print_list(context.format, &list, "No live job fits.");
-    Ok(())
-}
-
-fn summary(format: Format, address: &Pubkey, job: &Job, decimals: &HashMap<Pubkey, u8>) -> Fields {
-    let decimals = decimals.get(&job.mint).copied().unwrap_or(0);
-    let name = state_name(job.state);
-    let fields = Fields::new().text("job", address);
-    let fields = match format {
-        Format::Table => fields.text("state", words::state(job, name)),
-        Format::Json => fields
-            .text("state", name)
-            .with("open_demands", job.open_demands.get())
-            .maybe("slash_reason", slash_code(job)),
-    };
-    fields
-        .text("kind", kind_name(job.kind))
-        .text("assurance", level_name(job.assurance))
-        .text(
-            "milestone",
-            format!("{}/{}", u16::from(job.milestone) + 1, job.milestones),
-        )
-        .text("price", show(job.price_atoms.get(), decimals))
-        .text("bond", show(job.bond_atoms.get(), decimals))
-        .text("mint", job.mint)
-        .text("client", job.client)
-}
-
-fn is_slashed(job: &Job) -> bool {
-    job.state == JobState::Slashed as u8
-}
-
-fn slash_code(job: &Job) -> Option<&'static str> {
-    is_slashed(job).then(|| reason_code(job.slash_reason))
+/// A job and what explains it.
+struct Shown {
+    address: Pubkey,
+    job: Job,
+    decimals: u8,
+    moment: Moment,
+    input_uri: Option<String>,
+    output_uri: Option<String>,
+    /// What the provider was convicted of.
+    place: Option<String>,
+    demands: Vec<(Pubkey, Demand)>,
 }
 
 /// Shows one job.
-pub async fn one(context: &Context, address: &Pubkey) -> Result<()> {
-    let job = context.job(address).await?;
-    let decimals = context.mint(&job.mint).await?.decimals;
-    let moment = moment(context.rpc()).await?;
-    let tokens = |atoms: u64| show(atoms, decimals);
-    let someone = |address: Pubkey| (address != NOBODY).then_some(address);
-    let hash = |hash: [u8; 32]| (hash != [0; 32]).then(|| hex::encode(hash));
-    // The texts behind the hashes are a convenience; a node without history still shows the rest.
-    let input_uri = uris::input_uri(context.rpc(), address, &job)
-        .await
-        .ok()
-        .filter(|uri| !uri.is_empty());
-    let has_result = job.state != JobState::Open as u8 && job.submissions.get() > 0;
-    let output_uri = match has_result {
-        true => uris::output_uri(context.rpc(), address, &job)
-            .await
-            .ok()
-            .filter(|uri| !uri.is_empty()),
-        false => None,
-    };
-    let demands = demands_of(context, address, &job).await?;
-    let fields = Fields::new()
-        .text("job", address)
-        .text("state", state_name(job.state));
-    let fields = match is_slashed(&job) {
-        true => slashed(context, fields, address, &job, &moment, decimals).await,
-        false => timing(fields, &job, &moment),
-    };
-    let fields = fields
-        .text("kind", kind_name(job.kind))
-        .text("assurance", level_name(job.assurance))
-        .text(
-            "milestone",
-            format!("{}/{}", u16::from(job.milestone) + 1, job.milestones),
-        )
-        .text("client", job.client)
-        .maybe("provider", someone(job.provider))
-        .maybe("pinned_provider", someone(job.pinned_provider))
-        .maybe("arbiter", someone(job.arbiter))
-        .maybe("model", someone(job.model))
-        .text("mint", job.mint)
-        .text("price_per_milestone", tokens(job.price_atoms.get()))
-        .text("bond", tokens(job.bond_atoms.get()))
-        .text("fee", show_bps(u32::from(job.terms.fee_bps.get())))
-        .text("royalty", show_bps(u32::from(job.royalty_bps.get())))
-        .with("macs", job.macs.get())
-        .with("batch_rows", job.batch_rows.get())
-        .text("work_time", span::show(job.work_secs.get()))
-        .text("review_time", span::show(job.review_secs.get()))
-        .with("submissions", job.submissions.get())
-        .maybe("input_uri", input_uri)
-        .maybe("output_uri", output_uri)
-        .maybe("trace_root", hash(job.trace_root))
-        .maybe("checkpoint", hash(job.checkpoint));
+pub async fn run(context: &Context, address: &Pubkey) -> Result<()> {
+    let shown = read(context, address).await?;
+    let fields = shown.fields();
     match context.format {
         Format::Json => {
-            let all: Vec<_> = demands
-                .iter()
-                .map(|(address, demand)| demand_json(address, demand, &job, &moment))
+            let all = shown.demands.iter();
+            let all: Vec<_> = all
+                .map(|(address, demand)| demand_json(address, demand, &shown.job, &shown.moment))
                 .collect();
             fields.with("demands", all).print(context.format);
         }
         Format::Table => {
             fields.print(context.format);
-            print_demands(&demands, &job, &moment);
+            shown
+                .demand_lines()
+                .iter()
+                .for_each(|line| print_text(line));
         }
     }
     Ok(())
 }
 
-/// When what happens next.
+async fn read(context: &Context, address: &Pubkey) -> Result<Shown> {
+    let rpc = context.rpc();
+    let (job, known) = context.for_payment(address).await?;
+    let decimals = context.mint(&job.mint).await?.decimals;
+    let has_result = job.submissions.get() > 0 && !job.is_in(JobState::Open);
+    // The texts behind the hashes are a convenience, and so is the place; a node without history still shows the rest.
+    let uri = |found: quern_client::Result<String>| found.ok().filter(|uri| !uri.is_empty());
+    let input_uri = uri(history::input_uri(rpc, address, &job).await);
+    let output_uri = match has_result {
+        true => uri(history::output_uri(rpc, address, &job).await),
+        false => None,
+    };
+    let place = match is_convicted(&job) {
+        true => history::conviction_of(rpc, address, &job)
+            .await
+            .ok()
+            .flatten()
+            .map(|event| words::place(&event.conviction)),
+        false => None,
+    };
+    Ok(Shown {
+        address: *address,
+        decimals,
+        moment: known.moment,
+        input_uri,
+        output_uri,
+        place,
+        demands: demands_of(context, address, &job).await?,
+        job,
+    })
+}
+
+impl Shown {
+    fn fields(&self) -> Fields {
+        let job = &self.job;
+        let tokens = |atoms: u64| show(atoms, self.decimals);
+        let someone = |address: Pubkey| (address != NOBODY).then_some(address);
+        let hash = |hash: [u8; 32]| (hash != [0; 32]).then(|| hex::encode(hash));
+        let fields = Fields::new()
+            .text("job", self.address)
+            .text("state", job.state().name());
+        let fields = match is_convicted(job) {
+            true => self.conviction(fields),
+            false => timing(fields, job, &self.moment),
+        };
+        fields
+            .text("kind", job.kind().name())
+            .text("assurance", job.assurance().name())
+            .text(
+                "milestone",
+                format!("{}/{}", u16::from(job.milestone) + 1, job.milestones),
+            )
+            .text("client", job.client)
+            .maybe("provider", someone(job.provider))
+            .maybe("pinned_provider", someone(job.pinned_provider))
+            .maybe("arbiter", someone(job.arbiter))
+            .maybe("model", someone(job.model))
+            .text("mint", job.mint)
+            .text("price_per_milestone", tokens(job.price_atoms.get()))
+            .text("bond", tokens(job.bond_atoms.get()))
+            .text("fee", show_bps(u32::from(job.terms.fee_bps.get())))
+            .text("royalty", show_bps(u32::from(job.royalty_bps.get())))
+            .with("macs", job.macs.get())
+            .with("batch_rows", job.batch_rows.get())
+            .text("work_time", span::show(job.work_secs.get()))
+            .text("review_time", span::show(job.review_secs.get()))
+            .with("submissions", job.submissions.get())
+            .maybe("input_uri", self.input_uri.as_ref())
+            .maybe("output_uri", self.output_uri.as_ref())
+            .maybe("trace_root", hash(job.trace_root))
+            .maybe("checkpoint", hash(job.checkpoint))
+    }
+
+    /// What the provider was convicted of, and who gets what.
+    fn conviction(&self, fields: Fields) -> Fields {
+        let job = &self.job;
+        let reason = job.conviction_reason();
+        // In this state it is the time of the conviction.
+        let convicted = job.deadline.get().saturating_sub(self.moment.now).min(-1);
+        let fields = fields
+            .text("conviction_reason", history::reason_name(reason))
+            .text("convicted_of", reason_text(reason))
+            .maybe("place", self.place.as_ref())
+            .text("proved_by", job.prover)
+            .text("convicted", words::ahead(convicted));
+        with_shares(fields, job, self.decimals).text(
+            "next",
+            format!("anybody may pay it out: `quern job crank {}`", self.address),
+        )
+    }
+
+    /// The demands about the current submission, for people.
+    fn demand_lines(&self) -> Vec<String> {
+        if self.demands.is_empty() {
+            return Vec::new();
+        }
+        let row = |(_, demand): &(Pubkey, Demand)| {
+            Fields::new()
+                .text("demand", words::node_id(demand))
+                .text("state", demand_state(demand, &self.job, &self.moment))
+                .with("fee_lamports", demand.fee_lamports.get())
+                .text("opener", demand.opener)
+        };
+        let rows: Vec<Fields> = self.demands.iter().take(MOST_DEMANDS).map(row).collect();
+        let table = list_text(&rows, "");
+        let mut lines = vec![String::new()];
+        lines.extend(table.lines().map(str::to_owned));
+        let more = self.demands.len().saturating_sub(MOST_DEMANDS);
+        if more > 0 {
+            lines.push(format!("and {more} more; --output json shows all"));
+        }
+        lines
+    }
+}
+
+/// Whether its provider was convicted and the bond not yet divided.
+pub fn is_convicted(job: &Job) -> bool {
+    job.is_in(JobState::Convicted)
+}
+
+/// When the next step is possible, and which.
 fn timing(fields: Fields, job: &Job, moment: &Moment) -> Fields {
     let deadline = job.effective_deadline(moment);
     let left = deadline.saturating_sub(moment.now);
     let fields = fields
         .maybe("deadline", words::deadline(job, left))
         .with("deadline_unix", deadline);
-    if job.state != JobState::Submitted as u8 {
+    if !job.is_in(JobState::Submitted) {
         return fields;
     }
     let last_answer_at = job.effective_last_answer_at(moment);
@@ -247,36 +197,6 @@ fn timing(fields: Fields, job: &Job, moment: &Moment) -> Fields {
         .with("may_be_paid_unix", payable_at)
         .with("open_demands", job.open_demands.get())
         .maybe("last_answer", answered)
-}
-
-/// What the provider was convicted of, and who gets what.
-async fn slashed(
-    context: &Context,
-    fields: Fields,
-    address: &Pubkey,
-    job: &Job,
-    moment: &Moment,
-    decimals: u8,
-) -> Fields {
-    // In this state it is the time of the conviction.
-    let convicted = job.deadline.get().saturating_sub(moment.now).min(-1);
-    // As for texts: a node without history still shows the rest.
-    let event = conviction::event(context, address, job)
-        .await
-        .ok()
-        .flatten();
-    let place =
-        event.map(|event| words::place(job.slash_reason, event.tree, event.level, event.index));
-    let fields = fields
-        .text("slash_reason", reason_code(job.slash_reason))
-        .text("slashed_for", reason_name(job.slash_reason))
-        .maybe("place", place)
-        .text("proved_by", job.slash_prover)
-        .text("convicted", words::ahead(convicted));
-    with_shares(fields, job, decimals).text(
-        "next",
-        format!("anybody may have it paid out: `quern job settle {address}`"),
-    )
 }
 
 /// Who gets what when a conviction is paid out.
@@ -291,14 +211,14 @@ pub fn with_shares(fields: Fields, job: &Job, decimals: u8) -> Fields {
         .text("treasury_gets", tokens(parts.treasury_atoms))
 }
 
-/// Questions about the current submission: open ones first, earliest due first, then answered ones.
+/// Demands about the current submission: open ones first, earliest due first, then answered ones.
 async fn demands_of(
     context: &Context,
     address: &Pubkey,
     job: &Job,
 ) -> Result<Vec<(Pubkey, Demand)>> {
-    let may_be_asked = job.open_demands.get() > 0 || job.last_answer_at.get() != 0;
-    if !may_be_asked {
+    let may_be_demanded = job.open_demands.get() > 0 || job.last_answer_at.get() != 0;
+    if !may_be_demanded {
         return Ok(Vec::new());
     }
     let mut demands: Vec<_> = accounts::demands_of(context.rpc(), address)
@@ -317,7 +237,7 @@ async fn demands_of(
     Ok(demands)
 }
 
-/// What has become of a question: when it is due or was answered.
+/// When a demand is due, or was answered.
 fn demand_state(demand: &Demand, job: &Job, moment: &Moment) -> String {
     let left = demand.effective_due(job, moment).saturating_sub(moment.now);
     match demand.answered.get() {
@@ -333,11 +253,11 @@ fn demand_state(demand: &Demand, job: &Job, moment: &Moment) -> String {
 fn demand_json(address: &Pubkey, demand: &Demand, job: &Job, moment: &Moment) -> Value {
     Fields::new()
         .text("demand", address)
-        .text("question", words::question(demand))
+        .text("node", words::node_id(demand))
         .with("tree", demand.tree)
         .with("level", demand.level)
         .with("index", demand.index.get())
-        .text("asker", demand.asker)
+        .text("opener", demand.opener)
         .with("answered", demand.answered.get())
         .with("due_unix", demand.effective_due(job, moment))
         .with("answered_unix", demand.answered_at.get())
@@ -348,25 +268,68 @@ fn demand_json(address: &Pubkey, demand: &Demand, job: &Job, moment: &Moment) ->
 /// Rows of a table that a person reads.
 const MOST_DEMANDS: usize = 20;
 
-fn print_demands(demands: &[(Pubkey, Demand)], job: &Job, moment: &Moment) {
-    if demands.is_empty() {
-        return;
+#[cfg(test)]
+mod tests {
+    use {
+        super::*,
+        quern_client::quern::state::{Assurance, ConvictionReason, JobKind},
+    };
+
+    /// A refereed job at its review, one second into it.
+    fn shown() -> Shown {
+        let mut job: Job = bytemuck::Zeroable::zeroed();
+        job.client = Pubkey::from([2; 32]);
+        job.provider = Pubkey::from([3; 32]);
+        job.model = Pubkey::from([4; 32]);
+        job.mint = Pubkey::from([5; 32]);
+        job.kind = JobKind::Inference.code();
+        job.assurance = Assurance::Refereed.code();
+        job.state = JobState::Submitted.code();
+        (job.milestones, job.submissions) = (1, 1.into());
+        (job.price_atoms, job.bond_atoms) = (500_000.into(), 1_000_000.into());
+        job.bond_left_atoms = job.bond_atoms;
+        (job.macs, job.batch_rows) = (123_456.into(), 64.into());
+        (job.work_secs, job.review_secs) = (3_600.into(), 86_400.into());
+        job.deadline = 1_086_399.into();
+        job.trace_root = [7; 32];
+        job.open_demands = 1.into();
+        job.terms.fee_bps = 250.into();
+        job.terms.react_secs = 3_600.into();
+        job.terms.grace_secs = 3_600.into();
+        let mut demand: Demand = bytemuck::Zeroable::zeroed();
+        (demand.opener, demand.tree) = (Pubkey::from([6; 32]), 255);
+        (demand.due, demand.fee_lamports) = (1_021_600.into(), 10_000.into());
+        Shown {
+            address: Pubkey::from([1; 32]),
+            job,
+            decimals: 6,
+            moment: Moment {
+                now: 1_000_000,
+                slot: 1,
+                last_restart_slot: 0,
+            },
+            input_uri: Some("https://example.com/in.qbundle".to_owned()),
+            output_uri: None,
+            place: None,
+            demands: vec![(Pubkey::from([8; 32]), demand)],
+        }
     }
-    let rows: Vec<Fields> = demands
-        .iter()
-        .take(MOST_DEMANDS)
-        .map(|(_, demand)| {
-            Fields::new()
-                .text("question", words::question(demand))
-                .text("state", demand_state(demand, job, moment))
-                .with("fee_lamports", demand.fee_lamports.get())
-                .text("asker", demand.asker)
-        })
-        .collect();
-    print_text("");
-    print_list(Format::Table, &rows, "");
-    let more = demands.len().saturating_sub(MOST_DEMANDS);
-    if more > 0 {
-        print_text(&format!("and {more} more; --output json shows all"));
+
+    #[test]
+    fn a_job_in_review_is_shown_with_its_demands() {
+        let shown = shown();
+        let text = [vec![shown.fields().table()], shown.demand_lines()].concat();
+        crate::snapshot::check("job-show-submitted", &text.join("\n"));
+    }
+
+    #[test]
+    fn a_convicted_job_is_shown_with_its_shares() {
+        let mut shown = shown();
+        shown.job.state = JobState::Convicted.code();
+        shown.job.conviction_reason = ConvictionReason::WrongCell.code();
+        shown.job.prover = Pubkey::from([9; 32]);
+        shown.job.deadline = 999_940.into();
+        shown.place = Some("op 0, row 7, column 5".to_owned());
+        crate::snapshot::check("job-show-convicted", &shown.fields().table());
     }
 }

@@ -1,15 +1,14 @@
 //! What the numbers in jobs and demands mean, in words.
 
 use {
-    quern_client::quern::state::{Assurance, Demand, Job, JobState, SlashReason},
-    quern_proof::{
-        Operand::{Input, Op, Weight},
-        question::Tree,
+    crate::span::about,
+    quern_client::{
+        history::reason_text,
+        quern::state::{Conviction, Demand, Job, JobState, NodeRef},
     },
+    quern_proof::{NodeId, Tree},
     quern_rules::deadline::{FinalizeGate, finalize_gate},
 };
-
-use {crate::span::about, quern_node::watch::reason_name};
 
 /// Seconds that are left, or have passed.
 pub fn ahead(left_secs: i64) -> String {
@@ -23,21 +22,19 @@ pub fn ahead(left_secs: i64) -> String {
 
 /// What happens at the deadline of a job's state, or has not happened; nothing where it has none.
 pub fn deadline(job: &Job, left_secs: i64) -> Option<String> {
-    let is_refereed = job.assurance == Assurance::Refereed as u8;
-    let what = match (JobState::from_code(job.state)?, left_secs < 0) {
+    let is_refereed = job.is_refereed();
+    let what = match (job.state(), left_secs < 0) {
         (JobState::Open, false) => "until then a provider may take it",
-        (JobState::Open, true) => "nobody took it; `quern job expire` gives the price back",
+        (JobState::Open, true) => "nobody took it; `quern job crank` gives the price back",
         (JobState::Taken, false) => "until then the provider must submit",
-        (JobState::Taken, true) => "the provider is late; `quern job expire` takes the job from it",
+        (JobState::Taken, true) => "the provider is late; `quern job crank` takes the job from it",
         (JobState::Submitted, false) if is_refereed => "end of the review",
         (JobState::Submitted, true) if is_refereed => "the review is over",
         (JobState::Submitted, false) => "until then the client may reject",
         (JobState::Submitted, true) => "the client can't reject it any more",
         (JobState::Rejected, false) => "until then the arbiter decides",
-        (JobState::Rejected, true) => {
-            "the arbiter was silent; `quern job expire` divides the price"
-        }
-        (JobState::Slashed, _) => return None,
+        (JobState::Rejected, true) => "the arbiter was silent; `quern job crank` divides the price",
+        (JobState::Convicted, _) => return None,
     };
     Some(format!("{}: {what}", ahead(left_secs)))
 }
@@ -49,7 +46,14 @@ pub fn payable(job: &Job, now: i64, review_end: i64, last_answer_at: i64) -> (i6
         0 => review_end,
         at => review_end.max(at.saturating_add(i64::from(react_secs))),
     };
-    let gate = finalize_gate(now, review_end, last_answer_at, react_secs, grace_secs);
+    let gate = finalize_gate(
+        false,
+        now,
+        review_end,
+        last_answer_at,
+        react_secs,
+        grace_secs,
+    );
     let left = ready.saturating_sub(now);
     let words = match (gate, job.open_demands.get()) {
         (FinalizeGate::TooEarly, 0) => ahead(left),
@@ -59,16 +63,17 @@ pub fn payable(job: &Job, now: i64, review_end: i64, last_answer_at: i64) -> (i6
             "now, by the provider; {} by anybody",
             ahead(left.saturating_add(i64::from(grace_secs)))
         ),
-        (FinalizeGate::Anybody, _) => "now, by anybody".to_owned(),
+        (FinalizeGate::Anybody | FinalizeGate::Client, _) => "now, by anybody".to_owned(),
     };
     (ready, words)
 }
 
 /// A job's state for a list: with what makes it special.
-pub fn state(job: &Job, name: &str) -> String {
+pub fn state(job: &Job) -> String {
+    let name = job.state().name();
     match job.open_demands.get() {
-        _ if job.state == JobState::Slashed as u8 => {
-            format!("{name}: {}", reason_name(job.slash_reason))
+        _ if job.is_in(JobState::Convicted) => {
+            format!("{name}: {}", reason_text(job.conviction_reason()))
         }
         0 => name.to_owned(),
         1 => format!("{name}, 1 demand"),
@@ -77,7 +82,7 @@ pub fn state(job: &Job, name: &str) -> String {
 }
 
 /// What a demand asks for.
-pub fn question(demand: &Demand) -> String {
+pub fn node_id(demand: &Demand) -> String {
     node(
         demand.tree,
         demand.level,
@@ -87,30 +92,21 @@ pub fn question(demand: &Demand) -> String {
 }
 
 /// What a conviction names.
-pub fn place(reason: u8, tree: u8, level: u8, index: u64) -> String {
-    match SlashReason::from_code(reason) {
-        Some(SlashReason::WrongCell) => format!(
-            "op {tree}, row {}, column {}",
-            index >> 32,
-            index & u64::from(u32::MAX)
-        ),
-        Some(SlashReason::BadPadding) => format!("padding in {}", node(tree, level, index, false)),
-        _ => node(tree, level, index, false),
+pub fn place(conviction: &Conviction) -> String {
+    match *conviction {
+        Conviction::WrongCell { op, row, col } => format!("op {op}, row {row}, column {col}"),
+        Conviction::BadPadding(NodeRef { tree, level, index }) => {
+            format!("padding in {}", node(tree, level, index, false))
+        }
+        Conviction::Unanswered(NodeRef { tree, level, index }) => node(tree, level, index, false),
     }
 }
 
 fn node(code: u8, level: u8, index: u64, is_leaf: bool) -> String {
-    let tree = match Tree::from_code(code) {
-        Some(Tree::Trace) => "the trace".to_owned(),
-        Some(Tree::Data(Op(op))) => format!("the output of op {op}"),
-        Some(Tree::Data(Input(input))) => format!("input {input}"),
-        Some(Tree::Data(Weight(weight))) => format!("weight {weight}"),
-        None => format!("tree {code}"),
-    };
-    match level {
-        _ if is_leaf => format!("leaf {index} of {tree}"),
-        0 => format!("the root of {tree}"),
-        level => format!("level {level}, index {index} of {tree}"),
+    match Tree::from_code(code) {
+        Some(tree) if is_leaf => format!("leaf {index} of {tree}"),
+        Some(tree) => NodeId::new(tree, level, index).to_string(),
+        None => format!("an unknown tree ({code})"),
     }
 }
 
@@ -118,7 +114,10 @@ fn node(code: u8, level: u8, index: u64, is_leaf: bool) -> String {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use super::*;
+    use {
+        super::*,
+        quern_client::quern::state::{Assurance, ConvictionReason},
+    };
 
     fn job(state: JobState, assurance: Assurance) -> Job {
         let mut job: Job = bytemuck::Zeroable::zeroed();
@@ -138,10 +137,10 @@ mod tests {
         );
         assert_eq!(
             of(JobState::Taken, -61).unwrap(),
-            "1m 1s ago: the provider is late; `quern job expire` takes the job from it"
+            "1m 1s ago: the provider is late; `quern job crank` takes the job from it"
         );
-        assert_eq!(of(JobState::Slashed, -1), None);
-        let accepted = deadline(&job(JobState::Submitted, Assurance::Accepted), 0).unwrap();
+        assert_eq!(of(JobState::Convicted, -1), None);
+        let accepted = deadline(&job(JobState::Submitted, Assurance::Reviewed), 0).unwrap();
         assert!(accepted.contains("may reject"), "{accepted}");
     }
 
@@ -167,27 +166,31 @@ mod tests {
     #[test]
     fn lists_say_what_is_special() {
         let mut job = job(JobState::Submitted, Assurance::Refereed);
-        assert_eq!(state(&job, "submitted"), "submitted");
+        assert_eq!(state(&job), "submitted");
         job.open_demands = 1.into();
-        assert_eq!(state(&job, "submitted"), "submitted, 1 demand");
+        assert_eq!(state(&job), "submitted, 1 demand");
         job.open_demands = 2.into();
-        assert_eq!(state(&job, "submitted"), "submitted, 2 demands");
-        job.state = JobState::Slashed as u8;
-        job.slash_reason = SlashReason::WrongCell as u8;
-        assert_eq!(state(&job, "slashed"), "slashed: a wrong value");
+        assert_eq!(state(&job), "submitted, 2 demands");
+        job.state = JobState::Convicted as u8;
+        job.conviction_reason = ConvictionReason::WrongCell as u8;
+        assert_eq!(state(&job), "convicted: a wrong value");
     }
 
     #[test]
     fn places_are_named() {
-        let (cell, padding, silence) = (
-            SlashReason::WrongCell as u8,
-            SlashReason::BadPadding as u8,
-            SlashReason::Silence as u8,
-        );
-        assert_eq!(place(cell, 3, 0, 7 << 32 | 5), "op 3, row 7, column 5");
-        assert_eq!(place(silence, 255, 0, 0), "the root of the trace");
+        let cell = Conviction::WrongCell {
+            op: 3,
+            row: 7,
+            col: 5,
+        };
+        let node_id = |tree, level, index| NodeRef { tree, level, index };
+        assert_eq!(place(&cell), "op 3, row 7, column 5");
         assert_eq!(
-            place(padding, 64, 2, 1),
+            place(&Conviction::Unanswered(node_id(255, 0, 0))),
+            "the root of the trace"
+        );
+        assert_eq!(
+            place(&Conviction::BadPadding(node_id(64, 2, 1))),
             "padding in level 2, index 1 of input 0"
         );
         assert_eq!(node(128, 9, 4, true), "leaf 4 of weight 0");

@@ -6,7 +6,7 @@
 //!   royalty that it accepts.
 //! - SHALL reserve price x milestones in the client's purse.
 //! - SHALL require for *Refereed*: a sealed, active model, one milestone, no arbiter, inputs and batch rows that fit its
-//!   program, and price and bond of at least the mint's rates per multiply-accumulate; for *Accepted*: a pinned provider or
+//!   graph, and price and bond of at least the mint's rates per multiply-accumulate; for *Reviewed*: a pinned provider or
 //!   an arbiter.
 //! - SHALL require that the purses of treasury and royalty owner exist, so that no later step lacks one (P11).
 
@@ -19,23 +19,26 @@ use {
         ledger::{self, Part, require_purse_exists},
         state::{
             Assurance, Emission, Job, JobKind, JobState, LAYOUT_VERSION, MAX_INPUTS, MintConfig,
-            Model, Protocol, Purse, changed, changes, model_program,
+            Model, Protocol, Purse, changed, changes, model_graph,
         },
         text,
     },
     anchor_lang::{address_eq, prelude::*},
-    quern_proof::program,
-    quern_rules::{bond, deadline, price},
+    quern_proof::graph,
+    quern_rules::{
+        deadline,
+        quote::{Offer, quote},
+    },
 };
 
 /// What the client asks for.
 #[derive(Clone, Debug, PartialEq, Eq, AnchorSerialize, AnchorDeserialize, IdlType)]
-pub struct CreateJobArgs {
+pub struct NewJob {
     /// Code of [`JobKind`].
     pub kind: u8,
     /// Code of [`Assurance`].
     pub assurance: u8,
-    /// 1 for refereed jobs, 1 to 255 for accepted ones.
+    /// 1 for refereed jobs, 1 to 255 for reviewed ones.
     pub milestones: u8,
     /// Price of a milestone in atoms.
     pub price_atoms: u64,
@@ -67,6 +70,29 @@ pub struct CreateJobArgs {
     pub input_uri: String,
 }
 
+impl NewJob {
+    /// Writes what the client asked for; `validate` has checked it.
+    #[inline(always)]
+    fn write(&self, job: &mut Job) -> Result<()> {
+        job.kind = self.kind;
+        job.assurance = self.assurance;
+        job.milestones = self.milestones;
+        job.pinned_provider = self.pinned_provider;
+        job.arbiter = self.arbiter;
+        job.campaign = self.campaign;
+        job.price_atoms = self.price_atoms.into();
+        job.bond_atoms = self.bond_atoms.into();
+        job.ends_by = self.ends_by.into();
+        job.take_secs = self.take_secs.into();
+        job.work_secs = self.work_secs.into();
+        job.review_secs = self.review_secs.into();
+        job.batch_rows = self.batch_rows.into();
+        job.input_roots[..self.input_roots.len()].copy_from_slice(&self.input_roots);
+        job.input_uri_hash = text::uri_hash(&self.input_uri)?;
+        Ok(())
+    }
+}
+
 /// Accounts of `create_job`. Remaining, read-only: the purses of the treasury and of the royalty owner in the job's mint,
 /// as far as they are not the client's own.
 #[event_cpi]
@@ -90,7 +116,7 @@ pub struct CreateJob {
     #[account(
         init,
         payer = client,
-        seeds = [Job::SEED, purse.address().as_ref(), &purse.jobs_created.get().to_le_bytes()],
+        seeds = [Job::SEED, purse.address().as_ref(), &purse.opened.get().to_le_bytes()],
         bump,
     )]
     pub job: Account<Job>,
@@ -99,7 +125,7 @@ pub struct CreateJob {
 }
 
 impl CreateJob {
-    fn validate(&self, args: &CreateJobArgs, moment: &Moment) -> Result<Assurance> {
+    fn validate(&self, args: &NewJob, moment: &Moment) -> Result<Assurance> {
         require!(!self.protocol.paused.get(), QuernError::Paused);
         require!(
             address_eq(&self.purse.owner, self.client.address()),
@@ -135,12 +161,7 @@ impl CreateJob {
         Ok(assurance)
     }
 
-    fn validate_times(
-        &self,
-        args: &CreateJobArgs,
-        assurance: Assurance,
-        moment: &Moment,
-    ) -> Result<()> {
+    fn validate_times(&self, args: &NewJob, assurance: Assurance, moment: &Moment) -> Result<()> {
         for secs in [args.take_secs, args.work_secs] {
             require!((1..=MAX_STEP_SECS).contains(&secs), QuernError::BadTimeSpan);
         }
@@ -157,7 +178,7 @@ impl CreateJob {
         Ok(())
     }
 
-    fn validate_parties(&self, args: &CreateJobArgs, assurance: Assurance) -> Result<()> {
+    fn validate_parties(&self, args: &NewJob, assurance: Assurance) -> Result<()> {
         let has_arbiter = !address_eq(&args.arbiter, &NOBODY);
         let is_pinned = !address_eq(&args.pinned_provider, &NOBODY);
         match assurance {
@@ -167,7 +188,7 @@ impl CreateJob {
                     QuernError::BadMilestones
                 );
             }
-            Assurance::Accepted => {
+            Assurance::Reviewed => {
                 require!(args.milestones >= 1, QuernError::BadMilestones);
                 require!(has_arbiter || is_pinned, QuernError::NeedsProviderOrArbiter);
             }
@@ -186,58 +207,53 @@ impl CreateJob {
         Ok(())
     }
 
-    /// Multiply-accumulates of a milestone: from the model's program and the batch, never from anybody's word.
-    fn macs(&self, args: &CreateJobArgs, assurance: Assurance) -> Result<u64> {
+    /// Multiply-accumulates of a milestone: from the model's graph and the batch, never from anybody's word.
+    fn macs(&self, args: &NewJob, assurance: Assurance) -> Result<u64> {
         require!(
             args.input_roots.len() <= MAX_INPUTS,
             QuernError::InputsDoNotFit
         );
         let sealed = self.model.as_ref().filter(|model| model.sealed.get());
         let Some(model) = sealed else {
-            require!(assurance == Assurance::Accepted, QuernError::ModelNotSealed);
+            require!(assurance == Assurance::Reviewed, QuernError::ModelNotSealed);
             return Ok(0);
         };
-        let program = program::Program::parse(model_program(model)?).or_quern()?;
-        let fits = program.input_count() == args.input_roots.len()
-            && program.check_batch_rows(args.batch_rows).is_ok();
-        if assurance == Assurance::Accepted && !fits {
-            // Fine-tuning or serving a sealed model is not a run of its program.
-            return Ok(0);
-        }
-        require!(fits, QuernError::InputsDoNotFit);
-        let macs = program::Macs {
+        let graph = graph::Graph::parse(model_graph(model)?).or_quern()?;
+        let macs = graph::Macs {
             fixed: model.macs_fixed.get(),
             per_row: model.macs_per_row.get(),
         };
-        macs.total(args.batch_rows)
-            .ok_or(QuernError::Overflow.into())
+        let admitted = match assurance {
+            Assurance::Refereed => graph.admit(&macs, args.batch_rows, args.input_roots.len()),
+            Assurance::Reviewed => {
+                graph.admit_reviewed(&macs, args.batch_rows, args.input_roots.len())
+            }
+        };
+        admitted.map_err(|misfit| match misfit {
+            graph::Misfit::MacsOverflow => QuernError::Overflow.into(),
+            _ => QuernError::InputsDoNotFit.into(),
+        })
     }
 
-    fn validate_price(&self, args: &CreateJobArgs, assurance: Assurance, macs: u64) -> Result<()> {
-        let config = &self.mint_config;
-        let least_price = price::least_price(
-            config.least_price_atoms.get(),
-            config.price_per_gmac_atoms.get(),
+    /// Refuses less than the least price and bond; returns what is reserved.
+    fn validate_price(&self, args: &NewJob, assurance: Assurance, macs: u64) -> Result<u64> {
+        let offer = Offer {
             macs,
-        )
-        .or_quern()?;
-        require!(args.price_atoms >= least_price, QuernError::PriceTooLow);
-        // Only what could be convicted is secured per multiply-accumulate; whoever wants them counted pays for them.
-        let judged_macs = if assurance == Assurance::Refereed {
-            macs
-        } else {
-            0
+            is_refereed: assurance == Assurance::Refereed,
+            milestones: args.milestones,
+            price_atoms: args.price_atoms,
         };
-        let (bond_bps, _) = self.protocol.floors(assurance);
-        let least_bond = bond::least_bond(
-            args.price_atoms,
-            bond_bps,
-            config.bond_per_gmac_atoms.get(),
-            judged_macs,
-        )
-        .or_quern()?;
-        require!(args.bond_atoms >= least_bond, QuernError::BondTooLow);
-        Ok(())
+        let floors = self.mint_config.floors(&self.protocol, assurance);
+        let quote = quote(&floors, &offer).or_quern()?;
+        require!(
+            args.price_atoms >= quote.least_price_atoms,
+            QuernError::PriceTooLow
+        );
+        require!(
+            args.bond_atoms >= quote.least_bond_atoms,
+            QuernError::BondTooLow
+        );
+        Ok(quote.escrow_atoms)
     }
 
     /// Treasury and royalty owner will be credited: their purses must be the client's own or among the remaining accounts.
@@ -256,14 +272,13 @@ impl CreateJob {
 }
 
 /// Reserves the escrow and writes the job.
-pub fn handle_create_job(ctx: &mut Context<CreateJob>, args: CreateJobArgs) -> Result<()> {
+pub fn handle_create_job(ctx: &mut Context<CreateJob>, args: NewJob) -> Result<()> {
     let moment = Moment::read()?;
     let assurance = ctx.accounts.validate(&args, &moment)?;
     let macs = ctx.accounts.macs(&args, assurance)?;
-    ctx.accounts.validate_price(&args, assurance, macs)?;
+    let escrow_atoms = ctx.accounts.validate_price(&args, assurance, macs)?;
     let views = ctx.remaining_accounts()?;
     ctx.accounts.validate_purses(&views)?;
-    let escrow_atoms = price::escrow(args.price_atoms, args.milestones).or_quern()?;
     let deadline = deadline::open(moment.now, args.take_secs, args.ends_by).or_quern()?;
     let bump = ctx.bumps.job;
 
@@ -275,41 +290,27 @@ pub fn handle_create_job(ctx: &mut Context<CreateJob>, args: CreateJobArgs) -> R
         (0, Part::Reserved),
         escrow_atoms,
     )?;
-    let n = purse.jobs_created;
-    purse.jobs_created = n.checked_add(1u64).ok_or(QuernError::Overflow)?;
+    let n = purse.opened;
+    purse.opened = n.checked_add(1u64).ok_or(QuernError::Overflow)?;
 
     let job = &mut accounts.job;
     job.version = LAYOUT_VERSION;
     job.bump = bump;
-    job.kind = args.kind;
-    job.assurance = args.assurance;
-    job.milestones = args.milestones;
     job.n = n;
     job.created_at = moment.now.into();
     job.client = *accounts.client.address();
     job.mint = accounts.mint_config.mint;
     job.treasury_owner = accounts.protocol.treasury_owner;
-    job.pinned_provider = args.pinned_provider;
-    job.arbiter = args.arbiter;
-    job.campaign = args.campaign;
     if let Some(model) = &accounts.model {
         job.model = *model.address();
         job.royalty_owner = model.owner;
         job.royalty_bps = model.royalty_bps;
     }
-    job.price_atoms = args.price_atoms.into();
-    job.bond_atoms = args.bond_atoms.into();
     job.macs = macs.into();
     job.reward_rate_e9 = accounts.mint_config.reward_rate_e9;
     job.reward_weight_bps = accounts.emission.weight_bps(assurance).into();
-    job.ends_by = args.ends_by.into();
-    job.take_secs = args.take_secs.into();
-    job.work_secs = args.work_secs.into();
-    job.review_secs = args.review_secs.into();
-    job.batch_rows = args.batch_rows.into();
-    job.input_roots[..args.input_roots.len()].copy_from_slice(&args.input_roots);
-    job.input_uri_hash = text::uri_hash(&args.input_uri)?;
     job.terms = accounts.protocol.terms;
+    args.write(job)?;
     job.enter(JobState::Open, deadline, &moment);
 
     let (client, model, mint, address) = (job.client, job.model, job.mint, *job.address());

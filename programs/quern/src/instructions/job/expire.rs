@@ -4,25 +4,26 @@
 //! - SHALL succeed only after the deadline of the current state.
 //! - Open: SHALL release the escrow and close.
 //! - Taken: SHALL pay the late penalty to the client, release the rest of the bond, count the provider late, and reopen the
-//!   job; past `ends_by`, or *Accepted* without an arbiter, it SHALL close with a release instead.
+//!   job; past `ends_by`, or *Reviewed* without an arbiter, it SHALL close with a release instead.
 //! - Rejected: SHALL split the price between provider and burn purse, give the deposit to the provider, release everything
 //!   else and close: nobody gains from an arbiter's silence.
 
 use {
     super::settlement::{
-        close_job, escrow_left, job_change, move_bond, pay, release_bond, release_escrow, reopen,
-        require_provider, require_recipient,
+        close_job, escrow_left, job_change, move_bond, release_escrow, reopen, require_provider,
+        require_recipient,
     },
     crate::{
         clock::Moment,
         constants::NOBODY,
         error::{OrQuern, QuernError},
-        events::{JobExpired, JobResolved, emit_event},
+        events::{JobExpired, emit_event},
+        instructions::dispute::expire_rejected,
         ledger::Book,
-        state::{Job, JobState, Provider, Purse, changed, changes, closed},
+        state::{Job, JobState, Provider, changed, changes, closed},
     },
     anchor_lang::prelude::*,
-    quern_rules::{late, reject},
+    quern_rules::late,
 };
 
 /// Accounts of `expire`. Remaining, writable, each once, in the job's mint: the client's purse; the provider's unless the job
@@ -47,8 +48,7 @@ pub fn handle_expire(ctx: &mut Context<Expire>) -> Result<()> {
     let mut book = Book::load(&ctx.remaining_accounts()?)?;
     let accounts = &mut ctx.accounts;
     require_recipient(&accounts.client, &accounts.job)?;
-    let state = accounts.job.state()?;
-    let closes = match state {
+    let closes = match accounts.job.state() {
         JobState::Open => {
             accounts.job.require_passed(&moment)?;
             let event = expire_open(&mut accounts.job, &mut book, &moment)?;
@@ -76,8 +76,8 @@ pub fn handle_expire(ctx: &mut Context<Expire>) -> Result<()> {
             emit_event!(ctx, event);
             true
         }
-        // A submitted job ends by finalize, a slashed one by settle_slash.
-        JobState::Submitted | JobState::Slashed => return Err(QuernError::WrongState.into()),
+        // A submitted job ends by finalize, a convicted one by settle_conviction.
+        JobState::Submitted | JobState::Convicted => return Err(QuernError::WrongState.into()),
     };
     if closes {
         close_job(&mut ctx.accounts.job, &ctx.accounts.client)
@@ -137,63 +137,6 @@ fn expire_taken(
         bond_released_atoms: bond.released_atoms,
         released_atoms,
         closed: !reopened,
-        changes,
-    })
-}
-
-fn expire_rejected(
-    job: &mut Account<Job>,
-    book: &mut Book,
-    moment: &Moment,
-) -> Result<JobResolved> {
-    let parts = reject::silence(
-        job.price_atoms.get(),
-        job.terms.fee_bps.get(),
-        job.royalty_bps.get(),
-    )
-    .or_quern()?;
-    let (burn_owner, _) = anchor_lang::find_program_address(&[Purse::BURN_SEED], &crate::ID);
-    let (client, owner, milestone) = (job.client, job.provider, job.milestone);
-    let deposit_atoms = job.reject_deposit_atoms.get();
-
-    pay(book, job, &job.treasury_owner, parts.fee_atoms)?;
-    pay(book, job, &job.royalty_owner, parts.royalty_atoms)?;
-    pay(book, job, &owner, parts.provider_atoms)?;
-    pay(book, job, &burn_owner, parts.burn_atoms)?;
-    pay(book, job, &owner, deposit_atoms)?;
-    job.reject_deposit_atoms = 0u64.into();
-    let bond_released_atoms = release_bond(book, job)?;
-    let released_atoms = escrow_left(job)?
-        .checked_sub(job.price_atoms.get())
-        .ok_or(QuernError::ReservationShort)?;
-    release_escrow(book, job, released_atoms)?;
-
-    let mut changes = changes![closed(job)];
-    book.changes(&mut changes)?;
-    Ok(JobResolved {
-        at: moment.now,
-        job: *job.address(),
-        client,
-        provider: owner,
-        arbiter: job.arbiter,
-        mint: job.mint,
-        assurance: job.assurance,
-        milestone,
-        silent: true,
-        provider_prevails: false,
-        price_atoms: job.price_atoms.get(),
-        arbiter_atoms: 0,
-        fee_atoms: parts.fee_atoms,
-        royalty_atoms: parts.royalty_atoms,
-        provider_atoms: parts.provider_atoms,
-        client_atoms: 0,
-        burn_atoms: parts.burn_atoms,
-        penalty_atoms: 0,
-        deposit_atoms,
-        deposit_to_provider: true,
-        bond_released_atoms,
-        released_atoms,
-        closed: true,
         changes,
     })
 }

@@ -1,7 +1,8 @@
-//! Pays a milestone that nobody refuted or rejected in time.
+//! Pays a milestone that nobody refuted or rejected in time, or that its client accepts.
 //!
 //! # Specification
-//! - SHALL require that the review and the reaction time after the last answer are over and no demand is open.
+//! - SHALL let the client of a *Reviewed* job finalize at once: its signature accepts the result.
+//! - SHALL otherwise require that the review and the reaction time after the last answer are over and no demand is open.
 //! - SHALL let only the provider finalize during the grace time after that, then anybody.
 //! - SHALL split the price exactly: fee, royalty, the rest to the provider (P4); then accrue the reward (P5).
 //! - SHALL release the bond and close the job after the last milestone.
@@ -14,7 +15,7 @@ use {
         events::{MilestoneSettled, emit_event},
         state::{Emission, Job, JobState, Provider},
     },
-    anchor_lang::prelude::*,
+    anchor_lang::{address_eq, prelude::*},
     quern_rules::deadline::{FinalizeGate, finalize_gate},
 };
 
@@ -23,7 +24,7 @@ use {
 #[event_cpi]
 #[derive(Accounts)]
 pub struct Finalize {
-    /// Whoever turns the crank.
+    /// Anybody; the client of a reviewed job accepts by signing.
     pub signer: Signer,
     /// The job.
     #[account(mut)]
@@ -40,13 +41,15 @@ pub struct Finalize {
 }
 
 impl Finalize {
-    fn validate(&self, moment: &Moment) -> Result<()> {
-        let job = &self.job;
+    /// Returns whether the client accepts; otherwise the result stands because nobody refuted or rejected it.
+    fn validate(&self, moment: &Moment) -> Result<bool> {
+        let (job, signer) = (&self.job, self.signer.address());
         job.require_state(JobState::Submitted)?;
         require_provider(&self.provider, job)?;
         require_recipient(&self.client, job)?;
         require!(job.open_demands.is_zero(), QuernError::DemandsOpen);
         let gate = finalize_gate(
+            job.is_reviewed() && address_eq(signer, &job.client),
             moment.now,
             job.effective_deadline(moment),
             job.effective_last_answer_at(moment),
@@ -55,10 +58,11 @@ impl Finalize {
         );
         match gate {
             FinalizeGate::TooEarly => Err(QuernError::TooEarly.into()),
-            FinalizeGate::PartiesOnly if !self.provider.is_party(self.signer.address()) => {
+            FinalizeGate::PartiesOnly if !self.provider.is_party(signer) => {
                 Err(QuernError::GraceTime.into())
             }
-            FinalizeGate::PartiesOnly | FinalizeGate::Anybody => Ok(()),
+            FinalizeGate::PartiesOnly | FinalizeGate::Anybody => Ok(false),
+            FinalizeGate::Client => Ok(true),
         }
     }
 }
@@ -66,7 +70,7 @@ impl Finalize {
 /// Settles the milestone.
 pub fn handle_finalize(ctx: &mut Context<Finalize>) -> Result<()> {
     let moment = Moment::read()?;
-    ctx.accounts.validate(&moment)?;
+    let accepted = ctx.accounts.validate(&moment)?;
     let purses = ctx.remaining_accounts()?;
     let accounts = &mut ctx.accounts;
     let event: MilestoneSettled = settle_milestone(
@@ -74,7 +78,7 @@ pub fn handle_finalize(ctx: &mut Context<Finalize>) -> Result<()> {
         &mut accounts.provider,
         &mut accounts.emission,
         &purses,
-        false,
+        accepted,
         &moment,
     )?;
     let closes = event.closed;

@@ -1,20 +1,12 @@
-//! Jobs: from escrow to settlement. The picture is in the design; each arrow of it is one file here.
+//! Jobs: from escrow to settlement. The picture is in the design; each arrow of it is one file here or in `dispute`.
 
-mod accept;
 mod cancel;
 mod create;
 mod expire;
 mod finalize;
-mod reject;
-mod resolve;
-mod settle_slash;
-mod settlement;
+mod settle_conviction;
+pub(crate) mod settlement;
 mod submit;
 mod take;
 
-pub use {
-    accept::*, cancel::*, create::*, expire::*, finalize::*, reject::*, resolve::*,
-    settle_slash::*, submit::*, take::*,
-};
-
-pub(crate) use settlement::roll_epoch;
+pub use {cancel::*, create::*, expire::*, finalize::*, settle_conviction::*, submit::*, take::*};

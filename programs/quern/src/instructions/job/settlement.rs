@@ -73,11 +73,10 @@ pub fn release_escrow(book: &mut Book, job: &Job, atoms: u64) -> Result<()> {
     pay(book, job, &job.client, atoms)
 }
 
-/// Opens the job again for another provider, or tells the caller to close it: past `ends_by`, or *Accepted* without an
+/// Opens the job again for another provider, or tells the caller to close it: past `ends_by`, or *Reviewed* without an
 /// arbiter, nobody else could finish it. Returns whether it is open again.
 pub fn reopen(job: &mut Job, moment: &Moment) -> Result<bool> {
-    let is_judgeable =
-        job.assurance == crate::state::Assurance::Refereed as u8 || job.has_arbiter();
+    let is_judgeable = job.is_refereed() || job.has_arbiter();
     if moment.now > job.ends_by.get() || !is_judgeable {
         return Ok(false);
     }
@@ -202,7 +201,7 @@ pub fn settle_milestone(
     pay(&mut book, job, &job.treasury_owner, split.fee_atoms)?;
     pay(&mut book, job, &job.royalty_owner, split.royalty_atoms)?;
     pay(&mut book, job, &job.provider, split.provider_atoms)?;
-    provider.count_settled(job.assurance()?, job.macs.get());
+    provider.count_settled(job.assurance(), job.macs.get());
     let reward_atoms = accrue_reward(&mut book, emission, provider, job, split.fee_atoms, moment)?;
 
     let milestone = job.milestone;

@@ -10,7 +10,7 @@ use {
     crate::{
         clock::Moment,
         error::{OrQuern, QuernError},
-        events::{ProofSubmitted, emit_event},
+        events::{ResultSubmitted, emit_event},
         state::{Job, JobState, Provider, changed, changes},
         text,
     },
@@ -20,17 +20,17 @@ use {
 
 /// The commitment.
 #[derive(Clone, Debug, PartialEq, Eq, AnchorSerialize, AnchorDeserialize, IdlType)]
-pub struct SubmitProofArgs {
-    /// Root over all intermediate results; for accepted work, the checkpoint's hash.
+pub struct Submission {
+    /// Root over all intermediate results; for reviewed work, the checkpoint's hash.
     pub trace_root: [u8; 32],
     /// Where result and trace are, at most 200 bytes.
     pub output_uri: String,
 }
 
-/// Accounts of `submit_proof`.
+/// Accounts of `submit`.
 #[event_cpi]
 #[derive(Accounts)]
-pub struct SubmitProof {
+pub struct Submit {
     /// The provider's owner or operator.
     pub signer: Signer,
     /// The job's provider.
@@ -40,7 +40,7 @@ pub struct SubmitProof {
     pub job: Account<Job>,
 }
 
-impl SubmitProof {
+impl Submit {
     fn validate(&self, moment: &Moment) -> Result<()> {
         require_provider(&self.provider, &self.job)?;
         require!(
@@ -53,7 +53,7 @@ impl SubmitProof {
 }
 
 /// Writes the commitment.
-pub fn handle_submit_proof(ctx: &mut Context<SubmitProof>, args: SubmitProofArgs) -> Result<()> {
+pub fn handle_submit(ctx: &mut Context<Submit>, args: Submission) -> Result<()> {
     let moment = Moment::read()?;
     ctx.accounts.validate(&moment)?;
     let job = &mut ctx.accounts.job;
@@ -73,7 +73,7 @@ pub fn handle_submit_proof(ctx: &mut Context<SubmitProof>, args: SubmitProofArgs
     let changes = changes![changed(job)];
     emit_event!(
         ctx,
-        ProofSubmitted {
+        ResultSubmitted {
             at: moment.now,
             job: address,
             provider,

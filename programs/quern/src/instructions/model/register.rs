@@ -1,9 +1,9 @@
-//! Registers a model and reserves room for its tensor program.
+//! Registers a model and reserves room for its graph.
 //!
 //! # Specification
 //! - SHALL be refused while the protocol is paused.
 //! - SHALL put the creator into the address, so that nobody can squat on another's number.
-//! - SHALL refuse a royalty above the highest allowed and a program above the largest allowed.
+//! - SHALL refuse a royalty above the highest allowed and a graph above the largest allowed.
 
 // The derive repeats the instruction's arguments in functions that use only some of them.
 #![allow(unused_variables)]
@@ -11,7 +11,7 @@
 use {
     crate::{
         clock::Moment,
-        constants::{MAX_PROGRAM_BYTES, MAX_ROYALTY_BPS},
+        constants::{MAX_GRAPH_BYTES, MAX_ROYALTY_BPS},
         error::QuernError,
         events::{ModelRegistered, emit_event},
         state::{AssetKind, LAYOUT_VERSION, Model, Protocol, changed, changes},
@@ -22,11 +22,11 @@ use {
 
 /// A model's entry.
 #[derive(Clone, Debug, PartialEq, Eq, AnchorSerialize, AnchorDeserialize, IdlType)]
-pub struct RegisterModelArgs {
+pub struct NewModel {
     /// The creator's number for it.
     pub id: u64,
-    /// Length of its tensor program in bytes, 0 for assets without one.
-    pub program_bytes: u32,
+    /// Length of its graph in bytes, 0 for assets without one.
+    pub graph_bytes: u32,
     /// Code of [`AssetKind`].
     pub kind: u8,
     /// Royalty in basis points of the price.
@@ -40,18 +40,18 @@ pub struct RegisterModelArgs {
 /// Accounts of `register_model`.
 #[event_cpi]
 #[derive(Accounts)]
-#[instruction(args: RegisterModelArgs)]
+#[instruction(args: NewModel)]
 pub struct RegisterModel {
     /// Creator and first owner; pays the rent.
     #[account(mut)]
     pub creator: Signer,
     /// The protocol; there is only one account of this type.
     pub protocol: Account<Protocol>,
-    /// The model, created here with room for its program.
+    /// The model, created here with room for its graph.
     #[account(
         init,
         payer = creator,
-        space = Model::space(args.program_bytes.min(MAX_PROGRAM_BYTES)),
+        space = Model::space(args.graph_bytes.min(MAX_GRAPH_BYTES)),
         seeds = [Model::SEED, creator.address().as_ref(), &args.id.to_le_bytes()],
         bump,
     )]
@@ -61,10 +61,10 @@ pub struct RegisterModel {
 }
 
 impl RegisterModel {
-    fn validate(&self, args: &RegisterModelArgs) -> Result<()> {
+    fn validate(&self, args: &NewModel) -> Result<()> {
         require!(!self.protocol.paused.get(), QuernError::Paused);
         require!(
-            args.program_bytes <= MAX_PROGRAM_BYTES,
+            args.graph_bytes <= MAX_GRAPH_BYTES,
             QuernError::ModelOutOfRoom
         );
         require!(
@@ -80,10 +80,7 @@ impl RegisterModel {
 }
 
 /// Writes the entry.
-pub fn handle_register_model(
-    ctx: &mut Context<RegisterModel>,
-    args: RegisterModelArgs,
-) -> Result<()> {
+pub fn handle_register_model(ctx: &mut Context<RegisterModel>, args: NewModel) -> Result<()> {
     ctx.accounts.validate(&args)?;
     let at = Moment::read()?.now;
     let bump = ctx.bumps.model;
@@ -99,7 +96,7 @@ pub fn handle_register_model(
     model.owner = creator;
     model.name = text::name(&args.name)?;
     model.uri_hash = text::uri_hash(&args.uri)?;
-    model.program_bytes = args.program_bytes.into();
+    model.graph_bytes = args.graph_bytes.into();
 
     let changes = changes![changed(model)];
     emit_event!(

@@ -1,8 +1,8 @@
-//! Checks a tensor program once and fixes it for ever.
+//! Checks a graph once and fixes it for ever.
 //!
 //! # Specification
 //! - SHALL require the owner's signature.
-//! - SHALL refuse whatever cannot be evaluated and judged (`quern_proof::program::seal`), naming the cause.
+//! - SHALL refuse whatever cannot be evaluated and judged (`quern_proof::graph::seal`), naming the cause.
 //! - SHALL record the multiply-accumulates that jobs are priced by.
 
 use {
@@ -10,10 +10,10 @@ use {
         clock::Moment,
         error::{OrQuern, QuernError},
         events::{ModelSealed, emit_event},
-        state::{Model, changed, changes, model_program},
+        state::{Model, changed, changes, model_graph},
     },
     anchor_lang::{prelude::*, sha256},
-    quern_proof::program,
+    quern_proof::graph,
 };
 
 /// Accounts of `seal_model`.
@@ -33,9 +33,9 @@ pub fn handle_seal_model(ctx: &mut Context<SealModel>) -> Result<()> {
     let at = Moment::read()?.now;
     let model = &mut ctx.accounts.model;
     require!(!model.sealed.get(), QuernError::ModelSealed);
-    let bytes = model_program(model)?;
-    let macs = program::seal(bytes).or_quern()?;
-    let program_hash = sha256(bytes);
+    let bytes = model_graph(model)?;
+    let macs = graph::seal(bytes).or_quern()?;
+    let graph_hash = sha256(bytes);
     model.macs_fixed = macs.fixed.into();
     model.macs_per_row = macs.per_row.into();
     model.sealed = true.into();
@@ -47,7 +47,7 @@ pub fn handle_seal_model(ctx: &mut Context<SealModel>) -> Result<()> {
         ModelSealed {
             at,
             model: address,
-            program_hash,
+            graph_hash,
             changes
         }
     );

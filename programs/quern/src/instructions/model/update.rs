@@ -1,8 +1,10 @@
-//! Changes a model's royalty, state or URI for new jobs.
+//! Changes a model's royalty, state and URI for new jobs, or names who may take it over.
 //!
 //! # Specification
 //! - SHALL require the owner's signature.
-//! - SHALL NOT touch the tensor program or any live job.
+//! - SHALL change only what is given: all settings, the pending owner, or both. A pending owner of nobody withdraws a
+//!   proposal.
+//! - SHALL NOT touch the graph or any live job.
 
 use {
     crate::{
@@ -18,7 +20,7 @@ use {
 
 /// New values.
 #[derive(Clone, Debug, PartialEq, Eq, AnchorSerialize, AnchorDeserialize, IdlType)]
-pub struct UpdateModelArgs {
+pub struct ModelSettings {
     /// Whether new jobs may use it.
     pub active: bool,
     /// Royalty in basis points of the price.
@@ -39,17 +41,26 @@ pub struct UpdateModel {
     pub model: Account<Model>,
 }
 
-/// Writes the values.
-pub fn handle_update_model(ctx: &mut Context<UpdateModel>, args: UpdateModelArgs) -> Result<()> {
-    require!(
-        args.royalty_bps <= MAX_ROYALTY_BPS,
-        QuernError::ShareTooHigh
-    );
+/// Writes what is given.
+pub fn handle_update_model(
+    ctx: &mut Context<UpdateModel>,
+    settings: Option<ModelSettings>,
+    pending_owner: Option<Address>,
+) -> Result<()> {
     let at = Moment::read()?.now;
     let model = &mut ctx.accounts.model;
-    model.active = args.active.into();
-    model.royalty_bps = args.royalty_bps.into();
-    model.uri_hash = text::uri_hash(&args.uri)?;
+    if let Some(settings) = &settings {
+        require!(
+            settings.royalty_bps <= MAX_ROYALTY_BPS,
+            QuernError::ShareTooHigh
+        );
+        model.active = settings.active.into();
+        model.royalty_bps = settings.royalty_bps.into();
+        model.uri_hash = text::uri_hash(&settings.uri)?;
+    }
+    if let Some(pending) = pending_owner {
+        model.pending_owner = pending;
+    }
 
     let address = *model.address();
     let changes = changes![changed(model)];
@@ -58,7 +69,7 @@ pub fn handle_update_model(ctx: &mut Context<UpdateModel>, args: UpdateModelArgs
         ModelUpdated {
             at,
             model: address,
-            uri: args.uri,
+            uri: settings.map(|settings| settings.uri),
             changes
         }
     );

@@ -1,4 +1,4 @@
-//! Writes a piece of a tensor program, in any order, until it is sealed.
+//! Writes a piece of a graph, in any order, until it is sealed.
 //!
 //! # Specification
 //! - SHALL require the owner's signature.
@@ -9,19 +9,10 @@ use {
         clock::Moment,
         error::QuernError,
         events::{ModelWritten, emit_event},
-        state::{Model, changed, changes, model_program_mut},
+        state::{Model, changed, changes, model_graph_mut},
     },
     anchor_lang::prelude::*,
 };
-
-/// A piece.
-#[derive(Clone, Debug, PartialEq, Eq, AnchorSerialize, AnchorDeserialize, IdlType)]
-pub struct WriteModelArgs {
-    /// Where it begins within the program.
-    pub offset: u32,
-    /// Its bytes.
-    pub bytes: Vec<u8>,
-}
 
 /// Accounts of `write_model`.
 #[event_cpi]
@@ -36,28 +27,28 @@ pub struct WriteModel {
 }
 
 /// Copies the bytes.
-pub fn handle_write_model(ctx: &mut Context<WriteModel>, args: WriteModelArgs) -> Result<()> {
+pub fn handle_write_model(ctx: &mut Context<WriteModel>, offset: u32, bytes: &[u8]) -> Result<()> {
     let at = Moment::read()?.now;
     let model = &mut ctx.accounts.model;
     require!(!model.sealed.get(), QuernError::ModelSealed);
-    require!(!args.bytes.is_empty(), QuernError::ZeroAmount);
-    let start = args.offset as usize;
+    require!(!bytes.is_empty(), QuernError::ZeroAmount);
+    let start = offset as usize;
     let end = start
-        .checked_add(args.bytes.len())
+        .checked_add(bytes.len())
         .ok_or(QuernError::ModelOutOfRoom)?;
-    let room = model_program_mut(model)?
+    let room = model_graph_mut(model)?
         .get_mut(start..end)
         .ok_or(QuernError::ModelOutOfRoom)?;
-    room.copy_from_slice(&args.bytes);
+    room.copy_from_slice(bytes);
 
-    let (address, length) = (*model.address(), args.bytes.len() as u32);
+    let (address, length) = (*model.address(), bytes.len() as u32);
     let changes = changes![changed(model)];
     emit_event!(
         ctx,
         ModelWritten {
             at,
             model: address,
-            offset: args.offset,
+            offset,
             length,
             changes
         }

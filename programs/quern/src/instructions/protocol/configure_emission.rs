@@ -13,7 +13,7 @@ use {
         clock::Moment,
         error::{OrQuern, QuernError},
         events::{EmissionConfigured, emit_event},
-        instructions::job::roll_epoch,
+        instructions::job::settlement::roll_epoch,
         state::{Emission, MintConfig, Protocol, Purse, changed, changes},
     },
     anchor_lang::{address_eq, prelude::*},
@@ -22,15 +22,15 @@ use {
 
 /// Rewards.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, AnchorSerialize, AnchorDeserialize, IdlType)]
-pub struct ConfigureEmissionArgs {
+pub struct EmissionSettings {
     /// Length of an epoch in seconds; fixed by the first call.
     pub epoch_secs: u32,
     /// Most that an epoch may grant, in atoms of the reward mint.
     pub cap_atoms: u64,
     /// Weight of refereed work in basis points.
     pub refereed_weight_bps: u16,
-    /// Weight of accepted work in basis points.
-    pub accepted_weight_bps: u16,
+    /// Weight of reviewed work in basis points.
+    pub reviewed_weight_bps: u16,
 }
 
 /// Accounts of `configure_emission`.
@@ -52,14 +52,14 @@ pub struct ConfigureEmission {
 }
 
 impl ConfigureEmission {
-    fn validate(&self, args: &ConfigureEmissionArgs) -> Result<()> {
-        for weight in [args.refereed_weight_bps, args.accepted_weight_bps] {
+    fn validate(&self, settings: &EmissionSettings) -> Result<()> {
+        for weight in [settings.refereed_weight_bps, settings.reviewed_weight_bps] {
             require!(weight <= 10_000, QuernError::ShareTooHigh);
         }
-        require!(args.epoch_secs > 0, QuernError::BadTimeSpan);
+        require!(settings.epoch_secs > 0, QuernError::BadTimeSpan);
         if self.emission.is_configured() {
             let is_same = address_eq(&self.emission.reward_mint, &self.mint_config.mint)
-                && self.emission.epoch_secs.get() == args.epoch_secs;
+                && self.emission.epoch_secs.get() == settings.epoch_secs;
             require!(is_same, QuernError::EmissionFixed);
         }
         let is_emissions_purse = address_eq(&self.emission_purse.owner, self.emission.address())
@@ -72,29 +72,29 @@ impl ConfigureEmission {
 /// Writes caps and weights.
 pub fn handle_configure_emission(
     ctx: &mut Context<ConfigureEmission>,
-    args: ConfigureEmissionArgs,
+    settings: EmissionSettings,
 ) -> Result<()> {
-    ctx.accounts.validate(&args)?;
+    ctx.accounts.validate(&settings)?;
     let moment = Moment::read()?;
     let accounts = &mut ctx.accounts;
     let emission = &mut accounts.emission;
     if emission.is_configured() {
         roll_epoch(emission, &moment)?;
         let (cap_atoms, next_cap_atoms) =
-            epoch::schedule_cap(emission.cap_atoms.get(), args.cap_atoms);
+            epoch::schedule_cap(emission.cap_atoms.get(), settings.cap_atoms);
         emission.cap_atoms = cap_atoms.into();
         emission.next_cap_atoms = next_cap_atoms.into();
     } else {
         emission.reward_mint = accounts.mint_config.mint;
-        emission.epoch_secs = args.epoch_secs.into();
-        emission.epoch_index = epoch::index_at(moment.now, args.epoch_secs)
+        emission.epoch_secs = settings.epoch_secs.into();
+        emission.epoch_index = epoch::index_at(moment.now, settings.epoch_secs)
             .or_quern()?
             .into();
-        emission.cap_atoms = args.cap_atoms.into();
-        emission.next_cap_atoms = args.cap_atoms.into();
+        emission.cap_atoms = settings.cap_atoms.into();
+        emission.next_cap_atoms = settings.cap_atoms.into();
     }
-    emission.refereed_weight_bps = args.refereed_weight_bps.into();
-    emission.accepted_weight_bps = args.accepted_weight_bps.into();
+    emission.refereed_weight_bps = settings.refereed_weight_bps.into();
+    emission.reviewed_weight_bps = settings.reviewed_weight_bps.into();
     require_wash_proof(emission, &accounts.mint_config)?;
 
     let changes = changes![changed(emission)];

@@ -3,7 +3,8 @@
 //! # Specification
 //! - SHALL succeed only if signed by the program's upgrade authority, so that nobody takes the protocol over between
 //!   deployment and set-up.
-//! - SHALL refuse settings outside the bounds of [`ProtocolParams::validate`].
+//! - SHALL refuse settings outside the bounds of [`ProtocolSettings::validate`].
+//! - SHALL keep the cluster's genesis hash, which nothing changes later: tools compare it with the cluster that they talk to.
 //! - SHALL be possible once.
 
 use {
@@ -11,7 +12,7 @@ use {
         clock::Moment,
         error::QuernError,
         events::{ProtocolInitialized, emit_event},
-        state::{Emission, LAYOUT_VERSION, Protocol, ProtocolParams, changed, changes},
+        state::{Emission, LAYOUT_VERSION, Protocol, ProtocolSettings, changed, changes},
     },
     anchor_lang::{address_eq, prelude::*},
 };
@@ -19,17 +20,6 @@ use {
 /// The loader whose ProgramData accounts name upgrade authorities.
 const UPGRADEABLE_LOADER: Address =
     anchor_lang::address!("BPFLoaderUpgradeab1e11111111111111111111111");
-
-/// First settings.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, AnchorSerialize, AnchorDeserialize, IdlType)]
-pub struct InitializeArgs {
-    /// Who may pause.
-    pub guardian: Address,
-    /// Whose purses receive fees.
-    pub treasury_owner: Address,
-    /// What new jobs copy.
-    pub params: ProtocolParams,
-}
 
 /// Accounts of `initialize`.
 #[event_cpi]
@@ -69,7 +59,11 @@ impl Initialize {
 }
 
 /// Creates both accounts.
-pub fn handle_initialize(ctx: &mut Context<Initialize>, args: InitializeArgs) -> Result<()> {
+pub fn handle_initialize(
+    ctx: &mut Context<Initialize>,
+    settings: ProtocolSettings,
+    cluster: [u8; 32],
+) -> Result<()> {
     ctx.accounts.validate()?;
     let at = Moment::read()?.now;
     let bumps = (ctx.bumps.protocol, ctx.bumps.emission);
@@ -79,7 +73,8 @@ pub fn handle_initialize(ctx: &mut Context<Initialize>, args: InitializeArgs) ->
     protocol.version = LAYOUT_VERSION;
     protocol.bump = bumps.0;
     protocol.authority = *accounts.authority.address();
-    protocol.apply(args.guardian, args.treasury_owner, &args.params)?;
+    protocol.cluster = cluster;
+    protocol.apply(&settings)?;
     accounts.emission.version = LAYOUT_VERSION;
     accounts.emission.bump = bumps.1;
 

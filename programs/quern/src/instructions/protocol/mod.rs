@@ -3,15 +3,14 @@
 mod accept_authority;
 mod configure_emission;
 mod initialize;
-mod propose_authority;
 mod register_mint;
 mod set_pause;
 mod update;
 mod update_mint;
 
 pub use {
-    accept_authority::*, configure_emission::*, initialize::*, propose_authority::*,
-    register_mint::*, set_pause::*, update::*, update_mint::*,
+    accept_authority::*, configure_emission::*, initialize::*, register_mint::*, set_pause::*,
+    update::*, update_mint::*,
 };
 
 use {

@@ -1,8 +1,10 @@
-//! Changes settings for jobs that are created from now on.
+//! Changes settings for jobs that are created from now on, or names who may take the protocol over.
 //!
 //! # Specification
 //! - SHALL require the authority's signature.
-//! - SHALL refuse settings outside the bounds of [`ProtocolParams::validate`].
+//! - SHALL change only what is given: all settings, the pending authority, or both. A pending authority of nobody withdraws
+//!   a proposal.
+//! - SHALL refuse settings outside the bounds of [`ProtocolSettings::validate`].
 //! - SHALL NOT change any live job: each carries its own copy.
 
 use {
@@ -10,8 +12,7 @@ use {
         clock::Moment,
         error::QuernError,
         events::{ProtocolUpdated, emit_event},
-        instructions::InitializeArgs,
-        state::{Protocol, changed, changes},
+        state::{Protocol, ProtocolSettings, changed, changes},
     },
     anchor_lang::prelude::*,
 };
@@ -28,14 +29,20 @@ pub struct UpdateProtocol {
     pub protocol: Account<Protocol>,
 }
 
-/// Writes guardian, treasury and settings.
+/// Writes what is given.
 pub fn handle_update_protocol(
     ctx: &mut Context<UpdateProtocol>,
-    args: InitializeArgs,
+    settings: Option<ProtocolSettings>,
+    pending_authority: Option<Address>,
 ) -> Result<()> {
     let at = Moment::read()?.now;
     let protocol = &mut ctx.accounts.protocol;
-    protocol.apply(args.guardian, args.treasury_owner, &args.params)?;
+    if let Some(settings) = settings {
+        protocol.apply(&settings)?;
+    }
+    if let Some(pending) = pending_authority {
+        protocol.pending_authority = pending;
+    }
 
     let changes = changes![changed(protocol)];
     emit_event!(ctx, ProtocolUpdated { at, changes });

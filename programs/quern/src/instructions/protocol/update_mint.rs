@@ -18,7 +18,7 @@ use {
 
 /// New rates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, AnchorSerialize, AnchorDeserialize, IdlType)]
-pub struct UpdateMintArgs {
+pub struct MintSettings {
     /// Whether new jobs may be paid in the mint.
     pub enabled: bool,
     /// Prices and rates for new jobs.
@@ -42,13 +42,16 @@ pub struct UpdateMint {
 }
 
 /// Writes the rates.
-pub fn handle_update_mint(ctx: &mut Context<UpdateMint>, args: UpdateMintArgs) -> Result<()> {
-    require!(args.rates.least_price_atoms >= 1, QuernError::ZeroAmount);
+pub fn handle_update_mint(ctx: &mut Context<UpdateMint>, settings: MintSettings) -> Result<()> {
+    require!(
+        settings.rates.least_price_atoms >= 1,
+        QuernError::ZeroAmount
+    );
     let at = Moment::read()?.now;
     let accounts = &mut ctx.accounts;
     let config = &mut accounts.mint_config;
-    config.enabled = args.enabled.into();
-    config.apply(&args.rates);
+    config.enabled = settings.enabled.into();
+    config.apply(&settings.rates);
     require_wash_proof(&accounts.emission, config)?;
 
     let mint = config.mint;

@@ -16,26 +16,23 @@ use {
 
 /// A provider's entry.
 #[derive(Clone, Debug, PartialEq, Eq, AnchorSerialize, AnchorDeserialize, IdlType)]
-pub struct ProviderArgs {
+pub struct ProviderSettings {
     /// The hot key that may take, submit and reveal; may be the owner.
     pub operator: Address,
     /// 1 to 32 bytes of UTF-8.
     pub name: String,
     /// How to reach it, at most 200 bytes.
     pub endpoint: String,
-    /// Bits of hardware classes.
-    pub hardware_classes: u64,
     /// Whether it may take jobs.
     pub active: bool,
 }
 
-impl ProviderArgs {
+impl ProviderSettings {
     /// Writes the entry.
     pub(crate) fn apply(&self, provider: &mut Provider) -> Result<()> {
         provider.operator = self.operator;
         provider.name = text::name(&self.name)?;
         provider.endpoint_hash = text::uri_hash(&self.endpoint)?;
-        provider.hardware_classes = self.hardware_classes.into();
         provider.active = self.active.into();
         Ok(())
     }
@@ -58,7 +55,7 @@ pub struct RegisterProvider {
 /// Writes the entry.
 pub fn handle_register_provider(
     ctx: &mut Context<RegisterProvider>,
-    args: ProviderArgs,
+    args: ProviderSettings,
 ) -> Result<()> {
     let at = Moment::read()?.now;
     let bump = ctx.bumps.provider;

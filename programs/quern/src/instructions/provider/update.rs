@@ -9,7 +9,7 @@ use {
         clock::Moment,
         error::QuernError,
         events::{ProviderUpdated, emit_event},
-        instructions::ProviderArgs,
+        instructions::ProviderSettings,
         state::{Provider, changed, changes},
     },
     anchor_lang::prelude::*,
@@ -28,7 +28,10 @@ pub struct UpdateProvider {
 }
 
 /// Writes the entry.
-pub fn handle_update_provider(ctx: &mut Context<UpdateProvider>, args: ProviderArgs) -> Result<()> {
+pub fn handle_update_provider(
+    ctx: &mut Context<UpdateProvider>,
+    args: ProviderSettings,
+) -> Result<()> {
     let at = Moment::read()?.now;
     let provider = &mut ctx.accounts.provider;
     args.apply(provider)?;

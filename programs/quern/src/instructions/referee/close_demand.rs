@@ -1,8 +1,8 @@
 //! Closes a demand that nobody needs any more.
 //!
 //! # Specification
-//! - SHALL be open to anybody once the job is gone, slashed or at another submission.
-//! - SHALL give the rent, and the fee if nobody earned it, back to whoever asked.
+//! - SHALL be open to anybody once the job is gone, convicted or at another submission.
+//! - SHALL give the rent, and the fee if nobody earned it, back to its opener.
 
 use {
     crate::{
@@ -23,9 +23,9 @@ pub struct CloseDemand {
     pub demand: Account<Demand>,
     /// The demand's job, which may be gone: its address is checked by the handler.
     pub job: UncheckedAccount,
-    /// The demand's asker, compared by the handler; only credited.
+    /// The demand's opener, compared by the handler; only credited.
     #[account(mut, unsafe(dup))]
-    pub asker: UncheckedAccount,
+    pub opener: UncheckedAccount,
 }
 
 impl CloseDemand {
@@ -36,14 +36,14 @@ impl CloseDemand {
             QuernError::WrongDemand
         );
         require!(
-            address_eq(self.asker.address(), &demand.asker),
+            address_eq(self.opener.address(), &demand.opener),
             QuernError::WrongRecipient
         );
         // Gone is what the program does not own; lamports prove nothing. A job's address never recurs.
         if job.owned_by(&crate::ID) {
             let job = Account::<Job>::load(*job)?;
             require!(
-                job.state == JobState::Slashed as u8 || job.submissions != demand.submission,
+                job.is_in(JobState::Convicted) || job.submissions != demand.submission,
                 QuernError::JobLives
             );
         }
@@ -60,10 +60,10 @@ pub fn handle_close_demand(ctx: &mut Context<CloseDemand>) -> Result<()> {
         at,
         demand: *demand.address(),
         job: demand.job,
-        asker: demand.asker,
+        opener: demand.opener,
         changes: changes![closed(demand)],
     };
     emit_event!(ctx, event);
-    let asker = *ctx.accounts.asker.account();
-    ctx.accounts.demand.close(asker)
+    let opener = *ctx.accounts.opener.account();
+    ctx.accounts.demand.close(opener)
 }

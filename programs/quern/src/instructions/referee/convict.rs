@@ -5,29 +5,29 @@
 //!   whatever demands are open.
 //! - SHALL take the evidence inline or from an evidence account, and name as prover the signer or the account's author.
 //! - SHALL succeed only if the evidence leads to the roots of job and model and what was committed differs from what the
-//!   program computes (P7).
+//!   graph computes (P7).
 //! - SHALL only record; it touches no purse, so nobody's account can block it.
 
 use {
-    super::slash::{Fault, record_slash, require_refutable},
+    super::conviction::{record_conviction, require_refutable},
     crate::{
         clock::Moment,
         error::{OrQuern, QuernError},
-        events::{JobConvicted, emit_event},
-        state::{Evidence, Job, Model, SlashReason, model_program, tail},
+        events::emit_event,
+        state::{Charge, Evidence, Job, Model, model_graph, tail},
     },
     anchor_lang::{address_eq, prelude::*},
     quern_proof::{
-        evidence::{Case, Charge, judge},
-        program,
+        evidence::{self, Case, judge},
+        graph,
     },
 };
 
-/// Accounts of `convict` and `convict_padding`.
+/// Accounts of `convict`.
 #[event_cpi]
 #[derive(Accounts)]
 pub struct Convict {
-    /// Whoever convicts; the prover where the evidence is inline.
+    /// Anybody; the prover where the evidence is inline.
     pub signer: Signer,
     /// The job.
     #[account(mut)]
@@ -53,10 +53,11 @@ impl Convict {
     }
 
     /// Succeeds only if the charge is proved.
-    fn judge(&self, charge: &Charge, inline: &[u8]) -> Result<()> {
-        let program = program::Program::parse(model_program(&self.model)?).or_quern()?;
+    fn judge(&self, charge: Charge, inline: &[u8]) -> Result<()> {
+        let charge = evidence::Charge::try_from(charge).or_quern()?;
+        let graph = graph::Graph::parse(model_graph(&self.model)?).or_quern()?;
         let case = Case {
-            program,
+            graph,
             batch_rows: self.job.batch_rows.get(),
             input_roots: &self.job.input_roots,
             trace_root: &self.job.trace_root,
@@ -65,66 +66,21 @@ impl Convict {
             Some(account) => tail(account)?,
             None => inline,
         };
-        judge(&case, charge, evidence).or_quern()
+        judge(&case, &charge, evidence).or_quern()
     }
 }
 
-/// Convicts one value.
-pub fn handle_convict(
-    ctx: &mut Context<Convict>,
-    op: u8,
-    row: u32,
-    col: u32,
-    evidence: &[u8],
-) -> Result<()> {
-    let fault = Fault {
-        reason: SlashReason::WrongCell,
-        tree: op,
-        level: 0,
-        index: u64::from(row) << 32 | u64::from(col),
-    };
-    let event = try_charge(
-        &mut ctx.accounts,
-        &Charge::Cell { op, row, col },
-        evidence,
-        fault,
-    )?;
-    emit_event!(ctx, event);
-    Ok(())
-}
-
-/// Convicts what should be zero.
-pub fn handle_convict_padding(
-    ctx: &mut Context<Convict>,
-    tree: u8,
-    level: u8,
-    index: u64,
-    evidence: &[u8],
-) -> Result<()> {
-    let charge = Charge::Padding { tree, level, index };
-    let fault = Fault {
-        reason: SlashReason::BadPadding,
-        tree,
-        level,
-        index,
-    };
-    let event = try_charge(&mut ctx.accounts, &charge, evidence, fault)?;
-    emit_event!(ctx, event);
-    Ok(())
-}
-
-#[inline(never)]
-fn try_charge(
-    accounts: &mut Convict,
-    charge: &Charge,
-    inline: &[u8],
-    fault: Fault,
-) -> Result<JobConvicted> {
-    accounts.validate(inline)?;
-    accounts.judge(charge, inline)?;
+/// Judges the charge and records the conviction.
+pub fn handle_convict(ctx: &mut Context<Convict>, charge: Charge, evidence: &[u8]) -> Result<()> {
+    let accounts = &mut ctx.accounts;
+    accounts.validate(evidence)?;
+    accounts.judge(charge, evidence)?;
     let prover = match &accounts.evidence {
         Some(account) => account.author,
         None => *accounts.signer.address(),
     };
-    record_slash(&mut accounts.job, &fault, &prover, &Moment::read()?)
+    let moment = Moment::read()?;
+    let event = record_conviction(&mut accounts.job, charge.into(), &prover, &moment)?;
+    emit_event!(ctx, event);
+    Ok(())
 }

@@ -3,13 +3,13 @@
 mod close_demand;
 mod close_evidence;
 mod convict;
-mod demand;
+mod conviction;
+mod open_demand;
 mod reveal;
-mod slash;
 mod timeout;
 mod write_evidence;
 
 pub use {
-    close_demand::*, close_evidence::*, convict::*, demand::*, reveal::*, timeout::*,
+    close_demand::*, close_evidence::*, convict::*, open_demand::*, reveal::*, timeout::*,
     write_evidence::*,
 };

@@ -6,15 +6,15 @@
 //! - SHALL start the job's reaction time anew.
 
 use {
-    super::{demand::require_current, slash::require_refutable},
+    super::{conviction::require_refutable, open_demand::require_current},
     crate::{
         clock::Moment,
         error::QuernError,
         events::{DemandAnswered, emit_event},
-        state::{Demand, Job, changed, changes, write_demand_answer},
+        state::{Demand, Job, NodeRef, changed, changes, write_demand_answer},
     },
     anchor_lang::prelude::*,
-    quern_proof::question::{Tree, answers},
+    quern_proof::demand::{Tree, answers},
     quern_rules::deadline,
 };
 
@@ -22,7 +22,7 @@ use {
 #[event_cpi]
 #[derive(Accounts)]
 pub struct Reveal {
-    /// Whoever answers; gets the fee.
+    /// Anybody who answers; gets the fee.
     #[account(mut)]
     pub signer: Signer,
     /// The job.
@@ -43,7 +43,7 @@ impl Reveal {
             deadline::in_time(moment.now, demand.effective_due(&self.job, moment)),
             QuernError::TooLate
         );
-        let tree = Tree::from_code(demand.tree).ok_or(QuernError::NoSuchQuestion)?;
+        let tree = Tree::from_code(demand.tree).ok_or(QuernError::NoSuchNode)?;
         require!(
             answer.len() == demand.answer_bytes.get() as usize
                 && answers(tree.tag(), demand.is_leaf.get(), &demand.node, answer),
@@ -74,9 +74,11 @@ pub fn handle_reveal(ctx: &mut Context<Reveal>, answer: &[u8]) -> Result<()> {
         demand: *demand.address(),
         job: *job.address(),
         revealer: *accounts.signer.address(),
-        tree: demand.tree,
-        level: demand.level,
-        index: demand.index.get(),
+        node_id: NodeRef {
+            tree: demand.tree,
+            level: demand.level,
+            index: demand.index.get(),
+        },
         fee_lamports,
         answer: answer.to_vec(),
         changes: changes![changed(job), changed(demand)],

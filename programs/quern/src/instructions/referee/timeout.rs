@@ -2,18 +2,18 @@
 //!
 //! # Specification
 //! - SHALL be open to anybody once the demand is due and has no answer.
-//! - SHALL name as prover whoever opened the demand.
+//! - SHALL name as prover the opener of the demand.
 
 use {
     super::{
-        demand::require_current,
-        slash::{Fault, record_slash, require_refutable},
+        conviction::{record_conviction, require_refutable},
+        open_demand::require_current,
     },
     crate::{
         clock::Moment,
         error::QuernError,
         events::emit_event,
-        state::{Demand, Job, SlashReason},
+        state::{Conviction, Demand, Job, NodeRef},
     },
     anchor_lang::prelude::*,
     quern_rules::deadline,
@@ -49,14 +49,13 @@ pub fn handle_timeout(ctx: &mut Context<Timeout>) -> Result<()> {
     let moment = Moment::read()?;
     ctx.accounts.validate(&moment)?;
     let demand = &ctx.accounts.demand;
-    let asker = demand.asker;
-    let fault = Fault {
-        reason: SlashReason::Silence,
+    let opener = demand.opener;
+    let conviction = Conviction::Unanswered(NodeRef {
         tree: demand.tree,
         level: demand.level,
         index: demand.index.get(),
-    };
-    let event = record_slash(&mut ctx.accounts.job, &fault, &asker, &moment)?;
+    });
+    let event = record_conviction(&mut ctx.accounts.job, conviction, &opener, &moment)?;
     emit_event!(ctx, event);
     Ok(())
 }

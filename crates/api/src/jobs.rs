@@ -1,0 +1,187 @@
+//! `/v1/jobs` and `/v1/jobs/{address}`: what a job is and every step of its life.
+
+use {
+    crate::{
+        digits,
+        key::{Key, Signature},
+        words::{Assurance, ConvictionReason, DemandState, JobKind, JobState, Outcome},
+    },
+    serde::{Deserialize, Serialize},
+    serde_json::{Map, Value},
+};
+
+/// Which jobs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct JobsRequest {
+    /// Only those in this state.
+    pub state: Option<JobState>,
+    /// Where the page before ended: its `next_cursor`.
+    pub cursor: Option<String>,
+    /// Most jobs of the page.
+    pub limit: Option<u32>,
+}
+
+impl JobsRequest {
+    /// Where to ask.
+    pub const PATH: &'static str = "/v1/jobs";
+    /// The names of its parameters.
+    pub const PARAMS: [&'static str; 3] = ["state", "cursor", "limit"];
+
+    /// Its parameters, for a query.
+    pub fn query(&self) -> Vec<(&'static str, String)> {
+        let [state, cursor, limit] = Self::PARAMS;
+        [
+            self.state.map(|value| (state, value.to_string())),
+            self.cursor.clone().map(|value| (cursor, value)),
+            self.limit.map(|value| (limit, value.to_string())),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
+    }
+}
+
+/// Jobs, the ones that changed last first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobList {
+    /// The jobs.
+    pub jobs: Vec<JobItem>,
+    /// Where to go on, if there is more.
+    pub next_cursor: Option<String>,
+}
+
+/// A job as it was last.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobItem {
+    /// Its account.
+    pub address: Key,
+    /// Where it stands.
+    pub state: JobState,
+    /// What it is for.
+    pub kind: JobKind,
+    /// How its result is assured.
+    pub assurance: Assurance,
+    /// Who pays.
+    pub client: Key,
+    /// The owner of the provider at work, or of the last one.
+    pub provider: Option<Key>,
+    /// The model, if it names one.
+    pub model: Option<Key>,
+    /// The mint of its amounts.
+    pub mint: Key,
+    /// The mint's decimals.
+    pub decimals: Option<u8>,
+    /// Price of a milestone.
+    #[serde(with = "digits")]
+    pub price_atoms: u64,
+    /// What its provider puts up.
+    #[serde(with = "digits")]
+    pub bond_atoms: u64,
+    /// How many milestones it has.
+    pub milestones: u8,
+    /// Multiply-accumulates of a milestone, 0 if no graph says them.
+    #[serde(with = "digits")]
+    pub macs: u64,
+    /// Rows of a batch.
+    pub batch_rows: u32,
+    /// When it was created.
+    pub created_at: i64,
+    /// When the current state ends; null for a closed job.
+    pub deadline: Option<i64>,
+    /// Why it was convicted and by whom; null if it was not.
+    pub conviction: Option<JobConviction>,
+    /// Where its inputs are.
+    pub input_uri: Option<String>,
+    /// Its change counter.
+    #[serde(with = "digits")]
+    pub seq: u64,
+    /// The slot of its last change.
+    pub changed_slot: u64,
+}
+
+/// A job's conviction.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobConviction {
+    /// Why.
+    pub reason: ConvictionReason,
+    /// Who gets the bounty.
+    pub prover: Key,
+}
+
+/// A job with its whole time line.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobPage {
+    /// The job as it was last.
+    #[serde(flatten)]
+    pub job: JobItem,
+    /// How it ended; null while it is live.
+    pub outcome: Option<Outcome>,
+    /// Milestones that were paid in full.
+    pub milestones_settled: u32,
+    /// Whether every step is there.
+    pub complete: bool,
+    /// Every step, in order.
+    pub steps: Vec<JobStep>,
+    /// Every demand about it, those that are due first in front.
+    pub demands: Vec<JobDemand>,
+}
+
+/// A step in a job's time line.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobStep {
+    /// The job's change counter behind this step.
+    #[serde(with = "digits")]
+    pub seq: u64,
+    /// Name of the event.
+    pub event: String,
+    /// When.
+    pub at: i64,
+    /// In which slot.
+    pub slot: u64,
+    /// In which transaction.
+    pub signature: Signature,
+    /// The outer instruction.
+    pub instruction: u32,
+    /// The position among its inner instructions.
+    pub inner: u32,
+    /// The event's own fields.
+    pub fields: Map<String, Value>,
+}
+
+/// A demand about a result.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobDemand {
+    /// Its account.
+    pub address: Key,
+    /// Where it stands.
+    pub state: DemandState,
+    /// Who opened it.
+    pub opener: Key,
+    /// Which submission of the job, from 1.
+    pub submission: u32,
+    /// Code of the tree: 255 the trace, from 0 the ops, from 64 the inputs, from 128 the weights.
+    pub tree: u8,
+    /// The node's level in the tree, 0 for the leaves.
+    pub level: u8,
+    /// The node's place in its level.
+    #[serde(with = "digits")]
+    pub index: u64,
+    /// The node that it is about, hexadecimal.
+    pub node: String,
+    /// What the provider gets for the answer.
+    #[serde(with = "digits")]
+    pub fee_lamports: u64,
+    /// Until when it may be answered.
+    pub due: i64,
+    /// When it was answered; the answer stands in that step.
+    pub answered_at: Option<i64>,
+    /// Whether every change of it is there.
+    pub complete: bool,
+}
+
+impl JobPage {
+    /// Where to ask for the job at an address.
+    pub fn path(address: impl std::fmt::Display) -> String {
+        format!("{}/{address}", JobsRequest::PATH)
+    }
+}

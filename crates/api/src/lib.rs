@@ -1,0 +1,42 @@
+//! Requests and replies of the indexer's HTTP API, in both directions: the indexer writes what its readers read.
+//!
+//! The crate depends on no other crate of the workspace, so that a page or a gateway can speak to an indexer without a
+//! Solana library. Its words ([`words`]) are the contract with readers; the indexer maps the program's codes to them.
+//!
+//! In JSON, amounts and counters that may exceed 2^53 are strings of decimal digits, addresses and signatures are base58,
+//! hashes are hexadecimal, times are seconds since 1970.
+
+#![forbid(unsafe_code)]
+
+pub mod digits;
+pub mod jobs;
+pub mod key;
+pub mod leaderboard;
+pub mod problem;
+pub mod providers;
+pub mod purses;
+pub mod reply;
+pub mod status;
+pub mod totals;
+pub mod words;
+
+pub use {
+    jobs::{JobDemand, JobItem, JobList, JobPage, JobStep, JobsRequest},
+    key::{Key, Signature},
+    leaderboard::{Board, Boards, BoardsRequest, Entry},
+    problem::Problem,
+    providers::{LevelTotals, PaidMilestone, ProviderCounters, ProviderPage},
+    purses::PursePage,
+    reply::{Amount, Reply},
+    status::{GapItem, HealthPage, StatusPage},
+    totals::{LedgerItem, TotalItem, TotalsPage},
+    words::{
+        AccountKind, Assurance, Category, ConvictionReason, DemandState, Finality, JobKind,
+        JobState, Metric, Outcome, UnknownWord, Window,
+    },
+};
+
+/// Most rows of a page.
+pub const MAX_PAGE_ROWS: u32 = 200;
+/// Rows of a page unless the request says a number.
+pub const DEFAULT_PAGE_ROWS: u32 = 50;

@@ -1,0 +1,129 @@
+//! `/v1/providers/{address}`: a provider by its owner or its account.
+
+use {
+    crate::{
+        digits,
+        key::{Key, Signature},
+        purses::PursePage,
+        reply::Amount,
+        words::Assurance,
+    },
+    serde::{Deserialize, Serialize},
+};
+
+/// Everything about a provider.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProviderPage {
+    /// The wallet that owns it.
+    pub owner: Key,
+    /// Its account.
+    pub account: Key,
+    /// Who works for it, if not the owner.
+    pub operator: Option<Key>,
+    /// Its name.
+    pub name: String,
+    /// Where it can be reached.
+    pub endpoint: Option<String>,
+    /// Whether it takes jobs.
+    pub active: bool,
+    /// Its counters on chain.
+    pub counters: ProviderCounters,
+    /// What it did and earned over all time, one item an assurance level.
+    pub totals: Vec<LevelTotals>,
+    /// Its purses.
+    pub purses: Vec<PursePage>,
+    /// Its latest settled milestones.
+    pub recent_milestones: Vec<PaidMilestone>,
+    /// Its change counter.
+    #[serde(with = "digits")]
+    pub seq: u64,
+    /// The slot of its last change.
+    pub changed_slot: u64,
+}
+
+impl ProviderPage {
+    /// Where to ask for the provider with this owner or account.
+    pub fn path(address: impl std::fmt::Display) -> String {
+        format!("/v1/providers/{address}")
+    }
+}
+
+/// A provider's counters on chain.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProviderCounters {
+    /// Jobs taken.
+    #[serde(with = "digits")]
+    pub taken: u64,
+    /// Milestones settled.
+    #[serde(with = "digits")]
+    pub settled: u64,
+    /// Deadlines missed.
+    #[serde(with = "digits")]
+    pub late: u64,
+    /// Convictions.
+    #[serde(with = "digits")]
+    pub convicted: u64,
+    /// Multiply-accumulates of refereed milestones.
+    #[serde(with = "digits")]
+    pub refereed_macs: u64,
+    /// Multiply-accumulates of reviewed milestones.
+    #[serde(with = "digits")]
+    pub reviewed_macs: u64,
+    /// Rewards accrued.
+    #[serde(with = "digits")]
+    pub rewards_accrued_atoms: u64,
+    /// Rewards claimed.
+    #[serde(with = "digits")]
+    pub rewards_claimed_atoms: u64,
+    /// What it may claim.
+    #[serde(with = "digits")]
+    pub rewards_claimable_atoms: u64,
+}
+
+/// What a provider did at one assurance level.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LevelTotals {
+    /// The level.
+    pub assurance: Assurance,
+    /// Milestones settled.
+    #[serde(with = "digits")]
+    pub milestones: u128,
+    /// Multiply-accumulates.
+    #[serde(with = "digits")]
+    pub macs: u128,
+    /// Earnings, one amount a mint.
+    pub earned: Vec<Amount>,
+    /// Rewards, one amount a mint.
+    pub rewards: Vec<Amount>,
+}
+
+/// A milestone that was paid in full.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PaidMilestone {
+    /// The transaction.
+    pub signature: Signature,
+    /// Its slot.
+    pub slot: u64,
+    /// When.
+    pub at: i64,
+    /// The job.
+    pub job: Key,
+    /// Which of its milestones, from 0.
+    pub milestone: u8,
+    /// Who paid.
+    pub client: Key,
+    /// The model, if the job names one.
+    pub model: Option<Key>,
+    /// How the result is assured.
+    pub assurance: Assurance,
+    /// Multiply-accumulates.
+    #[serde(with = "digits")]
+    pub macs: u64,
+    /// What the client paid.
+    pub price: Amount,
+    /// What the provider earned.
+    pub earned: Amount,
+    /// In atoms of the reward mint.
+    #[serde(with = "digits")]
+    pub reward_atoms: u64,
+}

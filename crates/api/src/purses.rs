@@ -1,0 +1,46 @@
+//! `/v1/purses/{address}`.
+
+use {
+    crate::{digits, key::Key},
+    serde::{Deserialize, Serialize},
+};
+
+/// A purse.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PursePage {
+    /// Its account.
+    pub address: Key,
+    /// Whose it is.
+    pub owner: Key,
+    /// The mint of its amounts.
+    pub mint: Key,
+    /// The mint's decimals.
+    pub decimals: Option<u8>,
+    /// What the owner may use.
+    #[serde(with = "digits")]
+    pub free_atoms: u64,
+    /// What jobs hold.
+    #[serde(with = "digits")]
+    pub reserved_atoms: u64,
+    /// What the operator reserved of it.
+    #[serde(with = "digits")]
+    pub operator_reserved_atoms: u64,
+    /// What the operator may reserve.
+    #[serde(with = "digits")]
+    pub operator_limit_atoms: u64,
+    /// What was opened from it: jobs now, campaigns and channels later.
+    #[serde(with = "digits")]
+    pub opened: u64,
+    /// Its change counter.
+    #[serde(with = "digits")]
+    pub seq: u64,
+    /// The slot of its last change.
+    pub changed_slot: u64,
+}
+
+impl PursePage {
+    /// Where to ask for the purse at an address.
+    pub fn path(address: impl std::fmt::Display) -> String {
+        format!("/v1/purses/{address}")
+    }
+}

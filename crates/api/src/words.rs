@@ -1,0 +1,277 @@
+//! The words of the API, each set once: the enum, its JSON, its text and its values on a command line.
+
+use std::{fmt, str::FromStr};
+
+macro_rules! words {
+    ($($(#[$doc:meta])* $name:ident { $($(#[$said:meta])* $variant:ident = $word:literal),+ $(,)? })+) => { $(
+        $(#[$doc])*
+        #[derive(
+            Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+        )]
+        #[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
+        pub enum $name {
+            $(
+                $(#[$said])*
+                #[serde(rename = $word)]
+                #[cfg_attr(feature = "clap", value(name = $word))]
+                $variant,
+            )+
+        }
+
+        impl $name {
+            /// All of them.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+            /// Its word in requests and replies.
+            pub fn word(self) -> &'static str {
+                match self { $(Self::$variant => $word,)+ }
+            }
+
+            /// What may be written, for a sentence.
+            pub fn choices() -> String {
+                [$($word),+].join(", ")
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+                out.pad(self.word())
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = UnknownWord;
+
+            fn from_str(text: &str) -> Result<Self, UnknownWord> {
+                let mut all = Self::ALL.iter().copied();
+                all.find(|one| one.word() == text)
+                    .ok_or_else(|| UnknownWord { choices: Self::choices() })
+            }
+        }
+    )+ };
+}
+
+/// A word that is none of a set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnknownWord {
+    /// The words of the set.
+    pub choices: String,
+}
+
+impl fmt::Display for UnknownWord {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "must be one of: {}", self.choices)
+    }
+}
+
+impl std::error::Error for UnknownWord {}
+
+words! {
+    /// What providers are ranked by. Stores and cursors keep the position in this list: add at the end.
+    Metric {
+        /// Tokens earned from prices, resolved milestones included.
+        Earned = "earned",
+        /// Multiply-accumulates of settled milestones.
+        Macs = "macs",
+        /// Milestones settled in the provider's favour.
+        Milestones = "milestones",
+        /// Rewards accrued.
+        Rewards = "rewards",
+    }
+
+    /// Over which time. Cursors keep the position in this list: add at the end.
+    Window {
+        /// Everything.
+        All = "all",
+        /// The last 24 hours.
+        Day = "24h",
+        /// The last 7 days.
+        Week = "7d",
+        /// The last 30 days.
+        Month = "30d",
+    }
+
+    /// How a result is assured. Numbers of different levels are never added.
+    Assurance {
+        /// Refutable on chain.
+        Refereed = "refereed",
+        /// Reviewed by the client.
+        Reviewed = "reviewed",
+    }
+
+    /// What a job is for.
+    JobKind {
+        /// A model's answer.
+        Inference = "inference",
+        /// Training that starts from a model.
+        FineTuning = "fine_tuning",
+        /// Training from nothing.
+        Training = "training",
+    }
+
+    /// Where a job stands.
+    JobState {
+        /// Waits for a provider.
+        Open = "open",
+        /// A provider works on it.
+        Taken = "taken",
+        /// A result is committed.
+        Submitted = "submitted",
+        /// The client rejected the result.
+        Rejected = "rejected",
+        /// Convicted; the bond waits to be split.
+        Convicted = "convicted",
+        /// Its account is gone.
+        Closed = "closed",
+    }
+
+    /// How a job ended.
+    Outcome {
+        /// Every milestone was paid.
+        Settled = "settled",
+        /// The client took it back before a provider took it.
+        Cancelled = "cancelled",
+        /// The arbiter, or its silence, decided.
+        Resolved = "resolved",
+        /// A deadline passed.
+        Expired = "expired",
+        /// The result was proved wrong or withheld.
+        Convicted = "convicted",
+    }
+
+    /// Why a job was convicted.
+    ConvictionReason {
+        /// A value differs from what the graph computes.
+        WrongCell = "wrong_cell",
+        /// A padding byte or a missing node is not zero.
+        BadPadding = "bad_padding",
+        /// A demand was not answered in time.
+        Unanswered = "unanswered",
+    }
+
+    /// Where a demand stands.
+    DemandState {
+        /// Not answered yet.
+        Waiting = "waiting",
+        /// Answered.
+        Answered = "answered",
+        /// Its account is gone.
+        Closed = "closed",
+    }
+
+    /// A kind of the program's accounts.
+    AccountKind {
+        /// The protocol's settings.
+        Protocol = "protocol",
+        /// A mint's settings.
+        MintConfig = "mint_config",
+        /// The rewards.
+        Emission = "emission",
+        /// A provider.
+        Provider = "provider",
+        /// A purse.
+        Purse = "purse",
+        /// A model.
+        Model = "model",
+        /// A job.
+        Job = "job",
+        /// A demand.
+        Demand = "demand",
+        /// A campaign.
+        Campaign = "campaign",
+    }
+
+    /// How sure a reply is.
+    Finality {
+        /// Nothing in it can be undone.
+        Finalized = "finalized",
+    }
+
+    /// Why atoms moved.
+    Category {
+        /// Came into a vault.
+        Deposited = "deposited",
+        /// Left a vault.
+        Withdrawn = "withdrawn",
+        /// Reserved for new jobs.
+        Escrowed = "escrowed",
+        /// Bonds reserved by takes.
+        Bonded = "bonded",
+        /// Prices of milestones that were paid in full; the count is that of the milestones.
+        Settled = "settled",
+        /// Prices of milestones that an arbiter (or its silence) split; the count is that of the decisions.
+        Resolved = "resolved",
+        /// Providers' parts of prices.
+        Earnings = "earnings",
+        /// Model owners' parts of prices.
+        Royalties = "royalties",
+        /// The protocol's parts of prices.
+        Fees = "fees",
+        /// Arbiters' parts of prices.
+        Arbiters = "arbiters",
+        /// Burnt parts of prices.
+        Burnt = "burnt",
+        /// Escrow that went back to clients, resolved parts included.
+        Refunds = "refunds",
+        /// What clients got of late or overruled providers' bonds.
+        Penalties = "penalties",
+        /// Deposits of clients who rejected.
+        RejectDeposits = "reject_deposits",
+        /// Those of them that went to providers.
+        RejectDepositsLost = "reject_deposits_lost",
+        /// Provers' parts of slashed bonds.
+        SlashedToProvers = "slashed_to_provers",
+        /// Clients' parts of slashed bonds.
+        SlashedToClients = "slashed_to_clients",
+        /// The treasury's parts of slashed bonds.
+        SlashedToTreasury = "slashed_to_treasury",
+        /// Rewards accrued, in the reward mint.
+        Rewards = "rewards",
+        /// Rewards claimed, in the reward mint.
+        RewardsClaimed = "rewards_claimed",
+    }
+}
+
+impl Metric {
+    /// Whether its value is an amount of one mint.
+    pub fn is_money(self) -> bool {
+        matches!(self, Self::Earned | Self::Rewards)
+    }
+}
+
+impl Window {
+    /// How many hours it spans; none for everything.
+    pub fn hours(self) -> Option<i64> {
+        match self {
+            Self::All => None,
+            Self::Day => Some(24),
+            Self::Week => Some(24 * 7),
+            Self::Month => Some(24 * 30),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn a_word_is_the_same_in_json_and_text() {
+        for metric in Metric::ALL {
+            let json = serde_json::to_value(metric).unwrap();
+            assert_eq!(json, metric.word());
+            assert_eq!(serde_json::from_value::<Metric>(json).unwrap(), *metric);
+            assert_eq!(metric.word().parse::<Metric>().unwrap(), *metric);
+            assert_eq!(metric.to_string(), metric.word());
+        }
+    }
+
+    #[test]
+    fn an_unknown_word_names_the_known_ones() {
+        let error = "accepted".parse::<Assurance>().unwrap_err();
+        assert_eq!(error.to_string(), "must be one of: refereed, reviewed");
+        assert!(serde_json::from_str::<JobState>("\"slashed\"").is_err());
+    }
+}

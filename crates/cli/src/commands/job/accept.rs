@@ -1,0 +1,16 @@
+//! `quern job accept`: pay a milestone before its review ends.
+
+use {
+    super::party,
+    crate::{context::Context, error::Result},
+    quern_client::{Pubkey, instructions},
+};
+
+/// Accepts a milestone.
+pub async fn run(context: &Context, address: &Pubkey) -> Result<()> {
+    let (job, known) = context.for_payment(address).await?;
+    let wallet = party::wallet_of(context, address, &job.client, "client")?;
+    party::require_reviewed(&job)?;
+    let accept = instructions::accept(&job, &known.emission);
+    party::send(context, address, &wallet, &[accept], "accepted").await
+}

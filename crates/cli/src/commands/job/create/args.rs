@@ -1,0 +1,84 @@
+//! What `quern job create` is told on the command line.
+
+use {
+    crate::{amount, data, span},
+    quern_client::{
+        Pubkey,
+        quern::state::{Assurance, JobKind},
+    },
+    std::path::PathBuf,
+};
+
+/// What the client asks for.
+#[derive(clap::Args)]
+pub struct Args {
+    /// In which mint the job is paid
+    #[arg(long, value_name = "ADDRESS")]
+    pub(super) mint: Pubkey,
+    /// The model, agent or data set that it uses
+    #[arg(long, value_name = "ADDRESS")]
+    pub(super) model: Option<Pubkey>,
+    /// Kind of work
+    #[arg(long, value_enum, default_value_t = JobKind::Inference)]
+    pub(super) kind: JobKind,
+    /// Assurance [default: refereed with a sealed model, otherwise reviewed]
+    #[arg(long, value_enum)]
+    pub(super) assurance: Option<Assurance>,
+    /// Milestones, each with its own price (reviewed jobs)
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..))]
+    pub(super) milestones: u8,
+    /// Price of a milestone, in tokens, or in atoms as 1000atoms
+    #[arg(long, value_name = "TOKENS", value_parser = amount::check)]
+    pub(super) price: String,
+    /// What a provider puts up, in tokens or atoms [default: the least that is allowed]
+    #[arg(long, value_name = "TOKENS", value_parser = amount::check)]
+    pub(super) bond: Option<String>,
+    /// Files with the input tensors, in the graph's order, to be published
+    #[arg(long, value_name = "FILE", num_args = 1.., requires = "publish_dir")]
+    pub(super) input: Vec<PathBuf>,
+    /// Folder into which the inputs are published
+    #[arg(long, value_name = "FOLDER", requires = "input")]
+    pub(super) publish_dir: Option<PathBuf>,
+    /// Address under which a web server shows that folder [default: a file URI, for this machine only]
+    #[arg(long, value_name = "URL", requires = "publish_dir")]
+    pub(super) public_url: Option<String>,
+    /// Where the inputs are published already
+    #[arg(long, value_name = "URI", conflicts_with = "input")]
+    pub(super) input_uri: Option<String>,
+    #[command(flatten)]
+    pub(super) reach: data::Reach,
+    /// Create the job although the model's weights could not be checked
+    #[arg(long)]
+    pub(super) skip_weights_check: bool,
+    /// Keep watching the job until it ends: check its result, demand what is withheld, convict what is wrong (refereed jobs);
+    /// the exit code says how it ended
+    #[arg(long)]
+    pub(super) watch: bool,
+    /// Rows of the batch, where no input file says it
+    #[arg(long, value_name = "ROWS")]
+    pub(super) batch_rows: Option<u32>,
+    /// Time to find a provider
+    #[arg(long, value_parser = span::parse, default_value = "1d", value_name = "TIME")]
+    pub(super) take: u32,
+    /// Time to do a milestone
+    #[arg(long, value_parser = span::parse, default_value = "1h", value_name = "TIME")]
+    pub(super) work: u32,
+    /// Time to challenge or reject a result [default: the shortest allowed]
+    #[arg(long, value_parser = span::parse, value_name = "TIME")]
+    pub(super) review: Option<u32>,
+    /// After this time no provider may take it any more, counted from now
+    #[arg(long, value_parser = span::parse, default_value = "30d", value_name = "TIME")]
+    pub(super) ends_in: u32,
+    /// Highest protocol fee to accept, in basis points [default: the present one]
+    #[arg(long, value_name = "BPS")]
+    pub(super) max_fee_bps: Option<u16>,
+    /// Highest royalty to accept, in basis points [default: the present one]
+    #[arg(long, value_name = "BPS")]
+    pub(super) max_royalty_bps: Option<u16>,
+    /// The only provider (its owner) that may take it
+    #[arg(long, value_name = "ADDRESS")]
+    pub(super) provider: Option<Pubkey>,
+    /// Who decides if you reject a result (reviewed jobs)
+    #[arg(long, value_name = "ADDRESS")]
+    pub(super) arbiter: Option<Pubkey>,
+}

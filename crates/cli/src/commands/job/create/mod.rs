@@ -1,0 +1,96 @@
+//! `quern job create`: inputs are published and everything is checked before the price is locked.
+
+mod args;
+mod inputs;
+mod plan;
+
+pub use args::Args;
+
+use {
+    crate::{
+        amount::show,
+        commands::watch,
+        context::{Context, with_signatures},
+        data,
+        error::{Error, Result},
+        output::Fields,
+    },
+    plan::Plan,
+    quern_client::{Keypair, Outcome, Pubkey, Receipt, Signer, flows},
+};
+
+/// Plans the job, checks it, sends it and, with `--watch`, follows it.
+pub async fn run(context: &Context, args: Args) -> Result<()> {
+    // What needs no network comes first: files that cannot be read cost nothing.
+    let tensors = data::read_tensors(&args.input)?;
+    let wallet = context.wallet()?;
+    let plan = plan::plan(context, &args, &wallet.pubkey(), tensors).await?;
+    check(context, &args, &plan).await?;
+    let (job, receipts) = send(context, &wallet, &plan).await?;
+    let done = with_signatures(fields(&job, &plan), &receipts);
+    if !args.watch {
+        done.print(context.format);
+        return Ok(());
+    }
+    // More lines follow.
+    done.print_line(context.format);
+    follow(context, args, wallet, job).await
+}
+
+/// Refuses what the program would refuse, or what nobody could serve.
+async fn check(context: &Context, args: &Args, plan: &Plan) -> Result<()> {
+    let graph = plan.graph().filter(|_| !args.skip_weights_check);
+    if let (Some(graph), Some(model)) = (graph, &plan.known.model) {
+        data::check_weights(context, model, &graph?, &args.reach).await?;
+    }
+    let (mint, escrow_atoms) = (&plan.known.mint, plan.quote.escrow_atoms);
+    let free = plan.known.purse.map_or(0, |purse| purse.free_atoms.get());
+    if free >= escrow_atoms {
+        return Ok(());
+    }
+    Err(Error::Other(format!(
+        "your purse holds {} and the job locks {}; deposit more with `quern purse deposit --mint {} --amount …`",
+        show(free, mint.decimals),
+        show(escrow_atoms, mint.decimals),
+        mint.mint
+    )))
+}
+
+async fn send(context: &Context, wallet: &Keypair, plan: &Plan) -> Result<(Pubkey, Vec<Receipt>)> {
+    let client = wallet.pubkey();
+    let (job, all) =
+        flows::create_job(context.rpc(), &client, &plan.known, plan.args.clone()).await?;
+    Ok((job, context.send(&all, &[wallet]).await?))
+}
+
+fn fields(job: &Pubkey, plan: &Plan) -> Fields {
+    let (args, decimals) = (&plan.args, plan.known.mint.decimals);
+    Fields::new()
+        .text("job", job)
+        .text("assurance", plan.assurance)
+        .text("price_per_milestone", show(args.price_atoms, decimals))
+        .with("milestones", args.milestones)
+        .text("bond", show(args.bond_atoms, decimals))
+        .with("batch_rows", args.batch_rows)
+        .with("macs", plan.macs)
+        .maybe(
+            "input_uri",
+            (!args.input_uri.is_empty()).then_some(&args.input_uri),
+        )
+}
+
+/// Watches the job until it ends; the error says how, as an exit code that scripts can read.
+async fn follow(context: &Context, args: Args, wallet: Keypair, job: Pubkey) -> Result<()> {
+    // What was published here a moment ago may be read here.
+    let mut reach = args.reach;
+    reach.allow_files.extend(args.publish_dir);
+    let fetch = reach.limits(context).await?;
+    match watch::follow(&context.in_time(), wallet, &job, fetch).await? {
+        Outcome::Paid => Ok(()),
+        Outcome::Convicted { .. } => Err(Error::Convicted(job)),
+        Outcome::Ended => Err(Error::NotDone(job)),
+        Outcome::Unknown => Err(Error::Other(format!(
+            "the node keeps too few transactions to tell how the job {job} ended; ask an indexer"
+        ))),
+    }
+}

@@ -1,0 +1,218 @@
+//! What will be created: everything that the chain and the files say, put together and compared with what the program asks
+//! for.
+
+use {
+    super::{
+        args::Args,
+        inputs::{self, Inputs},
+    },
+    crate::{
+        amount::{parse, show},
+        context::Context,
+        error::{Error, Result},
+        span,
+    },
+    quern_client::{
+        Pubkey,
+        accounts::ModelAccount,
+        instructions::NOBODY,
+        quern::{
+            instructions::NewJob,
+            state::{Assurance, JobKind, MAX_INPUTS},
+        },
+        read::ForCreate,
+    },
+    quern_proof::{
+        Tensor,
+        graph::{Graph, Macs},
+    },
+    quern_rules::quote::{Offer, Quote, quote},
+};
+
+/// A job that the program would take.
+pub struct Plan {
+    /// What the chain says.
+    pub known: ForCreate,
+    /// The level that the client gets.
+    pub assurance: Assurance,
+    /// Multiply-accumulates of a milestone, as the program will count them.
+    pub macs: u64,
+    /// What it costs at least, and reserves.
+    pub quote: Quote,
+    /// What is sent.
+    pub args: NewJob,
+}
+
+impl Plan {
+    /// The graph that a provider of a refereed job runs.
+    pub fn graph(&self) -> Option<Result<Graph<'_>>> {
+        let model = self.known.model.as_ref();
+        let runs = model.filter(|_| self.assurance == Assurance::Refereed)?;
+        Some(Graph::load(&runs.graph).map_err(Error::from))
+    }
+}
+
+/// Reads what is needed, publishes or fetches the inputs, and settles every number.
+///
+/// # Errors
+/// What the program would refuse, in one sentence.
+pub async fn plan(
+    context: &Context,
+    args: &Args,
+    client: &Pubkey,
+    tensors: Vec<Tensor>,
+) -> Result<Plan> {
+    let known = context
+        .for_create(client, &args.mint, args.model.as_ref())
+        .await?;
+    let model = known.model.as_ref();
+    let assurance = assurance(args, model)?;
+    if args.watch && assurance != Assurance::Refereed {
+        return Err(Error::Usage("only results of refereed jobs can be checked; leave --watch out, or ask for --assurance refereed".to_owned()));
+    }
+    let review_secs = review(args, &known, assurance)?;
+    let inputs = inputs::published(context, args, tensors).await?;
+    let (batch_rows, macs) = fit(args, model, assurance, &inputs)?;
+    let (price_atoms, bond_atoms, quote) = money(args, &known, assurance, macs)?;
+    let (fee_bps, royalty_bps) = (
+        known.protocol.terms.fee_bps.get(),
+        model.map_or(0, |known| known.model.royalty_bps.get()),
+    );
+    let create = NewJob {
+        kind: args.kind.code(),
+        assurance: assurance.code(),
+        milestones: args.milestones,
+        price_atoms,
+        bond_atoms,
+        take_secs: args.take,
+        work_secs: args.work,
+        review_secs,
+        ends_by: known.moment.now.saturating_add(i64::from(args.ends_in)),
+        batch_rows,
+        max_fee_bps: args.max_fee_bps.unwrap_or(fee_bps),
+        max_royalty_bps: args.max_royalty_bps.unwrap_or(royalty_bps),
+        pinned_provider: args.provider.unwrap_or(NOBODY),
+        arbiter: args.arbiter.unwrap_or(NOBODY),
+        campaign: NOBODY,
+        input_roots: inputs.roots,
+        input_uri: inputs.uri,
+    };
+    Ok(Plan {
+        known,
+        assurance,
+        macs,
+        quote,
+        args: create,
+    })
+}
+
+fn assurance(args: &Args, model: Option<&ModelAccount>) -> Result<Assurance> {
+    let is_sealed = model.is_some_and(|model| model.model.sealed.get());
+    match args.assurance {
+        Some(Assurance::Refereed) if !is_sealed => {
+            Err(Error::Usage("a refereed job needs a sealed model with a graph; name one with --model, or ask for --assurance reviewed".to_owned()))
+        }
+        Some(Assurance::Refereed) => Ok(Assurance::Refereed),
+        Some(Assurance::Reviewed) => Ok(Assurance::Reviewed),
+        None if is_sealed && args.kind == JobKind::Inference && args.milestones == 1 && args.arbiter.is_none() => Ok(Assurance::Refereed),
+        None => Ok(Assurance::Reviewed),
+    }
+}
+
+/// The time for the review.
+fn review(args: &Args, known: &ForCreate, assurance: Assurance) -> Result<u32> {
+    let (_, least_secs) = known.protocol.floors(assurance);
+    let review_secs = args.review.unwrap_or(least_secs);
+    if review_secs >= least_secs {
+        return Ok(review_secs);
+    }
+    Err(Error::Usage(format!(
+        "--review must be at least {} (the shortest of this protocol for such a job)",
+        span::show(least_secs)
+    )))
+}
+
+/// Batch rows and multiply-accumulates, as the program will count them. Refuses inputs of a refereed job that do not fit
+/// its graph.
+fn fit(
+    args: &Args,
+    model: Option<&ModelAccount>,
+    assurance: Assurance,
+    inputs: &Inputs,
+) -> Result<(u32, u64)> {
+    if inputs.roots.len() > MAX_INPUTS {
+        return Err(Error::Usage(format!(
+            "a job has at most {MAX_INPUTS} input tensors, not {}",
+            inputs.roots.len()
+        )));
+    }
+    let sealed = model.filter(|model| model.model.sealed.get());
+    let runs_graph = assurance == Assurance::Refereed || !inputs.roots.is_empty();
+    let Some(model) = sealed.filter(|_| runs_graph) else {
+        return Ok((args.batch_rows.unwrap_or(0), 0));
+    };
+    let graph = Graph::load(&model.graph)?;
+    let found = (0..graph.input_count()).find(|index| graph.is_input_batch(*index));
+    let rows = found
+        .and_then(|index| inputs.tensors.get(index))
+        .map(Tensor::rows);
+    if let (Some(named), Some(rows)) = (args.batch_rows, rows)
+        && named != rows
+    {
+        return Err(Error::Usage(format!(
+            "the input has {rows} rows, not {named}; leave --batch-rows out"
+        )));
+    }
+    let batch_rows = args.batch_rows.or(rows).unwrap_or(0);
+    let macs = Macs {
+        fixed: model.model.macs_fixed.get(),
+        per_row: model.model.macs_per_row.get(),
+    };
+    let count = inputs.roots.len();
+    let admitted = match assurance {
+        Assurance::Refereed => graph.admit(&macs, batch_rows, count),
+        // Fine-tuning or serving a sealed model is not a run of its graph, and then nothing is counted.
+        Assurance::Reviewed => graph.admit_reviewed(&macs, batch_rows, count),
+    };
+    let macs = admitted.map_err(|misfit| Error::Usage(misfit.to_string()))?;
+    if macs > 0 {
+        quern_proof::eval::check_input_shapes(&graph, batch_rows, &inputs.tensors)?;
+    }
+    Ok((batch_rows, macs))
+}
+
+/// Price and bond, if they are what the mint and the protocol ask for at least, and the quote.
+fn money(
+    args: &Args,
+    known: &ForCreate,
+    assurance: Assurance,
+    macs: u64,
+) -> Result<(u64, u64, Quote)> {
+    let mint = &known.mint;
+    let too_low = |what: &str, least: u64| {
+        Error::Other(format!(
+            "the {what} is below the least one for this work, {0}; use --{what} {0} or more",
+            show(least, mint.decimals)
+        ))
+    };
+    let price_atoms = parse(&args.price, mint.decimals)?;
+    let offer = Offer {
+        macs,
+        is_refereed: assurance == Assurance::Refereed,
+        milestones: args.milestones,
+        price_atoms,
+    };
+    let quote = quote(&mint.floors(&known.protocol, assurance), &offer)
+        .map_err(|error| Error::Usage(error.to_string()))?;
+    if price_atoms < quote.least_price_atoms {
+        return Err(too_low("price", quote.least_price_atoms));
+    }
+    let bond_atoms = match &args.bond {
+        Some(text) => parse(text, mint.decimals)?,
+        None => quote.least_bond_atoms,
+    };
+    if bond_atoms < quote.least_bond_atoms {
+        return Err(too_low("bond", quote.least_bond_atoms));
+    }
+    Ok((price_atoms, bond_atoms, quote))
+}

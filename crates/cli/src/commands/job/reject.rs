@@ -1,0 +1,26 @@
+//! `quern job reject`: call the arbiter.
+
+use {
+    super::party,
+    crate::{context::Context, error::Result},
+    quern_client::{Pubkey, instructions},
+};
+
+/// Which job, and why.
+#[derive(clap::Args)]
+pub struct Args {
+    /// The job
+    job: Pubkey,
+    /// Why, at most 200 bytes, for everybody to read
+    #[arg(long)]
+    reason: String,
+}
+
+/// Rejects a milestone.
+pub async fn run(context: &Context, args: Args) -> Result<()> {
+    let job = context.job(&args.job).await?;
+    let wallet = party::wallet_of(context, &args.job, &job.client, "client")?;
+    party::require_reviewed(&job)?;
+    let reject = instructions::reject(&job, args.reason);
+    party::send(context, &args.job, &wallet, &[reject], "rejected").await
+}

@@ -1,0 +1,41 @@
+//! `quern mint`: mints that jobs can be paid in.
+
+mod list;
+mod register;
+mod show;
+
+use {
+    crate::{context::Context, error::Result},
+    clap::Subcommand,
+    quern_client::Pubkey,
+};
+
+/// What to do with mints.
+#[derive(Subcommand)]
+pub enum Command {
+    /// Register an SPL Token or Token-2022 mint; the protocol's authority signs
+    #[command(after_help = "Example:
+  quern mint register MINT --least-price 0.001 --price-per-gmac 0.01 \\
+      --bond-per-gmac 0.05 --reward-rate 0.5")]
+    Register(register::Args),
+    /// Show a registered mint
+    #[command(after_help = "Example:
+  quern mint show MINT")]
+    Show {
+        /// The mint
+        mint: Pubkey,
+    },
+    /// List all registered mints
+    #[command(after_help = "Example:
+  quern mint list --output json")]
+    List,
+}
+
+/// Runs a command.
+pub async fn run(context: &Context, command: Command) -> Result<()> {
+    match command {
+        Command::Register(args) => register::run(context, args).await,
+        Command::Show { mint } => show::run(context, &mint).await,
+        Command::List => list::run(context).await,
+    }
+}

@@ -1,0 +1,44 @@
+//! `quern mint show`: one registered mint.
+
+use {
+    crate::{amount::show, context::Context, error::Result, output::Fields},
+    quern_client::{Pubkey, quern::state::MintConfig},
+};
+
+/// Shows a mint.
+pub async fn run(context: &Context, mint: &Pubkey) -> Result<()> {
+    fields(&context.mint(mint).await?).print(context.format);
+    Ok(())
+}
+
+/// A registered mint, for people and programs.
+pub fn fields(config: &MintConfig) -> Fields {
+    let tokens = |atoms: u64| show(atoms, config.decimals);
+    Fields::new()
+        .text("mint", config.mint)
+        .with("decimals", config.decimals)
+        .with("enabled", config.enabled.get())
+        .text("vault", config.vault)
+        .text("total", tokens(config.total_atoms.get()))
+        .text("least_price", tokens(config.least_price_atoms.get()))
+        .text("price_per_gmac", tokens(config.price_per_gmac_atoms.get()))
+        .text("bond_per_gmac", tokens(config.bond_per_gmac_atoms.get()))
+        .text("reward_rate", show(config.reward_rate_e9.get(), 9))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mint_is_shown_in_its_own_tokens() {
+        let mut mint: MintConfig = bytemuck::Zeroable::zeroed();
+        (mint.mint, mint.vault) = (Pubkey::from([1; 32]), Pubkey::from([2; 32]));
+        (mint.decimals, mint.enabled) = (6, true.into());
+        mint.total_atoms = 1_000_000_000.into();
+        mint.least_price_atoms = 1_000.into();
+        mint.price_per_gmac_atoms = 10_000.into();
+        mint.reward_rate_e9 = 500_000_000.into();
+        crate::snapshot::check("mint-show", &fields(&mint).table());
+    }
+}

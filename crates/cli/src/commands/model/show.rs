@@ -1,0 +1,66 @@
+//! `quern model show`: one model.
+
+use {
+    crate::{amount::show_bps, context::Context, data, error::Result, output::Fields},
+    quern_client::{
+        Pubkey, accounts, history,
+        quern::state::{AssetKind, Model},
+    },
+    quern_proof::graph::Graph,
+};
+
+/// Shows a model.
+pub async fn run(context: &Context, address: &Pubkey) -> Result<()> {
+    let account = data::model(context, address).await?;
+    // The text behind the hash is a convenience; a node without history still shows the rest.
+    let uri = history::model_uri(context.rpc(), address, &account.model)
+        .await
+        .ok();
+    let mut shown = fields(address, &account.model).maybe("uri", uri);
+    if account.model.sealed.get() {
+        let graph = Graph::load(&account.graph)?;
+        shown = shown
+            .with("inputs", graph.input_count())
+            .with("ops", graph.op_count())
+            .with("weights", graph.weight_count())
+            .with("macs_fixed", account.model.macs_fixed.get())
+            .with("macs_per_row", account.model.macs_per_row.get());
+    }
+    shown.print(context.format);
+    Ok(())
+}
+
+/// A model without its graph, for people and programs.
+pub fn fields(address: &Pubkey, model: &Model) -> Fields {
+    Fields::new()
+        .text("model", address)
+        .text("name", accounts::name(&model.name))
+        .text(
+            "kind",
+            AssetKind::from_code(model.kind).map_or("unknown", AssetKind::name),
+        )
+        .text("owner", model.owner)
+        .text("creator", model.creator)
+        .with("id", model.id.get())
+        .text("royalty", show_bps(u32::from(model.royalty_bps.get())))
+        .with("sealed", model.sealed.get())
+        .with("active", model.active.get())
+}
+
+#[cfg(test)]
+mod tests {
+    use {super::*, crate::output::list_text};
+
+    #[test]
+    fn a_model_is_shown_with_its_royalty() {
+        let mut model: Model = bytemuck::Zeroable::zeroed();
+        (model.owner, model.creator) = (Pubkey::from([2; 32]), Pubkey::from([3; 32]));
+        model.name[..6].copy_from_slice(b"Digits");
+        (model.kind, model.id) = (AssetKind::DataSet.code(), 4.into());
+        model.royalty_bps = 250.into();
+        model.active = true.into();
+        let shown = fields(&Pubkey::from([1; 32]), &model);
+        crate::snapshot::check("model-show", &shown.table());
+        crate::snapshot::check("model-list", &list_text(&[shown], ""));
+    }
+}

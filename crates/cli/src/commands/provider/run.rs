@@ -1,0 +1,209 @@
+//! `quern provider run`: take jobs, do them, publish, submit and finalize.
+
+use {
+    crate::{
+        amount::{self, parse},
+        context::Context,
+        data::Reach,
+        error::Result,
+        span,
+    },
+    quern_client::{Pubkey, RpcChain, Signer, config},
+    quern_data::{FetchLimits, Publisher},
+    quern_provider::{Agent, CommandWorker, Policy, Settings, Worker},
+    std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration},
+};
+
+/// How the agent works.
+#[derive(clap::Args)]
+pub struct Args {
+    /// The provider's owner, where the wallet is only its operator [default: the wallet]
+    #[arg(long, value_name = "ADDRESS")]
+    owner: Option<Pubkey>,
+    /// Folder into which results are published, or a URL to PUT below
+    #[arg(long, value_name = "FOLDER_OR_URL")]
+    publish_dir: String,
+    /// Address under which readers find it [default: a file URI, for this machine only]
+    #[arg(long, value_name = "URL")]
+    public_url: Option<String>,
+    /// The agent's own folder: journal and data [default: ~/.local/share/quern/<owner>]
+    #[arg(long, value_name = "FOLDER")]
+    home: Option<PathBuf>,
+    #[command(flatten)]
+    reach: Reach,
+    /// Only these models (repeatable) [default: any sealed one]
+    #[arg(long, value_name = "ADDRESS")]
+    model: Vec<Pubkey>,
+    /// Own source of a model's weights, as MODEL=URI (repeatable)
+    #[arg(long, value_parser = parse_source, value_name = "MODEL=URI")]
+    weights: Vec<(Pubkey, String)>,
+    /// Only jobs paid in this mint; needed for --min-price and --max-bond
+    #[arg(long, value_name = "ADDRESS")]
+    mint: Option<Pubkey>,
+    /// Least price of a milestone, in tokens
+    #[arg(long, value_name = "TOKENS", value_parser = amount::check, requires = "mint")]
+    min_price: Option<String>,
+    /// Least price of 10^9 multiply-accumulates of a refereed job, in tokens
+    #[arg(long, value_name = "TOKENS", value_parser = amount::check, requires = "mint")]
+    min_price_per_gmac: Option<String>,
+    /// Largest bond to put up for a job, in tokens
+    #[arg(long, value_name = "TOKENS", value_parser = amount::check, requires = "mint")]
+    max_bond: Option<String>,
+    /// Largest bond to put up for a job, in times its price
+    #[arg(long, default_value_t = Policy::default().max_bond_prices, value_name = "TIMES")]
+    max_bond_prices: u64,
+    /// Most multiply-accumulates of a job
+    #[arg(long, default_value_t = Policy::default().max_macs)]
+    max_macs: u64,
+    /// Largest input or weights to fetch and largest trace to publish, in MiB
+    #[arg(long, default_value_t = 1_024, value_name = "MIB")]
+    max_data: u32,
+    /// Most memory for tensors, half of it for work and half for demands, in MiB; a job that needs more than a half is left
+    /// alone
+    #[arg(long, default_value_t = 8_192, value_name = "MIB")]
+    memory_limit: u32,
+    /// Most jobs to work on at a time
+    #[arg(long, default_value_t = Policy::default().max_jobs)]
+    max_jobs: usize,
+    /// Arbiter that you trust (repeatable); jobs with any other are left alone
+    #[arg(long, value_name = "ADDRESS")]
+    arbiter: Vec<Pubkey>,
+    /// Shortest time to answer a demand that a job may give
+    #[arg(long, value_parser = span::parse, default_value = "6h", value_name = "TIME")]
+    min_response: u32,
+    /// Shortest time to react that a job may give
+    #[arg(long, value_parser = span::parse, default_value = "1h", value_name = "TIME")]
+    min_react: u32,
+    /// Shortest time to work that a job may give
+    #[arg(long, value_parser = span::parse, default_value = "1m", value_name = "TIME")]
+    min_work: u32,
+    /// Longest review, during which the bond lies still
+    #[arg(long, value_parser = span::parse, default_value = "30d", value_name = "TIME")]
+    max_review: u32,
+    /// Command that does reviewed jobs: reads the order as JSON, answers {"checkpoint_root": hex, "output_uri": text}
+    #[arg(long, value_name = "PROGRAM")]
+    worker: Option<PathBuf>,
+    /// Argument of that command (repeatable)
+    #[arg(
+        long,
+        value_name = "ARG",
+        requires = "worker",
+        allow_hyphen_values = true
+    )]
+    worker_arg: Vec<String>,
+    /// Longest time for that command
+    #[arg(long, value_parser = span::parse, default_value = "1d", value_name = "TIME")]
+    worker_timeout: u32,
+    /// Take reviewed jobs only
+    #[arg(long, requires = "worker")]
+    reviewed_only: bool,
+    /// Time between two looks at the chain
+    #[arg(long, value_parser = span::parse_poll, default_value = "5s", value_name = "TIME")]
+    poll: u32,
+}
+
+/// A model and where its weights are, as `MODEL=URI`.
+pub fn parse_source(text: &str) -> std::result::Result<(Pubkey, String), String> {
+    let (model, uri) = text.split_once('=').ok_or("write MODEL=URI")?;
+    let model = model
+        .parse()
+        .map_err(|_| format!("`{model}` is no address"))?;
+    let is_known = ["https://", "http://", "file:///"].iter().any(|scheme| {
+        uri.strip_prefix(scheme)
+            .is_some_and(|rest| !rest.is_empty())
+    });
+    if is_known {
+        Ok((model, uri.to_owned()))
+    } else {
+        Err(format!(
+            "`{uri}` is no URI of weights; write https://… or file:///…"
+        ))
+    }
+}
+
+/// Works until it is stopped.
+pub async fn run(context: &Context, args: Args) -> Result<()> {
+    let signer = context.wallet()?;
+    let owner = args.owner.unwrap_or(signer.pubkey());
+    let publisher = Publisher::at(&args.publish_dir, args.public_url.as_deref())?;
+    context.protocol().await?;
+    let policy = policy(context, &args).await?;
+    let worker = args.worker.as_ref().map(|program| {
+        let timeout = Duration::from_secs(u64::from(args.worker_timeout));
+        Arc::new(CommandWorker {
+            program: program.clone(),
+            args: args.worker_arg.clone(),
+            timeout,
+        }) as Arc<dyn Worker>
+    });
+    let settings = Settings {
+        home: args
+            .home
+            .clone()
+            .unwrap_or_else(|| config::expand(&format!("~/.local/share/quern/{owner}"))),
+        policy,
+        fetch: FetchLimits {
+            max_bytes: u64::from(args.max_data) << 20,
+            file_roots: args.reach.allow_files.clone(),
+            ..args.reach.limits(context).await?
+        },
+        weights: args.weights.into_iter().collect::<BTreeMap<_, _>>(),
+        poll: Duration::from_secs(u64::from(args.poll)),
+        memory_bytes: u64::from(args.memory_limit) << 20,
+        ..Settings::new(owner, PathBuf::new(), publisher)
+    };
+    let agent = Agent::new(
+        settings,
+        RpcChain::new(context.in_time().sender, signer),
+        worker,
+    )?;
+    agent.run(until_stopped()).await?;
+    Ok(())
+}
+
+async fn policy(context: &Context, args: &Args) -> Result<Policy> {
+    let usual = Policy::default();
+    let decimals = match &args.mint {
+        Some(mint) => context.mint(mint).await?.decimals,
+        None => 0,
+    };
+    // Amounts need the mint's decimals; clap has made sure that there is one.
+    let tokens = |text: &Option<String>, usual: u64| {
+        text.as_deref()
+            .map_or(Ok(usual), |text| parse(text, decimals))
+    };
+    Ok(Policy {
+        refereed: !args.reviewed_only,
+        reviewed: args.worker.is_some(),
+        models: args.model.iter().copied().collect(),
+        mints: args.mint.into_iter().collect(),
+        min_price_atoms: tokens(&args.min_price, usual.min_price_atoms)?,
+        min_price_per_gmac_atoms: tokens(&args.min_price_per_gmac, usual.min_price_per_gmac_atoms)?,
+        max_bond_atoms: tokens(&args.max_bond, usual.max_bond_atoms)?,
+        max_bond_prices: args.max_bond_prices,
+        max_macs: args.max_macs,
+        max_trace_bytes: u64::from(args.max_data) << 20,
+        arbiters: args.arbiter.iter().copied().collect(),
+        min_response_secs: args.min_response,
+        min_react_secs: args.min_react,
+        min_work_secs: args.min_work,
+        max_review_secs: args.max_review,
+        max_jobs: args.max_jobs,
+    })
+}
+
+/// Until Ctrl-C, or until a service manager asks it to stop.
+pub async fn until_stopped() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
+                _ = terminate.recv() => {}
+            }
+            return;
+        }
+    }
+    let _ = tokio::signal::ctrl_c().await;
+}

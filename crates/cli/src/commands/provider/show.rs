@@ -1,0 +1,76 @@
+//! `quern provider show`: a provider and what it has done.
+
+use {
+    crate::{
+        context::Context,
+        error::{Error, Result},
+        output::Fields,
+    },
+    quern_client::{Pubkey, accounts, addresses, quern::state::Provider},
+};
+
+/// Which provider.
+#[derive(clap::Args)]
+pub struct Args {
+    /// The provider's owner [default: the wallet]
+    owner: Option<Pubkey>,
+}
+
+/// Shows a provider.
+pub async fn run(context: &Context, args: Args) -> Result<()> {
+    let owner = context.owner(args.owner)?;
+    context.protocol().await?;
+    let address = addresses::provider(&owner);
+    let found = accounts::fetch_optional::<Provider>(context.rpc(), &address).await?;
+    let provider = found.ok_or_else(|| {
+        Error::Other(format!(
+            "{owner} is not registered as a provider; see `quern provider register --help`"
+        ))
+    })?;
+    fields(&address, &provider).print(context.format);
+    Ok(())
+}
+
+fn fields(address: &Pubkey, provider: &Provider) -> Fields {
+    let claimable = provider
+        .rewards_accrued_atoms
+        .get()
+        .saturating_sub(provider.rewards_claimed_atoms.get());
+    Fields::new()
+        .text("provider", address)
+        .text("name", accounts::name(&provider.name))
+        .text("owner", provider.owner)
+        .text("operator", provider.operator)
+        .with("active", provider.active.get())
+        .with("taken", provider.taken.get())
+        .with("settled", provider.settled.get())
+        .with("late", provider.late.get())
+        .with("convicted", provider.convicted.get())
+        .with("refereed_macs", provider.refereed_macs.get())
+        .with("reviewed_macs", provider.reviewed_macs.get())
+        .with(
+            "rewards_accrued_atoms",
+            provider.rewards_accrued_atoms.get(),
+        )
+        .with("rewards_claimable_atoms", claimable)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_provider_is_shown_with_what_it_has_done() {
+        let mut provider: Provider = bytemuck::Zeroable::zeroed();
+        provider.owner = Pubkey::from([2; 32]);
+        provider.operator = Pubkey::from([3; 32]);
+        provider.name[..4].copy_from_slice(b"Here");
+        provider.active = true.into();
+        provider.settled = 7.into();
+        provider.refereed_macs = 8_000_000.into();
+        provider.rewards_accrued_atoms = 900.into();
+        provider.rewards_claimed_atoms = 400.into();
+        let table = fields(&Pubkey::from([1; 32]), &provider).table();
+        crate::snapshot::check("provider-show", &table);
+    }
+}

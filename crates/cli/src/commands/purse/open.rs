@@ -1,0 +1,41 @@
+//! `quern purse open`: a purse that others may need before they can pay into it.
+
+use {
+    crate::{
+        context::Context,
+        error::{Error, Result},
+        output::Fields,
+    },
+    quern_client::{Pubkey, Signer, accounts, addresses, instructions},
+};
+
+/// Whose purse in which mint.
+#[derive(clap::Args)]
+pub struct Args {
+    /// In which mint
+    #[arg(long, value_name = "ADDRESS")]
+    mint: Pubkey,
+    /// For whom [default: the wallet]
+    #[arg(long, value_name = "ADDRESS")]
+    owner: Option<Pubkey>,
+}
+
+/// Opens a purse.
+pub async fn run(context: &Context, args: Args) -> Result<()> {
+    let wallet = context.wallet()?;
+    let (mint, owner) = (args.mint, args.owner.unwrap_or(wallet.pubkey()));
+    context.mint(&mint).await?;
+    let address = addresses::purse(&owner, &mint);
+    if accounts::purse(context.rpc(), &owner, &mint)
+        .await?
+        .is_some()
+    {
+        return Err(Error::Other(format!("the purse {address} is open already")));
+    }
+    let open = instructions::open_purse(&wallet.pubkey(), &owner, &mint);
+    let done = Fields::new()
+        .text("purse", address)
+        .text("owner", owner)
+        .text("mint", mint);
+    context.send_and_show(&[open], &[&wallet], done).await
+}

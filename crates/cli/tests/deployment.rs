@@ -1,0 +1,260 @@
+//! Another deployment of the program, and a command that was not built for it: from `quern deploy` to a paid job.
+
+#![cfg(feature = "localnet")]
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use {
+    quern_client::{Keypair, Pubkey, Signer, config},
+    quern_localnet::{LocalNet, Options},
+    serde_json::Value,
+    std::{
+        path::{Path, PathBuf},
+        process::{Child, Command, Stdio},
+        time::{Duration, Instant},
+    },
+};
+
+/// The other program's keypair, for tests only.
+const KEYPAIR: &str = "tests/other-program.json";
+
+struct Stage {
+    net: LocalNet,
+    home: tempfile::TempDir,
+    program: Pubkey,
+}
+
+/// A provider at work; it ends with the test.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+impl Stage {
+    async fn new() -> Self {
+        let keypair = Path::new(env!("CARGO_MANIFEST_DIR")).join(KEYPAIR);
+        let net = LocalNet::start(Options::default()).await.unwrap();
+        Self {
+            net,
+            home: tempfile::tempdir().unwrap(),
+            program: config::read_keypair(&keypair).unwrap().pubkey(),
+        }
+    }
+
+    /// The program, built for its address.
+    fn elf(&self) -> String {
+        let name = format!("target/deploy/quern-{}.so", self.program);
+        let path = repository().join(name);
+        assert!(
+            path.exists(),
+            "build it first: cargo xtask build-program --program-id crates/cli/{KEYPAIR}"
+        );
+        path.display().to_string()
+    }
+
+    /// A wallet with lamports, in the file `<name>.json`.
+    async fn wallet(&self, name: &str) -> Pubkey {
+        let wallet = Keypair::new();
+        let path = self.home.path().join(format!("{name}.json"));
+        config::write_keypair(&path, &wallet).unwrap();
+        self.net
+            .fund(&wallet.pubkey(), 50_000_000_000)
+            .await
+            .unwrap();
+        wallet.pubkey()
+    }
+
+    /// The command at home, in a wallet's name, without a word about the program.
+    fn bare(&self, wallet: &str, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_quern"));
+        command
+            .args(["-u", self.net.rpc_url(), "-k", &format!("{wallet}.json")])
+            .args(args)
+            .env_clear()
+            .env("HOME", self.home.path())
+            .current_dir(self.home.path());
+        command
+    }
+
+    /// What it answers as JSON, told the program by an option.
+    fn json(&self, wallet: &str, args: &[&str]) -> Value {
+        let id = self.program.to_string();
+        read(self.bare(wallet, args).args(["--program-id", &id]))
+    }
+}
+
+/// What a command writes as JSON.
+fn read(command: &mut Command) -> Value {
+    let output = command.args(["--output", "json"]).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    let why = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{command:?}: {text}{why}");
+    serde_json::from_str(&text).unwrap_or_else(|_| panic!("{command:?}: {text}"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_command_serves_every_deployment() {
+    let stage = Stage::new().await;
+    let id = stage.program.to_string();
+    let admin = stage.wallet("admin").await;
+    let (client, provider) = (stage.wallet("client").await, stage.wallet("provider").await);
+
+    let keypair = Path::new(env!("CARGO_MANIFEST_DIR")).join(KEYPAIR);
+    let keypair = keypair.display().to_string();
+    let elf = stage.elf();
+    // A program knows its address: code for another one is refused before anything is paid.
+    let committed = repository().join("target/deploy/quern.so");
+    let committed = committed.display().to_string();
+    let deploy = ["deploy", "--yes", "--program-id", &keypair, "--program-so"];
+    let foreign = stage.bare("admin", &[&deploy[..], &[&committed]].concat());
+    let refused = { foreign }.output().unwrap();
+    let why = String::from_utf8_lossy(&refused.stderr);
+    assert!(why.contains("would not work there"), "{why}");
+    let done = read(&mut stage.bare("admin", &[&deploy[..], &[&elf]].concat()));
+    assert_eq!(
+        (&done["program"], &done["verified"]),
+        (&id.clone().into(), &true.into())
+    );
+
+    // The environment chooses, too.
+    let init = [
+        "protocol",
+        "init",
+        "--refereed-review",
+        "20s",
+        "--reviewed-review",
+        "20s",
+        "--response",
+        "10s",
+        "--react",
+        "5s",
+        "--grace",
+        "60s",
+        "--resolve",
+        "1h",
+        "--restart-grace",
+        "1m",
+    ];
+    let set_up = read(stage.bare("admin", &init).env("QUERN_PROGRAM_ID", &id));
+    assert_eq!(set_up["authority"], admin.to_string());
+    // So does the list of deployments; without a word the committed program is meant, which is not here.
+    let without = stage.bare("admin", &["protocol", "show"]).output().unwrap();
+    let why = String::from_utf8_lossy(&without.stderr);
+    assert!(why.contains("isn't set up on this cluster"), "{why}");
+    let list = stage.home.path().join(".config/quern/deployments.yml");
+    std::fs::create_dir_all(list.parent().unwrap()).unwrap();
+    std::fs::write(&list, format!("{}: {id}\n", stage.net.rpc_url())).unwrap();
+    let shown = read(&mut stage.bare("admin", &["protocol", "show"]));
+    assert_eq!(shown["program"], id);
+    std::fs::remove_file(&list).unwrap();
+
+    first_job(&stage, &client, &provider).await;
+}
+
+/// A refereed job from the model to the payment.
+async fn first_job(stage: &Stage, client: &Pubkey, provider: &Pubkey) {
+    let mint = stage.net.create_mint(6).await.unwrap();
+    for wallet in [client, provider] {
+        stage.net.mint_to(&mint, wallet, 100_000_000).await.unwrap();
+    }
+    let mint = mint.address.to_string();
+    stage.json("admin", &["mint", "register", &mint]);
+    for wallet in ["client", "provider"] {
+        let deposit = ["purse", "deposit", "--mint", &mint, "--amount", "50"];
+        stage.json(wallet, &deposit);
+    }
+    let digits = repository().join("models/digits").canonicalize().unwrap();
+    let file = |name: &str| digits.join(name).display().to_string();
+    let uri = format!("file://{}", file("weights.bin"));
+    let model = stage.json(
+        "admin",
+        &[
+            "model",
+            "register",
+            "--id",
+            "1",
+            "--name",
+            "Digits",
+            "--uri",
+            &uri,
+            "--graph",
+            &file("digits.qmodel"),
+            "--weights",
+            &file("weights.bin"),
+        ],
+    );
+    let model = model["model"].as_str().unwrap().to_owned();
+    stage.json("provider", &["provider", "register", "--name", "Here"]);
+
+    let id = stage.program.to_string();
+    let work = [
+        "provider",
+        "run",
+        "--publish-dir",
+        "out",
+        "--allow-files",
+        "/",
+        "--min-response",
+        "1s",
+        "--min-react",
+        "1s",
+        "--min-work",
+        "1s",
+        "--poll",
+        "1s",
+        "--program-id",
+        &id,
+    ];
+    let mut work = stage.bare("provider", &work);
+    work.stdout(Stdio::null()).stderr(Stdio::null());
+    let _running = Running(work.spawn().unwrap());
+    let created = stage.json(
+        "client",
+        &[
+            "job",
+            "create",
+            "--mint",
+            &mint,
+            "--model",
+            &model,
+            "--input",
+            &file("test-images.bin"),
+            "--publish-dir",
+            "in",
+            "--price",
+            "1000000atoms",
+        ],
+    );
+    let job = created["job"].as_str().unwrap().to_owned();
+
+    let until = Instant::now() + Duration::from_secs(120);
+    let state = |wanted: &str| {
+        let jobs = stage.json("client", &["job", "list"]);
+        let known = jobs
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|known| known["job"] == *job);
+        let state = known.map_or("ended".to_owned(), |known| {
+            known["state"].as_str().unwrap().to_owned()
+        });
+        assert!(Instant::now() < until, "the job is {state}, not {wanted}");
+        state == wanted
+    };
+    while !state("submitted") {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+    stage.net.advance_time(30).await.unwrap();
+    while !state("ended") {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+    let shown = stage.json("provider", &["provider", "show"]);
+    assert_eq!(shown["settled"], 1);
+}

@@ -1,0 +1,127 @@
+//! Files that are whole or not there, and folders that one process uses at a time.
+
+use {
+    crate::error::{DataError, Result},
+    std::{
+        fs::{self, File, TryLockError},
+        io::{ErrorKind, Write},
+        path::Path,
+        sync::atomic::{AtomicU64, Ordering},
+        time::{Duration, SystemTime},
+    },
+};
+
+/// How the names of files end that are not whole yet.
+const PART: &str = "part";
+
+/// Writes a file whole or not at all: beside its place, flushed, renamed; then the folder is flushed too, or the name could be
+/// lost. Every write has a file of its own, so that two of the same path never mix: the later one wins.
+///
+/// # Errors
+/// `Files`.
+pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    write_whole(path, bytes).map_err(|error| failed(path, &error))
+}
+
+fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    static WRITES: AtomicU64 = AtomicU64::new(0);
+    let folder = path.parent().unwrap_or(Path::new("."));
+    fs::create_dir_all(folder)?;
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    let write = WRITES.fetch_add(1, Ordering::Relaxed);
+    name.push(format!(".{}-{write}.{PART}", std::process::id()));
+    let part = folder.join(name);
+    let written = File::create_new(&part)
+        .and_then(|mut file| {
+            file.write_all(bytes)?;
+            file.sync_all()
+        })
+        .and_then(|()| fs::rename(&part, path));
+    if written.is_err() {
+        // What cannot be removed either is swept up at a later start.
+        let _ = fs::remove_file(&part);
+    }
+    written?;
+    File::open(folder)?.sync_all()
+}
+
+/// A file's bytes, if it exists.
+///
+/// # Errors
+/// `Files`.
+pub fn read(path: &Path) -> Result<Option<Vec<u8>>> {
+    match fs::read(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(failed(path, &error)),
+    }
+}
+
+/// Removes a file, if it exists.
+///
+/// # Errors
+/// `Files`.
+pub fn remove(path: &Path) -> Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(failed(path, &error)),
+        _ => Ok(()),
+    }
+}
+
+/// Makes a folder with all above it.
+///
+/// # Errors
+/// `Files`.
+pub fn create_folder(folder: &Path) -> Result<()> {
+    fs::create_dir_all(folder).map_err(|error| failed(folder, &error))
+}
+
+/// Locks a folder as long as the returned file lives; the system lets go of it when the process ends, however it ends.
+///
+/// # Errors
+/// `Locked` if another process or part of this one has it, `Files` if it cannot be used.
+pub fn lock(folder: &Path) -> Result<File> {
+    let path = folder.join("lock");
+    let lock = File::create(&path).map_err(|error| failed(&path, &error))?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => Err(DataError::Locked {
+            path: folder.to_owned(),
+        }),
+        Err(TryLockError::Error(error)) => Err(failed(&path, &error)),
+    }
+}
+
+/// Removes what a killed process left half-written at least `age` ago.
+///
+/// # Errors
+/// `Files`.
+pub fn sweep(folder: &Path, age: Duration) -> Result<()> {
+    sweep_parts(folder, age).map_err(|error| failed(folder, &error))
+}
+
+fn sweep_parts(folder: &Path, age: Duration) -> std::io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let path = entry.path();
+        if path.extension().is_none_or(|found| found != PART) {
+            continue;
+        }
+        let written = entry.metadata()?.modified()?;
+        let is_old = SystemTime::now()
+            .duration_since(written)
+            .map_or(age.is_zero(), |since| since >= age);
+        if is_old {
+            fs::remove_file(path)?;
+        }
+    }
+    Ok(())
+}
+
+/// A file or folder that cannot be used.
+pub fn failed(path: &Path, why: &dyn std::fmt::Display) -> DataError {
+    DataError::Files {
+        path: path.to_owned(),
+        why: why.to_string(),
+    }
+}

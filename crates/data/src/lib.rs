@@ -1,0 +1,26 @@
+//! Data of jobs and models: fetched within limits, compared with the roots on chain, published. What provider and watcher
+//! share; the command line uses it, too.
+//!
+//! - [`fetch`]: what others have published, and the convention for it; `reach`: which machines it is fetched from;
+//! - [`publish`]: results for others;
+//! - [`sizes`]: how large the data of a graph are, known before anything is fetched;
+//! - [`store`]: tensors named by their roots, in memory, in a folder, fetched; [`budget`]: the memory that they may take;
+//! - [`files`]: files that are whole or not there; [`runtime`]: what every loop that follows the chain is made of.
+
+pub mod budget;
+mod error;
+pub mod fetch;
+pub mod files;
+pub mod publish;
+mod reach;
+pub mod runtime;
+pub mod sizes;
+pub mod store;
+
+pub use {
+    budget::{MemoryBudget, Reservation, Share},
+    error::{DataError, Result, excerpt},
+    fetch::{FetchLimits, Fetcher},
+    publish::Publisher,
+    store::{Folder, TensorList, TensorStore},
+};

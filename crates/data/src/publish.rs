@@ -1,0 +1,153 @@
+//! Puts results where others can fetch them: into a folder, or below a URL.
+
+use {
+    crate::{
+        error::{DataError, Result, cause, excerpt},
+        fetch::{http_store, parse},
+    },
+    object_store::{
+        ObjectStore, ObjectStoreExt, PutPayload, local::LocalFileSystem, path::Path as StorePath,
+    },
+    std::{fmt::Display, path::Path, sync::Arc, time::Duration},
+    url::Url,
+};
+
+/// Puts results where others can fetch them.
+#[derive(Clone, Debug)]
+pub struct Publisher {
+    store: Arc<dyn ObjectStore>,
+    prefix: StorePath,
+    public_base: String,
+    place: String,
+    timeout: Duration,
+}
+
+impl Publisher {
+    /// Publishes into a folder, which is created. `public_base` is the address under which a web server shows the folder;
+    /// without it the results get `file` URIs, which only readers on the same machine can follow.
+    ///
+    /// # Errors
+    /// `Publish` if the folder cannot be made, `BadUri` if `public_base` is none.
+    pub fn folder(folder: &Path, public_base: Option<&str>) -> Result<Self> {
+        let failed = |why: &dyn Display| DataError::Publish {
+            place: folder.display().to_string(),
+            why: why.to_string(),
+        };
+        std::fs::create_dir_all(folder).map_err(|error| failed(&error))?;
+        let folder = folder.canonicalize().map_err(|error| failed(&error))?;
+        let own_base = Url::from_file_path(&folder)
+            .map_err(|()| failed(&"the path cannot be written as a URI"))?;
+        let store = LocalFileSystem::new_with_prefix(&folder).map_err(|error| failed(&error))?;
+        Self {
+            store: Arc::new(store),
+            prefix: StorePath::default(),
+            public_base: public_base.map_or_else(|| own_base.to_string(), str::to_owned),
+            place: folder.display().to_string(),
+            timeout: Duration::from_secs(60),
+        }
+        .checked()
+    }
+
+    /// Publishes by HTTP PUT below a URL. `public_base` is where readers fetch, if not from there.
+    ///
+    /// # Errors
+    /// `BadUri`.
+    pub fn http(url: &str, public_base: Option<&str>, timeout: Duration) -> Result<Self> {
+        let parsed = parse(url)?;
+        let bad = |why: &str| DataError::BadUri {
+            uri: excerpt(url),
+            why: why.to_owned(),
+        };
+        let prefix =
+            StorePath::from_url_path(parsed.path()).map_err(|_| bad("the path is not usable"))?;
+        let store = http_store(&parsed, timeout, timeout, true).map_err(|why| bad(&why))?;
+        Self {
+            store: Arc::new(store),
+            prefix,
+            public_base: public_base.unwrap_or(url).to_owned(),
+            place: url.to_owned(),
+            timeout,
+        }
+        .checked()
+    }
+
+    /// A folder, or a URL to PUT below, whichever the text is.
+    ///
+    /// # Errors
+    /// As [`Self::folder`] and [`Self::http`].
+    pub fn at(place: &str, public_base: Option<&str>) -> Result<Self> {
+        if place.starts_with("http://") || place.starts_with("https://") {
+            return Self::http(place, public_base, Duration::from_secs(60));
+        }
+        match place.strip_prefix("file://") {
+            Some(_) => {
+                let folder = parse(place)?.to_file_path();
+                let folder = folder.map_err(|()| DataError::BadUri {
+                    uri: excerpt(place),
+                    why: "it names no folder".into(),
+                })?;
+                Self::folder(&folder, public_base)
+            }
+            None => Self::folder(Path::new(place), public_base),
+        }
+    }
+
+    fn checked(mut self) -> Result<Self> {
+        while self.public_base.ends_with('/') {
+            self.public_base.pop();
+        }
+        parse(&self.public_base)?;
+        Ok(self)
+    }
+
+    /// The address that a file will have, if it is short enough for the chain.
+    ///
+    /// # Errors
+    /// `BadUri` above 200 bytes.
+    pub fn uri(&self, relative: &str) -> Result<String> {
+        let uri = format!("{}/{relative}", self.public_base);
+        parse(&uri)?;
+        Ok(uri)
+    }
+
+    /// Puts a file at a relative path, replacing what was there, and says its address.
+    ///
+    /// # Errors
+    /// `Publish`, or `BadUri` if the address would be too long.
+    pub async fn put(&self, relative: &str, bytes: Vec<u8>) -> Result<String> {
+        let uri = self.uri(relative)?;
+        let failed = |why: String| DataError::Publish {
+            place: self.place.clone(),
+            why,
+        };
+        let path =
+            StorePath::from_iter(self.prefix.parts().chain(StorePath::from(relative).parts()));
+        match tokio::time::timeout(self.timeout, self.store.put(&path, PutPayload::from(bytes)))
+            .await
+        {
+            Ok(Ok(_)) => Ok(uri),
+            Ok(Err(error)) => Err(failed(cause(&error))),
+            Err(_) => Err(failed(format!(
+                "it took longer than {} s",
+                self.timeout.as_secs()
+            ))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn addresses_that_are_too_long_are_refused_before_any_work() {
+        let folder = tempfile::tempdir().unwrap();
+        let base = format!("https://example.com/{}/", "a".repeat(100));
+        let publisher = Publisher::folder(folder.path(), Some(&base)).unwrap();
+        assert!(publisher.uri("short").unwrap().ends_with("a/short"));
+        assert!(publisher.uri(&"b".repeat(100)).is_err());
+        assert!(Publisher::folder(folder.path(), Some("nonsense")).is_err());
+    }
+}

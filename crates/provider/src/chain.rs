@@ -1,0 +1,272 @@
+//! What the agent asks of the chain and sends to it.
+
+use {
+    crate::error::ProviderError,
+    async_trait::async_trait,
+    quern_client::{
+        ChainReads, ClientError, Instruction, Pubkey, Result, RpcChain, Signer,
+        accounts::{self, DemandAccount, JobFilter},
+        addresses, history, instructions,
+        quern::{
+            instructions::Submission,
+            state::{Job, JobState, Provider, Purse},
+        },
+        read,
+    },
+};
+
+/// The chain as the agent sees it. One implementation talks to a cluster; the agent's own tests bring another one that can
+/// fail at every step.
+#[async_trait]
+pub trait ProviderChain: ChainReads {
+    /// All open jobs.
+    async fn open_jobs(&self) -> Result<Vec<(Pubkey, Job)>>;
+    /// All live jobs of this provider.
+    async fn own_jobs(&self, owner: &Pubkey) -> Result<Vec<(Pubkey, Job)>>;
+    /// The provider of an owner, if it is registered.
+    async fn provider(&self, owner: &Pubkey) -> Result<Option<Provider>>;
+    /// An owner's purse in a mint, if it is open.
+    async fn purse(&self, owner: &Pubkey, mint: &Pubkey) -> Result<Option<Purse>>;
+    /// Whether the protocol is set up on this cluster.
+    async fn is_set_up(&self) -> Result<bool>;
+    /// What the signer can pay fees with.
+    async fn lamports(&self) -> Result<u64>;
+    /// Where the last accepted checkpoint of a job is.
+    async fn checkpoint_uri(&self, address: &Pubkey, job: &Job) -> Result<String>;
+    /// Takes a job.
+    async fn take(&self, owner: &Pubkey, job: &Job) -> Result<()>;
+    /// Commits to a result.
+    async fn submit(&self, job: &Job, trace_root: [u8; 32], output_uri: &str) -> Result<()>;
+    /// Everything that was asked about a job and is not answered.
+    async fn demands(&self, job: &Pubkey) -> Result<Vec<DemandAccount>>;
+    /// Answers demands about one job in one transaction: all of them, or none.
+    async fn reveal(&self, answers: &[Answer]) -> Result<()>;
+    /// Has a milestone paid.
+    async fn finalize(&self, address: &Pubkey) -> Result<()>;
+}
+
+/// A demand and what answers it.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// What was asked.
+    pub demand: DemandAccount,
+    /// The nodes or the leaf.
+    pub bytes: Vec<u8>,
+}
+
+impl Answer {
+    /// What it takes of a legacy transaction beside its bytes: the demand's address, and an instruction's frame.
+    const FRAME_BYTES: usize = 56;
+    /// What a legacy transaction has for answers.
+    const ROOM_BYTES: usize = 940;
+
+    /// Divides answers, in order, into as few transactions as fit.
+    pub fn pack(answers: Vec<Self>) -> Vec<Vec<Self>> {
+        let mut batches: Vec<Vec<Self>> = Vec::new();
+        let mut left = 0;
+        for answer in answers {
+            let needed = Self::FRAME_BYTES + answer.bytes.len();
+            match batches.last_mut() {
+                Some(batch) if needed <= left => {
+                    left -= needed;
+                    batch.push(answer);
+                }
+                _ => {
+                    left = Self::ROOM_BYTES.saturating_sub(needed);
+                    batches.push(vec![answer]);
+                }
+            }
+        }
+        batches
+    }
+}
+
+fn reveals(signer: &Pubkey, answers: &[Answer]) -> Vec<Instruction> {
+    answers
+        .iter()
+        .map(|Answer { demand, bytes }| {
+            instructions::reveal(signer, &demand.demand.job, &demand.address, bytes)
+        })
+        .collect()
+}
+
+#[async_trait]
+impl ProviderChain for RpcChain {
+    async fn open_jobs(&self) -> Result<Vec<(Pubkey, Job)>> {
+        let filter = JobFilter {
+            state: Some(JobState::Open),
+            ..JobFilter::default()
+        };
+        accounts::jobs(self.sender().rpc(), filter).await
+    }
+
+    async fn own_jobs(&self, owner: &Pubkey) -> Result<Vec<(Pubkey, Job)>> {
+        let filter = JobFilter {
+            provider: Some(*owner),
+            ..JobFilter::default()
+        };
+        accounts::jobs(self.sender().rpc(), filter).await
+    }
+
+    async fn provider(&self, owner: &Pubkey) -> Result<Option<Provider>> {
+        accounts::fetch_optional(self.sender().rpc(), &addresses::provider(owner)).await
+    }
+
+    async fn purse(&self, owner: &Pubkey, mint: &Pubkey) -> Result<Option<Purse>> {
+        accounts::purse(self.sender().rpc(), owner, mint).await
+    }
+
+    async fn is_set_up(&self) -> Result<bool> {
+        match accounts::protocol(self.sender().rpc()).await {
+            Ok(_) => Ok(true),
+            Err(ClientError::NotFound { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn lamports(&self) -> Result<u64> {
+        let rpc = self.sender().rpc();
+        let balance = rpc.get_balance(&self.wallet().pubkey()).await;
+        balance.map_err(|error| ClientError::from_rpc(&rpc.url(), error))
+    }
+
+    async fn checkpoint_uri(&self, address: &Pubkey, job: &Job) -> Result<String> {
+        history::checkpoint_uri(self.sender().rpc(), address, job).await
+    }
+
+    async fn take(&self, owner: &Pubkey, job: &Job) -> Result<()> {
+        let take = instructions::take_job(&self.wallet().pubkey(), owner, job);
+        self.sender().send(&[take], &[self.wallet()]).await?;
+        Ok(())
+    }
+
+    async fn submit(&self, job: &Job, trace_root: [u8; 32], output_uri: &str) -> Result<()> {
+        let args = Submission {
+            trace_root,
+            output_uri: output_uri.to_owned(),
+        };
+        let submit = instructions::submit(&self.wallet().pubkey(), job, args);
+        self.sender().send(&[submit], &[self.wallet()]).await?;
+        Ok(())
+    }
+
+    async fn demands(&self, job: &Pubkey) -> Result<Vec<DemandAccount>> {
+        let open = accounts::unanswered_demands_of(self.sender().rpc(), job).await?;
+        let open = open.into_iter().map(|(address, demand)| DemandAccount {
+            address,
+            demand,
+            answer: None,
+        });
+        Ok(open.collect())
+    }
+
+    async fn reveal(&self, answers: &[Answer]) -> Result<()> {
+        let reveals = reveals(&self.wallet().pubkey(), answers);
+        let due = answers.iter().map(|answer| answer.demand.demand.due.get());
+        let sender = self.sender().by(due.min().unwrap_or_default());
+        sender.send(&reveals, &[self.wallet()]).await?;
+        Ok(())
+    }
+
+    async fn finalize(&self, address: &Pubkey) -> Result<()> {
+        let known = read::for_payment(self.sender().rpc(), address).await?;
+        let job = known.job.ok_or(ClientError::NotFound {
+            what: "job",
+            address: *address,
+        })?;
+        let finalize = instructions::finalize(&self.wallet().pubkey(), &job, &known.emission);
+        self.sender().send(&[finalize], &[self.wallet()]).await?;
+        Ok(())
+    }
+}
+
+/// Whether the agent can work at all.
+///
+/// # Errors
+/// `NotReady`, with what the owner has to do first.
+pub(crate) async fn check_ready(chain: &dyn ProviderChain, owner: &Pubkey) -> crate::Result<()> {
+    let not_ready = |sentence: String| Err(ProviderError::NotReady(sentence));
+    if !chain.is_set_up().await? {
+        return not_ready(
+            "Quern isn't set up on this cluster: there is no protocol account; check --url, or run `quern deploy` and `quern protocol init`".to_owned(),
+        );
+    }
+    let signer = chain.signer();
+    let Some(provider) = chain.provider(owner).await? else {
+        return not_ready(format!(
+            "{owner} is not registered as a provider; run `quern provider register` with its keypair first"
+        ));
+    };
+    if !provider.is_party(&signer) {
+        return not_ready(format!(
+            "{signer} is neither owner nor operator of the provider of {owner}; pass one of their keypairs, or name this key as operator"
+        ));
+    }
+    if !provider.active.get() {
+        return not_ready(format!(
+            "the provider of {owner} is not active; activate it with `quern provider register --active true`"
+        ));
+    }
+    if chain.lamports().await? == 0 {
+        return not_ready(format!(
+            "the wallet {signer} has no lamports for fees; fund it, for example with `solana airdrop 1 {signer}` on a test cluster"
+        ));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use {
+        super::*,
+        bytemuck::Zeroable,
+        quern_client::{
+            quern::state::Demand,
+            send::{Format, MAX_TRANSACTION_BYTES, largest_size},
+        },
+    };
+
+    fn answer(bytes: usize) -> Answer {
+        let mut demand = Demand::zeroed();
+        demand.job = Pubkey::new_from_array([1; 32]);
+        Answer {
+            demand: DemandAccount {
+                address: Pubkey::new_unique(),
+                demand,
+                answer: None,
+            },
+            bytes: vec![7; bytes],
+        }
+    }
+
+    #[test]
+    fn answers_share_transactions_that_fit() {
+        let lengths = [
+            vec![128; 23],
+            vec![512; 5],
+            vec![64; 40],
+            vec![512, 128, 128, 128, 512, 64, 64, 64, 64, 256, 512],
+            Vec::new(),
+        ];
+        for lengths in lengths {
+            let answers: Vec<Answer> = lengths.iter().map(|bytes| answer(*bytes)).collect();
+            let order: Vec<Pubkey> = answers.iter().map(|one| one.demand.address).collect();
+            let batches = Answer::pack(answers);
+            let signer = Pubkey::new_unique();
+            for batch in &batches {
+                let size = largest_size(Format::Legacy, &reveals(&signer, batch), &signer).unwrap();
+                assert!(size <= MAX_TRANSACTION_BYTES, "{size} bytes");
+            }
+            let packed: Vec<Pubkey> = batches
+                .iter()
+                .flatten()
+                .map(|one| one.demand.address)
+                .collect();
+            assert_eq!(packed, order);
+        }
+        let count = |bytes| Answer::pack((0..20).map(|_| answer(bytes)).collect()).len();
+        assert_eq!([count(128), count(512)], [4, 20]);
+    }
+}

@@ -1,0 +1,260 @@
+//! Which jobs an owner wants: decided from the job and the provider's own capacity alone, before anything is fetched.
+
+use {
+    quern_client::{
+        Pubkey,
+        instructions::NOBODY,
+        quern::{
+            clock::Moment,
+            state::{Assurance, Job, JobState, Provider, Purse},
+        },
+    },
+    quern_rules::{
+        deadline::in_time,
+        quote::{Floors, Offer, quote},
+    },
+    serde::{Deserialize, Serialize},
+    std::collections::BTreeSet,
+};
+
+/// What an owner is willing to do. The defaults protect an owner who has not thought about it yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// Whether refereed jobs are taken.
+    pub refereed: bool,
+    /// Whether reviewed jobs are taken. They also need a worker.
+    pub reviewed: bool,
+    /// The only models to serve; empty means any sealed one.
+    pub models: BTreeSet<Pubkey>,
+    /// The only mints to be paid in; empty means any registered one.
+    pub mints: BTreeSet<Pubkey>,
+    /// Least price of a milestone, in atoms.
+    pub min_price_atoms: u64,
+    /// Least price per 10^9 multiply-accumulates of a refereed job, in atoms.
+    pub min_price_per_gmac_atoms: u64,
+    /// Most multiply-accumulates of a job.
+    pub max_macs: u64,
+    /// Largest trace to compute and publish, in bytes.
+    pub max_trace_bytes: u64,
+    /// Largest bond to put up for a job, in atoms.
+    pub max_bond_atoms: u64,
+    /// Largest bond to put up, as a multiple of the milestone's price: a client that asks for more has more to win from a
+    /// mishap than from the work.
+    pub max_bond_prices: u64,
+    /// Who may decide about a rejection; jobs with any other arbiter are left alone.
+    pub arbiters: BTreeSet<Pubkey>,
+    /// Shortest time to answer a demand (refereed jobs).
+    pub min_response_secs: u32,
+    /// Shortest time to react to an answer (refereed jobs).
+    pub min_react_secs: u32,
+    /// Shortest time to do the work.
+    pub min_work_secs: u32,
+    /// Longest review: so long the bond lies still.
+    pub max_review_secs: u32,
+    /// Most jobs that wait for this provider's work at a time.
+    pub max_jobs: usize,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            refereed: true,
+            reviewed: false,
+            models: BTreeSet::new(),
+            mints: BTreeSet::new(),
+            min_price_atoms: 1,
+            min_price_per_gmac_atoms: 0,
+            max_macs: 1_000_000_000_000,
+            max_trace_bytes: 1 << 30,
+            max_bond_atoms: u64::MAX,
+            max_bond_prices: 20,
+            arbiters: BTreeSet::new(),
+            min_response_secs: 6 * 3_600,
+            min_react_secs: 3_600,
+            min_work_secs: 60,
+            max_review_secs: 30 * 86_400,
+            max_jobs: 8,
+        }
+    }
+}
+
+/// What the provider has for a job, as the chain knows it.
+#[derive(Clone, Copy)]
+pub struct Capacity<'a> {
+    /// The provider's account.
+    pub provider: &'a Provider,
+    /// Who signs takes: its owner or its operator.
+    pub signer: &'a Pubkey,
+    /// The owner's purse in the job's mint, if it is open.
+    pub purse: Option<&'a Purse>,
+    /// Whether there is a worker for reviewed work.
+    pub has_worker: bool,
+    /// The cluster's clock.
+    pub moment: &'a Moment,
+}
+
+/// Why a job is left alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+pub enum Refusal {
+    /// State.
+    #[error("it is not open")]
+    NotOpen,
+    /// Deadline.
+    #[error("its time to be taken is over")]
+    TooLate,
+    /// Client.
+    #[error("its client is this provider")]
+    OwnJob,
+    /// Pin.
+    #[error("it is pinned to another provider")]
+    PinnedToOther,
+    /// Kind.
+    #[error("its assurance level is not served here")]
+    Assurance,
+    /// Model.
+    #[error("its model is not on the list")]
+    Model,
+    /// Mint.
+    #[error("its mint is not on the list")]
+    Mint,
+    /// Price.
+    #[error("its price is below the least price")]
+    Price,
+    /// Work.
+    #[error("it is more work than the limit")]
+    Work,
+    /// Bond.
+    #[error("its bond is above the limit")]
+    Bond,
+    /// Arbiter.
+    #[error("its arbiter is not on the list")]
+    Arbiter,
+    /// Times.
+    #[error("its times to respond, react or work are shorter than the limits")]
+    TooHasty,
+    /// Review.
+    #[error("its review is longer than the limit")]
+    LongReview,
+    /// Purse.
+    #[error("the provider's purse in its mint is not open; open it with `quern purse open`")]
+    NoPurse,
+    /// Funds.
+    #[error(
+        "the provider's purse has too few free atoms for its bond; deposit more with `quern purse deposit`"
+    )]
+    Funds,
+    /// Operator.
+    #[error(
+        "its bond is above what the operator may still reserve; raise it with `quern provider operator-limit`"
+    )]
+    OperatorLimit,
+}
+
+impl Refusal {
+    /// Whether the owner can do something about it, so that it is worth a warning.
+    pub fn is_owners_task(self) -> bool {
+        matches!(self, Self::NoPurse | Self::Funds | Self::OperatorLimit)
+    }
+}
+
+impl Policy {
+    /// Whether to go for an open job: nothing has been fetched yet, and its data must still be checked.
+    ///
+    /// # Errors
+    /// The first reason to leave it alone.
+    pub fn decide(&self, job: &Job, capacity: &Capacity<'_>) -> Result<Assurance, Refusal> {
+        check_open(job, capacity)?;
+        let assurance = self.check_assurance(job, capacity.has_worker)?;
+        self.check_terms(job, assurance)?;
+        check_funds(job, capacity)?;
+        Ok(assurance)
+    }
+
+    fn check_assurance(&self, job: &Job, has_worker: bool) -> Result<Assurance, Refusal> {
+        let assurance = Assurance::from_code(job.assurance).ok_or(Refusal::Assurance)?;
+        match assurance {
+            Assurance::Refereed => {
+                refuse_if(!self.refereed, Refusal::Assurance)?;
+                // Demands exist for refereed jobs only.
+                let is_hasty = job.terms.response_secs.get() < self.min_response_secs
+                    || job.terms.react_secs.get() < self.min_react_secs;
+                refuse_if(is_hasty, Refusal::TooHasty)?;
+            }
+            Assurance::Reviewed => {
+                refuse_if(!(self.reviewed && has_worker), Refusal::Assurance)?;
+            }
+        }
+        Ok(assurance)
+    }
+
+    fn check_terms(&self, job: &Job, assurance: Assurance) -> Result<(), Refusal> {
+        let (price_atoms, bond_atoms) = (job.price_atoms.get(), job.bond_atoms.get());
+        let is_listed = |list: &BTreeSet<Pubkey>, one| list.is_empty() || list.contains(one);
+        refuse_if(!is_listed(&self.models, &job.model), Refusal::Model)?;
+        refuse_if(!is_listed(&self.mints, &job.mint), Refusal::Mint)?;
+        refuse_if(self.is_underpaid(job, assurance), Refusal::Price)?;
+        refuse_if(job.macs.get() > self.max_macs, Refusal::Work)?;
+        let by_price_atoms = price_atoms.saturating_mul(self.max_bond_prices);
+        let max_bond_atoms = self.max_bond_atoms.min(by_price_atoms);
+        refuse_if(bond_atoms > max_bond_atoms, Refusal::Bond)?;
+        let is_trusted = !job.has_arbiter() || self.arbiters.contains(&job.arbiter);
+        refuse_if(!is_trusted, Refusal::Arbiter)?;
+        refuse_if(job.work_secs.get() < self.min_work_secs, Refusal::TooHasty)?;
+        let review_secs = job.review_secs.get();
+        refuse_if(review_secs > self.max_review_secs, Refusal::LongReview)
+    }
+
+    /// Whether a job pays less than the owner wants, in all or per multiply-accumulate that can be refuted.
+    fn is_underpaid(&self, job: &Job, assurance: Assurance) -> bool {
+        let is_refereed = assurance == Assurance::Refereed;
+        let floors = Floors {
+            least_price_atoms: self.min_price_atoms,
+            price_per_gmac_atoms: self.min_price_per_gmac_atoms,
+            ..Floors::default()
+        };
+        let offer = Offer {
+            macs: if is_refereed { job.macs.get() } else { 0 },
+            is_refereed,
+            milestones: job.milestones,
+            price_atoms: job.price_atoms.get(),
+        };
+        // What cannot be counted is never enough.
+        quote(&floors, &offer).map_or(true, |quote| offer.price_atoms < quote.least_price_atoms)
+    }
+}
+
+fn refuse_if(condition: bool, refusal: Refusal) -> Result<(), Refusal> {
+    if condition { Err(refusal) } else { Ok(()) }
+}
+
+/// Whether this provider may take the job at all.
+fn check_open(job: &Job, capacity: &Capacity<'_>) -> Result<(), Refusal> {
+    let Capacity {
+        provider,
+        signer,
+        moment,
+        ..
+    } = *capacity;
+    refuse_if(!job.is_in(JobState::Open), Refusal::NotOpen)?;
+    let is_in_time = in_time(moment.now, job.effective_deadline(moment));
+    refuse_if(!is_in_time, Refusal::TooLate)?;
+    let is_own = job.client == provider.owner || job.client == *signer;
+    refuse_if(is_own, Refusal::OwnJob)?;
+    let is_pinned = job.pinned_provider != NOBODY;
+    let is_of_other = is_pinned && job.pinned_provider != provider.owner;
+    refuse_if(is_of_other, Refusal::PinnedToOther)
+}
+
+/// Whether the owner's purse has the bond, and the operator may reserve it.
+fn check_funds(job: &Job, capacity: &Capacity<'_>) -> Result<(), Refusal> {
+    let bond_atoms = job.bond_atoms.get();
+    let purse = capacity.purse.ok_or(Refusal::NoPurse)?;
+    refuse_if(purse.free_atoms.get() < bond_atoms, Refusal::Funds)?;
+    let left_atoms = purse
+        .operator_limit_atoms
+        .get()
+        .saturating_sub(purse.operator_reserved_atoms.get());
+    let is_by_operator = *capacity.signer != capacity.provider.owner;
+    let is_over_limit = is_by_operator && left_atoms < bond_atoms;
+    refuse_if(is_over_limit, Refusal::OperatorLimit)
+}

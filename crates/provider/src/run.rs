@@ -1,0 +1,119 @@
+//! The loop: asks the chain what there is to do, does it, and believes nothing else.
+
+use {
+    crate::{
+        chain::{ProviderChain, check_ready},
+        context::Context,
+        demands,
+        error::Result,
+        prepare,
+        settings::Settings,
+        steps,
+        survey::survey,
+        task::Task,
+        worker::Worker,
+    },
+    quern_client::Pubkey,
+    quern_data::runtime::{Tasks, or_stopped},
+    std::sync::{Arc, atomic::Ordering},
+};
+
+/// The provider agent.
+pub struct Agent {
+    pub(crate) context: Arc<Context>,
+}
+
+impl Agent {
+    /// Opens the journal. `worker` does reviewed work; without one only refereed jobs are taken.
+    ///
+    /// # Errors
+    /// `Data` if the folder cannot be used, or another process uses it.
+    pub fn new(
+        settings: Settings,
+        chain: Arc<dyn ProviderChain>,
+        worker: Option<Arc<dyn Worker>>,
+    ) -> Result<Self> {
+        let context = Arc::new(Context::new(settings, chain, worker)?);
+        Ok(Self { context })
+    }
+
+    /// Works until `shutdown` is ready. Failures of single jobs are logged and do not end it.
+    ///
+    /// # Errors
+    /// `NotReady` if the provider cannot work at all yet, or that the cluster cannot be reached at the start.
+    pub async fn run(&self, shutdown: impl Future<Output = ()> + Send) -> Result<()> {
+        let context = &self.context;
+        check_ready(context.chain.as_ref(), &context.settings.owner).await?;
+        tracing::info!(owner = %context.settings.owner, signer = %context.chain.signer(), "the provider works");
+        tokio::pin!(shutdown);
+        let mut tasks: Tasks<(Pubkey, bool), ()> = Tasks::default();
+        // It never ends by itself.
+        or_stopped(&mut shutdown, follow(context, &mut tasks)).await;
+        context.is_stopping.store(true, Ordering::SeqCst);
+        tasks.drain(drop).await;
+        Ok(())
+    }
+
+    /// Does once everything that can be done now, and says how many jobs it touched.
+    #[cfg(test)]
+    pub(crate) async fn pass(&self) -> Result<usize> {
+        let found = survey(&self.context, &std::collections::HashMap::new()).await?;
+        let all = found
+            .iter()
+            .map(|(address, task)| attempt(&self.context, address, *task));
+        Ok(futures::future::join_all(all).await.len())
+    }
+}
+
+/// Looks at the chain again and again, and starts a task for every job that needs one. Tasks are known by their job, and by
+/// whether it is still to be taken.
+async fn follow(context: &Arc<Context>, tasks: &mut Tasks<(Pubkey, bool), ()>) {
+    loop {
+        let busy = tasks.running().copied().collect();
+        match survey(context, &busy).await {
+            Ok(found) => {
+                for (address, task) in found {
+                    let context = Arc::clone(context);
+                    let work = async move { attempt(&context, &address, task).await };
+                    tasks.spawn((address, task.is_new()), work);
+                }
+            }
+            Err(error) => tracing::warn!(%error, "cannot read the chain; retrying"),
+        }
+        let pause = tokio::time::sleep(context.settings.poll);
+        tokio::pin!(pause);
+        loop {
+            tokio::select! {
+                () = &mut pause => break,
+                _ = tasks.next() => {}
+            }
+        }
+    }
+}
+
+/// Does a task; a failure is logged and the job rests for a while.
+async fn attempt(context: &Context, address: &Pubkey, task: Task) {
+    match try_task(context, address, task).await {
+        Ok(()) => context.succeeded(address, task.kind()),
+        Err(error) => {
+            let rest = context.rest(address, task.kind());
+            tracing::warn!(job = %address, %error, retry_in_secs = rest.as_secs(), "cannot serve the job now; retrying");
+        }
+    }
+}
+
+async fn try_task(context: &Context, address: &Pubkey, task: Task) -> Result<()> {
+    match task {
+        Task::Take(job) => {
+            let _memory = prepare::reserve(context, &job).await?;
+            steps::take(context, address, job).await
+        }
+        Task::Work(job) => {
+            let _memory = prepare::reserve(context, &job).await?;
+            steps::work(context, address, job, None).await
+        }
+        Task::Answer(job) => demands::answer(context, address, &job).await,
+        Task::Finalize => steps::finalize(context, address).await,
+        Task::Close => steps::close(context, address).await,
+    }
+}

@@ -1,0 +1,346 @@
+//! The steps of a job: take, work, publish, submit, finalize, close. Every one can be cut off anywhere; the next look, or the
+//! next process, starts again from what the chain says.
+
+use {
+    crate::{
+        context::{Context, unservable},
+        error::Result,
+        journal::{Record, Stage},
+        prepare::{self, Prepared},
+        worker::{Output, WorkOrder, Worker},
+    },
+    quern_client::{
+        ClientError, Pubkey,
+        instructions::{NOBODY, job_address},
+        quern::{
+            error::QuernError,
+            state::{Assurance, Job, JobKind, JobState},
+        },
+    },
+    quern_data::{
+        fetch,
+        files::{self, failed},
+    },
+    std::{sync::atomic::Ordering, time::Instant},
+};
+
+/// How long a transaction whose outcome is unknown may still land: its blockhash is valid for 150 blocks.
+pub(crate) const UNKNOWN_OUTCOME_SECS: i64 = 120;
+
+/// Fetches and checks everything, then takes the job, then does it.
+pub(crate) async fn take(context: &Context, address: &Pubkey, job: Job) -> Result<()> {
+    if job_address(&job) != *address {
+        return Err(unservable(
+            address,
+            "its account does not lie at its address",
+        ));
+    }
+    // An address that would be too long is found out before a bond is at stake.
+    context
+        .settings
+        .publisher
+        .uri(&relative(address, u32::MAX, fetch::TRACE_FILE))?;
+    let prepared = prepare::prepare(context, address, &job).await?;
+    if context.is_stopping.load(Ordering::SeqCst) {
+        return Ok(());
+    }
+    match context.chain.take(&context.settings.owner, &job).await {
+        Ok(()) => tracing::info!(job = %address, price_atoms = job.price_atoms.get(), "taken"),
+        Err(error) if is_beaten(&error) => {
+            // Or an earlier take of its own, whose outcome was unknown: then its data are needed.
+            tracing::debug!(job = %address, %error, "another provider was faster");
+            return Ok(());
+        }
+        Err(error) => return Err(error.into()),
+    }
+    match context.chain.job(address).await? {
+        Some(taken) if is_at_work(context, &taken) => {
+            work(context, address, taken, Some(prepared)).await
+        }
+        // Not visible yet: the next pass finds it among its own.
+        _ => Ok(()),
+    }
+}
+
+fn is_at_work(context: &Context, job: &Job) -> bool {
+    job.is_in(JobState::Taken) && job.provider == context.settings.owner
+}
+
+/// Brings a taken job as far as a submission.
+pub(crate) async fn work(
+    context: &Context,
+    address: &Pubkey,
+    job: Job,
+    prepared: Option<Prepared>,
+) -> Result<()> {
+    let submission = job.submissions.get().saturating_add(1);
+    let begun = context.journal.load(address)?.filter(|record| {
+        let is_this_one = (record.milestone, record.submission) == (job.milestone, submission);
+        is_this_one && !matches!(record.stage, Stage::Submitted { .. } | Stage::Ended { .. })
+    });
+    let mut record = match begun {
+        Some(record) => record,
+        None => {
+            let record = Record::taken(address, job.milestone, submission);
+            context.journal.save(address, &record)?;
+            record
+        }
+    };
+    if !has_files(context, address, &record) {
+        record = record.at(Stage::Taken);
+    }
+    if record.stage == Stage::Taken {
+        record = compute(context, address, &job, record, prepared).await?;
+        context.journal.save(address, &record)?;
+    }
+    if let Stage::Computed { root, files, uri } = &record.stage {
+        let uri = publish(context, address, &record, files, uri.as_deref()).await?;
+        record = record.at(Stage::Published {
+            root: *root,
+            uri,
+            sent_at: None,
+        });
+        context.journal.save(address, &record)?;
+    }
+    match record.stage.clone() {
+        Stage::Published { root, uri, sent_at } => {
+            submit(context, address, &job, record, root, uri, sent_at).await
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Whether the files that a record speaks of are still there.
+fn has_files(context: &Context, address: &Pubkey, record: &Record) -> bool {
+    match &record.stage {
+        Stage::Computed { files, .. } => files.iter().all(|name| {
+            context
+                .journal
+                .submission_path(address, record.submission, name)
+                .is_file()
+        }),
+        _ => true,
+    }
+}
+
+pub(crate) async fn compute(
+    context: &Context,
+    address: &Pubkey,
+    job: &Job,
+    record: Record,
+    prepared: Option<Prepared>,
+) -> Result<Record> {
+    let prepared = match prepared {
+        Some(prepared) => prepared,
+        None => prepare::prepare(context, address, job).await?,
+    };
+    let order = order(context, address, job, record.submission, prepared).await?;
+    let started = Instant::now();
+    let worker: &dyn Worker = match &context.worker {
+        _ if order.tensors.is_some() => &context.integer,
+        Some(worker) => worker.as_ref(),
+        None => {
+            return Err(unservable(
+                address,
+                "nothing here can do reviewed work; configure a worker",
+            ));
+        }
+    };
+    let result = worker.work(&order).await?;
+    tracing::info!(
+        job = %address, milestone = job.milestone, macs = job.macs.get(), root = hex::encode(result.root),
+        millis = started.elapsed().as_millis() as u64, "computed"
+    );
+    let root = result.root;
+    let (files, uri) = match result.output {
+        Output::At(uri) => (Vec::new(), Some(uri)),
+        Output::Files(files) => {
+            let mut names = Vec::with_capacity(files.len());
+            for (name, bytes) in files {
+                let journal = &context.journal;
+                let path = journal.submission_path(address, record.submission, &name);
+                journal.write(&path, &bytes)?;
+                names.push(name);
+            }
+            (names, None)
+        }
+    };
+    Ok(record.at(Stage::Computed { root, files, uri }))
+}
+
+/// Publishes the files of a submission and says where the first one is. Hints are a courtesy: without them the result is
+/// worth as much.
+async fn publish(
+    context: &Context,
+    address: &Pubkey,
+    record: &Record,
+    files: &[String],
+    uri: Option<&str>,
+) -> Result<String> {
+    let mut first = uri.map(str::to_owned);
+    for name in files {
+        let journal = &context.journal;
+        let path = journal.submission_path(address, record.submission, name);
+        let bytes = journal.read(&path)?;
+        let bytes = bytes.ok_or_else(|| failed(&path, &"it is gone"))?;
+        let place = relative(address, record.submission, name);
+        let published = context.settings.publisher.put(&place, bytes).await;
+        match published {
+            Ok(published) => {
+                first.get_or_insert(published);
+            }
+            Err(error) if name == fetch::HINTS_FILE => {
+                tracing::warn!(job = %address, %error, "cannot publish the hints; checking the result takes longer");
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(first.unwrap_or_default())
+}
+
+/// Sends the commitment, unless an earlier transaction with it may still land and pass for the next milestone's.
+async fn submit(
+    context: &Context,
+    address: &Pubkey,
+    job: &Job,
+    record: Record,
+    root: [u8; 32],
+    uri: String,
+    sent_at: Option<i64>,
+) -> Result<()> {
+    let moment = context.chain.moment().await?;
+    let deadline = job.effective_deadline(&moment);
+    if let Some(sent_at) = sent_at.filter(|_| job.milestones > 1) {
+        let lands_until = sent_at.saturating_add(UNKNOWN_OUTCOME_SECS);
+        let can_wait = lands_until < deadline.saturating_sub(UNKNOWN_OUTCOME_SECS);
+        if moment.now < lands_until && can_wait {
+            tracing::debug!(job = %address, "an earlier transaction may still land; waiting for it");
+            return Ok(());
+        }
+    }
+    if job.milestones > 1 {
+        // The next milestone's worker asks for it.
+        let path = context.journal.uri_path(address, &checkpoint(&root));
+        context.journal.write(&path, uri.as_bytes())?;
+    }
+    let published = |sent_at| {
+        record.at(Stage::Published {
+            root,
+            uri: uri.clone(),
+            sent_at,
+        })
+    };
+    context
+        .journal
+        .save(address, &published(Some(moment.now)))?;
+    match context.chain.submit(job, root, &uri).await {
+        Ok(()) => {
+            tracing::info!(job = %address, milestone = job.milestone, root = hex::encode(root), uri, "submitted");
+            context
+                .journal
+                .save(address, &record.at(Stage::Submitted { root }))?;
+            Ok(())
+        }
+        Err(error) => {
+            if matches!(error, ClientError::Refused(_) | ClientError::Expired { .. }) {
+                context.journal.save(address, &published(None))?;
+            }
+            Err(error.into())
+        }
+    }
+}
+
+pub(crate) async fn finalize(context: &Context, address: &Pubkey) -> Result<()> {
+    match context.chain.finalize(address).await {
+        Ok(()) => tracing::info!(job = %address, "finalized: the milestone is paid"),
+        // The clock that was read was ahead of the one that counts, or another one finalized it.
+        Err(error)
+            if matches!(
+                error.quern(),
+                Some(QuernError::TooEarly | QuernError::WrongState)
+            ) =>
+        {
+            return Ok(());
+        }
+        Err(ClientError::NotFound { .. }) => {}
+        Err(error) => return Err(error.into()),
+    }
+    Ok(())
+}
+
+/// Closes the journal of a job that has ended or went to another provider some time ago, if it is still so.
+pub(crate) async fn close(context: &Context, address: &Pubkey) -> Result<()> {
+    let outcome = match context.chain.job(address).await? {
+        Some(job) if job.provider == context.settings.owner => return Ok(()),
+        Some(_) => "the job has left this provider",
+        None => "ended",
+    };
+    tracing::info!(job = %address, outcome, "dropping the data of a job");
+    // The journal goes last: after a kill in between, the same is done again.
+    context.store.release(address)?;
+    Ok(context.journal.close(address, outcome)?)
+}
+
+/// What a worker is told about a submission.
+async fn order(
+    context: &Context,
+    address: &Pubkey,
+    job: &Job,
+    submission: u32,
+    prepared: Prepared,
+) -> Result<WorkOrder> {
+    let moment = context.chain.moment().await?;
+    let deadline = job.effective_deadline(&moment);
+    let has_checkpoint = job.checkpoint != [0; 32];
+    let checkpoint_uri = match has_checkpoint {
+        true => {
+            let path = context
+                .journal
+                .uri_path(address, &checkpoint(&job.checkpoint));
+            let look_up = context.chain.checkpoint_uri(address, job);
+            Some(prepare::uri(context, &path, |_| true, look_up).await?)
+        }
+        false => None,
+    };
+    let folder = context.journal.submission_path(address, submission, "work");
+    files::create_folder(&folder)?;
+    Ok(WorkOrder {
+        job: address.to_string(),
+        client: job.client.to_string(),
+        provider: job.provider.to_string(),
+        model: (job.model != NOBODY).then(|| job.model.to_string()),
+        kind: JobKind::from_code(job.kind).map_or("unknown", JobKind::name),
+        assurance: Assurance::from_code(job.assurance).map_or("unknown", Assurance::name),
+        milestone: job.milestone,
+        milestones: job.milestones,
+        submission,
+        batch_rows: job.batch_rows.get(),
+        deadline,
+        seconds_left: deadline.saturating_sub(moment.now).max(0),
+        input_uri: prepared.input_uri,
+        input_file: prepared.input_file,
+        model_uri: prepared.model_uri,
+        checkpoint_root: has_checkpoint.then(|| hex::encode(job.checkpoint)),
+        checkpoint_uri,
+        folder,
+        tensors: prepared.tensors,
+    })
+}
+
+/// What the URI of a checkpoint is kept as.
+fn checkpoint(root: &[u8; 32]) -> String {
+    format!("checkpoint-{}", hex::encode(root))
+}
+
+/// Where a file of a submission is published, below the publisher's base.
+fn relative(address: &Pubkey, submission: u32, name: &str) -> String {
+    format!("{address}/{submission}/{name}")
+}
+
+/// Whether a take failed because the job is no longer open.
+fn is_beaten(error: &ClientError) -> bool {
+    matches!(
+        error.quern(),
+        Some(QuernError::WrongState | QuernError::TooLate)
+    ) || matches!(error, ClientError::NotFound { .. })
+}

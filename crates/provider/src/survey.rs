@@ -1,0 +1,234 @@
+//! One look at the chain: what there is to do now.
+//!
+//! It looks at three lists: the provider's own jobs, the journal's jobs that are no longer its own, and the open jobs.
+
+use {
+    crate::{
+        context::Context,
+        demands,
+        error::Result,
+        policy::{Capacity, Refusal},
+        task::{Task, TaskKind},
+    },
+    quern_client::{
+        Pubkey,
+        quern::{
+            clock::Moment,
+            state::{Job, JobState, Purse},
+        },
+    },
+    quern_data::runtime::lock,
+    quern_rules::deadline::{FinalizeGate, finalize_gate, in_time},
+    std::{
+        collections::HashMap,
+        time::{Duration, Instant},
+    },
+};
+
+/// Most milestones that are finalized at a time.
+const MAX_CRANKS: usize = 16;
+/// Fewer lamports than this in the signer's wallet, and nothing new is taken: most of a milli-SOL is the account's rent, the
+/// rest pays for a job's transactions and the first thousand answers, which earn their own fees.
+pub(crate) const LEAST_LAMPORTS: u64 = 10_000_000;
+/// How often a lack of lamports is said.
+const SAY_AGAIN: Duration = Duration::from_secs(60);
+
+/// What there is to do now. `busy` are jobs that are being worked on, and whether they are still to be taken.
+pub(crate) async fn survey(
+    context: &Context,
+    busy: &HashMap<Pubkey, bool>,
+) -> Result<Vec<(Pubkey, Task)>> {
+    demands::forget_unused(context);
+    let owner = &context.settings.owner;
+    let moment = context.chain.moment().await?;
+    let own = context.chain.own_jobs(owner).await?;
+    let is_free_for =
+        |address: &Pubkey, kind| !busy.contains_key(address) && !context.is_resting(address, kind);
+    let is_free = |address: &Pubkey| is_free_for(address, TaskKind::Other);
+    let mut found = Vec::new();
+    let mut cranks = 0;
+    let mut at_work = busy.values().filter(|is_new| **is_new).count();
+    for (address, job) in &own {
+        let task = task_of(context, address, job, &moment);
+        at_work += usize::from(job.is_in(JobState::Taken));
+        match task {
+            Some(Task::Finalize) if cranks >= MAX_CRANKS => {}
+            Some(task) if is_free_for(address, task.kind()) => {
+                cranks += usize::from(matches!(task, Task::Finalize));
+                found.push((*address, task));
+            }
+            _ => {}
+        }
+    }
+    let is_own = |address: &Pubkey| own.iter().any(|(own, _)| own == address);
+    let more = async {
+        // The journal first: a job that is taken while this looks must not seem lost.
+        let journal = context.journal.jobs()?;
+        let offers = match can_pay(context, own.len()).await {
+            true => offers(context, &moment, at_work, is_free).await?,
+            false => Vec::new(),
+        };
+        let is_offered = |address: &Pubkey| offers.iter().any(|(offered, _)| offered == address);
+        let left = journal
+            .into_iter()
+            .filter(|address| !is_own(address) && !is_offered(address) && is_free(address));
+        let ended = ended(context, left, moment.now).into_iter();
+        let mut more: Vec<(Pubkey, Task)> = ended.map(|address| (address, Task::Close)).collect();
+        more.extend(offers);
+        Ok(more)
+    };
+    match more.await {
+        Ok(more) => found.extend(more),
+        Err(error) if found.is_empty() => return Err(error),
+        // What the own jobs need does not wait for the others: answers are due.
+        Err(error) => {
+            tracing::warn!(%error, "cannot read open jobs; retrying");
+        }
+    }
+    Ok(found)
+}
+
+/// Those of the jobs that have left that did so long ago. One look proves nothing: behind an address there may be several
+/// nodes, one of them behind the others, and what is not finalized may be taken back. After a restart the time starts anew.
+fn ended(context: &Context, left: impl Iterator<Item = Pubkey>, now: i64) -> Vec<Pubkey> {
+    let mut gone = lock(&context.gone);
+    let since = |address: &Pubkey| gone.get(address).copied().unwrap_or(now);
+    *gone = left.map(|address| (address, since(&address))).collect();
+    let keep_secs = i64::from(context.settings.keep_ended_secs);
+    gone.iter()
+        .filter(|(_, since)| now.saturating_sub(**since) >= keep_secs)
+        .map(|(address, _)| *address)
+        .collect()
+}
+
+/// Whether the signer can pay for what a new job brings with it; if not, it says so again and again.
+async fn can_pay(context: &Context, live_jobs: usize) -> bool {
+    let lamports = match context.chain.lamports().await {
+        Ok(lamports) => lamports,
+        Err(error) => {
+            tracing::warn!(%error, "cannot read the wallet; taking nothing new");
+            return false;
+        }
+    };
+    if lamports >= LEAST_LAMPORTS {
+        return true;
+    }
+    let mut said = lock(&context.said_poor);
+    if said.is_none_or(|at| at.elapsed() >= SAY_AGAIN) {
+        *said = Some(Instant::now());
+        let wallet = context.chain.signer();
+        tracing::error!(%wallet, lamports, wanted = LEAST_LAMPORTS, live_jobs, "the wallet runs out of lamports; taking nothing new. Without fees neither results nor answers get through, which costs the bonds: fund it");
+    }
+    false
+}
+
+/// What one of the provider's own jobs needs now.
+pub(crate) fn task_of(
+    context: &Context,
+    address: &Pubkey,
+    job: &Job,
+    moment: &Moment,
+) -> Option<Task> {
+    match job.state() {
+        JobState::Taken if in_time(moment.now, job.effective_deadline(moment)) => {
+            Some(Task::Work(*job))
+        }
+        JobState::Taken => {
+            context.say_once(address, job, || tracing::warn!(job = %address, "the deadline has passed; the late penalty is due"));
+            None
+        }
+        JobState::Submitted if job.open_demands.get() > 0 => Some(Task::Answer(*job)),
+        JobState::Submitted => {
+            let gate = finalize_gate(
+                false,
+                moment.now,
+                job.effective_deadline(moment),
+                job.effective_last_answer_at(moment),
+                job.terms.react_secs.get(),
+                job.terms.grace_secs.get(),
+            );
+            (gate != FinalizeGate::TooEarly).then_some(Task::Finalize)
+        }
+        JobState::Rejected => {
+            context.say_once(address, job, || tracing::warn!(job = %address, arbiter = %job.arbiter, "the client rejected the result; the arbiter decides"));
+            None
+        }
+        JobState::Convicted => {
+            context.say_once(address, job, || tracing::error!(job = %address, "convicted: the bond is lost; find out why before working on"));
+            None
+        }
+        JobState::Open => None,
+    }
+}
+
+/// Open jobs that the policy wants, as many as there is room for.
+async fn offers(
+    context: &Context,
+    moment: &Moment,
+    at_work: usize,
+    is_free: impl Fn(&Pubkey) -> bool,
+) -> Result<Vec<(Pubkey, Task)>> {
+    let mut left = context.settings.policy.max_jobs.saturating_sub(at_work);
+    if left == 0 {
+        return Ok(Vec::new());
+    }
+    let open = context.chain.open_jobs().await?;
+    if open.is_empty() {
+        return Ok(Vec::new());
+    }
+    let owner = &context.settings.owner;
+    let provider = context.chain.provider(owner).await?;
+    let Some(provider) = provider.filter(|provider| provider.active.get()) else {
+        return Ok(Vec::new());
+    };
+    let signer = &context.chain.signer();
+    let mut purses = HashMap::new();
+    let mut found = Vec::new();
+    for (address, job) in open.into_iter().filter(|(address, _)| is_free(address)) {
+        if left == 0 {
+            break;
+        }
+        let purse = match purses.get_mut(&job.mint) {
+            Some(purse) => purse,
+            None => {
+                let purse = context.chain.purse(owner, &job.mint).await?;
+                purses.entry(job.mint).or_insert(purse)
+            }
+        };
+        let capacity = Capacity {
+            provider: &provider,
+            signer,
+            purse: purse.as_ref(),
+            has_worker: context.worker.is_some(),
+            moment,
+        };
+        match context.settings.policy.decide(&job, &capacity) {
+            Ok(_) => {
+                left -= 1;
+                if let Some(purse) = purse {
+                    reserve(purse, job.bond_atoms.get(), *signer != provider.owner);
+                }
+                found.push((address, Task::Take(job)));
+            }
+            Err(refusal) => context.say_once(&address, &job, || log_refusal(&address, refusal)),
+        }
+    }
+    Ok(found)
+}
+
+/// The next decision of this look counts with what a take leaves.
+fn reserve(purse: &mut Purse, bond_atoms: u64, is_by_operator: bool) {
+    purse.free_atoms = purse.free_atoms.get().saturating_sub(bond_atoms).into();
+    if is_by_operator {
+        let reserved_atoms = purse.operator_reserved_atoms.get();
+        purse.operator_reserved_atoms = reserved_atoms.saturating_add(bond_atoms).into();
+    }
+}
+
+fn log_refusal(address: &Pubkey, refusal: Refusal) {
+    if refusal.is_owners_task() {
+        tracing::warn!(job = %address, "{refusal}; leaving an open job alone");
+    } else {
+        tracing::debug!(job = %address, "{refusal}; leaving an open job alone");
+    }
+}

@@ -1,0 +1,484 @@
+//! The agent against a chain that follows the program's rules and can die at every step, together with the agent.
+
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod chain;
+mod data;
+mod demands;
+mod jobs;
+mod policy;
+
+use {
+    crate::{
+        Agent, Output, Policy, ProviderChain, Result, Settings, WorkOrder, WorkResult, Worker,
+        chain::Answer,
+        context::Context,
+        journal::{Record, Stage},
+        policy::{Capacity, Refusal},
+        prepare::prepare,
+        steps::{self, UNKNOWN_OUTCOME_SECS},
+        survey::{self, LEAST_LAMPORTS},
+        task::Task,
+        worker::CheckedTensors,
+    },
+    async_trait::async_trait,
+    bytemuck::Zeroable,
+    chain::View,
+    quern_client::{
+        ChainReads, ClientError, Pubkey, Result as ChainResult,
+        accounts::{DemandAccount, ModelAccount},
+        flows,
+        history::uri_hash,
+        instructions::job_address,
+        quern::{
+            clock::Moment,
+            error::QuernError,
+            state::{
+                Assurance, Demand, Job, JobKind, JobState, LAYOUT_VERSION, Model, Provider, Purse,
+            },
+        },
+    },
+    quern_data::{Folder, Publisher, TensorList, TensorStore, fetch, sizes},
+    quern_proof::{
+        Operand, Tensor,
+        builder::GraphBuilder,
+        commit,
+        demand::{self, NodeId},
+        eval, file,
+        graph::Graph,
+        shape::DType,
+        verify::{self, Finding, Hints},
+    },
+    std::{
+        collections::{HashMap, HashSet},
+        path::PathBuf,
+        sync::{
+            Arc, Mutex,
+            atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering},
+        },
+        time::Duration,
+    },
+};
+
+/// Lets so many steps through; then everything fails, as after a kill.
+#[derive(Debug, Default)]
+pub(crate) struct Fuse {
+    left: AtomicUsize,
+}
+
+impl Fuse {
+    fn new(steps: usize) -> Arc<Self> {
+        Arc::new(Self {
+            left: AtomicUsize::new(steps),
+        })
+    }
+
+    pub(crate) fn burn(&self) -> std::result::Result<(), String> {
+        let burnt = self
+            .left
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| {
+                left.checked_sub(1)
+            });
+        burnt.map(drop).map_err(|_| "killed".to_owned())
+    }
+
+    fn is_blown(&self) -> bool {
+        self.left.load(Ordering::SeqCst) == 0
+    }
+}
+
+/// What happened on the chain.
+#[derive(Debug, Default)]
+struct Counts {
+    takes: AtomicU32,
+    submits: AtomicU32,
+    finalizes: AtomicU32,
+    works: AtomicU32,
+    reveals: AtomicU32,
+    /// Transactions with them.
+    reveal_transactions: AtomicU32,
+}
+
+/// One job on a chain of its own, with the rules that the agent depends on.
+struct World {
+    job: Mutex<Option<Job>>,
+    address: Pubkey,
+    model: ModelAccount,
+    provider: Provider,
+    purse: Purse,
+    input_uri: String,
+    model_uri: String,
+    now: Mutex<i64>,
+    roots: Mutex<Vec<[u8; 32]>>,
+    counts: Counts,
+    expected_root: [u8; 32],
+    folder: tempfile::TempDir,
+    /// How often the chain was asked where the weights are, which happens before every fetch.
+    weight_fetches: AtomicU32,
+    /// Whether the node still has old transactions, and how often somebody asked for one.
+    has_history: AtomicBool,
+    look_ups: AtomicU32,
+    /// What a node that is behind shows instead of the job.
+    stale: Mutex<Option<Option<Job>>>,
+    lamports: AtomicU64,
+    /// What was asked about the job, in no order.
+    demands: Mutex<Vec<DemandAccount>>,
+    /// Demands whose answers do not get through, and whether the program says that somebody else was faster.
+    stuck: Mutex<HashMap<Pubkey, Option<QuernError>>>,
+    /// Demands in the order in which their answers were sent.
+    sent: Mutex<Vec<Pubkey>>,
+    /// Everything that can be asked about, for making up demands.
+    data: CheckedTensors,
+    trace: commit::Trace,
+}
+
+const OWNER: Pubkey = Pubkey::new_from_array([1; 32]);
+const CLIENT: Pubkey = Pubkey::new_from_array([2; 32]);
+const MINT: Pubkey = Pubkey::new_from_array([3; 32]);
+const MODEL: Pubkey = Pubkey::new_from_array([4; 32]);
+const REVIEW_SECS: u32 = 10;
+const KEEP_ENDED_SECS: u32 = 20;
+
+impl World {
+    fn new(milestones: u8) -> Arc<Self> {
+        let folder = tempfile::tempdir().unwrap();
+        let weights = [
+            Tensor::from_i8(2, 3, &[1, -2, 3, 4, 5, -6]).unwrap(),
+            Tensor::from_i32(1, 2, &[100, -100]).unwrap(),
+            Tensor::from_i32(1, 2, &[3, 5]).unwrap(),
+        ];
+        let input = Tensor::from_i8(4, 3, &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]).unwrap();
+        let mut builder = GraphBuilder::new();
+        let a = builder.input_batch(DType::I8, 3);
+        let [w, bias, mult] = weights.each_ref().map(|weight| builder.weight(weight));
+        let product = builder.matmul(a, w);
+        builder.qlinear(a, w, bias, mult, 4, -128, 127);
+        builder.argmax(product);
+        let graph = builder.finish().unwrap();
+        let outputs = eval::run(
+            &Graph::parse(&graph).unwrap(),
+            4,
+            std::slice::from_ref(&input),
+            &weights,
+        )
+        .unwrap();
+        let trace = commit::Trace::new(outputs).unwrap();
+        let expected_root = trace.root();
+
+        let inputs = vec![input];
+        let write = |name: &str, tensors: &[Tensor]| {
+            let path = folder.path().canonicalize().unwrap().join(name);
+            std::fs::write(&path, file::encode_bundle(tensors)).unwrap();
+            url::Url::from_file_path(path).unwrap().to_string()
+        };
+        let (input_uri, model_uri) = (write("inputs", &inputs), write("weights", &weights));
+
+        let mut model = Model::zeroed();
+        model.sealed = true.into();
+        model.graph_bytes = (graph.len() as u32).into();
+        model.uri_hash = uri_hash(&model_uri);
+        let mut provider = Provider::zeroed();
+        provider.owner = OWNER;
+        provider.operator = OWNER;
+        provider.active = true.into();
+        let mut purse = Purse::zeroed();
+        purse.owner = OWNER;
+        purse.mint = MINT;
+        purse.free_atoms = 1_000u64.into();
+
+        let mut job = Job::zeroed();
+        job.version = LAYOUT_VERSION;
+        job.state = JobState::Open as u8;
+        job.kind = JobKind::Inference as u8;
+        let assurance = if milestones == 1 {
+            Assurance::Refereed
+        } else {
+            Assurance::Reviewed
+        };
+        job.assurance = assurance as u8;
+        job.milestones = milestones;
+        job.seq = 1u64.into();
+        job.client = CLIENT;
+        job.mint = MINT;
+        job.input_uri_hash = uri_hash(&input_uri);
+        job.price_atoms = 10u64.into();
+        job.bond_atoms = 20u64.into();
+        job.take_secs = 1_000u32.into();
+        job.work_secs = 1_000u32.into();
+        job.review_secs = REVIEW_SECS.into();
+        job.ends_by = 1_000_000i64.into();
+        job.deadline = 1_100i64.into();
+        if milestones == 1 {
+            job.model = MODEL;
+            job.batch_rows = 4u32.into();
+            job.input_roots[0] = commit::data_root(&inputs[0]);
+        }
+        job.terms.response_secs = (6 * 3_600u32).into();
+        job.terms.react_secs = 3_600u32.into();
+        job.terms.grace_secs = 100u32.into();
+        Arc::new(Self {
+            address: job_address(&job),
+            job: Mutex::new(Some(job)),
+            model: ModelAccount {
+                address: MODEL,
+                model,
+                graph: graph.clone(),
+            },
+            provider,
+            purse,
+            input_uri,
+            model_uri,
+            now: Mutex::new(100),
+            roots: Mutex::default(),
+            counts: Counts::default(),
+            expected_root,
+            folder,
+            weight_fetches: AtomicU32::new(0),
+            has_history: AtomicBool::new(true),
+            look_ups: AtomicU32::new(0),
+            stale: Mutex::default(),
+            lamports: AtomicU64::new(LEAST_LAMPORTS),
+            demands: Mutex::default(),
+            stuck: Mutex::default(),
+            sent: Mutex::default(),
+            data: CheckedTensors {
+                graph,
+                inputs: Arc::new(inputs),
+                weights: Arc::new(weights.to_vec()),
+            },
+            trace,
+        })
+    }
+
+    fn graph(&self) -> Graph<'_> {
+        Graph::parse(&self.data.graph).unwrap()
+    }
+
+    /// Everything that the program lets anybody ask.
+    fn demands(&self) -> Vec<NodeId> {
+        let mut all = Vec::new();
+        for tree in (0..=u8::MAX).filter_map(demand::Tree::from_code) {
+            for level in 0..8 {
+                for index in 0..1 << level {
+                    let node_id = NodeId { tree, level, index };
+                    if demand::plan(&self.graph(), 4, &node_id).is_ok() {
+                        all.push(node_id);
+                    }
+                }
+            }
+        }
+        all
+    }
+
+    /// Asks as the program does, due so many seconds from now.
+    fn ask(&self, node_id: &NodeId, due_secs: i64) -> Pubkey {
+        let now = self.now();
+        let mut job = self.job.lock().unwrap();
+        let job = job.as_mut().unwrap();
+        assert_eq!(job.state, JobState::Submitted as u8);
+        let asked = demand::plan(&self.graph(), 4, node_id).unwrap();
+        let of = |tensors: &[Tensor], index: u8| {
+            commit::TensorTree::new(&tensors[usize::from(index)]).node(node_id.level, node_id.index)
+        };
+        let node = match node_id.tree {
+            demand::Tree::Trace => self.trace.node(node_id.level, node_id.index),
+            demand::Tree::Data(Operand::Op(op)) => of(self.trace.outputs(), op),
+            demand::Tree::Data(Operand::Input(input)) => of(&self.data.inputs, input),
+            demand::Tree::Data(Operand::Weight(weight)) => of(&self.data.weights, weight),
+        };
+        let mut demand = Demand::zeroed();
+        demand.version = LAYOUT_VERSION;
+        (demand.tree, demand.level) = (node_id.tree.code(), node_id.level);
+        demand.index = node_id.index.into();
+        demand.is_leaf = asked.is_leaf.into();
+        demand.answer_bytes = u32::from(asked.answer_bytes).into();
+        demand.node = node.unwrap();
+        demand.job = self.address;
+        demand.submission = job.submissions;
+        demand.due = (now + due_secs).into();
+        demand.slot = 1u64.into();
+        let address = Pubkey::new_unique();
+        let account = DemandAccount {
+            address,
+            demand,
+            answer: None,
+        };
+        self.demands.lock().unwrap().push(account);
+        job.open_demands = (job.open_demands.get() + 1).into();
+        job.seq = (job.seq.get() + 1).into();
+        address
+    }
+
+    fn unanswered(&self) -> usize {
+        let demands = self.demands.lock().unwrap();
+        demands
+            .iter()
+            .filter(|known| known.answer.is_none())
+            .count()
+    }
+
+    fn job(&self) -> Option<Job> {
+        *self.job.lock().unwrap()
+    }
+
+    /// The job as the node shows it.
+    fn shown(&self) -> Option<Job> {
+        let stale = *self.stale.lock().unwrap();
+        stale.unwrap_or_else(|| self.job())
+    }
+
+    /// An old transaction's text, if the node still has it.
+    fn look_up(&self, text: &str) -> ChainResult<String> {
+        self.look_ups.fetch_add(1, Ordering::SeqCst);
+        match self.has_history.load(Ordering::SeqCst) {
+            true => Ok(text.to_owned()),
+            false => Err(ClientError::UriUnknown {
+                address: self.address,
+            }),
+        }
+    }
+
+    /// From now on the node knows no old transaction.
+    fn forget_history(&self) {
+        self.has_history.store(false, Ordering::SeqCst);
+        self.look_ups.store(0, Ordering::SeqCst);
+    }
+
+    fn now(&self) -> i64 {
+        *self.now.lock().unwrap()
+    }
+
+    fn pass_time(&self, secs: i64) {
+        *self.now.lock().unwrap() += secs;
+    }
+
+    /// Changes the job as an instruction would; `None` closes it.
+    fn change(&self, from: JobState, with: impl FnOnce(&mut Job, i64) -> bool) -> ChainResult<()> {
+        let now = self.now();
+        let mut job = self.job.lock().unwrap();
+        let open = job.as_mut().filter(|job| job.state == from as u8);
+        let Some(live) = open else {
+            return Err(refused(QuernError::WrongState));
+        };
+        live.seq = (live.seq.get() + 1).into();
+        if with(live, now) {
+            *job = None;
+        }
+        Ok(())
+    }
+
+    /// The file of the job's inputs.
+    fn inputs(&self, agent: &Agent) -> PathBuf {
+        let roots = [commit::data_root(&self.data.inputs[0])];
+        let list = TensorList::inputs(&self.graph(), 4, &roots).unwrap();
+        agent.context.store.path(&list).unwrap()
+    }
+
+    /// The file of the model's weights.
+    fn weights(&self, agent: &Agent) -> PathBuf {
+        let list = TensorList::weights(&self.graph()).unwrap();
+        agent.context.store.path(&list).unwrap()
+    }
+
+    fn settings(&self) -> Settings {
+        let home = self.folder.path().join("home");
+        let publisher = Publisher::folder(&self.folder.path().join("published"), None).unwrap();
+        let mut settings = Settings::new(OWNER, home, publisher);
+        settings.fetch.file_roots = vec![self.folder.path().to_owned()];
+        settings.policy.reviewed = true;
+        settings.retry = Duration::ZERO;
+        settings.keep_ended_secs = KEEP_ENDED_SECS;
+        settings
+    }
+}
+
+/// A refusal by the program with one of its codes.
+fn refused(error: QuernError) -> ClientError {
+    use solana_sdk::{instruction::InstructionError, transaction::TransactionError};
+    let code = 6_000 + error as u32;
+    let error = TransactionError::InstructionError(0, InstructionError::Custom(code));
+    let refusal = quern_client::Refusal::new(error, Vec::new(), &[quern_client::quern::ID]);
+    ClientError::Refused(Box::new(refusal))
+}
+
+/// Commits to the number of the milestone and counts.
+struct Counting(Arc<World>);
+
+#[async_trait]
+impl Worker for Counting {
+    async fn work(&self, order: &WorkOrder) -> Result<WorkResult> {
+        self.0.counts.works.fetch_add(1, Ordering::SeqCst);
+        assert_eq!(order.checkpoint_root.is_some(), order.milestone > 0);
+        let files = vec![("state".to_owned(), vec![order.milestone])];
+        Ok(WorkResult {
+            root: [order.milestone + 1; 32],
+            output: Output::Files(files),
+        })
+    }
+}
+
+fn start(world: &Arc<World>, steps: usize) -> (Agent, Arc<Fuse>) {
+    let fuse = Fuse::new(steps);
+    let chain = Arc::new(View {
+        world: Arc::clone(world),
+        fuse: Arc::clone(&fuse),
+    });
+    let worker: Arc<dyn Worker> = Arc::new(Counting(Arc::clone(world)));
+    let agent = Agent::new(world.settings(), chain, Some(worker)).unwrap();
+    let agent = changed(agent, |context| {
+        context.journal.fuse = Some(Arc::clone(&fuse));
+    });
+    (agent, fuse)
+}
+
+/// An agent with something of its context changed.
+fn changed(agent: Agent, change: impl FnOnce(&mut Context)) -> Agent {
+    let mut context = Arc::into_inner(agent.context).unwrap();
+    change(&mut context);
+    Agent {
+        context: Arc::new(context),
+    }
+}
+
+/// The store with another budget.
+fn with_memory(context: &mut Context, memory_bytes: u64) {
+    let folder = Folder {
+        path: context.journal.home().join("tensors"),
+        user: "provider".to_owned(),
+        is_required: true,
+    };
+    let fetch = context.settings.fetch.clone();
+    context.store = TensorStore::open(fetch, memory_bytes, Some(folder)).unwrap();
+}
+
+/// Passes with time going on, until the job has ended and the journal is empty, or the fuse blows.
+async fn work_through(world: &Arc<World>, agent: &Agent, fuse: &Fuse) -> bool {
+    for _ in 0..200 {
+        if fuse.is_blown() {
+            return false;
+        }
+        let touched = agent.pass().await;
+        let is_idle = touched.is_ok_and(|touched| touched == 0);
+        if is_idle && world.job().is_none() && agent.context.journal.jobs().unwrap().is_empty() {
+            return true;
+        }
+        world.pass_time(15);
+    }
+    panic!("the job never ended: {:?}", world.job());
+}
+
+const PLENTY: usize = usize::MAX;
+
+/// Works until the result is on the chain.
+async fn work_until_submitted(world: &World, agent: &Agent) -> bool {
+    for _ in 0..20 {
+        let _ = agent.pass().await;
+        if world
+            .job()
+            .is_some_and(|job| job.state == JobState::Submitted as u8)
+        {
+            return true;
+        }
+    }
+    false
+}

@@ -1,0 +1,99 @@
+//! Who does the work of a job.
+
+mod command;
+mod integer;
+
+pub use {command::CommandWorker, integer::IntegerWorker};
+
+use {
+    crate::error::Result,
+    async_trait::async_trait,
+    quern_proof::Tensor,
+    serde::Serialize,
+    std::{path::PathBuf, sync::Arc},
+};
+
+/// What is to be done, and everything that a worker may need for it. Serialised, it is what a [`CommandWorker`] reads:
+/// addresses are base58, hashes hexadecimal.
+#[derive(Clone, Debug, Serialize)]
+pub struct WorkOrder {
+    /// The job.
+    pub job: String,
+    /// Who pays.
+    pub client: String,
+    /// The provider's owner.
+    pub provider: String,
+    /// The model, or nothing.
+    pub model: Option<String>,
+    /// `inference`, `fine_tuning` or `training`.
+    pub kind: &'static str,
+    /// `refereed` or `reviewed`.
+    pub assurance: &'static str,
+    /// Index of the milestone, from 0.
+    pub milestone: u8,
+    /// Milestones in all.
+    pub milestones: u8,
+    /// Number of the submission, from 1.
+    pub submission: u32,
+    /// Rows of the batch.
+    pub batch_rows: u32,
+    /// Until when the result must be submitted, in Unix seconds of the cluster.
+    pub deadline: i64,
+    /// Time left until then, in seconds.
+    pub seconds_left: i64,
+    /// Where the inputs are, as the client wrote it; may be empty.
+    pub input_uri: String,
+    /// The inputs on this machine, compared with their roots; nothing if the job commits to none.
+    pub input_file: Option<PathBuf>,
+    /// Where the model is, as its owner wrote it; may be empty.
+    pub model_uri: String,
+    /// The last accepted commitment, from where this milestone continues; nothing at the first.
+    pub checkpoint_root: Option<String>,
+    /// Where the data of that commitment are, as its provider wrote it.
+    pub checkpoint_uri: Option<String>,
+    /// A folder for this submission, which survives a restart.
+    pub folder: PathBuf,
+    /// Program and tensors of refereed work, checked against their roots.
+    #[serde(skip)]
+    pub tensors: Option<Arc<CheckedTensors>>,
+}
+
+/// Everything that a graph needs, compared with what job and model commit to.
+#[derive(Debug)]
+pub struct CheckedTensors {
+    /// The sealed graph.
+    pub graph: Vec<u8>,
+    /// Inputs in the graph's order.
+    pub inputs: Arc<Vec<Tensor>>,
+    /// Weights in the graph's order.
+    pub weights: Arc<Vec<Tensor>>,
+}
+
+/// What came out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WorkResult {
+    /// The commitment: the trace root of refereed work, the checkpoint's hash otherwise.
+    pub root: [u8; 32],
+    /// The data behind it.
+    pub output: Output,
+}
+
+/// Where the data of a result are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// Here: the agent publishes these files (name and bytes); the address is that of the first.
+    Files(Vec<(String, Vec<u8>)>),
+    /// The worker has published them there.
+    At(String),
+}
+
+/// Does the work of one milestone. It may be asked for the same submission again after a restart; what it leaves in
+/// the order's folder is still there then.
+#[async_trait]
+pub trait Worker: Send + Sync {
+    /// Works until the result is there. Dropping the future stops the work.
+    ///
+    /// # Errors
+    /// `Worker`, or whatever kept it from working.
+    async fn work(&self, order: &WorkOrder) -> Result<WorkResult>;
+}

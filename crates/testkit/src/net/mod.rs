@@ -1,0 +1,35 @@
+//! The built program on a local network, with everything that lives on one.
+//!
+//! [`World`] is the network with protocol, mint, one provider and one client: what tests of the client need. [`Stage`] adds the
+//! models, the people and the [`Chronicle`] of the whole story. On a stage act [`Machine`] (a provider's agent), [`Lookout`] (a
+//! watcher) and [`Forger`] (a provider that cheats); [`Ledger`] knows what they must own in the end.
+
+pub mod chronicle;
+mod digits;
+mod forger;
+pub mod ledger;
+mod lookout;
+mod machine;
+pub mod names;
+pub mod node;
+mod stage;
+pub mod trainer;
+mod wait;
+mod work;
+mod world;
+
+pub use {
+    chronicle::{Chronicle, Entry},
+    digits::Digits,
+    forger::Forger,
+    ledger::Ledger,
+    lookout::Lookout,
+    machine::{Machine, settings},
+    names::Names,
+    stage::{
+        BOND_DEPOSIT_ATOMS, DAY, HOUR, PARAMS, ProviderKeys, QUSD, REVIEW_SECS, Stage, WORK_SECS,
+    },
+    wait::until,
+    work::{Cell, Work},
+    world::{BOND, PRICE, World, network, tiny_graph},
+};

@@ -1,0 +1,443 @@
+//! The generic negative kit: every account of every instruction is spoiled in every way that makes sense, and each attempt
+//! must fail without changing anything. What may succeed stands in an explicit list with its reason.
+
+use {
+    super::{Stage, World, actor, addresses, token},
+    quern::state::{EntityKind, Purse},
+    solana_sdk::{account::Account, instruction::Instruction, pubkey::Pubkey},
+    std::{collections::BTreeSet, path::PathBuf},
+};
+
+/// A valid instruction in a stage in which it succeeds.
+pub struct Case {
+    /// The instruction's name in the program.
+    pub instruction: &'static str,
+    /// What is special about this case.
+    pub variant: &'static str,
+    /// The stage.
+    pub stage: Stage,
+    /// The valid instruction.
+    pub valid: Instruction,
+}
+
+/// A spoiled instruction that may succeed.
+#[derive(Clone, Copy, Debug)]
+pub struct Allowed {
+    /// Name of the instruction, or `*`.
+    pub instruction: &'static str,
+    /// Name of the account, `data` for the instruction's data, or `*`.
+    pub account: &'static str,
+    /// How it was spoiled: the beginning of its description.
+    pub spoiled: &'static str,
+    /// Why that is right.
+    pub reason: &'static str,
+}
+
+/// One way to spoil a case.
+struct Spoiled {
+    account: String,
+    how: String,
+    world: World,
+    instruction: Instruction,
+}
+
+fn source(path: &str) -> String {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("../../programs/quern/src")
+        .join(path);
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// Names of the program's instructions, out of its source.
+pub fn instruction_names() -> Vec<String> {
+    let lib = source("lib.rs");
+    let names = lib
+        .lines()
+        .filter_map(|line| line.strip_prefix("    pub fn ")?.split_once('('))
+        .map(|(name, _)| name);
+    names.map(String::from).collect()
+}
+
+/// Names of an instruction's declared accounts, out of the program's source.
+pub fn account_names(instruction: &str) -> Vec<String> {
+    let lib = source("lib.rs");
+    let (_, rest) = lib
+        .split_once(&format!("    pub fn {instruction}("))
+        .unwrap_or_else(|| panic!("no instruction {instruction}"));
+    let (_, rest) = rest.split_once("Context<").unwrap();
+    let (accounts, _) = rest.split_once('>').unwrap();
+    let head = format!("pub struct {accounts} {{");
+    for folder in [
+        "protocol", "purse", "provider", "model", "job", "dispute", "referee",
+    ] {
+        let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+            .join("../../programs/quern/src/instructions")
+            .join(folder);
+        for entry in std::fs::read_dir(path).unwrap() {
+            let text = std::fs::read_to_string(entry.unwrap().path()).unwrap();
+            let Some((before, body)) = text.split_once(&head) else {
+                continue;
+            };
+            let emits = before
+                .rsplit("\n\n")
+                .next()
+                .is_some_and(|attributes| attributes.contains("#[event_cpi]"));
+            let (body, _) = body.split_once("\n}").unwrap();
+            let fields = body
+                .lines()
+                .filter_map(|line| line.strip_prefix("    pub ")?.split_once(':'));
+            let mut names: Vec<String> = fields.map(|(name, _)| name.into()).collect();
+            if emits {
+                names.extend(["event_authority".into(), "program".into()]);
+            }
+            return names;
+        }
+    }
+    panic!("no accounts of {instruction}")
+}
+
+fn name_of(names: &[String], index: usize) -> String {
+    names
+        .get(index)
+        .cloned()
+        .unwrap_or_else(|| format!("purse {}", index - names.len()))
+}
+
+/// Runs a case: the valid instruction succeeds, every spoiled one fails and changes nothing. Returns how many were tried, and
+/// adds the allowed ones that succeeded to `used`.
+pub fn run(case: &Case, allowed: &[Allowed], used: &mut BTreeSet<usize>) -> usize {
+    let title = format!("{} ({})", case.instruction, case.variant);
+    let mut control = case.stage.world.clone();
+    if let Err(failure) = control.send(std::slice::from_ref(&case.valid)) {
+        panic!(
+            "{title}: the valid instruction fails: {:?}\n{}",
+            failure.error,
+            failure.logs.join("\n")
+        );
+    }
+    let spoiled = spoil(case);
+    let count = spoiled.len();
+    let mut surprises = Vec::new();
+    for Spoiled {
+        account,
+        how,
+        mut world,
+        instruction,
+    } in spoiled
+    {
+        let before = world.snapshot();
+        match world.try_send(&[instruction]) {
+            Err(_) => assert!(
+                before == world.snapshot(),
+                "{title}: {account} {how}: failed, but changed an account"
+            ),
+            Ok(_) => {
+                let fits = |rule: &&Allowed| {
+                    (rule.instruction == "*" || rule.instruction == case.instruction)
+                        && (rule.account == "*"
+                            || account == rule.account
+                            || (rule.account == "purse" && account.starts_with("purse ")))
+                        && how.starts_with(rule.spoiled)
+                        && !(rule.spoiled.is_empty() && how == "unsigned")
+                };
+                match allowed.iter().position(|rule| fits(&rule)) {
+                    Some(at) => {
+                        used.insert(at);
+                    }
+                    None => surprises.push(format!("{title}: {account} {how}")),
+                }
+            }
+        }
+    }
+    assert!(
+        surprises.is_empty(),
+        "these should have failed:\n{}",
+        surprises.join("\n")
+    );
+    count
+}
+
+fn spoil(case: &Case) -> Vec<Spoiled> {
+    let names = account_names(case.instruction);
+    let mut all = Vec::new();
+    let mut add = |account: String, how: String, world: World, instruction: Instruction| {
+        all.push(Spoiled {
+            account,
+            how,
+            world,
+            instruction,
+        });
+    };
+    let world = || case.stage.world.clone();
+    let accounts = &case.valid.accounts;
+    for (index, meta) in accounts.iter().enumerate() {
+        let name = name_of(&names, index);
+        let with = |change: &dyn Fn(&mut Instruction)| {
+            let mut instruction = case.valid.clone();
+            change(&mut instruction);
+            instruction
+        };
+        if meta.is_signer {
+            add(
+                name.clone(),
+                "unsigned".into(),
+                world(),
+                with(&|ix| ix.accounts[index].is_signer = false),
+            );
+        }
+        // Another slot may mark the same account writable, as for a client who also signs; then nothing is spoiled.
+        let elsewhere = accounts
+            .iter()
+            .enumerate()
+            .any(|(at, other)| at != index && other.pubkey == meta.pubkey && other.is_writable);
+        if meta.is_writable && !elsewhere {
+            add(
+                name.clone(),
+                "read-only".into(),
+                world(),
+                with(&|ix| ix.accounts[index].is_writable = false),
+            );
+        }
+        for (how, key) in others(&case.stage, &meta.pubkey, meta.is_signer) {
+            add(
+                name.clone(),
+                how,
+                world(),
+                with(&|ix| ix.accounts[index].pubkey = key),
+            );
+        }
+        for (at, other) in accounts.iter().enumerate() {
+            if other.pubkey != meta.pubkey {
+                let how = format!("duplicate of {}", name_of(&names, at));
+                add(
+                    name.clone(),
+                    how,
+                    world(),
+                    with(&|ix| ix.accounts[index].pubkey = other.pubkey),
+                );
+            }
+        }
+        for (how, account) in damaged(&case.stage, &meta.pubkey) {
+            let mut world = world();
+            match how {
+                "forged copy" | "copy owned by the system" => {
+                    let copy = actor("a forged account");
+                    world.svm.set_account(copy, account).unwrap();
+                    add(
+                        name.clone(),
+                        how.into(),
+                        world,
+                        with(&|ix| ix.accounts[index].pubkey = copy),
+                    );
+                }
+                _ => {
+                    world.svm.set_account(meta.pubkey, account).unwrap();
+                    add(name.clone(), how.into(), world, case.valid.clone());
+                }
+            }
+        }
+    }
+    for count in 0..accounts.len() {
+        let mut instruction = case.valid.clone();
+        instruction.accounts.truncate(count);
+        add(
+            name_of(&names, count),
+            "missing with all behind it".into(),
+            world(),
+            instruction,
+        );
+    }
+    for length in 0..case.valid.data.len() {
+        let mut instruction = case.valid.clone();
+        instruction.data.truncate(length);
+        add(
+            "data".into(),
+            format!("cut to {length} bytes"),
+            world(),
+            instruction,
+        );
+    }
+    for more in [1, 8, 300] {
+        let mut instruction = case.valid.clone();
+        instruction.data.extend(vec![0; more]);
+        add(
+            "data".into(),
+            format!("grown by {more} bytes"),
+            world(),
+            instruction,
+        );
+    }
+    all
+}
+
+/// Other accounts of the same type, each with what is other about it.
+fn others(stage: &Stage, key: &Pubkey, signs: bool) -> Vec<(String, Pubkey)> {
+    let mut others = Vec::new();
+    let mut add = |how: &str, other: Pubkey| {
+        if other != *key {
+            others.push((how.to_string(), other));
+        }
+    };
+    let Some(account) = stage.svm.get_account(key) else {
+        // To be created, or the event authority.
+        add("another address", actor("an address without an account"));
+        add("another address that is taken", addresses::protocol());
+        return others;
+    };
+    if signs {
+        add("another wallet", stage.cast.stranger);
+        add("another party", stage.cast.creator);
+        return others;
+    }
+    if account.executable || *key == addresses::SYSTEM_PROGRAM {
+        for program in [
+            addresses::SYSTEM_PROGRAM,
+            addresses::TOKEN_PROGRAM,
+            addresses::TOKEN_2022_PROGRAM,
+            quern::ID,
+        ] {
+            add("another program", program);
+        }
+        return others;
+    }
+    if account.owner == quern::ID {
+        if let Some(purse) = super::read::<Purse>(&account.data) {
+            for mint in [stage.usd, stage.gold] {
+                if mint != purse.mint {
+                    add(
+                        "the owner's purse in another mint",
+                        addresses::purse(&purse.owner, &mint),
+                    );
+                }
+            }
+            for owner in [stage.cast.stranger, stage.cast.second, stage.cast.guardian] {
+                if owner != purse.owner {
+                    add(
+                        "somebody else's purse",
+                        addresses::purse(&owner, &purse.mint),
+                    );
+                }
+            }
+            return others;
+        }
+        if super::is_evidence(&account.data) {
+            for (address, data) in stage.program_accounts() {
+                if super::is_evidence(&data) {
+                    add("another evidence account", address);
+                }
+            }
+        }
+        let kind = super::fixed_part(&account.data).map(|(kind, _)| kind);
+        for (address, data) in stage.program_accounts() {
+            let other = super::fixed_part(&data).map(|(kind, _)| kind);
+            if other == kind && kind.is_some() {
+                add("another account of its type", address);
+            }
+        }
+        for (address, data) in stage.program_accounts() {
+            let other = super::fixed_part(&data).map(|(kind, _)| kind);
+            if other != kind
+                && matches!(
+                    other,
+                    Some(
+                        EntityKind::Provider
+                            | EntityKind::Job
+                            | EntityKind::MintConfig
+                            | EntityKind::Demand
+                    )
+                )
+            {
+                add("an account of another type", address);
+            }
+        }
+        return others;
+    }
+    if account.owner == addresses::TOKEN_PROGRAM || account.owner == addresses::TOKEN_2022_PROGRAM {
+        if account.data.len() == token::MINT_BYTES {
+            add("another mint", stage.usd);
+            add("another mint", stage.gold);
+        } else {
+            let mint = Pubkey::try_from(&account.data[..32]).unwrap();
+            add(
+                "somebody else's token account",
+                token::account(stage, &stage.cast.guardian, &mint),
+            );
+            for other in [stage.usd, stage.gold]
+                .into_iter()
+                .filter(|other| *other != mint)
+            {
+                add(
+                    "a token account of another mint",
+                    token::account(stage, &stage.cast.guardian, &other),
+                );
+                add("the vault of another mint", addresses::vault(&other));
+            }
+            add("the vault", addresses::vault(&mint));
+        }
+        return others;
+    }
+    add("another wallet", stage.cast.stranger);
+    others
+}
+
+/// The account with its data or owner damaged, where it is of a program's making.
+fn damaged(stage: &Stage, key: &Pubkey) -> Vec<(&'static str, Account)> {
+    let Some(account) = stage
+        .svm
+        .get_account(key)
+        .filter(|account| !account.executable && !account.data.is_empty())
+    else {
+        return Vec::new();
+    };
+    let system = addresses::SYSTEM_PROGRAM;
+    let foreign = Pubkey::from([9; 32]);
+    let with_data = |data: Vec<u8>| Account {
+        data,
+        ..account.clone()
+    };
+    let mut grown = account.data.clone();
+    grown.push(0);
+    let mut retyped = account.data.clone();
+    retyped[0] ^= 1;
+    let mut cases = vec![
+        (
+            "owned by another program",
+            Account {
+                owner: foreign,
+                ..account.clone()
+            },
+        ),
+        (
+            "owned by the system",
+            Account {
+                owner: system,
+                ..account.clone()
+            },
+        ),
+        (
+            "forged copy",
+            Account {
+                owner: foreign,
+                ..account.clone()
+            },
+        ),
+        (
+            "copy owned by the system",
+            Account {
+                owner: system,
+                ..account.clone()
+            },
+        ),
+        (
+            "data cut by one byte",
+            with_data(account.data[..account.data.len() - 1].to_vec()),
+        ),
+        ("data cut to 8 bytes", with_data(account.data[..8].to_vec())),
+        ("data cut to nothing", with_data(Vec::new())),
+        ("data grown by one byte", with_data(grown)),
+    ];
+    if account.owner == quern::ID {
+        cases.push(("data of no type", with_data(retyped)));
+    }
+    cases
+}

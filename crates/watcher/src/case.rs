@@ -1,0 +1,142 @@
+//! One submission of a job while it is examined: what it is known by, and what is known of it. All of that can be found out
+//! again, so nothing of it is written anywhere.
+
+use {
+    crate::{
+        chain::OpenedDemand,
+        verdict::{Report, Verdict},
+    },
+    quern_client::{Pubkey, quern::state::Job},
+    quern_data::runtime::Retry,
+    quern_proof::{Hash, demand::NodeId, evidence::Charge},
+    tokio::time::Instant,
+};
+
+/// One submission of a job. What was committed to is part of it: a submission may be rolled back, and another cluster has other
+/// jobs at the same addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct CaseId {
+    pub job: Pubkey,
+    pub submission: u32,
+    /// When the job was created.
+    pub created_at: i64,
+    /// What the submission commits to.
+    pub trace_root: Hash,
+}
+
+impl CaseId {
+    pub(crate) fn of(address: Pubkey, job: &Job) -> Self {
+        Self {
+            job: address,
+            submission: job.submissions.get(),
+            created_at: job.created_at.get(),
+            trace_root: job.trace_root,
+        }
+    }
+}
+
+/// What is known of a case while it is open.
+#[derive(Clone, Debug)]
+pub(crate) struct Case {
+    pub id: CaseId,
+    pub client: Pubkey,
+    pub provider: Pubkey,
+    /// The end of the review: the nearest one comes first.
+    pub deadline: i64,
+    /// Time to refute the result.
+    pub review_secs: u32,
+    /// The demand that the case waits for.
+    pub waits_for: Option<NodeId>,
+    /// What was answered on the way there.
+    pub answered: Vec<OpenedDemand>,
+    /// Why it is not known where the trace is, and when that is looked up again.
+    pub lost_trace: Option<(String, Instant)>,
+    /// Fees of this watcher's demands.
+    pub fees_lamports: u64,
+    /// Whether the result is known to be wrong.
+    pub is_wrong: bool,
+    /// What is wrong, if that is known.
+    pub charge: Option<Charge>,
+    /// What was said last, so that it is said once.
+    pub last_said: Option<String>,
+    pub retry: Retry,
+}
+
+impl Case {
+    pub(crate) fn new(id: CaseId, job: &Job) -> Self {
+        Self {
+            id,
+            client: job.client,
+            provider: job.provider,
+            deadline: job.deadline.get(),
+            review_secs: job.review_secs.get(),
+            waits_for: None,
+            answered: Vec::new(),
+            lost_trace: None,
+            fees_lamports: 0,
+            is_wrong: false,
+            charge: None,
+            last_said: None,
+            retry: Retry::default(),
+        }
+    }
+
+    /// Behind one address there may be several nodes, and the one that was asked is behind the one that showed the submission.
+    pub(crate) fn is_ahead_of(&self, job: &Job) -> bool {
+        job.submissions.get() < self.id.submission
+    }
+
+    /// Keeps what was answered on the way down: a step needs no more requests when the way is long.
+    pub(crate) fn remember(&mut self, way: &[OpenedDemand], signer: &Pubkey) {
+        let own = way.iter().filter(|demand| demand.opener == *signer);
+        self.fees_lamports = own.map(|demand| demand.fee_lamports).sum();
+        let answered = way.iter().filter(|demand| demand.answer.is_some());
+        self.answered = answered.cloned().collect();
+    }
+
+    /// Whether something is not what was said last; from now on it is.
+    pub(crate) fn is_news(&mut self, what: &str) -> bool {
+        let is_new = self.last_said.as_deref() != Some(what);
+        if is_new {
+            self.last_said = Some(what.to_owned());
+        }
+        is_new
+    }
+
+    /// Says something, unless it was the last thing that was said.
+    pub(crate) fn say(&mut self, what: &str) {
+        if self.is_news(what) {
+            tracing::info!(job = %self.id.job, submission = self.id.submission, "{what}");
+        }
+    }
+
+    pub(crate) fn report(self, verdict: Verdict) -> Report {
+        let verdict = match verdict {
+            // What is known to be wrong is not merely unchecked.
+            Verdict::CouldNotCheck { why } if self.is_wrong => Verdict::Wrong {
+                charge: self.charge,
+                why,
+            },
+            verdict => verdict,
+        };
+        Report {
+            job: self.id.job,
+            submission: self.id.submission,
+            client: self.client,
+            provider: self.provider,
+            verdict,
+            fees_lamports: self.fees_lamports,
+        }
+    }
+}
+
+/// What a step leads to.
+#[derive(Debug)]
+pub(crate) enum Next {
+    /// The case is decided.
+    Done(Verdict),
+    /// The job is no longer at this submission, as far as the node says, and this is why nothing was decided.
+    Gone(String),
+    /// There is more to do at the next look.
+    Wait,
+}

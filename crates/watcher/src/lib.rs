@@ -1,0 +1,50 @@
+//! The watcher: checks submitted results and convicts wrong ones.
+//!
+//! [`Watcher::run`] follows jobs whose results may be refuted and examines each submission until its state is final:
+//!
+//! 1. Graph, weights and inputs are fetched and compared with the roots in model and job; for jobs and clients that were
+//!    named already before there is a result, so that nobody can take them away in between.
+//! 2. The published trace, if it has the committed root, is verified with private randomness; a wrong value is convicted.
+//! 3. Otherwise the watcher computes the result itself. If its root is the committed one, the result is right (delivery is
+//!    not what is refereed). If not, it *demands* data from the trace root down, along the first difference from its own
+//!    result, and convicts what is revealed, or that nothing was.
+//! 4. Recorded convictions are paid out, and what lies in the watcher's own demands comes back.
+//!
+//! It trusts nobody, and it keeps nothing that the chain does not know: every step begins with reading the chain, so it may
+//! be killed at any moment, and any number of watchers may look at the same job. Demands of others are used. How it is put
+//! together, from the bottom up:
+//!
+//! - `settings`, `verdict`, `chain`: how it works, how a case ends, what it asks of the chain and sends to it;
+//! - `case`, `results`, `context`, `case_data`: one case, its data in memory, what a step works with, getting the data;
+//! - `actions`, `demand_path`, `step`: what a step sends, the way down a withheld commitment, one step of one case;
+//! - `archive`, `cases`, `state`: finished cases on disk, all cases, all that is known between two looks;
+//! - `schedule`, `survey`, `settle`, `run`: what is next, a look at the chain, what is done beside the cases, the loop.
+
+mod actions;
+mod archive;
+mod case;
+mod case_data;
+mod cases;
+mod chain;
+mod context;
+mod demand_path;
+mod error;
+mod results;
+mod run;
+mod schedule;
+mod settings;
+mod settle;
+mod state;
+mod step;
+mod survey;
+#[cfg(test)]
+mod tests;
+mod verdict;
+
+pub use {
+    chain::{Conviction, LockedRent, OpenedDemand, RpcWatcherChain, WatcherChain},
+    error::{Result, WatcherError},
+    run::{Followed, Until, Watcher},
+    settings::{Scope, Settings},
+    verdict::{Report, Verdict},
+};

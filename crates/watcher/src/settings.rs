@@ -1,0 +1,84 @@
+//! How a watcher works.
+
+use {
+    quern_client::{Pubkey, quern::state::Job},
+    quern_data::FetchLimits,
+    std::{
+        collections::{BTreeMap, BTreeSet},
+        path::PathBuf,
+        time::Duration,
+    },
+};
+
+/// Whose results are examined.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Scope {
+    /// Everybody's.
+    #[default]
+    All,
+    /// Those of these clients' jobs.
+    Clients(BTreeSet<Pubkey>),
+    /// Those of these jobs, of any client.
+    Jobs(BTreeSet<Pubkey>),
+}
+
+impl Scope {
+    /// Whether a job is followed by name, or because of its client.
+    pub fn names(&self, address: &Pubkey, job: &Job) -> bool {
+        match self {
+            Self::All => false,
+            Self::Clients(clients) => clients.contains(&job.client),
+            Self::Jobs(jobs) => jobs.contains(address),
+        }
+    }
+}
+
+/// How a watcher works.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Whose results are examined.
+    pub scope: Scope,
+    /// How it fetches. The largest file is also the largest trace that it computes.
+    pub fetch: FetchLimits,
+    /// Own sources of weights by model, used before what the chain says.
+    pub weights: BTreeMap<Pubkey, String>,
+    /// A folder in which finished cases and checked tensors survive a restart.
+    pub state: Option<PathBuf>,
+    /// Most work to do for one result, in MACs.
+    pub max_macs: u64,
+    /// Most memory for tensors, in bytes: half of it for results that are being examined, half for own results while demands
+    /// are open. A job that needs more than a half is not examined.
+    pub memory_bytes: u64,
+    /// Least bonds by mint, in atoms: what is below is not examined.
+    pub min_bonds: BTreeMap<Pubkey, u64>,
+    /// Most demand fees for one submission, in lamports.
+    pub max_fee_lamports: u64,
+    /// How long after a submission its data are waited for before they are demanded, but no longer than a quarter of the
+    /// review.
+    pub publication_grace: Duration,
+    /// Whether recorded convictions are paid out and what lies in own demands is taken back.
+    pub settle: bool,
+    /// Most cases that are worked on at a time.
+    pub concurrency: usize,
+    /// Time between two looks at the chain, and shortest rest after a failure.
+    pub poll: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            scope: Scope::default(),
+            fetch: FetchLimits::default(),
+            weights: BTreeMap::new(),
+            state: None,
+            max_macs: 10_000_000_000_000,
+            memory_bytes: 8 << 30,
+            min_bonds: BTreeMap::new(),
+            max_fee_lamports: 10_000_000,
+            publication_grace: Duration::from_secs(30),
+            settle: true,
+            concurrency: 4,
+            poll: Duration::from_secs(5),
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! The loop, from the first look to the stop, with nodes that are behind.
+
+use super::*;
+
+#[tokio::test]
+async fn a_node_that_is_behind_ends_no_case() {
+    // Before the submission, and before the job.
+    for has_job in [true, false] {
+        let world = World::wrong(1);
+        world.publish(&world.claim.outputs);
+        let mut behind = world.state().job.unwrap();
+        behind.state = JobState::Taken as u8;
+        behind.submissions = 0u32.into();
+        behind.trace_root = [0; 32];
+        world.state().stale = vec![has_job.then_some(behind)];
+        let watcher = world.watcher(ANNA);
+        let pass = watcher.pass().await.unwrap();
+        match has_job {
+            true => assert_eq!((pass.reports.len(), pass.waiting), (0, 1)),
+            false => assert_eq!(pass.reports[0].verdict.name(), "could_not_check"),
+        }
+        let pass = watcher.pass().await.unwrap();
+        assert_eq!(pass.reports[0].verdict.name(), "convicted");
+        assert!(watcher.pass().await.unwrap().reports.is_empty());
+    }
+    // What fails while another node is asked stays a failure.
+    let world = World::wrong(1);
+    world.publish(&world.claim.outputs);
+    let now = world.state().job;
+    let mut behind = now;
+    behind.as_mut().unwrap().submissions = 0u32.into();
+    let watcher = world.watcher_with(ANNA, world.settings(), usize::MAX);
+    let id = CaseId::of(world.address, &now.unwrap());
+    let case = Case::new(id, &now.unwrap());
+    world.state().stale = vec![behind];
+    let failed = ClientError::Argument("refused".to_owned());
+    let next = actions::unless_moved_on(&watcher.state.context, &case, failed).await;
+    assert!(matches!(next, Err(StepError::Again(_))), "{next:?}");
+}
+
+#[tokio::test]
+async fn what_seems_to_have_gone_on_is_reported_once_and_examined_if_it_has_not() {
+    let world = World::wrong(1);
+    world.publish(&world.claim.outputs);
+    let watcher = world.watcher(ANNA);
+    world.state().stale = vec![None, None];
+    let pass = watcher.pass().await.unwrap();
+    assert!(why(&pass.reports[0]).contains("ended"), "{pass:?}");
+    assert!(watcher.pass().await.unwrap().reports.is_empty());
+    let report = watcher.pass().await.unwrap().reports.remove(0);
+    assert_eq!(report.verdict.name(), "convicted");
+}
+
+#[tokio::test]
+async fn run_reports_and_stops_when_told() {
+    let world = World::wrong(2);
+    world.publish(&world.claim.outputs);
+    let watcher = world.watcher(ANNA);
+    let (tell, told) = tokio::sync::oneshot::channel::<()>();
+    let mut tell = Some(tell);
+    let settled = async {
+        told.await.unwrap();
+        while world.state().job.is_some() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    let mut names = Vec::new();
+    let report = |report: &Report| {
+        names.push(report.verdict.name());
+        let _ = tell.take().map(|tell| tell.send(()));
+    };
+    let run = watcher.run(Until::Stopped, report, settled);
+    tokio::time::timeout(Duration::from_secs(30), run)
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(names, ["convicted"]);
+    assert_eq!(world.count(|c| &c.settled), 1);
+}
+
+#[tokio::test]
+async fn a_node_that_hangs_keeps_nobody_from_stopping() {
+    let world = World::honest();
+    world.hangs.store(true, Ordering::SeqCst);
+    let watcher = world.watcher(ANNA);
+    let stop = tokio::time::sleep(Duration::from_millis(20));
+    let run = watcher.run(Until::Stopped, |_| {}, stop);
+    let done = tokio::time::timeout(Duration::from_secs(10), run).await;
+    done.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn it_ends_when_all_named_jobs_have_ended() {
+    let world = World::honest();
+    world.publish(&world.work.outputs);
+    let settings = Settings {
+        scope: Scope::Jobs([world.address].into()),
+        ..world.settings()
+    };
+    let watcher = world.watcher_with(ANNA, settings, usize::MAX);
+    let mut names = Vec::new();
+    let report = |report: &Report| {
+        names.push(report.verdict.name());
+        world.finalize();
+    };
+    let run = watcher.run(Until::Stopped, report, std::future::pending());
+    let done = tokio::time::timeout(Duration::from_secs(30), run).await;
+    done.unwrap().unwrap();
+    assert_eq!(names, ["consistent"]);
+}
+
+#[tokio::test]
+async fn follow_tells_all_until_the_account_is_gone() {
+    let world = World::wrong(2);
+    world.publish(&world.claim.outputs);
+    let settings = Settings {
+        scope: Scope::Jobs([world.address].into()),
+        ..world.settings()
+    };
+    let watcher = world.watcher_with(ANNA, settings, usize::MAX);
+    let mut told = Vec::new();
+    let outcome = watcher.follow(&world.address, |what| {
+        told.push(match what {
+            Followed::State(state) => format!("{state:?}"),
+            Followed::Verdict(report) => report.verdict.name().to_owned(),
+        });
+    });
+    let outcome = tokio::time::timeout(Duration::from_secs(30), outcome).await;
+    let expected = Outcome::Convicted {
+        prover: ANNA,
+        reason: Some(ConvictionReason::WrongCell),
+    };
+    assert_eq!(outcome.unwrap().unwrap(), expected);
+    assert_eq!(told[..2], ["Submitted", "convicted"], "{told:?}");
+}

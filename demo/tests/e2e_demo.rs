@@ -1,0 +1,171 @@
+//! The demo, smaller: every promise that its summary makes.
+
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use {
+    quern_demo::{CheatKind, Plan, Summary, audit, play},
+    quern_testkit::net::{Ledger, Names},
+};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_demo_keeps_its_promises() {
+    let plan = Plan {
+        jobs: 6,
+        images_per_job: 20,
+    };
+    let (cast, summary) = play(plan, Names::new(false)).await.unwrap();
+    assert_eq!(summary.audit_differences, Vec::<String>::new());
+    assert_eq!(summary.audit, "equal");
+    assert!(summary.audit_compared > 100, "{}", summary.audit_compared);
+    // Seven refereed ones and the training; two cheap ones, the hasty one and three cheats end otherwise.
+    assert_eq!(summary.jobs_created, 14);
+    assert_eq!(summary.jobs_settled, 8);
+    assert_eq!(summary.milestones_settled, 10);
+    assert_eq!(summary.honest_paid, 7);
+    the_cheats_are_caught(&summary);
+    assert_eq!(
+        (
+            summary.jobs_cancelled,
+            summary.jobs_expired,
+            summary.jobs_resolved,
+            summary.jobs_reopened
+        ),
+        (1, 1, 1, 1)
+    );
+    assert_eq!(summary.images, 120);
+    assert!(summary.accuracy >= 0.95, "{}", summary.accuracy);
+    assert!(
+        summary.training_accuracy > 0.7,
+        "{}",
+        summary.training_accuracy
+    );
+    let atoms = |text: &str| text.parse::<u128>().unwrap();
+    for amount in [
+        &summary.earnings_atoms,
+        &summary.royalties_atoms,
+        &summary.fees_atoms,
+        &summary.arbiters_atoms,
+        &summary.refunds_atoms,
+        &summary.penalties_atoms,
+        &summary.rewards_atoms,
+        &summary.withdrawn_atoms,
+    ] {
+        assert!(atoms(amount) > 0, "{summary:?}");
+    }
+    assert_eq!(summary.rewards_atoms, summary.rewards_claimed_atoms);
+    let [alder, birch, hemlock] = summary.providers.as_slice() else {
+        panic!("{summary:?}")
+    };
+    assert_eq!((alder.late, birch.late), (1, 0));
+    assert_eq!((alder.convicted, birch.convicted), (0, 0));
+    assert_eq!((hemlock.taken, hemlock.convicted), (3, 3));
+    assert_eq!(hemlock.refereed.milestones, 0);
+    assert_eq!(
+        (alder.reviewed.milestones, birch.reviewed.milestones),
+        (1, 2)
+    );
+    assert_eq!(alder.refereed.milestones + birch.refereed.milestones, 7);
+    // What is shown to a person has a line for every provider and level.
+    let tables = summary.tables();
+    assert!(
+        tables.contains("alder") && tables.contains("birch") && tables.contains("refereed"),
+        "{tables}"
+    );
+    assert!(
+        tables.contains("hemlock: earned 0.000000 qUSD, convicted 3 times"),
+        "{tables}"
+    );
+    // It fits the usual terminals.
+    let widest = tables.lines().map(|line| line.chars().count()).max();
+    assert!(widest <= Some(110), "{widest:?}: {tables}");
+    let json = serde_json::to_value(&summary).unwrap();
+    assert_eq!(json["cheats"][0]["kind"], "product_cell");
+    assert_eq!(json["cheats"][2]["reason"], "a demand without answer");
+
+    // The audit is worth something: one atom more or less anywhere is found.
+    let ledger = Ledger::of(&cast.stage).unwrap();
+    let differences = async |ledger: &Ledger| {
+        let report = audit(&cast.stage, ledger, &cast.indexer.url())
+            .await
+            .unwrap();
+        report.differences
+    };
+    assert_eq!(differences(&ledger).await, Vec::<String>::new());
+    let mut wrong = ledger.clone();
+    wrong.purses.values_mut().next().unwrap().free_atoms += 1;
+    assert_eq!(differences(&wrong).await.len(), 2);
+    let mut wrong = ledger.clone();
+    *wrong.wallets.values_mut().next().unwrap() -= 1;
+    assert_eq!(differences(&wrong).await.len(), 1);
+    let mut wrong = ledger.clone();
+    wrong.scores.values_mut().next().unwrap().earned_atoms += 1;
+    assert_eq!(differences(&wrong).await.len(), 1);
+    let mut wrong = ledger.clone();
+    wrong.slashes.values_mut().next().unwrap().reason = 2;
+    assert_eq!(differences(&wrong).await.len(), 1);
+    let mut wrong = ledger.clone();
+    wrong.demands.values_mut().next().unwrap().closed = false;
+    assert_eq!(differences(&wrong).await.len(), 2);
+    let mut wrong = ledger;
+    *wrong.vaults.values_mut().next().unwrap() += 1;
+    assert_eq!(differences(&wrong).await.len(), 1);
+    cast.stop().await.unwrap();
+}
+
+/// One wrong value is convicted by one transaction with the evidence in it, silence by the clock. The parts of the bond are
+/// those of the design: 40 % to whoever proved it, 20 % to the client, 40 % to the treasury.
+fn the_cheats_are_caught(summary: &Summary) {
+    let kinds: Vec<_> = summary.cheats.iter().map(|cheat| cheat.kind).collect();
+    let all = [
+        CheatKind::ProductCell,
+        CheatKind::TurnedLabel,
+        CheatKind::Unanswered,
+    ];
+    assert_eq!(kinds, all);
+    assert_eq!(summary.jobs_convicted, 3);
+    for cheat in &summary.cheats {
+        assert!(cheat.caught, "{cheat:?}");
+        let atoms = |text: &str| text.parse::<u64>().unwrap();
+        let bond = atoms(&cheat.bond_atoms);
+        assert_eq!(bond, 2 * atoms(&cheat.refunded_atoms), "{cheat:?}");
+        let (prover, client) = (bond * 2 / 5, bond / 5);
+        assert_eq!(atoms(&cheat.prover_atoms), prover, "{cheat:?}");
+        assert_eq!(atoms(&cheat.client_atoms), client, "{cheat:?}");
+        assert_eq!(atoms(&cheat.treasury_atoms), bond - prover - client);
+        // Signatures are all that it costs: rent and fees of what was not answered come back.
+        assert_eq!(cheat.lamports, 5_000 * cheat.transactions, "{cheat:?}");
+        assert!(cheat.seconds > 0.0, "{cheat:?}");
+    }
+    let [product, label, silence] = summary.cheats.as_slice() else {
+        panic!("{summary:?}")
+    };
+    for cheat in [product, label] {
+        assert_eq!((cheat.route, cheat.transaction_version), ("inline", "1"));
+        assert_eq!(cheat.reason, "a wrong value");
+        assert!((1_232..=4_096).contains(&cheat.evidence_bytes), "{cheat:?}");
+        // The conviction, and the one that splits the bond.
+        assert_eq!((cheat.demands, cheat.transactions), (0, 2), "{cheat:?}");
+    }
+    assert_eq!(product.evidence_bytes, 3_248);
+    assert!(product.compute_units <= 30_000, "{product:?}");
+    assert_eq!((silence.route, silence.evidence_bytes), ("timeout", 0));
+    // One demand, its timeout, the payout, the demand closed.
+    assert_eq!((silence.demands, silence.transactions), (1, 4));
+    assert!(silence.chain_seconds > 6 * 3_600, "{silence:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn more_images_than_there_are_get_a_sentence() {
+    let Err(error) = play(
+        Plan {
+            jobs: 30,
+            images_per_job: 40,
+        },
+        Names::new(true),
+    )
+    .await
+    else {
+        panic!("it ran")
+    };
+    assert!(error.to_string().contains("held-out images"), "{error:#}");
+}

@@ -1,0 +1,262 @@
+//! What an engine implements: rows in, rows out, in one transaction. Everything that these rows mean stands elsewhere and
+//! once: which rows follow from an event in `project`, how they are merged in `apply`, what a request needs in `snapshot`.
+
+use {
+    crate::{
+        error::Result,
+        project::{
+            EntityKey, EntityRow, Event, EventId, Indexed, ScoreKey, Settlement, Total, TotalKey,
+        },
+    },
+    async_trait::async_trait,
+    futures::stream::BoxStream,
+    quern_api::{Key, Metric, Signature},
+    std::collections::HashSet,
+};
+
+/// A database.
+#[async_trait]
+pub trait Engine: Send + Sync + 'static {
+    /// Begins a transaction that sees one state, whatever is written meanwhile.
+    async fn read(&self) -> Result<Box<dyn Queries>>;
+    /// Begins the transaction that writes; a second one waits for the end of the first.
+    async fn write(&self) -> Result<Box<dyn Rows>>;
+    /// Finishes what runs and closes the database.
+    async fn close(&self);
+}
+
+/// What every state of the store answers.
+#[async_trait]
+pub trait Queries: Send {
+    /// What the store follows and how far it is.
+    async fn meta(&mut self) -> Result<Meta>;
+    /// Which of these transactions were read already.
+    async fn known(&mut self, signatures: &[Signature]) -> Result<HashSet<Signature>>;
+    /// The next events in the order of their ids.
+    async fn events(&mut self, after: Option<&EventId>, limit: u32) -> Result<Vec<Event>>;
+    /// Every row of a projection, in the order of its key.
+    fn scan(&mut self, projection: Projection) -> BoxStream<'_, Result<Projected>>;
+    /// The last values of every account of a kind, in no order; accounts whose values are unknown are left out.
+    fn values(&mut self, kind: u8) -> BoxStream<'_, Result<Vec<u8>>>;
+    /// What is known of an account.
+    async fn entity(&mut self, key: &EntityKey) -> Result<Option<EntityRow>>;
+    /// The accounts of a kind that belong to these owners ([`Indexed::owner`]), in the order of their addresses.
+    async fn entities_of(&mut self, kind: u8, owners: &[Key]) -> Result<Vec<Entity>>;
+    /// How many accounts miss changes, and the first of them.
+    async fn gaps(&mut self, limit: u32) -> Result<(u64, Vec<Gap>)>;
+    /// A page of a leaderboard over all time: the highest values first, ties in the order of providers.
+    async fn ranked(&mut self, query: &BoardQuery) -> Result<Vec<(u128, Key)>>;
+    /// Every hourly score of a leaderboard's metric, assurance level and mint from an hour on, in no order.
+    fn scores_since(&mut self, query: &BoardQuery, hour: i64)
+    -> BoxStream<'_, Result<(Key, u128)>>;
+    /// The scores of these providers in these buckets, first and last included, in no order.
+    async fn scores_of(
+        &mut self,
+        providers: &[Key],
+        first: i64,
+        last: i64,
+    ) -> Result<Vec<(ScoreKey, u128)>>;
+    /// A provider's latest settled milestones, the latest first.
+    async fn settlements_of(
+        &mut self,
+        provider: &Key,
+        limit: u32,
+    ) -> Result<Vec<(EventId, Settlement)>>;
+    /// A job's steps in their order.
+    async fn steps_of(&mut self, job: &Key) -> Result<Vec<TimelineStep>>;
+    /// A page of jobs, the ones that changed last first.
+    async fn jobs(&mut self, query: &JobsQuery) -> Result<Vec<Entity>>;
+}
+
+/// What a writing transaction does besides. Dropped without [`Rows::commit`], it changes nothing.
+#[async_trait]
+pub trait Rows: Queries {
+    /// Replaces what the store follows and how far it is.
+    async fn put_meta(&mut self, meta: &Meta) -> Result<()>;
+    /// Notes a transaction as read; whether that is new.
+    async fn insert_transaction(&mut self, signature: &Signature, slot: u64) -> Result<bool>;
+    /// Records an event; whether it is new.
+    async fn insert_event(&mut self, event: &Event) -> Result<bool>;
+    /// Records what was not understood; whether that is new.
+    async fn insert_dead_letter(&mut self, letter: &DeadLetter) -> Result<bool>;
+    /// Everything that was not understood.
+    async fn dead_letters(&mut self) -> Result<Vec<DeadLetter>>;
+    /// Forgets a dead letter.
+    async fn delete_dead_letter(&mut self, id: &EventId) -> Result<()>;
+    /// Inserts or replaces an account.
+    async fn put_entity(
+        &mut self,
+        key: &EntityKey,
+        row: &EntityRow,
+        indexed: &Indexed,
+    ) -> Result<()>;
+    /// A score.
+    async fn score(&mut self, key: &ScoreKey) -> Result<Option<u128>>;
+    /// Inserts or replaces a score.
+    async fn put_score(&mut self, key: &ScoreKey, value: u128) -> Result<()>;
+    /// A sum.
+    async fn total(&mut self, key: &TotalKey) -> Result<Option<Total>>;
+    /// Inserts or replaces a sum.
+    async fn put_total(&mut self, key: &TotalKey, total: &Total) -> Result<()>;
+    /// Adds a step to a job's time line.
+    async fn insert_step(&mut self, step: &StepRow) -> Result<()>;
+    /// Adds a settled milestone.
+    async fn insert_settlement(&mut self, id: &EventId, settlement: &Settlement) -> Result<()>;
+    /// Deletes every row of a projection.
+    async fn clear(&mut self, projection: Projection) -> Result<()>;
+    /// Makes everything since the beginning permanent, all of it at once.
+    async fn commit(self: Box<Self>) -> Result<()>;
+}
+
+/// A table that follows from the events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Projection {
+    Entity,
+    Score,
+    Total,
+    Step,
+    Settlement,
+}
+
+impl Projection {
+    /// All of them.
+    pub const ALL: [Self; 5] = [
+        Self::Entity,
+        Self::Score,
+        Self::Total,
+        Self::Step,
+        Self::Settlement,
+    ];
+}
+
+/// A row of a projection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Projected {
+    Entity(EntityKey, EntityRow),
+    Score(ScoreKey, u128),
+    Total(TotalKey, Total),
+    Step(StepRow),
+    Settlement(EventId, Settlement),
+}
+
+/// A step in a job's time line, as it is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StepRow {
+    /// The job.
+    pub job: Key,
+    /// The job's change counter.
+    pub seq: u64,
+    /// The event.
+    pub event: EventId,
+}
+
+/// What a store follows and how far it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Meta {
+    /// The program, once the store is bound to one.
+    pub program: Option<Key>,
+    /// The network's genesis hash, once a node named it.
+    pub genesis: Option<String>,
+    /// How far the store is; none before the first whole walk.
+    pub cursor: Option<Cursor>,
+    /// Transactions read. Counted here because counting millions of rows takes too long for a status page.
+    pub transactions: u64,
+    /// Events recorded.
+    pub events: u64,
+    /// Things not understood.
+    pub dead_letters: u64,
+}
+
+/// How far the store is: everything finalized up to `slot` is in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cursor {
+    /// The finalized slot that the last whole walk started from.
+    pub slot: u64,
+    /// The cluster's clock at about that slot, in seconds.
+    pub chain_time: i64,
+    /// The program's first transaction, once there is one.
+    pub origin: Option<Origin>,
+}
+
+/// The program's first transaction: where a walk through the whole history ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// The transaction.
+    pub signature: Signature,
+    /// Its slot.
+    pub slot: u64,
+}
+
+/// Something of the program that could not be understood.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeadLetter {
+    /// Where it stands.
+    pub id: EventId,
+    /// The slot.
+    pub slot: u64,
+    /// Why it was not understood.
+    pub reason: String,
+    /// The bytes behind the event tag.
+    pub data: Vec<u8>,
+}
+
+/// An account and its address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entity {
+    /// Its address.
+    pub address: Key,
+    /// What is known of it.
+    pub row: EntityRow,
+}
+
+/// An account of which changes are missing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gap {
+    /// Code of its kind.
+    pub kind: u8,
+    /// Its address.
+    pub address: Key,
+    /// The highest change counter seen.
+    pub seq: u64,
+    /// How many changes were seen.
+    pub seen: u64,
+}
+
+/// Which leaderboard.
+#[derive(Clone, Copy, Debug)]
+pub struct BoardQuery {
+    /// Ranked by what.
+    pub metric: Metric,
+    /// Code of the assurance level.
+    pub assurance: u8,
+    /// The mint of an amount, otherwise none.
+    pub mint: Key,
+    /// The first hour that counts; none for all time.
+    pub from_hour: Option<i64>,
+    /// Only rows behind this one.
+    pub after: Option<(u128, Key)>,
+    /// Most rows.
+    pub limit: u32,
+}
+
+/// Which jobs.
+#[derive(Clone, Copy, Debug)]
+pub struct JobsQuery {
+    /// Code of the state (0: closed); none for all.
+    pub state: Option<u8>,
+    /// Only jobs behind this one: the slot of its last change and its address.
+    pub after: Option<(u64, Key)>,
+    /// Most rows.
+    pub limit: u32,
+}
+
+/// A step in a job's time line and its event.
+#[derive(Clone, Debug)]
+pub struct TimelineStep {
+    /// The job's change counter.
+    pub seq: u64,
+    /// The event.
+    pub event: Event,
+}

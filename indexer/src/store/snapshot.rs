@@ -1,0 +1,341 @@
+//! One state of the store, for as long as a request lasts: everything read from it agrees.
+
+use {
+    super::rows::{
+        BoardQuery, Cursor, Entity, Gap, JobsQuery, Meta, Projected, Projection, Queries,
+        TimelineStep,
+    },
+    crate::{
+        error::Result,
+        project::{
+            ALL_TIME, EventId, ScoreKey, Settlement, Total, TotalKey, key,
+            program::{EntityKind, MintConfig, Purse, read},
+        },
+    },
+    futures::TryStreamExt,
+    quern_api::{Key, Metric},
+    std::collections::{BTreeMap, HashMap},
+};
+
+/// Gaps that a status names.
+const GAPS_NAMED: u32 = 20;
+/// Milestones that a provider's page shows.
+const MILESTONES_SHOWN: u32 = 20;
+
+/// A state of the store.
+pub struct Snapshot {
+    rows: Box<dyn Queries>,
+    meta: Meta,
+    mints: Vec<MintConfig>,
+}
+
+/// Counts for a status.
+#[derive(Clone, Debug, Default)]
+pub struct Counts {
+    /// Events stored.
+    pub events: u64,
+    /// Transactions read.
+    pub transactions: u64,
+    /// Things not understood.
+    pub dead_letters: u64,
+    /// Accounts with missing changes.
+    pub gaps: u64,
+    /// The first of them.
+    pub first_gaps: Vec<Gap>,
+}
+
+/// A provider's number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Score {
+    /// What it counts.
+    pub metric: Metric,
+    /// Code of the assurance level.
+    pub assurance: u8,
+    /// The mint of an amount, otherwise none.
+    pub mint: Key,
+    /// The number.
+    pub value: u128,
+}
+
+/// A row of a leaderboard.
+#[derive(Clone, Debug)]
+pub struct BoardRow {
+    /// The provider's owner.
+    pub provider: Key,
+    /// What it is ranked by.
+    pub value: u128,
+    /// Its account, if known.
+    pub account: Option<Entity>,
+    /// Its other numbers of the same window and assurance level.
+    pub scores: Vec<Score>,
+}
+
+/// Everything about a provider.
+#[derive(Clone, Debug)]
+pub struct ProviderRecord {
+    /// Its account.
+    pub account: Entity,
+    /// Its owner's purses.
+    pub purses: Vec<Entity>,
+    /// Its numbers over all time.
+    pub scores: Vec<Score>,
+    /// Its latest settled milestones.
+    pub milestones: Vec<(EventId, Settlement)>,
+}
+
+/// A job and its time line.
+#[derive(Clone, Debug)]
+pub struct JobRecord {
+    /// Its account, as it was last.
+    pub account: Entity,
+    /// Every step, in order.
+    pub steps: Vec<TimelineStep>,
+    /// Every demand about it, in the order of their addresses.
+    pub demands: Vec<Entity>,
+}
+
+/// All purses of a mint in one.
+#[derive(Clone, Copy, Debug)]
+pub struct Ledger {
+    /// The mint's settings.
+    pub config: MintConfig,
+    /// How many purses.
+    pub purses: u64,
+    /// Their free atoms.
+    pub free_atoms: u128,
+    /// Their reserved atoms.
+    pub reserved_atoms: u128,
+}
+
+impl Snapshot {
+    pub(super) async fn new(mut rows: Box<dyn Queries>) -> Result<Self> {
+        let meta = rows.meta().await?;
+        let values: Vec<Vec<u8>> = rows
+            .values(EntityKind::MintConfig as u8)
+            .try_collect()
+            .await?;
+        let mut mints: Vec<MintConfig> = values.iter().filter_map(|bytes| read(bytes)).collect();
+        mints.sort_by_key(|config| config.mint);
+        Ok(Self { rows, meta, mints })
+    }
+
+    /// How far the store is; none before the first whole walk.
+    pub fn cursor(&self) -> Option<Cursor> {
+        self.meta.cursor
+    }
+
+    /// The settings of every mint that the program takes, in the order of their addresses.
+    pub fn mints(&self) -> &[MintConfig] {
+        &self.mints
+    }
+
+    /// Counts of what is stored.
+    ///
+    /// # Errors
+    /// That the database failed, or holds something impossible.
+    pub async fn counts(&mut self) -> Result<Counts> {
+        let (gaps, first_gaps) = self.rows.gaps(GAPS_NAMED).await?;
+        Ok(Counts {
+            events: self.meta.events,
+            transactions: self.meta.transactions,
+            dead_letters: self.meta.dead_letters,
+            gaps,
+            first_gaps,
+        })
+    }
+
+    /// A page of a leaderboard.
+    ///
+    /// # Errors
+    /// See [`Self::counts`].
+    pub async fn board(&mut self, query: &BoardQuery) -> Result<Vec<BoardRow>> {
+        let ranked = match query.from_hour {
+            None => self.rows.ranked(query).await?,
+            Some(hour) => self.ranked_since(query, hour).await?,
+        };
+        let providers: Vec<Key> = ranked.iter().map(|(_, provider)| *provider).collect();
+        let mut accounts = HashMap::new();
+        let kind = EntityKind::Provider as u8;
+        for account in self.rows.entities_of(kind, &providers).await? {
+            accounts
+                .entry(account.row.indexed(kind).owner)
+                .or_insert(account);
+        }
+        let mut scores = self.scores(&providers, query.from_hour).await?;
+        let board = ranked.into_iter().map(|(value, provider)| {
+            let mut scores = scores.remove(&provider).unwrap_or_default();
+            scores.retain(|score| score.assurance == query.assurance);
+            BoardRow {
+                provider,
+                value,
+                account: accounts.remove(&provider),
+                scores,
+            }
+        });
+        Ok(board.collect())
+    }
+
+    async fn ranked_since(&mut self, query: &BoardQuery, hour: i64) -> Result<Vec<(u128, Key)>> {
+        let mut sums: HashMap<Key, u128> = HashMap::new();
+        let mut found = self.rows.scores_since(query, hour);
+        while let Some((provider, value)) = found.try_next().await? {
+            let sum = sums.entry(provider).or_default();
+            *sum = sum.saturating_add(value);
+        }
+        let mut ranked: Vec<(u128, Key)> = sums
+            .into_iter()
+            .map(|(provider, value)| (value, provider))
+            .collect();
+        ranked.sort_unstable_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));
+        if let Some((value, provider)) = query.after {
+            ranked.retain(|row| row.0 < value || (row.0 == value && row.1 > provider));
+        }
+        ranked.truncate(usize::try_from(query.limit).unwrap_or(usize::MAX));
+        Ok(ranked)
+    }
+
+    /// All numbers of these providers in a window, each provider's in a fixed order.
+    async fn scores(
+        &mut self,
+        providers: &[Key],
+        from_hour: Option<i64>,
+    ) -> Result<HashMap<Key, Vec<Score>>> {
+        // `ALL_TIME` lies before every hour: one range serves both.
+        let (first, last) = from_hour.map_or((ALL_TIME, ALL_TIME), |hour| (hour, i64::MAX));
+        let mut sums = BTreeMap::<ScoreKey, u128>::new();
+        for (key, value) in self.rows.scores_of(providers, first, last).await? {
+            let key = ScoreKey {
+                bucket: ALL_TIME,
+                ..key
+            };
+            let sum = sums.entry(key).or_default();
+            *sum = sum.saturating_add(value);
+        }
+        let mut scores = HashMap::<Key, Vec<Score>>::new();
+        for (key, value) in sums {
+            scores.entry(key.provider).or_default().push(Score {
+                metric: key.metric,
+                assurance: key.assurance,
+                mint: key.mint,
+                value,
+            });
+        }
+        Ok(scores)
+    }
+
+    async fn at(&mut self, kind: EntityKind, address: &Key) -> Result<Option<Entity>> {
+        let row = self.rows.entity(&(kind as u8, *address)).await?;
+        Ok(row.map(|row| Entity {
+            address: *address,
+            row,
+        }))
+    }
+
+    /// A provider, by its owner or its account.
+    ///
+    /// # Errors
+    /// See [`Self::counts`].
+    pub async fn provider(&mut self, address: &Key) -> Result<Option<ProviderRecord>> {
+        let kind = EntityKind::Provider as u8;
+        let account = match self.at(EntityKind::Provider, address).await? {
+            Some(account) => account,
+            None => {
+                let owned = self.rows.entities_of(kind, &[*address]).await?;
+                let Some(account) = owned.into_iter().next() else {
+                    return Ok(None);
+                };
+                account
+            }
+        };
+        let owner = account.row.indexed(kind).owner;
+        let purses = self
+            .rows
+            .entities_of(EntityKind::Purse as u8, &[owner])
+            .await?;
+        let scores = self.scores(&[owner], None).await?.remove(&owner);
+        let milestones = self.rows.settlements_of(&owner, MILESTONES_SHOWN).await?;
+        Ok(Some(ProviderRecord {
+            account,
+            purses,
+            scores: scores.unwrap_or_default(),
+            milestones,
+        }))
+    }
+
+    /// A job with its time line.
+    ///
+    /// # Errors
+    /// See [`Self::counts`].
+    pub async fn job(&mut self, address: &Key) -> Result<Option<JobRecord>> {
+        let Some(account) = self.at(EntityKind::Job, address).await? else {
+            return Ok(None);
+        };
+        Ok(Some(JobRecord {
+            account,
+            steps: self.rows.steps_of(address).await?,
+            demands: self
+                .rows
+                .entities_of(EntityKind::Demand as u8, &[*address])
+                .await?,
+        }))
+    }
+
+    /// Jobs, the ones that changed last first.
+    ///
+    /// # Errors
+    /// See [`Self::counts`].
+    pub async fn jobs(&mut self, query: &JobsQuery) -> Result<Vec<Entity>> {
+        self.rows.jobs(query).await
+    }
+
+    /// A purse.
+    ///
+    /// # Errors
+    /// See [`Self::counts`].
+    pub async fn purse(&mut self, address: &Key) -> Result<Option<Entity>> {
+        self.at(EntityKind::Purse, address).await
+    }
+
+    /// Every sum.
+    ///
+    /// # Errors
+    /// See [`Self::counts`].
+    pub async fn totals(&mut self) -> Result<Vec<(TotalKey, Total)>> {
+        let rows: Vec<Projected> = self.rows.scan(Projection::Total).try_collect().await?;
+        let totals = rows.into_iter().filter_map(|row| match row {
+            Projected::Total(key, total) => Some((key, total)),
+            _ => None,
+        });
+        Ok(totals.collect())
+    }
+
+    /// What the purses of each mint hold, in the order of mints.
+    ///
+    /// # Errors
+    /// See [`Self::counts`].
+    pub async fn ledgers(&mut self) -> Result<Vec<Ledger>> {
+        let empty = self.mints.iter().map(|config| Ledger {
+            config: *config,
+            purses: 0,
+            free_atoms: 0,
+            reserved_atoms: 0,
+        });
+        let mut ledgers: BTreeMap<Key, Ledger> = empty
+            .map(|ledger| (key(&ledger.config.mint), ledger))
+            .collect();
+        let mut purses = self.rows.values(EntityKind::Purse as u8);
+        while let Some(bytes) = purses.try_next().await? {
+            let Some(purse) = read::<Purse>(&bytes) else {
+                continue;
+            };
+            if let Some(ledger) = ledgers.get_mut(&key(&purse.mint)) {
+                let [free, reserved] =
+                    [purse.free_atoms, purse.reserved_atoms].map(|atoms| atoms.get());
+                ledger.purses += 1;
+                ledger.free_atoms = ledger.free_atoms.saturating_add(free.into());
+                ledger.reserved_atoms = ledger.reserved_atoms.saturating_add(reserved.into());
+            }
+        }
+        Ok(ledgers.into_values().collect())
+    }
+}

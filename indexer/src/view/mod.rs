@@ -1,0 +1,44 @@
+//! What readers see: rows of the store become the types of [`quern_api`]. Nothing here reads, routes or serializes.
+//!
+//! A function gives nothing where a row cannot be shown: the account's values were never told. Codes that this version does
+//! not know never reach a row ([`crate::project::Event::check`]).
+
+mod describe;
+mod jobs;
+mod leaderboard;
+mod providers;
+mod purses;
+mod status;
+mod totals;
+pub mod words;
+
+pub use {
+    describe::describe,
+    jobs::{job, job_page},
+    leaderboard::{board, window_start},
+    providers::provider,
+    purses::purse,
+    status::status,
+    totals::totals,
+};
+
+use {
+    crate::project::{key, program::MintConfig},
+    quern_api::{Amount, Key},
+};
+
+/// The decimals of a mint, if it is registered.
+fn decimals(mint: Key, mints: &[MintConfig]) -> Option<u8> {
+    mints
+        .iter()
+        .find(|config| key(&config.mint) == mint)
+        .map(|config| config.decimals)
+}
+
+fn amount(atoms: impl Into<u128>, mint: Key, mints: &[MintConfig]) -> Amount {
+    Amount {
+        atoms: atoms.into(),
+        mint,
+        decimals: decimals(mint, mints),
+    }
+}

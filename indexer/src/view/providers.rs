@@ -1,0 +1,103 @@
+//! A provider's page.
+
+use {
+    super::{amount, purse, words},
+    crate::{
+        project::{
+            EventId, Settlement, key,
+            program::{MintConfig, Provider, padded_text},
+        },
+        store::{ProviderRecord, Score},
+    },
+    quern_api::{LevelTotals, Metric, PaidMilestone, ProviderCounters, ProviderPage},
+    std::collections::BTreeMap,
+};
+
+/// Everything about a provider.
+pub fn provider(record: &ProviderRecord, mints: &[MintConfig]) -> Option<ProviderPage> {
+    let row = &record.account.row;
+    let provider = row.read::<Provider>()?;
+    Some(ProviderPage {
+        owner: key(&provider.owner),
+        account: record.account.address,
+        operator: key(&provider.operator).some(),
+        name: padded_text(&provider.name),
+        endpoint: row.text.as_ref().map(|(_, text)| text.clone()),
+        active: provider.active.get(),
+        counters: counters(&provider),
+        totals: level_totals(&record.scores, mints),
+        purses: record
+            .purses
+            .iter()
+            .filter_map(|entity| purse(entity, mints))
+            .collect(),
+        recent_milestones: record
+            .milestones
+            .iter()
+            .filter_map(|(id, settled)| milestone(id, settled, mints))
+            .collect(),
+        seq: row.seq,
+        changed_slot: row.slot,
+    })
+}
+
+fn counters(provider: &Provider) -> ProviderCounters {
+    let (accrued, claimed) = (
+        provider.rewards_accrued_atoms.get(),
+        provider.rewards_claimed_atoms.get(),
+    );
+    ProviderCounters {
+        taken: provider.taken.get(),
+        settled: provider.settled.get(),
+        late: provider.late.get(),
+        convicted: provider.convicted.get(),
+        refereed_macs: provider.refereed_macs.get(),
+        reviewed_macs: provider.reviewed_macs.get(),
+        rewards_accrued_atoms: accrued,
+        rewards_claimed_atoms: claimed,
+        rewards_claimable_atoms: accrued.saturating_sub(claimed),
+    }
+}
+
+fn level_totals(scores: &[Score], mints: &[MintConfig]) -> Vec<LevelTotals> {
+    let mut levels: BTreeMap<u8, LevelTotals> = BTreeMap::new();
+    for score in scores {
+        let Some(assurance) = words::assurance(score.assurance) else {
+            continue;
+        };
+        let level = levels
+            .entry(score.assurance)
+            .or_insert_with(|| LevelTotals {
+                assurance,
+                milestones: 0,
+                macs: 0,
+                earned: Vec::new(),
+                rewards: Vec::new(),
+            });
+        let value = amount(score.value, score.mint, mints);
+        match score.metric {
+            Metric::Milestones => level.milestones = score.value,
+            Metric::Macs => level.macs = score.value,
+            Metric::Earned => level.earned.push(value),
+            Metric::Rewards => level.rewards.push(value),
+        }
+    }
+    levels.into_values().collect()
+}
+
+fn milestone(id: &EventId, settled: &Settlement, mints: &[MintConfig]) -> Option<PaidMilestone> {
+    Some(PaidMilestone {
+        signature: id.signature,
+        slot: settled.slot,
+        at: settled.at,
+        job: settled.job,
+        milestone: settled.milestone,
+        client: settled.client,
+        model: settled.model.some(),
+        assurance: words::assurance(settled.assurance)?,
+        macs: settled.macs,
+        price: amount(settled.price_atoms, settled.mint, mints),
+        earned: amount(settled.provider_atoms, settled.mint, mints),
+        reward_atoms: settled.reward_atoms,
+    })
+}

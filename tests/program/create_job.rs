@@ -1,0 +1,303 @@
+//! `create_job`: sizes, addresses, and what is refused.
+
+use super::common::*;
+
+/// P10: lamports that arrive in the transaction that closes a job do not bring it back.
+#[test]
+fn a_closed_job_cannot_be_revived() {
+    let mut stage = Stage::new();
+    let cast = stage.cast.clone();
+    let mut args = stage.accepted();
+    args.milestones = 1;
+    let job = stage.job_in(JobState::Submitted, args);
+    let accept = ix::accept(&stage.job(&job), &stage.emission());
+    let mut data = vec![2, 0, 0, 0];
+    data.extend(1_000_000_000u64.to_le_bytes());
+    let gift = Instruction {
+        program_id: addresses::SYSTEM_PROGRAM,
+        accounts: vec![
+            solana_sdk::instruction::AccountMeta::new(cast.stranger, true),
+            solana_sdk::instruction::AccountMeta::new(job, false),
+        ],
+        data,
+    };
+    // Settled twice in one transaction: refused as a whole.
+    stage.fails_all(&[accept.clone(), gift.clone(), accept.clone()]);
+    // Settled once and revived: nothing of the program's is left.
+    stage.ok_all(&[accept.clone(), gift]);
+    assert!(!stage.exists(&job));
+    assert!(stage.svm.get_account(&job).unwrap().data.is_empty());
+    stage.fails(accept);
+}
+
+/// The largest instructions fit into a transaction, compute budget included.
+#[test]
+fn the_largest_arguments_fit_into_a_transaction() {
+    let mut stage = Stage::new();
+    let (creator, client) = (stage.cast.creator, stage.cast.client);
+    // Four inputs.
+    let mut builder = quern_proof::builder::GraphBuilder::new();
+    let dtype = quern_proof::DType::I8;
+    let inputs: Vec<_> = (0..4).map(|_| builder.input_batch(dtype, 4)).collect();
+    let first = builder.add(inputs[0], inputs[1]);
+    let second = builder.add(inputs[2], inputs[3]);
+    builder.add(first, second);
+    let bytes = builder.finish().unwrap();
+    let mut args = model_args(30, 0);
+    args.name = "n".repeat(32);
+    args.uri = "u".repeat(200);
+    for instruction in ix::register_whole_model(&creator, args, &bytes) {
+        stage.ok(instruction);
+    }
+    let model = addresses::model(&creator, 30);
+    let args = NewJob {
+        input_roots: vec![[9; 32]; 4],
+        input_uri: "u".repeat(200),
+        pinned_provider: stage.cast.provider,
+        ..stage.refereed()
+    };
+    let usd = stage.usd;
+    let outcome = stage.ok(stage.create_ix_of(&client, &usd, Some(&model), args));
+    assert!(outcome.bytes <= MAX_TRANSACTION_BYTES);
+    let job = addresses::job(&client, &usd, 0);
+    stage.take(&job);
+    let mut args = proof(1);
+    args.output_uri = "o".repeat(200);
+    stage.ok(ix::submit(&stage.cast.operator, &stage.job(&job), args));
+    stage.at_deadline(&job, 1);
+    stage.finalize(&job);
+    // A piece of a program.
+    stage.ok(ix::register_model(
+        &creator,
+        model_args(31, 2 * ix::MAX_PIECE_BYTES),
+    ));
+    let model = addresses::model(&creator, 31);
+    stage.ok(ix::write_model(
+        &creator,
+        &model,
+        7,
+        &[1; ix::MAX_PIECE_BYTES],
+    ));
+}
+
+/// What `create_job` refuses, and an instruction that is refused for it.
+pub fn errors() -> Vec<Provocation> {
+    use QuernError as E;
+    vec![
+        (E::Overflow, "escrow above 64 bits", |stage| {
+            accepted_with(stage, |args| {
+                args.price_atoms = u64::MAX / 2;
+                args.bond_atoms = u64::MAX;
+            })
+        }),
+        (E::BadTimeSpan, "no time to take", |stage| {
+            create_with(stage, |args| args.take_secs = 0)
+        }),
+        (E::BadTimeSpan, "more than a year to work", |stage| {
+            create_with(stage, |args| args.work_secs = 366 * 86_400 + 1)
+        }),
+        (E::BadTimeSpan, "a review below the least", |stage| {
+            create_with(stage, |args| args.review_secs = 3_599)
+        }),
+        (
+            E::BadTimeSpan,
+            "a review below the least of reviewed jobs",
+            |stage| accepted_with(stage, |args| args.review_secs = 599),
+        ),
+        (E::BadTimeSpan, "a review above 30 days", |stage| {
+            create_with(stage, |args| args.review_secs = 30 * 86_400 + 1)
+        }),
+        (E::BadTimeSpan, "an end that has come", |stage| {
+            let now = stage.now();
+            create_with(stage, |args| args.ends_by = now)
+        }),
+        (E::BadTimeSpan, "an end beyond a year", |stage| {
+            let now = stage.now();
+            create_with(stage, |args| args.ends_by = now + 366 * 86_400 + 1)
+        }),
+        (E::BadText, "a long input URI", |stage| {
+            create_with(stage, |args| args.input_uri = "x".repeat(201))
+        }),
+        (E::Paused, "a new job", |stage| {
+            stage.ok(ix::set_pause(&stage.cast.guardian.clone(), true));
+            stage.create_ix(stage.refereed())
+        }),
+        (E::MintDisabled, "new jobs", |stage| {
+            let (authority, usd) = (stage.cast.authority, stage.usd);
+            stage.ok(ix::update_mint(
+                &authority,
+                &usd,
+                MintSettings {
+                    enabled: false,
+                    rates: rates(),
+                },
+            ));
+            stage.create_ix(stage.refereed())
+        }),
+        (E::WrongMint, "a purse of another mint", |stage| {
+            let mut instruction = stage.create_ix(stage.refereed());
+            instruction.accounts[3].pubkey = addresses::mint_config(&stage.gold);
+            instruction
+        }),
+        (E::InsufficientFunds, "an escrow", |stage| {
+            accepted_with(stage, |args| {
+                args.price_atoms = DEPOSIT_ATOMS / 3 + 1;
+                args.bond_atoms = DEPOSIT_ATOMS;
+            })
+        }),
+        (E::PurseMissing, "the treasury's at creation", |stage| {
+            let mut instruction = stage.create_ix(stage.refereed());
+            instruction
+                .accounts
+                .retain(|meta| meta.pubkey != addresses::purse(&stage.cast.treasury, &stage.usd));
+            instruction
+        }),
+        (
+            E::PurseMissing,
+            "the royalty owner's at creation",
+            |stage| {
+                let mut instruction = stage.create_ix(stage.refereed());
+                instruction.accounts.retain(|meta| {
+                    meta.pubkey != addresses::purse(&stage.cast.creator, &stage.usd)
+                });
+                instruction
+            },
+        ),
+        (E::ModelInactive, "a new job", |stage| {
+            let args = ModelSettings {
+                active: false,
+                royalty_bps: 0,
+                uri: String::new(),
+            };
+            stage.ok(ix::update_model(
+                &stage.cast.creator.clone(),
+                &stage.model.clone(),
+                Some(args),
+                None,
+            ));
+            stage.create_ix(stage.refereed())
+        }),
+        (
+            E::ModelNotSealed,
+            "a refereed job on an unsealed model",
+            |stage| {
+                let creator = stage.cast.creator;
+                stage.ok(ix::register_model(&creator, model_args(9, 100)));
+                let model = addresses::model(&creator, 9);
+                stage.create_ix_of(
+                    &stage.cast.client,
+                    &stage.usd,
+                    Some(&model),
+                    stage.refereed(),
+                )
+            },
+        ),
+        (
+            E::ModelNotSealed,
+            "a refereed job without a model",
+            |stage| stage.create_ix_of(&stage.cast.client, &stage.usd, None, stage.refereed()),
+        ),
+        (E::UnknownKind, "job", |stage| {
+            create_with(stage, |args| args.kind = 4)
+        }),
+        (E::UnknownKind, "assurance", |stage| {
+            create_with(stage, |args| args.assurance = 3)
+        }),
+        (E::UnknownKind, "assurance zero", |stage| {
+            create_with(stage, |args| args.assurance = 0)
+        }),
+        (E::BadMilestones, "two of a refereed job", |stage| {
+            create_with(stage, |args| args.milestones = 2)
+        }),
+        (
+            E::BadMilestones,
+            "a refereed job with an arbiter",
+            |stage| {
+                let arbiter = stage.cast.arbiter;
+                create_with(stage, |args| args.arbiter = arbiter)
+            },
+        ),
+        (E::BadMilestones, "none of a reviewed job", |stage| {
+            accepted_with(stage, |args| args.milestones = 0)
+        }),
+        (E::NeedsProviderOrArbiter, "neither", |stage| {
+            accepted_with(stage, |args| args.arbiter = NOBODY)
+        }),
+        (E::ArbiterIsParty, "the client", |stage| {
+            let client = stage.cast.client;
+            accepted_with(stage, |args| args.arbiter = client)
+        }),
+        (E::ArbiterIsParty, "the pinned provider", |stage| {
+            let provider = stage.cast.provider;
+            accepted_with(stage, |args| {
+                args.arbiter = provider;
+                args.pinned_provider = provider;
+            })
+        }),
+        (E::PriceTooLow, "below the least", |stage| {
+            create_with(stage, |args| args.price_atoms = 9)
+        }),
+        (E::PriceTooLow, "below the price of the work", |stage| {
+            let (authority, usd) = (stage.cast.authority, stage.usd);
+            let rates = rates_with(|rates| rates.price_per_gmac_atoms = u64::MAX / 1_000_000);
+            stage.ok(ix::update_mint(
+                &authority,
+                &usd,
+                MintSettings {
+                    enabled: true,
+                    rates,
+                },
+            ));
+            stage.create_ix(stage.refereed())
+        }),
+        (E::BondTooLow, "below twice the price", |stage| {
+            create_with(stage, |args| args.bond_atoms = 19_999)
+        }),
+        (
+            E::BondTooLow,
+            "below half the price of reviewed work",
+            |stage| accepted_with(stage, |args| args.bond_atoms = 4_999),
+        ),
+        (E::BondTooLow, "below the bond of the work", |stage| {
+            let (authority, usd) = (stage.cast.authority, stage.usd);
+            let rates = rates_with(|rates| rates.bond_per_gmac_atoms = u64::MAX / 1_000_000);
+            stage.ok(ix::update_mint(
+                &authority,
+                &usd,
+                MintSettings {
+                    enabled: true,
+                    rates,
+                },
+            ));
+            stage.create_ix(stage.refereed())
+        }),
+        (E::RateAboveLimit, "fee", |stage| {
+            create_with(stage, |args| args.max_fee_bps = 249)
+        }),
+        (E::RateAboveLimit, "royalty", |stage| {
+            create_with(stage, |args| args.max_royalty_bps = 299)
+        }),
+        (E::InputsDoNotFit, "none", |stage| {
+            create_with(stage, |args| args.input_roots = Vec::new())
+        }),
+        (E::InputsDoNotFit, "more than the program has", |stage| {
+            create_with(stage, |args| args.input_roots = vec![[1; 32]; 2])
+        }),
+        (E::InputsDoNotFit, "more than there may be", |stage| {
+            accepted_with(stage, |args| args.input_roots = vec![[1; 32]; 5])
+        }),
+        (E::InputsDoNotFit, "no batch rows", |stage| {
+            create_with(stage, |args| args.batch_rows = 0)
+        }),
+        (E::InputsDoNotFit, "too many batch rows", |stage| {
+            create_with(stage, |args| args.batch_rows = (1 << 20) + 1)
+        }),
+        (E::CampaignUnknown, "any", |stage| {
+            create_with(stage, |args| args.campaign = Pubkey::from([1; 32]))
+        }),
+        (E::OwnJob, "pinned to the client itself", |stage| {
+            let client = stage.cast.client;
+            create_with(stage, |args| args.pinned_provider = client)
+        }),
+    ]
+}

@@ -1,0 +1,35 @@
+//! `seal_model`: a graph that cannot be sealed names its cause.
+
+use super::common::*;
+
+/// What `seal` refuses is named by the base plus the number of the cause.
+#[test]
+fn a_refused_tensor_program_names_its_cause() {
+    let mut stage = Stage::new();
+    let creator = stage.cast.creator;
+    let mut refuse = |id: u64, bytes: Vec<u8>| {
+        let expected = quern_proof::graph::seal(&bytes).unwrap_err();
+        stage.ok(ix::register_model(&creator, model_args(id, bytes.len())));
+        let model = addresses::model(&creator, id);
+        for instruction in ix::write_graph(&creator, &model, &bytes) {
+            stage.ok(instruction);
+        }
+        let failure = stage.fails(ix::seal_model(&creator, &model));
+        assert_eq!(
+            failure.code(),
+            Some(quern::error::SEAL_ERROR_BASE + expected as u32),
+            "{expected}"
+        );
+    };
+    let good = graph();
+    refuse(20, good[..good.len() - 1].to_vec());
+    for (id, at) in (21..).zip([0usize, 1, 2, 3, 4, 8, 9, 12, 20, 22, 64, 65, 66, 70, 80]) {
+        let mut bytes = good.clone();
+        bytes[at % good.len()] ^= 0x40;
+        if quern_proof::graph::seal(&bytes).is_err() {
+            refuse(id, bytes);
+        }
+    }
+    refuse(50, vec![0; 100]);
+    refuse(51, vec![0; quern_proof::graph::MAX_BYTES]);
+}

@@ -1,0 +1,123 @@
+//! `take_job`: who may, and until when.
+
+use super::common::*;
+
+/// `ends_by` bounds takes and reopening, not the work.
+#[test]
+fn the_end_of_a_job_bounds_takes_only() {
+    let mut stage = Stage::new();
+    let mut args = stage.refereed();
+    args.ends_by = stage.now() + 10;
+    args.work_secs = 10;
+    let job = stage.create(args.clone());
+    assert_eq!(
+        stage.job(&job).deadline.get(),
+        args.ends_by,
+        "less than the time to take"
+    );
+    let now = stage.now();
+    stage.set_time(now + 10);
+    stage.take(&job);
+    assert_eq!(stage.job(&job).deadline.get(), args.ends_by + 10);
+    stage.at_deadline(&job, 1);
+    assert!(
+        matches!(stage.expire(&job).event(), QuernEvent::JobExpired(e) if e.closed),
+        "past its end"
+    );
+
+    // At its very end a job still reopens, for a second.
+    args.ends_by = stage.now() + 11;
+    let job = stage.create(args.clone());
+    stage.take(&job);
+    stage.at_deadline(&job, 1);
+    assert_eq!(stage.now(), args.ends_by);
+    assert!(matches!(stage.expire(&job).event(), QuernEvent::JobExpired(e) if !e.closed));
+    assert_eq!(stage.job(&job).deadline.get(), args.ends_by);
+    stage.take(&job);
+    stage.submit(&job);
+}
+
+/// What `take_job` refuses, and an instruction that is refused for it.
+pub fn errors() -> Vec<Provocation> {
+    use QuernError as E;
+    vec![
+        (
+            E::NotAuthorized,
+            "a stranger takes for a provider",
+            |stage| {
+                let job = stage.create(stage.refereed());
+                ix::take_job(&stage.cast.stranger, &stage.cast.provider, &stage.job(&job))
+            },
+        ),
+        (E::InsufficientFunds, "a bond", |stage| {
+            let mut args = stage.refereed();
+            args.bond_atoms = DEPOSIT_ATOMS + 1;
+            let job = stage.create(args);
+            ix::take_job(&stage.cast.provider, &stage.cast.provider, &stage.job(&job))
+        }),
+        (E::PurseMissing, "somebody else's at a take", |stage| {
+            let job = stage.create(stage.refereed());
+            let instruction =
+                ix::take_job(&stage.cast.provider, &stage.cast.provider, &stage.job(&job));
+            instruction.with_purse_of_at(3, &stage.cast.second, &stage.usd)
+        }),
+        (E::OperatorLimit, "a bond above it", |stage| {
+            let (provider, usd) = (stage.cast.provider, stage.usd);
+            stage.ok(ix::set_operator_limit(&provider, &usd, 19_999));
+            let job = stage.create(stage.refereed());
+            ix::take_job(&stage.cast.operator, &provider, &stage.job(&job))
+        }),
+        (E::ProviderInactive, "a take", |stage| {
+            let mut args = provider_args(&stage.cast.operator);
+            args.active = false;
+            stage.ok(ix::update_provider(&stage.cast.provider.clone(), args));
+            let job = stage.create(stage.refereed());
+            ix::take_job(&stage.cast.provider, &stage.cast.provider, &stage.job(&job))
+        }),
+        (E::ArbiterIsParty, "the provider that takes", |stage| {
+            let mut args = stage.accepted();
+            args.arbiter = stage.cast.provider;
+            let job = stage.create(args);
+            ix::take_job(&stage.cast.operator, &stage.cast.provider, &stage.job(&job))
+        }),
+        (
+            E::ArbiterIsParty,
+            "the operator of the provider that takes",
+            |stage| {
+                let mut args = stage.accepted();
+                args.arbiter = stage.cast.operator;
+                let job = stage.create(args);
+                ix::take_job(&stage.cast.provider, &stage.cast.provider, &stage.job(&job))
+            },
+        ),
+        (E::TooLate, "a take", |stage| {
+            let job = stage.create(stage.refereed());
+            stage.at_deadline(&job, 1);
+            ix::take_job(&stage.cast.provider, &stage.cast.provider, &stage.job(&job))
+        }),
+        (E::PinnedToOther, "a take", |stage| {
+            let mut args = stage.refereed();
+            args.pinned_provider = stage.cast.second;
+            let job = stage.create(args);
+            ix::take_job(&stage.cast.provider, &stage.cast.provider, &stage.job(&job))
+        }),
+        (E::OwnJob, "a client that is a provider", |stage| {
+            let client = stage.cast.client;
+            stage.ok(ix::register_provider(
+                &client,
+                provider_args(&stage.cast.operator.clone()),
+            ));
+            let job = stage.create(stage.refereed());
+            ix::take_job(&stage.cast.operator, &client, &stage.job(&job))
+        }),
+        (E::OwnJob, "a client that is an operator", |stage| {
+            let client = stage.cast.client;
+            stage.ok(ix::update_provider(
+                &stage.cast.provider.clone(),
+                provider_args(&client),
+            ));
+            let job = stage.create(stage.refereed());
+            ix::take_job(&client, &stage.cast.provider, &stage.job(&job))
+        }),
+    ]
+}

@@ -1,0 +1,65 @@
+//! The committed figures are those of the built program.
+
+use {
+    quern_tests::bench,
+    std::{collections::BTreeSet, fs, path::PathBuf},
+};
+
+fn read(file: &str) -> String {
+    fs::read_to_string(
+        PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+            .join("..")
+            .join(file),
+    )
+    .unwrap()
+}
+
+#[test]
+fn committed_figures_are_those_of_the_built_program() {
+    let committed = read(bench::FILE);
+    let figures = bench::measure();
+    if committed.contains(&format!("built with {}.", figures.toolchain)) {
+        assert!(
+            committed == figures.replace_in(&committed).unwrap(),
+            "figures have drifted: run `cargo xtask bench` and commit {}; measured now:\n{}",
+            bench::FILE,
+            figures.tables()
+        );
+    } else {
+        // Another compiler, other figures; the goals hold for all.
+        println!(
+            "built with {}: only the goals are compared",
+            figures.toolchain
+        );
+        for cost in &figures.costs {
+            let goal = cost.goal.unwrap_or(u64::MAX);
+            assert!(
+                cost.compute_units <= goal,
+                "{} takes {}",
+                cost.instruction,
+                cost.compute_units
+            );
+        }
+    }
+}
+
+#[test]
+fn figures_do_not_change_between_runs() {
+    assert_eq!(bench::measure(), bench::measure());
+}
+
+#[test]
+fn every_instruction_is_measured() {
+    let idl: serde_json::Value = serde_json::from_str(&read("idl/quern.json")).unwrap();
+    let names = idl["instructions"].as_array().unwrap().iter();
+    let names: BTreeSet<_> = names
+        .map(|one| one["name"].as_str().unwrap().to_owned())
+        .collect();
+    // Some are measured in two ways: `finalize` and `finalize, accepted`.
+    let measured: BTreeSet<_> = bench::measure()
+        .costs
+        .iter()
+        .map(|cost| cost.instruction.split(',').next().unwrap().to_owned())
+        .collect();
+    assert_eq!(measured, names);
+}

@@ -1,0 +1,7 @@
+//! Rules of the house that no compiler checks.
+
+pub mod circles;
+pub mod dependencies;
+pub mod invariants;
+mod sources;
+pub mod words;

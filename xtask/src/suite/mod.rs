@@ -1,0 +1,153 @@
+//! `cargo xtask test` and `cargo xtask check`. The last line that they print is `N passed, M failed`.
+
+mod checks;
+mod counts;
+mod suites;
+
+pub use checks::write_golden;
+
+use std::io::{BufRead, BufReader, Write};
+use std::process::Stdio;
+
+use anyhow::{Context, Result, bail};
+
+use checks::Problems;
+use counts::Counts;
+use suites::Suite;
+
+use crate::host;
+use crate::program;
+use crate::shell::{self, Step, say};
+
+/// What the help text says of suites.
+pub fn help() -> String {
+    format!(
+        "Suites: {}. docs/TESTING.md says which one a change needs.",
+        suites::names()
+    )
+}
+
+/// Runs one suite, or everything; `fast` leaves the checks out; `args` go to `cargo test`.
+pub fn run(fast: bool, args: &[String]) -> Result<()> {
+    match args.split_first() {
+        Some((first, rest)) if let Some(suite) = suites::named(first) => one(suite, rest),
+        _ => whole(fast, args),
+    }
+}
+
+/// `cargo xtask check`: what takes about a minute on a warm machine.
+pub fn check() -> Result<()> {
+    let step = Step::start("Checking (about a minute on a warm machine)");
+    let mut problems = Vec::new();
+    checks::quick(&mut problems);
+    // Without a choice of packages clippy looks at the default members.
+    checks::note(&mut problems, "lints", checks::lint(&["--all-targets"]));
+    let mut counts = Counts::default();
+    let packages = [
+        "-p",
+        "quern-rules",
+        "-p",
+        "quern-proof",
+        "-p",
+        "quern-client",
+    ];
+    run_tests(&packages.map(str::to_owned), &mut problems, &mut counts);
+    checks::note(&mut problems, "golden vectors", checks::golden());
+    finish(step, &problems, &counts)
+}
+
+fn one(suite: &Suite, args: &[String]) -> Result<()> {
+    let step = Step::start(format!("Tests of {}", suite.what));
+    host::ensure_build_tools()?;
+    if suite.needs_program {
+        program::build_for_tests()?;
+    }
+    let (mut problems, mut counts) = (Vec::new(), Counts::default());
+    let args = [suite.arguments(), args.to_vec()].concat();
+    run_tests(&args, &mut problems, &mut counts);
+    finish(step, &problems, &counts)
+}
+
+fn whole(fast: bool, args: &[String]) -> Result<()> {
+    let step =
+        Step::start("All checks and tests (cold up to 60 minutes on 2 cores, warm under 10)");
+    let (mut problems, mut counts) = (Vec::new(), Counts::default());
+    match host::ensure_build_tools().and_then(|()| program::build_for_tests()) {
+        Err(error) => problems.push(format!("the program was not built: {error:#}")),
+        Ok(()) => {
+            if !fast {
+                checks::all(&mut problems);
+            }
+            run_tests(&with_packages(args), &mut problems, &mut counts);
+        }
+    }
+    finish(step, &problems, &counts)
+}
+
+/// The arguments, of the whole workspace unless they choose packages.
+fn with_packages(args: &[String]) -> Vec<String> {
+    let picks = args
+        .iter()
+        .any(|arg| arg.starts_with("-p") || arg.starts_with("--package"));
+    let all = if picks {
+        None
+    } else {
+        Some("--workspace".to_owned())
+    };
+    all.into_iter().chain(args.iter().cloned()).collect()
+}
+
+fn run_tests(args: &[String], problems: &mut Problems, counts: &mut Counts) {
+    match tests(args, counts) {
+        Ok(true) => {}
+        Ok(false) if counts.failed > 0 => problems.push("tests failed".to_owned()),
+        Ok(false) => problems.push("the test runner failed before or between tests".to_owned()),
+        Err(error) => problems.push(format!("{error:#}")),
+    }
+    if *counts == Counts::default() {
+        problems.push("no test ran".to_owned());
+    }
+}
+
+/// Says what went wrong, and last how many tests passed and failed.
+fn finish(step: Step, problems: &Problems, counts: &Counts) -> Result<()> {
+    step.done("finished");
+    for problem in problems {
+        say(format!("FAILED: {problem}"));
+    }
+    // The last line of standard output: CI reads it.
+    println!("{} passed, {} failed", counts.passed, counts.failed);
+    std::io::stdout().flush()?;
+    if problems.is_empty() {
+        return Ok(());
+    }
+    // Not an error to be printed: that would come after the last line.
+    std::process::exit(1);
+}
+
+/// Runs the Rust tests, shows what they print and counts; true when the runner is content.
+fn tests(args: &[String], counts: &mut Counts) -> Result<bool> {
+    let step =
+        Step::start("Running the tests (building them takes up to 20 minutes the first time)");
+    let mut cargo = shell::cargo();
+    cargo.args(["test", "--ignore-rust-version", "--no-fail-fast"]);
+    let mut runner = cargo
+        .args(args)
+        .stdout(Stdio::piped())
+        .spawn()
+        .context("could not start `cargo test`")?;
+    let Some(output) = runner.stdout.take() else {
+        bail!("`cargo test` has no standard output");
+    };
+    let mut output = BufReader::new(output);
+    let (mut line, mut shown) = (Vec::new(), std::io::stdout());
+    while output.read_until(b'\n', &mut line)? > 0 {
+        shown.write_all(&line)?;
+        shown.flush()?;
+        counts.read(&String::from_utf8_lossy(&line));
+        line.clear();
+    }
+    let status = runner.wait()?;
+    step.done("tests ran");
+    Ok(status.success())
+}
