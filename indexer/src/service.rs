@@ -10,6 +10,7 @@ use {
         source::{Endpoint, FileSource, RpcOptions, RpcSource, Source},
         store::Store,
     },
+    quern_client::config::is_local,
     std::{net::SocketAddr, path::Path, sync::Arc, time::Duration},
     tokio::{net::TcpListener, sync::watch, task::JoinHandle},
 };
@@ -140,18 +141,19 @@ impl Indexer {
 }
 
 fn rpc_options(config: &Config) -> Result<RpcOptions> {
-    let is_local = config.recording.is_some() || quern_client::config::is_local(&config.url);
-    if !is_local && config.program_id == default_program() {
-        return Err(IndexerError::NoProgram);
-    }
     let ws_url = config.ws_url.as_deref();
-    Ok(RpcOptions {
+    let options = RpcOptions {
         url: Endpoint::rpc(&config.url)?,
         program: config.program_id,
         timeout: CALL_TIMEOUT,
         poll: config.poll(),
         ws_url: ws_url.map(Endpoint::notices).transpose()?,
-    })
+    };
+    let is_here = config.recording.is_some() || is_local(options.url.secret());
+    if !is_here && config.program_id == default_program() {
+        return Err(IndexerError::NoProgram);
+    }
+    Ok(options)
 }
 
 async fn open_source(recording: Option<&Path>, node: RpcOptions) -> Result<Arc<dyn Source>> {

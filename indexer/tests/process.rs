@@ -184,6 +184,27 @@ fn an_address_that_is_none_ends_it_at_once() {
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
 }
 
+/// The default address has a published key: away from this machine anybody may have taken it.
+#[test]
+fn no_program_is_guessed_for_a_remote_node() {
+    let folder = TempDir::new().unwrap();
+    let output = Command::new(BINARY)
+        .current_dir(folder.path())
+        .args([
+            "run",
+            "--listen",
+            "127.0.0.1:0",
+            "--url",
+            "https://rpc.example",
+        ])
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(text.contains("--program-id"), "{text}");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
 /// A node that refuses every call as one too many; it ends with the test.
 fn refusing_node() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

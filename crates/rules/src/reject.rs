@@ -9,7 +9,7 @@ const PREVAILS_BPS: u16 = 5_000;
 ///
 /// - Units: atoms and basis points.
 /// - Errors: [`RuleError::ShareAboveOne`] when `reject_bps` is above 10,000.
-/// - Source: program.md, "`reject` (Accepted with arbiter) reserves reject_bps of the price in the client's purse".
+/// - Source: program.md, "`reject` (Reviewed with arbiter) reserves reject_bps of the price in the client's purse".
 pub fn deposit(price_atoms: u64, reject_bps: u16) -> Result<u64, RuleError> {
     share::floor_bps(price_atoms, reject_bps)
 }
