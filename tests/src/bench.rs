@@ -156,7 +156,7 @@ pub fn measure() -> Figures {
         size("Emission", size_of::<Emission>()),
         size("Provider", size_of::<Provider>()),
         size("Purse", size_of::<Purse>()),
-        size("Model (without its program)", size_of::<Model>()),
+        size("Model (without its graph)", size_of::<Model>()),
         size("Job", size_of::<Job>()),
         size("Demand (without its answer)", size_of::<Demand>()),
         size("Evidence (without its bytes)", size_of::<Evidence>()),

@@ -13,6 +13,7 @@ mod machine;
 pub mod names;
 pub mod node;
 mod stage;
+mod tell;
 pub mod trainer;
 mod wait;
 mod work;
