@@ -1,7 +1,7 @@
 //! A protocol that is set up, and the usual people.
 
 use {
-    super::{Failure, Outcome, World, actor, addresses, ix, referee::Claim, token},
+    super::{Failure, Outcome, World, actor, addresses, claim::Claim, ix, token},
     quern::{
         constants::NOBODY,
         error::QuernError,

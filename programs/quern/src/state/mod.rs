@@ -1,5 +1,6 @@
 //! One file an account type: fields, seeds, address, invariant. All layouts are fixed, little-endian and free of padding.
 
+mod change;
 mod charge;
 mod demand;
 mod emission;
@@ -12,10 +13,11 @@ mod protocol;
 mod provider;
 mod purse;
 mod tail;
+mod terms;
 
 pub use {
-    charge::*, demand::*, emission::*, entity::*, evidence::*, job::*, mint_config::*, model::*,
-    protocol::*, provider::*, purse::*, tail::*,
+    change::*, charge::*, demand::*, emission::*, entity::*, evidence::*, job::*, mint_config::*,
+    model::*, protocol::*, provider::*, purse::*, tail::*, terms::*,
 };
 
 /// Version written into every account of this layout.

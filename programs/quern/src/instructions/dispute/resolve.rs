@@ -13,7 +13,7 @@ use {
         clock::Moment,
         error::{OrQuern, QuernError},
         events::{JobResolved, emit_event},
-        instructions::job::settlement::{
+        instructions::settlement::{
             advance, close_job, escrow_left, job_change, move_bond, pay, release_bond,
             release_escrow, reopen, require_provider, require_recipient,
         },

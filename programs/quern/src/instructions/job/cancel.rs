@@ -5,11 +5,11 @@
 //! - SHALL release exactly what is left of the escrow, and return the rent to the client.
 
 use {
-    super::settlement::escrow_left,
     crate::{
         clock::Moment,
         error::QuernError,
         events::{JobCancelled, emit_event},
+        instructions::settlement::escrow_left,
         ledger::{self, Part},
         state::{Job, JobState, Purse, changed, changes, closed},
     },

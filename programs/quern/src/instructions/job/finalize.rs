@@ -8,11 +8,13 @@
 //! - SHALL release the bond and close the job after the last milestone.
 
 use {
-    super::settlement::{close_job, require_provider, require_recipient, settle_milestone},
     crate::{
         clock::Moment,
         error::QuernError,
         events::{MilestoneSettled, emit_event},
+        instructions::settlement::{
+            close_job, require_provider, require_recipient, settle_milestone,
+        },
         state::{Emission, Job, JobState, Provider},
     },
     anchor_lang::{address_eq, prelude::*},

@@ -6,11 +6,11 @@
 //! - SHALL begin the review window.
 
 use {
-    super::settlement::require_provider,
     crate::{
         clock::Moment,
         error::{OrQuern, QuernError},
         events::{ResultSubmitted, emit_event},
+        instructions::settlement::require_provider,
         state::{Job, JobState, Provider, changed, changes},
         text,
     },
