@@ -12,12 +12,13 @@ mod model;
 mod protocol;
 mod provider;
 mod purse;
+mod seen;
 mod tail;
 mod terms;
 
 pub use {
     change::*, charge::*, demand::*, emission::*, entity::*, evidence::*, job::*, mint_config::*,
-    model::*, protocol::*, provider::*, purse::*, tail::*, terms::*,
+    model::*, protocol::*, provider::*, purse::*, seen::*, tail::*, terms::*,
 };
 
 /// Version written into every account of this layout.
