@@ -90,7 +90,8 @@ pub fn python(name: &str, list: &Path) -> Result<PathBuf> {
         ])
         .arg(draft)
         .arg("--requirement")
-        .arg(list);
+        .arg(list)
+        .env("PIP_ROOT_USER_ACTION", "ignore");
         shell::must(
             &mut pip,
             "It needs the network (PyPI, or the mirror in pip's configuration) and Python 3.10 or newer.",

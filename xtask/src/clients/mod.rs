@@ -2,7 +2,7 @@
 //! `declare_program!`, and the two examples, which run a whole job on a local network.
 //!
 //! Every client has a lock file in the checkout. What is downloaded stays in the cache folder; everything runs in a copy below
-//! `target/clients`, so that a folder in which somebody tries an example is left alone.
+//! `target/clients`, so a folder in which you try an example is left alone.
 
 mod install;
 mod network;

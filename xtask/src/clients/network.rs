@@ -36,7 +36,7 @@ impl Network {
             .arg("--program-so")
             .arg(root.join("target/deploy/quern.so"))
             .current_dir(&home)
-            // The wallet of whoever runs the tests takes no part.
+            // The user's own wallet takes no part.
             .env("HOME", &home)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -84,11 +84,17 @@ fn mint(mut said: impl BufRead) -> Result<String> {
     bail!("`quern localnet` ended before it was ready; the lines above say why")
 }
 
-/// Two ports that nobody listens on. Both are held until both are known.
+/// A port that nobody listens on, with the next one: libraries look for the WebSocket there.
 fn free_ports() -> Result<(u16, u16)> {
-    let bind = || TcpListener::bind(("127.0.0.1", 0)).context("no free port");
-    let (one, other) = (bind()?, bind()?);
-    Ok((one.local_addr()?.port(), other.local_addr()?.port()))
+    for _ in 0..100 {
+        let rpc = TcpListener::bind(("127.0.0.1", 0)).context("no free port")?;
+        let rpc_port = rpc.local_addr()?.port();
+        let ws_port = rpc_port.saturating_add(1);
+        if TcpListener::bind(("127.0.0.1", ws_port)).is_ok() {
+            return Ok((rpc_port, ws_port));
+        }
+    }
+    bail!("no two free ports beside each other")
 }
 
 #[cfg(test)]
