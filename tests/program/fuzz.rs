@@ -550,8 +550,6 @@ impl Fuzz {
             } else {
                 0
             },
-            max_fee_bps: 10_000,
-            max_royalty_bps: 10_000,
             pinned_provider: if self.rng.once_in(3) {
                 self.wallet()
             } else {
@@ -578,7 +576,7 @@ impl Fuzz {
             3 => args.ends_by = now - 1 + self.rng.below(3) as i64,
             4 => args.take_secs = self.secs(),
             5 => args.pinned_provider = *client,
-            6 => args.max_fee_bps = self.bps(1_000),
+            6 => args.price_atoms = self.rng.bits(),
             7 => args.batch_rows = self.rng.bits() as u32,
             8 => args.campaign = *client,
             9 => args.arbiter = *client,
@@ -792,7 +790,7 @@ impl Fuzz {
                             ix::write_model(&signer, &address, offset, &[1; 3]),
                         )
                     }
-                    1 => one("seal_model", ix::seal_model(&signer, &address)),
+                    1 => one("seal_model", ix::seal_model(&signer, &address, &bytes)),
                     _ => one("write_model", ix::write_model(&signer, &address, 0, &bytes)),
                 }
             }

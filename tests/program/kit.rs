@@ -425,7 +425,7 @@ fn model_cases() -> Vec<Case> {
         }),
         case("seal_model", "usual", |stage| {
             let model = unsealed(stage);
-            ix::seal_model(&stage.cast.creator, &model)
+            ix::seal_model(&stage.cast.creator, &model, &graph())
         }),
         case("update_model", "new settings", |stage| {
             let args = ModelSettings {
@@ -519,7 +519,7 @@ fn job_cases() -> Vec<Case> {
         }),
         case("resolve", "for the provider", |stage| {
             let job = stage.job_in(JobState::Rejected, stage.accepted());
-            ix::resolve(&stage.job(&job), decision(8_000, 10))
+            ix::resolve(&stage.job(&job), decision(8_000, 0))
         }),
         case("resolve", "for the client at the last milestone", |stage| {
             let mut args = stage.accepted();

@@ -246,7 +246,7 @@ fn models(meter: &mut Meter) {
         ix::register_model(&creator, svm::model_args(77, graph.len())),
     );
     meter.run("write_model", ix::write_model(&creator, &model, 0, &graph));
-    meter.run("seal_model", ix::seal_model(&creator, &model));
+    meter.run("seal_model", ix::seal_model(&creator, &model, &graph));
     let update = ModelSettings {
         active: true,
         royalty_bps: 500,

@@ -403,9 +403,13 @@ impl Deal {
         } else {
             let bond = late::split(self.bond_atoms, self.params.late_penalty_bps).unwrap();
             let asked_atoms = bond.penalty_atoms;
-            let penalty_atoms =
-                reject::penalty(self.bond_atoms, asked_atoms, self.params.late_penalty_bps)
-                    .unwrap();
+            let penalty_atoms = reject::penalty(
+                self.bond_atoms,
+                asked_atoms,
+                self.params.late_penalty_bps,
+                false,
+            )
+            .unwrap();
             it.pay(Who::Provider, Who::Client, penalty_atoms);
         }
         ledger

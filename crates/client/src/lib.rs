@@ -31,7 +31,7 @@ pub mod transaction;
 
 pub use {
     chain::{ChainReads, RpcChain},
-    deployment::{program_id, set_program_id},
+    deployment::program_id,
     errors::{ClientError, Refusal, Result},
     events::{EventError, LocatedEvent, TransactionEvents, events_of},
     history::Outcome,
@@ -49,3 +49,15 @@ pub use {
 
 /// A Solana address; the same type as Anchor's `Address`.
 pub use solana_sdk::pubkey::Pubkey;
+
+/// Chooses the deployment that this process works with; to be called before anything else of this crate.
+///
+/// # Errors
+/// `Argument` if this process works with another deployment already.
+pub fn set_program_id(program_id: Pubkey) -> Result<()> {
+    deployment::choose(program_id).map_err(|used| {
+        ClientError::Argument(format!(
+            "this process works with the program {used} already; start another one for {program_id}"
+        ))
+    })
+}

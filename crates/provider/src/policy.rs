@@ -10,6 +10,7 @@ use {
         },
     },
     quern_rules::{
+        bond::operator_room,
         deadline::in_time,
         quote::{Floors, Offer, quote},
     },
@@ -250,10 +251,11 @@ fn check_funds(job: &Job, capacity: &Capacity<'_>) -> Result<(), Refusal> {
     let bond_atoms = job.bond_atoms.get();
     let purse = capacity.purse.ok_or(Refusal::NoPurse)?;
     refuse_if(purse.free_atoms.get() < bond_atoms, Refusal::Funds)?;
-    let left_atoms = purse
-        .operator_limit_atoms
-        .get()
-        .saturating_sub(purse.operator_reserved_atoms.get());
+    let room_atoms = operator_room(
+        purse.operator_limit_atoms.get(),
+        purse.operator_lost_atoms.get(),
+    );
+    let left_atoms = room_atoms.saturating_sub(purse.operator_reserved_atoms.get());
     let is_by_operator = *capacity.signer != capacity.provider.owner;
     let is_over_limit = is_by_operator && left_atoms < bond_atoms;
     refuse_if(is_over_limit, Refusal::OperatorLimit)

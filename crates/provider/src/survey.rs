@@ -130,6 +130,10 @@ pub(crate) fn task_of(
     moment: &Moment,
 ) -> Option<Task> {
     match job.state() {
+        JobState::Taken if !may_submit(context, job) => {
+            context.say_once(address, job, || tracing::warn!(job = %address, "the owner took this job, so the operator cannot submit; work on it with the owner's key"));
+            None
+        }
         JobState::Taken if in_time(moment.now, job.effective_deadline(moment)) => {
             Some(Task::Work(*job))
         }
@@ -159,6 +163,11 @@ pub(crate) fn task_of(
         }
         JobState::Open => None,
     }
+}
+
+/// Whether the program lets the signer commit to a result: an operator's results are for its own takes only.
+fn may_submit(context: &Context, job: &Job) -> bool {
+    job.taken_by_operator.get() || context.chain.signer() == context.settings.owner
 }
 
 /// Open jobs that the policy wants, as many as there is room for.

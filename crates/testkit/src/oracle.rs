@@ -579,6 +579,10 @@ impl Oracle {
             penalty <= share(job.bond_left, terms.terms.late_penalty_bps.get()),
             "penalty within its bound"
         );
+        assert!(
+            penalty == 0 || !e.provider_prevails,
+            "a provider that prevails pays no penalty"
+        );
         assert_eq!(u128::from(e.deposit_atoms), job.deposit);
         assert_eq!(e.deposit_to_provider, e.provider_prevails);
         assert_eq!(e.burn_atoms, 0);

@@ -435,8 +435,6 @@ impl Stage {
             review_secs: REVIEW_SECS,
             ends_by: self.net.now().await? + i64::from(7 * DAY),
             batch_rows: 0,
-            max_fee_bps: PARAMS.fee_bps,
-            max_royalty_bps: 500,
             pinned_provider: NOBODY,
             arbiter: NOBODY,
             campaign: NOBODY,

@@ -226,8 +226,6 @@ impl World {
             review_secs: 60,
             ends_by: self.net.now().await.unwrap() + 10_000,
             batch_rows: 0,
-            max_fee_bps: 500,
-            max_royalty_bps: 1_000,
             pinned_provider: NOBODY,
             arbiter: NOBODY,
             campaign: NOBODY,

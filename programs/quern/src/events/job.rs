@@ -3,8 +3,7 @@
 use {
     crate::{
         codes::known,
-        events::Change,
-        state::{Assurance, JobKind, JobState},
+        state::{Assurance, Change, JobKind, JobState},
     },
     anchor_lang::prelude::*,
 };

@@ -1,6 +1,6 @@
 //! Purses: what came in, what went out, what an operator may reserve.
 
-use {crate::events::Change, anchor_lang::prelude::*};
+use {crate::state::Change, anchor_lang::prelude::*};
 
 /// A purse was opened.
 #[event]

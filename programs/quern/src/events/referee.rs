@@ -3,8 +3,7 @@
 use {
     crate::{
         codes::known,
-        events::Change,
-        state::{Conviction, ConvictionReason, NodeRef},
+        state::{Change, Conviction, ConvictionReason, NodeRef},
     },
     anchor_lang::prelude::*,
 };

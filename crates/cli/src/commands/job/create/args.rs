@@ -69,10 +69,10 @@ pub struct Args {
     /// After this time no provider may take it any more, counted from now
     #[arg(long, value_parser = span::parse, default_value = "30d", value_name = "TIME")]
     pub(super) ends_in: u32,
-    /// Highest protocol fee to accept, in basis points [default: the present one]
+    /// Highest protocol fee to accept, in basis points [default: the one that was read]
     #[arg(long, value_name = "BPS")]
     pub(super) max_fee_bps: Option<u16>,
-    /// Highest royalty to accept, in basis points [default: the present one]
+    /// Highest royalty to accept, in basis points [default: the one that was read]
     #[arg(long, value_name = "BPS")]
     pub(super) max_royalty_bps: Option<u16>,
     /// The only provider (its owner) that may take it

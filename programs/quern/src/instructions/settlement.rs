@@ -7,12 +7,12 @@ use {
         clock::Moment,
         constants::NOBODY,
         error::{OrQuern, QuernError},
-        events::{Change, MilestoneSettled},
+        events::MilestoneSettled,
         ledger::{Book, Part},
-        state::{Emission, Job, JobState, Provider, changed, closed},
+        state::{Change, Emission, Job, JobState, Provider, changed, closed},
     },
     anchor_lang::{address_eq, prelude::*},
-    quern_rules::{bond, deadline, epoch, price, reward, settle},
+    quern_rules::{deadline, epoch, price, reward, settle},
 };
 
 /// Pays from the client's escrow to a purse of `owner` in the job's mint. Nothing to pay needs no purse: a job without a
@@ -46,8 +46,7 @@ pub fn move_bond(book: &mut Book, job: &mut Job, owner: &Address, atoms: u64) ->
             .ok_or(QuernError::ReservationShort)?;
         // Lost, not released: however often it takes, a stolen hot key cannot lose more than the owner allowed.
         if from != to {
-            purse.operator_limit_atoms =
-                bond::operator_limit_after_loss(purse.operator_limit_atoms.get(), atoms).into();
+            purse.operator_lost_atoms = purse.operator_lost_atoms.saturating_add(atoms);
         }
     }
     Ok(())
@@ -83,7 +82,10 @@ pub fn reopen(job: &mut Job, moment: &Moment) -> Result<bool> {
     let deadline = deadline::open(moment.now, job.take_secs.get(), job.ends_by.get()).or_quern()?;
     job.enter(JobState::Open, deadline, moment);
     job.provider = NOBODY;
-    job.pinned_provider = NOBODY;
+    // Anybody's refereed work can be judged; reviewed work is worth what its provider is, so there the pin stays.
+    if job.is_refereed() {
+        job.pinned_provider = NOBODY;
+    }
     job.taken_by_operator = false.into();
     job.trace_root = [0; 32];
     job.output_uri_hash = [0; 32];
