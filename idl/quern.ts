@@ -564,8 +564,8 @@ export type Quern = {
     },
     {
       "code": 6043,
-      "msg": "The fee or royalty now in force is above what the client accepts; raise the limit or wait",
-      "name": "rateAboveLimit"
+      "msg": "The fee, royalty or other terms now in force are not those that the client read; read them again",
+      "name": "termsChanged"
     },
     {
       "code": 6044,
@@ -711,6 +711,21 @@ export type Quern = {
       "code": 6072,
       "msg": "The demand's job still runs; close the demand when the job is over",
       "name": "jobLives"
+    },
+    {
+      "code": 6073,
+      "msg": "The job has moved on since it was read; read it again and decide anew",
+      "name": "jobMoved"
+    },
+    {
+      "code": 6074,
+      "msg": "The owner took this job, so its operator cannot submit; sign with the owner's wallet",
+      "name": "takenByOwner"
+    },
+    {
+      "code": 6075,
+      "msg": "The graph as written is not the one that the seal names; write it again",
+      "name": "graphDiffers"
     }
   ],
   "events": [
@@ -1338,7 +1353,16 @@ export type Quern = {
           "name": "program"
         }
       ],
-      "args": [],
+      "args": [
+        {
+          "name": "seen",
+          "type": {
+            "defined": {
+              "name": "seenJob"
+            }
+          }
+        }
+      ],
       "discriminator": [
         126,
         241,
@@ -1968,6 +1992,15 @@ export type Quern = {
               "name": "newJob"
             }
           }
+        },
+        {
+          "name": "termsHash",
+          "type": {
+            "array": [
+              "u8",
+              32
+            ]
+          }
         }
       ],
       "discriminator": [
@@ -2260,7 +2293,16 @@ export type Quern = {
           "name": "program"
         }
       ],
-      "args": [],
+      "args": [
+        {
+          "name": "seen",
+          "type": {
+            "defined": {
+              "name": "seenJob"
+            }
+          }
+        }
+      ],
       "discriminator": [
         171,
         61,
@@ -3046,6 +3088,14 @@ export type Quern = {
       ],
       "args": [
         {
+          "name": "seen",
+          "type": {
+            "defined": {
+              "name": "seenJob"
+            }
+          }
+        },
+        {
           "name": "reason",
           "type": "string"
         }
@@ -3143,6 +3193,14 @@ export type Quern = {
         }
       ],
       "args": [
+        {
+          "name": "seen",
+          "type": {
+            "defined": {
+              "name": "seenJob"
+            }
+          }
+        },
         {
           "name": "decision",
           "type": {
@@ -3281,7 +3339,17 @@ export type Quern = {
           "name": "program"
         }
       ],
-      "args": [],
+      "args": [
+        {
+          "name": "graphHash",
+          "type": {
+            "array": [
+              "u8",
+              32
+            ]
+          }
+        }
+      ],
       "discriminator": [
         130,
         170,
@@ -3595,6 +3663,14 @@ export type Quern = {
       ],
       "args": [
         {
+          "name": "seen",
+          "type": {
+            "defined": {
+              "name": "seenJob"
+            }
+          }
+        },
+        {
           "name": "args",
           "type": {
             "defined": {
@@ -3711,7 +3787,16 @@ export type Quern = {
           "name": "program"
         }
       ],
-      "args": [],
+      "args": [
+        {
+          "name": "seen",
+          "type": {
+            "defined": {
+              "name": "seenJob"
+            }
+          }
+        }
+      ],
       "discriminator": [
         30,
         237,
@@ -6271,14 +6356,6 @@ export type Quern = {
             "type": "u32"
           },
           {
-            "name": "maxFeeBps",
-            "type": "u16"
-          },
-          {
-            "name": "maxRoyaltyBps",
-            "type": "u16"
-          },
-          {
             "name": "pinnedProvider",
             "type": "pubkey"
           },
@@ -6853,11 +6930,15 @@ export type Quern = {
             "type": "u64"
           },
           {
+            "name": "operatorLostAtoms",
+            "type": "u64"
+          },
+          {
             "name": "reservedTail",
             "type": {
               "array": [
                 "u8",
-                16
+                8
               ]
             }
           }
@@ -6974,6 +7055,27 @@ export type Quern = {
                   "name": "change"
                 }
               }
+            }
+          }
+        ],
+        "kind": "struct"
+      }
+    },
+    {
+      "name": "seenJob",
+      "type": {
+        "fields": [
+          {
+            "name": "seq",
+            "type": "u64"
+          },
+          {
+            "name": "root",
+            "type": {
+              "array": [
+                "u8",
+                32
+              ]
             }
           }
         ],

@@ -58,8 +58,6 @@ def create_job(client: Client, mint: Pubkey, provider: Pubkey) -> Pubkey:
         "review_secs": 600,
         "ends_by": now + 3_600,
         "batch_rows": 2,
-        "max_fee_bps": protocol["terms"]["fee_bps"],
-        "max_royalty_bps": 0,
         "pinned_provider": provider,
         "arbiter": NOBODY,
         "campaign": NOBODY,
@@ -68,7 +66,7 @@ def create_job(client: Client, mint: Pubkey, provider: Pubkey) -> Pubkey:
     }
     client.send(
         "create_job",
-        {"args": args},
+        {"args": args, "terms_hash": client.terms_hash(protocol, NOBODY, 0)},
         client=client.wallet.pubkey(),
         mint_config=client.address("mint", mint),
         remaining=client.purses([protocol["treasury_owner"]], mint, is_writable=False),
@@ -83,12 +81,14 @@ def work(provider: Client, job: Pubkey):
     if provider.fetch("Provider", entry) is None:
         settings = {"operator": owner, "name": "Example", "endpoint": "https://provider.example", "active": True}
         provider.send("register_provider", {"args": settings}, owner=owner)
-    provider.send("take_job", signer=owner, provider=entry, job=job)
+    seen = provider.seen(provider.fetch("Job", job))
+    provider.send("take_job", {"seen": seen}, signer=owner, provider=entry, job=job)
     result = {
         "trace_root": data_root(bytes([7]), rows=1, row_bytes=1),
         "output_uri": "https://provider.example/output.qten",
     }
-    provider.send("submit", {"args": result}, signer=owner, job=job)
+    seen = provider.seen(provider.fetch("Job", job))
+    provider.send("submit", {"seen": seen, "args": result}, signer=owner, job=job)
 
 
 def accept(client: Client, address: Pubkey):
@@ -98,7 +98,13 @@ def accept(client: Client, address: Pubkey):
     rewards = client.purses([emission], reward_mint, is_writable=True) if reward_mint != NOBODY else []
     people = [job[role] for role in ("client", "provider", "treasury_owner", "royalty_owner")]
     purses = client.purses(people, job["mint"], is_writable=True)
-    signature = client.send("finalize", signer=client.wallet.pubkey(), job=address, remaining=purses + rewards)
+    signature = client.send(
+        "finalize",
+        {"seen": client.seen(job)},
+        signer=client.wallet.pubkey(),
+        job=address,
+        remaining=purses + rewards,
+    )
     for name, event in client.events(signature):
         print(f"{name}: the provider got {event['provider_atoms']} atoms, the treasury {event['fee_atoms']}")
 

@@ -151,6 +151,17 @@ class Client:
         fields = self.described("types", kind)["type"]["fields"]
         return next(known for known in fields if known["name"] == field)["type"], account[field]
 
+    def seen(self, job: dict) -> dict:
+        """What a decision about a job names: the job as its signer has read it. Nothing happens to another one."""
+        states = self.constant("JOB_STATE_OPEN"), self.constant("JOB_STATE_TAKEN")
+        return {"seq": job["seq"], "root": job["checkpoint" if job["state"] in states else "trace_root"]}
+
+    def terms_hash(self, protocol: dict, royalty_owner: Pubkey, royalty_bps: int) -> bytes:
+        """What a client agrees to: the protocol's terms, who earns the fee, the model's royalty and who earns it."""
+        terms = self.borsh.write({"defined": {"name": "Terms"}}, protocol["terms"])
+        people = bytes(protocol["treasury_owner"]) + bytes(royalty_owner)
+        return hashlib.sha256(terms + people + royalty_bps.to_bytes(2, "little")).digest()
+
     def events(self, signature: str) -> "list[tuple[str, dict]]":
         """Names and values of the events of a transaction; `changes` names every account that it changed."""
         options = {"encoding": "json", "commitment": "confirmed", "maxSupportedTransactionVersion": 0}

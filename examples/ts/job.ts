@@ -9,7 +9,19 @@
 import { readFileSync } from "node:fs";
 
 import anchor, { type web3 } from "@anchor-lang/core";
-import { address, changed, dataRoot, eventsOf, explain, programOf, purses, readIdl } from "./quern.js";
+import {
+  address,
+  changed,
+  constant,
+  dataRoot,
+  eventsOf,
+  explain,
+  programOf,
+  purses,
+  readIdl,
+  seen,
+  termsHash,
+} from "./quern.js";
 
 const { BN } = anchor;
 const { Connection, Keypair, PublicKey } = anchor.web3;
@@ -29,13 +41,6 @@ const asProvider = programOf(idl, connection, provider);
 const id = asClient.programId;
 const mintConfig = address(id, "mint", mint);
 const purseOf = (owner: web3.PublicKey) => address(id, "purse", owner, mint);
-
-/** The constant of the IDL with this name, as a number. */
-const constant = (name: string) => {
-  const found = idl.constants.find((constant) => (constant.name as string) === name);
-  if (!found) throw new Error(`the IDL has no constant ${name}`);
-  return Number(found.value);
-};
 
 async function openPurse(owner: web3.PublicKey): Promise<void> {
   if (await asClient.account.purse.fetchNullable(purseOf(owner))) return;
@@ -64,25 +69,26 @@ async function createJob(): Promise<web3.PublicKey> {
   const now = await connection.getBlockTime(await connection.getSlot("confirmed"));
   const input = Uint8Array.of(1, 2, 3, 4, 5, 6);
   await asClient.methods
-    .createJob({
-      kind: constant("JOB_KIND_INFERENCE"),
-      assurance: constant("ASSURANCE_REVIEWED"),
-      milestones: 1,
-      priceAtoms: new BN(2 * ONE),
-      bondAtoms: new BN(ONE),
-      takeSecs: 600,
-      workSecs: 600,
-      reviewSecs: 600,
-      endsBy: new BN(now! + 3_600),
-      batchRows: 2,
-      maxFeeBps: protocol.terms.feeBps,
-      maxRoyaltyBps: 0,
-      pinnedProvider: provider.publicKey,
-      arbiter: NOBODY,
-      campaign: NOBODY,
-      inputRoots: [[...dataRoot(input, 2, 3)]],
-      inputUri: "https://client.example/input.qten",
-    })
+    .createJob(
+      {
+        kind: constant(idl, "JOB_KIND_INFERENCE"),
+        assurance: constant(idl, "ASSURANCE_REVIEWED"),
+        milestones: 1,
+        priceAtoms: new BN(2 * ONE),
+        bondAtoms: new BN(ONE),
+        takeSecs: 600,
+        workSecs: 600,
+        reviewSecs: 600,
+        endsBy: new BN(now! + 3_600),
+        batchRows: 2,
+        pinnedProvider: provider.publicKey,
+        arbiter: NOBODY,
+        campaign: NOBODY,
+        inputRoots: [[...dataRoot(input, 2, 3)]],
+        inputUri: "https://client.example/input.qten",
+      },
+      termsHash(asClient, protocol, NOBODY, 0),
+    )
     .accounts({ client: client.publicKey, mintConfig, model: null })
     .remainingAccounts(purses(id, [protocol.treasuryOwner], mint, false))
     .rpc();
@@ -90,16 +96,30 @@ async function createJob(): Promise<web3.PublicKey> {
   return address(id, "job", purseOf(client.publicKey), opened.toArrayLike(Buffer, "le", 8));
 }
 
+/** What a decision about the job as it is now names. */
+const asSeen = async (job: web3.PublicKey) => seen(idl, await asProvider.account.job.fetch(job));
+
 async function work(job: web3.PublicKey): Promise<void> {
   const entry = address(id, "provider", provider.publicKey);
   if (!(await asProvider.account.provider.fetchNullable(entry))) {
-    const settings = { operator: provider.publicKey, name: "Example", endpoint: "https://provider.example", active: true };
+    const settings = {
+      operator: provider.publicKey,
+      name: "Example",
+      endpoint: "https://provider.example",
+      active: true,
+    };
     await asProvider.methods.registerProvider(settings).accounts({ owner: provider.publicKey }).rpc();
   }
-  await asProvider.methods.takeJob().accounts({ signer: provider.publicKey, provider: entry, job }).rpc();
+  await asProvider.methods
+    .takeJob(await asSeen(job))
+    .accounts({ signer: provider.publicKey, provider: entry, job })
+    .rpc();
   const result = Uint8Array.of(7);
   await asProvider.methods
-    .submit({ traceRoot: [...dataRoot(result, 1, 1)], outputUri: "https://provider.example/output.qten" })
+    .submit(await asSeen(job), {
+      traceRoot: [...dataRoot(result, 1, 1)],
+      outputUri: "https://provider.example/output.qten",
+    })
     .accounts({ signer: provider.publicKey, job })
     .rpc();
 }
@@ -111,12 +131,14 @@ async function accept(place: web3.PublicKey): Promise<void> {
   const rewards = rewardMint.equals(NOBODY) ? [] : purses(id, [emission], rewardMint, true);
   const people = [job.client, job.provider, job.treasuryOwner, job.royaltyOwner];
   const signature = await asClient.methods
-    .finalize()
+    .finalize(seen(idl, job))
     .accounts({ signer: client.publicKey, job: place })
     .remainingAccounts([...purses(id, people, job.mint, true), ...rewards])
     .rpc();
   for (const event of await eventsOf(asClient, signature)) {
-    console.log(`${event.name}: the provider got ${event.data.providerAtoms} atoms, the treasury ${event.data.feeAtoms}`);
+    console.log(
+      `${event.name}: the provider got ${event.data.providerAtoms} atoms, the treasury ${event.data.feeAtoms}`,
+    );
   }
 }
 

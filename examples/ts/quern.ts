@@ -55,13 +55,15 @@ export async function eventsOf(program: Program<Quern>, signature: string): Prom
   });
   if (!found?.meta) throw new Error(`the node does not know the transaction ${signature}`);
   const keys = found.transaction.message.getAccountKeys({ accountKeysFromLookups: found.meta.loadedAddresses });
-  return (found.meta.innerInstructions ?? [])
-    .flatMap((group) => group.instructions)
-    // Only this program can call itself with its event authority; any other may write the same bytes.
-    .filter((call) => keys.get(call.programIdIndex)?.equals(program.programId))
-    .map((call) => Buffer.from(bs58.decode(call.data)))
-    .filter((data) => data.subarray(0, 8).equals(EVENT_TAG))
-    .map((data) => program.coder.events.decode(data.subarray(8).toString("base64")) as unknown as QuernEvent);
+  return (
+    (found.meta.innerInstructions ?? [])
+      .flatMap((group) => group.instructions)
+      // Only this program can call itself with its event authority; any other may write the same bytes.
+      .filter((call) => keys.get(call.programIdIndex)?.equals(program.programId))
+      .map((call) => Buffer.from(bs58.decode(call.data)))
+      .filter((data) => data.subarray(0, 8).equals(EVENT_TAG))
+      .map((data) => program.coder.events.decode(data.subarray(8).toString("base64")) as unknown as QuernEvent)
+  );
 }
 
 /** An account out of an event: nothing has to be read from the chain. */
@@ -71,7 +73,9 @@ export function changed<T>(program: Program<Quern>, event: QuernEvent, account: 
   const kind = Number(program.idl.constants.find(({ name }) => name.toLowerCase() === `entitykind${account}`)?.value);
   return event.data.changes
     .filter((change) => change.kind === kind && change.after.length > 0)
-    .map((change) => program.coder.accounts.decode(account, Buffer.concat([Buffer.from(described.discriminator), change.after])));
+    .map((change) =>
+      program.coder.accounts.decode(account, Buffer.concat([Buffer.from(described.discriminator), change.after])),
+    );
 }
 
 /** The sentence of the program's error. Anchor's library does not find it, because the program logs no error text. */
@@ -79,6 +83,33 @@ export function explain(program: Program<Quern>, error: unknown): string {
   const code = parseInt(/custom program error: 0x([0-9a-f]+)/.exec(String(error))?.[1] ?? "", 16);
   const known = program.idl.errors.find((described) => described.code === code);
   return known ? `${known.name}: ${known.msg}` : String(error);
+}
+
+type Named<T extends "job" | "protocol"> = Awaited<ReturnType<Program<Quern>["account"][T]["fetch"]>>;
+
+/** What a decision about a job names: the job as its signer has read it. Nothing happens to another one. */
+export function seen(idl: Quern, job: Named<"job">): { seq: BN; root: number[] } {
+  const isBeforeResult = [constant(idl, "JOB_STATE_OPEN"), constant(idl, "JOB_STATE_TAKEN")].includes(job.state);
+  return { seq: job.seq, root: isBeforeResult ? job.checkpoint : job.traceRoot };
+}
+
+/** What a client agrees to: the protocol's terms, who earns the fee, the model's royalty and who earns it. */
+export function termsHash(
+  program: Program<Quern>,
+  protocol: Named<"protocol">,
+  royaltyOwner: web3.PublicKey,
+  royaltyBps: number,
+) {
+  const bps = Buffer.of(royaltyBps & 0xff, royaltyBps >> 8);
+  const terms = program.coder.types.encode("terms", protocol.terms);
+  return [...sha256(terms, protocol.treasuryOwner.toBuffer(), royaltyOwner.toBuffer(), bps)];
+}
+
+/** A constant of the IDL, as a number: `JOB_STATE_OPEN`. */
+export function constant(idl: Quern, name: string): number {
+  const found = idl.constants.find((constant) => (constant.name as string) === name);
+  if (!found) throw new Error(`the IDL has no constant ${name}`);
+  return Number(found.value);
 }
 
 const sha256 = (...parts: Uint8Array[]) => createHash("sha256").update(Buffer.concat(parts)).digest();
@@ -92,13 +123,16 @@ export function dataRoot(data: Uint8Array, rows: number, rowBytes: number): Buff
     for (let leaf = 0; leaf < leavesOfRow; leaf++) {
       const isThere = row < rows && leaf * 128 < rowBytes;
       const values = Buffer.alloc(128);
-      if (isThere) values.set(data.subarray(row * rowBytes + leaf * 128, row * rowBytes + Math.min(rowBytes, leaf * 128 + 128)));
+      if (isThere)
+        values.set(data.subarray(row * rowBytes + leaf * 128, row * rowBytes + Math.min(rowBytes, leaf * 128 + 128)));
       // Where a shape has no leaf there stand zeros in place of its hash.
       nodes.push(isThere ? sha256(Buffer.of(0), values) : Buffer.alloc(32));
     }
   }
   while (nodes.length > 1) {
-    nodes = Array.from({ length: nodes.length / 2 }, (_, at) => sha256(Buffer.of(1), nodes[2 * at]!, nodes[2 * at + 1]!));
+    nodes = Array.from({ length: nodes.length / 2 }, (_, at) =>
+      sha256(Buffer.of(1), nodes[2 * at]!, nodes[2 * at + 1]!),
+    );
   }
   return nodes[0]!;
 }

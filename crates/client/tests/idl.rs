@@ -102,8 +102,6 @@ fn new_job() -> NewJob {
         review_secs: 0,
         ends_by: 0,
         batch_rows: 0,
-        max_fee_bps: 0,
-        max_royalty_bps: 0,
         pinned_provider: key(0),
         arbiter: key(0),
         campaign: key(0),

@@ -35,7 +35,9 @@ for (const instruction of program.idl.instructions) {
   const isOffline = (seed) => seed.kind !== "account" || !seed.path.includes(".");
   const found = instruction.accounts.filter(({ pda }) => pda?.seeds.every(isOffline));
   const keys = Object.fromEntries(
-    instruction.accounts.filter((account) => !found.includes(account)).map(({ name }) => [name, Keypair.generate().publicKey]),
+    instruction.accounts
+      .filter((account) => !found.includes(account))
+      .map(({ name }) => [name, Keypair.generate().publicKey]),
   );
   const number = new anchor.BN(7);
   const args = instruction.args.map(() => ({ id: number, tree: 1, level: 2, index: number }));

@@ -96,6 +96,40 @@ mod tests {
     }
 
     #[test]
+    fn every_instruction_that_takes_remaining_accounts_says_which() {
+        let idl = std::fs::read_to_string(crate::shell::root().join(crate::idl::IDL)).unwrap();
+        let idl: Value = serde_json::from_str(&idl).unwrap();
+        let mut folders = vec![crate::shell::root().join("programs/quern/src/instructions")];
+        let mut takers = 0;
+        while let Some(folder) = folders.pop() {
+            for item in std::fs::read_dir(folder).unwrap() {
+                let path = item.unwrap().path();
+                if path.is_dir() {
+                    folders.push(path);
+                    continue;
+                }
+                let text = std::fs::read_to_string(&path).unwrap();
+                if !text.contains(".remaining_accounts()") {
+                    continue;
+                }
+                let (_, rest) = text.split_once("pub fn handle_").unwrap();
+                let (name, _) = rest.split_once('(').unwrap();
+                let instructions = idl["instructions"].as_array().unwrap();
+                let found = instructions.iter().find(|found| found["name"] == name);
+                let says = found.unwrap()["docs"]
+                    .to_string()
+                    .contains("Remaining accounts:");
+                assert!(
+                    says,
+                    "{name} takes remaining accounts: say which in programs/quern/src/idl.rs"
+                );
+                takers += 1;
+            }
+        }
+        assert!(takers > 0);
+    }
+
+    #[test]
     fn remaining_accounts_stand_in_the_docs() {
         let mut found = [json!({"name": "pay", "docs": ["Pays."]})];
         let say = |name: &str| BTreeMap::from([(name.to_owned(), "the purse.".to_owned())]);
