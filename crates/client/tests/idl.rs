@@ -37,7 +37,7 @@ fn mint() -> Pubkey {
 
 fn node_id() -> NodeId {
     NodeId {
-        tree: Tree::Op(1),
+        tree: Tree::from_code(1).unwrap(),
         level: 2,
         index: 5,
     }
