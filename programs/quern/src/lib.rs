@@ -20,6 +20,8 @@ pub mod codes;
 pub mod constants;
 pub mod error;
 pub mod events;
+#[cfg(all(test, feature = "idl-build"))]
+mod idl;
 pub mod instructions;
 pub mod ledger;
 pub mod state;

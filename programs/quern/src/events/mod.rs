@@ -1,7 +1,7 @@
 //! Events: one for every state change, by self-CPI, so that a follower misses nothing and needs no account read.
 //!
 //! Wire format: Anchor's event tag, the event's discriminator, then Borsh: first `at`, then the event's own fields, last
-//! `changes`, with the values of every account after the change (formats.md). `at` is the cluster's clock in seconds.
+//! `changes`, with the values of every account after the change (docs/CLIENTS.md). `at` is the cluster's clock in seconds.
 //!
 //! One file a group of instructions; [`QuernEvent`] lists them all.
 
