@@ -4,7 +4,6 @@
 mod support;
 
 use {
-    axum::{Json, Router, extract::State, http::StatusCode, routing::post},
     bytemuck::Zeroable,
     quern_client::{
         accounts::QuernAccount,
@@ -15,135 +14,13 @@ use {
     },
     quern_indexer::{Config, Indexer},
     serde_json::{Value, json},
-    std::{
-        collections::HashSet,
-        sync::{Arc, Mutex},
-        time::{Duration, Instant},
+    std::time::{Duration, Instant},
+    support::{
+        History, counts,
+        node::{Node, entries, start},
     },
-    support::{Forgery, History, counts, reply},
     tempfile::TempDir,
 };
-
-/// What the node knows, and how it behaves.
-#[derive(Default)]
-struct Node {
-    /// Newest last: signature, slot, whether it failed, its reply.
-    transactions: Vec<(String, u64, bool, Value)>,
-    finalized: u64,
-    /// Transactions that were asked for once: the first answer is "null".
-    asked: HashSet<String>,
-    /// Whether it lost its history.
-    pruned: bool,
-    calls: Vec<String>,
-    /// The protocol's account: owner and data in base58.
-    protocol: Option<(String, String)>,
-    /// The answer to every call instead, if there is one.
-    refusal: Option<(u16, Value)>,
-}
-
-type Shared = Arc<Mutex<Node>>;
-
-async fn answer(
-    State(node): State<Shared>,
-    Json(request): Json<Value>,
-) -> (StatusCode, Json<Value>) {
-    let mut node = node.lock().unwrap();
-    if let Some((status, body)) = &node.refusal {
-        return (StatusCode::from_u16(*status).unwrap(), Json(body.clone()));
-    }
-    let method = request["method"].as_str().unwrap().to_owned();
-    let params = &request["params"];
-    let result = match method.as_str() {
-        "getGenesisHash" => json!("11111111111111111111111111111111"),
-        "getSlot" => json!(node.finalized),
-        "getSignaturesForAddress" => {
-            assert_eq!(params[1]["commitment"], "finalized");
-            assert_eq!(params[1]["minContextSlot"], node.finalized);
-            let limit = params[1]["limit"].as_u64().unwrap() as usize;
-            let newest_first = || node.transactions.iter().rev();
-            let skip = params[1]["before"].as_str().map_or(0, |before| {
-                newest_first()
-                    .position(|transaction| transaction.0 == before)
-                    .unwrap()
-                    + 1
-            });
-            let limit = if node.pruned { 0 } else { limit };
-            let page: Vec<Value> = newest_first()
-                .skip(skip)
-                .take(limit)
-                .map(|(signature, slot, failed, _)| {
-                    json!({
-                        "signature": signature,
-                        "slot": slot,
-                        "err": if *failed { json!({ "InstructionError": [0, { "Custom": 1 }] }) } else { Value::Null },
-                        "memo": null,
-                        "blockTime": null,
-                        // As local networks do, newer ones are listed too, with their own status.
-                        "confirmationStatus": if *slot <= node.finalized { "finalized" } else { "confirmed" },
-                    })
-                })
-                .collect();
-            json!(page)
-        }
-        "getTransaction" => {
-            let signature = params[0].as_str().unwrap().to_owned();
-            if node.asked.insert(signature.clone()) && node.asked.len() % 5 == 0 {
-                Value::Null
-            } else {
-                let found = node
-                    .transactions
-                    .iter()
-                    .find(|transaction| transaction.0 == signature)
-                    .unwrap();
-                assert!(!found.2, "a failed transaction need not be fetched");
-                found.3.clone()
-            }
-        }
-        // The clock's account: the indexer does without.
-        "getAccountInfo" => {
-            let is_clock = params[0] == "SysvarC1ock11111111111111111111111111111111";
-            let value = node.protocol.as_ref().filter(|_| !is_clock);
-            let value = value.map(|(owner, data)| {
-                json!({
-                    "data": [data, "base58"], "owner": owner, "lamports": 1, "executable": false, "rentEpoch": 0, "space": 1,
-                })
-            });
-            json!({ "context": { "slot": node.finalized }, "value": value })
-        }
-        other => panic!("the indexer called {other}"),
-    };
-    node.calls.push(method);
-    (
-        StatusCode::OK,
-        Json(json!({ "jsonrpc": "2.0", "id": request["id"], "result": result })),
-    )
-}
-
-async fn start(node: Node) -> (Shared, String) {
-    let shared: Shared = Arc::new(Mutex::new(node));
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    let router = Router::new()
-        .route("/", post(answer))
-        .route("/{token}", post(answer))
-        .with_state(Arc::clone(&shared));
-    tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
-    (shared, url)
-}
-
-fn entries(history: &History) -> Vec<(String, u64, bool, Value)> {
-    let events = history.events.iter();
-    events
-        .map(|event| {
-            (
-                event.id.signature.to_string(),
-                event.slot,
-                false,
-                reply(event, Forgery::None),
-            )
-        })
-        .collect()
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn pages_finality_and_late_answers() {

@@ -1,6 +1,9 @@
 //! An invented history of jobs and money: the events that the program would have emitted, for tests that need no chain.
 #![allow(clippy::unwrap_used, clippy::panic, dead_code)]
 
+pub mod node;
+pub mod process;
+
 use {
     bytemuck::Zeroable,
     quern_api::{Key, Signature},
@@ -11,12 +14,12 @@ use {
             events::{
                 Change, ConvictionSettled, DemandAnswered, DemandClosed, DemandOpened, Deposited,
                 EmissionConfigured, JobCancelled, JobConvicted, JobCreated, JobExpired,
-                JobResolved, JobTaken, MilestoneSettled, MintRegistered, ProviderRegistered,
-                QuernEvent, ResultSubmitted, RewardsClaimed, Withdrawn,
+                JobResolved, JobTaken, MilestoneSettled, MintRegistered, ProtocolInitialized,
+                ProviderRegistered, QuernEvent, ResultSubmitted, RewardsClaimed, Withdrawn,
             },
             state::{
                 Conviction, ConvictionReason, Demand, Emission, EntityKind, Job, JobState,
-                MintConfig, NodeRef, Provider, Purse,
+                MintConfig, NodeRef, Protocol, Provider, Purse,
             },
         },
     },
@@ -101,6 +104,7 @@ impl History {
             configs: BTreeMap::new(),
             emission: Emission::zeroed(),
         };
+        history.events.push(initialized());
         for mint in history.mints.clone() {
             let mut config = MintConfig::zeroed();
             config.mint = mint;
@@ -146,7 +150,7 @@ impl History {
 
     /// Events of one transaction, one each.
     pub fn tell(&mut self, body: QuernEvent) {
-        let n = self.events.len() as u64 + 1;
+        let n = self.events.len() as u64;
         let mut signature = [7; 64];
         // Scattered, so that no order of signatures follows the order of events.
         signature[..8].copy_from_slice(&n.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes());
@@ -727,6 +731,30 @@ impl History {
             seq,
             after,
         }
+    }
+}
+
+/// What every history begins with.
+fn initialized() -> Event {
+    let mut protocol = Protocol::zeroed();
+    protocol.seq = 1u64.into();
+    let change = Change {
+        kind: EntityKind::Protocol as u8,
+        address: address(81, 1),
+        seq: 1,
+        after: bytemuck::bytes_of(&protocol).to_vec(),
+    };
+    Event {
+        id: EventId {
+            signature: Signature([5; 64]),
+            instruction: 0,
+            inner: 0,
+        },
+        slot: 1_000,
+        body: QuernEvent::ProtocolInitialized(ProtocolInitialized {
+            at: START,
+            changes: vec![change],
+        }),
     }
 }
 
