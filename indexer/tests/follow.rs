@@ -260,15 +260,58 @@ async fn a_node_behind_the_cursor_is_refused() {
     assert!(matches!(result, Err(IndexerError::NodeBehind { .. })));
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_recording_may_hold_whole_replies_of_a_node() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("recording");
+    let history = History::lived(1, 3);
+    let lines = history.events.iter().map(|event| {
+        let reply = reply(event, Forgery::None);
+        format!("{{\"jsonrpc\":\"2.0\",\"id\":7,\"result\":{reply}}}\n")
+    });
+    std::fs::write(&path, lines.collect::<String>()).unwrap();
+    let source = Arc::new(FileSource::open(&path, &program()).unwrap());
+    let store = Arc::new(open(&folder.path().join("db")).await);
+    follower(source, Arc::clone(&store)).walk().await.unwrap();
+    assert_eq!(
+        store.digest().await.unwrap(),
+        clean_digest(&history.events).await
+    );
+}
+
 #[test]
 fn a_recording_says_which_line_is_wrong() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("recording");
     let history = History::new(1);
-    std::fs::write(&path, recording(&history.events[..2]) + "{\"slot\": 1}\n").unwrap();
-    let error = FileSource::open(&path).err().unwrap().to_string();
-    assert!(error.contains("line 3"), "{error}");
-    let error = FileSource::open(Path::new("/no/such/file"))
+    let refused = |third: &str, reason: &str| {
+        let lines = recording(&history.events[..2]) + third + "\n";
+        std::fs::write(&path, lines).unwrap();
+        let error = FileSource::open(&path, &program())
+            .err()
+            .unwrap()
+            .to_string();
+        assert!(
+            error.contains("line 3") && error.contains(reason),
+            "{error}"
+        );
+    };
+    refused("{\"slot\": 1}", "missing field");
+    refused("what is this", "expected value");
+    // What can never be read is told at once, and not tried for ever.
+    let mut bare = reply(&history.events[2], Forgery::None);
+    bare["meta"] = serde_json::Value::Null;
+    refused(&bare.to_string(), "without its metadata");
+    // The answers of a node as they come.
+    refused(
+        r#"{"jsonrpc":"2.0","id":1,"result":null}"#,
+        "did not have the transaction",
+    );
+    refused(
+        r#"{"jsonrpc":"2.0","id":1,"error":{"code":-32004,"message":"Block not available"}}"#,
+        "Block not available",
+    );
+    let error = FileSource::open(Path::new("/no/such/file"), &program())
         .err()
         .unwrap()
         .to_string();

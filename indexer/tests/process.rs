@@ -315,9 +315,75 @@ fn rebuild_needs_a_store_that_is_there() {
     assert_eq!(std::fs::read_to_string(&path).unwrap(), letter);
 }
 
+/// What a command on a store prints; it must succeed.
+fn printed(folder: &Path, verb: &str) -> String {
+    let output = Command::new(BINARY)
+        .args([verb, "--store", &process::store_of(folder)])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rebuild_says_what_is_missing_and_recheck_has_the_history_walked_again() {
+    let history = History::lived(3, 5);
+    let folder = TempDir::new().unwrap();
+    let (node, url) = node::start(Node::of(&history)).await;
+    let listings = || {
+        let node = node.lock().unwrap();
+        let calls = node.calls.iter();
+        calls
+            .filter(|call| *call == "getSignaturesForAddress")
+            .count()
+    };
+    let run = || {
+        Process::start(
+            process::run(folder.path()).args(["--url", &url]),
+            folder.path(),
+        )
+    };
+    let mut first = run();
+    first.ready().await;
+    first.kill();
+
+    // Nothing is new, so nothing is listed, unless it is asked for.
+    let before = listings();
+    let mut idle = run();
+    idle.ready().await;
+    idle.kill();
+    assert_eq!(listings(), before);
+    assert!(!printed(folder.path(), "rebuild").contains("gone"));
+    assert!(printed(folder.path(), "recheck").contains("walks the whole history again"));
+    let mut again = run();
+    again.ready().await;
+    again.kill();
+    assert!(listings() > before);
+
+    let options = SqliteConnectOptions::new().filename(folder.path().join("db"));
+    let mut store = options.connect().await.unwrap();
+    let deleted = sqlx::query("DELETE FROM event WHERE name = 'JobTaken'");
+    let deleted = deleted.execute(&mut store).await.unwrap().rows_affected();
+    drop(store);
+    let said = printed(folder.path(), "rebuild");
+    assert!(
+        said.contains(&format!("{deleted} events are gone")),
+        "{said}"
+    );
+    let healed = run();
+    healed.ready().await;
+    let status = healed.status("it answers", |_| true).await;
+    assert_eq!(status["events"], history.events.len() as u64);
+}
+
 #[test]
 fn every_help_has_an_example_that_is_understood() {
-    for arguments in [&["--help"][..], &["run", "--help"], &["rebuild", "--help"]] {
+    for arguments in [
+        &["--help"][..],
+        &["run", "--help"],
+        &["rebuild", "--help"],
+        &["recheck", "--help"],
+    ] {
         let output = Command::new(BINARY).args(arguments).output().unwrap();
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         let example = text.split_once("Example:").unwrap().1.trim();

@@ -2,7 +2,13 @@
 
 use {
     super::{Forgery, History, reply},
-    axum::{Json, Router, extract::State, http::StatusCode, routing::post},
+    axum::{
+        Json, Router,
+        extract::State,
+        http::StatusCode,
+        response::{IntoResponse, Response},
+        routing::post,
+    },
     serde_json::{Value, json},
     std::{
         collections::HashSet,
@@ -19,6 +25,8 @@ pub struct Node {
     pub transactions: Vec<(String, u64, bool, Value)>,
     pub finalized: u64,
     pub genesis: String,
+    /// What it names from its first listing on.
+    pub genesis_after_listing: Option<String>,
     /// Transactions that were asked for once: every fifth first answer is "null".
     pub asked: HashSet<String>,
     /// Whether it lost its history.
@@ -32,7 +40,7 @@ pub struct Node {
     pub calls: Vec<String>,
     /// The protocol's account: owner and data in base58.
     pub protocol: Option<(String, String)>,
-    /// The answer to every call instead, if there is one.
+    /// The answer to every call instead, if there is one; a text is sent as it is.
     pub refusal: Option<(u16, Value)>,
 }
 
@@ -42,6 +50,7 @@ impl Default for Node {
             transactions: Vec::new(),
             finalized: 0,
             genesis: GENESIS.to_owned(),
+            genesis_after_listing: None,
             asked: HashSet::new(),
             pruned: false,
             cap: usize::MAX,
@@ -122,13 +131,14 @@ impl Node {
     }
 }
 
-async fn answer(
-    State(node): State<Shared>,
-    Json(request): Json<Value>,
-) -> (StatusCode, Json<Value>) {
+async fn answer(State(node): State<Shared>, Json(request): Json<Value>) -> Response {
     let mut node = node.lock().unwrap();
     if let Some((status, body)) = &node.refusal {
-        return (StatusCode::from_u16(*status).unwrap(), Json(body.clone()));
+        let status = StatusCode::from_u16(*status).unwrap();
+        return match body {
+            Value::String(text) => (status, text.clone()).into_response(),
+            body => (status, Json(body.clone())).into_response(),
+        };
     }
     let method = request["method"].as_str().unwrap().to_owned();
     let params = &request["params"];
@@ -138,6 +148,9 @@ async fn answer(
         "getSignaturesForAddress" => {
             assert_eq!(params[1]["commitment"], "finalized");
             assert!(params[1]["minContextSlot"].as_u64().unwrap() <= node.finalized);
+            if let Some(genesis) = node.genesis_after_listing.take() {
+                node.genesis = genesis;
+            }
             node.page(&params[1])
         }
         "getTransaction" => node.transaction(params[0].as_str().unwrap()),
@@ -145,10 +158,7 @@ async fn answer(
         other => panic!("the indexer called {other}"),
     };
     node.calls.push(method);
-    (
-        StatusCode::OK,
-        Json(json!({ "jsonrpc": "2.0", "id": request["id"], "result": result })),
-    )
+    Json(json!({ "jsonrpc": "2.0", "id": request["id"], "result": result })).into_response()
 }
 
 /// Starts it; it ends with the test.
