@@ -676,7 +676,7 @@ fn indexers_that_are_not_there_or_talk_nonsense() {
         &["no leaderboards"],
     );
 
-    let board = json!({ "as_of_slot": 7, "finality": "finalized", "lag_slots": 0, "metric": "earned", "window": "all",
+    let board = json!({ "as_of_slot": 7, "finality": "finalized", "lag_slots": 0, "whole_history": true, "metric": "earned", "window": "all",
         "window_from": null, "boards": [{
             "assurance": "refereed", "mint": ADDRESS, "decimals": 6, "next_cursor": null,
             "entries": [{

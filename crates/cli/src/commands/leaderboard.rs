@@ -130,7 +130,11 @@ fn table(reply: &Reply<Boards>) -> String {
     let slot = reply
         .as_of_slot
         .map_or("-".to_owned(), |slot| slot.to_string());
-    text + &format!("As of slot {slot}, {}.", reply.finality)
+    let holes = match reply.whole_history {
+        true => "",
+        false => " The indexer misses a part of the history: amounts may be too small.",
+    };
+    text + &format!("As of slot {slot}, {}.{holes}", reply.finality)
 }
 
 fn row(entry: &Entry, metric: Metric, board: &Board) -> Fields {
@@ -168,6 +172,7 @@ mod tests {
             as_of_slot: Some(281),
             finality: Finality::Finalized,
             lag_slots: Some(0),
+            whole_history: true,
             body: Boards {
                 metric,
                 window: Window::Week,

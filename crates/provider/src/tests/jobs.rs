@@ -235,13 +235,13 @@ async fn nonsense_on_the_chain_is_left_alone() {
 async fn run_stops_when_told_and_says_what_is_missing() {
     let world = World::new(1);
     let (agent, _) = start(&world, PLENTY);
-    tokio::time::timeout(
-        Duration::from_secs(20),
-        agent.run(tokio::time::sleep(Duration::from_millis(300))),
-    )
-    .await
-    .unwrap()
-    .unwrap();
+    let submitted = async {
+        while world.roots.lock().unwrap().is_empty() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let run = tokio::time::timeout(Duration::from_secs(60), agent.run(submitted));
+    run.await.unwrap().unwrap();
     assert_eq!(*world.roots.lock().unwrap(), [world.expected_root]);
     drop(agent);
 
