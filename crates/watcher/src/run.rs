@@ -5,12 +5,14 @@ use {
         case::{Case, CaseId, Next},
         chain::WatcherChain,
         error::{Result, StepError, WatcherError},
+        prepare,
         schedule::{Scheduled, Task},
         settings::Settings,
         settle,
         state::State,
         step::step,
         survey::survey,
+        tidy,
         verdict::{Report, Verdict},
     },
     futures::StreamExt,
@@ -108,7 +110,7 @@ impl Watcher {
     #[cfg(test)]
     pub(crate) async fn pass(&self) -> Result<Pass> {
         let pass = self.look(true).await?;
-        settle::tidy(&self.state).await;
+        tidy::tidy(&self.state).await;
         Ok(pass)
     }
 
@@ -155,8 +157,8 @@ impl Watcher {
                         *outcome != Outcome::Unknown || looks >= LOOKS_FOR_OUTCOME
                     };
                     if let Some(outcome) = outcome.filter(is_known) {
-                        settle::tidy(&self.state).await;
-                        settle::say_locked_rent(&self.state).await;
+                        tidy::tidy(&self.state).await;
+                        tidy::say_locked_rent(&self.state).await;
                         return Ok(outcome);
                     }
                 }
@@ -218,11 +220,11 @@ impl Loop {
             self.start_tasks();
             let is_done = self.is_done();
             if is_done || Instant::now() >= self.next_tidy {
-                settle::tidy(&self.state).await;
-                self.next_tidy = Instant::now() + settle::TIDY_EVERY;
+                tidy::tidy(&self.state).await;
+                self.next_tidy = Instant::now() + tidy::TIDY_EVERY;
             }
             if is_done {
-                settle::say_locked_rent(&self.state).await;
+                tidy::say_locked_rent(&self.state).await;
                 return;
             }
             tokio::select! {
@@ -284,7 +286,7 @@ async fn attempt(state: &State, task: Task, until: Until) -> Option<Report> {
             None
         }
         Task::Prepare(address) => {
-            settle::prepare(state, &address).await;
+            prepare::prepare(state, &address).await;
             None
         }
     }
