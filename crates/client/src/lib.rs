@@ -24,6 +24,7 @@ pub mod events;
 pub mod flows;
 pub mod history;
 pub mod instructions;
+pub mod jobs;
 pub mod messages;
 pub mod read;
 pub mod send;

@@ -33,7 +33,7 @@ const PAGE: usize = 1_000;
 const MAX_PAGES: usize = 1_000;
 /// Most single transactions that are read in one walk. A block that holds many of them counts as one: hiding something among
 /// them takes as many blocks as that, in each of which somebody pays.
-const MAX_READ: usize = 4_096;
+const MAX_READ: usize = 20_000;
 /// As many transactions of one slot are read as a block.
 const AS_BLOCK: usize = 16;
 /// Transactions that are asked for at a time.
