@@ -4,6 +4,7 @@
 //! - [`fetch`]: what others have published, and the convention for it; `reach`: which machines it is fetched from;
 //! - [`publish`]: results for others;
 //! - [`sizes`]: how large the data of a graph are, known before anything is fetched;
+//! - [`lanes`]: how many downloads of strangers' data run at a time, and who has to make place;
 //! - [`store`]: tensors named by their roots, in memory, in a folder, fetched; [`budget`]: the memory that they may take;
 //! - [`files`]: files that are whole or not there; [`runtime`]: what every loop that follows the chain is made of.
 
@@ -11,6 +12,7 @@ pub mod budget;
 mod error;
 pub mod fetch;
 pub mod files;
+pub mod lanes;
 pub mod publish;
 mod reach;
 pub mod runtime;
@@ -21,6 +23,7 @@ pub use {
     budget::{MemoryBudget, Reservation, Share},
     error::{DataError, Result, excerpt},
     fetch::{FetchLimits, Fetcher},
+    lanes::{Lane, Lanes},
     publish::Publisher,
-    store::{Folder, TensorList, TensorStore},
+    store::{Download, Folder, TensorList, TensorStore, Wanted},
 };

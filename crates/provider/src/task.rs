@@ -20,6 +20,7 @@ pub(crate) enum Task {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum TaskKind {
     Answer,
+    Offer,
     Other,
 }
 
@@ -27,7 +28,8 @@ impl Task {
     pub(crate) const fn kind(&self) -> TaskKind {
         match self {
             Self::Answer(_) => TaskKind::Answer,
-            Self::Take(_) | Self::Work(_) | Self::Finalize | Self::Close => TaskKind::Other,
+            Self::Take(_) => TaskKind::Offer,
+            Self::Work(_) | Self::Finalize | Self::Close => TaskKind::Other,
         }
     }
 

@@ -2,8 +2,9 @@
 
 use {
     crate::{
+        case::fetch_time,
         case_data::{self, Purpose},
-        error::StepError,
+        error::{StepError, WatcherError},
         state::State,
     },
     quern_client::Pubkey,
@@ -36,8 +37,23 @@ pub(crate) async fn prepare(state: &State, address: &Pubkey) {
 
 async fn try_prepare(state: &State, address: &Pubkey) -> std::result::Result<(), StepError> {
     let context = &state.context;
-    if let Some(job) = context.chain.job(address).await? {
-        let (_data, _memory) = case_data::load(context, address, &job, Purpose::Keep).await?;
-    }
+    let Some(job) = context.chain.job(address).await? else {
+        return Ok(());
+    };
+    let slow = || {
+        let why = "its data come so slowly that others got their turn".to_owned();
+        StepError::Again(WatcherError::NotReady(why))
+    };
+    let lane = context.lanes.enter(&job.client.to_string(), 0).await;
+    let brought = tokio::time::timeout(fetch_time(job.review_secs.get()), async {
+        let plan = case_data::plan(context, &job).await?;
+        case_data::bring(context, address, &job, &plan, &lane).await?;
+        Ok::<_, StepError>(plan)
+    });
+    let brought = lane.run(brought).await.ok_or_else(slow)?;
+    let plan = brought.map_err(|_| slow())??;
+    drop(lane);
+    let _slot = context.slot().await?;
+    let (_data, _memory) = case_data::load(context, address, &job, plan, Purpose::Keep).await?;
     Ok(())
 }

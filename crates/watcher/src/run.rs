@@ -6,7 +6,7 @@ use {
         chain::WatcherChain,
         error::{Result, StepError, WatcherError},
         prepare,
-        schedule::{Scheduled, Task},
+        schedule::{self, MOST_TASKS, Scheduled, Task},
         settings::Settings,
         settle,
         state::State,
@@ -17,7 +17,7 @@ use {
     },
     futures::StreamExt,
     quern_client::{Outcome, Pubkey, quern::state::JobState},
-    quern_data::runtime::{LONGEST_RETRY, Retry, Tasks, or_stopped},
+    quern_data::runtime::{LONGEST_RETRY, Retry, Tasks, or_stopped, unless_broken_off},
     std::{
         collections::{HashSet, VecDeque},
         sync::{Arc, atomic::Ordering},
@@ -92,6 +92,7 @@ impl Watcher {
             return Ok(());
         };
         reached?;
+        state.check_cluster().await?;
         tracing::info!(signer = %state.context.chain.signer(), "watching");
         let mut watch = Loop::new(Arc::clone(state), until);
         let done = or_stopped(&mut shutdown, watch.until_done(&mut on_report)).await;
@@ -117,10 +118,10 @@ impl Watcher {
     /// One look and a step of every case; `all` includes what rests after a failure.
     async fn look(&self, all: bool) -> Result<Pass> {
         let state = &self.state;
-        let found = survey(state, &HashSet::new(), all).await?;
+        let found = unless_broken_off(survey(state, &HashSet::new(), all)).await??;
         let reports = futures::stream::iter(found)
             .map(|scheduled| attempt(state, scheduled.task, Until::Stopped))
-            .buffer_unordered(state.context.settings.concurrency.max(1))
+            .buffer_unordered(MOST_TASKS)
             .filter_map(|report| async { report })
             .collect()
             .await;
@@ -245,7 +246,9 @@ impl Loop {
 
     async fn look(&mut self) {
         let busy = self.tasks.running().map(|one| one.task.job()).collect();
-        match survey(&self.state, &busy, false).await {
+        // Nothing that a node says may end a watcher.
+        let looked = unless_broken_off(survey(&self.state, &busy, false)).await;
+        match looked.map_err(WatcherError::from).flatten() {
             Ok(found) => {
                 self.queue = found.into();
                 self.has_looked = true;
@@ -257,10 +260,9 @@ impl Loop {
 
     /// Starts as many tasks as there are slots for.
     fn start_tasks(&mut self) {
-        let schedule = self.state.schedule();
         loop {
             let running: Vec<Scheduled> = self.tasks.running().copied().collect();
-            let Some(next) = schedule.next(&mut self.queue, &running) else {
+            let Some(next) = schedule::next(&mut self.queue, &running) else {
                 return;
             };
             let (state, until) = (Arc::clone(&self.state), self.until);
@@ -310,7 +312,8 @@ async fn examine(state: &State, id: CaseId, until: Until) -> Option<Report> {
         Err(StepError::Final(why)) => state.cases.finish(case, Verdict::CouldNotCheck { why }),
         Err(StepError::Again(error)) => {
             let shortest = state.context.settings.poll;
-            rest(&mut case, &error, shortest);
+            let is_said = state.context.is_full_disk(&error);
+            rest(&mut case, &error, shortest, is_said);
             if case.retry.failures() < MOST_FAILURES || until == Until::Stopped {
                 state.cases.put(case);
                 return None;
@@ -325,9 +328,12 @@ async fn examine(state: &State, id: CaseId, until: Until) -> Option<Report> {
 }
 
 /// Lets a failed case rest, longer every time, but not for a large part of the review.
-fn rest(case: &mut Case, error: &WatcherError, shortest: Duration) {
+fn rest(case: &mut Case, error: &WatcherError, shortest: Duration, is_said: bool) {
     let part = Duration::from_secs(u64::from(case.review_secs)) / 20;
     case.retry.failed(shortest, LONGEST_RETRY.min(part));
+    if is_said {
+        return;
+    }
     let (job, submission) = (case.id.job, case.id.submission);
     match (case.is_news(&error.to_string()), case.is_wrong) {
         (true, true) => {
