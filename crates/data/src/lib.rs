@@ -4,7 +4,7 @@
 //! - [`fetch`]: what others have published, and the convention for it; `reach`: which machines it is fetched from;
 //! - [`publish`]: results for others;
 //! - [`sizes`]: how large the data of a graph are, known before anything is fetched;
-//! - [`lanes`]: how many downloads of strangers' data run at a time, and who has to make place;
+//! - [`slots`]: how many downloads of strangers' data run at a time, and who has to make place;
 //! - [`store`]: tensors named by their roots, in memory, in a folder, fetched; [`budget`]: the memory that they may take;
 //! - [`files`]: files that are whole or not there; [`runtime`]: what every loop that follows the chain is made of.
 
@@ -12,18 +12,18 @@ pub mod budget;
 mod error;
 pub mod fetch;
 pub mod files;
-pub mod lanes;
 pub mod publish;
 mod reach;
 pub mod runtime;
 pub mod sizes;
+pub mod slots;
 pub mod store;
 
 pub use {
     budget::{MemoryBudget, Reservation, Share},
     error::{DataError, Result, excerpt},
     fetch::{FetchLimits, Fetcher},
-    lanes::{Lane, Lanes},
     publish::Publisher,
+    slots::{DownloadSlot, DownloadSlots},
     store::{Download, Folder, TensorList, TensorStore, Wanted},
 };

@@ -7,7 +7,7 @@ use {
         chain::ProviderChain,
         error::{ProviderError, Result},
         journal::Journal,
-        offers::{Known, OFFER_LANES},
+        offers::{Known, OFFER_DOWNLOADS},
         promises::Promises,
         settings::Settings,
         task::TaskKind,
@@ -15,7 +15,7 @@ use {
     },
     quern_client::{Pubkey, quern::state::Job},
     quern_data::{
-        DataError, Folder, Lanes, Reservation, TensorStore,
+        DataError, DownloadSlots, Folder, Reservation, TensorStore,
         runtime::{LONGEST_RETRY, Retry, SaidOnce, lock},
     },
     quern_proof::graph::Graph,
@@ -68,7 +68,7 @@ pub(crate) struct Context {
     /// Strangers' models and jobs.
     pub known: Mutex<Known>,
     /// Where offers' data come in.
-    pub offer_lanes: Lanes,
+    pub offer_downloads: DownloadSlots,
     /// When a full disk was said.
     said_full: Mutex<Option<Instant>>,
     /// When a lack of lamports was said.
@@ -98,7 +98,7 @@ impl Context {
         };
         Ok(Self {
             store: TensorStore::open(fetch, memory_bytes, Some(folder))?,
-            offer_lanes: Lanes::new(OFFER_LANES, settings.offer_patience),
+            offer_downloads: DownloadSlots::new(OFFER_DOWNLOADS, settings.offer_patience),
             ability: Mutex::default(),
             promises: Mutex::default(),
             known: Mutex::default(),

@@ -1,7 +1,7 @@
 //! Open jobs: which of them are worth a look, in which order, and what becomes of those whose data do not come.
 //!
 //! Strangers create them, so nothing is reserved for what one of them says: no memory, no bond and no place among the jobs that
-//! are worked on. Their data are fetched to the disk, in lanes that are not those of obligations.
+//! are worked on. Their data are fetched to the disk, in download slots that are not those of obligations.
 
 use {
     crate::{
@@ -28,9 +28,9 @@ use {
 };
 
 /// Offers whose data are fetched at a time.
-pub(crate) const OFFER_LANES: usize = 8;
-/// Offers that are looked at at a time: as many wait for a lane as have one.
-const AT_ONCE: usize = 2 * OFFER_LANES;
+pub(crate) const OFFER_DOWNLOADS: usize = 8;
+/// Offers that are looked at at a time: as many wait for a download slot as have one.
+const AT_ONCE: usize = 2 * OFFER_DOWNLOADS;
 /// How long the first attempt of a download is not cut off for others.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 /// Models that are read in one look to learn how large their data are.

@@ -16,7 +16,8 @@ use {
         quern::state::{Assurance, Job, JobState},
     },
     quern_data::{
-        DataError, Lane, Reservation, TensorList, Wanted, fetch, files, runtime::lock, sizes,
+        DataError, DownloadSlot, Reservation, TensorList, Wanted, fetch, files, runtime::lock,
+        sizes,
     },
     quern_proof::{Hash, Tensor, graph::Graph},
     std::{
@@ -47,17 +48,17 @@ pub(crate) async fn prepare(context: &Context, address: &Pubkey, job: &Job) -> R
     }
 }
 
-/// Fetches and checks what an open job needs, without holding anything for it meanwhile but a lane and the disk: its client may
+/// Fetches and checks what an open job needs, without holding anything for it meanwhile but a download slot and the disk: its client may
 /// be a stranger whose server stalls.
 pub(crate) async fn offer(context: &Context, address: &Pubkey, job: &Job) -> Result<()> {
     let moment = context.chain.moment().await?;
     let failures = lock(&context.known).failures(address);
-    let lane = context
-        .offer_lanes
+    let download = context
+        .offer_downloads
         .enter(&job.client.to_string(), failures)
         .await;
     let time = fetch_time(job, &moment);
-    let brought = tokio::time::timeout(time, bring(context, address, job, Some(&lane)));
+    let brought = tokio::time::timeout(time, bring(context, address, job, Some(&download)));
     let too_slow = || DataError::Fetch {
         uri: address.to_string(),
         why: format!(
@@ -65,8 +66,8 @@ pub(crate) async fn offer(context: &Context, address: &Pubkey, job: &Job) -> Res
             time.as_secs()
         ),
     };
-    let brought = lane.run(brought).await;
-    drop(lane);
+    let brought = download.run(brought).await;
+    drop(download);
     let file_bytes = brought.ok_or_else(too_slow)?.map_err(|_| too_slow())??;
     // A file and what is decoded from it.
     let _memory = context
@@ -81,12 +82,12 @@ pub(crate) async fn bring(
     context: &Context,
     address: &Pubkey,
     job: &Job,
-    lane: Option<&Lane<'_>>,
+    download: Option<&DownloadSlot<'_>>,
 ) -> Result<u64> {
     files::create_folder(&context.journal.job_folder(address))?;
     let noted = |uri: String| {
-        if let Some((lane, host)) = lane.zip(fetch::host_of(&uri)) {
-            lane.is_by(host);
+        if let Some((download, host)) = download.zip(fetch::host_of(&uri)) {
+            download.is_by(host);
         }
         uri
     };

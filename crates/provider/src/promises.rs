@@ -55,7 +55,9 @@ impl Promises {
         for (address, job) in own {
             let deadline = job.effective_deadline(moment);
             if job.is_in(JobState::Taken) && in_time(moment.now, deadline) {
+                // What is not measured yet takes no time, and is looked at again.
                 let before = known.remove(address);
+                let before = before.filter(|before| !before.time.is_zero());
                 let promise = Promise {
                     time: before.map_or_else(|| time_of(job), |before| before.time),
                     by: deadline,
@@ -208,6 +210,7 @@ mod tests {
         // What another process has taken counts, too, and what is done does not.
         let mut taken = job(600);
         (taken.state, taken.deadline) = (JobState::Taken as u8, 700i64.into());
+        promises.note(&[(key(2), taken)], &moment(100), |_| Duration::ZERO);
         promises.note(&[(key(2), taken)], &moment(100), |_| {
             Duration::from_secs(290)
         });

@@ -133,7 +133,9 @@ async fn try_task(context: &Context, address: &Pubkey, task: Task) -> Result<boo
         Task::Take(job) => return steps::take(context, address, job).await,
         Task::Work(job) => {
             // What is not here any more comes to the disk first: a slow server keeps no memory from other jobs.
-            prepare::bring(context, address, &job, None).await?;
+            if steps::needs_data(context, address, &job)? {
+                prepare::bring(context, address, &job, None).await?;
+            }
             let _memory = prepare::reserve(context, &job).await?;
             steps::work(context, address, job, None).await?;
         }

@@ -33,7 +33,7 @@ pub struct Settings {
     pub memory_bytes: u64,
     /// Most bytes of inputs and weights on the disk. What live jobs do not need goes first.
     pub disk_bytes: u64,
-    /// How long the data of an open job may be slow before others get their lane.
+    /// How long the data of an open job may be slow before others get their download slot.
     pub offer_patience: Duration,
 }
 

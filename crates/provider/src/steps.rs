@@ -77,14 +77,10 @@ pub(crate) async fn work(
     job: Job,
     prepared: Option<Prepared>,
 ) -> Result<()> {
-    let submission = job.submissions.get().saturating_add(1);
-    let begun = context.journal.load(address)?.filter(|record| {
-        let is_this_one = (record.milestone, record.submission) == (job.milestone, submission);
-        is_this_one && !matches!(record.stage, Stage::Submitted { .. } | Stage::Ended { .. })
-    });
-    let mut record = match begun {
+    let mut record = match begun(context, address, &job)? {
         Some(record) => record,
         None => {
+            let submission = job.submissions.get().saturating_add(1);
             let record = Record::taken(address, job.milestone, submission);
             context.journal.save(address, &record)?;
             record
@@ -112,6 +108,21 @@ pub(crate) async fn work(
         }
         _ => Ok(()),
     }
+}
+
+/// What the journal knows of the submission that a taken job waits for.
+fn begun(context: &Context, address: &Pubkey, job: &Job) -> Result<Option<Record>> {
+    let submission = job.submissions.get().saturating_add(1);
+    Ok(context.journal.load(address)?.filter(|record| {
+        let is_this_one = (record.milestone, record.submission) == (job.milestone, submission);
+        is_this_one && !matches!(record.stage, Stage::Submitted { .. } | Stage::Ended { .. })
+    }))
+}
+
+/// Whether a taken job is still to be computed: then its data are needed.
+pub(crate) fn needs_data(context: &Context, address: &Pubkey, job: &Job) -> Result<bool> {
+    Ok(begun(context, address, job)?
+        .is_none_or(|record| record.stage == Stage::Taken || !has_files(context, address, &record)))
 }
 
 /// Whether the files that a record speaks of are still there.

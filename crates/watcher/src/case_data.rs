@@ -9,7 +9,7 @@ use {
     },
     quern_client::{ClientError, Pubkey, accounts::ModelAccount, quern::state::Job},
     quern_data::{
-        DataError, Download, Lane, Reservation, Share, TensorList, Wanted, fetch,
+        DataError, Download, DownloadSlot, Reservation, Share, TensorList, Wanted, fetch,
         runtime::on_processor, sizes::Sizes,
     },
     quern_proof::{Hash, Tensor, commit, eval, file, graph::Graph},
@@ -74,19 +74,24 @@ pub(crate) async fn bring(
     address: &Pubkey,
     job: &Job,
     plan: &Plan,
-    lane: &Lane<'_>,
+    download: &DownloadSlot<'_>,
 ) -> std::result::Result<(), StepError> {
     let graph = parsed(&plan.account.graph)?;
     let store = &context.store;
     let list = TensorList::weights(&graph)?;
     let weights = wanted(context, &list, address, &job.model);
-    let uri = async { Ok::<_, StepError>(noted(lane, weights_uri(context, &plan.account).await?)) };
+    let uri =
+        async { Ok::<_, StepError>(noted(download, weights_uri(context, &plan.account).await?)) };
     let brought = async {
         store.bring(weights, uri).await?;
         let list = TensorList::inputs(&graph, plan.batch_rows, &job.input_roots)?;
         let inputs = wanted(context, &list, address, address);
-        let uri =
-            async { Ok::<_, StepError>(noted(lane, context.chain.input_uri(address, job).await?)) };
+        let uri = async {
+            Ok::<_, StepError>(noted(
+                download,
+                context.chain.input_uri(address, job).await?,
+            ))
+        };
         let brought = store.bring(inputs, uri).await;
         brought.map(drop).map_err(of_inputs)
     };
@@ -140,10 +145,10 @@ fn of_inputs(error: StepError) -> StepError {
     }
 }
 
-/// A URI, after its host was named in the lane.
-fn noted(lane: &Lane<'_>, uri: String) -> String {
+/// A URI, after its host was named in the download slot.
+fn noted(download: &DownloadSlot<'_>, uri: String) -> String {
     if let Some(host) = fetch::host_of(&uri) {
-        lane.is_by(host);
+        download.is_by(host);
     }
     uri
 }
@@ -227,9 +232,9 @@ pub(crate) async fn delivery(
     context: &Context,
     uri: &str,
     sizes: &Sizes,
-    lane: &Lane<'_>,
+    download: &DownloadSlot<'_>,
 ) -> Result<std::result::Result<Delivery, String>> {
-    noted(lane, uri.to_owned());
+    noted(download, uri.to_owned());
     let store = &context.store;
     let trace = match store.download(uri, Some(sizes.trace_file)).await {
         Ok(trace) => trace,

@@ -7,7 +7,7 @@ use {
         results::OwnResults,
         settings::Settings,
     },
-    quern_data::{DataError, Folder, Lanes, TensorStore, runtime::lock},
+    quern_data::{DataError, DownloadSlots, Folder, TensorStore, runtime::lock},
     std::{
         sync::{Arc, Mutex},
         time::{Duration, Instant},
@@ -16,7 +16,7 @@ use {
 };
 
 /// Cases whose data are fetched at a time.
-const LANES: usize = 16;
+const DOWNLOADS: usize = 16;
 /// How often a full disk is said.
 const SAY_AGAIN: Duration = Duration::from_secs(60);
 
@@ -27,7 +27,7 @@ pub(crate) struct Context {
     pub store: TensorStore,
     pub results: OwnResults,
     /// Where data come in, from servers of strangers.
-    pub lanes: Lanes,
+    pub downloads: DownloadSlots,
     /// For computing and checking.
     slots: Semaphore,
     said_full: Mutex<Option<Instant>>,
@@ -43,7 +43,7 @@ impl Context {
         });
         let store = TensorStore::open(settings.fetch.clone(), settings.memory_bytes, folder)?;
         Ok(Self {
-            lanes: Lanes::new(LANES, settings.patience),
+            downloads: DownloadSlots::new(DOWNLOADS, settings.patience),
             slots: Semaphore::new(settings.concurrency.max(1)),
             said_full: Mutex::default(),
             settings,

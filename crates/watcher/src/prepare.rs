@@ -44,15 +44,15 @@ async fn try_prepare(state: &State, address: &Pubkey) -> std::result::Result<(),
         let why = "its data come so slowly that others got their turn".to_owned();
         StepError::Again(WatcherError::NotReady(why))
     };
-    let lane = context.lanes.enter(&job.client.to_string(), 0).await;
+    let download = context.downloads.enter(&job.client.to_string(), 0).await;
     let brought = tokio::time::timeout(fetch_time(job.review_secs.get()), async {
         let plan = case_data::plan(context, &job).await?;
-        case_data::bring(context, address, &job, &plan, &lane).await?;
+        case_data::bring(context, address, &job, &plan, &download).await?;
         Ok::<_, StepError>(plan)
     });
-    let brought = lane.run(brought).await.ok_or_else(slow)?;
+    let brought = download.run(brought).await.ok_or_else(slow)?;
     let plan = brought.map_err(|_| slow())??;
-    drop(lane);
+    drop(download);
     let _slot = context.slot().await?;
     let (_data, _memory) = case_data::load(context, address, &job, plan, Purpose::Keep).await?;
     Ok(())

@@ -60,7 +60,7 @@ pub struct Settings {
     pub settle: bool,
     /// Most results that are computed and checked at a time. Waiting for data takes none of these slots.
     pub concurrency: usize,
-    /// How long the data of a case may be slow before others get their lane.
+    /// How long the data of a case may be slow before others get their download slot.
     pub patience: Duration,
     /// Most bytes of inputs and weights in the folder. What open cases do not need goes first.
     pub disk_bytes: u64,

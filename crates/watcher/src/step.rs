@@ -18,7 +18,7 @@ use {
         ClientError, Outcome,
         quern::{clock::Moment, state::Job},
     },
-    quern_data::{Download, Lane, Reservation, runtime::on_processor, sizes::Sizes},
+    quern_data::{Download, DownloadSlot, Reservation, runtime::on_processor, sizes::Sizes},
     quern_proof::{
         Tensor,
         evidence::Charge,
@@ -128,7 +128,7 @@ async fn gathered(
         return Ok((None, None));
     }
     let (client, failures) = (case.client.to_string(), case.retry.failures());
-    let lane = context.lanes.enter(&client, failures).await;
+    let download = context.downloads.enter(&client, failures).await;
     let time = case.fetch_time();
     let again = |why: &str| StepError::Again(WatcherError::NotReady(why.to_owned()));
     let cut_off = || again("its data came so slowly that others got their turn");
@@ -136,10 +136,10 @@ async fn gathered(
     if kept.is_none() {
         let brought = tokio::time::timeout(time, async {
             let plan = case_data::plan(context, job).await?;
-            case_data::bring(context, &case.id.job, job, &plan, &lane).await?;
+            case_data::bring(context, &case.id.job, job, &plan, &download).await?;
             Ok::<_, StepError>(plan)
         });
-        let brought = lane.run(brought).await.ok_or_else(cut_off)?;
+        let brought = download.run(brought).await.ok_or_else(cut_off)?;
         let too_slow = |_| again("its data did not come within a tenth of its review");
         plan = Some(brought.map_err(too_slow)??);
     }
@@ -151,8 +151,8 @@ async fn gathered(
         (None, Some(own)) => own.data.sizes,
         (None, None) => return Err(again("nothing is known of its data yet")),
     };
-    let delivered = tokio::time::timeout(time, published(context, case, job, &sizes, &lane));
-    let delivered = match lane.run(delivered).await {
+    let delivered = tokio::time::timeout(time, published(context, case, job, &sizes, &download));
+    let delivered = match download.run(delivered).await {
         Some(Ok(delivered)) => delivered?,
         // A provider that is slow on purpose is one that does not deliver.
         Some(Err(_)) => Err("it did not come within a tenth of the review".to_owned()),
@@ -188,10 +188,10 @@ async fn published(
     case: &mut Case,
     job: &Job,
     sizes: &Sizes,
-    lane: &Lane<'_>,
+    download: &DownloadSlot<'_>,
 ) -> Result<Delivered, StepError> {
     match trace_uri(context, case, job).await? {
-        Ok(uri) => Ok(case_data::delivery(context, &uri, sizes, lane).await?),
+        Ok(uri) => Ok(case_data::delivery(context, &uri, sizes, download).await?),
         Err(why) => Ok(Err(why)),
     }
 }

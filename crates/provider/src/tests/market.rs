@@ -197,7 +197,7 @@ fn memory_for_one(world: &World) -> u64 {
 }
 
 /// N1: strangers' inputs that stall keep no other job from being taken: neither two of them, each of which would take all the
-/// memory, nor more of them than there are lanes.
+/// memory, nor more of them than there are download slots.
 #[tokio::test]
 async fn stalling_inputs_of_strangers_hold_up_no_offer() {
     let uri = stalling().await;

@@ -191,7 +191,7 @@ async fn strangers_whose_data_do_not_come_keep_nobody_waiting() {
 }
 
 /// N9: identities cost nothing. Cases of other clients that never even fail hold up no conviction: neither as many as there
-/// are slots, nor more than there are lanes.
+/// are slots, nor more than there are download slots.
 #[tokio::test]
 async fn decoys_of_many_clients_that_stall_hold_up_no_conviction() {
     for count in [4, 100] {

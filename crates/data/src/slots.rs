@@ -1,4 +1,4 @@
-//! Lanes for downloads that strangers cause. Identities and hosts cost nothing, so no lane is anybody's: one that has been slow
+//! Slots for downloads that strangers cause. Identities and hosts cost nothing, so no slot is anybody's: one that has been slow
 //! for longer than its patience makes place for the next that waits, and of one client or host only one may be slow.
 //!
 //! What was cut off begins again, so patience doubles with every attempt: a large file from an honest server gets through, and a
@@ -39,26 +39,26 @@ struct State {
     next_id: u64,
 }
 
-/// The lanes.
-pub struct Lanes {
+/// The slots.
+pub struct DownloadSlots {
     most: usize,
     patience: Duration,
     state: Mutex<State>,
     freed: Notify,
-    /// The first to come is the first to get a lane.
+    /// The first to come is the first to get a slot.
     gate: tokio::sync::Mutex<()>,
 }
 
-/// A lane that a download runs in.
-pub struct Lane<'a> {
-    lanes: &'a Lanes,
+/// A slot, as long as its download runs.
+pub struct DownloadSlot<'a> {
+    slots: &'a DownloadSlots,
     id: u64,
     cut: Arc<Notify>,
     patience: Duration,
 }
 
-impl Lanes {
-    /// So many lanes, whose first attempts are safe for `patience`.
+impl DownloadSlots {
+    /// So many slots, whose first attempts are safe for `patience`.
     pub fn new(most: usize, patience: Duration) -> Self {
         Self {
             most: most.max(1),
@@ -69,18 +69,18 @@ impl Lanes {
         }
     }
 
-    /// Waits for a lane, on whose account `who` says; `attempts` were made before.
-    pub async fn enter(&self, who: &str, attempts: u32) -> Lane<'_> {
+    /// Waits for a slot, on whose account `who` says; `attempts` were made before.
+    pub async fn enter(&self, who: &str, attempts: u32) -> DownloadSlot<'_> {
         let factor = 1u32.checked_shl(attempts).unwrap_or(MOST_PATIENCE);
         let patience = self.patience.saturating_mul(factor.clamp(1, MOST_PATIENCE));
         let _turn = self.gate.lock().await;
         loop {
             let freed = self.freed.notified();
             tokio::pin!(freed);
-            // From here on no lane is freed without a word.
+            // From here on no slot is freed without a word.
             freed.as_mut().enable();
             let wait = match self.try_enter(who, patience) {
-                Ok(lane) => return lane,
+                Ok(slot) => return slot,
                 Err(wait) => wait,
             };
             tokio::select! {
@@ -90,8 +90,8 @@ impl Lanes {
         }
     }
 
-    /// A free lane, or that of the one that is overdue the longest; otherwise when there may be one.
-    fn try_enter(&self, who: &str, patience: Duration) -> Result<Lane<'_>, Instant> {
+    /// A free slot, or that of the one that is overdue the longest; otherwise when there may be one.
+    fn try_enter(&self, who: &str, patience: Duration) -> Result<DownloadSlot<'_>, Instant> {
         let now = Instant::now();
         let mut state = lock(&self.state);
         if state.running.len() >= self.most {
@@ -114,8 +114,8 @@ impl Lanes {
             patience,
             cut: Arc::clone(&cut),
         });
-        Ok(Lane {
-            lanes: self,
+        Ok(DownloadSlot {
+            slots: self,
             id,
             cut,
             patience,
@@ -138,10 +138,10 @@ impl Lanes {
     }
 }
 
-impl Lane<'_> {
+impl DownloadSlot<'_> {
     /// Names another party that is behind this download, such as the host.
     pub fn is_by(&self, key: String) {
-        let mut state = lock(&self.lanes.state);
+        let mut state = lock(&self.slots.state);
         let own = state.running.iter_mut().find(|one| one.id == self.id);
         if let Some(own) = own.filter(|own| !own.keys.contains(&key)) {
             own.keys.push(key);
@@ -152,7 +152,7 @@ impl Lane<'_> {
     pub async fn run<T>(&self, work: impl Future<Output = T>) -> Option<T> {
         let second = async {
             tokio::time::sleep(self.patience).await;
-            while !self.lanes.is_second_slow_one(self.id) {
+            while !self.slots.is_second_slow_one(self.id) {
                 tokio::time::sleep(LOOK_AGAIN).await;
             }
         };
@@ -165,18 +165,18 @@ impl Lane<'_> {
     }
 }
 
-impl Drop for Lane<'_> {
+impl Drop for DownloadSlot<'_> {
     fn drop(&mut self) {
-        lock(&self.lanes.state)
+        lock(&self.slots.state)
             .running
             .retain(|one| one.id != self.id);
-        self.lanes.freed.notify_one();
+        self.slots.freed.notify_one();
     }
 }
 
-impl std::fmt::Debug for Lanes {
+impl std::fmt::Debug for DownloadSlots {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Lanes")
+        f.debug_struct("DownloadSlots")
             .field("most", &self.most)
             .field("patience", &self.patience)
             .finish_non_exhaustive()
@@ -192,50 +192,50 @@ mod tests {
     const LONG: Duration = Duration::from_secs(3_600);
     const SHORT: Duration = Duration::from_millis(20);
 
-    async fn stall(lanes: &Lanes, who: &str) -> bool {
-        let lane = lanes.enter(who, 0).await;
-        lane.run(std::future::pending::<()>()).await.is_none()
+    async fn stall(slots: &DownloadSlots, who: &str) -> bool {
+        let slot = slots.enter(who, 0).await;
+        slot.run(std::future::pending::<()>()).await.is_none()
     }
 
     #[tokio::test]
     async fn those_that_stall_make_place_for_those_that_wait() {
-        let lanes = Lanes::new(2, SHORT);
+        let slots = DownloadSlots::new(2, SHORT);
         let stalls = (0..6).map(|number| {
-            let lanes = &lanes;
-            async move { stall(lanes, &number.to_string()).await }
+            let slots = &slots;
+            async move { stall(slots, &number.to_string()).await }
         });
         let honest = async {
             tokio::task::yield_now().await;
-            lanes.enter("honest", 0).await.run(async { 7 }).await
+            slots.enter("honest", 0).await.run(async { 7 }).await
         };
         tokio::select! {
             _ = futures::future::join_all(stalls) => unreachable!("two of them stay"),
             found = honest => assert_eq!(found, Some(7)),
         }
-        assert!(lock(&lanes.state).running.len() <= 2);
+        assert!(lock(&slots.state).running.len() <= 2);
     }
 
     #[tokio::test]
     async fn nobody_is_cut_off_where_there_is_room() {
-        let lanes = Lanes::new(2, Duration::ZERO);
+        let slots = DownloadSlots::new(2, Duration::ZERO);
         let slow = async {
-            let lane = lanes.enter("a", 0).await;
+            let slot = slots.enter("a", 0).await;
             let work = tokio::time::sleep(Duration::from_millis(50));
-            lane.run(work).await
+            slot.run(work).await
         };
         assert_eq!(slow.await, Some(()));
     }
 
     #[tokio::test]
     async fn one_client_and_one_host_have_one_slow_download() {
-        let lanes = Lanes::new(8, SHORT);
-        let by_client = async { tokio::join!(biased; stall(&lanes, "a"), stall(&lanes, "a")) };
+        let slots = DownloadSlots::new(8, SHORT);
+        let by_client = async { tokio::join!(biased; stall(&slots, "a"), stall(&slots, "a")) };
         let cut = tokio::time::timeout(Duration::from_millis(600), by_client).await;
         assert!(cut.is_err(), "one of them stays");
         let at = async |who: &str| {
-            let lane = lanes.enter(who, 0).await;
-            lane.is_by("host".to_owned());
-            lane.run(std::future::pending::<()>()).await
+            let slot = slots.enter(who, 0).await;
+            slot.is_by("host".to_owned());
+            slot.run(std::future::pending::<()>()).await
         };
         let first = tokio::time::timeout(LONG, at("b"));
         tokio::select! {
@@ -247,9 +247,9 @@ mod tests {
 
     #[tokio::test]
     async fn patience_grows_with_the_attempts() {
-        let lanes = Lanes::new(1, SHORT);
-        assert_eq!(lanes.enter("a", 0).await.patience, SHORT);
-        assert_eq!(lanes.enter("a", 2).await.patience, SHORT * 4);
-        assert_eq!(lanes.enter("a", 99).await.patience, SHORT * MOST_PATIENCE);
+        let slots = DownloadSlots::new(1, SHORT);
+        assert_eq!(slots.enter("a", 0).await.patience, SHORT);
+        assert_eq!(slots.enter("a", 2).await.patience, SHORT * 4);
+        assert_eq!(slots.enter("a", 99).await.patience, SHORT * MOST_PATIENCE);
     }
 }
