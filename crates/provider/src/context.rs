@@ -69,8 +69,8 @@ pub(crate) struct Context {
     pub known: Mutex<Known>,
     /// Where offers' data come in.
     pub offer_downloads: DownloadSlots,
-    /// When a full disk was said.
-    said_full: Mutex<Option<Instant>>,
+    /// When something that only the owner can mend was said.
+    said_at: Mutex<HashMap<&'static str, Instant>>,
     /// When a lack of lamports was said.
     pub said_poor: Mutex<Option<Instant>>,
     /// Jobs that failed, and at what.
@@ -102,7 +102,7 @@ impl Context {
             ability: Mutex::default(),
             promises: Mutex::default(),
             known: Mutex::default(),
-            said_full: Mutex::default(),
+            said_at: Mutex::default(),
             settings,
             chain,
             journal,
@@ -117,15 +117,11 @@ impl Context {
         })
     }
 
-    /// What this machine can do, measured the first time.
-    pub(crate) async fn ability(&self) -> Result<Ability> {
-        let known = *lock(&self.ability);
-        if let Some(ability) = known {
-            return Ok(ability);
-        }
+    /// Measures what this machine can do.
+    pub(crate) async fn measure(&self) -> Result<()> {
         let ability = Ability::measure(&self.settings.publisher).await?;
         *lock(&self.ability) = Some(ability);
-        Ok(ability)
+        Ok(())
     }
 
     /// Whether a failure is that a disk is full. That is said once a minute, however many jobs run into it.
@@ -133,12 +129,20 @@ impl Context {
         let ProviderError::Data(error @ DataError::DiskFull { .. }) = error else {
             return false;
         };
-        let mut said = lock(&self.said_full);
-        if said.is_none_or(|at| at.elapsed() >= SAY_AGAIN) {
-            *said = Some(Instant::now());
+        if self.is_time_to_say("full disk") {
             tracing::error!(%error, "nothing is lost: what could not be written is done again");
         }
         true
+    }
+
+    /// Whether something has not been said for a minute; from now on it has.
+    pub(crate) fn is_time_to_say(&self, what: &'static str) -> bool {
+        let mut said = lock(&self.said_at);
+        let is_time = said.get(what).is_none_or(|at| at.elapsed() >= SAY_AGAIN);
+        if is_time {
+            said.insert(what, Instant::now());
+        }
+        is_time
     }
 
     pub(crate) fn is_resting(&self, address: &Pubkey, kind: TaskKind) -> bool {

@@ -80,6 +80,7 @@ pub(crate) async fn offers(
     context: &Context,
     moment: &Moment,
     busy: usize,
+    is_free_to_measure: bool,
     is_free: impl Fn(&Pubkey) -> bool,
 ) -> Result<Vec<(Pubkey, Task)>> {
     let left = AT_ONCE.saturating_sub(busy);
@@ -93,7 +94,13 @@ pub(crate) async fn offers(
     if open.is_empty() {
         return Ok(Vec::new());
     }
-    let ability = context.ability().await?;
+    // Nothing is promised before it is known what can be kept; obligations do not wait for that.
+    let known = *lock(&context.ability);
+    let Some(ability) = known else {
+        let owner = context.settings.owner;
+        let measure = is_free_to_measure.then_some((owner, Task::Measure));
+        return Ok(measure.into_iter().collect());
+    };
     let mut wanted = Vec::new();
     let mut capacities = Capacities::default();
     for (address, job) in open {
@@ -125,7 +132,10 @@ pub(crate) async fn promise(
         Some(graph) => published_bytes(&graph, job.batch_rows.get()),
         None => 0,
     };
-    let ability = context.ability().await?;
+    let known = *lock(&context.ability);
+    let Some(ability) = known else {
+        return Ok(Err(Refusal::Busy));
+    };
     let proposal = Proposal {
         address,
         job,
@@ -200,7 +210,10 @@ impl Capacities {
         if let Err(refusal) = context.settings.policy.decide(job, &capacity) {
             return Ok(Err(refusal));
         }
-        let ability = context.ability().await?;
+        let known = *lock(&context.ability);
+        let Some(ability) = known else {
+            return Ok(Err(Refusal::Busy));
+        };
         let proposal = Proposal {
             address,
             job,

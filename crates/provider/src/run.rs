@@ -122,6 +122,12 @@ async fn attempt(context: &Context, address: &Pubkey, task: Task) -> bool {
         return false;
     }
     let rest = context.rest(address, task.kind());
+    if matches!(task, Task::Measure) {
+        if context.is_time_to_say("no ability") {
+            tracing::error!(%error, "cannot measure how fast this machine publishes; taking nothing new");
+        }
+        return false;
+    }
     if !context.is_full_disk(&error) {
         tracing::warn!(job = %address, %error, retry_in_secs = rest.as_secs(), "cannot serve the job now; retrying");
     }
@@ -131,6 +137,7 @@ async fn attempt(context: &Context, address: &Pubkey, task: Task) -> bool {
 async fn try_task(context: &Context, address: &Pubkey, task: Task) -> Result<bool> {
     match task {
         Task::Take(job) => return steps::take(context, address, job).await,
+        Task::Measure => return context.measure().await.map(|()| true),
         Task::Work(job) => {
             // What is not here any more comes to the disk first: a slow server keeps no memory from other jobs.
             if steps::needs_data(context, address, &job)? {

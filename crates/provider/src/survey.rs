@@ -69,7 +69,7 @@ pub(crate) async fn survey(
         // The journal first: a job that is taken while this looks must not seem lost.
         let journal = context.journal.jobs()?;
         let offers = match can_pay(context, own.len()).await {
-            true => offers(context, &moment, takes, is_free_offer).await?,
+            true => offers(context, &moment, takes, is_free(owner), is_free_offer).await?,
             false => Vec::new(),
         };
         let is_offered = |address: &Pubkey| offers.iter().any(|(offered, _)| offered == address);

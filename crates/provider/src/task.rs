@@ -14,6 +14,8 @@ pub(crate) enum Task {
     Finalize,
     /// A job of the journal that is no longer this provider's.
     Close,
+    /// What this machine can do is not known yet. This is about no job; it goes under the owner's address.
+    Measure,
 }
 
 /// What a job rests from after a failure. Demands are answered whatever else went wrong.
@@ -29,7 +31,7 @@ impl Task {
         match self {
             Self::Answer(_) => TaskKind::Answer,
             Self::Take(_) => TaskKind::Offer,
-            Self::Work(_) | Self::Finalize | Self::Close => TaskKind::Other,
+            Self::Work(_) | Self::Finalize | Self::Close | Self::Measure => TaskKind::Other,
         }
     }
 

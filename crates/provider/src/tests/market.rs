@@ -243,7 +243,7 @@ async fn the_best_paid_offers_come_first() {
     let market = Market::new(&world, others.clone(), String::new());
     let agent = market.agent(|_| {});
     let moment = market.moment().await.unwrap();
-    let found = crate::offers::offers(&agent.context, &moment, 0, |_| true);
+    let found = crate::offers::offers(&agent.context, &moment, 0, true, |_| true);
     let found: Vec<Pubkey> = found.await.unwrap().into_iter().map(|one| one.0).collect();
     let place = |address: &Pubkey| found.iter().position(|one| one == address).unwrap();
     let [first, second, third, foreign] = [0, 1, 2, 3].map(|at: usize| others[at].0);
@@ -300,6 +300,38 @@ async fn no_more_is_promised_than_can_be_done_in_time() {
     };
     let decided = Policy::default().decide(&job, &capacity);
     assert_eq!(decided, Err(Refusal::TooHasty));
+}
+
+/// N2: nothing is taken before it is known what can be kept, and obligations do not wait for that.
+#[tokio::test]
+async fn a_place_to_publish_that_stalls_costs_offers_and_no_obligation() {
+    let place = stalling().await.replace("/inputs", "/");
+    let stalled = || Publisher::http(&place, None, Duration::from_secs(3_600)).unwrap();
+    let unmeasured = |agent| changed(agent, |context| context.ability = Mutex::default());
+    let world = World::new(1);
+    let (agent, _) = start(&world, PLENTY);
+    assert!(work_until_submitted(&world, &agent).await);
+    world.ask(&world.demands()[0], 60);
+    drop(agent);
+    let market = Market::new(&world, Market::jobs(&world, 1, [9; 32]), String::new());
+    let agent = unmeasured(market.agent(|settings| settings.publisher = stalled()));
+    let answered = async {
+        while world.unanswered() > 0 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let limited = async {
+        let _ = tokio::time::timeout(Duration::from_secs(15), answered).await;
+    };
+    agent.run(limited).await.unwrap();
+    assert_eq!(world.unanswered(), 0);
+    assert_eq!(market.taken(), 0);
+    // Measured by the agent itself, it takes.
+    let world = World::new(1);
+    let market = Market::new(&world, Vec::new(), String::new());
+    let agent = unmeasured(market.agent(|_| {}));
+    assert!(run_until_submitted(&world, &agent).await.is_some());
+    assert!(agent.context.ability.lock().unwrap().is_some());
 }
 
 /// P1: a library that panics on a node's answer costs a look, not the agent.
