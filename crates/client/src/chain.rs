@@ -2,10 +2,11 @@
 
 use {
     crate::{
-        accounts::{self, ModelAccount},
+        accounts::{self, JobFilter, ModelAccount},
         clock,
         errors::{ClientError, Result},
         history,
+        jobs::{FollowedJobs, Looks},
         send::Sender,
     },
     async_trait::async_trait,
@@ -28,6 +29,10 @@ use {
 pub trait ChainReads: Send + Sync {
     /// Who signs and pays.
     fn signer(&self) -> Pubkey;
+    /// The genesis hash of the cluster, if that is known: the same addresses mean other jobs elsewhere.
+    async fn genesis(&self) -> Result<Option<String>> {
+        Ok(None)
+    }
     /// The cluster's clock and restarts.
     async fn moment(&self) -> Result<Moment>;
     /// A job, unless it has ended.
@@ -46,6 +51,8 @@ pub struct RpcChain {
     wallet: Keypair,
     /// By what they hash to.
     uris: Mutex<HashMap<(Pubkey, [u8; 32]), String>>,
+    /// Live jobs as they were at the last look.
+    followed: Mutex<HashMap<JobFilter, Arc<FollowedJobs>>>,
 }
 
 impl RpcChain {
@@ -55,6 +62,7 @@ impl RpcChain {
             sender,
             wallet,
             uris: Mutex::default(),
+            followed: Mutex::default(),
         })
     }
 
@@ -66,6 +74,23 @@ impl RpcChain {
     /// Who signs and pays.
     pub const fn wallet(&self) -> &Keypair {
         &self.wallet
+    }
+
+    /// The live jobs that a filter takes: most of a look is what the last one has read.
+    ///
+    /// # Errors
+    /// As [`FollowedJobs::look`].
+    pub async fn followed_jobs(
+        &self,
+        filter: JobFilter,
+        looks: Looks,
+    ) -> Result<Vec<(Pubkey, Job)>> {
+        let followed = {
+            let mut all = self.followed.lock().unwrap_or_else(PoisonError::into_inner);
+            let new = || Arc::new(FollowedJobs::new(filter, looks));
+            Arc::clone(all.entry(filter).or_insert_with(new))
+        };
+        followed.look(self.sender.rpc()).await
     }
 
     /// Where the current result of a job is.
@@ -109,6 +134,13 @@ impl RpcChain {
 impl ChainReads for RpcChain {
     fn signer(&self) -> Pubkey {
         self.wallet.pubkey()
+    }
+
+    async fn genesis(&self) -> Result<Option<String>> {
+        let rpc = self.sender.rpc();
+        let genesis = rpc.get_genesis_hash().await;
+        let genesis = genesis.map_err(|error| ClientError::from_rpc(&rpc.url(), error))?;
+        Ok(Some(genesis.to_string()))
     }
 
     async fn moment(&self) -> Result<Moment> {

@@ -4,7 +4,7 @@
 //!
 //! - [`addresses`]: where every account is.
 //! - [`instructions`]: one pure builder for every instruction; [`flows`]: the same with what must be read first.
-//! - [`accounts`]: fetching and decoding; [`read`]: what a command needs, in one request; [`events`]: what a transaction did.
+//! - [`accounts`]: fetching and decoding; [`jobs`]: live jobs, followed with few bytes; [`read`]: what a command needs, in one request; [`events`]: what a transaction did.
 //! - [`send`]: simulate, price, send, confirm; [`errors`]: one sentence for whatever went wrong.
 //! - [`program_id`]: which deployment this process works with.
 //! - [`chain`]: reads that provider and watcher share; [`clock`]: the cluster's time; [`history`]: what old transactions tell.
@@ -24,6 +24,7 @@ pub mod events;
 pub mod flows;
 pub mod history;
 pub mod instructions;
+pub mod jobs;
 pub mod messages;
 pub mod read;
 pub mod send;

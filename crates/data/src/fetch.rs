@@ -19,6 +19,7 @@
 use {
     crate::{
         error::{DataError, Result, cause, excerpt},
+        files::unwritten,
         reach::{PublicConnector, check_written_address},
     },
     futures::StreamExt,
@@ -26,8 +27,12 @@ use {
         ClientOptions, GetResult, ObjectStore, ObjectStoreExt, RetryConfig, http::HttpBuilder,
         local::LocalFileSystem, path::Path as StorePath,
     },
-    std::{path::PathBuf, sync::Arc, time::Duration},
-    tokio::time::Instant,
+    std::{
+        path::{Path, PathBuf},
+        sync::Arc,
+        time::Duration,
+    },
+    tokio::{io::AsyncWriteExt, time::Instant},
     url::Url,
 };
 
@@ -87,6 +92,49 @@ impl Fetcher {
     /// # Errors
     /// `BadUri`, `Fetch` or `Size`.
     pub async fn fetch(&self, uri: &str, expected_bytes: Option<u64>) -> Result<Vec<u8>> {
+        // A vector that grows takes up to three times as much for a moment; what is expected may be taken at once.
+        let room = expected_bytes.filter(|expected| *expected <= self.limits.max_bytes);
+        let room = room.and_then(|expected| usize::try_from(expected).ok());
+        let mut sink = Sink::Memory(Vec::with_capacity(room.unwrap_or_default()));
+        self.fetch_into(uri, expected_bytes, &mut sink).await?;
+        match sink {
+            Sink::Memory(bytes) => Ok(bytes),
+            Sink::File(..) => Ok(Vec::new()),
+        }
+    }
+
+    /// The same into a file: it takes no memory, however slow the server is. Says how many bytes came.
+    ///
+    /// # Errors
+    /// As [`Self::fetch`]; `DiskFull` or `Files` if they cannot be written.
+    pub async fn download(
+        &self,
+        uri: &str,
+        expected_bytes: Option<u64>,
+        path: &Path,
+    ) -> Result<u64> {
+        let file = tokio::fs::OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .open(path)
+            .await
+            .map_err(|error| unwritten(path, &error))?;
+        let mut sink = Sink::File(file, path.to_owned());
+        let bytes = self.fetch_into(uri, expected_bytes, &mut sink).await?;
+        if let Sink::File(file, path) = &mut sink {
+            let flushed = file.flush().await;
+            flushed.map_err(|error| unwritten(path, &error))?;
+        }
+        Ok(bytes)
+    }
+
+    async fn fetch_into(
+        &self,
+        uri: &str,
+        expected_bytes: Option<u64>,
+        sink: &mut Sink,
+    ) -> Result<u64> {
         let (store, path) = self.open(uri).await?;
         let failed = |why: String| DataError::Fetch {
             uri: excerpt(uri),
@@ -94,13 +142,13 @@ impl Fetcher {
         };
         let start = Instant::now();
         match tokio::time::timeout(self.limits.timeout, store.get(&path)).await {
-            Ok(Ok(found)) => self.read(uri, found, expected_bytes, start).await,
+            Ok(Ok(found)) => self.read(uri, found, expected_bytes, start, sink).await,
             Ok(Err(error)) => Err(failed(cause(&error))),
             Err(_) => Err(self.too_slow(uri, 0)),
         }
     }
 
-    fn too_slow(&self, uri: &str, received_bytes: usize) -> DataError {
+    fn too_slow(&self, uri: &str, received_bytes: u64) -> DataError {
         DataError::Fetch {
             uri: excerpt(uri),
             why: format!(
@@ -189,7 +237,8 @@ impl Fetcher {
         found: GetResult,
         expected_bytes: Option<u64>,
         start: Instant,
-    ) -> Result<Vec<u8>> {
+        sink: &mut Sink,
+    ) -> Result<u64> {
         let (limit, what) = match expected_bytes {
             Some(expected) if expected <= self.limits.max_bytes => {
                 (expected, format!("exactly {expected} were expected"))
@@ -208,30 +257,56 @@ impl Fetcher {
         if claimed > limit || expected_bytes.is_some_and(|expected| claimed != expected) {
             return Err(size(claimed));
         }
-        // A vector that grows takes up to three times as much for a moment; what is expected may be taken at once.
-        let room = expected_bytes.and_then(|expected| usize::try_from(expected).ok());
-        let mut bytes = Vec::with_capacity(room.unwrap_or_default());
+        let mut received = 0u64;
         let mut body = found.into_stream();
         loop {
-            let until = start + self.longest(bytes.len() as u64);
+            let until = start + self.longest(received);
             let Ok(piece) = tokio::time::timeout_at(until, body.next()).await else {
-                return Err(self.too_slow(uri, bytes.len()));
+                return Err(self.too_slow(uri, received));
             };
             let Some(piece) = piece else { break };
             let piece = piece.map_err(|error| DataError::Fetch {
                 uri: excerpt(uri),
                 why: cause(&error),
             })?;
-            if (bytes.len() + piece.len()) as u64 > limit {
-                return Err(size((bytes.len() + piece.len()) as u64));
+            received = received.saturating_add(piece.len() as u64);
+            if received > limit {
+                return Err(size(received));
             }
-            bytes.extend_from_slice(&piece);
+            sink.put(&piece).await?;
         }
         match expected_bytes {
-            Some(expected) if bytes.len() as u64 != expected => Err(size(bytes.len() as u64)),
-            _ => Ok(bytes),
+            Some(expected) if received != expected => Err(size(received)),
+            _ => Ok(received),
         }
     }
+}
+
+/// Where fetched bytes go.
+enum Sink {
+    Memory(Vec<u8>),
+    File(tokio::fs::File, PathBuf),
+}
+
+impl Sink {
+    async fn put(&mut self, piece: &[u8]) -> Result<()> {
+        match self {
+            Self::Memory(bytes) => {
+                bytes.extend_from_slice(piece);
+                Ok(())
+            }
+            Self::File(file, path) => file
+                .write_all(piece)
+                .await
+                .map_err(|error| unwritten(path, &error)),
+        }
+    }
+}
+
+/// The host that a URI names; none for a file.
+pub fn host_of(uri: &str) -> Option<String> {
+    let url = parse(uri).ok()?;
+    url.host_str().map(str::to_owned)
 }
 
 /// A URI within the convention.
@@ -298,12 +373,7 @@ pub(crate) fn http_store(
 mod tests {
     #![allow(clippy::unwrap_used, clippy::panic)]
 
-    use {
-        super::*,
-        crate::publish::Publisher,
-        std::path::Path,
-        tokio::io::{AsyncReadExt, AsyncWriteExt},
-    };
+    use {super::*, crate::publish::Publisher, tokio::io::AsyncReadExt};
 
     fn fetcher(root: &Path, max_bytes: u64) -> Fetcher {
         let file_roots = vec![root.to_owned()];

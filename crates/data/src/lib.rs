@@ -4,6 +4,7 @@
 //! - [`fetch`]: what others have published, and the convention for it; `reach`: which machines it is fetched from;
 //! - [`publish`]: results for others;
 //! - [`sizes`]: how large the data of a graph are, known before anything is fetched;
+//! - [`slots`]: how many downloads of strangers' data run at a time, and who has to make place;
 //! - [`store`]: tensors named by their roots, in memory, in a folder, fetched; [`budget`]: the memory that they may take;
 //! - [`files`]: files that are whole or not there; [`runtime`]: what every loop that follows the chain is made of.
 
@@ -15,6 +16,7 @@ pub mod publish;
 mod reach;
 pub mod runtime;
 pub mod sizes;
+pub mod slots;
 pub mod store;
 
 pub use {
@@ -22,5 +24,6 @@ pub use {
     error::{DataError, Result, excerpt},
     fetch::{FetchLimits, Fetcher},
     publish::Publisher,
-    store::{Folder, TensorList, TensorStore},
+    slots::{DownloadSlot, DownloadSlots},
+    store::{Download, Folder, TensorList, TensorStore, Wanted},
 };

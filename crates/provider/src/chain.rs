@@ -7,6 +7,7 @@ use {
         ChainReads, ClientError, Instruction, Pubkey, Result, RpcChain, Signer,
         accounts::{self, DemandAccount, JobFilter},
         addresses, history, instructions,
+        jobs::Looks,
         quern::{
             instructions::Submission,
             state::{Job, JobState, Provider, Purse},
@@ -97,7 +98,7 @@ impl ProviderChain for RpcChain {
             state: Some(JobState::Open),
             ..JobFilter::default()
         };
-        accounts::jobs(self.sender().rpc(), filter).await
+        self.followed_jobs(filter, Looks::All).await
     }
 
     async fn own_jobs(&self, owner: &Pubkey) -> Result<Vec<(Pubkey, Job)>> {
@@ -105,7 +106,7 @@ impl ProviderChain for RpcChain {
             provider: Some(*owner),
             ..JobFilter::default()
         };
-        accounts::jobs(self.sender().rpc(), filter).await
+        self.followed_jobs(filter, Looks::All).await
     }
 
     async fn provider(&self, owner: &Pubkey) -> Result<Option<Provider>> {

@@ -1,7 +1,7 @@
 //! How a provider works.
 
 use {
-    crate::policy::Policy,
+    crate::{offers, policy::Policy},
     quern_client::Pubkey,
     quern_data::{FetchLimits, Publisher},
     std::{collections::BTreeMap, path::PathBuf, time::Duration},
@@ -31,6 +31,10 @@ pub struct Settings {
     /// Most memory for tensors, in bytes: half of it for work, half for demands. A job that needs more than a half is not
     /// taken.
     pub memory_bytes: u64,
+    /// Most bytes of inputs and weights on the disk. What live jobs do not need goes first.
+    pub disk_bytes: u64,
+    /// How long the data of an open job may be slow before others get their download slot.
+    pub offer_patience: Duration,
 }
 
 impl Settings {
@@ -47,6 +51,8 @@ impl Settings {
             retry: Duration::from_secs(5),
             keep_ended_secs: 600,
             memory_bytes: 8 << 30,
+            disk_bytes: 64 << 30,
+            offer_patience: offers::PATIENCE,
         }
     }
 }

@@ -9,6 +9,7 @@ use {
         addresses,
         flows::{self, Route},
         history, instructions,
+        jobs::Looks,
         quern::{
             clock::Moment,
             state::{Demand, Job, JobState, Model},
@@ -224,6 +225,10 @@ impl ChainReads for RpcWatcherChain {
         self.wallet.pubkey()
     }
 
+    async fn genesis(&self) -> Result<Option<String>> {
+        self.reads.genesis().await
+    }
+
     async fn moment(&self) -> Result<Moment> {
         self.reads.moment().await
     }
@@ -253,7 +258,12 @@ impl WatcherChain for RpcWatcherChain {
             client,
             ..JobFilter::default()
         };
-        accounts::jobs(self.sender.rpc(), filter).await
+        // Of everybody's jobs there may be very many.
+        let looks = match client {
+            Some(_) => Looks::All,
+            None => Looks::Recent,
+        };
+        self.reads.followed_jobs(filter, looks).await
     }
 
     async fn output_uri(&self, address: &Pubkey, job: &Job) -> Result<String> {

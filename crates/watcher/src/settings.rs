@@ -58,8 +58,12 @@ pub struct Settings {
     pub publication_grace: Duration,
     /// Whether recorded convictions are paid out and what lies in own demands is taken back.
     pub settle: bool,
-    /// Most cases that are worked on at a time.
+    /// Most results that are computed and checked at a time. Waiting for data takes none of these slots.
     pub concurrency: usize,
+    /// How long the data of a case may be slow before others get their download slot.
+    pub patience: Duration,
+    /// Most bytes of inputs and weights in the folder. What open cases do not need goes first.
+    pub disk_bytes: u64,
     /// Time between two looks at the chain, and shortest rest after a failure.
     pub poll: Duration,
 }
@@ -78,6 +82,8 @@ impl Default for Settings {
             publication_grace: Duration::from_secs(30),
             settle: true,
             concurrency: 4,
+            patience: Duration::from_secs(10),
+            disk_bytes: 64 << 30,
             poll: Duration::from_secs(5),
         }
     }

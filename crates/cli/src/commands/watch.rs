@@ -56,6 +56,9 @@ pub struct Args {
     /// alone
     #[arg(long, default_value_t = 8_192, value_name = "MIB")]
     memory_limit: u32,
+    /// Most inputs and weights to keep in the folder of --state, in MiB; what no open case needs goes first
+    #[arg(long, default_value_t = 65_536, value_name = "MIB")]
+    disk_limit: u32,
     /// Most work to do for one submission, in GMAC (10^9 multiplications; some 30 a second and processor)
     #[arg(long, default_value_t = Settings::default().max_macs / GMAC, value_name = "GMAC")]
     max_gmacs: u64,
@@ -76,7 +79,7 @@ pub struct Args {
     /// Do not pay out convictions and do not close own demands
     #[arg(long)]
     no_settle: bool,
-    /// Most submissions to examine at a time
+    /// Most submissions to compute and check at a time; waiting for data does not count
     #[arg(long, default_value_t = 4, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=1_000))]
     concurrency: u32,
     /// Time between two looks at the chain
@@ -110,12 +113,14 @@ impl Args {
             state: self.state,
             max_macs: self.max_gmacs.saturating_mul(GMAC),
             memory_bytes: u64::from(self.memory_limit) << 20,
+            disk_bytes: u64::from(self.disk_limit) << 20,
             min_bonds: self.min_bond.into_iter().collect(),
             max_fee_lamports: self.max_fee_lamports,
             publication_grace: Duration::from_secs(u64::from(self.grace)),
             settle: !self.no_settle,
             concurrency: self.concurrency as usize,
             poll: Duration::from_secs(u64::from(self.poll)),
+            ..Settings::default()
         }
     }
 }

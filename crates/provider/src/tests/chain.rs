@@ -31,6 +31,9 @@ impl ChainReads for View {
     fn signer(&self) -> Pubkey {
         OWNER
     }
+    async fn genesis(&self) -> ChainResult<Option<String>> {
+        Ok(Some(self.world.genesis.lock().unwrap().clone()))
+    }
     async fn moment(&self) -> ChainResult<Moment> {
         if self.fuse.is_blown() {
             return self.burn().map(|()| unreachable!());

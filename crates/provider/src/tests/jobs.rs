@@ -152,7 +152,16 @@ async fn work_that_was_recorded_is_not_done_again() {
     let record = computed.await.unwrap();
     agent.context.journal.save(&world.address, &record).unwrap();
     drop(agent);
+    // It needs no inputs any more, so it does not wait for them either.
     let (agent, fuse) = start(&world, PLENTY);
+    let place = world.folder.path().join("inputs");
+    let inputs = std::fs::read(&place).unwrap();
+    std::fs::remove_file(&place).unwrap();
+    std::fs::remove_dir_all(agent.context.journal.home().join("tensors")).unwrap();
+    std::fs::create_dir_all(agent.context.journal.home().join("tensors")).unwrap();
+    agent.pass().await.unwrap();
+    assert_eq!(world.counts.submits.load(Ordering::SeqCst), 1);
+    std::fs::write(&place, inputs).unwrap();
     assert!(work_through(&world, &agent, &fuse).await);
     assert_eq!(world.counts.works.load(Ordering::SeqCst), 3);
 }

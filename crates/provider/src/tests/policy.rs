@@ -44,7 +44,15 @@ fn policy_names_the_first_reason() {
             |job| job.terms.react_secs = 3_599u32.into(),
             Refusal::TooHasty,
         ),
-        (|job| job.work_secs = 59u32.into(), Refusal::TooHasty),
+        (|job| job.work_secs = 599u32.into(), Refusal::TooHasty),
+        // Whatever machine does it: 10^12 multiply-accumulates take more than ten minutes' share.
+        (
+            |job| {
+                job.macs = 1_000_000_000_000u64.into();
+                job.work_secs = 249u32.into();
+            },
+            Refusal::TooHasty,
+        ),
         (|job| job.arbiter = CLIENT, Refusal::Arbiter),
         (|job| job.price_atoms = 0u64.into(), Refusal::Price),
         (|job| job.macs = u64::MAX.into(), Refusal::Work),
@@ -156,6 +164,10 @@ async fn takes_nothing_that_it_could_not_answer_for_in_memory() {
     agent.pass().await.unwrap();
     assert_eq!(world.counts.takes.load(Ordering::SeqCst), 0);
     let enough = 2 * needed.next_multiple_of(1_024);
-    let agent = changed(agent, |context| with_memory(context, enough));
+    // A process has the same memory as long as it lives.
+    let agent = changed(agent, |context| {
+        with_memory(context, enough);
+        context.known = Mutex::default();
+    });
     assert!(work_until_submitted(&world, &agent).await);
 }

@@ -21,7 +21,11 @@ impl Crowd {
             others,
             stalls_for,
         };
-        Watcher::new(world.settings(), Arc::new(chain)).unwrap()
+        let settings = Settings {
+            patience: Duration::from_millis(200),
+            ..world.settings()
+        };
+        Watcher::new(settings, Arc::new(chain)).unwrap()
     }
 
     /// Jobs with earlier deadlines than the world's own one.
@@ -184,4 +188,33 @@ async fn strangers_whose_data_do_not_come_keep_nobody_waiting() {
     let others = Crowd::jobs(&world, 4, |_| BERT);
     let watcher = Crowd::watcher(&world, others, Duration::from_secs(3_600));
     assert!(run_to_report(&world, &watcher).await, "at once");
+}
+
+/// N9: identities cost nothing. Cases of other clients that never even fail hold up no conviction: neither as many as there
+/// are slots, nor more than there are download slots.
+#[tokio::test]
+async fn decoys_of_many_clients_that_stall_hold_up_no_conviction() {
+    for count in [4, 100] {
+        let world = World::wrong(3);
+        world.publish(&world.claim.outputs);
+        let others = Crowd::jobs(&world, count, |number| Pubkey::from([number; 32]));
+        let watcher = Crowd::watcher(&world, others, Duration::from_secs(3_600));
+        assert!(
+            run_to_report(&world, &watcher).await,
+            "beside {count} decoys"
+        );
+        assert_eq!(world.count(|c| &c.convictions), 1);
+    }
+}
+
+/// N9: the largest bond gets every second turn, however near the deadlines of others are.
+#[tokio::test]
+async fn deadlines_and_bonds_take_turns() {
+    let world = World::wrong(3);
+    let others = Crowd::jobs(&world, 40, |number| Pubkey::from([number; 32]));
+    world.state().job.as_mut().unwrap().bond_atoms = 1_000u64.into();
+    let watcher = Crowd::watcher(&world, others, Duration::ZERO);
+    let found = survey(&watcher.state, &HashSet::new(), true).await.unwrap();
+    assert_eq!(found.len(), 41);
+    assert_eq!(found[1].task.job(), world.address);
 }

@@ -33,7 +33,7 @@ use {
         },
     },
     quern_data::{
-        DataError, Share, TensorList,
+        DataError, Share, TensorList, Wanted,
         runtime::{Retry, lock},
     },
     quern_proof::{

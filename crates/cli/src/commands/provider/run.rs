@@ -62,6 +62,9 @@ pub struct Args {
     /// alone
     #[arg(long, default_value_t = 8_192, value_name = "MIB")]
     memory_limit: u32,
+    /// Most inputs and weights to keep on the disk, in MiB; what no live job needs goes first
+    #[arg(long, default_value_t = 65_536, value_name = "MIB")]
+    disk_limit: u32,
     /// Most jobs to work on at a time
     #[arg(long, default_value_t = Policy::default().max_jobs)]
     max_jobs: usize,
@@ -75,8 +78,11 @@ pub struct Args {
     #[arg(long, value_parser = span::parse, default_value = "1h", value_name = "TIME")]
     min_react: u32,
     /// Shortest time to work that a job may give
-    #[arg(long, value_parser = span::parse, default_value = "1m", value_name = "TIME")]
+    #[arg(long, value_parser = span::parse, default_value = "10m", value_name = "TIME")]
     min_work: u32,
+    /// Shortest time that a refereed job may give for 10^9 multiply-accumulates, in milliseconds
+    #[arg(long, default_value_t = Policy::default().min_ms_per_gmac, value_name = "MS")]
+    min_work_per_gmac: u64,
     /// Longest review, during which the bond lies still
     #[arg(long, value_parser = span::parse, default_value = "30d", value_name = "TIME")]
     max_review: u32,
@@ -150,6 +156,7 @@ pub async fn run(context: &Context, args: Args) -> Result<()> {
         weights: args.weights.into_iter().collect::<BTreeMap<_, _>>(),
         poll: Duration::from_secs(u64::from(args.poll)),
         memory_bytes: u64::from(args.memory_limit) << 20,
+        disk_bytes: u64::from(args.disk_limit) << 20,
         ..Settings::new(owner, PathBuf::new(), publisher)
     };
     let agent = Agent::new(
@@ -187,6 +194,7 @@ async fn policy(context: &Context, args: &Args) -> Result<Policy> {
         min_response_secs: args.min_response,
         min_react_secs: args.min_react,
         min_work_secs: args.min_work,
+        min_ms_per_gmac: args.min_work_per_gmac,
         max_review_secs: args.max_review,
         max_jobs: args.max_jobs,
     })

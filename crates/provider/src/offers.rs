@@ -1,0 +1,306 @@
+//! Open jobs: which of them are worth a look, in which order, and what becomes of those whose data do not come.
+//!
+//! Strangers create them, so nothing is reserved for what one of them says: no memory, no bond and no place among the jobs that
+//! are worked on. Their data are fetched to the disk, in download slots that are not those of obligations.
+
+use {
+    crate::{
+        ability::Ability,
+        context::{Context, parsed},
+        error::{ProviderError, Result},
+        policy::{Capacity, Refusal},
+        promises::Proposal,
+        task::Task,
+    },
+    quern_client::{
+        Pubkey,
+        quern::{
+            clock::Moment,
+            state::{Assurance, Job},
+        },
+    },
+    quern_data::{DataError, runtime::lock, sizes::Sizes},
+    std::{
+        collections::{BTreeMap, HashMap},
+        sync::Arc,
+        time::Duration,
+    },
+};
+
+/// Offers whose data are fetched at a time.
+pub(crate) const OFFER_DOWNLOADS: usize = 8;
+/// Offers that are looked at at a time: as many wait for a download slot as have one.
+const AT_ONCE: usize = 2 * OFFER_DOWNLOADS;
+/// How long the first attempt of a download is not cut off for others.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+/// Models that are read in one look to learn how large their data are.
+const MOST_LOOK_UPS: usize = 32;
+/// More models, and jobs that failed, than this are forgotten at once: strangers make them.
+const MOST_KNOWN: usize = 10_000;
+/// Times that the data of an offer may fail to come. They are free to fail, and fetching them is not.
+const MOST_FAILURES: u32 = 2;
+/// What fetching an offer's data may take at least and at most, whatever time the job gives.
+const LEAST_FETCH: Duration = Duration::from_secs(20);
+const MOST_FETCH: Duration = Duration::from_secs(600);
+
+/// What is known of strangers' models and jobs.
+#[derive(Debug, Default)]
+pub(crate) struct Known {
+    /// Graphs of sealed models, which never change.
+    graphs: HashMap<Pubkey, Arc<Vec<u8>>>,
+    /// How often the data of a job failed to come.
+    failures: HashMap<Pubkey, u32>,
+}
+
+impl Known {
+    /// How often the data of a job failed to come.
+    pub(crate) fn failures(&self, address: &Pubkey) -> u32 {
+        self.failures.get(address).copied().unwrap_or_default()
+    }
+
+    /// Notes that an offer could not be taken because of its data. Says whether that is final.
+    pub(crate) fn failed(&mut self, address: &Pubkey, error: &ProviderError) -> bool {
+        let weight = match error {
+            ProviderError::Data(error) if error.is_final() => MOST_FAILURES,
+            ProviderError::Data(DataError::Fetch { .. }) => 1,
+            ProviderError::Proof(_) | ProviderError::Unservable { .. } => MOST_FAILURES,
+            _ => return false,
+        };
+        if self.failures.len() >= MOST_KNOWN {
+            self.failures.clear();
+        }
+        let failures = self.failures.entry(*address).or_default();
+        *failures = failures.saturating_add(weight);
+        *failures >= MOST_FAILURES
+    }
+}
+
+/// Open jobs that the policy wants and that can be done in time, the best paid first.
+pub(crate) async fn offers(
+    context: &Context,
+    moment: &Moment,
+    busy: usize,
+    is_free_to_measure: bool,
+    is_free: impl Fn(&Pubkey) -> bool,
+) -> Result<Vec<(Pubkey, Task)>> {
+    let left = AT_ONCE.saturating_sub(busy);
+    if left == 0 || lock(&context.promises).count() >= context.settings.policy.max_jobs {
+        return Ok(Vec::new());
+    }
+    let mut open = context.chain.open_jobs().await?;
+    open.retain(|(address, _)| {
+        is_free(address) && lock(&context.known).failures(address) < MOST_FAILURES
+    });
+    if open.is_empty() {
+        return Ok(Vec::new());
+    }
+    // Nothing is promised before it is known what can be kept; obligations do not wait for that.
+    let known = *lock(&context.ability);
+    let Some(ability) = known else {
+        let owner = context.settings.owner;
+        let measure = is_free_to_measure.then_some((owner, Task::Measure));
+        return Ok(measure.into_iter().collect());
+    };
+    let mut wanted = Vec::new();
+    let mut capacities = Capacities::default();
+    for (address, job) in open {
+        match capacities.decide(context, &address, &job, moment).await? {
+            Ok(()) => wanted.push((address, job)),
+            Err(refusal) => context.say_once(&address, &job, || log_refusal(&address, refusal)),
+        }
+    }
+    let found = ordered(context, &ability, wanted).await;
+    let found = found.into_iter().take(left);
+    Ok(found
+        .map(|(address, job)| (address, Task::Take(job)))
+        .collect())
+}
+
+/// Decides again, with what is known now, about a job whose data are here, and promises to do it.
+pub(crate) async fn promise(
+    context: &Context,
+    address: &Pubkey,
+    job: &Job,
+) -> Result<std::result::Result<(), Refusal>> {
+    let moment = context.chain.moment().await?;
+    let mut capacities = Capacities::default();
+    let decided = capacities.decide(context, address, job, &moment).await?;
+    if let Err(refusal) = decided {
+        return Ok(Err(refusal));
+    }
+    let bytes = match graph_of(context, &job.model, &mut 1).await {
+        Some(graph) => published_bytes(&graph, job.batch_rows.get()),
+        None => 0,
+    };
+    let known = *lock(&context.ability);
+    let Some(ability) = known else {
+        return Ok(Err(Refusal::Busy));
+    };
+    let proposal = Proposal {
+        address,
+        job,
+        time: time_for(context, &ability, job, bytes),
+    };
+    let max_jobs = context.settings.policy.max_jobs;
+    Ok(lock(&context.promises).promise(proposal, max_jobs, moment.now))
+}
+
+/// How long a job takes. Nobody can tell that of reviewed work.
+pub(crate) fn time_for(context: &Context, ability: &Ability, job: &Job, bytes: u64) -> Duration {
+    if Assurance::from_code(job.assurance) != Some(Assurance::Refereed) {
+        return Duration::ZERO;
+    }
+    // For the transactions, and for looking at the chain now and then.
+    let overhead = Duration::from_secs(u64::from(context.settings.policy.min_work_secs)) / 10;
+    ability
+        .time_for(job.macs.get(), bytes)
+        .saturating_add(overhead)
+}
+
+/// How long the data of an offer may take to come: a quarter of the time that its work has, within bounds, and no longer than it
+/// may be taken.
+pub(crate) fn fetch_time(job: &Job, moment: &Moment) -> Duration {
+    let quarter = Duration::from_secs(u64::from(job.work_secs.get()) / 4);
+    let left = job.effective_deadline(moment).saturating_sub(moment.now);
+    let left = Duration::from_secs(u64::try_from(left).unwrap_or_default());
+    quarter.clamp(LEAST_FETCH, MOST_FETCH).min(left)
+}
+
+/// The provider's account and purses, read once in a look.
+#[derive(Default)]
+struct Capacities {
+    provider: Option<Option<quern_client::quern::state::Provider>>,
+    purses: HashMap<Pubkey, Option<quern_client::quern::state::Purse>>,
+}
+
+impl Capacities {
+    async fn decide(
+        &mut self,
+        context: &Context,
+        address: &Pubkey,
+        job: &Job,
+        moment: &Moment,
+    ) -> Result<std::result::Result<(), Refusal>> {
+        let owner = &context.settings.owner;
+        let provider = match self.provider {
+            Some(provider) => provider,
+            None => *self.provider.insert(context.chain.provider(owner).await?),
+        };
+        let Some(provider) = provider.filter(|provider| provider.active.get()) else {
+            return Ok(Err(Refusal::Inactive));
+        };
+        let signer = &context.chain.signer();
+        let mut purse = match self.purses.get(&job.mint) {
+            Some(purse) => *purse,
+            None => {
+                let purse = context.chain.purse(owner, &job.mint).await?;
+                *self.purses.entry(job.mint).or_insert(purse)
+            }
+        };
+        if let Some(purse) = &mut purse {
+            lock(&context.promises).reserve_pending(purse, *signer != provider.owner);
+        }
+        let capacity = Capacity {
+            provider: &provider,
+            signer,
+            purse: purse.as_ref(),
+            has_worker: context.worker.is_some(),
+            moment,
+        };
+        if let Err(refusal) = context.settings.policy.decide(job, &capacity) {
+            return Ok(Err(refusal));
+        }
+        let known = *lock(&context.ability);
+        let Some(ability) = known else {
+            return Ok(Err(Refusal::Busy));
+        };
+        let proposal = Proposal {
+            address,
+            job,
+            time: time_for(context, &ability, job, 0),
+        };
+        Ok(lock(&context.promises).check(proposal, moment.now))
+    }
+}
+
+/// Jobs by what they pay for a byte to fetch and a second of work. Atoms of two mints cannot be compared, so mints take turns.
+async fn ordered(
+    context: &Context,
+    ability: &Ability,
+    wanted: Vec<(Pubkey, Job)>,
+) -> Vec<(Pubkey, Job)> {
+    let mut by_mint: BTreeMap<Pubkey, Vec<(f64, (Pubkey, Job))>> = BTreeMap::new();
+    let mut look_ups = MOST_LOOK_UPS;
+    let rate = context.settings.fetch.least_rate.max(1) as f64;
+    for (address, job) in wanted {
+        let graph = graph_of(context, &job.model, &mut look_ups).await;
+        let bytes = graph.map_or(0, |graph| fetched_bytes(&graph, job.batch_rows.get()));
+        let secs = ability.time_for(job.macs.get(), 0).as_secs_f64() + bytes as f64 / rate;
+        let worth = job.price_atoms.get() as f64 / secs.max(1e-3);
+        let of_mint = by_mint.entry(job.mint).or_default();
+        of_mint.push((worth, (address, job)));
+    }
+    let mut lists: Vec<_> = by_mint
+        .into_values()
+        .map(|mut list| {
+            list.sort_by(|one, other| other.0.total_cmp(&one.0));
+            list.into_iter().map(|(_, offer)| offer)
+        })
+        .collect();
+    let mut all = Vec::new();
+    while !lists.is_empty() {
+        lists.retain_mut(|list| list.next().map(|offer| all.push(offer)).is_some());
+    }
+    all
+}
+
+/// The graph of a model, if it is known or may be looked up.
+async fn graph_of(context: &Context, model: &Pubkey, look_ups: &mut usize) -> Option<Arc<Vec<u8>>> {
+    if *model == quern_client::instructions::NOBODY {
+        return None;
+    }
+    if let Some(graph) = lock(&context.known).graphs.get(model) {
+        return Some(Arc::clone(graph));
+    }
+    *look_ups = look_ups.checked_sub(1)?;
+    let account = context.chain.model(model).await.ok()?;
+    if !account.model.sealed.get() {
+        return None;
+    }
+    let graph = Arc::new(account.graph);
+    let mut known = lock(&context.known);
+    if known.graphs.len() >= MOST_KNOWN {
+        known.graphs.clear();
+    }
+    known.graphs.insert(*model, Arc::clone(&graph));
+    Some(graph)
+}
+
+fn sizes_of(graph: &[u8], batch_rows: u32) -> Option<Sizes> {
+    let graph = parsed(graph).ok()?;
+    graph.check().ok()?;
+    graph.check_batch_rows(batch_rows).ok()?;
+    Sizes::of(&graph, batch_rows).ok()
+}
+
+fn fetched_bytes(graph: &[u8], batch_rows: u32) -> u64 {
+    let sizes = sizes_of(graph, batch_rows);
+    sizes.map_or(u64::MAX, |sizes| sizes.inputs.saturating_add(sizes.weights))
+}
+
+/// The trace, the result, which is a part of it, and the hints.
+fn published_bytes(graph: &[u8], batch_rows: u32) -> u64 {
+    let sizes = sizes_of(graph, batch_rows);
+    sizes.map_or(u64::MAX, |sizes| {
+        let twice = sizes.trace_file.saturating_mul(2);
+        twice.saturating_add(sizes.hints_file)
+    })
+}
+
+pub(crate) fn log_refusal(address: &Pubkey, refusal: Refusal) {
+    if refusal.is_owners_task() {
+        tracing::warn!(job = %address, "{refusal}; leaving an open job alone");
+    } else {
+        tracing::debug!(job = %address, "{refusal}; leaving an open job alone");
+    }
+}
