@@ -1,7 +1,7 @@
 //! Data of jobs and models: fetched within limits, compared with the roots on chain, published. What provider and watcher
 //! share; the command line uses it, too.
 //!
-//! - [`fetch`]: what others have published, and the convention for it; `reach`: which machines it is fetched from;
+//! - [`fetch`]: what others have published, and the convention for it; `http`, `reach`: how, and from which machines;
 //! - [`publish`]: results for others;
 //! - [`sizes`]: how large the data of a graph are, known before anything is fetched;
 //! - [`store`]: tensors named by their roots, in memory, in a folder, fetched; [`budget`]: the memory that they may take;
@@ -11,6 +11,7 @@ pub mod budget;
 mod error;
 pub mod fetch;
 pub mod files;
+mod http;
 pub mod publish;
 mod reach;
 pub mod runtime;
@@ -20,7 +21,7 @@ pub mod store;
 pub use {
     budget::{MemoryBudget, Reservation, Share},
     error::{DataError, Result, excerpt},
-    fetch::{FetchLimits, Fetcher},
+    fetch::{FetchLimits, Fetcher, check_uri},
     publish::Publisher,
     store::{Folder, TensorList, TensorStore},
 };

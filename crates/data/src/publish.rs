@@ -3,10 +3,11 @@
 use {
     crate::{
         error::{DataError, Result, cause, excerpt},
-        fetch::{http_store, parse},
+        fetch::parse,
     },
     object_store::{
-        ObjectStore, ObjectStoreExt, PutPayload, local::LocalFileSystem, path::Path as StorePath,
+        ClientOptions, ObjectStore, ObjectStoreExt, PutPayload, RetryConfig, http::HttpBuilder,
+        local::LocalFileSystem, path::Path as StorePath,
     },
     std::{fmt::Display, path::Path, sync::Arc, time::Duration},
     url::Url,
@@ -60,7 +61,7 @@ impl Publisher {
         };
         let prefix =
             StorePath::from_url_path(parsed.path()).map_err(|_| bad("the path is not usable"))?;
-        let store = http_store(&parsed, timeout, timeout, true).map_err(|why| bad(&why))?;
+        let store = http_store(&parsed, timeout).map_err(|why| bad(&why))?;
         Self {
             store: Arc::new(store),
             prefix,
@@ -133,6 +134,32 @@ impl Publisher {
             ))),
         }
     }
+}
+
+/// A store that puts files below a URL.
+fn http_store(
+    url: &Url,
+    timeout: Duration,
+) -> std::result::Result<object_store::http::HttpStore, String> {
+    let origin = url.origin();
+    if !origin.is_tuple() {
+        return Err("it names no host".to_owned());
+    }
+    let connect_timeout = timeout.min(Duration::from_secs(10));
+    let options = ClientOptions::new()
+        .with_allow_http(true)
+        .with_timeout(timeout)
+        .with_connect_timeout(connect_timeout);
+    let retry = RetryConfig {
+        max_retries: 2,
+        retry_timeout: timeout,
+        ..RetryConfig::default()
+    };
+    let builder = HttpBuilder::new()
+        .with_url(origin.ascii_serialization())
+        .with_client_options(options)
+        .with_retry(retry);
+    builder.build().map_err(|error| cause(&error))
 }
 
 #[cfg(test)]
