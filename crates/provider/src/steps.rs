@@ -263,6 +263,13 @@ pub(crate) async fn finalize(context: &Context, address: &Pubkey) -> Result<()> 
             return Ok(());
         }
         Err(ClientError::NotFound { .. }) => {}
+        // Another agent of this wallet, or anybody, was faster: the account is gone, and every sentence about it misleads.
+        Err(error @ ClientError::Refused(_)) => match context.chain.job(address).await? {
+            Some(job) if job.is_in(JobState::Submitted) => return Err(error.into()),
+            _ => {
+                tracing::info!(job = %address, "finalized by another process: the milestone is paid")
+            }
+        },
         Err(error) => return Err(error.into()),
     }
     Ok(())

@@ -7,7 +7,7 @@ use {
         context::Context,
         demands,
         error::Result,
-        policy::{Capacity, Refusal},
+        policy::Capacity,
         task::{Task, TaskKind},
     },
     quern_client::{
@@ -210,7 +210,7 @@ async fn offers(
                 }
                 found.push((address, Task::Take(job)));
             }
-            Err(refusal) => context.say_once(&address, &job, || log_refusal(&address, refusal)),
+            Err(refusal) => context.leave_alone(&address, &job, refusal),
         }
     }
     Ok(found)
@@ -222,13 +222,5 @@ fn reserve(purse: &mut Purse, bond_atoms: u64, is_by_operator: bool) {
     if is_by_operator {
         let reserved_atoms = purse.operator_reserved_atoms.get();
         purse.operator_reserved_atoms = reserved_atoms.saturating_add(bond_atoms).into();
-    }
-}
-
-fn log_refusal(address: &Pubkey, refusal: Refusal) {
-    if refusal.is_owners_task() {
-        tracing::warn!(job = %address, "{refusal}; leaving an open job alone");
-    } else {
-        tracing::debug!(job = %address, "{refusal}; leaving an open job alone");
     }
 }
