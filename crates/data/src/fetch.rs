@@ -19,14 +19,12 @@
 use {
     crate::{
         error::{DataError, Result, excerpt},
-        http::{self, Expected},
+        http,
+        limits::{Expected, FetchLimits, Sink},
         reach::check_written_address,
     },
     quern_client::text,
-    std::{
-        path::{Path, PathBuf},
-        time::Duration,
-    },
+    std::path::{Path, PathBuf},
     tokio::io::AsyncReadExt,
     url::Url,
 };
@@ -39,36 +37,6 @@ pub const RESULT_FILE: &str = "result.qten";
 pub const HINTS_FILE: &str = "hints.qtrace";
 /// Longest URI that the program takes, in bytes.
 pub const MAX_URI_BYTES: usize = quern_client::quern::constants::MAX_URI_BYTES;
-
-/// How much, how long and from where data are fetched.
-#[derive(Clone, Debug)]
-pub struct FetchLimits {
-    /// Largest file, in bytes.
-    pub max_bytes: u64,
-    /// How long a server may send nothing, and be behind the least rate.
-    pub timeout: Duration,
-    /// Least rate, in bytes a second: a slower server keeps others waiting. Large files get as much longer.
-    pub least_rate: u64,
-    /// Folders that `file` URIs may point into.
-    pub file_roots: Vec<PathBuf>,
-    /// Whether `http` and `https` URIs are followed.
-    pub http: bool,
-    /// Whether they are followed to machines that are not public: this one and its neighbours.
-    pub allow_private: bool,
-}
-
-impl Default for FetchLimits {
-    fn default() -> Self {
-        Self {
-            max_bytes: 1 << 30,
-            timeout: Duration::from_secs(20),
-            least_rate: 1 << 20,
-            file_roots: Vec::new(),
-            http: true,
-            allow_private: false,
-        }
-    }
-}
 
 /// Fetches what others have published.
 #[derive(Clone, Debug, Default)]
@@ -103,9 +71,9 @@ impl Fetcher {
         if !self.limits.allow_private {
             check_written_address(&url).map_err(|why| bad(&why))?;
         }
-        let mut sink = Sink(Vec::with_capacity(expected.room()));
+        let mut sink = Sink::new(&expected);
         http::get(&url, uri, &self.limits, &expected, &mut sink).await?;
-        Ok(sink.0)
+        Ok(sink.into_bytes())
     }
 
     /// A regular file inside one of the allowed folders. Links are resolved first, so they lead nowhere else; devices and
@@ -160,36 +128,6 @@ impl Fetcher {
         reading.map_err(failed)?;
         expected.check_claim(uri, bytes.len() as u64)?;
         Ok(bytes)
-    }
-}
-
-/// Where fetched bytes go.
-pub(crate) struct Sink(Vec<u8>);
-
-impl Sink {
-    /// Takes the next bytes.
-    pub(crate) async fn put(&mut self, piece: &[u8]) -> Result<()> {
-        self.0.extend_from_slice(piece);
-        Ok(())
-    }
-}
-
-impl FetchLimits {
-    pub(crate) fn too_slow(&self, uri: &str, received_bytes: u64) -> DataError {
-        DataError::Fetch {
-            uri: excerpt(uri),
-            why: format!(
-                "after {received_bytes} bytes it is more than {} s behind the least rate of {} bytes a second",
-                self.timeout.as_secs(),
-                self.least_rate
-            ),
-        }
-    }
-
-    /// How long a number of bytes may take.
-    pub(crate) fn longest(&self, bytes: u64) -> Duration {
-        let secs = bytes / self.least_rate.max(1);
-        self.timeout.saturating_add(Duration::from_secs(secs))
     }
 }
 
@@ -262,7 +200,7 @@ mod tests {
         super::*,
         crate::publish::Publisher,
         flate2::{Compression, write::GzEncoder},
-        std::io::Write,
+        std::{io::Write, time::Duration},
         tokio::io::AsyncWriteExt,
     };
 

@@ -4,7 +4,7 @@
 use {
     crate::{
         error::{DataError, Result, cause, excerpt},
-        fetch::{FetchLimits, Sink},
+        limits::{Expected, FetchLimits, Sink},
         reach::client,
     },
     flate2::write::{MultiGzDecoder, ZlibDecoder},
@@ -24,57 +24,6 @@ use {
 const ATTEMPTS: u32 = 3;
 /// The pause before the second time.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
-
-/// How many bytes may come, and how many must.
-pub(crate) struct Expected {
-    /// Exactly so many, if that is known.
-    pub bytes: Option<u64>,
-    /// Most bytes.
-    pub limit: u64,
-    /// That in words, for a sentence.
-    pub what: String,
-}
-
-impl Expected {
-    /// What a file has to hold under some limits.
-    pub(crate) fn new(limits: &FetchLimits, bytes: Option<u64>) -> Self {
-        match bytes {
-            Some(expected) if expected <= limits.max_bytes => Self {
-                bytes,
-                limit: expected,
-                what: format!("exactly {expected} were expected"),
-            },
-            _ => Self {
-                bytes,
-                limit: limits.max_bytes,
-                what: format!("at most {} are allowed here", limits.max_bytes),
-            },
-        }
-    }
-
-    /// Refuses a size that is told before the first byte comes.
-    pub(crate) fn check_claim(&self, uri: &str, claimed: u64) -> Result<()> {
-        match claimed > self.limit || self.bytes.is_some_and(|expected| claimed != expected) {
-            true => Err(self.other_size(uri, claimed)),
-            false => Ok(()),
-        }
-    }
-
-    /// What is said about another size.
-    pub(crate) fn other_size(&self, uri: &str, found_bytes: u64) -> DataError {
-        DataError::Size {
-            uri: excerpt(uri),
-            found_bytes,
-            what: self.what.clone(),
-        }
-    }
-
-    /// Room for what is expected: a vector that grows takes up to three times as much for a moment.
-    pub(crate) fn room(&self) -> usize {
-        let known = self.bytes.map(|bytes| bytes.min(self.limit));
-        known.map_or(0, |bytes| usize::try_from(bytes).unwrap_or_default())
-    }
-}
 
 /// Fetches what a URL shows, and says how many bytes that was.
 ///

@@ -12,6 +12,7 @@ mod error;
 pub mod fetch;
 pub mod files;
 mod http;
+mod limits;
 pub mod publish;
 mod reach;
 pub mod runtime;
@@ -21,7 +22,8 @@ pub mod store;
 pub use {
     budget::{MemoryBudget, Reservation, Share},
     error::{DataError, Result, excerpt},
-    fetch::{FetchLimits, Fetcher, check_uri},
+    fetch::{Fetcher, check_uri},
+    limits::FetchLimits,
     publish::Publisher,
     store::{Folder, TensorList, TensorStore},
 };

@@ -77,20 +77,19 @@ impl Publisher {
     /// # Errors
     /// As [`Self::folder`] and [`Self::http`].
     pub fn at(place: &str, public_base: Option<&str>) -> Result<Self> {
-        if place.starts_with("http://") || place.starts_with("https://") {
+        // No folder is called `s3://…`; and `HTTP://…` is the same as `http://…`.
+        if !place.contains("://") {
+            return Self::folder(Path::new(place), public_base);
+        }
+        let url = parse(place)?;
+        if url.scheme() != "file" {
             return Self::http(place, public_base, Duration::from_secs(60));
         }
-        match place.strip_prefix("file://") {
-            Some(_) => {
-                let folder = parse(place)?.to_file_path();
-                let folder = folder.map_err(|()| DataError::BadUri {
-                    uri: excerpt(place),
-                    why: "it names no folder".into(),
-                })?;
-                Self::folder(&folder, public_base)
-            }
-            None => Self::folder(Path::new(place), public_base),
-        }
+        let folder = url.to_file_path().map_err(|()| DataError::BadUri {
+            uri: excerpt(place),
+            why: "it names no folder".into(),
+        })?;
+        Self::folder(&folder, public_base)
     }
 
     fn checked(mut self) -> Result<Self> {
@@ -176,5 +175,13 @@ mod tests {
         assert!(publisher.uri("short").unwrap().ends_with("a/short"));
         assert!(publisher.uri(&"b".repeat(100)).is_err());
         assert!(Publisher::folder(folder.path(), Some("nonsense")).is_err());
+        for other in [
+            "s3://bucket/x",
+            "ftp://example.com/x",
+            "https://me:pass@example.com/x",
+        ] {
+            assert!(Publisher::at(other, None).is_err(), "{other}");
+        }
+        assert!(Publisher::at("HTTPS://example.com/x", None).is_ok());
     }
 }

@@ -1,7 +1,7 @@
 //! Which deployment each cluster uses.
 
 use {
-    super::{home, text, url},
+    super::{cluster_url::url, home::home, text},
     crate::errors::{ClientError, Result},
     serde::{
         Deserialize, Deserializer,

@@ -5,20 +5,23 @@
 
 mod cluster_url;
 mod deployments;
+mod home;
 mod keypair;
 mod text;
 
 pub use {
     cluster_url::{is_local, url},
     deployments::{deployment, deployments_path},
+    home::expand,
     keypair::{parse_keypair, read_keypair, write_keypair},
 };
 
 use {
     crate::errors::{ClientError, Result},
+    home::home,
     solana_commitment_config::CommitmentConfig,
     std::{
-        env, fs,
+        fs,
         path::{Path, PathBuf},
     },
 };
@@ -170,28 +173,6 @@ pub fn commitment(name: &str) -> std::result::Result<CommitmentConfig, String> {
     Err(format!(
         "`{name}` is an old name of a commitment; write `{today}`"
     ))
-}
-
-/// A path whose home folder is written out: a leading `~`, `$HOME`, `${HOME}` or `%USERPROFILE%`.
-pub fn expand(path: &str) -> PathBuf {
-    for start in ["~", "$HOME", "${HOME}", "%USERPROFILE%"] {
-        let Some(rest) = path.strip_prefix(start) else {
-            continue;
-        };
-        if rest.is_empty() {
-            return home();
-        }
-        if let Some(rest) = rest.strip_prefix(std::path::is_separator) {
-            return home().join(rest);
-        }
-    }
-    PathBuf::from(path)
-}
-
-fn home() -> PathBuf {
-    env::var_os("HOME")
-        .or_else(|| env::var_os("USERPROFILE"))
-        .map_or_else(PathBuf::new, PathBuf::from)
 }
 
 #[cfg(test)]
