@@ -41,7 +41,10 @@ async fn an_abandoned_buffer_gives_its_lamports_back() {
 
     let other = net.fresh(1_000_000_000).await.unwrap();
     let foreign = deploy::close_buffer(sender, &other, &other, &address).await;
-    assert!(matches!(foreign, Err(DeployError::Refused(_))), "{foreign:?}");
+    assert!(
+        matches!(foreign, Err(DeployError::Refused(_))),
+        "{foreign:?}"
+    );
     let wallet = deploy::close_buffer(sender, &payer, &payer, &payer.pubkey()).await;
     assert!(matches!(wallet, Err(DeployError::Refused(_))), "{wallet:?}");
     let before = balance(&net, &payer).await;
