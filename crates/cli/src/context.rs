@@ -2,6 +2,7 @@
 
 use {
     crate::{
+        amount,
         error::{Error, Result},
         output::{Fields, Format},
         progress,
@@ -110,17 +111,7 @@ impl Globals {
     /// # Errors
     /// One that names the file, whatever is wrong in it.
     pub fn config(&self) -> Result<config::Config> {
-        config::Config::load(self.config.as_deref()).map_err(|error| match error {
-            ClientError::BadUrl(_) => ClientError::Config {
-                path: self
-                    .config
-                    .clone()
-                    .unwrap_or_else(config::Config::default_path),
-                reason: format!("json_rpc_url: {error}"),
-            }
-            .into(),
-            error => error.into(),
-        })
+        Ok(config::Config::load(self.config.as_deref())?)
     }
 
     /// The cluster.
@@ -130,7 +121,7 @@ impl Globals {
     pub fn rpc_url(&self) -> Result<String> {
         match &self.url {
             Some(url) => Ok(config::url(url)?),
-            None => Ok(self.config()?.rpc_url),
+            None => Ok(self.config()?.rpc_url()?),
         }
     }
 
@@ -180,11 +171,8 @@ impl Globals {
         let config = self.config()?;
         let url = self.rpc_url()?;
         let commitment: CommitmentConfig = match &self.commitment {
-            Some(level) => level.parse().map_err(|_| {
-                Error::Usage(format!(
-                    "`{level}` is no commitment; use processed, confirmed or finalized"
-                ))
-            })?,
+            Some(level) => config::commitment(level)
+                .map_err(|why| Error::Usage(format!("--commitment: {why}")))?,
             None => config.commitment,
         };
         let priority_fee = self.priority_fee(&url, USUAL_CAP);
@@ -193,14 +181,11 @@ impl Globals {
             priority_fee,
             ..SendOptions::default()
         });
-        let wallet = match &self.keypair {
-            Some(source) => source.clone(),
-            None => config.keypair_path.display().to_string(),
-        };
         Ok(Context {
             sender,
             url,
-            wallet,
+            keypair: self.keypair.clone(),
+            config,
             format: self.output,
             in_time_fee,
         })
@@ -254,8 +239,10 @@ pub struct Context {
     pub sender: Sender,
     /// The cluster.
     pub url: String,
-    /// Where the wallet comes from.
-    wallet: String,
+    /// Where the wallet comes from, if a place was named.
+    keypair: Option<String>,
+    /// Solana's configuration: it names the wallet otherwise. A file that names none is a fault only where one is needed.
+    config: config::Config,
     /// How results are written.
     pub format: Format,
     /// What is paid where being late costs money.
@@ -286,7 +273,10 @@ impl Context {
     /// # Errors
     /// That it cannot be read, in one sentence.
     pub fn wallet(&self) -> Result<Keypair> {
-        keypair(&self.wallet)
+        match &self.keypair {
+            Some(source) => keypair(source),
+            None => keypair(&self.config.keypair_path()?.display().to_string()),
+        }
     }
 
     /// The address of the wallet, or a named one.
@@ -425,6 +415,37 @@ impl Context {
         Ok(())
     }
 
+    /// Refuses a deposit that the wallet's usual token account cannot pay.
+    ///
+    /// # Errors
+    /// What the account holds, if it is there at all.
+    pub async fn check_tokens(
+        &self,
+        wallet: &Pubkey,
+        config: &MintConfig,
+        atoms: u64,
+    ) -> Result<()> {
+        /// Both token programs keep an account's amount there.
+        const AMOUNT_AT: std::ops::Range<usize> = 64..72;
+        let (mint, decimals) = (&config.mint, config.decimals);
+        let source = addresses::token_account(wallet, mint, &config.token_program);
+        let held = accounts::raw(self.rpc(), &source).await?;
+        let held = held.filter(|(owner, _)| *owner == config.token_program);
+        let amount = held.as_ref().and_then(|(_, data)| data.get(AMOUNT_AT));
+        let amount = amount.and_then(|bytes| <[u8; 8]>::try_from(bytes).ok());
+        match amount.map(u64::from_le_bytes) {
+            Some(has) if has >= atoms => Ok(()),
+            Some(has) if has > 0 => Err(Error::Other(format!(
+                "the wallet {wallet} holds {} of the mint {mint}, less than {}; get more into its token account {source}, or move less",
+                amount::show(has, decimals),
+                amount::show(atoms, decimals)
+            ))),
+            _ => Err(Error::Other(format!(
+                "the wallet {wallet} holds none of the mint {mint}; get some into its usual token account {source} first"
+            ))),
+        }
+    }
+
     /// Decimals and token program of any mint, registered or not.
     ///
     /// # Errors
@@ -486,11 +507,11 @@ pub fn keypair(source: &str) -> Result<Keypair> {
         "-" | "stdin:" => {
             /// A keypair file has some 230 bytes.
             const MAX_BYTES: u64 = 4_096;
-            let mut text = String::new();
-            let read = std::io::stdin().take(MAX_BYTES).read_to_string(&mut text);
+            let mut bytes = Vec::new();
+            let read = std::io::stdin().take(MAX_BYTES).read_to_end(&mut bytes);
             let parsed = read
                 .map_err(|error| error.to_string())
-                .and_then(|_| config::parse_keypair(&text));
+                .and_then(|_| config::parse_keypair(&bytes));
             parsed.map_err(|why| {
                 Error::Other(format!("cannot use the keypair on standard input: {why}"))
             })

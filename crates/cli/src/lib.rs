@@ -1,8 +1,8 @@
 //! The `quern` command: everything that clients, providers, creators and operators do with Quern, by Solana's conventions.
 //!
 //! One file a command in `commands`; `context` is what they share (cluster, wallet, sending), `amount` and `span` read
-//! what people type, `output` shows results as a table or as JSON. Errors are one sentence on standard error: exit code 1 for
-//! what went wrong, 2 for a wrong command line, 3 and 4 for jobs that were watched and not paid.
+//! what people type, `output` shows results as a table or as JSON. Errors are one sentence on standard error, or one object
+//! under `--output json`; `error` has the exit codes.
 
 mod amount;
 mod commands;
@@ -15,6 +15,7 @@ mod redact;
 #[cfg(test)]
 mod snapshot;
 mod span;
+mod written;
 
 use {
     clap::{
@@ -127,7 +128,10 @@ enum Command {
 
 /// Runs the command line and says how it ended.
 pub fn main() -> ExitCode {
-    let cli = Cli::try_parse().unwrap_or_else(|error| explained(error).exit());
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return refused(explained(error)),
+    };
     // Where it cannot be read there is nothing to hide either, and the command itself says so.
     let rpc_url = cli.globals.rpc_url().unwrap_or_default();
     let runtime = match tokio::runtime::Builder::new_multi_thread()
@@ -135,7 +139,10 @@ pub fn main() -> ExitCode {
         .build()
     {
         Ok(runtime) => runtime,
-        Err(error) => return fail(&format!("cannot start: {error}"), &rpc_url),
+        Err(error) => {
+            let error = error::Error::Other(format!("cannot start: {error}"));
+            return fail(&error, cli.globals.output, &rpc_url);
+        }
     };
     start_logging(&cli.globals, &rpc_url);
     let result = runtime.block_on(dispatch(&cli.globals, cli.command));
@@ -143,11 +150,23 @@ pub fn main() -> ExitCode {
     runtime.shutdown_timeout(Duration::from_secs(1));
     match result {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            fail(&error.to_string(), &rpc_url);
-            ExitCode::from(error.exit_code())
-        }
+        Err(error) => fail(&error, cli.globals.output, &rpc_url),
     }
+}
+
+/// Says what is wrong with a command line, or shows the help that it asked for.
+fn refused(error: clap::Error) -> ExitCode {
+    let words: Vec<String> = std::env::args().collect();
+    let is_json = words.iter().any(|word| word == "--output=json")
+        || words.windows(2).any(|pair| pair == ["--output", "json"]);
+    if !is_json || !error.use_stderr() {
+        error.exit();
+    }
+    let text = error.to_string();
+    let sentence = text.trim_start_matches("error: ").lines().next();
+    let json = error::json_of("usage", 2, &output::one_line(sentence.unwrap_or_default()));
+    eprintln!("{}", output::ascii(&json.to_string()));
+    ExitCode::from(2)
 }
 
 /// The library of addresses says only "String is the wrong size"; this says what was expected.
@@ -169,17 +188,20 @@ fn explained(error: clap::Error) -> clap::Error {
     )
 }
 
-fn fail(sentence: &str, rpc_url: &str) -> ExitCode {
+/// Says what went wrong on standard error: a sentence, or an object on one line.
+fn fail(error: &error::Error, format: output::Format, rpc_url: &str) -> ExitCode {
+    let sentence = output::one_line(&redact::redacted(&error.to_string(), rpc_url));
+    if format == output::Format::Json {
+        eprintln!("{}", output::ascii(&error.json(&sentence).to_string()));
+        return ExitCode::from(error.exit_code());
+    }
     let (red, plain) = if std::io::stderr().is_terminal() {
         ("\x1b[1;31m", "\x1b[0m")
     } else {
         ("", "")
     };
-    eprintln!(
-        "{red}error{plain}: {}",
-        output::one_line(&redact::redacted(sentence, rpc_url))
-    );
-    ExitCode::FAILURE
+    eprintln!("{red}error{plain}: {sentence}");
+    ExitCode::from(error.exit_code())
 }
 
 async fn dispatch(globals: &Globals, command: Command) -> Result<()> {
@@ -237,7 +259,9 @@ fn start_logging(globals: &Globals, rpc_url: &str) {
 
 #[cfg(test)]
 mod tests {
-    use {clap::CommandFactory, std::collections::BTreeSet};
+    use clap::CommandFactory;
+    #[cfg(feature = "localnet")]
+    use std::collections::BTreeSet;
 
     /// A new command needs a new file; one that is gone leaves none behind.
     #[test]

@@ -1,9 +1,11 @@
-//! Results as a table for people or as JSON for programs. Texts from the chain are shown without control characters: anybody
-//! can write them.
+//! Results as a table for people or as JSON for programs. Anybody can write the texts on the chain: characters in them that
+//! would hide or move others are written as numbers ([`one_line`] for people, `\u….` in JSON).
 
 use {
+    crate::{amount, span},
     clap::ValueEnum,
     comfy_table::{ContentArrangement, Table, TableComponent, presets},
+    quern_client::text,
     serde::Serialize,
     serde_json::{Map, Value},
     std::io::Write,
@@ -19,9 +21,9 @@ pub enum Format {
     Json,
 }
 
-/// One thing with named fields, in order.
+/// One thing with named fields, in order; and what programs get beside them.
 #[derive(Clone, Debug, Default)]
-pub struct Fields(Vec<(&'static str, Value)>);
+pub struct Fields(Vec<(&'static str, Value)>, Vec<(String, Value)>);
 
 impl Fields {
     /// Nothing yet.
@@ -42,6 +44,34 @@ impl Fields {
         self.with(name, value.to_string())
     }
 
+    /// With an amount: in tokens, and for programs also in atoms, as a text because it may be larger than their numbers.
+    #[must_use]
+    pub fn tokens(self, name: &'static str, atoms: u64, decimals: u8) -> Self {
+        self.text(name, amount::show(atoms, decimals))
+            .raw(format!("{name}_atoms"), atoms.to_string())
+    }
+
+    /// With a share: in percent, and for programs also in basis points.
+    #[must_use]
+    pub fn share(self, name: &'static str, bps: impl Into<u32>) -> Self {
+        let bps = bps.into();
+        self.text(name, amount::show_bps(bps))
+            .raw(format!("{name}_bps"), bps)
+    }
+
+    /// With a time: in words, and for programs also in seconds.
+    #[must_use]
+    pub fn time(self, name: &'static str, secs: u32) -> Self {
+        self.text(name, span::show(secs))
+            .raw(format!("{name}_secs"), secs)
+    }
+
+    /// With a value that only programs get.
+    fn raw(mut self, name: String, value: impl Into<Value>) -> Self {
+        self.1.push((name, value.into()));
+        self
+    }
+
     /// With one more field, if there is a value.
     #[must_use]
     pub fn maybe(self, name: &'static str, value: Option<impl ToString>) -> Self {
@@ -53,18 +83,15 @@ impl Fields {
 
     /// As an object for programs.
     pub fn json(&self) -> Value {
-        Value::Object(
-            self.0
-                .iter()
-                .map(|(name, value)| ((*name).to_owned(), value.clone()))
-                .collect::<Map<_, _>>(),
-        )
+        let shown = self.0.iter();
+        let shown = shown.map(|(name, value)| ((*name).to_owned(), value.clone()));
+        Value::Object(shown.chain(self.1.iter().cloned()).collect::<Map<_, _>>())
     }
 
     /// Writes it for programs on one line, where more lines follow; for people as ever.
     pub fn print_line(&self, format: Format) {
         match format {
-            Format::Json => write(&self.json().to_string()),
+            Format::Json => write(&ascii(&self.json().to_string())),
             Format::Table => self.print(format),
         }
     }
@@ -139,7 +166,25 @@ fn trimmed(table: &Table) -> String {
 }
 
 fn pretty(value: &impl Serialize) -> String {
-    serde_json::to_string_pretty(value).unwrap_or_default()
+    ascii(&serde_json::to_string_pretty(value).unwrap_or_default())
+}
+
+/// JSON whose texts show themselves on a terminal, too: other characters stand in texts only, where `\u….` means the same.
+pub fn ascii(json: &str) -> String {
+    let mut shown = String::with_capacity(json.len());
+    for c in json.chars() {
+        match c {
+            '\n' => shown.push(c),
+            c if text::is_plain(c) => shown.push(c),
+            c => {
+                let mut units = [0; 2];
+                for unit in c.encode_utf16(&mut units) {
+                    shown.push_str(&format!("\\u{unit:04x}"));
+                }
+            }
+        }
+    }
+    shown
 }
 
 fn cell(value: &Value) -> String {
@@ -150,11 +195,21 @@ fn cell(value: &Value) -> String {
     }
 }
 
-/// A text without line breaks and control characters.
+/// A text on one line in which no character hides or moves another: everything that the chain, the network or a file says
+/// passes here before a person sees it.
 pub fn one_line(text: &str) -> String {
-    text.chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect()
+    text::escaped(text)
+}
+
+/// Says that there was nothing to do, which is no failure.
+pub fn print_nothing(format: Format, fields: Fields, why: &str) {
+    match format {
+        Format::Json => fields
+            .text("done", "nothing")
+            .text("why", why)
+            .print(format),
+        Format::Table => print_text(why),
+    }
 }
 
 /// Writes to standard output; a reader that went away is no error.
@@ -168,8 +223,18 @@ mod tests {
 
     #[test]
     fn strangers_texts_cannot_move_the_cursor() {
-        assert_eq!(one_line("a\u{1b}[2J\nb"), "a [2J b");
+        assert_eq!(one_line("a\u{1b}[2J\nb"), "a\\u{1b}[2J b");
         assert_eq!(cell(&Value::from("x\ty")), "x y");
+        let name = "gpj.\u{202e}exe\u{1b}[2J\u{e0041}";
+        let fields = Fields::new().text("name", name);
+        assert!(fields.table().chars().all(text::is_plain));
+        let json = pretty(&fields.json());
+        assert!(
+            json.chars().all(|c| c == '\n' || text::is_plain(c)),
+            "{json}"
+        );
+        let read: Value = serde_json::from_str(&json).expect("it is still JSON");
+        assert_eq!(read["name"], name);
     }
 
     #[test]
@@ -182,5 +247,22 @@ mod tests {
             fields.json(),
             serde_json::json!({ "n": 5, "address": "abc" })
         );
+    }
+
+    /// Beside everything that is written for people stands what a program counts with.
+    #[test]
+    fn amounts_shares_and_times_have_their_raw_values_beside_them() {
+        let fields = Fields::new()
+            .tokens("free", u64::MAX, 6)
+            .share("fee", 250u16)
+            .time("work_time", 3_600);
+        assert_eq!(
+            fields.json(),
+            serde_json::json!({
+                "free": "18446744073709.551615", "free_atoms": "18446744073709551615",
+                "fee": "2.5 %", "fee_bps": 250, "work_time": "1h", "work_time_secs": 3600,
+            })
+        );
+        assert_eq!(fields.table().lines().count(), 3);
     }
 }

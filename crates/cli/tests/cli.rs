@@ -248,6 +248,21 @@ fn wrong_command_lines_exit_with_2() {
             "nonsense",
         ],
         &["provider", "run", "--publish-dir", "x", "--min-price", "1"],
+        &["provider", "register", "--name", "a\nb"],
+        &["provider", "register", "--name", "gpj.\u{202e}exe"],
+        &[
+            "provider",
+            "register",
+            "--name",
+            "x",
+            "--endpoint",
+            "ipfs://x",
+        ],
+        &["job", "reject", ADDRESS, "--reason", "a\u{2028}b"],
+        &[
+            "model", "register", "--id", "1", "--name", "x", "--uri", "u", "--no-uri",
+        ],
+        &["deploy", "--close-buffer", "--plan"],
         &["watch", "--client", "nobody"],
         &["watch", "--client", ADDRESS, "--job", ADDRESS],
         &["watch", "--max-fee-lamports", "-1"],
@@ -293,7 +308,7 @@ fn wallets_and_configurations_that_cannot_be_read() {
     with("missing.json", &["missing.json", "solana-keygen new"]);
     with(
         &file("garbage.json", "{\"a\":"),
-        &["garbage.json", "no JSON list"],
+        &["garbage.json", "no JSON list", "solana-keygen"],
     );
     with(&file("short.json", "[1,2,3]"), &["3 bytes instead of 64"]);
     with(
@@ -303,7 +318,12 @@ fn wallets_and_configurations_that_cannot_be_read() {
     with("usb://ledger", &["hardware wallet", "--keypair"]);
     with("ASK", &["seed phrase"]);
     with("-", &["standard input"]);
-    with(".", &["keypair file"]);
+    with(".", &["keypair file", "a folder"]);
+    // A file that is there is not to be created.
+    with(
+        &file("phrase.txt", &"abandon ".repeat(12)),
+        &["phrase.txt", "seed phrase", "solana-keygen recover"],
+    );
 
     let show = ["purse", "show", "--owner", ADDRESS];
     refused(
@@ -319,6 +339,10 @@ fn wallets_and_configurations_that_cannot_be_read() {
         1,
         &["bad.yml", "hopeful"],
     );
+    for level in ["max", "singleGossip"] {
+        let args = [&show[..], &["-u", NOWHERE, "--commitment", level]].concat();
+        refused(home, &args, 2, &[level, "old name", "write `"]);
+    }
     let config = file("bad-url.yml", "json_rpc_url: devnett\n");
     refused(
         home,
@@ -332,6 +356,57 @@ fn wallets_and_configurations_that_cannot_be_read() {
         1,
         &["mainet", "devnet"],
     );
+}
+
+/// What a named configuration leaves out is asked for, never guessed: the default is the cluster with real money.
+#[test]
+fn a_named_configuration_is_obeyed_or_refused() {
+    let home = home();
+    let home = home.path();
+    let mine = home.join("mine.json");
+    let wallet = quern_client::Keypair::new();
+    quern_client::config::write_keypair(&mine, &wallet).unwrap();
+    let url = empty_quern();
+    let named = |text: &str| std::fs::write(home.join("config"), text).unwrap();
+    let claim = ["claim", "--dry-run", "-C", "config", "--output", "json"];
+    // JSON is legal YAML, and so is this in one line.
+    for text in [
+        format!("{{\"json_rpc_url\": \"{url}\", \"keypair_path\": \"mine.json\"}}"),
+        format!("json_rpc_url: >-\n  {url}\nkeypair_path: mine.json\n"),
+        format!(
+            "json_rpc_url: {}\nkeypair_path: mine.json",
+            url.replace("http", "HTTP")
+        ),
+    ] {
+        named(&text);
+        let output = quern(home, &claim);
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        let shown: Value = serde_json::from_slice(&output.stdout).expect(&stderr);
+        let owner = quern_client::Signer::pubkey(&wallet).to_string();
+        assert_eq!(shown["owner"], owner, "{text}");
+    }
+    for (text, word) in [
+        ("", "no json_rpc_url"),
+        ("json_rpc_ulr: http://x\nkeypair: id.json\n", "json_rpc_ulr"),
+        ("json_rpc_url:http://x\nkeypair_path:id.json\n", "space"),
+    ] {
+        named(text);
+        refused(home, &["claim", "-C", "config"], 1, &["config", word]);
+    }
+    // One setting that is missing is missed where it is needed, and only there.
+    named(&format!("json_rpc_url: {url}\n"));
+    refused(home, &["claim", "-C", "config"], 1, &["no keypair_path"]);
+    let output = quern(home, &["job", "list", "-C", "config"]);
+    assert!(output.status.success(), "{output:?}");
+    named("keypair_path: mine.json\n");
+    refused(
+        home,
+        &["job", "list", "-C", "config"],
+        1,
+        &["no json_rpc_url"],
+    );
+    let output = quern(home, &[&claim[..], &["-u", &url]].concat());
+    assert!(output.status.success(), "{output:?}");
 }
 
 /// The committed address has a published key: away from this machine nothing is sent to it by default.
@@ -543,8 +618,31 @@ fn things_that_are_not_on_the_cluster() {
         &["provider", "run", "--publish-dir", "out"],
         &["not registered as a provider"],
     );
-    on(&["claim"], &["nothing to claim", "--withdraw"]);
-    on(&["claim", "--withdraw", "all"], &["nothing to claim"]);
+    // Nothing to do is no failure, and a program sees it.
+    for claim in [&["claim"][..], &["claim", "--withdraw", "all"]] {
+        let output = quern(home, &[claim, &["-u", &url]].concat());
+        let stdout = String::from_utf8(output.stdout).unwrap();
+        assert!(output.status.success(), "{stdout}");
+        assert!(stdout.contains("nothing to claim"), "{stdout}");
+    }
+    let output = quern(home, &["claim", "-u", &url, "--output", "json"]);
+    let shown: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(shown["done"], "nothing");
+    let args = ["mint", "show", ADDRESS, "-u", &url, "--output", "json"];
+    let output = quern(home, &args);
+    let shown: Value = serde_json::from_slice(&output.stderr).unwrap();
+    assert_eq!(shown["error"]["exit_code"], 1);
+    assert!(
+        shown["error"]["message"]
+            .as_str()
+            .unwrap()
+            .contains("not registered"),
+        "{shown}"
+    );
+    let output = quern(home, &["mint", "show", "x", "--output", "json"]);
+    let shown: Value = serde_json::from_slice(&output.stderr).unwrap();
+    assert_eq!(shown["error"]["kind"], "usage");
+    assert_eq!(output.status.code(), Some(2));
     on(&["claim", "--withdraw", "1"], &["nothing is free"]);
     on(&["protocol", "init"], &["set up", "already"]);
 
@@ -656,6 +754,126 @@ fn files_that_are_missing_or_garbage() {
         1,
         &["nonsense"],
     );
+}
+
+/// What is written for ever can be followed by everybody, tells no secret and is not left out by mistake.
+#[test]
+fn addresses_that_nobody_could_follow_are_not_sealed() {
+    let home = home();
+    let model = [
+        "model", "register", "--id", "1", "--name", "x", "-u", NOWHERE,
+    ];
+    let with = |args: &[&str], words: &[&str]| {
+        refused(home.path(), &[&model[..], args].concat(), 2, words);
+    };
+    with(&[], &["--uri", "--no-uri"]);
+    for uri in [
+        "ipfs://bafy",
+        "ftp://example.com/w",
+        "weights.bin",
+        "../weights.bin",
+        "C:\\weights.bin",
+        "https://me:pass@example.com/w",
+        "https://example.com/w?token=x",
+        "https://example.com/w#x",
+        "https://example.com/\u{202e}w",
+        "//example.com/w",
+        "",
+    ] {
+        with(&["--uri", uri], &["--uri"]);
+        let endpoint = ["provider", "register", "--name", "x", "--endpoint", uri];
+        if !uri.is_empty() {
+            refused(home.path(), &endpoint, 2, &["--endpoint"]);
+        }
+        let source = format!("{ADDRESS}={uri}");
+        refused(
+            home.path(),
+            &["watch", "--weights", &source],
+            2,
+            &["--weights"],
+        );
+    }
+}
+
+/// A plan leaves nothing behind, and a file of another kind is called by its name.
+#[test]
+fn files_of_other_kinds_and_plans() {
+    let home = home();
+    let path = home.path();
+    std::fs::write(path.join("net.onnx"), b"\x08\x07\x12\x07pytorch").unwrap();
+    let model = [
+        "model", "register", "--id", "1", "--name", "x", "--no-uri", "-u", NOWHERE, "--graph",
+        "net.onnx",
+    ];
+    refused(path, &model, 1, &["net.onnx", "an ONNX model"]);
+    let deploy = [
+        "deploy",
+        "--program-so",
+        "net.onnx",
+        "--program-id",
+        ADDRESS,
+        "-u",
+        NOWHERE,
+    ];
+    refused(path, &deploy, 1, &["net.onnx", "an ONNX model"]);
+    let mut elf = b"\x7fELF".to_vec();
+    elf.extend(ADDRESS.parse::<quern_client::Pubkey>().unwrap().to_bytes());
+    std::fs::write(path.join("program.so"), elf).unwrap();
+    let plan = [
+        "deploy",
+        "--plan",
+        "--program-so",
+        "program.so",
+        "--program-id",
+        ADDRESS,
+    ];
+    refused(
+        path,
+        &[&plan[..], &["-u", NOWHERE]].concat(),
+        1,
+        &["cannot reach"],
+    );
+    assert!(!path.join("target").exists(), "a plan leaves a key behind");
+    let close = ["deploy", "--close-buffer", "-u", NOWHERE];
+    refused(path, &close, 1, &["quern-buffer.json", "--buffer"]);
+    let gone = ["deploy", "--close-buffer", ADDRESS, "-u", &empty_quern()];
+    let output = quern(path, &gone);
+    assert!(output.status.success(), "{output:?}");
+    assert!(
+        String::from_utf8(output.stdout)
+            .unwrap()
+            .contains("no buffer at")
+    );
+}
+
+/// A provider that could not work does not start.
+#[test]
+fn a_provider_is_tried_before_it_starts() {
+    let home = home();
+    let path = home.path();
+    let url = empty_quern();
+    let run = |args: &[&str], words: &[&str]| {
+        let all = [
+            &["provider", "run", "--publish-dir", "out", "-u", &url],
+            args,
+        ]
+        .concat();
+        refused(path, &all, 1, words);
+    };
+    run(&["--worker", "./train.sh"], &["train.sh", "--worker"]);
+    std::fs::write(path.join("train.sh"), "#!/bin/sh\n").unwrap();
+    run(&["--worker", "./train.sh"], &["train.sh", "chmod"]);
+    run(
+        &["--public-url", "http://127.0.0.1:1/out"],
+        &["--public-url", "--skip-probe"],
+    );
+    run(
+        &["--allow-files", "nothing-there"],
+        &["nothing-there", "--allow-files"],
+    );
+    let other = format!("file://{}/other", path.display());
+    run(&["--public-url", &other], &["--public-url"]);
+    run(&[], &["not registered as a provider"]);
 }
 
 #[test]

@@ -148,11 +148,11 @@ pub enum ClientError {
         found: Hash,
     },
     /// A keypair file.
-    #[error("cannot use the keypair file {path}: {reason}; create one with `solana-keygen new` or name another with --keypair", path = path.display())]
+    #[error("cannot use the keypair file {path}: {reason}", path = path.display())]
     Keypair {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// What is wrong with it, and what to do.
         reason: String,
     },
     /// The configuration file.
@@ -165,7 +165,7 @@ pub enum ClientError {
     },
     /// A cluster's name or URL.
     #[error(
-        "`{0}` is neither a cluster's name (localhost, devnet, testnet, mainnet-beta) nor an http(s) URL; use one of them"
+        "`{0}` is neither a cluster's name (localhost, devnet, testnet, mainnet-beta) nor an http(s) URL{hint}; use one of them", hint = url_hint(.0)
     )]
     BadUrl(String),
     /// A file of the caller.
@@ -275,6 +275,15 @@ impl ClientError {
                 reason: other.to_string(),
             },
         }
+    }
+}
+
+/// What a text is that looks like a cluster's URL.
+fn url_hint(text: &str) -> &'static str {
+    let text = text.trim().to_ascii_lowercase();
+    match text.starts_with("ws://") || text.starts_with("wss://") {
+        true => " (a websocket's address is for notices only; name the one for requests)",
+        false => "",
     }
 }
 

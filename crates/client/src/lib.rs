@@ -10,6 +10,7 @@
 //! - [`chain`]: reads that provider and watcher share; [`clock`]: the cluster's time; [`history`]: what old transactions tell.
 //! - [`cluster`]: whether this is the cluster that the protocol was set up for.
 //! - [`config`]: Solana's configuration, cluster names and keypair files.
+//! - [`text`]: what may be written for ever, and how what strangers wrote is shown.
 
 pub mod accounts;
 pub mod addresses;
@@ -28,6 +29,7 @@ pub mod jobs;
 pub mod messages;
 pub mod read;
 pub mod send;
+pub mod text;
 pub mod transaction;
 
 pub use {

@@ -156,17 +156,27 @@ pub struct Report {
     pub slot: Option<u64>,
 }
 
-/// The keypair of a buffer, kept in a file so that an interrupted deployment can go on; created if the file is missing.
+/// The keypair of a buffer, from a file if it is there; otherwise a new one, which [`keep_buffer`] writes. A plan leaves no file
+/// behind.
 ///
 /// # Errors
 /// `Keypair` if the file is unusable.
 pub fn buffer_keypair(path: &Path) -> Result<Keypair> {
-    if path.exists() {
-        return Ok(config::read_keypair(path)?);
+    match path.exists() {
+        true => Ok(config::read_keypair(path)?),
+        false => Ok(Keypair::new()),
     }
-    let keypair = Keypair::new();
-    config::write_keypair(path, &keypair)?;
-    Ok(keypair)
+}
+
+/// Keeps the keypair of a buffer in a file before anything is written, so that an interrupted deployment can go on.
+///
+/// # Errors
+/// `Keypair` if the file cannot be written.
+pub fn keep_buffer(path: &Path, buffer: &Keypair) -> Result<()> {
+    match path.exists() {
+        true => Ok(()),
+        false => Ok(config::write_keypair(path, buffer)?),
+    }
 }
 
 /// What is on the cluster now.
@@ -239,19 +249,46 @@ pub async fn run(
     Ok(report)
 }
 
-/// Closes a buffer that is no longer needed; its lamports go to the payer.
+/// Closes a buffer that is no longer needed; its lamports go to the payer. Says how many there are; none if there is no such
+/// account.
 ///
 /// # Errors
-/// As [`Sender::send`].
+/// `Refused` if it is no buffer or belongs to another authority, otherwise as [`Sender::send`].
 pub async fn close_buffer(
     sender: &Sender,
     payer: &Keypair,
     authority: &Keypair,
     buffer: &Pubkey,
-) -> Result<()> {
+) -> Result<Option<u64>> {
+    let Some((owner, data)) = raw(sender.rpc(), buffer).await? else {
+        return Ok(None);
+    };
+    if owner != UPGRADEABLE_LOADER || !data.starts_with(&1u32.to_le_bytes()) {
+        return refuse(format!(
+            "{buffer} is no buffer of the loader; only buffers are closed here"
+        ));
+    }
+    match authority_at(&data, 4) {
+        Some(known) if known == authority.pubkey() => {}
+        Some(known) => {
+            return refuse(format!(
+                "The buffer {buffer} belongs to {known}; sign with it (--upgrade-authority)"
+            ));
+        }
+        None => {
+            return refuse(format!(
+                "The buffer {buffer} has no authority; nobody can close it"
+            ));
+        }
+    }
+    let lamports = sender
+        .rpc()
+        .get_balance(buffer)
+        .await
+        .map_err(|error| DeployError::from(sender.error(error)))?;
     let instruction = loader::close(buffer, &payer.pubkey(), &authority.pubkey(), false);
     sender.send(&[instruction], &[payer, authority]).await?;
-    Ok(())
+    Ok(Some(lamports))
 }
 
 fn tell(
@@ -330,7 +367,7 @@ async fn look(sender: &Sender, deployment: &Deployment<'_>) -> Result<Found> {
         if data.len() != header + deployment.elf.len() {
             return refuse(format!(
                 "The buffer {buffer} was made for a program of another length; close it with \
-                 `solana program close {buffer}`, delete its keypair file and run again"
+                 `quern deploy --close-buffer {buffer}`, delete its keypair file and run again"
             ));
         }
         found.buffer = Some(data[header..].to_vec());

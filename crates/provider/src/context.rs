@@ -8,6 +8,7 @@ use {
         error::{ProviderError, Result},
         journal::Journal,
         offers::{Known, OFFER_DOWNLOADS},
+        policy::Refusal,
         promises::Promises,
         settings::Settings,
         task::TaskKind,
@@ -77,6 +78,8 @@ pub(crate) struct Context {
     resting: Mutex<HashMap<(Pubkey, TaskKind), Retry>>,
     /// What has been said about a job in this state.
     said: SaidOnce<(Pubkey, u64)>,
+    /// Reasons that have been explained.
+    said_reasons: SaidOnce<Refusal>,
 }
 
 impl Context {
@@ -114,6 +117,7 @@ impl Context {
             said_poor: Mutex::default(),
             resting: Mutex::default(),
             said: SaidOnce::default(),
+            said_reasons: SaidOnce::default(),
         })
     }
 
@@ -171,6 +175,20 @@ impl Context {
 
     pub(crate) fn succeeded(&self, address: &Pubkey, kind: TaskKind) {
         lock(&self.resting).remove(&(*address, kind));
+    }
+
+    /// Says why an open job is left alone: once for every reason what would change that, as a warning where the owner has to do
+    /// something, and each step only to an owner who asks for it.
+    pub(crate) fn leave_alone(&self, address: &Pubkey, job: &Job, refusal: Refusal) {
+        self.say_once(address, job, || match refusal.options() {
+            _ if refusal.is_owners_task() => {
+                tracing::warn!(job = %address, "{refusal}; leaving an open job alone");
+            }
+            Some(options) if self.said_reasons.is_new(refusal) => {
+                tracing::info!(job = %address, options, "{refusal}; leaving an open job alone, and others for the same reason without a word");
+            }
+            _ => tracing::debug!(job = %address, "{refusal}; leaving an open job alone"),
+        });
     }
 
     /// Says something about a job once for every change of it.

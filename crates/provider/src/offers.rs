@@ -106,7 +106,7 @@ pub(crate) async fn offers(
     for (address, job) in open {
         match capacities.decide(context, &address, &job, moment).await? {
             Ok(()) => wanted.push((address, job)),
-            Err(refusal) => context.say_once(&address, &job, || log_refusal(&address, refusal)),
+            Err(refusal) => context.leave_alone(&address, &job, refusal),
         }
     }
     let found = ordered(context, &ability, wanted).await;
@@ -295,12 +295,4 @@ fn published_bytes(graph: &[u8], batch_rows: u32) -> u64 {
         let twice = sizes.trace_file.saturating_mul(2);
         twice.saturating_add(sizes.hints_file)
     })
-}
-
-pub(crate) fn log_refusal(address: &Pubkey, refusal: Refusal) {
-    if refusal.is_owners_task() {
-        tracing::warn!(job = %address, "{refusal}; leaving an open job alone");
-    } else {
-        tracing::debug!(job = %address, "{refusal}; leaving an open job alone");
-    }
 }

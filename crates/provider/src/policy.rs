@@ -99,7 +99,7 @@ pub struct Capacity<'a> {
 }
 
 /// Why a job is left alone.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, thiserror::Error)]
 pub enum Refusal {
     /// State.
     #[error("it is not open")]
@@ -164,6 +164,22 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    /// The options that would have the job taken, if it is the owner's wish that it is not.
+    pub fn options(self) -> Option<&'static str> {
+        Some(match self {
+            Self::Assurance => "--worker for reviewed jobs; refereed ones without --reviewed-only",
+            Self::Model => "--model",
+            Self::Mint => "--mint",
+            Self::Price => "--min-price, --min-price-per-gmac",
+            Self::Work => "--max-macs",
+            Self::Bond => "--max-bond, --max-bond-prices",
+            Self::Arbiter => "--arbiter",
+            Self::TooHasty => "--min-response, --min-react, --min-work",
+            Self::LongReview => "--max-review",
+            _ => return None,
+        })
+    }
+
     /// Whether the owner can do something about it, so that it is worth a warning.
     pub fn is_owners_task(self) -> bool {
         matches!(self, Self::NoPurse | Self::Funds | Self::OperatorLimit)

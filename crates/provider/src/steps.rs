@@ -6,7 +6,7 @@ use {
         context::{Context, unservable},
         error::Result,
         journal::{Record, Stage},
-        offers::{self, log_refusal},
+        offers,
         prepare::{self, Prepared},
         worker::{Output, WorkOrder, Worker},
     },
@@ -49,7 +49,7 @@ pub(crate) async fn take(context: &Context, address: &Pubkey, job: Job) -> Resul
     }
     // Fetching took time, and other jobs may have been taken meanwhile.
     if let Err(refusal) = offers::promise(context, address, &job).await? {
-        log_refusal(address, refusal);
+        context.leave_alone(address, &job, refusal);
         return Ok(false);
     }
     match context.chain.take(&context.settings.owner, &job).await {
@@ -287,6 +287,13 @@ pub(crate) async fn finalize(context: &Context, address: &Pubkey) -> Result<()> 
             return Ok(());
         }
         Err(ClientError::NotFound { .. }) => {}
+        // Another agent of this wallet, or anybody, was faster: the account is gone, and every sentence about it misleads.
+        Err(error @ ClientError::Refused(_)) => match context.chain.job(address).await? {
+            Some(job) if job.is_in(JobState::Submitted) => return Err(error.into()),
+            _ => {
+                tracing::info!(job = %address, "finalized by another process: the milestone is paid")
+            }
+        },
         Err(error) => return Err(error.into()),
     }
     Ok(())

@@ -8,7 +8,7 @@ use {
         amount::{self, parse, show},
         context::{Context, with_signatures},
         error::{Error, Result},
-        output::{Fields, Format, print_json, print_list},
+        output::{Fields, Format, print_json, print_list, print_nothing},
     },
     quern_client::{
         ClientError, Instruction, Pubkey, accounts, addresses, flows,
@@ -135,14 +135,15 @@ pub async fn run(context: &Context, args: Args) -> Result<()> {
     }
     flows.retain(|_, flow| flow.moves());
     if flows.is_empty() {
-        return Err(Error::Other(format!(
-            "there is nothing to claim for {owner} on this cluster: {}",
-            match args.withdraw {
-                None =>
-                    "no rewards wait; to move free tokens out of your purse pass --withdraw (see --help)",
-                Some(_) => "no rewards wait and nothing free may leave the purse",
+        let why = match args.withdraw {
+            None => {
+                "no rewards wait; to move free tokens out of your purse pass --withdraw (see --help)"
             }
-        )));
+            Some(_) => "no rewards wait and nothing free may leave the purse",
+        };
+        let why = format!("there is nothing to claim for {owner} on this cluster: {why}");
+        print_nothing(context.format, Fields::new().text("owner", owner), &why);
+        return Ok(());
     }
     let wallet = context.wallet()?;
     let receipts = context.send(&all, &[&wallet]).await?;

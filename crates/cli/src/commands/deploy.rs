@@ -5,7 +5,7 @@ use {
         context::{Context, Globals, Program as Named, keypair},
         data,
         error::{Error, Result},
-        output::{Fields, Format},
+        output::{Fields, Format, print_nothing},
         progress,
     },
     quern_client::{Keypair, Pubkey, Signer, config, quern},
@@ -23,6 +23,7 @@ use {
   quern deploy --url devnet --program-id quern-keypair.json --plan       what it costs
   quern deploy --url devnet --program-id quern-keypair.json              deploy, or go on
   quern deploy --url devnet --program-id PROGRAM                         upgrade
+  quern deploy --url devnet --close-buffer                               get its rent back
 
 Build the program for its address first: cargo xtask build-program --program-id KEYPAIR_OR_ADDRESS
 
@@ -45,6 +46,9 @@ pub struct Args {
     /// Room for later versions, in bytes [default: the file's length]
     #[arg(long, value_name = "BYTES")]
     max_len: Option<usize>,
+    /// Close a buffer that is not needed any more instead: the named one, or the one of --buffer; its SOL comes back
+    #[arg(long, value_name = "ADDRESS", num_args = 0..=1, conflicts_with_all = ["program_so", "plan", "max_len"])]
+    close_buffer: Option<Option<Pubkey>>,
     /// Only print what it would do and cost
     #[arg(long)]
     plan: bool,
@@ -56,6 +60,9 @@ pub struct Args {
 /// Deploys, upgrades, or prints what that would take.
 pub async fn run(globals: &Globals, args: Args) -> Result<()> {
     let context = &globals.context()?;
+    if let Some(named) = args.close_buffer {
+        return close_buffer(context, &args, named).await;
+    }
     let named = named_program(context, globals.program()?)?;
     let address = named.address();
     let elf = code(&address, args.program_so)?;
@@ -89,7 +96,43 @@ pub async fn run(globals: &Globals, args: Args) -> Result<()> {
     if !args.yes && !confirmed(&context.url)? {
         return Err(Error::Other("nothing was deployed".to_owned()));
     }
+    deploy::keep_buffer(&args.buffer, &buffer)?;
     go(context, &deployment, &plan).await
+}
+
+/// Gets the lamports of an abandoned buffer back.
+async fn close_buffer(context: &Context, args: &Args, named: Option<Pubkey>) -> Result<()> {
+    let buffer = match named {
+        Some(address) => address,
+        None if args.buffer.exists() => deploy::buffer_keypair(&args.buffer)?.pubkey(),
+        None => {
+            return Err(Error::file(
+                &args.buffer,
+                "there is no keypair of a buffer; name the buffer's address behind --close-buffer, or its file with --buffer",
+            ));
+        }
+    };
+    let wallet = context.wallet()?;
+    let authority = args.upgrade_authority.as_deref().map(keypair).transpose()?;
+    let authority = authority.as_ref().unwrap_or(&wallet);
+    let fields = Fields::new().text("buffer", buffer);
+    let closing = deploy::close_buffer(&context.sender, &wallet, authority, &buffer);
+    match progress::during("closing the buffer", closing).await? {
+        Some(lamports) => fields
+            .text("done", "closed")
+            .text(
+                "came_back",
+                format!("{} SOL", crate::amount::show(lamports, 9)),
+            )
+            .with("came_back_lamports", lamports)
+            .print(context.format),
+        None => print_nothing(
+            context.format,
+            fields,
+            &format!("there is no buffer at {buffer}; it is closed already, or became the program"),
+        ),
+    }
+    Ok(())
 }
 
 /// The code to deploy, if it was built for this address: the program knows its own.
@@ -110,8 +153,11 @@ fn code(address: &Pubkey, named: Option<PathBuf>) -> Result<Vec<u8>> {
     let is_own = elf
         .windows(size_of::<Pubkey>())
         .any(|bytes| bytes == address.as_ref());
-    // What is no program at all is named as such later.
-    if elf.starts_with(b"\x7fELF") && !is_own {
+    if !elf.starts_with(b"\x7fELF") {
+        let why = format!("it is no ELF; build the program with `{build}`");
+        return Err(data::no_own(&path, &elf, why));
+    }
+    if !is_own {
         return Err(Error::file(
             &path,
             format!(

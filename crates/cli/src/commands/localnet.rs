@@ -3,7 +3,6 @@
 use {
     super::provider::until_stopped,
     crate::{
-        amount::show,
         context::Globals,
         error::{Error, Result},
         output::Fields,
@@ -86,15 +85,7 @@ pub async fn run(globals: &Globals, args: Args) -> Result<()> {
         .zip(roles.iter().map(|wallet| wallet.keypair.pubkey()))
         .collect();
     // The usual wallet of this machine takes part, too, if there is one.
-    let own = globals.keypair.clone().map_or_else(
-        || {
-            globals
-                .config()
-                .map(|config| config.keypair_path.display().to_string())
-        },
-        Ok,
-    )?;
-    if let Ok(own) = crate::context::keypair(&own) {
+    if let Ok(own) = globals.context()?.wallet() {
         wallets.push(("your wallet", own.pubkey()));
     }
 
@@ -134,7 +125,7 @@ pub async fn run(globals: &Globals, args: Args) -> Result<()> {
         };
     }
     if mint.is_some() {
-        fields = fields.text("tokens_each", show(WALLET_ATOMS, DECIMALS));
+        fields = fields.tokens("tokens_each", WALLET_ATOMS, DECIMALS);
     }
     fields
         .text("keypairs", args.keys_dir.display())

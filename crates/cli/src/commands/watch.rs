@@ -6,7 +6,7 @@ use {
         context::Context,
         data::Reach,
         error::{Error, Result},
-        output::{Format, one_line},
+        output::{Format, ascii, one_line},
         redact::redacted,
         span,
     },
@@ -143,14 +143,7 @@ pub async fn run(context: &Context, args: Args) -> Result<()> {
     context.protocol().await?;
     let (is_once, has_memory) = (args.once, args.state.is_some());
     let scope = args.scope();
-    for folder in &args.reach.allow_files {
-        if !folder.is_dir() {
-            return Err(Error::file(
-                folder,
-                "it is no folder; correct --allow-files",
-            ));
-        }
-    }
+    let fetch = args.reach.limits(context).await?;
     let signer = wallet.pubkey();
     let chain = RpcWatcherChain::new(context.sender.clone(), wallet);
     for job in &args.job {
@@ -159,7 +152,6 @@ pub async fn run(context: &Context, args: Args) -> Result<()> {
         }
     }
     warn_without_lamports(context, &signer).await?;
-    let fetch = args.reach.limits(context).await?;
     let watcher = Watcher::new(args.settings(fetch), chain)?;
     let screen = Screen::new(context);
     screen.header();
@@ -353,12 +345,16 @@ impl Screen {
     }
 
     fn json(&self, value: Value) {
-        self.write(&value.to_string());
+        self.put(&ascii(&redacted(&value.to_string(), &self.rpc_url)));
     }
 
-    /// One line; a reader that went away is no error.
+    /// One line for people.
     fn write(&self, line: &str) {
-        let line = one_line(&redacted(line, &self.rpc_url));
+        self.put(&one_line(&redacted(line, &self.rpc_url)));
+    }
+
+    /// A reader that went away is no error.
+    fn put(&self, line: &str) {
         self.wheel.suspend(|| {
             let _ = writeln!(std::io::stdout().lock(), "{line}");
         });

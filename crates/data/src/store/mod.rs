@@ -14,8 +14,9 @@ use {
     crate::{
         budget::{MemoryBudget, Reservation, Share},
         error::{DataError, Result},
-        fetch::{FetchLimits, Fetcher},
+        fetch::Fetcher,
         files,
+        limits::FetchLimits,
         runtime::{lock, on_processor},
         sizes,
     },

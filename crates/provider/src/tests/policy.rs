@@ -171,3 +171,31 @@ async fn takes_nothing_that_it_could_not_answer_for_in_memory() {
     });
     assert!(work_until_submitted(&world, &agent).await);
 }
+
+/// A line in the log once a reason, with what would change it: only what the owner has chosen has options.
+#[test]
+fn a_reason_that_the_owner_chose_names_its_options() {
+    for chosen in [
+        Refusal::Assurance,
+        Refusal::Model,
+        Refusal::Mint,
+        Refusal::Price,
+        Refusal::Work,
+        Refusal::Bond,
+        Refusal::Arbiter,
+        Refusal::TooHasty,
+        Refusal::LongReview,
+    ] {
+        let options = chosen.options().expect("an option");
+        assert!(options.contains("--"), "{options}");
+        assert!(!chosen.is_owners_task());
+    }
+    for other in [
+        Refusal::NotOpen,
+        Refusal::OwnJob,
+        Refusal::PinnedToOther,
+        Refusal::Funds,
+    ] {
+        assert_eq!(other.options(), None);
+    }
+}

@@ -2,7 +2,7 @@
 
 use {
     crate::{
-        amount::{Amount, parse_bps, show},
+        amount::{Amount, parse_bps},
         context::Context,
         error::Result,
         output::Fields,
@@ -42,8 +42,8 @@ pub async fn run(context: &Context, args: Args) -> Result<()> {
     };
     let done = Fields::new()
         .text("reward_mint", args.mint)
-        .text("epoch", span::show(configure.epoch_secs))
-        .text("cap_per_epoch", show(configure.cap_atoms, decimals));
+        .time("epoch", configure.epoch_secs)
+        .tokens("cap_per_epoch", configure.cap_atoms, decimals);
     let all =
         flows::configure_emission(context.rpc(), &wallet.pubkey(), &args.mint, configure).await?;
     context.send_and_show(&all, &[&wallet], done).await

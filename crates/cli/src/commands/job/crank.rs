@@ -4,8 +4,8 @@ use {
     super::{party, show, words},
     crate::{
         context::{Context, with_signatures},
-        error::{Error, Result},
-        output::Fields,
+        error::Result,
+        output::{Fields, print_nothing},
     },
     quern_client::{
         Keypair, Pubkey, Signer, accounts, flows, instructions,
@@ -53,7 +53,16 @@ fn due(job: &Job, moment: &Moment) -> std::result::Result<Due, String> {
 /// Does what is due.
 pub async fn run(context: &Context, address: &Pubkey) -> Result<()> {
     let (job, known) = context.for_payment(address).await?;
-    let due = due(&job, &known.moment).map_err(Error::Other)?;
+    let due = match due(&job, &known.moment) {
+        Ok(due) => due,
+        Err(why) => {
+            let fields = Fields::new()
+                .text("job", address)
+                .text("state", job.state().name());
+            print_nothing(context.format, fields, &why);
+            return Ok(());
+        }
+    };
     let wallet = context.wallet()?;
     let payer = wallet.pubkey();
     match due {

@@ -3,7 +3,6 @@
 use {
     super::{show::is_convicted, words},
     crate::{
-        amount::show,
         commands::purse::decimals_of,
         context::Context,
         error::Result,
@@ -78,8 +77,8 @@ fn summary(format: Format, address: &Pubkey, job: &Job, decimals: &HashMap<Pubke
             "milestone",
             format!("{}/{}", u16::from(job.milestone) + 1, job.milestones),
         )
-        .text("price", show(job.price_atoms.get(), decimals))
-        .text("bond", show(job.bond_atoms.get(), decimals))
+        .tokens("price", job.price_atoms.get(), decimals)
+        .tokens("bond", job.bond_atoms.get(), decimals)
         .text("mint", job.mint)
         .text("client", job.client)
 }

@@ -2,7 +2,7 @@
 
 use {
     super::party,
-    crate::{context::Context, error::Result},
+    crate::{context::Context, error::Result, written},
     quern_client::{Pubkey, instructions},
 };
 
@@ -12,7 +12,7 @@ pub struct Args {
     /// The job
     job: Pubkey,
     /// Why, at most 200 bytes, for everybody to read
-    #[arg(long)]
+    #[arg(long, value_parser = written::sentence)]
     reason: String,
 }
 

@@ -1,7 +1,7 @@
 //! `quern model show`: one model.
 
 use {
-    crate::{amount::show_bps, context::Context, data, error::Result, output::Fields},
+    crate::{context::Context, data, error::Result, output::Fields},
     quern_client::{
         Pubkey, accounts, history,
         quern::state::{AssetKind, Model},
@@ -42,7 +42,7 @@ pub fn fields(address: &Pubkey, model: &Model) -> Fields {
         .text("owner", model.owner)
         .text("creator", model.creator)
         .with("id", model.id.get())
-        .text("royalty", show_bps(u32::from(model.royalty_bps.get())))
+        .share("royalty", model.royalty_bps.get())
         .with("sealed", model.sealed.get())
         .with("active", model.active.get())
 }

@@ -1,6 +1,7 @@
 //! `quern provider`: offer compute.
 
 mod operator_limit;
+mod probe;
 mod register;
 mod run;
 mod show;
@@ -15,10 +16,11 @@ use {
 /// What to do as a provider.
 #[derive(Subcommand)]
 pub enum Command {
-    /// Register the wallet as a provider, or change its entry
-    #[command(after_help = "Example:
+    /// Register the wallet as a provider, or change what is named in its entry
+    #[command(after_help = "Examples:
   quern provider register --name 'Basement GPUs' --endpoint https://example.com \\
-      --operator OPERATOR_KEY")]
+      --operator OPERATOR_KEY
+  quern provider register --active false          take no jobs for now; the rest stays")]
     Register(register::Args),
     /// Work: take jobs, do them, publish, submit and finalize, until Ctrl-C
     #[command(after_help = "Examples:
@@ -26,7 +28,8 @@ pub enum Command {
   quern provider run --keypair operator.json --owner OWNER --publish-dir out --min-price 0.01
   quern provider run --publish-dir out --worker ./train.sh --arbiter ARBITER   also reviewed jobs
 
-A restart goes on where it stopped. Only what has been fetched and compared with its roots is taken.")]
+A restart goes on where it stopped. Only what has been fetched and compared with its roots is taken. Before it starts it
+publishes quern-probe.txt, fetches it from its public address, and looks for the worker.")]
     Run(Box<run::Args>),
     /// Show a provider
     #[command(after_help = "Example:

@@ -1,12 +1,7 @@
 //! `quern provider operator-limit`: what the hot key may put at stake and lose.
 
 use {
-    crate::{
-        amount::{Amount, show},
-        context::Context,
-        error::Result,
-        output::Fields,
-    },
+    crate::{amount::Amount, context::Context, error::Result, output::Fields},
     quern_client::{Pubkey, Signer, flows, instructions},
 };
 
@@ -30,6 +25,6 @@ pub async fn run(context: &Context, args: Args) -> Result<()> {
     all.push(instructions::set_operator_limit(&owner, &mint, atoms));
     let done = Fields::new()
         .text("mint", mint)
-        .text("operator_limit", show(atoms, decimals));
+        .tokens("operator_limit", atoms, decimals);
     context.send_and_show(&all, &[&wallet], done).await
 }

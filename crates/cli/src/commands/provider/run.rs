@@ -1,12 +1,13 @@
 //! `quern provider run`: take jobs, do them, publish, submit and finalize.
 
 use {
+    super::probe,
     crate::{
         amount::{self, parse},
         context::Context,
         data::Reach,
         error::Result,
-        span,
+        span, written,
     },
     quern_client::{Pubkey, RpcChain, Signer, config},
     quern_data::{FetchLimits, Publisher},
@@ -100,6 +101,9 @@ pub struct Args {
     /// Longest time for that command
     #[arg(long, value_parser = span::parse, default_value = "1d", value_name = "TIME")]
     worker_timeout: u32,
+    /// Start although what is published could not be read at its address
+    #[arg(long)]
+    skip_probe: bool,
     /// Take reviewed jobs only
     #[arg(long, requires = "worker")]
     reviewed_only: bool,
@@ -114,17 +118,7 @@ pub fn parse_source(text: &str) -> std::result::Result<(Pubkey, String), String>
     let model = model
         .parse()
         .map_err(|_| format!("`{model}` is no address"))?;
-    let is_known = ["https://", "http://", "file:///"].iter().any(|scheme| {
-        uri.strip_prefix(scheme)
-            .is_some_and(|rest| !rest.is_empty())
-    });
-    if is_known {
-        Ok((model, uri.to_owned()))
-    } else {
-        Err(format!(
-            "`{uri}` is no URI of weights; write https://… or file:///…"
-        ))
-    }
+    Ok((model, written::uri(uri)?))
 }
 
 /// Works until it is stopped.
@@ -132,8 +126,15 @@ pub async fn run(context: &Context, args: Args) -> Result<()> {
     let signer = context.wallet()?;
     let owner = args.owner.unwrap_or(signer.pubkey());
     let publisher = Publisher::at(&args.publish_dir, args.public_url.as_deref())?;
+    if let Some(program) = &args.worker {
+        probe::worker(program)?;
+    }
     context.protocol().await?;
     let policy = policy(context, &args).await?;
+    let reach = args.reach.limits(context).await?;
+    if !args.skip_probe {
+        probe::publishing(&publisher, &args.publish_dir, &reach).await?;
+    }
     let worker = args.worker.as_ref().map(|program| {
         let timeout = Duration::from_secs(u64::from(args.worker_timeout));
         Arc::new(CommandWorker {
@@ -151,7 +152,7 @@ pub async fn run(context: &Context, args: Args) -> Result<()> {
         fetch: FetchLimits {
             max_bytes: u64::from(args.max_data) << 20,
             file_roots: args.reach.allow_files.clone(),
-            ..args.reach.limits(context).await?
+            ..reach
         },
         weights: args.weights.into_iter().collect::<BTreeMap<_, _>>(),
         poll: Duration::from_secs(u64::from(args.poll)),
@@ -214,4 +215,53 @@ pub async fn until_stopped() {
         }
     }
     let _ = tokio::signal::ctrl_c().await;
+}
+
+#[cfg(test)]
+mod tests {
+    use {super::*, clap::Args as _, quern_provider::policy::Refusal};
+
+    /// What the agent's log names can be typed.
+    #[test]
+    fn options_that_the_log_names_exist() {
+        let command = Args::augment_args(clap::Command::new("run"));
+        let known = |name: &str| {
+            let mut all = command.get_arguments();
+            all.any(|arg| arg.get_long() == Some(name))
+        };
+        for refusal in [
+            Refusal::Assurance,
+            Refusal::Model,
+            Refusal::Mint,
+            Refusal::Price,
+            Refusal::Work,
+            Refusal::Bond,
+            Refusal::Arbiter,
+            Refusal::TooHasty,
+            Refusal::LongReview,
+        ] {
+            let options = refusal.options().unwrap_or_default();
+            let names = options.split("--").skip(1);
+            for name in names.filter_map(|rest| rest.split([' ', ',']).next()) {
+                assert!(known(name), "{refusal:?}: --{name}");
+            }
+            assert!(options.contains("--"), "{refusal:?}");
+        }
+    }
+
+    #[test]
+    fn sources_of_weights_can_be_followed() {
+        let model = Pubkey::from([1; 32]);
+        let source = |uri: &str| parse_source(&format!("{model}={uri}"));
+        assert!(source("https://example.com/w").is_ok() && source("file:///w").is_ok());
+        for uri in [
+            "",
+            "ftp://x",
+            "ipfs://x",
+            "w.bin",
+            "https://me:pass@example.com/w",
+        ] {
+            assert!(source(uri).is_err(), "{uri}");
+        }
+    }
 }

@@ -3,8 +3,8 @@
 use {
     crate::{
         context::Context,
-        error::{Error, Result},
-        output::Fields,
+        error::Result,
+        output::{Fields, print_nothing},
     },
     quern_client::{Pubkey, Signer, accounts, addresses, instructions},
 };
@@ -26,16 +26,21 @@ pub async fn run(context: &Context, args: Args) -> Result<()> {
     let (mint, owner) = (args.mint, args.owner.unwrap_or(wallet.pubkey()));
     context.mint(&mint).await?;
     let address = addresses::purse(&owner, &mint);
-    if accounts::purse(context.rpc(), &owner, &mint)
-        .await?
-        .is_some()
-    {
-        return Err(Error::Other(format!("the purse {address} is open already")));
-    }
-    let open = instructions::open_purse(&wallet.pubkey(), &owner, &mint);
     let done = Fields::new()
         .text("purse", address)
         .text("owner", owner)
         .text("mint", mint);
+    if accounts::purse(context.rpc(), &owner, &mint)
+        .await?
+        .is_some()
+    {
+        print_nothing(
+            context.format,
+            done,
+            &format!("the purse {address} is open already"),
+        );
+        return Ok(());
+    }
+    let open = instructions::open_purse(&wallet.pubkey(), &owner, &mint);
     context.send_and_show(&[open], &[&wallet], done).await
 }

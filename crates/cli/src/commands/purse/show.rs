@@ -2,7 +2,6 @@
 
 use {
     crate::{
-        amount::show,
         context::Context,
         error::Result,
         output::{Fields, print_list},
@@ -51,19 +50,17 @@ pub async fn decimals_of(context: &Context) -> Result<HashMap<Pubkey, u8>> {
 }
 
 fn fields(address: &Pubkey, purse: &Purse, decimals: &HashMap<Pubkey, u8>) -> Fields {
-    let tokens = |atoms: u64| show(atoms, decimals.get(&purse.mint).copied().unwrap_or(0));
+    let decimals = decimals.get(&purse.mint).copied().unwrap_or(0);
+    let operator_reserved = purse.operator_reserved_atoms.get();
     Fields::new()
         .text("purse", address)
         .text("mint", purse.mint)
-        .text("free", tokens(purse.free_atoms.get()))
-        .text("reserved", tokens(purse.reserved_atoms.get()))
+        .tokens("free", purse.free_atoms.get(), decimals)
+        .tokens("reserved", purse.reserved_atoms.get(), decimals)
         .with("opened", purse.opened.get())
-        .text(
-            "operator_reserved",
-            tokens(purse.operator_reserved_atoms.get()),
-        )
-        .text("operator_lost", tokens(purse.operator_lost_atoms.get()))
-        .text("operator_limit", tokens(purse.operator_limit_atoms.get()))
+        .tokens("operator_reserved", operator_reserved, decimals)
+        .tokens("operator_lost", purse.operator_lost_atoms.get(), decimals)
+        .tokens("operator_limit", purse.operator_limit_atoms.get(), decimals)
 }
 
 #[cfg(test)]

@@ -1,12 +1,7 @@
 //! `quern purse withdraw`: from a purse into a token account.
 
 use {
-    crate::{
-        amount::{Amount, show},
-        context::Context,
-        error::Result,
-        output::Fields,
-    },
+    crate::{amount::Amount, context::Context, error::Result, output::Fields},
     quern_client::{Pubkey, Signer, addresses, flows},
 };
 
@@ -33,6 +28,6 @@ pub async fn run(context: &Context, args: Args) -> Result<()> {
     let done = Fields::new()
         .text("purse", addresses::purse(&owner, mint))
         .text("mint", mint)
-        .text("withdrawn", show(atoms, config.decimals));
+        .tokens("withdrawn", atoms, config.decimals);
     context.send_and_show(&all, &[&wallet], done).await
 }

@@ -47,6 +47,9 @@ pub struct Args {
     pub(super) input_uri: Option<String>,
     #[command(flatten)]
     pub(super) reach: data::Reach,
+    /// Create the job although the inputs could not be fetched from where they were published
+    #[arg(long, requires = "publish_dir")]
+    pub(super) skip_input_check: bool,
     /// Create the job although the model's weights could not be checked
     #[arg(long)]
     pub(super) skip_weights_check: bool,
