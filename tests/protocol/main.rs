@@ -4,4 +4,5 @@
 
 mod bench;
 mod delays;
+mod fees;
 mod payoffs;
