@@ -50,6 +50,17 @@ pub fn over(
     RpcClient::new_sender(Patient { transport, pauses }, config)
 }
 
+/// The same without pauses.
+#[cfg(test)]
+pub(crate) fn at_once(
+    transport: impl RpcSender + Send + Sync + 'static,
+    commitment: CommitmentConfig,
+) -> RpcClient {
+    let config = RpcClientConfig::with_commitment(commitment);
+    let pauses = &[Duration::ZERO; PAUSES.len()];
+    RpcClient::new_sender(Patient { transport, pauses }, config)
+}
+
 /// A transport that repeats what only reads.
 struct Patient<T> {
     transport: T,
@@ -180,13 +191,7 @@ mod tests {
     async fn asked(request: RpcRequest, answers: Vec<Result<Value>>) -> (usize, bool) {
         let all = answers.len();
         let script = Script(Arc::new(Mutex::new(answers.into())));
-        let rpc = RpcClient::new_sender(
-            Patient {
-                transport: script.clone(),
-                pauses: &[Duration::ZERO; PAUSES.len()],
-            },
-            RpcClientConfig::default(),
-        );
+        let rpc = at_once(script.clone(), CommitmentConfig::confirmed());
         let params = json!([Signature::default().to_string()]);
         let answer = rpc.send::<Value>(request, params).await;
         (all - script.0.lock().unwrap().len(), answer.is_ok())
@@ -324,7 +329,7 @@ mod tests {
             usual,
         ];
         for damage in all {
-            let rpc = over(damage, CommitmentConfig::confirmed());
+            let rpc = at_once(damage, CommitmentConfig::confirmed());
             let address = Pubkey::from([3; 32]);
             let at = &address;
             macro_rules! fails {

@@ -20,7 +20,9 @@ use {
         signature::Signature,
         transaction::{TransactionError, VersionedTransaction},
     },
-    solana_transaction_status_client_types::TransactionStatus,
+    solana_transaction_status_client_types::{
+        EncodedConfirmedTransactionWithStatusMeta, TransactionStatus,
+    },
     std::time::{Duration, Instant},
     tokio::time::sleep,
 };
@@ -243,6 +245,9 @@ impl Sent<'_> {
             Err(error) if rpc::has_no_history(&error) => false,
             Err(error) => return Err(self.error(error)),
         };
+        if let Some(progress) = self.found().await? {
+            return Ok(progress);
+        }
         // It was looked for all the time: then the recent memory is enough.
         if height.saturating_sub(seen_height) <= VALID_BLOCKS {
             return Ok(Progress::Gone);
@@ -256,6 +261,31 @@ impl Sent<'_> {
         match first.map_err(|error| self.error(error))? <= self.recent.slot {
             true => Ok(Progress::Gone),
             false => Err(self.unknown("the node's history begins after it was sent".to_owned())),
+        }
+    }
+
+    /// What has become of it by the transaction itself: some nodes keep that and tell no status.
+    async fn found(&self) -> Result<Option<Progress>> {
+        let config = events::transaction_config(self.settled());
+        let params = json!([self.signature().to_string(), config]);
+        let found: Option<EncodedConfirmedTransactionWithStatusMeta> =
+            match self.rpc.send(RpcRequest::GetTransaction, params).await {
+                Err(error) if rpc::has_no_history(&error) => return Ok(None),
+                found => found.map_err(|error| self.error(error))?,
+            };
+        let Some(found) = found else {
+            return Ok(None);
+        };
+        match found.transaction.meta {
+            Some(meta) => match meta.err {
+                Some(error) => {
+                    let logs: Option<Vec<String>> = meta.log_messages.into();
+                    let logs = logs.unwrap_or_default();
+                    Err(refused_transaction(error.into(), logs, self.transaction))
+                }
+                None => Ok(Some(Progress::Landed(found.slot))),
+            },
+            None => Err(self.unknown("the node has it, but not how it ended".to_owned())),
         }
     }
 

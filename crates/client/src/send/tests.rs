@@ -50,6 +50,8 @@ struct State {
     /// How many slots it remembers statuses.
     remembers_slots: u64,
     has_history: bool,
+    /// Whether it never tells a status.
+    hides_statuses: bool,
     /// The first slot of its history.
     first_block: u64,
     /// How many blocks too high its height is.
@@ -71,6 +73,7 @@ impl Default for Node {
             sleeps_slots: 0,
             remembers_slots: 300,
             has_history: true,
+            hides_statuses: false,
             first_block: 0,
             ahead: 0,
             taken: Vec::new(),
@@ -87,7 +90,7 @@ impl Node {
     }
 
     fn sender(&self, priority_fee: PriorityFee) -> Sender {
-        let rpc = rpc::over(self.clone(), CommitmentConfig::confirmed());
+        let rpc = rpc::at_once(self.clone(), CommitmentConfig::confirmed());
         Sender::over(Arc::new(rpc)).with_options(SendOptions {
             priority_fee,
             ..SendOptions::default()
@@ -142,7 +145,8 @@ impl State {
             true => self.first_block,
             false => self.slot.saturating_sub(self.remembers_slots),
         };
-        let status = known.filter(|slot| *slot >= oldest).map(|slot| {
+        let known = known.filter(|slot| *slot >= oldest && !self.hides_statuses);
+        let status = known.map(|slot| {
             json!({
                 "slot": slot, "confirmations": null, "err": null, "status": { "Ok": null },
                 "confirmationStatus": "finalized",
@@ -187,6 +191,19 @@ impl State {
             RpcRequest::GetSignatureStatuses => {
                 let searches_history = params[1]["searchTransactionHistory"] == true;
                 valued(self.status(params[0][0].as_str().unwrap(), searches_history)?)
+            }
+            RpcRequest::GetTransaction if !self.has_history => return Err(-32011),
+            RpcRequest::GetTransaction => {
+                let known = self.landed.get(params[0].as_str().unwrap()).copied();
+                let known = known.filter(|slot| *slot >= self.first_block);
+                json!(known.map(|slot| json!({
+                    "slot": slot, "blockTime": null, "transaction": ["AA==", "base64"],
+                    "meta": {
+                        "err": null, "status": { "Ok": null }, "fee": 5_000, "preBalances": [], "postBalances": [],
+                        "innerInstructions": [], "logMessages": [], "preTokenBalances": [],
+                        "postTokenBalances": [], "rewards": [],
+                    },
+                })))
             }
             // Right whatever its height says.
             RpcRequest::IsBlockhashValid => valued(json!(self.ahead > 0)),
@@ -385,10 +402,25 @@ async fn errands_of_a_job_share_its_budget_and_all_share_the_hours() {
 async fn what_landed_while_the_sender_slept_is_not_sent_again() {
     for commitment in [CommitmentConfig::confirmed(), CommitmentConfig::processed()] {
         let node = Node::with(|state| state.sleeps_slots = 2_000);
-        let rpc = rpc::over(node.clone(), commitment);
+        let rpc = rpc::at_once(node.clone(), commitment);
         let sender = Sender::over(Arc::new(rpc));
         let receipt = sender.send(&[limit(&payer())], &[&payer()]).await.unwrap();
         assert_eq!((node.taken().len(), receipt.slot), (1, 1_001));
+    }
+}
+
+/// A node that keeps the transaction, but tells no status of it.
+#[tokio::test]
+async fn what_landed_without_a_status_is_not_sent_again() {
+    for sleeps_slots in [200, 2_000] {
+        let node = Node::with(|state| {
+            (state.hides_statuses, state.sleeps_slots) = (true, sleeps_slots);
+        });
+        let sent = node
+            .sender(WITHIN)
+            .send(&[limit(&payer())], &[&payer()])
+            .await;
+        assert_eq!((node.taken().len(), sent.unwrap().slot), (1, 1_001));
     }
 }
 
