@@ -5,4 +5,5 @@
 mod bench;
 mod decisions;
 mod delays;
+mod fees;
 mod payoffs;

@@ -9,8 +9,8 @@ use {
     },
     clap::Args,
     quern_client::{
-        ClientError, CommitmentConfig, Instruction, Keypair, PriorityFee, Pubkey, Receipt,
-        RpcClient, SendOptions, Sender, Signer,
+        Budgets, ClientError, CommitmentConfig, Errand, Instruction, Keypair, PriorityFee, Pubkey,
+        Receipt, RpcClient, SendOptions, Sender, Signer,
         accounts::{self, QuernAccount as _},
         addresses, cluster, config,
         quern::{
@@ -18,8 +18,10 @@ use {
             state::{Emission, Job, MintConfig, Model, Protocol},
         },
         read::{self, ForCreate, ForPayment},
+        send::fee::{IN_TIME_CAP, USUAL_CAP},
     },
-    std::{io::Read, path::PathBuf},
+    std::{io::Read, path::PathBuf, sync::Arc},
+    tokio::sync::OnceCell,
 };
 
 /// Options of every command, as Solana's own tools have them.
@@ -80,8 +82,9 @@ pub struct Globals {
         help_heading = "Solana options"
     )]
     pub with_compute_unit_price: Option<u64>,
-    /// Most micro-lamports to pay for every compute unit: a little more than others pay, and more whenever that was not
-    /// enough [default: 1000000, or 50000000 for `provider run`, `watch` and `job create --watch`; nothing on a local network]
+    /// Most micro-lamports to pay for every compute unit: it begins with 1000, whatever others pay, and offers more after every
+    /// attempt that was not included or when little time is left, as far as the purpose is worth it [default: 1000000, or
+    /// 50000000 for `provider run`, `watch`, and `job create --watch`, `reject` and `resolve`; nothing on a local network]
     #[arg(
         long,
         global = true,
@@ -188,17 +191,18 @@ impl Globals {
             config,
             format: self.output,
             in_time_fee,
+            is_checked: Arc::default(),
         })
     }
 
-    /// What is paid for being included sooner: what was asked for, otherwise as others do, up to a cap. On a local network
-    /// there is nobody to outbid.
+    /// What is paid for being included sooner: what was asked for, otherwise what the errand is worth, up to a cap. On a local
+    /// network there is nobody to outbid.
     fn priority_fee(&self, url: &str, usual_cap: u64) -> PriorityFee {
         match (self.with_compute_unit_price, self.max_compute_unit_price) {
             (Some(price), _) => PriorityFee::Fixed(price),
-            (None, Some(cap_micro_lamports)) => PriorityFee::Recent { cap_micro_lamports },
+            (None, Some(cap_micro_lamports)) => PriorityFee::Within { cap_micro_lamports },
             (None, None) if config::is_local(url) => PriorityFee::None,
-            (None, None) => PriorityFee::Recent {
+            (None, None) => PriorityFee::Within {
                 cap_micro_lamports: usual_cap,
             },
         }
@@ -226,12 +230,6 @@ impl Program {
     }
 }
 
-/// A lamport a compute unit, as much as a crowded hour takes: some 0.00003 SOL for a usual transaction.
-const USUAL_CAP: u64 = 1_000_000;
-/// Where others gain if a transaction comes too late: some 0.0015 SOL for a conviction of 25,000 compute units, and some
-/// 1.2 SOL a block for those who would keep it out by filling its job's share of each.
-const IN_TIME_CAP: u64 = 50_000_000;
-
 /// What a command works with.
 #[derive(Clone)]
 pub struct Context {
@@ -247,6 +245,8 @@ pub struct Context {
     pub format: Format,
     /// What is paid where being late costs money.
     in_time_fee: PriorityFee,
+    /// Whether the cluster is the one that the protocol was set up for: once a process is enough.
+    is_checked: Arc<OnceCell<()>>,
 }
 
 impl Context {
@@ -260,6 +260,28 @@ impl Context {
         Self {
             sender: self.sender.clone().with_options(options),
             ..self.clone()
+        }
+    }
+
+    /// The same with other budgets for priority fees.
+    #[must_use]
+    pub fn within(&self, budgets: Budgets) -> Self {
+        Self {
+            sender: self.sender.with_budgets(budgets),
+            ..self.clone()
+        }
+    }
+
+    /// The same for an errand: if it has a deadline, its transactions may cost more before they come too late.
+    #[must_use]
+    pub fn on(&self, errand: Errand) -> Self {
+        let context = match errand.due() {
+            Some(_) => self.in_time(),
+            None => self.clone(),
+        };
+        Self {
+            sender: context.sender.on(errand),
+            ..context
         }
     }
 
@@ -292,8 +314,13 @@ impl Context {
     /// # Errors
     /// `NotSetUp` where there is no Quern, otherwise that the cluster is another one.
     pub async fn protocol(&self) -> Result<Protocol> {
-        let protocol = cluster::protocol(self.rpc()).await;
-        protocol.map_err(|error| self.missing(error, Pubkey::default()))
+        let protocol = match self.is_checked.initialized() {
+            true => accounts::protocol(self.rpc()).await,
+            false => cluster::protocol(self.rpc()).await,
+        };
+        let protocol = protocol.map_err(|error| self.missing(error, Pubkey::default()))?;
+        let _ = self.is_checked.set(());
+        Ok(protocol)
     }
 
     /// What a missing account means to a person; `named` is what the person named.
@@ -387,7 +414,9 @@ impl Context {
         instructions: &[Instruction],
         signers: &[&Keypair],
     ) -> Result<Vec<Receipt>> {
-        cluster::check(self.rpc()).await?;
+        self.is_checked
+            .get_or_try_init(|| cluster::check(self.rpc()))
+            .await?;
         let sending = self.sender.send_all(instructions, signers);
         match progress::during("waiting for confirmation", sending).await {
             Ok(receipts) => Ok(receipts),
@@ -453,28 +482,13 @@ impl Context {
     pub async fn token_mint(&self, mint: &Pubkey) -> Result<(Pubkey, u8)> {
         /// Both token programs keep a mint's decimals there.
         const DECIMALS_AT: usize = 44;
-        // The call for one account would say "not found" where the node could not even be asked.
-        let response = self
-            .rpc()
-            .get_multiple_accounts_with_commitment(&[*mint], self.rpc().commitment())
-            .await;
-        let account = response
-            .map_err(|error| ClientError::from_rpc(&self.url, error))?
-            .value
-            .into_iter()
-            .next()
-            .flatten();
+        let account = accounts::raw(self.rpc(), mint).await?;
         let is_token = |owner: &Pubkey| {
             [addresses::TOKEN_PROGRAM, addresses::TOKEN_2022_PROGRAM].contains(owner)
         };
-        let found = account.filter(|account| is_token(&account.owner));
+        let found = account.filter(|(owner, _)| is_token(owner));
         found
-            .and_then(|account| {
-                account
-                    .data
-                    .get(DECIMALS_AT)
-                    .map(|decimals| (account.owner, *decimals))
-            })
+            .and_then(|(owner, data)| data.get(DECIMALS_AT).map(|decimals| (owner, *decimals)))
             .ok_or_else(|| {
                 Error::Other(format!(
                     "there is no token mint at {mint}; check the address and the cluster"
@@ -558,7 +572,7 @@ mod tests {
 
     #[test]
     fn local_networks_are_free_and_others_have_a_cap() {
-        let capped = |cap_micro_lamports| PriorityFee::Recent { cap_micro_lamports };
+        let capped = |cap_micro_lamports| PriorityFee::Within { cap_micro_lamports };
         let devnet = "https://api.devnet.solana.com";
         for local in ["http://127.0.0.1:8899", "http://localhost:1"] {
             assert_eq!(fees(local, &[]), (PriorityFee::None, PriorityFee::None));
@@ -576,7 +590,7 @@ mod tests {
             .to_string();
         let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
         let stated = format!(
-            "[default: {USUAL_CAP}, or {IN_TIME_CAP} for `provider run`, `watch` and `job create --watch`; nothing on a local network]"
+            "[default: {USUAL_CAP}, or {IN_TIME_CAP} for `provider run`, `watch`, and `job create --watch`, `reject` and `resolve`; nothing on a local network]"
         );
         assert!(help.contains(&stated), "{help}");
     }

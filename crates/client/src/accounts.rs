@@ -11,7 +11,7 @@ use {
         Protocol, Provider, Purse,
     },
     quern_proof::demand::MAX_ANSWER_BYTES,
-    solana_account_decoder_client_types::{UiAccountEncoding, UiDataSliceConfig},
+    solana_account_decoder_client_types::{UiAccount, UiAccountEncoding, UiDataSliceConfig},
     solana_rpc_client::nonblocking::rpc_client::RpcClient,
     solana_rpc_client_api::{
         config::{RpcAccountInfoConfig, RpcProgramAccountsConfig},
@@ -579,10 +579,8 @@ pub(crate) async fn program_accounts(
     accounts
         .into_iter()
         .map(|(address, account)| {
-            let data = account.data.decode().ok_or_else(|| ClientError::Rpc {
-                reason: format!("account {address} in an unknown encoding"),
-            })?;
-            Ok((address, data))
+            let found = decoded(&address, &account)?;
+            Ok((address, found.data))
         })
         .collect()
 }
@@ -604,20 +602,44 @@ impl Found {
 
 /// The accounts at these addresses, in the same order. One without lamports does not exist.
 pub(crate) async fn found(rpc: &RpcClient, addresses: &[Pubkey]) -> Result<Vec<Option<Found>>> {
-    // The call for one account would say "not found" where the node could not even be asked.
+    // The call for one account would say "not found" where the node could not even be asked, and the calls that decode by
+    // themselves end the process where a node's answer is damaged.
+    let config = RpcAccountInfoConfig {
+        encoding: Some(UiAccountEncoding::Base64),
+        commitment: Some(rpc.commitment()),
+        ..Default::default()
+    };
     let response = rpc
-        .get_multiple_accounts_with_commitment(addresses, rpc.commitment())
+        .get_multiple_ui_accounts_with_config(addresses, config)
         .await
         .map_err(|error| ClientError::from_rpc(&rpc.url(), error))?;
-    let owned = |account: solana_sdk::account::Account| Found {
-        owner: account.owner,
-        data: account.data,
+    if response.value.len() != addresses.len() {
+        return Err(ClientError::Rpc {
+            reason: format!(
+                "{} accounts where {} were asked for",
+                response.value.len(),
+                addresses.len()
+            ),
+        });
+    }
+    let found = response.value.iter().zip(addresses);
+    found
+        .map(|(account, address)| {
+            let account = account.as_ref();
+            account.map(|account| decoded(address, account)).transpose()
+        })
+        .collect()
+}
+
+/// Owner and data of an account as a node wrote it.
+fn decoded(address: &Pubkey, account: &UiAccount) -> Result<Found> {
+    let unreadable = |what: &str| ClientError::Rpc {
+        reason: format!("account {address} with {what} that cannot be read"),
     };
-    Ok(response
-        .value
-        .into_iter()
-        .map(|account| account.map(owned))
-        .collect())
+    Ok(Found {
+        owner: account.owner.parse().map_err(|_| unreadable("an owner"))?,
+        data: account.data.decode().ok_or_else(|| unreadable("data"))?,
+    })
 }
 
 /// Owner and data of an account, if it exists.

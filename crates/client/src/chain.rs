@@ -7,13 +7,14 @@ use {
         errors::{ClientError, Result},
         history,
         jobs::{FollowedJobs, Looks},
-        send::Sender,
+        send::{Errand, Sender},
     },
     async_trait::async_trait,
     quern::{
         clock::Moment,
         state::{Job, Model},
     },
+    solana_rpc_client::nonblocking::rpc_client::RpcClient,
     solana_sdk::{
         pubkey::Pubkey,
         signature::{Keypair, Signer},
@@ -66,9 +67,15 @@ impl RpcChain {
         })
     }
 
-    /// How it sends.
-    pub const fn sender(&self) -> &Sender {
-        &self.sender
+    /// The connection.
+    pub fn rpc(&self) -> &RpcClient {
+        self.sender.rpc()
+    }
+
+    /// What sends for an errand: there is no other way to send with this wallet, so no transaction forgets its deadline or what
+    /// it may cost.
+    pub fn sender(&self, errand: Errand) -> Sender {
+        self.sender.on(errand)
     }
 
     /// Who signs and pays.
@@ -98,7 +105,7 @@ impl RpcChain {
     /// # Errors
     /// As [`history::output_uri`].
     pub async fn output_uri(&self, address: &Pubkey, job: &Job) -> Result<String> {
-        let look_up = history::output_uri(self.sender.rpc(), address, job);
+        let look_up = history::output_uri(self.rpc(), address, job);
         self.uri(address, &job.output_uri_hash, look_up).await
     }
 
@@ -144,11 +151,11 @@ impl ChainReads for RpcChain {
     }
 
     async fn moment(&self) -> Result<Moment> {
-        clock::moment(self.sender.rpc()).await
+        clock::moment(self.rpc()).await
     }
 
     async fn job(&self, address: &Pubkey) -> Result<Option<Job>> {
-        match accounts::fetch_optional(self.sender.rpc(), address).await {
+        match accounts::fetch_optional(self.rpc(), address).await {
             // A closed job's address may hold lamports that a stranger sent there.
             Err(ClientError::WrongOwner { .. }) => Ok(None),
             job => job,
@@ -156,16 +163,16 @@ impl ChainReads for RpcChain {
     }
 
     async fn model(&self, address: &Pubkey) -> Result<ModelAccount> {
-        accounts::model(self.sender.rpc(), address).await
+        accounts::model(self.rpc(), address).await
     }
 
     async fn input_uri(&self, address: &Pubkey, job: &Job) -> Result<String> {
-        let look_up = history::input_uri(self.sender.rpc(), address, job);
+        let look_up = history::input_uri(self.rpc(), address, job);
         self.uri(address, &job.input_uri_hash, look_up).await
     }
 
     async fn model_uri(&self, address: &Pubkey, model: &Model) -> Result<String> {
-        let look_up = history::model_uri(self.sender.rpc(), address, model);
+        let look_up = history::model_uri(self.rpc(), address, model);
         self.uri(address, &model.uri_hash, look_up).await
     }
 }

@@ -32,6 +32,14 @@ pub enum ClientError {
         /// What the transport said.
         reason: String,
     },
+    /// An answer, but of no Solana node.
+    #[error(
+        "{url} answers with something else than JSON-RPC, a web page perhaps; check the URL, or try again if it is a node whose proxy is in trouble"
+    )]
+    NotJsonRpc {
+        /// Who answered.
+        url: String,
+    },
     /// An answer that is an error.
     #[error("the cluster answered {reason}; check the request or ask another node")]
     Rpc {
@@ -231,7 +239,10 @@ impl ClientError {
     /// Whether the same request may succeed later without any change: the node or the network is to blame.
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Unreachable { .. } | Self::Rpc { .. } | Self::Expired { .. } => true,
+            Self::Unreachable { .. }
+            | Self::NotJsonRpc { .. }
+            | Self::Rpc { .. }
+            | Self::Expired { .. } => true,
             Self::EvidenceLeft { cause, .. } => cause.is_transient(),
             _ => false,
         }
@@ -245,7 +256,13 @@ impl ClientError {
         };
         match *error.kind {
             ErrorKind::Io(error) => unreachable(error.to_string()),
-            ErrorKind::Reqwest(error) => unreachable(cause(&error)),
+            ErrorKind::Reqwest(error) if error.is_decode() => Self::NotJsonRpc {
+                url: url.to_owned(),
+            },
+            ErrorKind::Reqwest(error) => unreachable(match error.status() {
+                Some(status) => format!("it answered with HTTP status {status}"),
+                None => cause(&error),
+            }),
             ErrorKind::Middleware(error) => unreachable(format!("{error:#}")),
             ErrorKind::TransactionError(error) => {
                 Self::Refused(Box::new(Refusal::new(error, Vec::new(), &[])))

@@ -5,7 +5,7 @@
 //! - [`addresses`]: where every account is.
 //! - [`instructions`]: one pure builder for every instruction; [`flows`]: the same with what must be read first.
 //! - [`accounts`]: fetching and decoding; [`jobs`]: live jobs, followed with few bytes; [`read`]: what a command needs, in one request; [`events`]: what a transaction did.
-//! - [`send`]: simulate, price, send, confirm; [`errors`]: one sentence for whatever went wrong.
+//! - [`rpc`]: the connection, and what is asked again; [`send`]: simulate, price, send, confirm; [`errors`]: one sentence for whatever went wrong.
 //! - [`program_id`]: which deployment this process works with.
 //! - [`chain`]: reads that provider and watcher share; [`clock`]: the cluster's time; [`history`]: what old transactions tell.
 //! - [`cluster`]: whether this is the cluster that the protocol was set up for.
@@ -28,6 +28,7 @@ pub mod instructions;
 pub mod jobs;
 pub mod messages;
 pub mod read;
+pub mod rpc;
 pub mod send;
 pub mod text;
 pub mod transaction;
@@ -39,7 +40,9 @@ pub use {
     events::{EventError, LocatedEvent, TransactionEvents, events_of},
     history::Outcome,
     quern,
-    send::{ComputeUnits, Cost, Format, PriorityFee, Receipt, SendOptions, Sender},
+    send::{
+        Budgets, ComputeUnits, Cost, Errand, Format, PriorityFee, Receipt, SendOptions, Sender,
+    },
     solana_commitment_config::CommitmentConfig,
     solana_rpc_client::nonblocking::rpc_client::RpcClient,
     solana_sdk::{

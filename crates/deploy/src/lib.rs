@@ -45,7 +45,7 @@ const WAVE: usize = 96;
 /// Requests at the same time; public nodes refuse many.
 const CONCURRENT_REQUESTS: usize = 8;
 /// How often a buffer that still differs is written again before the node is blamed.
-const ROUNDS: usize = 8;
+const ROUNDS: u32 = 8;
 /// What the loader asks for at least when a program grows.
 const LEAST_GROWTH_BYTES: usize = 10_240;
 /// Lamports for each signature of a transaction.
@@ -477,7 +477,7 @@ async fn plan_of(sender: &Sender, deployment: &Deployment<'_>, found: &Found) ->
             rent(State::size_of_program()).await? + rent(State::size_of_programdata(room)).await?;
     }
     plan.refund_lamports = buffer_rent;
-    plan.fee_lamports = fees(sender, deployment, &plan, found.buffer.is_none()).await?;
+    plan.fee_lamports = fees(sender, deployment, &plan, found.buffer.is_none());
     // The buffer's lamports come back before the program's room is paid.
     let at_the_end = match kind {
         Kind::Fresh => plan.rent_lamports.saturating_sub(buffer_rent),
@@ -493,12 +493,7 @@ async fn plan_of(sender: &Sender, deployment: &Deployment<'_>, found: &Found) ->
 }
 
 /// Fees of everything that is still to be sent.
-async fn fees(
-    sender: &Sender,
-    deployment: &Deployment<'_>,
-    plan: &Plan,
-    creates_buffer: bool,
-) -> Result<u64> {
+fn fees(sender: &Sender, deployment: &Deployment<'_>, plan: &Plan, creates_buffer: bool) -> u64 {
     /// More than creating, growing and deploying together take.
     const OTHER_UNITS: u64 = 60_000;
     let payer_and_authority = if deployment.payer.pubkey() == deployment.authority.pubkey() {
@@ -510,11 +505,11 @@ async fn fees(
     signatures += if creates_buffer { 2 } else { 0 };
     signatures += if plan.growth_bytes > 0 { 1 } else { 0 };
     signatures += payer_and_authority + if plan.kind == Kind::Fresh { 1 } else { 0 };
-    let price = sender.unit_price(&[write(deployment, 0, &[])]).await?;
+    let price = sender.unit_price(0, WRITE_UNITS);
     let units = plan.pieces_left as u64 * u64::from(WRITE_UNITS + 1_000) + OTHER_UNITS;
     let priority = u128::from(price) * u128::from(units) / 1_000_000;
-    Ok(signatures * SIGNATURE_LAMPORTS
-        + u64::try_from(priority).unwrap_or(u64::MAX - u64::from(u32::MAX)))
+    signatures * SIGNATURE_LAMPORTS
+        + u64::try_from(priority).unwrap_or(u64::MAX - u64::from(u32::MAX))
 }
 
 fn write(deployment: &Deployment<'_>, offset: u32, bytes: &[u8]) -> Instruction {
@@ -596,9 +591,10 @@ async fn fill_buffer(
     progress: &mut (dyn FnMut(Progress) -> ControlFlow<()> + Send),
 ) -> Result<usize> {
     let piece = piece_bytes(deployment)?;
-    let price = sender.unit_price(&[write(deployment, 0, &[])]).await?;
     let mut written = 0;
-    for _ in 0..ROUNDS {
+    for round in 0..ROUNDS {
+        // What a round left out was not included at the last one's price.
+        let price = sender.unit_price(round, WRITE_UNITS);
         let Some(held) = look(sender, deployment).await?.buffer else {
             // A slow node may not show the new buffer yet.
             sleep(POLL).await;

@@ -3,8 +3,9 @@
 
 use {
     quern_client::{
-        ClientError, CommitmentConfig, ComputeUnits, Format, Keypair, PriorityFee, RpcClient,
-        SendOptions, Sender, Signature, Signer, accounts, addresses, cluster, events, instructions,
+        Budgets, ClientError, CommitmentConfig, ComputeUnits, Errand, Format, Keypair, PriorityFee,
+        Pubkey, RpcClient, SendOptions, Sender, Signature, Signer, accounts, addresses, cluster,
+        events, instructions,
         quern::{ID, instructions::ProviderSettings, state::ProtocolSettings},
         send::{MAX_V1_TRANSACTION_BYTES, largest_size},
     },
@@ -274,9 +275,11 @@ async fn a_priced_transaction_pays_its_units_times_the_price() {
         .send(&initialize, &[net.admin()])
         .await
         .unwrap();
-    let recent = PriorityFee::Recent {
+    let within = PriorityFee::Within {
         cap_micro_lamports: CAP,
     };
+    // Worth 1.5 million lamports, at once.
+    let urgent = Errand::answer(Pubkey::default(), 0, 1_505_000);
     for format in [Format::Legacy, Format::V1] {
         let payer = net.fresh(1_000_000_000).await.unwrap();
         let entry = |name: &str| ProviderSettings {
@@ -290,35 +293,42 @@ async fn a_priced_transaction_pays_its_units_times_the_price() {
             entry("Payer"),
         )];
         net.sender().send(&register, &[&payer]).await.unwrap();
-        // This network finds recent prices in instructions, which version 1 does not need for them.
-        let above_fixed = match format {
-            Format::Legacy => FIXED + FIXED / 5 + 1_000,
-            Format::V1 => 1_000,
-        };
-        // Nothing; more than others, of whom there are none yet; what was fixed; more than that; the cap at once.
-        for (priority_fee, urgent, price) in [
-            (PriorityFee::None, false, 0),
-            (recent, false, 1_000),
-            (PriorityFee::Fixed(FIXED), true, FIXED),
-            (recent, false, above_fixed),
-            (recent, true, CAP),
+        // Nothing; little, whatever was paid before; what was fixed; little again; what the errand is worth, at once.
+        for (priority_fee, errand, prices) in [
+            (PriorityFee::None, Errand::anytime(), 0..=0),
+            (within, Errand::anytime(), 740..=1_000),
+            (PriorityFee::Fixed(FIXED), urgent, FIXED..=FIXED),
+            (within, Errand::anytime(), 740..=1_000),
+            (within, urgent, 24_500_000..=25_000_000),
         ] {
             let sender = Sender::new(net.rpc_url(), CommitmentConfig::confirmed());
             let sender = sender.with_options(SendOptions {
                 format,
                 compute: ComputeUnits::Fixed(UNITS),
                 priority_fee,
+                budgets: Budgets {
+                    job_lamports: 0,
+                    ..Budgets::default()
+                },
                 ..SendOptions::default()
             });
-            let sender = if urgent { sender.urgent() } else { sender };
-            let name = format!("{format:?} {price}");
-            let update = [instructions::update_provider(&payer.pubkey(), entry(&name))];
+            let name = format!("{format:?} {prices:?}");
+            let update = [instructions::update_provider(
+                &payer.pubkey(),
+                entry(&name[..20.min(name.len())]),
+            )];
             let before = net.rpc().get_balance(&payer.pubkey()).await.unwrap();
-            let receipt = sender.send(&update, &[&payer]).await.unwrap();
+            let receipt = sender.on(errand).send(&update, &[&payer]).await.unwrap();
             let after = net.rpc().get_balance(&payer.pubkey()).await.unwrap();
             let cost = sender.cost(&receipt.signature).await.unwrap();
-            let priority = (u64::from(UNITS) * price).div_ceil(1_000_000);
-            assert_eq!(cost.fee_lamports, 5_000 + priority, "{name}");
+            // Requests differ in up to a thousand units.
+            let (least, most) = (UNITS, UNITS + 1_000);
+            let fee = |units: u32, price: u64| (u64::from(units) * price).div_ceil(1_000_000);
+            let priority = fee(least, *prices.start())..=fee(most, *prices.end());
+            assert!(
+                priority.contains(&(cost.fee_lamports - 5_000)),
+                "{name} {cost:?}"
+            );
             assert_eq!(before - after, cost.fee_lamports, "{name}");
             assert!(cost.units <= u64::from(UNITS), "{name} {cost:?}");
         }
@@ -327,19 +337,18 @@ async fn a_priced_transaction_pays_its_units_times_the_price() {
         let sender = Sender::new(net.rpc_url(), CommitmentConfig::confirmed());
         let sender = sender.with_options(SendOptions {
             format,
-            priority_fee: recent,
+            priority_fee: within,
             ..SendOptions::default()
         });
         let transfer = [transfer(&poor.pubkey(), &admin, 1)];
-        let receipt = sender.urgent().send(&transfer, &[&poor]).await.unwrap();
+        let sender = sender.on(urgent);
+        let receipt = sender.send(&transfer, &[&poor]).await.unwrap();
         let cost = sender.cost(&receipt.signature).await.unwrap();
-        let priority = cost.fee_lamports - 5_000;
-        let units = priority * 1_000_000 / CAP;
+        let units = (cost.fee_lamports - 5_000) * 1_000_000 / CAP;
         assert!(
             (cost.units..cost.units + 2_000).contains(&units),
             "{cost:?}"
         );
-        assert_eq!(priority, (units * CAP).div_ceil(1_000_000));
     }
 }
 

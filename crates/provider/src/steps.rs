@@ -15,7 +15,7 @@ use {
         instructions::{NOBODY, job_address},
         quern::{
             error::QuernError,
-            state::{Assurance, Job, JobKind},
+            state::{Assurance, Job, JobKind, JobState},
         },
     },
     quern_data::{

@@ -49,9 +49,10 @@ pub struct Settings {
     /// Most memory for tensors, in bytes: half of it for results that are being examined, half for own results while demands
     /// are open. A job that needs more than a half is not examined.
     pub memory_bytes: u64,
-    /// Least bonds by mint, in atoms: what is below is not examined.
+    /// Least bonds by mint, in atoms: what is below is not examined. Where everybody's jobs are watched and some are named, jobs
+    /// in other mints are not examined either: nobody said what their bonds are worth.
     pub min_bonds: BTreeMap<Pubkey, u64>,
-    /// Most demand fees for one submission, in lamports.
+    /// Most demand fees for one submission, in lamports. Priority fees take what they leave of it.
     pub max_fee_lamports: u64,
     /// How long after a submission its data are waited for before they are demanded, but no longer than a quarter of the
     /// review.

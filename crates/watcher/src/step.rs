@@ -11,7 +11,7 @@ use {
         demand_path,
         error::{StepError, WatcherError},
         results::{CaseData, OwnResult},
-        settings::Settings,
+        settings::{Scope, Settings},
         verdict::Verdict,
     },
     quern_client::{
@@ -255,6 +255,12 @@ fn check_bond(settings: &Settings, job: &Job) -> Result<(), StepError> {
         Some(least_atoms) if bond_atoms < least_atoms => Err(StepError::Final(format!(
             "its bond is {bond_atoms} atoms, less than the {least_atoms} that --min-bond names for its mint"
         ))),
+        None if settings.scope == Scope::All && !settings.min_bonds.is_empty() => {
+            Err(StepError::Final(format!(
+                "--min-bond names no least bond for its mint {}",
+                job.mint
+            )))
+        }
         _ => Ok(()),
     }
 }

@@ -12,8 +12,8 @@ use {
     },
     indicatif::ProgressBar,
     quern_client::{
-        ChainReads, ClientError, Keypair, Outcome, Pubkey, Signer, history::reason_name,
-        quern::state::JobState,
+        Budgets, ChainReads, ClientError, Keypair, Outcome, Pubkey, Signer, config,
+        history::reason_name, quern::state::JobState,
     },
     quern_data::FetchLimits,
     quern_watcher::{Followed, Report, RpcWatcherChain, Scope, Settings, Until, Verdict, Watcher},
@@ -29,7 +29,7 @@ use {
 /// What to watch and how.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
-  quern watch                                        everything that is submitted, until Ctrl-C
+  quern watch --min-bond MINT=ATOMS                  all results with such a bond, until Ctrl-C
   quern watch --client WALLET --state ~/.local/share/quern/watch
   quern watch --client WALLET --once --output json   what is submitted now, one line each
 
@@ -46,9 +46,12 @@ pub struct Args {
     /// Examine what is submitted now, wait for demands that this takes, and stop
     #[arg(long)]
     once: bool,
-    /// Most demand fees to put up for one submission
+    /// Most demand fees and priority fees to pay for one job
     #[arg(long, default_value_t = Settings::default().max_fee_lamports, value_name = "LAMPORTS")]
     max_fee_lamports: u64,
+    /// Most priority fees in an hour, in lamports
+    #[arg(long, default_value_t = Budgets::default().hour_lamports, value_name = "LAMPORTS")]
+    max_hour_fee_lamports: u64,
     /// Largest trace to fetch or to compute, and largest input or weights to fetch, in MiB
     #[arg(long, default_value_t = 1_024, value_name = "MIB", value_parser = clap::value_parser!(u32).range(1..))]
     trace_limit: u32,
@@ -62,7 +65,8 @@ pub struct Args {
     /// Most work to do for one submission, in GMAC (10^9 multiplications; some 30 a second and processor)
     #[arg(long, default_value_t = Settings::default().max_macs / GMAC, value_name = "GMAC")]
     max_gmacs: u64,
-    /// Least bond of a job in a mint, as MINT=ATOMS: below it a conviction does not pay (repeatable)
+    /// Least bond of a job in a mint, as MINT=ATOMS: below it a conviction does not pay (repeatable). Needed where all clients
+    /// are watched, but on a local network; jobs in other mints are left alone then
     #[arg(long, value_parser = parse_bond, value_name = "MINT=ATOMS")]
     min_bond: Vec<(Pubkey, u64)>,
     /// How long after a submission its data are waited for before they are demanded; at most a quarter of the review
@@ -94,6 +98,26 @@ impl Args {
             (true, true) => "",
             (false, _) => "by providers of the named clients' jobs ",
             (true, false) => "in the named jobs ",
+        }
+    }
+
+    /// Refuses to pay for the convictions of strangers' jobs where nothing says which of them are worth it.
+    fn check_worth(&self, url: &str) -> Result<()> {
+        let is_all = self.client.is_empty() && self.job.is_empty();
+        if !is_all || !self.min_bond.is_empty() || config::is_local(url) {
+            return Ok(());
+        }
+        Err(Error::Usage(
+            "anybody's jobs are watched, and a conviction may cost more than its bond brings; name the least bond that is worth one with --min-bond MINT=ATOMS, or whose jobs to watch with --client or --job".to_owned(),
+        ))
+    }
+
+    /// What it may spend.
+    fn budgets(&self) -> Budgets {
+        Budgets {
+            job_lamports: self.max_fee_lamports,
+            hour_lamports: self.max_hour_fee_lamports,
+            ..Budgets::default()
         }
     }
 
@@ -139,13 +163,15 @@ fn parse_bond(text: &str) -> std::result::Result<(Pubkey, u64), String> {
 
 /// Watches until it is stopped, or examines once.
 pub async fn run(context: &Context, args: Args) -> Result<()> {
+    args.check_worth(&context.url)?;
     let wallet = context.wallet()?;
     context.protocol().await?;
     let (is_once, has_memory) = (args.once, args.state.is_some());
     let scope = args.scope();
     let fetch = args.reach.limits(context).await?;
     let signer = wallet.pubkey();
-    let chain = RpcWatcherChain::new(context.sender.clone(), wallet);
+    let sender = context.sender.with_budgets(args.budgets());
+    let chain = RpcWatcherChain::new(sender, wallet);
     for job in &args.job {
         if chain.job(job).await?.is_none() {
             return Err(Error::JobClosed(*job));
@@ -364,5 +390,51 @@ impl Screen {
 impl Drop for Screen {
     fn drop(&mut self) {
         self.wheel.finish_and_clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use {super::*, clap::Parser};
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: Args,
+    }
+
+    fn args(line: &[&str]) -> Args {
+        Line::try_parse_from([&["watch"], line].concat())
+            .unwrap()
+            .args
+    }
+
+    #[test]
+    fn convictions_of_strangers_jobs_need_a_bond_that_is_worth_them() {
+        let (local, remote) = ("http://127.0.0.1:8899", "https://api.devnet.solana.com");
+        let one = "11111111111111111111111111111111";
+        let bond = format!("{one}=5");
+        for (line, is_taken) in [
+            (vec![], false),
+            (vec!["--once"], false),
+            (vec!["--client", one], true),
+            (vec!["--job", one], true),
+            (vec!["--min-bond", &bond], true),
+        ] {
+            let args = args(&line);
+            assert_eq!(args.check_worth(remote).is_ok(), is_taken, "{line:?}");
+            assert!(args.check_worth(local).is_ok(), "{line:?}");
+        }
+        let refused = args(&[]).check_worth(remote).unwrap_err().to_string();
+        assert!(refused.contains("--min-bond MINT=ATOMS"), "{refused}");
+    }
+
+    #[test]
+    fn a_case_and_an_hour_have_budgets() {
+        let args = args(&["--max-fee-lamports", "7", "--max-hour-fee-lamports", "9"]);
+        let budgets = args.budgets();
+        assert_eq!((budgets.job_lamports, budgets.hour_lamports), (7, 9));
     }
 }

@@ -140,11 +140,16 @@ async fn limits_and_places_that_are_not_allowed_are_final() {
 #[tokio::test]
 async fn too_much_memory_work_or_too_small_a_bond_is_refused_before_anything_is_fetched() {
     type Change = fn(&mut Settings);
-    let settings: [(Change, &str); 3] = [
+    let settings: [(Change, &str); 4] = [
         (|settings| settings.memory_bytes = 0, "--memory-limit"),
         (|settings| settings.max_macs = 1_999_999_999, "--max-gmacs"),
         (
             |settings| settings.min_bonds = [(MINT, 11)].into(),
+            "--min-bond",
+        ),
+        // Everybody's jobs, and nobody said what bonds of this mint are worth.
+        (
+            |settings| settings.min_bonds = [(ANNA, 1)].into(),
             "--min-bond",
         ),
     ];

@@ -3,7 +3,7 @@
 use {
     super::party,
     crate::{context::Context, error::Result},
-    quern_client::{Pubkey, instructions},
+    quern_client::{Errand, Pubkey, instructions},
 };
 
 /// Accepts a milestone.
@@ -12,5 +12,13 @@ pub async fn run(context: &Context, address: &Pubkey) -> Result<()> {
     let wallet = party::wallet_of(context, address, &job.client, "client")?;
     party::require_reviewed(&job)?;
     let accept = instructions::accept(&job, &known.emission);
-    party::send(context, address, &wallet, &[accept], "accepted").await
+    party::send(
+        context,
+        Errand::anytime(),
+        address,
+        &wallet,
+        &[accept],
+        "accepted",
+    )
+    .await
 }

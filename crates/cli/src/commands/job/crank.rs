@@ -8,7 +8,7 @@ use {
         output::{Fields, print_nothing},
     },
     quern_client::{
-        Keypair, Pubkey, Signer, accounts, flows, instructions,
+        Errand, Keypair, Pubkey, Signer, accounts, flows, instructions,
         quern::{
             clock::Moment,
             state::{Job, JobState},
@@ -68,11 +68,27 @@ pub async fn run(context: &Context, address: &Pubkey) -> Result<()> {
     match due {
         Due::Finalize => {
             let finalize = instructions::finalize(&payer, &job, &known.emission);
-            party::send(context, address, &wallet, &[finalize], "finalized").await
+            party::send(
+                context,
+                Errand::anytime(),
+                address,
+                &wallet,
+                &[finalize],
+                "finalized",
+            )
+            .await
         }
         Due::Expire => {
             let all = flows::expire(context.rpc(), &payer, &job).await?;
-            party::send(context, address, &wallet, &all, "expired").await
+            party::send(
+                context,
+                Errand::anytime(),
+                address,
+                &wallet,
+                &all,
+                "expired",
+            )
+            .await
         }
         Due::SettleConviction => settle_conviction(context, address, &job, &wallet).await,
     }

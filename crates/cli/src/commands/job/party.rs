@@ -7,7 +7,8 @@ use {
         output::Fields,
     },
     quern_client::{
-        Instruction, Keypair, Pubkey, Signer, accounts, instructions::NOBODY, quern::state::Job,
+        Errand, Instruction, Keypair, Pubkey, Signer, accounts, instructions::NOBODY,
+        quern::state::Job,
     },
 };
 
@@ -39,14 +40,16 @@ pub fn require_reviewed(job: &Job) -> Result<()> {
     Err(Error::Other("this is a refereed job: nobody accepts or rejects it by hand; `quern job crank` pays it after its review unless it is proved wrong".to_owned()))
 }
 
-/// Sends, and says what became of the job.
+/// Sends for an errand, and says what became of the job.
 pub async fn send(
     context: &Context,
+    errand: Errand,
     address: &Pubkey,
     wallet: &Keypair,
     all: &[Instruction],
     done: &str,
 ) -> Result<()> {
+    let context = &context.on(errand);
     let receipts = context.send(all, &[wallet]).await?;
     // The transaction stands whatever this says.
     let now = accounts::fetch_optional::<Job>(context.rpc(), address).await;

@@ -3,7 +3,7 @@
 use {
     super::party,
     crate::{context::Context, error::Result, written},
-    quern_client::{Pubkey, instructions},
+    quern_client::{Errand, Pubkey, instructions},
 };
 
 /// Which job, and why.
@@ -22,5 +22,6 @@ pub async fn run(context: &Context, args: Args) -> Result<()> {
     let wallet = party::wallet_of(context, &args.job, &job.client, "client")?;
     party::require_reviewed(&job)?;
     let reject = instructions::reject(&job, args.reason);
-    party::send(context, &args.job, &wallet, &[reject], "rejected").await
+    let errand = Errand::before_deadline(&job);
+    party::send(context, errand, &args.job, &wallet, &[reject], "rejected").await
 }

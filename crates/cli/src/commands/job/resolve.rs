@@ -7,7 +7,7 @@ use {
         context::Context,
         error::Result,
     },
-    quern_client::{Pubkey, flows, quern::instructions::Decision},
+    quern_client::{Errand, Pubkey, flows, quern::instructions::Decision},
 };
 
 /// Which job, and who gets what.
@@ -33,5 +33,6 @@ pub async fn run(context: &Context, args: Args) -> Result<()> {
         penalty_atoms: parse(&args.penalty, decimals)?,
     };
     let all = flows::resolve(context.rpc(), &job, decision).await?;
-    party::send(context, &args.job, &wallet, &all, "resolved").await
+    let errand = Errand::before_deadline(&job);
+    party::send(context, errand, &args.job, &wallet, &all, "resolved").await
 }

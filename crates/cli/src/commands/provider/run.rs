@@ -9,7 +9,7 @@ use {
         error::Result,
         span, written,
     },
-    quern_client::{Pubkey, RpcChain, Signer, config},
+    quern_client::{Budgets, Pubkey, RpcChain, Signer, config},
     quern_data::{FetchLimits, Publisher},
     quern_provider::{Agent, CommandWorker, Policy, Settings, Worker},
     std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration},
@@ -107,6 +107,12 @@ pub struct Args {
     /// Take reviewed jobs only
     #[arg(long, requires = "worker")]
     reviewed_only: bool,
+    /// Most priority fees for one job, beside what its answers earn, in lamports
+    #[arg(long, default_value_t = Budgets::default().job_lamports, value_name = "LAMPORTS")]
+    max_job_fee_lamports: u64,
+    /// Most priority fees in an hour, beside what answers earn, in lamports
+    #[arg(long, default_value_t = Budgets::default().hour_lamports, value_name = "LAMPORTS")]
+    max_hour_fee_lamports: u64,
     /// Time between two looks at the chain
     #[arg(long, value_parser = span::parse_poll, default_value = "5s", value_name = "TIME")]
     poll: u32,
@@ -130,6 +136,11 @@ pub async fn run(context: &Context, args: Args) -> Result<()> {
         probe::worker(program)?;
     }
     context.protocol().await?;
+    let budgets = Budgets {
+        job_lamports: args.max_job_fee_lamports,
+        hour_lamports: args.max_hour_fee_lamports,
+        ..Budgets::default()
+    };
     let policy = policy(context, &args).await?;
     let reach = args.reach.limits(context).await?;
     if !args.skip_probe {
@@ -162,7 +173,7 @@ pub async fn run(context: &Context, args: Args) -> Result<()> {
     };
     let agent = Agent::new(
         settings,
-        RpcChain::new(context.in_time().sender, signer),
+        RpcChain::new(context.in_time().within(budgets).sender, signer),
         worker,
     )?;
     agent.run(until_stopped()).await?;
