@@ -9,7 +9,7 @@ use {
     },
     quern_client::{
         ClientError, Pubkey, Signer, accounts, addresses,
-        history::{self, Order, uri_hash},
+        history::{self, At, uri_hash},
         instructions,
         quern::{events::QuernEvent, instructions::ProviderSettings, state::Provider},
     },
@@ -117,7 +117,7 @@ async fn endpoint(
         let is_wanted = owner == provider.owner && uri_hash(text) == provider.endpoint_hash;
         is_wanted.then(|| text.clone())
     };
-    let found = history::find(context.rpc(), address, Order::NewestFirst, pick).await?;
+    let found = history::find(context.rpc(), address, At::Newest, pick).await?;
     found.ok_or(ClientError::UriUnknown { address: *address })
 }
 
