@@ -4,9 +4,13 @@
 //! lies in a file, so an interrupted deployment goes on where it stopped: what the buffer holds already is read back and only
 //! the pieces that differ are written. [`plan`] says beforehand what it costs; [`run`] does it and compares at the end.
 
+mod authority;
 mod error;
 
-pub use error::{DeployError, Result};
+pub use {
+    authority::{authority, set_authority},
+    error::{DeployError, Result},
+};
 
 use {
     futures::{StreamExt, stream},
@@ -330,7 +334,7 @@ async fn look(sender: &Sender, deployment: &Deployment<'_>) -> Result<Found> {
         if data.len() != header + deployment.elf.len() {
             return refuse(format!(
                 "The buffer {buffer} was made for a program of another length; close it with \
-                 `solana program close {buffer}`, delete its keypair file and run again"
+                 `quern deploy close-buffer`, delete its keypair file and run again"
             ));
         }
         found.buffer = Some(data[header..].to_vec());
