@@ -3,7 +3,7 @@
 use {
     crate::{
         error::{Error, Result},
-        output::{Fields, Format},
+        output::{self, Fields, Format, Width},
         progress,
     },
     clap::Args,
@@ -28,6 +28,8 @@ pub struct Globals {
     #[arg(
         long,
         short = 'u',
+        env = "QUERN_URL",
+        hide_env_values = true,
         global = true,
         value_name = "URL_OR_MONIKER",
         help_heading = "Solana options"
@@ -99,6 +101,9 @@ pub struct Globals {
         help_heading = "Solana options"
     )]
     pub output: Format,
+    /// Show whole addresses in tables, however wide they get
+    #[arg(long, global = true, help_heading = "Solana options")]
+    pub full: bool,
     /// Print every step on standard error
     #[arg(long, short = 'v', global = true, help_heading = "Solana options")]
     pub verbose: bool,
@@ -172,6 +177,14 @@ impl Globals {
         Ok(program.address())
     }
 
+    /// How wide tables may be.
+    pub const fn width(&self) -> Width {
+        match self.full {
+            true => Width::Full,
+            false => Width::Screen,
+        }
+    }
+
     /// Reads the configuration; the network is not touched yet.
     ///
     /// # Errors
@@ -202,6 +215,7 @@ impl Globals {
             url,
             wallet,
             format: self.output,
+            width: self.width(),
             in_time_fee,
         })
     }
@@ -258,6 +272,8 @@ pub struct Context {
     wallet: String,
     /// How results are written.
     pub format: Format,
+    /// How wide tables may be.
+    width: Width,
     /// What is paid where being late costs money.
     in_time_fee: PriorityFee,
 }
@@ -274,6 +290,11 @@ impl Context {
             sender: self.sender.clone().with_options(options),
             ..self.clone()
         }
+    }
+
+    /// Writes several things with the same fields; `nothing` is said where there are none.
+    pub fn print_list(&self, list: &[Fields], nothing: &str) {
+        output::print_list(self.format, self.width, list, nothing);
     }
 
     /// The connection.

@@ -9,6 +9,9 @@ mod commands;
 mod context;
 mod data;
 mod error;
+mod formats;
+mod indexer;
+mod named;
 mod output;
 mod progress;
 mod redact;
@@ -23,7 +26,7 @@ use {
     },
     commands::{
         claim, deploy, emission, job, keygen, leaderboard, mint, model, protocol, provider, purse,
-        watch,
+        tensor, watch,
     },
     context::Globals,
     error::Result,
@@ -118,6 +121,14 @@ enum Command {
     Watch(Box<watch::Args>),
     /// Take what you have earned: rewards into your purse, free tokens out of it
     Claim(claim::Args),
+    /// Inputs and results in the formats of other tools
+    #[command(
+        subcommand,
+        after_help = "Examples:
+  quern tensor convert images.npy input.qten
+  quern tensor show input.qten"
+    )]
+    Tensor(tensor::Command),
     /// Who has done most, from an indexer
     Leaderboard(leaderboard::Args),
     /// Print this command line as a page
@@ -184,7 +195,7 @@ fn fail(sentence: &str, rpc_url: &str) -> ExitCode {
 
 async fn dispatch(globals: &Globals, command: Command) -> Result<()> {
     match &command {
-        Command::Keygen(_) | Command::Leaderboard(_) | Command::Reference => {}
+        Command::Keygen(_) | Command::Leaderboard(_) | Command::Tensor(_) | Command::Reference => {}
         // The deployer looks after the address itself.
         Command::Deploy(_) => quern_client::set_program_id(globals.program()?.address())?,
         // It starts a network of its own, whatever the configuration names.
@@ -206,6 +217,7 @@ async fn dispatch(globals: &Globals, command: Command) -> Result<()> {
         Command::Job(command) => job::run(&globals.context()?, command).await,
         Command::Watch(args) => watch::run(&globals.context()?.in_time(), *args).await,
         Command::Claim(args) => claim::run(&globals.context()?, args).await,
+        Command::Tensor(command) => tensor::run(globals.output, &command),
         Command::Leaderboard(args) => leaderboard::run(globals, args).await,
         Command::Reference => {
             print!("{}", commands::reference::page(Cli::command()));

@@ -363,7 +363,7 @@ fn no_deployment_is_guessed_for_a_remote_cluster() {
 fn addresses_that_are_none() {
     let home = home();
     for (args, argument) in [
-        (&["model", "show", "notanaddress"][..], "<MODEL>"),
+        (&["mint", "show", "notanaddress"][..], "<MINT>"),
         (
             &["purse", "open", "--mint", "notanaddress"],
             "--mint <ADDRESS>",
@@ -552,7 +552,7 @@ fn things_that_are_not_on_the_cluster() {
     assert!(output.status.success());
     assert_eq!(
         String::from_utf8(output.stdout).unwrap().trim(),
-        "No live job fits."
+        "No live job matches."
     );
     let output = quern(home, &["job", "list", "-u", &url, "--output", "json"]);
     assert_eq!(
