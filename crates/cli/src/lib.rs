@@ -196,6 +196,7 @@ fn fail(sentence: &str, rpc_url: &str) -> ExitCode {
 async fn dispatch(globals: &Globals, command: Command) -> Result<()> {
     match &command {
         Command::Keygen(_) | Command::Leaderboard(_) | Command::Tensor(_) | Command::Reference => {}
+        Command::Model(command) if !command.is_online() => {}
         // The deployer looks after the address itself.
         Command::Deploy(_) => quern_client::set_program_id(globals.program()?.address())?,
         // It starts a network of its own, whatever the configuration names.
@@ -211,7 +212,7 @@ async fn dispatch(globals: &Globals, command: Command) -> Result<()> {
         Command::Protocol(command) => protocol::run(&globals.context()?, command).await,
         Command::Mint(command) => mint::run(&globals.context()?, command).await,
         Command::Emission(command) => emission::run(&globals.context()?, command).await,
-        Command::Model(command) => model::run(&globals.context()?, command).await,
+        Command::Model(command) => model::run(globals, command).await,
         Command::Purse(command) => purse::run(&globals.context()?, command).await,
         Command::Provider(command) => provider::run(&globals.context()?, command).await,
         Command::Job(command) => job::run(&globals.context()?, command).await,

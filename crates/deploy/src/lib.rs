@@ -334,7 +334,7 @@ async fn look(sender: &Sender, deployment: &Deployment<'_>) -> Result<Found> {
         if data.len() != header + deployment.elf.len() {
             return refuse(format!(
                 "The buffer {buffer} was made for a program of another length; close it with \
-                 `quern deploy close-buffer`, delete its keypair file and run again"
+                 `solana program close {buffer}`, delete its keypair file and run again"
             ));
         }
         found.buffer = Some(data[header..].to_vec());

@@ -1,7 +1,6 @@
 //! `quern deploy`: the on-chain program, by the upgradeable loader.
 
 mod authority;
-mod close_buffer;
 
 use {
     crate::{
@@ -51,10 +50,6 @@ enum Command {
   quern deploy authority MULTISIG --program-id PROGRAM
   quern deploy authority --none --program-id PROGRAM")]
     Authority(authority::Args),
-    /// Close the buffer of a deployment that is not to be finished and take its rent back
-    #[command(after_help = "Example:
-  quern deploy close-buffer --buffer target/deploy/quern-buffer.json")]
-    CloseBuffer(close_buffer::Args),
 }
 
 /// How a program is deployed.
@@ -94,7 +89,6 @@ pub async fn run(globals: &Globals, args: Args) -> Result<()> {
         Some(Command::Authority(args)) => {
             authority::run(context, globals.program()?.address(), args).await
         }
-        Some(Command::CloseBuffer(args)) => close_buffer::run(context, args).await,
         None => deploy(globals, context, args.deploy).await,
     }
 }

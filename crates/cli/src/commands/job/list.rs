@@ -98,8 +98,8 @@ impl Known {
     /// A name for people, the address where there is none.
     fn called(&self, address: &Pubkey) -> Option<String> {
         let name = self.names.get(address).filter(|name| !name.is_empty());
-        let is_somebody = *address != NOBODY;
-        is_somebody.then(|| name.cloned().unwrap_or_else(|| address.to_string()))
+        let is_named = *address != NOBODY;
+        is_named.then(|| name.cloned().unwrap_or_else(|| address.to_string()))
     }
 
     fn summary(&self, format: Format, address: &Pubkey, job: &Job) -> Fields {

@@ -1,19 +1,53 @@
 //! `quern model`: models, agents and data sets that earn royalties.
 
+mod estimate;
+mod inspect;
 mod list;
 mod register;
+mod run;
 mod show;
 mod transfer;
 mod update;
 
 use {
-    crate::{context::Context, error::Result, named},
+    crate::{
+        context::{Context, Globals},
+        error::Result,
+        named,
+    },
     clap::Subcommand,
 };
 
 /// What to do with models.
 #[derive(Subcommand)]
 pub enum Command {
+    #[command(flatten)]
+    OnChain(OnChain),
+    #[command(flatten)]
+    OnFile(OnFile),
+}
+
+/// What to do with a graph's file, before it is sealed for ever.
+#[derive(Subcommand)]
+pub enum OnFile {
+    /// Show what a graph file holds, and whether it can be sealed
+    #[command(after_help = "Example:
+  quern model inspect models/digits/digits.qmodel")]
+    Inspect(inspect::Args),
+    /// Estimate what a job with a graph file takes: work, files, memory, and with --prices what it costs at least
+    #[command(after_help = "Examples:
+  quern model estimate models/digits/digits.qmodel --rows 1000
+  quern model estimate digits.qmodel --rows 1000 --prices")]
+    Estimate(estimate::Args),
+    /// Run a graph file here, to the bit as a provider must compute it
+    #[command(after_help = "Example:
+  quern model run digits.qmodel --weights weights.bin --input test-images.bin --out digits.csv")]
+    Run(run::Args),
+}
+
+/// What to do with models on a cluster.
+#[derive(Subcommand)]
+pub enum OnChain {
     /// Register a model; with a graph it is written and sealed for ever. Run again to continue
     #[command(after_help = "Example:
   quern model register --id 1 --name Digits --graph digits.qmodel --weights weights.bin \\
@@ -53,16 +87,40 @@ pub struct Named {
     model: String,
 }
 
+impl Command {
+    /// Whether it needs a cluster at all.
+    pub const fn is_online(&self) -> bool {
+        match self {
+            Self::OnChain(_) => true,
+            Self::OnFile(OnFile::Estimate(args)) => args.asks(),
+            Self::OnFile(OnFile::Inspect(_) | OnFile::Run(_)) => false,
+        }
+    }
+}
+
 /// Runs a command.
-pub async fn run(context: &Context, command: Command) -> Result<()> {
+pub async fn run(globals: &Globals, command: Command) -> Result<()> {
+    let format = globals.output;
     match command {
-        Command::Register(args) => register::run(context, args).await,
-        Command::Update(args) => update::run(context, args).await,
-        Command::Transfer(args) => transfer::run(context, &args).await,
-        Command::Accept(Named { model }) => transfer::accept(context, &model).await,
-        Command::Show(Named { model }) => {
+        Command::OnChain(command) => on_chain(&globals.context()?, command).await,
+        Command::OnFile(OnFile::Inspect(args)) => inspect::run(format, &args),
+        Command::OnFile(OnFile::Run(args)) => run::run(format, &args),
+        Command::OnFile(OnFile::Estimate(args)) => {
+            let context = args.asks().then(|| globals.context()).transpose()?;
+            estimate::run(format, context.as_ref(), &args).await
+        }
+    }
+}
+
+async fn on_chain(context: &Context, command: OnChain) -> Result<()> {
+    match command {
+        OnChain::Register(args) => register::run(context, args).await,
+        OnChain::Update(args) => update::run(context, args).await,
+        OnChain::Transfer(args) => transfer::run(context, &args).await,
+        OnChain::Accept(Named { model }) => transfer::accept(context, &model).await,
+        OnChain::Show(Named { model }) => {
             show::run(context, &named::model(context, &model).await?).await
         }
-        Command::List(args) => list::run(context, args).await,
+        OnChain::List(args) => list::run(context, args).await,
     }
 }
