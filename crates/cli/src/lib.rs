@@ -42,7 +42,8 @@ use {
     max_term_width = 110,
     after_help = "Examples:
   quern localnet                                    a network here, with everything set up
-  quern job create --mint MINT --model MODEL --input images.bin --publish-dir out --price 0.5
+  quern job create --model Digits --input images.qten --publish-dir out --price 0.5 --watch
+  quern job result JOB --out labels.csv             what was computed
   quern provider run --publish-dir out              work for others
   quern watch --client WALLET                       check results, convict wrong ones
   quern claim --dry-run                             what you have earned
@@ -98,7 +99,7 @@ enum Command {
     #[command(
         subcommand,
         after_help = "Example:
-  quern purse deposit --mint MINT --amount 12.5"
+  quern purse deposit --amount 12.5"
     )]
     Purse(purse::Command),
     /// Offer compute
@@ -113,8 +114,9 @@ enum Command {
     #[command(
         subcommand,
         after_help = "Examples:
-  quern job create --mint MINT --model MODEL --input images.bin --publish-dir out --price 0.5
-  quern job show JOB"
+  quern job create --model Digits --input images.qten --publish-dir out --price 0.5
+  quern job show JOB
+  quern job result JOB"
     )]
     Job(job::Command),
     /// Check what providers submit, and convict what is wrong

@@ -10,7 +10,7 @@ use {
     },
     quern_api::{JobPage, Reply},
     quern_client::{
-        Pubkey, accounts,
+        ClientError, Pubkey, accounts,
         history::{self, Order},
         instructions::NOBODY,
         quern::{
@@ -63,14 +63,19 @@ pub async fn committed(
 ) -> Result<Committed> {
     let job = accounts::fetch_optional::<Job>(context.rpc(), address).await?;
     match (job, indexer) {
-        (Some(job), _) => live(context, address, &job).await,
+        (Some(job), indexer) => live(context, address, &job, indexer).await,
         (None, Some(indexer)) => from_indexer(address, indexer).await,
         (None, None) => from_transactions(context, address).await,
     }
 }
 
-/// From the job's account; the text behind its hash stands in old transactions.
-async fn live(context: &Context, address: &Pubkey, job: &Job) -> Result<Committed> {
+/// From the job's account; the text behind its hash stands in old transactions, or an indexer has it.
+async fn live(
+    context: &Context,
+    address: &Pubkey,
+    job: &Job,
+    indexer: Option<&str>,
+) -> Result<Committed> {
     let of = |milestone: u8, root, uri| Committed {
         job: *address,
         assurance: Some(job.assurance()),
@@ -83,18 +88,34 @@ async fn live(context: &Context, address: &Pubkey, job: &Job) -> Result<Committe
     };
     match job.state() {
         JobState::Submitted | JobState::Rejected => {
-            let uri = history::output_uri(context.rpc(), address, job).await?;
+            let uri = history::output_uri(context.rpc(), address, job).await;
+            let uri = or_indexer(uri, address, indexer).await?;
             Ok(of(job.milestone.saturating_add(1), job.trace_root, uri))
         }
         JobState::Convicted => Err(Error::Convicted(*address)),
         JobState::Open | JobState::Taken if job.checkpoint != [0; 32] => {
-            let uri = history::checkpoint_uri(context.rpc(), address, job).await?;
+            let uri = history::checkpoint_uri(context.rpc(), address, job).await;
+            let uri = or_indexer(uri, address, indexer).await?;
             Ok(of(job.milestone, job.checkpoint, uri))
         }
         state => Err(Error::Other(format!(
             "the job {address} has no result yet: it is {}; see `quern job show {address}`",
             state.name()
         ))),
+    }
+}
+
+/// An address that the node does not know any more, from the indexer: the data behind it are compared with the root on chain.
+async fn or_indexer(
+    uri: quern_client::Result<String>,
+    address: &Pubkey,
+    indexer: Option<&str>,
+) -> Result<String> {
+    match (uri, indexer) {
+        (Err(ClientError::UriUnknown { .. }), Some(indexer)) => {
+            Ok(from_indexer(address, indexer).await?.uri)
+        }
+        (uri, _) => Ok(uri?),
     }
 }
 
