@@ -108,7 +108,7 @@ fn result_of_trace(
             hex::encode(committed.root)
         ));
     }
-    let ops = graph.map_or(outputs.len(), |graph| graph.op_count() as usize);
+    let ops = graph.map_or(outputs.len(), Graph::op_count);
     if outputs.len() != ops {
         return Err(format!(
             "it has the outputs of {} ops where the graph has {ops}",
