@@ -4,7 +4,7 @@ use {
     crate::{
         amount,
         error::{Error, Result},
-        output::{Fields, Format},
+        output::{self, Fields, Format, Width},
         progress,
     },
     clap::Args,
@@ -31,6 +31,8 @@ pub struct Globals {
     #[arg(
         long,
         short = 'u',
+        env = "QUERN_URL",
+        hide_env_values = true,
         global = true,
         value_name = "URL_OR_MONIKER",
         help_heading = "Solana options"
@@ -103,6 +105,9 @@ pub struct Globals {
         help_heading = "Solana options"
     )]
     pub output: Format,
+    /// Show whole addresses in tables, however wide they get
+    #[arg(long, global = true, help_heading = "Solana options")]
+    pub full: bool,
     /// Print every step on standard error
     #[arg(long, short = 'v', global = true, help_heading = "Solana options")]
     pub verbose: bool,
@@ -166,6 +171,14 @@ impl Globals {
         Ok(program.address())
     }
 
+    /// How wide tables may be.
+    pub const fn width(&self) -> Width {
+        match self.full {
+            true => Width::Full,
+            false => Width::Screen,
+        }
+    }
+
     /// Reads the configuration; the network is not touched yet.
     ///
     /// # Errors
@@ -190,6 +203,7 @@ impl Globals {
             keypair: self.keypair.clone(),
             config,
             format: self.output,
+            width: self.width(),
             in_time_fee,
             is_checked: Arc::default(),
         })
@@ -243,6 +257,8 @@ pub struct Context {
     config: config::Config,
     /// How results are written.
     pub format: Format,
+    /// How wide tables may be.
+    width: Width,
     /// What is paid where being late costs money.
     in_time_fee: PriorityFee,
     /// Whether the cluster is the one that the protocol was set up for: once a process is enough.
@@ -283,6 +299,11 @@ impl Context {
             sender: context.sender.on(errand),
             ..context
         }
+    }
+
+    /// Writes several things with the same fields; `nothing` is said where there are none.
+    pub fn print_list(&self, list: &[Fields], nothing: &str) {
+        output::print_list(self.format, self.width, list, nothing);
     }
 
     /// The connection.

@@ -9,6 +9,9 @@ mod commands;
 mod context;
 mod data;
 mod error;
+mod formats;
+mod indexer;
+mod named;
 mod output;
 mod progress;
 mod redact;
@@ -24,7 +27,7 @@ use {
     },
     commands::{
         claim, deploy, emission, job, keygen, leaderboard, mint, model, protocol, provider, purse,
-        watch,
+        tensor, watch,
     },
     context::Globals,
     error::Result,
@@ -40,7 +43,8 @@ use {
     max_term_width = 110,
     after_help = "Examples:
   quern localnet                                    a network here, with everything set up
-  quern job create --mint MINT --model MODEL --input images.bin --publish-dir out --price 0.5
+  quern job create --model Digits --input images.qten --publish-dir out --price 0.5 --watch
+  quern job result JOB --out labels.csv             what was computed
   quern provider run --publish-dir out              work for others
   quern watch --client WALLET                       check results, convict wrong ones
   quern claim --dry-run                             what you have earned
@@ -96,7 +100,7 @@ enum Command {
     #[command(
         subcommand,
         after_help = "Example:
-  quern purse deposit --mint MINT --amount 12.5"
+  quern purse deposit --amount 12.5"
     )]
     Purse(purse::Command),
     /// Offer compute
@@ -111,14 +115,23 @@ enum Command {
     #[command(
         subcommand,
         after_help = "Examples:
-  quern job create --mint MINT --model MODEL --input images.bin --publish-dir out --price 0.5
-  quern job show JOB"
+  quern job create --model Digits --input images.qten --publish-dir out --price 0.5
+  quern job show JOB
+  quern job result JOB"
     )]
     Job(job::Command),
     /// Check what providers submit, and convict what is wrong
     Watch(Box<watch::Args>),
     /// Take what you have earned: rewards into your purse, free tokens out of it
     Claim(claim::Args),
+    /// Inputs and results in the formats of other tools
+    #[command(
+        subcommand,
+        after_help = "Examples:
+  quern tensor convert images.npy input.qten
+  quern tensor show input.qten"
+    )]
+    Tensor(tensor::Command),
     /// Who has done most, from an indexer
     Leaderboard(leaderboard::Args),
     /// Print this command line as a page
@@ -206,7 +219,8 @@ fn fail(error: &error::Error, format: output::Format, rpc_url: &str) -> ExitCode
 
 async fn dispatch(globals: &Globals, command: Command) -> Result<()> {
     match &command {
-        Command::Keygen(_) | Command::Leaderboard(_) | Command::Reference => {}
+        Command::Keygen(_) | Command::Leaderboard(_) | Command::Tensor(_) | Command::Reference => {}
+        Command::Model(command) if !command.is_online() => {}
         // The deployer looks after the address itself.
         Command::Deploy(_) => quern_client::set_program_id(globals.program()?.address())?,
         // It starts a network of its own, whatever the configuration names.
@@ -222,12 +236,13 @@ async fn dispatch(globals: &Globals, command: Command) -> Result<()> {
         Command::Protocol(command) => protocol::run(&globals.context()?, command).await,
         Command::Mint(command) => mint::run(&globals.context()?, command).await,
         Command::Emission(command) => emission::run(&globals.context()?, command).await,
-        Command::Model(command) => model::run(&globals.context()?, command).await,
+        Command::Model(command) => model::run(globals, command).await,
         Command::Purse(command) => purse::run(&globals.context()?, command).await,
         Command::Provider(command) => provider::run(&globals.context()?, command).await,
         Command::Job(command) => job::run(&globals.context()?, command).await,
         Command::Watch(args) => watch::run(&globals.context()?.in_time(), *args).await,
         Command::Claim(args) => claim::run(&globals.context()?, args).await,
+        Command::Tensor(command) => tensor::run(globals.output, &command),
         Command::Leaderboard(args) => leaderboard::run(globals, args).await,
         Command::Reference => {
             print!("{}", commands::reference::page(Cli::command()));

@@ -5,7 +5,7 @@ use {
     crate::{amount, span},
     clap::ValueEnum,
     comfy_table::{ContentArrangement, Table, TableComponent, presets},
-    quern_client::text,
+    quern_client::{Pubkey, text},
     serde::Serialize,
     serde_json::{Map, Value},
     std::io::Write,
@@ -81,6 +81,16 @@ impl Fields {
         }
     }
 
+    /// Whether there is none.
+    pub const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// All fields, in order.
+    pub fn iter(&self) -> impl Iterator<Item = (&'static str, &Value)> {
+        self.0.iter().map(|(name, value)| (*name, value))
+    }
+
     /// As an object for programs.
     pub fn json(&self) -> Value {
         let shown = self.0.iter();
@@ -114,28 +124,60 @@ impl Fields {
     }
 }
 
+/// How wide a table of several things may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Width {
+    /// As wide as a usual screen: addresses are shortened, long texts broken.
+    Screen,
+    /// As wide as it gets, with whole addresses.
+    Full,
+}
+
+/// Columns of a usual screen.
+const SCREEN_COLUMNS: u16 = 100;
+
 /// Writes several things with the same fields; `nothing` is said where there are none.
-pub fn print_list(format: Format, list: &[Fields], nothing: &str) {
+pub fn print_list(format: Format, width: Width, list: &[Fields], nothing: &str) {
     match format {
         Format::Json => write(&pretty(&Value::Array(
             list.iter().map(Fields::json).collect(),
         ))),
-        Format::Table => write(&list_text(list, nothing)),
+        Format::Table => write(&list_text(list, width, nothing)),
     }
 }
 
 /// Several things with the same fields as a table for people; `nothing` where there are none.
-pub fn list_text(list: &[Fields], nothing: &str) -> String {
+pub fn list_text(list: &[Fields], width: Width, nothing: &str) -> String {
     let Some(first) = list.first() else {
         return nothing.to_owned();
     };
     let mut table = empty_table();
+    if width == Width::Screen {
+        table.set_content_arrangement(ContentArrangement::Dynamic);
+        table.set_width(SCREEN_COLUMNS);
+    }
     table.set_style(TableComponent::HeaderLines, '─');
     table.set_header(first.0.iter().map(|(name, _)| name.replace('_', " ")));
     for item in list {
-        table.add_row(item.0.iter().map(|(_, value)| cell(value)));
+        table.add_row(item.0.iter().map(|(_, value)| match width {
+            Width::Screen => shortened(cell(value)),
+            Width::Full => cell(value),
+        }));
     }
     trimmed(&table)
+}
+
+/// An address by its first and last letters; any other text as it is.
+pub fn shortened(text: String) -> String {
+    const KEPT: usize = 4;
+    let is_address = text.len() >= 32 && text.parse::<Pubkey>().is_ok();
+    match (
+        text.get(..KEPT),
+        text.get(text.len().saturating_sub(KEPT)..),
+    ) {
+        (Some(first), Some(last)) if is_address => format!("{first}…{last}"),
+        _ => text,
+    }
 }
 
 /// Writes a line between tables.
@@ -212,6 +254,11 @@ pub fn print_nothing(format: Format, fields: Fields, why: &str) {
     }
 }
 
+/// Writes bytes to standard output as they are, for another program to read.
+pub fn write_bytes(bytes: &[u8]) {
+    let _ = std::io::stdout().lock().write_all(bytes);
+}
+
 /// Writes to standard output; a reader that went away is no error.
 fn write(text: &str) {
     let _ = writeln!(std::io::stdout().lock(), "{text}");
@@ -235,6 +282,29 @@ mod tests {
         );
         let read: Value = serde_json::from_str(&json).expect("it is still JSON");
         assert_eq!(read["name"], name);
+    }
+
+    #[test]
+    fn a_list_fits_the_screen_with_its_addresses_shortened() {
+        let address = Pubkey::from([1; 32]).to_string();
+        let mut wide = Fields::new();
+        for name in ["a", "b", "c", "d", "e", "f", "g"] {
+            wide = wide
+                .text(name, &address)
+                .text("text", "some words that go on");
+        }
+        let list = [wide];
+        let screen = list_text(&list, Width::Screen, "");
+        let longest = |text: &str| text.lines().map(|line| line.chars().count()).max();
+        assert!(longest(&screen) <= Some(100), "{screen}");
+        assert!(!screen.contains(&address));
+        assert!(list_text(&list, Width::Full, "").contains(&address));
+        assert_eq!(shortened(address), "4vJ9…kLKi");
+        // Only addresses: no hash, and nobody's name.
+        let hash = "07".repeat(32);
+        assert_eq!(shortened(hash.clone()), hash);
+        let name = "a name of more than thirty-two letters";
+        assert_eq!(shortened(name.to_owned()), name);
     }
 
     #[test]

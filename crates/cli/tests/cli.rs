@@ -438,7 +438,7 @@ fn no_deployment_is_guessed_for_a_remote_cluster() {
 fn addresses_that_are_none() {
     let home = home();
     for (args, argument) in [
-        (&["model", "show", "notanaddress"][..], "<MODEL>"),
+        (&["mint", "show", "notanaddress"][..], "<MINT>"),
         (
             &["purse", "open", "--mint", "notanaddress"],
             "--mint <ADDRESS>",
@@ -451,6 +451,149 @@ fn addresses_that_are_none() {
             &["'notanaddress'", argument, "must be a base58 address"],
         );
     }
+}
+
+/// A job that has ended, as an indexer tells of it: its commitment is checked before anything is shown.
+#[test]
+fn an_ended_jobs_file_is_shown_only_if_it_is_the_committed_one() {
+    let home = home();
+    let answer = home.path().join("answer.txt");
+    std::fs::write(&answer, "forty-two\n").unwrap();
+    let root = hex::encode(quern_proof::hash::hash(&[b"forty-two\n"]));
+    let uri = format!("file://{}", answer.canonicalize().unwrap().display());
+    let fields = json!({ "trace_root": root, "output_uri": uri, "milestone": 0 });
+    let step = |event: &str| {
+        json!({
+            "seq": "1", "event": event, "at": 1, "slot": 1, "signature": "1".repeat(64),
+            "instruction": 0, "inner": 0, "fields": fields,
+        })
+    };
+    let page = json!({
+        "as_of_slot": 9, "finality": "finalized", "lag_slots": 0, "address": ADDRESS, "state": "submitted",
+        "kind": "inference", "assurance": "reviewed", "client": ADDRESS, "provider": ADDRESS, "model": null,
+        "mint": ADDRESS, "decimals": 6, "price_atoms": "1", "bond_atoms": "2", "milestones": 1, "macs": "0",
+        "batch_rows": 0, "created_at": 1, "deadline": null, "conviction": null, "input_uri": null, "seq": "3",
+        "changed_slot": 1, "outcome": "settled", "milestones_settled": 1, "complete": true,
+        "steps": [step("ResultSubmitted"), step("MilestoneSettled")], "demands": [],
+    });
+    let (cluster, indexer) = (empty_quern(), serve(move |_| page.to_string()));
+    let result = [
+        "job",
+        "result",
+        ADDRESS,
+        "-u",
+        &cluster,
+        "--indexer",
+        &indexer,
+    ];
+    let shown = quern(home.path(), &result);
+    let text = String::from_utf8(shown.stdout).unwrap();
+    let words = ["forty-two", "yes: its SHA-256", "the indexer", "paid"];
+    let why = String::from_utf8_lossy(&shown.stderr);
+    assert!(words.iter().all(|word| text.contains(word)), "{text}{why}");
+    let out = [&result[..], &["--out", "copy"]].concat();
+    assert!(quern(home.path(), &out).status.success());
+    assert_eq!(
+        std::fs::read(home.path().join("copy")).unwrap(),
+        b"forty-two\n"
+    );
+
+    std::fs::write(&answer, "forty-one\n").unwrap();
+    let words = ["is not the result that was committed to", "--unchecked"];
+    refused(home.path(), &result, 1, &words);
+    let anyway = quern(home.path(), &[&result[..], &["--unchecked"]].concat());
+    let text = String::from_utf8(anyway.stdout).unwrap();
+    assert!(text.contains("no: nothing says"), "{text}");
+}
+
+/// Arrays, tables and texts become inputs and come back; nothing of it needs a network.
+#[test]
+fn tensors_are_converted_without_a_network() {
+    let home = home();
+    let home = home.path();
+    std::fs::write(home.join("a.csv"), "1,2\n-3,4\n").unwrap();
+    std::fs::write(home.join("b.json"), "[[5, 300]]").unwrap();
+    let convert = |args: &[&str]| quern(home, &[&["tensor", "convert"], args].concat());
+    assert!(convert(&["a.csv", "a.npy"]).status.success());
+    assert!(
+        convert(&["a.npy", "b.json", "all.qten", "--dtype", "i32"])
+            .status
+            .success()
+    );
+    assert!(convert(&["all.qten", "back.csv"]).status.success());
+    let back = std::fs::read_to_string(home.join("back.csv")).unwrap();
+    assert_eq!(back, "1,2\n-3,4\n5,300\n");
+    let shown = quern(home, &["tensor", "show", "all.qten", "--output", "json"]);
+    let shown: Value = serde_json::from_slice(&shown.stdout).unwrap();
+    assert_eq!(
+        (&shown[0]["rows"], &shown[0]["least"]),
+        (&3.into(), &(-3).into())
+    );
+    let bad = ["tensor", "convert", "a.npy", "b.json", "bad.qten"];
+    refused(home, &bad, 2, &["row 2, column 1 holds 300", "--dtype i32"]);
+    assert!(!home.join("bad.qten").exists());
+    let bad = ["tensor", "convert", "a.csv", "out"];
+    refused(home, &bad, 1, &["says no format"]);
+}
+
+/// A graph is looked at, estimated and run before it is sealed, without a network.
+#[test]
+fn a_graph_is_tried_before_it_is_sealed() {
+    let home = home();
+    let digits = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/digits");
+    let file = |name: &str| digits.join(name).display().to_string();
+    let (graph, weights, images) = (
+        file("digits.qmodel"),
+        file("weights.bin"),
+        file("test-images.bin"),
+    );
+    let json = |args: &[&str]| -> Value {
+        let output = quern(
+            home.path(),
+            &[&["model"], args, &["--output", "json"]].concat(),
+        );
+        let why = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{args:?}: {why}");
+        serde_json::from_slice(&output.stdout).unwrap()
+    };
+    let inspected = json(&["inspect", &graph]);
+    assert_eq!(
+        (&inspected["ops"], &inspected["macs_per_row"]),
+        (&4.into(), &52_544.into())
+    );
+    let estimated = json(&["estimate", &graph, "--rows", "1000"]);
+    assert_eq!(estimated["macs"], 52_544_000);
+    let ran = json(&["run", &graph, "--weights", &weights, "--input", &images]);
+    let expected: Value =
+        serde_json::from_slice(&std::fs::read(file("expected.json")).unwrap()).unwrap();
+    let root = ran["trace_root"].as_str().unwrap();
+    assert!(
+        expected.to_string().contains(root),
+        "{root} is not in {expected}"
+    );
+    assert_eq!(ran["values"].as_array().unwrap().len(), 1_000);
+
+    let mut broken = std::fs::read(&graph).unwrap();
+    broken.truncate(100);
+    std::fs::write(home.path().join("broken.qmodel"), broken).unwrap();
+    refused(
+        home.path(),
+        &["model", "inspect", "broken.qmodel"],
+        1,
+        &["broken.qmodel"],
+    );
+    let args = ["model", "estimate", &graph, "--rows", "0"];
+    refused(home.path(), &args, 2, &["batch row"]);
+    let swapped = [
+        "model",
+        "run",
+        &graph,
+        "--weights",
+        &images,
+        "--input",
+        &images,
+    ];
+    refused(home.path(), &swapped, 1, &["test-images.bin"]);
 }
 
 #[test]
@@ -651,7 +794,7 @@ fn things_that_are_not_on_the_cluster() {
     assert!(output.status.success());
     assert_eq!(
         String::from_utf8(output.stdout).unwrap().trim(),
-        "No live job fits."
+        "No live job matches."
     );
     let output = quern(home, &["job", "list", "-u", &url, "--output", "json"]);
     assert_eq!(

@@ -4,9 +4,13 @@
 //! lies in a file, so an interrupted deployment goes on where it stopped: what the buffer holds already is read back and only
 //! the pieces that differ are written. [`plan`] says beforehand what it costs; [`run`] does it and compares at the end.
 
+mod authority;
 mod error;
 
-pub use error::{DeployError, Result};
+pub use {
+    authority::{authority, set_authority},
+    error::{DeployError, Result},
+};
 
 use {
     futures::{StreamExt, stream},

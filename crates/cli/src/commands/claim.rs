@@ -8,7 +8,7 @@ use {
         amount::{self, parse, show},
         context::{Context, with_signatures},
         error::{Error, Result},
-        output::{Fields, Format, print_json, print_list, print_nothing},
+        output::{Fields, Format, print_json, print_nothing},
     },
     quern_client::{
         ClientError, Instruction, Pubkey, accounts, addresses, flows,
@@ -149,7 +149,7 @@ pub async fn run(context: &Context, args: Args) -> Result<()> {
     let receipts = context.send(&all, &[&wallet]).await?;
     match context.format {
         Format::Table => {
-            print_list(Format::Table, &table(&flows), "");
+            context.print_list(&table(&flows), "");
             with_signatures(Fields::new(), &receipts).print(Format::Table);
         }
         Format::Json => {
@@ -268,8 +268,7 @@ async fn dry_run(
             }));
         }
         Format::Table => {
-            print_list(
-                Format::Table,
+            context.print_list(
                 &table(flows),
                 &format!("{owner} has no rewards to claim and nothing free in a purse."),
             );
@@ -284,7 +283,7 @@ async fn dry_run(
                         .text("data", hex::encode(&instruction.data))
                 })
                 .collect();
-            print_list(Format::Table, &steps, "No transaction is needed.");
+            context.print_list(&steps, "No transaction is needed.");
             match simulation {
                 _ if all.is_empty() => {}
                 Some(units) => println!(
@@ -350,7 +349,7 @@ mod tests {
     fn the_sum_is_shown() {
         let mut flows = Flows::from([(Pubkey::from([1; 32]), flow())]);
         withdraw(&mut flows, "all", Some("1000")).unwrap();
-        let table = crate::output::list_text(&table(&flows), "");
+        let table = crate::output::list_text(&table(&flows), crate::output::Width::Screen, "");
         crate::snapshot::check("claim", &table);
     }
 

@@ -6,6 +6,48 @@ use {
     std::fmt::Write,
 };
 
+/// Every instruction of the program and the commands that send it.
+const INSTRUCTIONS: [(&str, &[&str]); 35] = [
+    ("initialize", &["protocol init"]),
+    (
+        "update_protocol",
+        &["protocol update", "protocol propose-authority"],
+    ),
+    ("accept_authority", &["protocol accept-authority"]),
+    ("set_pause", &["protocol pause"]),
+    ("register_mint", &["mint register"]),
+    ("update_mint", &["mint update"]),
+    ("configure_emission", &["emission configure"]),
+    ("open_purse", &["purse open", "purse deposit"]),
+    ("deposit", &["purse deposit", "emission fund"]),
+    ("withdraw", &["purse withdraw", "claim"]),
+    ("set_operator_limit", &["provider operator-limit"]),
+    ("register_provider", &["provider register"]),
+    ("update_provider", &["provider update", "provider register"]),
+    ("claim_rewards", &["claim"]),
+    ("register_model", &["model register"]),
+    ("write_model", &["model register"]),
+    ("seal_model", &["model register"]),
+    ("update_model", &["model update", "model transfer"]),
+    ("accept_model_owner", &["model accept"]),
+    ("create_job", &["job create"]),
+    ("cancel_job", &["job cancel"]),
+    ("take_job", &["provider run"]),
+    ("submit", &["provider run"]),
+    ("finalize", &["job crank", "job accept", "provider run"]),
+    ("expire", &["job crank"]),
+    ("reject", &["job reject"]),
+    ("resolve", &["job resolve"]),
+    ("open_demand", &["watch", "job create"]),
+    ("reveal", &["provider run"]),
+    ("timeout", &["watch", "job create"]),
+    ("close_demand", &["watch", "job crank"]),
+    ("write_evidence", &["watch", "job create"]),
+    ("close_evidence", &["watch", "job create"]),
+    ("convict", &["watch", "job create"]),
+    ("settle_conviction", &["job crank", "watch"]),
+];
+
 /// The page: every command that help shows, in its order.
 pub fn page(mut root: Command) -> String {
     root.build();
@@ -18,6 +60,17 @@ pub fn page(mut root: Command) -> String {
         &mut page,
         root.get_arguments().filter(|arg| arg.is_global_set()),
     );
+    page.push_str(
+        "## Which command sends which instruction\n\n| instruction | commands |\n| --- | --- |\n",
+    );
+    for (instruction, commands) in INSTRUCTIONS {
+        let commands: Vec<_> = commands
+            .iter()
+            .map(|name| format!("`quern {name}`"))
+            .collect();
+        let _ = writeln!(page, "| `{instruction}` | {} |", commands.join(", "));
+    }
+    page.push('\n');
     for command in shown(&root) {
         describe(&mut page, command, "quern");
     }
@@ -137,6 +190,31 @@ fn row(arg: &Arg) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A new instruction needs a command, and a command that is gone leaves no instruction behind.
+    #[test]
+    fn every_instruction_has_a_command() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../idl/quern.json");
+        let idl = std::fs::read(path).expect("the program's interface");
+        let idl: serde_json::Value = serde_json::from_slice(&idl).expect("JSON");
+        let all = idl["instructions"].as_array().expect("instructions");
+        let mut names: Vec<_> = all.iter().filter_map(|one| one["name"].as_str()).collect();
+        let mut known = INSTRUCTIONS.map(|(name, _)| name);
+        names.sort_unstable();
+        known.sort_unstable();
+        assert_eq!(known.as_slice(), names);
+        let root = <crate::Cli as clap::CommandFactory>::command();
+        for (instruction, commands) in INSTRUCTIONS {
+            assert!(!commands.is_empty(), "{instruction}");
+            for path in commands {
+                let found = path.split(' ').try_fold(&root, |command, name| {
+                    let inner = command.find_subcommand(name);
+                    inner.filter(|inner| !inner.is_hide_set())
+                });
+                assert!(found.is_some(), "{instruction}: there is no `quern {path}`");
+            }
+        }
+    }
 
     #[test]
     fn a_page_shows_what_help_shows() {

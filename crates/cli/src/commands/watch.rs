@@ -8,22 +8,30 @@ use {
         error::{Error, Result},
         output::{Format, ascii, one_line},
         redact::redacted,
-        span,
+        span::{self, about},
     },
     indicatif::ProgressBar,
     quern_client::{
         Budgets, ChainReads, ClientError, Keypair, Outcome, Pubkey, Signer, config,
-        history::reason_name, quern::state::JobState,
+        history::reason_name,
+        instructions::NOBODY,
+        quern::{
+            clock::Moment,
+            state::{Job, JobState},
+        },
+        read,
     },
     quern_data::FetchLimits,
     quern_watcher::{Followed, Report, RpcWatcherChain, Scope, Settings, Until, Verdict, Watcher},
     serde_json::{Value, json},
     std::{
+        borrow::Cow,
         cell::{Cell, RefCell},
         io::Write,
         path::PathBuf,
         time::Duration,
     },
+    tokio::sync::mpsc,
 };
 
 /// What to watch and how.
@@ -232,7 +240,7 @@ fn summed_up(reports: &[Report]) -> Result<()> {
 }
 
 /// More than any job takes that a machine can hold.
-const UNLIMITED_BYTES: u64 = 1 << 40;
+pub const UNLIMITED_BYTES: u64 = 1 << 40;
 
 /// Keeps watching one job until it ends, and says how. A wrong result that was not convicted is an error.
 pub async fn follow(
@@ -256,38 +264,55 @@ pub async fn follow(
     let chain = RpcWatcherChain::new(context.sender.clone(), wallet);
     let watcher = Watcher::new(settings, chain)?;
     let screen = Screen::new(context);
-    let is_wrong = Cell::new(false);
-    let following = watcher.follow(job, |what| match what {
-        Followed::State(state) => screen.say(waiting_for(state)),
-        Followed::Verdict(report) => {
-            is_wrong.set(matches!(report.verdict, Verdict::Wrong { .. }));
-            screen.report(&report);
+    let (tell, mut told) = mpsc::unbounded_channel();
+    // The receiver lives as long as the watching does.
+    let following = watcher.follow(job, move |what| drop(tell.send(what)));
+    let stopped = until_stopped();
+    tokio::pin!(following, stopped);
+    let mut is_wrong = false;
+    let mut show = async |what: Followed| {
+        if let Followed::Verdict(report) = &what {
+            is_wrong = matches!(report.verdict, Verdict::Wrong { .. });
         }
-    });
-    let outcome = tokio::select! {
-        outcome = following => outcome?,
-        () = until_stopped() => {
-            return Err(Error::Other(format!(
-                "stopped watching; the job goes on: `quern watch --job {job}` checks its result"
-            )));
+        screen.followed(context, job, &what).await;
+    };
+    let outcome = loop {
+        tokio::select! {
+            biased;
+            Some(what) = told.recv() => show(what).await,
+            outcome = &mut following => break outcome?,
+            () = &mut stopped => {
+                return Err(Error::Other(format!(
+                    "stopped watching; the job goes on: `quern watch --job {job}` checks its result"
+                )));
+            }
         }
     };
+    while let Ok(what) = told.try_recv() {
+        show(what).await;
+    }
     screen.outcome(job, &outcome);
     match outcome {
-        Outcome::Paid | Outcome::Unknown if is_wrong.get() => Err(Error::Other(format!(
+        Outcome::Paid | Outcome::Unknown if is_wrong => Err(Error::Other(format!(
             "the result of {job} is WRONG and was not convicted: do not use it"
         ))),
         outcome => Ok(outcome),
     }
 }
 
-fn waiting_for(state: JobState) -> &'static str {
-    match state {
-        JobState::Open => "waiting for a provider",
-        JobState::Taken => "waiting for the result",
-        JobState::Submitted => "checking the result, then waiting for the end of the review",
-        JobState::Rejected => "waiting for the arbiter",
-        JobState::Convicted => "having the conviction paid out",
+/// What is waited for in a state, and until when.
+fn waiting_for(job: &Job, moment: &Moment) -> String {
+    let left = job.effective_deadline(moment).saturating_sub(moment.now);
+    let left = about(left.max(0).unsigned_abs());
+    let provider = job.provider;
+    match job.state() {
+        JobState::Open => format!("waiting for a provider, at most {left}"),
+        JobState::Taken => format!("taken by {provider}, who has {left} to submit the result"),
+        JobState::Submitted => {
+            format!("submitted; checking the result, which is paid in {left} unless it is wrong")
+        }
+        JobState::Rejected => format!("rejected; the arbiter has {left} to decide"),
+        JobState::Convicted => "convicted; having the conviction paid out".to_owned(),
     }
 }
 
@@ -328,8 +353,42 @@ impl Screen {
         }
     }
 
+    /// One step of a followed job.
+    async fn followed(&self, context: &Context, job: &Pubkey, what: &Followed) {
+        match what {
+            Followed::Verdict(report) if self.format == Format::Table => self.write(&format!(
+                "checked: {}; {}",
+                report.verdict.name(),
+                report.verdict.details()
+            )),
+            Followed::Verdict(report) => self.report(report),
+            Followed::State(state) => {
+                let known = read::for_payment(context.rpc(), job).await.ok();
+                // It may have gone on since; then the next step says so.
+                let now = known.and_then(|known| Some((known.job?, known.moment)));
+                if let Some((now, moment)) = now.filter(|(now, _)| now.is_in(*state)) {
+                    self.step(job, &now, &moment);
+                }
+            }
+        }
+    }
+
+    fn step(&self, address: &Pubkey, job: &Job, moment: &Moment) {
+        let what = waiting_for(job, moment);
+        match self.format {
+            Format::Json => self.json(json!({
+                "job": address.to_string(),
+                "state": job.state().name(),
+                "provider": (job.provider != NOBODY).then(|| job.provider.to_string()),
+                "deadline_unix": job.effective_deadline(moment),
+            })),
+            Format::Table => self.write(&what),
+        }
+        self.say(what);
+    }
+
     /// What is going on.
-    fn say(&self, what: &'static str) {
+    fn say(&self, what: impl Into<Cow<'static, str>>) {
         self.wheel.set_message(what);
         self.wheel.enable_steady_tick(Duration::from_millis(120));
     }
@@ -436,5 +495,29 @@ mod tests {
         let args = args(&["--max-fee-lamports", "7", "--max-hour-fee-lamports", "9"]);
         let budgets = args.budgets();
         assert_eq!((budgets.job_lamports, budgets.hour_lamports), (7, 9));
+    }
+
+    #[test]
+    fn a_step_says_who_and_until_when() {
+        let mut job: Job = bytemuck::Zeroable::zeroed();
+        job.provider = Pubkey::from([3; 32]);
+        job.deadline = 3_700.into();
+        let moment = Moment {
+            now: 100,
+            slot: 1,
+            last_restart_slot: 0,
+        };
+        let mut said = |state: JobState| {
+            job.state = state.code();
+            waiting_for(&job, &moment)
+        };
+        assert_eq!(said(JobState::Open), "waiting for a provider, at most 1h");
+        let taken = said(JobState::Taken);
+        assert!(
+            taken.contains(&Pubkey::from([3; 32]).to_string()),
+            "{taken}"
+        );
+        assert!(taken.ends_with("has 1h to submit the result"), "{taken}");
+        assert!(said(JobState::Submitted).contains("paid in 1h"));
     }
 }

@@ -5,7 +5,8 @@ use {
     crate::{
         context::Context,
         error::Result,
-        output::{Fields, Format, list_text, print_text},
+        output::{Fields, Format, Width, list_text, print_text},
+        span,
     },
     quern_client::{
         Pubkey, accounts,
@@ -159,7 +160,7 @@ impl Shown {
                 .text("opener", demand.opener)
         };
         let rows: Vec<Fields> = self.demands.iter().take(MOST_DEMANDS).map(row).collect();
-        let table = list_text(&rows, "");
+        let table = list_text(&rows, Width::Full, "");
         let mut lines = vec![String::new()];
         lines.extend(table.lines().map(str::to_owned));
         let more = self.demands.len().saturating_sub(MOST_DEMANDS);

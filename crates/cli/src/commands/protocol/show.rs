@@ -2,7 +2,7 @@
 
 use {
     crate::{context::Context, error::Result, output::Fields},
-    quern_client::{Hash, addresses, program_id, quern::state::Protocol},
+    quern_client::{Hash, addresses, instructions::NOBODY, program_id, quern::state::Protocol},
 };
 
 /// Shows the settings.
@@ -11,7 +11,8 @@ pub async fn run(context: &Context) -> Result<()> {
     Ok(())
 }
 
-fn fields(protocol: &Protocol) -> Fields {
+/// All settings, for people and programs.
+pub fn fields(protocol: &Protocol) -> Fields {
     let terms = &protocol.terms;
     Fields::new()
         .text("protocol", addresses::protocol())
@@ -19,6 +20,10 @@ fn fields(protocol: &Protocol) -> Fields {
         .text("cluster", Hash::new_from_array(protocol.cluster))
         .with("paused", protocol.paused.get())
         .text("authority", protocol.authority)
+        .maybe(
+            "proposed_authority",
+            (protocol.pending_authority != NOBODY).then_some(protocol.pending_authority),
+        )
         .text("guardian", protocol.guardian)
         .text("treasury", protocol.treasury_owner)
         .share("fee", terms.fee_bps.get())

@@ -1,10 +1,12 @@
 //! `quern provider`: offer compute.
 
+mod list;
 mod operator_limit;
 mod probe;
 mod register;
 mod run;
 mod show;
+mod update;
 
 pub use run::{parse_source, until_stopped};
 
@@ -22,6 +24,11 @@ pub enum Command {
       --operator OPERATOR_KEY
   quern provider register --active false          take no jobs for now; the rest stays")]
     Register(register::Args),
+    /// Change the wallet's entry as a provider; what is not named stays
+    #[command(after_help = "Examples:
+  quern provider update --operator OPERATOR_KEY
+  quern provider update --active false               takes no job any more")]
+    Update(update::Args),
     /// Work: take jobs, do them, publish, submit and finalize, until Ctrl-C
     #[command(after_help = "Examples:
   quern provider run --publish-dir out --public-url https://example.com/quern
@@ -33,11 +40,15 @@ publishes quern-probe.txt, fetches it from its public address, and looks for the
     Run(Box<run::Args>),
     /// Show a provider
     #[command(after_help = "Example:
-  quern provider show WALLET")]
+  quern provider show 'My machine'")]
     Show(show::Args),
+    /// List providers
+    #[command(after_help = "Example:
+  quern provider list --output json")]
+    List,
     /// Set how much the operator's takes may reserve at a time (the owner signs)
     #[command(after_help = "Example:
-  quern provider operator-limit --mint MINT --amount 100")]
+  quern provider operator-limit --amount 100")]
     OperatorLimit(operator_limit::Args),
 }
 
@@ -46,6 +57,8 @@ pub async fn run(context: &Context, command: Command) -> Result<()> {
     match command {
         Command::Register(args) => register::run(context, args).await,
         Command::Run(args) => run::run(context, *args).await,
+        Command::Update(args) => update::run(context, args).await,
+        Command::List => list::run(context).await,
         Command::Show(args) => show::run(context, args).await,
         Command::OperatorLimit(args) => operator_limit::run(context, args).await,
     }

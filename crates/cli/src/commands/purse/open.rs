@@ -4,6 +4,7 @@ use {
     crate::{
         context::Context,
         error::Result,
+        named::InMint,
         output::{Fields, print_nothing},
     },
     quern_client::{Pubkey, Signer, accounts, addresses, instructions},
@@ -12,9 +13,8 @@ use {
 /// Whose purse in which mint.
 #[derive(clap::Args)]
 pub struct Args {
-    /// In which mint
-    #[arg(long, value_name = "ADDRESS")]
-    mint: Pubkey,
+    #[command(flatten)]
+    mint: InMint,
     /// For whom [default: the wallet]
     #[arg(long, value_name = "ADDRESS")]
     owner: Option<Pubkey>,
@@ -23,8 +23,8 @@ pub struct Args {
 /// Opens a purse.
 pub async fn run(context: &Context, args: Args) -> Result<()> {
     let wallet = context.wallet()?;
-    let (mint, owner) = (args.mint, args.owner.unwrap_or(wallet.pubkey()));
-    context.mint(&mint).await?;
+    let mint = args.mint.config(context).await?.mint;
+    let owner = args.owner.unwrap_or(wallet.pubkey());
     let address = addresses::purse(&owner, &mint);
     let done = Fields::new()
         .text("purse", address)

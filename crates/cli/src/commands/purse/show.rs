@@ -1,11 +1,7 @@
 //! `quern purse show`: what a wallet has in Quern.
 
 use {
-    crate::{
-        context::Context,
-        error::Result,
-        output::{Fields, print_list},
-    },
+    crate::{context::Context, error::Result, output::Fields},
     quern_client::{Pubkey, accounts, quern::state::Purse},
     std::collections::HashMap,
 };
@@ -32,8 +28,7 @@ pub async fn run(context: &Context, args: Args) -> Result<()> {
         .iter()
         .map(|(address, purse)| fields(address, purse, &decimals))
         .collect();
-    print_list(
-        context.format,
+    context.print_list(
         &list,
         &format!("{owner} has no purse yet; `quern purse deposit` opens one."),
     );
@@ -65,7 +60,10 @@ fn fields(address: &Pubkey, purse: &Purse, decimals: &HashMap<Pubkey, u8>) -> Fi
 
 #[cfg(test)]
 mod tests {
-    use {super::*, crate::output::list_text};
+    use {
+        super::*,
+        crate::output::{Width, list_text},
+    };
 
     #[test]
     fn purses_are_shown_in_tokens() {
@@ -77,6 +75,6 @@ mod tests {
         purse.operator_reserved_atoms = 2_000_000.into();
         let decimals = HashMap::from([(purse.mint, 6)]);
         let list = [fields(&Pubkey::from([1; 32]), &purse, &decimals)];
-        crate::snapshot::check("purse-show", &list_text(&list, ""));
+        crate::snapshot::check("purse-show", &list_text(&list, Width::Screen, ""));
     }
 }

@@ -10,7 +10,7 @@ pub use args::Args;
 use {
     crate::{
         amount::show,
-        commands::watch,
+        commands::{job::result, watch},
         context::{Context, with_signatures},
         data,
         error::{Error, Result},
@@ -18,6 +18,7 @@ use {
     },
     plan::Plan,
     quern_client::{Keypair, Outcome, Pubkey, Receipt, Signer, flows},
+    quern_data::{FetchLimits, Fetcher},
 };
 
 /// Plans the job, checks it, sends it and, with `--watch`, follows it.
@@ -25,6 +26,7 @@ pub async fn run(context: &Context, args: Args) -> Result<()> {
     // What needs no network comes first: files that cannot be read cost nothing.
     let tensors = data::read_tensors(&args.input)?;
     let wallet = context.wallet()?;
+    let args = args.resolved(context).await?;
     warnings::check_provider(context, &args, &wallet.pubkey()).await?;
     let plan = plan::plan(context, &args, &wallet.pubkey(), tensors).await?;
     check(context, &args, &plan).await?;
@@ -96,8 +98,12 @@ async fn follow(context: &Context, args: Args, wallet: Keypair, job: Pubkey) -> 
     let mut reach = args.reach;
     reach.allow_files.extend(args.publish_dir);
     let fetch = reach.limits(context).await?;
+    let fetcher = Fetcher::new(FetchLimits {
+        max_bytes: watch::UNLIMITED_BYTES,
+        ..fetch.clone()
+    });
     match watch::follow(&context.in_time(), wallet, &job, fetch).await? {
-        Outcome::Paid => Ok(()),
+        Outcome::Paid => result::run_watched(context, &job, &args.target, &fetcher).await,
         Outcome::Convicted { .. } => Err(Error::Convicted(job)),
         Outcome::Ended => Err(Error::NotDone(job)),
         Outcome::Unknown => Err(Error::Other(format!(

@@ -1,5 +1,7 @@
 //! `quern deploy`: the on-chain program, by the upgradeable loader.
 
+mod authority;
+
 use {
     crate::{
         context::{Context, Globals, Program as Named, keypair},
@@ -8,8 +10,9 @@ use {
         output::{Fields, Format, print_nothing},
         progress,
     },
+    clap::Subcommand,
     quern_client::{Keypair, Pubkey, Signer, config, quern},
-    quern_deploy::{self as deploy, DeployError, Deployment, Kind, Plan, Program, Progress},
+    quern_deploy::{DeployError, Deployment, Kind, Plan, Program, Progress},
     std::{
         io::{IsTerminal, Write},
         ops::ControlFlow,
@@ -19,17 +22,40 @@ use {
 
 /// What to deploy.
 #[derive(clap::Args)]
-#[command(after_help = "Examples:
+#[command(
+    args_conflicts_with_subcommands = true,
+    after_help = "Examples:
   quern deploy --url devnet --program-id quern-keypair.json --plan       what it costs
   quern deploy --url devnet --program-id quern-keypair.json              deploy, or go on
   quern deploy --url devnet --program-id PROGRAM                         upgrade
   quern deploy --url devnet --close-buffer                               get its rent back
+  quern deploy authority MULTISIG --program-id PROGRAM                   hand it over
 
 Build the program for its address first: cargo xtask build-program --program-id KEYPAIR_OR_ADDRESS
 
-The holder of the upgrade authority can change the rules. Hand it to a multisig with `solana program set-upgrade-authority`,
-or give it up with --final there, before others trust the program with money.")]
+The holder of the upgrade authority can change the rules. Hand it to a multisig with `quern deploy authority`, or
+give it up with --final, before others trust the program with money."
+)]
 pub struct Args {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    deploy: Deploy,
+}
+
+/// What else belongs to a deployment.
+#[derive(Subcommand)]
+enum Command {
+    /// Hand the right to upgrade the program to another address, or to nobody for ever
+    #[command(after_help = "Examples:
+  quern deploy authority MULTISIG --program-id PROGRAM
+  quern deploy authority --none --program-id PROGRAM")]
+    Authority(authority::Args),
+}
+
+/// How a program is deployed.
+#[derive(clap::Args)]
+struct Deploy {
     /// The built program [default: target/deploy/quern.so, for another program id target/deploy/quern-<ID>.so]
     #[arg(long, value_name = "FILE")]
     program_so: Option<PathBuf>,
@@ -49,6 +75,9 @@ pub struct Args {
     /// Close a buffer that is not needed any more instead: the named one, or the one of --buffer; its SOL comes back
     #[arg(long, value_name = "ADDRESS", num_args = 0..=1, conflicts_with_all = ["program_so", "plan", "max_len"])]
     close_buffer: Option<Option<Pubkey>>,
+    /// Give the upgrade authority up afterwards, for ever: nobody can change the program any more
+    #[arg(long, conflicts_with = "plan")]
+    r#final: bool,
     /// Only print what it would do and cost
     #[arg(long)]
     plan: bool,
@@ -57,22 +86,35 @@ pub struct Args {
     yes: bool,
 }
 
-/// Deploys, upgrades, or prints what that would take.
+/// Deploys, or does what else belongs to a deployment.
 pub async fn run(globals: &Globals, args: Args) -> Result<()> {
     let context = &globals.context()?;
+    match args.command {
+        Some(Command::Authority(args)) => {
+            authority::run(context, globals.program()?.address(), args).await
+        }
+        None => deploy(globals, context, args.deploy).await,
+    }
+}
+
+/// Deploys, upgrades, or prints what that would take.
+async fn deploy(globals: &Globals, context: &Context, args: Deploy) -> Result<()> {
     if let Some(named) = args.close_buffer {
         return close_buffer(context, &args, named).await;
     }
     let named = named_program(context, globals.program()?)?;
     let address = named.address();
     let elf = code(&address, args.program_so)?;
+    if args.r#final {
+        authority::require_set_up(context).await?;
+    }
     let wallet = context.wallet()?;
     let authority = args.upgrade_authority.as_deref().map(keypair).transpose()?;
     let program = match &named {
         Named::Keypair(keypair) => Program::Keypair(keypair),
         Named::Address(_) | Named::Default => Program::Existing(address),
     };
-    let buffer = deploy::buffer_keypair(&args.buffer)?;
+    let buffer = quern_deploy::buffer_keypair(&args.buffer)?;
     let deployment = Deployment {
         payer: &wallet,
         authority: authority.as_ref().unwrap_or(&wallet),
@@ -83,28 +125,45 @@ pub async fn run(globals: &Globals, args: Args) -> Result<()> {
     };
     let plan = progress::during(
         "looking at what is there",
-        deploy::plan(&context.sender, &deployment),
+        quern_deploy::plan(&context.sender, &deployment),
     )
     .await?;
     if args.plan || plan.kind == Kind::UpToDate {
-        plan_fields(&plan, elf.len()).print(context.format);
-        return Ok(());
+        return match args.r#final && !args.plan {
+            true => finish(context, &deployment).await,
+            false => {
+                plan_fields(&plan, elf.len()).print(context.format);
+                Ok(())
+            }
+        };
     }
     if context.format == Format::Table {
         plan_fields(&plan, elf.len()).print(Format::Table);
     }
-    if !args.yes && !confirmed(&context.url)? {
+    if !args.yes && !confirmed(&context.url, "Deploy?")? {
         return Err(Error::Other("nothing was deployed".to_owned()));
     }
-    deploy::keep_buffer(&args.buffer, &buffer)?;
-    go(context, &deployment, &plan).await
+    quern_deploy::keep_buffer(&args.buffer, &buffer)?;
+    go(context, &deployment, &plan, args.r#final).await
+}
+
+/// Gives the upgrade authority up.
+async fn finish(context: &Context, deployment: &Deployment<'_>) -> Result<()> {
+    let program = deployment.program.address();
+    let (payer, present) = (deployment.payer, deployment.authority);
+    authority::hand_over(context, payer, present, &program, None).await?;
+    Fields::new()
+        .text("program", program)
+        .text("upgrade_authority", "nobody")
+        .print(context.format);
+    Ok(())
 }
 
 /// Gets the lamports of an abandoned buffer back.
-async fn close_buffer(context: &Context, args: &Args, named: Option<Pubkey>) -> Result<()> {
+async fn close_buffer(context: &Context, args: &Deploy, named: Option<Pubkey>) -> Result<()> {
     let buffer = match named {
         Some(address) => address,
-        None if args.buffer.exists() => deploy::buffer_keypair(&args.buffer)?.pubkey(),
+        None if args.buffer.exists() => quern_deploy::buffer_keypair(&args.buffer)?.pubkey(),
         None => {
             return Err(Error::file(
                 &args.buffer,
@@ -116,7 +175,7 @@ async fn close_buffer(context: &Context, args: &Args, named: Option<Pubkey>) -> 
     let authority = args.upgrade_authority.as_deref().map(keypair).transpose()?;
     let authority = authority.as_ref().unwrap_or(&wallet);
     let fields = Fields::new().text("buffer", buffer);
-    let closing = deploy::close_buffer(&context.sender, &wallet, authority, &buffer);
+    let closing = quern_deploy::close_buffer(&context.sender, &wallet, authority, &buffer);
     match progress::during("closing the buffer", closing).await? {
         Some(lamports) => fields
             .text("done", "closed")
@@ -150,14 +209,11 @@ fn code(address: &Pubkey, named: Option<PathBuf>) -> Result<Vec<u8>> {
     let path = named.unwrap_or_else(|| usual.into());
     let elf = data::read(&path)
         .map_err(|error| Error::Other(format!("{error}; build the program with `{build}`")))?;
-    let is_own = elf
-        .windows(size_of::<Pubkey>())
-        .any(|bytes| bytes == address.as_ref());
     if !elf.starts_with(b"\x7fELF") {
         let why = format!("it is no ELF; build the program with `{build}`");
         return Err(data::no_own(&path, &elf, why));
     }
-    if !is_own {
+    if !is_built_for(&elf, address) {
         return Err(Error::file(
             &path,
             format!(
@@ -166,6 +222,12 @@ fn code(address: &Pubkey, named: Option<PathBuf>) -> Result<Vec<u8>> {
         ));
     }
     Ok(elf)
+}
+
+/// Whether a program's file holds the address that it was built for.
+pub fn is_built_for(elf: &[u8], address: &Pubkey) -> bool {
+    elf.windows(size_of::<Pubkey>())
+        .any(|bytes| bytes == address.as_ref())
 }
 
 /// The program to deploy; on a local cluster, if none was named, the one with the public key for tests.
@@ -190,16 +252,17 @@ fn test_keypair(_: &Context) -> Result<Option<Keypair>> {
 }
 
 /// Asks the person at the terminal; without one, `--yes` has to be there.
-fn confirmed(url: &str) -> Result<bool> {
+fn confirmed(url: &str, question: &str) -> Result<bool> {
     if config::is_local(url) {
         return Ok(true);
     }
     if !std::io::stdin().is_terminal() {
         return Err(Error::Usage(
-            "there is no terminal to ask at; pass --yes to deploy without asking".to_owned(),
+            "there is no terminal to ask at; pass --yes to go on without asking".to_owned(),
         ));
     }
-    eprint!("Deploy to {} ? [y/N] ", crate::redact::redacted(url, url));
+    let cluster = crate::redact::redacted(url, url);
+    eprint!("{question} (on {cluster}) [y/N] ");
     let _ = std::io::stderr().flush();
     let mut answer = String::new();
     std::io::stdin()
@@ -208,7 +271,12 @@ fn confirmed(url: &str) -> Result<bool> {
     Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
 }
 
-async fn go(context: &Context, deployment: &Deployment<'_>, plan: &Plan) -> Result<()> {
+async fn go(
+    context: &Context,
+    deployment: &Deployment<'_>,
+    plan: &Plan,
+    is_final: bool,
+) -> Result<()> {
     let bar = progress::bar(plan.pieces as u64, "writing");
     let stopped = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
     let listener = {
@@ -231,7 +299,7 @@ async fn go(context: &Context, deployment: &Deployment<'_>, plan: &Plan) -> Resu
             false => ControlFlow::Continue(()),
         }
     };
-    let result = deploy::run(&context.sender, deployment, &mut watch).await;
+    let result = quern_deploy::run(&context.sender, deployment, &mut watch).await;
     listener.abort();
     bar.finish_and_clear();
     let report = result.map_err(|error| match error {
@@ -243,14 +311,25 @@ async fn go(context: &Context, deployment: &Deployment<'_>, plan: &Plan) -> Resu
             "{error}; run the same again to go on where it stopped"
         )),
     })?;
+    let (payer, present) = (deployment.payer, deployment.authority);
+    if is_final {
+        authority::hand_over(context, payer, present, &report.program, None).await?;
+    }
+    let note = "the holder of the upgrade authority can change the rules; hand it over with `quern deploy authority`";
     Fields::new()
         .text("program", report.program)
         .text("done", kind_name(report.kind))
         .with("pieces_written", report.written)
         .maybe("slot", report.slot)
         .with("verified", true)
-        .text("upgrade_authority", deployment.authority.pubkey())
-        .text("note", "the holder of the upgrade authority can change the rules; hand it to a multisig or give it up")
+        .text(
+            "upgrade_authority",
+            match is_final {
+                true => "nobody".to_owned(),
+                false => present.pubkey().to_string(),
+            },
+        )
+        .maybe("note", (!is_final).then_some(note))
         .print(context.format);
     Ok(())
 }

@@ -1,13 +1,16 @@
 //! `quern localnet`: a network on this machine, with everything that a first job needs.
 
+mod fund;
+
 use {
-    super::provider::until_stopped,
+    super::{deploy, provider::until_stopped},
     crate::{
         context::Globals,
         error::{Error, Result},
         output::Fields,
         progress,
     },
+    clap::Subcommand,
     quern_client::{
         Keypair, Pubkey, Signer, addresses, cluster, config, flows, instructions, program_id,
         quern::{
@@ -32,24 +35,45 @@ const ROLES: [&str; 4] = ["client", "provider", "creator", "arbiter"];
 
 /// How the network starts.
 #[derive(clap::Args)]
-#[command(after_help = "Example:
-  quern localnet --rpc-port 8899
+#[command(
+    args_conflicts_with_subcommands = true,
+    after_help = "Examples:
+  quern localnet
+  quern localnet fund ADDRESS               SOL and tokens for any wallet, yours by default
 
-Then, in other terminals (MINT is printed above, MODEL by the first of these; with another
-port write -u http://127.0.0.1:PORT instead of -u l):
-  quern -u l -k quern-localnet/creator.json model register --id 1 --name Digits --royalty 5% \\
+Then, in other terminals, after `. quern-localnet/env` (which names this network to the command):
+  quern -k quern-localnet/creator.json model register --id 1 --name Digits --royalty 5% \\
       --graph models/digits/digits.qmodel --weights models/digits/weights.bin \\
       --uri file://$PWD/models/digits/weights.bin
-  quern -u l -k quern-localnet/provider.json provider register --name 'My machine'
-  quern -u l -k quern-localnet/provider.json purse deposit --mint MINT --amount 1000
-  quern -u l -k quern-localnet/provider.json provider run --publish-dir out --allow-files . \\
+  quern -k quern-localnet/provider.json provider register --name 'My machine'
+  quern -k quern-localnet/provider.json purse deposit --amount 1000
+  quern -k quern-localnet/provider.json provider run --publish-dir out --allow-files . \\
       --min-response 1s --min-react 1s --min-work 1s --poll 1s
-  quern -u l -k quern-localnet/client.json purse deposit --mint MINT --amount 1000
-  quern -u l -k quern-localnet/client.json job create --mint MINT --model MODEL \\
-      --input models/digits/test-images.bin --publish-dir in --price 0.5
-  quern -u l job list
-  quern -u l -k quern-localnet/provider.json claim --withdraw all --keep 1000")]
+  quern -k quern-localnet/client.json purse deposit --amount 1000
+  quern -k quern-localnet/client.json job create --model Digits --price 0.5 \\
+      --input models/digits/test-images.bin --publish-dir in --watch
+  quern -k quern-localnet/provider.json claim --withdraw all --keep 1000"
+)]
 pub struct Args {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    start: Start,
+}
+
+/// What to do with a network that runs.
+#[derive(Subcommand)]
+enum Command {
+    /// Give SOL and tokens to a wallet on the local network that runs
+    #[command(after_help = "Examples:
+  quern localnet fund
+  quern localnet fund ADDRESS --sol 5 --amount 2000")]
+    Fund(fund::Args),
+}
+
+/// What the network is like.
+#[derive(clap::Args)]
+struct Start {
     /// Port of the RPC server
     #[arg(long, default_value_t = 8899, value_name = "PORT")]
     rpc_port: u16,
@@ -73,8 +97,18 @@ pub struct Args {
     slot_ms: u64,
 }
 
-/// Starts the network and keeps it running.
+/// Starts the network and keeps it running, or does something on one that runs.
 pub async fn run(globals: &Globals, args: Args) -> Result<()> {
+    match args.command {
+        Some(Command::Fund(args)) => fund::run(&globals.context()?, args).await,
+        None => start(globals, args.start).await,
+    }
+}
+
+async fn start(globals: &Globals, args: Start) -> Result<()> {
+    if !args.empty {
+        check_program(&args.program_so)?;
+    }
     let admin = Wallet::load(&args.keys_dir, "admin")?;
     let roles = ROLES
         .iter()
@@ -108,6 +142,7 @@ pub async fn run(globals: &Globals, args: Args) -> Result<()> {
     for wallet in roles.iter().chain([&admin]) {
         wallet.keep()?;
     }
+    let env = write_env(&args.keys_dir, &net, mint.as_ref())?;
 
     let mut fields = Fields::new()
         .text("rpc_url", net.rpc_url())
@@ -129,11 +164,53 @@ pub async fn run(globals: &Globals, args: Args) -> Result<()> {
     }
     fields
         .text("keypairs", args.keys_dir.display())
+        .text(
+            "env",
+            format!("source it in other terminals: . {}", env.display()),
+        )
         .print(globals.output);
     eprintln!("The network runs until Ctrl-C; nothing of it is kept.");
     until_stopped().await;
     net.stop();
     Ok(())
+}
+
+/// Refuses a program that was built for another address than this command talks to: everything sent to it would fail.
+fn check_program(path: &Path) -> Result<()> {
+    // What cannot be read is said when it is deployed.
+    let elf = std::fs::read(path).unwrap_or_default();
+    let program = program_id();
+    if !elf.starts_with(b"\x7fELF") || deploy::is_built_for(&elf, &program) {
+        return Ok(());
+    }
+    Err(Error::file(
+        path,
+        format!(
+            "it was not built for {program}, the program that --program-id, QUERN_PROGRAM_ID or deployments.yml names for this machine; leave that out, or build it with `cargo xtask build-program --program-id {program}` and name it with --program-so"
+        ),
+    ))
+}
+
+/// Writes what a shell needs to talk to the network.
+fn write_env(folder: &Path, net: &LocalNet, mint: Option<&Mint>) -> Result<PathBuf> {
+    let path = folder.join("env");
+    let mut text = format!(
+        "# The network of `quern localnet`; read by `. {}`\nexport QUERN_URL={}\nexport QUERN_PROGRAM_ID={}\n",
+        path.display(),
+        net.rpc_url(),
+        program_id()
+    );
+    if let Some(mint) = mint {
+        text.push_str(&format!("export MINT={}\n", mint.address));
+    }
+    std::fs::write(&path, text).map_err(|error| Error::file(&path, error))?;
+    Ok(path)
+}
+
+/// The keypair of the test mint: known to all, so that its address is the same on every local network. Only its creation
+/// needs it.
+fn mint_keypair() -> Keypair {
+    Keypair::new_from_array(quern_proof::hash::hash(&[b"the mint of `quern localnet`"]))
 }
 
 /// A wallet from the folder, or a new one.
@@ -175,7 +252,7 @@ async fn set_up(net: &LocalNet, wallets: &[(&str, Pubkey)]) -> Result<Mint> {
     let cluster = cluster::genesis(sender.rpc()).await?;
     let initialize = instructions::initialize(&authority, settings(authority), cluster);
     sender.send(&[initialize], &[admin]).await?;
-    let mint = net.create_mint(DECIMALS).await?;
+    let mint = net.create_mint_at(&mint_keypair(), DECIMALS).await?;
     let rates = MintRates {
         reward_rate_e9: 500_000_000,
         least_price_atoms: 1_000,
@@ -229,5 +306,30 @@ fn settings(authority: Pubkey) -> ProtocolSettings {
         resolve_secs: 3_600,
         grace_secs: 60,
         restart_grace_secs: 60,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn a_program_for_another_address_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("quern.so");
+        let elf = |id: &Pubkey| [b"\x7fELF....", id.as_ref()].concat();
+        std::fs::write(&path, elf(&program_id())).unwrap();
+        check_program(&path).unwrap();
+        std::fs::write(&path, elf(&Pubkey::from([9; 32]))).unwrap();
+        let refused = check_program(&path).unwrap_err().to_string();
+        assert!(refused.contains("QUERN_PROGRAM_ID"), "{refused}");
+    }
+
+    #[test]
+    fn the_mint_stays_the_same() {
+        let mint = mint_keypair().pubkey().to_string();
+        insta::assert_snapshot!(mint);
     }
 }
