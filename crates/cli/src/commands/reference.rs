@@ -23,7 +23,7 @@ const INSTRUCTIONS: [(&str, &[&str]); 35] = [
     ("withdraw", &["purse withdraw", "claim"]),
     ("set_operator_limit", &["provider operator-limit"]),
     ("register_provider", &["provider register"]),
-    ("update_provider", &["provider update", "provider register"]),
+    ("update_provider", &["provider register"]),
     ("claim_rewards", &["claim"]),
     ("register_model", &["model register"]),
     ("write_model", &["model register"]),

@@ -11,6 +11,6 @@ pub mod walk;
 
 pub use {
     outcome::{Outcome, conviction_of, outcome_of, reason_name, reason_text},
-    uris::{checkpoint_uri, input_uri, model_uri, output_uri, uri_hash},
+    uris::{checkpoint_uri, input_uri, model_uri, output_uri, provider_endpoint, uri_hash},
     walk::{At, find, last_used_at},
 };

@@ -5,7 +5,7 @@ use {
     crate::errors::{ClientError, Result},
     quern::{
         events::QuernEvent,
-        state::{Job, JobState, Model},
+        state::{Job, JobState, Model, Provider},
     },
     solana_rpc_client::nonblocking::rpc_client::RpcClient,
     solana_sdk::pubkey::Pubkey,
@@ -96,6 +96,26 @@ pub async fn checkpoint_uri(rpc: &RpcClient, address: &Pubkey, job: &Job) -> Res
     let at = At::Until(job.state_slot.get());
     let found = find(rpc, address, at, pick).await?;
     found.ok_or(ClientError::UriUnknown { address: *address })
+}
+
+/// How to reach a provider; empty if it says nothing about that.
+///
+/// # Errors
+/// `UriUnknown` if the node does not know the transaction any more; what the node says.
+pub async fn provider_endpoint(
+    rpc: &RpcClient,
+    address: &Pubkey,
+    provider: &Provider,
+) -> Result<String> {
+    let pick = |event: &QuernEvent| {
+        let (owner, endpoint) = match event {
+            QuernEvent::ProviderRegistered(event) => (event.owner, &event.endpoint),
+            QuernEvent::ProviderUpdated(event) => (event.owner, &event.endpoint),
+            _ => return None,
+        };
+        (owner == provider.owner).then(|| endpoint.clone())
+    };
+    uri(rpc, address, At::Newest, &provider.endpoint_hash, pick).await
 }
 
 /// The picked URI that has this hash.

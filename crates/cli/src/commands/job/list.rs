@@ -104,7 +104,6 @@ impl Known {
     fn summary(&self, format: Format, address: &Pubkey, job: &Job) -> Fields {
         let decimals = self.decimals.get(&job.mint).copied().unwrap_or(0);
         let milestone = format!("{}/{}", u16::from(job.milestone) + 1, job.milestones);
-        let price = show(job.price_atoms.get(), decimals);
         let left_secs = job
             .effective_deadline(&self.moment)
             .saturating_sub(self.moment.now);
@@ -126,7 +125,7 @@ impl Known {
                     format!("{}, {}", job.kind().name(), job.assurance().name()),
                 )
                 .text("milestone", milestone)
-                .text("price", price);
+                .tokens("price", job.price_atoms.get(), decimals);
         }
         fields
             .text("state", job.state().name())

@@ -6,7 +6,6 @@ use {
         context::Context,
         error::Result,
         output::{Fields, Format, Width, list_text, print_text},
-        span,
     },
     quern_client::{
         Pubkey, accounts,

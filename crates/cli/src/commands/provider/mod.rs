@@ -6,7 +6,6 @@ mod probe;
 mod register;
 mod run;
 mod show;
-mod update;
 
 pub use run::{parse_source, until_stopped};
 
@@ -24,11 +23,6 @@ pub enum Command {
       --operator OPERATOR_KEY
   quern provider register --active false          take no jobs for now; the rest stays")]
     Register(register::Args),
-    /// Change the wallet's entry as a provider; what is not named stays
-    #[command(after_help = "Examples:
-  quern provider update --operator OPERATOR_KEY
-  quern provider update --active false               takes no job any more")]
-    Update(update::Args),
     /// Work: take jobs, do them, publish, submit and finalize, until Ctrl-C
     #[command(after_help = "Examples:
   quern provider run --publish-dir out --public-url https://example.com/quern
@@ -57,7 +51,6 @@ pub async fn run(context: &Context, command: Command) -> Result<()> {
     match command {
         Command::Register(args) => register::run(context, args).await,
         Command::Run(args) => run::run(context, *args).await,
-        Command::Update(args) => update::run(context, args).await,
         Command::List => list::run(context).await,
         Command::Show(args) => show::run(context, args).await,
         Command::OperatorLimit(args) => operator_limit::run(context, args).await,

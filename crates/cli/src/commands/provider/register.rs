@@ -8,10 +8,8 @@ use {
         written,
     },
     quern_client::{
-        ClientError, Pubkey, Signer, accounts, addresses,
-        history::{self, At, uri_hash},
-        instructions,
-        quern::{events::QuernEvent, instructions::ProviderSettings, state::Provider},
+        Pubkey, Signer, accounts, addresses, history, instructions,
+        quern::{instructions::ProviderSettings, state::Provider},
     },
 };
 
@@ -80,7 +78,7 @@ async fn before(
     known: &Provider,
     args: &Args,
 ) -> Result<ProviderSettings> {
-    let found = endpoint(context, address, known).await;
+    let found = history::provider_endpoint(context.rpc(), address, known).await;
     let endpoint = match (found, &args.endpoint) {
         (Ok(endpoint), _) => endpoint,
         // It goes anyhow.
@@ -97,28 +95,6 @@ async fn before(
         endpoint,
         active: known.active.get(),
     })
-}
-
-/// How to reach a provider, from its transactions; empty if it says nothing about that.
-async fn endpoint(
-    context: &Context,
-    address: &Pubkey,
-    provider: &Provider,
-) -> quern_client::Result<String> {
-    if provider.endpoint_hash == [0; 32] {
-        return Ok(String::new());
-    }
-    let pick = |event: &QuernEvent| {
-        let (owner, text) = match event {
-            QuernEvent::ProviderRegistered(event) => (event.owner, &event.endpoint),
-            QuernEvent::ProviderUpdated(event) => (event.owner, &event.endpoint),
-            _ => return None,
-        };
-        let is_wanted = owner == provider.owner && uri_hash(text) == provider.endpoint_hash;
-        is_wanted.then(|| text.clone())
-    };
-    let found = history::find(context.rpc(), address, At::Newest, pick).await?;
-    found.ok_or(ClientError::UriUnknown { address: *address })
 }
 
 /// Adds what an update changes, as it was and as it is.

@@ -8,7 +8,7 @@ mod withdraw;
 pub use show::decimals_of;
 
 use {
-    crate::{amount::show as tokens, context::Context, error::Result, output::Fields},
+    crate::{context::Context, error::Result, output::Fields},
     clap::Subcommand,
     quern_client::{Pubkey, addresses, quern::state::MintConfig},
 };

@@ -8,10 +8,10 @@ use {
         indexer,
         output::Fields,
     },
-    quern_api::{JobPage, Reply},
+    quern_api::{JobPage, JobRequest, Reply},
     quern_client::{
         ClientError, Pubkey, accounts,
-        history::{self, Order},
+        history::{self, At},
         instructions::NOBODY,
         quern::{
             events::{QuernEvent, ResultSubmitted},
@@ -19,6 +19,9 @@ use {
         },
     },
 };
+
+/// Most pages of an indexer's answer: a job has 255 milestones, and some are tried again.
+const MAX_PAGES: usize = 64;
 
 /// A commitment and the place of its data.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -157,7 +160,7 @@ const CONVICTED: &str = "convicted";
 async fn from_transactions(context: &Context, address: &Pubkey) -> Result<Committed> {
     let mut told = Told::default();
     let pick = |event: &QuernEvent| told.hear(event, address);
-    let found = history::find(context.rpc(), address, Order::NewestFirst, pick).await?;
+    let found = history::find(context.rpc(), address, At::Newest, pick).await?;
     if told.state == Some(CONVICTED) {
         return Err(Error::Convicted(*address));
     }
@@ -186,11 +189,21 @@ async fn from_transactions(context: &Context, address: &Pubkey) -> Result<Commit
 
 async fn from_indexer(address: &Pubkey, url: &str) -> Result<Committed> {
     let path = JobPage::path(address);
-    let reply: Reply<JobPage> = indexer::ask(url, &path, &[], "job").await?;
-    from_page(address, &reply.body)
+    let mut request = JobRequest::default();
+    // Submissions come in order: the last page has the newest.
+    for _ in 0..MAX_PAGES {
+        let reply: Reply<JobPage> = indexer::ask(url, &path, &request.query(), "job").await?;
+        match reply.body.next_submissions_cursor {
+            Some(cursor) => request.submissions_cursor = Some(cursor),
+            None => return from_page(address, &reply.body),
+        }
+    }
+    Err(Error::Indexer(format!(
+        "the indexer tells of submissions without an end for the job {address}; check --indexer"
+    )))
 }
 
-/// The newest result that an indexer's page tells of.
+/// The newest result that an indexer's last page tells of.
 fn from_page(address: &Pubkey, page: &JobPage) -> Result<Committed> {
     let state = page.outcome.map_or_else(
         || page.job.state.to_string(),
@@ -202,45 +215,30 @@ fn from_page(address: &Pubkey, page: &JobPage) -> Result<Committed> {
     if page.outcome == Some(quern_api::Outcome::Convicted) {
         return Err(Error::Convicted(*address));
     }
-    let steps = page.steps.iter().rev();
-    let step = steps
-        .into_iter()
-        .find(|step| step.event == "ResultSubmitted");
-    let step = step.ok_or_else(|| {
+    let newest = page.submissions.last().ok_or_else(|| {
         Error::Other(format!(
             "the job {address} ended without a result: it was {state}"
         ))
     })?;
-    let text = |name: &str| step.fields.get(name).and_then(serde_json::Value::as_str);
     let mut root = [0; 32];
-    let has_root =
-        text("trace_root").is_some_and(|text| hex::decode_to_slice(text, &mut root).is_ok());
-    let milestone = step
-        .fields
-        .get("milestone")
-        .and_then(serde_json::Value::as_u64);
-    match (
-        has_root,
-        text("output_uri"),
-        milestone.and_then(|milestone| u32::try_from(milestone).ok()),
-    ) {
-        (true, Some(uri), Some(milestone)) => Ok(Committed {
-            job: *address,
-            assurance: Some(match page.job.assurance {
-                quern_api::Assurance::Refereed => Assurance::Refereed,
-                quern_api::Assurance::Reviewed => Assurance::Reviewed,
-            }),
-            model: page.job.model.map_or(NOBODY, |model| Pubkey::from(model.0)),
-            state,
-            milestone: milestone.saturating_add(1),
-            root,
-            uri: uri.to_owned(),
-            source: "the indexer",
-        }),
-        _ => Err(Error::Indexer(
+    hex::decode_to_slice(&newest.trace_root, &mut root).map_err(|_| {
+        Error::Indexer(
             "the indexer's answer names no commitment; check --indexer and its version".to_owned(),
-        )),
-    }
+        )
+    })?;
+    Ok(Committed {
+        job: *address,
+        assurance: Some(match page.job.assurance {
+            quern_api::Assurance::Refereed => Assurance::Refereed,
+            quern_api::Assurance::Reviewed => Assurance::Reviewed,
+        }),
+        model: page.job.model.map_or(NOBODY, |model| Pubkey::from(model.0)),
+        state,
+        milestone: u32::from(newest.milestone) + 1,
+        root,
+        uri: newest.output_uri.clone(),
+        source: "the indexer",
+    })
 }
 
 #[cfg(test)]
@@ -249,19 +247,19 @@ mod tests {
 
     use {super::*, serde_json::json};
 
-    fn page(outcome: &str, events: &[&str]) -> JobPage {
+    fn page(outcome: &str, submissions: usize) -> JobPage {
         let key = Pubkey::from([7; 32]).to_string();
-        let steps: Vec<_> = events.iter().enumerate().map(|(at, event)| json!({
-            "seq": at.to_string(), "event": event, "at": 1, "slot": 1, "signature": "1".repeat(64),
-            "instruction": 0, "inner": 0,
-            "fields": { "trace_root": format!("{at:064x}"), "output_uri": format!("https://a/{at}"), "milestone": 0 },
+        let submissions: Vec<_> = (1..=submissions).map(|at| json!({
+            "submission": at, "milestone": 0, "provider": key, "trace_root": format!("{at:064x}"),
+            "output_uri": format!("https://a/{at}"), "at": 1, "slot": 1, "signature": "1".repeat(64),
         })).collect();
         serde_json::from_value(json!({
             "address": key, "state": "submitted", "kind": "inference", "assurance": "refereed", "client": key,
             "provider": key, "model": key, "mint": key, "decimals": 6, "price_atoms": "1", "bond_atoms": "2",
             "milestones": 1, "macs": "0", "batch_rows": 1, "created_at": 1, "deadline": null, "conviction": null,
             "input_uri": null, "seq": "3", "changed_slot": 1, "outcome": outcome, "milestones_settled": 1,
-            "complete": true, "steps": steps, "demands": [],
+            "complete": true, "submissions": submissions, "next_submissions_cursor": null,
+            "steps": [], "next_steps_cursor": null, "demands": [], "next_demands_cursor": null,
         }))
         .unwrap()
     }
@@ -269,18 +267,12 @@ mod tests {
     #[test]
     fn an_indexers_newest_result_counts() {
         let address = Pubkey::from([7; 32]);
-        let events = [
-            "JobCreated",
-            "ResultSubmitted",
-            "JobExpired",
-            "ResultSubmitted",
-        ];
-        let found = from_page(&address, &page("settled", &events)).unwrap();
+        let found = from_page(&address, &page("settled", 3)).unwrap();
         assert_eq!((found.uri.as_str(), found.root[31]), ("https://a/3", 3));
         assert_eq!((found.state.as_str(), found.milestone), ("paid", 1));
-        let convicted = from_page(&address, &page("convicted", &events));
+        let convicted = from_page(&address, &page("convicted", 3));
         assert!(matches!(convicted, Err(Error::Convicted(_))));
-        let none = from_page(&address, &page("cancelled", &["JobCreated"])).unwrap_err();
+        let none = from_page(&address, &page("cancelled", 0)).unwrap_err();
         assert!(none.to_string().contains("it was cancelled"), "{none}");
     }
 }
