@@ -40,7 +40,7 @@ publishes quern-probe.txt, fetches it from its public address, and looks for the
     #[command(after_help = "Example:
   quern provider list --output json")]
     List,
-    /// Set how much the operator's takes may reserve at a time (the owner signs)
+    /// Set how much the operator's takes may have reserved and lost together (the owner signs)
     #[command(after_help = "Example:
   quern provider operator-limit --amount 100")]
     OperatorLimit(operator_limit::Args),
