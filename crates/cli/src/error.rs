@@ -107,7 +107,7 @@ pub const KINDS: [(&str, &str); 13] = [
     ),
     (
         "unreachable",
-        "the node did not answer or answered nonsense; nothing was sent, so the same may be tried again",
+        "the node did not answer, or answered nonsense",
     ),
     (
         "unknown_outcome",

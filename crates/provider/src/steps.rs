@@ -291,7 +291,7 @@ pub(crate) async fn finalize(context: &Context, address: &Pubkey) -> Result<()> 
         Err(error @ ClientError::Refused(_)) => match context.chain.job(address).await? {
             Some(job) if job.is_in(JobState::Submitted) => return Err(error.into()),
             _ => {
-                tracing::info!(job = %address, "finalized by another process: the milestone is paid")
+                tracing::info!(job = %address, "another process was faster; nothing is left to finalize")
             }
         },
         Err(error) => return Err(error.into()),

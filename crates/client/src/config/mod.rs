@@ -177,7 +177,7 @@ pub fn commitment(name: &str) -> std::result::Result<CommitmentConfig, String> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, clippy::panic)]
 
     use super::*;
 

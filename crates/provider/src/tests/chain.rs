@@ -180,6 +180,10 @@ impl ProviderChain for View {
         if is_early {
             return Err(refused(QuernError::TooEarly));
         }
+        if self.world.job().is_none() {
+            // Anchor's own: there is no account.
+            return Err(refused_with(3_012));
+        }
         self.transact(&self.world.counts.finalizes, || {
             self.world.change(JobState::Submitted, |job, now| {
                 job.checkpoint = job.trace_root;

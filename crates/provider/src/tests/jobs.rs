@@ -333,6 +333,17 @@ async fn a_take_that_is_refused_deletes_nothing() {
     assert!(work_until_submitted(&world, &agent).await);
 }
 
+/// Two agents of one wallet finalize at the same moment: when the second transaction lands, the account is gone.
+#[tokio::test]
+async fn who_comes_second_to_finalize_has_not_failed() {
+    let world = World::new(1);
+    let (agent, _) = start(&world, PLENTY);
+    assert!(work_until_submitted(&world, &agent).await);
+    *world.job.lock().unwrap() = None;
+    let finalized = crate::steps::finalize(&agent.context, &world.address).await;
+    assert!(finalized.is_ok(), "{finalized:?}");
+}
+
 /// A restart of the cluster gives more time to react, and nothing is finalized in it.
 #[tokio::test]
 async fn a_restart_of_the_cluster_delays_the_finalizing() {

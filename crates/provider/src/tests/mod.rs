@@ -412,8 +412,11 @@ impl World {
 
 /// A refusal by the program with one of its codes.
 fn refused(error: QuernError) -> ClientError {
+    refused_with(6_000 + error as u32)
+}
+
+fn refused_with(code: u32) -> ClientError {
     use solana_sdk::{instruction::InstructionError, transaction::TransactionError};
-    let code = 6_000 + error as u32;
     let error = TransactionError::InstructionError(0, InstructionError::Custom(code));
     let refusal = quern_client::Refusal::new(error, Vec::new(), &[quern_client::quern::ID]);
     ClientError::Refused(Box::new(refusal))

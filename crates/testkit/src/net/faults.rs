@@ -80,6 +80,8 @@ enum Answer {
 
 /// What a proxy shows whose node is gone.
 const PAGE: &str = "<html><head><title>502 Bad Gateway</title></head><body><center><h1>502 Bad Gateway</h1></center></body></html>";
+/// What a node says that has not caught up.
+const NODE_IS_BEHIND: i64 = -32_005;
 /// A genesis hash of nobody.
 const OTHER_GENESIS: &str = "4sGjMW1sUnHzSxGspuhpqLDx6wiyjNtZAMdL4VZHirAn";
 
@@ -193,45 +195,12 @@ impl Shared {
             *state.calls.entry(method.clone()).or_default() += 1;
             state.faults.clone()
         };
-        let id = request["id"].clone();
-        let result = |value: Value| json!({ "jsonrpc": "2.0", "id": id, "result": value });
-        let refused = |code: i64| {
-            let error = json!({ "code": code, "message": "a fault of this node" });
-            Answer::Json(json!({ "jsonrpc": "2.0", "id": id, "error": error }))
-        };
         for fault in &faults {
-            match *fault {
-                Fault::Slow(time) => tokio::time::sleep(time).await,
-                Fault::WebPage(status) => return Ok(Answer::Status(status, PAGE)),
-                Fault::Refused(code) => return Ok(refused(code)),
-                Fault::TooManyRequests if self.is_third() => {
-                    return Ok(Answer::Status(429, "too many requests"));
-                }
-                Fault::OtherGenesis if method == "getGenesisHash" => {
-                    return Ok(Answer::Json(result(OTHER_GENESIS.into())));
-                }
-                Fault::NullTransactions(most) if method == "getTransaction" => {
-                    let signature = request["params"][0].to_string();
-                    if self.is_due(&signature, most) {
-                        return Ok(Answer::Json(result(Value::Null)));
-                    }
-                }
-                Fault::Behind(most) if method == "sendTransaction" => {
-                    if self.is_due(&method, most) {
-                        return Ok(refused(-32_005));
-                    }
-                }
-                Fault::ShortPages(most) if method == "getSignaturesForAddress" => {
-                    let asked = request["params"][1]["limit"].as_u64().unwrap_or(1_000);
-                    request["params"][1]["limit"] = asked.min(most).into();
-                }
-                Fault::EmptyPages
-                    if method == "getSignaturesForAddress"
-                        && !request["params"][1]["before"].is_null() =>
-                {
-                    return Ok(Answer::Json(result(json!([]))));
-                }
-                _ => {}
+            if let Fault::Slow(time) = fault {
+                tokio::time::sleep(*time).await;
+            }
+            if let Some(answer) = self.instead(*fault, &method, &mut request) {
+                return Ok(answer);
             }
         }
         let mut answer = self.forwarded(&request).await?;
@@ -243,6 +212,41 @@ impl Shared {
             true => Answer::Nothing,
             false => Answer::Json(answer),
         })
+    }
+
+    /// What a caller gets instead of the node's answer; or the call is changed before it is passed on.
+    fn instead(&self, fault: Fault, method: &str, request: &mut Value) -> Option<Answer> {
+        let id = request["id"].clone();
+        let refused = |code: i64| {
+            let error = json!({ "code": code, "message": "a fault of this node" });
+            Answer::Json(json!({ "jsonrpc": "2.0", "id": id, "error": error }))
+        };
+        let result = |value| Answer::Json(json!({ "jsonrpc": "2.0", "id": id, "result": value }));
+        let is_later_page = !request["params"][1]["before"].is_null();
+        let is_due = |most| self.is_due(&format!("{method} {}", request["params"][0]), most);
+        match (fault, method) {
+            (Fault::WebPage(status), _) => Some(Answer::Status(status, PAGE)),
+            (Fault::Refused(code), _) => Some(refused(code)),
+            (Fault::TooManyRequests, _) => self
+                .is_third()
+                .then_some(Answer::Status(429, "too many requests")),
+            (Fault::OtherGenesis, "getGenesisHash") => Some(result(Value::from(OTHER_GENESIS))),
+            (Fault::NullTransactions(most), "getTransaction") => {
+                is_due(most).then(|| result(Value::Null))
+            }
+            (Fault::Behind(most), "sendTransaction") => {
+                self.is_due(method, most).then(|| refused(NODE_IS_BEHIND))
+            }
+            (Fault::EmptyPages, "getSignaturesForAddress") if is_later_page => {
+                Some(result(json!([])))
+            }
+            (Fault::ShortPages(most), "getSignaturesForAddress") => {
+                let asked = request["params"][1]["limit"].as_u64().unwrap_or(1_000);
+                request["params"][1]["limit"] = asked.min(most).into();
+                None
+            }
+            _ => None,
+        }
     }
 
     /// Changes what the node has answered.
@@ -271,7 +275,7 @@ impl Shared {
         let mut state = self.lock();
         let count = state.done.entry("every third".to_owned()).or_default();
         *count += 1;
-        *count % 3 == 0
+        count.is_multiple_of(3)
     }
 
     /// The node's own answer.
