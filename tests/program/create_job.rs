@@ -60,7 +60,8 @@ fn the_largest_arguments_fit_into_a_transaction() {
     let outcome = stage.ok(stage.create_ix_of(&client, &usd, Some(&model), args));
     assert!(outcome.bytes <= MAX_TRANSACTION_BYTES);
     let job = addresses::job(&client, &usd, 0);
-    stage.take(&job);
+    let (operator, owner) = (stage.cast.operator, stage.cast.provider);
+    stage.ok(ix::take_job(&operator, &owner, &stage.job(&job)));
     let mut args = proof(1);
     args.output_uri = "o".repeat(200);
     stage.ok(ix::submit(&stage.cast.operator, &stage.job(&job), args));

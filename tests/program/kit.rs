@@ -490,8 +490,10 @@ fn job_cases() -> Vec<Case> {
             ix::take_job(&stage.cast.operator, &stage.cast.provider, &stage.job(&job))
         }),
         case("submit", "usual", |stage| {
-            let job = stage.job_in(JobState::Taken, stage.refereed());
-            ix::submit(&stage.cast.operator, &stage.job(&job), proof(1))
+            let job = stage.create(stage.refereed());
+            let (operator, owner) = (stage.cast.operator, stage.cast.provider);
+            stage.ok(ix::take_job(&operator, &owner, &stage.job(&job)));
+            ix::submit(&operator, &stage.job(&job), proof(1))
         }),
         case("finalize", "accepted, the first milestone", |stage| {
             let job = stage.job_in(JobState::Submitted, stage.accepted());

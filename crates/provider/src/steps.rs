@@ -257,7 +257,7 @@ pub(crate) async fn finalize(context: &Context, address: &Pubkey) -> Result<()> 
         Err(error)
             if matches!(
                 error.quern(),
-                Some(QuernError::TooEarly | QuernError::WrongState)
+                Some(QuernError::TooEarly | QuernError::WrongState | QuernError::JobMoved)
             ) =>
         {
             return Ok(());
@@ -341,6 +341,6 @@ fn relative(address: &Pubkey, submission: u32, name: &str) -> String {
 fn is_beaten(error: &ClientError) -> bool {
     matches!(
         error.quern(),
-        Some(QuernError::WrongState | QuernError::TooLate)
+        Some(QuernError::JobMoved | QuernError::WrongState | QuernError::TooLate)
     ) || matches!(error, ClientError::NotFound { .. })
 }

@@ -110,7 +110,7 @@ pub mod quern {
         handle_withdraw(ctx, amount_atoms)
     }
 
-    /// Bounds what an operator's takes may reserve.
+    /// Bounds what an operator's takes may have reserved and lost together.
     pub fn set_operator_limit(ctx: &mut Context<SetOperatorLimit>, limit_atoms: u64) -> Result<()> {
         handle_set_operator_limit(ctx, limit_atoms)
     }

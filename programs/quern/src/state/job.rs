@@ -223,7 +223,7 @@ impl Job {
     }
 
     fn root_in_question(&self) -> &[u8; 32] {
-        if self.is_in(JobState::Open) || self.is_in(JobState::Taken) {
+        if self.state <= JobState::Taken.code() {
             &self.checkpoint
         } else {
             &self.trace_root

@@ -1,6 +1,6 @@
 //! What a job copies from the protocol.
 
-use anchor_lang::{prelude::*, sha256};
+use {anchor_lang::prelude::*, quern_proof::hash::hash};
 
 /// Rates and times of a job, copied into it at creation so that no later setting touches it.
 #[repr(C)]
@@ -40,12 +40,11 @@ impl Terms {
         royalty_owner: &Address,
         royalty_bps: u16,
     ) -> [u8; 32] {
-        const TERMS: usize = core::mem::size_of::<Terms>();
-        let mut bytes = [0; TERMS + 32 + 32 + 2];
-        bytes[..TERMS].copy_from_slice(bytemuck::bytes_of(self));
-        bytes[TERMS..TERMS + 32].copy_from_slice(treasury_owner.as_ref());
-        bytes[TERMS + 32..TERMS + 64].copy_from_slice(royalty_owner.as_ref());
-        bytes[TERMS + 64..].copy_from_slice(&royalty_bps.to_le_bytes());
-        sha256(&bytes)
+        hash(&[
+            bytemuck::bytes_of(self),
+            treasury_owner.as_ref(),
+            royalty_owner.as_ref(),
+            &royalty_bps.to_le_bytes(),
+        ])
     }
 }

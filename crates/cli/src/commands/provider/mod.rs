@@ -32,7 +32,7 @@ A restart goes on where it stopped. Only what has been fetched and compared with
     #[command(after_help = "Example:
   quern provider show WALLET")]
     Show(show::Args),
-    /// Set how much the operator's takes may reserve at a time (the owner signs)
+    /// Set how much the operator's takes may have reserved and lost together (the owner signs)
     #[command(after_help = "Example:
   quern provider operator-limit --mint MINT --amount 100")]
     OperatorLimit(operator_limit::Args),

@@ -1,4 +1,4 @@
-//! `quern provider operator-limit`: what the hot key may put at stake.
+//! `quern provider operator-limit`: what the hot key may put at stake and lose.
 
 use {
     crate::{

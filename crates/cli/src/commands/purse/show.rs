@@ -62,6 +62,7 @@ fn fields(address: &Pubkey, purse: &Purse, decimals: &HashMap<Pubkey, u8>) -> Fi
             "operator_reserved",
             tokens(purse.operator_reserved_atoms.get()),
         )
+        .text("operator_lost", tokens(purse.operator_lost_atoms.get()))
         .text("operator_limit", tokens(purse.operator_limit_atoms.get()))
 }
 

@@ -45,7 +45,7 @@ impl CancelJob {
 /// Releases and closes.
 pub fn handle_cancel_job(ctx: &mut Context<CancelJob>, seen: SeenJob) -> Result<()> {
     ctx.accounts.validate(&seen)?;
-    let at = Moment::read()?.now;
+    let at = Moment::without_restart()?.now;
     let accounts = &mut ctx.accounts;
     let released_atoms = escrow_left(&accounts.job)?;
     ledger::transfer(

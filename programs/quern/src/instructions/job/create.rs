@@ -279,7 +279,7 @@ pub fn handle_create_job(
     args: NewJob,
     terms_hash: [u8; 32],
 ) -> Result<()> {
-    let moment = Moment::read()?;
+    let moment = Moment::without_restart()?;
     let assurance = ctx.accounts.validate(&args, &moment)?;
     ctx.accounts.validate_terms(&terms_hash)?;
     let macs = ctx.accounts.macs(&args, assurance)?;

@@ -46,7 +46,7 @@ impl SettleConviction {
 /// Releases the escrow, splits the bond, closes.
 pub fn handle_settle_conviction(ctx: &mut Context<SettleConviction>) -> Result<()> {
     ctx.accounts.validate()?;
-    let at = Moment::read()?.now;
+    let at = Moment::without_restart()?.now;
     let mut book = Book::load(&ctx.remaining_accounts()?)?;
     let accounts = &mut ctx.accounts;
     let (job, provider) = (&mut accounts.job, &mut accounts.provider);

@@ -45,11 +45,11 @@ pub struct Submit {
 impl Submit {
     fn validate(&self, seen: &SeenJob, moment: &Moment) -> Result<()> {
         let (provider, signer) = (&self.provider, self.signer.address());
+        self.job.require_seen(seen)?;
         require_provider(provider, &self.job)?;
         require!(provider.is_party(signer), QuernError::NotAuthorized);
         let is_at_stake = self.job.taken_by_operator.get() || address_eq(signer, &provider.owner);
         require!(is_at_stake, QuernError::TakenByOwner);
-        self.job.require_seen(seen)?;
         self.job.require_state(JobState::Taken)?;
         self.job.require_in_time(moment)
     }

@@ -31,7 +31,7 @@ pub struct SealModel {
 
 /// Checks and seals.
 pub fn handle_seal_model(ctx: &mut Context<SealModel>, graph_hash: [u8; 32]) -> Result<()> {
-    let at = Moment::read()?.now;
+    let at = Moment::without_restart()?.now;
     let model = &mut ctx.accounts.model;
     require!(!model.sealed.get(), QuernError::ModelSealed);
     let bytes = model_graph(model)?;

@@ -32,7 +32,7 @@ pub fn handle_set_operator_limit(
     ctx: &mut Context<SetOperatorLimit>,
     limit_atoms: u64,
 ) -> Result<()> {
-    let at = Moment::read()?.now;
+    let at = Moment::without_restart()?.now;
     let purse = &mut ctx.accounts.purse;
     purse.operator_limit_atoms = limit_atoms.into();
 

@@ -5,10 +5,15 @@
 //!
 //! Providers commit to right results, wrong values, bad padding or to nothing at all; only the wrong ones are ever convicted (P7).
 //!
+//! What was signed is kept, and executed later, again and in another order, by stolen operators' keys too (P16, P17).
+//!
 //! A run takes `QUERN_FUZZ_SECS` seconds (60), or exactly `QUERN_FUZZ_STEPS` steps from `QUERN_FUZZ_SEED` (1) on. A failure prints
 //! the seed of its sequence and its last steps.
 
+mod late;
+
 use {
+    late::{Drawer, Operators, Signed},
     quern::{
         constants::NOBODY,
         error::QuernError,
@@ -54,6 +59,8 @@ struct Fuzz {
     /// What providers have committed to, by trace root, and what is wrong with it.
     claims: BTreeMap<[u8; 32], (Claim, Option<Charge>)>,
     evidence: Vec<Written>,
+    drawer: Drawer,
+    operators: Operators,
 }
 
 /// An evidence account, and what was written into it.
@@ -72,6 +79,8 @@ struct Seen {
     sent: u64,
     refused: BTreeMap<(&'static str, String), u64>,
     totals: Totals,
+    /// What operators lost.
+    operators_lost_atoms: u64,
 }
 
 impl Drop for Fuzz {
@@ -117,6 +126,7 @@ impl Fuzz {
             }
         }
         let mints = vec![stage.usd, stage.usd, stage.gold];
+        let operators = Operators::of(&stage);
         Self {
             seed,
             rng,
@@ -127,6 +137,8 @@ impl Fuzz {
             mints,
             claims: BTreeMap::new(),
             evidence: Vec::new(),
+            drawer: Drawer::default(),
+            operators,
         }
     }
 
@@ -827,8 +839,14 @@ impl Fuzz {
                     trace_root: self.result(&job),
                     output_uri: self.text(200),
                 };
-                let signer = self.mostly(job.provider);
-                (job.provider != NOBODY).then(|| ("submit", vec![ix::submit(&signer, &job, args)]))
+                let owner = job.provider;
+                if owner == NOBODY {
+                    return None;
+                }
+                let operator = self.stage.provider_of(&owner).operator;
+                let signer = if self.rng.once_in(2) { operator } else { owner };
+                let signer = self.mostly(signer);
+                one("submit", ix::submit(&signer, &job, args))
             }
             72..=75 => {
                 let (_, job) = self.job_in(JobState::Submitted)?;
@@ -980,6 +998,11 @@ impl Fuzz {
         if self.rng.once_in(9) {
             self.pass_time();
         }
+        if self.rng.once_in(4)
+            && let Some(signed) = self.drawer.pick(&mut self.rng)
+        {
+            self.execute(signed, seen);
+        }
         let mut next = self.instruction();
         // Demands and answers come in bursts: a result is open to them for a short time only.
         let burst = if self.rng.once_in(4) {
@@ -990,10 +1013,26 @@ impl Fuzz {
         for _ in 0..=burst {
             if let Some((name, instructions)) = next {
                 for instruction in instructions {
-                    self.send(name, instruction, seen);
+                    let signed = Signed::now(&self.stage, name, instruction);
+                    // An evidence account is made by a System instruction and named by its first write, one after the other.
+                    let may_wait = name != "write_evidence";
+                    if may_wait && self.rng.once_in(3) {
+                        self.drawer.keep(&mut self.rng, signed.clone());
+                    }
+                    if !(may_wait && self.rng.once_in(12)) {
+                        self.execute(signed, seen);
+                    }
                 }
             }
             next = (burst > 0).then(|| self.referee()).flatten();
+        }
+    }
+
+    /// Executes what was signed now or earlier.
+    fn execute(&mut self, signed: Signed, seen: &mut Seen) {
+        let job = signed.job(&self.stage);
+        if self.send(signed.name, signed.instruction.clone(), seen) {
+            signed.assert_seen(job.as_ref());
         }
     }
 
@@ -1011,9 +1050,11 @@ impl Fuzz {
         // Comparing everything is dear; a failed transaction is undone by the runtime, so now and then is enough.
         let before = self.rng.once_in(10).then(|| self.stage.snapshot());
         seen.sent += 1;
+        let signer = instruction.accounts[0].pubkey;
         match self.stage.world.send(&[instruction]) {
             Ok(outcome) => {
                 for event in &outcome.events {
+                    self.operators.hear(&self.stage, &signer, event);
                     self.assert_deserved(event);
                     *seen.events.entry(event.name()).or_default() += 1;
                 }
@@ -1229,6 +1270,7 @@ fn sequence(seed: u64, steps: u64, seen: &mut Seen) {
     fuzz.strangers_end_everything(seen);
     fuzz.everybody_leaves(seen);
     let after = fuzz.stage.world.oracle.totals;
+    seen.operators_lost_atoms += fuzz.operators.lost_atoms();
     seen.totals.settled += after.settled - before.settled;
     seen.totals.resolved += after.resolved;
     seen.totals.silent += after.silent;
@@ -1273,6 +1315,12 @@ fn random_sequences_keep_every_invariant() {
     );
     // A run that sees less than everything proves less than it says.
     if done >= 3_000 {
+        let moved = |name| seen.refused.contains_key(&(name, "JobMoved".to_owned()));
+        assert!(
+            late::DECISIONS.into_iter().any(moved),
+            "no decision came late in {done} steps"
+        );
+        assert!(seen.operators_lost_atoms > 0, "no operator lost anything");
         for name in QuernEvent::NAMES {
             // Setting a stage up is not counted.
             let once = ["ProtocolInitialized", "MintRegistered"].contains(name);
