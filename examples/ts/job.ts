@@ -35,7 +35,8 @@ const wallet = (name: string) =>
 const [client, provider] = [wallet("client"), wallet("provider")];
 const mint = new PublicKey(mintText);
 const idl = readIdl("idl/quern.json");
-const connection = new Connection(url, "confirmed");
+// The library gives up after 30 seconds unless told otherwise; a busy machine may need more.
+const connection = new Connection(url, { commitment: "confirmed", confirmTransactionInitialTimeout: 120_000 });
 const asClient = programOf(idl, connection, client);
 const asProvider = programOf(idl, connection, provider);
 const id = asClient.programId;

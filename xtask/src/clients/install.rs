@@ -71,9 +71,9 @@ pub fn node(project: &Path) -> Result<PathBuf> {
 }
 
 /// A folder with the packages of a list, for PYTHONPATH.
-pub fn python(name: &str, list: &Path) -> Result<PathBuf> {
+pub fn python(list: &Path) -> Result<PathBuf> {
     let text = fs::read(list).with_context(|| format!("cannot read {}", list.display()))?;
-    cache::entry(&key(name, &text), |draft| {
+    cache::entry(&key("python", &text), |draft| {
         let step = Step::start(format!(
             "Installing the packages of {} (pip)",
             list.display()

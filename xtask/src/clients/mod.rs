@@ -27,6 +27,11 @@ const WANTED: [&str; 3] = [
     "the provider got 1950000 atoms",
 ];
 
+/// Python packages of the example, of anchorpy3, and numpy for the package in clients/python.
+const EXAMPLE: &str = "examples/python/requirements.txt";
+const ANCHORPY: &str = "tests/clients/python/requirements.txt";
+const NUMPY: &str = "tests/clients/python/numpy.txt";
+
 /// What one client is asked.
 type Check = (&'static str, fn(&Workplace) -> Result<()>);
 
@@ -40,17 +45,16 @@ const CHECKS: &[Check] = &[
     }),
     ("Codama with kit", Workplace::codama),
     ("anchorpy3", |place| {
-        place
-            .python("python-anchorpy3", &["tests/clients/python/check.py"])
-            .map(drop)
+        place.python(ANCHORPY, &["tests/clients/python/check.py"])
     }),
     ("roots in TypeScript", |place| {
         place.node(&["tests/clients/node/roots.mjs"])
     }),
     ("roots in Python", |place| {
-        place
-            .python("python-example", &["tests/clients/python/roots.py"])
-            .map(drop)
+        place.python(EXAMPLE, &["tests/clients/python/roots.py"])
+    }),
+    ("the Python package with numpy", |place| {
+        place.python(NUMPY, &["tests/golden/check.py", "--fast"])
     }),
 ];
 
@@ -110,6 +114,7 @@ impl Workplace {
             "idl",
             "examples/ts",
             "examples/python",
+            "clients/python",
             "tests/clients",
             "tests/golden",
         ] {
@@ -177,8 +182,7 @@ impl Workplace {
     }
 
     fn python_example(&self, network: &Network) -> Result<()> {
-        let mut example =
-            self.python_command("python-example", "examples/python/requirements.txt")?;
+        let mut example = self.python_command(EXAMPLE)?;
         example
             .arg("examples/python/job.py")
             .args(network.arguments());
@@ -194,20 +198,15 @@ impl Workplace {
         )
     }
 
-    fn python(&self, key: &str, args: &[&str]) -> Result<()> {
-        let list = match key {
-            "python-example" => "examples/python/requirements.txt",
-            _ => "tests/clients/python/requirements.txt",
-        };
-        let mut python = self.python_command(key, list)?;
+    fn python(&self, list: &str, args: &[&str]) -> Result<()> {
         shell::must(
-            python.args(args),
+            self.python_command(list)?.args(args),
             "The lines above say what the client does not understand.",
         )
     }
 
-    fn python_command(&self, key: &str, list: &str) -> Result<Command> {
-        let packages = install::python(key, &self.root.join(list))?;
+    fn python_command(&self, list: &str) -> Result<Command> {
+        let packages = install::python(&self.root.join(list))?;
         let mut python = Command::new("python3");
         python.env("PYTHONPATH", packages).current_dir(&self.folder);
         Ok(python)
