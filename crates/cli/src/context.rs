@@ -85,7 +85,7 @@ pub struct Globals {
     )]
     pub with_compute_unit_price: Option<u64>,
     /// Most micro-lamports to pay for every compute unit: it begins with 1000, whatever others pay, and offers more after every
-    /// attempt that was not included or when little time is left, as far as the purpose is worth it [default: 1000000, or
+    /// attempt that was not included or when little time is left, as long as the purpose is worth it [default: 1000000, or
     /// 50000000 for `provider run`, `watch`, and `job create --watch`, `reject` and `resolve`; nothing on a local network]
     #[arg(
         long,
