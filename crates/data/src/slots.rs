@@ -1,8 +1,8 @@
-//! Slots for downloads that strangers cause. Identities and hosts cost nothing, so no slot is anybody's: one that has been slow
-//! for longer than its patience makes place for the next that waits, and of one client or host only one may be slow.
+//! Slots for downloads that strangers cause. Identities and hosts cost nothing, so no slot is anybody's: one that has been
+//! slow for longer than its patience makes place for the next that waits, and of one client or host only one may be slow.
 //!
-//! What was cut off begins again, so patience doubles with every attempt: a large file from an honest server gets through, and a
-//! server that stalls costs the others a part of the time, never all of it.
+//! What was cut off begins again, so patience doubles with every attempt: a large file from an honest server gets through,
+//! and a server that stalls costs the others a part of the time, never all of it.
 
 use {
     crate::runtime::lock,

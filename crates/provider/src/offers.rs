@@ -7,9 +7,10 @@ use {
     crate::{
         ability::Ability,
         context::{Context, parsed},
-        error::{ProviderError, Result},
+        error::Result,
         policy::{Capacity, Refusal},
         promises::Proposal,
+        strangers::OFFER_DOWNLOADS,
         task::Task,
     },
     quern_client::{
@@ -19,7 +20,7 @@ use {
             state::{Assurance, Job},
         },
     },
-    quern_data::{DataError, runtime::lock, sizes::Sizes},
+    quern_data::{runtime::lock, sizes::Sizes},
     std::{
         collections::{BTreeMap, HashMap},
         sync::Arc,
@@ -27,53 +28,13 @@ use {
     },
 };
 
-/// Offers whose data are fetched at a time.
-pub(crate) const OFFER_DOWNLOADS: usize = 8;
 /// Offers that are looked at at a time: as many wait for a download slot as have one.
 const AT_ONCE: usize = 2 * OFFER_DOWNLOADS;
-/// How long the first attempt of a download is not cut off for others.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 /// Models that are read in one look to learn how large their data are.
 const MOST_LOOK_UPS: usize = 32;
-/// More models, and jobs that failed, than this are forgotten at once: strangers make them.
-const MOST_KNOWN: usize = 10_000;
-/// Times that the data of an offer may fail to come. They are free to fail, and fetching them is not.
-const MOST_FAILURES: u32 = 2;
 /// What fetching an offer's data may take at least and at most, whatever time the job gives.
 const LEAST_FETCH: Duration = Duration::from_secs(20);
 const MOST_FETCH: Duration = Duration::from_secs(600);
-
-/// What is known of strangers' models and jobs.
-#[derive(Debug, Default)]
-pub(crate) struct Known {
-    /// Graphs of sealed models, which never change.
-    graphs: HashMap<Pubkey, Arc<Vec<u8>>>,
-    /// How often the data of a job failed to come.
-    failures: HashMap<Pubkey, u32>,
-}
-
-impl Known {
-    /// How often the data of a job failed to come.
-    pub(crate) fn failures(&self, address: &Pubkey) -> u32 {
-        self.failures.get(address).copied().unwrap_or_default()
-    }
-
-    /// Notes that an offer could not be taken because of its data. Says whether that is final.
-    pub(crate) fn failed(&mut self, address: &Pubkey, error: &ProviderError) -> bool {
-        let weight = match error {
-            ProviderError::Data(error) if error.is_final() => MOST_FAILURES,
-            ProviderError::Data(DataError::Fetch { .. }) => 1,
-            ProviderError::Proof(_) | ProviderError::Unservable { .. } => MOST_FAILURES,
-            _ => return false,
-        };
-        if self.failures.len() >= MOST_KNOWN {
-            self.failures.clear();
-        }
-        let failures = self.failures.entry(*address).or_default();
-        *failures = failures.saturating_add(weight);
-        *failures >= MOST_FAILURES
-    }
-}
 
 /// Open jobs that the policy wants and that can be done in time, the best paid first.
 pub(crate) async fn offers(
@@ -88,9 +49,7 @@ pub(crate) async fn offers(
         return Ok(Vec::new());
     }
     let mut open = context.chain.open_jobs().await?;
-    open.retain(|(address, _)| {
-        is_free(address) && lock(&context.known).failures(address) < MOST_FAILURES
-    });
+    open.retain(|(address, _)| is_free(address) && !lock(&context.known).is_given_up(address));
     if open.is_empty() {
         return Ok(Vec::new());
     }
@@ -223,13 +182,12 @@ impl Capacities {
     }
 }
 
+/// A job that may be taken.
+type Offer = (Pubkey, Job);
+
 /// Jobs by what they pay for a byte to fetch and a second of work. Atoms of two mints cannot be compared, so mints take turns.
-async fn ordered(
-    context: &Context,
-    ability: &Ability,
-    wanted: Vec<(Pubkey, Job)>,
-) -> Vec<(Pubkey, Job)> {
-    let mut by_mint: BTreeMap<Pubkey, Vec<(f64, (Pubkey, Job))>> = BTreeMap::new();
+async fn ordered(context: &Context, ability: &Ability, wanted: Vec<Offer>) -> Vec<Offer> {
+    let mut by_mint: BTreeMap<Pubkey, Vec<(f64, Offer)>> = BTreeMap::new();
     let mut look_ups = MOST_LOOK_UPS;
     let rate = context.settings.fetch.least_rate.max(1) as f64;
     for (address, job) in wanted {
@@ -259,8 +217,9 @@ async fn graph_of(context: &Context, model: &Pubkey, look_ups: &mut usize) -> Op
     if *model == quern_client::instructions::NOBODY {
         return None;
     }
-    if let Some(graph) = lock(&context.known).graphs.get(model) {
-        return Some(Arc::clone(graph));
+    let known = lock(&context.known).graph(model);
+    if known.is_some() {
+        return known;
     }
     *look_ups = look_ups.checked_sub(1)?;
     let account = context.chain.model(model).await.ok()?;
@@ -268,11 +227,7 @@ async fn graph_of(context: &Context, model: &Pubkey, look_ups: &mut usize) -> Op
         return None;
     }
     let graph = Arc::new(account.graph);
-    let mut known = lock(&context.known);
-    if known.graphs.len() >= MOST_KNOWN {
-        known.graphs.clear();
-    }
-    known.graphs.insert(*model, Arc::clone(&graph));
+    lock(&context.known).learn(*model, Arc::clone(&graph));
     Some(graph)
 }
 

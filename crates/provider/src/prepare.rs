@@ -48,8 +48,8 @@ pub(crate) async fn prepare(context: &Context, address: &Pubkey, job: &Job) -> R
     }
 }
 
-/// Fetches and checks what an open job needs, without holding anything for it meanwhile but a download slot and the disk: its client may
-/// be a stranger whose server stalls.
+/// Fetches and checks what an open job needs, without holding anything for it meanwhile but a download slot and the disk: its
+/// client may be a stranger whose server stalls.
 pub(crate) async fn offer(context: &Context, address: &Pubkey, job: &Job) -> Result<()> {
     let moment = context.chain.moment().await?;
     let failures = lock(&context.known).failures(address);

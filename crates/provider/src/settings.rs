@@ -1,7 +1,7 @@
 //! How a provider works.
 
 use {
-    crate::{offers, policy::Policy},
+    crate::{policy::Policy, strangers::PATIENCE},
     quern_client::Pubkey,
     quern_data::{FetchLimits, Publisher},
     std::{collections::BTreeMap, path::PathBuf, time::Duration},
@@ -52,7 +52,7 @@ impl Settings {
             keep_ended_secs: 600,
             memory_bytes: 8 << 30,
             disk_bytes: 64 << 30,
-            offer_patience: offers::PATIENCE,
+            offer_patience: PATIENCE,
         }
     }
 }

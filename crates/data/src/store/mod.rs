@@ -446,7 +446,7 @@ impl TensorStore {
         }
         let own = match before {
             Some(before) => Some(before),
-            None => self.from_own_source(wanted).await,
+            None => self.fetched_from_own_source(wanted).await,
         };
         if let Some(own) = own {
             match self.taken_over(wanted.list, own).await {
@@ -482,14 +482,14 @@ impl TensorStore {
         wanted: Wanted<'_>,
         uri: impl Future<Output = std::result::Result<String, E>>,
     ) -> std::result::Result<Fetched, E> {
-        if let Some(own) = self.from_own_source(wanted).await {
+        if let Some(own) = self.fetched_from_own_source(wanted).await {
             return Ok(own);
         }
         let uri = uri.await?;
         Ok(self.fetch_to_file(wanted.list, &uri, false).await?)
     }
 
-    async fn from_own_source(&self, wanted: Wanted<'_>) -> Option<Fetched> {
+    async fn fetched_from_own_source(&self, wanted: Wanted<'_>) -> Option<Fetched> {
         let fetched = self.fetch_to_file(wanted.list, wanted.own_source?, true);
         match fetched.await {
             Ok(fetched) => Some(fetched),
