@@ -508,6 +508,7 @@ async fn the_json_of_every_page_stays_as_it_is() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[expect(clippy::too_many_lines, reason = "a table, one row a case")]
 async fn bad_input_gets_one_clear_sentence() {
     let served = Served::start(3).await;
     let nobody = Key([250; 32]).to_string();

@@ -26,6 +26,7 @@ use {
 };
 
 #[tokio::test(flavor = "multi_thread")]
+#[expect(clippy::too_many_lines, reason = "one story, told in its order")]
 async fn pages_finality_and_late_answers() {
     let history = History::lived(3, 15);
     let mut transactions = entries(&history);

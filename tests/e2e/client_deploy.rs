@@ -58,6 +58,7 @@ async fn an_abandoned_buffer_gives_its_lamports_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[expect(clippy::too_many_lines, reason = "one story, told in its order")]
 async fn interrupted_resumed_verified_upgraded() {
     let net = network(None).await;
     let elf = std::fs::read(program_so()).unwrap();

@@ -131,6 +131,7 @@ async fn killed_before_submission(stage: &Stage, halt: &str, job: &Pubkey) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[expect(clippy::too_many_lines, reason = "one story, told in its order")]
 async fn a_killed_node_loses_no_job_and_does_none_twice() {
     let stage = Stage::set_up(Names::new(true)).await.unwrap();
     let mut jobs = Vec::new();

@@ -133,6 +133,7 @@ fn a_creation_counts_once() {
 }
 
 /// What `create_job` refuses, and an instruction that is refused for it.
+#[expect(clippy::too_many_lines, reason = "a table, one row a case")]
 pub fn errors() -> Vec<Provocation> {
     use QuernError as E;
     vec![

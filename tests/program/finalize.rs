@@ -5,6 +5,7 @@
 use super::common::*;
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one story, told in its order")]
 fn a_refereed_job_from_escrow_to_settlement() {
     let mut stage = Stage::new();
     let cast = stage.cast.clone();

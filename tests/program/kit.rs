@@ -260,6 +260,7 @@ fn case(
     }
 }
 
+#[expect(clippy::too_many_lines, reason = "a table, one row a case")]
 fn protocol_cases() -> Vec<Case> {
     let cast = Cast::usual();
     let mut fresh = Stage::new();
@@ -467,6 +468,7 @@ impl OwnedByClient for Case {
     }
 }
 
+#[expect(clippy::too_many_lines, reason = "a table, one row a case")]
 fn job_cases() -> Vec<Case> {
     vec![
         case("create_job", "refereed", |stage| {

@@ -3,6 +3,7 @@
 use super::common::*;
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one story, told in its order")]
 fn an_arbiter_who_finds_for_the_provider() {
     let mut stage = Stage::new();
     let cast = stage.cast.clone();

@@ -78,6 +78,7 @@ fn a_take_is_about_the_checkpoint_that_was_seen() {
 }
 
 /// What `take_job` refuses, and an instruction that is refused for it.
+#[expect(clippy::too_many_lines, reason = "a table, one row a case")]
 pub fn errors() -> Vec<Provocation> {
     use QuernError as E;
     vec![

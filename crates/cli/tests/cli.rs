@@ -182,6 +182,7 @@ fn base64(bytes: &[u8]) -> String {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table, one row a case")]
 fn wrong_command_lines_exit_with_2() {
     let home = home();
     let home = home.path();

@@ -179,6 +179,7 @@ async fn one_command_serves_every_deployment() {
 }
 
 /// A refereed job from the model to the payment.
+#[expect(clippy::too_many_lines, reason = "one story, told in its order")]
 async fn first_job(stage: &Stage, client: &Pubkey, provider: &Pubkey) {
     let mint = stage.net.create_mint(6).await.unwrap();
     for wallet in [client, provider] {

@@ -139,6 +139,7 @@ impl Stage {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[expect(clippy::too_many_lines, reason = "one story, told in its order")]
 async fn demands_and_convictions_are_shown_and_paid_out() {
     let stage = Stage::new().await;
     let (world, opener) = (&stage.world, &stage.world.treasury);

@@ -179,6 +179,7 @@ async fn events_of_every_transaction_version_become_final() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[expect(clippy::too_many_lines, reason = "one story, told in its order")]
 async fn a_v1_transaction_takes_what_was_set_and_no_more() {
     const UNITS: u32 = 40_000;
     // Micro-lamports for each unit.
@@ -261,6 +262,7 @@ async fn a_v1_transaction_takes_what_was_set_and_no_more() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[expect(clippy::too_many_lines, reason = "one story, told in its order")]
 async fn a_priced_transaction_pays_its_units_times_the_price() {
     const UNITS: u32 = 60_000;
     const FIXED: u64 = 333_333;

@@ -271,6 +271,10 @@ impl Oracle {
     }
 
     /// Takes an event in.
+    #[expect(
+        clippy::too_many_lines,
+        reason = "one arm a kind; what is longer has a function of its own"
+    )]
     pub fn apply(&mut self, event: &QuernEvent) {
         match event {
             QuernEvent::PurseOpened(e) => {
@@ -530,6 +534,10 @@ impl Oracle {
         reward
     }
 
+    #[expect(
+        clippy::too_many_lines,
+        reason = "one arm a kind; what is longer has a function of its own"
+    )]
     fn resolved(&mut self, e: &quern::events::JobResolved) {
         let mut job = self.job(&e.job);
         let (terms, mint, provider) = (job.terms, job.terms.mint, job.provider);

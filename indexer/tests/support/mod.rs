@@ -225,6 +225,7 @@ impl History {
     }
 
     /// One job from creation to one of its possible ends; returns its address.
+    #[expect(clippy::too_many_lines, reason = "one story, told in its order")]
     pub fn job(&mut self, assurance: u8) -> Pubkey {
         let mint = self.mints[0];
         let client = self.clients[self.dice.below(3) as usize];
@@ -437,6 +438,7 @@ impl History {
 
     /// A job whose provider cheats: one demand answered, one left open, convicted, settled, the demands closed.
     /// Returns its address, the watcher and both demands.
+    #[expect(clippy::too_many_lines, reason = "one story, told in its order")]
     pub fn cheated_job(&mut self) -> (Pubkey, Pubkey, [Pubkey; 2]) {
         const PRICE: u64 = 1_000;
         const BOND: u64 = 2_000;

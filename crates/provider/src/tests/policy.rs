@@ -3,6 +3,7 @@
 use super::*;
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table, one row a case")]
 fn policy_names_the_first_reason() {
     let world = World::new(1);
     let job = world.job().unwrap();

@@ -6,7 +6,8 @@ use {
         amount::{self, parse, parse_decimal},
         commands::protocol::changes,
         context::Context,
-        error::{Error, Result},
+        error::Result,
+        output::{Fields, print_nothing},
     },
     quern_client::{
         Pubkey, Signer, instructions,
@@ -49,10 +50,12 @@ pub async fn run(context: &Context, args: Args) -> Result<()> {
     updated.apply(&wanted.rates);
     let done = changes(&fields(&config), &fields(&updated));
     if done.is_empty() {
-        return Err(Error::Usage(
-            "nothing would change; name a rate with another value (see `quern mint update --help`)"
-                .to_owned(),
-        ));
+        print_nothing(
+            context.format,
+            Fields::new(),
+            "nothing would change; name a rate with another value (see `quern mint update --help`)",
+        );
+        return Ok(());
     }
     let done = done.text("mint", config.mint);
     let update = instructions::update_mint(&wallet.pubkey(), &config.mint, wanted);

@@ -9,8 +9,8 @@ use {
         data::{self, Reach},
         error::{Error, Result},
         named,
-        output::Fields,
-        progress,
+        output::{Fields, print_nothing},
+        progress, written,
     },
     quern_client::{
         ClientError, Signer, accounts::ModelAccount, history, instructions,
@@ -27,7 +27,7 @@ pub struct Args {
     #[arg(value_name = "ADDRESS_OR_NAME")]
     model: String,
     /// Where its weights are: the address of one bundle file, at most 200 bytes
-    #[arg(long, value_name = "URI")]
+    #[arg(long, value_name = "URI", value_parser = written::uri)]
     uri: Option<String>,
     /// Your share of the price of every new job that uses it, at most 50 %
     #[arg(long, value_parser = parse_bps, value_name = "SHARE")]
@@ -72,9 +72,12 @@ pub async fn run(context: &Context, args: Args) -> Result<()> {
     let next = entry(wanted.active, wanted.royalty_bps, &wanted.uri);
     let done = changes(&present, &next);
     if done.is_empty() {
-        return Err(Error::Usage(
-            "nothing would change; name --uri, --royalty or --active with another value".to_owned(),
-        ));
+        print_nothing(
+            context.format,
+            Fields::new(),
+            "nothing would change; name --uri, --royalty or --active with another value",
+        );
+        return Ok(());
     }
     let done = done.text("model", address);
     let update = instructions::update_model(&wallet.pubkey(), &address, Some(wanted), None);

@@ -7,7 +7,8 @@ use {
     },
     crate::{
         context::Context,
-        error::{Error, Result},
+        error::Result,
+        output::{Fields, print_nothing},
     },
     quern_client::{Signer, instructions},
 };
@@ -21,9 +22,12 @@ pub async fn run(context: &Context, settings: &Settings) -> Result<()> {
     // What the program refuses, it says itself.
     let _ = updated.apply(&wanted);
     if wanted == present(&protocol) {
-        return Err(Error::Usage(
-            "nothing would change; name a setting with another value (see `quern protocol update --help`)".to_owned(),
-        ));
+        print_nothing(
+            context.format,
+            Fields::new(),
+            "nothing would change; name a setting with another value (see `quern protocol update --help`)",
+        );
+        return Ok(());
     }
     let done = changes(&fields(&protocol), &fields(&updated));
     let update = instructions::update_protocol(&wallet.pubkey(), Some(wanted), None);
