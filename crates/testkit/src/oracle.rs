@@ -534,10 +534,7 @@ impl Oracle {
         reward
     }
 
-    #[expect(
-        clippy::too_many_lines,
-        reason = "one arm a kind; what is longer has a function of its own"
-    )]
+    #[expect(clippy::too_many_lines, reason = "one settlement, part by part")]
     fn resolved(&mut self, e: &quern::events::JobResolved) {
         let mut job = self.job(&e.job);
         let (terms, mint, provider) = (job.terms, job.terms.mint, job.provider);

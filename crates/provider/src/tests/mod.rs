@@ -157,7 +157,7 @@ const REVIEW_SECS: u32 = 10;
 const KEEP_ENDED_SECS: u32 = 20;
 
 impl World {
-    #[expect(clippy::too_many_lines, reason = "one story, told in its order")]
+    #[expect(clippy::too_many_lines, reason = "one world, part by part")]
     fn new(milestones: u8) -> Arc<Self> {
         let folder = tempfile::tempdir().unwrap();
         let weights = [
