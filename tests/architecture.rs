@@ -352,7 +352,7 @@ fn no_unsafe_outside_the_program() {
 #[test]
 fn every_transaction_of_provider_and_watcher_names_its_errand() {
     let expected = [
-        ("take", "Errand::before_deadline(job)"),
+        ("take", "Errand::unhurried(job)"),
         ("submit", "Errand::before_deadline(job)"),
         ("reveal", "errand(answers)"),
         ("finalize", "Errand::anytime()"),

@@ -193,12 +193,18 @@ fn a_stolen_guardian_key_moves_nothing() {
     assert!(losses(&before, &holdings(&stage)).is_empty());
     let settings = ix::update_protocol(&cast.guardian, Some(settings(&cast)), None);
     stage.refused(settings, QuernError::NotAuthorized);
+    let create = stage.create_ix(stage.refereed());
+    stage.refused(create, QuernError::Paused);
+    let take = ix::take_job(&cast.operator, &cast.provider, &stage.job(&open));
+    stage.refused(take, QuernError::Paused);
     stage.accept(&job);
+    stage.ok(ix::set_pause(&cast.authority, false));
+    let again = stage.create(stage.refereed());
+    stage.ok(ix::set_pause(&cast.guardian, true));
     stage.ok(ix::cancel_job(&stage.job(&open)));
+    stage.ok(ix::cancel_job(&stage.job(&again)));
     let (usd, free) = (stage.usd, stage.usd_of(&cast.client).0);
     stage.withdraw(&cast.client, &usd, free);
-    stage.ok(ix::set_pause(&cast.authority, false));
-    stage.create_ix(stage.refereed());
 }
 
 /// The authority's key: settings of new jobs within their bounds, whose clients must have read them. No purse and no live job.

@@ -29,8 +29,10 @@ const USUAL_UNITS: u32 = 25_000;
 /// What an errand offers at its four steps.
 fn prices(errand: &Errand, units: u32, job_left: u64) -> [u64; 4] {
     let budgets = Budgets::default();
+    // What strangers can have the wallet spend leaves half of the hour.
+    let hour_left = budgets.hour_lamports / 2;
     [0, 1, 2, LAST_STEP].map(|step| {
-        let lamports = budget_lamports(errand, step, &budgets, job_left, budgets.hour_lamports);
+        let lamports = budget_lamports(errand, step, &budgets, job_left, hour_left);
         unit_price(step, units, IN_TIME_CAP, lamports)
     })
 }
@@ -229,4 +231,22 @@ fn nobody_is_kept_out_for_the_first_price() {
 fn documents_say_what_was_computed() {
     assert_table("docs/THREATS.md", "wallets", &wallet_table());
     assert_table("docs/THREATS.md", "crowding", &crowding_table());
+}
+
+/// Offers, whose time strangers choose, use up half of an hour at most; what has a deadline has the rest.
+#[test]
+fn offers_leave_half_of_the_hour_to_obligations() {
+    let budgets = Budgets::default();
+    let job: quern::state::Job = bytemuck::Zeroable::zeroed();
+    let (offer, duty) = (Errand::unhurried(&job), Errand::before_deadline(&job));
+    let half = budgets.hour_lamports / 2;
+    let of = |errand: &Errand, hour_left| {
+        budget_lamports(errand, LAST_STEP, &budgets, budgets.job_lamports, hour_left)
+    };
+    assert_eq!(of(&offer, half), 0);
+    assert_eq!(of(&duty, half), budgets.job_lamports / 2);
+    assert_eq!(of(&offer, budgets.hour_lamports), budgets.job_lamports / 2);
+    // A take is never hurried by the deadline that its client has chosen.
+    assert_eq!(offer.due(), None);
+    assert_eq!(step(0, offer.due()), 0);
 }

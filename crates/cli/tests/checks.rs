@@ -119,6 +119,7 @@ async fn a_node_in_trouble_costs_nothing() {
         (Fault::Refused(-32_603), &["-32603"]),
         (Fault::CutOff, &[]),
         (Fault::OtherGenesis, &["genesis hash"]),
+        (Fault::DamagedAccounts, &[]),
     ] {
         stage.node.set(&[fault]);
         let error = stage.refused(client, &deposit, 1, words).await;
@@ -138,6 +139,10 @@ async fn a_node_in_trouble_costs_nothing() {
         &[Fault::Slow(Duration::from_millis(200))],
         &[Fault::TooManyRequests],
         &[Fault::ShortPages(1), Fault::EmptyPages],
+        &[Fault::LostReply],
+        &[Fault::Behind(2)],
+        &[Fault::NullTransactions(2), Fault::NullMetadata(2)],
+        &[Fault::ForgottenStatuses],
     ] {
         stage.node.set(faults);
         let shown = stage.done(client, &deposit).await;

@@ -130,6 +130,7 @@ fn cluster(accounts: Vec<(String, String)>) -> String {
             Some("getBalance") => json!({ "context": context, "value": 0 }),
             Some("getVersion") => json!({ "solana-core": "2.0.0", "feature-set": 1 }),
             Some("getGenesisHash") => json!(ADDRESS),
+            Some("getSlot") => json!(1),
             other => panic!("unexpected request {other:?}"),
         };
         json!({ "jsonrpc": "2.0", "id": request["id"], "result": result }).to_string()
@@ -462,20 +463,18 @@ fn an_ended_jobs_file_is_shown_only_if_it_is_the_committed_one() {
     std::fs::write(&answer, "forty-two\n").unwrap();
     let root = hex::encode(quern_proof::hash::hash(&[b"forty-two\n"]));
     let uri = format!("file://{}", answer.canonicalize().unwrap().display());
-    let fields = json!({ "trace_root": root, "output_uri": uri, "milestone": 0 });
-    let step = |event: &str| {
-        json!({
-            "seq": "1", "event": event, "at": 1, "slot": 1, "signature": "1".repeat(64),
-            "instruction": 0, "inner": 0, "fields": fields,
-        })
-    };
+    let submission = json!({
+        "submission": 1, "milestone": 0, "provider": ADDRESS, "trace_root": root, "output_uri": uri, "at": 1, "slot": 1,
+        "signature": "1".repeat(64),
+    });
     let page = json!({
-        "as_of_slot": 9, "finality": "finalized", "lag_slots": 0, "address": ADDRESS, "state": "submitted",
+        "as_of_slot": 9, "finality": "finalized", "lag_slots": 0, "whole_history": true, "address": ADDRESS, "state": "submitted",
         "kind": "inference", "assurance": "reviewed", "client": ADDRESS, "provider": ADDRESS, "model": null,
         "mint": ADDRESS, "decimals": 6, "price_atoms": "1", "bond_atoms": "2", "milestones": 1, "macs": "0",
         "batch_rows": 0, "created_at": 1, "deadline": null, "conviction": null, "input_uri": null, "seq": "3",
         "changed_slot": 1, "outcome": "settled", "milestones_settled": 1, "complete": true,
-        "steps": [step("ResultSubmitted"), step("MilestoneSettled")], "demands": [],
+        "submissions": [submission], "next_submissions_cursor": null, "steps": [], "next_steps_cursor": null,
+        "demands": [], "next_demands_cursor": null,
     });
     let (cluster, indexer) = (empty_quern(), serve(move |_| page.to_string()));
     let result = [

@@ -248,7 +248,7 @@ impl ClientError {
         }
     }
 
-    /// An error of the RPC client, in our words.
+    /// An error of the RPC client, in a sentence.
     pub fn from_rpc(url: &str, error: RpcClientError) -> Self {
         let unreachable = |reason: String| Self::Unreachable {
             url: url.to_owned(),

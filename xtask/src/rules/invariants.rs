@@ -1,4 +1,4 @@
-//! Every test that docs/INVARIANTS.md cites exists. A name is written `package::module::test`: the modules are those of a
+//! Every test that docs/INVARIANTS.md or docs/THREATS.md cites by its whole name exists. A name is written `package::module::test`: the modules are those of a
 //! crate, or the test binary and its files.
 
 use std::path::Path;

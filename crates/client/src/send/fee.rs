@@ -92,7 +92,8 @@ impl Errand {
         }
     }
 
-    /// What a party must do before the current state of a job ends: take it, submit, reject, resolve. Worth the job's budget.
+    /// What a party loses by if it is not done before the current state of a job ends: submit, reject, resolve. Worth the job's
+    /// budget.
     pub fn before_deadline(job: &Job) -> Self {
         Self::of(job, job.deadline.get())
     }
@@ -114,7 +115,7 @@ impl Errand {
         }
     }
 
-    /// What has no deadline, but is worth the job's budget: to record that a demand was not answered.
+    /// What is worth the job's budget, and loses nothing by a deadline: to take a job, to record that a demand was not answered.
     pub fn unhurried(job: &Job) -> Self {
         Self {
             due: None,
@@ -174,6 +175,11 @@ pub fn budget_lamports(
     job_left: u64,
     hour_left: u64,
 ) -> u64 {
+    // A half of the hour is kept for what has a deadline: nothing that strangers choose the time of uses it up.
+    let hour_left = match errand.due {
+        Some(_) => hour_left,
+        None => hour_left.saturating_sub(budgets.hour_lamports / 2),
+    };
     // More of the job's transactions may follow: each takes at most half of what is left.
     let own = match (errand.job, errand.earns_lamports) {
         (None, _) => budgets.errand_lamports,

@@ -188,7 +188,7 @@ impl Sender {
         self.rpc.url()
     }
 
-    /// An error of the connection, in our words.
+    /// An error of the connection, in a sentence.
     pub fn error(&self, error: RpcClientError) -> ClientError {
         ClientError::from_rpc(&self.rpc.url(), error)
     }

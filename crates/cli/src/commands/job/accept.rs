@@ -6,11 +6,22 @@ use {
     quern_client::{Errand, Pubkey, instructions},
 };
 
+/// Which job, and which result of it.
+#[derive(clap::Args)]
+pub struct Args {
+    /// The job
+    job: Pubkey,
+    #[command(flatten)]
+    seen: party::Seen,
+}
+
 /// Accepts a milestone.
-pub async fn run(context: &Context, address: &Pubkey) -> Result<()> {
+pub async fn run(context: &Context, args: Args) -> Result<()> {
+    let address = &args.job;
     let (job, known) = context.for_payment(address).await?;
     let wallet = party::wallet_of(context, address, &job.client, "client")?;
     party::require_reviewed(&job)?;
+    args.seen.check(address, &job)?;
     let accept = instructions::accept(&job, &known.emission);
     party::send(
         context,

@@ -54,8 +54,9 @@ committed one does not say that it is right: `quern watch --job JOB` checks that
     List(list::Args),
     /// Accept a milestone and pay it at once (reviewed jobs; the client signs)
     #[command(after_help = "Example:
-  quern job accept JOB")]
-    Accept(Job),
+  quern job accept JOB
+  quern job accept JOB --commitment 9f86d081        of several results, the one that you have seen")]
+    Accept(accept::Args),
     /// Cancel a job that nobody has taken and release its price (the client signs)
     #[command(after_help = "Example:
   quern job cancel JOB")]
@@ -91,7 +92,7 @@ pub async fn run(context: &Context, command: Command) -> Result<()> {
         Command::Show(Job { job }) => show::run(context, &job).await,
         Command::Result(args) => result::run(context, args).await,
         Command::List(args) => list::run(context, args).await,
-        Command::Accept(Job { job }) => accept::run(context, &job).await,
+        Command::Accept(args) => accept::run(context, args).await,
         Command::Cancel(Job { job }) => cancel::run(context, &job).await,
         Command::Reject(args) => reject::run(context, args).await,
         Command::Resolve(args) => resolve::run(context, args).await,

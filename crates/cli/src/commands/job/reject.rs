@@ -14,6 +14,8 @@ pub struct Args {
     /// Why, at most 200 bytes, for everybody to read
     #[arg(long, value_parser = written::sentence)]
     reason: String,
+    #[command(flatten)]
+    seen: party::Seen,
 }
 
 /// Rejects a milestone.
@@ -21,6 +23,7 @@ pub async fn run(context: &Context, args: Args) -> Result<()> {
     let job = context.job(&args.job).await?;
     let wallet = party::wallet_of(context, &args.job, &job.client, "client")?;
     party::require_reviewed(&job)?;
+    args.seen.check(&args.job, &job)?;
     let reject = instructions::reject(&job, args.reason);
     let errand = Errand::before_deadline(&job);
     party::send(context, errand, &args.job, &wallet, &[reject], "rejected").await

@@ -21,12 +21,15 @@ pub struct Args {
     /// What the client gets of the provider's bond, in tokens or atoms
     #[arg(long, default_value = "0", value_name = "TOKENS", value_parser = amount::check)]
     penalty: String,
+    #[command(flatten)]
+    seen: party::Seen,
 }
 
 /// Decides about a rejected milestone.
 pub async fn run(context: &Context, args: Args) -> Result<()> {
     let job = context.job(&args.job).await?;
     let wallet = party::wallet_of(context, &args.job, &job.arbiter, "arbiter")?;
+    args.seen.check(&args.job, &job)?;
     let decimals = context.mint(&job.mint).await?.decimals;
     let decision = Decision {
         provider_share_bps: args.provider_share,
