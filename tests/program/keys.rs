@@ -195,7 +195,7 @@ fn a_stolen_guardian_key_moves_nothing() {
     stage.refused(settings, QuernError::NotAuthorized);
     let create = stage.create_ix(stage.refereed());
     stage.refused(create, QuernError::Paused);
-    let take = ix::take_job(&cast.operator, &cast.provider, &stage.job(&open));
+    let take = ix::take_job(&cast.provider, &cast.provider, &stage.job(&open));
     stage.refused(take, QuernError::Paused);
     stage.accept(&job);
     stage.ok(ix::set_pause(&cast.authority, false));
