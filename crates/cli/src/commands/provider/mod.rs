@@ -25,8 +25,11 @@ pub enum Command {
     Register(register::Args),
     /// Work: take jobs, do them, publish, submit and finalize, until Ctrl-C
     #[command(after_help = "Examples:
-  quern provider run --publish-dir out --public-url https://example.com/quern
-  quern provider run --keypair operator.json --owner OWNER --publish-dir out --min-price 0.01
+  quern provider run --publish-dir out --allow-files .                       on a local network
+  quern provider run --publish-dir out --public-url https://example.com/quern \\
+      --mint MINT --max-bond 50
+  quern provider run --keypair operator.json --owner OWNER --publish-dir out \\
+      --mint MINT --max-bond 50 --min-price 0.01
   quern provider run --publish-dir out --worker ./train.sh --arbiter ARBITER   also reviewed jobs
 
 A restart goes on where it stopped. Only what has been fetched and compared with its roots is taken. Before it starts it

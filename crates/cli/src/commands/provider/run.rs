@@ -6,7 +6,7 @@ use {
         amount::{self, parse},
         context::Context,
         data::Reach,
-        error::Result,
+        error::{Error, Result},
         span, written,
     },
     quern_client::{Budgets, Pubkey, RpcChain, Signer, config},
@@ -47,7 +47,7 @@ pub struct Args {
     /// Least price of 10^9 multiply-accumulates of a refereed job, in tokens
     #[arg(long, value_name = "TOKENS", value_parser = amount::check, requires = "mint")]
     min_price_per_gmac: Option<String>,
-    /// Largest bond to put up for a job, in tokens
+    /// Largest bond to put up for a job, in tokens; needed away from a local network, unless only reviewed jobs are taken
     #[arg(long, value_name = "TOKENS", value_parser = amount::check, requires = "mint")]
     max_bond: Option<String>,
     /// Largest bond to put up for a job, in times its price
@@ -127,8 +127,21 @@ pub fn parse_source(text: &str) -> std::result::Result<(Pubkey, String), String>
     Ok((model, written::uri(uri)?))
 }
 
+impl Args {
+    /// Refuses to put up bonds of any size: from some size on a flood of demands that this machine cannot answer pays.
+    fn check_bond(&self, url: &str) -> Result<()> {
+        if self.max_bond.is_some() || self.reviewed_only || config::is_local(url) {
+            return Ok(());
+        }
+        Err(Error::Usage(
+            "a flood of demands pays from a bond on that this machine cannot defend; name the largest one to put up with --mint MINT --max-bond TOKENS (docs/THREATS.md, Floods)".to_owned(),
+        ))
+    }
+}
+
 /// Works until it is stopped.
 pub async fn run(context: &Context, args: Args) -> Result<()> {
+    args.check_bond(&context.url)?;
     let signer = context.wallet()?;
     let owner = args.owner.unwrap_or(signer.pubkey());
     let publisher = Publisher::at(&args.publish_dir, args.public_url.as_deref())?;
@@ -230,7 +243,11 @@ pub async fn until_stopped() {
 
 #[cfg(test)]
 mod tests {
-    use {super::*, clap::Args as _, quern_provider::policy::Refusal};
+    use {
+        super::*,
+        clap::{Args as _, FromArgMatches},
+        quern_provider::policy::Refusal,
+    };
 
     /// What the agent's log names can be typed.
     #[test]
@@ -257,6 +274,25 @@ mod tests {
                 assert!(known(name), "{refusal:?}: --{name}");
             }
             assert!(options.contains("--"), "{refusal:?}");
+        }
+    }
+
+    #[test]
+    fn no_bond_is_put_up_that_nobody_has_bounded() {
+        let (local, remote) = ("http://127.0.0.1:8899", "https://api.devnet.solana.com");
+        let one = "11111111111111111111111111111111";
+        for (line, is_taken) in [
+            (vec![], false),
+            (vec!["--mint", one], false),
+            (vec!["--mint", one, "--max-bond", "5"], true),
+            (vec!["--worker", "./train.sh"], false),
+            (vec!["--worker", "./train.sh", "--reviewed-only"], true),
+        ] {
+            let line = [&["run", "--publish-dir", "out"], &line[..]].concat();
+            let command = Args::augment_args(clap::Command::new("run"));
+            let args = Args::from_arg_matches(&command.get_matches_from(&line)).expect("it parses");
+            assert_eq!(args.check_bond(remote).is_ok(), is_taken, "{line:?}");
+            assert!(args.check_bond(local).is_ok(), "{line:?}");
         }
     }
 
