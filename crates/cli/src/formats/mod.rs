@@ -8,12 +8,14 @@ mod image;
 mod json;
 mod npy;
 mod numbers;
+mod tensor;
 mod text;
 
 pub use {
     image::ImageSize,
     json::rows,
     numbers::{Mapping, Numbers, Rounding},
+    tensor::{dtype_name, shape, values},
 };
 
 use {
@@ -163,36 +165,6 @@ fn raw(bytes: &[u8], hints: &Hints) -> std::result::Result<Numbers, String> {
     let rows = u32::try_from(rows).map_err(|_| "it has too many rows".to_owned())?;
     let tensor = Tensor::from_bytes(dtype, rows, cols, bytes.to_vec());
     Numbers::of(&tensor.map_err(|error| error.to_string())?)
-}
-
-/// The values of a row, whatever their type.
-pub fn values(row: &[u8], dtype: DType) -> Vec<i32> {
-    match dtype {
-        DType::I8 => row.iter().map(|byte| i32::from(*byte as i8)).collect(),
-        DType::I32 => {
-            let (values, _) = row.as_chunks::<4>();
-            let values = values.iter();
-            values.map(|bytes| i32::from_le_bytes(*bytes)).collect()
-        }
-    }
-}
-
-/// A type's name, as options have it.
-pub const fn dtype_name(dtype: DType) -> &'static str {
-    match dtype {
-        DType::I8 => "i8",
-        DType::I32 => "i32",
-    }
-}
-
-/// What a tensor is, in a few words: `i32 1000 x 10`.
-pub fn shape(tensor: &Tensor) -> String {
-    format!(
-        "{} {} x {}",
-        dtype_name(tensor.dtype()),
-        tensor.rows(),
-        tensor.cols()
-    )
 }
 
 /// Most rows of a preview.

@@ -1,7 +1,7 @@
 //! Numbers on their way from a file to a tensor.
 
 use {
-    super::{dtype_name, values},
+    super::tensor::{dtype_name, values},
     clap::ValueEnum,
     quern_proof::{DType, Tensor},
 };
