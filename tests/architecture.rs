@@ -199,6 +199,8 @@ fn nothing_but_the_program_and_its_parts_is_below_the_client() {
 fn the_command_line_needs_neither_provider_nor_watcher_to_print_a_job() {
     let may = [
         "commands/provider/run.rs",
+        // What agents with usual settings leave alone is said before a job is created.
+        "commands/job/create/warnings.rs",
         "commands/watch.rs",
         "src/error.rs",
         "src/lib.rs",

@@ -8,7 +8,8 @@ use {
     },
     anyhow::{Context, Result, ensure},
     quern_client::{
-        Keypair, Pubkey, Signer, accounts, flows, instructions,
+        Keypair, Pubkey, Signer, accounts, flows,
+        instructions::{self, NOBODY},
         quern::{
             events::QuernEvent,
             instructions::Decision,
@@ -158,13 +159,13 @@ pub async fn play(plan: Plan, names: Names) -> Result<(Cast, Summary)> {
     ));
 
     names.heading("Training in three milestones; the first provider leaves after the first one");
-    let alder_works = cast.machines.remove(0);
-    let training_right = training(stage, alder_works, &cheap).await?;
+    let machines = std::mem::take(&mut cast.machines);
+    let (birch_works, training_right) = training(stage, machines, &cheap).await?;
     stage.chronicle.catch_up().await?;
 
     names.heading("The review passes; what nobody refuted is paid");
     let (alder_works, honest_paid) = payday(stage, &honest).await?;
-    cast.machines.insert(0, alder_works);
+    cast.machines = vec![alder_works, birch_works];
 
     names.heading("Everybody takes what is theirs");
     collect(&mut cast.stage).await?;
@@ -196,12 +197,22 @@ async fn recognized(stage: &Stage, honest: &[Pubkey], plan: Plan) -> Result<usiz
 }
 
 /// Act 3: training that a second provider goes on with, a job that ends before the arbiter, and one that nobody takes. Says
-/// how many unseen images the trained network recognizes.
-async fn training(stage: &Stage, alder_works: Machine, cheap: &Pubkey) -> Result<usize> {
-    let [alder, birch, _] = &stage.providers;
-    let training = training_job(stage, "training", 3, &alder.owner.pubkey()).await?;
-    let hasty = training_job(stage, "hasty training", 1, &birch.owner.pubkey()).await?;
+/// how many unseen images the trained network recognizes, and returns birch's machine.
+async fn training(
+    stage: &Stage,
+    machines: Vec<Machine>,
+    cheap: &Pubkey,
+) -> Result<(Machine, usize)> {
+    let [_, birch, _] = &stage.providers;
+    let [alder_works, birch_works] = <[Machine; 2]>::try_from(machines)
+        .map_err(|_| anyhow::anyhow!("two machines should be at work"))?;
+    // A reviewed job keeps the provider that it is pinned to. This one is for anybody, so that another can go on; alder begins,
+    // because birch is away.
+    birch_works.stop().await?;
+    let training = training_job(stage, "training", 3, NOBODY).await?;
     let first = submitted(stage, &training, 0).await?;
+    let birch_works = Machine::start(stage, birch).await?;
+    let hasty = training_job(stage, "hasty training", 1, birch.owner.pubkey()).await?;
     submitted(stage, &hasty, 0).await?;
     alder_works.stop().await?;
     stage.names.say("alder's machine leaves");
@@ -223,7 +234,7 @@ async fn training(stage: &Stage, alder_works: Machine, cheap: &Pubkey) -> Result
         stage.job(&training).await?.is_none(),
         "the training job should have ended with its third milestone"
     );
-    quality(stage, &checkpoint)
+    Ok((birch_works, quality(stage, &checkpoint)?))
 }
 
 /// The deadlines of the training job, which alder has left, and of the job that nobody takes pass.
@@ -436,7 +447,7 @@ async fn training_job(
     stage: &Stage,
     name: &str,
     milestones: u8,
-    provider: &Pubkey,
+    provider: Pubkey,
 ) -> Result<Pubkey> {
     let images = stage.digits.images(TRAINING_IMAGES)?;
     let labels = stage.digits.labels(TRAINING_IMAGES)?;
@@ -447,7 +458,7 @@ async fn training_job(
     args.kind = JobKind::Training as u8;
     args.assurance = Assurance::Reviewed as u8;
     args.milestones = milestones;
-    args.pinned_provider = *provider;
+    args.pinned_provider = provider;
     args.arbiter = stage.arbiter.pubkey();
     args.input_roots = vec![data_root(&images), data_root(&labels)];
     args.input_uri = stage

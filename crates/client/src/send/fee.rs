@@ -346,12 +346,13 @@ mod tests {
     #[test]
     fn every_errand_says_until_when_and_for_how_much() {
         let (mut job, budgets) = (job(), Budgets::default());
-        let worth = |errand: &Errand| budget_lamports(errand, 0, &budgets, 8_000_000, 3_000_000);
+        // Half of the hour is for what has a deadline.
+        let worth = |errand: &Errand| budget_lamports(errand, 0, &budgets, 8_000_000, 53_000_000);
         for (errand, due, lamports) in [
             (Errand::anytime(), None, 1_000_000),
-            (Errand::before_deadline(&job), Some(10_000), 3_000_000),
-            (Errand::before_payment(&job), Some(10_000), 3_000_000),
-            (Errand::demand(&job), Some(10_000), 3_000_000),
+            (Errand::before_deadline(&job), Some(10_000), 4_000_000),
+            (Errand::before_payment(&job), Some(10_000), 4_000_000),
+            (Errand::demand(&job), Some(10_000), 4_000_000),
             (Errand::unhurried(&job), None, 3_000_000),
             (
                 Errand::answer(Pubkey::default(), 7, 30_000),

@@ -1,7 +1,7 @@
 //! `quern protocol init`: set the protocol up on a cluster.
 
 use {
-    super::settings::{Settings, usual},
+    super::settings::Settings,
     crate::{
         context::{Context, with_signatures},
         error::{Error, Result},
@@ -24,7 +24,7 @@ pub async fn run(context: &Context, settings: &Settings) -> Result<()> {
         Err(error) => return Err(error.into()),
     }
     let cluster = cluster::genesis(context.rpc()).await?;
-    let settings = settings.over(usual(wallet.pubkey()));
+    let settings = settings.over(instructions::usual_settings(wallet.pubkey()));
     let done = Fields::new()
         .text("protocol", addresses::protocol())
         .text("authority", wallet.pubkey())

@@ -61,28 +61,6 @@ pub struct Settings {
     restart_grace: Option<u32>,
 }
 
-/// What a new protocol has where nothing else is named.
-pub fn usual(wallet: Pubkey) -> ProtocolSettings {
-    ProtocolSettings {
-        guardian: wallet,
-        treasury_owner: wallet,
-        fee_bps: 250,
-        late_penalty_bps: 1_000,
-        reject_bps: 1_000,
-        arbiter_bps: 500,
-        refereed_bond_bps: 20_000,
-        reviewed_bond_bps: 5_000,
-        refereed_review_secs: 86_400,
-        reviewed_review_secs: 86_400,
-        demand_fee_lamports: 10_000,
-        response_secs: 21_600,
-        react_secs: 3_600,
-        resolve_secs: 259_200,
-        grace_secs: 3_600,
-        restart_grace_secs: 86_400,
-    }
-}
-
 /// What a protocol has.
 pub fn present(protocol: &Protocol) -> ProtocolSettings {
     let terms = &protocol.terms;
@@ -152,7 +130,7 @@ fn bare(value: &serde_json::Value) -> String {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use {super::*, clap::Parser};
+    use {super::*, clap::Parser, quern_client::instructions::usual_settings};
 
     #[derive(Parser)]
     struct Line {
@@ -164,15 +142,20 @@ mod tests {
     fn what_is_not_named_stays() {
         let wallet = Pubkey::from([1; 32]);
         let mut protocol: Protocol = bytemuck::Zeroable::zeroed();
-        protocol.apply(&usual(wallet)).unwrap();
-        assert_eq!(present(&protocol), usual(wallet));
+        protocol.apply(&usual_settings(wallet)).unwrap();
+        assert_eq!(present(&protocol), usual_settings(wallet));
         let line = Line::try_parse_from(["x"]).unwrap();
-        assert_eq!(line.settings.over(usual(wallet)), usual(wallet));
+        assert_eq!(
+            line.settings.over(usual_settings(wallet)),
+            usual_settings(wallet)
+        );
         // Every option changes one setting, and each setting has its option.
         let command = <Line as clap::CommandFactory>::command();
         let names = command.get_arguments().filter_map(clap::Arg::get_long);
         let names: Vec<&str> = names.filter(|name| *name != "help").collect();
-        let fields = format!("{:?}", usual(wallet)).matches(": ").count();
+        let fields = format!("{:?}", usual_settings(wallet))
+            .matches(": ")
+            .count();
         assert_eq!(names.len(), fields);
         for name in names {
             let value = match name {
@@ -180,8 +163,8 @@ mod tests {
                 _ => "123".to_owned(),
             };
             let line = Line::try_parse_from(["x", &format!("--{name}"), &value]).unwrap();
-            let changed = line.settings.over(usual(wallet));
-            assert_ne!(changed, usual(wallet), "--{name}");
+            let changed = line.settings.over(usual_settings(wallet));
+            assert_ne!(changed, usual_settings(wallet), "--{name}");
         }
     }
 
