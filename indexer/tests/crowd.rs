@@ -36,7 +36,9 @@ const CLOSED_WITHIN: Duration = Duration::from_secs(30);
 async fn idle(from: IpAddr, server: SocketAddr) -> Option<TcpStream> {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind(SocketAddr::new(from, 0)).unwrap();
-    let mut stream = socket.connect(server).await.ok()?;
+    // Without a limit each could take the minutes that the system tries to connect for.
+    let connected = tokio::time::timeout(GIVE_UP, socket.connect(server));
+    let mut stream = connected.await.ok()?.ok()?;
     stream.write_all(b"GET /v1/sta").await.ok()?;
     Some(stream)
 }
