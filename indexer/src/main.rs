@@ -167,10 +167,10 @@ async fn rebuild(options: &Rebuild) -> Result<(), IndexerError> {
 
 async fn recheck(options: &Stored) -> Result<(), IndexerError> {
     let store = Store::open_existing(&options.store).await?;
-    let loss = store.mend().await?;
+    let mended = store.mend().await?;
     store.walk_again().await?;
     store.close().await;
-    if let Some(loss) = loss {
+    if let Some(loss) = mended.and_then(|mended| mended.loss) {
         println!("{loss}; the tables were made again without them");
     }
     println!("the next run walks the whole history again");

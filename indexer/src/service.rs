@@ -46,8 +46,15 @@ impl Indexer {
         let listener = TcpListener::bind(config.listen).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         let store = Arc::new(Store::open(&config.store).await?);
-        if let Some(loss) = store.mend().await? {
-            tracing::warn!(%loss, "rows were lost; the tables were made again, and the history is walked again");
+        if let Some(mended) = store.mend().await? {
+            let revived = mended.revived;
+            tracing::info!(
+                revived,
+                "the tables were made again; revived events were not understood before"
+            );
+            if let Some(loss) = mended.loss {
+                tracing::warn!(%loss, "rows were lost; the history is walked again");
+            }
         }
         let source = open_source(config.recording.as_deref(), &config.program_id, node).await?;
         let health = Health::default();

@@ -477,6 +477,9 @@ async fn texts_of_strangers_hide_nothing_in_the_json() {
     assert_eq!(page.name, support::HIDING_NAME);
     let (_, _, problem) = served.reply("/v1/jobs/%E2%80%AEabc", &[]).await;
     assert!(problem.contains("\\u202eabc"), "{problem}");
+    // A letter of Hangul without a shape.
+    let (_, _, problem) = served.reply("/v1/jobs/%E3%85%A4abc", &[]).await;
+    assert!(problem.contains("\\u3164abc"), "{problem}");
     served.indexer.stop().await.unwrap();
 }
 

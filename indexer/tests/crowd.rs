@@ -28,11 +28,17 @@ const DESCRIPTORS: usize = 256;
 /// Longest wait of a visitor for one reply.
 const GIVE_UP: Duration = Duration::from_secs(5);
 
+/// Longest wait for the end of an idle connection: more than the pause between two requests may take, less than any
+/// connection's life, which would end it too.
+const CLOSED_WITHIN: Duration = Duration::from_secs(30);
+
 /// A connection from this address that ends in the middle of a request.
 async fn idle(from: IpAddr, server: SocketAddr) -> Option<TcpStream> {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind(SocketAddr::new(from, 0)).unwrap();
-    let mut stream = socket.connect(server).await.ok()?;
+    // Without a limit each could take the minutes that the system tries to connect for.
+    let connected = tokio::time::timeout(GIVE_UP, socket.connect(server));
+    let mut stream = connected.await.ok()?.ok()?;
     stream.write_all(b"GET /v1/sta").await.ok()?;
     Some(stream)
 }
@@ -140,7 +146,7 @@ async fn an_idle_connection_is_closed_after_its_request() {
     let request = b"GET /health/live HTTP/1.1\r\nhost: indexer\r\n\r\n";
     stream.write_all(request).await.unwrap();
     let mut reply = String::new();
-    let end = tokio::time::timeout(Duration::from_secs(60), stream.read_to_string(&mut reply));
+    let end = tokio::time::timeout(CLOSED_WITHIN, stream.read_to_string(&mut reply));
     end.await.unwrap().unwrap();
     assert!(reply.starts_with("HTTP/1.1 200"), "{reply}");
 }

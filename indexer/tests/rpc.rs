@@ -12,7 +12,11 @@ use {
             state::{LAYOUT_VERSION, Protocol},
         },
     },
-    quern_indexer::{Config, Indexer, store::Batch},
+    quern_indexer::{
+        Config, Indexer,
+        project::Event,
+        store::{Batch, DeadLetter},
+    },
     serde_json::{Value, json},
     sqlx::{ConnectOptions, Connection, sqlite::SqliteConnectOptions},
     std::time::{Duration, Instant},
@@ -389,6 +393,47 @@ async fn rows_that_were_deleted_are_fetched_again() {
     let counts = counts(&second.store()).await;
     assert_eq!(counts.events, history.events.len() as u64);
     second.stop().await.unwrap();
+}
+
+/// A store of an older version, which did not understand some events, is whole again without anybody's doing.
+#[tokio::test(flavor = "multi_thread")]
+async fn dead_letters_of_an_older_version_are_revived_at_start() {
+    let history = History::lived(2, 5);
+    let folder = TempDir::new().unwrap();
+    let (_, url) = start(Node::of(&history)).await;
+    let (dead, living): (Vec<Event>, Vec<Event>) = history
+        .events
+        .iter()
+        .cloned()
+        .partition(|event| event.body.name() == "JobTaken");
+    assert!(dead.len() > 2);
+    let letters = dead.iter().map(|event| DeadLetter {
+        id: event.id,
+        slot: event.slot,
+        reason: "an older version did not know it".to_owned(),
+        data: event.body.encode(),
+    });
+    let batch = Batch {
+        transactions: history
+            .events
+            .iter()
+            .map(|event| (event.id.signature, event.slot))
+            .collect(),
+        events: living,
+        dead_letters: letters.collect(),
+        ..Batch::default()
+    };
+    let older = open(&folder.path().join("db")).await;
+    older.write(&batch).await.unwrap();
+    older.close().await;
+    drop(older);
+    let indexer = indexer(url, &folder).await;
+    ready(&indexer).await;
+    same_tables(&indexer, &history).await;
+    let counts = counts(&indexer.store()).await;
+    assert_eq!(counts.events, history.events.len() as u64);
+    assert_eq!(counts.dead_letters, 0);
+    indexer.stop().await.unwrap();
 }
 
 /// What a node says is shown without what a terminal would obey, and without loose ends.

@@ -17,7 +17,6 @@ pub mod providers;
 pub mod purses;
 pub mod reply;
 pub mod status;
-pub mod text;
 pub mod totals;
 pub mod words;
 

@@ -5,7 +5,7 @@ use {
         http::{StatusCode, header},
         response::{IntoResponse, Response},
     },
-    quern_api::text,
+    quern_client::text::is_plain,
     serde::Serialize,
     serde_json::ser::{CompactFormatter, Formatter, Serializer},
     std::io,
@@ -41,11 +41,8 @@ impl Formatter for Escaped {
         writer: &mut W,
         fragment: &str,
     ) -> io::Result<()> {
-        for part in fragment.split_inclusive(text::is_hidden) {
-            let hidden = part
-                .chars()
-                .next_back()
-                .filter(|last| text::is_hidden(*last));
+        for part in fragment.split_inclusive(|char| !is_plain(char)) {
+            let hidden = part.chars().next_back().filter(|last| !is_plain(*last));
             let plain = part.len() - hidden.map_or(0, char::len_utf8);
             CompactFormatter.write_string_fragment(writer, &part[..plain])?;
             for unit in hidden.into_iter().flat_map(|char| {

@@ -1,9 +1,12 @@
-//! How many connections there may be, in all and of one address.
+//! How many connections there may be, in all and of one address, and which one ends when there are too many.
 
-use std::{
-    collections::HashMap,
-    net::{IpAddr, Ipv6Addr},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+use {
+    std::{
+        collections::HashMap,
+        net::{IpAddr, Ipv6Addr},
+        sync::{Arc, Mutex, MutexGuard, PoisonError},
+    },
+    tokio::sync::oneshot,
 };
 
 /// Descriptors that clients never get: the store takes about 20, the node one a fetch and some for notices and log.
@@ -40,7 +43,8 @@ fn granted_descriptors() -> Option<usize> {
     line.split_whitespace().next()?.parse().ok()
 }
 
-/// Hands out places.
+/// Hands out places. When there is none, the one whose client has been longest without a request in work is taken from it:
+/// so nobody keeps others out by holding connections, whatever it sends on them.
 #[derive(Clone, Debug)]
 pub struct Gate {
     limits: Limits,
@@ -49,8 +53,24 @@ pub struct Gate {
 
 #[derive(Debug, Default)]
 struct Open {
-    all: usize,
-    of_address: HashMap<IpAddr, usize>,
+    /// Counts places and waits; orders both.
+    turn: u64,
+    places: HashMap<u64, Held>,
+}
+
+#[derive(Debug)]
+struct Held {
+    network: IpAddr,
+    /// Since which turn no request of it is in work.
+    waits_since: Option<u64>,
+    /// Tells its connection to end, and when it has ended; used once.
+    eviction: Option<Eviction>,
+}
+
+#[derive(Debug)]
+struct Eviction {
+    leave: oneshot::Sender<()>,
+    gone: oneshot::Receiver<()>,
 }
 
 impl Gate {
@@ -62,25 +82,83 @@ impl Gate {
         }
     }
 
-    /// A place for a client, if there is one.
-    pub fn enter(&self, client: IpAddr) -> Option<Place> {
+    /// A place for a client, if need be that of the connection that has waited longest. None if requests are in work on all.
+    pub async fn enter(&self, client: IpAddr) -> Option<(Place, Leave)> {
         let network = network_of(client);
-        let mut open = self.lock();
-        let of_address = open.of_address.get(&network).copied().unwrap_or_default();
-        if open.all >= self.limits.all || of_address >= self.limits.of_address {
-            return None;
+        loop {
+            let gone = {
+                let mut open = self.lock();
+                let Some(crowd) = open.crowd(self.limits, network) else {
+                    return Some(self.place(&mut open, network));
+                };
+                open.evict(crowd)?
+            };
+            // Either way the place is free: nothing is ever sent.
+            let _ = gone.await;
         }
-        open.all += 1;
-        open.of_address.insert(network, of_address + 1);
-        Some(Place {
-            gate: self.clone(),
+    }
+
+    fn place(&self, open: &mut Open, network: IpAddr) -> (Place, Leave) {
+        let (leave, told) = oneshot::channel();
+        let (ended, gone) = oneshot::channel();
+        let id = open.next_turn();
+        let held = Held {
             network,
-        })
+            waits_since: Some(id),
+            eviction: Some(Eviction { leave, gone }),
+        };
+        open.places.insert(id, held);
+        let place = Place {
+            gate: self.clone(),
+            id,
+            _ended: ended,
+        };
+        (place, Leave(told))
     }
 
     fn lock(&self) -> MutexGuard<'_, Open> {
-        // Counts are whole whatever panicked elsewhere.
+        // Every change is one insertion or removal, whole whatever panicked elsewhere.
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Among which connections one must end before another one may come.
+#[derive(Clone, Copy, Debug)]
+enum Crowd {
+    All,
+    Of(IpAddr),
+}
+
+impl Open {
+    fn next_turn(&mut self) -> u64 {
+        self.turn += 1;
+        self.turn
+    }
+
+    fn crowd(&self, limits: Limits, network: IpAddr) -> Option<Crowd> {
+        let places = self.places.values();
+        let of_network = places.filter(|held| held.network == network).count();
+        if of_network >= limits.of_address {
+            return Some(Crowd::Of(network));
+        }
+        (self.places.len() >= limits.all).then_some(Crowd::All)
+    }
+
+    /// Tells the connection that has waited longest to end. None if none waits.
+    fn evict(&mut self, crowd: Crowd) -> Option<oneshot::Receiver<()>> {
+        let places = self.places.values_mut();
+        let waiting = places.filter(|held| match crowd {
+            Crowd::All => true,
+            Crowd::Of(network) => held.network == network,
+        });
+        let (_, held) = waiting
+            .filter_map(|held| Some((held.waits_since?, held)))
+            .filter(|(_, held)| held.eviction.is_some())
+            .min_by_key(|(since, _)| *since)?;
+        let Eviction { leave, gone } = held.eviction.take()?;
+        // Nobody listens if it ends by itself right now.
+        let _ = leave.send(());
+        Some(gone)
     }
 }
 
@@ -88,19 +166,51 @@ impl Gate {
 #[derive(Debug)]
 pub struct Place {
     gate: Gate,
-    network: IpAddr,
+    id: u64,
+    /// Its end is the message.
+    _ended: oneshot::Sender<()>,
+}
+
+impl Place {
+    /// Keeps the place while a request is in work.
+    pub fn work(self: &Arc<Self>) -> Work {
+        self.note(None);
+        Work(Arc::clone(self))
+    }
+
+    fn note(&self, waits_since: Option<u64>) {
+        if let Some(held) = self.gate.lock().places.get_mut(&self.id) {
+            held.waits_since = waits_since;
+        }
+    }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let mut open = self.gate.lock();
-        open.all = open.all.saturating_sub(1);
-        if let Some(of_address) = open.of_address.get_mut(&self.network) {
-            *of_address = of_address.saturating_sub(1);
-            if *of_address == 0 {
-                open.of_address.remove(&self.network);
-            }
-        }
+        self.gate.lock().places.remove(&self.id);
+    }
+}
+
+/// A request in work; dropped with its answer.
+#[derive(Debug)]
+pub struct Work(Arc<Place>);
+
+impl Drop for Work {
+    fn drop(&mut self) {
+        let turn = self.0.gate.lock().next_turn();
+        self.0.note(Some(turn));
+    }
+}
+
+/// Told when a connection's place is needed for another one.
+#[derive(Debug)]
+pub struct Leave(oneshot::Receiver<()>);
+
+impl Leave {
+    /// Waits until then.
+    pub async fn told(self) {
+        // The sender lives as long as the place.
+        let _ = self.0.await;
     }
 }
 
@@ -119,23 +229,59 @@ fn network_of(client: IpAddr) -> IpAddr {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use super::*;
+    use {super::*, std::sync::Weak};
 
-    #[test]
-    fn places_are_counted_in_all_and_by_address_and_given_back() {
+    const ONE: &str = "10.0.0.1";
+    const OTHER: &str = "10.0.0.2";
+    const THIRD: &str = "10.0.0.3";
+
+    /// The place of a connection that ends when it is told to; none if it was turned away.
+    async fn connect(gate: &Gate, from: &str) -> Option<Weak<Place>> {
+        let (place, leave) = gate.enter(from.parse().unwrap()).await?;
+        let place = Arc::new(place);
+        let seen = Arc::downgrade(&place);
+        tokio::spawn(async move {
+            leave.told().await;
+            drop(place);
+        });
+        Some(seen)
+    }
+
+    fn is_open(place: &Weak<Place>) -> bool {
+        place.strong_count() > 0
+    }
+
+    #[tokio::test]
+    async fn the_connection_that_waited_longest_ends_for_a_new_one() {
         let gate = Gate::new(Limits {
             all: 3,
             of_address: 2,
         });
-        let [one, other] = ["10.0.0.1", "10.0.0.2"].map(|text| text.parse().unwrap());
-        let first = gate.enter(one).unwrap();
-        let _second = gate.enter(one).unwrap();
-        assert!(gate.enter(one).is_none());
-        let _third = gate.enter(other).unwrap();
-        assert!(gate.enter(other).is_none());
-        drop(first);
-        assert!(gate.enter(one).is_some());
-        assert_eq!(gate.lock().of_address.len(), 2);
+        let first = connect(&gate, OTHER).await.unwrap();
+        let second = connect(&gate, ONE).await.unwrap();
+        let third = connect(&gate, ONE).await.unwrap();
+        // An address beyond its limit makes room among its own.
+        let fourth = connect(&gate, ONE).await.unwrap();
+        assert!(is_open(&first) && !is_open(&second) && is_open(&third));
+        // Beyond the limit of all, among all.
+        let fifth = connect(&gate, THIRD).await.unwrap();
+        assert!(!is_open(&first) && is_open(&third) && is_open(&fourth));
+        assert_eq!(gate.lock().places.len(), 3);
+
+        // What works stays, and has waited for no time when it is done.
+        let work = third.upgrade().unwrap().work();
+        let sixth = connect(&gate, OTHER).await.unwrap();
+        assert!(is_open(&third) && !is_open(&fourth) && is_open(&fifth));
+        drop(work);
+        let seventh = connect(&gate, OTHER).await.unwrap();
+        assert!(is_open(&third) && !is_open(&fifth) && is_open(&sixth));
+
+        // Where all work, nobody has to go.
+        let all = [&third, &sixth, &seventh].map(|place| place.upgrade().unwrap().work());
+        assert!(connect(&gate, THIRD).await.is_none());
+        drop(all);
+        assert!(connect(&gate, THIRD).await.is_some());
+        assert_eq!(gate.lock().places.len(), 3);
     }
 
     #[test]

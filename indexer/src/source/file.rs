@@ -7,7 +7,8 @@ use {
         error::{IndexerError, Result},
     },
     async_trait::async_trait,
-    quern_api::{Key, Signature, text},
+    quern_api::{Key, Signature},
+    quern_client::text,
     serde_json::Value,
     solana_transaction_status_client_types::EncodedConfirmedTransactionWithStatusMeta,
     std::{
@@ -84,7 +85,7 @@ impl FileSource {
 fn transaction_of(line: &[u8]) -> Result<EncodedConfirmedTransactionWithStatusMeta, String> {
     let mut value: Value = serde_json::from_slice(line).map_err(|error| error.to_string())?;
     if let Some(error) = value.get("error").filter(|error| !error.is_null()) {
-        return Err(text::shown(&format!(
+        return Err(text::escaped(&format!(
             "a node's refusal instead of a transaction: {error}"
         )));
     }

@@ -5,8 +5,8 @@ use {
     crate::error::{IndexerError, Result},
     async_trait::async_trait,
     futures::StreamExt,
-    quern_api::{Key, Signature, text},
-    quern_client::{Hash, Pubkey, addresses, cluster, events::transaction_config},
+    quern_api::{Key, Signature},
+    quern_client::{Hash, Pubkey, addresses, cluster, events::transaction_config, text},
     serde_json::json,
     solana_commitment_config::CommitmentConfig,
     solana_pubsub_client::{
@@ -119,7 +119,10 @@ impl RpcSource {
                 let signature =
                     Signature::parse(&entry.signature).ok_or_else(|| IndexerError::Rpc {
                         method: "getSignaturesForAddress",
-                        reason: format!("\"{}\" is not a signature", text::shown(&entry.signature)),
+                        reason: format!(
+                            "\"{}\" is not a signature",
+                            text::escaped(&entry.signature)
+                        ),
                     })?;
                 // Nodes that do not say it answer for the commitment that was asked for.
                 let finalized = entry
@@ -243,7 +246,7 @@ async fn listen(url: Endpoint, program: Key, noticed: Arc<Notify>) {
         match listen_once(&url, &program, &noticed).await {
             Ok(()) => tracing::debug!(%url, "the node ended its notices"),
             Err(error) => {
-                let reason = text::shown(&url.hide_keys(&error.to_string()));
+                let reason = text::escaped(&url.hide_keys(&error.to_string()));
                 tracing::debug!(%url, reason, "no notices from the node");
             }
         }
@@ -303,5 +306,5 @@ fn reason(url: &Endpoint, error: ClientError) -> String {
     };
     // A refusal's text ends with its data, and most have none.
     let text = text.trim_end_matches(|end: char| end.is_whitespace() || end == ';');
-    format!("{url}: {}", text::shown(&url.hide_keys(text)))
+    format!("{url}: {}", text::escaped(&url.hide_keys(text)))
 }

@@ -150,18 +150,19 @@ impl Store {
         Ok(rebuilt)
     }
 
-    /// If something that was recorded is gone, rebuilds without it and has the next run fetch it again.
+    /// Rebuilds if something that was recorded is gone, which the next run fetches again, or if this version understands a dead
+    /// letter of an older one.
     ///
     /// # Errors
     /// See [`Self::read`]; then nothing was changed.
-    pub async fn mend(&self) -> Result<Option<Loss>> {
+    pub async fn mend(&self) -> Result<Option<Rebuilt>> {
         let mut rows = self.engine.write().await?;
-        if rebuild::loss(&mut *rows).await?.is_none() {
+        if !rebuild::is_due(&mut *rows).await? {
             return Ok(None);
         }
         let rebuilt = rebuild::rebuild(&mut *rows).await?;
         rows.commit().await?;
-        Ok(rebuilt.loss)
+        Ok(Some(rebuilt))
     }
 
     /// Has the next run walk the whole history again.

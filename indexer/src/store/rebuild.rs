@@ -4,7 +4,7 @@ use {
     super::{
         apply,
         digest::digest,
-        rows::{Projection, Rows, Tally},
+        rows::{DeadLetter, Projection, Rows, Tally},
     },
     crate::{
         error::Result,
@@ -53,7 +53,7 @@ impl fmt::Display for Loss {
 }
 
 /// What is missing of the record.
-pub(super) async fn loss(rows: &mut dyn Rows) -> Result<Option<Loss>> {
+async fn loss(rows: &mut dyn Rows) -> Result<Option<Loss>> {
     let (meta, found) = (rows.meta().await?, rows.tally().await?);
     let noted = meta.events + meta.dead_letters;
     let loss = Loss {
@@ -69,6 +69,17 @@ pub(super) async fn loss(rows: &mut dyn Rows) -> Result<Option<Loss>> {
             incomplete: 0,
         };
     Ok((!is_whole).then_some(loss))
+}
+
+/// Whether a rebuild would find more, or less, than the tables were made from.
+pub(super) async fn is_due(rows: &mut dyn Rows) -> Result<bool> {
+    let letters = rows.dead_letters().await?;
+    Ok(letters.iter().any(|letter| read(letter).is_some()) || loss(rows).await?.is_some())
+}
+
+/// The event in a dead letter, if this version understands it.
+fn read(letter: &DeadLetter) -> Option<QuernEvent> {
+    QuernEvent::decode(&letter.data).filter(|body| Event::check(body).is_ok())
 }
 
 /// Makes the counts true again and has the next walk fetch what is missing.
@@ -122,8 +133,7 @@ async fn revive(rows: &mut dyn Rows) -> Result<u64> {
     let mut meta = rows.meta().await?;
     let mut revived = 0;
     for letter in rows.dead_letters().await? {
-        let understood = QuernEvent::decode(&letter.data).filter(|body| Event::check(body).is_ok());
-        let Some(body) = understood else { continue };
+        let Some(body) = read(&letter) else { continue };
         let event = Event {
             id: letter.id,
             slot: letter.slot,

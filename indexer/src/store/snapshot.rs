@@ -64,7 +64,7 @@ impl fmt::Display for Wholeness {
         if self.dead_letters > 0 {
             let letters = self.dead_letters;
             reasons.push(format!(
-                "{letters} events are not understood, which a newer quern-indexer may mend with rebuild"
+                "{letters} events are not understood; a newer quern-indexer may understand them"
             ));
         }
         f.write_str(&reasons.join("; "))

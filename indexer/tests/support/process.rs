@@ -6,7 +6,7 @@ use {
         fs::File,
         path::{Path, PathBuf},
         process::{Child, Command, Stdio},
-        time::{Duration, Instant},
+        time::Duration,
     },
 };
 
@@ -15,16 +15,19 @@ pub const BINARY: &str = env!("CARGO_BIN_EXE_quern-indexer");
 const LIMIT: Duration = Duration::from_secs(120);
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
-/// Waits until something is there.
+/// Waits until something is there. A look that hangs is no reason to wait longer.
 pub async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
-    let end = Instant::now() + LIMIT;
-    loop {
-        if let Some(found) = look().await {
-            return found;
+    let found = tokio::time::timeout(LIMIT, async {
+        loop {
+            if let Some(found) = look().await {
+                return found;
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
         }
-        assert!(Instant::now() < end, "waited in vain until {what}");
-        tokio::time::sleep(LOOK_EVERY).await;
-    }
+    });
+    found
+        .await
+        .unwrap_or_else(|_| panic!("waited in vain until {what}"))
 }
 
 /// `run` on the store `db` of a folder, on a free port.
