@@ -155,11 +155,16 @@ impl ChainReads for RpcChain {
     }
 
     async fn job(&self, address: &Pubkey) -> Result<Option<Job>> {
-        match accounts::fetch_optional(self.rpc(), address).await {
+        let job = match accounts::fetch_optional(self.rpc(), address).await {
             // A closed job's address may hold lamports that a stranger sent there.
-            Err(ClientError::WrongOwner { .. }) => Ok(None),
-            job => job,
+            Err(ClientError::WrongOwner { .. }) => None,
+            job => job?,
+        };
+        let followed = self.followed.lock().unwrap_or_else(PoisonError::into_inner);
+        for followed in followed.values() {
+            followed.was_read(address, job.as_ref());
         }
+        Ok(job)
     }
 
     async fn model(&self, address: &Pubkey) -> Result<ModelAccount> {

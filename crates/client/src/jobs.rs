@@ -3,7 +3,9 @@
 //!
 //! Where very many jobs live, as for a watcher of everybody's, even that is too much at every look. A job's state began in
 //! the slot that its account names, and a filter can ask for the upper bytes of that slot: so most looks list only jobs
-//! whose state began within the last minutes, and once an hour, or after a pause, all of them are listed.
+//! whose state began within the last minutes, and once an hour, or after a pause, all of them are listed. Whoever reads a job
+//! meanwhile and finds that it has gone on says so. Behind one address there may be several nodes, one of them behind the
+//! others, so such a job is read again for a while.
 
 use {
     crate::{
@@ -18,7 +20,8 @@ use {
     solana_sdk::pubkey::Pubkey,
     std::{
         collections::{HashMap, HashSet},
-        mem::offset_of,
+        mem::{offset_of, take},
+        sync::{Mutex as StdMutex, PoisonError},
         time::{Duration, Instant},
     },
     tokio::sync::Mutex,
@@ -35,12 +38,17 @@ const OVERLAP_SLOTS: u64 = WINDOW_SLOTS / 2;
 /// Time between two looks at all jobs: what became of those whose state began long ago, and what was missed.
 const ALL_EVERY: Duration = Duration::from_secs(3_600);
 
+/// Time between two looks for a job that seems to have gone on, and how long it is looked for.
+const DOUBT_EVERY: Duration = Duration::from_secs(30);
+const DOUBT_FOR: Duration = Duration::from_secs(600);
+
 /// Which jobs are listed at most looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Looks {
     /// All of them.
     All,
-    /// Those whose state began lately; of the others it is not known for an hour whether they are still there.
+    /// Those whose state began lately; of the others it is not known for an hour whether they are still there, unless
+    /// somebody reads them.
     Recent,
 }
 
@@ -51,11 +59,38 @@ struct Head {
     created_at: i64,
 }
 
+/// Since when a job seems to have gone on, and when it is read again.
+#[derive(Clone, Copy, Debug)]
+struct Doubt {
+    since: Instant,
+    next: Instant,
+}
+
 #[derive(Default)]
 struct Known {
     jobs: HashMap<Pubkey, (Head, Job)>,
+    /// Jobs that seem to have gone on. They are not shown.
+    doubts: HashMap<Pubkey, Doubt>,
     /// When all were listed, and the slot of the last look.
     listed: Option<(Instant, u64)>,
+}
+
+impl Known {
+    /// Takes out what seems to have gone on, and lets go of doubts that have come to an end.
+    fn doubt(&mut self, missed: HashSet<Pubkey>, now: Instant) {
+        self.doubts.retain(|address, doubt| {
+            if doubt.next <= now {
+                doubt.next = now + DOUBT_EVERY;
+            }
+            !self.jobs.contains_key(address) && now.duration_since(doubt.since) < DOUBT_FOR
+        });
+        for address in missed {
+            if self.jobs.remove(&address).is_some() {
+                let (since, next) = (now, now + DOUBT_EVERY);
+                self.doubts.insert(address, Doubt { since, next });
+            }
+        }
+    }
 }
 
 /// The live jobs that a filter takes, as they were at the last look.
@@ -63,6 +98,8 @@ pub struct FollowedJobs {
     filter: JobFilter,
     looks: Looks,
     known: Mutex<Known>,
+    /// What was read since the last look and has gone on. A look may take long, and nobody waits for it to say so.
+    missed: StdMutex<HashSet<Pubkey>>,
 }
 
 impl FollowedJobs {
@@ -72,7 +109,21 @@ impl FollowedJobs {
             filter,
             looks,
             known: Mutex::default(),
+            missed: StdMutex::default(),
         }
+    }
+
+    /// Somebody has read a job: if that shows that it has gone on, the next look leaves it out.
+    pub fn was_read(&self, address: &Pubkey, found: Option<&Job>) {
+        let is_here = found.is_some_and(|job| self.filter.takes(job));
+        // Where all are listed at every look, the next one shows what is true.
+        if !is_here && self.looks == Looks::Recent {
+            self.missed().insert(*address);
+        }
+    }
+
+    fn missed(&self) -> std::sync::MutexGuard<'_, HashSet<Pubkey>> {
+        self.missed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Looks again; the jobs are ordered by creation.
@@ -108,14 +159,18 @@ impl FollowedJobs {
                 .is_none_or(|(known, _)| known != head)
         };
         let changed = heads.iter().filter(|(address, head)| is_new(address, head));
-        let changed: Vec<Pubkey> = changed.map(|(address, _)| *address).collect();
-        let read = self.read(rpc, &changed).await?;
+        let mut changed: HashSet<Pubkey> = changed.map(|(address, _)| *address).collect();
+        let now = Instant::now();
+        let doubted = known.doubts.iter().filter(|(_, doubt)| doubt.next <= now);
+        changed.extend(doubted.map(|(address, _)| *address));
+        let wanted: Vec<Pubkey> = changed.iter().copied().collect();
+        let read = self.read(rpc, &wanted).await?;
         if recent.is_none() {
             known.jobs.retain(|address, _| heads.contains_key(address));
         }
-        let gone: HashSet<Pubkey> = changed.into_iter().collect();
-        known.jobs.retain(|address, _| !gone.contains(address));
+        known.jobs.retain(|address, _| !changed.contains(address));
         known.jobs.extend(read);
+        known.doubt(take(&mut *self.missed()), now);
         let listed_at = recent.map_or_else(Instant::now, |(at, _)| at);
         known.listed = Some((listed_at, slot));
         let mut jobs: Vec<(Pubkey, Job)> = known

@@ -16,8 +16,11 @@ const RUNS: usize = 3;
 /// What is published to measure how fast that goes, in bytes, and where.
 const PROBE_BYTES: usize = 1 << 20;
 const PROBE_FILE: &str = "probe.bin";
-/// Real jobs shorter than this, or publishing less than the probe, correct nothing: they are mostly overhead.
+/// Real jobs whose products should take less than this, or that publish less than the probe, correct nothing: their time went
+/// into something else. Strangers choose what a job consists of, and only products are counted.
 const LEAST_TIME: Duration = Duration::from_millis(200);
+/// Time between two measurements, as long as jobs are refused because they could not be done in time.
+pub(crate) const MEASURE_EVERY: Duration = Duration::from_secs(600);
 
 /// Rates of this machine.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -56,9 +59,18 @@ impl Ability {
         Duration::try_from_secs_f64(secs).unwrap_or(Duration::MAX)
     }
 
+    /// What follows from measuring again: half of the way, so that neither what real jobs took nor a bad hour is for ever.
+    pub fn measured_again(&self, measured: &Self) -> Self {
+        let half = |rate: fn(&Self) -> f64| f64::midpoint(rate(self), rate(measured));
+        Self {
+            macs_per_sec: half(|ability| ability.macs_per_sec),
+            publish_bytes_per_sec: half(|ability| ability.publish_bytes_per_sec),
+        }
+    }
+
     /// Corrects the rate of work by what a job took: half of the way, so that one busy hour does not decide.
     pub fn worked(&mut self, macs: u64, took: Duration) {
-        if took >= LEAST_TIME && macs > 0 {
+        if took >= LEAST_TIME && self.time_for(macs, 0) >= LEAST_TIME {
             self.macs_per_sec = f64::midpoint(self.macs_per_sec, rate(macs as f64, took));
         }
     }
@@ -120,6 +132,9 @@ mod tests {
         );
         // What was over at once says nothing.
         ability.worked(1, Duration::from_millis(1));
+        assert!((0.66e9..0.67e9).contains(&ability.macs_per_sec));
+        // Nor does what took long for another reason than its products.
+        ability.worked(1_000_000, Duration::from_secs(10));
         assert!((0.66e9..0.67e9).contains(&ability.macs_per_sec));
         ability.publish_bytes_per_sec = 1e6;
         assert_eq!(ability.time_for(0, 3_000_000).as_secs(), 3);

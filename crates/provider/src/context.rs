@@ -2,7 +2,7 @@
 
 use {
     crate::{
-        ability::Ability,
+        ability::{Ability, MEASURE_EVERY},
         answers::Answers,
         chain::ProviderChain,
         error::{ProviderError, Result},
@@ -64,6 +64,8 @@ pub(crate) struct Context {
     pub gone: Mutex<HashMap<Pubkey, i64>>,
     /// What this machine can do, once that is measured.
     pub ability: Mutex<Option<Ability>>,
+    /// When it may be measured again.
+    pub measure_again: Mutex<Instant>,
     /// Jobs that it has taken, or is about to take.
     pub promises: Mutex<Promises>,
     /// Strangers' models and jobs.
@@ -103,6 +105,7 @@ impl Context {
             store: TensorStore::open(fetch, memory_bytes, Some(folder))?,
             offer_downloads: DownloadSlots::new(OFFER_DOWNLOADS, settings.offer_patience),
             ability: Mutex::default(),
+            measure_again: Mutex::new(Instant::now() + MEASURE_EVERY),
             promises: Mutex::default(),
             known: Mutex::default(),
             said_at: Mutex::default(),
@@ -121,10 +124,13 @@ impl Context {
         })
     }
 
-    /// Measures what this machine can do.
+    /// Measures what this machine can do, for the first time or again.
     pub(crate) async fn measure(&self) -> Result<()> {
-        let ability = Ability::measure(&self.settings.publisher).await?;
-        *lock(&self.ability) = Some(ability);
+        let measured = Ability::measure(&self.settings.publisher).await?;
+        let mut ability = lock(&self.ability);
+        let known = ability.map(|known| known.measured_again(&measured));
+        *ability = Some(known.unwrap_or(measured));
+        *lock(&self.measure_again) = Instant::now() + MEASURE_EVERY;
         Ok(())
     }
 
@@ -133,16 +139,16 @@ impl Context {
         let ProviderError::Data(error @ DataError::DiskFull { .. }) = error else {
             return false;
         };
-        if self.is_time_to_say("full disk") {
+        if self.is_time_to_say("full disk", SAY_AGAIN) {
             tracing::error!(%error, "nothing is lost: what could not be written is done again");
         }
         true
     }
 
-    /// Whether something has not been said for a minute; from now on it has.
-    pub(crate) fn is_time_to_say(&self, what: &'static str) -> bool {
+    /// Whether something has not been said for so long; from now on it has.
+    pub(crate) fn is_time_to_say(&self, what: &'static str, every: Duration) -> bool {
         let mut said = lock(&self.said_at);
-        let is_time = said.get(what).is_none_or(|at| at.elapsed() >= SAY_AGAIN);
+        let is_time = said.get(what).is_none_or(|at| at.elapsed() >= every);
         if is_time {
             said.insert(what, Instant::now());
         }

@@ -5,7 +5,7 @@
 
 use {
     crate::{
-        ability::Ability,
+        ability::{Ability, MEASURE_EVERY},
         context::{Context, parsed},
         error::Result,
         policy::{Capacity, Refusal},
@@ -24,11 +24,11 @@ use {
     std::{
         collections::{BTreeMap, HashMap},
         sync::Arc,
-        time::Duration,
+        time::{Duration, Instant},
     },
 };
 
-/// Offers that are looked at at a time: as many wait for a download slot as have one.
+/// Offers that are looked at at a time: as many wait for a download slot as have one. Half of them at most begin again.
 const AT_ONCE: usize = 2 * OFFER_DOWNLOADS;
 /// Models that are read in one look to learn how large their data are.
 const MOST_LOOK_UPS: usize = 32;
@@ -36,15 +36,15 @@ const MOST_LOOK_UPS: usize = 32;
 const LEAST_FETCH: Duration = Duration::from_secs(20);
 const MOST_FETCH: Duration = Duration::from_secs(600);
 
-/// Open jobs that the policy wants and that can be done in time, the best paid first.
+/// Open jobs that the policy wants and that can be done in time, the best paid first. `busy` are those that are being looked at.
 pub(crate) async fn offers(
     context: &Context,
     moment: &Moment,
-    busy: usize,
+    busy: &[Pubkey],
     is_free_to_measure: bool,
     is_free: impl Fn(&Pubkey) -> bool,
 ) -> Result<Vec<(Pubkey, Task)>> {
-    let left = AT_ONCE.saturating_sub(busy);
+    let left = AT_ONCE.saturating_sub(busy.len());
     if left == 0 || lock(&context.promises).count() >= context.settings.policy.max_jobs {
         return Ok(Vec::new());
     }
@@ -55,24 +55,50 @@ pub(crate) async fn offers(
     }
     // Nothing is promised before it is known what can be kept; obligations do not wait for that.
     let known = *lock(&context.ability);
+    let measure = is_free_to_measure.then_some((context.settings.owner, Task::Measure));
     let Some(ability) = known else {
-        let owner = context.settings.owner;
-        let measure = is_free_to_measure.then_some((owner, Task::Measure));
         return Ok(measure.into_iter().collect());
     };
     let mut wanted = Vec::new();
+    let mut is_too_slow = false;
     let mut capacities = Capacities::default();
     for (address, job) in open {
         match capacities.decide(context, &address, &job, moment).await? {
             Ok(()) => wanted.push((address, job)),
-            Err(refusal) => context.leave_alone(&address, &job, refusal),
+            Err(refusal) => {
+                is_too_slow |= refusal == Refusal::Busy;
+                context.leave_alone(&address, &job, refusal);
+            }
         }
     }
     let found = ordered(context, &ability, wanted).await;
-    let found = found.into_iter().take(left);
-    Ok(found
-        .map(|(address, job)| (address, Task::Take(job)))
-        .collect())
+    let begins_again = |address: &Pubkey| lock(&context.known).attempts(address) > 0;
+    let again = busy.iter().filter(|address| begins_again(address)).count();
+    let (again_left, mut again_found) = ((AT_ONCE / 2).saturating_sub(again), 0);
+    let found = found.into_iter().filter(|(address, _)| {
+        let again = usize::from(begins_again(address));
+        again_found += again;
+        again == 0 || again_found <= again_left
+    });
+    let found = found
+        .take(left)
+        .map(|(address, job)| (address, Task::Take(job)));
+    let measure = measure.filter(|_| is_too_slow && is_in_doubt(context, &ability));
+    Ok(measure.into_iter().chain(found).collect())
+}
+
+/// Whether a job that could not be done in time is a reason to measure again: what is not taken corrects nothing. Without a
+/// promise that stands in the way, the owner should hear of it.
+fn is_in_doubt(context: &Context, ability: &Ability) -> bool {
+    let promised = lock(&context.promises).count();
+    if promised == 0 && context.is_time_to_say("too slow", MEASURE_EVERY) {
+        tracing::warn!(
+            gmacs_per_sec = ability.macs_per_sec / 1e9,
+            publish_mib_per_sec = ability.publish_bytes_per_sec / f64::from(1 << 20),
+            "an open job could not be done in time although nothing else is promised; this machine is measured again now and then"
+        );
+    }
+    *lock(&context.measure_again) <= Instant::now()
 }
 
 /// Decides again, with what is known now, about a job whose data are here, and promises to do it.

@@ -52,28 +52,32 @@ pub(crate) async fn prepare(context: &Context, address: &Pubkey, job: &Job) -> R
 /// client may be a stranger whose server stalls.
 pub(crate) async fn offer(context: &Context, address: &Pubkey, job: &Job) -> Result<()> {
     let moment = context.chain.moment().await?;
-    let failures = lock(&context.known).failures(address);
+    let attempts = lock(&context.known).attempts(address);
     let download = context
         .offer_downloads
-        .enter(&job.client.to_string(), failures)
+        .enter(&job.client.to_string(), attempts)
         .await;
     let time = fetch_time(job, &moment);
     let brought = tokio::time::timeout(time, bring(context, address, job, Some(&download)));
     let too_slow = || DataError::Fetch {
         uri: address.to_string(),
         why: format!(
-            "its data came too slowly for the job's own times (within {} s), or kept others waiting",
+            "its data came too slowly for the job's own times (within {} s)",
             time.as_secs()
         ),
     };
+    let put_off = |why| ProviderError::PutOff { job: *address, why };
     let brought = download.run(brought).await;
     drop(download);
-    let file_bytes = brought.ok_or_else(too_slow)?.map_err(|_| too_slow())??;
+    let Some(brought) = brought else {
+        lock(&context.known).cut_off(address);
+        return Err(put_off("its data came slowly while others waited"));
+    };
+    let file_bytes = brought.map_err(|_| too_slow())??;
     // A file and what is decoded from it.
-    let _memory = context
-        .store
-        .reserve_idle(file_bytes.saturating_mul(2))
-        .await?;
+    let memory = context.store.reserve_idle(file_bytes.saturating_mul(2));
+    let memory = tokio::time::timeout(context.settings.memory_patience, memory).await;
+    let _memory = memory.map_err(|_| put_off("no memory became free for its data"))??;
     prepare(context, address, job).await.map(drop)
 }
 

@@ -3,7 +3,7 @@
 use {
     crate::{
         chain::{ProviderChain, check_ready},
-        context::Context,
+        context::{Context, SAY_AGAIN},
         demands,
         error::{ProviderError, Result},
         prepare,
@@ -123,8 +123,9 @@ async fn attempt(context: &Context, address: &Pubkey, task: Task) -> bool {
     }
     let rest = context.rest(address, task.kind());
     if matches!(task, Task::Measure) {
-        if context.is_time_to_say("no ability") {
-            tracing::error!(%error, "cannot measure how fast this machine publishes; taking nothing new");
+        if context.is_time_to_say("no ability", SAY_AGAIN) {
+            let is_known = lock(&context.ability).is_some();
+            tracing::error!(%error, is_known, "cannot measure how fast this machine publishes; unless that is known from before, nothing new is taken");
         }
         return false;
     }

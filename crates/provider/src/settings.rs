@@ -1,7 +1,10 @@
 //! How a provider works.
 
 use {
-    crate::{policy::Policy, strangers::PATIENCE},
+    crate::{
+        policy::Policy,
+        strangers::{MEMORY_PATIENCE, PATIENCE},
+    },
     quern_client::Pubkey,
     quern_data::{FetchLimits, Publisher},
     std::{collections::BTreeMap, path::PathBuf, time::Duration},
@@ -35,6 +38,8 @@ pub struct Settings {
     pub disk_bytes: u64,
     /// How long the data of an open job may be slow before others get their download slot.
     pub offer_patience: Duration,
+    /// How long an open job whose data are here waits for memory before its place goes to another.
+    pub memory_patience: Duration,
 }
 
 impl Settings {
@@ -53,6 +58,7 @@ impl Settings {
             memory_bytes: 8 << 30,
             disk_bytes: 64 << 30,
             offer_patience: PATIENCE,
+            memory_patience: MEMORY_PATIENCE,
         }
     }
 }

@@ -11,6 +11,8 @@ use {
 pub(crate) const OFFER_DOWNLOADS: usize = 8;
 /// How long the first attempt of a download is not cut off for others.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+/// How long an offer whose data are here waits for memory to compare them in, before its place goes to another.
+pub(crate) const MEMORY_PATIENCE: Duration = Duration::from_secs(60);
 /// More models, and jobs that failed, than this are forgotten at once: strangers make them.
 const MOST_KNOWN: usize = 10_000;
 /// Times that the data of an offer may fail to come. They are free to fail, and fetching them is not.
@@ -23,12 +25,29 @@ pub(crate) struct Known {
     graphs: HashMap<Pubkey, Arc<Vec<u8>>>,
     /// How often the data of a job failed to come.
     failures: HashMap<Pubkey, u32>,
+    /// How often the download of a job made place for others. That is final for nobody.
+    cuts: HashMap<Pubkey, u32>,
 }
 
 impl Known {
     /// How often the data of a job failed to come.
-    pub(crate) fn failures(&self, address: &Pubkey) -> u32 {
+    fn failures(&self, address: &Pubkey) -> u32 {
         self.failures.get(address).copied().unwrap_or_default()
+    }
+
+    /// How often somebody began to fetch the data of a job in vain.
+    pub(crate) fn attempts(&self, address: &Pubkey) -> u32 {
+        let cuts = self.cuts.get(address).copied().unwrap_or_default();
+        self.failures(address).saturating_add(cuts)
+    }
+
+    /// Notes that the download of a job made place for others, so that the next one is left in peace for longer.
+    pub(crate) fn cut_off(&mut self, address: &Pubkey) {
+        if self.cuts.len() >= MOST_KNOWN {
+            self.cuts.clear();
+        }
+        let cuts = self.cuts.entry(*address).or_default();
+        *cuts = cuts.saturating_add(1);
     }
 
     /// Whether the data of a job have failed for good.

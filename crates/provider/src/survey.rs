@@ -46,7 +46,8 @@ pub(crate) async fn survey(
     let is_free_offer = |address: &Pubkey| is_free_for(address, TaskKind::Offer);
     let mut found = Vec::new();
     let mut cranks = 0;
-    let takes = busy.values().filter(|is_new| **is_new).count();
+    let takes = busy.iter().filter(|(_, is_new)| **is_new);
+    let takes: Vec<Pubkey> = takes.map(|(address, _)| *address).collect();
     let ability = *lock(&context.ability);
     lock(&context.promises).note(&own, &moment, |job| {
         ability.map_or(Duration::ZERO, |ability| {
@@ -69,7 +70,7 @@ pub(crate) async fn survey(
         // The journal first: a job that is taken while this looks must not seem lost.
         let journal = context.journal.jobs()?;
         let offers = match can_pay(context, own.len()).await {
-            true => offers(context, &moment, takes, is_free(owner), is_free_offer).await?,
+            true => offers(context, &moment, &takes, is_free(owner), is_free_offer).await?,
             false => Vec::new(),
         };
         let is_offered = |address: &Pubkey| offers.iter().any(|(offered, _)| offered == address);

@@ -5,7 +5,7 @@ use {
         case::fetch_time,
         case_data::{self, Purpose},
         error::{StepError, WatcherError},
-        state::State,
+        state::{Looked, State},
     },
     quern_client::Pubkey,
     quern_data::runtime::lock,
@@ -18,7 +18,9 @@ const LOOK_AGAIN: Duration = Duration::from_secs(60);
 
 /// Fetches and keeps what a result will be checked with. That it fails is no verdict yet.
 pub(crate) async fn prepare(state: &State, address: &Pubkey) {
-    let again = match try_prepare(state, address).await {
+    let before = lock(&state.prepared).get(address).copied();
+    let failures = before.map_or(0, |looked| looked.failures);
+    let again = match try_prepare(state, address, failures).await {
         Ok(()) => {
             tracing::debug!(job = %address, "its data are here");
             None
@@ -32,10 +34,15 @@ pub(crate) async fn prepare(state: &State, address: &Pubkey) {
             Some(Instant::now() + LOOK_AGAIN)
         }
     };
-    lock(&state.prepared).insert(*address, again);
+    let failures = failures.saturating_add(u32::from(again.is_some()));
+    lock(&state.prepared).insert(*address, Looked { failures, again });
 }
 
-async fn try_prepare(state: &State, address: &Pubkey) -> std::result::Result<(), StepError> {
+async fn try_prepare(
+    state: &State,
+    address: &Pubkey,
+    failures: u32,
+) -> std::result::Result<(), StepError> {
     let context = &state.context;
     let Some(job) = context.chain.job(address).await? else {
         return Ok(());
@@ -44,7 +51,10 @@ async fn try_prepare(state: &State, address: &Pubkey) -> std::result::Result<(),
         let why = "its data come so slowly that others got their turn".to_owned();
         StepError::Again(WatcherError::NotReady(why))
     };
-    let download = context.downloads.enter(&job.client.to_string(), 0).await;
+    let download = context
+        .downloads
+        .enter(&job.client.to_string(), failures)
+        .await;
     let brought = tokio::time::timeout(fetch_time(job.review_secs.get()), async {
         let plan = case_data::plan(context, &job).await?;
         case_data::bring(context, address, &job, &plan, &download).await?;

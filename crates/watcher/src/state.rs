@@ -18,13 +18,21 @@ use {
     tokio::time::Instant,
 };
 
+/// What came of looking for the data of a job without a result.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Looked {
+    pub failures: u32,
+    /// When they are looked for again, if it failed.
+    pub again: Option<Instant>,
+}
+
 pub(crate) struct State {
     pub context: Context,
     pub cases: Cases,
     /// Recorded convictions that could not be paid out, and when that is tried again.
     pub unsettled: Mutex<HashMap<Pubkey, Instant>>,
-    /// Jobs without a result whose data have been looked for, and when that is tried again, if it failed.
-    pub prepared: Mutex<HashMap<Pubkey, Option<Instant>>>,
+    /// Jobs without a result whose data have been looked for.
+    pub prepared: Mutex<HashMap<Pubkey, Looked>>,
     pub tidying: tokio::sync::Mutex<()>,
     /// Looks in a row at which none of the named jobs existed.
     pub looks_without_jobs: AtomicU32,

@@ -145,7 +145,7 @@ fn to_prepare(
         let known = prepared.get(&address).copied();
         let is_new = match known {
             None => true,
-            Some(again) => again.is_some_and(|again| is_due(Some(again))),
+            Some(looked) => looked.again.is_some_and(|again| is_due(Some(again))),
         };
         if is_new && !busy.contains(&address) {
             found.push(Scheduled {

@@ -4,6 +4,10 @@
 
 use {
     super::*,
+    crate::{
+        chain::{ChainReads, RpcChain},
+        send::Sender,
+    },
     async_trait::async_trait,
     bytemuck::Zeroable,
     quern::state::{JobState, LAYOUT_VERSION},
@@ -13,6 +17,7 @@ use {
         rpc_sender::{RpcSender, RpcTransportStats},
     },
     solana_rpc_client_api::{client_error, request::RpcRequest},
+    solana_sdk::signature::Keypair,
     std::{
         collections::BTreeMap,
         fmt::Write,
@@ -200,6 +205,84 @@ async fn what_is_new_changed_or_gone_is_seen_at_the_next_look() {
         }
         assert!(!seen(&followed, &rpc).await.contains(&(address(1), 1)));
     }
+}
+
+/// A chain of a watcher of everybody's jobs over such a node.
+fn chain(slot: u64) -> (Arc<RpcChain>, Arc<StdMutex<Cluster>>) {
+    let (rpc, node) = cluster(slot);
+    let sender = Sender::over(Arc::new(rpc));
+    (RpcChain::new(sender, Keypair::new()), node)
+}
+
+/// What has gone on is shown until all are listed, unless somebody reads it: that may be once at most, or a watcher
+/// would examine everything that has ended for an hour.
+#[tokio::test]
+async fn what_was_read_and_has_gone_on_is_shown_no_more() {
+    let (chain, node) = chain(100_000);
+    let filter = submitted(Looks::Recent).filter;
+    let shown = async || {
+        let jobs = chain.followed_jobs(filter, Looks::Recent).await.unwrap();
+        let shown: Vec<Pubkey> = jobs.into_iter().map(|(address, _)| address).collect();
+        shown
+    };
+    for number in 0..4 {
+        let job = job(JobState::Submitted, 100_000);
+        node.lock().unwrap().jobs.insert(address(number), job);
+    }
+    // Until no window holds them any more.
+    for _ in 0..5 {
+        assert_eq!(shown().await.len(), 4);
+        node.lock().unwrap().slot += OVERLAP_SLOTS;
+    }
+    {
+        let mut node = node.lock().unwrap();
+        node.jobs.remove(&address(0));
+        node.jobs.insert(address(1), job(JobState::Convicted, 1));
+    }
+    assert_eq!(shown().await.len(), 4, "nobody has read them");
+    for number in 0..3 {
+        chain.job(&address(number)).await.unwrap();
+    }
+    let calls = node.lock().unwrap().calls;
+    for _ in 0..10 {
+        assert_eq!(shown().await, [address(2), address(3)]);
+    }
+    let calls = node.lock().unwrap().calls - calls;
+    assert!(calls <= 30, "{calls} calls: a slot and two windows a look");
+}
+
+/// A node that is behind hides nothing for long.
+#[tokio::test]
+async fn what_only_seemed_to_have_gone_on_comes_back() {
+    let (rpc, node) = cluster(100_000);
+    let followed = submitted(Looks::Recent);
+    let here = job(JobState::Submitted, 100_000);
+    node.lock().unwrap().jobs.insert(address(1), here);
+    for _ in 0..5 {
+        assert_eq!(seen(&followed, &rpc).await, [(address(1), 1)]);
+        node.lock().unwrap().slot += OVERLAP_SLOTS;
+    }
+    followed.was_read(&address(1), Some(&here));
+    assert_eq!(seen(&followed, &rpc).await, [(address(1), 1)]);
+    followed.was_read(&address(1), None);
+    assert_eq!(seen(&followed, &rpc).await, []);
+    let doubt = async |change: fn(&mut Doubt)| {
+        let mut known = followed.known.lock().await;
+        known.doubts.values_mut().for_each(change);
+    };
+    doubt(|doubt| doubt.next = doubt.since).await;
+    assert_eq!(seen(&followed, &rpc).await, [(address(1), 1)]);
+    assert!(followed.known.lock().await.doubts.is_empty());
+    // What is not there is read again for a while only.
+    node.lock().unwrap().jobs.clear();
+    followed.was_read(&address(1), None);
+    for _ in 0..3 {
+        assert_eq!(seen(&followed, &rpc).await, []);
+        assert_eq!(followed.known.lock().await.doubts.len(), 1);
+    }
+    doubt(|doubt| doubt.since = doubt.since.checked_sub(DOUBT_FOR).unwrap()).await;
+    assert_eq!(seen(&followed, &rpc).await, []);
+    assert!(followed.known.lock().await.doubts.is_empty());
 }
 
 #[tokio::test]

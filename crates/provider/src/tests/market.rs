@@ -3,14 +3,17 @@
 use {
     super::*,
     std::{sync::atomic::AtomicI64, time::Instant},
-    tokio::io::AsyncReadExt,
+    tokio::io::{AsyncReadExt, AsyncWriteExt},
 };
+
+/// How long what must happen is waited for: machines differ.
+const PATIENT: Duration = Duration::from_secs(120);
 
 /// A chain with more open jobs than the world's own one.
 struct Market {
     view: View,
     others: Mutex<Vec<(Pubkey, Job)>>,
-    /// Where the inputs of the others are.
+    /// Where the inputs of the others are; NUMBER stands for the job's.
     uri: String,
     /// So many looks end in a panic inside a library.
     panics: AtomicI64,
@@ -89,7 +92,10 @@ impl ChainReads for Market {
     async fn input_uri(&self, address: &Pubkey, job: &Job) -> ChainResult<String> {
         match *address == self.view.world.address {
             true => self.view.input_uri(address, job).await,
-            false => Ok(self.uri.clone()),
+            false => {
+                let number = job.input_uri_hash[0].to_string();
+                Ok(self.uri.replace("NUMBER", &number))
+            }
         }
     }
     async fn model_uri(&self, address: &Pubkey, model: &Model) -> ChainResult<String> {
@@ -173,6 +179,117 @@ async fn stalling() -> String {
     format!("http://{address}/inputs")
 }
 
+/// Jobs of so many different inputs, and a host that takes its time for each of them.
+async fn of_a_slow_host(world: &World, count: u8, delay: Duration) -> (Vec<(Pubkey, Job)>, String) {
+    let input = |number: u8| Tensor::from_i8(4, 3, &[number as i8; 12]).unwrap();
+    let mut jobs = Market::jobs(world, count, [0; 32]);
+    for (number, (_, job)) in (0..count).zip(&mut jobs) {
+        job.input_roots[0] = commit::data_root(&input(number));
+        // Time for all of them.
+        job.work_secs = 10_000.into();
+    }
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut socket, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let mut request = Vec::new();
+                while !request.ends_with(b"\r\n\r\n") {
+                    request.push(socket.read_u8().await.unwrap_or(b'\n'));
+                }
+                let request = String::from_utf8(request).unwrap();
+                let path = request.split(' ').nth(1).unwrap();
+                let number = path.trim_start_matches('/').parse().unwrap();
+                tokio::time::sleep(delay).await;
+                let body = file::encode_bundle(&[input(number)]);
+                let head = format!(
+                    "HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+                    body.len()
+                );
+                let _ = socket.write_all(&[head.as_bytes(), &body].concat()).await;
+            });
+        }
+    });
+    (jobs, format!("http://{address}/NUMBER"))
+}
+
+/// Runs until so many of the others' jobs are taken.
+async fn run_until_taken(market: &Market, agent: &Agent, count: usize) -> bool {
+    let taken = async {
+        while market.taken() < count {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let until = async {
+        let _ = tokio::time::timeout(PATIENT, taken).await;
+    };
+    agent.run(until).await.unwrap();
+    market.taken() >= count
+}
+
+/// An agent that wants all of the others' jobs and no other, and whose offers may be slow for a tenth of a second.
+fn hasty_agent(market: &Arc<Market>) -> Agent {
+    market.agent(|settings| {
+        settings.offer_patience = Duration::from_millis(100);
+        settings.policy.min_price_atoms = 50;
+        settings.policy.max_jobs = 100;
+    })
+}
+
+/// Where there is room, nobody makes place: neither for another of the same client nor of the same host.
+#[tokio::test]
+async fn slow_inputs_of_one_client_and_host_all_get_through_where_there_is_room() {
+    let world = World::new(1);
+    let delay = Duration::from_millis(1_000);
+    let (mut jobs, uri) = of_a_slow_host(&world, 8, delay).await;
+    for (number, (address, job)) in (0u64..).zip(&mut jobs) {
+        (job.client, job.n) = (CLIENT, (100 + number).into());
+        *address = job_address(job);
+    }
+    let market = Market::new(&world, jobs, uri);
+    let agent = hasty_agent(&market);
+    let started = Instant::now();
+    let known = || agent.context.known.lock().unwrap();
+    assert!(run_until_taken(&market, &agent, 8).await);
+    assert!(started.elapsed() >= delay);
+    let attempts = market.others.lock().unwrap();
+    let attempts = attempts.iter().map(|(job, _)| known().attempts(job));
+    assert_eq!(attempts.sum::<u32>(), 0, "each came at its first attempt");
+}
+
+/// Making place for others is no failure, so it is final for nobody, however often it happens.
+#[tokio::test]
+async fn slow_inputs_that_make_place_for_others_come_later() {
+    let world = World::new(1);
+    let (jobs, uri) = of_a_slow_host(&world, 16, Duration::from_millis(500)).await;
+    let market = Market::new(&world, jobs, uri);
+    let agent = hasty_agent(&market);
+    let are_taken = run_until_taken(&market, &agent, 16).await;
+    let others = market.others.lock().unwrap();
+    let known = agent.context.known.lock().unwrap();
+    let attempts = others.iter().map(|(job, _)| known.attempts(job));
+    assert!(are_taken);
+    assert!(attempts.max().unwrap() > 1, "some made place twice");
+}
+
+/// An offer whose data are here holds its place for a while only, and that no memory is free is not its failure.
+#[tokio::test]
+async fn an_offer_does_not_wait_for_memory_for_ever() {
+    let world = World::new(1);
+    let market = Market::new(&world, Vec::new(), String::new());
+    let agent = market.agent(|settings| settings.memory_patience = Duration::from_millis(50));
+    let store = &agent.context.store;
+    let all = store.reserve(store.budget().share_bytes()).await.unwrap();
+    for _ in 0..4 {
+        let passed = tokio::time::timeout(PATIENT, agent.pass()).await;
+        assert_eq!(passed.unwrap().unwrap(), 1);
+    }
+    assert_eq!(world.counts.takes.load(Ordering::SeqCst), 0);
+    drop(all);
+    agent.pass().await.unwrap();
+    assert_eq!(world.counts.takes.load(Ordering::SeqCst), 1);
+}
+
 /// Runs until the world's own job is submitted, and says how long that took.
 async fn run_until_submitted(world: &World, agent: &Agent) -> Option<Duration> {
     let started = Instant::now();
@@ -181,7 +298,7 @@ async fn run_until_submitted(world: &World, agent: &Agent) -> Option<Duration> {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
-    let limited = tokio::time::timeout(Duration::from_secs(15), submitted);
+    let limited = tokio::time::timeout(PATIENT, submitted);
     let is_done = AtomicBool::new(false);
     let until = async {
         is_done.store(limited.await.is_ok(), Ordering::SeqCst);
@@ -243,7 +360,7 @@ async fn the_best_paid_offers_come_first() {
     let market = Market::new(&world, others.clone(), String::new());
     let agent = market.agent(|_| {});
     let moment = market.moment().await.unwrap();
-    let found = crate::offers::offers(&agent.context, &moment, 0, true, |_| true);
+    let found = crate::offers::offers(&agent.context, &moment, &[], true, |_| true);
     let found: Vec<Pubkey> = found.await.unwrap().into_iter().map(|one| one.0).collect();
     let place = |address: &Pubkey| found.iter().position(|one| one == address).unwrap();
     let [first, second, third, foreign] = [0, 1, 2, 3].map(|at: usize| others[at].0);
@@ -302,6 +419,58 @@ async fn no_more_is_promised_than_can_be_done_in_time() {
     assert_eq!(decided, Err(Refusal::TooHasty));
 }
 
+/// An offer with hours for so much work, and an agent that wants nothing else.
+fn honest_market(world: &Arc<World>, ability: Ability, macs: u64) -> (Arc<Market>, Agent) {
+    let mut others = Market::jobs(world, 1, world.job().unwrap().input_roots[0]);
+    for (_, job) in &mut others {
+        job.macs = macs.into();
+        job.work_secs = 10_000.into();
+    }
+    let market = Market::new(world, others, world.input_uri.clone());
+    let agent = market.agent(|settings| settings.policy.min_price_atoms = 50);
+    let agent = changed(agent, |context| {
+        context.ability = Mutex::new(Some(ability));
+    });
+    (market, agent)
+}
+
+/// Only products are counted, so a job that consists of something else says nothing about how fast they are.
+#[tokio::test]
+async fn slow_jobs_without_products_keep_no_other_from_being_taken() {
+    let world = World::new(1);
+    let (market, agent) = honest_market(&world, FAST, 100_000_000_000);
+    for _ in 0..20 {
+        let mut ability = agent.context.ability.lock().unwrap();
+        ability
+            .as_mut()
+            .unwrap()
+            .worked(1, Duration::from_secs(600));
+    }
+    agent.pass().await.unwrap();
+    assert_eq!(market.taken(), 1);
+}
+
+/// A bad hour at the start is not for ever: what is not taken corrects nothing, so it is measured again.
+#[tokio::test]
+async fn a_machine_that_seems_too_slow_is_measured_again() {
+    let world = World::new(1);
+    let slow = Ability {
+        macs_per_sec: 1.0,
+        ..FAST
+    };
+    let (market, agent) = honest_market(&world, slow, 1_000_000_000);
+    for _ in 0..3 {
+        agent.pass().await.unwrap();
+    }
+    assert_eq!(market.taken(), 0, "it was measured a moment ago");
+    *agent.context.measure_again.lock().unwrap() = Instant::now();
+    for _ in 0..2 {
+        agent.pass().await.unwrap();
+    }
+    assert_eq!(market.taken(), 1);
+    assert!(*agent.context.measure_again.lock().unwrap() > Instant::now());
+}
+
 /// N2: nothing is taken before it is known what can be kept, and obligations do not wait for that.
 #[tokio::test]
 async fn a_place_to_publish_that_stalls_costs_offers_and_no_obligation() {
@@ -321,7 +490,7 @@ async fn a_place_to_publish_that_stalls_costs_offers_and_no_obligation() {
         }
     };
     let limited = async {
-        let _ = tokio::time::timeout(Duration::from_secs(15), answered).await;
+        let _ = tokio::time::timeout(PATIENT, answered).await;
     };
     agent.run(limited).await.unwrap();
     assert_eq!(world.unanswered(), 0);
