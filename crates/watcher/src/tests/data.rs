@@ -79,6 +79,30 @@ async fn data_of_a_named_client_are_kept_before_there_is_a_result() {
     }
 }
 
+/// Every attempt in vain counts, so that the next one may be slow for longer, and leaves slots to those that did not fail.
+#[tokio::test]
+async fn data_that_do_not_come_beforehand_are_looked_for_more_patiently() {
+    let world = World::honest();
+    world.state().job.as_mut().unwrap().state = JobState::Taken as u8;
+    let settings = Settings {
+        scope: Scope::Clients([CLIENT].into()),
+        ..world.settings()
+    };
+    let place = world.place().join("inputs");
+    let bytes = std::fs::read(&place).unwrap();
+    std::fs::remove_file(&place).unwrap();
+    let watcher = world.watcher_with(ANNA, settings, usize::MAX);
+    let looked = || lock(&watcher.state.prepared)[&world.address];
+    for failures in 1..4 {
+        watcher.pass().await.unwrap();
+        assert_eq!(looked().failures, failures);
+        assert!(looked().again.is_some());
+    }
+    std::fs::write(&place, &bytes).unwrap();
+    watcher.pass().await.unwrap();
+    assert_eq!((looked().failures, looked().again), (3, None));
+}
+
 #[tokio::test]
 async fn other_data_than_those_that_were_committed_to_are_refused() {
     let world = World::honest();
