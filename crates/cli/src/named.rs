@@ -16,7 +16,7 @@ use {
 /// A mint that is named, or the only one.
 #[derive(Args, Clone, Debug)]
 pub struct InMint {
-    /// In which mint [default: the only registered one that takes new jobs]
+    /// In which mint [default: the only registered one, or the only one that takes new jobs]
     #[arg(long, value_name = "ADDRESS")]
     pub mint: Option<Pubkey>,
 }
@@ -34,11 +34,13 @@ impl InMint {
     }
 }
 
-/// The only mint that takes new jobs.
+/// The only mint, or the only one that takes new jobs. Money leaves one that takes none.
 fn only(all: Vec<(Pubkey, MintConfig)>) -> Result<MintConfig> {
-    let enabled = all.into_iter().map(|(_, config)| config);
-    let enabled: Vec<MintConfig> = enabled.filter(|config| config.enabled.get()).collect();
-    match enabled.as_slice() {
+    let all: Vec<MintConfig> = all.into_iter().map(|(_, config)| config).collect();
+    let enabled = all.iter().filter(|config| config.enabled.get());
+    let enabled: Vec<MintConfig> = enabled.copied().collect();
+    let meant = if enabled.is_empty() { all } else { enabled };
+    match meant.as_slice() {
         [one] => Ok(*one),
         [] => Err(Error::Other(
             "no mint is registered with Quern on this cluster; see `quern mint register --help`"

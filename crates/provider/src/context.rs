@@ -191,7 +191,7 @@ impl Context {
                 tracing::warn!(job = %address, "{refusal}; leaving an open job alone");
             }
             Some(options) if self.said_reasons.is_new(refusal) => {
-                tracing::info!(job = %address, options, "{refusal}; leaving an open job alone, and others for the same reason without a word");
+                tracing::info!(job = %address, options, "{refusal}; leaving an open job alone; further ones for this reason are not logged");
             }
             _ => tracing::debug!(job = %address, "{refusal}; leaving an open job alone"),
         });

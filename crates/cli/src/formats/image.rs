@@ -88,7 +88,7 @@ fn luminance(red: u8, green: u8, blue: u8) -> u8 {
 pub fn write(tensor: &Tensor, size: Option<ImageSize>) -> Result<Vec<u8>, String> {
     if tensor.rows() != 1 {
         return Err(format!(
-            "an image is one row and there are {}; choose one with --row",
+            "an image is one row and there are {}; write another format, and choose a row with `quern tensor convert --row`",
             tensor.rows()
         ));
     }

@@ -118,6 +118,11 @@ impl FaultyNode {
         state.done.clear();
     }
 
+    /// How many calls there were.
+    pub fn all_calls(&self) -> u64 {
+        self.shared.lock().calls.values().sum()
+    }
+
     /// How often a method was called.
     pub fn calls(&self, method: &str) -> u64 {
         self.shared.lock().calls.get(method).copied().unwrap_or(0)

@@ -3,7 +3,7 @@
 use {
     super::party,
     crate::{context::Context, error::Result},
-    quern_client::{Errand, Pubkey, instructions},
+    quern_client::{Errand, Pubkey, instructions, quern::state::JobState},
 };
 
 /// Which job, and which result of it.
@@ -21,6 +21,7 @@ pub async fn run(context: &Context, args: Args) -> Result<()> {
     let (job, known) = context.for_payment(address).await?;
     let wallet = party::wallet_of(context, address, &job.client, "client")?;
     party::require_reviewed(&job)?;
+    party::require_state(address, &job, JobState::Submitted)?;
     args.seen.check(address, &job)?;
     let accept = instructions::accept(&job, &known.emission);
     party::send(

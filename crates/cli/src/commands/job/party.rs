@@ -7,8 +7,9 @@ use {
         output::Fields,
     },
     quern_client::{
-        Errand, Instruction, Keypair, Pubkey, Signer, accounts, instructions::NOBODY,
-        quern::state::Job,
+        Errand, Instruction, Keypair, Pubkey, Signer, accounts,
+        instructions::NOBODY,
+        quern::state::{Job, JobState},
     },
 };
 
@@ -76,6 +77,18 @@ pub fn require_reviewed(job: &Job) -> Result<()> {
         return Ok(());
     }
     Err(Error::Other("this is a refereed job: nobody accepts or rejects it by hand; `quern job crank` pays it after its review unless it is proved wrong".to_owned()))
+}
+
+/// Refuses a decision about a job in another state, before anything is signed.
+pub fn require_state(address: &Pubkey, job: &Job, state: JobState) -> Result<()> {
+    if job.is_in(state) {
+        return Ok(());
+    }
+    Err(Error::Other(format!(
+        "the job {address} is {}, and this is for one that is {}; see `quern job show {address}`",
+        job.state().name(),
+        state.name()
+    )))
 }
 
 /// Sends for an errand, and says what became of the job.

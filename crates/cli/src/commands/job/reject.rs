@@ -3,7 +3,7 @@
 use {
     super::party,
     crate::{context::Context, error::Result, written},
-    quern_client::{Errand, Pubkey, instructions},
+    quern_client::{Errand, Pubkey, instructions, quern::state::JobState},
 };
 
 /// Which job, and why.
@@ -23,6 +23,7 @@ pub async fn run(context: &Context, args: Args) -> Result<()> {
     let job = context.job(&args.job).await?;
     let wallet = party::wallet_of(context, &args.job, &job.client, "client")?;
     party::require_reviewed(&job)?;
+    party::require_state(&args.job, &job, JobState::Submitted)?;
     args.seen.check(&args.job, &job)?;
     let reject = instructions::reject(&job, args.reason);
     let errand = Errand::before_deadline(&job);

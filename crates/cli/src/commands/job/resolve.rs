@@ -7,7 +7,10 @@ use {
         context::Context,
         error::Result,
     },
-    quern_client::{Errand, Pubkey, flows, quern::instructions::Decision},
+    quern_client::{
+        Errand, Pubkey, flows,
+        quern::{instructions::Decision, state::JobState},
+    },
 };
 
 /// Which job, and who gets what.
@@ -29,6 +32,7 @@ pub struct Args {
 pub async fn run(context: &Context, args: Args) -> Result<()> {
     let job = context.job(&args.job).await?;
     let wallet = party::wallet_of(context, &args.job, &job.arbiter, "arbiter")?;
+    party::require_state(&args.job, &job, JobState::Rejected)?;
     args.seen.check(&args.job, &job)?;
     let decimals = context.mint(&job.mint).await?.decimals;
     let decision = Decision {
