@@ -48,7 +48,7 @@ async fn agent_watcher_and_indexer_outlive_a_node_that_lies() {
     let indexer = Indexer::start(config).await.unwrap();
 
     for (index, faults) in FAULTS.into_iter().enumerate() {
-        let name = format!("job under {faults:?}");
+        let name = format!("lie {index}");
         node.set(faults);
         let price_atoms = QUSD + index as u64;
         let job = stage
@@ -70,7 +70,7 @@ async fn agent_watcher_and_indexer_outlive_a_node_that_lies() {
         .unwrap();
         let (_, report) = lookout.report_on(&job, LIMIT).await.unwrap();
         let is_consistent = matches!(report.verdict, Verdict::Consistent { .. });
-        assert!(is_consistent, "{name}: {}", report.verdict.details());
+        assert!(is_consistent, "{faults:?}: {}", report.verdict.details());
     }
 
     stage.chronicle.catch_up().await.unwrap();

@@ -151,7 +151,11 @@ mod tests {
         let several = only(vec![mint(1, true), mint(2, true)]).unwrap_err();
         assert!(several.to_string().contains("--mint"), "{several}");
         assert_eq!(several.exit_code(), 2);
-        assert!(only(vec![mint(1, false)]).is_err());
+        // Money leaves a mint that takes no new jobs.
+        let closed = only(vec![mint(1, false)]).unwrap();
+        assert_eq!(closed.mint, Pubkey::from([1; 32]));
+        assert!(only(vec![mint(1, false), mint(2, false)]).is_err());
+        assert!(only(Vec::new()).is_err());
     }
 
     #[test]
