@@ -199,6 +199,8 @@ fn nothing_but_the_program_and_its_parts_is_below_the_client() {
 fn the_command_line_needs_neither_provider_nor_watcher_to_print_a_job() {
     let may = [
         "commands/provider/run.rs",
+        // What agents with usual settings leave alone is said before a job is created.
+        "commands/job/create/warnings.rs",
         "commands/watch.rs",
         "src/error.rs",
         "src/lib.rs",
@@ -344,5 +346,42 @@ fn no_unsafe_outside_the_program() {
             });
             assert!(!found, "{} uses unsafe", path.display());
         }
+    }
+}
+
+/// A transaction that comes too late, or costs more than it is worth, loses money. So every method of provider and watcher that
+/// sends names its errand, which states deadline and worth; `RpcChain` gives no sender without one. A new method gets a line here.
+#[test]
+fn every_transaction_of_provider_and_watcher_names_its_errand() {
+    let expected = [
+        ("take", "Errand::unhurried(job)"),
+        ("submit", "Errand::before_deadline(job)"),
+        ("reveal", "errand(answers)"),
+        ("finalize", "Errand::anytime()"),
+        ("ask", "Errand::demand(job)"),
+        ("convict", "Errand::before_payment(job)"),
+        ("timeout", "Errand::unhurried(job)"),
+        ("settle_conviction", "Errand::anytime()"),
+        ("tidy", "Errand::anytime()"),
+    ];
+    let mut sending = Vec::new();
+    for folder in ["crates/provider/src", "crates/watcher/src"] {
+        for (path, text) in sources(folder) {
+            assert!(
+                !text.contains("Sender::new(") && !text.contains("Sender::over("),
+                "{path:?}"
+            );
+            for method in text.split("async fn ").skip(1) {
+                if method.contains(".sender(") {
+                    let name = method.split('(').next().unwrap_or_default();
+                    sending.push((name.to_owned(), method.to_owned()));
+                }
+            }
+        }
+    }
+    let names: Vec<&str> = sending.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, expected.map(|(name, _)| name));
+    for ((name, method), (_, errand)) in sending.iter().zip(expected) {
+        assert!(method.contains(errand), "{name} does not name {errand}");
     }
 }

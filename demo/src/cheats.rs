@@ -291,16 +291,7 @@ async fn caught(stage: &Stage, lookout: &Lookout, attempt: Attempt) -> Result<Ca
     } = attempt;
     let (rpc, job) = (stage.net.rpc(), &job);
     let (at, report) = lookout.report_on(job, LIMIT).await?;
-    let (signature, route, evidence_bytes) = match &report.verdict {
-        Verdict::Convicted {
-            signature,
-            route,
-            evidence_bytes,
-            ..
-        } => (*signature, route_name(*route), *evidence_bytes),
-        Verdict::TimedOut { signature, .. } => (*signature, "timeout", 0),
-        verdict => bail!("{} was not caught: {}", kind.title(), verdict.details()),
-    };
+    let (signature, route, evidence_bytes) = conviction(kind, &report)?;
     let wallet = lookout.wallet();
     until(
         "the bond is split and the demands are closed",
@@ -359,6 +350,20 @@ async fn caught(stage: &Stage, lookout: &Lookout, attempt: Attempt) -> Result<Ca
         amount(settled.treasury_atoms),
     ));
     Ok(Caught { cheat, report })
+}
+
+/// The transaction that convicted a cheat, the way its evidence took, and the bytes of evidence.
+fn conviction(kind: CheatKind, report: &Report) -> Result<(Signature, &'static str, u64)> {
+    Ok(match &report.verdict {
+        Verdict::Convicted {
+            signature,
+            route,
+            evidence_bytes,
+            ..
+        } => (*signature, route_name(*route), *evidence_bytes),
+        Verdict::TimedOut { signature, .. } => (*signature, "timeout", 0),
+        verdict => bail!("{} was not caught: {}", kind.title(), verdict.details()),
+    })
 }
 
 const fn route_name(route: quern_client::flows::Route) -> &'static str {

@@ -3,12 +3,13 @@
 use {
     super::{
         audit::audit,
-        cheats::{cheats, cleared},
+        cheats::{Cheat, cheats, cleared},
         summary::{Facts, Summary},
     },
     anyhow::{Context, Result, ensure},
     quern_client::{
-        Keypair, Pubkey, Signer, accounts, flows, instructions,
+        Keypair, Pubkey, Signer, accounts, flows,
+        instructions::{self, NOBODY},
         quern::{
             events::QuernEvent,
             instructions::Decision,
@@ -76,6 +77,41 @@ pub struct Cast {
 }
 
 impl Cast {
+    /// Network, people, indexer, two provider agents and a watcher.
+    async fn gather(names: Names) -> Result<Self> {
+        let stage = Stage::set_up(names.clone()).await?;
+        let mut config = Config::local(
+            stage.net.rpc_url(),
+            format!("sqlite:{}", stage.folder().join("indexer.sqlite").display()),
+        );
+        config.poll_millis = 200;
+        let indexer = Indexer::start(config)
+            .await
+            .context("the indexer did not start")?;
+        names.say(format!(
+            "the indexer follows finalized blocks and serves {}",
+            indexer.url()
+        ));
+        let follower = stage.chronicle.follow();
+        let [alder, birch, _] = &stage.providers;
+        let machines = vec![
+            Machine::start(&stage, alder).await?,
+            Machine::start(&stage, birch).await?,
+        ];
+        names.say("alder and birch: two provider agents, each with its own operator key and limit");
+        let lookout = lookout(&stage).await?;
+        names.say(
+            "a watcher with a wallet of its own: it checks every refereed result of every client",
+        );
+        Ok(Self {
+            stage,
+            indexer,
+            machines,
+            lookout,
+            follower,
+        })
+    }
+
     /// Switches everything off in order.
     ///
     /// # Errors
@@ -104,75 +140,114 @@ pub async fn play(plan: Plan, names: Names) -> Result<(Cast, Summary)> {
         plan.jobs,
         plan.images_per_job
     );
-    let mut stage = Stage::set_up(names.clone()).await?;
-    let mut config = Config::local(
-        stage.net.rpc_url(),
-        format!("sqlite:{}", stage.folder().join("indexer.sqlite").display()),
-    );
-    config.poll_millis = 200;
-    let indexer = Indexer::start(config)
-        .await
-        .context("the indexer did not start")?;
-    names.say(format!(
-        "the indexer follows finalized blocks and serves {}",
-        indexer.url()
-    ));
-    let follower = stage.chronicle.follow();
-    let [alder, birch, _] = &stage.providers;
-    let (alder_works, birch_works) = (
-        Machine::start(&stage, alder).await?,
-        Machine::start(&stage, birch).await?,
-    );
-    names.say("alder and birch: two provider agents, each with its own operator key and limit");
-    let lookout = lookout(&stage).await?;
-    names.say(
-        "a watcher with a wallet of its own: it checks every refereed result, whoever asked for it",
-    );
+    let mut cast = Cast::gather(names.clone()).await?;
+    let stage = &cast.stage;
 
-    let mut honest = inference(&stage, plan).await?;
-    let (cheap, right) = (
-        unwanted(&stage, plan).await?,
-        results(&stage, &honest, plan).await?,
-    );
-    names.say(format!("client: {right} of {images} images are right, and every intermediate result equals its own recomputation"));
-    if images == stage.digits.count() {
-        let expected = stage.digits.expected_right;
-        ensure!(
-            right == expected,
-            "{right} images are right where the training script found {expected}"
-        );
-    }
+    let mut honest = inference(stage, plan).await?;
+    let cheap = unwanted(stage, plan).await?;
+    let right = recognized(stage, &honest, plan).await?;
 
     names.heading(
         "A third provider cheats three times beside an honest product of a million values",
     );
-    honest.push(product(&stage).await?);
-    let caught = cheats(&stage, &lookout).await?;
-    cleared(&stage, &lookout, &honest).await?;
+    honest.push(product(stage).await?);
+    let caught = cheats(stage, &cast.lookout).await?;
+    cleared(stage, &cast.lookout, &honest).await?;
     names.say(format!(
         "watcher: nothing is wrong with the {} honest results",
         honest.len()
     ));
 
     names.heading("Training in three milestones; the first provider leaves after the first one");
-    let training = training_job(&stage, "training", 3, &alder.owner.pubkey()).await?;
-    let hasty = training_job(&stage, "hasty training", 1, &birch.owner.pubkey()).await?;
-    let first = submitted(&stage, &training, 0).await?;
-    submitted(&stage, &hasty, 0).await?;
-    alder_works.stop().await?;
-    names.say("alder's machine leaves");
-    let mut checkpoint = judge_checkpoint(&stage, &training, &first, None).await?;
-    accept(&stage, &training).await?;
-    reject_and_resolve(&stage, &hasty).await?;
+    let machines = std::mem::take(&mut cast.machines);
+    let (birch_works, training_right) = training(stage, machines, &cheap).await?;
+    stage.chronicle.catch_up().await?;
 
+    names.heading("The review passes; what nobody refuted is paid");
+    let (alder_works, honest_paid) = payday(stage, &honest).await?;
+    cast.machines = vec![alder_works, birch_works];
+
+    names.heading("Everybody takes what is theirs");
+    collect(&mut cast.stage).await?;
+    cast.stage.chronicle.catch_up().await?;
+
+    names.heading("The audit");
+    let facts = Facts {
+        images,
+        right,
+        training_right,
+        training_images: JUDGING_IMAGES.len(),
+        honest_paid,
+    };
+    let summary = audited(&cast, facts, caught).await?;
+    Ok((cast, summary))
+}
+
+/// How many images are right; all of them together must be as many as the training script found.
+async fn recognized(stage: &Stage, honest: &[Pubkey], plan: Plan) -> Result<usize> {
+    let images = plan.jobs * plan.images_per_job;
+    let right = results(stage, honest, plan).await?;
+    stage.names.say(format!("client: {right} of {images} images are right, and every intermediate result equals its own recomputation"));
+    let expected = stage.digits.expected_right;
+    ensure!(
+        images != stage.digits.count() || right == expected,
+        "{right} images are right where the training script found {expected}"
+    );
+    Ok(right)
+}
+
+/// Act 3: training that a second provider goes on with, a job that ends before the arbiter, and one that nobody takes. Says
+/// how many unseen images the trained network recognizes, and returns birch's machine.
+async fn training(
+    stage: &Stage,
+    machines: Vec<Machine>,
+    cheap: &Pubkey,
+) -> Result<(Machine, usize)> {
+    let [_, birch, _] = &stage.providers;
+    let [alder_works, birch_works] = <[Machine; 2]>::try_from(machines)
+        .map_err(|_| anyhow::anyhow!("two machines should be at work"))?;
+    // A reviewed job keeps the provider that it is pinned to. This one is for anybody, so that another can go on; alder begins,
+    // because birch is away.
+    birch_works.stop().await?;
+    let training = training_job(stage, "training", 3, NOBODY).await?;
+    let first = submitted(stage, &training, 0).await?;
+    let birch_works = Machine::start(stage, birch).await?;
+    let hasty = training_job(stage, "hasty training", 1, birch.owner.pubkey()).await?;
+    submitted(stage, &hasty, 0).await?;
+    alder_works.stop().await?;
+    stage.names.say("alder's machine leaves");
+    let mut checkpoint = judge_checkpoint(stage, &training, &first, None).await?;
+    accept(stage, &training).await?;
+    reject_and_resolve(stage, &hasty).await?;
+
+    lapse(stage, &training, cheap).await?;
+    for milestone in 1..3 {
+        let submission = submitted(stage, &training, milestone).await?;
+        ensure!(
+            submission.provider == birch.owner.pubkey(),
+            "birch should have continued"
+        );
+        checkpoint = judge_checkpoint(stage, &training, &submission, Some(checkpoint)).await?;
+        accept(stage, &training).await?;
+    }
+    ensure!(
+        stage.job(&training).await?.is_none(),
+        "the training job should have ended with its third milestone"
+    );
+    Ok((birch_works, quality(stage, &checkpoint)?))
+}
+
+/// The deadlines of the training job, which alder has left, and of the job that nobody takes pass.
+async fn lapse(stage: &Stage, training: &Pubkey, cheap: &Pubkey) -> Result<()> {
     let left = stage
-        .job(&training)
+        .job(training)
         .await?
         .context("the training job is gone")?;
     let unwanted = stage
-        .job(&cheap)
+        .job(cheap)
         .await?
         .context("the unwanted job is gone")?;
+    let [alder, ..] = &stage.providers;
     ensure!(
         left.state == JobState::Taken as u8 && left.provider == alder.owner.pubkey(),
         "alder should owe milestone 2"
@@ -184,28 +259,19 @@ pub async fn play(plan: Plan, names: Names) -> Result<(Cast, Summary)> {
             "nobody takes the cheap job, and alder does not come back",
         )
         .await?;
-    for job in [&cheap, &training] {
-        expire(&stage, job).await?;
+    for job in [cheap, training] {
+        expire(stage, job).await?;
     }
-    for milestone in 1..3 {
-        let submission = submitted(&stage, &training, milestone).await?;
-        ensure!(
-            submission.provider == birch.owner.pubkey(),
-            "birch should have continued"
-        );
-        checkpoint = judge_checkpoint(&stage, &training, &submission, Some(checkpoint)).await?;
-        accept(&stage, &training).await?;
-    }
-    ensure!(
-        stage.job(&training).await?.is_none(),
-        "the training job should have ended with its third milestone"
-    );
-    let training_right = quality(&stage, &checkpoint)?;
+    Ok(())
+}
 
-    stage.chronicle.catch_up().await?;
-    names.heading("The review passes; what nobody refuted is paid");
-    let alder_works = Machine::start(&stage, alder).await?;
-    names.say("alder's machine is back and goes on from its journal");
+/// Act 4: alder comes back, the reviews end, and the agents finalize every job. Says how many honest results were paid.
+async fn payday(stage: &Stage, honest: &[Pubkey]) -> Result<(Machine, usize)> {
+    let [alder, ..] = &stage.providers;
+    let alder_works = Machine::start(stage, alder).await?;
+    stage
+        .names
+        .say("alder's machine is back and goes on from its journal");
     let mut last = 0;
     for (_, job) in accounts::jobs(stage.net.rpc(), accounts::JobFilter::default()).await? {
         ensure!(
@@ -221,20 +287,20 @@ pub async fn play(plan: Plan, names: Names) -> Result<(Cast, Summary)> {
     })
     .await?;
     stage.chronicle.catch_up().await?;
-    let honest_paid = paid(&stage, &honest);
+    let honest_paid = paid(stage, honest);
     ensure!(
         honest_paid == honest.len(),
         "only {honest_paid} of {} honest results were paid",
         honest.len()
     );
+    Ok((alder_works, honest_paid))
+}
 
-    names.heading("Everybody takes what is theirs");
-    collect(&mut stage).await?;
-    stage.chronicle.catch_up().await?;
-
-    names.heading("The audit");
+/// The end: what chain, events and indexer say must be equal.
+async fn audited(cast: &Cast, facts: Facts, caught: Vec<Cheat>) -> Result<Summary> {
+    let (stage, indexer) = (&cast.stage, &cast.indexer);
     let slot = stage.chronicle.last_slot();
-    names.say(format!(
+    stage.names.say(format!(
         "waiting until the indexer has everything finalized up to slot {slot}"
     ));
     ensure!(
@@ -242,32 +308,14 @@ pub async fn play(plan: Plan, names: Names) -> Result<(Cast, Summary)> {
         "the indexer did not reach slot {slot} within {} s",
         LIMIT.as_secs()
     );
-    let ledger = Ledger::of(&stage)?;
-    let report = audit(&stage, &ledger, &indexer.url()).await?;
-    names.say(format!(
+    let ledger = Ledger::of(stage)?;
+    let report = audit(stage, &ledger, &indexer.url()).await?;
+    stage.names.say(format!(
         "{} figures compared: {}",
         report.compared,
         report.verdict()
     ));
-    let facts = Facts {
-        images,
-        right,
-        training_right,
-        training_images: JUDGING_IMAGES.len(),
-        honest_paid,
-    };
-    let summary = Summary::new(&stage, &ledger, &report, &indexer.url(), facts, caught).await?;
-    let machines = vec![alder_works, birch_works];
-    Ok((
-        Cast {
-            stage,
-            indexer,
-            machines,
-            lookout,
-            follower,
-        },
-        summary,
-    ))
+    Summary::new(stage, &ledger, &report, &indexer.url(), facts, caught).await
 }
 
 /// Act 1: refereed inference on batches of held-out images.
@@ -399,7 +447,7 @@ async fn training_job(
     stage: &Stage,
     name: &str,
     milestones: u8,
-    provider: &Pubkey,
+    provider: Pubkey,
 ) -> Result<Pubkey> {
     let images = stage.digits.images(TRAINING_IMAGES)?;
     let labels = stage.digits.labels(TRAINING_IMAGES)?;
@@ -410,7 +458,7 @@ async fn training_job(
     args.kind = JobKind::Training as u8;
     args.assurance = Assurance::Reviewed as u8;
     args.milestones = milestones;
-    args.pinned_provider = *provider;
+    args.pinned_provider = provider;
     args.arbiter = stage.arbiter.pubkey();
     args.input_roots = vec![data_root(&images), data_root(&labels)];
     args.input_uri = stage

@@ -210,19 +210,30 @@ impl Summary {
 
     /// The tables for a person.
     pub fn tables(&self) -> String {
-        let (payment, reward) = self.decimals;
         let mut text = String::from("\nProviders by earnings, from the indexer (finalized)\n");
         text.push_str(&self.board_table());
         text.push_str(&self.convicted_lines());
         text.push_str(&self.cheat_table());
+        let mut table = table(&["", ""]);
+        for (what, value) in self.totals() {
+            table.add_row(vec![what.to_owned(), value]);
+        }
+        text.push_str(&format!(
+            "\nAll in all (no two prices are equal, so that nothing can be mixed up: hence the odd atoms)\n{table}\n"
+        ));
+        text
+    }
+
+    /// What there is to count, and how much of it.
+    fn totals(&self) -> Vec<(&'static str, String)> {
+        let (payment, reward) = self.decimals;
         let money = |atoms: &str, decimals: u8| {
             atoms
                 .parse()
                 .map_or_else(|_| atoms.to_owned(), |atoms| decimal(atoms, decimals))
         };
-        let mut table = table(&["", ""]);
         let percent = |share: f64| format!("{:.1} %", share * 100.0);
-        let rows = [
+        vec![
             ("jobs created", self.jobs_created.to_string()),
             (
                 "jobs settled",
@@ -273,14 +284,7 @@ impl Summary {
                 format!("{} ({} figures)", self.audit, self.audit_compared),
             ),
             ("seconds", format!("{:.1}", self.seconds)),
-        ];
-        for (what, value) in rows {
-            table.add_row(vec![what.to_owned(), value]);
-        }
-        text.push_str(&format!(
-            "\nAll in all (no two prices are equal, so that nothing can be mixed up: hence the odd atoms)\n{table}\n"
-        ));
-        text
+        ]
     }
 
     /// The cheats side by side: so it fits a terminal of eighty columns.

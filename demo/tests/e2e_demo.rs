@@ -8,6 +8,7 @@ use {
 };
 
 #[tokio::test(flavor = "multi_thread")]
+#[expect(clippy::too_many_lines, reason = "one story, told in its order")]
 async fn the_demo_keeps_its_promises() {
     let plan = Plan {
         jobs: 6,

@@ -45,6 +45,12 @@ pub struct Config {
     /// Slots behind the node from which on /health/ready says no
     #[arg(long, env = "QUERN_MOST_LAG_SLOTS", default_value_t = 150)]
     pub most_lag_slots: u64,
+    /// Most connections at a time; fewer if the system grants too few descriptors
+    #[arg(long, env = "QUERN_MAX_CONNECTIONS", default_value_t = 512)]
+    pub max_connections: usize,
+    /// Most connections of one address; behind a proxy all are the proxy's
+    #[arg(long, env = "QUERN_MAX_CONNECTIONS_PER_ADDRESS", default_value_t = 64)]
+    pub max_connections_per_address: usize,
 }
 
 impl Config {
@@ -60,6 +66,8 @@ impl Config {
             poll_millis: 1_000,
             fetches: 8,
             most_lag_slots: 150,
+            max_connections: 512,
+            max_connections_per_address: 64,
         }
     }
 

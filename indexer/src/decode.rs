@@ -102,9 +102,7 @@ pub fn transaction(
 }
 
 /// What names a transaction, without reading the rest of it.
-pub(crate) fn signature_of(
-    encoded: &EncodedConfirmedTransactionWithStatusMeta,
-) -> Option<Signature> {
+fn signature_of(encoded: &EncodedConfirmedTransactionWithStatusMeta) -> Option<Signature> {
     let text = match &encoded.transaction.transaction {
         EncodedTransaction::Json(transaction) => transaction.signatures.first()?.clone(),
         other => other.decode()?.signatures.first()?.to_string(),

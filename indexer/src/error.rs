@@ -20,11 +20,23 @@ pub enum IndexerError {
     )]
     NoProgram,
     /// The store's address has an unknown form.
-    #[error("store \"{0}\" is not understood: write sqlite:PATH, for example sqlite:quern.sqlite")]
+    #[error(
+        "store \"{0}\" is not a file that can be kept: write sqlite:PATH, for example sqlite:quern.sqlite"
+    )]
     BadStore(String),
     /// Somebody else writes to this store.
     #[error("store {0} is in use by another quern-indexer: stop that one or name another file")]
     StoreInUse(String),
+    /// The store's file has more than one name.
+    #[error(
+        "store {0} has another name (a hard link), under which a second quern-indexer could use it: remove the link or copy the file"
+    )]
+    LinkedStore(String),
+    /// The file belongs to another application.
+    #[error(
+        "{0} is a database of another application: name a new file, or one that quern-indexer wrote, with --store sqlite:PATH"
+    )]
+    ForeignStore(String),
     /// The store's file cannot be opened.
     #[error("cannot open store {path}: {source}; check that its folder exists and can be written")]
     OpenStore {
@@ -77,6 +89,16 @@ pub enum IndexerError {
     /// The database failed.
     #[error("the database failed: {0}; this step changed nothing. Check the disk and try again")]
     Database(#[from] sqlx::Error),
+    /// What was written does not show.
+    #[error(
+        "the store took the walk up to slot {wanted} but shows {shown}: nothing was counted as stored, and the walk is tried again"
+    )]
+    NotKept {
+        /// What was written.
+        wanted: u64,
+        /// What readers see.
+        shown: u64,
+    },
     /// The database's tables could not be brought up to date.
     #[error(
         "the store's tables cannot be brought up to date: {0}; was it written by a newer quern-indexer?"
@@ -140,9 +162,7 @@ pub enum IndexerError {
         reason: String,
     },
     /// A recording cannot be read.
-    #[error(
-        "recording {path}: {reason}; it must hold one getTransaction reply as JSON on each line"
-    )]
+    #[error("recording {path}: {reason}; write one getTransaction reply as JSON on each line")]
     Recording {
         /// Which file.
         path: String,
@@ -157,9 +177,6 @@ pub enum IndexerError {
         /// Why.
         source: std::io::Error,
     },
-    /// Serving HTTP failed.
-    #[error("the HTTP server stopped: {0}")]
-    Serve(std::io::Error),
     /// Rebuilt tables differ.
     #[error(
         "the tables rebuilt from {events} events differ from the stored ones ({stored} became {rebuilt}); the rebuilt ones are kept"

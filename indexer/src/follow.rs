@@ -6,7 +6,7 @@ use {
         error::{IndexerError, Result},
         health::Health,
         source::{Item, Range, Source, Tip},
-        store::{Batch, Cursor, Origin, Store},
+        store::{Batch, Cursor, Origin, Store, Written},
     },
     futures::StreamExt,
     quern_api::{Key, Signature},
@@ -25,6 +25,10 @@ const BATCH_TRANSACTIONS: usize = 2_048;
 const LONGEST_UNWRITTEN: Duration = Duration::from_secs(1);
 /// First pause after a failed walk; doubles each time.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
+/// Pause between the first two walks back to the start; doubles each time.
+const FIRST_REPAIR_PAUSE: Duration = Duration::from_secs(5);
+/// Longest one.
+const LONGEST_REPAIR_PAUSE: Duration = Duration::from_secs(3_600);
 /// Longest pause.
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 
@@ -56,19 +60,22 @@ impl Follower {
     }
 
     async fn follow(&self) -> Result<()> {
-        let mut bound = false;
+        let mut has_begun = false;
+        let mut repairs = Repairs::default();
         let mut pause = FIRST_PAUSE;
         loop {
-            match self.turn(&mut bound).await {
+            match self.turn(&mut has_begun, &mut repairs).await {
                 Ok(()) => {
                     pause = FIRST_PAUSE;
                     self.source.wake().await;
                 }
-                Err(error) if is_final(&error) => return Err(error),
+                Err(error) if is_final(&error, has_begun) => return Err(error),
                 Err(error) => {
                     tracing::warn!(%error, "walk failed");
-                    self.health
-                        .update(|state| state.error = Some(error.to_string()));
+                    self.health.update(|state| {
+                        state.is_refused = is_of_another_network(&error);
+                        state.error = Some(error.to_string());
+                    });
                     tokio::time::sleep(pause).await;
                     pause = (pause * 2).min(LONGEST_PAUSE);
                 }
@@ -76,13 +83,20 @@ impl Follower {
         }
     }
 
-    async fn turn(&self, bound: &mut bool) -> Result<()> {
-        if !*bound {
-            let genesis = self.source.genesis().await?;
-            self.store.bind(&self.program, genesis.as_deref()).await?;
-            *bound = true;
+    async fn turn(&self, has_begun: &mut bool, repairs: &mut Repairs) -> Result<()> {
+        if !*has_begun {
+            self.check_network().await?;
+            *has_begun = true;
         }
-        self.walk().await
+        self.walk().await?;
+        self.repair(repairs).await
+    }
+
+    /// Refuses a node of another network than the store's. One address can lead to another network later: networks are begun
+    /// anew, and addresses are given to others.
+    async fn check_network(&self) -> Result<()> {
+        let genesis = self.source.genesis().await?;
+        self.store.bind(&self.program, genesis.as_deref()).await
     }
 
     /// One walk from the tip back to the cursor, stored oldest first.
@@ -90,38 +104,99 @@ impl Follower {
     /// # Errors
     /// Whatever kept it from being whole; the cursor then stands where it was.
     pub async fn walk(&self) -> Result<()> {
+        let (tip, cursor) = self.tip().await?;
+        if cursor.is_some_and(|cursor| cursor.slot == tip.slot) {
+            self.told_whole(tip.slot);
+            return Ok(());
+        }
+        let floor = cursor.map(|cursor| cursor.slot.saturating_sub(OVERLAP_SLOTS));
+        self.walk_range(tip, cursor, floor).await
+    }
+
+    /// One walk back to the program's first transaction, for what a hole in the history left out.
+    ///
+    /// # Errors
+    /// See [`Self::walk`].
+    pub async fn walk_to_the_start(&self) -> Result<()> {
+        let (tip, cursor) = self.tip().await?;
+        self.walk_range(tip, cursor, None).await
+    }
+
+    /// Where a walk begins, and where the last one did.
+    async fn tip(&self) -> Result<(Tip, Option<Cursor>)> {
+        self.check_network().await?;
         let tip = self.source.tip().await?;
         let cursor = self.store.cursor().await?;
         self.health.update(|state| {
             state.tip_slot = Some(tip.slot);
             state.cursor_slot = cursor.map(|cursor| cursor.slot);
         });
-        if let Some(cursor) = cursor {
-            if tip.slot < cursor.slot {
-                return Err(IndexerError::NodeBehind {
-                    tip: tip.slot,
-                    cursor: cursor.slot,
-                });
-            }
-            if tip.slot == cursor.slot {
-                self.told_whole(cursor.slot);
-                return Ok(());
-            }
+        match cursor {
+            Some(cursor) if tip.slot < cursor.slot => Err(IndexerError::NodeBehind {
+                tip: tip.slot,
+                cursor: cursor.slot,
+            }),
+            _ => Ok((tip, cursor)),
         }
+    }
+
+    async fn walk_range(&self, tip: Tip, cursor: Option<Cursor>, floor: Option<u64>) -> Result<()> {
         let range = Range {
             tip,
-            floor: cursor.map(|cursor| cursor.slot.saturating_sub(OVERLAP_SLOTS)),
+            floor,
             origin: cursor.and_then(|cursor| cursor.origin),
         };
         let items = self.source.walk(&range).await?;
-        let origin = range.origin.or_else(|| {
-            items.first().map(|first| Origin {
-                signature: first.signature,
-                slot: first.slot,
-            })
+        let oldest = items.first().map(|first| Origin {
+            signature: first.signature,
+            slot: first.slot,
         });
-        self.store_items(tip, cursor, origin, items).await?;
-        self.told_whole(tip.slot);
+        let end = Cursor {
+            slot: tip.slot,
+            chain_time: cursor.map_or(i64::MIN, |cursor| cursor.chain_time),
+            // Of a walk with a floor the oldest is only where it ended.
+            origin: match floor {
+                None => oldest.or(range.origin),
+                Some(_) => range.origin.or(oldest),
+            },
+        };
+        self.store_items(tip, end, floor.is_none(), items).await?;
+        // What is written counts once readers see it.
+        let shown = self.store.cursor().await?.map_or(0, |cursor| cursor.slot);
+        if shown < tip.slot {
+            return Err(IndexerError::NotKept {
+                wanted: tip.slot,
+                shown,
+            });
+        }
+        self.told_whole(shown);
+        Ok(())
+    }
+
+    /// Walks back to the start while the history is not whole, ever more seldom.
+    async fn repair(&self, repairs: &mut Repairs) -> Result<()> {
+        let wholeness = self.store.read().await?.wholeness();
+        if wholeness.is_whole() {
+            if repairs.tries > 0 {
+                tracing::info!("the history is whole again");
+            }
+            *repairs = Repairs::default();
+            return Ok(());
+        }
+        if !repairs.is_due() {
+            return Ok(());
+        }
+        tracing::warn!(reason = %wholeness, "the history is not whole; walking back to the start");
+        repairs.try_again_later();
+        self.walk_to_the_start().await?;
+        let wholeness = self.store.read().await?.wholeness();
+        if !wholeness.is_whole() {
+            tracing::warn!(
+                reason = %wholeness,
+                again_in_secs = repairs.pause.as_secs(),
+                "the history is not whole still; use a node that keeps all of it"
+            );
+        }
         Ok(())
     }
 
@@ -130,21 +205,22 @@ impl Follower {
             state.cursor_slot = Some(slot);
             state.whole_at = Some(Instant::now());
             state.error = None;
+            state.is_refused = false;
         });
     }
 
     async fn store_items(
         &self,
         tip: Tip,
-        cursor: Option<Cursor>,
-        origin: Option<Origin>,
+        end: Cursor,
+        from_start: bool,
         mut items: Vec<Item>,
     ) -> Result<()> {
         let signatures: Vec<Signature> = items.iter().map(|item| item.signature).collect();
         let known = self.store.known(&signatures).await?;
         items.retain(|item| !known.contains(&item.signature));
         let new = items.len();
-        let mut latest_at = cursor.map_or(i64::MIN, |cursor| cursor.chain_time);
+        let mut latest_at = end.chain_time;
         let mut batch = Batch::default();
         // Fetches run side by side, bounded, and arrive in order: memory holds one batch and the fetches under way.
         let mut fetched = futures::stream::iter(items)
@@ -157,7 +233,7 @@ impl Follower {
                 Ok(read) => read,
                 Err(error) => {
                     // What was read is kept; only the cursor stays, so the next walk has less to do.
-                    self.store.write(&batch).await?;
+                    self.write(&batch).await?;
                     return Err(error);
                 }
             };
@@ -177,21 +253,26 @@ impl Follower {
             if batch.transactions.len() >= BATCH_TRANSACTIONS
                 || written_at.elapsed() > LONGEST_UNWRITTEN
             {
-                events += self.store.write(&std::mem::take(&mut batch)).await?.events;
+                events += self.write(&std::mem::take(&mut batch)).await?.events;
                 written_at = Instant::now();
             }
         }
         let chain_time = tip.time.unwrap_or(latest_at.max(0));
-        batch.cursor = Some(Cursor {
-            slot: tip.slot,
-            chain_time,
-            origin,
-        });
-        events += self.store.write(&batch).await?.events;
+        batch.cursor = Some(Cursor { chain_time, ..end });
+        batch.from_start = from_start;
+        events += self.write(&batch).await?.events;
         if new > 0 {
             tracing::info!(slot = tip.slot, transactions = new, events, "stored");
         }
         Ok(())
+    }
+
+    /// Writes what came from the node, once more sure that it is still a node of this network.
+    async fn write(&self, batch: &Batch) -> Result<Written> {
+        if !batch.transactions.is_empty() {
+            self.check_network().await?;
+        }
+        self.store.write(batch).await
     }
 
     /// A transaction's content; none if it failed.
@@ -211,14 +292,52 @@ impl Follower {
     }
 }
 
-/// Whether trying again is of no use.
-fn is_final(error: &IndexerError) -> bool {
+/// Walks back to the start: one as soon as a hole is found, further ones ever more seldom, for they cost the node a whole
+/// listing.
+#[derive(Debug)]
+struct Repairs {
+    tries: u32,
+    pause: Duration,
+    due_at: Instant,
+}
+
+impl Default for Repairs {
+    fn default() -> Self {
+        Self {
+            tries: 0,
+            pause: FIRST_REPAIR_PAUSE,
+            due_at: Instant::now(),
+        }
+    }
+}
+
+impl Repairs {
+    fn is_due(&self) -> bool {
+        Instant::now() >= self.due_at
+    }
+
+    fn try_again_later(&mut self) {
+        if self.tries > 0 {
+            self.pause = (self.pause * 2).min(LONGEST_REPAIR_PAUSE);
+        }
+        self.tries += 1;
+        self.due_at = Instant::now() + self.pause;
+    }
+}
+
+fn is_of_another_network(error: &IndexerError) -> bool {
     matches!(
         error,
-        IndexerError::WrongStore { .. }
-            | IndexerError::WrongCluster { .. }
-            | IndexerError::Damaged(_)
-            | IndexerError::Recording { .. }
-            | IndexerError::Migrate(_)
+        IndexerError::WrongStore { .. } | IndexerError::WrongCluster { .. }
     )
+}
+
+/// Whether trying again is of no use. A wrong network at the start is a wrong setting; one that appears later may go again.
+fn is_final(error: &IndexerError, has_begun: bool) -> bool {
+    match error {
+        IndexerError::Damaged(_) | IndexerError::Recording { .. } | IndexerError::Migrate(_) => {
+            true
+        }
+        other => !has_begun && is_of_another_network(other),
+    }
 }

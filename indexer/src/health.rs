@@ -13,13 +13,8 @@ pub struct State {
     pub whole_at: Option<Instant>,
     /// Why the last walk failed, if it did.
     pub error: Option<String>,
-}
-
-impl State {
-    /// How far the store is behind the source.
-    pub fn lag_slots(&self) -> Option<u64> {
-        Some(self.tip_slot?.saturating_sub(self.cursor_slot?))
-    }
+    /// Whether that is a reason to believe nothing more of the node.
+    pub is_refused: bool,
 }
 
 /// Shared by the follower, which writes it, and the API.

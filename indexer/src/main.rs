@@ -50,10 +50,13 @@ enum Command {
     /// Make every table again from the stored events
     #[command(after_help = "Example:\n  quern-indexer rebuild --store sqlite:quern.sqlite --check")]
     Rebuild(Rebuild),
+    /// Have the next run walk the whole history again, for what a node left out
+    #[command(after_help = "Example:\n  quern-indexer recheck --store sqlite:quern.sqlite")]
+    Recheck(Stored),
 }
 
 #[derive(Args)]
-struct Rebuild {
+struct Stored {
     /// The store: sqlite:PATH
     #[arg(
         long,
@@ -61,6 +64,12 @@ struct Rebuild {
         default_value = "sqlite:quern-indexer.sqlite"
     )]
     store: String,
+}
+
+#[derive(Args)]
+struct Rebuild {
+    #[command(flatten)]
+    stored: Stored,
     /// Fail if the tables differ from the ones before
     #[arg(long)]
     check: bool,
@@ -83,6 +92,7 @@ fn main() -> ExitCode {
         match cli.command {
             Command::Run(config) => quern_indexer::run(config, interrupted()).await,
             Command::Rebuild(options) => rebuild(&options).await,
+            Command::Recheck(options) => recheck(&options).await,
         }
     });
     match result {
@@ -134,7 +144,7 @@ async fn interrupted() {
 }
 
 async fn rebuild(options: &Rebuild) -> Result<(), IndexerError> {
-    let store = Store::open_existing(&options.store).await?;
+    let store = Store::open_existing(&options.stored.store).await?;
     let rebuilt = store.rebuild().await?;
     store.close().await;
     let (before, after) = (hex::encode(rebuilt.before), hex::encode(rebuilt.after));
@@ -142,6 +152,9 @@ async fn rebuild(options: &Rebuild) -> Result<(), IndexerError> {
         "{} events, {} of them revived; tables {after}",
         rebuilt.events, rebuilt.revived
     );
+    if let Some(loss) = rebuilt.loss {
+        println!("{loss}; the next run fetches them again");
+    }
     if options.check && rebuilt.revived == 0 && before != after {
         return Err(IndexerError::RebuildDiffers {
             events: rebuilt.events,
@@ -149,5 +162,17 @@ async fn rebuild(options: &Rebuild) -> Result<(), IndexerError> {
             rebuilt: after,
         });
     }
+    Ok(())
+}
+
+async fn recheck(options: &Stored) -> Result<(), IndexerError> {
+    let store = Store::open_existing(&options.store).await?;
+    let mended = store.mend().await?;
+    store.walk_again().await?;
+    store.close().await;
+    if let Some(loss) = mended.and_then(|mended| mended.loss) {
+        println!("{loss}; the tables were made again without them");
+    }
+    println!("the next run walks the whole history again");
     Ok(())
 }

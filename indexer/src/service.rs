@@ -7,9 +7,11 @@ use {
         error::{IndexerError, Result},
         follow::Follower,
         health::Health,
+        server::{self, Gate, Limits},
         source::{Endpoint, FileSource, RpcOptions, RpcSource, Source},
         store::Store,
     },
+    quern_api::Key,
     quern_client::config::is_local,
     std::{net::SocketAddr, path::Path, sync::Arc, time::Duration},
     tokio::{net::TcpListener, sync::watch, task::JoinHandle},
@@ -27,7 +29,7 @@ pub struct Indexer {
     health: Health,
     stop: watch::Sender<bool>,
     follower: JoinHandle<Result<()>>,
-    server: JoinHandle<Result<()>>,
+    server: JoinHandle<()>,
 }
 
 impl Indexer {
@@ -44,7 +46,17 @@ impl Indexer {
         let listener = TcpListener::bind(config.listen).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         let store = Arc::new(Store::open(&config.store).await?);
-        let source = open_source(config.recording.as_deref(), node).await?;
+        if let Some(mended) = store.mend().await? {
+            let revived = mended.revived;
+            tracing::info!(
+                revived,
+                "the tables were made again; revived events were not understood before"
+            );
+            if let Some(loss) = mended.loss {
+                tracing::warn!(%loss, "rows were lost; the history is walked again");
+            }
+        }
+        let source = open_source(config.recording.as_deref(), &config.program_id, node).await?;
         let health = Health::default();
         let (stop, stopped) = watch::channel(false);
         let follower = Follower {
@@ -64,7 +76,8 @@ impl Indexer {
             let stopped = stopped.clone();
             async move { follower.run(stopped).await }
         });
-        let server = tokio::spawn(serve(listener, state, stopped));
+        let gate = Gate::new(limits(&config));
+        let server = tokio::spawn(server::serve(listener, api::router(state), gate, stopped));
         tracing::info!(%address, store = config.store, program = %config.program_id, "indexer started");
         Ok(Self {
             address,
@@ -107,7 +120,7 @@ impl Indexer {
     pub async fn ended(&mut self) -> Result<()> {
         tokio::select! {
             result = &mut self.follower => result?,
-            result = &mut self.server => result?,
+            result = &mut self.server => Ok(result?),
         }
     }
 
@@ -127,7 +140,7 @@ impl Indexer {
             Ok(())
         } else {
             match tokio::time::timeout(STOP_TIMEOUT, &mut self.server).await {
-                Ok(result) => result?,
+                Ok(result) => Ok(result?),
                 // A client that keeps its request open does not keep the process.
                 Err(_) => {
                     self.server.abort();
@@ -156,28 +169,35 @@ fn rpc_options(config: &Config) -> Result<RpcOptions> {
     Ok(options)
 }
 
-async fn open_source(recording: Option<&Path>, node: RpcOptions) -> Result<Arc<dyn Source>> {
+fn limits(config: &Config) -> Limits {
+    let wanted = Limits {
+        all: config.max_connections,
+        of_address: config.max_connections_per_address,
+    };
+    let limits = wanted.within_descriptors();
+    if limits != wanted {
+        tracing::warn!(
+            wanted = wanted.all,
+            granted = limits.all,
+            "the system grants too few descriptors for that many connections; raise them with ulimit -n"
+        );
+    }
+    limits
+}
+
+async fn open_source(
+    recording: Option<&Path>,
+    program: &Key,
+    node: RpcOptions,
+) -> Result<Arc<dyn Source>> {
     Ok(match recording {
         Some(path) => {
-            let path = path.to_owned();
-            Arc::new(tokio::task::spawn_blocking(move || FileSource::open(&path)).await??)
+            let (path, program) = (path.to_owned(), *program);
+            let open = move || FileSource::open(&path, &program);
+            Arc::new(tokio::task::spawn_blocking(open).await??)
         }
         None => Arc::new(RpcSource::new(node)),
     })
-}
-
-async fn serve(
-    listener: TcpListener,
-    state: ApiState,
-    mut stopped: watch::Receiver<bool>,
-) -> Result<()> {
-    axum::serve(listener, api::router(state))
-        .with_graceful_shutdown(async move {
-            // An error means that the indexer was dropped: then it ends too.
-            let _ = stopped.wait_for(|stop| *stop).await;
-        })
-        .await
-        .map_err(IndexerError::Serve)
 }
 
 /// Runs an indexer until `shutdown` completes.

@@ -5,9 +5,10 @@ mod support;
 
 use {
     quern_api::{
-        Assurance, Boards, BoardsRequest, Category, ConvictionReason, DemandState, Finality,
-        JobList, JobPage, JobState, JobsRequest, Key, Metric, Outcome, Problem, ProviderPage,
-        PursePage, Reply, StatusPage, TotalsPage, Window, jobs::JobConviction, problem::MEDIA_TYPE,
+        Assurance, Boards, BoardsRequest, Category, ConvictionReason, DEFAULT_PAGE_ROWS,
+        DemandState, Finality, JobList, JobPage, JobRequest, JobState, JobsRequest, Key,
+        MAX_PAGE_ROWS, Metric, Outcome, Problem, ProviderPage, PursePage, Reply, StatusPage,
+        TotalsPage, Window, jobs::JobConviction, problem::MEDIA_TYPE,
     },
     quern_indexer::{Config, Indexer, IndexerError},
     serde::de::DeserializeOwned,
@@ -25,7 +26,10 @@ struct Served {
 
 impl Served {
     async fn start(jobs: u64) -> Self {
-        let history = History::lived(42, jobs);
+        Self::of(History::lived(42, jobs)).await
+    }
+
+    async fn of(history: History) -> Self {
         let folder = TempDir::new().unwrap();
         let path = folder.path().join("recording.jsonl");
         std::fs::write(&path, recording(&history.events)).unwrap();
@@ -36,7 +40,7 @@ impl Served {
         config.recording = Some(path);
         let indexer = Indexer::start(config).await.unwrap();
         let slot = history.events.last().unwrap().slot;
-        assert!(indexer.wait_for_slot(slot, Duration::from_secs(30)).await);
+        assert!(indexer.wait_for_slot(slot, Duration::from_secs(120)).await);
         Self {
             indexer,
             history,
@@ -78,6 +82,7 @@ impl Served {
             (reply.as_of_slot, reply.finality, reply.lag_slots),
             (Some(last), Finality::Finalized, Some(0))
         );
+        assert!(reply.whole_history);
         reply.body
     }
 
@@ -328,8 +333,8 @@ async fn a_convicted_job_shows_why_and_every_demand() {
 
     assert_eq!(page.demands.len(), 2);
     for (demand, (address, tree, state)) in page.demands.iter().zip([
-        (demands[0], 255, DemandState::Closed),
         (demands[1], 1, DemandState::Waiting),
+        (demands[0], 255, DemandState::Closed),
     ]) {
         assert_eq!(demand.address, address);
         assert_eq!((demand.tree, demand.level, demand.index), (tree, 0, 0));
@@ -345,6 +350,136 @@ async fn a_convicted_job_shows_why_and_every_demand() {
     assert_eq!(page.counters.convicted, 1);
     let (free, reserved) = served.history.balance(&support::address(90, 1));
     assert_eq!((free, reserved), (800, 0));
+    served.indexer.stop().await.unwrap();
+}
+
+/// The lengths of all lists in a reply.
+fn lengths(value: &serde_json::Value, found: &mut Vec<usize>) {
+    match value {
+        serde_json::Value::Array(items) => {
+            found.push(items.len());
+            items.iter().for_each(|item| lengths(item, found));
+        }
+        serde_json::Value::Object(fields) => {
+            fields.values().for_each(|field| lengths(field, found));
+        }
+        _ => {}
+    }
+}
+
+/// Strangers create jobs, demands, submissions and providers; no reply grows with them.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_list_of_every_page_is_bounded_and_goes_on() {
+    const MANY: usize = MAX_PAGE_ROWS as usize + 20;
+    let mut history = History::lived(42, 3);
+    history.crowd_of_providers(MANY as u64);
+    for n in 0..MANY as u64 {
+        history.job(1 + (n % 2) as u8);
+    }
+    let job = history.long_job(MANY as u64, MANY as u32);
+    let served = Served::of(history).await;
+    let provider = served.history.providers[0];
+    let mut longest = 0;
+    for path in quern_indexer::api::paths() {
+        let address = match path.split('/').nth(2).unwrap() {
+            "jobs" => job,
+            "providers" => provider,
+            "purses" => History::purse_address(&provider),
+            _ => job,
+        };
+        let paged = path.starts_with("/v1/jobs") || path.starts_with("/v1/leaderboards");
+        let path = path.replace("{address}", &address.to_string());
+        for limit in [None, Some(MAX_PAGE_ROWS)] {
+            let query: Vec<_> = limit
+                .filter(|_| paged)
+                .map(|limit| ("limit", limit.to_string()))
+                .into_iter()
+                .collect();
+            let text = served.text(&path, &query).await;
+            let mut found = Vec::new();
+            lengths(&serde_json::from_str(&text).unwrap(), &mut found);
+            let most = match paged && limit.is_none() {
+                true => DEFAULT_PAGE_ROWS,
+                false => MAX_PAGE_ROWS,
+            };
+            let here = found.into_iter().max().unwrap_or_default();
+            assert!(here <= most as usize, "{path}: {here}");
+            longest = longest.max(here);
+        }
+    }
+    // The lists that would be longer are cut exactly there.
+    assert_eq!(longest, MAX_PAGE_ROWS as usize);
+
+    // And nothing is left out between the pages.
+    let mut request = JobRequest {
+        limit: Some(90),
+        ..JobRequest::default()
+    };
+    let (mut steps, mut submissions, mut demands) = (Vec::new(), Vec::new(), Vec::new());
+    loop {
+        let page: JobPage = served.ask(&JobPage::path(job), &request.query()).await;
+        assert_eq!(page.outcome, None);
+        steps.extend(page.steps.iter().map(|step| step.seq));
+        let Some(next) = page.next_steps_cursor else {
+            break;
+        };
+        request.steps_cursor = Some(next);
+    }
+    assert_eq!(steps, (1..=1 + 2 * MANY as u64).collect::<Vec<_>>());
+    loop {
+        let page: JobPage = served.ask(&JobPage::path(job), &request.query()).await;
+        submissions.extend(page.submissions.iter().map(|one| one.submission));
+        demands.extend(page.demands.iter().map(|demand| demand.address));
+        let (Some(submission), Some(demand)) =
+            (page.next_submissions_cursor, page.next_demands_cursor)
+        else {
+            break;
+        };
+        request.submissions_cursor = Some(submission);
+        request.demands_cursor = Some(demand);
+    }
+    assert_eq!(submissions, (1..=MANY as u32).collect::<Vec<_>>());
+    assert!(demands.is_sorted() && demands.len() == MANY, "{demands:?}");
+    served.indexer.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_lists_what_was_submitted() {
+    let mut history = History::new(3);
+    let job = history.long_job(1, 2);
+    let served = Served::of(history).await;
+    let page: JobPage = served.get(&JobPage::path(job)).await;
+    assert_eq!(page.job.input_uri.as_deref(), Some("file:///long"));
+    let told: Vec<_> = page
+        .submissions
+        .iter()
+        .map(|submitted| (submitted.submission, submitted.output_uri.as_str()))
+        .collect();
+    assert_eq!(told, [(1, "file:///output-1"), (2, "file:///output-2")]);
+    assert_eq!(page.submissions[1].trace_root, "02".repeat(32));
+    assert_eq!(
+        page.submissions[1].provider,
+        key(&served.history.providers[0])
+    );
+    served.indexer.stop().await.unwrap();
+}
+
+/// What a terminal would obey stands in the JSON as an escape, and is the same text for readers.
+#[tokio::test(flavor = "multi_thread")]
+async fn texts_of_strangers_hide_nothing_in_the_json() {
+    let mut history = History::new(3);
+    history.crowd_of_providers(1);
+    let served = Served::of(history).await;
+    let provider = served.history.providers.last().unwrap();
+    let text = served.text(&ProviderPage::path(provider), &[]).await;
+    assert!(text.contains("ab\\u202ecd\\u001b[2J"), "{text}");
+    let page: ProviderPage = served.get(&ProviderPage::path(provider)).await;
+    assert_eq!(page.name, support::HIDING_NAME);
+    let (_, _, problem) = served.reply("/v1/jobs/%E2%80%AEabc", &[]).await;
+    assert!(problem.contains("\\u202eabc"), "{problem}");
+    // A letter of Hangul without a shape.
+    let (_, _, problem) = served.reply("/v1/jobs/%E3%85%A4abc", &[]).await;
+    assert!(problem.contains("\\u3164abc"), "{problem}");
     served.indexer.stop().await.unwrap();
 }
 
@@ -376,6 +511,7 @@ async fn the_json_of_every_page_stays_as_it_is() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[expect(clippy::too_many_lines, reason = "a table, one row a case")]
 async fn bad_input_gets_one_clear_sentence() {
     let served = Served::start(3).await;
     let nobody = Key([250; 32]).to_string();
@@ -398,6 +534,12 @@ async fn bad_input_gets_one_clear_sentence() {
         (400, "/v1/jobs?cursor=zz".to_owned(), "next_cursor"),
         (400, "/v1/jobs?offset=3".to_owned(), "unknown"),
         (400, "/v1/status?x=1".to_owned(), "unknown"),
+        (400, "/v1/totals?mint=abc".to_owned(), "base58"),
+        (
+            400,
+            format!("/v1/jobs/{nobody}?steps_cursor=00"),
+            "next_steps_cursor",
+        ),
         (
             400,
             "/v1/leaderboards/providers?metric=fame".to_owned(),

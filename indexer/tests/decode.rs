@@ -163,7 +163,7 @@ fn a_code_that_this_version_does_not_know_becomes_a_dead_letter() {
         let found = decoded(reply(&event, Forgery::None)).unwrap();
         assert!(found.events.is_empty(), "{what}");
         let reason = &found.dead_letters[0].reason;
-        assert!(reason.contains(&format!("unknown {what}")), "{reason}");
+        assert!(reason.contains("unknown code"), "{what}: {reason}");
     }
     let settled = history.events.iter().find_map(|event| match &event.body {
         QuernEvent::MilestoneSettled(body) => Some((event, body.clone())),
@@ -179,6 +179,37 @@ fn a_code_that_this_version_does_not_know_becomes_a_dead_letter() {
     let found = decoded(reply(&event, Forgery::None)).unwrap();
     assert_eq!((found.events.len(), found.dead_letters.len()), (0, 1));
     assert_eq!(found.dead_letters[0].data, event.body.encode());
+}
+
+#[test]
+fn an_account_of_a_newer_layout_becomes_a_dead_letter() {
+    use quern_client::quern::{
+        events::QuernEvent,
+        state::{LAYOUT_VERSION, Provider},
+    };
+    let history = History::new(1);
+    let registered = history
+        .events
+        .iter()
+        .find_map(|event| match &event.body {
+            QuernEvent::ProviderRegistered(body) => Some((event, body.clone())),
+            _ => None,
+        })
+        .unwrap();
+    let (event, mut body) = registered;
+    for (version, letters) in [(LAYOUT_VERSION, 0), (LAYOUT_VERSION + 1, 1)] {
+        let after = &mut body.changes[0].after;
+        let mut provider: Provider = bytemuck::pod_read_unaligned(after);
+        provider.version = version;
+        *after = bytemuck::bytes_of(&provider).to_vec();
+        let event = Event {
+            body: QuernEvent::ProviderRegistered(body.clone()),
+            ..event.clone()
+        };
+        let found = decoded(reply(&event, Forgery::None)).unwrap();
+        assert_eq!(found.dead_letters.len(), letters);
+        assert_eq!(found.events.len(), 1 - letters);
+    }
 }
 
 #[test]

@@ -23,6 +23,7 @@ use {
     },
     support::{Forgery, History, counts, open, program, recording, reply},
     tempfile::TempDir,
+    tokio::sync::Notify,
 };
 
 /// A node that shows ever more of a history, and fails whenever the dice say so.
@@ -31,6 +32,10 @@ struct Unreliable {
     state: Mutex<(Rng, usize)>,
     /// One call in this many fails; 0: none.
     fails_one_in: u64,
+    /// How many more transactions it returns before it hangs; none for no end.
+    answers: Mutex<Option<u64>>,
+    /// Told when it hangs.
+    hangs: Notify,
 }
 
 impl Unreliable {
@@ -39,6 +44,21 @@ impl Unreliable {
             events: events.to_vec(),
             state: Mutex::new((Rng::new(seed), 0)),
             fails_one_in,
+            answers: Mutex::new(None),
+            hangs: Notify::new(),
+        }
+    }
+
+    /// Hangs once its answers are used up, after it told so.
+    async fn answer(&self) {
+        let is_used_up = {
+            let mut answers = self.answers.lock().unwrap();
+            *answers = answers.map(|left| left.saturating_sub(1));
+            *answers == Some(0)
+        };
+        if is_used_up {
+            self.hangs.notify_one();
+            std::future::pending::<()>().await;
         }
     }
 
@@ -94,6 +114,7 @@ impl Source for Unreliable {
 
     async fn transaction(&self, item: &Item) -> Result<EncodedConfirmedTransactionWithStatusMeta> {
         self.fails()?;
+        self.answer().await;
         let pause = self.state.lock().unwrap().0.below(300);
         tokio::time::sleep(Duration::from_micros(pause)).await;
         let event = self
@@ -150,11 +171,11 @@ async fn failures_and_deaths_lose_nothing_and_double_nothing() {
                 .unwrap()
                 .map_or(0, |cursor| cursor.slot);
             for _ in 0..4 {
-                let limit = Duration::from_micros(500 + dice.below(round * 60_000));
-                match tokio::time::timeout(limit, follower.walk()).await {
-                    Err(_) => killed += 1,
-                    Ok(Err(_)) => failed += 1,
-                    Ok(Ok(())) => {}
+                // It dies after ever more answers, and not after a time: no machine is too fast for that.
+                *source.answers.lock().unwrap() = Some(1 + dice.below(round * 12));
+                tokio::select! {
+                    () = source.hangs.notified() => killed += 1,
+                    walked = follower.walk() => failed += u64::from(walked.is_err()),
                 }
             }
             let after = store
@@ -239,15 +260,58 @@ async fn a_node_behind_the_cursor_is_refused() {
     assert!(matches!(result, Err(IndexerError::NodeBehind { .. })));
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_recording_may_hold_whole_replies_of_a_node() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("recording");
+    let history = History::lived(1, 3);
+    let lines = history.events.iter().map(|event| {
+        let reply = reply(event, Forgery::None);
+        format!("{{\"jsonrpc\":\"2.0\",\"id\":7,\"result\":{reply}}}\n")
+    });
+    std::fs::write(&path, lines.collect::<String>()).unwrap();
+    let source = Arc::new(FileSource::open(&path, &program()).unwrap());
+    let store = Arc::new(open(&folder.path().join("db")).await);
+    follower(source, Arc::clone(&store)).walk().await.unwrap();
+    assert_eq!(
+        store.digest().await.unwrap(),
+        clean_digest(&history.events).await
+    );
+}
+
 #[test]
 fn a_recording_says_which_line_is_wrong() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("recording");
     let history = History::new(1);
-    std::fs::write(&path, recording(&history.events[..2]) + "{\"slot\": 1}\n").unwrap();
-    let error = FileSource::open(&path).err().unwrap().to_string();
-    assert!(error.contains("line 3"), "{error}");
-    let error = FileSource::open(Path::new("/no/such/file"))
+    let refused = |third: &str, reason: &str| {
+        let lines = recording(&history.events[..2]) + third + "\n";
+        std::fs::write(&path, lines).unwrap();
+        let error = FileSource::open(&path, &program())
+            .err()
+            .unwrap()
+            .to_string();
+        assert!(
+            error.contains("line 3") && error.contains(reason),
+            "{error}"
+        );
+    };
+    refused("{\"slot\": 1}", "missing field");
+    refused("what is this", "expected value");
+    // What can never be read is told at once, and not tried for ever.
+    let mut bare = reply(&history.events[2], Forgery::None);
+    bare["meta"] = serde_json::Value::Null;
+    refused(&bare.to_string(), "without its metadata");
+    // The answers of a node as they come.
+    refused(
+        r#"{"jsonrpc":"2.0","id":1,"result":null}"#,
+        "did not have the transaction",
+    );
+    refused(
+        r#"{"jsonrpc":"2.0","id":1,"error":{"code":-32004,"message":"Block not available"}}"#,
+        "Block not available",
+    );
+    let error = FileSource::open(Path::new("/no/such/file"), &program())
         .err()
         .unwrap()
         .to_string();

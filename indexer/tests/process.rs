@@ -5,18 +5,23 @@ mod support;
 
 use {
     quern_indexer::store::Batch,
+    sqlx::{ConnectOptions, sqlite::SqliteConnectOptions},
     std::{
         io::{Read, Write},
         net::TcpListener,
         path::Path,
-        process::{Child, Command, Stdio},
+        process::{Command, Stdio},
         time::Duration,
     },
-    support::{History, counts, open, recording},
+    support::{
+        History, counts,
+        node::{self, Node},
+        open,
+        process::{self, BINARY, Process, until},
+        recording,
+    },
     tempfile::TempDir,
 };
-
-const BINARY: &str = env!("CARGO_BIN_EXE_quern-indexer");
 
 fn command(folder: &Path, listen: &str) -> Command {
     let mut command = Command::new(BINARY);
@@ -36,50 +41,59 @@ fn command(folder: &Path, listen: &str) -> Command {
     command
 }
 
-fn start(folder: &Path) -> Child {
-    command(folder, "127.0.0.1:0")
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap()
+/// Events that are stored in this file; read beside the process that writes it.
+async fn stored_events(db: &Path) -> i64 {
+    let options = SqliteConnectOptions::new().filename(db).read_only(true);
+    let Ok(mut connection) = options.connect().await else {
+        return 0;
+    };
+    let count = sqlx::query_scalar("SELECT COUNT(*) FROM event");
+    count.fetch_one(&mut connection).await.unwrap_or(0)
 }
 
+/// The node hands the history out in parts, so that every life but the last ends with some of it stored and some not.
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_again_and_again_it_ends_with_the_tables_of_a_clean_run() {
-    let history = History::lived(9, 600);
+    const PARTS: usize = 5;
+    let history = History::lived(9, 60);
     let folder = TempDir::new().unwrap();
-    std::fs::write(folder.path().join("recording"), recording(&history.events)).unwrap();
     let db = folder.path().join("db");
-    let last_slot = history.events.last().unwrap().slot;
-    // Ever longer lives, in steps small enough to meet the time between the first write and the last.
-    let mut life = Duration::from_millis(20);
-    let mut cut_short = 0;
-    for attempt in 0.. {
-        assert!(attempt < 60, "no progress");
-        let mut child = start(folder.path());
-        tokio::time::sleep(life).await;
-        life = life.mul_f64(1.25);
-        child.kill().unwrap();
-        child.wait().unwrap();
+    let all = history.events.len();
+    let (node, url) = node::start(Node {
+        released: 0,
+        ..Node::of(&history)
+    })
+    .await;
+    for part in 1..=PARTS {
+        let released = all * part / PARTS;
+        node.lock().unwrap().released = released;
+        let before = stored_events(&db).await;
+        let mut command = process::run(folder.path());
+        let mut process = Process::start(command.args(["--url", &url]), folder.path());
+        until("something more is stored", async || {
+            (stored_events(&db).await > before).then_some(())
+        })
+        .await;
+        process.kill();
         let store = open(&db).await;
         let events = counts(&store).await.events;
-        let cursor = store.cursor().await.unwrap();
-        assert!(events <= history.events.len() as u64);
-        let whole = cursor.is_some();
+        assert!(events <= released as u64);
         // The cursor stands only behind everything.
-        assert_eq!(whole, cursor.is_some_and(|cursor| cursor.slot == last_slot));
-        assert!(!whole || events == history.events.len() as u64);
-        store.close().await;
-        drop(store);
-        if whole {
-            break;
+        if part < PARTS {
+            assert_eq!(store.cursor().await.unwrap(), None);
         }
-        cut_short += u64::from(events > 0);
+        store.close().await;
     }
-    assert!(
-        cut_short > 0,
-        "it was never killed while it wrote: enlarge the recording"
+    let mut process = Process::start(
+        process::run(folder.path()).args(["--url", &url]),
+        folder.path(),
     );
+    process.ready().await;
+    process.kill();
+
     let store = open(&db).await;
+    let last_slot = history.events.last().unwrap().slot;
+    assert_eq!(store.cursor().await.unwrap().unwrap().slot, last_slot);
     let clean_folder = TempDir::new().unwrap();
     let clean = open(&clean_folder.path().join("db")).await;
     clean
@@ -110,21 +124,19 @@ async fn killed_again_and_again_it_ends_with_the_tables_of_a_clean_run() {
 }
 
 #[cfg(unix)]
-#[test]
-fn a_polite_request_ends_it_with_success() {
+#[tokio::test(flavor = "multi_thread")]
+async fn a_polite_request_ends_it_with_success() {
     let history = History::new(1);
     let folder = TempDir::new().unwrap();
-    std::fs::write(folder.path().join("recording"), recording(&history.events)).unwrap();
-    let mut child = start(folder.path());
-    std::thread::sleep(Duration::from_millis(1_500));
-    assert!(
-        Command::new("kill")
-            .args(["-TERM", &child.id().to_string()])
-            .status()
-            .unwrap()
-            .success()
-    );
-    assert!(child.wait().unwrap().success());
+    let path = folder.path().join("recording");
+    std::fs::write(&path, recording(&history.events)).unwrap();
+    let mut command = process::run(folder.path());
+    let mut process = Process::start(command.arg("--recording").arg(path), folder.path());
+    process.ready().await;
+    let pid = process.child.id().to_string();
+    let told = Command::new("kill").args(["-TERM", &pid]).status();
+    assert!(told.unwrap().success());
+    assert!(process.child.wait().unwrap().success());
 }
 
 #[test]
@@ -303,9 +315,75 @@ fn rebuild_needs_a_store_that_is_there() {
     assert_eq!(std::fs::read_to_string(&path).unwrap(), letter);
 }
 
+/// What a command on a store prints; it must succeed.
+fn printed(folder: &Path, verb: &str) -> String {
+    let output = Command::new(BINARY)
+        .args([verb, "--store", &process::store_of(folder)])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rebuild_says_what_is_missing_and_recheck_has_the_history_walked_again() {
+    let history = History::lived(3, 5);
+    let folder = TempDir::new().unwrap();
+    let (node, url) = node::start(Node::of(&history)).await;
+    let listings = || {
+        let node = node.lock().unwrap();
+        let calls = node.calls.iter();
+        calls
+            .filter(|call| *call == "getSignaturesForAddress")
+            .count()
+    };
+    let run = || {
+        Process::start(
+            process::run(folder.path()).args(["--url", &url]),
+            folder.path(),
+        )
+    };
+    let mut first = run();
+    first.ready().await;
+    first.kill();
+
+    // Nothing is new, so nothing is listed, unless it is asked for.
+    let before = listings();
+    let mut idle = run();
+    idle.ready().await;
+    idle.kill();
+    assert_eq!(listings(), before);
+    assert!(!printed(folder.path(), "rebuild").contains("gone"));
+    assert!(printed(folder.path(), "recheck").contains("walks the whole history again"));
+    let mut again = run();
+    again.ready().await;
+    again.kill();
+    assert!(listings() > before);
+
+    let options = SqliteConnectOptions::new().filename(folder.path().join("db"));
+    let mut store = options.connect().await.unwrap();
+    let deleted = sqlx::query("DELETE FROM event WHERE name = 'JobTaken'");
+    let deleted = deleted.execute(&mut store).await.unwrap().rows_affected();
+    drop(store);
+    let said = printed(folder.path(), "rebuild");
+    assert!(
+        said.contains(&format!("{deleted} events are gone")),
+        "{said}"
+    );
+    let healed = run();
+    healed.ready().await;
+    let status = healed.status("it answers", |_| true).await;
+    assert_eq!(status["events"], history.events.len() as u64);
+}
+
 #[test]
 fn every_help_has_an_example_that_is_understood() {
-    for arguments in [&["--help"][..], &["run", "--help"], &["rebuild", "--help"]] {
+    for arguments in [
+        &["--help"][..],
+        &["run", "--help"],
+        &["rebuild", "--help"],
+        &["recheck", "--help"],
+    ] {
         let output = Command::new(BINARY).args(arguments).output().unwrap();
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         let example = text.split_once("Example:").unwrap().1.trim();

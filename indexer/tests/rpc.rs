@@ -4,7 +4,6 @@
 mod support;
 
 use {
-    axum::{Json, Router, extract::State, http::StatusCode, routing::post},
     bytemuck::Zeroable,
     quern_client::{
         accounts::QuernAccount,
@@ -13,139 +12,25 @@ use {
             state::{LAYOUT_VERSION, Protocol},
         },
     },
-    quern_indexer::{Config, Indexer},
-    serde_json::{Value, json},
-    std::{
-        collections::HashSet,
-        sync::{Arc, Mutex},
-        time::{Duration, Instant},
+    quern_indexer::{
+        Config, Indexer,
+        project::Event,
+        store::{Batch, DeadLetter},
     },
-    support::{Forgery, History, counts, reply},
+    serde_json::{Value, json},
+    sqlx::{ConnectOptions, Connection, sqlite::SqliteConnectOptions},
+    std::time::{Duration, Instant},
+    support::{
+        History, counts,
+        node::{Node, entries, start},
+        open,
+        process::until,
+    },
     tempfile::TempDir,
 };
 
-/// What the node knows, and how it behaves.
-#[derive(Default)]
-struct Node {
-    /// Newest last: signature, slot, whether it failed, its reply.
-    transactions: Vec<(String, u64, bool, Value)>,
-    finalized: u64,
-    /// Transactions that were asked for once: the first answer is "null".
-    asked: HashSet<String>,
-    /// Whether it lost its history.
-    pruned: bool,
-    calls: Vec<String>,
-    /// The protocol's account: owner and data in base58.
-    protocol: Option<(String, String)>,
-    /// The answer to every call instead, if there is one.
-    refusal: Option<(u16, Value)>,
-}
-
-type Shared = Arc<Mutex<Node>>;
-
-async fn answer(
-    State(node): State<Shared>,
-    Json(request): Json<Value>,
-) -> (StatusCode, Json<Value>) {
-    let mut node = node.lock().unwrap();
-    if let Some((status, body)) = &node.refusal {
-        return (StatusCode::from_u16(*status).unwrap(), Json(body.clone()));
-    }
-    let method = request["method"].as_str().unwrap().to_owned();
-    let params = &request["params"];
-    let result = match method.as_str() {
-        "getGenesisHash" => json!("11111111111111111111111111111111"),
-        "getSlot" => json!(node.finalized),
-        "getSignaturesForAddress" => {
-            assert_eq!(params[1]["commitment"], "finalized");
-            assert_eq!(params[1]["minContextSlot"], node.finalized);
-            let limit = params[1]["limit"].as_u64().unwrap() as usize;
-            let newest_first = || node.transactions.iter().rev();
-            let skip = params[1]["before"].as_str().map_or(0, |before| {
-                newest_first()
-                    .position(|transaction| transaction.0 == before)
-                    .unwrap()
-                    + 1
-            });
-            let limit = if node.pruned { 0 } else { limit };
-            let page: Vec<Value> = newest_first()
-                .skip(skip)
-                .take(limit)
-                .map(|(signature, slot, failed, _)| {
-                    json!({
-                        "signature": signature,
-                        "slot": slot,
-                        "err": if *failed { json!({ "InstructionError": [0, { "Custom": 1 }] }) } else { Value::Null },
-                        "memo": null,
-                        "blockTime": null,
-                        // As local networks do, newer ones are listed too, with their own status.
-                        "confirmationStatus": if *slot <= node.finalized { "finalized" } else { "confirmed" },
-                    })
-                })
-                .collect();
-            json!(page)
-        }
-        "getTransaction" => {
-            let signature = params[0].as_str().unwrap().to_owned();
-            if node.asked.insert(signature.clone()) && node.asked.len() % 5 == 0 {
-                Value::Null
-            } else {
-                let found = node
-                    .transactions
-                    .iter()
-                    .find(|transaction| transaction.0 == signature)
-                    .unwrap();
-                assert!(!found.2, "a failed transaction need not be fetched");
-                found.3.clone()
-            }
-        }
-        // The clock's account: the indexer does without.
-        "getAccountInfo" => {
-            let is_clock = params[0] == "SysvarC1ock11111111111111111111111111111111";
-            let value = node.protocol.as_ref().filter(|_| !is_clock);
-            let value = value.map(|(owner, data)| {
-                json!({
-                    "data": [data, "base58"], "owner": owner, "lamports": 1, "executable": false, "rentEpoch": 0, "space": 1,
-                })
-            });
-            json!({ "context": { "slot": node.finalized }, "value": value })
-        }
-        other => panic!("the indexer called {other}"),
-    };
-    node.calls.push(method);
-    (
-        StatusCode::OK,
-        Json(json!({ "jsonrpc": "2.0", "id": request["id"], "result": result })),
-    )
-}
-
-async fn start(node: Node) -> (Shared, String) {
-    let shared: Shared = Arc::new(Mutex::new(node));
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    let router = Router::new()
-        .route("/", post(answer))
-        .route("/{token}", post(answer))
-        .with_state(Arc::clone(&shared));
-    tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
-    (shared, url)
-}
-
-fn entries(history: &History) -> Vec<(String, u64, bool, Value)> {
-    let events = history.events.iter();
-    events
-        .map(|event| {
-            (
-                event.id.signature.to_string(),
-                event.slot,
-                false,
-                reply(event, Forgery::None),
-            )
-        })
-        .collect()
-}
-
 #[tokio::test(flavor = "multi_thread")]
+#[expect(clippy::too_many_lines, reason = "one story, told in its order")]
 async fn pages_finality_and_late_answers() {
     let history = History::lived(3, 15);
     let mut transactions = entries(&history);
@@ -326,4 +211,259 @@ async fn a_node_of_another_cluster_ends_the_indexer() {
     let ended = indexer.ended().await.unwrap_err();
     let expected = quern_client::Hash::new_from_array([7; 32]).to_string();
     assert!(ended.to_string().contains(&expected), "{ended}");
+}
+
+/// An indexer on this node.
+async fn indexer(url: String, folder: &TempDir) -> Indexer {
+    let store = format!("sqlite:{}", folder.path().join("db").display());
+    let mut config = Config::local(url, store);
+    config.poll_millis = 20;
+    Indexer::start(config).await.unwrap()
+}
+
+/// A page of the indexer, once it is as wanted.
+async fn page(
+    indexer: &Indexer,
+    path: &str,
+    what: &str,
+    wanted: impl Fn(u16, &Value) -> bool,
+) -> Value {
+    until(what, async || {
+        let reply = reqwest::get(format!("{}{path}", indexer.url()))
+            .await
+            .unwrap();
+        let (status, body) = (reply.status().as_u16(), reply.json().await.unwrap());
+        wanted(status, &body).then_some(body)
+    })
+    .await
+}
+
+async fn ready(indexer: &Indexer) {
+    page(indexer, "/health/ready", "it is ready", |status, _| {
+        status == 200
+    })
+    .await;
+}
+
+/// Waits until it says that it is not ready, with a word of the reason.
+async fn not_ready(indexer: &Indexer, reason: &str) {
+    let is_told =
+        |status, body: &Value| status == 503 && body["detail"].as_str().unwrap().contains(reason);
+    page(indexer, "/health/ready", reason, is_told).await;
+}
+
+async fn same_tables(indexer: &Indexer, history: &History) {
+    let folder = TempDir::new().unwrap();
+    let clean = open(&folder.path().join("clean")).await;
+    let batch = Batch {
+        events: history.events.clone(),
+        ..Batch::default()
+    };
+    clean.write(&batch).await.unwrap();
+    assert_eq!(
+        indexer.store().digest().await.unwrap(),
+        clean.digest().await.unwrap()
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_of_any_length_are_read_to_the_end() {
+    let history = History::lived(2, 5);
+    let folder = TempDir::new().unwrap();
+    let (_, url) = start(Node {
+        cap: 1,
+        ..Node::of(&history)
+    })
+    .await;
+    let indexer = indexer(url, &folder).await;
+    ready(&indexer).await;
+    same_tables(&indexer, &history).await;
+    indexer.stop().await.unwrap();
+}
+
+/// Networks are begun anew, and addresses are given to others.
+#[tokio::test(flavor = "multi_thread")]
+async fn another_network_behind_the_same_address_is_refused_until_the_right_one_is_back() {
+    let (history, other) = (History::lived(2, 5), History::lived(77, 30));
+    let folder = TempDir::new().unwrap();
+    let (node, url) = start(Node::of(&history)).await;
+    let indexer = indexer(url, &folder).await;
+    ready(&indexer).await;
+    let before = counts(&indexer.store()).await;
+    const OTHER: &str = "4uhcVJyU9pJkvQyS88uRDiswHXSCkY3zQawwpjk2NsNY";
+    // Further than the old one, and behind it: the genesis is what is told in both cases.
+    for finalized in [other.slot + 1_000, 5] {
+        *node.lock().unwrap() = Node {
+            genesis: OTHER.to_owned(),
+            finalized,
+            ..Node::of(&other)
+        };
+        not_ready(&indexer, "genesis hash").await;
+        let now = counts(&indexer.store()).await;
+        assert_eq!(
+            (now.events, now.transactions),
+            (before.events, before.transactions)
+        );
+        *node.lock().unwrap() = Node::of(&history);
+        ready(&indexer).await;
+    }
+    // Replaced between the listing and the writing.
+    *node.lock().unwrap() = Node {
+        genesis_after_listing: Some(OTHER.to_owned()),
+        finalized: other.slot + 1_000,
+        ..Node::of(&other)
+    };
+    not_ready(&indexer, "genesis hash").await;
+    *node.lock().unwrap() = Node::of(&history);
+    ready(&indexer).await;
+    same_tables(&indexer, &history).await;
+    indexer.stop().await.unwrap();
+}
+
+/// A node that does not know the cursor of the second page passes the first one off as the whole history.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_first_listing_that_was_cut_short_is_told_and_mended() {
+    let history = History::lived(2, 5);
+    let folder = TempDir::new().unwrap();
+    let (node, url) = start(Node {
+        cap: 3,
+        forgets_cursors: true,
+        ..Node::of(&history)
+    })
+    .await;
+    let indexer = indexer(url, &folder).await;
+    not_ready(&indexer, "first event is missing").await;
+    let is_told = |_, body: &Value| body["as_of_slot"].is_u64() && body["whole_history"] == false;
+    for path in ["/v1/totals", "/v1/leaderboards/providers", "/v1/status"] {
+        page(&indexer, path, "a page says that it is not whole", is_told).await;
+    }
+    node.lock().unwrap().forgets_cursors = false;
+    ready(&indexer).await;
+    let status = page(&indexer, "/v1/status", "it is whole", |_, body| {
+        body["whole_history"] == true
+    })
+    .await;
+    assert_eq!(status["gaps"], 0);
+    same_tables(&indexer, &history).await;
+    indexer.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hole_in_the_middle_is_walked_back_to() {
+    let history = History::lived(2, 5);
+    let folder = TempDir::new().unwrap();
+    let mut holed = Node::of(&history);
+    let taken = |event: &quern_indexer::project::Event| event.body.name() == "JobTaken";
+    let hidden: Vec<String> = history
+        .events
+        .iter()
+        .filter(|event| taken(event))
+        .map(|event| event.id.signature.to_string())
+        .collect();
+    holed
+        .transactions
+        .retain(|known| !hidden.contains(&known.0));
+    // Far behind the end, where no later walk looks again.
+    holed.finalized = history.slot + 1_000;
+    let (node, url) = start(holed).await;
+    let indexer = indexer(url, &folder).await;
+    not_ready(&indexer, "accounts miss changes").await;
+    node.lock().unwrap().transactions = entries(&history);
+    ready(&indexer).await;
+    same_tables(&indexer, &history).await;
+    indexer.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_that_were_deleted_are_fetched_again() {
+    let history = History::lived(2, 5);
+    let folder = TempDir::new().unwrap();
+    let (_, url) = start(Node::of(&history)).await;
+    let first = indexer(url.clone(), &folder).await;
+    ready(&first).await;
+    first.stop().await.unwrap();
+    let options = SqliteConnectOptions::new().filename(folder.path().join("db"));
+    let mut store = options.connect().await.unwrap();
+    let deleted = sqlx::query("DELETE FROM event WHERE name IN ('JobTaken', 'ResultSubmitted')");
+    assert!(deleted.execute(&mut store).await.unwrap().rows_affected() > 5);
+    store.close().await.unwrap();
+    let second = indexer(url, &folder).await;
+    ready(&second).await;
+    same_tables(&second, &history).await;
+    let counts = counts(&second.store()).await;
+    assert_eq!(counts.events, history.events.len() as u64);
+    second.stop().await.unwrap();
+}
+
+/// A store of an older version, which did not understand some events, is whole again without anybody's doing.
+#[tokio::test(flavor = "multi_thread")]
+async fn dead_letters_of_an_older_version_are_revived_at_start() {
+    let history = History::lived(2, 5);
+    let folder = TempDir::new().unwrap();
+    let (_, url) = start(Node::of(&history)).await;
+    let (dead, living): (Vec<Event>, Vec<Event>) = history
+        .events
+        .iter()
+        .cloned()
+        .partition(|event| event.body.name() == "JobTaken");
+    assert!(dead.len() > 2);
+    let letters = dead.iter().map(|event| DeadLetter {
+        id: event.id,
+        slot: event.slot,
+        reason: "an older version did not know it".to_owned(),
+        data: event.body.encode(),
+    });
+    let batch = Batch {
+        transactions: history
+            .events
+            .iter()
+            .map(|event| (event.id.signature, event.slot))
+            .collect(),
+        events: living,
+        dead_letters: letters.collect(),
+        ..Batch::default()
+    };
+    let older = open(&folder.path().join("db")).await;
+    older.write(&batch).await.unwrap();
+    older.close().await;
+    drop(older);
+    let indexer = indexer(url, &folder).await;
+    ready(&indexer).await;
+    same_tables(&indexer, &history).await;
+    let counts = counts(&indexer.store()).await;
+    assert_eq!(counts.events, history.events.len() as u64);
+    assert_eq!(counts.dead_letters, 0);
+    indexer.stop().await.unwrap();
+}
+
+/// What a node says is shown without what a terminal would obey, and without loose ends.
+#[tokio::test(flavor = "multi_thread")]
+async fn refusals_of_a_node_are_shown_in_one_clean_sentence() {
+    let history = History::new(1);
+    let (node, url) = start(Node::of(&history)).await;
+    let folder = TempDir::new().unwrap();
+    let indexer = indexer(url, &folder).await;
+    let refusal =
+        json!({ "error": { "code": -32_005, "message": "Node is \u{202e}behind\u{1b}[2J" } });
+    for (refusal, words) in [
+        (
+            refusal,
+            "Node is \\u{202e}behind\\u{1b}[2J; the cursor stays",
+        ),
+        (json!("<html>"), "not JSON-RPC"),
+    ] {
+        node.lock().unwrap().refusal = Some((200, refusal));
+        let status = page(&indexer, "/v1/status", words, |_, body| {
+            body["error"]
+                .as_str()
+                .is_some_and(|text| text.contains(words))
+        })
+        .await;
+        let text = status["error"].as_str().unwrap();
+        assert!(
+            !text.contains("; ;") && !text.contains('\u{202e}'),
+            "{text}"
+        );
+    }
+    indexer.stop().await.unwrap();
 }

@@ -6,15 +6,17 @@ mod support;
 
 use {
     proptest::{prelude::*, test_runner::TestRunner},
-    quern_api::{Key, Metric},
+    quern_api::{Key, Metric, Signature},
     quern_indexer::{
         IndexerError,
-        project::Event,
+        project::{self, Event},
         store::{
-            Batch, BoardQuery, Cursor, DeadLetter, JobsQuery, Origin, Snapshot, Sqlite, Store,
+            Batch, BoardQuery, Cursor, DeadLetter, JobQuery, JobsQuery, Origin, Snapshot, Sqlite,
+            Store,
         },
     },
     quern_testkit::rng::Rng,
+    sqlx::{ConnectOptions, Connection, SqliteConnection, sqlite::SqliteConnectOptions},
     std::task::{Context, Waker},
     support::{History, counts, key, program},
     tempfile::TempDir,
@@ -41,8 +43,7 @@ fn batch(events: &[Event]) -> Batch {
             .map(|event| (event.id.signature, event.slot))
             .collect(),
         events: events.to_vec(),
-        dead_letters: Vec::new(),
-        cursor: None,
+        ..Batch::default()
     }
 }
 
@@ -191,11 +192,16 @@ async fn an_interrupted_write_leaves_rows_and_cursor_in_agreement<T: Tested>() {
     let (mut died, mut done) = (0, 0);
     let mut stored = 0;
     let mut slot = 0;
-    for (n, some) in history.events.chunks(8).enumerate() {
+    let chunks: Vec<&[Event]> = history.events.chunks(8).collect();
+    for (n, some) in chunks.iter().enumerate() {
         let mut batch = batch(some);
         batch.cursor = Some(cursor(some.last().unwrap().slot));
-        // Ever later in the transaction, up to its end.
-        let completed = die_after(1 + n as u64 * 6, store.write(&batch)).await;
+        // Ever later in the transaction; one poll never ends it, and the last one is polled to its end.
+        let polls = match n + 1 == chunks.len() {
+            true => u64::MAX,
+            false => 1 + n as u64 * 6,
+        };
+        let completed = die_after(polls, store.write(&batch)).await;
         let mut snapshot = store.read().await.unwrap();
         let now = snapshot.counts().await.unwrap().events;
         let cursor_slot = snapshot.cursor().map_or(0, |cursor| cursor.slot);
@@ -304,12 +310,29 @@ async fn dead_letters_are_revived_once_they_are_understood<T: Tested>() {
     assert_eq!(store.write(&first).await.unwrap().dead_letters, 3);
     assert_eq!(store.write(&first).await.unwrap().dead_letters, 0);
     assert_eq!(counts(&store).await.dead_letters, 3);
-    assert_eq!(store.rebuild().await.unwrap().revived, 3);
+    assert_eq!(store.mend().await.unwrap().unwrap().revived, 3);
     assert_eq!(counts(&store).await.dead_letters, 0);
     assert_eq!(
         store.digest().await.unwrap(),
         digest_in_order::<T>(&history.events).await
     );
+
+    // What no version understands yet is no reason to make everything again.
+    let mut unknown = batch(&[]);
+    unknown.dead_letters = vec![DeadLetter {
+        id: project::EventId {
+            signature: Signature([9; 64]),
+            instruction: 0,
+            inner: 0,
+        },
+        slot: 1,
+        reason: "nobody knows it".to_owned(),
+        data: vec![255; 40],
+    }];
+    unknown.transactions = vec![(Signature([9; 64]), 1)];
+    assert_eq!(store.write(&unknown).await.unwrap().dead_letters, 1);
+    assert_eq!(store.mend().await.unwrap(), None);
+    assert_eq!(counts(&store).await.dead_letters, 1);
 }
 
 async fn amounts_near_the_end_of_u64_are_exact_and_ranked<T: Tested>() {
@@ -382,7 +405,13 @@ async fn read_everything(snapshot: &mut Snapshot, history: &History) -> String {
         limit: 100,
     };
     for job in snapshot.jobs(&query).await.unwrap() {
-        all += &format!("{:?} ", snapshot.job(&job.address).await.unwrap());
+        let part = JobQuery {
+            steps_after: None,
+            submissions_after: None,
+            demands_after: None,
+            limit: 100,
+        };
+        all += &format!("{:?} ", snapshot.job(&job.address, &part).await.unwrap());
     }
     all += &format!("{:?} ", snapshot.counts().await.unwrap());
     all += &format!("{:?} ", snapshot.totals().await.unwrap());
@@ -465,6 +494,147 @@ async fn a_sqlite_file_serves_one_process() {
         Sqlite::open(&nowhere).await,
         Err(IndexerError::OpenStore { .. })
     ));
+}
+
+/// The lock is on the file and not on one of its names.
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn no_second_process_gets_in_by_a_link() {
+    let folder = TempDir::new().unwrap();
+    let named = |name: &str| folder.path().join(name);
+    let store = OnSqlite::open(&folder, "db").await;
+    std::os::unix::fs::symlink(named("db"), named("soft")).unwrap();
+    assert!(matches!(
+        Sqlite::open(&named("soft")).await,
+        Err(IndexerError::StoreInUse(_))
+    ));
+    std::fs::create_dir(named("inner")).unwrap();
+    std::os::unix::fs::symlink(folder.path(), named("inner/folder")).unwrap();
+    assert!(matches!(
+        Sqlite::open(&named("inner/folder/db")).await,
+        Err(IndexerError::StoreInUse(_))
+    ));
+    std::fs::hard_link(named("db"), named("hard")).unwrap();
+    assert!(matches!(
+        Sqlite::open(&named("hard")).await,
+        Err(IndexerError::LinkedStore(_))
+    ));
+    std::os::unix::fs::symlink(named("nothing"), named("dangling")).unwrap();
+    assert!(matches!(
+        Sqlite::open(&named("dangling")).await,
+        Err(IndexerError::OpenStore { .. })
+    ));
+    store.close().await;
+    drop(store);
+    std::fs::remove_file(named("hard")).unwrap();
+    Sqlite::open(&named("soft")).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_file_that_can_be_kept_is_refused() {
+    for name in [
+        "sqlite::memory:",
+        "sqlite:file:x?mode=memory",
+        "sqlite:file::memory:",
+        "sqlite:x?mode=memory",
+        "sqlite://:memory:",
+        "sqlite:",
+    ] {
+        let opened = Store::open(name).await;
+        assert!(matches!(opened, Err(IndexerError::BadStore(_))), "{name}");
+    }
+}
+
+/// A connection beside the store's.
+async fn aside(folder: &TempDir, name: &str) -> SqliteConnection {
+    let options = SqliteConnectOptions::new().filename(folder.path().join(name));
+    options.create_if_missing(true).connect().await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_of_another_application_is_refused_and_stays_as_it_is() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("other");
+    for made in [
+        "CREATE TABLE recipes (cake TEXT)",
+        "PRAGMA application_id = 7",
+    ] {
+        let mut other = aside(&folder, "other").await;
+        sqlx::raw_sql(made).execute(&mut other).await.unwrap();
+        other.close().await.unwrap();
+        let before = std::fs::read(&path).unwrap();
+        assert!(matches!(
+            Sqlite::open(&path).await,
+            Err(IndexerError::ForeignStore(_))
+        ));
+        assert_eq!(std::fs::read(&path).unwrap(), before);
+        std::fs::remove_file(&path).unwrap();
+    }
+    // Made before stores said what they are.
+    OnSqlite::open(&folder, "db").await.close().await;
+    let mut store = aside(&folder, "db").await;
+    let old = sqlx::raw_sql("PRAGMA application_id = 0");
+    old.execute(&mut store).await.unwrap();
+    store.close().await.unwrap();
+    OnSqlite::open(&folder, "db").await;
+    // An empty file is free to become one.
+    std::fs::write(folder.path().join("empty"), "").unwrap();
+    OnSqlite::open(&folder, "empty").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_that_were_deleted_are_missed_and_not_counted() {
+    let history = History::lived(8, 10);
+    let total = history.events.len() as u64;
+    for (sql, gone) in [
+        ("DELETE FROM event WHERE name = 'JobTaken'", true),
+        ("DELETE FROM tx WHERE slot > x'00000000000003f0'", false),
+    ] {
+        let folder = TempDir::new().unwrap();
+        let store = OnSqlite::open(&folder, "db").await;
+        store.write(&batch(&history.events)).await.unwrap();
+        let whole = store.digest().await.unwrap();
+        assert_eq!(store.mend().await.unwrap(), None);
+        let mut other = aside(&folder, "db").await;
+        let deleted = sqlx::query(sql).execute(&mut other).await.unwrap();
+        let deleted = deleted.rows_affected();
+        assert!(deleted > 3);
+
+        let loss = store.mend().await.unwrap().unwrap().loss.unwrap();
+        let entries = if gone { deleted } else { 0 };
+        assert_eq!(
+            (loss.entries, loss.incomplete, loss.transactions),
+            (entries, entries, deleted - entries)
+        );
+        assert!(loss.to_string().contains(&format!("{entries} events")));
+        let counts = counts(&store).await;
+        assert_eq!(
+            (counts.events, counts.transactions),
+            (total - entries, total - deleted)
+        );
+        assert_eq!(counts.gaps > 0, gone);
+        let wholeness = store.read().await.unwrap().wholeness();
+        assert!(!wholeness.is_whole());
+        assert!(wholeness.to_string().contains("walked again"));
+        assert_eq!(store.mend().await.unwrap(), None);
+
+        // They count as unknown: a walk to the start brings them again, and with it the history is whole.
+        let signatures: Vec<_> = history
+            .events
+            .iter()
+            .map(|event| event.id.signature)
+            .collect();
+        let known = store.known(&signatures).await.unwrap();
+        assert_eq!(known.len() as u64, total - deleted);
+        let again = Batch {
+            cursor: Some(cursor(history.slot)),
+            from_start: true,
+            ..batch(&history.events)
+        };
+        store.write(&again).await.unwrap();
+        assert_eq!(store.digest().await.unwrap(), whole);
+        assert!(store.read().await.unwrap().wholeness().is_whole());
+    }
 }
 
 macro_rules! conformance {

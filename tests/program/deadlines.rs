@@ -128,7 +128,7 @@ fn every_deadline(prepare: impl Fn(&mut Stage), extra: i64) {
     }
 
     let (stage, job, deadline, expire) = state(JobState::Rejected, base.accepted());
-    let resolve = ix::resolve(&stage.job(&job), decision(7_000, 1));
+    let resolve = ix::resolve(&stage.job(&job), decision(7_000, 0));
     edge(
         &stage,
         deadline,

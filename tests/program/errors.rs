@@ -61,7 +61,7 @@ every_variant![
     ArbiterIsParty,
     PriceTooLow,
     BondTooLow,
-    RateAboveLimit,
+    TermsChanged,
     InputsDoNotFit,
     WrongModel,
     CampaignUnknown,
@@ -91,6 +91,9 @@ every_variant![
     AlreadyAnswered,
     WrongAnswer,
     JobLives,
+    JobMoved,
+    TakenByOwner,
+    GraphDiffers,
 ];
 
 /// Errors that nothing provokes, and why they are there.
@@ -133,7 +136,9 @@ fn table() -> Vec<(&'static str, Vec<Provocation>)> {
         claim_rewards,
         register_model,
         write_model,
+        seal_model,
         update_model,
+        accept_model_owner,
         create_job,
         cancel_job,
         take_job,

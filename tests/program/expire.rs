@@ -33,9 +33,7 @@ fn an_open_job_that_nobody_takes_expires() {
 fn a_late_provider_pays_and_the_job_reopens_for_another() {
     let mut stage = Stage::new();
     let cast = stage.cast.clone();
-    let mut args = stage.accepted();
-    args.pinned_provider = cast.provider;
-    let job = stage.create(args);
+    let job = stage.create(stage.accepted());
     stage.take(&job);
     stage.submit(&job);
     stage.accept(&job);
@@ -87,6 +85,50 @@ fn a_late_provider_pays_and_the_job_reopens_for_another() {
     }
     assert!(!stage.exists(&job));
     assert_eq!(stage.usd_of(&second), (START + 2 * 9_450, 0));
+}
+
+/// A4: a reviewed job is worth what its provider is, so nobody else takes over what was pinned to one.
+#[test]
+fn a_reviewed_job_keeps_its_pin_when_it_reopens() {
+    let mut stage = Stage::new();
+    let cast = stage.cast.clone();
+    let mut args = stage.accepted();
+    args.pinned_provider = cast.provider;
+    for ending in ["late", "rejected"] {
+        let job = stage.job_in(JobState::Taken, args.clone());
+        if ending == "late" {
+            stage.at_deadline(&job, 1);
+            stage.expire(&job);
+        } else {
+            stage.submit(&job);
+            stage.reject(&job);
+            stage.resolve(&job, 0, 0);
+        }
+        let state = stage.job(&job);
+        assert_eq!(
+            (state.state(), state.pinned_provider),
+            (JobState::Open, cast.provider)
+        );
+        let stranger = ix::take_job(&cast.second, &cast.second, &state);
+        stage.refused(stranger, QuernError::PinnedToOther);
+        stage.take(&job);
+        stage.submit(&job);
+    }
+}
+
+/// What anybody can refute needs no particular provider: a refereed job finds another.
+#[test]
+fn a_refereed_job_loses_its_pin_when_it_reopens() {
+    let mut stage = Stage::new();
+    let cast = stage.cast.clone();
+    let mut args = stage.refereed();
+    args.pinned_provider = cast.provider;
+    let job = stage.job_in(JobState::Taken, args);
+    stage.at_deadline(&job, 1);
+    stage.expire(&job);
+    assert_eq!(stage.job(&job).pinned_provider, NOBODY);
+    let take = ix::take_job(&cast.second, &cast.second, &stage.job(&job));
+    stage.ok(take);
 }
 
 #[test]

@@ -5,6 +5,7 @@
 use super::common::*;
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one story, told in its order")]
 fn a_refereed_job_from_escrow_to_settlement() {
     let mut stage = Stage::new();
     let cast = stage.cast.clone();
@@ -290,7 +291,7 @@ fn a_job_of_255_milestones() {
             2 => {
                 stage.submit(&job);
                 stage.reject(&job);
-                stage.resolve(&job, 6_000, 3);
+                stage.resolve(&job, 6_000, 0);
             }
             3 if milestone < 254 => {
                 stage.submit(&job);
@@ -381,6 +382,48 @@ fn no_outside_account_blocks_a_settlement() {
     let finalize = ix::finalize(&cast.stranger, &stage.job(&job), &stage.emission());
     stage.ok(finalize);
     assert!(!stage.exists(&job));
+}
+
+/// A9: the client accepted submission 1; its review was over, so the provider finalized it and submitted junk as 2 in the next
+/// slots. The acceptance, whose blockhash is still valid, pays for nothing that the client has not seen.
+#[test]
+fn an_acceptance_pays_for_nothing_that_the_client_has_not_seen() {
+    let mut stage = Stage::new();
+    let provider = stage.cast.provider;
+    let job = stage.job_in(JobState::Submitted, stage.accepted());
+    let accept = ix::accept(&stage.job(&job), &stage.emission());
+    stage.at_deadline(&job, 1);
+    stage.finalize(&job);
+    stage.submit(&job);
+    let (paid, _) = stage.usd_of(&provider);
+    stage.refused(accept, QuernError::JobMoved);
+    assert_eq!(stage.usd_of(&provider).0, paid);
+}
+
+/// A9: a second try of an acceptance that landed does not pay the next milestone, and neither does anybody's payment.
+#[test]
+fn a_payment_counts_once() {
+    let mut stage = Stage::new();
+    let provider = stage.cast.provider;
+    let job = stage.job_in(JobState::Submitted, stage.accepted());
+    let accept = ix::accept(&stage.job(&job), &stage.emission());
+    let finalize = ix::finalize(&provider, &stage.job(&job), &stage.emission());
+    stage.ok(accept.clone());
+    stage.submit(&job);
+    stage.at_deadline(&job, 1);
+    stage.refused(accept, QuernError::JobMoved);
+    stage.refused(finalize, QuernError::JobMoved);
+    assert_eq!(stage.job(&job).milestone, 1);
+}
+
+/// On a fork the counter may be the same and the result another.
+#[test]
+fn an_acceptance_is_about_the_commitment_that_was_seen() {
+    let mut stage = Stage::new();
+    let job = stage.job_in(JobState::Submitted, stage.accepted());
+    let accept = ix::accept(&stage.job(&job), &stage.emission());
+    stage.tamper(&job, |job: &mut Job| job.trace_root = [7; 32]);
+    stage.refused(accept, QuernError::JobMoved);
 }
 
 /// What `finalize` refuses, and an instruction that is refused for it.

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod accept_authority;
+mod accept_model_owner;
 mod bytecode;
 mod cancel_job;
 mod claim_rewards;
@@ -23,6 +24,7 @@ mod fuzz;
 mod golden;
 mod harness;
 mod initialize;
+mod keys;
 mod kit;
 mod open_demand;
 mod open_purse;

@@ -72,6 +72,7 @@ fn one_op_needs_no_demand_about_the_trace() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table, one row a case")]
 fn what_cannot_be_asked_is_refused_by_name() {
     let claim = five_ops();
     let mut stage = Stage::new();

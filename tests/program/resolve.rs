@@ -3,6 +3,7 @@
 use super::common::*;
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one story, told in its order")]
 fn an_arbiter_who_finds_for_the_provider() {
     let mut stage = Stage::new();
     let cast = stage.cast.clone();
@@ -25,7 +26,7 @@ fn an_arbiter_who_finds_for_the_provider() {
     assert_eq!(state.deadline.get(), stage.now() + 86_400);
 
     stage.wait(86_400);
-    let outcome = stage.resolve(&job, 5_000, 1_600);
+    let outcome = stage.resolve(&job, 5_000, 0);
     let QuernEvent::JobResolved(event) = outcome.event() else {
         panic!("{outcome:?}")
     };
@@ -48,17 +49,14 @@ fn an_arbiter_who_finds_for_the_provider() {
             event.deposit_atoms,
             event.deposit_to_provider
         ),
-        (1_600, 1_000, true)
+        (0, 1_000, true)
     );
     assert_eq!((event.bond_released_atoms, event.released_atoms), (0, 0));
     assert_eq!(stage.usd_of(&cast.arbiter), (500, 0));
-    assert_eq!(
-        stage.usd_of(&cast.client),
-        (START - 31_000 + 4_750 + 1_600, 20_000)
-    );
+    assert_eq!(stage.usd_of(&cast.client), (START - 31_000 + 4_750, 20_000));
     assert_eq!(
         stage.usd_of(&cast.provider),
-        (START - 8_000 + 4_490 + 1_000, 6_400)
+        (START - 8_000 + 4_490 + 1_000, 8_000)
     );
     let state = stage.job(&job);
     assert_eq!(
@@ -70,7 +68,7 @@ fn an_arbiter_who_finds_for_the_provider() {
             state.bond_left_atoms.get(),
             state.reject_deposit_atoms.get()
         ),
-        (6_400, 0)
+        (8_000, 0)
     );
     let entry = stage.provider_of(&cast.provider);
     assert_eq!(
@@ -152,6 +150,38 @@ fn the_last_milestone_of_a_losing_provider_closes_the_job() {
     }
 }
 
+/// A5: an arbiter takes nothing from a provider that wins, however many milestones it decides about, and from one that loses
+/// at most the late penalty, once.
+#[test]
+fn a_bond_pays_one_penalty_for_the_whole_job_at_most() {
+    let mut stage = Stage::new();
+    let cast = stage.cast.clone();
+    let mut args = stage.accepted();
+    args.milestones = 20;
+    let job = stage.create(args);
+    stage.take(&job);
+    for _ in 0..19 {
+        stage.submit(&job);
+        stage.reject(&job);
+        let greedy = ix::resolve(&stage.job(&job), decision(10_000, 1));
+        stage.refused(greedy, QuernError::ShareTooHigh);
+        stage.resolve(&job, 10_000, 0);
+    }
+    assert_eq!(stage.job(&job).bond_left_atoms.get(), 8_000);
+    stage.submit(&job);
+    stage.reject(&job);
+    let (before, _) = stage.usd_of(&cast.provider);
+    let outcome = stage.resolve(&job, 0, 1_600);
+    let QuernEvent::JobResolved(event) = outcome.event() else {
+        panic!("{outcome:?}")
+    };
+    assert_eq!(
+        (event.penalty_atoms, event.bond_released_atoms),
+        (1_600, 6_400)
+    );
+    assert_eq!(stage.usd_of(&cast.provider), (before + 6_400, 0));
+}
+
 /// What `resolve` refuses, and an instruction that is refused for it.
 pub fn errors() -> Vec<Provocation> {
     use QuernError as E;
@@ -165,7 +195,27 @@ pub fn errors() -> Vec<Provocation> {
             "an arbiter's penalty above its bound",
             |stage| {
                 let job = stage.job_in(JobState::Rejected, stage.accepted());
-                ix::resolve(&stage.job(&job), decision(5_000, 1_601))
+                ix::resolve(&stage.job(&job), decision(4_999, 1_601))
+            },
+        ),
+        (
+            E::ShareTooHigh,
+            "a penalty where the provider prevails",
+            |stage| {
+                let job = stage.job_in(JobState::Rejected, stage.accepted());
+                ix::resolve(&stage.job(&job), decision(5_000, 1))
+            },
+        ),
+        (
+            E::JobMoved,
+            "a decision about an earlier rejection",
+            |stage| {
+                let job = stage.job_in(JobState::Rejected, stage.accepted());
+                let late = ix::resolve(&stage.job(&job), decision(10_000, 0));
+                stage.resolve(&job, 10_000, 0);
+                stage.submit(&job);
+                stage.reject(&job);
+                late
             },
         ),
     ]

@@ -12,7 +12,9 @@ fn an_answer_cannot_be_bundled_with_the_settlement() {
     let demand = stage.ask(&job, &claim, &TRACE);
     let due = stage.get::<Demand>(&demand).due.get();
     stage.set_time(due);
-    let state = stage.job(&job);
+    // The settlement is about the job as the answer leaves it, which is known before.
+    let mut state = stage.job(&job);
+    state.seq += 1u64;
     let bundle = [
         stage.reveal_ix(&job, &claim, &TRACE),
         ix::finalize(&state.provider, &state, &stage.emission()),

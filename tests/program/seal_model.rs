@@ -14,7 +14,7 @@ fn a_refused_tensor_program_names_its_cause() {
         for instruction in ix::write_graph(&creator, &model, &bytes) {
             stage.ok(instruction);
         }
-        let failure = stage.fails(ix::seal_model(&creator, &model));
+        let failure = stage.fails(ix::seal_model(&creator, &model, &bytes));
         assert_eq!(
             failure.code(),
             Some(quern::error::SEAL_ERROR_BASE + expected as u32),
@@ -32,4 +32,35 @@ fn a_refused_tensor_program_names_its_cause() {
     }
     refuse(50, vec![0; 100]);
     refuse(51, vec![0; quern_proof::graph::MAX_BYTES]);
+}
+
+/// A piece that was signed earlier and lands later than the one that replaced it does not end in the sealed graph.
+#[test]
+fn a_graph_that_changed_before_the_seal_is_not_sealed() {
+    let mut stage = Stage::new();
+    let (creator, bytes) = (stage.cast.creator, graph());
+    stage.ok(ix::register_model(&creator, model_args(20, bytes.len())));
+    let model = addresses::model(&creator, 20);
+    let late = ix::write_model(&creator, &model, 8, &[9]);
+    let seal = ix::seal_model(&creator, &model, &bytes);
+    stage.ok(ix::write_model(&creator, &model, 0, &bytes));
+    stage.ok(late);
+    stage.refused(seal.clone(), QuernError::GraphDiffers);
+    stage.ok(ix::write_model(&creator, &model, 0, &bytes));
+    stage.ok(seal);
+}
+
+/// What `seal_model` refuses, and an instruction that is refused for it.
+pub fn errors() -> Vec<Provocation> {
+    use QuernError as E;
+    vec![
+        (E::GraphDiffers, "another graph", |stage| {
+            let (creator, bytes) = (stage.cast.creator, graph());
+            stage.ok(ix::register_model(&creator, model_args(9, bytes.len())));
+            ix::seal_model(&creator, &addresses::model(&creator, 9), &bytes)
+        }),
+        (E::ModelSealed, "a second time", |stage| {
+            ix::seal_model(&stage.cast.creator, &stage.model, &graph())
+        }),
+    ]
 }

@@ -1,4 +1,4 @@
-//! `set_operator_limit`: what a hot key may reserve and lose.
+//! `set_operator_limit`: what a hot key may reserve and lose; `keys.rs` steals one.
 
 use super::common::*;
 
@@ -61,13 +61,24 @@ fn an_operator_takes_within_its_limit() {
         0,
         "a late penalty and the release count as well"
     );
-    let limit = |stage: &Stage| {
-        stage
-            .get::<Purse>(&addresses::purse(&cast.provider, &usd))
-            .operator_limit_atoms
-            .get()
-    };
-    assert_eq!(limit(&stage), 36_000, "what was lost does not come back");
+    let purse: Purse = stage.get(&addresses::purse(&cast.provider, &usd));
+    assert_eq!(
+        (
+            purse.operator_limit_atoms.get(),
+            purse.operator_lost_atoms.get()
+        ),
+        (40_000, 4_000),
+        "what was lost does not come back"
+    );
+    let all = (
+        stage.create(stage.refereed()),
+        stage.create(stage.refereed()),
+    );
+    stage.ok(by_operator(&stage, &all.0));
+    stage.refused(by_operator(&stage, &all.1), QuernError::OperatorLimit);
+    stage.submit(&all.0);
+    stage.at_deadline(&all.0, 1);
+    stage.finalize(&all.0);
     // Lowering the limit below what is reserved only stops new takes.
     let fourth = stage.create(stage.refereed());
     stage.ok(by_operator(&stage, &fourth));
@@ -79,30 +90,29 @@ fn an_operator_takes_within_its_limit() {
     assert_eq!(reserved(&stage), 0);
 }
 
-/// A stolen hot key that takes its thief's own jobs and lets them expire costs the owner at most the limit.
+/// The same command twice, the second one after the operator lost what the first allowed, allows nothing more.
 #[test]
-fn a_stolen_operator_key_loses_at_most_the_limit() {
+fn a_repeated_limit_does_not_forget_what_was_lost() {
     let mut stage = Stage::new();
     let cast = stage.cast.clone();
     let usd = stage.usd;
-    stage.ok(ix::set_operator_limit(&cast.provider, &usd, 50_000));
-    let (before, _) = stage.usd_of(&cast.provider);
-    let mut rounds = 0;
-    loop {
-        let job = stage.create(stage.refereed());
-        let take = ix::take_job(&cast.operator, &cast.provider, &stage.job(&job));
-        if stage.send(&[take]).is_err() {
-            break;
-        }
-        stage.at_deadline(&job, 1);
-        stage.expire(&job);
-        rounds += 1;
-        assert!(rounds < 100, "the limit never ends it");
-    }
-    assert!(rounds > 1);
-    let (after, reserved) = stage.usd_of(&cast.provider);
-    assert_eq!(reserved, 0);
-    assert!(before - after <= 50_000, "lost {}", before - after);
+    let limit = ix::set_operator_limit(&cast.provider, &usd, 20_000);
+    stage.ok(limit.clone());
+    let (first, second) = (
+        stage.create(stage.refereed()),
+        stage.create(stage.refereed()),
+    );
+    let take =
+        |stage: &Stage, job: &Pubkey| ix::take_job(&cast.operator, &cast.provider, &stage.job(job));
+    stage.ok(take(&stage, &first));
+    stage.submit(&first);
+    stage.convict(&first);
+    stage.ok(ix::settle_conviction(&stage.job(&first)));
+    stage.ok(limit);
+    stage.refused(take(&stage, &second), QuernError::OperatorLimit);
+    // Another 20,000 are another decision.
+    stage.ok(ix::set_operator_limit(&cast.provider, &usd, 40_000));
+    stage.ok(take(&stage, &second));
 }
 
 /// What `set_operator_limit` refuses, and an instruction that is refused for it.

@@ -37,10 +37,60 @@ fn the_end_of_a_job_bounds_takes_only() {
     stage.submit(&job);
 }
 
+/// A9: a provider takes the job that it looked at, at the milestone and checkpoint that it wants to work from. A second try
+/// that lands after it was late does not take it again.
+#[test]
+fn a_take_is_about_the_job_that_was_seen() {
+    let mut stage = Stage::new();
+    let (provider, second) = (stage.cast.provider, stage.cast.second);
+    let job = stage.create(stage.accepted());
+    let seen_new = ix::take_job(&second, &second, &stage.job(&job));
+    let take = ix::take_job(&provider, &provider, &stage.job(&job));
+    stage.ok(take.clone());
+    stage.refused(take.clone(), QuernError::JobMoved);
+    stage.at_deadline(&job, 1);
+    stage.expire(&job);
+    assert_eq!(stage.job(&job).state(), JobState::Open);
+    stage.refused(take, QuernError::JobMoved);
+    stage.take(&job);
+    stage.submit(&job);
+    stage.accept(&job);
+    stage.at_deadline(&job, 1);
+    stage.expire(&job);
+    stage.refused(seen_new, QuernError::JobMoved);
+    let state = stage.job(&job);
+    assert_eq!(
+        (state.milestone, state.checkpoint),
+        (1, proof(1).trace_root)
+    );
+    stage.ok(ix::take_job(&second, &second, &state));
+}
+
+/// On a fork a counter may be the same and the checkpoint another.
+#[test]
+fn a_take_is_about_the_checkpoint_that_was_seen() {
+    let mut stage = Stage::new();
+    let second = stage.cast.second;
+    let job = stage.create(stage.accepted());
+    let take = ix::take_job(&second, &second, &stage.job(&job));
+    stage.tamper(&job, |job: &mut Job| job.checkpoint = [7; 32]);
+    stage.refused(take, QuernError::JobMoved);
+}
+
 /// What `take_job` refuses, and an instruction that is refused for it.
+#[expect(clippy::too_many_lines, reason = "a table, one row a case")]
 pub fn errors() -> Vec<Provocation> {
     use QuernError as E;
     vec![
+        (E::JobMoved, "a take of a job that was reopened", |stage| {
+            let job = stage.create(stage.refereed());
+            let second = stage.cast.second;
+            let late = ix::take_job(&second, &second, &stage.job(&job));
+            stage.take(&job);
+            stage.at_deadline(&job, 1);
+            stage.expire(&job);
+            late
+        }),
         (
             E::NotAuthorized,
             "a stranger takes for a provider",

@@ -156,7 +156,7 @@ pub fn measure() -> Figures {
         size("Emission", size_of::<Emission>()),
         size("Provider", size_of::<Provider>()),
         size("Purse", size_of::<Purse>()),
-        size("Model (without its program)", size_of::<Model>()),
+        size("Model (without its graph)", size_of::<Model>()),
         size("Job", size_of::<Job>()),
         size("Demand (without its answer)", size_of::<Demand>()),
         size("Evidence (without its bytes)", size_of::<Evidence>()),
@@ -246,7 +246,7 @@ fn models(meter: &mut Meter) {
         ix::register_model(&creator, svm::model_args(77, graph.len())),
     );
     meter.run("write_model", ix::write_model(&creator, &model, 0, &graph));
-    meter.run("seal_model", ix::seal_model(&creator, &model));
+    meter.run("seal_model", ix::seal_model(&creator, &model, &graph));
     let update = ModelSettings {
         active: true,
         royalty_bps: 500,

@@ -23,21 +23,7 @@ pub const ONE_BPS: i128 = 10_000;
 pub fn defaults() -> ProtocolSettings {
     ProtocolSettings {
         guardian: Pubkey::new_from_array([1; 32]),
-        treasury_owner: Pubkey::new_from_array([2; 32]),
-        fee_bps: 250,
-        late_penalty_bps: 1_000,
-        reject_bps: 1_000,
-        arbiter_bps: 500,
-        refereed_bond_bps: 20_000,
-        reviewed_bond_bps: 5_000,
-        refereed_review_secs: 86_400,
-        reviewed_review_secs: 86_400,
-        demand_fee_lamports: 10_000,
-        response_secs: 21_600,
-        react_secs: 3_600,
-        resolve_secs: 3 * 86_400,
-        grace_secs: 3_600,
-        restart_grace_secs: 86_400,
+        ..quern_client::instructions::usual_settings(Pubkey::new_from_array([2; 32]))
     }
 }
 
@@ -403,9 +389,13 @@ impl Deal {
         } else {
             let bond = late::split(self.bond_atoms, self.params.late_penalty_bps).unwrap();
             let asked_atoms = bond.penalty_atoms;
-            let penalty_atoms =
-                reject::penalty(self.bond_atoms, asked_atoms, self.params.late_penalty_bps)
-                    .unwrap();
+            let penalty_atoms = reject::penalty(
+                self.bond_atoms,
+                asked_atoms,
+                self.params.late_penalty_bps,
+                false,
+            )
+            .unwrap();
             it.pay(Who::Provider, Who::Client, penalty_atoms);
         }
         ledger

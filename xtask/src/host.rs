@@ -53,6 +53,25 @@ const FOR_LINKER: &[Need] = &[
     },
 ];
 
+/// Other people's clients are packages of npm and PyPI.
+const FOR_CLIENTS: &[Need] = &[
+    Need {
+        what: "Node.js (node)",
+        packages: &["nodejs"],
+        is_there: || which("node").is_some(),
+    },
+    Need {
+        what: "npm",
+        packages: &["npm"],
+        is_there: || which("npm").is_some(),
+    },
+    Need {
+        what: "pip for python3",
+        packages: &["python3-pip"],
+        is_there: || succeeds(Command::new("python3").args(["-m", "pip", "--version"])),
+    },
+];
+
 /// Makes sure that host builds can run.
 pub fn ensure_build_tools() -> Result<()> {
     ensure(FOR_BUILDS)
@@ -61,6 +80,11 @@ pub fn ensure_build_tools() -> Result<()> {
 /// Makes sure that the sBPF linker can be built.
 pub fn ensure_linker_tools() -> Result<()> {
     ensure(FOR_LINKER)
+}
+
+/// Makes sure that other people's clients can be installed and run.
+pub fn ensure_client_tools() -> Result<()> {
+    ensure(FOR_CLIENTS)
 }
 
 fn ensure(needs: &[Need]) -> Result<()> {

@@ -3,6 +3,7 @@
 //! Logs go to standard error, so that `cargo xtask demo --json` leaves standard output to the summary.
 
 mod cache;
+mod clients;
 mod docs;
 mod host;
 mod idl;
@@ -44,7 +45,7 @@ enum Cli {
         #[arg(long, value_name = "KEYPAIR_OR_ADDRESS")]
         program_id: Option<String>,
     },
-    /// Write the program's IDL to idl/quern.json and its address to Anchor.toml
+    /// Write the program's IDL to idl/quern.json, its type to idl/quern.ts and its address to Anchor.toml
     Idl {
         /// Only compare; fail when a committed file is stale
         #[arg(long)]

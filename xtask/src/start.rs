@@ -1,5 +1,6 @@
 //! `cargo xtask demo`, `bench` and `picture`: the program is built, then a binary runs on it.
 
+use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
@@ -49,4 +50,20 @@ fn prepared(package: &str, name: &str, args: &[String]) -> Result<Command> {
         .arg("--")
         .args(args);
     Ok(run)
+}
+
+/// The `quern` command, built as the tests build it.
+pub fn command_line() -> Result<PathBuf> {
+    // The whole workspace, so that features are those of the tests and nothing is compiled twice.
+    shell::must(
+        shell::cargo()
+            .args(["build", "--quiet", "--workspace", "--bin", "quern"])
+            .arg("--ignore-rust-version"),
+        "The lines above say why.",
+    )?;
+    let mut cargo = shell::cargo();
+    cargo.args(["metadata", "--format-version", "1", "--no-deps", "--quiet"]);
+    let metadata: serde_json::Value = serde_json::from_str(&shell::output(&mut cargo)?)?;
+    let folder = metadata["target_directory"].as_str();
+    Ok(PathBuf::from(folder.context("cargo names no target folder")?).join("debug/quern"))
 }

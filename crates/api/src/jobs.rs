@@ -108,7 +108,46 @@ pub struct JobConviction {
     pub prover: Key,
 }
 
-/// A job with its whole time line.
+/// Which part of a job's lists. Each goes on where its own cursor says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct JobRequest {
+    /// Where the steps of the page before ended.
+    pub steps_cursor: Option<String>,
+    /// Where its submissions ended.
+    pub submissions_cursor: Option<String>,
+    /// Where its demands ended.
+    pub demands_cursor: Option<String>,
+    /// Most rows of each list.
+    pub limit: Option<u32>,
+}
+
+impl JobRequest {
+    /// The names of its parameters.
+    pub const PARAMS: [&'static str; 4] = [
+        "steps_cursor",
+        "submissions_cursor",
+        "demands_cursor",
+        "limit",
+    ];
+
+    /// Its parameters, for a query.
+    pub fn query(&self) -> Vec<(&'static str, String)> {
+        let [steps, submissions, demands, limit] = Self::PARAMS;
+        [
+            self.steps_cursor.clone().map(|value| (steps, value)),
+            self.submissions_cursor
+                .clone()
+                .map(|value| (submissions, value)),
+            self.demands_cursor.clone().map(|value| (demands, value)),
+            self.limit.map(|value| (limit, value.to_string())),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
+    }
+}
+
+/// A job with a part of its time line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JobPage {
     /// The job as it was last.
@@ -120,10 +159,39 @@ pub struct JobPage {
     pub milestones_settled: u32,
     /// Whether every step is there.
     pub complete: bool,
-    /// Every step, in order.
+    /// What its providers submitted, in order.
+    pub submissions: Vec<JobSubmission>,
+    /// Where submissions go on, if there are more.
+    pub next_submissions_cursor: Option<String>,
+    /// Steps, in order.
     pub steps: Vec<JobStep>,
-    /// Every demand about it, those that are due first in front.
+    /// Where steps go on, if there are more.
+    pub next_steps_cursor: Option<String>,
+    /// Demands about it, in the order of their addresses.
     pub demands: Vec<JobDemand>,
+    /// Where demands go on, if there are more.
+    pub next_demands_cursor: Option<String>,
+}
+
+/// A result that a provider submitted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobSubmission {
+    /// Which submission of the job, from 1.
+    pub submission: u32,
+    /// Which milestone, from 0.
+    pub milestone: u8,
+    /// The provider's owner.
+    pub provider: Key,
+    /// The root of everything that was computed, hexadecimal.
+    pub trace_root: String,
+    /// Where the provider says that the result is.
+    pub output_uri: String,
+    /// When.
+    pub at: i64,
+    /// In which slot.
+    pub slot: u64,
+    /// In which transaction.
+    pub signature: Signature,
 }
 
 /// A step in a job's time line.

@@ -21,7 +21,7 @@ pub mod totals;
 pub mod words;
 
 pub use {
-    jobs::{JobDemand, JobItem, JobList, JobPage, JobStep, JobsRequest},
+    jobs::{JobDemand, JobItem, JobList, JobPage, JobRequest, JobStep, JobSubmission, JobsRequest},
     key::{Key, Signature},
     leaderboard::{Board, Boards, BoardsRequest, Entry},
     problem::Problem,
@@ -29,7 +29,7 @@ pub use {
     purses::PursePage,
     reply::{Amount, Reply},
     status::{GapItem, HealthPage, StatusPage},
-    totals::{LedgerItem, TotalItem, TotalsPage},
+    totals::{LedgerItem, TotalItem, TotalsPage, TotalsRequest},
     words::{
         AccountKind, Assurance, Category, ConvictionReason, DemandState, Finality, JobKind,
         JobState, Metric, Outcome, UnknownWord, Window,

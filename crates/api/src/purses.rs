@@ -25,7 +25,10 @@ pub struct PursePage {
     /// What the operator reserved of it.
     #[serde(with = "digits")]
     pub operator_reserved_atoms: u64,
-    /// What the operator may reserve.
+    /// What was lost from the operator's takes, ever.
+    #[serde(with = "digits")]
+    pub operator_lost_atoms: u64,
+    /// What the operator may have reserved and lost together.
     #[serde(with = "digits")]
     pub operator_limit_atoms: u64,
     /// What was opened from it: jobs now, campaigns and channels later.

@@ -9,6 +9,25 @@ use {
     serde::{Deserialize, Serialize},
 };
 
+/// Which totals.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TotalsRequest {
+    /// Only those in this mint; needed where many mints are registered.
+    pub mint: Option<Key>,
+}
+
+impl TotalsRequest {
+    /// The names of its parameters.
+    pub const PARAMS: [&'static str; 1] = ["mint"];
+
+    /// Its parameters, for a query.
+    pub fn query(&self) -> Vec<(&'static str, String)> {
+        let [mint] = Self::PARAMS;
+        let value = self.mint.map(|value| (mint, value.to_string()));
+        value.into_iter().collect()
+    }
+}
+
 /// Sums over everything.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TotalsPage {

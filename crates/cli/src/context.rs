@@ -2,14 +2,15 @@
 
 use {
     crate::{
+        amount,
         error::{Error, Result},
-        output::{Fields, Format},
+        output::{self, Fields, Format, Width},
         progress,
     },
     clap::Args,
     quern_client::{
-        ClientError, CommitmentConfig, Instruction, Keypair, PriorityFee, Pubkey, Receipt,
-        RpcClient, SendOptions, Sender, Signer,
+        Budgets, ClientError, CommitmentConfig, Errand, Instruction, Keypair, PriorityFee, Pubkey,
+        Receipt, RpcClient, SendOptions, Sender, Signer,
         accounts::{self, QuernAccount as _},
         addresses, cluster, config,
         quern::{
@@ -17,8 +18,10 @@ use {
             state::{Emission, Job, MintConfig, Model, Protocol},
         },
         read::{self, ForCreate, ForPayment},
+        send::fee::{IN_TIME_CAP, USUAL_CAP},
     },
-    std::{io::Read, path::PathBuf},
+    std::{io::Read, path::PathBuf, sync::Arc},
+    tokio::sync::OnceCell,
 };
 
 /// Options of every command, as Solana's own tools have them.
@@ -28,6 +31,8 @@ pub struct Globals {
     #[arg(
         long,
         short = 'u',
+        env = "QUERN_URL",
+        hide_env_values = true,
         global = true,
         value_name = "URL_OR_MONIKER",
         help_heading = "Solana options"
@@ -79,8 +84,9 @@ pub struct Globals {
         help_heading = "Solana options"
     )]
     pub with_compute_unit_price: Option<u64>,
-    /// Most micro-lamports to pay for every compute unit: a little more than others pay, and more whenever that was not
-    /// enough [default: 1000000, or 50000000 for `provider run`, `watch` and `job create --watch`; nothing on a local network]
+    /// Most micro-lamports to pay for every compute unit: it begins with 1000, whatever others pay, and offers more after every
+    /// attempt that was not included or when little time is left, as long as the purpose is worth it [default: 1000000, or
+    /// 50000000 for `provider run`, `watch`, and `job create --watch`, `reject` and `resolve`; nothing on a local network]
     #[arg(
         long,
         global = true,
@@ -99,6 +105,9 @@ pub struct Globals {
         help_heading = "Solana options"
     )]
     pub output: Format,
+    /// Show whole addresses in tables, however wide they get
+    #[arg(long, global = true, help_heading = "Solana options")]
+    pub full: bool,
     /// Print every step on standard error
     #[arg(long, short = 'v', global = true, help_heading = "Solana options")]
     pub verbose: bool,
@@ -110,17 +119,7 @@ impl Globals {
     /// # Errors
     /// One that names the file, whatever is wrong in it.
     pub fn config(&self) -> Result<config::Config> {
-        config::Config::load(self.config.as_deref()).map_err(|error| match error {
-            ClientError::BadUrl(_) => ClientError::Config {
-                path: self
-                    .config
-                    .clone()
-                    .unwrap_or_else(config::Config::default_path),
-                reason: format!("json_rpc_url: {error}"),
-            }
-            .into(),
-            error => error.into(),
-        })
+        Ok(config::Config::load(self.config.as_deref())?)
     }
 
     /// The cluster.
@@ -130,7 +129,7 @@ impl Globals {
     pub fn rpc_url(&self) -> Result<String> {
         match &self.url {
             Some(url) => Ok(config::url(url)?),
-            None => Ok(self.config()?.rpc_url),
+            None => Ok(self.config()?.rpc_url()?),
         }
     }
 
@@ -172,6 +171,14 @@ impl Globals {
         Ok(program.address())
     }
 
+    /// How wide tables may be.
+    pub const fn width(&self) -> Width {
+        match self.full {
+            true => Width::Full,
+            false => Width::Screen,
+        }
+    }
+
     /// Reads the configuration; the network is not touched yet.
     ///
     /// # Errors
@@ -180,11 +187,8 @@ impl Globals {
         let config = self.config()?;
         let url = self.rpc_url()?;
         let commitment: CommitmentConfig = match &self.commitment {
-            Some(level) => level.parse().map_err(|_| {
-                Error::Usage(format!(
-                    "`{level}` is no commitment; use processed, confirmed or finalized"
-                ))
-            })?,
+            Some(level) => config::commitment(level)
+                .map_err(|why| Error::Usage(format!("--commitment: {why}")))?,
             None => config.commitment,
         };
         let priority_fee = self.priority_fee(&url, USUAL_CAP);
@@ -193,27 +197,26 @@ impl Globals {
             priority_fee,
             ..SendOptions::default()
         });
-        let wallet = match &self.keypair {
-            Some(source) => source.clone(),
-            None => config.keypair_path.display().to_string(),
-        };
         Ok(Context {
             sender,
             url,
-            wallet,
+            keypair: self.keypair.clone(),
+            config,
             format: self.output,
+            width: self.width(),
             in_time_fee,
+            is_checked: Arc::default(),
         })
     }
 
-    /// What is paid for being included sooner: what was asked for, otherwise as others do, up to a cap. On a local network
-    /// there is nobody to outbid.
+    /// What is paid for being included sooner: what was asked for, otherwise what the errand is worth, up to a cap. On a local
+    /// network there is nobody to outbid.
     fn priority_fee(&self, url: &str, usual_cap: u64) -> PriorityFee {
         match (self.with_compute_unit_price, self.max_compute_unit_price) {
             (Some(price), _) => PriorityFee::Fixed(price),
-            (None, Some(cap_micro_lamports)) => PriorityFee::Recent { cap_micro_lamports },
+            (None, Some(cap_micro_lamports)) => PriorityFee::Within { cap_micro_lamports },
             (None, None) if config::is_local(url) => PriorityFee::None,
-            (None, None) => PriorityFee::Recent {
+            (None, None) => PriorityFee::Within {
                 cap_micro_lamports: usual_cap,
             },
         }
@@ -241,12 +244,6 @@ impl Program {
     }
 }
 
-/// A lamport a compute unit, as much as a crowded hour takes: some 0.00003 SOL for a usual transaction.
-const USUAL_CAP: u64 = 1_000_000;
-/// Where others gain if a transaction comes too late: some 0.0015 SOL for a conviction of 25,000 compute units, and some
-/// 1.2 SOL a block for those who would keep it out by filling its job's share of each.
-const IN_TIME_CAP: u64 = 50_000_000;
-
 /// What a command works with.
 #[derive(Clone)]
 pub struct Context {
@@ -254,12 +251,18 @@ pub struct Context {
     pub sender: Sender,
     /// The cluster.
     pub url: String,
-    /// Where the wallet comes from.
-    wallet: String,
+    /// Where the wallet comes from, if a place was named.
+    keypair: Option<String>,
+    /// Solana's configuration: it names the wallet otherwise. A file that names none is a fault only where one is needed.
+    config: config::Config,
     /// How results are written.
     pub format: Format,
+    /// How wide tables may be.
+    width: Width,
     /// What is paid where being late costs money.
     in_time_fee: PriorityFee,
+    /// Whether the cluster is the one that the protocol was set up for: once a process is enough.
+    is_checked: Arc<OnceCell<()>>,
 }
 
 impl Context {
@@ -276,6 +279,33 @@ impl Context {
         }
     }
 
+    /// The same with other budgets for priority fees.
+    #[must_use]
+    pub fn within(&self, budgets: Budgets) -> Self {
+        Self {
+            sender: self.sender.with_budgets(budgets),
+            ..self.clone()
+        }
+    }
+
+    /// The same for an errand: if it has a deadline, its transactions may cost more before they come too late.
+    #[must_use]
+    pub fn on(&self, errand: Errand) -> Self {
+        let context = match errand.due() {
+            Some(_) => self.in_time(),
+            None => self.clone(),
+        };
+        Self {
+            sender: context.sender.on(errand),
+            ..context
+        }
+    }
+
+    /// Writes several things with the same fields; `nothing` is said where there are none.
+    pub fn print_list(&self, list: &[Fields], nothing: &str) {
+        output::print_list(self.format, self.width, list, nothing);
+    }
+
     /// The connection.
     pub fn rpc(&self) -> &RpcClient {
         self.sender.rpc()
@@ -286,7 +316,10 @@ impl Context {
     /// # Errors
     /// That it cannot be read, in one sentence.
     pub fn wallet(&self) -> Result<Keypair> {
-        keypair(&self.wallet)
+        match &self.keypair {
+            Some(source) => keypair(source),
+            None => keypair(&self.config.keypair_path()?.display().to_string()),
+        }
     }
 
     /// The address of the wallet, or a named one.
@@ -302,8 +335,13 @@ impl Context {
     /// # Errors
     /// `NotSetUp` where there is no Quern, otherwise that the cluster is another one.
     pub async fn protocol(&self) -> Result<Protocol> {
-        let protocol = cluster::protocol(self.rpc()).await;
-        protocol.map_err(|error| self.missing(error, Pubkey::default()))
+        let protocol = match self.is_checked.initialized() {
+            true => accounts::protocol(self.rpc()).await,
+            false => cluster::protocol(self.rpc()).await,
+        };
+        let protocol = protocol.map_err(|error| self.missing(error, Pubkey::default()))?;
+        let _ = self.is_checked.set(());
+        Ok(protocol)
     }
 
     /// What a missing account means to a person; `named` is what the person named.
@@ -397,7 +435,9 @@ impl Context {
         instructions: &[Instruction],
         signers: &[&Keypair],
     ) -> Result<Vec<Receipt>> {
-        cluster::check(self.rpc()).await?;
+        self.is_checked
+            .get_or_try_init(|| cluster::check(self.rpc()))
+            .await?;
         let sending = self.sender.send_all(instructions, signers);
         match progress::during("waiting for confirmation", sending).await {
             Ok(receipts) => Ok(receipts),
@@ -425,6 +465,37 @@ impl Context {
         Ok(())
     }
 
+    /// Refuses a deposit that the wallet's usual token account cannot pay.
+    ///
+    /// # Errors
+    /// What the account holds, if it is there at all.
+    pub async fn check_tokens(
+        &self,
+        wallet: &Pubkey,
+        config: &MintConfig,
+        atoms: u64,
+    ) -> Result<()> {
+        /// Both token programs keep an account's amount there.
+        const AMOUNT_AT: std::ops::Range<usize> = 64..72;
+        let (mint, decimals) = (&config.mint, config.decimals);
+        let source = addresses::token_account(wallet, mint, &config.token_program);
+        let held = accounts::raw(self.rpc(), &source).await?;
+        let held = held.filter(|(owner, _)| *owner == config.token_program);
+        let amount = held.as_ref().and_then(|(_, data)| data.get(AMOUNT_AT));
+        let amount = amount.and_then(|bytes| <[u8; 8]>::try_from(bytes).ok());
+        match amount.map(u64::from_le_bytes) {
+            Some(has) if has >= atoms => Ok(()),
+            Some(has) if has > 0 => Err(Error::Other(format!(
+                "the wallet {wallet} holds {} of the mint {mint}, less than {}; get more into its token account {source}, or move less",
+                amount::show(has, decimals),
+                amount::show(atoms, decimals)
+            ))),
+            _ => Err(Error::Other(format!(
+                "the wallet {wallet} holds none of the mint {mint}; get some into its usual token account {source} first"
+            ))),
+        }
+    }
+
     /// Decimals and token program of any mint, registered or not.
     ///
     /// # Errors
@@ -432,28 +503,13 @@ impl Context {
     pub async fn token_mint(&self, mint: &Pubkey) -> Result<(Pubkey, u8)> {
         /// Both token programs keep a mint's decimals there.
         const DECIMALS_AT: usize = 44;
-        // The call for one account would say "not found" where the node could not even be asked.
-        let response = self
-            .rpc()
-            .get_multiple_accounts_with_commitment(&[*mint], self.rpc().commitment())
-            .await;
-        let account = response
-            .map_err(|error| ClientError::from_rpc(&self.url, error))?
-            .value
-            .into_iter()
-            .next()
-            .flatten();
+        let account = accounts::raw(self.rpc(), mint).await?;
         let is_token = |owner: &Pubkey| {
             [addresses::TOKEN_PROGRAM, addresses::TOKEN_2022_PROGRAM].contains(owner)
         };
-        let found = account.filter(|account| is_token(&account.owner));
+        let found = account.filter(|(owner, _)| is_token(owner));
         found
-            .and_then(|account| {
-                account
-                    .data
-                    .get(DECIMALS_AT)
-                    .map(|decimals| (account.owner, *decimals))
-            })
+            .and_then(|(owner, data)| data.get(DECIMALS_AT).map(|decimals| (owner, *decimals)))
             .ok_or_else(|| {
                 Error::Other(format!(
                     "there is no token mint at {mint}; check the address and the cluster"
@@ -486,11 +542,11 @@ pub fn keypair(source: &str) -> Result<Keypair> {
         "-" | "stdin:" => {
             /// A keypair file has some 230 bytes.
             const MAX_BYTES: u64 = 4_096;
-            let mut text = String::new();
-            let read = std::io::stdin().take(MAX_BYTES).read_to_string(&mut text);
+            let mut bytes = Vec::new();
+            let read = std::io::stdin().take(MAX_BYTES).read_to_end(&mut bytes);
             let parsed = read
                 .map_err(|error| error.to_string())
-                .and_then(|_| config::parse_keypair(&text));
+                .and_then(|_| config::parse_keypair(&bytes));
             parsed.map_err(|why| {
                 Error::Other(format!("cannot use the keypair on standard input: {why}"))
             })
@@ -537,7 +593,7 @@ mod tests {
 
     #[test]
     fn local_networks_are_free_and_others_have_a_cap() {
-        let capped = |cap_micro_lamports| PriorityFee::Recent { cap_micro_lamports };
+        let capped = |cap_micro_lamports| PriorityFee::Within { cap_micro_lamports };
         let devnet = "https://api.devnet.solana.com";
         for local in ["http://127.0.0.1:8899", "http://localhost:1"] {
             assert_eq!(fees(local, &[]), (PriorityFee::None, PriorityFee::None));
@@ -555,7 +611,7 @@ mod tests {
             .to_string();
         let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
         let stated = format!(
-            "[default: {USUAL_CAP}, or {IN_TIME_CAP} for `provider run`, `watch` and `job create --watch`; nothing on a local network]"
+            "[default: {USUAL_CAP}, or {IN_TIME_CAP} for `provider run`, `watch`, and `job create --watch`, `reject` and `resolve`; nothing on a local network]"
         );
         assert!(help.contains(&stated), "{help}");
     }

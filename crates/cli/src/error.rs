@@ -2,6 +2,7 @@
 
 use {
     quern_client::{ClientError, Pubkey},
+    serde_json::{Value, json},
     std::path::PathBuf,
 };
 
@@ -75,6 +76,56 @@ pub enum Error {
     Other(String),
 }
 
+/// What the exit codes say, for the reference.
+pub const EXIT_CODES: [(u8, &str); 5] = [
+    (
+        0,
+        "It is done, or there was nothing to do; of a watched job: the provider was paid.",
+    ),
+    (1, "It went wrong. Standard error says why and what to do."),
+    (2, "The command line makes no sense; nothing was sent."),
+    (
+        3,
+        "The watched job has no result: its provider was convicted, and the price is back.",
+    ),
+    (
+        4,
+        "The watched job has no paid result: it was cancelled, expired or decided by its arbiter.",
+    ),
+];
+
+/// The kinds of errors under `--output json`, for the reference.
+pub const KINDS: [(&str, &str); 13] = [
+    ("usage", "the command line, exit code 2"),
+    ("convicted", "a watched job, exit code 3"),
+    ("not_done", "a watched job, exit code 4"),
+    ("not_set_up", "there is no Quern on the cluster"),
+    ("not_found", "no such account, model, mint or live job"),
+    (
+        "refused",
+        "the program or the cluster refused the transaction; `program_error` names the program's own reason",
+    ),
+    (
+        "unreachable",
+        "the node did not answer, or answered nonsense",
+    ),
+    (
+        "unknown_outcome",
+        "the transaction `signature` may have been included; look it up before you repeat anything",
+    ),
+    (
+        "expired",
+        "the transaction was not included; the same may be tried again",
+    ),
+    ("config", "a configuration or keypair file"),
+    ("file", "another file"),
+    (
+        "data",
+        "inputs, weights or results that cannot be fetched, published or checked",
+    ),
+    ("other", "everything else; the message says what to do"),
+];
+
 impl Error {
     /// 2 for a wrong command line, 3 and 4 for watched jobs that ended unpaid, 1 for everything else.
     pub fn exit_code(&self) -> u8 {
@@ -86,11 +137,113 @@ impl Error {
         }
     }
 
+    /// The kind, for programs; one of [`KINDS`].
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Usage(_) => "usage",
+            Self::Convicted(_) => "convicted",
+            Self::NotDone(_) => "not_done",
+            Self::NotSetUp { .. } => "not_set_up",
+            Self::JobClosed(_) => "not_found",
+            Self::File { .. } => "file",
+            Self::Data(_) | Self::Proof(_) => "data",
+            _ => self.client().map_or("other", kind_of),
+        }
+    }
+
+    /// The error of the chain that this one is, whoever asked it.
+    fn client(&self) -> Option<&ClientError> {
+        match self {
+            Self::Client(error)
+            | Self::Deploy(quern_deploy::DeployError::Client(error))
+            | Self::Provider(quern_provider::ProviderError::Client(error)) => Some(error),
+            _ => None,
+        }
+    }
+
+    /// As one object for programs; `message` is the sentence as a person would see it.
+    pub fn json(&self, message: &str) -> Value {
+        let mut json = json_of(self.kind(), self.exit_code(), message);
+        let fields = json.get_mut("error").and_then(Value::as_object_mut);
+        if let (Some(fields), Some(error)) = (fields, self.client()) {
+            if let Some(reason) = error.quern() {
+                fields.insert("program_error".to_owned(), format!("{reason:?}").into());
+            }
+            if let ClientError::Unknown { signature, .. } | ClientError::Expired { signature, .. } =
+                error
+            {
+                fields.insert("signature".to_owned(), signature.to_string().into());
+            }
+        }
+        json
+    }
+
     /// A file that cannot be used.
     pub fn file(path: &std::path::Path, why: impl std::fmt::Display) -> Self {
         Self::File {
             path: path.to_owned(),
             why: why.to_string(),
         }
+    }
+}
+
+/// An error as one object for programs.
+pub fn json_of(kind: &str, exit_code: u8, message: &str) -> Value {
+    json!({ "error": { "kind": kind, "exit_code": exit_code, "message": message } })
+}
+
+fn kind_of(error: &ClientError) -> &'static str {
+    match error {
+        ClientError::Refused(_) | ClientError::WouldRefuse(_) | ClientError::Evidence(_) => {
+            "refused"
+        }
+        ClientError::EvidenceLeft { cause, .. } => kind_of(cause),
+        ClientError::Unreachable { .. } | ClientError::Rpc { .. } => "unreachable",
+        ClientError::Unknown { .. } => "unknown_outcome",
+        ClientError::Expired { .. } => "expired",
+        ClientError::NotFound { .. } => "not_found",
+        ClientError::Keypair { .. } | ClientError::Config { .. } | ClientError::BadUrl(_) => {
+            "config"
+        }
+        ClientError::File { .. } => "file",
+        ClientError::UriUnknown { .. } => "data",
+        _ => "other",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn programs_learn_what_went_wrong() {
+        let signature = quern_client::Signature::from([1; 64]);
+        let unknown = ClientError::Unknown {
+            signature,
+            reason: "no answer".to_owned(),
+        };
+        let all = [
+            (Error::Usage(String::new()), "usage", 2),
+            (Error::Convicted(Pubkey::default()), "convicted", 3),
+            (Error::NotDone(Pubkey::default()), "not_done", 4),
+            (Error::JobClosed(Pubkey::default()), "not_found", 1),
+            (ClientError::BadUrl(String::new()).into(), "config", 1),
+            (
+                ClientError::WouldRefuse(quern_client::quern::error::QuernError::TooEarly).into(),
+                "refused",
+                1,
+            ),
+            (Error::Other(String::new()), "other", 1),
+            (unknown.into(), "unknown_outcome", 1),
+        ];
+        for (error, kind, code) in &all {
+            assert_eq!((error.kind(), error.exit_code()), (*kind, *code));
+            assert!(KINDS.iter().any(|(known, _)| known == kind), "{kind}");
+            assert!(EXIT_CODES.iter().any(|(known, _)| known == code), "{code}");
+        }
+        let said = |at: usize| all[at].0.json("sentence")["error"].clone();
+        assert_eq!(said(7)["signature"], signature.to_string());
+        assert_eq!(said(7)["message"], "sentence");
+        assert_eq!(said(5)["program_error"], "TooEarly");
     }
 }

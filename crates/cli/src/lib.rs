@@ -1,20 +1,24 @@
 //! The `quern` command: everything that clients, providers, creators and operators do with Quern, by Solana's conventions.
 //!
 //! One file a command in `commands`; `context` is what they share (cluster, wallet, sending), `amount` and `span` read
-//! what people type, `output` shows results as a table or as JSON. Errors are one sentence on standard error: exit code 1 for
-//! what went wrong, 2 for a wrong command line, 3 and 4 for jobs that were watched and not paid.
+//! what people type, `output` shows results as a table or as JSON. Errors are one sentence on standard error, or one object
+//! under `--output json`; `error` has the exit codes.
 
 mod amount;
 mod commands;
 mod context;
 mod data;
 mod error;
+mod formats;
+mod indexer;
+mod named;
 mod output;
 mod progress;
 mod redact;
 #[cfg(test)]
 mod snapshot;
 mod span;
+mod written;
 
 use {
     clap::{
@@ -23,7 +27,7 @@ use {
     },
     commands::{
         claim, deploy, emission, job, keygen, leaderboard, mint, model, protocol, provider, purse,
-        watch,
+        tensor, watch,
     },
     context::Globals,
     error::Result,
@@ -39,7 +43,8 @@ use {
     max_term_width = 110,
     after_help = "Examples:
   quern localnet                                    a network here, with everything set up
-  quern job create --mint MINT --model MODEL --input images.bin --publish-dir out --price 0.5
+  quern job create --model Digits --input images.qten --publish-dir out --price 0.5 --watch
+  quern job result JOB --out labels.csv             what was computed
   quern provider run --publish-dir out              work for others
   quern watch --client WALLET                       check results, convict wrong ones
   quern claim --dry-run                             what you have earned
@@ -95,7 +100,7 @@ enum Command {
     #[command(
         subcommand,
         after_help = "Example:
-  quern purse deposit --mint MINT --amount 12.5"
+  quern purse deposit --amount 12.5"
     )]
     Purse(purse::Command),
     /// Offer compute
@@ -110,14 +115,23 @@ enum Command {
     #[command(
         subcommand,
         after_help = "Examples:
-  quern job create --mint MINT --model MODEL --input images.bin --publish-dir out --price 0.5
-  quern job show JOB"
+  quern job create --model Digits --input images.qten --publish-dir out --price 0.5
+  quern job show JOB
+  quern job result JOB"
     )]
     Job(job::Command),
     /// Check what providers submit, and convict what is wrong
     Watch(Box<watch::Args>),
     /// Take what you have earned: rewards into your purse, free tokens out of it
     Claim(claim::Args),
+    /// Inputs and results in the formats of other tools
+    #[command(
+        subcommand,
+        after_help = "Examples:
+  quern tensor convert images.npy input.qten
+  quern tensor show input.qten"
+    )]
+    Tensor(tensor::Command),
     /// Who has done most, from an indexer
     Leaderboard(leaderboard::Args),
     /// Print this command line as a page
@@ -127,7 +141,10 @@ enum Command {
 
 /// Runs the command line and says how it ended.
 pub fn main() -> ExitCode {
-    let cli = Cli::try_parse().unwrap_or_else(|error| explained(error).exit());
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return refused(explained(error)),
+    };
     // Where it cannot be read there is nothing to hide either, and the command itself says so.
     let rpc_url = cli.globals.rpc_url().unwrap_or_default();
     let runtime = match tokio::runtime::Builder::new_multi_thread()
@@ -135,7 +152,10 @@ pub fn main() -> ExitCode {
         .build()
     {
         Ok(runtime) => runtime,
-        Err(error) => return fail(&format!("cannot start: {error}"), &rpc_url),
+        Err(error) => {
+            let error = error::Error::Other(format!("cannot start: {error}"));
+            return fail(&error, cli.globals.output, &rpc_url);
+        }
     };
     start_logging(&cli.globals, &rpc_url);
     let result = runtime.block_on(dispatch(&cli.globals, cli.command));
@@ -143,11 +163,23 @@ pub fn main() -> ExitCode {
     runtime.shutdown_timeout(Duration::from_secs(1));
     match result {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            fail(&error.to_string(), &rpc_url);
-            ExitCode::from(error.exit_code())
-        }
+        Err(error) => fail(&error, cli.globals.output, &rpc_url),
     }
+}
+
+/// Says what is wrong with a command line, or shows the help that it asked for.
+fn refused(error: clap::Error) -> ExitCode {
+    let words: Vec<String> = std::env::args().collect();
+    let is_json = words.iter().any(|word| word == "--output=json")
+        || words.windows(2).any(|pair| pair == ["--output", "json"]);
+    if !is_json || !error.use_stderr() {
+        error.exit();
+    }
+    let text = error.to_string();
+    let sentence = text.trim_start_matches("error: ").lines().next();
+    let json = error::json_of("usage", 2, &output::one_line(sentence.unwrap_or_default()));
+    eprintln!("{}", output::ascii(&json.to_string()));
+    ExitCode::from(2)
 }
 
 /// The library of addresses says only "String is the wrong size"; this says what was expected.
@@ -169,22 +201,26 @@ fn explained(error: clap::Error) -> clap::Error {
     )
 }
 
-fn fail(sentence: &str, rpc_url: &str) -> ExitCode {
+/// Says what went wrong on standard error: a sentence, or an object on one line.
+fn fail(error: &error::Error, format: output::Format, rpc_url: &str) -> ExitCode {
+    let sentence = output::one_line(&redact::redacted(&error.to_string(), rpc_url));
+    if format == output::Format::Json {
+        eprintln!("{}", output::ascii(&error.json(&sentence).to_string()));
+        return ExitCode::from(error.exit_code());
+    }
     let (red, plain) = if std::io::stderr().is_terminal() {
         ("\x1b[1;31m", "\x1b[0m")
     } else {
         ("", "")
     };
-    eprintln!(
-        "{red}error{plain}: {}",
-        output::one_line(&redact::redacted(sentence, rpc_url))
-    );
-    ExitCode::FAILURE
+    eprintln!("{red}error{plain}: {sentence}");
+    ExitCode::from(error.exit_code())
 }
 
 async fn dispatch(globals: &Globals, command: Command) -> Result<()> {
     match &command {
-        Command::Keygen(_) | Command::Leaderboard(_) | Command::Reference => {}
+        Command::Keygen(_) | Command::Leaderboard(_) | Command::Tensor(_) | Command::Reference => {}
+        Command::Model(command) if !command.is_online() => {}
         // The deployer looks after the address itself.
         Command::Deploy(_) => quern_client::set_program_id(globals.program()?.address())?,
         // It starts a network of its own, whatever the configuration names.
@@ -200,12 +236,13 @@ async fn dispatch(globals: &Globals, command: Command) -> Result<()> {
         Command::Protocol(command) => protocol::run(&globals.context()?, command).await,
         Command::Mint(command) => mint::run(&globals.context()?, command).await,
         Command::Emission(command) => emission::run(&globals.context()?, command).await,
-        Command::Model(command) => model::run(&globals.context()?, command).await,
+        Command::Model(command) => model::run(globals, command).await,
         Command::Purse(command) => purse::run(&globals.context()?, command).await,
         Command::Provider(command) => provider::run(&globals.context()?, command).await,
         Command::Job(command) => job::run(&globals.context()?, command).await,
         Command::Watch(args) => watch::run(&globals.context()?.in_time(), *args).await,
         Command::Claim(args) => claim::run(&globals.context()?, args).await,
+        Command::Tensor(command) => tensor::run(globals.output, &command),
         Command::Leaderboard(args) => leaderboard::run(globals, args).await,
         Command::Reference => {
             print!("{}", commands::reference::page(Cli::command()));
@@ -237,7 +274,9 @@ fn start_logging(globals: &Globals, rpc_url: &str) {
 
 #[cfg(test)]
 mod tests {
-    use {clap::CommandFactory, std::collections::BTreeSet};
+    use clap::CommandFactory;
+    #[cfg(feature = "localnet")]
+    use std::collections::BTreeSet;
 
     /// A new command needs a new file; one that is gone leaves none behind.
     #[test]

@@ -1,9 +1,11 @@
-//! Results as a table for people or as JSON for programs. Texts from the chain are shown without control characters: anybody
-//! can write them.
+//! Results as a table for people or as JSON for programs. Anybody can write the texts on the chain: characters in them that
+//! would hide or move others are written as numbers ([`one_line`] for people, `\u….` in JSON).
 
 use {
+    crate::{amount, span},
     clap::ValueEnum,
     comfy_table::{ContentArrangement, Table, TableComponent, presets},
+    quern_client::{Pubkey, text},
     serde::Serialize,
     serde_json::{Map, Value},
     std::io::Write,
@@ -19,9 +21,9 @@ pub enum Format {
     Json,
 }
 
-/// One thing with named fields, in order.
+/// One thing with named fields, in order; and what programs get beside them.
 #[derive(Clone, Debug, Default)]
-pub struct Fields(Vec<(&'static str, Value)>);
+pub struct Fields(Vec<(&'static str, Value)>, Vec<(String, Value)>);
 
 impl Fields {
     /// Nothing yet.
@@ -42,6 +44,34 @@ impl Fields {
         self.with(name, value.to_string())
     }
 
+    /// With an amount: in tokens, and for programs also in atoms, as a text because it may be larger than their numbers.
+    #[must_use]
+    pub fn tokens(self, name: &'static str, atoms: u64, decimals: u8) -> Self {
+        self.text(name, amount::show(atoms, decimals))
+            .raw(format!("{name}_atoms"), atoms.to_string())
+    }
+
+    /// With a share: in percent, and for programs also in basis points.
+    #[must_use]
+    pub fn share(self, name: &'static str, bps: impl Into<u32>) -> Self {
+        let bps = bps.into();
+        self.text(name, amount::show_bps(bps))
+            .raw(format!("{name}_bps"), bps)
+    }
+
+    /// With a time: in words, and for programs also in seconds.
+    #[must_use]
+    pub fn time(self, name: &'static str, secs: u32) -> Self {
+        self.text(name, span::show(secs))
+            .raw(format!("{name}_secs"), secs)
+    }
+
+    /// With a value that only programs get.
+    fn raw(mut self, name: String, value: impl Into<Value>) -> Self {
+        self.1.push((name, value.into()));
+        self
+    }
+
     /// With one more field, if there is a value.
     #[must_use]
     pub fn maybe(self, name: &'static str, value: Option<impl ToString>) -> Self {
@@ -51,20 +81,27 @@ impl Fields {
         }
     }
 
+    /// Whether there is none.
+    pub const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// All fields, in order.
+    pub fn iter(&self) -> impl Iterator<Item = (&'static str, &Value)> {
+        self.0.iter().map(|(name, value)| (*name, value))
+    }
+
     /// As an object for programs.
     pub fn json(&self) -> Value {
-        Value::Object(
-            self.0
-                .iter()
-                .map(|(name, value)| ((*name).to_owned(), value.clone()))
-                .collect::<Map<_, _>>(),
-        )
+        let shown = self.0.iter();
+        let shown = shown.map(|(name, value)| ((*name).to_owned(), value.clone()));
+        Value::Object(shown.chain(self.1.iter().cloned()).collect::<Map<_, _>>())
     }
 
     /// Writes it for programs on one line, where more lines follow; for people as ever.
     pub fn print_line(&self, format: Format) {
         match format {
-            Format::Json => write(&self.json().to_string()),
+            Format::Json => write(&ascii(&self.json().to_string())),
             Format::Table => self.print(format),
         }
     }
@@ -87,28 +124,60 @@ impl Fields {
     }
 }
 
+/// How wide a table of several things may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Width {
+    /// As wide as a usual screen: addresses are shortened, long texts broken.
+    Screen,
+    /// As wide as it gets, with whole addresses.
+    Full,
+}
+
+/// Columns of a usual screen.
+const SCREEN_COLUMNS: u16 = 100;
+
 /// Writes several things with the same fields; `nothing` is said where there are none.
-pub fn print_list(format: Format, list: &[Fields], nothing: &str) {
+pub fn print_list(format: Format, width: Width, list: &[Fields], nothing: &str) {
     match format {
         Format::Json => write(&pretty(&Value::Array(
             list.iter().map(Fields::json).collect(),
         ))),
-        Format::Table => write(&list_text(list, nothing)),
+        Format::Table => write(&list_text(list, width, nothing)),
     }
 }
 
 /// Several things with the same fields as a table for people; `nothing` where there are none.
-pub fn list_text(list: &[Fields], nothing: &str) -> String {
+pub fn list_text(list: &[Fields], width: Width, nothing: &str) -> String {
     let Some(first) = list.first() else {
         return nothing.to_owned();
     };
     let mut table = empty_table();
+    if width == Width::Screen {
+        table.set_content_arrangement(ContentArrangement::Dynamic);
+        table.set_width(SCREEN_COLUMNS);
+    }
     table.set_style(TableComponent::HeaderLines, '─');
     table.set_header(first.0.iter().map(|(name, _)| name.replace('_', " ")));
     for item in list {
-        table.add_row(item.0.iter().map(|(_, value)| cell(value)));
+        table.add_row(item.0.iter().map(|(_, value)| match width {
+            Width::Screen => shortened(cell(value)),
+            Width::Full => cell(value),
+        }));
     }
     trimmed(&table)
+}
+
+/// An address by its first and last letters; any other text as it is.
+pub fn shortened(text: String) -> String {
+    const KEPT: usize = 4;
+    let is_address = text.len() >= 32 && text.parse::<Pubkey>().is_ok();
+    match (
+        text.get(..KEPT),
+        text.get(text.len().saturating_sub(KEPT)..),
+    ) {
+        (Some(first), Some(last)) if is_address => format!("{first}…{last}"),
+        _ => text,
+    }
 }
 
 /// Writes a line between tables.
@@ -139,7 +208,25 @@ fn trimmed(table: &Table) -> String {
 }
 
 fn pretty(value: &impl Serialize) -> String {
-    serde_json::to_string_pretty(value).unwrap_or_default()
+    ascii(&serde_json::to_string_pretty(value).unwrap_or_default())
+}
+
+/// JSON whose texts show themselves on a terminal, too: other characters stand in texts only, where `\u….` means the same.
+pub fn ascii(json: &str) -> String {
+    let mut shown = String::with_capacity(json.len());
+    for c in json.chars() {
+        match c {
+            '\n' => shown.push(c),
+            c if text::is_plain(c) => shown.push(c),
+            c => {
+                let mut units = [0; 2];
+                for unit in c.encode_utf16(&mut units) {
+                    shown.push_str(&format!("\\u{unit:04x}"));
+                }
+            }
+        }
+    }
+    shown
 }
 
 fn cell(value: &Value) -> String {
@@ -150,11 +237,26 @@ fn cell(value: &Value) -> String {
     }
 }
 
-/// A text without line breaks and control characters.
+/// A text on one line in which no character hides or moves another: everything that the chain, the network or a file says
+/// passes here before a person sees it.
 pub fn one_line(text: &str) -> String {
-    text.chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect()
+    text::escaped(text)
+}
+
+/// Says that there was nothing to do, which is no failure.
+pub fn print_nothing(format: Format, fields: Fields, why: &str) {
+    match format {
+        Format::Json => fields
+            .text("done", "nothing")
+            .text("why", why)
+            .print(format),
+        Format::Table => print_text(why),
+    }
+}
+
+/// Writes bytes to standard output as they are, for another program to read.
+pub fn write_bytes(bytes: &[u8]) {
+    let _ = std::io::stdout().lock().write_all(bytes);
 }
 
 /// Writes to standard output; a reader that went away is no error.
@@ -168,8 +270,41 @@ mod tests {
 
     #[test]
     fn strangers_texts_cannot_move_the_cursor() {
-        assert_eq!(one_line("a\u{1b}[2J\nb"), "a [2J b");
+        assert_eq!(one_line("a\u{1b}[2J\nb"), "a\\u{1b}[2J b");
         assert_eq!(cell(&Value::from("x\ty")), "x y");
+        let name = "gpj.\u{202e}exe\u{1b}[2J\u{e0041}";
+        let fields = Fields::new().text("name", name);
+        assert!(fields.table().chars().all(text::is_plain));
+        let json = pretty(&fields.json());
+        assert!(
+            json.chars().all(|c| c == '\n' || text::is_plain(c)),
+            "{json}"
+        );
+        let read: Value = serde_json::from_str(&json).expect("it is still JSON");
+        assert_eq!(read["name"], name);
+    }
+
+    #[test]
+    fn a_list_fits_the_screen_with_its_addresses_shortened() {
+        let address = Pubkey::from([1; 32]).to_string();
+        let mut wide = Fields::new();
+        for name in ["a", "b", "c", "d", "e", "f", "g"] {
+            wide = wide
+                .text(name, &address)
+                .text("text", "some words that go on");
+        }
+        let list = [wide];
+        let screen = list_text(&list, Width::Screen, "");
+        let longest = |text: &str| text.lines().map(|line| line.chars().count()).max();
+        assert!(longest(&screen) <= Some(100), "{screen}");
+        assert!(!screen.contains(&address));
+        assert!(list_text(&list, Width::Full, "").contains(&address));
+        assert_eq!(shortened(address), "4vJ9…kLKi");
+        // Only addresses: no hash, and nobody's name.
+        let hash = "07".repeat(32);
+        assert_eq!(shortened(hash.clone()), hash);
+        let name = "a name of more than thirty-two letters";
+        assert_eq!(shortened(name.to_owned()), name);
     }
 
     #[test]
@@ -182,5 +317,22 @@ mod tests {
             fields.json(),
             serde_json::json!({ "n": 5, "address": "abc" })
         );
+    }
+
+    /// Beside everything that is written for people stands what a program counts with.
+    #[test]
+    fn amounts_shares_and_times_have_their_raw_values_beside_them() {
+        let fields = Fields::new()
+            .tokens("free", u64::MAX, 6)
+            .share("fee", 250u16)
+            .time("work_time", 3_600);
+        assert_eq!(
+            fields.json(),
+            serde_json::json!({
+                "free": "18446744073709.551615", "free_atoms": "18446744073709551615",
+                "fee": "2.5 %", "fee_bps": 250, "work_time": "1h", "work_time_secs": 3600,
+            })
+        );
+        assert_eq!(fields.table().lines().count(), 3);
     }
 }

@@ -33,6 +33,19 @@ fn authority(rest: &str) -> &str {
     authority.rsplit('@').next().unwrap_or(authority)
 }
 
+/// A log without characters that turn it around or hide parts of it.
+fn shown(text: &str) -> String {
+    let plain = |c: char| c.is_control() || quern_client::text::is_plain(c);
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        match plain(c) {
+            true => shown.push(c),
+            false => shown.extend(c.escape_unicode()),
+        }
+    }
+    shown
+}
+
 /// Standard error for logs, each event redacted as a whole.
 pub struct Stderr {
     /// The RPC node.
@@ -42,6 +55,8 @@ pub struct Stderr {
 impl Write for Stderr {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let text = redacted(&String::from_utf8_lossy(bytes), &self.rpc_url);
+        // Colours and line breaks are the log's own; it writes those of strangers as numbers by itself.
+        let text = shown(&text);
         io::stderr().lock().write_all(text.as_bytes())?;
         Ok(bytes.len())
     }
@@ -54,6 +69,11 @@ impl Write for Stderr {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn logs_cannot_be_turned_around() {
+        assert_eq!(shown("a\u{202e}b\n"), "a\\u{202e}b\n");
+    }
 
     #[test]
     fn keys_never_show() {

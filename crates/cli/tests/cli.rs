@@ -130,6 +130,7 @@ fn cluster(accounts: Vec<(String, String)>) -> String {
             Some("getBalance") => json!({ "context": context, "value": 0 }),
             Some("getVersion") => json!({ "solana-core": "2.0.0", "feature-set": 1 }),
             Some("getGenesisHash") => json!(ADDRESS),
+            Some("getSlot") => json!(1),
             other => panic!("unexpected request {other:?}"),
         };
         json!({ "jsonrpc": "2.0", "id": request["id"], "result": result }).to_string()
@@ -182,6 +183,7 @@ fn base64(bytes: &[u8]) -> String {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table, one row a case")]
 fn wrong_command_lines_exit_with_2() {
     let home = home();
     let home = home.path();
@@ -248,6 +250,21 @@ fn wrong_command_lines_exit_with_2() {
             "nonsense",
         ],
         &["provider", "run", "--publish-dir", "x", "--min-price", "1"],
+        &["provider", "register", "--name", "a\nb"],
+        &["provider", "register", "--name", "gpj.\u{202e}exe"],
+        &[
+            "provider",
+            "register",
+            "--name",
+            "x",
+            "--endpoint",
+            "ipfs://x",
+        ],
+        &["job", "reject", ADDRESS, "--reason", "a\u{2028}b"],
+        &[
+            "model", "register", "--id", "1", "--name", "x", "--uri", "u", "--no-uri",
+        ],
+        &["deploy", "--close-buffer", "--plan"],
         &["watch", "--client", "nobody"],
         &["watch", "--client", ADDRESS, "--job", ADDRESS],
         &["watch", "--max-fee-lamports", "-1"],
@@ -293,7 +310,7 @@ fn wallets_and_configurations_that_cannot_be_read() {
     with("missing.json", &["missing.json", "solana-keygen new"]);
     with(
         &file("garbage.json", "{\"a\":"),
-        &["garbage.json", "no JSON list"],
+        &["garbage.json", "no JSON list", "solana-keygen"],
     );
     with(&file("short.json", "[1,2,3]"), &["3 bytes instead of 64"]);
     with(
@@ -303,7 +320,12 @@ fn wallets_and_configurations_that_cannot_be_read() {
     with("usb://ledger", &["hardware wallet", "--keypair"]);
     with("ASK", &["seed phrase"]);
     with("-", &["standard input"]);
-    with(".", &["keypair file"]);
+    with(".", &["keypair file", "a folder"]);
+    // A file that is there is not to be created.
+    with(
+        &file("phrase.txt", &"abandon ".repeat(12)),
+        &["phrase.txt", "seed phrase", "solana-keygen recover"],
+    );
 
     let show = ["purse", "show", "--owner", ADDRESS];
     refused(
@@ -319,6 +341,10 @@ fn wallets_and_configurations_that_cannot_be_read() {
         1,
         &["bad.yml", "hopeful"],
     );
+    for level in ["max", "singleGossip"] {
+        let args = [&show[..], &["-u", NOWHERE, "--commitment", level]].concat();
+        refused(home, &args, 2, &[level, "old name", "write `"]);
+    }
     let config = file("bad-url.yml", "json_rpc_url: devnett\n");
     refused(
         home,
@@ -332,6 +358,57 @@ fn wallets_and_configurations_that_cannot_be_read() {
         1,
         &["mainet", "devnet"],
     );
+}
+
+/// What a named configuration leaves out is asked for, never guessed: the default is the cluster with real money.
+#[test]
+fn a_named_configuration_is_obeyed_or_refused() {
+    let home = home();
+    let home = home.path();
+    let mine = home.join("mine.json");
+    let wallet = quern_client::Keypair::new();
+    quern_client::config::write_keypair(&mine, &wallet).unwrap();
+    let url = empty_quern();
+    let named = |text: &str| std::fs::write(home.join("config"), text).unwrap();
+    let claim = ["claim", "--dry-run", "-C", "config", "--output", "json"];
+    // JSON is legal YAML, and so is this in one line.
+    for text in [
+        format!("{{\"json_rpc_url\": \"{url}\", \"keypair_path\": \"mine.json\"}}"),
+        format!("json_rpc_url: >-\n  {url}\nkeypair_path: mine.json\n"),
+        format!(
+            "json_rpc_url: {}\nkeypair_path: mine.json",
+            url.replace("http", "HTTP")
+        ),
+    ] {
+        named(&text);
+        let output = quern(home, &claim);
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        let shown: Value = serde_json::from_slice(&output.stdout).expect(&stderr);
+        let owner = quern_client::Signer::pubkey(&wallet).to_string();
+        assert_eq!(shown["owner"], owner, "{text}");
+    }
+    for (text, word) in [
+        ("", "no json_rpc_url"),
+        ("json_rpc_ulr: http://x\nkeypair: id.json\n", "json_rpc_ulr"),
+        ("json_rpc_url:http://x\nkeypair_path:id.json\n", "space"),
+    ] {
+        named(text);
+        refused(home, &["claim", "-C", "config"], 1, &["config", word]);
+    }
+    // One setting that is missing is missed where it is needed, and only there.
+    named(&format!("json_rpc_url: {url}\n"));
+    refused(home, &["claim", "-C", "config"], 1, &["no keypair_path"]);
+    let output = quern(home, &["job", "list", "-C", "config"]);
+    assert!(output.status.success(), "{output:?}");
+    named("keypair_path: mine.json\n");
+    refused(
+        home,
+        &["job", "list", "-C", "config"],
+        1,
+        &["no json_rpc_url"],
+    );
+    let output = quern(home, &[&claim[..], &["-u", &url]].concat());
+    assert!(output.status.success(), "{output:?}");
 }
 
 /// The committed address has a published key: away from this machine nothing is sent to it by default.
@@ -363,7 +440,7 @@ fn no_deployment_is_guessed_for_a_remote_cluster() {
 fn addresses_that_are_none() {
     let home = home();
     for (args, argument) in [
-        (&["model", "show", "notanaddress"][..], "<MODEL>"),
+        (&["mint", "show", "notanaddress"][..], "<MINT>"),
         (
             &["purse", "open", "--mint", "notanaddress"],
             "--mint <ADDRESS>",
@@ -376,6 +453,147 @@ fn addresses_that_are_none() {
             &["'notanaddress'", argument, "must be a base58 address"],
         );
     }
+}
+
+/// A job that has ended, as an indexer tells of it: its commitment is checked before anything is shown.
+#[test]
+fn an_ended_jobs_file_is_shown_only_if_it_is_the_committed_one() {
+    let home = home();
+    let answer = home.path().join("answer.txt");
+    std::fs::write(&answer, "forty-two\n").unwrap();
+    let root = hex::encode(quern_proof::hash::hash(&[b"forty-two\n"]));
+    let uri = format!("file://{}", answer.canonicalize().unwrap().display());
+    let submission = json!({
+        "submission": 1, "milestone": 0, "provider": ADDRESS, "trace_root": root, "output_uri": uri, "at": 1, "slot": 1,
+        "signature": "1".repeat(64),
+    });
+    let page = json!({
+        "as_of_slot": 9, "finality": "finalized", "lag_slots": 0, "whole_history": true, "address": ADDRESS, "state": "submitted",
+        "kind": "inference", "assurance": "reviewed", "client": ADDRESS, "provider": ADDRESS, "model": null,
+        "mint": ADDRESS, "decimals": 6, "price_atoms": "1", "bond_atoms": "2", "milestones": 1, "macs": "0",
+        "batch_rows": 0, "created_at": 1, "deadline": null, "conviction": null, "input_uri": null, "seq": "3",
+        "changed_slot": 1, "outcome": "settled", "milestones_settled": 1, "complete": true,
+        "submissions": [submission], "next_submissions_cursor": null, "steps": [], "next_steps_cursor": null,
+        "demands": [], "next_demands_cursor": null,
+    });
+    let (cluster, indexer) = (empty_quern(), serve(move |_| page.to_string()));
+    let result = [
+        "job",
+        "result",
+        ADDRESS,
+        "-u",
+        &cluster,
+        "--indexer",
+        &indexer,
+    ];
+    let shown = quern(home.path(), &result);
+    let text = String::from_utf8(shown.stdout).unwrap();
+    let words = ["forty-two", "yes: its SHA-256", "the indexer", "paid"];
+    let why = String::from_utf8_lossy(&shown.stderr);
+    assert!(words.iter().all(|word| text.contains(word)), "{text}{why}");
+    let out = [&result[..], &["--out", "copy"]].concat();
+    assert!(quern(home.path(), &out).status.success());
+    assert_eq!(
+        std::fs::read(home.path().join("copy")).unwrap(),
+        b"forty-two\n"
+    );
+
+    std::fs::write(&answer, "forty-one\n").unwrap();
+    let words = ["is not the result that was committed to", "--unchecked"];
+    refused(home.path(), &result, 1, &words);
+    let anyway = quern(home.path(), &[&result[..], &["--unchecked"]].concat());
+    let text = String::from_utf8(anyway.stdout).unwrap();
+    assert!(text.contains("no: nothing says"), "{text}");
+}
+
+/// Arrays, tables and texts become inputs and come back; nothing of it needs a network.
+#[test]
+fn tensors_are_converted_without_a_network() {
+    let home = home();
+    let home = home.path();
+    std::fs::write(home.join("a.csv"), "1,2\n-3,4\n").unwrap();
+    std::fs::write(home.join("b.json"), "[[5, 300]]").unwrap();
+    let convert = |args: &[&str]| quern(home, &[&["tensor", "convert"], args].concat());
+    assert!(convert(&["a.csv", "a.npy"]).status.success());
+    assert!(
+        convert(&["a.npy", "b.json", "all.qten", "--dtype", "i32"])
+            .status
+            .success()
+    );
+    assert!(convert(&["all.qten", "back.csv"]).status.success());
+    let back = std::fs::read_to_string(home.join("back.csv")).unwrap();
+    assert_eq!(back, "1,2\n-3,4\n5,300\n");
+    let shown = quern(home, &["tensor", "show", "all.qten", "--output", "json"]);
+    let shown: Value = serde_json::from_slice(&shown.stdout).unwrap();
+    assert_eq!(
+        (&shown[0]["rows"], &shown[0]["least"]),
+        (&3.into(), &(-3).into())
+    );
+    let bad = ["tensor", "convert", "a.npy", "b.json", "bad.qten"];
+    refused(home, &bad, 2, &["row 2, column 1 holds 300", "--dtype i32"]);
+    assert!(!home.join("bad.qten").exists());
+    let bad = ["tensor", "convert", "a.csv", "out"];
+    refused(home, &bad, 1, &["says no format"]);
+}
+
+/// A graph is looked at, estimated and run before it is sealed, without a network.
+#[test]
+fn a_graph_is_tried_before_it_is_sealed() {
+    let home = home();
+    let digits = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/digits");
+    let file = |name: &str| digits.join(name).display().to_string();
+    let (graph, weights, images) = (
+        file("digits.qmodel"),
+        file("weights.bin"),
+        file("test-images.bin"),
+    );
+    let json = |args: &[&str]| -> Value {
+        let output = quern(
+            home.path(),
+            &[&["model"], args, &["--output", "json"]].concat(),
+        );
+        let why = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{args:?}: {why}");
+        serde_json::from_slice(&output.stdout).unwrap()
+    };
+    let inspected = json(&["inspect", &graph]);
+    assert_eq!(
+        (&inspected["ops"], &inspected["macs_per_row"]),
+        (&4.into(), &52_544.into())
+    );
+    let estimated = json(&["estimate", &graph, "--rows", "1000"]);
+    assert_eq!(estimated["macs"], 52_544_000);
+    let ran = json(&["run", &graph, "--weights", &weights, "--input", &images]);
+    let expected: Value =
+        serde_json::from_slice(&std::fs::read(file("expected.json")).unwrap()).unwrap();
+    let root = ran["trace_root"].as_str().unwrap();
+    assert!(
+        expected.to_string().contains(root),
+        "{root} is not in {expected}"
+    );
+    assert_eq!(ran["values"].as_array().unwrap().len(), 1_000);
+
+    let mut broken = std::fs::read(&graph).unwrap();
+    broken.truncate(100);
+    std::fs::write(home.path().join("broken.qmodel"), broken).unwrap();
+    refused(
+        home.path(),
+        &["model", "inspect", "broken.qmodel"],
+        1,
+        &["broken.qmodel"],
+    );
+    let args = ["model", "estimate", &graph, "--rows", "0"];
+    refused(home.path(), &args, 2, &["batch row"]);
+    let swapped = [
+        "model",
+        "run",
+        &graph,
+        "--weights",
+        &images,
+        "--input",
+        &images,
+    ];
+    refused(home.path(), &swapped, 1, &["test-images.bin"]);
 }
 
 #[test]
@@ -507,13 +725,14 @@ fn clusters_that_do_not_answer_or_have_no_quern() {
             1,
             &["Quern isn't set up on this cluster", &empty],
         );
-        refused(
-            home,
-            &[command, &["-u", &garbage]].concat(),
-            1,
-            &["cluster"],
-        );
     }
+    // It may pass, so each command asks several times: together they wait as long as one.
+    std::thread::scope(|threads| {
+        for command in commands {
+            let line = [command, &["-u", &garbage]].concat();
+            threads.spawn(move || refused(home, &line, 1, &["JSON-RPC", "check the URL"]));
+        }
+    });
 }
 
 #[test]
@@ -543,8 +762,31 @@ fn things_that_are_not_on_the_cluster() {
         &["provider", "run", "--publish-dir", "out"],
         &["not registered as a provider"],
     );
-    on(&["claim"], &["nothing to claim", "--withdraw"]);
-    on(&["claim", "--withdraw", "all"], &["nothing to claim"]);
+    // Nothing to do is no failure, and a program sees it.
+    for claim in [&["claim"][..], &["claim", "--withdraw", "all"]] {
+        let output = quern(home, &[claim, &["-u", &url]].concat());
+        let stdout = String::from_utf8(output.stdout).unwrap();
+        assert!(output.status.success(), "{stdout}");
+        assert!(stdout.contains("nothing to claim"), "{stdout}");
+    }
+    let output = quern(home, &["claim", "-u", &url, "--output", "json"]);
+    let shown: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(shown["done"], "nothing");
+    let args = ["mint", "show", ADDRESS, "-u", &url, "--output", "json"];
+    let output = quern(home, &args);
+    let shown: Value = serde_json::from_slice(&output.stderr).unwrap();
+    assert_eq!(shown["error"]["exit_code"], 1);
+    assert!(
+        shown["error"]["message"]
+            .as_str()
+            .unwrap()
+            .contains("not registered"),
+        "{shown}"
+    );
+    let output = quern(home, &["mint", "show", "x", "--output", "json"]);
+    let shown: Value = serde_json::from_slice(&output.stderr).unwrap();
+    assert_eq!(shown["error"]["kind"], "usage");
+    assert_eq!(output.status.code(), Some(2));
     on(&["claim", "--withdraw", "1"], &["nothing is free"]);
     on(&["protocol", "init"], &["set up", "already"]);
 
@@ -552,7 +794,7 @@ fn things_that_are_not_on_the_cluster() {
     assert!(output.status.success());
     assert_eq!(
         String::from_utf8(output.stdout).unwrap().trim(),
-        "No live job fits."
+        "No live job matches."
     );
     let output = quern(home, &["job", "list", "-u", &url, "--output", "json"]);
     assert_eq!(
@@ -658,6 +900,126 @@ fn files_that_are_missing_or_garbage() {
     );
 }
 
+/// What is written for ever can be followed by everybody, tells no secret and is not left out by mistake.
+#[test]
+fn addresses_that_nobody_could_follow_are_not_sealed() {
+    let home = home();
+    let model = [
+        "model", "register", "--id", "1", "--name", "x", "-u", NOWHERE,
+    ];
+    let with = |args: &[&str], words: &[&str]| {
+        refused(home.path(), &[&model[..], args].concat(), 2, words);
+    };
+    with(&[], &["--uri", "--no-uri"]);
+    for uri in [
+        "ipfs://bafy",
+        "ftp://example.com/w",
+        "weights.bin",
+        "../weights.bin",
+        "C:\\weights.bin",
+        "https://me:pass@example.com/w",
+        "https://example.com/w?token=x",
+        "https://example.com/w#x",
+        "https://example.com/\u{202e}w",
+        "//example.com/w",
+        "",
+    ] {
+        with(&["--uri", uri], &["--uri"]);
+        let endpoint = ["provider", "register", "--name", "x", "--endpoint", uri];
+        if !uri.is_empty() {
+            refused(home.path(), &endpoint, 2, &["--endpoint"]);
+        }
+        let source = format!("{ADDRESS}={uri}");
+        refused(
+            home.path(),
+            &["watch", "--weights", &source],
+            2,
+            &["--weights"],
+        );
+    }
+}
+
+/// A plan leaves nothing behind, and a file of another kind is called by its name.
+#[test]
+fn files_of_other_kinds_and_plans() {
+    let home = home();
+    let path = home.path();
+    std::fs::write(path.join("net.onnx"), b"\x08\x07\x12\x07pytorch").unwrap();
+    let model = [
+        "model", "register", "--id", "1", "--name", "x", "--no-uri", "-u", NOWHERE, "--graph",
+        "net.onnx",
+    ];
+    refused(path, &model, 1, &["net.onnx", "an ONNX model"]);
+    let deploy = [
+        "deploy",
+        "--program-so",
+        "net.onnx",
+        "--program-id",
+        ADDRESS,
+        "-u",
+        NOWHERE,
+    ];
+    refused(path, &deploy, 1, &["net.onnx", "an ONNX model"]);
+    let mut elf = b"\x7fELF".to_vec();
+    elf.extend(ADDRESS.parse::<quern_client::Pubkey>().unwrap().to_bytes());
+    std::fs::write(path.join("program.so"), elf).unwrap();
+    let plan = [
+        "deploy",
+        "--plan",
+        "--program-so",
+        "program.so",
+        "--program-id",
+        ADDRESS,
+    ];
+    refused(
+        path,
+        &[&plan[..], &["-u", NOWHERE]].concat(),
+        1,
+        &["cannot reach"],
+    );
+    assert!(!path.join("target").exists(), "a plan leaves a key behind");
+    let close = ["deploy", "--close-buffer", "-u", NOWHERE];
+    refused(path, &close, 1, &["quern-buffer.json", "--buffer"]);
+    let gone = ["deploy", "--close-buffer", ADDRESS, "-u", &empty_quern()];
+    let output = quern(path, &gone);
+    assert!(output.status.success(), "{output:?}");
+    assert!(
+        String::from_utf8(output.stdout)
+            .unwrap()
+            .contains("no buffer at")
+    );
+}
+
+/// A provider that could not work does not start.
+#[test]
+fn a_provider_is_tried_before_it_starts() {
+    let home = home();
+    let path = home.path();
+    let url = empty_quern();
+    let run = |args: &[&str], words: &[&str]| {
+        let all = [
+            &["provider", "run", "--publish-dir", "out", "-u", &url],
+            args,
+        ]
+        .concat();
+        refused(path, &all, 1, words);
+    };
+    run(&["--worker", "./train.sh"], &["train.sh", "--worker"]);
+    std::fs::write(path.join("train.sh"), "#!/bin/sh\n").unwrap();
+    run(&["--worker", "./train.sh"], &["train.sh", "chmod"]);
+    run(
+        &["--public-url", "http://127.0.0.1:1/out"],
+        &["--public-url", "--skip-probe"],
+    );
+    run(
+        &["--allow-files", "nothing-there"],
+        &["nothing-there", "--allow-files"],
+    );
+    let other = format!("file://{}/other", path.display());
+    run(&["--public-url", &other], &["--public-url"]);
+    run(&[], &["not registered as a provider"]);
+}
+
 #[test]
 fn indexers_that_are_not_there_or_talk_nonsense() {
     let home = home();
@@ -676,7 +1038,7 @@ fn indexers_that_are_not_there_or_talk_nonsense() {
         &["no leaderboards"],
     );
 
-    let board = json!({ "as_of_slot": 7, "finality": "finalized", "lag_slots": 0, "metric": "earned", "window": "all",
+    let board = json!({ "as_of_slot": 7, "finality": "finalized", "lag_slots": 0, "whole_history": true, "metric": "earned", "window": "all",
         "window_from": null, "boards": [{
             "assurance": "refereed", "mint": ADDRESS, "decimals": 6, "next_cursor": null,
             "entries": [{

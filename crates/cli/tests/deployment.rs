@@ -123,6 +123,19 @@ async fn one_command_serves_every_deployment() {
         (&id.clone().into(), &true.into())
     );
 
+    // Without an upgrade authority nobody could set the protocol up.
+    let none = [
+        "deploy",
+        "authority",
+        "--none",
+        "--yes",
+        "--program-id",
+        &id,
+    ];
+    let refused = stage.bare("admin", &none).output().unwrap();
+    let why = String::from_utf8_lossy(&refused.stderr);
+    assert!(why.contains("nobody could ever do it"), "{why}");
+
     // The environment chooses, too.
     let init = [
         "protocol",
@@ -156,9 +169,17 @@ async fn one_command_serves_every_deployment() {
     std::fs::remove_file(&list).unwrap();
 
     first_job(&stage, &client, &provider).await;
+
+    let r#final = [&deploy[..], &[&elf, "--final"]].concat();
+    let done = read(&mut stage.bare("admin", &r#final));
+    assert_eq!(done["upgrade_authority"], "nobody");
+    let program = stage.program;
+    let authority = quern_deploy::authority(stage.net.rpc(), &program).await;
+    assert_eq!(authority.unwrap(), None);
 }
 
 /// A refereed job from the model to the payment.
+#[expect(clippy::too_many_lines, reason = "one story, told in its order")]
 async fn first_job(stage: &Stage, client: &Pubkey, provider: &Pubkey) {
     let mint = stage.net.create_mint(6).await.unwrap();
     for wallet in [client, provider] {
@@ -167,8 +188,9 @@ async fn first_job(stage: &Stage, client: &Pubkey, provider: &Pubkey) {
     let mint = mint.address.to_string();
     stage.json("admin", &["mint", "register", &mint]);
     for wallet in ["client", "provider"] {
-        let deposit = ["purse", "deposit", "--mint", &mint, "--amount", "50"];
-        stage.json(wallet, &deposit);
+        // The only mint need not be named.
+        let deposit = ["purse", "deposit", "--amount", "50"];
+        assert_eq!(stage.json(wallet, &deposit)["mint"], mint);
     }
     let digits = repository().join("models/digits").canonicalize().unwrap();
     let file = |name: &str| digits.join(name).display().to_string();
@@ -220,10 +242,10 @@ async fn first_job(stage: &Stage, client: &Pubkey, provider: &Pubkey) {
         &[
             "job",
             "create",
-            "--mint",
-            &mint,
             "--model",
-            &model,
+            "Digits",
+            "--provider",
+            "Here",
             "--input",
             &file("test-images.bin"),
             "--publish-dir",
@@ -251,10 +273,69 @@ async fn first_job(stage: &Stage, client: &Pubkey, provider: &Pubkey) {
     while !state("submitted") {
         tokio::time::sleep(Duration::from_millis(500)).await;
     }
+    let listed = &stage.json("client", &["job", "list", "--model", "Digits"])[0];
+    assert_eq!(
+        (&listed["model"], &listed["provider"]),
+        (&model.into(), &provider.to_string().into())
+    );
+    let seen = results_are_checked(stage, &job, "the job's account");
     stage.net.advance_time(30).await.unwrap();
     while !state("ended") {
         tokio::time::sleep(Duration::from_millis(500)).await;
     }
+    assert_eq!(results_are_checked(stage, &job, "old transactions"), seen);
     let shown = stage.json("provider", &["provider", "show"]);
     assert_eq!(shown["settled"], 1);
+}
+
+/// The result as the command shows and writes it; a file that differs by a bit is not shown. Returns the digits.
+fn results_are_checked(stage: &Stage, job: &str, source: &str) -> Value {
+    let shown = stage.json("client", &["job", "result", job]);
+    assert_eq!(shown["commitment_from"], source, "{shown}");
+    assert_eq!(shown["result"], "i32 1000 x 1");
+    let digits = shown["values"].clone();
+    assert_eq!(digits.as_array().unwrap().len(), 1_000);
+
+    stage.json("client", &["job", "result", job, "--out", "digits.csv"]);
+    let written = std::fs::read_to_string(stage.home.path().join("digits.csv")).unwrap();
+    let lines: Vec<Value> = written
+        .lines()
+        .map(|line| serde_json::json!([line.parse::<i32>().unwrap()]))
+        .collect();
+    assert_eq!(digits, Value::Array(lines));
+    let npy = [
+        "job",
+        "result",
+        job,
+        "--format",
+        "npy",
+        "--program-id",
+        &stage.program.to_string(),
+    ];
+    let npy = stage.bare("client", &npy).output().unwrap().stdout;
+    assert!(npy.starts_with(b"\x93NUMPY") && npy.len() > 4_000);
+
+    let uri = shown["output_uri"].as_str().unwrap();
+    let path = uri.strip_prefix("file://").unwrap();
+    let sound = std::fs::read(path).unwrap();
+    let mut other = sound.clone();
+    *other.last_mut().unwrap() ^= 1;
+    std::fs::write(path, other).unwrap();
+    let refused = [
+        "job",
+        "result",
+        job,
+        "--program-id",
+        &stage.program.to_string(),
+    ];
+    let refused = stage.bare("client", &refused).output().unwrap();
+    let why = String::from_utf8_lossy(&refused.stderr);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(
+        why.contains("is not the result that was committed to"),
+        "{why}"
+    );
+    assert!(refused.stdout.is_empty());
+    std::fs::write(path, sound).unwrap();
+    digits
 }

@@ -11,18 +11,21 @@ use {
         Protocol, Provider, Purse,
     },
     quern_proof::demand::MAX_ANSWER_BYTES,
-    solana_account_decoder_client_types::{UiAccountEncoding, UiDataSliceConfig},
+    solana_account_decoder_client_types::{UiAccount, UiAccountEncoding, UiDataSliceConfig},
     solana_rpc_client::nonblocking::rpc_client::RpcClient,
     solana_rpc_client_api::{
         config::{RpcAccountInfoConfig, RpcProgramAccountsConfig},
         filter::{Memcmp, RpcFilterType},
     },
     solana_sdk::pubkey::Pubkey,
-    std::mem::{offset_of, size_of},
+    std::{
+        mem::{offset_of, size_of},
+        sync::atomic::{AtomicBool, Ordering},
+    },
 };
 
 /// Bytes of a discriminator, which begin every account.
-const DISCRIMINATOR_BYTES: usize = 8;
+pub(crate) const DISCRIMINATOR_BYTES: usize = 8;
 
 /// What an evidence account is called in a sentence.
 const EVIDENCE: &str = "evidence account";
@@ -134,6 +137,15 @@ pub fn decode<T: QuernAccount>(address: &Pubkey, owner: &Pubkey, data: &[u8]) ->
         expected: DISCRIMINATOR_BYTES + size_of::<T>() + tail,
         found: data.len(),
     };
+    // A newer layout may be shorter; its version stands where every version has stood.
+    if let Some(found) = body.first().filter(|found| **found > LAYOUT_VERSION) {
+        return Err(ClientError::WrongVersion {
+            what,
+            address,
+            found: *found,
+            known: LAYOUT_VERSION,
+        });
+    }
     let fixed = body.get(..size_of::<T>()).ok_or_else(|| wrong_size(0))?;
     let account: T = bytemuck::pod_read_unaligned(fixed);
     if account.version() != LAYOUT_VERSION {
@@ -410,7 +422,7 @@ fn evidence_of(address: &Pubkey, owner: &Pubkey, data: &[u8]) -> Result<Evidence
 }
 
 /// Which jobs to list. Everything that is `None` does not matter.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct JobFilter {
     /// In this state.
     pub state: Option<JobState>,
@@ -424,11 +436,20 @@ pub struct JobFilter {
     pub mint: Option<Pubkey>,
 }
 
-/// Live jobs, ordered by creation.
-///
-/// # Errors
-/// That the cluster did not answer, or an account that cannot be decoded.
-pub async fn jobs(rpc: &RpcClient, filter: JobFilter) -> Result<Vec<(Pubkey, Job)>> {
+impl JobFilter {
+    /// Whether it takes a job.
+    pub fn takes(&self, job: &Job) -> bool {
+        let is = |wanted: Option<Pubkey>, found: Pubkey| wanted.is_none_or(|it| it == found);
+        self.state.is_none_or(|state| job.is_in(state))
+            && is(self.client, job.client)
+            && is(self.provider, job.provider)
+            && is(self.model, job.model)
+            && is(self.mint, job.mint)
+    }
+}
+
+/// The filters of a request for what a job filter takes.
+pub(crate) fn job_filters(filter: &JobFilter) -> Vec<RpcFilterType> {
     let state = filter
         .state
         .map(|state| field(offset_of!(Job, state), &[state as u8]));
@@ -441,7 +462,15 @@ pub async fn jobs(rpc: &RpcClient, filter: JobFilter) -> Result<Vec<(Pubkey, Job
     let keys = keys
         .into_iter()
         .filter_map(|(at, key)| key.map(|key| field(at, key.as_ref())));
-    let mut jobs = list::<Job>(rpc, state.into_iter().chain(keys).collect()).await?;
+    state.into_iter().chain(keys).collect()
+}
+
+/// Live jobs, ordered by creation.
+///
+/// # Errors
+/// That the cluster did not answer, or an account that cannot be decoded.
+pub async fn jobs(rpc: &RpcClient, filter: JobFilter) -> Result<Vec<(Pubkey, Job)>> {
+    let mut jobs = list::<Job>(rpc, job_filters(&filter)).await?;
     jobs.sort_by_key(|(address, job)| (job.created_at.get(), *address));
     Ok(jobs)
 }
@@ -481,7 +510,7 @@ pub async fn models(rpc: &RpcClient, creator: Option<&Pubkey>) -> Result<Vec<(Pu
 }
 
 /// A filter on a field of the fixed part.
-fn field(offset: usize, bytes: &[u8]) -> RpcFilterType {
+pub(crate) fn field(offset: usize, bytes: &[u8]) -> RpcFilterType {
     RpcFilterType::Memcmp(Memcmp::new_raw_bytes(
         DISCRIMINATOR_BYTES + offset,
         bytes.to_vec(),
@@ -502,18 +531,29 @@ async fn list<T: QuernAccount>(
 /// of them must not hide all others.
 fn known<T>(decoded: impl Iterator<Item = Result<T>>) -> Result<Vec<T>> {
     decoded
-        .filter(|account| match account {
-            Err(error @ (ClientError::UnknownCode { .. } | ClientError::WrongVersion { .. })) => {
-                tracing::debug!(%error, "an account of another version; leaving it out");
-                false
-            }
-            _ => true,
-        })
+        .filter_map(|account| unless_newer(account).transpose())
         .collect()
 }
 
+/// An account, unless it is one of a newer version, which is said once.
+pub(crate) fn unless_newer<T>(decoded: Result<T>) -> Result<Option<T>> {
+    static IS_SAID: AtomicBool = AtomicBool::new(false);
+    match decoded {
+        Ok(account) => Ok(Some(account)),
+        Err(error @ (ClientError::UnknownCode { .. } | ClientError::WrongVersion { .. })) => {
+            if IS_SAID.swap(true, Ordering::Relaxed) {
+                tracing::debug!(%error, "leaving out an account of another version");
+            } else {
+                tracing::warn!(%error, "leaving out accounts of another version");
+            }
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
+
 /// Addresses and data, or a part of the data, of the program's accounts of one type.
-async fn program_accounts(
+pub(crate) async fn program_accounts(
     rpc: &RpcClient,
     discriminator: &[u8],
     mut filters: Vec<RpcFilterType>,
@@ -539,10 +579,8 @@ async fn program_accounts(
     accounts
         .into_iter()
         .map(|(address, account)| {
-            let data = account.data.decode().ok_or_else(|| ClientError::Rpc {
-                reason: format!("account {address} in an unknown encoding"),
-            })?;
-            Ok((address, data))
+            let found = decoded(&address, &account)?;
+            Ok((address, found.data))
         })
         .collect()
 }
@@ -564,20 +602,44 @@ impl Found {
 
 /// The accounts at these addresses, in the same order. One without lamports does not exist.
 pub(crate) async fn found(rpc: &RpcClient, addresses: &[Pubkey]) -> Result<Vec<Option<Found>>> {
-    // The call for one account would say "not found" where the node could not even be asked.
+    // The call for one account would say "not found" where the node could not even be asked, and the calls that decode by
+    // themselves end the process where a node's answer is damaged.
+    let config = RpcAccountInfoConfig {
+        encoding: Some(UiAccountEncoding::Base64),
+        commitment: Some(rpc.commitment()),
+        ..Default::default()
+    };
     let response = rpc
-        .get_multiple_accounts_with_commitment(addresses, rpc.commitment())
+        .get_multiple_ui_accounts_with_config(addresses, config)
         .await
         .map_err(|error| ClientError::from_rpc(&rpc.url(), error))?;
-    let owned = |account: solana_sdk::account::Account| Found {
-        owner: account.owner,
-        data: account.data,
+    if response.value.len() != addresses.len() {
+        return Err(ClientError::Rpc {
+            reason: format!(
+                "{} accounts where {} were asked for",
+                response.value.len(),
+                addresses.len()
+            ),
+        });
+    }
+    let found = response.value.iter().zip(addresses);
+    found
+        .map(|(account, address)| {
+            let account = account.as_ref();
+            account.map(|account| decoded(address, account)).transpose()
+        })
+        .collect()
+}
+
+/// Owner and data of an account as a node wrote it.
+fn decoded(address: &Pubkey, account: &UiAccount) -> Result<Found> {
+    let unreadable = |what: &str| ClientError::Rpc {
+        reason: format!("account {address} with {what} that cannot be read"),
     };
-    Ok(response
-        .value
-        .into_iter()
-        .map(|account| account.map(owned))
-        .collect())
+    Ok(Found {
+        owner: account.owner.parse().map_err(|_| unreadable("an owner"))?,
+        data: account.data.decode().ok_or_else(|| unreadable("data"))?,
+    })
 }
 
 /// Owner and data of an account, if it exists.
@@ -683,6 +745,14 @@ mod tests {
         ));
         let all = [of_a_newer_code, job, of_a_newer_layout];
         assert_eq!(known(all.iter().map(decoded)).unwrap().len(), 1);
+        // Whatever its length is.
+        let mut longer = bytes_of(&of_a_newer_layout);
+        longer.extend([0; 64]);
+        let of_another_length = [&longer[..100], &longer[..]];
+        let newer =
+            of_another_length.map(|data| decode::<Job>(&address, &crate::program_id(), data));
+        let all = newer.into_iter().chain([decoded(&job)]);
+        assert_eq!(known(all).unwrap().len(), 1);
         // What is damaged is still told.
         let cut = decode::<Job>(&address, &crate::program_id(), &bytes_of(&job)[..20]);
         assert!(known([decoded(&job), cut].into_iter()).is_err());

@@ -2,17 +2,19 @@
 
 use {
     crate::{
-        accounts::{self, ModelAccount},
+        accounts::{self, JobFilter, ModelAccount},
         clock,
         errors::{ClientError, Result},
         history,
-        send::Sender,
+        jobs::{FollowedJobs, Looks},
+        send::{Errand, Sender},
     },
     async_trait::async_trait,
     quern::{
         clock::Moment,
         state::{Job, Model},
     },
+    solana_rpc_client::nonblocking::rpc_client::RpcClient,
     solana_sdk::{
         pubkey::Pubkey,
         signature::{Keypair, Signer},
@@ -28,6 +30,10 @@ use {
 pub trait ChainReads: Send + Sync {
     /// Who signs and pays.
     fn signer(&self) -> Pubkey;
+    /// The genesis hash of the cluster, if that is known: the same addresses mean other jobs elsewhere.
+    async fn genesis(&self) -> Result<Option<String>> {
+        Ok(None)
+    }
     /// The cluster's clock and restarts.
     async fn moment(&self) -> Result<Moment>;
     /// A job, unless it has ended.
@@ -46,6 +52,8 @@ pub struct RpcChain {
     wallet: Keypair,
     /// By what they hash to.
     uris: Mutex<HashMap<(Pubkey, [u8; 32]), String>>,
+    /// Live jobs as they were at the last look.
+    followed: Mutex<HashMap<JobFilter, Arc<FollowedJobs>>>,
 }
 
 impl RpcChain {
@@ -55,12 +63,19 @@ impl RpcChain {
             sender,
             wallet,
             uris: Mutex::default(),
+            followed: Mutex::default(),
         })
     }
 
-    /// How it sends.
-    pub const fn sender(&self) -> &Sender {
-        &self.sender
+    /// The connection.
+    pub fn rpc(&self) -> &RpcClient {
+        self.sender.rpc()
+    }
+
+    /// What sends for an errand: there is no other way to send with this wallet, so no transaction forgets its deadline or what
+    /// it may cost.
+    pub fn sender(&self, errand: Errand) -> Sender {
+        self.sender.on(errand)
     }
 
     /// Who signs and pays.
@@ -68,12 +83,29 @@ impl RpcChain {
         &self.wallet
     }
 
+    /// The live jobs that a filter takes: most of a look is what the last one has read.
+    ///
+    /// # Errors
+    /// As [`FollowedJobs::look`].
+    pub async fn followed_jobs(
+        &self,
+        filter: JobFilter,
+        looks: Looks,
+    ) -> Result<Vec<(Pubkey, Job)>> {
+        let followed = {
+            let mut all = self.followed.lock().unwrap_or_else(PoisonError::into_inner);
+            let new = || Arc::new(FollowedJobs::new(filter, looks));
+            Arc::clone(all.entry(filter).or_insert_with(new))
+        };
+        followed.look(self.sender.rpc()).await
+    }
+
     /// Where the current result of a job is.
     ///
     /// # Errors
     /// As [`history::output_uri`].
     pub async fn output_uri(&self, address: &Pubkey, job: &Job) -> Result<String> {
-        let look_up = history::output_uri(self.sender.rpc(), address, job);
+        let look_up = history::output_uri(self.rpc(), address, job);
         self.uri(address, &job.output_uri_hash, look_up).await
     }
 
@@ -111,29 +143,41 @@ impl ChainReads for RpcChain {
         self.wallet.pubkey()
     }
 
+    async fn genesis(&self) -> Result<Option<String>> {
+        let rpc = self.sender.rpc();
+        let genesis = rpc.get_genesis_hash().await;
+        let genesis = genesis.map_err(|error| ClientError::from_rpc(&rpc.url(), error))?;
+        Ok(Some(genesis.to_string()))
+    }
+
     async fn moment(&self) -> Result<Moment> {
-        clock::moment(self.sender.rpc()).await
+        clock::moment(self.rpc()).await
     }
 
     async fn job(&self, address: &Pubkey) -> Result<Option<Job>> {
-        match accounts::fetch_optional(self.sender.rpc(), address).await {
+        let job = match accounts::fetch_optional(self.rpc(), address).await {
             // A closed job's address may hold lamports that a stranger sent there.
-            Err(ClientError::WrongOwner { .. }) => Ok(None),
-            job => job,
+            Err(ClientError::WrongOwner { .. }) => None,
+            job => job?,
+        };
+        let followed = self.followed.lock().unwrap_or_else(PoisonError::into_inner);
+        for followed in followed.values() {
+            followed.was_read(address, job.as_ref());
         }
+        Ok(job)
     }
 
     async fn model(&self, address: &Pubkey) -> Result<ModelAccount> {
-        accounts::model(self.sender.rpc(), address).await
+        accounts::model(self.rpc(), address).await
     }
 
     async fn input_uri(&self, address: &Pubkey, job: &Job) -> Result<String> {
-        let look_up = history::input_uri(self.sender.rpc(), address, job);
+        let look_up = history::input_uri(self.rpc(), address, job);
         self.uri(address, &job.input_uri_hash, look_up).await
     }
 
     async fn model_uri(&self, address: &Pubkey, model: &Model) -> Result<String> {
-        let look_up = history::model_uri(self.sender.rpc(), address, model);
+        let look_up = history::model_uri(self.rpc(), address, model);
         self.uri(address, &model.uri_hash, look_up).await
     }
 }

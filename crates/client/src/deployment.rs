@@ -3,11 +3,7 @@
 //! A process talks to one deployment, so its address is chosen once, before anything is read or built, and every address,
 //! instruction, account and event follows it. docs/decisions/026-program-id-at-run-time.md says why it is not an argument.
 
-use {
-    crate::errors::{ClientError, Result},
-    solana_sdk::pubkey::Pubkey,
-    std::sync::OnceLock,
-};
+use {solana_sdk::pubkey::Pubkey, std::sync::OnceLock};
 
 static CHOSEN: OnceLock<Pubkey> = OnceLock::new();
 
@@ -16,25 +12,21 @@ pub fn program_id() -> Pubkey {
     *CHOSEN.get_or_init(|| quern::ID)
 }
 
-/// Chooses the deployment; to be called before anything else of this crate.
-///
-/// # Errors
-/// `Argument` if this process works with another deployment already.
-pub fn set_program_id(program_id: Pubkey) -> Result<()> {
+/// Chooses the deployment; `Err` names the one that this process works with already.
+pub(crate) fn choose(program_id: Pubkey) -> Result<(), Pubkey> {
     let used = *CHOSEN.get_or_init(|| program_id);
     if used == program_id {
-        return Ok(());
+        Ok(())
+    } else {
+        Err(used)
     }
-    Err(ClientError::Argument(format!(
-        "this process works with the program {used} already; start another one for {program_id}"
-    )))
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use super::*;
+    use {super::program_id, crate::set_program_id, solana_sdk::pubkey::Pubkey};
 
     #[test]
     fn a_deployment_is_chosen_once() {

@@ -32,6 +32,14 @@ pub enum ClientError {
         /// What the transport said.
         reason: String,
     },
+    /// An answer, but of no Solana node.
+    #[error(
+        "{url} answers with something else than JSON-RPC, a web page perhaps; check the URL, or try again if it is a node whose proxy is in trouble"
+    )]
+    NotJsonRpc {
+        /// Who answered.
+        url: String,
+    },
     /// An answer that is an error.
     #[error("the cluster answered {reason}; check the request or ask another node")]
     Rpc {
@@ -148,11 +156,11 @@ pub enum ClientError {
         found: Hash,
     },
     /// A keypair file.
-    #[error("cannot use the keypair file {path}: {reason}; create one with `solana-keygen new` or name another with --keypair", path = path.display())]
+    #[error("cannot use the keypair file {path}: {reason}", path = path.display())]
     Keypair {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// What is wrong with it, and what to do.
         reason: String,
     },
     /// The configuration file.
@@ -165,7 +173,7 @@ pub enum ClientError {
     },
     /// A cluster's name or URL.
     #[error(
-        "`{0}` is neither a cluster's name (localhost, devnet, testnet, mainnet-beta) nor an http(s) URL; use one of them"
+        "`{0}` is neither a cluster's name (localhost, devnet, testnet, mainnet-beta) nor an http(s) URL{hint}; use one of them", hint = url_hint(.0)
     )]
     BadUrl(String),
     /// A file of the caller.
@@ -231,13 +239,16 @@ impl ClientError {
     /// Whether the same request may succeed later without any change: the node or the network is to blame.
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Unreachable { .. } | Self::Rpc { .. } | Self::Expired { .. } => true,
+            Self::Unreachable { .. }
+            | Self::NotJsonRpc { .. }
+            | Self::Rpc { .. }
+            | Self::Expired { .. } => true,
             Self::EvidenceLeft { cause, .. } => cause.is_transient(),
             _ => false,
         }
     }
 
-    /// An error of the RPC client, in our words.
+    /// An error of the RPC client, in a sentence.
     pub fn from_rpc(url: &str, error: RpcClientError) -> Self {
         let unreachable = |reason: String| Self::Unreachable {
             url: url.to_owned(),
@@ -245,7 +256,13 @@ impl ClientError {
         };
         match *error.kind {
             ErrorKind::Io(error) => unreachable(error.to_string()),
-            ErrorKind::Reqwest(error) => unreachable(cause(&error)),
+            ErrorKind::Reqwest(error) if error.is_decode() => Self::NotJsonRpc {
+                url: url.to_owned(),
+            },
+            ErrorKind::Reqwest(error) => unreachable(match error.status() {
+                Some(status) => format!("it answered with HTTP status {status}"),
+                None => cause(&error),
+            }),
             ErrorKind::Middleware(error) => unreachable(format!("{error:#}")),
             ErrorKind::TransactionError(error) => {
                 Self::Refused(Box::new(Refusal::new(error, Vec::new(), &[])))
@@ -275,6 +292,15 @@ impl ClientError {
                 reason: other.to_string(),
             },
         }
+    }
+}
+
+/// What a text is that looks like a cluster's URL.
+fn url_hint(text: &str) -> &'static str {
+    let text = text.trim().to_ascii_lowercase();
+    match text.starts_with("ws://") || text.starts_with("wss://") {
+        true => " (a websocket's address is for notices only; name the one for requests)",
+        false => "",
     }
 }
 

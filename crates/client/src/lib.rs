@@ -4,12 +4,13 @@
 //!
 //! - [`addresses`]: where every account is.
 //! - [`instructions`]: one pure builder for every instruction; [`flows`]: the same with what must be read first.
-//! - [`accounts`]: fetching and decoding; [`read`]: what a command needs, in one request; [`events`]: what a transaction did.
-//! - [`send`]: simulate, price, send, confirm; [`errors`]: one sentence for whatever went wrong.
+//! - [`accounts`]: fetching and decoding; [`jobs`]: live jobs, followed with few bytes; [`read`]: what a command needs, in one request; [`events`]: what a transaction did.
+//! - [`rpc`]: the connection, and what is asked again; [`send`]: simulate, price, send, confirm; [`errors`]: one sentence for whatever went wrong.
 //! - [`program_id`]: which deployment this process works with.
 //! - [`chain`]: reads that provider and watcher share; [`clock`]: the cluster's time; [`history`]: what old transactions tell.
 //! - [`cluster`]: whether this is the cluster that the protocol was set up for.
 //! - [`config`]: Solana's configuration, cluster names and keypair files.
+//! - [`text`]: what may be written for ever, and how what strangers wrote is shown.
 
 pub mod accounts;
 pub mod addresses;
@@ -24,19 +25,24 @@ pub mod events;
 pub mod flows;
 pub mod history;
 pub mod instructions;
+pub mod jobs;
 pub mod messages;
 pub mod read;
+pub mod rpc;
 pub mod send;
+pub mod text;
 pub mod transaction;
 
 pub use {
     chain::{ChainReads, RpcChain},
-    deployment::{program_id, set_program_id},
+    deployment::program_id,
     errors::{ClientError, Refusal, Result},
     events::{EventError, LocatedEvent, TransactionEvents, events_of},
     history::Outcome,
     quern,
-    send::{ComputeUnits, Cost, Format, PriorityFee, Receipt, SendOptions, Sender},
+    send::{
+        Budgets, ComputeUnits, Cost, Errand, Format, PriorityFee, Receipt, SendOptions, Sender,
+    },
     solana_commitment_config::CommitmentConfig,
     solana_rpc_client::nonblocking::rpc_client::RpcClient,
     solana_sdk::{
@@ -49,3 +55,15 @@ pub use {
 
 /// A Solana address; the same type as Anchor's `Address`.
 pub use solana_sdk::pubkey::Pubkey;
+
+/// Chooses the deployment that this process works with; to be called before anything else of this crate.
+///
+/// # Errors
+/// `Argument` if this process works with another deployment already.
+pub fn set_program_id(program_id: Pubkey) -> Result<()> {
+    deployment::choose(program_id).map_err(|used| {
+        ClientError::Argument(format!(
+            "this process works with the program {used} already; start another one for {program_id}"
+        ))
+    })
+}

@@ -55,6 +55,24 @@ pub enum DataError {
         /// What happened.
         why: String,
     },
+    /// No room on a disk. Nothing is lost: what could not be written is done again.
+    #[error("the disk of {path} is full; free some space, and everything goes on by itself", path = path.display())]
+    DiskFull {
+        /// The file or folder.
+        path: PathBuf,
+    },
+    /// More than strangers may make this process keep.
+    #[error(
+        "there is no room for {needed_bytes} bytes more of jobs' data: live jobs hold {held_bytes} of the limit of {limit_bytes}; raise --disk-limit, or wait until jobs end"
+    )]
+    DiskLimit {
+        /// What it takes.
+        needed_bytes: u64,
+        /// What live jobs need.
+        held_bytes: u64,
+        /// The limit.
+        limit_bytes: u64,
+    },
     /// Two processes with one folder.
     #[error("another provider or watcher uses {path}; stop it, or give this one its own folder", path = path.display())]
     Locked {
@@ -78,6 +96,15 @@ pub enum DataError {
 }
 
 impl DataError {
+    /// Whether the data themselves are to blame, which will not change: other ones than committed to, of another size, or at
+    /// a place that is not followed.
+    pub const fn is_final(&self) -> bool {
+        matches!(
+            self,
+            Self::Proof(_) | Self::Size { .. } | Self::BadUri { .. } | Self::Memory { .. }
+        )
+    }
+
     /// Whether trying again without any change may help.
     pub const fn is_transient(&self) -> bool {
         matches!(self, Self::Fetch { .. } | Self::Publish { .. })

@@ -18,16 +18,15 @@
 
 use {
     crate::{
-        error::{DataError, Result, cause, excerpt},
-        reach::{PublicConnector, check_written_address},
+        error::{DataError, Result, excerpt},
+        files::unwritten,
+        http,
+        limits::{Expected, FetchLimits, Sink},
+        reach::check_written_address,
     },
-    futures::StreamExt,
-    object_store::{
-        ClientOptions, GetResult, ObjectStore, ObjectStoreExt, RetryConfig, http::HttpBuilder,
-        local::LocalFileSystem, path::Path as StorePath,
-    },
-    std::{path::PathBuf, sync::Arc, time::Duration},
-    tokio::time::Instant,
+    quern_client::text,
+    std::path::{Path, PathBuf},
+    tokio::io::{AsyncReadExt, AsyncWriteExt},
     url::Url,
 };
 
@@ -39,36 +38,6 @@ pub const RESULT_FILE: &str = "result.qten";
 pub const HINTS_FILE: &str = "hints.qtrace";
 /// Longest URI that the program takes, in bytes.
 pub const MAX_URI_BYTES: usize = quern_client::quern::constants::MAX_URI_BYTES;
-
-/// How much, how long and from where data are fetched.
-#[derive(Clone, Debug)]
-pub struct FetchLimits {
-    /// Largest file, in bytes.
-    pub max_bytes: u64,
-    /// How long a server may send nothing, and be behind the least rate.
-    pub timeout: Duration,
-    /// Least rate, in bytes a second: a slower server keeps others waiting. Large files get as much longer.
-    pub least_rate: u64,
-    /// Folders that `file` URIs may point into.
-    pub file_roots: Vec<PathBuf>,
-    /// Whether `http` and `https` URIs are followed.
-    pub http: bool,
-    /// Whether they are followed to machines that are not public: this one and its neighbours.
-    pub allow_private: bool,
-}
-
-impl Default for FetchLimits {
-    fn default() -> Self {
-        Self {
-            max_bytes: 1 << 30,
-            timeout: Duration::from_secs(20),
-            least_rate: 1 << 20,
-            file_roots: Vec::new(),
-            http: true,
-            allow_private: false,
-        }
-    }
-}
 
 /// Fetches what others have published.
 #[derive(Clone, Debug, Default)]
@@ -87,64 +56,52 @@ impl Fetcher {
     /// # Errors
     /// `BadUri`, `Fetch` or `Size`.
     pub async fn fetch(&self, uri: &str, expected_bytes: Option<u64>) -> Result<Vec<u8>> {
-        let (store, path) = self.open(uri).await?;
-        let failed = |why: String| DataError::Fetch {
-            uri: excerpt(uri),
-            why,
-        };
-        let start = Instant::now();
-        match tokio::time::timeout(self.limits.timeout, store.get(&path)).await {
-            Ok(Ok(found)) => self.read(uri, found, expected_bytes, start).await,
-            Ok(Err(error)) => Err(failed(cause(&error))),
-            Err(_) => Err(self.too_slow(uri, 0)),
+        let expected = Expected::new(&self.limits, expected_bytes);
+        let mut bytes = Vec::with_capacity(expected.room());
+        self.fetch_into(uri, &expected, &mut Sink::Memory(&mut bytes))
+            .await?;
+        Ok(bytes)
+    }
+
+    /// The same into a file: it takes no memory, however slow the server is. Says how many bytes came.
+    ///
+    /// # Errors
+    /// As [`Self::fetch`]; `DiskFull` or `Files` if they cannot be written.
+    pub async fn download(
+        &self,
+        uri: &str,
+        expected_bytes: Option<u64>,
+        path: &Path,
+    ) -> Result<u64> {
+        let mut file = tokio::fs::File::create(path)
+            .await
+            .map_err(|error| unwritten(path, &error))?;
+        let expected = Expected::new(&self.limits, expected_bytes);
+        let bytes = self
+            .fetch_into(uri, &expected, &mut Sink::File(&mut file, path))
+            .await?;
+        let flushed = file.flush().await;
+        flushed.map_err(|error| unwritten(path, &error))?;
+        Ok(bytes)
+    }
+
+    async fn fetch_into(&self, uri: &str, expected: &Expected, sink: &mut Sink<'_>) -> Result<u64> {
+        let url = parse(uri)?;
+        if url.scheme() == "file" {
+            let path = self.local_path(&url, uri).await?;
+            return copy(uri, &path, expected, sink).await;
         }
-    }
-
-    fn too_slow(&self, uri: &str, received_bytes: usize) -> DataError {
-        DataError::Fetch {
-            uri: excerpt(uri),
-            why: format!(
-                "after {received_bytes} bytes it is more than {} s behind the least rate of {} bytes a second",
-                self.limits.timeout.as_secs(),
-                self.limits.least_rate
-            ),
-        }
-    }
-
-    /// How long a number of bytes may take.
-    fn longest(&self, bytes: u64) -> Duration {
-        let secs = bytes / self.limits.least_rate.max(1);
-        self.limits
-            .timeout
-            .saturating_add(Duration::from_secs(secs))
-    }
-
-    /// The store and the place in it that a URI names.
-    async fn open(&self, uri: &str) -> Result<(Arc<dyn ObjectStore>, StorePath)> {
         let bad = |why: &str| DataError::BadUri {
             uri: excerpt(uri),
             why: why.to_owned(),
         };
-        let url = parse(uri)?;
-        if url.scheme() == "file" {
-            let path = self.local_path(&url, uri).await?;
-            let path = StorePath::from_absolute_path(&path)
-                .map_err(|_| bad("the path cannot be written as a URI"))?;
-            return Ok((Arc::new(LocalFileSystem::new()), path));
-        }
         if !self.limits.http {
             return Err(bad("http is switched off here; publish the data elsewhere"));
         }
-        let path = StorePath::from_url_path(url.path())
-            .map_err(|_| bad("the path is not usable; publish under another one"))?;
-        let allow_private = self.limits.allow_private;
-        if !allow_private {
+        if !self.limits.allow_private {
             check_written_address(&url).map_err(|why| bad(&why))?;
         }
-        let longest = self.longest(self.limits.max_bytes);
-        let store = http_store(&url, self.limits.timeout, longest, allow_private)
-            .map_err(|why| bad(&why))?;
-        Ok((Arc::new(store), path))
+        http::get(&url, uri, &self.limits, expected, sink).await
     }
 
     /// A regular file inside one of the allowed folders. Links are resolved first, so they lead nowhere else; devices and
@@ -181,57 +138,56 @@ impl Fetcher {
         }
         Ok(path)
     }
+}
 
-    /// Reads a body, never more than it may hold, whatever its headers claim.
-    async fn read(
-        &self,
-        uri: &str,
-        found: GetResult,
-        expected_bytes: Option<u64>,
-        start: Instant,
-    ) -> Result<Vec<u8>> {
-        let (limit, what) = match expected_bytes {
-            Some(expected) if expected <= self.limits.max_bytes => {
-                (expected, format!("exactly {expected} were expected"))
-            }
-            _ => (
-                self.limits.max_bytes,
-                format!("at most {} are allowed here", self.limits.max_bytes),
-            ),
-        };
-        let size = |found_bytes| DataError::Size {
-            uri: excerpt(uri),
-            found_bytes,
-            what: what.clone(),
-        };
-        let claimed = found.meta.size;
-        if claimed > limit || expected_bytes.is_some_and(|expected| claimed != expected) {
-            return Err(size(claimed));
+/// Bytes of a local file that are read at once.
+const PIECE_BYTES: usize = 1 << 20;
+
+/// Reads a file of this machine, never more than it may hold: it may grow meanwhile.
+async fn copy(uri: &str, path: &Path, expected: &Expected, sink: &mut Sink<'_>) -> Result<u64> {
+    let failed = |error: std::io::Error| DataError::Fetch {
+        uri: excerpt(uri),
+        why: error.to_string(),
+    };
+    let file = tokio::fs::File::open(path).await.map_err(failed)?;
+    let size = file.metadata().await.map_err(failed)?.len();
+    expected.check_claim(uri, size)?;
+    let mut file = file.take(expected.limit.saturating_add(1));
+    let mut piece = vec![0; PIECE_BYTES];
+    let mut received = 0;
+    loop {
+        let count = file.read(&mut piece).await.map_err(failed)?;
+        if count == 0 {
+            break;
         }
-        // A vector that grows takes up to three times as much for a moment; what is expected may be taken at once.
-        let room = expected_bytes.and_then(|expected| usize::try_from(expected).ok());
-        let mut bytes = Vec::with_capacity(room.unwrap_or_default());
-        let mut body = found.into_stream();
-        loop {
-            let until = start + self.longest(bytes.len() as u64);
-            let Ok(piece) = tokio::time::timeout_at(until, body.next()).await else {
-                return Err(self.too_slow(uri, bytes.len()));
-            };
-            let Some(piece) = piece else { break };
-            let piece = piece.map_err(|error| DataError::Fetch {
-                uri: excerpt(uri),
-                why: cause(&error),
-            })?;
-            if (bytes.len() + piece.len()) as u64 > limit {
-                return Err(size((bytes.len() + piece.len()) as u64));
-            }
-            bytes.extend_from_slice(&piece);
-        }
-        match expected_bytes {
-            Some(expected) if bytes.len() as u64 != expected => Err(size(bytes.len() as u64)),
-            _ => Ok(bytes),
-        }
+        received += count as u64;
+        sink.put(&piece[..count]).await?;
     }
+    expected.check_claim(uri, received)?;
+    Ok(received)
+}
+
+/// The host that a URI names; none for a file.
+pub fn host_of(uri: &str) -> Option<String> {
+    let url = parse(uri).ok()?;
+    url.host_str().map(str::to_owned)
+}
+
+/// Refuses an address that is about to be written for ever and that nobody could follow, or that says more than where the data
+/// are. An empty one is no address.
+///
+/// # Errors
+/// `BadUri`.
+pub fn check_uri(uri: &str) -> Result<()> {
+    let url = parse(uri)?;
+    if url.scheme() == "file" {
+        let path = url.to_file_path();
+        path.map_err(|()| DataError::BadUri {
+            uri: excerpt(uri),
+            why: "it names no file on this machine; write file:///path".to_owned(),
+        })?;
+    }
+    Ok(())
 }
 
 /// A URI within the convention.
@@ -246,8 +202,22 @@ pub(crate) fn parse(uri: &str) -> Result<Url> {
     if uri.len() > MAX_URI_BYTES {
         return Err(bad("it is longer than 200 bytes"));
     }
+    // The parser leaves line breaks out, and what is written has them still.
+    text::check(uri).map_err(|why| bad(&why))?;
+    if uri.trim() != uri {
+        return Err(bad("it has a space at an end; write it without"));
+    }
     let url =
         Url::parse(uri).map_err(|error| bad(&format!("{error}; write https://… or file:///…")))?;
+    let is_whole = uri
+        .split_once("://")
+        .is_some_and(|(_, rest)| match url.scheme() {
+            "file" => rest.starts_with('/'),
+            _ => !rest.starts_with(['/', '\\']),
+        });
+    if !is_whole {
+        return Err(bad("it is no whole address; write https://… or file:///…"));
+    }
     if !matches!(url.scheme(), "file" | "http" | "https") {
         return Err(bad("only http, https and file are known"));
     }
@@ -258,40 +228,10 @@ pub(crate) fn parse(uri: &str) -> Result<Url> {
     if has_extras {
         return Err(bad("user name, query and fragment are not allowed"));
     }
+    if url.scheme() != "file" && uri.contains('\\') {
+        return Err(bad("it has a backslash in it; write /"));
+    }
     Ok(url)
-}
-
-pub(crate) fn http_store(
-    url: &Url,
-    timeout: Duration,
-    longest: Duration,
-    allow_private: bool,
-) -> std::result::Result<object_store::http::HttpStore, String> {
-    let origin = url.origin();
-    if !origin.is_tuple() {
-        return Err("it names no host".to_owned());
-    }
-    let connect_timeout = timeout.min(Duration::from_secs(10));
-    let options = ClientOptions::new()
-        .with_allow_http(true)
-        .with_timeout(longest)
-        .with_connect_timeout(connect_timeout);
-    let retry = RetryConfig {
-        max_retries: 2,
-        retry_timeout: timeout,
-        ..RetryConfig::default()
-    };
-    let mut builder = HttpBuilder::new()
-        .with_url(origin.ascii_serialization())
-        .with_client_options(options)
-        .with_retry(retry);
-    if !allow_private {
-        builder = builder.with_http_connector(PublicConnector {
-            timeout: longest,
-            connect_timeout,
-        });
-    }
-    builder.build().map_err(|error| cause(&error))
 }
 
 #[cfg(test)]
@@ -301,8 +241,8 @@ mod tests {
     use {
         super::*,
         crate::publish::Publisher,
-        std::path::Path,
-        tokio::io::{AsyncReadExt, AsyncWriteExt},
+        flate2::{Compression, write::GzEncoder},
+        std::{io::Write, time::Duration},
     };
 
     fn fetcher(root: &Path, max_bytes: u64) -> Fetcher {
@@ -425,15 +365,55 @@ mod tests {
             "data:text/plain,x",
             "\u{0}\u{1b}[31m",
             "http://[::1",
+            "ipfs://bafy",
+            "C:\\weights.bin",
+            "weights.bin",
+            "./weights.bin",
+            "//example.com/a",
+            "http:/example.com/a",
+            "http:///example.com/a",
+            "https:\\\\example.com\\a",
+            "https://example.com\\a",
+            "https://me@example.com/a",
+            "https://:secret@example.com/a",
+            "https://example.com/a?token=x",
+            "https://example.com/a?",
+            " https://example.com/a",
+            "https://exam\nple.com/a",
+            "https://example.com/\u{202e}nib.a",
+            "https://example.com/\u{200b}a",
+            "file:/a",
+            "file://./a",
+            "data:,x",
+            "s3://bucket/a",
+            "magnet:?xt=urn:btih:x",
             &long,
         ];
         for uri in garbage {
             let refused = fetcher.fetch(uri, None).await.unwrap_err();
+            assert!(matches!(refused, DataError::BadUri { .. }), "{refused:?}");
             assert!(
                 !refused.to_string().contains(char::is_control),
                 "{refused:?}"
             );
+            // What nobody follows is not written either.
+            assert!(check_uri(uri).is_err(), "{uri}");
             assert!(refused.to_string().len() < 400, "{refused}");
+        }
+    }
+
+    #[test]
+    fn addresses_that_can_be_followed_may_be_written() {
+        for uri in [
+            "https://example.com/weights.bin",
+            "http://example.com:8080/a%20b/ü",
+            "HTTPS://Example.com/a",
+            "https://example.com",
+            "http://[::1]:80/a",
+            "file:///home/me/my%20models/a",
+            "file:///home/me/my models/a",
+        ] {
+            assert!(check_uri(uri).is_ok(), "{uri}");
         }
     }
 
@@ -476,6 +456,106 @@ mod tests {
             .await
             .unwrap_err();
         assert!(matches!(refused, DataError::Fetch { .. }), "{refused}");
+    }
+
+    /// Servers leave out headers, or invent some; the bytes are what counts.
+    #[tokio::test]
+    async fn odd_servers_are_understood_within_the_limits() {
+        let folder = tempfile::tempdir().unwrap();
+        let fetcher = fetcher(folder.path(), 1_000);
+        let data: Vec<u8> = (0..200u8).collect();
+        let zip = |data: &[u8]| {
+            let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+            encoder.write_all(data).unwrap();
+            encoder.finish().unwrap()
+        };
+        let answer = |headers: &str, body: &[u8]| {
+            let head = format!("HTTP/1.1 200 OK\r\n{headers}Connection: close\r\n\r\n");
+            [head.as_bytes(), body].concat()
+        };
+        let sized = |headers: &str, body: &[u8]| {
+            let headers = format!("{headers}Content-Length: {}\r\n", body.len());
+            answer(&headers, body)
+        };
+        let chunked = |data: &[u8]| {
+            let chunk = |piece: &[u8]| {
+                [format!("{:x}\r\n", piece.len()).as_bytes(), piece, b"\r\n"].concat()
+            };
+            let body: Vec<u8> = data.chunks(64).flat_map(chunk).collect();
+            let body = [&body[..], b"0\r\n\r\n"].concat();
+            answer("Transfer-Encoding: chunked\r\n", &body)
+        };
+        let gzip = "Content-Encoding: gzip\r\n";
+        let part = sized("Content-Range: bytes 0-199/200\r\n", &data);
+        let part = String::from_utf8_lossy(&part[..12])
+            .replace("200", "206")
+            .into_bytes();
+        let rest = sized("Content-Range: bytes 0-199/200\r\n", &data)[12..].to_vec();
+        for good in [
+            answer("", &data),
+            sized("", &data),
+            chunked(&data),
+            sized("Last-Modified: yesterday\r\n", &data),
+            sized("ETag: W/\"x\"\r\nContent-Type: text/html\r\n", &data),
+            sized("Content-Encoding: identity\r\n", &data),
+            sized(gzip, &zip(&data)),
+            answer(gzip, &zip(&data)),
+            sized(
+                "Content-Encoding: x-gzip\r\n",
+                &[zip(&data[..50]), zip(&data[50..])].concat(),
+            ),
+            [part, rest].concat(),
+        ] {
+            let shown = String::from_utf8_lossy(&good[..60]).into_owned();
+            let uri = serve(good).await;
+            for expected in [Some(200), None] {
+                let fetched = fetcher.fetch(&uri, expected).await;
+                assert_eq!(fetched.unwrap(), data, "{shown}");
+            }
+        }
+        let bomb = zip(&vec![0; 1 << 20]);
+        let short = &zip(&data)[..40];
+        for bad in [
+            chunked(&data[..199]),
+            chunked(&vec![1; 1_001]),
+            answer("", &data[..100]),
+            answer("", &vec![1; 1_001]),
+            sized(gzip, &bomb),
+            sized(gzip, short),
+            sized(gzip, &data),
+            sized("Content-Encoding: br\r\n", &data),
+        ] {
+            let shown = String::from_utf8_lossy(&bad[..60]).into_owned();
+            let uri = serve(bad).await;
+            assert!(fetcher.fetch(&uri, Some(200)).await.is_err(), "{shown}");
+        }
+    }
+
+    /// Nobody asks for compression; a server that is busy for a moment is asked again.
+    #[tokio::test]
+    async fn a_busy_server_is_asked_again() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let uri = format!("http://{}/data", listener.local_addr().unwrap());
+        let server = tokio::spawn(async move {
+            let mut requests = Vec::new();
+            for answer in [
+                "HTTP/1.1 503 Busy\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+                "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nConnection: close\r\n\r\nabc",
+            ] {
+                let (mut socket, _) = listener.accept().await.unwrap();
+                let mut request = [0; 4096];
+                let read = socket.read(&mut request).await.unwrap();
+                requests.push(String::from_utf8_lossy(&request[..read]).to_lowercase());
+                socket.write_all(answer.as_bytes()).await.unwrap();
+            }
+            requests
+        });
+        let folder = tempfile::tempdir().unwrap();
+        let fetched = fetcher(folder.path(), 10).fetch(&uri, Some(3)).await;
+        assert_eq!(fetched.unwrap(), b"abc");
+        for request in server.await.unwrap() {
+            assert!(request.contains("accept-encoding: identity"), "{request}");
+        }
     }
 
     #[tokio::test]

@@ -20,7 +20,7 @@ const PART: &str = "part";
 /// # Errors
 /// `Files`.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
-    write_whole(path, bytes).map_err(|error| failed(path, &error))
+    write_whole(path, bytes).map_err(|error| unwritten(path, &error))
 }
 
 fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
@@ -43,6 +43,30 @@ fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     }
     written?;
     File::open(folder)?.sync_all()
+}
+
+/// Puts a file that is whole into its place; both are in one folder.
+///
+/// # Errors
+/// `Files`, or `DiskFull`.
+pub fn persist(part: tempfile::TempPath, path: &Path) -> Result<()> {
+    let put = || {
+        File::open(&part)?.sync_all()?;
+        part.persist(path).map_err(|error| error.error)?;
+        File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()
+    };
+    put().map_err(|error| unwritten(path, &error))
+}
+
+/// Notes that a file was used now: those that are not go first.
+pub fn touch(path: &Path) {
+    let used = File::options()
+        .append(true)
+        .open(path)
+        .and_then(|file| file.set_modified(SystemTime::now()));
+    if let Err(error) = used {
+        tracing::debug!(path = %path.display(), %error, "cannot note the use of a file");
+    }
 }
 
 /// A file's bytes, if it exists.
@@ -73,7 +97,7 @@ pub fn remove(path: &Path) -> Result<()> {
 /// # Errors
 /// `Files`.
 pub fn create_folder(folder: &Path) -> Result<()> {
-    fs::create_dir_all(folder).map_err(|error| failed(folder, &error))
+    fs::create_dir_all(folder).map_err(|error| unwritten(folder, &error))
 }
 
 /// Locks a folder as long as the returned file lives; the system lets go of it when the process ends, however it ends.
@@ -89,6 +113,39 @@ pub fn lock(folder: &Path) -> Result<File> {
             path: folder.to_owned(),
         }),
         Err(TryLockError::Error(error)) => Err(failed(&path, &error)),
+    }
+}
+
+/// Removes all files of a folder but the newest.
+///
+/// # Errors
+/// `Files`.
+pub fn keep_newest(folder: &Path, most: usize) -> Result<()> {
+    let remove_others = || -> std::io::Result<()> {
+        let mut all = Vec::new();
+        for entry in fs::read_dir(folder)? {
+            let entry = entry?;
+            all.push((entry.metadata()?.modified()?, entry.path()));
+        }
+        all.sort();
+        let old = all.len().saturating_sub(most);
+        all.iter()
+            .take(old)
+            .try_for_each(|(_, path)| fs::remove_file(path))
+    };
+    remove_others().map_err(|error| failed(folder, &error))
+}
+
+/// Binds a folder to one cluster: the first time its genesis hash is written down, later it must be the same. Says whether it
+/// is.
+///
+/// # Errors
+/// `Files`, or `DiskFull`.
+pub fn is_bound_to(folder: &Path, genesis: &str) -> Result<bool> {
+    let path = folder.join("cluster");
+    match read(&path)? {
+        Some(known) => Ok(known == genesis.as_bytes()),
+        None => write(&path, genesis.as_bytes()).map(|()| true),
     }
 }
 
@@ -118,10 +175,75 @@ fn sweep_parts(folder: &Path, age: Duration) -> std::io::Result<()> {
     Ok(())
 }
 
+/// Something that could not be written.
+pub fn unwritten(path: &Path, error: &std::io::Error) -> DataError {
+    let is_full = matches!(
+        error.kind(),
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded
+    );
+    match is_full {
+        true => DataError::DiskFull {
+            path: path.to_owned(),
+        },
+        false => failed(path, error),
+    }
+}
+
 /// A file or folder that cannot be used.
 pub fn failed(path: &Path, why: &dyn std::fmt::Display) -> DataError {
     DataError::Files {
         path: path.to_owned(),
         why: why.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_belongs_to_one_cluster() {
+        let folder = tempfile::tempdir().expect("a folder");
+        for (genesis, expected) in [("a", true), ("a", true), ("b", false), ("a", true)] {
+            assert_eq!(is_bound_to(folder.path(), genesis).ok(), Some(expected));
+        }
+    }
+
+    #[test]
+    fn only_the_newest_stay() {
+        let folder = tempfile::tempdir().expect("a folder");
+        for name in ["a", "b", "c"] {
+            write(&folder.path().join(name), b"x").expect("it is written");
+        }
+        keep_newest(folder.path(), 2).expect("they are removed");
+        assert_eq!(
+            fs::read_dir(folder.path()).map(Iterator::count).ok(),
+            Some(2)
+        );
+    }
+
+    #[test]
+    fn a_full_disk_is_called_so() {
+        let path = Path::new("/data/x");
+        for kind in [ErrorKind::StorageFull, ErrorKind::QuotaExceeded] {
+            let said = unwritten(path, &kind.into()).to_string();
+            assert!(
+                said.contains("is full") && said.contains("/data/x"),
+                "{said}"
+            );
+        }
+        let said = unwritten(path, &ErrorKind::PermissionDenied.into()).to_string();
+        assert!(said.contains("permissions"), "{said}");
+        // The system itself says it.
+        #[cfg(target_os = "linux")]
+        {
+            let written = std::fs::OpenOptions::new().write(true).open("/dev/full");
+            let written = written.and_then(|mut full| full.write_all(b"x"));
+            let error = written.expect_err("it is full");
+            assert!(matches!(
+                unwritten(path, &error),
+                DataError::DiskFull { .. }
+            ));
+        }
     }
 }

@@ -3,10 +3,11 @@
 use {
     crate::{
         error::{DataError, Result, cause, excerpt},
-        fetch::{http_store, parse},
+        fetch::parse,
     },
     object_store::{
-        ObjectStore, ObjectStoreExt, PutPayload, local::LocalFileSystem, path::Path as StorePath,
+        ClientOptions, ObjectStore, ObjectStoreExt, PutPayload, RetryConfig, http::HttpBuilder,
+        local::LocalFileSystem, path::Path as StorePath,
     },
     std::{fmt::Display, path::Path, sync::Arc, time::Duration},
     url::Url,
@@ -60,7 +61,7 @@ impl Publisher {
         };
         let prefix =
             StorePath::from_url_path(parsed.path()).map_err(|_| bad("the path is not usable"))?;
-        let store = http_store(&parsed, timeout, timeout, true).map_err(|why| bad(&why))?;
+        let store = http_store(&parsed, timeout).map_err(|why| bad(&why))?;
         Self {
             store: Arc::new(store),
             prefix,
@@ -76,20 +77,19 @@ impl Publisher {
     /// # Errors
     /// As [`Self::folder`] and [`Self::http`].
     pub fn at(place: &str, public_base: Option<&str>) -> Result<Self> {
-        if place.starts_with("http://") || place.starts_with("https://") {
+        // No folder is called `s3://…`; and `HTTP://…` is the same as `http://…`.
+        if !place.contains("://") {
+            return Self::folder(Path::new(place), public_base);
+        }
+        let url = parse(place)?;
+        if url.scheme() != "file" {
             return Self::http(place, public_base, Duration::from_secs(60));
         }
-        match place.strip_prefix("file://") {
-            Some(_) => {
-                let folder = parse(place)?.to_file_path();
-                let folder = folder.map_err(|()| DataError::BadUri {
-                    uri: excerpt(place),
-                    why: "it names no folder".into(),
-                })?;
-                Self::folder(&folder, public_base)
-            }
-            None => Self::folder(Path::new(place), public_base),
-        }
+        let folder = url.to_file_path().map_err(|()| DataError::BadUri {
+            uri: excerpt(place),
+            why: "it names no folder".into(),
+        })?;
+        Self::folder(&folder, public_base)
     }
 
     fn checked(mut self) -> Result<Self> {
@@ -135,6 +135,32 @@ impl Publisher {
     }
 }
 
+/// A store that puts files below a URL.
+fn http_store(
+    url: &Url,
+    timeout: Duration,
+) -> std::result::Result<object_store::http::HttpStore, String> {
+    let origin = url.origin();
+    if !origin.is_tuple() {
+        return Err("it names no host".to_owned());
+    }
+    let connect_timeout = timeout.min(Duration::from_secs(10));
+    let options = ClientOptions::new()
+        .with_allow_http(true)
+        .with_timeout(timeout)
+        .with_connect_timeout(connect_timeout);
+    let retry = RetryConfig {
+        max_retries: 2,
+        retry_timeout: timeout,
+        ..RetryConfig::default()
+    };
+    let builder = HttpBuilder::new()
+        .with_url(origin.ascii_serialization())
+        .with_client_options(options)
+        .with_retry(retry);
+    builder.build().map_err(|error| cause(&error))
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -149,5 +175,13 @@ mod tests {
         assert!(publisher.uri("short").unwrap().ends_with("a/short"));
         assert!(publisher.uri(&"b".repeat(100)).is_err());
         assert!(Publisher::folder(folder.path(), Some("nonsense")).is_err());
+        for other in [
+            "s3://bucket/x",
+            "ftp://example.com/x",
+            "https://me:pass@example.com/x",
+        ] {
+            assert!(Publisher::at(other, None).is_err(), "{other}");
+        }
+        assert!(Publisher::at("HTTPS://example.com/x", None).is_ok());
     }
 }

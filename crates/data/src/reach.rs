@@ -6,10 +6,6 @@
 //! would resolve names by itself, so none is used.
 
 use {
-    object_store::{
-        ClientOptions,
-        client::{HttpClient, HttpConnector},
-    },
     reqwest::{
         ClientBuilder,
         dns::{Addrs, Name, Resolve, Resolving},
@@ -41,41 +37,23 @@ pub(crate) fn check_written_address(url: &Url) -> Result<(), String> {
     }
 }
 
-/// Connects to public addresses only.
-#[derive(Debug)]
-pub(crate) struct PublicConnector {
-    /// Longest time for one request.
-    pub timeout: Duration,
-    /// Longest time for a connection.
-    pub connect_timeout: Duration,
-}
-
-impl HttpConnector for PublicConnector {
-    fn connect(&self, _: &ClientOptions) -> object_store::Result<HttpClient> {
-        self.client()
-            .build()
-            .map(HttpClient::new)
-            .map_err(|error| object_store::Error::Generic {
-                store: "HTTP",
-                source: Box::new(error),
-            })
-    }
-}
-
-impl PublicConnector {
-    fn client(&self) -> ClientBuilder {
-        reqwest::Client::builder()
-            .user_agent(concat!("quern/", env!("CARGO_PKG_VERSION")))
-            .timeout(self.timeout)
-            .connect_timeout(self.connect_timeout)
+/// A client for GET. Where only public machines may be asked, it connects to no other one, and uses no proxy.
+pub(crate) fn client(timeout: Duration, longest: Duration, allow_private: bool) -> ClientBuilder {
+    let client = reqwest::Client::builder()
+        .user_agent(concat!("quern/", env!("CARGO_PKG_VERSION")))
+        .timeout(longest)
+        .connect_timeout(timeout.min(Duration::from_secs(10)))
+        // A file has the size that its server says; what is compressed is unpacked within limits.
+        .no_gzip()
+        .no_brotli()
+        .no_zstd()
+        .no_deflate();
+    match allow_private {
+        true => client.redirect(Policy::limited(MAX_REDIRECTS)),
+        false => client
             .dns_resolver(Arc::new(PublicNames))
             .redirect(Policy::custom(follow))
-            .no_proxy()
-            // A file has the size that its server says.
-            .no_gzip()
-            .no_brotli()
-            .no_zstd()
-            .no_deflate()
+            .no_proxy(),
     }
 }
 
@@ -296,12 +274,9 @@ mod tests {
                 let _ = socket.write_all(answer.as_bytes()).await;
             }
         });
-        let connector = PublicConnector {
-            timeout: Duration::from_secs(5),
-            connect_timeout: Duration::from_secs(5),
-        };
+        let usual = Duration::from_secs(5);
         // A name server that calls this machine a public one.
-        let client = connector.client().resolve("public.example", address);
+        let client = client(usual, usual, false).resolve("public.example", address);
         let client = client.build().unwrap();
         let get = async |path: &str| {
             let url = format!("http://public.example:{port}/{path}");

@@ -2,10 +2,12 @@
 //! said once, and an orderly stop.
 
 use {
-    crate::error::{DataError, Result},
+    crate::error::{DataError, Result, excerpt},
+    futures::FutureExt,
     std::{
         collections::{HashMap, HashSet},
         hash::Hash,
+        panic::AssertUnwindSafe,
         pin::Pin,
         sync::{LazyLock, Mutex, MutexGuard, PoisonError},
         thread,
@@ -63,6 +65,19 @@ pub async fn on_processor<T: Send + 'static>(
         work()
     })
     .await
+}
+
+/// Work in which a library may panic because of what a node said: that ends the work and nothing else.
+///
+/// # Errors
+/// `Broken` if it panicked.
+pub async fn unless_broken_off<T>(work: impl Future<Output = T>) -> Result<T> {
+    let caught = AssertUnwindSafe(work).catch_unwind().await;
+    caught.map_err(|panic| {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+        DataError::Broken(excerpt(text.unwrap_or("a library did not like an answer")))
+    })
 }
 
 /// How often something failed in a row, and when it may be tried again.

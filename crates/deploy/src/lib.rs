@@ -4,9 +4,13 @@
 //! lies in a file, so an interrupted deployment goes on where it stopped: what the buffer holds already is read back and only
 //! the pieces that differ are written. [`plan`] says beforehand what it costs; [`run`] does it and compares at the end.
 
+mod authority;
 mod error;
 
-pub use error::{DeployError, Result};
+pub use {
+    authority::{authority, set_authority},
+    error::{DeployError, Result},
+};
 
 use {
     futures::{StreamExt, stream},
@@ -45,7 +49,7 @@ const WAVE: usize = 96;
 /// Requests at the same time; public nodes refuse many.
 const CONCURRENT_REQUESTS: usize = 8;
 /// How often a buffer that still differs is written again before the node is blamed.
-const ROUNDS: usize = 8;
+const ROUNDS: u32 = 8;
 /// What the loader asks for at least when a program grows.
 const LEAST_GROWTH_BYTES: usize = 10_240;
 /// Lamports for each signature of a transaction.
@@ -156,17 +160,27 @@ pub struct Report {
     pub slot: Option<u64>,
 }
 
-/// The keypair of a buffer, kept in a file so that an interrupted deployment can go on; created if the file is missing.
+/// The keypair of a buffer, from a file if it is there; otherwise a new one, which [`keep_buffer`] writes. A plan leaves no file
+/// behind.
 ///
 /// # Errors
 /// `Keypair` if the file is unusable.
 pub fn buffer_keypair(path: &Path) -> Result<Keypair> {
-    if path.exists() {
-        return Ok(config::read_keypair(path)?);
+    match path.exists() {
+        true => Ok(config::read_keypair(path)?),
+        false => Ok(Keypair::new()),
     }
-    let keypair = Keypair::new();
-    config::write_keypair(path, &keypair)?;
-    Ok(keypair)
+}
+
+/// Keeps the keypair of a buffer in a file before anything is written, so that an interrupted deployment can go on.
+///
+/// # Errors
+/// `Keypair` if the file cannot be written.
+pub fn keep_buffer(path: &Path, buffer: &Keypair) -> Result<()> {
+    match path.exists() {
+        true => Ok(()),
+        false => Ok(config::write_keypair(path, buffer)?),
+    }
 }
 
 /// What is on the cluster now.
@@ -239,19 +253,46 @@ pub async fn run(
     Ok(report)
 }
 
-/// Closes a buffer that is no longer needed; its lamports go to the payer.
+/// Closes a buffer that is no longer needed; its lamports go to the payer. Says how many there are; none if there is no such
+/// account.
 ///
 /// # Errors
-/// As [`Sender::send`].
+/// `Refused` if it is no buffer or belongs to another authority, otherwise as [`Sender::send`].
 pub async fn close_buffer(
     sender: &Sender,
     payer: &Keypair,
     authority: &Keypair,
     buffer: &Pubkey,
-) -> Result<()> {
+) -> Result<Option<u64>> {
+    let Some((owner, data)) = raw(sender.rpc(), buffer).await? else {
+        return Ok(None);
+    };
+    if owner != UPGRADEABLE_LOADER || !data.starts_with(&1u32.to_le_bytes()) {
+        return refuse(format!(
+            "{buffer} is no buffer of the loader; only buffers are closed here"
+        ));
+    }
+    match authority_at(&data, 4) {
+        Some(known) if known == authority.pubkey() => {}
+        Some(known) => {
+            return refuse(format!(
+                "The buffer {buffer} belongs to {known}; sign with it (--upgrade-authority)"
+            ));
+        }
+        None => {
+            return refuse(format!(
+                "The buffer {buffer} has no authority; nobody can close it"
+            ));
+        }
+    }
+    let lamports = sender
+        .rpc()
+        .get_balance(buffer)
+        .await
+        .map_err(|error| DeployError::from(sender.error(error)))?;
     let instruction = loader::close(buffer, &payer.pubkey(), &authority.pubkey(), false);
     sender.send(&[instruction], &[payer, authority]).await?;
-    Ok(())
+    Ok(Some(lamports))
 }
 
 fn tell(
@@ -330,7 +371,7 @@ async fn look(sender: &Sender, deployment: &Deployment<'_>) -> Result<Found> {
         if data.len() != header + deployment.elf.len() {
             return refuse(format!(
                 "The buffer {buffer} was made for a program of another length; close it with \
-                 `solana program close {buffer}`, delete its keypair file and run again"
+                 `quern deploy --close-buffer {buffer}`, delete its keypair file and run again"
             ));
         }
         found.buffer = Some(data[header..].to_vec());
@@ -440,7 +481,7 @@ async fn plan_of(sender: &Sender, deployment: &Deployment<'_>, found: &Found) ->
             rent(State::size_of_program()).await? + rent(State::size_of_programdata(room)).await?;
     }
     plan.refund_lamports = buffer_rent;
-    plan.fee_lamports = fees(sender, deployment, &plan, found.buffer.is_none()).await?;
+    plan.fee_lamports = fees(sender, deployment, &plan, found.buffer.is_none());
     // The buffer's lamports come back before the program's room is paid.
     let at_the_end = match kind {
         Kind::Fresh => plan.rent_lamports.saturating_sub(buffer_rent),
@@ -456,12 +497,7 @@ async fn plan_of(sender: &Sender, deployment: &Deployment<'_>, found: &Found) ->
 }
 
 /// Fees of everything that is still to be sent.
-async fn fees(
-    sender: &Sender,
-    deployment: &Deployment<'_>,
-    plan: &Plan,
-    creates_buffer: bool,
-) -> Result<u64> {
+fn fees(sender: &Sender, deployment: &Deployment<'_>, plan: &Plan, creates_buffer: bool) -> u64 {
     /// More than creating, growing and deploying together take.
     const OTHER_UNITS: u64 = 60_000;
     let payer_and_authority = if deployment.payer.pubkey() == deployment.authority.pubkey() {
@@ -473,11 +509,11 @@ async fn fees(
     signatures += if creates_buffer { 2 } else { 0 };
     signatures += if plan.growth_bytes > 0 { 1 } else { 0 };
     signatures += payer_and_authority + if plan.kind == Kind::Fresh { 1 } else { 0 };
-    let price = sender.unit_price(&[write(deployment, 0, &[])]).await?;
+    let price = sender.unit_price(0, WRITE_UNITS);
     let units = plan.pieces_left as u64 * u64::from(WRITE_UNITS + 1_000) + OTHER_UNITS;
     let priority = u128::from(price) * u128::from(units) / 1_000_000;
-    Ok(signatures * SIGNATURE_LAMPORTS
-        + u64::try_from(priority).unwrap_or(u64::MAX - u64::from(u32::MAX)))
+    signatures * SIGNATURE_LAMPORTS
+        + u64::try_from(priority).unwrap_or(u64::MAX - u64::from(u32::MAX))
 }
 
 fn write(deployment: &Deployment<'_>, offset: u32, bytes: &[u8]) -> Instruction {
@@ -559,9 +595,10 @@ async fn fill_buffer(
     progress: &mut (dyn FnMut(Progress) -> ControlFlow<()> + Send),
 ) -> Result<usize> {
     let piece = piece_bytes(deployment)?;
-    let price = sender.unit_price(&[write(deployment, 0, &[])]).await?;
     let mut written = 0;
-    for _ in 0..ROUNDS {
+    for round in 0..ROUNDS {
+        // What a round left out was not included at the last one's price.
+        let price = sender.unit_price(round, WRITE_UNITS);
         let Some(held) = look(sender, deployment).await?.buffer else {
             // A slow node may not show the new buffer yet.
             sleep(POLL).await;

@@ -23,6 +23,6 @@ mod surfnet;
 
 pub use {
     error::{LocalNetError, Result},
-    mint::Mint,
-    network::{LocalNet, Options, PROGRAM_KEYPAIR, program_keypair},
+    mint::{Mint, mint_to},
+    network::{LocalNet, Options, PROGRAM_KEYPAIR, program_keypair, set_lamports},
 };

@@ -2,7 +2,9 @@
 
 use {
     crate::{error::Result, network::LocalNet},
-    quern_client::{ClientError, Instruction, Keypair, Pubkey, Signer, addresses, instructions},
+    quern_client::{
+        ClientError, Instruction, Keypair, Pubkey, Sender, Signer, addresses, instructions,
+    },
     solana_sdk::instruction::AccountMeta,
     solana_system_interface::instruction::create_account,
 };
@@ -31,7 +33,15 @@ impl LocalNet {
     /// # Errors
     /// That the network does not answer.
     pub async fn create_mint(&self, decimals: u8) -> Result<Mint> {
-        self.create_mint_of(&addresses::TOKEN_PROGRAM, decimals)
+        self.create_mint_at(&Keypair::new(), decimals).await
+    }
+
+    /// A new mint of the SPL Token program at the address of a keypair.
+    ///
+    /// # Errors
+    /// That the network does not answer, or has an account there already.
+    pub async fn create_mint_at(&self, mint: &Keypair, decimals: u8) -> Result<Mint> {
+        self.create_mint_of(&addresses::TOKEN_PROGRAM, mint, decimals)
             .await
     }
 
@@ -40,12 +50,17 @@ impl LocalNet {
     /// # Errors
     /// That the network does not answer.
     pub async fn create_mint_2022(&self, decimals: u8) -> Result<Mint> {
-        self.create_mint_of(&addresses::TOKEN_2022_PROGRAM, decimals)
+        self.create_mint_of(&addresses::TOKEN_2022_PROGRAM, &Keypair::new(), decimals)
             .await
     }
 
-    async fn create_mint_of(&self, token_program: &Pubkey, decimals: u8) -> Result<Mint> {
-        let (admin, mint) = (self.admin().pubkey(), Keypair::new());
+    async fn create_mint_of(
+        &self,
+        token_program: &Pubkey,
+        mint: &Keypair,
+        decimals: u8,
+    ) -> Result<Mint> {
+        let admin = self.admin().pubkey();
         let rent = self
             .rpc()
             .get_minimum_balance_for_rent_exemption(MINT_BYTES)
@@ -68,7 +83,7 @@ impl LocalNet {
             data,
         };
         self.sender()
-            .send(&[create, initialize], &[self.admin(), &mint])
+            .send(&[create, initialize], &[self.admin(), mint])
             .await?;
         Ok(Mint {
             address: mint.pubkey(),
@@ -82,25 +97,38 @@ impl LocalNet {
     /// # Errors
     /// That the network does not answer, or that the supply would be too large.
     pub async fn mint_to(&self, mint: &Mint, owner: &Pubkey, amount_atoms: u64) -> Result<Pubkey> {
-        let admin = self.admin().pubkey();
-        let account = addresses::token_account(owner, &mint.address, &mint.token_program);
-        let create =
-            instructions::create_token_account(&admin, owner, &mint.address, &mint.token_program);
-        let mut data = vec![MINT_TO];
-        data.extend_from_slice(&amount_atoms.to_le_bytes());
-        let accounts = vec![
-            AccountMeta::new(mint.address, false),
-            AccountMeta::new(account, false),
-            AccountMeta::new_readonly(admin, true),
-        ];
-        let mint_to = Instruction {
-            program_id: mint.token_program,
-            accounts,
-            data,
-        };
-        self.sender()
-            .send(&[create, mint_to], &[self.admin()])
-            .await?;
-        Ok(account)
+        mint_to(self.sender(), self.admin(), mint, owner, amount_atoms).await
     }
+}
+
+/// Mints tokens into the usual token account of an owner, creating it if needed; `authority` is the mint's and pays. Returns
+/// that account.
+///
+/// # Errors
+/// That the network does not answer, that the mint has another authority, or that the supply would be too large.
+pub async fn mint_to(
+    sender: &Sender,
+    authority: &Keypair,
+    mint: &Mint,
+    owner: &Pubkey,
+    amount_atoms: u64,
+) -> Result<Pubkey> {
+    let payer = authority.pubkey();
+    let account = addresses::token_account(owner, &mint.address, &mint.token_program);
+    let create =
+        instructions::create_token_account(&payer, owner, &mint.address, &mint.token_program);
+    let mut data = vec![MINT_TO];
+    data.extend_from_slice(&amount_atoms.to_le_bytes());
+    let accounts = vec![
+        AccountMeta::new(mint.address, false),
+        AccountMeta::new(account, false),
+        AccountMeta::new_readonly(payer, true),
+    ];
+    let mint_to = Instruction {
+        program_id: mint.token_program,
+        accounts,
+        data,
+    };
+    sender.send(&[create, mint_to], &[authority]).await?;
+    Ok(account)
 }

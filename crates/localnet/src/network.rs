@@ -143,11 +143,7 @@ impl LocalNet {
     /// # Errors
     /// That the network does not answer.
     pub async fn fund(&self, wallet: &Pubkey, lamports: u64) -> Result<()> {
-        self.call(
-            "surfnet_setAccount",
-            json!([wallet.to_string(), { "lamports": lamports }]),
-        )
-        .await
+        set_lamports(self.rpc(), wallet, lamports).await
     }
 
     /// A new wallet with lamports.
@@ -253,11 +249,22 @@ impl LocalNet {
     }
 
     async fn call(&self, method: &'static str, parameters: Value) -> Result<()> {
-        let request = RpcRequest::Custom { method };
-        self.rpc()
-            .send::<Value>(request, parameters)
-            .await
-            .map(|_| ())
-            .map_err(|error| self.error(error))
+        call(self.rpc(), method, parameters).await
     }
+}
+
+/// Sets the lamports of a wallet on a network that runs already, here or in another process.
+///
+/// # Errors
+/// That it does not answer, or is no local network.
+pub async fn set_lamports(rpc: &RpcClient, wallet: &Pubkey, lamports: u64) -> Result<()> {
+    let parameters = json!([wallet.to_string(), { "lamports": lamports }]);
+    call(rpc, "surfnet_setAccount", parameters).await
+}
+
+async fn call(rpc: &RpcClient, method: &'static str, parameters: Value) -> Result<()> {
+    let request = RpcRequest::Custom { method };
+    let sent = rpc.send::<Value>(request, parameters).await;
+    sent.map(|_| ())
+        .map_err(|error| ClientError::from_rpc(&rpc.url(), error).into())
 }

@@ -55,6 +55,7 @@ fn roots_and_nodes_equal_the_full_tree() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one property at every place")]
 fn every_opening_verifies_at_its_position_only() {
     let mut rng = Rng(2);
     for (dtype, rows, cols) in [

@@ -182,6 +182,7 @@ fn every_padding_byte_is_convicted() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one property at every place")]
 fn every_missing_node_is_convicted() {
     let mut rng = Rng(0x0);
     let (mut nodes, mut silent) = (0, 0);

@@ -182,6 +182,7 @@ fn parts(honest: &Honest, charge: &Charge) -> Vec<(usize, Refusal)> {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one property at every place")]
 fn honest_evidence_finds_nothing_and_every_mutation_has_its_name() {
     let mut rng = Rng(0xf00d);
     let mut seen = [0u64; 18];
@@ -323,6 +324,7 @@ fn evidence_of_another_place_or_job() {
 
 /// Every charge that can be written down, with evidence that fits something or nothing.
 #[test]
+#[expect(clippy::too_many_lines, reason = "one property at every place")]
 fn every_charge_at_every_position() {
     let mut rng = Rng(0xa11);
     for _ in 0..graphs(6) {
@@ -426,6 +428,7 @@ fn two_adds(rng: &mut Rng) -> Honest {
 
 /// What is a node in one tree is nothing in another: the tags keep them apart.
 #[test]
+#[expect(clippy::too_many_lines, reason = "one property at every place")]
 fn second_preimages_across_tags() {
     let mut rng = Rng(0x7a6);
     let honest = two_adds(&mut rng);

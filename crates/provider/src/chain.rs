@@ -4,9 +4,10 @@ use {
     crate::error::ProviderError,
     async_trait::async_trait,
     quern_client::{
-        ChainReads, ClientError, Instruction, Pubkey, Result, RpcChain, Signer,
+        ChainReads, ClientError, Errand, Instruction, Pubkey, Result, RpcChain, Signer,
         accounts::{self, DemandAccount, JobFilter},
         addresses, history, instructions,
+        jobs::Looks,
         quern::{
             instructions::Submission,
             state::{Job, JobState, Provider, Purse},
@@ -90,6 +91,15 @@ fn reveals(signer: &Pubkey, answers: &[Answer]) -> Vec<Instruction> {
         .collect()
 }
 
+/// What answers about one job are sent for. None if there are none.
+fn errand(answers: &[Answer]) -> Option<Errand> {
+    let demands = || answers.iter().map(|answer| &answer.demand.demand);
+    let due = demands().map(|demand| demand.due.get()).min()?;
+    let fees_lamports = demands().map(|demand| demand.fee_lamports.get()).sum();
+    let job = demands().next()?.job;
+    Some(Errand::answer(job, due, fees_lamports))
+}
+
 #[async_trait]
 impl ProviderChain for RpcChain {
     async fn open_jobs(&self) -> Result<Vec<(Pubkey, Job)>> {
@@ -97,7 +107,7 @@ impl ProviderChain for RpcChain {
             state: Some(JobState::Open),
             ..JobFilter::default()
         };
-        accounts::jobs(self.sender().rpc(), filter).await
+        self.followed_jobs(filter, Looks::All).await
     }
 
     async fn own_jobs(&self, owner: &Pubkey) -> Result<Vec<(Pubkey, Job)>> {
@@ -105,19 +115,19 @@ impl ProviderChain for RpcChain {
             provider: Some(*owner),
             ..JobFilter::default()
         };
-        accounts::jobs(self.sender().rpc(), filter).await
+        self.followed_jobs(filter, Looks::All).await
     }
 
     async fn provider(&self, owner: &Pubkey) -> Result<Option<Provider>> {
-        accounts::fetch_optional(self.sender().rpc(), &addresses::provider(owner)).await
+        accounts::fetch_optional(self.rpc(), &addresses::provider(owner)).await
     }
 
     async fn purse(&self, owner: &Pubkey, mint: &Pubkey) -> Result<Option<Purse>> {
-        accounts::purse(self.sender().rpc(), owner, mint).await
+        accounts::purse(self.rpc(), owner, mint).await
     }
 
     async fn is_set_up(&self) -> Result<bool> {
-        match accounts::protocol(self.sender().rpc()).await {
+        match accounts::protocol(self.rpc()).await {
             Ok(_) => Ok(true),
             Err(ClientError::NotFound { .. }) => Ok(false),
             Err(error) => Err(error),
@@ -125,18 +135,20 @@ impl ProviderChain for RpcChain {
     }
 
     async fn lamports(&self) -> Result<u64> {
-        let rpc = self.sender().rpc();
+        let rpc = self.rpc();
         let balance = rpc.get_balance(&self.wallet().pubkey()).await;
         balance.map_err(|error| ClientError::from_rpc(&rpc.url(), error))
     }
 
     async fn checkpoint_uri(&self, address: &Pubkey, job: &Job) -> Result<String> {
-        history::checkpoint_uri(self.sender().rpc(), address, job).await
+        history::checkpoint_uri(self.rpc(), address, job).await
     }
 
     async fn take(&self, owner: &Pubkey, job: &Job) -> Result<()> {
         let take = instructions::take_job(&self.wallet().pubkey(), owner, job);
-        self.sender().send(&[take], &[self.wallet()]).await?;
+        // The client chose the deadline, and missing it loses nothing: no reason to hurry.
+        let sender = self.sender(Errand::unhurried(job));
+        sender.send(&[take], &[self.wallet()]).await?;
         Ok(())
     }
 
@@ -146,12 +158,13 @@ impl ProviderChain for RpcChain {
             output_uri: output_uri.to_owned(),
         };
         let submit = instructions::submit(&self.wallet().pubkey(), job, args);
-        self.sender().send(&[submit], &[self.wallet()]).await?;
+        let sender = self.sender(Errand::before_deadline(job));
+        sender.send(&[submit], &[self.wallet()]).await?;
         Ok(())
     }
 
     async fn demands(&self, job: &Pubkey) -> Result<Vec<DemandAccount>> {
-        let open = accounts::unanswered_demands_of(self.sender().rpc(), job).await?;
+        let open = accounts::unanswered_demands_of(self.rpc(), job).await?;
         let open = open.into_iter().map(|(address, demand)| DemandAccount {
             address,
             demand,
@@ -161,21 +174,24 @@ impl ProviderChain for RpcChain {
     }
 
     async fn reveal(&self, answers: &[Answer]) -> Result<()> {
+        let Some(errand) = errand(answers) else {
+            return Ok(());
+        };
         let reveals = reveals(&self.wallet().pubkey(), answers);
-        let due = answers.iter().map(|answer| answer.demand.demand.due.get());
-        let sender = self.sender().by(due.min().unwrap_or_default());
+        let sender = self.sender(errand);
         sender.send(&reveals, &[self.wallet()]).await?;
         Ok(())
     }
 
     async fn finalize(&self, address: &Pubkey) -> Result<()> {
-        let known = read::for_payment(self.sender().rpc(), address).await?;
+        let known = read::for_payment(self.rpc(), address).await?;
         let job = known.job.ok_or(ClientError::NotFound {
             what: "job",
             address: *address,
         })?;
         let finalize = instructions::finalize(&self.wallet().pubkey(), &job, &known.emission);
-        self.sender().send(&[finalize], &[self.wallet()]).await?;
+        let sender = self.sender(Errand::anytime());
+        sender.send(&[finalize], &[self.wallet()]).await?;
         Ok(())
     }
 }
@@ -239,6 +255,20 @@ mod tests {
             },
             bytes: vec![7; bytes],
         }
+    }
+
+    /// An answer is worth what it earns, and due when the first of its transaction is.
+    #[test]
+    fn answers_of_a_transaction_are_one_errand() {
+        let mut answers = [answer(128), answer(128)];
+        for (answer, due) in answers.iter_mut().zip([70, 50]) {
+            answer.demand.demand.due = due.into();
+            answer.demand.demand.fee_lamports = 10_000.into();
+        }
+        let errand = errand(&answers).unwrap();
+        let earned = 2 * 10_000 - quern_client::send::fee::SIGNATURE_LAMPORTS;
+        assert_eq!((errand.due(), errand.earns_lamports()), (Some(50), earned));
+        assert_eq!(errand.job(), Some(Pubkey::new_from_array([1; 32])));
     }
 
     #[test]

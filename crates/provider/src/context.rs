@@ -2,17 +2,21 @@
 
 use {
     crate::{
+        ability::{Ability, MEASURE_EVERY},
         answers::Answers,
         chain::ProviderChain,
         error::{ProviderError, Result},
         journal::Journal,
+        policy::Refusal,
+        promises::Promises,
         settings::Settings,
+        strangers::{Known, OFFER_DOWNLOADS},
         task::TaskKind,
         worker::{IntegerWorker, Worker},
     },
     quern_client::{Pubkey, quern::state::Job},
     quern_data::{
-        Folder, Reservation, TensorStore,
+        DataError, DownloadSlots, Folder, Reservation, TensorStore,
         runtime::{LONGEST_RETRY, Retry, SaidOnce, lock},
     },
     quern_proof::graph::Graph,
@@ -25,6 +29,11 @@ use {
 
 /// Longest time until a failed answer is tried again: it has to come in time.
 const LONGEST_ANSWER_RETRY: Duration = Duration::from_secs(30);
+
+/// How often something that only the owner can mend is said.
+pub(crate) const SAY_AGAIN: Duration = Duration::from_secs(60);
+/// How much longer an offer rests than a job that was taken: its client may still be uploading.
+const OFFER_REST: u32 = 12;
 
 /// Data of a submission with open demands, and the memory that they take.
 pub(crate) struct Loaded {
@@ -53,12 +62,26 @@ pub(crate) struct Context {
     pub kept: Mutex<Vec<KeptAnswers>>,
     /// Jobs of the journal that are no longer this provider's, and since when every look has said so.
     pub gone: Mutex<HashMap<Pubkey, i64>>,
+    /// What this machine can do, once that is measured.
+    pub ability: Mutex<Option<Ability>>,
+    /// When it may be measured again.
+    pub measure_again: Mutex<Instant>,
+    /// Jobs that it has taken, or is about to take.
+    pub promises: Mutex<Promises>,
+    /// Strangers' models and jobs.
+    pub known: Mutex<Known>,
+    /// Where offers' data come in.
+    pub offer_downloads: DownloadSlots,
+    /// When something that only the owner can mend was said.
+    said_at: Mutex<HashMap<&'static str, Instant>>,
     /// When a lack of lamports was said.
     pub said_poor: Mutex<Option<Instant>>,
     /// Jobs that failed, and at what.
     resting: Mutex<HashMap<(Pubkey, TaskKind), Retry>>,
     /// What has been said about a job in this state.
     said: SaidOnce<(Pubkey, u64)>,
+    /// Reasons that have been explained.
+    said_reasons: SaidOnce<Refusal>,
 }
 
 impl Context {
@@ -72,6 +95,7 @@ impl Context {
             path: journal.home().join("tensors"),
             user: "provider".to_owned(),
             is_required: true,
+            max_bytes: settings.disk_bytes,
         };
         let (fetch, memory_bytes) = (settings.fetch.clone(), settings.memory_bytes);
         let integer = IntegerWorker {
@@ -79,6 +103,12 @@ impl Context {
         };
         Ok(Self {
             store: TensorStore::open(fetch, memory_bytes, Some(folder))?,
+            offer_downloads: DownloadSlots::new(OFFER_DOWNLOADS, settings.offer_patience),
+            ability: Mutex::default(),
+            measure_again: Mutex::new(Instant::now() + MEASURE_EVERY),
+            promises: Mutex::default(),
+            known: Mutex::default(),
+            said_at: Mutex::default(),
             settings,
             chain,
             journal,
@@ -90,7 +120,39 @@ impl Context {
             said_poor: Mutex::default(),
             resting: Mutex::default(),
             said: SaidOnce::default(),
+            said_reasons: SaidOnce::default(),
         })
+    }
+
+    /// Measures what this machine can do, for the first time or again.
+    pub(crate) async fn measure(&self) -> Result<()> {
+        let measured = Ability::measure(&self.settings.publisher).await?;
+        let mut ability = lock(&self.ability);
+        let known = ability.map(|known| known.measured_again(&measured));
+        *ability = Some(known.unwrap_or(measured));
+        *lock(&self.measure_again) = Instant::now() + MEASURE_EVERY;
+        Ok(())
+    }
+
+    /// Whether a failure is that a disk is full. That is said once a minute, however many jobs run into it.
+    pub(crate) fn is_full_disk(&self, error: &ProviderError) -> bool {
+        let ProviderError::Data(error @ DataError::DiskFull { .. }) = error else {
+            return false;
+        };
+        if self.is_time_to_say("full disk", SAY_AGAIN) {
+            tracing::error!(%error, "nothing is lost: what could not be written is done again");
+        }
+        true
+    }
+
+    /// Whether something has not been said for so long; from now on it has.
+    pub(crate) fn is_time_to_say(&self, what: &'static str, every: Duration) -> bool {
+        let mut said = lock(&self.said_at);
+        let is_time = said.get(what).is_none_or(|at| at.elapsed() >= every);
+        if is_time {
+            said.insert(what, Instant::now());
+        }
+        is_time
     }
 
     pub(crate) fn is_resting(&self, address: &Pubkey, kind: TaskKind) -> bool {
@@ -107,16 +169,32 @@ impl Context {
         if resting.len() >= MOST {
             resting.clear();
         }
-        let longest = match kind {
-            TaskKind::Answer => LONGEST_ANSWER_RETRY,
-            TaskKind::Other => LONGEST_RETRY,
+        let usual = self.settings.retry;
+        let (shortest, longest) = match kind {
+            TaskKind::Answer => (usual, LONGEST_ANSWER_RETRY),
+            TaskKind::Offer => (usual.saturating_mul(OFFER_REST), LONGEST_RETRY),
+            TaskKind::Other => (usual, LONGEST_RETRY),
         };
         let retry = resting.entry((*address, kind)).or_default();
-        retry.failed(self.settings.retry, longest)
+        retry.failed(shortest, longest)
     }
 
     pub(crate) fn succeeded(&self, address: &Pubkey, kind: TaskKind) {
         lock(&self.resting).remove(&(*address, kind));
+    }
+
+    /// Says why an open job is left alone: once for every reason what would change that, as a warning where the owner has to do
+    /// something, and each step only to an owner who asks for it.
+    pub(crate) fn leave_alone(&self, address: &Pubkey, job: &Job, refusal: Refusal) {
+        self.say_once(address, job, || match refusal.options() {
+            _ if refusal.is_owners_task() => {
+                tracing::warn!(job = %address, "{refusal}; leaving an open job alone");
+            }
+            Some(options) if self.said_reasons.is_new(refusal) => {
+                tracing::info!(job = %address, options, "{refusal}; leaving an open job alone; further ones for this reason are not logged");
+            }
+            _ => tracing::debug!(job = %address, "{refusal}; leaving an open job alone"),
+        });
     }
 
     /// Says something about a job once for every change of it.

@@ -28,6 +28,14 @@ pub enum ProviderError {
         /// Why.
         why: String,
     },
+    /// An offer that has to wait for its turn. That is nobody's failure.
+    #[error("job {job} is put off: {why}")]
+    PutOff {
+        /// The job.
+        job: Pubkey,
+        /// Why.
+        why: &'static str,
+    },
     /// The provider cannot work yet.
     #[error("{0}")]
     NotReady(String),

@@ -5,9 +5,9 @@
 //! | `jobs/<job>.json` | a [`Record`]: how far the job is |
 //! | `data/<job>/` | for every submission the files to publish; demands are answered from them until the job ends |
 //! | `data/<job>/<what>.uri` | where something of the job was published: nodes forget the transactions that say so |
-//! | `models/<model>.uri` | where a model's weights were published |
 //! | `tensors/` | checked inputs and weights, kept because a provider answers for them (see `quern_data::store`) |
-//! | `done/<job>.json` | the last record of a job that has ended |
+//! | `done/<job>.json` | the last record of a job that has ended; the newest 10,000 are kept |
+//! | `cluster` | the genesis hash of the cluster that all of this belongs to |
 //! | `lock` | held by the running provider |
 //!
 //! Every file is written beside its place, flushed and then renamed, so a reader sees the old one or the new one. The chain
@@ -28,6 +28,9 @@ use {
         time::Duration,
     },
 };
+
+/// Records of ended jobs that are kept. Nothing reads them but their owner.
+const MOST_DONE: usize = 10_000;
 
 /// How far a submission is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -124,16 +127,17 @@ impl Journal {
     /// # Errors
     /// `Files` if it cannot be used, `Locked` if another process uses it.
     pub fn open(home: &Path) -> Result<Self> {
-        for folder in ["jobs", "data", "models", "done"] {
+        for folder in ["jobs", "data", "done"] {
             files::create_folder(&home.join(folder))?;
         }
         // Workers get paths of this folder and may run elsewhere.
         let home = &home.canonicalize().map_err(|error| failed(home, &error))?;
         let lock = files::lock(home)?;
         // Only now is it certain that nobody is writing any more. A job's own folder goes when the job does.
-        for folder in ["jobs", "models", "done"] {
+        for folder in ["jobs", "done"] {
             files::sweep(&home.join(folder), Duration::ZERO)?;
         }
+        files::keep_newest(&home.join("done"), MOST_DONE)?;
         Ok(Self {
             home: home.to_owned(),
             _lock: lock,
@@ -159,11 +163,6 @@ impl Journal {
     /// Where something of a job was published.
     pub fn uri_path(&self, job: &Pubkey, what: &str) -> PathBuf {
         self.job_folder(job).join(format!("{what}.uri"))
-    }
-
-    /// Where the weights of a model were published.
-    pub fn model_uri_path(&self, model: &Pubkey) -> PathBuf {
-        self.home.join("models").join(format!("{model}.uri"))
     }
 
     /// A file of a submission.
@@ -268,6 +267,10 @@ impl Journal {
         #[cfg(test)]
         if let Some(fuse) = &self.fuse {
             fuse.burn().map_err(DataError::Broken)?;
+            if fuse.is_disk_full() {
+                let path = path.to_owned();
+                return Err(DataError::DiskFull { path });
+            }
         }
         files::write(path, bytes)
     }
@@ -369,7 +372,7 @@ mod tests {
     fn writes_of_one_path_at_once_leave_one_of_them_whole() {
         let home = tempfile::tempdir().unwrap();
         let journal = Journal::open(home.path()).unwrap();
-        let path = journal.model_uri_path(&Pubkey::new_from_array([1; 32]));
+        let path = journal.uri_path(&Pubkey::new_from_array([1; 32]), "weights");
         std::thread::scope(|scope| {
             for byte in 0..8u8 {
                 let (journal, path) = (&journal, &path);
@@ -384,7 +387,7 @@ mod tests {
         });
         let found = fs::read(&path).unwrap();
         assert_eq!(found, vec![found[0]; 50_000 * (usize::from(found[0]) + 1)]);
-        let left = fs::read_dir(home.path().join("models")).unwrap().count();
+        let left = fs::read_dir(path.parent().unwrap()).unwrap().count();
         assert_eq!(left, 1, "parts are left behind");
     }
 
@@ -392,15 +395,15 @@ mod tests {
     fn half_written_files_of_a_killed_agent_are_swept_up() {
         let home = tempfile::tempdir().unwrap();
         drop(Journal::open(home.path()).unwrap());
-        let models = home.path().join("models");
-        fs::write(models.join("x.uri.7-0.part"), "x").unwrap();
-        fs::write(models.join("x.uri"), "x").unwrap();
+        let done = home.path().join("done");
+        fs::write(done.join("x.json.7-0.part"), "x").unwrap();
+        fs::write(done.join("x.json"), "x").unwrap();
         let _journal = Journal::open(home.path()).unwrap();
-        let left: Vec<_> = fs::read_dir(&models)
+        let left: Vec<_> = fs::read_dir(&done)
             .unwrap()
             .map(|entry| entry.unwrap().file_name())
             .collect();
-        assert_eq!(left, ["x.uri"]);
+        assert_eq!(left, ["x.json"]);
     }
 
     #[test]

@@ -7,21 +7,27 @@
 //! - [`policy`]: which jobs an owner wants, decided from the job alone (a pure function);
 //! - [`chain`], [`journal`], [`worker`]: what it asks of the chain and sends to it, what survives a kill, who does the work;
 //! - `settings`, `task`, `context`: how it works, what there is to do, what every step works with;
+//! - `ability`, `promises`, `strangers`, `offers`: what the machine can do, what is promised, what is known of strangers, which
+//!   open jobs are worth a look;
 //! - `prepare`, `steps`: what a job needs, and the steps from take to payment;
 //! - [`answers`], `demands`: what answers a demand, and answering;
 //! - `survey`, `run`: a look at the chain, the loop.
 
+mod ability;
 pub mod answers;
 pub mod chain;
 mod context;
 mod demands;
 mod error;
 pub mod journal;
+mod offers;
 pub mod policy;
 mod prepare;
+mod promises;
 mod run;
 mod settings;
 mod steps;
+mod strangers;
 mod survey;
 mod task;
 #[cfg(test)]
@@ -29,6 +35,7 @@ mod tests;
 pub mod worker;
 
 pub use {
+    ability::Ability,
     chain::ProviderChain,
     error::{ProviderError, Result},
     policy::Policy,

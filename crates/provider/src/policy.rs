@@ -10,6 +10,7 @@ use {
         },
     },
     quern_rules::{
+        bond::operator_room,
         deadline::in_time,
         quote::{Floors, Offer, quote},
     },
@@ -49,6 +50,9 @@ pub struct Policy {
     pub min_react_secs: u32,
     /// Shortest time to do the work.
     pub min_work_secs: u32,
+    /// Shortest time for 10^9 multiply-accumulates of a refereed job, in milliseconds, whatever this machine manages: other
+    /// jobs, a restart and a busy hour need time, too.
+    pub min_ms_per_gmac: u64,
     /// Longest review: so long the bond lies still.
     pub max_review_secs: u32,
     /// Most jobs that wait for this provider's work at a time.
@@ -71,7 +75,8 @@ impl Default for Policy {
             arbiters: BTreeSet::new(),
             min_response_secs: 6 * 3_600,
             min_react_secs: 3_600,
-            min_work_secs: 60,
+            min_work_secs: 600,
+            min_ms_per_gmac: 250,
             max_review_secs: 30 * 86_400,
             max_jobs: 8,
         }
@@ -94,7 +99,7 @@ pub struct Capacity<'a> {
 }
 
 /// Why a job is left alone.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, thiserror::Error)]
 pub enum Refusal {
     /// State.
     #[error("it is not open")]
@@ -132,6 +137,14 @@ pub enum Refusal {
     /// Times.
     #[error("its times to respond, react or work are shorter than the limits")]
     TooHasty,
+    /// Time.
+    #[error("it could not be done in time beside what is promised already")]
+    Busy,
+    /// Activity.
+    #[error(
+        "this provider is not active; activate it with `quern provider register --active true`"
+    )]
+    Inactive,
     /// Review.
     #[error("its review is longer than the limit")]
     LongReview,
@@ -151,6 +164,22 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    /// The options that would have the job taken, if it is the owner's wish that it is not.
+    pub fn options(self) -> Option<&'static str> {
+        Some(match self {
+            Self::Assurance => "--worker for reviewed jobs; refereed ones without --reviewed-only",
+            Self::Model => "--model",
+            Self::Mint => "--mint",
+            Self::Price => "--min-price, --min-price-per-gmac",
+            Self::Work => "--max-macs",
+            Self::Bond => "--max-bond, --max-bond-prices",
+            Self::Arbiter => "--arbiter",
+            Self::TooHasty => "--min-response, --min-react, --min-work",
+            Self::LongReview => "--max-review",
+            _ => return None,
+        })
+    }
+
     /// Whether the owner can do something about it, so that it is worth a warning.
     pub fn is_owners_task(self) -> bool {
         matches!(self, Self::NoPurse | Self::Funds | Self::OperatorLimit)
@@ -199,9 +228,19 @@ impl Policy {
         refuse_if(bond_atoms > max_bond_atoms, Refusal::Bond)?;
         let is_trusted = !job.has_arbiter() || self.arbiters.contains(&job.arbiter);
         refuse_if(!is_trusted, Refusal::Arbiter)?;
-        refuse_if(job.work_secs.get() < self.min_work_secs, Refusal::TooHasty)?;
+        let is_rushed = assurance == Assurance::Refereed && self.is_rushed(job);
+        let is_hasty = job.work_secs.get() < self.min_work_secs || is_rushed;
+        refuse_if(is_hasty, Refusal::TooHasty)?;
         let review_secs = job.review_secs.get();
         refuse_if(review_secs > self.max_review_secs, Refusal::LongReview)
+    }
+
+    /// Whether there is less time for a job's work than any machine should be given.
+    fn is_rushed(&self, job: &Job) -> bool {
+        const MACS_IN_GMAC: u128 = 1_000_000_000;
+        let work_ms = u128::from(job.work_secs.get()) * 1_000;
+        let least_ms = u128::from(job.macs.get()) * u128::from(self.min_ms_per_gmac);
+        work_ms.saturating_mul(MACS_IN_GMAC) < least_ms
     }
 
     /// Whether a job pays less than the owner wants, in all or per multiply-accumulate that can be refuted.
@@ -250,10 +289,11 @@ fn check_funds(job: &Job, capacity: &Capacity<'_>) -> Result<(), Refusal> {
     let bond_atoms = job.bond_atoms.get();
     let purse = capacity.purse.ok_or(Refusal::NoPurse)?;
     refuse_if(purse.free_atoms.get() < bond_atoms, Refusal::Funds)?;
-    let left_atoms = purse
-        .operator_limit_atoms
-        .get()
-        .saturating_sub(purse.operator_reserved_atoms.get());
+    let room_atoms = operator_room(
+        purse.operator_limit_atoms.get(),
+        purse.operator_lost_atoms.get(),
+    );
+    let left_atoms = room_atoms.saturating_sub(purse.operator_reserved_atoms.get());
     let is_by_operator = *capacity.signer != capacity.provider.owner;
     let is_over_limit = is_by_operator && left_atoms < bond_atoms;
     refuse_if(is_over_limit, Refusal::OperatorLimit)

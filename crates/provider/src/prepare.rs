@@ -5,6 +5,7 @@ use {
     crate::{
         context::{Context, parsed, unservable},
         error::{ProviderError, Result},
+        offers::fetch_time,
         worker::CheckedTensors,
     },
     quern_client::{
@@ -14,7 +15,10 @@ use {
         instructions::NOBODY,
         quern::state::{Assurance, Job, JobState},
     },
-    quern_data::{DataError, Reservation, TensorList, files, sizes},
+    quern_data::{
+        DataError, DownloadSlot, Reservation, TensorList, Wanted, fetch, files, runtime::lock,
+        sizes,
+    },
     quern_proof::{Hash, Tensor, graph::Graph},
     std::{
         path::{Path, PathBuf},
@@ -44,6 +48,109 @@ pub(crate) async fn prepare(context: &Context, address: &Pubkey, job: &Job) -> R
     }
 }
 
+/// Fetches and checks what an open job needs, without holding anything for it meanwhile but a download slot and the disk: its
+/// client may be a stranger whose server stalls.
+pub(crate) async fn offer(context: &Context, address: &Pubkey, job: &Job) -> Result<()> {
+    let moment = context.chain.moment().await?;
+    let attempts = lock(&context.known).attempts(address);
+    let download = context
+        .offer_downloads
+        .enter(&job.client.to_string(), attempts)
+        .await;
+    let time = fetch_time(job, &moment);
+    let brought = tokio::time::timeout(time, bring(context, address, job, Some(&download)));
+    let too_slow = || DataError::Fetch {
+        uri: address.to_string(),
+        why: format!(
+            "its data came too slowly for the job's own times (within {} s)",
+            time.as_secs()
+        ),
+    };
+    let put_off = |why| ProviderError::PutOff { job: *address, why };
+    let brought = download.run(brought).await;
+    drop(download);
+    let Some(brought) = brought else {
+        lock(&context.known).cut_off(address);
+        return Err(put_off("its data came slowly while others waited"));
+    };
+    let file_bytes = brought.map_err(|_| too_slow())??;
+    // A file and what is decoded from it.
+    let memory = context.store.reserve_idle(file_bytes.saturating_mul(2));
+    let memory = tokio::time::timeout(context.settings.memory_patience, memory).await;
+    let _memory = memory.map_err(|_| put_off("no memory became free for its data"))??;
+    prepare(context, address, job).await.map(drop)
+}
+
+/// Brings the data of a job to the disk, and says how large the largest file is. They are compared later.
+pub(crate) async fn bring(
+    context: &Context,
+    address: &Pubkey,
+    job: &Job,
+    download: Option<&DownloadSlot<'_>>,
+) -> Result<u64> {
+    files::create_folder(&context.journal.job_folder(address))?;
+    let noted = |uri: String| {
+        if let Some((download, host)) = download.zip(fetch::host_of(&uri)) {
+            download.is_by(host);
+        }
+        uri
+    };
+    let store = &context.store;
+    let uri = async { Ok::<_, ProviderError>(noted(input_uri(context, address, job).await?)) };
+    if Assurance::from_code(job.assurance) != Some(Assurance::Refereed) {
+        let list = reviewed_inputs(job);
+        return store.bring(named(&list, address, address, None), uri).await;
+    }
+    let account = context.chain.model(&job.model).await?;
+    if !account.model.sealed.get() {
+        return Err(unservable(address, "its model is not sealed"));
+    }
+    let graph = parsed(&account.graph)?;
+    check_sizes(context, address, job, &graph)?;
+    let inputs = TensorList::inputs(&graph, job.batch_rows.get(), &job.input_roots)?;
+    let inputs = named(&inputs, address, address, None);
+    let weights = TensorList::weights(&graph)?;
+    let weights = named(&weights, address, &job.model, own_source(context, job));
+    let weights_uri =
+        async { Ok::<_, ProviderError>(noted(model_uri(context, address, &account).await?)) };
+    let brought = async {
+        let weights_bytes = store.bring(weights, weights_uri).await?;
+        Ok(weights_bytes.max(store.bring(inputs, uri).await?))
+    };
+    let brought: Result<u64> = brought.await;
+    if brought.is_err() {
+        // Nothing lies about that nobody may ask for again.
+        store.forget_fetched(weights);
+    }
+    brought
+}
+
+/// Tensors for a job, named by the job itself or its model.
+fn named<'a>(
+    list: &'a TensorList,
+    job: &'a Pubkey,
+    named_by: &'a Pubkey,
+    own_source: Option<&'a str>,
+) -> Wanted<'a> {
+    Wanted {
+        list,
+        job,
+        named_by,
+        own_source,
+    }
+}
+
+fn own_source<'a>(context: &'a Context, job: &Job) -> Option<&'a str> {
+    context.settings.weights.get(&job.model).map(String::as_str)
+}
+
+/// Inputs of any shape.
+fn reviewed_inputs(job: &Job) -> TensorList {
+    let roots = job.input_roots.iter().copied();
+    let roots: Vec<Hash> = roots.take_while(|root| *root != [0; 32]).collect();
+    TensorList::of_roots(&roots)
+}
+
 /// Waits for the memory that a job's tensors take; reviewed work is done elsewhere.
 pub(crate) async fn reserve(context: &Context, job: &Job) -> Result<Option<Reservation>> {
     if Assurance::from_code(job.assurance) != Some(Assurance::Refereed) {
@@ -68,12 +175,13 @@ pub(crate) async fn refereed(context: &Context, address: &Pubkey, job: &Job) -> 
     }
     let graph = parsed(&account.graph)?;
     check_sizes(context, address, job, &graph)?;
-    let weights = weights(context, job, &account, &graph).await?;
+    let weights = weights(context, address, job, &account, &graph).await?;
     let roots = &job.input_roots;
     let list = TensorList::inputs(&graph, job.batch_rows.get(), roots)?;
     // The URI only where it is needed: nodes forget old transactions, and anybody can bury one under newer ones.
     let uri = input_uri(context, address, job);
-    let inputs = context.store.get(&list, address, None, uri).await?;
+    let wanted = named(&list, address, address, None);
+    let inputs = context.store.get(wanted, uri).await?;
     let tensors = CheckedTensors {
         inputs,
         weights,
@@ -114,14 +222,15 @@ fn check_sizes(context: &Context, address: &Pubkey, job: &Job, graph: &Graph<'_>
 /// The weights of a job's model.
 async fn weights(
     context: &Context,
+    address: &Pubkey,
     job: &Job,
     account: &ModelAccount,
     graph: &Graph<'_>,
 ) -> Result<Arc<Vec<Tensor>>> {
     let list = TensorList::weights(graph)?;
-    let own_source = context.settings.weights.get(&job.model).map(String::as_str);
-    let uri = model_uri(context, &job.model, account);
-    context.store.get(&list, &job.model, own_source, uri).await
+    let wanted = named(&list, address, &job.model, own_source(context, job));
+    let uri = model_uri(context, address, account);
+    context.store.get(wanted, uri).await
 }
 
 /// What a reviewed job needs: its worker fetches the model by itself.
@@ -129,13 +238,12 @@ async fn reviewed(context: &Context, address: &Pubkey, job: &Job) -> Result<Prep
     let input_uri = input_uri(context, address, job).await?;
     let model_uri = match job.model {
         NOBODY => String::new(),
-        model => model_uri(context, &model, &context.chain.model(&model).await?).await?,
+        model => model_uri(context, address, &context.chain.model(&model).await?).await?,
     };
-    let roots = job.input_roots.iter().copied();
-    let roots: Vec<Hash> = roots.take_while(|root| *root != [0; 32]).collect();
-    let list = TensorList::of_roots(&roots);
+    let list = reviewed_inputs(job);
     let uri = std::future::ready(Ok::<_, DataError>(input_uri.clone()));
-    context.store.get(&list, address, None, uri).await?;
+    let wanted = named(&list, address, address, None);
+    context.store.get(wanted, uri).await?;
     Ok(Prepared {
         input_uri,
         input_file: context.store.path(&list),
@@ -156,10 +264,11 @@ async fn input_uri(context: &Context, address: &Pubkey, job: &Job) -> Result<Str
     .await
 }
 
+/// Where a model's weights are. It is kept with the job: strangers make models.
 async fn model_uri(context: &Context, address: &Pubkey, account: &ModelAccount) -> Result<String> {
-    let path = context.journal.model_uri_path(address);
+    let path = context.journal.uri_path(address, "weights");
     let is_right = |uri: &str| uri_hash(uri) == account.model.uri_hash;
-    let look_up = context.chain.model_uri(address, &account.model);
+    let look_up = context.chain.model_uri(&account.address, &account.model);
     uri(context, &path, is_right, look_up).await
 }
 

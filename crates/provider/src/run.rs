@@ -3,9 +3,9 @@
 use {
     crate::{
         chain::{ProviderChain, check_ready},
-        context::Context,
+        context::{Context, SAY_AGAIN},
         demands,
-        error::Result,
+        error::{ProviderError, Result},
         prepare,
         settings::Settings,
         steps,
@@ -14,8 +14,11 @@ use {
         worker::Worker,
     },
     quern_client::Pubkey,
-    quern_data::runtime::{Tasks, or_stopped},
-    std::sync::{Arc, atomic::Ordering},
+    quern_data::runtime::{Tasks, lock, or_stopped, unless_broken_off},
+    std::{
+        collections::HashMap,
+        sync::{Arc, atomic::Ordering},
+    },
 };
 
 /// The provider agent.
@@ -44,20 +47,26 @@ impl Agent {
     pub async fn run(&self, shutdown: impl Future<Output = ()> + Send) -> Result<()> {
         let context = &self.context;
         check_ready(context.chain.as_ref(), &context.settings.owner).await?;
+        if !steps::is_at_home(context).await? {
+            return Err(ProviderError::NotReady(format!(
+                "the folder {} belongs to a provider on another cluster; name another one with --home, or check --url",
+                context.journal.home().display()
+            )));
+        }
         tracing::info!(owner = %context.settings.owner, signer = %context.chain.signer(), "the provider works");
         tokio::pin!(shutdown);
-        let mut tasks: Tasks<(Pubkey, bool), ()> = Tasks::default();
+        let mut tasks: Tasks<(Pubkey, bool), bool> = Tasks::default();
         // It never ends by itself.
         or_stopped(&mut shutdown, follow(context, &mut tasks)).await;
         context.is_stopping.store(true, Ordering::SeqCst);
-        tasks.drain(drop).await;
+        tasks.drain(|_| ()).await;
         Ok(())
     }
 
     /// Does once everything that can be done now, and says how many jobs it touched.
     #[cfg(test)]
     pub(crate) async fn pass(&self) -> Result<usize> {
-        let found = survey(&self.context, &std::collections::HashMap::new()).await?;
+        let found = look(&self.context, &HashMap::new()).await?;
         let all = found
             .iter()
             .map(|(address, task)| attempt(&self.context, address, *task));
@@ -67,10 +76,10 @@ impl Agent {
 
 /// Looks at the chain again and again, and starts a task for every job that needs one. Tasks are known by their job, and by
 /// whether it is still to be taken.
-async fn follow(context: &Arc<Context>, tasks: &mut Tasks<(Pubkey, bool), ()>) {
+async fn follow(context: &Arc<Context>, tasks: &mut Tasks<(Pubkey, bool), bool>) {
     loop {
         let busy = tasks.running().copied().collect();
-        match survey(context, &busy).await {
+        match look(context, &busy).await {
             Ok(found) => {
                 for (address, task) in found {
                     let context = Arc::clone(context);
@@ -78,6 +87,7 @@ async fn follow(context: &Arc<Context>, tasks: &mut Tasks<(Pubkey, bool), ()>) {
                     tasks.spawn((address, task.is_new()), work);
                 }
             }
+            Err(error) if context.is_full_disk(&error) => {}
             Err(error) => tracing::warn!(%error, "cannot read the chain; retrying"),
         }
         let pause = tokio::time::sleep(context.settings.poll);
@@ -85,35 +95,61 @@ async fn follow(context: &Arc<Context>, tasks: &mut Tasks<(Pubkey, bool), ()>) {
         loop {
             tokio::select! {
                 () = &mut pause => break,
-                _ = tasks.next() => {}
+                has_more = tasks.next() => if has_more == Some(true) {
+                    break;
+                },
             }
         }
     }
 }
 
-/// Does a task; a failure is logged and the job rests for a while.
-async fn attempt(context: &Context, address: &Pubkey, task: Task) {
-    match try_task(context, address, task).await {
-        Ok(()) => context.succeeded(address, task.kind()),
-        Err(error) => {
-            let rest = context.rest(address, task.kind());
-            tracing::warn!(job = %address, %error, retry_in_secs = rest.as_secs(), "cannot serve the job now; retrying");
-        }
-    }
+/// A look at the chain. A dead agent answers nothing, so nothing that a node says may end it.
+async fn look(context: &Context, busy: &HashMap<Pubkey, bool>) -> Result<Vec<(Pubkey, Task)>> {
+    unless_broken_off(survey(context, busy)).await?
 }
 
-async fn try_task(context: &Context, address: &Pubkey, task: Task) -> Result<()> {
-    match task {
-        Task::Take(job) => {
-            let _memory = prepare::reserve(context, &job).await?;
-            steps::take(context, address, job).await
+/// Does a task; a failure is logged and the job rests for a while. Says whether there is more to do at once.
+async fn attempt(context: &Context, address: &Pubkey, task: Task) -> bool {
+    let error = match try_task(context, address, task).await {
+        Ok(has_more) => {
+            context.succeeded(address, task.kind());
+            return has_more;
         }
-        Task::Work(job) => {
-            let _memory = prepare::reserve(context, &job).await?;
-            steps::work(context, address, job, None).await
-        }
-        Task::Answer(job) => demands::answer(context, address, &job).await,
-        Task::Finalize => steps::finalize(context, address).await,
-        Task::Close => steps::close(context, address).await,
+        Err(error) => error,
+    };
+    if task.is_new() && lock(&context.known).failed(address, &error) {
+        tracing::warn!(job = %address, %error, "its data are not what it commits to, or do not come; leaving an open job alone for good");
+        return false;
     }
+    let rest = context.rest(address, task.kind());
+    if matches!(task, Task::Measure) {
+        if context.is_time_to_say("no ability", SAY_AGAIN) {
+            let is_known = lock(&context.ability).is_some();
+            tracing::error!(%error, is_known, "cannot measure how fast this machine publishes; unless that is known from before, nothing new is taken");
+        }
+        return false;
+    }
+    if !context.is_full_disk(&error) {
+        tracing::warn!(job = %address, %error, retry_in_secs = rest.as_secs(), "cannot serve the job now; retrying");
+    }
+    false
+}
+
+async fn try_task(context: &Context, address: &Pubkey, task: Task) -> Result<bool> {
+    match task {
+        Task::Take(job) => return steps::take(context, address, job).await,
+        Task::Measure => return context.measure().await.map(|()| true),
+        Task::Work(job) => {
+            // What is not here any more comes to the disk first: a slow server keeps no memory from other jobs.
+            if steps::needs_data(context, address, &job)? {
+                prepare::bring(context, address, &job, None).await?;
+            }
+            let _memory = prepare::reserve(context, &job).await?;
+            steps::work(context, address, job, None).await?;
+        }
+        Task::Answer(job) => demands::answer(context, address, &job).await?,
+        Task::Finalize => steps::finalize(context, address).await?,
+        Task::Close => steps::close(context, address).await?,
+    }
+    Ok(false)
 }

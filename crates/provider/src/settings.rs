@@ -1,7 +1,10 @@
 //! How a provider works.
 
 use {
-    crate::policy::Policy,
+    crate::{
+        policy::Policy,
+        strangers::{MEMORY_PATIENCE, PATIENCE},
+    },
     quern_client::Pubkey,
     quern_data::{FetchLimits, Publisher},
     std::{collections::BTreeMap, path::PathBuf, time::Duration},
@@ -31,6 +34,12 @@ pub struct Settings {
     /// Most memory for tensors, in bytes: half of it for work, half for demands. A job that needs more than a half is not
     /// taken.
     pub memory_bytes: u64,
+    /// Most bytes of inputs and weights on the disk. What live jobs do not need goes first.
+    pub disk_bytes: u64,
+    /// How long the data of an open job may be slow before others get their download slot.
+    pub offer_patience: Duration,
+    /// How long an open job whose data are here waits for memory before its place goes to another.
+    pub memory_patience: Duration,
 }
 
 impl Settings {
@@ -47,6 +56,9 @@ impl Settings {
             retry: Duration::from_secs(5),
             keep_ended_secs: 600,
             memory_bytes: 8 << 30,
+            disk_bytes: 64 << 30,
+            offer_patience: PATIENCE,
+            memory_patience: MEMORY_PATIENCE,
         }
     }
 }

@@ -6,6 +6,7 @@ use {
         context::{Context, unservable},
         error::Result,
         journal::{Record, Stage},
+        offers,
         prepare::{self, Prepared},
         worker::{Output, WorkOrder, Worker},
     },
@@ -20,6 +21,7 @@ use {
     quern_data::{
         fetch,
         files::{self, failed},
+        runtime::lock,
     },
     std::{sync::atomic::Ordering, time::Instant},
 };
@@ -27,8 +29,9 @@ use {
 /// How long a transaction whose outcome is unknown may still land: its blockhash is valid for 150 blocks.
 pub(crate) const UNKNOWN_OUTCOME_SECS: i64 = 120;
 
-/// Fetches and checks everything, then takes the job, then does it.
-pub(crate) async fn take(context: &Context, address: &Pubkey, job: Job) -> Result<()> {
+/// Fetches and checks everything, then takes the job if it can still be done in time. Says whether it was taken, so that there is
+/// work to do.
+pub(crate) async fn take(context: &Context, address: &Pubkey, job: Job) -> Result<bool> {
     if job_address(&job) != *address {
         return Err(unservable(
             address,
@@ -40,30 +43,31 @@ pub(crate) async fn take(context: &Context, address: &Pubkey, job: Job) -> Resul
         .settings
         .publisher
         .uri(&relative(address, u32::MAX, fetch::TRACE_FILE))?;
-    let prepared = prepare::prepare(context, address, &job).await?;
+    prepare::offer(context, address, &job).await?;
     if context.is_stopping.load(Ordering::SeqCst) {
-        return Ok(());
+        return Ok(false);
+    }
+    // Fetching took time, and other jobs may have been taken meanwhile.
+    if let Err(refusal) = offers::promise(context, address, &job).await? {
+        context.leave_alone(address, &job, refusal);
+        return Ok(false);
     }
     match context.chain.take(&context.settings.owner, &job).await {
         Ok(()) => tracing::info!(job = %address, price_atoms = job.price_atoms.get(), "taken"),
         Err(error) if is_beaten(&error) => {
             // Or an earlier take of its own, whose outcome was unknown: then its data are needed.
             tracing::debug!(job = %address, %error, "another provider was faster");
-            return Ok(());
+            lock(&context.promises).withdraw(address);
+            return Ok(false);
         }
-        Err(error) => return Err(error.into()),
-    }
-    match context.chain.job(address).await? {
-        Some(taken) if is_at_work(context, &taken) => {
-            work(context, address, taken, Some(prepared)).await
+        Err(error) => {
+            if matches!(error, ClientError::Refused(_) | ClientError::Expired { .. }) {
+                lock(&context.promises).withdraw(address);
+            }
+            return Err(error.into());
         }
-        // Not visible yet: the next pass finds it among its own.
-        _ => Ok(()),
     }
-}
-
-fn is_at_work(context: &Context, job: &Job) -> bool {
-    job.is_in(JobState::Taken) && job.provider == context.settings.owner
+    Ok(true)
 }
 
 /// Brings a taken job as far as a submission.
@@ -73,14 +77,10 @@ pub(crate) async fn work(
     job: Job,
     prepared: Option<Prepared>,
 ) -> Result<()> {
-    let submission = job.submissions.get().saturating_add(1);
-    let begun = context.journal.load(address)?.filter(|record| {
-        let is_this_one = (record.milestone, record.submission) == (job.milestone, submission);
-        is_this_one && !matches!(record.stage, Stage::Submitted { .. } | Stage::Ended { .. })
-    });
-    let mut record = match begun {
+    let mut record = match begun(context, address, &job)? {
         Some(record) => record,
         None => {
+            let submission = job.submissions.get().saturating_add(1);
             let record = Record::taken(address, job.milestone, submission);
             context.journal.save(address, &record)?;
             record
@@ -108,6 +108,21 @@ pub(crate) async fn work(
         }
         _ => Ok(()),
     }
+}
+
+/// What the journal knows of the submission that a taken job waits for.
+fn begun(context: &Context, address: &Pubkey, job: &Job) -> Result<Option<Record>> {
+    let submission = job.submissions.get().saturating_add(1);
+    Ok(context.journal.load(address)?.filter(|record| {
+        let is_this_one = (record.milestone, record.submission) == (job.milestone, submission);
+        is_this_one && !matches!(record.stage, Stage::Submitted { .. } | Stage::Ended { .. })
+    }))
+}
+
+/// Whether a taken job is still to be computed: then its data are needed.
+pub(crate) fn needs_data(context: &Context, address: &Pubkey, job: &Job) -> Result<bool> {
+    Ok(begun(context, address, job)?
+        .is_none_or(|record| record.stage == Stage::Taken || !has_files(context, address, &record)))
 }
 
 /// Whether the files that a record speaks of are still there.
@@ -147,6 +162,11 @@ pub(crate) async fn compute(
         }
     };
     let result = worker.work(&order).await?;
+    if order.tensors.is_some()
+        && let Some(ability) = lock(&context.ability).as_mut()
+    {
+        ability.worked(job.macs.get(), started.elapsed());
+    }
     tracing::info!(
         job = %address, milestone = job.milestone, macs = job.macs.get(), root = hex::encode(result.root),
         millis = started.elapsed().as_millis() as u64, "computed"
@@ -184,9 +204,13 @@ async fn publish(
         let bytes = journal.read(&path)?;
         let bytes = bytes.ok_or_else(|| failed(&path, &"it is gone"))?;
         let place = relative(address, record.submission, name);
+        let (length, started) = (bytes.len() as u64, Instant::now());
         let published = context.settings.publisher.put(&place, bytes).await;
         match published {
             Ok(published) => {
+                if let Some(ability) = lock(&context.ability).as_mut() {
+                    ability.published(length, started.elapsed());
+                }
                 first.get_or_insert(published);
             }
             Err(error) if name == fetch::HINTS_FILE => {
@@ -257,15 +281,31 @@ pub(crate) async fn finalize(context: &Context, address: &Pubkey) -> Result<()> 
         Err(error)
             if matches!(
                 error.quern(),
-                Some(QuernError::TooEarly | QuernError::WrongState)
+                Some(QuernError::TooEarly | QuernError::WrongState | QuernError::JobMoved)
             ) =>
         {
             return Ok(());
         }
         Err(ClientError::NotFound { .. }) => {}
+        // Another agent of this wallet, or anybody, was faster: the account is gone, and every sentence about it misleads.
+        Err(error @ ClientError::Refused(_)) => match context.chain.job(address).await? {
+            Some(job) if job.is_in(JobState::Submitted) => return Err(error.into()),
+            _ => {
+                tracing::info!(job = %address, "another process was faster; nothing is left to finalize")
+            }
+        },
         Err(error) => return Err(error.into()),
     }
     Ok(())
+}
+
+/// Whether the journal belongs to the cluster that answers. What another cluster says about the same addresses is about other
+/// jobs.
+pub(crate) async fn is_at_home(context: &Context) -> Result<bool> {
+    match context.chain.genesis().await? {
+        Some(genesis) => Ok(files::is_bound_to(context.journal.home(), &genesis)?),
+        None => Ok(true),
+    }
 }
 
 /// Closes the journal of a job that has ended or went to another provider some time ago, if it is still so.
@@ -275,6 +315,11 @@ pub(crate) async fn close(context: &Context, address: &Pubkey) -> Result<()> {
         Some(_) => "the job has left this provider",
         None => "ended",
     };
+    // Behind the same URL there may be another cluster by now.
+    if !is_at_home(context).await? {
+        tracing::error!(job = %address, "the node is one of another cluster; keeping the data of all jobs");
+        return Ok(());
+    }
     tracing::info!(job = %address, outcome, "dropping the data of a job");
     // The journal goes last: after a kill in between, the same is done again.
     context.store.release(address)?;
@@ -341,6 +386,6 @@ fn relative(address: &Pubkey, submission: u32, name: &str) -> String {
 fn is_beaten(error: &ClientError) -> bool {
     matches!(
         error.quern(),
-        Some(QuernError::WrongState | QuernError::TooLate)
+        Some(QuernError::JobMoved | QuernError::WrongState | QuernError::TooLate)
     ) || matches!(error, ClientError::NotFound { .. })
 }

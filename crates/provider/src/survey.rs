@@ -4,17 +4,17 @@
 
 use {
     crate::{
-        context::Context,
+        context::{Context, SAY_AGAIN},
         demands,
         error::Result,
-        policy::{Capacity, Refusal},
+        offers::{offers, time_for},
         task::{Task, TaskKind},
     },
     quern_client::{
         Pubkey,
         quern::{
             clock::Moment,
-            state::{Job, JobState, Purse},
+            state::{Job, JobState},
         },
     },
     quern_data::runtime::lock,
@@ -30,8 +30,6 @@ const MAX_CRANKS: usize = 16;
 /// Fewer lamports than this in the signer's wallet, and nothing new is taken: most of a milli-SOL is the account's rent, the
 /// rest pays for a job's transactions and the first thousand answers, which earn their own fees.
 pub(crate) const LEAST_LAMPORTS: u64 = 10_000_000;
-/// How often a lack of lamports is said.
-const SAY_AGAIN: Duration = Duration::from_secs(60);
 
 /// What there is to do now. `busy` are jobs that are being worked on, and whether they are still to be taken.
 pub(crate) async fn survey(
@@ -45,12 +43,19 @@ pub(crate) async fn survey(
     let is_free_for =
         |address: &Pubkey, kind| !busy.contains_key(address) && !context.is_resting(address, kind);
     let is_free = |address: &Pubkey| is_free_for(address, TaskKind::Other);
+    let is_free_offer = |address: &Pubkey| is_free_for(address, TaskKind::Offer);
     let mut found = Vec::new();
     let mut cranks = 0;
-    let mut at_work = busy.values().filter(|is_new| **is_new).count();
+    let takes = busy.iter().filter(|(_, is_new)| **is_new);
+    let takes: Vec<Pubkey> = takes.map(|(address, _)| *address).collect();
+    let ability = *lock(&context.ability);
+    lock(&context.promises).note(&own, &moment, |job| {
+        ability.map_or(Duration::ZERO, |ability| {
+            time_for(context, &ability, job, 0)
+        })
+    });
     for (address, job) in &own {
         let task = task_of(context, address, job, &moment);
-        at_work += usize::from(job.is_in(JobState::Taken));
         match task {
             Some(Task::Finalize) if cranks >= MAX_CRANKS => {}
             Some(task) if is_free_for(address, task.kind()) => {
@@ -65,7 +70,7 @@ pub(crate) async fn survey(
         // The journal first: a job that is taken while this looks must not seem lost.
         let journal = context.journal.jobs()?;
         let offers = match can_pay(context, own.len()).await {
-            true => offers(context, &moment, at_work, is_free).await?,
+            true => offers(context, &moment, &takes, is_free(owner), is_free_offer).await?,
             false => Vec::new(),
         };
         let is_offered = |address: &Pubkey| offers.iter().any(|(offered, _)| offered == address);
@@ -130,6 +135,10 @@ pub(crate) fn task_of(
     moment: &Moment,
 ) -> Option<Task> {
     match job.state() {
+        JobState::Taken if !may_submit(context, job) => {
+            context.say_once(address, job, || tracing::warn!(job = %address, "the owner took this job, so the operator cannot submit; work on it with the owner's key"));
+            None
+        }
         JobState::Taken if in_time(moment.now, job.effective_deadline(moment)) => {
             Some(Task::Work(*job))
         }
@@ -161,74 +170,7 @@ pub(crate) fn task_of(
     }
 }
 
-/// Open jobs that the policy wants, as many as there is room for.
-async fn offers(
-    context: &Context,
-    moment: &Moment,
-    at_work: usize,
-    is_free: impl Fn(&Pubkey) -> bool,
-) -> Result<Vec<(Pubkey, Task)>> {
-    let mut left = context.settings.policy.max_jobs.saturating_sub(at_work);
-    if left == 0 {
-        return Ok(Vec::new());
-    }
-    let open = context.chain.open_jobs().await?;
-    if open.is_empty() {
-        return Ok(Vec::new());
-    }
-    let owner = &context.settings.owner;
-    let provider = context.chain.provider(owner).await?;
-    let Some(provider) = provider.filter(|provider| provider.active.get()) else {
-        return Ok(Vec::new());
-    };
-    let signer = &context.chain.signer();
-    let mut purses = HashMap::new();
-    let mut found = Vec::new();
-    for (address, job) in open.into_iter().filter(|(address, _)| is_free(address)) {
-        if left == 0 {
-            break;
-        }
-        let purse = match purses.get_mut(&job.mint) {
-            Some(purse) => purse,
-            None => {
-                let purse = context.chain.purse(owner, &job.mint).await?;
-                purses.entry(job.mint).or_insert(purse)
-            }
-        };
-        let capacity = Capacity {
-            provider: &provider,
-            signer,
-            purse: purse.as_ref(),
-            has_worker: context.worker.is_some(),
-            moment,
-        };
-        match context.settings.policy.decide(&job, &capacity) {
-            Ok(_) => {
-                left -= 1;
-                if let Some(purse) = purse {
-                    reserve(purse, job.bond_atoms.get(), *signer != provider.owner);
-                }
-                found.push((address, Task::Take(job)));
-            }
-            Err(refusal) => context.say_once(&address, &job, || log_refusal(&address, refusal)),
-        }
-    }
-    Ok(found)
-}
-
-/// The next decision of this look counts with what a take leaves.
-fn reserve(purse: &mut Purse, bond_atoms: u64, is_by_operator: bool) {
-    purse.free_atoms = purse.free_atoms.get().saturating_sub(bond_atoms).into();
-    if is_by_operator {
-        let reserved_atoms = purse.operator_reserved_atoms.get();
-        purse.operator_reserved_atoms = reserved_atoms.saturating_add(bond_atoms).into();
-    }
-}
-
-fn log_refusal(address: &Pubkey, refusal: Refusal) {
-    if refusal.is_owners_task() {
-        tracing::warn!(job = %address, "{refusal}; leaving an open job alone");
-    } else {
-        tracing::debug!(job = %address, "{refusal}; leaving an open job alone");
-    }
+/// Whether the program lets the signer commit to a result: an operator's results are for its own takes only.
+fn may_submit(context: &Context, job: &Job) -> bool {
+    job.taken_by_operator.get() || context.chain.signer() == context.settings.owner
 }

@@ -14,12 +14,15 @@ pub(crate) enum Task {
     Finalize,
     /// A job of the journal that is no longer this provider's.
     Close,
+    /// What this machine can do is not known yet. This is about no job; it goes under the owner's address.
+    Measure,
 }
 
 /// What a job rests from after a failure. Demands are answered whatever else went wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum TaskKind {
     Answer,
+    Offer,
     Other,
 }
 
@@ -27,7 +30,8 @@ impl Task {
     pub(crate) const fn kind(&self) -> TaskKind {
         match self {
             Self::Answer(_) => TaskKind::Answer,
-            Self::Take(_) | Self::Work(_) | Self::Finalize | Self::Close => TaskKind::Other,
+            Self::Take(_) => TaskKind::Offer,
+            Self::Work(_) | Self::Finalize | Self::Close | Self::Measure => TaskKind::Other,
         }
     }
 

@@ -28,12 +28,17 @@ pub fn least_bond(
     Ok(for_price.max(for_work))
 }
 
-/// What an operator's takes may still reserve after `lost_atoms` of their bonds were lost to others: the limit is a
-/// budget for losses, so that a stolen hot key costs at most the limit, however often it is used.
+/// Whether what an operator's takes have reserved, and what was ever lost from their bonds, fit the owner's limit together:
+/// the limit is a budget for losses, so that a stolen hot key costs at most the limit, however often it is used.
 ///
-/// - Errors: none; a loss above the limit (the owner lowered it meanwhile) leaves 0.
+/// - Errors: none; a sum that no counter holds is above any limit.
 /// - Source: program.md, `operator_limit`, read as docs/THREATS.md says.
-pub fn operator_limit_after_loss(limit_atoms: u64, lost_atoms: u64) -> u64 {
+pub fn is_within_operator_limit(limit_atoms: u64, reserved_atoms: u64, lost_atoms: u64) -> bool {
+    operator_room(limit_atoms, lost_atoms) >= reserved_atoms
+}
+
+/// What an operator's takes may have reserved at a time, after what was lost from their bonds.
+pub fn operator_room(limit_atoms: u64, lost_atoms: u64) -> u64 {
     limit_atoms.saturating_sub(lost_atoms)
 }
 
@@ -118,8 +123,12 @@ mod tests {
 
     #[test]
     fn losses_use_an_operators_limit_up() {
-        assert_eq!(super::operator_limit_after_loss(40_000, 4_000), 36_000);
-        assert_eq!(super::operator_limit_after_loss(3, 4), 0);
-        assert_eq!(super::operator_limit_after_loss(u64::MAX, 0), u64::MAX);
+        assert_eq!(operator_room(40_000, 4_000), 36_000);
+        assert_eq!(operator_room(3, 4), 0);
+        assert!(is_within_operator_limit(40_000, 36_000, 4_000));
+        assert!(!is_within_operator_limit(40_000, 36_001, 4_000));
+        assert!(!is_within_operator_limit(40_000, 1, 40_000));
+        assert!(is_within_operator_limit(0, 0, 7));
+        assert!(!is_within_operator_limit(u64::MAX, u64::MAX, u64::MAX));
     }
 }

@@ -63,18 +63,21 @@ pub fn resolve(
     })
 }
 
-/// The penalty that an arbiter takes from the provider's bond for the client: what it asks for, within the bound.
+/// The penalty that an arbiter takes from the provider's bond for the client: what it asks for, within the bound. A provider
+/// that prevails pays none: otherwise each milestone that it won would cost it a share of its bond.
 ///
 /// - Units: atoms and basis points.
 /// - Errors: [`RuleError::PenaltyAboveShare`] when `asked_atoms` is above `floor(bond_left_atoms x late_penalty_bps /
-///   10,000)`, [`RuleError::ShareAboveOne`] when `late_penalty_bps` is above 10,000.
+///   10,000)`, or above 0 if `provider_prevails`; [`RuleError::ShareAboveOne`] when `late_penalty_bps` is above 10,000.
 /// - Source: program.md, "at most late_penalty_bps of bond_left to the client".
 pub fn penalty(
     bond_left_atoms: u64,
     asked_atoms: u64,
     late_penalty_bps: u16,
+    provider_prevails: bool,
 ) -> Result<u64, RuleError> {
-    if asked_atoms > share::floor_bps(bond_left_atoms, late_penalty_bps)? {
+    let bound_atoms = share::floor_bps(bond_left_atoms, late_penalty_bps)?;
+    if asked_atoms > if provider_prevails { 0 } else { bound_atoms } {
         return Err(RuleError::PenaltyAboveShare);
     }
     Ok(asked_atoms)
@@ -212,15 +215,26 @@ mod tests {
             } else {
                 Err(RuleError::PenaltyAboveShare)
             };
-            prop_assert_eq!(penalty(bond, asked, bps), expected);
+            prop_assert_eq!(penalty(bond, asked, bps, false), expected);
+        }
+
+        #[test]
+        fn a_provider_that_prevails_pays_no_penalty(
+            bond in atoms(), asked in atoms(), bps in share_bps(),
+        ) {
+            let expected = match asked {
+                0 => Ok(0),
+                _ => Err(RuleError::PenaltyAboveShare),
+            };
+            prop_assert_eq!(penalty(bond, asked, bps, true), expected);
         }
 
         #[test]
         fn penalty_bound_is_inclusive(bond in atoms(), bps in share_bps()) {
             let bound = crate::late::split(bond, bps).unwrap().penalty_atoms;
-            prop_assert_eq!(penalty(bond, bound, bps), Ok(bound));
+            prop_assert_eq!(penalty(bond, bound, bps, false), Ok(bound));
             if let Some(above) = bound.checked_add(1) {
-                prop_assert_eq!(penalty(bond, above, bps), Err(RuleError::PenaltyAboveShare));
+                prop_assert_eq!(penalty(bond, above, bps, false), Err(RuleError::PenaltyAboveShare));
             }
         }
 
@@ -311,10 +325,19 @@ mod tests {
 
     #[test]
     fn penalty_edges() {
-        assert_eq!(penalty(0, 0, 10_000), Ok(0));
-        assert_eq!(penalty(0, 1, 10_000), Err(RuleError::PenaltyAboveShare));
-        assert_eq!(penalty(1, 1, 9_999), Err(RuleError::PenaltyAboveShare));
-        assert_eq!(penalty(u64::MAX, u64::MAX, 10_000), Ok(u64::MAX));
-        assert_eq!(penalty(u64::MAX, 0, 10_001), Err(RuleError::ShareAboveOne));
+        assert_eq!(penalty(0, 0, 10_000, false), Ok(0));
+        assert_eq!(
+            penalty(0, 1, 10_000, false),
+            Err(RuleError::PenaltyAboveShare)
+        );
+        assert_eq!(
+            penalty(1, 1, 9_999, false),
+            Err(RuleError::PenaltyAboveShare)
+        );
+        assert_eq!(penalty(u64::MAX, u64::MAX, 10_000, false), Ok(u64::MAX));
+        assert_eq!(
+            penalty(u64::MAX, 0, 10_001, false),
+            Err(RuleError::ShareAboveOne)
+        );
     }
 }

@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | `cases/<job>-<submission>-<result>.json` | the report of a finished case, as it was printed; the last part is a hash of when the job was created and of the committed root, because another cluster has other jobs at the same addresses |
 //! | `tensors/` | checked inputs and weights, see `quern_data::store` |
+//! | `cluster` | the genesis hash of the cluster that all of this belongs to |
 //! | `lock` | held by the running watcher: a second one would take the first one's verdicts for its own |
 //!
 //! Nothing here is believed against the chain: without it cases are only examined once more.
@@ -21,6 +22,9 @@ use {
     },
 };
 
+/// Reports that are kept over a restart. Strangers create jobs; what is older was settled long ago.
+const MOST_KEPT: usize = 100_000;
+
 /// The folder, if there is one.
 pub(crate) struct Archive {
     folder: Option<PathBuf>,
@@ -37,6 +41,7 @@ impl Archive {
             files::create_folder(&cases)?;
             lock = Some(files::lock(folder)?);
             files::sweep(&cases, Duration::ZERO)?;
+            files::keep_newest(&cases, MOST_KEPT)?;
         }
         Ok(Self {
             folder: folder.map(Path::to_owned),

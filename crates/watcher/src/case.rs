@@ -9,8 +9,18 @@ use {
     quern_client::{Pubkey, quern::state::Job},
     quern_data::runtime::Retry,
     quern_proof::{Hash, demand::NodeId, evidence::Charge},
+    std::time::Duration,
     tokio::time::Instant,
 };
+
+/// Shortest time to fetch the data of a case.
+const LEAST_FETCH: Duration = Duration::from_secs(20);
+
+/// How long fetching the data of a job may take in one attempt.
+pub(crate) fn fetch_time(review_secs: u32) -> Duration {
+    let tenth = Duration::from_secs(u64::from(review_secs) / 10);
+    tenth.max(LEAST_FETCH)
+}
 
 /// One submission of a job. What was committed to is part of it: a submission may be rolled back, and another cluster has other
 /// jobs at the same addresses.
@@ -45,6 +55,9 @@ pub(crate) struct Case {
     pub deadline: i64,
     /// Time to refute the result.
     pub review_secs: u32,
+    /// What a conviction would take, and in which mint.
+    pub bond_atoms: u64,
+    pub mint: Pubkey,
     /// The demand that the case waits for.
     pub waits_for: Option<NodeId>,
     /// What was answered on the way there.
@@ -70,6 +83,8 @@ impl Case {
             provider: job.provider,
             deadline: job.deadline.get(),
             review_secs: job.review_secs.get(),
+            bond_atoms: job.bond_left_atoms.get().max(job.bond_atoms.get()),
+            mint: job.mint,
             waits_for: None,
             answered: Vec::new(),
             lost_trace: None,
@@ -79,6 +94,11 @@ impl Case {
             last_said: None,
             retry: Retry::default(),
         }
+    }
+
+    /// How long fetching its data may take in one attempt: a tenth of its own review.
+    pub(crate) fn fetch_time(&self) -> Duration {
+        fetch_time(self.review_secs)
     }
 
     /// Behind one address there may be several nodes, and the one that was asked is behind the one that showed the submission.

@@ -9,8 +9,8 @@ use {
     },
     quern_client::{ClientError, Pubkey, accounts::ModelAccount, quern::state::Job},
     quern_data::{
-        DataError, Fetcher, Reservation, Share, TensorList, fetch, runtime::on_processor,
-        sizes::Sizes,
+        DataError, Download, DownloadSlot, Reservation, Share, TensorList, Wanted, fetch,
+        runtime::on_processor, sizes::Sizes,
     },
     quern_proof::{Hash, Tensor, commit, eval, file, graph::Graph},
     std::sync::Arc,
@@ -19,7 +19,7 @@ use {
 /// MACs in a GMAC.
 const GMAC: u64 = 1_000_000_000;
 
-/// What inputs and weights are fetched for.
+/// What inputs and weights are loaded for.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Purpose {
     /// To have them while they are there.
@@ -32,18 +32,26 @@ pub(crate) enum Purpose {
 pub(crate) enum Published {
     /// It has the committed root.
     Trace(Vec<Tensor>),
-    /// It cannot be fetched, or is another one; this is why.
+    /// It is another one; this is why.
     Missing(String),
 }
 
-/// Everything that a result follows from, and the memory that `purpose` takes. What is too large or too much work is refused
-/// before anything is fetched.
-pub(crate) async fn load(
-    context: &Context,
-    address: &Pubkey,
-    job: &Job,
-    purpose: Purpose,
-) -> std::result::Result<(Arc<CaseData>, Reservation), StepError> {
+/// What was published, on the disk and not looked at yet.
+pub(crate) struct Delivery {
+    pub trace: Download,
+    /// The sums beside it, if they can be had. They are trusted for nothing.
+    pub hints: Option<Download>,
+}
+
+/// What a case takes, known before anything is fetched.
+pub(crate) struct Plan {
+    account: ModelAccount,
+    pub batch_rows: u32,
+    pub sizes: Sizes,
+}
+
+/// Reads the model of a job. What is too large or too much work is refused before anything is fetched.
+pub(crate) async fn plan(context: &Context, job: &Job) -> std::result::Result<Plan, StepError> {
     check_macs(job.macs.get(), context.settings.max_macs)?;
     let account = context.chain.model(&job.model).await?;
     let batch_rows = job.batch_rows.get();
@@ -53,30 +61,111 @@ pub(crate) async fn load(
         .check_batch_rows(batch_rows)
         .map_err(quern_proof::Error::from)?;
     let sizes = checked_sizes(context, &graph, batch_rows)?;
+    Ok(Plan {
+        account,
+        batch_rows,
+        sizes,
+    })
+}
+
+/// Brings inputs and weights to the disk. It takes as long as strangers' servers do, so it takes neither a slot nor memory.
+pub(crate) async fn bring(
+    context: &Context,
+    address: &Pubkey,
+    job: &Job,
+    plan: &Plan,
+    download: &DownloadSlot<'_>,
+) -> std::result::Result<(), StepError> {
+    let graph = parsed(&plan.account.graph)?;
+    let store = &context.store;
+    let list = TensorList::weights(&graph)?;
+    let weights = wanted(context, &list, address, &job.model);
+    let uri =
+        async { Ok::<_, StepError>(noted(download, weights_uri(context, &plan.account).await?)) };
+    let brought = async {
+        store.bring(weights, uri).await?;
+        let list = TensorList::inputs(&graph, plan.batch_rows, &job.input_roots)?;
+        let inputs = wanted(context, &list, address, address);
+        let uri = async {
+            Ok::<_, StepError>(noted(
+                download,
+                context.chain.input_uri(address, job).await?,
+            ))
+        };
+        let brought = store.bring(inputs, uri).await;
+        brought.map(drop).map_err(of_inputs)
+    };
+    let brought: std::result::Result<(), StepError> = brought.await;
+    if brought.is_err() {
+        // Nothing lies about that nobody may ask for again.
+        store.forget_fetched(weights);
+    }
+    brought
+}
+
+/// Everything that a result follows from, compared with its roots, and the memory that `purpose` takes.
+pub(crate) async fn load(
+    context: &Context,
+    address: &Pubkey,
+    job: &Job,
+    plan: Plan,
+    purpose: Purpose,
+) -> std::result::Result<(Arc<CaseData>, Reservation), StepError> {
     let bytes = match purpose {
-        Purpose::Keep => sizes.operands_bytes(),
-        Purpose::Examine => sizes.case_bytes(),
+        Purpose::Keep => plan.sizes.operands_bytes(),
+        Purpose::Examine => plan.sizes.case_bytes(),
     };
     let memory = context.store.reserve(bytes).await?;
-    let weights = weights(context, &account, &graph).await?;
-    let inputs = TensorList::inputs(&graph, batch_rows, &job.input_roots)?;
-    let uri = async { Ok(context.chain.input_uri(address, job).await?) };
-    let inputs = context.store.get(&inputs, address, None, uri).await;
-    let inputs = inputs.map_err(|error| match error {
-        // A job commits to the URI of its inputs, so that never gets better; a model's may change at any time.
+    let graph = parsed(&plan.account.graph)?;
+    let list = TensorList::weights(&graph)?;
+    let weights = wanted(context, &list, address, &job.model);
+    let uri = weights_uri(context, &plan.account);
+    let weights = context.store.get(weights, uri).await?;
+    let list = TensorList::inputs(&graph, plan.batch_rows, &job.input_roots)?;
+    let inputs = wanted(context, &list, address, address);
+    let uri = async { Ok::<_, StepError>(context.chain.input_uri(address, job).await?) };
+    let inputs = context.store.get(inputs, uri).await.map_err(of_inputs)?;
+    let data = CaseData {
+        graph: plan.account.graph,
+        batch_rows: plan.batch_rows,
+        inputs,
+        weights,
+        sizes: plan.sizes,
+    };
+    Ok((Arc::new(data), memory))
+}
+
+/// A job commits to the URI of its inputs, so that never gets better; a model's may change at any time.
+fn of_inputs(error: StepError) -> StepError {
+    match error {
         StepError::Again(WatcherError::Data(error @ DataError::BadUri { .. })) => {
             StepError::Final(error.to_string())
         }
         error => error,
-    })?;
-    let data = CaseData {
-        graph: account.graph,
-        batch_rows,
-        inputs,
-        weights,
-        sizes,
-    };
-    Ok((Arc::new(data), memory))
+    }
+}
+
+/// A URI, after its host was named in the download slot.
+fn noted(download: &DownloadSlot<'_>, uri: String) -> String {
+    if let Some(host) = fetch::host_of(&uri) {
+        download.is_by(host);
+    }
+    uri
+}
+
+fn wanted<'a>(
+    context: &'a Context,
+    list: &'a TensorList,
+    job: &'a Pubkey,
+    named_by: &'a Pubkey,
+) -> Wanted<'a> {
+    let own_source = context.settings.weights.get(named_by);
+    Wanted {
+        list,
+        job,
+        named_by,
+        own_source: own_source.map(String::as_str),
+    }
 }
 
 fn check_macs(macs: u64, max_macs: u64) -> std::result::Result<(), StepError> {
@@ -119,60 +208,66 @@ fn checked_sizes(
     Ok(sizes)
 }
 
-async fn weights(
+/// Where the weights of a model are.
+async fn weights_uri(
     context: &Context,
     account: &ModelAccount,
-    graph: &Graph<'_>,
-) -> std::result::Result<Arc<Vec<Tensor>>, StepError> {
+) -> std::result::Result<String, StepError> {
     let model = account.address;
-    let own_source = context.settings.weights.get(&model).map(String::as_str);
-    let uri = async {
-        match context.chain.model_uri(&model, &account.model).await {
-            Err(ClientError::UriUnknown { .. }) => {
-                Err(StepError::Again(WatcherError::NotReady(format!(
-                    "no event that was found says where the weights of model {model} are; name them with --weights {model}=URI, or ask a node that keeps older transactions"
-                ))))
-            }
-            uri => Ok(uri?),
+    match context.chain.model_uri(&model, &account.model).await {
+        Err(ClientError::UriUnknown { .. }) => {
+            Err(StepError::Again(WatcherError::NotReady(format!(
+                "no event that was found says where the weights of model {model} are; name them with --weights {model}=URI, or ask a node that keeps older transactions"
+            ))))
         }
-    };
-    let list = TensorList::weights(graph)?;
-    context.store.get(&list, &model, own_source, uri).await
+        uri => Ok(uri?),
+    }
 }
 
-/// The trace at a URI, if it is the committed one. Whatever is wrong with it is a missing delivery.
+/// What is published at a URI, on the disk; or why it is missing.
+///
+/// # Errors
+/// That this disk has no room.
+pub(crate) async fn delivery(
+    context: &Context,
+    uri: &str,
+    sizes: &Sizes,
+    download: &DownloadSlot<'_>,
+) -> Result<std::result::Result<Delivery, String>> {
+    noted(download, uri.to_owned());
+    let store = &context.store;
+    let trace = match store.download(uri, Some(sizes.trace_file)).await {
+        Ok(trace) => trace,
+        Err(
+            error @ (DataError::DiskFull { .. }
+            | DataError::DiskLimit { .. }
+            | DataError::Files { .. }),
+        ) => return Err(error.into()),
+        Err(error) => return Ok(Err(error.to_string())),
+    };
+    let hints = match (sizes.hints_file, uri.rsplit_once('/')) {
+        (0, _) | (_, None) => None,
+        (bytes, Some((folder, _))) => {
+            let uri = format!("{folder}/{}", fetch::HINTS_FILE);
+            let found = store.download(&uri, Some(bytes)).await;
+            found
+                .inspect_err(|error| {
+                    tracing::debug!(%error, "there are no hints; the check takes longer");
+                })
+                .ok()
+        }
+    };
+    Ok(Ok(Delivery { trace, hints }))
+}
+
+/// The trace in a file, if it is the committed one. Whatever is wrong with it is a missing delivery.
 ///
 /// # Errors
 /// That reading it broke off.
-pub(crate) async fn trace(
-    fetcher: &Fetcher,
-    uri: &str,
-    root: Hash,
-    data: &Arc<CaseData>,
-) -> Result<Published> {
-    let bytes = match fetcher.fetch(uri, Some(data.sizes.trace_file)).await {
-        Ok(bytes) => bytes,
-        Err(error) => return Ok(Published::Missing(error.to_string())),
-    };
+pub(crate) async fn trace(file: Download, root: Hash, data: &Arc<CaseData>) -> Result<Published> {
     let data = Arc::clone(data);
-    Ok(on_processor(move || read_trace(&data, bytes, &root)).await?)
-}
-
-/// The hints beside a published trace, if they can be had. They are trusted for nothing.
-pub(crate) async fn hints(fetcher: &Fetcher, trace_uri: &str, data: &CaseData) -> Option<Vec<u8>> {
-    let expected_bytes = data.sizes.hints_file;
-    if expected_bytes == 0 {
-        return None;
-    }
-    let (folder, _) = trace_uri.rsplit_once('/')?;
-    let uri = format!("{folder}/{}", fetch::HINTS_FILE);
-    match fetcher.fetch(&uri, Some(expected_bytes)).await {
-        Ok(bytes) => Some(bytes),
-        Err(error) => {
-            tracing::debug!(%error, "there are no hints; the check takes longer");
-            None
-        }
-    }
+    let read = move || Ok(read_trace(&data, file.read()?, &root));
+    on_processor(read).await?
 }
 
 /// The watcher's own result, kept until the case is decided if there is memory for it.

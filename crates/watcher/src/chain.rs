@@ -3,12 +3,13 @@
 use {
     async_trait::async_trait,
     quern_client::{
-        ChainReads, ClientError, Instruction, Keypair, Outcome, Pubkey, Result, RpcChain, Sender,
-        Signature, Signer,
+        ChainReads, ClientError, Errand, Instruction, Keypair, Outcome, Pubkey, Result, RpcChain,
+        Sender, Signature,
         accounts::{self, JobFilter, ModelAccount},
         addresses,
         flows::{self, Route},
         history, instructions,
+        jobs::Looks,
         quern::{
             clock::Moment,
             state::{Demand, Job, JobState, Model},
@@ -116,10 +117,8 @@ pub trait WatcherChain: ChainReads {
 
 /// A cluster over RPC.
 pub struct RpcWatcherChain {
-    /// Reads, with a memory for URIs.
+    /// Reads, with a memory for URIs, and sends.
     reads: Arc<RpcChain>,
-    sender: Sender,
-    wallet: Keypair,
     route: Route,
     /// Evidence accounts of the wallet, and when they were first seen, for nodes that do not tell when they were last used.
     left: Mutex<HashMap<Pubkey, Instant>>,
@@ -140,19 +139,21 @@ impl RpcWatcherChain {
     /// The same with a fixed way for evidence.
     pub fn with_route(sender: Sender, wallet: Keypair, route: Route) -> Arc<Self> {
         Arc::new(Self {
-            reads: RpcChain::new(sender.clone(), wallet.insecure_clone()),
-            sender,
-            wallet,
+            reads: RpcChain::new(sender, wallet),
             route,
             left: Mutex::default(),
             convicting: AtomicUsize::new(0),
         })
     }
 
+    fn wallet(&self) -> &Keypair {
+        self.reads.wallet()
+    }
+
     /// Evidence accounts of this wallet, and how long each must still be left alone.
     async fn evidence(&self) -> Result<Vec<(Pubkey, Duration)>> {
-        let rpc = self.sender.rpc();
-        let found = accounts::evidences_by(rpc, &self.wallet.pubkey()).await?;
+        let rpc = self.reads.rpc();
+        let found = accounts::evidences_by(rpc, &self.signer()).await?;
         lock(&self.left).retain(|address, _| found.iter().any(|found| found.address == *address));
         if found.is_empty() {
             return Ok(Vec::new());
@@ -177,7 +178,7 @@ impl RpcWatcherChain {
         if self.convicting.load(Ordering::SeqCst) > 0 {
             return Ok(Vec::new());
         }
-        let author = self.wallet.pubkey();
+        let author = self.signer();
         let all = self.evidence().await?;
         let left = all.iter().filter(|(_, rest)| rest.is_zero());
         Ok(left
@@ -187,7 +188,7 @@ impl RpcWatcherChain {
 
     /// Demands of this wallet that may be closed.
     async fn done_demands(&self) -> Result<Vec<Instruction>> {
-        let found = accounts::demands_by(self.sender.rpc(), &self.wallet.pubkey()).await?;
+        let found = accounts::demands_by(self.reads.rpc(), &self.signer()).await?;
         let mut jobs: HashMap<Pubkey, Option<Job>> = HashMap::new();
         let mut all = Vec::new();
         for asked in found {
@@ -221,7 +222,11 @@ fn seen(address: Pubkey, demand: &Demand, answer: Option<Vec<u8>>) -> Option<Ope
 #[async_trait]
 impl ChainReads for RpcWatcherChain {
     fn signer(&self) -> Pubkey {
-        self.wallet.pubkey()
+        self.reads.signer()
+    }
+
+    async fn genesis(&self) -> Result<Option<String>> {
+        self.reads.genesis().await
     }
 
     async fn moment(&self) -> Result<Moment> {
@@ -253,7 +258,12 @@ impl WatcherChain for RpcWatcherChain {
             client,
             ..JobFilter::default()
         };
-        accounts::jobs(self.sender.rpc(), filter).await
+        // Of everybody's jobs there may be very many.
+        let looks = match client {
+            Some(_) => Looks::All,
+            None => Looks::Recent,
+        };
+        self.reads.followed_jobs(filter, looks).await
     }
 
     async fn output_uri(&self, address: &Pubkey, job: &Job) -> Result<String> {
@@ -267,12 +277,12 @@ impl WatcherChain for RpcWatcherChain {
         node_id: &NodeId,
     ) -> Result<Option<OpenedDemand>> {
         let address = addresses::demand(job, submission, node_id);
-        let found = accounts::demand_optional(self.sender.rpc(), &address).await?;
+        let found = accounts::demand_optional(self.reads.rpc(), &address).await?;
         Ok(found.and_then(|found| seen(address, &found.demand, found.answer)))
     }
 
     async fn unanswered(&self, job: &Pubkey) -> Result<Vec<OpenedDemand>> {
-        let found = accounts::unanswered_demands_of(self.sender.rpc(), job).await?;
+        let found = accounts::unanswered_demands_of(self.reads.rpc(), job).await?;
         let all = found.iter();
         Ok(all
             .filter_map(|(address, demand)| seen(*address, demand, None))
@@ -280,9 +290,9 @@ impl WatcherChain for RpcWatcherChain {
     }
 
     async fn ask(&self, job: &Job, node_id: &NodeId, parent: Option<Pubkey>) -> Result<()> {
-        let demand = instructions::demand(&self.wallet.pubkey(), job, node_id, parent);
-        let sender = self.sender.by(job.deadline.get());
-        sender.send(&[demand], &[&self.wallet]).await?;
+        let demand = instructions::demand(&self.signer(), job, node_id, parent);
+        let sender = self.reads.sender(Errand::demand(job));
+        sender.send(&[demand], &[self.wallet()]).await?;
         Ok(())
     }
 
@@ -295,8 +305,8 @@ impl WatcherChain for RpcWatcherChain {
     ) -> Result<Conviction> {
         let _convicting = Counted::new(&self.convicting);
         let receipt = flows::convict(
-            &self.sender.by(job.deadline.get()),
-            &self.wallet,
+            &self.reads.sender(Errand::before_payment(job)),
+            self.wallet(),
             job,
             graph,
             charge,
@@ -313,12 +323,13 @@ impl WatcherChain for RpcWatcherChain {
 
     async fn timeout(&self, job: &Job, asked: &OpenedDemand) -> Result<Signature> {
         let timeout = instructions::timeout(&instructions::job_address(job), &asked.address);
-        let receipt = self.sender.send(&[timeout], &[&self.wallet]).await?;
+        let sender = self.reads.sender(Errand::unhurried(job));
+        let receipt = sender.send(&[timeout], &[self.wallet()]).await?;
         Ok(receipt.signature)
     }
 
     async fn settle_conviction(&self, _: &Pubkey, job: &Job, opens_purses: bool) -> Result<bool> {
-        let (rpc, own) = (self.sender.rpc(), self.wallet.pubkey());
+        let (rpc, own) = (self.reads.rpc(), self.signer());
         let mut others = instructions::owners_of_conviction(job);
         others.retain(|owner| *owner != own);
         // Only a prover may lack one, and it is the prover's to pay for, or whose money lies there.
@@ -330,7 +341,8 @@ impl WatcherChain for RpcWatcherChain {
             return Ok(false);
         }
         let settle = flows::settle_conviction(rpc, &own, job).await?;
-        self.sender.send_all(&settle, &[&self.wallet]).await?;
+        let sender = self.reads.sender(Errand::anytime());
+        sender.send_all(&settle, &[self.wallet()]).await?;
         Ok(true)
     }
 
@@ -338,7 +350,8 @@ impl WatcherChain for RpcWatcherChain {
         let mut all = self.done_demands().await?;
         all.extend(self.left_evidence().await?);
         if !all.is_empty() {
-            self.sender.send_all(&all, &[&self.wallet]).await?;
+            let sender = self.reads.sender(Errand::anytime());
+            sender.send_all(&all, &[self.wallet()]).await?;
         }
         Ok(all.len())
     }
@@ -350,9 +363,9 @@ impl WatcherChain for RpcWatcherChain {
         };
         let mut lamports = 0;
         for (address, _) in &all {
-            let balance = self.sender.rpc().get_balance(address).await;
+            let balance = self.reads.rpc().get_balance(address).await;
             lamports +=
-                balance.map_err(|error| ClientError::from_rpc(&self.sender.url(), error))?;
+                balance.map_err(|error| ClientError::from_rpc(&self.reads.rpc().url(), error))?;
         }
         Ok(Some(LockedRent {
             lamports,
@@ -361,7 +374,7 @@ impl WatcherChain for RpcWatcherChain {
     }
 
     async fn outcome(&self, address: &Pubkey) -> Result<Outcome> {
-        history::outcome_of(self.sender.rpc(), address).await
+        history::outcome_of(self.reads.rpc(), address).await
     }
 }
 
@@ -384,8 +397,8 @@ impl Drop for Counted<'_> {
 impl std::fmt::Debug for RpcWatcherChain {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("RpcWatcherChain")
-            .field("url", &self.sender.url())
-            .field("signer", &self.wallet.pubkey())
+            .field("url", &self.reads.rpc().url())
+            .field("signer", &self.signer())
             .finish()
     }
 }

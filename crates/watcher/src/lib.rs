@@ -18,7 +18,8 @@
 //! - `case`, `results`, `context`, `case_data`: one case, its data in memory, what a step works with, getting the data;
 //! - `actions`, `demand_path`, `step`: what a step sends, the way down a withheld commitment, one step of one case;
 //! - `archive`, `cases`, `state`: finished cases on disk, all cases, all that is known between two looks;
-//! - `schedule`, `survey`, `settle`, `run`: what is next, a look at the chain, what is done beside the cases, the loop.
+//! - `prepare`, `settle`, `tidy`: what is done beside the cases: data fetched early, convictions paid out, own rent taken back;
+//! - `schedule`, `survey`, `run`: what is next, a look at the chain, the loop.
 
 mod actions;
 mod archive;
@@ -29,6 +30,7 @@ mod chain;
 mod context;
 mod demand_path;
 mod error;
+mod prepare;
 mod results;
 mod run;
 mod schedule;
@@ -39,6 +41,7 @@ mod step;
 mod survey;
 #[cfg(test)]
 mod tests;
+mod tidy;
 mod verdict;
 
 pub use {

@@ -5,17 +5,19 @@ use {
         case::{Case, CaseId, Next},
         chain::WatcherChain,
         error::{Result, StepError, WatcherError},
-        schedule::{Scheduled, Task},
+        prepare,
+        schedule::{self, MOST_TASKS, Scheduled, Task},
         settings::Settings,
         settle,
         state::State,
         step::step,
         survey::survey,
+        tidy,
         verdict::{Report, Verdict},
     },
     futures::StreamExt,
     quern_client::{Outcome, Pubkey, quern::state::JobState},
-    quern_data::runtime::{LONGEST_RETRY, Retry, Tasks, or_stopped},
+    quern_data::runtime::{LONGEST_RETRY, Retry, Tasks, or_stopped, unless_broken_off},
     std::{
         collections::{HashSet, VecDeque},
         sync::{Arc, atomic::Ordering},
@@ -90,6 +92,7 @@ impl Watcher {
             return Ok(());
         };
         reached?;
+        state.check_cluster().await?;
         tracing::info!(signer = %state.context.chain.signer(), "watching");
         let mut watch = Loop::new(Arc::clone(state), until);
         let done = or_stopped(&mut shutdown, watch.until_done(&mut on_report)).await;
@@ -108,17 +111,17 @@ impl Watcher {
     #[cfg(test)]
     pub(crate) async fn pass(&self) -> Result<Pass> {
         let pass = self.look(true).await?;
-        settle::tidy(&self.state).await;
+        tidy::tidy(&self.state).await;
         Ok(pass)
     }
 
     /// One look and a step of every case; `all` includes what rests after a failure.
     async fn look(&self, all: bool) -> Result<Pass> {
         let state = &self.state;
-        let found = survey(state, &HashSet::new(), all).await?;
+        let found = unless_broken_off(survey(state, &HashSet::new(), all)).await??;
         let reports = futures::stream::iter(found)
             .map(|scheduled| attempt(state, scheduled.task, Until::Stopped))
-            .buffer_unordered(state.context.settings.concurrency.max(1))
+            .buffer_unordered(MOST_TASKS)
             .filter_map(|report| async { report })
             .collect()
             .await;
@@ -155,8 +158,8 @@ impl Watcher {
                         *outcome != Outcome::Unknown || looks >= LOOKS_FOR_OUTCOME
                     };
                     if let Some(outcome) = outcome.filter(is_known) {
-                        settle::tidy(&self.state).await;
-                        settle::say_locked_rent(&self.state).await;
+                        tidy::tidy(&self.state).await;
+                        tidy::say_locked_rent(&self.state).await;
                         return Ok(outcome);
                     }
                 }
@@ -218,11 +221,11 @@ impl Loop {
             self.start_tasks();
             let is_done = self.is_done();
             if is_done || Instant::now() >= self.next_tidy {
-                settle::tidy(&self.state).await;
-                self.next_tidy = Instant::now() + settle::TIDY_EVERY;
+                tidy::tidy(&self.state).await;
+                self.next_tidy = Instant::now() + tidy::TIDY_EVERY;
             }
             if is_done {
-                settle::say_locked_rent(&self.state).await;
+                tidy::say_locked_rent(&self.state).await;
                 return;
             }
             tokio::select! {
@@ -243,7 +246,9 @@ impl Loop {
 
     async fn look(&mut self) {
         let busy = self.tasks.running().map(|one| one.task.job()).collect();
-        match survey(&self.state, &busy, false).await {
+        // Nothing that a node says may end a watcher.
+        let looked = unless_broken_off(survey(&self.state, &busy, false)).await;
+        match looked.map_err(WatcherError::from).flatten() {
             Ok(found) => {
                 self.queue = found.into();
                 self.has_looked = true;
@@ -255,10 +260,9 @@ impl Loop {
 
     /// Starts as many tasks as there are slots for.
     fn start_tasks(&mut self) {
-        let schedule = self.state.schedule();
         loop {
             let running: Vec<Scheduled> = self.tasks.running().copied().collect();
-            let Some(next) = schedule.next(&mut self.queue, &running) else {
+            let Some(next) = schedule::next(&mut self.queue, &running) else {
                 return;
             };
             let (state, until) = (Arc::clone(&self.state), self.until);
@@ -284,7 +288,7 @@ async fn attempt(state: &State, task: Task, until: Until) -> Option<Report> {
             None
         }
         Task::Prepare(address) => {
-            settle::prepare(state, &address).await;
+            prepare::prepare(state, &address).await;
             None
         }
     }
@@ -308,7 +312,8 @@ async fn examine(state: &State, id: CaseId, until: Until) -> Option<Report> {
         Err(StepError::Final(why)) => state.cases.finish(case, Verdict::CouldNotCheck { why }),
         Err(StepError::Again(error)) => {
             let shortest = state.context.settings.poll;
-            rest(&mut case, &error, shortest);
+            let is_said = state.context.is_full_disk(&error);
+            rest(&mut case, &error, shortest, is_said);
             if case.retry.failures() < MOST_FAILURES || until == Until::Stopped {
                 state.cases.put(case);
                 return None;
@@ -323,9 +328,12 @@ async fn examine(state: &State, id: CaseId, until: Until) -> Option<Report> {
 }
 
 /// Lets a failed case rest, longer every time, but not for a large part of the review.
-fn rest(case: &mut Case, error: &WatcherError, shortest: Duration) {
+fn rest(case: &mut Case, error: &WatcherError, shortest: Duration, is_said: bool) {
     let part = Duration::from_secs(u64::from(case.review_secs)) / 20;
     case.retry.failed(shortest, LONGEST_RETRY.min(part));
+    if is_said {
+        return;
+    }
     let (job, submission) = (case.id.job, case.id.submission);
     match (case.is_news(&error.to_string()), case.is_wrong) {
         (true, true) => {

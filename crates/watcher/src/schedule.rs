@@ -1,7 +1,20 @@
-//! What is done next. Strangers create jobs, and a stranger who keeps a watcher busy keeps it away from the others' jobs; so no
-//! kind of task that may be a stranger's doing gets more than half of the slots.
+//! What is done next. Strangers create jobs, and identities cost nothing, so nothing is shared out by identity: what may stall
+//! runs beside the slots in which results are computed and checked, what this watcher has demands in never waits for it, and
+//! what failed before gets half of the room.
 
-use {crate::case::CaseId, quern_client::Pubkey, std::collections::VecDeque};
+use {
+    crate::case::CaseId,
+    quern_client::Pubkey,
+    std::{
+        collections::{HashSet, VecDeque},
+        hash::Hash,
+    },
+};
+
+/// Tasks at a time. Most of them wait for strangers' servers, which costs next to nothing.
+pub(crate) const MOST_TASKS: usize = 48;
+/// As many more that are urgent.
+const MOST_URGENT: usize = 16;
 
 /// Something to do.
 #[derive(Clone, Copy, Debug)]
@@ -23,45 +36,37 @@ impl Task {
     }
 }
 
-/// A task, and on whose account.
+/// A task, and how it is treated.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Scheduled {
     pub task: Task,
-    /// Whose job it is.
-    pub client: Pubkey,
+    /// Whether time runs for what this watcher has paid for, or money waits to be paid out.
+    pub is_urgent: bool,
     /// Whether it failed the last time.
     pub has_failed: bool,
 }
 
-/// How slots are shared.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Schedule {
-    /// Tasks at a time.
-    pub slots: usize,
-    /// Whether jobs of every client are examined, so that no client gets more than half of the slots.
-    pub is_for_all: bool,
+/// Takes the first task that may run beside those that do.
+pub(crate) fn next(queue: &mut VecDeque<Scheduled>, running: &[Scheduled]) -> Option<Scheduled> {
+    let urgent = running.iter().filter(|one| one.is_urgent).count();
+    let failed = running.iter().filter(|one| one.has_failed).count();
+    let others = running.len() - urgent;
+    let may_run = |one: &Scheduled| match one.is_urgent {
+        true => urgent < MOST_URGENT,
+        false => others < MOST_TASKS && (!one.has_failed || failed < MOST_TASKS / 2),
+    };
+    let at = queue.iter().position(may_run)?;
+    queue.remove(at)
 }
 
-impl Schedule {
-    /// Takes the first task that may have a slot beside those that run.
-    pub(crate) fn next(
-        &self,
-        queue: &mut VecDeque<Scheduled>,
-        running: &[Scheduled],
-    ) -> Option<Scheduled> {
-        let slots = self.slots.max(1);
-        if running.len() >= slots {
-            return None;
-        }
-        let half = (slots / 2).max(1);
-        let has_slot = |one: &Scheduled| {
-            let failed = running.iter().filter(|other| other.has_failed).count();
-            let of_client = running.iter().filter(|other| other.client == one.client);
-            (!one.has_failed || failed < half) && (!self.is_for_all || of_client.count() < half)
-        };
-        let at = queue.iter().position(has_slot)?;
-        queue.remove(at)
-    }
+/// Two orders of the same things as one, in turns, each thing once.
+pub(crate) fn interleaved<T: Copy + Eq + Hash>(one: &[T], other: &[T]) -> Vec<T> {
+    let mut seen = HashSet::with_capacity(one.len());
+    let pairs = one
+        .iter()
+        .zip(other)
+        .flat_map(|(one, other)| [*one, *other]);
+    pairs.filter(|thing| seen.insert(*thing)).collect()
 }
 
 #[cfg(test)]
@@ -70,56 +75,40 @@ mod tests {
 
     use super::*;
 
-    fn scheduled(job: u8, client: u8, has_failed: bool) -> Scheduled {
+    fn scheduled(job: u8, is_urgent: bool, has_failed: bool) -> Scheduled {
         Scheduled {
             task: Task::Settle(Pubkey::from([job; 32])),
-            client: Pubkey::from([client; 32]),
+            is_urgent,
             has_failed,
         }
     }
 
-    /// Jobs that get a slot, in order.
-    fn picked(schedule: Schedule, queue: &[Scheduled]) -> Vec<u8> {
-        let (mut queue, mut running) = (VecDeque::from(queue.to_vec()), Vec::new());
-        while let Some(next) = schedule.next(&mut queue, &running) {
+    /// How many of a queue run, and whether an urgent one does.
+    fn running(queue: Vec<Scheduled>) -> (usize, usize) {
+        let (mut queue, mut running) = (VecDeque::from(queue), Vec::new());
+        while let Some(next) = next(&mut queue, &running) {
             running.push(next);
         }
-        let jobs = running.iter().map(|one| one.task.job().to_bytes()[0]);
-        jobs.collect()
+        let urgent = running.iter().filter(|one| one.is_urgent).count();
+        (running.len(), urgent)
     }
 
     #[test]
-    fn one_client_and_failures_get_half_of_the_slots() {
-        let schedule = Schedule {
-            slots: 4,
-            is_for_all: true,
-        };
-        let one = [
-            scheduled(1, 1, false),
-            scheduled(2, 1, false),
-            scheduled(3, 1, false),
-            scheduled(4, 2, false),
-        ];
-        assert_eq!(picked(schedule, &one), [1, 2, 4]);
-        let failed = [
-            scheduled(1, 1, true),
-            scheduled(2, 2, true),
-            scheduled(3, 3, true),
-            scheduled(4, 4, false),
-        ];
-        assert_eq!(picked(schedule, &failed), [1, 2, 4]);
-        // A watcher for one client uses all slots for it, but not for what fails.
-        let own = Schedule {
-            is_for_all: false,
-            ..schedule
-        };
-        assert_eq!(picked(own, &one), [1, 2, 3, 4]);
-        assert_eq!(picked(own, &failed), [1, 2, 4]);
-        // There is always one.
-        let single = Schedule {
-            slots: 1,
-            ..schedule
-        };
-        assert_eq!(picked(single, &failed), [1]);
+    fn what_is_urgent_and_what_never_failed_has_room_of_its_own() {
+        let usual = (0..200).map(|job| scheduled(job, false, false));
+        assert_eq!(running(usual.clone().collect()), (MOST_TASKS, 0));
+        let urgent = (200..=255).map(|job| scheduled(job, true, false));
+        let both = running(usual.clone().chain(urgent).collect());
+        assert_eq!(both, (MOST_TASKS + MOST_URGENT, MOST_URGENT));
+        let failed = (0..200).map(|job| scheduled(job, false, true));
+        assert_eq!(running(failed.clone().collect()), (MOST_TASKS / 2, 0));
+        let both = running(failed.chain(usual).collect());
+        assert_eq!(both, (MOST_TASKS, 0));
+    }
+
+    #[test]
+    fn two_orders_take_turns() {
+        assert_eq!(interleaved(&[1, 2, 3, 4], &[4, 3, 2, 1]), [1, 4, 2, 3]);
+        assert!(interleaved::<u8>(&[], &[]).is_empty());
     }
 }

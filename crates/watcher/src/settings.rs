@@ -49,17 +49,22 @@ pub struct Settings {
     /// Most memory for tensors, in bytes: half of it for results that are being examined, half for own results while demands
     /// are open. A job that needs more than a half is not examined.
     pub memory_bytes: u64,
-    /// Least bonds by mint, in atoms: what is below is not examined.
+    /// Least bonds by mint, in atoms: what is below is not examined. Where everybody's jobs are watched and some are named, jobs
+    /// in other mints are not examined either: nobody said what their bonds are worth.
     pub min_bonds: BTreeMap<Pubkey, u64>,
-    /// Most demand fees for one submission, in lamports.
+    /// Most demand fees for one submission, in lamports. Priority fees take what they leave of it.
     pub max_fee_lamports: u64,
     /// How long after a submission its data are waited for before they are demanded, but no longer than a quarter of the
     /// review.
     pub publication_grace: Duration,
     /// Whether recorded convictions are paid out and what lies in own demands is taken back.
     pub settle: bool,
-    /// Most cases that are worked on at a time.
+    /// Most results that are computed and checked at a time. Waiting for data takes none of these slots.
     pub concurrency: usize,
+    /// How long the data of a case may be slow before others get their download slot.
+    pub patience: Duration,
+    /// Most bytes of inputs and weights in the folder. What open cases do not need goes first.
+    pub disk_bytes: u64,
     /// Time between two looks at the chain, and shortest rest after a failure.
     pub poll: Duration,
 }
@@ -78,6 +83,8 @@ impl Default for Settings {
             publication_grace: Duration::from_secs(30),
             settle: true,
             concurrency: 4,
+            patience: Duration::from_secs(10),
+            disk_bytes: 64 << 30,
             poll: Duration::from_secs(5),
         }
     }

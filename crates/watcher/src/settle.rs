@@ -1,48 +1,15 @@
-//! What is done beside the cases: convictions are paid out, data of jobs without a result are fetched, and the wallet's own
-//! demands and evidence are closed.
+//! Has recorded convictions paid out.
 
 use {
     crate::{
-        case_data::{self, Purpose},
-        chain::LockedRent,
-        error::{Result, StepError},
+        error::Result,
         state::State,
+        tidy::{TIDY_EVERY, tidy},
     },
     quern_client::Pubkey,
     quern_data::runtime::lock,
-    std::time::Duration,
     tokio::time::Instant,
 };
-
-/// Time between two looks at own demands, at recorded convictions that could not be paid out, and for data that are not there.
-pub(crate) const TIDY_EVERY: Duration = Duration::from_secs(60);
-
-/// Fetches and keeps what a result will be checked with. That it fails is no verdict yet.
-pub(crate) async fn prepare(state: &State, address: &Pubkey) {
-    let again = match try_prepare(state, address).await {
-        Ok(()) => {
-            tracing::debug!(job = %address, "its data are here");
-            None
-        }
-        Err(StepError::Final(why)) => {
-            tracing::warn!(job = %address, why, "a limit is exceeded; its result will not be checked");
-            None
-        }
-        Err(StepError::Again(error)) => {
-            tracing::warn!(job = %address, %error, "cannot fetch its data; trying again later");
-            Some(Instant::now() + TIDY_EVERY)
-        }
-    };
-    lock(&state.prepared).insert(*address, again);
-}
-
-async fn try_prepare(state: &State, address: &Pubkey) -> std::result::Result<(), StepError> {
-    let context = &state.context;
-    if let Some(job) = context.chain.job(address).await? {
-        let (_data, _memory) = case_data::load(context, address, &job, Purpose::Keep).await?;
-    }
-    Ok(())
-}
 
 /// Has a recorded conviction paid out.
 pub(crate) async fn settle(state: &State, address: &Pubkey) {
@@ -84,39 +51,4 @@ async fn try_settle(state: &State, address: &Pubkey) -> Result<bool> {
         }
     }
     Ok(true)
-}
-
-/// Takes back what lies in own demands and evidence, unless that is being done.
-pub(crate) async fn tidy(state: &State) {
-    let Ok(_turn) = state.tidying.try_lock() else {
-        return;
-    };
-    if !state.context.settings.settle {
-        return;
-    }
-    match state.context.chain.tidy().await {
-        Ok(0) => {}
-        Ok(closed) => tracing::info!(
-            closed,
-            "own demands and evidence are closed; their rent is back"
-        ),
-        Err(error) => tracing::warn!(%error, "cannot close own demands; trying again later"),
-    }
-}
-
-/// Says what of the wallet's lamports is still locked when a watcher ends.
-pub(crate) async fn say_locked_rent(state: &State) {
-    if !state.context.settings.settle {
-        return;
-    }
-    match state.context.chain.locked_rent().await {
-        Ok(Some(LockedRent {
-            lamports,
-            free_in_secs,
-        })) => tracing::warn!(
-            "{lamports} lamports of rent lie in evidence that an interrupted conviction left behind; a watcher with this wallet, also `--once`, gets them back in {free_in_secs} seconds, not before"
-        ),
-        Ok(None) => {}
-        Err(error) => tracing::debug!(%error, "cannot look up own evidence"),
-    }
 }

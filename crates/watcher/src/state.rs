@@ -6,12 +6,11 @@ use {
         cases::Cases,
         chain::WatcherChain,
         context::Context,
-        error::Result,
-        schedule::Schedule,
-        settings::{Scope, Settings},
+        error::{Result, WatcherError},
+        settings::Settings,
     },
     quern_client::Pubkey,
-    quern_data::runtime::lock,
+    quern_data::{files, runtime::lock},
     std::{
         collections::HashMap,
         sync::{Arc, Mutex, atomic::AtomicU32},
@@ -19,13 +18,21 @@ use {
     tokio::time::Instant,
 };
 
+/// What came of looking for the data of a job without a result.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Looked {
+    pub failures: u32,
+    /// When they are looked for again, if it failed.
+    pub again: Option<Instant>,
+}
+
 pub(crate) struct State {
     pub context: Context,
     pub cases: Cases,
     /// Recorded convictions that could not be paid out, and when that is tried again.
     pub unsettled: Mutex<HashMap<Pubkey, Instant>>,
-    /// Jobs without a result whose data have been looked for, and when that is tried again, if it failed.
-    pub prepared: Mutex<HashMap<Pubkey, Option<Instant>>>,
+    /// Jobs without a result whose data have been looked for.
+    pub prepared: Mutex<HashMap<Pubkey, Looked>>,
     pub tidying: tokio::sync::Mutex<()>,
     /// Looks in a row at which none of the named jobs existed.
     pub looks_without_jobs: AtomicU32,
@@ -43,12 +50,22 @@ impl State {
         })
     }
 
-    /// How slots are shared.
-    pub(crate) fn schedule(&self) -> Schedule {
-        let settings = &self.context.settings;
-        Schedule {
-            slots: settings.concurrency,
-            is_for_all: settings.scope == Scope::All,
+    /// Refuses a folder with what was found out on another cluster: the same addresses mean other jobs there.
+    pub(crate) async fn check_cluster(&self) -> Result<()> {
+        let Some(folder) = &self.context.settings.state else {
+            return Ok(());
+        };
+        let genesis = self.context.chain.genesis().await?;
+        let is_bound = match genesis {
+            Some(genesis) => files::is_bound_to(folder, &genesis)?,
+            None => true,
+        };
+        match is_bound {
+            true => Ok(()),
+            false => Err(WatcherError::NotReady(format!(
+                "the folder {} belongs to a watcher on another cluster; name another one with --state, or check --url",
+                folder.display()
+            ))),
         }
     }
 

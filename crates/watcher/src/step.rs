@@ -5,20 +5,20 @@ use {
     crate::{
         actions::{self, Stepped},
         case::{Case, Next},
-        case_data::{self, Published, Purpose, parsed},
+        case_data::{self, Delivery, Plan, Published, Purpose, parsed},
         chain::OpenedDemand,
         context::Context,
         demand_path,
         error::{StepError, WatcherError},
         results::{CaseData, OwnResult},
-        settings::Settings,
+        settings::{Scope, Settings},
         verdict::Verdict,
     },
     quern_client::{
         ClientError, Outcome,
         quern::{clock::Moment, state::Job},
     },
-    quern_data::{Reservation, runtime::on_processor},
+    quern_data::{Download, DownloadSlot, Reservation, runtime::on_processor, sizes::Sizes},
     quern_proof::{
         Tensor,
         evidence::Charge,
@@ -31,6 +31,8 @@ use {
     tokio::time::Instant,
 };
 
+/// Attempts after which a trace that was cut off for others counts as not delivered.
+const MOST_CUT_OFF: u32 = 4;
 /// Time between two searches for the place of a trace that was not found.
 const LOOK_UP_EVERY: Duration = Duration::from_secs(60);
 
@@ -73,21 +75,28 @@ async fn examine(
     // While the own result is kept, so are the data that it was computed from.
     let key = (case.id.job, case.id.submission);
     let kept = context.results.get(key);
-    // Memory for all of it, until the step is done.
-    let (data, _memory) = data_of(context, case, job, kept.as_ref()).await?;
     // Once this watcher has paid for demands, the place where the trace should have been is left alone: a provider that is
     // slow there on purpose would gain time.
+    let has_asked = demand_path::has_asked(context, case, job, &way).await?;
+    let (plan, delivery) = gathered(context, case, job, kept.as_ref(), has_asked).await?;
+    // Everything that strangers can delay is here; a slot and the memory for all of it, until the step is done.
+    let _slot = context.slot().await?;
+    let (data, _memory) = data_of(context, case, job, kept.as_ref(), plan).await?;
     let mut missing = None;
-    if !demand_path::has_asked(context, case, job, &way).await? {
-        match published(context, case, job, &data).await? {
-            (Published::Trace(outputs), uri) => {
-                return check_published(context, case, job, data, outputs, &uri).await;
-            }
-            (Published::Missing(why), _) => {
-                tracing::debug!(job = %case.id.job, why, "the trace is not delivered");
-                missing = Some(why);
+    match delivery {
+        None => {}
+        Some(Err(why)) => missing = Some(why),
+        Some(Ok(Delivery { trace, hints })) => {
+            match case_data::trace(trace, job.trace_root, &data).await? {
+                Published::Trace(outputs) => {
+                    return check_published(context, case, job, data, outputs, hints).await;
+                }
+                Published::Missing(why) => missing = Some(why),
             }
         }
+    }
+    if let Some(why) = &missing {
+        tracing::debug!(job = %case.id.job, why, "the trace is not delivered");
     }
     let own = match kept {
         Some(own) => own,
@@ -103,37 +112,87 @@ async fn examine(
     demand_path::follow(context, case, job, moment, own, way, missing).await
 }
 
+/// What was published, or why it is missing.
+type Delivered = Result<Delivery, String>;
+
+/// Brings to the disk what is needed and not here: inputs and weights, unless there is an own result, and what was published,
+/// unless something was demanded. A tenth of the review is the most that each of both may take.
+async fn gathered(
+    context: &Context,
+    case: &mut Case,
+    job: &Job,
+    kept: Option<&Arc<OwnResult>>,
+    has_asked: bool,
+) -> Result<(Option<Plan>, Option<Delivered>), StepError> {
+    if kept.is_some() && has_asked {
+        return Ok((None, None));
+    }
+    let (client, failures) = (case.client.to_string(), case.retry.failures());
+    let download = context.downloads.enter(&client, failures).await;
+    let time = case.fetch_time();
+    let again = |why: &str| StepError::Again(WatcherError::NotReady(why.to_owned()));
+    let cut_off = || again("its data came so slowly that others got their turn");
+    let mut plan = None;
+    if kept.is_none() {
+        let brought = tokio::time::timeout(time, async {
+            let plan = case_data::plan(context, job).await?;
+            case_data::bring(context, &case.id.job, job, &plan, &download).await?;
+            Ok::<_, StepError>(plan)
+        });
+        let brought = download.run(brought).await.ok_or_else(cut_off)?;
+        let too_slow = |_| again("its data did not come within a tenth of its review");
+        plan = Some(brought.map_err(too_slow)??);
+    }
+    if has_asked {
+        return Ok((plan, None));
+    }
+    let sizes = match (&plan, kept) {
+        (Some(plan), _) => plan.sizes,
+        (None, Some(own)) => own.data.sizes,
+        (None, None) => return Err(again("nothing is known of its data yet")),
+    };
+    let delivered = tokio::time::timeout(time, published(context, case, job, &sizes, &download));
+    let delivered = match download.run(delivered).await {
+        Some(Ok(delivered)) => delivered?,
+        // A provider that is slow on purpose is one that does not deliver.
+        Some(Err(_)) => Err("it did not come within a tenth of the review".to_owned()),
+        None if failures >= MOST_CUT_OFF => Err("it comes too slowly".to_owned()),
+        None => return Err(cut_off()),
+    };
+    Ok((plan, Some(delivered)))
+}
+
 /// What the result follows from, and the memory for examining it.
 async fn data_of(
     context: &Context,
     case: &Case,
     job: &Job,
     kept: Option<&Arc<OwnResult>>,
+    plan: Option<Plan>,
 ) -> Result<(Arc<CaseData>, Reservation), StepError> {
-    match kept {
-        Some(own) => {
-            let data = Arc::clone(&own.data);
-            let memory = context.store.reserve(data.sizes.case_bytes()).await?;
-            Ok((data, memory))
-        }
-        None => case_data::load(context, &case.id.job, job, Purpose::Examine).await,
+    if let Some(own) = kept {
+        let data = Arc::clone(&own.data);
+        let memory = context.store.reserve(data.sizes.case_bytes()).await?;
+        return Ok((data, memory));
     }
+    let plan = match plan {
+        Some(plan) => plan,
+        None => case_data::plan(context, job).await?,
+    };
+    case_data::load(context, &case.id.job, job, plan, Purpose::Examine).await
 }
 
-/// The published trace and where it is, or why it is missing.
+/// What was published, or why it is missing.
 async fn published(
     context: &Context,
     case: &mut Case,
     job: &Job,
-    data: &Arc<CaseData>,
-) -> Result<(Published, String), StepError> {
+    sizes: &Sizes,
+    download: &DownloadSlot<'_>,
+) -> Result<Delivered, StepError> {
     match trace_uri(context, case, job).await? {
-        Ok(uri) => {
-            let fetcher = context.store.fetcher();
-            let found = case_data::trace(fetcher, &uri, job.trace_root, data).await?;
-            Ok((found, uri))
-        }
-        Err(why) => Ok((Published::Missing(why), String::new())),
+        Ok(uri) => Ok(case_data::delivery(context, &uri, sizes, download).await?),
+        Err(why) => Ok(Err(why)),
     }
 }
 
@@ -196,6 +255,12 @@ fn check_bond(settings: &Settings, job: &Job) -> Result<(), StepError> {
         Some(least_atoms) if bond_atoms < least_atoms => Err(StepError::Final(format!(
             "its bond is {bond_atoms} atoms, less than the {least_atoms} that --min-bond names for its mint"
         ))),
+        None if settings.scope == Scope::All && !settings.min_bonds.is_empty() => {
+            Err(StepError::Final(format!(
+                "--min-bond names no least bond for its mint {}",
+                job.mint
+            )))
+        }
         _ => Ok(()),
     }
 }
@@ -231,11 +296,15 @@ async fn check_published(
     job: &Job,
     data: Arc<CaseData>,
     outputs: Vec<Tensor>,
-    uri: &str,
+    hints: Option<Download>,
 ) -> Stepped {
-    let hints = case_data::hints(context.store.fetcher(), uri, &data).await;
     let from = Arc::clone(&data);
-    match on_processor(move || find_wrong(&from, &outputs, hints)).await?? {
+    let find = move || {
+        // Without them the check takes longer.
+        let hints = hints.and_then(|hints| hints.read().ok());
+        find_wrong(&from, &outputs, hints)
+    };
+    match on_processor(find).await?? {
         None => Ok(Next::Done(Verdict::Consistent {
             delivered: true,
             note: None,

@@ -2,8 +2,9 @@
 
 use {
     crate::{
+        case::{Case, CaseId},
         error::Result,
-        schedule::{Scheduled, Task},
+        schedule::{Scheduled, Task, interleaved},
         settings::Scope,
         state::State,
     },
@@ -12,12 +13,16 @@ use {
         quern::state::{Job, JobState},
     },
     quern_data::runtime::lock,
-    std::{collections::HashSet, sync::atomic::Ordering},
+    std::{
+        cmp::Reverse,
+        collections::{BTreeMap, HashSet},
+        sync::atomic::Ordering,
+    },
     tokio::time::Instant,
 };
 
 /// What there is to do now: first what this watcher has demanded something about, where the time for the next demand may run,
-/// then the nearest deadline, and what failed after everything else. Jobs in `busy` are being worked on; `all` includes those
+/// then in turns the nearest deadline and the largest bond, and what failed after everything else. Jobs in `busy` are being worked on; `all` includes those
 /// that rest after a failure.
 pub(crate) async fn survey(
     state: &State,
@@ -31,11 +36,11 @@ pub(crate) async fn survey(
         }
         match job.state() {
             JobState::Submitted | JobState::Convicted => state.cases.note(address, &job),
-            JobState::Open | JobState::Taken => prepare.push((address, job.client)),
+            JobState::Open | JobState::Taken => prepare.push(address),
             JobState::Rejected => {}
         }
         if job.is_in(JobState::Convicted) && state.context.settings.settle {
-            settle.push((address, job.client));
+            settle.push(address);
         }
     }
     for id in state.cases.forget_left() {
@@ -57,39 +62,63 @@ fn to_examine(
     busy: &HashSet<Pubkey>,
     all: bool,
 ) -> (Vec<Scheduled>, Vec<Scheduled>) {
-    let mut due = Vec::new();
-    for (id, case) in lock(&state.cases.open).iter() {
-        if busy.contains(&id.job) || !(all || case.retry.is_due()) {
-            continue;
-        }
-        let scheduled = Scheduled {
-            task: Task::Examine(*id),
-            client: case.client,
-            has_failed: case.retry.failures() > 0,
-        };
-        let is_new = case.fees_lamports == 0;
-        due.push(((is_new, case.deadline, id.job), scheduled));
+    let open = lock(&state.cases.open);
+    let due = open
+        .iter()
+        .filter(|(id, case)| !busy.contains(&id.job) && (all || case.retry.is_due()));
+    let mut by_deadline: Vec<(CaseId, &Case)> = due.map(|(id, case)| (*id, case)).collect();
+    by_deadline.sort_by_key(|(id, case)| (case.fees_lamports == 0, case.deadline, id.job));
+    let asked = by_deadline.partition_point(|(_, case)| case.fees_lamports > 0);
+    let others = by_deadline.split_off(asked);
+    let ids: Vec<CaseId> = others.iter().map(|(id, _)| *id).collect();
+    let ordered = interleaved(&ids, &by_bond(&others));
+    let scheduled = |id: &CaseId, is_urgent| Scheduled {
+        task: Task::Examine(*id),
+        is_urgent,
+        has_failed: open.get(id).is_some_and(|case| case.retry.failures() > 0),
+    };
+    let asked = by_deadline.iter().map(|(id, _)| scheduled(id, true));
+    let others = ordered.iter().map(|id| scheduled(id, false));
+    let all = asked.chain(others);
+    all.partition(|scheduled| !scheduled.has_failed)
+}
+
+/// Cases by what their bonds are worth, the largest first. Atoms of two mints cannot be compared, so mints take turns.
+fn by_bond(cases: &[(CaseId, &Case)]) -> Vec<CaseId> {
+    let mut by_mint: BTreeMap<Pubkey, Vec<(Reverse<u64>, i64, CaseId)>> = BTreeMap::new();
+    for (id, case) in cases {
+        let of_mint = by_mint.entry(case.mint).or_default();
+        of_mint.push((Reverse(case.bond_atoms), case.deadline, *id));
     }
-    due.sort_by_key(|(order, _)| *order);
-    let due = due.into_iter().map(|(_, scheduled)| scheduled);
-    due.partition(|scheduled| !scheduled.has_failed)
+    let mut lists: Vec<_> = by_mint
+        .into_values()
+        .map(|mut list| {
+            list.sort_by_key(|(bond, deadline, id)| (*bond, *deadline, id.job));
+            list.into_iter().map(|(_, _, id)| id)
+        })
+        .collect();
+    let mut all = Vec::new();
+    while !lists.is_empty() {
+        lists.retain_mut(|list| list.next().map(|id| all.push(id)).is_some());
+    }
+    all
 }
 
 /// Recorded convictions that may be paid out now.
 fn to_settle(
     state: &State,
-    convicted: Vec<(Pubkey, Pubkey)>,
+    convicted: Vec<Pubkey>,
     busy: &HashSet<Pubkey>,
     is_due: impl Fn(Option<Instant>) -> bool,
 ) -> Vec<Scheduled> {
-    let is_convicted = |address: &Pubkey| convicted.iter().any(|(known, _)| known == address);
+    let is_convicted = |address: &Pubkey| convicted.contains(address);
     lock(&state.unsettled).retain(|address, _| is_convicted(address));
     let due = convicted
         .into_iter()
-        .filter(|(address, _)| !busy.contains(address) && is_due(state.settles_again(address)));
-    due.map(|(address, client)| Scheduled {
+        .filter(|address| !busy.contains(address) && is_due(state.settles_again(address)));
+    due.map(|address| Scheduled {
         task: Task::Settle(address),
-        client,
+        is_urgent: true,
         has_failed: false,
     })
     .collect()
@@ -98,13 +127,13 @@ fn to_settle(
 /// Jobs without a result whose data are to be fetched now.
 fn to_prepare(
     state: &State,
-    waiting: Vec<(Pubkey, Pubkey)>,
+    waiting: Vec<Pubkey>,
     busy: &HashSet<Pubkey>,
     is_due: impl Fn(Option<Instant>) -> bool,
 ) -> Vec<Scheduled> {
     let mut prepared = lock(&state.prepared);
     prepared.retain(|address, _| {
-        let is_kept = waiting.iter().any(|(known, _)| known == address);
+        let is_kept = waiting.contains(address);
         if !is_kept {
             // It has a result, or it ended without one.
             state.release(address);
@@ -112,16 +141,16 @@ fn to_prepare(
         is_kept
     });
     let mut found = Vec::new();
-    for (address, client) in waiting {
+    for address in waiting {
         let known = prepared.get(&address).copied();
         let is_new = match known {
             None => true,
-            Some(again) => again.is_some_and(|again| is_due(Some(again))),
+            Some(looked) => looked.again.is_some_and(|again| is_due(Some(again))),
         };
         if is_new && !busy.contains(&address) {
             found.push(Scheduled {
                 task: Task::Prepare(address),
-                client,
+                is_urgent: false,
                 has_failed: known.is_some(),
             });
         }

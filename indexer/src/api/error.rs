@@ -1,6 +1,7 @@
 //! Refused requests, told as [`Problem`]s.
 
 use {
+    super::json::write,
     crate::error::IndexerError,
     axum::{
         http::{StatusCode, header},
@@ -62,7 +63,7 @@ impl IntoResponse for ApiError {
             detail: self.detail,
         };
         // These four fields always serialize.
-        let text = serde_json::to_string(&problem).unwrap_or_default();
+        let text = write(&problem).unwrap_or_default();
         (self.status, [(header::CONTENT_TYPE, MEDIA_TYPE)], text).into_response()
     }
 }

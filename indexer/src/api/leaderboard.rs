@@ -85,7 +85,7 @@ impl Asked {
             window: params.word("window")?.unwrap_or(Window::All),
             assurance: params.word("assurance")?,
             mint: params.address("mint")?,
-            end: match params.cursor()? {
+            end: match params.cursor("cursor")? {
                 Some(bytes) => Some(PageEnd::read(&bytes).ok_or_else(bad_cursor)?),
                 None => None,
             },

@@ -77,8 +77,8 @@ impl Params {
     }
 
     /// The bytes of a cursor of this length.
-    pub(super) fn cursor<const N: usize>(&self) -> Result<Option<[u8; N]>, ApiError> {
-        let Some(text) = self.text("cursor") else {
+    pub(super) fn cursor<const N: usize>(&self, name: &str) -> Result<Option<[u8; N]>, ApiError> {
+        let Some(text) = self.text(name) else {
             return Ok(None);
         };
         let mut bytes = [0; N];
@@ -89,7 +89,7 @@ impl Params {
 
 pub(super) fn bad_cursor() -> ApiError {
     ApiError::bad_request(
-        "the cursor does not belong to this list: take next_cursor of the page before, with the same parameters".to_owned(),
+        "the cursor does not belong to this list: take next_cursor (of a job next_steps_cursor and so on) of the page before, with the same parameters".to_owned(),
     )
 }
 

@@ -1,9 +1,8 @@
 //! What all replies share.
 
 use {
-    super::{ApiError, ApiState},
+    super::{ApiError, ApiState, json::Json},
     crate::store::Snapshot,
-    axum::Json,
     quern_api::{Finality, Reply},
 };
 
@@ -22,6 +21,7 @@ impl ApiState {
             as_of_slot,
             finality: Finality::Finalized,
             lag_slots,
+            whole_history: snapshot.wholeness().is_whole(),
             body,
         })
     }

@@ -1,9 +1,9 @@
 //! `/v1/status` and health checks.
 
 use {
-    super::{ApiError, ApiState, params::Params, reply::Answer},
+    super::{ApiError, ApiState, json::Json, params::Params, reply::Answer},
     crate::view,
-    axum::{Json, extract::State, http::Uri},
+    axum::{extract::State, http::Uri},
     quern_api::{HealthPage, StatusPage},
     std::time::Duration,
 };
@@ -34,6 +34,11 @@ pub(super) async fn live() -> Json<HealthPage> {
 /// Whether its answers are fresh.
 pub(super) async fn ready(State(api): State<ApiState>) -> Result<Json<HealthPage>, ApiError> {
     let state = api.health.now();
+    if let Some(error) = state.error.as_ref().filter(|_| state.is_refused) {
+        return Err(ApiError::unavailable(format!(
+            "the node is not believed: {error}"
+        )));
+    }
     let Some(whole_at) = state.whole_at else {
         return Err(ApiError::unavailable(match state.error {
             Some(error) => format!("no walk is whole yet: {error}"),
@@ -49,11 +54,21 @@ pub(super) async fn ready(State(api): State<ApiState>) -> Result<Json<HealthPage
             whole_at.elapsed().as_secs()
         )));
     }
-    match state.lag_slots() {
-        Some(lag) if lag > api.most_lag_slots => Err(ApiError::unavailable(format!(
+    // What readers see counts, and not what the follower believes to have written.
+    let snapshot = api.store.read().await?;
+    let shown = snapshot.cursor().map_or(0, |cursor| cursor.slot);
+    let lag = state.tip_slot.map_or(0, |tip| tip.saturating_sub(shown));
+    if lag > api.most_lag_slots {
+        return Err(ApiError::unavailable(format!(
             "{lag} slots behind the node; at most {} are ready",
             api.most_lag_slots
+        )));
+    }
+    let wholeness = snapshot.wholeness();
+    match wholeness.is_whole() {
+        true => Ok(well()),
+        false => Err(ApiError::unavailable(format!(
+            "the history is not whole, so sums may be too small: {wholeness}"
         ))),
-        _ => Ok(well()),
     }
 }

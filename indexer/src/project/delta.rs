@@ -100,8 +100,8 @@ pub struct Delta {
     pub scores: BTreeMap<ScoreKey, u128>,
     /// Sums over everything.
     pub totals: BTreeMap<TotalKey, Total>,
-    /// Time lines of jobs: job, its `seq`, the event.
-    pub steps: BTreeSet<(Key, u64, EventId)>,
+    /// Time lines of jobs: job, its `seq`, the event, whether that is a submission.
+    pub steps: BTreeSet<(Key, u64, EventId, bool)>,
     /// Settled milestones.
     pub settlements: BTreeMap<EventId, Settlement>,
 }
@@ -115,7 +115,9 @@ impl Delta {
             let row = EntityRow::of(change, event.id, event.slot, text_for(body, change));
             self.merge_entity((change.kind, address), row);
             if change.kind == EntityKind::Job as u8 {
-                self.steps.insert((address, change.seq, event.id));
+                let is_submission = matches!(body, QuernEvent::ResultSubmitted(_));
+                self.steps
+                    .insert((address, change.seq, event.id, is_submission));
             }
         }
         for (category, assurance, mint, atoms) in money::flows(body) {

@@ -4,8 +4,8 @@ use {
     crate::project::{
         EventId, key,
         program::{
-            Assurance, Change, ConvictionReason, Demand, Emission, Entity, EntityKind, Job,
-            JobKind, JobState, MintConfig, Model, Protocol, Provider, Purse, QuernEvent, read,
+            Change, Demand, Emission, Entity, EntityKind, Job, LAYOUT_VERSION, MintConfig, Model,
+            Protocol, Provider, Purse, QuernEvent, read,
         },
     },
     quern_api::Key,
@@ -144,72 +144,40 @@ pub(super) fn reward_mint(event: &QuernEvent) -> Option<Key> {
     Some(key(&read::<Emission>(&change.after)?.reward_mint))
 }
 
-fn has_known_codes<T: Entity>(after: &[u8]) -> bool {
-    read::<T>(after).is_none_or(|account| account.has_known_codes())
-}
-
-/// Whether a change has a known kind, the length of that kind, and no code that this version does not know.
-pub(super) fn check(change: &Change) -> Result<(), String> {
-    let kind = EntityKind::from_code(change.kind);
-    let length = match kind {
-        Some(EntityKind::Protocol) => size_of::<Protocol>(),
-        Some(EntityKind::MintConfig) => size_of::<MintConfig>(),
-        Some(EntityKind::Emission) => size_of::<Emission>(),
-        Some(EntityKind::Provider) => size_of::<Provider>(),
-        Some(EntityKind::Purse) => size_of::<Purse>(),
-        Some(EntityKind::Model) => size_of::<Model>(),
-        Some(EntityKind::Job) => size_of::<Job>(),
-        Some(EntityKind::Demand) => size_of::<Demand>(),
-        _ => {
-            return Err(format!(
-                "a change names the unknown account kind {}",
-                change.kind
-            ));
-        }
+/// Whether this version reads an account of this type: its length, the version of its layout and its codes.
+fn check_as<T: Entity>(after: &[u8], version: impl Fn(&T) -> u8) -> Result<(), String> {
+    if after.is_empty() {
+        return Ok(());
+    }
+    let Some(account) = read::<T>(after) else {
+        let (found, length) = (after.len(), size_of::<T>());
+        return Err(format!("it has {found} bytes instead of {length}"));
     };
-    let found = change.after.len();
-    if found != 0 && found != length {
+    let version = version(&account);
+    if version > LAYOUT_VERSION {
         return Err(format!(
-            "a change of kind {} has {found} bytes instead of {length}",
-            change.kind
+            "its layout has version {version}, newer than {LAYOUT_VERSION}"
         ));
     }
-    let is_known = match kind {
-        Some(EntityKind::Job) => {
-            return read::<Job>(&change.after).map_or(Ok(()), |job| check_job(&job));
-        }
-        Some(EntityKind::Model) => has_known_codes::<Model>(&change.after),
-        Some(EntityKind::Demand) => has_known_codes::<Demand>(&change.after),
-        _ => true,
-    };
-    match is_known {
+    match account.has_known_codes() {
         true => Ok(()),
-        false => Err(format!(
-            "a change of kind {} has an unknown code",
-            change.kind
-        )),
+        false => Err("it has an unknown code".to_owned()),
     }
 }
 
-/// Whether every code in a job is known.
-fn check_job(job: &Job) -> Result<(), String> {
-    let is_free = job.conviction_reason == 0;
-    let codes = [
-        ("state", job.state, JobState::from_code(job.state).is_some()),
-        ("kind", job.kind, JobKind::from_code(job.kind).is_some()),
-        (
-            "assurance level",
-            job.assurance,
-            Assurance::from_code(job.assurance).is_some(),
-        ),
-        (
-            "conviction reason",
-            job.conviction_reason,
-            is_free || ConvictionReason::from_code(job.conviction_reason).is_some(),
-        ),
-    ];
-    match codes.into_iter().find(|(_, _, is_known)| !is_known) {
-        Some((what, code, _)) => Err(format!("a job has the unknown {what} {code}")),
-        None => Ok(()),
-    }
+/// Whether this version understands a change.
+pub(super) fn check(change: &Change) -> Result<(), String> {
+    let after = &change.after;
+    let checked = match EntityKind::from_code(change.kind) {
+        Some(EntityKind::Protocol) => check_as::<Protocol>(after, |account| account.version),
+        Some(EntityKind::MintConfig) => check_as::<MintConfig>(after, |account| account.version),
+        Some(EntityKind::Emission) => check_as::<Emission>(after, |account| account.version),
+        Some(EntityKind::Provider) => check_as::<Provider>(after, |account| account.version),
+        Some(EntityKind::Purse) => check_as::<Purse>(after, |account| account.version),
+        Some(EntityKind::Model) => check_as::<Model>(after, |account| account.version),
+        Some(EntityKind::Job) => check_as::<Job>(after, |account| account.version),
+        Some(EntityKind::Demand) => check_as::<Demand>(after, |account| account.version),
+        _ => Err("this version does not know the kind".to_owned()),
+    };
+    checked.map_err(|reason| format!("a change of account kind {}: {reason}", change.kind))
 }

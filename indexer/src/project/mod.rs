@@ -25,7 +25,7 @@ pub mod program {
         events::{Change, MilestoneSettled, QuernEvent},
         state::{
             Assurance, ConvictionReason, Demand, Emission, Entity, EntityKind, Job, JobKind,
-            JobState, MintConfig, Model, Protocol, Provider, Purse,
+            JobState, LAYOUT_VERSION, MintConfig, Model, Protocol, Provider, Purse,
         },
     };
 

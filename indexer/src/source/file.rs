@@ -7,7 +7,9 @@ use {
         error::{IndexerError, Result},
     },
     async_trait::async_trait,
-    quern_api::Signature,
+    quern_api::{Key, Signature},
+    quern_client::text,
+    serde_json::Value,
     solana_transaction_status_client_types::EncodedConfirmedTransactionWithStatusMeta,
     std::{
         collections::HashMap,
@@ -30,8 +32,8 @@ impl FileSource {
     /// Reads a recording once and keeps where each transaction stands.
     ///
     /// # Errors
-    /// If the file cannot be read or a line is no transaction.
-    pub fn open(path: &Path) -> Result<Self> {
+    /// If the file cannot be read or a line is no transaction that tells its events.
+    pub fn open(path: &Path, program: &Key) -> Result<Self> {
         let failed = |reason: String| IndexerError::Recording {
             path: path.display().to_string(),
             reason,
@@ -58,23 +60,16 @@ impl FileSource {
             }
             number += 1;
             if !line.trim().is_empty() {
-                let transaction: EncodedConfirmedTransactionWithStatusMeta =
-                    serde_json::from_str(&line)
-                        .map_err(|error| failed(format!("line {number}: {error}")))?;
-                let signature = decode::signature_of(&transaction).ok_or_else(|| {
-                    failed(format!("line {number}: the transaction has no signature"))
-                })?;
-                // Without metadata it counts as good here; reading it then says what is missing.
-                let failed = transaction
-                    .transaction
-                    .meta
-                    .as_ref()
-                    .is_some_and(|meta| meta.err.is_some());
-                source.places.insert(signature, (start, length));
+                let at_line = |reason: String| failed(format!("line {number}: {reason}"));
+                let transaction = transaction_of(line.as_bytes()).map_err(at_line)?;
+                // A recording never changes: what cannot be read now never can.
+                let decoded = decode::transaction(program, &transaction)
+                    .map_err(|error| at_line(error.to_string()))?;
+                source.places.insert(decoded.signature, (start, length));
                 source.items.push(Item {
-                    signature,
+                    signature: decoded.signature,
                     slot: transaction.slot,
-                    failed,
+                    failed: !decoded.succeeded,
                 });
                 source.tip.slot = source.tip.slot.max(transaction.slot);
                 source.tip.time = source.tip.time.max(transaction.block_time);
@@ -84,6 +79,23 @@ impl FileSource {
         source.items.sort_by_key(|item| item.slot);
         Ok(source)
     }
+}
+
+/// The transaction of a line, bare or as the result of a JSON-RPC reply.
+fn transaction_of(line: &[u8]) -> Result<EncodedConfirmedTransactionWithStatusMeta, String> {
+    let mut value: Value = serde_json::from_slice(line).map_err(|error| error.to_string())?;
+    if let Some(error) = value.get("error").filter(|error| !error.is_null()) {
+        return Err(text::escaped(&format!(
+            "a node's refusal instead of a transaction: {error}"
+        )));
+    }
+    if let Some(result) = value.get_mut("result") {
+        value = result.take();
+    }
+    if value.is_null() {
+        return Err("the node's answer was \"null\": it did not have the transaction".to_owned());
+    }
+    serde_json::from_value(value).map_err(|error| error.to_string())
 }
 
 #[async_trait]
@@ -121,7 +133,7 @@ impl Source for FileSource {
         let line = tokio::task::spawn_blocking(read)
             .await?
             .map_err(|error| failed(error.to_string()))?;
-        serde_json::from_slice(&line).map_err(|error| failed(error.to_string()))
+        transaction_of(&line).map_err(failed)
     }
 
     async fn wake(&self) {

@@ -45,9 +45,10 @@ pub struct Item {
 pub struct Range {
     /// Where it begins, going back in time.
     pub tip: Tip,
-    /// It may end at the first transaction of a slot below this one; none means the whole history.
+    /// It may end at the first transaction of a slot below this one; none means the whole history, to the end of the node's
+    /// list.
     pub floor: Option<u64>,
-    /// The program's first transaction, if it is known: there it ends in any case.
+    /// The oldest transaction that is known: a walk with a floor ends there in any case, one without must reach it.
     pub origin: Option<Origin>,
 }
 
@@ -71,6 +72,7 @@ pub(crate) struct Walk<'a> {
     range: &'a Range,
     items: Vec<Item>,
     last_slot: u64,
+    has_met_origin: bool,
 }
 
 /// Whether a walk needs another page.
@@ -88,23 +90,25 @@ impl<'a> Walk<'a> {
             range,
             items: Vec::new(),
             last_slot: u64::MAX,
+            has_met_origin: false,
         }
     }
 
-    /// Takes the next page; `finalized` is each item's own status. An empty page is the end only if nothing says that more
-    /// must be there: nodes that lag or prune answer with one too.
+    /// Takes the next page; `finalized` is each item's own status. A page of any length is followed by another one. An empty
+    /// page is the end only if nothing says that more must be there: nodes that lag or prune answer with one too.
     pub(crate) fn page(&mut self, page: &[(Item, bool)]) -> Result<Progress> {
         if page.is_empty() {
-            return match (self.range.floor, self.range.origin) {
-                // Nothing was ever seen, or this is the first walk: the history ends here.
-                (None, _) | (_, None) => Ok(Progress::Whole),
-                (Some(floor), Some(origin)) => Err(IndexerError::HistoryEnded {
+            return match self.range.origin {
+                // Nothing was ever seen, or all that was: the history ends here.
+                None => Ok(Progress::Whole),
+                Some(_) if self.has_met_origin => Ok(Progress::Whole),
+                Some(origin) => Err(IndexerError::HistoryEnded {
                     reached: if self.last_slot == u64::MAX {
                         0
                     } else {
                         self.last_slot
                     },
-                    wanted: floor.max(origin.slot),
+                    wanted: self.range.floor.unwrap_or_default().max(origin.slot),
                 }),
             };
         }
@@ -129,12 +133,12 @@ impl<'a> Walk<'a> {
                 return Ok(Progress::Whole);
             }
             self.items.push(*item);
-            if self
-                .range
-                .origin
-                .is_some_and(|origin| origin.signature == item.signature)
-            {
-                return Ok(Progress::Whole);
+            let origin = self.range.origin;
+            if origin.is_some_and(|origin| origin.signature == item.signature) {
+                self.has_met_origin = true;
+                if self.range.floor.is_some() {
+                    return Ok(Progress::Whole);
+                }
             }
         }
         Ok(Progress::More)
@@ -212,6 +216,29 @@ mod tests {
             Progress::Whole
         );
         assert_eq!(walk.finish().len(), 2);
+    }
+
+    #[test]
+    fn a_walk_to_the_start_goes_past_what_was_the_oldest_and_must_reach_it() {
+        let range = range(None, Some((2, 50)));
+        let mut walk = Walk::new(&range);
+        assert_eq!(
+            walk.page(&[item(3, 90), item(2, 50)]).unwrap(),
+            Progress::More
+        );
+        assert_eq!(walk.page(&[item(1, 10)]).unwrap(), Progress::More);
+        assert_eq!(walk.page(&[]).unwrap(), Progress::Whole);
+        assert_eq!(walk.finish().len(), 3);
+
+        let mut walk = Walk::new(&range);
+        walk.page(&[item(3, 90)]).unwrap();
+        assert!(matches!(
+            walk.page(&[]),
+            Err(IndexerError::HistoryEnded {
+                reached: 90,
+                wanted: 50
+            })
+        ));
     }
 
     #[test]

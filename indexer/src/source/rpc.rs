@@ -6,7 +6,7 @@ use {
     async_trait::async_trait,
     futures::StreamExt,
     quern_api::{Key, Signature},
-    quern_client::{Hash, Pubkey, addresses, cluster, events::transaction_config},
+    quern_client::{Hash, Pubkey, addresses, cluster, events::transaction_config, text},
     serde_json::json,
     solana_commitment_config::CommitmentConfig,
     solana_pubsub_client::{
@@ -119,7 +119,10 @@ impl RpcSource {
                 let signature =
                     Signature::parse(&entry.signature).ok_or_else(|| IndexerError::Rpc {
                         method: "getSignaturesForAddress",
-                        reason: format!("\"{}\" is not a signature", entry.signature),
+                        reason: format!(
+                            "\"{}\" is not a signature",
+                            text::escaped(&entry.signature)
+                        ),
                     })?;
                 // Nodes that do not say it answer for the commitment that was asked for.
                 let finalized = entry
@@ -243,7 +246,7 @@ async fn listen(url: Endpoint, program: Key, noticed: Arc<Notify>) {
         match listen_once(&url, &program, &noticed).await {
             Ok(()) => tracing::debug!(%url, "the node ended its notices"),
             Err(error) => {
-                let reason = url.hide_keys(&error.to_string());
+                let reason = text::escaped(&url.hide_keys(&error.to_string()));
                 tracing::debug!(%url, reason, "no notices from the node");
             }
         }
@@ -290,11 +293,18 @@ where
     }
 }
 
+/// What is said of a web page, for example.
+const NOT_JSON: &str = "the answer is not JSON-RPC; check that this is the address of a node";
+
 /// Why a call failed, without the keys in the node's address: it is logged and served to everybody.
 fn reason(url: &Endpoint, error: ClientError) -> String {
     let text = match *error.kind {
+        ErrorKind::Reqwest(error) if error.is_decode() => NOT_JSON.to_owned(),
+        ErrorKind::SerdeJson(error) if error.is_syntax() || error.is_eof() => NOT_JSON.to_owned(),
         ErrorKind::Reqwest(error) => error.without_url().to_string(),
         kind => kind.to_string(),
     };
-    format!("{url}: {}", url.hide_keys(&text))
+    // A refusal's text ends with its data, and most have none.
+    let text = text.trim_end_matches(|end: char| end.is_whitespace() || end == ';');
+    format!("{url}: {}", text::escaped(&url.hide_keys(text)))
 }

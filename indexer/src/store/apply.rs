@@ -7,6 +7,7 @@ use {
         project::{Delta, Event},
     },
     quern_api::Signature,
+    std::collections::HashMap,
 };
 
 /// What is written in one database transaction.
@@ -20,6 +21,21 @@ pub struct Batch {
     pub dead_letters: Vec<DeadLetter>,
     /// The new cursor, if this ends a whole walk.
     pub cursor: Option<Cursor>,
+    /// Whether that walk went back to the start.
+    pub from_start: bool,
+}
+
+impl Batch {
+    /// How many events and dead letters each transaction has.
+    fn entries(&self) -> HashMap<Signature, u32> {
+        let events = self.events.iter().map(|event| event.id.signature);
+        let letters = self.dead_letters.iter().map(|letter| letter.id.signature);
+        let mut entries = HashMap::new();
+        for signature in events.chain(letters) {
+            *entries.entry(signature).or_default() += 1;
+        }
+        entries
+    }
 }
 
 /// What a write did.
@@ -35,8 +51,11 @@ pub struct Written {
 pub(super) async fn apply(rows: &mut dyn Rows, batch: &Batch) -> Result<Written> {
     let mut meta = rows.meta().await?;
     let mut written = Written::default();
+    let entries = batch.entries();
     for (signature, slot) in &batch.transactions {
-        meta.transactions += u64::from(rows.insert_transaction(signature, *slot).await?);
+        let entries = entries.get(signature).copied().unwrap_or_default();
+        let is_new = rows.insert_transaction(signature, *slot, entries).await?;
+        meta.transactions += u64::from(is_new);
     }
     let mut delta = Delta::default();
     for event in &batch.events {
@@ -54,18 +73,20 @@ pub(super) async fn apply(rows: &mut dyn Rows, batch: &Batch) -> Result<Written>
     meta.dead_letters += written.dead_letters;
     if let Some(cursor) = &batch.cursor {
         advance(&mut meta, cursor);
+        meta.walk_due &= !batch.from_start;
     }
     rows.put_meta(&meta).await?;
     Ok(written)
 }
 
-/// Moves the cursor; it never goes back, and its origin is set once.
+/// Moves the cursor; it never goes back, and its origin is the oldest that was seen.
 fn advance(meta: &mut Meta, to: &Cursor) {
     match &mut meta.cursor {
         None => meta.cursor = Some(*to),
         Some(known) if known.slot <= to.slot => {
+            let origins = known.origin.into_iter().chain(to.origin);
             *known = Cursor {
-                origin: known.origin.or(to.origin),
+                origin: origins.min_by_key(|origin| origin.slot),
                 ..*to
             };
         }
@@ -95,8 +116,14 @@ pub(super) async fn merge(rows: &mut dyn Rows, delta: Delta) -> Result<()> {
         total.merge(added);
         rows.put_total(&key, &total).await?;
     }
-    for (job, seq, event) in delta.steps {
-        rows.insert_step(&StepRow { job, seq, event }).await?;
+    for (job, seq, event, is_submission) in delta.steps {
+        let step = StepRow {
+            job,
+            seq,
+            event,
+            is_submission,
+        };
+        rows.insert_step(&step).await?;
     }
     for (id, settlement) in delta.settlements {
         rows.insert_settlement(&id, &settlement).await?;

@@ -13,12 +13,14 @@ mod sqlite;
 
 pub use {
     apply::{Batch, Written},
-    rebuild::Rebuilt,
+    rebuild::{Loss, Rebuilt},
     rows::{
-        BoardQuery, Cursor, DeadLetter, Engine, Entity, Gap, JobsQuery, Meta, Origin, Projected,
-        Projection, Queries, Rows, StepRow, TimelineStep,
+        BoardQuery, Cursor, DeadLetter, Engine, Entity, Gap, Holes, JobsQuery, Meta, Origin,
+        Projected, Projection, Queries, Rows, StepEnd, StepRow, Steps, Tally, TimelineStep,
     },
-    snapshot::{BoardRow, Counts, JobRecord, Ledger, ProviderRecord, Score, Snapshot},
+    snapshot::{
+        BoardRow, Counts, JobQuery, JobRecord, Ledger, ProviderRecord, Score, Snapshot, Wholeness,
+    },
     sqlite::Sqlite,
 };
 
@@ -44,7 +46,7 @@ impl Store {
     /// Opens the store that `--store` names, creating what is not there.
     ///
     /// # Errors
-    /// If the name is not understood, the database cannot be opened or is newer, or another process writes to it.
+    /// If the name is not understood, the database cannot be opened, is newer or no store, or another process writes to it.
     pub async fn open(name: &str) -> Result<Self> {
         Ok(Self::new(Sqlite::open(sqlite::path_of(name)?).await?))
     }
@@ -79,8 +81,7 @@ impl Store {
     /// # Errors
     /// `WrongStore` if it is another's; or see [`Self::read`].
     pub async fn bind(&self, program: &Key, genesis: Option<&str>) -> Result<()> {
-        let mut rows = self.engine.write().await?;
-        let mut meta = rows.meta().await?;
+        let meta = self.engine.read().await?.meta().await?;
         if let Some(stored) = meta.program.filter(|stored| stored != program) {
             return Err(IndexerError::WrongStore {
                 field: "the program",
@@ -97,8 +98,16 @@ impl Store {
                 found: found.to_owned(),
             });
         }
-        meta.program = Some(*program);
-        meta.genesis = meta.genesis.or_else(|| genesis.map(str::to_owned));
+        let is_named = meta.program.is_some() && (meta.genesis.is_some() || genesis.is_none());
+        if is_named {
+            return Ok(());
+        }
+        let mut rows = self.engine.write().await?;
+        let meta = Meta {
+            program: Some(*program),
+            genesis: meta.genesis.or_else(|| genesis.map(str::to_owned)),
+            ..rows.meta().await?
+        };
         rows.put_meta(&meta).await?;
         rows.commit().await
     }
@@ -139,6 +148,35 @@ impl Store {
         let rebuilt = rebuild::rebuild(&mut *rows).await?;
         rows.commit().await?;
         Ok(rebuilt)
+    }
+
+    /// Rebuilds if something that was recorded is gone, which the next run fetches again, or if this version understands a dead
+    /// letter of an older one.
+    ///
+    /// # Errors
+    /// See [`Self::read`]; then nothing was changed.
+    pub async fn mend(&self) -> Result<Option<Rebuilt>> {
+        let mut rows = self.engine.write().await?;
+        if !rebuild::is_due(&mut *rows).await? {
+            return Ok(None);
+        }
+        let rebuilt = rebuild::rebuild(&mut *rows).await?;
+        rows.commit().await?;
+        Ok(Some(rebuilt))
+    }
+
+    /// Has the next run walk the whole history again.
+    ///
+    /// # Errors
+    /// See [`Self::read`]; then nothing was changed.
+    pub async fn walk_again(&self) -> Result<()> {
+        let mut rows = self.engine.write().await?;
+        let meta = Meta {
+            walk_due: true,
+            ..rows.meta().await?
+        };
+        rows.put_meta(&meta).await?;
+        rows.commit().await
     }
 
     /// SHA-256 over all projections.

@@ -4,12 +4,13 @@ use {
     super::{
         apply,
         digest::digest,
-        rows::{Projection, Rows},
+        rows::{DeadLetter, Projection, Rows, Tally},
     },
     crate::{
         error::Result,
         project::{Delta, Event, EventId, program::QuernEvent},
     },
+    std::fmt,
 };
 
 /// Events projected at a time: bounds the memory.
@@ -22,15 +23,84 @@ pub struct Rebuilt {
     pub events: u64,
     /// Dead letters that are understood now.
     pub revived: u64,
+    /// What was recorded once and is gone.
+    pub loss: Option<Loss>,
     /// Hash of the tables before.
     pub before: [u8; 32],
     /// Hash of the tables after.
     pub after: [u8; 32],
 }
 
+/// What was recorded once and is gone. The next whole walk fetches it again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Loss {
+    /// Transactions that are not noted any more.
+    pub transactions: u64,
+    /// Events and dead letters that are gone.
+    pub entries: u64,
+    /// Transactions of which a part is gone.
+    pub incomplete: u64,
+}
+
+impl fmt::Display for Loss {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} events are gone from the store, {} transactions are not noted any more and {} are incomplete",
+            self.entries, self.transactions, self.incomplete
+        )
+    }
+}
+
+/// What is missing of the record.
+async fn loss(rows: &mut dyn Rows) -> Result<Option<Loss>> {
+    let (meta, found) = (rows.meta().await?, rows.tally().await?);
+    let noted = meta.events + meta.dead_letters;
+    let loss = Loss {
+        transactions: meta.transactions.saturating_sub(found.transactions),
+        entries: noted.saturating_sub(found.events + found.dead_letters),
+        incomplete: found.incomplete,
+    };
+    let is_whole = found
+        == Tally {
+            transactions: meta.transactions,
+            events: meta.events,
+            dead_letters: meta.dead_letters,
+            incomplete: 0,
+        };
+    Ok((!is_whole).then_some(loss))
+}
+
+/// Whether a rebuild would find more, or less, than the tables were made from.
+pub(super) async fn is_due(rows: &mut dyn Rows) -> Result<bool> {
+    let letters = rows.dead_letters().await?;
+    Ok(letters.iter().any(|letter| read(letter).is_some()) || loss(rows).await?.is_some())
+}
+
+/// The event in a dead letter, if this version understands it.
+fn read(letter: &DeadLetter) -> Option<QuernEvent> {
+    QuernEvent::decode(&letter.data).filter(|body| Event::check(body).is_ok())
+}
+
+/// Makes the counts true again and has the next walk fetch what is missing.
+async fn give_up(rows: &mut dyn Rows) -> Result<()> {
+    rows.forget_incomplete().await?;
+    let found = rows.tally().await?;
+    let mut meta = rows.meta().await?;
+    meta.transactions = found.transactions;
+    meta.events = found.events;
+    meta.dead_letters = found.dead_letters;
+    meta.walk_due = true;
+    rows.put_meta(&meta).await
+}
+
 /// Drops every projection and makes it again; the caller commits.
 pub(super) async fn rebuild(rows: &mut dyn Rows) -> Result<Rebuilt> {
     let before = digest(rows).await?;
+    let loss = loss(rows).await?;
+    if loss.is_some() {
+        give_up(rows).await?;
+    }
     let revived = revive(rows).await?;
     for projection in Projection::ALL {
         rows.clear(projection).await?;
@@ -52,6 +122,7 @@ pub(super) async fn rebuild(rows: &mut dyn Rows) -> Result<Rebuilt> {
     Ok(Rebuilt {
         events,
         revived,
+        loss,
         before,
         after,
     })
@@ -62,8 +133,7 @@ async fn revive(rows: &mut dyn Rows) -> Result<u64> {
     let mut meta = rows.meta().await?;
     let mut revived = 0;
     for letter in rows.dead_letters().await? {
-        let understood = QuernEvent::decode(&letter.data).filter(|body| Event::check(body).is_ok());
-        let Some(body) = understood else { continue };
+        let Some(body) = read(&letter) else { continue };
         let event = Event {
             id: letter.id,
             slot: letter.slot,

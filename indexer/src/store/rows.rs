@@ -30,6 +30,8 @@ pub trait Engine: Send + Sync + 'static {
 pub trait Queries: Send {
     /// What the store follows and how far it is.
     async fn meta(&mut self) -> Result<Meta>;
+    /// What shows that the history is not whole.
+    async fn holes(&mut self) -> Result<Holes>;
     /// Which of these transactions were read already.
     async fn known(&mut self, signatures: &[Signature]) -> Result<HashSet<Signature>>;
     /// The next events in the order of their ids.
@@ -42,6 +44,14 @@ pub trait Queries: Send {
     async fn entity(&mut self, key: &EntityKey) -> Result<Option<EntityRow>>;
     /// The accounts of a kind that belong to these owners ([`Indexed::owner`]), in the order of their addresses.
     async fn entities_of(&mut self, kind: u8, owners: &[Key]) -> Result<Vec<Entity>>;
+    /// A page of the accounts of a kind that belong to an owner, in the order of their addresses.
+    async fn owned(
+        &mut self,
+        kind: u8,
+        owner: &Key,
+        after: Option<&Key>,
+        limit: u32,
+    ) -> Result<Vec<Entity>>;
     /// How many accounts miss changes, and the first of them.
     async fn gaps(&mut self, limit: u32) -> Result<(u64, Vec<Gap>)>;
     /// A page of a leaderboard over all time: the highest values first, ties in the order of providers.
@@ -62,8 +72,18 @@ pub trait Queries: Send {
         provider: &Key,
         limit: u32,
     ) -> Result<Vec<(EventId, Settlement)>>;
-    /// A job's steps in their order.
-    async fn steps_of(&mut self, job: &Key) -> Result<Vec<TimelineStep>>;
+    /// A page of a job's steps in their order.
+    async fn steps_of(
+        &mut self,
+        job: &Key,
+        kind: Steps,
+        after: Option<&StepEnd>,
+        limit: u32,
+    ) -> Result<Vec<TimelineStep>>;
+    /// A job's latest step.
+    async fn last_step_of(&mut self, job: &Key) -> Result<Option<TimelineStep>>;
+    /// How many of a job's milestones were paid in full.
+    async fn settled_of(&mut self, job: &Key) -> Result<u32>;
     /// A page of jobs, the ones that changed last first.
     async fn jobs(&mut self, query: &JobsQuery) -> Result<Vec<Entity>>;
 }
@@ -73,8 +93,17 @@ pub trait Queries: Send {
 pub trait Rows: Queries {
     /// Replaces what the store follows and how far it is.
     async fn put_meta(&mut self, meta: &Meta) -> Result<()>;
-    /// Notes a transaction as read; whether that is new.
-    async fn insert_transaction(&mut self, signature: &Signature, slot: u64) -> Result<bool>;
+    /// Notes a transaction as read, and how many events and dead letters it had; whether that is new.
+    async fn insert_transaction(
+        &mut self,
+        signature: &Signature,
+        slot: u64,
+        entries: u32,
+    ) -> Result<bool>;
+    /// Counts every row of the record.
+    async fn tally(&mut self) -> Result<Tally>;
+    /// Forgets that transactions were read of which something is missing: a walk fetches them again.
+    async fn forget_incomplete(&mut self) -> Result<()>;
     /// Records an event; whether it is new.
     async fn insert_event(&mut self, event: &Event) -> Result<bool>;
     /// Records what was not understood; whether that is new.
@@ -150,6 +179,48 @@ pub struct StepRow {
     pub seq: u64,
     /// The event.
     pub event: EventId,
+    /// Whether the event is a submission.
+    pub is_submission: bool,
+}
+
+/// Which of a job's steps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Steps {
+    All,
+    Submissions,
+}
+
+/// Where a page of steps ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StepEnd {
+    /// The job's change counter.
+    pub seq: u64,
+    /// The event.
+    pub event: EventId,
+}
+
+/// What shows that a stored history is not whole. Every account's counter begins with 1, and the protocol's comes first of
+/// all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Holes {
+    /// Accounts that miss changes.
+    pub gaps: u64,
+    /// Whether there are accounts, but not the protocol's.
+    pub headless: bool,
+}
+
+/// Rows of the record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tally {
+    /// Transactions.
+    pub transactions: u64,
+    /// Events.
+    pub events: u64,
+    /// Things not understood.
+    pub dead_letters: u64,
+    /// Transactions of which something is missing.
+    pub incomplete: u64,
 }
 
 /// What a store follows and how far it is.
@@ -167,6 +238,8 @@ pub struct Meta {
     pub events: u64,
     /// Things not understood.
     pub dead_letters: u64,
+    /// Whether the whole history is to be walked again.
+    pub walk_due: bool,
 }
 
 /// How far the store is: everything finalized up to `slot` is in it.

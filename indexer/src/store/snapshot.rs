@@ -2,8 +2,8 @@
 
 use {
     super::rows::{
-        BoardQuery, Cursor, Entity, Gap, JobsQuery, Meta, Projected, Projection, Queries,
-        TimelineStep,
+        BoardQuery, Cursor, Entity, Gap, Holes, JobsQuery, Meta, Projected, Projection, Queries,
+        StepEnd, Steps, TimelineStep,
     },
     crate::{
         error::Result,
@@ -13,8 +13,11 @@ use {
         },
     },
     futures::TryStreamExt,
-    quern_api::{Key, Metric},
-    std::collections::{BTreeMap, HashMap},
+    quern_api::{Key, MAX_PAGE_ROWS, Metric},
+    std::{
+        collections::{BTreeMap, HashMap},
+        fmt,
+    },
 };
 
 /// Gaps that a status names.
@@ -26,7 +29,46 @@ const MILESTONES_SHOWN: u32 = 20;
 pub struct Snapshot {
     rows: Box<dyn Queries>,
     meta: Meta,
+    holes: Holes,
     mints: Vec<MintConfig>,
+}
+
+/// Whether everything that ever happened is in the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wholeness {
+    holes: Holes,
+    walk_due: bool,
+    dead_letters: u64,
+}
+
+impl Wholeness {
+    /// Whether nothing shows that something is missing.
+    pub fn is_whole(&self) -> bool {
+        self.holes == Holes::default() && !self.walk_due
+    }
+}
+
+impl fmt::Display for Wholeness {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Holes { gaps, headless } = self.holes;
+        let mut reasons = Vec::new();
+        if headless {
+            reasons.push("the protocol's first event is missing".to_owned());
+        }
+        if gaps > 0 {
+            reasons.push(format!("{gaps} accounts miss changes"));
+        }
+        if self.walk_due {
+            reasons.push("the history is to be walked again".to_owned());
+        }
+        if self.dead_letters > 0 {
+            let letters = self.dead_letters;
+            reasons.push(format!(
+                "{letters} events are not understood; a newer quern-indexer may understand them"
+            ));
+        }
+        f.write_str(&reasons.join("; "))
+    }
 }
 
 /// Counts for a status.
@@ -83,14 +125,33 @@ pub struct ProviderRecord {
     pub milestones: Vec<(EventId, Settlement)>,
 }
 
-/// A job and its time line.
+/// Which part of a job's lists.
+#[derive(Clone, Copy, Debug)]
+pub struct JobQuery {
+    /// Only steps behind this one.
+    pub steps_after: Option<StepEnd>,
+    /// Only submissions behind this one.
+    pub submissions_after: Option<StepEnd>,
+    /// Only demands behind this one.
+    pub demands_after: Option<Key>,
+    /// Most rows of each list.
+    pub limit: u32,
+}
+
+/// A job and a part of its time line.
 #[derive(Clone, Debug)]
 pub struct JobRecord {
     /// Its account, as it was last.
     pub account: Entity,
-    /// Every step, in order.
+    /// The latest step of all.
+    pub last_step: Option<TimelineStep>,
+    /// How many of its milestones were paid in full.
+    pub settled: u32,
+    /// Steps, in order.
     pub steps: Vec<TimelineStep>,
-    /// Every demand about it, in the order of their addresses.
+    /// Submissions, in order.
+    pub submissions: Vec<TimelineStep>,
+    /// Demands about it, in the order of their addresses.
     pub demands: Vec<Entity>,
 }
 
@@ -109,14 +170,28 @@ pub struct Ledger {
 
 impl Snapshot {
     pub(super) async fn new(mut rows: Box<dyn Queries>) -> Result<Self> {
-        let meta = rows.meta().await?;
+        let (meta, holes) = (rows.meta().await?, rows.holes().await?);
         let values: Vec<Vec<u8>> = rows
             .values(EntityKind::MintConfig as u8)
             .try_collect()
             .await?;
         let mut mints: Vec<MintConfig> = values.iter().filter_map(|bytes| read(bytes)).collect();
         mints.sort_by_key(|config| config.mint);
-        Ok(Self { rows, meta, mints })
+        Ok(Self {
+            rows,
+            meta,
+            holes,
+            mints,
+        })
+    }
+
+    /// Whether everything that ever happened is in it.
+    pub fn wholeness(&self) -> Wholeness {
+        Wholeness {
+            holes: self.holes,
+            walk_due: self.meta.walk_due,
+            dead_letters: self.meta.dead_letters,
+        }
     }
 
     /// How far the store is; none before the first whole walk.
@@ -240,7 +315,7 @@ impl Snapshot {
         let account = match self.at(EntityKind::Provider, address).await? {
             Some(account) => account,
             None => {
-                let owned = self.rows.entities_of(kind, &[*address]).await?;
+                let owned = self.rows.owned(kind, address, None, 1).await?;
                 let Some(account) = owned.into_iter().next() else {
                     return Ok(None);
                 };
@@ -250,7 +325,7 @@ impl Snapshot {
         let owner = account.row.indexed(kind).owner;
         let purses = self
             .rows
-            .entities_of(EntityKind::Purse as u8, &[owner])
+            .owned(EntityKind::Purse as u8, &owner, None, MAX_PAGE_ROWS)
             .await?;
         let scores = self.scores(&[owner], None).await?.remove(&owner);
         let milestones = self.rows.settlements_of(&owner, MILESTONES_SHOWN).await?;
@@ -262,20 +337,34 @@ impl Snapshot {
         }))
     }
 
-    /// A job with its time line.
+    /// A job with a part of its time line.
     ///
     /// # Errors
     /// See [`Self::counts`].
-    pub async fn job(&mut self, address: &Key) -> Result<Option<JobRecord>> {
+    pub async fn job(&mut self, address: &Key, query: &JobQuery) -> Result<Option<JobRecord>> {
         let Some(account) = self.at(EntityKind::Job, address).await? else {
             return Ok(None);
         };
+        let rows = &mut self.rows;
+        let (steps, submissions) = (query.steps_after, query.submissions_after);
+        let limit = query.limit;
         Ok(Some(JobRecord {
             account,
-            steps: self.rows.steps_of(address).await?,
-            demands: self
-                .rows
-                .entities_of(EntityKind::Demand as u8, &[*address])
+            last_step: rows.last_step_of(address).await?,
+            settled: rows.settled_of(address).await?,
+            steps: rows
+                .steps_of(address, Steps::All, steps.as_ref(), limit)
+                .await?,
+            submissions: rows
+                .steps_of(address, Steps::Submissions, submissions.as_ref(), limit)
+                .await?,
+            demands: rows
+                .owned(
+                    EntityKind::Demand as u8,
+                    address,
+                    query.demands_after.as_ref(),
+                    limit,
+                )
                 .await?,
         }))
     }

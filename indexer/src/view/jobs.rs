@@ -10,7 +10,8 @@ use {
         store::{Entity, JobRecord, TimelineStep},
     },
     quern_api::{
-        DemandState, JobDemand, JobItem, JobPage, JobState, JobStep, Outcome, jobs::JobConviction,
+        DemandState, JobDemand, JobItem, JobPage, JobState, JobStep, JobSubmission, Outcome,
+        jobs::JobConviction,
     },
 };
 
@@ -50,26 +51,39 @@ pub fn job(entity: &Entity, mints: &[MintConfig]) -> Option<JobItem> {
     })
 }
 
-/// A job with its whole time line.
+/// A job with a part of its time line; where it goes on is the caller's to say.
 pub fn job_page(record: &JobRecord, mints: &[MintConfig]) -> Option<JobPage> {
-    let settled = record
-        .steps
-        .iter()
-        .filter(|step| matches!(step.event.body, QuernEvent::MilestoneSettled(_)))
-        .count();
-    let mut demands: Vec<JobDemand> = record.demands.iter().filter_map(demand).collect();
-    demands.sort_by_key(|demand| (demand.due, demand.address));
-    let last = record.steps.last();
+    let last = record.last_step.as_ref();
     Some(JobPage {
         job: job(&record.account, mints)?,
         outcome: last
             .filter(|_| record.account.row.closed)
             .and_then(|step| outcome(&step.event.body)),
-        // A job has at most 255 milestones.
-        milestones_settled: u32::try_from(settled).unwrap_or(u32::MAX),
+        milestones_settled: record.settled,
         complete: !record.account.row.has_gap(),
+        submissions: record.submissions.iter().filter_map(submission).collect(),
+        next_submissions_cursor: None,
         steps: record.steps.iter().map(step).collect(),
-        demands,
+        next_steps_cursor: None,
+        demands: record.demands.iter().filter_map(demand).collect(),
+        next_demands_cursor: None,
+    })
+}
+
+fn submission(step: &TimelineStep) -> Option<JobSubmission> {
+    let event = &step.event;
+    let QuernEvent::ResultSubmitted(submitted) = &event.body else {
+        return None;
+    };
+    Some(JobSubmission {
+        submission: submitted.submission,
+        milestone: submitted.milestone,
+        provider: key(&submitted.provider),
+        trace_root: hex::encode(submitted.trace_root),
+        output_uri: submitted.output_uri.clone(),
+        at: submitted.at,
+        slot: event.slot,
+        signature: event.id.signature,
     })
 }
 

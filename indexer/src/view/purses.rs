@@ -24,6 +24,7 @@ pub fn purse(entity: &Entity, mints: &[MintConfig]) -> Option<PursePage> {
         free_atoms: purse.free_atoms.get(),
         reserved_atoms: purse.reserved_atoms.get(),
         operator_reserved_atoms: purse.operator_reserved_atoms.get(),
+        operator_lost_atoms: purse.operator_lost_atoms.get(),
         operator_limit_atoms: purse.operator_limit_atoms.get(),
         opened: purse.opened.get(),
         seq: entity.row.seq,

@@ -1,6 +1,9 @@
 //! An invented history of jobs and money: the events that the program would have emitted, for tests that need no chain.
 #![allow(clippy::unwrap_used, clippy::panic, dead_code)]
 
+pub mod node;
+pub mod process;
+
 use {
     bytemuck::Zeroable,
     quern_api::{Key, Signature},
@@ -11,12 +14,12 @@ use {
             events::{
                 Change, ConvictionSettled, DemandAnswered, DemandClosed, DemandOpened, Deposited,
                 EmissionConfigured, JobCancelled, JobConvicted, JobCreated, JobExpired,
-                JobResolved, JobTaken, MilestoneSettled, MintRegistered, ProviderRegistered,
-                QuernEvent, ResultSubmitted, RewardsClaimed, Withdrawn,
+                JobResolved, JobTaken, MilestoneSettled, MintRegistered, ProtocolInitialized,
+                ProviderRegistered, QuernEvent, ResultSubmitted, RewardsClaimed, Withdrawn,
             },
             state::{
                 Conviction, ConvictionReason, Demand, Emission, EntityKind, Job, JobState,
-                MintConfig, NodeRef, Provider, Purse,
+                MintConfig, NodeRef, Protocol, Provider, Purse,
             },
         },
     },
@@ -31,6 +34,8 @@ use {
 
 /// Anchor's tag in front of an event.
 pub const EVENT_TAG: [u8; 8] = [0xe4, 0x45, 0xa5, 0x2e, 0x51, 0xcb, 0x9a, 0x1d];
+/// A name that a terminal would show as another one.
+pub const HIDING_NAME: &str = "ab\u{202e}cd\u{1b}[2J";
 pub const START: i64 = 1_900_000_000;
 
 pub fn address(kind: u8, n: u64) -> Pubkey {
@@ -101,6 +106,7 @@ impl History {
             configs: BTreeMap::new(),
             emission: Emission::zeroed(),
         };
+        history.events.push(initialized());
         for mint in history.mints.clone() {
             let mut config = MintConfig::zeroed();
             config.mint = mint;
@@ -146,7 +152,7 @@ impl History {
 
     /// Events of one transaction, one each.
     pub fn tell(&mut self, body: QuernEvent) {
-        let n = self.events.len() as u64 + 1;
+        let n = self.events.len() as u64;
         let mut signature = [7; 64];
         // Scattered, so that no order of signatures follows the order of events.
         signature[..8].copy_from_slice(&n.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes());
@@ -219,10 +225,11 @@ impl History {
     }
 
     /// One job from creation to one of its possible ends; returns its address.
+    #[expect(clippy::too_many_lines, reason = "one story, told in its order")]
     pub fn job(&mut self, assurance: u8) -> Pubkey {
         let mint = self.mints[0];
         let client = self.clients[self.dice.below(3) as usize];
-        let provider = self.providers[self.dice.below(5) as usize];
+        let provider = self.providers[self.dice.below(self.providers.len() as u64) as usize];
         self.jobs += 1;
         let address = address(70, self.jobs);
         let price = 1_000 + self.dice.below(1_000_000);
@@ -431,6 +438,7 @@ impl History {
 
     /// A job whose provider cheats: one demand answered, one left open, convicted, settled, the demands closed.
     /// Returns its address, the watcher and both demands.
+    #[expect(clippy::too_many_lines, reason = "one story, told in its order")]
     pub fn cheated_job(&mut self) -> (Pubkey, Pubkey, [Pubkey; 2]) {
         const PRICE: u64 = 1_000;
         const BOND: u64 = 2_000;
@@ -489,8 +497,8 @@ impl History {
             output_uri: String::new(),
             changes,
         }));
-        let first = self.demanded(&mut job, &address, &watcher, 255);
-        let second = self.demanded(&mut job, &address, &watcher, 1);
+        let first = self.demanded(&mut job, &address, &watcher, (255, 0));
+        let second = self.demanded(&mut job, &address, &watcher, (1, 0));
         let (mut demands, places) = ([first.1, second.1], [first.0, second.0]);
         demands[0].answered = true.into();
         demands[0].answered_at = self.at.into();
@@ -576,15 +584,16 @@ impl History {
         job: &mut Job,
         job_address: &Pubkey,
         opener: &Pubkey,
-        tree: u8,
+        (tree, index): (u8, u64),
     ) -> (Pubkey, Demand) {
         let mut demand = Demand::zeroed();
         (demand.job, demand.opener, demand.tree) = (*job_address, *opener, tree);
         demand.submission = 1u32.into();
+        demand.index = index.into();
         demand.node = [tree; 32];
         demand.fee_lamports = 10_000u64.into();
         demand.due = (self.at + 3_600).into();
-        let place = address(91, self.jobs << 8 | u64::from(tree));
+        let place = address(91, index << 32 | self.jobs << 8 | u64::from(tree));
         job.open_demands = (job.open_demands.get() + 1).into();
         let changes = vec![
             job_changed(job, job_address),
@@ -605,6 +614,68 @@ impl History {
             changes,
         }));
         (place, demand)
+    }
+
+    /// A job of which a part of every list of it is many: demands, and submissions of as many milestones.
+    pub fn long_job(&mut self, demands: u64, submissions: u32) -> Pubkey {
+        let (mint, client, provider) = (self.mints[0], self.clients[0], self.providers[0]);
+        self.jobs += 1;
+        let address = address(70, self.jobs);
+        let mut job = Job::zeroed();
+        (job.client, job.mint, job.assurance, job.kind) = (client, mint, 1, 1);
+        (job.state, job.provider) = (JobState::Submitted as u8, provider);
+        let changes = vec![job_changed(&mut job, &address)];
+        let at = self.at;
+        self.tell(QuernEvent::JobCreated(JobCreated {
+            at,
+            job: address,
+            client,
+            model: Pubkey::default(),
+            mint,
+            escrow_atoms: 0,
+            input_uri: "file:///long".to_owned(),
+            changes,
+        }));
+        for submission in 1..=submissions {
+            job.submissions = submission.into();
+            let changes = vec![job_changed(&mut job, &address)];
+            let at = self.at;
+            self.tell(QuernEvent::ResultSubmitted(ResultSubmitted {
+                at,
+                job: address,
+                provider,
+                milestone: 0,
+                submission,
+                trace_root: [submission as u8; 32],
+                output_uri: format!("file:///output-{submission}"),
+                changes,
+            }));
+        }
+        for index in 0..demands {
+            self.demanded(&mut job, &address, &client, (255, index));
+        }
+        address
+    }
+
+    /// This many more providers, the first one with a name that hides what it is.
+    pub fn crowd_of_providers(&mut self, count: u64) {
+        for n in 0..count {
+            let owner = address(21, n);
+            let mut provider = Provider::zeroed();
+            provider.owner = owner;
+            let name = if n == 0 { HIDING_NAME } else { "one of many" };
+            provider.name[..name.len()].copy_from_slice(name.as_bytes());
+            self.accounts.insert(owner, provider);
+            let change = self.provider_changed(&owner);
+            let at = self.at;
+            self.tell(QuernEvent::ProviderRegistered(ProviderRegistered {
+                at,
+                owner,
+                endpoint: "http://many.example".to_owned(),
+                changes: vec![change],
+            }));
+            self.providers.push(owner);
+        }
     }
 
     /// A history with this many jobs, some withdrawals and claims, and one convicted provider.
@@ -727,6 +798,30 @@ impl History {
             seq,
             after,
         }
+    }
+}
+
+/// What every history begins with.
+fn initialized() -> Event {
+    let mut protocol = Protocol::zeroed();
+    protocol.seq = 1u64.into();
+    let change = Change {
+        kind: EntityKind::Protocol as u8,
+        address: address(81, 1),
+        seq: 1,
+        after: bytemuck::bytes_of(&protocol).to_vec(),
+    };
+    Event {
+        id: EventId {
+            signature: Signature([5; 64]),
+            instruction: 0,
+            inner: 0,
+        },
+        slot: 1_000,
+        body: QuernEvent::ProtocolInitialized(ProtocolInitialized {
+            at: START,
+            changes: vec![change],
+        }),
     }
 }
 

@@ -33,6 +33,17 @@ impl Moment {
         })
     }
 
+    /// Reads the clock alone, for an instruction that looks at no deadline of a state that began earlier.
+    #[inline(never)]
+    pub fn without_restart() -> Result<Self> {
+        let clock = Clock::get()?;
+        Ok(Self {
+            now: clock.unix_timestamp,
+            slot: clock.slot,
+            last_restart_slot: 0,
+        })
+    }
+
     /// A deadline of a state that began at `state_slot`, moved by the grace time if the cluster restarted since.
     pub fn deadline(&self, deadline: i64, state_slot: u64, restart_grace_secs: u32) -> i64 {
         deadline::extended(

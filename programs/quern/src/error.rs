@@ -84,7 +84,7 @@ errors! {
     ArbiterIsParty: "The arbiter must be neither the client nor the provider; name somebody else",
     PriceTooLow: "The price is below the mint's least price for this work; offer more",
     BondTooLow: "The bond is below the least bond for this work; ask for more",
-    RateAboveLimit: "The fee or royalty now in force is above what the client accepts; raise the limit or wait",
+    TermsChanged: "The fee, royalty or other terms now in force are not those that the client read; read them again",
     InputsDoNotFit: "The number of inputs or batch rows does not fit the model's graph",
     WrongModel: "The model account does not match the job; pass the one that the job names",
     CampaignUnknown: "Campaigns are not open yet; leave the campaign out",
@@ -114,6 +114,9 @@ errors! {
     AlreadyAnswered: "The demand has its answer already; read it",
     WrongAnswer: "The answer does not hash to the node or has another length; send what was committed to",
     JobLives: "The demand's job still runs; close the demand when the job is over",
+    JobMoved: "The job has moved on since it was read; read it again and decide anew",
+    TakenByOwner: "The owner took this job, so its operator cannot submit; sign with the owner's wallet",
+    GraphDiffers: "The graph as written is not the one that the seal names; write it again",
 }
 
 /// The code of the first of the program's own errors.

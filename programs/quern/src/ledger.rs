@@ -3,8 +3,7 @@
 use {
     crate::{
         error::QuernError,
-        events::Change,
-        state::{Purse, changed},
+        state::{Change, Purse, changed},
     },
     anchor_lang::{address_eq, prelude::*},
     core::ops::DerefMut,

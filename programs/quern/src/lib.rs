@@ -20,6 +20,8 @@ pub mod codes;
 pub mod constants;
 pub mod error;
 pub mod events;
+#[cfg(all(test, feature = "idl-build"))]
+mod idl;
 pub mod instructions;
 pub mod ledger;
 pub mod state;
@@ -27,7 +29,7 @@ pub mod text;
 
 use {
     instructions::*,
-    state::{Charge, MintRates, NodeRef, ProtocolSettings},
+    state::{Charge, MintRates, NodeRef, ProtocolSettings, SeenJob},
 };
 
 declare_id!("QWpF7y1ZAyq8zNNLZYL87sqdCw9T8RBT3CfsE72QwUe");
@@ -108,7 +110,7 @@ pub mod quern {
         handle_withdraw(ctx, amount_atoms)
     }
 
-    /// Bounds what an operator's takes may reserve.
+    /// Bounds what an operator's takes may have reserved and lost together.
     pub fn set_operator_limit(ctx: &mut Context<SetOperatorLimit>, limit_atoms: u64) -> Result<()> {
         handle_set_operator_limit(ctx, limit_atoms)
     }
@@ -145,8 +147,8 @@ pub mod quern {
     }
 
     /// Checks and fixes a graph.
-    pub fn seal_model(ctx: &mut Context<SealModel>) -> Result<()> {
-        handle_seal_model(ctx)
+    pub fn seal_model(ctx: &mut Context<SealModel>, graph_hash: [u8; 32]) -> Result<()> {
+        handle_seal_model(ctx, graph_hash)
     }
 
     /// Changes a model for new jobs, or names who may take it over; what is left out stays.
@@ -164,38 +166,42 @@ pub mod quern {
     }
 
     /// Creates a job and reserves its escrow.
-    pub fn create_job(ctx: &mut Context<CreateJob>, args: NewJob) -> Result<()> {
-        handle_create_job(ctx, args)
+    pub fn create_job(
+        ctx: &mut Context<CreateJob>,
+        args: NewJob,
+        terms_hash: [u8; 32],
+    ) -> Result<()> {
+        handle_create_job(ctx, args, terms_hash)
     }
 
     /// Cancels an open job.
-    pub fn cancel_job(ctx: &mut Context<CancelJob>) -> Result<()> {
-        handle_cancel_job(ctx)
+    pub fn cancel_job(ctx: &mut Context<CancelJob>, seen: SeenJob) -> Result<()> {
+        handle_cancel_job(ctx, seen)
     }
 
     /// Takes an open job and reserves the bond.
-    pub fn take_job(ctx: &mut Context<TakeJob>) -> Result<()> {
-        handle_take_job(ctx)
+    pub fn take_job(ctx: &mut Context<TakeJob>, seen: SeenJob) -> Result<()> {
+        handle_take_job(ctx, seen)
     }
 
     /// Commits to a result.
-    pub fn submit(ctx: &mut Context<Submit>, args: Submission) -> Result<()> {
-        handle_submit(ctx, args)
+    pub fn submit(ctx: &mut Context<Submit>, seen: SeenJob, args: Submission) -> Result<()> {
+        handle_submit(ctx, seen, args)
     }
 
     /// Pays a milestone that nobody refuted in time, or that its client accepts.
-    pub fn finalize(ctx: &mut Context<Finalize>) -> Result<()> {
-        handle_finalize(ctx)
+    pub fn finalize(ctx: &mut Context<Finalize>, seen: SeenJob) -> Result<()> {
+        handle_finalize(ctx, seen)
     }
 
     /// Rejects a milestone and calls the arbiter.
-    pub fn reject(ctx: &mut Context<Reject>, reason: String) -> Result<()> {
-        handle_reject(ctx, reason)
+    pub fn reject(ctx: &mut Context<Reject>, seen: SeenJob, reason: String) -> Result<()> {
+        handle_reject(ctx, seen, reason)
     }
 
     /// Decides about a rejected milestone.
-    pub fn resolve(ctx: &mut Context<Resolve>, decision: Decision) -> Result<()> {
-        handle_resolve(ctx, decision)
+    pub fn resolve(ctx: &mut Context<Resolve>, seen: SeenJob, decision: Decision) -> Result<()> {
+        handle_resolve(ctx, seen, decision)
     }
 
     /// Ends a wait whose deadline has passed.

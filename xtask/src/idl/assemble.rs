@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, bail};
-use serde::Serialize;
-use serde_json::Value;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
-use super::paths;
 use super::printed::{self, list, name};
+use super::words::{self, Codes};
+use super::{accounts, addresses, layout, paths};
 
 /// The description, with its parts in the customary order.
 #[derive(Debug, Serialize, PartialEq)]
@@ -31,6 +32,18 @@ struct Parts {
     events: Vec<Value>,
     errors: Vec<Value>,
     types: BTreeMap<String, Value>,
+    clients: ForClients,
+}
+
+/// What clients need and Anchor does not describe: programs/quern/src/idl.rs prints it.
+#[derive(Default, Deserialize)]
+struct ForClients {
+    /// Numbers and names, by table.
+    codes: Codes,
+    /// Bytes of an account behind its discriminator, by type.
+    sizes: BTreeMap<String, u64>,
+    /// Accounts behind the fixed ones, by instruction.
+    remaining: BTreeMap<String, String>,
 }
 
 impl Parts {
@@ -45,6 +58,11 @@ impl Parts {
                 .with_context(|| format!("the printed {kind} is not JSON: {text}"))?;
             match kind.as_str() {
                 "const" => found.constants.push(part),
+                "clients" => {
+                    found.clients = serde_json::from_value(part)
+                        .context("the printed part for clients has another form")?;
+                    found.clients.add_constants(&mut found.constants);
+                }
                 "errors" => found.errors.extend(list(&mut part, None)?),
                 "event" => {
                     found.add_types(&mut part)?;
@@ -68,8 +86,30 @@ impl Parts {
     }
 }
 
-/// Puts the printed parts together.
+impl ForClients {
+    /// Codes as constants: `JOB_STATE_OPEN`. Enums of the description begin at 0, so they cannot be these.
+    fn add_constants(&self, constants: &mut Vec<Value>) {
+        for (table, codes) in &self.codes {
+            for (code, name) in codes {
+                constants.push(json!({
+                    "name": words::shouted_case(&format!("{table}_{name}")),
+                    "type": "u8",
+                    "value": code.to_string(),
+                }));
+            }
+        }
+    }
+}
+
+/// Puts the printed parts together, for anybody's client.
 pub fn assemble(printed: &str) -> Result<Idl> {
+    let (mut idl, known) = combine(printed)?;
+    idl.suit_clients(&known)?;
+    Ok(idl)
+}
+
+/// The description as Anchor has it, sorted, and what else the program printed.
+fn combine(printed: &str) -> Result<(Idl, ForClients)> {
     let parts = Parts::read(printed)?;
     let mut program = parts
         .program
@@ -94,10 +134,34 @@ pub fn assemble(printed: &str) -> Result<Idl> {
     ] {
         check_discriminators(what, items)?;
     }
-    Ok(idl)
+    Ok((idl, parts.clients))
 }
 
 impl Idl {
+    /// Makes it what other people's clients can load, resolve and decode.
+    fn suit_clients(&mut self, known: &ForClients) -> Result<()> {
+        let users = [
+            &self.instructions,
+            &self.accounts,
+            &self.events,
+            &self.constants,
+        ];
+        layout::prune(&mut self.types, &users.map(Vec::as_slice));
+        for items in [&mut self.instructions, &mut self.types] {
+            items.iter_mut().for_each(layout::name_bytes);
+        }
+        layout::pack(&mut self.types, &self.accounts, &known.sizes)?;
+        accounts::correct(&mut self.instructions, &self.address);
+        accounts::add_remaining(&mut self.instructions, known.remaining.iter())?;
+        addresses::add(&mut self.instructions)?;
+        for items in [&mut self.instructions, &mut self.types, &mut self.constants] {
+            items
+                .iter_mut()
+                .for_each(|item| words::unlink(item, &known.codes));
+        }
+        words::check_codes(&self.types)
+    }
+
     /// Shortens paths and sorts everything, so that the file does not depend on the order of the source.
     fn sort(&mut self) {
         let parts = [
@@ -169,7 +233,7 @@ noise
 
     #[test]
     fn puts_the_parts_together() {
-        let idl = assemble(PRINTED).unwrap();
+        let (idl, _) = combine(PRINTED).unwrap();
         assert_eq!(idl.address, "Abc111");
         let names =
             |items: &[Value]| -> Vec<String> { items.iter().map(|i| name(i).unwrap()).collect() };
@@ -182,13 +246,27 @@ noise
     #[test]
     fn refuses_what_is_incomplete_or_ambiguous() {
         let without = |text: &str| PRINTED.replace(text, "");
-        assert!(assemble(&without("--- IDL end program ---")).is_err());
-        assert!(assemble(&without("--- IDL begin event ---")).is_err());
-        assert!(assemble("").is_err());
+        assert!(combine(&without("--- IDL end program ---")).is_err());
+        assert!(combine(&without("--- IDL begin event ---")).is_err());
+        assert!(combine("").is_err());
         let clash = PRINTED.replace(r#""discriminator":[2]"#, r#""discriminator":[1,5]"#);
-        assert!(assemble(&clash).is_err());
+        assert!(combine(&clash).is_err());
         let zero = PRINTED.replace(r#""discriminator":[7]"#, r#""discriminator":[0]"#);
-        assert!(assemble(&zero).is_err());
+        assert!(combine(&zero).is_err());
+    }
+
+    #[test]
+    fn codes_become_constants() {
+        let printed = format!(
+            "{PRINTED}--- IDL begin clients ---\n{}\n--- IDL end clients ---\n",
+            r#"{"codes":{"JobState":[[1,"open"],[2,"taken"]]},"sizes":{"Job":1},"remaining":{}}"#
+        );
+        let (idl, known) = combine(&printed).unwrap();
+        assert_eq!(known.sizes["Job"], 1);
+        assert_eq!(
+            idl.constants[1],
+            json!({"name": "JOB_STATE_TAKEN", "type": "u8", "value": "2"})
+        );
     }
 
     #[test]
@@ -197,7 +275,7 @@ noise
             r#"{"name":"m::Job"}"#,
             r#"{"name":"m::Job"},{"name":"n::Job"}"#,
         );
-        let idl = assemble(&printed).unwrap();
+        let (idl, _) = combine(&printed).unwrap();
         let names: Vec<_> = idl.types.iter().map(|i| name(i).unwrap()).collect();
         assert_eq!(names, ["Done", "m::Job", "n::Job"]);
     }

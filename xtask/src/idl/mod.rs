@@ -3,9 +3,14 @@
 //! With the feature `idl-build`, Anchor's macros add hidden tests to the program that print parts of the description
 //! between marker lines. Here they are run on the host, put together, sorted and checked; no Anchor tool is needed.
 
+mod accounts;
+mod addresses;
 mod assemble;
+mod layout;
 mod paths;
 mod printed;
+mod typescript;
+mod words;
 
 use std::fs;
 use std::process::Stdio;
@@ -14,22 +19,25 @@ use anyhow::{Context, Result, bail};
 
 use assemble::assemble;
 
-use crate::shell::{self, Step};
+use crate::shell::{self, Step, say};
 
 pub const IDL: &str = "idl/quern.json";
+/// The same as a TypeScript type.
+pub const TYPES: &str = "idl/quern.ts";
 const CONFIG: &str = "Anchor.toml";
 const HINT: &str = "Run `cargo xtask idl` and commit what it changes.";
 
-/// Writes the description and the program's address in Anchor.toml.
+/// Writes the description, its TypeScript type and the program's address in Anchor.toml.
 pub fn write() -> Result<()> {
     let step =
         Step::start("Describing the program's interface (a host build, seconds to a minute)");
-    let (idl, config) = generate()?;
     let root = shell::root();
     fs::create_dir_all(root.join("idl"))?;
-    fs::write(root.join(IDL), &idl).context("cannot write the IDL")?;
-    fs::write(root.join(CONFIG), config).context("cannot write Anchor.toml")?;
-    step.done(format!("{IDL}: {} bytes", idl.len()));
+    for (name, text) in generate()? {
+        fs::write(root.join(name), &text).with_context(|| format!("cannot write {name}"))?;
+        say(format!("{name}: {} bytes", text.len()));
+    }
+    step.done("written");
     Ok(())
 }
 
@@ -37,9 +45,8 @@ pub fn write() -> Result<()> {
 pub fn check() -> Result<()> {
     let step =
         Step::start("Checking the interface description (a host build, seconds to a minute)");
-    let (idl, config) = generate()?;
     let root = shell::root();
-    for (name, now) in [(IDL, idl), (CONFIG, config)] {
+    for (name, now) in generate()? {
         let committed = fs::read_to_string(root.join(name))
             .with_context(|| format!("{name} cannot be read; `cargo xtask idl` writes it"))?;
         if committed != now {
@@ -64,8 +71,8 @@ pub fn difference(committed: &str, now: &str) -> String {
     }
 }
 
-/// The description and Anchor.toml as they should be.
-fn generate() -> Result<(String, String)> {
+/// The generated files as they should be.
+fn generate() -> Result<[(&'static str, String); 3]> {
     let mut cargo = shell::cargo();
     cargo
         .args(["test", "--quiet", "--package", "quern", "--lib"])
@@ -79,7 +86,9 @@ fn generate() -> Result<(String, String)> {
     let config =
         fs::read_to_string(shell::root().join(CONFIG)).context("cannot read Anchor.toml")?;
     let config = with_address(&config, &idl.address)?;
-    Ok((serde_json::to_string_pretty(&idl)? + "\n", config))
+    let types = typescript::render(&serde_json::to_value(&idl)?)?;
+    let idl = serde_json::to_string_pretty(&idl)? + "\n";
+    Ok([(IDL, idl), (TYPES, types), (CONFIG, config)])
 }
 
 /// Anchor.toml with the program's address wherever `quern = "…"` stands.

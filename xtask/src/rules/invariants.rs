@@ -1,5 +1,6 @@
-//! Every test that docs/INVARIANTS.md cites exists. A name is written `package::module::test`: the modules are those of a
-//! crate, or the test binary and its files.
+//! Every test that docs/INVARIANTS.md or docs/THREATS.md cites by its whole name exists. A name is written
+//! `package::module::test`: the modules are those of a crate, or the test binary and its files. A name that ends with a module
+//! stands for all tests in it.
 
 use std::path::Path;
 
@@ -8,35 +9,37 @@ use anyhow::{Context, Result, bail};
 use super::sources::{self, Source};
 use crate::shell::{Step, say};
 
-const FILE: &str = "docs/INVARIANTS.md";
+const FILES: [&str; 2] = ["docs/INVARIANTS.md", "docs/THREATS.md"];
 
 /// Fails with the list of what is missing.
 pub fn check() -> Result<()> {
-    let step = Step::start(format!("Looking for the tests that {FILE} cites"));
+    let pages = FILES.join(" and ");
+    let step = Step::start(format!("Looking for the tests that {pages} cite"));
     let sources = sources::with_endings(&[".rs", "Cargo.toml", ".md"])?;
-    let page = sources
-        .iter()
-        .find(|source| source.path == FILE)
-        .with_context(|| format!("{FILE} is missing"))?;
-    let cited = cited(&page.text);
-    if cited.is_empty() {
-        bail!("{FILE} cites no test");
+    let mut found = 0;
+    let mut missing = 0;
+    for file in FILES {
+        let page = sources
+            .iter()
+            .find(|source| source.path == file)
+            .with_context(|| format!("{file} is missing"))?;
+        let cited = cited(&page.text);
+        if cited.is_empty() {
+            bail!("{file} cites no test");
+        }
+        for name in cited {
+            if exists(name, &sources) {
+                found += 1;
+            } else {
+                say(format!("{file}: no such test: {name}"));
+                missing += 1;
+            }
+        }
     }
-    let missing: Vec<_> = cited
-        .iter()
-        .filter(|name| !exists(name, &sources))
-        .collect();
-    for name in &missing {
-        say(format!("no such test: {name}"));
+    if missing > 0 {
+        bail!("{missing} cited tests do not exist; correct {pages}");
     }
-    if !missing.is_empty() {
-        bail!(
-            "{} of {} cited tests do not exist; correct {FILE}",
-            missing.len(),
-            cited.len()
-        );
-    }
-    step.done(format!("{} tests, all there", cited.len()));
+    step.done(format!("{found} tests, all there"));
     Ok(())
 }
 
@@ -55,10 +58,10 @@ fn cited(page: &str) -> Vec<&str> {
     names
 }
 
-/// Whether a source of the package holds the test in the modules that are named.
+/// Whether a source of the package holds the test, or the module with tests, in the modules that are named.
 fn exists(name: &str, sources: &[Source]) -> bool {
     let parts: Vec<_> = name.split("::").collect();
-    let [package, modules @ .., test] = parts.as_slice() else {
+    let [package, modules @ .., last] = parts.as_slice() else {
         return false;
     };
     let Some(folder) = folder(package, sources) else {
@@ -70,7 +73,8 @@ fn exists(name: &str, sources: &[Source]) -> bool {
                 && modules
                     .iter()
                     .all(|module| is_module(module, path, &source.text))
-                && has_test(&source.text, test)
+                && (has_test(&source.text, last)
+                    || (is_module(last, path, &source.text) && has_tests(&source.text)))
         })
     })
 }
@@ -100,6 +104,15 @@ fn is_module(module: &str, path: &str, text: &str) -> bool {
         })
 }
 
+/// Whether there is any test.
+fn has_tests(text: &str) -> bool {
+    text.lines().map(str::trim_start).any(is_test_attribute)
+}
+
+fn is_test_attribute(line: &str) -> bool {
+    line.starts_with("#[test]") || line.starts_with("#[tokio::test")
+}
+
 /// Whether a function of that name stands below a test attribute.
 fn has_test(text: &str, test: &str) -> bool {
     let lines: Vec<_> = text.lines().map(str::trim_start).collect();
@@ -111,7 +124,7 @@ fn has_test(text: &str, test: &str) -> bool {
                 .take(at)
                 .rev()
                 .take_while(|line| line.starts_with('#') || line.starts_with("//"))
-                .any(|line| line.starts_with("#[test]") || line.starts_with("#[tokio::test"))
+                .any(|line| is_test_attribute(line))
     })
 }
 
@@ -161,6 +174,11 @@ mod tests {
         assert!(!exists("quern-tests::program::edges::helper", &sources));
         assert!(!exists("quern-tests::program::edges::to_the", &sources));
         assert!(!exists("quern-other::late::tests::sums", &sources));
+        // A whole module of tests, and nothing that is none.
+        assert!(exists("quern-rules::late::tests", &sources));
+        assert!(exists("quern-tests::program::edges", &sources));
+        assert!(!exists("quern-rules::late::trials", &sources));
+        assert!(!exists("quern-rules::price", &sources));
     }
 
     #[test]

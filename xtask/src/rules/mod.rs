@@ -2,6 +2,7 @@
 
 pub mod circles;
 pub mod dependencies;
+pub mod instructions;
 pub mod invariants;
 mod sources;
 pub mod words;

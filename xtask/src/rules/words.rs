@@ -28,7 +28,8 @@ struct Retired {
 /// Fails with the places.
 pub fn check() -> Result<()> {
     let step = Step::start("Looking for retired words");
-    let sources = sources::with_endings(&[".rs", ".md", ".toml", ".py", ".sql", ".json"])?;
+    let sources =
+        sources::with_endings(&[".rs", ".md", ".toml", ".py", ".sql", ".json", ".ts", ".mjs"])?;
     let glossary = sources
         .iter()
         .find(|source| source.path == GLOSSARY)

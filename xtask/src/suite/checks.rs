@@ -4,7 +4,7 @@ use std::process::Command;
 
 use anyhow::Result;
 
-use crate::rules::{circles, dependencies, invariants, words};
+use crate::rules::{circles, dependencies, instructions, invariants, words};
 use crate::shell::{self, Step, say, succeeds};
 use crate::{docs, idl};
 
@@ -26,6 +26,7 @@ pub fn quick(problems: &mut Problems) {
     note(problems, "words", words::check());
     note(problems, "invariants", invariants::check());
     note(problems, "circles", circles::check());
+    note(problems, "instructions", instructions::check());
     note(problems, "formatting", format_check());
 }
 

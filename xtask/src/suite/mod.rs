@@ -15,21 +15,23 @@ use checks::Problems;
 use counts::Counts;
 use suites::Suite;
 
-use crate::host;
-use crate::program;
 use crate::shell::{self, Step, say};
+use crate::toolchain::Toolchain;
+use crate::{clients, host, program};
 
 /// What the help text says of suites.
 pub fn help() -> String {
     format!(
-        "Suites: {}. docs/TESTING.md says which one a change needs.",
-        suites::names()
+        "Suites: {}, {}. docs/TESTING.md says which one a change needs.",
+        suites::names(),
+        clients::NAME
     )
 }
 
 /// Runs one suite, or everything; `fast` leaves the checks out; `args` go to `cargo test`.
 pub fn run(fast: bool, args: &[String]) -> Result<()> {
     match args.split_first() {
+        Some((first, [])) if first == clients::NAME => only_clients(),
         Some((first, rest)) if let Some(suite) = suites::named(first) => one(suite, rest),
         _ => whole(fast, args),
     }
@@ -68,6 +70,21 @@ fn one(suite: &Suite, args: &[String]) -> Result<()> {
     finish(step, &problems, &counts)
 }
 
+fn only_clients() -> Result<()> {
+    let step = Step::start("Tests of other people's clients");
+    host::ensure_build_tools()?;
+    program::build(Toolchain::Auto, false, None)?;
+    let (mut problems, mut counts) = (Vec::new(), Counts::default());
+    run_clients(&mut problems, &mut counts);
+    finish(step, &problems, &counts)
+}
+
+fn run_clients(problems: &mut Problems, counts: &mut Counts) {
+    let (passed, failed) = clients::run(problems);
+    counts.passed = counts.passed.saturating_add(passed);
+    counts.failed = counts.failed.saturating_add(failed);
+}
+
 fn whole(fast: bool, args: &[String]) -> Result<()> {
     let step =
         Step::start("All checks and tests (cold up to 60 minutes on 2 cores, warm under 10)");
@@ -79,6 +96,10 @@ fn whole(fast: bool, args: &[String]) -> Result<()> {
                 checks::all(&mut problems);
             }
             run_tests(&with_packages(args), &mut problems, &mut counts);
+            // Arguments choose among the tests of `cargo test`, so they leave these out.
+            if args.is_empty() {
+                run_clients(&mut problems, &mut counts);
+            }
         }
     }
     finish(step, &problems, &counts)

@@ -8,7 +8,7 @@ use {
         amount::{self, parse, show},
         context::{Context, with_signatures},
         error::{Error, Result},
-        output::{Fields, Format, print_json, print_list},
+        output::{Fields, Format, print_json, print_nothing},
     },
     quern_client::{
         ClientError, Instruction, Pubkey, accounts, addresses, flows,
@@ -135,20 +135,21 @@ pub async fn run(context: &Context, args: Args) -> Result<()> {
     }
     flows.retain(|_, flow| flow.moves());
     if flows.is_empty() {
-        return Err(Error::Other(format!(
-            "there is nothing to claim for {owner} on this cluster: {}",
-            match args.withdraw {
-                None =>
-                    "no rewards wait; to move free tokens out of your purse pass --withdraw (see --help)",
-                Some(_) => "no rewards wait and nothing free may leave the purse",
+        let why = match args.withdraw {
+            None => {
+                "no rewards wait; to move free tokens out of your purse pass --withdraw (see --help)"
             }
-        )));
+            Some(_) => "no rewards wait and nothing free may leave the purse",
+        };
+        let why = format!("there is nothing to claim for {owner} on this cluster: {why}");
+        print_nothing(context.format, Fields::new().text("owner", owner), &why);
+        return Ok(());
     }
     let wallet = context.wallet()?;
     let receipts = context.send(&all, &[&wallet]).await?;
     match context.format {
         Format::Table => {
-            print_list(Format::Table, &table(&flows), "");
+            context.print_list(&table(&flows), "");
             with_signatures(Fields::new(), &receipts).print(Format::Table);
         }
         Format::Json => {
@@ -267,8 +268,7 @@ async fn dry_run(
             }));
         }
         Format::Table => {
-            print_list(
-                Format::Table,
+            context.print_list(
                 &table(flows),
                 &format!("{owner} has no rewards to claim and nothing free in a purse."),
             );
@@ -283,7 +283,7 @@ async fn dry_run(
                         .text("data", hex::encode(&instruction.data))
                 })
                 .collect();
-            print_list(Format::Table, &steps, "No transaction is needed.");
+            context.print_list(&steps, "No transaction is needed.");
             match simulation {
                 _ if all.is_empty() => {}
                 Some(units) => println!(
@@ -349,7 +349,7 @@ mod tests {
     fn the_sum_is_shown() {
         let mut flows = Flows::from([(Pubkey::from([1; 32]), flow())]);
         withdraw(&mut flows, "all", Some("1000")).unwrap();
-        let table = crate::output::list_text(&table(&flows), "");
+        let table = crate::output::list_text(&table(&flows), crate::output::Width::Screen, "");
         crate::snapshot::check("claim", &table);
     }
 

@@ -4,22 +4,15 @@ use {
     crate::{
         amount::show_wide,
         context::Globals,
-        error::{Error, Result},
-        output::{Fields, Format, list_text, one_line, print_json},
+        error::Result,
+        indexer,
+        output::{Fields, Format, Width, list_text, one_line, print_json},
         progress,
     },
     quern_api::{
-        Assurance, Board, Boards, BoardsRequest, Entry, Key, MAX_PAGE_ROWS, Metric, Problem, Reply,
-        Window,
+        Assurance, Board, Boards, BoardsRequest, Entry, Key, MAX_PAGE_ROWS, Metric, Reply, Window,
     },
-    quern_client::errors::cause,
-    std::time::Duration,
 };
-
-/// Longest answer that is read, in bytes.
-const MAX_ANSWER_BYTES: usize = 16 << 20;
-/// Longest wait for the answer.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Which board.
 #[derive(clap::Args)]
@@ -61,58 +54,18 @@ pub async fn run(globals: &Globals, args: Args) -> Result<()> {
         cursor: None,
         limit: Some(args.limit),
     };
-    let reply = progress::during("asking the indexer", fetch(&args.indexer, &request)).await?;
+    let query = request.query();
+    let asking = indexer::ask(&args.indexer, BoardsRequest::PATH, &query, "leaderboards");
+    let reply: Reply<Boards> = progress::during("asking the indexer", asking).await?;
     match globals.output {
         Format::Json => print_json(&reply),
-        Format::Table => println!("{}", table(&reply)),
+        Format::Table => println!("{}", table(&reply, globals.width())),
     }
     Ok(())
 }
 
-async fn fetch(indexer: &str, request: &BoardsRequest) -> Result<Reply<Boards>> {
-    let url = format!("{}{}", indexer.trim_end_matches('/'), BoardsRequest::PATH);
-    let failed = |why: String| {
-        Error::Indexer(format!(
-            "cannot ask the indexer at {url}: {why}; check --indexer and that it runs"
-        ))
-    };
-    let unreachable = |error: reqwest::Error| failed(cause(&error));
-    let client = reqwest::Client::builder()
-        .timeout(ANSWER_TIMEOUT)
-        .build()
-        .map_err(unreachable)?;
-    let mut response = client
-        .get(&url)
-        .query(&request.query())
-        .send()
-        .await
-        .map_err(unreachable)?;
-    let status = response.status();
-    let mut bytes = Vec::new();
-    while let Some(piece) = response.chunk().await.map_err(unreachable)? {
-        if bytes.len() + piece.len() > MAX_ANSWER_BYTES {
-            return Err(failed("it answered more than 16 MiB".to_owned()));
-        }
-        bytes.extend_from_slice(&piece);
-    }
-    if !status.is_success() {
-        // A problem says what is wrong; anything else says only the status.
-        let problem = serde_json::from_slice::<Problem>(&bytes);
-        return Err(Error::Indexer(format!(
-            "the indexer refused: {}",
-            problem.map_or_else(|_| status.to_string(), |problem| problem.detail)
-        )));
-    }
-    serde_json::from_slice(&bytes).map_err(|error| match error.is_data() {
-        true => Error::Indexer(format!(
-            "the indexer's answer holds no leaderboards ({error}); check --indexer and its version"
-        )),
-        false => failed("its answer is no JSON".to_owned()),
-    })
-}
-
 /// The boards for a person.
-fn table(reply: &Reply<Boards>) -> String {
+fn table(reply: &Reply<Boards>, width: Width) -> String {
     let mut text = String::new();
     if reply.body.boards.is_empty() {
         text.push_str("No provider has done anything in this window yet.\n");
@@ -124,13 +77,17 @@ fn table(reply: &Reply<Boards>) -> String {
         let rows: Vec<Fields> = rows
             .map(|entry| row(entry, reply.body.metric, board))
             .collect();
-        text += &list_text(&rows, "No provider yet.");
+        text += &list_text(&rows, width, "No provider yet.");
         text.push('\n');
     }
     let slot = reply
         .as_of_slot
         .map_or("-".to_owned(), |slot| slot.to_string());
-    text + &format!("As of slot {slot}, {}.", reply.finality)
+    let holes = match reply.whole_history {
+        true => "",
+        false => " The indexer misses a part of the history: amounts may be too small.",
+    };
+    text + &format!("As of slot {slot}, {}.{holes}", reply.finality)
 }
 
 fn row(entry: &Entry, metric: Metric, board: &Board) -> Fields {
@@ -168,6 +125,7 @@ mod tests {
             as_of_slot: Some(281),
             finality: Finality::Finalized,
             lag_slots: Some(0),
+            whole_history: true,
             body: Boards {
                 metric,
                 window: Window::Week,
@@ -191,16 +149,17 @@ mod tests {
             entries,
             next_cursor: None,
         };
-        insta::assert_snapshot!(table(&reply(
+        let reply = reply(
             Metric::Earned,
             vec![
                 board(Assurance::Refereed, entries),
                 board(
                     Assurance::Reviewed,
-                    vec![entry(1, Some("bob"), 20_000_000, Some(1))]
+                    vec![entry(1, Some("bob"), 20_000_000, Some(1))],
                 ),
             ],
-        )));
+        );
+        insta::assert_snapshot!(table(&reply, Width::Screen));
     }
 
     #[test]
@@ -212,13 +171,13 @@ mod tests {
             entries: vec![entry(1, Some("ada"), 98_765_432_100, Some(0))],
             next_cursor: Some("00".to_owned()),
         };
-        insta::assert_snapshot!(table(&reply(Metric::Macs, vec![board])));
+        insta::assert_snapshot!(table(&reply(Metric::Macs, vec![board]), Width::Screen));
     }
 
     #[test]
     fn an_empty_window_is_said() {
         let mut empty = reply(Metric::Rewards, Vec::new());
         empty.as_of_slot = None;
-        insta::assert_snapshot!(table(&empty));
+        insta::assert_snapshot!(table(&empty, Width::Screen));
     }
 }

@@ -14,4 +14,5 @@ pub mod protocol;
 pub mod provider;
 pub mod purse;
 pub mod reference;
+pub mod tensor;
 pub mod watch;

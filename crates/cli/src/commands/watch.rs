@@ -6,30 +6,38 @@ use {
         context::Context,
         data::Reach,
         error::{Error, Result},
-        output::{Format, one_line},
+        output::{Format, ascii, one_line},
         redact::redacted,
-        span,
+        span::{self, about},
     },
     indicatif::ProgressBar,
     quern_client::{
-        ChainReads, ClientError, Keypair, Outcome, Pubkey, Signer, history::reason_name,
-        quern::state::JobState,
+        Budgets, ChainReads, ClientError, Keypair, Outcome, Pubkey, Signer, config,
+        history::reason_name,
+        instructions::NOBODY,
+        quern::{
+            clock::Moment,
+            state::{Job, JobState},
+        },
+        read,
     },
     quern_data::FetchLimits,
     quern_watcher::{Followed, Report, RpcWatcherChain, Scope, Settings, Until, Verdict, Watcher},
     serde_json::{Value, json},
     std::{
+        borrow::Cow,
         cell::{Cell, RefCell},
         io::Write,
         path::PathBuf,
         time::Duration,
     },
+    tokio::sync::mpsc,
 };
 
 /// What to watch and how.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
-  quern watch                                        everything that is submitted, until Ctrl-C
+  quern watch --min-bond MINT=ATOMS                  all results with such a bond, until Ctrl-C
   quern watch --client WALLET --state ~/.local/share/quern/watch
   quern watch --client WALLET --once --output json   what is submitted now, one line each
 
@@ -46,9 +54,12 @@ pub struct Args {
     /// Examine what is submitted now, wait for demands that this takes, and stop
     #[arg(long)]
     once: bool,
-    /// Most demand fees to put up for one submission
+    /// Most demand fees and priority fees to pay for one job
     #[arg(long, default_value_t = Settings::default().max_fee_lamports, value_name = "LAMPORTS")]
     max_fee_lamports: u64,
+    /// Most priority fees in an hour, in lamports
+    #[arg(long, default_value_t = Budgets::default().hour_lamports, value_name = "LAMPORTS")]
+    max_hour_fee_lamports: u64,
     /// Largest trace to fetch or to compute, and largest input or weights to fetch, in MiB
     #[arg(long, default_value_t = 1_024, value_name = "MIB", value_parser = clap::value_parser!(u32).range(1..))]
     trace_limit: u32,
@@ -56,10 +67,14 @@ pub struct Args {
     /// alone
     #[arg(long, default_value_t = 8_192, value_name = "MIB")]
     memory_limit: u32,
+    /// Most inputs and weights to keep in the folder of --state, in MiB; what no open case needs goes first
+    #[arg(long, default_value_t = 65_536, value_name = "MIB")]
+    disk_limit: u32,
     /// Most work to do for one submission, in GMAC (10^9 multiplications; some 30 a second and processor)
     #[arg(long, default_value_t = Settings::default().max_macs / GMAC, value_name = "GMAC")]
     max_gmacs: u64,
-    /// Least bond of a job in a mint, as MINT=ATOMS: below it a conviction does not pay (repeatable)
+    /// Least bond of a job in a mint, as MINT=ATOMS: below it a conviction does not pay (repeatable). Needed where all clients
+    /// are watched, but on a local network; jobs in other mints are left alone then
     #[arg(long, value_parser = parse_bond, value_name = "MINT=ATOMS")]
     min_bond: Vec<(Pubkey, u64)>,
     /// How long after a submission its data are waited for before they are demanded; at most a quarter of the review
@@ -76,7 +91,7 @@ pub struct Args {
     /// Do not pay out convictions and do not close own demands
     #[arg(long)]
     no_settle: bool,
-    /// Most submissions to examine at a time
+    /// Most submissions to compute and check at a time; waiting for data does not count
     #[arg(long, default_value_t = 4, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=1_000))]
     concurrency: u32,
     /// Time between two looks at the chain
@@ -91,6 +106,26 @@ impl Args {
             (true, true) => "",
             (false, _) => "by providers of the named clients' jobs ",
             (true, false) => "in the named jobs ",
+        }
+    }
+
+    /// Refuses to pay for the convictions of strangers' jobs where nothing says which of them are worth it.
+    fn check_worth(&self, url: &str) -> Result<()> {
+        let is_all = self.client.is_empty() && self.job.is_empty();
+        if !is_all || !self.min_bond.is_empty() || config::is_local(url) {
+            return Ok(());
+        }
+        Err(Error::Usage(
+            "anybody's jobs are watched, and a conviction may cost more than its bond brings; name the least bond that is worth one with --min-bond MINT=ATOMS, or whose jobs to watch with --client or --job".to_owned(),
+        ))
+    }
+
+    /// What it may spend.
+    fn budgets(&self) -> Budgets {
+        Budgets {
+            job_lamports: self.max_fee_lamports,
+            hour_lamports: self.max_hour_fee_lamports,
+            ..Budgets::default()
         }
     }
 
@@ -110,12 +145,14 @@ impl Args {
             state: self.state,
             max_macs: self.max_gmacs.saturating_mul(GMAC),
             memory_bytes: u64::from(self.memory_limit) << 20,
+            disk_bytes: u64::from(self.disk_limit) << 20,
             min_bonds: self.min_bond.into_iter().collect(),
             max_fee_lamports: self.max_fee_lamports,
             publication_grace: Duration::from_secs(u64::from(self.grace)),
             settle: !self.no_settle,
             concurrency: self.concurrency as usize,
             poll: Duration::from_secs(u64::from(self.poll)),
+            ..Settings::default()
         }
     }
 }
@@ -134,27 +171,21 @@ fn parse_bond(text: &str) -> std::result::Result<(Pubkey, u64), String> {
 
 /// Watches until it is stopped, or examines once.
 pub async fn run(context: &Context, args: Args) -> Result<()> {
+    args.check_worth(&context.url)?;
     let wallet = context.wallet()?;
     context.protocol().await?;
     let (is_once, has_memory) = (args.once, args.state.is_some());
     let scope = args.scope();
-    for folder in &args.reach.allow_files {
-        if !folder.is_dir() {
-            return Err(Error::file(
-                folder,
-                "it is no folder; correct --allow-files",
-            ));
-        }
-    }
+    let fetch = args.reach.limits(context).await?;
     let signer = wallet.pubkey();
-    let chain = RpcWatcherChain::new(context.sender.clone(), wallet);
+    let sender = context.sender.with_budgets(args.budgets());
+    let chain = RpcWatcherChain::new(sender, wallet);
     for job in &args.job {
         if chain.job(job).await?.is_none() {
             return Err(Error::JobClosed(*job));
         }
     }
     warn_without_lamports(context, &signer).await?;
-    let fetch = args.reach.limits(context).await?;
     let watcher = Watcher::new(args.settings(fetch), chain)?;
     let screen = Screen::new(context);
     screen.header();
@@ -209,7 +240,7 @@ fn summed_up(reports: &[Report]) -> Result<()> {
 }
 
 /// More than any job takes that a machine can hold.
-const UNLIMITED_BYTES: u64 = 1 << 40;
+pub const UNLIMITED_BYTES: u64 = 1 << 40;
 
 /// Keeps watching one job until it ends, and says how. A wrong result that was not convicted is an error.
 pub async fn follow(
@@ -233,38 +264,55 @@ pub async fn follow(
     let chain = RpcWatcherChain::new(context.sender.clone(), wallet);
     let watcher = Watcher::new(settings, chain)?;
     let screen = Screen::new(context);
-    let is_wrong = Cell::new(false);
-    let following = watcher.follow(job, |what| match what {
-        Followed::State(state) => screen.say(waiting_for(state)),
-        Followed::Verdict(report) => {
-            is_wrong.set(matches!(report.verdict, Verdict::Wrong { .. }));
-            screen.report(&report);
+    let (tell, mut told) = mpsc::unbounded_channel();
+    // The receiver lives as long as the watching does.
+    let following = watcher.follow(job, move |what| drop(tell.send(what)));
+    let stopped = until_stopped();
+    tokio::pin!(following, stopped);
+    let mut is_wrong = false;
+    let mut show = async |what: Followed| {
+        if let Followed::Verdict(report) = &what {
+            is_wrong = matches!(report.verdict, Verdict::Wrong { .. });
         }
-    });
-    let outcome = tokio::select! {
-        outcome = following => outcome?,
-        () = until_stopped() => {
-            return Err(Error::Other(format!(
-                "stopped watching; the job goes on: `quern watch --job {job}` checks its result"
-            )));
+        screen.followed(context, job, &what).await;
+    };
+    let outcome = loop {
+        tokio::select! {
+            biased;
+            Some(what) = told.recv() => show(what).await,
+            outcome = &mut following => break outcome?,
+            () = &mut stopped => {
+                return Err(Error::Other(format!(
+                    "stopped watching; the job goes on: `quern watch --job {job}` checks its result"
+                )));
+            }
         }
     };
+    while let Ok(what) = told.try_recv() {
+        show(what).await;
+    }
     screen.outcome(job, &outcome);
     match outcome {
-        Outcome::Paid | Outcome::Unknown if is_wrong.get() => Err(Error::Other(format!(
+        Outcome::Paid | Outcome::Unknown if is_wrong => Err(Error::Other(format!(
             "the result of {job} is WRONG and was not convicted: do not use it"
         ))),
         outcome => Ok(outcome),
     }
 }
 
-fn waiting_for(state: JobState) -> &'static str {
-    match state {
-        JobState::Open => "waiting for a provider",
-        JobState::Taken => "waiting for the result",
-        JobState::Submitted => "checking the result, then waiting for the end of the review",
-        JobState::Rejected => "waiting for the arbiter",
-        JobState::Convicted => "having the conviction paid out",
+/// What is waited for in a state, and until when.
+fn waiting_for(job: &Job, moment: &Moment) -> String {
+    let left = job.effective_deadline(moment).saturating_sub(moment.now);
+    let left = about(left.max(0).unsigned_abs());
+    let provider = job.provider;
+    match job.state() {
+        JobState::Open => format!("waiting for a provider, at most {left}"),
+        JobState::Taken => format!("taken by {provider}, who has {left} to submit the result"),
+        JobState::Submitted => {
+            format!("submitted; checking the result, which is paid in {left} unless it is wrong")
+        }
+        JobState::Rejected => format!("rejected; the arbiter has {left} to decide"),
+        JobState::Convicted => "convicted; having the conviction paid out".to_owned(),
     }
 }
 
@@ -305,8 +353,42 @@ impl Screen {
         }
     }
 
+    /// One step of a followed job.
+    async fn followed(&self, context: &Context, job: &Pubkey, what: &Followed) {
+        match what {
+            Followed::Verdict(report) if self.format == Format::Table => self.write(&format!(
+                "checked: {}; {}",
+                report.verdict.name(),
+                report.verdict.details()
+            )),
+            Followed::Verdict(report) => self.report(report),
+            Followed::State(state) => {
+                let known = read::for_payment(context.rpc(), job).await.ok();
+                // It may have gone on since; then the next step says so.
+                let now = known.and_then(|known| Some((known.job?, known.moment)));
+                if let Some((now, moment)) = now.filter(|(now, _)| now.is_in(*state)) {
+                    self.step(job, &now, &moment);
+                }
+            }
+        }
+    }
+
+    fn step(&self, address: &Pubkey, job: &Job, moment: &Moment) {
+        let what = waiting_for(job, moment);
+        match self.format {
+            Format::Json => self.json(json!({
+                "job": address.to_string(),
+                "state": job.state().name(),
+                "provider": (job.provider != NOBODY).then(|| job.provider.to_string()),
+                "deadline_unix": job.effective_deadline(moment),
+            })),
+            Format::Table => self.write(&what),
+        }
+        self.say(what);
+    }
+
     /// What is going on.
-    fn say(&self, what: &'static str) {
+    fn say(&self, what: impl Into<Cow<'static, str>>) {
         self.wheel.set_message(what);
         self.wheel.enable_steady_tick(Duration::from_millis(120));
     }
@@ -348,12 +430,16 @@ impl Screen {
     }
 
     fn json(&self, value: Value) {
-        self.write(&value.to_string());
+        self.put(&ascii(&redacted(&value.to_string(), &self.rpc_url)));
     }
 
-    /// One line; a reader that went away is no error.
+    /// One line for people.
     fn write(&self, line: &str) {
-        let line = one_line(&redacted(line, &self.rpc_url));
+        self.put(&one_line(&redacted(line, &self.rpc_url)));
+    }
+
+    /// A reader that went away is no error.
+    fn put(&self, line: &str) {
         self.wheel.suspend(|| {
             let _ = writeln!(std::io::stdout().lock(), "{line}");
         });
@@ -363,5 +449,75 @@ impl Screen {
 impl Drop for Screen {
     fn drop(&mut self) {
         self.wheel.finish_and_clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use {super::*, clap::Parser};
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: Args,
+    }
+
+    fn args(line: &[&str]) -> Args {
+        Line::try_parse_from([&["watch"], line].concat())
+            .unwrap()
+            .args
+    }
+
+    #[test]
+    fn convictions_of_strangers_jobs_need_a_bond_that_is_worth_them() {
+        let (local, remote) = ("http://127.0.0.1:8899", "https://api.devnet.solana.com");
+        let one = "11111111111111111111111111111111";
+        let bond = format!("{one}=5");
+        for (line, is_taken) in [
+            (vec![], false),
+            (vec!["--once"], false),
+            (vec!["--client", one], true),
+            (vec!["--job", one], true),
+            (vec!["--min-bond", &bond], true),
+        ] {
+            let args = args(&line);
+            assert_eq!(args.check_worth(remote).is_ok(), is_taken, "{line:?}");
+            assert!(args.check_worth(local).is_ok(), "{line:?}");
+        }
+        let refused = args(&[]).check_worth(remote).unwrap_err().to_string();
+        assert!(refused.contains("--min-bond MINT=ATOMS"), "{refused}");
+    }
+
+    #[test]
+    fn a_case_and_an_hour_have_budgets() {
+        let args = args(&["--max-fee-lamports", "7", "--max-hour-fee-lamports", "9"]);
+        let budgets = args.budgets();
+        assert_eq!((budgets.job_lamports, budgets.hour_lamports), (7, 9));
+    }
+
+    #[test]
+    fn a_step_says_who_and_until_when() {
+        let mut job: Job = bytemuck::Zeroable::zeroed();
+        job.provider = Pubkey::from([3; 32]);
+        job.deadline = 3_700.into();
+        let moment = Moment {
+            now: 100,
+            slot: 1,
+            last_restart_slot: 0,
+        };
+        let mut said = |state: JobState| {
+            job.state = state.code();
+            waiting_for(&job, &moment)
+        };
+        assert_eq!(said(JobState::Open), "waiting for a provider, at most 1h");
+        let taken = said(JobState::Taken);
+        assert!(
+            taken.contains(&Pubkey::from([3; 32]).to_string()),
+            "{taken}"
+        );
+        assert!(taken.ends_with("has 1h to submit the result"), "{taken}");
+        assert!(said(JobState::Submitted).contains("paid in 1h"));
     }
 }

@@ -174,7 +174,7 @@ pub async fn register_model(
             all.push(instructions::write_model(creator, &address, offset, piece));
         }
     }
-    all.push(instructions::seal_model(creator, &address));
+    all.push(instructions::seal_model(creator, &address, graph));
     Ok(all)
 }
 

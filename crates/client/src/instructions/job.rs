@@ -1,4 +1,5 @@
-//! Jobs: from escrow to settlement. All addresses come out of the decoded [`Job`].
+//! Jobs: from escrow to settlement. All addresses come out of the decoded [`Job`]. A decision is about the job as it was read:
+//! it fails with `JobMoved` if anything happened to the job since.
 
 use {
     super::{NOBODY, build, purses_of, push_new, readable, writable},
@@ -27,7 +28,8 @@ pub fn purses_of_creation(
     purses_of(&[*client, protocol.treasury_owner, royalty_owner], mint)
 }
 
-/// Creates the job number `n` (the `opened` counter of the client's purse) in a mint. Signer: the client, who pays the rent.
+/// Creates the job number `n` (the `opened` counter of the client's purse) in a mint, on the terms of `protocol` and `model` as
+/// they were read: it fails if others are in force. Signer: the client, who pays the rent.
 pub fn create_job(
     client: &Pubkey,
     mint: &Pubkey,
@@ -51,9 +53,15 @@ pub fn create_job(
     };
     let mut others = purses_of_creation(client, mint, protocol, model.map(|(_, model)| model));
     others.retain(|other| *other != purse);
+    let (royalty_owner, royalty_bps) = model.map_or((NOBODY, 0), |(_, model)| {
+        (model.owner, model.royalty_bps.get())
+    });
+    let terms_hash = protocol
+        .terms
+        .hash(&protocol.treasury_owner, &royalty_owner, royalty_bps);
     build(
         &accounts,
-        &instruction::CreateJob { args },
+        &instruction::CreateJob { args, terms_hash },
         readable(others),
     )
 }
@@ -67,7 +75,11 @@ pub fn cancel_job(job: &Job) -> Instruction {
         event_authority: addresses::event_authority(),
         program: crate::program_id(),
     };
-    build(&accounts, &instruction::CancelJob {}, Vec::new())
+    build(
+        &accounts,
+        &instruction::CancelJob { seen: job.seen() },
+        Vec::new(),
+    )
 }
 
 /// Takes an open job for the provider of `provider_owner`. Signer: that owner or its operator.
@@ -81,7 +93,11 @@ pub fn take_job(signer: &Pubkey, provider_owner: &Pubkey, job: &Job) -> Instruct
         event_authority: addresses::event_authority(),
         program: crate::program_id(),
     };
-    build(&accounts, &instruction::TakeJob {}, Vec::new())
+    build(
+        &accounts,
+        &instruction::TakeJob { seen: job.seen() },
+        Vec::new(),
+    )
 }
 
 /// Commits to a result. Signer: the provider's owner or operator.
@@ -93,7 +109,14 @@ pub fn submit(signer: &Pubkey, job: &Job, args: Submission) -> Instruction {
         event_authority: addresses::event_authority(),
         program: crate::program_id(),
     };
-    build(&accounts, &instruction::Submit { args }, Vec::new())
+    build(
+        &accounts,
+        &instruction::Submit {
+            seen: job.seen(),
+            args,
+        },
+        Vec::new(),
+    )
 }
 
 /// Accepts a milestone at once: [`finalize`] with the signature of the client of a reviewed job. Signer: the job's client.
@@ -115,7 +138,7 @@ pub fn finalize(signer: &Pubkey, job: &Job, emission: &Emission) -> Instruction 
     };
     build(
         &accounts,
-        &instruction::Finalize {},
+        &instruction::Finalize { seen: job.seen() },
         writable(purses_of_settlement(job, emission)),
     )
 }
@@ -129,7 +152,14 @@ pub fn reject(job: &Job, reason: String) -> Instruction {
         event_authority: addresses::event_authority(),
         program: crate::program_id(),
     };
-    build(&accounts, &instruction::Reject { reason }, Vec::new())
+    build(
+        &accounts,
+        &instruction::Reject {
+            seen: job.seen(),
+            reason,
+        },
+        Vec::new(),
+    )
 }
 
 /// Decides about a rejected milestone. Signer: the job's arbiter.
@@ -144,7 +174,10 @@ pub fn resolve(job: &Job, decision: Decision) -> Instruction {
     };
     build(
         &accounts,
-        &instruction::Resolve { decision },
+        &instruction::Resolve {
+            seen: job.seen(),
+            decision,
+        },
         writable(purses_of(&owners_of_resolution(job), &job.mint)),
     )
 }
@@ -315,8 +348,6 @@ mod tests {
             review_secs: 1,
             ends_by: 1,
             batch_rows: 0,
-            max_fee_bps: 0,
-            max_royalty_bps: 0,
             pinned_provider: NOBODY,
             arbiter: NOBODY,
             campaign: NOBODY,

@@ -41,15 +41,20 @@ pub fn write_model(owner: &Pubkey, model: &Pubkey, offset: u32, bytes: &[u8]) ->
     )
 }
 
-/// Checks a graph and fixes it for ever. Signer: the model's owner.
-pub fn seal_model(owner: &Pubkey, model: &Pubkey) -> Instruction {
+/// Checks a graph and fixes it for ever, if it is this one that was written. Signer: the model's owner.
+pub fn seal_model(owner: &Pubkey, model: &Pubkey, graph: &[u8]) -> Instruction {
     let accounts = accounts::SealModel {
         owner: *owner,
         model: *model,
         event_authority: addresses::event_authority(),
         program: crate::program_id(),
     };
-    build(&accounts, &instruction::SealModel {}, Vec::new())
+    let graph_hash = anchor_lang::sha256(graph);
+    build(
+        &accounts,
+        &instruction::SealModel { graph_hash },
+        Vec::new(),
+    )
 }
 
 /// Changes royalty, state and URI for new jobs, or names who may take the model over ([`super::NOBODY`] withdraws that); what
@@ -106,7 +111,7 @@ pub fn register_whole_model(
     let mut instructions = vec![register_model(creator, args)];
     if !graph.is_empty() {
         instructions.extend(write_graph(creator, &model, graph));
-        instructions.push(seal_model(creator, &model));
+        instructions.push(seal_model(creator, &model, graph));
     }
     instructions
 }

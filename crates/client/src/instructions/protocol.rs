@@ -11,6 +11,28 @@ use {
     solana_sdk::{hash::Hash, instruction::Instruction, pubkey::Pubkey},
 };
 
+/// What a new protocol has where nothing else is named: the wallet is guardian and receives the fees.
+pub fn usual_settings(wallet: Pubkey) -> ProtocolSettings {
+    ProtocolSettings {
+        guardian: wallet,
+        treasury_owner: wallet,
+        fee_bps: 250,
+        late_penalty_bps: 1_000,
+        reject_bps: 1_000,
+        arbiter_bps: 500,
+        refereed_bond_bps: 20_000,
+        reviewed_bond_bps: 5_000,
+        refereed_review_secs: 86_400,
+        reviewed_review_secs: 86_400,
+        demand_fee_lamports: 10_000,
+        response_secs: 21_600,
+        react_secs: 3_600,
+        resolve_secs: 259_200,
+        grace_secs: 3_600,
+        restart_grace_secs: 86_400,
+    }
+}
+
 /// Creates protocol and emission for the cluster with this genesis hash. Signer: the program's upgrade authority, who pays and
 /// becomes the protocol's authority.
 pub fn initialize(authority: &Pubkey, settings: ProtocolSettings, cluster: Hash) -> Instruction {

@@ -77,7 +77,7 @@ pub fn withdraw(
     )
 }
 
-/// Bounds what the operator's takes may reserve at a time. Signer: the purse's owner.
+/// Bounds what the operator's takes may have reserved and lost together. Signer: the purse's owner.
 pub fn set_operator_limit(owner: &Pubkey, mint: &Pubkey, limit_atoms: u64) -> Instruction {
     let accounts = accounts::SetOperatorLimit {
         owner: *owner,

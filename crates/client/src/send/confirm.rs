@@ -3,17 +3,25 @@
 use {
     crate::{
         errors::{ClientError, Refusal, Result},
-        events,
+        events, rpc,
         transaction::programs_of,
     },
+    serde_json::json,
+    solana_commitment_config::CommitmentConfig,
     solana_rpc_client::nonblocking::rpc_client::RpcClient,
     solana_rpc_client_api::{
         client_error::{Error as RpcClientError, ErrorKind},
         config::RpcSendTransactionConfig,
+        request::{RpcError, RpcRequest},
+        response::{Response, RpcBlockhash},
     },
     solana_sdk::{
+        hash::Hash,
         signature::Signature,
         transaction::{TransactionError, VersionedTransaction},
+    },
+    solana_transaction_status_client_types::{
+        EncodedConfirmedTransactionWithStatusMeta, TransactionStatus,
     },
     std::time::{Duration, Instant},
     tokio::time::sleep,
@@ -23,6 +31,9 @@ use {
 const UNREACHABLE_TIMEOUT: Duration = Duration::from_secs(60);
 /// How often a transaction is sent again while it waits.
 const RESEND_EVERY: Duration = Duration::from_secs(2);
+/// For how many blocks a blockhash is valid. Nodes remember statuses for twice as many slots, so what was looked for at most
+/// this long ago has not been forgotten since.
+const VALID_BLOCKS: u64 = 150;
 const FIRST_POLL: Duration = Duration::from_millis(20);
 const SLOWEST_POLL: Duration = Duration::from_millis(1_000);
 
@@ -35,7 +46,7 @@ pub struct Receipt {
     pub slot: u64,
 }
 
-/// How a signed transaction ended.
+/// How a signed transaction ended, unless it failed.
 pub enum Driven {
     Landed(Receipt),
     /// Its blockhash expired and no block holds it.
@@ -44,113 +55,246 @@ pub enum Driven {
     NeverSent,
 }
 
-/// Sends one signed transaction, again and again, until it is confirmed or can never be included.
-///
-/// # Errors
-/// `Refused` if it failed, `Unknown` if the node stopped answering after it was sent.
-pub async fn drive(
-    rpc: &RpcClient,
-    transaction: &VersionedTransaction,
-    last_valid_height: u64,
-    skip_preflight: bool,
-) -> Result<Driven> {
-    let signature = transaction.signatures.first().copied().unwrap_or_default();
-    let mut poll = FIRST_POLL;
-    let mut sent_at: Option<Instant> = None;
-    let mut silent_since: Option<Instant> = None;
-    loop {
-        if sent_at.is_none_or(|at| at.elapsed() >= RESEND_EVERY) {
-            let is_first = sent_at.replace(Instant::now()).is_none();
-            if !forward(rpc, transaction, skip_preflight, is_first).await? {
-                return Ok(Driven::NeverSent);
-            }
-        }
-        match look(rpc, transaction, &signature, last_valid_height).await {
-            Ok(Progress::Landed(slot)) => {
-                return Ok(Driven::Landed(Receipt { signature, slot }));
-            }
-            Ok(Progress::Gone) => return Ok(Driven::Expired),
-            Ok(Progress::Waiting) => silent_since = None,
-            Err(error) if error.is_transient() => {
-                let since = *silent_since.get_or_insert_with(Instant::now);
-                if since.elapsed() >= UNREACHABLE_TIMEOUT {
-                    return Err(ClientError::Unknown {
-                        signature,
-                        reason: error.to_string(),
-                    });
+/// A signed transaction on its way.
+pub struct Sent<'a> {
+    pub rpc: &'a RpcClient,
+    pub transaction: &'a VersionedTransaction,
+    pub recent: Recent,
+    pub skip_preflight: bool,
+}
+
+/// A blockhash and until when it is valid.
+#[derive(Clone, Copy, Debug)]
+pub struct Recent {
+    pub blockhash: Hash,
+    /// The last block height at which it is valid.
+    pub last_valid_height: u64,
+    /// The slot in which it was read: nothing that carries it landed before.
+    pub slot: u64,
+}
+
+impl Recent {
+    /// The newest blockhash.
+    pub async fn newest(rpc: &RpcClient) -> Result<Self> {
+        let params = json!([rpc.commitment()]);
+        let newest: Response<RpcBlockhash> = rpc
+            .send(RpcRequest::GetLatestBlockhash, params)
+            .await
+            .map_err(|error| ClientError::from_rpc(&rpc.url(), error))?;
+        let blockhash = newest.value.blockhash.parse();
+        Ok(Self {
+            blockhash: blockhash.map_err(|_| ClientError::Rpc {
+                reason: "with a blockhash that is none".to_owned(),
+            })?,
+            last_valid_height: newest.value.last_valid_block_height,
+            slot: newest.context.slot,
+        })
+    }
+}
+
+impl Sent<'_> {
+    /// Sends it, again and again, until it is confirmed or can never be included.
+    ///
+    /// # Errors
+    /// `Refused` if it failed, `Unknown` if the node stopped answering, or forgot too much, after it was sent.
+    pub async fn drive(&self) -> Result<Driven> {
+        let signature = self.signature();
+        let mut poll = FIRST_POLL;
+        let mut sent_at: Option<Instant> = None;
+        let mut silent_since: Option<Instant> = None;
+        // Nothing landed before its blockhash existed.
+        let mut seen_height = self.recent.last_valid_height.saturating_sub(VALID_BLOCKS);
+        loop {
+            if sent_at.is_none_or(|at| at.elapsed() >= RESEND_EVERY) {
+                let is_first = sent_at.replace(Instant::now()).is_none();
+                if !self.forward(is_first).await? {
+                    return Ok(Driven::NeverSent);
                 }
             }
-            Err(error) => return Err(error),
-        }
-        sleep(poll).await;
-        poll = (poll * 3 / 2).min(SLOWEST_POLL);
-    }
-}
-
-/// Hands a transaction to the node. `false` says that the node refused to forward it, so that it was never sent; later than
-/// the first time only its status counts.
-async fn forward(
-    rpc: &RpcClient,
-    transaction: &VersionedTransaction,
-    skip_preflight: bool,
-    is_first: bool,
-) -> Result<bool> {
-    let config = RpcSendTransactionConfig {
-        skip_preflight,
-        preflight_commitment: Some(rpc.commitment().commitment),
-        // The node would repeat it on its own; here it is repeated until the outcome is known.
-        max_retries: Some(0),
-        ..Default::default()
-    };
-    let sent = rpc.send_transaction_with_config(transaction, config).await;
-    let Err(error) = sent else {
-        return Ok(true);
-    };
-    match error.kind.get_transaction_error() {
-        // It landed already: its status says how.
-        Some(TransactionError::AlreadyProcessed) => Ok(true),
-        Some(TransactionError::BlockhashNotFound) if is_first => Ok(false),
-        Some(refusal) if is_first => Err(match ClientError::from_rpc(&rpc.url(), error) {
-            ClientError::Refused(known) => {
-                refused_transaction(known.error, known.logs, transaction)
+            match self.look(seen_height).await {
+                Ok(Progress::Landed(slot)) => {
+                    return Ok(Driven::Landed(Receipt { signature, slot }));
+                }
+                Ok(Progress::Gone) => return Ok(Driven::Expired),
+                Ok(Progress::Waiting { height }) => {
+                    silent_since = None;
+                    seen_height = seen_height.max(height);
+                }
+                Err(error) if error.is_transient() => {
+                    let since = *silent_since.get_or_insert_with(Instant::now);
+                    if since.elapsed() >= UNREACHABLE_TIMEOUT {
+                        return Err(self.unknown(error.to_string()));
+                    }
+                }
+                Err(error) => return Err(error),
             }
-            _ => refused_transaction(refusal, Vec::new(), transaction),
-        }),
-        // Lost on the way, perhaps after it arrived: only its status can tell.
-        None if may_have_arrived(&error) => Ok(true),
-        _ if is_first => Err(ClientError::from_rpc(&rpc.url(), error)),
-        // It was sent before.
-        _ => Ok(true),
+            sleep(poll).await;
+            poll = (poll * 3 / 2).min(SLOWEST_POLL);
+        }
     }
-}
 
-async fn look(
-    rpc: &RpcClient,
-    transaction: &VersionedTransaction,
-    signature: &Signature,
-    last_valid_height: u64,
-) -> Result<Progress> {
-    // The height is read before the status: a transaction that lands in between is seen by the later read.
-    let height = rpc
-        .get_block_height()
-        .await
-        .map_err(|error| ClientError::from_rpc(&rpc.url(), error))?;
-    let statuses = rpc
-        .get_signature_statuses(&[*signature])
-        .await
-        .map_err(|error| ClientError::from_rpc(&rpc.url(), error))?
-        .value;
-    match statuses.into_iter().next().flatten() {
-        Some(status) if status.satisfies_commitment(rpc.commitment()) => match status.err {
+    /// Its identity.
+    pub fn signature(&self) -> Signature {
+        let first = self.transaction.signatures.first();
+        first.copied().unwrap_or_default()
+    }
+
+    fn unknown(&self, reason: String) -> ClientError {
+        ClientError::Unknown {
+            signature: self.signature(),
+            reason,
+        }
+    }
+
+    fn error(&self, error: RpcClientError) -> ClientError {
+        ClientError::from_rpc(&self.rpc.url(), error)
+    }
+
+    /// Hands it to the node. `false` says that the node refused to forward it, so that it was never sent; later than the first
+    /// time only its status counts.
+    async fn forward(&self, is_first: bool) -> Result<bool> {
+        let config = RpcSendTransactionConfig {
+            skip_preflight: self.skip_preflight,
+            preflight_commitment: Some(self.rpc.commitment().commitment),
+            // The node would repeat it on its own; here it is repeated until the outcome is known.
+            max_retries: Some(0),
+            ..Default::default()
+        };
+        let sent = self
+            .rpc
+            .send_transaction_with_config(self.transaction, config)
+            .await;
+        let Err(error) = sent else {
+            return Ok(true);
+        };
+        match error.kind.get_transaction_error() {
+            // Another process sent the very same: which of them it counts for, nobody can tell.
+            Some(TransactionError::AlreadyProcessed) if is_first => Err(self.unknown(
+                "an equal request of this wallet was sent at the same moment, and both became one transaction".to_owned(),
+            )),
+            // It landed: its status says how.
+            Some(TransactionError::AlreadyProcessed) => Ok(true),
+            Some(TransactionError::BlockhashNotFound) if is_first => Ok(false),
+            Some(refusal) if is_first => Err(match self.error(error) {
+                ClientError::Refused(known) => {
+                    refused_transaction(known.error, known.logs, self.transaction)
+                }
+                _ => refused_transaction(refusal, Vec::new(), self.transaction),
+            }),
+            // Lost on the way, perhaps after it arrived: only its status can tell.
+            None if may_have_arrived(&error) => Ok(true),
+            _ if is_first => Err(self.error(error)),
+            // It was sent before.
+            _ => Ok(true),
+        }
+    }
+
+    /// What has become of it; `seen_height` is the last height at which it was looked for and not found.
+    async fn look(&self, seen_height: u64) -> Result<Progress> {
+        // The height is read before the status: a transaction that lands in between is seen by the later read.
+        let height = self.rpc.get_block_height().await;
+        let height = height.map_err(|error| self.error(error))?;
+        let statuses = self
+            .rpc
+            .get_signature_statuses(&[self.signature()])
+            .await
+            .map_err(|error| self.error(error))?
+            .value;
+        match statuses.into_iter().next().flatten() {
+            Some(status) => self.progress(status, height).await,
+            None if height <= self.recent.last_valid_height => Ok(Progress::Waiting { height }),
+            None => self.missed(seen_height, height).await,
+        }
+    }
+
+    /// What a status says.
+    async fn progress(&self, status: TransactionStatus, height: u64) -> Result<Progress> {
+        if !status.satisfies_commitment(self.rpc.commitment()) {
+            return Ok(Progress::Waiting { height });
+        }
+        match status.err {
             Some(error) => {
-                let logs = logs(rpc, signature).await;
-                Err(refused_transaction(error, logs, transaction))
+                let logs = logs(self.rpc, &self.signature()).await;
+                Err(refused_transaction(error, logs, self.transaction))
             }
             None => Ok(Progress::Landed(status.slot)),
-        },
-        Some(_) => Ok(Progress::Waiting),
-        None if height > last_valid_height => Ok(Progress::Gone),
-        None => Ok(Progress::Waiting),
+        }
+    }
+
+    /// What has become of it where its blockhash should have expired and the node's recent memory does not hold it. That memory
+    /// ends after two minutes, and this process may have slept for longer: so nothing counts as gone before the history says so.
+    async fn missed(&self, seen_height: u64, height: u64) -> Result<Progress> {
+        let blockhash = &self.recent.blockhash;
+        let valid = self.rpc.is_blockhash_valid(blockhash, self.settled()).await;
+        if valid.map_err(|error| self.error(error))? {
+            // The height came from a node that is ahead, or wrong.
+            return Ok(Progress::Waiting {
+                height: seen_height,
+            });
+        }
+        let signature = self.signature();
+        let history = self
+            .rpc
+            .get_signature_statuses_with_history(&[signature])
+            .await;
+        let has_history = match history {
+            Ok(found) => match found.value.into_iter().next().flatten() {
+                Some(status) => return self.progress(status, seen_height).await,
+                None => true,
+            },
+            Err(error) if rpc::has_no_history(&error) => false,
+            Err(error) => return Err(self.error(error)),
+        };
+        if let Some(progress) = self.found().await? {
+            return Ok(progress);
+        }
+        // It was looked for all the time: then the recent memory is enough.
+        if height.saturating_sub(seen_height) <= VALID_BLOCKS {
+            return Ok(Progress::Gone);
+        }
+        if !has_history {
+            return Err(self.unknown(
+                "this process did not look for longer than the node remembers, and the node keeps no history".to_owned(),
+            ));
+        }
+        let first = self.rpc.get_first_available_block().await;
+        match first.map_err(|error| self.error(error))? <= self.recent.slot {
+            true => Ok(Progress::Gone),
+            false => Err(self.unknown("the node's history begins after it was sent".to_owned())),
+        }
+    }
+
+    /// What has become of it by the transaction itself: some nodes keep that and tell no status.
+    async fn found(&self) -> Result<Option<Progress>> {
+        let config = events::transaction_config(self.settled());
+        let params = json!([self.signature().to_string(), config]);
+        let found: Option<EncodedConfirmedTransactionWithStatusMeta> =
+            match self.rpc.send(RpcRequest::GetTransaction, params).await {
+                Err(error) if rpc::has_no_history(&error) => return Ok(None),
+                found => found.map_err(|error| self.error(error))?,
+            };
+        let Some(found) = found else {
+            return Ok(None);
+        };
+        match found.transaction.meta {
+            Some(meta) => match meta.err {
+                Some(error) => {
+                    let logs: Option<Vec<String>> = meta.log_messages.into();
+                    let logs = logs.unwrap_or_default();
+                    Err(refused_transaction(error.into(), logs, self.transaction))
+                }
+                None => Ok(Some(Progress::Landed(found.slot))),
+            },
+            None => Err(self.unknown("the node has it, but not how it ended".to_owned())),
+        }
+    }
+
+    /// The commitment at which a blockhash counts as expired: a block that is only processed may be dropped again.
+    fn settled(&self) -> CommitmentConfig {
+        match self.rpc.commitment().is_processed() {
+            true => CommitmentConfig::confirmed(),
+            false => self.rpc.commitment(),
+        }
     }
 }
 
@@ -168,15 +312,21 @@ async fn logs(rpc: &RpcClient, signature: &Signature) -> Vec<String> {
 }
 
 enum Progress {
-    Waiting,
+    /// It may still land; it was looked for at this height.
+    Waiting { height: u64 },
+    /// It landed in this slot.
     Landed(u64),
+    /// It can never land.
     Gone,
 }
 
-/// Whether a request that failed may still have reached the node.
+/// Whether a request that failed may still have reached the node: unless nobody listened there, or the node itself said no.
 fn may_have_arrived(error: &RpcClientError) -> bool {
     match &*error.kind {
         ErrorKind::Reqwest(error) => !error.is_connect(),
+        ErrorKind::RpcError(RpcError::RpcResponseError { .. }) => false,
+        // An answer that nobody can read, or one about another transaction.
+        ErrorKind::RpcError(_) | ErrorKind::SerdeJson(_) => true,
         ErrorKind::Io(_) | ErrorKind::Middleware(_) => true,
         _ => false,
     }

@@ -2,8 +2,10 @@
 //!
 //! | path in the folder | holds |
 //! | --- | --- |
-//! | `<name>.bundle` | tensors as a bundle; the name is a hash of their roots and shapes, and they are compared again when they are read |
-//! | `<name>.<user>.<owner>.pin` | that `user` keeps them for `owner`, a job or a model; without a pin a bundle goes |
+//! | `<name>.bundle` | inputs as a bundle; the name is a hash of their roots and shapes, and they are compared again when they are read |
+//! | `<name>.weights` | the same for weights, which the next job of the model needs, too |
+//! | `<name>.<user>.<job>.pin` | that `user` keeps them for a job; without a pin inputs go at once, and weights when the disk limit wants their room |
+//! | `*.part` | what is being fetched, or not compared yet |
 //! | `lock` | held while pins change |
 //!
 //! Several processes may share a folder: everything in it is named by content, written whole and checked when it is read.
@@ -12,8 +14,9 @@ use {
     crate::{
         budget::{MemoryBudget, Reservation, Share},
         error::{DataError, Result},
-        fetch::{FetchLimits, Fetcher},
+        fetch::Fetcher,
         files,
+        limits::FetchLimits,
         runtime::{lock, on_processor},
         sizes,
     },
@@ -28,8 +31,27 @@ use {
     },
 };
 
+/// How often memory for what is not urgent is looked for.
+const LOOK_AGAIN: Duration = Duration::from_millis(200);
 /// Half-written files older than this are left behind by a process that was killed.
 const ABANDONED: Duration = Duration::from_secs(3_600);
+
+/// How the files of inputs and weights end.
+const OWN: &str = "bundle";
+const SHARED: &str = "weights";
+
+/// Tensors that a job needs.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted<'a> {
+    /// Which.
+    pub list: &'a TensorList,
+    /// The job that they are kept for.
+    pub job: &'a Pubkey,
+    /// Who names where they are: the job, or its model.
+    pub named_by: &'a Pubkey,
+    /// A source that is tried before the one that is named.
+    pub own_source: Option<&'a str>,
+}
 
 /// Which tensors are wanted: their roots and, where a graph says them, their shapes. A root alone does not tell the shape.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -112,8 +134,25 @@ impl TensorList {
         }
     }
 
+    /// Length of the bundle, where the shapes are known.
+    pub const fn bytes(&self) -> Option<u64> {
+        self.bytes
+    }
+
     fn is_empty(&self) -> bool {
         self.tensors.is_empty()
+    }
+
+    /// Whether other jobs need them, too.
+    fn is_shared(&self) -> bool {
+        let first = self.tensors.first();
+        first.is_some_and(|(operand, ..)| matches!(operand, Operand::Weight(_)))
+    }
+
+    /// What the file is called.
+    fn file_name(&self) -> String {
+        let extension = if self.is_shared() { SHARED } else { OWN };
+        format!("{}.{extension}", self.name())
     }
 
     /// A hash of roots and shapes, in hexadecimal.
@@ -177,6 +216,9 @@ pub struct Folder {
     pub user: String,
     /// Whether tensors that cannot be written there are refused: a provider answers for what it has taken.
     pub is_required: bool,
+    /// Most bytes of tensors. Strangers name what is fetched: what live jobs do not need goes first, and what would still be
+    /// too much is not fetched.
+    pub max_bytes: u64,
 }
 
 /// Tensors in memory, with the memory that they take and the number of their last use.
@@ -196,6 +238,28 @@ struct Cache {
 /// Another owner names another address: a stranger's slow server holds nobody else up, although the tensors are the same.
 type Turns = HashMap<(String, Pubkey), Arc<tokio::sync::Mutex<()>>>;
 
+/// A file that was fetched; it goes with this.
+#[derive(Debug)]
+pub struct Download(tempfile::TempPath);
+
+impl Download {
+    /// What it holds.
+    ///
+    /// # Errors
+    /// `Files`.
+    pub fn read(&self) -> Result<Vec<u8>> {
+        let bytes = files::read(&self.0)?;
+        bytes.ok_or_else(|| files::failed(&self.0, &"it is gone"))
+    }
+}
+
+/// Fetched tensors that are not compared yet.
+struct Fetched {
+    path: tempfile::TempPath,
+    /// Whether it comes from the own source: then the named one is tried if it is wrong.
+    is_own: bool,
+}
+
 /// The store: memory, then the folder, then the network.
 pub struct TensorStore {
     fetcher: Fetcher,
@@ -203,6 +267,8 @@ pub struct TensorStore {
     folder: Option<Folder>,
     cache: Mutex<Cache>,
     turns: Mutex<Turns>,
+    /// By name and who named the source.
+    fetched: Mutex<HashMap<(String, Pubkey), Fetched>>,
 }
 
 impl TensorStore {
@@ -221,6 +287,7 @@ impl TensorStore {
             folder,
             cache: Mutex::default(),
             turns: Mutex::default(),
+            fetched: Mutex::default(),
         })
     }
 
@@ -243,58 +310,101 @@ impl TensorStore {
         self.budget.reserve(Share::Work, bytes, give_up).await
     }
 
-    /// The tensors of a list, pinned in the folder for `owner`. `own_source` is tried before `uri`, and `uri` is only looked up
-    /// if nothing else has them.
+    /// Waits for memory for what strangers only propose: whoever waits for work that was taken comes first.
+    ///
+    /// # Errors
+    /// `Memory` if it never fits.
+    pub async fn reserve_idle(&self, bytes: u64) -> Result<Reservation> {
+        self.budget.check(bytes)?;
+        loop {
+            if let Some(memory) = self.budget.try_reserve(Share::Work, bytes) {
+                return Ok(memory);
+            }
+            if !lock(&self.cache).drop_oldest() {
+                tokio::time::sleep(LOOK_AGAIN).await;
+            }
+        }
+    }
+
+    /// Fetches tensors to the disk, if they are not here, without taking any memory; they are compared when somebody gets
+    /// them. Says how large the file is, nothing if there is none. `uri` is only looked up if nothing else has them.
+    ///
+    /// # Errors
+    /// That they cannot be had, or that there is no room for them.
+    pub async fn bring<E: From<DataError>>(
+        &self,
+        wanted: Wanted<'_>,
+        uri: impl Future<Output = std::result::Result<String, E>>,
+    ) -> std::result::Result<u64, E> {
+        if wanted.list.is_empty() {
+            return Ok(0);
+        }
+        let key = wanted.key();
+        let turn = self.turn(&key);
+        let _turn = turn.lock().await;
+        let kept = self.path(wanted.list).and_then(|path| path.metadata().ok());
+        if let Some(kept) = kept {
+            return Ok(kept.len());
+        }
+        if self.folder.is_none()
+            && let Some(tensors) = lock(&self.cache).get(&key.0)
+        {
+            return Ok(tensors.iter().map(|one| one.data().len() as u64).sum());
+        }
+        if let Some(bytes) = lock(&self.fetched).get(&key).and_then(Fetched::bytes) {
+            return Ok(bytes);
+        }
+        let fetched = self.fetched_file(wanted, uri).await?;
+        let bytes = fetched.bytes().unwrap_or_default();
+        lock(&self.fetched).insert(key, fetched);
+        Ok(bytes)
+    }
+
+    /// The tensors that are wanted, pinned in the folder for the job. The own source is tried before `uri`, and `uri` is only
+    /// looked up if nothing else has them.
     ///
     /// # Errors
     /// That they cannot be had, or are others; with a folder that is required also that they cannot be kept there.
     pub async fn get<E: From<DataError>>(
         &self,
-        list: &TensorList,
-        owner: &Pubkey,
-        own_source: Option<&str>,
+        wanted: Wanted<'_>,
         uri: impl Future<Output = std::result::Result<String, E>>,
     ) -> std::result::Result<Arc<Vec<Tensor>>, E> {
+        let list = wanted.list;
         // A plain product has no weights, and nobody publishes nothing.
         if list.is_empty() {
             return Ok(Arc::default());
         }
-        let name = list.name();
-        let turn = self.turn(&name, owner);
+        let key = wanted.key();
+        let turn = self.turn(&key);
         let _turn = turn.lock().await;
-        self.pin(&name, owner)?;
-        let cached = lock(&self.cache).get(&name);
+        self.pin(&key.0, wanted.job)?;
+        let path = self.path(list);
+        let cached = lock(&self.cache).get(&key.0);
         if let Some(tensors) = cached {
             // The file may have been removed meanwhile; where it is required it must outlive the memory.
-            if !self.is_required() || self.path_of(&name).is_none_or(|path| path.is_file()) {
+            if !self.is_required() || path.is_none_or(|path| path.is_file()) {
                 return Ok(tensors);
             }
         }
-        let tensors = match self.kept(&name, list).await? {
+        let tensors = match self.kept(list).await? {
             Some(tensors) => tensors,
-            None => self.fetched(&name, list, own_source, uri).await?,
+            None => self.compared(wanted, uri).await?,
         };
         let tensors = Arc::new(tensors);
-        self.cache(name, &tensors);
+        self.cache(key.0, &tensors);
         Ok(tensors)
     }
 
     /// The file of a list's tensors, if there is a folder.
     pub fn path(&self, list: &TensorList) -> Option<PathBuf> {
-        match list.is_empty() {
-            true => None,
-            false => self.path_of(&list.name()),
-        }
-    }
-
-    fn path_of(&self, name: &str) -> Option<PathBuf> {
-        let folder = self.folder.as_ref()?;
-        Some(folder.path.join(format!("{name}.bundle")))
+        let folder = self.folder.as_ref().filter(|_| !list.is_empty())?;
+        Some(folder.path.join(list.file_name()))
     }
 
     /// What the folder has, if it is there and still right.
-    async fn kept(&self, name: &str, list: &TensorList) -> Result<Option<Vec<Tensor>>> {
-        let Some(path) = self.path_of(name) else {
+    async fn kept(&self, list: &TensorList) -> Result<Option<Vec<Tensor>>> {
+        let Some(path) = self.path(list) else {
             return Ok(None);
         };
         let bytes = match files::read(&path) {
@@ -307,7 +417,10 @@ impl TensorStore {
             }
         };
         match checked(list, bytes).await {
-            Ok((tensors, _)) => Ok(Some(tensors)),
+            Ok(tensors) => {
+                files::touch(&path);
+                Ok(Some(tensors))
+            }
             Err(error) => {
                 tracing::warn!(path = %path.display(), %error, "kept tensors are damaged; fetching them again");
                 Ok(None)
@@ -315,29 +428,45 @@ impl TensorStore {
         }
     }
 
-    async fn fetched<E: From<DataError>>(
+    /// Tensors out of a file that was fetched, now or before, if they are the right ones; they stay in the folder.
+    async fn compared<E: From<DataError>>(
         &self,
-        name: &str,
-        list: &TensorList,
-        own_source: Option<&str>,
+        wanted: Wanted<'_>,
         uri: impl Future<Output = std::result::Result<String, E>>,
     ) -> std::result::Result<Vec<Tensor>, E> {
-        let mut own = None;
-        if let Some(source) = own_source {
-            match self.fetch(list, source).await {
-                Ok(found) => own = Some(found),
-                Err(error) => {
-                    tracing::warn!(source, %error, "the own source of tensors fails; trying the published one");
-                }
+        let before = lock(&self.fetched).remove(&wanted.key());
+        let mut wanted = wanted;
+        if before.as_ref().is_some_and(|before| !before.is_own) || wanted.own_source.is_none() {
+            wanted.own_source = None;
+            let fetched = match before {
+                Some(before) => before,
+                None => self.fetched_file(wanted, uri).await?,
+            };
+            return Ok(self.taken_over(wanted.list, fetched).await?);
+        }
+        let own = match before {
+            Some(before) => Some(before),
+            None => self.fetched_from_own_source(wanted).await,
+        };
+        if let Some(own) = own {
+            match self.taken_over(wanted.list, own).await {
+                Ok(tensors) => return Ok(tensors),
+                Err(error) => say_own_source_fails(wanted, &error),
             }
         }
-        let (tensors, bytes) = match own {
-            Some(found) => found,
-            None => self.fetch(list, &uri.await?).await?,
-        };
-        if let Some(path) = self.path_of(name) {
-            match files::write(&path, &bytes) {
-                Err(error) if self.is_required() => return Err(error.into()),
+        wanted.own_source = None;
+        let fetched = self.fetched_file(wanted, uri).await?;
+        Ok(self.taken_over(wanted.list, fetched).await?)
+    }
+
+    /// Compares a fetched file and puts it into its place.
+    async fn taken_over(&self, list: &TensorList, fetched: Fetched) -> Result<Vec<Tensor>> {
+        let bytes = files::read(&fetched.path)?;
+        let bytes = bytes.ok_or_else(|| files::failed(&fetched.path, &"it is gone"))?;
+        let tensors = checked(list, bytes).await?;
+        if let Some(path) = self.path(list) {
+            match files::persist(fetched.path, &path) {
+                Err(error) if self.is_required() => return Err(error),
                 Err(error) => {
                     tracing::warn!(%error, "cannot keep checked tensors; a restart fetches them again");
                 }
@@ -347,8 +476,55 @@ impl TensorStore {
         Ok(tensors)
     }
 
-    async fn fetch(&self, list: &TensorList, uri: &str) -> Result<(Vec<Tensor>, Vec<u8>)> {
-        checked(list, self.fetcher.fetch(uri, list.bytes).await?).await
+    /// A new file with what the own source or the named one has.
+    async fn fetched_file<E: From<DataError>>(
+        &self,
+        wanted: Wanted<'_>,
+        uri: impl Future<Output = std::result::Result<String, E>>,
+    ) -> std::result::Result<Fetched, E> {
+        if let Some(own) = self.fetched_from_own_source(wanted).await {
+            return Ok(own);
+        }
+        let uri = uri.await?;
+        Ok(self.fetch_to_file(wanted.list, &uri, false).await?)
+    }
+
+    async fn fetched_from_own_source(&self, wanted: Wanted<'_>) -> Option<Fetched> {
+        let fetched = self.fetch_to_file(wanted.list, wanted.own_source?, true);
+        match fetched.await {
+            Ok(fetched) => Some(fetched),
+            Err(error) => {
+                say_own_source_fails(wanted, &error);
+                None
+            }
+        }
+    }
+
+    async fn fetch_to_file(&self, list: &TensorList, uri: &str, is_own: bool) -> Result<Fetched> {
+        let Download(path) = self.download(uri, list.bytes).await?;
+        Ok(Fetched { path, is_own })
+    }
+
+    /// Fetches any file to the disk, within its limit; it takes no memory and goes with what is returned.
+    ///
+    /// # Errors
+    /// As [`Fetcher::download`], or `DiskLimit`.
+    pub async fn download(&self, uri: &str, expected_bytes: Option<u64>) -> Result<Download> {
+        let mut part = tempfile::Builder::new();
+        part.suffix(".part");
+        let part = match &self.folder {
+            Some(folder) => {
+                folder.make_room(expected_bytes.unwrap_or_default())?;
+                part.tempfile_in(&folder.path)
+                    .map_err(|error| files::unwritten(&folder.path, &error))?
+            }
+            None => part
+                .tempfile()
+                .map_err(|error| files::unwritten(&std::env::temp_dir(), &error))?,
+        };
+        let path = part.into_temp_path();
+        self.fetcher.download(uri, expected_bytes, &path).await?;
+        Ok(Download(path))
     }
 
     /// Keeps tensors in memory if they fit, and drops those that were used least recently for them.
@@ -377,11 +553,11 @@ impl TensorStore {
         cache.all.insert(name, cached);
     }
 
-    fn turn(&self, name: &str, owner: &Pubkey) -> Arc<tokio::sync::Mutex<()>> {
+    fn turn(&self, key: &(String, Pubkey)) -> Arc<tokio::sync::Mutex<()>> {
         let mut turns = lock(&self.turns);
         // Strangers make models: those that nobody waits for are forgotten.
         turns.retain(|_, turn| Arc::strong_count(turn) > 1);
-        Arc::clone(turns.entry((name.to_owned(), *owner)).or_default())
+        Arc::clone(turns.entry(key.clone()).or_default())
     }
 
     fn is_required(&self) -> bool {
@@ -408,16 +584,39 @@ impl TensorStore {
         }
     }
 
-    /// Ends what is kept for a job or model. Bundles that nobody else keeps are removed.
+    /// Ends what is kept for a job. Inputs that nobody else keeps are removed, and weights if there is no room for them.
     ///
     /// # Errors
     /// `Files`.
-    pub fn release(&self, owner: &Pubkey) -> Result<()> {
+    pub fn release(&self, job: &Pubkey) -> Result<()> {
+        lock(&self.fetched).retain(|(_, named_by), _| named_by != job);
         match &self.folder {
-            Some(folder) => folder.release(owner),
+            Some(folder) => folder.release(job),
             None => Ok(()),
         }
     }
+
+    /// Drops what was fetched for a job and turned out to be wrong, or is not wanted any more.
+    pub fn forget_fetched(&self, wanted: Wanted<'_>) {
+        lock(&self.fetched).remove(&wanted.key());
+    }
+}
+
+impl Wanted<'_> {
+    fn key(&self) -> (String, Pubkey) {
+        (self.list.name(), *self.named_by)
+    }
+}
+
+impl Fetched {
+    fn bytes(&self) -> Option<u64> {
+        self.path.metadata().ok().map(|found| found.len())
+    }
+}
+
+fn say_own_source_fails(wanted: Wanted<'_>, error: &DataError) {
+    let source = wanted.own_source.unwrap_or_default();
+    tracing::warn!(source, %error, "the own source of tensors fails; trying the published one");
 }
 
 impl Cache {
@@ -449,19 +648,62 @@ impl Folder {
     }
 
     fn release(&self, owner: &Pubkey) -> Result<()> {
-        let _lock = self.lock()?;
-        let all = names(&self.path)?;
-        let own = format!(".{}.{owner}.pin", self.user);
-        for name in all.iter().filter_map(|file| file.strip_suffix(&own)) {
-            files::remove(&self.pin(name, owner))?;
-            let is_of_others = |file: &String| {
-                file.ends_with(".pin") && file.starts_with(name) && !file.ends_with(&own)
-            };
-            if !all.iter().any(is_of_others) {
-                files::remove(&self.path.join(format!("{name}.bundle")))?;
+        {
+            let _lock = self.lock()?;
+            let all = names(&self.path)?;
+            let own = format!(".{}.{owner}.pin", self.user);
+            for name in all.iter().filter_map(|file| file.strip_suffix(&own)) {
+                files::remove(&self.pin(name, owner))?;
+                let is_of_others = |file: &String| {
+                    file.ends_with(".pin") && file.starts_with(name) && !file.ends_with(&own)
+                };
+                if !all.iter().any(is_of_others) {
+                    files::remove(&self.path.join(format!("{name}.{OWN}")))?;
+                }
             }
         }
-        Ok(())
+        // What live jobs hold is more than enough reason to fetch nothing, and none to complain about here.
+        match self.make_room(0) {
+            Err(DataError::DiskLimit { .. }) => Ok(()),
+            made => made,
+        }
+    }
+
+    /// Removes what no live job needs, the longest unused first, until so many bytes more fit.
+    fn make_room(&self, bytes: u64) -> Result<()> {
+        let _lock = self.lock()?;
+        let all = names(&self.path)?;
+        let mut kept = Vec::new();
+        let (mut used, mut held) = (0u64, 0u64);
+        for name in &all {
+            let path = self.path.join(name);
+            // Another process may have removed it meanwhile.
+            let Ok(file) = path.metadata() else { continue };
+            used = used.saturating_add(file.len());
+            let stem = name.split('.').next().unwrap_or_default();
+            let is_pinned = |other: &String| other.ends_with(".pin") && other.starts_with(stem);
+            let is_bundle = [OWN, SHARED].iter().any(|end| name.ends_with(end));
+            match is_bundle && !all.iter().any(is_pinned) {
+                true => kept.push((file.modified().ok(), file.len(), path)),
+                false => held = held.saturating_add(file.len()),
+            }
+        }
+        kept.sort();
+        for (_, length, path) in kept {
+            if used.saturating_add(bytes) <= self.max_bytes {
+                return Ok(());
+            }
+            files::remove(&path)?;
+            used = used.saturating_sub(length);
+        }
+        match used.saturating_add(bytes) <= self.max_bytes {
+            true => Ok(()),
+            false => Err(DataError::DiskLimit {
+                needed_bytes: bytes,
+                held_bytes: held,
+                limit_bytes: self.max_bytes,
+            }),
+        }
     }
 }
 
@@ -477,10 +719,10 @@ fn names(folder: &Path) -> Result<Vec<String>> {
         .collect()
 }
 
-/// Decodes a bundle and compares it with its list, off the loop; gives the bundle back.
-async fn checked(list: &TensorList, bytes: Vec<u8>) -> Result<(Vec<Tensor>, Vec<u8>)> {
+/// Decodes a bundle and compares it with its list, off the loop.
+async fn checked(list: &TensorList, bytes: Vec<u8>) -> Result<Vec<Tensor>> {
     let list = list.clone();
-    on_processor(move || Ok((list.read(&bytes)?, bytes))).await?
+    on_processor(move || list.read(&bytes)).await?
 }
 
 impl std::fmt::Debug for TensorStore {

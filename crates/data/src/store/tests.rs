@@ -13,6 +13,7 @@ const OTHER: Pubkey = Pubkey::new_from_array([2; 32]);
 struct World {
     folder: tempfile::TempDir,
     look_ups: AtomicUsize,
+    disk_bytes: u64,
 }
 
 impl World {
@@ -20,6 +21,7 @@ impl World {
         Self {
             folder: tempfile::tempdir().unwrap(),
             look_ups: AtomicUsize::new(0),
+            disk_bytes: PLENTY,
         }
     }
 
@@ -36,6 +38,7 @@ impl World {
             path: self.place().join("tensors"),
             user: user.to_owned(),
             is_required: true,
+            max_bytes: self.disk_bytes,
         };
         TensorStore::open(fetch, memory_bytes, Some(folder)).unwrap()
     }
@@ -65,10 +68,8 @@ impl World {
                     .to_string(),
             )
         };
-        store
-            .get(list, owner, None, uri)
-            .await
-            .map(|found| found.len())
+        let wanted = wanted(list, owner);
+        store.get(wanted, uri).await.map(|found| found.len())
     }
 
     fn look_ups(&self) -> usize {
@@ -77,6 +78,15 @@ impl World {
 }
 
 const PLENTY: u64 = 1 << 30;
+
+fn wanted<'a>(list: &'a TensorList, owner: &'a Pubkey) -> Wanted<'a> {
+    Wanted {
+        list,
+        job: owner,
+        named_by: owner,
+        own_source: None,
+    }
+}
 
 #[tokio::test]
 async fn tensors_are_fetched_once_however_many_want_them() {
@@ -103,7 +113,7 @@ async fn a_slow_source_of_one_owner_holds_no_other_up() {
     let list = world.publish(1);
     let store = world.store("a", PLENTY);
     let never = std::future::pending::<std::result::Result<String, DataError>>();
-    let stuck = store.get(&list, &OTHER, None, never);
+    let stuck = store.get(wanted(&list, &OTHER), never);
     tokio::select! {
         biased;
         _ = stuck => panic!("there is no address to fetch from"),
@@ -251,4 +261,86 @@ async fn without_a_folder_memory_is_all_there_is() {
     let none = TensorList::of_roots(&[]);
     assert_eq!(world.get(&store, &none, &JOB).await.unwrap(), 0);
     assert_eq!(world.look_ups(), 1);
+}
+
+/// What strangers make one keep is bounded, whoever names it: weights that no live job needs go first, the longest unused ones
+/// before the others, and what live jobs need stays.
+#[tokio::test]
+async fn weights_that_no_live_job_needs_make_room() {
+    let mut world = World::new();
+    // Two bundles and their pins fit.
+    let bundle_bytes = {
+        let list = world.publish(0);
+        let store = world.store("a", PLENTY);
+        world.get(&store, &list, &JOB).await.unwrap();
+        let bytes = store.path(&list).unwrap().metadata().unwrap().len();
+        store.release(&JOB).unwrap();
+        bytes
+    };
+    world.disk_bytes = 2 * bundle_bytes + bundle_bytes / 2;
+    let store = world.store("a", PLENTY);
+    let mut weights = Vec::new();
+    for byte in 0..6 {
+        let mut list = world.publish(byte);
+        list.tensors[0].0 = Operand::Weight(0);
+        list.bytes = Some(bundle_bytes);
+        let job = Pubkey::from([byte as u8 + 10; 32]);
+        world.get(&store, &list, &job).await.unwrap();
+        let path = store.path(&list).unwrap();
+        assert!(path.is_file());
+        store.release(&job).unwrap();
+        assert!(path.is_file(), "the next job of the model needs them");
+        weights.push(path);
+    }
+    let kept = weights.iter().filter(|path| path.is_file()).count();
+    assert!((1..=2).contains(&kept), "{kept}");
+    // What is pinned stays, and where that is too much already nothing is fetched.
+    let (first, second) = (Pubkey::from([1; 32]), Pubkey::from([2; 32]));
+    let mut lists = Vec::new();
+    for (byte, job) in [(7, first), (8, second)] {
+        let mut list = world.publish(byte);
+        list.bytes = Some(bundle_bytes);
+        world.get(&store, &list, &job).await.unwrap();
+        lists.push(list);
+    }
+    let mut third = world.publish(9);
+    third.bytes = Some(bundle_bytes);
+    let refused = world.get(&store, &third, &OTHER).await.unwrap_err();
+    assert!(matches!(refused, DataError::DiskLimit { .. }), "{refused}");
+    for list in &lists {
+        assert!(store.path(list).unwrap().is_file());
+    }
+    store.release(&first).unwrap();
+    assert!(world.get(&store, &third, &OTHER).await.is_ok());
+}
+
+/// Bringing takes no memory, and what comes is compared when it is used.
+#[tokio::test]
+async fn what_is_brought_is_compared_later_and_fetched_once() {
+    let world = World::new();
+    let list = world.publish(1);
+    let store = world.store("a", PLENTY);
+    let uri = || async {
+        world.look_ups.fetch_add(1, Ordering::SeqCst);
+        let uri = url::Url::from_file_path(world.published()).unwrap();
+        Ok::<_, DataError>(uri.to_string())
+    };
+    let all = store.budget().share_bytes();
+    let others = store.budget().try_reserve(Share::Work, all).unwrap();
+    let bytes = store.bring(wanted(&list, &JOB), uri()).await.unwrap();
+    assert_eq!(bytes, world.published().metadata().unwrap().len());
+    assert!(!store.path(&list).unwrap().exists());
+    store.bring(wanted(&list, &JOB), uri()).await.unwrap();
+    drop(others);
+    assert_eq!(world.get(&store, &list, &JOB).await.unwrap(), 1);
+    assert!(store.path(&list).unwrap().is_file());
+    assert_eq!(world.look_ups(), 1);
+    // Other data than those that were promised are found out then, and leave nothing behind.
+    let right = world.publish(3);
+    world.publish(4);
+    store.bring(wanted(&right, &OTHER), uri()).await.unwrap();
+    assert!(world.get(&store, &right, &OTHER).await.is_err());
+    store.release(&OTHER).unwrap();
+    let left = names(&world.place().join("tensors")).unwrap();
+    assert!(left.iter().all(|name| !name.ends_with(".part")), "{left:?}");
 }

@@ -31,6 +31,9 @@ impl ChainReads for View {
     fn signer(&self) -> Pubkey {
         OWNER
     }
+    async fn genesis(&self) -> ChainResult<Option<String>> {
+        Ok(Some(self.world.genesis.lock().unwrap().clone()))
+    }
     async fn moment(&self) -> ChainResult<Moment> {
         if self.fuse.is_blown() {
             return self.burn().map(|()| unreachable!());
@@ -176,6 +179,10 @@ impl ProviderChain for View {
         });
         if is_early {
             return Err(refused(QuernError::TooEarly));
+        }
+        if self.world.job().is_none() {
+            // Anchor's own: there is no account.
+            return Err(refused_with(3_012));
         }
         self.transact(&self.world.counts.finalizes, || {
             self.world.change(JobState::Submitted, |job, now| {

@@ -34,14 +34,40 @@ async fn takes_nothing_whose_data_do_not_match() {
             bytes.len()
         );
         assert_eq!(world.job().unwrap().state, JobState::Open as u8);
-        // Corrected, it is served.
-        drop(agent);
+        // What is wrong once is not fetched again.
+        assert_eq!(agent.pass().await.unwrap(), 0, "{name}");
     }
+    // Corrected, another process serves it.
     let world = damaged("inputs", b"garbage");
-    let (agent, fuse) = start(&world, PLENTY);
+    let (agent, _) = start(&world, PLENTY);
     agent.pass().await.unwrap();
     std::fs::write(world.folder.path().join("inputs"), &input).unwrap();
+    drop(agent);
+    let (agent, fuse) = start(&world, PLENTY);
     assert!(work_through(&world, &agent, &fuse).await);
+}
+
+/// What does not come gets a second chance and no third one.
+#[tokio::test]
+async fn data_that_do_not_come_are_fetched_twice() {
+    let world = World::new(1);
+    let place = world.folder.path().join("inputs");
+    let bytes = std::fs::read(&place).unwrap();
+    std::fs::remove_file(&place).unwrap();
+    let (agent, fuse) = start(&world, PLENTY);
+    assert_eq!(agent.pass().await.unwrap(), 1);
+    std::fs::write(&place, &bytes).unwrap();
+    assert!(work_through(&world, &agent, &fuse).await);
+    drop(agent);
+
+    let world = World::new(1);
+    std::fs::remove_file(world.folder.path().join("inputs")).unwrap();
+    let (agent, _) = start(&world, PLENTY);
+    let mut touched = Vec::new();
+    for _ in 0..4 {
+        touched.push(agent.pass().await.unwrap());
+    }
+    assert_eq!(touched, [1, 1, 0, 0]);
 }
 
 #[tokio::test]

@@ -152,7 +152,16 @@ async fn work_that_was_recorded_is_not_done_again() {
     let record = computed.await.unwrap();
     agent.context.journal.save(&world.address, &record).unwrap();
     drop(agent);
+    // It needs no inputs any more, so it does not wait for them either.
     let (agent, fuse) = start(&world, PLENTY);
+    let place = world.folder.path().join("inputs");
+    let inputs = std::fs::read(&place).unwrap();
+    std::fs::remove_file(&place).unwrap();
+    std::fs::remove_dir_all(agent.context.journal.home().join("tensors")).unwrap();
+    std::fs::create_dir_all(agent.context.journal.home().join("tensors")).unwrap();
+    agent.pass().await.unwrap();
+    assert_eq!(world.counts.submits.load(Ordering::SeqCst), 1);
+    std::fs::write(&place, inputs).unwrap();
     assert!(work_through(&world, &agent, &fuse).await);
     assert_eq!(world.counts.works.load(Ordering::SeqCst), 3);
 }
@@ -235,13 +244,13 @@ async fn nonsense_on_the_chain_is_left_alone() {
 async fn run_stops_when_told_and_says_what_is_missing() {
     let world = World::new(1);
     let (agent, _) = start(&world, PLENTY);
-    tokio::time::timeout(
-        Duration::from_secs(20),
-        agent.run(tokio::time::sleep(Duration::from_millis(300))),
-    )
-    .await
-    .unwrap()
-    .unwrap();
+    let submitted = async {
+        while world.roots.lock().unwrap().is_empty() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let run = tokio::time::timeout(Duration::from_secs(60), agent.run(submitted));
+    run.await.unwrap().unwrap();
     assert_eq!(*world.roots.lock().unwrap(), [world.expected_root]);
     drop(agent);
 
@@ -322,6 +331,17 @@ async fn a_take_that_is_refused_deletes_nothing() {
     *world.stale.lock().unwrap() = None;
     world.forget_history();
     assert!(work_until_submitted(&world, &agent).await);
+}
+
+/// Two agents of one wallet finalize at the same moment: when the second transaction lands, the account is gone.
+#[tokio::test]
+async fn who_comes_second_to_finalize_has_not_failed() {
+    let world = World::new(1);
+    let (agent, _) = start(&world, PLENTY);
+    assert!(work_until_submitted(&world, &agent).await);
+    *world.job.lock().unwrap() = None;
+    let finalized = crate::steps::finalize(&agent.context, &world.address).await;
+    assert!(finalized.is_ok(), "{finalized:?}");
 }
 
 /// A restart of the cluster gives more time to react, and nothing is finalized in it.

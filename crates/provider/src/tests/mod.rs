@@ -6,11 +6,13 @@ mod chain;
 mod data;
 mod demands;
 mod jobs;
+mod market;
 mod policy;
 
 use {
     crate::{
-        Agent, Output, Policy, ProviderChain, Result, Settings, WorkOrder, WorkResult, Worker,
+        Ability, Agent, Output, Policy, ProviderChain, Result, Settings, WorkOrder, WorkResult,
+        Worker,
         chain::Answer,
         context::Context,
         journal::{Record, Stage},
@@ -64,12 +66,15 @@ use {
 #[derive(Debug, Default)]
 pub(crate) struct Fuse {
     left: AtomicUsize,
+    /// Whether nothing more can be written.
+    is_disk_full: AtomicBool,
 }
 
 impl Fuse {
     fn new(steps: usize) -> Arc<Self> {
         Arc::new(Self {
             left: AtomicUsize::new(steps),
+            is_disk_full: AtomicBool::new(false),
         })
     }
 
@@ -80,6 +85,10 @@ impl Fuse {
                 left.checked_sub(1)
             });
         burnt.map(drop).map_err(|_| "killed".to_owned())
+    }
+
+    pub(crate) fn is_disk_full(&self) -> bool {
+        self.is_disk_full.load(Ordering::SeqCst)
     }
 
     fn is_blown(&self) -> bool {
@@ -121,6 +130,8 @@ struct World {
     /// What a node that is behind shows instead of the job.
     stale: Mutex<Option<Option<Job>>>,
     lamports: AtomicU64,
+    /// The genesis hash of the cluster behind the URL.
+    genesis: Mutex<String>,
     /// What was asked about the job, in no order.
     demands: Mutex<Vec<DemandAccount>>,
     /// Demands whose answers do not get through, and whether the program says that somebody else was faster.
@@ -132,6 +143,12 @@ struct World {
     trace: commit::Trace,
 }
 
+/// A machine that is measured already.
+const FAST: Ability = Ability {
+    macs_per_sec: 1e12,
+    publish_bytes_per_sec: 1e12,
+};
+
 const OWNER: Pubkey = Pubkey::new_from_array([1; 32]);
 const CLIENT: Pubkey = Pubkey::new_from_array([2; 32]);
 const MINT: Pubkey = Pubkey::new_from_array([3; 32]);
@@ -140,6 +157,7 @@ const REVIEW_SECS: u32 = 10;
 const KEEP_ENDED_SECS: u32 = 20;
 
 impl World {
+    #[expect(clippy::too_many_lines, reason = "one world, part by part")]
     fn new(milestones: u8) -> Arc<Self> {
         let folder = tempfile::tempdir().unwrap();
         let weights = [
@@ -238,6 +256,7 @@ impl World {
             look_ups: AtomicU32::new(0),
             stale: Mutex::default(),
             lamports: AtomicU64::new(LEAST_LAMPORTS),
+            genesis: Mutex::new("one".to_owned()),
             demands: Mutex::default(),
             stuck: Mutex::default(),
             sent: Mutex::default(),
@@ -394,8 +413,11 @@ impl World {
 
 /// A refusal by the program with one of its codes.
 fn refused(error: QuernError) -> ClientError {
+    refused_with(6_000 + error as u32)
+}
+
+fn refused_with(code: u32) -> ClientError {
     use solana_sdk::{instruction::InstructionError, transaction::TransactionError};
-    let code = 6_000 + error as u32;
     let error = TransactionError::InstructionError(0, InstructionError::Custom(code));
     let refusal = quern_client::Refusal::new(error, Vec::new(), &[quern_client::quern::ID]);
     ClientError::Refused(Box::new(refusal))
@@ -427,6 +449,7 @@ fn start(world: &Arc<World>, steps: usize) -> (Agent, Arc<Fuse>) {
     let agent = Agent::new(world.settings(), chain, Some(worker)).unwrap();
     let agent = changed(agent, |context| {
         context.journal.fuse = Some(Arc::clone(&fuse));
+        context.ability = Mutex::new(Some(FAST));
     });
     (agent, fuse)
 }
@@ -446,6 +469,7 @@ fn with_memory(context: &mut Context, memory_bytes: u64) {
         path: context.journal.home().join("tensors"),
         user: "provider".to_owned(),
         is_required: true,
+        max_bytes: context.settings.disk_bytes,
     };
     let fetch = context.settings.fetch.clone();
     context.store = TensorStore::open(fetch, memory_bytes, Some(folder)).unwrap();

@@ -3,6 +3,7 @@
 use super::*;
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table, one row a case")]
 fn policy_names_the_first_reason() {
     let world = World::new(1);
     let job = world.job().unwrap();
@@ -44,7 +45,15 @@ fn policy_names_the_first_reason() {
             |job| job.terms.react_secs = 3_599u32.into(),
             Refusal::TooHasty,
         ),
-        (|job| job.work_secs = 59u32.into(), Refusal::TooHasty),
+        (|job| job.work_secs = 599u32.into(), Refusal::TooHasty),
+        // Whatever machine does it: 10^12 multiply-accumulates take more than ten minutes' share.
+        (
+            |job| {
+                job.macs = 1_000_000_000_000u64.into();
+                job.work_secs = 249u32.into();
+            },
+            Refusal::TooHasty,
+        ),
         (|job| job.arbiter = CLIENT, Refusal::Arbiter),
         (|job| job.price_atoms = 0u64.into(), Refusal::Price),
         (|job| job.macs = u64::MAX.into(), Refusal::Work),
@@ -156,6 +165,38 @@ async fn takes_nothing_that_it_could_not_answer_for_in_memory() {
     agent.pass().await.unwrap();
     assert_eq!(world.counts.takes.load(Ordering::SeqCst), 0);
     let enough = 2 * needed.next_multiple_of(1_024);
-    let agent = changed(agent, |context| with_memory(context, enough));
+    // A process has the same memory as long as it lives.
+    let agent = changed(agent, |context| {
+        with_memory(context, enough);
+        context.known = Mutex::default();
+    });
     assert!(work_until_submitted(&world, &agent).await);
+}
+
+/// A line in the log once a reason, with what would change it: only what the owner has chosen has options.
+#[test]
+fn a_reason_that_the_owner_chose_names_its_options() {
+    for chosen in [
+        Refusal::Assurance,
+        Refusal::Model,
+        Refusal::Mint,
+        Refusal::Price,
+        Refusal::Work,
+        Refusal::Bond,
+        Refusal::Arbiter,
+        Refusal::TooHasty,
+        Refusal::LongReview,
+    ] {
+        let options = chosen.options().expect("an option");
+        assert!(options.contains("--"), "{options}");
+        assert!(!chosen.is_owners_task());
+    }
+    for other in [
+        Refusal::NotOpen,
+        Refusal::OwnJob,
+        Refusal::PinnedToOther,
+        Refusal::Funds,
+    ] {
+        assert_eq!(other.options(), None);
+    }
 }

@@ -8,7 +8,7 @@ use {
     super::{Output, WorkOrder, WorkResult, Worker},
     crate::error::{ProviderError, Result},
     async_trait::async_trait,
-    quern_data::excerpt,
+    quern_data::{DataError, excerpt},
     serde::Deserialize,
     std::{path::PathBuf, process::Stdio, time::Duration},
     tokio::{
@@ -93,8 +93,12 @@ impl CommandWorker {
                 "its answer is not {{\"checkpoint_root\": hex, \"output_uri\": text}}: {error}"
             ))
         })?;
-        if answer.output_uri.len() > quern_data::fetch::MAX_URI_BYTES {
-            return Err(failed(&"its output_uri is longer than 200 bytes"));
+        // It is written for ever, and the client follows it.
+        if !answer.output_uri.is_empty() {
+            quern_data::check_uri(&answer.output_uri).map_err(|error| match error {
+                DataError::BadUri { why, .. } => failed(&format!("its output_uri: {why}")),
+                error => failed(&error),
+            })?;
         }
         Ok(WorkResult {
             root: answer.checkpoint_root,
@@ -184,6 +188,15 @@ mod tests {
             ),
             ("yes", "64 KiB"),
             (&long, "200 bytes"),
+            // Written for ever, and nobody could follow it.
+            (
+                r#"printf '{"checkpoint_root":"%064d","output_uri":"ipfs://bafy"}' 0"#,
+                "only http, https and file",
+            ),
+            (
+                r#"printf '{"checkpoint_root":"%064d","output_uri":"https://me:pass@example.com/a"}' 0"#,
+                "user name",
+            ),
         ];
         for (script, part) in cases {
             let refused = shell(script, MINUTE).await.unwrap_err().to_string();

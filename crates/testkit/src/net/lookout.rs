@@ -34,6 +34,14 @@ impl Lookout {
         Self::with_route(stage, wallet, state, Route::Auto).await
     }
 
+    /// A watcher of all jobs through another node.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub async fn through(stage: &Stage, wallet: &Keypair, url: &str) -> Result<Self> {
+        Self::at(stage, wallet, None, Route::Auto, url).await
+    }
+
     /// The same with a fixed way for evidence.
     ///
     /// # Errors
@@ -43,6 +51,16 @@ impl Lookout {
         wallet: &Keypair,
         state: Option<&Path>,
         route: Route,
+    ) -> Result<Self> {
+        Self::at(stage, wallet, state, route, stage.net.rpc_url()).await
+    }
+
+    async fn at(
+        stage: &Stage,
+        wallet: &Keypair,
+        state: Option<&Path>,
+        route: Route,
+        url: &str,
     ) -> Result<Self> {
         let settings = Settings {
             fetch: FetchLimits {
@@ -56,7 +74,7 @@ impl Lookout {
             poll: Duration::from_millis(250),
             ..Settings::default()
         };
-        let sender = Sender::new(stage.net.rpc_url(), CommitmentConfig::confirmed());
+        let sender = Sender::new(url, CommitmentConfig::confirmed());
         let chain = RpcWatcherChain::with_route(sender, wallet.insecure_clone(), route);
         let watcher = Watcher::new(settings, chain)?;
         let reports: Arc<Mutex<Vec<Reported>>> = Arc::default();

@@ -68,6 +68,14 @@ impl Machine {
     /// # Errors
     /// That its folder cannot be used.
     pub async fn start(stage: &Stage, provider: &ProviderKeys) -> Result<Self> {
+        Self::through(stage, provider, stage.net.rpc_url()).await
+    }
+
+    /// The same through another node.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub async fn through(stage: &Stage, provider: &ProviderKeys, url: &str) -> Result<Self> {
         let publisher = Publisher::folder(&stage.public.join(provider.name), None)?;
         let settings = settings(
             provider.owner.pubkey(),
@@ -76,10 +84,7 @@ impl Machine {
             &stage.public,
             &[stage.arbiter.pubkey()],
         );
-        let (url, operator) = (
-            stage.net.rpc_url().to_owned(),
-            provider.operator.insecure_clone(),
-        );
+        let operator = provider.operator.insecure_clone();
         Self::start_with(&url, operator, settings).await
     }
 

@@ -2,10 +2,12 @@
 //!
 //! [`World`] is the network with protocol, mint, one provider and one client: what tests of the client need. [`Stage`] adds the
 //! models, the people and the [`Chronicle`] of the whole story. On a stage act [`Machine`] (a provider's agent), [`Lookout`] (a
-//! watcher) and [`Forger`] (a provider that cheats); [`Ledger`] knows what they must own in the end.
+//! watcher) and [`Forger`] (a provider that cheats); [`Ledger`] knows what they must own in the end. A [`FaultyNode`] stands
+//! between any of them and the network.
 
 pub mod chronicle;
 mod digits;
+mod faults;
 mod forger;
 pub mod ledger;
 mod lookout;
@@ -13,6 +15,7 @@ mod machine;
 pub mod names;
 pub mod node;
 mod stage;
+mod tell;
 pub mod trainer;
 mod wait;
 mod work;
@@ -21,6 +24,7 @@ mod world;
 pub use {
     chronicle::{Chronicle, Entry},
     digits::Digits,
+    faults::{Fault, FaultyNode},
     forger::Forger,
     ledger::Ledger,
     lookout::Lookout,

@@ -154,23 +154,7 @@ impl Stage {
         let public = root.join("public");
         fs::create_dir_all(&public)?;
 
-        let mut people = Vec::new();
-        for name in [
-            "client",
-            "creator",
-            "treasury",
-            "arbiter",
-            "passer-by",
-            "watcher",
-        ] {
-            let wallet = net.fresh(WALLET_LAMPORTS).await?;
-            names.set(&wallet.pubkey(), name);
-            people.push(wallet);
-        }
-        let mut person = people.into_iter();
-        let mut next = || person.next().context("too few people");
-        let (client, creator, treasury, arbiter, passer_by, watcher) =
-            (next()?, next()?, next()?, next()?, next()?, next()?);
+        let [client, creator, treasury, arbiter, passer_by, watcher] = people(&net, &names).await?;
         let alder = provider_keys(&net, &names, &root, "alder").await?;
         let birch = provider_keys(&net, &names, &root, "birch").await?;
         let hemlock = provider_keys(&net, &names, &root, "hemlock").await?;
@@ -206,25 +190,27 @@ impl Stage {
             public,
             folder,
         };
-        stage
-            .initialize()
+        stage.populate().await?;
+        Ok(stage)
+    }
+
+    /// Protocol, assets, providers and the client's deposit.
+    async fn populate(&mut self) -> Result<()> {
+        self.initialize()
             .await
             .context("the protocol could not be set up")?;
-        stage
-            .register_assets()
+        self.register_assets()
             .await
             .context("the model could not be registered")?;
-        stage
-            .register_providers()
+        self.register_providers()
             .await
             .context("the providers could not be registered")?;
-        let client = stage.client.pubkey();
-        stage.mint_to(&client, &payment, 1_000 * QUSD).await?;
-        stage
-            .deposit(&stage.client, &client, &payment, 500 * QUSD)
+        let (client, payment) = (self.client.pubkey(), self.payment);
+        self.mint_to(&client, &payment, 1_000 * QUSD).await?;
+        self.deposit(&self.client, &client, &payment, 500 * QUSD)
             .await?;
-        stage.chronicle.catch_up().await?;
-        Ok(stage)
+        self.chronicle.catch_up().await?;
+        Ok(())
     }
 
     /// Sends transactions, confirmed one by one.
@@ -435,8 +421,6 @@ impl Stage {
             review_secs: REVIEW_SECS,
             ends_by: self.net.now().await? + i64::from(7 * DAY),
             batch_rows: 0,
-            max_fee_bps: PARAMS.fee_bps,
-            max_royalty_bps: 500,
             pinned_provider: NOBODY,
             arbiter: NOBODY,
             campaign: NOBODY,
@@ -540,6 +524,24 @@ impl Stage {
         )
         .await
     }
+}
+
+/// Everybody but the providers, each with a name and a funded wallet.
+async fn people(net: &LocalNet, names: &Names) -> Result<[Keypair; 6]> {
+    const NAMES: [&str; 6] = [
+        "client",
+        "creator",
+        "treasury",
+        "arbiter",
+        "passer-by",
+        "watcher",
+    ];
+    let people = NAMES.map(|_| Keypair::new());
+    for (wallet, name) in people.iter().zip(NAMES) {
+        net.fund(&wallet.pubkey(), WALLET_LAMPORTS).await?;
+        names.set(&wallet.pubkey(), name);
+    }
+    Ok(people)
 }
 
 async fn provider_keys(

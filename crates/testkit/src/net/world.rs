@@ -81,6 +81,13 @@ impl World {
     }
 
     async fn set_up(&self) {
+        self.set_up_protocol().await;
+        self.set_up_mint().await;
+        self.set_up_purses().await;
+        self.set_up_provider().await;
+    }
+
+    async fn set_up_protocol(&self) {
         let (admin, rpc) = (self.net.admin(), self.net.rpc());
         let args = ProtocolSettings {
             guardian: self.treasury.pubkey(),
@@ -102,6 +109,10 @@ impl World {
             &[admin],
         )
         .await;
+    }
+
+    async fn set_up_mint(&self) {
+        let (admin, rpc) = (self.net.admin(), self.net.rpc());
         let mint = &self.mint.address;
         self.send(
             &[instructions::register_mint(
@@ -132,6 +143,11 @@ impl World {
             .await
             .unwrap();
         self.send(&all, &[admin]).await;
+    }
+
+    async fn set_up_purses(&self) {
+        let (admin, rpc) = (self.net.admin(), self.net.rpc());
+        let mint = &self.mint.address;
         for (wallet, owner) in [
             (admin, addresses::emission()),
             (&self.client, self.client.pubkey()),
@@ -153,6 +169,10 @@ impl World {
             .unwrap();
             self.send(&all, &[wallet]).await;
         }
+    }
+
+    async fn set_up_provider(&self) {
+        let mint = &self.mint.address;
         let entry = ProviderSettings {
             operator: self.operator.pubkey(),
             name: "One".to_owned(),
@@ -226,8 +246,6 @@ impl World {
             review_secs: 60,
             ends_by: self.net.now().await.unwrap() + 10_000,
             batch_rows: 0,
-            max_fee_bps: 500,
-            max_royalty_bps: 1_000,
             pinned_provider: NOBODY,
             arbiter: NOBODY,
             campaign: NOBODY,

@@ -1,7 +1,7 @@
 //! A protocol that is set up, and the usual people.
 
 use {
-    super::{Failure, Outcome, World, actor, addresses, ix, referee::Claim, token},
+    super::{Failure, Outcome, World, actor, addresses, claim::Claim, ix, token},
     quern::{
         constants::NOBODY,
         error::QuernError,
@@ -438,8 +438,6 @@ impl Stage {
             review_secs: 3_600,
             ends_by: self.now() + 2 * DAY,
             batch_rows: 2,
-            max_fee_bps: 250,
-            max_royalty_bps: 300,
             pinned_provider: NOBODY,
             arbiter: NOBODY,
             campaign: NOBODY,

@@ -4,7 +4,11 @@
 use {
     super::{Stage, World, actor, addresses, token},
     quern::state::{EntityKind, Purse},
-    solana_sdk::{account::Account, instruction::Instruction, pubkey::Pubkey},
+    solana_sdk::{
+        account::Account,
+        instruction::{AccountMeta, Instruction},
+        pubkey::Pubkey,
+    },
     std::{collections::BTreeSet, path::PathBuf},
 };
 
@@ -158,116 +162,99 @@ pub fn run(case: &Case, allowed: &[Allowed], used: &mut BTreeSet<usize>) -> usiz
 }
 
 fn spoil(case: &Case) -> Vec<Spoiled> {
+    let count = case.valid.accounts.len();
+    let mut all: Vec<Spoiled> = (0..count)
+        .flat_map(|index| spoiled_account(case, index))
+        .collect();
     let names = account_names(case.instruction);
+    all.extend((0..count).map(|left| {
+        let mut instruction = case.valid.clone();
+        instruction.accounts.truncate(left);
+        Spoiled {
+            account: name_of(&names, left),
+            how: "missing with all behind it".into(),
+            world: case.stage.world.clone(),
+            instruction,
+        }
+    }));
+    all.extend(spoiled_data(case));
+    all
+}
+
+/// The instruction with one account unsigned, read-only, replaced or damaged.
+fn spoiled_account(case: &Case, index: usize) -> Vec<Spoiled> {
+    let names = account_names(case.instruction);
+    let accounts = &case.valid.accounts;
+    let meta = &accounts[index];
     let mut all = Vec::new();
-    let mut add = |account: String, how: String, world: World, instruction: Instruction| {
+    let mut add = |how: String, world: World, change: &dyn Fn(&mut AccountMeta)| {
+        let mut instruction = case.valid.clone();
+        change(&mut instruction.accounts[index]);
         all.push(Spoiled {
-            account,
+            account: name_of(&names, index),
             how,
             world,
             instruction,
         });
     };
     let world = || case.stage.world.clone();
-    let accounts = &case.valid.accounts;
-    for (index, meta) in accounts.iter().enumerate() {
-        let name = name_of(&names, index);
-        let with = |change: &dyn Fn(&mut Instruction)| {
-            let mut instruction = case.valid.clone();
-            change(&mut instruction);
-            instruction
+    if meta.is_signer {
+        add("unsigned".into(), world(), &|meta| meta.is_signer = false);
+    }
+    // Another slot may mark the same account writable, as for a client who also signs; then nothing is spoiled.
+    let elsewhere = accounts
+        .iter()
+        .enumerate()
+        .any(|(at, other)| at != index && other.pubkey == meta.pubkey && other.is_writable);
+    if meta.is_writable && !elsewhere {
+        add("read-only".into(), world(), &|meta| {
+            meta.is_writable = false
+        });
+    }
+    for (how, key) in others(&case.stage, &meta.pubkey, meta.is_signer) {
+        add(how, world(), &|meta| meta.pubkey = key);
+    }
+    for (at, other) in accounts.iter().enumerate() {
+        if other.pubkey != meta.pubkey {
+            let how = format!("duplicate of {}", name_of(&names, at));
+            add(how, world(), &|meta| meta.pubkey = other.pubkey);
+        }
+    }
+    for (how, account) in damaged(&case.stage, &meta.pubkey) {
+        let mut world = world();
+        let at = match how {
+            "forged copy" | "copy owned by the system" => actor("a forged account"),
+            _ => meta.pubkey,
         };
-        if meta.is_signer {
-            add(
-                name.clone(),
-                "unsigned".into(),
-                world(),
-                with(&|ix| ix.accounts[index].is_signer = false),
-            );
-        }
-        // Another slot may mark the same account writable, as for a client who also signs; then nothing is spoiled.
-        let elsewhere = accounts
-            .iter()
-            .enumerate()
-            .any(|(at, other)| at != index && other.pubkey == meta.pubkey && other.is_writable);
-        if meta.is_writable && !elsewhere {
-            add(
-                name.clone(),
-                "read-only".into(),
-                world(),
-                with(&|ix| ix.accounts[index].is_writable = false),
-            );
-        }
-        for (how, key) in others(&case.stage, &meta.pubkey, meta.is_signer) {
-            add(
-                name.clone(),
-                how,
-                world(),
-                with(&|ix| ix.accounts[index].pubkey = key),
-            );
-        }
-        for (at, other) in accounts.iter().enumerate() {
-            if other.pubkey != meta.pubkey {
-                let how = format!("duplicate of {}", name_of(&names, at));
-                add(
-                    name.clone(),
-                    how,
-                    world(),
-                    with(&|ix| ix.accounts[index].pubkey = other.pubkey),
-                );
-            }
-        }
-        for (how, account) in damaged(&case.stage, &meta.pubkey) {
-            let mut world = world();
-            match how {
-                "forged copy" | "copy owned by the system" => {
-                    let copy = actor("a forged account");
-                    world.svm.set_account(copy, account).unwrap();
-                    add(
-                        name.clone(),
-                        how.into(),
-                        world,
-                        with(&|ix| ix.accounts[index].pubkey = copy),
-                    );
-                }
-                _ => {
-                    world.svm.set_account(meta.pubkey, account).unwrap();
-                    add(name.clone(), how.into(), world, case.valid.clone());
-                }
-            }
-        }
-    }
-    for count in 0..accounts.len() {
-        let mut instruction = case.valid.clone();
-        instruction.accounts.truncate(count);
-        add(
-            name_of(&names, count),
-            "missing with all behind it".into(),
-            world(),
-            instruction,
-        );
-    }
-    for length in 0..case.valid.data.len() {
-        let mut instruction = case.valid.clone();
-        instruction.data.truncate(length);
-        add(
-            "data".into(),
-            format!("cut to {length} bytes"),
-            world(),
-            instruction,
-        );
-    }
-    for more in [1, 8, 300] {
-        let mut instruction = case.valid.clone();
-        instruction.data.extend(vec![0; more]);
-        add(
-            "data".into(),
-            format!("grown by {more} bytes"),
-            world(),
-            instruction,
-        );
+        world.svm.set_account(at, account).unwrap();
+        add(how.into(), world, &|meta| meta.pubkey = at);
     }
     all
+}
+
+/// The instruction with its data cut and grown.
+fn spoiled_data(case: &Case) -> Vec<Spoiled> {
+    let spoiled = |how: String, change: &dyn Fn(&mut Vec<u8>)| {
+        let mut instruction = case.valid.clone();
+        change(&mut instruction.data);
+        Spoiled {
+            account: "data".into(),
+            how,
+            world: case.stage.world.clone(),
+            instruction,
+        }
+    };
+    let cut = (0..case.valid.data.len()).map(|length| {
+        spoiled(format!("cut to {length} bytes"), &|data| {
+            data.truncate(length)
+        })
+    });
+    let grown = [1, 8, 300].map(|more| {
+        spoiled(format!("grown by {more} bytes"), &|data| {
+            data.extend(vec![0; more])
+        })
+    });
+    cut.chain(grown).collect()
 }
 
 /// Other accounts of the same type, each with what is other about it.
@@ -301,82 +288,104 @@ fn others(stage: &Stage, key: &Pubkey, signs: bool) -> Vec<(String, Pubkey)> {
         return others;
     }
     if account.owner == quern::ID {
-        if let Some(purse) = super::read::<Purse>(&account.data) {
-            for mint in [stage.usd, stage.gold] {
-                if mint != purse.mint {
-                    add(
-                        "the owner's purse in another mint",
-                        addresses::purse(&purse.owner, &mint),
-                    );
-                }
-            }
-            for owner in [stage.cast.stranger, stage.cast.second, stage.cast.guardian] {
-                if owner != purse.owner {
-                    add(
-                        "somebody else's purse",
-                        addresses::purse(&owner, &purse.mint),
-                    );
-                }
-            }
-            return others;
-        }
-        if super::is_evidence(&account.data) {
-            for (address, data) in stage.program_accounts() {
-                if super::is_evidence(&data) {
-                    add("another evidence account", address);
-                }
-            }
-        }
-        let kind = super::fixed_part(&account.data).map(|(kind, _)| kind);
-        for (address, data) in stage.program_accounts() {
-            let other = super::fixed_part(&data).map(|(kind, _)| kind);
-            if other == kind && kind.is_some() {
-                add("another account of its type", address);
-            }
-        }
-        for (address, data) in stage.program_accounts() {
-            let other = super::fixed_part(&data).map(|(kind, _)| kind);
-            if other != kind
-                && matches!(
-                    other,
-                    Some(
-                        EntityKind::Provider
-                            | EntityKind::Job
-                            | EntityKind::MintConfig
-                            | EntityKind::Demand
-                    )
-                )
-            {
-                add("an account of another type", address);
-            }
-        }
-        return others;
+        return others_of_the_program(stage, key, &account);
     }
     if account.owner == addresses::TOKEN_PROGRAM || account.owner == addresses::TOKEN_2022_PROGRAM {
-        if account.data.len() == token::MINT_BYTES {
-            add("another mint", stage.usd);
-            add("another mint", stage.gold);
-        } else {
-            let mint = Pubkey::try_from(&account.data[..32]).unwrap();
-            add(
-                "somebody else's token account",
-                token::account(stage, &stage.cast.guardian, &mint),
-            );
-            for other in [stage.usd, stage.gold]
-                .into_iter()
-                .filter(|other| *other != mint)
-            {
+        return other_tokens(stage, key, &account);
+    }
+    add("another wallet", stage.cast.stranger);
+    others
+}
+
+/// Other accounts of the program: of the same type, and of others.
+fn others_of_the_program(stage: &Stage, key: &Pubkey, account: &Account) -> Vec<(String, Pubkey)> {
+    let mut others = Vec::new();
+    let mut add = |how: &str, other: Pubkey| {
+        if other != *key {
+            others.push((how.to_string(), other));
+        }
+    };
+    if let Some(purse) = super::read::<Purse>(&account.data) {
+        for mint in [stage.usd, stage.gold] {
+            if mint != purse.mint {
                 add(
-                    "a token account of another mint",
-                    token::account(stage, &stage.cast.guardian, &other),
+                    "the owner's purse in another mint",
+                    addresses::purse(&purse.owner, &mint),
                 );
-                add("the vault of another mint", addresses::vault(&other));
             }
-            add("the vault", addresses::vault(&mint));
+        }
+        for owner in [stage.cast.stranger, stage.cast.second, stage.cast.guardian] {
+            if owner != purse.owner {
+                add(
+                    "somebody else's purse",
+                    addresses::purse(&owner, &purse.mint),
+                );
+            }
         }
         return others;
     }
-    add("another wallet", stage.cast.stranger);
+    if super::is_evidence(&account.data) {
+        for (address, data) in stage.program_accounts() {
+            if super::is_evidence(&data) {
+                add("another evidence account", address);
+            }
+        }
+    }
+    let kind = super::fixed_part(&account.data).map(|(kind, _)| kind);
+    for (address, data) in stage.program_accounts() {
+        let other = super::fixed_part(&data).map(|(kind, _)| kind);
+        if other == kind && kind.is_some() {
+            add("another account of its type", address);
+        }
+    }
+    for (address, data) in stage.program_accounts() {
+        let other = super::fixed_part(&data).map(|(kind, _)| kind);
+        if other != kind
+            && matches!(
+                other,
+                Some(
+                    EntityKind::Provider
+                        | EntityKind::Job
+                        | EntityKind::MintConfig
+                        | EntityKind::Demand
+                )
+            )
+        {
+            add("an account of another type", address);
+        }
+    }
+    others
+}
+
+/// Other mints, and token accounts of others and of other mints.
+fn other_tokens(stage: &Stage, key: &Pubkey, account: &Account) -> Vec<(String, Pubkey)> {
+    let mut others = Vec::new();
+    let mut add = |how: &str, other: Pubkey| {
+        if other != *key {
+            others.push((how.to_string(), other));
+        }
+    };
+    if account.data.len() == token::MINT_BYTES {
+        add("another mint", stage.usd);
+        add("another mint", stage.gold);
+    } else {
+        let mint = Pubkey::try_from(&account.data[..32]).unwrap();
+        add(
+            "somebody else's token account",
+            token::account(stage, &stage.cast.guardian, &mint),
+        );
+        for other in [stage.usd, stage.gold]
+            .into_iter()
+            .filter(|other| *other != mint)
+        {
+            add(
+                "a token account of another mint",
+                token::account(stage, &stage.cast.guardian, &other),
+            );
+            add("the vault of another mint", addresses::vault(&other));
+        }
+        add("the vault", addresses::vault(&mint));
+    }
     others
 }
 

@@ -5,6 +5,8 @@
 //! only what is special about it. [`Stage`] is a world in which the protocol is set up and people have money.
 
 mod audit;
+mod checked;
+mod claim;
 mod fixtures;
 pub mod kit;
 pub mod referee;

@@ -1,7 +1,7 @@
-//! A virtual machine with the program, and sending with checks.
+//! A virtual machine with the program, and sending without checks; `checked` adds them.
 
 use {
-    super::{addresses, audit},
+    super::addresses,
     crate::{accounts::read, follower::Follower, oracle::Oracle, program_so},
     anchor_lang::{Discriminator, event::EVENT_IX_TAG_LE},
     bytemuck::Pod,
@@ -312,62 +312,6 @@ impl World {
                     compute_units,
                 })
             }
-        }
-    }
-
-    /// Sends instructions, and folds and audits if they succeed.
-    pub fn send(&mut self, instructions: &[Instruction]) -> Result<Outcome, Failure> {
-        self.checked(|world| world.try_send(instructions))
-    }
-
-    /// As [`World::send`], in a transaction of version 1.
-    pub fn send_v1(&mut self, instructions: &[Instruction]) -> Result<Outcome, Failure> {
-        self.checked(|world| world.try_send_v1(instructions))
-    }
-
-    fn checked(
-        &mut self,
-        send: impl FnOnce(&mut Self) -> Result<Outcome, Failure>,
-    ) -> Result<Outcome, Failure> {
-        let before = self.program_accounts();
-        let lamports = self.all_lamports() + u128::from(self.fees_lamports);
-        let outcome = send(self)?;
-        let after = self.all_lamports() + u128::from(self.fees_lamports);
-        assert_eq!(after, lamports, "lamports came or went");
-        let after = self.program_accounts();
-        for event in &outcome.events {
-            assert_eq!(
-                event.at(),
-                self.now(),
-                "an event's time is the cluster's: {event:?}"
-            );
-            self.follower.apply(event);
-            self.oracle.apply(event);
-        }
-        audit::every_change_is_told(&before, &after, &outcome.events);
-        audit::all(self);
-        Ok(outcome)
-    }
-
-    /// Sends an instruction that must succeed.
-    #[track_caller]
-    pub fn ok(&mut self, instruction: Instruction) -> Outcome {
-        self.ok_all(&[instruction])
-    }
-
-    /// Sends instructions that must succeed.
-    #[track_caller]
-    pub fn ok_all(&mut self, instructions: &[Instruction]) -> Outcome {
-        match self.send(instructions) {
-            Ok(outcome) => {
-                let bytes = outcome.bytes;
-                assert!(
-                    bytes <= MAX_TRANSACTION_BYTES,
-                    "no node takes a transaction of {bytes} bytes"
-                );
-                outcome
-            }
-            Err(failure) => panic!("{:?}\n{}", failure.error, failure.logs.join("\n")),
         }
     }
 

@@ -106,6 +106,7 @@ impl WatcherChain for View {
     ) -> ChainResult<Vec<(Pubkey, Job)>> {
         self.burn()?;
         if self.world.hangs.load(Ordering::SeqCst) {
+            self.world.is_stuck.store(true, Ordering::SeqCst);
             std::future::pending::<()>().await;
         }
         let job = self.world.state().job;

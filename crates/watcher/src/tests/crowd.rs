@@ -8,10 +8,27 @@ struct Crowd {
     others: Vec<(Pubkey, Job)>,
     /// Strangers' models.
     stalls_for: Duration,
+    /// How often one of them was asked for.
+    asked: Arc<AtomicUsize>,
 }
+
+/// How long what must happen is waited for: machines differ.
+const PATIENT: Duration = Duration::from_secs(120);
 
 impl Crowd {
     fn watcher(world: &Arc<World>, others: Vec<(Pubkey, Job)>, stalls_for: Duration) -> Watcher {
+        let patience = Duration::from_millis(200);
+        Self::counting(world, others, stalls_for, patience).0
+    }
+
+    /// A watcher, and how often a stranger's model was asked for.
+    fn counting(
+        world: &Arc<World>,
+        others: Vec<(Pubkey, Job)>,
+        stalls_for: Duration,
+        patience: Duration,
+    ) -> (Watcher, Arc<AtomicUsize>) {
+        let asked = Arc::new(AtomicUsize::new(0));
         let chain = Self {
             view: View {
                 world: Arc::clone(world),
@@ -20,8 +37,13 @@ impl Crowd {
             },
             others,
             stalls_for,
+            asked: Arc::clone(&asked),
         };
-        Watcher::new(world.settings(), Arc::new(chain)).unwrap()
+        let settings = Settings {
+            patience,
+            ..world.settings()
+        };
+        (Watcher::new(settings, Arc::new(chain)).unwrap(), asked)
     }
 
     /// Jobs with earlier deadlines than the world's own one.
@@ -56,6 +78,7 @@ impl ChainReads for Crowd {
         if *address == MODEL {
             return self.view.model(address).await;
         }
+        self.asked.fetch_add(1, Ordering::SeqCst);
         tokio::time::sleep(self.stalls_for).await;
         Err(ClientError::Argument("it does not come".to_owned()))
     }
@@ -163,7 +186,7 @@ async fn run_to_report(world: &World, watcher: &Watcher) -> bool {
     tokio::select! {
         _ = watcher.run(Until::Stopped, report, std::future::pending()) => false,
         told = told => told.is_ok(),
-        () = tokio::time::sleep(Duration::from_secs(10)) => false,
+        () = tokio::time::sleep(PATIENT) => false,
     }
 }
 
@@ -184,4 +207,63 @@ async fn strangers_whose_data_do_not_come_keep_nobody_waiting() {
     let others = Crowd::jobs(&world, 4, |_| BERT);
     let watcher = Crowd::watcher(&world, others, Duration::from_secs(3_600));
     assert!(run_to_report(&world, &watcher).await, "at once");
+}
+
+/// N9: identities cost nothing. Cases of other clients that never even fail hold up no conviction: neither as many as there
+/// are slots, nor more than there are download slots.
+#[tokio::test]
+async fn decoys_of_many_clients_that_stall_hold_up_no_conviction() {
+    for count in [4, 100] {
+        let world = World::wrong(3);
+        world.publish(&world.claim.outputs);
+        let others = Crowd::jobs(&world, count, |number| Pubkey::from([number; 32]));
+        let watcher = Crowd::watcher(&world, others, Duration::from_secs(3_600));
+        assert!(
+            run_to_report(&world, &watcher).await,
+            "beside {count} decoys"
+        );
+        assert_eq!(world.count(|c| &c.convictions), 1);
+    }
+}
+
+/// Patience grows with every failure, so decoys that have failed often hold a download slot for long: half of the slots are
+/// for others.
+#[tokio::test]
+async fn decoys_that_failed_before_leave_download_slots_to_others() {
+    let world = World::honest();
+    world.publish(&world.work.outputs);
+    let others = Crowd::jobs(&world, 40, |number| Pubkey::from([number; 32]));
+    let hour = Duration::from_secs(3_600);
+    let (watcher, asked) = Crowd::counting(&world, others, hour, hour);
+    let hidden = world.state().job.take();
+    survey(&watcher.state, &HashSet::new(), true).await.unwrap();
+    for case in lock(&watcher.state.cases.open).values_mut() {
+        for _ in 0..6 {
+            case.retry.failed(Duration::ZERO, Duration::ZERO);
+        }
+    }
+    let appears = async {
+        while asked.load(Ordering::SeqCst) == 0 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        // All tasks of a look begin together, so by the next one they have what they get.
+        world.state().job = hidden;
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        () = appears => unreachable!("it waits for ever"),
+        is_reported = run_to_report(&world, &watcher) => assert!(is_reported),
+    }
+}
+
+/// N9: the largest bond gets every second turn, however near the deadlines of others are.
+#[tokio::test]
+async fn deadlines_and_bonds_take_turns() {
+    let world = World::wrong(3);
+    let others = Crowd::jobs(&world, 40, |number| Pubkey::from([number; 32]));
+    world.state().job.as_mut().unwrap().bond_atoms = 1_000u64.into();
+    let watcher = Crowd::watcher(&world, others, Duration::ZERO);
+    let found = survey(&watcher.state, &HashSet::new(), true).await.unwrap();
+    assert_eq!(found.len(), 41);
+    assert_eq!(found[1].task.job(), world.address);
 }

@@ -72,15 +72,35 @@ async fn data_of_a_named_client_are_kept_before_there_is_a_result() {
             let kept = std::fs::read_dir(world.place().join("state/tensors")).unwrap();
             let names = kept.map(|entry| entry.unwrap().file_name().into_string().unwrap());
             let names: Vec<String> = names.filter(|name| name != "lock").collect();
-            // The model's weights and their pin; the inputs went with the job.
-            assert_eq!(names.len(), 2, "{names:?}");
-            assert!(
-                names
-                    .iter()
-                    .all(|name| !name.contains(&world.address.to_string()))
-            );
+            // The model's weights, which the next job needs, too; nothing keeps them from making room.
+            assert_eq!(names.len(), 1, "{names:?}");
+            assert!(names[0].ends_with(".weights"), "{names:?}");
         }
     }
+}
+
+/// Every attempt in vain counts, so that the next one may be slow for longer, and leaves slots to those that did not fail.
+#[tokio::test]
+async fn data_that_do_not_come_beforehand_are_looked_for_more_patiently() {
+    let world = World::honest();
+    world.state().job.as_mut().unwrap().state = JobState::Taken as u8;
+    let settings = Settings {
+        scope: Scope::Clients([CLIENT].into()),
+        ..world.settings()
+    };
+    let place = world.place().join("inputs");
+    let bytes = std::fs::read(&place).unwrap();
+    std::fs::remove_file(&place).unwrap();
+    let watcher = world.watcher_with(ANNA, settings, usize::MAX);
+    let looked = || lock(&watcher.state.prepared)[&world.address];
+    for failures in 1..4 {
+        watcher.pass().await.unwrap();
+        assert_eq!(looked().failures, failures);
+        assert!(looked().again.is_some());
+    }
+    std::fs::write(&place, &bytes).unwrap();
+    watcher.pass().await.unwrap();
+    assert_eq!((looked().failures, looked().again), (3, None));
 }
 
 #[tokio::test]
@@ -125,7 +145,13 @@ async fn limits_and_places_that_are_not_allowed_are_final() {
     let watcher = world.watcher_with(ANNA, allowed, usize::MAX);
     let list = TensorList::weights(&world.work.graph()).unwrap();
     let uri = async { Ok::<_, DataError>(world.uri("weights")) };
-    let kept = watcher.state.context.store.get(&list, &MODEL, None, uri);
+    let wanted = Wanted {
+        list: &list,
+        job: &world.address,
+        named_by: &MODEL,
+        own_source: None,
+    };
+    let kept = watcher.state.context.store.get(wanted, uri);
     kept.await.unwrap();
     drop(watcher);
     nowhere.state = Some(folder);
@@ -138,11 +164,16 @@ async fn limits_and_places_that_are_not_allowed_are_final() {
 #[tokio::test]
 async fn too_much_memory_work_or_too_small_a_bond_is_refused_before_anything_is_fetched() {
     type Change = fn(&mut Settings);
-    let settings: [(Change, &str); 3] = [
+    let settings: [(Change, &str); 4] = [
         (|settings| settings.memory_bytes = 0, "--memory-limit"),
         (|settings| settings.max_macs = 1_999_999_999, "--max-gmacs"),
         (
             |settings| settings.min_bonds = [(MINT, 11)].into(),
+            "--min-bond",
+        ),
+        // Everybody's jobs, and nobody said what bonds of this mint are worth.
+        (
+            |settings| settings.min_bonds = [(ANNA, 1)].into(),
             "--min-bond",
         ),
     ];

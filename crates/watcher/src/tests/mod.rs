@@ -33,7 +33,7 @@ use {
         },
     },
     quern_data::{
-        DataError, Share, TensorList,
+        DataError, Share, TensorList, Wanted,
         runtime::{Retry, lock},
     },
     quern_proof::{
@@ -233,6 +233,8 @@ struct World {
     is_poor: AtomicBool,
     /// Whether the node takes demands and never answers.
     hangs: AtomicBool,
+    /// Whether a call waits for its answer.
+    is_stuck: AtomicBool,
 }
 
 impl World {
@@ -276,6 +278,7 @@ impl World {
             has_purse: AtomicBool::new(true),
             is_poor: AtomicBool::new(false),
             hangs: AtomicBool::new(false),
+            is_stuck: AtomicBool::new(false),
         };
         world.write("inputs", &file::encode_bundle(&world.work.inputs));
         world.write("weights", &file::encode_bundle(&world.work.weights));

@@ -83,7 +83,11 @@ async fn a_node_that_hangs_keeps_nobody_from_stopping() {
     let world = World::honest();
     world.hangs.store(true, Ordering::SeqCst);
     let watcher = world.watcher(ANNA);
-    let stop = tokio::time::sleep(Duration::from_millis(20));
+    let stop = async {
+        while !world.is_stuck.load(Ordering::SeqCst) {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
     let run = watcher.run(Until::Stopped, |_| {}, stop);
     let done = tokio::time::timeout(Duration::from_secs(10), run).await;
     done.unwrap().unwrap();

@@ -170,6 +170,7 @@ pub(super) fn step(row: &SqliteRow) -> Result<StepRow> {
         job: key(row, "job")?,
         seq: number(row, "seq")?,
         event: event_id(row)?,
+        is_submission: row.try_get("submission")?,
     })
 }
 

@@ -1,25 +1,24 @@
 //! SQLite: one file, one writer, many readers (write-ahead log).
 
 mod columns;
+mod file;
 mod read;
 mod write;
+
+pub(super) use file::path_of;
 
 use {
     super::rows::{Engine, Queries, Rows},
     crate::error::{IndexerError, Result},
     async_trait::async_trait,
     sqlx::{
-        Sqlite as Driver, Transaction,
+        Sqlite as Driver, SqliteConnection, Transaction, TransactionManager,
         sqlite::{
             SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
-            SqliteSynchronous,
+            SqliteSynchronous, SqliteTransactionManager,
         },
     },
-    std::{
-        fs::File,
-        path::{Path, PathBuf},
-        time::Duration,
-    },
+    std::{fs::File, path::Path, time::Duration},
 };
 
 /// Connections that only read.
@@ -41,9 +40,11 @@ impl Sqlite {
     /// Opens the database in this file, creating file and tables if needed.
     ///
     /// # Errors
-    /// If the file cannot be opened or is newer, or another process has it.
+    /// If the file cannot be opened, is newer or not a store, or another process has it.
     pub async fn open(path: &Path) -> Result<Self> {
-        let lock = lock(path)?;
+        let path = &file::real_path(path)?;
+        let lock = file::lock(path)?;
+        file::refuse_others(path).await?;
         let failed = |source| IndexerError::OpenDatabase {
             path: path.display().to_string(),
             source,
@@ -58,17 +59,11 @@ impl Sqlite {
             .pragma("cache_size", CACHE_KIB)
             .pragma("wal_autocheckpoint", CHECKPOINT_PAGES)
             .statement_cache_capacity(200);
-        let writer = SqlitePoolOptions::new()
-            .max_connections(1)
-            .connect_with(options.clone())
-            .await
-            .map_err(failed)?;
+        let writer = pool(1, options.clone()).await.map_err(failed)?;
         sqlx::migrate!("src/store/sqlite/migrations")
             .run(&writer)
             .await?;
-        let reader = SqlitePoolOptions::new()
-            .max_connections(READERS)
-            .connect_with(options.read_only(true))
+        let reader = pool(READERS, options.read_only(true))
             .await
             .map_err(failed)?;
         Ok(Self {
@@ -79,31 +74,23 @@ impl Sqlite {
     }
 }
 
-/// The file that `sqlite:PATH` names.
-pub(super) fn path_of(name: &str) -> Result<&Path> {
-    name.strip_prefix("sqlite:")
-        .map(|rest| rest.strip_prefix("//").unwrap_or(rest))
-        .filter(|path| !path.is_empty())
-        .map(Path::new)
-        .ok_or_else(|| IndexerError::BadStore(name.to_owned()))
+/// Connections of which none is used again unless it left its transaction.
+async fn pool(most: u32, options: SqliteConnectOptions) -> sqlx::Result<SqlitePool> {
+    SqlitePoolOptions::new()
+        .max_connections(most)
+        .after_release(|connection, _| Box::pin(has_left_transaction(connection)))
+        .connect_with(options)
+        .await
 }
 
-fn lock(path: &Path) -> Result<File> {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".lock");
-    let lock_path = PathBuf::from(name);
-    let failed = |source| IndexerError::OpenStore {
-        path: path.display().to_string(),
-        source,
-    };
-    let file = File::create(&lock_path).map_err(failed)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(std::fs::TryLockError::WouldBlock) => {
-            Err(IndexerError::StoreInUse(path.display().to_string()))
-        }
-        Err(std::fs::TryLockError::Error(source)) => Err(failed(source)),
-    }
+/// After a commit that failed (a full disk, a failed write), SQLite may have ended the transaction by itself or not, and the
+/// driver counts on as if it were open: what is written on such a connection is not kept, and what is read is old. It is
+/// closed, and the next transaction begins on a new one.
+async fn has_left_transaction(connection: &mut SqliteConnection) -> sqlx::Result<bool> {
+    // Fails within a transaction.
+    sqlx::query("BEGIN").execute(&mut *connection).await?;
+    sqlx::query("ROLLBACK").execute(&mut *connection).await?;
+    Ok(SqliteTransactionManager::get_transaction_depth(connection) == 0)
 }
 
 #[async_trait]
@@ -113,7 +100,8 @@ impl Engine for Sqlite {
     }
 
     async fn write(&self) -> Result<Box<dyn Rows>> {
-        Ok(Box::new(SqliteRows(self.writer.begin().await?)))
+        let begun = self.writer.begin_with("BEGIN IMMEDIATE").await?;
+        Ok(Box::new(SqliteRows(begun)))
     }
 
     async fn close(&self) {
@@ -124,3 +112,120 @@ impl Engine for Sqlite {
 
 /// Rows in one transaction; its state is that of its first query.
 struct SqliteRows(Transaction<'static, Driver>);
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use {
+        super::*,
+        crate::store::{Batch, Cursor, Store},
+        quern_api::{Key, Signature},
+        std::sync::{
+            Arc,
+            atomic::{AtomicBool, Ordering},
+        },
+        tempfile::TempDir,
+    };
+
+    /// What is written, and how readers see that it was.
+    #[derive(Clone, Copy, Debug)]
+    enum Place {
+        Bind,
+        Write,
+        Rebuild,
+        Again,
+    }
+
+    async fn write(store: &Store, place: Place) -> Result<()> {
+        match place {
+            Place::Bind => store.bind(&Key([7; 32]), Some("genesis")).await,
+            Place::Write => {
+                let batch = Batch {
+                    transactions: vec![(Signature([3; 64]), 9)],
+                    cursor: Some(Cursor {
+                        slot: 9,
+                        chain_time: 1,
+                        origin: None,
+                    }),
+                    ..Batch::default()
+                };
+                store.write(&batch).await.map(drop)
+            }
+            Place::Rebuild => store.rebuild().await.map(drop),
+            Place::Again => store.walk_again().await,
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_store_of_the_first_version_is_brought_up_to_date() {
+        let folder = TempDir::new().unwrap();
+        let path = folder.path().join("db");
+        let mut first = sqlx::migrate!("src/store/sqlite/migrations");
+        first.migrations = first.migrations[..1].to_vec().into();
+        let options = SqliteConnectOptions::new().filename(&path);
+        let mut old = sqlx::ConnectOptions::connect(&options.create_if_missing(true))
+            .await
+            .unwrap();
+        first.run(&mut old).await.unwrap();
+        let rows = "INSERT INTO tx VALUES (x'01', x'02');
+            INSERT INTO event VALUES (x'01', 0, 0, x'02', 'JobTaken', x''), (x'01', 0, 1, x'02', 'ResultSubmitted', x'');
+            INSERT INTO step VALUES (x'aa', x'01', x'01', 0, 0), (x'aa', x'02', x'01', 0, 1)";
+        sqlx::raw_sql(rows).execute(&mut old).await.unwrap();
+        sqlx::Connection::close(old).await.unwrap();
+
+        let engine = Sqlite::open(&path).await.unwrap();
+        for (sql, expected) in [
+            ("SELECT entries FROM tx", 2),
+            ("SELECT COUNT(*) FROM step WHERE submission", 1),
+            ("SELECT inner FROM step WHERE submission", 1),
+        ] {
+            let found: i64 = sqlx::query_scalar(sql)
+                .fetch_one(&engine.reader)
+                .await
+                .unwrap();
+            assert_eq!(found, expected, "{sql}");
+        }
+    }
+
+    /// SQLite ends the transaction of such a commit by itself: ending it again fails.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn after_commits_that_failed_everything_is_written_and_seen_again() {
+        for place in [Place::Bind, Place::Write, Place::Rebuild, Place::Again] {
+            let folder = TempDir::new().unwrap();
+            let path = folder.path().join("db");
+            let engine = Sqlite::open(&path).await.unwrap();
+            let fails = Arc::new(AtomicBool::new(true));
+            let writer = engine.writer.clone();
+            let store = Store::new(engine);
+            for _ in 0..3 {
+                let mut connection = writer.acquire().await.unwrap();
+                let fails = Arc::clone(&fails);
+                let mut handle = connection.lock_handle().await.unwrap();
+                handle.set_commit_hook(move || !fails.load(Ordering::SeqCst));
+                drop(handle);
+                drop(connection);
+                assert!(write(&store, place).await.is_err(), "{place:?}");
+            }
+            fails.store(false, Ordering::SeqCst);
+            write(&store, place).await.unwrap();
+            let seen = store.engine.read().await.unwrap().meta().await.unwrap();
+            match place {
+                Place::Bind => assert_eq!(seen.genesis.as_deref(), Some("genesis")),
+                Place::Write => assert_eq!(seen.cursor.unwrap().slot, 9),
+                Place::Rebuild => {}
+                Place::Again => assert!(seen.walk_due),
+            }
+            // Nothing is left open: another process gets its turn at once.
+            let options = SqliteConnectOptions::new().filename(&path);
+            let mut other = sqlx::ConnectOptions::connect(&options.busy_timeout(Duration::ZERO))
+                .await
+                .unwrap();
+            sqlx::query("BEGIN IMMEDIATE")
+                .execute(&mut other)
+                .await
+                .unwrap();
+            sqlx::query("ROLLBACK").execute(&mut other).await.unwrap();
+        }
+    }
+}

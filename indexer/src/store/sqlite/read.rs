@@ -8,8 +8,8 @@ use {
             EntityKey, EntityRow, Event, EventId, ScoreKey, Settlement, program::EntityKind,
         },
         store::rows::{
-            BoardQuery, Cursor, Entity, Gap, JobsQuery, Meta, Origin, Projected, Projection,
-            Queries, TimelineStep,
+            BoardQuery, Cursor, Entity, Gap, Holes, JobsQuery, Meta, Origin, Projected, Projection,
+            Queries, StepEnd, Steps, TimelineStep,
         },
     },
     async_trait::async_trait,
@@ -41,6 +41,30 @@ fn entities_of_sql(owners: usize) -> String {
     let marks = marks(owners);
     format!("{SELECT} FROM entity INDEXED BY entity_owner WHERE kind = ? AND owner IN ({marks})")
 }
+
+/// A page of one owner's accounts of a kind, by their addresses.
+const OWNED: &str = concat!(
+    "SELECT ",
+    entity_columns!(),
+    " FROM entity INDEXED BY entity_owner WHERE kind = ?1 AND owner = ?2 AND address > ?3 ORDER BY address LIMIT ?4"
+);
+
+macro_rules! steps_sql {
+    ($table:literal, $condition:literal) => {
+        concat!(
+            "SELECT step.seq AS step_seq, event.* FROM ",
+            $table,
+            " JOIN event USING (signature, instruction, inner) \
+             WHERE step.job = ?1 AND (step.seq, step.signature, step.instruction, step.inner) > (?2, ?3, ?4, ?5)",
+            $condition,
+            " ORDER BY step.seq, step.signature, step.instruction, step.inner LIMIT ?6"
+        )
+    };
+}
+/// A page of a job's steps.
+const STEPS: &str = steps_sql!("step", "");
+/// The same of its submissions only. Left to itself, SQLite takes the primary key and reads every step.
+const SUBMISSIONS: &str = steps_sql!("step INDEXED BY step_submission", " AND step.submission");
 
 fn scores_of_sql(providers: usize) -> String {
     let marks = marks(providers);
@@ -130,6 +154,21 @@ impl Queries for SqliteRows {
             transactions: columns::small(&row, "transactions")?,
             events: columns::small(&row, "events")?,
             dead_letters: columns::small(&row, "dead_letters")?,
+            walk_due: row.try_get("walk_due")?,
+        })
+    }
+
+    async fn holes(&mut self) -> Result<Holes> {
+        let row = sqlx::query(
+            "SELECT (SELECT COUNT(*) FROM entity WHERE seen <> seq) AS gaps, \
+             EXISTS (SELECT 1 FROM entity) AND NOT EXISTS (SELECT 1 FROM entity WHERE kind = ?) AS headless",
+        )
+        .bind(i64::from(EntityKind::Protocol as u8))
+        .fetch_one(&mut *self.0)
+        .await?;
+        Ok(Holes {
+            gaps: columns::small(&row, "gaps")?,
+            headless: row.try_get("headless")?,
         })
     }
 
@@ -214,6 +253,23 @@ impl Queries for SqliteRows {
         }
         entities.sort_unstable_by_key(|entity| entity.address);
         Ok(entities)
+    }
+
+    async fn owned(
+        &mut self,
+        kind: u8,
+        owner: &Key,
+        after: Option<&Key>,
+        limit: u32,
+    ) -> Result<Vec<Entity>> {
+        let found = sqlx::query(OWNED)
+            .bind(i64::from(kind))
+            .bind(&owner.0[..])
+            .bind(after.map_or(&[][..], |address| &address.0[..]))
+            .bind(limit)
+            .fetch_all(&mut *self.0)
+            .await?;
+        all(&found, columns::entity)
     }
 
     async fn gaps(&mut self, limit: u32) -> Result<(u64, Vec<Gap>)> {
@@ -302,15 +358,48 @@ impl Queries for SqliteRows {
         all(&found, columns::settlement)
     }
 
-    async fn steps_of(&mut self, job: &Key) -> Result<Vec<TimelineStep>> {
+    async fn steps_of(
+        &mut self,
+        job: &Key,
+        kind: Steps,
+        after: Option<&StepEnd>,
+        limit: u32,
+    ) -> Result<Vec<TimelineStep>> {
+        let sql = match kind {
+            Steps::All => STEPS,
+            Steps::Submissions => SUBMISSIONS,
+        };
+        // Counters begin with 1.
+        let (seq, id) = after.map_or((0, None), |end| (end.seq, Some(&end.event)));
+        let found = sqlx::query(sql)
+            .bind(&job.0[..])
+            .bind(seq.to_be_bytes().to_vec())
+            .bind(id.map_or(&[][..], |id| &id.signature.0[..]))
+            .bind(id.map_or(0, |id| id.instruction))
+            .bind(id.map_or(0, |id| id.inner))
+            .bind(limit)
+            .fetch_all(&mut *self.0)
+            .await?;
+        all(&found, columns::timeline_step)
+    }
+
+    async fn last_step_of(&mut self, job: &Key) -> Result<Option<TimelineStep>> {
         let found = sqlx::query(
             "SELECT step.seq AS step_seq, event.* FROM step JOIN event USING (signature, instruction, inner) \
-             WHERE step.job = ? ORDER BY step.seq, step.signature",
+             WHERE step.job = ? ORDER BY step.seq DESC, step.signature DESC LIMIT 1",
         )
         .bind(&job.0[..])
-        .fetch_all(&mut *self.0)
+        .fetch_optional(&mut *self.0)
         .await?;
-        all(&found, columns::timeline_step)
+        found.as_ref().map(columns::timeline_step).transpose()
+    }
+
+    async fn settled_of(&mut self, job: &Key) -> Result<u32> {
+        let row = sqlx::query("SELECT COUNT(*) AS settled FROM settlement WHERE job = ?")
+            .bind(&job.0[..])
+            .fetch_one(&mut *self.0)
+            .await?;
+        columns::small(&row, "settled")
     }
 
     async fn jobs(&mut self, query: &JobsQuery) -> Result<Vec<Entity>> {
@@ -382,5 +471,29 @@ mod tests {
             scores.contains("score_provider (provider=? AND bucket>? AND bucket<?)"),
             "{scores}"
         );
+    }
+
+    /// A job may have millions of steps and demands; a page of them costs a page.
+    #[tokio::test]
+    async fn no_page_of_a_job_reads_or_sorts_all_of_it() {
+        let folder = TempDir::new().unwrap();
+        let engine = Sqlite::open(&folder.path().join("db")).await.unwrap();
+        for (sql, index) in [
+            (
+                STEPS,
+                "step USING PRIMARY KEY (job=? AND (seq,signature,instruction,inner)>",
+            ),
+            (
+                SUBMISSIONS,
+                "step_submission (job=? AND (seq,signature,instruction,inner)>",
+            ),
+            (OWNED, "entity_owner (kind=? AND owner=? AND address>?)"),
+        ] {
+            let plan = plan(&engine, sql).await;
+            assert!(
+                plan.contains(index) && !plan.contains("TEMP B-TREE") && !plan.contains("SCAN"),
+                "{plan}"
+            );
+        }
     }
 }

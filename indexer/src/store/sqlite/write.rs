@@ -7,7 +7,7 @@ use {
         project::{
             EntityKey, EntityRow, Event, EventId, Indexed, ScoreKey, Settlement, Total, TotalKey,
         },
-        store::rows::{DeadLetter, Meta, Projection, Rows, StepRow},
+        store::rows::{DeadLetter, Meta, Projection, Rows, StepRow, Tally},
     },
     async_trait::async_trait,
     quern_api::Signature,
@@ -25,7 +25,7 @@ impl Rows for SqliteRows {
         let origin = cursor.and_then(|cursor| cursor.origin);
         sqlx::query(
             "UPDATE meta SET program = ?, genesis = ?, slot = ?, chain_time = ?, origin_signature = ?, origin_slot = ?, \
-             transactions = ?, events = ?, dead_letters = ?",
+             transactions = ?, events = ?, dead_letters = ?, walk_due = ?",
         )
         .bind(meta.program.map(|program| program.0.to_vec()))
         .bind(meta.genesis.as_deref())
@@ -36,19 +36,56 @@ impl Rows for SqliteRows {
         .bind(signed(meta.transactions)?)
         .bind(signed(meta.events)?)
         .bind(signed(meta.dead_letters)?)
+        .bind(meta.walk_due)
         .execute(&mut *self.0)
         .await?;
         Ok(())
     }
 
-    async fn insert_transaction(&mut self, signature: &Signature, slot: u64) -> Result<bool> {
-        let done =
-            sqlx::query("INSERT INTO tx (signature, slot) VALUES (?, ?) ON CONFLICT DO NOTHING")
-                .bind(&signature.0[..])
-                .bind(&slot.to_be_bytes()[..])
-                .execute(&mut *self.0)
-                .await?;
+    async fn insert_transaction(
+        &mut self,
+        signature: &Signature,
+        slot: u64,
+        entries: u32,
+    ) -> Result<bool> {
+        let done = sqlx::query(
+            "INSERT INTO tx (signature, slot, entries) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+        )
+        .bind(&signature.0[..])
+        .bind(&slot.to_be_bytes()[..])
+        .bind(entries)
+        .execute(&mut *self.0)
+        .await?;
         Ok(done.rows_affected() == 1)
+    }
+
+    async fn tally(&mut self) -> Result<Tally> {
+        let row = sqlx::query(
+            "SELECT (SELECT COUNT(*) FROM tx) AS transactions, (SELECT COUNT(*) FROM event) AS events, \
+             (SELECT COUNT(*) FROM dead_letter) AS dead_letters, \
+             (SELECT COUNT(*) FROM tx WHERE entries > (SELECT COUNT(*) FROM event WHERE event.signature = tx.signature) \
+              + (SELECT COUNT(*) FROM dead_letter WHERE dead_letter.signature = tx.signature)) AS incomplete",
+        )
+        .fetch_one(&mut *self.0)
+        .await?;
+        Ok(Tally {
+            transactions: columns::small(&row, "transactions")?,
+            events: columns::small(&row, "events")?,
+            dead_letters: columns::small(&row, "dead_letters")?,
+            incomplete: columns::small(&row, "incomplete")?,
+        })
+    }
+
+    async fn forget_incomplete(&mut self) -> Result<()> {
+        // Of a transaction that an older version read it is not known how much there was.
+        sqlx::query(
+            "DELETE FROM tx WHERE entries = 0 OR entries > \
+             (SELECT COUNT(*) FROM event WHERE event.signature = tx.signature) \
+             + (SELECT COUNT(*) FROM dead_letter WHERE dead_letter.signature = tx.signature)",
+        )
+        .execute(&mut *self.0)
+        .await?;
+        Ok(())
     }
 
     async fn insert_event(&mut self, event: &Event) -> Result<bool> {
@@ -202,13 +239,15 @@ impl Rows for SqliteRows {
 
     async fn insert_step(&mut self, step: &StepRow) -> Result<()> {
         sqlx::query(
-            "INSERT INTO step (job, seq, signature, instruction, inner) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+            "INSERT INTO step (job, seq, signature, instruction, inner, submission) VALUES (?, ?, ?, ?, ?, ?) \
+             ON CONFLICT DO NOTHING",
         )
         .bind(&step.job.0[..])
         .bind(&step.seq.to_be_bytes()[..])
         .bind(&step.event.signature.0[..])
         .bind(step.event.instruction)
         .bind(step.event.inner)
+        .bind(step.is_submission)
         .execute(&mut *self.0)
         .await?;
         Ok(())

@@ -3,8 +3,7 @@
 use {
     crate::{
         codes::known,
-        events::Change,
-        state::{Assurance, JobKind, JobState},
+        state::{Assurance, Change, JobKind, JobState},
     },
     anchor_lang::prelude::*,
 };
@@ -93,9 +92,9 @@ pub struct MilestoneSettled {
     pub mint: Address,
     /// The campaign, or zeroes.
     pub campaign: Address,
-    /// Assurance level.
+    /// Code of [`crate::state::Assurance`].
     pub assurance: u8,
-    /// Job kind.
+    /// Code of [`crate::state::JobKind`].
     pub kind: u8,
     /// Which milestone, from 0.
     pub milestone: u8,
@@ -153,7 +152,7 @@ pub struct JobResolved {
     pub arbiter: Address,
     /// In which mint.
     pub mint: Address,
-    /// Assurance level.
+    /// Code of [`crate::state::Assurance`].
     pub assurance: u8,
     /// Which milestone, from 0.
     pub milestone: u8,
@@ -202,7 +201,7 @@ pub struct JobExpired {
     pub provider: Address,
     /// In which mint.
     pub mint: Address,
-    /// Code of the state that expired.
+    /// The state that expired: code of [`crate::state::JobState`].
     pub from_state: u8,
     /// What the client got of the bond.
     pub penalty_atoms: u64,

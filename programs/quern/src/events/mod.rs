@@ -1,7 +1,7 @@
 //! Events: one for every state change, by self-CPI, so that a follower misses nothing and needs no account read.
 //!
 //! Wire format: Anchor's event tag, the event's discriminator, then Borsh: first `at`, then the event's own fields, last
-//! `changes`, with the values of every account after the change (formats.md). `at` is the cluster's clock in seconds.
+//! `changes`, with the values of every account after the change (docs/CLIENTS.md). `at` is the cluster's clock in seconds.
 //!
 //! One file a group of instructions; [`QuernEvent`] lists them all.
 
@@ -14,10 +14,8 @@ mod referee;
 
 pub use {job::*, model::*, protocol::*, provider::*, purse::*, referee::*};
 
-use crate::{
-    codes::known,
-    state::{Assurance, ConvictionReason, EntityKind, JobKind, JobState},
-};
+pub use crate::state::Change;
+use crate::state::{Assurance, ConvictionReason, EntityKind, JobKind, JobState};
 use anchor_lang::{
     BORSH_CONFIG, BorshConfig, Event,
     event::EVENT_IX_TAG_LE,
@@ -94,19 +92,6 @@ pub(crate) fn emit(
         &[authority],
         &[CpiSigner::from(&seeds)],
     )
-}
-
-/// One changed account.
-#[derive(Clone, Debug, PartialEq, Eq, AnchorSerialize, AnchorDeserialize, IdlType)]
-pub struct Change {
-    /// Code of [`crate::state::EntityKind`].
-    pub kind: u8,
-    /// The account's address.
-    pub address: Address,
-    /// Its change counter after this change; 1 at creation, contiguous.
-    pub seq: u64,
-    /// Its fixed part behind the discriminator, empty when it closed.
-    pub after: Vec<u8>,
 }
 
 /// Makes [`QuernEvent`] out of the events' names.
@@ -215,12 +200,5 @@ impl QuernEvent {
         };
         let is_kind = |change: &Change| EntityKind::from_code(change.kind).is_some();
         is_known && self.changes().iter().all(is_kind)
-    }
-}
-
-impl Change {
-    /// What kind of account changed.
-    pub fn kind(&self) -> EntityKind {
-        known(self.kind)
     }
 }

@@ -1,6 +1,6 @@
 //! Models: from registration to a new owner.
 
-use {crate::events::Change, anchor_lang::prelude::*};
+use {crate::state::Change, anchor_lang::prelude::*};
 
 /// A model was registered.
 #[event]

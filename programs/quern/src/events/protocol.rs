@@ -1,6 +1,6 @@
 //! The protocol, its mints and its rewards.
 
-use {crate::events::Change, anchor_lang::prelude::*};
+use {crate::state::Change, anchor_lang::prelude::*};
 
 /// The protocol and the emission exist now.
 #[event]

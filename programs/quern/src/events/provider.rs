@@ -1,6 +1,6 @@
 //! Providers: their entries and their rewards.
 
-use {crate::events::Change, anchor_lang::prelude::*};
+use {crate::state::Change, anchor_lang::prelude::*};
 
 /// A provider registered.
 #[event]

@@ -1,6 +1,6 @@
 //! Purses: what came in, what went out, what an operator may reserve.
 
-use {crate::events::Change, anchor_lang::prelude::*};
+use {crate::state::Change, anchor_lang::prelude::*};
 
 /// A purse was opened.
 #[event]
@@ -46,7 +46,7 @@ pub struct Withdrawn {
     pub changes: Vec<Change>,
 }
 
-/// The most that an operator's takes may reserve was set.
+/// The most that an operator's takes may have reserved and lost was set.
 #[event]
 #[derive(Clone, Debug, PartialEq, Eq, AnchorDeserialize)]
 pub struct OperatorLimitSet {

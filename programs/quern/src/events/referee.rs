@@ -3,8 +3,7 @@
 use {
     crate::{
         codes::known,
-        events::Change,
-        state::{Conviction, ConvictionReason, NodeRef},
+        state::{Change, Conviction, ConvictionReason, NodeRef},
     },
     anchor_lang::prelude::*,
 };
@@ -23,7 +22,7 @@ pub struct ConvictionSettled {
     pub prover: Address,
     /// In which mint.
     pub mint: Address,
-    /// Why.
+    /// Code of [`crate::state::ConvictionReason`].
     pub reason: u8,
     /// Escrow released to the client.
     pub released_atoms: u64,

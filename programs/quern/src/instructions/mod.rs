@@ -7,5 +7,6 @@ pub mod protocol;
 pub mod provider;
 pub mod purse;
 pub mod referee;
+mod settlement;
 
 pub use {dispute::*, job::*, model::*, protocol::*, provider::*, purse::*, referee::*};

@@ -1,34 +1,13 @@
-//! What all accounts share: a kind, a contiguous `seq`, and how a change of one is told to followers (invariant P6).
+//! What all accounts share: a kind, a contiguous `seq`, and how a change of one is recorded (invariant P6).
 
 use {
-    crate::{codes::codes, error::QuernError, events::Change},
+    crate::{
+        error::QuernError,
+        state::{Change, EntityKind},
+    },
     anchor_lang::{accounts::SlabSchema, prelude::*},
     bytemuck::{Pod, Zeroable},
 };
-
-codes! {
-    /// Account types as events name them.
-    pub enum EntityKind: "kind of account" {
-        /// [`crate::state::Protocol`]
-        Protocol = 1 "protocol",
-        /// [`crate::state::MintConfig`]
-        MintConfig = 2 "mint_config",
-        /// [`crate::state::Emission`]
-        Emission = 3 "emission",
-        /// [`crate::state::Provider`]
-        Provider = 4 "provider",
-        /// [`crate::state::Purse`]
-        Purse = 5 "purse",
-        /// [`crate::state::Model`]
-        Model = 6 "model",
-        /// [`crate::state::Job`]
-        Job = 7 "job",
-        /// [`crate::state::Demand`]
-        Demand = 8 "demand",
-        /// Reserved for campaigns
-        Campaign = 9 "campaign",
-    }
-}
 
 /// An account of the program that carries a `seq`.
 pub trait Entity: Pod + Zeroable + SlabSchema {

@@ -6,7 +6,7 @@ use {
         codes::{codes, known},
         constants::NOBODY,
         error::QuernError,
-        state::{Entity, EntityKind, Terms},
+        state::{Entity, EntityKind, SeenJob, Terms},
     },
     anchor_lang::prelude::*,
 };
@@ -211,6 +211,30 @@ impl Job {
     /// Fails unless it is in this state.
     pub fn require_state(&self, state: JobState) -> Result<()> {
         require!(self.is_in(state), QuernError::WrongState);
+        Ok(())
+    }
+
+    /// What a decision that is signed now is about.
+    pub fn seen(&self) -> SeenJob {
+        SeenJob {
+            seq: self.seq.get(),
+            root: *self.root_in_question(),
+        }
+    }
+
+    fn root_in_question(&self) -> &[u8; 32] {
+        if self.state <= JobState::Taken.code() {
+            &self.checkpoint
+        } else {
+            &self.trace_root
+        }
+    }
+
+    /// Fails unless the job is still as the signer of a decision saw it.
+    #[inline(never)]
+    pub fn require_seen(&self, seen: &SeenJob) -> Result<()> {
+        let is_same = self.seq.get() == seen.seq && *self.root_in_question() == seen.root;
+        require!(is_same, QuernError::JobMoved);
         Ok(())
     }
 

@@ -1,5 +1,6 @@
 //! One file an account type: fields, seeds, address, invariant. All layouts are fixed, little-endian and free of padding.
 
+mod change;
 mod charge;
 mod demand;
 mod emission;
@@ -11,11 +12,13 @@ mod model;
 mod protocol;
 mod provider;
 mod purse;
+mod seen;
 mod tail;
+mod terms;
 
 pub use {
-    charge::*, demand::*, emission::*, entity::*, evidence::*, job::*, mint_config::*, model::*,
-    protocol::*, provider::*, purse::*, tail::*,
+    change::*, charge::*, demand::*, emission::*, entity::*, evidence::*, job::*, mint_config::*,
+    model::*, protocol::*, provider::*, purse::*, seen::*, tail::*, terms::*,
 };
 
 /// Version written into every account of this layout.

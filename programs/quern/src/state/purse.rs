@@ -29,10 +29,12 @@ pub struct Purse {
     pub opened: PodU64,
     /// Bonds of live takes that the operator signed.
     pub operator_reserved_atoms: PodU64,
-    /// Most that the operator's takes may reserve at a time; 0 at first. What is lost from their bonds lowers it.
+    /// Most that the operator's takes may have reserved and lost together; 0 at first.
     pub operator_limit_atoms: PodU64,
+    /// What was lost from the bonds of the operator's takes, ever: no repeated command gives it back.
+    pub operator_lost_atoms: PodU64,
     /// Zero.
-    pub reserved_tail: [u8; 16],
+    pub reserved_tail: [u8; 8],
 }
 
 impl Purse {

@@ -2,7 +2,7 @@
 
 use {
     crate::{
-        amount::{Amount, show},
+        amount::Amount,
         context::Context,
         error::{Error, Result},
         output::Fields,
@@ -23,10 +23,11 @@ pub async fn run(context: &Context, amount: &Amount) -> Result<()> {
     let config = context.mint(&emission.reward_mint).await?;
     let atoms = amount.in_atoms(config.decimals)?;
     let (payer, mint) = (wallet.pubkey(), &config.mint);
+    context.check_tokens(&payer, &config, atoms).await?;
     let (to, token_program) = (addresses::emission(), &config.token_program);
     let all = flows::deposit(context.rpc(), &payer, &to, mint, token_program, atoms).await?;
     let done = Fields::new()
         .text("reward_mint", mint)
-        .text("funded", show(atoms, config.decimals));
+        .tokens("funded", atoms, config.decimals);
     context.send_and_show(&all, &[&wallet], done).await
 }

@@ -6,7 +6,7 @@ use {
         context::Context,
         error::{Error, Result},
     },
-    quern_client::{Pubkey, instructions, quern::state::JobState},
+    quern_client::{Errand, Pubkey, instructions, quern::state::JobState},
 };
 
 /// Cancels a job.
@@ -19,5 +19,13 @@ pub async fn run(context: &Context, address: &Pubkey) -> Result<()> {
         )));
     }
     let cancel = instructions::cancel_job(&job);
-    party::send(context, address, &wallet, &[cancel], "cancelled").await
+    party::send(
+        context,
+        Errand::anytime(),
+        address,
+        &wallet,
+        &[cancel],
+        "cancelled",
+    )
+    .await
 }

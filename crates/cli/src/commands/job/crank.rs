@@ -4,11 +4,11 @@ use {
     super::{party, show, words},
     crate::{
         context::{Context, with_signatures},
-        error::{Error, Result},
-        output::Fields,
+        error::Result,
+        output::{Fields, print_nothing},
     },
     quern_client::{
-        Keypair, Pubkey, Signer, accounts, flows, instructions,
+        Errand, Keypair, Pubkey, Signer, accounts, flows, instructions,
         quern::{
             clock::Moment,
             state::{Job, JobState},
@@ -53,17 +53,42 @@ fn due(job: &Job, moment: &Moment) -> std::result::Result<Due, String> {
 /// Does what is due.
 pub async fn run(context: &Context, address: &Pubkey) -> Result<()> {
     let (job, known) = context.for_payment(address).await?;
-    let due = due(&job, &known.moment).map_err(Error::Other)?;
+    let due = match due(&job, &known.moment) {
+        Ok(due) => due,
+        Err(why) => {
+            let fields = Fields::new()
+                .text("job", address)
+                .text("state", job.state().name());
+            print_nothing(context.format, fields, &why);
+            return Ok(());
+        }
+    };
     let wallet = context.wallet()?;
     let payer = wallet.pubkey();
     match due {
         Due::Finalize => {
             let finalize = instructions::finalize(&payer, &job, &known.emission);
-            party::send(context, address, &wallet, &[finalize], "finalized").await
+            party::send(
+                context,
+                Errand::anytime(),
+                address,
+                &wallet,
+                &[finalize],
+                "finalized",
+            )
+            .await
         }
         Due::Expire => {
             let all = flows::expire(context.rpc(), &payer, &job).await?;
-            party::send(context, address, &wallet, &all, "expired").await
+            party::send(
+                context,
+                Errand::anytime(),
+                address,
+                &wallet,
+                &all,
+                "expired",
+            )
+            .await
         }
         Due::SettleConviction => settle_conviction(context, address, &job, &wallet).await,
     }

@@ -3,17 +3,22 @@
 use {
     super::{show::is_convicted, words},
     crate::{
-        amount::show,
         commands::purse::decimals_of,
         context::Context,
         error::Result,
-        output::{Fields, Format, print_list},
+        named,
+        output::{Fields, Format},
+        span,
     },
     quern_client::{
         Pubkey, accounts,
         accounts::JobFilter,
-        history,
-        quern::state::{Job, JobState},
+        clock, history,
+        instructions::NOBODY,
+        quern::{
+            clock::Moment,
+            state::{Job, JobState},
+        },
     },
     std::collections::HashMap,
 };
@@ -27,12 +32,12 @@ pub struct Args {
     /// Of this client
     #[arg(long, value_name = "ADDRESS")]
     client: Option<Pubkey>,
-    /// At work with this provider (its owner)
-    #[arg(long, value_name = "ADDRESS")]
-    provider: Option<Pubkey>,
+    /// At work with this provider: its owner or its name
+    #[arg(long, value_name = "ADDRESS_OR_NAME")]
+    provider: Option<String>,
     /// Of this model
-    #[arg(long, value_name = "ADDRESS")]
-    model: Option<Pubkey>,
+    #[arg(long, value_name = "ADDRESS_OR_NAME")]
+    model: Option<String>,
     /// Paid in this mint
     #[arg(long, value_name = "ADDRESS")]
     mint: Option<Pubkey>,
@@ -41,54 +46,112 @@ pub struct Args {
 /// Lists live jobs.
 pub async fn run(context: &Context, args: Args) -> Result<()> {
     context.protocol().await?;
+    let provider = match &args.provider {
+        Some(text) => Some(named::provider(context, text).await?),
+        None => None,
+    };
+    let model = match &args.model {
+        Some(text) => Some(named::model(context, text).await?),
+        None => None,
+    };
     let filter = JobFilter {
         state: args.state,
         client: args.client,
-        provider: args.provider,
-        model: args.model,
+        provider,
+        model,
         mint: args.mint,
     };
     let jobs = accounts::jobs(context.rpc(), filter).await?;
-    let decimals = decimals_of(context).await?;
+    let known = Known::read(context).await?;
     let list: Vec<Fields> = jobs
         .iter()
-        .map(|(address, job)| summary(context.format, address, job, &decimals))
+        .map(|(address, job)| known.summary(context.format, address, job))
         .collect();
-    print_list(context.format, &list, "No live job fits.");
+    context.print_list(&list, "No live job matches.");
     Ok(())
 }
 
-fn summary(format: Format, address: &Pubkey, job: &Job, decimals: &HashMap<Pubkey, u8>) -> Fields {
-    let decimals = decimals.get(&job.mint).copied().unwrap_or(0);
-    let fields = Fields::new().text("job", address);
-    let fields = match format {
-        Format::Table => fields.text("state", words::state(job)),
-        Format::Json => fields
+/// What explains the numbers and addresses in jobs.
+struct Known {
+    decimals: HashMap<Pubkey, u8>,
+    /// Names of models and, by their owners, of providers.
+    names: HashMap<Pubkey, String>,
+    moment: Moment,
+}
+
+impl Known {
+    async fn read(context: &Context) -> Result<Self> {
+        let rpc = context.rpc();
+        let models = accounts::models(rpc, None).await?.into_iter();
+        let models = models.map(|(address, model)| (address, accounts::name(&model.name)));
+        let providers = accounts::providers(rpc).await?.into_iter();
+        let providers =
+            providers.map(|(_, provider)| (provider.owner, accounts::name(&provider.name)));
+        Ok(Self {
+            decimals: decimals_of(context).await?,
+            names: models.chain(providers).collect(),
+            moment: clock::moment(rpc).await?,
+        })
+    }
+
+    /// A name for people, the address where there is none.
+    fn called(&self, address: &Pubkey) -> Option<String> {
+        let name = self.names.get(address).filter(|name| !name.is_empty());
+        let is_named = *address != NOBODY;
+        is_named.then(|| name.cloned().unwrap_or_else(|| address.to_string()))
+    }
+
+    fn summary(&self, format: Format, address: &Pubkey, job: &Job) -> Fields {
+        let decimals = self.decimals.get(&job.mint).copied().unwrap_or(0);
+        let milestone = format!("{}/{}", u16::from(job.milestone) + 1, job.milestones);
+        let left_secs = job
+            .effective_deadline(&self.moment)
+            .saturating_sub(self.moment.now);
+        let fields = Fields::new().text("job", address);
+        if format == Format::Table {
+            let time_left = match u64::try_from(left_secs) {
+                _ if is_convicted(job) => "-".to_owned(),
+                Ok(left) => span::about(left),
+                Err(_) => "over".to_owned(),
+            };
+            let named = |address| self.called(address).unwrap_or_else(|| "-".to_owned());
+            return fields
+                .text("state", words::state(job))
+                .text("time_left", time_left)
+                .text("model", named(&job.model))
+                .text("provider", named(&job.provider))
+                .text(
+                    "work",
+                    format!("{}, {}", job.kind().name(), job.assurance().name()),
+                )
+                .text("milestone", milestone)
+                .tokens("price", job.price_atoms.get(), decimals);
+        }
+        fields
             .text("state", job.state().name())
+            .with("time_left_secs", left_secs)
             .with("open_demands", job.open_demands.get())
             .maybe(
                 "conviction_reason",
                 is_convicted(job).then(|| history::reason_name(job.conviction_reason())),
-            ),
-    };
-    fields
-        .text("kind", job.kind().name())
-        .text("assurance", job.assurance().name())
-        .text(
-            "milestone",
-            format!("{}/{}", u16::from(job.milestone) + 1, job.milestones),
-        )
-        .text("price", show(job.price_atoms.get(), decimals))
-        .text("bond", show(job.bond_atoms.get(), decimals))
-        .text("mint", job.mint)
-        .text("client", job.client)
+            )
+            .text("kind", job.kind().name())
+            .text("assurance", job.assurance().name())
+            .text("milestone", milestone)
+            .tokens("price", job.price_atoms.get(), decimals)
+            .tokens("bond", job.bond_atoms.get(), decimals)
+            .text("mint", job.mint)
+            .text("client", job.client)
+            .maybe("provider", (job.provider != NOBODY).then_some(job.provider))
+            .maybe("model", (job.model != NOBODY).then_some(job.model))
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use {
         super::*,
-        crate::output::list_text,
+        crate::output::{Width, list_text},
         quern_client::quern::state::{Assurance, JobKind},
     };
 
@@ -101,13 +164,27 @@ mod tests {
         job.state = JobState::Submitted.code();
         (job.milestone, job.milestones, job.open_demands) = (1, 3, 2.into());
         (job.price_atoms, job.bond_atoms) = (10_000_000.into(), 5_000_000.into());
-        let decimals = HashMap::from([(job.mint, 6)]);
-        let list = [summary(
-            Format::Table,
-            &Pubkey::from([1; 32]),
-            &job,
-            &decimals,
-        )];
-        crate::snapshot::check("job-list", &list_text(&list, ""));
+        (job.model, job.provider) = (Pubkey::from([4; 32]), Pubkey::from([5; 32]));
+        job.deadline = 90_061.into();
+        let known = Known {
+            decimals: HashMap::from([(job.mint, 6)]),
+            names: HashMap::from([(job.model, "Digits".to_owned())]),
+            moment: Moment {
+                now: 0,
+                slot: 1,
+                last_restart_slot: 0,
+            },
+        };
+        let summary = |job: &Job| known.summary(Format::Table, &Pubkey::from([1; 32]), job);
+        let mut open = job;
+        (open.state, open.provider) = (JobState::Open.code(), NOBODY);
+        open.deadline = (-1).into();
+        let list = [summary(&job), summary(&open)];
+        crate::snapshot::check("job-list", &list_text(&list, Width::Screen, ""));
+        let json = known
+            .summary(Format::Json, &Pubkey::from([1; 32]), &job)
+            .json();
+        assert_eq!(json["time_left_secs"], 90_061);
+        assert_eq!(json["provider"], job.provider.to_string());
     }
 }

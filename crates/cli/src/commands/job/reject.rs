@@ -2,8 +2,8 @@
 
 use {
     super::party,
-    crate::{context::Context, error::Result},
-    quern_client::{Pubkey, instructions},
+    crate::{context::Context, error::Result, written},
+    quern_client::{Errand, Pubkey, instructions, quern::state::JobState},
 };
 
 /// Which job, and why.
@@ -12,8 +12,10 @@ pub struct Args {
     /// The job
     job: Pubkey,
     /// Why, at most 200 bytes, for everybody to read
-    #[arg(long)]
+    #[arg(long, value_parser = written::sentence)]
     reason: String,
+    #[command(flatten)]
+    seen: party::Seen,
 }
 
 /// Rejects a milestone.
@@ -21,6 +23,9 @@ pub async fn run(context: &Context, args: Args) -> Result<()> {
     let job = context.job(&args.job).await?;
     let wallet = party::wallet_of(context, &args.job, &job.client, "client")?;
     party::require_reviewed(&job)?;
+    party::require_state(&args.job, &job, JobState::Submitted)?;
+    args.seen.check(&args.job, &job)?;
     let reject = instructions::reject(&job, args.reason);
-    party::send(context, &args.job, &wallet, &[reject], "rejected").await
+    let errand = Errand::before_deadline(&job);
+    party::send(context, errand, &args.job, &wallet, &[reject], "rejected").await
 }

@@ -7,7 +7,10 @@ use {
         context::Context,
         error::Result,
     },
-    quern_client::{Pubkey, flows, quern::instructions::Decision},
+    quern_client::{
+        Errand, Pubkey, flows,
+        quern::{instructions::Decision, state::JobState},
+    },
 };
 
 /// Which job, and who gets what.
@@ -21,17 +24,22 @@ pub struct Args {
     /// What the client gets of the provider's bond, in tokens or atoms
     #[arg(long, default_value = "0", value_name = "TOKENS", value_parser = amount::check)]
     penalty: String,
+    #[command(flatten)]
+    seen: party::Seen,
 }
 
 /// Decides about a rejected milestone.
 pub async fn run(context: &Context, args: Args) -> Result<()> {
     let job = context.job(&args.job).await?;
     let wallet = party::wallet_of(context, &args.job, &job.arbiter, "arbiter")?;
+    party::require_state(&args.job, &job, JobState::Rejected)?;
+    args.seen.check(&args.job, &job)?;
     let decimals = context.mint(&job.mint).await?.decimals;
     let decision = Decision {
         provider_share_bps: args.provider_share,
         penalty_atoms: parse(&args.penalty, decimals)?,
     };
     let all = flows::resolve(context.rpc(), &job, decision).await?;
-    party::send(context, &args.job, &wallet, &all, "resolved").await
+    let errand = Errand::before_deadline(&job);
+    party::send(context, errand, &args.job, &wallet, &all, "resolved").await
 }

@@ -3,11 +3,9 @@
 use {
     super::words,
     crate::{
-        amount::{show, show_bps},
         context::Context,
         error::Result,
-        output::{Fields, Format, list_text, print_text},
-        span,
+        output::{Fields, Format, Width, list_text, print_text},
     },
     quern_client::{
         Pubkey, accounts,
@@ -93,7 +91,6 @@ async fn read(context: &Context, address: &Pubkey) -> Result<Shown> {
 impl Shown {
     fn fields(&self) -> Fields {
         let job = &self.job;
-        let tokens = |atoms: u64| show(atoms, self.decimals);
         let someone = |address: Pubkey| (address != NOBODY).then_some(address);
         let hash = |hash: [u8; 32]| (hash != [0; 32]).then(|| hex::encode(hash));
         let fields = Fields::new()
@@ -116,14 +113,14 @@ impl Shown {
             .maybe("arbiter", someone(job.arbiter))
             .maybe("model", someone(job.model))
             .text("mint", job.mint)
-            .text("price_per_milestone", tokens(job.price_atoms.get()))
-            .text("bond", tokens(job.bond_atoms.get()))
-            .text("fee", show_bps(u32::from(job.terms.fee_bps.get())))
-            .text("royalty", show_bps(u32::from(job.royalty_bps.get())))
+            .tokens("price_per_milestone", job.price_atoms.get(), self.decimals)
+            .tokens("bond", job.bond_atoms.get(), self.decimals)
+            .share("fee", job.terms.fee_bps.get())
+            .share("royalty", job.royalty_bps.get())
             .with("macs", job.macs.get())
             .with("batch_rows", job.batch_rows.get())
-            .text("work_time", span::show(job.work_secs.get()))
-            .text("review_time", span::show(job.review_secs.get()))
+            .time("work_time", job.work_secs.get())
+            .time("review_time", job.review_secs.get())
             .with("submissions", job.submissions.get())
             .maybe("input_uri", self.input_uri.as_ref())
             .maybe("output_uri", self.output_uri.as_ref())
@@ -162,7 +159,7 @@ impl Shown {
                 .text("opener", demand.opener)
         };
         let rows: Vec<Fields> = self.demands.iter().take(MOST_DEMANDS).map(row).collect();
-        let table = list_text(&rows, "");
+        let table = list_text(&rows, Width::Full, "");
         let mut lines = vec![String::new()];
         lines.extend(table.lines().map(str::to_owned));
         let more = self.demands.len().saturating_sub(MOST_DEMANDS);
@@ -201,14 +198,13 @@ fn timing(fields: Fields, job: &Job, moment: &Moment) -> Fields {
 
 /// Who gets what when a conviction is paid out.
 pub fn with_shares(fields: Fields, job: &Job, decimals: u8) -> Fields {
-    let tokens = |atoms: u64| show(atoms, decimals);
     let parts = slash::split_bond(job.bond_left_atoms.get());
     let escrow = price::escrow(job.price_atoms.get(), job.milestones_left()).unwrap_or(u64::MAX);
     fields
-        .text("prover_gets", tokens(parts.prover_atoms))
-        .text("client_gets", tokens(parts.client_atoms))
-        .text("client_gets_back", tokens(escrow))
-        .text("treasury_gets", tokens(parts.treasury_atoms))
+        .tokens("prover_gets", parts.prover_atoms, decimals)
+        .tokens("client_gets", parts.client_atoms, decimals)
+        .tokens("client_gets_back", escrow, decimals)
+        .tokens("treasury_gets", parts.treasury_atoms, decimals)
 }
 
 /// Demands about the current submission: open ones first, earliest due first, then answered ones.

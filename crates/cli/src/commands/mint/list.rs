@@ -2,11 +2,7 @@
 
 use {
     super::show::fields,
-    crate::{
-        context::Context,
-        error::Result,
-        output::{Fields, print_list},
-    },
+    crate::{context::Context, error::Result, output::Fields},
     quern_client::accounts,
 };
 
@@ -15,8 +11,7 @@ pub async fn run(context: &Context) -> Result<()> {
     context.protocol().await?;
     let mints = accounts::mint_configs(context.rpc()).await?;
     let list: Vec<Fields> = mints.iter().map(|(_, config)| fields(config)).collect();
-    print_list(
-        context.format,
+    context.print_list(
         &list,
         "No mint is registered yet; see `quern mint register --help`.",
     );

@@ -3,6 +3,7 @@
 mod list;
 mod register;
 mod show;
+mod update;
 
 use {
     crate::{context::Context, error::Result},
@@ -18,6 +19,11 @@ pub enum Command {
   quern mint register MINT --least-price 0.001 --price-per-gmac 0.01 \\
       --bond-per-gmac 0.05 --reward-rate 0.5")]
     Register(register::Args),
+    /// Change a mint's rates for new jobs, or stop new jobs in it; the protocol's authority signs
+    #[command(after_help = "Examples:
+  quern mint update MINT --least-price 0.002
+  quern mint update MINT --enabled false")]
+    Update(update::Args),
     /// Show a registered mint
     #[command(after_help = "Example:
   quern mint show MINT")]
@@ -35,6 +41,7 @@ pub enum Command {
 pub async fn run(context: &Context, command: Command) -> Result<()> {
     match command {
         Command::Register(args) => register::run(context, args).await,
+        Command::Update(args) => update::run(context, args).await,
         Command::Show { mint } => show::run(context, &mint).await,
         Command::List => list::run(context).await,
     }

@@ -13,16 +13,17 @@ pub async fn run(context: &Context, mint: &Pubkey) -> Result<()> {
 
 /// A registered mint, for people and programs.
 pub fn fields(config: &MintConfig) -> Fields {
-    let tokens = |atoms: u64| show(atoms, config.decimals);
+    let decimals = config.decimals;
+    let (price, bond) = (&config.price_per_gmac_atoms, &config.bond_per_gmac_atoms);
     Fields::new()
         .text("mint", config.mint)
-        .with("decimals", config.decimals)
+        .with("decimals", decimals)
         .with("enabled", config.enabled.get())
         .text("vault", config.vault)
-        .text("total", tokens(config.total_atoms.get()))
-        .text("least_price", tokens(config.least_price_atoms.get()))
-        .text("price_per_gmac", tokens(config.price_per_gmac_atoms.get()))
-        .text("bond_per_gmac", tokens(config.bond_per_gmac_atoms.get()))
+        .tokens("total", config.total_atoms.get(), decimals)
+        .tokens("least_price", config.least_price_atoms.get(), decimals)
+        .tokens("price_per_gmac", price.get(), decimals)
+        .tokens("bond_per_gmac", bond.get(), decimals)
         .text("reward_rate", show(config.reward_rate_e9.get(), 9))
 }
 

@@ -2,11 +2,7 @@
 
 use {
     super::show::fields,
-    crate::{
-        context::Context,
-        error::Result,
-        output::{Fields, print_list},
-    },
+    crate::{context::Context, error::Result, output::Fields},
     quern_client::{Pubkey, accounts},
 };
 
@@ -26,8 +22,7 @@ pub async fn run(context: &Context, args: Args) -> Result<()> {
         .iter()
         .map(|(address, model)| fields(address, model))
         .collect();
-    print_list(
-        context.format,
+    context.print_list(
         &list,
         "There are no models yet; see `quern model register --help`.",
     );

@@ -1,41 +1,126 @@
 //! `quern model`: models, agents and data sets that earn royalties.
 
+mod estimate;
+mod inspect;
 mod list;
 mod register;
+mod run;
 mod show;
+mod transfer;
+mod update;
 
 use {
-    crate::{context::Context, error::Result},
+    crate::{
+        context::{Context, Globals},
+        error::Result,
+        named,
+    },
     clap::Subcommand,
-    quern_client::Pubkey,
 };
 
 /// What to do with models.
 #[derive(Subcommand)]
 pub enum Command {
+    #[command(flatten)]
+    OnChain(OnChain),
+    #[command(flatten)]
+    OnFile(OnFile),
+}
+
+/// What to do with a graph's file, before it is sealed for ever.
+#[derive(Subcommand)]
+pub enum OnFile {
+    /// Show what a graph file holds, and whether it can be sealed
+    #[command(after_help = "Example:
+  quern model inspect models/digits/digits.qmodel")]
+    Inspect(inspect::Args),
+    /// Estimate what a job with a graph file takes: work, files, memory, and with --prices what it costs at least
+    #[command(after_help = "Examples:
+  quern model estimate models/digits/digits.qmodel --rows 1000
+  quern model estimate digits.qmodel --rows 1000 --prices")]
+    Estimate(estimate::Args),
+    /// Run a graph file here, to the bit as a provider must compute it
+    #[command(after_help = "Example:
+  quern model run digits.qmodel --weights weights.bin --input test-images.bin --out digits.csv")]
+    Run(run::Args),
+}
+
+/// What to do with models on a cluster.
+#[derive(Subcommand)]
+pub enum OnChain {
     /// Register a model; with a graph it is written and sealed for ever. Run again to continue
     #[command(after_help = "Example:
   quern model register --id 1 --name Digits --graph digits.qmodel --weights weights.bin \\
       --uri https://example.com/weights.bin --royalty 5%")]
     Register(register::Args),
-    /// Show a model
+    /// Change royalty, address of the weights or activity for new jobs; the owner signs. What is not named stays
+    #[command(after_help = "Examples:
+  quern model update Digits --royalty 3%
+  quern model update MODEL --uri https://example.com/weights.bin
+  quern model update MODEL --active false")]
+    Update(update::Args),
+    /// Name who may take a model over; the owner signs
+    #[command(after_help = "Examples:
+  quern model transfer Digits NEXT_OWNER
+  quern model transfer MODEL --nobody")]
+    Transfer(transfer::Args),
+    /// Take a model over; who was proposed signs
     #[command(after_help = "Example:
+  quern model accept MODEL --keypair next.json")]
+    Accept(Named),
+    /// Show a model
+    #[command(after_help = "Examples:
+  quern model show Digits
   quern model show MODEL")]
-    Show {
-        /// The model
-        model: Pubkey,
-    },
+    Show(Named),
     /// List models
     #[command(after_help = "Example:
   quern model list --creator WALLET")]
     List(list::Args),
 }
 
+/// One model.
+#[derive(clap::Args)]
+pub struct Named {
+    /// The model: its address, or its name, if no other has it
+    #[arg(value_name = "ADDRESS_OR_NAME")]
+    model: String,
+}
+
+impl Command {
+    /// Whether it needs a cluster at all.
+    pub const fn is_online(&self) -> bool {
+        match self {
+            Self::OnChain(_) => true,
+            Self::OnFile(OnFile::Estimate(args)) => args.asks(),
+            Self::OnFile(OnFile::Inspect(_) | OnFile::Run(_)) => false,
+        }
+    }
+}
+
 /// Runs a command.
-pub async fn run(context: &Context, command: Command) -> Result<()> {
+pub async fn run(globals: &Globals, command: Command) -> Result<()> {
+    let format = globals.output;
     match command {
-        Command::Register(args) => register::run(context, args).await,
-        Command::Show { model } => show::run(context, &model).await,
-        Command::List(args) => list::run(context, args).await,
+        Command::OnChain(command) => on_chain(&globals.context()?, command).await,
+        Command::OnFile(OnFile::Inspect(args)) => inspect::run(format, &args),
+        Command::OnFile(OnFile::Run(args)) => run::run(format, &args),
+        Command::OnFile(OnFile::Estimate(args)) => {
+            let context = args.asks().then(|| globals.context()).transpose()?;
+            estimate::run(format, context.as_ref(), &args).await
+        }
+    }
+}
+
+async fn on_chain(context: &Context, command: OnChain) -> Result<()> {
+    match command {
+        OnChain::Register(args) => register::run(context, args).await,
+        OnChain::Update(args) => update::run(context, args).await,
+        OnChain::Transfer(args) => transfer::run(context, &args).await,
+        OnChain::Accept(Named { model }) => transfer::accept(context, &model).await,
+        OnChain::Show(Named { model }) => {
+            show::run(context, &named::model(context, &model).await?).await
+        }
+        OnChain::List(args) => list::run(context, args).await,
     }
 }

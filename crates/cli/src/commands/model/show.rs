@@ -1,9 +1,10 @@
 //! `quern model show`: one model.
 
 use {
-    crate::{amount::show_bps, context::Context, data, error::Result, output::Fields},
+    crate::{context::Context, data, error::Result, output::Fields},
     quern_client::{
         Pubkey, accounts, history,
+        instructions::NOBODY,
         quern::state::{AssetKind, Model},
     },
     quern_proof::graph::Graph,
@@ -41,15 +42,22 @@ pub fn fields(address: &Pubkey, model: &Model) -> Fields {
         )
         .text("owner", model.owner)
         .text("creator", model.creator)
+        .maybe(
+            "proposed_owner",
+            (model.pending_owner != NOBODY).then_some(model.pending_owner),
+        )
         .with("id", model.id.get())
-        .text("royalty", show_bps(u32::from(model.royalty_bps.get())))
+        .share("royalty", model.royalty_bps.get())
         .with("sealed", model.sealed.get())
         .with("active", model.active.get())
 }
 
 #[cfg(test)]
 mod tests {
-    use {super::*, crate::output::list_text};
+    use {
+        super::*,
+        crate::output::{Width, list_text},
+    };
 
     #[test]
     fn a_model_is_shown_with_its_royalty() {
@@ -61,6 +69,6 @@ mod tests {
         model.active = true.into();
         let shown = fields(&Pubkey::from([1; 32]), &model);
         crate::snapshot::check("model-show", &shown.table());
-        crate::snapshot::check("model-list", &list_text(&[shown], ""));
+        crate::snapshot::check("model-list", &list_text(&[shown], Width::Screen, ""));
     }
 }

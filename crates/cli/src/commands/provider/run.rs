@@ -1,14 +1,15 @@
 //! `quern provider run`: take jobs, do them, publish, submit and finalize.
 
 use {
+    super::probe,
     crate::{
         amount::{self, parse},
         context::Context,
         data::Reach,
-        error::Result,
-        span,
+        error::{Error, Result},
+        span, written,
     },
-    quern_client::{Pubkey, RpcChain, Signer, config},
+    quern_client::{Budgets, Pubkey, RpcChain, Signer, config},
     quern_data::{FetchLimits, Publisher},
     quern_provider::{Agent, CommandWorker, Policy, Settings, Worker},
     std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration},
@@ -46,7 +47,7 @@ pub struct Args {
     /// Least price of 10^9 multiply-accumulates of a refereed job, in tokens
     #[arg(long, value_name = "TOKENS", value_parser = amount::check, requires = "mint")]
     min_price_per_gmac: Option<String>,
-    /// Largest bond to put up for a job, in tokens
+    /// Largest bond to put up for a job, in tokens; needed away from a local network, unless only reviewed jobs are taken
     #[arg(long, value_name = "TOKENS", value_parser = amount::check, requires = "mint")]
     max_bond: Option<String>,
     /// Largest bond to put up for a job, in times its price
@@ -62,6 +63,9 @@ pub struct Args {
     /// alone
     #[arg(long, default_value_t = 8_192, value_name = "MIB")]
     memory_limit: u32,
+    /// Most inputs and weights to keep on the disk, in MiB; what no live job needs goes first
+    #[arg(long, default_value_t = 65_536, value_name = "MIB")]
+    disk_limit: u32,
     /// Most jobs to work on at a time
     #[arg(long, default_value_t = Policy::default().max_jobs)]
     max_jobs: usize,
@@ -75,8 +79,11 @@ pub struct Args {
     #[arg(long, value_parser = span::parse, default_value = "1h", value_name = "TIME")]
     min_react: u32,
     /// Shortest time to work that a job may give
-    #[arg(long, value_parser = span::parse, default_value = "1m", value_name = "TIME")]
+    #[arg(long, value_parser = span::parse, default_value = "10m", value_name = "TIME")]
     min_work: u32,
+    /// Shortest time that a refereed job may give for 10^9 multiply-accumulates, in milliseconds
+    #[arg(long, default_value_t = Policy::default().min_ms_per_gmac, value_name = "MS")]
+    min_work_per_gmac: u64,
     /// Longest review, during which the bond lies still
     #[arg(long, value_parser = span::parse, default_value = "30d", value_name = "TIME")]
     max_review: u32,
@@ -94,9 +101,18 @@ pub struct Args {
     /// Longest time for that command
     #[arg(long, value_parser = span::parse, default_value = "1d", value_name = "TIME")]
     worker_timeout: u32,
+    /// Start although what is published could not be read at its address
+    #[arg(long)]
+    skip_probe: bool,
     /// Take reviewed jobs only
     #[arg(long, requires = "worker")]
     reviewed_only: bool,
+    /// Most priority fees for one job, beside what its answers earn, in lamports
+    #[arg(long, default_value_t = Budgets::default().job_lamports, value_name = "LAMPORTS")]
+    max_job_fee_lamports: u64,
+    /// Most priority fees in an hour, beside what answers earn, in lamports
+    #[arg(long, default_value_t = Budgets::default().hour_lamports, value_name = "LAMPORTS")]
+    max_hour_fee_lamports: u64,
     /// Time between two looks at the chain
     #[arg(long, value_parser = span::parse_poll, default_value = "5s", value_name = "TIME")]
     poll: u32,
@@ -108,26 +124,41 @@ pub fn parse_source(text: &str) -> std::result::Result<(Pubkey, String), String>
     let model = model
         .parse()
         .map_err(|_| format!("`{model}` is no address"))?;
-    let is_known = ["https://", "http://", "file:///"].iter().any(|scheme| {
-        uri.strip_prefix(scheme)
-            .is_some_and(|rest| !rest.is_empty())
-    });
-    if is_known {
-        Ok((model, uri.to_owned()))
-    } else {
-        Err(format!(
-            "`{uri}` is no URI of weights; write https://… or file:///…"
+    Ok((model, written::uri(uri)?))
+}
+
+impl Args {
+    /// Refuses to put up bonds of any size: from some size on a flood of demands that this machine cannot answer pays.
+    fn check_bond(&self, url: &str) -> Result<()> {
+        if self.max_bond.is_some() || self.reviewed_only || config::is_local(url) {
+            return Ok(());
+        }
+        Err(Error::Usage(
+            "a flood of demands pays from a bond on that this machine cannot defend; name the largest one to put up with --mint MINT --max-bond TOKENS (docs/THREATS.md, Floods)".to_owned(),
         ))
     }
 }
 
 /// Works until it is stopped.
 pub async fn run(context: &Context, args: Args) -> Result<()> {
+    args.check_bond(&context.url)?;
     let signer = context.wallet()?;
     let owner = args.owner.unwrap_or(signer.pubkey());
     let publisher = Publisher::at(&args.publish_dir, args.public_url.as_deref())?;
+    if let Some(program) = &args.worker {
+        probe::worker(program)?;
+    }
     context.protocol().await?;
+    let budgets = Budgets {
+        job_lamports: args.max_job_fee_lamports,
+        hour_lamports: args.max_hour_fee_lamports,
+        ..Budgets::default()
+    };
     let policy = policy(context, &args).await?;
+    let reach = args.reach.limits(context).await?;
+    if !args.skip_probe {
+        probe::publishing(&publisher, &args.publish_dir, &reach).await?;
+    }
     let worker = args.worker.as_ref().map(|program| {
         let timeout = Duration::from_secs(u64::from(args.worker_timeout));
         Arc::new(CommandWorker {
@@ -145,16 +176,17 @@ pub async fn run(context: &Context, args: Args) -> Result<()> {
         fetch: FetchLimits {
             max_bytes: u64::from(args.max_data) << 20,
             file_roots: args.reach.allow_files.clone(),
-            ..args.reach.limits(context).await?
+            ..reach
         },
         weights: args.weights.into_iter().collect::<BTreeMap<_, _>>(),
         poll: Duration::from_secs(u64::from(args.poll)),
         memory_bytes: u64::from(args.memory_limit) << 20,
+        disk_bytes: u64::from(args.disk_limit) << 20,
         ..Settings::new(owner, PathBuf::new(), publisher)
     };
     let agent = Agent::new(
         settings,
-        RpcChain::new(context.in_time().sender, signer),
+        RpcChain::new(context.in_time().within(budgets).sender, signer),
         worker,
     )?;
     agent.run(until_stopped()).await?;
@@ -187,6 +219,7 @@ async fn policy(context: &Context, args: &Args) -> Result<Policy> {
         min_response_secs: args.min_response,
         min_react_secs: args.min_react,
         min_work_secs: args.min_work,
+        min_ms_per_gmac: args.min_work_per_gmac,
         max_review_secs: args.max_review,
         max_jobs: args.max_jobs,
     })
@@ -206,4 +239,76 @@ pub async fn until_stopped() {
         }
     }
     let _ = tokio::signal::ctrl_c().await;
+}
+
+#[cfg(test)]
+mod tests {
+    use {
+        super::*,
+        clap::{Args as _, FromArgMatches},
+        quern_provider::policy::Refusal,
+    };
+
+    /// What the agent's log names can be typed.
+    #[test]
+    fn options_that_the_log_names_exist() {
+        let command = Args::augment_args(clap::Command::new("run"));
+        let known = |name: &str| {
+            let mut all = command.get_arguments();
+            all.any(|arg| arg.get_long() == Some(name))
+        };
+        for refusal in [
+            Refusal::Assurance,
+            Refusal::Model,
+            Refusal::Mint,
+            Refusal::Price,
+            Refusal::Work,
+            Refusal::Bond,
+            Refusal::Arbiter,
+            Refusal::TooHasty,
+            Refusal::LongReview,
+        ] {
+            let options = refusal.options().unwrap_or_default();
+            let names = options.split("--").skip(1);
+            for name in names.filter_map(|rest| rest.split([' ', ',']).next()) {
+                assert!(known(name), "{refusal:?}: --{name}");
+            }
+            assert!(options.contains("--"), "{refusal:?}");
+        }
+    }
+
+    #[test]
+    fn no_bond_is_put_up_that_nobody_has_bounded() {
+        let (local, remote) = ("http://127.0.0.1:8899", "https://api.devnet.solana.com");
+        let one = "11111111111111111111111111111111";
+        for (line, is_taken) in [
+            (vec![], false),
+            (vec!["--mint", one], false),
+            (vec!["--mint", one, "--max-bond", "5"], true),
+            (vec!["--worker", "./train.sh"], false),
+            (vec!["--worker", "./train.sh", "--reviewed-only"], true),
+        ] {
+            let line = [&["run", "--publish-dir", "out"], &line[..]].concat();
+            let command = Args::augment_args(clap::Command::new("run"));
+            let args = Args::from_arg_matches(&command.get_matches_from(&line)).expect("it parses");
+            assert_eq!(args.check_bond(remote).is_ok(), is_taken, "{line:?}");
+            assert!(args.check_bond(local).is_ok(), "{line:?}");
+        }
+    }
+
+    #[test]
+    fn sources_of_weights_can_be_followed() {
+        let model = Pubkey::from([1; 32]);
+        let source = |uri: &str| parse_source(&format!("{model}={uri}"));
+        assert!(source("https://example.com/w").is_ok() && source("file:///w").is_ok());
+        for uri in [
+            "",
+            "ftp://x",
+            "ipfs://x",
+            "w.bin",
+            "https://me:pass@example.com/w",
+        ] {
+            assert!(source(uri).is_err(), "{uri}");
+        }
+    }
 }

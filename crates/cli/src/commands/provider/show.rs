@@ -4,6 +4,7 @@ use {
     crate::{
         context::Context,
         error::{Error, Result},
+        named,
         output::Fields,
     },
     quern_client::{Pubkey, accounts, addresses, quern::state::Provider},
@@ -12,13 +13,18 @@ use {
 /// Which provider.
 #[derive(clap::Args)]
 pub struct Args {
-    /// The provider's owner [default: the wallet]
-    owner: Option<Pubkey>,
+    /// The provider: its owner, or its name, if no other has it [default: the wallet's]
+    #[arg(value_name = "ADDRESS_OR_NAME")]
+    owner: Option<String>,
 }
 
 /// Shows a provider.
 pub async fn run(context: &Context, args: Args) -> Result<()> {
-    let owner = context.owner(args.owner)?;
+    let named = match &args.owner {
+        Some(text) => Some(named::provider(context, text).await?),
+        None => None,
+    };
+    let owner = context.owner(named)?;
     context.protocol().await?;
     let address = addresses::provider(&owner);
     let found = accounts::fetch_optional::<Provider>(context.rpc(), &address).await?;
@@ -31,7 +37,8 @@ pub async fn run(context: &Context, args: Args) -> Result<()> {
     Ok(())
 }
 
-fn fields(address: &Pubkey, provider: &Provider) -> Fields {
+/// A provider, for people and programs.
+pub fn fields(address: &Pubkey, provider: &Provider) -> Fields {
     let claimable = provider
         .rewards_accrued_atoms
         .get()

@@ -1,23 +1,16 @@
 //! `quern purse deposit`: from a token account into a purse.
 
 use {
-    crate::{
-        amount::{Amount, show},
-        context::Context,
-        error::Result,
-        output::Fields,
-    },
-    quern_client::{Pubkey, Signer, addresses, flows},
+    super::done,
+    crate::{context::Context, error::Result, named::AmountInMint},
+    quern_client::{Pubkey, Signer, flows},
 };
 
 /// How much of what goes where.
 #[derive(clap::Args)]
 pub struct Args {
-    /// In which mint
-    #[arg(long, value_name = "ADDRESS")]
-    mint: Pubkey,
     #[command(flatten)]
-    amount: Amount,
+    amount: AmountInMint,
     /// Into whose purse [default: the wallet's]
     #[arg(long, value_name = "ADDRESS")]
     owner: Option<Pubkey>,
@@ -26,14 +19,12 @@ pub struct Args {
 /// Deposits tokens.
 pub async fn run(context: &Context, args: Args) -> Result<()> {
     let wallet = context.wallet()?;
-    let (payer, config) = (wallet.pubkey(), context.mint(&args.mint).await?);
-    let atoms = args.amount.in_atoms(config.decimals)?;
+    let (config, atoms) = args.amount.read(context).await?;
+    let payer = wallet.pubkey();
     let owner = args.owner.unwrap_or(payer);
+    context.check_tokens(&payer, &config, atoms).await?;
     let (mint, token_program) = (&config.mint, &config.token_program);
     let all = flows::deposit(context.rpc(), &payer, &owner, mint, token_program, atoms).await?;
-    let done = Fields::new()
-        .text("purse", addresses::purse(&owner, mint))
-        .text("mint", mint)
-        .text("deposited", show(atoms, config.decimals));
+    let done = done(&owner, &config, "deposited", atoms);
     context.send_and_show(&all, &[&wallet], done).await
 }

@@ -3,8 +3,9 @@
 use {
     crate::{
         context::Context,
-        error::{Error, Result},
-        output::Fields,
+        error::Result,
+        named::InMint,
+        output::{Fields, print_nothing},
     },
     quern_client::{Pubkey, Signer, accounts, addresses, instructions},
 };
@@ -12,9 +13,8 @@ use {
 /// Whose purse in which mint.
 #[derive(clap::Args)]
 pub struct Args {
-    /// In which mint
-    #[arg(long, value_name = "ADDRESS")]
-    mint: Pubkey,
+    #[command(flatten)]
+    mint: InMint,
     /// For whom [default: the wallet]
     #[arg(long, value_name = "ADDRESS")]
     owner: Option<Pubkey>,
@@ -23,19 +23,24 @@ pub struct Args {
 /// Opens a purse.
 pub async fn run(context: &Context, args: Args) -> Result<()> {
     let wallet = context.wallet()?;
-    let (mint, owner) = (args.mint, args.owner.unwrap_or(wallet.pubkey()));
-    context.mint(&mint).await?;
+    let mint = args.mint.config(context).await?.mint;
+    let owner = args.owner.unwrap_or(wallet.pubkey());
     let address = addresses::purse(&owner, &mint);
-    if accounts::purse(context.rpc(), &owner, &mint)
-        .await?
-        .is_some()
-    {
-        return Err(Error::Other(format!("the purse {address} is open already")));
-    }
-    let open = instructions::open_purse(&wallet.pubkey(), &owner, &mint);
     let done = Fields::new()
         .text("purse", address)
         .text("owner", owner)
         .text("mint", mint);
+    if accounts::purse(context.rpc(), &owner, &mint)
+        .await?
+        .is_some()
+    {
+        print_nothing(
+            context.format,
+            done,
+            &format!("the purse {address} is open already"),
+        );
+        return Ok(());
+    }
+    let open = instructions::open_purse(&wallet.pubkey(), &owner, &mint);
     context.send_and_show(&[open], &[&wallet], done).await
 }

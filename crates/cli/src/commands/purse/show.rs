@@ -1,12 +1,7 @@
 //! `quern purse show`: what a wallet has in Quern.
 
 use {
-    crate::{
-        amount::show,
-        context::Context,
-        error::Result,
-        output::{Fields, print_list},
-    },
+    crate::{context::Context, error::Result, output::Fields},
     quern_client::{Pubkey, accounts, quern::state::Purse},
     std::collections::HashMap,
 };
@@ -33,8 +28,7 @@ pub async fn run(context: &Context, args: Args) -> Result<()> {
         .iter()
         .map(|(address, purse)| fields(address, purse, &decimals))
         .collect();
-    print_list(
-        context.format,
+    context.print_list(
         &list,
         &format!("{owner} has no purse yet; `quern purse deposit` opens one."),
     );
@@ -51,23 +45,25 @@ pub async fn decimals_of(context: &Context) -> Result<HashMap<Pubkey, u8>> {
 }
 
 fn fields(address: &Pubkey, purse: &Purse, decimals: &HashMap<Pubkey, u8>) -> Fields {
-    let tokens = |atoms: u64| show(atoms, decimals.get(&purse.mint).copied().unwrap_or(0));
+    let decimals = decimals.get(&purse.mint).copied().unwrap_or(0);
+    let operator_reserved = purse.operator_reserved_atoms.get();
     Fields::new()
         .text("purse", address)
         .text("mint", purse.mint)
-        .text("free", tokens(purse.free_atoms.get()))
-        .text("reserved", tokens(purse.reserved_atoms.get()))
+        .tokens("free", purse.free_atoms.get(), decimals)
+        .tokens("reserved", purse.reserved_atoms.get(), decimals)
         .with("opened", purse.opened.get())
-        .text(
-            "operator_reserved",
-            tokens(purse.operator_reserved_atoms.get()),
-        )
-        .text("operator_limit", tokens(purse.operator_limit_atoms.get()))
+        .tokens("operator_reserved", operator_reserved, decimals)
+        .tokens("operator_lost", purse.operator_lost_atoms.get(), decimals)
+        .tokens("operator_limit", purse.operator_limit_atoms.get(), decimals)
 }
 
 #[cfg(test)]
 mod tests {
-    use {super::*, crate::output::list_text};
+    use {
+        super::*,
+        crate::output::{Width, list_text},
+    };
 
     #[test]
     fn purses_are_shown_in_tokens() {
@@ -79,6 +75,6 @@ mod tests {
         purse.operator_reserved_atoms = 2_000_000.into();
         let decimals = HashMap::from([(purse.mint, 6)]);
         let list = [fields(&Pubkey::from([1; 32]), &purse, &decimals)];
-        crate::snapshot::check("purse-show", &list_text(&list, ""));
+        crate::snapshot::check("purse-show", &list_text(&list, Width::Screen, ""));
     }
 }

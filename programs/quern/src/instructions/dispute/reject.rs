@@ -2,6 +2,7 @@
 //!
 //! # Specification
 //! - SHALL require the client's signature, a *Reviewed* job with an arbiter, and the review window.
+//! - SHALL require that the job is as the client saw it.
 //! - SHALL reserve the reject deposit in the client's purse, so that rejecting costs the client where it is wrong.
 
 use {
@@ -10,7 +11,7 @@ use {
         error::{OrQuern, QuernError},
         events::{JobRejected, emit_event},
         ledger::{self, Part},
-        state::{Job, JobState, Purse, changed, changes},
+        state::{Job, JobState, Purse, SeenJob, changed, changes},
         text,
     },
     anchor_lang::{address_eq, prelude::*},
@@ -33,8 +34,9 @@ pub struct Reject {
 }
 
 impl Reject {
-    fn validate(&self, moment: &Moment) -> Result<()> {
+    fn validate(&self, seen: &SeenJob, moment: &Moment) -> Result<()> {
         let job = &self.job;
+        job.require_seen(seen)?;
         require!(job.is_reviewed(), QuernError::ReviewedOnly);
         require!(job.has_arbiter(), QuernError::NoArbiter);
         job.require_state(JobState::Submitted)?;
@@ -47,9 +49,9 @@ impl Reject {
 }
 
 /// Reserves the deposit and hands the decision to the arbiter.
-pub fn handle_reject(ctx: &mut Context<Reject>, reason: String) -> Result<()> {
+pub fn handle_reject(ctx: &mut Context<Reject>, seen: SeenJob, reason: String) -> Result<()> {
     let moment = Moment::read()?;
-    ctx.accounts.validate(&moment)?;
+    ctx.accounts.validate(&seen, &moment)?;
     text::uri_hash(&reason)?; // the same bound as a URI; only the event carries it
     let accounts = &mut ctx.accounts;
     let job = &mut accounts.job;

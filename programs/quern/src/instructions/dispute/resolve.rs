@@ -1,10 +1,11 @@
 //! The arbiter decides about a rejected milestone.
 //!
 //! # Specification
-//! - SHALL require the arbiter's signature within its time.
+//! - SHALL require the arbiter's signature within its time, and that the job is as the arbiter saw it.
 //! - SHALL pay the arbiter its share of the price, divide the rest as it says, and take fee and royalty out of the
 //!   provider's share only; no reward accrues.
-//! - SHALL move at most the late penalty's share of the bond to the client.
+//! - SHALL move at most the late penalty's share of the bond to the client, and nothing where the provider prevails. A
+//!   provider that loses leaves, so a bond pays one penalty for the whole job at most.
 //! - SHALL, for a provider's share of at least one half, give the provider the deposit, advance the checkpoint and go on;
 //!   otherwise return the deposit, let the provider leave and reopen the job for what is left, with the old checkpoint.
 
@@ -13,12 +14,12 @@ use {
         clock::Moment,
         error::{OrQuern, QuernError},
         events::{JobResolved, emit_event},
-        instructions::job::settlement::{
+        instructions::settlement::{
             advance, close_job, escrow_left, job_change, move_bond, pay, release_bond,
             release_escrow, reopen, require_provider, require_recipient,
         },
         ledger::Book,
-        state::{Job, JobState, Provider, changed, changes},
+        state::{Job, JobState, Provider, SeenJob, changed, changes},
     },
     anchor_lang::prelude::*,
     quern_rules::reject::{self, Resolution},
@@ -29,7 +30,7 @@ use {
 pub struct Decision {
     /// The provider's share of what the arbiter leaves of the price, in basis points.
     pub provider_share_bps: u16,
-    /// What the client gets of the bond, in atoms.
+    /// What the client gets of the bond, in atoms; 0 where the provider prevails.
     pub penalty_atoms: u64,
 }
 
@@ -53,7 +54,8 @@ pub struct Resolve {
 }
 
 impl Resolve {
-    fn validate(&self, moment: &Moment) -> Result<()> {
+    fn validate(&self, seen: &SeenJob, moment: &Moment) -> Result<()> {
+        self.job.require_seen(seen)?;
         self.job.require_state(JobState::Rejected)?;
         self.job.require_in_time(moment)?;
         require_provider(&self.provider, &self.job)?;
@@ -72,9 +74,9 @@ struct Rest {
 }
 
 /// Carries the decision out.
-pub fn handle_resolve(ctx: &mut Context<Resolve>, decision: Decision) -> Result<()> {
+pub fn handle_resolve(ctx: &mut Context<Resolve>, seen: SeenJob, decision: Decision) -> Result<()> {
     let moment = Moment::read()?;
-    ctx.accounts.validate(&moment)?;
+    ctx.accounts.validate(&seen, &moment)?;
     let mut book = Book::load(&ctx.remaining_accounts()?)?;
     let accounts = &mut ctx.accounts;
     let (job, provider) = (&mut accounts.job, &mut accounts.provider);
@@ -108,6 +110,7 @@ fn carry_out(
         job.bond_left_atoms.get(),
         decision.penalty_atoms,
         job.terms.late_penalty_bps.get(),
+        parts.provider_prevails,
     )
     .or_quern()?;
     let (milestone, client, owner) = (job.milestone, job.client, job.provider);

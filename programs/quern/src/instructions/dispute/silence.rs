@@ -5,7 +5,7 @@ use {
         clock::Moment,
         error::{OrQuern, QuernError},
         events::JobResolved,
-        instructions::job::settlement::{escrow_left, pay, release_bond, release_escrow},
+        instructions::settlement::{escrow_left, pay, release_bond, release_escrow},
         ledger::Book,
         state::{Job, Purse, changes, closed},
     },

@@ -1,17 +1,17 @@
 //! Cancels a job that nobody has taken.
 //!
 //! # Specification
-//! - SHALL require the client's signature and the state Open.
+//! - SHALL require the client's signature, the state Open, and that the job is as the client saw it.
 //! - SHALL release exactly what is left of the escrow, and return the rent to the client.
 
 use {
-    super::settlement::escrow_left,
     crate::{
         clock::Moment,
         error::QuernError,
         events::{JobCancelled, emit_event},
+        instructions::settlement::escrow_left,
         ledger::{self, Part},
-        state::{Job, JobState, Purse, changed, changes, closed},
+        state::{Job, JobState, Purse, SeenJob, changed, changes, closed},
     },
     anchor_lang::{address_eq, prelude::*},
 };
@@ -32,7 +32,8 @@ pub struct CancelJob {
 }
 
 impl CancelJob {
-    fn validate(&self) -> Result<()> {
+    fn validate(&self, seen: &SeenJob) -> Result<()> {
+        self.job.require_seen(seen)?;
         self.job.require_state(JobState::Open)?;
         let fits = address_eq(&self.purse.owner, &self.job.client)
             && address_eq(&self.purse.mint, &self.job.mint);
@@ -42,9 +43,9 @@ impl CancelJob {
 }
 
 /// Releases and closes.
-pub fn handle_cancel_job(ctx: &mut Context<CancelJob>) -> Result<()> {
-    ctx.accounts.validate()?;
-    let at = Moment::read()?.now;
+pub fn handle_cancel_job(ctx: &mut Context<CancelJob>, seen: SeenJob) -> Result<()> {
+    ctx.accounts.validate(&seen)?;
+    let at = Moment::without_restart()?.now;
     let accounts = &mut ctx.accounts;
     let released_atoms = escrow_left(&accounts.job)?;
     ledger::transfer(

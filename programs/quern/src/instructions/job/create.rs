@@ -2,8 +2,8 @@
 //!
 //! # Specification
 //! - SHALL be refused while the protocol is paused or the mint is disabled.
-//! - SHALL copy every rate, window, share, fee and person that holds for the job; the client names the highest fee and
-//!   royalty that it accepts.
+//! - SHALL copy every rate, window, share, fee and person that holds for the job, and refuse if they are not those whose
+//!   hash the client signed ([`Terms::hash`](crate::state::Terms::hash)).
 //! - SHALL reserve price x milestones in the client's purse.
 //! - SHALL require for *Refereed*: a sealed, active model, one milestone, no arbiter, inputs and batch rows that fit its
 //!   graph, and price and bond of at least the mint's rates per multiply-accumulate; for *Reviewed*: a pinned provider or
@@ -54,10 +54,6 @@ pub struct NewJob {
     pub ends_by: i64,
     /// Rows of the batch; 0 if no input has batch rows.
     pub batch_rows: u32,
-    /// Highest fee that the client accepts.
-    pub max_fee_bps: u16,
-    /// Highest royalty that the client accepts.
-    pub max_royalty_bps: u16,
     /// The only provider (by owner) that may take it, or zeroes.
     pub pinned_provider: Address,
     /// Who decides about a rejection, or zeroes.
@@ -147,18 +143,24 @@ impl CreateJob {
         );
         self.validate_times(args, assurance, moment)?;
         self.validate_parties(args, assurance)?;
-        require!(
-            self.protocol.terms.fee_bps.get() <= args.max_fee_bps,
-            QuernError::RateAboveLimit
-        );
         if let Some(model) = &self.model {
             require!(model.active.get(), QuernError::ModelInactive);
-            require!(
-                model.royalty_bps.get() <= args.max_royalty_bps,
-                QuernError::RateAboveLimit
-            );
         }
         Ok(assurance)
+    }
+
+    /// Refuses terms that the client has not read.
+    fn validate_terms(&self, terms_hash: &[u8; 32]) -> Result<()> {
+        let (royalty_owner, royalty_bps) = match &self.model {
+            Some(model) => (&model.owner, model.royalty_bps.get()),
+            None => (&NOBODY, 0),
+        };
+        let protocol = &self.protocol;
+        let hash = protocol
+            .terms
+            .hash(&protocol.treasury_owner, royalty_owner, royalty_bps);
+        require!(hash == *terms_hash, QuernError::TermsChanged);
+        Ok(())
     }
 
     fn validate_times(&self, args: &NewJob, assurance: Assurance, moment: &Moment) -> Result<()> {
@@ -272,9 +274,14 @@ impl CreateJob {
 }
 
 /// Reserves the escrow and writes the job.
-pub fn handle_create_job(ctx: &mut Context<CreateJob>, args: NewJob) -> Result<()> {
-    let moment = Moment::read()?;
+pub fn handle_create_job(
+    ctx: &mut Context<CreateJob>,
+    args: NewJob,
+    terms_hash: [u8; 32],
+) -> Result<()> {
+    let moment = Moment::without_restart()?;
     let assurance = ctx.accounts.validate(&args, &moment)?;
+    ctx.accounts.validate_terms(&terms_hash)?;
     let macs = ctx.accounts.macs(&args, assurance)?;
     let escrow_atoms = ctx.accounts.validate_price(&args, assurance, macs)?;
     let views = ctx.remaining_accounts()?;

@@ -9,16 +9,16 @@
 //!   else and close: nobody gains from an arbiter's silence.
 
 use {
-    super::settlement::{
-        close_job, escrow_left, job_change, move_bond, release_escrow, reopen, require_provider,
-        require_recipient,
-    },
     crate::{
         clock::Moment,
         constants::NOBODY,
         error::{OrQuern, QuernError},
         events::{JobExpired, emit_event},
         instructions::dispute::expire_rejected,
+        instructions::settlement::{
+            close_job, escrow_left, job_change, move_bond, release_escrow, reopen,
+            require_provider, require_recipient,
+        },
         ledger::Book,
         state::{Job, JobState, Provider, changed, changes, closed},
     },

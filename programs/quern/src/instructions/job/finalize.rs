@@ -1,6 +1,7 @@
 //! Pays a milestone that nobody refuted or rejected in time, or that its client accepts.
 //!
 //! # Specification
+//! - SHALL require that the job is as the signer saw it: nobody pays for a submission that it has not seen.
 //! - SHALL let the client of a *Reviewed* job finalize at once: its signature accepts the result.
 //! - SHALL otherwise require that the review and the reaction time after the last answer are over and no demand is open.
 //! - SHALL let only the provider finalize during the grace time after that, then anybody.
@@ -8,12 +9,14 @@
 //! - SHALL release the bond and close the job after the last milestone.
 
 use {
-    super::settlement::{close_job, require_provider, require_recipient, settle_milestone},
     crate::{
         clock::Moment,
         error::QuernError,
         events::{MilestoneSettled, emit_event},
-        state::{Emission, Job, JobState, Provider},
+        instructions::settlement::{
+            close_job, require_provider, require_recipient, settle_milestone,
+        },
+        state::{Emission, Job, JobState, Provider, SeenJob},
     },
     anchor_lang::{address_eq, prelude::*},
     quern_rules::deadline::{FinalizeGate, finalize_gate},
@@ -42,8 +45,9 @@ pub struct Finalize {
 
 impl Finalize {
     /// Returns whether the client accepts; otherwise the result stands because nobody refuted or rejected it.
-    fn validate(&self, moment: &Moment) -> Result<bool> {
+    fn validate(&self, seen: &SeenJob, moment: &Moment) -> Result<bool> {
         let (job, signer) = (&self.job, self.signer.address());
+        job.require_seen(seen)?;
         job.require_state(JobState::Submitted)?;
         require_provider(&self.provider, job)?;
         require_recipient(&self.client, job)?;
@@ -68,9 +72,9 @@ impl Finalize {
 }
 
 /// Settles the milestone.
-pub fn handle_finalize(ctx: &mut Context<Finalize>) -> Result<()> {
+pub fn handle_finalize(ctx: &mut Context<Finalize>, seen: SeenJob) -> Result<()> {
     let moment = Moment::read()?;
-    let accepted = ctx.accounts.validate(&moment)?;
+    let accepted = ctx.accounts.validate(&seen, &moment)?;
     let purses = ctx.remaining_accounts()?;
     let accounts = &mut ctx.accounts;
     let event: MilestoneSettled = settle_milestone(

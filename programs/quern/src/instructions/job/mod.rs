@@ -5,7 +5,6 @@ mod create;
 mod expire;
 mod finalize;
 mod settle_conviction;
-pub(crate) mod settlement;
 mod submit;
 mod take;
 

@@ -6,12 +6,12 @@
 //! - SHALL split what is left of the bond: 40 % to the prover, 20 % to the client, the rest to the treasury (P4).
 
 use {
-    super::settlement::{
-        close_job, escrow_left, move_bond, release_escrow, require_provider, require_recipient,
-    },
     crate::{
         clock::Moment,
         events::{ConvictionSettled, emit_event},
+        instructions::settlement::{
+            close_job, escrow_left, move_bond, release_escrow, require_provider, require_recipient,
+        },
         ledger::Book,
         state::{Job, JobState, Provider, changed, changes, closed},
     },
@@ -46,7 +46,7 @@ impl SettleConviction {
 /// Releases the escrow, splits the bond, closes.
 pub fn handle_settle_conviction(ctx: &mut Context<SettleConviction>) -> Result<()> {
     ctx.accounts.validate()?;
-    let at = Moment::read()?.now;
+    let at = Moment::without_restart()?.now;
     let mut book = Book::load(&ctx.remaining_accounts()?)?;
     let accounts = &mut ctx.accounts;
     let (job, provider) = (&mut accounts.job, &mut accounts.provider);

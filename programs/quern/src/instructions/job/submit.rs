@@ -1,20 +1,22 @@
 //! A provider commits to its result: one root for every intermediate value.
 //!
 //! # Specification
-//! - SHALL require owner or operator of the job's provider, and the time to work.
+//! - SHALL require the owner of the job's provider, or its operator for what the operator took: a result can lose the bond,
+//!   and the operator risks only what is within its limit.
+//! - SHALL require that the job is as the signer saw it, and the time to work.
 //! - SHALL keep the commitment and the hash of where the data are; the event carries the text.
 //! - SHALL begin the review window.
 
 use {
-    super::settlement::require_provider,
     crate::{
         clock::Moment,
         error::{OrQuern, QuernError},
         events::{ResultSubmitted, emit_event},
-        state::{Job, JobState, Provider, changed, changes},
+        instructions::settlement::require_provider,
+        state::{Job, JobState, Provider, SeenJob, changed, changes},
         text,
     },
-    anchor_lang::prelude::*,
+    anchor_lang::{address_eq, prelude::*},
     quern_rules::deadline,
 };
 
@@ -41,21 +43,22 @@ pub struct Submit {
 }
 
 impl Submit {
-    fn validate(&self, moment: &Moment) -> Result<()> {
-        require_provider(&self.provider, &self.job)?;
-        require!(
-            self.provider.is_party(self.signer.address()),
-            QuernError::NotAuthorized
-        );
+    fn validate(&self, seen: &SeenJob, moment: &Moment) -> Result<()> {
+        let (provider, signer) = (&self.provider, self.signer.address());
+        self.job.require_seen(seen)?;
+        require_provider(provider, &self.job)?;
+        require!(provider.is_party(signer), QuernError::NotAuthorized);
+        let is_at_stake = self.job.taken_by_operator.get() || address_eq(signer, &provider.owner);
+        require!(is_at_stake, QuernError::TakenByOwner);
         self.job.require_state(JobState::Taken)?;
         self.job.require_in_time(moment)
     }
 }
 
 /// Writes the commitment.
-pub fn handle_submit(ctx: &mut Context<Submit>, args: Submission) -> Result<()> {
+pub fn handle_submit(ctx: &mut Context<Submit>, seen: SeenJob, args: Submission) -> Result<()> {
     let moment = Moment::read()?;
-    ctx.accounts.validate(&moment)?;
+    ctx.accounts.validate(&seen, &moment)?;
     let job = &mut ctx.accounts.job;
     let deadline = deadline::after(moment.now, job.review_secs.get()).or_quern()?;
     let submission = job

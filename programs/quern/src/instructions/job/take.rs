@@ -3,6 +3,7 @@
 //! # Specification
 //! - SHALL be refused while the protocol is paused.
 //! - SHALL require owner or operator of an active provider, neither of them the client, the owner not the arbiter.
+//! - SHALL require that the job is as the signer saw it: at the milestone and checkpoint that it wants to work from.
 //! - SHALL respect a pin and the time to take.
 //! - SHALL reserve the job's bond in the provider's purse; the operator only within the owner's limit.
 
@@ -13,10 +14,10 @@ use {
         error::{OrQuern, QuernError},
         events::{JobTaken, emit_event},
         ledger::{self, Part},
-        state::{Job, JobState, Protocol, Provider, Purse, changed, changes},
+        state::{Job, JobState, Protocol, Provider, Purse, SeenJob, changed, changes},
     },
     anchor_lang::{address_eq, prelude::*},
-    quern_rules::deadline,
+    quern_rules::{bond, deadline},
 };
 
 /// Accounts of `take_job`.
@@ -39,11 +40,12 @@ pub struct TakeJob {
 }
 
 impl TakeJob {
-    fn validate(&self, moment: &Moment) -> Result<()> {
+    fn validate(&self, seen: &SeenJob, moment: &Moment) -> Result<()> {
         let (job, provider, signer) = (&self.job, &self.provider, self.signer.address());
         require!(!self.protocol.paused.get(), QuernError::Paused);
         require!(provider.is_party(signer), QuernError::NotAuthorized);
         require!(provider.active.get(), QuernError::ProviderInactive);
+        job.require_seen(seen)?;
         job.require_state(JobState::Open)?;
         job.require_in_time(moment)?;
         let is_own = provider.is_party(&job.client) || address_eq(signer, &job.client);
@@ -64,9 +66,9 @@ impl TakeJob {
 }
 
 /// Reserves the bond and hands the job to the provider.
-pub fn handle_take_job(ctx: &mut Context<TakeJob>) -> Result<()> {
+pub fn handle_take_job(ctx: &mut Context<TakeJob>, seen: SeenJob) -> Result<()> {
     let moment = Moment::read()?;
-    ctx.accounts.validate(&moment)?;
+    ctx.accounts.validate(&seen, &moment)?;
     let accounts = &mut ctx.accounts;
     let bond_atoms = accounts.job.bond_atoms.get();
     let deadline = deadline::after(moment.now, accounts.job.work_secs.get()).or_quern()?;
@@ -85,7 +87,11 @@ pub fn handle_take_job(ctx: &mut Context<TakeJob>) -> Result<()> {
             .checked_add(bond_atoms)
             .ok_or(QuernError::Overflow)?;
         require!(
-            purse.operator_reserved_atoms <= purse.operator_limit_atoms,
+            bond::is_within_operator_limit(
+                purse.operator_limit_atoms.get(),
+                purse.operator_reserved_atoms.get(),
+                purse.operator_lost_atoms.get(),
+            ),
             QuernError::OperatorLimit
         );
     }

@@ -28,7 +28,7 @@ pub struct AcceptModelOwner {
 
 /// Makes the signer the owner.
 pub fn handle_accept_model_owner(ctx: &mut Context<AcceptModelOwner>) -> Result<()> {
-    let at = Moment::read()?.now;
+    let at = Moment::without_restart()?.now;
     let owner = *ctx.accounts.proposed.address();
     let model = &mut ctx.accounts.model;
     model.owner = owner;

@@ -82,7 +82,7 @@ impl RegisterModel {
 /// Writes the entry.
 pub fn handle_register_model(ctx: &mut Context<RegisterModel>, args: NewModel) -> Result<()> {
     ctx.accounts.validate(&args)?;
-    let at = Moment::read()?.now;
+    let at = Moment::without_restart()?.now;
     let bump = ctx.bumps.model;
     let creator = *ctx.accounts.creator.address();
     let model = &mut ctx.accounts.model;

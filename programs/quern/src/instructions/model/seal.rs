@@ -3,6 +3,7 @@
 //! # Specification
 //! - SHALL require the owner's signature.
 //! - SHALL refuse whatever cannot be evaluated and judged (`quern_proof::graph::seal`), naming the cause.
+//! - SHALL refuse a graph other than the one whose hash the owner signed: a piece may land late.
 //! - SHALL record the multiply-accumulates that jobs are priced by.
 
 use {
@@ -29,13 +30,13 @@ pub struct SealModel {
 }
 
 /// Checks and seals.
-pub fn handle_seal_model(ctx: &mut Context<SealModel>) -> Result<()> {
-    let at = Moment::read()?.now;
+pub fn handle_seal_model(ctx: &mut Context<SealModel>, graph_hash: [u8; 32]) -> Result<()> {
+    let at = Moment::without_restart()?.now;
     let model = &mut ctx.accounts.model;
     require!(!model.sealed.get(), QuernError::ModelSealed);
     let bytes = model_graph(model)?;
+    require!(sha256(bytes) == graph_hash, QuernError::GraphDiffers);
     let macs = graph::seal(bytes).or_quern()?;
-    let graph_hash = sha256(bytes);
     model.macs_fixed = macs.fixed.into();
     model.macs_per_row = macs.per_row.into();
     model.sealed = true.into();

@@ -47,7 +47,7 @@ pub fn handle_update_model(
     settings: Option<ModelSettings>,
     pending_owner: Option<Address>,
 ) -> Result<()> {
-    let at = Moment::read()?.now;
+    let at = Moment::without_restart()?.now;
     let model = &mut ctx.accounts.model;
     if let Some(settings) = &settings {
         require!(

@@ -28,7 +28,7 @@ pub struct WriteModel {
 
 /// Copies the bytes.
 pub fn handle_write_model(ctx: &mut Context<WriteModel>, offset: u32, bytes: &[u8]) -> Result<()> {
-    let at = Moment::read()?.now;
+    let at = Moment::without_restart()?.now;
     let model = &mut ctx.accounts.model;
     require!(!model.sealed.get(), QuernError::ModelSealed);
     require!(!bytes.is_empty(), QuernError::ZeroAmount);

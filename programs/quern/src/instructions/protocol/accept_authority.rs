@@ -28,7 +28,7 @@ pub struct AcceptAuthority {
 
 /// Makes the signer the authority.
 pub fn handle_accept_authority(ctx: &mut Context<AcceptAuthority>) -> Result<()> {
-    let at = Moment::read()?.now;
+    let at = Moment::without_restart()?.now;
     let authority = *ctx.accounts.proposed.address();
     let protocol = &mut ctx.accounts.protocol;
     protocol.authority = authority;

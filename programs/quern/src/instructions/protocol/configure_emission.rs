@@ -13,7 +13,7 @@ use {
         clock::Moment,
         error::{OrQuern, QuernError},
         events::{EmissionConfigured, emit_event},
-        instructions::job::settlement::roll_epoch,
+        instructions::settlement::roll_epoch,
         state::{Emission, MintConfig, Protocol, Purse, changed, changes},
     },
     anchor_lang::{address_eq, prelude::*},

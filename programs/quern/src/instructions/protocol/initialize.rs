@@ -65,7 +65,7 @@ pub fn handle_initialize(
     cluster: [u8; 32],
 ) -> Result<()> {
     ctx.accounts.validate()?;
-    let at = Moment::read()?.now;
+    let at = Moment::without_restart()?.now;
     let bumps = (ctx.bumps.protocol, ctx.bumps.emission);
 
     let accounts = &mut ctx.accounts;

@@ -91,7 +91,7 @@ impl RegisterMint {
 /// Writes the configuration.
 pub fn handle_register_mint(ctx: &mut Context<RegisterMint>, rates: MintRates) -> Result<()> {
     ctx.accounts.validate(&rates)?;
-    let at = Moment::read()?.now;
+    let at = Moment::without_restart()?.now;
     let bumps = (ctx.bumps.mint_config, ctx.bumps.vault);
 
     ctx.accounts.create_vault(bumps.1)?;

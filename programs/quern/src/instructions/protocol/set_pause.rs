@@ -41,7 +41,7 @@ impl SetPause {
 /// Sets the switch.
 pub fn handle_set_pause(ctx: &mut Context<SetPause>, paused: bool) -> Result<()> {
     ctx.accounts.validate(paused)?;
-    let at = Moment::read()?.now;
+    let at = Moment::without_restart()?.now;
     ctx.accounts.protocol.paused = paused.into();
 
     let changes = changes![changed(&mut ctx.accounts.protocol)];

@@ -35,7 +35,7 @@ pub fn handle_update_protocol(
     settings: Option<ProtocolSettings>,
     pending_authority: Option<Address>,
 ) -> Result<()> {
-    let at = Moment::read()?.now;
+    let at = Moment::without_restart()?.now;
     let protocol = &mut ctx.accounts.protocol;
     if let Some(settings) = settings {
         protocol.apply(&settings)?;

@@ -47,7 +47,7 @@ pub fn handle_update_mint(ctx: &mut Context<UpdateMint>, settings: MintSettings)
         settings.rates.least_price_atoms >= 1,
         QuernError::ZeroAmount
     );
-    let at = Moment::read()?.now;
+    let at = Moment::without_restart()?.now;
     let accounts = &mut ctx.accounts;
     let config = &mut accounts.mint_config;
     config.enabled = settings.enabled.into();

@@ -53,7 +53,7 @@ impl ClaimRewards {
 /// Claims everything.
 pub fn handle_claim_rewards(ctx: &mut Context<ClaimRewards>) -> Result<()> {
     ctx.accounts.validate()?;
-    let at = Moment::read()?.now;
+    let at = Moment::without_restart()?.now;
     let accounts = &mut ctx.accounts;
     let provider = &mut accounts.provider;
     let accrued = provider.rewards_accrued_atoms;

@@ -57,7 +57,7 @@ pub fn handle_register_provider(
     ctx: &mut Context<RegisterProvider>,
     args: ProviderSettings,
 ) -> Result<()> {
-    let at = Moment::read()?.now;
+    let at = Moment::without_restart()?.now;
     let bump = ctx.bumps.provider;
     let owner = *ctx.accounts.owner.address();
     let provider = &mut ctx.accounts.provider;

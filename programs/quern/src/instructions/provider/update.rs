@@ -32,7 +32,7 @@ pub fn handle_update_provider(
     ctx: &mut Context<UpdateProvider>,
     args: ProviderSettings,
 ) -> Result<()> {
-    let at = Moment::read()?.now;
+    let at = Moment::without_restart()?.now;
     let provider = &mut ctx.accounts.provider;
     args.apply(provider)?;
 

@@ -61,7 +61,7 @@ impl Deposit {
 /// Moves the tokens and credits the difference.
 pub fn handle_deposit(ctx: &mut Context<Deposit>, amount_atoms: u64) -> Result<()> {
     ctx.accounts.validate(amount_atoms)?;
-    let at = Moment::read()?.now;
+    let at = Moment::without_restart()?.now;
     let accounts = &mut ctx.accounts;
 
     let before = token_amount(accounts.vault.account())?;

@@ -33,7 +33,7 @@ pub struct OpenPurse {
 
 /// Writes the empty purse.
 pub fn handle_open_purse(ctx: &mut Context<OpenPurse>) -> Result<()> {
-    let at = Moment::read()?.now;
+    let at = Moment::without_restart()?.now;
     let bump = ctx.bumps.purse;
     let accounts = &mut ctx.accounts;
     let (owner, mint) = (*accounts.owner.address(), accounts.mint_config.mint);

@@ -1,8 +1,9 @@
-//! Sets how much an operator's takes may reserve at a time.
+//! Sets how much an operator's takes may have reserved and lost together.
 //!
 //! # Specification
 //! - SHALL require the owner's signature.
 //! - SHALL NOT touch what is already reserved: a lower limit only stops new takes.
+//! - SHALL NOT forget what was lost: setting the same limit again allows nothing more.
 
 use {
     crate::{
@@ -31,7 +32,7 @@ pub fn handle_set_operator_limit(
     ctx: &mut Context<SetOperatorLimit>,
     limit_atoms: u64,
 ) -> Result<()> {
-    let at = Moment::read()?.now;
+    let at = Moment::without_restart()?.now;
     let purse = &mut ctx.accounts.purse;
     purse.operator_limit_atoms = limit_atoms.into();
 

@@ -71,7 +71,7 @@ impl Withdraw {
 /// Debits, then moves the tokens, then checks the vault.
 pub fn handle_withdraw(ctx: &mut Context<Withdraw>, amount_atoms: u64) -> Result<()> {
     ctx.accounts.validate(amount_atoms)?;
-    let at = Moment::read()?.now;
+    let at = Moment::without_restart()?.now;
     let accounts = &mut ctx.accounts;
 
     let purse = &mut accounts.purse;

@@ -54,7 +54,7 @@ impl CloseDemand {
 /// Closes it.
 pub fn handle_close_demand(ctx: &mut Context<CloseDemand>) -> Result<()> {
     ctx.accounts.validate()?;
-    let at = Moment::read()?.now;
+    let at = Moment::without_restart()?.now;
     let demand = &mut ctx.accounts.demand;
     let event = DemandClosed {
         at,

@@ -1,7 +1,15 @@
 //! What `quern job create` is told on the command line.
 
 use {
-    crate::{amount, data, span},
+    crate::{
+        amount,
+        commands::job::result::Target,
+        context::Context,
+        data,
+        error::{Error, Result},
+        named::{self, InMint},
+        span,
+    },
     quern_client::{
         Pubkey,
         quern::state::{Assurance, JobKind},
@@ -12,11 +20,16 @@ use {
 /// What the client asks for.
 #[derive(clap::Args)]
 pub struct Args {
-    /// In which mint the job is paid
-    #[arg(long, value_name = "ADDRESS")]
+    #[command(flatten)]
+    paid_in: InMint,
+    /// The same, once it is known.
+    #[arg(skip)]
     pub(super) mint: Pubkey,
-    /// The model, agent or data set that it uses
-    #[arg(long, value_name = "ADDRESS")]
+    /// The model, agent or data set that it uses; by its name, if no other has it
+    #[arg(long = "model", value_name = "ADDRESS_OR_NAME")]
+    model_named: Option<String>,
+    /// Its address, once it is known.
+    #[arg(skip)]
     pub(super) model: Option<Pubkey>,
     /// Kind of work
     #[arg(long, value_enum, default_value_t = JobKind::Inference)]
@@ -47,6 +60,9 @@ pub struct Args {
     pub(super) input_uri: Option<String>,
     #[command(flatten)]
     pub(super) reach: data::Reach,
+    /// Create the job although the inputs could not be fetched from where they were published
+    #[arg(long, requires = "publish_dir")]
+    pub(super) skip_input_check: bool,
     /// Create the job although the model's weights could not be checked
     #[arg(long)]
     pub(super) skip_weights_check: bool,
@@ -54,6 +70,8 @@ pub struct Args {
     /// the exit code says how it ended
     #[arg(long)]
     pub(super) watch: bool,
+    #[command(flatten)]
+    pub(super) target: Target,
     /// Rows of the batch, where no input file says it
     #[arg(long, value_name = "ROWS")]
     pub(super) batch_rows: Option<u32>,
@@ -69,16 +87,44 @@ pub struct Args {
     /// After this time no provider may take it any more, counted from now
     #[arg(long, value_parser = span::parse, default_value = "30d", value_name = "TIME")]
     pub(super) ends_in: u32,
-    /// Highest protocol fee to accept, in basis points [default: the present one]
+    /// Highest protocol fee to accept, in basis points [default: the one that was read]
     #[arg(long, value_name = "BPS")]
     pub(super) max_fee_bps: Option<u16>,
-    /// Highest royalty to accept, in basis points [default: the present one]
+    /// Highest royalty to accept, in basis points [default: the one that was read]
     #[arg(long, value_name = "BPS")]
     pub(super) max_royalty_bps: Option<u16>,
-    /// The only provider (its owner) that may take it
-    #[arg(long, value_name = "ADDRESS")]
+    /// The only provider that may take it: its owner, or its name, if no other has it
+    #[arg(long = "provider", value_name = "ADDRESS_OR_NAME")]
+    provider_named: Option<String>,
+    /// Its owner, once it is known.
+    #[arg(skip)]
     pub(super) provider: Option<Pubkey>,
     /// Who decides if you reject a result (reviewed jobs)
     #[arg(long, value_name = "ADDRESS")]
     pub(super) arbiter: Option<Pubkey>,
+}
+
+impl Args {
+    /// Finds what was named by a name or left out.
+    ///
+    /// # Errors
+    /// That something could be several things, or is nothing.
+    pub(super) async fn resolved(mut self, context: &Context) -> Result<Self> {
+        if self.target.is_named() && !self.watch {
+            return Err(Error::Usage(
+                "--out and --format need --watch; without it use `quern job result`".to_owned(),
+            ));
+        }
+        self.mint = match self.paid_in.mint {
+            Some(mint) => mint,
+            None => self.paid_in.config(context).await?.mint,
+        };
+        if let Some(text) = &self.model_named {
+            self.model = Some(named::model(context, text).await?);
+        }
+        if let Some(text) = &self.provider_named {
+            self.provider = Some(named::provider(context, text).await?);
+        }
+        Ok(self)
+    }
 }

@@ -22,6 +22,20 @@ pub struct Inputs {
     pub tensors: Vec<Tensor>,
 }
 
+/// Fetches published inputs as a provider would. Nobody takes a job whose inputs cannot be had, and its price lies still.
+async fn check(context: &Context, args: &Args, uri: &str, bundle: &[u8]) -> Result<()> {
+    let fetcher = args.reach.fetcher(context).await?;
+    let expected = u64::try_from(bundle.len()).ok();
+    let why = match fetcher.fetch(uri, expected).await {
+        Ok(found) if found == bundle => return Ok(()),
+        Ok(_) => format!("{uri} shows other bytes"),
+        Err(error) => error.to_string(),
+    };
+    Err(Error::Other(format!(
+        "no provider could fetch the inputs from where they were published: {why}; name the address of the folder with --public-url (--skip-input-check goes on regardless)"
+    )))
+}
+
 /// Publishes the inputs, or fetches those that are published.
 pub async fn published(context: &Context, args: &Args, read: Vec<Tensor>) -> Result<Inputs> {
     let roots = |tensors: &[Tensor]| tensors.iter().map(data_root).collect::<Vec<_>>();
@@ -34,7 +48,10 @@ pub async fn published(context: &Context, args: &Args, read: Vec<Tensor>) -> Res
                 "inputs/{}.qbundle",
                 hex::encode(&quern_proof::hash::hash(&[&bundle])[..16])
             );
-            let uri = publisher.put(&name, bundle).await?;
+            let uri = publisher.put(&name, bundle.clone()).await?;
+            if !args.skip_input_check {
+                check(context, args, &uri, &bundle).await?;
+            }
             Ok(Inputs {
                 uri,
                 roots: roots(&read),

@@ -3,20 +3,22 @@
 mod args;
 mod inputs;
 mod plan;
+mod warnings;
 
 pub use args::Args;
 
 use {
     crate::{
         amount::show,
-        commands::watch,
+        commands::{job::result, watch},
         context::{Context, with_signatures},
         data,
         error::{Error, Result},
-        output::Fields,
+        output::{Fields, Format},
     },
     plan::Plan,
     quern_client::{Keypair, Outcome, Pubkey, Receipt, Signer, flows},
+    quern_data::{FetchLimits, Fetcher},
 };
 
 /// Plans the job, checks it, sends it and, with `--watch`, follows it.
@@ -24,10 +26,20 @@ pub async fn run(context: &Context, args: Args) -> Result<()> {
     // What needs no network comes first: files that cannot be read cost nothing.
     let tensors = data::read_tensors(&args.input)?;
     let wallet = context.wallet()?;
+    let args = args.resolved(context).await?;
+    warnings::check_provider(context, &args, &wallet.pubkey()).await?;
     let plan = plan::plan(context, &args, &wallet.pubkey(), tensors).await?;
     check(context, &args, &plan).await?;
+    let notes = warnings::of(&args, &plan);
+    if context.format == Format::Table {
+        notes.iter().for_each(|note| eprintln!("note: {note}"));
+    }
     let (job, receipts) = send(context, &wallet, &plan).await?;
-    let done = with_signatures(fields(&job, &plan), &receipts);
+    let done = match (context.format, notes.is_empty()) {
+        (Format::Json, false) => fields(&job, &plan).with("notes", notes),
+        _ => fields(&job, &plan),
+    };
+    let done = with_signatures(done, &receipts);
     if !args.watch {
         done.print(context.format);
         return Ok(());
@@ -68,9 +80,10 @@ fn fields(job: &Pubkey, plan: &Plan) -> Fields {
     Fields::new()
         .text("job", job)
         .text("assurance", plan.assurance)
-        .text("price_per_milestone", show(args.price_atoms, decimals))
+        .tokens("price_per_milestone", args.price_atoms, decimals)
         .with("milestones", args.milestones)
-        .text("bond", show(args.bond_atoms, decimals))
+        .tokens("bond", args.bond_atoms, decimals)
+        .time("review_time", args.review_secs)
         .with("batch_rows", args.batch_rows)
         .with("macs", plan.macs)
         .maybe(
@@ -85,8 +98,12 @@ async fn follow(context: &Context, args: Args, wallet: Keypair, job: Pubkey) -> 
     let mut reach = args.reach;
     reach.allow_files.extend(args.publish_dir);
     let fetch = reach.limits(context).await?;
+    let fetcher = Fetcher::new(FetchLimits {
+        max_bytes: watch::UNLIMITED_BYTES,
+        ..fetch.clone()
+    });
     match watch::follow(&context.in_time(), wallet, &job, fetch).await? {
-        Outcome::Paid => Ok(()),
+        Outcome::Paid => result::run_watched(context, &job, &args.target, &fetcher).await,
         Outcome::Convicted { .. } => Err(Error::Convicted(job)),
         Outcome::Ended => Err(Error::NotDone(job)),
         Outcome::Unknown => Err(Error::Other(format!(

@@ -74,10 +74,7 @@ pub async fn plan(
     let inputs = inputs::published(context, args, tensors).await?;
     let (batch_rows, macs) = fit(args, model, assurance, &inputs)?;
     let (price_atoms, bond_atoms, quote) = money(args, &known, assurance, macs)?;
-    let (fee_bps, royalty_bps) = (
-        known.protocol.terms.fee_bps.get(),
-        model.map_or(0, |known| known.model.royalty_bps.get()),
-    );
+    check_rates(args, &known)?;
     let create = NewJob {
         kind: args.kind.code(),
         assurance: assurance.code(),
@@ -89,8 +86,6 @@ pub async fn plan(
         review_secs,
         ends_by: known.moment.now.saturating_add(i64::from(args.ends_in)),
         batch_rows,
-        max_fee_bps: args.max_fee_bps.unwrap_or(fee_bps),
-        max_royalty_bps: args.max_royalty_bps.unwrap_or(royalty_bps),
         pinned_provider: args.provider.unwrap_or(NOBODY),
         arbiter: args.arbiter.unwrap_or(NOBODY),
         campaign: NOBODY,
@@ -104,6 +99,25 @@ pub async fn plan(
         quote,
         args: create,
     })
+}
+
+/// Refuses rates above what the caller accepts. Those that were read are also those that the job gets: the program refuses
+/// others.
+fn check_rates(args: &Args, known: &ForCreate) -> Result<()> {
+    let model = known.model.as_ref();
+    let royalty_bps = model.map_or(0, |known| known.model.royalty_bps.get());
+    let fee_bps = known.protocol.terms.fee_bps.get();
+    for (what, bps, most_bps) in [
+        ("fee", fee_bps, args.max_fee_bps),
+        ("royalty", royalty_bps, args.max_royalty_bps),
+    ] {
+        if most_bps.is_some_and(|most_bps| bps > most_bps) {
+            return Err(Error::Usage(format!(
+                "the {what} is {bps} basis points, more than --max-{what}-bps; raise it or wait"
+            )));
+        }
+    }
+    Ok(())
 }
 
 fn assurance(args: &Args, model: Option<&ModelAccount>) -> Result<Assurance> {

@@ -1,0 +1,185 @@
+//! `quern job result`: what a job's provider computed, compared with what it committed to before it is shown.
+
+mod check;
+mod find;
+
+use {
+    crate::{
+        context::Context,
+        data::Reach,
+        error::{Error, Result},
+        formats::{self, Format},
+        output::{self, Fields, print_text, write_bytes},
+        progress,
+    },
+    check::Output,
+    find::Committed,
+    quern_client::{Pubkey, accounts, instructions::NOBODY, quern::state::Assurance},
+    quern_data::Fetcher,
+    quern_proof::{Tensor, commit::data_root, graph::Graph},
+    std::path::PathBuf,
+};
+
+/// Which job's result, and where to.
+#[derive(clap::Args)]
+pub struct Args {
+    /// The job, live or ended
+    job: Pubkey,
+    #[command(flatten)]
+    pub(super) target: Target,
+    /// Ask this indexer about a job that has ended [default: the old transactions of the cluster's node]
+    #[arg(long, env = "QUERN_INDEXER", value_name = "URL")]
+    indexer: Option<String>,
+    /// Largest file to fetch, in MiB
+    #[arg(long, default_value_t = 1_024, value_name = "MIB", value_parser = clap::value_parser!(u32).range(1..))]
+    max_data: u32,
+    /// Take a reviewed job's file although nothing says that it is the one that was committed to
+    #[arg(long)]
+    unchecked: bool,
+    #[command(flatten)]
+    reach: Reach,
+}
+
+/// Where a result goes.
+#[derive(clap::Args, Clone, Debug, Default)]
+pub struct Target {
+    /// Write the result into this file [default: show its first values]
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Format to write [default: what the end of the file's name says, otherwise the file as it is]
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    format: Option<Format>,
+}
+
+/// Shows or writes a result.
+pub async fn run(context: &Context, args: Args) -> Result<()> {
+    let finding = find::committed(context, &args.job, args.indexer.as_deref());
+    let committed = progress::during("looking for the result", finding).await?;
+    let mut limits = args.reach.limits(context).await?;
+    limits.max_bytes = u64::from(args.max_data) << 20;
+    let fetcher = Fetcher::new(limits);
+    let output = fetch(context, &committed, &fetcher, args.unchecked).await?;
+    args.target.take(context, &committed, &output)
+}
+
+/// Shows or writes the result of a job that was watched until it was paid.
+pub async fn run_watched(
+    context: &Context,
+    job: &Pubkey,
+    target: &Target,
+    fetcher: &Fetcher,
+) -> Result<()> {
+    let work = async {
+        let committed = find::committed(context, job, None).await?;
+        let output = fetch(context, &committed, fetcher, false).await?;
+        target.take(context, &committed, &output)
+    };
+    work.await.map_err(|error| {
+        Error::Other(format!(
+            "the job was paid, but its result is not at hand: {error}; try `quern job result {job}`"
+        ))
+    })
+}
+
+/// Fetches a result and compares it with its commitment.
+async fn fetch(
+    context: &Context,
+    committed: &Committed,
+    fetcher: &Fetcher,
+    is_unchecked: bool,
+) -> Result<Output> {
+    if committed.uri.is_empty() {
+        return Err(Error::Other(format!(
+            "the provider of {} published no address with its result; ask it, or demand the data with `quern watch --job {}`",
+            committed.job, committed.job
+        )));
+    }
+    let model = match committed.model {
+        model if model == NOBODY || committed.assurance != Some(Assurance::Refereed) => None,
+        model => Some(accounts::model(context.rpc(), &model).await?),
+    };
+    let graph = model.as_ref().map(|model| Graph::load(&model.graph));
+    let fetching = fetcher.fetch(&committed.uri, None);
+    let bytes = progress::during("fetching the result", fetching).await?;
+    let checked = check::checked(committed, graph.transpose()?.as_ref(), bytes, is_unchecked);
+    checked.map_err(|why| {
+        Error::Other(format!(
+            "the file at {} is not the result that was committed to: {why}; nothing of it is shown",
+            committed.uri
+        ))
+    })
+}
+
+impl Target {
+    /// Whether it was named at all.
+    pub const fn is_named(&self) -> bool {
+        self.out.is_some() || self.format.is_some()
+    }
+
+    fn take(&self, context: &Context, committed: &Committed, output: &Output) -> Result<()> {
+        let fields = committed.fields();
+        let fields = match output {
+            Output::Tensor(tensor) => fields
+                .text("result", formats::shape(tensor))
+                .text("result_root", hex::encode(data_root(tensor))),
+            Output::File { bytes, .. } => fields.text("result", format!("{} bytes", bytes.len())),
+        };
+        let fields = fields.text("checked", output.how());
+        match (&self.out, self.format) {
+            (Some(path), format) => {
+                // What is no tensor is what it is, whatever its name says.
+                let format = match output {
+                    Output::Tensor(_) => format.or_else(|| Format::of(path).ok()),
+                    Output::File { .. } => format,
+                };
+                let written = output.written(format)?;
+                std::fs::write(path, written).map_err(|error| Error::file(path, error))?;
+                fields
+                    .text("written", path.display())
+                    .print_line(context.format);
+            }
+            (None, Some(format)) => write_bytes(&output.written(Some(format))?),
+            (None, None) => preview(context.format, fields, output),
+        }
+        Ok(())
+    }
+}
+
+/// Most values that go into a line of JSON.
+const MAX_JSON_VALUES: usize = 100_000;
+/// Most lines of a text that are shown.
+const MAX_TEXT_LINES: usize = 20;
+
+fn preview(format: output::Format, fields: Fields, output: &Output) {
+    let text = match output {
+        Output::File { bytes, .. } => std::str::from_utf8(bytes).ok(),
+        Output::Tensor(_) => None,
+    };
+    if format == output::Format::Json {
+        let fields = match output {
+            Output::Tensor(tensor) if value_count(tensor) <= MAX_JSON_VALUES => {
+                fields.with("values", formats::rows(tensor))
+            }
+            _ => fields.maybe("text", text),
+        };
+        fields.print_line(format);
+        return;
+    }
+    fields.print(format);
+    let lines = match (output, text) {
+        (Output::Tensor(tensor), _) => formats::preview(tensor),
+        (Output::File { .. }, Some(text)) => text
+            .lines()
+            .take(MAX_TEXT_LINES)
+            .map(str::to_owned)
+            .collect(),
+        (Output::File { .. }, None) => vec!["it is no text; write it with --out FILE".to_owned()],
+    };
+    lines
+        .iter()
+        .for_each(|line| print_text(&format!("   {line}")));
+}
+
+fn value_count(tensor: &Tensor) -> usize {
+    tensor.rows() as usize * tensor.cols() as usize
+}

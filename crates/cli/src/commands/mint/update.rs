@@ -1,0 +1,88 @@
+//! `quern mint update`: other rates for new jobs, or no new jobs at all.
+
+use {
+    super::show::fields,
+    crate::{
+        amount::{self, parse, parse_decimal},
+        commands::protocol::changes,
+        context::Context,
+        error::Result,
+        output::{Fields, print_nothing},
+    },
+    quern_client::{
+        Pubkey, Signer, instructions,
+        quern::{
+            instructions::MintSettings,
+            state::{MintConfig, MintRates},
+        },
+    },
+};
+
+/// What changes; what is not named stays.
+#[derive(clap::Args)]
+pub struct Args {
+    /// The mint
+    mint: Pubkey,
+    /// Whether new jobs may be paid in it
+    #[arg(long, value_name = "BOOL")]
+    enabled: Option<bool>,
+    /// Least price of a milestone, in tokens
+    #[arg(long, value_name = "TOKENS", value_parser = amount::check)]
+    least_price: Option<String>,
+    /// Least price for 10^9 multiply-accumulates of a refereed job, in tokens
+    #[arg(long, value_name = "TOKENS", value_parser = amount::check)]
+    price_per_gmac: Option<String>,
+    /// Least bond for 10^9 multiply-accumulates of a refereed job, in tokens
+    #[arg(long, value_name = "TOKENS", value_parser = amount::check)]
+    bond_per_gmac: Option<String>,
+    /// Reward atoms for every atom of fee, with up to nine decimals
+    #[arg(long, value_name = "RATE")]
+    reward_rate: Option<String>,
+}
+
+/// Changes a mint's rates.
+pub async fn run(context: &Context, args: Args) -> Result<()> {
+    let wallet = context.wallet()?;
+    let config = context.mint(&args.mint).await?;
+    let wanted = args.over(&config)?;
+    let mut updated = config;
+    updated.enabled = wanted.enabled.into();
+    updated.apply(&wanted.rates);
+    let done = changes(&fields(&config), &fields(&updated));
+    if done.is_empty() {
+        print_nothing(
+            context.format,
+            Fields::new(),
+            "nothing would change; name a rate with another value (see `quern mint update --help`)",
+        );
+        return Ok(());
+    }
+    let done = done.text("mint", config.mint);
+    let update = instructions::update_mint(&wallet.pubkey(), &config.mint, wanted);
+    context.send_and_show(&[update], &[&wallet], done).await
+}
+
+impl Args {
+    fn over(&self, config: &MintConfig) -> Result<MintSettings> {
+        let tokens = |named: &Option<String>, present: u64| match named {
+            Some(text) => parse(text, config.decimals),
+            None => Ok(present),
+        };
+        let reward_rate_e9 = match &self.reward_rate {
+            Some(text) => parse_decimal(text, 9)?,
+            None => config.reward_rate_e9.get(),
+        };
+        Ok(MintSettings {
+            enabled: self.enabled.unwrap_or(config.enabled.get()),
+            rates: MintRates {
+                reward_rate_e9,
+                least_price_atoms: tokens(&self.least_price, config.least_price_atoms.get())?,
+                price_per_gmac_atoms: tokens(
+                    &self.price_per_gmac,
+                    config.price_per_gmac_atoms.get(),
+                )?,
+                bond_per_gmac_atoms: tokens(&self.bond_per_gmac, config.bond_per_gmac_atoms.get())?,
+            },
+        })
+    }
+}

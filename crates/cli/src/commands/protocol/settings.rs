@@ -1,0 +1,178 @@
+//! The protocol's settings as options: what is named replaces what was there.
+
+use {
+    crate::{amount::parse_bps, output::Fields, span},
+    quern_client::{
+        Pubkey,
+        quern::state::{Protocol, ProtocolSettings},
+    },
+};
+
+/// All settings; what is not named stays.
+#[derive(clap::Args, Clone, Debug, Default)]
+pub struct Settings {
+    /// Who receives fees
+    #[arg(long, value_name = "ADDRESS")]
+    treasury: Option<Pubkey>,
+    /// Who may pause besides the authority
+    #[arg(long, value_name = "ADDRESS")]
+    guardian: Option<Pubkey>,
+    /// Share of every price that goes to the treasury, at most 10 %
+    #[arg(long, value_parser = parse_bps, value_name = "SHARE")]
+    fee: Option<u16>,
+    /// Share of the bond that a late provider pays to the client, at most 50 %
+    #[arg(long, value_parser = parse_bps, value_name = "SHARE")]
+    late_penalty: Option<u16>,
+    /// Share of the price that a rejecting client puts down
+    #[arg(long, value_parser = parse_bps, value_name = "SHARE")]
+    reject_deposit: Option<u16>,
+    /// Share of the price that an arbiter earns
+    #[arg(long, value_parser = parse_bps, value_name = "SHARE")]
+    arbiter_share: Option<u16>,
+    /// Least bond of a refereed job in basis points of the price, at least 20000
+    #[arg(long, value_name = "BPS")]
+    refereed_bond_bps: Option<u32>,
+    /// Least bond of a reviewed job in basis points of a milestone's price
+    #[arg(long, value_name = "BPS")]
+    reviewed_bond_bps: Option<u32>,
+    /// Shortest review of a refereed job
+    #[arg(long, value_parser = span::parse, value_name = "TIME")]
+    refereed_review: Option<u32>,
+    /// Shortest review of a reviewed job
+    #[arg(long, value_parser = span::parse, value_name = "TIME")]
+    reviewed_review: Option<u32>,
+    /// What a demand for data costs, in lamports
+    #[arg(long, value_name = "LAMPORTS")]
+    demand_fee: Option<u64>,
+    /// Time to answer a demand
+    #[arg(long, value_parser = span::parse, value_name = "TIME")]
+    response: Option<u32>,
+    /// Time to react to an answer
+    #[arg(long, value_parser = span::parse, value_name = "TIME")]
+    react: Option<u32>,
+    /// Time for an arbiter
+    #[arg(long, value_parser = span::parse, value_name = "TIME")]
+    resolve: Option<u32>,
+    /// Time in which only the provider may finalize
+    #[arg(long, value_parser = span::parse, value_name = "TIME")]
+    grace: Option<u32>,
+    /// What a restart of the cluster adds to deadlines
+    #[arg(long, value_parser = span::parse, value_name = "TIME")]
+    restart_grace: Option<u32>,
+}
+
+/// What a protocol has.
+pub fn present(protocol: &Protocol) -> ProtocolSettings {
+    let terms = &protocol.terms;
+    ProtocolSettings {
+        guardian: protocol.guardian,
+        treasury_owner: protocol.treasury_owner,
+        fee_bps: terms.fee_bps.get(),
+        late_penalty_bps: terms.late_penalty_bps.get(),
+        reject_bps: terms.reject_bps.get(),
+        arbiter_bps: terms.arbiter_bps.get(),
+        refereed_bond_bps: protocol.refereed_bond_bps.get(),
+        reviewed_bond_bps: protocol.reviewed_bond_bps.get(),
+        refereed_review_secs: protocol.refereed_review_secs.get(),
+        reviewed_review_secs: protocol.reviewed_review_secs.get(),
+        demand_fee_lamports: terms.demand_fee_lamports.get(),
+        response_secs: terms.response_secs.get(),
+        react_secs: terms.react_secs.get(),
+        resolve_secs: terms.resolve_secs.get(),
+        grace_secs: terms.grace_secs.get(),
+        restart_grace_secs: terms.restart_grace_secs.get(),
+    }
+}
+
+impl Settings {
+    /// Other settings with what is named here.
+    pub fn over(&self, base: ProtocolSettings) -> ProtocolSettings {
+        ProtocolSettings {
+            guardian: self.guardian.unwrap_or(base.guardian),
+            treasury_owner: self.treasury.unwrap_or(base.treasury_owner),
+            fee_bps: self.fee.unwrap_or(base.fee_bps),
+            late_penalty_bps: self.late_penalty.unwrap_or(base.late_penalty_bps),
+            reject_bps: self.reject_deposit.unwrap_or(base.reject_bps),
+            arbiter_bps: self.arbiter_share.unwrap_or(base.arbiter_bps),
+            refereed_bond_bps: self.refereed_bond_bps.unwrap_or(base.refereed_bond_bps),
+            reviewed_bond_bps: self.reviewed_bond_bps.unwrap_or(base.reviewed_bond_bps),
+            refereed_review_secs: self.refereed_review.unwrap_or(base.refereed_review_secs),
+            reviewed_review_secs: self.reviewed_review.unwrap_or(base.reviewed_review_secs),
+            demand_fee_lamports: self.demand_fee.unwrap_or(base.demand_fee_lamports),
+            response_secs: self.response.unwrap_or(base.response_secs),
+            react_secs: self.react.unwrap_or(base.react_secs),
+            resolve_secs: self.resolve.unwrap_or(base.resolve_secs),
+            grace_secs: self.grace.unwrap_or(base.grace_secs),
+            restart_grace_secs: self.restart_grace.unwrap_or(base.restart_grace_secs),
+        }
+    }
+}
+
+/// What differs between two shown things, each as `old -> new`, for a person who is about to change it.
+pub fn changes(before: &Fields, after: &Fields) -> Fields {
+    let mut shown = Fields::new();
+    for ((name, old), (_, new)) in before.iter().zip(after.iter()) {
+        if old != new {
+            shown = shown.text(name, format!("{} -> {}", bare(old), bare(new)));
+        }
+    }
+    shown
+}
+
+/// A value as people read it.
+fn bare(value: &serde_json::Value) -> String {
+    value
+        .as_str()
+        .map_or_else(|| value.to_string(), str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use {super::*, clap::Parser, quern_client::instructions::usual_settings};
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        settings: Settings,
+    }
+
+    #[test]
+    fn what_is_not_named_stays() {
+        let wallet = Pubkey::from([1; 32]);
+        let mut protocol: Protocol = bytemuck::Zeroable::zeroed();
+        protocol.apply(&usual_settings(wallet)).unwrap();
+        assert_eq!(present(&protocol), usual_settings(wallet));
+        let line = Line::try_parse_from(["x"]).unwrap();
+        assert_eq!(
+            line.settings.over(usual_settings(wallet)),
+            usual_settings(wallet)
+        );
+        // Every option changes one setting, and each setting has its option.
+        let command = <Line as clap::CommandFactory>::command();
+        let names = command.get_arguments().filter_map(clap::Arg::get_long);
+        let names: Vec<&str> = names.filter(|name| *name != "help").collect();
+        let fields = format!("{:?}", usual_settings(wallet))
+            .matches(": ")
+            .count();
+        assert_eq!(names.len(), fields);
+        for name in names {
+            let value = match name {
+                "treasury" | "guardian" => Pubkey::from([2; 32]).to_string(),
+                _ => "123".to_owned(),
+            };
+            let line = Line::try_parse_from(["x", &format!("--{name}"), &value]).unwrap();
+            let changed = line.settings.over(usual_settings(wallet));
+            assert_ne!(changed, usual_settings(wallet), "--{name}");
+        }
+    }
+
+    #[test]
+    fn only_what_changes_is_shown() {
+        let before = Fields::new().text("fee", "2.5 %").with("count", 1);
+        let after = Fields::new().text("fee", "3 %").with("count", 1);
+        let shown = changes(&before, &after).json();
+        assert_eq!(shown, serde_json::json!({ "fee": "2.5 % -> 3 %" }));
+    }
+}

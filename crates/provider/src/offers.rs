@@ -1,0 +1,279 @@
+//! Open jobs: which of them are worth a look, in which order, and what becomes of those whose data do not come.
+//!
+//! Strangers create them, so nothing is reserved for what one of them says: no memory, no bond and no place among the jobs that
+//! are worked on. Their data are fetched to the disk, in download slots that are not those of obligations.
+
+use {
+    crate::{
+        ability::{Ability, MEASURE_EVERY},
+        context::{Context, parsed},
+        error::Result,
+        policy::{Capacity, Refusal},
+        promises::Proposal,
+        strangers::OFFER_DOWNLOADS,
+        task::Task,
+    },
+    quern_client::{
+        Pubkey,
+        quern::{
+            clock::Moment,
+            state::{Assurance, Job},
+        },
+    },
+    quern_data::{runtime::lock, sizes::Sizes},
+    std::{
+        collections::{BTreeMap, HashMap},
+        sync::Arc,
+        time::{Duration, Instant},
+    },
+};
+
+/// Offers that are looked at at a time: as many wait for a download slot as have one. Half of them at most begin again.
+const AT_ONCE: usize = 2 * OFFER_DOWNLOADS;
+/// Models that are read in one look to learn how large their data are.
+const MOST_LOOK_UPS: usize = 32;
+/// What fetching an offer's data may take at least and at most, whatever time the job gives.
+const LEAST_FETCH: Duration = Duration::from_secs(20);
+const MOST_FETCH: Duration = Duration::from_secs(600);
+
+/// Open jobs that the policy wants and that can be done in time, the best paid first. `busy` are those that are being looked at.
+pub(crate) async fn offers(
+    context: &Context,
+    moment: &Moment,
+    busy: &[Pubkey],
+    is_free_to_measure: bool,
+    is_free: impl Fn(&Pubkey) -> bool,
+) -> Result<Vec<(Pubkey, Task)>> {
+    let left = AT_ONCE.saturating_sub(busy.len());
+    if left == 0 || lock(&context.promises).count() >= context.settings.policy.max_jobs {
+        return Ok(Vec::new());
+    }
+    let mut open = context.chain.open_jobs().await?;
+    open.retain(|(address, _)| is_free(address) && !lock(&context.known).is_given_up(address));
+    if open.is_empty() {
+        return Ok(Vec::new());
+    }
+    // Nothing is promised before it is known what can be kept; obligations do not wait for that.
+    let known = *lock(&context.ability);
+    let measure = is_free_to_measure.then_some((context.settings.owner, Task::Measure));
+    let Some(ability) = known else {
+        return Ok(measure.into_iter().collect());
+    };
+    let mut wanted = Vec::new();
+    let mut is_too_slow = false;
+    let mut capacities = Capacities::default();
+    for (address, job) in open {
+        match capacities.decide(context, &address, &job, moment).await? {
+            Ok(()) => wanted.push((address, job)),
+            Err(refusal) => {
+                is_too_slow |= refusal == Refusal::Busy;
+                context.leave_alone(&address, &job, refusal);
+            }
+        }
+    }
+    let found = ordered(context, &ability, wanted).await;
+    let begins_again = |address: &Pubkey| lock(&context.known).attempts(address) > 0;
+    let again = busy.iter().filter(|address| begins_again(address)).count();
+    let (again_left, mut again_found) = ((AT_ONCE / 2).saturating_sub(again), 0);
+    let found = found.into_iter().filter(|(address, _)| {
+        let again = usize::from(begins_again(address));
+        again_found += again;
+        again == 0 || again_found <= again_left
+    });
+    let found = found
+        .take(left)
+        .map(|(address, job)| (address, Task::Take(job)));
+    let measure = measure.filter(|_| is_too_slow && is_in_doubt(context, &ability));
+    Ok(measure.into_iter().chain(found).collect())
+}
+
+/// Whether a job that could not be done in time is a reason to measure again: what is not taken corrects nothing. Without a
+/// promise that stands in the way, the owner should hear of it.
+fn is_in_doubt(context: &Context, ability: &Ability) -> bool {
+    let promised = lock(&context.promises).count();
+    if promised == 0 && context.is_time_to_say("too slow", MEASURE_EVERY) {
+        tracing::warn!(
+            gmacs_per_sec = ability.macs_per_sec / 1e9,
+            publish_mib_per_sec = ability.publish_bytes_per_sec / f64::from(1 << 20),
+            "an open job could not be done in time although nothing else is promised; this machine is measured again now and then"
+        );
+    }
+    *lock(&context.measure_again) <= Instant::now()
+}
+
+/// Decides again, with what is known now, about a job whose data are here, and promises to do it.
+pub(crate) async fn promise(
+    context: &Context,
+    address: &Pubkey,
+    job: &Job,
+) -> Result<std::result::Result<(), Refusal>> {
+    let moment = context.chain.moment().await?;
+    let mut capacities = Capacities::default();
+    let decided = capacities.decide(context, address, job, &moment).await?;
+    if let Err(refusal) = decided {
+        return Ok(Err(refusal));
+    }
+    let bytes = match graph_of(context, &job.model, &mut 1).await {
+        Some(graph) => published_bytes(&graph, job.batch_rows.get()),
+        None => 0,
+    };
+    let known = *lock(&context.ability);
+    let Some(ability) = known else {
+        return Ok(Err(Refusal::Busy));
+    };
+    let proposal = Proposal {
+        address,
+        job,
+        time: time_for(context, &ability, job, bytes),
+    };
+    let max_jobs = context.settings.policy.max_jobs;
+    Ok(lock(&context.promises).promise(proposal, max_jobs, moment.now))
+}
+
+/// How long a job takes. Nobody can tell that of reviewed work.
+pub(crate) fn time_for(context: &Context, ability: &Ability, job: &Job, bytes: u64) -> Duration {
+    if Assurance::from_code(job.assurance) != Some(Assurance::Refereed) {
+        return Duration::ZERO;
+    }
+    // For the transactions, and for looking at the chain now and then.
+    let overhead = Duration::from_secs(u64::from(context.settings.policy.min_work_secs)) / 10;
+    ability
+        .time_for(job.macs.get(), bytes)
+        .saturating_add(overhead)
+}
+
+/// How long the data of an offer may take to come: a quarter of the time that its work has, within bounds, and no longer than it
+/// may be taken.
+pub(crate) fn fetch_time(job: &Job, moment: &Moment) -> Duration {
+    let quarter = Duration::from_secs(u64::from(job.work_secs.get()) / 4);
+    let left = job.effective_deadline(moment).saturating_sub(moment.now);
+    let left = Duration::from_secs(u64::try_from(left).unwrap_or_default());
+    quarter.clamp(LEAST_FETCH, MOST_FETCH).min(left)
+}
+
+/// The provider's account and purses, read once in a look.
+#[derive(Default)]
+struct Capacities {
+    provider: Option<Option<quern_client::quern::state::Provider>>,
+    purses: HashMap<Pubkey, Option<quern_client::quern::state::Purse>>,
+}
+
+impl Capacities {
+    async fn decide(
+        &mut self,
+        context: &Context,
+        address: &Pubkey,
+        job: &Job,
+        moment: &Moment,
+    ) -> Result<std::result::Result<(), Refusal>> {
+        let owner = &context.settings.owner;
+        let provider = match self.provider {
+            Some(provider) => provider,
+            None => *self.provider.insert(context.chain.provider(owner).await?),
+        };
+        let Some(provider) = provider.filter(|provider| provider.active.get()) else {
+            return Ok(Err(Refusal::Inactive));
+        };
+        let signer = &context.chain.signer();
+        let mut purse = match self.purses.get(&job.mint) {
+            Some(purse) => *purse,
+            None => {
+                let purse = context.chain.purse(owner, &job.mint).await?;
+                *self.purses.entry(job.mint).or_insert(purse)
+            }
+        };
+        if let Some(purse) = &mut purse {
+            lock(&context.promises).reserve_pending(purse, *signer != provider.owner);
+        }
+        let capacity = Capacity {
+            provider: &provider,
+            signer,
+            purse: purse.as_ref(),
+            has_worker: context.worker.is_some(),
+            moment,
+        };
+        if let Err(refusal) = context.settings.policy.decide(job, &capacity) {
+            return Ok(Err(refusal));
+        }
+        let known = *lock(&context.ability);
+        let Some(ability) = known else {
+            return Ok(Err(Refusal::Busy));
+        };
+        let proposal = Proposal {
+            address,
+            job,
+            time: time_for(context, &ability, job, 0),
+        };
+        Ok(lock(&context.promises).check(proposal, moment.now))
+    }
+}
+
+/// A job that may be taken.
+type Offer = (Pubkey, Job);
+
+/// Jobs by what they pay for a byte to fetch and a second of work. Atoms of two mints cannot be compared, so mints take turns.
+async fn ordered(context: &Context, ability: &Ability, wanted: Vec<Offer>) -> Vec<Offer> {
+    let mut by_mint: BTreeMap<Pubkey, Vec<(f64, Offer)>> = BTreeMap::new();
+    let mut look_ups = MOST_LOOK_UPS;
+    let rate = context.settings.fetch.least_rate.max(1) as f64;
+    for (address, job) in wanted {
+        let graph = graph_of(context, &job.model, &mut look_ups).await;
+        let bytes = graph.map_or(0, |graph| fetched_bytes(&graph, job.batch_rows.get()));
+        let secs = ability.time_for(job.macs.get(), 0).as_secs_f64() + bytes as f64 / rate;
+        let worth = job.price_atoms.get() as f64 / secs.max(1e-3);
+        let of_mint = by_mint.entry(job.mint).or_default();
+        of_mint.push((worth, (address, job)));
+    }
+    let mut lists: Vec<_> = by_mint
+        .into_values()
+        .map(|mut list| {
+            list.sort_by(|one, other| other.0.total_cmp(&one.0));
+            list.into_iter().map(|(_, offer)| offer)
+        })
+        .collect();
+    let mut all = Vec::new();
+    while !lists.is_empty() {
+        lists.retain_mut(|list| list.next().map(|offer| all.push(offer)).is_some());
+    }
+    all
+}
+
+/// The graph of a model, if it is known or may be looked up.
+async fn graph_of(context: &Context, model: &Pubkey, look_ups: &mut usize) -> Option<Arc<Vec<u8>>> {
+    if *model == quern_client::instructions::NOBODY {
+        return None;
+    }
+    let known = lock(&context.known).graph(model);
+    if known.is_some() {
+        return known;
+    }
+    *look_ups = look_ups.checked_sub(1)?;
+    let account = context.chain.model(model).await.ok()?;
+    if !account.model.sealed.get() {
+        return None;
+    }
+    let graph = Arc::new(account.graph);
+    lock(&context.known).learn(*model, Arc::clone(&graph));
+    Some(graph)
+}
+
+fn sizes_of(graph: &[u8], batch_rows: u32) -> Option<Sizes> {
+    let graph = parsed(graph).ok()?;
+    graph.check().ok()?;
+    graph.check_batch_rows(batch_rows).ok()?;
+    Sizes::of(&graph, batch_rows).ok()
+}
+
+fn fetched_bytes(graph: &[u8], batch_rows: u32) -> u64 {
+    let sizes = sizes_of(graph, batch_rows);
+    sizes.map_or(u64::MAX, |sizes| sizes.inputs.saturating_add(sizes.weights))
+}
+
+/// The trace, the result, which is a part of it, and the hints.
+fn published_bytes(graph: &[u8], batch_rows: u32) -> u64 {
+    let sizes = sizes_of(graph, batch_rows);
+    sizes.map_or(u64::MAX, |sizes| {
+        let twice = sizes.trace_file.saturating_mul(2);
+        twice.saturating_add(sizes.hints_file)
+    })
+}

@@ -1,0 +1,247 @@
+//! The HTTP server: every wait for a client has an end, clients cannot use up what the node and the store need, and those
+//! that only hold connections keep nobody out.
+
+mod gate;
+
+pub use gate::{Gate, Leave, Limits, Place, Work};
+
+use {
+    axum::Router,
+    hyper::{
+        server::conn::http1,
+        service::{Service, service_fn},
+    },
+    hyper_util::{
+        rt::{TokioIo, TokioTimer},
+        service::TowerToHyperService,
+    },
+    std::{pin::pin, sync::Arc, time::Duration},
+    tokio::{
+        net::{TcpListener, TcpStream},
+        sync::watch,
+        task::JoinSet,
+    },
+};
+
+/// Most time for a request's head, and between two requests of a connection.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+/// Longest life of a connection: a client that does not read its reply must not keep it.
+const CONNECTION_LIFE: Duration = Duration::from_secs(60);
+/// Most time for the request that is open when a connection is to end.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(8);
+/// Most bytes of a request's head: no request of this API is near it.
+const HEAD_BYTES: usize = 32 * 1024;
+/// Pause after a connection could not be taken.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// What a client gets while requests of others are in work on every place.
+const BUSY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 5\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+
+/// Serves until told to stop; open requests are answered then.
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    gate: Gate,
+    stopped: watch::Receiver<bool>,
+) {
+    let mut open = JoinSet::new();
+    let mut ended = stopped.clone();
+    loop {
+        tokio::select! {
+            () = told_to_stop(&mut ended) => break,
+            Some(_) = open.join_next() => {}
+            accepted = listener.accept() => match accepted {
+                Ok((stream, client)) => match gate.enter(client.ip()).await {
+                    Some((place, leave)) => {
+                        let attended = attend(stream, router.clone(), place, stopped.clone());
+                        open.spawn(async {
+                            tokio::select! {
+                                () = attended => {}
+                                () = leave.told() => {}
+                            }
+                        });
+                    }
+                    None => turn_away(&stream),
+                },
+                Err(error) => {
+                    tracing::warn!(%error, "cannot take a connection; trying again");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+    }
+    while open.join_next().await.is_some() {}
+}
+
+async fn told_to_stop(stopped: &mut watch::Receiver<bool>) {
+    // An error means that the indexer was dropped: then it ends too.
+    let _ = stopped.wait_for(|stop| *stop).await;
+}
+
+/// Answers the requests of a connection, until either side ends it.
+async fn attend(
+    stream: TcpStream,
+    router: Router,
+    place: Place,
+    mut stopped: watch::Receiver<bool>,
+) {
+    // Declared before the connection, so that its descriptor is closed when the place is free.
+    let place = Arc::new(place);
+    let pages = TowerToHyperService::new(router);
+    let service = service_fn(|request| {
+        let work = place.work();
+        let answer = pages.call(request);
+        async move {
+            let answer = answer.await;
+            drop(work);
+            answer
+        }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_TIMEOUT)
+        .max_buf_size(HEAD_BYTES)
+        .serve_connection(TokioIo::new(stream), service);
+    let mut connection = pin!(connection);
+    tokio::select! {
+        // Clients break off at any time; nothing follows from it.
+        _ = connection.as_mut() => return,
+        () = told_to_stop(&mut stopped) => {}
+        () = tokio::time::sleep(CONNECTION_LIFE) => {}
+    }
+    connection.as_mut().graceful_shutdown();
+    let _ = tokio::time::timeout(CLOSE_TIMEOUT, connection).await;
+}
+
+/// Says that there is no place, if the client can be told at once.
+fn turn_away(stream: &TcpStream) {
+    // Tokio takes a stream that was just accepted for writable, or nothing would be sent: the test below shows it.
+    let _ = stream.try_write(BUSY);
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use {
+        super::*,
+        axum::routing::get,
+        std::net::SocketAddr,
+        tokio::{
+            io::{AsyncReadExt, AsyncWriteExt},
+            sync::Semaphore,
+        },
+    };
+
+    /// Ends a test that hangs; nothing takes this long, and it is less than what a client's silence is allowed to take.
+    const LIMIT: Duration = Duration::from_secs(8);
+
+    /// A server with two places. `/slow` tells that it works and answers once it may.
+    struct Server {
+        address: SocketAddr,
+        working: Arc<Semaphore>,
+        may_answer: Arc<Semaphore>,
+        _stop: watch::Sender<bool>,
+    }
+
+    impl Server {
+        async fn start() -> Self {
+            let [working, may_answer] = [0, 0].map(|permits| Arc::new(Semaphore::new(permits)));
+            let slow = {
+                let (working, may_answer) = (Arc::clone(&working), Arc::clone(&may_answer));
+                async move || {
+                    working.add_permits(1);
+                    may_answer.acquire().await.unwrap().forget();
+                    "slow"
+                }
+            };
+            let router = Router::new()
+                .route("/", get(async || "here"))
+                .route("/slow", get(slow));
+            let gate = Gate::new(Limits {
+                all: 2,
+                of_address: 2,
+            });
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let address = listener.local_addr().unwrap();
+            let (stop, stopped) = watch::channel(false);
+            tokio::spawn(serve(listener, router, gate, stopped));
+            Self {
+                address,
+                working,
+                may_answer,
+                _stop: stop,
+            }
+        }
+
+        async fn connect(&self, words: &str) -> TcpStream {
+            let mut stream = TcpStream::connect(self.address).await.unwrap();
+            stream.write_all(words.as_bytes()).await.unwrap();
+            stream
+        }
+    }
+
+    fn request(path: &str) -> String {
+        format!("GET {path} HTTP/1.1\r\nhost: indexer\r\n\r\n")
+    }
+
+    /// What comes until the words do, or the connection ends.
+    async fn reply(stream: &mut TcpStream, end: &str) -> String {
+        let mut text = String::new();
+        let read = async {
+            let mut bytes = [0; 1024];
+            while !text.contains(end) {
+                match stream.read(&mut bytes).await {
+                    Ok(0) | Err(_) => break,
+                    Ok(count) => text += &String::from_utf8_lossy(&bytes[..count]),
+                }
+            }
+        };
+        let in_time = tokio::time::timeout(LIMIT, read).await;
+        assert!(
+            in_time.is_ok(),
+            "neither {end:?} nor the end after {text:?}"
+        );
+        text
+    }
+
+    /// Whether the server has closed a connection on which nothing is left to read.
+    async fn is_ended(stream: &mut TcpStream) -> bool {
+        let mut bytes = [0; 64];
+        let end = tokio::time::timeout(LIMIT, stream.read(&mut bytes)).await;
+        matches!(end, Ok(Ok(0) | Err(_)))
+    }
+
+    #[tokio::test]
+    async fn half_requests_and_idle_connections_on_every_place_keep_nobody_out() {
+        let server = Server::start().await;
+        let mut half = server.connect("GET / HT").await;
+        let mut idle = server.connect(&request("/")).await;
+        assert!(reply(&mut idle, "here").await.starts_with("HTTP/1.1 200"));
+        let mut newcomers = Vec::new();
+        for longest in [&mut half, &mut idle] {
+            let mut newcomer = server.connect(&request("/")).await;
+            let text = reply(&mut newcomer, "here").await;
+            assert!(text.starts_with("HTTP/1.1 200"), "{text:?}");
+            assert!(is_ended(longest).await);
+            newcomers.push(newcomer);
+        }
+    }
+
+    #[tokio::test]
+    async fn requests_in_work_stay_and_others_are_told_so() {
+        let server = Server::start().await;
+        let mut first = server.connect(&request("/slow")).await;
+        let mut second = server.connect(&request("/slow")).await;
+        let both = tokio::time::timeout(LIMIT, server.working.acquire_many(2));
+        both.await.unwrap().unwrap().forget();
+        let mut third = server.connect("").await;
+        let text = reply(&mut third, "\r\n\r\n").await;
+        assert!(text.starts_with("HTTP/1.1 503"), "{text:?}");
+        assert!(text.contains("retry-after"), "{text:?}");
+        server.may_answer.add_permits(2);
+        for stream in [&mut first, &mut second] {
+            let text = reply(stream, "slow").await;
+            assert!(text.starts_with("HTTP/1.1 200"), "{text:?}");
+        }
+    }
+}

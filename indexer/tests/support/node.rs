@@ -1,0 +1,190 @@
+//! A node that speaks JSON-RPC over a real socket and knows an invented history; every fault of nodes is a field.
+
+use {
+    super::{Forgery, History, reply},
+    axum::{
+        Json, Router,
+        extract::State,
+        http::StatusCode,
+        response::{IntoResponse, Response},
+        routing::post,
+    },
+    serde_json::{Value, json},
+    std::{
+        collections::HashSet,
+        sync::{Arc, Mutex},
+    },
+};
+
+/// The genesis hash that it names unless told otherwise.
+pub const GENESIS: &str = "11111111111111111111111111111111";
+
+/// What the node knows, and how it behaves.
+pub struct Node {
+    /// Newest last: signature, slot, whether it failed, its reply.
+    pub transactions: Vec<(String, u64, bool, Value)>,
+    pub finalized: u64,
+    pub genesis: String,
+    /// What it names from its first listing on.
+    pub genesis_after_listing: Option<String>,
+    /// Transactions that were asked for once: every fifth first answer is "null".
+    pub asked: HashSet<String>,
+    /// Whether it lost its history.
+    pub pruned: bool,
+    /// Most transactions of a page, whatever is asked for.
+    pub cap: usize,
+    /// Whether it does not know the cursors of pages and answers them with an empty one.
+    pub forgets_cursors: bool,
+    /// How many of its transactions, the oldest first, it answers with their metadata.
+    pub released: usize,
+    pub calls: Vec<String>,
+    /// The protocol's account: owner and data in base58.
+    pub protocol: Option<(String, String)>,
+    /// The answer to every call instead, if there is one; a text is sent as it is.
+    pub refusal: Option<(u16, Value)>,
+}
+
+impl Default for Node {
+    fn default() -> Self {
+        Self {
+            transactions: Vec::new(),
+            finalized: 0,
+            genesis: GENESIS.to_owned(),
+            genesis_after_listing: None,
+            asked: HashSet::new(),
+            pruned: false,
+            cap: usize::MAX,
+            forgets_cursors: false,
+            released: usize::MAX,
+            calls: Vec::new(),
+            protocol: None,
+            refusal: None,
+        }
+    }
+}
+
+pub type Shared = Arc<Mutex<Node>>;
+
+impl Node {
+    /// A node on which this history is final.
+    pub fn of(history: &History) -> Self {
+        Self {
+            transactions: entries(history),
+            finalized: history.events.last().unwrap().slot,
+            ..Self::default()
+        }
+    }
+
+    fn page(&self, options: &Value) -> Value {
+        let limit = options["limit"].as_u64().unwrap() as usize;
+        let before = options["before"].as_str();
+        if self.pruned || (self.forgets_cursors && before.is_some()) {
+            return json!([]);
+        }
+        let newest_first = || self.transactions.iter().rev();
+        let skip = before.map_or(0, |before| {
+            newest_first()
+                .position(|transaction| transaction.0 == before)
+                .unwrap()
+                + 1
+        });
+        let page = newest_first().skip(skip).take(limit.min(self.cap));
+        page.map(|(signature, slot, failed, _)| {
+            json!({
+                "signature": signature,
+                "slot": slot,
+                "err": if *failed { json!({ "InstructionError": [0, { "Custom": 1 }] }) } else { Value::Null },
+                "memo": null,
+                "blockTime": null,
+                // As local networks do, newer ones are listed too, with their own status.
+                "confirmationStatus": if *slot <= self.finalized { "finalized" } else { "confirmed" },
+            })
+        })
+        .collect()
+    }
+
+    fn transaction(&mut self, signature: &str) -> Value {
+        if self.asked.insert(signature.to_owned()) && self.asked.len().is_multiple_of(5) {
+            return Value::Null;
+        }
+        let mut all = self.transactions.iter();
+        let place = all.position(|known| known.0 == signature).unwrap();
+        let found = &self.transactions[place];
+        assert!(!found.2, "a failed transaction need not be fetched");
+        let mut reply = found.3.clone();
+        if place >= self.released {
+            reply["meta"] = Value::Null;
+        }
+        reply
+    }
+
+    fn account(&self, address: &Value) -> Value {
+        // The clock's account: the indexer does without.
+        let is_clock = address == "SysvarC1ock11111111111111111111111111111111";
+        let value = self.protocol.as_ref().filter(|_| !is_clock);
+        let value = value.map(|(owner, data)| {
+            json!({
+                "data": [data, "base58"], "owner": owner, "lamports": 1, "executable": false, "rentEpoch": 0, "space": 1,
+            })
+        });
+        json!({ "context": { "slot": self.finalized }, "value": value })
+    }
+}
+
+async fn answer(State(node): State<Shared>, Json(request): Json<Value>) -> Response {
+    let mut node = node.lock().unwrap();
+    if let Some((status, body)) = &node.refusal {
+        let status = StatusCode::from_u16(*status).unwrap();
+        return match body {
+            Value::String(text) => (status, text.clone()).into_response(),
+            body => (status, Json(body.clone())).into_response(),
+        };
+    }
+    let method = request["method"].as_str().unwrap().to_owned();
+    let params = &request["params"];
+    let result = match method.as_str() {
+        "getGenesisHash" => json!(node.genesis),
+        "getSlot" => json!(node.finalized),
+        "getSignaturesForAddress" => {
+            assert_eq!(params[1]["commitment"], "finalized");
+            assert!(params[1]["minContextSlot"].as_u64().unwrap() <= node.finalized);
+            if let Some(genesis) = node.genesis_after_listing.take() {
+                node.genesis = genesis;
+            }
+            node.page(&params[1])
+        }
+        "getTransaction" => node.transaction(params[0].as_str().unwrap()),
+        "getAccountInfo" => node.account(&params[0]),
+        other => panic!("the indexer called {other}"),
+    };
+    node.calls.push(method);
+    Json(json!({ "jsonrpc": "2.0", "id": request["id"], "result": result })).into_response()
+}
+
+/// Starts it; it ends with the test.
+pub async fn start(node: Node) -> (Shared, String) {
+    let shared: Shared = Arc::new(Mutex::new(node));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let router = Router::new()
+        .route("/", post(answer))
+        .route("/{token}", post(answer))
+        .with_state(Arc::clone(&shared));
+    tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+    (shared, url)
+}
+
+/// The transactions of a history as a node knows them.
+pub fn entries(history: &History) -> Vec<(String, u64, bool, Value)> {
+    let events = history.events.iter();
+    events
+        .map(|event| {
+            (
+                event.id.signature.to_string(),
+                event.slot,
+                false,
+                reply(event, Forgery::None),
+            )
+        })
+        .collect()
+}
