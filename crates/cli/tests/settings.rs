@@ -112,9 +112,12 @@ async fn settings_and_rates_change_only_where_they_are_named() {
         after[name] = before[name].clone();
     }
     assert_eq!(after, before);
-    // No other mint could be meant, but none takes new jobs now.
-    let client = &stage.world.client;
-    stage.refused(client, &["purse", "deposit", "--amount", "1"], "no mint");
+    // It takes no new jobs now, but no other could be meant, and money leaves it.
+    let out = stage.json(&stage.world.client, &["purse", "withdraw", "--amount", "1"]);
+    assert_eq!(
+        (&out["mint"], &out["withdrawn"]),
+        (&mint.clone().into(), &"1".into())
+    );
     stage.json(admin, &["mint", "update", &mint, "--enabled", "true"]);
     let opened = stage.json(&stage.world.maker, &["purse", "open"]);
     assert_eq!(opened["mint"], mint);
