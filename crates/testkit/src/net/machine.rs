@@ -85,7 +85,7 @@ impl Machine {
             &[stage.arbiter.pubkey()],
         );
         let operator = provider.operator.insecure_clone();
-        Self::start_with(&url, operator, settings).await
+        Self::start_with(url, operator, settings).await
     }
 
     /// The same for any settings.
