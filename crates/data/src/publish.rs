@@ -4,12 +4,13 @@ use {
     crate::{
         error::{DataError, Result, cause, excerpt},
         fetch::parse,
+        files::unwritten,
     },
     object_store::{
         ClientOptions, ObjectStore, ObjectStoreExt, PutPayload, RetryConfig, http::HttpBuilder,
         local::LocalFileSystem, path::Path as StorePath,
     },
-    std::{fmt::Display, path::Path, sync::Arc, time::Duration},
+    std::{error::Error, fmt::Display, path::Path, sync::Arc, time::Duration},
     url::Url,
 };
 
@@ -125,6 +126,7 @@ impl Publisher {
             place: self.place.clone(),
             why,
         };
+        let place = Path::new(&self.place).join(relative);
         // As it is: `from` would escape what the store or the address escape once more.
         let name = StorePath::parse(relative).map_err(|error| failed(cause(&error)))?;
         let path = StorePath::from_iter(self.prefix.parts().chain(name.parts()));
@@ -132,13 +134,28 @@ impl Publisher {
             .await
         {
             Ok(Ok(_)) => Ok(uri),
-            Ok(Err(error)) => Err(failed(cause(&error))),
+            Ok(Err(error)) => Err(match io_error(&error).map(|io| unwritten(&place, io)) {
+                Some(full @ DataError::DiskFull { .. }) => full,
+                _ => failed(cause(&error)),
+            }),
             Err(_) => Err(failed(format!(
                 "it took longer than {} s",
                 self.timeout.as_secs()
             ))),
         }
     }
+}
+
+/// What the system said, if it was the system.
+fn io_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a std::io::Error> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(found) = error.downcast_ref() {
+            return Some(found);
+        }
+        next = error.source();
+    }
+    None
 }
 
 /// A store that puts files below a URL.
