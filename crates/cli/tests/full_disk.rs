@@ -34,7 +34,6 @@ fn watcher(stage: &Stage) -> Running {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[expect(clippy::too_many_lines, reason = "one story, told in its order")]
 async fn agent_and_watcher_outlive_a_full_disk() {
     let stage = Stage::new().await;
     let (world, owner) = (&stage.world, stage.world.provider.pubkey());
