@@ -18,7 +18,6 @@ use {
             state::{Emission, Job, MintConfig, Model, Protocol},
         },
         read::{self, ForCreate, ForPayment},
-        send::fee::{IN_TIME_CAP, USUAL_CAP},
     },
     std::{io::Read, path::PathBuf, sync::Arc},
     tokio::sync::OnceCell,
@@ -86,7 +85,7 @@ pub struct Globals {
     pub with_compute_unit_price: Option<u64>,
     /// Most micro-lamports to pay for every compute unit: it begins with 1000, whatever others pay, and offers more after every
     /// attempt that was not included or when little time is left, as long as the purpose is worth it [default: 1000000, or
-    /// 50000000 for `provider run`, `watch`, and `job create --watch`, `reject` and `resolve`; nothing on a local network]
+    /// 50000000 for what has a deadline at which others gain; nothing on a local network]
     #[arg(
         long,
         global = true,
@@ -191,10 +190,8 @@ impl Globals {
                 .map_err(|why| Error::Usage(format!("--commitment: {why}")))?,
             None => config.commitment,
         };
-        let priority_fee = self.priority_fee(&url, USUAL_CAP);
-        let in_time_fee = self.priority_fee(&url, IN_TIME_CAP);
         let sender = Sender::new(&url, commitment).with_options(SendOptions {
-            priority_fee,
+            priority_fee: self.priority_fee(&url),
             ..SendOptions::default()
         });
         Ok(Context {
@@ -204,21 +201,17 @@ impl Globals {
             config,
             format: self.output,
             width: self.width(),
-            in_time_fee,
             is_checked: Arc::default(),
         })
     }
 
-    /// What is paid for being included sooner: what was asked for, otherwise what the errand is worth, up to a cap. On a local
-    /// network there is nobody to outbid.
-    fn priority_fee(&self, url: &str, usual_cap: u64) -> PriorityFee {
+    /// What is paid for being included sooner: what was asked for, otherwise what the errand is worth. On a local network there
+    /// is nobody to outbid.
+    fn priority_fee(&self, url: &str) -> PriorityFee {
         match (self.with_compute_unit_price, self.max_compute_unit_price) {
             (Some(price), _) => PriorityFee::Fixed(price),
-            (None, Some(cap_micro_lamports)) => PriorityFee::Within { cap_micro_lamports },
             (None, None) if config::is_local(url) => PriorityFee::None,
-            (None, None) => PriorityFee::Within {
-                cap_micro_lamports: usual_cap,
-            },
+            (None, cap_micro_lamports) => PriorityFee::Within { cap_micro_lamports },
         }
     }
 }
@@ -259,26 +252,11 @@ pub struct Context {
     pub format: Format,
     /// How wide tables may be.
     width: Width,
-    /// What is paid where being late costs money.
-    in_time_fee: PriorityFee,
     /// Whether the cluster is the one that the protocol was set up for: once a process is enough.
     is_checked: Arc<OnceCell<()>>,
 }
 
 impl Context {
-    /// The same for work with deadlines at which others gain: transactions may cost more before they come too late.
-    #[must_use]
-    pub fn in_time(&self) -> Self {
-        let options = SendOptions {
-            priority_fee: self.in_time_fee,
-            ..*self.sender.options()
-        };
-        Self {
-            sender: self.sender.clone().with_options(options),
-            ..self.clone()
-        }
-    }
-
     /// The same with other budgets for priority fees.
     #[must_use]
     pub fn within(&self, budgets: Budgets) -> Self {
@@ -288,16 +266,12 @@ impl Context {
         }
     }
 
-    /// The same for an errand: if it has a deadline, its transactions may cost more before they come too late.
+    /// The same for an errand.
     #[must_use]
     pub fn on(&self, errand: Errand) -> Self {
-        let context = match errand.due() {
-            Some(_) => self.in_time(),
-            None => self.clone(),
-        };
         Self {
-            sender: context.sender.on(errand),
-            ..context
+            sender: self.sender.on(errand),
+            ..self.clone()
         }
     }
 
@@ -475,23 +449,20 @@ impl Context {
         config: &MintConfig,
         atoms: u64,
     ) -> Result<()> {
-        /// Both token programs keep an account's amount there.
-        const AMOUNT_AT: std::ops::Range<usize> = 64..72;
         let (mint, decimals) = (&config.mint, config.decimals);
         let source = addresses::token_account(wallet, mint, &config.token_program);
-        let held = accounts::raw(self.rpc(), &source).await?;
-        let held = held.filter(|(owner, _)| *owner == config.token_program);
-        let amount = held.as_ref().and_then(|(_, data)| data.get(AMOUNT_AT));
-        let amount = amount.and_then(|bytes| <[u8; 8]>::try_from(bytes).ok());
-        match amount.map(u64::from_le_bytes) {
-            Some(has) if has >= atoms => Ok(()),
-            Some(has) if has > 0 => Err(Error::Other(format!(
+        match accounts::token_atoms(self.rpc(), &source)
+            .await?
+            .unwrap_or(0)
+        {
+            has if has >= atoms => Ok(()),
+            0 => Err(Error::Other(format!(
+                "the wallet {wallet} holds none of the mint {mint}; get some into its usual token account {source} first"
+            ))),
+            has => Err(Error::Other(format!(
                 "the wallet {wallet} holds {} of the mint {mint}, less than {}; get more into its token account {source}, or move less",
                 amount::show(has, decimals),
                 amount::show(atoms, decimals)
-            ))),
-            _ => Err(Error::Other(format!(
-                "the wallet {wallet} holds none of the mint {mint}; get some into its usual token account {source} first"
             ))),
         }
     }
@@ -501,15 +472,8 @@ impl Context {
     /// # Errors
     /// That there is no mint at the address.
     pub async fn token_mint(&self, mint: &Pubkey) -> Result<(Pubkey, u8)> {
-        /// Both token programs keep a mint's decimals there.
-        const DECIMALS_AT: usize = 44;
-        let account = accounts::raw(self.rpc(), mint).await?;
-        let is_token = |owner: &Pubkey| {
-            [addresses::TOKEN_PROGRAM, addresses::TOKEN_2022_PROGRAM].contains(owner)
-        };
-        let found = account.filter(|(owner, _)| is_token(owner));
-        found
-            .and_then(|(owner, data)| data.get(DECIMALS_AT).map(|decimals| (owner, *decimals)))
+        accounts::token_mint(self.rpc(), mint)
+            .await?
             .ok_or_else(|| {
                 Error::Other(format!(
                     "there is no token mint at {mint}; check the address and the cluster"
@@ -570,7 +534,11 @@ fn unsupported(what: &str) -> Error {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::panic)]
 
-    use {super::*, clap::Parser};
+    use {
+        super::*,
+        clap::Parser,
+        quern_client::send::fee::{IN_TIME_CAP, USUAL_CAP},
+    };
 
     #[derive(Parser)]
     struct Line {
@@ -578,8 +546,8 @@ mod tests {
         globals: Globals,
     }
 
-    /// What usual commands pay on a cluster, and those that must be in time.
-    fn fees(url: &str, args: &[&str]) -> (PriorityFee, PriorityFee) {
+    /// What commands pay on a cluster.
+    fn fee(url: &str, args: &[&str]) -> PriorityFee {
         let home = tempfile::tempdir().unwrap();
         let config = home.path().join("config.yml");
         let text = format!("json_rpc_url: {url}\nkeypair_path: id.json\n");
@@ -587,23 +555,22 @@ mod tests {
         let line = ["quern", "--config", config.to_str().unwrap()];
         let line = Line::try_parse_from(line.iter().chain(args)).unwrap();
         let context = line.globals.context().unwrap();
-        let fee = |context: &Context| context.sender.options().priority_fee;
-        (fee(&context), fee(&context.in_time()))
+        context.sender.options().priority_fee
     }
 
     #[test]
     fn local_networks_are_free_and_others_have_a_cap() {
-        let capped = |cap_micro_lamports| PriorityFee::Within { cap_micro_lamports };
+        let within = |cap_micro_lamports| PriorityFee::Within { cap_micro_lamports };
         let devnet = "https://api.devnet.solana.com";
         for local in ["http://127.0.0.1:8899", "http://localhost:1"] {
-            assert_eq!(fees(local, &[]), (PriorityFee::None, PriorityFee::None));
+            assert_eq!(fee(local, &[]), PriorityFee::None);
         }
-        assert_eq!(fees(devnet, &[]), (capped(USUAL_CAP), capped(IN_TIME_CAP)));
+        assert_eq!(fee(devnet, &[]), within(None));
         for url in ["http://127.0.0.1:8899", devnet] {
-            let cap = fees(url, &["--max-compute-unit-price", "7"]);
-            assert_eq!(cap, (capped(7), capped(7)));
-            let fixed = fees(url, &["--with-compute-unit-price", "8"]);
-            assert_eq!(fixed, (PriorityFee::Fixed(8), PriorityFee::Fixed(8)));
+            let cap = fee(url, &["--max-compute-unit-price", "7"]);
+            assert_eq!(cap, within(Some(7)));
+            let fixed = fee(url, &["--with-compute-unit-price", "8"]);
+            assert_eq!(fixed, PriorityFee::Fixed(8));
         }
         // The help states them.
         let help = <Line as clap::CommandFactory>::command()
@@ -611,7 +578,7 @@ mod tests {
             .to_string();
         let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
         let stated = format!(
-            "[default: {USUAL_CAP}, or {IN_TIME_CAP} for `provider run`, `watch`, and `job create --watch`, `reject` and `resolve`; nothing on a local network]"
+            "[default: {USUAL_CAP}, or {IN_TIME_CAP} for what has a deadline at which others gain; nothing on a local network]"
         );
         assert!(help.contains(&stated), "{help}");
     }

@@ -240,7 +240,7 @@ async fn dispatch(globals: &Globals, command: Command) -> Result<()> {
         Command::Purse(command) => purse::run(&globals.context()?, command).await,
         Command::Provider(command) => provider::run(&globals.context()?, command).await,
         Command::Job(command) => job::run(&globals.context()?, command).await,
-        Command::Watch(args) => watch::run(&globals.context()?.in_time(), *args).await,
+        Command::Watch(args) => watch::run(&globals.context()?, *args).await,
         Command::Claim(args) => claim::run(&globals.context()?, args).await,
         Command::Tensor(command) => tensor::run(globals.output, &command),
         Command::Leaderboard(args) => leaderboard::run(globals, args).await,

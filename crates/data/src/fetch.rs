@@ -279,6 +279,33 @@ mod tests {
         assert_eq!(fetcher.fetch(&uri, Some(1)).await.unwrap(), [8]);
     }
 
+    /// Whatever a file is called: it is found at the address that was told, under the name that it was given.
+    #[tokio::test]
+    async fn names_that_mean_something_in_addresses_are_found() {
+        let folder = tempfile::tempdir().unwrap();
+        let out = folder.path().join("a folder [1] 100%");
+        let publisher = Publisher::folder(&out, None).unwrap();
+        let fetcher = fetcher(folder.path(), 100);
+        for (index, name) in (0..).zip([
+            "job-under-[WebPage(200)].qbundle",
+            "50% of it",
+            "already%20escaped%5B",
+            "what?",
+            "a#b",
+            "{a}^|`~*<>\"'",
+            "ünïcode ≥ 1",
+            "in/a [folder]/x",
+        ]) {
+            let uri = publisher.put(name, vec![index; 10]).await.unwrap();
+            let found = fetcher.fetch(&uri, Some(10)).await;
+            assert_eq!(found.unwrap(), [index; 10], "{name}: {uri}");
+            assert!(out.join(name).is_file(), "{name}");
+        }
+        for outside in ["../x", "a/../../x", "a//b", "."] {
+            assert!(publisher.put(outside, vec![1]).await.is_err(), "{outside}");
+        }
+    }
+
     #[tokio::test]
     async fn refuses_other_sizes_before_reading() {
         let folder = tempfile::tempdir().unwrap();

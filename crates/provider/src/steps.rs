@@ -47,6 +47,8 @@ pub(crate) async fn take(context: &Context, address: &Pubkey, job: Job) -> Resul
     if context.is_stopping.load(Ordering::SeqCst) {
         return Ok(false);
     }
+    // A disk without room for this has none for the result either: that is found out before a bond is at stake.
+    begin(context, address, &job)?;
     // Fetching took time, and other jobs may have been taken meanwhile.
     if let Err(refusal) = offers::promise(context, address, &job).await? {
         context.leave_alone(address, &job, refusal);
@@ -77,15 +79,7 @@ pub(crate) async fn work(
     job: Job,
     prepared: Option<Prepared>,
 ) -> Result<()> {
-    let mut record = match begun(context, address, &job)? {
-        Some(record) => record,
-        None => {
-            let submission = job.submissions.get().saturating_add(1);
-            let record = Record::taken(address, job.milestone, submission);
-            context.journal.save(address, &record)?;
-            record
-        }
-    };
+    let mut record = begin(context, address, &job)?;
     if !has_files(context, address, &record) {
         record = record.at(Stage::Taken);
     }
@@ -108,6 +102,17 @@ pub(crate) async fn work(
         }
         _ => Ok(()),
     }
+}
+
+/// What the journal knows of the submission that a job waits for, from now on at least that.
+fn begin(context: &Context, address: &Pubkey, job: &Job) -> Result<Record> {
+    if let Some(record) = begun(context, address, job)? {
+        return Ok(record);
+    }
+    let submission = job.submissions.get().saturating_add(1);
+    let record = Record::taken(address, job.milestone, submission);
+    context.journal.save(address, &record)?;
+    Ok(record)
 }
 
 /// What the journal knows of the submission that a taken job waits for.

@@ -186,7 +186,7 @@ pub async fn run(context: &Context, args: Args) -> Result<()> {
     };
     let agent = Agent::new(
         settings,
-        RpcChain::new(context.in_time().within(budgets).sender, signer),
+        RpcChain::new(context.within(budgets).sender, signer),
         worker,
     )?;
     agent.run(until_stopped()).await?;
@@ -257,24 +257,16 @@ mod tests {
             let mut all = command.get_arguments();
             all.any(|arg| arg.get_long() == Some(name))
         };
-        for refusal in [
-            Refusal::Assurance,
-            Refusal::Model,
-            Refusal::Mint,
-            Refusal::Price,
-            Refusal::Work,
-            Refusal::Bond,
-            Refusal::Arbiter,
-            Refusal::TooHasty,
-            Refusal::LongReview,
-        ] {
+        let mut count = 0;
+        for refusal in Refusal::ALL {
             let options = refusal.options().unwrap_or_default();
             let names = options.split("--").skip(1);
             for name in names.filter_map(|rest| rest.split([' ', ',']).next()) {
                 assert!(known(name), "{refusal:?}: --{name}");
+                count += 1;
             }
-            assert!(options.contains("--"), "{refusal:?}");
         }
+        assert!(count > 0, "no option is named");
     }
 
     #[test]

@@ -102,7 +102,7 @@ async fn follow(context: &Context, args: Args, wallet: Keypair, job: Pubkey) -> 
         max_bytes: watch::UNLIMITED_BYTES,
         ..fetch.clone()
     });
-    match watch::follow(&context.in_time(), wallet, &job, fetch).await? {
+    match watch::follow(context, wallet, &job, fetch).await? {
         Outcome::Paid => result::run_watched(context, &job, &args.target, &fetcher).await,
         Outcome::Convicted { .. } => Err(Error::Convicted(job)),
         Outcome::Ended => Err(Error::NotDone(job)),
