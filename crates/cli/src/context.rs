@@ -20,6 +20,7 @@ use {
         read::{self, ForCreate, ForPayment},
         send::fee::{IN_TIME_CAP, USUAL_CAP},
     },
+    quern_process::logs::LogOptions,
     std::{io::Read, path::PathBuf, sync::Arc},
     tokio::sync::OnceCell,
 };
@@ -111,6 +112,8 @@ pub struct Globals {
     /// Print every step on standard error
     #[arg(long, short = 'v', global = true, help_heading = "Solana options")]
     pub verbose: bool,
+    #[command(flatten)]
+    pub logs: LogOptions,
 }
 
 impl Globals {

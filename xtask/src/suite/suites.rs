@@ -87,7 +87,13 @@ const ALL: &[Suite] = &[
         &[],
         false,
     ),
-    suite("cli", "the command line", &["quern-cli"], &[], true),
+    suite(
+        "cli",
+        "the command line, its logs and man pages",
+        &["quern-cli", "quern-process"],
+        &[],
+        true,
+    ),
     suite(
         "localnet",
         "the local network",
