@@ -132,6 +132,7 @@ fn a_release_holds_what_people_need() {
             "{said}"
         );
     }
+    settings_are_read(&place);
     services_are_sound(&place);
     std::fs::remove_dir_all(&base).unwrap();
 }
@@ -150,6 +151,30 @@ fn image_finds_what_it_copies(files: &BTreeSet<&str>) {
             files.contains(file),
             "the image copies {file}, which is not packed"
         );
+    }
+}
+
+/// Every variable of the example is one of a command's, or one that a service puts into its command line.
+fn settings_are_read(place: &Path) {
+    let text = std::fs::read_to_string(place.join("env.example")).unwrap();
+    let lines = text.lines().map(|line| line.trim_start_matches('#'));
+    let names = lines.filter_map(|line| line.split_once('='));
+    let names: Vec<&str> = names
+        .map(|(name, _)| name)
+        .filter(|name| !name.contains(' '))
+        .collect();
+    assert!(names.len() > 8, "{names:?}");
+    let mut known = String::from("RUST_LOG");
+    for command in COMMANDS {
+        let mut help = Command::new(place.join("bin").join(command));
+        help.arg(if command == "quern" { "watch" } else { "run" });
+        known += &run(help.arg("--help"));
+    }
+    for item in std::fs::read_dir(place.join("systemd")).unwrap() {
+        known += &std::fs::read_to_string(item.unwrap().path()).unwrap();
+    }
+    for name in names {
+        assert!(known.contains(name), "nothing reads {name}");
     }
 }
 

@@ -111,10 +111,10 @@ const ALL: &[Suite] = &[
     suite("demo", "the demo", &["quern-demo"], &[], true),
     suite(
         "tools",
-        "this task runner, the test kit and the probe",
+        "this task runner, a release, the test kit and the probe",
         &["xtask", "quern-testkit", "quern-probe"],
         &[],
-        false,
+        true,
     ),
 ];
 
