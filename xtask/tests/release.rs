@@ -132,6 +132,7 @@ fn a_release_holds_what_people_need() {
             "{said}"
         );
     }
+    program_knows_no_path(&place);
     settings_are_read(&place);
     services_are_sound(&place);
     std::fs::remove_dir_all(&base).unwrap();
@@ -151,6 +152,17 @@ fn image_finds_what_it_copies(files: &BTreeSet<&str>) {
             files.contains(file),
             "the image copies {file}, which is not packed"
         );
+    }
+}
+
+/// Another machine builds the same bytes: where this one keeps sources and libraries is in none of them.
+fn program_knows_no_path(place: &Path) {
+    let program = std::fs::read(place.join("program/quern.so")).unwrap();
+    let root = root().display().to_string();
+    for path in [root.as_str(), "registry/src", "/library/", ".rs"] {
+        let mut windows = program.windows(path.len());
+        let is_there = windows.any(|bytes| bytes == path.as_bytes());
+        assert!(!is_there, "the program holds {path}");
     }
 }
 
