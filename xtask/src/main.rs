@@ -10,6 +10,7 @@ mod idl;
 mod picture;
 mod program;
 mod program_id;
+mod release;
 mod rules;
 mod setup;
 mod shell;
@@ -18,6 +19,7 @@ mod suite;
 mod toolchain;
 mod upstream;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -83,6 +85,15 @@ enum Cli {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
     },
+    /// Pack the commands, their man pages and completions, the program, services and guides: target/dist-packages
+    Release {
+        /// Pack the commands in this folder; build nothing
+        #[arg(long, value_name = "FOLDER")]
+        binaries: Option<PathBuf>,
+        /// Where to put tarball and SHA256SUMS [default: target/dist-packages]
+        #[arg(long, value_name = "FOLDER")]
+        out: Option<PathBuf>,
+    },
     /// Measure compute units and sizes: docs/BENCHMARKS.md and target/bench/summary.json
     Bench {
         /// Passed to the benchmark
@@ -119,6 +130,7 @@ fn run(cli: Cli) -> Result<()> {
         Cli::Check => suite::check(),
         Cli::Test { fast, args } => suite::run(fast, &args),
         Cli::Demo { args } => start::binary(start::DEMO, &args),
+        Cli::Release { binaries, out } => release::run(binaries, out),
         Cli::Bench { args } => start::binary(start::BENCH, &args),
     }
 }

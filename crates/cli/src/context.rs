@@ -19,6 +19,7 @@ use {
         },
         read::{self, ForCreate, ForPayment},
     },
+    quern_process::logs::LogOptions,
     std::{io::Read, path::PathBuf, sync::Arc},
     tokio::sync::OnceCell,
 };
@@ -110,6 +111,8 @@ pub struct Globals {
     /// Print every step on standard error
     #[arg(long, short = 'v', global = true, help_heading = "Solana options")]
     pub verbose: bool,
+    #[command(flatten)]
+    pub logs: LogOptions,
 }
 
 impl Globals {

@@ -8,13 +8,14 @@ mod amount;
 mod commands;
 mod context;
 mod data;
+#[cfg(test)]
+mod documented;
 mod error;
 mod formats;
 mod indexer;
 mod named;
 mod output;
 mod progress;
-mod redact;
 #[cfg(test)]
 mod snapshot;
 mod span;
@@ -32,6 +33,7 @@ use {
     context::Globals,
     error::Result,
     quern_client::Pubkey,
+    quern_process::{logs, redact},
     std::{error::Error as _, io::IsTerminal, process::ExitCode, str::FromStr, time::Duration},
 };
 
@@ -136,7 +138,7 @@ enum Command {
     Leaderboard(leaderboard::Args),
     /// Print this command line as a page
     #[command(hide = true)]
-    Reference,
+    Reference(commands::reference::Args),
 }
 
 /// Runs the command line and says how it ended.
@@ -147,6 +149,7 @@ pub fn main() -> ExitCode {
     };
     // Where it cannot be read there is nothing to hide either, and the command itself says so.
     let rpc_url = cli.globals.rpc_url().unwrap_or_default();
+    start_logging(&cli.globals, &rpc_url);
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -157,7 +160,6 @@ pub fn main() -> ExitCode {
             return fail(&error, cli.globals.output, &rpc_url);
         }
     };
-    start_logging(&cli.globals, &rpc_url);
     let result = runtime.block_on(dispatch(&cli.globals, cli.command));
     // Work that cannot be interrupted must not keep a stopped command alive.
     runtime.shutdown_timeout(Duration::from_secs(1));
@@ -204,7 +206,15 @@ fn explained(error: clap::Error) -> clap::Error {
 /// Says what went wrong on standard error: a sentence, or an object on one line.
 fn fail(error: &error::Error, format: output::Format, rpc_url: &str) -> ExitCode {
     let sentence = output::one_line(&redact::redacted(&error.to_string(), rpc_url));
-    if format == output::Format::Json {
+    let is_json = format == output::Format::Json;
+    let object = is_json.then(|| error.json(&sentence));
+    let fields = object
+        .as_ref()
+        .and_then(|object| object.as_object().cloned());
+    if logs::error(&sentence, fields) {
+        return ExitCode::from(error.exit_code());
+    }
+    if is_json {
         eprintln!("{}", output::ascii(&error.json(&sentence).to_string()));
         return ExitCode::from(error.exit_code());
     }
@@ -219,7 +229,10 @@ fn fail(error: &error::Error, format: output::Format, rpc_url: &str) -> ExitCode
 
 async fn dispatch(globals: &Globals, command: Command) -> Result<()> {
     match &command {
-        Command::Keygen(_) | Command::Leaderboard(_) | Command::Tensor(_) | Command::Reference => {}
+        Command::Keygen(_)
+        | Command::Leaderboard(_)
+        | Command::Tensor(_)
+        | Command::Reference(_) => {}
         Command::Model(command) if !command.is_online() => {}
         // The deployer looks after the address itself.
         Command::Deploy(_) => quern_client::set_program_id(globals.program()?.address())?,
@@ -244,32 +257,18 @@ async fn dispatch(globals: &Globals, command: Command) -> Result<()> {
         Command::Claim(args) => claim::run(&globals.context()?, args).await,
         Command::Tensor(command) => tensor::run(globals.output, &command),
         Command::Leaderboard(args) => leaderboard::run(globals, args).await,
-        Command::Reference => {
-            print!("{}", commands::reference::page(Cli::command()));
-            Ok(())
-        }
+        Command::Reference(args) => commands::reference::run(Cli::command(), &args),
     }
 }
 
-/// Logs go to standard error, so that they never mix with results.
 fn start_logging(globals: &Globals, rpc_url: &str) {
-    use tracing_subscriber::EnvFilter;
-    let usual = if globals.verbose {
-        "quern=debug,quern_data=debug,quern_provider=debug,quern_watcher=debug,quern_client=debug,info"
-    } else {
-        "quern=info,quern_provider=info,quern_watcher=info,warn"
+    let usual = match globals.verbose {
+        true => {
+            "quern=debug,quern_data=debug,quern_provider=debug,quern_watcher=debug,quern_client=debug,info"
+        }
+        false => "quern=info,quern_provider=info,quern_watcher=info,warn",
     };
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(usual));
-    let rpc_url = rpc_url.to_owned();
-    let logs = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(move || redact::Stderr {
-            rpc_url: rpc_url.clone(),
-        })
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_target(false);
-    // Only a second start could fail, and there is none.
-    let _ = logs.try_init();
+    logs::start(globals.logs.log_format, usual, &[rpc_url]);
 }
 
 #[cfg(test)]

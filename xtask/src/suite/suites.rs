@@ -87,7 +87,13 @@ const ALL: &[Suite] = &[
         &[],
         false,
     ),
-    suite("cli", "the command line", &["quern-cli"], &[], true),
+    suite(
+        "cli",
+        "the command line, its logs and man pages",
+        &["quern-cli", "quern-process"],
+        &[],
+        true,
+    ),
     suite(
         "localnet",
         "the local network",
@@ -105,10 +111,10 @@ const ALL: &[Suite] = &[
     suite("demo", "the demo", &["quern-demo"], &[], true),
     suite(
         "tools",
-        "this task runner, the test kit and the probe",
+        "this task runner, a release, the test kit and the probe",
         &["xtask", "quern-testkit", "quern-probe"],
         &[],
-        false,
+        true,
     ),
 ];
 

@@ -1,10 +1,34 @@
-//! `quern reference` (hidden): the command line as a page, from clap's own help. `cargo xtask docs` keeps it in `docs/`.
+//! `quern reference` (hidden): the command line as a page, from clap's own help. `cargo xtask docs` keeps it in `docs/`, and
+//! `cargo xtask release` packs man pages and completions.
 
 use {
-    crate::error,
+    crate::error::{self, Error, Result},
     clap::{Arg, ArgAction, Command},
-    std::fmt::Write,
+    quern_process::pages,
+    std::{fmt::Write, path::PathBuf},
 };
+
+/// What is written.
+#[derive(clap::Args)]
+pub struct Args {
+    /// Write man pages and completions below this folder instead
+    #[arg(long, value_name = "FOLDER")]
+    share: Option<PathBuf>,
+}
+
+/// Prints the page, or writes what a package needs.
+///
+/// # Errors
+/// That the folder cannot be written.
+pub fn run(root: Command, args: &Args) -> Result<()> {
+    match &args.share {
+        Some(folder) => pages::write(root, folder).map_err(|error| Error::file(folder, error)),
+        None => {
+            print!("{}", page(root));
+            Ok(())
+        }
+    }
+}
 
 /// Every instruction of the program and the commands that send it.
 const INSTRUCTIONS: [(&str, &[&str]); 35] = [

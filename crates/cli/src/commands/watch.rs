@@ -7,7 +7,6 @@ use {
         data::Reach,
         error::{Error, Result},
         output::{Format, ascii, one_line},
-        redact::redacted,
         span::{self, about},
     },
     indicatif::ProgressBar,
@@ -22,6 +21,7 @@ use {
         read,
     },
     quern_data::FetchLimits,
+    quern_process::{logs, redact::redacted},
     quern_watcher::{Followed, Report, RpcWatcherChain, Scope, Settings, Until, Verdict, Watcher},
     serde_json::{Value, json},
     std::{
@@ -395,7 +395,7 @@ impl Screen {
 
     /// Something that is no result.
     fn note(&self, what: &str) {
-        self.wheel.suspend(|| eprintln!("{what}"));
+        self.wheel.suspend(|| logs::say(what));
     }
 
     fn report(&self, report: &Report) {

@@ -169,7 +169,7 @@ async fn start(globals: &Globals, args: Start) -> Result<()> {
             format!("source it in other terminals: . {}", env.display()),
         )
         .print(globals.output);
-    eprintln!("The network runs until Ctrl-C; nothing of it is kept.");
+    quern_process::logs::say("The network runs until Ctrl-C; nothing of it is kept.");
     until_stopped().await;
     net.stop();
     Ok(())
