@@ -29,6 +29,8 @@ pub mod shape;
 
 #[cfg(feature = "std")]
 mod error;
+#[cfg(feature = "std")]
+mod tensor;
 
 pub use graph::{Graph, Sealed};
 pub use hash::Hash;
@@ -38,4 +40,4 @@ pub use refusal::SealError;
 pub use shape::{DType, Geometry, Scope, Shape, TraceGeometry};
 
 #[cfg(feature = "std")]
-pub use error::Error;
+pub use {error::Error, tensor::Tensor};

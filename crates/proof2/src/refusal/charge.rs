@@ -3,6 +3,7 @@
 use core::fmt;
 
 use super::seal::SealError;
+use crate::hash::Full;
 
 /// Why a charge does not convict. The numbers never change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -134,6 +135,13 @@ impl fmt::Display for Refusal {
 
 impl core::error::Error for Refusal {}
 
+impl From<Full> for Refusal {
+    /// The accumulators hold whatever the limits allow, so only a graph beyond them leads here.
+    fn from(_: Full) -> Self {
+        Self::NotSealed
+    }
+}
+
 impl From<SealError> for Refusal {
     fn from(_: SealError) -> Self {
         Self::NotSealed
@@ -152,6 +160,6 @@ mod tests {
             assert!(!refusal.message().is_empty());
         }
         assert_eq!(Refusal::from_code(0), None);
-        assert_eq!(Refusal::from_code(18), None);
+        assert_eq!(Refusal::from_code(22), None);
     }
 }
