@@ -6,7 +6,7 @@
 //!
 //! | half | modules | needs |
 //! | --- | --- | --- |
-//! | what the chain calls | [`limits`], [`hash`], [`shape`], [`node`], [`refusal`], [`ops`], [`graph`] | nothing: no heap, no `std` |
+//! | what the chain calls | [`limits`], [`hash`], [`path`], [`shape`], [`node`], [`refusal`], [`ops`], [`graph`], [`evidence`], [`demand`] | nothing: no heap, no `std` |
 //! | whole tensors | | the feature `std` (on by default) |
 //!
 //! The workspace dependency switches the default features off; a crate that runs off chain asks for
@@ -19,11 +19,14 @@
 #[cfg(feature = "std")]
 extern crate std;
 
+pub mod demand;
+pub mod evidence;
 pub mod graph;
 pub mod hash;
 pub mod limits;
 pub mod node;
 pub mod ops;
+pub mod path;
 pub mod refusal;
 pub mod shape;
 
@@ -32,6 +35,7 @@ mod error;
 #[cfg(feature = "std")]
 mod tensor;
 
+pub use evidence::{Case, Charge, Refusal, judge};
 pub use graph::{Graph, Sealed};
 pub use hash::Hash;
 pub use node::{NodeId, Operand, Tree};
