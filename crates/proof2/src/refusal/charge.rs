@@ -152,6 +152,6 @@ mod tests {
             assert!(!refusal.message().is_empty());
         }
         assert_eq!(Refusal::from_code(0), None);
-        assert_eq!(Refusal::from_code(18), None);
+        assert_eq!(Refusal::from_code(22), None);
     }
 }
