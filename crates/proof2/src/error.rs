@@ -1,7 +1,7 @@
 //! What can go wrong off chain. On chain there is only [`SealError`](crate::SealError).
 
 use crate::{
-    hash::Hash,
+    hash::{Full, Hash},
     limits::{MAX_COLS, MAX_ROWS},
     node::{NodeId, Operand},
     refusal::{DemandError, Fault, Refusal, SealError},
@@ -106,6 +106,12 @@ pub enum Error {
     /// An answer is not what its node was hashed from.
     #[error("the answer about {0} is not what its node was hashed from: read it again")]
     WrongAnswer(NodeId),
+}
+
+impl From<Full> for Error {
+    fn from(_: Full) -> Self {
+        Self::NoSuchPosition
+    }
 }
 
 impl From<SealError> for Error {

@@ -6,7 +6,7 @@
 //!
 //! | half | modules | needs |
 //! | --- | --- | --- |
-//! | what the chain calls | [`limits`], [`hash`], [`shape`], [`node`], [`refusal`], [`ops`], [`graph`] | nothing: no heap, no `std` |
+//! | what the chain calls | [`limits`], [`hash`], [`path`], [`shape`], [`node`], [`refusal`], [`ops`], [`graph`], [`evidence`], [`demand`] | nothing: no heap, no `std` |
 //! | whole tensors | [`builder`] | the feature `std` (on by default) |
 //!
 //! The workspace dependency switches the default features off; a crate that runs off chain asks for
@@ -21,17 +21,23 @@ extern crate std;
 
 #[cfg(feature = "std")]
 pub mod builder;
+pub mod demand;
+pub mod evidence;
 pub mod graph;
 pub mod hash;
 pub mod limits;
 pub mod node;
 pub mod ops;
+pub mod path;
 pub mod refusal;
 pub mod shape;
 
 #[cfg(feature = "std")]
 mod error;
+#[cfg(feature = "std")]
+mod tensor;
 
+pub use evidence::{Case, Charge, Refusal, judge};
 pub use graph::{Graph, Sealed};
 pub use hash::Hash;
 pub use node::{NodeId, Operand, Tree};
@@ -40,4 +46,4 @@ pub use refusal::SealError;
 pub use shape::{DType, Geometry, Scope, Shape, TraceGeometry};
 
 #[cfg(feature = "std")]
-pub use error::Error;
+pub use {error::Error, tensor::Tensor};

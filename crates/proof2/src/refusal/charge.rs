@@ -3,6 +3,7 @@
 use core::fmt;
 
 use super::seal::SealError;
+use crate::hash::Full;
 
 /// Why a charge does not convict. The numbers never change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -133,6 +134,13 @@ impl fmt::Display for Refusal {
 }
 
 impl core::error::Error for Refusal {}
+
+impl From<Full> for Refusal {
+    /// The accumulators hold whatever the limits allow, so only a graph beyond them leads here.
+    fn from(_: Full) -> Self {
+        Self::NotSealed
+    }
+}
 
 impl From<SealError> for Refusal {
     fn from(_: SealError) -> Self {
