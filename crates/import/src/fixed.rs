@@ -38,8 +38,7 @@ impl Parameters {
     pub fn ratios(ratios: &[f64]) -> Result<Self> {
         let largest = ratios.iter().fold(0.0f64, |most, ratio| most.max(ratio.abs()));
         let shift = room(30.0, largest).clamp(1.0, 47.0);
-        let unit = libm::exp2(shift);
-        let mult = |ratio: &f64| whole("a multiplier", ratio * unit);
+        let mult = |ratio: &f64| whole("a multiplier", libm::ldexp(*ratio, shift as i32));
         Ok(Self {
             first: vec![0; ratios.len()],
             second: ratios.iter().map(mult).collect::<Result<_>>()?,
@@ -153,10 +152,9 @@ impl Norm {
                 value: largest,
             });
         }
-        let unit = libm::exp2(bits);
         let fixed = |values: &[f64]| -> Result<Vec<i32>> {
             let each = values.iter();
-            each.map(|value| whole("a gain of LayerNorm", value * unit)).collect()
+            each.map(|value| whole("a gain of LayerNorm", libm::ldexp(*value, bits as i32))).collect()
         };
         let epsilon = whole("LayerNorm's epsilon", norm.epsilon / (x * x))?;
         Ok(Self {
