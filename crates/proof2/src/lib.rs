@@ -7,7 +7,7 @@
 //! | half | modules | needs |
 //! | --- | --- | --- |
 //! | what the chain calls | [`limits`], [`hash`], [`path`], [`shape`], [`node`], [`refusal`], [`ops`], [`graph`], [`evidence`], [`demand`] | nothing: no heap, no `std` |
-//! | whole tensors | [`Tensor`], [`commit`], [`eval`], [`file`], [`published`] | the feature `std` (on by default) |
+//! | whole tensors | [`Tensor`], [`commit`], [`eval`], [`file`], [`published`], [`witness`] | the feature `std` (on by default) |
 //!
 //! The workspace dependency switches the default features off; a crate that runs off chain asks for
 //! `features = ["std"]`. Nothing here touches a file, a clock or a network: loaders take bytes.
@@ -42,6 +42,8 @@ pub mod file;
 pub mod published;
 #[cfg(feature = "std")]
 mod tensor;
+#[cfg(feature = "std")]
+pub mod witness;
 
 pub use evidence::{Case, Charge, Refusal, judge};
 pub use graph::{Graph, Sealed};
