@@ -7,7 +7,7 @@
 //! | half | modules | needs |
 //! | --- | --- | --- |
 //! | what the chain calls | [`limits`], [`hash`], [`path`], [`shape`], [`node`], [`refusal`], [`ops`], [`graph`], [`evidence`], [`demand`] | nothing: no heap, no `std` |
-//! | whole tensors | [`Tensor`], [`commit`], [`eval`], [`file`], [`published`], [`witness`] | the feature `std` (on by default) |
+//! | whole tensors | [`Tensor`], [`builder`], [`commit`], [`eval`], [`file`], [`published`], [`verify`], [`freivalds`], [`witness`] | the feature `std` (on by default) |
 //!
 //! The workspace dependency switches the default features off; a crate that runs off chain asks for
 //! `features = ["std"]`. Nothing here touches a file, a clock or a network: loaders take bytes.
@@ -19,6 +19,8 @@
 #[cfg(feature = "std")]
 extern crate std;
 
+#[cfg(feature = "std")]
+pub mod builder;
 pub mod demand;
 pub mod evidence;
 pub mod graph;
@@ -39,9 +41,13 @@ pub mod eval;
 #[cfg(feature = "std")]
 pub mod file;
 #[cfg(feature = "std")]
+pub mod freivalds;
+#[cfg(feature = "std")]
 pub mod published;
 #[cfg(feature = "std")]
 mod tensor;
+#[cfg(feature = "std")]
+pub mod verify;
 #[cfg(feature = "std")]
 pub mod witness;
 

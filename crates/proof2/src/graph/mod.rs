@@ -18,9 +18,11 @@
 //! | --- | --- |
 //! | `codec` | the records, to and from bytes |
 //! | `view` | [`Graph`]: the records of a graph, read where they stand |
+//! | `kinds` | how results depend on the tokens |
 //! | `seal` | what `seal` refuses, what a graph costs, and whether a job fits |
 
 mod codec;
+mod kinds;
 mod seal;
 mod view;
 
@@ -36,4 +38,7 @@ pub use {
 };
 
 #[cfg(feature = "std")]
-pub(crate) use codec::{Header, encode_header, encode_input, encode_weight};
+pub(crate) use {
+    codec::{Header, encode_header, encode_input, encode_weight},
+    kinds::derive as derive_kind,
+};

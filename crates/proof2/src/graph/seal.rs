@@ -2,13 +2,13 @@
 
 use core::fmt;
 
-use super::{codec::check_extent, view::Graph};
+use super::{codec::check_extent, kinds, view::Graph};
 use crate::{
-    limits::MAX_ROWS,
-    node::Operand,
-    ops::{Op, Record, Shapes},
+    limits::{MAX_ROWS, MAX_WIDTH},
+    node::{NO_OPERAND, Operand},
+    ops::{Dependence, Form, Op, Record, Shapes, kind},
     refusal::{Fault, Place, SealError},
-    shape::{Scope, Shape},
+    shape::{DType, Scope, Shape},
 };
 
 /// What `seal` finds out about a graph; all of it is about one item.
@@ -62,11 +62,13 @@ pub fn seal(bytes: &[u8]) -> Result<Sealed, SealError> {
     Ok(Graph::parse(bytes)?.check()?)
 }
 
-/// The shapes before an op: records of earlier ops have been checked, so they say the truth.
+/// What is known before an op: records of earlier ops have been checked, so they say the truth.
 struct Earlier<'g, 'a> {
     graph: &'g Graph<'a>,
     /// The op that is looked at.
     op: usize,
+    /// How many tokens a text has (S); 0 in a graph without tokens.
+    tokens: u32,
 }
 
 impl Shapes for Earlier<'_, '_> {
@@ -78,6 +80,30 @@ impl Shapes for Earlier<'_, '_> {
             Operand::Op(index) if usize::from(index) >= self.op => Err(SealError::ForwardReference),
             _ => self.graph.shape(operand),
         }
+    }
+}
+
+impl Earlier<'_, '_> {
+    /// How the result of the op depends on the tokens.
+    fn kind(&self, op: &Op, record: &Record, form: Form) -> Result<u8, SealError> {
+        if self.tokens == 0 {
+            return Ok(kind::FREE);
+        }
+        let kind_of = |operand: Option<Operand>| match operand {
+            Some(Operand::Op(index)) => self.graph.kind(index.into()),
+            Some(Operand::Input(index)) if self.graph.tokens() == Some(index) => kind::COLUMNS,
+            _ => kind::FREE,
+        };
+        kinds::derive(
+            op,
+            &Dependence {
+                record,
+                form,
+                kinds: op.slots().map(kind_of),
+                tokens: self.tokens,
+                shapes: self,
+            },
+        )
     }
 }
 
@@ -104,24 +130,65 @@ impl Graph<'_> {
         for index in 0..self.weight_count() {
             self.weight_parts(index).map_err(at(Place::Weight, index))?;
         }
+        let tokens = self.token_count()?;
         for index in 0..self.op_count() {
-            self.seal_op(index, &mut sealed)
+            self.seal_op(index, tokens, &mut sealed)
                 .map_err(at(Place::Op, index))?;
         }
+        self.check_feedback(tokens)?;
         Ok(sealed)
     }
 
+    /// How many tokens a text has (S): 0 if the header names none.
+    fn token_count(&self) -> Result<u32, SealError> {
+        let code = self.header().tokens;
+        if code == NO_OPERAND {
+            return Ok(0);
+        }
+        let Some(operand) = Operand::from_code(code) else {
+            return Err(SealError::UnknownOperand);
+        };
+        let Operand::Input(index) = operand else {
+            return Err(SealError::IsNoInput);
+        };
+        let tokens = self.input(index.into())?;
+        match (tokens.dtype, tokens.scope, tokens.rows) {
+            (DType::I32, Scope::Item, 1) if tokens.cols <= MAX_WIDTH => Ok(tokens.cols),
+            _ => Err(SealError::TokensShape),
+        }
+    }
+
+    /// The op that the tokens must equal is a FEEDBACK of their length, stored as they are.
+    fn check_feedback(&self, tokens: u32) -> Result<(), SealError> {
+        if tokens == 0 {
+            return Ok(());
+        }
+        let Some(operand) = Operand::from_code(self.header().feedback) else {
+            return Err(SealError::UnknownOperand);
+        };
+        let Operand::Op(index) = operand else {
+            return Err(SealError::IsNoFeedback);
+        };
+        let Op::Feedback(_) = self.op(index.into())? else {
+            return Err(SealError::IsNoFeedback);
+        };
+        let shape = self.output(index.into())?;
+        match (shape.rows, shape.cols) == (1, tokens) {
+            true => Ok(()),
+            false => Err(SealError::TokensShape),
+        }
+    }
+
     /// One op: what its record states is what its operands make; its cost is added.
-    fn seal_op(&self, index: usize, sealed: &mut Sealed) -> Result<(), SealError> {
+    fn seal_op(&self, index: usize, tokens: u32, sealed: &mut Sealed) -> Result<(), SealError> {
         let record = self.record(index)?;
         let op = Op::decode(&record)?;
-        let form = op.seal(
-            &record,
-            &Earlier {
-                graph: self,
-                op: index,
-            },
-        )?;
+        let earlier = Earlier {
+            graph: self,
+            op: index,
+            tokens,
+        };
+        let form = op.seal(&record, &earlier)?;
         if form.dtype != record.dtype {
             return Err(SealError::WrongDType);
         }
@@ -129,6 +196,9 @@ impl Graph<'_> {
             return Err(SealError::WrongShape);
         }
         check_extent(record.rows, record.cols)?;
+        if earlier.kind(&op, &record, form)? != record.kind {
+            return Err(SealError::WrongKind);
+        }
         sealed.add(&record, form.inner)
     }
 

@@ -125,6 +125,15 @@ impl<'a> Graph<'a> {
         Record::new(bytes)
     }
 
+    /// The kind that the record of an op states; 0 if there is no such op.
+    pub(super) fn kind(&self, index: usize) -> u8 {
+        /// Where in a record it stands.
+        const AT: usize = 3;
+        let start = len(self.header.inputs, self.header.weights, 0) + AT;
+        let kind = self.bytes.get(start + index * OP_BYTES);
+        kind.copied().unwrap_or_default()
+    }
+
     /// Op `index`.
     ///
     /// # Errors

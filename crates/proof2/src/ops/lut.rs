@@ -1,4 +1,4 @@
-//! `LUT`, opcode 3: every value is looked up in a table.
+//! `LUT`, opcode 3: every value is looked up in a table: GELU, SiLU, a change of type.
 //!
 //! | | |
 //! | --- | --- |
@@ -10,8 +10,8 @@
 //! | a watcher | computes it again |
 
 use super::{
-    record::Record,
-    rules::{Claim, Form, OpRules, Shapes, differs},
+    record::{Record, kind},
+    rules::{Claim, Dependence, Form, OpRules, Shapes, check_weight, differs},
     source::CellSource,
 };
 use crate::{
@@ -22,8 +22,9 @@ use crate::{
 
 #[cfg(feature = "std")]
 use {
-    super::{rules::write_cells, source::Tensors},
+    super::{rows, source::Tensors},
     crate::Error,
+    std::vec::Vec,
 };
 
 /// `t[a + 128]` or `t[a + 32768]`.
@@ -35,11 +36,11 @@ pub struct Lut {
     pub table: Operand,
 }
 
-/// Where in the table the least value of `a` stands from.
-const fn offset(dtype: DType) -> Option<i32> {
+/// Where in the table the value 0 of `a` stands.
+const fn offset(dtype: DType) -> Result<i32, SealError> {
     match dtype {
-        DType::I8 | DType::I16 => Some(-dtype.range().0),
-        DType::I32 => None,
+        DType::I8 | DType::I16 => Ok(-dtype.range().0),
+        DType::I32 => Err(SealError::WrongDType),
     }
 }
 
@@ -47,7 +48,8 @@ impl OpRules for Lut {
     const NAME: &'static str = "LUT";
 
     fn decode(record: &Record) -> Result<Self, SealError> {
-        record.refuse_all_but(0, 2, false)?;
+        record.refuse_all_but(0, 2)?;
+        record.refuse_groups()?;
         record.refuse_shift()?;
         record.refuse_constant()?;
         Ok(Self {
@@ -61,11 +63,10 @@ impl OpRules for Lut {
     }
 
     fn seal(&self, _: &Record, shapes: &impl Shapes) -> Result<Form, SealError> {
-        let (a, table) = (shapes.of(self.a)?, shapes.of(self.table)?);
-        let values = 2 * offset(a.dtype).ok_or(SealError::WrongDType)?;
-        if !matches!(self.table, Operand::Weight(_)) {
-            return Err(SealError::IsNoWeight);
-        }
+        let a = shapes.of(self.a)?;
+        let values = 2 * offset(a.dtype)?;
+        check_weight(self.table)?;
+        let table = shapes.of(self.table)?;
         if (table.rows, table.cols) != (1, values as u32) {
             return Err(SealError::TableShape);
         }
@@ -77,24 +78,38 @@ impl OpRules for Lut {
         })
     }
 
+    fn kind(&self, reads: &Dependence<'_, impl Shapes>) -> Result<Option<u8>, SealError> {
+        // A table needs not have 0 at 0.
+        Ok(match reads.kinds[0] {
+            kind::CAUSAL => Some(kind::ROWS),
+            other => Some(other),
+        })
+    }
+
     fn is_wrong<S: CellSource>(&self, source: &mut S, claim: &Claim) -> Result<bool, S::Error> {
         let dtype = source.shape(self.a)?.dtype;
         let a = source.value(self.a, claim.row, claim.col, Refusal::OperandA)?;
-        let place = a + offset(dtype).ok_or(Refusal::NotSealed)?;
-        differs::<S>(
-            source.value(self.table, 0, place as u32, Refusal::OperandB),
-            claim,
-        )
+        let place = a.wrapping_add(offset(dtype).map_err(Refusal::from)?);
+        let value = source.value(self.table, 0, place as u32, Refusal::OperandB)?;
+        differs::<S>(value, claim)
     }
 
     #[cfg(feature = "std")]
     fn whole(&self, record: &Record, tensors: &impl Tensors, out: &mut [u8]) -> Result<(), Error> {
         let (a, table) = (tensors.view(self.a)?, tensors.view(self.table)?);
-        let offset = offset(a.shape.dtype).ok_or(SealError::WrongDType)?;
-        let size = table.shape.dtype.size() as usize;
-        write_cells(record, out, |row, col| {
-            let place = (a.value(row, col)? + offset) as usize * size;
-            table.data.get(place..place + size)
-        })
+        let offset = offset(a.shape.dtype)?;
+        let table = rows::read_all(&table);
+        let mut values = Vec::new();
+        for row in 0..a.shape.rows {
+            rows::read(&a, row, &mut values)?;
+            for value in &mut values {
+                *value = table
+                    .get((*value + offset) as usize)
+                    .copied()
+                    .unwrap_or_default();
+            }
+            rows::write(record, out, row, 0, &values)?;
+        }
+        Ok(())
     }
 }

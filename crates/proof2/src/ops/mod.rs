@@ -8,16 +8,33 @@
 //! leads each to its root; the prover's source writes the same parts into the evidence. Both run the same function, so
 //! they agree on every part and its order, also where an op decides by what it has read what it reads next.
 
+pub mod argmax;
+pub mod dot;
+mod exp2;
+pub mod feedback;
+pub mod gather;
 pub mod lut;
+pub mod mix;
+pub mod norm;
 pub mod product;
 pub mod record;
+#[cfg(feature = "std")]
+mod rows;
 mod rules;
+pub mod softmax;
 mod source;
 
+pub use argmax::ArgMax;
+pub use dot::Dot;
+pub use feedback::Feedback;
+pub use gather::Gather;
 pub use lut::Lut;
+pub use mix::Mix;
+pub use norm::Norm;
 pub use product::Product;
-pub use record::{OP_BYTES, Record, flag};
-pub(crate) use rules::{Claim, Form, Shapes};
+pub use record::{OP_BYTES, Record, flag, kind};
+pub(crate) use rules::{Claim, Dependence, Form, Shapes};
+pub use softmax::Softmax;
 pub use source::{CellSource, value_at};
 #[cfg(feature = "std")]
 pub use source::{Tensors, View};
@@ -86,6 +103,19 @@ macro_rules! ops {
                 }
             }
 
+            /// How the result depends on the tokens, before flag T; `None` where the op has no rule for its operands.
+            ///
+            /// # Errors
+            /// An operand that names nothing.
+            pub(crate) fn kind(
+                &self,
+                reads: &Dependence<'_, impl Shapes>,
+            ) -> Result<Option<u8>, SealError> {
+                match self {
+                    $(Self::$Op(op) => op.kind(reads),)*
+                }
+            }
+
             /// The product that the op begins with: Freivalds' test checks it.
             pub fn product(&self) -> Option<Product> {
                 match self {
@@ -128,6 +158,20 @@ macro_rules! ops {
 }
 
 ops! {
+    /// Sums of products, scaled.
+    1 Dot,
+    /// `clamp(rshr(a*c + b*d, shift), lo, hi)`.
+    2 Mix,
     /// `t[a + 128]` or `t[a + 32768]`.
     3 Lut,
+    /// Rows of a table by their indices.
+    4 Gather,
+    /// Rows with mean 0 and variance 1.
+    5 Norm,
+    /// Powers of two as shares of their sum.
+    6 Softmax,
+    /// The first index of a row's largest value.
+    7 ArgMax,
+    /// The next token: what was asked, then what was computed.
+    8 Feedback,
 }

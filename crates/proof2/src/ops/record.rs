@@ -1,6 +1,7 @@
 //! The bytes of an op.
 
 use crate::{
+    limits::MAX_SHIFT,
     node::{NO_OPERAND, Operand},
     refusal::SealError,
     shape::DType,
@@ -23,6 +24,20 @@ pub mod flag {
     pub const SIDE: u8 = 16;
     /// All of them.
     pub const ALL: u8 = TRANSPOSED | PAIR | RMS | CAUSAL | SIDE;
+}
+
+/// How a result depends on the tokens, in a graph that has them. `seal` derives it from the records alone.
+pub mod kind {
+    /// It does not.
+    pub const FREE: u8 = 0;
+    /// Row i depends on tokens 0..=i.
+    pub const ROWS: u8 = 1;
+    /// Column i depends on tokens 0..=i. The tokens themselves are of this kind.
+    pub const COLUMNS: u8 = 2;
+    /// Cell (i, gS + t) depends on tokens 0..=max(i, t).
+    pub const PAIRS: u8 = 3;
+    /// As [`ROWS`], and exactly 0 at (i, gS + t) where t > i.
+    pub const CAUSAL: u8 = 4;
 }
 
 /// An op's record: opcode u8, flags u8, dtype u8, kind u8, a b c d u16, rows u32, cols u32, G u16, share u16, shift u8,
@@ -162,32 +177,34 @@ impl Record {
         }
     }
 
-    /// Refuses every flag but T and `flags`, every operand behind the first `operands`, groups and share unless `has_groups`.
-    /// Shift and constant are for the op to look at: see [`Record::refuse_shift`] and [`Record::refuse_constant`].
+    /// Refuses every flag but T and `flags`, and every operand behind the first `operands`. Groups, share, shift and constant
+    /// are for the op to look at: see [`Record::refuse_groups`], [`Record::refuse_shift`] and [`Record::refuse_constant`].
     ///
     /// # Errors
     /// [`SealError::UnusedConstant`], [`SealError::UnusedOperand`].
-    pub fn refuse_all_but(
-        &self,
-        flags: u8,
-        operands: usize,
-        has_groups: bool,
-    ) -> Result<(), SealError> {
-        if self.flags & !(flags | flag::TRANSPOSED) != 0 {
-            return Err(SealError::UnusedConstant);
-        }
-        if !has_groups && (self.groups, self.share) != (1, 1) {
-            return Err(SealError::UnusedConstant);
-        }
-        match self
-            .operands
-            .iter()
-            .skip(operands)
-            .all(|code| *code == NO_OPERAND)
-        {
+    pub fn refuse_all_but(&self, flags: u8, operands: usize) -> Result<(), SealError> {
+        refuse_unless(self.flags & !(flags | flag::TRANSPOSED) == 0)?;
+        let mut unused = self.operands.iter().skip(operands);
+        match unused.all(|code| *code == NO_OPERAND) {
             true => Ok(()),
             false => Err(SealError::UnusedOperand),
         }
+    }
+
+    /// The op takes neither groups nor share.
+    ///
+    /// # Errors
+    /// [`SealError::UnusedConstant`].
+    pub const fn refuse_groups(&self) -> Result<(), SealError> {
+        refuse_unless(self.groups == 1 && self.share == 1)
+    }
+
+    /// The op takes groups, but no share.
+    ///
+    /// # Errors
+    /// [`SealError::UnusedConstant`].
+    pub const fn refuse_share(&self) -> Result<(), SealError> {
+        refuse_unless(self.share == 1)
     }
 
     /// The op takes no shift.
@@ -195,10 +212,7 @@ impl Record {
     /// # Errors
     /// [`SealError::UnusedConstant`].
     pub const fn refuse_shift(&self) -> Result<(), SealError> {
-        match self.shift {
-            0 => Ok(()),
-            _ => Err(SealError::UnusedConstant),
-        }
+        refuse_unless(self.shift == 0)
     }
 
     /// The op takes no constant.
@@ -206,9 +220,36 @@ impl Record {
     /// # Errors
     /// [`SealError::UnusedConstant`].
     pub const fn refuse_constant(&self) -> Result<(), SealError> {
-        match self.constant {
-            0 => Ok(()),
-            _ => Err(SealError::UnusedConstant),
+        refuse_unless(self.constant == 0)
+    }
+
+    /// The shift of an op whose least one this is.
+    ///
+    /// # Errors
+    /// [`SealError::ShiftOutOfRange`].
+    pub const fn shift_from(&self, least: u8) -> Result<u8, SealError> {
+        if self.shift < least || self.shift > MAX_SHIFT {
+            return Err(SealError::ShiftOutOfRange);
         }
+        Ok(self.shift)
+    }
+
+    /// The constant of an op whose constants stay below this.
+    ///
+    /// # Errors
+    /// [`SealError::ConstantOutOfRange`].
+    pub const fn constant_below(&self, limit: u32) -> Result<u32, SealError> {
+        if self.constant >= limit {
+            return Err(SealError::ConstantOutOfRange);
+        }
+        Ok(self.constant)
+    }
+}
+
+/// Something that the op doesn't take must be clear.
+const fn refuse_unless(is_clear: bool) -> Result<(), SealError> {
+    match is_clear {
+        true => Ok(()),
+        false => Err(SealError::UnusedConstant),
     }
 }

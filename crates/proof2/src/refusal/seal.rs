@@ -68,8 +68,8 @@ pub enum SealError {
     TableShape = 30,
     /// The indices of a GATHER are not 1 x (rows x m).
     IndexShape = 31,
-    /// The table of a GATHER is neither fixed nor of the same item.
-    TableNotOfItem = 32,
+    /// The op that the header names is no FEEDBACK.
+    IsNoFeedback = 32,
     /// A shift above 47, or 0 where the op needs one.
     ShiftOutOfRange = 33,
     /// eps or mult is above its bound.
@@ -145,9 +145,7 @@ impl SealError {
             Self::IsNoInput => "this operand must be an input of the job",
             Self::TableShape => "the table of a LUT must be 1 x 256 for i8 and 1 x 65536 for i16",
             Self::IndexShape => "the indices of a GATHER must be i32, 1 x (rows x m)",
-            Self::TableNotOfItem => {
-                "the table of a GATHER must be fixed, or an op's result or an item input"
-            }
+            Self::IsNoFeedback => "the op that the header names must be a FEEDBACK",
             Self::ShiftOutOfRange => "a shift must be 1 to 47 (0 to 47 where the op allows it)",
             Self::ConstantOutOfRange => "eps must be below 2^31 and mult below 2^30",
             Self::EmptyClamp => "lo is above hi: swap them",
