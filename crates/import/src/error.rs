@@ -19,7 +19,9 @@ pub enum Error {
         found: String,
     },
     /// A tensor doesn't have the shape that the configuration implies.
-    #[error("{name} is {found:?}, not {expected:?}: weights and configuration must be of one model")]
+    #[error(
+        "{name} is {found:?}, not {expected:?}: weights and configuration must be of one model"
+    )]
     Shape {
         /// The tensor.
         name: String,
@@ -31,6 +33,35 @@ pub enum Error {
     /// The configuration can't be read.
     #[error("the configuration can't be read: {0}; give the model's config.json")]
     Json(#[from] serde_json::Error),
+    /// A recipe can't be read.
+    #[error("the recipe can't be read: {0}; give a recipe.json of models/")]
+    Recipe(#[source] serde_json::Error),
+    /// A file of a recipe can't be read.
+    #[error("cannot read {}: {source}; fetch the model's files first", path.display())]
+    Read {
+        /// The file.
+        path: std::path::PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A file of a recipe is another one.
+    #[error("{path} has SHA-256 {found}, not {expected}: fetch the file that the recipe names")]
+    Hash {
+        /// The file.
+        path: String,
+        /// What the recipe says.
+        expected: String,
+        /// What it is.
+        found: String,
+    },
+    /// A recipe names a line that has no text.
+    #[error("line {line} of {path} has no text: correct the recipe")]
+    NoText {
+        /// The file.
+        path: String,
+        /// The line, from 0.
+        line: usize,
+    },
     /// The configuration asks for something that is not imported.
     #[error("{what} is {found}: only {supported} is imported")]
     Unsupported {
@@ -68,7 +99,9 @@ pub enum Error {
     #[error("a held-out text is also a calibration text ({0:?}): measure with other texts")]
     NotHeldOut(String),
     /// A number leaves the range of the integer that should hold it.
-    #[error("{what} is {value}, outside what its integer holds: check the weights for huge or broken values")]
+    #[error(
+        "{what} is {value}, outside what its integer holds: check the weights for huge or broken values"
+    )]
     Range {
         /// What the number is.
         what: &'static str,

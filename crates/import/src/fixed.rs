@@ -36,7 +36,9 @@ impl Parameters {
     /// # Errors
     /// A ratio is no number or too large.
     pub fn ratios(ratios: &[f64]) -> Result<Self> {
-        let largest = ratios.iter().fold(0.0f64, |most, ratio| most.max(ratio.abs()));
+        let largest = ratios
+            .iter()
+            .fold(0.0f64, |most, ratio| most.max(ratio.abs()));
         let shift = room(30.0, largest).clamp(1.0, 47.0);
         let mult = |ratio: &f64| whole("a multiplier", libm::ldexp(*ratio, shift as i32));
         Ok(Self {
@@ -102,7 +104,11 @@ impl Linear {
             let row: Vec<f64> = row.iter().enumerate().map(|(k, w)| w * x.of(k)).collect();
             let most = row.iter().fold(1e-12f64, |most, w| most.max(w.abs()));
             let step = most / WEIGHT_MOST;
-            let near = |w: &f64| (w / step).round_ties_even().clamp(-WEIGHT_MOST, WEIGHT_MOST);
+            let near = |w: &f64| {
+                (w / step)
+                    .round_ties_even()
+                    .clamp(-WEIGHT_MOST, WEIGHT_MOST)
+            };
             let row: Vec<i8> = row.iter().map(|w| near(w) as i8).collect();
             let sum: i64 = row.iter().map(|w| i64::from(*w)).sum();
             let out = y.of(j);
@@ -143,7 +149,10 @@ impl Norm {
             each.map(|(j, value)| value / y.of(j)).collect()
         };
         let (gamma, beta) = (scaled(&norm.gamma), scaled(&norm.beta));
-        let largest = gamma.iter().chain(&beta).fold(0.0f64, |most, value| most.max(value.abs()));
+        let largest = gamma
+            .iter()
+            .chain(&beta)
+            .fold(0.0f64, |most, value| most.max(value.abs()));
         // Values are normalised with 15 bits behind the point.
         let bits = room(30.0, largest).min(15.0);
         if bits < -14.0 || largest.is_nan() {
@@ -154,7 +163,8 @@ impl Norm {
         }
         let fixed = |values: &[f64]| -> Result<Vec<i32>> {
             let each = values.iter();
-            each.map(|value| whole("a gain of LayerNorm", libm::ldexp(*value, bits as i32))).collect()
+            each.map(|value| whole("a gain of LayerNorm", libm::ldexp(*value, bits as i32)))
+                .collect()
         };
         let epsilon = whole("LayerNorm's epsilon", norm.epsilon / (x * x))?;
         Ok(Self {
@@ -176,7 +186,10 @@ mod tests {
     #[test]
     fn multipliers_use_thirty_bits() {
         let parameters = Parameters::ratios(&[0.5, -0.25]).unwrap();
-        assert_eq!((parameters.shift, &parameters.second[..]), (31, &[1 << 30, -(1 << 29)][..]));
+        assert_eq!(
+            (parameters.shift, &parameters.second[..]),
+            (31, &[1 << 30, -(1 << 29)][..])
+        );
         // The smallest shift and the largest one.
         assert!(Parameters::ratios(&[1e12]).is_err());
         assert_eq!(Parameters::ratios(&[1e-12]).unwrap().shift, 47);
@@ -216,7 +229,10 @@ mod tests {
         };
         let unit = Scale::same(1.0, 0.0);
         let one = Norm::new(&norm(1.0, 3.0), 0.5, &unit).unwrap();
-        assert_eq!((one.parameters.shift, one.parameters.first[0], one.epsilon), (30, 1 << 15, 12));
+        assert_eq!(
+            (one.parameters.shift, one.parameters.first[0], one.epsilon),
+            (30, 1 << 15, 12)
+        );
         assert!(Norm::new(&norm(1e14, 0.0), 1.0, &unit).is_err());
         assert!(Norm::new(&norm(f64::NAN, 0.0), 1.0, &unit).is_err());
         assert!(Norm::new(&norm(1.0, 1e-3), 1e-9, &unit).is_err());

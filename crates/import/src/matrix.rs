@@ -148,7 +148,8 @@ mod tests {
     #[test]
     fn a_product_is_the_plain_sum_in_its_order() {
         for (rows, inner, cols) in [(1, 1, 1), (3, 5, 2), (4, 8, 4), (9, 13, 11)] {
-            let fill = |n: usize, seed: usize| (0..n).map(|i| ((i * 37 + seed) % 101) as f64 / 7.0);
+            let fill =
+                |n: usize, seed: usize| (0..n).map(move |i| ((i * 37 + seed) % 101) as f64 / 7.0);
             let a = Matrix {
                 rows,
                 cols: inner,

@@ -28,12 +28,24 @@ pub struct Tokenized {
 /// The shortest sequence: a first, a last and one token between.
 pub const LEAST_SEQUENCE: usize = 3;
 
+#[allow(clippy::needless_pass_by_value)]
+fn fail(error: tokenizers::Error) -> Error {
+    Error::Tokenizer(error.to_string())
+}
+
 impl Tokenizer {
     /// Reads a `tokenizer.json` for sequences of this many tokens.
     ///
     /// # Errors
     /// [`Error::Tokenizer`], [`Error::Sequence`].
     pub fn new(json: &[u8], sequence: usize) -> Result<Self> {
+        Self::with(
+            tokenizers::Tokenizer::from_bytes(json).map_err(fail)?,
+            sequence,
+        )
+    }
+
+    fn with(mut inner: tokenizers::Tokenizer, sequence: usize) -> Result<Self> {
         let most = quern_proof2::limits::MAX_WIDTH as usize;
         if !(LEAST_SEQUENCE..=most).contains(&sequence) {
             return Err(Error::Sequence {
@@ -42,8 +54,6 @@ impl Tokenizer {
                 most,
             });
         }
-        let fail = |error: tokenizers::Error| Error::Tokenizer(error.to_string());
-        let mut inner = tokenizers::Tokenizer::from_bytes(json).map_err(fail)?;
         let pad = match inner.get_padding() {
             Some(padding) => padding.pad_id,
             None => inner.token_to_id("[PAD]").unwrap_or(0),
@@ -60,6 +70,16 @@ impl Tokenizer {
         })
     }
 
+    /// The same tokenizer for another length.
+    ///
+    /// # Errors
+    /// As [`Tokenizer::new`].
+    pub fn resized(&self, sequence: usize) -> Result<Self> {
+        let pad = self.pad;
+        let resized = Self::with(self.inner.clone(), sequence)?;
+        Ok(Self { pad, ..resized })
+    }
+
     /// Tokens of a row.
     pub const fn sequence(&self) -> usize {
         self.sequence
@@ -70,10 +90,7 @@ impl Tokenizer {
     /// # Errors
     /// [`Error::Tokenizer`].
     pub fn ids(&self, text: &str) -> Result<(Vec<u32>, bool)> {
-        let encoding = self
-            .inner
-            .encode(text, true)
-            .map_err(|error| Error::Tokenizer(error.to_string()))?;
+        let encoding = self.inner.encode(text, true).map_err(fail)?;
         let is_shortened = !encoding.get_overflowing().is_empty();
         Ok((encoding.get_ids().to_vec(), is_shortened))
     }

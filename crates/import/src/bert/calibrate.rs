@@ -34,7 +34,9 @@ impl Range {
     /// The largest size of each column; never 0, so that a column that was silent can be divided by it.
     pub fn sizes(&self) -> Vec<f64> {
         let pairs = self.least.iter().zip(&self.most);
-        pairs.map(|(least, most)| most.max(-least).max(1e-6)).collect()
+        pairs
+            .map(|(least, most)| most.max(-least).max(1e-6))
+            .collect()
     }
 
     /// The largest size of all columns.
@@ -59,7 +61,9 @@ impl Ranges {
     pub fn measure(encoder: &Encoder, rows: &[Vec<u32>]) -> Self {
         let one = |ids: &Vec<u32>| {
             let mut ranges = Self::default();
-            encoder.embed(ids, &mut |layer, site, values| ranges.see(layer, site, values));
+            encoder.embed(ids, &mut |layer, site, values| {
+                ranges.see(layer, site, values)
+            });
             ranges
         };
         rows.par_iter().map(one).reduce(Self::default, Self::join)
@@ -73,7 +77,10 @@ impl Ranges {
         };
         let range = self.places.entry((layer, site));
         let range = range.or_insert_with(|| Range::empty(cols));
-        values.data.chunks_exact(cols).for_each(|row| range.see(row));
+        values
+            .data
+            .chunks_exact(cols)
+            .for_each(|row| range.see(row));
     }
 
     fn join(mut self, other: Self) -> Self {
@@ -115,7 +122,10 @@ mod tests {
         let joined = a.clone().join(b.clone());
         assert_eq!(joined, b.join(a));
         let range = joined.at(0, Site::Input).unwrap();
-        assert_eq!((&range.least[..], &range.most[..]), (&[-3.0, -7.0][..], &[2.0, 0.0][..]));
+        assert_eq!(
+            (&range.least[..], &range.most[..]),
+            (&[-3.0, -7.0][..], &[2.0, 0.0][..])
+        );
         assert_eq!(range.sizes(), [3.0, 7.0]);
         assert_eq!(joined.at(0, Site::Scores).unwrap().sizes(), [7.0]);
         assert!(joined.at(1, Site::Input).is_none());

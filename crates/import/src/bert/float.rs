@@ -227,9 +227,8 @@ impl Encoder {
 impl Layer {
     fn read(weights: &Weights, name: &str, config: &Config) -> Result<Self> {
         let (width, units) = (config.width, config.units);
-        let dense = |part: &str, rows, cols| {
-            Dense::read(weights, &format!("{name}.{part}"), rows, cols)
-        };
+        let dense =
+            |part: &str, rows, cols| Dense::read(weights, &format!("{name}.{part}"), rows, cols);
         let norm = |part: &str| LayerNorm::read(weights, &format!("{name}.{part}"), config);
         Ok(Self {
             query: dense("attention.self.query", width, width)?,

@@ -34,7 +34,7 @@ const STEPS: f64 = 255.0;
 const FINAL_GAIN: i32 = 24;
 
 /// What decides how a model is quantised.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, serde::Deserialize)]
 pub struct Settings {
     /// SmoothQuant's alpha: how much of a column's size the weights take over.
     pub alpha: f64,
@@ -126,7 +126,8 @@ impl IntegerEncoder {
         let unit = sizes(&encoder.words).max(sizes(&encoder.positions)) / TABLE;
         let table = |matrix: &Matrix| -> Result<Vec<i16>> {
             let each = matrix.data.iter();
-            each.map(|value| Ok(whole("an embedding", value / unit)? as i16)).collect()
+            each.map(|value| Ok(whole("an embedding", value / unit)? as i16))
+                .collect()
         };
         let quantiser = Quantiser {
             encoder,
@@ -205,9 +206,17 @@ impl Quantiser<'_> {
         let factors: Vec<f64> = pairs
             .map(|(size, weight)| libm::pow(*size, alpha) / libm::pow(*weight, 1.0 - alpha))
             .collect();
-        let most = sizes.iter().zip(&factors).map(|(size, factor)| size / factor);
+        let most = sizes
+            .iter()
+            .zip(&factors)
+            .map(|(size, factor)| size / factor);
         let most = most.fold(f64::NEG_INFINITY, f64::max);
-        Scale::columns(factors.into_iter().map(|factor| factor * most / BYTE).collect())
+        Scale::columns(
+            factors
+                .into_iter()
+                .map(|factor| factor * most / BYTE)
+                .collect(),
+        )
     }
 
     /// A layer, and the scale of the residual stream behind it.
@@ -240,7 +249,12 @@ impl Quantiser<'_> {
                 scores: heads.scores,
                 softmax: heads.softmax,
                 context: Parameters::ratios(&ratios)?,
-                attention: Linear::new(&attention.weight, &attention.bias, &context, &attended_all)?,
+                attention: Linear::new(
+                    &attention.weight,
+                    &attention.bias,
+                    &context,
+                    &attended_all,
+                )?,
                 middle_norm: Norm::new(norm, attended_scale, &middle_scale)?,
                 middle_residual: Norm::new(norm, attended_scale, &output_all)?,
                 rise: parts.rise,
