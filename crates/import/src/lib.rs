@@ -25,16 +25,18 @@
 #![forbid(unsafe_code)]
 
 pub mod bert;
+mod emitter;
 mod error;
 mod fixed;
 mod matrix;
 pub mod quality;
 pub mod recipe;
-//TINY
+pub mod tiny;
 mod tokenize;
 mod weights;
 
 pub use bert::{Imported, Texts};
+pub use emitter::Emitted;
 pub use error::{Error, Result};
 pub use fixed::{Linear, Norm, Parameters, Scale};
 pub use matrix::{Matrix, Panels};

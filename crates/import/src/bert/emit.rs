@@ -2,79 +2,14 @@
 //!
 //! Inputs of an item: ids (i32, 1 x S) and mask (i8, 1 x S). Result: the text's vector, i8, 1 x width.
 
-use quern_proof2::{DType, Operand, Tensor, builder::GraphBuilder, commit};
+use quern_proof2::{DType, Operand, Tensor};
 
 use super::quantize::{IntegerEncoder, IntegerLayer};
 use crate::{
     Error, Result,
-    fixed::{Linear, Norm, Parameters},
+    emitter::{Emitted, Emitter},
+    fixed::Parameters,
 };
-
-/// A graph and the tensors that it names.
-#[derive(Clone, Debug)]
-pub struct Emitted {
-    /// The graph's bytes.
-    pub graph: Vec<u8>,
-    /// Its weights, in its order.
-    pub weights: Vec<Tensor>,
-}
-
-/// Collects a graph together with the values of its weights.
-#[derive(Debug, Default)]
-pub(crate) struct Emitter {
-    pub(crate) graph: GraphBuilder,
-    weights: Vec<Tensor>,
-}
-
-impl Emitter {
-    /// Adds a weight.
-    pub(crate) fn weight(&mut self, tensor: Tensor) -> Operand {
-        let root = commit::data_root(&tensor);
-        let (dtype, rows, cols) = (tensor.dtype(), tensor.rows(), tensor.cols());
-        self.weights.push(tensor);
-        self.graph.weight_root(dtype, rows, cols, &root)
-    }
-
-    /// Adds the two rows of parameters of DOT or NORM.
-    pub(crate) fn parameters(&mut self, parameters: &Parameters) -> Result<Operand> {
-        let cols = parameters.first.len() as u32;
-        let rows = [parameters.first.as_slice(), &parameters.second].concat();
-        Ok(self.weight(Tensor::from_i32(2, cols, &rows)?))
-    }
-
-    /// Adds a product with weights.
-    fn linear(&mut self, a: Operand, linear: &Linear, to: DType) -> Result<Operand> {
-        self.product(a, linear, to, false)
-    }
-
-    fn product(&mut self, a: Operand, linear: &Linear, to: DType, t: bool) -> Result<Operand> {
-        let (rows, cols) = (linear.rows as u32, linear.cols as u32);
-        let weight = self.weight(Tensor::from_i8(rows, cols, &linear.weight)?);
-        let p = self.parameters(&linear.parameters)?;
-        let draft = self.graph.dot(a, weight);
-        let draft = draft.scaled(p, linear.parameters.shift, to);
-        Ok(match t {
-            true => draft.transposed().push(),
-            false => draft.push(),
-        })
-    }
-
-    /// Adds a NORM.
-    fn norm(&mut self, a: Operand, norm: &Norm, to: DType) -> Result<Operand> {
-        let p = self.parameters(&norm.parameters)?;
-        let draft = self.graph.norm(a, p, norm.parameters.shift, to);
-        Ok(draft.eps(norm.epsilon).push())
-    }
-
-    /// What was collected, checked as `seal` will check it.
-    pub(crate) fn finish(self) -> Result<Emitted> {
-        let graph = self.graph.finish();
-        Ok(Emitted {
-            graph: graph.map_err(quern_proof2::Error::from)?,
-            weights: self.weights,
-        })
-    }
-}
 
 /// Writes the graph of an encoder for sequences of this many tokens.
 ///

@@ -16,22 +16,20 @@ pub mod quantize;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use quern_proof2::{
-    Graph, Tensor,
-    eval::{Batch, DEFAULT_MAX_ITEM_BYTES},
-};
+use quern_proof2::Tensor;
 use rayon::prelude::*;
 
 pub use {
     calibrate::Ranges,
     config::Config,
-    emit::{Emitted, emit},
+    emit::emit,
     float::Encoder,
     quantize::{IntegerEncoder, Settings},
 };
 
 use crate::{
     Error, Result, Tokenizer, Weights,
+    emitter::Emitted,
     quality::{LEAST_HELD_OUT, Quality},
     tokenize::padded,
 };
@@ -172,20 +170,4 @@ pub fn vectors(
         }
     }
     Ok(vectors)
-}
-
-impl Emitted {
-    /// The result of every item, computed by the evaluator of the proofs.
-    ///
-    /// # Errors
-    /// Inputs that don't fit the graph.
-    pub fn run(&self, inputs: &[Tensor], items: u32) -> Result<Vec<Vec<i32>>> {
-        let graph = Graph::parse(&self.graph).map_err(quern_proof2::Error::from)?;
-        let batch = Batch::new(&graph, items, inputs, &self.weights, DEFAULT_MAX_ITEM_BYTES)?;
-        let result = |item: u32| -> Result<Vec<i32>> {
-            let outputs = batch.item(item)?;
-            Ok(outputs.last().map(Tensor::values).unwrap_or_default())
-        };
-        (0..items).into_par_iter().map(result).collect()
-    }
 }
