@@ -3,6 +3,8 @@
 
 mod bounds;
 mod cells;
+mod fuzz;
+mod kinds;
 mod memory;
 mod naive;
 mod random;

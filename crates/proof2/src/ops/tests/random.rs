@@ -77,6 +77,8 @@ pub struct World<'r> {
     /// Everything that ops may read.
     pub operands: Vec<Operand>,
     inputs: u32,
+    /// What rows and columns of new tensors are taken from.
+    pub sizes: (Vec<u32>, Vec<u32>),
     /// Whether tables of 65,536 values may be used: they are slow.
     pub has_wide_tables: bool,
 }
@@ -88,22 +90,30 @@ impl<'r> World<'r> {
             rng,
             operands: Vec::new(),
             inputs: 0,
+            sizes: (
+                [1, 2, 3, 4, 5].into(),
+                [1, 2, 3, 4, 5, 6, 8, 12, 16, 24, 33].into(),
+            ),
             has_wide_tables: false,
         };
         for _ in 0..1 + world.rng.below(2) {
             let dtype = world.rng.pick(&DTYPES);
-            let (rows, cols) = (1 + world.rng.below(5), world.cols());
+            let (rows, cols) = (world.rows(), world.cols());
             world.fresh(dtype, rows, cols);
         }
         world
     }
 
+    fn rows(&mut self) -> u32 {
+        self.rng.pick(&self.sizes.0)
+    }
+
     fn cols(&mut self) -> u32 {
-        self.rng.pick(&[1, 2, 3, 4, 5, 6, 8, 12, 16, 24, 33])
+        self.rng.pick(&self.sizes.1)
     }
 
     /// A new input or weight.
-    fn fresh(&mut self, dtype: DType, rows: u32, cols: u32) -> Operand {
+    pub fn fresh(&mut self, dtype: DType, rows: u32, cols: u32) -> Operand {
         let operand = match self.rng.below(3) {
             0 if self.inputs < 6 => self.builder.input_item(dtype, rows, cols),
             1 if self.inputs < 6 => self.builder.input_fixed(dtype, rows, cols),
@@ -182,18 +192,14 @@ impl<'r> World<'r> {
     }
 
     fn dot(&mut self, pushed: impl Fn(Draft<'_>) -> Operand) -> Operand {
-        let (dtype, rows, cols) = (
-            self.rng.pick(&DTYPES[..2]),
-            1 + self.rng.below(4),
-            self.cols(),
-        );
+        let (dtype, rows, cols) = (self.rng.pick(&DTYPES[..2]), self.rows(), self.cols());
         let a = self.operand(|shape| shape.dtype != DType::I32, (dtype, rows, cols));
         let cols = self.shape(a).cols;
         let groups = self.rng.divisor(cols);
         let share = self.rng.divisor(groups);
         let (inner, of_b) = (cols / groups, groups / share);
         let is_context = self.rng.is_one_in(2);
-        let n = 1 + self.rng.below(6);
+        let n = self.rows();
         let b = match is_context {
             false => self.operand(
                 |shape| shape.dtype == DType::I8 && shape.cols == of_b * inner,
@@ -271,13 +277,13 @@ impl<'r> World<'r> {
 
     fn lut(&mut self, pushed: impl Fn(Draft<'_>) -> Operand) -> Operand {
         let is_wide = self.has_wide_tables;
-        let cols = self.cols();
+        let (rows, cols) = (self.rows(), self.cols());
         let is_like = |shape: &Shape| match shape.dtype {
             DType::I8 => true,
             DType::I16 => is_wide,
             DType::I32 => false,
         };
-        let a = self.operand(is_like, (DType::I8, 2, cols));
+        let a = self.operand(is_like, (DType::I8, rows, cols));
         let width = match self.shape(a).dtype {
             DType::I8 => 256,
             _ => 65_536,
@@ -341,9 +347,23 @@ impl<'r> World<'r> {
         let fit = |operand: &&Operand| {
             matches!(operand, Operand::Input(_)) && is_row(&self.shape(**operand))
         };
-        let x = self.operands.iter().filter(fit).copied().next();
-        let cols = self.cols();
-        let x = x.unwrap_or_else(|| self.builder.input_item(DType::I32, 1, cols));
+        let fitting: Vec<Operand> = self.operands.iter().filter(fit).copied().collect();
+        let cols = match fitting.is_empty() {
+            true => self.cols(),
+            false => {
+                let like = self.rng.pick(&fitting);
+                self.shape(like).cols
+            }
+        };
+        let x = match fitting.is_empty() || (self.inputs < 6 && self.rng.is_one_in(3)) {
+            true => {
+                self.inputs += 1;
+                let x = self.builder.input_item(DType::I32, 1, cols);
+                self.operands.push(x);
+                x
+            }
+            false => self.rng.pick(&fitting),
+        };
         let cols = self.shape(x).cols;
         let next = self.operand(
             |shape| is_row(shape) && shape.cols == cols,
