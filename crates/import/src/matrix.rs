@@ -1,8 +1,7 @@
 //! Matrices of `f64`, and a product that gives the same bits on every machine.
 //!
 //! Each sum is taken in the order of its terms, without fused operations, so calibration does not depend on the processor
-//! or on the number of threads. Whoever imports a model from the same files gets the same integers, and with them the same
-//! roots.
+//! or on the number of threads: the same files give the same integers, and with them the same roots.
 
 /// A matrix, row-major.
 #[derive(Clone, Debug, PartialEq)]

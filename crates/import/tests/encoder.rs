@@ -19,7 +19,10 @@ struct Numbers(u64);
 
 impl Numbers {
     fn uniform(&mut self) -> f64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 11) as f64 / (1u64 << 53) as f64
     }
 
@@ -48,7 +51,12 @@ fn weights() -> Weights {
         weights.insert(name, shape, numbers.many(count, mean, spread));
     };
     for (name, rows) in [("word", WORDS), ("position", 40), ("token_type", 2)] {
-        tensor(&format!("bert.embeddings.{name}_embeddings.weight"), &[rows, WIDTH], 0.0, 0.05);
+        tensor(
+            &format!("bert.embeddings.{name}_embeddings.weight"),
+            &[rows, WIDTH],
+            0.0,
+            0.05,
+        );
     }
     let mut norms = vec!["bert.embeddings.LayerNorm".to_owned()];
     for layer in 0..2 {
@@ -105,7 +113,13 @@ fn import(sequence: usize, calibration: &[String], held_out: &[String]) -> Resul
         calibration,
         held_out,
     };
-    bert(&weights(), &config(), &tokenizer(sequence), texts, Settings::default())
+    bert(
+        &weights(),
+        &config(),
+        &tokenizer(sequence),
+        texts,
+        Settings::default(),
+    )
 }
 
 #[test]
@@ -115,10 +129,16 @@ fn a_random_encoder_keeps_its_vectors_and_the_same_bytes_come_out_again() {
     assert!(model.quality.mean_cosine > 0.995, "{}", model.quality);
     assert!(model.quality.spearman > 0.98, "{}", model.quality);
     let sealed = graph::seal(&model.graph).unwrap();
-    assert_eq!(Graph::parse(&model.graph).unwrap().op_count(), 2 + 2 * 16 + 3);
+    assert_eq!(
+        Graph::parse(&model.graph).unwrap().op_count(),
+        2 + 2 * 16 + 3
+    );
     assert!(sealed.work > 0);
 
-    let single = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+    let single = rayon::ThreadPoolBuilder::new()
+        .num_threads(1)
+        .build()
+        .unwrap();
     let again = single.install(|| import(32, &calibration, &held_out).unwrap());
     assert_eq!(again.graph, model.graph);
     assert_eq!(again.weights, model.weights);
@@ -159,11 +179,17 @@ fn what_cannot_be_made_or_measured_is_refused() {
     let (calibration, held_out) = (texts(64, 1), texts(40, 2));
     assert!(matches!(
         import(32, &calibration, &held_out[..15]),
-        Err(Error::FewTexts { what: "held-out", .. })
+        Err(Error::FewTexts {
+            what: "held-out",
+            ..
+        })
     ));
     assert!(matches!(
         import(32, &calibration[..15], &held_out),
-        Err(Error::FewTexts { what: "calibration", .. })
+        Err(Error::FewTexts {
+            what: "calibration",
+            ..
+        })
     ));
     let mut shared = held_out.clone();
     shared.push(calibration[3].clone());
@@ -191,13 +217,26 @@ fn weights_of_another_model_are_refused() {
         held_out: &held_out,
     };
     let import = |weights: &Weights| {
-        bert(weights, &config(), &tokenizer(32), texts, Settings::default())
+        bert(
+            weights,
+            &config(),
+            &tokenizer(32),
+            texts,
+            Settings::default(),
+        )
     };
     let mut other = weights();
     other.insert("bert.encoder.layer.1.output.dense.bias", &[3], vec![0.0; 3]);
     assert!(matches!(import(&other), Err(Error::Shape { .. })));
     let mut broken = weights();
-    broken.insert("bert.encoder.layer.1.output.dense.bias", &[WIDTH], vec![f32::NAN; WIDTH]);
+    broken.insert(
+        "bert.encoder.layer.1.output.dense.bias",
+        &[WIDTH],
+        vec![f32::NAN; WIDTH],
+    );
     assert!(matches!(import(&broken), Err(Error::Range { .. })));
-    assert!(matches!(import(&Weights::default()), Err(Error::NoTensor(_))));
+    assert!(matches!(
+        import(&Weights::default()),
+        Err(Error::NoTensor(_))
+    ));
 }
