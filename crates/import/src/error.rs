@@ -7,8 +7,11 @@ pub enum Error {
     /// The file of weights can't be read.
     #[error("the file of weights can't be read: {0}; give a whole .safetensors file")]
     Safetensors(#[from] safetensors::SafeTensorError),
+    /// The ONNX file can't be read.
+    #[error("not an ONNX file: {0}; give a whole .onnx file")]
+    Onnx(String),
     /// A tensor that the model needs is missing.
-    #[error("the file of weights has no tensor {0}: give the weights of a BERT encoder")]
+    #[error("there is no tensor {0}: give all weights of the model")]
     NoTensor(String),
     /// A tensor has values of a type that is not read.
     #[error("{name} holds {found}: convert it to F32, F16 or BF16")]
@@ -86,7 +89,7 @@ pub enum Error {
         most: usize,
     },
     /// There are too few texts to calibrate on, or to measure with.
-    #[error("{found} {what} texts: give at least {least}")]
+    #[error("{found} {what} texts or items: give at least {least}")]
     FewTexts {
         /// "calibration" or "held-out".
         what: &'static str,
@@ -96,7 +99,7 @@ pub enum Error {
         least: usize,
     },
     /// A text that is to measure the model has calibrated it.
-    #[error("a held-out text is also a calibration text ({0:?}): measure with other texts")]
+    #[error("what is held out also calibrates ({0:?}): measure with others")]
     NotHeldOut(String),
     /// A number leaves the range of the integer that should hold it.
     #[error(

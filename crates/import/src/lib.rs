@@ -6,6 +6,13 @@
 //! Only this crate knows foreign formats. It opens no file and no connection: callers give bytes. The same bytes give the
 //! same integers on every machine: calibration sums in a fixed order, and elementary functions come from `libm`.
 //!
+//! | from | module |
+//! | --- | --- |
+//! | BERT-like encoders | [`bert`](mod@bert) |
+//! | small networks out of ONNX | [`onnx`], [`network`] |
+//! | a recipe of `models/` | [`recipe`] |
+//! | nothing: random weights, for tests | [`tiny`] |
+//!
 //! ```no_run
 //! use quern_import::{Texts, Tokenizer, Weights, bert};
 //!
@@ -29,6 +36,8 @@ mod emitter;
 mod error;
 mod fixed;
 mod matrix;
+pub mod network;
+pub mod onnx;
 pub mod quality;
 pub mod recipe;
 pub mod tiny;

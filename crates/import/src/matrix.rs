@@ -64,7 +64,7 @@ impl Matrix {
     }
 
     /// Adds a matrix of the same shape.
-    pub fn add(mut self, other: &Self) -> Self {
+    pub fn plus(mut self, other: &Self) -> Self {
         for (to, from) in self.data.iter_mut().zip(&other.data) {
             *to += from;
         }

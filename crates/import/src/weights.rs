@@ -47,7 +47,11 @@ impl Weights {
         self.tensors.contains_key(name)
     }
 
-    fn get(&self, name: &str, shape: &[usize]) -> Result<Vec<f64>> {
+    /// All values of the tensor of this name, row-major.
+    ///
+    /// # Errors
+    /// As [`Weights::matrix`].
+    pub fn values(&self, name: &str, shape: &[usize]) -> Result<Vec<f64>> {
         let tensor = self
             .tensors
             .get(name)
@@ -74,7 +78,7 @@ impl Weights {
     /// # Errors
     /// There is none, it has another shape, or it holds a value that is no number.
     pub fn matrix(&self, name: &str, rows: usize, cols: usize) -> Result<Matrix> {
-        let data = self.get(name, &[rows, cols])?;
+        let data = self.values(name, &[rows, cols])?;
         Ok(Matrix { rows, cols, data })
     }
 
@@ -83,7 +87,7 @@ impl Weights {
     /// # Errors
     /// As [`Weights::matrix`].
     pub fn vector(&self, name: &str, len: usize) -> Result<Vec<f64>> {
-        self.get(name, &[len])
+        self.values(name, &[len])
     }
 }
 

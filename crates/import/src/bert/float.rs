@@ -244,7 +244,7 @@ impl Layer {
 
     fn apply(&self, x: &Matrix, heads: usize, observe: &mut dyn FnMut(Site, &Matrix)) -> Matrix {
         let context = self.attend(x, heads, observe);
-        let attended = self.attention.apply(&context).add(x);
+        let attended = self.attention.apply(&context).plus(x);
         observe(Site::Attended, &attended);
         let middle = self.attention_norm.apply(attended);
         observe(Site::Middle, &middle);
@@ -252,7 +252,7 @@ impl Layer {
         observe(Site::Hidden, &hidden);
         let active = hidden.map(gelu);
         observe(Site::Active, &active);
-        let output = self.fall.apply(&active).add(&middle);
+        let output = self.fall.apply(&active).plus(&middle);
         observe(Site::Output, &output);
         self.output_norm.apply(output)
     }

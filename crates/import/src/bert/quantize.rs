@@ -315,7 +315,7 @@ impl Quantiser<'_> {
         )
         .max(1e-6);
         let least = hidden.least.iter().copied().fold(f64::INFINITY, f64::min);
-        let least = least.max(LEAST_HIDDEN).min(0.0);
+        let least = least.clamp(LEAST_HIDDEN, 0.0);
         let step = (most - least) / STEPS;
         let zero = least / step + 128.0;
         let hidden_scale = Scale::same(step, zero);
