@@ -1,6 +1,6 @@
 //! From real numbers to fixed point: what DOT and NORM read.
 
-use crate::{Error, Result, bert::float::LayerNorm, matrix::Matrix};
+use crate::{Error, Result, layers::LayerNorm, matrix::Matrix};
 
 /// Largest size of a quantised weight: symmetric, so that a weight and its negative are equally exact.
 const WEIGHT_MOST: f64 = 127.0;

@@ -5,6 +5,7 @@
 use super::config::Config;
 use crate::{
     Result, Weights,
+    layers::{Dense, LayerNorm},
     matrix::{Matrix, Panels},
 };
 
@@ -37,74 +38,6 @@ pub enum Site {
 
 /// Who looks at values while the encoder runs: the layer, the place, and one row a token.
 pub type Observer<'o> = dyn FnMut(usize, Site, &Matrix) + 'o;
-
-/// Weights and bias of a layer `y = x W' + b`.
-#[derive(Clone, Debug)]
-pub struct Dense {
-    /// N x K, by output column.
-    pub weight: Matrix,
-    /// N.
-    pub bias: Vec<f64>,
-    panels: Panels,
-}
-
-impl Dense {
-    fn read(weights: &Weights, name: &str, rows: usize, cols: usize) -> Result<Self> {
-        let weight = weights.matrix(&format!("{name}.weight"), rows, cols)?;
-        let bias = weights.vector(&format!("{name}.bias"), rows)?;
-        let panels = Panels::new(&weight);
-        Ok(Self {
-            weight,
-            bias,
-            panels,
-        })
-    }
-
-    fn apply(&self, x: &Matrix) -> Matrix {
-        let mut out = self.panels.product(x);
-        for row in out.data.chunks_exact_mut(self.bias.len()) {
-            for (value, bias) in row.iter_mut().zip(&self.bias) {
-                *value += bias;
-            }
-        }
-        out
-    }
-}
-
-/// LayerNorm.
-#[derive(Clone, Debug)]
-pub struct LayerNorm {
-    /// Gain of each column.
-    pub gamma: Vec<f64>,
-    /// Offset of each column.
-    pub beta: Vec<f64>,
-    /// What is added to the variance.
-    pub epsilon: f64,
-}
-
-impl LayerNorm {
-    fn read(weights: &Weights, name: &str, config: &Config) -> Result<Self> {
-        Ok(Self {
-            gamma: weights.vector(&format!("{name}.weight"), config.width)?,
-            beta: weights.vector(&format!("{name}.bias"), config.width)?,
-            epsilon: config.epsilon,
-        })
-    }
-
-    fn apply(&self, mut x: Matrix) -> Matrix {
-        let n = x.cols as f64;
-        for row in x.data.chunks_exact_mut(x.cols) {
-            let mean = row.iter().sum::<f64>() / n;
-            let square = |value: &f64| (value - mean) * (value - mean);
-            let variance = row.iter().map(square).sum::<f64>() / n;
-            let deviation = (variance + self.epsilon).sqrt();
-            for ((value, gamma), beta) in row.iter_mut().zip(&self.gamma).zip(&self.beta) {
-                *value = (*value - mean) / deviation * gamma + beta;
-            }
-        }
-        x
-    }
-}
 
 /// One layer.
 #[derive(Clone, Debug)]
@@ -189,7 +122,12 @@ impl Encoder {
             config: config.clone(),
             words,
             positions,
-            norm: LayerNorm::read(weights, &name("embeddings.LayerNorm"), config)?,
+            norm: LayerNorm::read(
+                weights,
+                &name("embeddings.LayerNorm"),
+                width,
+                config.epsilon,
+            )?,
             layers,
         })
     }
@@ -229,7 +167,8 @@ impl Layer {
         let (width, units) = (config.width, config.units);
         let dense =
             |part: &str, rows, cols| Dense::read(weights, &format!("{name}.{part}"), rows, cols);
-        let norm = |part: &str| LayerNorm::read(weights, &format!("{name}.{part}"), config);
+        let norm =
+            |part: &str| LayerNorm::read(weights, &format!("{name}.{part}"), width, config.epsilon);
         Ok(Self {
             query: dense("attention.self.query", width, width)?,
             key: dense("attention.self.key", width, width)?,

@@ -7,11 +7,12 @@
 
 use super::{
     calibrate::{Range, Ranges, largest},
-    float::{Encoder, Layer, LayerNorm, Site, gelu},
+    float::{Encoder, Layer, Site, gelu},
 };
 use crate::{
     Error, Result,
     fixed::{Linear, Norm, Parameters, Scale, room, whole},
+    layers::{Dense, LayerNorm},
     matrix::Matrix,
 };
 
@@ -285,7 +286,7 @@ impl Quantiser<'_> {
         let ratios: Vec<f64> = scales.map(|scale| scale / score).collect();
         let value_scales = self.at(index, Site::Value)?.sizes();
         let value_scales: Vec<f64> = value_scales.iter().map(|size| size / BYTE).collect();
-        let linear = |dense: &super::float::Dense, scales: &[f64]| {
+        let linear = |dense: &Dense, scales: &[f64]| {
             let out = Scale::columns(scales.to_vec());
             Linear::new(&dense.weight, &dense.bias, input, &out)
         };
