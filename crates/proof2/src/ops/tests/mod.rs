@@ -4,6 +4,7 @@
 mod bounds;
 mod cells;
 mod fuzz;
+mod golden;
 mod kinds;
 mod memory;
 mod naive;
