@@ -1,5 +1,5 @@
 //! No honest commitment is convicted and every wrong one is: cells of all ops, padding of all trees, tokens.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 mod common;
 

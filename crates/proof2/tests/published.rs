@@ -1,5 +1,5 @@
 //! What is published of an answer, file by file, and what a client believes of it.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 mod common;
 

@@ -1,5 +1,5 @@
 //! Checking the published trace of an item finds its first wrong cell, with hints, without and with wrong ones.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 mod common;
 
