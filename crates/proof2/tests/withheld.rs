@@ -398,7 +398,7 @@ fn check_demand(job: &Job, whole: &Whole<'_>, node_id: NodeId, height: u8) {
     let plan = match demand::plan(&graph, job.items, &node_id) {
         Ok(plan) => plan,
         Err(error) => {
-            let is_step = node_id.level % 4 == 0 && node_id.level < height;
+            let is_step = node_id.level.is_multiple_of(4) && node_id.level < height;
             let is_leaf = node_id.level == height && node_id.tree != Tree::Trace;
             assert_eq!(
                 error == DemandError::Missing && (is_step || is_leaf),
