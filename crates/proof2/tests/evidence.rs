@@ -260,7 +260,7 @@ fn honest_padding_is_refused() {
             }
             Err(error) => {
                 assert_eq!(error, Refusal::NotPadding.into(), "{charge}");
-                assert_eq!(job.judge(&root, &charge, &[]).is_err(), true);
+                assert!(job.judge(&root, &charge, &[]).is_err());
             }
         }
     };
