@@ -5,11 +5,11 @@ use quern_proof2::{
     commit::{self, Committer, ItemTrace},
     demand, file,
     hash::{self, Tag},
-    witness::{Openings, Whole},
+    witness::{Openings, Whole, answer},
 };
 use serde_json::{Value, json};
 
-use crate::common::{Job, every_op, forged::answer, small, text};
+use crate::common::{Job, every_op, small, text};
 
 fn hex(bytes: impl AsRef<[u8]>) -> String {
     let digits = bytes.as_ref().iter().map(|byte| format!("{byte:02x}"));
@@ -68,7 +68,7 @@ fn vector(name: &str, job: &Job) -> Value {
         })
     });
     let answers = demands(job).into_iter().map(|node_id| {
-        let bytes = answer(&whole, &graph, job.items, &node_id);
+        let bytes = answer(&graph, job.items, &node_id, &whole).unwrap();
         json!({
             "tree": node_id.tree.code(), "level": node_id.level, "index": node_id.index,
             "node": hex(whole.node(node_id).unwrap()), "answer_hash": digest(bytes),
