@@ -3,6 +3,7 @@
 
 mod bounds;
 mod cells;
+mod committed;
 mod fuzz;
 mod golden;
 mod kinds;
