@@ -139,16 +139,18 @@ fn filled(shape: &Shape, values: &[i32]) -> Tensor {
     Tensor::from_bytes(shape.dtype, shape.rows, shape.cols, data.collect()).unwrap()
 }
 
-/// The cases that the design names.
-fn extremes(graphs: &mut Vec<Value>) {
-    let mut add = |name: &str, b: &GraphBuilder, data: &[&[i32]]| {
-        let mut next = data.iter();
-        let job = Job::new(&b.finish().unwrap(), |_, shape| {
-            filled(shape, next.next().unwrap())
-        });
-        graphs.push(of_job(name, &job));
-    };
-    let ends = [i32::MIN, i32::MIN + 1, -1, 0, 1, i32::MAX - 1, i32::MAX];
+/// Ends of i32.
+const ENDS: [i32; 7] = [i32::MIN, i32::MIN + 1, -1, 0, 1, i32::MAX - 1, i32::MAX];
+
+/// A graph whose tensors hold these values, in order.
+fn named(graphs: &mut Vec<Value>, name: &str, b: &GraphBuilder, data: &[&[i32]]) {
+    let mut next = data.iter();
+    let values = |_, shape: &Shape| filled(shape, next.next().unwrap());
+    graphs.push(of_job(name, &Job::new(&b.finish().unwrap(), values)));
+}
+
+/// Halves of the mean, eps at its end, bits that are taken off.
+fn norms(graphs: &mut Vec<Value>) {
     for (row, eps) in [
         (&[-1, 0][..], 0),
         (&[-3, -2], 0),
@@ -169,9 +171,18 @@ fn extremes(graphs: &mut Vec<Value>) {
         let n = row.len();
         for (gamma, beta) in [(i32::MIN, i32::MIN), (i32::MAX, i32::MAX), (77, -3)] {
             let p = [vec![gamma; n], vec![beta; n]].concat();
-            add(&format!("norm of {row:?}, eps {eps}"), &b, &[row, &p]);
+            named(
+                graphs,
+                &format!("norm of {row:?}, eps {eps}"),
+                &b,
+                &[row, &p],
+            );
         }
     }
+}
+
+/// Octaves and distances at their ends.
+fn softmaxes(graphs: &mut Vec<Value>) {
     for octaves in [30, 31, 62, 64] {
         let mut b = GraphBuilder::new();
         let x = b.input_item(DType::I32, 1, 6);
@@ -179,7 +190,12 @@ fn extremes(graphs: &mut Vec<Value>) {
         b.softmax(x, 1 << 8, 8, DType::I8).causal().push();
         let down = -256 * octaves;
         let row = [0, down, down - 1, down + 1, down - 255, -255];
-        add(&format!("softmax at {octaves} octaves"), &b, &[&row]);
+        named(
+            graphs,
+            &format!("softmax at {octaves} octaves"),
+            &b,
+            &[&row],
+        );
     }
     let mut b = GraphBuilder::new();
     let x = b.input_item(DType::I32, 2, 7);
@@ -192,7 +208,11 @@ fn extremes(graphs: &mut Vec<Value>) {
     ] {
         b.softmax(x, mult, shift, DType::I16).push();
     }
-    add("softmax at the ends of i32", &b, &[&ends]);
+    named(graphs, "softmax at the ends of i32", &b, &[&ENDS]);
+}
+
+/// ARGMAX of equal values, of every type.
+fn ties(graphs: &mut Vec<Value>) {
     for dtype in [DType::I8, DType::I16, DType::I32] {
         let (least, greatest) = dtype.range();
         let mut b = GraphBuilder::new();
@@ -206,8 +226,12 @@ fn extremes(graphs: &mut Vec<Value>) {
             [-1, -2, -1, -1],
             [-1, 0, 0, -1],
         ];
-        add(&format!("ties of {dtype:?}"), &b, &[&rows.concat()]);
+        named(graphs, &format!("ties of {dtype:?}"), &b, &[&rows.concat()]);
     }
+}
+
+/// DOT at the edges of saturation, and runs that begin in a leaf.
+fn products(graphs: &mut Vec<Value>) {
     let mut b = GraphBuilder::new();
     let x = b.input_item(DType::I16, 1, 7);
     let w = b.weight_root(DType::I8, 49, 7, &ROOT);
@@ -221,7 +245,7 @@ fn extremes(graphs: &mut Vec<Value>) {
         b.dot(x, w).scaled(p, shift, to).push();
     }
     b.dot(x, w).push();
-    let p = [ends.map(|bias| [bias; 7]).concat(), ends.repeat(7)].concat();
+    let p = [ENDS.map(|bias| [bias; 7]).concat(), ENDS.repeat(7)].concat();
     for (x, w) in [
         (-32_768, -128),
         (-32_768, 127),
@@ -229,7 +253,7 @@ fn extremes(graphs: &mut Vec<Value>) {
         (0, 0),
         (1, -1),
     ] {
-        add("dot at the edges of sat32", &b, &[&[x], &[w], &p]);
+        named(graphs, "dot at the edges of sat32", &b, &[&[x], &[w], &p]);
     }
     // K = 40 of i16 begins in the middle of a leaf.
     let mut rng = Rng(32);
@@ -239,7 +263,11 @@ fn extremes(graphs: &mut Vec<Value>) {
     b.dot(x, w).scores(3, 1).push();
     let mut values = |count: usize| -> Vec<i32> { (0..count).map(|_| rng.next() as i32).collect() };
     let (x, w) = (values(240), values(360));
-    add("runs that begin in a leaf", &b, &[&x, &w]);
+    named(graphs, "runs that begin in a leaf", &b, &[&x, &w]);
+}
+
+/// MIX at its ends.
+fn mixes(graphs: &mut Vec<Value>) {
     let mut b = GraphBuilder::new();
     let x = b.input_item(DType::I32, 7, 7);
     let y = b.input_fixed(DType::I32, 1, 7);
@@ -247,16 +275,19 @@ fn extremes(graphs: &mut Vec<Value>) {
         b.mix(x).times(y).shift(shift).to(to).push();
         b.mix(x).plus(y).shift(shift).to(to).push();
     }
-    add(
+    named(
+        graphs,
         "mix at its ends",
         &b,
-        &[&ends.map(|end| [end; 7]).concat(), &ends],
+        &[&ENDS.map(|end| [end; 7]).concat(), &ENDS],
     );
 }
 
 fn text() -> Value {
     let mut graphs = Vec::new();
-    extremes(&mut graphs);
+    for add in [norms, softmaxes, ties, products, mixes] {
+        add(&mut graphs);
+    }
     random(&mut graphs);
     texts(&mut graphs);
     json!({ "exp2": EXP2.to_vec(), "graphs": graphs })
