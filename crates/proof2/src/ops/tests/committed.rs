@@ -12,8 +12,11 @@ use crate::{
     witness::{Whole, charge_cell, evidence},
 };
 
+/// A graph, items, inputs and weights.
+type Job = (Vec<u8>, u32, Vec<Tensor>, Vec<Tensor>);
+
 /// A random graph with data whose roots are in it; `None` for one that is not sealed or that is large.
-fn job(rng: &mut Rng) -> Option<(Vec<u8>, u32, Vec<Tensor>, Vec<Tensor>)> {
+fn job(rng: &mut Rng) -> Option<Job> {
     let ops = 1 + rng.below(7);
     let mut world = World::new(rng);
     for _ in 0..ops {
