@@ -137,13 +137,16 @@ impl<'t> ProductTest<'t> {
         if claimed.len() != self.cols || claimed.iter().any(|sum| sum.unsigned_abs() > MAX_SUM) {
             return false;
         }
+        let dtype = self.a.shape.dtype;
+        let values: Vec<i64> = (0..)
+            .map_while(|at| value_at(a, at, dtype))
+            .map(i64::from)
+            .collect();
         self.groups.iter().all(|group| {
             let claimed = claimed.get(group.col..).unwrap_or_default();
-            group.r.iter().zip(&group.combined).all(|(r, combined)| {
-                let left = dot(claimed.iter().copied(), r);
-                let values = (group.a_col..).map_while(|at| value_at(a, at, self.a.shape.dtype));
-                left == dot(values.map(i64::from), combined)
-            })
+            let values = values.get(group.a_col..).unwrap_or_default();
+            let mut vectors = group.r.iter().zip(&group.combined);
+            vectors.all(|(r, combined)| dot(claimed, r) == dot(values, combined))
         })
     }
 }
@@ -159,8 +162,9 @@ fn add_row(row: &[u8], r: &[Vec<i64>; VECTORS], place: usize, combined: &mut [Ve
 }
 
 /// As many products as the shorter one has, modulo 2^64.
-fn dot(values: impl Iterator<Item = i64>, coefficients: &[i64]) -> i64 {
-    values.zip(coefficients).fold(0, |sum: i64, (value, r)| {
+fn dot(values: &[i64], coefficients: &[i64]) -> i64 {
+    let products = values.iter().zip(coefficients);
+    products.fold(0, |sum: i64, (value, r)| {
         sum.wrapping_add(value.wrapping_mul(*r))
     })
 }

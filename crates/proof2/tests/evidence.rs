@@ -1,5 +1,5 @@
 //! No honest commitment is convicted and every wrong one is: cells of all ops, padding of all trees, tokens.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 mod common;
 
@@ -260,7 +260,7 @@ fn honest_padding_is_refused() {
             }
             Err(error) => {
                 assert_eq!(error, Refusal::NotPadding.into(), "{charge}");
-                assert_eq!(job.judge(&root, &charge, &[]).is_err(), true);
+                assert!(job.judge(&root, &charge, &[]).is_err());
             }
         }
     };
@@ -556,4 +556,75 @@ fn the_last_of_the_most_rows_is_judged() {
             assert_eq!(quern_proof2::judge(&case, &charge, &evidence), verdict);
         }
     }
+}
+
+/// Bytes of the evidence of the last cell of a graph's only op, which is judged right and, with its value changed, wrong.
+fn longest(b: &GraphBuilder, inputs: Vec<Tensor>, weights: Vec<Tensor>) -> usize {
+    let job = Job {
+        bytes: b.finish().unwrap(),
+        items: 1,
+        inputs,
+        weights,
+    };
+    let honest = Whole::compute(&job.batch()).unwrap();
+    let shape = job.graph().output(0).unwrap();
+    let cell = shape.rows * shape.cols - 1;
+    let charge = Charge::Cell {
+        op: 0,
+        row: shape.rows - 1,
+        col: shape.cols - 1,
+        at: 0,
+    };
+    let bytes = job.evidence(&charge, &honest);
+    let verdict = job.judge(&honest.trace_root().unwrap(), &charge, &bytes);
+    assert_eq!(verdict, Err(Refusal::NothingWrong));
+    let (wrong, _, _) = corrupted(&job, &honest, (0, 0), cell as usize, 1);
+    let bytes = job.evidence(&charge, &wrong);
+    let verdict = job.judge(&wrong.trace_root().unwrap(), &charge, &bytes);
+    assert_eq!(verdict, Ok(()));
+    bytes.len()
+}
+
+/// The dearest cells that the limits allow.
+#[test]
+fn the_longest_evidence_is_judged() {
+    let mut noise = Noise(6);
+    // The last of 31 groups of K = 32,760: both runs begin in the middle of a leaf.
+    let (inner, groups) = (32_760, 31);
+    let inputs = vec![noise.tensor(DType::I16, 1, inner * groups)];
+    let weights = vec![
+        noise.tensor(DType::I8, 1, inner * groups),
+        noise.parameters(1, (0, 9), (1, 9)),
+    ];
+    let mut b = GraphBuilder::new();
+    let x = b.input_item(DType::I16, 1, inner * groups);
+    let [w, p] = [0, 1].map(|at: usize| b.weight(&weights[at]));
+    b.dot(x, w)
+        .scores(groups as u16, 1)
+        .scaled(p, 20, DType::I16)
+        .push();
+    let bytes = longest(&b, inputs, weights);
+    assert!((98_000..107_000).contains(&bytes), "{bytes}");
+
+    let inputs = vec![
+        noise.tensor(DType::I32, 3, 8_192),
+        Tensor::from_i8(3, 8_192, &[1; 3 * 8_192]).unwrap(),
+    ];
+    let mut b = GraphBuilder::new();
+    let x = b.input_item(DType::I32, 3, 8_192);
+    let mask = b.input_item(DType::I8, 3, 8_192);
+    b.softmax(x, (1 << 30) - 1, 47, DType::I16)
+        .mask(mask)
+        .push();
+    let bytes = longest(&b, inputs, vec![]);
+    assert!((40_960..42_000).contains(&bytes), "{bytes}");
+
+    let inputs = vec![noise.tensor(DType::I32, 3, 8_192)];
+    let weights = vec![noise.tensor(DType::I32, 2, 8_192)];
+    let mut b = GraphBuilder::new();
+    let x = b.input_item(DType::I32, 3, 8_192);
+    let p = b.weight(&weights[0]);
+    b.norm(x, p, 20, DType::I16).push();
+    let bytes = longest(&b, inputs, weights);
+    assert!((32_768..34_500).contains(&bytes), "{bytes}");
 }

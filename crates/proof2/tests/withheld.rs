@@ -1,20 +1,16 @@
 //! A provider that withholds everything: whoever computed the job demands its way to the first difference and convicts.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 mod common;
 
-use common::{
-    Job, Noise, every_op,
-    forged::{Forged, answer},
-    small, text,
-};
+use common::{Job, Noise, every_op, forged::Forged, small, text};
 use quern_proof2::{
     Charge, DType, Graph, Hash, NodeId, Operand, Tensor, Tree,
     builder::GraphBuilder,
     commit::{ItemTrace, TraceTree},
     demand::{self, DemandError, Parent},
     hash::MISSING,
-    witness::{Known, Openings, Patched, Step, TokensStep, Whole},
+    witness::{Known, Openings, Patched, Step, TokensStep, Whole, answer},
 };
 
 /// The results of all items as `change` leaves them, committed to as if they were right.
@@ -50,7 +46,7 @@ fn walk(job: &Job, patched: &mut Patched<'_, '_>, provider: &impl Openings) -> (
             Step::Demand(node_id) => {
                 assert!(!asked.contains(&node_id), "{node_id} was asked twice");
                 asked.push(node_id);
-                let answer = answer(provider, &graph, job.items, &node_id);
+                let answer = answer(&graph, job.items, &node_id, provider).unwrap();
                 patched.reveal(&node_id, &answer).unwrap();
             }
             step => return (step, asked.len() as u32),
@@ -263,7 +259,7 @@ fn convict_text(job: &Job, provider: &Whole<'_>, claimed: &Tensor) -> (Option<Ch
             TokensStep::Charge(charge) => panic!("{charge}"),
             TokensStep::Demand(node_id) => {
                 about_tokens += 1;
-                let answer = answer(provider, &job.graph(), job.items, &node_id);
+                let answer = answer(&job.graph(), job.items, &node_id, provider).unwrap();
                 patched.reveal(&node_id, &answer).unwrap();
             }
         }
@@ -349,14 +345,14 @@ fn answers_that_are_wrong_are_refused() {
     let graph = job.graph();
     let mut patched = Patched::new(&own, known(&job, root, MISSING));
     let first = NodeId::root(Tree::Trace);
-    let mut bytes = answer(&own, &graph, 3, &first);
+    let mut bytes = answer(&graph, 3, &first, &own).unwrap();
     bytes[5] ^= 1;
     assert!(patched.reveal(&first, &bytes).is_err());
     bytes[5] ^= 1;
     assert!(patched.reveal(&first, &bytes[..256]).is_err());
     // Not known yet.
     let below = NodeId::new(Tree::Trace, 4, 0);
-    let of_below = answer(&own, &graph, 3, &below);
+    let of_below = answer(&graph, 3, &below, &own).unwrap();
     assert!(patched.reveal(&below, &of_below).is_err());
     patched.reveal(&first, &bytes).unwrap();
     patched.reveal(&below, &of_below).unwrap();
@@ -398,7 +394,7 @@ fn check_demand(job: &Job, whole: &Whole<'_>, node_id: NodeId, height: u8) {
     let plan = match demand::plan(&graph, job.items, &node_id) {
         Ok(plan) => plan,
         Err(error) => {
-            let is_step = node_id.level % 4 == 0 && node_id.level < height;
+            let is_step = node_id.level.is_multiple_of(4) && node_id.level < height;
             let is_leaf = node_id.level == height && node_id.tree != Tree::Trace;
             assert_eq!(
                 error == DemandError::Missing && (is_step || is_leaf),
@@ -408,7 +404,7 @@ fn check_demand(job: &Job, whole: &Whole<'_>, node_id: NodeId, height: u8) {
         }
     };
     let node = whole.node(node_id).unwrap();
-    let bytes = answer(whole, &graph, job.items, &node_id);
+    let bytes = answer(&graph, job.items, &node_id, whole).unwrap();
     assert!(demand::answers(
         node_id.tree.tag(),
         plan.is_leaf,
@@ -418,7 +414,7 @@ fn check_demand(job: &Job, whole: &Whole<'_>, node_id: NodeId, height: u8) {
     match plan.parent {
         Parent::Answer { node_id, place } => {
             assert!(demand::plan(&graph, job.items, &node_id).is_ok());
-            let bytes = answer(whole, &graph, job.items, &node_id);
+            let bytes = answer(&graph, job.items, &node_id, whole).unwrap();
             assert_eq!(demand::node_at(&bytes, place), Some(&node));
         }
         Parent::TraceRoot => assert_eq!(Some(node), whole.trace_root()),

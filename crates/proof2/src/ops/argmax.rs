@@ -40,7 +40,7 @@ fn column(claimed: i32, cols: u32) -> Option<u32> {
 }
 
 impl ArgMax {
-    /// The column to charge (`at`) against a claimed value, by whoever has computed the right one; `cols` are those of a.
+    /// The column to charge (`at`) against a claimed value, where the right one is known; `cols` are those of a.
     pub fn counterexample(claimed: i32, computed: i32, cols: u32) -> u32 {
         match column(claimed, cols) {
             Some(_) => computed as u32,

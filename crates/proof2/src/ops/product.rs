@@ -113,7 +113,7 @@ pub fn dot(a: &[u8], dtype: DType, b: &[u8]) -> i64 {
     }
 }
 
-/// Wrapping, because a check in the inner loop would keep it from being vectorised.
+/// Wrapping, because a check in the inner loop would keep it from being vectorized.
 #[inline]
 fn times_i8(a: u8, b: u8) -> i32 {
     i32::from(i16::from(a as i8).wrapping_mul(i16::from(b as i8)))

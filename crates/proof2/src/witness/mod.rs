@@ -7,7 +7,7 @@ mod write;
 
 pub use patched::{Known, Patched, Step, TokensStep};
 pub use whole::Whole;
-pub use write::{Openings, evidence};
+pub use write::{Openings, answer, evidence};
 
 use crate::{
     Error,

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use quern_proof2::{
-    Graph, Hash, NodeId, Operand, Tree, demand,
+    Hash, NodeId, Operand, Tree,
     hash::{self, LEAF_BYTES, MISSING, Tag},
     witness::{Openings, Whole},
 };
@@ -115,38 +115,6 @@ impl<'w, 'a> Forged<'w, 'a> {
             self.data[&(Operand::Input(tokens), 0)][0][0]
         })
     }
-
-    /// What an answer to a demand is.
-    pub fn answer(&self, node_id: &NodeId) -> Vec<u8> {
-        answer(
-            self,
-            self.whole.graph(),
-            self.whole.batch().items(),
-            node_id,
-        )
-    }
-}
-
-/// What anyone with these openings answers to a demand.
-pub fn answer(
-    openings: &impl Openings,
-    graph: &Graph<'_>,
-    items: u32,
-    node_id: &NodeId,
-) -> Vec<u8> {
-    let plan = demand::plan(graph, items, node_id).unwrap();
-    if plan.is_leaf {
-        return openings.leaf(*node_id).unwrap().to_vec();
-    }
-    let count = u64::from(plan.answer_bytes) / 32;
-    let depth = count.trailing_zeros() as u8;
-    let children = (0..count).map(|child| {
-        let index = (node_id.index << depth) + child;
-        openings
-            .node(NodeId::new(node_id.tree, node_id.level + depth, index))
-            .unwrap()
-    });
-    children.collect::<Vec<_>>().concat()
 }
 
 impl Openings for Forged<'_, '_> {

@@ -1,5 +1,5 @@
 //! Graphs with data, and a provider that commits to whatever a test wants.
-#![allow(dead_code, clippy::unwrap_used)]
+#![allow(dead_code, clippy::unwrap_used, clippy::panic)]
 
 pub mod forged;
 

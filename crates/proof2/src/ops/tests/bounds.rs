@@ -250,8 +250,12 @@ fn bounds_of_norm() {
     assert_eq!(squares, 1 << 59);
     let q = squares / 8_192 + i128::from(i32::MAX);
     assert!(q << 16 <= (1 << 62) + (1 << 48));
-    assert!((1i128 << 22) * (1 << 31) <= 1 << 53);
-    assert!((1i128 << 53) + (1 << 46) + (1 << 46) < i128::from(i64::MAX));
+    let t = (1i128 << 22) * i128::from(i32::MIN).abs();
+    assert!(t <= 1 << 53);
+    assert!(
+        t + (1 << 46) + (1 << 46) < i128::from(i64::MAX),
+        "with beta << 15 and half"
+    );
 }
 
 /// One row of scores against each other, `mult` and `shift` such that u is exactly the distance.

@@ -423,7 +423,7 @@ fn last_kind(builder: &GraphBuilder, tokens: Operand) -> u8 {
 }
 
 /// A random graph over S tokens: every op that the table refuses is taken out again.
-fn random_text(rng: &mut Rng) -> (GraphBuilder, Operand, u32) {
+pub fn random_text(rng: &mut Rng) -> (GraphBuilder, Operand, u32) {
     let len = 2 + rng.below(3);
     let mut world = World::new(rng);
     world.builder = GraphBuilder::new();

@@ -3,7 +3,9 @@
 
 mod bounds;
 mod cells;
+mod committed;
 mod fuzz;
+mod golden;
 mod kinds;
 mod memory;
 mod naive;

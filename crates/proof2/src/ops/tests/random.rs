@@ -34,7 +34,7 @@ impl Rng {
 
     /// A divisor of `n`.
     pub fn divisor(&mut self, n: u32) -> u32 {
-        let divisors: Vec<u32> = (1..=n.min(64)).filter(|d| n % d == 0).collect();
+        let divisors: Vec<u32> = (1..=n.min(64)).filter(|d| n.is_multiple_of(*d)).collect();
         match self.is_one_in(4) {
             true => n,
             false => self.pick(&divisors),
@@ -238,9 +238,9 @@ impl<'r> World<'r> {
         let dtype = self.rng.pick(dtypes);
         let fits = |shape: &Shape| {
             dtypes.contains(&shape.dtype)
-                && rows % shape.rows == 0
-                && cols % shape.cols == 0
-                && !(is_even && shape.cols % 2 != 0)
+                && rows.is_multiple_of(shape.rows)
+                && cols.is_multiple_of(shape.cols)
+                && (!is_even || shape.cols.is_multiple_of(2))
         };
         self.operand(fits, (dtype, r, c))
     }
