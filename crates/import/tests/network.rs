@@ -124,6 +124,20 @@ fn reshape_is_read_where_it_flattens() {
     assert!(onnx::read(&data("reshape-rows.onnx")).is_err());
 }
 
+/// A bias of channels is [C, 1, 1] behind a convolution; [C] would line up with columns of pixels.
+#[test]
+fn a_bias_is_added_where_it_lines_up() {
+    let [inside, added] =
+        ["bias.onnx", "bias-added.onnx"].map(|name| onnx::read(&data(name)).unwrap());
+    let item = &items(1, inside.input.pixels() * inside.input.channels, 5)[0];
+    let run = |network: &Network| network.run(item, &mut |_, _| ()).unwrap();
+    assert_eq!(run(&inside), run(&added));
+    assert!(matches!(
+        onnx::read(&data("bias-columns.onnx")),
+        Err(Error::Shape { .. })
+    ));
+}
+
 #[test]
 fn what_is_not_imported_is_named() {
     let error = onnx::read(&data("pool.onnx")).unwrap_err();

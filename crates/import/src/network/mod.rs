@@ -6,6 +6,8 @@ pub mod quantize;
 
 pub use quantize::{Answer, ImportedNetwork, network};
 
+use quern_proof2::limits::MAX_COLS;
+
 use crate::{
     Error, Result,
     matrix::{Matrix, Panels},
@@ -109,11 +111,19 @@ impl Patches {
             Some(room.checked_div(kernel.stride[axis])? + 1)
         };
         let found = places(0, grid.rows).zip(places(1, grid.cols));
-        let Some((rows, cols)) = found.filter(|_| !kernel.size.contains(&0)) else {
+        // GATHER reads its indices from one row.
+        let is_row = |(rows, cols): &(usize, usize)| {
+            let sizes = [*cols, kernel.size[0], kernel.size[1]];
+            let count = sizes
+                .iter()
+                .try_fold(*rows, |count, size| count.checked_mul(*size));
+            count.is_some_and(|count| (1..=MAX_COLS as usize).contains(&count))
+        };
+        let Some((rows, cols)) = found.filter(is_row) else {
             return Err(Error::Unsupported {
                 what: "a kernel",
                 found: format!("{kernel:?}"),
-                supported: "one that fits its input, with a stride",
+                supported: "one that fits its input, with a stride, and reads at most 1,048,576 pixels in all",
             });
         };
         let mut pixels = Vec::with_capacity(rows * cols * kernel.size[0] * kernel.size[1]);

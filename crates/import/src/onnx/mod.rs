@@ -17,6 +17,8 @@ use messages::{Graph, Model, Node, Tensor, Value};
 const FLOAT: i32 = 1;
 /// ONNX's number for 64-bit integers.
 const LONG: i32 = 7;
+/// Most values of a tensor: 16 GiB of floats.
+const MOST_VALUES: usize = 1 << 32;
 
 /// Reads a network out of an `.onnx` file.
 ///
@@ -72,16 +74,28 @@ fn unsupported(what: &'static str, found: String, supported: &'static str) -> Er
     }
 }
 
-fn sizes(dims: &[i64]) -> Result<Vec<usize>> {
-    let size = |dim: &i64| match usize::try_from(*dim) {
+/// A size or a distance.
+fn size(value: i64) -> Result<usize> {
+    match usize::try_from(value) {
         Ok(size) if size <= quern_proof2::limits::MAX_ROWS as usize => Ok(size),
+        _ => Err(unsupported("a size", value.to_string(), "0 to 16,777,216")),
+    }
+}
+
+/// The dimensions of a tensor that has values, and not more than memory holds.
+fn sizes(dims: &[i64]) -> Result<Vec<usize>> {
+    let sizes: Vec<usize> = dims.iter().map(|dim| size(*dim)).collect::<Result<_>>()?;
+    let count = sizes
+        .iter()
+        .try_fold(1usize, |count, size| count.checked_mul(*size));
+    match count {
+        Some(1..=MOST_VALUES) => Ok(sizes),
         _ => Err(unsupported(
-            "a dimension",
-            dim.to_string(),
-            "0 to 16,777,216",
+            "a tensor's shape",
+            format!("{dims:?}"),
+            "1 to 2^32 values",
         )),
-    };
-    dims.iter().map(size).collect()
+    }
 }
 
 fn floats(tensor: &Tensor) -> Result<Vec<f32>> {
@@ -371,7 +385,22 @@ impl Chain {
         let other = node.inputs.iter().find(|name| **name != self.value);
         let other =
             other.ok_or_else(|| unsupported("Add", "of a value to itself".into(), "a bias"))?;
-        let bias = self.columns(other, self.grid.channels)?;
+        // A bias lines up with the last dimension, and channels are that in rows only.
+        let channels = self.grid.channels;
+        let shape = self.shape(other)?;
+        let shape: Vec<usize> = shape.into_iter().skip_while(|size| *size == 1).collect();
+        let is_bias = match (self.grid.is_flat, shape.as_slice()) {
+            (true, [size]) | (false, [size, 1, 1]) => *size == channels,
+            (_, rest) => rest.is_empty() && channels == 1,
+        };
+        if !is_bias {
+            return Err(Error::Shape {
+                name: other.clone(),
+                expected: vec![channels],
+                found: shape,
+            });
+        }
+        let bias = self.columns(other, channels)?;
         let layer = self.last("Add")?;
         layer.bias = layer.bias.iter().zip(bias).map(|(a, b)| a + b).collect();
         Ok(())
@@ -435,6 +464,9 @@ fn is_default(node: &Node, name: &str, default: &str) -> bool {
 
 /// The first two sizes; none of them are `default`.
 fn pair(values: &[i64], default: usize) -> Result<[usize; 2]> {
-    let sizes = sizes(values)?;
-    Ok([0, 1].map(|at| sizes.get(at).copied().unwrap_or(default)))
+    let mut pair = [default; 2];
+    for (to, value) in pair.iter_mut().zip(values) {
+        *to = size(*value)?;
+    }
+    Ok(pair)
 }
