@@ -1,4 +1,4 @@
-//! all-MiniLM-L6-v2, made by its recipe: the integers of the prototype, and what they lost.
+//! all-MiniLM-L6-v2, made by its recipe: the integers of `reference.py`, and what they lost.
 //!
 //! `cargo xtask fetch minilm` brings the files; without them these tests say that they did not run.
 
@@ -48,7 +48,7 @@ fn sha256(tensor: &Tensor) -> String {
 }
 
 #[test]
-fn every_integer_is_the_prototypes() {
+fn every_integer_is_that_of_the_numpy_reference() {
     let (Some(files), Some(integers)) = (INGREDIENTS.as_ref(), INTEGERS.as_ref()) else {
         return skip();
     };
