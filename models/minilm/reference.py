@@ -1,4 +1,4 @@
-"""all-MiniLM-L6-v2 in integers, in numpy: an implementation of its own, from which expected.json comes.
+"""all-MiniLM-L6-v2 in integers, in numpy: a second implementation of the import, which makes expected.json.
 
     python3 -m pip install numpy==2.4.6 scipy==1.17.1 safetensors==0.8.0 tokenizers==0.23.3
     python3 models/minilm/reference.py $(cargo xtask fetch minilm) > models/minilm/expected.json
