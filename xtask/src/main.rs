@@ -7,6 +7,7 @@ mod clients;
 mod docs;
 mod host;
 mod idl;
+mod models;
 mod picture;
 mod program;
 mod program_id;
@@ -61,6 +62,11 @@ enum Cli {
     },
     /// Write the golden vectors of graphs, commitments and files again: tests/golden/proof.json
     Golden,
+    /// Fetch the files that a model is made of into the cache, by their hashes, and print the folder
+    Fetch {
+        /// A folder of models/ with a recipe.json, such as minilm
+        model: String,
+    },
     /// Run the demo and draw its end: docs/demo.svg
     Picture {
         /// Draw the text that is there; do not run the demo
@@ -126,6 +132,9 @@ fn run(cli: Cli) -> Result<()> {
         Cli::Docs { check: false } => docs::write(),
         Cli::Docs { check: true } => docs::check(),
         Cli::Golden => suite::write_golden(),
+        Cli::Fetch { model } => {
+            models::fetch(&model).map(|folder| println!("{}", folder.display()))
+        }
         Cli::Picture { redraw } => picture::run(redraw),
         Cli::Check => suite::check(),
         Cli::Test { fast, args } => suite::run(fast, &args),

@@ -25,7 +25,14 @@ const ALL: &[Suite] = &[
     suite(
         "proof",
         "graphs, commitments and evidence",
-        &["quern-proof"],
+        &["quern-proof", "quern-proof2"],
+        &[],
+        false,
+    ),
+    suite(
+        "import",
+        "float models to graphs, and their quality",
+        &["quern-import"],
         &[],
         false,
     ),
