@@ -91,6 +91,24 @@ pub enum Error {
         /// What is wrong with it.
         why: &'static str,
     },
+    /// The job has no such item.
+    #[error("there is no item {item}: the job has {items}, counted from 0")]
+    NoSuchItem {
+        /// What was asked for.
+        item: u32,
+        /// How many there are.
+        items: u32,
+    },
+    /// The published result of an item does not lead to the item root that was published with it.
+    #[error(
+        "the published result of item {0} does not lead to its item root: do not believe it; fetch it again, or from another place"
+    )]
+    ResultOfItem(u32),
+    /// The published item roots are not those that were committed to.
+    #[error(
+        "the published item roots do not lead to the trace root: do not believe the result; fetch it again, or from another place"
+    )]
+    ItemRoots,
     /// There is no such node, row or op.
     #[error("there is no such position in the tree: it lies beyond what the shape has")]
     NoSuchPosition,
