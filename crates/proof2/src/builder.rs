@@ -3,6 +3,7 @@
 use std::vec::Vec;
 
 use crate::{
+    Tensor, commit,
     graph::{self, Graph, derive_kind},
     hash::Hash,
     limits::{MAX_INPUTS, MAX_OPS, MAX_WEIGHTS},
@@ -97,6 +98,12 @@ impl GraphBuilder {
         };
         self.weights.push((shape, *root));
         Operand::Weight(index_of(self.weights.len() - 1))
+    }
+
+    /// A weight, with the root of its data.
+    pub fn weight(&mut self, tensor: &Tensor) -> Operand {
+        let root = commit::data_root(tensor);
+        self.weight_root(tensor.dtype(), tensor.rows(), tensor.cols(), &root)
     }
 
     /// The shape of an operand, of one item.

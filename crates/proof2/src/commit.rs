@@ -1,4 +1,4 @@
-//! Commitments of whole tensors, of one item's results and of all items, and openings of everything in them.
+//! Commitments of whole tensors, of one item's results and of all items. [`crate::witness`] opens them.
 //!
 //! A trace of many items is never held as a whole: an item's results become an [`ItemTrace`] and then one 32-byte root, and
 //! a [`TraceTree`] stands over the roots. [`Committer`] takes items one after the other.
@@ -9,7 +9,7 @@ use crate::{
     Error, Tensor,
     graph::Graph,
     hash::{self, Accumulator, Hash, LEAF_BYTES, MISSING, ROW_HEIGHTS, ROWS_HEIGHTS, Tag},
-    limits::{MAX_OPS, STEP_LEVELS},
+    limits::MAX_OPS,
     shape::{Geometry, TraceGeometry},
 };
 
@@ -174,65 +174,6 @@ impl TensorTree {
         };
         layer.nodes.get(at).copied()
     }
-
-    /// The path of a node: its siblings bottom-up.
-    ///
-    /// # Errors
-    /// [`Error::NoSuchPosition`].
-    pub fn open_node(&self, level: u8, index: u64) -> Result<Vec<Hash>, Error> {
-        if !self.geometry.has_node(level, index) {
-            return Err(Error::NoSuchPosition);
-        }
-        (0..level)
-            .map(|up| {
-                self.node(level - up, (index >> up) ^ 1)
-                    .ok_or(Error::NoSuchPosition)
-            })
-            .collect()
-    }
-
-    /// The path of leaf `k` of a row.
-    ///
-    /// # Errors
-    /// [`Error::NoSuchPosition`], for missing leaves too.
-    pub fn open_leaf(&self, row: u32, k: u32) -> Result<Vec<Hash>, Error> {
-        let position = self
-            .geometry
-            .leaf_position(row, k)
-            .filter(|_| row < self.geometry.rows() && k < self.geometry.leaves())
-            .ok_or(Error::NoSuchPosition)?;
-        self.open_node(self.geometry.height(), position)
-    }
-
-    /// The path of a whole row.
-    ///
-    /// # Errors
-    /// [`Error::NoSuchPosition`].
-    pub fn open_row(&self, row: u32) -> Result<Vec<Hash>, Error> {
-        if row >= self.geometry.rows() {
-            return Err(Error::NoSuchPosition);
-        }
-        self.open_node(self.geometry.rows_height(), u64::from(row))
-    }
-
-    /// The answer to a demand above the leaves: the nodes up to four levels below this one, left to right, missing ones
-    /// included. (A demand at the leaves is answered by [`Tensor::leaf`].)
-    ///
-    /// # Errors
-    /// [`Error::NoSuchPosition`] for a node that doesn't exist or is a leaf.
-    pub fn answer(&self, level: u8, index: u64) -> Result<Vec<Hash>, Error> {
-        let height = self.geometry.height();
-        if !self.geometry.has_node(level, index) || level == height {
-            return Err(Error::NoSuchPosition);
-        }
-        let depth = STEP_LEVELS.min(height - level);
-        (0..1u64 << depth)
-            .map(|child| {
-                self.node(level + depth, (index << depth) + child)
-                    .ok_or(Error::NoSuchPosition)
-            })
-            .collect()
-    }
 }
 
 /// The results of all ops in one item, and the tree over their data roots.
@@ -373,22 +314,6 @@ impl TraceTree {
         let kept = layer.get(usize::try_from(index).ok()?).copied();
         let height = above_items + self.geometry.ops_height();
         Some(kept.unwrap_or_else(|| hash::zero_subtree(Tag::Trace, height)))
-    }
-
-    /// The path from an item root to the trace root.
-    ///
-    /// # Errors
-    /// [`Error::NoSuchItem`].
-    pub fn open_item(&self, item: u32) -> Result<Vec<Hash>, Error> {
-        let items = self.geometry.items();
-        if item >= items {
-            return Err(Error::NoSuchItem { item, items });
-        }
-        let height = self.geometry.items_height();
-        let siblings = (0..height).map(|up| self.node(height - up, (u64::from(item) >> up) ^ 1));
-        siblings
-            .map(|node| node.ok_or(Error::NoSuchPosition))
-            .collect()
     }
 }
 

@@ -7,7 +7,7 @@
 //! | half | modules | needs |
 //! | --- | --- | --- |
 //! | what the chain calls | [`limits`], [`hash`], [`path`], [`shape`], [`node`], [`refusal`], [`ops`], [`graph`], [`evidence`], [`demand`] | nothing: no heap, no `std` |
-//! | whole tensors | [`Tensor`], [`builder`], [`commit`], [`eval`], [`file`], [`published`], [`witness`] | the feature `std` (on by default) |
+//! | whole tensors | [`Tensor`], [`builder`], [`commit`], [`eval`], [`file`], [`published`], [`verify`], [`freivalds`], [`witness`] | the feature `std` (on by default) |
 //!
 //! The workspace dependency switches the default features off; a crate that runs off chain asks for
 //! `features = ["std"]`. Nothing here touches a file, a clock or a network: loaders take bytes.
@@ -37,15 +37,19 @@ pub mod commit;
 #[cfg(feature = "std")]
 mod error;
 #[cfg(feature = "std")]
+mod kernel;
+#[cfg(feature = "std")]
 pub mod eval;
 #[cfg(feature = "std")]
 pub mod file;
 #[cfg(feature = "std")]
-mod kernel;
+pub mod freivalds;
 #[cfg(feature = "std")]
 pub mod published;
 #[cfg(feature = "std")]
 mod tensor;
+#[cfg(feature = "std")]
+pub mod verify;
 #[cfg(feature = "std")]
 pub mod witness;
 

@@ -23,6 +23,8 @@ mod rows;
 mod rules;
 pub mod softmax;
 mod source;
+#[cfg(test)]
+mod tests;
 
 pub use argmax::ArgMax;
 pub use dot::Dot;

@@ -7,9 +7,14 @@ mod write;
 
 pub use patched::{Known, Patched, Step, TokensStep};
 pub use whole::Whole;
-pub use write::{Openings, evidence};
+pub use write::{Openings, answer, evidence};
 
-use crate::{Error, evidence::Charge, graph::Graph};
+use crate::{
+    Error,
+    evidence::Charge,
+    graph::Graph,
+    ops::{ArgMax, Op},
+};
 
 /// The charge against a cell of an op in an item that should hold `right` and holds `claimed`. `row` is that in the item, as
 /// stored.
@@ -28,14 +33,13 @@ pub fn charge_cell(
     Ok(Charge::Cell { op, row, col, at })
 }
 
-/// The column that proves a claim of ARGMAX wrong: the right one, unless the claim is no column at all. 0 for other ops.
+/// The column that proves a claim of ARGMAX wrong; 0 for other ops.
 fn counterexample(graph: &Graph<'_>, op: u16, claimed: i32, right: i32) -> Result<u32, Error> {
-    const ARGMAX: u8 = 7;
-    let op = graph.op(op.into())?;
-    let Some(a) = op.operands().next().filter(|_| op.opcode() == ARGMAX) else {
-        return Ok(0);
-    };
-    let cols = graph.shape(a)?.cols;
-    let is_column = u32::try_from(claimed).is_ok_and(|col| col < cols);
-    Ok(if is_column { right as u32 } else { 0 })
+    match graph.op(op.into())? {
+        Op::ArgMax(op) => {
+            let cols = graph.shape(op.a)?.cols;
+            Ok(ArgMax::counterexample(claimed, right, cols))
+        }
+        _ => Ok(0),
+    }
 }

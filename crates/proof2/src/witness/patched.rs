@@ -106,12 +106,19 @@ impl Known {
     }
 
     fn node(&self, node_id: &NodeId) -> Option<Hash> {
-        match (self.nodes.get(node_id), &self.above) {
-            (Some(node), _) => Some(*node),
-            (None, Some(above)) if node_id.tree == Tree::Trace => {
-                above.node(node_id.level, node_id.index)
+        if let Some(node) = self.nodes.get(node_id) {
+            return Some(*node);
+        }
+        let above = self.above.as_ref()?;
+        match node_id.tree {
+            Tree::Trace => above.node(node_id.level, node_id.index),
+            // With one op, its data roots are the item roots.
+            Tree::Data(Operand::Op(0))
+                if (node_id.level, above.geometry().ops_height()) == (0, 0) =>
+            {
+                above.node(above.geometry().items_height(), node_id.index)
             }
-            _ => None,
+            Tree::Data(_) => None,
         }
     }
 

@@ -4,7 +4,7 @@ use core::ops::Range;
 use std::vec::Vec;
 
 use crate::{
-    Error, Hash,
+    Error, Hash, demand,
     evidence::{Cell, Charge, Padded, place},
     graph::Graph,
     hash::LEAF_BYTES,
@@ -49,6 +49,33 @@ pub fn evidence(
         Charge::Padding(node_id) => writer.padding(node_id)?,
     }
     Ok(writer.bytes)
+}
+
+/// The answer to a demand that [`demand::plan`] lets through: what its node was hashed from.
+///
+/// # Errors
+/// [`Error::Demand`] for one that may not be opened, [`Error::NotAtHand`] for what the openings don't have.
+pub fn answer(
+    graph: &Graph<'_>,
+    items: u32,
+    node_id: &NodeId,
+    openings: &impl Openings,
+) -> Result<Vec<u8>, Error> {
+    let plan = demand::plan(graph, items, node_id)?;
+    if plan.is_leaf {
+        let leaf = openings.leaf(*node_id);
+        return Ok(leaf.ok_or(Error::NotAtHand(*node_id))?.to_vec());
+    }
+    let count = u64::from(plan.answer_bytes) / size_of::<Hash>() as u64;
+    let depth = count.trailing_zeros() as u8;
+    let mut bytes = Vec::with_capacity(plan.answer_bytes.into());
+    for place in 0..count {
+        let index = (node_id.index << depth) + place;
+        let child = NodeId::new(node_id.tree, node_id.level + depth, index);
+        let node = openings.node(child);
+        bytes.extend(node.ok_or(Error::NotAtHand(child))?);
+    }
+    Ok(bytes)
 }
 
 /// The judge's reader, the other way round.
