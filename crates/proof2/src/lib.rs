@@ -37,13 +37,13 @@ pub mod commit;
 #[cfg(feature = "std")]
 mod error;
 #[cfg(feature = "std")]
-mod kernel;
-#[cfg(feature = "std")]
 pub mod eval;
 #[cfg(feature = "std")]
 pub mod file;
 #[cfg(feature = "std")]
 pub mod freivalds;
+#[cfg(feature = "std")]
+mod kernel;
 #[cfg(feature = "std")]
 pub mod published;
 #[cfg(feature = "std")]
