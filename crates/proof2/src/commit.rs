@@ -8,7 +8,8 @@ use std::{vec, vec::Vec};
 use crate::{
     Error, Tensor,
     graph::Graph,
-    hash::{self, Accumulator, Hash, LEAF_BYTES, MISSING, ROW_HEIGHTS, ROWS_HEIGHTS, Tag},
+    hash::{self, Accumulator, Hash, LEAF_BYTES, MISSING, ROWS_HEIGHTS, Tag},
+    kernel::hash as kernel,
     limits::MAX_OPS,
     shape::{Geometry, TraceGeometry},
 };
@@ -31,25 +32,64 @@ pub fn root_of(tree: &Geometry, data: &[u8]) -> Result<Hash, Error> {
             found: data.len() as u64,
         });
     }
-    let mut rows = Accumulator::<ROWS_HEIGHTS>::new(Tag::Data);
-    for row in data.chunks_exact(tree.row_bytes() as usize) {
-        rows.push(row_root(row, tree.row_height())?)?;
+    let block = Block::of(tree);
+    let mut blocks = Accumulator::<ROWS_HEIGHTS>::new(Tag::Data);
+    for data in data.chunks(block.rows * tree.row_bytes() as usize) {
+        blocks.push(block.root(tree, data))?;
     }
-    let zero = hash::zero_subtree(Tag::Data, tree.row_height());
-    Ok(rows.finish(tree.rows_height(), zero)?)
+    let zero = hash::zero_subtree(Tag::Data, tree.row_height() + block.height);
+    Ok(blocks.finish(tree.rows_height() - block.height, zero)?)
 }
 
-/// The node over one row, from its bytes without padding.
-fn row_root(row: &[u8], row_height: u8) -> Result<Hash, Error> {
-    let mut nodes = Accumulator::<ROW_HEIGHTS>::new(Tag::Data);
-    let (leaves, rest) = row.as_chunks::<LEAF_BYTES>();
-    for bytes in leaves {
-        nodes.push(hash::leaf(bytes))?;
+/// Rows that are hashed together, `2^height` of them: many nodes of one kind at a time, and little memory.
+struct Block {
+    rows: usize,
+    height: u8,
+}
+
+impl Block {
+    /// About 4 MiB of leaves, at least one row.
+    fn of(tree: &Geometry) -> Self {
+        const LEAVES_HEIGHT: u8 = 15;
+        let height = LEAVES_HEIGHT.saturating_sub(tree.row_height());
+        let height = height.min(tree.rows_height());
+        Self {
+            rows: 1 << height,
+            height,
+        }
     }
-    if !rest.is_empty() {
-        nodes.push(hash::leaf(&hash::padded_leaf(rest)))?;
+
+    /// The node over these rows; those behind them are missing.
+    fn root(&self, tree: &Geometry, data: &[u8]) -> Hash {
+        let mut layer = Layer {
+            nodes: leaves(tree, data),
+            per_row: tree.leaves() as usize,
+        };
+        let mut zero = MISSING;
+        for height in 0..tree.row_height() + self.height {
+            layer = layer.above(height < tree.row_height(), &zero);
+            zero = hash::node(Tag::Data, &zero, &zero);
+        }
+        layer.nodes.first().copied().unwrap_or(zero)
     }
-    Ok(nodes.finish(row_height, MISSING)?)
+}
+
+/// The hashes of all leaves of whole rows.
+fn leaves(tree: &Geometry, data: &[u8]) -> Vec<Hash> {
+    let rows = || data.chunks_exact(tree.row_bytes() as usize);
+    // The last leaf of each row, where the row does not fill it.
+    let padded: Vec<[u8; LEAF_BYTES]> = rows()
+        .map(|row| row.as_chunks::<LEAF_BYTES>().1)
+        .filter(|rest| !rest.is_empty())
+        .map(hash::padded_leaf)
+        .collect();
+    let mut last = padded.iter();
+    let mut all = Vec::with_capacity(data.len().div_ceil(LEAF_BYTES) + padded.len());
+    for row in rows() {
+        all.extend(row.as_chunks().0);
+        all.extend(last.next());
+    }
+    kernel::leaves(&all)
 }
 
 /// These nodes and the `height` layers above them; positions without a node are missing, `zero` in the first layer.
@@ -62,7 +102,7 @@ pub(crate) fn inner_layers(
     let mut layers = vec![nodes];
     for _ in 0..height {
         let below = layers.last().map_or(&[][..], Vec::as_slice);
-        let above = parents(tag, below, &zero).collect();
+        let above = parents(tag, below, &zero);
         zero = hash::node(tag, &zero, &zero);
         layers.push(above);
     }
@@ -70,12 +110,14 @@ pub(crate) fn inner_layers(
 }
 
 /// The parents of a run of nodes; an odd one out has a zero subtree to its right.
-fn parents(tag: Tag, nodes: &[Hash], zero: &Hash) -> impl Iterator<Item = Hash> {
-    nodes.chunks(2).map(move |pair| match pair {
-        [left, right] => hash::node(tag, left, right),
-        [left, ..] => hash::node(tag, left, zero),
-        [] => *zero,
-    })
+fn parents(tag: Tag, nodes: &[Hash], zero: &Hash) -> Vec<Hash> {
+    let mut above = kernel::nodes(tag, nodes);
+    if let Some(last) = nodes.last()
+        && nodes.len() % 2 == 1
+    {
+        above.push(hash::node(tag, last, zero));
+    }
+    above
 }
 
 /// The nodes of one height that are not wholly missing.
@@ -83,6 +125,30 @@ struct Layer {
     nodes: Vec<Hash>,
     /// How many of them a row has; for layers above the rows, all of them count as one row.
     per_row: usize,
+}
+
+impl Layer {
+    /// The layer above; `zero` stands at every position that is missing here. From the layer of the rows on, all nodes
+    /// count as one row.
+    fn above(&self, is_inside_rows: bool, zero: &Hash) -> Self {
+        if !is_inside_rows || self.per_row == self.nodes.len() {
+            let nodes = parents(Tag::Data, &self.nodes, zero);
+            let per_row = nodes.len();
+            return Self { nodes, per_row };
+        }
+        let per_row = self.per_row.div_ceil(2);
+        let nodes = if self.per_row % 2 == 0 {
+            kernel::nodes(Tag::Data, &self.nodes)
+        } else {
+            let rows = self.nodes.chunks(self.per_row);
+            let even: Vec<Hash> = rows
+                .flat_map(|row| row.iter().chain([zero]))
+                .copied()
+                .collect();
+            kernel::nodes(Tag::Data, &even)
+        };
+        Self { nodes, per_row }
+    }
 }
 
 /// All nodes of a tensor's tree that are not wholly missing: 64 bytes for every leaf, about half as many as a wide tensor has
@@ -104,40 +170,20 @@ impl TensorTree {
     /// Hashes the values of a tensor with this tree.
     fn of(geometry: Geometry, data: &[u8]) -> Self {
         let mut zeros = vec![MISSING];
-        let mut leaves = Vec::with_capacity(geometry.leaves() as usize * geometry.rows() as usize);
-        for row in data.chunks_exact(geometry.row_bytes() as usize) {
-            let (full, rest) = row.as_chunks::<LEAF_BYTES>();
-            leaves.extend(full.iter().map(hash::leaf));
-            if !rest.is_empty() {
-                leaves.push(hash::leaf(&hash::padded_leaf(rest)));
-            }
-        }
         let mut layers = vec![Layer {
-            nodes: leaves,
+            nodes: leaves(&geometry, data),
             per_row: geometry.leaves() as usize,
         }];
         let mut zero = MISSING;
-        for height in 1..=geometry.height() {
-            let below = layers.last().map_or(&[][..], |layer| &layer.nodes);
-            let per_row = if height <= geometry.row_height() {
-                layers.last().map_or(1, |layer| layer.per_row)
-            } else {
-                below.len().max(1)
-            };
-            let nodes: Vec<Hash> = below
-                .chunks(per_row)
-                .flat_map(|row| parents(Tag::Data, row, &zero))
-                .collect();
+        for height in 0..geometry.height() {
+            let is_inside_rows = height < geometry.row_height();
+            layers.extend(
+                layers
+                    .last()
+                    .map(|below| below.above(is_inside_rows, &zero)),
+            );
             zero = hash::node(Tag::Data, &zero, &zero);
             zeros.push(zero);
-            layers.push(Layer {
-                per_row: if height <= geometry.row_height() {
-                    per_row.div_ceil(2)
-                } else {
-                    nodes.len()
-                },
-                nodes,
-            });
         }
         Self {
             geometry,

@@ -43,6 +43,8 @@ pub mod file;
 #[cfg(feature = "std")]
 pub mod freivalds;
 #[cfg(feature = "std")]
+mod kernel;
+#[cfg(feature = "std")]
 pub mod published;
 #[cfg(feature = "std")]
 mod tensor;

@@ -29,11 +29,11 @@ use crate::{
 #[cfg(feature = "std")]
 use {
     super::{
-        product::{Extent, Runs, Spans, sums_i8, sums_i16},
+        product::{Extent, Runs, Spans},
         rows::{self, Repeated},
         source::{Tensors, View},
     },
-    crate::Error,
+    crate::{Error, kernel::product as kernel},
     std::{vec, vec::Vec},
 };
 
@@ -258,7 +258,7 @@ impl<'t> Group<'t> {
             let held = block.data.len() / block.row_bytes * self.width;
             if dtype == DType::I8 {
                 let narrow = &mut narrow[..held];
-                sums_i8(block, self.b, self.width, narrow);
+                kernel::sums_i8(block, self.b, self.width, narrow);
                 for sums in narrow.chunks_exact(self.width) {
                     for (wide, sum) in wide.iter_mut().zip(sums) {
                         *wide = i64::from(*sum);
@@ -268,7 +268,7 @@ impl<'t> Group<'t> {
                 }
             } else {
                 let wide = &mut wide[..held];
-                sums_i16(block, self.b, self.width, wide);
+                kernel::sums_i16(block, self.b, self.width, wide);
                 for sums in wide.chunks_exact(self.width) {
                     finish(row, sums)?;
                     row += 1;

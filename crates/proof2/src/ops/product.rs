@@ -260,7 +260,7 @@ pub(crate) struct Runs<'t> {
 
 #[cfg(feature = "std")]
 impl<'t> Runs<'t> {
-    fn iter(self) -> impl Iterator<Item = &'t [u8]> {
+    pub fn iter(self) -> impl Iterator<Item = &'t [u8]> {
         let rows = self.data.chunks_exact(self.row_bytes);
         rows.filter_map(move |row| row.get(self.start..self.start + self.len))
     }
@@ -274,13 +274,13 @@ impl<'t> Runs<'t> {
 
 /// All sums of an i8 x i8 product: row-major, one row for each of `a`, one column for each of `b`.
 #[cfg(feature = "std")]
-pub(crate) fn sums_i8(a: Runs<'_>, b: Runs<'_>, cols: usize, out: &mut [i32]) {
+pub(crate) fn plain_sums_i8(a: Runs<'_>, b: Runs<'_>, cols: usize, out: &mut [i32]) {
     sums(a, b, cols, out, dot_i8);
 }
 
-/// All sums of an i16 x i8 product, as [`sums_i8`].
+/// All sums of an i16 x i8 product, as [`plain_sums_i8`].
 #[cfg(feature = "std")]
-pub(crate) fn sums_i16(a: Runs<'_>, b: Runs<'_>, cols: usize, out: &mut [i64]) {
+pub(crate) fn plain_sums_i16(a: Runs<'_>, b: Runs<'_>, cols: usize, out: &mut [i64]) {
     sums(a, b, cols, out, dot_i16);
 }
 
