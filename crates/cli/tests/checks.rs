@@ -265,6 +265,54 @@ async fn jobs(stage: &Stage, model: &str) {
         let notes = shown["notes"].to_string();
         assert!(words.iter().all(|word| notes.contains(word)), "{shown}");
     }
+    // Nobody gets less than a refereed job without having said so, nor what contradicts itself.
+    for (more, code, words) in [
+        (
+            &["--arbiter", &nobody][..],
+            2,
+            &["--arbiter", "--assurance reviewed"][..],
+        ),
+        (
+            &["--milestones", "3"],
+            2,
+            &["--milestones", "--assurance reviewed"],
+        ),
+        (
+            &["--kind", "training"],
+            2,
+            &["--kind", "--assurance reviewed"],
+        ),
+        (
+            &["--assurance", "refereed", "--arbiter", &nobody],
+            2,
+            &["--arbiter is for reviewed jobs"],
+        ),
+        (
+            &["--assurance", "reviewed"],
+            2,
+            &["--provider", "--arbiter"],
+        ),
+    ] {
+        let line = [&create[..], &inputs, more].concat();
+        stage.refused(client, &line, code, words).await;
+    }
+    let text = [
+        "--model",
+        model,
+        "--text",
+        "Say hello.",
+        "--publish-dir",
+        "in",
+    ];
+    let text = [&create[..], &text].concat();
+    stage.refused(client, &text, 2, &["--text"]).await;
+    let said = [
+        &create[..],
+        &inputs,
+        &["--assurance", "reviewed", "--arbiter", &nobody],
+    ]
+    .concat();
+    assert_eq!(stage.done(client, &said).await["assurance"], "reviewed");
     let done = stage.done(client, &["claim", "--withdraw", "0"]).await;
     assert_eq!(done["done"], "nothing");
 }

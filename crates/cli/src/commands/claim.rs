@@ -100,14 +100,15 @@ impl Flow {
     }
 
     fn json(&self, mint: &Pubkey) -> serde_json::Value {
-        json!({
-            "mint": mint.to_string(),
-            "decimals": self.decimals,
-            "purse_before_atoms": self.before_atoms.to_string(),
-            "rewards_atoms": self.rewards_atoms.to_string(),
-            "withdrawn_atoms": self.withdrawn_atoms.to_string(),
-            "purse_after_atoms": self.after_atoms().to_string(),
-        })
+        let decimals = self.decimals;
+        Fields::new()
+            .text("mint", mint)
+            .with("decimals", decimals)
+            .tokens("purse_before", self.before_atoms, decimals)
+            .tokens("rewards", self.rewards_atoms, decimals)
+            .tokens("withdrawn", self.withdrawn_atoms, decimals)
+            .tokens("purse_after", self.after_atoms(), decimals)
+            .json()
     }
 }
 
