@@ -23,6 +23,7 @@ use {
     },
 };
 
+const QUERN: &str = env!("CARGO_BIN_EXE_quern");
 const PATIENCE: Duration = Duration::from_secs(180);
 
 /// What a server does when it is asked for an answer.
@@ -146,12 +147,11 @@ impl Stage {
         self.home.path().canonicalize().unwrap().join(name)
     }
 
-    fn command(&self, wallet: &Keypair, args: &[&str]) -> Command {
+    fn command(&self, mut command: Command, wallet: &Keypair, args: &[&str]) -> Command {
         let key = self.path(&format!("{}.json", wallet.pubkey()));
         if !key.exists() {
             config::write_keypair(&key, wallet).unwrap();
         }
-        let mut command = Command::new(env!("CARGO_BIN_EXE_quern"));
         command
             .args(args)
             .args(["-u", self.world.net.rpc_url(), "-k"])
@@ -177,7 +177,8 @@ impl Stage {
             "1s",
         ];
         let log = File::create(self.path("log")).unwrap();
-        let mut command = self.command(&self.world.provider, &[&usual, worker].concat());
+        let quern = Command::new(QUERN);
+        let mut command = self.command(quern, &self.world.provider, &[&usual, worker].concat());
         command.envs(env.iter().copied()).stderr(log);
         Running(command.spawn().unwrap())
     }
@@ -196,7 +197,10 @@ impl Stage {
 
     /// What the client's command did; the network answers from this very process.
     async fn client(&self, args: &[&str]) -> Output {
-        let mut command = self.command(&self.world.client, args);
+        // Who watches a job that nobody takes waits for a day.
+        let mut quern = Command::new("timeout");
+        quern.arg(PATIENCE.as_secs().to_string()).arg(QUERN);
+        let mut command = self.command(quern, &self.world.client, args);
         let run = tokio::task::spawn_blocking(move || command.output());
         run.await.unwrap().unwrap()
     }
@@ -317,7 +321,6 @@ async fn a_chat_server_is_paid_for_its_answers_and_costs_no_bond_when_it_is_down
     let watched = stage.says(&watch).await;
     for part in [
         "this is a reviewed job",
-        "taken by",
         "submitted; silence pays it in",
         "You said: And now?",
         "pay it now: quern job accept",

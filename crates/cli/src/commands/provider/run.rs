@@ -199,7 +199,6 @@ pub async fn run(context: &Context, args: Args) -> Result<()> {
         policy,
         fetch: FetchLimits {
             max_bytes: u64::from(args.max_data) << 20,
-            file_roots: args.reach.allow_files.clone(),
             ..reach
         },
         weights: named::sources(context, &args.weights).await?,

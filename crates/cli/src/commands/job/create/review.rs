@@ -123,7 +123,7 @@ impl Next {
             .chars()
             .take(TYPED_DIGITS)
             .collect();
-        let typed = |what: &str| format!("quern job {what} {address} --commitment {commitment}");
+        let typed = |what: &str| format!("quern job {what} {address} --seen {commitment}");
         let deadline = job.effective_deadline(moment);
         Self {
             job: *address,
@@ -182,7 +182,7 @@ mod tests {
         };
         let address = Pubkey::from([1; 32]);
         let lines = |job: &Job| Next::of(&address, job, &moment).lines();
-        let accept = format!("quern job accept {address} --commitment abababababababab");
+        let accept = format!("quern job accept {address} --seen abababababababab");
         let [pay, reject, silence] = &lines(&job)[..] else {
             panic!("three lines");
         };
