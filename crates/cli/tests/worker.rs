@@ -357,7 +357,10 @@ async fn any_file_goes_in_and_any_file_comes_out() {
     let script = stage.path("worker.sh");
     std::fs::write(&script, SHELL).unwrap();
     let script = script.display().to_string();
-    let _agent = stage.agent(&["--worker", "sh", "--worker-arg", &script], &[]);
+    let _agent = stage.agent(
+        &["--owner", "One", "--worker", "sh", "--worker-arg", &script],
+        &[],
+    );
     let photo = b"\x89PNG\r\n\x1a\n\0\xff\xfe";
     std::fs::write(stage.path("in.png"), photo).unwrap();
     let watch = [

@@ -338,6 +338,7 @@ mod tests {
         let mut flows = Flows::from([(Pubkey::default(), flow())]);
         withdraw(&mut flows, "all", Some("1000")).unwrap();
         let shown = as_json(&flows);
+        assert!(shown[0]["purse_before"].is_string() && shown[0]["rewards"].is_string());
         let atoms = |name: &str| shown[0][name].as_str().unwrap().parse::<u64>().unwrap();
         assert_eq!(
             atoms("purse_before_atoms") + atoms("rewards_atoms"),

@@ -36,8 +36,8 @@ or with an arbiter whom you trust.
 --watch prints a line for each step and ends with the result: its first values, or the file of --out; of a
 reviewed job also with the commands that accept and reject it. Its exit code says how the job ended: 0 paid,
 or submitted to your review, 3 the provider was convicted, 4 cancelled, expired or decided by the arbiter,
-1 something went wrong. With --output json the job and what follows are one
-line each. `quern tensor convert` makes inputs of arrays, tables, images and texts.")]
+1 something went wrong. With --output json the job and what follows are one line each.
+`quern tensor convert` makes inputs of arrays, tables, images and texts.")]
     Create(Box<create::Args>),
     /// Show a live job
     #[command(after_help = "Example:
