@@ -80,7 +80,7 @@ pub enum Error {
 pub const EXIT_CODES: [(u8, &str); 5] = [
     (
         0,
-        "It is done, or there was nothing to do; of a watched job: the provider was paid.",
+        "It is done, or there was nothing to do; of a watched job: the provider was paid, or a reviewed result was submitted.",
     ),
     (1, "It went wrong. Standard error says why and what to do."),
     (2, "The command line makes no sense; nothing was sent."),
@@ -146,7 +146,10 @@ impl Error {
             Self::NotSetUp { .. } => "not_set_up",
             Self::JobClosed(_) => "not_found",
             Self::File { .. } => "file",
-            Self::Data(_) | Self::Proof(_) => "data",
+            Self::Data(_)
+            | Self::Proof(_)
+            | Self::Provider(quern_provider::ProviderError::Data(_))
+            | Self::Watcher(quern_watcher::WatcherError::Data(_)) => "data",
             _ => self.client().map_or("other", kind_of),
         }
     }
@@ -156,7 +159,8 @@ impl Error {
         match self {
             Self::Client(error)
             | Self::Deploy(quern_deploy::DeployError::Client(error))
-            | Self::Provider(quern_provider::ProviderError::Client(error)) => Some(error),
+            | Self::Provider(quern_provider::ProviderError::Client(error))
+            | Self::Watcher(quern_watcher::WatcherError::Client(error)) => Some(error),
             _ => None,
         }
     }
@@ -222,18 +226,25 @@ mod tests {
             signature,
             reason: "no answer".to_owned(),
         };
+        let lost = || ClientError::WouldRefuse(quern_client::quern::error::QuernError::TooEarly);
         let all = [
             (Error::Usage(String::new()), "usage", 2),
             (Error::Convicted(Pubkey::default()), "convicted", 3),
             (Error::NotDone(Pubkey::default()), "not_done", 4),
             (Error::JobClosed(Pubkey::default()), "not_found", 1),
             (ClientError::BadUrl(String::new()).into(), "config", 1),
+            (lost().into(), "refused", 1),
+            (Error::Other(String::new()), "other", 1),
             (
-                ClientError::WouldRefuse(quern_client::quern::error::QuernError::TooEarly).into(),
+                quern_watcher::WatcherError::from(lost()).into(),
                 "refused",
                 1,
             ),
-            (Error::Other(String::new()), "other", 1),
+            (
+                quern_provider::ProviderError::from(lost()).into(),
+                "refused",
+                1,
+            ),
             (unknown.into(), "unknown_outcome", 1),
         ];
         for (error, kind, code) in &all {
@@ -242,8 +253,8 @@ mod tests {
             assert!(EXIT_CODES.iter().any(|(known, _)| known == code), "{code}");
         }
         let said = |at: usize| all[at].0.json("sentence")["error"].clone();
-        assert_eq!(said(7)["signature"], signature.to_string());
-        assert_eq!(said(7)["message"], "sentence");
+        assert_eq!(said(9)["signature"], signature.to_string());
+        assert_eq!(said(9)["message"], "sentence");
         assert_eq!(said(5)["program_error"], "TooEarly");
     }
 }

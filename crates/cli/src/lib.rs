@@ -325,6 +325,26 @@ mod tests {
         assert_eq!(long, Vec::<String>::new());
     }
 
+    /// An option of one command takes the value of an option of all with its name, which then means nothing.
+    #[test]
+    fn no_command_shadows_an_option_of_all() {
+        fn check(command: &clap::Command, of_all: &[&str], shadows: &mut Vec<String>) {
+            for sub in command.get_subcommands() {
+                let ids = sub.get_arguments().map(|arg| arg.get_id().as_str());
+                let own = ids.filter(|id| of_all.contains(id));
+                shadows.extend(own.map(|id| format!("{}: {id}", sub.get_name())));
+                check(sub, of_all, shadows);
+            }
+        }
+        let command = super::Cli::command();
+        let of_all = command.get_arguments().filter(|arg| arg.is_global_set());
+        let of_all: Vec<&str> = of_all.map(|arg| arg.get_id().as_str()).collect();
+        assert!(of_all.contains(&"commitment"), "{of_all:?}");
+        let mut shadows = Vec::new();
+        check(&command, &of_all, &mut shadows);
+        assert_eq!(shadows, Vec::<String>::new());
+    }
+
     #[test]
     fn every_command_has_help_with_an_example() {
         fn check(command: &clap::Command, path: &str) {

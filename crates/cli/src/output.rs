@@ -51,6 +51,13 @@ impl Fields {
             .raw(format!("{name}_atoms"), atoms.to_string())
     }
 
+    /// With lamports: in SOL, and for programs also as they are.
+    #[must_use]
+    pub fn sol(self, name: &'static str, lamports: u64) -> Self {
+        self.text(name, amount::show(lamports, SOL_DECIMALS))
+            .raw(format!("{name}_lamports"), lamports)
+    }
+
     /// With a share: in percent, and for programs also in basis points.
     #[must_use]
     pub fn share(self, name: &'static str, bps: impl Into<u32>) -> Self {
@@ -123,6 +130,9 @@ impl Fields {
         trimmed(&table)
     }
 }
+
+/// Digits of a SOL behind the point.
+pub const SOL_DECIMALS: u8 = 9;
 
 /// How wide a table of several things may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

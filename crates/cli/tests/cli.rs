@@ -856,6 +856,8 @@ fn files_that_are_missing_or_garbage() {
             "1",
             "--publish-dir",
             "out",
+            "--assurance",
+            "refereed",
             "--input",
             input,
             "-u",

@@ -4,10 +4,10 @@
 //!
 //! | URI of | is the address of |
 //! | --- | --- |
-//! | a job's input | one bundle file (`quern_proof::file::encode_bundle`) of the input tensors, in the graph's order |
+//! | a job's input | one bundle file (`quern_proof::file::encode_bundle`) of the input tensors, in the graph's order; of a reviewed job also any one other file ([`crate::any_file`]) |
 //! | a model | one bundle file of its weight tensors, in the graph's order |
 //! | a refereed result | one trace file (`encode_trace`); `result.qten` beside it holds the last op's output alone, and `hints.qtrace`, if there are `QLINEAR`s, their i32 sums in the format of traces: who checks the result trusts them for nothing and is done sooner |
-//! | a reviewed result | whatever client and worker agreed on |
+//! | a reviewed result | the file that the worker wrote, with its SHA-256 as the commitment, or whatever client and worker agreed on |
 //!
 //! A provider publishes the trace of a job under `<job>/<submission>/trace.qtrace`. URIs are `https://…`, `http://…` or, for
 //! networks on one machine, `file:///…`; at most 200 bytes, without user name, query or fragment. A `file` URI is followed

@@ -8,7 +8,7 @@ use {
         journal::{Record, Stage},
         offers,
         prepare::{self, Prepared},
-        worker::{Output, WorkOrder, Worker},
+        worker::{MAX_NAME_BYTES, Output, WorkOrder, Worker},
     },
     quern_client::{
         ClientError, Pubkey,
@@ -39,11 +39,20 @@ pub(crate) async fn take(context: &Context, address: &Pubkey, job: Job) -> Resul
         ));
     }
     // An address that would be too long is found out before a bond is at stake.
+    let longest_name = match job.is_refereed() {
+        true => fetch::TRACE_FILE.to_owned(),
+        false => "x".repeat(MAX_NAME_BYTES),
+    };
     context
         .settings
         .publisher
-        .uri(&relative(address, u32::MAX, fetch::TRACE_FILE))?;
-    prepare::offer(context, address, &job).await?;
+        .uri(&relative(address, u32::MAX, &longest_name))?;
+    let prepared = prepare::offer(context, address, &job).await?;
+    if let Some((prepared, worker)) = prepared.zip(context.worker.as_ref()) {
+        let submission = job.submissions.get().saturating_add(1);
+        let order = order(context, address, &job, submission, prepared).await?;
+        worker.check(Some(&order)).await?;
+    }
     if context.is_stopping.load(Ordering::SeqCst) {
         return Ok(false);
     }
@@ -340,7 +349,11 @@ async fn order(
     prepared: Prepared,
 ) -> Result<WorkOrder> {
     let moment = context.chain.moment().await?;
-    let deadline = job.effective_deadline(&moment);
+    let deadline = match job.is_in(JobState::Open) {
+        // As if it was taken now.
+        true => moment.now.saturating_add(i64::from(job.work_secs.get())),
+        false => job.effective_deadline(&moment),
+    };
     let has_checkpoint = job.checkpoint != [0; 32];
     let checkpoint_uri = match has_checkpoint {
         true => {

@@ -100,14 +100,15 @@ impl Flow {
     }
 
     fn json(&self, mint: &Pubkey) -> serde_json::Value {
-        json!({
-            "mint": mint.to_string(),
-            "decimals": self.decimals,
-            "purse_before_atoms": self.before_atoms.to_string(),
-            "rewards_atoms": self.rewards_atoms.to_string(),
-            "withdrawn_atoms": self.withdrawn_atoms.to_string(),
-            "purse_after_atoms": self.after_atoms().to_string(),
-        })
+        let decimals = self.decimals;
+        Fields::new()
+            .text("mint", mint)
+            .with("decimals", decimals)
+            .tokens("purse_before", self.before_atoms, decimals)
+            .tokens("rewards", self.rewards_atoms, decimals)
+            .tokens("withdrawn", self.withdrawn_atoms, decimals)
+            .tokens("purse_after", self.after_atoms(), decimals)
+            .json()
     }
 }
 
@@ -337,6 +338,7 @@ mod tests {
         let mut flows = Flows::from([(Pubkey::default(), flow())]);
         withdraw(&mut flows, "all", Some("1000")).unwrap();
         let shown = as_json(&flows);
+        assert!(shown[0]["purse_before"].is_string() && shown[0]["rewards"].is_string());
         let atoms = |name: &str| shown[0][name].as_str().unwrap().parse::<u64>().unwrap();
         assert_eq!(
             atoms("purse_before_atoms") + atoms("rewards_atoms"),

@@ -109,7 +109,8 @@ fn endings() -> String {
         "## Exit codes and JSON\n\n| code | |\n| --- | --- |\n{}\n\n\
          With `--output json` results are JSON on standard output, and an error is one object on one line of standard error:\n\
          `{{\"error\": {{\"kind\": …, \"exit_code\": …, \"message\": …}}}}`. Amounts stand twice: `price` in tokens, as people\n\
-         read them, and `price_atoms` in the smallest unit, as a text of digits. Shares have `…_bps`, times `…_secs` beside them.\n\
+         read them, and `price_atoms` in the smallest unit, as a text of digits. Shares have `…_bps`, times `…_secs` beside them,\n\
+         amounts of SOL `…_lamports`. What goes on writes one object a line.\n\
          A command that found nothing to do answers `\"done\": \"nothing\"` and ends with 0.\n\n\
          | kind | |\n| --- | --- |\n{}\n\n",
         codes.join("\n"),

@@ -39,7 +39,7 @@ pub struct Seen {
     /// Commitment of the result that you have seen, whole or its first 8 digits at least: `quern job result` prints it. Needed
     /// where the job may hold another result by now
     #[arg(long, value_name = "HEX", value_parser = commitment)]
-    commitment: Option<String>,
+    seen: Option<String>,
 }
 
 /// Shortest beginning of a commitment that names it, in digits.
@@ -58,13 +58,13 @@ impl Seen {
     /// milestone was done again, moves on while somebody reads.
     pub fn check(&self, address: &Pubkey, job: &Job) -> Result<()> {
         let now = hex::encode(job.trace_root);
-        match &self.commitment {
+        match &self.seen {
             Some(seen) if now.starts_with(seen.as_str()) => Ok(()),
             Some(_) => Err(Error::Other(format!(
                 "the job {address} holds another result now, committed to as {now}; look at it with `quern job result {address}`"
             ))),
             None if job.milestones > 1 || job.submissions.get() > 1 => Err(Error::Other(format!(
-                "the job {address} may have several results; look at the present one with `quern job result {address}` and name its commitment with --commitment"
+                "the job {address} may have several results; look at the present one with `quern job result {address}` and name its commitment with --seen"
             ))),
             None => Ok(()),
         }
@@ -127,8 +127,8 @@ mod tests {
         (job.milestones, job.trace_root) = (1, [0xab; 32]);
         job.submissions = 1.into();
         let check = |job: &Job, seen: Option<&str>| {
-            let commitment = seen.map(|seen| commitment(seen).unwrap());
-            Seen { commitment }.check(&address, job).is_ok()
+            let seen = seen.map(|seen| commitment(seen).unwrap());
+            Seen { seen }.check(&address, job).is_ok()
         };
         assert!(check(&job, None));
         assert!(check(&job, Some("ABABABAB")) && check(&job, Some(&"ab".repeat(32))));

@@ -3,19 +3,16 @@
 use {
     super::Wallet,
     crate::{
-        amount::{self, parse, parse_decimal, show},
+        amount::{self, parse, parse_decimal},
         context::Context,
         error::{Error, Result},
         named::InMint,
-        output::Fields,
+        output::{Fields, SOL_DECIMALS},
     },
     quern_client::{ClientError, Pubkey, config},
     quern_localnet::{Mint, mint_to, set_lamports},
     std::path::PathBuf,
 };
-
-/// Decimals of SOL.
-const SOL_DECIMALS: u8 = 9;
 
 /// Who gets how much.
 #[derive(clap::Args)]
@@ -65,9 +62,9 @@ pub async fn run(context: &Context, args: Args) -> Result<()> {
     mint_to(&context.sender, &admin.keypair, &funded, &wallet, atoms).await?;
     Fields::new()
         .text("wallet", wallet)
-        .text("sol_added", show(lamports, SOL_DECIMALS))
+        .sol("sol_added", lamports)
         .text("mint", mint.mint)
-        .text("tokens_added", show(atoms, mint.decimals))
+        .tokens("tokens_added", atoms, mint.decimals)
         .print(context.format);
     Ok(())
 }

@@ -14,10 +14,14 @@ use {
 pub async fn run(context: &Context) -> Result<()> {
     context.protocol().await?;
     let providers = accounts::providers(context.rpc()).await?;
+    let rewards = match context.format {
+        Format::Json => show::reward_mint(context).await?,
+        Format::Table => None,
+    };
     let list: Vec<Fields> = providers
         .iter()
         .map(|(address, provider)| match context.format {
-            Format::Json => show::fields(address, provider),
+            Format::Json => show::fields(address, provider, rewards.as_ref()),
             Format::Table => summary(provider),
         })
         .collect();

@@ -46,17 +46,20 @@ pub struct Args {
     /// What a provider puts up, in tokens or atoms [default: the least that is allowed]
     #[arg(long, value_name = "TOKENS", value_parser = amount::check)]
     pub(super) bond: Option<String>,
-    /// Files with the input tensors, in the graph's order, to be published
-    #[arg(long, value_name = "FILE", num_args = 1.., requires = "publish_dir")]
+    /// Files with the input tensors, in the graph's order, to be published; for a reviewed job also any one other file
+    #[arg(long, value_name = "FILE", num_args = 1.., requires = "publish_dir", group = "given")]
     pub(super) input: Vec<PathBuf>,
+    /// A text as the input of a reviewed job, to be published: a prompt, a question
+    #[arg(long, value_name = "TEXT", requires = "publish_dir", group = "given")]
+    pub(super) text: Option<String>,
     /// Folder into which the inputs are published
-    #[arg(long, value_name = "FOLDER", requires = "input")]
+    #[arg(long, value_name = "FOLDER", requires = "given")]
     pub(super) publish_dir: Option<PathBuf>,
     /// Address under which a web server shows that folder [default: a file URI, for this machine only]
     #[arg(long, value_name = "URL", requires = "publish_dir")]
     pub(super) public_url: Option<String>,
     /// Where the inputs are published already
-    #[arg(long, value_name = "URI", conflicts_with = "input")]
+    #[arg(long, value_name = "URI", conflicts_with = "given")]
     pub(super) input_uri: Option<String>,
     #[command(flatten)]
     pub(super) reach: data::Reach,
@@ -66,8 +69,8 @@ pub struct Args {
     /// Create the job although the model's weights could not be checked
     #[arg(long)]
     pub(super) skip_weights_check: bool,
-    /// Keep watching the job until it ends: check its result, demand what is withheld, convict what is wrong (refereed jobs);
-    /// the exit code says how it ended
+    /// Keep watching. A refereed job until it ends: check its result, demand what is withheld, convict what is wrong; the exit code
+    /// says how it ended. A reviewed job until a result is submitted: show it, and what may be done about it
     #[arg(long)]
     pub(super) watch: bool,
     #[command(flatten)]
@@ -126,5 +129,19 @@ impl Args {
             self.provider = Some(named::provider(context, text).await?);
         }
         Ok(self)
+    }
+
+    /// The option, if there is one, that only a reviewed job can have.
+    pub(super) fn only_reviewed(&self) -> Option<&'static str> {
+        match (self.arbiter, self.milestones) {
+            (Some(_), _) => Some("--arbiter"),
+            (None, 2..) => Some("--milestones"),
+            (None, _) => self.text.as_ref().map(|_| "--text"),
+        }
+    }
+
+    /// The option, if there is one, that asks for another work than a run of the model's graph.
+    pub(super) fn other_kind(&self) -> Option<&'static str> {
+        (self.kind != JobKind::Inference).then_some("--kind")
     }
 }

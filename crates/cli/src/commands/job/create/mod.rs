@@ -3,6 +3,7 @@
 mod args;
 mod inputs;
 mod plan;
+mod review;
 mod warnings;
 
 pub use args::Args;
@@ -17,18 +18,18 @@ use {
         output::{Fields, Format},
     },
     plan::Plan,
-    quern_client::{Keypair, Outcome, Pubkey, Receipt, Signer, flows},
+    quern_client::{Keypair, Outcome, Pubkey, Receipt, Signer, flows, quern::state::Assurance},
     quern_data::{FetchLimits, Fetcher},
 };
 
 /// Plans the job, checks it, sends it and, with `--watch`, follows it.
 pub async fn run(context: &Context, args: Args) -> Result<()> {
     // What needs no network comes first: files that cannot be read cost nothing.
-    let tensors = data::read_tensors(&args.input)?;
+    let given = inputs::read(&args)?;
     let wallet = context.wallet()?;
     let args = args.resolved(context).await?;
     warnings::check_provider(context, &args, &wallet.pubkey()).await?;
-    let plan = plan::plan(context, &args, &wallet.pubkey(), tensors).await?;
+    let plan = plan::plan(context, &args, &wallet.pubkey(), given).await?;
     check(context, &args, &plan).await?;
     let notes = warnings::of(&args, &plan);
     if context.format == Format::Table {
@@ -46,7 +47,7 @@ pub async fn run(context: &Context, args: Args) -> Result<()> {
     }
     // More lines follow.
     done.print_line(context.format);
-    follow(context, args, wallet, job).await
+    follow(context, args, &plan, wallet, job).await
 }
 
 /// Refuses what the program would refuse, or what nobody could serve.
@@ -92,8 +93,15 @@ fn fields(job: &Pubkey, plan: &Plan) -> Fields {
         )
 }
 
-/// Watches the job until it ends; the error says how, as an exit code that scripts can read.
-async fn follow(context: &Context, args: Args, wallet: Keypair, job: Pubkey) -> Result<()> {
+/// Watches the job until it ends, or a reviewed one until there is a result to decide about; the error says how it ended, as an
+/// exit code that scripts can read.
+async fn follow(
+    context: &Context,
+    args: Args,
+    plan: &Plan,
+    wallet: Keypair,
+    job: Pubkey,
+) -> Result<()> {
     // What was published here a moment ago may be read here.
     let mut reach = args.reach;
     reach.allow_files.extend(args.publish_dir);
@@ -102,8 +110,13 @@ async fn follow(context: &Context, args: Args, wallet: Keypair, job: Pubkey) -> 
         max_bytes: watch::UNLIMITED_BYTES,
         ..fetch.clone()
     });
+    if plan.assurance == Assurance::Reviewed {
+        return review::follow(context, &job, &args.target, &fetcher).await;
+    }
     match watch::follow(context, wallet, &job, fetch).await? {
-        Outcome::Paid => result::run_watched(context, &job, &args.target, &fetcher).await,
+        Outcome::Paid => {
+            result::run_watched(context, &job, &args.target, &fetcher, "was paid").await
+        }
         Outcome::Convicted { .. } => Err(Error::Convicted(job)),
         Outcome::Ended => Err(Error::NotDone(job)),
         Outcome::Unknown => Err(Error::Other(format!(

@@ -4,7 +4,7 @@
 use {
     super::{
         args::Args,
-        inputs::{self, Inputs},
+        inputs::{self, Given, Inputs},
     },
     crate::{
         amount::{parse, show},
@@ -18,7 +18,7 @@ use {
         instructions::NOBODY,
         quern::{
             instructions::NewJob,
-            state::{Assurance, JobKind, MAX_INPUTS},
+            state::{Assurance, MAX_INPUTS},
         },
         read::ForCreate,
     },
@@ -56,22 +56,17 @@ impl Plan {
 ///
 /// # Errors
 /// What the program would refuse, in one sentence.
-pub async fn plan(
-    context: &Context,
-    args: &Args,
-    client: &Pubkey,
-    tensors: Vec<Tensor>,
-) -> Result<Plan> {
+pub async fn plan(context: &Context, args: &Args, client: &Pubkey, given: Given) -> Result<Plan> {
     let known = context
         .for_create(client, &args.mint, args.model.as_ref())
         .await?;
     let model = known.model.as_ref();
     let assurance = assurance(args, model)?;
-    if args.watch && assurance != Assurance::Refereed {
-        return Err(Error::Usage("only results of refereed jobs can be checked; leave --watch out, or ask for --assurance refereed".to_owned()));
+    if let (Assurance::Refereed, Given::File(file)) = (assurance, &given) {
+        file.refused()?;
     }
     let review_secs = review(args, &known, assurance)?;
-    let inputs = inputs::published(context, args, tensors).await?;
+    let inputs = inputs::published(context, args, given).await?;
     let (batch_rows, macs) = fit(args, model, assurance, &inputs)?;
     let (price_atoms, bond_atoms, quote) = money(args, &known, assurance, macs)?;
     check_rates(args, &known)?;
@@ -120,16 +115,31 @@ fn check_rates(args: &Args, known: &ForCreate) -> Result<()> {
     Ok(())
 }
 
+/// The level that the client gets. Where the result could be refereed, nobody gets less without having said so.
 fn assurance(args: &Args, model: Option<&ModelAccount>) -> Result<Assurance> {
     let is_sealed = model.is_some_and(|model| model.model.sealed.get());
+    let only_reviewed = args.only_reviewed();
+    let usage = |text: String| Err(Error::Usage(text));
     match args.assurance {
-        Some(Assurance::Refereed) if !is_sealed => {
-            Err(Error::Usage("a refereed job needs a sealed model with a graph; name one with --model, or ask for --assurance reviewed".to_owned()))
-        }
-        Some(Assurance::Refereed) => Ok(Assurance::Refereed),
-        Some(Assurance::Reviewed) => Ok(Assurance::Reviewed),
-        None if is_sealed && args.kind == JobKind::Inference && args.milestones == 1 && args.arbiter.is_none() => Ok(Assurance::Refereed),
-        None => Ok(Assurance::Reviewed),
+        Some(Assurance::Refereed) if !is_sealed => usage(
+            "a refereed job needs a sealed model with a graph; name one with --model, or ask for --assurance reviewed".to_owned(),
+        ),
+        Some(Assurance::Refereed) => match only_reviewed {
+            Some(what) => usage(format!(
+                "{what} is for reviewed jobs: the program itself decides about a refereed one, and pays it in one part; leave {what} out, or ask for --assurance reviewed"
+            )),
+            None => Ok(Assurance::Refereed),
+        },
+        None if is_sealed => match only_reviewed.or(args.other_kind()) {
+            Some(what) => usage(format!(
+                "with {what} nobody but you checks the result, although this model can be refereed; say so with --assurance reviewed, or leave {what} out"
+            )),
+            None => Ok(Assurance::Refereed),
+        },
+        None | Some(Assurance::Reviewed) if args.provider.is_none() && args.arbiter.is_none() => usage(
+            "a reviewed job needs one whom you trust: name the provider with --provider, or who decides about a rejection with --arbiter".to_owned(),
+        ),
+        None | Some(Assurance::Reviewed) => Ok(Assurance::Reviewed),
     }
 }
 

@@ -62,12 +62,13 @@ pub async fn run(context: &Context, args: Args) -> Result<()> {
     args.target.take(context, &committed, &output)
 }
 
-/// Shows or writes the result of a job that was watched until it was paid.
+/// Shows or writes the result of a job that was watched until it was paid, or submitted.
 pub async fn run_watched(
     context: &Context,
     job: &Pubkey,
     target: &Target,
     fetcher: &Fetcher,
+    came_to: &'static str,
 ) -> Result<()> {
     let work = async {
         let committed = find::committed(context, job, None).await?;
@@ -76,7 +77,7 @@ pub async fn run_watched(
     };
     work.await.map_err(|error| {
         Error::Other(format!(
-            "the job was paid, but its result is not at hand: {error}; try `quern job result {job}`"
+            "the job {came_to}, but its result is not at hand: {error}; try `quern job result {job}`"
         ))
     })
 }
@@ -168,16 +169,20 @@ fn preview(format: output::Format, fields: Fields, output: &Output) {
     fields.print(format);
     let lines = match (output, text) {
         (Output::Tensor(tensor), _) => formats::preview(tensor),
-        (Output::File { .. }, Some(text)) => text
-            .lines()
-            .take(MAX_TEXT_LINES)
-            .map(str::to_owned)
-            .collect(),
+        (Output::File { .. }, Some(text)) => first_lines(text),
         (Output::File { .. }, None) => vec!["it is no text; write it with --out FILE".to_owned()],
     };
     lines
         .iter()
         .for_each(|line| print_text(&format!("   {line}")));
+}
+
+/// The beginning of a text, and that there is more.
+fn first_lines(text: &str) -> Vec<String> {
+    let lines = text.lines().take(MAX_TEXT_LINES).map(str::to_owned);
+    let more = text.lines().count().saturating_sub(MAX_TEXT_LINES);
+    let more = (more > 0).then(|| format!("… and {more} lines more; write it with --out FILE"));
+    lines.chain(more).collect()
 }
 
 fn value_count(tensor: &Tensor) -> usize {
