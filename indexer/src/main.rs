@@ -53,6 +53,9 @@ enum Command {
     /// Have the next run walk the whole history again, for what a node left out
     #[command(after_help = "Example:\n  quern-indexer recheck --store sqlite:quern.sqlite")]
     Recheck(Stored),
+    /// Print the page about the HTTP API
+    #[command(hide = true)]
+    Reference,
 }
 
 #[derive(Args)]
@@ -93,6 +96,10 @@ fn main() -> ExitCode {
             Command::Run(config) => quern_indexer::run(config, interrupted()).await,
             Command::Rebuild(options) => rebuild(&options).await,
             Command::Recheck(options) => recheck(&options).await,
+            Command::Reference => {
+                print!("{}", quern_indexer::api::reference::page());
+                Ok(())
+            }
         }
     });
     match result {
