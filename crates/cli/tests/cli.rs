@@ -960,6 +960,46 @@ fn files_that_are_missing_or_garbage() {
     create(&here, &["it is a folder", "--input"]);
     create("garbage", &["looks like a text", "tensor convert"]);
     create("empty", &["an empty file", "no tensor"]);
+    let model = [
+        "model", "register", "--id", "1", "--name", "x", "-u", NOWHERE, "--graph",
+    ];
+    refused(path, &[&model[..], &["missing"]].concat(), 1, &["missing"]);
+    refused(path, &[&model[..], &["garbage"]].concat(), 1, &["garbage"]);
+    refused(
+        path,
+        &["deploy", "--program-so", "missing.so", "-u", NOWHERE],
+        1,
+        &["missing.so", "build-program"],
+    );
+    refused(
+        path,
+        &["provider", "run", "--publish-dir", "garbage", "-u", NOWHERE],
+        1,
+        &["garbage"],
+    );
+    refused(
+        path,
+        &[
+            "provider",
+            "run",
+            "--publish-dir",
+            "out",
+            "--public-url",
+            "nonsense",
+            "-u",
+            NOWHERE,
+        ],
+        1,
+        &["nonsense"],
+    );
+}
+
+/// Wherever a path is read, the sentence says what the file is for, what it looks like and which option to correct.
+#[test]
+fn a_wrong_file_is_called_by_its_name() {
+    let home = home();
+    let path = home.path();
+    let here = path.canonicalize().unwrap().display().to_string();
     std::fs::write(path.join("README.md"), "# Quern\n\nEscrow.\n").unwrap();
     std::fs::write(path.join("table.csv"), "a,b\n").unwrap();
     let digits = concat!(env!("CARGO_MANIFEST_DIR"), "/../../models/digits/");
@@ -1021,38 +1061,6 @@ fn files_that_are_missing_or_garbage() {
     // A name that says no format is refused before the work.
     let run = ["model", "run", "missing", "--out", "x.xyz"];
     refused(path, &run, 2, &["x.xyz", ".npy"]);
-    let model = [
-        "model", "register", "--id", "1", "--name", "x", "-u", NOWHERE, "--graph",
-    ];
-    refused(path, &[&model[..], &["missing"]].concat(), 1, &["missing"]);
-    refused(path, &[&model[..], &["garbage"]].concat(), 1, &["garbage"]);
-    refused(
-        path,
-        &["deploy", "--program-so", "missing.so", "-u", NOWHERE],
-        1,
-        &["missing.so", "build-program"],
-    );
-    refused(
-        path,
-        &["provider", "run", "--publish-dir", "garbage", "-u", NOWHERE],
-        1,
-        &["garbage"],
-    );
-    refused(
-        path,
-        &[
-            "provider",
-            "run",
-            "--publish-dir",
-            "out",
-            "--public-url",
-            "nonsense",
-            "-u",
-            NOWHERE,
-        ],
-        1,
-        &["nonsense"],
-    );
 }
 
 /// What is written for ever can be followed by everybody, tells no secret and is not left out by mistake.
