@@ -181,6 +181,7 @@ mod tests {
 
     /// What the command line refuses is what the program refuses, to the last number.
     #[test]
+    #[expect(clippy::too_many_lines, reason = "a table, one row a limit")]
     fn limits_are_those_of_the_program() {
         let set = |option: &str, value: &str| {
             let line = Line::try_parse_from(["x", &format!("--{option}"), value]);
