@@ -37,16 +37,16 @@ enum Command {
     /// Have the next run walk the whole history again, for what a node left out
     #[command(after_help = "Example:\n  quern-indexer recheck --store sqlite:quern.sqlite")]
     Recheck(Stored),
-    /// Write man pages and completions
+    /// Write man pages and completions, or print the page about the HTTP API
     #[command(hide = true)]
     Reference(Reference),
 }
 
 #[derive(Args)]
 struct Reference {
-    /// Write them below this folder
+    /// Write man pages and completions below this folder
     #[arg(long, value_name = "FOLDER")]
-    share: PathBuf,
+    share: Option<PathBuf>,
 }
 
 #[derive(Args)]
@@ -94,7 +94,11 @@ async fn run(command: Command) -> Result<(), String> {
         Command::Run(config) => quern_indexer::run(config, interrupted()).await,
         Command::Rebuild(options) => rebuild(&options).await,
         Command::Recheck(options) => recheck(&options).await,
-        Command::Reference(Reference { share }) => {
+        Command::Reference(Reference { share: None }) => {
+            print!("{}", quern_indexer::api::reference::page());
+            return Ok(());
+        }
+        Command::Reference(Reference { share: Some(share) }) => {
             let advice = "name a folder that you may write to";
             return pages::write(Cli::command(), &share)
                 .map_err(|error| format!("cannot write {}: {error}; {advice}", share.display()));

@@ -2,10 +2,10 @@
 
 use {
     crate::{
-        amount,
         error::{Error, Result},
+        funds,
         output::{self, Fields, Format, Width},
-        progress,
+        progress, signer,
     },
     clap::Args,
     quern_client::{
@@ -165,12 +165,28 @@ impl Globals {
         let program = self.program()?;
         let url = self.rpc_url()?;
         if matches!(program, Program::Default) && !config::is_local(&url) {
-            return Err(Error::Usage(format!(
-                "no Quern is named for {url}; name its address with --program-id or QUERN_PROGRAM_ID, or list it in {}",
-                config::deployments_path().display()
-            )));
+            let list = config::deployments_path();
+            return Err(Error::NoDeployment { url, list });
         }
         Ok(program.address())
+    }
+
+    /// Says that a file here names a local network to shells, if this one was not told.
+    pub fn forgotten_env(&self) -> Option<String> {
+        /// Where `quern localnet` writes it, seen from where it was started and from its folder of keys.
+        const FILES: [&str; 2] = ["quern-localnet/env", "env"];
+        if self.url.is_some() {
+            return None;
+        }
+        let names = |path: &str| {
+            let text = std::fs::read_to_string(path).unwrap_or_default();
+            text.contains("export QUERN_URL=")
+        };
+        let found = FILES.into_iter().find(|path| names(path))?;
+        let place = if found.contains('/') { "" } else { "./" };
+        Some(format!(
+            "this shell knows no cluster, but {found} lies here: run `. {place}{found}` first to talk to the network of `quern localnet`"
+        ))
     }
 
     /// How wide tables may be.
@@ -276,6 +292,11 @@ impl Context {
             sender: self.sender.on(errand),
             ..self.clone()
         }
+    }
+
+    /// How wide tables may be.
+    pub const fn width(&self) -> Width {
+        self.width
     }
 
     /// Writes several things with the same fields; `nothing` is said where there are none.
@@ -442,6 +463,33 @@ impl Context {
         Ok(())
     }
 
+    /// The protocol and the wallet, if it is the authority's; `action` is what only that one may do.
+    ///
+    /// # Errors
+    /// `NotSetUp` where there is no Quern, otherwise who the authority is.
+    pub async fn authority(&self, action: &str) -> Result<(Protocol, Keypair)> {
+        let wallet = self.wallet()?;
+        let protocol = self.protocol().await?;
+        let may = [("authority", protocol.authority)];
+        signer::require(&wallet.pubkey(), &may, action)?;
+        Ok((protocol, wallet))
+    }
+
+    /// Refuses what takes more than is free in the wallet's purse; `what` takes the atoms, `todo` says what to do then.
+    ///
+    /// # Errors
+    /// What is free and what is locked.
+    pub async fn check_free(
+        &self,
+        owner: &Pubkey,
+        config: &MintConfig,
+        atoms: u64,
+        (what, todo): (&str, &str),
+    ) -> Result<()> {
+        let purse = accounts::purse(self.rpc(), owner, &config.mint).await?;
+        funds::require_free((owner, purse.as_ref()), config.decimals, atoms, what, todo)
+    }
+
     /// Refuses a deposit that the wallet's usual token account cannot pay.
     ///
     /// # Errors
@@ -464,8 +512,8 @@ impl Context {
             ))),
             has => Err(Error::Other(format!(
                 "the wallet {wallet} holds {} of the mint {mint}, less than {}; get more into its token account {source}, or move less",
-                amount::show(has, decimals),
-                amount::show(atoms, decimals)
+                funds::both(has, decimals),
+                funds::both(atoms, decimals)
             ))),
         }
     }

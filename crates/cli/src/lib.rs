@@ -11,11 +11,15 @@ mod data;
 #[cfg(test)]
 mod documented;
 mod error;
+mod files;
 mod formats;
+mod funds;
 mod indexer;
+mod limits;
 mod named;
 mod output;
 mod progress;
+mod signer;
 #[cfg(test)]
 mod snapshot;
 mod span;
@@ -24,6 +28,7 @@ mod written;
 use {
     clap::{
         CommandFactory, Parser, Subcommand,
+        builder::Resettable,
         error::{ContextKind, ErrorKind},
     },
     commands::{
@@ -145,7 +150,7 @@ enum Command {
 pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => return refused(explained(error)),
+        Err(error) => return refused(explained(typed(error))),
     };
     // Where it cannot be read there is nothing to hide either, and the command itself says so.
     let rpc_url = cli.globals.rpc_url().unwrap_or_default();
@@ -157,7 +162,7 @@ pub fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => {
             let error = error::Error::Other(format!("cannot start: {error}"));
-            return fail(&error, cli.globals.output, &rpc_url);
+            return fail(&error, &cli.globals, &rpc_url);
         }
     };
     let result = runtime.block_on(dispatch(&cli.globals, cli.command));
@@ -165,7 +170,7 @@ pub fn main() -> ExitCode {
     runtime.shutdown_timeout(Duration::from_secs(1));
     match result {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => fail(&error, cli.globals.output, &rpc_url),
+        Err(error) => fail(&error, &cli.globals, &rpc_url),
     }
 }
 
@@ -182,6 +187,22 @@ fn refused(error: clap::Error) -> ExitCode {
     let json = error::json_of("usage", 2, &output::one_line(sentence.unwrap_or_default()));
     eprintln!("{}", output::ascii(&json.to_string()));
     ExitCode::from(2)
+}
+
+/// The same error without the environment: a usage line would show the options that variables fill as if they were needed.
+fn typed(error: clap::Error) -> clap::Error {
+    match bare(Cli::command()).try_get_matches_from(std::env::args_os()) {
+        Err(other) if other.kind() == error.kind() => other,
+        // A variable's own value is wrong.
+        _ => error,
+    }
+}
+
+/// A command line that reads no variables.
+fn bare(command: clap::Command) -> clap::Command {
+    command
+        .mut_args(|arg| arg.env(Resettable::Reset))
+        .mut_subcommands(bare)
 }
 
 /// The library of addresses says only "String is the wrong size"; this says what was expected.
@@ -204,9 +225,13 @@ fn explained(error: clap::Error) -> clap::Error {
 }
 
 /// Says what went wrong on standard error: a sentence, or an object on one line.
-fn fail(error: &error::Error, format: output::Format, rpc_url: &str) -> ExitCode {
-    let sentence = output::one_line(&redact::redacted(&error.to_string(), rpc_url));
-    let is_json = format == output::Format::Json;
+fn fail(error: &error::Error, globals: &Globals, rpc_url: &str) -> ExitCode {
+    let hint = globals.forgotten_env();
+    let hint = hint.filter(|_| error.may_be_elsewhere());
+    let hint = hint.map(|hint| format!("; {hint}")).unwrap_or_default();
+    let sentence = format!("{error}{hint}");
+    let sentence = output::one_line(&redact::redacted(&sentence, rpc_url));
+    let is_json = globals.output == output::Format::Json;
     let object = is_json.then(|| error.json(&sentence));
     let fields = object
         .as_ref()

@@ -77,6 +77,16 @@ impl AmountInMint {
         let atoms = self.amount.in_atoms(config.decimals)?;
         Ok((config, atoms))
     }
+
+    /// As [`Self::read`], for an amount that moves.
+    ///
+    /// # Errors
+    /// As [`Self::read`], or that it is nothing.
+    pub async fn read_some(&self, context: &Context) -> Result<(MintConfig, u64)> {
+        let config = self.mint.config(context).await?;
+        let atoms = self.amount.some_atoms(config.decimals)?;
+        Ok((config, atoms))
+    }
 }
 
 /// A model by its address or its name.

@@ -23,6 +23,7 @@ pub mod config;
 mod deployment;
 pub mod errors;
 pub mod events;
+pub mod files;
 pub mod flows;
 pub mod history;
 pub mod instructions;

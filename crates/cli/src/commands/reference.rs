@@ -174,7 +174,11 @@ fn row(arg: &Arg) -> String {
     if arg.is_required_set() {
         notes.push("required".to_owned());
     }
-    if matches!(arg.get_action(), ArgAction::Append) {
+    let help = arg.get_long_help().or(arg.get_help());
+    let help = help.map(ToString::to_string).unwrap_or_default();
+    let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
+    let is_said = help.contains("(repeatable)");
+    if matches!(arg.get_action(), ArgAction::Append) && !is_said {
         notes.push("may be repeated".to_owned());
     }
     let choices: Vec<_> = arg
@@ -198,9 +202,6 @@ fn row(arg: &Arg) -> String {
     if let Some(variable) = arg.get_env() {
         notes.push(format!("or `${}`", variable.to_string_lossy()));
     }
-    let help = arg.get_long_help().or(arg.get_help());
-    let help = help.map(ToString::to_string).unwrap_or_default();
-    let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
     let notes = match notes.is_empty() {
         true => String::new(),
         false => format!(" ({})", notes.join("; ")),
@@ -241,6 +242,13 @@ mod tests {
         }
     }
 
+    fn said(name: &'static str, help: &'static str) -> Arg {
+        Arg::new(name)
+            .long(name)
+            .help(help)
+            .action(ArgAction::Append)
+    }
+
     #[test]
     fn a_page_shows_what_help_shows() {
         let root = Command::new("quern")
@@ -254,12 +262,16 @@ mod tests {
             )
             .subcommand(
                 Command::new("job").about("Buy compute").subcommand(
-                    Command::new("create").about("Create a job").arg(
-                        Arg::new("price")
-                            .long("price")
-                            .value_name("TOKENS")
-                            .default_value("1"),
-                    ),
+                    Command::new("create")
+                        .about("Create a job")
+                        .arg(
+                            Arg::new("price")
+                                .long("price")
+                                .value_name("TOKENS")
+                                .default_value("1"),
+                        )
+                        .arg(said("tag", "Its tag (repeatable)"))
+                        .arg(said("file", "Its file")),
                 ),
             )
             .subcommand(Command::new("secret").hide(true));
@@ -268,6 +280,8 @@ mod tests {
             "| `-u, --url URL` | The node |",
             "## `quern job create`\n\nCreate a job",
             "| `--price TOKENS` |  (default `1`) |",
+            "| Its tag (repeatable) |",
+            "| Its file (may be repeated) |",
         ] {
             assert!(page.contains(wanted), "{wanted} is not in\n{page}");
         }

@@ -4,8 +4,8 @@ use {
     super::confirmed,
     crate::{
         context::{Context, Globals, keypair},
-        data,
         error::{Error, Result},
+        files::Role,
         output::{Fields, print_nothing},
         progress,
     },
@@ -54,8 +54,10 @@ pub async fn run(
 fn text(file: Option<&Path>, program: &Pubkey) -> Result<String> {
     let text = match file {
         Some(path) => {
-            let bytes = data::read(path)?;
-            String::from_utf8(bytes).map_err(|_| Error::file(path, "it is not UTF-8 text"))?
+            let role = Role::idl("--idl");
+            let bytes = role.read(path)?;
+            String::from_utf8(bytes)
+                .map_err(|error| role.no_such(path, error.as_bytes(), "it is not UTF-8 text"))?
         }
         None => IDL.to_owned(),
     };

@@ -7,13 +7,13 @@ mod verify;
 use {
     crate::{
         context::{Context, Globals, Program as Named, keypair},
-        data,
         error::{Error, Result},
+        files::Role,
         output::{Fields, Format, print_nothing},
         progress,
     },
     clap::Subcommand,
-    quern_client::{Keypair, Pubkey, Signer, config, quern},
+    quern_client::{Keypair, Pubkey, Signer, config, files::unread, quern},
     quern_deploy::{DeployError, Deployment, Kind, Plan, Program, Progress},
     quern_process::redact::redacted,
     std::{
@@ -226,11 +226,13 @@ fn code(address: &Pubkey, named: Option<PathBuf>) -> Result<Vec<u8>> {
         ),
     };
     let path = named.unwrap_or_else(|| usual.into());
-    let elf = data::read(&path)
-        .map_err(|error| Error::Other(format!("{error}; build the program with `{build}`")))?;
+    let role = Role::program("--program-so");
+    let elf = std::fs::read(&path).map_err(|error| {
+        let why = unread(&path, &error);
+        role.unusable(&path, format!("{why}; build the program with `{build}`"))
+    })?;
     if !elf.starts_with(b"\x7fELF") {
-        let why = format!("it is no ELF; build the program with `{build}`");
-        return Err(data::no_own(&path, &elf, why));
+        return Err(role.no_such(&path, &elf, "no ELF"));
     }
     if !is_built_for(&elf, address) {
         return Err(Error::file(

@@ -5,6 +5,7 @@ use {
         context::{Context, with_signatures},
         error::{Error, Result},
         output::Fields,
+        signer,
     },
     quern_client::{
         Errand, Instruction, Keypair, Pubkey, Signer, accounts,
@@ -13,7 +14,7 @@ use {
     },
 };
 
-/// The wallet, if it is the party that may do this.
+/// The wallet, if it is the party that may decide about a job.
 pub fn wallet_of(
     context: &Context,
     job: &Pubkey,
@@ -24,12 +25,8 @@ pub fn wallet_of(
     if *expected == NOBODY {
         return Err(Error::Other(format!("the job {job} has no {role}")));
     }
-    if *expected != wallet.pubkey() {
-        return Err(Error::Other(format!(
-            "only the job's {role} {expected} may do this; pass its keypair with --keypair (this one is {})",
-            wallet.pubkey()
-        )));
-    }
+    let action = format!("do this with the job {job}");
+    signer::require(&wallet.pubkey(), &[(role, *expected)], &action)?;
     Ok(wallet)
 }
 

@@ -7,12 +7,15 @@ use {
     crate::{
         context::Globals,
         error::{Error, Result},
+        files::{self, Role},
         output::Fields,
         progress,
     },
     clap::Subcommand,
     quern_client::{
-        Keypair, Pubkey, Signer, addresses, cluster, config, flows, instructions, program_id,
+        Keypair, Pubkey, Signer, addresses, cluster, config,
+        files::unread,
+        flows, instructions, program_id,
         quern::{
             instructions::EmissionSettings,
             state::{MintRates, ProtocolSettings},
@@ -177,10 +180,19 @@ async fn start(globals: &Globals, args: Start) -> Result<()> {
 
 /// Refuses a program that was built for another address than this command talks to: everything sent to it would fail.
 fn check_program(path: &Path) -> Result<()> {
-    // What cannot be read is said when it is deployed.
-    let elf = std::fs::read(path).unwrap_or_default();
+    let role = Role::program("--program-so");
+    let elf = std::fs::read(path).map_err(|error| {
+        let why = unread(path, &error);
+        role.unusable(
+            path,
+            format!("{why}; build it with `cargo xtask build-program` and start the network in that folder"),
+        )
+    })?;
+    if !elf.starts_with(b"\x7fELF") {
+        return Err(role.no_such(path, &elf, "no ELF"));
+    }
     let program = program_id();
-    if !elf.starts_with(b"\x7fELF") || deploy::is_built_for(&elf, &program) {
+    if deploy::is_built_for(&elf, &program) {
         return Ok(());
     }
     Err(Error::file(
@@ -203,7 +215,7 @@ fn write_env(folder: &Path, net: &LocalNet, mint: Option<&Mint>) -> Result<PathB
     if let Some(mint) = mint {
         text.push_str(&format!("export MINT={}\n", mint.address));
     }
-    std::fs::write(&path, text).map_err(|error| Error::file(&path, error))?;
+    files::write(&path, text, "--keys-dir")?;
     Ok(path)
 }
 

@@ -48,7 +48,7 @@ fn summary(provider: &Provider) -> Fields {
 mod tests {
     use {
         super::*,
-        crate::output::{Width, list_text},
+        crate::output::{Width, assert_fits, list_text},
     };
 
     #[test]
@@ -59,6 +59,10 @@ mod tests {
         (provider.taken, provider.settled) = (1_000_000.into(), 999_999.into());
         provider.active = true.into();
         provider.refereed_macs = u64::MAX.into();
+        let mut widest = provider;
+        (widest.taken, widest.settled) = (u64::MAX.into(), u64::MAX.into());
+        (widest.late, widest.convicted) = (u64::MAX.into(), u64::MAX.into());
+        assert_fits(&[summary(&widest)]);
         let table = list_text(&[summary(&provider)], Width::Screen, "");
         crate::snapshot::check("provider-list", &table);
     }

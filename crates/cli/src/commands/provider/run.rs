@@ -11,7 +11,7 @@ use {
     },
     quern_client::{Budgets, Pubkey, RpcChain, Signer, config},
     quern_data::{FetchLimits, Publisher},
-    quern_provider::{Agent, CommandWorker, Policy, Settings, Worker},
+    quern_provider::{Agent, CommandWorker, Policy, Settings, Worker, check_ready},
     std::{path::PathBuf, sync::Arc, time::Duration},
 };
 
@@ -165,7 +165,7 @@ impl Args {
 pub async fn run(context: &Context, args: Args) -> Result<()> {
     args.check_bond(&context.url)?;
     let signer = context.wallet()?;
-    let publisher = Publisher::at(&args.publish_dir, args.public_url.as_deref())?;
+    probe::place(&args.publish_dir, args.public_url.as_deref())?;
     if let Some(program) = &args.worker {
         probe::worker(program)?;
     }
@@ -181,6 +181,10 @@ pub async fn run(context: &Context, args: Args) -> Result<()> {
     };
     let policy = policy(context, &args).await?;
     let reach = args.reach.limits(context).await?;
+    let chain = RpcChain::new(context.within(budgets).sender, signer);
+    // Nothing is made on the disk for a provider that could not work.
+    check_ready(chain.as_ref(), &owner).await?;
+    let publisher = Publisher::at(&args.publish_dir, args.public_url.as_deref())?;
     if !args.skip_probe {
         probe::publishing(&publisher, &args.publish_dir, &reach).await?;
     }
@@ -207,11 +211,7 @@ pub async fn run(context: &Context, args: Args) -> Result<()> {
         disk_bytes: u64::from(args.disk_limit) << 20,
         ..Settings::new(owner, PathBuf::new(), publisher)
     };
-    let agent = Agent::new(
-        settings,
-        RpcChain::new(context.within(budgets).sender, signer),
-        worker,
-    )?;
+    let agent = Agent::new(settings, chain, worker)?;
     agent.run(until_stopped()).await?;
     Ok(())
 }
@@ -223,18 +223,22 @@ async fn policy(context: &Context, args: &Args) -> Result<Policy> {
         None => 0,
     };
     // Amounts need the mint's decimals; clap has made sure that there is one.
-    let tokens = |text: &Option<String>, usual: u64| {
+    let tokens = |option: &str, text: &Option<String>, usual: u64| {
         text.as_deref()
-            .map_or(Ok(usual), |text| parse(text, decimals))
+            .map_or(Ok(usual), |text| parse(option, text, decimals))
     };
     Ok(Policy {
         refereed: !args.reviewed_only,
         reviewed: args.worker.is_some(),
         models: named::models(context, &args.model).await?,
         mints: args.mint.into_iter().collect(),
-        min_price_atoms: tokens(&args.min_price, usual.min_price_atoms)?,
-        min_price_per_gmac_atoms: tokens(&args.min_price_per_gmac, usual.min_price_per_gmac_atoms)?,
-        max_bond_atoms: tokens(&args.max_bond, usual.max_bond_atoms)?,
+        min_price_atoms: tokens("--min-price", &args.min_price, usual.min_price_atoms)?,
+        min_price_per_gmac_atoms: tokens(
+            "--min-price-per-gmac",
+            &args.min_price_per_gmac,
+            usual.min_price_per_gmac_atoms,
+        )?,
+        max_bond_atoms: tokens("--max-bond", &args.max_bond, usual.max_bond_atoms)?,
         max_bond_prices: args.max_bond_prices,
         max_macs: args.max_macs,
         max_trace_bytes: u64::from(args.max_data) << 20,

@@ -7,15 +7,23 @@ use {
         context::Context,
         data,
         error::{Error, Result},
+        limits,
         named::{self, InMint},
-        span,
     },
     quern_client::{
         Pubkey,
-        quern::state::{Assurance, JobKind},
+        quern::{
+            constants::{MAX_STEP_SECS, MAX_WINDOW_SECS},
+            state::{Assurance, JobKind},
+        },
     },
     std::path::PathBuf,
 };
+
+/// A minute less than the program's bound: its clock goes on until the job is created.
+const MAX_ENDS_IN_SECS: u32 = MAX_STEP_SECS - 60;
+/// All of a price.
+const WHOLE_BPS: u16 = 10_000;
 
 /// What the client asks for.
 #[derive(clap::Args)]
@@ -79,22 +87,22 @@ pub struct Args {
     #[arg(long, value_name = "ROWS")]
     pub(super) batch_rows: Option<u32>,
     /// Time to find a provider
-    #[arg(long, value_parser = span::parse, default_value = "1d", value_name = "TIME")]
+    #[arg(long, value_parser = limits::time(MAX_STEP_SECS), default_value = "1d", value_name = "TIME")]
     pub(super) take: u32,
     /// Time to do a milestone
-    #[arg(long, value_parser = span::parse, default_value = "1h", value_name = "TIME")]
+    #[arg(long, value_parser = limits::time(MAX_STEP_SECS), default_value = "1h", value_name = "TIME")]
     pub(super) work: u32,
     /// Time to challenge or reject a result [default: the shortest allowed]
-    #[arg(long, value_parser = span::parse, value_name = "TIME")]
+    #[arg(long, value_parser = limits::time(MAX_WINDOW_SECS), value_name = "TIME")]
     pub(super) review: Option<u32>,
     /// After this time no provider may take it any more, counted from now
-    #[arg(long, value_parser = span::parse, default_value = "30d", value_name = "TIME")]
+    #[arg(long, value_parser = limits::time(MAX_ENDS_IN_SECS), default_value = "30d", value_name = "TIME")]
     pub(super) ends_in: u32,
     /// Highest protocol fee to accept, in basis points [default: the one that was read]
-    #[arg(long, value_name = "BPS")]
+    #[arg(long, value_name = "BPS", value_parser = clap::value_parser!(u16).range(..=i64::from(WHOLE_BPS)))]
     pub(super) max_fee_bps: Option<u16>,
     /// Highest royalty to accept, in basis points [default: the one that was read]
-    #[arg(long, value_name = "BPS")]
+    #[arg(long, value_name = "BPS", value_parser = clap::value_parser!(u16).range(..=i64::from(WHOLE_BPS)))]
     pub(super) max_royalty_bps: Option<u16>,
     /// The only provider that may take it: its owner, or its name, if no other has it
     #[arg(long = "provider", value_name = "ADDRESS_OR_NAME")]

@@ -6,6 +6,7 @@ use {
         context::Context,
         data,
         error::{Error, Result},
+        files::Role,
     },
     quern_client::quern::state::Assurance,
     quern_data::{Publisher, any_file},
@@ -53,14 +54,14 @@ pub fn read(args: &Args) -> Result<Given> {
     match args.input.as_slice() {
         [] => Ok(Given::Nothing),
         [path] if args.assurance != Some(Assurance::Refereed) => {
-            let bytes = data::read(path)?;
+            let bytes = Role::input("--input").read(path)?;
             if bytes.starts_with(&file::TENSOR_MAGIC) {
-                return data::read_tensors(&args.input).map(Given::Tensors);
+                return data::read_inputs(&args.input).map(Given::Tensors);
             }
             let path = Some(path.clone());
             AnyFile { path, bytes }.checked()
         }
-        paths => data::read_tensors(paths).map(Given::Tensors),
+        paths => data::read_inputs(paths).map(Given::Tensors),
     }
 }
 

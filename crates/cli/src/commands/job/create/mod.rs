@@ -15,6 +15,7 @@ use {
         context::{Context, with_signatures},
         data,
         error::{Error, Result},
+        funds,
         output::{Fields, Format},
     },
     plan::Plan,
@@ -30,7 +31,7 @@ pub async fn run(context: &Context, args: Args) -> Result<()> {
     let args = args.resolved(context).await?;
     warnings::check_provider(context, &args, &wallet.pubkey()).await?;
     let plan = plan::plan(context, &args, &wallet.pubkey(), given).await?;
-    check(context, &args, &plan).await?;
+    check(context, &args, &wallet.pubkey(), &plan).await?;
     let notes = warnings::of(&args, &plan);
     if context.format == Format::Table {
         notes.iter().for_each(|note| eprintln!("note: {note}"));
@@ -51,22 +52,20 @@ pub async fn run(context: &Context, args: Args) -> Result<()> {
 }
 
 /// Refuses what the program would refuse, or what nobody could serve.
-async fn check(context: &Context, args: &Args, plan: &Plan) -> Result<()> {
+async fn check(context: &Context, args: &Args, client: &Pubkey, plan: &Plan) -> Result<()> {
     let graph = plan.graph().filter(|_| !args.skip_weights_check);
     if let (Some(graph), Some(model)) = (graph, &plan.known.model) {
         data::check_weights(context, model, &graph?, &args.reach).await?;
     }
     let (mint, escrow_atoms) = (&plan.known.mint, plan.quote.escrow_atoms);
     let free = plan.known.purse.map_or(0, |purse| purse.free_atoms.get());
-    if free >= escrow_atoms {
-        return Ok(());
-    }
-    Err(Error::Other(format!(
-        "your purse holds {} and the job locks {}; deposit more with `quern purse deposit --mint {} --amount …`",
-        show(free, mint.decimals),
-        show(escrow_atoms, mint.decimals),
-        mint.mint
-    )))
+    let todo = format!(
+        "deposit more with `quern purse deposit --mint {} --amount {}`",
+        mint.mint,
+        show(escrow_atoms.saturating_sub(free), mint.decimals)
+    );
+    let purse = (client, plan.known.purse.as_ref());
+    funds::require_free(purse, mint.decimals, escrow_atoms, "the job", &todo)
 }
 
 async fn send(context: &Context, wallet: &Keypair, plan: &Plan) -> Result<(Pubkey, Vec<Receipt>)> {

@@ -7,7 +7,7 @@ use {
         inputs::{self, Given, Inputs},
     },
     crate::{
-        amount::{parse, show},
+        amount::{parse, parse_some, show},
         context::Context,
         error::{Error, Result},
         span,
@@ -17,6 +17,7 @@ use {
         accounts::ModelAccount,
         instructions::NOBODY,
         quern::{
+            constants::MAX_WINDOW_SECS,
             instructions::NewJob,
             state::{Assurance, MAX_INPUTS},
         },
@@ -65,6 +66,9 @@ pub async fn plan(context: &Context, args: &Args, client: &Pubkey, given: Given)
     if let (Assurance::Refereed, Given::File(file)) = (assurance, &given) {
         file.refused()?;
     }
+    if args.watch {
+        args.target.check()?;
+    }
     let review_secs = review(args, &known, assurance)?;
     let inputs = inputs::published(context, args, given).await?;
     let (batch_rows, macs) = fit(args, model, assurance, &inputs)?;
@@ -108,7 +112,8 @@ fn check_rates(args: &Args, known: &ForCreate) -> Result<()> {
     ] {
         if most_bps.is_some_and(|most_bps| bps > most_bps) {
             return Err(Error::Usage(format!(
-                "the {what} is {bps} basis points, more than --max-{what}-bps; raise it or wait"
+                "the {what} is {bps} basis points, more than --max-{what}-bps {}; raise it or wait",
+                most_bps.unwrap_or_default()
             )));
         }
     }
@@ -151,8 +156,10 @@ fn review(args: &Args, known: &ForCreate, assurance: Assurance) -> Result<u32> {
         return Ok(review_secs);
     }
     Err(Error::Usage(format!(
-        "--review must be at least {} (the shortest of this protocol for such a job)",
-        span::show(least_secs)
+        "--review {}: it must be from {} (the shortest of this protocol for such a job) to {}",
+        span::show(review_secs),
+        span::show(least_secs),
+        span::show(MAX_WINDOW_SECS)
     )))
 }
 
@@ -213,13 +220,14 @@ fn money(
     macs: u64,
 ) -> Result<(u64, u64, Quote)> {
     let mint = &known.mint;
-    let too_low = |what: &str, least: u64| {
+    let too_low = |what: &str, given: u64, least: u64| {
         Error::Other(format!(
-            "the {what} is below the least one for this work, {0}; use --{what} {0} or more",
+            "--{what} {} is below the least for this work; use --{what} {} or more",
+            show(given, mint.decimals),
             show(least, mint.decimals)
         ))
     };
-    let price_atoms = parse(&args.price, mint.decimals)?;
+    let price_atoms = parse_some("--price", &args.price, mint.decimals)?;
     let offer = Offer {
         macs,
         is_refereed: assurance == Assurance::Refereed,
@@ -229,14 +237,14 @@ fn money(
     let quote = quote(&mint.floors(&known.protocol, assurance), &offer)
         .map_err(|error| Error::Usage(error.to_string()))?;
     if price_atoms < quote.least_price_atoms {
-        return Err(too_low("price", quote.least_price_atoms));
+        return Err(too_low("price", price_atoms, quote.least_price_atoms));
     }
     let bond_atoms = match &args.bond {
-        Some(text) => parse(text, mint.decimals)?,
+        Some(text) => parse("--bond", text, mint.decimals)?,
         None => quote.least_bond_atoms,
     };
     if bond_atoms < quote.least_bond_atoms {
-        return Err(too_low("bond", quote.least_bond_atoms));
+        return Err(too_low("bond", bond_atoms, quote.least_bond_atoms));
     }
     Ok((price_atoms, bond_atoms, quote))
 }

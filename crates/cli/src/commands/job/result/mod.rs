@@ -8,6 +8,7 @@ use {
         context::Context,
         data::Reach,
         error::{Error, Result},
+        files,
         formats::{self, Format},
         output::{self, Fields, print_text, write_bytes},
         progress,
@@ -46,7 +47,7 @@ pub struct Target {
     /// Write the result into this file [default: show its first values]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// Format to write [default: what the end of the file's name says, otherwise the file as it is]
+    /// Format to write [default: what the end of the file's name says; what is no tensor is written as it is]
     #[arg(long, value_enum, value_name = "FORMAT")]
     format: Option<Format>,
 }
@@ -55,6 +56,9 @@ pub struct Target {
 pub async fn run(context: &Context, args: Args) -> Result<()> {
     let finding = find::committed(context, &args.job, args.indexer.as_deref());
     let committed = progress::during("looking for the result", finding).await?;
+    if committed.assurance == Some(Assurance::Refereed) {
+        args.target.check()?;
+    }
     let mut limits = args.reach.limits(context).await?;
     limits.max_bytes = u64::from(args.max_data) << 20;
     let fetcher = Fetcher::new(limits);
@@ -117,6 +121,17 @@ impl Target {
         self.out.is_some() || self.format.is_some()
     }
 
+    /// Refuses a file whose name says no format, before anything is fetched or paid for: only a tensor has one.
+    ///
+    /// # Errors
+    /// `Usage`, with the formats.
+    pub fn check(&self) -> Result<()> {
+        match (&self.out, self.format) {
+            (Some(path), None) => Format::of(path, Some("--format")).map(drop),
+            _ => Ok(()),
+        }
+    }
+
     fn take(&self, context: &Context, committed: &Committed, output: &Output) -> Result<()> {
         let fields = committed.fields();
         let fields = match output {
@@ -129,12 +144,11 @@ impl Target {
         match (&self.out, self.format) {
             (Some(path), format) => {
                 // What is no tensor is what it is, whatever its name says.
-                let format = match output {
-                    Output::Tensor(_) => format.or_else(|| Format::of(path).ok()),
-                    Output::File { .. } => format,
+                let format = match (output, format) {
+                    (Output::Tensor(_), None) => Some(Format::of(path, Some("--format"))?),
+                    (_, format) => format,
                 };
-                let written = output.written(format)?;
-                std::fs::write(path, written).map_err(|error| Error::file(path, error))?;
+                files::write(path, output.written(format)?, "--out")?;
                 fields
                     .text("written", path.display())
                     .print_line(context.format);
