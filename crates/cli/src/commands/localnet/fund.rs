@@ -3,11 +3,11 @@
 use {
     super::Wallet,
     crate::{
-        amount::parse,
+        amount::{self, parse},
         context::Context,
         error::{Error, Result},
         named::InMint,
-        output::{Fields, SOL_DECIMALS},
+        output::Fields,
     },
     quern_client::{ClientError, Pubkey, config},
     quern_localnet::{Mint, mint_to, set_lamports},

@@ -89,11 +89,10 @@ impl AnyFile {
             None => Err(Error::Usage(
                 "--text is for reviewed jobs: this one runs a graph, which takes tensors; make one with `quern tensor convert` and name it with --input".to_owned(),
             )),
-            Some(path) => Err(data::no_own(
-                path,
-                &self.bytes,
-                "it does not start with QTEN",
-            )),
+            Some(path) => {
+                let role = Role::input("--input");
+                Err(role.no_such(path, &self.bytes, "it does not start with QTEN"))
+            }
         }
     }
 
