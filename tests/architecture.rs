@@ -262,7 +262,7 @@ fn foreign_model_formats_stand_in_the_importer() {
 #[test]
 fn the_importer_builds_upon_the_proofs_alone() {
     let all = dependencies();
-    assert_eq!(ours(&all["quern-import"]), ["quern-proof2"]);
+    assert_eq!(ours(&all["quern-import"]), ["quern-proof"]);
     for dependency in &all["quern-import"] {
         let is_online = ["tokio", "reqwest", "hyper", "hf-hub"].contains(&dependency.as_str());
         let is_chain = dependency.starts_with("anchor") || dependency.starts_with("solana");

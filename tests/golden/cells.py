@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Reproduces tests/golden/ops.json without the Rust code: what `seal` derives of a graph of format 2, and every cell of its ops.
+"""Reproduces tests/golden/ops.json without the Rust code: what `seal` derives of a graph, and every cell of its ops.
 
 It is written from the design alone: one cell at a time, in Python integers, every intermediate value asserted to fit i64. A cell
 reads through `span`, which notes what it reads: that order is the order of the evidence.

@@ -16,7 +16,7 @@ pub mod quantize;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use quern_proof2::Tensor;
+use quern_proof::Tensor;
 use rayon::prelude::*;
 
 pub use {

@@ -77,7 +77,7 @@ fn unsupported(what: &'static str, found: String, supported: &'static str) -> Er
 /// A size or a distance.
 fn size(value: i64) -> Result<usize> {
     match usize::try_from(value) {
-        Ok(size) if size <= quern_proof2::limits::MAX_ROWS as usize => Ok(size),
+        Ok(size) if size <= quern_proof::limits::MAX_ROWS as usize => Ok(size),
         _ => Err(unsupported("a size", value.to_string(), "0 to 16,777,216")),
     }
 }

@@ -4,7 +4,7 @@
 mod common;
 
 use common::{Noise, every_op, small};
-use quern_proof2::{
+use quern_proof::{
     DType, Error, Tensor,
     commit::{Commitment, Committer, ItemTrace},
     eval::{self, Batch},

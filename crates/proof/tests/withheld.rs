@@ -4,7 +4,7 @@
 mod common;
 
 use common::{Job, Noise, every_op, forged::Forged, small, text};
-use quern_proof2::{
+use quern_proof::{
     Charge, DType, Graph, Hash, NodeId, Operand, Tensor, Tree,
     builder::GraphBuilder,
     commit::{ItemTrace, TraceTree},
@@ -248,7 +248,7 @@ fn wrong_padding_is_charged_first() {
 /// from them, and goes on. Returns the charge and the questions about tokens and about the rest.
 fn convict_text(job: &Job, provider: &Whole<'_>, claimed: &Tensor) -> (Option<Charge>, (u32, u32)) {
     let root = provider.trace_root().unwrap();
-    let tokens_root = quern_proof2::commit::data_root(claimed);
+    let tokens_root = quern_proof::commit::data_root(claimed);
     let own = Whole::compute(&job.batch()).unwrap();
     let mut patched = Patched::new(&own, known(job, root, tokens_root));
     let mut about_tokens = 0;

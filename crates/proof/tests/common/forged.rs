@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use quern_proof2::{
+use quern_proof::{
     Hash, NodeId, Operand, Tree,
     hash::{self, LEAF_BYTES, MISSING, Tag},
     witness::{Openings, Whole},
