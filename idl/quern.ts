@@ -5226,7 +5226,7 @@ export type Quern = {
             "type": "u64"
           },
           {
-            "name": "macs",
+            "name": "work",
             "type": "u64"
           },
           {
@@ -5808,7 +5808,7 @@ export type Quern = {
             "type": "bool"
           },
           {
-            "name": "macs",
+            "name": "work",
             "type": "u64"
           },
           {
@@ -5915,11 +5915,11 @@ export type Quern = {
             "type": "u64"
           },
           {
-            "name": "pricePerGmacAtoms",
+            "name": "pricePerGworkAtoms",
             "type": "u64"
           },
           {
-            "name": "bondPerGmacAtoms",
+            "name": "bondPerGworkAtoms",
             "type": "u64"
           },
           {
@@ -5948,11 +5948,11 @@ export type Quern = {
             "type": "u64"
           },
           {
-            "name": "pricePerGmacAtoms",
+            "name": "pricePerGworkAtoms",
             "type": "u64"
           },
           {
-            "name": "bondPerGmacAtoms",
+            "name": "bondPerGworkAtoms",
             "type": "u64"
           }
         ],
@@ -6764,11 +6764,11 @@ export type Quern = {
             "type": "u64"
           },
           {
-            "name": "refereedMacs",
+            "name": "refereedWork",
             "type": "u64"
           },
           {
-            "name": "reviewedMacs",
+            "name": "reviewedWork",
             "type": "u64"
           },
           {

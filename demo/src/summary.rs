@@ -60,8 +60,8 @@ pub struct ProviderSummary {
 pub struct LevelSummary {
     /// Milestones in its favour.
     pub milestones: u64,
-    /// Multiply-accumulates of settled milestones.
-    pub macs: u64,
+    /// Units of work of settled milestones.
+    pub work: u64,
     /// Its parts of prices.
     pub earned_atoms: String,
     /// Rewards accrued.
@@ -374,7 +374,7 @@ impl Summary {
             "provider",
             "earned (qUSD)",
             "milestones",
-            "MACs",
+            "units of work",
             "rewards (QRN)",
         ]);
         for column in 3..7 {
@@ -391,7 +391,7 @@ impl Summary {
                     format!("{name} ({})", short(&entry.provider.to_string())),
                     tokens(entry.value, board.decimals),
                     entry.milestones.to_string(),
-                    entry.macs.to_string(),
+                    entry.work.to_string(),
                     entry.rewards.first().map_or("0".to_owned(), |reward| {
                         tokens(reward.atoms, reward.decimals)
                     }),
@@ -429,7 +429,7 @@ fn provider(ledger: &Ledger, name: &str, owner: &quern_client::Pubkey) -> Provid
             .unwrap_or_default();
         LevelSummary {
             milestones: score.milestones,
-            macs: score.macs,
+            work: score.work,
             earned_atoms: score.earned_atoms.to_string(),
             rewards_atoms: score.reward_atoms.to_string(),
         }

@@ -219,8 +219,8 @@ async fn a_line_of_a_leaderboard_agrees_with_the_provider_s_page() {
             .find(|level| level.assurance == Assurance::Refereed)
             .unwrap();
         assert_eq!(
-            (&level.earned, &level.rewards, level.milestones, level.macs),
-            (&entry.earned, &entry.rewards, entry.milestones, entry.macs)
+            (&level.earned, &level.rewards, level.milestones, level.work),
+            (&entry.earned, &entry.rewards, entry.milestones, entry.work)
         );
         let by_account: ProviderPage = served.get(&ProviderPage::path(page.account)).await;
         assert_eq!(by_account, page);
@@ -576,7 +576,7 @@ async fn bad_input_gets_one_clear_sentence() {
         (
             400,
             "/v1/leaderboards/providers?metric=fame".to_owned(),
-            "earned, macs",
+            "earned, work",
         ),
         (
             400,
@@ -600,7 +600,7 @@ async fn bad_input_gets_one_clear_sentence() {
         ),
         (
             400,
-            format!("/v1/leaderboards/providers?metric=macs&mint={nobody}"),
+            format!("/v1/leaderboards/providers?metric=work&mint={nobody}"),
             "no tokens",
         ),
         (

@@ -94,7 +94,7 @@ async fn a_refereed_job_from_model_to_claim() {
         open.iter().map(|(at, _)| *at).collect::<Vec<_>>(),
         [address]
     );
-    assert_eq!(open[0].1.macs.get(), 12);
+    assert_eq!(open[0].1.work.get(), 12);
 
     let (owner, operator) = (world.provider.pubkey(), world.operator.pubkey());
     let all = flows::take_job(rpc, &operator, &owner, &world.job(&address).await)

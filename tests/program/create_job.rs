@@ -292,7 +292,7 @@ pub fn errors() -> Vec<Provocation> {
         }),
         (E::PriceTooLow, "below the price of the work", |stage| {
             let (authority, usd) = (stage.cast.authority, stage.usd);
-            let rates = rates_with(|rates| rates.price_per_gmac_atoms = u64::MAX / 1_000_000);
+            let rates = rates_with(|rates| rates.price_per_gwork_atoms = u64::MAX / 1_000_000);
             stage.ok(ix::update_mint(
                 &authority,
                 &usd,
@@ -313,7 +313,7 @@ pub fn errors() -> Vec<Provocation> {
         ),
         (E::BondTooLow, "below the bond of the work", |stage| {
             let (authority, usd) = (stage.cast.authority, stage.usd);
-            let rates = rates_with(|rates| rates.bond_per_gmac_atoms = u64::MAX / 1_000_000);
+            let rates = rates_with(|rates| rates.bond_per_gwork_atoms = u64::MAX / 1_000_000);
             stage.ok(ix::update_mint(
                 &authority,
                 &usd,

@@ -151,7 +151,7 @@ fn samples() -> Vec<QuernEvent> {
         }
         MilestoneSettled {
             job: address, client: address, provider: address, model: address, royalty_owner: address, mint: address,
-            campaign: address, assurance: assurance, kind: kind, milestone: u8, accepted: bool, macs: u64, price_atoms: u64,
+            campaign: address, assurance: assurance, kind: kind, milestone: u8, accepted: bool, work: u64, price_atoms: u64,
             fee_atoms: u64, royalty_atoms: u64, provider_atoms: u64, reward_atoms: u64, bond_released_atoms: u64,
             closed: bool
         }

@@ -5,8 +5,8 @@ use super::common::*;
 fn rates_of_one() -> MintRates {
     MintRates {
         least_price_atoms: 1,
-        price_per_gmac_atoms: 0,
-        bond_per_gmac_atoms: 0,
+        price_per_gwork_atoms: 0,
+        bond_per_gwork_atoms: 0,
         ..rates()
     }
 }

@@ -39,11 +39,11 @@ fn a_graph_is_written_in_any_order_and_sealed() {
         panic!("{outcome:?}")
     };
     assert_eq!(event.graph_hash, anchor_lang::sha256(&graph));
-    let macs = quern_proof::graph::seal(&graph).unwrap();
+    let work = quern_proof::graph::seal(&graph).unwrap();
     let sealed: Model = stage.get(&model);
     assert_eq!(
         (sealed.macs_fixed.get(), sealed.macs_per_row.get()),
-        (macs.fixed, macs.per_row)
+        (work.fixed, work.per_row)
     );
     stage.refused(
         ix::write_model(&creator, &model, 0, &[1]),

@@ -79,9 +79,9 @@ pub struct JobItem {
     pub bond_atoms: u64,
     /// How many milestones it has.
     pub milestones: u8,
-    /// Multiply-accumulates of a milestone, 0 if no graph says them.
+    /// Units of work of a milestone, 0 if no graph says them.
     #[serde(with = "digits")]
-    pub macs: u64,
+    pub work: u64,
     /// Rows of a batch.
     pub batch_rows: u32,
     /// When it was created.

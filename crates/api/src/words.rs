@@ -71,8 +71,8 @@ words! {
     Metric {
         /// Tokens earned from prices, resolved milestones included.
         Earned = "earned",
-        /// Multiply-accumulates of settled milestones.
-        Macs = "macs",
+        /// Units of work of settled milestones.
+        Macs = "work",
         /// Milestones settled in the provider's favour.
         Milestones = "milestones",
         /// Rewards accrued.

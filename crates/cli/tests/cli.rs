@@ -554,7 +554,7 @@ fn an_ended_jobs_file_is_shown_only_if_it_is_the_committed_one() {
     let page = json!({
         "as_of_slot": 9, "finality": "finalized", "lag_slots": 0, "whole_history": true, "address": ADDRESS, "state": "submitted",
         "kind": "inference", "assurance": "reviewed", "client": ADDRESS, "provider": ADDRESS, "model": null,
-        "mint": ADDRESS, "decimals": 6, "price_atoms": "1", "bond_atoms": "2", "milestones": 1, "macs": "0",
+        "mint": ADDRESS, "decimals": 6, "price_atoms": "1", "bond_atoms": "2", "milestones": 1, "work": "0",
         "batch_rows": 0, "created_at": 1, "deadline": null, "conviction": null, "input_uri": null, "seq": "3",
         "changed_slot": 1, "outcome": "settled", "milestones_settled": 1, "complete": true,
         "submissions": [submission], "next_submissions_cursor": null, "steps": [], "next_steps_cursor": null,
@@ -646,7 +646,7 @@ fn a_graph_is_tried_before_it_is_sealed() {
         (&4.into(), &52_544.into())
     );
     let estimated = json(&["estimate", &graph, "--rows", "1000"]);
-    assert_eq!(estimated["macs"], 52_544_000);
+    assert_eq!(estimated["work"], 52_544_000);
     let ran = json(&["run", &graph, "--weights", &weights, "--input", &images]);
     let expected: Value =
         serde_json::from_slice(&std::fs::read(file("expected.json")).unwrap()).unwrap();
@@ -1219,7 +1219,7 @@ fn indexers_that_are_not_there_or_talk_nonsense() {
             "assurance": "refereed", "mint": ADDRESS, "decimals": 6, "next_cursor": null,
             "entries": [{
                 "rank": 1, "provider": ADDRESS, "account": ADDRESS, "name": "A\u{1b}[2J", "convicted": 42,
-                "value": "1500000", "milestones": "3", "macs": "9", "earned": [], "rewards": [],
+                "value": "1500000", "milestones": "3", "work": "9", "earned": [], "rewards": [],
             }],
         }],
     });

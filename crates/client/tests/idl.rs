@@ -143,8 +143,8 @@ fn rates() -> MintRates {
     MintRates {
         reward_rate_e9: 0,
         least_price_atoms: 1,
-        price_per_gmac_atoms: 0,
-        bond_per_gmac_atoms: 0,
+        price_per_gwork_atoms: 0,
+        bond_per_gwork_atoms: 0,
     }
 }
 

@@ -25,8 +25,8 @@ pub(crate) const MEASURE_EVERY: Duration = Duration::from_secs(600);
 /// Rates of this machine.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Ability {
-    /// Multiply-accumulates a second, the commitment and the files included.
-    pub macs_per_sec: f64,
+    /// Units of work a second, the commitment and the files included.
+    pub work_per_sec: f64,
     /// Bytes a second that get published.
     pub publish_bytes_per_sec: f64,
 }
@@ -37,24 +37,24 @@ impl Ability {
     /// # Errors
     /// That nothing can be published now.
     pub async fn measure(publisher: &Publisher) -> Result<Self> {
-        let macs_per_sec = off_loop(macs_per_sec).await??;
+        let work_per_sec = off_loop(work_per_sec).await??;
         let started = Instant::now();
         publisher.put(PROBE_FILE, vec![0; PROBE_BYTES]).await?;
         let publish_bytes_per_sec = rate(PROBE_BYTES as f64, started.elapsed());
         tracing::info!(
-            gmacs_per_sec = macs_per_sec / 1e9,
+            gwork_per_sec = work_per_sec / 1e9,
             publish_mib_per_sec = publish_bytes_per_sec / f64::from(1 << 20),
             "measured what this machine can do"
         );
         Ok(Self {
-            macs_per_sec,
+            work_per_sec,
             publish_bytes_per_sec,
         })
     }
 
     /// How long so much work takes with nothing beside it, and publishing so much.
-    pub fn time_for(&self, macs: u64, bytes: u64) -> Duration {
-        let secs = macs as f64 / self.macs_per_sec + bytes as f64 / self.publish_bytes_per_sec;
+    pub fn time_for(&self, work: u64, bytes: u64) -> Duration {
+        let secs = work as f64 / self.work_per_sec + bytes as f64 / self.publish_bytes_per_sec;
         // More than a lifetime is as good as never.
         Duration::try_from_secs_f64(secs).unwrap_or(Duration::MAX)
     }
@@ -63,15 +63,15 @@ impl Ability {
     pub fn measured_again(&self, measured: &Self) -> Self {
         let half = |rate: fn(&Self) -> f64| f64::midpoint(rate(self), rate(measured));
         Self {
-            macs_per_sec: half(|ability| ability.macs_per_sec),
+            work_per_sec: half(|ability| ability.work_per_sec),
             publish_bytes_per_sec: half(|ability| ability.publish_bytes_per_sec),
         }
     }
 
     /// Corrects the rate of work by what a job took: half of the way, so that one busy hour does not decide.
-    pub fn worked(&mut self, macs: u64, took: Duration) {
-        if took >= LEAST_TIME && self.time_for(macs, 0) >= LEAST_TIME {
-            self.macs_per_sec = f64::midpoint(self.macs_per_sec, rate(macs as f64, took));
+    pub fn worked(&mut self, work: u64, took: Duration) {
+        if took >= LEAST_TIME && self.time_for(work, 0) >= LEAST_TIME {
+            self.work_per_sec = f64::midpoint(self.work_per_sec, rate(work as f64, took));
         }
     }
 
@@ -89,7 +89,7 @@ fn rate(amount: f64, took: Duration) -> f64 {
 }
 
 /// The rate of a product with its commitment.
-fn macs_per_sec() -> Result<f64> {
+fn work_per_sec() -> Result<f64> {
     let cells = (SIDE * SIDE) as usize;
     let values: Vec<i8> = (0..cells).map(|cell| (cell % 251) as u8 as i8).collect();
     let operand = Tensor::from_i8(SIDE, SIDE, &values)?;
@@ -123,22 +123,22 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let publisher = Publisher::folder(folder.path(), None).unwrap();
         let mut ability = Ability::measure(&publisher).await.unwrap();
-        assert!(ability.macs_per_sec > 1e6, "{ability:?}");
-        ability.macs_per_sec = 1e9;
+        assert!(ability.work_per_sec > 1e6, "{ability:?}");
+        ability.work_per_sec = 1e9;
         ability.worked(1_000_000_000, Duration::from_secs(3));
         assert!(
-            (0.66e9..0.67e9).contains(&ability.macs_per_sec),
+            (0.66e9..0.67e9).contains(&ability.work_per_sec),
             "{ability:?}"
         );
         // What was over at once says nothing.
         ability.worked(1, Duration::from_millis(1));
-        assert!((0.66e9..0.67e9).contains(&ability.macs_per_sec));
+        assert!((0.66e9..0.67e9).contains(&ability.work_per_sec));
         // Nor does what took long for another reason than its products.
         ability.worked(1_000_000, Duration::from_secs(10));
-        assert!((0.66e9..0.67e9).contains(&ability.macs_per_sec));
+        assert!((0.66e9..0.67e9).contains(&ability.work_per_sec));
         ability.publish_bytes_per_sec = 1e6;
         assert_eq!(ability.time_for(0, 3_000_000).as_secs(), 3);
-        ability.macs_per_sec = 1.0;
+        ability.work_per_sec = 1.0;
         assert!(ability.time_for(u64::MAX, 0) > Duration::from_secs(u64::from(u32::MAX)));
     }
 }

@@ -93,7 +93,7 @@ fn is_in_doubt(context: &Context, ability: &Ability) -> bool {
     let promised = lock(&context.promises).count();
     if promised == 0 && context.is_time_to_say("too slow", MEASURE_EVERY) {
         tracing::warn!(
-            gmacs_per_sec = ability.macs_per_sec / 1e9,
+            gwork_per_sec = ability.work_per_sec / 1e9,
             publish_mib_per_sec = ability.publish_bytes_per_sec / f64::from(1 << 20),
             "an open job could not be done in time although nothing else is promised; this machine is measured again now and then"
         );
@@ -138,7 +138,7 @@ pub(crate) fn time_for(context: &Context, ability: &Ability, job: &Job, bytes: u
     // For the transactions, and for looking at the chain now and then.
     let overhead = Duration::from_secs(u64::from(context.settings.policy.min_work_secs)) / 10;
     ability
-        .time_for(job.macs.get(), bytes)
+        .time_for(job.work.get(), bytes)
         .saturating_add(overhead)
 }
 
@@ -219,7 +219,7 @@ async fn ordered(context: &Context, ability: &Ability, wanted: Vec<Offer>) -> Ve
     for (address, job) in wanted {
         let graph = graph_of(context, &job.model, &mut look_ups).await;
         let bytes = graph.map_or(0, |graph| fetched_bytes(&graph, job.batch_rows.get()));
-        let secs = ability.time_for(job.macs.get(), 0).as_secs_f64() + bytes as f64 / rate;
+        let secs = ability.time_for(job.work.get(), 0).as_secs_f64() + bytes as f64 / rate;
         let worth = job.price_atoms.get() as f64 / secs.max(1e-3);
         let of_mint = by_mint.entry(job.mint).or_default();
         of_mint.push((worth, (address, job)));

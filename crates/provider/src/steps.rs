@@ -179,10 +179,10 @@ pub(crate) async fn compute(
     if order.tensors.is_some()
         && let Some(ability) = lock(&context.ability).as_mut()
     {
-        ability.worked(job.macs.get(), started.elapsed());
+        ability.worked(job.work.get(), started.elapsed());
     }
     tracing::info!(
-        job = %address, milestone = job.milestone, macs = job.macs.get(), root = hex::encode(result.root),
+        job = %address, milestone = job.milestone, work = job.work.get(), root = hex::encode(result.root),
         millis = started.elapsed().as_millis() as u64, "computed"
     );
     let root = result.root;

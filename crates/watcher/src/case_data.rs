@@ -16,8 +16,8 @@ use {
     std::sync::Arc,
 };
 
-/// MACs in a GMAC.
-const GMAC: u64 = 1_000_000_000;
+/// units of work in a Gwork.
+const Gwork: u64 = 1_000_000_000;
 
 /// What inputs and weights are loaded for.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -52,7 +52,7 @@ pub(crate) struct Plan {
 
 /// Reads the model of a job. What is too large or too much work is refused before anything is fetched.
 pub(crate) async fn plan(context: &Context, job: &Job) -> std::result::Result<Plan, StepError> {
-    check_macs(job.macs.get(), context.settings.max_macs)?;
+    check_work(job.work.get(), context.settings.max_work)?;
     let account = context.chain.model(&job.model).await?;
     let batch_rows = job.batch_rows.get();
     let graph = parsed(&account.graph)?;
@@ -168,14 +168,14 @@ fn wanted<'a>(
     }
 }
 
-fn check_macs(macs: u64, max_macs: u64) -> std::result::Result<(), StepError> {
-    if macs <= max_macs {
+fn check_work(work: u64, max_work: u64) -> std::result::Result<(), StepError> {
+    if work <= max_work {
         return Ok(());
     }
     Err(StepError::Final(format!(
-        "it takes {} GMAC to compute, more than the limit of {}; raise --max-gmacs",
-        macs.div_ceil(GMAC),
-        max_macs / GMAC
+        "it takes {} Gwork to compute, more than the limit of {}; raise --max-gwork",
+        work.div_ceil(Gwork),
+        max_work / Gwork
     )))
 }
 

@@ -44,8 +44,8 @@ pub struct Settings {
     pub weights: BTreeMap<Pubkey, String>,
     /// A folder in which finished cases and checked tensors survive a restart.
     pub state: Option<PathBuf>,
-    /// Most work to do for one result, in MACs.
-    pub max_macs: u64,
+    /// Most work to do for one result, in units of work.
+    pub max_work: u64,
     /// Most memory for tensors, in bytes: half of it for results that are being examined, half for own results while demands
     /// are open. A job that needs more than a half is not examined.
     pub memory_bytes: u64,
@@ -76,7 +76,7 @@ impl Default for Settings {
             fetch: FetchLimits::default(),
             weights: BTreeMap::new(),
             state: None,
-            max_macs: 10_000_000_000_000,
+            max_work: 10_000_000_000_000,
             memory_bytes: 8 << 30,
             min_bonds: BTreeMap::new(),
             max_fee_lamports: 10_000_000,

@@ -54,8 +54,8 @@ pub struct Settlement {
     pub assurance: u8,
     /// Which milestone, from 0.
     pub milestone: u8,
-    /// Multiply-accumulates.
-    pub macs: u64,
+    /// Units of work.
+    pub work: u64,
     /// Price.
     pub price_atoms: u64,
     /// Protocol fee.
@@ -81,7 +81,7 @@ impl Settlement {
             campaign: key(&event.campaign),
             assurance: event.assurance,
             milestone: event.milestone,
-            macs: event.macs,
+            work: event.work,
             price_atoms: event.price_atoms,
             fee_atoms: event.fee_atoms,
             royalty_atoms: event.royalty_atoms,
@@ -156,7 +156,7 @@ impl Delta {
                     self.add_score(metric, event.assurance, mint, event.at, provider, value);
                 };
                 add(Metric::Earned, key(&event.mint), event.provider_atoms);
-                add(Metric::Macs, Key::NONE, event.macs);
+                add(Metric::Macs, Key::NONE, event.work);
                 add(Metric::Milestones, Key::NONE, 1);
                 if let Some(mint) = reward_mint(body).filter(|_| event.reward_atoms > 0) {
                     add(Metric::Rewards, mint, event.reward_atoms);
@@ -171,7 +171,7 @@ impl Delta {
                     add(Metric::Earned, key(&event.mint), event.provider_atoms);
                 }
                 // As the program counts: the milestone stands if the arbiter (not its silence) decided for the provider.
-                // Multiply-accumulates are counted for milestones paid in full only.
+                // Units of work are counted for milestones paid in full only.
                 if event.provider_prevails && !event.silent {
                     add(Metric::Milestones, Key::NONE, 1);
                 }

@@ -94,7 +94,7 @@ impl Hash {
             campaign,
             assurance,
             milestone,
-            macs,
+            work,
             price_atoms,
             fee_atoms,
             royalty_atoms,
@@ -111,7 +111,7 @@ impl Hash {
         }
         for number in [
             *slot,
-            *macs,
+            *work,
             *price_atoms,
             *fee_atoms,
             *royalty_atoms,

@@ -129,7 +129,7 @@ pub fn describe(event: &QuernEvent) -> Map<String, Value> {
         JobTaken { job, provider, bond_atoms }
         ResultSubmitted { job, provider, milestone, submission, trace_root, output_uri }
         MilestoneSettled {
-            job, client, provider, model, royalty_owner, mint, campaign, assurance, kind, milestone, accepted, macs,
+            job, client, provider, model, royalty_owner, mint, campaign, assurance, kind, milestone, accepted, work,
             price_atoms, fee_atoms, royalty_atoms, provider_atoms, reward_atoms, bond_released_atoms, closed
         }
         JobRejected { job, client, provider, milestone, deposit_atoms, reason }

@@ -37,7 +37,7 @@ pub fn job(entity: &Entity, mints: &[MintConfig]) -> Option<JobItem> {
         price_atoms: job.price_atoms.get(),
         bond_atoms: job.bond_atoms.get(),
         milestones: job.milestones,
-        macs: job.macs.get(),
+        work: job.work.get(),
         batch_rows: job.batch_rows.get(),
         created_at: job.created_at.get(),
         deadline: (!row.closed).then(|| job.deadline.get()),

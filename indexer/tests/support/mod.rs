@@ -240,7 +240,7 @@ impl History {
         job.kind = 1;
         job.milestones = 1;
         job.price_atoms = price.into();
-        job.macs = (assurance as u64 * 1_000_000).into();
+        job.work = (assurance as u64 * 1_000_000).into();
         job.created_at = self.at.into();
         self.move_escrow(&client, price as i64);
         job.state = JobState::Open as u8;
@@ -378,7 +378,7 @@ impl History {
             kind: job.kind,
             milestone: 0,
             accepted: job.assurance == 2,
-            macs: job.macs.get(),
+            work: job.work.get(),
             price_atoms: price,
             fee_atoms: fee,
             royalty_atoms: royalty,

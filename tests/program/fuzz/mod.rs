@@ -519,8 +519,8 @@ impl Fuzz {
         MintRates {
             reward_rate_e9,
             least_price_atoms: self.rng.below(12),
-            price_per_gmac_atoms: self.rng.below(1_000_000_000),
-            bond_per_gmac_atoms: self.rng.below(1_000_000_000),
+            price_per_gwork_atoms: self.rng.below(1_000_000_000),
+            bond_per_gwork_atoms: self.rng.below(1_000_000_000),
         }
     }
 

@@ -114,7 +114,7 @@ mod tests {
             convicted,
             value,
             milestones: value / 1_000,
-            macs: 0,
+            work: 0,
             earned: Vec::new(),
             rewards: Vec::new(),
         }

@@ -72,9 +72,9 @@ pub struct Args {
     /// Most inputs and weights to keep in the folder of --state, in MiB; what no open case needs goes first
     #[arg(long, default_value_t = 65_536, value_name = "MIB")]
     disk_limit: u32,
-    /// Most work to do for one submission, in GMAC (10^9 multiplications; some 30 a second and processor)
-    #[arg(long, default_value_t = Settings::default().max_macs / GMAC, value_name = "GMAC")]
-    max_gmacs: u64,
+    /// Most work to do for one submission, in Gwork (10^9 multiplications; some 30 a second and processor)
+    #[arg(long, default_value_t = Settings::default().max_work / Gwork, value_name = "Gwork")]
+    max_gwork: u64,
     /// Least bond of a job in a mint, as MINT=ATOMS: below it a conviction does not pay (repeatable). Needed where all clients
     /// are watched, but on a local network; jobs in other mints are left alone then
     #[arg(long, value_parser = parse_bond, value_name = "MINT=ATOMS")]
@@ -145,7 +145,7 @@ impl Args {
             },
             weights,
             state: self.state,
-            max_macs: self.max_gmacs.saturating_mul(GMAC),
+            max_work: self.max_gwork.saturating_mul(Gwork),
             memory_bytes: u64::from(self.memory_limit) << 20,
             disk_bytes: u64::from(self.disk_limit) << 20,
             min_bonds: self.min_bond.into_iter().collect(),
@@ -159,8 +159,8 @@ impl Args {
     }
 }
 
-/// MACs in a GMAC.
-const GMAC: u64 = 1_000_000_000;
+/// units of work in a Gwork.
+const Gwork: u64 = 1_000_000_000;
 
 fn parse_bond(text: &str) -> std::result::Result<(Pubkey, u64), String> {
     let bad = || format!("`{text}` is not MINT=ATOMS");
@@ -260,7 +260,7 @@ pub async fn follow(
             ..fetch
         },
         memory_bytes: 2 * UNLIMITED_BYTES,
-        max_macs: u64::MAX,
+        max_work: u64::MAX,
         poll: Duration::from_secs(2),
         ..Settings::default()
     };

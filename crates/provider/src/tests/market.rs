@@ -356,7 +356,7 @@ async fn the_best_paid_offers_come_first() {
     }
     // As well paid as the second, for far more work.
     others[2].1.price_atoms = 40u64.into();
-    others[2].1.macs = 900_000_000_000u64.into();
+    others[2].1.work = 900_000_000_000u64.into();
     let market = Market::new(&world, others.clone(), String::new());
     let agent = market.agent(|_| {});
     let moment = market.moment().await.unwrap();
@@ -373,7 +373,7 @@ async fn the_best_paid_offers_come_first() {
 async fn no_more_is_promised_than_can_be_done_in_time() {
     let world = World::new(1);
     let machine = Ability {
-        macs_per_sec: 13e9,
+        work_per_sec: 13e9,
         publish_bytes_per_sec: 1e9,
     };
     let root = world.job().unwrap().input_roots[0];
@@ -381,14 +381,14 @@ async fn no_more_is_promised_than_can_be_done_in_time() {
     for (work_secs, expected) in [(60, 0), (150, 0), (160, 1), (400, 2), (10_000, 5)] {
         let mut others = Market::jobs(&world, 5, root);
         for (_, job) in &mut others {
-            job.macs = 1_000_000_000_000u64.into();
+            job.work = 1_000_000_000_000u64.into();
             job.work_secs = work_secs.into();
         }
         let market = Market::new(&world, others, world.input_uri.clone());
         let agent = market.agent(|settings| {
             settings.home = settings.home.join(work_secs.to_string());
             settings.policy.min_work_secs = 1;
-            settings.policy.min_ms_per_gmac = 0;
+            settings.policy.min_ms_per_gwork = 0;
             // The world's own job is not wanted.
             settings.policy.min_price_atoms = 50;
         });
@@ -402,7 +402,7 @@ async fn no_more_is_promised_than_can_be_done_in_time() {
     }
     // Without a word of its owner, ten minutes and a quarter of a second for 10^9 are the least.
     let mut job = world.job().unwrap();
-    job.macs = 1_000_000_000_000u64.into();
+    job.work = 1_000_000_000_000u64.into();
     job.work_secs = 60u32.into();
     let capacity = Capacity {
         provider: &world.provider,
@@ -420,10 +420,10 @@ async fn no_more_is_promised_than_can_be_done_in_time() {
 }
 
 /// An offer with hours for so much work, and an agent that wants nothing else.
-fn honest_market(world: &Arc<World>, ability: Ability, macs: u64) -> (Arc<Market>, Agent) {
+fn honest_market(world: &Arc<World>, ability: Ability, work: u64) -> (Arc<Market>, Agent) {
     let mut others = Market::jobs(world, 1, world.job().unwrap().input_roots[0]);
     for (_, job) in &mut others {
-        job.macs = macs.into();
+        job.work = work.into();
         job.work_secs = 10_000.into();
     }
     let market = Market::new(world, others, world.input_uri.clone());
@@ -455,7 +455,7 @@ async fn slow_jobs_without_products_keep_no_other_from_being_taken() {
 async fn a_machine_that_seems_too_slow_is_measured_again() {
     let world = World::new(1);
     let slow = Ability {
-        macs_per_sec: 1.0,
+        work_per_sec: 1.0,
         ..FAST
     };
     let (market, agent) = honest_market(&world, slow, 1_000_000_000);

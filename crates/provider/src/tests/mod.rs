@@ -145,7 +145,7 @@ struct World {
 
 /// A machine that is measured already.
 const FAST: Ability = Ability {
-    macs_per_sec: 1e12,
+    work_per_sec: 1e12,
     publish_bytes_per_sec: 1e12,
 };
 

@@ -46,17 +46,17 @@ fn policy_names_the_first_reason() {
             Refusal::TooHasty,
         ),
         (|job| job.work_secs = 599u32.into(), Refusal::TooHasty),
-        // Whatever machine does it: 10^12 multiply-accumulates take more than ten minutes' share.
+        // Whatever machine does it: 10^12 units of work take more than ten minutes' share.
         (
             |job| {
-                job.macs = 1_000_000_000_000u64.into();
+                job.work = 1_000_000_000_000u64.into();
                 job.work_secs = 249u32.into();
             },
             Refusal::TooHasty,
         ),
         (|job| job.arbiter = CLIENT, Refusal::Arbiter),
         (|job| job.price_atoms = 0u64.into(), Refusal::Price),
-        (|job| job.macs = u64::MAX.into(), Refusal::Work),
+        (|job| job.work = u64::MAX.into(), Refusal::Work),
         (|job| job.bond_atoms = 201u64.into(), Refusal::Bond),
         (
             |job| {
@@ -111,9 +111,9 @@ fn policy_names_the_first_reason() {
         Err(Refusal::Bond)
     );
     let mut priced = job;
-    priced.macs = 1_000_000_000u64.into();
+    priced.work = 1_000_000_000u64.into();
     let policy = Policy {
-        min_price_per_gmac_atoms: 11,
+        min_price_per_gwork_atoms: 11,
         ..Policy::default()
     };
     assert_eq!(usual(&policy, &priced), Err(Refusal::Price));

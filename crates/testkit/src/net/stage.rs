@@ -235,14 +235,14 @@ impl Stage {
         let rates = MintRates {
             reward_rate_e9: QRN / 2 / QUSD * 1_000_000_000,
             least_price_atoms: 1_000,
-            price_per_gmac_atoms: QUSD / 10,
-            bond_per_gmac_atoms: QUSD / 5,
+            price_per_gwork_atoms: QUSD / 10,
+            bond_per_gwork_atoms: QUSD / 5,
         };
         let reward_rates = MintRates {
             reward_rate_e9: 0,
             least_price_atoms: 1,
-            price_per_gmac_atoms: 0,
-            bond_per_gmac_atoms: 0,
+            price_per_gwork_atoms: 0,
+            bond_per_gwork_atoms: 0,
         };
         let all = [
             instructions::initialize(&admin, args, cluster),
@@ -314,8 +314,8 @@ impl Stage {
         self.sender().send_all(&all, &[&self.creator]).await?;
         let sealed = accounts::model(self.net.rpc(), &self.model).await?;
         ensure!(sealed.model.sealed.get(), "the model is not sealed");
-        let macs = sealed.model.macs_per_row.get();
-        self.names.say(format!("creator: the digits model is sealed on chain, {macs} MACs an image, royalty 5 %; its data set, royalty 2 %; the plain product of two matrices, royalty 1 %"));
+        let work = sealed.model.macs_per_row.get();
+        self.names.say(format!("creator: the digits model is sealed on chain, {work} units of work an image, royalty 5 %; its data set, royalty 2 %; the plain product of two matrices, royalty 1 %"));
         Ok(())
     }
 

@@ -124,8 +124,8 @@ pub fn rates() -> MintRates {
     MintRates {
         reward_rate_e9: 2_000_000_000,
         least_price_atoms: 10,
-        price_per_gmac_atoms: 1_000,
-        bond_per_gmac_atoms: 5_000,
+        price_per_gwork_atoms: 1_000,
+        bond_per_gwork_atoms: 5_000,
     }
 }
 

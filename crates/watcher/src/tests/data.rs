@@ -166,7 +166,7 @@ async fn too_much_memory_work_or_too_small_a_bond_is_refused_before_anything_is_
     type Change = fn(&mut Settings);
     let settings: [(Change, &str); 4] = [
         (|settings| settings.memory_bytes = 0, "--memory-limit"),
-        (|settings| settings.max_macs = 1_999_999_999, "--max-gmacs"),
+        (|settings| settings.max_work = 1_999_999_999, "--max-gwork"),
         (
             |settings| settings.min_bonds = [(MINT, 11)].into(),
             "--min-bond",
@@ -182,7 +182,7 @@ async fn too_much_memory_work_or_too_small_a_bond_is_refused_before_anything_is_
         {
             let mut state = world.state();
             let job = state.job.as_mut().unwrap();
-            job.macs = 2_000_000_000u64.into();
+            job.work = 2_000_000_000u64.into();
             job.bond_atoms = 10u64.into();
         }
         std::fs::remove_file(world.place().join("weights")).unwrap();

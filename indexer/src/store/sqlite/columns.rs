@@ -202,7 +202,7 @@ pub(super) fn settlement(row: &SqliteRow) -> Result<(EventId, Settlement)> {
         campaign: key(row, "campaign")?,
         assurance: small(row, "assurance")?,
         milestone: small(row, "milestone")?,
-        macs: number(row, "macs")?,
+        work: number(row, "work")?,
         price_atoms: number(row, "price_atoms")?,
         fee_atoms: number(row, "fee_atoms")?,
         royalty_atoms: number(row, "royalty_atoms")?,

@@ -256,7 +256,7 @@ impl Rows for SqliteRows {
     async fn insert_settlement(&mut self, id: &EventId, settlement: &Settlement) -> Result<()> {
         sqlx::query(
             "INSERT INTO settlement (signature, instruction, inner, slot, at, job, provider, client, model, mint, campaign, \
-             assurance, milestone, macs, price_atoms, fee_atoms, royalty_atoms, provider_atoms, reward_atoms) \
+             assurance, milestone, work, price_atoms, fee_atoms, royalty_atoms, provider_atoms, reward_atoms) \
              VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
         )
         .bind(&id.signature.0[..])
@@ -272,7 +272,7 @@ impl Rows for SqliteRows {
         .bind(&settlement.campaign.0[..])
         .bind(i64::from(settlement.assurance))
         .bind(i64::from(settlement.milestone))
-        .bind(&settlement.macs.to_be_bytes()[..])
+        .bind(&settlement.work.to_be_bytes()[..])
         .bind(&settlement.price_atoms.to_be_bytes()[..])
         .bind(&settlement.fee_atoms.to_be_bytes()[..])
         .bind(&settlement.royalty_atoms.to_be_bytes()[..])

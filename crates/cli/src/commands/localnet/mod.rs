@@ -268,8 +268,8 @@ async fn set_up(net: &LocalNet, wallets: &[(&str, Pubkey)]) -> Result<Mint> {
     let rates = MintRates {
         reward_rate_e9: 500_000_000,
         least_price_atoms: 1_000,
-        price_per_gmac_atoms: 1_000,
-        bond_per_gmac_atoms: 5_000,
+        price_per_gwork_atoms: 1_000,
+        bond_per_gwork_atoms: 5_000,
     };
     let register =
         instructions::register_mint(&authority, &mint.address, &mint.token_program, rates);

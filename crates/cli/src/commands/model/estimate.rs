@@ -42,32 +42,32 @@ impl Args {
 pub async fn run(format: Format, context: Option<&Context>, args: &Args) -> Result<()> {
     let bytes = data::read_graph(&args.graph, "GRAPH")?;
     let graph = Graph::parse(&bytes).map_err(quern_proof::Error::from)?;
-    let macs = graph.check().map_err(quern_proof::Error::from)?;
-    let macs = graph
-        .admit(&macs, args.rows, graph.input_count())
+    let work = graph.check().map_err(quern_proof::Error::from)?;
+    let work = graph
+        .admit(&work, args.rows, graph.input_count())
         .map_err(|misfit| Error::Usage(misfit.to_string()))?;
     let sizes = Sizes::of(&graph, args.rows)?;
     let mut fields = Fields::new()
         .with("batch_rows", args.rows)
-        .with("macs", macs)
+        .with("work", work)
         .text("input_file", mebibytes(sizes.inputs))
         .text("weights_file", mebibytes(sizes.weights))
         .text("trace_file", mebibytes(sizes.trace_file))
         .text("memory_to_check", mebibytes(sizes.case_bytes()));
     if let Some(context) = context {
-        fields = prices(context, args, macs, fields).await?;
+        fields = prices(context, args, work, fields).await?;
     }
     fields.print(format);
     Ok(())
 }
 
 /// The least price and bond of a refereed job of one milestone.
-async fn prices(context: &Context, args: &Args, macs: u64, fields: Fields) -> Result<Fields> {
+async fn prices(context: &Context, args: &Args, work: u64, fields: Fields) -> Result<Fields> {
     let (protocol, mint) = (context.protocol().await?, args.mint.config(context).await?);
     let floors = mint.floors(&protocol, Assurance::Refereed);
     let of = |price_atoms| {
         let offer = Offer {
-            macs,
+            work,
             is_refereed: true,
             milestones: 1,
             price_atoms,

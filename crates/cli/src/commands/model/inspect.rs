@@ -29,7 +29,7 @@ pub struct Args {
 pub fn run(format: Format, args: &Args) -> Result<()> {
     let bytes = data::read_graph(&args.graph, "GRAPH")?;
     let graph = Graph::parse(&bytes).map_err(quern_proof::Error::from)?;
-    let macs = graph.check().map_err(quern_proof::Error::from)?;
+    let work = graph.check().map_err(quern_proof::Error::from)?;
     let tensors = tensors(&graph)?;
     let fields = Fields::new()
         .text("graph", args.graph.display())
@@ -39,8 +39,8 @@ pub fn run(format: Format, args: &Args) -> Result<()> {
         .with("inputs", graph.input_count())
         .with("weights", graph.weight_count())
         .with("ops", graph.op_count())
-        .with("macs_fixed", macs.fixed)
-        .with("macs_per_row", macs.per_row);
+        .with("macs_fixed", work.fixed)
+        .with("macs_per_row", work.per_row);
     match format {
         Format::Json => {
             let all: Vec<Value> = tensors.iter().map(Fields::json).collect();

@@ -118,7 +118,7 @@ CREATE TABLE settlement (
     campaign BLOB NOT NULL,
     assurance INTEGER NOT NULL,
     milestone INTEGER NOT NULL,
-    macs BLOB NOT NULL,
+    work BLOB NOT NULL,
     price_atoms BLOB NOT NULL,
     fee_atoms BLOB NOT NULL,
     royalty_atoms BLOB NOT NULL,

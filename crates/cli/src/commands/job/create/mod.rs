@@ -85,7 +85,7 @@ fn fields(job: &Pubkey, plan: &Plan) -> Fields {
         .tokens("bond", args.bond_atoms, decimals)
         .time("review_time", args.review_secs)
         .with("batch_rows", args.batch_rows)
-        .with("macs", plan.macs)
+        .with("work", plan.work)
         .maybe(
             "input_uri",
             (!args.input_uri.is_empty()).then_some(&args.input_uri),

@@ -36,8 +36,8 @@ pub struct Plan {
     pub known: ForCreate,
     /// The level that the client gets.
     pub assurance: Assurance,
-    /// Multiply-accumulates of a milestone, as the program will count them.
-    pub macs: u64,
+    /// Units of work of a milestone, as the program will count them.
+    pub work: u64,
     /// What it costs at least, and reserves.
     pub quote: Quote,
     /// What is sent.
@@ -71,8 +71,8 @@ pub async fn plan(context: &Context, args: &Args, client: &Pubkey, given: Given)
     }
     let review_secs = review(args, &known, assurance)?;
     let inputs = inputs::published(context, args, given).await?;
-    let (batch_rows, macs) = fit(args, model, assurance, &inputs)?;
-    let (price_atoms, bond_atoms, quote) = money(args, &known, assurance, macs)?;
+    let (batch_rows, work) = fit(args, model, assurance, &inputs)?;
+    let (price_atoms, bond_atoms, quote) = money(args, &known, assurance, work)?;
     check_rates(args, &known)?;
     let create = NewJob {
         kind: args.kind.code(),
@@ -94,7 +94,7 @@ pub async fn plan(context: &Context, args: &Args, client: &Pubkey, given: Given)
     Ok(Plan {
         known,
         assurance,
-        macs,
+        work,
         quote,
         args: create,
     })
@@ -163,7 +163,7 @@ fn review(args: &Args, known: &ForCreate, assurance: Assurance) -> Result<u32> {
     )))
 }
 
-/// Batch rows and multiply-accumulates, as the program will count them. Refuses inputs of a refereed job that do not fit
+/// Batch rows and units of work, as the program will count them. Refuses inputs of a refereed job that do not fit
 /// its graph.
 fn fit(
     args: &Args,
@@ -195,21 +195,21 @@ fn fit(
         )));
     }
     let batch_rows = args.batch_rows.or(rows).unwrap_or(0);
-    let macs = Macs {
+    let work = Macs {
         fixed: model.model.macs_fixed.get(),
         per_row: model.model.macs_per_row.get(),
     };
     let count = inputs.roots.len();
     let admitted = match assurance {
-        Assurance::Refereed => graph.admit(&macs, batch_rows, count),
+        Assurance::Refereed => graph.admit(&work, batch_rows, count),
         // Fine-tuning or serving a sealed model is not a run of its graph, and then nothing is counted.
-        Assurance::Reviewed => graph.admit_reviewed(&macs, batch_rows, count),
+        Assurance::Reviewed => graph.admit_reviewed(&work, batch_rows, count),
     };
-    let macs = admitted.map_err(|misfit| Error::Usage(misfit.to_string()))?;
-    if macs > 0 {
+    let work = admitted.map_err(|misfit| Error::Usage(misfit.to_string()))?;
+    if work > 0 {
         quern_proof::eval::check_input_shapes(&graph, batch_rows, &inputs.tensors)?;
     }
-    Ok((batch_rows, macs))
+    Ok((batch_rows, work))
 }
 
 /// Price and bond, if they are what the mint and the protocol ask for at least, and the quote.
@@ -217,7 +217,7 @@ fn money(
     args: &Args,
     known: &ForCreate,
     assurance: Assurance,
-    macs: u64,
+    work: u64,
 ) -> Result<(u64, u64, Quote)> {
     let mint = &known.mint;
     let too_low = |what: &str, given: u64, least: u64| {
@@ -229,7 +229,7 @@ fn money(
     };
     let price_atoms = parse_some("--price", &args.price, mint.decimals)?;
     let offer = Offer {
-        macs,
+        work,
         is_refereed: assurance == Assurance::Refereed,
         milestones: args.milestones,
         price_atoms,
