@@ -63,12 +63,17 @@ struct Group {
 }
 
 /// `floor((2 sum + len) / 2 len)`: the mean, halves rounded up.
+///
+/// The chain's machine divides unsigned numbers only, so 2^32, which no mean reaches, is added before and taken off after:
+/// at most 2^47 in all.
 fn mean(sum: i64, len: i64) -> i64 {
+    const OFFSET: i64 = 1 << 32;
     let (twice, len) = (sum << 1, len << 1);
-    twice
+    let above = twice
         .wrapping_add(len >> 1)
-        .checked_div_euclid(len)
-        .unwrap_or_default()
+        .wrapping_add(OFFSET.wrapping_mul(len));
+    let quotient = (above as u64).checked_div(len as u64).unwrap_or_default();
+    (quotient as i64).wrapping_sub(OFFSET)
 }
 
 /// The largest s with s^2 <= v, for v of at most 62 bits and a little: Newton's method from above.
