@@ -99,6 +99,60 @@ pub enum SealError {
 }
 
 impl SealError {
+    /// All of them, in the order of their numbers.
+    pub const ALL: [Self; 45] = [
+        Self::UnknownVersion,
+        Self::BadLength,
+        Self::ReservedNotZero,
+        Self::TooManyInputs,
+        Self::TooManyWeights,
+        Self::TooManyOps,
+        Self::NoOps,
+        Self::UnknownDType,
+        Self::UnknownScope,
+        Self::EmptyTensor,
+        Self::TensorTooLarge,
+        Self::UnknownOpcode,
+        Self::UnknownFlag,
+        Self::ForwardReference,
+        Self::UnknownOperand,
+        Self::MissingOperand,
+        Self::UnusedOperand,
+        Self::UnusedConstant,
+        Self::WrongDType,
+        Self::WrongShape,
+        Self::NoGroups,
+        Self::GroupsDontDivide,
+        Self::InnerMismatch,
+        Self::InnerTooLong,
+        Self::TooWide,
+        Self::NoRepeat,
+        Self::ParametersShape,
+        Self::IsNoWeight,
+        Self::IsNoInput,
+        Self::TableShape,
+        Self::IndexShape,
+        Self::IsNoFeedback,
+        Self::ShiftOutOfRange,
+        Self::ConstantOutOfRange,
+        Self::EmptyClamp,
+        Self::ClampOutsideType,
+        Self::PairsUneven,
+        Self::TokensAlone,
+        Self::TokensShape,
+        Self::WrongKind,
+        Self::NoKind,
+        Self::WorkOverflow,
+        Self::NoItems,
+        Self::OneItemOnly,
+        Self::TooManyItems,
+    ];
+
+    /// The error with this number.
+    pub fn from_code(code: u8) -> Option<Self> {
+        Self::ALL.get(usize::from(code).checked_sub(1)?).copied()
+    }
+
     /// What is wrong and what to do.
     pub const fn message(self) -> &'static str {
         match self {
@@ -224,5 +278,20 @@ impl From<SealError> for Fault {
             error,
             place: Place::Graph,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_frozen() {
+        for (code, error) in (1..).zip(SealError::ALL) {
+            assert_eq!(error as u8, code);
+            assert_eq!(SealError::from_code(code), Some(error));
+        }
+        assert_eq!(SealError::from_code(0), None);
+        assert_eq!(SealError::from_code(46), None);
     }
 }
