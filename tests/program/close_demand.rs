@@ -5,7 +5,7 @@ use super::common::*;
 /// The fee to whoever answers, the rent to whoever asked; nothing else moves.
 #[test]
 fn lamports_of_a_demand_go_where_they_belong() {
-    let claim = five_ops();
+    let claim = every_op();
     let mut stage = Stage::new();
     let cast = stage.cast.clone();
     let job = stage.submitted_for(&claim);

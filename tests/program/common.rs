@@ -19,10 +19,10 @@ pub use {
         evidence::{Case, Charge, Refusal, judge},
         hash::LEAF_BYTES,
         shape::DType,
-        witness::{self, Patched, Step, Whole},
+        witness::{self, Known, Patched, Step, Whole},
     },
     quern_testkit::svm::{
-        referee::{Claim, five_ops, product, tiny},
+        referee::{Claim, every_op, product, text, tiny},
         *,
     },
     solana_sdk::{
@@ -87,6 +87,7 @@ pub const CELL: Charge = Charge::Cell {
     op: 0,
     row: 0,
     col: 0,
+    at: 0,
 };
 
 /// The first demand about a trace.
@@ -142,11 +143,24 @@ pub const RESTART_GRACE: i64 = 7_200;
 /// Fee of the usual settings, in lamports.
 pub const FEE: u64 = 10_000;
 
-pub fn cell(op: u8, row: u32, col: u32) -> Charge {
-    Charge::Cell { op, row, col }
+pub fn cell(op: u16, row: u32, col: u32) -> Charge {
+    Charge::Cell {
+        op,
+        row,
+        col,
+        at: 0,
+    }
 }
 
-pub fn padding(tree: u8, level: u8, index: u64) -> Charge {
+/// The charge of a cell of a claim, whose right value an honest provider committed to.
+pub fn charge_of(claim: &Claim, honest: &Claim, (op, row, col): (u16, u32, u32)) -> Charge {
+    let (item, row) = claim.item_of(op, row);
+    let value = |of: &Claim| of.value(Operand::Op(op), item, row, col);
+    let values = (value(claim), value(honest));
+    witness::charge_cell(&claim.parsed(), (op, item), (row, col), values).unwrap()
+}
+
+pub fn padding(tree: u16, level: u8, index: u64) -> Charge {
     Charge::padding(tree, level, index).unwrap()
 }
 
@@ -168,14 +182,12 @@ impl Court {
     }
 
     /// Tries one charge against a commitment and puts the job back as it was. `Err` has the program's code.
-    pub fn convict(&mut self, root: Hash, charge: &Charge, evidence: &[u8]) -> Result<(), u32> {
-        let mut account = self.stage.svm.get_account(&self.job).unwrap();
-        let at = 8 + core::mem::offset_of!(Job, trace_root);
-        account.data[at..at + 32].copy_from_slice(&root);
-        self.stage
-            .svm
-            .set_account(self.job, account.clone())
-            .unwrap();
+    pub fn convict(&mut self, claim: &Claim, charge: &Charge, evidence: &[u8]) -> Result<(), u32> {
+        let account = self.stage.svm.get_account(&self.job).unwrap();
+        let roots = (claim.trace_root(), claim.tokens_root());
+        self.stage.world.tamper(&self.job, |job: &mut Job| {
+            (job.trace_root, job.tokens_root) = roots;
+        });
         let instruction = self.stage.inline(&self.job, charge, evidence);
         let result = self.stage.world.try_send_v1(&[instruction]);
         let state = self.stage.job(&self.job).state;
@@ -203,30 +215,32 @@ impl Court {
     ) -> Result<(), Refusal> {
         let native = judge_natively(claim, charge, evidence);
         let expected = native.map_err(code_of_refusal);
-        let found = self.convict(claim.trace_root(), charge, evidence);
+        let found = self.convict(claim, charge, evidence);
         assert_eq!(found, expected, "{charge:?} {}", evidence.len());
         native
     }
 }
 
 pub fn judge_natively(claim: &Claim, charge: &Charge, evidence: &[u8]) -> Result<(), Refusal> {
-    let (roots, trace_root) = (claim.input_roots(), claim.trace_root());
+    let roots = claim.input_roots();
+    let (trace_root, tokens_root) = (claim.trace_root(), claim.tokens_root());
     let case = Case {
         graph: claim.parsed(),
-        batch_rows: claim.batch_rows,
+        items: claim.items,
         input_roots: &roots,
+        tokens_root: &tokens_root,
         trace_root: &trace_root,
     };
     judge(&case, charge, evidence)
 }
 
 /// First and last cell of every op.
-pub fn corners(claim: &Claim) -> Vec<(u8, u32, u32)> {
-    let outputs = claim.outputs.iter().enumerate();
+pub fn corners(claim: &Claim) -> Vec<(u16, u32, u32)> {
+    let outputs = (0..).zip(&claim.outputs[0]);
     outputs
         .flat_map(|(op, output)| {
-            let last = (output.rows() - 1, output.cols() - 1);
-            [(op as u8, 0, 0), (op as u8, last.0, last.1)]
+            let last = (output.rows() * claim.items - 1, output.cols() - 1);
+            [(op, 0, 0), (op, last.0, last.1)]
         })
         .collect()
 }

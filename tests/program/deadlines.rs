@@ -258,7 +258,7 @@ fn after(stage: &Stage, last: i64, instruction: &Instruction) {
 /// A restart moves a deadline of what began before it, and of nothing that begins after.
 #[test]
 fn deadlines_of_demands_and_answers() {
-    let claim = five_ops();
+    let claim = every_op();
     let mut stage = Stage::new();
     let job = stage.submitted_for(&claim);
     let review_end = stage.job(&job).deadline.get();
@@ -331,7 +331,7 @@ fn deadlines_of_demands_and_answers() {
 /// Below an early answer demands may be asked until the review ends.
 #[test]
 fn an_early_answer_does_not_shorten_the_review() {
-    let claim = five_ops();
+    let claim = every_op();
     let mut stage = Stage::new();
     let job = stage.submitted_for(&claim);
     let review_end = stage.job(&job).deadline.get();
@@ -349,7 +349,7 @@ fn an_early_answer_does_not_shorten_the_review() {
 /// A cluster that restarts between demand and answer moves the due time; what is asked later has its full time anyway.
 #[test]
 fn a_restart_moves_only_what_began_before_it() {
-    let claim = five_ops();
+    let claim = every_op();
     let mut stage = Stage::new();
     let job = stage.submitted_for(&claim);
     stage.restart();
@@ -363,7 +363,7 @@ fn a_restart_moves_only_what_began_before_it() {
 /// Fifty demands at once: each has five more seconds for every one before it, and the provider can answer all.
 #[test]
 fn a_flood_of_demands_is_answered_in_time() {
-    let claim = five_ops();
+    let claim = every_op();
     let mut stage = Stage::new();
     let job = stage.submitted_for(&claim);
     let weight = |level, index| node_id(Operand::Weight(0), level, index);

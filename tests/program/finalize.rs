@@ -75,7 +75,7 @@ fn a_refereed_job_from_escrow_to_settlement() {
         .unwrap()
         .total(2)
         .unwrap();
-    assert_eq!((state.work.get(), state.batch_rows.get()), (work, 2));
+    assert_eq!((state.work.get(), state.items.get()), (work, 2));
     assert_eq!(state.input_roots[..1], claim(0).input_roots());
     assert_eq!(state.input_roots[1..], [[0; 32]; 3]);
     assert_eq!(

@@ -2,14 +2,14 @@
 
 use super::common::*;
 
-/// 64 ops: the trace tree takes two steps, and every answer has the length that its place says.
+/// 33 ops: the trace tree takes two steps, and every answer has the length that its place says.
 fn long_trace() -> Claim {
     let x = Tensor::from_i8(1, 3, &[1, -2, 3]).unwrap();
     let mut builder = GraphBuilder::new();
-    let input = builder.input_batch(DType::I8, 3);
+    let input = builder.input_item(DType::I8, 1, 3);
     let mut last = input;
     for _ in 0..33 {
-        last = builder.add(last, input);
+        last = builder.mix(last).plus(input).push();
     }
     Claim::honest(builder.finish().unwrap(), 1, vec![x], Vec::new())
 }
@@ -74,7 +74,7 @@ fn one_op_needs_no_demand_about_the_trace() {
 #[test]
 #[expect(clippy::too_many_lines, reason = "a table, one row a case")]
 fn what_cannot_be_asked_is_refused_by_name() {
-    let claim = five_ops();
+    let claim = every_op();
     let mut stage = Stage::new();
     let job = stage.submitted_for(&claim);
     let other = stage.submitted_for(&claim);
@@ -89,15 +89,16 @@ fn what_cannot_be_asked_is_refused_by_name() {
 
     // Codes of trees that nothing has, levels and indices beyond the tree.
     let mut unknown = ask(&TRACE, None);
-    for code in [5, 63, 66, 100, 133, 200, 254] {
-        // The arguments follow an 8-byte discriminator or a shorter one: the tree is the last but nine bytes.
-        let at = unknown.data.len() - 10;
-        unknown.data[at] = code;
-        let seeds: [&[u8]; 5] = [
+    for code in [14u16, 1_023, 1_027, 1_032, 2_057, 3_072, 65_534] {
+        // The arguments follow an 8-byte discriminator or a shorter one: the tree is in front of the last nine bytes.
+        let at = unknown.data.len() - 11;
+        unknown.data[at..at + 2].copy_from_slice(&code.to_le_bytes());
+        let seeds: [&[u8]; 6] = [
             Demand::SEED,
             job.as_ref(),
             &1u32.to_le_bytes(),
-            &[code, 0],
+            &code.to_le_bytes(),
+            &[0],
             &0u64.to_le_bytes(),
         ];
         unknown.accounts[4].pubkey = Pubkey::find_program_address(&seeds, &quern::ID).0;
@@ -178,7 +179,7 @@ fn what_cannot_be_asked_is_refused_by_name() {
 /// Lamports that lie at a demand's address before it is asked neither block it nor count as its fee.
 #[test]
 fn lamports_sent_ahead_do_not_block_a_demand() {
-    let claim = five_ops();
+    let claim = every_op();
     let mut stage = Stage::new();
     let job = stage.submitted_for(&claim);
     for (node_id, lamports) in [
@@ -201,7 +202,7 @@ fn lamports_sent_ahead_do_not_block_a_demand() {
 /// An opener without the money is refused; nothing is left behind.
 #[test]
 fn asking_needs_fee_and_rent() {
-    let claim = five_ops();
+    let claim = every_op();
     let mut stage = Stage::new();
     let job = stage.submitted_for(&claim);
     let demand = stage.demand_of(&job, &TRACE);
@@ -242,7 +243,7 @@ fn asking_needs_fee_and_rent() {
 /// Windows, fee and times are those that the job was created with, whatever the settings say now.
 #[test]
 fn the_terms_of_the_job_hold() {
-    let claim = five_ops();
+    let claim = every_op();
     let mut stage = Stage::new();
     let job = stage.submitted_for(&claim);
     let mut args = settings(&stage.cast);

@@ -17,11 +17,7 @@ fn programs() -> impl Iterator<Item = Claim> {
         let job = random_job(&mut rng, 6);
         let graph = Graph::parse(&job.bytes).unwrap();
         // A job without a batch has no rows of it.
-        let rows = if graph.uses_batch() {
-            job.batch_rows
-        } else {
-            0
-        };
+        let rows = if graph.uses_batch() { job.items } else { 0 };
         Claim::honest(job.bytes.clone(), rows, job.inputs, job.weights)
     })
 }
@@ -97,7 +93,7 @@ fn random_programs_can_be_asked_anything() {
                 level: rng.below(10) as u8,
                 index: rng.below(40),
             };
-            let expected = match demand::plan(&claim.parsed(), claim.batch_rows, &node_id) {
+            let expected = match demand::plan(&claim.parsed(), claim.items, &node_id) {
                 Ok(_) => continue,
                 Err(demand::DemandError::NoSuchNode) => QuernError::NoSuchNode,
                 Err(demand::DemandError::Missing) => QuernError::MissingPosition,
@@ -116,7 +112,7 @@ fn ask_down(stage: &mut Stage, job: &Pubkey, claim: &Claim, node_id: &NodeId) ->
     if stage.exists(&stage.demand_of(job, node_id)) {
         return 0;
     }
-    let asked = demand::plan(&claim.parsed(), claim.batch_rows, node_id).unwrap();
+    let asked = demand::plan(&claim.parsed(), claim.items, node_id).unwrap();
     let above = match asked.parent {
         Parent::Answer { node_id, .. } => ask_down(stage, job, claim, &node_id),
         _ => 0,

@@ -5,7 +5,7 @@ use super::common::*;
 /// The last answer and the settlement in one transaction: the reaction time refuses it, however late it is.
 #[test]
 fn an_answer_cannot_be_bundled_with_the_settlement() {
-    let claim = five_ops();
+    let claim = every_op();
     let mut stage = Stage::new();
     let job = stage.submitted_for(&claim);
     stage.at_deadline(&job, 0);
@@ -29,7 +29,7 @@ fn an_answer_cannot_be_bundled_with_the_settlement() {
 /// Asks and answers every demand on the way to one leaf of every tree, and reads each answer where it is kept.
 #[test]
 fn every_level_of_every_tree_is_revealed() {
-    let claim = five_ops();
+    let claim = every_op();
     let mut stage = Stage::new();
     let job = stage.submitted_for(&claim);
     let mut levels = std::collections::BTreeSet::new();
@@ -84,7 +84,7 @@ fn every_level_of_every_tree_is_revealed() {
 
 #[test]
 fn only_the_right_answer_is_taken() {
-    let claim = five_ops();
+    let claim = every_op();
     let mut stage = Stage::new();
     let job = stage.submitted_for(&claim);
     let other = stage.submitted_for(&claim);
@@ -147,7 +147,7 @@ fn only_the_right_answer_is_taken() {
 /// The provider may ask itself; it gains nothing and hides nothing.
 #[test]
 fn a_provider_that_asks_itself_gains_nothing() {
-    let mut claim = five_ops();
+    let mut claim = every_op();
     claim.corrupt(3, 0, 0);
     let mut stage = Stage::new();
     let cast = stage.cast.clone();
@@ -176,7 +176,7 @@ fn a_provider_that_asks_itself_gains_nothing() {
 /// A signer that the fee does not make rent-exempt can't take it; one that is, can.
 #[test]
 fn the_fee_goes_to_an_account_that_can_hold_it() {
-    let claim = five_ops();
+    let claim = every_op();
     let mut stage = Stage::new();
     let job = stage.submitted_for(&claim);
     let demand = stage.ask(&job, &claim, &TRACE);

@@ -77,7 +77,7 @@ fn a_pause_stops_new_things_only() {
 /// A pause stops no demand, answer or conviction.
 #[test]
 fn a_pause_stops_no_referee() {
-    let mut claim = five_ops();
+    let mut claim = every_op();
     claim.corrupt(0, 2, 299);
     let mut stage = Stage::new();
     let job = stage.submitted_for(&claim);

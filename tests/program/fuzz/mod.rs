@@ -163,7 +163,7 @@ impl Fuzz {
 
     /// The rows of a job whose inputs are known.
     fn rows_of(&mut self, job: &Job) -> Option<u32> {
-        let rows = job.batch_rows.get();
+        let rows = job.items.get();
         let is_known = job.assurance == 1
             && (1..=9).contains(&rows)
             && self.honest(&job.model, rows).input_roots()[0] == job.input_roots[0];
@@ -241,7 +241,7 @@ impl Fuzz {
     fn node_id(&mut self, address: &Pubkey, claim: &Claim) -> (NodeId, Option<Pubkey>) {
         let mut all = claim.demands();
         let parent_of = |node_id: &NodeId| {
-            let asked = demand::plan(&claim.parsed(), claim.batch_rows, node_id).ok()?;
+            let asked = demand::plan(&claim.parsed(), claim.items, node_id).ok()?;
             match asked.parent {
                 Parent::Answer { node_id, .. } => Some(addresses::demand(address, 1, &node_id)),
                 _ => None,
@@ -581,7 +581,7 @@ impl Fuzz {
             input_uri: self.text(200),
         };
         if refereed {
-            let honest = model.map(|model| self.honest(model, args.batch_rows));
+            let honest = model.map(|model| self.honest(model, args.items));
             args.input_roots = honest.map_or(vec![[1; 32]], |honest| honest.input_roots());
         } else {
             args.arbiter = self.nobody_or_wallet();
@@ -597,7 +597,7 @@ impl Fuzz {
             4 => args.take_secs = self.secs(),
             5 => args.pinned_provider = *client,
             6 => args.price_atoms = self.rng.bits(),
-            7 => args.batch_rows = self.rng.bits() as u32,
+            7 => args.items = self.rng.bits() as u32,
             8 => args.campaign = *client,
             9 => args.arbiter = *client,
             _ => (),

@@ -185,45 +185,45 @@ impl Game {
 }
 
 /// How many demands lead from a root to this one, itself included; nothing if it can't be asked.
-pub fn depth_of(graph: &Graph<'_>, batch_rows: u32, node_id: NodeId) -> Option<u32> {
+pub fn depth_of(graph: &Graph<'_>, items: u32, node_id: NodeId) -> Option<u32> {
     let mut depth = 1;
-    let mut asked: DemandPlan = plan(graph, batch_rows, &node_id).ok()?;
+    let mut asked: DemandPlan = plan(graph, items, &node_id).ok()?;
     while let Parent::Answer { node_id, .. } = asked.parent {
         depth += 1;
-        asked = plan(graph, batch_rows, &node_id).ok()?;
+        asked = plan(graph, items, &node_id).ok()?;
     }
     Some(depth)
 }
 
 /// All operands of a program: what has a data tree.
 pub fn operands(graph: &Graph<'_>) -> Vec<Operand> {
-    let ops = (0..graph.op_count() as u8).map(Operand::Op);
-    let inputs = (0..graph.input_count() as u8).map(Operand::Input);
-    let weights = (0..graph.weight_count() as u8).map(Operand::Weight);
+    let ops = (0..graph.op_count() as u16).map(Operand::Op);
+    let inputs = (0..graph.input_count() as u16).map(Operand::Input);
+    let weights = (0..graph.weight_count() as u16).map(Operand::Weight);
     ops.chain(inputs).chain(weights).collect()
 }
 
-fn geometry(graph: &Graph<'_>, batch_rows: u32, operand: Operand) -> Geometry {
-    graph.shape(operand).unwrap().geometry(batch_rows).unwrap()
+fn geometry(graph: &Graph<'_>, items: u32, operand: Operand) -> Geometry {
+    graph.geometry(operand, items).unwrap()
 }
 
 /// The most demands one below the other that a program lets anybody ask.
-pub fn deepest(graph: &Graph<'_>, batch_rows: u32) -> u32 {
+pub fn deepest(graph: &Graph<'_>, items: u32) -> u32 {
     let leaf = |operand| NodeId {
         tree: Tree::Data(operand),
-        level: geometry(graph, batch_rows, operand).height(),
+        level: geometry(graph, items, operand).height(),
         index: 0,
     };
     operands(graph)
         .into_iter()
-        .map(|operand| depth_of(graph, batch_rows, leaf(operand)).unwrap())
+        .map(|operand| depth_of(graph, items, leaf(operand)).unwrap())
         .max()
         .unwrap()
 }
 
 /// How many demands a program lets anybody ask in all.
-pub fn demands(graph: &Graph<'_>, batch_rows: u32) -> u64 {
-    let trace = TraceGeometry::new(graph.op_count()).unwrap();
+pub fn demands(graph: &Graph<'_>, items: u32) -> u64 {
+    let trace = graph.trace(items).unwrap();
     let steps = |height: u8| (0..height).step_by(usize::from(STEP_LEVELS));
     let present = |count: u64, height: u8, level: u8| count.div_ceil(1 << (height - level));
     let of_trace: u64 = steps(trace.height())
@@ -242,6 +242,6 @@ pub fn demands(graph: &Graph<'_>, batch_rows: u32) -> u64 {
     of_trace
         + operands(graph)
             .into_iter()
-            .map(|operand| of_data(geometry(graph, batch_rows, operand)))
+            .map(|operand| of_data(geometry(graph, items, operand)))
             .sum::<u64>()
 }

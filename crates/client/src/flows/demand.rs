@@ -36,10 +36,9 @@ pub fn parent_of(
         Parent::Answer { node_id, .. } => {
             Some(addresses::demand(address, job.submissions.get(), &node_id))
         }
-        Parent::TraceRoot
-        | Parent::TokensRoot
-        | Parent::InputRoot(_)
-        | Parent::WeightRoot(_) => None,
+        Parent::TraceRoot | Parent::TokensRoot | Parent::InputRoot(_) | Parent::WeightRoot(_) => {
+            None
+        }
     })
 }
 

@@ -1,6 +1,9 @@
 //! What a referee does on a stage: commit to a claim, demand, answer and convict.
 
-pub use super::claim::{Claim, five_ops, product, tiny};
+pub use super::{
+    claim::Claim,
+    samples::{OPS_OF_A_LAYER, every_op, product, text, tiny},
+};
 
 use {
     super::{Outcome, Stage, actor, addresses, ix, model_args},
@@ -18,7 +21,7 @@ use {
 };
 
 impl Stage {
-    /// Registers and seals the program of a claim, once.
+    /// Registers and seals the graph of a claim, once.
     pub fn model_of(&mut self, claim: &Claim) -> Pubkey {
         let creator = self.cast.creator;
         let id = u64::from_le_bytes(hash::hash(&[&claim.graph])[..8].try_into().unwrap());
@@ -35,7 +38,7 @@ impl Stage {
     /// The usual refereed job for a claim's inputs.
     pub fn args_of(&self, claim: &Claim) -> NewJob {
         NewJob {
-            batch_rows: claim.batch_rows,
+            items: claim.items,
             input_roots: claim.input_roots(),
             ..self.refereed()
         }
@@ -60,15 +63,22 @@ impl Stage {
     pub fn submitted_for(&mut self, claim: &Claim) -> Pubkey {
         let job = self.created_for(claim);
         self.take(&job);
-        self.submit_root(&job, claim.trace_root());
+        self.submit_roots(&job, claim.trace_root(), claim.tokens_root());
         job
     }
 
-    /// The provider commits to any root.
+    /// The provider commits to any root, in a graph without tokens.
     #[track_caller]
     pub fn submit_root(&mut self, job: &Pubkey, trace_root: Hash) {
+        self.submit_roots(job, trace_root, hash::MISSING);
+    }
+
+    /// The provider commits to any roots.
+    #[track_caller]
+    pub fn submit_roots(&mut self, job: &Pubkey, trace_root: Hash, tokens_root: Hash) {
         let args = Submission {
             trace_root,
+            tokens_root,
             output_uri: "https://out.example/claim".into(),
         };
         let state = self.job(job);
@@ -116,7 +126,7 @@ impl Stage {
     pub fn demand_ix(&self, job: &Pubkey, claim: &Claim, node_id: &NodeId) -> Instruction {
         let (state, asked) = (
             self.job(job),
-            demand::plan(&claim.parsed(), claim.batch_rows, node_id).unwrap(),
+            demand::plan(&claim.parsed(), claim.items, node_id).unwrap(),
         );
         let parent = match asked.parent {
             Parent::Answer { node_id, .. } => Some(self.demand_of(job, &node_id)),
