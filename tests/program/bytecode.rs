@@ -7,13 +7,7 @@ use {
     super::common::{Charge, charge_of, judge_natively},
     litesvm::LiteSVM,
     quern_probe::{HEAD_BYTES, op},
-    quern_proof::{
-        DType,
-        hash::{self, Tag},
-        limits::MAX_INNER,
-        ops::product,
-        path,
-    },
+    quern_proof::{DType, hash::Tag, limits::MAX_INNER, ops::product, path},
     quern_testkit::svm::{Rng, actor, referee},
     solana_sdk::{
         account::Account,
@@ -327,20 +321,19 @@ fn a_difference_is_seen() {
         record.extend(input);
         record
     };
-    let after = probe.send(record(op::ADD, 2, &[1, 2])).unwrap();
-    for wrong in [vec![4], vec![3, 0xee], Vec::new()] {
-        let sent = record(op::ADD, 2, &[1, 2]);
+    let after = probe.send(record(op::DOT_I8, 2, &[1, 2])).unwrap();
+    for wrong in [vec![4], vec![2, 0xee], Vec::new()] {
+        let sent = record(op::DOT_I8, 2, &[1, 2]);
         let compared = std::panic::catch_unwind(|| compare(&sent, &after, &[wrong]));
         assert!(compared.is_err(), "another result was not noticed");
     }
     for malformed in [
         record(0, 2, &[1, 2]),
         record(200, 2, &[1, 2]),
-        record(op::ADD, 3, &[1, 2]),
-        record(op::ADD, 1, &[1]),
-        record(op::ADD, 66, &[0; 66]),
-        record(op::MATMUL, 3, &[0; 3]),
-        record(op::LUT, 255, &[0; 255]),
+        record(op::DOT_I8, 3, &[1, 2]),
+        record(op::DOT_I8, 1, &[1]),
+        record(op::DOT_I8, 3, &[0; 3]),
+        record(op::JUDGE, 30, &[0; 30]),
         record(op::CLIMB, 41, &[3; 41]),
         vec![0; HEAD_BYTES - 1],
     ] {

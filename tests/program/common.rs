@@ -13,11 +13,10 @@ pub use {
         },
     },
     quern_proof::{
-        Graph, Hash, Operand, Tensor,
+        Graph, Operand, Tensor,
         builder::GraphBuilder,
         demand::{NodeId, Tree},
         evidence::{Case, Charge, Refusal, judge},
-        hash::LEAF_BYTES,
         shape::DType,
         witness::{self, Known, Patched, Step, Whole},
     },
@@ -153,11 +152,8 @@ pub fn cell(op: u16, row: u32, col: u32) -> Charge {
 }
 
 /// The charge of a cell of a claim, whose right value an honest provider committed to.
-pub fn charge_of(claim: &Claim, honest: &Claim, (op, row, col): (u16, u32, u32)) -> Charge {
-    let (item, row) = claim.item_of(op, row);
-    let value = |of: &Claim| of.value(Operand::Op(op), item, row, col);
-    let values = (value(claim), value(honest));
-    witness::charge_cell(&claim.parsed(), (op, item), (row, col), values).unwrap()
+pub fn charge_of(claim: &Claim, honest: &Claim, at: (u16, u32, u32)) -> Charge {
+    claim.charge(honest, at)
 }
 
 pub fn padding(tree: u16, level: u8, index: u64) -> Charge {

@@ -73,11 +73,11 @@ fn a_refereed_job_from_escrow_to_settlement() {
     );
     let work = quern_proof::graph::seal(&graph())
         .unwrap()
-        .total(2)
+        .total_work(2)
         .unwrap();
     assert_eq!((state.work.get(), state.items.get()), (work, 2));
     assert_eq!(state.input_roots[..1], claim(0).input_roots());
-    assert_eq!(state.input_roots[1..], [[0; 32]; 3]);
+    assert_eq!(state.input_roots[1..], [[0; 32]; 7]);
     assert_eq!(
         state.input_uri_hash,
         anchor_lang::sha256(b"https://in.example/1")

@@ -29,10 +29,6 @@ mod kit;
 mod open_demand;
 mod open_purse;
 mod prices;
-mod random;
-/// Random graphs with data; the tests of the proof crate use them too.
-#[path = "../../crates/proof/tests/common/mod.rs"]
-mod random_jobs;
 mod register_mint;
 mod register_model;
 mod register_provider;

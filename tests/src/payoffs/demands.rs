@@ -7,7 +7,7 @@ use {
         Graph, Operand,
         demand::{DemandPlan, NodeId, Parent, Tree, plan},
         limits::STEP_LEVELS,
-        shape::{Geometry, TraceGeometry},
+        shape::Geometry,
     },
     quern_rules::deadline::{FinalizeGate, demand_due, extended, finalize_gate, in_time, passed},
 };

@@ -19,6 +19,21 @@ struct Writer<'c> {
 }
 
 impl Claim {
+    /// The charge of a cell, whose right value an honest provider committed to.
+    pub fn charge(&self, honest: &Self, (op, row, col): (u16, u32, u32)) -> Charge {
+        let (item, row_of_item) = self.item_of(op, row);
+        let value = |of: &Self| of.value(Operand::Op(op), item, row_of_item, col);
+        let at = match self.parsed().op(op.into()).unwrap() {
+            Op::ArgMax(argmax) => {
+                let cols = self.parsed().shape(argmax.a).unwrap().cols;
+                let is_column = (0..cols as i32).contains(&value(self));
+                if is_column { value(honest) as u32 } else { 0 }
+            }
+            _ => 0,
+        };
+        Charge::Cell { op, row, col, at }
+    }
+
     /// Evidence for a charge.
     pub fn evidence(&self, charge: &Charge) -> Vec<u8> {
         let mut writer = Writer {

@@ -2,7 +2,7 @@
 
 pub use super::{
     claim::Claim,
-    samples::{OPS_OF_A_LAYER, every_op, product, text, tiny},
+    samples::{OPS_OF_A_LAYER, every_op, product, text, tiny, tiny_of},
 };
 
 use {

@@ -135,8 +135,13 @@ pub fn every_op() -> Claim {
 
 /// A layer as small as it can be on two items: few cells, so that each can be spoiled in turn.
 pub fn tiny() -> Claim {
+    tiny_of(2)
+}
+
+/// The same with another number of items.
+pub fn tiny_of(items: u32) -> Claim {
     layer(&Layer {
-        items: 2,
+        items,
         words: 2,
         width: 4,
         entries: 3,
