@@ -263,7 +263,7 @@ fn judgements() {
                 let Charge::Cell { op, row, col, at } = charge else {
                     unreachable!()
                 };
-                let evidence = claim.evidence(&charge);
+                let (evidence, roots) = (claim.evidence(&charge), claim.input_roots());
                 let native = judge_natively(claim, &charge, &evidence);
                 let input = [
                     &claim.items.to_le_bytes()[..],
@@ -274,7 +274,7 @@ fn judgements() {
                     &at.to_le_bytes(),
                     &(claim.graph.len() as u32).to_le_bytes(),
                     &claim.graph,
-                    claim.input_roots().as_flattened(),
+                    roots.as_flattened(),
                     &claim.trace_root(),
                     &evidence,
                 ];

@@ -6,7 +6,7 @@ pub use {
         constants::NOBODY,
         error::{QuernError, REFUSAL_BASE},
         events::QuernEvent,
-        instructions::{EmissionSettings, MintSettings, ModelSettings, NewJob},
+        instructions::{EmissionSettings, MintSettings, ModelSettings, NewJob, Submission},
         state::{
             Conviction, ConvictionReason, Demand, Emission, Evidence, Job, JobState, MintConfig,
             MintRates, Model, NodeRef, Protocol, Provider, Purse,

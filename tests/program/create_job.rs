@@ -353,6 +353,13 @@ pub fn errors() -> Vec<Provocation> {
         (E::InputsDoNotFit, "more than there may be", |stage| {
             accepted_with(stage, |args| args.input_roots = vec![[1; 32]; 9])
         }),
+        (E::InputsDoNotFit, "a root for the tokens", |stage| {
+            let claim = text(1);
+            let model = stage.model_of(&claim);
+            let mut args = stage.args_of(&claim);
+            args.input_roots[1] = [1; 32];
+            stage.create_ix_of(&stage.cast.client, &stage.usd, Some(&model), args)
+        }),
         (E::InputsDoNotFit, "no items", |stage| {
             create_with(stage, |args| args.items = 0)
         }),

@@ -34,7 +34,7 @@ fn every_level_of_every_tree_is_revealed() {
     let job = stage.submitted_for(&claim);
     let mut levels = std::collections::BTreeSet::new();
     let trees = claim.demands().into_iter().map(|node_id| node_id.tree);
-    let trees: std::collections::BTreeSet<u8> = trees.map(Tree::code).collect();
+    let trees: std::collections::BTreeSet<u16> = trees.map(Tree::code).collect();
     for tree in trees
         .into_iter()
         .rev()
@@ -111,7 +111,8 @@ fn only_the_right_answer_is_taken() {
     swapped[..64].rotate_left(32);
     wrong.push(swapped);
     // The two children of the root: hashed from them, but not what was asked for.
-    wrong.push([claim.node(Tree::Trace, 1, 0), claim.node(Tree::Trace, 1, 1)].concat());
+    let child = |index| claim.node(&NodeId::new(Tree::Trace, 1, index));
+    wrong.push([child(0), child(1)].concat());
     for answer in wrong {
         stage.refused(reveal(&answer), QuernError::WrongAnswer);
     }
@@ -126,19 +127,19 @@ fn only_the_right_answer_is_taken() {
     stage.set_time(due + 1);
     stage.refused(ix::timeout(&job, &demand), QuernError::AlreadyAnswered);
     // A leaf: its bytes, not its hash, and no node for a leaf.
-    let input = node_id(Operand::Input(0), 0, 0);
+    let input = node_id(Operand::Input(2), 0, 0);
     let fresh = stage.submitted_for(&claim);
     stage.ask(&fresh, &claim, &input);
     stage.answer(&fresh, &claim, &input);
-    let leaf = node_id(Operand::Input(0), 3, 1);
+    let leaf = node_id(Operand::Input(2), 4, 1);
     let demand = stage.ask(&fresh, &claim, &leaf);
-    let position = 1;
-    let bytes = claim.leaf(Operand::Input(0), position);
+    let bytes = claim.leaf(&leaf).unwrap();
     let reveal = |answer: &[u8]| ix::reveal(&provider, &fresh, &demand, answer);
     let mut short = bytes.to_vec();
     short.truncate(12);
     stage.refused(reveal(&short), QuernError::WrongAnswer);
-    let nodes = [claim.node(leaf.tree, 3, 0), claim.node(leaf.tree, 3, 1)].concat();
+    let node = |index| claim.node(&NodeId { index, ..leaf });
+    let nodes = [node(0), node(1)].concat();
     stage.refused(reveal(&nodes), QuernError::WrongAnswer);
     let right = claim.answer(&leaf);
     stage.ok(reveal(&right));

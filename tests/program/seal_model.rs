@@ -59,6 +59,15 @@ pub fn errors() -> Vec<Provocation> {
             stage.ok(ix::register_model(&creator, model_args(9, bytes.len())));
             ix::seal_model(&creator, &addresses::model(&creator, 9), &bytes)
         }),
+        (
+            E::ModelTooShort,
+            "a graph of which a part is missing",
+            |stage| {
+                let creator = stage.cast.creator;
+                stage.ok(ix::register_model(&creator, model_args(9, 20_000)));
+                ix::seal_model(&creator, &addresses::model(&creator, 9), &[0; 20_000])
+            },
+        ),
         (E::ModelSealed, "a second time", |stage| {
             ix::seal_model(&stage.cast.creator, &stage.model, &graph())
         }),

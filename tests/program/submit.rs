@@ -106,6 +106,19 @@ pub fn errors() -> Vec<Provocation> {
             stage.at_deadline(&job, 1);
             ix::submit(&stage.cast.provider, &stage.job(&job), proof(2))
         }),
+        (E::TokensDoNotFit, "tokens in a graph without", |stage| {
+            let job = stage.job_in(JobState::Taken, stage.refereed());
+            let args = Submission {
+                tokens_root: [1; 32],
+                ..proof(2)
+            };
+            ix::submit(&stage.cast.provider, &stage.job(&job), args)
+        }),
+        (E::TokensDoNotFit, "a text without tokens", |stage| {
+            let job = stage.created_for(&text(1));
+            stage.take(&job);
+            ix::submit(&stage.cast.provider, &stage.job(&job), proof(2))
+        }),
         (E::TakenByOwner, "the operator submits", |stage| {
             let job = stage.job_in(JobState::Taken, stage.refereed());
             ix::submit(&stage.cast.operator, &stage.job(&job), proof(2))
