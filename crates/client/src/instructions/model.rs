@@ -11,7 +11,7 @@ use {
 };
 
 /// Longest piece of a graph that fits into a transaction beside signature, accounts and compute budget.
-pub const MAX_PIECE_BYTES: usize = 900;
+pub const MAX_PIECE_BYTES: usize = 880;
 
 /// Registers a model at [`addresses::model`] of creator and `args.id`. Signer: the creator, who pays.
 pub fn register_model(creator: &Pubkey, args: NewModel) -> Instruction {
