@@ -130,6 +130,96 @@ fn the_dearest_cells_are_judged_within_a_transaction() {
     }
 }
 
+/// What one cell of each kind costs in an encoder of 6 layers on 128 words, 384 wide, with 12 heads: evidence and compute
+/// units. The graph has the one op only; in the whole one, each operand that is an op carries seven nodes more.
+#[test]
+fn cells_of_an_encoder_are_cheap() {
+    for (name, claim, honest) in encoder() {
+        let charge = charge_of(&claim, &honest, (0, 77, 1));
+        let evidence = claim.evidence(&charge);
+        let mut stage = Stage::new();
+        let job = stage.submitted_for(&claim);
+        let prover = stage.cast.prover;
+        let account = stage.write_down(&prover, name, &evidence);
+        let proof = ix::Proof::Account(account);
+        let outcome = stage.ok(ix::convict(&prover, &stage.job(&job), &charge, proof));
+        let units = outcome.compute_units;
+        println!("{name}: {} bytes, {units} compute units", evidence.len());
+        assert!(units < 60_000, "{name}: {units} compute units");
+    }
+}
+
+/// Graphs of one op, and one wrong value of each.
+fn encoder() -> Vec<(&'static str, Claim, Claim)> {
+    const WORDS: u32 = 128;
+    const WIDTH: u32 = 384;
+    let mut rng = Rng::new(3);
+    let mut data = |dtype: DType, rows: u32, cols: u32| {
+        let bytes = (0..rows * cols * dtype.size()).map(|_| rng.bits() as u8);
+        Tensor::from_bytes(dtype, rows, cols, bytes.collect()).unwrap()
+    };
+    let mut claims = Vec::new();
+    let mut keep = |name, b: GraphBuilder, inputs, weights| {
+        let honest = Claim::honest(b.finish().unwrap(), 1, inputs, weights);
+        let mut claim = honest.clone();
+        claim.corrupt(0, 77, 1);
+        claims.push((name, claim, honest));
+    };
+    for (name, inner, cols) in [
+        ("DOT, K = 384", WIDTH, 1_536),
+        ("DOT, K = 1,536", 1_536, WIDTH),
+    ] {
+        let x = data(DType::I8, WORDS, inner);
+        let weights = vec![data(DType::I8, cols, inner), data(DType::I32, 2, cols)];
+        let mut b = GraphBuilder::new();
+        let a = b.input_item(DType::I8, WORDS, inner);
+        let [w, p] = [0, 1].map(|at| b.weight(&weights[at]));
+        b.dot(a, w).scaled(p, 40, DType::I8).push();
+        keep(name, b, vec![x], weights);
+    }
+    let heads = [data(DType::I8, WORDS, WIDTH), data(DType::I8, WORDS, WIDTH)];
+    let p = data(DType::I32, 2, 1);
+    let mut b = GraphBuilder::new();
+    let [q, k] = [0, 1].map(|_| b.input_item(DType::I8, WORDS, WIDTH));
+    let scale = b.weight(&p);
+    b.dot(q, k)
+        .scores(12, 1)
+        .scaled(scale, 40, DType::I16)
+        .push();
+    keep("DOT, scores", b, heads.to_vec(), vec![p]);
+    let scores = data(DType::I16, WORDS, 12 * WORDS);
+    let mask = Tensor::from_i8(1, WORDS, &[1; WORDS as usize]).unwrap();
+    let mut b = GraphBuilder::new();
+    let a = b.input_item(DType::I16, WORDS, 12 * WORDS);
+    let m = b.input_item(DType::I8, 1, WORDS);
+    let shares = b.softmax(a, 1 << 10, 8, DType::I16).groups(12).mask(m);
+    shares.push();
+    keep("SOFTMAX, 128", b, vec![scores, mask], Vec::new());
+    let x = data(DType::I16, WORDS, WIDTH);
+    let p = data(DType::I32, 2, WIDTH);
+    let mut b = GraphBuilder::new();
+    let a = b.input_item(DType::I16, WORDS, WIDTH);
+    let scale = b.weight(&p);
+    b.norm(a, scale, 40, DType::I16).push();
+    keep("NORM, 384", b, vec![x], vec![p]);
+    let x = [
+        data(DType::I16, WORDS, WIDTH),
+        data(DType::I16, WORDS, WIDTH),
+    ];
+    let mut b = GraphBuilder::new();
+    let [left, right] = [0, 1].map(|_| b.input_item(DType::I16, WORDS, WIDTH));
+    b.mix(left).to(DType::I16).plus(right).push();
+    keep("MIX, a sum", b, x.to_vec(), Vec::new());
+    let x = data(DType::I16, WORDS, 1_536);
+    let table = data(DType::I8, 1, 65_536);
+    let mut b = GraphBuilder::new();
+    let a = b.input_item(DType::I16, WORDS, 1_536);
+    let t = b.weight(&table);
+    b.lut(a, t).push();
+    keep("LUT of i16", b, vec![x], vec![table]);
+    claims
+}
+
 /// Graphs of one op with the longest rows, and their first result made wrong in its last column.
 fn dearest() -> Vec<(&'static str, Claim, Claim)> {
     let mut rng = Rng::new(9);
@@ -551,8 +641,8 @@ fn evidence_of_another_job_is_refused() {
 #[test]
 fn only_a_submitted_refereed_result_can_be_convicted() {
     let mut claim = every_op();
-    claim.corrupt(4, 2, 0);
-    let charge = cell(4, 2, 0);
+    claim.corrupt(13, 2, 0);
+    let charge = cell(13, 2, 0);
     let evidence = claim.evidence(&charge);
     let mut stage = Stage::new();
     let open = stage.created_for(&claim);

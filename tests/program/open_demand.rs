@@ -107,32 +107,32 @@ fn what_cannot_be_asked_is_refused_by_name() {
     for (level, index) in [
         (1, 0),
         (2, 1),
-        (3, 0),
+        (4, 0),
         (5, 0),
         (64, 0),
         (255, 0),
-        (0, 1),
-        (4, 16),
+        (0, 3),
+        (3, 24),
     ] {
         let node_id = node_id(Operand::Op(0), level, index);
         refuse(&mut stage, node_id, None, QuernError::NoSuchNode);
     }
     refuse(
         &mut stage,
-        node_id(Operand::Op(0), 4, u64::MAX),
+        node_id(Operand::Op(0), 3, u64::MAX),
         None,
         QuernError::NoSuchNode,
     );
     // The bottom of the trace are data roots: asked about as such.
     let bottom = NodeId {
         tree: Tree::Trace,
-        level: 3,
+        level: 6,
         index: 0,
     };
     refuse(&mut stage, bottom, None, QuernError::NoSuchNode);
-    // A missing leaf position inside a row, and a missing row.
-    for index in [3, 12, 15] {
-        let node_id = node_id(Operand::Op(0), 4, index);
+    // A missing row, in the first item and in the last; a missing leaf position inside a row.
+    for (op, level, index) in [(0, 3, 6), (0, 3, 7), (0, 3, 23), (11, 4, 3)] {
+        let node_id = node_id(Operand::Op(op), level, index);
         refuse(&mut stage, node_id, None, QuernError::MissingPosition);
     }
 
@@ -144,7 +144,7 @@ fn what_cannot_be_asked_is_refused_by_name() {
     stage.answer(&job, &claim, &TRACE);
     let input = node_id(Operand::Input(0), 0, 0);
     refuse(&mut stage, input, Some(trace), QuernError::WrongParent);
-    let leaf = node_id(Operand::Op(0), 4, 0);
+    let leaf = node_id(Operand::Op(0), 3, 0);
     refuse(&mut stage, leaf, Some(trace), QuernError::WrongParent);
     refuse(&mut stage, leaf, None, QuernError::WrongParent);
     stage.ask(&other, &claim, &TRACE);
@@ -209,7 +209,7 @@ fn asking_needs_fee_and_rent() {
     let poor = actor("poor");
     let rent = stage
         .svm
-        .minimum_balance_for_rent_exemption(Demand::ANSWER_OFFSET + 256);
+        .minimum_balance_for_rent_exemption(Demand::ANSWER_OFFSET + 512);
     let ask = ix::demand(&poor, &stage.job(&job), &TRACE, None);
     for (lamports, enough) in [
         (rent - 1, false),
@@ -238,6 +238,46 @@ fn asking_needs_fee_and_rent() {
         }
         assert_eq!(stage.exists(&demand), enough);
     }
+}
+
+/// Whoever needs the tokens first gets the time that it would have had with them at hand: the last answer about the tokens
+/// opens everything else again, but not the tokens themselves.
+#[test]
+fn an_answer_about_the_tokens_leaves_time_for_everything_else() {
+    let claim = text(2);
+    let tokens = Operand::Input(1);
+    let (root, of_prompt) = (node_id(tokens, 0, 0), node_id(Operand::Input(0), 0, 0));
+    let mut stage = Stage::new();
+    let job = stage.submitted_for(&claim);
+    stage.at_deadline(&job, 0);
+    stage.ask(&job, &claim, &root);
+    stage.wait(RESPONSE);
+    stage.answer(&job, &claim, &root);
+    let answered = stage.now();
+    assert_eq!(stage.job(&job).tokens_answered_at.get(), answered);
+    // The review is over.
+    stage.set_time(answered + REACT);
+    stage.ask(&job, &claim, &of_prompt);
+    stage.ask(&job, &claim, &TRACE);
+    let height = claim.geometry(tokens).height();
+    stage.ask(&job, &claim, &node_id(tokens, height, 0));
+    stage.set_time(answered + REACT + 1);
+    let late = ix::demand(
+        &stage.cast.prover,
+        &stage.job(&job),
+        &node_id(Operand::Weight(0), 0, 0),
+        None,
+    );
+    stage.refused(late, QuernError::TooLate);
+    // An answer about anything else opens nothing but what is below it.
+    stage.answer(&job, &claim, &of_prompt);
+    assert_eq!(stage.job(&job).tokens_answered_at.get(), answered);
+    let weight = node_id(Operand::Weight(0), 0, 0);
+    let late = ix::demand(&stage.cast.prover, &stage.job(&job), &weight, None);
+    stage.refused(late, QuernError::TooLate);
+    // The last leaf of the tokens opens everything once more.
+    stage.answer(&job, &claim, &node_id(tokens, height, 0));
+    stage.ask(&job, &claim, &weight);
 }
 
 /// Windows, fee and times are those that the job was created with, whatever the settings say now.

@@ -26,6 +26,23 @@ fn an_answer_cannot_be_bundled_with_the_settlement() {
     stage.ok(bundle[1].clone());
 }
 
+/// All demands about the trace, or those from a data root to the last present leaf.
+fn on_the_way(claim: &Claim, tree: Tree) -> Vec<NodeId> {
+    let Tree::Data(operand) = tree else {
+        let mut all = claim.demands();
+        all.retain(|node_id| node_id.tree == tree);
+        return all;
+    };
+    let geometry = claim.geometry(operand);
+    let (row, k) = (geometry.rows() - 1, geometry.leaves() - 1);
+    let leaf = geometry.leaf_position(row, k).unwrap();
+    let height = geometry.height();
+    let steps = (0..height).step_by(4).chain([height]);
+    steps
+        .map(|level| NodeId::new(tree, level, leaf >> (height - level)))
+        .collect()
+}
+
 /// Asks and answers every demand on the way to one leaf of every tree, and reads each answer where it is kept.
 #[test]
 fn every_level_of_every_tree_is_revealed() {
@@ -40,26 +57,8 @@ fn every_level_of_every_tree_is_revealed() {
         .rev()
         .map(|code| Tree::from_code(code).unwrap())
     {
-        let height = claim.height(tree);
-        // The last present leaf.
-        let leaf = match tree {
-            Tree::Trace => 0,
-            Tree::Data(operand) => {
-                let geometry = claim.geometry(operand);
-                let row = geometry.rows() - 1;
-                geometry.leaf_position(row, geometry.leaves() - 1).unwrap()
-            }
-        };
-        let mut steps: Vec<u8> = (0..height).step_by(4).collect();
-        if tree != Tree::Trace {
-            steps.push(height);
-        }
-        for level in steps {
-            let node_id = NodeId {
-                tree,
-                level,
-                index: leaf >> (height - level),
-            };
+        for node_id in on_the_way(&claim, tree) {
+            let level = node_id.level;
             let demand = stage.ask(&job, &claim, &node_id);
             let answer = claim.answer(&node_id);
             stage.answer(&job, &claim, &node_id);
