@@ -84,7 +84,9 @@ fn what_cannot_be_asked_is_refused_by_name() {
     let refuse = |stage: &mut Stage, node_id: NodeId, parent, error| {
         stage.refused(ask(&node_id, parent), error);
     };
-    let trace = stage.demand_of(&job, &TRACE);
+    // The nodes of the first ops of the first item.
+    let above = NodeId::new(Tree::Trace, 4, 0);
+    let trace = stage.demand_of(&job, &above);
     let root = node_id(Operand::Op(0), 0, 0);
 
     // Codes of trees that nothing has, levels and indices beyond the tree.
@@ -139,17 +141,20 @@ fn what_cannot_be_asked_is_refused_by_name() {
     // Parents: none where one is needed, one where none is, one that was not asked, not answered, is another's.
     refuse(&mut stage, root, None, QuernError::WrongParent);
     stage.fails(ask(&root, Some(trace)));
-    stage.ask(&job, &claim, &TRACE);
+    for one in [job, other] {
+        stage.ask(&one, &claim, &TRACE);
+        stage.answer(&one, &claim, &TRACE);
+        stage.ask(&one, &claim, &above);
+    }
     refuse(&mut stage, root, Some(trace), QuernError::ParentUnanswered);
-    stage.answer(&job, &claim, &TRACE);
+    stage.answer(&job, &claim, &above);
+    stage.answer(&other, &claim, &above);
     let input = node_id(Operand::Input(0), 0, 0);
     refuse(&mut stage, input, Some(trace), QuernError::WrongParent);
     let leaf = node_id(Operand::Op(0), 3, 0);
     refuse(&mut stage, leaf, Some(trace), QuernError::WrongParent);
     refuse(&mut stage, leaf, None, QuernError::WrongParent);
-    stage.ask(&other, &claim, &TRACE);
-    stage.answer(&other, &claim, &TRACE);
-    let trace_of_other = stage.demand_of(&other, &TRACE);
+    let trace_of_other = stage.demand_of(&other, &above);
     refuse(
         &mut stage,
         root,

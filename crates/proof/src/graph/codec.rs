@@ -155,7 +155,7 @@ fn shape(dtype: u8, scope: Scope, rows: u32, cols: u32) -> Result<Shape, SealErr
 }
 
 /// The limits of every tensor.
-pub(super) const fn check_extent(rows: u32, cols: u32) -> Result<(), SealError> {
+pub(crate) const fn check_extent(rows: u32, cols: u32) -> Result<(), SealError> {
     if rows == 0 || cols == 0 {
         return Err(SealError::EmptyTensor);
     }

@@ -1,13 +1,13 @@
 //! Reading a graph where it stands.
 
 use super::codec::{
-    HEADER_BYTES, Header, INPUT_BYTES, WEIGHT_BYTES, Weight, check_extent, decode_header,
-    decode_input, decode_weight, len,
+    HEADER_BYTES, Header, INPUT_BYTES, WEIGHT_BYTES, Weight, decode_header, decode_input,
+    decode_weight, len,
 };
 use crate::{
     hash::Hash,
     node::Operand,
-    ops::{OP_BYTES, Op, Record},
+    ops::{OP_BYTES, Op, Record, record},
     refusal::SealError,
     shape::{Geometry, Scope, Shape, TraceGeometry},
 };
@@ -117,12 +117,16 @@ impl<'a> Graph<'a> {
     /// # Errors
     /// There is none, or it breaks a rule of all records.
     pub fn record(&self, index: usize) -> Result<Record, SealError> {
+        Record::new(self.op_bytes(index)?)
+    }
+
+    #[inline]
+    fn op_bytes(&self, index: usize) -> Result<&'a [u8; OP_BYTES], SealError> {
         if index >= self.op_count() {
             return Err(SealError::UnknownOperand);
         }
         let start = len(self.header.inputs, self.header.weights, 0);
-        let bytes: &[u8; OP_BYTES] = self.record_at(start, index).ok_or(SealError::BadLength)?;
-        Record::new(bytes)
+        self.record_at(start, index).ok_or(SealError::BadLength)
     }
 
     /// The kind that the record of an op states; 0 if there is no such op.
@@ -153,14 +157,7 @@ impl<'a> Graph<'a> {
     /// # Errors
     /// There is no such op, or it states what no tensor may have.
     pub fn output(&self, index: usize) -> Result<Shape, SealError> {
-        let record = self.record(index)?;
-        check_extent(record.rows, record.cols)?;
-        Ok(Shape {
-            dtype: record.dtype,
-            scope: Scope::Item,
-            rows: record.rows,
-            cols: record.cols,
-        })
+        record::output(self.op_bytes(index)?)
     }
 
     /// The shape of any operand in a **sealed** graph, of one item.

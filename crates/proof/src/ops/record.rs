@@ -1,10 +1,11 @@
 //! The bytes of an op.
 
 use crate::{
+    graph::check_extent,
     limits::MAX_SHIFT,
     node::{NO_OPERAND, Operand},
     refusal::SealError,
-    shape::DType,
+    shape::{DType, Scope, Shape},
 };
 
 /// Bytes of an op's record.
@@ -66,6 +67,24 @@ pub struct Record {
     pub shift: u8,
     /// lo and hi of DOT and MIX, eps of NORM, mult of SOFTMAX.
     pub constant: u32,
+}
+
+/// The result that a record states, without a look at the rest of it: `seal` reads it for every operand of every op.
+///
+/// # Errors
+/// An unknown dtype; rows or columns that no tensor may have.
+#[inline]
+pub(crate) fn output(bytes: &[u8; OP_BYTES]) -> Result<Shape, SealError> {
+    let u32_at =
+        |at: usize| u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
+    let (rows, cols) = (u32_at(12), u32_at(16));
+    check_extent(rows, cols)?;
+    Ok(Shape {
+        dtype: DType::from_code(bytes[2]).ok_or(SealError::UnknownDType)?,
+        scope: Scope::Item,
+        rows,
+        cols,
+    })
 }
 
 impl Record {
