@@ -74,10 +74,12 @@ struct Earlier<'g, 'a> {
 impl Shapes for Earlier<'_, '_> {
     fn of(&self, operand: Operand) -> Result<Shape, SealError> {
         match operand {
-            Operand::Op(index) if usize::from(index) >= self.graph.op_count() => {
-                Err(SealError::UnknownOperand)
+            Operand::Op(index) if usize::from(index) >= self.op => {
+                match usize::from(index) < self.graph.op_count() {
+                    true => Err(SealError::ForwardReference),
+                    false => Err(SealError::UnknownOperand),
+                }
             }
-            Operand::Op(index) if usize::from(index) >= self.op => Err(SealError::ForwardReference),
             _ => self.graph.shape(operand),
         }
     }

@@ -11,7 +11,7 @@
 
 use super::{
     record::{Record, kind},
-    rules::{Claim, Dependence, Form, OpRules, Shapes},
+    rules::{Claim, Dependence, Form, OpRules, Repeats, Shapes},
     source::CellSource,
 };
 use crate::{
@@ -72,6 +72,7 @@ impl OpRules for ArgMax {
             rows: shapes.of(self.a)?.rows,
             cols: 1,
             inner: 0,
+            repeats: Repeats::default(),
         })
     }
 

@@ -15,8 +15,8 @@ use super::{
     product::{Product, dot},
     record::{Record, flag, kind},
     rules::{
-        Claim, Dependence, Form, OpRules, Shapes, check_dtype, check_parameters, clamp, differs,
-        divide, parameters, repeated, rshr,
+        Claim, Dependence, Form, OpRules, Repeats, Shapes, check_dtype, check_parameters, clamp,
+        differs, divide, parameters, repeated, rshr,
     },
     source::CellSource,
 };
@@ -114,6 +114,7 @@ impl OpRules for Dot {
             rows: a.rows,
             cols,
             inner: extent.inner,
+            repeats: Repeats::default(),
         })
     }
 

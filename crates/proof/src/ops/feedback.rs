@@ -11,7 +11,7 @@
 
 use super::{
     record::{Record, flag, kind},
-    rules::{Claim, Dependence, Form, OpRules, Shapes, check_dtype, differs},
+    rules::{Claim, Dependence, Form, OpRules, Repeats, Shapes, check_dtype, differs},
     source::CellSource,
 };
 use crate::{
@@ -73,6 +73,7 @@ impl OpRules for Feedback {
             rows: 1,
             cols: x.cols,
             inner: 0,
+            repeats: Repeats::default(),
         })
     }
 

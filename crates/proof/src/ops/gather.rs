@@ -11,7 +11,7 @@
 
 use super::{
     record::{Record, kind},
-    rules::{Claim, Dependence, Form, OpRules, Shapes, check_dtype, differs, divide},
+    rules::{Claim, Dependence, Form, OpRules, Repeats, Shapes, check_dtype, differs, divide},
     source::CellSource,
 };
 use crate::{
@@ -82,6 +82,7 @@ impl OpRules for Gather {
             rows: self.rows,
             cols: cols.ok_or(SealError::TensorTooLarge)?,
             inner: 0,
+            repeats: Repeats::default(),
         })
     }
 

@@ -11,7 +11,7 @@
 
 use super::{
     record::{Record, kind},
-    rules::{Claim, Dependence, Form, OpRules, Shapes, check_weight, differs},
+    rules::{Claim, Dependence, Form, OpRules, Repeats, Shapes, check_weight, differs},
     source::CellSource,
 };
 use crate::{
@@ -75,6 +75,7 @@ impl OpRules for Lut {
             rows: a.rows,
             cols: a.cols,
             inner: 0,
+            repeats: Repeats::default(),
         })
     }
 

@@ -13,7 +13,8 @@
 use super::{
     record::{Record, flag, kind},
     rules::{
-        Claim, Dependence, Form, OpRules, Shapes, check_repeat, clamp, differs, repeated, rshr,
+        Claim, Dependence, Form, OpRules, Repeats, Shapes, check_repeat, clamp, differs, repeated,
+        rshr,
     },
     source::CellSource,
 };
@@ -93,17 +94,20 @@ impl OpRules for Mix {
 
     fn seal(&self, record: &Record, shapes: &impl Shapes) -> Result<Form, SealError> {
         let a = shapes.of(self.a)?;
-        for operand in [self.b, self.c, self.d].into_iter().flatten() {
-            check_repeat(&shapes.of(operand)?, a.rows, a.cols)?;
-        }
-        if let Some(b) = self.b {
-            for factor in [self.c, self.d].into_iter().flatten() {
-                if shapes.of(factor)?.dtype == DType::I32 {
-                    return Err(SealError::WrongDType);
-                }
+        let mut repeats = Repeats::default();
+        // Each shape is read once: `seal` pays for every look.
+        for (slot, operand) in [(1u8, self.b), (2, self.c), (3, self.d)] {
+            let Some(operand) = operand else { continue };
+            let shape = shapes.of(operand)?;
+            check_repeat(&shape, a.rows, a.cols)?;
+            repeats.rows |= u8::from(shape.rows != a.rows) << slot;
+            repeats.cols |= u8::from(shape.cols != a.cols) << slot;
+            let is_factor = slot != 1;
+            if is_factor && self.b.is_some() && shape.dtype == DType::I32 {
+                return Err(SealError::WrongDType);
             }
             // The columns of b divide those of a.
-            if self.is_paired && shapes.of(b)?.cols % 2 != 0 {
+            if !is_factor && self.is_paired && shape.cols % 2 != 0 {
                 return Err(SealError::PairsUneven);
             }
         }
@@ -112,12 +116,13 @@ impl OpRules for Mix {
             rows: a.rows,
             cols: a.cols,
             inner: 0,
+            repeats,
         })
     }
 
     fn kind(&self, reads: &Dependence<'_, impl Shapes>) -> Result<Option<u8>, SealError> {
-        let (mut all, mut over_rows, mut over_cols) = (None, false, false);
-        for (operand, of) in self.slots().into_iter().zip(reads.kinds) {
+        let (mut all, mut dependent) = (None, 0u8);
+        for (slot, of) in (0u8..).zip(reads.kinds) {
             let of = match of {
                 kind::FREE => continue,
                 kind::CAUSAL => kind::ROWS,
@@ -126,12 +131,10 @@ impl OpRules for Mix {
             if *all.get_or_insert(of) != of {
                 return Ok(None);
             }
-            if let Some(operand) = operand {
-                let shape = reads.shapes.of(operand)?;
-                over_rows |= shape.rows != reads.form.rows;
-                over_cols |= shape.cols != reads.form.cols;
-            }
+            dependent |= 1 << slot;
         }
+        let Repeats { rows, cols } = reads.form.repeats;
+        let (over_rows, over_cols) = (rows & dependent != 0, cols & dependent != 0);
         let is_allowed = match all {
             Some(kind::ROWS) => !over_rows,
             Some(kind::COLUMNS) => !over_cols && !self.is_paired,

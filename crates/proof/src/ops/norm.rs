@@ -13,8 +13,8 @@
 use super::{
     record::{Record, flag, kind},
     rules::{
-        Claim, Dependence, Form, OpRules, Shapes, check_parameters, clamp, differs, divide, each,
-        parameters, rshr,
+        Claim, Dependence, Form, OpRules, Repeats, Shapes, check_parameters, clamp, differs,
+        divide, each, parameters, rshr,
     },
     source::{CellSource, value_at},
 };
@@ -180,6 +180,7 @@ impl OpRules for Norm {
             rows: a.rows,
             cols: a.cols,
             inner: 0,
+            repeats: Repeats::default(),
         })
     }
 

@@ -27,6 +27,18 @@ pub(crate) struct Form {
     pub cols: u32,
     /// K of a product; 0 without one. Work is counted by it.
     pub inner: u32,
+    /// Which operands of MIX are repeated.
+    pub repeats: Repeats,
+}
+
+/// Which operands are read more than once: bit n is that in slot n. `seal` sees it while it reads the shapes, and the kinds
+/// are derived from it without a second look.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Repeats {
+    /// Over the rows of the result.
+    pub rows: u8,
+    /// Over its columns.
+    pub cols: u8,
 }
 
 /// What a charge says of a cell beside its place.

@@ -14,8 +14,8 @@ use super::{
     exp2::EXP2,
     record::{Record, flag, kind},
     rules::{
-        Claim, Dependence, Form, OpRules, Shapes, check_dtype, check_repeat, differs, divide, each,
-        repeated, rshr,
+        Claim, Dependence, Form, OpRules, Repeats, Shapes, check_dtype, check_repeat, differs,
+        divide, each, repeated, rshr,
     },
     source::{CellSource, value_at},
 };
@@ -173,6 +173,7 @@ impl OpRules for Softmax {
             rows: a.rows,
             cols: a.cols,
             inner: 0,
+            repeats: Repeats::default(),
         })
     }
 
