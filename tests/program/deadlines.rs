@@ -300,7 +300,7 @@ fn deadlines_of_demands_and_answers() {
     stage.set_time(due);
     stage.ok(reveal);
     let react_end = due + REACT;
-    let root = node_id(Operand::Op(0), 0, 0);
+    let root = NodeId::new(Tree::Trace, 4, 0);
     let child = stage.demand_ix(&job, &claim, &root);
     until(&stage, react_end, &child);
     after(&stage, react_end, &finalize(&stage));
@@ -339,7 +339,7 @@ fn an_early_answer_does_not_shorten_the_review() {
     stage.answer(&job, &claim, &TRACE);
     let answered_at = stage.now();
     assert!(answered_at + REACT <= review_end);
-    let child = stage.demand_ix(&job, &claim, &node_id(Operand::Op(0), 0, 0));
+    let child = stage.demand_ix(&job, &claim, &NodeId::new(Tree::Trace, 4, 0));
     until(&stage, review_end, &child);
     let state = stage.job(&job);
     let finalize = ix::finalize(&state.provider, &state, &stage.emission());
@@ -366,8 +366,8 @@ fn a_flood_of_demands_is_answered_in_time() {
     let claim = every_op();
     let mut stage = Stage::new();
     let job = stage.submitted_for(&claim);
-    let weight = |level, index| node_id(Operand::Weight(0), level, index);
-    for (level, count) in [(0, 1), (4, 10)] {
+    let weight = |level, index| node_id(Operand::Weight(2), level, index);
+    for (level, count) in [(0, 1), (4, 4)] {
         for index in 0..count {
             stage.ask(&job, &claim, &weight(level, index));
             stage.answer(&job, &claim, &weight(level, index));

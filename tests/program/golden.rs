@@ -336,13 +336,13 @@ fn error_codes_are_contiguous() {
     let errors = errors();
     assert_eq!(errors["Overflow"], json!(6_000));
     assert_eq!(
-        errors["GraphDiffers"],
-        json!(code_of(QuernError::GraphDiffers)),
+        errors["TokensDoNotFit"],
+        json!(code_of(QuernError::TokensDoNotFit)),
         "the last one"
     );
     assert_eq!(
         errors.len() as u32,
-        code_of(QuernError::GraphDiffers) - 6_000 + 1
+        code_of(QuernError::TokensDoNotFit) - 6_000 + 1
     );
     assert_eq!(errors["WrongState"], json!(code_of(QuernError::WrongState)));
 }
