@@ -320,11 +320,11 @@ fn deadlines_of_demands_and_answers() {
     assert_eq!(stage.get::<Demand>(&child).due.get(), react_end + RESPONSE);
     stage.set_time(react_end + RESPONSE);
     stage.answer(&job, &claim, &root);
-    let leaf = stage.demand_ix(&job, &claim, &node_id(Operand::Op(0), 4, 0));
+    let leaf = stage.demand_ix(&job, &claim, &node_id(Operand::Op(0), 0, 0));
     until(&stage, react_end + RESPONSE + REACT, &leaf);
     after(&stage, react_end + RESPONSE + REACT, &finalize(&stage));
     // A sibling of the child was known since the first answer: its time is over.
-    let sibling = stage.demand_ix(&job, &claim, &node_id(Operand::Op(1), 0, 0));
+    let sibling = stage.demand_ix(&job, &claim, &NodeId::new(Tree::Trace, 4, 1));
     assert_eq!(at(&stage, stage.now(), &sibling), late);
 }
 
