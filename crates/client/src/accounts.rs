@@ -827,6 +827,7 @@ mod tests {
         let mut model = Model::zeroed();
         (model.version, model.kind) = (LAYOUT_VERSION, 1);
         model.graph_bytes = 3u32.into();
+        model.sealed = true.into();
         let data = [bytes_of(&model), vec![1, 2, 3]].concat();
         assert_eq!(
             model_of(&address, &crate::program_id(), &data)
