@@ -137,7 +137,7 @@ impl Layer {
             return Self { nodes, per_row };
         }
         let per_row = self.per_row.div_ceil(2);
-        let nodes = if self.per_row % 2 == 0 {
+        let nodes = if self.per_row.is_multiple_of(2) {
             kernel::nodes(Tag::Data, &self.nodes)
         } else {
             let rows = self.nodes.chunks(self.per_row);
