@@ -11,7 +11,7 @@ use std::{vec, vec::Vec};
 use rten_gemm::{GemmExecutor, GemmInputA, GemmInputB, GemmOptions, QuantParams};
 use rten_tensor::Matrix;
 
-use crate::ops::product::{Runs, plain_sums_i8, plain_sums_i16};
+use super::dot::{Runs, plain_sums_i8, plain_sums_i16};
 
 type Executor = GemmExecutor<u8, i8, i32>;
 

@@ -12,15 +12,17 @@
 //! | a watcher | computes it again, or tests published sums with Freivalds' test |
 
 use super::{
-    product::{Product, dot},
+    divide::{divide, repeated},
+    product::Product,
     record::{Record, flag, kind},
     rules::{
         Claim, Dependence, Form, OpRules, Shapes, check_dtype, check_parameters, clamp, differs,
-        divide, parameters, repeated, rshr,
+        parameters, rshr,
     },
     source::CellSource,
 };
 use crate::{
+    kernel::dot::dot,
     node::Operand,
     refusal::{Refusal, SealError},
     shape::DType,
@@ -29,11 +31,14 @@ use crate::{
 #[cfg(feature = "std")]
 use {
     super::{
-        product::{Extent, Runs, Spans},
+        product::{Extent, Spans},
         rows::{self, Repeated},
         source::{Tensors, View},
     },
-    crate::{Error, kernel::product as kernel},
+    crate::{
+        Error,
+        kernel::{dot::Runs, product as kernel},
+    },
     std::{vec, vec::Vec},
 };
 

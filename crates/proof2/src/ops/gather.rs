@@ -10,8 +10,9 @@
 //! | a watcher | computes it again |
 
 use super::{
+    divide::divide,
     record::{Record, kind},
-    rules::{Claim, Dependence, Form, OpRules, Shapes, check_dtype, differs, divide},
+    rules::{Claim, Dependence, Form, OpRules, Shapes, check_dtype, differs},
     source::CellSource,
 };
 use crate::{

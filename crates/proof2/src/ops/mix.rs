@@ -11,10 +11,9 @@
 //! | a watcher | computes it again |
 
 use super::{
+    divide::repeated,
     record::{Record, flag, kind},
-    rules::{
-        Claim, Dependence, Form, OpRules, Shapes, check_repeat, clamp, differs, repeated, rshr,
-    },
+    rules::{Claim, Dependence, Form, OpRules, Shapes, check_repeat, clamp, differs, rshr},
     source::CellSource,
 };
 use crate::{

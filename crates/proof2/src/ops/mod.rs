@@ -9,6 +9,7 @@
 //! they agree on every part and its order, also where an op decides by what it has read what it reads next.
 
 pub mod argmax;
+mod divide;
 pub mod dot;
 mod exp2;
 pub mod feedback;

@@ -11,9 +11,10 @@
 //! | a watcher | computes it again |
 
 use super::{
+    divide::divide,
     record::{Record, flag, kind},
     rules::{
-        Claim, Dependence, Form, OpRules, Shapes, check_parameters, clamp, differs, divide, each,
+        Claim, Dependence, Form, OpRules, Shapes, check_parameters, clamp, differs, each,
         parameters, rshr,
     },
     source::{CellSource, value_at},

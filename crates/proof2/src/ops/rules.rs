@@ -1,6 +1,6 @@
 //! What the file of an op says.
 
-use super::{product::Product, record::Record, source::CellSource};
+use super::{divide::divide, product::Product, record::Record, source::CellSource};
 use crate::{
     node::Operand,
     refusal::{Refusal, SealError},
@@ -108,24 +108,6 @@ pub(crate) const fn rshr(value: i64, shift: u8) -> i64 {
 #[inline]
 pub(crate) fn clamp(value: i64, (lo, hi): (i32, i32)) -> i32 {
     value.min(i64::from(hi)).max(i64::from(lo)) as i32
-}
-
-/// A length cut into equal parts; `None` where it doesn't divide.
-#[inline]
-pub(crate) const fn divide(len: u32, parts: u32) -> Option<u32> {
-    match len.checked_rem(parts) {
-        Some(0) => len.checked_div(parts),
-        _ => None,
-    }
-}
-
-/// Where an operand of this length is read at a place of the result.
-#[inline]
-pub(crate) const fn repeated(place: u32, len: u32) -> u32 {
-    match place.checked_rem(len) {
-        Some(place) => place,
-        None => 0,
-    }
 }
 
 /// A rule of `seal`: the operand can be repeated over this many rows and columns.

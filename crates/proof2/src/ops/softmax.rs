@@ -11,11 +11,11 @@
 //! | a watcher | computes it again |
 
 use super::{
+    divide::{divide, repeated},
     exp2::EXP2,
     record::{Record, flag, kind},
     rules::{
-        Claim, Dependence, Form, OpRules, Shapes, check_dtype, check_repeat, differs, divide, each,
-        repeated, rshr,
+        Claim, Dependence, Form, OpRules, Shapes, check_dtype, check_repeat, differs, each, rshr,
     },
     source::{CellSource, value_at},
 };
