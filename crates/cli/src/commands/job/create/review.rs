@@ -58,7 +58,7 @@ pub async fn follow(
         Waited::Submitted(job, moment) => {
             let shown = result::run_watched(context, address, target, fetcher, "is submitted");
             let shown = shown.await;
-            let mut next = Next::of(address, &job, &moment);
+            let mut next = Next::of(address, &job, &moment, &context.wallet_option());
             if shown.is_err() {
                 next.was_not_seen();
             }
@@ -121,9 +121,9 @@ struct Next {
 }
 
 impl Next {
-    fn of(address: &Pubkey, job: &Job, moment: &Moment) -> Self {
+    fn of(address: &Pubkey, job: &Job, moment: &Moment, wallet: &str) -> Self {
         let commitment = hex::encode(job.trace_root);
-        let typed = |what: &str| format!("quern job {what} {address} --seen {commitment}");
+        let typed = |what: &str| format!("quern{wallet} job {what} {address} --seen {commitment}");
         let deadline = job.effective_deadline(moment);
         Self {
             job: *address,
@@ -192,16 +192,16 @@ mod tests {
             last_restart_slot: 0,
         };
         let address = Pubkey::from([1; 32]);
-        let lines = |job: &Job| Next::of(&address, job, &moment).lines();
+        let lines = |job: &Job| Next::of(&address, job, &moment, " -k me.json").lines();
         let seen = "ab".repeat(32);
-        let accept = format!("quern job accept {address} --seen {seen}");
+        let accept = format!("quern -k me.json job accept {address} --seen {seen}");
         let [pay, reject, silence] = &lines(&job)[..] else {
             panic!("three lines");
         };
         assert!(pay.ends_with(&accept), "{pay}");
         assert!(reject.contains("no arbiter"), "{reject}");
         assert!(silence.contains("silence pays, in 2h"), "{silence}");
-        let mut unseen = Next::of(&address, &job, &moment);
+        let mut unseen = Next::of(&address, &job, &moment, "");
         unseen.was_not_seen();
         let all = unseen.lines().join("\n");
         assert!(!all.contains("job accept"), "{all}");
@@ -211,7 +211,7 @@ mod tests {
             panic!("three lines");
         };
         assert!(
-            reject.contains("quern job reject") && reject.contains("--reason"),
+            reject.contains("job reject") && reject.contains("--reason"),
             "{reject}"
         );
     }
