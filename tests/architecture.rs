@@ -258,6 +258,21 @@ fn foreign_model_formats_stand_in_the_importer() {
     }
 }
 
+/// A model is made without a chain, a network or a node.
+#[test]
+fn the_importer_builds_upon_the_proofs_alone() {
+    let all = dependencies();
+    assert_eq!(ours(&all["quern-import"]), ["quern-proof2"]);
+    for dependency in &all["quern-import"] {
+        let is_online = ["tokio", "reqwest", "hyper", "hf-hub"].contains(&dependency.as_str());
+        let is_chain = dependency.starts_with("anchor") || dependency.starts_with("solana");
+        assert!(
+            !is_online && !is_chain,
+            "the importer depends on {dependency}"
+        );
+    }
+}
+
 #[test]
 fn instructions_do_no_arithmetic_on_money() {
     for (path, text) in sources("programs/quern/src/instructions") {

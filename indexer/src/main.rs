@@ -1,10 +1,14 @@
 //! The `quern-indexer` command.
 
 use {
-    clap::{Args, Parser, Subcommand, ValueEnum},
+    clap::{Args, CommandFactory, Parser, Subcommand},
     quern_indexer::{Config, IndexerError, store::Store},
-    std::process::ExitCode,
-    tracing_subscriber::EnvFilter,
+    quern_process::{
+        logs::{self, LogOptions},
+        pages,
+        redact::without_keys,
+    },
+    std::{path::PathBuf, process::ExitCode},
 };
 
 /// Follows the Quern program, stores its events and serves leaderboards over HTTP
@@ -14,30 +18,10 @@ use {
     after_help = "Example:\n  quern-indexer run --url devnet --store sqlite:quern.sqlite --listen 0.0.0.0:8787"
 )]
 struct Cli {
-    /// Form of the log lines
-    #[arg(
-        long,
-        global = true,
-        env = "QUERN_LOG_FORMAT",
-        value_enum,
-        default_value = "human"
-    )]
-    log_format: LogFormat,
+    #[command(flatten)]
+    logs: LogOptions,
     #[command(subcommand)]
     command: Command,
-}
-
-/// Parts of libraries whose debug lines quote whole addresses: a node's can hold a key, so these lines are never written.
-const TELL_URLS: [&str; 3] = [
-    "reqwest",
-    "solana_rpc_client::http_sender",
-    "tungstenite::handshake::client",
-];
-
-#[derive(Clone, Copy, ValueEnum)]
-enum LogFormat {
-    Human,
-    Json,
 }
 
 #[derive(Subcommand)]
@@ -53,6 +37,16 @@ enum Command {
     /// Have the next run walk the whole history again, for what a node left out
     #[command(after_help = "Example:\n  quern-indexer recheck --store sqlite:quern.sqlite")]
     Recheck(Stored),
+    /// Write man pages and completions, or print the page about the HTTP API
+    #[command(hide = true)]
+    Reference(Reference),
+}
+
+#[derive(Args)]
+struct Reference {
+    /// Write man pages and completions below this folder
+    #[arg(long, value_name = "FOLDER")]
+    share: Option<PathBuf>,
 }
 
 #[derive(Args)]
@@ -77,47 +71,60 @@ struct Rebuild {
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    start_log(cli.log_format);
+    let nodes = cli.command.nodes();
+    let nodes: Vec<&str> = nodes.iter().map(String::as_str).collect();
+    logs::start(cli.logs.log_format, "info,sqlx=warn", &nodes);
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
     {
         Ok(runtime) => runtime,
         Err(error) => {
-            eprintln!("error: cannot start threads: {error}");
-            return ExitCode::FAILURE;
+            return fail(&format!("cannot start threads: {error}"), &nodes);
         }
     };
-    let result = runtime.block_on(async {
-        match cli.command {
-            Command::Run(config) => quern_indexer::run(config, interrupted()).await,
-            Command::Rebuild(options) => rebuild(&options).await,
-            Command::Recheck(options) => recheck(&options).await,
-        }
-    });
-    match result {
+    match runtime.block_on(run(cli.command)) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::FAILURE
-        }
+        Err(sentence) => fail(&sentence, &nodes),
     }
 }
 
-fn start_log(format: LogFormat) {
-    let filter =
-        EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,sqlx=warn"));
-    let filter = TELL_URLS
-        .iter()
-        .filter_map(|part| format!("{part}=info").parse().ok())
-        .fold(filter, EnvFilter::add_directive);
-    let log = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
-        .with_writer(std::io::stderr);
-    match format {
-        LogFormat::Human => log.init(),
-        LogFormat::Json => log.json().init(),
+async fn run(command: Command) -> Result<(), String> {
+    let result = match command {
+        Command::Run(config) => quern_indexer::run(config, interrupted()).await,
+        Command::Rebuild(options) => rebuild(&options).await,
+        Command::Recheck(options) => recheck(&options).await,
+        Command::Reference(Reference { share: None }) => {
+            print!("{}", quern_indexer::api::reference::page());
+            return Ok(());
+        }
+        Command::Reference(Reference { share: Some(share) }) => {
+            let advice = "name a folder that you may write to";
+            return pages::write(Cli::command(), &share)
+                .map_err(|error| format!("cannot write {}: {error}; {advice}", share.display()));
+        }
+    };
+    result.map_err(|error| error.to_string())
+}
+
+/// Says what went wrong, without the keys of nodes.
+fn fail(sentence: &str, nodes: &[&str]) -> ExitCode {
+    if !logs::error(sentence, None) {
+        eprintln!("error: {}", without_keys(sentence, nodes));
+    }
+    ExitCode::FAILURE
+}
+
+impl Command {
+    /// URLs of the nodes that it talks to.
+    fn nodes(&self) -> Vec<String> {
+        match self {
+            Self::Run(config) => {
+                let urls = [Some(config.url.clone()), config.ws_url.clone()];
+                urls.into_iter().flatten().collect()
+            }
+            Self::Rebuild(_) | Self::Recheck(_) | Self::Reference(_) => Vec::new(),
+        }
     }
 }
 
@@ -175,4 +182,31 @@ async fn recheck(options: &Stored) -> Result<(), IndexerError> {
     }
     println!("the next run walks the whole history again");
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::error::ErrorKind;
+
+    /// No document and no service names an option that does not exist.
+    #[test]
+    fn what_documents_tell_people_to_type_is_understood() {
+        let all = quern_testkit::documented::documented("quern-indexer");
+        assert!(!all.is_empty());
+        for one in all {
+            let error = Cli::try_parse_from(&one.words).err();
+            let is_mention = |kind: ErrorKind| {
+                let is_part = matches!(
+                    kind,
+                    ErrorKind::MissingRequiredArgument
+                        | ErrorKind::MissingSubcommand
+                        | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
+                );
+                is_part && !one.is_whole || kind == ErrorKind::DisplayHelp
+            };
+            let is_known = error.as_ref().is_none_or(|error| is_mention(error.kind()));
+            assert!(is_known, "{}: {:?}: {error:?}", one.place, one.words);
+        }
+    }
 }

@@ -6,11 +6,11 @@ mod support;
 use {
     quern_api::{
         Assurance, Boards, BoardsRequest, Category, ConvictionReason, DEFAULT_PAGE_ROWS,
-        DemandState, Finality, JobList, JobPage, JobRequest, JobState, JobsRequest, Key,
-        MAX_PAGE_ROWS, Metric, Outcome, Problem, ProviderPage, PursePage, Reply, StatusPage,
+        DemandState, Finality, HealthPage, JobList, JobPage, JobRequest, JobState, JobsRequest,
+        Key, MAX_PAGE_ROWS, Metric, Outcome, Problem, ProviderPage, PursePage, Reply, StatusPage,
         TotalsPage, Window, jobs::JobConviction, problem::MEDIA_TYPE,
     },
-    quern_indexer::{Config, Indexer, IndexerError},
+    quern_indexer::{Config, Indexer, IndexerError, api::reference},
     serde::de::DeserializeOwned,
     std::{collections::BTreeMap, time::Duration},
     support::{History, key, recording},
@@ -500,12 +500,45 @@ async fn the_json_of_every_page_stays_as_it_is() {
         ("job", JobPage::path(support::address(70, 5))),
         ("purse", PursePage::path(History::purse_address(&provider))),
         ("totals", TotalsPage::PATH.to_owned()),
+        ("health", HealthPage::READY.to_owned()),
     ];
+    let pretty = |text: &str| {
+        let json: serde_json::Value = serde_json::from_str(text).unwrap();
+        serde_json::to_string_pretty(&json).unwrap()
+    };
     for (name, path) in pages {
-        let text = served.text(&path, &[]).await;
-        let json: serde_json::Value = serde_json::from_str(&text).unwrap();
-        let pretty = serde_json::to_string_pretty(&json).unwrap();
+        let pretty = pretty(&served.text(&path, &[]).await);
         insta::assert_snapshot!(name, pretty);
+    }
+    let limit = [("limit", "201".to_owned())];
+    let pretty = pretty(&served.reply(JobsRequest::PATH, &limit).await.2);
+    insta::assert_snapshot!("problem", pretty);
+    served.indexer.stop().await.unwrap();
+}
+
+/// The page about this API names the parameters that each route takes, and no others.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_reference_names_what_each_route_takes() {
+    let served = Served::start(1).await;
+    for route in reference::routes() {
+        let path = route.path.replace("{address}", "x");
+        if path.starts_with("/health") {
+            assert_eq!(served.reply(&path, &[]).await.0, 200, "{path}");
+            continue;
+        }
+        let unknown = [("nonsense", "1".to_owned())];
+        let (status, _, text) = served.reply(&path, &unknown).await;
+        let problem: Problem = serde_json::from_str(&text).unwrap();
+        let known = match route.params {
+            [] => "none".to_owned(),
+            params => params.join(", "),
+        };
+        let detail = &problem.detail;
+        assert_eq!(status, 400, "{path}: {detail}");
+        assert!(
+            detail.ends_with(&format!("known are: {known}")),
+            "{path}: {detail}"
+        );
     }
     served.indexer.stop().await.unwrap();
 }

@@ -32,15 +32,33 @@ const GIVE_UP: Duration = Duration::from_secs(5);
 /// connection's life, which would end it too.
 const CLOSED_WITHIN: Duration = Duration::from_secs(30);
 
+/// Longest time for a whole test: all of its waits together.
+const LONGEST_TEST: Duration = Duration::from_secs(400);
+
+/// Ends a test that hangs with a failure that says so.
+async fn limited(test: impl Future<Output = ()>) {
+    let ended = tokio::time::timeout(LONGEST_TEST, test).await;
+    assert!(ended.is_ok(), "the test took longer than {LONGEST_TEST:?}");
+}
+
 /// A connection from this address that ends in the middle of a request.
 async fn idle(from: IpAddr, server: SocketAddr) -> Option<TcpStream> {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind(SocketAddr::new(from, 0)).unwrap();
+    let begun = async {
+        let mut stream = socket.connect(server).await.ok()?;
+        stream.write_all(b"GET /v1/sta").await.ok()?;
+        Some(stream)
+    };
     // Without a limit each could take the minutes that the system tries to connect for.
-    let connected = tokio::time::timeout(GIVE_UP, socket.connect(server));
-    let mut stream = connected.await.ok()?.ok()?;
-    stream.write_all(b"GET /v1/sta").await.ok()?;
-    Some(stream)
+    tokio::time::timeout(GIVE_UP, begun).await.ok().flatten()
+}
+
+/// Connections from these addresses, opened at the same time: one after the other, hundreds that the server leaves waiting
+/// would take most of an hour.
+async fn crowd(from: impl Iterator<Item = IpAddr>, server: SocketAddr) -> Vec<TcpStream> {
+    let all = futures::future::join_all(from.map(|from| idle(from, server)));
+    all.await.into_iter().flatten().collect()
 }
 
 /// An address of this machine.
@@ -68,6 +86,10 @@ impl Visitor {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn idle_connections_beyond_all_descriptors_stop_neither_the_api_nor_following() {
+    limited(idle_connections()).await;
+}
+
+async fn idle_connections() {
     let history = History::lived(5, 10);
     let (last, middle) = (history.events.last().unwrap().slot, history.events[30].slot);
     let (node, url) = node::start(Node {
@@ -93,22 +115,16 @@ async fn idle_connections_beyond_all_descriptors_stop_neither_the_api_nor_follow
     let visitor = Visitor::new();
 
     // One client alone: it gets its part, and others do not notice.
-    let mut crowd = Vec::new();
-    for _ in 0..DESCRIPTORS + 50 {
-        crowd.extend(idle(loopback(0, 1), server).await);
-    }
+    let alone = std::iter::repeat_n(loopback(0, 1), DESCRIPTORS + 50);
+    let alone = crowd(alone, server).await;
     until("others are served beside it", async || {
         (visitor.cursor(server).await == Some(middle)).then_some(())
     })
     .await;
 
     // Many clients together take every place there is; the node's and the store's are kept.
-    let mut more = Vec::new();
-    for address in 0..150 {
-        for _ in 0..3 {
-            more.extend(idle(loopback(1, address), server).await);
-        }
-    }
+    let addresses = (0..150).flat_map(|last| [loopback(1, last); 3]);
+    let more = crowd(addresses, server).await;
     assert!(more.len() > DESCRIPTORS, "the test opens too few");
     let asked = {
         let mut node = node.lock().unwrap();
@@ -130,12 +146,16 @@ async fn idle_connections_beyond_all_descriptors_stop_neither_the_api_nor_follow
     .await;
     let log = process.log();
     assert!(!log.contains("Too many open files"), "{log}");
-    drop((crowd, more));
+    drop((alone, more));
 }
 
 /// A connection that was served once is not kept for ever either.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_idle_connection_is_closed_after_its_request() {
+    limited(idle_connection()).await;
+}
+
+async fn idle_connection() {
     let history = History::new(1);
     let (_, url) = node::start(Node::of(&history)).await;
     let folder = TempDir::new().unwrap();

@@ -72,9 +72,9 @@ pub struct Figures {
 }
 
 /// Goal for a whole job.
-pub const WHOLE_JOB_GOAL: u64 = 24_000;
+pub const WHOLE_JOB_GOAL: u64 = 23_500;
 /// Goal for the program's size.
-pub const PROGRAM_GOAL_BYTES: usize = 300 * 1024;
+pub const PROGRAM_GOAL_BYTES: usize = 240 * 1024;
 
 fn goal(instruction: &str) -> Option<u64> {
     Some(match instruction {

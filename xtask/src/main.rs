@@ -7,9 +7,11 @@ mod clients;
 mod docs;
 mod host;
 mod idl;
+mod models;
 mod picture;
 mod program;
 mod program_id;
+mod release;
 mod rules;
 mod setup;
 mod shell;
@@ -18,6 +20,7 @@ mod suite;
 mod toolchain;
 mod upstream;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -59,6 +62,11 @@ enum Cli {
     },
     /// Write the golden vectors of graphs, commitments and files again: tests/golden/proof.json
     Golden,
+    /// Fetch the files that a model is made of into the cache, by their hashes, and print the folder
+    Fetch {
+        /// A folder of models/ with a recipe.json, such as minilm
+        model: String,
+    },
     /// Run the demo and draw its end: docs/demo.svg
     Picture {
         /// Draw the text that is there; do not run the demo
@@ -82,6 +90,15 @@ enum Cli {
         /// Passed to the demo: `--hold` keeps the network up, `--json` ends with a summary
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
+    },
+    /// Pack the commands, their man pages and completions, the program, services and guides: target/dist-packages
+    Release {
+        /// Pack the commands in this folder; build nothing
+        #[arg(long, value_name = "FOLDER")]
+        binaries: Option<PathBuf>,
+        /// Where to put tarball and SHA256SUMS [default: target/dist-packages]
+        #[arg(long, value_name = "FOLDER")]
+        out: Option<PathBuf>,
     },
     /// Measure compute units and sizes: docs/BENCHMARKS.md and target/bench/summary.json
     Bench {
@@ -115,10 +132,14 @@ fn run(cli: Cli) -> Result<()> {
         Cli::Docs { check: false } => docs::write(),
         Cli::Docs { check: true } => docs::check(),
         Cli::Golden => suite::write_golden(),
+        Cli::Fetch { model } => {
+            models::fetch(&model).map(|folder| println!("{}", folder.display()))
+        }
         Cli::Picture { redraw } => picture::run(redraw),
         Cli::Check => suite::check(),
         Cli::Test { fast, args } => suite::run(fast, &args),
         Cli::Demo { args } => start::binary(start::DEMO, &args),
+        Cli::Release { binaries, out } => release::run(binaries, out),
         Cli::Bench { args } => start::binary(start::BENCH, &args),
     }
 }

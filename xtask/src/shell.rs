@@ -111,6 +111,18 @@ pub fn must(command: &mut Command, advice: &str) -> Result<()> {
     Ok(())
 }
 
+/// Like [`must`] for a command that is too long to be shown: `what` stands for it.
+pub fn must_quietly(command: &mut Command, what: &str, advice: &str) -> Result<()> {
+    let status = command
+        .stdout(std::io::stderr())
+        .status()
+        .with_context(|| format!("{what}: the program could not be started"))?;
+    if !status.success() {
+        bail!("{what} failed ({status}). {advice}");
+    }
+    Ok(())
+}
+
 /// A command as one would type it.
 pub fn show(command: &Command) -> String {
     let program = Path::new(command.get_program());

@@ -52,12 +52,12 @@ fn prepared(package: &str, name: &str, args: &[String]) -> Result<Command> {
     Ok(run)
 }
 
-/// The `quern` command, built as the tests build it.
-pub fn command_line() -> Result<PathBuf> {
+/// A command of the workspace, built as the tests build it.
+pub fn built(name: &str) -> Result<PathBuf> {
     // The whole workspace, so that features are those of the tests and nothing is compiled twice.
     shell::must(
         shell::cargo()
-            .args(["build", "--quiet", "--workspace", "--bin", "quern"])
+            .args(["build", "--quiet", "--workspace", "--bin", name])
             .arg("--ignore-rust-version"),
         "The lines above say why.",
     )?;
@@ -65,5 +65,9 @@ pub fn command_line() -> Result<PathBuf> {
     cargo.args(["metadata", "--format-version", "1", "--no-deps", "--quiet"]);
     let metadata: serde_json::Value = serde_json::from_str(&shell::output(&mut cargo)?)?;
     let folder = metadata["target_directory"].as_str();
-    Ok(PathBuf::from(folder.context("cargo names no target folder")?).join("debug/quern"))
+    Ok(
+        PathBuf::from(folder.context("cargo names no target folder")?)
+            .join("debug")
+            .join(name),
+    )
 }

@@ -22,7 +22,15 @@ impl Amount {
     /// # Errors
     /// `Usage` if it has more decimals than the mint or is too large.
     pub fn in_atoms(&self, decimals: u8) -> Result<u64> {
-        parse(&self.amount, decimals)
+        parse("--amount", &self.amount, decimals)
+    }
+
+    /// As [`Self::in_atoms`], for an amount that moves.
+    ///
+    /// # Errors
+    /// As [`Self::in_atoms`], or that it is nothing.
+    pub fn some_atoms(&self, decimals: u8) -> Result<u64> {
+        parse_some("--amount", &self.amount, decimals)
     }
 }
 
@@ -51,57 +59,76 @@ fn parts(text: &str) -> Option<(&str, &str)> {
     (!is_empty && is_number(whole) && is_number(fraction)).then_some((whole, fraction))
 }
 
-/// Reads an amount in whole tokens, or in atoms if it says so.
+/// Reads an amount in whole tokens, or in atoms if it says so; `option` is where it was typed.
 ///
 /// # Errors
 /// `Usage`, with what is wrong.
-pub fn parse(text: &str, decimals: u8) -> Result<u64> {
-    match text.strip_suffix(ATOMS) {
-        Some(atoms) => parse_decimal(atoms, 0),
-        None => parse_decimal(text, decimals),
+pub fn parse(option: &str, text: &str, decimals: u8) -> Result<u64> {
+    let read = match text.strip_suffix(ATOMS) {
+        Some(atoms) => decimal(atoms, 0),
+        None => decimal(text, decimals),
+    };
+    read.map_err(|why| Error::Usage(format!("{option} {text}: {why}")))
+}
+
+/// As [`parse`], for an amount of which there is at least one atom.
+///
+/// # Errors
+/// `Usage`, with what is wrong.
+pub fn parse_some(option: &str, text: &str, decimals: u8) -> Result<u64> {
+    match parse(option, text, decimals)? {
+        0 => Err(Error::Usage(format!(
+            "{option} {text}: it must be at least {}, one atom",
+            show(1, decimals)
+        ))),
+        atoms => Ok(atoms),
     }
 }
 
-/// Reads a number with at most this many decimals as a whole number of the smallest unit.
+/// Decimals of rates, and of SOL.
+const NINE: u8 = 9;
+
+/// Reads a rate or an amount of SOL in billionths, for clap.
 ///
 /// # Errors
-/// `Usage`, with what is wrong.
-pub fn parse_decimal(text: &str, decimals: u8) -> Result<u64> {
-    let bad = |why: String| Error::Usage(format!("`{text}` is no amount: {why}"));
-    let (whole, fraction) = parts(text)
-        .ok_or_else(|| bad("write digits and at most one point, for example 1.5".to_owned()))?;
+/// What is wrong with it.
+pub fn billionths(text: &str) -> std::result::Result<u64, String> {
+    decimal(text, NINE)
+}
+
+/// Shows a rate, or an amount of SOL.
+pub fn show_billionths(value: u64) -> String {
+    show(value, NINE)
+}
+
+/// A number with at most this many decimals, as a whole number of the smallest unit.
+fn decimal(text: &str, decimals: u8) -> std::result::Result<u64, String> {
+    let (whole, fraction) =
+        parts(text).ok_or("write digits and at most one point, for example 1.5")?;
     let places = usize::from(decimals);
     let significant = fraction.trim_end_matches('0');
     if significant.len() > places {
-        return Err(bad(format!("this mint has {decimals} decimals")));
+        return Err(format!(
+            "it has {} decimals, and at most {decimals} count here",
+            significant.len()
+        ));
     }
-    let too_large = || bad("it is too large".to_owned());
-    let digits = |part: &str| match part {
-        "" => Ok(0u128),
-        // 39 digits always fit into 128 bits after the leading zeroes are gone, 40 never do.
-        part => part
-            .trim_start_matches('0')
-            .chars()
-            .try_fold(0u128, |sum, digit| {
-                sum.checked_mul(10)?
-                    .checked_add(u128::from(digit.to_digit(10)?))
-            })
-            .ok_or_else(too_large),
+    let too_large = || format!("it must be at most {}", show(u64::MAX, decimals));
+    let digits = |part: &str| {
+        let part = part.trim_start_matches('0');
+        part.chars().try_fold(0u128, |sum, digit| {
+            sum.checked_mul(10)?
+                .checked_add(u128::from(digit.to_digit(10)?))
+        })
     };
-    let unit = 10u128
-        .checked_pow(u32::from(decimals))
-        .ok_or_else(too_large)?;
-    let padding = 10u128
-        .checked_pow((places - significant.len()) as u32)
-        .ok_or_else(too_large)?;
-    let whole = digits(whole)?.checked_mul(unit).ok_or_else(too_large)?;
-    let fraction = digits(significant)?
-        .checked_mul(padding)
-        .ok_or_else(too_large)?;
-    whole
-        .checked_add(fraction)
-        .and_then(|atoms| u64::try_from(atoms).ok())
-        .ok_or_else(too_large)
+    let atoms = || {
+        let unit = 10u128.checked_pow(u32::from(decimals))?;
+        let padding = 10u128.checked_pow((places - significant.len()) as u32)?;
+        let whole = digits(whole)?.checked_mul(unit)?;
+        let sum = whole.checked_add(digits(significant)?.checked_mul(padding)?)?;
+        u64::try_from(sum).ok()
+    };
+    atoms().ok_or_else(too_large)
 }
 
 /// Shows atoms in whole tokens, with as many decimals as are not zero.
@@ -125,7 +152,7 @@ pub fn show_wide(atoms: u128, decimals: u8) -> String {
 /// What is wrong, for clap.
 pub fn parse_bps(text: &str) -> std::result::Result<u16, String> {
     let atoms = match text.strip_suffix('%') {
-        Some(percent) => parse_decimal(percent.trim_end(), 2)
+        Some(percent) => decimal(percent.trim_end(), 2)
             .map_err(|_| format!("`{text}` is no percentage with at most two decimals"))?,
         None => text.parse().map_err(|_| {
             format!("`{text}` is neither basis points (250) nor a percentage (2.5%)")
@@ -164,7 +191,7 @@ mod tests {
             ("1.1", 18, 1_100_000_000_000_000_000),
             ("0.3", 17, 30_000_000_000_000_000),
         ] {
-            assert_eq!(parse(text, decimals).unwrap(), atoms, "{text}");
+            assert_eq!(parse("--price", text, decimals).unwrap(), atoms, "{text}");
         }
     }
 
@@ -190,15 +217,20 @@ mod tests {
             ("1", 255),
             ("NaN", 6),
         ] {
-            let refused = parse(text, decimals).unwrap_err();
+            let refused = parse("--price", text, decimals).unwrap_err();
             assert!(matches!(refused, Error::Usage(_)), "{text}");
+            let said = refused.to_string();
+            assert!(said.starts_with(&format!("--price {text}: ")), "{said}");
         }
     }
 
     #[test]
     fn atoms_are_read_as_they_are() {
-        assert_eq!(parse("1500000atoms", 6).unwrap(), 1_500_000);
-        assert_eq!(parse("18446744073709551615atoms", 9).unwrap(), u64::MAX);
+        assert_eq!(parse("--price", "1500000atoms", 6).unwrap(), 1_500_000);
+        assert_eq!(
+            parse("--price", "18446744073709551615atoms", 9).unwrap(),
+            u64::MAX
+        );
         for text in [
             "atoms",
             "1.5atoms",
@@ -207,7 +239,7 @@ mod tests {
             "1 atoms",
             "18446744073709551616atoms",
         ] {
-            assert!(parse(text, 6).is_err(), "{text}");
+            assert!(parse("--price", text, 6).is_err(), "{text}");
             assert!(check(text).is_err(), "{text}");
         }
         for text in ["1.5", ".5", "0", "7atoms"] {
@@ -215,7 +247,7 @@ mod tests {
         }
         assert!(check("lots").is_err());
         // A rate has no atoms.
-        assert!(parse_decimal("1atoms", 9).is_err());
+        assert!(billionths("1atoms").is_err());
     }
 
     #[test]
@@ -232,12 +264,38 @@ mod tests {
                 u64::MAX - 1,
                 u64::MAX,
             ] {
-                assert_eq!(parse(&show(atoms, decimals), decimals).unwrap(), atoms);
+                let shown = show(atoms, decimals);
+                assert_eq!(parse("--price", &shown, decimals).unwrap(), atoms);
             }
         }
         assert_eq!(show(1_500_000, 6), "1.5");
         assert_eq!(show(5, 6), "0.000005");
         assert_eq!(show(2_000_000, 6), "2");
+    }
+
+    /// The sentence names the option, the value and the limit.
+    #[test]
+    fn refusals_name_option_value_and_limit() {
+        let said = |text: &str| parse_some("--bond", text, 6).unwrap_err().to_string();
+        assert_eq!(
+            said("18446744073709.551616"),
+            "--bond 18446744073709.551616: it must be at most 18446744073709.551615"
+        );
+        assert_eq!(
+            said("0.0000001"),
+            "--bond 0.0000001: it has 7 decimals, and at most 6 count here"
+        );
+        assert_eq!(
+            said("0"),
+            "--bond 0: it must be at least 0.000001, one atom"
+        );
+        assert_eq!(
+            said("18446744073709551616atoms")
+                .matches("at most 18446744073709551615")
+                .count(),
+            1
+        );
+        assert_eq!(parse_some("--bond", "1atoms", 6).unwrap(), 1);
     }
 
     #[test]

@@ -2,10 +2,10 @@
 
 use {
     crate::{
-        amount,
         error::{Error, Result},
+        funds,
         output::{self, Fields, Format, Width},
-        progress,
+        progress, signer,
     },
     clap::Args,
     quern_client::{
@@ -18,8 +18,8 @@ use {
             state::{Emission, Job, MintConfig, Model, Protocol},
         },
         read::{self, ForCreate, ForPayment},
-        send::fee::{IN_TIME_CAP, USUAL_CAP},
     },
+    quern_process::logs::LogOptions,
     std::{io::Read, path::PathBuf, sync::Arc},
     tokio::sync::OnceCell,
 };
@@ -86,7 +86,7 @@ pub struct Globals {
     pub with_compute_unit_price: Option<u64>,
     /// Most micro-lamports to pay for every compute unit: it begins with 1000, whatever others pay, and offers more after every
     /// attempt that was not included or when little time is left, as long as the purpose is worth it [default: 1000000, or
-    /// 50000000 for `provider run`, `watch`, and `job create --watch`, `reject` and `resolve`; nothing on a local network]
+    /// 50000000 for what has a deadline at which others gain; nothing on a local network]
     #[arg(
         long,
         global = true,
@@ -111,6 +111,8 @@ pub struct Globals {
     /// Print every step on standard error
     #[arg(long, short = 'v', global = true, help_heading = "Solana options")]
     pub verbose: bool,
+    #[command(flatten)]
+    pub logs: LogOptions,
 }
 
 impl Globals {
@@ -163,12 +165,28 @@ impl Globals {
         let program = self.program()?;
         let url = self.rpc_url()?;
         if matches!(program, Program::Default) && !config::is_local(&url) {
-            return Err(Error::Usage(format!(
-                "no Quern is named for {url}; name its address with --program-id or QUERN_PROGRAM_ID, or list it in {}",
-                config::deployments_path().display()
-            )));
+            let list = config::deployments_path();
+            return Err(Error::NoDeployment { url, list });
         }
         Ok(program.address())
+    }
+
+    /// Says that a file here names a local network to shells, if this one was not told.
+    pub fn forgotten_env(&self) -> Option<String> {
+        /// Where `quern localnet` writes it, seen from where it was started and from its folder of keys.
+        const FILES: [&str; 2] = ["quern-localnet/env", "env"];
+        if self.url.is_some() {
+            return None;
+        }
+        let names = |path: &str| {
+            let text = std::fs::read_to_string(path).unwrap_or_default();
+            text.contains("export QUERN_URL=")
+        };
+        let found = FILES.into_iter().find(|path| names(path))?;
+        let place = if found.contains('/') { "" } else { "./" };
+        Some(format!(
+            "this shell knows no cluster, but {found} lies here: run `. {place}{found}` first to talk to the network of `quern localnet`"
+        ))
     }
 
     /// How wide tables may be.
@@ -191,10 +209,8 @@ impl Globals {
                 .map_err(|why| Error::Usage(format!("--commitment: {why}")))?,
             None => config.commitment,
         };
-        let priority_fee = self.priority_fee(&url, USUAL_CAP);
-        let in_time_fee = self.priority_fee(&url, IN_TIME_CAP);
         let sender = Sender::new(&url, commitment).with_options(SendOptions {
-            priority_fee,
+            priority_fee: self.priority_fee(&url),
             ..SendOptions::default()
         });
         Ok(Context {
@@ -204,21 +220,17 @@ impl Globals {
             config,
             format: self.output,
             width: self.width(),
-            in_time_fee,
             is_checked: Arc::default(),
         })
     }
 
-    /// What is paid for being included sooner: what was asked for, otherwise what the errand is worth, up to a cap. On a local
-    /// network there is nobody to outbid.
-    fn priority_fee(&self, url: &str, usual_cap: u64) -> PriorityFee {
+    /// What is paid for being included sooner: what was asked for, otherwise what the errand is worth. On a local network there
+    /// is nobody to outbid.
+    fn priority_fee(&self, url: &str) -> PriorityFee {
         match (self.with_compute_unit_price, self.max_compute_unit_price) {
             (Some(price), _) => PriorityFee::Fixed(price),
-            (None, Some(cap_micro_lamports)) => PriorityFee::Within { cap_micro_lamports },
             (None, None) if config::is_local(url) => PriorityFee::None,
-            (None, None) => PriorityFee::Within {
-                cap_micro_lamports: usual_cap,
-            },
+            (None, cap_micro_lamports) => PriorityFee::Within { cap_micro_lamports },
         }
     }
 }
@@ -259,23 +271,18 @@ pub struct Context {
     pub format: Format,
     /// How wide tables may be.
     width: Width,
-    /// What is paid where being late costs money.
-    in_time_fee: PriorityFee,
     /// Whether the cluster is the one that the protocol was set up for: once a process is enough.
     is_checked: Arc<OnceCell<()>>,
 }
 
 impl Context {
-    /// The same for work with deadlines at which others gain: transactions may cost more before they come too late.
-    #[must_use]
-    pub fn in_time(&self) -> Self {
-        let options = SendOptions {
-            priority_fee: self.in_time_fee,
-            ..*self.sender.options()
-        };
-        Self {
-            sender: self.sender.clone().with_options(options),
-            ..self.clone()
+    /// What a further command needs to be signed by the same wallet, where an option named it: ` -k FILE`. The cluster's URL
+    /// may hold a key and stays out of what is printed.
+    pub fn wallet_option(&self) -> String {
+        match self.keypair.as_deref() {
+            None | Some("-") => String::new(),
+            Some(file) if file.contains(char::is_whitespace) => format!(" -k '{file}'"),
+            Some(file) => format!(" -k {file}"),
         }
     }
 
@@ -288,17 +295,18 @@ impl Context {
         }
     }
 
-    /// The same for an errand: if it has a deadline, its transactions may cost more before they come too late.
+    /// The same for an errand.
     #[must_use]
     pub fn on(&self, errand: Errand) -> Self {
-        let context = match errand.due() {
-            Some(_) => self.in_time(),
-            None => self.clone(),
-        };
         Self {
-            sender: context.sender.on(errand),
-            ..context
+            sender: self.sender.on(errand),
+            ..self.clone()
         }
+    }
+
+    /// How wide tables may be.
+    pub const fn width(&self) -> Width {
+        self.width
     }
 
     /// Writes several things with the same fields; `nothing` is said where there are none.
@@ -465,6 +473,33 @@ impl Context {
         Ok(())
     }
 
+    /// The protocol and the wallet, if it is the authority's; `action` is what only that one may do.
+    ///
+    /// # Errors
+    /// `NotSetUp` where there is no Quern, otherwise who the authority is.
+    pub async fn authority(&self, action: &str) -> Result<(Protocol, Keypair)> {
+        let wallet = self.wallet()?;
+        let protocol = self.protocol().await?;
+        let may = [("authority", protocol.authority)];
+        signer::require(&wallet.pubkey(), &may, action)?;
+        Ok((protocol, wallet))
+    }
+
+    /// Refuses what takes more than is free in the wallet's purse; `what` takes the atoms, `todo` says what to do then.
+    ///
+    /// # Errors
+    /// What is free and what is locked.
+    pub async fn check_free(
+        &self,
+        owner: &Pubkey,
+        config: &MintConfig,
+        atoms: u64,
+        (what, todo): (&str, &str),
+    ) -> Result<()> {
+        let purse = accounts::purse(self.rpc(), owner, &config.mint).await?;
+        funds::require_free((owner, purse.as_ref()), config.decimals, atoms, what, todo)
+    }
+
     /// Refuses a deposit that the wallet's usual token account cannot pay.
     ///
     /// # Errors
@@ -475,23 +510,20 @@ impl Context {
         config: &MintConfig,
         atoms: u64,
     ) -> Result<()> {
-        /// Both token programs keep an account's amount there.
-        const AMOUNT_AT: std::ops::Range<usize> = 64..72;
         let (mint, decimals) = (&config.mint, config.decimals);
         let source = addresses::token_account(wallet, mint, &config.token_program);
-        let held = accounts::raw(self.rpc(), &source).await?;
-        let held = held.filter(|(owner, _)| *owner == config.token_program);
-        let amount = held.as_ref().and_then(|(_, data)| data.get(AMOUNT_AT));
-        let amount = amount.and_then(|bytes| <[u8; 8]>::try_from(bytes).ok());
-        match amount.map(u64::from_le_bytes) {
-            Some(has) if has >= atoms => Ok(()),
-            Some(has) if has > 0 => Err(Error::Other(format!(
-                "the wallet {wallet} holds {} of the mint {mint}, less than {}; get more into its token account {source}, or move less",
-                amount::show(has, decimals),
-                amount::show(atoms, decimals)
-            ))),
-            _ => Err(Error::Other(format!(
+        match accounts::token_atoms(self.rpc(), &source)
+            .await?
+            .unwrap_or(0)
+        {
+            has if has >= atoms => Ok(()),
+            0 => Err(Error::Other(format!(
                 "the wallet {wallet} holds none of the mint {mint}; get some into its usual token account {source} first"
+            ))),
+            has => Err(Error::Other(format!(
+                "the wallet {wallet} holds {} of the mint {mint}, less than {}; get more into its token account {source}, or move less",
+                funds::both(has, decimals),
+                funds::both(atoms, decimals)
             ))),
         }
     }
@@ -501,15 +533,8 @@ impl Context {
     /// # Errors
     /// That there is no mint at the address.
     pub async fn token_mint(&self, mint: &Pubkey) -> Result<(Pubkey, u8)> {
-        /// Both token programs keep a mint's decimals there.
-        const DECIMALS_AT: usize = 44;
-        let account = accounts::raw(self.rpc(), mint).await?;
-        let is_token = |owner: &Pubkey| {
-            [addresses::TOKEN_PROGRAM, addresses::TOKEN_2022_PROGRAM].contains(owner)
-        };
-        let found = account.filter(|(owner, _)| is_token(owner));
-        found
-            .and_then(|(owner, data)| data.get(DECIMALS_AT).map(|decimals| (owner, *decimals)))
+        accounts::token_mint(self.rpc(), mint)
+            .await?
             .ok_or_else(|| {
                 Error::Other(format!(
                     "there is no token mint at {mint}; check the address and the cluster"
@@ -570,7 +595,11 @@ fn unsupported(what: &str) -> Error {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::panic)]
 
-    use {super::*, clap::Parser};
+    use {
+        super::*,
+        clap::Parser,
+        quern_client::send::fee::{IN_TIME_CAP, USUAL_CAP},
+    };
 
     #[derive(Parser)]
     struct Line {
@@ -578,8 +607,8 @@ mod tests {
         globals: Globals,
     }
 
-    /// What usual commands pay on a cluster, and those that must be in time.
-    fn fees(url: &str, args: &[&str]) -> (PriorityFee, PriorityFee) {
+    /// What commands pay on a cluster.
+    fn fee(url: &str, args: &[&str]) -> PriorityFee {
         let home = tempfile::tempdir().unwrap();
         let config = home.path().join("config.yml");
         let text = format!("json_rpc_url: {url}\nkeypair_path: id.json\n");
@@ -587,23 +616,22 @@ mod tests {
         let line = ["quern", "--config", config.to_str().unwrap()];
         let line = Line::try_parse_from(line.iter().chain(args)).unwrap();
         let context = line.globals.context().unwrap();
-        let fee = |context: &Context| context.sender.options().priority_fee;
-        (fee(&context), fee(&context.in_time()))
+        context.sender.options().priority_fee
     }
 
     #[test]
     fn local_networks_are_free_and_others_have_a_cap() {
-        let capped = |cap_micro_lamports| PriorityFee::Within { cap_micro_lamports };
+        let within = |cap_micro_lamports| PriorityFee::Within { cap_micro_lamports };
         let devnet = "https://api.devnet.solana.com";
         for local in ["http://127.0.0.1:8899", "http://localhost:1"] {
-            assert_eq!(fees(local, &[]), (PriorityFee::None, PriorityFee::None));
+            assert_eq!(fee(local, &[]), PriorityFee::None);
         }
-        assert_eq!(fees(devnet, &[]), (capped(USUAL_CAP), capped(IN_TIME_CAP)));
+        assert_eq!(fee(devnet, &[]), within(None));
         for url in ["http://127.0.0.1:8899", devnet] {
-            let cap = fees(url, &["--max-compute-unit-price", "7"]);
-            assert_eq!(cap, (capped(7), capped(7)));
-            let fixed = fees(url, &["--with-compute-unit-price", "8"]);
-            assert_eq!(fixed, (PriorityFee::Fixed(8), PriorityFee::Fixed(8)));
+            let cap = fee(url, &["--max-compute-unit-price", "7"]);
+            assert_eq!(cap, within(Some(7)));
+            let fixed = fee(url, &["--with-compute-unit-price", "8"]);
+            assert_eq!(fixed, PriorityFee::Fixed(8));
         }
         // The help states them.
         let help = <Line as clap::CommandFactory>::command()
@@ -611,7 +639,7 @@ mod tests {
             .to_string();
         let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
         let stated = format!(
-            "[default: {USUAL_CAP}, or {IN_TIME_CAP} for `provider run`, `watch`, and `job create --watch`, `reject` and `resolve`; nothing on a local network]"
+            "[default: {USUAL_CAP}, or {IN_TIME_CAP} for what has a deadline at which others gain; nothing on a local network]"
         );
         assert!(help.contains(&stated), "{help}");
     }

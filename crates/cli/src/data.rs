@@ -4,6 +4,7 @@ use {
     crate::{
         context::Context,
         error::{Error, Result},
+        files::Role,
         progress,
     },
     quern_client::{ClientError, Pubkey, accounts, accounts::ModelAccount, config, history},
@@ -69,21 +70,47 @@ const PUBLIC_GENESIS: [&str; 3] = [
     "EtWTRABZaYq6iMfeYKouRu166VU2xqa1wcaWoxPkrZBG",
 ];
 
-/// The tensors in several files, each a tensor or a bundle, one after the other.
+/// The tensors in several input files, each a tensor or a bundle, one after the other.
 ///
 /// # Errors
 /// `File`, naming the one that cannot be read.
-pub fn read_tensors(paths: &[PathBuf]) -> Result<Vec<Tensor>> {
+pub fn read_inputs(paths: &[PathBuf]) -> Result<Vec<Tensor>> {
+    let role = Role::input("--input");
     let mut tensors = Vec::new();
     for path in paths {
-        let bytes = read(path)?;
-        let found = file::decode_bundle(&bytes).map_err(|error| no_own(path, &bytes, error))?;
+        let bytes = role.read(path)?;
+        let found = file::decode_bundle(&bytes);
+        let found = found.map_err(|error| role.no_such(path, &bytes, error))?;
         if found.is_empty() {
-            return Err(Error::file(path, "it holds no tensor"));
+            return Err(role.no_such(path, &bytes, "it holds no tensor"));
         }
         tensors.extend(found);
     }
     Ok(tensors)
+}
+
+/// The bytes of a graph that can be sealed; `option` is where its file was named.
+///
+/// # Errors
+/// `File`: what it is instead, or where the graph is wrong.
+pub fn read_graph(path: &Path, option: &'static str) -> Result<Vec<u8>> {
+    let role = Role::graph(option);
+    let bytes = role.read(path)?;
+    let graph = Graph::parse(&bytes).map_err(|error| role.no_such(path, &bytes, error))?;
+    graph
+        .check()
+        .map_err(|fault| role.unusable(path, format!("it could not be sealed: {fault}")))?;
+    Ok(bytes)
+}
+
+/// A graph's weights from a file.
+///
+/// # Errors
+/// `File`: what it is instead, or how it does not fit.
+pub fn read_weights(path: &Path, graph: &Graph<'_>) -> Result<Vec<Tensor>> {
+    let role = Role::weights("--weights");
+    let bytes = role.read(path)?;
+    sizes::checked_weights(graph, &bytes).map_err(|error| role.no_such(path, &bytes, error))
 }
 
 /// A model with its graph.
@@ -123,88 +150,4 @@ pub async fn check_weights(
     progress::during("checking the model's weights", check).await.map_err(|error| {
         Error::Other(format!("the model's published weights could not be checked: {error}; without them nobody can serve the job (--skip-weights-check goes on regardless)"))
     })
-}
-
-/// A file of Quern's that cannot be read; if it is one of another kind, the sentence names it.
-pub fn no_own(path: &Path, bytes: &[u8], why: impl std::fmt::Display) -> Error {
-    match kind_of(bytes) {
-        Some(kind) => Error::file(
-            path,
-            format!("it is {kind}, which nothing here can read ({why}); convert it first"),
-        ),
-        None => Error::file(path, why),
-    }
-}
-
-/// What a file of other programs is.
-fn kind_of(bytes: &[u8]) -> Option<&'static str> {
-    /// Where a producer's name stands in an ONNX file.
-    const HEAD: usize = 256;
-    let has = |text: &str| {
-        let head = bytes.get(..bytes.len().min(HEAD)).unwrap_or_default();
-        head.windows(text.len()).any(|part| part == text.as_bytes())
-    };
-    let starts = |with: &[u8]| bytes.starts_with(with);
-    // A length of eight bytes, then JSON.
-    let is_safetensors = bytes.get(8) == Some(&b'{') && bytes.get(4..8) == Some(&[0; 4]);
-    // The version of the format is the first field, the producer or the graph follows.
-    let is_onnx = matches!(bytes, [8, 1..=20, b'\x12' | b'\x1a' | b':', ..]);
-    Some(match bytes {
-        [] => "an empty file",
-        _ if is_onnx || has("onnx") => "an ONNX model",
-        _ if is_safetensors => "a safetensors file",
-        _ if starts(b"GGUF") => "a GGUF model",
-        _ if starts(b"\x93NUMPY") => "a NumPy array",
-        _ if starts(b"\x89HDF") => "an HDF5 or Keras model",
-        _ if starts(b"PK\x03\x04") => "a ZIP archive, as PyTorch and NumPy write them",
-        _ if starts(b"\x80\x02") || starts(b"\x80\x04") => "a Python pickle, as PyTorch writes it",
-        _ if bytes.get(4..8) == Some(b"TFL3") => "a TensorFlow Lite model",
-        _ if starts(b"\x1f\x8b") => "a gzip file",
-        _ if starts(b"\x7fELF") => "a built program",
-        _ if starts(b"\x89PNG") || starts(b"\xff\xd8\xff") => "an image",
-        _ if starts(b"<") => "a web page",
-        _ if starts(b"version https://git-lfs") => "a pointer of Git LFS, not the file itself",
-        _ if starts(b"{") || starts(b"[") => "a JSON file",
-        _ => return None,
-    })
-}
-
-/// Reads a whole file.
-///
-/// # Errors
-/// `File`.
-pub fn read(path: &Path) -> Result<Vec<u8>> {
-    std::fs::read(path).map_err(|error| Error::file(path, error))
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-
-    use super::*;
-
-    #[test]
-    fn files_of_other_programs_are_named() {
-        let safetensors = [&24u64.to_le_bytes()[..], b"{\"__metadata__\":{}}"].concat();
-        for (bytes, kind) in [
-            (&b"\x08\x07\x12\x07pytorch\x1a\x031.9"[..], "ONNX"),
-            (b"\x08\x03:\xf0\x01\n", "ONNX"),
-            (&safetensors, "safetensors"),
-            (b"GGUF\x03\0\0\0", "GGUF"),
-            (b"\x93NUMPY\x01\0", "NumPy"),
-            (b"PK\x03\x04", "ZIP"),
-            (b"\x80\x02}q\0", "pickle"),
-            (b"\x20\0\0\0TFL3", "TensorFlow Lite"),
-            (b"version https://git-lfs.github.com/spec/v1", "Git LFS"),
-            (b"<!DOCTYPE html>", "web page"),
-            (b"", "empty"),
-        ] {
-            let said = no_own(Path::new("x"), bytes, "bad magic").to_string();
-            assert!(said.contains(kind), "{said}");
-        }
-        let own = file::encode_bundle(&[Tensor::from_i8(1, 1, &[1]).unwrap()]);
-        for bytes in [&own[..], b"garbage"] {
-            assert_eq!(kind_of(bytes), None);
-        }
-    }
 }

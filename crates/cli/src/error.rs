@@ -45,9 +45,20 @@ pub enum Error {
         /// The cluster.
         url: String,
     },
+    /// A cluster for which nothing says where Quern is.
+    #[error(
+        "no Quern is named for {url}; name its address with --program-id or QUERN_PROGRAM_ID, list it in {list}, or pass `--url localhost` for the network of `quern localnet`",
+        list = list.display()
+    )]
+    NoDeployment {
+        /// The cluster.
+        url: String,
+        /// Where deployments are listed.
+        list: PathBuf,
+    },
     /// A job that has ended.
     #[error(
-        "there is no job at {0} on this cluster: it has ended, or never was; `curl INDEXER/v1/jobs/{0}` tells what became of it"
+        "there is no live job at {0} on this cluster: it has ended, or never was; `quern job result {0}` shows the result of one that ended, and `curl INDEXER/v1/jobs/{0}` its whole life"
     )]
     JobClosed(Pubkey),
     /// A watched job whose provider was convicted.
@@ -61,10 +72,12 @@ pub enum Error {
     )]
     NotDone(Pubkey),
     /// A file.
-    #[error("cannot use {path}: {why}", path = path.display())]
+    #[error("cannot use {path}{role}: {why}", path = path.display())]
     File {
         /// The file.
         path: PathBuf,
+        /// ` as …`: what it is for, if that is not plain.
+        role: String,
         /// What is wrong.
         why: String,
     },
@@ -80,7 +93,7 @@ pub enum Error {
 pub const EXIT_CODES: [(u8, &str); 5] = [
     (
         0,
-        "It is done, or there was nothing to do; of a watched job: the provider was paid.",
+        "It is done, or there was nothing to do; of a watched job: the provider was paid, or a reviewed result was submitted.",
     ),
     (1, "It went wrong. Standard error says why and what to do."),
     (2, "The command line makes no sense; nothing was sent."),
@@ -130,7 +143,7 @@ impl Error {
     /// 2 for a wrong command line, 3 and 4 for watched jobs that ended unpaid, 1 for everything else.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Usage(_) => 2,
+            Self::Usage(_) | Self::NoDeployment { .. } => 2,
             Self::Convicted(_) => 3,
             Self::NotDone(_) => 4,
             _ => 1,
@@ -140,15 +153,24 @@ impl Error {
     /// The kind, for programs; one of [`KINDS`].
     pub fn kind(&self) -> &'static str {
         match self {
-            Self::Usage(_) => "usage",
+            Self::Usage(_) | Self::NoDeployment { .. } => "usage",
             Self::Convicted(_) => "convicted",
             Self::NotDone(_) => "not_done",
             Self::NotSetUp { .. } => "not_set_up",
             Self::JobClosed(_) => "not_found",
             Self::File { .. } => "file",
-            Self::Data(_) | Self::Proof(_) => "data",
+            Self::Data(_)
+            | Self::Proof(_)
+            | Self::Provider(quern_provider::ProviderError::Data(_))
+            | Self::Watcher(quern_watcher::WatcherError::Data(_)) => "data",
             _ => self.client().map_or("other", kind_of),
         }
+    }
+
+    /// Whether another cluster may have been meant.
+    pub fn may_be_elsewhere(&self) -> bool {
+        let is_unnamed = matches!(self, Self::NoDeployment { .. });
+        is_unnamed || ["unreachable", "not_set_up", "not_found"].contains(&self.kind())
     }
 
     /// The error of the chain that this one is, whoever asked it.
@@ -156,7 +178,8 @@ impl Error {
         match self {
             Self::Client(error)
             | Self::Deploy(quern_deploy::DeployError::Client(error))
-            | Self::Provider(quern_provider::ProviderError::Client(error)) => Some(error),
+            | Self::Provider(quern_provider::ProviderError::Client(error))
+            | Self::Watcher(quern_watcher::WatcherError::Client(error)) => Some(error),
             _ => None,
         }
     }
@@ -182,6 +205,7 @@ impl Error {
     pub fn file(path: &std::path::Path, why: impl std::fmt::Display) -> Self {
         Self::File {
             path: path.to_owned(),
+            role: String::new(),
             why: why.to_string(),
         }
     }
@@ -222,18 +246,25 @@ mod tests {
             signature,
             reason: "no answer".to_owned(),
         };
+        let lost = || ClientError::WouldRefuse(quern_client::quern::error::QuernError::TooEarly);
         let all = [
             (Error::Usage(String::new()), "usage", 2),
             (Error::Convicted(Pubkey::default()), "convicted", 3),
             (Error::NotDone(Pubkey::default()), "not_done", 4),
             (Error::JobClosed(Pubkey::default()), "not_found", 1),
             (ClientError::BadUrl(String::new()).into(), "config", 1),
+            (lost().into(), "refused", 1),
+            (Error::Other(String::new()), "other", 1),
             (
-                ClientError::WouldRefuse(quern_client::quern::error::QuernError::TooEarly).into(),
+                quern_watcher::WatcherError::from(lost()).into(),
                 "refused",
                 1,
             ),
-            (Error::Other(String::new()), "other", 1),
+            (
+                quern_provider::ProviderError::from(lost()).into(),
+                "refused",
+                1,
+            ),
             (unknown.into(), "unknown_outcome", 1),
         ];
         for (error, kind, code) in &all {
@@ -242,8 +273,8 @@ mod tests {
             assert!(EXIT_CODES.iter().any(|(known, _)| known == code), "{code}");
         }
         let said = |at: usize| all[at].0.json("sentence")["error"].clone();
-        assert_eq!(said(7)["signature"], signature.to_string());
-        assert_eq!(said(7)["message"], "sentence");
+        assert_eq!(said(9)["signature"], signature.to_string());
+        assert_eq!(said(9)["message"], "sentence");
         assert_eq!(said(5)["program_error"], "TooEarly");
     }
 }

@@ -8,13 +8,18 @@ mod amount;
 mod commands;
 mod context;
 mod data;
+#[cfg(test)]
+mod documented;
 mod error;
+mod files;
 mod formats;
+mod funds;
 mod indexer;
+mod limits;
 mod named;
 mod output;
 mod progress;
-mod redact;
+mod signer;
 #[cfg(test)]
 mod snapshot;
 mod span;
@@ -23,6 +28,7 @@ mod written;
 use {
     clap::{
         CommandFactory, Parser, Subcommand,
+        builder::Resettable,
         error::{ContextKind, ErrorKind},
     },
     commands::{
@@ -32,6 +38,7 @@ use {
     context::Globals,
     error::Result,
     quern_client::Pubkey,
+    quern_process::{logs, redact},
     std::{error::Error as _, io::IsTerminal, process::ExitCode, str::FromStr, time::Duration},
 };
 
@@ -136,17 +143,18 @@ enum Command {
     Leaderboard(leaderboard::Args),
     /// Print this command line as a page
     #[command(hide = true)]
-    Reference,
+    Reference(commands::reference::Args),
 }
 
 /// Runs the command line and says how it ended.
 pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => return refused(explained(error)),
+        Err(error) => return refused(explained(typed(error))),
     };
     // Where it cannot be read there is nothing to hide either, and the command itself says so.
     let rpc_url = cli.globals.rpc_url().unwrap_or_default();
+    start_logging(&cli.globals, &rpc_url);
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -154,16 +162,15 @@ pub fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => {
             let error = error::Error::Other(format!("cannot start: {error}"));
-            return fail(&error, cli.globals.output, &rpc_url);
+            return fail(&error, &cli.globals, &rpc_url);
         }
     };
-    start_logging(&cli.globals, &rpc_url);
     let result = runtime.block_on(dispatch(&cli.globals, cli.command));
     // Work that cannot be interrupted must not keep a stopped command alive.
     runtime.shutdown_timeout(Duration::from_secs(1));
     match result {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => fail(&error, cli.globals.output, &rpc_url),
+        Err(error) => fail(&error, &cli.globals, &rpc_url),
     }
 }
 
@@ -180,6 +187,22 @@ fn refused(error: clap::Error) -> ExitCode {
     let json = error::json_of("usage", 2, &output::one_line(sentence.unwrap_or_default()));
     eprintln!("{}", output::ascii(&json.to_string()));
     ExitCode::from(2)
+}
+
+/// The same error without the environment: a usage line would show the options that variables fill as if they were needed.
+fn typed(error: clap::Error) -> clap::Error {
+    match bare(Cli::command()).try_get_matches_from(std::env::args_os()) {
+        Err(other) if other.kind() == error.kind() => other,
+        // A variable's own value is wrong.
+        _ => error,
+    }
+}
+
+/// A command line that reads no variables.
+fn bare(command: clap::Command) -> clap::Command {
+    command
+        .mut_args(|arg| arg.env(Resettable::Reset))
+        .mut_subcommands(bare)
 }
 
 /// The library of addresses says only "String is the wrong size"; this says what was expected.
@@ -202,9 +225,21 @@ fn explained(error: clap::Error) -> clap::Error {
 }
 
 /// Says what went wrong on standard error: a sentence, or an object on one line.
-fn fail(error: &error::Error, format: output::Format, rpc_url: &str) -> ExitCode {
-    let sentence = output::one_line(&redact::redacted(&error.to_string(), rpc_url));
-    if format == output::Format::Json {
+fn fail(error: &error::Error, globals: &Globals, rpc_url: &str) -> ExitCode {
+    let hint = globals.forgotten_env();
+    let hint = hint.filter(|_| error.may_be_elsewhere());
+    let hint = hint.map(|hint| format!("; {hint}")).unwrap_or_default();
+    let sentence = format!("{error}{hint}");
+    let sentence = output::one_line(&redact::redacted(&sentence, rpc_url));
+    let is_json = globals.output == output::Format::Json;
+    let object = is_json.then(|| error.json(&sentence));
+    let fields = object
+        .as_ref()
+        .and_then(|object| object.as_object().cloned());
+    if logs::error(&sentence, fields) {
+        return ExitCode::from(error.exit_code());
+    }
+    if is_json {
         eprintln!("{}", output::ascii(&error.json(&sentence).to_string()));
         return ExitCode::from(error.exit_code());
     }
@@ -219,7 +254,10 @@ fn fail(error: &error::Error, format: output::Format, rpc_url: &str) -> ExitCode
 
 async fn dispatch(globals: &Globals, command: Command) -> Result<()> {
     match &command {
-        Command::Keygen(_) | Command::Leaderboard(_) | Command::Tensor(_) | Command::Reference => {}
+        Command::Keygen(_)
+        | Command::Leaderboard(_)
+        | Command::Tensor(_)
+        | Command::Reference(_) => {}
         Command::Model(command) if !command.is_online() => {}
         // The deployer looks after the address itself.
         Command::Deploy(_) => quern_client::set_program_id(globals.program()?.address())?,
@@ -240,36 +278,22 @@ async fn dispatch(globals: &Globals, command: Command) -> Result<()> {
         Command::Purse(command) => purse::run(&globals.context()?, command).await,
         Command::Provider(command) => provider::run(&globals.context()?, command).await,
         Command::Job(command) => job::run(&globals.context()?, command).await,
-        Command::Watch(args) => watch::run(&globals.context()?.in_time(), *args).await,
+        Command::Watch(args) => watch::run(&globals.context()?, *args).await,
         Command::Claim(args) => claim::run(&globals.context()?, args).await,
         Command::Tensor(command) => tensor::run(globals.output, &command),
         Command::Leaderboard(args) => leaderboard::run(globals, args).await,
-        Command::Reference => {
-            print!("{}", commands::reference::page(Cli::command()));
-            Ok(())
-        }
+        Command::Reference(args) => commands::reference::run(Cli::command(), &args),
     }
 }
 
-/// Logs go to standard error, so that they never mix with results.
 fn start_logging(globals: &Globals, rpc_url: &str) {
-    use tracing_subscriber::EnvFilter;
-    let usual = if globals.verbose {
-        "quern=debug,quern_data=debug,quern_provider=debug,quern_watcher=debug,quern_client=debug,info"
-    } else {
-        "quern=info,quern_provider=info,quern_watcher=info,warn"
+    let usual = match globals.verbose {
+        true => {
+            "quern=debug,quern_data=debug,quern_provider=debug,quern_watcher=debug,quern_client=debug,info"
+        }
+        false => "quern=info,quern_provider=info,quern_watcher=info,warn",
     };
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(usual));
-    let rpc_url = rpc_url.to_owned();
-    let logs = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(move || redact::Stderr {
-            rpc_url: rpc_url.clone(),
-        })
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_target(false);
-    // Only a second start could fail, and there is none.
-    let _ = logs.try_init();
+    logs::start(globals.logs.log_format, usual, &[rpc_url]);
 }
 
 #[cfg(test)]
@@ -324,6 +348,26 @@ mod tests {
         let mut long = Vec::new();
         check(&super::Cli::command(), "", &mut long);
         assert_eq!(long, Vec::<String>::new());
+    }
+
+    /// An option of one command takes the value of an option of all with its name, which then means nothing.
+    #[test]
+    fn no_command_shadows_an_option_of_all() {
+        fn check(command: &clap::Command, of_all: &[&str], shadows: &mut Vec<String>) {
+            for sub in command.get_subcommands() {
+                let ids = sub.get_arguments().map(|arg| arg.get_id().as_str());
+                let own = ids.filter(|id| of_all.contains(id));
+                shadows.extend(own.map(|id| format!("{}: {id}", sub.get_name())));
+                check(sub, of_all, shadows);
+            }
+        }
+        let command = super::Cli::command();
+        let of_all = command.get_arguments().filter(|arg| arg.is_global_set());
+        let of_all: Vec<&str> = of_all.map(|arg| arg.get_id().as_str()).collect();
+        assert!(of_all.contains(&"commitment"), "{of_all:?}");
+        let mut shadows = Vec::new();
+        check(&command, &of_all, &mut shadows);
+        assert_eq!(shadows, Vec::<String>::new());
     }
 
     #[test]

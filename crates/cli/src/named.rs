@@ -11,6 +11,7 @@ use {
     },
     clap::Args,
     quern_client::{Pubkey, accounts, quern::state::MintConfig},
+    std::collections::{BTreeMap, BTreeSet},
 };
 
 /// A mint that is named, or the only one.
@@ -76,6 +77,16 @@ impl AmountInMint {
         let atoms = self.amount.in_atoms(config.decimals)?;
         Ok((config, atoms))
     }
+
+    /// As [`Self::read`], for an amount that moves.
+    ///
+    /// # Errors
+    /// As [`Self::read`], or that it is nothing.
+    pub async fn read_some(&self, context: &Context) -> Result<(MintConfig, u64)> {
+        let config = self.mint.config(context).await?;
+        let atoms = self.amount.some_atoms(config.decimals)?;
+        Ok((config, atoms))
+    }
 }
 
 /// A model by its address or its name.
@@ -92,6 +103,33 @@ pub async fn model(context: &Context, text: &str) -> Result<Pubkey> {
         .into_iter()
         .map(|(address, model)| (accounts::name(&model.name), address));
     unique("model", text, named)
+}
+
+/// Several models.
+///
+/// # Errors
+/// As [`model`].
+pub async fn models(context: &Context, texts: &[String]) -> Result<BTreeSet<Pubkey>> {
+    let mut found = BTreeSet::new();
+    for text in texts {
+        found.insert(model(context, text).await?);
+    }
+    Ok(found)
+}
+
+/// Own sources of models' weights.
+///
+/// # Errors
+/// As [`model`].
+pub async fn sources(
+    context: &Context,
+    all: &[(String, String)],
+) -> Result<BTreeMap<Pubkey, String>> {
+    let mut found = BTreeMap::new();
+    for (text, uri) in all {
+        found.insert(model(context, text).await?, uri.clone());
+    }
+    Ok(found)
 }
 
 /// A provider's owner by its address or the provider's name.

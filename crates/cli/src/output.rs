@@ -51,6 +51,13 @@ impl Fields {
             .raw(format!("{name}_atoms"), atoms.to_string())
     }
 
+    /// With lamports: in SOL, and for programs also as they are.
+    #[must_use]
+    pub fn sol(self, name: &'static str, lamports: u64) -> Self {
+        self.text(name, amount::show(lamports, SOL_DECIMALS))
+            .raw(format!("{name}_lamports"), lamports)
+    }
+
     /// With a share: in percent, and for programs also in basis points.
     #[must_use]
     pub fn share(self, name: &'static str, bps: impl Into<u32>) -> Self {
@@ -124,6 +131,9 @@ impl Fields {
     }
 }
 
+/// Digits of a SOL behind the point.
+pub const SOL_DECIMALS: u8 = 9;
+
 /// How wide a table of several things may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Width {
@@ -165,6 +175,15 @@ pub fn list_text(list: &[Fields], width: Width, nothing: &str) -> String {
         }));
     }
     trimmed(&table)
+}
+
+/// Fails where a list is wider than a screen: every command that prints one calls this with the longest values that there are.
+#[cfg(test)]
+pub fn assert_fits(list: &[Fields]) {
+    let text = list_text(list, Width::Screen, "");
+    let longest = text.lines().map(|line| line.chars().count()).max();
+    assert!(longest <= Some(usize::from(SCREEN_COLUMNS)), "{text}");
+    assert!(list.iter().all(|fields| !fields.is_empty()));
 }
 
 /// An address by its first and last letters; any other text as it is.
@@ -305,6 +324,29 @@ mod tests {
         assert_eq!(shortened(hash.clone()), hash);
         let name = "a name of more than thirty-two letters";
         assert_eq!(shortened(name.to_owned()), name);
+    }
+
+    /// A new list is tried with its longest values, too.
+    #[test]
+    fn every_list_is_tried() {
+        fn walk(folder: &std::path::Path, untried: &mut Vec<String>) {
+            for entry in std::fs::read_dir(folder).expect("the commands") {
+                let path = entry.expect("a file").path();
+                if path.is_dir() {
+                    walk(&path, untried);
+                    continue;
+                }
+                let source = std::fs::read_to_string(&path).expect("a source file");
+                let prints = ["print_list(", "list_text("].map(|call| source.contains(call));
+                if prints.contains(&true) && !source.contains("assert_fits(") {
+                    untried.push(path.display().to_string());
+                }
+            }
+        }
+        let commands = concat!(env!("CARGO_MANIFEST_DIR"), "/src/commands");
+        let mut untried = Vec::new();
+        walk(commands.as_ref(), &mut untried);
+        assert_eq!(untried, Vec::<String>::new());
     }
 
     #[test]

@@ -21,7 +21,7 @@ pub fn parse(text: &str) -> Result<u32, String> {
     let secs = number
         .checked_mul(unit_secs)
         .and_then(|secs| u32::try_from(secs).ok());
-    secs.ok_or_else(|| format!("`{text}` is too long a time span"))
+    secs.ok_or_else(|| format!("it must be at most {}", show(u32::MAX)))
 }
 
 /// Reads the time between two looks at the chain, in seconds: at least one.

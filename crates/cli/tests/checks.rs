@@ -265,8 +265,71 @@ async fn jobs(stage: &Stage, model: &str) {
         let notes = shown["notes"].to_string();
         assert!(words.iter().all(|word| notes.contains(word)), "{shown}");
     }
+    levels(stage, model).await;
     let done = stage.done(client, &["claim", "--withdraw", "0"]).await;
     assert_eq!(done["done"], "nothing");
+}
+
+/// Nobody gets less than a refereed job without having said so, nor what contradicts itself.
+async fn levels(stage: &Stage, model: &str) {
+    let (client, mint) = (&stage.world.client, stage.mint());
+    let create = ["job", "create", "--mint", &mint, "--price", "1"];
+    let inputs = [
+        "--model",
+        model,
+        "--input",
+        "input.bin",
+        "--publish-dir",
+        "in",
+    ];
+    let nobody = stage.world.treasury.pubkey().to_string();
+    for (more, code, words) in [
+        (
+            &["--arbiter", &nobody][..],
+            2,
+            &["--arbiter", "--assurance reviewed"][..],
+        ),
+        (
+            &["--milestones", "3"],
+            2,
+            &["--milestones", "--assurance reviewed"],
+        ),
+        (
+            &["--kind", "training"],
+            2,
+            &["--kind", "--assurance reviewed"],
+        ),
+        (
+            &["--assurance", "refereed", "--arbiter", &nobody],
+            2,
+            &["--arbiter is for reviewed jobs"],
+        ),
+        (
+            &["--assurance", "reviewed"],
+            2,
+            &["--provider", "--arbiter"],
+        ),
+    ] {
+        let line = [&create[..], &inputs, more].concat();
+        stage.refused(client, &line, code, words).await;
+    }
+    let text = [
+        "--model",
+        model,
+        "--text",
+        "Say hello.",
+        "--publish-dir",
+        "in",
+    ];
+    let text = [&create[..], &text].concat();
+    stage.refused(client, &text, 2, &["--text"]).await;
+    let said = [
+        &create[..],
+        &inputs,
+        &["--assurance", "reviewed", "--arbiter", &nobody],
+    ]
+    .concat();
+    assert_eq!(stage.done(client, &said).await["assurance"], "reviewed");
 }
 
 /// A later registration changes what it names, and shows it.
@@ -295,6 +358,35 @@ async fn provider(stage: &Stage) {
         (&shown["name"], &shown["active"]),
         (&"Here".into(), &false.into())
     );
+    assert_eq!(
+        (
+            &shown["rewards_claimable"],
+            &shown["rewards_claimable_atoms"]
+        ),
+        (&"0".into(), &"0".into())
+    );
+    // Models have names everywhere.
+    let run = ["provider", "run", "--publish-dir", "out"];
+    for (line, words) in [
+        (
+            [&run[..], &["--model", "Nobody's"]].concat(),
+            &["no model is called `Nobody's`"],
+        ),
+        (
+            [&run[..], &["--weights", "Nobody's=file:///w"]].concat(),
+            &["no model is called `Nobody's`"],
+        ),
+        (
+            [&run[..], &["--owner", "Nobody"]].concat(),
+            &["no provider is called `Nobody`"],
+        ),
+        (
+            vec!["watch", "--once", "--weights", "Nobody's=file:///w"],
+            &["no model is called `Nobody's`"],
+        ),
+    ] {
+        stage.refused(&wallet, &line, 1, words).await;
+    }
     let same = [&register[..], &["--endpoint", "https://example.com"]].concat();
     assert_eq!(stage.done(&wallet, &same).await["done"], "nothing");
     // Nobody can work for a provider that takes nothing.

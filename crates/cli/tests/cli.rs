@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use {
+    quern_client::Signer as _,
     serde_json::{Value, json},
     std::{
         io::{BufRead, BufReader, Read, Write},
@@ -19,10 +20,16 @@ const NOWHERE: &str = "http://127.0.0.1:1";
 
 /// Runs `quern` with a home of its own, so that no configuration of this machine plays a part.
 fn quern(home: &Path, args: &[&str]) -> Output {
+    quern_with(home, args, &[])
+}
+
+/// The same with variables in the environment.
+fn quern_with(home: &Path, args: &[&str], variables: &[(&str, &str)]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_quern"))
         .args(args)
         .env_clear()
         .env("HOME", home)
+        .envs(variables.iter().copied())
         .current_dir(home)
         .stdin(Stdio::null())
         .output()
@@ -127,7 +134,11 @@ fn cluster(accounts: Vec<(String, String)>) -> String {
                 json!({ "context": context, "value": values })
             }
             Some("getProgramAccounts") => json!([]),
-            Some("getBalance") => json!({ "context": context, "value": 0 }),
+            Some("getBalance") => {
+                // Whoever has an account here has lamports, too.
+                let value = if accounts.len() > 3 { 1 } else { 0 };
+                json!({ "context": context, "value": value })
+            }
             Some("getVersion") => json!({ "solana-core": "2.0.0", "feature-set": 1 }),
             Some("getGenesisHash") => json!(ADDRESS),
             Some("getSlot") => json!(1),
@@ -139,6 +150,28 @@ fn cluster(accounts: Vec<(String, String)>) -> String {
 
 /// A cluster with an empty Quern.
 fn empty_quern() -> String {
+    quern_of_accounts(Vec::new())
+}
+
+/// A cluster with a Quern that has one provider.
+fn quern_of(owner: &quern_client::Pubkey) -> String {
+    use {
+        anchor_lang::Discriminator,
+        quern_client::{
+            addresses,
+            quern::state::{LAYOUT_VERSION, Provider},
+        },
+    };
+    let mut provider: Provider = bytemuck::Zeroable::zeroed();
+    provider.version = LAYOUT_VERSION;
+    (provider.owner, provider.operator) = (*owner, *owner);
+    provider.active = true.into();
+    let data = [Provider::DISCRIMINATOR, bytemuck::bytes_of(&provider)].concat();
+    let address = addresses::provider(owner).to_string();
+    quern_of_accounts(vec![(address, base64(&data))])
+}
+
+fn quern_of_accounts(more: Vec<(String, String)>) -> String {
     use {
         anchor_lang::Discriminator,
         quern_client::{
@@ -156,11 +189,12 @@ fn empty_quern() -> String {
     let emission_data = [Emission::DISCRIMINATOR, bytemuck::bytes_of(&emission)].concat();
     // Slot 1, and whatever the clock says.
     let clock = base64(&[[1, 0, 0, 0, 0, 0, 0, 0]; 5].concat());
-    cluster(vec![
+    let own = vec![
         (addresses::protocol().to_string(), base64(&protocol_data)),
         (addresses::emission().to_string(), base64(&emission_data)),
         (CLOCK.to_owned(), clock),
-    ])
+    ];
+    cluster([own, more].concat())
 }
 
 /// Where a cluster keeps its clock.
@@ -436,6 +470,56 @@ fn no_deployment_is_guessed_for_a_remote_cluster() {
     );
 }
 
+/// What the environment fills in is not asked for.
+#[test]
+fn usage_shows_only_what_was_typed() {
+    let home = home();
+    let variables = [("QUERN_URL", NOWHERE), ("QUERN_PROGRAM_ID", ADDRESS)];
+    for args in [
+        &["job", "show"][..],
+        &["job", "create"],
+        &["job", "show", "nonsense"],
+    ] {
+        let bare = quern(home.path(), args);
+        let filled = quern_with(home.path(), args, &variables);
+        assert_eq!(filled.status.code(), Some(2), "{args:?}");
+        let texts = [bare, filled].map(|output| String::from_utf8(output.stderr).unwrap());
+        assert_eq!(texts[0], texts[1], "{args:?}");
+    }
+}
+
+/// A shell that was not told of the local network beside it.
+#[test]
+fn a_forgotten_env_is_said() {
+    let home = home();
+    let path = home.path();
+    let list = ["mint", "list"];
+    let said = |variables: &[(&str, &str)]| {
+        let output = quern_with(path, &list, variables);
+        String::from_utf8(output.stderr).unwrap()
+    };
+    assert!(!said(&[]).contains("env"), "{}", said(&[]));
+    std::fs::create_dir(path.join("quern-localnet")).unwrap();
+    for name in ["env", "quern-localnet/env"] {
+        std::fs::write(path.join(name), "export QUERN_URL=http://127.0.0.1:1\n").unwrap();
+        let hint = format!("run `. {}", if name == "env" { "./env" } else { name });
+        assert!(said(&[]).contains(&hint), "{}", said(&[]));
+        // A shell that knows its cluster needs no hint.
+        let known = [("QUERN_URL", NOWHERE), ("QUERN_PROGRAM_ID", ADDRESS)];
+        assert!(!said(&known).contains("run `."), "{}", said(&known));
+    }
+    // Another network that does not answer: the same.
+    let config = path.join("config.yml");
+    std::fs::write(&config, format!("json_rpc_url: {NOWHERE}\n")).unwrap();
+    let args = [&list[..], &["-C", "config.yml"]].concat();
+    refused(
+        path,
+        &args,
+        1,
+        &["cannot reach", "run `. quern-localnet/env`"],
+    );
+}
+
 #[test]
 fn addresses_that_are_none() {
     let home = home();
@@ -533,7 +617,7 @@ fn tensors_are_converted_without_a_network() {
     refused(home, &bad, 2, &["row 2, column 1 holds 300", "--dtype i32"]);
     assert!(!home.join("bad.qten").exists());
     let bad = ["tensor", "convert", "a.csv", "out"];
-    refused(home, &bad, 1, &["says no format"]);
+    refused(home, &bad, 2, &["says no format", ".npy", "--to"]);
 }
 
 /// A graph is looked at, estimated and run before it is sealed, without a network.
@@ -743,12 +827,14 @@ fn things_that_are_not_on_the_cluster() {
     let on = |command: &[&str], words: &[&str]| {
         refused(home, &[command, &["-u", &url]].concat(), 1, words)
     };
-    on(&["job", "show", ADDRESS], &["no job", "ended"]);
-    on(&["job", "cancel", ADDRESS], &["no job", "ended"]);
-    on(&["job", "crank", ADDRESS], &["no job", "/v1/jobs/"]);
+    let result = format!("`quern job result {ADDRESS}`");
+    for verb in ["show", "cancel", "crank", "accept"] {
+        on(&["job", verb, ADDRESS], &["no live job", "ended", &result]);
+    }
+    on(&["job", "crank", ADDRESS], &["/v1/jobs/"]);
     on(&["model", "show", ADDRESS], &["no model"]);
     on(&["mint", "show", ADDRESS], &["not registered"]);
-    on(&["mint", "register", ADDRESS], &["no token mint"]);
+    on(&["mint", "register", ADDRESS], &["may register a mint"]);
     on(
         &["purse", "deposit", "--mint", ADDRESS, "--amount", "1"],
         &["not registered"],
@@ -762,6 +848,8 @@ fn things_that_are_not_on_the_cluster() {
         &["provider", "run", "--publish-dir", "out"],
         &["not registered as a provider"],
     );
+    // It leaves nothing behind, neither the place to publish nor a folder of its own.
+    assert!(!home.join("out").exists() && !home.join(".local").exists());
     // Nothing to do is no failure, and a program sees it.
     for claim in [&["claim"][..], &["claim", "--withdraw", "all"]] {
         let output = quern(home, &[claim, &["-u", &url]].concat());
@@ -816,7 +904,7 @@ fn a_watcher_with_nothing_to_do_says_so() {
         home.path(),
         &["watch", "--once", "--job", ADDRESS, "-u", &url],
         1,
-        &["no job at", "has ended"],
+        &["no live job at", "has ended", "quern job result"],
     );
     refused(
         home.path(),
@@ -856,6 +944,8 @@ fn files_that_are_missing_or_garbage() {
             "1",
             "--publish-dir",
             "out",
+            "--assurance",
+            "refereed",
             "--input",
             input,
             "-u",
@@ -863,9 +953,15 @@ fn files_that_are_missing_or_garbage() {
         ];
         refused(path, &args, 1, words);
     };
-    create("missing", &["missing"]);
-    create("garbage", &["garbage", "bundle"]);
-    create("empty", &["no tensor"]);
+    let here = path.canonicalize().unwrap().display().to_string();
+    create(
+        "missing",
+        &["as an input", "no such file", &here, "--input"],
+    );
+    create("https://example.com/x", &["it is an address", "--input"]);
+    create(&here, &["it is a folder", "--input"]);
+    create("garbage", &["looks like a text", "tensor convert"]);
+    create("empty", &["an empty file", "no tensor"]);
     let model = [
         "model", "register", "--id", "1", "--name", "x", "-u", NOWHERE, "--graph",
     ];
@@ -898,6 +994,75 @@ fn files_that_are_missing_or_garbage() {
         1,
         &["nonsense"],
     );
+}
+
+/// Wherever a path is read, the sentence says what the file is for, what it looks like and which option to correct.
+#[test]
+fn a_wrong_file_is_called_by_its_name() {
+    let home = home();
+    let path = home.path();
+    let here = path.canonicalize().unwrap().display().to_string();
+    std::fs::write(path.join("README.md"), "# Quern\n\nEscrow.\n").unwrap();
+    std::fs::write(path.join("table.csv"), "a,b\n").unwrap();
+    let digits = concat!(env!("CARGO_MANIFEST_DIR"), "/../../models/digits/");
+    let [graph, images] =
+        ["digits.qmodel", "test-images.bin"].map(|name| format!("{digits}{name}"));
+    for (args, words) in [
+        (
+            &["tensor", "show", "README.md"][..],
+            &["Markdown", "FILE expects a tensor"][..],
+        ),
+        (&["tensor", "show", &graph], &["a graph", "FILE expects"]),
+        (
+            &["model", "inspect", "README.md"],
+            &["Markdown", "GRAPH expects a graph file"],
+        ),
+        (
+            &["model", "inspect", &images],
+            &["a file of tensors", "GRAPH expects"],
+        ),
+        (
+            &["model", "inspect", "missing"],
+            &["as the graph", &here, "correct GRAPH"],
+        ),
+        (
+            &["model", "estimate", "missing", "--rows", "1"],
+            &["as the graph"],
+        ),
+        (
+            &["model", "run", &graph, "--weights", "missing"],
+            &["as the weights", "--weights"],
+        ),
+        (
+            &["model", "run", &graph, "--weights", "README.md"],
+            &["Markdown", "--weights expects"],
+        ),
+        (
+            &["tensor", "convert", "missing.csv", "x.qten"],
+            &["no such file", "correct IN"],
+        ),
+        (
+            &["tensor", "convert", "table.csv", "x.qten"],
+            &["a table", "without header"],
+        ),
+        (
+            &["tensor", "convert", &images, "no/x.csv"],
+            &["no folder no", "OUT"],
+        ),
+        (
+            &["purse", "show", "-k", "README.md", "-u", NOWHERE],
+            &["text in words", "64 numbers"],
+        ),
+        (
+            &["purse", "show", "-C", "missing.yml"],
+            &["no such file", "--config"],
+        ),
+    ] {
+        refused(path, args, 1, words);
+    }
+    // A name that says no format is refused before the work.
+    let run = ["model", "run", "missing", "--out", "x.xyz"];
+    refused(path, &run, 2, &["x.xyz", ".npy"]);
 }
 
 /// What is written for ever can be followed by everybody, tells no secret and is not left out by mistake.
@@ -996,28 +1161,39 @@ fn a_provider_is_tried_before_it_starts() {
     let home = home();
     let path = home.path();
     let url = empty_quern();
-    let run = |args: &[&str], words: &[&str]| {
+    let run_on = |url: &str, args: &[&str], words: &[&str]| {
         let all = [
-            &["provider", "run", "--publish-dir", "out", "-u", &url],
+            &["provider", "run", "--publish-dir", "out", "-u", url],
             args,
         ]
         .concat();
         refused(path, &all, 1, words);
     };
+    let run = |args: &[&str], words: &[&str]| run_on(&url, args, words);
     run(&["--worker", "./train.sh"], &["train.sh", "--worker"]);
     std::fs::write(path.join("train.sh"), "#!/bin/sh\n").unwrap();
     run(&["--worker", "./train.sh"], &["train.sh", "chmod"]);
-    run(
-        &["--public-url", "http://127.0.0.1:1/out"],
-        &["--public-url", "--skip-probe"],
-    );
+    run(&["--public-url", "nonsense"], &["--public-url"]);
     run(
         &["--allow-files", "nothing-there"],
         &["nothing-there", "--allow-files"],
     );
-    let other = format!("file://{}/other", path.display());
-    run(&["--public-url", &other], &["--public-url"]);
     run(&[], &["not registered as a provider"]);
+    assert!(!path.join("out").exists(), "a folder is left behind");
+    // What is published is fetched again, once nothing else is in the way.
+    let keypair = path.join(".config/solana/id.json");
+    let owner = quern_client::config::read_keypair(&keypair).unwrap();
+    let registered = quern_of(&owner.pubkey());
+    let other = format!("file://{}/other", path.display());
+    for public in ["http://127.0.0.1:1/out", &other] {
+        let words = ["--public-url", "--skip-probe"];
+        run_on(&registered, &["--public-url", public], &words);
+    }
+    let stranger = path.join("stranger.json");
+    quern_client::config::write_keypair(&stranger, &quern_client::Keypair::new()).unwrap();
+    let me = owner.pubkey().to_string();
+    let args = ["-k", "stranger.json", "--owner", &me];
+    run_on(&registered, &args, &[&me, "--operator", "--keypair"]);
 }
 
 #[test]
@@ -1066,7 +1242,9 @@ fn a_port_in_use_is_said() {
     let home = home();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
-    std::fs::write(home.path().join("program.so"), "x").unwrap();
+    let program = home.path().join("program.so");
+    let elf = [b"\x7fELF", quern_client::quern::ID.as_ref()].concat();
+    std::fs::write(&program, elf).unwrap();
     let args = [
         "localnet",
         "--rpc-port",
@@ -1085,6 +1263,7 @@ fn a_port_in_use_is_said() {
         !home.path().join("quern-localnet").exists(),
         "a network that did not start leaves wallets behind"
     );
+    std::fs::write(&program, "x").unwrap();
     let free = [
         "localnet",
         "--rpc-port",

@@ -123,6 +123,9 @@ async fn one_command_serves_every_deployment() {
         (&id.clone().into(), &true.into())
     );
 
+    anybody_may_verify(&stage, &elf);
+    a_cluster_without_a_place_for_it_gets_no_idl(&stage);
+
     // Without an upgrade authority nobody could set the protocol up.
     let none = [
         "deploy",
@@ -176,6 +179,42 @@ async fn one_command_serves_every_deployment() {
     let program = stage.program;
     let authority = quern_deploy::authority(stage.net.rpc(), &program).await;
     assert_eq!(authority.unwrap(), None);
+}
+
+/// The same bytes are the same program; one bit less is said, with both hashes.
+fn anybody_may_verify(stage: &Stage, elf: &str) {
+    let verify = ["deploy", "verify", "--program-so"];
+    let done = stage.json("client", &[&verify[..], &[elf]].concat());
+    let bytes = std::fs::read(elf).unwrap();
+    assert_eq!(
+        (&done["verified"], &done["bytes"]),
+        (&true.into(), &bytes.len().into())
+    );
+    let mut other = bytes;
+    other[5_000] ^= 1;
+    let path = stage.home.path().join("other.so");
+    std::fs::write(&path, other).unwrap();
+    let path = path.display().to_string();
+    let id = stage.program.to_string();
+    let refused = [&verify[..], &[&path, "--program-id", &id]].concat();
+    let refused = stage.bare("client", &refused).output().unwrap();
+    let why = String::from_utf8_lossy(&refused.stderr);
+    assert_eq!(refused.status.code(), Some(1), "{why}");
+    let hash = done["sha256"].as_str().unwrap();
+    assert!(
+        why.contains("is not this file") && why.contains(hash),
+        "{why}"
+    );
+}
+
+/// A local network has no program-metadata program.
+fn a_cluster_without_a_place_for_it_gets_no_idl(stage: &Stage) {
+    let id = stage.program.to_string();
+    let idl = ["deploy", "--idl", "--program-id", &id];
+    let refused = stage.bare("admin", &idl).output().unwrap();
+    let why = String::from_utf8_lossy(&refused.stderr);
+    assert_eq!(refused.status.code(), Some(1), "{why}");
+    assert!(why.contains("there is nowhere to write one"), "{why}");
 }
 
 /// A refereed job from the model to the payment.

@@ -177,7 +177,7 @@ async fn demands_and_convictions_are_shown_and_paid_out() {
         &who,
         "10000",
     ];
-    stage.says(&["job", "show", &name], 0, &words);
+    stage.says(&["job", "show", &name, "--full"], 0, &words);
     stage.says(&["job", "list"], 0, &["submitted, 1 demand"]);
     let shown = stage.json(opener, &["job", "show", &name]);
     assert_eq!(shown["open_demands"], 1);
@@ -197,9 +197,9 @@ async fn demands_and_convictions_are_shown_and_paid_out() {
     world.send(&all, &[opener]).await;
     let settle = format!("quern job crank {name}");
     let words = ["the root of the trace", "0.8", "0.4", &settle, &who];
-    stage.says(&["job", "show", &name], 0, &words);
+    stage.says(&["job", "show", &name, "--full"], 0, &words);
     stage.says(&["job", "list"], 0, &["convicted: "]);
-    stage.says(&["job", "show", &name], 0, &["convicted"]);
+    stage.says(&["job", "show", &name, "--full"], 0, &["convicted"]);
     let shown = stage.json(opener, &["job", "show", &name]);
     assert_eq!(shown["conviction_reason"], "unanswered");
     assert_eq!(shown["proved_by"], who);
@@ -220,7 +220,7 @@ async fn demands_and_convictions_are_shown_and_paid_out() {
     assert_eq!(world.free(&opener.pubkey()).await - before, BOND / 5 * 4);
     let gone = world.net.rpc().get_account(&demand).await;
     assert!(gone.is_err(), "the demand is closed");
-    stage.says(&["job", "show", &name], 1, &["no job", "/v1/jobs/"]);
+    stage.says(&["job", "show", &name], 1, &["no live job", "/v1/jobs/"]);
 }
 
 /// The commitment to one wrong value, and the evidence against it.

@@ -56,6 +56,13 @@ impl Stage {
         assert!(why.contains(words), "{args:?}: {why}");
     }
 
+    /// What a command that must fail says.
+    fn said(&self, wallet: &Keypair, args: &[&str]) -> String {
+        let output = self.command(wallet, args).output().unwrap();
+        assert!(!output.status.success(), "{args:?}");
+        String::from_utf8(output.stderr).unwrap()
+    }
+
     async fn next(&self) -> (Keypair, String) {
         let next = self.world.net.fresh(1_000_000_000).await.unwrap();
         let address = next.pubkey().to_string();
@@ -87,7 +94,11 @@ async fn settings_and_rates_change_only_where_they_are_named() {
     assert_eq!(after, before);
     let again = stage.json(admin, &["protocol", "update", "--fee", "3%"]);
     assert_eq!(again["done"], "nothing");
-    stage.refused(admin, &["protocol", "update", "--fee", "50%"], "share");
+    stage.refused(
+        admin,
+        &["protocol", "update", "--fee", "50%"],
+        "from 0 % to 10 %",
+    );
 
     let mint = stage.world.mint.address.to_string();
     let before = stage.json(admin, &["mint", "show", &mint]);
@@ -121,6 +132,62 @@ async fn settings_and_rates_change_only_where_they_are_named() {
     stage.json(admin, &["mint", "update", &mint, "--enabled", "true"]);
     let opened = stage.json(&stage.world.maker, &["purse", "open"]);
     assert_eq!(opened["mint"], mint);
+}
+
+/// Who may not sign learns who may, before anything is sent; so does who names a number beyond a limit.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_wallet_and_a_wrong_number_are_named() {
+    let stage = Stage::new().await;
+    let (stranger, me) = stage.next().await;
+    let authority = stage.world.net.admin().pubkey().to_string();
+    let guardian = stage.json(&stranger, &["protocol", "show"])["guardian"].clone();
+    let (mint, free) = (stage.world.mint.address.to_string(), "--amount");
+    for args in [
+        &["protocol", "update", "--fee", "1%"][..],
+        &["protocol", "propose-authority", &me],
+        &["protocol", "pause", "on"],
+        &["protocol", "pause", "off"],
+        &["mint", "register", &me],
+        &["mint", "update", &mint, "--enabled", "false"],
+        &["emission", "configure", "--mint", &mint, free, "1"],
+    ] {
+        let said = stage.said(&stranger, args);
+        let named = [&authority, &me].iter().all(|one| said.contains(*one));
+        assert!(named && said.contains("--keypair"), "{args:?}: {said}");
+    }
+    // A guardian stops what is new, and does not end a pause.
+    let guardian = guardian.as_str().unwrap();
+    assert!(
+        stage
+            .said(&stranger, &["protocol", "pause", "on"])
+            .contains(guardian)
+    );
+
+    let admin = stage.world.net.admin();
+    stage.refused(admin, &["mint", "register", &mint], "registered already");
+    stage.refused(
+        admin,
+        &["mint", "update", &mint, "--least-price", "0"],
+        "--least-price 0: it must be at least",
+    );
+    let emission = stage.json(admin, &["emission", "show"]);
+    if emission["configured"] == true && emission["reward_mint"] == *mint {
+        stage.refused(
+            admin,
+            &["mint", "update", &mint, "--reward-rate", "5"],
+            "--reward-rate 5 times",
+        );
+    }
+    let client = &stage.world.client;
+    let said = stage.said(client, &["purse", "withdraw", free, "1000000"]);
+    for part in ["takes 1000000 (1000000000000 atoms)", "free", "locked"] {
+        assert!(said.contains(part), "{said}");
+    }
+    stage.refused(
+        client,
+        &["purse", "withdraw", free, "0"],
+        "--amount 0: it must be at least",
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -24,6 +24,11 @@ use {
     },
 };
 
+/// Where both token programs keep an account's amount.
+const TOKEN_AMOUNT_BYTES: std::ops::Range<usize> = 64..72;
+/// Where both token programs keep a mint's decimals.
+const MINT_DECIMALS_BYTE: usize = 44;
+
 /// Bytes of a discriminator, which begin every account.
 pub(crate) const DISCRIMINATOR_BYTES: usize = 8;
 
@@ -677,6 +682,39 @@ pub async fn missing(rpc: &RpcClient, addresses: &[Pubkey]) -> Result<Vec<Pubkey
         .collect())
 }
 
+/// What a token account holds, in atoms; nothing if there is none at the address.
+///
+/// # Errors
+/// That the cluster did not answer.
+pub async fn token_atoms(rpc: &RpcClient, address: &Pubkey) -> Result<Option<u64>> {
+    let held = raw(rpc, address).await?;
+    Ok(held.and_then(|(owner, data)| atoms_in(&owner, &data)))
+}
+
+fn atoms_in(owner: &Pubkey, data: &[u8]) -> Option<u64> {
+    let amount = data.get(TOKEN_AMOUNT_BYTES).filter(|_| is_token(owner))?;
+    amount.try_into().ok().map(u64::from_le_bytes)
+}
+
+/// Token program and decimals of any mint, registered or not; nothing if there is none at the address.
+///
+/// # Errors
+/// That the cluster did not answer.
+pub async fn token_mint(rpc: &RpcClient, address: &Pubkey) -> Result<Option<(Pubkey, u8)>> {
+    let held = raw(rpc, address).await?;
+    Ok(held.and_then(|(owner, data)| decimals_in(&owner, &data).map(|decimals| (owner, decimals))))
+}
+
+fn decimals_in(owner: &Pubkey, data: &[u8]) -> Option<u8> {
+    data.get(MINT_DECIMALS_BYTE)
+        .filter(|_| is_token(owner))
+        .copied()
+}
+
+fn is_token(owner: &Pubkey) -> bool {
+    [addresses::TOKEN_PROGRAM, addresses::TOKEN_2022_PROGRAM].contains(owner)
+}
+
 /// A name as accounts store it: UTF-8, padded with zero bytes.
 pub fn name(stored: &[u8; 32]) -> String {
     let end = stored
@@ -727,6 +765,25 @@ mod tests {
         let refused =
             decode::<Purse>(&address, &crate::program_id(), &bytes_of(&purse)).unwrap_err();
         assert!(matches!(refused, ClientError::WrongVersion { .. }));
+    }
+
+    #[test]
+    fn amounts_and_decimals_are_read_from_token_accounts_only() {
+        let mut data = vec![0; 165];
+        data[64..72].copy_from_slice(&7u64.to_le_bytes());
+        data[44] = 9;
+        for program in [addresses::TOKEN_PROGRAM, addresses::TOKEN_2022_PROGRAM] {
+            let read = (atoms_in(&program, &data), decimals_in(&program, &data));
+            assert_eq!(read, (Some(7), Some(9)));
+            let short = (
+                atoms_in(&program, &data[..71]),
+                decimals_in(&program, &data[..44]),
+            );
+            assert_eq!(short, (None, None));
+        }
+        let stranger = Pubkey::from([2; 32]);
+        let read = (atoms_in(&stranger, &data), decimals_in(&stranger, &data));
+        assert_eq!(read, (None, None));
     }
 
     #[test]

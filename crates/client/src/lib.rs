@@ -9,6 +9,7 @@
 //! - [`program_id`]: which deployment this process works with.
 //! - [`chain`]: reads that provider and watcher share; [`clock`]: the cluster's time; [`history`]: what old transactions tell.
 //! - [`cluster`]: whether this is the cluster that the protocol was set up for.
+//! - [`metadata`]: where explorers find the program's IDL.
 //! - [`config`]: Solana's configuration, cluster names and keypair files.
 //! - [`text`]: what may be written for ever, and how what strangers wrote is shown.
 
@@ -22,11 +23,13 @@ pub mod config;
 mod deployment;
 pub mod errors;
 pub mod events;
+pub mod files;
 pub mod flows;
 pub mod history;
 pub mod instructions;
 pub mod jobs;
 pub mod messages;
+pub mod metadata;
 pub mod read;
 pub mod rpc;
 pub mod send;

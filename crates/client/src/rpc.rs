@@ -40,6 +40,11 @@ pub fn connect(url: &str, commitment: CommitmentConfig) -> RpcClient {
     over(HttpSender::new(url), commitment)
 }
 
+/// The same with another limit of time for one request than half a minute.
+pub fn connect_within(url: &str, timeout: Duration, commitment: CommitmentConfig) -> RpcClient {
+    over(HttpSender::new_with_timeout(url, timeout), commitment)
+}
+
 /// The same over any transport.
 pub fn over(
     transport: impl RpcSender + Send + Sync + 'static,

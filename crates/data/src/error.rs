@@ -56,7 +56,7 @@ pub enum DataError {
         why: String,
     },
     /// No room on a disk. Nothing is lost: what could not be written is done again.
-    #[error("the disk of {path} is full; free some space, and everything goes on by itself", path = path.display())]
+    #[error("the disk of {path} is full, or a limit of it is reached; free some space, and everything goes on by itself", path = path.display())]
     DiskFull {
         /// The file or folder.
         path: PathBuf,

@@ -4,10 +4,10 @@
 //!
 //! | URI of | is the address of |
 //! | --- | --- |
-//! | a job's input | one bundle file (`quern_proof::file::encode_bundle`) of the input tensors, in the graph's order |
+//! | a job's input | one bundle file (`quern_proof::file::encode_bundle`) of the input tensors, in the graph's order; of a reviewed job also any one other file ([`crate::any_file`]) |
 //! | a model | one bundle file of its weight tensors, in the graph's order |
 //! | a refereed result | one trace file (`encode_trace`); `result.qten` beside it holds the last op's output alone, and `hints.qtrace`, if there are `QLINEAR`s, their i32 sums in the format of traces: who checks the result trusts them for nothing and is done sooner |
-//! | a reviewed result | whatever client and worker agreed on |
+//! | a reviewed result | the file that the worker wrote, with its SHA-256 as the commitment, or whatever client and worker agreed on |
 //!
 //! A provider publishes the trace of a job under `<job>/<submission>/trace.qtrace`. URIs are `https://…`, `http://…` or, for
 //! networks on one machine, `file:///…`; at most 200 bytes, without user name, query or fragment. A `file` URI is followed
@@ -277,6 +277,33 @@ mod tests {
             uri
         );
         assert_eq!(fetcher.fetch(&uri, Some(1)).await.unwrap(), [8]);
+    }
+
+    /// Whatever a file is called: it is found at the address that was told, under the name that it was given.
+    #[tokio::test]
+    async fn names_that_mean_something_in_addresses_are_found() {
+        let folder = tempfile::tempdir().unwrap();
+        let out = folder.path().join("a folder [1] 100%");
+        let publisher = Publisher::folder(&out, None).unwrap();
+        let fetcher = fetcher(folder.path(), 100);
+        for (index, name) in (0..).zip([
+            "job-under-[WebPage(200)].qbundle",
+            "50% of it",
+            "already%20escaped%5B",
+            "what?",
+            "a#b",
+            "{a}^|`~*<>\"'",
+            "ünïcode ≥ 1",
+            "in/a [folder]/x",
+        ]) {
+            let uri = publisher.put(name, vec![index; 10]).await.unwrap();
+            let found = fetcher.fetch(&uri, Some(10)).await;
+            assert_eq!(found.unwrap(), [index; 10], "{name}: {uri}");
+            assert!(out.join(name).is_file(), "{name}");
+        }
+        for outside in ["../x", "a/../../x", "a//b", "."] {
+            assert!(publisher.put(outside, vec![1]).await.is_err(), "{outside}");
+        }
     }
 
     #[tokio::test]

@@ -177,9 +177,10 @@ fn sweep_parts(folder: &Path, age: Duration) -> std::io::Result<()> {
 
 /// Something that could not be written.
 pub fn unwritten(path: &Path, error: &std::io::Error) -> DataError {
+    // The last one is a limit of this process or of the disk's format.
     let is_full = matches!(
         error.kind(),
-        ErrorKind::StorageFull | ErrorKind::QuotaExceeded
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge
     );
     match is_full {
         true => DataError::DiskFull {
@@ -225,7 +226,11 @@ mod tests {
     #[test]
     fn a_full_disk_is_called_so() {
         let path = Path::new("/data/x");
-        for kind in [ErrorKind::StorageFull, ErrorKind::QuotaExceeded] {
+        for kind in [
+            ErrorKind::StorageFull,
+            ErrorKind::QuotaExceeded,
+            ErrorKind::FileTooLarge,
+        ] {
             let said = unwritten(path, &kind.into()).to_string();
             assert!(
                 said.contains("is full") && said.contains("/data/x"),

@@ -5,9 +5,11 @@
 //! - [`publish`]: results for others;
 //! - [`sizes`]: how large the data of a graph are, known before anything is fetched;
 //! - [`slots`]: how many downloads of strangers' data run at a time, and who has to make place;
+//! - [`any_file`]: what stands for a file that is no tensor;
 //! - [`store`]: tensors named by their roots, in memory, in a folder, fetched; [`budget`]: the memory that they may take;
 //! - [`files`]: files that are whole or not there; [`runtime`]: what every loop that follows the chain is made of.
 
+pub mod any_file;
 pub mod budget;
 mod error;
 pub mod fetch;

@@ -4,12 +4,13 @@ use {
     crate::{
         error::{DataError, Result, cause, excerpt},
         fetch::parse,
+        files::unwritten,
     },
     object_store::{
         ClientOptions, ObjectStore, ObjectStoreExt, PutPayload, RetryConfig, http::HttpBuilder,
         local::LocalFileSystem, path::Path as StorePath,
     },
-    std::{fmt::Display, path::Path, sync::Arc, time::Duration},
+    std::{error::Error, fmt::Display, path::Path, sync::Arc, time::Duration},
     url::Url,
 };
 
@@ -100,12 +101,17 @@ impl Publisher {
         Ok(self)
     }
 
-    /// The address that a file will have, if it is short enough for the chain.
+    /// The address that a file will have, if it is short enough for the chain. What has a meaning in addresses is escaped there:
+    /// the file's own name stays as it is.
     ///
     /// # Errors
     /// `BadUri` above 200 bytes.
     pub fn uri(&self, relative: &str) -> Result<String> {
-        let uri = format!("{}/{relative}", self.public_base);
+        let mut uri = parse(&self.public_base)?;
+        if let Ok(mut segments) = uri.path_segments_mut() {
+            segments.pop_if_empty().extend(relative.split('/'));
+        }
+        let uri = uri.to_string();
         parse(&uri)?;
         Ok(uri)
     }
@@ -120,19 +126,36 @@ impl Publisher {
             place: self.place.clone(),
             why,
         };
-        let path =
-            StorePath::from_iter(self.prefix.parts().chain(StorePath::from(relative).parts()));
+        let place = Path::new(&self.place).join(relative);
+        // As it is: `from` would escape what the store or the address escape once more.
+        let name = StorePath::parse(relative).map_err(|error| failed(cause(&error)))?;
+        let path = StorePath::from_iter(self.prefix.parts().chain(name.parts()));
         match tokio::time::timeout(self.timeout, self.store.put(&path, PutPayload::from(bytes)))
             .await
         {
             Ok(Ok(_)) => Ok(uri),
-            Ok(Err(error)) => Err(failed(cause(&error))),
+            Ok(Err(error)) => Err(match io_error(&error).map(|io| unwritten(&place, io)) {
+                Some(full @ DataError::DiskFull { .. }) => full,
+                _ => failed(cause(&error)),
+            }),
             Err(_) => Err(failed(format!(
                 "it took longer than {} s",
                 self.timeout.as_secs()
             ))),
         }
     }
+}
+
+/// What the system said, if it was the system.
+fn io_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a std::io::Error> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(found) = error.downcast_ref() {
+            return Some(found);
+        }
+        next = error.source();
+    }
+    None
 }
 
 /// A store that puts files below a URL.
@@ -165,7 +188,10 @@ fn http_store(
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use super::*;
+    use {
+        super::*,
+        tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
+    };
 
     #[test]
     fn addresses_that_are_too_long_are_refused_before_any_work() {
@@ -183,5 +209,32 @@ mod tests {
             assert!(Publisher::at(other, None).is_err(), "{other}");
         }
         assert!(Publisher::at("HTTPS://example.com/x", None).is_ok());
+    }
+
+    #[tokio::test]
+    async fn what_is_put_by_http_lies_where_its_address_says() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base = format!("http://{}/a%20b", listener.local_addr().unwrap());
+        let publisher = Publisher::http(&base, None, Duration::from_secs(10)).unwrap();
+        let serve = async {
+            let (stream, _) = listener.accept().await.unwrap();
+            let mut stream = BufReader::new(stream);
+            let mut lines = Vec::new();
+            loop {
+                let mut line = String::new();
+                stream.read_line(&mut line).await.unwrap();
+                if line.trim().is_empty() {
+                    break;
+                }
+                lines.push(line);
+            }
+            let answer = b"HTTP/1.1 201 Created\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+            stream.write_all(answer).await.unwrap();
+            lines.swap_remove(0)
+        };
+        let (request, uri) = tokio::join!(serve, publisher.put("in/[1] 100%.bin", vec![7]));
+        let uri = Url::parse(&uri.unwrap()).unwrap();
+        assert_eq!(request.trim(), format!("PUT {} HTTP/1.1", uri.path()));
+        assert_eq!(uri.path(), "/a%20b/in/[1]%20100%25.bin");
     }
 }

@@ -6,10 +6,14 @@
 
 mod authority;
 mod error;
+mod idl;
+mod verify;
 
 pub use {
     authority::{authority, set_authority},
     error::{DeployError, Result},
+    idl::{IdlReport, write_idl},
+    verify::{Deployed, code_hash, deployed},
 };
 
 use {

@@ -281,7 +281,7 @@ async fn a_priced_transaction_pays_its_units_times_the_price() {
         .await
         .unwrap();
     let within = PriorityFee::Within {
-        cap_micro_lamports: CAP,
+        cap_micro_lamports: Some(CAP),
     };
     // Worth 1.5 million lamports, at once.
     let urgent = Errand::answer(Pubkey::default(), 0, 1_505_000);

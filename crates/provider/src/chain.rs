@@ -200,7 +200,7 @@ impl ProviderChain for RpcChain {
 ///
 /// # Errors
 /// `NotReady`, with what the owner has to do first.
-pub(crate) async fn check_ready(chain: &dyn ProviderChain, owner: &Pubkey) -> crate::Result<()> {
+pub async fn check_ready(chain: &dyn ProviderChain, owner: &Pubkey) -> crate::Result<()> {
     let not_ready = |sentence: String| Err(ProviderError::NotReady(sentence));
     if !chain.is_set_up().await? {
         return not_ready(
@@ -210,12 +210,13 @@ pub(crate) async fn check_ready(chain: &dyn ProviderChain, owner: &Pubkey) -> cr
     let signer = chain.signer();
     let Some(provider) = chain.provider(owner).await? else {
         return not_ready(format!(
-            "{owner} is not registered as a provider; run `quern provider register` with its keypair first"
+            "{owner} is not registered as a provider; run `quern provider register` with its keypair first, or, if it is the operator of another one, name that with --owner"
         ));
     };
     if !provider.is_party(&signer) {
         return not_ready(format!(
-            "{signer} is neither owner nor operator of the provider of {owner}; pass one of their keypairs, or name this key as operator"
+            "only the owner {owner} or the operator {} may work for this provider, and {signer} signs; pass one of their keypairs with --keypair, or name this key with `quern provider register --operator {signer}`",
+            provider.operator
         ));
     }
     if !provider.active.get() {

@@ -145,6 +145,15 @@ impl Context {
         true
     }
 
+    /// Whether a failure is that the worker could not work. That is said once a minute, however many jobs wait for it.
+    pub(crate) fn is_unready(&self, error: &ProviderError) -> bool {
+        let is_unready = matches!(error, ProviderError::Unready(_));
+        if is_unready && self.is_time_to_say("worker", SAY_AGAIN) {
+            tracing::warn!(%error, "leaving reviewed jobs alone until its check passes");
+        }
+        is_unready
+    }
+
     /// Whether something has not been said for so long; from now on it has.
     pub(crate) fn is_time_to_say(&self, what: &'static str, every: Duration) -> bool {
         let mut said = lock(&self.said_at);
@@ -163,18 +172,33 @@ impl Context {
 
     /// Lets a failed job rest, longer every time, and says how long.
     pub(crate) fn rest(&self, address: &Pubkey, kind: TaskKind) -> Duration {
-        /// More jobs than this are forgotten at once: strangers create them.
-        const MOST: usize = 10_000;
-        let mut resting = lock(&self.resting);
-        if resting.len() >= MOST {
-            resting.clear();
-        }
         let usual = self.settings.retry;
         let (shortest, longest) = match kind {
             TaskKind::Answer => (usual, LONGEST_ANSWER_RETRY),
             TaskKind::Offer => (usual.saturating_mul(OFFER_REST), LONGEST_RETRY),
             TaskKind::Other => (usual, LONGEST_RETRY),
         };
+        self.rest_within(address, kind, shortest, longest)
+    }
+
+    /// The same, but short at first whatever it is.
+    pub(crate) fn rest_shortly(&self, address: &Pubkey, kind: TaskKind) -> Duration {
+        self.rest_within(address, kind, self.settings.retry, LONGEST_RETRY)
+    }
+
+    fn rest_within(
+        &self,
+        address: &Pubkey,
+        kind: TaskKind,
+        shortest: Duration,
+        longest: Duration,
+    ) -> Duration {
+        /// More jobs than this are forgotten at once: strangers create them.
+        const MOST: usize = 10_000;
+        let mut resting = lock(&self.resting);
+        if resting.len() >= MOST {
+            resting.clear();
+        }
         let retry = resting.entry((*address, kind)).or_default();
         retry.failed(shortest, longest)
     }

@@ -20,6 +20,9 @@ pub enum ProviderError {
     /// A worker failed.
     #[error("the worker failed: {0}")]
     Worker(String),
+    /// A worker that could not work now, so that nothing is taken.
+    #[error("the worker is not ready: {0}")]
+    Unready(String),
     /// A job that does not fit what its accounts say, or what this provider can do.
     #[error("job {job} cannot be served: {why}")]
     Unservable {

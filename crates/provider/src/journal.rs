@@ -1,4 +1,5 @@
-//! What survives a kill: one small file for every job that the provider has taken, and the files that it works with.
+//! What survives a kill: one small file for every job that the provider has taken or is about to, and the files that it works
+//! with.
 //!
 //! | path in the agent's folder | holds |
 //! | --- | --- |

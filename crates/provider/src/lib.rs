@@ -36,7 +36,7 @@ pub mod worker;
 
 pub use {
     ability::Ability,
-    chain::ProviderChain,
+    chain::{ProviderChain, check_ready},
     error::{ProviderError, Result},
     policy::Policy,
     run::Agent,

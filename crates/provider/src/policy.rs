@@ -98,9 +98,23 @@ pub struct Capacity<'a> {
     pub moment: &'a Moment,
 }
 
-/// Why a job is left alone.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, thiserror::Error)]
-pub enum Refusal {
+/// The enum, and a list of all of it.
+macro_rules! refusals {
+    ($($(#[$attribute:meta])* $name:ident,)*) => {
+        /// Why a job is left alone.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, thiserror::Error)]
+        pub enum Refusal {
+            $($(#[$attribute])* $name,)*
+        }
+
+        impl Refusal {
+            /// All of them.
+            pub const ALL: &'static [Self] = &[$(Self::$name),*];
+        }
+    };
+}
+
+refusals! {
     /// State.
     #[error("it is not open")]
     NotOpen,

@@ -49,8 +49,12 @@ pub(crate) async fn prepare(context: &Context, address: &Pubkey, job: &Job) -> R
 }
 
 /// Fetches and checks what an open job needs, without holding anything for it meanwhile but a download slot and the disk: its
-/// client may be a stranger whose server stalls.
-pub(crate) async fn offer(context: &Context, address: &Pubkey, job: &Job) -> Result<()> {
+/// client may be a stranger whose server stalls. What a reviewed job's worker is told is returned; tensors would take memory.
+pub(crate) async fn offer(
+    context: &Context,
+    address: &Pubkey,
+    job: &Job,
+) -> Result<Option<Prepared>> {
     let moment = context.chain.moment().await?;
     let attempts = lock(&context.known).attempts(address);
     let download = context
@@ -78,7 +82,8 @@ pub(crate) async fn offer(context: &Context, address: &Pubkey, job: &Job) -> Res
     let memory = context.store.reserve_idle(file_bytes.saturating_mul(2));
     let memory = tokio::time::timeout(context.settings.memory_patience, memory).await;
     let _memory = memory.map_err(|_| put_off("no memory became free for its data"))??;
-    prepare(context, address, job).await.map(drop)
+    let prepared = prepare(context, address, job).await?;
+    Ok(Some(prepared).filter(|prepared| prepared.tensors.is_none()))
 }
 
 /// Brings the data of a job to the disk, and says how large the largest file is. They are compared later.

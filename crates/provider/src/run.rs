@@ -121,7 +121,11 @@ async fn attempt(context: &Context, address: &Pubkey, task: Task) -> bool {
         tracing::warn!(job = %address, %error, "its data are not what it commits to, or do not come; leaving an open job alone for good");
         return false;
     }
-    let rest = context.rest(address, task.kind());
+    let rest = match error {
+        // A server that is down comes back, and nobody else is to blame.
+        ProviderError::Unready(_) => context.rest_shortly(address, task.kind()),
+        _ => context.rest(address, task.kind()),
+    };
     if matches!(task, Task::Measure) {
         if context.is_time_to_say("no ability", SAY_AGAIN) {
             let is_known = lock(&context.ability).is_some();
@@ -129,7 +133,7 @@ async fn attempt(context: &Context, address: &Pubkey, task: Task) -> bool {
         }
         return false;
     }
-    if !context.is_full_disk(&error) {
+    if !context.is_full_disk(&error) && !context.is_unready(&error) {
         tracing::warn!(job = %address, %error, retry_in_secs = rest.as_secs(), "cannot serve the job now; retrying");
     }
     false

@@ -8,7 +8,7 @@ use {
         journal::{Record, Stage},
         offers,
         prepare::{self, Prepared},
-        worker::{Output, WorkOrder, Worker},
+        worker::{MAX_NAME_BYTES, Output, WorkOrder, Worker},
     },
     quern_client::{
         ClientError, Pubkey,
@@ -39,14 +39,25 @@ pub(crate) async fn take(context: &Context, address: &Pubkey, job: Job) -> Resul
         ));
     }
     // An address that would be too long is found out before a bond is at stake.
+    let longest_name = match job.is_refereed() {
+        true => fetch::TRACE_FILE.to_owned(),
+        false => "x".repeat(MAX_NAME_BYTES),
+    };
     context
         .settings
         .publisher
-        .uri(&relative(address, u32::MAX, fetch::TRACE_FILE))?;
-    prepare::offer(context, address, &job).await?;
+        .uri(&relative(address, u32::MAX, &longest_name))?;
+    let prepared = prepare::offer(context, address, &job).await?;
+    if let Some((prepared, worker)) = prepared.zip(context.worker.as_ref()) {
+        let submission = job.submissions.get().saturating_add(1);
+        let order = order(context, address, &job, submission, prepared).await?;
+        worker.check(Some(&order)).await?;
+    }
     if context.is_stopping.load(Ordering::SeqCst) {
         return Ok(false);
     }
+    // A disk without room for this has none for the result either: that is found out before a bond is at stake.
+    begin(context, address, &job)?;
     // Fetching took time, and other jobs may have been taken meanwhile.
     if let Err(refusal) = offers::promise(context, address, &job).await? {
         context.leave_alone(address, &job, refusal);
@@ -77,15 +88,7 @@ pub(crate) async fn work(
     job: Job,
     prepared: Option<Prepared>,
 ) -> Result<()> {
-    let mut record = match begun(context, address, &job)? {
-        Some(record) => record,
-        None => {
-            let submission = job.submissions.get().saturating_add(1);
-            let record = Record::taken(address, job.milestone, submission);
-            context.journal.save(address, &record)?;
-            record
-        }
-    };
+    let mut record = begin(context, address, &job)?;
     if !has_files(context, address, &record) {
         record = record.at(Stage::Taken);
     }
@@ -108,6 +111,17 @@ pub(crate) async fn work(
         }
         _ => Ok(()),
     }
+}
+
+/// What the journal knows of the submission that a job waits for, from now on at least that.
+fn begin(context: &Context, address: &Pubkey, job: &Job) -> Result<Record> {
+    if let Some(record) = begun(context, address, job)? {
+        return Ok(record);
+    }
+    let submission = job.submissions.get().saturating_add(1);
+    let record = Record::taken(address, job.milestone, submission);
+    context.journal.save(address, &record)?;
+    Ok(record)
 }
 
 /// What the journal knows of the submission that a taken job waits for.
@@ -335,7 +349,11 @@ async fn order(
     prepared: Prepared,
 ) -> Result<WorkOrder> {
     let moment = context.chain.moment().await?;
-    let deadline = job.effective_deadline(&moment);
+    let deadline = match job.is_in(JobState::Open) {
+        // As if it was taken now.
+        true => moment.now.saturating_add(i64::from(job.work_secs.get())),
+        false => job.effective_deadline(&moment),
+    };
     let has_checkpoint = job.checkpoint != [0; 32];
     let checkpoint_uri = match has_checkpoint {
         true => {

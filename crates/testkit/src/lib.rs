@@ -3,6 +3,7 @@
 //! - [`rng`]: the one random generator.
 //! - [`oracle`]: a second implementation of the rules about money and time; it hears of events and knows every balance.
 //! - [`follower`]: what a reader of events alone knows of the accounts.
+//! - [`documented`]: the commands that documents tell people to type.
 //! - [`svm`] (feature `svm`): the built program in a virtual machine; every transaction is audited.
 //! - [`net`] (feature `net`): the built program on a local network, with providers, watchers, cheats and people.
 //!
@@ -12,6 +13,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 pub mod accounts;
+pub mod documented;
 pub mod follower;
 #[cfg(feature = "net")]
 pub mod net;

@@ -26,7 +26,7 @@ use {
     tokio::time::Instant,
 };
 
-/// Failures after which [`Until::NothingOpen`] gives a case up.
+/// Failures after which [`Until::NothingOpen`] gives a case up, or looking at all.
 const MOST_FAILURES: u32 = 3;
 /// How often the end of a job is looked up before it counts as unknown: a node may be behind.
 const LOOKS_FOR_OUTCOME: u32 = 5;
@@ -78,7 +78,7 @@ impl Watcher {
     /// are logged and do not end it.
     ///
     /// # Errors
-    /// That the cluster cannot be reached at the start.
+    /// That the cluster cannot be reached at the start, or cannot be looked at by a watcher that would stop.
     pub async fn run(
         &self,
         until: Until,
@@ -104,7 +104,7 @@ impl Watcher {
             };
             watch.tasks.drain(on_done).await;
         }
-        Ok(())
+        done.unwrap_or(Ok(()))
     }
 
     /// Looks at everything once, does a step of every case, and tidies up.
@@ -198,6 +198,8 @@ struct Loop {
     next_look: Instant,
     next_tidy: Instant,
     has_looked: bool,
+    /// Looks that failed before the first that did not.
+    failed_looks: u32,
 }
 
 impl Loop {
@@ -210,13 +212,14 @@ impl Loop {
             next_look: Instant::now(),
             next_tidy: Instant::now(),
             has_looked: false,
+            failed_looks: 0,
         }
     }
 
-    async fn until_done(&mut self, on_report: &mut impl FnMut(&Report)) {
+    async fn until_done(&mut self, on_report: &mut impl FnMut(&Report)) -> Result<()> {
         loop {
             if Instant::now() >= self.next_look {
-                self.look().await;
+                self.look().await?;
             }
             self.start_tasks();
             let is_done = self.is_done();
@@ -226,7 +229,7 @@ impl Loop {
             }
             if is_done {
                 tidy::say_locked_rent(&self.state).await;
-                return;
+                return Ok(());
             }
             tokio::select! {
                 () = tokio::time::sleep_until(self.next_look) => {}
@@ -244,7 +247,9 @@ impl Loop {
         }
     }
 
-    async fn look(&mut self) {
+    /// One look. A watcher that goes on survives every failure; one that would stop ends with the last, as long as it has not
+    /// seen anything yet: a node that refuses such a look never answers it.
+    async fn look(&mut self) -> Result<()> {
         let busy = self.tasks.running().map(|one| one.task.job()).collect();
         // Nothing that a node says may end a watcher.
         let looked = unless_broken_off(survey(&self.state, &busy, false)).await;
@@ -253,9 +258,17 @@ impl Loop {
                 self.queue = found.into();
                 self.has_looked = true;
             }
-            Err(error) => tracing::warn!(%error, "cannot read the chain; retrying"),
+            Err(error) => {
+                self.failed_looks += u32::from(!self.has_looked);
+                let would_stop = self.until == Until::NothingOpen;
+                if would_stop && self.failed_looks >= MOST_FAILURES {
+                    return Err(error);
+                }
+                tracing::warn!(%error, "cannot read the chain; retrying");
+            }
         }
         self.next_look = Instant::now() + self.state.context.settings.poll;
+        Ok(())
     }
 
     /// Starts as many tasks as there are slots for.

@@ -17,7 +17,7 @@ use {
 };
 
 /// Boards of one reply at most.
-const MAX_BOARDS: usize = 16;
+pub(super) const MAX_BOARDS: usize = 16;
 /// metric, window, assurance, mint, rank, value, provider.
 const CURSOR_BYTES: usize = 1 + 1 + 1 + 32 + 4 + 16 + 32;
 /// Seconds of an hour, the unit of windows.

@@ -11,6 +11,7 @@ mod leaderboard;
 mod params;
 mod providers;
 mod purses;
+pub mod reference;
 mod reply;
 mod status;
 mod totals;

@@ -8,7 +8,7 @@ use {
 };
 
 /// Mints of one reply at most.
-const MAX_MINTS: usize = 16;
+pub(super) const MAX_MINTS: usize = 16;
 
 /// Sums over everything.
 pub(super) async fn totals(State(api): State<ApiState>, uri: Uri) -> Answer<TotalsPage> {

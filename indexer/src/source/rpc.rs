@@ -1,4 +1,4 @@
-//! The default source: a node's JSON-RPC.
+//! The default source: a node's JSON-RPC. What is asked again, [`rpc`] says; what fails in the end, the next walk asks for.
 
 use {
     super::{Endpoint, Item, Progress, Range, Source, Tip, Walk},
@@ -6,7 +6,7 @@ use {
     async_trait::async_trait,
     futures::StreamExt,
     quern_api::{Key, Signature},
-    quern_client::{Hash, Pubkey, addresses, cluster, events::transaction_config, text},
+    quern_client::{Hash, Pubkey, addresses, cluster, events::transaction_config, rpc, text},
     serde_json::json,
     solana_commitment_config::CommitmentConfig,
     solana_pubsub_client::{
@@ -28,10 +28,6 @@ use {
 
 /// Signatures that a node lists at a time.
 const PAGE_ITEMS: usize = 1_000;
-/// Tries of one call.
-const TRIES: u32 = 5;
-/// Pause before the second try; doubles each time.
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// Pause after a notice: transactions come in bursts, and one look serves them all.
 const GATHERING: Duration = Duration::from_millis(50);
 /// Pause before listening again.
@@ -75,8 +71,8 @@ impl Drop for RpcSource {
 impl RpcSource {
     /// Prepares to talk to a node; must be called within a tokio runtime, which listens for notices if there is an address.
     pub fn new(options: RpcOptions) -> Self {
-        let client = RpcClient::new_with_timeout_and_commitment(
-            options.url.secret().to_owned(),
+        let client = rpc::connect_within(
+            options.url.secret(),
             options.timeout,
             CommitmentConfig::finalized(),
         );
@@ -108,12 +104,11 @@ impl RpcSource {
             config["before"] = json!(before.to_string());
         }
         let params = json!([self.program.to_string(), config]);
-        let page: Vec<RpcConfirmedTransactionStatusWithSignature> =
-            retry(&self.url, "getSignaturesForAddress", || {
-                self.client
-                    .send(RpcRequest::GetSignaturesForAddress, params.clone())
-            })
-            .await?;
+        let page: Vec<RpcConfirmedTransactionStatusWithSignature> = self
+            .client
+            .send(RpcRequest::GetSignaturesForAddress, params)
+            .await
+            .map_err(|error| self.failed("getSignaturesForAddress", error))?;
         page.into_iter()
             .map(|entry| {
                 let signature =
@@ -145,11 +140,11 @@ impl RpcSource {
     async fn check_cluster(&self, found: Hash) -> Result<()> {
         let program = Pubkey::from(self.program.0);
         let address = addresses::protocol_of(&program);
-        let answer = retry(&self.url, "getAccountInfo", || {
-            self.client
-                .get_account_with_commitment(&address, CommitmentConfig::finalized())
-        })
-        .await?;
+        let answer = self
+            .client
+            .get_account_with_commitment(&address, CommitmentConfig::finalized())
+            .await
+            .map_err(|error| self.failed("getAccountInfo", error))?;
         let named = answer
             .value
             .and_then(|account| cluster::named_in(&program, &account.owner, &account.data));
@@ -168,21 +163,25 @@ impl RpcSource {
             data.get(CLOCK_TIME_BYTES)?.try_into().ok()?,
         ))
     }
+
+    fn failed(&self, method: &'static str, error: ClientError) -> IndexerError {
+        let reason = reason(&self.url, error);
+        IndexerError::Rpc { method, reason }
+    }
 }
 
 #[async_trait]
 impl Source for RpcSource {
     async fn genesis(&self) -> Result<Option<String>> {
-        let hash = retry(&self.url, "getGenesisHash", || {
-            self.client.get_genesis_hash()
-        })
-        .await?;
+        let hash = self.client.get_genesis_hash().await;
+        let hash = hash.map_err(|error| self.failed("getGenesisHash", error))?;
         self.check_cluster(hash).await?;
         Ok(Some(hash.to_string()))
     }
 
     async fn tip(&self) -> Result<Tip> {
-        let slot = retry(&self.url, "getSlot", || self.client.get_slot()).await?;
+        let slot = self.client.get_slot().await;
+        let slot = slot.map_err(|error| self.failed("getSlot", error))?;
         // Only windows of leaderboards need the time, and an older one serves them too.
         Ok(Tip {
             slot,
@@ -212,22 +211,12 @@ impl Source for RpcSource {
     async fn transaction(&self, item: &Item) -> Result<EncodedConfirmedTransactionWithStatusMeta> {
         let config = transaction_config(CommitmentConfig::finalized());
         let params = json!([item.signature.to_string(), config]);
-        let mut pause = FIRST_PAUSE;
-        for attempt in 1.. {
-            let found: Option<EncodedConfirmedTransactionWithStatusMeta> =
-                retry(&self.url, "getTransaction", || {
-                    self.client.send(RpcRequest::GetTransaction, params.clone())
-                })
-                .await?;
-            match found {
-                Some(transaction) => return Ok(transaction),
-                // Nodes behind one address can answer "null" for what another of them just listed.
-                None if attempt < TRIES => tokio::time::sleep(pause).await,
-                None => break,
-            }
-            pause *= 2;
-        }
-        Err(IndexerError::MissingTransaction {
+        let found: Option<EncodedConfirmedTransactionWithStatusMeta> = self
+            .client
+            .send(RpcRequest::GetTransaction, params)
+            .await
+            .map_err(|error| self.failed("getTransaction", error))?;
+        found.ok_or_else(|| IndexerError::MissingTransaction {
             signature: item.signature.to_string(),
         })
     }
@@ -269,28 +258,6 @@ async fn listen_once(
         noticed.notify_one();
     }
     Ok(())
-}
-
-async fn retry<T, F, A>(url: &Endpoint, method: &'static str, mut call: F) -> Result<T>
-where
-    F: FnMut() -> A,
-    A: Future<Output = Result<T, ClientError>>,
-{
-    let mut pause = FIRST_PAUSE;
-    let mut attempt = 1;
-    loop {
-        let reason = match call().await {
-            Ok(value) => return Ok(value),
-            Err(error) => reason(url, error),
-        };
-        if attempt >= TRIES {
-            return Err(IndexerError::Rpc { method, reason });
-        }
-        tracing::debug!(method, attempt, reason, "call failed, trying again");
-        tokio::time::sleep(pause).await;
-        pause *= 2;
-        attempt += 1;
-    }
 }
 
 /// What is said of a web page, for example.

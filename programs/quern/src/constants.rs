@@ -29,3 +29,9 @@ pub const MAX_WINDOW_SECS: u32 = 30 * 86_400;
 pub const MAX_GRAPH_BYTES: u32 = quern_proof::graph::MAX_BYTES as u32;
 /// "Nobody" in an address field.
 pub const NOBODY: Address = Address::new_from_array([0; 32]);
+
+/// Whether an address is [`NOBODY`]: one test of its four words together, which is the shortest on chain.
+pub fn is_nobody(address: &Address) -> bool {
+    let words: [u64; 4] = bytemuck::cast(address.to_bytes());
+    words[0] | words[1] | words[2] | words[3] == 0
+}

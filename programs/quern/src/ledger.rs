@@ -5,7 +5,8 @@ use {
         error::QuernError,
         state::{Change, Purse, changed},
     },
-    anchor_lang::{address_eq, prelude::*},
+    // Inline, unlike the framework's: `Book::find` compares in a loop.
+    anchor_lang::{pinocchio::address::address_eq, prelude::*},
     core::ops::DerefMut,
 };
 
@@ -113,6 +114,7 @@ impl Book {
     }
 
     /// Checks, counts and describes every purse that changed.
+    #[inline(never)]
     pub fn changes(&mut self, into: &mut Vec<Change>) -> Result<()> {
         for (purse, changed_here) in self.purses.iter_mut().zip(self.changed) {
             if changed_here {

@@ -25,7 +25,7 @@ impl Network {
     pub fn start(root: &Path) -> Result<Self> {
         let step =
             Step::start("Starting a local network for the examples (seconds, after building it)");
-        let program = start::command_line()?;
+        let program = start::built("quern")?;
         let home = root.join("target/clients/network");
         cache::remove(&home)?;
         fs::create_dir_all(&home)?;

@@ -8,5 +8,5 @@ use crate::{shell, start};
 
 /// Builds the command line and asks it.
 pub fn page() -> Result<String> {
-    shell::output(Command::new(start::command_line()?).arg("reference"))
+    shell::output(Command::new(start::built("quern")?).arg("reference"))
 }

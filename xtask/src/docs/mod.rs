@@ -1,6 +1,8 @@
-//! `cargo xtask docs`: the reference pages, generated from the program's IDL and from the command line's own help.
+//! `cargo xtask docs`: the reference pages, generated from the program's IDL, the command line's own help and
+//! the indexer's routes.
 
 mod cli;
+mod http;
 mod program;
 
 use std::fs;
@@ -18,7 +20,7 @@ struct Page {
     text: String,
 }
 
-fn pages() -> Result<[Page; 2]> {
+fn pages() -> Result<[Page; 3]> {
     Ok([
         Page {
             file: "docs/reference/program.md",
@@ -28,12 +30,16 @@ fn pages() -> Result<[Page; 2]> {
             file: "docs/reference/cli.md",
             text: cli::page()?,
         },
+        Page {
+            file: "docs/reference/http.md",
+            text: http::page()?,
+        },
     ])
 }
 
 /// Writes the pages.
 pub fn write() -> Result<()> {
-    let step = Step::start("Writing docs/reference (the command line is built first)");
+    let step = Step::start("Writing docs/reference (the commands are built first)");
     for page in pages()? {
         let place = shell::root().join(page.file);
         fs::create_dir_all(place.parent().context("a page stands in a folder")?)?;
@@ -45,7 +51,7 @@ pub fn write() -> Result<()> {
 
 /// Fails when a page is not what it is generated from says.
 pub fn check() -> Result<()> {
-    let step = Step::start("Checking docs/reference (the command line is built first)");
+    let step = Step::start("Checking docs/reference (the commands are built first)");
     for page in pages()? {
         let committed = fs::read_to_string(shell::root().join(page.file))
             .with_context(|| format!("cannot read {}. {HINT}", page.file))?;

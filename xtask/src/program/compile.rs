@@ -106,7 +106,11 @@ fn build_upstream(
         .arg("--target-dir")
         .arg(&target_folder)
         .arg("--config")
-        .arg(format!("paths=[{:?}]", tools.builtins.to_string_lossy()));
+        .arg(format!(
+            "paths=[{:?}, {:?}]",
+            tools.builtins.to_string_lossy(),
+            tools.framework.to_string_lossy()
+        ));
     shell::must(
         &mut cargo,
         &format!(

@@ -17,7 +17,7 @@ use suites::Suite;
 
 use crate::shell::{self, Step, say};
 use crate::toolchain::Toolchain;
-use crate::{clients, host, program};
+use crate::{clients, host, models, program};
 
 /// What the help text says of suites.
 pub fn help() -> String {
@@ -152,6 +152,16 @@ fn tests(args: &[String], counts: &mut Counts) -> Result<bool> {
         Step::start("Running the tests (building them takes up to 20 minutes the first time)");
     let mut cargo = shell::cargo();
     cargo.args(["test", "--ignore-rust-version", "--no-fail-fast"]);
+    if args
+        .iter()
+        .any(|arg| arg == "--workspace" || arg == "quern-import")
+    {
+        let (model, variable) = models::TESTED;
+        match models::fetch(model) {
+            Ok(folder) => _ = cargo.env(variable, folder),
+            Err(error) => say(format!("quality of {model} NOT tested: {error:#}")),
+        }
+    }
     let mut runner = cargo
         .args(args)
         .stdout(Stdio::piped())

@@ -25,7 +25,14 @@ const ALL: &[Suite] = &[
     suite(
         "proof",
         "graphs, commitments and evidence",
-        &["quern-proof"],
+        &["quern-proof", "quern-proof2"],
+        &[],
+        false,
+    ),
+    suite(
+        "import",
+        "float models to graphs, and their quality",
+        &["quern-import"],
         &[],
         false,
     ),
@@ -87,7 +94,13 @@ const ALL: &[Suite] = &[
         &[],
         false,
     ),
-    suite("cli", "the command line", &["quern-cli"], &[], true),
+    suite(
+        "cli",
+        "the command line, its logs and man pages",
+        &["quern-cli", "quern-process"],
+        &[],
+        true,
+    ),
     suite(
         "localnet",
         "the local network",
@@ -105,10 +118,10 @@ const ALL: &[Suite] = &[
     suite("demo", "the demo", &["quern-demo"], &[], true),
     suite(
         "tools",
-        "this task runner, the test kit and the probe",
+        "this task runner, a release, the test kit and the probe",
         &["xtask", "quern-testkit", "quern-probe"],
         &[],
-        false,
+        true,
     ),
 ];
 

@@ -3,6 +3,7 @@
 
 mod builtins;
 mod compiler;
+mod framework;
 mod library;
 mod linker;
 mod source;
@@ -14,7 +15,7 @@ use anyhow::Result;
 use compiler::Compiler;
 
 /// Goes up when a correction changes.
-const REVISION: u32 = 5;
+const REVISION: u32 = 6;
 
 /// Everything that a build the upstream way uses.
 pub struct Upstream {
@@ -30,6 +31,8 @@ pub struct Upstream {
     pub target: PathBuf,
     /// The corrected `solana-compiler-builtins`.
     pub builtins: PathBuf,
+    /// `anchor-lang` with its account checks out of line.
+    pub framework: PathBuf,
     /// Names all the versions above.
     pub key: String,
 }
@@ -40,12 +43,14 @@ pub fn prepare() -> Result<Upstream> {
     let linker = linker::ensure()?;
     let library = library::ensure(&compiler)?;
     let builtins = builtins::ensure()?;
+    let framework = framework::ensure()?;
     Ok(Upstream {
         cargo: compiler.sysroot.join("bin/cargo"),
         linker_folder: linker.join("bin"),
         target: library.join("sbpf-solana.json"),
         library: library.join("library"),
         builtins: builtins.join("solana-compiler-builtins"),
+        framework: framework.join("anchor-lang"),
         key: format!(
             "upstream Rust {} and sbpf-linker {} (LLVM {}), revision {REVISION}",
             compiler.release,

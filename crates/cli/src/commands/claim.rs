@@ -8,6 +8,7 @@ use {
         amount::{self, parse, show},
         context::{Context, with_signatures},
         error::{Error, Result},
+        funds::both,
         output::{Fields, Format, print_json, print_nothing},
     },
     quern_client::{
@@ -52,6 +53,8 @@ struct Flow {
     decimals: u8,
     token_program: Pubkey,
     before_atoms: u64,
+    /// What no withdrawal takes.
+    locked_atoms: u64,
     rewards_atoms: u64,
     withdrawn_atoms: u64,
 }
@@ -72,18 +75,19 @@ impl Flow {
 
     /// How much a withdrawal takes.
     fn withdrawal(&self, wanted: &str, keep: Option<&str>) -> Result<u64> {
-        let keep = keep.map_or(Ok(0), |text| parse(text, self.decimals))?;
+        let keep = keep.map_or(Ok(0), |text| parse("--keep", text, self.decimals))?;
         let most = self.free_atoms().saturating_sub(keep);
         if wanted == "all" {
             return Ok(most);
         }
-        let atoms = parse(wanted, self.decimals)?;
+        let atoms = parse("--withdraw", wanted, self.decimals)?;
         if atoms > most {
             return Err(Error::Other(format!(
-                "{wanted} cannot be withdrawn: {} will be free in the purse and {} of it stays; withdraw at most {}",
-                show(self.free_atoms(), self.decimals),
-                show(keep, self.decimals),
-                show(most, self.decimals)
+                "--withdraw {wanted} is more than may leave the purse: {} will be free in it, {} are locked in jobs, bonds and deposits until those end, and {} stays (--keep); withdraw at most {}",
+                both(self.free_atoms(), self.decimals),
+                both(self.locked_atoms, self.decimals),
+                both(keep, self.decimals),
+                both(most, self.decimals)
             )));
         }
         Ok(atoms)
@@ -100,14 +104,15 @@ impl Flow {
     }
 
     fn json(&self, mint: &Pubkey) -> serde_json::Value {
-        json!({
-            "mint": mint.to_string(),
-            "decimals": self.decimals,
-            "purse_before_atoms": self.before_atoms.to_string(),
-            "rewards_atoms": self.rewards_atoms.to_string(),
-            "withdrawn_atoms": self.withdrawn_atoms.to_string(),
-            "purse_after_atoms": self.after_atoms().to_string(),
-        })
+        let decimals = self.decimals;
+        Fields::new()
+            .text("mint", mint)
+            .with("decimals", decimals)
+            .tokens("purse_before", self.before_atoms, decimals)
+            .tokens("rewards", self.rewards_atoms, decimals)
+            .tokens("withdrawn", self.withdrawn_atoms, decimals)
+            .tokens("purse_after", self.after_atoms(), decimals)
+            .json()
     }
 }
 
@@ -184,6 +189,7 @@ async fn purses(
         if is_wanted(&purse.mint) && purse.free_atoms.get() > 0 {
             let flow = Flow {
                 before_atoms: purse.free_atoms.get(),
+                locked_atoms: purse.reserved_atoms.get(),
                 ..empty(&purse.mint)
             };
             flows.insert(purse.mint, flow);
@@ -272,18 +278,7 @@ async fn dry_run(
                 &table(flows),
                 &format!("{owner} has no rewards to claim and nothing free in a purse."),
             );
-            let steps: Vec<Fields> = all
-                .iter()
-                .enumerate()
-                .map(|(index, instruction)| {
-                    Fields::new()
-                        .with("step", index + 1)
-                        .text("program", instruction.program_id)
-                        .with("accounts", instruction.accounts.len())
-                        .text("data", hex::encode(&instruction.data))
-                })
-                .collect();
-            context.print_list(&steps, "No transaction is needed.");
+            context.print_list(&steps(all), "No transaction is needed.");
             match simulation {
                 _ if all.is_empty() => {}
                 Some(units) => println!(
@@ -294,6 +289,17 @@ async fn dry_run(
         }
     }
     Ok(())
+}
+
+fn steps(all: &[Instruction]) -> Vec<Fields> {
+    let step = |(index, instruction): (usize, &Instruction)| {
+        Fields::new()
+            .with("step", index + 1)
+            .text("program", instruction.program_id)
+            .with("accounts", instruction.accounts.len())
+            .text("data", hex::encode(&instruction.data))
+    };
+    all.iter().enumerate().map(step).collect()
 }
 
 fn instruction_json(instruction: &Instruction) -> serde_json::Value {
@@ -307,7 +313,7 @@ fn instruction_json(instruction: &Instruction) -> serde_json::Value {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use super::*;
+    use {super::*, crate::output::assert_fits};
 
     /// A provider's deposit of 1000 tokens, 0.9 earned, 0.5 of rewards.
     fn flow() -> Flow {
@@ -315,6 +321,7 @@ mod tests {
             decimals: 6,
             token_program: Pubkey::default(),
             before_atoms: 1_000_900_000,
+            locked_atoms: 7_000_000,
             rewards_atoms: 500_000,
             withdrawn_atoms: 0,
         }
@@ -328,7 +335,15 @@ mod tests {
         assert_eq!(flow.withdrawal("all", None).unwrap(), 1_001_400_000);
         assert_eq!(flow.withdrawal("0.9", Some("1000")).unwrap(), 900_000);
         let refused = flow.withdrawal("2", Some("1000")).unwrap_err().to_string();
-        assert!(refused.contains("at most 1.4"), "{refused}");
+        let said = [
+            "--withdraw 2 ",
+            "at most 1.4 (1400000 atoms)",
+            "7 (7000000 atoms) are locked",
+        ];
+        assert!(
+            said.iter().all(|words| refused.contains(words)),
+            "{refused}"
+        );
         assert!(flow.withdrawal("everything", None).is_err());
     }
 
@@ -337,6 +352,7 @@ mod tests {
         let mut flows = Flows::from([(Pubkey::default(), flow())]);
         withdraw(&mut flows, "all", Some("1000")).unwrap();
         let shown = as_json(&flows);
+        assert!(shown[0]["purse_before"].is_string() && shown[0]["rewards"].is_string());
         let atoms = |name: &str| shown[0][name].as_str().unwrap().parse::<u64>().unwrap();
         assert_eq!(
             atoms("purse_before_atoms") + atoms("rewards_atoms"),
@@ -351,6 +367,20 @@ mod tests {
         withdraw(&mut flows, "all", Some("1000")).unwrap();
         let table = crate::output::list_text(&table(&flows), crate::output::Width::Screen, "");
         crate::snapshot::check("claim", &table);
+    }
+
+    #[test]
+    fn the_widest_sum_fits() {
+        let widest = Flow {
+            before_atoms: u64::MAX,
+            rewards_atoms: u64::MAX,
+            withdrawn_atoms: u64::MAX,
+            ..flow()
+        };
+        let mint = Pubkey::from([1; 32]);
+        assert_fits(&table(&Flows::from([(mint, widest)])));
+        let instruction = Instruction::new_with_bytes(mint, &[7; 200], Vec::new());
+        assert_fits(&steps(&[instruction]));
     }
 
     #[test]

@@ -103,7 +103,7 @@ fn row(entry: &Entry, metric: Metric, board: &Board) -> Fields {
 
 #[cfg(test)]
 mod tests {
-    use {super::*, quern_api::Finality};
+    use {super::*, crate::output::assert_fits, quern_api::Finality};
 
     fn entry(rank: u32, name: Option<&str>, value: u128, convicted: Option<u64>) -> Entry {
         Entry {
@@ -160,6 +160,22 @@ mod tests {
             ],
         );
         insta::assert_snapshot!(table(&reply, Width::Screen));
+    }
+
+    #[test]
+    fn the_widest_line_fits() {
+        let name = "a name of thirty-two characters!";
+        let widest = entry(u32::MAX, Some(name), u128::MAX, Some(u64::MAX));
+        for (metric, decimals) in [(Metric::Earned, Some(9)), (Metric::Macs, None)] {
+            let board = Board {
+                assurance: Assurance::Refereed,
+                mint: None,
+                decimals,
+                entries: Vec::new(),
+                next_cursor: None,
+            };
+            assert_fits(&[row(&widest, metric, &board)]);
+        }
     }
 
     #[test]

@@ -1,10 +1,34 @@
-//! `quern reference` (hidden): the command line as a page, from clap's own help. `cargo xtask docs` keeps it in `docs/`.
+//! `quern reference` (hidden): the command line as a page, from clap's own help. `cargo xtask docs` keeps it in `docs/`, and
+//! `cargo xtask release` packs man pages and completions.
 
 use {
-    crate::error,
+    crate::error::{self, Error, Result},
     clap::{Arg, ArgAction, Command},
-    std::fmt::Write,
+    quern_process::pages,
+    std::{fmt::Write, path::PathBuf},
 };
+
+/// What is written.
+#[derive(clap::Args)]
+pub struct Args {
+    /// Write man pages and completions below this folder instead
+    #[arg(long, value_name = "FOLDER")]
+    share: Option<PathBuf>,
+}
+
+/// Prints the page, or writes what a package needs.
+///
+/// # Errors
+/// That the folder cannot be written.
+pub fn run(root: Command, args: &Args) -> Result<()> {
+    match &args.share {
+        Some(folder) => pages::write(root, folder).map_err(|error| Error::file(folder, error)),
+        None => {
+            print!("{}", page(root));
+            Ok(())
+        }
+    }
+}
 
 /// Every instruction of the program and the commands that send it.
 const INSTRUCTIONS: [(&str, &[&str]); 35] = [
@@ -85,7 +109,8 @@ fn endings() -> String {
         "## Exit codes and JSON\n\n| code | |\n| --- | --- |\n{}\n\n\
          With `--output json` results are JSON on standard output, and an error is one object on one line of standard error:\n\
          `{{\"error\": {{\"kind\": …, \"exit_code\": …, \"message\": …}}}}`. Amounts stand twice: `price` in tokens, as people\n\
-         read them, and `price_atoms` in the smallest unit, as a text of digits. Shares have `…_bps`, times `…_secs` beside them.\n\
+         read them, and `price_atoms` in the smallest unit, as a text of digits. Shares have `…_bps`, times `…_secs` beside them,\n\
+         amounts of SOL `…_lamports`. What goes on writes one object a line.\n\
          A command that found nothing to do answers `\"done\": \"nothing\"` and ends with 0.\n\n\
          | kind | |\n| --- | --- |\n{}\n\n",
         codes.join("\n"),
@@ -149,7 +174,11 @@ fn row(arg: &Arg) -> String {
     if arg.is_required_set() {
         notes.push("required".to_owned());
     }
-    if matches!(arg.get_action(), ArgAction::Append) {
+    let help = arg.get_long_help().or(arg.get_help());
+    let help = help.map(ToString::to_string).unwrap_or_default();
+    let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
+    let is_said = help.contains("(repeatable)");
+    if matches!(arg.get_action(), ArgAction::Append) && !is_said {
         notes.push("may be repeated".to_owned());
     }
     let choices: Vec<_> = arg
@@ -173,9 +202,6 @@ fn row(arg: &Arg) -> String {
     if let Some(variable) = arg.get_env() {
         notes.push(format!("or `${}`", variable.to_string_lossy()));
     }
-    let help = arg.get_long_help().or(arg.get_help());
-    let help = help.map(ToString::to_string).unwrap_or_default();
-    let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
     let notes = match notes.is_empty() {
         true => String::new(),
         false => format!(" ({})", notes.join("; ")),
@@ -216,6 +242,13 @@ mod tests {
         }
     }
 
+    fn said(name: &'static str, help: &'static str) -> Arg {
+        Arg::new(name)
+            .long(name)
+            .help(help)
+            .action(ArgAction::Append)
+    }
+
     #[test]
     fn a_page_shows_what_help_shows() {
         let root = Command::new("quern")
@@ -229,12 +262,16 @@ mod tests {
             )
             .subcommand(
                 Command::new("job").about("Buy compute").subcommand(
-                    Command::new("create").about("Create a job").arg(
-                        Arg::new("price")
-                            .long("price")
-                            .value_name("TOKENS")
-                            .default_value("1"),
-                    ),
+                    Command::new("create")
+                        .about("Create a job")
+                        .arg(
+                            Arg::new("price")
+                                .long("price")
+                                .value_name("TOKENS")
+                                .default_value("1"),
+                        )
+                        .arg(said("tag", "Its tag (repeatable)"))
+                        .arg(said("file", "Its file")),
                 ),
             )
             .subcommand(Command::new("secret").hide(true));
@@ -243,6 +280,8 @@ mod tests {
             "| `-u, --url URL` | The node |",
             "## `quern job create`\n\nCreate a job",
             "| `--price TOKENS` |  (default `1`) |",
+            "| Its tag (repeatable) |",
+            "| Its file (may be repeated) |",
         ] {
             assert!(page.contains(wanted), "{wanted} is not in\n{page}");
         }

@@ -6,8 +6,8 @@ use {
         context::Context,
         data::Reach,
         error::{Error, Result},
+        named,
         output::{Format, ascii, one_line},
-        redact::redacted,
         span::{self, about},
     },
     indicatif::ProgressBar,
@@ -22,11 +22,13 @@ use {
         read,
     },
     quern_data::FetchLimits,
+    quern_process::{logs, redact::redacted},
     quern_watcher::{Followed, Report, RpcWatcherChain, Scope, Settings, Until, Verdict, Watcher},
     serde_json::{Value, json},
     std::{
         borrow::Cow,
         cell::{Cell, RefCell},
+        collections::BTreeMap,
         io::Write,
         path::PathBuf,
         time::Duration,
@@ -84,7 +86,7 @@ pub struct Args {
     reach: Reach,
     /// Own source of a model's weights, as MODEL=URI (repeatable)
     #[arg(long, value_parser = parse_source, value_name = "MODEL=URI")]
-    weights: Vec<(Pubkey, String)>,
+    weights: Vec<(String, String)>,
     /// Folder in which finished cases and checked data survive a restart [default: none]
     #[arg(long, value_name = "FOLDER")]
     state: Option<PathBuf>,
@@ -129,7 +131,7 @@ impl Args {
         }
     }
 
-    fn settings(self, fetch: FetchLimits) -> Settings {
+    fn settings(self, fetch: FetchLimits, weights: BTreeMap<Pubkey, String>) -> Settings {
         let scope = match (self.client.is_empty(), self.job.is_empty()) {
             (true, true) => Scope::All,
             (false, _) => Scope::Clients(self.client.into_iter().collect()),
@@ -141,7 +143,7 @@ impl Args {
                 max_bytes: u64::from(self.trace_limit) << 20,
                 ..fetch
             },
-            weights: self.weights.into_iter().collect(),
+            weights,
             state: self.state,
             max_macs: self.max_gmacs.saturating_mul(GMAC),
             memory_bytes: u64::from(self.memory_limit) << 20,
@@ -186,7 +188,8 @@ pub async fn run(context: &Context, args: Args) -> Result<()> {
         }
     }
     warn_without_lamports(context, &signer).await?;
-    let watcher = Watcher::new(args.settings(fetch), chain)?;
+    let weights = named::sources(context, &args.weights).await?;
+    let watcher = Watcher::new(args.settings(fetch, weights), chain)?;
     let screen = Screen::new(context);
     screen.header();
     if !is_once {
@@ -308,6 +311,9 @@ fn waiting_for(job: &Job, moment: &Moment) -> String {
     match job.state() {
         JobState::Open => format!("waiting for a provider, at most {left}"),
         JobState::Taken => format!("taken by {provider}, who has {left} to submit the result"),
+        JobState::Submitted if job.is_reviewed() => {
+            format!("submitted; silence pays it in {left}")
+        }
         JobState::Submitted => {
             format!("submitted; checking the result, which is paid in {left} unless it is wrong")
         }
@@ -327,7 +333,7 @@ async fn warn_without_lamports(context: &Context, wallet: &Pubkey) -> Result<()>
 }
 
 /// Results on standard output, a wheel on standard error.
-struct Screen {
+pub(in crate::commands) struct Screen {
     format: Format,
     rpc_url: String,
     wheel: ProgressBar,
@@ -335,7 +341,7 @@ struct Screen {
 }
 
 impl Screen {
-    fn new(context: &Context) -> Self {
+    pub(in crate::commands) fn new(context: &Context) -> Self {
         Self {
             format: context.format,
             rpc_url: context.url.clone(),
@@ -373,7 +379,7 @@ impl Screen {
         }
     }
 
-    fn step(&self, address: &Pubkey, job: &Job, moment: &Moment) {
+    pub(in crate::commands) fn step(&self, address: &Pubkey, job: &Job, moment: &Moment) {
         let what = waiting_for(job, moment);
         match self.format {
             Format::Json => self.json(json!({
@@ -395,7 +401,7 @@ impl Screen {
 
     /// Something that is no result.
     fn note(&self, what: &str) {
-        self.wheel.suspend(|| eprintln!("{what}"));
+        self.wheel.suspend(|| logs::say(what));
     }
 
     fn report(&self, report: &Report) {
@@ -412,7 +418,7 @@ impl Screen {
         }
     }
 
-    fn outcome(&self, job: &Pubkey, outcome: &Outcome) {
+    pub(in crate::commands) fn outcome(&self, job: &Pubkey, outcome: &Outcome) {
         match (self.format, outcome) {
             (Format::Json, Outcome::Convicted { prover, reason }) => self.json(json!({
                 "job": job.to_string(),
@@ -456,7 +462,7 @@ impl Drop for Screen {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use {super::*, clap::Parser};
+    use {super::*, clap::Parser, quern_client::quern::state::Assurance};
 
     #[derive(Parser)]
     struct Line {
@@ -519,5 +525,8 @@ mod tests {
         );
         assert!(taken.ends_with("has 1h to submit the result"), "{taken}");
         assert!(said(JobState::Submitted).contains("paid in 1h"));
+        job.assurance = Assurance::Reviewed.code();
+        job.state = JobState::Submitted.code();
+        assert!(waiting_for(&job, &moment).contains("silence pays it in 1h"));
     }
 }

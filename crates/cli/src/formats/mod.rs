@@ -44,25 +44,53 @@ pub enum Format {
     Raw,
 }
 
+/// The ends of names that say a format.
+const ENDS: [(Format, &[&str]); 7] = [
+    (Format::Qten, &["qten", "qbundle", "qtrace", "bin"]),
+    (Format::Npy, &["npy"]),
+    (Format::Json, &["json"]),
+    (Format::Csv, &["csv", "tsv"]),
+    (Format::Text, &["txt", "text"]),
+    (Format::Png, &["png"]),
+    (Format::Raw, &["raw", "i8", "i32"]),
+];
+
 impl Format {
-    /// The format that the end of a file's name says.
+    /// The format that the end of a file's name says; `option` names one otherwise, where there is such an option.
     ///
     /// # Errors
-    /// `File` for an end that says none.
-    pub fn of(path: &Path) -> Result<Self> {
+    /// `Usage` for an end that says none.
+    pub fn of(path: &Path, option: Option<&str>) -> Result<Self> {
         let end = path.extension().and_then(|end| end.to_str());
-        match end.map(str::to_ascii_lowercase).as_deref() {
-            Some("qten" | "qbundle" | "qtrace" | "bin") => Ok(Self::Qten),
-            Some("npy") => Ok(Self::Npy),
-            Some("json") => Ok(Self::Json),
-            Some("csv" | "tsv") => Ok(Self::Csv),
-            Some("txt" | "text") => Ok(Self::Text),
-            Some("png") => Ok(Self::Png),
-            Some("raw" | "i8" | "i32") => Ok(Self::Raw),
-            _ => Err(Error::file(
-                path,
-                "the end of its name says no format; use .qten, .npy, .json, .csv, .txt, .png or .raw, or name the format",
-            )),
+        let end = end.map(str::to_ascii_lowercase).unwrap_or_default();
+        let known = ENDS.iter().find(|(_, ends)| ends.contains(&end.as_str()));
+        known.map(|(format, _)| *format).ok_or_else(|| {
+            let ends: Vec<String> = ENDS
+                .iter()
+                .flat_map(|(_, ends)| ends.iter().map(|end| format!(".{end}")))
+                .collect();
+            let otherwise = option.map(|option| format!(", or name the format with {option}"));
+            let otherwise = otherwise.unwrap_or_default();
+            Error::Usage(format!(
+                "the end of the name {} says no format (known are {}); use one of them{otherwise}",
+                path.display(),
+                ends.join(" ")
+            ))
+        })
+    }
+
+    /// What a file in this format holds.
+    pub const fn described(self) -> &'static str {
+        match self {
+            Self::Qten => {
+                "tensors as this project publishes them (.qten, .qbundle, .qtrace or .bin)"
+            }
+            Self::Npy => "a NumPy array (.npy)",
+            Self::Json => "rows of numbers as JSON, [[1, 2], [3, 4]]",
+            Self::Csv => "a table of numbers, a row a line, without header",
+            Self::Text => "texts in UTF-8, one a line",
+            Self::Png => "a PNG image",
+            Self::Raw => "values alone, little-endian, as many as fill the rows of --cols",
         }
     }
 }
@@ -323,8 +351,19 @@ mod tests {
             ("x.bin", Format::Qten),
             ("x.txt", Format::Text),
         ] {
-            assert_eq!(Format::of(Path::new(name)).unwrap(), format);
+            assert_eq!(Format::of(Path::new(name), None).unwrap(), format);
         }
-        assert!(Format::of(Path::new("nothing")).is_err());
+        for name in ["nothing", "x.xyz", "x.csv.bak"] {
+            let said = Format::of(Path::new(name), Some("--format")).unwrap_err();
+            assert_eq!(said.exit_code(), 2);
+            let said = said.to_string();
+            assert!(
+                said.contains(".csv .tsv") && said.contains("--format"),
+                "{said}"
+            );
+        }
+        for format in Format::value_variants() {
+            assert!(ENDS.iter().any(|(known, _)| known == format), "{format:?}");
+        }
     }
 }

@@ -5,6 +5,7 @@ use {
     crate::{
         base58,
         errors::{ClientError, Result},
+        files::{unread, unwritten},
     },
     serde_json::{Map, Value},
     solana_sdk::{
@@ -38,7 +39,8 @@ pub fn read_keypair(path: &Path) -> Result<Keypair> {
             Err(bad("it is a folder; name the keypair file in it".to_owned()))
         }
         Err(error) => Err(bad(format!(
-            "{error}; correct that or name another with --keypair"
+            "{}; correct that or name another with --keypair",
+            unread(path, &error)
         ))),
     }
 }
@@ -184,12 +186,18 @@ fn object(fields: &Map<String, Value>) -> String {
 
 /// What a text is that is no JSON at all.
 fn no_json(text: &str) -> String {
-    let is_comment = |line: &str| {
+    let is_mark = |line: &str| {
         ["//", "#", "/*", ";"]
             .iter()
             .any(|mark| line.starts_with(mark))
     };
-    if is_comment(text) {
+    // A text whose first line that is no comment begins a list; a title of Markdown looks like a comment, too.
+    let mut lines = text.lines().skip_while(|line| is_mark(line.trim()));
+    if is_mark(text)
+        && lines
+            .next()
+            .is_some_and(|line| line.trim().starts_with('['))
+    {
         return format!("it begins with a comment, which JSON has not; remove it; {WANTED}");
     }
     if let Some(list) = text.strip_prefix('[') {
@@ -261,6 +269,9 @@ fn no_list(text: &str) -> String {
             format!("its list has no brackets; {WANTED}")
         }
         _ if text.len() == 88 && text.ends_with('=') => format!("it is a key in base64; {WANTED}"),
+        _ if text.starts_with('#') || words.len() > 1 => {
+            format!("it looks like a text in words, no JSON list; {WANTED}")
+        }
         _ => format!("it is no JSON list; {WANTED}"),
     }
 }
@@ -284,13 +295,15 @@ pub fn write_keypair(path: &Path, keypair: &Keypair) -> Result<()> {
         reason,
     };
     if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder).map_err(|error| bad(error.to_string()))?;
+        fs::create_dir_all(folder).map_err(|error| bad(unwritten(folder, &error)))?;
     }
     let mut options = fs::OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(path).map_err(|error| bad(error.to_string()))?;
+    let mut file = options
+        .open(path)
+        .map_err(|error| bad(unwritten(path, &error)))?;
     let text = serde_json::to_string(&keypair.to_bytes().to_vec())
         .map_err(|error| bad(error.to_string()))?;
     file.write_all(text.as_bytes())
@@ -407,6 +420,12 @@ mod tests {
             ("<!DOCTYPE html>".to_owned(), "web page"),
             ("5".to_owned(), "single JSON value"),
             ("no".to_owned(), "no JSON list"),
+            (
+                "# Quern\n\nEscrow and proofs.\n".to_owned(),
+                "a text in words",
+            ),
+            ("# pip\nnumpy\n".to_owned(), "a text in words"),
+            ("Dear diary".to_owned(), "a text in words"),
         ];
         for (text, part) in shapes {
             let why = parse_keypair(&text).unwrap_err();

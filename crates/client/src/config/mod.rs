@@ -17,7 +17,10 @@ pub use {
 };
 
 use {
-    crate::errors::{ClientError, Result},
+    crate::{
+        errors::{ClientError, Result},
+        files::unread,
+    },
     home::home,
     solana_commitment_config::CommitmentConfig,
     std::{
@@ -92,7 +95,7 @@ impl Config {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound && !is_named => {
                 Ok(Self::default())
             }
-            Err(error) => Err(bad(error.to_string())),
+            Err(error) => Err(bad(unread(&path, &error))),
         }
     }
 

@@ -13,9 +13,9 @@ use {
         state::{Job, JobState, Model},
     },
     serde_json::{Value, json},
+    solana_commitment_config::CommitmentConfig,
     solana_rpc_client::{
         nonblocking::rpc_client::RpcClient,
-        rpc_client::RpcClientConfig,
         rpc_sender::{RpcSender, RpcTransportStats},
     },
     solana_rpc_client_api::{client_error, request::RpcRequest},
@@ -237,7 +237,7 @@ fn node(entries: Vec<Entry>) -> (RpcClient, Arc<Mutex<Ledger>>) {
         ..Ledger::default()
     }));
     let sender = Node(Arc::clone(&ledger));
-    let rpc = RpcClient::new_sender(sender, RpcClientConfig::default());
+    let rpc = crate::rpc::at_once(sender, CommitmentConfig::finalized());
     (rpc, ledger)
 }
 
@@ -306,6 +306,21 @@ async fn what_a_node_lists_and_does_not_show_yet_is_asked_for_again() {
         ledger.lock().unwrap().hidden.insert(0, u32::MAX);
         let refused = input_uri(&rpc, &JOB, &job()).await.unwrap_err();
         assert!(matches!(refused, ClientError::Rpc { .. }), "{refused}");
+    }
+}
+
+/// Only the connection has a rule for what is asked again: a second one around it would ask five times as often.
+#[tokio::test]
+async fn what_is_never_shown_is_asked_for_as_often_as_the_connection_asks() {
+    for without_meta in [false, true] {
+        let (rpc, ledger) = node(vec![created()]);
+        {
+            let mut ledger = ledger.lock().unwrap();
+            (ledger.without_meta, ledger.has_blocks) = (without_meta, false);
+            ledger.hidden.insert(0, u32::MAX);
+        }
+        input_uri(&rpc, &JOB, &job()).await.unwrap_err();
+        assert_eq!(calls(&ledger, "transaction"), 5);
     }
 }
 

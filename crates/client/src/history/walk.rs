@@ -8,7 +8,7 @@
 use {
     crate::{
         errors::{ClientError, Result},
-        events::{self, EventError},
+        events,
     },
     futures::{StreamExt, stream},
     quern::events::QuernEvent,
@@ -24,7 +24,7 @@ use {
     solana_transaction_status_client_types::{
         EncodedConfirmedTransactionWithStatusMeta, TransactionDetails, UiTransactionEncoding,
     },
-    std::{collections::HashSet, time::Duration},
+    std::collections::HashSet,
 };
 
 /// Signatures in a full page. A shorter one is not the last: nodes cap pages as they like.
@@ -42,10 +42,6 @@ const AT_ONCE: usize = 8;
 const SLACK_SECS: u64 = 600;
 /// The same for slots.
 const SLACK_SLOTS: u64 = 150;
-/// How often a node is asked for a transaction that it lists and does not show. It may still be writing it down.
-const TRIES: u32 = 5;
-/// Time until the first repetition; it doubles.
-const FIRST_PAUSE: Duration = Duration::from_millis(200);
 
 /// Where in an account's history something happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -220,42 +216,22 @@ async fn page(
         .map_err(|error| ClientError::from_rpc(&rpc.url(), error))
 }
 
-/// The program's events of a transaction. A node that lists it and does not show it, or not all of it, is asked again.
+/// The program's events of a transaction. The connection asks a node again that lists it and does not show all of it.
 async fn transaction_events(rpc: &RpcClient, signature: Signature) -> Result<Vec<QuernEvent>> {
     let config = events::transaction_config(rpc.commitment());
     let params = json!([signature.to_string(), config]);
-    let mut pause = FIRST_PAUSE;
-    let mut reason = String::new();
-    for attempt in 0..TRIES {
-        if attempt > 0 {
-            tokio::time::sleep(pause).await;
-            pause *= 2;
-        }
-        let answered: Option<EncodedConfirmedTransactionWithStatusMeta> = rpc
-            .send(RpcRequest::GetTransaction, params.clone())
-            .await
-            .map_err(|error| ClientError::from_rpc(&rpc.url(), error))?;
-        match answered.as_ref().map(known_events) {
-            Some(Ok(events)) => return Ok(events),
-            Some(Err(error @ EventError::NoMeta(_))) => reason = error.to_string(),
-            Some(Err(error)) => {
-                let reason = error.to_string();
-                return Err(ClientError::Rpc { reason });
-            }
-            None => {
-                reason = format!(
-                    "that it lists transaction {signature} and does not have it; ask a node that keeps it"
-                );
-            }
-        }
-    }
-    Err(ClientError::Rpc { reason })
-}
-
-fn known_events(
-    transaction: &EncodedConfirmedTransactionWithStatusMeta,
-) -> std::result::Result<Vec<QuernEvent>, EventError> {
-    let found = events::events_of(transaction)?;
+    let answered: Option<EncodedConfirmedTransactionWithStatusMeta> = rpc
+        .send(RpcRequest::GetTransaction, params)
+        .await
+        .map_err(|error| ClientError::from_rpc(&rpc.url(), error))?;
+    let transaction = answered.ok_or_else(|| ClientError::Rpc {
+        reason: format!(
+            "that it lists transaction {signature} and does not have it; ask a node that keeps it"
+        ),
+    })?;
+    let found = events::events_of(&transaction).map_err(|error| ClientError::Rpc {
+        reason: error.to_string(),
+    })?;
     let events = found.events.into_iter();
     Ok(events.filter_map(|event| event.event).collect())
 }

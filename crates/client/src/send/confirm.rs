@@ -51,8 +51,10 @@ pub enum Driven {
     Landed(Receipt),
     /// Its blockhash expired and no block holds it.
     Expired,
-    /// The node refused to forward it.
+    /// The node refused to forward it: its blockhash was not known there.
     NeverSent,
+    /// The node refused it, or was not there, when it was handed over for the first time: nothing was sent, and it costs nothing.
+    Declined(ClientError),
 }
 
 /// A signed transaction on its way.
@@ -107,8 +109,8 @@ impl Sent<'_> {
         loop {
             if sent_at.is_none_or(|at| at.elapsed() >= RESEND_EVERY) {
                 let is_first = sent_at.replace(Instant::now()).is_none();
-                if !self.forward(is_first).await? {
-                    return Ok(Driven::NeverSent);
+                if let Some(unsent) = self.forward(is_first).await? {
+                    return Ok(unsent);
                 }
             }
             match self.look(seen_height).await {
@@ -150,9 +152,8 @@ impl Sent<'_> {
         ClientError::from_rpc(&self.rpc.url(), error)
     }
 
-    /// Hands it to the node. `false` says that the node refused to forward it, so that it was never sent; later than the first
-    /// time only its status counts.
-    async fn forward(&self, is_first: bool) -> Result<bool> {
+    /// Hands it to the node. Says if it was surely not sent; later than the first time only its status counts.
+    async fn forward(&self, is_first: bool) -> Result<Option<Driven>> {
         let config = RpcSendTransactionConfig {
             skip_preflight: self.skip_preflight,
             preflight_commitment: Some(self.rpc.commitment().commitment),
@@ -165,28 +166,28 @@ impl Sent<'_> {
             .send_transaction_with_config(self.transaction, config)
             .await;
         let Err(error) = sent else {
-            return Ok(true);
+            return Ok(None);
         };
-        match error.kind.get_transaction_error() {
+        if !is_first {
+            return Ok(None);
+        }
+        let declined = match error.kind.get_transaction_error() {
             // Another process sent the very same: which of them it counts for, nobody can tell.
-            Some(TransactionError::AlreadyProcessed) if is_first => Err(self.unknown(
+            Some(TransactionError::AlreadyProcessed) => return Err(self.unknown(
                 "an equal request of this wallet was sent at the same moment, and both became one transaction".to_owned(),
             )),
-            // It landed: its status says how.
-            Some(TransactionError::AlreadyProcessed) => Ok(true),
-            Some(TransactionError::BlockhashNotFound) if is_first => Ok(false),
-            Some(refusal) if is_first => Err(match self.error(error) {
+            Some(TransactionError::BlockhashNotFound) => Driven::NeverSent,
+            Some(refusal) => Driven::Declined(match self.error(error) {
                 ClientError::Refused(known) => {
                     refused_transaction(known.error, known.logs, self.transaction)
                 }
                 _ => refused_transaction(refusal, Vec::new(), self.transaction),
             }),
             // Lost on the way, perhaps after it arrived: only its status can tell.
-            None if may_have_arrived(&error) => Ok(true),
-            _ if is_first => Err(self.error(error)),
-            // It was sent before.
-            _ => Ok(true),
-        }
+            None if may_have_arrived(&error) => return Ok(None),
+            None => Driven::Declined(self.error(error)),
+        };
+        Ok(Some(declined))
     }
 
     /// What has become of it; `seen_height` is the last height at which it was looked for and not found.

@@ -27,7 +27,7 @@ pub const LAST_STEP: u32 = 3;
 pub const ATTEMPT_SECS: i64 = 75;
 /// The most for a unit that a usual errand offers: a lamport, as much as a crowded hour takes.
 pub const USUAL_CAP: u64 = 1_000_000;
-/// The same where others gain if a transaction comes too late: some 0.0015 SOL for a conviction of 25,000 units, and some 1.2 SOL
+/// The same for an errand with a deadline, where others gain if a transaction comes too late: some 0.0015 SOL for a conviction of 25,000 units, and some 1.2 SOL
 /// a block for those who would keep it out by filling its job's share of each.
 pub const IN_TIME_CAP: u64 = 50_000_000;
 /// What a signature costs.
@@ -44,8 +44,8 @@ pub enum PriorityFee {
     Fixed(u64),
     /// What the errand is worth, beginning with little.
     Within {
-        /// The most, in micro-lamports.
-        cap_micro_lamports: u64,
+        /// The most, in micro-lamports, if it shall not be [`Errand::cap_micro_lamports`].
+        cap_micro_lamports: Option<u64>,
     },
 }
 
@@ -145,6 +145,14 @@ impl Errand {
     /// Until when it must have landed, in seconds since 1970, if it has a deadline.
     pub const fn due(&self) -> Option<i64> {
         self.due
+    }
+
+    /// The most that it offers for a unit, in micro-lamports, where nobody says otherwise.
+    pub const fn cap_micro_lamports(&self) -> u64 {
+        match self.due {
+            Some(_) => IN_TIME_CAP,
+            None => USUAL_CAP,
+        }
     }
 
     /// What its own transaction earns, the signature paid.
@@ -365,6 +373,15 @@ mod tests {
                 (due, lamports),
                 "{errand:?}"
             );
+        }
+        // The cap follows the deadline.
+        for (errand, cap) in [
+            (Errand::anytime(), USUAL_CAP),
+            (Errand::unhurried(&job), USUAL_CAP),
+            (Errand::before_payment(&job), IN_TIME_CAP),
+            (Errand::answer(Pubkey::default(), 7, 1), IN_TIME_CAP),
+        ] {
+            assert_eq!(errand.cap_micro_lamports(), cap, "{errand:?}");
         }
         // An answer puts the end off, and the time to react counts from it.
         job.last_answer_at = 9_990.into();

@@ -98,6 +98,14 @@ pub struct Cost {
     pub fee_lamports: u64,
 }
 
+/// What an attempt pays for being included sooner. It is booked already: attempts at the same time share what is left.
+#[derive(Clone, Copy, Debug)]
+struct Offer {
+    /// For a unit, in micro-lamports.
+    price: u64,
+    lamports: u64,
+}
+
 /// Sends transactions to one cluster at one commitment.
 #[derive(Clone)]
 pub struct Sender {
@@ -212,7 +220,8 @@ impl Sender {
             let recent = Recent::newest(&self.rpc).await?;
             let number = self.number();
             let units = distinct_units(units, number);
-            let price = self.offer(expired, units, number, &payer).await;
+            let offer = self.offer(expired, units, number, &payer).await;
+            let price = offer.price;
             let budget = Budget {
                 units,
                 price,
@@ -220,8 +229,10 @@ impl Sender {
             };
             let format = self.options.format;
             let blockhash = recent.blockhash;
-            let message = transaction::message(format, instructions, &payer, &budget, blockhash)?;
-            let transaction = sign(message, signers)?;
+            let message = transaction::message(format, instructions, &payer, &budget, blockhash);
+            let transaction = message
+                .and_then(|message| sign(message, signers))
+                .inspect_err(|_| self.take_back(&offer))?;
             let sent = Sent {
                 rpc: &self.rpc,
                 transaction: &transaction,
@@ -229,14 +240,17 @@ impl Sender {
                 skip_preflight,
             };
             last = sent.signature();
-            let fee_lamports = priority_lamports(units, price);
-            self.ledger().book(&self.errand, fee_lamports);
-            match sent.drive().await? {
-                Driven::Landed(receipt) => return Ok(receipt),
-                Driven::Expired => expired += 1,
-                Driven::NeverSent => {}
+            // What failed on chain has paid, and what is unknown may have: both stay booked.
+            let driven = sent.drive().await?;
+            if let Driven::Landed(receipt) = driven {
+                return Ok(receipt);
             }
-            self.ledger().take_back(&self.errand, fee_lamports);
+            self.take_back(&offer);
+            match driven {
+                Driven::Declined(error) => return Err(error),
+                Driven::Expired => expired += 1,
+                Driven::Landed(_) | Driven::NeverSent => {}
+            }
             tracing::debug!(signature = %last, attempt, price, "blockhash expired before the transaction was included");
         }
         Err(ClientError::Expired {
@@ -269,29 +283,55 @@ impl Sender {
         }
     }
 
-    /// What an attempt after so many that expired offers for a unit, in micro-lamports, as far as the payer has it.
-    async fn offer(&self, expired: u32, units: u32, number: u32, payer: &Pubkey) -> u64 {
-        let price = self.unit_price(expired, units);
-        if !matches!(self.options.priority_fee, PriorityFee::Within { .. }) {
-            return price;
-        }
-        let price = fee::distinct_price(price, number / DISTINCT_LIMITS);
-        if priority_lamports(units, price) <= SMALL_FEE_LAMPORTS {
-            return price;
+    /// What an attempt after so many that expired offers, as far as the payer has it.
+    async fn offer(&self, expired: u32, units: u32, number: u32, payer: &Pubkey) -> Offer {
+        let offer = self.book(expired, units, number);
+        let is_within = matches!(self.options.priority_fee, PriorityFee::Within { .. });
+        if !is_within || offer.lamports <= SMALL_FEE_LAMPORTS {
+            return offer;
         }
         let Ok(balance) = self.rpc.get_balance(payer).await else {
-            return price;
+            return offer;
         };
         // A transaction that its payer cannot pay for is dropped without a word, and what it does may cost rent, too.
-        let affordable = fee::unit_price(fee::LAST_STEP, units, price, balance / 2);
-        if affordable < price {
-            tracing::warn!(%payer, balance, price, "the wallet has too few lamports for the priority fee that this is worth; it offers less");
+        let price = fee::unit_price(fee::LAST_STEP, units, offer.price, balance / 2);
+        if price >= offer.price {
+            return offer;
         }
-        affordable
+        tracing::warn!(%payer, balance, price = offer.price, "the wallet has too few lamports for the priority fee that this is worth; it offers less");
+        let lamports = priority_lamports(units, price);
+        let mut ledger = self.ledger();
+        ledger.take_back(&self.errand, offer.lamports);
+        ledger.book(&self.errand, lamports);
+        Offer { price, lamports }
+    }
+
+    /// Takes an offer from what is left, at once.
+    fn book(&self, expired: u32, units: u32, number: u32) -> Offer {
+        let mut ledger = self.ledger();
+        let left = ledger.left(&self.errand, &self.options.budgets);
+        let mut price = self.price(expired, units, left);
+        if let PriorityFee::Within { .. } = self.options.priority_fee {
+            price = fee::distinct_price(price, number / DISTINCT_LIMITS);
+        }
+        let lamports = priority_lamports(units, price);
+        ledger.book(&self.errand, lamports);
+        Offer { price, lamports }
+    }
+
+    /// Gives an offer back that cost nothing.
+    fn take_back(&self, offer: &Offer) {
+        self.ledger().take_back(&self.errand, offer.lamports);
     }
 
     /// The price of a unit, in micro-lamports, that the policy says after so many attempts that expired.
     pub fn unit_price(&self, expired: u32, units: u32) -> u64 {
+        let left = self.ledger().left(&self.errand, &self.options.budgets);
+        self.price(expired, units, left)
+    }
+
+    /// The same if so much is left for the job and the hour.
+    fn price(&self, expired: u32, units: u32, (of_job, of_hour): (u64, u64)) -> u64 {
         match self.options.priority_fee {
             PriorityFee::None => 0,
             PriorityFee::Fixed(price) => price,
@@ -304,9 +344,9 @@ impl Sender {
                     .map(|due| due.saturating_sub_unsigned(now));
                 let step = fee::step(expired, left);
                 let budgets = &self.options.budgets;
-                let (of_job, of_hour) = self.ledger().left(&self.errand, budgets);
                 let lamports = fee::budget_lamports(&self.errand, step, budgets, of_job, of_hour);
-                fee::unit_price(step, units, cap_micro_lamports, lamports)
+                let cap = cap_micro_lamports.unwrap_or(self.errand.cap_micro_lamports());
+                fee::unit_price(step, units, cap, lamports)
             }
         }
     }

@@ -15,7 +15,7 @@ use {
 
 const CAP: u64 = 50_000_000;
 const WITHIN: PriorityFee = PriorityFee::Within {
-    cap_micro_lamports: CAP,
+    cap_micro_lamports: Some(CAP),
 };
 /// What an answer takes (measured), and what the program pays for it by default.
 const REVEAL_UNITS: u64 = 6_203;
@@ -42,6 +42,8 @@ struct State {
     slot: u64,
     /// Whether it includes what it is given.
     includes: bool,
+    /// The code with which it refuses what it is given.
+    refuses: Option<i64>,
     balance: u64,
     /// What a stranger pays for the sender's accounts in every slot.
     stranger_price: u64,
@@ -68,6 +70,7 @@ impl Default for Node {
         Self(Arc::new(Mutex::new(State {
             slot: 1_000,
             includes: true,
+            refuses: None,
             balance: 1_000_000_000,
             stranger_price: 0,
             sleeps_slots: 0,
@@ -175,6 +178,9 @@ impl State {
             RpcRequest::SimulateTransaction => valued(json!({
                 "err": null, "logs": [], "unitsConsumed": REVEAL_UNITS, "loadedAccountsDataSize": 300_000,
             })),
+            RpcRequest::SendTransaction if self.refuses.is_some() => {
+                return Err(self.refuses.unwrap());
+            }
             RpcRequest::SendTransaction => {
                 let text = params[0].as_str().unwrap().to_owned();
                 let data = UiAccountData::Binary(text, UiAccountEncoding::Base64);
@@ -221,6 +227,8 @@ impl RpcSender for Node {
         request: RpcRequest,
         params: Value,
     ) -> solana_rpc_client_api::client_error::Result<Value> {
+        // Others get their turn, as with a node that is far away.
+        tokio::task::yield_now().await;
         let answer = self.0.lock().unwrap().answer(request, &params);
         answer.map_err(|code| {
             let (message, data) = ("no".to_owned(), RpcResponseErrorData::Empty);
@@ -393,6 +401,66 @@ async fn errands_of_a_job_share_its_budget_and_all_share_the_hours() {
     let second = paid(2, 50).await;
     assert!(second <= 250_000 + floor(50), "{second}");
     assert!(paid(3, 50).await <= floor(50));
+}
+
+/// A job whose deadline leaves time for one attempt: it offers the most at once.
+fn urgent_job() -> crate::quern::state::Job {
+    let mut job: crate::quern::state::Job = bytemuck::Zeroable::zeroed();
+    job.deadline = (now() + 20).into();
+    job
+}
+
+#[tokio::test]
+async fn what_is_sent_at_the_same_time_shares_the_budgets() {
+    let budgets = Budgets {
+        job_lamports: 400_000,
+        hour_lamports: 400_000,
+        ..Budgets::default()
+    };
+    // One job has half of the hour's budget and all of its own; several jobs have the hour's together.
+    for jobs in [1, 8] {
+        let node = Node::default();
+        let sender = node.sender(WITHIN).with_budgets(budgets);
+        let payer = payer();
+        let (all, signers) = (&[limit(&payer)], &[&payer]);
+        let sending = (0..16u64).map(|number| {
+            let mut job = urgent_job();
+            job.n = (number % jobs).into();
+            let sender = sender.on(Errand::before_deadline(&job));
+            async move { sender.send(all, signers).await }
+        });
+        for sent in futures::future::join_all(sending).await {
+            sent.unwrap();
+        }
+        let taken = node.taken();
+        let spent: u64 = taken.iter().map(Taken::priority_lamports).sum();
+        assert_eq!(taken.len(), 16);
+        assert!((300_000..=400_000 + 16 * 9).contains(&spent), "{spent}");
+    }
+}
+
+/// What a node surely did not take cost nothing: the budget is there when it counts.
+#[tokio::test]
+async fn what_was_refused_uses_up_no_budget() {
+    let (node, job) = (Node::default(), urgent_job());
+    let budgets = Budgets {
+        job_lamports: 400_000,
+        ..Budgets::default()
+    };
+    let sender = node.sender(WITHIN).with_budgets(budgets);
+    let sender = sender.on(Errand::before_deadline(&job));
+    let payer = payer();
+    let all = [limit(&payer)];
+    node.0.lock().unwrap().refuses = Some(-32_003);
+    for _ in 0..20 {
+        let refused = sender.send(&all, &[&payer]).await.unwrap_err();
+        assert!(!matches!(refused, ClientError::Unknown { .. }), "{refused}");
+    }
+    node.0.lock().unwrap().refuses = None;
+    sender.send(&all, &[&payer]).await.unwrap();
+    // Half of the job's budget, as if nothing had happened.
+    let first = node.taken()[0].priority_lamports();
+    assert!((199_000..=200_000).contains(&first), "{first}");
 }
 
 // ------------------------------------------------------------------------------------------------ nothing happens twice

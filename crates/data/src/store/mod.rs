@@ -12,6 +12,7 @@
 
 use {
     crate::{
+        any_file,
         budget::{MemoryBudget, Reservation, Share},
         error::{DataError, Result},
         fetch::Fetcher,
@@ -124,7 +125,7 @@ impl TensorList {
         })
     }
 
-    /// Inputs of any shape, for work without a graph.
+    /// Inputs of any shape, for work without a graph; one root may also be the SHA-256 of any file.
     pub fn of_roots(roots: &[Hash]) -> Self {
         let inputs = roots.iter().enumerate();
         let inputs = inputs.map(|(index, root)| (Operand::Input(index as u8), *root, None));
@@ -172,8 +173,19 @@ impl TensorList {
         hex::encode(hash::hash(&[b"quern tensors", &text]))
     }
 
-    /// The tensors in a bundle, if they are these.
+    /// Whether these bytes are the file that the only root stands for.
+    fn is_file(&self, bytes: &[u8]) -> bool {
+        match self.tensors.as_slice() {
+            [(_, root, None)] => any_file::root(bytes) == Some(*root),
+            _ => false,
+        }
+    }
+
+    /// The tensors in a bundle, if they are these; none in a file of another kind that has the right hash.
     fn read(&self, bytes: &[u8]) -> Result<Vec<Tensor>> {
+        if self.is_file(bytes) {
+            return Ok(Vec::new());
+        }
         let tensors = file::decode_bundle(bytes)?;
         if tensors.len() != self.tensors.len() {
             return Err(quern_proof::Error::Count {

@@ -194,6 +194,37 @@ async fn a_root_alone_is_no_name_where_the_shape_is_known() {
     assert!(refused.to_string().contains("1 x 1"), "{refused}");
 }
 
+/// A reviewed job's input may be a text, an image or any other file: it is kept as it is.
+#[tokio::test]
+async fn one_root_may_stand_for_any_file() {
+    let world = World::new();
+    let prompt = b"Say hello.\n";
+    std::fs::write(world.published(), prompt).unwrap();
+    let list = TensorList::of_roots(&[any_file::root(prompt).unwrap()]);
+    let store = world.store("a", PLENTY);
+    assert_eq!(world.get(&store, &list, &JOB).await.unwrap(), 0);
+    assert_eq!(std::fs::read(store.path(&list).unwrap()).unwrap(), prompt);
+    // Another file at that address, and another store that finds the right one in the folder.
+    std::fs::write(world.published(), b"Say goodbye.\n").unwrap();
+    let again = world.store("b", PLENTY);
+    assert_eq!(world.get(&again, &list, &OTHER).await.unwrap(), 0);
+    let other = TensorList::of_roots(&[any_file::root(b"something else").unwrap()]);
+    assert!(world.get(&store, &other, &JOB).await.is_err());
+    assert!(!store.path(&other).unwrap().exists());
+}
+
+/// What is hashed for a tensor's root must not take that tensor's place for other jobs.
+#[tokio::test]
+async fn a_node_of_a_tensors_tree_is_no_file() {
+    let world = World::new();
+    let tensor = Tensor::from_i8(1, 1, &[1]).unwrap();
+    let leaf = [&[0][..], &tensor.leaf(0, 0).unwrap()].concat();
+    std::fs::write(world.published(), leaf).unwrap();
+    let list = TensorList::of_roots(&[commit::data_root(&tensor)]);
+    let store = world.store("a", PLENTY);
+    assert!(world.get(&store, &list, &JOB).await.is_err());
+}
+
 /// Provider and watcher may share a folder: neither removes what the other one keeps, nor what another job keeps.
 #[tokio::test]
 async fn a_bundle_goes_with_its_last_pin() {

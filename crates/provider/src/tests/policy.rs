@@ -176,27 +176,23 @@ async fn takes_nothing_that_it_could_not_answer_for_in_memory() {
 /// A line in the log once a reason, with what would change it: only what the owner has chosen has options.
 #[test]
 fn a_reason_that_the_owner_chose_names_its_options() {
-    for chosen in [
-        Refusal::Assurance,
-        Refusal::Model,
-        Refusal::Mint,
-        Refusal::Price,
-        Refusal::Work,
-        Refusal::Bond,
-        Refusal::Arbiter,
-        Refusal::TooHasty,
-        Refusal::LongReview,
-    ] {
-        let options = chosen.options().expect("an option");
-        assert!(options.contains("--"), "{options}");
-        assert!(!chosen.is_owners_task());
+    let all = Refusal::ALL.iter().copied();
+    let (chosen, others): (Vec<_>, Vec<_>) = all.partition(|refusal| refusal.options().is_some());
+    for refusal in chosen {
+        let options = refusal.options().unwrap();
+        assert!(options.contains("--"), "{refusal:?}: {options}");
+        assert!(!refusal.is_owners_task(), "{refusal:?}");
     }
-    for other in [
+    let no_choice = [
         Refusal::NotOpen,
+        Refusal::TooLate,
         Refusal::OwnJob,
         Refusal::PinnedToOther,
+        Refusal::Busy,
+        Refusal::Inactive,
+        Refusal::NoPurse,
         Refusal::Funds,
-    ] {
-        assert_eq!(other.options(), None);
-    }
+        Refusal::OperatorLimit,
+    ];
+    assert_eq!(others, no_choice);
 }

@@ -2,7 +2,9 @@
 
 mod command;
 mod integer;
+mod process;
 
+pub(crate) use command::MAX_NAME_BYTES;
 pub use {command::CommandWorker, integer::IntegerWorker};
 
 use {
@@ -43,7 +45,8 @@ pub struct WorkOrder {
     pub seconds_left: i64,
     /// Where the inputs are, as the client wrote it; may be empty.
     pub input_uri: String,
-    /// The inputs on this machine, compared with their roots; nothing if the job commits to none.
+    /// The inputs on this machine, compared with their roots: a bundle of tensors, or the client's text or other file as it
+    /// is; nothing if the job commits to none.
     pub input_file: Option<PathBuf>,
     /// Where the model is, as its owner wrote it; may be empty.
     pub model_uri: String,
@@ -51,7 +54,7 @@ pub struct WorkOrder {
     pub checkpoint_root: Option<String>,
     /// Where the data of that commitment are, as its provider wrote it.
     pub checkpoint_uri: Option<String>,
-    /// A folder for this submission, which survives a restart.
+    /// A folder for this submission, which survives a restart; an `output_file` lies in it.
     pub folder: PathBuf,
     /// Program and tensors of refereed work, checked against their roots.
     #[serde(skip)]
@@ -96,4 +99,12 @@ pub trait Worker: Send + Sync {
     /// # Errors
     /// `Worker`, or whatever kept it from working.
     async fn work(&self, order: &WorkOrder) -> Result<WorkResult>;
+
+    /// Says whether it could work now: at all, or on an open job that is not taken yet.
+    ///
+    /// # Errors
+    /// `Unready`, and why.
+    async fn check(&self, _order: Option<&WorkOrder>) -> Result<()> {
+        Ok(())
+    }
 }

@@ -5,13 +5,14 @@ use {
     anyhow::{Context, Result},
     serde_json::{Value, json},
     std::{
-        collections::{BTreeMap, HashMap},
+        collections::{BTreeMap, HashMap, HashSet},
         sync::{Arc, Mutex, MutexGuard, PoisonError},
         time::Duration,
     },
     tokio::{
         io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
         net::{TcpListener, TcpStream},
+        sync::watch,
         task::JoinHandle,
     },
 };
@@ -37,6 +38,8 @@ pub enum Fault {
     ForgottenStatuses,
     /// A transaction is passed on, but its sender hears nothing.
     LostReply,
+    /// A transaction gets lost on its way to the node, and its sender hears nothing.
+    LostTransactions,
     /// The first so many transactions are refused because the node is behind.
     Behind(u32),
     /// Another network's genesis hash.
@@ -60,6 +63,8 @@ struct Shared {
     upstream: String,
     client: reqwest::Client,
     state: Mutex<State>,
+    /// Answers about this method wait.
+    held: watch::Sender<Option<&'static str>>,
 }
 
 #[derive(Default)]
@@ -69,6 +74,25 @@ struct State {
     calls: BTreeMap<String, u64>,
     /// How often something has gone wrong already.
     done: HashMap<String, u32>,
+    /// How many answers wait.
+    waiting: u32,
+    /// What the node has let pass by.
+    time: Time,
+}
+
+/// Blocks that went by without anybody looking: see [`FaultyNode::pass_blocks`].
+#[derive(Default)]
+struct Time {
+    /// By how many blocks the node is further than the real one.
+    ahead: u64,
+    /// Up to this slot, statuses are only in the history.
+    forgotten_slot: u64,
+    /// Blockhashes that were given out, and those of them that have expired.
+    blockhashes: HashSet<String>,
+    expired_blockhashes: HashSet<String>,
+    /// The same for transactions, as they were handed over.
+    transactions: HashSet<String>,
+    expired_transactions: HashSet<String>,
 }
 
 /// What a caller gets.
@@ -82,6 +106,8 @@ enum Answer {
 const PAGE: &str = "<html><head><title>502 Bad Gateway</title></head><body><center><h1>502 Bad Gateway</h1></center></body></html>";
 /// What a node says that has not caught up.
 const NODE_IS_BEHIND: i64 = -32_005;
+/// What a node says to a transaction that cannot be included any more.
+const NOT_INCLUDED: i64 = -32_002;
 /// A genesis hash of nobody.
 const OTHER_GENESIS: &str = "4sGjMW1sUnHzSxGspuhpqLDx6wiyjNtZAMdL4VZHirAn";
 
@@ -97,6 +123,7 @@ impl FaultyNode {
             upstream: upstream.to_owned(),
             client: reqwest::Client::builder().no_proxy().build()?,
             state: Mutex::default(),
+            held: watch::Sender::new(None),
         });
         let serving = tokio::spawn(serve(listener, Arc::clone(&shared)));
         Ok(Self {
@@ -116,6 +143,39 @@ impl FaultyNode {
         let mut state = self.shared.lock();
         state.faults = faults.to_vec();
         state.done.clear();
+    }
+
+    /// From now on answers about this method wait until [`Self::release`]; what the calls ask for is done.
+    pub fn hold(&self, method: &'static str) {
+        self.shared.held.send_replace(Some(method));
+    }
+
+    /// Whether an answer waits.
+    pub fn is_holding(&self) -> bool {
+        self.shared.lock().waiting > 0
+    }
+
+    /// Lets all answers go, those to come included.
+    pub fn release(&self) {
+        self.shared.held.send_replace(None);
+    }
+
+    /// Lets blocks go by that nobody looks at: what was signed before is included no more, and what has landed before is
+    /// found in the history only.
+    ///
+    /// # Errors
+    /// If the node itself does not answer.
+    pub async fn pass_blocks(&self, blocks: u64) -> Result<()> {
+        let slot = json!({ "jsonrpc": "2.0", "id": 1, "method": "getSlot", "params": [{ "commitment": "processed" }] });
+        let slot = self.shared.forwarded(&slot).await?["result"].as_u64();
+        let mut state = self.shared.lock();
+        let time = &mut state.time;
+        time.ahead += blocks;
+        time.forgotten_slot = slot.context("the node's slot")?;
+        let (blockhashes, transactions) = (&mut time.blockhashes, &mut time.transactions);
+        time.expired_blockhashes.extend(blockhashes.drain());
+        time.expired_transactions.extend(transactions.drain());
+        Ok(())
     }
 
     /// How many calls there were.
@@ -192,25 +252,39 @@ impl Shared {
         *done <= most
     }
 
-    /// Does what a call asks for, with the present faults.
-    async fn answer(&self, mut request: Value) -> Result<Answer> {
+    /// Answers a call, as soon as its answer may go.
+    async fn answer(&self, request: Value) -> Result<Answer> {
         let method = request["method"].as_str().unwrap_or_default().to_owned();
-        let faults = {
-            let mut state = self.lock();
-            *state.calls.entry(method.clone()).or_default() += 1;
-            state.faults.clone()
-        };
+        *self.lock().calls.entry(method.clone()).or_default() += 1;
+        let answer = self.done(&method, request).await?;
+        if *self.held.borrow() == Some(method.as_str()) {
+            self.lock().waiting += 1;
+            let may_go = |held: &Option<&str>| *held != Some(method.as_str());
+            let released = self.held.subscribe().wait_for(may_go).await.map(|_| ());
+            self.lock().waiting -= 1;
+            released?;
+        }
+        Ok(answer)
+    }
+
+    /// Does what a call asks for, with the present faults.
+    async fn done(&self, method: &str, mut request: Value) -> Result<Answer> {
+        let faults = self.lock().faults.clone();
         for fault in &faults {
             if let Fault::Slow(time) = fault {
                 tokio::time::sleep(*time).await;
             }
-            if let Some(answer) = self.instead(*fault, &method, &mut request) {
+            if let Some(answer) = self.instead(*fault, method, &mut request) {
                 return Ok(answer);
             }
         }
+        if let Some(answer) = self.expired(method, &request) {
+            return Ok(answer);
+        }
         let mut answer = self.forwarded(&request).await?;
+        self.tell_the_time(method, &request, &mut answer);
         for fault in &faults {
-            self.spoil(*fault, &method, &request, &mut answer);
+            self.spoil(*fault, method, &request, &mut answer);
         }
         let is_lost = faults.contains(&Fault::LostReply) && method == "sendTransaction";
         Ok(match is_lost {
@@ -242,6 +316,10 @@ impl Shared {
             (Fault::Behind(most), "sendTransaction") => {
                 self.is_due(method, most).then(|| refused(NODE_IS_BEHIND))
             }
+            (Fault::LostTransactions, "sendTransaction") => {
+                self.note_transaction(request);
+                Some(Answer::Nothing)
+            }
             (Fault::EmptyPages, "getSignaturesForAddress") if is_later_page => {
                 Some(result(json!([])))
             }
@@ -251,6 +329,63 @@ impl Shared {
                 None
             }
             _ => None,
+        }
+    }
+
+    /// What a call gets that comes too late.
+    fn expired(&self, method: &str, request: &Value) -> Option<Answer> {
+        if method != "sendTransaction" {
+            return None;
+        }
+        let sent = request["params"][0].as_str().unwrap_or_default();
+        if !self.lock().time.expired_transactions.contains(sent) {
+            self.note_transaction(request);
+            return None;
+        }
+        let error = json!({ "code": NOT_INCLUDED, "message": "Transaction simulation failed: Blockhash not found" });
+        let answer = json!({ "jsonrpc": "2.0", "id": request["id"], "error": error });
+        Some(Answer::Json(answer))
+    }
+
+    fn note_transaction(&self, request: &Value) {
+        if let Some(sent) = request["params"][0].as_str() {
+            self.lock().time.transactions.insert(sent.to_owned());
+        }
+    }
+
+    /// Changes an answer to what it is that much later.
+    fn tell_the_time(&self, method: &str, request: &Value, answer: &mut Value) {
+        let time = &mut self.lock().time;
+        let later = |value: &mut Value| {
+            if let Some(height) = value.as_u64() {
+                *value = (height + time.ahead).into();
+            }
+        };
+        match method {
+            "getBlockHeight" => later(&mut answer["result"]),
+            "getLatestBlockhash" => {
+                let value = &mut answer["result"]["value"];
+                later(&mut value["lastValidBlockHeight"]);
+                if let Some(blockhash) = value["blockhash"].as_str() {
+                    time.blockhashes.insert(blockhash.to_owned());
+                }
+            }
+            "isBlockhashValid" => {
+                let blockhash = request["params"][0].as_str().unwrap_or_default();
+                if time.expired_blockhashes.contains(blockhash) {
+                    answer["result"]["value"] = false.into();
+                }
+            }
+            "getSignatureStatuses" if request["params"][1]["searchTransactionHistory"] != true => {
+                let known = answer["result"]["value"].as_array_mut();
+                for status in known.into_iter().flatten() {
+                    let slot = status["slot"].as_u64();
+                    if slot.is_some_and(|slot| slot <= time.forgotten_slot) {
+                        *status = Value::Null;
+                    }
+                }
+            }
+            _ => {}
         }
     }
 

@@ -105,6 +105,10 @@ impl WatcherChain for View {
         client: Option<Pubkey>,
     ) -> ChainResult<Vec<(Pubkey, Job)>> {
         self.burn()?;
+        let refused = self.world.refused.fetch_add(1, Ordering::SeqCst);
+        if refused < self.world.refusals.load(Ordering::SeqCst) {
+            return Err(ClientError::Argument("excluded from this node".to_owned()));
+        }
         if self.world.hangs.load(Ordering::SeqCst) {
             self.world.is_stuck.store(true, Ordering::SeqCst);
             std::future::pending::<()>().await;

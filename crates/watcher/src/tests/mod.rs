@@ -235,6 +235,9 @@ struct World {
     hangs: AtomicBool,
     /// Whether a call waits for its answer.
     is_stuck: AtomicBool,
+    /// Looks at all jobs that the node refuses, and how many it has refused.
+    refusals: AtomicUsize,
+    refused: AtomicUsize,
 }
 
 impl World {
@@ -279,6 +282,8 @@ impl World {
             is_poor: AtomicBool::new(false),
             hangs: AtomicBool::new(false),
             is_stuck: AtomicBool::new(false),
+            refusals: AtomicUsize::new(0),
+            refused: AtomicUsize::new(0),
         };
         world.write("inputs", &file::encode_bundle(&world.work.inputs));
         world.write("weights", &file::encode_bundle(&world.work.weights));

@@ -137,3 +137,32 @@ async fn follow_tells_all_until_the_account_is_gone() {
     assert_eq!(outcome.unwrap().unwrap(), expected);
     assert_eq!(told[..2], ["Submitted", "convicted"], "{told:?}");
 }
+
+/// A node that refuses such a look never answers it: who wanted one look must hear of it, and who goes on goes on.
+#[tokio::test]
+async fn one_look_that_always_fails_ends_with_its_error() {
+    let run = async |refusals: usize, until: Until| {
+        let world = World::wrong(1);
+        world.publish(&world.claim.outputs);
+        world.refusals.store(refusals, Ordering::SeqCst);
+        let watcher = world.watcher(ANNA);
+        let mut names = Vec::new();
+        let report = |report: &Report| names.push(report.verdict.name());
+        let is_past = async {
+            while until != Until::Stopped || world.refused.load(Ordering::SeqCst) < 20 {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        let run = watcher.run(until, report, is_past);
+        let done = tokio::time::timeout(Duration::from_secs(30), run).await;
+        let done = done.expect("it ends");
+        (done.map_err(|error| error.to_string()), names)
+    };
+    let (failed, _) = run(usize::MAX, Until::NothingOpen).await;
+    assert!(failed.unwrap_err().contains("excluded from this node"));
+    // A node that comes back in time is asked again.
+    let (done, names) = run(1, Until::NothingOpen).await;
+    assert_eq!((done, names), (Ok(()), vec!["convicted"]));
+    let (going_on, _) = run(usize::MAX, Until::Stopped).await;
+    assert_eq!(going_on, Ok(()));
+}

@@ -24,7 +24,10 @@ use anchor_lang::{
         instruction::{InstructionAccount, InstructionView},
     },
     prelude::*,
-    wincode::SchemaWrite,
+    wincode::{
+        SchemaWrite,
+        io::{WriteResult, Writer},
+    },
 };
 
 /// Seed of the authority that signs events.
@@ -55,12 +58,39 @@ pub(crate) fn start<E>(event: &E) -> Vec<u8>
 where
     E: Event + SchemaWrite<BorshConfig, Src = E>,
 {
-    let mut data = Vec::with_capacity(EVENT_CAPACITY);
-    data.extend_from_slice(EVENT_IX_TAG_LE);
-    data.extend_from_slice(E::DISCRIMINATOR);
+    let mut data = Buffer {
+        bytes: vec![0; EVENT_CAPACITY],
+        used: 0,
+    };
+    data.push(EVENT_IX_TAG_LE);
+    data.push(E::DISCRIMINATOR);
     anchor_lang::wincode::config::serialize_into(&mut data, event, BORSH_CONFIG)
-        .expect("writing into a vector cannot fail");
-    data
+        .expect("writing into the buffer cannot fail");
+    data.bytes.truncate(data.used);
+    data.bytes
+}
+
+/// Room for an event. Its length never changes, so the compiler need not look after each field whether the next one fits.
+struct Buffer {
+    bytes: Vec<u8>,
+    used: usize,
+}
+
+impl Buffer {
+    #[inline(always)]
+    fn push(&mut self, bytes: &[u8]) {
+        let end = self.used + bytes.len();
+        self.bytes[self.used..end].copy_from_slice(bytes);
+        self.used = end;
+    }
+}
+
+impl Writer for Buffer {
+    #[inline(always)]
+    fn write(&mut self, bytes: &[u8]) -> WriteResult<()> {
+        self.push(bytes);
+        Ok(())
+    }
 }
 
 /// Adds the changes to an event, in which they stand last, and calls this program's event entry with it, signed by the

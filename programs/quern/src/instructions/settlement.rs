@@ -60,6 +60,7 @@ pub fn release_bond(book: &mut Book, job: &mut Job) -> Result<u64> {
 }
 
 /// Escrow of the milestones that are not behind the job.
+#[inline(never)]
 pub fn escrow_left(job: &Job) -> Result<u64> {
     match job.milestones_left() {
         0 => Ok(0),

@@ -2,7 +2,7 @@
 
 use {
     crate::{
-        constants::NOBODY,
+        constants::is_nobody,
         state::{Assurance, Entity, EntityKind},
     },
     anchor_lang::prelude::*,
@@ -55,7 +55,7 @@ impl Emission {
 
     /// Whether a reward mint has been set.
     pub fn is_configured(&self) -> bool {
-        self.reward_mint != NOBODY
+        !is_nobody(&self.reward_mint)
     }
 
     /// Weight of an assurance level in basis points.

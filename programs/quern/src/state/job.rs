@@ -4,7 +4,7 @@ use {
     crate::{
         clock::Moment,
         codes::{codes, known},
-        constants::NOBODY,
+        constants::is_nobody,
         error::QuernError,
         state::{Entity, EntityKind, SeenJob, Terms},
     },
@@ -240,7 +240,7 @@ impl Job {
 
     /// Whether somebody may decide about a rejection.
     pub fn has_arbiter(&self) -> bool {
-        self.arbiter != NOBODY
+        !is_nobody(&self.arbiter)
     }
 
     /// Milestones that are not behind it, the current one included.
@@ -256,6 +256,7 @@ impl Job {
     }
 
     /// The deadline of the current state, a cluster restart included.
+    #[inline(never)]
     pub fn effective_deadline(&self, moment: &Moment) -> i64 {
         moment.deadline(
             self.deadline.get(),
@@ -300,8 +301,9 @@ impl Entity for Job {
     fn seq_mut(&mut self) -> &mut PodU64 {
         &mut self.seq
     }
+    #[inline(never)]
     fn invariant(&self) -> bool {
-        let has_provider = self.provider != NOBODY;
+        let has_provider = !is_nobody(&self.provider);
         self.milestone < self.milestones
             && self.bond_left_atoms <= self.bond_atoms
             && self.is_in(JobState::Open) != has_provider

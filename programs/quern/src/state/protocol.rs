@@ -4,12 +4,12 @@ use {
     crate::{
         constants::{
             MAX_ARBITER_BPS, MAX_DEMAND_FEE_LAMPORTS, MAX_FEE_BPS, MAX_LATE_PENALTY_BPS,
-            MAX_REJECT_BPS, MAX_WINDOW_SECS, MIN_REFEREED_BOND_BPS, NOBODY,
+            MAX_REJECT_BPS, MAX_WINDOW_SECS, MIN_REFEREED_BOND_BPS, is_nobody,
         },
         error::QuernError,
         state::{Assurance, Entity, EntityKind, Terms},
     },
-    anchor_lang::{address_eq, prelude::*},
+    anchor_lang::prelude::*,
 };
 
 /// Everything that the authority may set, as an argument: people, what new jobs copy, and what bounds new jobs.
@@ -136,10 +136,7 @@ impl Protocol {
 impl ProtocolSettings {
     /// Bounds that protect users from the settings themselves.
     pub fn validate(&self) -> Result<()> {
-        require!(
-            !address_eq(&self.treasury_owner, &NOBODY),
-            QuernError::NoTreasury
-        );
+        require!(!is_nobody(&self.treasury_owner), QuernError::NoTreasury);
         require!(self.fee_bps <= MAX_FEE_BPS, QuernError::ShareTooHigh);
         for (share, most) in [
             (self.late_penalty_bps, MAX_LATE_PENALTY_BPS),

@@ -57,6 +57,7 @@ impl Provider {
     }
 
     /// Whether this key may act for the provider on jobs.
+    #[inline(never)]
     pub fn is_party(&self, key: &Address) -> bool {
         address_eq(key, &self.owner) || address_eq(key, &self.operator)
     }

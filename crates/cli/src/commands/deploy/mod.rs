@@ -1,18 +1,21 @@
 //! `quern deploy`: the on-chain program, by the upgradeable loader.
 
 mod authority;
+mod idl;
+mod verify;
 
 use {
     crate::{
         context::{Context, Globals, Program as Named, keypair},
-        data,
         error::{Error, Result},
+        files::Role,
         output::{Fields, Format, print_nothing},
         progress,
     },
     clap::Subcommand,
-    quern_client::{Keypair, Pubkey, Signer, config, quern},
+    quern_client::{Keypair, Pubkey, Signer, config, files::unread, quern},
     quern_deploy::{DeployError, Deployment, Kind, Plan, Program, Progress},
+    quern_process::redact::redacted,
     std::{
         io::{IsTerminal, Write},
         ops::ControlFlow,
@@ -29,6 +32,8 @@ use {
   quern deploy --url devnet --program-id quern-keypair.json              deploy, or go on
   quern deploy --url devnet --program-id PROGRAM                         upgrade
   quern deploy --url devnet --close-buffer                               get its rent back
+  quern deploy --url devnet --program-id PROGRAM --idl                   write the IDL on chain
+  quern deploy verify --url devnet --program-id PROGRAM                  compare it with the file
   quern deploy authority MULTISIG --program-id PROGRAM                   hand it over
 
 Build the program for its address first: cargo xtask build-program --program-id KEYPAIR_OR_ADDRESS
@@ -51,6 +56,12 @@ enum Command {
   quern deploy authority MULTISIG --program-id PROGRAM
   quern deploy authority --none --program-id PROGRAM")]
     Authority(authority::Args),
+    /// Compare the program on the cluster with the one that was built here, byte by byte
+    #[command(after_help = "Example:
+  quern deploy verify --url devnet --program-id PROGRAM
+
+Anybody may: build the commit that the operator names for the same address first. Exit code 1 if they differ.")]
+    Verify(verify::Args),
 }
 
 /// How a program is deployed.
@@ -75,6 +86,9 @@ struct Deploy {
     /// Close a buffer that is not needed any more instead: the named one, or the one of --buffer; its SOL comes back
     #[arg(long, value_name = "ADDRESS", num_args = 0..=1, conflicts_with_all = ["program_so", "plan", "max_len"])]
     close_buffer: Option<Option<Pubkey>>,
+    /// Write the program's IDL on chain instead, for explorers and other people's clients [default: the IDL of this command]
+    #[arg(long, value_name = "FILE", num_args = 0..=1, conflicts_with_all = ["program_so", "plan", "max_len", "close_buffer", "final"])]
+    idl: Option<Option<PathBuf>>,
     /// Give the upgrade authority up afterwards, for ever: nobody can change the program any more
     #[arg(long, conflicts_with = "plan")]
     r#final: bool,
@@ -93,6 +107,7 @@ pub async fn run(globals: &Globals, args: Args) -> Result<()> {
         Some(Command::Authority(args)) => {
             authority::run(context, globals.program()?.address(), args).await
         }
+        Some(Command::Verify(args)) => verify::run(context, globals.deployment()?, args).await,
         None => deploy(globals, context, args.deploy).await,
     }
 }
@@ -101,6 +116,10 @@ pub async fn run(globals: &Globals, args: Args) -> Result<()> {
 async fn deploy(globals: &Globals, context: &Context, args: Deploy) -> Result<()> {
     if let Some(named) = args.close_buffer {
         return close_buffer(context, &args, named).await;
+    }
+    if let Some(file) = &args.idl {
+        let authority = args.upgrade_authority.as_deref();
+        return idl::run(globals, context, file.as_deref(), authority, args.yes).await;
     }
     let named = named_program(context, globals.program()?)?;
     let address = named.address();
@@ -207,11 +226,13 @@ fn code(address: &Pubkey, named: Option<PathBuf>) -> Result<Vec<u8>> {
         ),
     };
     let path = named.unwrap_or_else(|| usual.into());
-    let elf = data::read(&path)
-        .map_err(|error| Error::Other(format!("{error}; build the program with `{build}`")))?;
+    let role = Role::program("--program-so");
+    let elf = std::fs::read(&path).map_err(|error| {
+        let why = unread(&path, &error);
+        role.unusable(&path, format!("{why}; build the program with `{build}`"))
+    })?;
     if !elf.starts_with(b"\x7fELF") {
-        let why = format!("it is no ELF; build the program with `{build}`");
-        return Err(data::no_own(&path, &elf, why));
+        return Err(role.no_such(&path, &elf, "no ELF"));
     }
     if !is_built_for(&elf, address) {
         return Err(Error::file(
@@ -261,7 +282,7 @@ fn confirmed(url: &str, question: &str) -> Result<bool> {
             "there is no terminal to ask at; pass --yes to go on without asking".to_owned(),
         ));
     }
-    let cluster = crate::redact::redacted(url, url);
+    let cluster = redacted(url, url);
     eprint!("{question} (on {cluster}) [y/N] ");
     let _ = std::io::stderr().flush();
     let mut answer = String::new();

@@ -21,7 +21,7 @@ pub async fn run(context: &Context, amount: &Amount) -> Result<()> {
         ));
     }
     let config = context.mint(&emission.reward_mint).await?;
-    let atoms = amount.in_atoms(config.decimals)?;
+    let atoms = amount.some_atoms(config.decimals)?;
     let (payer, mint) = (wallet.pubkey(), &config.mint);
     context.check_tokens(&payer, &config, atoms).await?;
     let (to, token_program) = (addresses::emission(), &config.token_program);

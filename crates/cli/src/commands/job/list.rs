@@ -151,7 +151,7 @@ impl Known {
 mod tests {
     use {
         super::*,
-        crate::output::{Width, list_text},
+        crate::output::{Width, assert_fits, list_text},
         quern_client::quern::state::{Assurance, JobKind},
     };
 
@@ -179,6 +179,12 @@ mod tests {
         let mut open = job;
         (open.state, open.provider) = (JobState::Open.code(), NOBODY);
         open.deadline = (-1).into();
+        let mut widest = job;
+        (widest.price_atoms, widest.deadline) = (u64::MAX.into(), i64::MAX.into());
+        (widest.milestone, widest.milestones) = (254, 255);
+        widest.open_demands = u32::MAX.into();
+        widest.model = Pubkey::from([6; 32]);
+        assert_fits(&[summary(&widest)]);
         let list = [summary(&job), summary(&open)];
         crate::snapshot::check("job-list", &list_text(&list, Width::Screen, ""));
         let json = known

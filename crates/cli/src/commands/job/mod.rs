@@ -25,13 +25,19 @@ pub enum Command {
     #[command(after_help = "Examples:
   quern job create --model Digits --input images.bin --publish-dir out --price 0.5
   quern job create --model MODEL --input-uri URI --price 0.5 --watch --out labels.csv
+  quern job create --provider 'My chat' --price 0.1 --publish-dir in --watch \\
+      --text 'Why is the sky blue? One sentence.'
   quern job create --mint MINT --kind training --milestones 3 --price 10 --bond 5 \\
       --arbiter ARBITER --input-uri https://example.com/data.qten --work 12h --review 2d
 
---watch prints a line for each step and ends with the result: its first values, or the file of --out.
-Its exit code says how the job ended: 0 paid, 3 the provider was convicted, 4 cancelled, expired or
-decided by the arbiter, 1 something went wrong. With --output json the job and what follows are one
-line each. `quern tensor convert` makes inputs of arrays, tables, images and texts.")]
+A job is refereed if its model is sealed: then the program convicts a wrong result. Any other job is reviewed:
+only you check its result, which silence pays. It takes any one file or a text, from a provider that you name
+or with an arbiter whom you trust.
+--watch prints a line for each step and ends with the result: its first values, or the file of --out; of a
+reviewed job also with the commands that accept and reject it. Its exit code says how the job ended: 0 paid,
+or submitted to your review, 3 the provider was convicted, 4 cancelled, expired or decided by the arbiter,
+1 something went wrong. With --output json the job and what follows are one line each.
+`quern tensor convert` makes inputs of arrays, tables, images and texts.")]
     Create(Box<create::Args>),
     /// Show a live job
     #[command(after_help = "Example:
@@ -55,7 +61,7 @@ committed one does not say that it is right: `quern watch --job JOB` checks that
     /// Accept a milestone and pay it at once (reviewed jobs; the client signs)
     #[command(after_help = "Example:
   quern job accept JOB
-  quern job accept JOB --commitment 9f86d081     the result that you have seen")]
+  quern job accept JOB --seen 9f86d081884c7d659a2feaa0c55ad015   the result that you have seen")]
     Accept(accept::Args),
     /// Cancel a job that nobody has taken and release its price (the client signs)
     #[command(after_help = "Example:

@@ -5,6 +5,7 @@ use {
         context::{Context, with_signatures},
         error::{Error, Result},
         output::Fields,
+        signer,
     },
     quern_client::{
         Errand, Instruction, Keypair, Pubkey, Signer, accounts,
@@ -13,7 +14,7 @@ use {
     },
 };
 
-/// The wallet, if it is the party that may do this.
+/// The wallet, if it is the party that may decide about a job.
 pub fn wallet_of(
     context: &Context,
     job: &Pubkey,
@@ -24,33 +25,30 @@ pub fn wallet_of(
     if *expected == NOBODY {
         return Err(Error::Other(format!("the job {job} has no {role}")));
     }
-    if *expected != wallet.pubkey() {
-        return Err(Error::Other(format!(
-            "only the job's {role} {expected} may do this; pass its keypair with --keypair (this one is {})",
-            wallet.pubkey()
-        )));
-    }
+    let action = format!("do this with the job {job}");
+    signer::require(&wallet.pubkey(), &[(role, *expected)], &action)?;
     Ok(wallet)
 }
 
 /// The result that a decision is about, as the person who decides has seen it.
 #[derive(clap::Args, Clone, Debug)]
 pub struct Seen {
-    /// Commitment of the result that you have seen, whole or its first 8 digits at least: `quern job result` prints it. Needed
+    /// Commitment of the result that you have seen, whole or its first 32 digits at least: `quern job result` prints it. Needed
     /// where the job may hold another result by now
     #[arg(long, value_name = "HEX", value_parser = commitment)]
-    commitment: Option<String>,
+    seen: Option<String>,
 }
 
-/// Shortest beginning of a commitment that names it, in digits.
-const COMMITMENT_DIGITS: std::ops::RangeInclusive<usize> = 8..=64;
+/// Digits of a commitment that name it. The provider writes all results of a job, so it must not find two that begin alike:
+/// for 32 digits that takes 2^64 hashes.
+const COMMITMENT_DIGITS: std::ops::RangeInclusive<usize> = 32..=64;
 
 fn commitment(text: &str) -> std::result::Result<String, String> {
     let is_hex = text.bytes().all(|byte| byte.is_ascii_hexdigit());
     if is_hex && COMMITMENT_DIGITS.contains(&text.len()) {
         return Ok(text.to_ascii_lowercase());
     }
-    Err("write 8 to 64 hexadecimal digits, as `quern job result` prints them".to_owned())
+    Err("write 32 to 64 hexadecimal digits, as `quern job result` prints them".to_owned())
 }
 
 impl Seen {
@@ -58,13 +56,13 @@ impl Seen {
     /// milestone was done again, moves on while somebody reads.
     pub fn check(&self, address: &Pubkey, job: &Job) -> Result<()> {
         let now = hex::encode(job.trace_root);
-        match &self.commitment {
+        match &self.seen {
             Some(seen) if now.starts_with(seen.as_str()) => Ok(()),
             Some(_) => Err(Error::Other(format!(
                 "the job {address} holds another result now, committed to as {now}; look at it with `quern job result {address}`"
             ))),
             None if job.milestones > 1 || job.submissions.get() > 1 => Err(Error::Other(format!(
-                "the job {address} may have several results; look at the present one with `quern job result {address}` and name its commitment with --commitment"
+                "the job {address} may have several results; look at the present one with `quern job result {address}` and name its commitment with --seen"
             ))),
             None => Ok(()),
         }
@@ -127,20 +125,27 @@ mod tests {
         (job.milestones, job.trace_root) = (1, [0xab; 32]);
         job.submissions = 1.into();
         let check = |job: &Job, seen: Option<&str>| {
-            let commitment = seen.map(|seen| commitment(seen).unwrap());
-            Seen { commitment }.check(&address, job).is_ok()
+            let seen = seen.map(|seen| commitment(seen).unwrap());
+            Seen { seen }.check(&address, job).is_ok()
         };
         assert!(check(&job, None));
-        assert!(check(&job, Some("ABABABAB")) && check(&job, Some(&"ab".repeat(32))));
-        assert!(!check(&job, Some("abababac")));
+        let seen = "ab".repeat(16);
+        assert!(check(&job, Some(&"AB".repeat(16))) && check(&job, Some(&"ab".repeat(32))));
+        assert!(!check(&job, Some(&"ac".repeat(16))));
         job.submissions = 2.into();
-        assert!(!check(&job, None) && check(&job, Some("abababab")));
+        assert!(!check(&job, None) && check(&job, Some(&seen)));
         (job.milestones, job.submissions) = (2, 1.into());
         assert!(!check(&job, None));
         // The provider has gone on: the decision about the first result meets the second.
         job.trace_root = [0xcd; 32];
-        assert!(!check(&job, Some("abababab")));
-        for bad in ["", "abcdefg", "abcdefgh", &"a".repeat(65)] {
+        assert!(!check(&job, Some(&seen)));
+        for bad in [
+            "",
+            "abcdefg",
+            &"h".repeat(32),
+            &"a".repeat(31),
+            &"a".repeat(65),
+        ] {
             assert!(commitment(bad).is_err(), "{bad}");
         }
     }

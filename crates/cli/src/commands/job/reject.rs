@@ -2,8 +2,13 @@
 
 use {
     super::party,
-    crate::{context::Context, error::Result, written},
-    quern_client::{Errand, Pubkey, instructions, quern::state::JobState},
+    crate::{
+        context::Context,
+        error::{Error, Result},
+        written,
+    },
+    quern_client::{Errand, Pubkey, Signer, instructions, quern::state::JobState},
+    quern_rules::reject,
 };
 
 /// Which job, and why.
@@ -25,6 +30,16 @@ pub async fn run(context: &Context, args: Args) -> Result<()> {
     party::require_reviewed(&job)?;
     party::require_state(&args.job, &job, JobState::Submitted)?;
     args.seen.check(&args.job, &job)?;
+    let config = context.mint(&job.mint).await?;
+    let deposit = reject::deposit(job.price_atoms.get(), job.terms.reject_bps.get());
+    let deposit = deposit.map_err(|error| Error::Other(error.to_string()))?;
+    let wanted = (
+        "the deposit of a rejection",
+        "deposit more with `quern purse deposit`",
+    );
+    context
+        .check_free(&wallet.pubkey(), &config, deposit, wanted)
+        .await?;
     let reject = instructions::reject(&job, args.reason);
     let errand = Errand::before_deadline(&job);
     party::send(context, errand, &args.job, &wallet, &[reject], "rejected").await

@@ -48,7 +48,7 @@ pub async fn run(context: &Context, address: &Pubkey) -> Result<()> {
         Format::Table => {
             fields.print(context.format);
             shown
-                .demand_lines()
+                .demand_lines(context.width())
                 .iter()
                 .for_each(|line| print_text(line));
         }
@@ -146,11 +146,7 @@ impl Shown {
         )
     }
 
-    /// The demands about the current submission, for people.
-    fn demand_lines(&self) -> Vec<String> {
-        if self.demands.is_empty() {
-            return Vec::new();
-        }
+    fn demand_rows(&self) -> Vec<Fields> {
         let row = |(_, demand): &(Pubkey, Demand)| {
             Fields::new()
                 .text("demand", words::node_id(demand))
@@ -158,8 +154,15 @@ impl Shown {
                 .with("fee_lamports", demand.fee_lamports.get())
                 .text("opener", demand.opener)
         };
-        let rows: Vec<Fields> = self.demands.iter().take(MOST_DEMANDS).map(row).collect();
-        let table = list_text(&rows, Width::Full, "");
+        self.demands.iter().take(MOST_DEMANDS).map(row).collect()
+    }
+
+    /// The demands about the current submission, for people.
+    fn demand_lines(&self, width: Width) -> Vec<String> {
+        if self.demands.is_empty() {
+            return Vec::new();
+        }
+        let table = list_text(&self.demand_rows(), width, "");
         let mut lines = vec![String::new()];
         lines.extend(table.lines().map(str::to_owned));
         let more = self.demands.len().saturating_sub(MOST_DEMANDS);
@@ -268,6 +271,7 @@ const MOST_DEMANDS: usize = 20;
 mod tests {
     use {
         super::*,
+        crate::output::assert_fits,
         quern_client::quern::state::{Assurance, ConvictionReason, JobKind},
     };
 
@@ -313,8 +317,13 @@ mod tests {
 
     #[test]
     fn a_job_in_review_is_shown_with_its_demands() {
-        let shown = shown();
-        let text = [vec![shown.fields().table()], shown.demand_lines()].concat();
+        let mut shown = shown();
+        let lines = shown.demand_lines(Width::Screen);
+        let text = [vec![shown.fields().table()], lines].concat();
+        let (_, widest) = &mut shown.demands[0];
+        (widest.tree, widest.level, widest.index) = (190, u8::MAX, u64::MAX.into());
+        (widest.fee_lamports, widest.due) = (u64::MAX.into(), i64::MIN.into());
+        assert_fits(&shown.demand_rows());
         crate::snapshot::check("job-show-submitted", &text.join("\n"));
     }
 

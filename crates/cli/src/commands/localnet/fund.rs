@@ -3,7 +3,7 @@
 use {
     super::Wallet,
     crate::{
-        amount::{self, parse, parse_decimal, show},
+        amount::{self, parse},
         context::Context,
         error::{Error, Result},
         named::InMint,
@@ -14,9 +14,6 @@ use {
     std::path::PathBuf,
 };
 
-/// Decimals of SOL.
-const SOL_DECIMALS: u8 = 9;
-
 /// Who gets how much.
 #[derive(clap::Args)]
 pub struct Args {
@@ -24,8 +21,8 @@ pub struct Args {
     #[arg(value_name = "ADDRESS")]
     wallet: Option<Pubkey>,
     /// How much SOL
-    #[arg(long, default_value = "100", value_name = "SOL")]
-    sol: String,
+    #[arg(long, default_value = "100", value_name = "SOL", value_parser = amount::billionths)]
+    sol: u64,
     /// How many tokens
     #[arg(long, default_value = "1000000", value_name = "TOKENS", value_parser = amount::check)]
     amount: String,
@@ -45,8 +42,7 @@ pub async fn run(context: &Context, args: Args) -> Result<()> {
     }
     let wallet = context.owner(args.wallet)?;
     let mint = args.mint.config(context).await?;
-    let lamports = parse_decimal(&args.sol, SOL_DECIMALS)?;
-    let atoms = parse(&args.amount, mint.decimals)?;
+    let atoms = parse("--amount", &args.amount, mint.decimals)?;
     let admin = Wallet::load(&args.keys_dir, "admin")?;
     if admin.is_new {
         return Err(Error::file(
@@ -56,7 +52,7 @@ pub async fn run(context: &Context, args: Args) -> Result<()> {
     }
     let balance = context.rpc().get_balance(&wallet).await;
     let balance = balance.map_err(|error| ClientError::from_rpc(&context.url, error))?;
-    set_lamports(context.rpc(), &wallet, balance.saturating_add(lamports)).await?;
+    set_lamports(context.rpc(), &wallet, balance.saturating_add(args.sol)).await?;
     let funded = Mint {
         address: mint.mint,
         token_program: mint.token_program,
@@ -65,9 +61,9 @@ pub async fn run(context: &Context, args: Args) -> Result<()> {
     mint_to(&context.sender, &admin.keypair, &funded, &wallet, atoms).await?;
     Fields::new()
         .text("wallet", wallet)
-        .text("sol_added", show(lamports, SOL_DECIMALS))
+        .sol("sol_added", args.sol)
         .text("mint", mint.mint)
-        .text("tokens_added", show(atoms, mint.decimals))
+        .tokens("tokens_added", atoms, mint.decimals)
         .print(context.format);
     Ok(())
 }

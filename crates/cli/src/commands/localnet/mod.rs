@@ -7,12 +7,15 @@ use {
     crate::{
         context::Globals,
         error::{Error, Result},
+        files::{self, Role},
         output::Fields,
         progress,
     },
     clap::Subcommand,
     quern_client::{
-        Keypair, Pubkey, Signer, addresses, cluster, config, flows, instructions, program_id,
+        Keypair, Pubkey, Signer, addresses, cluster, config,
+        files::unread,
+        flows, instructions, program_id,
         quern::{
             instructions::EmissionSettings,
             state::{MintRates, ProtocolSettings},
@@ -142,7 +145,7 @@ async fn start(globals: &Globals, args: Start) -> Result<()> {
     for wallet in roles.iter().chain([&admin]) {
         wallet.keep()?;
     }
-    let env = write_env(&args.keys_dir, &net, mint.as_ref())?;
+    let env = write_env(&args, &net, mint.as_ref())?;
 
     let mut fields = Fields::new()
         .text("rpc_url", net.rpc_url())
@@ -169,7 +172,7 @@ async fn start(globals: &Globals, args: Start) -> Result<()> {
             format!("source it in other terminals: . {}", env.display()),
         )
         .print(globals.output);
-    eprintln!("The network runs until Ctrl-C; nothing of it is kept.");
+    quern_process::logs::say("The network runs until Ctrl-C; nothing of it is kept.");
     until_stopped().await;
     net.stop();
     Ok(())
@@ -177,10 +180,19 @@ async fn start(globals: &Globals, args: Start) -> Result<()> {
 
 /// Refuses a program that was built for another address than this command talks to: everything sent to it would fail.
 fn check_program(path: &Path) -> Result<()> {
-    // What cannot be read is said when it is deployed.
-    let elf = std::fs::read(path).unwrap_or_default();
+    let role = Role::program("--program-so");
+    let elf = std::fs::read(path).map_err(|error| {
+        let why = unread(path, &error);
+        role.unusable(
+            path,
+            format!("{why}; build it with `cargo xtask build-program` and start the network in that folder"),
+        )
+    })?;
+    if !elf.starts_with(b"\x7fELF") {
+        return Err(role.no_such(path, &elf, "no ELF"));
+    }
     let program = program_id();
-    if !elf.starts_with(b"\x7fELF") || deploy::is_built_for(&elf, &program) {
+    if deploy::is_built_for(&elf, &program) {
         return Ok(());
     }
     Err(Error::file(
@@ -192,18 +204,21 @@ fn check_program(path: &Path) -> Result<()> {
 }
 
 /// Writes what a shell needs to talk to the network.
-fn write_env(folder: &Path, net: &LocalNet, mint: Option<&Mint>) -> Result<PathBuf> {
-    let path = folder.join("env");
+fn write_env(args: &Start, net: &LocalNet, mint: Option<&Mint>) -> Result<PathBuf> {
+    let path = args.keys_dir.join("env");
     let mut text = format!(
-        "# The network of `quern localnet`; read by `. {}`\nexport QUERN_URL={}\nexport QUERN_PROGRAM_ID={}\n",
+        "# The network of `quern localnet`; read by `. {}`\nexport QUERN_URL={}\n",
         path.display(),
-        net.rpc_url(),
-        program_id()
+        net.rpc_url()
     );
+    // An empty network has no program: the first deployment names its own.
+    if !args.empty {
+        text.push_str(&format!("export QUERN_PROGRAM_ID={}\n", program_id()));
+    }
     if let Some(mint) = mint {
         text.push_str(&format!("export MINT={}\n", mint.address));
     }
-    std::fs::write(&path, text).map_err(|error| Error::file(&path, error))?;
+    files::write(&path, text, "--keys-dir")?;
     Ok(path)
 }
 

@@ -17,3 +17,19 @@ pub async fn run(context: &Context) -> Result<()> {
     );
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use {super::*, crate::output::assert_fits, quern_client::quern::state::MintConfig};
+
+    #[test]
+    fn the_widest_mint_fits() {
+        let mut mint: MintConfig = bytemuck::Zeroable::zeroed();
+        (mint.mint, mint.vault) = ([1; 32].into(), [2; 32].into());
+        mint.decimals = 9;
+        mint.total_atoms = u64::MAX.into();
+        (mint.least_price_atoms, mint.reward_rate_e9) = (u64::MAX.into(), u64::MAX.into());
+        (mint.price_per_gmac_atoms, mint.bond_per_gmac_atoms) = (u64::MAX.into(), u64::MAX.into());
+        assert_fits(&[fields(&mint)]);
+    }
+}

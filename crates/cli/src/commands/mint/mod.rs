@@ -1,6 +1,7 @@
 //! `quern mint`: mints that jobs can be paid in.
 
 mod list;
+pub mod rates;
 mod register;
 mod show;
 mod update;

@@ -1,7 +1,7 @@
 //! `quern mint show`: one registered mint.
 
 use {
-    crate::{amount::show, context::Context, error::Result, output::Fields},
+    crate::{amount::show_billionths, context::Context, error::Result, output::Fields},
     quern_client::{Pubkey, quern::state::MintConfig},
 };
 
@@ -24,7 +24,7 @@ pub fn fields(config: &MintConfig) -> Fields {
         .tokens("least_price", config.least_price_atoms.get(), decimals)
         .tokens("price_per_gmac", price.get(), decimals)
         .tokens("bond_per_gmac", bond.get(), decimals)
-        .text("reward_rate", show(config.reward_rate_e9.get(), 9))
+        .text("reward_rate", show_billionths(config.reward_rate_e9.get()))
 }
 
 #[cfg(test)]

@@ -1,9 +1,9 @@
 //! `quern mint update`: other rates for new jobs, or no new jobs at all.
 
 use {
-    super::show::fields,
+    super::{rates, show::fields},
     crate::{
-        amount::{self, parse, parse_decimal},
+        amount::{self, parse, parse_some},
         commands::protocol::changes,
         context::Context,
         error::Result,
@@ -36,13 +36,14 @@ pub struct Args {
     #[arg(long, value_name = "TOKENS", value_parser = amount::check)]
     bond_per_gmac: Option<String>,
     /// Reward atoms for every atom of fee, with up to nine decimals
-    #[arg(long, value_name = "RATE")]
-    reward_rate: Option<String>,
+    #[arg(long, value_name = "RATE", value_parser = amount::billionths)]
+    reward_rate: Option<u64>,
 }
 
 /// Changes a mint's rates.
 pub async fn run(context: &Context, args: Args) -> Result<()> {
-    let wallet = context.wallet()?;
+    let action = "change a mint's rates";
+    let (_, wallet) = context.authority(action).await?;
     let config = context.mint(&args.mint).await?;
     let wanted = args.over(&config)?;
     let mut updated = config;
@@ -57,6 +58,7 @@ pub async fn run(context: &Context, args: Args) -> Result<()> {
         );
         return Ok(());
     }
+    rates::check(context, &config.mint, wanted.rates.reward_rate_e9).await?;
     let done = done.text("mint", config.mint);
     let update = instructions::update_mint(&wallet.pubkey(), &config.mint, wanted);
     context.send_and_show(&[update], &[&wallet], done).await
@@ -64,24 +66,30 @@ pub async fn run(context: &Context, args: Args) -> Result<()> {
 
 impl Args {
     fn over(&self, config: &MintConfig) -> Result<MintSettings> {
-        let tokens = |named: &Option<String>, present: u64| match named {
-            Some(text) => parse(text, config.decimals),
+        let decimals = config.decimals;
+        let tokens = |option: &str, named: &Option<String>, present: u64| match named {
+            Some(text) => parse(option, text, decimals),
             None => Ok(present),
         };
-        let reward_rate_e9 = match &self.reward_rate {
-            Some(text) => parse_decimal(text, 9)?,
-            None => config.reward_rate_e9.get(),
+        let least_price_atoms = match &self.least_price {
+            Some(text) => parse_some("--least-price", text, decimals)?,
+            None => config.least_price_atoms.get(),
         };
         Ok(MintSettings {
             enabled: self.enabled.unwrap_or(config.enabled.get()),
             rates: MintRates {
-                reward_rate_e9,
-                least_price_atoms: tokens(&self.least_price, config.least_price_atoms.get())?,
+                reward_rate_e9: self.reward_rate.unwrap_or(config.reward_rate_e9.get()),
+                least_price_atoms,
                 price_per_gmac_atoms: tokens(
+                    "--price-per-gmac",
                     &self.price_per_gmac,
                     config.price_per_gmac_atoms.get(),
                 )?,
-                bond_per_gmac_atoms: tokens(&self.bond_per_gmac, config.bond_per_gmac_atoms.get())?,
+                bond_per_gmac_atoms: tokens(
+                    "--bond-per-gmac",
+                    &self.bond_per_gmac,
+                    config.bond_per_gmac_atoms.get(),
+                )?,
             },
         })
     }

@@ -40,12 +40,9 @@ impl Args {
 
 /// Estimates a job; `context` is there if the cluster is asked.
 pub async fn run(format: Format, context: Option<&Context>, args: &Args) -> Result<()> {
-    let bytes = data::read(&args.graph)?;
-    let refused = |why: String| Error::file(&args.graph, why);
-    let graph = Graph::parse(&bytes).map_err(|error| refused(error.to_string()))?;
-    let macs = graph
-        .check()
-        .map_err(|fault| refused(format!("it could not be sealed: {fault}")))?;
+    let bytes = data::read_graph(&args.graph, "GRAPH")?;
+    let graph = Graph::parse(&bytes).map_err(quern_proof::Error::from)?;
+    let macs = graph.check().map_err(quern_proof::Error::from)?;
     let macs = graph
         .admit(&macs, args.rows, graph.input_count())
         .map_err(|misfit| Error::Usage(misfit.to_string()))?;

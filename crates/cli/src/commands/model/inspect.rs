@@ -3,7 +3,7 @@
 use {
     crate::{
         data,
-        error::{Error, Result},
+        error::Result,
         formats::dtype_name,
         output::{Fields, Format, Width, list_text, print_text},
     },
@@ -27,13 +27,10 @@ pub struct Args {
 
 /// Shows a graph.
 pub fn run(format: Format, args: &Args) -> Result<()> {
-    let bytes = data::read(&args.graph)?;
-    let refused = |why: String| Error::file(&args.graph, why);
-    let graph = Graph::parse(&bytes).map_err(|error| refused(error.to_string()))?;
-    let macs = graph
-        .check()
-        .map_err(|fault| refused(format!("it could not be sealed: {fault}")))?;
-    let tensors = tensors(&graph).map_err(|error| refused(error.to_string()))?;
+    let bytes = data::read_graph(&args.graph, "GRAPH")?;
+    let graph = Graph::parse(&bytes).map_err(quern_proof::Error::from)?;
+    let macs = graph.check().map_err(quern_proof::Error::from)?;
+    let tensors = tensors(&graph)?;
     let fields = Fields::new()
         .text("graph", args.graph.display())
         .with("bytes", bytes.len())
@@ -114,7 +111,7 @@ fn shown(shape: &Shape) -> String {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use super::*;
+    use {super::*, crate::output::assert_fits};
 
     #[test]
     fn the_digits_graph_is_shown_op_by_op() {
@@ -129,5 +126,6 @@ mod tests {
             "",
         );
         crate::snapshot::check("model-inspect", &table);
+        assert_fits(&tensors(&Graph::parse(&bytes).unwrap()).unwrap());
     }
 }

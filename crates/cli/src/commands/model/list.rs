@@ -28,3 +28,23 @@ pub async fn run(context: &Context, args: Args) -> Result<()> {
     );
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use {
+        super::*,
+        crate::output::assert_fits,
+        quern_client::quern::state::{AssetKind, Model},
+    };
+
+    #[test]
+    fn the_widest_model_fits() {
+        let mut model: Model = bytemuck::Zeroable::zeroed();
+        (model.owner, model.creator) = ([2; 32].into(), [3; 32].into());
+        model.pending_owner = [4; 32].into();
+        model.name = *b"a name of thirty-two characters!";
+        (model.kind, model.id) = (AssetKind::DataSet.code(), u64::MAX.into());
+        model.royalty_bps = 4_999.into();
+        assert_fits(&[fields(&Pubkey::from([1; 32]), &model)]);
+    }
+}

@@ -4,23 +4,24 @@
 
 use {
     crate::{
-        amount::parse_bps,
         context::{Context, with_signatures},
         data,
         error::{Error, Result},
+        limits,
         output::{Fields, print_nothing},
         progress, written,
     },
     quern_client::{
         Pubkey, Signer, accounts, addresses, flows, history,
         quern::{
+            constants::MAX_ROYALTY_BPS,
             instructions::NewModel,
             state::{AssetKind, Model},
         },
     },
     quern_data::sizes,
     quern_proof::graph::Graph,
-    std::path::PathBuf,
+    std::path::{Path, PathBuf},
 };
 
 /// A model's entry.
@@ -39,7 +40,7 @@ pub struct Args {
     #[arg(long)]
     no_uri: bool,
     /// Your share of the price of every job that uses it, at most 50 %
-    #[arg(long, value_parser = parse_bps, default_value = "0", value_name = "SHARE")]
+    #[arg(long, value_parser = limits::share(MAX_ROYALTY_BPS), default_value = "0", value_name = "SHARE")]
     royalty: u16,
     /// Its graph, which makes refereed jobs possible
     #[arg(long, value_name = "FILE")]
@@ -60,12 +61,9 @@ pub struct Args {
 /// Registers a model.
 pub async fn run(context: &Context, args: Args) -> Result<()> {
     let bytes = match &args.graph {
-        Some(path) => data::read(path)?,
+        Some(path) => graph(path, args.weights.as_deref())?,
         None => Vec::new(),
     };
-    if let Some(path) = &args.graph {
-        check(path, &bytes, args.weights.as_deref())?;
-    }
     if args.uri.is_none() && !args.no_uri {
         return Err(Error::Usage("a model without an address cannot be served: publish its weights and name them with --uri, or pass --no-uri to name them later".to_owned()));
     }
@@ -97,15 +95,13 @@ pub async fn run(context: &Context, args: Args) -> Result<()> {
 }
 
 /// What `seal` would refuse is found here first, with the place; and so are weights that are not the graph's.
-fn check(path: &std::path::Path, bytes: &[u8], weights: Option<&std::path::Path>) -> Result<()> {
-    let graph = Graph::parse(bytes).map_err(|error| data::no_own(path, bytes, error))?;
-    graph.check().map_err(|error| Error::file(path, error))?;
+fn graph(path: &Path, weights: Option<&Path>) -> Result<Vec<u8>> {
+    let bytes = data::read_graph(path, "--graph")?;
     if let Some(weights) = weights {
-        let bytes = data::read(weights)?;
-        sizes::checked_weights(&graph, &bytes)
-            .map_err(|error| data::no_own(weights, &bytes, error))?;
+        let graph = Graph::parse(&bytes).map_err(quern_proof::Error::from)?;
+        data::read_weights(weights, &graph)?;
     }
-    Ok(())
+    Ok(bytes)
 }
 
 /// Fetches the weights from where everybody will look for them, and compares them with the graph.

@@ -4,10 +4,10 @@ use {
     crate::{
         data,
         error::{Error, Result},
+        files,
         formats::{self, Format},
         output::{self, Fields, print_text},
     },
-    quern_data::sizes,
     quern_proof::{Tensor, commit::Trace, eval, graph::Graph},
     std::path::PathBuf,
 };
@@ -31,33 +31,31 @@ pub struct Args {
 
 /// Runs a graph.
 pub fn run(format: output::Format, args: &Args) -> Result<()> {
-    let bytes = data::read(&args.graph)?;
-    let refused = |why: String| Error::file(&args.graph, why);
-    let graph = Graph::parse(&bytes).map_err(|error| refused(error.to_string()))?;
-    graph
-        .check()
-        .map_err(|fault| refused(format!("it could not be sealed: {fault}")))?;
+    // Before the work, not behind it.
+    let to = args.out.as_deref().map(|path| Format::of(path, None));
+    let to = to.transpose()?;
+    let bytes = data::read_graph(&args.graph, "GRAPH")?;
+    let graph = Graph::parse(&bytes).map_err(quern_proof::Error::from)?;
     let weights = match &args.weights {
-        Some(path) => sizes::checked_weights(&graph, &data::read(path)?)
-            .map_err(|error| Error::file(path, error))?,
+        Some(path) => data::read_weights(path, &graph)?,
         None => Vec::new(),
     };
-    let inputs = data::read_tensors(&args.input)?;
+    let inputs = data::read_inputs(&args.input)?;
     let found = (0..graph.input_count()).find(|index| graph.is_input_batch(*index));
     let batch = found.and_then(|index| inputs.get(index));
     let batch_rows = batch.map_or(0, Tensor::rows);
     let trace = Trace::new(eval::run(&graph, batch_rows, &inputs, &weights)?)?;
     let result = trace
         .result()
-        .ok_or_else(|| refused("it has no ops".to_owned()))?;
+        .ok_or_else(|| Error::file(&args.graph, "it has no ops"))?;
     let fields = Fields::new()
         .with("batch_rows", batch_rows)
         .text("result", formats::shape(result))
         .text("trace_root", hex::encode(trace.root()));
-    match (&args.out, format) {
-        (Some(path), _) => {
-            let written = formats::write(result, Format::of(path)?, None).map_err(Error::Usage)?;
-            std::fs::write(path, written).map_err(|error| Error::file(path, error))?;
+    match (args.out.as_deref().zip(to), format) {
+        (Some((path, to)), _) => {
+            let written = formats::write(result, to, None).map_err(Error::Usage)?;
+            files::write(path, written, "--out")?;
             fields.text("written", path.display()).print(format);
         }
         (None, output::Format::Json) => fields.with("values", formats::rows(result)).print(format),

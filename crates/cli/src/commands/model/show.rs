@@ -56,7 +56,7 @@ pub fn fields(address: &Pubkey, model: &Model) -> Fields {
 mod tests {
     use {
         super::*,
-        crate::output::{Width, list_text},
+        crate::output::{Width, assert_fits, list_text},
     };
 
     #[test]
@@ -69,6 +69,7 @@ mod tests {
         model.active = true.into();
         let shown = fields(&Pubkey::from([1; 32]), &model);
         crate::snapshot::check("model-show", &shown.table());
+        assert_fits(std::slice::from_ref(&shown));
         crate::snapshot::check("model-list", &list_text(&[shown], Width::Screen, ""));
     }
 }

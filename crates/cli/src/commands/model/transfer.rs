@@ -2,12 +2,13 @@
 
 use {
     crate::{
-        commands::protocol::authority::{self, require_proposed, shown},
+        commands::protocol::authority::{self, shown},
         context::Context,
         data,
         error::{Error, Result},
         named,
         output::Fields,
+        signer,
     },
     quern_client::{Pubkey, Signer, instructions},
 };
@@ -45,7 +46,9 @@ pub async fn accept(context: &Context, text: &str) -> Result<()> {
     let wallet = context.wallet()?;
     let address = named::model(context, text).await?;
     let model = data::model(context, &address).await?.model;
-    require_proposed(&model.pending_owner, &wallet.pubkey(), "owner")?;
+    let propose = format!("model transfer {address}");
+    let present = ("owner", &model.owner);
+    signer::require_proposed(&wallet.pubkey(), present, &model.pending_owner, &propose)?;
     let accept = instructions::accept_model_owner(&wallet.pubkey(), &address);
     let done = Fields::new()
         .text("model", address)
@@ -56,10 +59,6 @@ pub async fn accept(context: &Context, text: &str) -> Result<()> {
 
 /// Refuses a wallet that does not own the model.
 pub fn require_owner(model: &Pubkey, owner: &Pubkey, wallet: &Pubkey) -> Result<()> {
-    if owner == wallet {
-        return Ok(());
-    }
-    Err(Error::Other(format!(
-        "only the owner {owner} may change the model {model}; pass its keypair with --keypair (this one is {wallet})"
-    )))
+    let action = format!("change the model {model}");
+    signer::require(wallet, &[("owner", *owner)], &action)
 }

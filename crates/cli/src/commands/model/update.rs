@@ -3,18 +3,20 @@
 use {
     super::transfer::require_owner,
     crate::{
-        amount::{parse_bps, show_bps},
+        amount::show_bps,
         commands::protocol::changes,
         context::Context,
         data::{self, Reach},
         error::{Error, Result},
-        named,
+        limits, named,
         output::{Fields, print_nothing},
         progress, written,
     },
     quern_client::{
-        ClientError, Signer, accounts::ModelAccount, history, instructions,
-        quern::instructions::ModelSettings,
+        ClientError, Signer,
+        accounts::ModelAccount,
+        history, instructions,
+        quern::{constants::MAX_ROYALTY_BPS, instructions::ModelSettings},
     },
     quern_data::sizes,
     quern_proof::graph::Graph,
@@ -30,7 +32,7 @@ pub struct Args {
     #[arg(long, value_name = "URI", value_parser = written::uri)]
     uri: Option<String>,
     /// Your share of the price of every new job that uses it, at most 50 %
-    #[arg(long, value_parser = parse_bps, value_name = "SHARE")]
+    #[arg(long, value_parser = limits::share(MAX_ROYALTY_BPS), value_name = "SHARE")]
     royalty: Option<u16>,
     /// Whether new jobs may use it
     #[arg(long, value_name = "BOOL")]

@@ -6,6 +6,7 @@ use {
         context::Context,
         error::{Error, Result},
         output::Fields,
+        signer,
     },
     quern_client::{
         Pubkey, Signer,
@@ -34,9 +35,8 @@ impl Args {
 
 /// Names the next authority.
 pub async fn propose(context: &Context, args: &Args) -> Result<()> {
-    let wallet = context.wallet()?;
+    let (protocol, wallet) = context.authority("propose the next one").await?;
     let proposed = args.proposed();
-    let protocol = context.protocol().await?;
     if protocol.authority == proposed {
         return Err(Error::Usage(format!("{proposed} is the authority already")));
     }
@@ -51,23 +51,14 @@ pub async fn propose(context: &Context, args: &Args) -> Result<()> {
 pub async fn accept(context: &Context) -> Result<()> {
     let wallet = context.wallet()?;
     let protocol = context.protocol().await?;
-    require_proposed(&protocol.pending_authority, &wallet.pubkey(), "authority")?;
+    let (present, pending) = (&protocol.authority, &protocol.pending_authority);
+    let propose = "protocol propose-authority";
+    signer::require_proposed(&wallet.pubkey(), ("authority", present), pending, propose)?;
     let accept = instructions::accept_authority(&wallet.pubkey());
     let done = Fields::new()
         .text("authority", wallet.pubkey())
         .text("before", protocol.authority);
     context.send_and_show(&[accept], &[&wallet], done).await
-}
-
-/// Refuses a wallet that was not proposed.
-pub fn require_proposed(pending: &Pubkey, wallet: &Pubkey, role: &str) -> Result<()> {
-    if pending == wallet {
-        return Ok(());
-    }
-    Err(Error::Other(format!(
-        "the wallet {wallet} was not proposed as {role}; proposed is {}",
-        shown(pending)
-    )))
 }
 
 /// An address, or that there is none.

@@ -6,8 +6,13 @@ use {
         context::{Context, with_signatures},
         error::{Error, Result},
         output::Fields,
+        signer,
     },
-    quern_client::{ClientError, Signer, accounts, addresses, cluster, instructions},
+    quern_client::{
+        ClientError, Signer, accounts, addresses, cluster,
+        instructions::{self, NOBODY},
+        program_id,
+    },
 };
 
 /// Sets the protocol up.
@@ -23,6 +28,9 @@ pub async fn run(context: &Context, settings: &Settings) -> Result<()> {
         Err(ClientError::NotFound { .. }) => {}
         Err(error) => return Err(error.into()),
     }
+    let may_upgrade = quern_deploy::authority(context.rpc(), &program_id()).await?;
+    let may = [("upgrade authority", may_upgrade.unwrap_or(NOBODY))];
+    signer::require(&wallet.pubkey(), &may, "set the protocol up")?;
     let cluster = cluster::genesis(context.rpc()).await?;
     let settings = settings.over(instructions::usual_settings(wallet.pubkey()));
     let done = Fields::new()

@@ -1,7 +1,7 @@
 //! `quern protocol pause`: stop what is new; what runs goes on.
 
 use {
-    crate::{context::Context, error::Result, output::Fields},
+    crate::{context::Context, error::Result, output::Fields, signer},
     quern_client::{Signer, instructions},
 };
 
@@ -24,8 +24,18 @@ pub struct Args {
 
 /// Pauses or goes on.
 pub async fn run(context: &Context, args: &Args) -> Result<()> {
-    context.protocol().await?;
+    let protocol = context.protocol().await?;
     let wallet = context.wallet()?;
+    let may = [
+        ("authority", protocol.authority),
+        ("guardian", protocol.guardian),
+    ];
+    // A guardian stops what is new, and only the authority lets it go on.
+    let (may, action) = match args.state {
+        Switch::On => (&may[..], "pause the protocol"),
+        Switch::Off => (&may[..1], "end the pause"),
+    };
+    signer::require(&wallet.pubkey(), may, action)?;
     let paused = args.state == Switch::On;
     let pause = instructions::set_pause(&wallet.pubkey(), paused);
     let done = Fields::new().with("paused", paused);

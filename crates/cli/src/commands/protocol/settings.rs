@@ -1,10 +1,20 @@
 //! The protocol's settings as options: what is named replaces what was there.
 
 use {
-    crate::{amount::parse_bps, output::Fields, span},
+    crate::{
+        limits::{self, MAX_BOND_BPS},
+        output::Fields,
+    },
+    clap::value_parser,
     quern_client::{
         Pubkey,
-        quern::state::{Protocol, ProtocolSettings},
+        quern::{
+            constants::{
+                MAX_ARBITER_BPS, MAX_DEMAND_FEE_LAMPORTS, MAX_FEE_BPS, MAX_LATE_PENALTY_BPS,
+                MAX_REJECT_BPS, MAX_WINDOW_SECS, MIN_REFEREED_BOND_BPS,
+            },
+            state::{Protocol, ProtocolSettings},
+        },
     },
 };
 
@@ -18,46 +28,46 @@ pub struct Settings {
     #[arg(long, value_name = "ADDRESS")]
     guardian: Option<Pubkey>,
     /// Share of every price that goes to the treasury, at most 10 %
-    #[arg(long, value_parser = parse_bps, value_name = "SHARE")]
+    #[arg(long, value_parser = limits::share(MAX_FEE_BPS), value_name = "SHARE")]
     fee: Option<u16>,
     /// Share of the bond that a late provider pays to the client, at most 50 %
-    #[arg(long, value_parser = parse_bps, value_name = "SHARE")]
+    #[arg(long, value_parser = limits::share(MAX_LATE_PENALTY_BPS), value_name = "SHARE")]
     late_penalty: Option<u16>,
-    /// Share of the price that a rejecting client puts down
-    #[arg(long, value_parser = parse_bps, value_name = "SHARE")]
+    /// Share of the price that a rejecting client puts down, at most 50 %
+    #[arg(long, value_parser = limits::share(MAX_REJECT_BPS), value_name = "SHARE")]
     reject_deposit: Option<u16>,
-    /// Share of the price that an arbiter earns
-    #[arg(long, value_parser = parse_bps, value_name = "SHARE")]
+    /// Share of the price that an arbiter earns, at most 20 %
+    #[arg(long, value_parser = limits::share(MAX_ARBITER_BPS), value_name = "SHARE")]
     arbiter_share: Option<u16>,
-    /// Least bond of a refereed job in basis points of the price, at least 20000
-    #[arg(long, value_name = "BPS")]
+    /// Least bond of a refereed job in basis points of the price, 20000 to 1000000
+    #[arg(long, value_parser = value_parser!(u32).range(i64::from(MIN_REFEREED_BOND_BPS)..=i64::from(MAX_BOND_BPS)), value_name = "BPS")]
     refereed_bond_bps: Option<u32>,
-    /// Least bond of a reviewed job in basis points of a milestone's price
-    #[arg(long, value_name = "BPS")]
+    /// Least bond of a reviewed job in basis points of a milestone's price, at most 1000000
+    #[arg(long, value_parser = value_parser!(u32).range(..=i64::from(MAX_BOND_BPS)), value_name = "BPS")]
     reviewed_bond_bps: Option<u32>,
-    /// Shortest review of a refereed job
-    #[arg(long, value_parser = span::parse, value_name = "TIME")]
+    /// Shortest review of a refereed job, 1s to 30d
+    #[arg(long, value_parser = limits::time(MAX_WINDOW_SECS), value_name = "TIME")]
     refereed_review: Option<u32>,
-    /// Shortest review of a reviewed job
-    #[arg(long, value_parser = span::parse, value_name = "TIME")]
+    /// Shortest review of a reviewed job, 1s to 30d
+    #[arg(long, value_parser = limits::time(MAX_WINDOW_SECS), value_name = "TIME")]
     reviewed_review: Option<u32>,
-    /// What a demand for data costs, in lamports
-    #[arg(long, value_name = "LAMPORTS")]
+    /// What a demand for data costs, in lamports, at most 100000000
+    #[arg(long, value_parser = value_parser!(u64).range(..=MAX_DEMAND_FEE_LAMPORTS), value_name = "LAMPORTS")]
     demand_fee: Option<u64>,
-    /// Time to answer a demand
-    #[arg(long, value_parser = span::parse, value_name = "TIME")]
+    /// Time to answer a demand, 1s to 30d
+    #[arg(long, value_parser = limits::time(MAX_WINDOW_SECS), value_name = "TIME")]
     response: Option<u32>,
-    /// Time to react to an answer
-    #[arg(long, value_parser = span::parse, value_name = "TIME")]
+    /// Time to react to an answer, 1s to 30d
+    #[arg(long, value_parser = limits::time(MAX_WINDOW_SECS), value_name = "TIME")]
     react: Option<u32>,
-    /// Time for an arbiter
-    #[arg(long, value_parser = span::parse, value_name = "TIME")]
+    /// Time for an arbiter, 1s to 30d
+    #[arg(long, value_parser = limits::time(MAX_WINDOW_SECS), value_name = "TIME")]
     resolve: Option<u32>,
-    /// Time in which only the provider may finalize
-    #[arg(long, value_parser = span::parse, value_name = "TIME")]
+    /// Time in which only the provider may finalize, 1s to 30d
+    #[arg(long, value_parser = limits::time(MAX_WINDOW_SECS), value_name = "TIME")]
     grace: Option<u32>,
-    /// What a restart of the cluster adds to deadlines
-    #[arg(long, value_parser = span::parse, value_name = "TIME")]
+    /// What a restart of the cluster adds to deadlines, 1s to 30d
+    #[arg(long, value_parser = limits::time(MAX_WINDOW_SECS), value_name = "TIME")]
     restart_grace: Option<u32>,
 }
 
@@ -160,11 +170,100 @@ mod tests {
         for name in names {
             let value = match name {
                 "treasury" | "guardian" => Pubkey::from([2; 32]).to_string(),
+                "refereed-bond-bps" => "20001".to_owned(),
                 _ => "123".to_owned(),
             };
             let line = Line::try_parse_from(["x", &format!("--{name}"), &value]).unwrap();
             let changed = line.settings.over(usual_settings(wallet));
             assert_ne!(changed, usual_settings(wallet), "--{name}");
+        }
+    }
+
+    /// What the command line refuses is what the program refuses, to the last number.
+    #[test]
+    #[expect(clippy::too_many_lines, reason = "a table, one row a limit")]
+    fn limits_are_those_of_the_program() {
+        let set = |option: &str, value: &str| {
+            let line = Line::try_parse_from(["x", &format!("--{option}"), value]);
+            line.map(|line| line.settings.over(usual_settings(Pubkey::from([1; 32]))))
+        };
+        type Setter = fn(&mut ProtocolSettings, u64);
+        let secs: [(&str, Setter); 7] = [
+            ("refereed-review", |all, value| {
+                all.refereed_review_secs = value as u32
+            }),
+            ("reviewed-review", |all, value| {
+                all.reviewed_review_secs = value as u32
+            }),
+            ("response", |all, value| all.response_secs = value as u32),
+            ("react", |all, value| all.react_secs = value as u32),
+            ("resolve", |all, value| all.resolve_secs = value as u32),
+            ("grace", |all, value| all.grace_secs = value as u32),
+            ("restart-grace", |all, value| {
+                all.restart_grace_secs = value as u32
+            }),
+        ];
+        let mut cases: Vec<(&str, Setter, u64, u64)> = vec![
+            ("fee", |all, value| all.fee_bps = value as u16, 1_000, 1_001),
+            (
+                "late-penalty",
+                |all, value| all.late_penalty_bps = value as u16,
+                5_000,
+                5_001,
+            ),
+            (
+                "reject-deposit",
+                |all, value| all.reject_bps = value as u16,
+                5_000,
+                5_001,
+            ),
+            (
+                "arbiter-share",
+                |all, value| all.arbiter_bps = value as u16,
+                2_000,
+                2_001,
+            ),
+            (
+                "refereed-bond-bps",
+                |all, value| all.refereed_bond_bps = value as u32,
+                20_000,
+                19_999,
+            ),
+            (
+                "refereed-bond-bps",
+                |all, value| all.refereed_bond_bps = value as u32,
+                1_000_000,
+                1_000_001,
+            ),
+            (
+                "reviewed-bond-bps",
+                |all, value| all.reviewed_bond_bps = value as u32,
+                1_000_000,
+                1_000_001,
+            ),
+            (
+                "demand-fee",
+                |all, value| all.demand_fee_lamports = value,
+                100_000_000,
+                100_000_001,
+            ),
+        ];
+        for (option, setter) in secs {
+            cases.push((option, setter, 1, 0));
+            cases.push((option, setter, 2_592_000, 2_592_001));
+        }
+        for (option, setter, good, bad) in cases {
+            let taken = set(option, &good.to_string()).unwrap();
+            assert!(taken.validate().is_ok(), "--{option} {good}");
+            let refused = set(option, &bad.to_string()).unwrap_err().to_string();
+            let named = refused.contains(&format!("'{bad}' for '--{option}"));
+            assert!(
+                named && refused.contains("to ") | refused.contains("..="),
+                "{refused}"
+            );
+            let mut beyond = usual_settings(Pubkey::from([1; 32]));
+            setter(&mut beyond, bad);
+            assert!(beyond.validate().is_err(), "--{option} {bad}");
         }
     }
 

@@ -15,8 +15,8 @@ use {
 
 /// Changes what is named.
 pub async fn run(context: &Context, settings: &Settings) -> Result<()> {
-    let wallet = context.wallet()?;
-    let protocol = context.protocol().await?;
+    let action = "change the protocol's settings";
+    let (protocol, wallet) = context.authority(action).await?;
     let wanted = settings.over(present(&protocol));
     let mut updated = protocol;
     // What the program refuses, it says itself.

@@ -14,10 +14,14 @@ use {
 pub async fn run(context: &Context) -> Result<()> {
     context.protocol().await?;
     let providers = accounts::providers(context.rpc()).await?;
+    let rewards = match context.format {
+        Format::Json => show::reward_mint(context).await?,
+        Format::Table => None,
+    };
     let list: Vec<Fields> = providers
         .iter()
         .map(|(address, provider)| match context.format {
-            Format::Json => show::fields(address, provider),
+            Format::Json => show::fields(address, provider, rewards.as_ref()),
             Format::Table => summary(provider),
         })
         .collect();
@@ -44,7 +48,7 @@ fn summary(provider: &Provider) -> Fields {
 mod tests {
     use {
         super::*,
-        crate::output::{Width, list_text},
+        crate::output::{Width, assert_fits, list_text},
     };
 
     #[test]
@@ -55,6 +59,10 @@ mod tests {
         (provider.taken, provider.settled) = (1_000_000.into(), 999_999.into());
         provider.active = true.into();
         provider.refereed_macs = u64::MAX.into();
+        let mut widest = provider;
+        (widest.taken, widest.settled) = (u64::MAX.into(), u64::MAX.into());
+        (widest.late, widest.convicted) = (u64::MAX.into(), u64::MAX.into());
+        assert_fits(&[summary(&widest)]);
         let table = list_text(&[summary(&provider)], Width::Screen, "");
         crate::snapshot::check("provider-list", &table);
     }

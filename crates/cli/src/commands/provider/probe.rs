@@ -14,6 +14,30 @@ use {
 /// What is published and fetched again. It stays there: a later start replaces it.
 const FILE: &str = "quern-probe.txt";
 
+/// Refuses a place to publish that cannot be one, before anything is made there.
+///
+/// # Errors
+/// What is wrong, and which option to correct.
+pub fn place(place: &str, public_url: Option<&str>) -> Result<()> {
+    let wrong = |option: &str, why: &dyn std::fmt::Display| {
+        Error::Other(format!("{why}; correct {option}"))
+    };
+    match place.contains("://") {
+        true => quern_data::check_uri(place).map_err(|error| wrong("--publish-dir", &error))?,
+        false => {
+            let folder = Path::new(place);
+            if folder.exists() && !folder.is_dir() {
+                return Err(Error::file(
+                    folder,
+                    "it is no folder; correct --publish-dir",
+                ));
+            }
+        }
+    }
+    let public = public_url.map_or(Ok(()), quern_data::check_uri);
+    public.map_err(|error| wrong("--public-url", &error))
+}
+
 /// Publishes a few bytes and fetches them again from where clients and watchers will look for results.
 ///
 /// # Errors
@@ -89,6 +113,28 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use {super::*, std::time::Duration};
+
+    #[test]
+    fn a_place_that_cannot_be_one_is_refused_and_none_is_made() {
+        let folder = tempfile::tempdir().unwrap();
+        let [file, new] = ["file", "new"].map(|name| folder.path().join(name));
+        std::fs::write(&file, "x").unwrap();
+        let said = |at: &Path, url| {
+            place(&at.display().to_string(), url)
+                .unwrap_err()
+                .to_string()
+        };
+        assert!(said(&file, None).contains("--publish-dir"));
+        assert!(said(&new, Some("nonsense")).contains("--public-url"));
+        assert!(
+            place("ftp://x", None)
+                .unwrap_err()
+                .to_string()
+                .contains("--publish-dir")
+        );
+        place(&new.display().to_string(), Some("https://example.com/x")).unwrap();
+        assert!(!new.exists());
+    }
 
     #[tokio::test]
     async fn what_cannot_be_read_again_is_found_before_the_first_job() {

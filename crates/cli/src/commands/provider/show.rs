@@ -7,7 +7,11 @@ use {
         named,
         output::Fields,
     },
-    quern_client::{Pubkey, accounts, addresses, quern::state::Provider},
+    quern_client::{
+        Pubkey, accounts, addresses,
+        instructions::NOBODY,
+        quern::state::{MintConfig, Provider},
+    },
 };
 
 /// Which provider.
@@ -33,12 +37,26 @@ pub async fn run(context: &Context, args: Args) -> Result<()> {
             "{owner} is not registered as a provider; see `quern provider register --help`"
         ))
     })?;
-    fields(&address, &provider).print(context.format);
+    let rewards = reward_mint(context).await?;
+    fields(&address, &provider, rewards.as_ref()).print(context.format);
     Ok(())
 }
 
+/// The mint in which rewards accrue, if there are any.
+///
+/// # Errors
+/// That the cluster did not answer.
+pub async fn reward_mint(context: &Context) -> Result<Option<MintConfig>> {
+    match accounts::emission(context.rpc()).await?.reward_mint {
+        NOBODY => Ok(None),
+        mint => Ok(Some(context.mint(&mint).await?)),
+    }
+}
+
 /// A provider, for people and programs.
-pub fn fields(address: &Pubkey, provider: &Provider) -> Fields {
+pub fn fields(address: &Pubkey, provider: &Provider, rewards: Option<&MintConfig>) -> Fields {
+    // Without a mint nothing has accrued.
+    let decimals = rewards.map_or(0, |mint| mint.decimals);
     let claimable = provider
         .rewards_accrued_atoms
         .get()
@@ -55,11 +73,13 @@ pub fn fields(address: &Pubkey, provider: &Provider) -> Fields {
         .with("convicted", provider.convicted.get())
         .with("refereed_macs", provider.refereed_macs.get())
         .with("reviewed_macs", provider.reviewed_macs.get())
-        .with(
-            "rewards_accrued_atoms",
+        .tokens(
+            "rewards_accrued",
             provider.rewards_accrued_atoms.get(),
+            decimals,
         )
-        .with("rewards_claimable_atoms", claimable)
+        .tokens("rewards_claimable", claimable, decimals)
+        .maybe("reward_mint", rewards.map(|config| config.mint))
 }
 
 #[cfg(test)]
@@ -77,7 +97,12 @@ mod tests {
         provider.refereed_macs = 8_000_000.into();
         provider.rewards_accrued_atoms = 900.into();
         provider.rewards_claimed_atoms = 400.into();
-        let table = fields(&Pubkey::from([1; 32]), &provider).table();
-        crate::snapshot::check("provider-show", &table);
+        let mut mint: MintConfig = bytemuck::Zeroable::zeroed();
+        (mint.mint, mint.decimals) = (Pubkey::from([4; 32]), 6);
+        let shown = fields(&Pubkey::from([1; 32]), &provider, Some(&mint));
+        crate::snapshot::check("provider-show", &shown.table());
+        let json = shown.json();
+        assert_eq!(json["rewards_claimable"], "0.0005");
+        assert_eq!(json["rewards_claimable_atoms"], "500");
     }
 }

@@ -19,7 +19,7 @@ pub struct Args {
 /// Deposits tokens.
 pub async fn run(context: &Context, args: Args) -> Result<()> {
     let wallet = context.wallet()?;
-    let (config, atoms) = args.amount.read(context).await?;
+    let (config, atoms) = args.amount.read_some(context).await?;
     let payer = wallet.pubkey();
     let owner = args.owner.unwrap_or(payer);
     context.check_tokens(&payer, &config, atoms).await?;

@@ -62,7 +62,7 @@ fn fields(address: &Pubkey, purse: &Purse, decimals: &HashMap<Pubkey, u8>) -> Fi
 mod tests {
     use {
         super::*,
-        crate::output::{Width, list_text},
+        crate::output::{Width, assert_fits, list_text},
     };
 
     #[test]
@@ -75,6 +75,13 @@ mod tests {
         purse.operator_reserved_atoms = 2_000_000.into();
         let decimals = HashMap::from([(purse.mint, 6)]);
         let list = [fields(&Pubkey::from([1; 32]), &purse, &decimals)];
+        let mut widest = purse;
+        (widest.free_atoms, widest.reserved_atoms) = (u64::MAX.into(), u64::MAX.into());
+        widest.operator_limit_atoms = u64::MAX.into();
+        widest.operator_reserved_atoms = u64::MAX.into();
+        widest.operator_lost_atoms = u64::MAX.into();
+        widest.opened = u64::MAX.into();
+        assert_fits(&[fields(&Pubkey::from([1; 32]), &widest, &decimals)]);
         crate::snapshot::check("purse-show", &list_text(&list, Width::Screen, ""));
     }
 }

@@ -19,8 +19,11 @@ pub struct Args {
 /// Withdraws free tokens.
 pub async fn run(context: &Context, args: Args) -> Result<()> {
     let wallet = context.wallet()?;
-    let (config, atoms) = args.amount.read(context).await?;
+    let (config, atoms) = args.amount.read_some(context).await?;
     let (owner, to) = (wallet.pubkey(), args.to.as_ref());
+    let todo = "withdraw at most what is free (`quern purse show`)";
+    let wanted = ("the withdrawal", todo);
+    context.check_free(&owner, &config, atoms, wanted).await?;
     let all = flows::withdraw(&owner, &config.mint, &config.token_program, to, atoms);
     let done = done(&owner, &config, "withdrawn", atoms);
     context.send_and_show(&all, &[&wallet], done).await

@@ -2,8 +2,8 @@
 
 use {
     crate::{
-        data,
         error::{Error, Result},
+        files::{self, Role},
         formats::{self, Format, Hints, ImageSize, Mapping, Numbers, Rounding},
         output::{self, Fields},
     },
@@ -66,7 +66,9 @@ fn parse_dtype(text: &str) -> std::result::Result<DType, String> {
 
 /// Converts.
 pub fn run(format: output::Format, args: &Args) -> Result<()> {
-    let to = args.to.map_or_else(|| Format::of(&args.out), Ok)?;
+    let to = args
+        .to
+        .map_or_else(|| Format::of(&args.out, Some("--to")), Ok)?;
     let mut numbers: Option<Numbers> = None;
     for path in &args.inputs {
         let read = args.read(path)?;
@@ -83,7 +85,7 @@ pub fn run(format: output::Format, args: &Args) -> Result<()> {
     }
     let tensor = numbers.tensor(&args.mapping(to)).map_err(wrong)?;
     let bytes = formats::write(&tensor, to, args.size).map_err(wrong)?;
-    std::fs::write(&args.out, bytes).map_err(|error| Error::file(&args.out, error))?;
+    files::write(&args.out, bytes, "OUT")?;
     Fields::new()
         .text("written", args.out.display())
         .text("tensor", formats::shape(&tensor))
@@ -94,14 +96,18 @@ pub fn run(format: output::Format, args: &Args) -> Result<()> {
 
 impl Args {
     fn read(&self, path: &Path) -> Result<Numbers> {
-        let format = self.from.map_or_else(|| Format::of(path), Ok)?;
+        let format = self
+            .from
+            .map_or_else(|| Format::of(path, Some("--from")), Ok)?;
         let hints = Hints {
             cols: self.cols,
             dtype: self.dtype,
             is_gray: self.gray,
             index: self.index,
         };
-        formats::read(&data::read(path)?, format, &hints).map_err(|why| Error::file(path, why))
+        let role = Role::tensor_in(format.described(), "IN");
+        let bytes = role.read(path)?;
+        formats::read(&bytes, format, &hints).map_err(|why| role.no_such(path, &bytes, why))
     }
 
     fn mapping(&self, to: Format) -> Mapping {

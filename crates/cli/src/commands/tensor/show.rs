@@ -2,8 +2,8 @@
 
 use {
     crate::{
-        data,
-        error::{Error, Result},
+        error::Result,
+        files::Role,
         formats::{self, dtype_name},
         output::{self, Fields, print_json, print_text},
     },
@@ -21,9 +21,10 @@ pub struct Args {
 
 /// Shows the tensors of a file.
 pub fn run(format: output::Format, args: &Args) -> Result<()> {
-    let bytes = data::read(&args.file)?;
+    let role = Role::tensors("FILE");
+    let bytes = role.read(&args.file)?;
     let (tensors, is_trace) =
-        formats::tensors(&bytes).map_err(|why| Error::file(&args.file, why))?;
+        formats::tensors(&bytes).map_err(|why| role.no_such(&args.file, &bytes, why))?;
     let all: Vec<Fields> = tensors.iter().enumerate().map(fields).collect();
     if format == output::Format::Json {
         print_json(&all.iter().map(Fields::json).collect::<Vec<_>>());

@@ -13,7 +13,7 @@
 use {
     crate::{
         clock::Moment,
-        constants::{MAX_STEP_SECS, MAX_WINDOW_SECS, NOBODY},
+        constants::{MAX_STEP_SECS, MAX_WINDOW_SECS, NOBODY, is_nobody},
         error::{OrQuern, QuernError},
         events::{JobCreated, emit_event},
         ledger::{self, Part, require_purse_exists},
@@ -137,10 +137,7 @@ impl CreateJob {
             QuernError::UnknownKind
         );
         let assurance = Assurance::from_code(args.assurance).ok_or(QuernError::UnknownKind)?;
-        require!(
-            address_eq(&args.campaign, &NOBODY),
-            QuernError::CampaignUnknown
-        );
+        require!(is_nobody(&args.campaign), QuernError::CampaignUnknown);
         self.validate_times(args, assurance, moment)?;
         self.validate_parties(args, assurance)?;
         if let Some(model) = &self.model {
@@ -181,8 +178,8 @@ impl CreateJob {
     }
 
     fn validate_parties(&self, args: &NewJob, assurance: Assurance) -> Result<()> {
-        let has_arbiter = !address_eq(&args.arbiter, &NOBODY);
-        let is_pinned = !address_eq(&args.pinned_provider, &NOBODY);
+        let has_arbiter = !is_nobody(&args.arbiter);
+        let is_pinned = !is_nobody(&args.pinned_provider);
         match assurance {
             Assurance::Refereed => {
                 require!(

@@ -10,7 +10,7 @@
 use {
     crate::{
         clock::Moment,
-        constants::NOBODY,
+        constants::is_nobody,
         error::{OrQuern, QuernError},
         events::{JobTaken, emit_event},
         ledger::{self, Part},
@@ -50,7 +50,7 @@ impl TakeJob {
         job.require_in_time(moment)?;
         let is_own = provider.is_party(&job.client) || address_eq(signer, &job.client);
         require!(!is_own, QuernError::OwnJob);
-        let is_pinned = !address_eq(&job.pinned_provider, &NOBODY);
+        let is_pinned = !is_nobody(&job.pinned_provider);
         require!(
             !is_pinned || address_eq(&job.pinned_provider, &provider.owner),
             QuernError::PinnedToOther

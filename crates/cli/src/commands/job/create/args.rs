@@ -7,15 +7,23 @@ use {
         context::Context,
         data,
         error::{Error, Result},
+        limits,
         named::{self, InMint},
-        span,
     },
     quern_client::{
         Pubkey,
-        quern::state::{Assurance, JobKind},
+        quern::{
+            constants::{MAX_STEP_SECS, MAX_WINDOW_SECS},
+            state::{Assurance, JobKind},
+        },
     },
     std::path::PathBuf,
 };
+
+/// A minute less than the program's bound: its clock goes on until the job is created.
+const MAX_ENDS_IN_SECS: u32 = MAX_STEP_SECS - 60;
+/// All of a price.
+const WHOLE_BPS: u16 = 10_000;
 
 /// What the client asks for.
 #[derive(clap::Args)]
@@ -46,17 +54,20 @@ pub struct Args {
     /// What a provider puts up, in tokens or atoms [default: the least that is allowed]
     #[arg(long, value_name = "TOKENS", value_parser = amount::check)]
     pub(super) bond: Option<String>,
-    /// Files with the input tensors, in the graph's order, to be published
-    #[arg(long, value_name = "FILE", num_args = 1.., requires = "publish_dir")]
+    /// Files with the input tensors, in the graph's order, to be published; for a reviewed job also any one other file
+    #[arg(long, value_name = "FILE", num_args = 1.., requires = "publish_dir", group = "given")]
     pub(super) input: Vec<PathBuf>,
+    /// A text as the input of a reviewed job, to be published: a prompt, a question
+    #[arg(long, value_name = "TEXT", requires = "publish_dir", group = "given")]
+    pub(super) text: Option<String>,
     /// Folder into which the inputs are published
-    #[arg(long, value_name = "FOLDER", requires = "input")]
+    #[arg(long, value_name = "FOLDER", requires = "given")]
     pub(super) publish_dir: Option<PathBuf>,
     /// Address under which a web server shows that folder [default: a file URI, for this machine only]
     #[arg(long, value_name = "URL", requires = "publish_dir")]
     pub(super) public_url: Option<String>,
     /// Where the inputs are published already
-    #[arg(long, value_name = "URI", conflicts_with = "input")]
+    #[arg(long, value_name = "URI", conflicts_with = "given")]
     pub(super) input_uri: Option<String>,
     #[command(flatten)]
     pub(super) reach: data::Reach,
@@ -66,8 +77,8 @@ pub struct Args {
     /// Create the job although the model's weights could not be checked
     #[arg(long)]
     pub(super) skip_weights_check: bool,
-    /// Keep watching the job until it ends: check its result, demand what is withheld, convict what is wrong (refereed jobs);
-    /// the exit code says how it ended
+    /// Keep watching. A refereed job until it ends: check its result, demand what is withheld, convict what is wrong; the exit code
+    /// says how it ended. A reviewed job until a result is submitted: show it, and what may be done about it
     #[arg(long)]
     pub(super) watch: bool,
     #[command(flatten)]
@@ -76,22 +87,22 @@ pub struct Args {
     #[arg(long, value_name = "ROWS")]
     pub(super) batch_rows: Option<u32>,
     /// Time to find a provider
-    #[arg(long, value_parser = span::parse, default_value = "1d", value_name = "TIME")]
+    #[arg(long, value_parser = limits::time(MAX_STEP_SECS), default_value = "1d", value_name = "TIME")]
     pub(super) take: u32,
     /// Time to do a milestone
-    #[arg(long, value_parser = span::parse, default_value = "1h", value_name = "TIME")]
+    #[arg(long, value_parser = limits::time(MAX_STEP_SECS), default_value = "1h", value_name = "TIME")]
     pub(super) work: u32,
     /// Time to challenge or reject a result [default: the shortest allowed]
-    #[arg(long, value_parser = span::parse, value_name = "TIME")]
+    #[arg(long, value_parser = limits::time(MAX_WINDOW_SECS), value_name = "TIME")]
     pub(super) review: Option<u32>,
     /// After this time no provider may take it any more, counted from now
-    #[arg(long, value_parser = span::parse, default_value = "30d", value_name = "TIME")]
+    #[arg(long, value_parser = limits::time(MAX_ENDS_IN_SECS), default_value = "30d", value_name = "TIME")]
     pub(super) ends_in: u32,
     /// Highest protocol fee to accept, in basis points [default: the one that was read]
-    #[arg(long, value_name = "BPS")]
+    #[arg(long, value_name = "BPS", value_parser = clap::value_parser!(u16).range(..=i64::from(WHOLE_BPS)))]
     pub(super) max_fee_bps: Option<u16>,
     /// Highest royalty to accept, in basis points [default: the one that was read]
-    #[arg(long, value_name = "BPS")]
+    #[arg(long, value_name = "BPS", value_parser = clap::value_parser!(u16).range(..=i64::from(WHOLE_BPS)))]
     pub(super) max_royalty_bps: Option<u16>,
     /// The only provider that may take it: its owner, or its name, if no other has it
     #[arg(long = "provider", value_name = "ADDRESS_OR_NAME")]
@@ -126,5 +137,19 @@ impl Args {
             self.provider = Some(named::provider(context, text).await?);
         }
         Ok(self)
+    }
+
+    /// The option, if there is one, that only a reviewed job can have.
+    pub(super) fn only_reviewed(&self) -> Option<&'static str> {
+        match (self.arbiter, self.milestones) {
+            (Some(_), _) => Some("--arbiter"),
+            (None, 2..) => Some("--milestones"),
+            (None, _) => self.text.as_ref().map(|_| "--text"),
+        }
+    }
+
+    /// The option, if there is one, that asks for another work than a run of the model's graph.
+    pub(super) fn other_kind(&self) -> Option<&'static str> {
+        (self.kind != JobKind::Inference).then_some("--kind")
     }
 }

@@ -3,6 +3,7 @@
 mod args;
 mod inputs;
 mod plan;
+mod review;
 mod warnings;
 
 pub use args::Args;
@@ -14,22 +15,23 @@ use {
         context::{Context, with_signatures},
         data,
         error::{Error, Result},
+        funds,
         output::{Fields, Format},
     },
     plan::Plan,
-    quern_client::{Keypair, Outcome, Pubkey, Receipt, Signer, flows},
+    quern_client::{Keypair, Outcome, Pubkey, Receipt, Signer, flows, quern::state::Assurance},
     quern_data::{FetchLimits, Fetcher},
 };
 
 /// Plans the job, checks it, sends it and, with `--watch`, follows it.
 pub async fn run(context: &Context, args: Args) -> Result<()> {
     // What needs no network comes first: files that cannot be read cost nothing.
-    let tensors = data::read_tensors(&args.input)?;
+    let given = inputs::read(&args)?;
     let wallet = context.wallet()?;
     let args = args.resolved(context).await?;
     warnings::check_provider(context, &args, &wallet.pubkey()).await?;
-    let plan = plan::plan(context, &args, &wallet.pubkey(), tensors).await?;
-    check(context, &args, &plan).await?;
+    let plan = plan::plan(context, &args, &wallet.pubkey(), given).await?;
+    check(context, &args, &wallet.pubkey(), &plan).await?;
     let notes = warnings::of(&args, &plan);
     if context.format == Format::Table {
         notes.iter().for_each(|note| eprintln!("note: {note}"));
@@ -46,26 +48,24 @@ pub async fn run(context: &Context, args: Args) -> Result<()> {
     }
     // More lines follow.
     done.print_line(context.format);
-    follow(context, args, wallet, job).await
+    follow(context, args, &plan, wallet, job).await
 }
 
 /// Refuses what the program would refuse, or what nobody could serve.
-async fn check(context: &Context, args: &Args, plan: &Plan) -> Result<()> {
+async fn check(context: &Context, args: &Args, client: &Pubkey, plan: &Plan) -> Result<()> {
     let graph = plan.graph().filter(|_| !args.skip_weights_check);
     if let (Some(graph), Some(model)) = (graph, &plan.known.model) {
         data::check_weights(context, model, &graph?, &args.reach).await?;
     }
     let (mint, escrow_atoms) = (&plan.known.mint, plan.quote.escrow_atoms);
     let free = plan.known.purse.map_or(0, |purse| purse.free_atoms.get());
-    if free >= escrow_atoms {
-        return Ok(());
-    }
-    Err(Error::Other(format!(
-        "your purse holds {} and the job locks {}; deposit more with `quern purse deposit --mint {} --amount …`",
-        show(free, mint.decimals),
-        show(escrow_atoms, mint.decimals),
-        mint.mint
-    )))
+    let todo = format!(
+        "deposit more with `quern purse deposit --mint {} --amount {}`",
+        mint.mint,
+        show(escrow_atoms.saturating_sub(free), mint.decimals)
+    );
+    let purse = (client, plan.known.purse.as_ref());
+    funds::require_free(purse, mint.decimals, escrow_atoms, "the job", &todo)
 }
 
 async fn send(context: &Context, wallet: &Keypair, plan: &Plan) -> Result<(Pubkey, Vec<Receipt>)> {
@@ -92,18 +92,31 @@ fn fields(job: &Pubkey, plan: &Plan) -> Fields {
         )
 }
 
-/// Watches the job until it ends; the error says how, as an exit code that scripts can read.
-async fn follow(context: &Context, args: Args, wallet: Keypair, job: Pubkey) -> Result<()> {
+/// Watches the job until it ends, or a reviewed one until there is a result to decide about; the error says how it ended, as an
+/// exit code that scripts can read.
+async fn follow(
+    context: &Context,
+    args: Args,
+    plan: &Plan,
+    wallet: Keypair,
+    job: Pubkey,
+) -> Result<()> {
     // What was published here a moment ago may be read here.
     let mut reach = args.reach;
     reach.allow_files.extend(args.publish_dir);
     let fetch = reach.limits(context).await?;
+    if plan.assurance == Assurance::Reviewed {
+        // No graph bounds what a provider may name as its result.
+        return review::follow(context, &job, &args.target, &Fetcher::new(fetch)).await;
+    }
     let fetcher = Fetcher::new(FetchLimits {
         max_bytes: watch::UNLIMITED_BYTES,
         ..fetch.clone()
     });
-    match watch::follow(&context.in_time(), wallet, &job, fetch).await? {
-        Outcome::Paid => result::run_watched(context, &job, &args.target, &fetcher).await,
+    match watch::follow(context, wallet, &job, fetch).await? {
+        Outcome::Paid => {
+            result::run_watched(context, &job, &args.target, &fetcher, "was paid").await
+        }
         Outcome::Convicted { .. } => Err(Error::Convicted(job)),
         Outcome::Ended => Err(Error::NotDone(job)),
         Outcome::Unknown => Err(Error::Other(format!(

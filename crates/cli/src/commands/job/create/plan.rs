@@ -4,10 +4,10 @@
 use {
     super::{
         args::Args,
-        inputs::{self, Inputs},
+        inputs::{self, Given, Inputs},
     },
     crate::{
-        amount::{parse, show},
+        amount::{parse, parse_some, show},
         context::Context,
         error::{Error, Result},
         span,
@@ -17,8 +17,9 @@ use {
         accounts::ModelAccount,
         instructions::NOBODY,
         quern::{
+            constants::MAX_WINDOW_SECS,
             instructions::NewJob,
-            state::{Assurance, JobKind, MAX_INPUTS},
+            state::{Assurance, MAX_INPUTS},
         },
         read::ForCreate,
     },
@@ -56,22 +57,20 @@ impl Plan {
 ///
 /// # Errors
 /// What the program would refuse, in one sentence.
-pub async fn plan(
-    context: &Context,
-    args: &Args,
-    client: &Pubkey,
-    tensors: Vec<Tensor>,
-) -> Result<Plan> {
+pub async fn plan(context: &Context, args: &Args, client: &Pubkey, given: Given) -> Result<Plan> {
     let known = context
         .for_create(client, &args.mint, args.model.as_ref())
         .await?;
     let model = known.model.as_ref();
     let assurance = assurance(args, model)?;
-    if args.watch && assurance != Assurance::Refereed {
-        return Err(Error::Usage("only results of refereed jobs can be checked; leave --watch out, or ask for --assurance refereed".to_owned()));
+    if let (Assurance::Refereed, Given::File(file)) = (assurance, &given) {
+        file.refused()?;
+    }
+    if args.watch {
+        args.target.check()?;
     }
     let review_secs = review(args, &known, assurance)?;
-    let inputs = inputs::published(context, args, tensors).await?;
+    let inputs = inputs::published(context, args, given).await?;
     let (batch_rows, macs) = fit(args, model, assurance, &inputs)?;
     let (price_atoms, bond_atoms, quote) = money(args, &known, assurance, macs)?;
     check_rates(args, &known)?;
@@ -113,23 +112,39 @@ fn check_rates(args: &Args, known: &ForCreate) -> Result<()> {
     ] {
         if most_bps.is_some_and(|most_bps| bps > most_bps) {
             return Err(Error::Usage(format!(
-                "the {what} is {bps} basis points, more than --max-{what}-bps; raise it or wait"
+                "the {what} is {bps} basis points, more than --max-{what}-bps {}; raise it or wait",
+                most_bps.unwrap_or_default()
             )));
         }
     }
     Ok(())
 }
 
+/// The level that the client gets. Where the result could be refereed, nobody gets less without having said so.
 fn assurance(args: &Args, model: Option<&ModelAccount>) -> Result<Assurance> {
     let is_sealed = model.is_some_and(|model| model.model.sealed.get());
+    let only_reviewed = args.only_reviewed();
+    let usage = |text: String| Err(Error::Usage(text));
     match args.assurance {
-        Some(Assurance::Refereed) if !is_sealed => {
-            Err(Error::Usage("a refereed job needs a sealed model with a graph; name one with --model, or ask for --assurance reviewed".to_owned()))
-        }
-        Some(Assurance::Refereed) => Ok(Assurance::Refereed),
-        Some(Assurance::Reviewed) => Ok(Assurance::Reviewed),
-        None if is_sealed && args.kind == JobKind::Inference && args.milestones == 1 && args.arbiter.is_none() => Ok(Assurance::Refereed),
-        None => Ok(Assurance::Reviewed),
+        Some(Assurance::Refereed) if !is_sealed => usage(
+            "a refereed job needs a sealed model with a graph; name one with --model, or ask for --assurance reviewed".to_owned(),
+        ),
+        Some(Assurance::Refereed) => match only_reviewed {
+            Some(what) => usage(format!(
+                "{what} is for reviewed jobs: the program itself decides about a refereed one, and pays it in one part; leave {what} out, or ask for --assurance reviewed"
+            )),
+            None => Ok(Assurance::Refereed),
+        },
+        None if is_sealed => match only_reviewed.or(args.other_kind()) {
+            Some(what) => usage(format!(
+                "with {what} nobody but you checks the result, although this model can be refereed; say so with --assurance reviewed, or leave {what} out"
+            )),
+            None => Ok(Assurance::Refereed),
+        },
+        None | Some(Assurance::Reviewed) if args.provider.is_none() && args.arbiter.is_none() => usage(
+            "a reviewed job needs one whom you trust: name the provider with --provider, or who decides about a rejection with --arbiter".to_owned(),
+        ),
+        None | Some(Assurance::Reviewed) => Ok(Assurance::Reviewed),
     }
 }
 
@@ -141,8 +156,10 @@ fn review(args: &Args, known: &ForCreate, assurance: Assurance) -> Result<u32> {
         return Ok(review_secs);
     }
     Err(Error::Usage(format!(
-        "--review must be at least {} (the shortest of this protocol for such a job)",
-        span::show(least_secs)
+        "--review {}: it must be from {} (the shortest of this protocol for such a job) to {}",
+        span::show(review_secs),
+        span::show(least_secs),
+        span::show(MAX_WINDOW_SECS)
     )))
 }
 
@@ -203,13 +220,14 @@ fn money(
     macs: u64,
 ) -> Result<(u64, u64, Quote)> {
     let mint = &known.mint;
-    let too_low = |what: &str, least: u64| {
+    let too_low = |what: &str, given: u64, least: u64| {
         Error::Other(format!(
-            "the {what} is below the least one for this work, {0}; use --{what} {0} or more",
+            "--{what} {} is below the least for this work; use --{what} {} or more",
+            show(given, mint.decimals),
             show(least, mint.decimals)
         ))
     };
-    let price_atoms = parse(&args.price, mint.decimals)?;
+    let price_atoms = parse_some("--price", &args.price, mint.decimals)?;
     let offer = Offer {
         macs,
         is_refereed: assurance == Assurance::Refereed,
@@ -219,14 +237,14 @@ fn money(
     let quote = quote(&mint.floors(&known.protocol, assurance), &offer)
         .map_err(|error| Error::Usage(error.to_string()))?;
     if price_atoms < quote.least_price_atoms {
-        return Err(too_low("price", quote.least_price_atoms));
+        return Err(too_low("price", price_atoms, quote.least_price_atoms));
     }
     let bond_atoms = match &args.bond {
-        Some(text) => parse(text, mint.decimals)?,
+        Some(text) => parse("--bond", text, mint.decimals)?,
         None => quote.least_bond_atoms,
     };
     if bond_atoms < quote.least_bond_atoms {
-        return Err(too_low("bond", quote.least_bond_atoms));
+        return Err(too_low("bond", bond_atoms, quote.least_bond_atoms));
     }
     Ok((price_atoms, bond_atoms, quote))
 }

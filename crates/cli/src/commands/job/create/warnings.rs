@@ -84,6 +84,12 @@ pub fn of(args: &Args, plan: &Plan) -> Vec<String> {
         );
     }
     if plan.assurance == Assurance::Reviewed {
+        if args.assurance.is_none() {
+            all.push(
+                "this is a reviewed job, because no sealed model is named: nobody but you checks its result"
+                    .to_owned(),
+            );
+        }
         all.push(silence(job.review_secs, args.arbiter.is_some()));
     }
     all

@@ -8,6 +8,7 @@ use {
         context::Context,
         data::Reach,
         error::{Error, Result},
+        files,
         formats::{self, Format},
         output::{self, Fields, print_text, write_bytes},
         progress,
@@ -46,7 +47,7 @@ pub struct Target {
     /// Write the result into this file [default: show its first values]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// Format to write [default: what the end of the file's name says, otherwise the file as it is]
+    /// Format to write [default: what the end of the file's name says; what is no tensor is written as it is]
     #[arg(long, value_enum, value_name = "FORMAT")]
     format: Option<Format>,
 }
@@ -55,6 +56,9 @@ pub struct Target {
 pub async fn run(context: &Context, args: Args) -> Result<()> {
     let finding = find::committed(context, &args.job, args.indexer.as_deref());
     let committed = progress::during("looking for the result", finding).await?;
+    if committed.assurance == Some(Assurance::Refereed) {
+        args.target.check()?;
+    }
     let mut limits = args.reach.limits(context).await?;
     limits.max_bytes = u64::from(args.max_data) << 20;
     let fetcher = Fetcher::new(limits);
@@ -62,12 +66,13 @@ pub async fn run(context: &Context, args: Args) -> Result<()> {
     args.target.take(context, &committed, &output)
 }
 
-/// Shows or writes the result of a job that was watched until it was paid.
+/// Shows or writes the result of a job that was watched until it was paid, or submitted.
 pub async fn run_watched(
     context: &Context,
     job: &Pubkey,
     target: &Target,
     fetcher: &Fetcher,
+    came_to: &'static str,
 ) -> Result<()> {
     let work = async {
         let committed = find::committed(context, job, None).await?;
@@ -76,7 +81,7 @@ pub async fn run_watched(
     };
     work.await.map_err(|error| {
         Error::Other(format!(
-            "the job was paid, but its result is not at hand: {error}; try `quern job result {job}`"
+            "the job {came_to}, but its result is not at hand: {error}; try `quern job result {job}`"
         ))
     })
 }
@@ -116,6 +121,17 @@ impl Target {
         self.out.is_some() || self.format.is_some()
     }
 
+    /// Refuses a file whose name says no format, before anything is fetched or paid for: only a tensor has one.
+    ///
+    /// # Errors
+    /// `Usage`, with the formats.
+    pub fn check(&self) -> Result<()> {
+        match (&self.out, self.format) {
+            (Some(path), None) => Format::of(path, Some("--format")).map(drop),
+            _ => Ok(()),
+        }
+    }
+
     fn take(&self, context: &Context, committed: &Committed, output: &Output) -> Result<()> {
         let fields = committed.fields();
         let fields = match output {
@@ -128,12 +144,11 @@ impl Target {
         match (&self.out, self.format) {
             (Some(path), format) => {
                 // What is no tensor is what it is, whatever its name says.
-                let format = match output {
-                    Output::Tensor(_) => format.or_else(|| Format::of(path).ok()),
-                    Output::File { .. } => format,
+                let format = match (output, format) {
+                    (Output::Tensor(_), None) => Some(Format::of(path, Some("--format"))?),
+                    (_, format) => format,
                 };
-                let written = output.written(format)?;
-                std::fs::write(path, written).map_err(|error| Error::file(path, error))?;
+                files::write(path, output.written(format)?, "--out")?;
                 fields
                     .text("written", path.display())
                     .print_line(context.format);
@@ -168,16 +183,20 @@ fn preview(format: output::Format, fields: Fields, output: &Output) {
     fields.print(format);
     let lines = match (output, text) {
         (Output::Tensor(tensor), _) => formats::preview(tensor),
-        (Output::File { .. }, Some(text)) => text
-            .lines()
-            .take(MAX_TEXT_LINES)
-            .map(str::to_owned)
-            .collect(),
+        (Output::File { .. }, Some(text)) => first_lines(text),
         (Output::File { .. }, None) => vec!["it is no text; write it with --out FILE".to_owned()],
     };
     lines
         .iter()
         .for_each(|line| print_text(&format!("   {line}")));
+}
+
+/// The beginning of a text, and that there is more.
+fn first_lines(text: &str) -> Vec<String> {
+    let lines = text.lines().take(MAX_TEXT_LINES).map(str::to_owned);
+    let more = text.lines().count().saturating_sub(MAX_TEXT_LINES);
+    let more = (more > 0).then(|| format!("… and {more} lines more; write it with --out FILE"));
+    lines.chain(more).collect()
 }
 
 fn value_count(tensor: &Tensor) -> usize {

@@ -1,10 +1,18 @@
 //! URLs of RPC nodes carry API keys: nothing that is shown or logged may repeat them.
 
-use std::io::{self, Write};
-
 /// A text in which no URL has a query, fragment or user name, and the RPC node's own no path either.
 pub fn redacted(text: &str, rpc_url: &str) -> String {
-    let node = authority(rpc_url.split_once("://").map_or("", |(_, rest)| rest));
+    without_keys(text, &[rpc_url])
+}
+
+/// The same where several nodes are known.
+pub fn without_keys<Node: AsRef<str>>(text: &str, nodes: &[Node]) -> String {
+    let is_node = |host: &str| {
+        let urls = nodes
+            .iter()
+            .filter_map(|url| url.as_ref().split_once("://"));
+        urls.into_iter().any(|(_, rest)| authority(rest) == host)
+    };
     let mut shown = String::with_capacity(text.len());
     let mut rest = text;
     while let Some((before, after)) = rest.split_once("://") {
@@ -15,7 +23,7 @@ pub fn redacted(text: &str, rpc_url: &str) -> String {
         let punctuation = url.get(bare.len()..).unwrap_or_default();
         let host = authority(bare);
         let kept = match bare.split(['?', '#']).next() {
-            Some(kept) if host != node => kept.rsplit_once('@').map_or(kept, |(_, kept)| kept),
+            Some(kept) if !is_node(host) => kept.rsplit_once('@').map_or(kept, |(_, kept)| kept),
             _ => host,
         };
         for part in [before, "://", kept, punctuation] {
@@ -34,36 +42,16 @@ fn authority(rest: &str) -> &str {
 }
 
 /// A log without characters that turn it around or hide parts of it.
-fn shown(text: &str) -> String {
-    let plain = |c: char| c.is_control() || quern_client::text::is_plain(c);
+pub(crate) fn plain(text: &str) -> String {
+    let is_plain = |c: char| c.is_control() || quern_client::text::is_plain(c);
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {
-        match plain(c) {
+        match is_plain(c) {
             true => shown.push(c),
             false => shown.extend(c.escape_unicode()),
         }
     }
     shown
-}
-
-/// Standard error for logs, each event redacted as a whole.
-pub struct Stderr {
-    /// The RPC node.
-    pub rpc_url: String,
-}
-
-impl Write for Stderr {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let text = redacted(&String::from_utf8_lossy(bytes), &self.rpc_url);
-        // Colours and line breaks are the log's own; it writes those of strangers as numbers by itself.
-        let text = shown(&text);
-        io::stderr().lock().write_all(text.as_bytes())?;
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        io::stderr().flush()
-    }
 }
 
 #[cfg(test)]
@@ -72,7 +60,7 @@ mod tests {
 
     #[test]
     fn logs_cannot_be_turned_around() {
-        assert_eq!(shown("a\u{202e}b\n"), "a\\u{202e}b\n");
+        assert_eq!(plain("a\u{202e}b\n"), "a\\u{202e}b\n");
     }
 
     #[test]
@@ -105,5 +93,15 @@ mod tests {
             assert_eq!(redacted(text, node), shown);
         }
         assert_eq!(redacted("http://a/b?c", ""), "http://a/b");
+    }
+
+    #[test]
+    fn every_known_node_keeps_its_path_to_itself() {
+        let nodes = ["https://a.example.com/SECRET", "wss://b.example.com/SECRET"];
+        let text = "https://a.example.com/SECRET and wss://b.example.com/SECRET, https://c.example.com/open";
+        assert_eq!(
+            without_keys(text, &nodes),
+            "https://a.example.com and wss://b.example.com, https://c.example.com/open"
+        );
     }
 }

@@ -1,0 +1,246 @@
+//! Files that the user names. They are read and written in one place, so that every refusal says what the file is for, what is
+//! wrong with it and what to do.
+
+use {
+    crate::error::{Error, Result},
+    quern_client::files::{unread, unwritten},
+    quern_proof::file::{TENSOR_MAGIC, TRACE_MAGIC},
+    std::path::Path,
+};
+
+/// What a file is for.
+#[derive(Clone, Copy, Debug)]
+pub struct Role {
+    /// What it is, with its article.
+    what: &'static str,
+    /// What such a file looks like.
+    expected: &'static str,
+    /// Where it was named.
+    option: &'static str,
+}
+
+impl Role {
+    /// A model's graph.
+    pub const fn graph(option: &'static str) -> Self {
+        Self {
+            what: "the graph",
+            expected: "a graph file (.qmodel), as models/digits/digits.qmodel is one",
+            option,
+        }
+    }
+
+    /// A model's weights.
+    pub const fn weights(option: &'static str) -> Self {
+        Self {
+            what: "the weights",
+            expected: "a bundle of the graph's weight tensors (.qbundle or .bin), in its order",
+            option,
+        }
+    }
+
+    /// A graph's inputs.
+    pub const fn input(option: &'static str) -> Self {
+        Self {
+            what: "an input",
+            expected: "a file of tensors (.qten, .qbundle or .bin), which `quern tensor convert` makes of arrays, tables, images and texts",
+            option,
+        }
+    }
+
+    /// Tensors of any kind.
+    pub const fn tensors(option: &'static str) -> Self {
+        Self {
+            what: "tensors",
+            expected: "a tensor, a bundle or a trace (.qten, .qbundle, .qtrace or .bin); `quern tensor convert` reads other formats",
+            option,
+        }
+    }
+
+    /// A tensor in the format that its name or an option says.
+    pub const fn tensor_in(format: &'static str, option: &'static str) -> Self {
+        Self {
+            what: "a tensor",
+            expected: format,
+            option,
+        }
+    }
+
+    /// The program to deploy.
+    pub const fn program(option: &'static str) -> Self {
+        Self {
+            what: "the built program",
+            expected: "an ELF file, as `cargo xtask build-program` makes it",
+            option,
+        }
+    }
+
+    /// The program's interface description.
+    pub const fn idl(option: &'static str) -> Self {
+        Self {
+            what: "the IDL",
+            expected: "Anchor's JSON, as idl/quern.json is one",
+            option,
+        }
+    }
+
+    /// Reads the whole file.
+    ///
+    /// # Errors
+    /// `File`, with all of the above.
+    pub fn read(&self, path: &Path) -> Result<Vec<u8>> {
+        std::fs::read(path).map_err(|error| self.unusable(path, unread(path, &error)))
+    }
+
+    /// That the file cannot be used, whatever is in it.
+    pub fn unusable(&self, path: &Path, why: impl std::fmt::Display) -> Error {
+        self.error(path, format!("{why}; correct {}", self.option))
+    }
+
+    /// That the file is no such file: what it looks like, where that is known, and what is expected.
+    pub fn no_such(&self, path: &Path, bytes: &[u8], why: impl std::fmt::Display) -> Error {
+        let looks = kind_of(path, bytes).map_or_else(
+            || why.to_string(),
+            |kind| format!("it looks like {kind} ({why})"),
+        );
+        self.error(
+            path,
+            format!("{looks}; {} expects {}", self.option, self.expected),
+        )
+    }
+
+    fn error(&self, path: &Path, why: String) -> Error {
+        Error::File {
+            path: path.to_owned(),
+            role: format!(" as {}", self.what),
+            why,
+        }
+    }
+}
+
+/// Writes a file that `option` names.
+///
+/// # Errors
+/// `File`.
+pub fn write(path: &Path, bytes: impl AsRef<[u8]>, option: &str) -> Result<()> {
+    std::fs::write(path, bytes).map_err(|error| {
+        let why = unwritten(path, &error);
+        Error::file(
+            path,
+            format!("{why}; make place for it, or correct {option}"),
+        )
+    })
+}
+
+/// What a file is, as its first bytes and its name tell.
+fn kind_of(path: &Path, bytes: &[u8]) -> Option<&'static str> {
+    /// Where a producer's name stands in an ONNX file.
+    const HEAD: usize = 256;
+    let has = |text: &str| {
+        let head = bytes.get(..bytes.len().min(HEAD)).unwrap_or_default();
+        head.windows(text.len()).any(|part| part == text.as_bytes())
+    };
+    let starts = |with: &[u8]| bytes.starts_with(with);
+    // A length of eight bytes, then JSON.
+    let is_safetensors = bytes.get(8) == Some(&b'{') && bytes.get(4..8) == Some(&[0; 4]);
+    // The version of the format is the first field, the producer or the graph follows.
+    let is_onnx = matches!(bytes, [8, 1..=20, b'\x12' | b'\x1a' | b':', ..]);
+    Some(match bytes {
+        [] => "an empty file",
+        _ if is_onnx || has("onnx") => "an ONNX model",
+        _ if is_safetensors => "a safetensors file",
+        _ if starts(&TENSOR_MAGIC) => "a file of tensors",
+        _ if starts(&TRACE_MAGIC) => "a trace, the outputs of all ops",
+        _ if starts(b"GGUF") => "a GGUF model",
+        _ if starts(b"\x93NUMPY") => "a NumPy array",
+        _ if starts(b"\x89HDF") => "an HDF5 or Keras model",
+        _ if starts(b"PK\x03\x04") => "a ZIP archive, as PyTorch and NumPy write them",
+        _ if starts(b"\x80\x02") || starts(b"\x80\x04") => "a Python pickle, as PyTorch writes it",
+        _ if bytes.get(4..8) == Some(b"TFL3") => "a TensorFlow Lite model",
+        _ if starts(b"\x1f\x8b") => "a gzip file",
+        _ if starts(b"\x7fELF") => "a built program",
+        _ if starts(b"\x89PNG") || starts(b"\xff\xd8\xff") => "an image",
+        _ if starts(b"<") => "a web page",
+        _ if starts(b"version https://git-lfs") => "a pointer of Git LFS, not the file itself",
+        _ if starts(b"{") || starts(b"[") => "a JSON file",
+        _ if is_graph(bytes) => "a graph",
+        _ => return text_kind(path, bytes),
+    })
+}
+
+/// Whether the bytes are a graph that could be read.
+fn is_graph(bytes: &[u8]) -> bool {
+    quern_proof::graph::Graph::parse(bytes).is_ok()
+}
+
+/// What a text is; nothing if it is none.
+fn text_kind(path: &Path, bytes: &[u8]) -> Option<&'static str> {
+    let text = std::str::from_utf8(bytes).ok()?;
+    let is_written = |c: char| !c.is_control() || c.is_whitespace();
+    if !text.chars().all(is_written) {
+        return None;
+    }
+    let end = path.extension().and_then(|end| end.to_str());
+    Some(match end.unwrap_or_default() {
+        "md" => "a text in Markdown",
+        "csv" | "tsv" => "a table",
+        "py" | "rs" | "js" | "ts" | "sh" | "toml" | "yml" | "yaml" => "source code",
+        _ => "a text",
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use {super::*, quern_proof::Tensor, quern_proof::file::encode_bundle};
+
+    #[test]
+    fn files_of_other_kinds_are_named() {
+        let safetensors = [&24u64.to_le_bytes()[..], b"{\"__metadata__\":{}}"].concat();
+        let own = encode_bundle(&[Tensor::from_i8(1, 1, &[1]).unwrap()]);
+        for (name, bytes, kind) in [
+            ("x", &b"\x08\x07\x12\x07pytorch\x1a\x031.9"[..], "ONNX"),
+            ("x", b"\x08\x03:\xf0\x01\n", "ONNX"),
+            ("x", &safetensors, "safetensors"),
+            ("x", &own, "a file of tensors"),
+            ("x", b"QTRC\x01", "a trace"),
+            ("x", b"GGUF\x03\0\0\0", "GGUF"),
+            ("x", b"\x93NUMPY\x01\0", "NumPy"),
+            ("x", b"PK\x03\x04", "ZIP"),
+            ("x", b"\x80\x02}q\0", "pickle"),
+            ("x", b"\x20\0\0\0TFL3", "TensorFlow Lite"),
+            (
+                "x",
+                b"version https://git-lfs.github.com/spec/v1",
+                "Git LFS",
+            ),
+            ("x", b"<!DOCTYPE html>", "web page"),
+            ("x", b"", "empty"),
+            ("README.md", b"# A title\n\nWords.\n", "a text in Markdown"),
+            ("x.csv", b"1,2\n3,4\n", "a table"),
+            ("x.py", b"import numpy\n", "source code"),
+            ("notes", "Gr\u{fc}\u{df}e\n".as_bytes(), "a text"),
+        ] {
+            let said = Role::graph("GRAPH").no_such(Path::new(name), bytes, "bad magic");
+            let said = said.to_string();
+            assert!(said.contains(kind), "{said}");
+            assert!(said.contains("GRAPH expects a graph file"), "{said}");
+        }
+        assert_eq!(kind_of(Path::new("x"), b"\x01\x02\x03"), None);
+    }
+
+    #[test]
+    fn what_is_not_there_says_what_it_is_for() {
+        let path = Path::new("/nowhere/nope.bin");
+        let said = Role::weights("--weights").read(path).unwrap_err();
+        assert_eq!(
+            said.to_string(),
+            "cannot use /nowhere/nope.bin as the weights: there is no folder /nowhere; correct --weights"
+        );
+        let said = write(path, "x", "--out").unwrap_err().to_string();
+        assert!(
+            said.contains("no folder /nowhere") && said.contains("--out"),
+            "{said}"
+        );
+    }
+}

@@ -1,0 +1,179 @@
+//! Texts to the two inputs of an encoder: ids and mask, one row an item.
+//!
+//! Tokenizing is the client's business: a job commits to the ids, and what is refereed begins there.
+
+use quern_proof2::Tensor;
+
+use crate::{Error, Result};
+
+/// The tokenizer of a model, for graphs of one sequence length.
+#[derive(Clone, Debug)]
+pub struct Tokenizer {
+    inner: tokenizers::Tokenizer,
+    pad: u32,
+    sequence: usize,
+}
+
+/// Texts as a graph reads them.
+#[derive(Clone, Debug)]
+pub struct Tokenized {
+    /// Token ids, i32, one row a text, padded.
+    pub ids: Tensor,
+    /// 1 where there is a token, i8, one row a text.
+    pub mask: Tensor,
+    /// How many texts were longer than the sequence and lost their end.
+    pub shortened: usize,
+}
+
+/// The shortest sequence: a first, a last and one token between.
+pub const LEAST_SEQUENCE: usize = 3;
+
+#[allow(clippy::needless_pass_by_value)]
+fn fail(error: tokenizers::Error) -> Error {
+    Error::Tokenizer(error.to_string())
+}
+
+impl Tokenizer {
+    /// Reads a `tokenizer.json` for sequences of this many tokens.
+    ///
+    /// # Errors
+    /// [`Error::Tokenizer`], [`Error::Sequence`].
+    pub fn new(json: &[u8], sequence: usize) -> Result<Self> {
+        Self::with(
+            tokenizers::Tokenizer::from_bytes(json).map_err(fail)?,
+            sequence,
+        )
+    }
+
+    fn with(mut inner: tokenizers::Tokenizer, sequence: usize) -> Result<Self> {
+        let most = quern_proof2::limits::MAX_WIDTH as usize;
+        if !(LEAST_SEQUENCE..=most).contains(&sequence) {
+            return Err(Error::Sequence {
+                wanted: sequence,
+                least: LEAST_SEQUENCE,
+                most,
+            });
+        }
+        let pad = match inner.get_padding() {
+            Some(padding) => padding.pad_id,
+            None => inner.token_to_id("[PAD]").unwrap_or(0),
+        };
+        let mut truncation = inner.get_truncation().cloned().unwrap_or_default();
+        truncation.max_length = sequence;
+        truncation.stride = 0;
+        inner.with_padding(None);
+        inner.with_truncation(Some(truncation)).map_err(fail)?;
+        Ok(Self {
+            inner,
+            pad,
+            sequence,
+        })
+    }
+
+    /// The same tokenizer for another length.
+    ///
+    /// # Errors
+    /// As [`Tokenizer::new`].
+    pub fn resized(&self, sequence: usize) -> Result<Self> {
+        let pad = self.pad;
+        let resized = Self::with(self.inner.clone(), sequence)?;
+        Ok(Self { pad, ..resized })
+    }
+
+    /// Tokens of a row.
+    pub const fn sequence(&self) -> usize {
+        self.sequence
+    }
+
+    /// The ids of a text without padding, and whether it lost its end.
+    ///
+    /// # Errors
+    /// [`Error::Tokenizer`].
+    pub fn ids(&self, text: &str) -> Result<(Vec<u32>, bool)> {
+        let encoding = self.inner.encode(text, true).map_err(fail)?;
+        let is_shortened = !encoding.get_overflowing().is_empty();
+        Ok((encoding.get_ids().to_vec(), is_shortened))
+    }
+
+    /// The inputs for these texts, one item each, in order.
+    ///
+    /// # Errors
+    /// No texts, or the tokenizer failed.
+    pub fn tokenize(&self, texts: &[impl AsRef<str>]) -> Result<Tokenized> {
+        let mut rows = Vec::with_capacity(texts.len());
+        let mut shortened = 0;
+        for text in texts {
+            let (ids, is_shortened) = self.ids(text.as_ref())?;
+            shortened += usize::from(is_shortened);
+            rows.push(ids);
+        }
+        let (ids, mask) = padded(&rows, self.sequence, self.pad)?;
+        Ok(Tokenized {
+            ids,
+            mask,
+            shortened,
+        })
+    }
+
+    /// Token that stands where a row has none.
+    pub const fn pad(&self) -> u32 {
+        self.pad
+    }
+}
+
+/// The inputs of rows of ids, each at most `sequence` long.
+pub(crate) fn padded(rows: &[Vec<u32>], sequence: usize, pad: u32) -> Result<(Tensor, Tensor)> {
+    let mut ids = Vec::with_capacity(rows.len() * sequence);
+    let mut mask = Vec::with_capacity(rows.len() * sequence);
+    for row in rows {
+        for place in 0..sequence {
+            ids.push(row.get(place).copied().unwrap_or(pad) as i32);
+            mask.push(i8::from(place < row.len()));
+        }
+    }
+    let (count, cols) = (rows.len() as u32, sequence as u32);
+    Ok((
+        Tensor::from_i32(count, cols, &ids)?,
+        Tensor::from_i8(count, cols, &mask)?,
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic)]
+    use super::*;
+
+    /// BERT's pieces with six words.
+    const JSON: &str = r###"{"version":"1.0","truncation":null,"padding":null,"added_tokens":[],
+        "normalizer":{"type":"BertNormalizer","clean_text":true,"handle_chinese_chars":true,"strip_accents":null,"lowercase":true},
+        "pre_tokenizer":{"type":"BertPreTokenizer"},
+        "post_processor":{"type":"BertProcessing","sep":["[SEP]",2],"cls":["[CLS]",1]},"decoder":null,
+        "model":{"type":"WordPiece","unk_token":"[UNK]","continuing_subword_prefix":"##","max_input_chars_per_word":100,
+        "vocab":{"[PAD]":0,"[CLS]":1,"[SEP]":2,"[UNK]":3,"a":4,"mill":5,"##er":6,"grinds":7}}}"###;
+
+    #[test]
+    fn rows_are_padded_masked_and_shortened() {
+        let tokenizer = Tokenizer::new(JSON.as_bytes(), 5).unwrap();
+        let all = tokenizer
+            .tokenize(&["A miller", "a a a mill grinds", "Ä quern"])
+            .unwrap();
+        assert_eq!(
+            all.ids.to_i32().unwrap(),
+            [1, 4, 5, 6, 2, 1, 4, 4, 4, 2, 1, 4, 3, 2, 0]
+        );
+        assert_eq!(
+            all.mask.to_i8().unwrap(),
+            [1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0]
+        );
+        assert_eq!(all.shortened, 1);
+    }
+
+    #[test]
+    fn bad_lengths_and_files_are_refused() {
+        assert!(Tokenizer::new(JSON.as_bytes(), 2).is_err());
+        assert!(Tokenizer::new(JSON.as_bytes(), 8_193).is_err());
+        assert!(Tokenizer::new(b"{}", 32).is_err());
+        let tokenizer = Tokenizer::new(JSON.as_bytes(), 8).unwrap();
+        assert!(tokenizer.tokenize(&[] as &[&str]).is_err());
+    }
+}

@@ -1,0 +1,247 @@
+//! What `seal` refuses, what a graph costs, and whether a job fits it.
+
+use core::fmt;
+
+use super::{codec::check_extent, kinds, view::Graph};
+use crate::{
+    limits::{MAX_ROWS, MAX_WIDTH},
+    node::{NO_OPERAND, Operand},
+    ops::{Dependence, Form, Op, Record, Shapes, kind},
+    refusal::{Fault, Place, SealError},
+    shape::{DType, Scope, Shape},
+};
+
+/// What `seal` finds out about a graph; all of it is about one item.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sealed {
+    /// The work of all ops: of each, rows x cols x (K + 64 x bytes of a value).
+    pub work: u64,
+    /// Bytes of all results.
+    pub trace_bytes: u64,
+    /// Rows of the tallest item input or result.
+    pub most_rows: u32,
+}
+
+impl Sealed {
+    /// The work of a job with these items. `None` on overflow.
+    pub const fn total_work(&self, items: u32) -> Option<u64> {
+        self.work.checked_mul(items as u64)
+    }
+}
+
+/// Why a job doesn't fit a sealed graph.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Misfit {
+    /// The job gives another number of inputs than the graph reads.
+    InputCount,
+    /// The graph can't be run with the job's items.
+    Items(SealError),
+    /// The work overflows u64.
+    WorkOverflow,
+}
+
+impl fmt::Display for Misfit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::InputCount => f.write_str(
+                "the job gives another number of inputs than the graph reads: give one root each",
+            ),
+            Self::Items(error) => error.fmt(f),
+            Self::WorkOverflow => f.write_str("the work of all items overflows: split the job"),
+        }
+    }
+}
+
+impl core::error::Error for Misfit {}
+
+/// What the walk does once on chain: accepts only what can be evaluated and judged.
+///
+/// # Errors
+/// The first rule that the graph breaks.
+pub fn seal(bytes: &[u8]) -> Result<Sealed, SealError> {
+    Ok(Graph::parse(bytes)?.check()?)
+}
+
+/// What is known before an op: records of earlier ops have been checked, so they say the truth.
+struct Earlier<'g, 'a> {
+    graph: &'g Graph<'a>,
+    /// The op that is looked at.
+    op: usize,
+    /// How many tokens a text has (S); 0 in a graph without tokens.
+    tokens: u32,
+}
+
+impl Shapes for Earlier<'_, '_> {
+    fn of(&self, operand: Operand) -> Result<Shape, SealError> {
+        match operand {
+            Operand::Op(index) if usize::from(index) >= self.graph.op_count() => {
+                Err(SealError::UnknownOperand)
+            }
+            Operand::Op(index) if usize::from(index) >= self.op => Err(SealError::ForwardReference),
+            _ => self.graph.shape(operand),
+        }
+    }
+}
+
+impl Earlier<'_, '_> {
+    /// How the result of the op depends on the tokens.
+    fn kind(&self, op: &Op, record: &Record, form: Form) -> Result<u8, SealError> {
+        if self.tokens == 0 {
+            return Ok(kind::FREE);
+        }
+        let kind_of = |operand: Option<Operand>| match operand {
+            Some(Operand::Op(index)) => self.graph.kind(index.into()),
+            Some(Operand::Input(index)) if self.graph.tokens() == Some(index) => kind::COLUMNS,
+            _ => kind::FREE,
+        };
+        kinds::derive(
+            op,
+            &Dependence {
+                record,
+                form,
+                kinds: op.slots().map(kind_of),
+                tokens: self.tokens,
+                shapes: self,
+            },
+        )
+    }
+}
+
+impl Graph<'_> {
+    /// The whole walk: each record once; what earlier ops are is read from their records.
+    ///
+    /// # Errors
+    /// The first rule that is broken, and where.
+    #[inline(never)]
+    pub fn check(&self) -> Result<Sealed, Fault> {
+        let at = |place: fn(u16) -> Place, index: usize| {
+            move |error| Fault {
+                error,
+                place: place(index as u16),
+            }
+        };
+        let mut sealed = Sealed::default();
+        for index in 0..self.input_count() {
+            let shape = self.input(index).map_err(at(Place::Input, index))?;
+            if shape.scope == Scope::Item {
+                sealed.most_rows = sealed.most_rows.max(shape.rows);
+            }
+        }
+        for index in 0..self.weight_count() {
+            self.weight_parts(index).map_err(at(Place::Weight, index))?;
+        }
+        let tokens = self.token_count()?;
+        for index in 0..self.op_count() {
+            self.seal_op(index, tokens, &mut sealed)
+                .map_err(at(Place::Op, index))?;
+        }
+        self.check_feedback(tokens)?;
+        Ok(sealed)
+    }
+
+    /// How many tokens a text has (S): 0 if the header names none.
+    fn token_count(&self) -> Result<u32, SealError> {
+        let code = self.header().tokens;
+        if code == NO_OPERAND {
+            return Ok(0);
+        }
+        let Some(operand) = Operand::from_code(code) else {
+            return Err(SealError::UnknownOperand);
+        };
+        let Operand::Input(index) = operand else {
+            return Err(SealError::IsNoInput);
+        };
+        let tokens = self.input(index.into())?;
+        match (tokens.dtype, tokens.scope, tokens.rows) {
+            (DType::I32, Scope::Item, 1) if tokens.cols <= MAX_WIDTH => Ok(tokens.cols),
+            _ => Err(SealError::TokensShape),
+        }
+    }
+
+    /// The op that the tokens must equal is a FEEDBACK of their length, stored as they are.
+    fn check_feedback(&self, tokens: u32) -> Result<(), SealError> {
+        if tokens == 0 {
+            return Ok(());
+        }
+        let Some(operand) = Operand::from_code(self.header().feedback) else {
+            return Err(SealError::UnknownOperand);
+        };
+        let Operand::Op(index) = operand else {
+            return Err(SealError::IsNoFeedback);
+        };
+        let Op::Feedback(_) = self.op(index.into())? else {
+            return Err(SealError::IsNoFeedback);
+        };
+        let shape = self.output(index.into())?;
+        match (shape.rows, shape.cols) == (1, tokens) {
+            true => Ok(()),
+            false => Err(SealError::TokensShape),
+        }
+    }
+
+    /// One op: what its record states is what its operands make; its cost is added.
+    fn seal_op(&self, index: usize, tokens: u32, sealed: &mut Sealed) -> Result<(), SealError> {
+        let record = self.record(index)?;
+        let op = Op::decode(&record)?;
+        let earlier = Earlier {
+            graph: self,
+            op: index,
+            tokens,
+        };
+        let form = op.seal(&record, &earlier)?;
+        if form.dtype != record.dtype {
+            return Err(SealError::WrongDType);
+        }
+        if (form.rows, form.cols) != record.logical() {
+            return Err(SealError::WrongShape);
+        }
+        check_extent(record.rows, record.cols)?;
+        if earlier.kind(&op, &record, form)? != record.kind {
+            return Err(SealError::WrongKind);
+        }
+        sealed.add(&record, form.inner)
+    }
+
+    /// The work of a job that runs this **sealed** graph, of which `seal` found out this.
+    ///
+    /// # Errors
+    /// Why the graph can't be run with this many items and inputs.
+    pub fn admit(&self, sealed: &Sealed, items: u32, input_count: usize) -> Result<u64, Misfit> {
+        if input_count != self.input_count() {
+            return Err(Misfit::InputCount);
+        }
+        self.check_items(sealed, items).map_err(Misfit::Items)?;
+        sealed.total_work(items).ok_or(Misfit::WorkOverflow)
+    }
+
+    /// Whether a job may have this many items: exactly 1 without item inputs, else as many as the tallest tensor leaves
+    /// room for.
+    ///
+    /// # Errors
+    /// [`SealError::NoItems`], [`SealError::OneItemOnly`], [`SealError::TooManyItems`].
+    pub fn check_items(&self, sealed: &Sealed, items: u32) -> Result<(), SealError> {
+        if items == 0 {
+            return Err(SealError::NoItems);
+        }
+        if items > 1 && !self.has_items() {
+            return Err(SealError::OneItemOnly);
+        }
+        match items.checked_mul(sealed.most_rows) {
+            Some(rows) if rows <= MAX_ROWS => Ok(()),
+            _ => Err(SealError::TooManyItems),
+        }
+    }
+}
+
+impl Sealed {
+    /// Adds what an op costs in one item: at most 2^44 values of `K + 256`, so one op fits u64; the sum may not.
+    fn add(&mut self, record: &Record, inner: u32) -> Result<(), SealError> {
+        let values = u64::from(record.rows) * u64::from(record.cols);
+        let size = u64::from(record.dtype.size());
+        let work = values * (u64::from(inner) + 64 * size);
+        self.work = self.work.checked_add(work).ok_or(SealError::WorkOverflow)?;
+        self.trace_bytes += values * size;
+        self.most_rows = self.most_rows.max(record.rows);
+        Ok(())
+    }
+}

@@ -1,0 +1,178 @@
+//! Sums of products, by `rten-gemm`.
+//!
+//! Its kernels multiply u8 by i8 and add in i32. An i8 becomes `value + 128` with a zero point of 128. An i16 is
+//! `256 x upper + lower`, with an i8 and a u8, and its sums are those of two products.
+//! At most 32,768 products: `255 x 128 x 2^15 < 2^30`, so that no lane leaves i32.
+//!
+//! Kernels that add pairs in i16 saturate; they are not used ([`GemmExecutor::may_saturate`]).
+
+use std::{vec, vec::Vec};
+
+use rten_gemm::{GemmExecutor, GemmInputA, GemmInputB, GemmOptions, QuantParams};
+use rten_tensor::Matrix;
+
+use super::dot::{Runs, plain_sums_i8, plain_sums_i16};
+
+type Executor = GemmExecutor<u8, i8, i32>;
+
+/// Products below which the plain loop is as fast: packing costs a pass over both operands.
+const FEW_PRODUCTS: usize = 1 << 12;
+
+/// What an i8 is more as a u8 with its top bit flipped.
+const ZERO_POINT: u8 = 128;
+
+/// All sums of an i8 x i8 product: row-major, one row for each of `a`, one column for each of `b`.
+pub(crate) fn sums_i8(a: Runs<'_>, b: Runs<'_>, cols: usize, out: &mut [i32]) {
+    let left = a.iter().flatten().map(|value| value ^ ZERO_POINT);
+    let is_done = fast(b, cols, out.len()).is_some_and(|fast| {
+        fast.multiply(&left.collect::<Vec<u8>>(), ZERO_POINT, out)
+            .is_some()
+    });
+    if !is_done {
+        plain_sums_i8(a, b, cols, out);
+    }
+}
+
+/// All sums of an i16 x i8 product, as [`sums_i8`].
+pub(crate) fn sums_i16(a: Runs<'_>, b: Runs<'_>, cols: usize, out: &mut [i64]) {
+    let is_done = fast(b, cols, out.len()).is_some_and(|fast| {
+        let pairs = || a.iter().flat_map(|row| row.as_chunks::<2>().0);
+        let lower: Vec<u8> = pairs().map(|[low, _]| *low).collect();
+        let upper: Vec<u8> = pairs().map(|[_, high]| high ^ ZERO_POINT).collect();
+        let (mut low, mut high) = (vec![0; out.len()], vec![0; out.len()]);
+        fast.multiply(&lower, 0, &mut low).is_some()
+            && fast.multiply(&upper, ZERO_POINT, &mut high).is_some()
+            && {
+                for ((out, low), high) in out.iter_mut().zip(low).zip(high) {
+                    *out = (i64::from(high) << 8) + i64::from(low);
+                }
+                true
+            }
+    });
+    if !is_done {
+        plain_sums_i16(a, b, cols, out);
+    }
+}
+
+/// A product that is worth the processor's kernel.
+struct Fast<'b> {
+    executor: Executor,
+    /// K x N: `b` is stored by output column.
+    right: Matrix<'b, i8>,
+    inner: usize,
+}
+
+fn fast(b: Runs<'_>, cols: usize, sums: usize) -> Option<Fast<'_>> {
+    if sums.checked_mul(b.len)? < FEW_PRODUCTS {
+        return None;
+    }
+    // It only looks at what is known of the processor, so that one for each product costs nothing.
+    let executor = Some(Executor::new()).filter(|executor| !executor.may_saturate())?;
+    let values: &[i8] = bytemuck::cast_slice(b.data.get(b.start..)?);
+    let (shape, strides) = ([b.len, cols], [1, b.row_bytes]);
+    Some(Fast {
+        executor,
+        right: Matrix::from_data_with_strides(shape, values, strides).ok()?,
+        inner: b.len,
+    })
+}
+
+impl Fast<'_> {
+    /// `None` where the library refuses; nothing has been written then that counts.
+    fn multiply(&self, left: &[u8], zero_point: u8, out: &mut [i32]) -> Option<()> {
+        let rows = left.len() / self.inner;
+        let left = Matrix::try_from_data([rows, self.inner], left).ok()?;
+        let zeros = vec![zero_point; rows];
+        let options = GemmOptions {
+            a_quant: Some(QuantParams { zero_point: &zeros }),
+            ..GemmOptions::default()
+        };
+        let (left, right) = (GemmInputA::Unpacked(left), GemmInputB::Unpacked(self.right));
+        self.executor.gemm(out, left, right, options).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Values with many extremes, from a small generator.
+    fn values(count: usize, mut state: u64) -> Vec<u8> {
+        let mut next = || {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            match state >> 61 {
+                0 => 0x80,
+                1 => 0x7f,
+                2 => 0xff,
+                _ => (state >> 40) as u8,
+            }
+        };
+        (0..count).map(|_| next()).collect()
+    }
+
+    fn runs(data: &[u8], row_bytes: usize, start: usize, len: usize) -> Runs<'_> {
+        Runs {
+            data,
+            row_bytes,
+            start,
+            len,
+        }
+    }
+
+    /// (rows of a, rows of b, K, values before the run in a row of a and of b)
+    const SHAPES: [(usize, usize, usize, usize, usize); 9] = [
+        (1, 1, 1, 0, 0),
+        (1, 7, 4_096, 0, 0),
+        (5, 3, 513, 3, 5),
+        (64, 64, 64, 0, 0),
+        (33, 65, 127, 32, 0),
+        (128, 16, 32, 96, 352),
+        (7, 300, 129, 1, 2),
+        (2, 2, 32_768, 0, 0),
+        (130, 31, 96, 0, 64),
+    ];
+
+    #[test]
+    fn the_fast_products_equal_the_plain_ones() {
+        for (case, (rows, cols, inner, a_start, b_start)) in SHAPES.into_iter().enumerate() {
+            let (a_width, b_width) = (a_start + inner + 2, b_start + inner + 1);
+            let b = values(cols * b_width, case as u64);
+            let b = runs(&b, b_width, b_start, inner);
+
+            let narrow = values(rows * a_width, 100 + case as u64);
+            let narrow = runs(&narrow, a_width, a_start, inner);
+            let (mut found, mut right) = (vec![1; rows * cols], vec![2; rows * cols]);
+            sums_i8(narrow, b, cols, &mut found);
+            plain_sums_i8(narrow, b, cols, &mut right);
+            assert!(found == right, "i8 {rows} x {cols} x {inner}");
+
+            let wide = values(2 * rows * a_width, 200 + case as u64);
+            let wide = runs(&wide, 2 * a_width, 2 * a_start, 2 * inner);
+            let (mut found, mut right) = (vec![1; rows * cols], vec![2; rows * cols]);
+            sums_i16(wide, b, cols, &mut found);
+            plain_sums_i16(wide, b, cols, &mut right);
+            assert!(found == right, "i16 {rows} x {cols} x {inner}");
+        }
+    }
+
+    /// The largest sums that a sealed graph can make, of every sign.
+    #[test]
+    fn extremes_stay_exact() {
+        const INNER: usize = 32_768;
+        for (a, b) in [(0x80, 0x80), (0x80, 0x7f), (0x7f, 0x7f), (0x7f, 0x80)] {
+            let right = vec![b; INNER];
+            let right = runs(&right, INNER, 0, INNER);
+            let left = vec![a; INNER];
+            let mut found = [0];
+            sums_i8(runs(&left, INNER, 0, INNER), right, 1, &mut found);
+            let product = i32::from(a as i8) * i32::from(b as i8);
+            assert_eq!(found, [INNER as i32 * product]);
+            let left: Vec<u8> = [0, 0x80].repeat(INNER);
+            let mut found = [0];
+            sums_i16(runs(&left, 2 * INNER, 0, 2 * INNER), right, 1, &mut found);
+            assert_eq!(found, [INNER as i64 * -32_768 * i64::from(b as i8)]);
+        }
+    }
+}
