@@ -95,13 +95,13 @@ impl OpRules for Dot {
         [Some(a), Some(b), self.parameters, None]
     }
 
-    fn seal(&self, record: &Record, shapes: &impl Shapes) -> Result<Form, SealError> {
-        let (a, b) = (shapes.of(self.product.a)?, shapes.of(self.product.b)?);
+    fn seal(&self, record: &Record, shapes: &Shapes) -> Result<Form, SealError> {
+        let (a, b) = (shapes.of(0)?, shapes.of(1)?);
         if a.dtype == DType::I32 {
             return Err(SealError::WrongDType);
         }
-        check_dtype(&b, DType::I8)?;
-        let extent = self.product.extent(&a, &b)?;
+        check_dtype(b, DType::I8)?;
+        let extent = self.product.extent(a, b)?;
         let groups = u32::from(self.product.groups);
         let cols = groups
             .checked_mul(extent.cols)
@@ -109,7 +109,7 @@ impl OpRules for Dot {
         let dtype = match self.parameters {
             None => DType::I32,
             Some(parameters) => {
-                let parameter_cols = check_parameters(parameters, shapes)?;
+                let parameter_cols = check_parameters(parameters, shapes.of(2)?)?;
                 divide(cols, parameter_cols).ok_or(SealError::ParametersShape)?;
                 record.dtype
             }
@@ -122,7 +122,7 @@ impl OpRules for Dot {
         })
     }
 
-    fn kind(&self, reads: &Dependence<'_, impl Shapes>) -> Result<Option<u8>, SealError> {
+    fn kind(&self, reads: &Dependence<'_>) -> Result<Option<u8>, SealError> {
         let [a, b, ..] = reads.kinds;
         let cols = divide(reads.form.cols, self.product.groups.into());
         Ok(match (a, b) {

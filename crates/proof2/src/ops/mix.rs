@@ -90,19 +90,19 @@ impl OpRules for Mix {
         [Some(self.a), self.b, self.c, self.d]
     }
 
-    fn seal(&self, record: &Record, shapes: &impl Shapes) -> Result<Form, SealError> {
-        let a = shapes.of(self.a)?;
-        for operand in [self.b, self.c, self.d].into_iter().flatten() {
-            check_repeat(&shapes.of(operand)?, a.rows, a.cols)?;
+    fn seal(&self, record: &Record, shapes: &Shapes) -> Result<Form, SealError> {
+        let a = shapes.of(0)?;
+        let [_, b, c, d] = &shapes.0;
+        for operand in [b, c, d].into_iter().flatten() {
+            check_repeat(operand, a.rows, a.cols)?;
         }
-        if let Some(b) = self.b {
-            for factor in [self.c, self.d].into_iter().flatten() {
-                if shapes.of(factor)?.dtype == DType::I32 {
-                    return Err(SealError::WrongDType);
-                }
+        if let Some(b) = b {
+            let mut factors = [c, d].into_iter().flatten();
+            if factors.any(|factor| factor.dtype == DType::I32) {
+                return Err(SealError::WrongDType);
             }
             // The columns of b divide those of a.
-            if self.is_paired && shapes.of(b)?.cols % 2 != 0 {
+            if self.is_paired && b.cols % 2 != 0 {
                 return Err(SealError::PairsUneven);
             }
         }
@@ -114,9 +114,9 @@ impl OpRules for Mix {
         })
     }
 
-    fn kind(&self, reads: &Dependence<'_, impl Shapes>) -> Result<Option<u8>, SealError> {
+    fn kind(&self, reads: &Dependence<'_>) -> Result<Option<u8>, SealError> {
         let (mut all, mut over_rows, mut over_cols) = (None, false, false);
-        for (operand, of) in self.slots().into_iter().zip(reads.kinds) {
+        for (shape, of) in reads.shapes.0.iter().zip(reads.kinds) {
             let of = match of {
                 kind::FREE => continue,
                 kind::CAUSAL => kind::ROWS,
@@ -125,8 +125,7 @@ impl OpRules for Mix {
             if *all.get_or_insert(of) != of {
                 return Ok(None);
             }
-            if let Some(operand) = operand {
-                let shape = reads.shapes.of(operand)?;
+            if let Some(shape) = shape {
                 over_rows |= shape.rows != reads.form.rows;
                 over_cols |= shape.cols != reads.form.cols;
             }

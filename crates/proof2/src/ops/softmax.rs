@@ -160,13 +160,13 @@ impl OpRules for Softmax {
         [Some(self.a), self.mask, None, None]
     }
 
-    fn seal(&self, record: &Record, shapes: &impl Shapes) -> Result<Form, SealError> {
-        let a = shapes.of(self.a)?;
-        let width = self.width(&a)?;
-        if let Some(mask) = self.mask {
-            let mask = shapes.of(mask)?;
-            check_dtype(&mask, DType::I8)?;
-            check_repeat(&mask, a.rows, width)?;
+    fn seal(&self, record: &Record, shapes: &Shapes) -> Result<Form, SealError> {
+        let a = shapes.of(0)?;
+        let width = self.width(a)?;
+        if self.mask.is_some() {
+            let mask = shapes.of(1)?;
+            check_dtype(mask, DType::I8)?;
+            check_repeat(mask, a.rows, width)?;
         }
         Ok(Form {
             dtype: record.dtype,
@@ -176,7 +176,7 @@ impl OpRules for Softmax {
         })
     }
 
-    fn kind(&self, reads: &Dependence<'_, impl Shapes>) -> Result<Option<u8>, SealError> {
+    fn kind(&self, reads: &Dependence<'_>) -> Result<Option<u8>, SealError> {
         let [a, mask, ..] = reads.kinds;
         if mask != kind::FREE {
             return Ok(None);
