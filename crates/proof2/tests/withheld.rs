@@ -5,7 +5,7 @@ mod common;
 
 use common::{Job, Noise, every_op, forged::Forged, small, text};
 use quern_proof2::{
-    Charge, DType, Graph, Hash, NodeId, Operand, Tensor, Tree,
+    Charge, DType, Error, Graph, Hash, NodeId, Operand, Tensor, Tree,
     builder::GraphBuilder,
     commit::{ItemTrace, TraceTree},
     demand::{self, DemandError, Parent},
@@ -37,19 +37,62 @@ fn known(job: &Job, trace_root: Hash, tokens_root: Hash) -> Known {
     Known::new(&job.graph(), job.items, trace_root, tokens_root)
 }
 
+/// The chain's side of a demand: refuses one whose parent is neither a root nor answered.
+#[derive(Default)]
+struct Chain {
+    answered: Vec<NodeId>,
+    /// Answers that the provider had to give.
+    questions: u32,
+}
+
+impl Chain {
+    /// Opens a demand and reveals its answer: what the watcher can write itself, else the provider's.
+    fn ask(
+        &mut self,
+        job: &Job,
+        patched: &mut Patched<'_, '_>,
+        provider: &impl Openings,
+        node_id: NodeId,
+    ) {
+        let graph = job.graph();
+        assert!(
+            !self.answered.contains(&node_id),
+            "{node_id} was asked twice"
+        );
+        if let Parent::Answer { node_id: above, .. } =
+            demand::plan(&graph, job.items, &node_id).unwrap().parent
+        {
+            assert!(
+                self.answered.contains(&above),
+                "{node_id} was asked before {above}"
+            );
+        }
+        let of_provider = answer(&graph, job.items, &node_id, provider).unwrap();
+        match answer(&graph, job.items, &node_id, patched.known()) {
+            Ok(own) => assert_eq!(own, of_provider),
+            Err(Error::NotAtHand(_)) => self.questions += 1,
+            Err(error) => panic!("{error}"),
+        }
+        patched.reveal(&node_id, &of_provider).unwrap();
+        self.answered.push(node_id);
+    }
+}
+
 /// Demands until there is a charge; returns it and how many questions it took, each asked once.
 fn walk(job: &Job, patched: &mut Patched<'_, '_>, provider: &impl Openings) -> (Step, u32) {
-    let graph = job.graph();
-    let mut asked = Vec::new();
+    walk_on(Chain::default(), job, patched, provider)
+}
+
+fn walk_on(
+    mut chain: Chain,
+    job: &Job,
+    patched: &mut Patched<'_, '_>,
+    provider: &impl Openings,
+) -> (Step, u32) {
     loop {
         match patched.step().unwrap() {
-            Step::Demand(node_id) => {
-                assert!(!asked.contains(&node_id), "{node_id} was asked twice");
-                asked.push(node_id);
-                let answer = answer(&graph, job.items, &node_id, provider).unwrap();
-                patched.reveal(&node_id, &answer).unwrap();
-            }
-            step => return (step, asked.len() as u32),
+            Step::Demand(node_id) => chain.ask(job, patched, provider, node_id),
+            step => return (step, chain.questions),
         }
     }
 }
@@ -144,7 +187,7 @@ fn one_item_of_a_thousand_without_data() {
                 assert_eq!(questions, 3);
             }
         }
-        // With the published item roots nothing is asked about the trees above.
+        // With the published item roots the provider is asked nothing about the trees above.
         let roots = (0..1_000).map(|item| provider.item(item).unwrap().root());
         let trace = job.graph().trace(1_000).unwrap();
         let above = TraceTree::new(trace, roots.collect()).unwrap();
@@ -153,6 +196,7 @@ fn one_item_of_a_thousand_without_data() {
         let mut patched = Patched::new(&own, known);
         let (step, questions) = walk(&job, &mut patched, &provider);
         assert_eq!(step == Step::Same, expected.is_none());
+        // Levels 0 and 4 are opened, too, and the watcher answers them itself. At level 8 begin the ops of an item.
         assert_eq!(questions, if expected.is_none() { 0 } else { 3 });
         if let Step::Charge(charge) = step {
             let bytes = job.evidence(&charge, &patched);
@@ -251,20 +295,17 @@ fn convict_text(job: &Job, provider: &Whole<'_>, claimed: &Tensor) -> (Option<Ch
     let tokens_root = quern_proof2::commit::data_root(claimed);
     let own = Whole::compute(&job.batch()).unwrap();
     let mut patched = Patched::new(&own, known(job, root, tokens_root));
-    let mut about_tokens = 0;
+    let mut chain = Chain::default();
     let (item, tokens) = loop {
         match patched.step_tokens().unwrap() {
             TokensStep::Same => break (None, vec![]),
             TokensStep::Item { item, tokens } => break (Some(item), tokens),
             TokensStep::Charge(charge) => panic!("{charge}"),
-            TokensStep::Demand(node_id) => {
-                about_tokens += 1;
-                let answer = answer(&job.graph(), job.items, &node_id, provider).unwrap();
-                patched.reveal(&node_id, &answer).unwrap();
-            }
+            TokensStep::Demand(node_id) => chain.ask(job, &mut patched, provider, node_id),
         }
     };
     let known = patched.into_known();
+    let about_tokens = core::mem::take(&mut chain.questions);
     let mut other = Job {
         bytes: job.bytes.clone(),
         items: job.items,
@@ -287,7 +328,7 @@ fn convict_text(job: &Job, provider: &Whole<'_>, claimed: &Tensor) -> (Option<Ch
         }
     };
     let mut patched = Patched::new(own, known);
-    let (step, questions) = walk(job, &mut patched, provider);
+    let (step, questions) = walk_on(chain, job, &mut patched, provider);
     let Step::Charge(charge) = step else {
         return (None, (about_tokens, questions));
     };

@@ -142,17 +142,17 @@ impl Graph<'_> {
             let Some(operand) = operand else {
                 continue;
             };
-            match operand {
-                Operand::Op(of) if usize::from(of) >= self.op_count() => {
-                    return Err(SealError::UnknownOperand);
-                }
-                Operand::Op(of) if usize::from(of) >= index => {
-                    return Err(SealError::ForwardReference);
-                }
-                _ => {}
+            if let Operand::Op(of) = operand
+                && usize::from(of) >= index
+            {
+                return Err(match usize::from(of) < self.op_count() {
+                    true => SealError::ForwardReference,
+                    false => SealError::UnknownOperand,
+                });
             }
             let (stated, of_tokens) = self.stated(operand)?;
-            (*shape, *kind) = (Some(stated), of_tokens);
+            *shape = Some(stated);
+            *kind = of_tokens;
         }
         Ok((shapes, kinds))
     }

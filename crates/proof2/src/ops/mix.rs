@@ -115,27 +115,29 @@ impl OpRules for Mix {
     }
 
     fn kind(&self, reads: &Dependence<'_>) -> Result<Option<u8>, SealError> {
-        let (mut all, mut over_rows, mut over_cols) = (None, false, false);
+        let (mut all, mut is_over_rows, mut is_over_cols) = (kind::FREE, false, false);
         for (shape, of) in reads.shapes.0.iter().zip(reads.kinds) {
+            let (Some(shape), true) = (shape, of != kind::FREE) else {
+                continue;
+            };
             let of = match of {
-                kind::FREE => continue,
                 kind::CAUSAL => kind::ROWS,
                 other => other,
             };
-            if *all.get_or_insert(of) != of {
+            if all != kind::FREE && all != of {
                 return Ok(None);
             }
-            if let Some(shape) = shape {
-                over_rows |= shape.rows != reads.form.rows;
-                over_cols |= shape.cols != reads.form.cols;
-            }
+            all = of;
+            is_over_rows |= shape.rows != reads.form.rows;
+            is_over_cols |= shape.cols != reads.form.cols;
         }
         let is_allowed = match all {
-            Some(kind::ROWS) => !over_rows,
-            Some(kind::COLUMNS) => !over_cols && !self.is_paired,
-            _ => !over_rows && !over_cols && !self.is_paired,
+            kind::FREE => false,
+            kind::ROWS => !is_over_rows,
+            kind::COLUMNS => !is_over_cols && !self.is_paired,
+            _ => !is_over_rows && !is_over_cols && !self.is_paired,
         };
-        Ok(all.filter(|_| is_allowed))
+        Ok(is_allowed.then_some(all))
     }
 
     fn is_wrong<S: CellSource>(&self, source: &mut S, claim: &Claim) -> Result<bool, S::Error> {
