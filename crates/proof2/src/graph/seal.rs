@@ -134,12 +134,17 @@ impl Graph<'_> {
         }
     }
 
-    /// Shapes and kinds of what an op reads: of earlier ops, inputs and weights, all of which have been checked.
-    fn operands(&self, op: &Op, index: usize) -> Result<(Shapes, [u8; 4]), SealError> {
-        let (mut shapes, mut kinds) = (Shapes([None; 4]), [kind::FREE; 4]);
-        let slots = op.slots().into_iter().zip(&mut shapes.0).zip(&mut kinds);
-        for ((operand, shape), kind) in slots {
-            let Some(operand) = operand else {
+    /// Fills in shapes and kinds of what an op reads: of earlier ops, inputs and weights, all of which have been checked. A
+    /// result of that size would be copied, which costs on chain.
+    fn read_operands(
+        &self,
+        (op, index): (&Op, usize),
+        shapes: &mut Shapes,
+        kinds: &mut [u8; 4],
+    ) -> Result<(), SealError> {
+        let slots = op.slots();
+        for ((operand, shape), kind) in slots.iter().zip(&mut shapes.0).zip(kinds) {
+            let Some(operand) = *operand else {
                 continue;
             };
             if let Operand::Op(of) = operand
@@ -154,14 +159,15 @@ impl Graph<'_> {
             *shape = Some(stated);
             *kind = of_tokens;
         }
-        Ok((shapes, kinds))
+        Ok(())
     }
 
     /// One op: what its record states is what its operands make; its cost is added.
     fn seal_op(&self, index: usize, tokens: u32, sealed: &mut Sealed) -> Result<(), SealError> {
         let record = self.record(index)?;
         let op = Op::decode(&record)?;
-        let (shapes, kinds) = self.operands(&op, index)?;
+        let (mut shapes, mut kinds) = (Shapes([None; 4]), [kind::FREE; 4]);
+        self.read_operands((&op, index), &mut shapes, &mut kinds)?;
         let form = op.seal(&record, &shapes)?;
         if form.dtype != record.dtype {
             return Err(SealError::WrongDType);

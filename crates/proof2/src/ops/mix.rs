@@ -92,12 +92,12 @@ impl OpRules for Mix {
 
     fn seal(&self, record: &Record, shapes: &Shapes) -> Result<Form, SealError> {
         let a = shapes.of(0)?;
-        let [_, b, c, d] = &shapes.0;
-        for operand in [b, c, d].into_iter().flatten() {
+        let [_, others @ ..] = &shapes.0;
+        for operand in others.iter().flatten() {
             check_repeat(operand, a.rows, a.cols)?;
         }
-        if let Some(b) = b {
-            let mut factors = [c, d].into_iter().flatten();
+        if let [Some(b), factors @ ..] = others {
+            let mut factors = factors.iter().flatten();
             if factors.any(|factor| factor.dtype == DType::I32) {
                 return Err(SealError::WrongDType);
             }
@@ -116,13 +116,14 @@ impl OpRules for Mix {
 
     fn kind(&self, reads: &Dependence<'_>) -> Result<Option<u8>, SealError> {
         let (mut all, mut is_over_rows, mut is_over_cols) = (kind::FREE, false, false);
-        for (shape, of) in reads.shapes.0.iter().zip(reads.kinds) {
-            let (Some(shape), true) = (shape, of != kind::FREE) else {
-                continue;
-            };
-            let of = match of {
+        for (shape, of) in reads.shapes.0.iter().zip(&reads.kinds) {
+            let of = match *of {
+                kind::FREE => continue,
                 kind::CAUSAL => kind::ROWS,
                 other => other,
+            };
+            let Some(shape) = shape else {
+                continue;
             };
             if all != kind::FREE && all != of {
                 return Ok(None);

@@ -65,6 +65,13 @@ const OPEN: &[u8] = &[1];
 /// Calls `f` for each valid value; the mask is repeated.
 #[inline]
 fn each_valid(values: &[u8], dtype: DType, mask: &[u8], mut f: impl FnMut(i64)) {
+    // One bit for all: to begin again at each value would cost as much as the value.
+    if let [bit] = mask {
+        if *bit != 0 {
+            each(values, dtype, f);
+        }
+        return;
+    }
     let mut left = mask.iter();
     each(values, dtype, |value| {
         let bit = match left.next() {
