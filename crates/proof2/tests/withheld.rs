@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{Job, Noise, every_op, forged::Forged, small, text};
+use common::{Job, Noise, every_op, forged::Forged, small, text, text_of};
 use quern_proof2::{
     Charge, DType, Error, Graph, Hash, NodeId, Operand, Tensor, Tree,
     builder::GraphBuilder,
@@ -376,6 +376,52 @@ fn tokens_that_are_withheld() {
     let Some(Charge::Cell { op: 1, row: 80, .. }) = charge else {
         panic!("{charge:?}");
     };
+}
+
+/// Padding inside the tokens' row: 70 tokens fill 2 of 4 leaves and a part of the third.
+#[test]
+fn wrong_padding_of_withheld_tokens() {
+    let job = text_of(5, 70);
+    let own = Whole::compute(&job.batch()).unwrap();
+    let tokens = Operand::Input(1);
+    let tree = job.graph().geometry(tokens, 5).unwrap();
+    assert_eq!((tree.leaves(), tree.row_height()), (3, 2));
+    let place = |k| {
+        NodeId::new(
+            Tree::Data(tokens),
+            tree.height(),
+            tree.leaf_position(3, k).unwrap(),
+        )
+    };
+    let (last, missing) = (place(2), place(3));
+    let mut leaf = own.leaf(last).unwrap();
+    leaf[100] = 1;
+    let providers = [
+        (Forged::new(&own, &[(last, leaf)], &[]), last),
+        (Forged::new(&own, &[], &[(missing, [5; 32])]), missing),
+    ];
+    for (provider, wrong) in providers {
+        let (root, tokens_root) = (provider.trace_root(), provider.tokens_root());
+        assert_eq!(Some(root), own.trace_root());
+        assert_ne!(tokens_root, job.tokens_root());
+        let mut patched = Patched::new(&own, known(&job, root, tokens_root));
+        let mut chain = Chain::default();
+        let charge = loop {
+            match patched.step_tokens().unwrap() {
+                TokensStep::Charge(charge) => break charge,
+                TokensStep::Demand(node_id) => chain.ask(&job, &mut patched, &provider, node_id),
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(charge, Charge::Padding(wrong));
+        let bytes = job.evidence(&charge, &patched);
+        let verdict = job.judge_with(&root, &tokens_root, &charge, &bytes);
+        assert_eq!(verdict, Ok(()));
+        // The same charge against who gave the right tokens is refused.
+        let honest = job.evidence(&charge, &own);
+        assert!(job.judge(&root, &charge, &honest).is_err());
+        assert!(job.judge(&root, &charge, &bytes).is_err());
+    }
 }
 
 #[test]

@@ -537,7 +537,10 @@ mod tests {
         assert!((network.layers[0].weight.data[0] - 6.0).abs() < 1e-4);
         for (scale, variance) in [(1.0, -1.0), (f32::INFINITY, 1.0), (1.0, f32::NAN)] {
             let refused = normalized(scale, variance);
-            assert!(matches!(refused, Err(Error::Range { .. })), "{scale} {variance}");
+            assert!(
+                matches!(refused, Err(Error::Range { .. })),
+                "{scale} {variance}"
+            );
         }
     }
 }

@@ -231,17 +231,22 @@ impl<'t> Group<'t> {
         }
     }
 
+    /// Rows whose sums, and whose copies that the kernel reads, are held at a time.
+    fn rows_at_a_time(&self) -> usize {
+        /// Values that are held: sums of a row, or what one is summed from.
+        const HELD: usize = 1 << 20;
+        (HELD / self.width.max(self.a.len))
+            .max(1)
+            .min(self.a.data.len() / self.a.row_bytes)
+    }
+
     /// Calls `finish(row, sums)` for each row.
     fn each_row(
         &self,
         dtype: DType,
         mut finish: impl FnMut(u32, &[i64]) -> Result<(), Error>,
     ) -> Result<(), Error> {
-        /// Sums that are held at a time.
-        const HELD: usize = 1 << 20;
-        let rows = (HELD / self.width)
-            .max(1)
-            .min(self.a.data.len() / self.a.row_bytes);
+        let rows = self.rows_at_a_time();
         let mut narrow = vec![
             0i32;
             if dtype == DType::I8 {
@@ -281,5 +286,32 @@ impl<'t> Group<'t> {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Neither many columns nor long rows make it hold more than a few million values.
+    #[test]
+    fn what_is_held_at_a_time_is_bounded() {
+        let data = vec![0; 1 << 26];
+        for (width, inner) in [(1, 32_768), (1 << 20, 1), (1, 1), (384, 1_536), (7, 32_000)] {
+            let run = Runs {
+                data: &data,
+                row_bytes: inner,
+                start: 0,
+                len: inner,
+            };
+            let group = Group {
+                a: run,
+                b: run,
+                width,
+            };
+            let rows = group.rows_at_a_time();
+            assert!(rows >= 1);
+            assert!(rows * width.max(inner) <= 1 << 20, "{width} {inner}");
+        }
     }
 }
