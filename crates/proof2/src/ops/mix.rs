@@ -115,30 +115,31 @@ impl OpRules for Mix {
     }
 
     fn kind(&self, reads: &Dependence<'_>) -> Result<Option<u8>, SealError> {
-        let (mut all, mut is_over_rows, mut is_over_cols) = (kind::FREE, false, false);
-        for (shape, of) in reads.shapes.0.iter().zip(&reads.kinds) {
-            let of = match *of {
-                kind::FREE => continue,
-                kind::CAUSAL => kind::ROWS,
-                other => other,
-            };
-            let Some(shape) = shape else {
-                continue;
-            };
-            if all != kind::FREE && all != of {
-                return Ok(None);
-            }
-            all = of;
-            is_over_rows |= shape.rows != reads.form.rows;
-            is_over_cols |= shape.cols != reads.form.cols;
+        /// Of the operands that depend on the tokens: a bit for each kind that there is.
+        const fn bit(kind: u8) -> u8 {
+            1u8.wrapping_shl(kind as u32)
         }
-        let is_allowed = match all {
-            kind::FREE => false,
-            kind::ROWS => !is_over_rows,
-            kind::COLUMNS => !is_over_cols && !self.is_paired,
-            _ => !is_over_rows && !is_over_cols && !self.is_paired,
+        const BY_ROWS: u8 = bit(kind::ROWS) | bit(kind::CAUSAL);
+        const BY_COLUMNS: u8 = bit(kind::COLUMNS);
+        const BY_PAIRS: u8 = bit(kind::PAIRS);
+        // What differs anywhere has a bit left: decisions in this loop would cost more on chain.
+        let (mut all, mut rows, mut cols) = (0, 0, 0);
+        for (shape, of) in reads.shapes.0.iter().zip(&reads.kinds) {
+            if let (Some(shape), true) = (shape, *of != kind::FREE) {
+                all |= bit(*of);
+                rows |= shape.rows ^ reads.form.rows;
+                cols |= shape.cols ^ reads.form.cols;
+            }
+        }
+        let is_by_columns = cols == 0 && !self.is_paired;
+        let (kind, is_allowed) = match all {
+            0 => return Ok(None),
+            BY_COLUMNS => (kind::COLUMNS, is_by_columns),
+            BY_PAIRS => (kind::PAIRS, rows == 0 && is_by_columns),
+            _ if all & !BY_ROWS == 0 => (kind::ROWS, rows == 0),
+            _ => return Ok(None),
         };
-        Ok(is_allowed.then_some(all))
+        Ok(is_allowed.then_some(kind))
     }
 
     fn is_wrong<S: CellSource>(&self, source: &mut S, claim: &Claim) -> Result<bool, S::Error> {
