@@ -283,3 +283,26 @@ impl Softmax {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A mask of one column is read once; it lets through what the same mask in full lets through.
+    #[test]
+    fn a_mask_of_one_column_is_one_of_all() {
+        let values: Vec<u8> = (0..200u8).map(|at| at.wrapping_mul(3)).collect();
+        for (dtype, count) in [(DType::I8, 200), (DType::I16, 100), (DType::I32, 50)] {
+            for bit in [0, 1, 0xff] {
+                let valid = |mask: &[u8]| {
+                    let mut valid = Vec::new();
+                    each_valid(&values, dtype, mask, |value| valid.push(value));
+                    valid
+                };
+                let found = valid(&[bit]);
+                assert_eq!(found, valid(&vec![bit; count]));
+                assert_eq!(found.len(), if bit == 0 { 0 } else { count });
+            }
+        }
+    }
+}
