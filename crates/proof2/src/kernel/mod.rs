@@ -3,7 +3,7 @@
 //!
 //! | what | how | where the processor lacks it |
 //! | --- | --- | --- |
-//! | products of i8 and i16 with i8 | `rten-gemm`, chosen at run time | the plain loops of [`dot`] |
+//! | products of i8 and i16 with i8 | `rten-gemm`, chosen at run time | the same kernel in two halves ([`product`]) |
 //! | SHA-256 of many leaves and nodes | sixteen at a time with AVX-512 | one at a time (`sha2`: SHA-NI and the like) |
 
 pub mod dot;

@@ -90,19 +90,19 @@ impl OpRules for Mix {
         [Some(self.a), self.b, self.c, self.d]
     }
 
-    fn seal(&self, record: &Record, shapes: &impl Shapes) -> Result<Form, SealError> {
-        let a = shapes.of(self.a)?;
-        for operand in [self.b, self.c, self.d].into_iter().flatten() {
-            check_repeat(&shapes.of(operand)?, a.rows, a.cols)?;
+    fn seal(&self, record: &Record, shapes: &Shapes) -> Result<Form, SealError> {
+        let a = shapes.of(0)?;
+        let [_, others @ ..] = &shapes.0;
+        for operand in others.iter().flatten() {
+            check_repeat(operand, a.rows, a.cols)?;
         }
-        if let Some(b) = self.b {
-            for factor in [self.c, self.d].into_iter().flatten() {
-                if shapes.of(factor)?.dtype == DType::I32 {
-                    return Err(SealError::WrongDType);
-                }
+        if let [Some(b), factors @ ..] = others {
+            let mut factors = factors.iter().flatten();
+            if factors.any(|factor| factor.dtype == DType::I32) {
+                return Err(SealError::WrongDType);
             }
             // The columns of b divide those of a.
-            if self.is_paired && shapes.of(b)?.cols % 2 != 0 {
+            if self.is_paired && b.cols % 2 != 0 {
                 return Err(SealError::PairsUneven);
             }
         }
@@ -114,29 +114,32 @@ impl OpRules for Mix {
         })
     }
 
-    fn kind(&self, reads: &Dependence<'_, impl Shapes>) -> Result<Option<u8>, SealError> {
-        let (mut all, mut over_rows, mut over_cols) = (None, false, false);
-        for (operand, of) in self.slots().into_iter().zip(reads.kinds) {
-            let of = match of {
-                kind::FREE => continue,
-                kind::CAUSAL => kind::ROWS,
-                other => other,
-            };
-            if *all.get_or_insert(of) != of {
-                return Ok(None);
-            }
-            if let Some(operand) = operand {
-                let shape = reads.shapes.of(operand)?;
-                over_rows |= shape.rows != reads.form.rows;
-                over_cols |= shape.cols != reads.form.cols;
+    fn kind(&self, reads: &Dependence<'_>) -> Result<Option<u8>, SealError> {
+        /// Of the operands that depend on the tokens: a bit for each kind that there is.
+        const fn bit(kind: u8) -> u8 {
+            1u8.wrapping_shl(kind as u32)
+        }
+        const BY_ROWS: u8 = bit(kind::ROWS) | bit(kind::CAUSAL);
+        const BY_COLUMNS: u8 = bit(kind::COLUMNS);
+        const BY_PAIRS: u8 = bit(kind::PAIRS);
+        // What differs anywhere has a bit left: decisions in this loop would cost more on chain.
+        let (mut all, mut rows, mut cols) = (0, 0, 0);
+        for (shape, of) in reads.shapes.0.iter().zip(&reads.kinds) {
+            if let (Some(shape), true) = (shape, *of != kind::FREE) {
+                all |= bit(*of);
+                rows |= shape.rows ^ reads.form.rows;
+                cols |= shape.cols ^ reads.form.cols;
             }
         }
-        let is_allowed = match all {
-            Some(kind::ROWS) => !over_rows,
-            Some(kind::COLUMNS) => !over_cols && !self.is_paired,
-            _ => !over_rows && !over_cols && !self.is_paired,
+        let is_by_columns = cols == 0 && !self.is_paired;
+        let (kind, is_allowed) = match all {
+            0 => return Ok(None),
+            BY_COLUMNS => (kind::COLUMNS, is_by_columns),
+            BY_PAIRS => (kind::PAIRS, rows == 0 && is_by_columns),
+            _ if all & !BY_ROWS == 0 => (kind::ROWS, rows == 0),
+            _ => return Ok(None),
         };
-        Ok(all.filter(|_| is_allowed))
+        Ok(is_allowed.then_some(kind))
     }
 
     fn is_wrong<S: CellSource>(&self, source: &mut S, claim: &Claim) -> Result<bool, S::Error> {

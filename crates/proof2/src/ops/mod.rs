@@ -100,7 +100,7 @@ macro_rules! ops {
             ///
             /// # Errors
             /// The first rule of the op that is broken.
-            pub(crate) fn seal(&self, record: &Record, shapes: &impl Shapes) -> Result<Form, SealError> {
+            pub(crate) fn seal(&self, record: &Record, shapes: &Shapes) -> Result<Form, SealError> {
                 match self {
                     $(Self::$Op(op) => op.seal(record, shapes),)*
                 }
@@ -112,7 +112,7 @@ macro_rules! ops {
             /// An operand that names nothing.
             pub(crate) fn kind(
                 &self,
-                reads: &Dependence<'_, impl Shapes>,
+                reads: &Dependence<'_>,
             ) -> Result<Option<u8>, SealError> {
                 match self {
                     $(Self::$Op(op) => op.kind(reads),)*

@@ -165,10 +165,10 @@ impl OpRules for Norm {
         [Some(self.a), Some(self.parameters), None, None]
     }
 
-    fn seal(&self, record: &Record, shapes: &impl Shapes) -> Result<Form, SealError> {
-        let a = shapes.of(self.a)?;
-        let width = self.width(&a)?;
-        if check_parameters(self.parameters, shapes)? != width {
+    fn seal(&self, record: &Record, shapes: &Shapes) -> Result<Form, SealError> {
+        let a = shapes.of(0)?;
+        let width = self.width(a)?;
+        if check_parameters(self.parameters, shapes.of(1)?)? != width {
             return Err(SealError::ParametersShape);
         }
         Ok(Form {
@@ -179,7 +179,7 @@ impl OpRules for Norm {
         })
     }
 
-    fn kind(&self, reads: &Dependence<'_, impl Shapes>) -> Result<Option<u8>, SealError> {
+    fn kind(&self, reads: &Dependence<'_>) -> Result<Option<u8>, SealError> {
         Ok(match reads.kinds[0] {
             kind::ROWS | kind::CAUSAL => Some(kind::ROWS),
             _ => None,
