@@ -32,6 +32,16 @@ class Failure(Exception):
     """What is wrong and what to do, in one line."""
 
 
+class NoRedirect(urllib.request.HTTPRedirectHandler):
+    """Follows nothing: another host would get the bearer token."""
+
+    def redirect_request(self, request, reply, code, message, headers, url):
+        raise Failure(f"{request.full_url} redirects to {url}, which is not followed; set OPENAI_BASE_URL to the server itself")
+
+
+OPENER = urllib.request.build_opener(NoRedirect)
+
+
 def setting(name: str, default: int) -> int:
     text = os.environ.get(name) or str(default)
     if not text.isdigit() or int(text) == 0:
@@ -53,7 +63,7 @@ def call(path: str, body, timeout: float):
     data = None if body is None else json.dumps(body).encode()
     try:
         request = urllib.request.Request(url, data, headers)
-        with urllib.request.urlopen(request, timeout=timeout) as reply:
+        with OPENER.open(request, timeout=timeout) as reply:
             found = reply.read(MAX_ANSWER_BYTES + 1)
     except urllib.error.HTTPError as error:
         raise Failure(f"{url} answered {error.code}: {error_message(error.read(MAX_ANSWER_BYTES))}") from error
@@ -89,8 +99,17 @@ def model() -> str:
     return name
 
 
+def is_text_part(part) -> bool:
+    return isinstance(part, dict) and set(part) == {"type", "text"} and part["type"] == "text" and isinstance(part["text"], str)
+
+
+def is_content(content) -> bool:
+    """Text only: a server would fetch what an image's address names, from within the owner's network."""
+    return isinstance(content, str) or (isinstance(content, list) and bool(content) and all(map(is_text_part, content)))
+
+
 def is_message(message) -> bool:
-    return isinstance(message, dict) and isinstance(message.get("role"), str) and "content" in message
+    return isinstance(message, dict) and isinstance(message.get("role"), str) and is_content(message.get("content"))
 
 
 def request_of(path) -> dict:
@@ -111,7 +130,7 @@ def request_of(path) -> dict:
         chat = {"messages": [{"role": "user", "content": text}]}
     messages = chat["messages"]
     if not isinstance(messages, list) or not messages or not all(map(is_message, messages)):
-        raise Failure("`messages` is no list of {role, content}")
+        raise Failure("`messages` is no list of {role, content} with a text, or parts {type: text, text}, as content")
     most = setting("OPENAI_MAX_TOKENS", 2048)
     wanted = chat.get("max_tokens")
     tokens = min(wanted, most) if isinstance(wanted, int) and wanted > 0 else most
@@ -120,7 +139,9 @@ def request_of(path) -> dict:
 
 
 def check(order: dict) -> None:
-    """Fails unless the server answers and, of an open job, the input makes sense."""
+    """Fails unless the settings and, of an open job, the input make sense, and the server answers."""
+    for name in ("OPENAI_TIMEOUT", "OPENAI_MAX_TOKENS"):
+        setting(name, 1)
     if order:
         request_of(order.get("input_file"))
     found = call("/v1/models", None, CHECK_SECS)

@@ -276,6 +276,16 @@ pub struct Context {
 }
 
 impl Context {
+    /// What a further command needs to be signed by the same wallet, where an option named it: ` -k FILE`. The cluster's URL
+    /// may hold a key and stays out of what is printed.
+    pub fn wallet_option(&self) -> String {
+        match self.keypair.as_deref() {
+            None | Some("-") => String::new(),
+            Some(file) if file.contains(char::is_whitespace) => format!(" -k '{file}'"),
+            Some(file) => format!(" -k {file}"),
+        }
+    }
+
     /// The same with other budgets for priority fees.
     #[must_use]
     pub fn within(&self, budgets: Budgets) -> Self {

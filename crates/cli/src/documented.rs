@@ -40,7 +40,15 @@ fn what_documents_tell_people_to_type_is_understood() {
 fn what_help_shows_is_understood() {
     fn walk(command: &clap::Command, lines: &mut Vec<String>) {
         let help = command.get_after_help().map(ToString::to_string);
-        let joined = help.unwrap_or_default().replace("\\\n", " ");
+        // A line that ends with a backslash goes on, indented, on the next one.
+        let help = help.unwrap_or_default();
+        let parts: Vec<&str> = help.split("\\\n").collect();
+        let joined = match parts.split_first() {
+            Some((first, rest)) => rest.iter().fold((*first).to_owned(), |line, part| {
+                format!("{} {}", line.trim_end(), part.trim_start())
+            }),
+            None => String::new(),
+        };
         let examples = joined.lines().filter(|line| line.starts_with("  quern "));
         lines.extend(examples.map(str::to_owned));
         let subcommands = command.get_subcommands();

@@ -78,6 +78,7 @@ async fn agent_and_watcher_outlive_a_full_disk() {
     let second = stage.create(&model, "1d").await;
     let seen = stage.job(&second).await.unwrap();
     let (operator, known) = (&world.operator, agent.log().lines().count());
+    let began = std::time::Instant::now();
     let take = flows::take_job(rpc, &operator.pubkey(), &owner, &seen).await;
     world.send(&take.unwrap(), &[operator]).await;
 
@@ -100,7 +101,9 @@ async fn agent_and_watcher_outlive_a_full_disk() {
 
     assert!(agent.is_running() && watcher.is_running());
     let lines = agent.log().lines().count() - known;
-    assert!(lines < 60, "{lines} lines: {}", agent.log());
+    // What lasts is said about once a minute, however fast this machine is.
+    let most = 60 + 10 * began.elapsed().as_secs() as usize / 60;
+    assert!(lines < most, "{lines} lines: {}", agent.log());
     for log in [agent.log(), watcher.log()] {
         assert!(!log.contains("panicked"), "{log}");
     }

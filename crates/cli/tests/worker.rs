@@ -323,14 +323,16 @@ async fn a_chat_server_is_paid_for_its_answers_and_costs_no_bond_when_it_is_down
         "this is a reviewed job",
         "submitted; silence pays it in",
         "You said: And now?",
-        "pay it now: quern job accept",
+        " job accept ",
         "cannot be rejected",
         "silence pays, in",
     ] {
         assert!(watched.contains(part), "{part}: {watched}");
     }
-    let (_, typed) = watched.split_once("pay it now: quern ").unwrap();
-    let typed: Vec<&str> = typed.lines().next().unwrap().split(' ').collect();
+    let (_, typed) = watched.split_once("pay it now: quern -k ").unwrap();
+    // The wallet's file is named already for every command here.
+    let (_, typed) = typed.lines().next().unwrap().split_once(' ').unwrap();
+    let typed: Vec<&str> = typed.split(' ').collect();
     let third: Pubkey = typed[2].parse().unwrap();
     stage.says(&typed).await;
     let left = accounts::fetch_optional::<Job>(stage.world.net.rpc(), &third).await;
@@ -376,7 +378,10 @@ async fn any_file_goes_in_and_any_file_comes_out() {
     let next = lines.last().unwrap();
     assert_eq!(next["state"], "submitted", "{next}");
     let accept = next["accept"].as_str().unwrap();
-    assert!(accept.starts_with("quern job accept "), "{next}");
+    assert!(
+        accept.starts_with("quern -k ") && accept.contains(" job accept "),
+        "{next}"
+    );
     assert!(next["silence_pays_in_secs"].as_i64() > Some(0), "{next}");
     assert!(next["reject"].is_null(), "{next}");
     let found = std::fs::read(stage.path("out.png")).unwrap();

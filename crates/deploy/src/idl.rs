@@ -68,6 +68,8 @@ pub async fn write_idl(
         Decision::Begin => None,
         Decision::GoOn(written) => Some(written),
         Decision::Replace => {
+            // What the closed account gives back counts; without enough for the new one, the old one stays.
+            rent(sender, payer, &address, packed.len()).await?;
             let close = metadata::close(program, &by.pubkey(), &payer.pubkey());
             report.transactions += sender.send_all(&[close], &[payer, by]).await?.len();
             None
@@ -148,7 +150,8 @@ async fn rent(sender: &Sender, payer: &Keypair, address: &Pubkey, bytes: usize) 
     let bytes = HEADER_BYTES + bytes;
     let rent = rpc.get_minimum_balance_for_rent_exemption(bytes).await;
     let there = rpc.get_balance(address).await.map_err(failed)?;
-    let needs_lamports = rent.map_err(failed)?.saturating_sub(there);
+    let rent = rent.map_err(failed)?.saturating_sub(there);
+    let needs_lamports = with_fees(rent, bytes);
     let wallet = payer.pubkey();
     let has_lamports = rpc.get_balance(&wallet).await.map_err(failed)?;
     match has_lamports < needs_lamports {
@@ -157,8 +160,16 @@ async fn rent(sender: &Sender, payer: &Keypair, address: &Pubkey, bytes: usize) 
             has_lamports,
             needs_lamports,
         }),
-        false => Ok(needs_lamports),
+        false => Ok(rent),
     }
+}
+
+/// The rent, and what the transactions cost that write so many bytes: two signatures each, with room for a priority fee.
+fn with_fees(rent_lamports: u64, bytes: usize) -> u64 {
+    const TRANSACTION_LAMPORTS: u64 = 20_000;
+    // One closes, one allocates, one makes it the IDL.
+    let transactions = bytes.div_ceil(PIECE_BYTES) as u64 + 3;
+    rent_lamports.saturating_add(transactions.saturating_mul(TRANSACTION_LAMPORTS))
 }
 
 /// What is left to do, if this much stands in a buffer already: the buffer, the pieces that differ, and the end.

@@ -55,12 +55,6 @@ fn index_of(count: usize) -> u16 {
     u16::try_from(count).unwrap_or(u16::MAX)
 }
 
-impl Shapes for GraphBuilder {
-    fn of(&self, operand: Operand) -> Result<Shape, SealError> {
-        self.shape(operand).ok_or(SealError::UnknownOperand)
-    }
-}
-
 impl GraphBuilder {
     /// An empty graph.
     pub fn new() -> Self {
@@ -121,6 +115,12 @@ impl GraphBuilder {
                 cols: record.cols,
             }),
         }
+    }
+
+    /// What is known of an op's operands; nothing of one that there is not.
+    fn shapes(&self, op: &Op) -> Shapes {
+        let shape = |operand: Option<Operand>| self.shape(operand?);
+        Shapes(op.slots().map(shape))
     }
 
     /// How many ops there are.
@@ -264,12 +264,13 @@ impl GraphBuilder {
             };
             let derive = |len: u32| -> Result<u8, SealError> {
                 let op = Op::decode(record)?;
+                let shapes = self.shapes(&op);
                 let reads = Dependence {
                     record,
-                    form: op.seal(record, self)?,
+                    form: op.seal(record, &shapes)?,
                     kinds: op.slots().map(|slot| kind_of(slot).unwrap_or_default()),
                     tokens: len,
-                    shapes: self,
+                    shapes: &shapes,
                 };
                 derive_kind(&op, &reads)
             };
@@ -426,7 +427,8 @@ impl Draft<'_> {
             (self.record.rows, self.record.cols) = (self.record.cols, self.record.rows);
         }
         let index = index_of(self.builder.ops.len());
-        let form = Op::decode(&self.record).and_then(|op| op.seal(&self.record, self.builder));
+        let form = Op::decode(&self.record)
+            .and_then(|op| op.seal(&self.record, &self.builder.shapes(&op)));
         match form {
             Ok(form) => {
                 self.record.dtype = form.dtype;

@@ -5,6 +5,8 @@
 
 use std::{vec, vec::Vec};
 
+use rayon::prelude::*;
+
 use crate::{
     Error, Tensor,
     graph::Graph,
@@ -34,8 +36,8 @@ pub fn root_of(tree: &Geometry, data: &[u8]) -> Result<Hash, Error> {
     }
     let block = Block::of(tree);
     let mut blocks = Accumulator::<ROWS_HEIGHTS>::new(Tag::Data);
-    for data in data.chunks(block.rows * tree.row_bytes() as usize) {
-        blocks.push(block.root(tree, data))?;
+    for root in block.each(tree, data, |data| block.root(tree, data)) {
+        blocks.push(root)?;
     }
     let zero = hash::zero_subtree(Tag::Data, tree.row_height() + block.height);
     Ok(blocks.finish(tree.rows_height() - block.height, zero)?)
@@ -56,6 +58,15 @@ impl Block {
         Self {
             rows: 1 << height,
             height,
+        }
+    }
+
+    /// What `f` makes of each block of the data, in order. Where there are several, all cores work on them.
+    fn each<T: Send>(&self, tree: &Geometry, data: &[u8], f: impl Fn(&[u8]) -> T + Sync) -> Vec<T> {
+        let bytes = self.rows * tree.row_bytes() as usize;
+        match data.len() > bytes {
+            true => data.par_chunks(bytes).map(&f).collect(),
+            false => vec![f(data)],
         }
     }
 
@@ -137,7 +148,7 @@ impl Layer {
             return Self { nodes, per_row };
         }
         let per_row = self.per_row.div_ceil(2);
-        let nodes = if self.per_row % 2 == 0 {
+        let nodes = if self.per_row.is_multiple_of(2) {
             kernel::nodes(Tag::Data, &self.nodes)
         } else {
             let rows = self.nodes.chunks(self.per_row);
@@ -171,7 +182,9 @@ impl TensorTree {
     fn of(geometry: Geometry, data: &[u8]) -> Self {
         let mut zeros = vec![MISSING];
         let mut layers = vec![Layer {
-            nodes: leaves(&geometry, data),
+            nodes: Block::of(&geometry)
+                .each(&geometry, data, |data| leaves(&geometry, data))
+                .concat(),
             per_row: geometry.leaves() as usize,
         }];
         let mut zero = MISSING;
@@ -436,5 +449,56 @@ impl Committer {
             roots_file: self.roots_file,
             result_file: self.result_file,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::shape::DType;
+
+    /// The tree as it is defined: every position, one node at a time.
+    fn plain_root(tensor: &Tensor) -> Hash {
+        let tree = tensor.geometry();
+        let mut nodes: Vec<Hash> = (0..1u64 << tree.height())
+            .map(|position| {
+                let (row, k) = tree.row_and_leaf(position);
+                match row < tree.rows() {
+                    true => tensor
+                        .leaf(row, k)
+                        .map_or(MISSING, |leaf| hash::leaf(&leaf)),
+                    false => MISSING,
+                }
+            })
+            .collect();
+        while nodes.len() > 1 {
+            let pairs = nodes.as_chunks::<2>().0.iter();
+            nodes = pairs
+                .map(|[left, right]| hash::node(Tag::Data, left, right))
+                .collect();
+        }
+        nodes[0]
+    }
+
+    /// More than 2^15 leaves, so several blocks; the last is not full, nor is each row.
+    #[test]
+    fn blocks_make_the_plain_tree() {
+        for (dtype, rows, cols) in [
+            (DType::I8, 5_000, 1_000),
+            (DType::I16, 9_001, 140),
+            (DType::I8, 70_000, 3),
+            (DType::I32, 32_769, 1),
+            (DType::I32, 3, 1 << 20),
+            (DType::I8, 65_536, 1),
+        ] {
+            let bytes = (rows * cols * dtype.size()) as usize;
+            let data = (0..bytes).map(|at| (at * 31 + at / 253) as u8).collect();
+            let tensor = Tensor::from_bytes(dtype, rows, cols, data).unwrap();
+            let root = plain_root(&tensor);
+            assert_eq!(data_root(&tensor), root, "{dtype:?} {rows} x {cols}");
+            assert_eq!(TensorTree::new(&tensor).root(), root);
+        }
     }
 }

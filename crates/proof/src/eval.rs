@@ -11,6 +11,7 @@ use crate::{
     hash::Hash,
     node::Operand,
     ops::{Op, Tensors, View},
+    refusal::Refusal,
     shape::{Scope, Shape},
     tensor::describe,
 };
@@ -99,17 +100,53 @@ impl<'a> Batch<'a> {
         Ok(outputs)
     }
 
+    /// The text of an item, 1 x S: greedy decoding by FEEDBACK. What the job's inputs say of the tokens is not looked at.
+    ///
+    /// Token i follows from those before it (`seal` sees to that), so each evaluation makes one more token right. It takes as
+    /// many as there are tokens after the prompt, and one or two more, never above S; **each evaluates all rows anew**, so a
+    /// text of S tokens costs up to S times the graph's work.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] in a graph without tokens, [`Error::NoSuchItem`], no memory ([`Error::TooLarge`]).
+    pub fn generate(&self, item: u32) -> Result<Tensor, Error> {
+        let (Some(tokens), Some(feedback)) = (self.graph.tokens(), self.graph.feedback()) else {
+            return Err(Refusal::NoTokens.into());
+        };
+        let shape = self.graph.input(tokens.into())?;
+        let start = zeroes(shape.bytes())?;
+        let mut text = Tensor::from_bytes(shape.dtype, shape.rows, shape.cols, start)?;
+        for _ in 0..shape.cols {
+            let mut outputs: Vec<Tensor> = Vec::new();
+            for op in 0..=feedback {
+                let tensors = ItemTensors {
+                    tokens: Some(&text),
+                    ..self.tensors(item, &outputs)?
+                };
+                let output = self.evaluate(op, &tensors)?;
+                outputs.push(output);
+            }
+            match outputs.pop() {
+                Some(fed) if fed != text => text = fed,
+                _ => break,
+            }
+        }
+        Ok(text)
+    }
+
     /// The result of one op in an item, from the results of the ops before it.
     ///
     /// # Errors
     /// [`Error::NoSuchItem`], [`Error::Graph`] where an earlier result is missing or has another shape, no memory
     /// ([`Error::TooLarge`]).
     pub fn op(&self, item: u32, op: u16, outputs: &[Tensor]) -> Result<Tensor, Error> {
-        let tensors = self.tensors(item, outputs)?;
+        self.evaluate(op, &self.tensors(item, outputs)?)
+    }
+
+    fn evaluate(&self, op: u16, tensors: &ItemTensors<'_>) -> Result<Tensor, Error> {
         let index = usize::from(op);
         let (record, shape) = (self.graph.record(index)?, self.graph.output(index)?);
         let mut data = zeroes(shape.bytes())?;
-        Op::decode(&record)?.whole(&record, &tensors, &mut data)?;
+        Op::decode(&record)?.whole(&record, tensors, &mut data)?;
         Tensor::from_bytes(shape.dtype, shape.rows, shape.cols, data)
     }
 
@@ -133,6 +170,7 @@ impl<'a> Batch<'a> {
             inputs: self.inputs,
             weights: self.weights,
             outputs,
+            tokens: None,
             item,
         })
     }
@@ -153,12 +191,19 @@ pub struct ItemTensors<'t> {
     inputs: &'t [Tensor],
     weights: &'t [Tensor],
     outputs: &'t [Tensor],
+    /// The item's tokens, in place of those of the inputs.
+    tokens: Option<&'t Tensor>,
     item: u32,
 }
 
 impl Tensors for ItemTensors<'_> {
     fn view(&self, operand: Operand) -> Result<View<'_>, Error> {
         let shape = self.graph.shape(operand)?;
+        if let (Some(tokens), Operand::Input(index)) = (self.tokens, operand)
+            && self.graph.tokens() == Some(index)
+        {
+            return tokens.view(&shape, 0).ok_or(Error::NoSuchPosition);
+        }
         let (tensors, index, item) = match operand {
             Operand::Op(index) => (self.outputs, index, 0),
             Operand::Input(index) => (self.inputs, index, self.item),

@@ -25,6 +25,7 @@ pub mod demand;
 pub mod evidence;
 pub mod graph;
 pub mod hash;
+mod kernel;
 pub mod limits;
 pub mod node;
 pub mod ops;
@@ -42,8 +43,6 @@ pub mod eval;
 pub mod file;
 #[cfg(feature = "std")]
 pub mod freivalds;
-#[cfg(feature = "std")]
-mod kernel;
 #[cfg(feature = "std")]
 pub mod published;
 #[cfg(feature = "std")]

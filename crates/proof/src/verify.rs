@@ -282,7 +282,7 @@ impl<'t> Read<'t> {
             .row(at.b_row)
             .and_then(|row| row.get(b_start..b_start + inner));
         let (a_run, b_run) = a_run.zip(b_run).ok_or(Error::NoSuchPosition)?;
-        Ok(crate::ops::product::dot(a_run, a.shape.dtype, b_run))
+        Ok(crate::kernel::dot::dot(a_run, a.shape.dtype, b_run))
     }
 
     /// What becomes of a sum.

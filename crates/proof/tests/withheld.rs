@@ -3,9 +3,9 @@
 
 mod common;
 
-use common::{Job, Noise, every_op, forged::Forged, small, text};
+use common::{Job, Noise, every_op, forged::Forged, small, text, text_of};
 use quern_proof::{
-    Charge, DType, Graph, Hash, NodeId, Operand, Tensor, Tree,
+    Charge, DType, Error, Graph, Hash, NodeId, Operand, Tensor, Tree,
     builder::GraphBuilder,
     commit::{ItemTrace, TraceTree},
     demand::{self, DemandError, Parent},
@@ -37,19 +37,62 @@ fn known(job: &Job, trace_root: Hash, tokens_root: Hash) -> Known {
     Known::new(&job.graph(), job.items, trace_root, tokens_root)
 }
 
+/// The chain's side of a demand: refuses one whose parent is neither a root nor answered.
+#[derive(Default)]
+struct Chain {
+    answered: Vec<NodeId>,
+    /// Answers that the provider had to give.
+    questions: u32,
+}
+
+impl Chain {
+    /// Opens a demand and reveals its answer: what the watcher can write itself, else the provider's.
+    fn ask(
+        &mut self,
+        job: &Job,
+        patched: &mut Patched<'_, '_>,
+        provider: &impl Openings,
+        node_id: NodeId,
+    ) {
+        let graph = job.graph();
+        assert!(
+            !self.answered.contains(&node_id),
+            "{node_id} was asked twice"
+        );
+        if let Parent::Answer { node_id: above, .. } =
+            demand::plan(&graph, job.items, &node_id).unwrap().parent
+        {
+            assert!(
+                self.answered.contains(&above),
+                "{node_id} was asked before {above}"
+            );
+        }
+        let of_provider = answer(&graph, job.items, &node_id, provider).unwrap();
+        match answer(&graph, job.items, &node_id, patched.known()) {
+            Ok(own) => assert_eq!(own, of_provider),
+            Err(Error::NotAtHand(_)) => self.questions += 1,
+            Err(error) => panic!("{error}"),
+        }
+        patched.reveal(&node_id, &of_provider).unwrap();
+        self.answered.push(node_id);
+    }
+}
+
 /// Demands until there is a charge; returns it and how many questions it took, each asked once.
 fn walk(job: &Job, patched: &mut Patched<'_, '_>, provider: &impl Openings) -> (Step, u32) {
-    let graph = job.graph();
-    let mut asked = Vec::new();
+    walk_on(Chain::default(), job, patched, provider)
+}
+
+fn walk_on(
+    mut chain: Chain,
+    job: &Job,
+    patched: &mut Patched<'_, '_>,
+    provider: &impl Openings,
+) -> (Step, u32) {
     loop {
         match patched.step().unwrap() {
-            Step::Demand(node_id) => {
-                assert!(!asked.contains(&node_id), "{node_id} was asked twice");
-                asked.push(node_id);
-                let answer = answer(&graph, job.items, &node_id, provider).unwrap();
-                patched.reveal(&node_id, &answer).unwrap();
-            }
-            step => return (step, asked.len() as u32),
+            Step::Demand(node_id) => chain.ask(job, patched, provider, node_id),
+            step => return (step, chain.questions),
         }
     }
 }
@@ -144,7 +187,7 @@ fn one_item_of_a_thousand_without_data() {
                 assert_eq!(questions, 3);
             }
         }
-        // With the published item roots nothing is asked about the trees above.
+        // With the published item roots the provider is asked nothing about the trees above.
         let roots = (0..1_000).map(|item| provider.item(item).unwrap().root());
         let trace = job.graph().trace(1_000).unwrap();
         let above = TraceTree::new(trace, roots.collect()).unwrap();
@@ -153,6 +196,7 @@ fn one_item_of_a_thousand_without_data() {
         let mut patched = Patched::new(&own, known);
         let (step, questions) = walk(&job, &mut patched, &provider);
         assert_eq!(step == Step::Same, expected.is_none());
+        // Levels 0 and 4 are opened, too, and the watcher answers them itself. At level 8 begin the ops of an item.
         assert_eq!(questions, if expected.is_none() { 0 } else { 3 });
         if let Step::Charge(charge) = step {
             let bytes = job.evidence(&charge, &patched);
@@ -251,20 +295,17 @@ fn convict_text(job: &Job, provider: &Whole<'_>, claimed: &Tensor) -> (Option<Ch
     let tokens_root = quern_proof::commit::data_root(claimed);
     let own = Whole::compute(&job.batch()).unwrap();
     let mut patched = Patched::new(&own, known(job, root, tokens_root));
-    let mut about_tokens = 0;
+    let mut chain = Chain::default();
     let (item, tokens) = loop {
         match patched.step_tokens().unwrap() {
             TokensStep::Same => break (None, vec![]),
             TokensStep::Item { item, tokens } => break (Some(item), tokens),
             TokensStep::Charge(charge) => panic!("{charge}"),
-            TokensStep::Demand(node_id) => {
-                about_tokens += 1;
-                let answer = answer(&job.graph(), job.items, &node_id, provider).unwrap();
-                patched.reveal(&node_id, &answer).unwrap();
-            }
+            TokensStep::Demand(node_id) => chain.ask(job, &mut patched, provider, node_id),
         }
     };
     let known = patched.into_known();
+    let about_tokens = core::mem::take(&mut chain.questions);
     let mut other = Job {
         bytes: job.bytes.clone(),
         items: job.items,
@@ -287,7 +328,7 @@ fn convict_text(job: &Job, provider: &Whole<'_>, claimed: &Tensor) -> (Option<Ch
         }
     };
     let mut patched = Patched::new(own, known);
-    let (step, questions) = walk(job, &mut patched, provider);
+    let (step, questions) = walk_on(chain, job, &mut patched, provider);
     let Step::Charge(charge) = step else {
         return (None, (about_tokens, questions));
     };
@@ -335,6 +376,52 @@ fn tokens_that_are_withheld() {
     let Some(Charge::Cell { op: 1, row: 80, .. }) = charge else {
         panic!("{charge:?}");
     };
+}
+
+/// Padding inside the tokens' row: 70 tokens fill 2 of 4 leaves and a part of the third.
+#[test]
+fn wrong_padding_of_withheld_tokens() {
+    let job = text_of(5, 70);
+    let own = Whole::compute(&job.batch()).unwrap();
+    let tokens = Operand::Input(1);
+    let tree = job.graph().geometry(tokens, 5).unwrap();
+    assert_eq!((tree.leaves(), tree.row_height()), (3, 2));
+    let place = |k| {
+        NodeId::new(
+            Tree::Data(tokens),
+            tree.height(),
+            tree.leaf_position(3, k).unwrap(),
+        )
+    };
+    let (last, missing) = (place(2), place(3));
+    let mut leaf = own.leaf(last).unwrap();
+    leaf[100] = 1;
+    let providers = [
+        (Forged::new(&own, &[(last, leaf)], &[]), last),
+        (Forged::new(&own, &[], &[(missing, [5; 32])]), missing),
+    ];
+    for (provider, wrong) in providers {
+        let (root, tokens_root) = (provider.trace_root(), provider.tokens_root());
+        assert_eq!(Some(root), own.trace_root());
+        assert_ne!(tokens_root, job.tokens_root());
+        let mut patched = Patched::new(&own, known(&job, root, tokens_root));
+        let mut chain = Chain::default();
+        let charge = loop {
+            match patched.step_tokens().unwrap() {
+                TokensStep::Charge(charge) => break charge,
+                TokensStep::Demand(node_id) => chain.ask(&job, &mut patched, &provider, node_id),
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(charge, Charge::Padding(wrong));
+        let bytes = job.evidence(&charge, &patched);
+        let verdict = job.judge_with(&root, &tokens_root, &charge, &bytes);
+        assert_eq!(verdict, Ok(()));
+        // The same charge against who gave the right tokens is refused.
+        let honest = job.evidence(&charge, &own);
+        assert!(job.judge(&root, &charge, &honest).is_err());
+        assert!(job.judge(&root, &charge, &bytes).is_err());
+    }
 }
 
 #[test]

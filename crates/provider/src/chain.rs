@@ -210,7 +210,7 @@ pub async fn check_ready(chain: &dyn ProviderChain, owner: &Pubkey) -> crate::Re
     let signer = chain.signer();
     let Some(provider) = chain.provider(owner).await? else {
         return not_ready(format!(
-            "{owner} is not registered as a provider; run `quern provider register` with its keypair first"
+            "{owner} is not registered as a provider; run `quern provider register` with its keypair first, or, if it is the operator of another one, name that with --owner"
         ));
     };
     if !provider.is_party(&signer) {

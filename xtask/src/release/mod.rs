@@ -23,6 +23,7 @@ const PROGRAM: &str = "target/deploy/quern.so";
 /// Builds everything, or takes the commands in `binaries`, and packs it into `out`.
 pub fn run(binaries: Option<PathBuf>, out: Option<PathBuf>) -> Result<()> {
     let root = shell::root();
+    let are_given = binaries.is_some();
     let binaries = match binaries {
         Some(folder) => env::current_dir()?.join(folder),
         None => build()?,
@@ -34,7 +35,9 @@ pub fn run(binaries: Option<PathBuf>, out: Option<PathBuf>) -> Result<()> {
     let draft = out.join(format!(".{name}"));
     cache::remove(&draft)?;
     let folder = draft.join(&name);
-    fill(&root, &binaries, &folder, &target)?;
+    fill(&root, &binaries, &folder)?;
+    fs::write(folder.join("BUILD"), note(&root, &target, are_given)?)?;
+    sum(&folder)?;
     let tarball = out.join(format!("{name}.tar.gz"));
     archive::pack(&draft, &name, &tarball)?;
     cache::remove(&draft)?;
@@ -69,7 +72,7 @@ fn build() -> Result<PathBuf> {
 }
 
 /// Lays out what is packed.
-fn fill(root: &Path, binaries: &Path, folder: &Path, target: &str) -> Result<()> {
+fn fill(root: &Path, binaries: &Path, folder: &Path) -> Result<()> {
     let bin = folder.join("bin");
     fs::create_dir_all(&bin).with_context(|| format!("cannot create {}", bin.display()))?;
     for command in COMMANDS {
@@ -95,7 +98,11 @@ fn fill(root: &Path, binaries: &Path, folder: &Path, target: &str) -> Result<()>
         bail!("{PROGRAM} is missing; build it with `cargo xtask build-program`");
     }
     fs::copy(built, program.join("quern.so"))?;
-    fs::write(folder.join("BUILD"), note(root, target)?)?;
+    Ok(())
+}
+
+/// Writes the checksums of all that is packed.
+fn sum(folder: &Path) -> Result<()> {
     let files = archive::files(folder)?;
     let paths: Vec<&Path> = files.iter().map(PathBuf::as_path).collect();
     fs::write(folder.join("SHA256SUMS"), archive::sums(folder, &paths)?)?;
@@ -103,19 +110,31 @@ fn fill(root: &Path, binaries: &Path, folder: &Path, target: &str) -> Result<()>
 }
 
 /// What the release was made of.
-fn note(root: &Path, target: &str) -> Result<String> {
-    let rustc = shell::output(Command::new("rustc").arg("--version").current_dir(root))?;
-    let mut git = Command::new("git");
-    git.args(["rev-parse", "HEAD"]).current_dir(root);
-    // A source archive is no repository.
-    let commit = shell::output(&mut git).unwrap_or_else(|_| "unknown\n".to_owned());
+fn note(root: &Path, target: &str, are_given: bool) -> Result<String> {
+    let commands = match are_given {
+        true => "given, not built here".to_owned(),
+        false => shell::output(Command::new("rustc").arg("--version").current_dir(root))?,
+    };
+    let commands = commands.trim();
+    let commit = commit(root);
     let inputs = fs::read_to_string(root.join(PROGRAM).with_extension("so.inputs"));
     let inputs = inputs.unwrap_or_default();
     let tools = inputs.lines().nth(2).unwrap_or("unknown");
     Ok(format!(
-        "version {}\ncommit {commit}target {target}\ncommands {rustc}program {tools}\n",
+        "version {}\ncommit {commit}\ntarget {target}\ncommands {commands}\nprogram {tools}\n",
         env!("CARGO_PKG_VERSION")
     ))
+}
+
+/// The commit, and whether the files differ from it. A source archive is no repository.
+fn commit(root: &Path) -> String {
+    let git = |args: &[&str]| shell::output(Command::new("git").args(args).current_dir(root));
+    let known = git(&["rev-parse", "HEAD"]).and_then(|commit| {
+        let is_dirty = !git(&["status", "--porcelain"])?.trim().is_empty();
+        let mark = if is_dirty { "-dirty" } else { "" };
+        Ok(format!("{}{mark}", commit.trim()))
+    });
+    known.unwrap_or_else(|_| "unknown".to_owned())
 }
 
 /// The machine that the commands are built for: this one.

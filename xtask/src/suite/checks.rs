@@ -77,14 +77,20 @@ pub fn lint(what: &[&str]) -> Result<()> {
 
 /// The second implementation, in Python, must reproduce the committed vectors.
 pub fn golden() -> Result<()> {
-    let script = "tests/golden/check.py";
+    const SCRIPTS: [&str; 3] = [
+        "tests/golden/check.py",
+        "tests/golden/cells.py",
+        "tests/golden/check2.py",
+    ];
     let step = Step::start("Comparing the golden vectors with the Python implementation (seconds)");
-    shell::must(
-        Command::new("python3")
-            .arg(script)
-            .current_dir(shell::root()),
-        "The two implementations of the formats disagree.",
-    )?;
+    for script in SCRIPTS {
+        shell::must(
+            Command::new("python3")
+                .arg(script)
+                .current_dir(shell::root()),
+            "The two implementations of the formats disagree.",
+        )?;
+    }
     step.done("equal");
     Ok(())
 }

@@ -27,8 +27,8 @@ pub const LAST_STEP: u32 = 3;
 pub const ATTEMPT_SECS: i64 = 75;
 /// The most for a unit that a usual errand offers: a lamport, as much as a crowded hour takes.
 pub const USUAL_CAP: u64 = 1_000_000;
-/// The same for an errand with a deadline, where others gain if a transaction comes too late: some 0.0015 SOL for a conviction of 25,000 units, and some 1.2 SOL
-/// a block for those who would keep it out by filling its job's share of each.
+/// The same for an errand with a deadline, where others gain if a transaction comes too late: some 0.0015 SOL for a conviction of
+/// 25,000 units, and some 1.2 SOL a block for those who would keep it out by filling its job's share of each.
 pub const IN_TIME_CAP: u64 = 50_000_000;
 /// What a signature costs.
 pub const SIGNATURE_LAMPORTS: u64 = 5_000;

@@ -4,7 +4,7 @@
 //! The rule of each op stands in its file; here stands what holds for all.
 
 use crate::{
-    ops::{Dependence, Op, Shapes, flag, kind},
+    ops::{Dependence, Op, flag, kind},
     refusal::SealError,
 };
 
@@ -12,7 +12,7 @@ use crate::{
 ///
 /// # Errors
 /// [`SealError::NoKind`]: the op mixes tokens in a way that no rule names.
-pub(crate) fn derive(op: &Op, reads: &Dependence<'_, impl Shapes>) -> Result<u8, SealError> {
+pub(crate) fn derive(op: &Op, reads: &Dependence<'_>) -> Result<u8, SealError> {
     let of_cells = match op.kind(reads)? {
         Some(kind) => kind,
         None if reads.kinds == [kind::FREE; 4] => kind::FREE,

@@ -24,6 +24,8 @@
 mod codec;
 mod kinds;
 mod seal;
+#[cfg(test)]
+mod tests;
 mod view;
 
 pub use {

@@ -6,9 +6,9 @@ use super::{codec::check_extent, kinds, view::Graph};
 use crate::{
     limits::{MAX_ROWS, MAX_WIDTH},
     node::{NO_OPERAND, Operand},
-    ops::{Dependence, Form, Op, Record, Shapes, kind},
+    ops::{Dependence, Op, Record, Shapes, kind},
     refusal::{Fault, Place, SealError},
-    shape::{DType, Scope, Shape},
+    shape::{DType, Scope},
 };
 
 /// What `seal` finds out about a graph; all of it is about one item.
@@ -62,55 +62,8 @@ pub fn seal(bytes: &[u8]) -> Result<Sealed, SealError> {
     Ok(Graph::parse(bytes)?.check()?)
 }
 
-/// What is known before an op: records of earlier ops have been checked, so they say the truth.
-struct Earlier<'g, 'a> {
-    graph: &'g Graph<'a>,
-    /// The op that is looked at.
-    op: usize,
-    /// How many tokens a text has (S); 0 in a graph without tokens.
-    tokens: u32,
-}
-
-impl Shapes for Earlier<'_, '_> {
-    fn of(&self, operand: Operand) -> Result<Shape, SealError> {
-        match operand {
-            Operand::Op(index) if usize::from(index) >= self.op => {
-                match usize::from(index) < self.graph.op_count() {
-                    true => Err(SealError::ForwardReference),
-                    false => Err(SealError::UnknownOperand),
-                }
-            }
-            _ => self.graph.shape(operand),
-        }
-    }
-}
-
-impl Earlier<'_, '_> {
-    /// How the result of the op depends on the tokens.
-    fn kind(&self, op: &Op, record: &Record, form: Form) -> Result<u8, SealError> {
-        if self.tokens == 0 {
-            return Ok(kind::FREE);
-        }
-        let kind_of = |operand: Option<Operand>| match operand {
-            Some(Operand::Op(index)) => self.graph.kind(index.into()),
-            Some(Operand::Input(index)) if self.graph.tokens() == Some(index) => kind::COLUMNS,
-            _ => kind::FREE,
-        };
-        kinds::derive(
-            op,
-            &Dependence {
-                record,
-                form,
-                kinds: op.slots().map(kind_of),
-                tokens: self.tokens,
-                shapes: self,
-            },
-        )
-    }
-}
-
 impl Graph<'_> {
-    /// The whole walk: each record once; what earlier ops are is read from their records.
+    /// The whole walk: each record once, and once for each op that reads it, where nothing is looked at again.
     ///
     /// # Errors
     /// The first rule that is broken, and where.
@@ -181,16 +134,41 @@ impl Graph<'_> {
         }
     }
 
+    /// Fills in shapes and kinds of what an op reads: of earlier ops, inputs and weights, all of which have been checked. A
+    /// result of that size would be copied, which costs on chain.
+    fn read_operands(
+        &self,
+        (op, index): (&Op, usize),
+        shapes: &mut Shapes,
+        kinds: &mut [u8; 4],
+    ) -> Result<(), SealError> {
+        let slots = op.slots();
+        for ((operand, shape), kind) in slots.iter().zip(&mut shapes.0).zip(kinds) {
+            let Some(operand) = *operand else {
+                continue;
+            };
+            if let Operand::Op(of) = operand
+                && usize::from(of) >= index
+            {
+                return Err(match usize::from(of) < self.op_count() {
+                    true => SealError::ForwardReference,
+                    false => SealError::UnknownOperand,
+                });
+            }
+            let (stated, of_tokens) = self.stated(operand)?;
+            *shape = Some(stated);
+            *kind = of_tokens;
+        }
+        Ok(())
+    }
+
     /// One op: what its record states is what its operands make; its cost is added.
     fn seal_op(&self, index: usize, tokens: u32, sealed: &mut Sealed) -> Result<(), SealError> {
         let record = self.record(index)?;
         let op = Op::decode(&record)?;
-        let earlier = Earlier {
-            graph: self,
-            op: index,
-            tokens,
-        };
-        let form = op.seal(&record, &earlier)?;
+        let (mut shapes, mut kinds) = (Shapes([None; 4]), [kind::FREE; 4]);
+        self.read_operands((&op, index), &mut shapes, &mut kinds)?;
+        let form = op.seal(&record, &shapes)?;
         if form.dtype != record.dtype {
             return Err(SealError::WrongDType);
         }
@@ -198,7 +176,20 @@ impl Graph<'_> {
             return Err(SealError::WrongShape);
         }
         check_extent(record.rows, record.cols)?;
-        if earlier.kind(&op, &record, form)? != record.kind {
+        let kind = match tokens {
+            0 => kind::FREE,
+            _ => kinds::derive(
+                &op,
+                &Dependence {
+                    record: &record,
+                    form,
+                    kinds,
+                    tokens,
+                    shapes: &shapes,
+                },
+            )?,
+        };
+        if kind != record.kind {
             return Err(SealError::WrongKind);
         }
         sealed.add(&record, form.inner)

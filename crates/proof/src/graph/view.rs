@@ -7,10 +7,21 @@ use super::codec::{
 use crate::{
     hash::Hash,
     node::Operand,
-    ops::{OP_BYTES, Op, Record, record},
+    ops::{OP_BYTES, Op, Record, kind, record},
     refusal::SealError,
-    shape::{Geometry, Scope, Shape, TraceGeometry},
+    shape::{DType, Geometry, Scope, Shape, TraceGeometry},
 };
+
+/// The shape in a record that has been checked.
+#[inline]
+fn checked(dtype: u8, scope: Scope, rows: [u8; 4], cols: [u8; 4]) -> Result<Shape, SealError> {
+    Ok(Shape {
+        dtype: DType::from_code(dtype).ok_or(SealError::UnknownDType)?,
+        scope,
+        rows: u32::from_le_bytes(rows),
+        cols: u32::from_le_bytes(cols),
+    })
+}
 
 /// A graph: a view of its bytes.
 ///
@@ -73,6 +84,8 @@ impl<'a> Graph<'a> {
     }
 
     fn record_at<const BYTES: usize>(&self, start: usize, index: usize) -> Option<&'a [u8; BYTES]> {
+        #[cfg(test)]
+        super::tests::count_read();
         self.bytes
             .get(start + index * BYTES..)
             .and_then(<[u8]>::first_chunk)
@@ -94,13 +107,15 @@ impl<'a> Graph<'a> {
 
     /// The shape of weight `index` and its root's bytes.
     pub(crate) fn weight_parts(&self, index: usize) -> Result<(Shape, &'a Hash), SealError> {
+        decode_weight(self.weight_bytes(index)?)
+    }
+
+    fn weight_bytes(&self, index: usize) -> Result<&'a [u8; WEIGHT_BYTES], SealError> {
         if index >= self.weight_count() {
             return Err(SealError::UnknownOperand);
         }
         let start = len(self.header.inputs, 0, 0);
-        let record: &[u8; WEIGHT_BYTES] =
-            self.record_at(start, index).ok_or(SealError::BadLength)?;
-        decode_weight(record)
+        self.record_at(start, index).ok_or(SealError::BadLength)
     }
 
     /// Weight `index`.
@@ -129,13 +144,32 @@ impl<'a> Graph<'a> {
         self.record_at(start, index).ok_or(SealError::BadLength)
     }
 
-    /// The kind that the record of an op states; 0 if there is no such op.
-    pub(super) fn kind(&self, index: usize) -> u8 {
-        /// Where in a record it stands.
-        const AT: usize = 3;
-        let start = len(self.header.inputs, self.header.weights, 0) + AT;
-        let kind = self.bytes.get(start + index * OP_BYTES);
-        kind.copied().unwrap_or_default()
+    /// Shape and kind of an operand whose record **has been checked**: `seal` reads the same records again and again, so
+    /// nothing is looked at but what is asked for.
+    #[inline]
+    pub(super) fn stated(&self, operand: Operand) -> Result<(Shape, u8), SealError> {
+        match operand {
+            Operand::Input(index) => {
+                let kind = match self.tokens() == Some(index) {
+                    true => kind::COLUMNS,
+                    false => kind::FREE,
+                };
+                Ok((self.input(index.into())?, kind))
+            }
+            Operand::Weight(index) => {
+                let [dtype, _, _, _, r0, r1, r2, r3, c0, c1, c2, c3, ..] =
+                    *self.weight_bytes(index.into())?;
+                let (rows, cols) = ([r0, r1, r2, r3], [c0, c1, c2, c3]);
+                Ok((checked(dtype, Scope::Fixed, rows, cols)?, kind::FREE))
+            }
+            Operand::Op(index) => {
+                let [_, _, dtype, kind, of @ ..] = self.op_bytes(index.into())?;
+                let [_, _, _, _, _, _, _, _, size @ ..] = of;
+                let [r0, r1, r2, r3, c0, c1, c2, c3, ..] = *size;
+                let (rows, cols) = ([r0, r1, r2, r3], [c0, c1, c2, c3]);
+                Ok((checked(*dtype, Scope::Item, rows, cols)?, *kind))
+            }
+        }
     }
 
     /// Op `index`.

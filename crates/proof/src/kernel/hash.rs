@@ -69,7 +69,7 @@ impl<const BYTES: usize> WithSimd for Many<'_, BYTES> {
             for block in 0..blocks(BYTES) {
                 let mut words = [Lanes::all(0); 16];
                 for (lane, message) in messages.iter().enumerate() {
-                    let bytes = padded_block(self.tag, *message, block);
+                    let bytes = padded_block(self.tag, message, block);
                     for (word, bytes) in words.iter_mut().zip(bytes.as_chunks().0) {
                         word.0[lane] = u32::from_be_bytes(*bytes);
                     }

@@ -4,14 +4,15 @@
 //! `256 x upper + lower`, with an i8 and a u8, and its sums are those of two products.
 //! At most 32,768 products: `255 x 128 x 2^15 < 2^30`, so that no lane leaves i32.
 //!
-//! Kernels that add pairs in i16 saturate; they are not used ([`GemmExecutor::may_saturate`]).
+//! Kernels that add pairs in i16 saturate ([`GemmExecutor::may_saturate`]: every x86 without AVX512-VNNI). They get each u8
+//! in two parts, `2 (u >> 1) + (u & 1)`: two products of a half are at most `2 x 127 x 128 < 2^15`, so nothing saturates.
 
 use std::{vec, vec::Vec};
 
 use rten_gemm::{GemmExecutor, GemmInputA, GemmInputB, GemmOptions, QuantParams};
 use rten_tensor::Matrix;
 
-use crate::ops::product::{Runs, plain_sums_i8, plain_sums_i16};
+use super::dot::{Runs, plain_sums_i8, plain_sums_i16};
 
 type Executor = GemmExecutor<u8, i8, i32>;
 
@@ -23,33 +24,16 @@ const ZERO_POINT: u8 = 128;
 
 /// All sums of an i8 x i8 product: row-major, one row for each of `a`, one column for each of `b`.
 pub(crate) fn sums_i8(a: Runs<'_>, b: Runs<'_>, cols: usize, out: &mut [i32]) {
-    let left = a.iter().flatten().map(|value| value ^ ZERO_POINT);
-    let is_done = fast(b, cols, out.len()).is_some_and(|fast| {
-        fast.multiply(&left.collect::<Vec<u8>>(), ZERO_POINT, out)
-            .is_some()
-    });
-    if !is_done {
+    let fast = Fast::new(b, cols, out.len());
+    if fast.and_then(|fast| fast.sums_i8(a, out)).is_none() {
         plain_sums_i8(a, b, cols, out);
     }
 }
 
 /// All sums of an i16 x i8 product, as [`sums_i8`].
 pub(crate) fn sums_i16(a: Runs<'_>, b: Runs<'_>, cols: usize, out: &mut [i64]) {
-    let is_done = fast(b, cols, out.len()).is_some_and(|fast| {
-        let pairs = || a.iter().flat_map(|row| row.as_chunks::<2>().0);
-        let lower: Vec<u8> = pairs().map(|[low, _]| *low).collect();
-        let upper: Vec<u8> = pairs().map(|[_, high]| high ^ ZERO_POINT).collect();
-        let (mut low, mut high) = (vec![0; out.len()], vec![0; out.len()]);
-        fast.multiply(&lower, 0, &mut low).is_some()
-            && fast.multiply(&upper, ZERO_POINT, &mut high).is_some()
-            && {
-                for ((out, low), high) in out.iter_mut().zip(low).zip(high) {
-                    *out = (i64::from(high) << 8) + i64::from(low);
-                }
-                true
-            }
-    });
-    if !is_done {
+    let fast = Fast::new(b, cols, out.len());
+    if fast.and_then(|fast| fast.sums_i16(a, out)).is_none() {
         plain_sums_i16(a, b, cols, out);
     }
 }
@@ -60,26 +44,65 @@ struct Fast<'b> {
     /// K x N: `b` is stored by output column.
     right: Matrix<'b, i8>,
     inner: usize,
+    /// Whether the left values are given in two parts.
+    is_halved: bool,
 }
 
-fn fast(b: Runs<'_>, cols: usize, sums: usize) -> Option<Fast<'_>> {
-    if sums.checked_mul(b.len)? < FEW_PRODUCTS {
-        return None;
+impl<'b> Fast<'b> {
+    /// `None` where the plain loop is as fast.
+    fn new(b: Runs<'b>, cols: usize, sums: usize) -> Option<Self> {
+        if sums.checked_mul(b.len)? < FEW_PRODUCTS {
+            return None;
+        }
+        // It only looks at what is known of the processor, so that one for each product costs nothing.
+        let executor = Executor::new();
+        let values: &[i8] = bytemuck::cast_slice(b.data.get(b.start..)?);
+        let (shape, strides) = ([b.len, cols], [1, b.row_bytes]);
+        Some(Self {
+            is_halved: executor.may_saturate(),
+            executor,
+            right: Matrix::from_data_with_strides(shape, values, strides).ok()?,
+            inner: b.len,
+        })
     }
-    // It only looks at what is known of the processor, so that one for each product costs nothing.
-    let executor = Some(Executor::new()).filter(|executor| !executor.may_saturate())?;
-    let values: &[i8] = bytemuck::cast_slice(b.data.get(b.start..)?);
-    let (shape, strides) = ([b.len, cols], [1, b.row_bytes]);
-    Some(Fast {
-        executor,
-        right: Matrix::from_data_with_strides(shape, values, strides).ok()?,
-        inner: b.len,
-    })
-}
 
-impl Fast<'_> {
     /// `None` where the library refuses; nothing has been written then that counts.
-    fn multiply(&self, left: &[u8], zero_point: u8, out: &mut [i32]) -> Option<()> {
+    fn sums_i8(&self, a: Runs<'_>, out: &mut [i32]) -> Option<()> {
+        let left = a.iter().flatten().map(|value| value ^ ZERO_POINT);
+        self.multiply(left.collect(), ZERO_POINT, out)
+    }
+
+    /// As [`Fast::sums_i8`].
+    fn sums_i16(&self, a: Runs<'_>, out: &mut [i64]) -> Option<()> {
+        let pairs = || a.iter().flat_map(|row| row.as_chunks::<2>().0);
+        let lower = pairs().map(|[low, _]| *low).collect();
+        let upper = pairs().map(|[_, high]| high ^ ZERO_POINT).collect();
+        let (mut low, mut high) = (vec![0; out.len()], vec![0; out.len()]);
+        self.multiply(lower, 0, &mut low)?;
+        self.multiply(upper, ZERO_POINT, &mut high)?;
+        for ((out, low), high) in out.iter_mut().zip(low).zip(high) {
+            *out = (i64::from(high) << 8) + i64::from(low);
+        }
+        Some(())
+    }
+
+    /// Products of `left - zero_point`, which is even.
+    fn multiply(&self, mut left: Vec<u8>, zero_point: u8, out: &mut [i32]) -> Option<()> {
+        if !self.is_halved {
+            return self.exact(&left, zero_point, out);
+        }
+        let odd: Vec<u8> = left.iter().map(|value| value & 1).collect();
+        left.iter_mut().for_each(|value| *value >>= 1);
+        self.exact(&left, zero_point >> 1, out)?;
+        let mut of_odd = vec![0; out.len()];
+        self.exact(&odd, 0, &mut of_odd)?;
+        for (sum, odd) in out.iter_mut().zip(of_odd) {
+            *sum = 2 * *sum + odd;
+        }
+        Some(())
+    }
+
+    fn exact(&self, left: &[u8], zero_point: u8, out: &mut [i32]) -> Option<()> {
         let rows = left.len() / self.inner;
         let left = Matrix::try_from_data([rows, self.inner], left).ok()?;
         let zeros = vec![zero_point; rows];
@@ -94,6 +117,7 @@ impl Fast<'_> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
 
     /// Values with many extremes, from a small generator.
@@ -119,6 +143,15 @@ mod tests {
             start,
             len,
         }
+    }
+
+    /// Both ways of the processor's kernel: as it is used here, and in halves, as where it saturates.
+    fn kernels(b: Runs<'_>, cols: usize, sums: usize) -> [Option<Fast<'_>>; 2] {
+        let in_halves = Fast::new(b, cols, sums).map(|fast| Fast {
+            is_halved: true,
+            ..fast
+        });
+        [Fast::new(b, cols, sums), in_halves]
     }
 
     /// (rows of a, rows of b, K, values before the run in a row of a and of b)
@@ -147,6 +180,11 @@ mod tests {
             sums_i8(narrow, b, cols, &mut found);
             plain_sums_i8(narrow, b, cols, &mut right);
             assert!(found == right, "i8 {rows} x {cols} x {inner}");
+            for fast in kernels(b, cols, rows * cols).into_iter().flatten() {
+                found.fill(3);
+                assert_eq!(fast.sums_i8(narrow, &mut found), Some(()));
+                assert!(found == right, "i8 {rows} x {cols} x {inner}");
+            }
 
             let wide = values(2 * rows * a_width, 200 + case as u64);
             let wide = runs(&wide, 2 * a_width, 2 * a_start, 2 * inner);
@@ -154,6 +192,11 @@ mod tests {
             sums_i16(wide, b, cols, &mut found);
             plain_sums_i16(wide, b, cols, &mut right);
             assert!(found == right, "i16 {rows} x {cols} x {inner}");
+            for fast in kernels(b, cols, rows * cols).into_iter().flatten() {
+                found.fill(3);
+                assert_eq!(fast.sums_i16(wide, &mut found), Some(()));
+                assert!(found == right, "i16 {rows} x {cols} x {inner}");
+            }
         }
     }
 
@@ -169,10 +212,19 @@ mod tests {
             sums_i8(runs(&left, INNER, 0, INNER), right, 1, &mut found);
             let product = i32::from(a as i8) * i32::from(b as i8);
             assert_eq!(found, [INNER as i32 * product]);
+            for fast in kernels(right, 1, 1).map(Option::unwrap) {
+                fast.sums_i8(runs(&left, INNER, 0, INNER), &mut found);
+                assert_eq!(found, [INNER as i32 * product]);
+            }
             let left: Vec<u8> = [0, 0x80].repeat(INNER);
             let mut found = [0];
             sums_i16(runs(&left, 2 * INNER, 0, 2 * INNER), right, 1, &mut found);
-            assert_eq!(found, [INNER as i64 * -32_768 * i64::from(b as i8)]);
+            let wide = INNER as i64 * -32_768 * i64::from(b as i8);
+            assert_eq!(found, [wide]);
+            for fast in kernels(right, 1, 1).map(Option::unwrap) {
+                fast.sums_i16(runs(&left, 2 * INNER, 0, 2 * INNER), &mut found);
+                assert_eq!(found, [wide]);
+            }
         }
     }
 }

@@ -11,7 +11,7 @@
 
 use super::{
     record::{Record, kind},
-    rules::{Claim, Dependence, Form, OpRules, Repeats, Shapes},
+    rules::{Claim, Dependence, Form, OpRules, Shapes},
     source::CellSource,
 };
 use crate::{
@@ -66,17 +66,16 @@ impl OpRules for ArgMax {
         [Some(self.a), None, None, None]
     }
 
-    fn seal(&self, _: &Record, shapes: &impl Shapes) -> Result<Form, SealError> {
+    fn seal(&self, _: &Record, shapes: &Shapes) -> Result<Form, SealError> {
         Ok(Form {
             dtype: DType::I32,
-            rows: shapes.of(self.a)?.rows,
+            rows: shapes.of(0)?.rows,
             cols: 1,
             inner: 0,
-            repeats: Repeats::default(),
         })
     }
 
-    fn kind(&self, reads: &Dependence<'_, impl Shapes>) -> Result<Option<u8>, SealError> {
+    fn kind(&self, reads: &Dependence<'_>) -> Result<Option<u8>, SealError> {
         Ok(match reads.kinds[0] {
             kind::ROWS | kind::CAUSAL => Some(kind::ROWS),
             _ => None,

@@ -12,15 +12,17 @@
 //! | a watcher | computes it again, or tests published sums with Freivalds' test |
 
 use super::{
-    product::{Product, dot},
+    divide::{divide, repeated},
+    product::Product,
     record::{Record, flag, kind},
     rules::{
-        Claim, Dependence, Form, OpRules, Repeats, Shapes, check_dtype, check_parameters, clamp,
-        differs, divide, parameters, repeated, rshr,
+        Claim, Dependence, Form, OpRules, Shapes, check_dtype, check_parameters, clamp, differs,
+        parameters, rshr,
     },
     source::CellSource,
 };
 use crate::{
+    kernel::dot::dot,
     node::Operand,
     refusal::{Refusal, SealError},
     shape::DType,
@@ -29,11 +31,14 @@ use crate::{
 #[cfg(feature = "std")]
 use {
     super::{
-        product::{Extent, Runs, Spans},
+        product::{Extent, Spans},
         rows::{self, Repeated},
         source::{Tensors, View},
     },
-    crate::{Error, kernel::product as kernel},
+    crate::{
+        Error,
+        kernel::{dot::Runs, product as kernel},
+    },
     std::{vec, vec::Vec},
 };
 
@@ -90,13 +95,13 @@ impl OpRules for Dot {
         [Some(a), Some(b), self.parameters, None]
     }
 
-    fn seal(&self, record: &Record, shapes: &impl Shapes) -> Result<Form, SealError> {
-        let (a, b) = (shapes.of(self.product.a)?, shapes.of(self.product.b)?);
+    fn seal(&self, record: &Record, shapes: &Shapes) -> Result<Form, SealError> {
+        let (a, b) = (shapes.of(0)?, shapes.of(1)?);
         if a.dtype == DType::I32 {
             return Err(SealError::WrongDType);
         }
-        check_dtype(&b, DType::I8)?;
-        let extent = self.product.extent(&a, &b)?;
+        check_dtype(b, DType::I8)?;
+        let extent = self.product.extent(a, b)?;
         let groups = u32::from(self.product.groups);
         let cols = groups
             .checked_mul(extent.cols)
@@ -104,7 +109,7 @@ impl OpRules for Dot {
         let dtype = match self.parameters {
             None => DType::I32,
             Some(parameters) => {
-                let parameter_cols = check_parameters(parameters, shapes)?;
+                let parameter_cols = check_parameters(parameters, shapes.of(2)?)?;
                 divide(cols, parameter_cols).ok_or(SealError::ParametersShape)?;
                 record.dtype
             }
@@ -114,11 +119,10 @@ impl OpRules for Dot {
             rows: a.rows,
             cols,
             inner: extent.inner,
-            repeats: Repeats::default(),
         })
     }
 
-    fn kind(&self, reads: &Dependence<'_, impl Shapes>) -> Result<Option<u8>, SealError> {
+    fn kind(&self, reads: &Dependence<'_>) -> Result<Option<u8>, SealError> {
         let [a, b, ..] = reads.kinds;
         let cols = divide(reads.form.cols, self.product.groups.into());
         Ok(match (a, b) {
@@ -227,17 +231,22 @@ impl<'t> Group<'t> {
         }
     }
 
+    /// Rows whose sums, and whose copies that the kernel reads, are held at a time.
+    fn rows_at_a_time(&self) -> usize {
+        /// Values that are held: sums of a row, or what one is summed from.
+        const HELD: usize = 1 << 20;
+        (HELD / self.width.max(self.a.len))
+            .max(1)
+            .min(self.a.data.len() / self.a.row_bytes)
+    }
+
     /// Calls `finish(row, sums)` for each row.
     fn each_row(
         &self,
         dtype: DType,
         mut finish: impl FnMut(u32, &[i64]) -> Result<(), Error>,
     ) -> Result<(), Error> {
-        /// Sums that are held at a time.
-        const HELD: usize = 1 << 20;
-        let rows = (HELD / self.width)
-            .max(1)
-            .min(self.a.data.len() / self.a.row_bytes);
+        let rows = self.rows_at_a_time();
         let mut narrow = vec![
             0i32;
             if dtype == DType::I8 {
@@ -277,5 +286,32 @@ impl<'t> Group<'t> {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Neither many columns nor long rows make it hold more than a few million values.
+    #[test]
+    fn what_is_held_at_a_time_is_bounded() {
+        let data = vec![0; 1 << 26];
+        for (width, inner) in [(1, 32_768), (1 << 20, 1), (1, 1), (384, 1_536), (7, 32_000)] {
+            let run = Runs {
+                data: &data,
+                row_bytes: inner,
+                start: 0,
+                len: inner,
+            };
+            let group = Group {
+                a: run,
+                b: run,
+                width,
+            };
+            let rows = group.rows_at_a_time();
+            assert!(rows >= 1);
+            assert!(rows * width.max(inner) <= 1 << 20, "{width} {inner}");
+        }
     }
 }

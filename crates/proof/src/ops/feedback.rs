@@ -11,7 +11,7 @@
 
 use super::{
     record::{Record, flag, kind},
-    rules::{Claim, Dependence, Form, OpRules, Repeats, Shapes, check_dtype, differs},
+    rules::{Claim, Dependence, Form, OpRules, Shapes, check_dtype, differs},
     source::CellSource,
 };
 use crate::{
@@ -55,13 +55,13 @@ impl OpRules for Feedback {
         [Some(self.x), Some(self.next), None, None]
     }
 
-    fn seal(&self, _: &Record, shapes: &impl Shapes) -> Result<Form, SealError> {
+    fn seal(&self, _: &Record, shapes: &Shapes) -> Result<Form, SealError> {
         if !matches!(self.x, Operand::Input(_)) {
             return Err(SealError::IsNoInput);
         }
-        let (x, next) = (shapes.of(self.x)?, shapes.of(self.next)?);
-        check_dtype(&x, DType::I32)?;
-        check_dtype(&next, DType::I32)?;
+        let (x, next) = (shapes.of(0)?, shapes.of(1)?);
+        check_dtype(x, DType::I32)?;
+        check_dtype(next, DType::I32)?;
         if x.rows != 1 || (next.rows, next.cols) != (1, x.cols) {
             return Err(SealError::TokensShape);
         }
@@ -73,11 +73,10 @@ impl OpRules for Feedback {
             rows: 1,
             cols: x.cols,
             inner: 0,
-            repeats: Repeats::default(),
         })
     }
 
-    fn kind(&self, reads: &Dependence<'_, impl Shapes>) -> Result<Option<u8>, SealError> {
+    fn kind(&self, reads: &Dependence<'_>) -> Result<Option<u8>, SealError> {
         Ok(match reads.kinds {
             [kind::FREE, kind::COLUMNS, ..] if !reads.record.has(flag::TRANSPOSED) => {
                 Some(kind::COLUMNS)

@@ -10,8 +10,9 @@
 //! | a watcher | computes it again |
 
 use super::{
+    divide::divide,
     record::{Record, kind},
-    rules::{Claim, Dependence, Form, OpRules, Repeats, Shapes, check_dtype, differs, divide},
+    rules::{Claim, Dependence, Form, OpRules, Shapes, check_dtype, differs},
     source::CellSource,
 };
 use crate::{
@@ -70,24 +71,23 @@ impl OpRules for Gather {
         [Some(self.x), Some(self.table), None, None]
     }
 
-    fn seal(&self, _: &Record, shapes: &impl Shapes) -> Result<Form, SealError> {
-        let (x, table) = (shapes.of(self.x)?, shapes.of(self.table)?);
-        check_dtype(&x, DType::I32)?;
+    fn seal(&self, _: &Record, shapes: &Shapes) -> Result<Form, SealError> {
+        let (x, table) = (shapes.of(0)?, shapes.of(1)?);
+        check_dtype(x, DType::I32)?;
         if x.rows != 1 {
             return Err(SealError::IndexShape);
         }
-        let cols = self.per_row(&x)?.checked_mul(table.cols);
+        let cols = self.per_row(x)?.checked_mul(table.cols);
         Ok(Form {
             dtype: table.dtype,
             rows: self.rows,
             cols: cols.ok_or(SealError::TensorTooLarge)?,
             inner: 0,
-            repeats: Repeats::default(),
         })
     }
 
-    fn kind(&self, reads: &Dependence<'_, impl Shapes>) -> Result<Option<u8>, SealError> {
-        let x = reads.shapes.of(self.x)?;
+    fn kind(&self, reads: &Dependence<'_>) -> Result<Option<u8>, SealError> {
+        let x = reads.shapes.of(0)?;
         Ok(match reads.kinds {
             [kind::COLUMNS, kind::FREE, ..] if x.cols == self.rows => Some(kind::ROWS),
             _ => None,

@@ -11,7 +11,7 @@
 
 use super::{
     record::{Record, kind},
-    rules::{Claim, Dependence, Form, OpRules, Repeats, Shapes, check_weight, differs},
+    rules::{Claim, Dependence, Form, OpRules, Shapes, check_weight, differs},
     source::CellSource,
 };
 use crate::{
@@ -62,11 +62,11 @@ impl OpRules for Lut {
         [Some(self.a), Some(self.table), None, None]
     }
 
-    fn seal(&self, _: &Record, shapes: &impl Shapes) -> Result<Form, SealError> {
-        let a = shapes.of(self.a)?;
+    fn seal(&self, _: &Record, shapes: &Shapes) -> Result<Form, SealError> {
+        let a = shapes.of(0)?;
         let values = 2 * offset(a.dtype)?;
         check_weight(self.table)?;
-        let table = shapes.of(self.table)?;
+        let table = shapes.of(1)?;
         if (table.rows, table.cols) != (1, values as u32) {
             return Err(SealError::TableShape);
         }
@@ -75,11 +75,10 @@ impl OpRules for Lut {
             rows: a.rows,
             cols: a.cols,
             inner: 0,
-            repeats: Repeats::default(),
         })
     }
 
-    fn kind(&self, reads: &Dependence<'_, impl Shapes>) -> Result<Option<u8>, SealError> {
+    fn kind(&self, reads: &Dependence<'_>) -> Result<Option<u8>, SealError> {
         // A table needs not have 0 at 0.
         Ok(match reads.kinds[0] {
             kind::CAUSAL => Some(kind::ROWS),

@@ -11,11 +11,9 @@
 //! | a watcher | computes it again |
 
 use super::{
+    divide::repeated,
     record::{Record, flag, kind},
-    rules::{
-        Claim, Dependence, Form, OpRules, Repeats, Shapes, check_repeat, clamp, differs, repeated,
-        rshr,
-    },
+    rules::{Claim, Dependence, Form, OpRules, Shapes, check_repeat, clamp, differs, rshr},
     source::CellSource,
 };
 use crate::{
@@ -92,22 +90,19 @@ impl OpRules for Mix {
         [Some(self.a), self.b, self.c, self.d]
     }
 
-    fn seal(&self, record: &Record, shapes: &impl Shapes) -> Result<Form, SealError> {
-        let a = shapes.of(self.a)?;
-        let mut repeats = Repeats::default();
-        // Each shape is read once: `seal` pays for every look.
-        for (slot, operand) in [(1u8, self.b), (2, self.c), (3, self.d)] {
-            let Some(operand) = operand else { continue };
-            let shape = shapes.of(operand)?;
-            check_repeat(&shape, a.rows, a.cols)?;
-            repeats.rows |= u8::from(shape.rows != a.rows) << slot;
-            repeats.cols |= u8::from(shape.cols != a.cols) << slot;
-            let is_factor = slot != 1;
-            if is_factor && self.b.is_some() && shape.dtype == DType::I32 {
+    fn seal(&self, record: &Record, shapes: &Shapes) -> Result<Form, SealError> {
+        let a = shapes.of(0)?;
+        let [_, others @ ..] = &shapes.0;
+        for operand in others.iter().flatten() {
+            check_repeat(operand, a.rows, a.cols)?;
+        }
+        if let [Some(b), factors @ ..] = others {
+            let mut factors = factors.iter().flatten();
+            if factors.any(|factor| factor.dtype == DType::I32) {
                 return Err(SealError::WrongDType);
             }
             // The columns of b divide those of a.
-            if !is_factor && self.is_paired && shape.cols % 2 != 0 {
+            if self.is_paired && b.cols % 2 != 0 {
                 return Err(SealError::PairsUneven);
             }
         }
@@ -116,31 +111,35 @@ impl OpRules for Mix {
             rows: a.rows,
             cols: a.cols,
             inner: 0,
-            repeats,
         })
     }
 
-    fn kind(&self, reads: &Dependence<'_, impl Shapes>) -> Result<Option<u8>, SealError> {
-        let (mut all, mut dependent) = (None, 0u8);
-        for (slot, of) in (0u8..).zip(reads.kinds) {
-            let of = match of {
-                kind::FREE => continue,
-                kind::CAUSAL => kind::ROWS,
-                other => other,
-            };
-            if *all.get_or_insert(of) != of {
-                return Ok(None);
-            }
-            dependent |= 1 << slot;
+    fn kind(&self, reads: &Dependence<'_>) -> Result<Option<u8>, SealError> {
+        /// Of the operands that depend on the tokens: a bit for each kind that there is.
+        const fn bit(kind: u8) -> u8 {
+            1u8.wrapping_shl(kind as u32)
         }
-        let Repeats { rows, cols } = reads.form.repeats;
-        let (over_rows, over_cols) = (rows & dependent != 0, cols & dependent != 0);
-        let is_allowed = match all {
-            Some(kind::ROWS) => !over_rows,
-            Some(kind::COLUMNS) => !over_cols && !self.is_paired,
-            _ => !over_rows && !over_cols && !self.is_paired,
+        const BY_ROWS: u8 = bit(kind::ROWS) | bit(kind::CAUSAL);
+        const BY_COLUMNS: u8 = bit(kind::COLUMNS);
+        const BY_PAIRS: u8 = bit(kind::PAIRS);
+        // What differs anywhere has a bit left: decisions in this loop would cost more on chain.
+        let (mut all, mut rows, mut cols) = (0, 0, 0);
+        for (shape, of) in reads.shapes.0.iter().zip(&reads.kinds) {
+            if let (Some(shape), true) = (shape, *of != kind::FREE) {
+                all |= bit(*of);
+                rows |= shape.rows ^ reads.form.rows;
+                cols |= shape.cols ^ reads.form.cols;
+            }
+        }
+        let is_by_columns = cols == 0 && !self.is_paired;
+        let (kind, is_allowed) = match all {
+            0 => return Ok(None),
+            BY_COLUMNS => (kind::COLUMNS, is_by_columns),
+            BY_PAIRS => (kind::PAIRS, rows == 0 && is_by_columns),
+            _ if all & !BY_ROWS == 0 => (kind::ROWS, rows == 0),
+            _ => return Ok(None),
         };
-        Ok(all.filter(|_| is_allowed))
+        Ok(is_allowed.then_some(kind))
     }
 
     fn is_wrong<S: CellSource>(&self, source: &mut S, claim: &Claim) -> Result<bool, S::Error> {

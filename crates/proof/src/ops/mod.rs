@@ -9,6 +9,7 @@
 //! they agree on every part and its order, also where an op decides by what it has read what it reads next.
 
 pub mod argmax;
+mod divide;
 pub mod dot;
 mod exp2;
 pub mod feedback;
@@ -99,7 +100,7 @@ macro_rules! ops {
             ///
             /// # Errors
             /// The first rule of the op that is broken.
-            pub(crate) fn seal(&self, record: &Record, shapes: &impl Shapes) -> Result<Form, SealError> {
+            pub(crate) fn seal(&self, record: &Record, shapes: &Shapes) -> Result<Form, SealError> {
                 match self {
                     $(Self::$Op(op) => op.seal(record, shapes),)*
                 }
@@ -111,7 +112,7 @@ macro_rules! ops {
             /// An operand that names nothing.
             pub(crate) fn kind(
                 &self,
-                reads: &Dependence<'_, impl Shapes>,
+                reads: &Dependence<'_>,
             ) -> Result<Option<u8>, SealError> {
                 match self {
                     $(Self::$Op(op) => op.kind(reads),)*

@@ -11,10 +11,11 @@
 //! | a watcher | computes it again |
 
 use super::{
+    divide::divide,
     record::{Record, flag, kind},
     rules::{
-        Claim, Dependence, Form, OpRules, Repeats, Shapes, check_parameters, clamp, differs,
-        divide, each, parameters, rshr,
+        Claim, Dependence, Form, OpRules, Shapes, check_parameters, clamp, differs, each,
+        parameters, rshr,
     },
     source::{CellSource, value_at},
 };
@@ -169,10 +170,10 @@ impl OpRules for Norm {
         [Some(self.a), Some(self.parameters), None, None]
     }
 
-    fn seal(&self, record: &Record, shapes: &impl Shapes) -> Result<Form, SealError> {
-        let a = shapes.of(self.a)?;
-        let width = self.width(&a)?;
-        if check_parameters(self.parameters, shapes)? != width {
+    fn seal(&self, record: &Record, shapes: &Shapes) -> Result<Form, SealError> {
+        let a = shapes.of(0)?;
+        let width = self.width(a)?;
+        if check_parameters(self.parameters, shapes.of(1)?)? != width {
             return Err(SealError::ParametersShape);
         }
         Ok(Form {
@@ -180,11 +181,10 @@ impl OpRules for Norm {
             rows: a.rows,
             cols: a.cols,
             inner: 0,
-            repeats: Repeats::default(),
         })
     }
 
-    fn kind(&self, reads: &Dependence<'_, impl Shapes>) -> Result<Option<u8>, SealError> {
+    fn kind(&self, reads: &Dependence<'_>) -> Result<Option<u8>, SealError> {
         Ok(match reads.kinds[0] {
             kind::ROWS | kind::CAUSAL => Some(kind::ROWS),
             _ => None,

@@ -203,8 +203,8 @@ impl Record {
     /// [`SealError::UnusedConstant`], [`SealError::UnusedOperand`].
     pub fn refuse_all_but(&self, flags: u8, operands: usize) -> Result<(), SealError> {
         refuse_unless(self.flags & !(flags | flag::TRANSPOSED) == 0)?;
-        let mut unused = self.operands.iter().skip(operands);
-        match unused.all(|code| *code == NO_OPERAND) {
+        let unused = self.operands.get(operands..).unwrap_or_default();
+        match unused.iter().all(|code| *code == NO_OPERAND) {
             true => Ok(()),
             false => Err(SealError::UnusedOperand),
         }

@@ -3,8 +3,9 @@
 use std::vec::Vec;
 
 use super::{
+    divide::repeated,
     record::{Record, flag},
-    rules::{each, repeated},
+    rules::each,
     source::View,
 };
 use crate::{Error, shape::DType};

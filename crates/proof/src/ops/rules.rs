@@ -1,6 +1,6 @@
 //! What the file of an op says.
 
-use super::{product::Product, record::Record, source::CellSource};
+use super::{divide::divide, product::Product, record::Record, source::CellSource};
 use crate::{
     node::Operand,
     refusal::{Refusal, SealError},
@@ -10,10 +10,20 @@ use crate::{
 #[cfg(feature = "std")]
 use {super::source::Tensors, crate::Error};
 
-/// Where `seal` finds what it knows of operands; the records of earlier ops have been checked already.
-pub(crate) trait Shapes {
-    /// The shape of an operand as stored, in one item.
-    fn of(&self, operand: Operand) -> Result<Shape, SealError>;
+/// The shapes of an op's operands by slot, as stored, in one item. They are read once an op: on chain each record costs.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Shapes(pub [Option<Shape>; 4]);
+
+impl Shapes {
+    /// The shape of the operand in a slot.
+    ///
+    /// # Errors
+    /// [`SealError::UnknownOperand`] where there is none.
+    #[inline]
+    pub fn of(&self, slot: usize) -> Result<&Shape, SealError> {
+        let shape = self.0.get(slot).and_then(Option::as_ref);
+        shape.ok_or(SealError::UnknownOperand)
+    }
 }
 
 /// What a result is, before flag T: derived by `seal` and compared with the record.
@@ -27,18 +37,6 @@ pub(crate) struct Form {
     pub cols: u32,
     /// K of a product; 0 without one. Work is counted by it.
     pub inner: u32,
-    /// Which operands of MIX are repeated.
-    pub repeats: Repeats,
-}
-
-/// Which operands are read more than once: bit n is that in slot n. `seal` sees it while it reads the shapes, and the kinds
-/// are derived from it without a second look.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Repeats {
-    /// Over the rows of the result.
-    pub rows: u8,
-    /// Over its columns.
-    pub cols: u8,
 }
 
 /// What a charge says of a cell beside its place.
@@ -66,11 +64,11 @@ pub(crate) trait OpRules: Sized {
     fn slots(&self) -> [Option<Operand>; 4];
 
     /// What `seal` refuses of the operands' shapes; returns what the result is.
-    fn seal(&self, record: &Record, shapes: &impl Shapes) -> Result<Form, SealError>;
+    fn seal(&self, record: &Record, shapes: &Shapes) -> Result<Form, SealError>;
 
     /// How the result depends on the tokens, before flag T. Where no operand depends on them, and this says nothing, the
     /// result doesn't either.
-    fn kind(&self, reads: &Dependence<'_, impl Shapes>) -> Result<Option<u8>, SealError>;
+    fn kind(&self, reads: &Dependence<'_>) -> Result<Option<u8>, SealError>;
 
     /// The product that the op begins with.
     fn product(&self) -> Option<Product> {
@@ -87,7 +85,7 @@ pub(crate) trait OpRules: Sized {
 }
 
 /// What the kind of a result follows from.
-pub(crate) struct Dependence<'a, S> {
+pub(crate) struct Dependence<'a> {
     /// The op's record.
     pub record: &'a Record,
     /// What the result is before flag T.
@@ -97,7 +95,7 @@ pub(crate) struct Dependence<'a, S> {
     /// How many tokens a text has (S).
     pub tokens: u32,
     /// The shapes of the operands.
-    pub shapes: &'a S,
+    pub shapes: &'a Shapes,
 }
 
 /// Most ops compute the cell and compare; they take no counterexample.
@@ -120,24 +118,6 @@ pub(crate) const fn rshr(value: i64, shift: u8) -> i64 {
 #[inline]
 pub(crate) fn clamp(value: i64, (lo, hi): (i32, i32)) -> i32 {
     value.min(i64::from(hi)).max(i64::from(lo)) as i32
-}
-
-/// A length cut into equal parts; `None` where it doesn't divide.
-#[inline]
-pub(crate) const fn divide(len: u32, parts: u32) -> Option<u32> {
-    match len.checked_rem(parts) {
-        Some(0) => len.checked_div(parts),
-        _ => None,
-    }
-}
-
-/// Where an operand of this length is read at a place of the result.
-#[inline]
-pub(crate) const fn repeated(place: u32, len: u32) -> u32 {
-    match place.checked_rem(len) {
-        Some(place) => place,
-        None => 0,
-    }
 }
 
 /// A rule of `seal`: the operand can be repeated over this many rows and columns.
@@ -165,10 +145,9 @@ pub(crate) const fn check_weight(operand: Operand) -> Result<(), SealError> {
 }
 
 /// A rule of `seal`: parameters are an i32 weight of two rows; returns its columns.
-pub(crate) fn check_parameters(operand: Operand, shapes: &impl Shapes) -> Result<u32, SealError> {
+pub(crate) fn check_parameters(operand: Operand, shape: &Shape) -> Result<u32, SealError> {
     check_weight(operand)?;
-    let shape = shapes.of(operand)?;
-    check_dtype(&shape, DType::I32)?;
+    check_dtype(shape, DType::I32)?;
     match shape.rows {
         2 => Ok(shape.cols),
         _ => Err(SealError::ParametersShape),

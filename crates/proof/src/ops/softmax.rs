@@ -11,11 +11,11 @@
 //! | a watcher | computes it again |
 
 use super::{
+    divide::{divide, repeated},
     exp2::EXP2,
     record::{Record, flag, kind},
     rules::{
-        Claim, Dependence, Form, OpRules, Repeats, Shapes, check_dtype, check_repeat, differs,
-        divide, each, repeated, rshr,
+        Claim, Dependence, Form, OpRules, Shapes, check_dtype, check_repeat, differs, each, rshr,
     },
     source::{CellSource, value_at},
 };
@@ -65,6 +65,13 @@ const OPEN: &[u8] = &[1];
 /// Calls `f` for each valid value; the mask is repeated.
 #[inline]
 fn each_valid(values: &[u8], dtype: DType, mask: &[u8], mut f: impl FnMut(i64)) {
+    // One bit for all: to begin again at each value would cost as much as the value.
+    if let [bit] = mask {
+        if *bit != 0 {
+            each(values, dtype, f);
+        }
+        return;
+    }
     let mut left = mask.iter();
     each(values, dtype, |value| {
         let bit = match left.next() {
@@ -160,24 +167,23 @@ impl OpRules for Softmax {
         [Some(self.a), self.mask, None, None]
     }
 
-    fn seal(&self, record: &Record, shapes: &impl Shapes) -> Result<Form, SealError> {
-        let a = shapes.of(self.a)?;
-        let width = self.width(&a)?;
-        if let Some(mask) = self.mask {
-            let mask = shapes.of(mask)?;
-            check_dtype(&mask, DType::I8)?;
-            check_repeat(&mask, a.rows, width)?;
+    fn seal(&self, record: &Record, shapes: &Shapes) -> Result<Form, SealError> {
+        let a = shapes.of(0)?;
+        let width = self.width(a)?;
+        if self.mask.is_some() {
+            let mask = shapes.of(1)?;
+            check_dtype(mask, DType::I8)?;
+            check_repeat(mask, a.rows, width)?;
         }
         Ok(Form {
             dtype: record.dtype,
             rows: a.rows,
             cols: a.cols,
             inner: 0,
-            repeats: Repeats::default(),
         })
     }
 
-    fn kind(&self, reads: &Dependence<'_, impl Shapes>) -> Result<Option<u8>, SealError> {
+    fn kind(&self, reads: &Dependence<'_>) -> Result<Option<u8>, SealError> {
         let [a, mask, ..] = reads.kinds;
         if mask != kind::FREE {
             return Ok(None);
@@ -274,6 +280,29 @@ impl Softmax {
         }
         for (value, power) in seen.iter_mut().zip(powers) {
             *value = self.share(*power, sum);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A mask of one column is read once; it lets through what the same mask in full lets through.
+    #[test]
+    fn a_mask_of_one_column_is_one_of_all() {
+        let values: Vec<u8> = (0..200u8).map(|at| at.wrapping_mul(3)).collect();
+        for (dtype, count) in [(DType::I8, 200), (DType::I16, 100), (DType::I32, 50)] {
+            for bit in [0, 1, 0xff] {
+                let valid = |mask: &[u8]| {
+                    let mut valid = Vec::new();
+                    each_valid(&values, dtype, mask, |value| valid.push(value));
+                    valid
+                };
+                let found = valid(&[bit]);
+                assert_eq!(found, valid(&vec![bit; count]));
+                assert_eq!(found.len(), if bit == 0 { 0 } else { count });
+            }
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The search for the first difference from a commitment whose data are withheld.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     vec::Vec,
 };
 
@@ -9,7 +9,7 @@ use super::{charge_cell, whole::Whole, write::Openings};
 use crate::{
     Error, Hash,
     commit::{TraceTree, inner_layers},
-    demand,
+    demand::{self, Parent},
     evidence::Charge,
     graph::Graph,
     hash::{self, LEAF_BYTES, MISSING},
@@ -53,6 +53,8 @@ pub struct Known {
     /// Nodes that were revealed, roots included.
     nodes: HashMap<NodeId, Hash>,
     leaves: HashMap<NodeId, [u8; LEAF_BYTES]>,
+    /// Demands whose answers were revealed: only under them the chain lets the next one be opened.
+    answered: HashSet<NodeId>,
     /// All item roots, where they were published.
     above: Option<TraceTree>,
     /// Padding that was revealed and is wrong, the first of each tree's level first.
@@ -65,6 +67,7 @@ impl Known {
         let mut known = Self {
             nodes: HashMap::new(),
             leaves: HashMap::new(),
+            answered: HashSet::new(),
             above: None,
             padding: BTreeMap::new(),
         };
@@ -76,7 +79,10 @@ impl Known {
         known
     }
 
-    /// Takes all item roots, which must lead to the trace root ([`crate::published::item_roots`] sees to that).
+    /// Takes all item roots: nodes above them need not be asked for. The demands on the way are opened nevertheless, because
+    /// the chain lets none be opened whose parent has no answer; [`super::answer`] writes what the item roots say from this.
+    ///
+    /// The roots must lead to the trace root ([`crate::published::item_roots`] sees to that).
     ///
     /// # Errors
     /// [`Error::ItemRoots`].
@@ -133,8 +139,11 @@ impl Known {
 /// recomputation of some items.
 ///
 /// ```text
-/// loop { match patched.step() { Same => .., Demand(node) => demand, wait, reveal, Charge(charge) => evidence, convict } }
+/// loop { match patched.step() { Same => .., Demand(node) => demand, answer or wait, reveal, Charge(charge) => convict } }
 /// ```
+///
+/// Each demand's parent is a root on chain, or a demand that was answered before. Where [`super::answer`] can write the
+/// answer from [`Patched::known`], the watcher gives it itself and need not wait for the provider.
 ///
 /// Items and ops are searched in order, so every operand of the first wrong cell is one that both agree on. In a graph with
 /// tokens, [`Patched::step_tokens`] comes first: `own` then holds the item computed from the *claimed* tokens.
@@ -147,6 +156,11 @@ impl<'p, 'a> Patched<'p, 'a> {
     /// `own` has items that were recomputed.
     pub const fn new(own: &'p Whole<'a>, known: Known) -> Self {
         Self { own, known }
+    }
+
+    /// What was revealed so far.
+    pub const fn known(&self) -> &Known {
+        &self.known
     }
 
     /// What was revealed, to go on with another recomputation.
@@ -181,6 +195,7 @@ impl<'p, 'a> Patched<'p, 'a> {
         if is_own {
             return Ok(());
         }
+        self.known.answered.insert(*node_id);
         if plan.is_leaf {
             return self.reveal_leaf(*node_id, answer);
         }
@@ -268,7 +283,7 @@ impl<'p, 'a> Patched<'p, 'a> {
             Found::Bottom(index) => NodeId::new(root.tree, shape.height(), index),
         };
         let Some(claimed) = self.known.leaves.get(&node_id) else {
-            return Ok(Step::Demand(node_id));
+            return Ok(Step::Demand(self.openable(node_id)?));
         };
         let own = self.own.leaf(node_id);
         let own = own.ok_or(Error::NotAtHand(node_id))?;
@@ -325,12 +340,9 @@ impl<'p, 'a> Patched<'p, 'a> {
             match self.known.leaves.get(&node_id) {
                 Some(leaf) => bytes.extend(leaf),
                 None if self.known.node(&node_id).is_some() => {
-                    return Ok(TokensStep::Demand(node_id));
+                    return Ok(TokensStep::Demand(self.openable(node_id)?));
                 }
-                None => {
-                    let above = self.lowest_known(node_id);
-                    return Ok(TokensStep::Demand(above.ok_or(Error::NoSuchPosition)?));
-                }
+                None => return Ok(TokensStep::Demand(self.demand_above(node_id)?)),
             }
         }
         bytes.truncate(shape.row_bytes() as usize);
@@ -340,13 +352,27 @@ impl<'p, 'a> Patched<'p, 'a> {
         })
     }
 
-    /// The demand whose answer leads on to a node: the lowest known one above it at which a demand may start.
-    fn lowest_known(&self, node_id: NodeId) -> Option<NodeId> {
+    /// The demand that leads on to a node: the lowest known one above it at which a demand may start, if that may be opened.
+    fn demand_above(&self, node_id: NodeId) -> Result<NodeId, Error> {
         let NodeId { tree, level, index } = node_id;
         let mut above = (1..=level).map(|up| NodeId::new(tree, level - up, index >> up));
-        above.find(|node_id| {
+        let lowest = above.find(|node_id| {
             node_id.level % crate::limits::STEP_LEVELS == 0 && self.known.node(node_id).is_some()
-        })
+        });
+        self.openable(lowest.ok_or(Error::NoSuchPosition)?)
+    }
+
+    /// This demand, or the uppermost one above it that has no answer yet: a node may be known without one, by the item roots.
+    fn openable(&self, mut node_id: NodeId) -> Result<NodeId, Error> {
+        let (graph, items) = (self.own.graph(), self.own.batch().items());
+        loop {
+            match demand::plan(graph, items, &node_id)?.parent {
+                Parent::Answer { node_id: above, .. } if !self.known.answered.contains(&above) => {
+                    node_id = above;
+                }
+                _ => return Ok(node_id),
+            }
+        }
     }
 
     /// The first item with own results whose root is another than the own one.
@@ -361,8 +387,7 @@ impl<'p, 'a> Patched<'p, 'a> {
                 continue;
             }
             let Some(claimed) = self.known.node(&node_id) else {
-                let demand = self.lowest_known(node_id).ok_or(Error::NoSuchPosition)?;
-                return Ok(Found::Demand(demand));
+                return Ok(Found::Demand(self.demand_above(node_id)?));
             };
             // The own node is known where all items below it are.
             match self.own.node(node_id) {
@@ -401,10 +426,7 @@ impl<'p, 'a> Patched<'p, 'a> {
             index = match differs(left)? {
                 Some(true) => left.index,
                 Some(false) => left.index | 1,
-                None => {
-                    let demand = self.lowest_known(left).ok_or(Error::NoSuchPosition)?;
-                    return Ok(Found::Demand(demand));
-                }
+                None => return Ok(Found::Demand(self.demand_above(left)?)),
             };
         }
         Ok(Found::Bottom(index))
@@ -416,6 +438,17 @@ const fn place_of(node_id: &NodeId) -> (u64, u64) {
     match node_id.tree {
         Tree::Data(Operand::Op(_)) => node_id.item_and_place(),
         _ => (0, node_id.index),
+    }
+}
+
+/// What was revealed, and nothing else.
+impl Openings for Known {
+    fn node(&self, node_id: NodeId) -> Option<Hash> {
+        Self::node(self, &node_id)
+    }
+
+    fn leaf(&self, node_id: NodeId) -> Option<[u8; LEAF_BYTES]> {
+        self.leaves.get(&node_id).copied()
     }
 }
 

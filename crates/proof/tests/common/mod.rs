@@ -182,11 +182,15 @@ pub fn every_op(items: u32) -> Job {
 
 /// A graph that generates text: the tokens are what it feeds back.
 pub fn text(items: u32) -> Job {
-    const S: u32 = 40;
+    text_of(items, 40)
+}
+
+/// As [`text`], with texts of this many tokens.
+pub fn text_of(items: u32, len: u32) -> Job {
     let mut noise = Noise(77);
     let mut b = GraphBuilder::new();
-    let prompt: Vec<i32> = (0..items * S)
-        .map(|at| match at % S {
+    let prompt: Vec<i32> = (0..items * len)
+        .map(|at| match at % len {
             0..3 => noise.below(50) as i32,
             _ => -1,
         })
@@ -195,16 +199,16 @@ pub fn text(items: u32) -> Job {
         noise.tensor(DType::I8, 50, 32),
         noise.tensor(DType::I8, 50, 32),
     ];
-    let x = b.input_item(DType::I32, 1, S);
-    let tokens = b.input_item(DType::I32, 1, S);
+    let x = b.input_item(DType::I32, 1, len);
+    let tokens = b.input_item(DType::I32, 1, len);
     let embedding = b.weight(&weights[0]);
     let head = b.weight(&weights[1]);
-    let words = b.gather(tokens, embedding, S).push();
+    let words = b.gather(tokens, embedding, len).push();
     let logits = b.dot(words, head).push();
     let next = b.argmax(logits).transposed().push();
     let fed = b.feedback(x, next).push();
     b.generate(tokens, fed);
-    let prompt = Tensor::from_i32(items, S, &prompt).unwrap();
+    let prompt = Tensor::from_i32(items, len, &prompt).unwrap();
     let mut job = Job {
         bytes: b.finish().unwrap(),
         items,
@@ -212,12 +216,12 @@ pub fn text(items: u32) -> Job {
         weights,
     };
     // Greedy decoding: after round i, the first i tokens are right.
-    for _ in 0..=S {
+    for _ in 0..=len {
         let batch = job.batch();
         let fed: Vec<u8> = (0..items)
             .flat_map(|item| batch.item(item).unwrap().pop().unwrap().into_data())
             .collect();
-        job.inputs[1] = Tensor::from_bytes(DType::I32, items, S, fed).unwrap();
+        job.inputs[1] = Tensor::from_bytes(DType::I32, items, len, fed).unwrap();
     }
     job
 }

@@ -3,14 +3,13 @@
 //! The command gets the order as one JSON object on its standard input and answers with one on its standard output: either
 //! `{"output_file": "answer.txt"}`, a file in the order's folder, which the agent publishes and commits to by its SHA-256; or
 //! `{"checkpoint_root": "<64 hexadecimal digits>", "output_uri": "https://…"}`, where it has published the data by itself. It is
-//! stopped when the time is over. What it writes to standard error goes to the agent's, and its last line into the log.
+//! stopped when the time is over. Each line that it writes to standard error is logged.
 
 use {
     super::{Output, WorkOrder, WorkResult, Worker, process},
     crate::error::{ProviderError, Result},
     async_trait::async_trait,
-    quern_data::DataError,
-    quern_proof::hash::hash,
+    quern_data::{DataError, any_file},
     serde::Deserialize,
     std::{
         fs::{self, File},
@@ -158,8 +157,10 @@ impl CommandWorker {
                 most >> 20
             )));
         }
+        let root = any_file::root(&bytes)
+            .ok_or_else(|| failed("it looks like a part of a tensor's tree; write it in another form, such as with one more byte"))?;
         Ok(WorkResult {
-            root: hash(&[&bytes]),
+            root,
             output: Output::Files(vec![(name.to_owned(), bytes)]),
         })
     }
@@ -178,7 +179,7 @@ fn is_file_name(name: &str) -> bool {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::panic)]
 
-    use super::*;
+    use {super::*, quern_proof::hash::hash};
 
     fn order() -> WorkOrder {
         WorkOrder {

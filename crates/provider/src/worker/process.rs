@@ -13,6 +13,8 @@ use {
 const MAX_ANSWER_BYTES: u64 = 64 * 1024;
 /// The part of standard error in which its last line is looked for, in bytes.
 const TAIL_BYTES: usize = 4 * 1024;
+/// The part of a line that is logged, in bytes.
+const MAX_LOGGED_BYTES: usize = 4 * 1024;
 /// The part of its last line that is repeated, in characters.
 const MAX_LINE_CHARS: usize = 300;
 /// How long standard error is read on after the program has ended: a process that it left behind may hold it open.
@@ -74,18 +76,34 @@ pub(super) async fn run(
     }
 }
 
-/// Copies what comes to the own standard error, and keeps the end of it.
+/// Logs every line that comes, and keeps the end of all.
 async fn pass_on(mut from: impl AsyncRead + Unpin, tail: &mut Vec<u8>) {
-    let mut own = tokio::io::stderr();
+    let mut line = Vec::new();
     let mut part = [0; 1024];
     while let Ok(length @ 1..) = from.read(&mut part).await {
         let part = part.get(..length).unwrap_or_default();
-        let _ = own.write_all(part).await;
-        let _ = own.flush().await;
+        for byte in part {
+            match byte {
+                b'\n' => log(&mut line),
+                // The rest of a longer line is dropped.
+                _ if line.len() < MAX_LOGGED_BYTES => line.push(*byte),
+                _ => {}
+            }
+        }
         tail.extend_from_slice(part);
         let excess = tail.len().saturating_sub(TAIL_BYTES);
         tail.drain(..excess);
     }
+    log(&mut line);
+}
+
+/// Hands a line to the logger, which makes one event of it in its own form and hides what is secret.
+fn log(line: &mut Vec<u8>) {
+    let text = String::from_utf8_lossy(line);
+    if !text.trim().is_empty() {
+        tracing::info!("worker: {}", text::escaped(text.trim()));
+    }
+    line.clear();
 }
 
 /// The last line with anything in it, so that it can stand in a log: a model's words may be in it.

@@ -61,7 +61,7 @@ committed one does not say that it is right: `quern watch --job JOB` checks that
     /// Accept a milestone and pay it at once (reviewed jobs; the client signs)
     #[command(after_help = "Example:
   quern job accept JOB
-  quern job accept JOB --seen 9f86d081     the result that you have seen")]
+  quern job accept JOB --seen 9f86d081884c7d659a2feaa0c55ad015   the result that you have seen")]
     Accept(accept::Args),
     /// Cancel a job that nobody has taken and release its price (the client signs)
     #[command(after_help = "Example:

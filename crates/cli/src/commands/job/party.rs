@@ -33,21 +33,22 @@ pub fn wallet_of(
 /// The result that a decision is about, as the person who decides has seen it.
 #[derive(clap::Args, Clone, Debug)]
 pub struct Seen {
-    /// Commitment of the result that you have seen, whole or its first 8 digits at least: `quern job result` prints it. Needed
+    /// Commitment of the result that you have seen, whole or its first 32 digits at least: `quern job result` prints it. Needed
     /// where the job may hold another result by now
     #[arg(long, value_name = "HEX", value_parser = commitment)]
     seen: Option<String>,
 }
 
-/// Shortest beginning of a commitment that names it, in digits.
-const COMMITMENT_DIGITS: std::ops::RangeInclusive<usize> = 8..=64;
+/// Digits of a commitment that name it. The provider writes all results of a job, so it must not find two that begin alike:
+/// for 32 digits that takes 2^64 hashes.
+const COMMITMENT_DIGITS: std::ops::RangeInclusive<usize> = 32..=64;
 
 fn commitment(text: &str) -> std::result::Result<String, String> {
     let is_hex = text.bytes().all(|byte| byte.is_ascii_hexdigit());
     if is_hex && COMMITMENT_DIGITS.contains(&text.len()) {
         return Ok(text.to_ascii_lowercase());
     }
-    Err("write 8 to 64 hexadecimal digits, as `quern job result` prints them".to_owned())
+    Err("write 32 to 64 hexadecimal digits, as `quern job result` prints them".to_owned())
 }
 
 impl Seen {
@@ -128,16 +129,23 @@ mod tests {
             Seen { seen }.check(&address, job).is_ok()
         };
         assert!(check(&job, None));
-        assert!(check(&job, Some("ABABABAB")) && check(&job, Some(&"ab".repeat(32))));
-        assert!(!check(&job, Some("abababac")));
+        let seen = "ab".repeat(16);
+        assert!(check(&job, Some(&"AB".repeat(16))) && check(&job, Some(&"ab".repeat(32))));
+        assert!(!check(&job, Some(&"ac".repeat(16))));
         job.submissions = 2.into();
-        assert!(!check(&job, None) && check(&job, Some("abababab")));
+        assert!(!check(&job, None) && check(&job, Some(&seen)));
         (job.milestones, job.submissions) = (2, 1.into());
         assert!(!check(&job, None));
         // The provider has gone on: the decision about the first result meets the second.
         job.trace_root = [0xcd; 32];
-        assert!(!check(&job, Some("abababab")));
-        for bad in ["", "abcdefg", "abcdefgh", &"a".repeat(65)] {
+        assert!(!check(&job, Some(&seen)));
+        for bad in [
+            "",
+            "abcdefg",
+            &"h".repeat(32),
+            &"a".repeat(31),
+            &"a".repeat(65),
+        ] {
             assert!(commitment(bad).is_err(), "{bad}");
         }
     }

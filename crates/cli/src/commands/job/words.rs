@@ -30,6 +30,9 @@ pub fn deadline(job: &Job, left_secs: i64) -> Option<String> {
         (JobState::Taken, true) => "the provider is late; `quern job crank` takes the job from it",
         (JobState::Submitted, false) if is_refereed => "end of the review",
         (JobState::Submitted, true) if is_refereed => "the review is over",
+        (JobState::Submitted, false) if !job.has_arbiter() => {
+            "then silence pays; without an arbiter nobody can reject it"
+        }
         (JobState::Submitted, false) => "until then the client may reject",
         (JobState::Submitted, true) => "the client can't reject it any more",
         (JobState::Rejected, false) => "until then the arbiter decides",
@@ -140,8 +143,12 @@ mod tests {
             "1m 1s ago: the provider is late; `quern job crank` takes the job from it"
         );
         assert_eq!(of(JobState::Convicted, -1), None);
-        let accepted = deadline(&job(JobState::Submitted, Assurance::Reviewed), 0).unwrap();
-        assert!(accepted.contains("may reject"), "{accepted}");
+        let mut reviewed = job(JobState::Submitted, Assurance::Reviewed);
+        let words = deadline(&reviewed, 0).unwrap();
+        assert!(words.contains("nobody can reject"), "{words}");
+        reviewed.arbiter = [7; 32].into();
+        let words = deadline(&reviewed, 0).unwrap();
+        assert!(words.contains("may reject"), "{words}");
     }
 
     #[test]

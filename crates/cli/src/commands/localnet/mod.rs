@@ -145,7 +145,7 @@ async fn start(globals: &Globals, args: Start) -> Result<()> {
     for wallet in roles.iter().chain([&admin]) {
         wallet.keep()?;
     }
-    let env = write_env(&args.keys_dir, &net, mint.as_ref())?;
+    let env = write_env(&args, &net, mint.as_ref())?;
 
     let mut fields = Fields::new()
         .text("rpc_url", net.rpc_url())
@@ -204,14 +204,17 @@ fn check_program(path: &Path) -> Result<()> {
 }
 
 /// Writes what a shell needs to talk to the network.
-fn write_env(folder: &Path, net: &LocalNet, mint: Option<&Mint>) -> Result<PathBuf> {
-    let path = folder.join("env");
+fn write_env(args: &Start, net: &LocalNet, mint: Option<&Mint>) -> Result<PathBuf> {
+    let path = args.keys_dir.join("env");
     let mut text = format!(
-        "# The network of `quern localnet`; read by `. {}`\nexport QUERN_URL={}\nexport QUERN_PROGRAM_ID={}\n",
+        "# The network of `quern localnet`; read by `. {}`\nexport QUERN_URL={}\n",
         path.display(),
-        net.rpc_url(),
-        program_id()
+        net.rpc_url()
     );
+    // An empty network has no program: the first deployment names its own.
+    if !args.empty {
+        text.push_str(&format!("export QUERN_PROGRAM_ID={}\n", program_id()));
+    }
     if let Some(mint) = mint {
         text.push_str(&format!("export MINT={}\n", mint.address));
     }

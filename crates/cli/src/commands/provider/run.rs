@@ -180,6 +180,7 @@ pub async fn run(context: &Context, args: Args) -> Result<()> {
         ..Budgets::default()
     };
     let policy = policy(context, &args).await?;
+    let weights = named::sources(context, &args.weights).await?;
     let reach = args.reach.limits(context).await?;
     let chain = RpcChain::new(context.within(budgets).sender, signer);
     // Nothing is made on the disk for a provider that could not work.
@@ -205,7 +206,7 @@ pub async fn run(context: &Context, args: Args) -> Result<()> {
             max_bytes: u64::from(args.max_data) << 20,
             ..reach
         },
-        weights: named::sources(context, &args.weights).await?,
+        weights,
         poll: Duration::from_secs(u64::from(args.poll)),
         memory_bytes: u64::from(args.memory_limit) << 20,
         disk_bytes: u64::from(args.disk_limit) << 20,

@@ -157,7 +157,13 @@ fn fetched(args: &Args, uri: &str, bytes: &[u8]) -> Result<Inputs> {
         Ok(tensors) => (tensors.iter().map(data_root).collect(), tensors),
         // Reviewed work may have any input.
         Err(_) if args.assurance == Some(Assurance::Reviewed) || args.model.is_none() => {
-            (any_file::root(bytes).into_iter().collect(), Vec::new())
+            let root = any_file::root(bytes).filter(|_| !bytes.is_empty());
+            let root = root.ok_or_else(|| {
+                Error::Other(format!(
+                    "the input at {uri} is empty or looks like a part of a tensor's tree, so that nothing can be committed to; add a byte to it"
+                ))
+            })?;
+            (vec![root], Vec::new())
         }
         Err(error) => {
             return Err(Error::Other(format!(

@@ -28,8 +28,6 @@ use {
 const POLL: Duration = Duration::from_secs(2);
 /// Looks after which a job that is not there counts as ended: a node may be behind.
 const LOOKS_FOR_JOB: u32 = 5;
-/// Digits of a commitment that are typed to name it.
-const TYPED_DIGITS: usize = 16;
 
 /// What waiting ends with.
 enum Waited {
@@ -60,7 +58,11 @@ pub async fn follow(
         Waited::Submitted(job, moment) => {
             let shown = result::run_watched(context, address, target, fetcher, "is submitted");
             let shown = shown.await;
-            Next::of(address, &job, &moment).print(context.format);
+            let mut next = Next::of(address, &job, &moment, &context.wallet_option());
+            if shown.is_err() {
+                next.was_not_seen();
+            }
+            next.print(context.format);
             shown
         }
         Waited::Ended(Outcome::Paid) => {
@@ -110,7 +112,8 @@ async fn wait(context: &Context, address: &Pubkey, screen: &Screen) -> Result<Wa
 /// What a client may do about a submitted milestone.
 struct Next {
     job: Pubkey,
-    accept: String,
+    /// Nothing before the result was seen.
+    accept: Option<String>,
     /// Nothing without an arbiter.
     reject: Option<String>,
     deadline: i64,
@@ -118,16 +121,13 @@ struct Next {
 }
 
 impl Next {
-    fn of(address: &Pubkey, job: &Job, moment: &Moment) -> Self {
-        let commitment: String = hex::encode(job.trace_root)
-            .chars()
-            .take(TYPED_DIGITS)
-            .collect();
-        let typed = |what: &str| format!("quern job {what} {address} --seen {commitment}");
+    fn of(address: &Pubkey, job: &Job, moment: &Moment, wallet: &str) -> Self {
+        let commitment = hex::encode(job.trace_root);
+        let typed = |what: &str| format!("quern{wallet} job {what} {address} --seen {commitment}");
         let deadline = job.effective_deadline(moment);
         Self {
             job: *address,
-            accept: typed("accept"),
+            accept: Some(typed("accept")),
             reject: job
                 .has_arbiter()
                 .then(|| format!("{} --reason WHY", typed("reject"))),
@@ -136,9 +136,20 @@ impl Next {
         }
     }
 
+    /// Nobody is told to pay for what could not be shown.
+    fn was_not_seen(&mut self) {
+        self.accept = None;
+    }
+
     fn lines(&self) -> Vec<String> {
         let left = about(self.left_secs.unsigned_abs());
-        let mut lines = vec![format!("pay it now: {}", self.accept)];
+        let mut lines = vec![match &self.accept {
+            Some(accept) => format!("pay it now: {accept}"),
+            None => format!(
+                "look at it again before you pay: quern job result {}",
+                self.job
+            ),
+        }];
         lines.push(match &self.reject {
             Some(reject) => format!("have the arbiter decide, within {left}: {reject}"),
             None => "it cannot be rejected: the job has no arbiter".to_owned(),
@@ -155,7 +166,7 @@ impl Next {
             Format::Json => Fields::new()
                 .text("job", self.job)
                 .text("state", JobState::Submitted.name())
-                .text("accept", &self.accept)
+                .maybe("accept", self.accept.as_ref())
                 .maybe("reject", self.reject.as_ref())
                 .with("silence_pays_unix", self.deadline)
                 .with("silence_pays_in_secs", self.left_secs)
@@ -181,20 +192,26 @@ mod tests {
             last_restart_slot: 0,
         };
         let address = Pubkey::from([1; 32]);
-        let lines = |job: &Job| Next::of(&address, job, &moment).lines();
-        let accept = format!("quern job accept {address} --seen abababababababab");
+        let lines = |job: &Job| Next::of(&address, job, &moment, " -k me.json").lines();
+        let seen = "ab".repeat(32);
+        let accept = format!("quern -k me.json job accept {address} --seen {seen}");
         let [pay, reject, silence] = &lines(&job)[..] else {
             panic!("three lines");
         };
         assert!(pay.ends_with(&accept), "{pay}");
         assert!(reject.contains("no arbiter"), "{reject}");
         assert!(silence.contains("silence pays, in 2h"), "{silence}");
+        let mut unseen = Next::of(&address, &job, &moment, "");
+        unseen.was_not_seen();
+        let all = unseen.lines().join("\n");
+        assert!(!all.contains("job accept"), "{all}");
+        assert!(all.contains("quern job result"), "{all}");
         job.arbiter = Pubkey::from([2; 32]);
         let [_, reject, _] = &lines(&job)[..] else {
             panic!("three lines");
         };
         assert!(
-            reject.contains("quern job reject") && reject.contains("--reason"),
+            reject.contains("job reject") && reject.contains("--reason"),
             "{reject}"
         );
     }
