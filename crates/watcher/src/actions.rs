@@ -103,7 +103,8 @@ pub(crate) async fn convict(
     match context.chain.convict(job, &graph, &charge, &evidence).await {
         Ok(conviction) => Ok(Next::Done(Verdict::Convicted {
             signature: conviction.signature,
-            accused,
+            charge,
+            item: accused.item,
             route: conviction.route,
             evidence_bytes: evidence.len() as u64,
             compute_units: conviction.compute_units,

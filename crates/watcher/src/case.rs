@@ -158,7 +158,8 @@ impl Case {
         let verdict = match verdict {
             // What is known to be wrong is not merely unchecked.
             Verdict::CouldNotCheck { why } if self.is_wrong => Verdict::Wrong {
-                accused: self.accused,
+                charge: self.accused.map(|accused| accused.charge),
+                item: self.accused.and_then(|accused| accused.item),
                 why,
             },
             verdict => verdict,

@@ -77,7 +77,10 @@ pub(crate) fn items(material: &Material) -> Result<Checked> {
         data: Arc::clone(data),
         items: checks.items,
         other_text: checks.other_text,
-        published: material.roots.clone().map_or_else(OnceLock::new, OnceLock::from),
+        published: material
+            .roots
+            .clone()
+            .map_or_else(OnceLock::new, OnceLock::from),
         held: Mutex::new(checks.held),
     };
     Ok(Checked::Own(Arc::new(own)))
@@ -100,7 +103,7 @@ struct Checks<'m> {
     other_text: Option<u32>,
 }
 
-impl Checks<'_> {
+impl<'m> Checks<'m> {
     fn item(&mut self, item: u32) -> Result<Next> {
         let kept = self.material.kept.as_ref();
         let known = kept.and_then(|kept| kept.items.get(&item)).copied();
@@ -130,11 +133,12 @@ impl Checks<'_> {
 
     /// The published trace of an item, if it leads to the item root. Where the tokens were demanded, evidence needs their
     /// answers, which the way of demands puts in.
-    fn published(&self, item: u32, root: &Hash) -> Option<(ItemTrace, &PublishedTrace)> {
-        if self.material.data.are_tokens_demanded {
+    fn published(&self, item: u32, root: &Hash) -> Option<(ItemTrace, &'m PublishedTrace)> {
+        let material = self.material;
+        if material.data.are_tokens_demanded {
             return None;
         }
-        let mut all = self.material.traces.iter();
+        let mut all = material.traces.iter();
         let from = all.find(|trace| trace.item == item)?;
         Some((published::trace(&self.graph, from, root)?, from))
     }

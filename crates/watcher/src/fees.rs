@@ -105,7 +105,10 @@ fn count(asked: &mut HashSet<NodeId>, tree: Tree, nodes: impl Iterator<Item = (u
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use {super::*, quern_proof::{DType, builder::GraphBuilder}};
+    use {
+        super::*,
+        quern_proof::{DType, builder::GraphBuilder},
+    };
 
     /// 1,000 items of 3 ops of 3 rows and 2 leaves: 10 levels, 2 levels, 2 + 1 levels.
     #[test]

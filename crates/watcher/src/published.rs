@@ -3,14 +3,11 @@
 
 use {
     crate::{context::Context, error::Result, results::CaseData},
-    quern_data::{DataError, Download, fetch, sizes::Sizes},
-    quern_proof::{
-        Hash, Tensor,
-        commit::{self, ItemTrace},
-        eval, file,
-        graph::Graph,
-        published,
+    quern_data::{
+        DataError, Download, fetch,
+        sizes::{self, Sizes},
     },
+    quern_proof::{Hash, Tensor, commit::ItemTrace, eval, file, graph::Graph, published},
 };
 
 /// What was published, on the disk and not looked at yet.
@@ -49,12 +46,12 @@ pub(crate) struct Order<'a> {
 /// That this disk has no room.
 pub(crate) async fn fetch(context: &Context, order: &Order<'_>, to: &mut Delivery) -> Result<()> {
     let sizes = order.sizes;
-    match file_beside(context, order, fetch::ROOTS_FILE, sizes.roots_file).await? {
+    match file_beside(context, order, fetch::ROOTS_FILE, sizes.roots).await? {
         Ok(roots) => to.roots = Some(roots),
         Err(why) => to.missing = Some(why),
     }
     if order.has_tokens {
-        let tokens = file_beside(context, order, fetch::TOKENS_FILE, sizes.tokens_file).await?;
+        let tokens = file_beside(context, order, fetch::TOKENS_FILE, sizes.tokens).await?;
         to.tokens = tokens.ok();
     }
     // Without the item roots nobody can say whose traces they are.
@@ -112,33 +109,22 @@ async fn file_beside(
     }
 }
 
-/// The item roots, if they lead to the trace root. Those of a job with one item need not be published.
+/// The item roots in a file, if they lead to the trace root; why not otherwise.
 pub(crate) fn item_roots(
     data: &CaseData,
     graph: &Graph<'_>,
-    roots: Option<&Download>,
-) -> std::result::Result<Vec<Hash>, Option<String>> {
-    let read = roots.map(|roots| {
-        let bytes = roots.read().map_err(|error| error.to_string())?;
-        let tree = published::item_roots(graph, data.items, &data.trace_root, &bytes);
-        let tree = tree.map_err(|error| error.to_string())?;
-        Ok(tree.item_roots().to_vec())
-    });
-    match read {
-        Some(Ok(roots)) => Ok(roots),
-        Some(Err(why)) => Err(Some(why)),
-        None => Err(None),
-    }
+    roots: &Download,
+) -> std::result::Result<Vec<Hash>, String> {
+    let bytes = roots.read().map_err(|error| error.to_string())?;
+    let tree = published::item_roots(graph, data.items, &data.trace_root, &bytes);
+    let tree = tree.map_err(|error| error.to_string())?;
+    Ok(tree.item_roots().to_vec())
 }
 
 /// The tokens of all items, if they have the tokens root.
 pub(crate) fn tokens(data: &CaseData, graph: &Graph<'_>, tokens: &Download) -> Option<Tensor> {
-    let input = graph.tokens()?;
-    let shape = graph.input(input.into()).ok()?;
-    let tensor = file::decode_tensor(&tokens.read().ok()?).ok()?;
-    let rows = shape.rows.checked_mul(data.items)?;
-    let is_shape = (tensor.dtype(), tensor.rows(), tensor.cols()) == (shape.dtype, rows, shape.cols);
-    (is_shape && commit::data_root(&tensor) == data.tokens_root).then_some(tensor)
+    let bytes = tokens.read().ok()?;
+    sizes::checked_tokens(graph, data.items, &data.tokens_root, &bytes).ok()
 }
 
 /// The trace of an item, if it has the item root.

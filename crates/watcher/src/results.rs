@@ -1,19 +1,10 @@
 //! The data of a case in memory, and own results of cases that are not decided.
 
 use {
-    crate::error::Result,
+    crate::{error::Result, verdict::CheckedItems},
     quern_client::Pubkey,
-    quern_data::{
-        Reservation,
-        runtime::lock,
-        sizes::Sizes,
-    },
-    quern_proof::{
-        Hash, Tensor,
-        commit::ItemTrace,
-        eval::Batch,
-        graph::Graph,
-    },
+    quern_data::{Reservation, runtime::lock, sizes::Sizes},
+    quern_proof::{Hash, Tensor, commit::ItemTrace, eval::Batch, graph::Graph},
     std::{
         collections::{BTreeMap, HashMap},
         sync::{Arc, Mutex, OnceLock},
@@ -21,6 +12,7 @@ use {
 };
 
 /// What a job's result follows from, compared with the roots in job and model.
+#[derive(Clone)]
 pub(crate) struct CaseData {
     /// The sealed graph.
     pub graph: Vec<u8>,
@@ -49,43 +41,44 @@ impl CaseData {
     /// What is computed. How much memory an item takes was checked before anything was fetched.
     pub(crate) fn batch(&self) -> Result<Batch<'_>> {
         let (inputs, weights) = (&self.inputs, &self.weights);
-        Ok(Batch::new(&self.graph()?, self.items, inputs, weights, u64::MAX)?)
+        Ok(Batch::new(
+            &self.graph()?,
+            self.items,
+            inputs,
+            weights,
+            u64::MAX,
+        )?)
     }
 
-    /// The same with the tokens of these items.
-    pub(crate) fn with_tokens_of(&self, known: &[(u32, Vec<u8>)]) -> Result<Self> {
-        let mut inputs = (*self.inputs).clone();
-        let tokens = self.graph()?.tokens().map(usize::from);
-        if let Some(tensor) = tokens.and_then(|tokens| inputs.get_mut(tokens)) {
-            let data = tensor.data_mut();
-            for (item, tokens) in known {
-                let start = *item as usize * tokens.len();
-                if let Some(row) = data.get_mut(start..start + tokens.len()) {
-                    row.copy_from_slice(tokens);
-                }
+    /// Takes the tokens of some items, as they were demanded.
+    pub(crate) fn take_tokens_of(&mut self, known: &[(u32, Vec<u8>)]) -> Result<()> {
+        self.are_tokens_demanded = true;
+        let Some(tensor) = self.tokens_mut()? else {
+            return Ok(());
+        };
+        let data = tensor.data_mut();
+        for (item, tokens) in known {
+            let start = *item as usize * tokens.len();
+            if let Some(row) = data.get_mut(start..start + tokens.len()) {
+                row.copy_from_slice(tokens);
             }
         }
-        Ok(self.with_inputs(inputs, true))
+        Ok(())
     }
 
-    /// The same with the tokens of all items.
-    pub(crate) fn with_tokens(&self, tokens: Tensor) -> Result<Self> {
-        let mut inputs = (*self.inputs).clone();
-        let place = self.graph()?.tokens().map(usize::from);
-        if let Some(tensor) = place.and_then(|place| inputs.get_mut(place)) {
+    /// Takes the tokens of all items.
+    pub(crate) fn take_tokens(&mut self, tokens: Tensor) -> Result<()> {
+        if let Some(tensor) = self.tokens_mut()? {
             *tensor = tokens;
         }
-        Ok(self.with_inputs(inputs, false))
+        Ok(())
     }
 
-    fn with_inputs(&self, inputs: Vec<Tensor>, are_tokens_demanded: bool) -> Self {
-        Self {
-            graph: self.graph.clone(),
-            inputs: Arc::new(inputs),
-            weights: Arc::clone(&self.weights),
-            are_tokens_demanded,
-            ..*self
-        }
+    fn tokens_mut(&mut self) -> Result<Option<&mut Tensor>> {
+        let place = self.graph()?.tokens().map(usize::from);
+        // In a graph with tokens nobody else has this list.
+        let inputs = Arc::make_mut(&mut self.inputs);
+        Ok(place.and_then(|place| inputs.get_mut(place)))
     }
 }
 
@@ -121,6 +114,17 @@ pub(crate) struct OwnResult {
 }
 
 impl OwnResult {
+    /// How many items were checked, and how.
+    pub(crate) fn counted(&self) -> CheckedItems {
+        let ways = || self.items.values().map(|examined| examined.way);
+        let count = |way| ways().filter(|of| *of == way).count() as u32;
+        CheckedItems {
+            items: self.data.items,
+            recomputed: count(Way::Recomputed),
+            verified: count(Way::Verified),
+        }
+    }
+
     /// Whether all items of the job were examined.
     pub(crate) fn is_whole(&self) -> bool {
         self.items.len() == self.data.items as usize

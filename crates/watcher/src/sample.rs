@@ -58,9 +58,7 @@ impl Random {
 /// That there are none.
 pub(crate) fn fill(bytes: &mut [u8]) -> Result<()> {
     getrandom::fill(bytes).map_err(|error| {
-        WatcherError::NotReady(format!(
-            "the operating system gives no randomness: {error}"
-        ))
+        WatcherError::NotReady(format!("the operating system gives no randomness: {error}"))
     })
 }
 
@@ -104,7 +102,10 @@ mod tests {
             }
         }
         // 500 each; six standard deviations are 116.
-        assert!(times.iter().all(|times| times.abs_diff(500) < 120), "{times:?}");
+        assert!(
+            times.iter().all(|times| times.abs_diff(500) < 120),
+            "{times:?}"
+        );
         assert_eq!(draw(3, 3).unwrap(), [0, 1, 2]);
         assert_eq!(draw(3, 9).unwrap(), [0, 1, 2]);
     }
