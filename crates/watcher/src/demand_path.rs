@@ -88,7 +88,7 @@ pub(crate) enum Followed {
     Found(Found),
 }
 
-/// Goes on with a search as far as there are answers, then demands or convicts. `missing` is why the item roots could not be read.
+/// Follows the answers of a search, then demands or convicts. `missing` is why the item roots could not be read.
 pub(crate) async fn follow(
     context: &Context,
     case: &mut Case,

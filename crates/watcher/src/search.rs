@@ -1,4 +1,4 @@
-//! The search in a withheld commitment, as far as there are answers: for the tokens of the items that are checked, then for
+//! The search in a withheld commitment, along the answers that there are: for the tokens of the items that are checked, then for
 //! the first difference from the own results.
 
 use {
@@ -72,7 +72,7 @@ impl Search {
         }
     }
 
-    /// Goes on as far as these answers lead.
+    /// Goes on to where these answers lead.
     pub(crate) fn run(&self, answers: &Answers) -> std::result::Result<Found, StepError> {
         match self {
             Self::Tokens { data, items } => find_tokens(data, items, answers),

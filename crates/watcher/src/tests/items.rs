@@ -32,8 +32,7 @@ fn convicted(report: &Report) -> (u16, u32, u32) {
 }
 
 #[tokio::test]
-async fn whoever_samples_the_wrong_item_convicts_and_whoever_does_not_says_how_little_was_checked()
-{
+async fn a_sample_with_the_wrong_item_convicts_and_another_says_how_little_was_checked() {
     let world = World::of(Work::tables(50, 3, 200), |work| work.with_wrong(17, 1));
     world.publish_roots(&world.claim);
     let missed = CheckedItems {
@@ -288,4 +287,44 @@ async fn one_item() {
         let report = until_reported(&world, &world.watcher(ANNA), true).await;
         assert_eq!(convicted(&report), (1, 0, demands));
     }
+}
+
+/// Also between a demand and its own answer to it.
+#[tokio::test]
+async fn killed_while_it_answers_itself_it_goes_on_and_asks_nothing_twice() {
+    for steps in 1..200 {
+        let world = World::of(Work::tables(20, 1, 50), |work| work.with_wrong(13, 1));
+        world.publish_roots(&world.claim);
+        world.pass_time(100);
+        let killed = world.watcher_with(ANNA, world.settings(), steps);
+        let mut is_dead = false;
+        for _ in 0..20 {
+            is_dead |= killed.pass().await.is_err();
+            if is_dead || world.state().job.is_none() {
+                break;
+            }
+            world.answer();
+        }
+        let second = world.watcher(ANNA);
+        for _ in 0..20 {
+            for report in second.pass().await.unwrap().reports {
+                assert!(report.verdict.is_conviction(), "{steps}: {report:?}");
+            }
+            if world.state().job.is_none() {
+                break;
+            }
+            world.answer();
+        }
+        second.pass().await.unwrap();
+        assert!(world.state().job.is_none(), "{steps}");
+        assert!(world.state().demands.is_empty(), "{steps}");
+        // Two steps of the trace and a leaf.
+        let counts = [world.count(|c| &c.asks), world.count(|c| &c.convictions)];
+        assert_eq!(counts, [3, 1], "{steps}");
+        if !is_dead {
+            assert_eq!(world.count(|c| &c.answers), 1);
+            return;
+        }
+    }
+    panic!("it takes more steps than were tried");
 }

@@ -56,7 +56,7 @@ use {
     },
     quern_rules::deadline::{demand_due, in_time, passed, reaction_end},
     std::{
-        collections::HashSet,
+        collections::{BTreeMap, HashSet},
         path::Path,
         sync::{
             Arc, Mutex, MutexGuard,

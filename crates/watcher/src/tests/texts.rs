@@ -101,7 +101,8 @@ async fn a_right_text_is_consistent_and_withheld_ones_are_demanded() {
         assert_eq!(items.count(), 3);
         // 16 tokens are one leaf: a step above the items, then a leaf for each.
         let asks = match what {
-            What::Roots | What::Nothing => 1 + 3,
+            What::Nothing => 1 + 3,
+            // The result, which lies beside the item roots, is the text.
             _ => 0,
         };
         assert_eq!(world.count(|c| &c.asks), asks, "{what:?}");
@@ -161,6 +162,8 @@ async fn tokens_that_are_others_than_those_on_chain_are_ignored() {
 async fn silence_about_a_text_is_convicted() {
     let world = World::of(Work::transformer(2), Work::honest);
     world.publish_roots(&world.claim);
+    // The result would be the text.
+    std::fs::remove_file(world.place().join(fetch::RESULT_FILE)).unwrap();
     world.pass_time(100);
     let report = until_reported(&world, &world.watcher(ANNA), false).await;
     let Verdict::TimedOut { node_id, .. } = report.verdict else {
