@@ -140,6 +140,6 @@ fn run(cli: Cli) -> Result<()> {
         Cli::Test { fast, args } => suite::run(fast, &args),
         Cli::Demo { args } => start::binary(start::DEMO, &args),
         Cli::Release { binaries, out } => release::run(binaries, out),
-        Cli::Bench { args } => start::binary(start::BENCH, &args),
+        Cli::Bench { args } => start::bench(&args),
     }
 }

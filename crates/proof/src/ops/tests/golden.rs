@@ -5,12 +5,14 @@ use std::{format, path::Path, path::PathBuf, process::Command, string::String, v
 
 use serde_json::{Value, json};
 
-use super::{
-    kinds::random_text,
-    memory::Job,
+use super::{kinds::random_text, memory::Job};
+use crate::{
+    DType, Operand, Shape, Tensor,
+    builder::GraphBuilder,
+    graph,
+    ops::exp2::EXP2,
     random::{Rng, World},
 };
-use crate::{DType, Operand, Shape, Tensor, builder::GraphBuilder, graph, ops::exp2::EXP2};
 
 const ROOT: [u8; 32] = [0; 32];
 
