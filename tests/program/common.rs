@@ -17,11 +17,12 @@ pub use {
         builder::GraphBuilder,
         demand::{NodeId, Tree},
         evidence::{Case, Charge, Refusal, judge},
+        hash::Tag,
         shape::DType,
-        witness::{self, Known, Patched, Step, Whole},
+        witness::{self, Known, Patched, Step, TokensStep, Whole},
     },
     quern_testkit::svm::{
-        referee::{Claim, every_op, product, text, tiny},
+        referee::{Claim, every_op, product, text, tiny, tiny_of},
         *,
     },
     solana_sdk::{

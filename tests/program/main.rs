@@ -50,5 +50,6 @@ mod update_protocol;
 mod update_provider;
 mod vectors;
 mod withdraw;
+mod withheld;
 mod write_evidence;
 mod write_model;

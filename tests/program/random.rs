@@ -97,8 +97,15 @@ fn random_graphs_are_judged_as_natively() {
         judge_cells(&mut court, &honest, &mut rng, 16, &mut count);
         judge_paddings(&mut court, &honest, &mut rng, &mut count);
     }
-    println!("{:?} cells, {} changed pieces of evidence, {} paddings", count.cells, count.changed, count.paddings);
-    assert!(count.cells[1..].iter().all(|cells| *cells > 10), "{:?}", count.cells);
+    println!(
+        "{:?} cells, {} changed pieces of evidence, {} paddings",
+        count.cells, count.changed, count.paddings
+    );
+    assert!(
+        count.cells[1..].iter().all(|cells| *cells > 10),
+        "{:?}",
+        count.cells
+    );
     assert!(count.changed > 1_500 && count.paddings > 100);
 }
 
@@ -111,8 +118,15 @@ fn random_wide_graphs_are_judged_within_a_transaction() {
         let mut court = Court::of(&honest);
         judge_cells(&mut court, &honest, &mut rng, 4, &mut count);
     }
-    println!("{:?} cells, {} compute units at most", count.cells, count.dearest_units);
-    assert!(count.cells[1..].iter().all(|cells| *cells > 0), "{:?}", count.cells);
+    println!(
+        "{:?} cells, {} compute units at most",
+        count.cells, count.dearest_units
+    );
+    assert!(
+        count.cells[1..].iter().all(|cells| *cells > 0),
+        "{:?}",
+        count.cells
+    );
     assert!((100_000..1_400_000).contains(&count.dearest_units));
 }
 

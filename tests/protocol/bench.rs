@@ -103,7 +103,10 @@ fn a_wrong_cell_of_every_kind_of_op_of_minilm_is_convicted() {
         ["DOT", "GATHER", "LUT", "MIX", "NORM", "SOFTMAX"]
     );
     for (kind, one) in &convictions {
-        println!("{kind}: {} bytes, {} compute units", one.evidence_bytes, one.compute_units);
+        println!(
+            "{kind}: {} bytes, {} compute units",
+            one.evidence_bytes, one.compute_units
+        );
         let goal = one.goal.unwrap_or(u64::MAX);
         assert!(one.compute_units <= goal, "{kind}: {}", one.compute_units);
     }

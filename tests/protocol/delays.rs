@@ -338,8 +338,7 @@ fn random_game(
                 _ if parents == 0 => Above::Root,
                 _ => Above::Answer(dice.below(parents as u64) as usize),
             };
-            let is_deep =
-                matches!(above, Above::Answer(one) if game.demands[one].depth >= depth);
+            let is_deep = matches!(above, Above::Answer(one) if game.demands[one].depth >= depth);
             if !is_deep && parents < 40 {
                 game.ask(now, above);
             }
@@ -519,14 +518,17 @@ fn delay_table() -> String {
         "| graph | demands one below the other | in all | the provider answers at once | in the last second | and under \
          a flood |\n| --- | ---: | ---: | ---: | ---: | ---: |\n",
     );
-    let (product, digits, largest, longest) =
-        (product(), digits(), largest(), largest_text());
+    let (product, digits, largest, longest) = (product(), digits(), largest(), largest_text());
     for (name, bytes, items) in [
         ("digits, 1 image", &digits, 1),
         ("digits, 1,000 images", &digits, 1_000),
         ("1000 x 1000 x 1000 product", &product, 1),
         ("deepest that can be sealed", &largest, DEEPEST_ITEMS),
-        ("the same with a text of 8,192 tokens", &longest, DEEPEST_ITEMS),
+        (
+            "the same with a text of 8,192 tokens",
+            &longest,
+            DEEPEST_ITEMS,
+        ),
     ] {
         let graph = Graph::parse(bytes).unwrap();
         let (depth, all) = (deepest(&graph, items), demands(&graph, items));

@@ -63,11 +63,17 @@ fn kind(graph: &Graph<'_>, record: &Record) -> String {
                 (_, false) => ", scores",
                 (_, true) => ", context",
             };
-            format!("DOT, K = {}{of}", super::thousands(width(dot.product.a).into()))
+            format!(
+                "DOT, K = {}{of}",
+                super::thousands(width(dot.product.a).into())
+            )
         }
         Op::Norm(norm) => format!("NORM of {}", width(norm.a)),
         Op::Softmax(softmax) => format!("SOFTMAX of {}", width(softmax.a)),
-        Op::Lut(lut) => format!("LUT of {} values", super::thousands(graph.shape(lut.table).unwrap().cols.into())),
+        Op::Lut(lut) => format!(
+            "LUT of {} values",
+            super::thousands(graph.shape(lut.table).unwrap().cols.into())
+        ),
         _ => op.name().to_owned(),
     }
 }
@@ -100,7 +106,12 @@ pub fn convictions(mut claim: Claim) -> Vec<(String, Conviction)> {
         let rows = claim.outputs[0][usize::from(op)].rows();
         let (row, col) = (rows, claim.outputs[0][usize::from(op)].cols() / 2);
         claim.corrupt(op, row, col);
-        let charge = quern_proof::Charge::Cell { op, row, col, at: 0 };
+        let charge = quern_proof::Charge::Cell {
+            op,
+            row,
+            col,
+            at: 0,
+        };
         let measured = match claim.evidence(&charge).len() <= INLINE_BYTES {
             true => inline(&mut stage, "", &claim, &charge, goal(&kind)),
             false => by_account(&mut stage, "", &claim, &charge, goal(&kind)),

@@ -9,7 +9,9 @@ use {
         limits::STEP_LEVELS,
         shape::Geometry,
     },
-    quern_rules::deadline::{FinalizeGate, demand_due, extended, finalize_gate, in_time, passed, reaction_end,},
+    quern_rules::deadline::{
+        FinalizeGate, demand_due, extended, finalize_gate, in_time, passed, reaction_end,
+    },
 };
 
 /// What a byte of an account locks, in lamports, as in `docs/BENCHMARKS.md`. It comes back when the account closes.

@@ -73,8 +73,13 @@ pub fn show(command: &mut Command) {
 
 /// The same, if nothing has to be fetched for it.
 pub fn show_fetched(command: &mut Command) {
-    let path = shell::root().join("models").join(TESTED.0).join("recipe.json");
-    let recipe = fs::read(path).ok().and_then(|text| serde_json::from_slice(&text).ok());
+    let path = shell::root()
+        .join("models")
+        .join(TESTED.0)
+        .join("recipe.json");
+    let recipe = fs::read(path)
+        .ok()
+        .and_then(|text| serde_json::from_slice(&text).ok());
     let is_there = |recipe: &Recipe| cache::has(&key(TESTED.0, &recipe.packages)).unwrap_or(false);
     if recipe.as_ref().is_some_and(is_there) {
         show(command);

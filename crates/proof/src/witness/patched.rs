@@ -334,15 +334,10 @@ impl<'p, 'a> Patched<'p, 'a> {
             Found::Bottom(row) => row as u32,
         };
         let mut bytes = Vec::new();
-        for k in 0..shape.leaves() {
-            let position = shape.leaf_position(row, k).ok_or(Error::NoSuchPosition)?;
-            let node_id = NodeId::new(tree, shape.height(), position);
+        for node_id in row_leaves(tree, &shape, row)? {
             match self.known.leaves.get(&node_id) {
                 Some(leaf) => bytes.extend(leaf),
-                None if self.known.node(&node_id).is_some() => {
-                    return Ok(TokensStep::Demand(self.openable(node_id)?));
-                }
-                None => return Ok(TokensStep::Demand(self.demand_above(node_id)?)),
+                None => return Ok(TokensStep::Demand(self.towards(node_id)?)),
             }
         }
         bytes.truncate(shape.row_bytes() as usize);
@@ -350,6 +345,41 @@ impl<'p, 'a> Patched<'p, 'a> {
             item: row,
             tokens: bytes,
         })
+    }
+
+    /// All demands that [`Patched::step_tokens`] is going to ask for and that may be opened now. **Open all of them before
+    /// waiting for any answer**: several leaves of one row stand below one answer, and each may be asked only as long after
+    /// that answer as the time to react, which is shorter than what the provider has for the first.
+    ///
+    /// # Errors
+    /// Those of [`Patched::step_tokens`].
+    pub fn token_demands(&self) -> Result<Vec<NodeId>, Error> {
+        let TokensStep::Demand(first) = self.step_tokens()? else {
+            return Ok(Vec::new());
+        };
+        let Tree::Data(operand) = first.tree else {
+            return Ok(std::vec![first]);
+        };
+        let shape = self.geometry(operand)?;
+        let Found::Bottom(row) = self.descend(NodeId::root(first.tree), shape.rows_height())?
+        else {
+            return Ok(std::vec![first]);
+        };
+        let leaves = row_leaves(first.tree, &shape, row as u32)?.into_iter();
+        let missing = leaves.filter(|node_id| !self.known.leaves.contains_key(node_id));
+        let mut demands = missing
+            .map(|node_id| self.towards(node_id))
+            .collect::<Result<Vec<_>, _>>()?;
+        demands.dedup();
+        Ok(demands)
+    }
+
+    /// The next demand on the way to a leaf.
+    fn towards(&self, leaf: NodeId) -> Result<NodeId, Error> {
+        match self.known.node(&leaf).is_some() {
+            true => self.openable(leaf),
+            false => self.demand_above(leaf),
+        }
     }
 
     /// The demand that leads on to a node: the lowest known one above it at which a demand may start, if that may be opened.
@@ -471,4 +501,15 @@ impl Openings for Patched<'_, '_> {
             None => self.own.leaf(node_id),
         }
     }
+}
+
+/// The leaves of a row, in order.
+fn row_leaves(tree: Tree, shape: &Geometry, row: u32) -> Result<Vec<NodeId>, Error> {
+    let positions = (0..shape.leaves()).map(|k| shape.leaf_position(row, k));
+    positions
+        .map(|position| {
+            let position = position.ok_or(Error::NoSuchPosition)?;
+            Ok(NodeId::new(tree, shape.height(), position))
+        })
+        .collect()
 }
