@@ -60,7 +60,7 @@ enum Cli {
         #[arg(long)]
         check: bool,
     },
-    /// Write the golden vectors of graphs, commitments and files again: tests/golden/proof.json
+    /// Write the golden vectors of graphs, commitments and files again: tests/golden/proof.json and ops.json
     Golden,
     /// Fetch the files that a model is made of into the cache, by their hashes, and print the folder
     Fetch {
@@ -140,6 +140,6 @@ fn run(cli: Cli) -> Result<()> {
         Cli::Test { fast, args } => suite::run(fast, &args),
         Cli::Demo { args } => start::binary(start::DEMO, &args),
         Cli::Release { binaries, out } => release::run(binaries, out),
-        Cli::Bench { args } => start::binary(start::BENCH, &args),
+        Cli::Bench { args } => start::bench(&args),
     }
 }

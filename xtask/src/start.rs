@@ -6,6 +6,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 
 use crate::host;
+use crate::models;
 use crate::program;
 use crate::shell::{self, Step};
 use crate::toolchain::Toolchain;
@@ -13,17 +14,28 @@ use crate::toolchain::Toolchain;
 /// Package and binary of the demo.
 pub const DEMO: (&str, &str) = ("quern-demo", "quern-demo");
 /// Package and binary of the benchmarks.
-pub const BENCH: (&str, &str) = ("quern-tests", "quern-bench");
+const BENCH: (&str, &str) = ("quern-tests", "quern-bench");
 
 /// Builds what is needed and runs a binary, with its standard output left to it.
 pub fn binary((package, name): (&str, &str), args: &[String]) -> Result<()> {
-    let status = prepared(package, name, args)?
+    run(&mut prepared(package, name, args)?, name)
+}
+
+fn run(command: &mut Command, name: &str) -> Result<()> {
+    let status = command
         .status()
         .with_context(|| format!("could not start {name}"))?;
     if !status.success() {
         bail!("{name} failed ({status}); the lines above say why");
     }
     Ok(())
+}
+
+/// Runs the benchmarks, with the model's files where they can be had.
+pub fn bench(args: &[String]) -> Result<()> {
+    let mut bench = prepared(BENCH.0, BENCH.1, args)?;
+    models::show(&mut bench);
+    run(&mut bench, BENCH.1)
 }
 
 /// The same, with what it prints on standard output as the result.

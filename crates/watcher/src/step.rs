@@ -54,8 +54,11 @@ pub(crate) async fn step(context: &Context, case: &mut Case) -> Stepped {
     if let Some(overdue) = overdue {
         return actions::timeout(context, case, &job, overdue).await;
     }
-    if let Some(last) = way.last().filter(|demand| demand.answer.is_none()) {
-        demand_path::say_waiting(context, case, last);
+    let is_unanswered = |demand: &&OpenedDemand| demand.answer.is_none();
+    if let Some(waiting) = way.iter().find(is_unanswered)
+        && !demand_path::has_moved(case, &way)
+    {
+        demand_path::say_waiting(context, case, waiting);
         return Ok(Next::Wait);
     }
     examine(context, case, &job, &moment, way).await

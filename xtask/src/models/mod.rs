@@ -12,7 +12,7 @@ use crate::shell::{self, Step};
 use crate::{cache, host};
 
 /// The model whose quality is tested, and the variable that tells its tests where the files are.
-pub const TESTED: (&str, &str) = ("minilm", "QUERN_MINILM");
+const TESTED: (&str, &str) = ("minilm", "QUERN_MINILM");
 
 #[derive(Deserialize)]
 struct Recipe {
@@ -59,6 +59,31 @@ pub fn fetch(model: &str) -> Result<PathBuf> {
         step.done("fetched");
         Ok(())
     })
+}
+
+/// Tells a command where the files of the model are that is tested, fetching them at first; without them the command says
+/// what it leaves out.
+pub fn show(command: &mut Command) {
+    let (model, variable) = TESTED;
+    match fetch(model) {
+        Ok(folder) => _ = command.env(variable, folder),
+        Err(error) => shell::say(format!("{model} NOT tested: {error:#}")),
+    }
+}
+
+/// The same, if nothing has to be fetched for it.
+pub fn show_fetched(command: &mut Command) {
+    let path = shell::root()
+        .join("models")
+        .join(TESTED.0)
+        .join("recipe.json");
+    let recipe = fs::read(path)
+        .ok()
+        .and_then(|text| serde_json::from_slice(&text).ok());
+    let is_there = |recipe: &Recipe| cache::has(&key(TESTED.0, &recipe.packages)).unwrap_or(false);
+    if recipe.as_ref().is_some_and(is_there) {
+        show(command);
+    }
 }
 
 /// Where a model's files lie in the cache: another pin is another place.
