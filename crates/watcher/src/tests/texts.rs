@@ -171,3 +171,28 @@ async fn silence_about_a_text_is_convicted() {
     };
     assert_eq!(node_id, NodeId::root(Tree::Data(Operand::Input(1))));
 }
+
+/// What stands below an answer may be asked for only a minute after it, which is as long as the provider may take for each: so
+/// the watcher asks for all of that at once.
+#[tokio::test]
+async fn a_provider_that_answers_at_the_last_second_gains_nothing() {
+    let text = |work: &Work| work.with_other_text(2);
+    let cell = |work: &Work| work.with_wrong(2, NORM);
+    let wrong: [fn(&Work) -> Claim; 2] = [text, cell];
+    for wrong in wrong {
+        let world = World::of(Work::transformer(3), wrong);
+        // The first demand is opened just before the review ends.
+        world.pass_time(i64::from(REVIEW_SECS) - 2);
+        let watcher = world.watcher(ANNA);
+        let mut reports = Vec::new();
+        for _ in 0..2_000 {
+            reports.extend(watcher.pass().await.unwrap().reports);
+            if !reports.is_empty() {
+                break;
+            }
+            world.answer_at_the_last_second();
+            world.pass_time(1);
+        }
+        assert_eq!(reports[0].verdict.name(), "convicted", "{reports:?}");
+    }
+}
