@@ -6,12 +6,14 @@
 
 mod amount;
 mod commands;
+mod compute;
 mod context;
 mod data;
 #[cfg(test)]
 mod documented;
 mod error;
 mod files;
+mod folder;
 mod formats;
 mod funds;
 mod indexer;
@@ -23,6 +25,7 @@ mod signer;
 #[cfg(test)]
 mod snapshot;
 mod span;
+mod texts;
 mod written;
 
 use {

@@ -107,6 +107,11 @@ impl Numbers {
         )
     }
 
+    /// Its rows, in order.
+    pub fn rows(&self) -> impl Iterator<Item = &[f64]> {
+        self.values.chunks(self.cols as usize)
+    }
+
     /// Numbers in a row.
     #[cfg(test)]
     pub const fn cols(&self) -> u32 {
