@@ -118,7 +118,7 @@ impl Shown {
             .share("fee", job.terms.fee_bps.get())
             .share("royalty", job.royalty_bps.get())
             .with("work", job.work.get())
-            .with("batch_rows", job.batch_rows.get())
+            .with("items", job.items.get())
             .time("work_time", job.work_secs.get())
             .time("review_time", job.review_secs.get())
             .with("submissions", job.submissions.get())
@@ -288,7 +288,7 @@ mod tests {
         (job.milestones, job.submissions) = (1, 1.into());
         (job.price_atoms, job.bond_atoms) = (500_000.into(), 1_000_000.into());
         job.bond_left_atoms = job.bond_atoms;
-        (job.work, job.batch_rows) = (123_456.into(), 64.into());
+        (job.work, job.items) = (123_456.into(), 64.into());
         (job.work_secs, job.review_secs) = (3_600.into(), 86_400.into());
         job.deadline = 1_086_399.into();
         job.trace_root = [7; 32];

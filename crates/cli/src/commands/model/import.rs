@@ -59,7 +59,7 @@ pub struct Args {
 }
 
 /// A graph with its weights and its card; and the tokenizer's file, if it reads texts.
-struct Outcome {
+struct ImportedModel {
     graph: Vec<u8>,
     weights: Vec<Tensor>,
     tokenizer: Option<Vec<u8>>,
@@ -83,7 +83,7 @@ pub fn run(format: Format, args: &Args) -> Result<()> {
     Ok(())
 }
 
-fn fields(args: &Args, made: &Outcome) -> Result<Fields> {
+fn fields(args: &Args, made: &ImportedModel) -> Result<Fields> {
     let sealed = graph::seal(&made.graph).map_err(quern_proof::Error::from)?;
     let weights: u64 = made.weights.iter().map(|one| one.data().len() as u64).sum();
     let card = &made.card;
@@ -119,7 +119,7 @@ fn rounded(figure: &serde_json::Number) -> f64 {
 }
 
 impl Args {
-    fn made(&self, wheel: &Wheel) -> Result<Outcome> {
+    fn made(&self, wheel: &Wheel) -> Result<ImportedModel> {
         let end = self.source.extension().and_then(|end| end.to_str());
         match end {
             Some("safetensors") => self.encoder(wheel),
@@ -129,7 +129,7 @@ impl Args {
     }
 
     /// By a recipe, whose files somebody has fetched.
-    fn recipe(&self, wheel: &Wheel) -> Result<Outcome> {
+    fn recipe(&self, wheel: &Wheel) -> Result<ImportedModel> {
         let path = match self.source.is_dir() {
             true => self.source.join(RECIPE),
             false => self.source.clone(),
@@ -159,7 +159,7 @@ impl Args {
     }
 
     /// An encoder out of its own files.
-    fn encoder(&self, wheel: &Wheel) -> Result<Outcome> {
+    fn encoder(&self, wheel: &Wheel) -> Result<ImportedModel> {
         let beside = |named: &Option<PathBuf>, name: &str| {
             let path = named.clone();
             path.unwrap_or_else(|| self.source.with_file_name(name))
@@ -199,7 +199,7 @@ impl Args {
         name: String,
         tokenizer: Vec<u8>,
         made_of: Vec<Source>,
-    ) -> Result<Outcome> {
+    ) -> Result<ImportedModel> {
         let card = Card {
             name,
             graph_sha256: folder::sha256(&imported.graph),
@@ -209,7 +209,7 @@ impl Args {
             quality: json!(imported.quality),
             made_of,
         };
-        Ok(Outcome {
+        Ok(ImportedModel {
             graph: imported.graph,
             weights: imported.weights,
             tokenizer: Some(tokenizer),
@@ -218,7 +218,7 @@ impl Args {
     }
 
     /// A small network.
-    fn network(&self, wheel: &Wheel) -> Result<Outcome> {
+    fn network(&self, wheel: &Wheel) -> Result<ImportedModel> {
         let bytes = Role::source("RECIPE_OR_FILE").read(&self.source)?;
         let read = onnx::read(&bytes)?;
         let [calibration, held_out] = self.sets()?;
@@ -243,7 +243,7 @@ impl Args {
             quality,
             made_of: vec![Source::of(&self.source, &bytes)],
         };
-        Ok(Outcome {
+        Ok(ImportedModel {
             graph: made.graph,
             weights: made.weights,
             tokenizer: None,
