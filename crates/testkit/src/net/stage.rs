@@ -314,7 +314,7 @@ impl Stage {
         self.sender().send_all(&all, &[&self.creator]).await?;
         let sealed = accounts::model(self.net.rpc(), &self.model).await?;
         ensure!(sealed.model.sealed.get(), "the model is not sealed");
-        let work = sealed.model.macs_per_row.get();
+        let work = sealed.model.work.get();
         self.names.say(format!("creator: the digits model is sealed on chain, {work} units of work an image, royalty 5 %; its data set, royalty 2 %; the plain product of two matrices, royalty 1 %"));
         Ok(())
     }
@@ -420,7 +420,7 @@ impl Stage {
             work_secs: WORK_SECS,
             review_secs: REVIEW_SECS,
             ends_by: self.net.now().await? + i64::from(7 * DAY),
-            batch_rows: 0,
+            items: 0,
             pinned_provider: NOBODY,
             arbiter: NOBODY,
             campaign: NOBODY,
@@ -439,8 +439,8 @@ impl Stage {
         range: Range<usize>,
         price_atoms: u64,
     ) -> Result<Pubkey> {
-        let (rows, images) = (u32::try_from(range.len())?, self.digits.images(range)?);
-        self.create_refereed_job(name, self.model, rows, &[images], price_atoms, None)
+        let (items, images) = (u32::try_from(range.len())?, self.digits.images(range)?);
+        self.create_refereed_job(name, self.model, items, &[images], price_atoms, None)
             .await
     }
 
@@ -452,13 +452,13 @@ impl Stage {
         &self,
         name: &str,
         model: Pubkey,
-        batch_rows: u32,
+        items: u32,
         inputs: &[Tensor],
         price_atoms: u64,
         pinned_provider: Option<Pubkey>,
     ) -> Result<Pubkey> {
         let mut args = self.job_args(price_atoms).await?;
-        args.batch_rows = batch_rows;
+        args.items = items;
         args.pinned_provider = pinned_provider.unwrap_or(NOBODY);
         args.input_roots = inputs.iter().map(data_root).collect();
         let relative = format!("client/{}.qbundle", name.replace(' ', "-"));
