@@ -49,14 +49,17 @@ pub const ROOTS_FILE: &str = "roots.bin";
 /// Name of the tokens, beside their result.
 pub const TOKENS_FILE: &str = "tokens.qten";
 
+/// How the names of files of single items begin.
+pub const ITEM_FILES: &str = "item-";
+
 /// Name of the trace of an item, beside its result.
 pub fn trace_file(item: u32) -> String {
-    format!("item-{item}.qtrace")
+    format!("{ITEM_FILES}{item}.qtrace")
 }
 
 /// Name of the sums of an item, beside its trace.
 pub fn sums_file(item: u32) -> String {
-    format!("item-{item}.sums")
+    format!("{ITEM_FILES}{item}.sums")
 }
 
 /// The address of another file beside a published one.

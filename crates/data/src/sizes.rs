@@ -431,7 +431,7 @@ mod tests {
         let mut builder = GraphBuilder::new();
         let a = builder.input_item(DType::I8, 4, 16);
         let (w, p) = (builder.weight(&weight), builder.weight(&scale));
-        let b = builder.dot(a, w).scaled(p, 0, DType::I8).push();
+        let b = builder.dot(a, w).scaled(p, 1, DType::I8).push();
         builder.mix(b).plus(a).push();
         let bytes = builder.finish().unwrap();
         let graph = Graph::parse(&bytes).unwrap();
