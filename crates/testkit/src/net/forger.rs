@@ -11,9 +11,9 @@ use {
     },
     quern_data::{
         Publisher,
-        fetch::{RESULT_FILE, ROOTS_FILE, trace_file},
+        fetch::{RESULT_FILE, ROOTS_FILE, TOKENS_FILE, trace_file},
     },
-    quern_proof::file,
+    quern_proof::{commit::data_root, file},
     quern_provider::journal::Journal,
 };
 
@@ -93,8 +93,9 @@ impl<'s> Forger<'s> {
     /// # Errors
     /// That the transaction failed.
     pub async fn submit(&self, job: &Pubkey, answer: &Answer, uri: &str) -> Result<()> {
-        self.submit_root(job, answer.commitment.trace_root, uri)
-            .await
+        let tokens_root = answer.tokens.as_ref().map_or([0; 32], data_root);
+        let roots = (answer.commitment.trace_root, tokens_root);
+        self.commit(job, roots, uri).await
     }
 
     /// Commits to anything.
@@ -102,10 +103,19 @@ impl<'s> Forger<'s> {
     /// # Errors
     /// That the transaction failed.
     pub async fn submit_root(&self, job: &Pubkey, trace_root: [u8; 32], uri: &str) -> Result<()> {
+        self.commit(job, (trace_root, [0; 32]), uri).await
+    }
+
+    async fn commit(
+        &self,
+        job: &Pubkey,
+        (trace_root, tokens_root): ([u8; 32], [u8; 32]),
+        uri: &str,
+    ) -> Result<()> {
         let taken = self.stage.job(job).await?.context("the job is gone")?;
         let args = Submission {
             trace_root,
-            tokens_root: [0; 32],
+            tokens_root,
             output_uri: uri.to_owned(),
         };
         let operator = &self.keys.operator;
@@ -119,6 +129,9 @@ impl<'s> Forger<'s> {
 fn files_of(answer: &Answer) -> Result<Vec<(String, Vec<u8>)>> {
     let roots = answer.commitment.roots_file.clone();
     let mut all = vec![(ROOTS_FILE.to_owned(), roots)];
+    if let Some(tokens) = &answer.tokens {
+        all.push((TOKENS_FILE.to_owned(), file::encode_tensor(tokens)));
+    }
     for (item, outputs) in &answer.traces {
         all.push((trace_file(*item), file::encode_trace(outputs)?));
     }

@@ -4,10 +4,11 @@ use {
     super::digits::Digits,
     crate::rng::Rng,
     anyhow::{Context, Result, ensure},
+    quern_data::sizes,
     quern_proof::{
         DType, Tensor,
         builder::GraphBuilder,
-        commit::{Commitment, Committer, ItemTrace},
+        commit::{Commitment, Committer, ItemTrace, data_root},
         eval::{Batch, DEFAULT_MAX_ITEM_BYTES},
         evidence::Charge,
         file,
@@ -65,7 +66,7 @@ pub struct Work {
     pub graph: Vec<u8>,
     /// Items of the job.
     pub items: u32,
-    /// Inputs in the graph's order.
+    /// Inputs in the graph's order; the tokens, which the provider gives, in their place among them.
     pub inputs: Vec<Tensor>,
     /// Weights in the graph's order.
     pub weights: Vec<Tensor>,
@@ -76,6 +77,8 @@ pub struct Work {
 pub struct Answer {
     /// Roots and files.
     pub commitment: Commitment,
+    /// The text of all items, in a graph that has one.
+    pub tokens: Option<Tensor>,
     /// The results of all ops, of the first items and of wrong ones.
     pub traces: BTreeMap<u32, Vec<Tensor>>,
 }
@@ -113,6 +116,63 @@ impl Work {
             inputs: vec![matrix()?, matrix()?],
             weights: Vec::new(),
         })
+    }
+
+    /// A graph with tokens on these prompts, one a row; -1 where the text is to go on.
+    ///
+    /// # Errors
+    /// Prompts that do not fit the graph.
+    pub fn text(graph: Vec<u8>, weights: Vec<Tensor>, prompts: Tensor) -> Result<Self> {
+        let items = prompts.rows();
+        let blank = Tensor::from_i32(items, prompts.cols(), &vec![0; prompts.data().len() / 4])?;
+        let mut work = Self {
+            graph,
+            items,
+            inputs: vec![prompts, blank],
+            weights,
+        };
+        let graph = work.graph()?;
+        let tokens = usize::from(graph.tokens().context("the graph has no tokens")?);
+        let batch = work.batch(&graph)?;
+        let mut texts = Vec::new();
+        for item in 0..items {
+            texts.extend(batch.generate(item)?.values());
+        }
+        let cols = work.inputs[tokens].cols();
+        work.inputs[tokens] = Tensor::from_i32(items, cols, &texts)?;
+        Ok(work)
+    }
+
+    /// What the client gives: all inputs but the tokens.
+    ///
+    /// # Errors
+    /// A graph that is none.
+    pub fn given(&self) -> Result<Vec<Tensor>> {
+        let given = sizes::given_inputs(&self.graph()?).map(usize::from);
+        let given = given.filter_map(|index| self.inputs.get(index).cloned());
+        Ok(given.collect())
+    }
+
+    /// What the job commits to: a root for each input, zeros for the tokens.
+    ///
+    /// # Errors
+    /// A graph that is none.
+    pub fn input_roots(&self) -> Result<Vec<[u8; 32]>> {
+        let tokens = self.graph()?.tokens().map(usize::from);
+        let root = |(index, input)| match Some(index) == tokens {
+            true => [0; 32],
+            false => data_root(input),
+        };
+        Ok(self.inputs.iter().enumerate().map(root).collect())
+    }
+
+    /// Work of all items, in units.
+    ///
+    /// # Errors
+    /// A graph that could not have been sealed.
+    pub fn units(&self) -> Result<u64> {
+        let sealed = self.graph()?.check().map_err(quern_proof::Error::from)?;
+        sealed.total_work(self.items).context("the work overflows")
     }
 
     fn graph(&self) -> Result<Graph<'_>> {
@@ -168,8 +228,10 @@ impl Work {
                 traces.insert(item, trace.into_outputs());
             }
         }
+        let tokens = graph.tokens().map(usize::from);
         Ok(Answer {
             commitment: committer.finish()?,
+            tokens: tokens.and_then(|tokens| self.inputs.get(tokens).cloned()),
             traces,
         })
     }
