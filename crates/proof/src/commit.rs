@@ -235,12 +235,73 @@ impl TensorTree {
     }
 }
 
-/// The results of all ops in one item, and the tree over their data roots.
-pub struct ItemTrace {
-    outputs: Vec<Tensor>,
+/// The tree over the data roots of all ops in one item: the lower levels of the trace.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ItemTree {
     /// By height: `layers[0]` are the data roots. Missing positions are not kept.
     layers: Vec<Vec<Hash>>,
     height: u8,
+}
+
+impl ItemTree {
+    /// Hashes the data roots of all ops, in order.
+    ///
+    /// # Errors
+    /// [`Error::Count`] without roots or with more than 1,024.
+    pub fn new(roots: Vec<Hash>) -> Result<Self, Error> {
+        let geometry = TraceGeometry::new(1, roots.len()).ok_or(Error::Count {
+            what: "ops",
+            expected: roots.len().clamp(1, MAX_OPS),
+            found: roots.len(),
+        })?;
+        let height = geometry.ops_height();
+        Ok(Self {
+            layers: inner_layers(Tag::Trace, roots, height, MISSING),
+            height,
+        })
+    }
+
+    /// The data roots of all results.
+    pub fn roots(&self) -> &[Hash] {
+        self.layers.first().map_or(&[], Vec::as_slice)
+    }
+
+    /// The item root.
+    pub fn root(&self) -> Hash {
+        self.node(0, 0).unwrap_or(MISSING)
+    }
+
+    /// Any node, missing ones included; level 0 is the item root. `None` if there is no such node.
+    pub fn node(&self, level: u8, index: u64) -> Option<Hash> {
+        let height = self.height.checked_sub(level)?;
+        if index >= 1 << level {
+            return None;
+        }
+        let layer = self.layers.get(usize::from(height))?;
+        let kept = layer.get(usize::try_from(index).ok()?).copied();
+        Some(kept.unwrap_or_else(|| hash::zero_subtree(Tag::Trace, height)))
+    }
+
+    /// The path from an op's data root to the item root.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchPosition`].
+    pub fn open_op(&self, op: u16) -> Result<Vec<Hash>, Error> {
+        if usize::from(op) >= self.roots().len() {
+            return Err(Error::NoSuchPosition);
+        }
+        let siblings =
+            (0..self.height).map(|up| self.node(self.height - up, (u64::from(op) >> up) ^ 1));
+        siblings
+            .map(|node| node.ok_or(Error::NoSuchPosition))
+            .collect()
+    }
+}
+
+/// The results of all ops in one item, and the tree over their data roots.
+pub struct ItemTrace {
+    outputs: Vec<Tensor>,
+    tree: ItemTree,
 }
 
 impl core::fmt::Debug for ItemTrace {
@@ -255,18 +316,8 @@ impl ItemTrace {
     /// # Errors
     /// [`Error::Count`] without results or with more than 1,024.
     pub fn new(outputs: Vec<Tensor>) -> Result<Self, Error> {
-        let geometry = TraceGeometry::new(1, outputs.len()).ok_or(Error::Count {
-            what: "ops",
-            expected: outputs.len().clamp(1, MAX_OPS),
-            found: outputs.len(),
-        })?;
-        let roots = outputs.iter().map(data_root).collect();
-        let height = geometry.ops_height();
-        Ok(Self {
-            outputs,
-            layers: inner_layers(Tag::Trace, roots, height, MISSING),
-            height,
-        })
+        let tree = ItemTree::new(outputs.iter().map(data_root).collect())?;
+        Ok(Self { outputs, tree })
     }
 
     /// The results of all ops, in order.
@@ -284,40 +335,32 @@ impl ItemTrace {
         self.outputs.last()
     }
 
+    /// The tree over the data roots.
+    pub const fn tree(&self) -> &ItemTree {
+        &self.tree
+    }
+
     /// The data roots of all results.
     pub fn roots(&self) -> &[Hash] {
-        self.layers.first().map_or(&[], Vec::as_slice)
+        self.tree.roots()
     }
 
     /// The item root.
     pub fn root(&self) -> Hash {
-        self.node(0, 0).unwrap_or(MISSING)
+        self.tree.root()
     }
 
-    /// Any node of the item's tree, missing ones included; level 0 is the item root. `None` if there is no such node.
+    /// Any node of the item's tree: see [`ItemTree::node`].
     pub fn node(&self, level: u8, index: u64) -> Option<Hash> {
-        let height = self.height.checked_sub(level)?;
-        if index >= 1 << level {
-            return None;
-        }
-        let layer = self.layers.get(usize::from(height))?;
-        let kept = layer.get(usize::try_from(index).ok()?).copied();
-        Some(kept.unwrap_or_else(|| hash::zero_subtree(Tag::Trace, height)))
+        self.tree.node(level, index)
     }
 
-    /// The path from an op's data root to the item root.
+    /// The path from an op's data root to the item root: see [`ItemTree::open_op`].
     ///
     /// # Errors
     /// [`Error::NoSuchPosition`].
     pub fn open_op(&self, op: u16) -> Result<Vec<Hash>, Error> {
-        if usize::from(op) >= self.outputs.len() {
-            return Err(Error::NoSuchPosition);
-        }
-        let siblings =
-            (0..self.height).map(|up| self.node(self.height - up, (u64::from(op) >> up) ^ 1));
-        siblings
-            .map(|node| node.ok_or(Error::NoSuchPosition))
-            .collect()
+        self.tree.open_op(op)
     }
 }
 
@@ -417,23 +460,31 @@ impl Committer {
     /// # Errors
     /// [`Error::Count`] for results of another number of ops, [`Error::NoSuchItem`] after the last item.
     pub fn push(&mut self, item: &ItemTrace) -> Result<(), Error> {
+        let result = item.result().map_or(&[][..], Tensor::data);
+        self.push_result(item.tree(), result)
+    }
+
+    /// Takes the next item by what was kept of it: its tree and the values of its last op.
+    ///
+    /// # Errors
+    /// As [`Committer::push`].
+    pub fn push_result(&mut self, tree: &ItemTree, result: &[u8]) -> Result<(), Error> {
         let (at, items) = (self.item_roots.len() as u32, self.trace.items());
         if at >= items {
             return Err(Error::NoSuchItem { item: at, items });
         }
-        if item.outputs().len() != self.trace.ops() as usize {
+        if tree.roots().len() != self.trace.ops() as usize {
             return Err(Error::Count {
                 what: "ops",
                 expected: self.trace.ops() as usize,
-                found: item.outputs().len(),
+                found: tree.roots().len(),
             });
         }
-        self.item_roots.push(item.root());
-        self.roots_file.extend(item.root());
-        let path = item.open_op(self.trace.ops() as u16 - 1)?;
+        self.item_roots.push(tree.root());
+        self.roots_file.extend(tree.root());
+        let path = tree.open_op(self.trace.ops() as u16 - 1)?;
         self.roots_file.extend(path.as_flattened());
-        self.result_file
-            .extend(item.result().map_or(&[][..], Tensor::data));
+        self.result_file.extend(result);
         Ok(())
     }
 

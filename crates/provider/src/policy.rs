@@ -18,6 +18,9 @@ use {
     std::collections::BTreeSet,
 };
 
+/// Units of work in a Gwork.
+const GWORK: u128 = 1_000_000_000;
+
 /// What an owner is willing to do. The defaults protect an owner who has not thought about it yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
@@ -35,8 +38,10 @@ pub struct Policy {
     pub min_price_per_gwork_atoms: u64,
     /// Most units of work of a job.
     pub max_work: u64,
-    /// Largest trace to compute and publish, in bytes.
-    pub max_trace_bytes: u64,
+    /// Largest trace of one item, in bytes.
+    pub max_item_bytes: u64,
+    /// Most bytes of the results of all items of a job, and of what is kept of them for demands.
+    pub max_result_bytes: u64,
     /// Largest bond to put up for a job, in atoms.
     pub max_bond_atoms: u64,
     /// Largest bond to put up, as a multiple of the milestone's price: a client that asks for more has more to win from a
@@ -69,7 +74,8 @@ impl Default for Policy {
             min_price_atoms: 1,
             min_price_per_gwork_atoms: 0,
             max_work: 1_000_000_000_000,
-            max_trace_bytes: 1 << 30,
+            max_item_bytes: 1 << 30,
+            max_result_bytes: 1 << 30,
             max_bond_atoms: u64::MAX,
             max_bond_prices: 20,
             arbiters: BTreeSet::new(),
@@ -251,10 +257,9 @@ impl Policy {
 
     /// Whether there is less time for a job's work than any machine should be given.
     fn is_rushed(&self, job: &Job) -> bool {
-        const WORK_IN_GWORK: u128 = 1_000_000_000;
         let work_ms = u128::from(job.work_secs.get()) * 1_000;
         let least_ms = u128::from(job.work.get()) * u128::from(self.min_ms_per_gwork);
-        work_ms.saturating_mul(WORK_IN_GWORK) < least_ms
+        work_ms.saturating_mul(GWORK) < least_ms
     }
 
     /// Whether a job pays less than the owner wants, in all or per unit of work that can be refuted.

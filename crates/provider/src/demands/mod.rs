@@ -1,15 +1,17 @@
 //! Answering demands: a provider that withholds what it committed to loses its bond, so this comes before everything else.
 
+mod parts;
+
 use {
     crate::{
         answers::{Answers, Part},
         chain::Answer,
         context::{Context, KeptAnswers, Loaded, parsed, unservable},
         error::{ProviderError, Result},
-        prepare::{memory_bytes, refereed},
-        worker::CheckedTensors,
+        prepare,
     },
-    futures::{StreamExt, stream::FuturesUnordered},
+    futures::{StreamExt, future::BoxFuture, stream::FuturesUnordered},
+    parts::Source,
     quern_client::{
         ClientError, Pubkey,
         accounts::DemandAccount,
@@ -17,12 +19,14 @@ use {
         quern::{clock::Moment, error::QuernError, state::Job},
     },
     quern_data::{
-        Share, fetch,
+        Share,
         runtime::{lock, off_loop},
+        sizes::Sizes,
     },
-    quern_proof::{Hash, commit::Trace, eval, file},
+    quern_proof::NodeId,
     quern_rules::deadline::in_time,
     std::{
+        collections::HashSet,
         sync::Arc,
         time::{Duration, Instant},
     },
@@ -32,6 +36,10 @@ use {
 pub(crate) const AT_ONCE: usize = 8;
 /// Answers that are worked out before they are sent.
 const AHEAD: usize = 64;
+/// How long an answer waits for others to share a transaction with.
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
+/// Items that are at hand at a time beside the first, if there is memory: watchers ask about different ones.
+const MORE_ITEMS: usize = 7;
 /// How long it answers before the chain is read again: during a flood that takes a while itself.
 const LONGEST_ROUND: Duration = Duration::from_secs(300);
 /// How long the data of a submission stay in memory after the last demand, if nothing else needs the memory.
@@ -44,38 +52,142 @@ pub(crate) async fn answer(context: &Context, address: &Pubkey, job: &Job) -> Re
     if open.is_empty() {
         return Ok(());
     }
-    let loaded = loaded(context, address, job).await?;
-    let mut failed = None;
-    for part in Part::ALL {
-        let is_needed = open.iter().any(|demand| part_of(demand) == Some(part));
-        if is_needed && !loaded.answers.has(part) {
-            // What the other part answers is answered all the same.
-            if let Err(error) = load_part(context, address, job, part, &loaded.answers).await {
-                tracing::error!(job = %address, ?part, %error, "cannot load the data that demands ask for; answering the others");
-                failed = Some(error);
-            }
-        }
-    }
+    let mut round = Round {
+        source: Source {
+            context,
+            address,
+            job,
+            loaded: loaded(context, address, job).await?,
+        },
+        unavailable: HashSet::new(),
+        failed: None,
+    };
+    let mut outbox = Outbox::new(context, address);
     let until = Instant::now() + LONGEST_ROUND;
-    let mut under_way = FuturesUnordered::new();
     for demands in open.chunks(AHEAD) {
-        if Instant::now() >= until {
-            break;
-        }
-        let (answers, wrong) = worked_out(address, demands.to_vec(), &loaded).await;
-        failed = failed.or(wrong);
-        for batch in Answer::pack(answers) {
-            if under_way.len() >= AT_ONCE {
-                let result: Option<Result<()>> = under_way.next().await;
-                failed = failed.or(result.and_then(Result::err));
+        // What is about one item is answered together: an item may have to be computed.
+        let mut demands = demands.to_vec();
+        demands.sort_by_key(item_of);
+        for demand in demands {
+            if Instant::now() >= until {
+                break;
             }
-            under_way.push(send(context, address, batch));
+            let answer = round.answer(demand).await;
+            outbox.put(answer, &mut round.failed).await;
+        }
+        outbox.send(&mut round.failed).await;
+    }
+    outbox.drain(&mut round.failed).await;
+    round.failed.map_or(Ok(()), Err)
+}
+
+/// The item that an op's demand is about; the others come before.
+fn item_of(demand: &DemandAccount) -> Option<u64> {
+    use quern_proof::{Operand, Tree};
+    let node_id = demand.demand.node_id()?;
+    match node_id.tree {
+        Tree::Data(Operand::Op(_)) => Some(node_id.item_and_place().0),
+        _ => None,
+    }
+}
+
+/// The answers of one look.
+struct Round<'c> {
+    source: Source<'c>,
+    /// What could not be loaded; what something else answers is answered all the same.
+    unavailable: HashSet<Part>,
+    failed: Option<ProviderError>,
+}
+
+impl Round<'_> {
+    /// The answer to a demand, if there is one.
+    async fn answer(&mut self, demand: DemandAccount) -> Option<Answer> {
+        match self.try_answer(demand).await {
+            Ok(answer) => answer,
+            Err(error) => {
+                self.failed.get_or_insert(error);
+                None
+            }
         }
     }
-    while let Some(result) = under_way.next().await {
-        failed = failed.or(result.err());
+
+    async fn try_answer(&mut self, demand: DemandAccount) -> Result<Option<Answer>> {
+        let (address, loaded) = (*self.source.address, Arc::clone(&self.source.loaded));
+        let Some(node_id) = demand.demand.node_id() else {
+            let why = "a demand names a tree that this version does not know";
+            return Err(unservable(&address, why));
+        };
+        for part in loaded.answers.parts(&node_id)? {
+            if self.unavailable.contains(&part) {
+                return Ok(None);
+            }
+            if let Err(error) = self.source.load(part).await {
+                tracing::error!(job = %address, ?part, %error, "cannot load the data that demands ask for; answering the others");
+                self.unavailable.insert(part);
+                return Err(error);
+            }
+        }
+        off_loop(move || answer_of(&address, demand, &node_id, &loaded.answers).map(Some)).await?
     }
-    failed.map_or(Ok(()), Err)
+}
+
+/// Answers on their way.
+struct Outbox<'c> {
+    context: &'c Context,
+    address: &'c Pubkey,
+    ready: Vec<Answer>,
+    /// When the first of them was ready.
+    since: Instant,
+    under_way: FuturesUnordered<BoxFuture<'c, Result<()>>>,
+}
+
+impl<'c> Outbox<'c> {
+    fn new(context: &'c Context, address: &'c Pubkey) -> Self {
+        Self {
+            context,
+            address,
+            ready: Vec::new(),
+            since: Instant::now(),
+            under_way: FuturesUnordered::new(),
+        }
+    }
+
+    /// Takes an answer, and sends those that wait if the next one took long.
+    async fn put(&mut self, answer: Option<Answer>, failed: &mut Option<ProviderError>) {
+        if self.ready.is_empty() {
+            self.since = Instant::now();
+        }
+        self.ready.extend(answer);
+        if self.since.elapsed() >= LONGEST_WAIT {
+            self.send(failed).await;
+        }
+    }
+
+    /// Sends what is ready, as few at a time as [`AT_ONCE`] says.
+    async fn send(&mut self, failed: &mut Option<ProviderError>) {
+        for batch in Answer::pack(std::mem::take(&mut self.ready)) {
+            if self.under_way.len() >= AT_ONCE {
+                self.next(failed).await;
+            }
+            let sent = send(self.context, self.address, batch);
+            self.under_way.push(Box::pin(sent));
+        }
+    }
+
+    async fn next(&mut self, failed: &mut Option<ProviderError>) -> bool {
+        let Some(result) = self.under_way.next().await else {
+            return false;
+        };
+        if let Err(error) = result {
+            failed.get_or_insert(error);
+        }
+        true
+    }
+
+    async fn drain(&mut self, failed: &mut Option<ProviderError>) {
+        self.send(failed).await;
+        while self.next(failed).await {}
+    }
 }
 
 /// What waits for an answer and can still get one, earliest due first.
@@ -102,31 +214,6 @@ async fn open_demands(
     Ok(open)
 }
 
-/// The answers to some demands as far as there are any, and the first failure.
-async fn worked_out(
-    address: &Pubkey,
-    demands: Vec<DemandAccount>,
-    loaded: &Arc<Loaded>,
-) -> (Vec<Answer>, Option<ProviderError>) {
-    let (address, loaded) = (*address, Arc::clone(loaded));
-    let worked_out = off_loop(move || {
-        let mut failed = None;
-        let mut answers = Vec::with_capacity(demands.len());
-        for demand in demands {
-            match answer_of(&address, demand, &loaded.answers) {
-                Ok(answer) => answers.extend(answer),
-                Err(error) => {
-                    failed.get_or_insert(error);
-                }
-            }
-        }
-        (answers, failed)
-    });
-    worked_out
-        .await
-        .unwrap_or_else(|error| (Vec::new(), Some(error.into())))
-}
-
 /// Sends answers in one transaction. If it is refused, which one of them can cause, each goes alone.
 async fn send(context: &Context, address: &Pubkey, answers: Vec<Answer>) -> Result<()> {
     let sent = reveal(context, address, &answers).await;
@@ -148,7 +235,7 @@ async fn reveal(context: &Context, address: &Pubkey, answers: &[Answer]) -> Resu
     let sent = context.chain.reveal(answers).await;
     for Answer { demand, .. } in answers {
         let opened = &demand.demand;
-        let (tree, level, index) = (opened.tree, opened.level, opened.index.get());
+        let (tree, level, index) = (opened.tree.get(), opened.level, opened.index.get());
         match &sent {
             Ok(()) => {
                 tracing::info!(job = %address, tree, level, index, fee_lamports = opened.fee_lamports.get(), "answered a demand");
@@ -178,12 +265,20 @@ pub(crate) async fn loaded(context: &Context, address: &Pubkey, job: &Job) -> Re
             return Ok(Arc::clone(&kept.loaded));
         }
     }
-    let bytes = memory_bytes(context, job).await?;
+    let account = context.chain.model(&job.model).await?;
+    let items = job.items.get();
+    let sizes = Sizes::of(&parsed(&account.graph)?, items)?;
     let budget = context.store.budget();
+    let bytes = prepare::at_most_all(context, sizes.memory_bytes());
     let give_up = || forget_an_idle_one(context);
+    let mut memory = vec![budget.reserve(Share::Demands, bytes, give_up).await?];
+    let more = (0..MORE_ITEMS.min(items.saturating_sub(1) as usize))
+        .map_while(|_| budget.try_reserve(Share::Demands, sizes.answered_item_bytes()));
+    memory.extend(more);
+    let answers = Answers::new(account.graph, items, memory.len())?;
     let loaded = Arc::new(Loaded {
-        _memory: budget.reserve(Share::Demands, bytes, give_up).await?,
-        answers: Answers::default(),
+        answers,
+        _memory: memory,
     });
     lock(&context.kept).push(KeptAnswers {
         job: *address,
@@ -211,88 +306,22 @@ pub(crate) fn forget_unused(context: &Context) {
     lock(&context.kept).retain(|kept| kept.used.elapsed() < KEPT_FOR);
 }
 
-async fn load_part(
-    context: &Context,
+/// What answers a demand whose parts are at hand.
+fn answer_of(
     address: &Pubkey,
-    job: &Job,
-    part: Part,
+    demand: DemandAccount,
+    node_id: &NodeId,
     answers: &Answers,
-) -> Result<()> {
-    match part {
-        Part::Trace => answers.put_trace(trace(context, address, job).await?),
-        Part::Operands => answers.put_operands(operands(context, address, job).await?),
-    }
-    Ok(())
-}
-
-async fn operands(context: &Context, address: &Pubkey, job: &Job) -> Result<Arc<CheckedTensors>> {
-    let tensors = refereed(context, address, job).await?.tensors;
-    tensors.ok_or_else(|| unservable(address, "it has no graph, so nothing can be demanded"))
-}
-
-/// The trace that the current submission commits to: the stored one, or computed again if that is gone or damaged.
-async fn trace(context: &Context, address: &Pubkey, job: &Job) -> Result<Trace> {
-    let (journal, root) = (&context.journal, job.trace_root);
-    let path = journal.submission_path(address, job.submissions.get(), fetch::TRACE_FILE);
-    if let Some(bytes) = journal.read(&path)? {
-        match off_loop(move || checked_trace(&bytes, &root)).await? {
-            Ok(trace) => return Ok(trace),
-            Err(error) => {
-                tracing::warn!(path = %path.display(), %error, "the kept trace is damaged; computing it again");
-            }
-        }
-    } else {
-        tracing::warn!(job = %address, "the trace is not on this disk; computing it again");
-    }
-    let tensors = operands(context, address, job).await?;
-    let batch_rows = job.batch_rows.get();
-    let (trace, bytes) = off_loop(move || computed_trace(&tensors, batch_rows, &root)).await??;
-    journal.write(&path, &bytes)?;
-    Ok(trace)
-}
-
-fn checked_trace(bytes: &[u8], root: &Hash) -> Result<Trace> {
-    let trace = Trace::new(file::decode_trace(bytes)?)?;
-    match trace.root() == *root {
-        true => Ok(trace),
-        false => Err(ProviderError::Worker(
-            "it is not the trace that the job commits to".to_owned(),
-        )),
-    }
-}
-
-fn computed_trace(
-    tensors: &CheckedTensors,
-    batch_rows: u32,
-    root: &Hash,
-) -> Result<(Trace, Vec<u8>)> {
-    let graph = parsed(&tensors.graph)?;
-    // Whatever the limit for new jobs: this one was taken.
-    let (inputs, weights) = (&tensors.inputs, &tensors.weights);
-    let outputs = eval::run_within(&graph, batch_rows, inputs, weights, u64::MAX)?;
-    let bytes = file::encode_trace(&outputs)?;
-    Ok((checked_trace(&bytes, root)?, bytes))
-}
-
-/// What answers a demand; nothing if its data could not be loaded, which has been said.
-fn answer_of(address: &Pubkey, demand: DemandAccount, answers: &Answers) -> Result<Option<Answer>> {
+) -> Result<Answer> {
     let opened = &demand.demand;
-    let Some(node_id) = opened.node_id() else {
-        return Err(unservable(
-            address,
-            "a demand names a tree that this version does not know",
-        ));
-    };
-    let Some(bytes) = answers.answer(&node_id)? else {
-        return Ok(None);
-    };
+    let bytes = answers.answer(node_id)?;
     if !flows::is_answer(opened, &bytes) {
-        let (tree, level, index) = (opened.tree, opened.level, opened.index.get());
+        let (tree, level, index) = (opened.tree.get(), opened.level, opened.index.get());
         let why = "the data on this disk are not what a demand asks about";
         tracing::error!(job = %address, demand = %demand.address, tree, level, index, "{why}");
         return Err(unservable(address, why));
     }
-    Ok(Some(Answer { demand, bytes }))
+    Ok(Answer { demand, bytes })
 }
 
 /// Whether another one has answered, or the job went on: the next look shows what is left to do.
@@ -301,8 +330,4 @@ fn is_over(error: &ClientError) -> bool {
         error.quern(),
         Some(QuernError::AlreadyAnswered | QuernError::WrongState | QuernError::WrongDemand)
     )
-}
-
-fn part_of(demand: &DemandAccount) -> Option<Part> {
-    demand.demand.node_id().map(|node_id| Part::of(&node_id))
 }
