@@ -256,7 +256,7 @@ mod tests {
         serde_json::from_value(json!({
             "address": key, "state": "submitted", "kind": "inference", "assurance": "refereed", "client": key,
             "provider": key, "model": key, "mint": key, "decimals": 6, "price_atoms": "1", "bond_atoms": "2",
-            "milestones": 1, "work": "0", "batch_rows": 1, "created_at": 1, "deadline": null, "conviction": null,
+            "milestones": 1, "work": "0", "items": 1, "created_at": 1, "deadline": null, "conviction": null,
             "input_uri": null, "seq": "3", "changed_slot": 1, "outcome": outcome, "milestones_settled": 1,
             "complete": true, "submissions": submissions, "next_submissions_cursor": null,
             "steps": [], "next_steps_cursor": null, "demands": [], "next_demands_cursor": null,
