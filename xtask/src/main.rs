@@ -60,7 +60,7 @@ enum Cli {
         #[arg(long)]
         check: bool,
     },
-    /// Write the golden vectors of graphs, commitments and files again: tests/golden/proof.json
+    /// Write the golden vectors of graphs, commitments and files again: tests/golden/proof.json and ops.json
     Golden,
     /// Fetch the files that a model is made of into the cache, by their hashes, and print the folder
     Fetch {

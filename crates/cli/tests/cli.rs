@@ -555,7 +555,7 @@ fn an_ended_jobs_file_is_shown_only_if_it_is_the_committed_one() {
         "as_of_slot": 9, "finality": "finalized", "lag_slots": 0, "whole_history": true, "address": ADDRESS, "state": "submitted",
         "kind": "inference", "assurance": "reviewed", "client": ADDRESS, "provider": ADDRESS, "model": null,
         "mint": ADDRESS, "decimals": 6, "price_atoms": "1", "bond_atoms": "2", "milestones": 1, "work": "0",
-        "batch_rows": 0, "created_at": 1, "deadline": null, "conviction": null, "input_uri": null, "seq": "3",
+        "items": 1, "created_at": 1, "deadline": null, "conviction": null, "input_uri": null, "seq": "3",
         "changed_slot": 1, "outcome": "settled", "milestones_settled": 1, "complete": true,
         "submissions": [submission], "next_submissions_cursor": null, "steps": [], "next_steps_cursor": null,
         "demands": [], "next_demands_cursor": null,

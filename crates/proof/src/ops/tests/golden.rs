@@ -10,7 +10,9 @@ use super::{
     memory::Job,
     random::{Rng, World},
 };
-use crate::{DType, Operand, Shape, Tensor, builder::GraphBuilder, graph, ops::exp2::EXP2};
+use crate::{DType, Operand, Shape, Tensor, builder::GraphBuilder, graph,
+    ops::{OP_BYTES, exp2::EXP2},
+};
 
 const ROOT: [u8; 32] = [0; 32];
 
@@ -283,6 +285,37 @@ fn mixes(graphs: &mut Vec<Value>) {
     );
 }
 
+/// Graphs with a changed byte, and what `seal` says of each: the index of the graph, the byte's place and value, the refusal.
+fn changed(graphs: &[Value]) -> Vec<Value> {
+    let mut rng = Rng(33);
+    let mut changed = Vec::new();
+    for (index, graph) in graphs.iter().enumerate() {
+        let hex = graph["graph"].as_str().unwrap();
+        let bytes: Vec<u8> = (0..hex.len() / 2)
+            .map(|at| u8::from_str_radix(&hex[2 * at..2 * at + 2], 16).unwrap())
+            .collect();
+        let parsed = crate::Graph::parse(&bytes).unwrap();
+        let ops = OP_BYTES * parsed.op_count();
+        for _ in 0..24 {
+            // Any value of a weight's root is sealed: ops are looked at twice as often as the rest.
+            let offset = match rng.below(3) {
+                0 => rng.below(bytes.len() as u32) as usize,
+                _ => bytes.len() - 1 - rng.below(ops as u32) as usize,
+            };
+            let byte = match rng.below(3) {
+                0 => rng.below(256) as u8,
+                1 => bytes[offset] ^ 1 << rng.below(8),
+                _ => rng.below(4) as u8,
+            };
+            let mut other = bytes.clone();
+            other[offset] = byte;
+            let refused = graph::seal(&other).err().map(|error| format!("{error:?}"));
+            changed.push(json!([index, offset, byte, refused]));
+        }
+    }
+    changed
+}
+
 fn text() -> Value {
     let mut graphs = Vec::new();
     for add in [norms, softmaxes, ties, products, mixes] {
@@ -290,7 +323,8 @@ fn text() -> Value {
     }
     random(&mut graphs);
     texts(&mut graphs);
-    json!({ "exp2": EXP2.to_vec(), "graphs": graphs })
+    let changed = changed(&graphs);
+    json!({ "exp2": EXP2.to_vec(), "graphs": graphs, "changed": changed })
 }
 
 fn folder() -> PathBuf {
@@ -302,8 +336,9 @@ fn lines(document: &Value) -> String {
     let graphs = document["graphs"].as_array().unwrap();
     let graphs: Vec<String> = graphs.iter().map(|graph| format!("{graph}")).collect();
     format!(
-        "{{\"exp2\":{},\n\"graphs\":[\n{}\n]}}\n",
+        "{{\"exp2\":{},\n\"changed\":{},\n\"graphs\":[\n{}\n]}}\n",
         document["exp2"],
+        document["changed"],
         graphs.join(",\n")
     )
 }
