@@ -714,7 +714,7 @@ fn what_is_withheld_is_found_and_convicted() {
         let mut asked = 0;
         let charge = loop {
             match patched.step().unwrap() {
-                Step::Same => panic!("a wrong commitment looks right"),
+                Step::Same | Step::Item(_) => panic!("a wrong commitment looks right"),
                 Step::Demand(node_id) => {
                     asked += 1;
                     let demand = stage.ask(&job, &claim, &node_id);

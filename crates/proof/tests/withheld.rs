@@ -209,6 +209,80 @@ fn one_item_of_a_thousand_without_data() {
     assert!(other.learn_above(above).is_err());
 }
 
+/// Whoever kept only the roots of the items that it computed is told which one to compute again.
+#[test]
+fn roots_alone_lead_to_the_wrong_item() {
+    let job = small(21, 3, 200);
+    let honest = Whole::compute(&job.batch()).unwrap();
+    let provider = committed(&job, &honest, |item, outputs| {
+        if item == 13 {
+            outputs[2].data_mut()[9] ^= 4;
+        }
+    });
+    let root = provider.trace_root().unwrap();
+    for sample in [(0..21).collect(), vec![4, 13, 20], vec![13], vec![2, 5]] {
+        let mut own = Whole::new(&job.batch()).unwrap();
+        for item in &sample {
+            own.insert_root(*item, honest.item(*item).unwrap().root());
+        }
+        let mut patched = Patched::new(&own, known(&job, root, MISSING));
+        let (step, questions) = walk(&job, &mut patched, &provider);
+        if !sample.contains(&13) {
+            assert_eq!(step, Step::Same);
+            continue;
+        }
+        assert_eq!(step, Step::Item(13), "after {questions} questions");
+        let known = patched.into_known();
+        let trace = ItemTrace::new(job.batch().item(13).unwrap()).unwrap();
+        own.insert(13, trace).unwrap();
+        let mut patched = Patched::new(&own, known);
+        // What was answered stays answered.
+        let mut chain = Chain::default();
+        for (level, index) in [(0, 0), (4, 0), (4, 2), (4, 6), (4, 10)] {
+            let node_id = NodeId::new(Tree::Trace, level, index);
+            chain.answered.push(node_id);
+        }
+        let (step, _) = walk_on(chain, &job, &mut patched, &provider);
+        let Step::Charge(charge) = step else {
+            panic!("{step:?}");
+        };
+        let bytes = job.evidence(&charge, &patched);
+        assert_eq!(job.judge(&root, &charge, &bytes), Ok(()));
+    }
+}
+
+/// The tokens of any item can be demanded by whoever knows none of them.
+#[test]
+fn tokens_of_a_chosen_item() {
+    let job = text_of(5, 70);
+    let provider = Whole::compute(&job.batch()).unwrap();
+    let mut unknown = job.inputs.clone();
+    unknown[1] = Tensor::from_i32(5, 70, &[0; 350]).unwrap();
+    let blank = Job {
+        bytes: job.bytes.clone(),
+        items: 5,
+        inputs: unknown,
+        weights: job.weights.clone(),
+    };
+    let own = Whole::new(&blank.batch()).unwrap();
+    let root = provider.trace_root().unwrap();
+    let mut patched = Patched::new(&own, known(&job, root, job.tokens_root()));
+    let mut chain = Chain::default();
+    for item in [3, 1] {
+        loop {
+            match patched.tokens_of(item).unwrap() {
+                TokensStep::Demand(node_id) => chain.ask(&job, &mut patched, &provider, node_id),
+                TokensStep::Item { item: of, tokens } => {
+                    assert_eq!((of, &tokens[..]), (item, job.inputs[1].row(item).unwrap()));
+                    break;
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+    assert!(patched.tokens_of(8).is_err());
+}
+
 /// One op: its data root is the item root, published or not.
 #[test]
 fn a_graph_of_one_op() {

@@ -26,6 +26,9 @@ pub enum Step {
     Same,
     /// The claimed one differs under this node: demand what it was hashed from.
     Demand(NodeId),
+    /// The claimed root of this item is not the own one, and only the root is at hand: compute the item and
+    /// [`Whole::insert`] its results.
+    Item(u32),
     /// Enough was revealed for this charge.
     Charge(Charge),
 }
@@ -153,7 +156,7 @@ pub struct Patched<'p, 'a> {
 }
 
 impl<'p, 'a> Patched<'p, 'a> {
-    /// `own` has items that were recomputed.
+    /// `own` has items that were recomputed: their results, or their roots alone.
     pub const fn new(own: &'p Whole<'a>, known: Known) -> Self {
         Self { own, known }
     }
@@ -268,6 +271,9 @@ impl<'p, 'a> Patched<'p, 'a> {
             Found::Demand(node_id) => return Ok(Step::Demand(node_id)),
             Found::Bottom(item) => item as u32,
         };
+        if self.own.item(item).is_none() {
+            return Ok(Step::Item(item));
+        }
         let trace = self.own.trace_geometry();
         let root = NodeId::new(Tree::Trace, trace.items_height(), item.into());
         let op = match self.descend(root, trace.height())? {
@@ -321,21 +327,30 @@ impl<'p, 'a> Patched<'p, 'a> {
     /// # Errors
     /// [`Error::Refused`] in a graph without tokens.
     pub fn step_tokens(&self) -> Result<TokensStep, Error> {
-        let tokens = self.own.graph().tokens().ok_or(Refusal::NoTokens)?;
-        let tree = Tree::Data(Operand::Input(tokens));
-        let of_tokens = (tree.code(), 0, 0)..=(tree.code(), u8::MAX, u64::MAX);
-        if let Some((_, charge)) = self.known.padding.range(of_tokens).next() {
-            return Ok(TokensStep::Charge(*charge));
+        let (tree, shape) = self.tokens_tree()?;
+        if let Some(charge) = self.tokens_padding(tree) {
+            return Ok(TokensStep::Charge(charge));
         }
-        let shape = self.geometry(Operand::Input(tokens))?;
-        let row = match self.descend(NodeId::root(tree), shape.rows_height())? {
-            Found::Same => return Ok(TokensStep::Same),
-            Found::Demand(node_id) => return Ok(TokensStep::Demand(node_id)),
-            Found::Bottom(row) => row as u32,
-        };
+        match self.descend(NodeId::root(tree), shape.rows_height())? {
+            Found::Same => Ok(TokensStep::Same),
+            Found::Demand(node_id) => Ok(TokensStep::Demand(node_id)),
+            Found::Bottom(row) => self.tokens_of(row as u32),
+        }
+    }
+
+    /// The next thing to do on the way to all claimed tokens of an item, whatever the own ones are: the last is
+    /// [`TokensStep::Item`].
+    ///
+    /// # Errors
+    /// [`Error::Refused`] in a graph without tokens, [`Error::NoSuchPosition`] for an item that the job does not have.
+    pub fn tokens_of(&self, item: u32) -> Result<TokensStep, Error> {
+        let (tree, shape) = self.tokens_tree()?;
+        if let Some(charge) = self.tokens_padding(tree) {
+            return Ok(TokensStep::Charge(charge));
+        }
         let mut bytes = Vec::new();
         for k in 0..shape.leaves() {
-            let position = shape.leaf_position(row, k).ok_or(Error::NoSuchPosition)?;
+            let position = shape.leaf_position(item, k).ok_or(Error::NoSuchPosition)?;
             let node_id = NodeId::new(tree, shape.height(), position);
             match self.known.leaves.get(&node_id) {
                 Some(leaf) => bytes.extend(leaf),
@@ -347,9 +362,25 @@ impl<'p, 'a> Patched<'p, 'a> {
         }
         bytes.truncate(shape.row_bytes() as usize);
         Ok(TokensStep::Item {
-            item: row,
+            item,
             tokens: bytes,
         })
+    }
+
+    fn tokens_tree(&self) -> Result<(Tree, Geometry), Error> {
+        let tokens = self.own.graph().tokens().ok_or(Refusal::NoTokens)?;
+        let tokens = Operand::Input(tokens);
+        Ok((Tree::Data(tokens), self.geometry(tokens)?))
+    }
+
+    /// The first wrong padding of the tokens' tree.
+    fn tokens_padding(&self, tree: Tree) -> Option<Charge> {
+        let all = (tree.code(), 0, 0)..=(tree.code(), u8::MAX, u64::MAX);
+        self.known
+            .padding
+            .range(all)
+            .next()
+            .map(|(_, charge)| *charge)
     }
 
     /// The demand that leads on to a node: the lowest known one above it at which a demand may start, if that may be opened.

@@ -1,6 +1,10 @@
 //! Openings of whole tensors, of chosen items.
 
-use std::{collections::BTreeMap, sync::OnceLock, vec::Vec};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, OnceLock},
+    vec::Vec,
+};
 
 use super::write::Openings;
 use crate::{
@@ -25,11 +29,13 @@ pub struct Whole<'a> {
     inputs: Vec<OnceLock<TensorTree>>,
     weights: Vec<OnceLock<TensorTree>>,
     items: BTreeMap<u32, Item>,
+    /// Roots of items whose results are not here.
+    roots: BTreeMap<u32, Hash>,
     above: Option<TraceTree>,
 }
 
 struct Item {
-    trace: ItemTrace,
+    trace: Arc<ItemTrace>,
     trees: Vec<OnceLock<TensorTree>>,
 }
 
@@ -50,6 +56,7 @@ impl<'a> Whole<'a> {
             inputs: unhashed(batch.inputs()),
             weights: unhashed(batch.weights()),
             items: BTreeMap::new(),
+            roots: BTreeMap::new(),
             above: None,
         })
     }
@@ -58,12 +65,18 @@ impl<'a> Whole<'a> {
     ///
     /// # Errors
     /// [`Error::NoSuchItem`], [`Error::Count`], [`Error::Shape`].
-    pub fn insert(&mut self, item: u32, trace: ItemTrace) -> Result<(), Error> {
+    pub fn insert(&mut self, item: u32, trace: impl Into<Arc<ItemTrace>>) -> Result<(), Error> {
+        let trace = trace.into();
         self.batch.tensors(item, trace.outputs())?;
         self.batch.check_outputs(trace.outputs())?;
         let trees = unhashed(trace.outputs());
         self.items.insert(item, Item { trace, trees });
         Ok(())
+    }
+
+    /// Takes the root of an item whose results were dropped: 32 bytes tell whether they are the claimed ones.
+    pub fn insert_root(&mut self, item: u32, root: Hash) {
+        self.roots.insert(item, root);
     }
 
     /// Takes the tree above the item roots.
@@ -103,7 +116,7 @@ impl<'a> Whole<'a> {
 
     /// The results of an item, if they are here.
     pub fn item(&self, item: u32) -> Option<&ItemTrace> {
-        self.items.get(&item).map(|item| &item.trace)
+        self.items.get(&item).map(|item| item.trace.as_ref())
     }
 
     /// The items whose results are here.
@@ -111,13 +124,15 @@ impl<'a> Whole<'a> {
         self.items.keys().copied()
     }
 
-    /// Whether the results of any of these items are here.
+    /// Whether the results or the root of any of these items are here.
     pub(super) fn has_any(&self, items: core::ops::Range<u64>) -> bool {
         let end = items.end.min(u64::from(self.trace.items()));
         let (Ok(first), Ok(end)) = (u32::try_from(items.start), u32::try_from(end)) else {
             return false;
         };
-        first < end && self.items.range(first..end).next().is_some()
+        first < end
+            && (self.items.range(first..end).next().is_some()
+                || self.roots.range(first..end).next().is_some())
     }
 
     /// What an honest provider commits to, if the roots of all items are known.
@@ -154,10 +169,12 @@ impl Openings for Whole<'_> {
                 let Some(below) = level.checked_sub(self.trace.items_height()) else {
                     return self.above.as_ref()?.node(level, index);
                 };
-                match self.items.get(&u32::try_from(index >> below).ok()?) {
-                    Some(item) => item.trace.node(below, index & ((1 << below) - 1)),
-                    None if below == 0 => self.above.as_ref()?.node(level, index),
-                    None => None,
+                let item = u32::try_from(index >> below).ok()?;
+                match (self.items.get(&item), self.roots.get(&item)) {
+                    (Some(item), _) => item.trace.node(below, index & ((1 << below) - 1)),
+                    (None, Some(root)) if below == 0 => Some(*root),
+                    (None, _) if below == 0 => self.above.as_ref()?.node(level, index),
+                    (None, _) => None,
                 }
             }
             // An op's data root is known without its tree.
