@@ -32,7 +32,7 @@ pub fn all(batch: &Batch<'_>, done: &mut dyn FnMut(u32)) -> Result<Computed> {
         let traces: Vec<_> = (next..end)
             .into_par_iter()
             .map(|item| ItemTrace::new(batch.item(item)?))
-            .collect::<Result<_, quern_proof::Error>>()?;
+            .collect::<std::result::Result<_, quern_proof::Error>>()?;
         for trace in &traces {
             committer.push(trace)?;
         }

@@ -15,7 +15,6 @@ use {
         files,
         folder::{self, ModelFolder},
         formats::{self, Format},
-        output::Fields,
         texts,
     },
     quern_client::{Pubkey, accounts, config},
