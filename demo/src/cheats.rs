@@ -469,14 +469,14 @@ fn told(stage: &Stage, job: &Pubkey) -> Result<Told> {
 /// One transaction of version 1 that carries everything and names exactly the wrong cell.
 fn convicted(caught: &Caught, work: &Work, wrong: Cell) -> Result<()> {
     let Verdict::Convicted {
-        accused, demands, ..
+        charge, demands, ..
     } = &caught.report.verdict
     else {
         bail!("no wrong value was proved: {:?}", caught.report);
     };
     ensure!(
-        accused.charge == wrong.charge(&work.graph)?,
-        "another cell was convicted: {accused}"
+        *charge == wrong.charge(&work.graph)?,
+        "another cell was convicted: {charge}"
     );
     let cheat = &caught.cheat;
     ensure!(

@@ -151,7 +151,7 @@ fn the_cheats_are_caught(summary: &Summary) {
         // The conviction, and the one that splits the bond.
         assert_eq!((cheat.demands, cheat.transactions), (0, 2), "{cheat:?}");
     }
-    assert_eq!(product.evidence_bytes, 3_248);
+    assert_eq!(product.evidence_bytes, 3_296);
     assert!(product.compute_units <= 30_000, "{product:?}");
     assert_eq!((silence.route, silence.evidence_bytes), ("timeout", 0));
     // One demand, its timeout, the payout, the demand closed.
