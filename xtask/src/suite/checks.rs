@@ -77,7 +77,11 @@ pub fn lint(what: &[&str]) -> Result<()> {
 
 /// The second implementation, in Python, must reproduce the committed vectors.
 pub fn golden() -> Result<()> {
-    const SCRIPTS: [&str; 2] = ["tests/golden/check.py", "tests/golden/cells.py"];
+    const SCRIPTS: [&str; 3] = [
+        "tests/golden/check.py",
+        "tests/golden/cells.py",
+        "tests/golden/page.py",
+    ];
     let step = Step::start("Comparing the golden vectors with the Python implementation (seconds)");
     for script in SCRIPTS {
         shell::must(
@@ -95,7 +99,14 @@ pub fn golden() -> Result<()> {
 pub fn write_golden() -> Result<()> {
     shell::must(
         shell::cargo()
-            .args(["test", "--package", "quern-proof", "--lib", "--test", "golden"])
+            .args([
+                "test",
+                "--package",
+                "quern-proof",
+                "--lib",
+                "--test",
+                "golden",
+            ])
             .args(["--ignore-rust-version", "vectors_are_not_stale"])
             .env("QUERN_WRITE_GOLDEN", "1"),
         "The vectors were not written.",

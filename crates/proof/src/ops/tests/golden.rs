@@ -10,7 +10,10 @@ use super::{
     memory::Job,
     random::{Rng, World},
 };
-use crate::{DType, Operand, Shape, Tensor, builder::GraphBuilder, graph,
+use crate::{
+    DType, Operand, Shape, Tensor,
+    builder::GraphBuilder,
+    graph,
     ops::{OP_BYTES, exp2::EXP2},
 };
 
