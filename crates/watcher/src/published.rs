@@ -10,6 +10,10 @@ use {
     quern_proof::{Hash, Tensor, commit::ItemTrace, eval, file, graph::Graph, published},
 };
 
+/// Traces that are fetched at most, in number and in bytes, whatever else is allowed: computing an item is never far away.
+const MOST_TRACES: usize = 1_024;
+const MOST_TRACE_BYTES: u64 = 1 << 30;
+
 /// What was published, on the disk and not looked at yet.
 #[derive(Default)]
 pub(crate) struct Delivery {
@@ -58,8 +62,8 @@ pub(crate) async fn fetch(context: &Context, order: &Order<'_>, to: &mut Deliver
     if to.roots.is_none() {
         return Ok(());
     }
-    let mut left = order.max_bytes;
-    for item in order.items {
+    let mut left = order.max_bytes.min(MOST_TRACE_BYTES);
+    for item in order.items.iter().take(MOST_TRACES) {
         let bytes = sizes.trace_file.saturating_add(sizes.sums_file);
         match left.checked_sub(bytes) {
             Some(after) => left = after,
