@@ -154,7 +154,7 @@ fn run(cli: Cli) -> Result<()> {
             sequence,
             args,
         } => start::localnet(model.as_deref(), sequence, &args),
-        Cli::Demo { args } => start::binary(start::DEMO, &args),
+        Cli::Demo { args } => start::binary(start::DEMO, &start::demo_args(&args)?),
         Cli::Release { binaries, out } => release::run(binaries, out),
         Cli::Bench { args } => start::binary(start::BENCH, &args),
     }

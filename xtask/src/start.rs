@@ -64,6 +64,28 @@ fn started(package: &str, name: &str) -> Command {
     run
 }
 
+/// Tokens of a sentence of the demo: its sentences are short, and so are the traces then.
+const DEMO_SEQUENCE: usize = 32;
+
+/// What the demo is told: an encoder, if one can be had and none is named. Without one it says what it does instead.
+pub fn demo_args(args: &[String]) -> Result<Vec<String>> {
+    let mut args = args.to_vec();
+    let is_named = args.iter().any(|arg| arg.starts_with("--encoder"));
+    if is_named || args.iter().any(|arg| arg == "--help" || arg == "-h") {
+        return Ok(args);
+    }
+    let (model, _) = models::TESTED;
+    match models::fetch(model) {
+        Ok(files) => {
+            prepare("quern-cli", "quern")?;
+            let folder = imported(model, &files, DEMO_SEQUENCE)?;
+            args.extend(["--encoder".to_owned(), folder.display().to_string()]);
+        }
+        Err(error) => eprintln!("note: the demo goes on without {model}: {error:#}"),
+    }
+    Ok(args)
+}
+
 /// A local network until Ctrl-C, with a model of `models/` on it if one is named.
 pub fn localnet(model: Option<&str>, sequence: usize, args: &[String]) -> Result<()> {
     let mut serve = Vec::new();
@@ -88,7 +110,10 @@ pub fn localnet(model: Option<&str>, sequence: usize, args: &[String]) -> Result
 /// The folder of a model that was imported, which is done once: another recipe or length is imported anew.
 fn imported(model: &str, files: &Path, sequence: usize) -> Result<PathBuf> {
     let recipe = shell::root().join("models").join(model);
-    let out = target_folder()?.join("models").join(model);
+    let out = target_folder()?
+        .join("models")
+        .join(sequence.to_string())
+        .join(model);
     let made_from = format!("{} {sequence}\n", files.display());
     let marker = out.join(".made-from");
     if std::fs::read_to_string(&marker).is_ok_and(|text| text == made_from) {

@@ -8,7 +8,7 @@ use {
     },
     quern_client::config,
     quern_import::Tokenizer,
-    quern_proof::{Tensor, file, graph::Graph, hash::hash},
+    quern_proof::{Tensor, file, hash::hash},
     serde::{Deserialize, Serialize},
     serde_json::Value,
     std::{
@@ -186,21 +186,13 @@ impl ModelFolder {
         let bytes = Role::tokenizer("the model's folder").read(&self.path.join(TOKENIZER))?;
         Ok(Tokenizer::new(&bytes, sequence)?)
     }
-
-    /// The weights, compared with the graph.
-    ///
-    /// # Errors
-    /// `File`.
-    pub fn weights(&self, graph: &Graph<'_>) -> Result<Vec<Tensor>> {
-        data::read_weights_at(&self.path.join(WEIGHTS), graph, "the model's folder")
-    }
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use super::*;
+    use {super::*, quern_proof::graph::Graph};
 
     #[test]
     fn a_folder_is_read_as_it_was_written() {
@@ -228,7 +220,8 @@ mod tests {
         assert_eq!((read.card.name.as_str(), &read.graph), ("Tiny", &emitted.graph));
         assert_eq!(read.card.made_of[0].file, "x.safetensors");
         let graph = Graph::parse(&read.graph).unwrap();
-        assert_eq!(read.weights(&graph).unwrap(), emitted.weights);
+        let weights = data::read_weights(&place.join(WEIGHTS), &graph).unwrap();
+        assert_eq!(weights, emitted.weights);
         // A tokenizer that is none is said to be none.
         assert!(read.tokenizer().is_err());
 

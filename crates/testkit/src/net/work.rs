@@ -148,7 +148,8 @@ impl Work {
     /// # Errors
     /// A graph that is none.
     pub fn given(&self) -> Result<Vec<Tensor>> {
-        let given = sizes::given_inputs(&self.graph()?).map(usize::from);
+        let graph = self.graph()?;
+        let given = sizes::given_inputs(&graph).map(usize::from);
         let given = given.filter_map(|index| self.inputs.get(index).cloned());
         Ok(given.collect())
     }
