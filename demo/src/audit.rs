@@ -493,7 +493,7 @@ async fn boards(audit: &mut Audit, ledger: &Ledger, api: &Api, stage: &Stage) ->
         for ((provider, code), score) in &ledger.scores {
             let booked = match metric {
                 Metric::Earned => score.earned_atoms,
-                Metric::Macs => score.work.into(),
+                Metric::Work => score.work.into(),
                 Metric::Milestones => score.milestones.into(),
                 Metric::Rewards => score.reward_atoms,
             };

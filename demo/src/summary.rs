@@ -4,6 +4,7 @@ use {
     super::{
         audit::{Api, Audit},
         cheats::Cheat,
+        sentences::Embedded,
     },
     anyhow::Result,
     comfy_table::{CellAlignment, Table, presets},
@@ -18,7 +19,7 @@ use {
 };
 
 /// What only the demo itself knows.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Facts {
     /// Images in refereed jobs.
     pub images: usize,
@@ -30,6 +31,8 @@ pub struct Facts {
     pub training_images: usize,
     /// Refereed jobs of honest providers that were paid.
     pub honest_paid: usize,
+    /// What became of the sentences.
+    pub embedded: Embedded,
 }
 
 /// What happened to a provider.
@@ -93,6 +96,8 @@ pub struct Summary {
     pub jobs_convicted: u64,
     /// Refereed jobs of honest providers that were paid.
     pub honest_paid: usize,
+    /// The sentences, refereed.
+    pub embedded: Embedded,
     /// What the dishonest provider tried, and what became of it.
     pub cheats: Vec<Cheat>,
     /// Milestones paid in full.
@@ -179,6 +184,7 @@ impl Summary {
             jobs_reopened: reopened,
             jobs_convicted: ledger.count("ConvictionSettled"),
             honest_paid: facts.honest_paid,
+            embedded: facts.embedded,
             cheats,
             milestones_settled: ledger.count("MilestoneSettled"),
             images: facts.images,
@@ -213,6 +219,7 @@ impl Summary {
         let mut text = String::from("\nProviders by earnings, from the indexer (finalized)\n");
         text.push_str(&self.board_table());
         text.push_str(&self.convicted_lines());
+        text.push_str(&self.embedded_lines());
         text.push_str(&self.cheat_table());
         let mut table = table(&["", ""]);
         for (what, value) in self.totals() {
@@ -264,6 +271,10 @@ impl Summary {
                     self.images,
                     percent(self.accuracy)
                 ),
+            ),
+            (
+                "texts of a transformer",
+                format!("{} ({})", self.embedded.items, self.embedded.what),
             ),
             (
                 "trained by two providers, unseen images",
@@ -341,6 +352,25 @@ impl Summary {
             "\nCheats; the price went back to the client each time, and {} honest results beside them were paid\n{titles}{table}\n",
             self.honest_paid
         )
+    }
+
+    /// The nearest sentences, or what was done instead.
+    fn embedded_lines(&self) -> String {
+        let Embedded {
+            what,
+            items,
+            nearest,
+            ..
+        } = &self.embedded;
+        if nearest.is_empty() {
+            return format!("\n{items} texts by {what}, refereed\n");
+        }
+        let mut text = format!("\n{items} sentences embedded with {what}, refereed; the nearest:\n");
+        for pair in nearest {
+            let line = format!("  {:.3}  {} | {}\n", pair.cosine, pair.sentence, pair.nearest);
+            text.push_str(&line);
+        }
+        text
     }
 
     /// Who is on no board: what the convicted have earned and lost.

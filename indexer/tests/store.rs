@@ -454,7 +454,7 @@ async fn windows_rank_as_all_time_does_when_they_hold_everything<T: Tested>() {
         let mint = match metric {
             Metric::Earned => key(&history.mints[0]),
             Metric::Rewards => key(&history.mints[1]),
-            Metric::Macs | Metric::Milestones => Key::NONE,
+            Metric::Work | Metric::Milestones => Key::NONE,
         };
         let mut query = BoardQuery {
             metric: *metric,

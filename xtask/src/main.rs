@@ -85,6 +85,17 @@ enum Cli {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
     },
+    /// Build program and commands and start a local network; with a model's name it is fetched, imported and served there
+    Localnet {
+        /// A folder of models/ with a recipe.json, such as minilm
+        model: Option<String>,
+        /// Tokens of a text of that model; what is longer loses its end
+        #[arg(long, default_value_t = 128)]
+        sequence: usize,
+        /// Passed to `quern localnet`
+        #[arg(last = true)]
+        args: Vec<String>,
+    },
     /// Run the main job on a local network, from escrow to leaderboard
     Demo {
         /// Passed to the demo: `--hold` keeps the network up, `--json` ends with a summary
@@ -138,7 +149,12 @@ fn run(cli: Cli) -> Result<()> {
         Cli::Picture { redraw } => picture::run(redraw),
         Cli::Check => suite::check(),
         Cli::Test { fast, args } => suite::run(fast, &args),
-        Cli::Demo { args } => start::binary(start::DEMO, &args),
+        Cli::Localnet {
+            model,
+            sequence,
+            args,
+        } => start::localnet(model.as_deref(), sequence, &args),
+        Cli::Demo { args } => start::binary(start::DEMO, &start::demo_args(&args)?),
         Cli::Release { binaries, out } => release::run(binaries, out),
         Cli::Bench { args } => start::bench(&args),
     }

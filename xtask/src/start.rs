@@ -1,6 +1,6 @@
 //! `cargo xtask demo`, `bench` and `picture`: the program is built, then a binary runs on it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
@@ -45,6 +45,14 @@ pub fn capture((package, name): (&str, &str), args: &[String]) -> Result<String>
 
 /// The command that runs the binary; it is built already.
 fn prepared(package: &str, name: &str, args: &[String]) -> Result<Command> {
+    prepare(package, name)?;
+    let mut run = started(package, name);
+    run.args(args);
+    Ok(run)
+}
+
+/// Builds the program and a binary.
+fn prepare(package: &str, name: &str) -> Result<()> {
     host::ensure_build_tools()?;
     program::build(Toolchain::Auto, false, None)?;
     let step = Step::start(format!(
@@ -56,12 +64,87 @@ fn prepared(package: &str, name: &str, args: &[String]) -> Result<Command> {
         "The lines above say why.",
     )?;
     step.done("built");
+    Ok(())
+}
+
+/// Runs a binary that was built, with what is added as its arguments.
+fn started(package: &str, name: &str) -> Command {
     let mut run = shell::cargo();
-    run.args(["run", "--quiet"])
-        .args(which)
-        .arg("--")
-        .args(args);
-    Ok(run)
+    let which = ["--package", package, "--bin", name, "--ignore-rust-version"];
+    run.args(["run", "--quiet"]).args(which).arg("--");
+    run
+}
+
+/// Tokens of a sentence of the demo: its sentences are short, and so are the traces then.
+const DEMO_SEQUENCE: usize = 32;
+
+/// What the demo is told: an encoder, if one can be had and none is named. Without one it says what it does instead.
+pub fn demo_args(args: &[String]) -> Result<Vec<String>> {
+    let mut args = args.to_vec();
+    let is_named = args.iter().any(|arg| arg.starts_with("--encoder"));
+    if is_named || args.iter().any(|arg| arg == "--help" || arg == "-h") {
+        return Ok(args);
+    }
+    let (model, _) = models::TESTED;
+    match models::fetch(model) {
+        Ok(files) => {
+            prepare("quern-cli", "quern")?;
+            let folder = imported(model, &files, DEMO_SEQUENCE)?;
+            args.extend(["--encoder".to_owned(), folder.display().to_string()]);
+        }
+        Err(error) => eprintln!("note: the demo goes on without {model}: {error:#}"),
+    }
+    Ok(args)
+}
+
+/// A local network until Ctrl-C, with a model of `models/` on it if one is named.
+pub fn localnet(model: Option<&str>, sequence: usize, args: &[String]) -> Result<()> {
+    let mut serve = Vec::new();
+    let files = model.map(models::fetch).transpose()?;
+    prepare("quern-cli", "quern")?;
+    if let (Some(model), Some(files)) = (model, files) {
+        let folder = imported(model, &files, sequence)?;
+        serve = vec!["--serve".into(), folder.into_os_string()];
+    }
+    let status = started("quern-cli", "quern")
+        .arg("localnet")
+        .args(serve)
+        .args(args)
+        .status()
+        .context("could not start the local network")?;
+    match status.success() {
+        true => Ok(()),
+        false => bail!("the local network failed ({status}); the lines above say why"),
+    }
+}
+
+/// The folder of a model that was imported, which is done once: another recipe or length is imported anew.
+fn imported(model: &str, files: &Path, sequence: usize) -> Result<PathBuf> {
+    let recipe = shell::root().join("models").join(model);
+    let out = target_folder()?
+        .join("models")
+        .join(sequence.to_string())
+        .join(model);
+    let made_from = format!("{} {sequence}\n", files.display());
+    let marker = out.join(".made-from");
+    if std::fs::read_to_string(&marker).is_ok_and(|text| text == made_from) {
+        return Ok(out);
+    }
+    let step = Step::start(format!("Importing {model} for texts of {sequence} tokens"));
+    let mut import = started("quern-cli", "quern");
+    import
+        .args(["model", "import"])
+        .arg(recipe)
+        .arg("--files")
+        .arg(files)
+        .args(["--sequence", &sequence.to_string()])
+        .arg("--out")
+        .arg(&out);
+    shell::must(&mut import, "The lines above say why.")?;
+    std::fs::write(&marker, made_from)
+        .with_context(|| format!("cannot write {}", marker.display()))?;
+    step.done("imported");
+    Ok(out)
 }
 
 /// A command of the workspace, built as the tests build it.
@@ -73,13 +156,14 @@ pub fn built(name: &str) -> Result<PathBuf> {
             .arg("--ignore-rust-version"),
         "The lines above say why.",
     )?;
+    Ok(target_folder()?.join("debug").join(name))
+}
+
+/// Where cargo puts what it builds.
+fn target_folder() -> Result<PathBuf> {
     let mut cargo = shell::cargo();
     cargo.args(["metadata", "--format-version", "1", "--no-deps", "--quiet"]);
     let metadata: serde_json::Value = serde_json::from_str(&shell::output(&mut cargo)?)?;
     let folder = metadata["target_directory"].as_str();
-    Ok(
-        PathBuf::from(folder.context("cargo names no target folder")?)
-            .join("debug")
-            .join(name),
-    )
+    Ok(PathBuf::from(folder.context("cargo names no target folder")?))
 }

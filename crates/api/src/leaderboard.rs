@@ -99,7 +99,7 @@ pub struct Entry {
     /// Milestones of the window.
     #[serde(with = "digits")]
     pub milestones: u128,
-    /// Units of work of the window.
+    /// Work of the window.
     #[serde(with = "digits")]
     pub work: u128,
     /// Earnings of the window, one amount a mint.

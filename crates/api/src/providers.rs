@@ -63,10 +63,10 @@ pub struct ProviderCounters {
     /// Convictions.
     #[serde(with = "digits")]
     pub convicted: u64,
-    /// Units of work of refereed milestones.
+    /// Work of refereed milestones.
     #[serde(with = "digits")]
     pub refereed_work: u64,
-    /// Units of work of reviewed milestones.
+    /// Work of reviewed milestones.
     #[serde(with = "digits")]
     pub reviewed_work: u64,
     /// Rewards accrued.
@@ -88,7 +88,7 @@ pub struct LevelTotals {
     /// Milestones settled.
     #[serde(with = "digits")]
     pub milestones: u128,
-    /// Units of work.
+    /// Work.
     #[serde(with = "digits")]
     pub work: u128,
     /// Earnings, one amount a mint.
@@ -116,7 +116,7 @@ pub struct PaidMilestone {
     pub model: Option<Key>,
     /// How the result is assured.
     pub assurance: Assurance,
-    /// Units of work.
+    /// Work.
     #[serde(with = "digits")]
     pub work: u64,
     /// What the client paid.

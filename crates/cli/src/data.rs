@@ -5,6 +5,7 @@ use {
         context::Context,
         error::{Error, Result},
         files::Role,
+        folder::{self, ModelFolder},
         progress,
     },
     quern_client::{ClientError, Pubkey, accounts, accounts::ModelAccount, config, history},
@@ -89,6 +90,28 @@ pub fn read_inputs(paths: &[PathBuf]) -> Result<Vec<Tensor>> {
     Ok(tensors)
 }
 
+/// A graph's file and that of its weights.
+pub struct GraphFiles {
+    /// The graph.
+    pub graph: PathBuf,
+    /// Its weights, where they were named.
+    pub weights: Option<PathBuf>,
+}
+
+impl GraphFiles {
+    /// The named files; of an imported model's folder, those in it.
+    pub fn of(graph: &Path, weights: Option<&Path>) -> Self {
+        let is_folder = ModelFolder::is(graph);
+        let within = |name: &str| is_folder.then(|| graph.join(name));
+        Self {
+            graph: within(folder::GRAPH).unwrap_or_else(|| graph.to_owned()),
+            weights: weights
+                .map(Path::to_owned)
+                .or_else(|| within(folder::WEIGHTS)),
+        }
+    }
+}
+
 /// The bytes of a graph that can be sealed; `option` is where its file was named.
 ///
 /// # Errors
@@ -108,7 +131,19 @@ pub fn read_graph(path: &Path, option: &'static str) -> Result<Vec<u8>> {
 /// # Errors
 /// `File`: what it is instead, or how it does not fit.
 pub fn read_weights(path: &Path, graph: &Graph<'_>) -> Result<Vec<Tensor>> {
-    let role = Role::weights("--weights");
+    read_weights_at(path, graph, "--weights")
+}
+
+/// The same; `option` is where the file was named.
+///
+/// # Errors
+/// As [`read_weights`].
+pub fn read_weights_at(
+    path: &Path,
+    graph: &Graph<'_>,
+    option: &'static str,
+) -> Result<Vec<Tensor>> {
+    let role = Role::weights(option);
     let bytes = role.read(path)?;
     sizes::checked_weights(graph, &bytes).map_err(|error| role.no_such(path, &bytes, error))
 }

@@ -54,7 +54,7 @@ pub struct Settlement {
     pub assurance: u8,
     /// Which milestone, from 0.
     pub milestone: u8,
-    /// Units of work.
+    /// Work.
     pub work: u64,
     /// Price.
     pub price_atoms: u64,
@@ -156,7 +156,7 @@ impl Delta {
                     self.add_score(metric, event.assurance, mint, event.at, provider, value);
                 };
                 add(Metric::Earned, key(&event.mint), event.provider_atoms);
-                add(Metric::Macs, Key::NONE, event.work);
+                add(Metric::Work, Key::NONE, event.work);
                 add(Metric::Milestones, Key::NONE, 1);
                 if let Some(mint) = reward_mint(body).filter(|_| event.reward_atoms > 0) {
                     add(Metric::Rewards, mint, event.reward_atoms);
@@ -171,7 +171,7 @@ impl Delta {
                     add(Metric::Earned, key(&event.mint), event.provider_atoms);
                 }
                 // As the program counts: the milestone stands if the arbiter (not its silence) decided for the provider.
-                // Units of work are counted for milestones paid in full only.
+                // Work is counted for milestones paid in full only.
                 if event.provider_prevails && !event.silent {
                     add(Metric::Milestones, Key::NONE, 1);
                 }

@@ -57,7 +57,7 @@ fn entry(rank: u32, row: &BoardRow, mints: &[MintConfig]) -> Entry {
         convicted: provider.map(|provider| provider.convicted.get()),
         value: row.value,
         milestones: count(Metric::Milestones),
-        work: count(Metric::Macs),
+        work: count(Metric::Work),
         earned: amounts(Metric::Earned),
         rewards: amounts(Metric::Rewards),
     }

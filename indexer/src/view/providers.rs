@@ -77,7 +77,7 @@ fn level_totals(scores: &[Score], mints: &[MintConfig]) -> Vec<LevelTotals> {
         let value = amount(score.value, score.mint, mints);
         match score.metric {
             Metric::Milestones => level.milestones = score.value,
-            Metric::Macs => level.work = score.value,
+            Metric::Work => level.work = score.value,
             Metric::Earned => level.earned.push(value),
             Metric::Rewards => level.rewards.push(value),
         }

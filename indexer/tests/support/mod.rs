@@ -37,6 +37,8 @@ pub const EVENT_TAG: [u8; 8] = [0xe4, 0x45, 0xa5, 0x2e, 0x51, 0xcb, 0x9a, 0x1d];
 /// A name that a terminal would show as another one.
 pub const HIDING_NAME: &str = "ab\u{202e}cd\u{1b}[2J";
 pub const START: i64 = 1_900_000_000;
+/// Code of the trace's tree.
+pub const TRACE: u16 = u16::MAX;
 
 pub fn address(kind: u8, n: u64) -> Pubkey {
     let mut bytes = [kind; 32];
@@ -62,7 +64,7 @@ pub fn program() -> Key {
 }
 
 /// The root of a tree.
-fn node(tree: u8) -> NodeRef {
+fn node(tree: u16) -> NodeRef {
     NodeRef {
         tree,
         level: 0,
@@ -239,6 +241,7 @@ impl History {
         job.assurance = assurance;
         job.kind = 1;
         job.milestones = 1;
+        job.items = 2u32.into();
         job.price_atoms = price.into();
         job.work = (assurance as u64 * 1_000_000).into();
         job.created_at = self.at.into();
@@ -320,6 +323,7 @@ impl History {
             milestone: 0,
             submission: 1,
             trace_root: [9; 32],
+            tokens_root: [0; 32],
             output_uri: "file:///output".to_owned(),
             changes,
         }));
@@ -450,6 +454,7 @@ impl History {
         let mut job = Job::zeroed();
         (job.client, job.mint, job.assurance, job.kind) = (client, mint, 1, 1);
         job.milestones = 1;
+        job.items = 2u32.into();
         job.price_atoms = PRICE.into();
         job.bond_atoms = BOND.into();
         job.created_at = self.at.into();
@@ -494,10 +499,11 @@ impl History {
             milestone: 0,
             submission: 1,
             trace_root: [9; 32],
+            tokens_root: [0; 32],
             output_uri: String::new(),
             changes,
         }));
-        let first = self.demanded(&mut job, &address, &watcher, (255, 0));
+        let first = self.demanded(&mut job, &address, &watcher, (TRACE, 0));
         let second = self.demanded(&mut job, &address, &watcher, (1, 0));
         let (mut demands, places) = ([first.1, second.1], [first.0, second.0]);
         demands[0].answered = true.into();
@@ -512,7 +518,7 @@ impl History {
             demand: places[0],
             job: address,
             revealer: provider,
-            node_id: node(255),
+            node_id: node(TRACE),
             fee_lamports: 10_000,
             answer: vec![0xab; 64],
             changes,
@@ -534,6 +540,7 @@ impl History {
                 op: 1,
                 row: 3,
                 col: 4,
+                at: 5,
             },
             changes,
         }));
@@ -584,16 +591,16 @@ impl History {
         job: &mut Job,
         job_address: &Pubkey,
         opener: &Pubkey,
-        (tree, index): (u8, u64),
+        (tree, index): (u16, u64),
     ) -> (Pubkey, Demand) {
         let mut demand = Demand::zeroed();
-        (demand.job, demand.opener, demand.tree) = (*job_address, *opener, tree);
+        (demand.job, demand.opener, demand.tree) = (*job_address, *opener, tree.into());
         demand.submission = 1u32.into();
         demand.index = index.into();
-        demand.node = [tree; 32];
+        demand.node = [tree as u8; 32];
         demand.fee_lamports = 10_000u64.into();
         demand.due = (self.at + 3_600).into();
-        let place = address(91, index << 32 | self.jobs << 8 | u64::from(tree));
+        let place = address(91, index << 32 | self.jobs << 16 | u64::from(tree));
         job.open_demands = (job.open_demands.get() + 1).into();
         let changes = vec![
             job_changed(job, job_address),
@@ -647,12 +654,13 @@ impl History {
                 milestone: 0,
                 submission,
                 trace_root: [submission as u8; 32],
+                tokens_root: [submission as u8 - 1; 32],
                 output_uri: format!("file:///output-{submission}"),
                 changes,
             }));
         }
         for index in 0..demands {
-            self.demanded(&mut job, &address, &client, (255, index));
+            self.demanded(&mut job, &address, &client, (TRACE, index));
         }
         address
     }

@@ -56,9 +56,19 @@ pub struct Args {
     /// Most units of work of a job
     #[arg(long, default_value_t = Policy::default().max_work)]
     max_work: u64,
-    /// Largest input or weights to fetch and largest trace to publish, in MiB
+    /// Largest input or weights to fetch, in MiB
     #[arg(long, default_value_t = 1_024, value_name = "MIB")]
     max_data: u32,
+    /// Largest trace of one item, in MiB
+    #[arg(long, default_value_t = 1_024, value_name = "MIB")]
+    max_item_trace: u32,
+    /// Most bytes of a job's result and of what is kept of its items for demands, in MiB
+    #[arg(long, default_value_t = 1_024, value_name = "MIB")]
+    max_result: u32,
+    /// Most traces of single items to publish with a result, in MiB: the first items, as many as fit; 0 for none. Whoever checks
+    /// a published trace need not compute the item again
+    #[arg(long, default_value_t = 64, value_name = "MIB")]
+    publish_traces: u32,
     /// Most memory for tensors, half of it for work and half for demands, in MiB; a job that needs more than a half is left
     /// alone
     #[arg(long, default_value_t = 8_192, value_name = "MIB")]
@@ -210,6 +220,7 @@ pub async fn run(context: &Context, args: Args) -> Result<()> {
         poll: Duration::from_secs(u64::from(args.poll)),
         memory_bytes: u64::from(args.memory_limit) << 20,
         disk_bytes: u64::from(args.disk_limit) << 20,
+        publish_traces_bytes: u64::from(args.publish_traces) << 20,
         ..Settings::new(owner, PathBuf::new(), publisher)
     };
     let agent = Agent::new(settings, chain, worker)?;
@@ -242,7 +253,8 @@ async fn policy(context: &Context, args: &Args) -> Result<Policy> {
         max_bond_atoms: tokens("--max-bond", &args.max_bond, usual.max_bond_atoms)?,
         max_bond_prices: args.max_bond_prices,
         max_work: args.max_work,
-        max_trace_bytes: u64::from(args.max_data) << 20,
+        max_item_bytes: u64::from(args.max_item_trace) << 20,
+        max_result_bytes: u64::from(args.max_result) << 20,
         arbiters: args.arbiter.iter().copied().collect(),
         min_response_secs: args.min_response,
         min_react_secs: args.min_react,

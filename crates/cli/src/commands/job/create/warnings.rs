@@ -19,7 +19,7 @@ use {
 /// # Errors
 /// Why it could not.
 pub async fn check_provider(context: &Context, args: &Args, client: &Pubkey) -> Result<()> {
-    let Some(owner) = &args.provider else {
+    let Some(owner) = &args.terms.provider else {
         return Ok(());
     };
     context.protocol().await?;
