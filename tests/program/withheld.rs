@@ -53,6 +53,7 @@ fn walk(
     loop {
         match patched.step().unwrap() {
             Step::Same => return (None, asked),
+            Step::Item(item) => panic!("the results of item {item} are at hand"),
             Step::Charge(charge) => return (Some(charge), asked),
             Step::Demand(node_id) => {
                 asked += 1;
