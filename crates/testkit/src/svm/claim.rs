@@ -459,7 +459,7 @@ impl Claim {
         let last = per_row.min(u64::from(tree.leaves())) - 1;
         let is_partly = below == 0
             && place as u64 % per_row == last
-            && tree.row_bytes() as usize % LEAF_BYTES != 0;
+            && !(tree.row_bytes() as usize).is_multiple_of(LEAF_BYTES);
         is_theirs && (is_missing || is_partly)
     }
 }
