@@ -326,7 +326,12 @@ mod tests {
                 one: 127,
             };
             for bits in 0..32 {
-                for distance in [(1i64 << bits) - 1, 1 << bits, (1 << bits) * 5 / 4, 3 << bits] {
+                for distance in [
+                    (1i64 << bits) - 1,
+                    1 << bits,
+                    (1 << bits) * 5 / 4,
+                    3 << bits,
+                ] {
                     let distance = distance.min(u32::MAX.into());
                     let right = softmax.power(distance);
                     assert_eq!(softmax.any_power(distance), right, "{distance} {mult}");
