@@ -15,7 +15,7 @@ use rten_tensor::Matrix;
 use crate::{
     old,
     peer::Peer,
-    report::{Report, percent, goal, times},
+    report::{Report, goal, percent, times},
     turns::{Turns, Way, each, seconds},
 };
 
@@ -57,15 +57,37 @@ const fn heads(what: &'static str, dtype: DType, [m, k, n]: [u32; 3], is_context
 const CASES: [Case; 7] = [
     weights("1000 x 1000 x 1000", DType::I8, [1_000, 1_000, 1_000]),
     weights("1000 x 1000 x 1000", DType::I16, [1_000, 1_000, 1_000]),
-    weights("MiniLM's Q, K, V, O: 128 x 384 x 384", DType::I8, [128, 384, 384]),
-    weights("MiniLM's FFN1: 128 x 384 x 1536", DType::I8, [128, 384, 1_536]),
-    weights("MiniLM's FFN2: 128 x 1536 x 384", DType::I8, [128, 1_536, 384]),
-    heads("MiniLM's scores: 12 of 128 x 32 x 128", DType::I8, [128, 32, 128], false),
-    heads("MiniLM's context: 12 of 128 x 128 x 32", DType::I16, [128, 128, 32], true),
+    weights(
+        "MiniLM's Q, K, V, O: 128 x 384 x 384",
+        DType::I8,
+        [128, 384, 384],
+    ),
+    weights(
+        "MiniLM's FFN1: 128 x 384 x 1536",
+        DType::I8,
+        [128, 384, 1_536],
+    ),
+    weights(
+        "MiniLM's FFN2: 128 x 1536 x 384",
+        DType::I8,
+        [128, 1_536, 384],
+    ),
+    heads(
+        "MiniLM's scores: 12 of 128 x 32 x 128",
+        DType::I8,
+        [128, 32, 128],
+        false,
+    ),
+    heads(
+        "MiniLM's context: 12 of 128 x 128 x 32",
+        DType::I16,
+        [128, 128, 32],
+        true,
+    ),
 ];
 
 /// Turns of each case.
-const TURNS: usize = 15;
+const TURNS: usize = 11;
 /// Seconds that a turn of one way takes about.
 const TURN_SECS: f64 = 0.02;
 
@@ -146,7 +168,12 @@ impl Rten {
         Self {
             executor: GemmExecutor::new(),
             left: left.map(|value| value ^ 128).collect(),
-            right: ours.right().data().iter().map(|value| *value as i8).collect(),
+            right: ours
+                .right()
+                .data()
+                .iter()
+                .map(|value| *value as i8)
+                .collect(),
             zeros: vec![128; case.m as usize],
             out: vec![0; case.m as usize * case.n as usize],
             passes,
@@ -159,7 +186,8 @@ impl Rten {
         // A weight has one group.
         let right = Matrix::from_data_with_strides([k, n], &self.right[..], [1, k]).unwrap();
         let packed = case.is_weight.then(|| self.executor.prepack_b(right));
-        let (executor, left, zeros, passes) = (&self.executor, &self.left, &self.zeros, self.passes);
+        let (executor, left, zeros, passes) =
+            (&self.executor, &self.left, &self.zeros, self.passes);
         let (all, out) = (&self.right, &mut self.out);
         each(pool, runs, move || {
             for group in 0..groups * passes {
@@ -228,7 +256,9 @@ fn measure_one(
     }
     let mut has_peer = false;
     if let (Some(peer), DType::I8) = (peer, case.dtype) {
-        let Case { m, k, n, groups, .. } = case;
+        let Case {
+            m, k, n, groups, ..
+        } = case;
         let is_weight = u8::from(case.is_weight);
         let spec = format!("{threads} {m} {k} {n} {groups} {is_weight}");
         if let Some(name) = peer.prepare("product", &spec) {

@@ -38,7 +38,10 @@ impl Report {
         };
         let flags: Vec<&str> = field("flags").split(' ').collect();
         let known = ["avx2", "avx_vnni", "avx512_vnni", "amx_int8", "sha_ni"];
-        let has: Vec<&str> = known.into_iter().filter(|flag| flags.contains(flag)).collect();
+        let has: Vec<&str> = known
+            .into_iter()
+            .filter(|flag| flags.contains(flag))
+            .collect();
         self.say(&format!(
             "Machine: {}, {cores} cores, {}; shared, so times are noisy. Kernel of the products: {kernel}. Beside it: {}.",
             field("model name"),
@@ -90,7 +93,7 @@ impl Report {
 /// How many times as long.
 pub fn times(ratio: f64) -> String {
     match ratio {
-        10.0.. => format!("{ratio:.0} x"),
+        10.0.. => format!("{ratio:.1} x"),
         _ => format!("{ratio:.2} x"),
     }
 }

@@ -51,28 +51,45 @@ impl<const BYTES: usize> NullaryFnOnce for Many<'_, BYTES> {
     }
 }
 
-/// Word `word` of a padded message of a tag and its bytes, as they lie in memory.
+/// Word `word` of a padded message of a tag and its bytes, as it lies in memory, beyond what is only message.
 ///
 /// Byte p of the padded message is byte p - 1 of the message.
 #[inline(always)]
-fn word<const BYTES: usize>(tag: u8, message: &[u8; BYTES], word: usize) -> [u8; 4] {
-    let at = 4 * word;
-    let whole = at
-        .checked_sub(1)
-        .and_then(|start| message.get(start..at + 3));
-    if let Some([a, b, c, d]) = whole {
-        return [*a, *b, *c, *d];
+fn edge_word<const BYTES: usize>(tag: u8, message: &[u8; BYTES], word: usize) -> u32 {
+    if word == blocks(BYTES) * 16 - 1 {
+        return (8 * (1 + BYTES as u32)).swap_bytes();
     }
-    let last = blocks(BYTES) * 16 - 1;
-    if word == last {
-        return (8 * (1 + BYTES as u32)).to_be_bytes();
-    }
-    let byte = |place: usize| match (at + place).checked_sub(1) {
+    let byte = |place: usize| match (4 * word + place).checked_sub(1) {
         None => tag,
         Some(from) if from == BYTES => 0x80,
         Some(from) => message.get(from).copied().unwrap_or_default(),
     };
-    [byte(0), byte(1), byte(2), byte(3)]
+    u32::from_le_bytes([byte(0), byte(1), byte(2), byte(3)])
+}
+
+/// Word `word` of padded messages, as it lies in memory.
+#[inline(always)]
+fn words_of<const BYTES: usize>(
+    tag: u8,
+    messages: &[&[u8; BYTES]; LANES],
+    word: usize,
+) -> [u32; LANES] {
+    let mut words = [0; LANES];
+    match (4 * word).checked_sub(1) {
+        Some(start) if start + 4 <= BYTES => {
+            for (word, message) in words.iter_mut().zip(messages) {
+                if let Some(bytes) = message[start..].first_chunk() {
+                    *word = u32::from_le_bytes(*bytes);
+                }
+            }
+        }
+        _ => {
+            for (to, message) in words.iter_mut().zip(messages) {
+                *to = edge_word(tag, message, word);
+            }
+        }
+    }
+    words
 }
 
 /// Blocks of a message of a tag and as many bytes, with a one, zeros and its length behind it.
@@ -87,23 +104,23 @@ struct Lanes(V4);
 impl Lanes {
     #[inline(always)]
     fn hash<const BYTES: usize>(self, tag: u8, messages: &[&[u8; BYTES]; LANES]) -> [Hash; LANES] {
-        let mut state = INITIAL.map(|word| self.all(word));
+        // Loops, because closures of `map` are not compiled for these registers.
+        let mut state = [self.all(0); 8];
+        for (state, word) in state.iter_mut().zip(INITIAL) {
+            *state = self.all(word);
+        }
         for block in 0..blocks(BYTES) {
             let mut words = [self.all(0); 16];
-            for (at, words) in words.iter_mut().enumerate() {
-                let mut bytes = [[0u8; 4]; LANES];
-                for (bytes, message) in bytes.iter_mut().zip(messages) {
-                    *bytes = word(tag, message, 16 * block + at);
-                }
-                *words = self.reversed(cast(bytes));
+            for (at, word) in words.iter_mut().enumerate() {
+                *word = self.reversed(cast(words_of(tag, messages, 16 * block + at)));
             }
             self.compress(&mut state, &mut words);
         }
-        let state: [[[u8; 4]; LANES]; 8] = state.map(|words| cast(self.reversed(words)));
         let mut hashes = [[0; 32]; LANES];
-        for (lane, hash) in hashes.iter_mut().enumerate() {
-            for (bytes, words) in hash.as_chunks_mut::<4>().0.iter_mut().zip(&state) {
-                *bytes = words[lane];
+        for (at, words) in state.into_iter().enumerate() {
+            let words: [[u8; 4]; LANES] = cast(self.reversed(words));
+            for (hash, bytes) in hashes.iter_mut().zip(words) {
+                hash[4 * at..4 * at + 4].copy_from_slice(&bytes);
             }
         }
         hashes
@@ -183,9 +200,11 @@ impl Lanes {
 
     #[inline(always)]
     fn sum<const COUNT: usize>(self, words: [__m512i; COUNT]) -> __m512i {
-        words
-            .into_iter()
-            .fold(self.all(0), |sum, word| self.plus(sum, word))
+        let mut sum = self.all(0);
+        for word in words {
+            sum = self.plus(sum, word);
+        }
+        sum
     }
 
     #[inline(always)]

@@ -260,15 +260,13 @@ impl Work<'_> {
     fn all(&self, out: &mut [u8]) -> Result<(), Error> {
         let row_bytes = self.a.shape.row_bytes() as usize;
         let rows = rows_at_a_time(self.extent.cols as usize, self.run_bytes());
-        let blocks = self
+        let mut blocks = self
             .a
             .data
             .chunks(rows * row_bytes)
             .zip((0..).step_by(rows));
         if self.record.has(flag::TRANSPOSED) {
-            return blocks
-                .map(|(block, first)| self.block(block, first, out))
-                .collect();
+            return blocks.try_for_each(|(block, first)| self.block(block, first, out));
         }
         let out_bytes = rows * self.record.cols as usize * self.record.dtype.size() as usize;
         let blocks: Vec<_> = blocks.zip(out.chunks_mut(out_bytes)).collect();

@@ -36,6 +36,8 @@ pub use mix::Mix;
 pub use norm::Norm;
 pub use product::Product;
 pub use record::{OP_BYTES, Record, flag, kind};
+#[cfg(feature = "std")]
+pub(crate) use rules::each;
 pub(crate) use rules::{Claim, Dependence, Form, Shapes};
 pub use softmax::Softmax;
 pub use source::{CellSource, value_at};

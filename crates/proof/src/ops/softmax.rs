@@ -297,14 +297,16 @@ impl Softmax {
 
     /// As [`Softmax::share`]; a vector instruction divides.
     ///
-    /// Both numbers are below 2^53, so they are exact, and their quotient is at most 2^15 and rounded once. Rounding passes no
-    /// integer, so what is cut off it is right or one too many.
+    /// Both numbers are below 2^53, so they are exact; their quotient is at most 2^15 and rounded. Rounding passes no integer,
+    /// so the nearest integer to it is right or one too many.
     #[inline(always)]
     fn share_by_float(&self, power: u64, sum: u64) -> i32 {
+        /// A number below 2^52 added to it is rounded to an integer, whose bits are the lowest ones.
+        const TO_INTEGER: f64 = (1u64 << 52) as f64;
         let rounded = power.wrapping_mul(self.one.into()).wrapping_add(sum >> 1);
-        let quotient = (rounded as f64 / sum as f64) as i32;
-        let is_beyond = (quotient as u64).wrapping_mul(sum) > rounded;
-        quotient.wrapping_sub(is_beyond.into())
+        let quotient = (rounded as f64 / sum as f64 + TO_INTEGER).to_bits() as u32;
+        let is_beyond = u64::from(quotient).wrapping_mul(sum) > rounded;
+        quotient.wrapping_sub(is_beyond.into()) as i32
     }
 }
 
