@@ -1,5 +1,5 @@
-//! Measures products, commitments and a sentence encoder: `cargo xtask bench models`. Writes what it measured between the
-//! marks of `docs/BENCHMARKS.md`, and `target/bench/models.json`.
+//! Measures products, commitments and a sentence encoder: `cargo xtask bench models`. Prints what it measured and writes it between
+//! the marks of `docs/BENCHMARKS.md`.
 //!
 //! Times of a machine are noisy. So everything that is compared is run in turns in one process, and a ratio is the median of
 //! the ratios of all turns.
