@@ -38,7 +38,31 @@ pub fn bench(args: &[String]) -> Result<()> {
     run(&mut bench, BENCH.1)
 }
 
-/// The same, with what it prints on standard output as the result.
+/// Measures products and the sentence encoder as a release packs them; they need neither the program nor a network.
+pub fn models_bench(args: &[String]) -> Result<()> {
+    host::ensure_build_tools()?;
+    let mut run = shell::cargo();
+    run.args(["run", "--profile", "dist", "--package", "quern-import"])
+        .args(["--example", "bench", "--ignore-rust-version", "--"])
+        .args(args);
+    let (model, variable) = models::TESTED;
+    for (variable, folder) in [
+        (variable, models::fetch(model)),
+        ("QUERN_ONNXRUNTIME", models::peer()),
+    ] {
+        match folder {
+            Ok(folder) => drop(run.env(variable, folder)),
+            Err(error) => shell::say(format!("{error:#}; what needs it is not measured")),
+        }
+    }
+    let status = run.status().context("could not start the benchmark")?;
+    if !status.success() {
+        bail!("the benchmark failed ({status}); the lines above say why");
+    }
+    Ok(())
+}
+
+/// Like [`binary`], with what it prints on standard output as the result.
 pub fn capture((package, name): (&str, &str), args: &[String]) -> Result<String> {
     shell::output(prepared(package, name, args)?.stderr(std::process::Stdio::inherit()))
 }

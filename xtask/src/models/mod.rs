@@ -86,6 +86,29 @@ pub fn show_fetched(command: &mut Command) {
     }
 }
 
+/// What the benchmark measures beside Quern: onnxruntime, and `onnx` to write its models with. Nothing of ours needs them.
+const PEER: [&str; 2] = ["onnxruntime==1.32.0", "onnx==1.23.2"];
+
+/// The folder with the Python packages of [`PEER`], installed once.
+pub fn peer() -> Result<PathBuf> {
+    cache::entry(&PEER.join("-"), |draft| {
+        let step = Step::start("Installing onnxruntime from PyPI, to measure beside it");
+        let mut pip = Command::new("python3");
+        pip.args(["-m", "pip", "install", "--quiet", "--only-binary=:all:"])
+            .args(["--disable-pip-version-check", "--root-user-action=ignore"])
+            .arg("--target")
+            .arg(draft)
+            .args(PEER);
+        shell::must_quietly(
+            &mut pip,
+            "installing onnxruntime",
+            "It needs the network (PyPI, or the mirror in pip's configuration), a Python that it has a wheel for, and 200 MB in the cache folder.",
+        )?;
+        step.done("installed");
+        Ok(())
+    })
+}
+
 /// Where a model's files lie in the cache: another pin is another place.
 fn key(model: &str, packages: &[Package]) -> String {
     let mut hash = Sha256::new();
