@@ -69,33 +69,33 @@ async fn a_kill_at_any_step_leaves_no_demand_unanswered() {
 #[tokio::test]
 async fn what_is_lost_or_damaged_is_computed_again() {
     let (items, texts) = (crate::kept::ITEMS_FILE, crate::kept::TEXTS_FILE);
-    for names in [
-        &[fetch::ROOTS_FILE][..],
-        &[items],
-        &[fetch::ROOTS_FILE, items],
-        &[fetch::TOKENS_FILE],
-        &[fetch::TOKENS_FILE, texts],
-        &["item-0.qtrace", items],
+    let (garbage, empty) = (Some(&b"garbage"[..]), Some(&b""[..]));
+    for (names, content) in [
+        (&[fetch::ROOTS_FILE][..], garbage),
+        (&[items], empty),
+        (&[fetch::ROOTS_FILE, items], None),
+        (&[fetch::TOKENS_FILE], empty),
+        (&[fetch::TOKENS_FILE, texts], garbage),
+        (&["item-0.qtrace", items], garbage),
+        (&["item-1.qtrace"], None),
     ] {
-        for content in [None, Some(&b"garbage"[..]), Some(b"")] {
-            let world = World::of(&Model::transformer(3), 1);
-            let (agent, _) = start(&world, PLENTY);
-            assert!(work_until_submitted(&world, &agent).await);
-            let journal = &agent.context.journal;
-            for name in names {
-                let path = journal.submission_path(&world.address, 1, name);
-                assert!(path.is_file(), "{name}");
-                match content {
-                    Some(bytes) => std::fs::write(&path, bytes).unwrap(),
-                    None => std::fs::remove_file(&path).unwrap(),
-                }
+        let world = World::of(&Model::transformer(3), 1);
+        let (agent, _) = start(&world, PLENTY);
+        assert!(work_until_submitted(&world, &agent).await);
+        let journal = &agent.context.journal;
+        for name in names {
+            let path = journal.submission_path(&world.address, 1, name);
+            assert!(path.is_file(), "{name}");
+            match content {
+                Some(bytes) => std::fs::write(&path, bytes).unwrap(),
+                None => std::fs::remove_file(&path).unwrap(),
             }
-            for node_id in world.some_demands() {
-                world.ask(&node_id, 60);
-            }
-            agent.pass().await.unwrap();
-            assert_eq!(world.unanswered(), 0, "{names:?}");
         }
+        for node_id in world.some_demands() {
+            world.ask(&node_id, 60);
+        }
+        agent.pass().await.unwrap();
+        assert_eq!(world.unanswered(), 0, "{names:?}");
     }
 }
 

@@ -149,11 +149,13 @@ struct World {
     /// What a job of the model reads.
     data: CheckedTensors,
     /// Everything that can be asked about, for making up demands.
-    whole: Whole<'static>,
+    whole: Arc<Whole<'static>>,
 }
 
 /// Items of a refereed job.
 const ITEMS: u32 = 4;
+
+type Computed = (Arc<Whole<'static>>, Option<Tensor>);
 
 /// A graph, and what it is applied to.
 struct Model {
@@ -207,8 +209,24 @@ impl Model {
         }
     }
 
-    /// What an honest provider has. It stays until the process ends, so that a world can hold it.
-    fn computed(&self) -> (Whole<'static>, Option<Tensor>) {
+    /// What an honest provider has, computed once.
+    fn computed(&self) -> Computed {
+        static ALL: Mutex<Vec<(Vec<u8>, u32, Computed)>> = Mutex::new(Vec::new());
+        let mut all = ALL.lock().unwrap();
+        let is_this = |(graph, items, _): &&(Vec<u8>, u32, Computed)| {
+            (graph, *items) == (&self.graph, self.items)
+        };
+        if let Some((_, _, computed)) = all.iter().find(is_this) {
+            return computed.clone();
+        }
+        let (whole, tokens) = self.compute();
+        let computed = (Arc::new(whole), tokens);
+        all.push((self.graph.clone(), self.items, computed.clone()));
+        computed
+    }
+
+    /// It stays until the process ends, so that a world can hold it.
+    fn compute(&self) -> (Whole<'static>, Option<Tensor>) {
         let bytes: &'static [u8] = self.graph.clone().leak();
         let graph: &'static Graph<'static> = Box::leak(Box::new(Graph::parse(bytes).unwrap()));
         let weights: &'static [Tensor] = self.weights.clone().leak();
