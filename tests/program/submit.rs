@@ -47,6 +47,32 @@ fn a_submission_is_about_the_milestone_that_was_worked_on() {
     stage.refused(submit, QuernError::JobMoved);
 }
 
+/// Nothing is refuted in a reviewed job, so one of a model with tokens is submitted like any other.
+#[test]
+fn a_reviewed_job_of_a_model_with_tokens_needs_no_root_of_them() {
+    let mut stage = Stage::new();
+    let claim = text(1);
+    let model = stage.model_of(&claim);
+    let (client, usd, provider) = (stage.cast.client, stage.usd, stage.cast.provider);
+    let args = NewJob {
+        items: claim.items,
+        input_roots: stage.args_of(&claim).input_roots,
+        ..stage.accepted()
+    };
+    let create = stage.create_ix_of(&client, &usd, Some(&model), args);
+    stage.ok(create);
+    let job = stage.newest_job();
+    assert_eq!(stage.job(&job).tokens_input(), None);
+    stage.take(&job);
+    let with_tokens = Submission {
+        tokens_root: [1; 32],
+        ..proof(1)
+    };
+    let submit = |stage: &Stage, args| ix::submit(&provider, &stage.job(&job), args);
+    stage.refused(submit(&stage, with_tokens), QuernError::TokensDoNotFit);
+    stage.ok(submit(&stage, proof(1)));
+}
+
 /// A1: a result can lose the bond, so the operator commits only to what it took itself.
 #[test]
 fn an_operator_submits_only_for_its_own_takes() {

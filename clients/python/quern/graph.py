@@ -184,7 +184,7 @@ def form_of(op, shapes):
             need(shapes[1][0] == INT8, "WrongDType")
             _check_repeat(shapes[1], a[1], width)
     elif op.opcode == ARGMAX:
-        return INT32, a[1], 1, 0
+        return INT32, a[1], 1, a[2]
     else:
         need(INPUT <= op.codes[0] < WEIGHT, "IsNoInput")
         need(a[0] == shapes[1][0] == INT32, "WrongDType")
@@ -353,6 +353,7 @@ class Graph:
         self.shapes[INPUT + index] = (dtype, rows, cols)
         if scope == ITEM:
             self.most_rows = max(self.most_rows, rows)
+            self.add_work(0, (dtype, rows, cols))
 
     def _weight(self, raw, index):
         dtype, reserved, rows, cols, root = struct.unpack("<B3s2I32s", raw)
@@ -389,13 +390,18 @@ class Graph:
     def add(self, op, inner):
         """Takes an op that has been checked."""
         values, size = op.rows * op.cols, SIZE[op.dtype]
-        self.work += values * (inner + 64 * size)
-        need(self.work < 1 << 64, "WorkOverflow")
+        self.add_work(values * inner, (op.dtype, op.rows, op.cols))
         self.trace_bytes += values * size
         self.most_rows = max(self.most_rows, op.rows)
         self.shapes[len(self.ops)] = (op.dtype, op.rows, op.cols)
         self.kinds[len(self.ops)] = op.kind
         self.ops.append(op)
+
+    def add_work(self, reading, shape):
+        """What an op reads, and the leaves of a tensor: 64 for each byte that is hashed."""
+        dtype, rows, cols = shape
+        self.work += reading + rows * -(-cols * SIZE[dtype] // 128) * 128 * 64
+        need(self.work < 1 << 64, "WorkOverflow")
 
     def reads(self, op):
         """Shapes and kinds of an op's operands by slot."""

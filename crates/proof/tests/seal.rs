@@ -416,13 +416,9 @@ fn widths_have_limits() {
 fn what_the_valid_graph_costs() {
     let bytes = valid().finish().unwrap();
     assert_eq!(bytes.len(), graph::len(4, 7, 8));
-    let work = 4 * 12 * (3 + 64)
-        + 4 * 12 * 64
-        + 4 * 12 * 128
-        + 2 * 6 * 64
-        + 2 * (4 * 12 * 128)
-        + 4 * 256
-        + 6 * 256;
+    // Every row of a result and of an item input is one leaf; DOT reads 3 values for one, ARGMAX 12.
+    let leaves = (3 * 4 + 2 + 2 * 4 + 1 + 1) + (4 + 1 + 1);
+    let work = 4 * 12 * 3 + 4 * 12 + leaves * graph::LEAF_WORK;
     let trace_bytes = 48 + 48 + 96 + 12 + 96 + 96 + 16 + 24;
     let sealed = Sealed {
         work,
@@ -505,7 +501,8 @@ fn the_ends_of_all_bounds() {
     assert_eq!(bytes.len(), MAX_BYTES);
     assert_eq!(bytes.len(), 77_936);
     let sealed = graph::seal(&bytes).unwrap();
-    assert_eq!(sealed.work, 1_024 * (1 << 20) * (32_768 + 256));
+    let of_inputs = 8 * 512 * graph::LEAF_WORK;
+    assert_eq!(sealed.work, 1_024 * (1 << 20) * (32_768 + 256) + of_inputs);
 
     assert!(tall(31).is_ok());
     assert_eq!(tall(32), Err(SealError::WorkOverflow));
@@ -530,4 +527,37 @@ fn the_builder_refuses_too_much() {
         b.weight_root(DType::I8, 1, 1, &ROOT);
     }
     assert_eq!(b.finish().unwrap_err().error, SealError::TooManyWeights);
+}
+
+/// Nothing that takes time is free: whole rows that are searched, leaves that are hashed however little is in them, inputs of
+/// an item, ops of one value.
+#[test]
+fn work_counts_what_is_read_and_hashed() {
+    let work = |build: &dyn Fn(&mut GraphBuilder)| {
+        let mut b = GraphBuilder::new();
+        build(&mut b);
+        graph::seal(&b.finish().unwrap()).unwrap().work
+    };
+    // An input of an item and one result, a leaf each; then a fixed input, which a job has once.
+    let item = work(&|b| {
+        let x = b.input_item(DType::I8, 1, 1);
+        b.mix(x).push();
+    });
+    assert_eq!(item, 2 * 8_192);
+    let fixed = work(&|b| {
+        let x = b.input_fixed(DType::I8, 1, 1);
+        b.mix(x).push();
+    });
+    assert_eq!(fixed, 8_192);
+    // 129 bytes are two leaves, in each of three rows.
+    let wide = work(&|b| {
+        let x = b.input_fixed(DType::I8, 3, 129);
+        b.mix(x).push();
+    });
+    assert_eq!(wide, 3 * 2 * 8_192);
+    let searched = work(&|b| {
+        let x = b.input_fixed(DType::I8, 2, 1 << 20);
+        b.argmax(x).push();
+    });
+    assert_eq!(searched, 2 * (8_192 + (1 << 20)));
 }

@@ -1,7 +1,8 @@
 //! Rates per 10^9 units of work (one Gwork).
 //!
-//! Work is what a graph says of itself: rows x cols x (K + 64 x bytes of a value), summed over its ops and times the items. One
-//! unit is about one multiply-accumulate of 8-bit integers; a byte that is written and hashed counts 64.
+//! Work is what a graph says of itself, summed over its ops and item inputs and times the items: what each value of a result reads
+//! (K of a product, all columns of ARGMAX), and 64 for each byte that is hashed, in whole leaves of 128. One unit is about one
+//! multiply-accumulate of 8-bit integers.
 
 use crate::RuleError;
 

@@ -35,7 +35,7 @@ pub use {
         refusal::{Fault, Place, SealError},
     },
     codec::{HEADER_BYTES, INPUT_BYTES, MAX_BYTES, MIN_BYTES, VERSION, WEIGHT_BYTES, Weight, len},
-    seal::{Misfit, Sealed, seal},
+    seal::{LEAF_WORK, Misfit, Sealed, leaf_work, seal},
     view::Graph,
 };
 

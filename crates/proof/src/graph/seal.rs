@@ -4,6 +4,7 @@ use core::fmt;
 
 use super::{codec::check_extent, kinds, view::Graph};
 use crate::{
+    hash::LEAF_BYTES,
     limits::{MAX_ROWS, MAX_WIDTH},
     node::{NO_OPERAND, Operand},
     ops::{Dependence, Op, Record, Shapes, kind},
@@ -11,10 +12,14 @@ use crate::{
     shape::{DType, Scope},
 };
 
+/// Work of a leaf that is hashed, used in full or not: 64 for each of its bytes. It is also the least work of an op, so that
+/// many small ones are no cheaper than they are.
+pub const LEAF_WORK: u64 = 64 * LEAF_BYTES as u64;
+
 /// What `seal` finds out about a graph; all of it is about one item.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sealed {
-    /// The work of all ops: of each, rows x cols x (K + 64 x bytes of a value).
+    /// The work of all ops and item inputs: see [`Sealed::add`] and [`LEAF_WORK`].
     pub work: u64,
     /// Bytes of all results.
     pub trace_bytes: u64,
@@ -80,6 +85,8 @@ impl Graph<'_> {
             let shape = self.input(index).map_err(at(Place::Input, index))?;
             if shape.scope == Scope::Item {
                 sealed.most_rows = sealed.most_rows.max(shape.rows);
+                // It is fetched, hashed and kept for each item.
+                sealed.add_work(0, leaf_work(shape.rows, shape.cols, shape.dtype))?;
             }
         }
         for index in 0..self.weight_count() {
@@ -195,6 +202,16 @@ impl Graph<'_> {
         sealed.add(&record, form.inner)
     }
 
+    /// What one op adds to the costs of an item.
+    ///
+    /// # Errors
+    /// There is no such op, or it breaks a rule.
+    pub fn cost(&self, op: usize) -> Result<Sealed, SealError> {
+        let mut cost = Sealed::default();
+        self.seal_op(op, self.token_count()?, &mut cost)?;
+        Ok(cost)
+    }
+
     /// The work of a job that runs this **sealed** graph, of which `seal` found out this.
     ///
     /// # Errors
@@ -227,14 +244,27 @@ impl Graph<'_> {
 }
 
 impl Sealed {
-    /// Adds what an op costs in one item: at most 2^44 values of `K + 256`, so one op fits u64; the sum may not.
+    /// Adds what an op costs in one item: its values times what each reads (K of a product, all columns of ARGMAX), and its
+    /// leaves. At most 2^44 values of 2^15, or 2^24 of 2^20, and 2^39 leaves, so one op fits u64; the sum may not.
     fn add(&mut self, record: &Record, inner: u32) -> Result<(), SealError> {
         let values = u64::from(record.rows) * u64::from(record.cols);
-        let size = u64::from(record.dtype.size());
-        let work = values * (u64::from(inner) + 64 * size);
-        self.work = self.work.checked_add(work).ok_or(SealError::WorkOverflow)?;
-        self.trace_bytes += values * size;
+        let leaves = leaf_work(record.rows, record.cols, record.dtype);
+        self.add_work(values * u64::from(inner), leaves)?;
+        self.trace_bytes += values * u64::from(record.dtype.size());
         self.most_rows = self.most_rows.max(record.rows);
         Ok(())
     }
+
+    fn add_work(&mut self, reading: u64, leaves: u64) -> Result<(), SealError> {
+        let work = self.work.checked_add(reading + leaves);
+        self.work = work.ok_or(SealError::WorkOverflow)?;
+        Ok(())
+    }
+}
+
+/// The work of the leaves of a tensor, in one item: it is fetched or written, hashed and kept.
+#[inline]
+pub fn leaf_work(rows: u32, cols: u32, dtype: DType) -> u64 {
+    let leaves = (cols * dtype.size()).div_ceil(LEAF_BYTES as u32);
+    u64::from(rows) * u64::from(leaves) * LEAF_WORK
 }

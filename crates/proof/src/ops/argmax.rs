@@ -67,11 +67,12 @@ impl OpRules for ArgMax {
     }
 
     fn seal(&self, _: &Record, shapes: &Shapes) -> Result<Form, SealError> {
+        let a = shapes.of(0)?;
         Ok(Form {
             dtype: DType::I32,
-            rows: shapes.of(0)?.rows,
+            rows: a.rows,
             cols: 1,
-            inner: 0,
+            inner: a.cols,
         })
     }
 

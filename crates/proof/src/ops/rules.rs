@@ -35,7 +35,8 @@ pub(crate) struct Form {
     pub rows: u32,
     /// C of the definitions.
     pub cols: u32,
-    /// K of a product; 0 without one. Work is counted by it.
+    /// How many values each one follows from, where these are more than a few: K of a product, all columns of ARGMAX; else 0.
+    /// Work is counted by it.
     pub inner: u32,
 }
 

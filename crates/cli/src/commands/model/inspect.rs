@@ -13,7 +13,7 @@ use {
         graph::{Graph, Sealed},
         hash::hash,
         node::Operand,
-        ops::{Record, flag},
+        ops::flag,
         shape::{Scope, Shape},
     },
     serde_json::Value,
@@ -139,7 +139,7 @@ impl Ops {
             let (op, record) = (graph.op(index)?, graph.record(index)?);
             let shape = graph.output(index)?;
             let dearest = evidence::dearest(graph, items, index as u16)?;
-            let work = work_of(graph, index, &record)?;
+            let work = graph.cost(index)?.work;
             let operands: Vec<String> = op.operands().map(short).collect();
             let row = Fields::new()
                 .with("op", index)
@@ -176,23 +176,6 @@ impl Ops {
     }
 }
 
-/// rows x cols x (K + 64 x bytes of a value), as `seal` adds them up.
-fn work_of(
-    graph: &Graph<'_>,
-    index: usize,
-    record: &Record,
-) -> std::result::Result<u64, quern_proof::Error> {
-    let inner = match graph.op(index)?.product() {
-        Some(product) => {
-            let (a, b) = (graph.shape(product.a)?, graph.shape(product.b)?);
-            product.extent(&a, &b)?.inner
-        }
-        None => 0,
-    };
-    let values = u64::from(record.rows) * u64::from(record.cols);
-    Ok(values * (u64::from(inner) + 64 * u64::from(record.dtype.size())))
-}
-
 /// `x3`, `i0`, `w7`: an op's result, an input, a weight.
 fn short(operand: Operand) -> String {
     match operand {
@@ -217,7 +200,7 @@ fn shown(shape: &Shape, is_transposed: bool) -> String {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use {super::*, crate::output::assert_fits};
+    use {super::*, crate::output::assert_fits, quern_proof::graph::leaf_work};
 
     #[test]
     fn a_graph_with_every_op_is_shown_op_by_op() {
@@ -231,7 +214,12 @@ mod tests {
         });
         crate::snapshot::check("model-inspect", &tables.join("\n\n"));
         let sealed = graph.check().unwrap();
-        let work: u64 = ops.costs.values().map(|kind| kind.work).sum();
+        let of_inputs = (0..graph.input_count()).map(|index| graph.input(index).unwrap());
+        let of_inputs = of_inputs.filter(|shape| shape.scope == Scope::Item);
+        let of_inputs: u64 = of_inputs
+            .map(|shape| leaf_work(shape.rows, shape.cols, shape.dtype))
+            .sum();
+        let work = of_inputs + ops.costs.values().map(|kind| kind.work).sum::<u64>();
         let trace_bytes: u64 = ops.costs.values().map(|kind| kind.trace_bytes).sum();
         assert_eq!((work, trace_bytes), (sealed.work, sealed.trace_bytes));
         assert_eq!(ops.costs.len(), 8, "all ops are in it");

@@ -248,7 +248,11 @@ impl CreateJob {
         match admitted {
             Ok(work) if !has_tokens_root => Ok(Run {
                 work,
-                tokens_input: tokens.map_or(0, |tokens| tokens as u8 + 1),
+                // In a reviewed job nothing is refuted, so its provider need not say which text it is.
+                tokens_input: match assurance {
+                    Assurance::Refereed => tokens.map_or(0, |tokens| tokens as u8 + 1),
+                    Assurance::Reviewed => 0,
+                },
             }),
             Err(Misfit::WorkOverflow) => Err(QuernError::Overflow.into()),
             _ if assurance == Assurance::Reviewed => Ok(Run::NONE),
