@@ -59,9 +59,10 @@ fn a_reviewed_job_of_a_model_with_tokens_needs_no_root_of_them() {
         input_roots: stage.args_of(&claim).input_roots,
         ..stage.accepted()
     };
+    let purse: Purse = stage.get(&addresses::purse(&client, &usd));
     let create = stage.create_ix_of(&client, &usd, Some(&model), args);
     stage.ok(create);
-    let job = stage.newest_job();
+    let job = addresses::job(&client, &usd, purse.opened.get());
     assert_eq!(stage.job(&job).tokens_input(), None);
     stage.take(&job);
     let with_tokens = Submission {
