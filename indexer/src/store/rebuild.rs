@@ -139,7 +139,8 @@ async fn revive(rows: &mut dyn Rows) -> Result<u64> {
             slot: letter.slot,
             body,
         };
-        revived += u64::from(rows.insert_event(&event).await?);
+        // Projected with all others, once all tables are empty.
+        revived += apply::record(rows, &[event], &mut Delta::default()).await?;
         rows.delete_dead_letter(&letter.id).await?;
         meta.dead_letters = meta.dead_letters.saturating_sub(1);
     }

@@ -1,7 +1,7 @@
 //! Queries.
 
 use {
-    super::{SqliteRows, columns},
+    super::{SqliteRows, bulk, columns},
     crate::{
         error::Result,
         project::{
@@ -34,6 +34,33 @@ macro_rules! entity_columns {
 const RANKED: &str = "SELECT value, provider FROM score WHERE metric = ?1 AND assurance = ?2 AND mint = ?3 \
     AND bucket = -9223372036854775808 AND value <= ?4 AND (value < ?4 OR provider > ?5) \
     ORDER BY value DESC, provider LIMIT ?6";
+
+/// Which events are recorded. Crossed in this order, the wanted rows are gone through and each is looked up.
+fn recorded_sql(ids: usize) -> String {
+    let values = bulk::values(3, ids);
+    format!(
+        "WITH wanted (signature, instruction, inner) AS (VALUES {values}) \
+         SELECT signature, instruction, inner FROM wanted CROSS JOIN event USING (signature, instruction, inner)"
+    )
+}
+
+/// Accounts by their keys, in the same way.
+fn entities_sql(keys: usize) -> String {
+    const SELECT: &str = concat!("SELECT ", entity_columns!());
+    let values = bulk::values(2, keys);
+    format!(
+        "WITH wanted (kind, address) AS (VALUES {values}) {SELECT} FROM wanted CROSS JOIN entity USING (kind, address)"
+    )
+}
+
+/// Scores by their keys, in the same way.
+pub(super) fn scores_sql(keys: usize) -> String {
+    let values = bulk::values(5, keys);
+    format!(
+        "WITH wanted (metric, assurance, mint, bucket, provider) AS (VALUES {values}) \
+         SELECT score.* FROM wanted CROSS JOIN score USING (metric, assurance, mint, bucket, provider)"
+    )
+}
 
 /// Accounts of a kind by their owners. Left to itself, SQLite takes the primary key and reads every account of the kind.
 fn entities_of_sql(owners: usize) -> String {
@@ -188,6 +215,22 @@ impl Queries for SqliteRows {
         Ok(known)
     }
 
+    async fn recorded(&mut self, ids: &[EventId]) -> Result<HashSet<EventId>> {
+        let mut recorded = HashSet::new();
+        for some in bulk::parts(ids) {
+            let sql = recorded_sql(some.len());
+            let mut query = sqlx::query(&sql);
+            for id in some {
+                query = query.bind(&id.signature.0[..]);
+                query = query.bind(id.instruction).bind(id.inner);
+            }
+            for row in query.fetch_all(&mut *self.0).await? {
+                recorded.insert(columns::event_id(&row)?);
+            }
+        }
+        Ok(recorded)
+    }
+
     async fn events(&mut self, after: Option<&EventId>, limit: u32) -> Result<Vec<Event>> {
         let found = match after {
             None => {
@@ -225,6 +268,20 @@ impl Queries for SqliteRows {
             .fetch(&mut *self.0)
             .map(|row| Ok(row?.try_get("state_bytes")?))
             .boxed()
+    }
+
+    async fn entities(&mut self, keys: &[EntityKey]) -> Result<Vec<(EntityKey, EntityRow)>> {
+        let mut entities = Vec::new();
+        for some in bulk::parts(keys) {
+            let sql = entities_sql(some.len());
+            let mut query = sqlx::query(&sql);
+            for (kind, address) in some {
+                query = query.bind(i64::from(*kind)).bind(&address.0[..]);
+            }
+            let found = query.fetch_all(&mut *self.0).await?;
+            entities.extend(all(&found, columns::keyed_entity)?);
+        }
+        Ok(entities)
     }
 
     async fn entity(&mut self, (kind, address): &EntityKey) -> Result<Option<EntityRow>> {
@@ -471,6 +528,29 @@ mod tests {
             scores.contains("score_provider (provider=? AND bucket>? AND bucket<?)"),
             "{scores}"
         );
+    }
+
+    #[tokio::test]
+    async fn a_batch_looks_up_each_row_that_it_changes() {
+        let folder = TempDir::new().unwrap();
+        let engine = Sqlite::open(&folder.path().join("db")).await.unwrap();
+        for (sql, search) in [
+            (
+                recorded_sql(2),
+                "(signature=? AND instruction=? AND inner=?)",
+            ),
+            (entities_sql(2), "entity_1 (kind=? AND address=?)"),
+            (
+                scores_sql(2),
+                "PRIMARY KEY (metric=? AND assurance=? AND mint=? AND bucket=? AND provider=?)",
+            ),
+        ] {
+            let plan = plan(&engine, &sql).await;
+            assert!(
+                plan.contains(search) && plan.contains("SCAN wanted"),
+                "{plan}"
+            );
+        }
     }
 
     /// A job may have millions of steps and demands; a page of them costs a page.
