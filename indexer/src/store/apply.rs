@@ -2,6 +2,7 @@
 
 use {
     super::rows::{Cursor, DeadLetter, Meta, Rows, StepRow},
+    super::windows,
     crate::{
         error::Result,
         project::{Delta, EntityKey, EntityRow, Event, EventId, ScoreKey, Settlement},
@@ -66,12 +67,13 @@ pub(super) async fn apply(rows: &mut dyn Rows, batch: &Batch) -> Result<Written>
     for letter in &batch.dead_letters {
         written.dead_letters += u64::from(rows.insert_dead_letter(letter).await?);
     }
-    merge(rows, delta).await?;
+    merge(rows, delta, meta.window_hour).await?;
     meta.events += written.events;
     meta.dead_letters += written.dead_letters;
     if let Some(cursor) = &batch.cursor {
         advance(&mut meta, cursor);
         meta.walk_due &= !batch.from_start;
+        windows::advance(rows, &mut meta).await?;
     }
     rows.put_meta(&meta).await?;
     Ok(written)
@@ -112,8 +114,11 @@ fn advance(meta: &mut Meta, to: &Cursor) {
     }
 }
 
-/// Merges rows into the projections.
-pub(super) async fn merge(rows: &mut dyn Rows, delta: Delta) -> Result<()> {
+/// Merges rows into the projections, and into the windows that end with this hour.
+pub(super) async fn merge(rows: &mut dyn Rows, mut delta: Delta, hour: Option<i64>) -> Result<()> {
+    if let Some(hour) = hour {
+        windows::spread(&mut delta.scores, hour);
+    }
     merge_entities(rows, delta.entities).await?;
     merge_scores(rows, delta.scores).await?;
     for (key, added) in delta.totals {

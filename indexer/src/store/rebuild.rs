@@ -5,6 +5,7 @@ use {
         apply,
         digest::digest,
         rows::{DeadLetter, Projection, Rows, Tally},
+        windows,
     },
     crate::{
         error::Result,
@@ -116,8 +117,12 @@ pub(super) async fn rebuild(rows: &mut dyn Rows) -> Result<Rebuilt> {
             delta.add(event);
             events += 1;
         }
-        apply::merge(rows, delta).await?;
+        apply::merge(rows, delta, None).await?;
     }
+    let mut meta = rows.meta().await?;
+    meta.window_hour = None;
+    windows::advance(rows, &mut meta).await?;
+    rows.put_meta(&meta).await?;
     let after = digest(rows).await?;
     Ok(Rebuilt {
         events,

@@ -8,7 +8,7 @@ use {
     },
     async_trait::async_trait,
     futures::stream::BoxStream,
-    quern_api::{Key, Metric, Signature},
+    quern_api::{Key, Metric, Signature, Window},
     std::collections::HashSet,
 };
 
@@ -56,18 +56,12 @@ pub trait Queries: Send {
     ) -> Result<Vec<Entity>>;
     /// How many accounts miss changes, and the first of them.
     async fn gaps(&mut self, limit: u32) -> Result<(u64, Vec<Gap>)>;
-    /// A page of a leaderboard over all time: the highest values first, ties in the order of providers.
+    /// A page of a leaderboard: the highest values first, ties in the order of providers.
     async fn ranked(&mut self, query: &BoardQuery) -> Result<Vec<(u128, Key)>>;
-    /// Every hourly score of a leaderboard's metric, assurance level and mint from an hour on, in no order.
-    fn scores_since(&mut self, query: &BoardQuery, hour: i64)
-    -> BoxStream<'_, Result<(Key, u128)>>;
-    /// The scores of these providers in these buckets, first and last included, in no order.
-    async fn scores_of(
-        &mut self,
-        providers: &[Key],
-        first: i64,
-        last: i64,
-    ) -> Result<Vec<(ScoreKey, u128)>>;
+    /// Every score in these buckets, first and last included, in no order.
+    fn scores_between(&mut self, first: i64, last: i64) -> BoxStream<'_, Result<(ScoreKey, u128)>>;
+    /// The scores of these providers in this bucket, in no order.
+    async fn scores_of(&mut self, providers: &[Key], bucket: i64) -> Result<Vec<(ScoreKey, u128)>>;
     /// A provider's latest settled milestones, the latest first.
     async fn settlements_of(
         &mut self,
@@ -115,6 +109,10 @@ pub trait Rows: Queries {
     async fn scores(&mut self, keys: &[ScoreKey]) -> Result<Vec<(ScoreKey, u128)>>;
     /// Inserts or replaces scores.
     async fn put_scores(&mut self, scores: &[(ScoreKey, u128)]) -> Result<()>;
+    /// Deletes a score.
+    async fn delete_score(&mut self, key: &ScoreKey) -> Result<()>;
+    /// Deletes every score of a bucket.
+    async fn clear_scores(&mut self, bucket: i64) -> Result<()>;
     /// A sum.
     async fn total(&mut self, key: &TotalKey) -> Result<Option<Total>>;
     /// Inserts or replaces a sum.
@@ -232,6 +230,8 @@ pub struct Meta {
     pub dead_letters: u64,
     /// Whether the whole history is to be walked again.
     pub walk_due: bool,
+    /// The hour that windows end with; none before they are made.
+    pub window_hour: Option<i64>,
 }
 
 /// How far the store is: everything finalized up to `slot` is in it.
@@ -298,8 +298,8 @@ pub struct BoardQuery {
     pub assurance: u8,
     /// The mint of an amount, otherwise none.
     pub mint: Key,
-    /// The first hour that counts; none for all time.
-    pub from_hour: Option<i64>,
+    /// Over which time.
+    pub window: Window,
     /// Only rows behind this one.
     pub after: Option<(u128, Key)>,
     /// Most rows.

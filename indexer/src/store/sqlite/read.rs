@@ -6,6 +6,7 @@ use {
         error::Result,
         project::{
             EntityKey, EntityRow, Event, EventId, ScoreKey, Settlement, program::EntityKind,
+            window_bucket,
         },
         store::rows::{
             BoardQuery, Cursor, Entity, Gap, Holes, JobsQuery, Meta, Origin, Projected, Projection,
@@ -29,10 +30,9 @@ macro_rules! entity_columns {
     };
 }
 
-/// A page of a leaderboard over all time. The bucket stands in the text, not as a mark: only then the index of that bucket
-/// serves.
+/// A page of a leaderboard. The bound of buckets stands in the text as in the index: only then the index serves.
 const RANKED: &str = "SELECT value, provider FROM score WHERE metric = ?1 AND assurance = ?2 AND mint = ?3 \
-    AND bucket = -9223372036854775808 AND value <= ?4 AND (value < ?4 OR provider > ?5) \
+    AND bucket = ?7 AND bucket < -9223372036854775800 AND value <= ?4 AND (value < ?4 OR provider > ?5) \
     ORDER BY value DESC, provider LIMIT ?6";
 
 /// Which events are recorded. Crossed in this order, the wanted rows are gone through and each is looked up.
@@ -96,7 +96,7 @@ const SUBMISSIONS: &str = steps_sql!("step INDEXED BY step_submission", " AND st
 fn scores_of_sql(providers: usize) -> String {
     let marks = marks(providers);
     format!(
-        "SELECT * FROM score INDEXED BY score_provider WHERE bucket >= ? AND bucket <= ? AND provider IN ({marks})"
+        "SELECT * FROM score INDEXED BY score_provider WHERE bucket = ? AND provider IN ({marks})"
     )
 }
 
@@ -120,7 +120,9 @@ fn scan_sql(projection: Projection) -> &'static str {
             )
         }
         Projection::Score => {
-            "SELECT * FROM score ORDER BY metric, assurance, mint, bucket, provider"
+            // Windows follow from the hours, and move with the time.
+            "SELECT * FROM score WHERE bucket = -9223372036854775808 OR bucket >= -9223372036854775800 \
+             ORDER BY bucket, metric, assurance, mint, provider"
         }
         Projection::Total => "SELECT * FROM total ORDER BY category, assurance, mint",
         Projection::Step => "SELECT * FROM step ORDER BY job, seq, signature, instruction, inner",
@@ -182,6 +184,7 @@ impl Queries for SqliteRows {
             events: columns::small(&row, "events")?,
             dead_letters: columns::small(&row, "dead_letters")?,
             walk_due: row.try_get("walk_due")?,
+            window_hour: row.try_get("window_hour")?,
         })
     }
 
@@ -351,6 +354,7 @@ impl Queries for SqliteRows {
             .bind(&value.to_be_bytes()[..])
             .bind(&provider.0[..])
             .bind(query.limit)
+            .bind(window_bucket(query.window))
             .fetch_all(&mut *self.0)
             .await?;
         all(&found, |row| {
@@ -361,36 +365,20 @@ impl Queries for SqliteRows {
         })
     }
 
-    fn scores_since(
-        &mut self,
-        query: &BoardQuery,
-        hour: i64,
-    ) -> BoxStream<'_, Result<(Key, u128)>> {
-        sqlx::query(
-            "SELECT value, provider FROM score WHERE metric = ? AND assurance = ? AND mint = ? AND bucket >= ?",
-        )
-        .bind(query.metric as i64)
-        .bind(i64::from(query.assurance))
-        .bind(query.mint.0.to_vec())
-        .bind(hour)
-        .fetch(&mut *self.0)
-        .map(|row| {
-            let row = row?;
-            Ok((columns::key(&row, "provider")?, columns::large(&row, "value")?))
-        })
-        .boxed()
+    fn scores_between(&mut self, first: i64, last: i64) -> BoxStream<'_, Result<(ScoreKey, u128)>> {
+        sqlx::query("SELECT * FROM score WHERE bucket >= ? AND bucket <= ?")
+            .bind(first)
+            .bind(last)
+            .fetch(&mut *self.0)
+            .map(|row| columns::score(&row?))
+            .boxed()
     }
 
-    async fn scores_of(
-        &mut self,
-        providers: &[Key],
-        first: i64,
-        last: i64,
-    ) -> Result<Vec<(ScoreKey, u128)>> {
+    async fn scores_of(&mut self, providers: &[Key], bucket: i64) -> Result<Vec<(ScoreKey, u128)>> {
         let mut scores = Vec::new();
         for some in providers.chunks(VALUES_BOUND) {
             let sql = scores_of_sql(some.len());
-            let mut query = sqlx::query(&sql).bind(first).bind(last);
+            let mut query = sqlx::query(&sql).bind(bucket);
             for provider in some {
                 query = query.bind(&provider.0[..]);
             }
@@ -514,8 +502,9 @@ mod tests {
         let engine = Sqlite::open(&folder.path().join("db")).await.unwrap();
         let ranked = plan(&engine, RANKED).await;
         assert!(
-            ranked.contains("score_rank (metric=? AND assurance=? AND mint=? AND value<?)")
-                && !ranked.contains("TEMP B-TREE"),
+            ranked.contains(
+                "score_rank (bucket=? AND metric=? AND assurance=? AND mint=? AND value<?)"
+            ) && !ranked.contains("TEMP B-TREE"),
             "{ranked}"
         );
         let accounts = plan(&engine, &entities_of_sql(2)).await;
@@ -525,7 +514,7 @@ mod tests {
         );
         let scores = plan(&engine, &scores_of_sql(2)).await;
         assert!(
-            scores.contains("score_provider (provider=? AND bucket>? AND bucket<?)"),
+            scores.contains("score_provider (provider=? AND bucket=?)"),
             "{scores}"
         );
     }
@@ -542,7 +531,7 @@ mod tests {
             (entities_sql(2), "entity_1 (kind=? AND address=?)"),
             (
                 scores_sql(2),
-                "PRIMARY KEY (metric=? AND assurance=? AND mint=? AND bucket=? AND provider=?)",
+                "PRIMARY KEY (bucket=? AND metric=? AND assurance=? AND mint=? AND provider=?)",
             ),
         ] {
             let plan = plan(&engine, &sql).await;

@@ -87,7 +87,7 @@ impl Rows for SqliteRows {
         let origin = cursor.and_then(|cursor| cursor.origin);
         sqlx::query(
             "UPDATE meta SET program = ?, genesis = ?, slot = ?, chain_time = ?, origin_signature = ?, origin_slot = ?, \
-             transactions = ?, events = ?, dead_letters = ?, walk_due = ?",
+             transactions = ?, events = ?, dead_letters = ?, walk_due = ?, window_hour = ?",
         )
         .bind(meta.program.map(|program| program.0.to_vec()))
         .bind(meta.genesis.as_deref())
@@ -99,6 +99,7 @@ impl Rows for SqliteRows {
         .bind(signed(meta.events)?)
         .bind(signed(meta.dead_letters)?)
         .bind(meta.walk_due)
+        .bind(meta.window_hour)
         .execute(&mut *self.0)
         .await?;
         Ok(())
@@ -256,6 +257,22 @@ impl Rows for SqliteRows {
             }
             query.execute(&mut *self.0).await?;
         }
+        Ok(())
+    }
+
+    async fn delete_score(&mut self, key: &ScoreKey) -> Result<()> {
+        let sql = "DELETE FROM score WHERE metric = ? AND assurance = ? AND mint = ? AND bucket = ? AND provider = ?";
+        bind_score_key(sqlx::query(sql), key)
+            .execute(&mut *self.0)
+            .await?;
+        Ok(())
+    }
+
+    async fn clear_scores(&mut self, bucket: i64) -> Result<()> {
+        sqlx::query("DELETE FROM score WHERE bucket = ?")
+            .bind(bucket)
+            .execute(&mut *self.0)
+            .await?;
         Ok(())
     }
 
