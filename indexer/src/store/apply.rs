@@ -1,8 +1,10 @@
 //! What a batch changes: new events are projected, and their rows are merged with those that are there.
 
 use {
-    super::rows::{Cursor, DeadLetter, Meta, Rows, StepRow},
-    super::windows,
+    super::{
+        rows::{Cursor, DeadLetter, Meta, Rows, StepRow},
+        windows,
+    },
     crate::{
         error::Result,
         project::{Delta, EntityKey, EntityRow, Event, EventId, ScoreKey, Settlement},
