@@ -6,7 +6,7 @@ mod support;
 
 use {
     proptest::{prelude::*, test_runner::TestRunner},
-    quern_api::{Key, Metric, Signature},
+    quern_api::{Key, Metric, Signature, Window},
     quern_indexer::{
         IndexerError,
         project::{self, Event},
@@ -366,7 +366,7 @@ async fn amounts_near_the_end_of_u64_are_exact_and_ranked<T: Tested>() {
         metric: Metric::Earned,
         assurance: 1,
         mint: key(&history.mints[0]),
-        from_hour: None,
+        window: Window::All,
         after: None,
         limit: 10,
     };
@@ -383,12 +383,12 @@ async fn everything(store: &Store, history: &History) -> String {
 
 async fn read_everything(snapshot: &mut Snapshot, history: &History) -> String {
     let mut all = format!("{:?} ", snapshot.cursor());
-    for from_hour in [None, Some(0)] {
+    for window in [Window::All, Window::Month] {
         let query = BoardQuery {
             metric: Metric::Earned,
             assurance: 1,
             mint: key(&history.mints[0]),
-            from_hour,
+            window,
             after: None,
             limit: 10,
         };
@@ -444,11 +444,98 @@ async fn a_snapshot_keeps_its_state_while_others_write<T: Tested>() {
     assert_eq!(everything(&other, &history).await, after);
 }
 
+/// The providers that each window ranks, with their values.
+async fn ranked(store: &Store, history: &History) -> Vec<Vec<(Key, u128)>> {
+    let mut snapshot = store.read().await.unwrap();
+    let mut boards = Vec::new();
+    for window in Window::ALL {
+        let query = BoardQuery {
+            metric: Metric::Earned,
+            assurance: 1,
+            mint: key(&history.mints[0]),
+            window: *window,
+            after: None,
+            limit: 100,
+        };
+        let board = snapshot.board(&query).await.unwrap();
+        boards.push(board.iter().map(|row| (row.provider, row.value)).collect());
+    }
+    boards
+}
+
+/// What a provider earned in a window, by the events alone.
+fn earned(events: &[Event], provider: &Key, first_hour: i64) -> u128 {
+    let counted = events
+        .iter()
+        .filter(|event| project::hour_of(event.body.at()) >= first_hour);
+    let mut delta = project::Delta::default();
+    counted.for_each(|event| delta.add(event));
+    let scores = delta.scores.iter().filter(|(score, _)| {
+        (score.metric, score.assurance, score.bucket) == (Metric::Earned, 1, project::ALL_TIME)
+            && score.provider == *provider
+    });
+    scores.map(|(_, value)| value).sum()
+}
+
+/// However the time moves: in steps within an hour or of months, and back.
+async fn windows_hold_what_their_hours_hold<T: Tested>() {
+    let history = History::lived(29, 150);
+    let folder = TempDir::new().unwrap();
+    let store = T::open(&folder, "db").await;
+    let mut dice = Rng::new(5);
+    let mut rest = history.events.as_slice();
+    let mut told = 0;
+    let (mut expired, mut held) = (0, 0);
+    while !rest.is_empty() {
+        let (some, others) = rest.split_at((1 + dice.below(60) as usize).min(rest.len()));
+        (rest, told) = (others, told + some.len());
+        let hours = [0, 1, 5, 30, 200, 3_000][dice.below(6) as usize];
+        let back = if dice.below(6) == 0 { 90_000 } else { 0 };
+        let chain_time = some.last().unwrap().body.at() + hours * 3_600 - back;
+        let end = Cursor {
+            slot: some.last().unwrap().slot,
+            chain_time,
+            origin: None,
+        };
+        let batch = Batch {
+            cursor: Some(end),
+            ..batch(some)
+        };
+        store.write(&batch).await.unwrap();
+        let found = ranked(&store, &history).await;
+        for (window, board) in Window::ALL.iter().zip(&found) {
+            let hour = project::hour_of(chain_time);
+            let first = project::first_hour(*window, hour).unwrap_or(i64::MIN);
+            for owner in &history.providers {
+                let wanted = earned(&history.events[..told], &key(owner), first);
+                let row = board.iter().find(|row| row.0 == key(owner));
+                assert_eq!(row.map_or(0, |row| row.1), wanted, "{window}");
+                (expired, held) = (
+                    expired + u32::from(wanted == 0),
+                    held + u32::from(wanted > 0),
+                );
+            }
+        }
+    }
+    assert!(
+        expired > 0 && held > 0,
+        "{expired} {held}: the test must see both"
+    );
+    // What was moved step by step is what the hours make.
+    let before = ranked(&store, &history).await;
+    store.rebuild().await.unwrap();
+    assert_eq!(ranked(&store, &history).await, before);
+}
+
 async fn windows_rank_as_all_time_does_when_they_hold_everything<T: Tested>() {
     let history = History::lived(17, 40);
     let folder = TempDir::new().unwrap();
     let store = T::open(&folder, "db").await;
-    store.write(&batch(&history.events)).await.unwrap();
+    let whole = Batch {
+        cursor: Some(cursor(history.slot)),
+        ..batch(&history.events)
+    };
+    store.write(&whole).await.unwrap();
     let mut snapshot = store.read().await.unwrap();
     for metric in Metric::ALL {
         let mint = match metric {
@@ -460,19 +547,19 @@ async fn windows_rank_as_all_time_does_when_they_hold_everything<T: Tested>() {
             metric: *metric,
             assurance: 1,
             mint,
-            from_hour: None,
+            window: Window::All,
             after: None,
             limit: 10,
         };
         let whole = snapshot.board(&query).await.unwrap();
         assert!(whole.len() > 2, "{metric}");
-        query.from_hour = Some(0);
+        query.window = Window::Month;
         let window = snapshot.board(&query).await.unwrap();
         assert_eq!(format!("{window:?}"), format!("{whole:?}"));
         // A page behind the first two rows goes on with the third, either way.
         query.after = Some((whole[1].value, whole[1].provider));
-        for from_hour in [None, Some(0)] {
-            query.from_hour = from_hour;
+        for window in [Window::All, Window::Month] {
+            query.window = window;
             let rest = snapshot.board(&query).await.unwrap();
             assert_eq!(format!("{rest:?}"), format!("{:?}", &whole[2..]));
         }
@@ -660,6 +747,7 @@ macro_rules! conformance {
                 dead_letters_are_revived_once_they_are_understood,
                 amounts_near_the_end_of_u64_are_exact_and_ranked,
                 a_snapshot_keeps_its_state_while_others_write,
+                windows_hold_what_their_hours_hold,
                 windows_rank_as_all_time_does_when_they_hold_everything,
             }
         }

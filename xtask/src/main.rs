@@ -100,9 +100,9 @@ enum Cli {
         #[arg(long, value_name = "FOLDER")]
         out: Option<PathBuf>,
     },
-    /// Measure compute units and sizes: docs/BENCHMARKS.md and target/bench/summary.json
+    /// Measure compute units and sizes: docs/BENCHMARKS.md and target/bench/summary.json; `bench indexer` measures the indexer
     Bench {
-        /// Passed to the benchmark
+        /// `indexer`, and what is passed to the benchmark
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
     },
@@ -140,6 +140,9 @@ fn run(cli: Cli) -> Result<()> {
         Cli::Test { fast, args } => suite::run(fast, &args),
         Cli::Demo { args } => start::binary(start::DEMO, &args),
         Cli::Release { binaries, out } => release::run(binaries, out),
-        Cli::Bench { args } => start::binary(start::BENCH, &args),
+        Cli::Bench { args } => match args.split_first() {
+            Some((first, rest)) if first == "indexer" => start::indexer_bench(rest),
+            _ => start::binary(start::BENCH, &args),
+        },
     }
 }

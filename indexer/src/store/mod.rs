@@ -10,6 +10,7 @@ mod rebuild;
 mod rows;
 mod snapshot;
 mod sqlite;
+mod windows;
 
 pub use {
     apply::{Batch, Written},
@@ -48,7 +49,9 @@ impl Store {
     /// # Errors
     /// If the name is not understood, the database cannot be opened, is newer or no store, or another process writes to it.
     pub async fn open(name: &str) -> Result<Self> {
-        Ok(Self::new(Sqlite::open(sqlite::path_of(name)?).await?))
+        let store = Self::new(Sqlite::open(sqlite::path_of(name)?).await?);
+        store.renew_windows().await?;
+        Ok(store)
     }
 
     /// Opens the store that `--store` names, which must be there; creates nothing otherwise.
@@ -61,6 +64,19 @@ impl Store {
             return Err(IndexerError::NoStore(path.display().to_string()));
         }
         Self::open(name).await
+    }
+
+    /// Makes the windows of a store that an older version wrote.
+    async fn renew_windows(&self) -> Result<()> {
+        let meta = self.engine.read().await?.meta().await?;
+        if meta.cursor.is_none() || meta.window_hour.is_some() {
+            return Ok(());
+        }
+        let mut rows = self.engine.write().await?;
+        let mut meta = rows.meta().await?;
+        windows::advance(&mut *rows, &mut meta).await?;
+        rows.put_meta(&meta).await?;
+        rows.commit().await
     }
 
     /// Finishes what runs and closes the database.

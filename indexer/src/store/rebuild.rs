@@ -5,6 +5,7 @@ use {
         apply,
         digest::digest,
         rows::{DeadLetter, Projection, Rows, Tally},
+        windows,
     },
     crate::{
         error::Result,
@@ -116,8 +117,12 @@ pub(super) async fn rebuild(rows: &mut dyn Rows) -> Result<Rebuilt> {
             delta.add(event);
             events += 1;
         }
-        apply::merge(rows, delta).await?;
+        apply::merge(rows, delta, None).await?;
     }
+    let mut meta = rows.meta().await?;
+    meta.window_hour = None;
+    windows::advance(rows, &mut meta).await?;
+    rows.put_meta(&meta).await?;
     let after = digest(rows).await?;
     Ok(Rebuilt {
         events,
@@ -139,7 +144,8 @@ async fn revive(rows: &mut dyn Rows) -> Result<u64> {
             slot: letter.slot,
             body,
         };
-        revived += u64::from(rows.insert_event(&event).await?);
+        // Projected with all others, once all tables are empty.
+        revived += apply::record(rows, &[event], &mut Delta::default()).await?;
         rows.delete_dead_letter(&letter.id).await?;
         meta.dead_letters = meta.dead_letters.saturating_sub(1);
     }

@@ -1,5 +1,6 @@
 //! SQLite: one file, one writer, many readers (write-ahead log).
 
+mod bulk;
 mod columns;
 mod file;
 mod read;
@@ -168,14 +169,21 @@ mod tests {
             .await
             .unwrap();
         first.run(&mut old).await.unwrap();
-        let rows = "INSERT INTO tx VALUES (x'01', x'02');
+        let rows = "UPDATE meta SET slot = x'0000000000000009', chain_time = 36000;
+            INSERT INTO score VALUES (0, 1, zeroblob(32), 9, zeroblob(32), x'00000000000000000000000000000007');
+            INSERT INTO tx VALUES (x'01', x'02');
             INSERT INTO event VALUES (x'01', 0, 0, x'02', 'JobTaken', x''), (x'01', 0, 1, x'02', 'ResultSubmitted', x'');
             INSERT INTO step VALUES (x'aa', x'01', x'01', 0, 0), (x'aa', x'02', x'01', 0, 1)";
         sqlx::raw_sql(rows).execute(&mut old).await.unwrap();
         sqlx::Connection::close(old).await.unwrap();
 
+        let name = format!("sqlite:{}", path.display());
+        Store::open(&name).await.unwrap().close().await;
         let engine = Sqlite::open(&path).await.unwrap();
         for (sql, expected) in [
+            ("SELECT window_hour FROM meta", 10),
+            // The hour, and each of the windows that it lies in.
+            ("SELECT COUNT(*) FROM score", 4),
             ("SELECT entries FROM tx", 2),
             ("SELECT COUNT(*) FROM step WHERE submission", 1),
             ("SELECT inner FROM step WHERE submission", 1),

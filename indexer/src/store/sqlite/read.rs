@@ -1,11 +1,12 @@
 //! Queries.
 
 use {
-    super::{SqliteRows, columns},
+    super::{SqliteRows, bulk, columns},
     crate::{
         error::Result,
         project::{
             EntityKey, EntityRow, Event, EventId, ScoreKey, Settlement, program::EntityKind,
+            window_bucket,
         },
         store::rows::{
             BoardQuery, Cursor, Entity, Gap, Holes, JobsQuery, Meta, Origin, Projected, Projection,
@@ -29,11 +30,37 @@ macro_rules! entity_columns {
     };
 }
 
-/// A page of a leaderboard over all time. The bucket stands in the text, not as a mark: only then the index of that bucket
-/// serves.
+/// A page of a leaderboard. The bound of buckets stands in the text as in the index: only then the index serves.
 const RANKED: &str = "SELECT value, provider FROM score WHERE metric = ?1 AND assurance = ?2 AND mint = ?3 \
-    AND bucket = -9223372036854775808 AND value <= ?4 AND (value < ?4 OR provider > ?5) \
+    AND bucket = ?7 AND bucket < -9223372036854775800 AND value <= ?4 AND (value < ?4 OR provider > ?5) \
     ORDER BY value DESC, provider LIMIT ?6";
+
+/// Which events are recorded. Crossed in this order, the wanted rows are gone through and each is looked up.
+fn recorded_sql(ids: usize) -> String {
+    let values = bulk::values(3, ids);
+    format!(
+        "WITH wanted (signature, instruction, inner) AS (VALUES {values}) \
+         SELECT signature, instruction, inner FROM wanted CROSS JOIN event USING (signature, instruction, inner)"
+    )
+}
+
+/// Accounts by their keys, in the same way.
+fn entities_sql(keys: usize) -> String {
+    const SELECT: &str = concat!("SELECT ", entity_columns!());
+    let values = bulk::values(2, keys);
+    format!(
+        "WITH wanted (kind, address) AS (VALUES {values}) {SELECT} FROM wanted CROSS JOIN entity USING (kind, address)"
+    )
+}
+
+/// Scores by their keys, in the same way.
+pub(super) fn scores_sql(keys: usize) -> String {
+    let values = bulk::values(5, keys);
+    format!(
+        "WITH wanted (metric, assurance, mint, bucket, provider) AS (VALUES {values}) \
+         SELECT score.* FROM wanted CROSS JOIN score USING (metric, assurance, mint, bucket, provider)"
+    )
+}
 
 /// Accounts of a kind by their owners. Left to itself, SQLite takes the primary key and reads every account of the kind.
 fn entities_of_sql(owners: usize) -> String {
@@ -69,7 +96,7 @@ const SUBMISSIONS: &str = steps_sql!("step INDEXED BY step_submission", " AND st
 fn scores_of_sql(providers: usize) -> String {
     let marks = marks(providers);
     format!(
-        "SELECT * FROM score INDEXED BY score_provider WHERE bucket >= ? AND bucket <= ? AND provider IN ({marks})"
+        "SELECT * FROM score INDEXED BY score_provider WHERE bucket = ? AND provider IN ({marks})"
     )
 }
 
@@ -93,7 +120,9 @@ fn scan_sql(projection: Projection) -> &'static str {
             )
         }
         Projection::Score => {
-            "SELECT * FROM score ORDER BY metric, assurance, mint, bucket, provider"
+            // Windows follow from the hours, and move with the time.
+            "SELECT * FROM score WHERE bucket = -9223372036854775808 OR bucket >= -9223372036854775800 \
+             ORDER BY bucket, metric, assurance, mint, provider"
         }
         Projection::Total => "SELECT * FROM total ORDER BY category, assurance, mint",
         Projection::Step => "SELECT * FROM step ORDER BY job, seq, signature, instruction, inner",
@@ -155,6 +184,7 @@ impl Queries for SqliteRows {
             events: columns::small(&row, "events")?,
             dead_letters: columns::small(&row, "dead_letters")?,
             walk_due: row.try_get("walk_due")?,
+            window_hour: row.try_get("window_hour")?,
         })
     }
 
@@ -186,6 +216,22 @@ impl Queries for SqliteRows {
             }
         }
         Ok(known)
+    }
+
+    async fn recorded(&mut self, ids: &[EventId]) -> Result<HashSet<EventId>> {
+        let mut recorded = HashSet::new();
+        for some in bulk::parts(ids) {
+            let sql = recorded_sql(some.len());
+            let mut query = sqlx::query(&sql);
+            for id in some {
+                query = query.bind(&id.signature.0[..]);
+                query = query.bind(id.instruction).bind(id.inner);
+            }
+            for row in query.fetch_all(&mut *self.0).await? {
+                recorded.insert(columns::event_id(&row)?);
+            }
+        }
+        Ok(recorded)
     }
 
     async fn events(&mut self, after: Option<&EventId>, limit: u32) -> Result<Vec<Event>> {
@@ -225,6 +271,20 @@ impl Queries for SqliteRows {
             .fetch(&mut *self.0)
             .map(|row| Ok(row?.try_get("state_bytes")?))
             .boxed()
+    }
+
+    async fn entities(&mut self, keys: &[EntityKey]) -> Result<Vec<(EntityKey, EntityRow)>> {
+        let mut entities = Vec::new();
+        for some in bulk::parts(keys) {
+            let sql = entities_sql(some.len());
+            let mut query = sqlx::query(&sql);
+            for (kind, address) in some {
+                query = query.bind(i64::from(*kind)).bind(&address.0[..]);
+            }
+            let found = query.fetch_all(&mut *self.0).await?;
+            entities.extend(all(&found, columns::keyed_entity)?);
+        }
+        Ok(entities)
     }
 
     async fn entity(&mut self, (kind, address): &EntityKey) -> Result<Option<EntityRow>> {
@@ -294,6 +354,7 @@ impl Queries for SqliteRows {
             .bind(&value.to_be_bytes()[..])
             .bind(&provider.0[..])
             .bind(query.limit)
+            .bind(window_bucket(query.window))
             .fetch_all(&mut *self.0)
             .await?;
         all(&found, |row| {
@@ -304,36 +365,20 @@ impl Queries for SqliteRows {
         })
     }
 
-    fn scores_since(
-        &mut self,
-        query: &BoardQuery,
-        hour: i64,
-    ) -> BoxStream<'_, Result<(Key, u128)>> {
-        sqlx::query(
-            "SELECT value, provider FROM score WHERE metric = ? AND assurance = ? AND mint = ? AND bucket >= ?",
-        )
-        .bind(query.metric as i64)
-        .bind(i64::from(query.assurance))
-        .bind(query.mint.0.to_vec())
-        .bind(hour)
-        .fetch(&mut *self.0)
-        .map(|row| {
-            let row = row?;
-            Ok((columns::key(&row, "provider")?, columns::large(&row, "value")?))
-        })
-        .boxed()
+    fn scores_between(&mut self, first: i64, last: i64) -> BoxStream<'_, Result<(ScoreKey, u128)>> {
+        sqlx::query("SELECT * FROM score WHERE bucket >= ? AND bucket <= ?")
+            .bind(first)
+            .bind(last)
+            .fetch(&mut *self.0)
+            .map(|row| columns::score(&row?))
+            .boxed()
     }
 
-    async fn scores_of(
-        &mut self,
-        providers: &[Key],
-        first: i64,
-        last: i64,
-    ) -> Result<Vec<(ScoreKey, u128)>> {
+    async fn scores_of(&mut self, providers: &[Key], bucket: i64) -> Result<Vec<(ScoreKey, u128)>> {
         let mut scores = Vec::new();
         for some in providers.chunks(VALUES_BOUND) {
             let sql = scores_of_sql(some.len());
-            let mut query = sqlx::query(&sql).bind(first).bind(last);
+            let mut query = sqlx::query(&sql).bind(bucket);
             for provider in some {
                 query = query.bind(&provider.0[..]);
             }
@@ -457,8 +502,9 @@ mod tests {
         let engine = Sqlite::open(&folder.path().join("db")).await.unwrap();
         let ranked = plan(&engine, RANKED).await;
         assert!(
-            ranked.contains("score_rank (metric=? AND assurance=? AND mint=? AND value<?)")
-                && !ranked.contains("TEMP B-TREE"),
+            ranked.contains(
+                "score_rank (bucket=? AND metric=? AND assurance=? AND mint=? AND value<?)"
+            ) && !ranked.contains("TEMP B-TREE"),
             "{ranked}"
         );
         let accounts = plan(&engine, &entities_of_sql(2)).await;
@@ -468,9 +514,32 @@ mod tests {
         );
         let scores = plan(&engine, &scores_of_sql(2)).await;
         assert!(
-            scores.contains("score_provider (provider=? AND bucket>? AND bucket<?)"),
+            scores.contains("score_provider (provider=? AND bucket=?)"),
             "{scores}"
         );
+    }
+
+    #[tokio::test]
+    async fn a_batch_looks_up_each_row_that_it_changes() {
+        let folder = TempDir::new().unwrap();
+        let engine = Sqlite::open(&folder.path().join("db")).await.unwrap();
+        for (sql, search) in [
+            (
+                recorded_sql(2),
+                "(signature=? AND instruction=? AND inner=?)",
+            ),
+            (entities_sql(2), "entity_1 (kind=? AND address=?)"),
+            (
+                scores_sql(2),
+                "PRIMARY KEY (bucket=? AND metric=? AND assurance=? AND mint=? AND provider=?)",
+            ),
+        ] {
+            let plan = plan(&engine, &sql).await;
+            assert!(
+                plan.contains(search) && plan.contains("SCAN wanted"),
+                "{plan}"
+            );
+        }
     }
 
     /// A job may have millions of steps and demands; a page of them costs a page.

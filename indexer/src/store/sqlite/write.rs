@@ -1,17 +1,79 @@
 //! Changes.
 
 use {
-    super::{SqliteRows, columns},
+    super::{SqliteRows, bulk, columns, read},
     crate::{
         error::{IndexerError, Result},
-        project::{
-            EntityKey, EntityRow, Event, EventId, Indexed, ScoreKey, Settlement, Total, TotalKey,
-        },
+        project::{EntityKey, EntityRow, Event, EventId, ScoreKey, Settlement, Total, TotalKey},
         store::rows::{DeadLetter, Meta, Projection, Rows, StepRow, Tally},
     },
     async_trait::async_trait,
     quern_api::Signature,
+    sqlx::{Sqlite as Driver, sqlite::SqliteArguments},
 };
+
+type Query<'q> = sqlx::query::Query<'q, Driver, SqliteArguments<'q>>;
+
+fn bind_entity<'q>(
+    query: Query<'q>,
+    (kind, address): &'q EntityKey,
+    row: &'q EntityRow,
+) -> Query<'q> {
+    let indexed = row.indexed(*kind);
+    let state = row.state.as_ref();
+    let text = row.text.as_ref();
+    query
+        .bind(i64::from(*kind))
+        .bind(&address.0[..])
+        .bind(row.seq.to_be_bytes().to_vec())
+        .bind(row.seen.to_be_bytes().to_vec())
+        .bind(row.closed)
+        .bind(row.slot.to_be_bytes().to_vec())
+        .bind(&row.cause.signature.0[..])
+        .bind(row.cause.instruction)
+        .bind(row.cause.inner)
+        .bind(state.map(|state| state.seq.to_be_bytes().to_vec()))
+        .bind(state.map(|state| &state.cause.signature.0[..]))
+        .bind(state.map(|state| state.cause.instruction))
+        .bind(state.map(|state| state.cause.inner))
+        .bind(state.map(|state| state.bytes.as_slice()))
+        .bind(text.map(|(seq, _)| seq.to_be_bytes().to_vec()))
+        .bind(text.map(|(_, text)| text.as_str()))
+        .bind(indexed.owner.0.to_vec())
+        .bind(i64::from(indexed.state))
+}
+
+fn bind_score_key<'q>(query: Query<'q>, key: &'q ScoreKey) -> Query<'q> {
+    query
+        .bind(key.metric as i64)
+        .bind(i64::from(key.assurance))
+        .bind(&key.mint.0[..])
+        .bind(key.bucket)
+        .bind(&key.provider.0[..])
+}
+
+fn bind_settlement<'q>(query: Query<'q>, id: &'q EventId, settlement: &'q Settlement) -> Query<'q> {
+    query
+        .bind(&id.signature.0[..])
+        .bind(id.instruction)
+        .bind(id.inner)
+        .bind(settlement.slot.to_be_bytes().to_vec())
+        .bind(settlement.at)
+        .bind(&settlement.job.0[..])
+        .bind(&settlement.provider.0[..])
+        .bind(&settlement.client.0[..])
+        .bind(&settlement.model.0[..])
+        .bind(&settlement.mint.0[..])
+        .bind(&settlement.campaign.0[..])
+        .bind(i64::from(settlement.assurance))
+        .bind(i64::from(settlement.milestone))
+        .bind(settlement.work.to_be_bytes().to_vec())
+        .bind(settlement.price_atoms.to_be_bytes().to_vec())
+        .bind(settlement.fee_atoms.to_be_bytes().to_vec())
+        .bind(settlement.royalty_atoms.to_be_bytes().to_vec())
+        .bind(settlement.provider_atoms.to_be_bytes().to_vec())
+        .bind(settlement.reward_atoms.to_be_bytes().to_vec())
+}
 
 /// A count as SQLite keeps it.
 fn signed(count: u64) -> Result<i64> {
@@ -25,7 +87,7 @@ impl Rows for SqliteRows {
         let origin = cursor.and_then(|cursor| cursor.origin);
         sqlx::query(
             "UPDATE meta SET program = ?, genesis = ?, slot = ?, chain_time = ?, origin_signature = ?, origin_slot = ?, \
-             transactions = ?, events = ?, dead_letters = ?, walk_due = ?",
+             transactions = ?, events = ?, dead_letters = ?, walk_due = ?, window_hour = ?",
         )
         .bind(meta.program.map(|program| program.0.to_vec()))
         .bind(meta.genesis.as_deref())
@@ -37,26 +99,27 @@ impl Rows for SqliteRows {
         .bind(signed(meta.events)?)
         .bind(signed(meta.dead_letters)?)
         .bind(meta.walk_due)
+        .bind(meta.window_hour)
         .execute(&mut *self.0)
         .await?;
         Ok(())
     }
 
-    async fn insert_transaction(
-        &mut self,
-        signature: &Signature,
-        slot: u64,
-        entries: u32,
-    ) -> Result<bool> {
-        let done = sqlx::query(
-            "INSERT INTO tx (signature, slot, entries) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
-        )
-        .bind(&signature.0[..])
-        .bind(&slot.to_be_bytes()[..])
-        .bind(entries)
-        .execute(&mut *self.0)
-        .await?;
-        Ok(done.rows_affected() == 1)
+    async fn insert_transactions(&mut self, read: &[(Signature, u64, u32)]) -> Result<u64> {
+        let mut inserted = 0;
+        for some in bulk::parts(read) {
+            let values = bulk::values(3, some.len());
+            let sql = format!(
+                "INSERT INTO tx (signature, slot, entries) VALUES {values} ON CONFLICT DO NOTHING"
+            );
+            let mut query = sqlx::query(&sql);
+            for (signature, slot, entries) in some {
+                query = query.bind(&signature.0[..]);
+                query = query.bind(slot.to_be_bytes().to_vec()).bind(entries);
+            }
+            inserted += query.execute(&mut *self.0).await?.rows_affected();
+        }
+        Ok(inserted)
     }
 
     async fn tally(&mut self) -> Result<Tally> {
@@ -88,20 +151,25 @@ impl Rows for SqliteRows {
         Ok(())
     }
 
-    async fn insert_event(&mut self, event: &Event) -> Result<bool> {
-        let done = sqlx::query(
-            "INSERT INTO event (signature, instruction, inner, slot, name, data) VALUES (?, ?, ?, ?, ?, ?) \
-             ON CONFLICT DO NOTHING",
-        )
-        .bind(&event.id.signature.0[..])
-        .bind(event.id.instruction)
-        .bind(event.id.inner)
-        .bind(&event.slot.to_be_bytes()[..])
-        .bind(event.body.name())
-        .bind(event.body.encode())
-        .execute(&mut *self.0)
-        .await?;
-        Ok(done.rows_affected() == 1)
+    async fn insert_events(&mut self, events: &[&Event]) -> Result<()> {
+        for some in bulk::parts(events) {
+            let values = bulk::values(6, some.len());
+            let sql = format!(
+                "INSERT INTO event (signature, instruction, inner, slot, name, data) VALUES {values}"
+            );
+            let mut query = sqlx::query(&sql);
+            for event in some {
+                query = query
+                    .bind(&event.id.signature.0[..])
+                    .bind(event.id.instruction)
+                    .bind(event.id.inner)
+                    .bind(event.slot.to_be_bytes().to_vec())
+                    .bind(event.body.name())
+                    .bind(event.body.encode());
+            }
+            query.execute(&mut *self.0).await?;
+        }
+        Ok(())
     }
 
     async fn insert_dead_letter(&mut self, letter: &DeadLetter) -> Result<bool> {
@@ -139,74 +207,72 @@ impl Rows for SqliteRows {
         Ok(())
     }
 
-    async fn put_entity(
-        &mut self,
-        (kind, address): &EntityKey,
-        row: &EntityRow,
-        indexed: &Indexed,
-    ) -> Result<()> {
-        let state = row.state.as_ref();
-        let text = row.text.as_ref();
-        sqlx::query(
-            "INSERT INTO entity (kind, address, seq, seen, closed, slot, signature, instruction, inner, state_seq, \
-             state_signature, state_instruction, state_inner, state_bytes, text_seq, text, owner, state) \
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET seq = excluded.seq, \
-             seen = excluded.seen, closed = excluded.closed, slot = excluded.slot, signature = excluded.signature, \
-             instruction = excluded.instruction, inner = excluded.inner, state_seq = excluded.state_seq, \
-             state_signature = excluded.state_signature, state_instruction = excluded.state_instruction, \
-             state_inner = excluded.state_inner, state_bytes = excluded.state_bytes, text_seq = excluded.text_seq, \
-             text = excluded.text, owner = excluded.owner, state = excluded.state",
-        )
-        .bind(i64::from(*kind))
-        .bind(&address.0[..])
-        .bind(&row.seq.to_be_bytes()[..])
-        .bind(&row.seen.to_be_bytes()[..])
-        .bind(row.closed)
-        .bind(&row.slot.to_be_bytes()[..])
-        .bind(&row.cause.signature.0[..])
-        .bind(row.cause.instruction)
-        .bind(row.cause.inner)
-        .bind(state.map(|state| state.seq.to_be_bytes().to_vec()))
-        .bind(state.map(|state| &state.cause.signature.0[..]))
-        .bind(state.map(|state| state.cause.instruction))
-        .bind(state.map(|state| state.cause.inner))
-        .bind(state.map(|state| state.bytes.as_slice()))
-        .bind(text.map(|(seq, _)| seq.to_be_bytes().to_vec()))
-        .bind(text.map(|(_, text)| text.as_str()))
-        .bind(&indexed.owner.0[..])
-        .bind(i64::from(indexed.state))
-        .execute(&mut *self.0)
-        .await?;
+    async fn put_entities(&mut self, entities: &[(EntityKey, EntityRow)]) -> Result<()> {
+        for some in bulk::parts(entities) {
+            let values = bulk::values(18, some.len());
+            let sql = format!(
+                "INSERT INTO entity (kind, address, seq, seen, closed, slot, signature, instruction, inner, state_seq, \
+                 state_signature, state_instruction, state_inner, state_bytes, text_seq, text, owner, state) \
+                 VALUES {values} ON CONFLICT DO UPDATE SET seq = excluded.seq, \
+                 seen = excluded.seen, closed = excluded.closed, slot = excluded.slot, signature = excluded.signature, \
+                 instruction = excluded.instruction, inner = excluded.inner, state_seq = excluded.state_seq, \
+                 state_signature = excluded.state_signature, state_instruction = excluded.state_instruction, \
+                 state_inner = excluded.state_inner, state_bytes = excluded.state_bytes, text_seq = excluded.text_seq, \
+                 text = excluded.text, owner = excluded.owner, state = excluded.state"
+            );
+            let mut query = sqlx::query(&sql);
+            for (key, row) in some {
+                query = bind_entity(query, key, row);
+            }
+            query.execute(&mut *self.0).await?;
+        }
         Ok(())
     }
 
-    async fn score(&mut self, key: &ScoreKey) -> Result<Option<u128>> {
-        let known = sqlx::query(
-            "SELECT value FROM score WHERE metric = ? AND assurance = ? AND mint = ? AND bucket = ? AND provider = ?",
-        )
-        .bind(key.metric as i64)
-        .bind(i64::from(key.assurance))
-        .bind(&key.mint.0[..])
-        .bind(key.bucket)
-        .bind(&key.provider.0[..])
-        .fetch_optional(&mut *self.0)
-        .await?;
-        known.map(|row| columns::large(&row, "value")).transpose()
+    async fn scores(&mut self, keys: &[ScoreKey]) -> Result<Vec<(ScoreKey, u128)>> {
+        let mut scores = Vec::new();
+        for some in bulk::parts(keys) {
+            let sql = read::scores_sql(some.len());
+            let mut query = sqlx::query(&sql);
+            for key in some {
+                query = bind_score_key(query, key);
+            }
+            for row in query.fetch_all(&mut *self.0).await? {
+                scores.push(columns::score(&row)?);
+            }
+        }
+        Ok(scores)
     }
 
-    async fn put_score(&mut self, key: &ScoreKey, value: u128) -> Result<()> {
-        sqlx::query(
-            "INSERT INTO score (metric, assurance, mint, bucket, provider, value) VALUES (?, ?, ?, ?, ?, ?) \
-             ON CONFLICT DO UPDATE SET value = excluded.value",
-        )
-        .bind(key.metric as i64)
-        .bind(i64::from(key.assurance))
-        .bind(&key.mint.0[..])
-        .bind(key.bucket)
-        .bind(&key.provider.0[..])
-        .bind(&value.to_be_bytes()[..])
-        .execute(&mut *self.0)
-        .await?;
+    async fn put_scores(&mut self, scores: &[(ScoreKey, u128)]) -> Result<()> {
+        for some in bulk::parts(scores) {
+            let values = bulk::values(6, some.len());
+            let sql = format!(
+                "INSERT INTO score (metric, assurance, mint, bucket, provider, value) VALUES {values} \
+                 ON CONFLICT DO UPDATE SET value = excluded.value"
+            );
+            let mut query = sqlx::query(&sql);
+            for (key, value) in some {
+                query = bind_score_key(query, key).bind(value.to_be_bytes().to_vec());
+            }
+            query.execute(&mut *self.0).await?;
+        }
+        Ok(())
+    }
+
+    async fn delete_score(&mut self, key: &ScoreKey) -> Result<()> {
+        let sql = "DELETE FROM score WHERE metric = ? AND assurance = ? AND mint = ? AND bucket = ? AND provider = ?";
+        bind_score_key(sqlx::query(sql), key)
+            .execute(&mut *self.0)
+            .await?;
+        Ok(())
+    }
+
+    async fn clear_scores(&mut self, bucket: i64) -> Result<()> {
+        sqlx::query("DELETE FROM score WHERE bucket = ?")
+            .bind(bucket)
+            .execute(&mut *self.0)
+            .await?;
         Ok(())
     }
 
@@ -237,49 +303,42 @@ impl Rows for SqliteRows {
         Ok(())
     }
 
-    async fn insert_step(&mut self, step: &StepRow) -> Result<()> {
-        sqlx::query(
-            "INSERT INTO step (job, seq, signature, instruction, inner, submission) VALUES (?, ?, ?, ?, ?, ?) \
-             ON CONFLICT DO NOTHING",
-        )
-        .bind(&step.job.0[..])
-        .bind(&step.seq.to_be_bytes()[..])
-        .bind(&step.event.signature.0[..])
-        .bind(step.event.instruction)
-        .bind(step.event.inner)
-        .bind(step.is_submission)
-        .execute(&mut *self.0)
-        .await?;
+    async fn insert_steps(&mut self, steps: &[StepRow]) -> Result<()> {
+        for some in bulk::parts(steps) {
+            let values = bulk::values(6, some.len());
+            let sql = format!(
+                "INSERT INTO step (job, seq, signature, instruction, inner, submission) VALUES {values} \
+                 ON CONFLICT DO NOTHING"
+            );
+            let mut query = sqlx::query(&sql);
+            for step in some {
+                query = query
+                    .bind(&step.job.0[..])
+                    .bind(step.seq.to_be_bytes().to_vec())
+                    .bind(&step.event.signature.0[..])
+                    .bind(step.event.instruction)
+                    .bind(step.event.inner)
+                    .bind(step.is_submission);
+            }
+            query.execute(&mut *self.0).await?;
+        }
         Ok(())
     }
 
-    async fn insert_settlement(&mut self, id: &EventId, settlement: &Settlement) -> Result<()> {
-        sqlx::query(
-            "INSERT INTO settlement (signature, instruction, inner, slot, at, job, provider, client, model, mint, campaign, \
-             assurance, milestone, work, price_atoms, fee_atoms, royalty_atoms, provider_atoms, reward_atoms) \
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
-        )
-        .bind(&id.signature.0[..])
-        .bind(id.instruction)
-        .bind(id.inner)
-        .bind(&settlement.slot.to_be_bytes()[..])
-        .bind(settlement.at)
-        .bind(&settlement.job.0[..])
-        .bind(&settlement.provider.0[..])
-        .bind(&settlement.client.0[..])
-        .bind(&settlement.model.0[..])
-        .bind(&settlement.mint.0[..])
-        .bind(&settlement.campaign.0[..])
-        .bind(i64::from(settlement.assurance))
-        .bind(i64::from(settlement.milestone))
-        .bind(&settlement.work.to_be_bytes()[..])
-        .bind(&settlement.price_atoms.to_be_bytes()[..])
-        .bind(&settlement.fee_atoms.to_be_bytes()[..])
-        .bind(&settlement.royalty_atoms.to_be_bytes()[..])
-        .bind(&settlement.provider_atoms.to_be_bytes()[..])
-        .bind(&settlement.reward_atoms.to_be_bytes()[..])
-        .execute(&mut *self.0)
-        .await?;
+    async fn insert_settlements(&mut self, settlements: &[(EventId, Settlement)]) -> Result<()> {
+        for some in bulk::parts(settlements) {
+            let values = bulk::values(19, some.len());
+            let sql = format!(
+                "INSERT INTO settlement (signature, instruction, inner, slot, at, job, provider, client, model, mint, campaign, \
+                 assurance, milestone, work, price_atoms, fee_atoms, royalty_atoms, provider_atoms, reward_atoms) \
+                 VALUES {values} ON CONFLICT DO NOTHING"
+            );
+            let mut query = sqlx::query(&sql);
+            for (id, settlement) in some {
+                query = bind_settlement(query, id, settlement);
+            }
+            query.execute(&mut *self.0).await?;
+        }
         Ok(())
     }
 
