@@ -3,7 +3,7 @@
 use {
     crate::{
         machine::{bytes_of, forget_peak, line, peak, rate},
-        past::{Past, batch},
+        past::{END, Past, batch},
         support::{Forgery, open, program, reply},
     },
     quern_indexer::{
@@ -25,9 +25,12 @@ use {
     tempfile::TempDir,
 };
 
-/// Events of a batch: of a backfill, and of a program that is used much.
+/// Events of a batch: of a backfill, and of a second of a program that is used much.
 const BULK_EVENTS: usize = 2_048;
 const LIVE_EVENTS: usize = 64;
+/// Seconds of that.
+const LIVE_SECS: i64 = 300;
+const HOUR_SECS: i64 = 3_600;
 /// Rows of one statement of the floor.
 const FLOOR_ROWS: usize = 256;
 /// Transactions decoded at a time, as `--fetches` has it.
@@ -50,13 +53,15 @@ pub async fn measure(jobs: u64, providers: u64) {
     line("memory of both, at most", peak());
     line("bytes an event", bytes_of(&path) / events);
 
-    for (what, size) in [("bulk", BULK_EVENTS), ("live", LIVE_EVENTS)] {
-        let store = open(&folder.path().join(what)).await;
-        let time = write(&store, jobs, providers, size).await;
-        store.close().await;
-        let what = format!("decoded events into SQLite, {what}: {size} a batch");
-        line(what, rate(events, time));
-    }
+    let store = open(&folder.path().join("written")).await;
+    let mut past = Past::new(jobs, providers);
+    let time = backfill(&store, &mut past).await;
+    let what = format!("decoded events into SQLite, bulk: {BULK_EVENTS} a batch");
+    line(what, rate(events, time));
+    let (count, time) = live(&store, &mut past).await;
+    let what = format!("decoded events into SQLite, live: {LIVE_EVENTS} a second, cursor and all");
+    line(what, rate(count, time));
+    store.close().await;
     let time = floor(&folder.path().join("floor"), jobs, providers).await;
     line("floor: SQLite, ids and bytes only", rate(events, time));
 }
@@ -105,29 +110,48 @@ async fn follow(recording: &Path, path: &Path) -> (Duration, Duration) {
     (opened, walked)
 }
 
-/// How long these events take, each batch with a cursor as if a walk ended with it.
-async fn write(store: &Store, jobs: u64, providers: u64, size: usize) -> Duration {
-    let mut past = Past::new(jobs, providers);
+/// How long the past takes; its last batch moves the cursor.
+async fn backfill(store: &Store, past: &mut Past) -> Duration {
     let mut time = Duration::ZERO;
+    let mut slot = 0;
     loop {
-        let mut events = past.next(size);
-        if events.is_empty() {
+        let events = past.next(BULK_EVENTS);
+        let is_over = events.is_empty();
+        slot = end_of(&events).0.max(slot);
+        let mut batch = batch(events);
+        batch.cursor = is_over.then_some(cursor(slot, END));
+        let begun = Instant::now();
+        store.write(&batch).await.unwrap();
+        time += begun.elapsed();
+        if is_over {
             return time;
         }
-        while !events.is_empty() {
-            let rest = events.split_off(size.min(events.len()));
-            let (slot, chain_time) = end_of(&events);
-            let mut batch = batch(std::mem::replace(&mut events, rest));
-            // A backfill moves the cursor once, at its end.
-            batch.cursor = (size < BULK_EVENTS).then_some(Cursor {
-                slot,
-                chain_time,
-                origin: None,
-            });
-            let begun = Instant::now();
-            store.write(&batch).await.unwrap();
-            time += begun.elapsed();
-        }
+    }
+}
+
+/// How many events of the seconds after the past were written, one second a batch, and how long that took. In their midst the
+/// hour changes.
+async fn live(store: &Store, past: &mut Past) -> (u64, Duration) {
+    let to_the_hour = HOUR_SECS - END % HOUR_SECS;
+    let (mut count, mut time) = (0, Duration::ZERO);
+    for second in to_the_hour - LIVE_SECS / 2..to_the_hour + LIVE_SECS / 2 {
+        let events = past.now(second, LIVE_EVENTS);
+        count += events.len() as u64;
+        let slot = end_of(&events).0;
+        let mut batch = batch(events);
+        batch.cursor = Some(cursor(slot, END + second));
+        let begun = Instant::now();
+        store.write(&batch).await.unwrap();
+        time += begun.elapsed();
+    }
+    (count, time)
+}
+
+fn cursor(slot: u64, chain_time: i64) -> Cursor {
+    Cursor {
+        slot,
+        chain_time,
+        origin: None,
     }
 }
 

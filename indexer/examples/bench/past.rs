@@ -13,6 +13,9 @@ const CLIENTS: u64 = 1_000;
 /// Enough for every job of a client.
 const FUNDS_ATOMS: u64 = 1_000_000_000_000_000;
 
+/// When they are over.
+pub const END: i64 = START + (DAYS * DAY_SECS) as i64;
+
 /// A history of jobs, spread evenly over 30 days.
 pub struct Past {
     history: History,
@@ -45,6 +48,20 @@ impl Past {
             self.history.job(1 + (self.told % 2) as u8);
             self.told += 1;
         }
+        self.signed()
+    }
+
+    /// Events of jobs of this second after the past, at least this many.
+    pub fn now(&mut self, second: i64, least: usize) -> Vec<Event> {
+        while self.history.events.len() < least {
+            self.history.at = END + second;
+            self.history.job(1 + (self.told % 2) as u8);
+            self.told += 1;
+        }
+        self.signed()
+    }
+
+    fn signed(&mut self) -> Vec<Event> {
         let mut events = std::mem::take(&mut self.history.events);
         for event in &mut events {
             self.signatures += 1;

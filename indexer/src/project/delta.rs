@@ -14,7 +14,7 @@ use {
 /// The bucket that holds everything. Those of windows follow it; all others are hours since 1970.
 pub const ALL_TIME: i64 = i64::MIN;
 /// From here on buckets are hours; no hour is that old.
-const FIRST_HOUR: i64 = ALL_TIME + 8;
+pub const FIRST_HOUR: i64 = ALL_TIME + 8;
 /// Seconds in a bucket.
 const BUCKET_SECS: i64 = 3_600;
 

@@ -47,11 +47,9 @@ impl Store {
     /// Opens the store that `--store` names, creating what is not there.
     ///
     /// # Errors
-    /// If the name is not understood, the database cannot be opened, is newer or no store, or another process writes to it.
+    /// If the name is not understood, the database cannot be opened, is another version's or no store, or another process writes to it.
     pub async fn open(name: &str) -> Result<Self> {
-        let store = Self::new(Sqlite::open(sqlite::path_of(name)?).await?);
-        store.renew_windows().await?;
-        Ok(store)
+        Ok(Self::new(Sqlite::open(sqlite::path_of(name)?).await?))
     }
 
     /// Opens the store that `--store` names, which must be there; creates nothing otherwise.
@@ -64,19 +62,6 @@ impl Store {
             return Err(IndexerError::NoStore(path.display().to_string()));
         }
         Self::open(name).await
-    }
-
-    /// Makes the windows of a store that an older version wrote.
-    async fn renew_windows(&self) -> Result<()> {
-        let meta = self.engine.read().await?.meta().await?;
-        if meta.cursor.is_none() || meta.window_hour.is_some() {
-            return Ok(());
-        }
-        let mut rows = self.engine.write().await?;
-        let mut meta = rows.meta().await?;
-        windows::advance(&mut *rows, &mut meta).await?;
-        rows.put_meta(&meta).await?;
-        rows.commit().await
     }
 
     /// Finishes what runs and closes the database.

@@ -3,7 +3,7 @@
 use {
     super::{
         apply,
-        digest::digest,
+        digest::digest_with_windows,
         rows::{DeadLetter, Projection, Rows, Tally},
         windows,
     },
@@ -26,9 +26,9 @@ pub struct Rebuilt {
     pub revived: u64,
     /// What was recorded once and is gone.
     pub loss: Option<Loss>,
-    /// Hash of the tables before.
+    /// Hash of the tables before, windows included.
     pub before: [u8; 32],
-    /// Hash of the tables after.
+    /// Hash of the tables after, windows included.
     pub after: [u8; 32],
 }
 
@@ -97,7 +97,7 @@ async fn give_up(rows: &mut dyn Rows) -> Result<()> {
 
 /// Drops every projection and makes it again; the caller commits.
 pub(super) async fn rebuild(rows: &mut dyn Rows) -> Result<Rebuilt> {
-    let before = digest(rows).await?;
+    let before = digest_with_windows(rows).await?;
     let loss = loss(rows).await?;
     if loss.is_some() {
         give_up(rows).await?;
@@ -123,7 +123,7 @@ pub(super) async fn rebuild(rows: &mut dyn Rows) -> Result<Rebuilt> {
     meta.window_hour = None;
     windows::advance(rows, &mut meta).await?;
     rows.put_meta(&meta).await?;
-    let after = digest(rows).await?;
+    let after = digest_with_windows(rows).await?;
     Ok(Rebuilt {
         events,
         revived,

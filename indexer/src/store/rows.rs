@@ -34,7 +34,7 @@ pub trait Queries: Send {
     async fn known(&mut self, signatures: &[Signature]) -> Result<HashSet<Signature>>;
     /// Which of these events are recorded.
     async fn recorded(&mut self, ids: &[EventId]) -> Result<HashSet<EventId>>;
-    /// The next events in the order of their ids.
+    /// The next events, in an order that stays.
     async fn events(&mut self, after: Option<&EventId>, limit: u32) -> Result<Vec<Event>>;
     /// Every row of a projection, in the order of its key.
     fn scan(&mut self, projection: Projection) -> BoxStream<'_, Result<Projected>>;
@@ -91,9 +91,10 @@ pub trait Rows: Queries {
     async fn put_meta(&mut self, meta: &Meta) -> Result<()>;
     /// Notes transactions as read, each with its slot and how many events and dead letters it had; how many are new.
     async fn insert_transactions(&mut self, read: &[(Signature, u64, u32)]) -> Result<u64>;
-    /// Counts every row of the record.
+    /// Counts every row of the record; an event without its transaction is none.
     async fn tally(&mut self) -> Result<Tally>;
-    /// Forgets that transactions were read of which something is missing: a walk fetches them again.
+    /// Forgets that transactions were read of which something is missing, and events of which the transaction is: a walk fetches
+    /// them again.
     async fn forget_incomplete(&mut self) -> Result<()>;
     /// Records events of which none is recorded yet.
     async fn insert_events(&mut self, events: &[&Event]) -> Result<()>;
@@ -109,8 +110,8 @@ pub trait Rows: Queries {
     async fn scores(&mut self, keys: &[ScoreKey]) -> Result<Vec<(ScoreKey, u128)>>;
     /// Inserts or replaces scores.
     async fn put_scores(&mut self, scores: &[(ScoreKey, u128)]) -> Result<()>;
-    /// Deletes a score.
-    async fn delete_score(&mut self, key: &ScoreKey) -> Result<()>;
+    /// Deletes every score of a window that is zero.
+    async fn delete_empty_windows(&mut self) -> Result<()>;
     /// Deletes every score of a bucket.
     async fn clear_scores(&mut self, bucket: i64) -> Result<()>;
     /// A sum.

@@ -95,9 +95,6 @@ async fn expire(rows: &mut dyn Rows, from: i64, to: i64) -> Result<()> {
     for (key, sum) in &mut sums {
         *sum = sum.saturating_sub(old.get(key).copied().unwrap_or(0));
     }
-    let (empty, left): (Vec<_>, Vec<_>) = sums.into_iter().partition(|(_, sum)| *sum == 0);
-    for (key, _) in &empty {
-        rows.delete_score(key).await?;
-    }
-    rows.put_scores(&left).await
+    rows.put_scores(&sums).await?;
+    rows.delete_empty_windows().await
 }
