@@ -3,7 +3,7 @@
 use {
     crate::{
         ingest::end_of,
-        machine::{bytes_of, forget_peak, line, peak, rate},
+        machine::{Clock, bytes_of, forget_peak, line, peak, rate},
         past::{Past, batch},
         support::{Forgery, open, reply},
     },
@@ -26,11 +26,11 @@ pub async fn measure(milestones: u64, providers: u64, requests: usize) {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("db");
     forget_peak();
-    let begun = Instant::now();
+    let begun = Clock::start();
     let events = fill(&path, milestones, providers).await;
     let what =
         format!("{milestones} jobs of {providers} providers: events stored, telling them included");
-    line(what, rate(events, begun.elapsed()));
+    line(what, rate(events, begun.spent()));
     line("bytes an event", bytes_of(&path) / events);
     line("memory, at most", peak());
 
@@ -78,10 +78,11 @@ async fn fill(path: &Path, jobs: u64, providers: u64) -> u64 {
     count
 }
 
-/// Median and 99th percentile.
+/// Median and 99th percentile, and what client and server worked.
 async fn times(url: &str, requests: usize) -> String {
     let http = reqwest::Client::new();
     let mut times = Vec::with_capacity(requests);
+    let work = Clock::start();
     for _ in 0..requests {
         let begun = Instant::now();
         let reply = http.get(url).send().await.unwrap();
@@ -92,7 +93,8 @@ async fn times(url: &str, requests: usize) -> String {
     }
     times.sort_unstable();
     let at = |percent: usize| millis(times[(times.len() - 1) * percent / 100]);
-    format!("p50 {}, p99 {}", at(50), at(99))
+    let work = millis(work.spent().work / u32::try_from(requests).unwrap());
+    format!("p50 {}, p99 {}; {work} of work each", at(50), at(99))
 }
 
 fn millis(time: Duration) -> String {

@@ -2,7 +2,7 @@
 
 use {
     crate::{
-        machine::{bytes_of, forget_peak, line, peak, rate},
+        machine::{Clock, Spent, bytes_of, forget_peak, line, peak, rate},
         past::{END, Past, batch},
         support::{Forgery, open, program, reply},
     },
@@ -20,7 +20,6 @@ use {
         io::{BufRead, BufReader, BufWriter, Write},
         path::Path,
         sync::Arc,
-        time::{Duration, Instant},
     },
     tempfile::TempDir,
 };
@@ -83,19 +82,19 @@ fn record(path: &Path, jobs: u64, providers: u64) -> u64 {
     }
 }
 
-fn read_lines(path: &Path) -> Duration {
-    let begun = Instant::now();
+fn read_lines(path: &Path) -> Spent {
+    let begun = Clock::start();
     for line in BufReader::new(File::open(path).unwrap()).lines() {
         serde_json::from_str::<IgnoredAny>(&line.unwrap()).unwrap();
     }
-    begun.elapsed()
+    begun.spent()
 }
 
 /// How long a recording takes to open, and to walk.
-async fn follow(recording: &Path, path: &Path) -> (Duration, Duration) {
-    let begun = Instant::now();
+async fn follow(recording: &Path, path: &Path) -> (Spent, Spent) {
+    let begun = Clock::start();
     let source: Arc<dyn Source> = Arc::new(FileSource::open(recording, &program()).unwrap());
-    let opened = begun.elapsed();
+    let opened = begun.spent();
     let follower = Follower {
         source,
         store: Arc::new(open(path).await),
@@ -103,16 +102,16 @@ async fn follow(recording: &Path, path: &Path) -> (Duration, Duration) {
         fetches: FETCHES,
         health: Health::default(),
     };
-    let begun = Instant::now();
+    let begun = Clock::start();
     follower.walk().await.unwrap();
-    let walked = begun.elapsed();
+    let walked = begun.spent();
     follower.store.close().await;
     (opened, walked)
 }
 
 /// How long the past takes; its last batch moves the cursor.
-async fn backfill(store: &Store, past: &mut Past) -> Duration {
-    let mut time = Duration::ZERO;
+async fn backfill(store: &Store, past: &mut Past) -> Spent {
+    let mut time = Spent::default();
     let mut slot = 0;
     loop {
         let events = past.next(BULK_EVENTS);
@@ -120,9 +119,9 @@ async fn backfill(store: &Store, past: &mut Past) -> Duration {
         slot = end_of(&events).0.max(slot);
         let mut batch = batch(events);
         batch.cursor = is_over.then_some(cursor(slot, END));
-        let begun = Instant::now();
+        let begun = Clock::start();
         store.write(&batch).await.unwrap();
-        time += begun.elapsed();
+        time += begun.spent();
         if is_over {
             return time;
         }
@@ -131,18 +130,18 @@ async fn backfill(store: &Store, past: &mut Past) -> Duration {
 
 /// How many events of the seconds after the past were written, one second a batch, and how long that took. In their midst the
 /// hour changes.
-async fn live(store: &Store, past: &mut Past) -> (u64, Duration) {
+async fn live(store: &Store, past: &mut Past) -> (u64, Spent) {
     let to_the_hour = HOUR_SECS - END % HOUR_SECS;
-    let (mut count, mut time) = (0, Duration::ZERO);
+    let (mut count, mut time) = (0, Spent::default());
     for second in to_the_hour - LIVE_SECS / 2..to_the_hour + LIVE_SECS / 2 {
         let events = past.now(second, LIVE_EVENTS);
         count += events.len() as u64;
         let slot = end_of(&events).0;
         let mut batch = batch(events);
         batch.cursor = Some(cursor(slot, END + second));
-        let begun = Instant::now();
+        let begun = Clock::start();
         store.write(&batch).await.unwrap();
-        time += begun.elapsed();
+        time += begun.spent();
     }
     (count, time)
 }
@@ -163,7 +162,7 @@ pub fn end_of(events: &[Event]) -> (u64, i64) {
 }
 
 /// The least that SQLite can do: the record alone, one row after the other, without an index.
-async fn floor(path: &Path, jobs: u64, providers: u64) -> Duration {
+async fn floor(path: &Path, jobs: u64, providers: u64) -> Spent {
     let options = SqliteConnectOptions::new().filename(path);
     let options = options
         .create_if_missing(true)
@@ -172,15 +171,15 @@ async fn floor(path: &Path, jobs: u64, providers: u64) -> Duration {
     let table = "CREATE TABLE event (signature BLOB, data BLOB)";
     sqlx::query(table).execute(&mut database).await.unwrap();
     let mut past = Past::new(jobs, providers);
-    let mut time = Duration::ZERO;
+    let mut time = Spent::default();
     loop {
         let events = past.next(BULK_EVENTS);
         if events.is_empty() {
             return time;
         }
-        let begun = Instant::now();
+        let begun = Clock::start();
         append(&mut database, &events).await;
-        time += begun.elapsed();
+        time += begun.spent();
     }
 }
 

@@ -1,15 +1,66 @@
 //! What the process takes.
 
-use std::{fmt::Display, fs, path::Path, time::Duration};
+use std::{
+    fmt::Display,
+    fs,
+    ops::AddAssign,
+    path::Path,
+    time::{Duration, Instant},
+};
 
 /// A line of the table.
 pub fn line(what: impl Display, measured: impl Display) {
     println!("| {what} | {measured} |");
 }
 
-/// How many in a second.
-pub fn rate(count: u64, time: Duration) -> String {
-    format!("{:.0}/s", count as f64 / time.as_secs_f64())
+/// Time that passed, and time that the process worked on all cores: on a busy machine the first is longer.
+#[derive(Clone, Copy, Default)]
+pub struct Spent {
+    pub wall: Duration,
+    pub work: Duration,
+}
+
+/// A clock of both.
+pub struct Clock(Instant, Duration);
+
+impl Clock {
+    pub fn start() -> Self {
+        Self(Instant::now(), worked())
+    }
+
+    pub fn spent(&self) -> Spent {
+        Spent {
+            wall: self.0.elapsed(),
+            work: worked().saturating_sub(self.1),
+        }
+    }
+}
+
+impl AddAssign for Spent {
+    fn add_assign(&mut self, other: Self) {
+        self.wall += other.wall;
+        self.work += other.work;
+    }
+}
+
+/// What all threads of the process worked so far; nothing where the system does not tell.
+fn worked() -> Duration {
+    let tasks = fs::read_dir("/proc/self/task").into_iter().flatten();
+    let nanos = tasks.flatten().filter_map(|task| {
+        let told = fs::read_to_string(task.path().join("schedstat")).ok()?;
+        told.split(' ').next()?.parse::<u64>().ok()
+    });
+    Duration::from_nanos(nanos.sum())
+}
+
+/// How many in a second, and in a second of work.
+pub fn rate(count: u64, spent: Spent) -> String {
+    let each = |time: Duration| count as f64 / time.as_secs_f64();
+    format!(
+        "{:.0}/s, {:.0} in a second of work",
+        each(spent.wall),
+        each(spent.work)
+    )
 }
 
 /// Forgets the most memory that was held so far, where the system can.

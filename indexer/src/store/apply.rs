@@ -7,7 +7,9 @@ use {
     },
     crate::{
         error::Result,
-        project::{Delta, EntityKey, EntityRow, Event, EventId, ScoreKey, Settlement},
+        project::{
+            Delta, EntityKey, EntityRow, Event, EventId, ScoreKey, Settlement, Total, TotalKey,
+        },
     },
     quern_api::Signature,
     std::collections::{BTreeMap, HashMap},
@@ -123,11 +125,7 @@ pub(super) async fn merge(rows: &mut dyn Rows, mut delta: Delta, hour: Option<i6
     }
     merge_entities(rows, delta.entities).await?;
     merge_scores(rows, delta.scores).await?;
-    for (key, added) in delta.totals {
-        let mut total = rows.total(&key).await?.unwrap_or_default();
-        total.merge(added);
-        rows.put_total(&key, &total).await?;
-    }
+    merge_totals(rows, delta.totals).await?;
     let steps = delta.steps.into_iter();
     let steps: Vec<StepRow> = steps
         .map(|(job, seq, event, is_submission)| StepRow {
@@ -155,6 +153,15 @@ async fn merge_entities(
     }
     let merged: Vec<(EntityKey, EntityRow)> = added.into_iter().collect();
     rows.put_entities(&merged).await
+}
+
+async fn merge_totals(rows: &mut dyn Rows, mut added: BTreeMap<TotalKey, Total>) -> Result<()> {
+    let keys: Vec<TotalKey> = added.keys().copied().collect();
+    for (key, known) in rows.totals(&keys).await? {
+        added.entry(key).or_default().merge(known);
+    }
+    let merged: Vec<(TotalKey, Total)> = added.into_iter().collect();
+    rows.put_totals(&merged).await
 }
 
 async fn merge_scores(rows: &mut dyn Rows, mut added: BTreeMap<ScoreKey, u128>) -> Result<()> {

@@ -114,10 +114,10 @@ pub trait Rows: Queries {
     async fn delete_empty_windows(&mut self) -> Result<()>;
     /// Deletes every score of a bucket.
     async fn clear_scores(&mut self, bucket: i64) -> Result<()>;
-    /// A sum.
-    async fn total(&mut self, key: &TotalKey) -> Result<Option<Total>>;
-    /// Inserts or replaces a sum.
-    async fn put_total(&mut self, key: &TotalKey, total: &Total) -> Result<()>;
+    /// Those of these sums that there are, in no order.
+    async fn totals(&mut self, keys: &[TotalKey]) -> Result<Vec<(TotalKey, Total)>>;
+    /// Inserts or replaces sums.
+    async fn put_totals(&mut self, totals: &[(TotalKey, Total)]) -> Result<()>;
     /// Adds steps to the time lines of jobs.
     async fn insert_steps(&mut self, steps: &[StepRow]) -> Result<()>;
     /// Adds settled milestones.

@@ -1,8 +1,8 @@
 //! Many rows in one statement. The driver hands each statement to the database's thread and waits: that takes longer than the
 //! row itself.
 
-/// Rows of one statement. Few sizes, so that each statement is prepared once.
-const SIZES: [usize; 4] = [128, 32, 8, 1];
+/// Rows of one statement. Few sizes, so that each statement is prepared once; any number of rows is few of them.
+const SIZES: [usize; 8] = [128, 64, 32, 16, 8, 4, 2, 1];
 
 /// These rows in parts, each as large as one statement may be.
 pub(super) fn parts<T>(mut rows: &[T]) -> impl Iterator<Item = &[T]> {

@@ -72,6 +72,15 @@ pub(super) fn scores_sql(keys: usize) -> String {
     )
 }
 
+/// Sums by their keys, in the same way.
+pub(super) fn totals_sql(keys: usize) -> String {
+    let values = bulk::values(3, keys);
+    format!(
+        "WITH wanted (category, assurance, mint) AS (VALUES {values}) \
+         SELECT total.* FROM wanted CROSS JOIN total USING (category, assurance, mint)"
+    )
+}
+
 /// Accounts of a kind by their owners. Left to itself, SQLite takes the primary key and reads every account of the kind.
 fn entities_of_sql(owners: usize) -> String {
     const SELECT: &str = concat!(
@@ -604,6 +613,10 @@ mod tests {
             (recorded_sql(2), "(tx=? AND instruction=? AND inner=?)"),
             (numbers_sql(2), "tx_signature (<expr>=?)"),
             (entities_sql(2), "entity_1 (kind=? AND address=?)"),
+            (
+                totals_sql(2),
+                "PRIMARY KEY (category=? AND assurance=? AND mint=?)",
+            ),
             (
                 scores_sql(2),
                 "PRIMARY KEY (bucket=? AND metric=? AND assurance=? AND mint=? AND provider=?)",

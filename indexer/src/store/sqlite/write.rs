@@ -58,6 +58,13 @@ fn bind_score_key<'q>(query: Query<'q>, key: &'q ScoreKey) -> Query<'q> {
         .bind(&key.provider.0[..])
 }
 
+fn bind_total_key<'q>(query: Query<'q>, key: &'q TotalKey) -> Query<'q> {
+    query
+        .bind(key.category.word())
+        .bind(i64::from(key.assurance))
+        .bind(&key.mint.0[..])
+}
+
 fn bind_settlement<'q>(
     query: Query<'q>,
     number: i64,
@@ -301,30 +308,36 @@ impl Rows for SqliteRows {
         Ok(())
     }
 
-    async fn total(&mut self, key: &TotalKey) -> Result<Option<Total>> {
-        let known = sqlx::query(
-            "SELECT atoms, count FROM total WHERE category = ? AND assurance = ? AND mint = ?",
-        )
-        .bind(key.category.word())
-        .bind(i64::from(key.assurance))
-        .bind(&key.mint.0[..])
-        .fetch_optional(&mut *self.transaction)
-        .await?;
-        known.as_ref().map(columns::total_value).transpose()
+    async fn totals(&mut self, keys: &[TotalKey]) -> Result<Vec<(TotalKey, Total)>> {
+        let mut totals = Vec::new();
+        for some in bulk::parts(keys) {
+            let sql = read::totals_sql(some.len());
+            let mut query = sqlx::query(&sql);
+            for key in some {
+                query = bind_total_key(query, key);
+            }
+            for row in query.fetch_all(&mut *self.transaction).await? {
+                totals.push(columns::total(&row)?);
+            }
+        }
+        Ok(totals)
     }
 
-    async fn put_total(&mut self, key: &TotalKey, total: &Total) -> Result<()> {
-        sqlx::query(
-            "INSERT INTO total (category, assurance, mint, atoms, count) VALUES (?, ?, ?, ?, ?) \
-             ON CONFLICT DO UPDATE SET atoms = excluded.atoms, count = excluded.count",
-        )
-        .bind(key.category.word())
-        .bind(i64::from(key.assurance))
-        .bind(&key.mint.0[..])
-        .bind(&total.atoms.to_be_bytes()[..])
-        .bind(&total.count.to_be_bytes()[..])
-        .execute(&mut *self.transaction)
-        .await?;
+    async fn put_totals(&mut self, totals: &[(TotalKey, Total)]) -> Result<()> {
+        for some in bulk::parts(totals) {
+            let values = bulk::values(5, some.len());
+            let sql = format!(
+                "INSERT INTO total (category, assurance, mint, atoms, count) VALUES {values} \
+                 ON CONFLICT DO UPDATE SET atoms = excluded.atoms, count = excluded.count"
+            );
+            let mut query = sqlx::query(&sql);
+            for (key, total) in some {
+                query = bind_total_key(query, key)
+                    .bind(total.atoms.to_be_bytes().to_vec())
+                    .bind(total.count.to_be_bytes().to_vec());
+            }
+            query.execute(&mut *self.transaction).await?;
+        }
         Ok(())
     }
 
