@@ -43,7 +43,7 @@ impl Sqlite {
     /// Opens the database in this file, creating file and tables if needed.
     ///
     /// # Errors
-    /// If the file cannot be opened, is newer or not a store, or another process has it.
+    /// If the file cannot be opened, is another version's or not a store, or another process has it.
     pub async fn open(path: &Path) -> Result<Self> {
         let path = &file::real_path(path)?;
         let lock = file::lock(path)?;
