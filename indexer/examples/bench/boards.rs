@@ -3,7 +3,7 @@
 use {
     crate::{
         ingest::end_of,
-        machine::{Clock, bytes_of, forget_peak, line, peak, rate},
+        machine::{Clock, Spent, bytes_of, forget_peak, line, peak, rate},
         past::{Past, batch},
         support::{Forgery, open, reply},
     },
@@ -26,12 +26,11 @@ pub async fn measure(milestones: u64, providers: u64, requests: usize) {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("db");
     forget_peak();
-    let begun = Clock::start();
-    let events = fill(&path, milestones, providers).await;
+    let (events, spent) = fill(&path, milestones, providers).await;
     let what =
         format!("{milestones} jobs of {providers} providers: events stored, telling them included");
-    line(what, rate(events, begun.spent()));
-    line("bytes an event", bytes_of(&path) / events);
+    line(what, rate(events, spent));
+    line("bytes an event", bytes_of(&path).await / events);
     line("memory, at most", peak());
 
     // Served as always; the recording has one old transaction.
@@ -49,7 +48,8 @@ pub async fn measure(milestones: u64, providers: u64, requests: usize) {
     indexer.stop().await.unwrap();
 }
 
-async fn fill(path: &Path, jobs: u64, providers: u64) -> u64 {
+async fn fill(path: &Path, jobs: u64, providers: u64) -> (u64, Spent) {
+    let begun = Clock::start();
     let store = open(path).await;
     let mut past = Past::new(jobs, providers);
     let (mut count, mut end) = (0, (0, 0));
@@ -74,8 +74,10 @@ async fn fill(path: &Path, jobs: u64, providers: u64) -> u64 {
         })
         .await
         .unwrap();
+    // The database's thread ends with the store, and what it worked is forgotten then.
+    let spent = begun.spent();
     store.close().await;
-    count
+    (count, spent)
 }
 
 /// Median and 99th percentile, and what client and server worked.

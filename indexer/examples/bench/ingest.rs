@@ -50,7 +50,7 @@ pub async fn measure(jobs: u64, providers: u64) {
     line("recording opened", rate(events, opened));
     line("recording into SQLite, whole walk", rate(events, walked));
     line("memory of both, at most", peak());
-    line("bytes an event", bytes_of(&path) / events);
+    line("bytes an event", bytes_of(&path).await / events);
 
     let store = open(&folder.path().join("written")).await;
     let mut past = Past::new(jobs, providers);

@@ -1,11 +1,14 @@
 //! What the process takes.
 
-use std::{
-    fmt::Display,
-    fs,
-    ops::AddAssign,
-    path::Path,
-    time::{Duration, Instant},
+use {
+    sqlx::{ConnectOptions, sqlite::SqliteConnectOptions},
+    std::{
+        fmt::Display,
+        fs,
+        ops::AddAssign,
+        path::Path,
+        time::{Duration, Instant},
+    },
 };
 
 /// A line of the table.
@@ -77,7 +80,14 @@ pub fn peak() -> String {
     kib.map_or("unknown".to_owned(), |kib| format!("{} MB", kib / 1_024))
 }
 
-/// Bytes of a file.
-pub fn bytes_of(path: &Path) -> u64 {
-    fs::metadata(path).map_or(0, |metadata| metadata.len())
+/// Bytes of a database, those included that its log still holds.
+pub async fn bytes_of(path: &Path) -> u64 {
+    let options = SqliteConnectOptions::new().filename(path).read_only(true);
+    let mut database = options.connect().await.unwrap();
+    let sql = "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()";
+    let bytes: i64 = sqlx::query_scalar(sql)
+        .fetch_one(&mut database)
+        .await
+        .unwrap();
+    bytes.unsigned_abs()
 }
