@@ -112,9 +112,9 @@ enum Cli {
         out: Option<PathBuf>,
     },
     /// Measure compute units and sizes, then products and the sentence encoder: docs/BENCHMARKS.md, target/bench/summary.json;
-    /// `bench program` and `bench models` measure one of the two
+    /// `bench program` and `bench models` measure one of the two, `bench indexer` the indexer
     Bench {
-        /// `program` or `models`, and what is passed to the benchmark
+        /// `program`, `models` or `indexer`, and what is passed to the benchmark
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
     },
@@ -160,6 +160,7 @@ fn run(cli: Cli) -> Result<()> {
         Cli::Bench { args } => match args.split_first() {
             Some((first, rest)) if first == "program" => start::bench(rest),
             Some((first, rest)) if first == "models" => start::models_bench(rest),
+            Some((first, rest)) if first == "indexer" => start::indexer_bench(rest),
             _ => start::bench(&args).and_then(|()| start::models_bench(&[])),
         },
     }

@@ -62,6 +62,18 @@ pub fn models_bench(args: &[String]) -> Result<()> {
     Ok(())
 }
 
+/// Measures the indexer as a release packs it; it needs neither the program nor a network.
+pub fn indexer_bench(args: &[String]) -> Result<()> {
+    host::ensure_build_tools()?;
+    shell::must(
+        shell::cargo()
+            .args(["run", "--profile", "dist", "--package", "quern-indexer"])
+            .args(["--example", "bench", "--ignore-rust-version", "--"])
+            .args(args),
+        "The lines above say why.",
+    )
+}
+
 /// Like [`binary`], with what it prints on standard output as the result.
 pub fn capture((package, name): (&str, &str), args: &[String]) -> Result<String> {
     shell::output(prepared(package, name, args)?.stderr(std::process::Stdio::inherit()))

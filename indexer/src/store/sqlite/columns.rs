@@ -155,14 +155,11 @@ pub(super) fn total(row: &SqliteRow) -> Result<(TotalKey, Total)> {
         assurance: small(row, "assurance")?,
         mint: key(row, "mint")?,
     };
-    Ok((key, total_value(row)?))
-}
-
-pub(super) fn total_value(row: &SqliteRow) -> Result<Total> {
-    Ok(Total {
+    let total = Total {
         atoms: large(row, "atoms")?,
         count: number(row, "count")?,
-    })
+    };
+    Ok((key, total))
 }
 
 pub(super) fn step(row: &SqliteRow) -> Result<StepRow> {
