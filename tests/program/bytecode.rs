@@ -4,10 +4,10 @@
 //! 100,000 vectors a function by default; `QUERN_BYTECODE_VECTORS=10000000` for more, `QUERN_BYTECODE_SEED` for others.
 
 use {
-    super::common::{Charge, charge_of, judge_natively},
+    super::common::{Charge, Claim, Refusal, charge_of, judge_natively},
     litesvm::LiteSVM,
     quern_probe::{HEAD_BYTES, op},
-    quern_proof::{DType, hash::Tag, limits::MAX_INNER, ops::product, path},
+    quern_proof::{DType, hash::Tag, kernel::dot::dot, limits::MAX_INNER, path},
     quern_testkit::svm::{Rng, actor, referee},
     solana_sdk::{
         account::Account,
@@ -33,7 +33,7 @@ const LENGTHS: [usize; 22] = [
 ];
 
 /// The probe in a virtual machine, and records that wait to be run.
-struct Probe {
+pub struct Probe {
     svm: LiteSVM,
     records: Vec<u8>,
     expected: Vec<Vec<u8>>,
@@ -44,7 +44,7 @@ struct Probe {
 }
 
 impl Probe {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let path =
             PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../target/deploy/quern_probe.so");
         let elf = std::fs::read(&path).unwrap_or_else(|error| {
@@ -138,8 +138,34 @@ impl Probe {
         }
     }
 
+    /// Adds the judgement of a cell, which must come out as it does natively.
+    pub fn add_judgement(&mut self, claim: &Claim, charge: &Charge) -> Result<(), Refusal> {
+        let Charge::Cell { op, row, col, at } = *charge else {
+            panic!("{charge:?} is not about a cell")
+        };
+        let (evidence, roots) = (claim.evidence(charge), claim.input_roots());
+        let input = [
+            &claim.items.to_le_bytes()[..],
+            &[claim.inputs.len() as u8],
+            &op.to_le_bytes(),
+            &row.to_le_bytes(),
+            &col.to_le_bytes(),
+            &at.to_le_bytes(),
+            &(claim.graph.len() as u32).to_le_bytes(),
+            &claim.graph,
+            roots.as_flattened(),
+            &claim.tokens_root(),
+            &claim.trace_root(),
+            &evidence,
+        ];
+        let native = judge_natively(claim, charge, &evidence);
+        let expected = native.map_or_else(|refusal| refusal as u8, |()| 0);
+        self.add(op::JUDGE, &input.concat(), &[expected], 1);
+        native
+    }
+
     /// Runs the rest; how many vectors there were must not have shrunk.
-    fn finish(mut self, what: &str, least: usize) {
+    pub fn finish(mut self, what: &str, least: usize) {
         self.run();
         println!("{what}: bytecode = native on {} vectors", self.vectors);
         assert!(self.vectors >= least, "{what}: {} vectors", self.vectors);
@@ -224,7 +250,7 @@ fn products_of_i8() {
     for n in 0..vectors() {
         let length = length(&mut rng, n);
         let (a, b) = (row(&mut rng, length), row(&mut rng, length));
-        let native = product::dot(&a, DType::I8, &b);
+        let native = dot(&a, DType::I8, &b);
         let values = a.iter().map(|a| i64::from(*a as i8));
         assert_eq!(native, naive_product(values, &b));
         probe.add(op::DOT_I8, &[a, b].concat(), &native.to_le_bytes(), 1);
@@ -238,7 +264,7 @@ fn products_of_i16() {
     for n in 0..vectors() {
         let length = length(&mut rng, n);
         let (a, b) = (row(&mut rng, 2 * length), row(&mut rng, length));
-        let native = product::dot(&a, DType::I16, &b);
+        let native = dot(&a, DType::I16, &b);
         let values = a.as_chunks().0.iter();
         let values = values.map(|a| i64::from(i16::from_le_bytes(*a)));
         assert_eq!(native, naive_product(values, &b));
@@ -260,26 +286,8 @@ fn judgements() {
             spoiled.corrupt(at.0, at.1, at.2);
             for claim in [&honest, &spoiled] {
                 let charge = charge_of(claim, &honest, at);
-                let Charge::Cell { op, row, col, at } = charge else {
-                    unreachable!()
-                };
-                let (evidence, roots) = (claim.evidence(&charge), claim.input_roots());
-                let native = judge_natively(claim, &charge, &evidence);
-                let input = [
-                    &claim.items.to_le_bytes()[..],
-                    &[claim.inputs.len() as u8],
-                    &op.to_le_bytes(),
-                    &row.to_le_bytes(),
-                    &col.to_le_bytes(),
-                    &at.to_le_bytes(),
-                    &(claim.graph.len() as u32).to_le_bytes(),
-                    &claim.graph,
-                    roots.as_flattened(),
-                    &claim.trace_root(),
-                    &evidence,
-                ];
-                let expected = native.map_or_else(|refusal| refusal as u8, |()| 0);
-                probe.add(quern_probe::op::JUDGE, &input.concat(), &[expected], 1);
+                let verdict = probe.add_judgement(claim, &charge);
+                assert_eq!(verdict.is_ok(), !std::ptr::eq(claim, &honest));
                 count += 1;
             }
         }

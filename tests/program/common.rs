@@ -17,11 +17,12 @@ pub use {
         builder::GraphBuilder,
         demand::{NodeId, Tree},
         evidence::{Case, Charge, Refusal, judge},
+        hash::Tag,
         shape::DType,
-        witness::{self, Known, Patched, Step, Whole},
+        witness::{self, Known, Patched, Step, TokensStep, Whole},
     },
     quern_testkit::svm::{
-        referee::{Claim, every_op, product, text, tiny},
+        referee::{Claim, every_op, product, text, tiny, tiny_of},
         *,
     },
     solana_sdk::{
@@ -168,26 +169,57 @@ pub fn code_of_refusal(refusal: Refusal) -> u32 {
 pub struct Court {
     pub stage: Stage,
     pub job: Pubkey,
+    /// Most compute units that a judgement took, right or wrong.
+    pub dearest_units: u64,
+    /// How many judgements there were.
+    tried: u64,
 }
+
+/// Longest evidence that fits into a transaction with its charge.
+pub const INLINE_BYTES: usize = 3_400;
 
 impl Court {
     pub fn of(claim: &Claim) -> Self {
         let mut stage = Stage::new();
         let job = stage.submitted_for(claim);
-        Self { stage, job }
+        Self {
+            stage,
+            job,
+            dearest_units: 0,
+            tried: 0,
+        }
+    }
+
+    /// The conviction, whose evidence stands in an account where it is too long for a transaction.
+    fn instruction(&mut self, charge: &Charge, evidence: &[u8]) -> Instruction {
+        self.tried += 1;
+        if evidence.len() <= INLINE_BYTES {
+            return self.stage.inline(&self.job, charge, evidence);
+        }
+        let (prover, name) = (self.stage.cast.prover, format!("{}", self.tried));
+        let account = self.stage.write_down(&prover, &name, evidence);
+        let proof = ix::Proof::Account(account);
+        ix::convict(&prover, &self.stage.job(&self.job), charge, proof)
     }
 
     /// Tries one charge against a commitment and puts the job back as it was. `Err` has the program's code.
     pub fn convict(&mut self, claim: &Claim, charge: &Charge, evidence: &[u8]) -> Result<(), u32> {
+        let instruction = self.instruction(charge, evidence);
         let account = self.stage.svm.get_account(&self.job).unwrap();
         let roots = (claim.trace_root(), claim.tokens_root());
         self.stage.world.tamper(&self.job, |job: &mut Job| {
             (job.trace_root, job.tokens_root) = roots;
         });
-        let instruction = self.stage.inline(&self.job, charge, evidence);
         let result = self.stage.world.try_send_v1(&[instruction]);
+        let units = match &result {
+            Ok(outcome) => outcome.compute_units,
+            Err(failure) => failure.compute_units,
+        };
+        self.dearest_units = self.dearest_units.max(units);
         let state = self.stage.job(&self.job).state;
         self.stage.svm.set_account(self.job, account).unwrap();
+        // What follows the chain hears of it, too.
+        self.stage.world.resync();
         match result {
             Ok(_) => {
                 assert_eq!(state, JobState::Convicted as u8);

@@ -11,6 +11,45 @@ fn rates_of_one() -> MintRates {
     }
 }
 
+/// A graph without any product makes bytes, which cost to hash and to judge: each byte of a result counts as 64 units of work,
+/// or a job of gigabytes would be free.
+#[test]
+fn a_job_without_a_product_is_priced_by_its_bytes() {
+    let mut b = GraphBuilder::new();
+    let x = b.input_item(DType::I32, 1_000, 1_000);
+    b.mix(x).push();
+    let bytes = b.finish().unwrap();
+    let work = quern_proof::graph::seal(&bytes).unwrap().work;
+    assert_eq!(work, 1_000 * 1_000 * 4 * 64);
+    let mut stage = Stage::new();
+    let creator = stage.cast.creator;
+    for instruction in ix::register_whole_model(&creator, model_args(55, 0), &bytes) {
+        stage.ok(instruction);
+    }
+    let model = addresses::model(&creator, 55);
+    let (client, usd) = (stage.cast.client, stage.usd);
+    // 79 items are 20.224 x 10^9 units of work: a price of 20,224 atoms and a bond of 101,120.
+    let offer = |price_atoms, bond_atoms| NewJob {
+        items: 79,
+        input_roots: vec![[1; 32]],
+        price_atoms,
+        bond_atoms,
+        ..stage.refereed()
+    };
+    let offers = [
+        (offer(20_223, 101_120), Some(QuernError::PriceTooLow)),
+        (offer(20_224, 101_119), Some(QuernError::BondTooLow)),
+        (offer(20_224, 101_120), None),
+    ];
+    for (args, expected) in offers {
+        let create = stage.create_ix_of(&client, &usd, Some(&model), args);
+        match expected {
+            Some(error) => stage.refused(create, error),
+            None => drop(stage.ok(create)),
+        }
+    }
+}
+
 /// All endings of a job at this price; the harness checks that the parts sum to the whole.
 fn every_ending(stage: &Stage, refereed: &NewJob, accepted: &NewJob) {
     let run = |args: &NewJob, end: &dyn Fn(&mut Stage, &Pubkey)| {

@@ -86,6 +86,28 @@ fn a_model_grows_to_its_registered_length() {
     }
 }
 
+/// A refused seal leaves the model as it is: its owner mends the graph and seals it.
+#[test]
+fn a_graph_is_mended_after_a_failed_seal() {
+    let mut stage = Stage::new();
+    let good = graph();
+    let mut bad = good.clone();
+    let last = bad.len() - 1;
+    bad[last] ^= 0x40;
+    let (creator, model) = with_room(&mut stage, good.len());
+    stage.ok(ix::write_model(&creator, &model, 0, &bad));
+    let cause = quern_proof::graph::seal(&bad).unwrap_err();
+    let failure = stage.fails(ix::seal_model(&creator, &model, &bad));
+    let code = quern::error::SEAL_ERROR_BASE + cause as u32;
+    assert_eq!(failure.code(), Some(code), "{cause}");
+    assert!(!stage.get::<Model>(&model).sealed.get());
+    let mend = ix::write_model(&creator, &model, last as u32, &good[last..]);
+    stage.ok(mend.clone());
+    assert_eq!(graph_of(&stage, &model), good);
+    stage.ok(ix::seal_model(&creator, &model, &good));
+    stage.refused(mend, QuernError::ModelSealed);
+}
+
 /// What `write_model` refuses, and an instruction that is refused for it.
 pub fn errors() -> Vec<Provocation> {
     use QuernError as E;

@@ -111,9 +111,10 @@ enum Cli {
         #[arg(long, value_name = "FOLDER")]
         out: Option<PathBuf>,
     },
-    /// Measure compute units and sizes: docs/BENCHMARKS.md and target/bench/summary.json
+    /// Measure compute units and sizes, then products and the sentence encoder: docs/BENCHMARKS.md, target/bench/summary.json;
+    /// `bench program` and `bench models` measure one of the two
     Bench {
-        /// Passed to the benchmark
+        /// `program` or `models`, and what is passed to the benchmark
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
     },
@@ -156,6 +157,10 @@ fn run(cli: Cli) -> Result<()> {
         } => start::localnet(model.as_deref(), sequence, &args),
         Cli::Demo { args } => start::binary(start::DEMO, &start::demo_args(&args)?),
         Cli::Release { binaries, out } => release::run(binaries, out),
-        Cli::Bench { args } => start::binary(start::BENCH, &args),
+        Cli::Bench { args } => match args.split_first() {
+            Some((first, rest)) if first == "program" => start::bench(rest),
+            Some((first, rest)) if first == "models" => start::models_bench(rest),
+            _ => start::bench(&args).and_then(|()| start::models_bench(&[])),
+        },
     }
 }

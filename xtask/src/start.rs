@@ -14,11 +14,15 @@ use crate::toolchain::Toolchain;
 /// Package and binary of the demo.
 pub const DEMO: (&str, &str) = ("quern-demo", "quern-demo");
 /// Package and binary of the benchmarks.
-pub const BENCH: (&str, &str) = ("quern-tests", "quern-bench");
+const BENCH: (&str, &str) = ("quern-tests", "quern-bench");
 
 /// Builds what is needed and runs a binary, with its standard output left to it.
 pub fn binary((package, name): (&str, &str), args: &[String]) -> Result<()> {
-    let status = prepared(package, name, args)?
+    run(&mut prepared(package, name, args)?, name)
+}
+
+fn run(command: &mut Command, name: &str) -> Result<()> {
+    let status = command
         .status()
         .with_context(|| format!("could not start {name}"))?;
     if !status.success() {
@@ -27,7 +31,38 @@ pub fn binary((package, name): (&str, &str), args: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// The same, with what it prints on standard output as the result.
+/// Runs the benchmarks, with the model's files where they can be had.
+pub fn bench(args: &[String]) -> Result<()> {
+    let mut bench = prepared(BENCH.0, BENCH.1, args)?;
+    models::show(&mut bench);
+    run(&mut bench, BENCH.1)
+}
+
+/// Measures products and the sentence encoder as a release packs them; they need neither the program nor a network.
+pub fn models_bench(args: &[String]) -> Result<()> {
+    host::ensure_build_tools()?;
+    let mut run = shell::cargo();
+    run.args(["run", "--profile", "dist", "--package", "quern-import"])
+        .args(["--example", "bench", "--ignore-rust-version", "--"])
+        .args(args);
+    let (model, variable) = models::TESTED;
+    for (variable, folder) in [
+        (variable, models::fetch(model)),
+        ("QUERN_ONNXRUNTIME", models::peer()),
+    ] {
+        match folder {
+            Ok(folder) => drop(run.env(variable, folder)),
+            Err(error) => shell::say(format!("{error:#}; what needs it is not measured")),
+        }
+    }
+    let status = run.status().context("could not start the benchmark")?;
+    if !status.success() {
+        bail!("the benchmark failed ({status}); the lines above say why");
+    }
+    Ok(())
+}
+
+/// Like [`binary`], with what it prints on standard output as the result.
 pub fn capture((package, name): (&str, &str), args: &[String]) -> Result<String> {
     shell::output(prepared(package, name, args)?.stderr(std::process::Stdio::inherit()))
 }

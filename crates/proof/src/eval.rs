@@ -204,13 +204,18 @@ impl Tensors for ItemTensors<'_> {
         {
             return tokens.view(&shape, 0).ok_or(Error::NoSuchPosition);
         }
-        let (tensors, index, item) = match operand {
-            Operand::Op(index) => (self.outputs, index, 0),
-            Operand::Input(index) => (self.inputs, index, self.item),
-            Operand::Weight(index) => (self.weights, index, 0),
+        let (tensors, index) = match operand {
+            Operand::Op(index) => (self.outputs, index),
+            Operand::Input(index) => (self.inputs, index),
+            Operand::Weight(index) => (self.weights, index),
         };
         let tensor = tensors.get(usize::from(index));
-        let view = tensor.and_then(|tensor| tensor.view(&shape, item));
+        let tensor = tensor.ok_or(Error::NoSuchPosition)?;
+        let view = match operand {
+            Operand::Op(_) => tensor.view(&shape, 0),
+            Operand::Input(_) => tensor.view(&shape, self.item),
+            Operand::Weight(_) => tensor.weight_view(&shape),
+        };
         view.ok_or(Error::NoSuchPosition)
     }
 }

@@ -14,9 +14,14 @@
 
 use std::{vec, vec::Vec};
 
+use pulp::{Arch, Simd, WithSimd};
+
 use crate::{
     hash::{self, Hash},
-    ops::{Tensors, View, product::Product, value_at},
+    ops::{
+        Tensors, View, each,
+        product::{Extent, Product, Spans},
+    },
     {Error, SealError},
 };
 
@@ -107,13 +112,14 @@ impl<'t> ProductTest<'t> {
             let at = product.spans(extent, col);
             let r = core::array::from_fn(|_| coins.coefficients(extent.cols as usize));
             let mut combined = [(); VECTORS].map(|()| vec![0i64; extent.inner as usize]);
-            for place in 0..extent.cols {
-                let row = b.row(at.b_row + place).ok_or(SealError::InnerMismatch)?;
-                let start = at.b_col as usize;
-                let run = row.get(start..start + extent.inner as usize);
-                let run = run.ok_or(SealError::InnerMismatch)?;
-                add_row(run, &r, place as usize, &mut combined);
-            }
+            let combine = Combine {
+                b: &b,
+                at,
+                extent,
+                r: &r,
+                combined: &mut combined,
+            };
+            Arch::new().dispatch(combine)?;
             groups.push(GroupTest {
                 a_col: at.a_col as usize,
                 col: col as usize,
@@ -137,34 +143,84 @@ impl<'t> ProductTest<'t> {
         if claimed.len() != self.cols || claimed.iter().any(|sum| sum.unsigned_abs() > MAX_SUM) {
             return false;
         }
-        let dtype = self.a.shape.dtype;
-        let values: Vec<i64> = (0..)
-            .map_while(|at| value_at(a, at, dtype))
-            .map(i64::from)
-            .collect();
-        self.groups.iter().all(|group| {
-            let claimed = claimed.get(group.col..).unwrap_or_default();
-            let values = values.get(group.a_col..).unwrap_or_default();
-            let mut vectors = group.r.iter().zip(&group.combined);
-            vectors.all(|(r, combined)| dot(claimed, r) == dot(values, combined))
+        let (mut values, dtype) = (Vec::with_capacity(a.len()), self.a.shape.dtype);
+        each(a, dtype, |value| values.push(value));
+        Arch::new().dispatch(RowTest {
+            groups: &self.groups,
+            values: &values,
+            claimed,
         })
     }
 }
 
+/// Whether a row passes: compiled for each kind of vectors.
+struct RowTest<'r> {
+    groups: &'r [GroupTest],
+    values: &'r [i64],
+    claimed: &'r [i64],
+}
+
+impl WithSimd for RowTest<'_> {
+    type Output = bool;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> bool {
+        for group in self.groups {
+            let claimed = self.claimed.get(group.col..).unwrap_or_default();
+            let values = self.values.get(group.a_col..).unwrap_or_default();
+            for (r, combined) in group.r.iter().zip(&group.combined) {
+                if dot(claimed, r) != dot(values, combined) {
+                    return false;
+                }
+            }
+        }
+        true
+    }
+}
+
+/// `B^T r` of one group, for both vectors: compiled for each kind of vectors.
+struct Combine<'c> {
+    b: &'c View<'c>,
+    at: Spans,
+    extent: Extent,
+    r: &'c [Vec<i64>; VECTORS],
+    combined: &'c mut [Vec<i64>; VECTORS],
+}
+
+impl WithSimd for Combine<'_> {
+    type Output = Result<(), SealError>;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> Self::Output {
+        for place in 0..self.extent.cols {
+            let row = self.b.row(self.at.b_row + place);
+            let start = self.at.b_col as usize;
+            let run = row.and_then(|row| row.get(start..start + self.extent.inner as usize));
+            let run = run.ok_or(SealError::InnerMismatch)?;
+            add_row(run, self.r, place as usize, self.combined);
+        }
+        Ok(())
+    }
+}
+
 /// Adds a row of `b`, times its coefficient, for both vectors. At most 2^20 rows of `2^7 x 2^23`: within 2^50.
+#[inline(always)]
 fn add_row(row: &[u8], r: &[Vec<i64>; VECTORS], place: usize, combined: &mut [Vec<i64>; VECTORS]) {
     for (r, combined) in r.iter().zip(combined) {
-        let coefficient = r.get(place).copied().unwrap_or_default();
+        // Of 23 bits: a product is within 2^30.
+        let coefficient = r.get(place).copied().unwrap_or_default() as i32;
         for (sum, value) in combined.iter_mut().zip(row) {
-            *sum = sum.wrapping_add(i64::from(*value as i8).wrapping_mul(coefficient));
+            *sum = sum.wrapping_add(i32::from(*value as i8).wrapping_mul(coefficient).into());
         }
     }
 }
 
 /// As many products as the shorter one has, modulo 2^64.
+#[inline(always)]
 fn dot(values: &[i64], coefficients: &[i64]) -> i64 {
-    let products = values.iter().zip(coefficients);
-    products.fold(0, |sum: i64, (value, r)| {
-        sum.wrapping_add(value.wrapping_mul(*r))
-    })
+    let mut sum = 0i64;
+    for (value, r) in values.iter().zip(coefficients) {
+        sum = sum.wrapping_add(value.wrapping_mul(*r));
+    }
+    sum
 }

@@ -218,7 +218,7 @@ mod tests {
         }
     }
 
-    /// What format 1 dropped without a word: the node that makes it one too many.
+    /// A node too many must not be dropped without a word.
     #[test]
     fn accumulator_refuses_what_it_has_no_place_for() {
         let mut nodes = Accumulator::<3>::new(Tag::Data);

@@ -6,7 +6,7 @@
 //!
 //! | half | modules | needs |
 //! | --- | --- | --- |
-//! | what the chain calls | [`limits`], [`hash`], [`path`], [`shape`], [`node`], [`refusal`], [`ops`], [`graph`], [`evidence`], [`demand`] | nothing: no heap, no `std` |
+//! | what the chain calls | [`limits`], [`hash`], [`path`], [`shape`], [`node`], [`refusal`], [`ops`], [`kernel::dot`], [`graph`], [`evidence`], [`demand`] | nothing: no heap, no `std` |
 //! | whole tensors | [`Tensor`], [`builder`], [`commit`], [`eval`], [`file`], [`published`], [`verify`], [`freivalds`], [`witness`] | the feature `std` (on by default) |
 //!
 //! The workspace dependency switches the default features off; a crate that runs off chain asks for
@@ -25,7 +25,7 @@ pub mod demand;
 pub mod evidence;
 pub mod graph;
 pub mod hash;
-mod kernel;
+pub mod kernel;
 pub mod limits;
 pub mod node;
 pub mod ops;
@@ -45,6 +45,8 @@ pub mod file;
 pub mod freivalds;
 #[cfg(feature = "std")]
 pub mod published;
+#[cfg(any(test, feature = "random"))]
+pub mod random;
 #[cfg(feature = "std")]
 mod tensor;
 #[cfg(feature = "std")]

@@ -1,20 +1,36 @@
 //! A tensor with its values.
 
-use std::{format, string::String, vec::Vec};
+use std::{format, string::String, sync::OnceLock, vec::Vec};
 
 use crate::{
     Error,
     hash::{LEAF_BYTES, padded_leaf},
+    kernel::product::Packed,
     ops::{View, value_at},
     shape::{DType, Geometry, Scope, Shape},
 };
 
 /// A two-dimensional tensor, row-major; the values are kept as the bytes that commitments and files hold.
-#[derive(Clone, PartialEq, Eq)]
 pub struct Tensor {
     geometry: Geometry,
     data: Vec<u8>,
+    /// The right side of products, for a weight that has been one: as many bytes again.
+    packed: OnceLock<Packed>,
 }
+
+impl Clone for Tensor {
+    fn clone(&self) -> Self {
+        Self::new(self.geometry, self.data.clone())
+    }
+}
+
+impl PartialEq for Tensor {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.geometry, &self.data) == (&other.geometry, &other.data)
+    }
+}
+
+impl Eq for Tensor {}
 
 impl core::fmt::Debug for Tensor {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
@@ -23,6 +39,14 @@ impl core::fmt::Debug for Tensor {
 }
 
 impl Tensor {
+    const fn new(geometry: Geometry, data: Vec<u8>) -> Self {
+        Self {
+            geometry,
+            data,
+            packed: OnceLock::new(),
+        }
+    }
+
     /// A tensor from its little-endian bytes.
     ///
     /// # Errors
@@ -36,7 +60,7 @@ impl Tensor {
                 found: data.len() as u64,
             });
         }
-        Ok(Self { geometry, data })
+        Ok(Self::new(geometry, data))
     }
 
     /// A tensor of i8.
@@ -99,6 +123,7 @@ impl Tensor {
 
     /// All values as little-endian bytes, to change them (tests corrupt traces with it).
     pub fn data_mut(&mut self) -> &mut [u8] {
+        self.packed = OnceLock::new();
         &mut self.data
     }
 
@@ -199,6 +224,16 @@ impl Tensor {
         Some(View {
             shape: *shape,
             data,
+            packed: None,
+        })
+    }
+
+    /// What an op reads of a weight: it is kept as products want it, once one has read it.
+    pub(crate) fn weight_view(&self, shape: &Shape) -> Option<View<'_>> {
+        let view = self.view(shape, 0)?;
+        Some(View {
+            packed: Some(&self.packed),
+            ..view
         })
     }
 

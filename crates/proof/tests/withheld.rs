@@ -375,7 +375,14 @@ fn convict_text(job: &Job, provider: &Whole<'_>, claimed: &Tensor) -> (Option<Ch
             TokensStep::Same => break (None, vec![]),
             TokensStep::Item { item, tokens } => break (Some(item), tokens),
             TokensStep::Charge(charge) => panic!("{charge}"),
-            TokensStep::Demand(node_id) => chain.ask(job, &mut patched, provider, node_id),
+            // All that may be asked now, before any answer.
+            TokensStep::Demand(first) => {
+                let demands = patched.token_demands().unwrap();
+                assert_eq!(demands.first(), Some(&first));
+                for node_id in demands {
+                    chain.ask(job, &mut patched, provider, node_id);
+                }
+            }
         }
     };
     let known = patched.into_known();

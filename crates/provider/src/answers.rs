@@ -275,7 +275,12 @@ impl Answers {
     /// # Errors
     /// A demand that may not be opened, or that its parts are not at hand.
     pub fn answer(&self, node_id: &NodeId) -> Result<Vec<u8>> {
-        Ok(witness::answer(&self.graph()?, self.items(), node_id, self)?)
+        Ok(witness::answer(
+            &self.graph()?,
+            self.items(),
+            node_id,
+            self,
+        )?)
     }
 
     /// A node of the trace, whose lower levels are those of the items.
@@ -287,7 +292,9 @@ impl Answers {
             None | Some(0) => self.roots.get()?.node(level, index),
             Some(below) => {
                 let item = u32::try_from(index >> below).ok()?;
-                self.trees.get(item)?.node(below, index & ((1 << below) - 1))
+                self.trees
+                    .get(item)?
+                    .node(below, index & ((1 << below) - 1))
             }
         }
     }
@@ -317,11 +324,19 @@ impl Answers {
                 let is_behind = tokens.is_some_and(|tokens| tokens < input);
                 let at = usize::from(input) - usize::from(is_behind);
                 let operands = self.operands.get()?;
-                take(operands.tensors.inputs.get(at)?, operands.inputs.get(at)?, index)
+                take(
+                    operands.tensors.inputs.get(at)?,
+                    operands.inputs.get(at)?,
+                    index,
+                )
             }
             Operand::Weight(weight) => {
                 let (at, operands) = (usize::from(weight), self.operands.get()?);
-                take(operands.tensors.weights.get(at)?, operands.weights.get(at)?, index)
+                take(
+                    operands.tensors.weights.get(at)?,
+                    operands.weights.get(at)?,
+                    index,
+                )
             }
         }
     }

@@ -182,7 +182,9 @@ pub(crate) async fn reserve(context: &Context, job: &Job) -> Result<WorkMemory> 
     let cores = thread::available_parallelism().map_or(1, usize::from);
     let half = budget.share_bytes() / 2 / sizes.item_bytes().max(1);
     let more = usize::try_from(half).unwrap_or(usize::MAX);
-    let more = more.min(cores * TURNS - 1).min(job.items.get() as usize - 1);
+    let more = more
+        .min(cores * TURNS - 1)
+        .min(job.items.get() as usize - 1);
     let free = || budget.try_reserve(Share::Work, sizes.item_bytes());
     memory.extend((0..more).map_while(|_| free()));
     Ok(WorkMemory(memory))
@@ -238,7 +240,11 @@ fn check_sizes(context: &Context, address: &Pubkey, job: &Job, graph: &Graph<'_>
         let result = sizes.result.max(sizes.roots).max(sizes.tokens).max(kept);
         for (what, bytes, limit) in [
             ("the trace of one item", sizes.trace, policy.max_item_bytes),
-            ("its result, or what is kept of it", result, policy.max_result_bytes),
+            (
+                "its result, or what is kept of it",
+                result,
+                policy.max_result_bytes,
+            ),
         ] {
             if bytes > limit {
                 let why = format!("{what} takes {bytes} bytes, more than the limit of {limit}");

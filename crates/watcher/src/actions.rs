@@ -40,7 +40,7 @@ pub(crate) async fn ask(
             let fee_lamports = job.terms.demand_fee_lamports.get();
             case.fees_lamports += fee_lamports;
             tracing::info!(
-                job = %case.id.job, fee_lamports, at_most_left = ask.left.saturating_sub(1),
+                job = %case.id.job, fee_lamports,
                 "demanded: {node_id}"
             );
             if let Some(bytes) = &ask.answer
@@ -58,7 +58,7 @@ pub(crate) async fn ask(
     }
     // What was answered may have been rolled back.
     case.answered.clear();
-    case.waits_for = None;
+    case.waits_for.clear();
     unless_moved_on(context, case, error).await
 }
 

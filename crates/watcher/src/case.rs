@@ -60,8 +60,8 @@ pub(crate) struct Case {
     /// What a conviction would take, and in which mint.
     pub bond_atoms: u64,
     pub mint: Pubkey,
-    /// The demand that the case waits for.
-    pub waits_for: Option<NodeId>,
+    /// The demands that the case waits for.
+    pub waits_for: Vec<NodeId>,
     /// What was answered on the way there.
     pub answered: Vec<OpenedDemand>,
     /// Why it is not known where the trace is, and when that is looked up again.
@@ -93,7 +93,7 @@ impl Case {
             review_secs: job.review_secs.get(),
             bond_atoms: job.bond_left_atoms.get().max(job.bond_atoms.get()),
             mint: job.mint,
-            waits_for: None,
+            waits_for: Vec::new(),
             answered: Vec::new(),
             lost_trace: None,
             fees_lamports: 0,

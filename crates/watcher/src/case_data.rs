@@ -36,6 +36,16 @@ pub(crate) struct Plan {
     pub sizes: Sizes,
 }
 
+impl Plan {
+    /// Whether the result is the text that the provider generated.
+    pub(crate) fn ends_with_text(&self) -> bool {
+        let graph = Graph::parse(&self.account.graph).ok();
+        graph.is_some_and(|graph| {
+            graph.feedback().map(usize::from) == graph.op_count().checked_sub(1)
+        })
+    }
+}
+
 /// Reads the model of a job. What is too large or too much work is refused before anything is fetched.
 pub(crate) async fn plan(context: &Context, job: &Job) -> std::result::Result<Plan, StepError> {
     let items = job.items.get();

@@ -8,7 +8,7 @@ use {
         chain::OpenedDemand,
         context::Context,
         error::{StepError, WatcherError},
-        search::{Answers, Ask, Found, Search},
+        search::{Ask, Asks, Found, OnChain, Search},
     },
     quern_client::{
         ClientError, Pubkey,
@@ -22,7 +22,7 @@ use {
     quern_rules::deadline::{in_time, reaction_end},
 };
 
-/// The demands on this watcher's way down, of any opener, as far as they are on chain: all but the last are answered.
+/// The demands on this watcher's way down, of any opener, those that are on chain: all but the last ones are answered.
 /// Nobody can make the way longer, however many other demands there are.
 pub(crate) async fn known(
     context: &Context,
@@ -33,14 +33,25 @@ pub(crate) async fn known(
         return Ok(Vec::new());
     }
     let mut way = case.answered.clone();
-    let is_new = |node_id: &NodeId| way.iter().all(|demand| demand.node_id != *node_id);
-    if let Some(node_id) = case.waits_for.filter(is_new)
-        && let Some(demand) = at(context, case, &node_id).await?
-    {
-        way.push(demand);
+    for node_id in case.waits_for.clone() {
+        if way.iter().any(|demand| demand.node_id == node_id) {
+            continue;
+        }
+        if let Some(demand) = at(context, case, &node_id).await? {
+            way.push(demand);
+        }
     }
     case.remember(&way, &context.chain.signer());
     Ok(way)
+}
+
+/// Whether anything that the case waits for is answered, or not asked yet.
+pub(crate) fn has_moved(case: &Case, way: &[OpenedDemand]) -> bool {
+    let is_waiting = |node_id: &NodeId| {
+        way.iter()
+            .any(|demand| demand.node_id == *node_id && demand.answer.is_none())
+    };
+    !case.waits_for.iter().all(is_waiting)
 }
 
 /// One demand about the case's submission, if it is on chain.
@@ -88,7 +99,7 @@ pub(crate) enum Followed {
     Found(Found),
 }
 
-/// Goes on with a search as far as there are answers, then demands or convicts. `missing` is why the item roots could not be read.
+/// Follows the answers of a search, then demands or convicts. `missing` is why the item roots could not be read.
 pub(crate) async fn follow(
     context: &Context,
     case: &mut Case,
@@ -99,7 +110,7 @@ pub(crate) async fn follow(
     missing: Option<&str>,
 ) -> Result<Followed, StepError> {
     loop {
-        let ask = match run(search, way).await? {
+        let asks = match run(search, way).await? {
             Found::Charge {
                 charge,
                 evidence,
@@ -110,47 +121,70 @@ pub(crate) async fn follow(
                 let next = actions::convict(context, case, job, data, found, demands).await?;
                 return Ok(Followed::Stepped(next));
             }
-            Found::Ask(ask) => ask,
+            Found::Ask(asks) => asks,
             found => return Ok(Followed::Found(found)),
         };
-        case.is_wrong |= ask.is_wrong;
-        case.waits_for = Some(ask.node_id);
-        // Another watcher may have opened it, or this one before it was started again.
-        let known = match has_demands(job) {
-            true => at(context, case, &ask.node_id).await?,
-            false => None,
+        case.is_wrong |= asks.is_wrong;
+        case.waits_for = asks.all.iter().map(|ask| ask.node_id).collect();
+        // Other watchers may have opened some, or this one before it was started again.
+        if has_demands(job) && find_opened(context, case, job, &asks, way).await? {
+            continue;
+        }
+        let is_open = |ask: &Ask| way.iter().any(|demand| demand.node_id == ask.node_id);
+        let open: Vec<&Ask> = asks.all.iter().filter(|ask| !is_open(ask)).collect();
+        let Some(first) = open.first() else {
+            return Ok(Followed::Stepped(Next::Wait));
         };
-        if let Some(demand) = known {
-            let is_answered = demand.answer.is_some();
-            if let (false, Some(answer)) = (is_answered, &ask.answer) {
-                actions::answer(context, case, job, &demand, answer).await;
-            } else if !is_answered {
-                say_waiting(context, case, &demand);
-            }
-            way.push(demand);
-            case.remember(way, &context.chain.signer());
-            if is_answered {
-                continue;
-            }
+        if !may_ask(context, case, job, moment, &asks, first)? {
+            say_missing(case, &asks, missing);
             return Ok(Followed::Stepped(Next::Wait));
         }
-        if !may_ask(context, case, job, moment, &ask)? {
-            say_missing(case, &ask, missing);
-            return Ok(Followed::Stepped(Next::Wait));
+        let mut next = Next::Wait;
+        for ask in open {
+            let parent = parent_account(way, ask.parent)?;
+            next = actions::ask(context, case, job, ask, parent).await?;
+            if !matches!(next, Next::Wait) {
+                break;
+            }
         }
-        let parent = parent_account(way, ask.parent)?;
-        let next = actions::ask(context, case, job, &ask, parent).await?;
         return Ok(Followed::Stepped(next));
     }
 }
 
+/// Puts those of the next demands on the way that are on chain already, and says whether there were any that were not on it.
+async fn find_opened(
+    context: &Context,
+    case: &mut Case,
+    job: &Job,
+    asks: &Asks,
+    way: &mut Vec<OpenedDemand>,
+) -> Result<bool, StepError> {
+    let before = way.len();
+    for ask in &asks.all {
+        if way.iter().any(|demand| demand.node_id == ask.node_id) {
+            continue;
+        }
+        let Some(demand) = at(context, case, &ask.node_id).await? else {
+            continue;
+        };
+        match (&demand.answer, &ask.answer) {
+            (Some(_), _) => {}
+            (None, Some(answer)) => actions::answer(context, case, job, &demand, answer).await,
+            (None, None) => say_waiting(context, case, &demand),
+        }
+        way.push(demand);
+    }
+    case.remember(way, &context.chain.signer());
+    Ok(way.len() > before)
+}
+
 async fn run(search: &Search, way: &[OpenedDemand]) -> Result<Found, StepError> {
-    let answers: Answers = way
+    let known: OnChain = way
         .iter()
-        .filter_map(|demand| Some((demand.node_id, demand.answer.clone()?)))
+        .map(|demand| (demand.node_id, demand.answer.clone()))
         .collect();
     let search = search.clone();
-    on_processor(move || search.run(&answers)).await?
+    on_processor(move || search.run(&known)).await?
 }
 
 /// The account of the answered demand whose answer holds the next node; none at a root.
@@ -179,21 +213,22 @@ pub(crate) fn say_waiting(context: &Context, case: &mut Case, demand: &OpenedDem
 }
 
 /// Says that the data are waited for.
-fn say_missing(case: &mut Case, ask: &Ask, missing: Option<&str>) {
+fn say_missing(case: &mut Case, asks: &Asks, missing: Option<&str>) {
     let why = missing.unwrap_or("it was not looked for");
     // That advice is for the publisher.
     let why = why.trim_end_matches("; check that it is published there");
-    let what = what_is_missing(ask);
+    let what = what_is_missing(asks);
     case.say(&format!(
         "{what} ({why}); waiting a little, then demanding it"
     ));
 }
 
 /// Why anything is demanded, as the first half of a sentence.
-const fn what_is_missing(ask: &Ask) -> &'static str {
-    match (ask.is_wrong, ask.node_id.tree) {
+fn what_is_missing(asks: &Asks) -> &'static str {
+    let tree = asks.all.first().map(|ask| ask.node_id.tree);
+    match (asks.is_wrong, tree) {
         (true, _) => "the result is wrong and its data are withheld",
-        (false, Tree::Data(Operand::Input(_))) => "its text is withheld",
+        (false, Some(Tree::Data(Operand::Input(_)))) => "its text is withheld",
         (false, _) => "its item roots are withheld, so single items cannot be compared",
     }
 }
@@ -204,24 +239,25 @@ fn may_ask(
     case: &Case,
     job: &Job,
     moment: &Moment,
-    ask: &Ask,
+    asks: &Asks,
+    first: &Ask,
 ) -> Result<bool, StepError> {
     let limit_lamports = context.settings.max_fee_lamports;
     let fee_lamports = job.terms.demand_fee_lamports.get();
     let most_lamports = case
         .fees_lamports
-        .saturating_add(fee_lamports.saturating_mul(ask.left.into()));
-    let what = what_is_missing(ask);
+        .saturating_add(fee_lamports.saturating_mul(asks.left.into()));
+    let what = what_is_missing(asks);
     if most_lamports > limit_lamports {
         return Err(StepError::Final(format!(
             "{what}, but demanding them may cost {most_lamports} lamports, more than the limit of {limit_lamports}; raise --max-fee-lamports"
         )));
     }
-    if ask.parent.is_some() {
+    if first.parent.is_some() {
         return Ok(true);
     }
     // After an answer about the tokens there is time to compute from them.
-    let tokens_answered_at = match job.is_tokens(ask.node_id.tree) {
+    let tokens_answered_at = match job.is_tokens(first.node_id.tree) {
         true => 0,
         false => job.effective_tokens_answered_at(moment),
     };

@@ -16,7 +16,7 @@ pub(crate) struct Bound<'b> {
     sample: &'b [u32],
     /// Whether one way leads to the first wrong item: all items were computed, or all item roots are published. Otherwise the
     /// root of each item that is checked has to be demanded.
-    knows_above: bool,
+    pub knows_above: bool,
 }
 
 impl<'b> Bound<'b> {
@@ -34,8 +34,8 @@ impl<'b> Bound<'b> {
         }
     }
 
-    /// The most demands that are left with this one. Those of the tokens come first; those inside the one wrong item last.
-    pub(crate) fn most_left(&self, next: &NodeId, is_answered: impl Fn(&NodeId) -> bool) -> u32 {
+    /// The most demands that are left and not on chain yet, with this one. Those of the tokens come first; those inside the one wrong item last.
+    pub(crate) fn most_left(&self, next: &NodeId, is_known: impl Fn(&NodeId) -> bool) -> u32 {
         let heights = self.graph.trace(self.items);
         let (height, items_height) =
             heights.map_or((0, 0), |trace| (trace.height(), trace.items_height()));
@@ -64,7 +64,7 @@ impl<'b> Bound<'b> {
         if asked.len() >= MOST_COUNTED {
             return u32::MAX;
         }
-        let left = asked.iter().filter(|node_id| !is_answered(node_id)).count();
+        let left = asked.iter().filter(|node_id| !is_known(node_id)).count();
         (left as u32).saturating_add(inner.most_left(&self.graph, self.items))
     }
 

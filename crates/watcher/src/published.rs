@@ -19,6 +19,8 @@ const MOST_TRACE_BYTES: u64 = 1 << 30;
 pub(crate) struct Delivery {
     pub roots: Option<Download>,
     pub tokens: Option<Download>,
+    /// The result, where it is the text and the file of the tokens is missing.
+    pub text: Option<Download>,
     pub traces: Vec<PublishedTrace>,
     /// Why the item roots are missing.
     pub missing: Option<String>,
@@ -38,6 +40,8 @@ pub(crate) struct Order<'a> {
     pub uri: &'a str,
     pub sizes: &'a Sizes,
     pub has_tokens: bool,
+    /// Whether the result is the text.
+    pub ends_with_text: bool,
     /// Items whose traces are of use, in order.
     pub items: &'a [u32],
     /// Most bytes of all traces together.
@@ -57,6 +61,10 @@ pub(crate) async fn fetch(context: &Context, order: &Order<'_>, to: &mut Deliver
     if order.has_tokens {
         let tokens = file_beside(context, order, fetch::TOKENS_FILE, sizes.tokens).await?;
         to.tokens = tokens.ok();
+        if to.tokens.is_none() && order.ends_with_text {
+            let text = file_beside(context, order, fetch::RESULT_FILE, sizes.result).await?;
+            to.text = text.ok();
+        }
     }
     // Without the item roots nobody can say whose traces they are.
     if to.roots.is_none() {
@@ -72,7 +80,7 @@ pub(crate) async fn fetch(context: &Context, order: &Order<'_>, to: &mut Deliver
         let name = fetch::trace_file(*item);
         let trace = match file_beside(context, order, &name, sizes.trace_file).await? {
             Ok(trace) => trace,
-            // They are published from the first item on, as far as they go.
+            // They are published from the first item on: where one is missing, later ones are.
             Err(_) => return Ok(()),
         };
         let sums = match sizes.sums_file {
@@ -125,9 +133,18 @@ pub(crate) fn item_roots(
     Ok(tree.item_roots().to_vec())
 }
 
-/// The tokens of all items, if they have the tokens root.
-pub(crate) fn tokens(data: &CaseData, graph: &Graph<'_>, tokens: &Download) -> Option<Tensor> {
-    let bytes = tokens.read().ok()?;
+/// The tokens of all items, from their file or from the result, if they have the tokens root.
+pub(crate) fn tokens(data: &CaseData, graph: &Graph<'_>, delivery: &Delivery) -> Option<Tensor> {
+    let bytes = match (&delivery.tokens, &delivery.text) {
+        (Some(tokens), _) => tokens.read().ok()?,
+        (None, Some(text)) => {
+            let shape = graph.input(graph.tokens()?.into()).ok()?;
+            let rows = shape.rows.checked_mul(data.items)?;
+            let text = Tensor::from_bytes(shape.dtype, rows, shape.cols, text.read().ok()?);
+            file::encode_tensor(&text.ok()?)
+        }
+        (None, None) => return None,
+    };
     sizes::checked_tokens(graph, data.items, &data.tokens_root, &bytes).ok()
 }
 

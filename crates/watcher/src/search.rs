@@ -1,4 +1,4 @@
-//! The search in a withheld commitment, as far as there are answers: for the tokens of the items that are checked, then for
+//! The search in a withheld commitment, along the answers that there are: for the tokens of the items that are checked, then for
 //! the first difference from the own results.
 
 use {
@@ -16,11 +16,14 @@ use {
         hash::Hash,
         witness::{self, Known, Patched, Step, TokensStep, Whole},
     },
-    std::{collections::HashMap, sync::Arc},
+    std::{
+        collections::{HashMap, HashSet},
+        sync::Arc,
+    },
 };
 
-/// Answers by the demands that they belong to.
-pub(crate) type Answers = HashMap<NodeId, Vec<u8>>;
+/// The demands on the way that are on chain, with their answers.
+pub(crate) type OnChain = HashMap<NodeId, Option<Vec<u8>>>;
 
 /// What is looked for.
 #[derive(Clone)]
@@ -40,8 +43,8 @@ pub(crate) enum Found {
     Same,
     /// These are the tokens of the items.
     Tokens(Vec<(u32, Vec<u8>)>),
-    /// This has to be demanded.
-    Ask(Ask),
+    /// All of this has to be demanded.
+    Ask(Asks),
     /// This is wrong.
     Charge {
         charge: Charge,
@@ -51,17 +54,24 @@ pub(crate) enum Found {
     },
 }
 
-/// The next demand.
+/// The next demands: all that may be opened now. What stands below an answer may be asked for only for a while after it, so
+/// none of them waits for the answer to another.
+pub(crate) struct Asks {
+    /// At least one, in the order of the search.
+    pub all: Vec<Ask>,
+    /// At most this many demands are left that are not on chain yet, these included.
+    pub left: u32,
+    /// Whether the result is known to be wrong.
+    pub is_wrong: bool,
+}
+
+/// One demand.
 pub(crate) struct Ask {
     pub node_id: NodeId,
     /// The answered demand whose answer holds the node.
     pub parent: Option<NodeId>,
-    /// At most this many demands are left, this one included.
-    pub left: u32,
     /// The answer, where it follows from what was published.
     pub answer: Option<Vec<u8>>,
-    /// Whether the result is known to be wrong.
-    pub is_wrong: bool,
 }
 
 impl Search {
@@ -72,11 +82,11 @@ impl Search {
         }
     }
 
-    /// Goes on as far as these answers lead.
-    pub(crate) fn run(&self, answers: &Answers) -> std::result::Result<Found, StepError> {
+    /// Goes on to where the answers lead.
+    pub(crate) fn run(&self, known: &OnChain) -> std::result::Result<Found, StepError> {
         match self {
-            Self::Tokens { data, items } => find_tokens(data, items, answers),
-            Self::Difference(own) => find_difference(own, answers),
+            Self::Tokens { data, items } => find_tokens(data, items, known),
+            Self::Difference(own) => find_difference(own, known),
         }
     }
 }
@@ -85,7 +95,7 @@ impl Search {
 struct Walk<'w> {
     graph: Graph<'w>,
     items: u32,
-    answers: &'w Answers,
+    known: &'w OnChain,
     bound: Bound<'w>,
     /// Answers that were revealed.
     demands: u32,
@@ -93,32 +103,50 @@ struct Walk<'w> {
 }
 
 impl Walk<'_> {
-    /// Reveals the answer to a demand; says what to ask if there is none.
+    /// Reveals the answers to demands, each once; says what to ask if none of them is answered.
     fn reveal(
         &mut self,
         patched: &mut Patched<'_, '_>,
-        node_id: NodeId,
+        mut demands: Vec<NodeId>,
     ) -> std::result::Result<Option<Found>, StepError> {
-        if let Some(answer) = self.answers.get(&node_id) {
-            patched.reveal(&node_id, answer)?;
-            self.demands += 1;
+        let mut seen = HashSet::new();
+        demands.retain(|node_id| seen.insert(*node_id));
+        let mut is_answered = false;
+        for node_id in &demands {
+            if let Some(Some(answer)) = self.known.get(node_id) {
+                patched.reveal(node_id, answer)?;
+                self.demands += 1;
+                is_answered = true;
+            }
+        }
+        if is_answered {
             return Ok(None);
         }
+        let first = *demands.first().ok_or(Error::NoSuchPosition)?;
+        let is_known = |node_id: &NodeId| self.known.contains_key(node_id);
+        let left = self.bound.most_left(&first, is_known);
+        let all = demands
+            .into_iter()
+            .map(|node_id| self.ask(patched, node_id));
+        Ok(Some(Found::Ask(Asks {
+            all: all.collect::<Result<_>>()?,
+            left,
+            is_wrong: self.is_wrong,
+        })))
+    }
+
+    fn ask(&self, patched: &Patched<'_, '_>, node_id: NodeId) -> Result<Ask> {
         let plan = demand::plan(&self.graph, self.items, &node_id).map_err(Error::from)?;
         let parent = match plan.parent {
             Parent::Answer { node_id, .. } => Some(node_id),
             _ => None,
         };
         let answer = witness::answer(&self.graph, self.items, &node_id, patched.known());
-        let answer = answer.ok();
-        let is_answered = |node_id: &NodeId| self.answers.contains_key(node_id);
-        Ok(Some(Found::Ask(Ask {
+        Ok(Ask {
             node_id,
             parent,
-            left: self.bound.most_left(&node_id, is_answered),
-            answer,
-            is_wrong: self.is_wrong,
-        })))
+            answer: answer.ok(),
+        })
     }
 
     fn charge(&self, patched: &Patched<'_, '_>, charge: Charge) -> Result<Found> {
@@ -135,25 +163,24 @@ impl Walk<'_> {
         patched: &mut Patched<'_, '_>,
         items: impl Iterator<Item = u32>,
     ) -> std::result::Result<Found, StepError> {
-        let mut all = Vec::new();
-        for item in items {
-            loop {
-                match patched.tokens_of(item)? {
-                    TokensStep::Demand(node_id) => {
-                        if let Some(ask) = self.reveal(patched, node_id)? {
-                            return Ok(ask);
-                        }
-                    }
+        let items: Vec<u32> = items.collect();
+        loop {
+            let (mut all, mut demands) = (Vec::new(), Vec::new());
+            for item in &items {
+                match patched.tokens_of(*item)? {
+                    TokensStep::Demand(_) => demands.extend(patched.token_demands_of(*item)?),
                     TokensStep::Charge(charge) => return Ok(self.charge(patched, charge)?),
-                    TokensStep::Item { item, tokens } => {
-                        all.push((item, tokens));
-                        break;
-                    }
-                    TokensStep::Same => break,
+                    TokensStep::Item { item, tokens } => all.push((item, tokens)),
+                    TokensStep::Same => {}
                 }
             }
+            if demands.is_empty() {
+                return Ok(Found::Tokens(all));
+            }
+            if let Some(ask) = self.reveal(patched, demands)? {
+                return Ok(ask);
+            }
         }
-        Ok(Found::Tokens(all))
     }
 }
 
@@ -164,14 +191,14 @@ fn known(data: &CaseData, graph: &Graph<'_>) -> Known {
 fn find_tokens(
     data: &CaseData,
     items: &[u32],
-    answers: &Answers,
+    on_chain: &OnChain,
 ) -> std::result::Result<Found, StepError> {
     let (batch, graph) = (data.batch()?, data.graph()?);
     let whole = Whole::new(&batch)?;
     let mut walk = Walk {
         graph,
         items: data.items,
-        answers,
+        known: on_chain,
         bound: Bound::new(&graph, data.items, items, false),
         demands: 0,
         is_wrong: false,
@@ -180,7 +207,7 @@ fn find_tokens(
     walk.tokens(&mut patched, items.iter().copied())
 }
 
-fn find_difference(own: &OwnResult, answers: &Answers) -> std::result::Result<Found, StepError> {
+fn find_difference(own: &OwnResult, on_chain: &OnChain) -> std::result::Result<Found, StepError> {
     let data = &own.data;
     let (batch, graph) = (data.batch()?, data.graph()?);
     let mut whole = Whole::new(&batch)?;
@@ -206,7 +233,7 @@ fn find_difference(own: &OwnResult, answers: &Answers) -> std::result::Result<Fo
     let mut walk = Walk {
         graph,
         items: data.items,
-        answers,
+        known: on_chain,
         bound: Bound::new(&graph, data.items, &sample, knows_above),
         demands: 0,
         is_wrong,
@@ -257,7 +284,14 @@ fn differ(
             Step::Item(item) => return Ok(Differ::Item(item)),
             Step::Charge(charge) => return Ok(Differ::Found(walk.charge(patched, charge)?)),
             Step::Demand(node_id) => {
-                if let Some(found) = walk.reveal(patched, node_id)? {
+                let mut demands = match walk.bound.knows_above {
+                    true => Vec::new(),
+                    false => patched.item_demands()?,
+                };
+                if !demands.contains(&node_id) {
+                    demands = vec![node_id];
+                }
+                if let Some(found) = walk.reveal(patched, demands)? {
                     return Ok(Differ::Found(found));
                 }
             }

@@ -21,7 +21,7 @@ use {
         ClientError, Outcome,
         quern::{clock::Moment, state::Job},
     },
-    quern_data::{Download, DownloadSlot, Reservation, runtime::on_processor, sizes::Sizes},
+    quern_data::{DownloadSlot, Reservation, runtime::on_processor, sizes::Sizes},
     quern_proof::evidence::Charge,
     quern_rules::deadline::passed,
     std::{sync::Arc, time::Duration},
@@ -54,8 +54,11 @@ pub(crate) async fn step(context: &Context, case: &mut Case) -> Stepped {
     if let Some(overdue) = overdue {
         return actions::timeout(context, case, &job, overdue).await;
     }
-    if let Some(last) = way.last().filter(|demand| demand.answer.is_none()) {
-        demand_path::say_waiting(context, case, last);
+    let is_unanswered = |demand: &&OpenedDemand| demand.answer.is_none();
+    if let Some(waiting) = way.iter().find(is_unanswered)
+        && !demand_path::has_moved(case, &way)
+    {
+        demand_path::say_waiting(context, case, waiting);
         return Ok(Next::Wait);
     }
     examine(context, case, &job, &moment, way).await
@@ -84,11 +87,13 @@ async fn examine(
     let mut missing = delivery.missing.take();
     let data = match (&kept, job.tokens_input()) {
         (None, Some(_)) => {
-            let tokens = delivery.tokens.take();
             let why = missing.as_deref();
-            let texts = texts(context, case, job, moment, (data, tokens), &mut way, why);
-            match texts.await? {
-                Texts::Known(data) => data,
+            let from = (data, delivery);
+            match texts(context, case, job, moment, from, &mut way, why).await? {
+                Texts::Known(data, published) => {
+                    delivery = published;
+                    data
+                }
                 Texts::Stepped(next) => return Ok(next),
             }
         }
@@ -125,7 +130,8 @@ async fn examine(
 
 /// What is known of the texts that the provider gave.
 enum Texts {
-    Known(Arc<CaseData>),
+    /// With what else was published.
+    Known(Arc<CaseData>, Delivery),
     /// They are demanded.
     Stepped(Next),
 }
@@ -136,23 +142,23 @@ async fn texts(
     case: &mut Case,
     job: &Job,
     moment: &Moment,
-    (data, tokens): (Arc<CaseData>, Option<Download>),
+    (data, delivery): (Arc<CaseData>, Delivery),
     way: &mut Vec<OpenedDemand>,
     missing: Option<&str>,
 ) -> Result<Texts, StepError> {
     let read = move || -> Result<_, WatcherError> {
         let graph = data.graph()?;
-        let found = tokens.and_then(|tokens| published::tokens(&data, &graph, &tokens));
+        let found = published::tokens(&data, &graph, &delivery);
         let is_found = found.is_some();
         let mut data = Arc::unwrap_or_clone(data);
         if let Some(tokens) = found {
             data.take_tokens(tokens)?;
         }
-        Ok((Arc::new(data), is_found))
+        Ok((Arc::new(data), delivery, is_found))
     };
-    let (data, is_found) = on_processor(read).await??;
+    let (data, delivery, is_found) = on_processor(read).await??;
     if is_found {
-        return Ok(Texts::Known(data));
+        return Ok(Texts::Known(data, delivery));
     }
     let items = case.sample(data.items, context.settings.sample)?;
     let search = Search::Tokens {
@@ -167,7 +173,7 @@ async fn texts(
             if let Found::Tokens(tokens) = found {
                 data.take_tokens_of(&tokens)?;
             }
-            Ok(Texts::Known(Arc::new(data)))
+            Ok(Texts::Known(Arc::new(data), delivery))
         }
     }
 }
@@ -252,7 +258,9 @@ async fn gathered(
         (None, None) => return Err(again("nothing is known of its data yet")),
     };
     let mut delivery = Delivery::default();
-    let fetched = fetch_published(context, case, job, (kept, &sizes), &download, &mut delivery);
+    let ends_with_text = plan.as_ref().is_some_and(Plan::ends_with_text);
+    let known = (kept, &sizes, ends_with_text);
+    let fetched = fetch_published(context, case, job, known, &download, &mut delivery);
     let fetched = download.run(tokio::time::timeout(time, fetched)).await;
     match fetched {
         Some(Ok(fetched)) => fetched?,
@@ -299,7 +307,7 @@ async fn fetch_published(
     context: &Context,
     case: &mut Case,
     job: &Job,
-    (kept, sizes): (Option<&Arc<OwnResult>>, &Sizes),
+    (kept, sizes, ends_with_text): (Option<&Arc<OwnResult>>, &Sizes, bool),
     download: &DownloadSlot<'_>,
     to: &mut Delivery,
 ) -> Result<(), StepError> {
@@ -322,6 +330,7 @@ async fn fetch_published(
         uri: &uri,
         sizes,
         has_tokens: kept.is_none() && job.tokens_input().is_some(),
+        ends_with_text,
         items: &items,
         max_bytes: context.settings.fetch.max_bytes,
     };

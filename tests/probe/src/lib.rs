@@ -17,7 +17,7 @@
 #[cfg(target_os = "solana")]
 use solana_compiler_builtins as _;
 
-use quern_proof::{Case, Charge, DType, Graph, Hash, hash::Tag, judge, ops::product, path};
+use quern_proof::{Case, Charge, DType, Graph, Hash, hash::Tag, judge, kernel::dot::dot, path};
 
 /// Which function a record calls, and what its input holds. Rows are bytes as evidence holds them.
 pub mod op {
@@ -25,8 +25,8 @@ pub mod op {
     pub const DOT_I8: u8 = 1;
     /// Row of i16, row of half as many bytes of i8: i64.
     pub const DOT_I16: u8 = 2;
-    /// items u32, inputs u8, op u16, row u32, col u32, at u32, graph's length u32, graph, a root for each input, the trace
-    /// root, evidence: 0 if it convicts, else the refusal's number.
+    /// items u32, inputs u8, op u16, row u32, col u32, at u32, graph's length u32, graph, a root for each input, the tokens'
+    /// root, the trace root, evidence: 0 if it convicts, else the refusal's number.
     pub const JUDGE: u8 = 3;
     /// Tag u8 (1 or 2), index u64, start, siblings: the node above.
     pub const CLIMB: u8 = 4;
@@ -54,11 +54,11 @@ fn one(op: u8, input: &[u8], result: &mut [u8]) -> Option<()> {
     match op {
         op::DOT_I8 => {
             let (a, b) = halves(input)?;
-            put(result, &product::dot(a, DType::I8, b).to_le_bytes())
+            put(result, &dot(a, DType::I8, b).to_le_bytes())
         }
         op::DOT_I16 => {
             let (a, b) = input.split_at_checked(input.len() / 3 * 2)?;
-            put(result, &product::dot(a, DType::I16, b).to_le_bytes())
+            put(result, &dot(a, DType::I16, b).to_le_bytes())
         }
         op::JUDGE => put(result, &[verdict(input)?]),
         op::CLIMB => {
@@ -80,7 +80,7 @@ fn one(op: u8, input: &[u8], result: &mut [u8]) -> Option<()> {
     }
 }
 
-/// What the judge says of a cell; the graph has no tokens.
+/// What the judge says of a cell.
 fn verdict(input: &[u8]) -> Option<u8> {
     let (items, input) = input.split_first_chunk()?;
     let (inputs, input) = input.split_first()?;
@@ -91,12 +91,13 @@ fn verdict(input: &[u8]) -> Option<u8> {
     let (length, input) = input.split_first_chunk()?;
     let (graph, input) = input.split_at_checked(u32::from_le_bytes(*length) as usize)?;
     let (roots, input) = input.split_at_checked(usize::from(*inputs) * 32)?;
+    let (tokens_root, input) = input.split_first_chunk()?;
     let (trace_root, evidence) = input.split_first_chunk()?;
     let case = Case {
         graph: Graph::parse(graph).ok()?,
         items: u32::from_le_bytes(*items),
         input_roots: path::siblings(roots)?,
-        tokens_root: &[0; 32],
+        tokens_root,
         trace_root,
     };
     let charge = Charge::Cell {

@@ -174,13 +174,21 @@ pub(super) fn cases() -> (Vec<Conviction>, Vec<Withheld>) {
     let (long, long_charge) = long_row();
     let mut convictions = vec![
         inline(
+            &mut Stage::new(),
             "one cell of 1000 x 1000 x 1000",
             claim,
             charge,
             Some(30_000),
         ),
-        by_account("one cell of 1000 x 1000 x 1000", claim, charge, None),
         by_account(
+            &mut Stage::new(),
+            "one cell of 1000 x 1000 x 1000",
+            claim,
+            charge,
+            None,
+        ),
+        by_account(
+            &mut Stage::new(),
             "one value of DOT, K = 4,096",
             long,
             long_charge,
@@ -196,13 +204,19 @@ pub(super) fn cases() -> (Vec<Conviction>, Vec<Withheld>) {
         let (graph, values) = (claim.parsed(), (claimed, right));
         let charge =
             charge_cell(&graph, (op, 0), (row, col), values).expect("there is such a cell");
-        convictions.push(inline(name, &claim, &charge, None));
+        let stage = &mut Stage::new();
+        convictions.push(inline(stage, name, &claim, &charge, None));
     }
     (convictions, vec![silent(), talkative()])
 }
 
-fn inline(case: &'static str, claim: &Claim, charge: &Charge, goal: Option<u64>) -> Conviction {
-    let mut stage = Stage::new();
+pub(super) fn inline(
+    stage: &mut Stage,
+    case: &'static str,
+    claim: &Claim,
+    charge: &Charge,
+    goal: Option<u64>,
+) -> Conviction {
     let job = stage.submitted_for(claim);
     let evidence = claim.evidence(charge);
     let convict = stage.inline(&job, charge, &evidence);
@@ -210,7 +224,7 @@ fn inline(case: &'static str, claim: &Claim, charge: &Charge, goal: Option<u64>)
         .world
         .send_v1(&[convict])
         .expect("the evidence convicts");
-    convicted(&stage, &job);
+    convicted(stage, &job);
     Conviction {
         case,
         route: "inline, version 1",
@@ -224,8 +238,13 @@ fn inline(case: &'static str, claim: &Claim, charge: &Charge, goal: Option<u64>)
     }
 }
 
-fn by_account(case: &'static str, claim: &Claim, charge: &Charge, goal: Option<u64>) -> Conviction {
-    let mut stage = Stage::new();
+pub(super) fn by_account(
+    stage: &mut Stage,
+    case: &'static str,
+    claim: &Claim,
+    charge: &Charge,
+    goal: Option<u64>,
+) -> Conviction {
     let job = stage.submitted_for(claim);
     let bytes = claim.evidence(charge);
     let prover = stage.cast.prover;
@@ -234,7 +253,7 @@ fn by_account(case: &'static str, claim: &Claim, charge: &Charge, goal: Option<u
     let proof = ix::Proof::Account(evidence);
     let convict = ix::convict(&prover, &stage.job(&job), charge, proof);
     let outcome = stage.world.ok(convict);
-    convicted(&stage, &job);
+    convicted(stage, &job);
     stage.ok(ix::close_evidence(&prover, &evidence));
     let writes = bytes.len().div_ceil(ix::MAX_EVIDENCE_PIECE_BYTES);
     Conviction {
@@ -373,19 +392,21 @@ fn path_to(claim: &Claim, leaf: NodeId) -> Vec<NodeId> {
     path
 }
 
-/// Both tables.
-pub(super) fn tables(convictions: &[Conviction], withheld: &[Withheld]) -> String {
+/// What each conviction takes.
+pub(super) fn conviction_table<'c>(
+    convictions: impl Iterator<Item = (&'c str, &'c Conviction)>,
+) -> String {
     let mut text = String::from(
         "| conviction | evidence | bytes | compute units | goal | transaction bytes | transactions | fees, lamports | rent meanwhile, lamports |\n| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n",
     );
-    for one in convictions {
+    for (case, one) in convictions {
         let goal = one.goal.map_or("-".into(), |goal| {
             format!("{}{}", thousands(goal), mark(one.compute_units <= goal))
         });
         let _ = writeln!(
             text,
             "| {} | {} | {} | {} | {goal} | {} | {} | {} | {} |",
-            one.case,
+            case,
             one.route,
             thousands(one.evidence_bytes as u64),
             thousands(one.compute_units),
@@ -395,6 +416,12 @@ pub(super) fn tables(convictions: &[Conviction], withheld: &[Withheld]) -> Strin
             thousands(one.rent_lamports),
         );
     }
+    text
+}
+
+/// Both tables.
+pub(super) fn tables(convictions: &[Conviction], withheld: &[Withheld]) -> String {
+    let mut text = conviction_table(convictions.iter().map(|one| (one.case, one)));
     text.push_str(
         "\n| data withheld | demands | transactions of the opener | compute units | lamports spent | lamports locked meanwhile |\n| --- | ---: | ---: | ---: | ---: | ---: |\n",
     );

@@ -9,5 +9,7 @@
 pub mod dot;
 #[cfg(feature = "std")]
 pub(crate) mod hash;
+#[cfg(all(feature = "std", target_arch = "x86_64"))]
+mod lanes;
 #[cfg(feature = "std")]
 pub(crate) mod product;

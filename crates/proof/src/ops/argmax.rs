@@ -99,6 +99,7 @@ impl OpRules for ArgMax {
     }
 
     #[cfg(feature = "std")]
+    #[inline(always)]
     fn whole(&self, record: &Record, tensors: &impl Tensors, out: &mut [u8]) -> Result<(), Error> {
         let a = tensors.view(self.a)?;
         let mut values = Vec::new();

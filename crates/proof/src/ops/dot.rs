@@ -31,14 +31,16 @@ use crate::{
 #[cfg(feature = "std")]
 use {
     super::{
-        product::{Extent, Spans},
+        product::Extent,
         rows::{self, Repeated},
         source::{Tensors, View},
     },
     crate::{
         Error,
-        kernel::{dot::Runs, product as kernel},
+        kernel::{dot::Runs, product::Right},
     },
+    pulp::{Arch, Simd, WithSimd},
+    rayon::prelude::*,
     std::{vec, vec::Vec},
 };
 
@@ -169,56 +171,39 @@ impl OpRules for Dot {
         let (a, b) = (tensors.view(self.product.a)?, tensors.view(self.product.b)?);
         let extent = self.product.extent(&a.shape, &b.shape)?;
         let (_, cols) = record.logical();
-        let cols = cols as usize;
-        let (mut bias, mut mult) = (vec![0; cols], vec![1; cols]);
-        if let Some(of) = self.parameters {
-            let view = tensors.view(of)?;
-            bias.copy_from_slice(Repeated::new(view, false).row(0, cols)?);
-            mult.copy_from_slice(Repeated::new(view, false).row(1, cols)?);
-        }
-        let width = extent.cols as usize;
-        let mut values = Vec::with_capacity(width);
-        for group in 0..u32::from(self.product.groups) {
-            let first = group * extent.cols;
-            let (bias, mult) = (&bias[first as usize..], &mult[first as usize..]);
-            let runs = Group::new(self.product.spans(extent, first), extent, &a, &b);
-            runs.each_row(a.shape.dtype, |row, sums| {
-                values.clear();
-                let scaled = sums.iter().zip(bias).zip(mult);
-                values.extend(scaled.map(|((sum, bias), mult)| {
-                    self.scale(*sum, i64::from(*bias), i64::from(*mult))
-                }));
-                rows::write(record, out, row, first, &values)
-            })?;
-        }
-        Ok(())
+        let row = |row: u32| match self.parameters {
+            None => Ok(Vec::new()),
+            Some(of) => {
+                let view = tensors.view(of)?;
+                Repeated::new(view, false)
+                    .row(row, cols as usize)
+                    .map(<[i32]>::to_vec)
+            }
+        };
+        let work = Work {
+            dot: self,
+            record,
+            a,
+            extent,
+            groups: self.groups(&a, &b, extent),
+            bias: row(0)?,
+            mult: row(1)?,
+        };
+        work.all(out)
     }
 }
 
-/// What one group of a product reads.
 #[cfg(feature = "std")]
-struct Group<'t> {
-    a: Runs<'t>,
-    b: Runs<'t>,
-    /// Columns that it makes.
-    width: usize,
-}
-
-#[cfg(feature = "std")]
-impl<'t> Group<'t> {
-    fn new(at: Spans, extent: Extent, a: &View<'t>, b: &View<'t>) -> Self {
+impl Dot {
+    /// What each group reads.
+    fn groups<'t>(&self, a: &View<'t>, b: &View<'t>, extent: Extent) -> Vec<Group<'t>> {
         let size = a.shape.dtype.size() as usize;
         let (inner, width) = (extent.inner as usize, extent.cols as usize);
         let row_bytes = b.shape.row_bytes() as usize;
-        let first = at.b_row as usize * row_bytes;
-        Self {
-            a: Runs {
-                data: a.data,
-                row_bytes: a.shape.row_bytes() as usize,
-                start: at.a_col as usize * size,
-                len: inner * size,
-            },
-            b: Runs {
+        let group = |group: u32| {
+            let at = self.product.spans(extent, group * extent.cols);
+            let first = at.b_row as usize * row_bytes;
+            let runs = Runs {
                 data: b
                     .data
                     .get(first..first + width * row_bytes)
@@ -226,64 +211,156 @@ impl<'t> Group<'t> {
                 row_bytes,
                 start: at.b_col as usize,
                 len: inner,
-            },
-            width,
+            };
+            // Several groups read parts of a weight.
+            let kept = b.packed.filter(|_| self.product.groups == 1);
+            Group {
+                start: at.a_col as usize * size,
+                right: Right::new(runs, width, a.shape.rows as usize, kept),
+            }
+        };
+        (0..u32::from(self.product.groups)).map(group).collect()
+    }
+}
+
+/// One group of a product.
+#[cfg(feature = "std")]
+struct Group<'t> {
+    /// Where in a row of `a` its run begins, in bytes.
+    start: usize,
+    right: Right<'t>,
+}
+
+/// A whole product.
+#[cfg(feature = "std")]
+struct Work<'t> {
+    dot: &'t Dot,
+    record: &'t Record,
+    a: View<'t>,
+    extent: Extent,
+    groups: Vec<Group<'t>>,
+    /// By column; empty where there are no parameters.
+    bias: Vec<i32>,
+    mult: Vec<i32>,
+}
+
+/// Values that are held at a time: sums, or what they are made of.
+#[cfg(feature = "std")]
+const HELD: usize = 1 << 16;
+
+/// Rows of a product whose sums are held at a time.
+#[cfg(feature = "std")]
+fn rows_at_a_time(width: usize, run_bytes: usize) -> usize {
+    (HELD / width.max(run_bytes)).max(1)
+}
+
+#[cfg(feature = "std")]
+impl Work<'_> {
+    /// Blocks of rows, on all cores where the result is stored by rows.
+    fn all(&self, out: &mut [u8]) -> Result<(), Error> {
+        let row_bytes = self.a.shape.row_bytes() as usize;
+        let rows = rows_at_a_time(self.extent.cols as usize, self.run_bytes());
+        let mut blocks = self
+            .a
+            .data
+            .chunks(rows * row_bytes)
+            .zip((0..).step_by(rows));
+        if self.record.has(flag::TRANSPOSED) {
+            return blocks.try_for_each(|(block, first)| self.block(block, first, out));
+        }
+        let out_bytes = rows * self.record.cols as usize * self.record.dtype.size() as usize;
+        let blocks: Vec<_> = blocks.zip(out.chunks_mut(out_bytes)).collect();
+        match blocks.len() {
+            0 | 1 => blocks
+                .into_iter()
+                .try_for_each(|((block, _), out)| self.block(block, 0, out)),
+            _ => blocks
+                .into_par_iter()
+                .try_for_each(|((block, _), out)| self.block(block, 0, out)),
         }
     }
 
-    /// Rows whose sums, and whose copies that the kernel reads, are held at a time.
-    fn rows_at_a_time(&self) -> usize {
-        /// Values that are held: sums of a row, or what one is summed from.
-        const HELD: usize = 1 << 20;
-        (HELD / self.width.max(self.a.len))
-            .max(1)
-            .min(self.a.data.len() / self.a.row_bytes)
+    /// Bytes of what one sum is made of.
+    fn run_bytes(&self) -> usize {
+        self.extent.inner as usize * self.a.shape.dtype.size() as usize
     }
 
-    /// Calls `finish(row, sums)` for each row.
-    fn each_row(
+    /// Some rows of `a`; the first becomes row `first` of `out`.
+    fn block(&self, block: &[u8], first: u32, out: &mut [u8]) -> Result<(), Error> {
+        let (row_bytes, len) = (self.a.shape.row_bytes() as usize, self.run_bytes());
+        let held = block.len() / row_bytes * self.extent.cols as usize;
+        let is_narrow = self.a.shape.dtype == DType::I8;
+        let mut narrow = vec![0i32; if is_narrow { held } else { 0 }];
+        let mut wide = vec![0i64; if is_narrow { 0 } else { held }];
+        for (index, group) in self.groups.iter().enumerate() {
+            let runs = Runs {
+                data: block,
+                row_bytes,
+                start: group.start,
+                len,
+            };
+            let at = (first, index as u32 * self.extent.cols);
+            if is_narrow {
+                group.right.sums_i8(runs, &mut narrow);
+                self.finish(&narrow, at, out)?;
+            } else {
+                group.right.sums_i16(runs, &mut wide);
+                self.finish(&wide, at, out)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes what becomes of sums, from this row and column of `out` on.
+    fn finish<T: Copy + Into<i64>>(
         &self,
-        dtype: DType,
-        mut finish: impl FnMut(u32, &[i64]) -> Result<(), Error>,
+        sums: &[T],
+        at: (u32, u32),
+        out: &mut [u8],
     ) -> Result<(), Error> {
-        let rows = self.rows_at_a_time();
-        let mut narrow = vec![
-            0i32;
-            if dtype == DType::I8 {
-                rows * self.width
-            } else {
-                0
-            }
-        ];
-        let mut wide = vec![
-            0i64;
-            if dtype == DType::I8 {
-                self.width
-            } else {
-                rows * self.width
-            }
-        ];
-        let mut row = 0;
-        for block in self.a.blocks(rows) {
-            let held = block.data.len() / block.row_bytes * self.width;
-            if dtype == DType::I8 {
-                let narrow = &mut narrow[..held];
-                kernel::sums_i8(block, self.b, self.width, narrow);
-                for sums in narrow.chunks_exact(self.width) {
-                    for (wide, sum) in wide.iter_mut().zip(sums) {
-                        *wide = i64::from(*sum);
-                    }
-                    finish(row, &wide)?;
-                    row += 1;
+        Arch::new().dispatch(Finish {
+            work: self,
+            sums,
+            at,
+            out,
+        })
+    }
+}
+
+/// Sums of whole rows of a group, and where they are written.
+#[cfg(feature = "std")]
+struct Finish<'f, T> {
+    work: &'f Work<'f>,
+    sums: &'f [T],
+    at: (u32, u32),
+    out: &'f mut [u8],
+}
+
+#[cfg(feature = "std")]
+impl<T: Copy + Into<i64>> WithSimd for Finish<'_, T> {
+    type Output = Result<(), Error>;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> Self::Output {
+        let Work { dot, record, .. } = *self.work;
+        let (first, col) = self.at;
+        let columns = col as usize..;
+        let bias = self.work.bias.get(columns.clone()).unwrap_or_default();
+        let mult = self.work.mult.get(columns).unwrap_or_default();
+        let width = self.work.extent.cols as usize;
+        let mut values = vec![0; width];
+        for (row, sums) in (first..).zip(self.sums.chunks_exact(width)) {
+            if dot.parameters.is_some() {
+                let columns = sums.iter().zip(bias).zip(mult);
+                for (value, ((sum, bias), mult)) in values.iter_mut().zip(columns) {
+                    *value = dot.scale((*sum).into(), (*bias).into(), (*mult).into());
                 }
             } else {
-                let wide = &mut wide[..held];
-                kernel::sums_i16(block, self.b, self.width, wide);
-                for sums in wide.chunks_exact(self.width) {
-                    finish(row, sums)?;
-                    row += 1;
+                for (value, sum) in values.iter_mut().zip(sums) {
+                    *value = dot.scale((*sum).into(), 0, 1);
                 }
             }
+            rows::write(record, self.out, row, col, &values)?;
         }
         Ok(())
     }
@@ -293,25 +370,13 @@ impl<'t> Group<'t> {
 mod tests {
     use super::*;
 
-    /// Neither many columns nor long rows make it hold more than a few million values.
+    /// Neither many columns nor long rows make it hold more than a few hundred thousand values.
     #[test]
     fn what_is_held_at_a_time_is_bounded() {
-        let data = vec![0; 1 << 26];
-        for (width, inner) in [(1, 32_768), (1 << 20, 1), (1, 1), (384, 1_536), (7, 32_000)] {
-            let run = Runs {
-                data: &data,
-                row_bytes: inner,
-                start: 0,
-                len: inner,
-            };
-            let group = Group {
-                a: run,
-                b: run,
-                width,
-            };
-            let rows = group.rows_at_a_time();
+        for (width, run) in [(1, 65_536), (1 << 20, 1), (1, 1), (384, 1_536), (7, 32_000)] {
+            let rows = rows_at_a_time(width, run);
             assert!(rows >= 1);
-            assert!(rows * width.max(inner) <= 1 << 20, "{width} {inner}");
+            assert!(rows == 1 || rows * width.max(run) <= HELD, "{width} {run}");
         }
     }
 }

@@ -96,6 +96,7 @@ impl OpRules for Feedback {
     }
 
     #[cfg(feature = "std")]
+    #[inline(always)]
     fn whole(&self, record: &Record, tensors: &impl Tensors, out: &mut [u8]) -> Result<(), Error> {
         let given = rows::read_all(&tensors.view(self.x)?);
         let next = rows::read_all(&tensors.view(self.next)?);

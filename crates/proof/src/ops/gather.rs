@@ -109,6 +109,7 @@ impl OpRules for Gather {
     }
 
     #[cfg(feature = "std")]
+    #[inline(always)]
     fn whole(&self, record: &Record, tensors: &impl Tensors, out: &mut [u8]) -> Result<(), Error> {
         let (x, table) = (tensors.view(self.x)?, tensors.view(self.table)?);
         let per_row = self.per_row(&x.shape)? as usize;

@@ -29,7 +29,7 @@ use {
         source::Tensors,
     },
     crate::Error,
-    std::{vec, vec::Vec},
+    std::vec,
 };
 
 /// `clamp(rshr(a*c + b*d, shift), lo, hi)`.
@@ -170,6 +170,7 @@ impl OpRules for Mix {
     }
 
     #[cfg(feature = "std")]
+    #[inline(always)]
     fn whole(&self, record: &Record, tensors: &impl Tensors, out: &mut [u8]) -> Result<(), Error> {
         let (row_count, cols) = record.logical();
         let cols = cols as usize;
@@ -181,17 +182,16 @@ impl OpRules for Mix {
         let mut b = open(self.b, self.is_paired)?;
         let (mut c, mut d) = (open(self.c, false)?, open(self.d, false)?);
         let (zeros, ones) = (vec![0; cols], vec![1; cols]);
-        let mut values: Vec<i32> = Vec::with_capacity(cols);
+        let mut values = vec![0; cols];
         for row in 0..row_count {
             let a = a.row(row, cols)?;
             let b = b.as_mut().map_or(Ok(&zeros[..]), |b| b.row(row, cols))?;
             let c = c.as_mut().map_or(Ok(&ones[..]), |c| c.row(row, cols))?;
             let d = d.as_mut().map_or(Ok(&ones[..]), |d| d.row(row, cols))?;
-            values.clear();
             let cells = a.iter().zip(b).zip(c).zip(d);
-            values.extend(cells.map(|(((a, b), c), d)| {
-                self.cell((*a).into(), (*b).into(), (*c).into(), (*d).into())
-            }));
+            for (value, (((a, b), c), d)) in values.iter_mut().zip(cells) {
+                *value = self.cell((*a).into(), (*b).into(), (*c).into(), (*d).into());
+            }
             rows::write(record, out, row, 0, &values)?;
         }
         Ok(())

@@ -36,6 +36,8 @@ pub use mix::Mix;
 pub use norm::Norm;
 pub use product::Product;
 pub use record::{OP_BYTES, Record, flag, kind};
+#[cfg(feature = "std")]
+pub(crate) use rules::each;
 pub(crate) use rules::{Claim, Dependence, Form, Shapes};
 pub use softmax::Softmax;
 pub use source::{CellSource, value_at};
@@ -46,7 +48,19 @@ use crate::{node::Operand, refusal::SealError};
 use rules::OpRules;
 
 #[cfg(feature = "std")]
-use crate::Error;
+use {
+    crate::Error,
+    pulp::{Arch, Simd, WithSimd},
+};
+
+/// The evaluation of a whole op: what is inlined into it is compiled for each kind of vectors, and the processor has one.
+#[cfg(feature = "std")]
+struct Whole<'w, T> {
+    op: &'w Op,
+    record: &'w Record,
+    tensors: &'w T,
+    out: &'w mut [u8],
+}
 
 /// Writes down [`Op`] and hands each of its methods on to the op's own file. A `match`, not a table of functions: on chain a
 /// call through a pointer costs more.
@@ -152,8 +166,19 @@ macro_rules! ops {
                 tensors: &impl Tensors,
                 out: &mut [u8],
             ) -> Result<(), Error> {
-                match self {
-                    $(Self::$Op(op) => op.whole(record, tensors, out),)*
+                Arch::new().dispatch(Whole { op: self, record, tensors, out })
+            }
+        }
+
+        #[cfg(feature = "std")]
+        impl<T: Tensors> WithSimd for Whole<'_, T> {
+            type Output = Result<(), Error>;
+
+            #[inline(always)]
+            fn with_simd<S: Simd>(self, _: S) -> Self::Output {
+                let Self { op, record, tensors, out } = self;
+                match op {
+                    $(Op::$Op(op) => op.whole(record, tensors, out),)*
                 }
             }
         }

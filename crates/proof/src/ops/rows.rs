@@ -5,26 +5,49 @@ use std::vec::Vec;
 use super::{
     divide::repeated,
     record::{Record, flag},
-    rules::each,
     source::View,
 };
 use crate::{Error, shape::DType};
 
 /// The values of a row.
+#[inline(always)]
 pub(super) fn read(view: &View<'_>, row: u32, into: &mut Vec<i32>) -> Result<(), Error> {
-    let bytes = view.row(row).ok_or(Error::NoSuchPosition)?;
-    into.clear();
-    each(bytes, view.shape.dtype, |value| into.push(value as i32));
+    values(
+        view.row(row).ok_or(Error::NoSuchPosition)?,
+        view.shape.dtype,
+        into,
+    );
     Ok(())
 }
 
 /// All values of an operand with few rows, row after row.
 pub(super) fn read_all(view: &View<'_>) -> Vec<i32> {
-    let mut values = Vec::new();
-    each(view.data, view.shape.dtype, |value| {
-        values.push(value as i32)
-    });
-    values
+    let mut all = Vec::new();
+    values(view.data, view.shape.dtype, &mut all);
+    all
+}
+
+/// Values of this type. Loops over slices, which compilers make vector instructions of.
+#[inline(always)]
+fn values(bytes: &[u8], dtype: DType, into: &mut Vec<i32>) {
+    into.resize(bytes.len() / dtype.size() as usize, 0);
+    match dtype {
+        DType::I8 => {
+            for (to, byte) in into.iter_mut().zip(bytes) {
+                *to = i32::from(*byte as i8);
+            }
+        }
+        DType::I16 => {
+            for (to, bytes) in into.iter_mut().zip(bytes.as_chunks().0) {
+                *to = i32::from(i16::from_le_bytes(*bytes));
+            }
+        }
+        DType::I32 => {
+            for (to, bytes) in into.iter_mut().zip(bytes.as_chunks().0) {
+                *to = i32::from_le_bytes(*bytes);
+            }
+        }
+    }
 }
 
 /// An operand that is repeated over a result, row by row.
@@ -48,6 +71,7 @@ impl<'t> Repeated<'t> {
     }
 
     /// Its values at `cols` columns of row `row` of the result.
+    #[inline(always)]
     pub(super) fn row(&mut self, row: u32, cols: usize) -> Result<&[i32], Error> {
         let row = repeated(row, self.view.shape.rows);
         if self.row != Some(row) {
@@ -68,6 +92,7 @@ impl<'t> Repeated<'t> {
 }
 
 /// Writes values from (row, col) of the result on, before flag T, where they are stored.
+#[inline(always)]
 pub(super) fn write(
     record: &Record,
     out: &mut [u8],
@@ -97,7 +122,7 @@ pub(super) fn write(
     Ok(())
 }
 
-#[inline]
+#[inline(always)]
 fn put<const SIZE: usize>(
     out: &mut [u8],
     step: usize,

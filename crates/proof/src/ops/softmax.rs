@@ -232,12 +232,13 @@ impl OpRules for Softmax {
     }
 
     #[cfg(feature = "std")]
+    #[inline(always)]
     fn whole(&self, record: &Record, tensors: &impl Tensors, out: &mut [u8]) -> Result<(), Error> {
         let a = tensors.view(self.a)?;
         let mask = self.mask.map(|mask| tensors.view(mask)).transpose()?;
         let width = self.width(&a.shape)?;
         let mut values: Vec<i32> = Vec::new();
-        let mut powers = vec![0; width as usize];
+        let (mut bits, mut powers) = (vec![0; width as usize], vec![0; width as usize]);
         for row in 0..a.shape.rows {
             rows::read(&a, row, &mut values)?;
             let mask = match &mask {
@@ -246,9 +247,14 @@ impl OpRules for Softmax {
                     .row(repeated(row, mask.shape.rows))
                     .ok_or(Error::NoSuchPosition)?,
             };
+            for bits in bits.chunks_mut(mask.len()) {
+                bits.copy_from_slice(&mask[..bits.len()]);
+            }
             let seen = self.seen(row, width) as usize;
             for values in values.chunks_exact_mut(width as usize) {
-                self.shares(values, seen, mask, &mut powers);
+                let (seen, hidden) = values.split_at_mut(seen);
+                hidden.fill(0);
+                self.shares(seen, &bits, &mut powers);
             }
             rows::write(record, out, row, 0, &values)?;
         }
@@ -258,35 +264,117 @@ impl OpRules for Softmax {
 
 #[cfg(feature = "std")]
 impl Softmax {
-    /// Replaces a whole group by its result.
-    fn shares(&self, values: &mut [i32], seen: usize, mask: &[u8], powers: &mut [u64]) {
-        let (seen, hidden) = values.split_at_mut(seen);
-        let valid = |seen: &[i32]| -> Option<i32> {
-            let valid = seen.iter().zip(mask.iter().cycle());
-            valid.filter(|(_, bit)| **bit != 0).map(|(a, _)| *a).max()
-        };
-        hidden.fill(0);
-        let Some(largest) = valid(seen) else {
-            seen.fill(0);
-            return;
-        };
-        let mut sum = 0;
-        for ((power, a), bit) in powers.iter_mut().zip(seen.iter()).zip(mask.iter().cycle()) {
-            *power = match bit {
-                0 => 0,
-                _ => self.power(i64::from(largest) - i64::from(*a)),
-            };
-            sum += *power;
+    /// Replaces what a row sees of a group by its result; a value counts where its bit is not 0.
+    #[inline(always)]
+    fn shares(&self, seen: &mut [i32], bits: &[u8], powers: &mut [u64]) {
+        // Loops without decisions, which compilers make vector instructions of.
+        let mut largest = i32::MIN;
+        for (a, bit) in seen.iter().zip(bits) {
+            largest = largest.max(if *bit == 0 { i32::MIN } else { *a });
         }
+        let mut sum = 0u64;
+        for ((power, a), bit) in powers.iter_mut().zip(&*seen).zip(bits) {
+            // Where the bit is 0 it may be anything.
+            let found = self.any_power(i64::from(largest).wrapping_sub(i64::from(*a)));
+            *power = if *bit == 0 { 0 } else { found };
+            sum = sum.wrapping_add(*power);
+        }
+        // Nothing is valid: all is 0, whatever the divisor.
+        let sum = sum.max(1);
         for (value, power) in seen.iter_mut().zip(powers) {
-            *value = self.share(*power, sum);
+            *value = self.share_by_float(*power, sum);
         }
+    }
+
+    /// As [`Softmax::power`], without decisions.
+    #[inline(always)]
+    fn any_power(&self, distance: i64) -> u64 {
+        let scaled = rshr(distance.wrapping_mul(self.mult.into()), self.shift) as u64;
+        let octaves = scaled >> 8;
+        let power = u64::from(EXP2[usize::from(scaled as u8)]).wrapping_shr(octaves as u32);
+        if octaves > 30 { 0 } else { power }
+    }
+
+    /// As [`Softmax::share`]; a vector instruction divides.
+    ///
+    /// Both numbers are below 2^53, so they are exact; their quotient is at most 2^15 and rounded. Rounding passes no integer,
+    /// so the nearest integer to it is right or one too many.
+    #[inline(always)]
+    fn share_by_float(&self, power: u64, sum: u64) -> i32 {
+        /// A number below 2^52 added to it is rounded to an integer, whose bits are the lowest ones.
+        const TO_INTEGER: f64 = (1u64 << 52) as f64;
+        let rounded = power.wrapping_mul(self.one.into()).wrapping_add(sum >> 1);
+        let quotient = (rounded as f64 / sum as f64 + TO_INTEGER).to_bits() as u32;
+        let is_beyond = u64::from(quotient).wrapping_mul(sum) > rounded;
+        quotient.wrapping_sub(is_beyond.into()) as i32
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Distances and multipliers of all sizes.
+    #[test]
+    fn powers_are_those_of_the_chain() {
+        for (mult, shift) in [(0, 0), (1, 0), (1, 47), ((1 << 30) - 1, 22), (12_345, 3)] {
+            let softmax = Softmax {
+                a: Operand::Input(0),
+                mask: None,
+                groups: 1,
+                is_causal: false,
+                mult,
+                shift,
+                one: 127,
+            };
+            for bits in 0..32 {
+                for distance in [
+                    (1i64 << bits) - 1,
+                    1 << bits,
+                    (1 << bits) * 5 / 4,
+                    3 << bits,
+                ] {
+                    let distance = distance.min(u32::MAX.into());
+                    let right = softmax.power(distance);
+                    assert_eq!(softmax.any_power(distance), right, "{distance} {mult}");
+                }
+            }
+        }
+    }
+
+    /// Shares at the edges of integers, of the greatest and least sums, against those of the chain.
+    #[test]
+    fn a_float_divides_as_the_chain_does() {
+        for one in [127, 32_767] {
+            let softmax = Softmax {
+                a: Operand::Input(0),
+                mask: None,
+                groups: 1,
+                is_causal: false,
+                mult: 1,
+                shift: 0,
+                one,
+            };
+            let mut state = 1u64;
+            let mut next = || {
+                state = state
+                    .wrapping_mul(6_364_136_223_846_793_005)
+                    .wrapping_add(1_442_695_040_888_963_407);
+                state >> 21
+            };
+            for _ in 0..200_000 {
+                let sum = (1 << 30) + (next() >> (next() % 31)) % ((1 << 43) - (1 << 30) + 1);
+                // Around each power whose share changes there, and any.
+                let share = next() % (u64::from(one) + 1);
+                let edge = (share * sum + (sum >> 1)) / u64::from(one);
+                for power in [edge, edge + 1, edge.saturating_sub(1), next()] {
+                    let power = power % ((1 << 30) + 1);
+                    let right = softmax.share(power, sum);
+                    assert_eq!(softmax.share_by_float(power, sum), right, "{power} {sum}");
+                }
+            }
+        }
+    }
 
     /// A mask of one column is read once; it lets through what the same mask in full lets through.
     #[test]

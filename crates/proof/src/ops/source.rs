@@ -8,6 +8,9 @@ use crate::{
     shape::{DType, Shape},
 };
 
+#[cfg(feature = "std")]
+use {crate::kernel::product::Packed, std::sync::OnceLock};
+
 /// What a cell reads its operands from: evidence that is judged, or openings of which evidence is made.
 ///
 /// An op works within one item: `row` is the row in the item (of a fixed tensor, its row). The source knows which item.
@@ -74,12 +77,21 @@ pub fn value_at(bytes: &[u8], index: usize, dtype: DType) -> Option<i32> {
 
 /// A tensor that an op reads as a whole: that of one item, or a fixed one. Row-major, as stored.
 #[cfg(feature = "std")]
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct View<'t> {
     /// Its shape.
     pub shape: Shape,
     /// All values as little-endian bytes.
     pub data: &'t [u8],
+    /// Of a weight: where it is kept as products want it.
+    pub(crate) packed: Option<&'t OnceLock<Packed>>,
+}
+
+#[cfg(feature = "std")]
+impl core::fmt::Debug for View<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "View({:?})", self.shape)
+    }
 }
 
 #[cfg(feature = "std")]

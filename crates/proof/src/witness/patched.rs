@@ -349,15 +349,10 @@ impl<'p, 'a> Patched<'p, 'a> {
             return Ok(TokensStep::Charge(charge));
         }
         let mut bytes = Vec::new();
-        for k in 0..shape.leaves() {
-            let position = shape.leaf_position(item, k).ok_or(Error::NoSuchPosition)?;
-            let node_id = NodeId::new(tree, shape.height(), position);
+        for node_id in row_leaves(tree, &shape, item)? {
             match self.known.leaves.get(&node_id) {
                 Some(leaf) => bytes.extend(leaf),
-                None if self.known.node(&node_id).is_some() => {
-                    return Ok(TokensStep::Demand(self.openable(node_id)?));
-                }
-                None => return Ok(TokensStep::Demand(self.demand_above(node_id)?)),
+                None => return Ok(TokensStep::Demand(self.towards(node_id)?)),
             }
         }
         bytes.truncate(shape.row_bytes() as usize);
@@ -376,11 +371,66 @@ impl<'p, 'a> Patched<'p, 'a> {
     /// The first wrong padding of the tokens' tree.
     fn tokens_padding(&self, tree: Tree) -> Option<Charge> {
         let all = (tree.code(), 0, 0)..=(tree.code(), u8::MAX, u64::MAX);
-        self.known
-            .padding
-            .range(all)
-            .next()
-            .map(|(_, charge)| *charge)
+        let mut all = self.known.padding.range(all);
+        all.next().map(|(_, charge)| *charge)
+    }
+
+    /// All demands that [`Patched::step_tokens`] is going to ask for and that may be opened now. **Open all of them before
+    /// waiting for any answer**: several leaves of one row stand below one answer, and each may be asked only as long after
+    /// that answer as the time to react, which is shorter than what the provider has for the first.
+    ///
+    /// # Errors
+    /// Those of [`Patched::step_tokens`].
+    pub fn token_demands(&self) -> Result<Vec<NodeId>, Error> {
+        let TokensStep::Demand(first) = self.step_tokens()? else {
+            return Ok(Vec::new());
+        };
+        let (tree, shape) = self.tokens_tree()?;
+        match self.descend(NodeId::root(tree), shape.rows_height())? {
+            Found::Bottom(row) => self.token_demands_of(row as u32),
+            Found::Same | Found::Demand(_) => Ok(std::vec![first]),
+        }
+    }
+
+    /// The same for [`Patched::tokens_of`]: all demands on the way to the tokens of an item that may be opened now.
+    ///
+    /// # Errors
+    /// Those of [`Patched::tokens_of`].
+    pub fn token_demands_of(&self, item: u32) -> Result<Vec<NodeId>, Error> {
+        let (tree, shape) = self.tokens_tree()?;
+        let leaves = row_leaves(tree, &shape, item)?.into_iter();
+        let missing = leaves.filter(|node_id| !self.known.leaves.contains_key(node_id));
+        let demands = missing.map(|node_id| self.towards(node_id));
+        let mut demands = demands.collect::<Result<Vec<_>, _>>()?;
+        demands.dedup();
+        Ok(demands)
+    }
+
+    /// All demands on the way to the claimed roots of the items that are at hand, which may be opened now: to compare them all,
+    /// open all of these before waiting for any answer, as for [`Patched::token_demands`].
+    ///
+    /// # Errors
+    /// [`Error::Demand`] does not happen with what [`Known::new`] and [`Patched::reveal`] took.
+    pub fn item_demands(&self) -> Result<Vec<NodeId>, Error> {
+        let level = self.own.trace_geometry().items_height();
+        let roots = self
+            .own
+            .all_items()
+            .map(|item| NodeId::new(Tree::Trace, level, item.into()));
+        let unknown = roots.filter(|root| self.known.node(root).is_none());
+        let mut demands = unknown
+            .map(|root| self.demand_above(root))
+            .collect::<Result<Vec<_>, _>>()?;
+        demands.dedup();
+        Ok(demands)
+    }
+
+    /// The next demand on the way to a leaf.
+    fn towards(&self, leaf: NodeId) -> Result<NodeId, Error> {
+        match self.known.node(&leaf).is_some() {
+            true => self.openable(leaf),
+            false => self.demand_above(leaf),
+        }
     }
 
     /// The demand that leads on to a node: the lowest known one above it at which a demand may start, if that may be opened.
@@ -502,4 +552,15 @@ impl Openings for Patched<'_, '_> {
             None => self.own.leaf(node_id),
         }
     }
+}
+
+/// The leaves of a row, in order.
+fn row_leaves(tree: Tree, shape: &Geometry, row: u32) -> Result<Vec<NodeId>, Error> {
+    let positions = (0..shape.leaves()).map(|k| shape.leaf_position(row, k));
+    positions
+        .map(|position| {
+            let position = position.ok_or(Error::NoSuchPosition)?;
+            Ok(NodeId::new(tree, shape.height(), position))
+        })
+        .collect()
 }

@@ -124,6 +124,17 @@ impl<'a> Whole<'a> {
         self.items.keys().copied()
     }
 
+    /// The items whose results or roots are here, in order.
+    pub(super) fn all_items(&self) -> impl Iterator<Item = u32> {
+        let roots = self
+            .roots
+            .keys()
+            .filter(|item| !self.items.contains_key(item));
+        let mut all: Vec<u32> = self.items.keys().chain(roots).copied().collect();
+        all.sort_unstable();
+        all.into_iter()
+    }
+
     /// Whether the results or the root of any of these items are here.
     pub(super) fn has_any(&self, items: core::ops::Range<u64>) -> bool {
         let end = items.end.min(u64::from(self.trace.items()));

@@ -272,8 +272,12 @@ pub(crate) async fn loaded(context: &Context, address: &Pubkey, job: &Job) -> Re
     let bytes = prepare::at_most_all(context, sizes.memory_bytes());
     let give_up = || forget_an_idle_one(context);
     let mut memory = vec![budget.reserve(Share::Demands, bytes, give_up).await?];
-    let more = (0..MORE_ITEMS.min(items.saturating_sub(1) as usize))
-        .map_while(|_| budget.try_reserve(Share::Demands, sizes.answered_item_bytes()));
+    // What is kept for one job must not keep others waiting.
+    let item_bytes = sizes.answered_item_bytes();
+    let room = (budget.share_bytes() / 4).saturating_sub(bytes) / item_bytes.max(1);
+    let room = usize::try_from(room).unwrap_or(usize::MAX).min(MORE_ITEMS);
+    let more = (0..room.min(items.saturating_sub(1) as usize))
+        .map_while(|_| budget.try_reserve(Share::Demands, item_bytes));
     memory.extend(more);
     let answers = Answers::new(account.graph, items, memory.len())?;
     let loaded = Arc::new(Loaded {

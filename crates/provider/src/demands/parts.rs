@@ -102,7 +102,12 @@ impl Source<'_> {
         }
         let kept = |bytes: Vec<u8>| {
             let (graph, root) = (self.answers().graph()?, &self.job.tokens_root);
-            Ok::<_, ProviderError>(checked_tokens(&graph, self.answers().items(), root, &bytes)?)
+            Ok::<_, ProviderError>(checked_tokens(
+                &graph,
+                self.answers().items(),
+                root,
+                &bytes,
+            )?)
         };
         let path = self.path(TOKENS_FILE);
         let found = files::read(&path)?.map(kept).transpose();
@@ -123,7 +128,9 @@ impl Source<'_> {
         if self.answers().has(Part::Operands) {
             return Ok(());
         }
-        let tensors = refereed(self.context, self.address, self.job).await?.tensors;
+        let tensors = refereed(self.context, self.address, self.job)
+            .await?
+            .tensors;
         let tensors = tensors.ok_or_else(|| {
             unservable(self.address, "it has no graph, so nothing can be demanded")
         })?;

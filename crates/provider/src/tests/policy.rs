@@ -160,7 +160,7 @@ async fn takes_nothing_without_lamports_and_answers_with_the_last() {
 async fn takes_nothing_that_it_could_not_answer_for_in_memory() {
     let world = World::new(1);
     let (agent, _) = start(&world, PLENTY);
-    let needed = sizes::memory_bytes(&world.graph(), 4).unwrap();
+    let needed = world.sizes().memory_bytes();
     let agent = changed(agent, |context| with_memory(context, 2 * needed - 2_048));
     agent.pass().await.unwrap();
     assert_eq!(world.counts.takes.load(Ordering::SeqCst), 0);

@@ -114,7 +114,12 @@ struct Run {
 
 impl Run {
     fn all(&self) -> Result<WorkResult> {
-        let ItemsOrder { tensors, items, folder, .. } = &self.order;
+        let ItemsOrder {
+            tensors,
+            items,
+            folder,
+            ..
+        } = &self.order;
         let graph = Graph::load(&tensors.graph)?;
         let tokens = self.texts(&graph)?;
         let tokens_root = tokens.as_ref().map_or(MISSING, data_root);
@@ -144,19 +149,26 @@ impl Run {
             return Ok(None);
         };
         let ItemsOrder { tensors, items, .. } = &self.order;
-        let shape = graph.input(tokens.into()).map_err(quern_proof::Error::from)?;
+        let shape = graph
+            .input(tokens.into())
+            .map_err(quern_proof::Error::from)?;
         let kept = self.kept_texts(shape.bytes());
         let (mut all, mut done) = kept.read(*items)?;
         if done < *items {
             let inputs = all_inputs(graph, *items, &tensors.inputs, None)?;
             let batch = Batch::new(graph, *items, &inputs, &tensors.weights, u64::MAX)?;
             let text = |item| Ok(batch.generate(item)?.into_data());
-            self.in_turns("generated texts", done..*items, text, |texts: Vec<Vec<u8>>| {
-                kept.append(done, &texts)?;
-                done += texts.len() as u32;
-                all.extend(texts.concat());
-                Ok(())
-            })?;
+            self.in_turns(
+                "generated texts",
+                done..*items,
+                text,
+                |texts: Vec<Vec<u8>>| {
+                    kept.append(done, &texts)?;
+                    done += texts.len() as u32;
+                    all.extend(texts.concat());
+                    Ok(())
+                },
+            )?;
         }
         let rows = shape.rows.saturating_mul(*items);
         let texts = Tensor::from_bytes(shape.dtype, rows, shape.cols, all)?;
@@ -176,14 +188,24 @@ impl Run {
             Ok(committer.push_result(tree, result)?)
         })?;
         if done > 0 {
-            tracing::info!(job = self.order.job, done, items = batch.items(), "going on behind the items that are kept");
+            tracing::info!(
+                job = self.order.job,
+                done,
+                items = batch.items(),
+                "going on behind the items that are kept"
+            );
         }
         let item = |item| self.item(batch, item, item < traces);
-        self.in_turns("computed items", done..batch.items(), item, |items: Vec<ItemTrace>| {
-            kept.append(done, &items)?;
-            done += items.len() as u32;
-            items.iter().try_for_each(|item| Ok(committer.push(item)?))
-        })?;
+        self.in_turns(
+            "computed items",
+            done..batch.items(),
+            item,
+            |items: Vec<ItemTrace>| {
+                kept.append(done, &items)?;
+                done += items.len() as u32;
+                items.iter().try_for_each(|item| Ok(committer.push(item)?))
+            },
+        )?;
         Ok(committer.finish()?)
     }
 
@@ -209,7 +231,8 @@ impl Run {
         if text == made {
             return Ok(());
         }
-        self.kept_texts(text.map_or(0, <[u8]>::len) as u64).remove()?;
+        self.kept_texts(text.map_or(0, <[u8]>::len) as u64)
+            .remove()?;
         KeptItems::new(&self.order.folder, graph)?.remove()?;
         Err(ProviderError::Worker(format!(
             "the kept text of item {item} is damaged; it is generated again"

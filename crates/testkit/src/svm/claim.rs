@@ -305,6 +305,16 @@ impl Claim {
         self.corrupt_by(op, row, col, 1);
     }
 
+    /// Commits to this value of an op's result. `row` is over all items.
+    pub fn set_value(&mut self, op: u16, row: u32, col: u32, value: i32) {
+        let (item, row_of_item) = self.item_of(op, row);
+        let (node_id, at) = self.locate(Operand::Op(op), item, row_of_item, col);
+        let size = self.geometry(Operand::Op(op)).dtype().size() as usize;
+        let mut leaf = self.leaf(&node_id).unwrap();
+        leaf[at..at + size].copy_from_slice(&value.to_le_bytes()[..size]);
+        self.set_leaf(&node_id, leaf);
+    }
+
     /// Commits to a value of an op's result whose lowest byte has these bits flipped.
     pub fn corrupt_by(&mut self, op: u16, row: u32, col: u32, mask: u8) {
         let (item, row) = self.item_of(op, row);
@@ -449,7 +459,7 @@ impl Claim {
         let last = per_row.min(u64::from(tree.leaves())) - 1;
         let is_partly = below == 0
             && place as u64 % per_row == last
-            && tree.row_bytes() as usize % LEAF_BYTES != 0;
+            && !(tree.row_bytes() as usize).is_multiple_of(LEAF_BYTES);
         is_theirs && (is_missing || is_partly)
     }
 }

@@ -88,6 +88,7 @@ impl Writer<'_> {
     }
 
     /// What an op's cell reads. Row and column are stored ones.
+    #[expect(clippy::too_many_lines, reason = "one match, one arm an op")]
     fn cell(&mut self, op: u16, row: u32, col: u32, at: u32) {
         let graph = self.claim.parsed();
         let record = graph.record(op.into()).unwrap();

@@ -6,7 +6,7 @@ pub use super::{
 };
 
 use {
-    super::{Outcome, Stage, actor, addresses, ix, model_args},
+    super::{Outcome, Stage, actor, addresses, ix, model_args, rates},
     quern::{
         instructions::{NewJob, Submission},
         state::Purse,
@@ -15,7 +15,7 @@ use {
         Hash,
         demand::{self, NodeId, Parent},
         evidence::Charge,
-        hash,
+        graph, hash,
     },
     solana_sdk::{instruction::Instruction, pubkey::Pubkey},
 };
@@ -35,12 +35,19 @@ impl Stage {
         model
     }
 
-    /// The usual refereed job for a claim's inputs.
+    /// The usual refereed job for a claim's inputs, at the usual price and bond unless its work asks for more.
     pub fn args_of(&self, claim: &Claim) -> NewJob {
+        let (usual, rates) = (self.refereed(), rates());
+        let work = graph::seal(&claim.graph).unwrap().work * u64::from(claim.items);
+        let gwork = work.div_ceil(1_000_000_000);
+        let price_atoms = usual.price_atoms.max(gwork * rates.price_per_gwork_atoms);
+        let least_bond = gwork * rates.bond_per_gwork_atoms;
         NewJob {
+            price_atoms,
+            bond_atoms: usual.bond_atoms.max(least_bond).max(2 * price_atoms),
             items: claim.items,
             input_roots: claim.input_roots(),
-            ..self.refereed()
+            ..usual
         }
     }
 

@@ -32,8 +32,7 @@ fn convicted(report: &Report) -> (u16, u32, u32) {
 }
 
 #[tokio::test]
-async fn whoever_samples_the_wrong_item_convicts_and_whoever_does_not_says_how_little_was_checked()
-{
+async fn a_sample_with_the_wrong_item_convicts_and_another_says_how_little_was_checked() {
     let world = World::of(Work::tables(50, 3, 200), |work| work.with_wrong(17, 1));
     world.publish_roots(&world.claim);
     let missed = CheckedItems {
@@ -187,7 +186,8 @@ async fn a_sample_without_item_roots_is_compared_by_demands() {
                 continue;
             }
             match is_wrong {
-                true => assert_eq!(convicted(&report), (1, 17, 4)),
+                // All that lead to item roots are opened at once; inside the item there are two more.
+                true => assert_eq!(convicted(&report), (1, 17, 5)),
                 false => {
                     let (items, delivered) = consistent(&report);
                     assert_eq!((items.count(), delivered), (3, false));
@@ -288,4 +288,64 @@ async fn one_item() {
         let report = until_reported(&world, &world.watcher(ANNA), true).await;
         assert_eq!(convicted(&report), (1, 0, demands));
     }
+}
+
+/// Also between a demand and its own answer to it.
+#[tokio::test]
+async fn killed_while_it_answers_itself_it_goes_on_and_asks_nothing_twice() {
+    for steps in 1..200 {
+        let world = World::of(Work::tables(20, 1, 50), |work| work.with_wrong(13, 1));
+        world.publish_roots(&world.claim);
+        world.pass_time(100);
+        let killed = world.watcher_with(ANNA, world.settings(), steps);
+        let mut is_dead = false;
+        for _ in 0..20 {
+            is_dead |= killed.pass().await.is_err();
+            if is_dead || world.state().job.is_none() {
+                break;
+            }
+            world.answer();
+        }
+        let second = world.watcher(ANNA);
+        for _ in 0..20 {
+            for report in second.pass().await.unwrap().reports {
+                assert!(report.verdict.is_conviction(), "{steps}: {report:?}");
+            }
+            if world.state().job.is_none() {
+                break;
+            }
+            world.answer();
+        }
+        second.pass().await.unwrap();
+        assert!(world.state().job.is_none(), "{steps}");
+        assert!(world.state().demands.is_empty(), "{steps}");
+        // Two steps of the trace and a leaf.
+        let counts = [world.count(|c| &c.asks), world.count(|c| &c.convictions)];
+        assert_eq!(counts, [3, 1], "{steps}");
+        if !is_dead {
+            assert_eq!(world.count(|c| &c.answers), 1);
+            return;
+        }
+    }
+    panic!("it takes more steps than were tried");
+}
+
+/// As with texts: the roots of all items of a sample are asked for at once.
+#[tokio::test]
+async fn a_sample_is_compared_although_every_answer_comes_at_the_last_second() {
+    let world = World::of(Work::tables(200, 1, 50), |work| work.with_wrong(170, 1));
+    world.pass_time(i64::from(REVIEW_SECS) - 2);
+    let watcher = world.watcher_with(ANNA, sampling(&world, 0.02), usize::MAX);
+    choose(&watcher, &[3, 40, 90, 170]).await;
+    let mut reports = Vec::new();
+    for _ in 0..2_000 {
+        reports.extend(watcher.pass().await.unwrap().reports);
+        if !reports.is_empty() {
+            break;
+        }
+        world.answer_at_the_last_second();
+        world.pass_time(1);
+    }
+    let (op, item, _) = convicted(&reports[0]);
+    assert_eq!((op, item), (1, 170));
 }

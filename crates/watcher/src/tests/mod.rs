@@ -56,7 +56,7 @@ use {
     },
     quern_rules::deadline::{demand_due, in_time, passed, reaction_end},
     std::{
-        collections::HashSet,
+        collections::{BTreeMap, HashSet},
         path::Path,
         sync::{
             Arc, Mutex, MutexGuard,
@@ -262,11 +262,22 @@ impl World {
 
     /// The provider answers what is open.
     fn answer(&self) {
+        self.answer_those(|_| true);
+    }
+
+    /// The provider answers what would be overdue in a second.
+    fn answer_at_the_last_second(&self) {
+        let now = self.state().now;
+        self.answer_those(|demand| demand.asked.due <= now + 1);
+    }
+
+    fn answer_those(&self, is_answered: impl Fn(&OnChain) -> bool) {
         let mut state = self.state();
         let now = state.now;
-        let mut about_tokens = false;
+        let (mut about_tokens, mut has_answered) = (false, false);
         for demand in &mut state.demands {
-            if demand.asked.answer.is_none() {
+            if demand.asked.answer.is_none() && is_answered(demand) {
+                has_answered = true;
                 let node_id = demand.asked.node_id;
                 demand.asked.answer = Some(self.claim.answer(&self.work, &node_id));
                 demand.answered_at = now;
@@ -277,7 +288,9 @@ impl World {
         let open = open.filter(|demand| demand.asked.answer.is_none()).count();
         let job = state.job.as_mut().unwrap();
         job.open_demands = (open as u32).into();
-        job.last_answer_at = now.into();
+        if has_answered {
+            job.last_answer_at = now.into();
+        }
         if about_tokens {
             job.tokens_answered_at = now.into();
         }

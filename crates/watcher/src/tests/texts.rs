@@ -101,7 +101,8 @@ async fn a_right_text_is_consistent_and_withheld_ones_are_demanded() {
         assert_eq!(items.count(), 3);
         // 16 tokens are one leaf: a step above the items, then a leaf for each.
         let asks = match what {
-            What::Roots | What::Nothing => 1 + 3,
+            What::Nothing => 1 + 3,
+            // The result, which lies beside the item roots, is the text.
             _ => 0,
         };
         assert_eq!(world.count(|c| &c.asks), asks, "{what:?}");
@@ -161,10 +162,37 @@ async fn tokens_that_are_others_than_those_on_chain_are_ignored() {
 async fn silence_about_a_text_is_convicted() {
     let world = World::of(Work::transformer(2), Work::honest);
     world.publish_roots(&world.claim);
+    // The result would be the text.
+    std::fs::remove_file(world.place().join(fetch::RESULT_FILE)).unwrap();
     world.pass_time(100);
     let report = until_reported(&world, &world.watcher(ANNA), false).await;
     let Verdict::TimedOut { node_id, .. } = report.verdict else {
         panic!("{report:?}")
     };
     assert_eq!(node_id, NodeId::root(Tree::Data(Operand::Input(1))));
+}
+
+/// What stands below an answer may be asked for only a minute after it, which is as long as the provider may take for each: so
+/// the watcher asks for all of that at once.
+#[tokio::test]
+async fn a_provider_that_answers_at_the_last_second_gains_nothing() {
+    let text = |work: &Work| work.with_other_text(2);
+    let cell = |work: &Work| work.with_wrong(2, NORM);
+    let wrong: [fn(&Work) -> Claim; 2] = [text, cell];
+    for wrong in wrong {
+        let world = World::of(Work::transformer(3), wrong);
+        // The first demand is opened just before the review ends.
+        world.pass_time(i64::from(REVIEW_SECS) - 2);
+        let watcher = world.watcher(ANNA);
+        let mut reports = Vec::new();
+        for _ in 0..2_000 {
+            reports.extend(watcher.pass().await.unwrap().reports);
+            if !reports.is_empty() {
+                break;
+            }
+            world.answer_at_the_last_second();
+            world.pass_time(1);
+        }
+        assert_eq!(reports[0].verdict.name(), "convicted", "{reports:?}");
+    }
 }

@@ -3,6 +3,7 @@
 use super::*;
 
 /// A graph and its data, with the right results of every item.
+#[derive(Clone)]
 pub(super) struct Work {
     pub(super) graph: Vec<u8>,
     pub(super) items: u32,
@@ -65,8 +66,15 @@ impl Work {
         Self::computed(builder.finish().unwrap(), items, inputs, weights)
     }
 
-    /// The random transformer of the repository, which writes texts of 16 tokens.
+    /// The random transformer of the repository, which writes texts of 16 tokens. They are written once.
     pub(super) fn transformer(items: u32) -> Self {
+        static WRITTEN: Mutex<BTreeMap<u32, Work>> = Mutex::new(BTreeMap::new());
+        let mut written = lock(&WRITTEN);
+        let work = written.entry(items);
+        work.or_insert_with(|| Self::written(items)).clone()
+    }
+
+    fn written(items: u32) -> Self {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/tiny");
         let graph = std::fs::read(folder.join("tiny.qmodel")).unwrap();
         let weights = std::fs::read(folder.join("weights.bin")).unwrap();

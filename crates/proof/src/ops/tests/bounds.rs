@@ -4,8 +4,10 @@ use std::{vec, vec::Vec};
 
 use num_bigint::BigUint;
 
-use super::{cells::check, memory::Job, random::Rng};
-use crate::{DType, Operand, Tensor, builder::GraphBuilder, limits::MAX_SHIFT, ops::exp2::EXP2};
+use super::{cells::check, memory::Job};
+use crate::{
+    DType, Operand, Tensor, builder::GraphBuilder, limits::MAX_SHIFT, ops::exp2::EXP2, random::Rng,
+};
 
 const ROOT: [u8; 32] = [0; 32];
 const ENDS: [i32; 9] = [

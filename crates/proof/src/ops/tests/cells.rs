@@ -2,12 +2,12 @@
 
 use std::{format, vec::Vec};
 
-use super::{
-    memory::Job,
-    naive,
+use super::{memory::Job, naive};
+use crate::{
+    DType, graph,
     random::{Rng, World},
+    refusal::Refusal,
 };
-use crate::{DType, graph, refusal::Refusal};
 
 /// Cells of one result that are looked at; of a larger one, as many, evenly spread, its first and last column among them.
 const MOST_CELLS: usize = 1_000;

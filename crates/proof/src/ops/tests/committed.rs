@@ -2,59 +2,15 @@
 
 use std::vec::Vec;
 
-use super::random::{Rng, World};
 use crate::{
-    Case, Charge, Error, Graph, Hash, Refusal, Scope, Shape, Tensor,
+    Case, Charge, Error, Graph, Hash, Refusal, Tensor,
     commit::{self, ItemTrace, TraceTree},
     eval::Batch,
-    graph, judge,
+    judge,
     ops::{ArgMax, Op},
+    random::{RandomJob, Rng},
     witness::{Whole, charge_cell, evidence},
 };
-
-/// A graph, items, inputs and weights.
-type Job = (Vec<u8>, u32, Vec<Tensor>, Vec<Tensor>);
-
-/// A random graph with data whose roots are in it; `None` for one that is not sealed or that is large.
-fn job(rng: &mut Rng) -> Option<Job> {
-    let ops = 1 + rng.below(7);
-    let mut world = World::new(rng);
-    for _ in 0..ops {
-        let opcode = 1 + world.rng.below(8) as u8;
-        world.op(opcode);
-    }
-    let mut bytes = world.builder.bytes().ok()?;
-    let sealed = graph::seal(&bytes).ok()?;
-    if sealed.trace_bytes > 1 << 12 || sealed.work > 1 << 22 {
-        return None;
-    }
-    let graph = Graph::parse(&bytes).ok()?;
-    let items = if graph.has_items() {
-        1 + rng.below(3)
-    } else {
-        1
-    };
-    let inputs: Vec<Shape> = (0..graph.input_count())
-        .map(|at| graph.input(at).unwrap())
-        .collect();
-    let inputs = inputs.iter().map(|shape| {
-        let rows = match shape.scope {
-            Scope::Fixed => shape.rows,
-            Scope::Item => shape.rows * items,
-        };
-        rng.tensor(&Shape { rows, ..*shape })
-    });
-    let inputs: Vec<Tensor> = inputs.collect();
-    let weights = (0..graph.weight_count()).map(|at| graph.weight(at).unwrap().shape);
-    let weights: Vec<Tensor> = weights.map(|shape| rng.tensor(&shape)).collect();
-    let first = graph::len(inputs.len() as u8, 0, 0);
-    for (at, weight) in weights.iter().enumerate() {
-        let root = commit::data_root(weight);
-        let start = first + at * graph::WEIGHT_BYTES + 12;
-        bytes[start..start + 32].copy_from_slice(&root);
-    }
-    Some((bytes, items, inputs, weights))
-}
 
 /// A commitment to these results.
 fn committed<'a>(batch: &Batch<'a>, results: Vec<Vec<Tensor>>) -> Result<Whole<'a>, Error> {
@@ -93,11 +49,12 @@ fn random_graphs_are_committed_and_judged() {
     let mut rng = Rng(2_026);
     let (mut jobs, mut convictions) = (0, [0; 9]);
     while jobs < 1_000 {
-        let Some((bytes, items, inputs, weights)) = job(&mut rng) else {
+        let Some(job) = RandomJob::of(&mut rng, 7) else {
             continue;
         };
         jobs += 1;
-        let graph = Graph::parse(&bytes).unwrap();
+        let (items, inputs, weights) = (job.items, job.inputs, job.weights);
+        let graph = Graph::parse(&job.graph).unwrap();
         let batch = Batch::new(&graph, items, &inputs, &weights, 1 << 30).unwrap();
         let roots: Vec<Hash> = inputs.iter().map(commit::data_root).collect();
         let results = (0..items).map(|item| batch.item(item).unwrap());

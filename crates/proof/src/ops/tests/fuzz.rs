@@ -1,11 +1,10 @@
 //! Whatever `seal` accepts can be evaluated, and every cell of it judged; nothing panics on any bytes.
 
-use super::{
-    cells::check,
-    memory::Job,
+use super::{cells::check, memory::Job};
+use crate::{
+    Graph, Operand, graph,
     random::{Rng, World},
 };
-use crate::{Graph, Operand, graph};
 
 /// Whether it is sealed. If so, and if it is small, it is evaluated and every cell is judged.
 fn sealed_means_judged(bytes: &[u8], rng: &mut Rng, counts: &mut [u32; 9]) -> bool {

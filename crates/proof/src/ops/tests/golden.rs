@@ -5,16 +5,13 @@ use std::{format, path::Path, path::PathBuf, process::Command, string::String, v
 
 use serde_json::{Value, json};
 
-use super::{
-    kinds::random_text,
-    memory::Job,
-    random::{Rng, World},
-};
+use super::{kinds::random_text, memory::Job};
 use crate::{
     DType, Operand, Shape, Tensor,
     builder::GraphBuilder,
     graph,
     ops::{OP_BYTES, exp2::EXP2},
+    random::{Rng, World},
 };
 
 const ROOT: [u8; 32] = [0; 32];

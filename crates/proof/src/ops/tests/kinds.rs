@@ -2,15 +2,13 @@
 
 use std::{vec, vec::Vec};
 
-use super::{
-    memory::Job,
-    random::{Rng, World},
-};
+use super::memory::Job;
 use crate::{
     DType, Operand, SealError, Tensor,
     builder::GraphBuilder,
     graph,
     ops::kind,
+    random::{Rng, World},
     refusal::{Fault, Place},
 };
 

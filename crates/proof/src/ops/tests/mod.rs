@@ -9,5 +9,4 @@ mod golden;
 mod kinds;
 mod memory;
 mod naive;
-mod random;
 mod reads;

@@ -1,16 +1,23 @@
-//! Random graphs of all ops, most of which can be sealed, and random data with extremes.
+//! Random graphs of all ops, most of which can be sealed, and random data with extremes: for tests, of this crate and of the
+//! built program.
+
+// A test stops where something is not as it must be; there is nobody to hand an error to.
+#![allow(clippy::unwrap_used)]
 
 use std::vec::Vec;
 
 use crate::{
-    DType, Operand, Shape, Tensor,
+    DType, Graph, Operand, Scope, Shape, Tensor,
     builder::{Draft, GraphBuilder},
+    commit, graph,
 };
 
 /// A deterministic generator (splitmix64).
 pub struct Rng(pub u64);
 
 impl Rng {
+    /// The next 64 bits.
+    #[allow(clippy::should_implement_trait, reason = "it never ends")]
     pub fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut x = self.0;
@@ -24,10 +31,12 @@ impl Rng {
         (self.next() % u64::from(limit)) as u32
     }
 
+    /// True once in so many times.
     pub fn is_one_in(&mut self, chances: u32) -> bool {
         self.below(chances) == 0
     }
 
+    /// One of these.
     pub fn pick<T: Copy>(&mut self, of: &[T]) -> T {
         of[self.below(of.len() as u32) as usize]
     }
@@ -72,7 +81,9 @@ const ROOT: [u8; 32] = [0; 32];
 
 /// A graph that grows.
 pub struct World<'r> {
+    /// The graph so far.
     pub builder: GraphBuilder,
+    /// What everything is drawn from.
     pub rng: &'r mut Rng,
     /// Everything that ops may read.
     pub operands: Vec<Operand>,
@@ -84,6 +95,7 @@ pub struct World<'r> {
 }
 
 impl<'r> World<'r> {
+    /// An input or two.
     pub fn new(rng: &'r mut Rng) -> Self {
         let mut world = Self {
             builder: GraphBuilder::new(),
@@ -371,4 +383,84 @@ impl<'r> World<'r> {
         );
         pushed(self.builder.feedback(x, next))
     }
+}
+
+/// A sealed graph that holds the roots of its weights, and all that a provider needs to run it.
+#[derive(Clone, Debug)]
+pub struct RandomJob {
+    /// The graph.
+    pub graph: Vec<u8>,
+    /// Items.
+    pub items: u32,
+    /// Inputs of all items.
+    pub inputs: Vec<Tensor>,
+    /// Weights.
+    pub weights: Vec<Tensor>,
+}
+
+impl RandomJob {
+    /// A graph of a few ops on a few items; `None` for one that is not sealed or that is large.
+    pub fn of(rng: &mut Rng, most_ops: u32) -> Option<Self> {
+        let ops = 1 + rng.below(most_ops);
+        Self::draw(World::new(rng), ops, 1 << 12)
+    }
+
+    /// The same with rows of up to 8,192 columns.
+    pub fn wide(rng: &mut Rng) -> Option<Self> {
+        let mut world = World::new(rng);
+        world.sizes = (
+            [1, 2].into(),
+            [1_000, 1_001, 2_048, 4_095, 8_191, 8_192].into(),
+        );
+        world.has_wide_tables = true;
+        let (dtype, cols) = (world.rng.pick(&DTYPES), world.cols());
+        world.fresh(dtype, 1, cols);
+        Self::draw(world, 2, 1 << 17)
+    }
+
+    fn draw(mut world: World<'_>, ops: u32, most_trace_bytes: u64) -> Option<Self> {
+        for _ in 0..ops {
+            let opcode = 1 + world.rng.below(8) as u8;
+            world.op(opcode);
+        }
+        let (bytes, rng) = (world.builder.bytes().ok()?, world.rng);
+        let sealed = graph::seal(&bytes).ok()?;
+        if sealed.trace_bytes > most_trace_bytes || sealed.work > 1 << 22 {
+            return None;
+        }
+        let graph = Graph::parse(&bytes).ok()?;
+        let items = if graph.has_items() {
+            1 + rng.below(3)
+        } else {
+            1
+        };
+        let inputs = (0..graph.input_count()).map(|at| {
+            let shape = graph.input(at).unwrap();
+            let rows = match shape.scope {
+                Scope::Fixed => shape.rows,
+                Scope::Item => shape.rows * items,
+            };
+            rng.tensor(&Shape { rows, ..shape })
+        });
+        let inputs = inputs.collect();
+        let weights = (0..graph.weight_count()).map(|at| graph.weight(at).unwrap().shape);
+        let weights: Vec<Tensor> = weights.map(|shape| rng.tensor(&shape)).collect();
+        Some(Self {
+            graph: with_roots(bytes, &weights),
+            items,
+            inputs,
+            weights,
+        })
+    }
+}
+
+/// The graph with the data roots of these weights.
+pub fn with_roots(mut graph: Vec<u8>, weights: &[Tensor]) -> Vec<u8> {
+    let inputs = Graph::parse(&graph).unwrap().input_count() as u8;
+    let first = graph::len(inputs, 0, 0);
+    for (at, weight) in weights.iter().enumerate() {
+        let start = first + at * graph::WEIGHT_BYTES + 12;
+        graph[start..start + 32].copy_from_slice(&commit::data_root(weight));
+    }
+    graph
 }
