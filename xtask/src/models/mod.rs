@@ -12,7 +12,7 @@ use crate::shell::{self, Step};
 use crate::{cache, host};
 
 /// The model whose quality is tested, and the variable that tells its tests where the files are.
-const TESTED: (&str, &str) = ("minilm", "QUERN_MINILM");
+pub const TESTED: (&str, &str) = ("minilm", "QUERN_MINILM");
 
 #[derive(Deserialize)]
 struct Recipe {
