@@ -330,9 +330,7 @@ impl Summary {
         });
         row("compute units", &|cheat| cheat.compute_units.to_string());
         row("demands", &|cheat| cheat.demands.to_string());
-        row("all fees, lamports", &|cheat| {
-            cheat.lamports.to_string()
-        });
+        row("all fees, lamports", &|cheat| cheat.lamports.to_string());
         row("seconds waited", &|cheat| format!("{:.1}", cheat.seconds));
         row("seconds of the cluster's clock", &|cheat| {
             cheat.chain_seconds.to_string()
@@ -365,9 +363,13 @@ impl Summary {
         if nearest.is_empty() {
             return format!("\n{items} texts by {what}, refereed\n");
         }
-        let mut text = format!("\n{items} sentences embedded with {what}, refereed; the nearest:\n");
+        let mut text =
+            format!("\n{items} sentences embedded with {what}, refereed; the nearest:\n");
         for pair in nearest {
-            let line = format!("  {:.3}  {} | {}\n", pair.cosine, pair.sentence, pair.nearest);
+            let line = format!(
+                "  {:.3}  {} | {}\n",
+                pair.cosine, pair.sentence, pair.nearest
+            );
             text.push_str(&line);
         }
         text

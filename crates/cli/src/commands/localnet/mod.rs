@@ -259,7 +259,12 @@ fn write_env(
 fn own_folder() -> Option<PathBuf> {
     let own = std::env::current_exe().ok()?.canonicalize().ok()?;
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let finds = |folder: PathBuf| folder.join("quern").canonicalize().is_ok_and(|one| one == own);
+    let finds = |folder: PathBuf| {
+        folder
+            .join("quern")
+            .canonicalize()
+            .is_ok_and(|one| one == own)
+    };
     let is_found = std::env::split_paths(&path).any(finds);
     own.parent().filter(|_| !is_found).map(Path::to_owned)
 }
