@@ -197,7 +197,10 @@ async fn turned_label(stage: &Stage, lookout: &Lookout) -> Result<Cheat> {
         let label = outputs.last().and_then(|labels| labels.value(0, 0));
         label.context("the result is empty")
     };
-    let wrong = answer.traces.get(&cell.item).context("the wrong item is gone")?;
+    let wrong = answer
+        .traces
+        .get(&cell.item)
+        .context("the wrong item is gone")?;
     let (right, wrong) = (label(&work.item(cell.item)?)?, label(wrong)?);
     let (kind, forger) = (CheatKind::TurnedLabel, forger(stage));
     let job = taken(stage, &forger, kind, stage.model, &work, 1).await?;

@@ -160,9 +160,8 @@ pub async fn play(plan: Plan, names: Names) -> Result<(Cast, Summary)> {
     let (transformer, job, embedded) = embedding(stage, plan.encoder.as_deref()).await?;
     honest.push(job);
 
-    names.heading(
-        "A third provider cheats five times beside an honest product of a million values",
-    );
+    names
+        .heading("A third provider cheats five times beside an honest product of a million values");
     honest.push(product(stage).await?);
     let caught = cheats(stage, &cast.lookout, &transformer).await?;
     cleared(stage, &cast.lookout, &honest).await?;
@@ -387,8 +386,13 @@ async fn embedding(
         .await?;
     let state = submitted(stage, &job, 0).await?;
     let (root, uri) = stage.chronicle.submission(&job)?;
-    ensure!(root == state.trace_root, "event and account name different commitments");
-    let embedded = transformer.judge(&fetcher(stage), &work, (&root, &uri)).await?;
+    ensure!(
+        root == state.trace_root,
+        "event and account name different commitments"
+    );
+    let embedded = transformer
+        .judge(&fetcher(stage), &work, (&root, &uri))
+        .await?;
     stage.names.say(format!(
         "client: {} items of {} lead to the commitment, and {} of them computed again are the same",
         embedded.items, embedded.what, embedded.recomputed

@@ -82,7 +82,9 @@ impl Transformer {
         };
         let name = transformer.name();
         let (graph, weights) = (&transformer.graph, &transformer.weights);
-        transformer.model = stage.register_model((MODEL_ID, name), graph, weights).await?;
+        transformer.model = stage
+            .register_model((MODEL_ID, name), graph, weights)
+            .await?;
         let graph = Graph::load(&transformer.graph)?;
         let bytes: usize = transformer.weights.iter().map(|one| one.data().len()).sum();
         stage.names.say(format!(
@@ -105,7 +107,9 @@ impl Transformer {
             })
         };
         let graph = read("graph.qmodel")?;
-        let sequence = Graph::load(&graph)?.input(0).map_err(quern_proof::Error::from)?;
+        let sequence = Graph::load(&graph)?
+            .input(0)
+            .map_err(quern_proof::Error::from)?;
         Ok(Self {
             tokenizer: Some(Tokenizer::new(
                 &read("tokenizer.json")?,
@@ -142,7 +146,9 @@ impl Transformer {
             return Work::text(self.graph.clone(), self.weights.clone(), prompts(range)?);
         };
         let texts: Vec<&str> = SENTENCES.lines().collect();
-        let texts = texts.get(range).context("there are not so many sentences")?;
+        let texts = texts
+            .get(range)
+            .context("there are not so many sentences")?;
         let tokenized = tokenizer.tokenize(texts)?;
         Ok(Work {
             graph: self.graph.clone(),
@@ -168,18 +174,15 @@ impl Transformer {
         let op = found.iter().rev().nth(1).or(found.first());
         let op = *op.with_context(|| format!("the graph has no {name}"))?;
         let outputs = work.item(item)?;
-        let output = outputs.get(usize::from(op)).context("an op has no result")?;
+        let output = outputs
+            .get(usize::from(op))
+            .context("an op has no result")?;
         let row = output.rows() / 3;
         // A share that is not nothing, and not all.
         let middle = |col: &u32| matches!(output.value(row, *col), Some(value) if value.abs() > 1);
         let col = (0..output.cols()).find(middle).unwrap_or(output.cols() / 2);
         let value = output.value(row, col).context("an op has no such cell")?;
-        let cell = Cell {
-            op,
-            item,
-            row,
-            col,
-        };
+        let cell = Cell { op, item, row, col };
         Ok((cell, value - value.signum().max(1)))
     }
 
@@ -203,16 +206,23 @@ impl Transformer {
         (root, uri): (&[u8; 32], &str),
     ) -> Result<Embedded> {
         let graph = Graph::load(&self.graph)?;
-        let result = fetcher.fetch(uri, published::result_len(&graph, work.items)).await?;
+        let result = fetcher
+            .fetch(uri, published::result_len(&graph, work.items))
+            .await?;
         let roots = beside(uri, ROOTS_FILE)?;
-        let roots = fetcher.fetch(&roots, published::roots_len(&graph, work.items)).await?;
+        let roots = fetcher
+            .fetch(&roots, published::roots_len(&graph, work.items))
+            .await?;
         let published = published::check(&graph, work.items, root, result, &roots)?;
         let step = (work.items as usize / RECOMPUTED).max(1);
         let mut recomputed = 0;
         for item in (0..work.items).step_by(step) {
             let own = ItemTrace::new(work.item(item)?)?.root();
             let claimed = published.tree.item_roots().get(item as usize);
-            ensure!(claimed == Some(&own), "item {item} is not what the client computes");
+            ensure!(
+                claimed == Some(&own),
+                "item {item} is not what the client computes"
+            );
             recomputed += 1;
         }
         Ok(Embedded {
@@ -237,7 +247,11 @@ fn prompts(range: Range<usize>) -> Result<Tensor> {
         all.extend(given);
         all.extend(vec![-1; shape.cols as usize - given.len()]);
     }
-    Ok(Tensor::from_i32(u32::try_from(range.len())?, shape.cols, &all)?)
+    Ok(Tensor::from_i32(
+        u32::try_from(range.len())?,
+        shape.cols,
+        &all,
+    )?)
 }
 
 /// The pairs of sentences whose vectors are nearest, each sentence once.

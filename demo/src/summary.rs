@@ -319,20 +319,18 @@ impl Summary {
             cells.extend(self.cheats.iter().map(value));
             table.add_row(cells);
         };
-        row("caught by", &|cheat| match cheat.route {
+        row("evidence", &|cheat| match cheat.route {
             "timeout" => "no answer".to_owned(),
-            "account" => "evidence account".to_owned(),
-            _ => "evidence inline".to_owned(),
+            "account" => "in account".to_owned(),
+            _ => "inline".to_owned(),
         });
-        row("evidence, bytes", &|cheat| cheat.evidence_bytes.to_string());
+        row("its bytes", &|cheat| cheat.evidence_bytes.to_string());
         row("transaction version", &|cheat| {
             cheat.transaction_version.to_owned()
         });
         row("compute units", &|cheat| cheat.compute_units.to_string());
         row("demands", &|cheat| cheat.demands.to_string());
-        row("fees, lamports (payout and closing too)", &|cheat| {
-            cheat.lamports.to_string()
-        });
+        row("all fees, lamports", &|cheat| cheat.lamports.to_string());
         row("seconds waited", &|cheat| format!("{:.1}", cheat.seconds));
         row("seconds of the cluster's clock", &|cheat| {
             cheat.chain_seconds.to_string()
@@ -365,9 +363,13 @@ impl Summary {
         if nearest.is_empty() {
             return format!("\n{items} texts by {what}, refereed\n");
         }
-        let mut text = format!("\n{items} sentences embedded with {what}, refereed; the nearest:\n");
+        let mut text =
+            format!("\n{items} sentences embedded with {what}, refereed; the nearest:\n");
         for pair in nearest {
-            let line = format!("  {:.3}  {} | {}\n", pair.cosine, pair.sentence, pair.nearest);
+            let line = format!(
+                "  {:.3}  {} | {}\n",
+                pair.cosine, pair.sentence, pair.nearest
+            );
             text.push_str(&line);
         }
         text

@@ -24,7 +24,10 @@ async fn the_demo_keeps_its_promises() {
     assert_eq!(summary.jobs_settled, 9);
     assert_eq!(summary.milestones_settled, 11);
     assert_eq!(summary.honest_paid, 8);
-    assert_eq!((summary.embedded.items, summary.embedded.recomputed), (8, 4));
+    assert_eq!(
+        (summary.embedded.items, summary.embedded.recomputed),
+        (8, 4)
+    );
     the_cheats_are_caught(&summary);
     assert_eq!(
         (

@@ -16,9 +16,7 @@ use {
         Operand,
         demand::{NodeId, Tree},
     },
-    quern_testkit::net::{
-        Answer, Cell, Forger, Lookout, Machine, Names, QUSD, Stage, Work, until,
-    },
+    quern_testkit::net::{Answer, Cell, Forger, Lookout, Machine, Names, QUSD, Stage, Work, until},
     quern_watcher::{Report, Verdict},
     std::{collections::HashSet, fs, path::PathBuf, time::Duration},
 };

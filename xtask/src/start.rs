@@ -201,5 +201,7 @@ fn target_folder() -> Result<PathBuf> {
     cargo.args(["metadata", "--format-version", "1", "--no-deps", "--quiet"]);
     let metadata: serde_json::Value = serde_json::from_str(&shell::output(&mut cargo)?)?;
     let folder = metadata["target_directory"].as_str();
-    Ok(PathBuf::from(folder.context("cargo names no target folder")?))
+    Ok(PathBuf::from(
+        folder.context("cargo names no target folder")?,
+    ))
 }

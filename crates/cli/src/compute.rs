@@ -106,7 +106,9 @@ mod tests {
         // The result is the text, as the tokens say it.
         assert_eq!((last, computed.result), (3, tokens));
         let whole = Whole::compute(&batch).unwrap();
-        let roots: Vec<_> = (0..3).map(|item| whole.item(item).unwrap().root()).collect();
+        let roots: Vec<_> = (0..3)
+            .map(|item| whole.item(item).unwrap().root())
+            .collect();
         assert_eq!(computed.commitment.item_roots, roots);
     }
 }

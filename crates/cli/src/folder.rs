@@ -217,7 +217,10 @@ mod tests {
         assert!(!ModelFolder::is(&place));
         made.write(&place, "--out").unwrap();
         let read = ModelFolder::find(place.to_str().unwrap()).unwrap();
-        assert_eq!((read.card.name.as_str(), &read.graph), ("Tiny", &emitted.graph));
+        assert_eq!(
+            (read.card.name.as_str(), &read.graph),
+            ("Tiny", &emitted.graph)
+        );
         assert_eq!(read.card.made_of[0].file, "x.safetensors");
         let graph = Graph::parse(&read.graph).unwrap();
         let weights = data::read_weights(&place.join(WEIGHTS), &graph).unwrap();

@@ -35,8 +35,8 @@ use {
         error::{ContextKind, ErrorKind},
     },
     commands::{
-        claim, deploy, embed, emission, job, keygen, leaderboard, mint, model, protocol, provider, purse,
-        tensor, watch,
+        claim, deploy, embed, emission, job, keygen, leaderboard, mint, model, protocol, provider,
+        purse, tensor, watch,
     },
     context::Globals,
     error::Result,

@@ -67,7 +67,11 @@ pub fn units(vectors: &Tensor) -> Result<Vec<f32>> {
                 "row {row} of the result is zero, which has no direction; save the integers instead"
             )));
         }
-        all.extend(values.iter().map(|value| (f64::from(*value) / length) as f32));
+        all.extend(
+            values
+                .iter()
+                .map(|value| (f64::from(*value) / length) as f32),
+        );
     }
     Ok(all)
 }
@@ -86,7 +90,10 @@ mod tests {
             std::fs::write(&path, text).unwrap();
             super::read(&path, "FILE")
         };
-        assert_eq!(read("Grüße \r\ntwo\n".as_bytes()).unwrap(), ["Grüße", "two"]);
+        assert_eq!(
+            read("Grüße \r\ntwo\n".as_bytes()).unwrap(),
+            ["Grüße", "two"]
+        );
         let said = read(b"one\n\nthree").unwrap_err().to_string();
         assert!(said.contains("line 2 is empty"), "{said}");
         assert!(read(b"").is_err() && read(b"\xff\xfe").is_err());

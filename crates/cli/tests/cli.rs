@@ -699,8 +699,16 @@ fn a_network_is_imported_and_run() {
     let (source, some) = (file("digits.onnx"), file("calibration-images.bin"));
     let import = |held_out: &str| {
         [
-            "model", "import", &source, "--calibration", &some, "--held-out", held_out, "--class",
-            "--out", &out,
+            "model",
+            "import",
+            &source,
+            "--calibration",
+            &some,
+            "--held-out",
+            held_out,
+            "--class",
+            "--out",
+            &out,
         ]
         .map(str::to_owned)
     };
@@ -725,7 +733,9 @@ fn a_network_is_imported_and_run() {
     assert_eq!(card["made_of"][0]["file"], "digits.onnx");
 
     // The folder stands for its files.
-    let args = ["model", "run", &out, "--input", &held_out, "--output", "json"];
+    let args = [
+        "model", "run", &out, "--input", &held_out, "--output", "json",
+    ];
     let ran = quern(home.path(), &args);
     let why = String::from_utf8_lossy(&ran.stderr);
     assert!(ran.status.success(), "{why}");
@@ -741,10 +751,24 @@ fn texts_are_checked_before_anything_is_asked() {
     let path = home.path();
     std::fs::write(path.join("texts.txt"), "one\n\nthree\n").unwrap();
     let embed = |model: &'static str, out: &'static str| {
-        ["embed", "--model", model, "texts.txt", "--out", out, "-u", NOWHERE]
+        [
+            "embed",
+            "--model",
+            model,
+            "texts.txt",
+            "--out",
+            out,
+            "-u",
+            NOWHERE,
+        ]
     };
     refused(path, &embed("minilm", "a.csv"), 2, &["a.csv", "--out"]);
-    refused(path, &embed("minilm", "a.npy"), 1, &["minilm", "quern model import"]);
+    refused(
+        path,
+        &embed("minilm", "a.npy"),
+        1,
+        &["minilm", "quern model import"],
+    );
     let args = ["model", "import", "nothing", "--out", "x"];
     refused(path, &args, 1, &["nothing", "RECIPE_OR_FILE"]);
     let minilm = concat!(env!("CARGO_MANIFEST_DIR"), "/../../models/minilm");

@@ -58,8 +58,10 @@ impl Tensors {
     fn add(&mut self, name: &str, shape: &[usize], values: impl Iterator<Item = f64>) {
         let start = self.data.len();
         let values = values.take(shape.iter().product());
-        self.data.extend(values.flat_map(|value| (value as f32).to_le_bytes()));
-        let tensor = json!({ "dtype": "F32", "shape": shape, "data_offsets": [start, self.data.len()] });
+        self.data
+            .extend(values.flat_map(|value| (value as f32).to_le_bytes()));
+        let tensor =
+            json!({ "dtype": "F32", "shape": shape, "data_offsets": [start, self.data.len()] });
         self.header.insert(name.to_owned(), tensor);
     }
 
@@ -223,7 +225,11 @@ fn texts_become_vectors_by_a_refereed_job() {
     let embed = "quern -k quern-localnet/client.json embed --model small sentences.txt --out vectors.npy --integers integers.npy --output json";
     // Terminal 2, as a person types it; the environment names network, models and commands.
     let told = desk.typed(&format!(". quern-localnet/env; {embed} --sample 40%"));
-    let done = told.lines().rev().find(|line| line.contains("\"written\"")).unwrap_or(&told);
+    let done = told
+        .lines()
+        .rev()
+        .find(|line| line.contains("\"written\""))
+        .unwrap_or(&told);
     assert!(told.contains("4 of 9 items"), "{told}");
     assert!(done.contains("vectors.npy"), "{told}");
 

@@ -142,7 +142,15 @@ fn expected() -> String {
     let images = file::decode_bundle(&read("test-images.bin")).unwrap();
     let (items, limit) = (images[0].rows(), eval::DEFAULT_MAX_ITEM_BYTES);
     let batch = eval::Batch::new(&graph, items, &images, &weights, limit).unwrap();
-    let digit = |item| batch.item(item).unwrap().last().unwrap().value(0, 0).unwrap();
+    let digit = |item| {
+        batch
+            .item(item)
+            .unwrap()
+            .last()
+            .unwrap()
+            .value(0, 0)
+            .unwrap()
+    };
     let first: Vec<String> = (0..20).map(|item| digit(item).to_string()).collect();
     first.join(" ")
 }

@@ -159,7 +159,11 @@ async fn registered(
         several => Err(Error::Usage(format!(
             "{} models on this cluster have this name and this graph; name one with --address: {}",
             several.len(),
-            several.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+            several
+                .iter()
+                .map(ToString::to_string)
+                .collect::<Vec<_>>()
+                .join(" ")
         ))),
     }
 }
@@ -184,7 +188,9 @@ impl Embedding<'_> {
         let given = Given::Tensors(self.inputs);
         let placed = create::place(context, create, given, &wallet).await?;
         // What was published here a moment ago may be read here, and so may the model.
-        reach.allow_files.extend([publish_dir, self.folder.path.clone()]);
+        reach
+            .allow_files
+            .extend([publish_dir, self.folder.path.clone()]);
         let fetch = reach.limits(context).await?;
         let fetcher = Fetcher::new(FetchLimits {
             max_bytes: watch::UNLIMITED_BYTES,

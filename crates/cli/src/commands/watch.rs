@@ -23,7 +23,9 @@ use {
     },
     quern_data::FetchLimits,
     quern_process::{logs, redact::redacted},
-    quern_watcher::{CheckedItems, Followed, Report, RpcWatcherChain, Scope, Settings, Until, Verdict, Watcher},
+    quern_watcher::{
+        CheckedItems, Followed, Report, RpcWatcherChain, Scope, Settings, Until, Verdict, Watcher,
+    },
     serde_json::{Value, json},
     std::{
         borrow::Cow,

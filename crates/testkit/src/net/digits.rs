@@ -107,6 +107,8 @@ impl Digits {
         let found = published.result.to_i32()?;
         let labels = self.labels(range)?;
         let pairs = found.iter().zip(labels);
-        Ok(pairs.filter(|(found, label)| **found == i32::from(**label)).count())
+        Ok(pairs
+            .filter(|(found, label)| **found == i32::from(**label))
+            .count())
     }
 }

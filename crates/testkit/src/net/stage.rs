@@ -484,7 +484,9 @@ impl Stage {
     ) -> Result<Pubkey> {
         let creator = self.creator.pubkey();
         let relative = format!("{name}/weights.qbundle");
-        let uri = self.publish(&relative, file::encode_bundle(weights)).await?;
+        let uri = self
+            .publish(&relative, file::encode_bundle(weights))
+            .await?;
         let args = NewModel {
             id,
             graph_bytes: u32::try_from(graph.len())?,

@@ -55,7 +55,12 @@ impl Cell {
     /// An op that the graph does not have.
     pub fn charge(&self, graph: &[u8]) -> Result<Charge> {
         let (at, place) = ((self.op, self.item), (self.row, self.col));
-        Ok(witness::charge_cell(&Graph::load(graph)?, at, place, (0, 0))?)
+        Ok(witness::charge_cell(
+            &Graph::load(graph)?,
+            at,
+            place,
+            (0, 0),
+        )?)
     }
 }
 
@@ -182,7 +187,13 @@ impl Work {
 
     fn batch<'w>(&'w self, graph: &Graph<'w>) -> Result<Batch<'w>> {
         let limit = DEFAULT_MAX_ITEM_BYTES;
-        Ok(Batch::new(graph, self.items, &self.inputs, &self.weights, limit)?)
+        Ok(Batch::new(
+            graph,
+            self.items,
+            &self.inputs,
+            &self.weights,
+            limit,
+        )?)
     }
 
     /// The results of all ops in an item.
@@ -291,8 +302,14 @@ fn wrong_item(batch: &Batch<'_>, cell: Cell, value: i32) -> Result<Vec<Tensor>> 
         let mut output = batch.op(cell.item, op, &outputs)?;
         if op == cell.op {
             let width = output.dtype().size() as usize;
-            ensure!(cell.row < output.rows() && cell.col < output.cols(), missing);
-            ensure!(output.value(cell.row, cell.col) != Some(value), "this is no other value");
+            ensure!(
+                cell.row < output.rows() && cell.col < output.cols(),
+                missing
+            );
+            ensure!(
+                output.value(cell.row, cell.col) != Some(value),
+                "this is no other value"
+            );
             let at = (cell.row * output.cols() + cell.col) as usize * width;
             let bytes = output.data_mut().get_mut(at..at + width).context(missing)?;
             let new = value.to_le_bytes();

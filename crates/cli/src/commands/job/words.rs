@@ -97,9 +97,7 @@ pub fn node_id(demand: &Demand) -> String {
 /// What a conviction names.
 pub fn place(conviction: &Conviction) -> String {
     match *conviction {
-        Conviction::WrongCell { op, row, col, at } => {
-            Charge::Cell { op, row, col, at }.to_string()
-        }
+        Conviction::WrongCell { op, row, col, at } => Charge::Cell { op, row, col, at }.to_string(),
         Conviction::WrongTokens { item } => Charge::Tokens { item }.to_string(),
         Conviction::BadPadding(NodeRef { tree, level, index }) => {
             format!("padding in {}", node(tree, level, index, false))

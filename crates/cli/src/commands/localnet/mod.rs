@@ -163,27 +163,7 @@ async fn start(globals: &Globals, args: Start) -> Result<()> {
     };
     let env = write_env(&args, &net, mint.as_ref(), &folders)?;
 
-    let mut fields = Fields::new()
-        .text("rpc_url", net.rpc_url())
-        .text("websocket_url", net.ws_url())
-        .text("program", program_id())
-        .text("admin", net.admin().pubkey())
-        .maybe("mint", mint.map(|mint| mint.address));
-    for (role, wallet) in &wallets {
-        fields = match *role {
-            "client" => fields.text("client", wallet),
-            "provider" => fields.text("provider", wallet),
-            "creator" => fields.text("creator", wallet),
-            "arbiter" => fields.text("arbiter", wallet),
-            _ => fields.text("your_wallet", wallet),
-        };
-    }
-    if mint.is_some() {
-        fields = fields.tokens("tokens_each", WALLET_ATOMS, DECIMALS);
-    }
-    for folder in &folders {
-        fields = fields.text("serves", &folder.card.name);
-    }
+    let fields = shown((&net, mint.as_ref()), &wallets, &folders);
     fields
         .text("keypairs", args.keys_dir.display())
         .text(
@@ -198,6 +178,36 @@ async fn start(globals: &Globals, args: Start) -> Result<()> {
     }
     net.stop();
     Ok(())
+}
+
+/// What the network has.
+fn shown(
+    (net, mint): (&LocalNet, Option<&Mint>),
+    wallets: &[(&str, Pubkey)],
+    folders: &[ModelFolder],
+) -> Fields {
+    let mut fields = Fields::new()
+        .text("rpc_url", net.rpc_url())
+        .text("websocket_url", net.ws_url())
+        .text("program", program_id())
+        .text("admin", net.admin().pubkey())
+        .maybe("mint", mint.map(|mint| mint.address));
+    for (role, wallet) in wallets {
+        fields = match *role {
+            "client" => fields.text("client", wallet),
+            "provider" => fields.text("provider", wallet),
+            "creator" => fields.text("creator", wallet),
+            "arbiter" => fields.text("arbiter", wallet),
+            _ => fields.text("your_wallet", wallet),
+        };
+    }
+    if mint.is_some() {
+        fields = fields.tokens("tokens_each", WALLET_ATOMS, DECIMALS);
+    }
+    for folder in folders {
+        fields = fields.text("serves", &folder.card.name);
+    }
+    fields
 }
 
 /// Refuses a program that was built for another address than this command talks to: everything sent to it would fail.
@@ -259,7 +269,12 @@ fn write_env(
 fn own_folder() -> Option<PathBuf> {
     let own = std::env::current_exe().ok()?.canonicalize().ok()?;
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let finds = |folder: PathBuf| folder.join("quern").canonicalize().is_ok_and(|one| one == own);
+    let finds = |folder: PathBuf| {
+        folder
+            .join("quern")
+            .canonicalize()
+            .is_ok_and(|one| one == own)
+    };
     let is_found = std::env::split_paths(&path).any(finds);
     own.parent().filter(|_| !is_found).map(Path::to_owned)
 }

@@ -81,7 +81,15 @@ async fn register(net: &LocalNet, creator: &Keypair, id: u64, folder: &ModelFold
 async fn deposit(net: &LocalNet, mint: &Mint, wallet: &Keypair) -> Result<()> {
     let owner = wallet.pubkey();
     let program = &mint.token_program;
-    let all = flows::deposit(net.rpc(), &owner, &owner, &mint.address, program, PURSE_ATOMS).await?;
+    let all = flows::deposit(
+        net.rpc(),
+        &owner,
+        &owner,
+        &mint.address,
+        program,
+        PURSE_ATOMS,
+    )
+    .await?;
     net.sender().send_all(&all, &[wallet]).await?;
     Ok(())
 }

@@ -72,7 +72,10 @@ fn fields(graph: &Graph<'_>, sizes: &Sizes, items: u32, work: u64) -> Fields {
         .bytes("memory_to_compute", sizes.work_bytes())
         .bytes("memory_of_a_provider", sizes.memory_bytes())
         .bytes("memory_to_check", sizes.case_bytes())
-        .with("most_demands_to_a_wrong_value", root.most_left(graph, items))
+        .with(
+            "most_demands_to_a_wrong_value",
+            root.most_left(graph, items),
+        )
 }
 
 /// The least price and bond of a refereed job of one milestone.
@@ -112,9 +115,16 @@ mod tests {
         let (one, many) = (of(1), of(1_000));
         let same = "trace_of_an_item_bytes";
         assert_eq!(one[same], many[same]);
-        assert!(many["memory_to_compute_bytes"].as_u64() < Some(1 << 20), "{many}");
+        assert!(
+            many["memory_to_compute_bytes"].as_u64() < Some(1 << 20),
+            "{many}"
+        );
         // Ten more levels of the trace, four at a time.
-        let demands = |json: &serde_json::Value| json["most_demands_to_a_wrong_value"].as_u64().unwrap();
-        assert!((2..=3).contains(&(demands(&many) - demands(&one))), "{one} {many}");
+        let demands =
+            |json: &serde_json::Value| json["most_demands_to_a_wrong_value"].as_u64().unwrap();
+        assert!(
+            (2..=3).contains(&(demands(&many) - demands(&one))),
+            "{one} {many}"
+        );
     }
 }

@@ -38,14 +38,14 @@ pub struct Dearest {
 ///
 /// # Errors
 /// A graph that could not be sealed, or more items than fit it.
-pub fn dearest(
-    graph: &Graph<'_>,
-    items: u32,
-    index: u16,
-) -> Result<Dearest, quern_proof::Error> {
+pub fn dearest(graph: &Graph<'_>, items: u32, index: u16) -> Result<Dearest, quern_proof::Error> {
     let (op, shape) = (graph.op(index.into())?, graph.output(index.into())?);
     // A negative prompt makes FEEDBACK read on.
-    let blank = Blank(if matches!(op, Op::Feedback(_)) { 0xff } else { 0 });
+    let blank = Blank(if matches!(op, Op::Feedback(_)) {
+        0xff
+    } else {
+        0
+    });
     let ends = |count: u32| BTreeSet::from([0, count / 2, count - 1]);
     let mut bytes = 0;
     for row in ends(shape.rows) {
@@ -54,7 +54,12 @@ pub fn dearest(
                 Op::ArgMax(op) => graph.shape(op.a)?.cols - 1,
                 _ => 0,
             };
-            let charge = Charge::Cell { op: index, row, col, at };
+            let charge = Charge::Cell {
+                op: index,
+                row,
+                col,
+                at,
+            };
             let evidence = witness::evidence(graph, items, &charge, &blank)?;
             bytes = bytes.max(evidence.len() as u64);
         }

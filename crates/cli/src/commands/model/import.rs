@@ -136,7 +136,8 @@ impl Args {
         };
         let role = Role::source("RECIPE_OR_FILE");
         let bytes = role.read(&path)?;
-        let recipe = Recipe::from_json(&bytes).map_err(|error| role.no_such(&path, &bytes, error))?;
+        let recipe =
+            Recipe::from_json(&bytes).map_err(|error| role.no_such(&path, &bytes, error))?;
         let Some(files) = &self.files else {
             let folder = path.parent().and_then(Path::file_name);
             let folder = folder.unwrap_or_default().to_string_lossy();
@@ -267,8 +268,11 @@ impl Args {
             return Ok(name.clone());
         }
         let stem = self.source.file_stem().unwrap_or_default();
-        written::name(&stem.to_string_lossy())
-            .map_err(|why| Error::Usage(format!("the file's name is no name of a model: {why}; name one with --name")))
+        written::name(&stem.to_string_lossy()).map_err(|why| {
+            Error::Usage(format!(
+                "the file's name is no name of a model: {why}; name one with --name"
+            ))
+        })
     }
 }
 

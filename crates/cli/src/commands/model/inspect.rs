@@ -48,7 +48,10 @@ pub fn run(format: Format, args: &Args) -> Result<()> {
     let fields = summary(args, &bytes, (&graph, &sealed));
     let fields = fields.maybe(
         "weights_checked",
-        files.weights.as_ref().map(|_| "yes: they are those of the graph"),
+        files
+            .weights
+            .as_ref()
+            .map(|_| "yes: they are those of the graph"),
     );
     match format {
         Format::Json => {
@@ -82,7 +85,12 @@ fn summary(args: &Args, bytes: &[u8], (graph, sealed): (&Graph<'_>, &Sealed)) ->
         .with("ops", graph.op_count())
         .with("work_of_an_item", sealed.work)
         .with("trace_bytes_of_an_item", sealed.trace_bytes)
-        .maybe("generates", graph.tokens().map(|input| format!("the text of input {input}")));
+        .maybe(
+            "generates",
+            graph
+                .tokens()
+                .map(|input| format!("the text of input {input}")),
+        );
     match folder::ModelFolder::is(&args.graph) {
         true => fields.text("folder", "of an imported model"),
         false => fields,
@@ -109,7 +117,10 @@ fn operands(graph: &Graph<'_>) -> std::result::Result<Vec<Fields>, quern_proof::
         all.push(row(Operand::Input(index as u16), graph.input(index)?));
     }
     for index in 0..graph.weight_count() {
-        all.push(row(Operand::Weight(index as u16), graph.weight(index)?.shape));
+        all.push(row(
+            Operand::Weight(index as u16),
+            graph.weight(index)?.shape,
+        ));
     }
     Ok(all)
 }

@@ -66,7 +66,11 @@ pub fn run(format: output::Format, args: &Args) -> Result<()> {
         .with("items", items)
         .text("result", formats::shape(&computed.result))
         .text("trace_root", hex::encode(computed.commitment.trace_root));
-    show(format, (args.out.as_deref().zip(to), fields), &computed.result)
+    show(
+        format,
+        (args.out.as_deref().zip(to), fields),
+        &computed.result,
+    )
 }
 
 fn show(
@@ -117,7 +121,9 @@ fn inputs(args: &Args) -> Result<Vec<Tensor>> {
 /// `Usage`: rows that no number of items has.
 pub fn items(graph: &Graph<'_>, inputs: &[Tensor]) -> Result<u32> {
     for (index, tensor) in quern_data::sizes::given_inputs(graph).zip(inputs) {
-        let shape = graph.input(index.into()).map_err(quern_proof::Error::from)?;
+        let shape = graph
+            .input(index.into())
+            .map_err(quern_proof::Error::from)?;
         if shape.scope == Scope::Fixed {
             continue;
         }
@@ -145,7 +151,10 @@ impl Job<'_> {
     fn compute(&self, mut inputs: Vec<Tensor>) -> Result<compute::Computed> {
         if let Some(tokens) = self.graph.tokens() {
             let place = usize::from(tokens).min(inputs.len());
-            let shape = self.graph.input(tokens.into()).map_err(quern_proof::Error::from)?;
+            let shape = self
+                .graph
+                .input(tokens.into())
+                .map_err(quern_proof::Error::from)?;
             let bytes = usize::try_from(shape.bytes()).unwrap_or(usize::MAX);
             let blank = vec![0; bytes.saturating_mul(self.items as usize)];
             let blank = Tensor::from_bytes(shape.dtype, self.items, shape.cols, blank)?;
@@ -167,6 +176,12 @@ impl Job<'_> {
 
     fn batch<'b>(&'b self, inputs: &'b [Tensor]) -> Result<Batch<'b>> {
         let limit = DEFAULT_MAX_ITEM_BYTES;
-        Ok(Batch::new(self.graph, self.items, inputs, self.weights, limit)?)
+        Ok(Batch::new(
+            self.graph,
+            self.items,
+            inputs,
+            self.weights,
+            limit,
+        )?)
     }
 }

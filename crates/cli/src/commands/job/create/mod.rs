@@ -86,7 +86,9 @@ impl Placed {
     /// For people and programs.
     pub fn fields(&self, format: Format) -> Fields {
         let done = match (format, self.notes.is_empty()) {
-            (Format::Json, false) => fields(&self.job, &self.plan).with("notes", self.notes.clone()),
+            (Format::Json, false) => {
+                fields(&self.job, &self.plan).with("notes", self.notes.clone())
+            }
             _ => fields(&self.job, &self.plan),
         };
         with_signatures(done, &self.receipts)

@@ -8,8 +8,8 @@ use {
     },
     crate::{
         amount::{parse, parse_some, show},
-        context::Context,
         commands::model::run::items as items_of,
+        context::Context,
         error::{Error, Result},
         formats, span,
     },
@@ -83,7 +83,10 @@ pub async fn plan(context: &Context, args: &Args, client: &Pubkey, given: Given)
         take_secs: args.terms.take,
         work_secs: args.terms.work,
         review_secs,
-        ends_by: known.moment.now.saturating_add(i64::from(args.terms.ends_in)),
+        ends_by: known
+            .moment
+            .now
+            .saturating_add(i64::from(args.terms.ends_in)),
         items: fitted.items,
         pinned_provider: args.terms.provider.unwrap_or(NOBODY),
         arbiter: args.arbiter.unwrap_or(NOBODY),
@@ -239,7 +242,9 @@ fn check_count(roots: usize) -> Result<()> {
 /// Refuses tensors that are not what the graph reads.
 fn check_shapes(graph: &Graph<'_>, items: u32, tensors: &[Tensor]) -> Result<()> {
     for (index, tensor) in sizes::given_inputs(graph).zip(tensors) {
-        let shape = graph.input(index.into()).map_err(quern_proof::Error::from)?;
+        let shape = graph
+            .input(index.into())
+            .map_err(quern_proof::Error::from)?;
         let expected = shape.over_items(items);
         if expected != Some(*tensor.geometry()) {
             let expected = expected.map_or_else(String::new, |tree| {
