@@ -31,7 +31,7 @@ const INPUTS: &str = "~/.local/share/quern/inputs";
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   quern embed --model minilm sentences.txt --out vectors.npy
-  quern embed --model minilm sentences.txt --out vectors.npy --integers vectors-i8.npy --sample 5%
+  quern embed --model minilm lines.txt --out vectors.npy --integers i8.npy --sample 5%
 
 Each line of FILE is a text and gets a row. A row of --out has length 1 (float32), so the product of two rows is their
 cosine. A row of --integers is what the provider computed and the chain can judge, to the bit: its direction is the

@@ -40,7 +40,7 @@ pub struct Args {
     sequence: usize,
     /// An encoder's configuration [default: config.json beside the weights]
     #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
+    encoder_config: Option<PathBuf>,
     /// An encoder's tokenizer [default: tokenizer.json beside the weights]
     #[arg(long, value_name = "FILE")]
     tokenizer: Option<PathBuf>,
@@ -165,10 +165,10 @@ impl Args {
             let path = named.clone();
             path.unwrap_or_else(|| self.source.with_file_name(name))
         };
-        let config_path = beside(&self.config, "config.json");
+        let config_path = beside(&self.encoder_config, "config.json");
         let tokenizer_path = beside(&self.tokenizer, folder::TOKENIZER);
         let weights = Role::source("RECIPE_OR_FILE").read(&self.source)?;
-        let config = Role::config("--config").read(&config_path)?;
+        let config = Role::config("--encoder-config").read(&config_path)?;
         let tokenizer = Role::tokenizer("--tokenizer").read(&tokenizer_path)?;
         let [calibration, held_out] = self.sets()?;
         let (calibration, held_out) = (

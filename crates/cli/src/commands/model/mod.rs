@@ -36,7 +36,7 @@ pub enum OnFile {
     #[command(after_help = "Examples:
   quern model import models/minilm --files FOLDER --out minilm
   quern model import model.safetensors --calibration texts.txt --held-out others.txt --out mine
-  quern model import digits.onnx --class --calibration some.npy --held-out others.npy --out digits
+  quern model import digits.onnx --class --calibration a.npy --held-out b.npy --out digits
 
 `cargo xtask fetch minilm` fetches what a recipe names and prints the folder. The same files give the same
 integers on every machine. The folder holds graph.qmodel, weights.bin, model.json (what it was made of and what
