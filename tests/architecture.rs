@@ -82,6 +82,9 @@ fn rules_and_proof_stand_alone() {
     }
     for folder in ["crates/rules/src", "crates/proof/src"] {
         for (path, text) in sources(folder) {
+            if path.components().any(|part| part.as_os_str() == "tests") {
+                continue;
+            }
             for word in ["std::fs", "std::net", "std::time", "SystemTime"] {
                 assert!(!text.contains(word), "{} uses {word}", path.display());
             }
@@ -202,6 +205,8 @@ fn the_command_line_needs_neither_provider_nor_watcher_to_print_a_job() {
         // What agents with usual settings leave alone is said before a job is created.
         "commands/job/create/warnings.rs",
         "commands/watch.rs",
+        // A local network runs a provider of its own.
+        "commands/localnet/serve.rs",
         "src/error.rs",
         "src/lib.rs",
     ];
@@ -374,6 +379,7 @@ fn every_transaction_of_provider_and_watcher_names_its_errand() {
         ("reveal", "errand(answers)"),
         ("finalize", "Errand::anytime()"),
         ("ask", "Errand::demand(job)"),
+        ("answer", "Errand::demand(job)"),
         ("convict", "Errand::before_payment(job)"),
         ("timeout", "Errand::unhurried(job)"),
         ("settle_conviction", "Errand::anytime()"),

@@ -94,8 +94,8 @@ async fn a_refereed_job_from_model_to_claim() {
         open.iter().map(|(at, _)| *at).collect::<Vec<_>>(),
         [address]
     );
-    // Of an item: sums 1 x 2 x (3 + 256), the larger one's place 1 x (0 + 256).
-    assert_eq!(open[0].1.work.get(), 2 * (2 * 259 + 256));
+    // Of an item: sums of three products, the larger one of two, and three leaves: the input, the sums, the place.
+    assert_eq!(open[0].1.work.get(), 2 * (2 * 3 + 2 + 3 * 8_192));
 
     let (owner, operator) = (world.provider.pubkey(), world.operator.pubkey());
     let all = flows::take_job(rpc, &operator, &owner, &world.job(&address).await)

@@ -59,7 +59,7 @@ pub struct Figures {
     /// Deposit, create, take, submit and finalize of one refereed job.
     pub whole_job_compute_units: u64,
     /// Bytes of the program's ELF file.
-    pub program_bytes: usize,
+    pub elf_bytes: usize,
     /// Per account type.
     pub sizes: Vec<Size>,
     /// Convictions with all that they take.
@@ -160,12 +160,12 @@ pub fn measure() -> Figures {
         size("Demand (without its answer)", size_of::<Demand>()),
         size("Evidence (without its bytes)", size_of::<Evidence>()),
     ];
-    let program_bytes = std::fs::metadata(program_so()).map_or(0, |file| file.len() as usize);
+    let elf_bytes = std::fs::metadata(program_so()).map_or(0, |file| file.len() as usize);
     Figures {
         toolchain: toolchain(),
         costs: meter.costs,
         whole_job_compute_units,
-        program_bytes,
+        elf_bytes,
         sizes,
         convictions,
         withheld,
@@ -369,9 +369,9 @@ impl Figures {
         let _ = writeln!(
             text,
             "Program: {} bytes of sBPFv3 (goal {}{}), built with {}.\n",
-            thousands(self.program_bytes as u64),
+            thousands(self.elf_bytes as u64),
             thousands(PROGRAM_GOAL_BYTES as u64),
-            mark(self.program_bytes <= PROGRAM_GOAL_BYTES),
+            mark(self.elf_bytes <= PROGRAM_GOAL_BYTES),
             self.toolchain
         );
         text.push_str(&referee::tables(&self.convictions, &self.withheld));

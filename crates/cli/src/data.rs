@@ -5,7 +5,6 @@ use {
         context::Context,
         error::{Error, Result},
         files::Role,
-        folder::{self, ModelFolder},
         progress,
     },
     quern_client::{ClientError, Pubkey, accounts, accounts::ModelAccount, config, history},
@@ -88,28 +87,6 @@ pub fn read_inputs(paths: &[PathBuf]) -> Result<Vec<Tensor>> {
         tensors.extend(found);
     }
     Ok(tensors)
-}
-
-/// A graph's file and that of its weights.
-pub struct GraphFiles {
-    /// The graph.
-    pub graph: PathBuf,
-    /// Its weights, where they were named.
-    pub weights: Option<PathBuf>,
-}
-
-impl GraphFiles {
-    /// The named files; of an imported model's folder, those in it.
-    pub fn of(graph: &Path, weights: Option<&Path>) -> Self {
-        let is_folder = ModelFolder::is(graph);
-        let within = |name: &str| is_folder.then(|| graph.join(name));
-        Self {
-            graph: within(folder::GRAPH).unwrap_or_else(|| graph.to_owned()),
-            weights: weights
-                .map(Path::to_owned)
-                .or_else(|| within(folder::WEIGHTS)),
-        }
-    }
 }
 
 /// The bytes of a graph that can be sealed; `option` is where its file was named.

@@ -188,6 +188,26 @@ impl ModelFolder {
     }
 }
 
+/// A graph's file and that of its weights.
+pub struct GraphFiles {
+    /// The graph.
+    pub graph: PathBuf,
+    /// Its weights, where they were named.
+    pub weights: Option<PathBuf>,
+}
+
+impl GraphFiles {
+    /// The named files; of an imported model's folder, those in it.
+    pub fn of(graph: &Path, weights: Option<&Path>) -> Self {
+        let is_folder = ModelFolder::is(graph);
+        let within = |name: &str| is_folder.then(|| graph.join(name));
+        Self {
+            graph: within(GRAPH).unwrap_or_else(|| graph.to_owned()),
+            weights: weights.map(Path::to_owned).or_else(|| within(WEIGHTS)),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]

@@ -477,7 +477,7 @@ fn usage_shows_only_what_was_typed() {
     let variables = [("QUERN_URL", NOWHERE), ("QUERN_PROGRAM_ID", ADDRESS)];
     for args in [
         &["job", "show"][..],
-        &["job", "create"],
+        &["job", "result"],
         &["job", "show", "nonsense"],
     ] {
         let bare = quern(home.path(), args);
@@ -643,12 +643,12 @@ fn a_graph_is_tried_before_it_is_sealed() {
     let inspected = json(&["inspect", &graph]);
     assert_eq!(
         (&inspected["ops"], &inspected["work_of_an_item"]),
-        (&4.into(), &61_504.into())
+        (&4.into(), &142_666.into())
     );
     assert_eq!(inspected["kinds"].as_array().unwrap().len(), 2);
     assert_eq!(json(&["inspect", &graph, &weights])["ops"], 4);
     let estimated = json(&["estimate", &graph, "--items", "1000"]);
-    assert_eq!(estimated["work"], 61_504_000);
+    assert_eq!(estimated["work"], 142_666_000);
     assert_eq!(estimated["trace_of_an_item_bytes"], 140);
     let ran = json(&["run", &graph, "--weights", &weights, "--input", &images]);
     let expected: Value =

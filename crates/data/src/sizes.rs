@@ -3,7 +3,7 @@
 //! A trace is never held as a whole: what counts is the trace of **one item**, however many items a job has.
 
 use {
-    crate::{error::Result, store::TensorList},
+    crate::error::Result,
     quern_proof::{
         Geometry, Graph, Hash, Operand, Sealed, Tensor, eval, file, published, verify::Hints,
     },
@@ -277,34 +277,6 @@ pub fn checked_weights(graph: &Graph<'_>, bytes: &[u8]) -> Result<Vec<Tensor>> {
     Ok(weights)
 }
 
-/// The inputs in a bundle, if they are those that the job's client commits to: all but the tokens.
-///
-/// # Errors
-/// A bundle that cannot be read, or other inputs.
-pub fn checked_inputs(
-    graph: &Graph<'_>,
-    items: u32,
-    roots: &[Hash],
-    bytes: &[u8],
-) -> Result<Vec<Tensor>> {
-    TensorList::inputs(graph, items, roots)?.read(bytes)
-}
-
-/// The tokens in a file, if they are those that the submission commits to.
-///
-/// # Errors
-/// A graph without tokens, a file that cannot be read, or other tokens.
-pub fn checked_tokens(
-    graph: &Graph<'_>,
-    items: u32,
-    tokens_root: &Hash,
-    bytes: &[u8],
-) -> Result<Tensor> {
-    let list = TensorList::tokens(graph, items, tokens_root)?;
-    let tokens = list.read(bytes)?.pop();
-    Ok(tokens.ok_or(quern_proof::Error::NoSuchPosition)?)
-}
-
 /// All inputs of a job, as evaluation takes them: those that the client gives, with the tokens in their place. Where none are
 /// known yet, zeroes stand for them, which nothing may be computed from but the text itself
 /// ([`quern_proof::eval::Batch::generate`]).
@@ -347,6 +319,7 @@ mod tests {
 
     use {
         super::*,
+        crate::checked::{checked_inputs, checked_tokens},
         quern_proof::{DType, Shape, builder::GraphBuilder, commit, commit::data_root},
     };
 

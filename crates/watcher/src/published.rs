@@ -3,10 +3,7 @@
 
 use {
     crate::{context::Context, error::Result, results::CaseData},
-    quern_data::{
-        DataError, Download, fetch,
-        sizes::{self, Sizes},
-    },
+    quern_data::{DataError, Download, checked, fetch, sizes::Sizes},
     quern_proof::{Hash, Tensor, commit::ItemTrace, eval, file, graph::Graph, published},
 };
 
@@ -145,7 +142,7 @@ pub(crate) fn tokens(data: &CaseData, graph: &Graph<'_>, delivery: &Delivery) ->
         }
         (None, None) => return None,
     };
-    sizes::checked_tokens(graph, data.items, &data.tokens_root, &bytes).ok()
+    checked::checked_tokens(graph, data.items, &data.tokens_root, &bytes).ok()
 }
 
 /// The trace of an item, if it has the item root.

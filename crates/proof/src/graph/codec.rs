@@ -2,9 +2,10 @@
 
 use crate::{
     hash::Hash,
-    limits::{MAX_COLS, MAX_INPUTS, MAX_OPS, MAX_ROWS, MAX_WEIGHTS},
+    limits::{MAX_INPUTS, MAX_OPS, MAX_WEIGHTS},
     node::NO_OPERAND,
     ops::OP_BYTES,
+    ops::record::check_extent,
     refusal::SealError,
     shape::{DType, Scope, Shape},
 };
@@ -152,17 +153,6 @@ fn shape(dtype: u8, scope: Scope, rows: u32, cols: u32) -> Result<Shape, SealErr
         rows,
         cols,
     })
-}
-
-/// The limits of every tensor.
-pub(crate) const fn check_extent(rows: u32, cols: u32) -> Result<(), SealError> {
-    if rows == 0 || cols == 0 {
-        return Err(SealError::EmptyTensor);
-    }
-    if rows > MAX_ROWS || cols > MAX_COLS {
-        return Err(SealError::TensorTooLarge);
-    }
-    Ok(())
 }
 
 /// The bytes of a header.

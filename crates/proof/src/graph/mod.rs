@@ -39,8 +39,6 @@ pub use {
     view::Graph,
 };
 
-pub(crate) use codec::check_extent;
-
 #[cfg(feature = "std")]
 pub(crate) use {
     codec::{Header, encode_header, encode_input, encode_weight},

@@ -2,12 +2,12 @@
 
 use core::fmt;
 
-use super::{codec::check_extent, kinds, view::Graph};
+use super::{kinds, view::Graph};
 use crate::{
     hash::LEAF_BYTES,
     limits::{MAX_ROWS, MAX_WIDTH},
     node::{NO_OPERAND, Operand},
-    ops::{Dependence, Op, Record, Shapes, kind},
+    ops::{Dependence, Op, Record, Shapes, kind, record::check_extent},
     refusal::{Fault, Place, SealError},
     shape::{DType, Scope},
 };

@@ -1,8 +1,7 @@
 //! The bytes of an op.
 
 use crate::{
-    graph::check_extent,
-    limits::MAX_SHIFT,
+    limits::{MAX_COLS, MAX_ROWS, MAX_SHIFT},
     node::{NO_OPERAND, Operand},
     refusal::SealError,
     shape::{DType, Scope, Shape},
@@ -85,6 +84,17 @@ pub(crate) fn output(bytes: &[u8; OP_BYTES]) -> Result<Shape, SealError> {
         rows,
         cols,
     })
+}
+
+/// The limits of every tensor.
+pub(crate) const fn check_extent(rows: u32, cols: u32) -> Result<(), SealError> {
+    if rows == 0 || cols == 0 {
+        return Err(SealError::EmptyTensor);
+    }
+    if rows > MAX_ROWS || cols > MAX_COLS {
+        return Err(SealError::TensorTooLarge);
+    }
+    Ok(())
 }
 
 impl Record {

@@ -14,10 +14,11 @@ use {
     },
     quern_client::{Pubkey, quern::state::Job},
     quern_data::{
+        checked::checked_tokens,
         fetch::{ROOTS_FILE, TOKENS_FILE, trace_file},
         files,
         runtime::off_loop,
-        sizes::{all_inputs, checked_tokens},
+        sizes::all_inputs,
     },
     quern_proof::{
         Hash,

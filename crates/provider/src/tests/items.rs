@@ -31,7 +31,7 @@ async fn a_text_is_generated_committed_to_and_published() {
     assert_eq!(*world.roots.lock().unwrap(), [world.expected_root]);
     let bytes = std::fs::read(world.published(fetch::TOKENS_FILE)).unwrap();
     let (graph, root) = (world.graph(), &world.tokens_root);
-    let texts = sizes::checked_tokens(&graph, MANY, root, &bytes).unwrap();
+    let texts = quern_data::checked::checked_tokens(&graph, MANY, root, &bytes).unwrap();
     // Every text begins with its prompt, and goes on.
     let prompts = world.data.inputs[0].to_i32().unwrap();
     let pairs = prompts.iter().zip(texts.to_i32().unwrap());

@@ -112,3 +112,18 @@ impl Digits {
             .count())
     }
 }
+
+impl Work {
+    /// The digits network on some of the held-out images.
+    ///
+    /// # Errors
+    /// A range beyond the last image.
+    pub fn digits(digits: &Digits, range: Range<usize>) -> Result<Self> {
+        Ok(Self {
+            graph: digits.graph.clone(),
+            items: u32::try_from(range.len())?,
+            inputs: vec![digits.images(range)?],
+            weights: file::decode_bundle(&digits.weights)?,
+        })
+    }
+}

@@ -1,7 +1,6 @@
 //! The work of a refereed job, outside of any agent: what an honest provider computes, and what a cheat makes of it.
 
 use {
-    super::digits::Digits,
     crate::rng::Rng,
     anyhow::{Context, Result, ensure},
     quern_data::sizes,
@@ -11,11 +10,10 @@ use {
         commit::{Commitment, Committer, ItemTrace, data_root},
         eval::{Batch, DEFAULT_MAX_ITEM_BYTES},
         evidence::Charge,
-        file,
         graph::Graph,
         witness,
     },
-    std::{collections::BTreeMap, ops::Range},
+    std::collections::BTreeMap,
 };
 
 /// Rows and columns of both factors of the plain product.
@@ -92,19 +90,6 @@ pub struct Answer {
 const KEPT: u32 = 64;
 
 impl Work {
-    /// The digits network on some of the held-out images.
-    ///
-    /// # Errors
-    /// A range beyond the last image.
-    pub fn digits(digits: &Digits, range: Range<usize>) -> Result<Self> {
-        Ok(Self {
-            graph: digits.graph.clone(),
-            items: u32::try_from(range.len())?,
-            inputs: vec![digits.images(range)?],
-            weights: file::decode_bundle(&digits.weights)?,
-        })
-    }
-
     /// A product of two 1000 x 1000 matrices, different ones for every seed.
     ///
     /// # Errors

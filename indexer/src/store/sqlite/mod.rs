@@ -3,6 +3,7 @@
 mod bulk;
 mod columns;
 mod file;
+mod number;
 mod numbers;
 mod read;
 mod write;

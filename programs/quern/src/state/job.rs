@@ -134,7 +134,7 @@ pub struct Job {
     pub work_secs: PodU32,
     /// Time to challenge or reject a result.
     pub review_secs: PodU32,
-    /// How many items the job has: each input that is none of the fixed ones holds so many.
+    /// How many items the job has: each input that is not fixed holds this number.
     pub items: PodU32,
     /// Results submitted so far.
     pub submissions: PodU32,

@@ -43,7 +43,7 @@ impl Args {
 
 /// Estimates a job; `context` is there if the cluster is asked.
 pub async fn run(format: Format, context: Option<&Context>, args: &Args) -> Result<()> {
-    let path = data::GraphFiles::of(&args.graph, None).graph;
+    let path = crate::folder::GraphFiles::of(&args.graph, None).graph;
     let bytes = data::read_graph(&path, "GRAPH")?;
     let graph = Graph::parse(&bytes).map_err(quern_proof::Error::from)?;
     let sealed = graph.check().map_err(quern_proof::Error::from)?;

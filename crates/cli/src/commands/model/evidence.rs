@@ -25,7 +25,7 @@ impl Openings for Blank {
     }
 }
 
-/// The dearest cell of an op, as far as its ends and its middle tell.
+/// The dearest of the cells at the ends and in the middle of an op.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Dearest {
     /// Bytes of evidence.

@@ -36,7 +36,7 @@ pub struct Args {
 
 /// Shows a graph.
 pub fn run(format: Format, args: &Args) -> Result<()> {
-    let files = data::GraphFiles::of(&args.graph, args.weights.as_deref());
+    let files = crate::folder::GraphFiles::of(&args.graph, args.weights.as_deref());
     let bytes = data::read_graph(&files.graph, "GRAPH")?;
     let graph = Graph::parse(&bytes).map_err(quern_proof::Error::from)?;
     let sealed = graph.check().map_err(quern_proof::Error::from)?;

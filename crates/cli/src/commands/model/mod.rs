@@ -47,7 +47,7 @@ it lost) and, for texts, tokenizer.json.")]
   quern model inspect models/digits/digits.qmodel
   quern model inspect minilm --items 1000
 
-Evidence and compute units are those of the dearest cell of an op, as far as its ends and its middle tell; the
+Evidence and compute units are those of the dearest cell at the ends and in the middle of an op; the
 units are an estimate.")]
     Inspect(inspect::Args),
     /// Estimate what a job with a graph file takes: work, files, memory, and with --prices what it costs at least

@@ -47,7 +47,7 @@ pub fn run(format: output::Format, args: &Args) -> Result<()> {
     // Before the work, not behind it.
     let to = args.out.as_deref().map(|path| Format::of(path, None));
     let to = to.transpose()?;
-    let paths = data::GraphFiles::of(&args.graph, args.weights.as_deref());
+    let paths = crate::folder::GraphFiles::of(&args.graph, args.weights.as_deref());
     let bytes = data::read_graph(&paths.graph, "GRAPH")?;
     let graph = Graph::parse(&bytes).map_err(quern_proof::Error::from)?;
     let weights = match &paths.weights {

@@ -65,7 +65,7 @@ pub struct Args {
     /// Most bytes of a job's result and of what is kept of its items for demands, in MiB
     #[arg(long, default_value_t = 1_024, value_name = "MIB")]
     max_result: u32,
-    /// Most traces of single items to publish with a result, in MiB: the first items, as many as fit; 0 for none. Whoever checks
+    /// Most traces of single items to publish with a result, in MiB: the first items, as many as fit; 0 for none. A watcher that checks
     /// a published trace need not compute the item again
     #[arg(long, default_value_t = 64, value_name = "MIB")]
     publish_traces: u32,
