@@ -207,6 +207,8 @@ fn the_command_line_needs_neither_provider_nor_watcher_to_print_a_job() {
         "commands/watch.rs",
         // A local network runs a provider of its own.
         "commands/localnet/serve.rs",
+        // It checks what it asked for.
+        "commands/embed.rs",
         "src/error.rs",
         "src/lib.rs",
     ];
