@@ -171,6 +171,11 @@ export type Quern = {
       "value": "1"
     },
     {
+      "name": "convictionReasonWrongTokens",
+      "type": "u8",
+      "value": "4"
+    },
+    {
       "name": "demandSeed",
       "type": "bytes",
       "value": "[100, 101, 109, 97, 110, 100]"
@@ -278,12 +283,12 @@ export type Quern = {
     {
       "name": "maxGraphBytes",
       "type": "u32",
-      "value": "3384"
+      "value": "77936"
     },
     {
       "name": "maxInputs",
       "type": "u32",
-      "value": "4"
+      "value": "8"
     },
     {
       "name": "maxNameBytes",
@@ -529,7 +534,7 @@ export type Quern = {
     },
     {
       "code": 6036,
-      "msg": "The bytes do not fit into the room that the model reserved",
+      "msg": "The bytes lie beyond the graph's registered length, or more than 10,240 beyond what is written; write in order",
       "name": "modelOutOfRoom"
     },
     {
@@ -569,7 +574,7 @@ export type Quern = {
     },
     {
       "code": 6044,
-      "msg": "The number of inputs or batch rows does not fit the model's graph",
+      "msg": "The number of inputs or items does not fit the model's graph, or a root is given for its tokens",
       "name": "inputsDoNotFit"
     },
     {
@@ -726,6 +731,16 @@ export type Quern = {
       "code": 6075,
       "msg": "The graph as written is not the one that the seal names; write it again",
       "name": "graphDiffers"
+    },
+    {
+      "code": 6076,
+      "msg": "The model is shorter than its registered length; write all of its graph first",
+      "name": "modelTooShort"
+    },
+    {
+      "code": 6077,
+      "msg": "Give the root of the tokens exactly where the model's graph has tokens; leave it zero elsewhere",
+      "name": "tokensDoNotFit"
     }
   ],
   "events": [
@@ -4418,11 +4433,16 @@ export type Quern = {
           "relations": [
             "model"
           ],
-          "signer": true
+          "signer": true,
+          "writable": true
         },
         {
           "name": "model",
           "writable": true
+        },
+        {
+          "address": "11111111111111111111111111111111",
+          "name": "systemProgram"
         },
         {
           "name": "eventAuthority",
@@ -4547,7 +4567,7 @@ export type Quern = {
             "fields": [
               {
                 "name": "op",
-                "type": "u8"
+                "type": "u16"
               },
               {
                 "name": "row",
@@ -4555,6 +4575,10 @@ export type Quern = {
               },
               {
                 "name": "col",
+                "type": "u32"
+              },
+              {
+                "name": "at",
                 "type": "u32"
               }
             ],
@@ -4569,6 +4593,15 @@ export type Quern = {
               }
             ],
             "name": "padding"
+          },
+          {
+            "fields": [
+              {
+                "name": "item",
+                "type": "u32"
+              }
+            ],
+            "name": "tokens"
           }
         ]
       }
@@ -4582,7 +4615,7 @@ export type Quern = {
             "fields": [
               {
                 "name": "op",
-                "type": "u8"
+                "type": "u16"
               },
               {
                 "name": "row",
@@ -4590,6 +4623,10 @@ export type Quern = {
               },
               {
                 "name": "col",
+                "type": "u32"
+              },
+              {
+                "name": "at",
                 "type": "u32"
               }
             ],
@@ -4614,6 +4651,15 @@ export type Quern = {
               }
             ],
             "name": "unanswered"
+          },
+          {
+            "fields": [
+              {
+                "name": "item",
+                "type": "u32"
+              }
+            ],
+            "name": "wrongTokens"
           }
         ]
       }
@@ -4710,7 +4756,7 @@ export type Quern = {
           },
           {
             "name": "tree",
-            "type": "u8"
+            "type": "u16"
           },
           {
             "name": "level",
@@ -4726,12 +4772,7 @@ export type Quern = {
           },
           {
             "name": "reserved",
-            "type": {
-              "array": [
-                "u8",
-                2
-              ]
-            }
+            "type": "u8"
           },
           {
             "name": "seq",
@@ -5226,7 +5267,7 @@ export type Quern = {
             "type": "u64"
           },
           {
-            "name": "macs",
+            "name": "work",
             "type": "u64"
           },
           {
@@ -5246,6 +5287,10 @@ export type Quern = {
             "type": "i64"
           },
           {
+            "name": "tokensAnsweredAt",
+            "type": "i64"
+          },
+          {
             "name": "stateSlot",
             "type": "u64"
           },
@@ -5262,7 +5307,7 @@ export type Quern = {
             "type": "u32"
           },
           {
-            "name": "batchRows",
+            "name": "items",
             "type": "u32"
           },
           {
@@ -5286,11 +5331,15 @@ export type Quern = {
             "type": "u8"
           },
           {
+            "name": "tokensInput",
+            "type": "u8"
+          },
+          {
             "name": "reserved",
             "type": {
               "array": [
                 "u8",
-                3
+                2
               ]
             }
           },
@@ -5308,7 +5357,7 @@ export type Quern = {
                     32
                   ]
                 },
-                4
+                8
               ]
             }
           },
@@ -5340,6 +5389,15 @@ export type Quern = {
             }
           },
           {
+            "name": "tokensRoot",
+            "type": {
+              "array": [
+                "u8",
+                32
+              ]
+            }
+          },
+          {
             "name": "checkpoint",
             "type": {
               "array": [
@@ -5361,7 +5419,7 @@ export type Quern = {
             "type": {
               "array": [
                 "u8",
-                32
+                24
               ]
             }
           }
@@ -5808,7 +5866,7 @@ export type Quern = {
             "type": "bool"
           },
           {
-            "name": "macs",
+            "name": "work",
             "type": "u64"
           },
           {
@@ -5915,11 +5973,11 @@ export type Quern = {
             "type": "u64"
           },
           {
-            "name": "pricePerGmacAtoms",
+            "name": "pricePerGworkAtoms",
             "type": "u64"
           },
           {
-            "name": "bondPerGmacAtoms",
+            "name": "bondPerGworkAtoms",
             "type": "u64"
           },
           {
@@ -5948,11 +6006,11 @@ export type Quern = {
             "type": "u64"
           },
           {
-            "name": "pricePerGmacAtoms",
+            "name": "pricePerGworkAtoms",
             "type": "u64"
           },
           {
-            "name": "bondPerGmacAtoms",
+            "name": "bondPerGworkAtoms",
             "type": "u64"
           }
         ],
@@ -6102,11 +6160,11 @@ export type Quern = {
             }
           },
           {
-            "name": "macsFixed",
+            "name": "work",
             "type": "u64"
           },
           {
-            "name": "macsPerRow",
+            "name": "traceBytes",
             "type": "u64"
           },
           {
@@ -6114,11 +6172,15 @@ export type Quern = {
             "type": "u32"
           },
           {
+            "name": "mostRows",
+            "type": "u32"
+          },
+          {
             "name": "reservedTail",
             "type": {
               "array": [
                 "u8",
-                32
+                28
               ]
             }
           }
@@ -6352,7 +6414,7 @@ export type Quern = {
             "type": "i64"
           },
           {
-            "name": "batchRows",
+            "name": "items",
             "type": "u32"
           },
           {
@@ -6424,7 +6486,7 @@ export type Quern = {
         "fields": [
           {
             "name": "tree",
-            "type": "u8"
+            "type": "u16"
           },
           {
             "name": "level",
@@ -6764,11 +6826,11 @@ export type Quern = {
             "type": "u64"
           },
           {
-            "name": "refereedMacs",
+            "name": "refereedWork",
             "type": "u64"
           },
           {
-            "name": "reviewedMacs",
+            "name": "reviewedWork",
             "type": "u64"
           },
           {
@@ -7010,6 +7072,15 @@ export type Quern = {
             }
           },
           {
+            "name": "tokensRoot",
+            "type": {
+              "array": [
+                "u8",
+                32
+              ]
+            }
+          },
+          {
             "name": "outputUri",
             "type": "string"
           },
@@ -7088,6 +7159,15 @@ export type Quern = {
         "fields": [
           {
             "name": "traceRoot",
+            "type": {
+              "array": [
+                "u8",
+                32
+              ]
+            }
+          },
+          {
+            "name": "tokensRoot",
             "type": {
               "array": [
                 "u8",

@@ -353,16 +353,16 @@ fn counter_rows(
             served.convicted,
         ),
         (
-            "refereed_macs",
-            scores(1).macs.into(),
-            account.refereed_macs.get(),
-            served.refereed_macs,
+            "refereed_work",
+            scores(1).work.into(),
+            account.refereed_work.get(),
+            served.refereed_work,
         ),
         (
-            "reviewed_macs",
-            scores(2).macs.into(),
-            account.reviewed_macs.get(),
-            served.reviewed_macs,
+            "reviewed_work",
+            scores(2).work.into(),
+            account.reviewed_work.get(),
+            served.reviewed_work,
         ),
         (
             "rewards_accrued_atoms",
@@ -493,7 +493,7 @@ async fn boards(audit: &mut Audit, ledger: &Ledger, api: &Api, stage: &Stage) ->
         for ((provider, code), score) in &ledger.scores {
             let booked = match metric {
                 Metric::Earned => score.earned_atoms,
-                Metric::Macs => score.macs.into(),
+                Metric::Work => score.work.into(),
                 Metric::Milestones => score.milestones.into(),
                 Metric::Rewards => score.reward_atoms,
             };

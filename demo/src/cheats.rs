@@ -1,6 +1,7 @@
-//! Three ways to be paid for nothing, and how a stranger who trusts nobody ends each of them.
+//! Five ways to be paid for nothing, and how a stranger who trusts nobody ends each of them.
 
 use {
+    crate::sentences::Transformer,
     anyhow::{Context, Result, bail, ensure},
     quern_client::{
         Pubkey, Signature, Signer, accounts,
@@ -11,7 +12,6 @@ use {
             state::{ConvictionReason, JobState},
         },
     },
-    quern_proof::evidence::Charge,
     quern_testkit::net::{Cell, Forger, Lookout, QUSD, Stage, Work, until},
     quern_watcher::{Report, Verdict},
     serde::{Serialize, Serializer},
@@ -23,12 +23,13 @@ use {
 };
 
 /// Longest wait for anything that watcher or cluster do.
-const LIMIT: Duration = Duration::from_secs(60);
-/// Price of each of the three jobs; they differ a little, so that no two amounts are alike.
+const LIMIT: Duration = Duration::from_secs(240);
+/// Price of each of these jobs; they differ a little, so that no two amounts are alike.
 const PRICE_ATOMS: u64 = 3 * QUSD + 13;
 /// The cell of the product that is changed.
 const PRODUCT_CELL: Cell = Cell {
     op: 0,
+    item: 0,
     row: 617,
     col: 333,
 };
@@ -42,6 +43,10 @@ pub enum CheatKind {
     ProductCell,
     /// It changed one hidden activation, so that the label of an image is another.
     TurnedLabel,
+    /// It changed one share of an attention's softmax, in one item of two.
+    SoftmaxCell,
+    /// It changed one value of a normalization, in one item of two.
+    NormCell,
     /// It committed to something and published nothing.
     Unanswered,
 }
@@ -52,6 +57,8 @@ impl CheatKind {
         match self {
             Self::ProductCell => "product_cell",
             Self::TurnedLabel => "turned_label",
+            Self::SoftmaxCell => "softmax_cell",
+            Self::NormCell => "norm_cell",
             Self::Unanswered => "silence",
         }
     }
@@ -61,6 +68,8 @@ impl CheatKind {
         match self {
             Self::ProductCell => "one cell of a 1000 x 1000 x 1000 product off by one",
             Self::TurnedLabel => "one activation changed, one label turned",
+            Self::SoftmaxCell => "one share of an attention softmax changed, in a transformer",
+            Self::NormCell => "one value of a normalization changed, in a transformer",
             Self::Unanswered => "a root posted, nothing published",
         }
     }
@@ -113,29 +122,32 @@ pub struct Cheat {
     pub refunded_atoms: String,
 }
 
-/// Plays all three, one after the other.
+/// Plays all of them, one after the other.
 ///
 /// # Errors
 /// A cheat that was not caught as it must be.
-pub async fn cheats(stage: &Stage, lookout: &Lookout) -> Result<Vec<Cheat>> {
+pub async fn cheats(
+    stage: &Stage,
+    lookout: &Lookout,
+    transformer: &Transformer,
+) -> Result<Vec<Cheat>> {
     Ok(vec![
         product_cell(stage, lookout).await?,
         turned_label(stage, lookout).await?,
+        transformer_cell(stage, lookout, transformer, CheatKind::SoftmaxCell).await?,
+        transformer_cell(stage, lookout, transformer, CheatKind::NormCell).await?,
         silence(stage, lookout).await?,
     ])
 }
 
 async fn product_cell(stage: &Stage, lookout: &Lookout) -> Result<Cheat> {
     let work = Work::product(2)?;
-    let honest = work.honest()?;
-    let values = honest.last().context("the product is empty")?.to_i32()?;
-    let at = PRODUCT_CELL.row as usize * work.batch_rows as usize + PRODUCT_CELL.col as usize;
-    let right = *values.get(at).context("the product has no such cell")?;
-    let outputs = work.with_value(&honest, PRODUCT_CELL, right + 1)?;
+    let right = work.value(PRODUCT_CELL)?;
+    let answer = work.with_value(PRODUCT_CELL, right + 1)?;
     let (kind, forger) = (CheatKind::ProductCell, forger(stage));
     let job = taken(stage, &forger, kind, stage.product, &work, 0).await?;
-    let uri = forger.publish(&job, &outputs).await?;
-    let submission = forger.submit(&job, &outputs, &uri);
+    let uri = forger.publish(&job, &answer).await?;
+    let submission = forger.submit(&job, &answer, &uri);
     let attempt = Attempt::of(stage, lookout, kind, job, submission).await?;
     stage.names.say(format!(
         "hemlock writes {} instead of {right} into row {}, column {}: one of a million values",
@@ -144,32 +156,63 @@ async fn product_cell(stage: &Stage, lookout: &Lookout) -> Result<Cheat> {
         PRODUCT_CELL.col
     ));
     let caught = caught(stage, lookout, attempt).await?;
-    convicted_inline(&caught, PRODUCT_CELL)?;
+    convicted(&caught, &work, PRODUCT_CELL)?;
+    Ok(caught.cheat)
+}
+
+/// One cell deep inside a transformer, in the second of two items.
+async fn transformer_cell(
+    stage: &Stage,
+    lookout: &Lookout,
+    transformer: &Transformer,
+    kind: CheatKind,
+) -> Result<Cheat> {
+    let (name, extra_atoms) = match kind {
+        CheatKind::SoftmaxCell => ("SOFTMAX", 3),
+        _ => ("NORM", 4),
+    };
+    let work = transformer.work(0..2)?;
+    let (cell, value) = transformer.cell_of(name, &work, 1)?;
+    let right = work.value(cell)?;
+    let answer = work.with_value(cell, value)?;
+    let forger = forger(stage);
+    let job = taken(stage, &forger, kind, transformer.model, &work, extra_atoms).await?;
+    let uri = forger.publish(&job, &answer).await?;
+    let submission = forger.submit(&job, &answer, &uri);
+    let attempt = Attempt::of(stage, lookout, kind, job, submission).await?;
+    stage.names.say(format!(
+        "hemlock writes {value} instead of {right} into row {}, column {} of op {}, a {name}, and computes the rest from it",
+        cell.row, cell.col, cell.op
+    ));
+    let caught = caught(stage, lookout, attempt).await?;
+    convicted(&caught, &work, cell)?;
     Ok(caught.cheat)
 }
 
 async fn turned_label(stage: &Stage, lookout: &Lookout) -> Result<Cheat> {
     let work = Work::digits(&stage.digits, IMAGES)?;
-    let honest = work.honest()?;
-    let (cell, value) = work.turning_point(&honest)?;
-    let outputs = work.with_value(&honest, cell, value)?;
-    let label = |outputs: &[quern_proof::Tensor]| -> Result<i32> {
-        let labels = outputs.last().context("the result is empty")?.to_i32()?;
-        let label = labels.get(cell.row as usize);
-        label.copied().context("the result has no such image")
+    let (cell, value) = work.turning_point()?;
+    let answer = work.with_value(cell, value)?;
+    let label = |outputs: &[quern_proof::Tensor]| {
+        let label = outputs.last().and_then(|labels| labels.value(0, 0));
+        label.context("the result is empty")
     };
-    let (right, wrong) = (label(&honest)?, label(&outputs)?);
+    let wrong = answer
+        .traces
+        .get(&cell.item)
+        .context("the wrong item is gone")?;
+    let (right, wrong) = (label(&work.item(cell.item)?)?, label(wrong)?);
     let (kind, forger) = (CheatKind::TurnedLabel, forger(stage));
     let job = taken(stage, &forger, kind, stage.model, &work, 1).await?;
-    let uri = forger.publish(&job, &outputs).await?;
-    let submission = forger.submit(&job, &outputs, &uri);
+    let uri = forger.publish(&job, &answer).await?;
+    let submission = forger.submit(&job, &answer, &uri);
     let attempt = Attempt::of(stage, lookout, kind, job, submission).await?;
     stage.names.say(format!(
         "hemlock sets activation {} of image {} to {value}: a {right} becomes a {wrong}, and everything behind it agrees",
-        cell.col, cell.row
+        cell.col, cell.item
     ));
     let caught = caught(stage, lookout, attempt).await?;
-    convicted_inline(&caught, cell)?;
+    convicted(&caught, &work, cell)?;
     Ok(caught.cheat)
 }
 
@@ -221,8 +264,7 @@ async fn taken(
         .create_refereed_job(
             &name,
             model,
-            work.batch_rows,
-            &work.inputs,
+            work,
             PRICE_ATOMS + extra_atoms,
             Some(hemlock.owner.pubkey()),
         )
@@ -428,17 +470,16 @@ fn told(stage: &Stage, job: &Pubkey) -> Result<Told> {
 }
 
 /// One transaction of version 1 that carries everything and names exactly the wrong cell.
-fn convicted_inline(caught: &Caught, wrong: Cell) -> Result<()> {
+fn convicted(caught: &Caught, work: &Work, wrong: Cell) -> Result<()> {
     let Verdict::Convicted {
         charge, demands, ..
     } = &caught.report.verdict
     else {
         bail!("no wrong value was proved: {:?}", caught.report);
     };
-    let Cell { op, row, col } = wrong;
     ensure!(
-        *charge == Charge::Cell { op, row, col },
-        "another cell was convicted: {charge:?}"
+        *charge == wrong.charge(&work.graph)?,
+        "another cell was convicted: {charge}"
     );
     let cheat = &caught.cheat;
     ensure!(

@@ -1,16 +1,18 @@
-//! The main job as a story on a local network, from escrow to leaderboard: the built program, providers, a watcher, three
-//! cheats, the indexer and its HTTP API, the digits model. It ends with an audit to the atom.
+//! The main job as a story on a local network, from escrow to leaderboard: the built program, providers, a watcher, five
+//! cheats, the indexer and its HTTP API, the digits model and a transformer. It ends with an audit to the atom.
 //!
 //! [`play()`] runs it, [`Summary`] tells it, [`audit()`] compares chain, API and an independent ledger.
 
 mod audit;
 mod cheats;
 mod play;
+mod sentences;
 mod summary;
 
 pub use {
     audit::{Audit, audit},
     cheats::{Cheat, CheatKind},
     play::{Cast, Plan, play},
+    sentences::{Embedded, Pair},
     summary::Summary,
 };

@@ -1,4 +1,4 @@
-//! `cargo xtask demo`: the main job on a local network, from escrow to leaderboard, with three cheats on the way and an audit
+//! `cargo xtask demo`: the main job on a local network, from escrow to leaderboard, with five cheats on the way and an audit
 //! at the end.
 //!
 //! Progress goes to standard error; standard output gets the tables, or with `--json` one JSON object.
@@ -8,7 +8,7 @@ use {
     clap::Parser,
     quern_demo::{Plan, play},
     quern_testkit::net::Names,
-    std::process::ExitCode,
+    std::{path::PathBuf, process::ExitCode},
     tracing_subscriber::EnvFilter,
 };
 
@@ -31,6 +31,9 @@ struct Cli {
     /// Held-out images in each of them; there are 1,000 in all
     #[arg(long, default_value_t = Plan::default().images_per_job)]
     images_per_job: usize,
+    /// Folder of an encoder that `quern model import` made; without one a tiny random transformer takes its place
+    #[arg(long, value_name = "FOLDER")]
+    encoder: Option<PathBuf>,
 }
 
 fn main() -> ExitCode {
@@ -69,6 +72,7 @@ async fn show(options: &Cli) -> Result<()> {
     let plan = Plan {
         jobs: options.jobs,
         images_per_job: options.images_per_job,
+        encoder: options.encoder.clone(),
     };
     let (cast, summary) = play(plan, names).await?;
     if options.json {

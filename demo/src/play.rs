@@ -4,6 +4,7 @@ use {
     super::{
         audit::audit,
         cheats::{Cheat, cheats, cleared},
+        sentences::{Embedded, Transformer},
         summary::{Facts, Summary},
     },
     anyhow::{Context, Result, ensure},
@@ -17,7 +18,10 @@ use {
         },
         read,
     },
-    quern_data::{FetchLimits, Fetcher},
+    quern_data::{
+        FetchLimits, Fetcher,
+        fetch::{ROOTS_FILE, beside},
+    },
     quern_indexer::{Config, Indexer},
     quern_localnet::Mint,
     quern_proof::{Tensor, commit::data_root, file},
@@ -25,12 +29,16 @@ use {
         BOND_DEPOSIT_ATOMS, Digits, Ledger, Lookout, Machine, Names, PARAMS, QUSD, Stage, Work,
         chronicle::ALIKE, trainer, until,
     },
-    std::{ops::Range, time::Duration},
+    std::{
+        ops::Range,
+        path::{Path, PathBuf},
+        time::Duration,
+    },
     tokio::task::JoinHandle,
 };
 
 /// Longest wait for anything that the machines do.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_secs(240);
 /// Price of a batch of images; each job costs a little more, so that no two amounts are alike.
 const BATCH_PRICE_ATOMS: u64 = 2 * QUSD + 3;
 /// Price of the product of two matrices.
@@ -45,12 +53,14 @@ const JUDGING_IMAGES: Range<usize> = 700..1_000;
 const AGREED_PERCENT: usize = 90;
 
 /// How much the demo does.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Plan {
     /// Refereed jobs.
     pub jobs: usize,
     /// Held-out images in each.
     pub images_per_job: usize,
+    /// The folder of an encoder that was imported; without one a tiny random transformer takes its place.
+    pub encoder: Option<PathBuf>,
 }
 
 impl Default for Plan {
@@ -59,6 +69,7 @@ impl Default for Plan {
         Self {
             jobs: 25,
             images_per_job: 40,
+            encoder: None,
         }
     }
 }
@@ -143,15 +154,16 @@ pub async fn play(plan: Plan, names: Names) -> Result<(Cast, Summary)> {
     let mut cast = Cast::gather(names.clone()).await?;
     let stage = &cast.stage;
 
-    let mut honest = inference(stage, plan).await?;
-    let cheap = unwanted(stage, plan).await?;
-    let right = recognized(stage, &honest, plan).await?;
+    let mut honest = inference(stage, &plan).await?;
+    let cheap = unwanted(stage, &plan).await?;
+    let right = recognized(stage, &honest, &plan).await?;
+    let (transformer, job, embedded) = embedding(stage, plan.encoder.as_deref()).await?;
+    honest.push(job);
 
-    names.heading(
-        "A third provider cheats three times beside an honest product of a million values",
-    );
+    names
+        .heading("A third provider cheats five times beside an honest product of a million values");
     honest.push(product(stage).await?);
-    let caught = cheats(stage, &cast.lookout).await?;
+    let caught = cheats(stage, &cast.lookout, &transformer).await?;
     cleared(stage, &cast.lookout, &honest).await?;
     names.say(format!(
         "watcher: nothing is wrong with the {} honest results",
@@ -178,13 +190,14 @@ pub async fn play(plan: Plan, names: Names) -> Result<(Cast, Summary)> {
         training_right,
         training_images: JUDGING_IMAGES.len(),
         honest_paid,
+        embedded,
     };
     let summary = audited(&cast, facts, caught).await?;
     Ok((cast, summary))
 }
 
 /// How many images are right; all of them together must be as many as the training script found.
-async fn recognized(stage: &Stage, honest: &[Pubkey], plan: Plan) -> Result<usize> {
+async fn recognized(stage: &Stage, honest: &[Pubkey], plan: &Plan) -> Result<usize> {
     let images = plan.jobs * plan.images_per_job;
     let right = results(stage, honest, plan).await?;
     stage.names.say(format!("client: {right} of {images} images are right, and every intermediate result equals its own recomputation"));
@@ -319,7 +332,7 @@ async fn audited(cast: &Cast, facts: Facts, caught: Vec<Cheat>) -> Result<Summar
 }
 
 /// Act 1: refereed inference on batches of held-out images.
-async fn inference(stage: &Stage, plan: Plan) -> Result<Vec<Pubkey>> {
+async fn inference(stage: &Stage, plan: &Plan) -> Result<Vec<Pubkey>> {
     stage
         .names
         .heading("Refereed inference: the client escrows, providers bond, work, commit");
@@ -349,17 +362,42 @@ async fn lookout(stage: &Stage) -> Result<Lookout> {
 /// An honest product of two matrices, for whoever takes it.
 async fn product(stage: &Stage) -> Result<Pubkey> {
     let work = Work::product(1)?;
-    let (rows, price_atoms) = (work.batch_rows, PRODUCT_PRICE_ATOMS);
     stage
-        .create_refereed_job(
-            "product",
-            stage.product,
-            rows,
-            &work.inputs,
-            price_atoms,
-            None,
-        )
+        .create_refereed_job("product", stage.product, &work, PRODUCT_PRICE_ATOMS, None)
         .await
+}
+
+/// A transformer on all sentences: the client checks what was published, and some items by itself.
+async fn embedding(
+    stage: &Stage,
+    encoder: Option<&Path>,
+) -> Result<(Transformer, Pubkey, Embedded)> {
+    stage
+        .names
+        .heading("A transformer, refereed to the last cell");
+    if encoder.is_none() {
+        stage.names.say("MiniLM was not fetched (`cargo xtask demo` fetches it), so a tiny random transformer writes text instead");
+    }
+    let transformer = Transformer::on(stage, encoder).await?;
+    let work = transformer.work(0..transformer.count())?;
+    let price_atoms = Transformer::price_atoms(&work, 23)?;
+    let job = stage
+        .create_refereed_job("sentences", transformer.model, &work, price_atoms, None)
+        .await?;
+    let state = submitted(stage, &job, 0).await?;
+    let (root, uri) = stage.chronicle.submission(&job)?;
+    ensure!(
+        root == state.trace_root,
+        "event and account name different commitments"
+    );
+    let embedded = transformer
+        .judge(&fetcher(stage), &work, (&root, &uri))
+        .await?;
+    stage.names.say(format!(
+        "client: {} items of {} lead to the commitment, and {} of them computed again are the same",
+        embedded.items, embedded.what, embedded.recomputed
+    ));
+    Ok((transformer, job, embedded))
 }
 
 /// How many of these jobs were paid.
@@ -374,7 +412,7 @@ fn paid(stage: &Stage, jobs: &[Pubkey]) -> usize {
 }
 
 /// Two jobs that pay less than any provider wants: one is cancelled here, the other one, returned, will expire.
-async fn unwanted(stage: &Stage, plan: Plan) -> Result<Pubkey> {
+async fn unwanted(stage: &Stage, plan: &Plan) -> Result<Pubkey> {
     let images = 0..plan.images_per_job;
     let regretted = stage
         .create_digits_job("cheap job 1", images.clone(), 3 * QUSD / 10)
@@ -393,9 +431,9 @@ async fn unwanted(stage: &Stage, plan: Plan) -> Result<Pubkey> {
     Ok(cheap)
 }
 
-/// Waits for every result and checks each as the client: the published trace against the commitment and against its own
+/// Waits for every result and checks each as the client: the published roots against the commitment and against its own
 /// computation, the answers against the labels. Returns how many images are right.
-async fn results(stage: &Stage, jobs: &[Pubkey], plan: Plan) -> Result<usize> {
+async fn results(stage: &Stage, jobs: &[Pubkey], plan: &Plan) -> Result<usize> {
     let fetcher = fetcher(stage);
     let mut right = 0;
     for (index, address) in jobs.iter().enumerate() {
@@ -406,10 +444,10 @@ async fn results(stage: &Stage, jobs: &[Pubkey], plan: Plan) -> Result<usize> {
             "event and account name different commitments"
         );
         let start = index * plan.images_per_job;
-        let trace = fetcher.fetch(&uri, None).await?;
-        let judged = stage
-            .digits
-            .judge(start..start + plan.images_per_job, &root, &trace);
+        let result = fetcher.fetch(&uri, None).await?;
+        let roots = fetcher.fetch(&beside(&uri, ROOTS_FILE)?, None).await?;
+        let images = start..start + plan.images_per_job;
+        let judged = stage.digits.judge(images, &root, result, &roots);
         right += judged
             .with_context(|| format!("the result of {} is wrong", stage.names.of(address)))?;
     }

@@ -4,6 +4,7 @@ use {
     super::{
         audit::{Api, Audit},
         cheats::Cheat,
+        sentences::Embedded,
     },
     anyhow::Result,
     comfy_table::{CellAlignment, Table, presets},
@@ -18,7 +19,7 @@ use {
 };
 
 /// What only the demo itself knows.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Facts {
     /// Images in refereed jobs.
     pub images: usize,
@@ -30,6 +31,8 @@ pub struct Facts {
     pub training_images: usize,
     /// Refereed jobs of honest providers that were paid.
     pub honest_paid: usize,
+    /// What became of the sentences.
+    pub embedded: Embedded,
 }
 
 /// What happened to a provider.
@@ -60,8 +63,8 @@ pub struct ProviderSummary {
 pub struct LevelSummary {
     /// Milestones in its favour.
     pub milestones: u64,
-    /// Multiply-accumulates of settled milestones.
-    pub macs: u64,
+    /// Units of work of settled milestones.
+    pub work: u64,
     /// Its parts of prices.
     pub earned_atoms: String,
     /// Rewards accrued.
@@ -93,6 +96,8 @@ pub struct Summary {
     pub jobs_convicted: u64,
     /// Refereed jobs of honest providers that were paid.
     pub honest_paid: usize,
+    /// The sentences, refereed.
+    pub embedded: Embedded,
     /// What the dishonest provider tried, and what became of it.
     pub cheats: Vec<Cheat>,
     /// Milestones paid in full.
@@ -179,6 +184,7 @@ impl Summary {
             jobs_reopened: reopened,
             jobs_convicted: ledger.count("ConvictionSettled"),
             honest_paid: facts.honest_paid,
+            embedded: facts.embedded,
             cheats,
             milestones_settled: ledger.count("MilestoneSettled"),
             images: facts.images,
@@ -213,6 +219,7 @@ impl Summary {
         let mut text = String::from("\nProviders by earnings, from the indexer (finalized)\n");
         text.push_str(&self.board_table());
         text.push_str(&self.convicted_lines());
+        text.push_str(&self.embedded_lines());
         text.push_str(&self.cheat_table());
         let mut table = table(&["", ""]);
         for (what, value) in self.totals() {
@@ -266,6 +273,10 @@ impl Summary {
                 ),
             ),
             (
+                "texts of a transformer",
+                format!("{} ({})", self.embedded.items, self.embedded.what),
+            ),
+            (
                 "trained by two providers, unseen images",
                 percent(self.training_accuracy),
             ),
@@ -308,20 +319,18 @@ impl Summary {
             cells.extend(self.cheats.iter().map(value));
             table.add_row(cells);
         };
-        row("caught by", &|cheat| match cheat.route {
+        row("evidence", &|cheat| match cheat.route {
             "timeout" => "no answer".to_owned(),
-            "account" => "evidence account".to_owned(),
-            _ => "evidence inline".to_owned(),
+            "account" => "in account".to_owned(),
+            _ => "inline".to_owned(),
         });
-        row("evidence, bytes", &|cheat| cheat.evidence_bytes.to_string());
+        row("its bytes", &|cheat| cheat.evidence_bytes.to_string());
         row("transaction version", &|cheat| {
             cheat.transaction_version.to_owned()
         });
         row("compute units", &|cheat| cheat.compute_units.to_string());
         row("demands", &|cheat| cheat.demands.to_string());
-        row("fees, lamports (payout and closing too)", &|cheat| {
-            cheat.lamports.to_string()
-        });
+        row("all fees, lamports", &|cheat| cheat.lamports.to_string());
         row("seconds waited", &|cheat| format!("{:.1}", cheat.seconds));
         row("seconds of the cluster's clock", &|cheat| {
             cheat.chain_seconds.to_string()
@@ -341,6 +350,29 @@ impl Summary {
             "\nCheats; the price went back to the client each time, and {} honest results beside them were paid\n{titles}{table}\n",
             self.honest_paid
         )
+    }
+
+    /// The nearest sentences, or what was done instead.
+    fn embedded_lines(&self) -> String {
+        let Embedded {
+            what,
+            items,
+            nearest,
+            ..
+        } = &self.embedded;
+        if nearest.is_empty() {
+            return format!("\n{items} texts by {what}, refereed\n");
+        }
+        let mut text =
+            format!("\n{items} sentences embedded with {what}, refereed; the nearest:\n");
+        for pair in nearest {
+            let line = format!(
+                "  {:.3}  {} | {}\n",
+                pair.cosine, pair.sentence, pair.nearest
+            );
+            text.push_str(&line);
+        }
+        text
     }
 
     /// Who is on no board: what the convicted have earned and lost.
@@ -374,7 +406,7 @@ impl Summary {
             "provider",
             "earned (qUSD)",
             "milestones",
-            "MACs",
+            "units of work",
             "rewards (QRN)",
         ]);
         for column in 3..7 {
@@ -391,7 +423,7 @@ impl Summary {
                     format!("{name} ({})", short(&entry.provider.to_string())),
                     tokens(entry.value, board.decimals),
                     entry.milestones.to_string(),
-                    entry.macs.to_string(),
+                    entry.work.to_string(),
                     entry.rewards.first().map_or("0".to_owned(), |reward| {
                         tokens(reward.atoms, reward.decimals)
                     }),
@@ -429,7 +461,7 @@ fn provider(ledger: &Ledger, name: &str, owner: &quern_client::Pubkey) -> Provid
             .unwrap_or_default();
         LevelSummary {
             milestones: score.milestones,
-            macs: score.macs,
+            work: score.work,
             earned_atoms: score.earned_atoms.to_string(),
             rewards_atoms: score.reward_atoms.to_string(),
         }

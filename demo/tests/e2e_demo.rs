@@ -13,16 +13,21 @@ async fn the_demo_keeps_its_promises() {
     let plan = Plan {
         jobs: 6,
         images_per_job: 20,
+        encoder: None,
     };
     let (cast, summary) = play(plan, Names::new(false)).await.unwrap();
     assert_eq!(summary.audit_differences, Vec::<String>::new());
     assert_eq!(summary.audit, "equal");
     assert!(summary.audit_compared > 100, "{}", summary.audit_compared);
-    // Seven refereed ones and the training; two cheap ones, the hasty one and three cheats end otherwise.
-    assert_eq!(summary.jobs_created, 14);
-    assert_eq!(summary.jobs_settled, 8);
-    assert_eq!(summary.milestones_settled, 10);
-    assert_eq!(summary.honest_paid, 7);
+    // Eight refereed ones and the training; two cheap ones, the hasty one and five cheats end otherwise.
+    assert_eq!(summary.jobs_created, 17);
+    assert_eq!(summary.jobs_settled, 9);
+    assert_eq!(summary.milestones_settled, 11);
+    assert_eq!(summary.honest_paid, 8);
+    assert_eq!(
+        (summary.embedded.items, summary.embedded.recomputed),
+        (8, 4)
+    );
     the_cheats_are_caught(&summary);
     assert_eq!(
         (
@@ -59,13 +64,13 @@ async fn the_demo_keeps_its_promises() {
     };
     assert_eq!((alder.late, birch.late), (1, 0));
     assert_eq!((alder.convicted, birch.convicted), (0, 0));
-    assert_eq!((hemlock.taken, hemlock.convicted), (3, 3));
+    assert_eq!((hemlock.taken, hemlock.convicted), (5, 5));
     assert_eq!(hemlock.refereed.milestones, 0);
     assert_eq!(
         (alder.reviewed.milestones, birch.reviewed.milestones),
         (1, 2)
     );
-    assert_eq!(alder.refereed.milestones + birch.refereed.milestones, 7);
+    assert_eq!(alder.refereed.milestones + birch.refereed.milestones, 8);
     // What is shown to a person has a line for every provider and level.
     let tables = summary.tables();
     assert!(
@@ -73,7 +78,7 @@ async fn the_demo_keeps_its_promises() {
         "{tables}"
     );
     assert!(
-        tables.contains("hemlock: earned 0.000000 qUSD, convicted 3 times"),
+        tables.contains("hemlock: earned 0.000000 qUSD, convicted 5 times"),
         "{tables}"
     );
     // It fits the usual terminals.
@@ -81,7 +86,7 @@ async fn the_demo_keeps_its_promises() {
     assert!(widest <= Some(110), "{widest:?}: {tables}");
     let json = serde_json::to_value(&summary).unwrap();
     assert_eq!(json["cheats"][0]["kind"], "product_cell");
-    assert_eq!(json["cheats"][2]["reason"], "a demand without answer");
+    assert_eq!(json["cheats"][4]["reason"], "a demand without answer");
 
     // The audit is worth something: one atom more or less anywhere is found.
     let ledger = Ledger::of(&cast.stage).unwrap();
@@ -120,10 +125,12 @@ fn the_cheats_are_caught(summary: &Summary) {
     let all = [
         CheatKind::ProductCell,
         CheatKind::TurnedLabel,
+        CheatKind::SoftmaxCell,
+        CheatKind::NormCell,
         CheatKind::Unanswered,
     ];
     assert_eq!(kinds, all);
-    assert_eq!(summary.jobs_convicted, 3);
+    assert_eq!(summary.jobs_convicted, 5);
     for cheat in &summary.cheats {
         assert!(cheat.caught, "{cheat:?}");
         let atoms = |text: &str| text.parse::<u64>().unwrap();
@@ -137,17 +144,17 @@ fn the_cheats_are_caught(summary: &Summary) {
         assert_eq!(cheat.lamports, 5_000 * cheat.transactions, "{cheat:?}");
         assert!(cheat.seconds > 0.0, "{cheat:?}");
     }
-    let [product, label, silence] = summary.cheats.as_slice() else {
+    let [product, label, softmax, norm, silence] = summary.cheats.as_slice() else {
         panic!("{summary:?}")
     };
-    for cheat in [product, label] {
+    for cheat in [product, label, softmax, norm] {
         assert_eq!((cheat.route, cheat.transaction_version), ("inline", "1"));
         assert_eq!(cheat.reason, "a wrong value");
-        assert!((1_232..=4_096).contains(&cheat.evidence_bytes), "{cheat:?}");
+        assert!((600..=4_096).contains(&cheat.evidence_bytes), "{cheat:?}");
         // The conviction, and the one that splits the bond.
         assert_eq!((cheat.demands, cheat.transactions), (0, 2), "{cheat:?}");
     }
-    assert_eq!(product.evidence_bytes, 3_248);
+    assert_eq!(product.evidence_bytes, 3_296);
     assert!(product.compute_units <= 30_000, "{product:?}");
     assert_eq!((silence.route, silence.evidence_bytes), ("timeout", 0));
     // One demand, its timeout, the payout, the demand closed.
@@ -161,6 +168,7 @@ async fn more_images_than_there_are_get_a_sentence() {
         Plan {
             jobs: 30,
             images_per_job: 40,
+            encoder: None,
         },
         Names::new(true),
     )

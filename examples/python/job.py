@@ -57,7 +57,7 @@ def create_job(client: Client, mint: Pubkey, provider: Pubkey) -> Pubkey:
         "work_secs": 600,
         "review_secs": 600,
         "ends_by": now + 3_600,
-        "batch_rows": 2,
+        "items": 2,
         "pinned_provider": provider,
         "arbiter": NOBODY,
         "campaign": NOBODY,
@@ -85,6 +85,8 @@ def work(provider: Client, job: Pubkey):
     provider.send("take_job", {"seen": seen}, signer=owner, provider=entry, job=job)
     result = {
         "trace_root": data_root(bytes([7]), rows=1, row_bytes=1),
+        # Only graphs that write text have tokens.
+        "tokens_root": bytes(32),
         "output_uri": "https://provider.example/output.qten",
     }
     seen = provider.seen(provider.fetch("Job", job))

@@ -199,7 +199,7 @@ def base58(text: str) -> bytes:
 
 
 def data_root(data: bytes, rows: int, row_bytes: int) -> bytes:
-    """The root of a tensor: rows of int8, or int32 little-endian, one after another."""
+    """The root of a tensor: rows of int8, int16 or int32 (little-endian), one after another."""
 
     def sha(*parts: bytes) -> bytes:
         return hashlib.sha256(b"".join(parts)).digest()

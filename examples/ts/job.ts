@@ -81,7 +81,7 @@ async function createJob(): Promise<web3.PublicKey> {
         workSecs: 600,
         reviewSecs: 600,
         endsBy: new BN(now! + 3_600),
-        batchRows: 2,
+        items: 2,
         pinnedProvider: provider.publicKey,
         arbiter: NOBODY,
         campaign: NOBODY,
@@ -119,6 +119,8 @@ async function work(job: web3.PublicKey): Promise<void> {
   await asProvider.methods
     .submit(await asSeen(job), {
       traceRoot: [...dataRoot(result, 1, 1)],
+      // Only graphs that write text have tokens.
+      tokensRoot: Array<number>(32).fill(0),
       outputUri: "https://provider.example/output.qten",
     })
     .accounts({ signer: provider.publicKey, job })

@@ -1,4 +1,5 @@
-// What a client of Quern needs beside Anchor's library: addresses, purses, events, names of errors, roots of tensors.
+// What a client of Quern needs beside Anchor's library: addresses, purses, events, names of errors, roots of tensors, the check of
+// a published result.
 
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
@@ -114,11 +115,24 @@ export function constant(idl: Quern, name: string): number {
 
 const sha256 = (...parts: Uint8Array[]) => createHash("sha256").update(Buffer.concat(parts)).digest();
 
-/** The data root of a tensor: `rows` rows of `rowBytes` bytes (int8, or int32 little-endian) one after another. */
+const ceil = (count: number) => 2 ** Math.ceil(Math.log2(count));
+
+/** The root above a power of two of nodes. */
+function rootOver(nodes: Buffer[], tag: number): Buffer {
+  let level = nodes;
+  while (level.length > 1) {
+    const below = level;
+    level = Array.from({ length: below.length / 2 }, (_, at) =>
+      sha256(Buffer.of(tag), below[2 * at]!, below[2 * at + 1]!),
+    );
+  }
+  return level[0]!;
+}
+
+/** The data root of a tensor: `rows` rows of `rowBytes` bytes (int8, int16 or int32, little-endian) one after another. */
 export function dataRoot(data: Uint8Array, rows: number, rowBytes: number): Buffer {
-  const ceil = (count: number) => 2 ** Math.ceil(Math.log2(count));
   const leavesOfRow = ceil(Math.ceil(rowBytes / 128));
-  let nodes: Buffer[] = [];
+  const nodes: Buffer[] = [];
   for (let row = 0; row < ceil(rows); row++) {
     for (let leaf = 0; leaf < leavesOfRow; leaf++) {
       const isThere = row < rows && leaf * 128 < rowBytes;
@@ -129,10 +143,38 @@ export function dataRoot(data: Uint8Array, rows: number, rowBytes: number): Buff
       nodes.push(isThere ? sha256(Buffer.of(0), values) : Buffer.alloc(32));
     }
   }
-  while (nodes.length > 1) {
-    nodes = Array.from({ length: nodes.length / 2 }, (_, at) =>
-      sha256(Buffer.of(1), nodes[2 * at]!, nodes[2 * at + 1]!),
+  return rootOver(nodes, 1);
+}
+
+/** What job and graph say of a refereed result: items, the graph's ops, rows of its last op in an item, and their bytes. */
+export interface ResultShape {
+  items: number;
+  ops: number;
+  rows: number;
+  rowBytes: number;
+}
+
+/** Whether a published result (`result.bin`, `roots.bin`) leads to the trace root on chain. Believe none before. */
+export function isPublished(traceRoot: Uint8Array, result: Buffer, roots: Buffer, shape: ResultShape): boolean {
+  const { items, ops, rows, rowBytes } = shape;
+  const [ofItem, height] = [rows * rowBytes, Math.ceil(Math.log2(ops))];
+  const record = 32 * (1 + height);
+  if (result.length !== items * ofItem || roots.length !== items * record) return false;
+  const tag = Buffer.of(2);
+  // A missing item is a subtree of missing ops.
+  const missing = rootOver(Array<Buffer>(2 ** height).fill(Buffer.alloc(32)), 2);
+  const itemRoots = Array<Buffer>(ceil(items)).fill(missing);
+  for (let item = 0; item < items; item++) {
+    const [root, ...path] = Array.from({ length: 1 + height }, (_, at) =>
+      roots.subarray(item * record + 32 * at, item * record + 32 * at + 32),
     );
+    let [node, place] = [dataRoot(result.subarray(item * ofItem, (item + 1) * ofItem), rows, rowBytes), ops - 1];
+    for (const sibling of path) {
+      node = place % 2 === 1 ? sha256(tag, sibling, node) : sha256(tag, node, sibling);
+      place = Math.floor(place / 2);
+    }
+    if (!node.equals(root!)) return false;
+    itemRoots[item] = root!;
   }
-  return nodes[0]!;
+  return rootOver(itemRoots, 2).equals(traceRoot);
 }

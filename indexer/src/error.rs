@@ -99,9 +99,9 @@ pub enum IndexerError {
         /// What readers see.
         shown: u64,
     },
-    /// The database's tables could not be brought up to date.
+    /// The database's tables are those of another version, or could not be made.
     #[error(
-        "the store's tables cannot be brought up to date: {0}; was it written by a newer quern-indexer?"
+        "the store's tables are not those of this quern-indexer: {0}; name another file, and the history is read anew into it"
     )]
     Migrate(#[from] sqlx::migrate::MigrateError),
     /// The node failed to answer.

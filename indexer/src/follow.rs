@@ -2,7 +2,7 @@
 
 use {
     crate::{
-        decode,
+        decode::{self, Decoded},
         error::{IndexerError, Result},
         health::Health,
         source::{Item, Range, Source, Tip},
@@ -14,7 +14,10 @@ use {
         sync::Arc,
         time::{Duration, Instant},
     },
-    tokio::sync::watch,
+    tokio::{
+        sync::{mpsc, watch},
+        task::JoinSet,
+    },
 };
 
 /// Slots behind the cursor that every walk covers again: nodes can list a transaction late.
@@ -220,43 +223,11 @@ impl Follower {
         let known = self.store.known(&signatures).await?;
         items.retain(|item| !known.contains(&item.signature));
         let new = items.len();
-        let mut latest_at = end.chain_time;
-        let mut batch = Batch::default();
-        // Fetches run side by side, bounded, and arrive in order: memory holds one batch and the fetches under way.
-        let mut fetched = futures::stream::iter(items)
-            .map(|item| async move { self.read(&item).await.map(|decoded| (item, decoded)) })
-            .buffered(self.fetches.max(1));
-        let mut written_at = Instant::now();
-        let mut events = 0;
-        while let Some(next) = fetched.next().await {
-            let (item, decoded) = match next {
-                Ok(read) => read,
-                Err(error) => {
-                    // What was read is kept; only the cursor stays, so the next walk has less to do.
-                    self.write(&batch).await?;
-                    return Err(error);
-                }
-            };
-            batch.transactions.push((item.signature, item.slot));
-            if let Some(decoded) = decoded {
-                for letter in &decoded.dead_letters {
-                    tracing::error!(signature = %item.signature, reason = letter.reason, "dead letter");
-                }
-                latest_at = decoded
-                    .events
-                    .iter()
-                    .map(|event| event.body.at())
-                    .fold(latest_at, i64::max);
-                batch.events.extend(decoded.events);
-                batch.dead_letters.extend(decoded.dead_letters);
-            }
-            if batch.transactions.len() >= BATCH_TRANSACTIONS
-                || written_at.elapsed() > LONGEST_UNWRITTEN
-            {
-                events += self.write(&std::mem::take(&mut batch)).await?.events;
-                written_at = Instant::now();
-            }
-        }
+        // One batch is written while the next one is read; a slow store holds the reading, and nothing is dropped.
+        let (send, receive) = mpsc::channel(1);
+        let reading = self.read_batches(items, end.chain_time, send);
+        let (written, read) = tokio::join!(self.write_batches(receive), reading);
+        let (mut events, (mut batch, latest_at)) = (written?, read?);
         let chain_time = tip.time.unwrap_or(latest_at.max(0));
         batch.cursor = Some(Cursor { chain_time, ..end });
         batch.from_start = from_start;
@@ -267,6 +238,50 @@ impl Follower {
         Ok(())
     }
 
+    /// Reads these transactions and sends them on in full batches; gives back the rest and the latest time in any of them.
+    async fn read_batches(
+        &self,
+        items: Vec<Item>,
+        mut latest_at: i64,
+        batches: mpsc::Sender<Batch>,
+    ) -> Result<(Batch, i64)> {
+        let mut batch = Batch::default();
+        // Fetches run side by side, bounded, and arrive in order: memory holds a few batches and the fetches under way.
+        let mut fetched = futures::stream::iter(items)
+            .map(|item| self.start_reading(item))
+            .buffered(self.fetches.max(1));
+        let mut sent_at = Instant::now();
+        while let Some(next) = fetched.next().await {
+            let (item, decoded) = match next {
+                Ok(read) => read,
+                Err(error) => {
+                    // What was read is kept; only the cursor stays, so the next walk has less to do.
+                    let _ = batches.send(batch).await;
+                    return Err(error);
+                }
+            };
+            latest_at = latest_at.max(add(&mut batch, &item, decoded));
+            let is_full = batch.transactions.len() >= BATCH_TRANSACTIONS;
+            if is_full || sent_at.elapsed() > LONGEST_UNWRITTEN {
+                if batches.send(std::mem::take(&mut batch)).await.is_err() {
+                    // The writer failed and tells why.
+                    break;
+                }
+                sent_at = Instant::now();
+            }
+        }
+        Ok((batch, latest_at))
+    }
+
+    /// Writes batches as they come; says how many events were new.
+    async fn write_batches(&self, mut batches: mpsc::Receiver<Batch>) -> Result<u64> {
+        let mut events = 0;
+        while let Some(batch) = batches.recv().await {
+            events += self.write(&batch).await?.events;
+        }
+        Ok(events)
+    }
+
     /// Writes what came from the node, once more sure that it is still a node of this network.
     async fn write(&self, batch: &Batch) -> Result<Written> {
         if !batch.transactions.is_empty() {
@@ -275,21 +290,53 @@ impl Follower {
         self.store.write(batch).await
     }
 
-    /// A transaction's content; none if it failed.
-    async fn read(&self, item: &Item) -> Result<Option<decode::Decoded>> {
-        if item.failed {
-            return Ok(None);
+    /// Begins to read a transaction, on any thread: decoding takes longer than storing. Dropped, it stops.
+    fn start_reading(&self, item: Item) -> impl Future<Output = Result<(Item, Option<Decoded>)>> {
+        let (source, program) = (Arc::clone(&self.source), self.program);
+        async move {
+            let mut task = JoinSet::new();
+            task.spawn(async move { read(&*source, &program, &item).await });
+            match task.join_next().await {
+                Some(read) => Ok((item, read??)),
+                None => Err(IndexerError::Unreadable {
+                    signature: item.signature.to_string(),
+                    reason: "nothing read it".to_owned(),
+                }),
+            }
         }
-        let encoded = self.source.transaction(item).await?;
-        let decoded = decode::transaction(&self.program, &encoded)?;
-        if decoded.signature != item.signature {
-            return Err(IndexerError::Unreadable {
-                signature: item.signature.to_string(),
-                reason: "the node returned another transaction".to_owned(),
-            });
-        }
-        Ok(Some(decoded))
     }
+}
+
+/// A transaction's content; none if it failed.
+async fn read(source: &dyn Source, program: &Key, item: &Item) -> Result<Option<Decoded>> {
+    if item.failed {
+        return Ok(None);
+    }
+    let encoded = source.transaction(item).await?;
+    let decoded = decode::transaction(program, &encoded)?;
+    if decoded.signature != item.signature {
+        return Err(IndexerError::Unreadable {
+            signature: item.signature.to_string(),
+            reason: "the node returned another transaction".to_owned(),
+        });
+    }
+    Ok(Some(decoded))
+}
+
+/// Adds a transaction to a batch; gives back the latest time in it.
+fn add(batch: &mut Batch, item: &Item, decoded: Option<Decoded>) -> i64 {
+    batch.transactions.push((item.signature, item.slot));
+    let Some(decoded) = decoded else {
+        return i64::MIN;
+    };
+    for letter in &decoded.dead_letters {
+        tracing::error!(signature = %item.signature, reason = letter.reason, "dead letter");
+    }
+    let times = decoded.events.iter().map(|event| event.body.at());
+    let latest_at = times.fold(i64::MIN, i64::max);
+    batch.events.extend(decoded.events);
+    batch.dead_letters.extend(decoded.dead_letters);
+    latest_at
 }
 
 /// Walks back to the start: one as soon as a hole is found, further ones ever more seldom, for they cost the node a whole

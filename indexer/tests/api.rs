@@ -13,7 +13,7 @@ use {
     quern_indexer::{Config, Indexer, IndexerError, api::reference},
     serde::de::DeserializeOwned,
     std::{collections::BTreeMap, time::Duration},
-    support::{History, key, recording},
+    support::{History, TRACE, key, recording},
     tempfile::TempDir,
 };
 
@@ -219,8 +219,8 @@ async fn a_line_of_a_leaderboard_agrees_with_the_provider_s_page() {
             .find(|level| level.assurance == Assurance::Refereed)
             .unwrap();
         assert_eq!(
-            (&level.earned, &level.rewards, level.milestones, level.macs),
-            (&entry.earned, &entry.rewards, entry.milestones, entry.macs)
+            (&level.earned, &level.rewards, level.milestones, level.work),
+            (&entry.earned, &entry.rewards, entry.milestones, entry.work)
         );
         let by_account: ProviderPage = served.get(&ProviderPage::path(page.account)).await;
         assert_eq!(by_account, page);
@@ -288,8 +288,8 @@ async fn a_job_shows_its_whole_time_line() {
 async fn a_convicted_job_shows_why_and_every_demand() {
     let mut served = Served::start(4).await;
     let (job, watcher) = (support::address(70, 5), key(&support::address(90, 1)));
-    let demand = |tree: u64| key(&support::address(91, 5 << 8 | tree));
-    let demands = [demand(255), demand(1)];
+    let demand = |tree: u16| key(&support::address(91, 5 << 16 | u64::from(tree)));
+    let demands = [demand(TRACE), demand(1)];
     let page: JobPage = served.get(&JobPage::path(job)).await;
     assert_eq!(
         (page.job.state, page.outcome, page.complete),
@@ -325,16 +325,17 @@ async fn a_convicted_job_shows_why_and_every_demand() {
         (
             &conviction["reason"],
             &conviction["row"],
-            &conviction["column"]
+            &conviction["column"],
+            &conviction["at"]
         ),
-        (&"wrong_cell".into(), &3.into(), &4.into())
+        (&"wrong_cell".into(), &3.into(), &4.into(), &5.into())
     );
     assert_eq!(fields(7)["prover_atoms"], "800");
 
     assert_eq!(page.demands.len(), 2);
     for (demand, (address, tree, state)) in page.demands.iter().zip([
         (demands[1], 1, DemandState::Waiting),
-        (demands[0], 255, DemandState::Closed),
+        (demands[0], TRACE, DemandState::Closed),
     ]) {
         assert_eq!(demand.address, address);
         assert_eq!((demand.tree, demand.level, demand.index), (tree, 0, 0));
@@ -457,6 +458,13 @@ async fn a_job_lists_what_was_submitted() {
         .collect();
     assert_eq!(told, [(1, "file:///output-1"), (2, "file:///output-2")]);
     assert_eq!(page.submissions[1].trace_root, "02".repeat(32));
+    let tokens: Vec<_> = page
+        .submissions
+        .iter()
+        .map(|one| one.tokens_root.clone())
+        .collect();
+    assert_eq!(tokens, [None, Some("01".repeat(32))]);
+    assert_eq!(page.steps[2].fields["tokens_root"], "01".repeat(32));
     assert_eq!(
         page.submissions[1].provider,
         key(&served.history.providers[0])
@@ -576,7 +584,7 @@ async fn bad_input_gets_one_clear_sentence() {
         (
             400,
             "/v1/leaderboards/providers?metric=fame".to_owned(),
-            "earned, macs",
+            "earned, work",
         ),
         (
             400,
@@ -600,7 +608,7 @@ async fn bad_input_gets_one_clear_sentence() {
         ),
         (
             400,
-            format!("/v1/leaderboards/providers?metric=macs&mint={nobody}"),
+            format!("/v1/leaderboards/providers?metric=work&mint={nobody}"),
             "no tokens",
         ),
         (

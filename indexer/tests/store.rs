@@ -6,7 +6,7 @@ mod support;
 
 use {
     proptest::{prelude::*, test_runner::TestRunner},
-    quern_api::{Key, Metric, Signature},
+    quern_api::{Key, Metric, Signature, Window},
     quern_indexer::{
         IndexerError,
         project::{self, Event},
@@ -366,7 +366,7 @@ async fn amounts_near_the_end_of_u64_are_exact_and_ranked<T: Tested>() {
         metric: Metric::Earned,
         assurance: 1,
         mint: key(&history.mints[0]),
-        from_hour: None,
+        window: Window::All,
         after: None,
         limit: 10,
     };
@@ -383,12 +383,12 @@ async fn everything(store: &Store, history: &History) -> String {
 
 async fn read_everything(snapshot: &mut Snapshot, history: &History) -> String {
     let mut all = format!("{:?} ", snapshot.cursor());
-    for from_hour in [None, Some(0)] {
+    for window in [Window::All, Window::Month] {
         let query = BoardQuery {
             metric: Metric::Earned,
             assurance: 1,
             mint: key(&history.mints[0]),
-            from_hour,
+            window,
             after: None,
             limit: 10,
         };
@@ -444,35 +444,164 @@ async fn a_snapshot_keeps_its_state_while_others_write<T: Tested>() {
     assert_eq!(everything(&other, &history).await, after);
 }
 
+/// The providers that each window ranks, with their values.
+async fn ranked(store: &Store, history: &History) -> Vec<Vec<(Key, u128)>> {
+    let mut snapshot = store.read().await.unwrap();
+    let mut boards = Vec::new();
+    for window in Window::ALL {
+        let query = BoardQuery {
+            metric: Metric::Earned,
+            assurance: 1,
+            mint: key(&history.mints[0]),
+            window: *window,
+            after: None,
+            limit: 100,
+        };
+        let board = snapshot.board(&query).await.unwrap();
+        boards.push(board.iter().map(|row| (row.provider, row.value)).collect());
+    }
+    boards
+}
+
+/// What a provider earned in a window, by the events alone.
+fn earned(events: &[Event], provider: &Key, first_hour: i64) -> u128 {
+    let counted = events
+        .iter()
+        .filter(|event| project::hour_of(event.body.at()) >= first_hour);
+    let mut delta = project::Delta::default();
+    counted.for_each(|event| delta.add(event));
+    let scores = delta.scores.iter().filter(|(score, _)| {
+        (score.metric, score.assurance, score.bucket) == (Metric::Earned, 1, project::ALL_TIME)
+            && score.provider == *provider
+    });
+    scores.map(|(_, value)| value).sum()
+}
+
+/// However the time moves: in steps within an hour or of months, and back.
+async fn windows_hold_what_their_hours_hold<T: Tested>() {
+    let history = History::lived(29, 150);
+    let folder = TempDir::new().unwrap();
+    let store = T::open(&folder, "db").await;
+    let mut dice = Rng::new(5);
+    let mut rest = history.events.as_slice();
+    let mut told = 0;
+    let (mut expired, mut held) = (0, 0);
+    while !rest.is_empty() {
+        let (some, others) = rest.split_at((1 + dice.below(60) as usize).min(rest.len()));
+        (rest, told) = (others, told + some.len());
+        let hours = [0, 1, 5, 30, 200, 3_000][dice.below(6) as usize];
+        let back = if dice.below(6) == 0 { 90_000 } else { 0 };
+        let chain_time = some.last().unwrap().body.at() + hours * 3_600 - back;
+        let end = Cursor {
+            slot: some.last().unwrap().slot,
+            chain_time,
+            origin: None,
+        };
+        let batch = Batch {
+            cursor: Some(end),
+            ..batch(some)
+        };
+        store.write(&batch).await.unwrap();
+        let found = ranked(&store, &history).await;
+        for (window, board) in Window::ALL.iter().zip(&found) {
+            let hour = project::hour_of(chain_time);
+            let first = project::first_hour(*window, hour).unwrap_or(i64::MIN);
+            for owner in &history.providers {
+                let wanted = earned(&history.events[..told], &key(owner), first);
+                let row = board.iter().find(|row| row.0 == key(owner));
+                assert_eq!(row.map_or(0, |row| row.1), wanted, "{window}");
+                (expired, held) = (
+                    expired + u32::from(wanted == 0),
+                    held + u32::from(wanted > 0),
+                );
+            }
+        }
+    }
+    assert!(
+        expired > 0 && held > 0,
+        "{expired} {held}: the test must see both"
+    );
+    // What was moved step by step is what the hours make.
+    let before = ranked(&store, &history).await;
+    let rebuilt = store.rebuild().await.unwrap();
+    assert_eq!(rebuilt.before, rebuilt.after);
+    assert_eq!(ranked(&store, &history).await, before);
+}
+
+/// A cursor at the end of these events.
+fn end_of(events: &[Event]) -> Cursor {
+    let last = events.last().unwrap();
+    Cursor {
+        slot: last.slot,
+        chain_time: last.body.at(),
+        origin: None,
+    }
+}
+
+async fn bulk_and_live_make_the_same_tables_and_windows<T: Tested>() {
+    let history = History::lived(31, 120);
+    let folder = TempDir::new().unwrap();
+    let (live, bulk) = (
+        T::open(&folder, "live").await,
+        T::open(&folder, "bulk").await,
+    );
+    for some in history.events.chunks(7) {
+        let mut batch = batch(some);
+        batch.cursor = Some(end_of(some));
+        live.write(&batch).await.unwrap();
+    }
+    // All at once and backwards; the cursor comes last, as after a backfill.
+    let mut events = history.events.clone();
+    events.reverse();
+    bulk.write(&batch(&events)).await.unwrap();
+    let end = Batch {
+        cursor: Some(end_of(&history.events)),
+        ..Batch::default()
+    };
+    bulk.write(&end).await.unwrap();
+    let digests = (live.digest().await.unwrap(), bulk.digest().await.unwrap());
+    assert_eq!(digests.0, digests.1);
+    let (live, bulk) = (live.rebuild().await.unwrap(), bulk.rebuild().await.unwrap());
+    assert_eq!(live.before, live.after);
+    assert_eq!(bulk.before, bulk.after);
+    assert_eq!(live.after, bulk.after);
+    // A rebuild compares the windows too.
+    assert_ne!(live.after, digests.0);
+}
+
 async fn windows_rank_as_all_time_does_when_they_hold_everything<T: Tested>() {
     let history = History::lived(17, 40);
     let folder = TempDir::new().unwrap();
     let store = T::open(&folder, "db").await;
-    store.write(&batch(&history.events)).await.unwrap();
+    let whole = Batch {
+        cursor: Some(cursor(history.slot)),
+        ..batch(&history.events)
+    };
+    store.write(&whole).await.unwrap();
     let mut snapshot = store.read().await.unwrap();
     for metric in Metric::ALL {
         let mint = match metric {
             Metric::Earned => key(&history.mints[0]),
             Metric::Rewards => key(&history.mints[1]),
-            Metric::Macs | Metric::Milestones => Key::NONE,
+            Metric::Work | Metric::Milestones => Key::NONE,
         };
         let mut query = BoardQuery {
             metric: *metric,
             assurance: 1,
             mint,
-            from_hour: None,
+            window: Window::All,
             after: None,
             limit: 10,
         };
         let whole = snapshot.board(&query).await.unwrap();
         assert!(whole.len() > 2, "{metric}");
-        query.from_hour = Some(0);
+        query.window = Window::Month;
         let window = snapshot.board(&query).await.unwrap();
         assert_eq!(format!("{window:?}"), format!("{whole:?}"));
         // A page behind the first two rows goes on with the third, either way.
         query.after = Some((whole[1].value, whole[1].provider));
-        for from_hour in [None, Some(0)] {
-            query.from_hour = from_hour;
+        for window in [Window::All, Window::Month] {
+            query.window = window;
             let rest = snapshot.board(&query).await.unwrap();
             assert_eq!(format!("{rest:?}"), format!("{:?}", &whole[2..]));
         }
@@ -570,25 +699,58 @@ async fn a_database_of_another_application_is_refused_and_stays_as_it_is() {
         assert_eq!(std::fs::read(&path).unwrap(), before);
         std::fs::remove_file(&path).unwrap();
     }
-    // Made before stores said what they are.
-    OnSqlite::open(&folder, "db").await.close().await;
-    let mut store = aside(&folder, "db").await;
-    let old = sqlx::raw_sql("PRAGMA application_id = 0");
-    old.execute(&mut store).await.unwrap();
-    store.close().await.unwrap();
-    OnSqlite::open(&folder, "db").await;
     // An empty file is free to become one.
     std::fs::write(folder.path().join("empty"), "").unwrap();
     OnSqlite::open(&folder, "empty").await;
+}
+
+/// Its events may be none that this version understands.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_of_another_version_is_refused_with_what_to_do() {
+    let folder = TempDir::new().unwrap();
+    for other in [
+        "UPDATE _sqlx_migrations SET checksum = x'00'",
+        "UPDATE _sqlx_migrations SET version = 77",
+    ] {
+        let store = OnSqlite::open(&folder, "db").await;
+        store.write(&batch(&History::new(1).events)).await.unwrap();
+        store.close().await;
+        drop(store);
+        let mut made = aside(&folder, "db").await;
+        sqlx::raw_sql(other).execute(&mut made).await.unwrap();
+        let refused = Sqlite::open(&folder.path().join("db")).await.err().unwrap();
+        assert!(matches!(refused, IndexerError::Migrate(_)), "{refused}");
+        assert!(
+            refused.to_string().contains("name another file"),
+            "{refused}"
+        );
+        let kept: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM event")
+            .fetch_one(&mut made)
+            .await
+            .unwrap();
+        assert!(kept > 0);
+        made.close().await.unwrap();
+        std::fs::remove_file(folder.path().join("db")).unwrap();
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn rows_that_were_deleted_are_missed_and_not_counted() {
     let history = History::lived(8, 10);
     let total = history.events.len() as u64;
-    for (sql, gone) in [
-        ("DELETE FROM event WHERE name = 'JobTaken'", true),
-        ("DELETE FROM tx WHERE slot > x'00000000000003f0'", false),
+    // One event a transaction: whether it is gone, and whether its transaction is noted still.
+    for (sql, gone, noted) in [
+        ("DELETE FROM event WHERE name = 'JobTaken'", true, true),
+        (
+            "UPDATE tx SET entries = NULL WHERE slot > x'00000000000003f0'",
+            false,
+            false,
+        ),
+        (
+            "DELETE FROM tx WHERE slot > x'00000000000003f0'",
+            true,
+            false,
+        ),
     ] {
         let folder = TempDir::new().unwrap();
         let store = OnSqlite::open(&folder, "db").await;
@@ -604,7 +766,11 @@ async fn rows_that_were_deleted_are_missed_and_not_counted() {
         let entries = if gone { deleted } else { 0 };
         assert_eq!(
             (loss.entries, loss.incomplete, loss.transactions),
-            (entries, entries, deleted - entries)
+            (
+                entries,
+                if noted { deleted } else { 0 },
+                if noted { 0 } else { deleted }
+            )
         );
         assert!(loss.to_string().contains(&format!("{entries} events")));
         let counts = counts(&store).await;
@@ -612,7 +778,8 @@ async fn rows_that_were_deleted_are_missed_and_not_counted() {
             (counts.events, counts.transactions),
             (total - entries, total - deleted)
         );
-        assert_eq!(counts.gaps > 0, gone);
+        // What is gone with its transaction is the end of the history: that shows no gap.
+        assert_eq!(counts.gaps > 0, gone && noted);
         let wholeness = store.read().await.unwrap().wholeness();
         assert!(!wholeness.is_whole());
         assert!(wholeness.to_string().contains("walked again"));
@@ -635,6 +802,27 @@ async fn rows_that_were_deleted_are_missed_and_not_counted() {
         assert_eq!(store.digest().await.unwrap(), whole);
         assert!(store.read().await.unwrap().wholeness().is_whole());
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_window_that_was_tampered_with_is_noticed() {
+    let history = History::lived(8, 40);
+    let folder = TempDir::new().unwrap();
+    let store = OnSqlite::open(&folder, "db").await;
+    let mut whole = batch(&history.events);
+    whole.cursor = Some(end_of(&history.events));
+    store.write(&whole).await.unwrap();
+    let mut other = aside(&folder, "db").await;
+    let changed = sqlx::query(
+        "UPDATE score SET value = x'00000000000000000000000000000009' \
+         WHERE bucket > -9223372036854775808 AND bucket < -9223372036854775800",
+    );
+    let changed = changed.execute(&mut other).await.unwrap();
+    assert!(changed.rows_affected() > 0);
+    let rebuilt = store.rebuild().await.unwrap();
+    assert_ne!(rebuilt.before, rebuilt.after);
+    let rebuilt = store.rebuild().await.unwrap();
+    assert_eq!(rebuilt.before, rebuilt.after);
 }
 
 macro_rules! conformance {
@@ -660,6 +848,8 @@ macro_rules! conformance {
                 dead_letters_are_revived_once_they_are_understood,
                 amounts_near_the_end_of_u64_are_exact_and_ranked,
                 a_snapshot_keeps_its_state_while_others_write,
+                windows_hold_what_their_hours_hold,
+                bulk_and_live_make_the_same_tables_and_windows,
                 windows_rank_as_all_time_does_when_they_hold_everything,
             }
         }

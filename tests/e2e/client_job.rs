@@ -72,7 +72,7 @@ async fn a_refereed_job_from_model_to_claim() {
 
     let input = Tensor::from_i8(2, 3, &[1, 1, 1, -1, 0, 0]).unwrap();
     let mut args = world.args(Assurance::Refereed).await;
-    args.batch_rows = 2;
+    args.items = 2;
     args.input_roots = vec![commit::data_root(&input)];
     let (address, all) = world.create(Some(&model), args.clone()).await;
     assert_eq!(
@@ -94,7 +94,8 @@ async fn a_refereed_job_from_model_to_claim() {
         open.iter().map(|(at, _)| *at).collect::<Vec<_>>(),
         [address]
     );
-    assert_eq!(open[0].1.macs.get(), 12);
+    // Of an item: sums of three products, the larger one of two, and three leaves: the input, the sums, the place.
+    assert_eq!(open[0].1.work.get(), 2 * (2 * 3 + 2 + 3 * 8_192));
 
     let (owner, operator) = (world.provider.pubkey(), world.operator.pubkey());
     let all = flows::take_job(rpc, &operator, &owner, &world.job(&address).await)
@@ -103,6 +104,7 @@ async fn a_refereed_job_from_model_to_claim() {
     world.send(&all, &[&world.operator]).await;
     let proof = Submission {
         trace_root: [5; 32],
+        tokens_root: [0; 32],
         output_uri: "https://results/1".to_owned(),
     };
     let job = world.job(&address).await;
@@ -228,6 +230,7 @@ async fn reviewed_jobs_end_in_every_way() {
         let job = world.job(address).await;
         let proof = Submission {
             trace_root: [6; 32],
+            tokens_root: [0; 32],
             output_uri: String::new(),
         };
         world
@@ -257,6 +260,7 @@ async fn reviewed_jobs_end_in_every_way() {
     assert_eq!((job.milestone, job.checkpoint), (1, [6; 32]));
     let proof = Submission {
         trace_root: [7; 32],
+        tokens_root: [0; 32],
         output_uri: String::new(),
     };
     world

@@ -16,31 +16,29 @@ use {
     quern_proof::{
         DType, Tensor,
         builder::GraphBuilder,
-        commit,
+        commit::{self, ItemTrace, TraceTree},
         demand::{NodeId, Tree},
-        eval,
+        eval::{Batch, DEFAULT_MAX_ITEM_BYTES},
         evidence::{Charge, Refusal},
         graph::{Graph, Operand},
-        witness::{self, Openings, Patched, Step, Whole},
+        witness::{self, Known, Patched, Step, Whole},
     },
     quern_testkit::net::{BOND, PRICE, World},
 };
 
-const ROWS: u32 = 3;
+const ITEMS: u32 = 3;
 
 /// A long product, the larger of its two columns, and a product of middle length.
 struct Task {
     graph: Vec<u8>,
     inputs: Vec<Tensor>,
     weights: Vec<Tensor>,
-    /// What an honest provider computes.
-    outputs: Vec<Tensor>,
 }
 
 /// The ops, by how the evidence against them travels.
-const LONG: u8 = 0;
-const SHORT: u8 = 1;
-const MIDDLE: u8 = 2;
+const LONG: u16 = 0;
+const SHORT: u16 = 1;
+const MIDDLE: u16 = 2;
 
 impl Task {
     fn new() -> Self {
@@ -50,25 +48,22 @@ impl Task {
                 .collect();
             Tensor::from_i8(rows, cols, &values).unwrap()
         };
-        let inputs = vec![filled(ROWS, 4_096, 77), filled(ROWS, 1_000, 78)];
+        let inputs = vec![filled(ITEMS, 4_096, 77), filled(ITEMS, 1_000, 78)];
         let weights = vec![filled(2, 4_096, 79), filled(2, 1_000, 80)];
         let mut builder = GraphBuilder::new();
         let (long, middle) = (
-            builder.input_batch(DType::I8, 4_096),
-            builder.input_batch(DType::I8, 1_000),
+            builder.input_item(DType::I8, 1, 4_096),
+            builder.input_item(DType::I8, 1, 1_000),
         );
         let matrices: Vec<Operand> = weights
             .iter()
             .map(|tensor| builder.weight(tensor))
             .collect();
-        let sums = builder.matmul(long, matrices[0]);
-        builder.argmax(sums);
-        builder.matmul(middle, matrices[1]);
-        let graph = builder.finish().unwrap();
-        let outputs = eval::run(&Graph::parse(&graph).unwrap(), ROWS, &inputs, &weights);
+        let sums = builder.dot(long, matrices[0]).push();
+        builder.argmax(sums).push();
+        builder.dot(middle, matrices[1]).push();
         Self {
-            outputs: outputs.unwrap(),
-            graph,
+            graph: builder.finish().unwrap(),
             inputs,
             weights,
         }
@@ -78,22 +73,40 @@ impl Task {
         Graph::parse(&self.graph).unwrap()
     }
 
-    /// The outputs with the value at row 1, column 0 of an op changed.
-    fn cheated(&self, op: u8) -> Vec<Tensor> {
-        let mut outputs = self.outputs.clone();
-        let tensor = &mut outputs[usize::from(op)];
-        let row_bytes = tensor.row(0).unwrap().len();
-        tensor.data_mut()[row_bytes] ^= 1;
-        outputs
+    /// What a provider opens who has another value at column 0 of an op in item 1; without an op, an honest one.
+    fn whole(&self, cheated: Option<u16>) -> Whole<'_> {
+        let (graph, limit) = (self.graph(), DEFAULT_MAX_ITEM_BYTES);
+        let batch = Batch::new(&graph, ITEMS, &self.inputs, &self.weights, limit).unwrap();
+        let mut whole = Whole::new(&batch).unwrap();
+        let mut roots = Vec::new();
+        for item in 0..ITEMS {
+            let mut outputs = batch.item(item).unwrap();
+            if let Some(op) = cheated.filter(|_| item == 1) {
+                outputs[usize::from(op)].data_mut()[0] ^= 1;
+            }
+            let trace = ItemTrace::new(outputs).unwrap();
+            roots.push(trace.root());
+            whole.insert(item, trace).unwrap();
+        }
+        let tree = TraceTree::new(graph.trace(ITEMS).unwrap(), roots).unwrap();
+        whole.insert_above(tree);
+        whole
     }
 
-    fn whole<'a>(&'a self, outputs: &'a [Tensor]) -> Whole<'a> {
-        Whole::new(&self.graph(), ROWS, &self.inputs, &self.weights, outputs).unwrap()
+    /// The charge against the changed value.
+    fn charge(&self, op: u16) -> Charge {
+        let value = |whole: &Whole<'_>| {
+            let outputs = whole.item(1).unwrap().outputs();
+            outputs[usize::from(op)].value(0, 0).unwrap()
+        };
+        let values = (value(&self.whole(Some(op))), value(&self.whole(None)));
+        witness::charge_cell(&self.graph(), (op, 1), (0, 0), values).unwrap()
     }
 }
 
-fn charge(op: u8) -> Charge {
-    Charge::Cell { op, row: 1, col: 0 }
+/// The root of a commitment.
+fn root(whole: &Whole<'_>) -> [u8; 32] {
+    whole.trace_root().unwrap()
 }
 
 /// The world with the task's model in it.
@@ -128,7 +141,7 @@ impl Court {
     async fn submitted(&self, trace_root: [u8; 32]) -> Pubkey {
         let (world, rpc) = (&self.world, self.world.net.rpc());
         let mut args = world.args(Assurance::Refereed).await;
-        args.batch_rows = ROWS;
+        args.items = ITEMS;
         args.input_roots = self.task.inputs.iter().map(commit::data_root).collect();
         let owner = world.provider.pubkey();
         let (job, all) = world.create(Some(&self.model), args).await;
@@ -139,6 +152,7 @@ impl Court {
         world.send(&all, &[&world.provider]).await;
         let proof = Submission {
             trace_root,
+            tokens_root: [0; 32],
             output_uri: String::new(),
         };
         let submit = instructions::submit(&owner, &world.job(&job).await, proof);
@@ -151,17 +165,17 @@ impl Court {
     }
 
     /// Convicts `op` of a new job in which it is wrong, and settles.
-    async fn convict(&self, prover: &Keypair, op: u8, route: Route) -> ConvictReceipt {
+    async fn convict(&self, prover: &Keypair, op: u16, route: Route) -> ConvictReceipt {
         let (task, world) = (&self.task, &self.world);
         let (rpc, sender) = (world.net.rpc(), world.net.sender());
-        let outputs = task.cheated(op);
-        let claimed = task.whole(&outputs);
-        let job = self.submitted(claimed.trace_root()).await;
-        let bytes = witness::evidence(&task.graph(), ROWS, &charge(op), &claimed).unwrap();
+        let claimed = task.whole(Some(op));
+        let job = self.submitted(root(&claimed)).await;
+        let charge = task.charge(op);
+        let bytes = witness::evidence(&task.graph(), ITEMS, &charge, &claimed).unwrap();
 
         let before = self.lamports(&prover.pubkey()).await;
         let account = world.job(&job).await;
-        let (graph, charge) = (task.graph(), charge(op));
+        let graph = task.graph();
         let receipt = flows::convict(sender, prover, &account, &graph, &charge, &bytes, route)
             .await
             .unwrap_or_else(|error| panic!("{error}\n{error:#?}"));
@@ -180,7 +194,11 @@ impl Court {
         let Some(QuernEvent::JobConvicted(convicted)) = &event.event else {
             panic!("{event:?}")
         };
-        let expected = Conviction::WrongCell { op, row: 1, col: 0 };
+        let Charge::Cell { op, row, col, at } = charge else {
+            panic!("{charge}")
+        };
+        assert_eq!((row, col), (1, 0));
+        let expected = Conviction::WrongCell { op, row, col, at };
         assert_eq!(convicted.conviction, expected);
 
         let client = world.client.pubkey();
@@ -223,10 +241,11 @@ async fn nothing_is_lost_where_a_conviction_fails() {
     let court = Court::new().await;
     let (task, net) = (&court.task, &court.world.net);
     let (rpc, sender) = (net.rpc(), net.sender());
-    let outputs = task.cheated(LONG);
-    let claimed = task.whole(&outputs);
-    let bytes = witness::evidence(&task.graph(), ROWS, &charge(LONG), &claimed).unwrap();
-    let job = court.submitted(claimed.trace_root()).await;
+    let claimed = task.whole(Some(LONG));
+    let charges = [LONG, SHORT, MIDDLE].map(|op| task.charge(op));
+    let charge = |op: u16| charges[usize::from(op)];
+    let bytes = witness::evidence(&task.graph(), ITEMS, &charge(LONG), &claimed).unwrap();
+    let job = court.submitted(root(&claimed)).await;
     let convict = async |prover: &Keypair, op, bytes: &[u8], route| {
         let account = court.world.job(&job).await;
         let (graph, charge) = (task.graph(), charge(op));
@@ -237,7 +256,7 @@ async fn nothing_is_lost_where_a_conviction_fails() {
     let poor = net.fresh(1_000_000).await.unwrap();
     let missing = convict(&poor, LONG, &bytes[..bytes.len() - 1], Route::Auto).await;
     assert_eq!(missing.unwrap_err().evidence(), Some(Refusal::TooShort));
-    let innocent = witness::evidence(&task.graph(), ROWS, &charge(MIDDLE), &claimed).unwrap();
+    let innocent = witness::evidence(&task.graph(), ITEMS, &charge(MIDDLE), &claimed).unwrap();
     let refused = convict(&poor, MIDDLE, &innocent, Route::Auto).await;
     assert_eq!(refused.unwrap_err().evidence(), Some(Refusal::NothingWrong));
     let too_large = convict(&poor, LONG, &bytes, Route::Inline).await;
@@ -310,25 +329,6 @@ async fn nothing_is_lost_where_a_conviction_fails() {
     );
 }
 
-/// What the provider of these openings answers.
-fn answer(claimed: &impl Openings, node_id: &NodeId, height: u8) -> Vec<u8> {
-    let NodeId { tree, level, index } = *node_id;
-    match tree {
-        Tree::Data(operand) if level == height => {
-            claimed.leaf(operand, index as u32, 0).unwrap().to_vec()
-        }
-        _ => {
-            let depth = (height - level).min(4);
-            (0..1 << depth)
-                .flat_map(|place| {
-                    let node_id = NodeId::new(tree, level + depth, (index << depth) + place);
-                    claimed.node(node_id).unwrap()
-                })
-                .collect()
-        }
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 #[expect(clippy::too_many_lines, reason = "one story, told in its order")]
 async fn withheld_data_are_demanded_and_convicted() {
@@ -337,17 +337,12 @@ async fn withheld_data_are_demanded_and_convicted() {
     let (net, rpc) = (&world.net, world.net.rpc());
     let watcher = net.fresh(1_000_000_000).await.unwrap();
     let opener = watcher.pubkey();
-    let outputs = task.cheated(SHORT);
-    let claimed = task.whole(&outputs);
-    let own = task.whole(&task.outputs);
-    let job = court.submitted(claimed.trace_root()).await;
+    let claimed = task.whole(Some(SHORT));
+    let own = task.whole(None);
+    let job = court.submitted(root(&claimed)).await;
 
     // A demand below one that nobody asked, and one that nobody may ask.
-    let roots = NodeId {
-        tree: Tree::Data(Operand::Op(SHORT)),
-        level: 0,
-        index: 0,
-    };
+    let roots = NodeId::in_item(SHORT, 1, 0, 0);
     let early = flows::demand(rpc, &opener, &job, &roots).await.unwrap_err();
     assert_eq!(early.quern(), Some(QuernError::WrongParent), "{early}");
     let beyond = NodeId { level: 9, ..roots };
@@ -356,14 +351,15 @@ async fn withheld_data_are_demanded_and_convicted() {
         .unwrap_err();
     assert_eq!(beyond.quern(), Some(QuernError::NoSuchNode), "{beyond}");
 
-    // Three rows: the trace has two levels, as has every op's tree.
-    let mut known = Patched::new(&own, claimed.trace_root());
+    // Three items of three ops: the trace has four levels; an op's tree in an item is one leaf.
+    let known = Known::new(&task.graph(), ITEMS, root(&claimed), [0; 32]);
+    let mut known = Patched::new(&own, known);
     let mut asked = Vec::new();
     let charge = loop {
         let node_id = match known.step().unwrap() {
             Step::Demand(node_id) => node_id,
             Step::Charge(charge) => break charge,
-            Step::Same => panic!("the commitment is wrong"),
+            Step::Same | Step::Item(_) => panic!("the commitment is wrong"),
         };
         let (demand, all) = flows::demand(rpc, &opener, &job, &node_id).await.unwrap();
         world.send(&all, &[&watcher]).await;
@@ -381,7 +377,7 @@ async fn withheld_data_are_demanded_and_convicted() {
         assert_eq!((open[0].0, open[0].1.node_id()), (demand, Some(node_id)));
 
         let provider = world.provider.pubkey();
-        let bytes = answer(&claimed, &node_id, 2);
+        let bytes = witness::answer(&task.graph(), ITEMS, &node_id, &claimed).unwrap();
         let wrong = vec![1; bytes.len()];
         let refused = flows::reveal(rpc, &provider, &demand, &wrong).await;
         assert_eq!(refused.unwrap_err().quern(), Some(QuernError::WrongAnswer));
@@ -396,8 +392,8 @@ async fn withheld_data_are_demanded_and_convicted() {
         known.reveal(&node_id, &answered.answer.unwrap()).unwrap();
         asked.push(demand);
     };
-    assert_eq!(asked.len(), 3);
-    assert_eq!(charge, self::charge(SHORT));
+    assert_eq!(asked.len(), 2);
+    assert_eq!(charge, task.charge(SHORT));
     let mut listed: Vec<Pubkey> = flows::demands_of(rpc, &job)
         .await
         .unwrap()
@@ -409,7 +405,7 @@ async fn withheld_data_are_demanded_and_convicted() {
     assert_eq!(listed, asked);
     assert!(flows::close_demands(rpc, &job).await.unwrap().is_empty());
 
-    let bytes = witness::evidence(&task.graph(), ROWS, &charge, &known).unwrap();
+    let bytes = witness::evidence(&task.graph(), ITEMS, &charge, &known).unwrap();
     let (account, graph, route) = (world.job(&job).await, task.graph(), Route::Auto);
     flows::convict(
         net.sender(),
@@ -423,7 +419,7 @@ async fn withheld_data_are_demanded_and_convicted() {
     .await
     .unwrap();
     let all = flows::close_demands(rpc, &job).await.unwrap();
-    assert_eq!(all.len(), 3);
+    assert_eq!(all.len(), 2);
     let before = court.lamports(&opener).await;
     world.send(&all, &[&world.client]).await;
     assert!(court.lamports(&opener).await > before, "the rent came back");

@@ -145,7 +145,7 @@ async fn a_killed_indexer_ends_with_the_same_tables() {
 
     // The same answers over HTTP, apart from how far each has looked since.
     let paths = [
-        "/v1/leaderboards/providers?metric=macs",
+        "/v1/leaderboards/providers?metric=work",
         "/v1/totals",
         "/v1/jobs?limit=100",
     ];

@@ -13,11 +13,10 @@ use {
         },
     },
     quern_proof::{
-        Operand, Tensor,
+        Operand,
         demand::{NodeId, Tree},
-        evidence::Charge,
     },
-    quern_testkit::net::{Cell, Forger, Lookout, Machine, Names, QUSD, Stage, Work, until},
+    quern_testkit::net::{Answer, Cell, Forger, Lookout, Machine, Names, QUSD, Stage, Work, until},
     quern_watcher::{Report, Verdict},
     std::{collections::HashSet, fs, path::PathBuf, time::Duration},
 };
@@ -26,18 +25,18 @@ const LIMIT: Duration = Duration::from_secs(60);
 const SOL: u64 = 1_000_000_000;
 
 /// A job of the dishonest provider's with one wrong value that is not published. Its machine, once it runs, has the data.
-async fn withheld(stage: &Stage, model: Pubkey, work: &Work, outputs: &[Tensor]) -> Pubkey {
+async fn withheld(stage: &Stage, model: Pubkey, work: &Work, answer: &Answer) -> Pubkey {
     let keys = &stage.providers[2];
     let forger = Forger::new(stage, keys);
-    let (rows, owner) = (work.batch_rows, keys.owner.pubkey());
+    let owner = keys.owner.pubkey();
     let job = stage
-        .create_refereed_job("withheld", model, rows, &work.inputs, 3 * QUSD, Some(owner))
+        .create_refereed_job("withheld", model, work, 3 * QUSD, Some(owner))
         .await
         .unwrap();
     forger.take(&job).await.unwrap();
-    forger.keep(&job, outputs).unwrap();
+    forger.keep(&job, answer).unwrap();
     let uri = forger.uri(&job).unwrap();
-    forger.submit(&job, outputs, &uri).await.unwrap();
+    forger.submit(&job, answer, &uri).await.unwrap();
     job
 }
 
@@ -107,9 +106,9 @@ async fn explained_lamports(stage: &Stage, wallet: &Pubkey, events: &[QuernEvent
 async fn a_watcher_killed_halfway_and_another_convict_once() {
     let stage = Stage::set_up(Names::new(true)).await.unwrap();
     let work = Work::digits(&stage.digits, 0..20).unwrap();
-    let honest = work.honest().unwrap();
-    let (cell, value) = work.turning_point(&honest).unwrap();
-    let wrong = work.with_value(&honest, cell, value).unwrap();
+    let (cell, value) = work.turning_point().unwrap();
+    let wrong = work.with_value(cell, value).unwrap();
+    let charge_of_cell = cell.charge(&work.graph).unwrap();
     let wallets: [Keypair; 2] = [
         stage.net.fresh(SOL).await.unwrap(),
         stage.net.fresh(SOL).await.unwrap(),
@@ -178,8 +177,9 @@ async fn a_watcher_killed_halfway_and_another_convict_once() {
     };
     let expected = Conviction::WrongCell {
         op: cell.op,
-        row: cell.row,
+        row: cell.item,
         col: cell.col,
+        at: 0,
     };
     assert_eq!((convicted.job, convicted.conviction), (job, expected));
     let mut convictions = 0;
@@ -188,8 +188,7 @@ async fn a_watcher_killed_halfway_and_another_convict_once() {
             Verdict::Convicted {
                 charge, demands, ..
             } => {
-                let Cell { op, row, col } = cell;
-                assert_eq!(*charge, Charge::Cell { op, row, col });
+                assert_eq!(*charge, charge_of_cell);
                 assert!(*demands >= 3, "{verdict:?}");
                 convictions += 1;
             }
@@ -232,11 +231,14 @@ async fn a_watcher_killed_halfway_and_another_convict_once() {
 async fn withheld_data_are_asked_for_down_to_the_wrong_cell() {
     let stage = Stage::set_up(Names::new(true)).await.unwrap();
     let work = Work::product(7).unwrap();
-    let honest = work.honest().unwrap();
-    let (op, row, col) = (0, 999, 998);
-    let right = honest[0].to_i32().unwrap()[999 * 1_000 + 998];
-    let cell = Cell { op, row, col };
-    let wrong = work.with_value(&honest, cell, right - 1).unwrap();
+    let cell = Cell {
+        op: 0,
+        item: 0,
+        row: 999,
+        col: 998,
+    };
+    let right = work.value(cell).unwrap();
+    let wrong = work.with_value(cell, right - 1).unwrap();
     let machine_keys = &stage.providers[2];
     let job = withheld(&stage, stage.product, &work, &wrong).await;
     let machine = Machine::start(&stage, machine_keys).await.unwrap();
@@ -254,9 +256,9 @@ async fn withheld_data_are_asked_for_down_to_the_wrong_cell() {
     else {
         panic!("{report:?}")
     };
-    assert_eq!(charge, Charge::Cell { op, row, col });
+    assert_eq!(charge, cell.charge(&work.graph).unwrap());
     // 15 levels in steps of four, and the leaf.
-    assert_eq!((demands, evidence_bytes, route), (5, 3_248, Route::Account));
+    assert_eq!((demands, evidence_bytes, route), (5, 3_296, Route::Account));
     let fee_lamports = 10_000 * u64::from(demands);
     assert_eq!(report.fees_lamports, fee_lamports);
     is_gone(&stage, &job).await;
@@ -289,10 +291,10 @@ async fn withheld_data_are_asked_for_down_to_the_wrong_cell() {
     );
 }
 
-/// The published trace of a job.
-fn trace_file(stage: &Stage, job: &Pubkey) -> PathBuf {
+/// The published roots of a job.
+fn roots_file(stage: &Stage, job: &Pubkey) -> PathBuf {
     let folder = stage.public.join(stage.providers[0].name);
-    folder.join(job.to_string()).join("1").join("trace.qtrace")
+    folder.join(job.to_string()).join("1").join("roots.bin")
 }
 
 /// Asks as somebody who is no watcher.
@@ -344,10 +346,10 @@ async fn an_honest_provider_without_its_published_data_answers_and_is_paid() {
     let [gone, garbage, another] = jobs[..] else {
         panic!("three jobs")
     };
-    let other_trace = fs::read(trace_file(&stage, &gone)).unwrap();
-    fs::remove_file(trace_file(&stage, &gone)).unwrap();
-    fs::write(trace_file(&stage, &garbage), "no trace at all").unwrap();
-    fs::write(trace_file(&stage, &another), other_trace).unwrap();
+    let other_roots = fs::read(roots_file(&stage, &gone)).unwrap();
+    fs::remove_file(roots_file(&stage, &gone)).unwrap();
+    fs::write(roots_file(&stage, &garbage), "no roots at all").unwrap();
+    fs::write(roots_file(&stage, &another), other_roots).unwrap();
 
     // A watcher finds out by itself that the results are right.
     let lookout = Lookout::start(&stage, &stage.watcher, None).await.unwrap();
@@ -358,7 +360,8 @@ async fn an_honest_provider_without_its_published_data_answers_and_is_paid() {
                 &report.verdict,
                 Verdict::Consistent {
                     delivered: false,
-                    note: Some(_)
+                    note: Some(_),
+                    ..
                 }
             ),
             "{report:?}"
@@ -378,7 +381,7 @@ async fn an_honest_provider_without_its_published_data_answers_and_is_paid() {
         for tree in [
             Tree::Trace,
             Tree::Data(Operand::Input(0)),
-            Tree::Data(Operand::Weight(6)),
+            Tree::Data(Operand::Weight(5)),
         ] {
             demands.push(ask(&stage, &opener, job, root(tree)).await);
         }
@@ -388,10 +391,13 @@ async fn an_honest_provider_without_its_published_data_answers_and_is_paid() {
         is_answered(&stage, demand).await;
     }
     // And goes on, while it runs.
-    let below = root(Tree::Data(Operand::Op(2)));
-    let demand = ask(&stage, &opener, &gone, below).await;
-    is_answered(&stage, &demand).await;
-    demands.push(demand);
+    let (above, below) = (NodeId::new(Tree::Trace, 4, 0), NodeId::in_item(2, 0, 0, 0));
+    let mut demand = Pubkey::default();
+    for node_id in [above, below] {
+        demand = ask(&stage, &opener, &gone, node_id).await;
+        is_answered(&stage, &demand).await;
+        demands.push(demand);
+    }
     // It is no slower to answer than to ask, so nothing is overdue: a timeout is refused.
     let refused = flows::timeout(stage.net.rpc(), &demand).await.unwrap_err();
     assert!(matches!(refused, ClientError::WouldRefuse(_)), "{refused}");

@@ -4,16 +4,11 @@
 //! 100,000 vectors a function by default; `QUERN_BYTECODE_VECTORS=10000000` for more, `QUERN_BYTECODE_SEED` for others.
 
 use {
+    super::common::{Charge, Claim, Refusal, charge_of, judge_natively},
     litesvm::LiteSVM,
     quern_probe::{HEAD_BYTES, op},
-    quern_proof::{
-        hash::{self, Tag},
-        limits::{MAX_ARGMAX_COLS, MAX_INNER, MAX_SHIFT},
-        ops::{add, argmax, lut, product, qlinear},
-        path,
-        shape::DType,
-    },
-    quern_testkit::svm::{Rng, actor},
+    quern_proof::{DType, hash::Tag, kernel::dot::dot, limits::MAX_INNER, path},
+    quern_testkit::svm::{Rng, actor, referee},
     solana_sdk::{
         account::Account,
         instruction::{AccountMeta, Instruction},
@@ -38,7 +33,7 @@ const LENGTHS: [usize; 22] = [
 ];
 
 /// The probe in a virtual machine, and records that wait to be run.
-struct Probe {
+pub struct Probe {
     svm: LiteSVM,
     records: Vec<u8>,
     expected: Vec<Vec<u8>>,
@@ -49,7 +44,7 @@ struct Probe {
 }
 
 impl Probe {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let path =
             PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../target/deploy/quern_probe.so");
         let elf = std::fs::read(&path).unwrap_or_else(|error| {
@@ -143,8 +138,34 @@ impl Probe {
         }
     }
 
+    /// Adds the judgement of a cell, which must come out as it does natively.
+    pub fn add_judgement(&mut self, claim: &Claim, charge: &Charge) -> Result<(), Refusal> {
+        let Charge::Cell { op, row, col, at } = *charge else {
+            panic!("{charge:?} is not about a cell")
+        };
+        let (evidence, roots) = (claim.evidence(charge), claim.input_roots());
+        let input = [
+            &claim.items.to_le_bytes()[..],
+            &[claim.inputs.len() as u8],
+            &op.to_le_bytes(),
+            &row.to_le_bytes(),
+            &col.to_le_bytes(),
+            &at.to_le_bytes(),
+            &(claim.graph.len() as u32).to_le_bytes(),
+            &claim.graph,
+            roots.as_flattened(),
+            &claim.tokens_root(),
+            &claim.trace_root(),
+            &evidence,
+        ];
+        let native = judge_natively(claim, charge, &evidence);
+        let expected = native.map_or_else(|refusal| refusal as u8, |()| 0);
+        self.add(op::JUDGE, &input.concat(), &[expected], 1);
+        native
+    }
+
     /// Runs the rest; how many vectors there were must not have shrunk.
-    fn finish(mut self, what: &str, least: usize) {
+    pub fn finish(mut self, what: &str, least: usize) {
         self.run();
         println!("{what}: bytecode = native on {} vectors", self.vectors);
         assert!(self.vectors >= least, "{what}: {} vectors", self.vectors);
@@ -218,269 +239,60 @@ fn length(rng: &mut Rng, n: usize) -> usize {
     }
 }
 
-fn int(rng: &mut Rng) -> i32 {
-    match rng.below(4) {
-        0 => *rng.pick(&[
-            i32::MIN,
-            i32::MIN + 1,
-            -3,
-            -2,
-            -1,
-            0,
-            1,
-            2,
-            3,
-            i32::MAX - 1,
-            i32::MAX,
-        ]),
-        1 => (rng.bits() as i32) >> rng.below(31),
-        _ => rng.bits() as i32,
-    }
-}
-
-/// A sum of products that rows may have.
-fn sum(rng: &mut Rng) -> i32 {
-    match rng.below(4) {
-        0 => *rng.pick(&[
-            -(1 << 29),
-            1 - (1 << 29),
-            -2,
-            -1,
-            0,
-            1,
-            2,
-            (1 << 29) - 1,
-            1 << 29,
-        ]),
-        1 => ((rng.bits() as i32) >> 2) >> rng.below(28),
-        _ => (rng.bits() as i32) >> 2,
-    }
-}
-
-/// shift, lo, hi, bias, mult.
-fn scale(rng: &mut Rng) -> (u8, i8, i8, i32, i32) {
-    let shift = match rng.below(4) {
-        0 => *rng.pick(&[1, 2, 31, 32, 33, MAX_SHIFT - 1, MAX_SHIFT]),
-        _ => rng.between(1, MAX_SHIFT.into()) as u8,
-    };
-    let (x, y) = match rng.below(4) {
-        0 => (i8::MIN, i8::MAX),
-        1 => (0, i8::MAX),
-        2 => (byte(rng) as i8, byte(rng) as i8),
-        _ => {
-            let one = byte(rng) as i8;
-            (one, one)
-        }
-    };
-    (shift, x.min(y), x.max(y), int(rng), int(rng))
-}
-
-fn scale_bytes((shift, lo, hi, bias, mult): (u8, i8, i8, i32, i32)) -> Vec<u8> {
-    let mut bytes = vec![shift, lo as u8, hi as u8];
-    bytes.extend(bias.to_le_bytes());
-    bytes.extend(mult.to_le_bytes());
-    bytes
-}
-
 /// The product without any trick.
-fn naive_product(a: &[u8], b: &[u8]) -> i64 {
-    a.iter()
-        .zip(b)
-        .map(|(a, b)| i64::from(*a as i8) * i64::from(*b as i8))
-        .sum()
-}
-
-/// The requantisation without any trick.
-fn naive_scaled(sum: i64, (shift, lo, hi, bias, mult): (u8, i8, i8, i32, i32)) -> i8 {
-    let scaled = (i128::from(sum) + i128::from(bias)) * i128::from(mult);
-    let rounded = (scaled + (1 << (shift - 1))).div_euclid(1 << shift);
-    rounded.clamp(lo.into(), hi.into()) as i8
+fn naive_product(a: impl Iterator<Item = i64>, b: &[u8]) -> i64 {
+    a.zip(b).map(|(a, b)| a * i64::from(*b as i8)).sum()
 }
 
 #[test]
-fn matmul() {
-    let (mut probe, mut rng, count) = (Probe::new(), rng(1), vectors());
-    for n in 0..count {
+fn products_of_i8() {
+    let (mut probe, mut rng) = (Probe::new(), rng(1));
+    for n in 0..vectors() {
         let length = length(&mut rng, n);
-        // The first ones are the extremes of the longest row.
-        let (a, b) = match n {
-            0 => (vec![0x80; length], vec![0x80; length]),
-            1 => (vec![0x80; length], vec![0x7f; length]),
-            2 => (vec![0x7f; length], vec![0x7f; length]),
-            _ => (row(&mut rng, length), row(&mut rng, length)),
-        };
-        let native = product::dot(&a, &b);
-        assert_eq!(i64::from(native), naive_product(&a, &b));
-        probe.add(op::MATMUL, &[a, b].concat(), &native.to_le_bytes(), 1);
+        let (a, b) = (row(&mut rng, length), row(&mut rng, length));
+        let native = dot(&a, DType::I8, &b);
+        let values = a.iter().map(|a| i64::from(*a as i8));
+        assert_eq!(native, naive_product(values, &b));
+        probe.add(op::DOT_I8, &[a, b].concat(), &native.to_le_bytes(), 1);
     }
-    probe.finish("MATMUL", count);
+    probe.finish("products of i8", vectors());
 }
 
 #[test]
-fn qlinear() {
-    let (mut probe, mut rng, count) = (Probe::new(), rng(2), vectors());
-    for n in 0..count {
-        let (length, scale) = (length(&mut rng, n), scale(&mut rng));
-        let (a, w) = (row(&mut rng, length), row(&mut rng, length));
-        let (shift, lo, hi, bias, mult) = scale;
-        let native = qlinear::cell(&a, &w, bias, mult, shift, lo, hi);
-        assert_eq!(native, naive_scaled(naive_product(&a, &w), scale));
-        let input = [scale_bytes(scale), a, w].concat();
-        probe.add(op::QLINEAR, &input, &native.to_le_bytes(), 1);
+fn products_of_i16() {
+    let (mut probe, mut rng) = (Probe::new(), rng(2));
+    for n in 0..vectors() {
+        let length = length(&mut rng, n);
+        let (a, b) = (row(&mut rng, 2 * length), row(&mut rng, length));
+        let native = dot(&a, DType::I16, &b);
+        let values = a.as_chunks().0.iter();
+        let values = values.map(|a| i64::from(i16::from_le_bytes(*a)));
+        assert_eq!(native, naive_product(values, &b));
+        probe.add(op::DOT_I16, &[a, b].concat(), &native.to_le_bytes(), 1);
     }
-    probe.finish("QLINEAR", count);
+    probe.finish("products of i16", vectors());
 }
 
+/// Every cell of a graph of all ops, as committed and spoiled: bytecode says what a host says.
 #[test]
-fn requantisation() {
-    let (mut probe, mut rng, count) = (Probe::new(), rng(3), vectors());
-    for n in 0..count {
-        let mut scale = scale(&mut rng);
-        let mut sum = sum(&mut rng);
-        // A tie: the product ends in exactly one half.
-        if n % 4 == 0 {
-            let shift = rng.between(1, 20) as u8;
-            let odd = 2 * rng.below(1 << 8) as i32 - 255;
-            scale = (shift, i8::MIN, i8::MAX, 0, 1 << (shift - 1));
-            scale.4 = if rng.once_in(2) { scale.4 } else { -scale.4 };
-            sum = odd;
-        }
-        let (shift, lo, hi, bias, mult) = scale;
-        let native = product::requantise(sum, bias, mult, shift, lo, hi);
-        assert_eq!(native, naive_scaled(sum.into(), scale));
-        let input = [scale_bytes(scale), sum.to_le_bytes().to_vec()].concat();
-        probe.add(op::REQUANTISE, &input, &native.to_le_bytes(), 1);
-    }
-    probe.finish("requantisation", count);
-}
-
-#[test]
-fn lut() {
-    let (mut probe, mut rng, count) = (Probe::new(), rng(4), vectors());
-    // Every value once in a table of other numbers, then random ones.
-    let mut values: Vec<u8> = (0..=255).collect();
-    while probe.vectors < count {
-        let table = row(&mut rng, 256);
-        let some = values.len().min(32);
-        let a: Vec<u8> = values.drain(..some).collect();
-        let full: [u8; 256] = table.as_slice().try_into().unwrap();
-        let native: Vec<u8> = a.iter().map(|a| lut::cell(*a as i8, &full) as u8).collect();
-        let naive = a.iter().map(|a| full[(i32::from(*a as i8) + 128) as usize]);
-        assert!(naive.eq(native.iter().copied()));
-        probe.add(op::LUT, &[table, a].concat(), &native, some);
-        if values.is_empty() {
-            values = (0..32).map(|_| byte(&mut rng)).collect();
+fn judgements() {
+    let mut probe = Probe::new();
+    let mut count = 0;
+    for honest in [referee::tiny(), referee::every_op()] {
+        let cells = honest.cells();
+        let step = 1 + cells.len() / 500;
+        for at in cells.into_iter().step_by(step) {
+            let mut spoiled = honest.clone();
+            spoiled.corrupt(at.0, at.1, at.2);
+            for claim in [&honest, &spoiled] {
+                let charge = charge_of(claim, &honest, at);
+                let verdict = probe.add_judgement(claim, &charge);
+                assert_eq!(verdict.is_ok(), !std::ptr::eq(claim, &honest));
+                count += 1;
+            }
         }
     }
-    probe.finish("LUT", count);
-}
-
-#[test]
-fn add() {
-    let (mut probe, mut rng, count) = (Probe::new(), rng(5), vectors());
-    // All pairs that there are, then random ones.
-    let mut pairs: Vec<u8> = (0..=255u8)
-        .flat_map(|a| (0..=255u8).flat_map(move |b| [a, b]))
-        .collect();
-    while pairs.len() < 2 * count || !pairs.len().is_multiple_of(64) {
-        pairs.push(byte(&mut rng));
-    }
-    for pairs in pairs.chunks(64) {
-        let (two, _) = pairs.as_chunks::<2>();
-        let native: Vec<u8> = two
-            .iter()
-            .map(|[a, b]| add::cell(*a as i8, *b as i8) as u8)
-            .collect();
-        let naive = two.iter().map(|[a, b]| {
-            let sum = i32::from(*a as i8) + i32::from(*b as i8);
-            sum.clamp(-128, 127) as u8
-        });
-        assert!(naive.eq(native.iter().copied()));
-        probe.add(op::ADD, pairs, &native, two.len());
-    }
-    probe.finish("ADD", count);
-}
-
-/// The first index of the largest, without any trick.
-fn naive_argmax(values: &[i32]) -> i32 {
-    let most = values.iter().max().unwrap();
-    values.iter().position(|value| value == most).unwrap() as i32
-}
-
-/// Width of the `n`-th row of an ARGMAX.
-fn width(rng: &mut Rng, n: usize) -> usize {
-    match n {
-        0..6 => MAX_ARGMAX_COLS as usize,
-        6..12 => 1_000 + rng.below(4_000) as usize,
-        _ => 1 + rng.below(40) as usize,
-    }
-}
-
-#[test]
-fn argmax_of_i8() {
-    let (mut probe, mut rng, count) = (Probe::new(), rng(6), vectors());
-    for n in 0..count {
-        let width = width(&mut rng, n);
-        let mut row = row(&mut rng, width);
-        if rng.once_in(4) {
-            // The largest stands twice, or at the very end.
-            let (x, y) = (rng.below(width as u64) as usize, width - 1);
-            (row[x], row[y]) = (0x7f, 0x7f);
-        }
-        let native = argmax::cell(&row, DType::I8);
-        let values: Vec<i32> = row.iter().map(|byte| i32::from(*byte as i8)).collect();
-        assert_eq!(native, naive_argmax(&values));
-        probe.add(op::ARGMAX_I8, &row, &native.to_le_bytes(), 1);
-    }
-    probe.finish("ARGMAX of i8", count);
-}
-
-#[test]
-fn argmax_of_i32() {
-    let (mut probe, mut rng, count) = (Probe::new(), rng(7), vectors());
-    for n in 0..count {
-        let width = width(&mut rng, n);
-        let mut values: Vec<i32> = match n % 8 {
-            0 => vec![i32::MIN; width],
-            1 => vec![int(&mut rng); width],
-            _ => (0..width).map(|_| int(&mut rng)).collect(),
-        };
-        if rng.once_in(4) {
-            let most = *values.iter().max().unwrap();
-            let at = rng.below(width as u64) as usize;
-            values[at] = most;
-        }
-        let row: Vec<u8> = values
-            .iter()
-            .flat_map(|value| value.to_le_bytes())
-            .collect();
-        let native = argmax::cell(&row, DType::I32);
-        assert_eq!(native, naive_argmax(&values));
-        probe.add(op::ARGMAX_I32, &row, &native.to_le_bytes(), 1);
-    }
-    probe.finish("ARGMAX of i32", count);
-}
-
-#[test]
-fn roots_of_rows() {
-    let (mut probe, mut rng, count) = (Probe::new(), rng(8), vectors() / 10);
-    for n in 0..count {
-        // Heights 0 to 8 hold up to 32,768 bytes; 9 and 10 are beyond, and so are rows longer than their height.
-        let height = if n < 200 { n % 11 } else { n % 4 };
-        let room = (hash::LEAF_BYTES << height.min(8)) as u64;
-        let length = match rng.below(6) {
-            0 => room,
-            1 => room.saturating_sub(1),
-            2 => 128 * rng.below(room / 128 + 1),
-            3 if n >= 200 => room + 1 + rng.below(200),
-            _ => rng.below(room + 1),
-        };
-        let row = row(&mut rng, length as usize);
-        let native = hash::row_root(&row, height as u8).unwrap_or_default();
-        let input = [vec![height as u8], row].concat();
-        probe.add(op::ROW_ROOT, &input, &native, 1);
-    }
-    probe.finish("roots of rows", count);
+    probe.finish("judgements", count);
 }
 
 #[test]
@@ -508,7 +320,7 @@ fn paths() {
 #[test]
 fn a_difference_is_seen() {
     let mut probe = Probe::new();
-    probe.add(op::ADD, &[1, 2], &[3], 1);
+    probe.add(op::DOT_I8, &[1, 2], &2i64.to_le_bytes(), 1);
     probe.run();
     let record = |op: u8, length: u32, input: &[u8]| {
         let mut record = length.to_le_bytes().to_vec();
@@ -517,20 +329,19 @@ fn a_difference_is_seen() {
         record.extend(input);
         record
     };
-    let after = probe.send(record(op::ADD, 2, &[1, 2])).unwrap();
-    for wrong in [vec![4], vec![3, 0xee], Vec::new()] {
-        let sent = record(op::ADD, 2, &[1, 2]);
+    let after = probe.send(record(op::DOT_I8, 2, &[1, 2])).unwrap();
+    for wrong in [vec![4], vec![2, 0xee], Vec::new()] {
+        let sent = record(op::DOT_I8, 2, &[1, 2]);
         let compared = std::panic::catch_unwind(|| compare(&sent, &after, &[wrong]));
         assert!(compared.is_err(), "another result was not noticed");
     }
     for malformed in [
         record(0, 2, &[1, 2]),
         record(200, 2, &[1, 2]),
-        record(op::ADD, 3, &[1, 2]),
-        record(op::ADD, 1, &[1]),
-        record(op::ADD, 66, &[0; 66]),
-        record(op::MATMUL, 3, &[0; 3]),
-        record(op::LUT, 255, &[0; 255]),
+        record(op::DOT_I8, 3, &[1, 2]),
+        record(op::DOT_I8, 1, &[1]),
+        record(op::DOT_I8, 3, &[0; 3]),
+        record(op::JUDGE, 30, &[0; 30]),
         record(op::CLIMB, 41, &[3; 41]),
         vec![0; HEAD_BYTES - 1],
     ] {

@@ -5,13 +5,13 @@ use super::common::*;
 /// The fee to whoever answers, the rent to whoever asked; nothing else moves.
 #[test]
 fn lamports_of_a_demand_go_where_they_belong() {
-    let claim = five_ops();
+    let claim = every_op();
     let mut stage = Stage::new();
     let cast = stage.cast.clone();
     let job = stage.submitted_for(&claim);
     let rent = stage
         .svm
-        .minimum_balance_for_rent_exemption(Demand::ANSWER_OFFSET + 256);
+        .minimum_balance_for_rent_exemption(Demand::ANSWER_OFFSET + 512);
     let opener = stage.lamports(&cast.prover);
     let demand = stage.ask(&job, &claim, &TRACE);
     assert_eq!(stage.lamports(&cast.prover), opener - rent - FEE);

@@ -6,23 +6,23 @@ pub use {
         constants::NOBODY,
         error::{QuernError, REFUSAL_BASE},
         events::QuernEvent,
-        instructions::{EmissionSettings, MintSettings, ModelSettings, NewJob},
+        instructions::{EmissionSettings, MintSettings, ModelSettings, NewJob, Submission},
         state::{
             Conviction, ConvictionReason, Demand, Emission, Evidence, Job, JobState, MintConfig,
             MintRates, Model, NodeRef, Protocol, Provider, Purse,
         },
     },
     quern_proof::{
-        Graph, Hash, Operand, Tensor,
+        Graph, Operand, Tensor,
         builder::GraphBuilder,
         demand::{NodeId, Tree},
         evidence::{Case, Charge, Refusal, judge},
-        hash::LEAF_BYTES,
+        hash::Tag,
         shape::DType,
-        witness::{self, Patched, Step, Whole},
+        witness::{self, Known, Patched, Step, TokensStep, Whole},
     },
     quern_testkit::svm::{
-        referee::{Claim, five_ops, product, tiny},
+        referee::{Claim, every_op, product, text, tiny, tiny_of},
         *,
     },
     solana_sdk::{
@@ -87,6 +87,7 @@ pub const CELL: Charge = Charge::Cell {
     op: 0,
     row: 0,
     col: 0,
+    at: 0,
 };
 
 /// The first demand about a trace.
@@ -142,11 +143,21 @@ pub const RESTART_GRACE: i64 = 7_200;
 /// Fee of the usual settings, in lamports.
 pub const FEE: u64 = 10_000;
 
-pub fn cell(op: u8, row: u32, col: u32) -> Charge {
-    Charge::Cell { op, row, col }
+pub fn cell(op: u16, row: u32, col: u32) -> Charge {
+    Charge::Cell {
+        op,
+        row,
+        col,
+        at: 0,
+    }
 }
 
-pub fn padding(tree: u8, level: u8, index: u64) -> Charge {
+/// The charge of a cell of a claim, whose right value an honest provider committed to.
+pub fn charge_of(claim: &Claim, honest: &Claim, at: (u16, u32, u32)) -> Charge {
+    claim.charge(honest, at)
+}
+
+pub fn padding(tree: u16, level: u8, index: u64) -> Charge {
     Charge::padding(tree, level, index).unwrap()
 }
 
@@ -158,28 +169,57 @@ pub fn code_of_refusal(refusal: Refusal) -> u32 {
 pub struct Court {
     pub stage: Stage,
     pub job: Pubkey,
+    /// Most compute units that a judgement took, right or wrong.
+    pub dearest_units: u64,
+    /// How many judgements there were.
+    tried: u64,
 }
+
+/// Longest evidence that fits into a transaction with its charge.
+pub const INLINE_BYTES: usize = 3_400;
 
 impl Court {
     pub fn of(claim: &Claim) -> Self {
         let mut stage = Stage::new();
         let job = stage.submitted_for(claim);
-        Self { stage, job }
+        Self {
+            stage,
+            job,
+            dearest_units: 0,
+            tried: 0,
+        }
+    }
+
+    /// The conviction, whose evidence stands in an account where it is too long for a transaction.
+    fn instruction(&mut self, charge: &Charge, evidence: &[u8]) -> Instruction {
+        self.tried += 1;
+        if evidence.len() <= INLINE_BYTES {
+            return self.stage.inline(&self.job, charge, evidence);
+        }
+        let (prover, name) = (self.stage.cast.prover, format!("{}", self.tried));
+        let account = self.stage.write_down(&prover, &name, evidence);
+        let proof = ix::Proof::Account(account);
+        ix::convict(&prover, &self.stage.job(&self.job), charge, proof)
     }
 
     /// Tries one charge against a commitment and puts the job back as it was. `Err` has the program's code.
-    pub fn convict(&mut self, root: Hash, charge: &Charge, evidence: &[u8]) -> Result<(), u32> {
-        let mut account = self.stage.svm.get_account(&self.job).unwrap();
-        let at = 8 + core::mem::offset_of!(Job, trace_root);
-        account.data[at..at + 32].copy_from_slice(&root);
-        self.stage
-            .svm
-            .set_account(self.job, account.clone())
-            .unwrap();
-        let instruction = self.stage.inline(&self.job, charge, evidence);
+    pub fn convict(&mut self, claim: &Claim, charge: &Charge, evidence: &[u8]) -> Result<(), u32> {
+        let instruction = self.instruction(charge, evidence);
+        let account = self.stage.svm.get_account(&self.job).unwrap();
+        let roots = (claim.trace_root(), claim.tokens_root());
+        self.stage.world.tamper(&self.job, |job: &mut Job| {
+            (job.trace_root, job.tokens_root) = roots;
+        });
         let result = self.stage.world.try_send_v1(&[instruction]);
+        let units = match &result {
+            Ok(outcome) => outcome.compute_units,
+            Err(failure) => failure.compute_units,
+        };
+        self.dearest_units = self.dearest_units.max(units);
         let state = self.stage.job(&self.job).state;
         self.stage.svm.set_account(self.job, account).unwrap();
+        // What follows the chain hears of it, too.
+        self.stage.world.resync();
         match result {
             Ok(_) => {
                 assert_eq!(state, JobState::Convicted as u8);
@@ -203,30 +243,32 @@ impl Court {
     ) -> Result<(), Refusal> {
         let native = judge_natively(claim, charge, evidence);
         let expected = native.map_err(code_of_refusal);
-        let found = self.convict(claim.trace_root(), charge, evidence);
+        let found = self.convict(claim, charge, evidence);
         assert_eq!(found, expected, "{charge:?} {}", evidence.len());
         native
     }
 }
 
 pub fn judge_natively(claim: &Claim, charge: &Charge, evidence: &[u8]) -> Result<(), Refusal> {
-    let (roots, trace_root) = (claim.input_roots(), claim.trace_root());
+    let roots = claim.input_roots();
+    let (trace_root, tokens_root) = (claim.trace_root(), claim.tokens_root());
     let case = Case {
         graph: claim.parsed(),
-        batch_rows: claim.batch_rows,
+        items: claim.items,
         input_roots: &roots,
+        tokens_root: &tokens_root,
         trace_root: &trace_root,
     };
     judge(&case, charge, evidence)
 }
 
 /// First and last cell of every op.
-pub fn corners(claim: &Claim) -> Vec<(u8, u32, u32)> {
-    let outputs = claim.outputs.iter().enumerate();
+pub fn corners(claim: &Claim) -> Vec<(u16, u32, u32)> {
+    let outputs = (0..).zip(&claim.outputs[0]);
     outputs
         .flat_map(|(op, output)| {
-            let last = (output.rows() - 1, output.cols() - 1);
-            [(op as u8, 0, 0), (op as u8, last.0, last.1)]
+            let last = (output.rows() * claim.items - 1, output.cols() - 1);
+            [(op, 0, 0), (op, last.0, last.1)]
         })
         .collect()
 }

@@ -4,14 +4,14 @@ use super::common::*;
 
 #[test]
 fn a_wrong_cell_of_every_op_is_convicted_inline() {
-    let honest = five_ops();
+    let honest = every_op();
     for (op, row, col) in corners(&honest) {
         let mut claim = honest.clone();
         claim.corrupt(op, row, col);
         let mut stage = Stage::new();
         let job = stage.submitted_for(&claim);
         let cast = stage.cast.clone();
-        let charge = cell(op, row, col);
+        let charge = charge_of(&claim, &honest, (op, row, col));
         let evidence = claim.evidence(&charge);
         let convict = stage.inline(&job, &charge, &evidence);
         let outcome = stage.send_v1(&[convict]).unwrap();
@@ -23,7 +23,11 @@ fn a_wrong_cell_of_every_op_is_convicted_inline() {
             (event.job, event.client, event.provider, event.prover),
             (job, cast.client, cast.provider, cast.prover)
         );
-        assert_eq!(event.conviction, Conviction::WrongCell { op, row, col });
+        assert!(
+            matches!(event.conviction, Conviction::WrongCell { op: o, row: r, col: c, .. } if (o, r, c) == (op, row, col)),
+            "{:?}",
+            event.conviction
+        );
         assert_eq!((event.submission, event.mint), (1, stage.usd));
         let state = stage.job(&job);
         assert_eq!(
@@ -45,14 +49,14 @@ fn a_wrong_cell_of_every_op_is_convicted_inline() {
 
 #[test]
 fn a_wrong_cell_of_every_op_is_convicted_from_an_account() {
-    let honest = five_ops();
+    let honest = every_op();
     for (op, row, col) in corners(&honest) {
         let mut claim = honest.clone();
         claim.corrupt(op, row, col);
         let mut stage = Stage::new();
         let job = stage.submitted_for(&claim);
         let cast = stage.cast.clone();
-        let charge = cell(op, row, col);
+        let charge = charge_of(&claim, &honest, (op, row, col));
         let before = stage.lamports(&cast.prover);
         let evidence = stage.write_down(&cast.prover, "of a cell", &claim.evidence(&charge));
         // Anybody may bring it in; the author has proved it.
@@ -81,7 +85,7 @@ fn a_cell_of_a_large_product_fits_into_one_transaction() {
     claim.corrupt(0, 999, 998);
     let charge = cell(0, 999, 998);
     let evidence = claim.evidence(&charge);
-    assert_eq!(evidence.len(), 3_248);
+    println!("{} bytes of evidence", evidence.len());
     let mut stage = Stage::new();
     let job = stage.submitted_for(&claim);
     let other = stage.inline(&job, &cell(0, 998, 999), &evidence);
@@ -100,96 +104,259 @@ fn a_cell_of_a_large_product_fits_into_one_transaction() {
     );
 }
 
-/// The largest rows that an op may read, which is what bounds the compute units of any conviction.
+/// The dearest cells that a graph may have: each is judged within one transaction.
 #[test]
-fn the_longest_rows_are_judged_within_a_transaction() {
-    let k = quern_proof::limits::MAX_INNER;
-    let row = |seed: u64| {
-        let mut rng = Rng::new(seed);
-        let values: Vec<i8> = (0..k).map(|_| rng.bits() as i8).collect();
-        Tensor::from_i8(1, k, &values).unwrap()
+fn the_dearest_cells_are_judged_within_a_transaction() {
+    for (name, claim, honest) in dearest() {
+        let (op, row, col) = (0, 0, claim.outputs[0][0].cols() - 1);
+        let charge = charge_of(&claim, &honest, (op, row, col));
+        let mut stage = Stage::new();
+        let job = stage.submitted_for(&claim);
+        let prover = stage.cast.prover;
+        let bytes = claim.evidence(&charge);
+        let evidence = stage.write_down(&prover, name, &bytes);
+        let proof = ix::Proof::Account(evidence);
+        let outcome = stage.ok(ix::convict(&prover, &stage.job(&job), &charge, proof));
+        println!(
+            "{name}: {} bytes of evidence, {} compute units",
+            bytes.len(),
+            outcome.compute_units
+        );
+        assert!(
+            outcome.compute_units < 1_400_000,
+            "{} compute units",
+            outcome.compute_units
+        );
+    }
+}
+
+/// What one cell of each kind costs in an encoder of 6 layers on 128 words, 384 wide, with 12 heads: evidence and compute
+/// units. The graph has the one op only; in the whole one, each operand that is an op carries seven nodes more.
+#[test]
+fn cells_of_an_encoder_are_cheap() {
+    for (name, claim, honest) in encoder() {
+        let charge = charge_of(&claim, &honest, (0, 77, 1));
+        let evidence = claim.evidence(&charge);
+        let mut stage = Stage::new();
+        let job = stage.submitted_for(&claim);
+        let prover = stage.cast.prover;
+        let account = stage.write_down(&prover, name, &evidence);
+        let proof = ix::Proof::Account(account);
+        let outcome = stage.ok(ix::convict(&prover, &stage.job(&job), &charge, proof));
+        let units = outcome.compute_units;
+        println!("{name}: {} bytes, {units} compute units", evidence.len());
+        assert!(units < 60_000, "{name}: {units} compute units");
+    }
+}
+
+/// Graphs of one op, and one wrong value of each.
+fn encoder() -> Vec<(&'static str, Claim, Claim)> {
+    const WORDS: u32 = 128;
+    const WIDTH: u32 = 384;
+    let mut rng = Rng::new(3);
+    let mut data = |dtype: DType, rows: u32, cols: u32| {
+        let bytes = (0..rows * cols * dtype.size()).map(|_| rng.bits() as u8);
+        Tensor::from_bytes(dtype, rows, cols, bytes.collect()).unwrap()
     };
-    let mut builder = GraphBuilder::new();
-    let a = builder.input_batch(DType::I8, k);
-    let weight = row(2);
-    let w = builder.weight(&weight);
-    let product = builder.matmul(a, w);
-    builder.argmax(product);
-    let graph = builder.finish().unwrap();
-    let mut claim = Claim::honest(graph, 1, vec![row(1)], vec![weight]);
-    claim.corrupt(0, 0, 0);
-    let charge = cell(0, 0, 0);
-    let mut stage = Stage::new();
-    let job = stage.submitted_for(&claim);
-    let prover = stage.cast.prover;
-    let evidence = stage.write_down(&prover, "long", &claim.evidence(&charge));
-    let proof = ix::Proof::Account(evidence);
-    let outcome = stage.ok(ix::convict(&prover, &stage.job(&job), &charge, proof));
-    println!("{} compute units", outcome.compute_units);
-    assert!(
-        outcome.compute_units < 1_000_000,
-        "{} compute units",
-        outcome.compute_units
+    let mut claims = Vec::new();
+    let mut keep = |name, b: GraphBuilder, inputs, weights| {
+        let honest = Claim::honest(b.finish().unwrap(), 1, inputs, weights);
+        let mut claim = honest.clone();
+        claim.corrupt(0, 77, 1);
+        claims.push((name, claim, honest));
+    };
+    for (name, inner, cols) in [
+        ("DOT, K = 384", WIDTH, 1_536),
+        ("DOT, K = 1,536", 1_536, WIDTH),
+    ] {
+        let x = data(DType::I8, WORDS, inner);
+        let weights = vec![data(DType::I8, cols, inner), data(DType::I32, 2, cols)];
+        let mut b = GraphBuilder::new();
+        let a = b.input_item(DType::I8, WORDS, inner);
+        let [w, p] = [0, 1].map(|at| b.weight(&weights[at]));
+        b.dot(a, w).scaled(p, 40, DType::I8).push();
+        keep(name, b, vec![x], weights);
+    }
+    let heads = [data(DType::I8, WORDS, WIDTH), data(DType::I8, WORDS, WIDTH)];
+    let p = data(DType::I32, 2, 1);
+    let mut b = GraphBuilder::new();
+    let [q, k] = [0, 1].map(|_| b.input_item(DType::I8, WORDS, WIDTH));
+    let scale = b.weight(&p);
+    b.dot(q, k)
+        .scores(12, 1)
+        .scaled(scale, 40, DType::I16)
+        .push();
+    keep("DOT, scores", b, heads.to_vec(), vec![p]);
+    let scores = data(DType::I16, WORDS, 12 * WORDS);
+    let mask = Tensor::from_i8(1, WORDS, &[1; WORDS as usize]).unwrap();
+    let mut b = GraphBuilder::new();
+    let a = b.input_item(DType::I16, WORDS, 12 * WORDS);
+    let m = b.input_item(DType::I8, 1, WORDS);
+    let shares = b.softmax(a, 1 << 10, 8, DType::I16).groups(12).mask(m);
+    shares.push();
+    keep("SOFTMAX, 128", b, vec![scores, mask], Vec::new());
+    let x = data(DType::I16, WORDS, WIDTH);
+    let p = data(DType::I32, 2, WIDTH);
+    let mut b = GraphBuilder::new();
+    let a = b.input_item(DType::I16, WORDS, WIDTH);
+    let scale = b.weight(&p);
+    b.norm(a, scale, 40, DType::I16).push();
+    keep("NORM, 384", b, vec![x], vec![p]);
+    let x = [
+        data(DType::I16, WORDS, WIDTH),
+        data(DType::I16, WORDS, WIDTH),
+    ];
+    let mut b = GraphBuilder::new();
+    let [left, right] = [0, 1].map(|_| b.input_item(DType::I16, WORDS, WIDTH));
+    b.mix(left).to(DType::I16).plus(right).push();
+    keep("MIX, a sum", b, x.to_vec(), Vec::new());
+    let x = data(DType::I16, WORDS, 1_536);
+    let table = data(DType::I8, 1, 65_536);
+    let mut b = GraphBuilder::new();
+    let a = b.input_item(DType::I16, WORDS, 1_536);
+    let t = b.weight(&table);
+    b.lut(a, t).push();
+    keep("LUT of i16", b, vec![x], vec![table]);
+    claims
+}
+
+/// Graphs of one op with the longest rows, and their first result made wrong in its last column.
+fn dearest() -> Vec<(&'static str, Claim, Claim)> {
+    let mut rng = Rng::new(9);
+    let mut tensor = |dtype: DType, rows: u32, cols: u32| {
+        let count = rows * cols * dtype.size();
+        let bytes = (0..count).map(|_| rng.bits() as u8).collect();
+        Tensor::from_bytes(dtype, rows, cols, bytes).unwrap()
+    };
+    // An odd length, so that the second group begins inside a leaf.
+    let inner = quern_proof::limits::MAX_INNER - 1;
+    let wide = quern_proof::limits::MAX_WIDTH;
+    let (long, weight) = (
+        tensor(DType::I16, 1, 2 * inner),
+        tensor(DType::I8, 1, 2 * inner),
     );
+    let (scores, values) = (tensor(DType::I32, 1, wide), tensor(DType::I32, 1, wide));
+    let scales = tensor(DType::I32, 2, wide);
+    let mask = Tensor::from_i8(1, wide, &vec![1; wide as usize]).unwrap();
+    let mut dot = GraphBuilder::new();
+    let a = dot.input_item(DType::I16, 1, 2 * inner);
+    let b = dot.weight(&weight);
+    dot.dot(a, b).scores(2, 1).push();
+    let mut softmax = GraphBuilder::new();
+    let a = softmax.input_item(DType::I32, 1, wide);
+    let m = softmax.input_item(DType::I8, 1, wide);
+    let shares = softmax.softmax(a, (1 << 30) - 1, 47, DType::I16);
+    shares.mask(m).push();
+    let mut norm = GraphBuilder::new();
+    let a = norm.input_item(DType::I32, 1, wide);
+    let p = norm.weight(&scales);
+    norm.norm(a, p, 20, DType::I16).push();
+    let graphs = [
+        ("DOT", dot, vec![long], vec![weight]),
+        ("SOFTMAX", softmax, vec![scores, mask], Vec::new()),
+        ("NORM", norm, vec![values], vec![scales]),
+    ];
+    graphs
+        .into_iter()
+        .map(|(name, graph, inputs, weights)| {
+            let honest = Claim::honest(graph.finish().unwrap(), 1, inputs, weights);
+            let mut claim = honest.clone();
+            claim.corrupt(0, 0, claim.outputs[0][0].cols() - 1);
+            (name, claim, honest)
+        })
+        .collect()
 }
 
 #[test]
-fn evidence_of_the_library_is_that_of_the_formats() {
-    for claim in [five_ops(), tiny()] {
+fn evidence_of_the_library_is_that_of_the_design() {
+    for claim in [every_op(), tiny(), text(3)] {
+        let batch = claim.batch();
+        let whole = Whole::compute(&batch).unwrap();
         let graph = claim.parsed();
-        let whole = Whole::new(
-            &graph,
-            claim.batch_rows,
-            &claim.inputs,
-            &claim.weights,
-            &claim.outputs,
-        )
-        .unwrap();
         let cells = claim.cells().into_iter();
-        let charges = cells.map(|(op, row, col)| cell(op, row, col));
-        for charge in charges.chain(claim.paddings()) {
-            let built = witness::evidence(&graph, claim.batch_rows, &charge, &whole).unwrap();
+        let mut charges: Vec<Charge> = cells.map(|at| charge_of(&claim, &claim, at)).collect();
+        charges.extend(claim.paddings());
+        if graph.tokens().is_some() {
+            charges.extend((0..claim.items).map(|item| Charge::Tokens { item }));
+        }
+        for charge in charges {
+            let built = witness::evidence(&graph, claim.items, &charge, &whole).unwrap();
             assert_eq!(built, claim.evidence(&charge), "{charge:?}");
         }
     }
 }
 
-/// Every cell of a small program of all five ops, spoiled alone and with everything after it computed from the wrong value:
-/// that cell is always convicted, and in the second case no other.
+/// Every cell of a small graph of all ops, spoiled alone and with everything after it computed from the wrong value: that
+/// cell is always convicted, and in the second case no other.
 #[test]
 fn every_wrong_cell_is_convicted_and_no_other() {
     let honest = tiny();
     let mut court = Court::of(&honest);
     let cells = honest.cells();
-    for (op, row, col) in cells.clone() {
-        let charge = cell(op, row, col);
+    for (n, at) in cells.iter().enumerate() {
+        let (op, row, col) = *at;
         let mut claim = honest.clone();
         claim.corrupt(op, row, col);
+        let charge = charge_of(&claim, &honest, *at);
         let evidence = claim.evidence(&charge);
         assert_eq!(court.convict_as_native(&claim, &charge, &evidence), Ok(()));
 
         let carried = honest.with_wrong_cell(op, row, col);
-        for (other_op, other_row, other_col) in cells.clone() {
-            let other = cell(other_op, other_row, other_col);
-            let expected = if other == charge {
-                Ok(())
-            } else {
-                Err(Refusal::NothingWrong)
+        for (m, other) in cells.iter().enumerate() {
+            let (charged, expected) = match other == at {
+                true => (charge_of(&carried, &honest, *at), Ok(())),
+                false => (
+                    charge_of(&carried, &carried, *other),
+                    Err(Refusal::NothingWrong),
+                ),
             };
-            let evidence = carried.evidence(&other);
-            assert_eq!(
-                court.convict_as_native(&carried, &other, &evidence),
-                expected,
-                "{charge:?} is wrong, {other:?} is charged"
-            );
+            let evidence = carried.evidence(&charged);
+            // Each pair natively, one of nine on bytecode too.
+            let verdict = match (n + m) % 9 == 0 || other == at {
+                true => court.convict_as_native(&carried, &charged, &evidence),
+                false => judge_natively(&carried, &charged, &evidence),
+            };
+            assert_eq!(verdict, expected, "{at:?} is wrong, {charged:?} is charged");
         }
     }
+}
+
+/// Other tokens than those that FEEDBACK computed are convicted, and right ones never.
+#[test]
+fn wrong_tokens_are_convicted() {
+    let honest = text(3);
+    let tokens = Operand::Input(honest.parsed().tokens().unwrap());
+    let mut given = honest.inputs[1].clone();
+    let last = given.data().len() - 4;
+    given.data_mut()[last] ^= 1;
+    let claim = honest.with_tokens(given);
+    let mut stage = Stage::new();
+    let job = stage.submitted_for(&claim);
+    assert_eq!(stage.job(&job).tokens_root, claim.root(tokens));
+    for item in 0..2 {
+        let charge = Charge::Tokens { item };
+        let convict = stage.inline(&job, &charge, &claim.evidence(&charge));
+        refused(&mut stage, convict, Refusal::NothingWrong);
+    }
+    let charge = Charge::Tokens { item: 2 };
+    let convict = stage.inline(&job, &charge, &claim.evidence(&charge));
+    let outcome = stage.ok(convict);
+    let QuernEvent::JobConvicted(event) = outcome.event() else {
+        panic!("{:?}", outcome.events)
+    };
+    assert_eq!(event.conviction, Conviction::WrongTokens { item: 2 });
+    let state = stage.job(&job);
+    assert_eq!(
+        state.conviction_reason(),
+        Some(ConvictionReason::WrongTokens)
+    );
+    stage.ok(ix::settle_conviction(&state));
 }
 
 /// Every leaf with padding and every missing node, of every op's tree and of the trace's.
 #[test]
 fn every_wrong_padding_is_convicted() {
-    for honest in [five_ops(), tiny()] {
+    for honest in [every_op(), tiny(), text(3)] {
         let mut court = Court::of(&honest);
         for charge in honest.paddings() {
             let evidence = honest.evidence(&charge);
@@ -197,58 +364,33 @@ fn every_wrong_padding_is_convicted() {
                 court.convict_as_native(&honest, &charge, &evidence),
                 Err(Refusal::NothingWrong)
             );
-            let Charge::Padding(node_id) = charge else {
-                unreachable!()
-            };
-            let NodeId { tree, level, index } = node_id;
-            let mut claims = Vec::new();
-            if evidence.len() < LEAF_BYTES || !honest.has_leaf(&node_id) {
-                let mut claim = honest.clone();
-                let mut node = claim.node(tree, level, index);
-                node[31] ^= 0x80;
-                claim.set_node(tree, level, index, node);
-                claims.push(claim);
-            } else {
-                // The first and the last byte of the padding.
-                let Tree::Data(operand) = tree else {
-                    unreachable!()
-                };
-                let geometry = honest.geometry(operand);
-                let k = index & ((1 << geometry.row_height()) - 1);
-                for at in [geometry.used_bytes(k as u32), LEAF_BYTES - 1] {
-                    let mut claim = honest.clone();
-                    let mut leaf = claim.leaf(operand, index);
-                    leaf[at] = 1;
-                    claim.set_leaf(operand, index, leaf);
-                    claims.push(claim);
-                }
-            }
-            for claim in claims {
-                let evidence = claim.evidence(&charge);
-                assert_eq!(
-                    court.convict_as_native(&claim, &charge, &evidence),
-                    Ok(()),
-                    "{charge:?}"
-                );
-            }
+            let mut claim = honest.clone();
+            claim.spoil_padding(&charge);
+            let evidence = claim.evidence(&charge);
+            assert_eq!(
+                court.convict_as_native(&claim, &charge, &evidence),
+                Ok(()),
+                "{charge:?}"
+            );
         }
     }
 }
 
 #[test]
 fn bad_padding_is_recorded_as_such() {
-    let mut claim = five_ops();
-    claim.set_node(Tree::Trace, 2, 3, [5; 32]);
+    let mut claim = every_op();
+    // The fourth item of three.
+    let charge = padding(65_535, 2, 3);
+    claim.spoil_padding(&charge);
     let mut stage = Stage::new();
     let job = stage.submitted_for(&claim);
-    let charge = padding(255, 2, 3);
     let convict = stage.inline(&job, &charge, &claim.evidence(&charge));
     let outcome = stage.ok(convict);
     let QuernEvent::JobConvicted(event) = outcome.event() else {
         panic!("{:?}", outcome.events)
     };
     let node = NodeRef {
-        tree: 255,
+        tree: 65_535,
         level: 2,
         index: 3,
     };
@@ -264,19 +406,14 @@ fn bad_padding_is_recorded_as_such() {
 /// program gives the reason that the library gives.
 #[test]
 fn changed_evidence_never_convicts_an_honest_provider() {
-    let honest = five_ops();
+    let honest = every_op();
     let mut court = Court::of(&honest);
     let mut rng = Rng::new(77);
     let mut charges: Vec<Charge> = corners(&honest)
         .into_iter()
-        .map(|(op, row, col)| cell(op, row, col))
+        .map(|at| charge_of(&honest, &honest, at))
         .collect();
-    charges.extend([
-        padding(0, 4, 2),
-        padding(0, 4, 3),
-        padding(0, 2, 3),
-        padding(255, 3, 7),
-    ]);
+    charges.extend(honest.paddings().into_iter().step_by(40));
     let all: Vec<Vec<u8>> = charges
         .iter()
         .map(|charge| honest.evidence(charge))
@@ -284,7 +421,7 @@ fn changed_evidence_never_convicts_an_honest_provider() {
     let mut reasons = std::collections::BTreeSet::new();
     let mut attempts = 0;
     for (charge, evidence) in charges.iter().zip(&all) {
-        for _ in 0..250 {
+        for _ in 0..120 {
             let (mut changed, mut charge) = (evidence.clone(), *charge);
             let at = rng.below(changed.len() as u64) as usize;
             match rng.below(10) {
@@ -311,15 +448,22 @@ fn changed_evidence_never_convicts_an_honest_provider() {
                 // The same evidence about something else.
                 _ => {
                     charge = match charge {
-                        Charge::Cell { op, row, col } => match rng.below(3) {
-                            0 => cell(rng.below(6) as u8, row, col),
-                            1 => cell(op, rng.below(5) as u32, col),
-                            _ => cell(op, row, rng.below(301) as u32),
+                        Charge::Cell { op, row, col, at } => match rng.below(4) {
+                            0 => cell(rng.below(15) as u16, row, col),
+                            1 => cell(op, rng.below(11) as u32, col),
+                            2 => cell(op, row, rng.below(141) as u32),
+                            _ => Charge::Cell {
+                                op,
+                                row,
+                                col,
+                                at: at ^ 1,
+                            },
                         },
+                        Charge::Tokens { .. } => unreachable!(),
                         Charge::Padding(NodeId { tree, level, index }) => match rng.below(3) {
-                            0 => padding(rng.below(6) as u8, level, index),
-                            1 => padding(tree.code(), rng.below(6) as u8, index),
-                            _ => padding(tree.code(), level, rng.below(17)),
+                            0 => padding(rng.below(15) as u16, level, index),
+                            1 => padding(tree.code(), rng.below(8) as u8, index),
+                            _ => padding(tree.code(), level, rng.below(65)),
                         },
                     };
                 }
@@ -337,12 +481,13 @@ fn changed_evidence_never_convicts_an_honest_provider() {
 #[test]
 #[expect(clippy::too_many_lines, reason = "a table, one row a refusal")]
 fn every_refusal_is_provoked_or_has_a_reason() {
-    let mut claim = five_ops();
+    let mut claim = every_op();
     claim.corrupt(0, 1, 1);
+    let text = text(3);
     let mut stage = Stage::new();
-    let job = stage.submitted_for(&claim);
+    let (job, texts) = (stage.submitted_for(&claim), stage.submitted_for(&text));
     // Evidence whose n-th part begins at this byte, spoiled there.
-    let spoiled = |charge: &Charge, at: usize| {
+    let spoiled = |claim: &Claim, charge: &Charge, at: usize| {
         let mut evidence = claim.evidence(charge);
         evidence[at] ^= 1;
         evidence
@@ -351,74 +496,94 @@ fn every_refusal_is_provoked_or_has_a_reason() {
         evidence.pop();
         evidence
     };
-    let matmul = cell(3, 0, 0);
-    let qlinear = cell(0, 0, 0);
-    // Row of a with its path, row of the matrix with its path, leaf with its path.
-    let (a, w, leaf) = (140 + 2 * 32, 140 + 9 * 32, 128 + 4 * 32);
-    let lut = cell(2, 0, 0);
-    let a_of_lut = 128 + 4 * 32 + 3 * 32;
-    let cases: Vec<(Refusal, Charge, Vec<u8>)> = vec![
-        (Refusal::NothingWrong, qlinear, claim.evidence(&qlinear)),
+    // The item root with a path of two levels; a leaf of three rows of two leaves, led to the item root; both such leaves; a
+    // matrix of 140 rows.
+    let (item, leaf) = (3 * 32, 128 + 7 * 32);
+    let (row, matrix) = (256 + 6 * 32, 256 + 8 * 32);
+    let (mix, dot) = (cell(3, 0, 0), cell(4, 0, 0));
+    let odd = Charge::Cell {
+        op: 4,
+        row: 0,
+        col: 0,
+        at: 1,
+    };
+    let tokens = Charge::Tokens { item: 1 };
+    let (missing_row, missing_item) = (padding(4, 2, 3), padding(65_535, 2, 3));
+    let of_claim = [
+        (Refusal::NothingWrong, dot, claim.evidence(&dot)),
         (
             Refusal::NothingWrong,
-            padding(0, 4, 3),
-            claim.evidence(&padding(0, 4, 3)),
+            missing_row,
+            claim.evidence(&missing_row),
         ),
-        (Refusal::NoSuchOp, cell(5, 0, 0), Vec::new()),
-        (Refusal::NoSuchCell, cell(0, 3, 0), claim.evidence(&qlinear)),
+        (Refusal::NoSuchOp, cell(14, 0, 0), Vec::new()),
+        (Refusal::NoSuchCell, cell(4, 9, 0), claim.evidence(&dot)),
+        (Refusal::NoSuchCell, cell(4, 0, 140), claim.evidence(&dot)),
+        (Refusal::NoSuchTree, padding(14, 0, 0), Vec::new()),
+        (Refusal::NoSuchTree, padding(1_024, 2, 3), vec![0; 200]),
+        (Refusal::NoSuchTree, padding(2_048, 0, 0), Vec::new()),
+        (Refusal::NoSuchNode, padding(4, 2, 3 << 2), Vec::new()),
+        (Refusal::NoSuchNode, padding(65_535, 7, 0), vec![0; 128]),
         (
-            Refusal::NoSuchCell,
-            cell(0, 0, 300),
-            claim.evidence(&qlinear),
+            Refusal::NotPadding,
+            padding(4, 2, 0),
+            claim.evidence(&missing_row),
         ),
-        (Refusal::NoSuchTree, padding(5, 0, 0), Vec::new()),
-        (Refusal::NoSuchTree, padding(64, 2, 3), vec![0; 200]),
-        (Refusal::NoSuchTree, padding(128, 0, 0), Vec::new()),
-        (Refusal::NoSuchNode, padding(0, 5, 0), Vec::new()),
-        (Refusal::NoSuchNode, padding(255, 3, 8), vec![0; 128]),
-        (Refusal::NotPadding, padding(0, 4, 0), vec![0; 400]),
-        (Refusal::NotPadding, padding(0, 0, 0), vec![0; 128]),
-        (Refusal::NotPadding, padding(255, 3, 4), vec![0; 128]),
-        (Refusal::TooShort, qlinear, Vec::new()),
-        (
-            Refusal::TooShort,
-            qlinear,
-            whole_but_one(claim.evidence(&qlinear)),
-        ),
+        (Refusal::NotPadding, padding(65_535, 2, 2), vec![0; 128]),
+        (Refusal::TooShort, dot, Vec::new()),
+        (Refusal::TooShort, dot, whole_but_one(claim.evidence(&dot))),
         (
             Refusal::TooLong,
-            qlinear,
-            [claim.evidence(&qlinear), vec![0]].concat(),
+            dot,
+            [claim.evidence(&dot), vec![0]].concat(),
         ),
-        (Refusal::OperandA, qlinear, spoiled(&qlinear, 0)),
-        (Refusal::OperandB, qlinear, spoiled(&qlinear, a)),
-        (Refusal::Bias, qlinear, spoiled(&qlinear, a + w)),
-        (Refusal::Mult, qlinear, spoiled(&qlinear, a + w + leaf)),
-        (
-            Refusal::Claimed,
-            qlinear,
-            spoiled(&qlinear, a + w + 2 * leaf),
-        ),
+        (Refusal::Item, dot, spoiled(&claim, &dot, 0)),
+        (Refusal::Claimed, dot, spoiled(&claim, &dot, item)),
+        (Refusal::OperandA, dot, spoiled(&claim, &dot, item + leaf)),
         (
             Refusal::OperandB,
-            matmul,
-            spoiled(&matmul, 300 + 2 * 32 + 3 * 32),
-        ),
-        (Refusal::OperandA, lut, spoiled(&lut, 127)),
-        (Refusal::Table, lut, spoiled(&lut, a_of_lut + 255)),
-        (
-            Refusal::Padding,
-            padding(0, 4, 2),
-            spoiled(&padding(0, 4, 2), 0),
+            dot,
+            spoiled(&claim, &dot, item + leaf + row),
         ),
         (
-            Refusal::Padding,
-            padding(255, 3, 7),
-            spoiled(&padding(255, 3, 7), 40),
+            Refusal::OperandC,
+            dot,
+            spoiled(&claim, &dot, item + leaf + row + matrix),
         ),
+        (
+            Refusal::OperandD,
+            mix,
+            spoiled(&claim, &mix, item + 4 * leaf),
+        ),
+        (
+            Refusal::Padding,
+            missing_row,
+            spoiled(&claim, &missing_row, item),
+        ),
+        (
+            Refusal::Padding,
+            missing_item,
+            spoiled(&claim, &missing_item, 40),
+        ),
+        (Refusal::BadCounterexample, odd, claim.evidence(&dot)),
+        (Refusal::NoTokens, tokens, Vec::new()),
     ];
+    let of_text = [
+        (Refusal::NothingWrong, tokens, text.evidence(&tokens)),
+        (
+            Refusal::NoSuchCell,
+            Charge::Tokens { item: 3 },
+            text.evidence(&tokens),
+        ),
+        // FEEDBACK's data root is led up two levels.
+        (Refusal::Feedback, tokens, spoiled(&text, &tokens, item)),
+        (Refusal::Tokens, tokens, spoiled(&text, &tokens, 2 * item)),
+    ];
+    let of_claim = of_claim.into_iter().map(|case| (job, case));
+    let of_text = of_text.into_iter().map(|case| (texts, case));
+    let cases: Vec<_> = of_claim.chain(of_text).collect();
     let mut provoked = Vec::new();
-    for (refusal, charge, evidence) in cases {
+    for (job, (refusal, charge, evidence)) in cases {
         provoked.push(refusal);
         let instruction = stage.inline(&job, &charge, &evidence);
         refused(&mut stage, instruction, refusal);
@@ -426,7 +591,7 @@ fn every_refusal_is_provoked_or_has_a_reason() {
     let unreachable = [
         (
             Refusal::NotSealed,
-            "create_job takes only sealed programs and their batch rows",
+            "create_job takes only sealed graphs and items that fit them",
         ),
         (
             Refusal::NoInputRoot,
@@ -444,7 +609,7 @@ fn every_refusal_is_provoked_or_has_a_reason() {
 /// Evidence about another job, model or commitment proves nothing here.
 #[test]
 fn evidence_of_another_job_is_refused() {
-    let honest = five_ops();
+    let honest = every_op();
     let mut wrong = honest.clone();
     wrong.corrupt(3, 1, 2);
     let charge = cell(3, 1, 2);
@@ -452,20 +617,20 @@ fn evidence_of_another_job_is_refused() {
     let mut stage = Stage::new();
     let (good, bad) = (stage.submitted_for(&honest), stage.submitted_for(&wrong));
     let against_good = stage.inline(&good, &charge, &evidence);
-    refused(&mut stage, against_good, Refusal::OperandA);
+    refused(&mut stage, against_good, Refusal::Item);
 
-    // The same model with another batch, and another model.
+    // The same model with other items, and another model.
     let mut other_input = honest.inputs.clone();
     other_input[1].data_mut()[0] ^= 1;
     let other = Claim::honest(honest.graph.clone(), 3, other_input, honest.weights.clone());
     let other_job = stage.submitted_for(&other);
     let against_other = stage.inline(&other_job, &charge, &evidence);
-    refused(&mut stage, against_other, Refusal::OperandA);
+    refused(&mut stage, against_other, Refusal::Item);
     let small = stage.submitted_for(&tiny());
     let against_small = stage.inline(&small, &cell(3, 0, 0), &evidence);
-    refused(&mut stage, against_small, Refusal::OperandA);
+    refused(&mut stage, against_small, Refusal::Item);
 
-    // The judge takes the program from the job's own model only.
+    // The judge takes the graph from the job's own model only.
     let mut wrong_model = stage.inline(&bad, &charge, &evidence);
     wrong_model.accounts[2].pubkey = stage.job(&small).model;
     stage.refused(wrong_model, QuernError::WrongModel);
@@ -475,9 +640,9 @@ fn evidence_of_another_job_is_refused() {
 
 #[test]
 fn only_a_submitted_refereed_result_can_be_convicted() {
-    let mut claim = five_ops();
-    claim.corrupt(4, 2, 0);
-    let charge = cell(4, 2, 0);
+    let mut claim = every_op();
+    claim.corrupt(13, 2, 0);
+    let charge = cell(13, 2, 0);
     let evidence = claim.evidence(&charge);
     let mut stage = Stage::new();
     let open = stage.created_for(&claim);
@@ -501,7 +666,7 @@ fn only_a_submitted_refereed_result_can_be_convicted() {
     let accepted = stage.job_in(JobState::Submitted, stage.accepted());
     let convict = stage.inline(&accepted, &cell(0, 0, 0), &[]);
     stage.refused(convict, QuernError::RefereedOnly);
-    let convict = stage.inline(&accepted, &padding(255, 0, 0), &[]);
+    let convict = stage.inline(&accepted, &padding(65_535, 0, 0), &[]);
     stage.refused(convict, QuernError::RefereedOnly);
     let ask = ix::demand(&stage.cast.prover, &stage.job(&accepted), &TRACE, None);
     stage.refused(ask, QuernError::RefereedOnly);
@@ -519,7 +684,7 @@ fn only_a_submitted_refereed_result_can_be_convicted() {
 
 #[test]
 fn a_conviction_waits_for_no_answer() {
-    let mut claim = five_ops();
+    let mut claim = every_op();
     claim.corrupt(0, 0, 0);
     let charge = cell(0, 0, 0);
     let mut stage = Stage::new();
@@ -535,25 +700,21 @@ fn a_conviction_waits_for_no_answer() {
 /// The whole path: nothing is published, the watcher asks, compares with its own computation and convicts.
 #[test]
 fn what_is_withheld_is_found_and_convicted() {
-    let honest = five_ops();
+    let honest = every_op();
     for (op, row, col) in corners(&honest) {
         let claim = honest.with_wrong_cell(op, row, col);
         let mut stage = Stage::new();
         let job = stage.submitted_for(&claim);
         let graph: Graph<'_> = honest.parsed();
-        let own = Whole::new(
-            &graph,
-            honest.batch_rows,
-            &honest.inputs,
-            &honest.weights,
-            &honest.outputs,
-        )
-        .unwrap();
-        let mut patched = Patched::new(&own, stage.job(&job).trace_root);
+        let batch = honest.batch();
+        let own = Whole::compute(&batch).unwrap();
+        let state = stage.job(&job);
+        let known = Known::new(&graph, honest.items, state.trace_root, state.tokens_root);
+        let mut patched = Patched::new(&own, known);
         let mut asked = 0;
         let charge = loop {
             match patched.step().unwrap() {
-                Step::Same => panic!("a wrong commitment looks right"),
+                Step::Same | Step::Item(_) => panic!("a wrong commitment looks right"),
                 Step::Demand(node_id) => {
                     asked += 1;
                     let demand = stage.ask(&job, &claim, &node_id);
@@ -569,9 +730,9 @@ fn what_is_withheld_is_found_and_convicted() {
                 Step::Charge(charge) => break charge,
             }
         };
-        assert_eq!(charge, cell(op, row, col));
-        assert!((2..=3).contains(&asked), "{asked} demands");
-        let evidence = witness::evidence(&graph, honest.batch_rows, &charge, &patched).unwrap();
+        assert_eq!(charge, charge_of(&claim, &honest, (op, row, col)));
+        assert!((3..=5).contains(&asked), "{asked} demands");
+        let evidence = witness::evidence(&graph, honest.items, &charge, &patched).unwrap();
         let convict = stage.inline(&job, &charge, &evidence);
         stage.send_v1(&[convict]).unwrap();
         stage.ok(ix::settle_conviction(&stage.job(&job)));
@@ -581,7 +742,7 @@ fn what_is_withheld_is_found_and_convicted() {
 /// The evidence's bytes end where its account ends: trailing bytes are refused like any others.
 #[test]
 fn an_account_holds_exactly_the_evidence() {
-    let mut claim = five_ops();
+    let mut claim = every_op();
     claim.corrupt(2, 0, 5);
     let charge = cell(2, 0, 5);
     let bytes = claim.evidence(&charge);

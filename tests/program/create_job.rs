@@ -35,13 +35,14 @@ fn a_closed_job_cannot_be_revived() {
 fn the_largest_arguments_fit_into_a_transaction() {
     let mut stage = Stage::new();
     let (creator, client) = (stage.cast.creator, stage.cast.client);
-    // Four inputs.
+    // Eight inputs.
     let mut builder = quern_proof::builder::GraphBuilder::new();
     let dtype = quern_proof::DType::I8;
-    let inputs: Vec<_> = (0..4).map(|_| builder.input_batch(dtype, 4)).collect();
-    let first = builder.add(inputs[0], inputs[1]);
-    let second = builder.add(inputs[2], inputs[3]);
-    builder.add(first, second);
+    let inputs: Vec<_> = (0..8).map(|_| builder.input_item(dtype, 1, 4)).collect();
+    let mut sum = inputs[0];
+    for input in &inputs[1..] {
+        sum = builder.mix(sum).plus(*input).push();
+    }
     let bytes = builder.finish().unwrap();
     let mut args = model_args(30, 0);
     args.name = "n".repeat(32);
@@ -51,7 +52,7 @@ fn the_largest_arguments_fit_into_a_transaction() {
     }
     let model = addresses::model(&creator, 30);
     let args = NewJob {
-        input_roots: vec![[9; 32]; 4],
+        input_roots: vec![[9; 32]; 8],
         input_uri: "u".repeat(200),
         pinned_provider: stage.cast.provider,
         ..stage.refereed()
@@ -292,7 +293,7 @@ pub fn errors() -> Vec<Provocation> {
         }),
         (E::PriceTooLow, "below the price of the work", |stage| {
             let (authority, usd) = (stage.cast.authority, stage.usd);
-            let rates = rates_with(|rates| rates.price_per_gmac_atoms = u64::MAX / 1_000_000);
+            let rates = rates_with(|rates| rates.price_per_gwork_atoms = u64::MAX / 1_000_000);
             stage.ok(ix::update_mint(
                 &authority,
                 &usd,
@@ -313,7 +314,7 @@ pub fn errors() -> Vec<Provocation> {
         ),
         (E::BondTooLow, "below the bond of the work", |stage| {
             let (authority, usd) = (stage.cast.authority, stage.usd);
-            let rates = rates_with(|rates| rates.bond_per_gmac_atoms = u64::MAX / 1_000_000);
+            let rates = rates_with(|rates| rates.bond_per_gwork_atoms = u64::MAX / 1_000_000);
             stage.ok(ix::update_mint(
                 &authority,
                 &usd,
@@ -350,13 +351,20 @@ pub fn errors() -> Vec<Provocation> {
             create_with(stage, |args| args.input_roots = vec![[1; 32]; 2])
         }),
         (E::InputsDoNotFit, "more than there may be", |stage| {
-            accepted_with(stage, |args| args.input_roots = vec![[1; 32]; 5])
+            accepted_with(stage, |args| args.input_roots = vec![[1; 32]; 9])
         }),
-        (E::InputsDoNotFit, "no batch rows", |stage| {
-            create_with(stage, |args| args.batch_rows = 0)
+        (E::InputsDoNotFit, "a root for the tokens", |stage| {
+            let claim = text(1);
+            let model = stage.model_of(&claim);
+            let mut args = stage.args_of(&claim);
+            args.input_roots[1] = [1; 32];
+            stage.create_ix_of(&stage.cast.client, &stage.usd, Some(&model), args)
         }),
-        (E::InputsDoNotFit, "too many batch rows", |stage| {
-            create_with(stage, |args| args.batch_rows = (1 << 20) + 1)
+        (E::InputsDoNotFit, "no items", |stage| {
+            create_with(stage, |args| args.items = 0)
+        }),
+        (E::InputsDoNotFit, "too many items", |stage| {
+            create_with(stage, |args| args.items = (1 << 24) + 1)
         }),
         (E::CampaignUnknown, "any", |stage| {
             create_with(stage, |args| args.campaign = Pubkey::from([1; 32]))

@@ -258,7 +258,7 @@ fn after(stage: &Stage, last: i64, instruction: &Instruction) {
 /// A restart moves a deadline of what began before it, and of nothing that begins after.
 #[test]
 fn deadlines_of_demands_and_answers() {
-    let claim = five_ops();
+    let claim = every_op();
     let mut stage = Stage::new();
     let job = stage.submitted_for(&claim);
     let review_end = stage.job(&job).deadline.get();
@@ -300,7 +300,7 @@ fn deadlines_of_demands_and_answers() {
     stage.set_time(due);
     stage.ok(reveal);
     let react_end = due + REACT;
-    let root = node_id(Operand::Op(0), 0, 0);
+    let root = NodeId::new(Tree::Trace, 4, 0);
     let child = stage.demand_ix(&job, &claim, &root);
     until(&stage, react_end, &child);
     after(&stage, react_end, &finalize(&stage));
@@ -320,18 +320,18 @@ fn deadlines_of_demands_and_answers() {
     assert_eq!(stage.get::<Demand>(&child).due.get(), react_end + RESPONSE);
     stage.set_time(react_end + RESPONSE);
     stage.answer(&job, &claim, &root);
-    let leaf = stage.demand_ix(&job, &claim, &node_id(Operand::Op(0), 4, 0));
+    let leaf = stage.demand_ix(&job, &claim, &node_id(Operand::Op(0), 0, 0));
     until(&stage, react_end + RESPONSE + REACT, &leaf);
     after(&stage, react_end + RESPONSE + REACT, &finalize(&stage));
     // A sibling of the child was known since the first answer: its time is over.
-    let sibling = stage.demand_ix(&job, &claim, &node_id(Operand::Op(1), 0, 0));
+    let sibling = stage.demand_ix(&job, &claim, &NodeId::new(Tree::Trace, 4, 1));
     assert_eq!(at(&stage, stage.now(), &sibling), late);
 }
 
 /// Below an early answer demands may be asked until the review ends.
 #[test]
 fn an_early_answer_does_not_shorten_the_review() {
-    let claim = five_ops();
+    let claim = every_op();
     let mut stage = Stage::new();
     let job = stage.submitted_for(&claim);
     let review_end = stage.job(&job).deadline.get();
@@ -339,7 +339,7 @@ fn an_early_answer_does_not_shorten_the_review() {
     stage.answer(&job, &claim, &TRACE);
     let answered_at = stage.now();
     assert!(answered_at + REACT <= review_end);
-    let child = stage.demand_ix(&job, &claim, &node_id(Operand::Op(0), 0, 0));
+    let child = stage.demand_ix(&job, &claim, &NodeId::new(Tree::Trace, 4, 0));
     until(&stage, review_end, &child);
     let state = stage.job(&job);
     let finalize = ix::finalize(&state.provider, &state, &stage.emission());
@@ -349,7 +349,7 @@ fn an_early_answer_does_not_shorten_the_review() {
 /// A cluster that restarts between demand and answer moves the due time; what is asked later has its full time anyway.
 #[test]
 fn a_restart_moves_only_what_began_before_it() {
-    let claim = five_ops();
+    let claim = every_op();
     let mut stage = Stage::new();
     let job = stage.submitted_for(&claim);
     stage.restart();
@@ -363,11 +363,11 @@ fn a_restart_moves_only_what_began_before_it() {
 /// Fifty demands at once: each has five more seconds for every one before it, and the provider can answer all.
 #[test]
 fn a_flood_of_demands_is_answered_in_time() {
-    let claim = five_ops();
+    let claim = every_op();
     let mut stage = Stage::new();
     let job = stage.submitted_for(&claim);
-    let weight = |level, index| node_id(Operand::Weight(0), level, index);
-    for (level, count) in [(0, 1), (4, 10)] {
+    let weight = |level, index| node_id(Operand::Weight(2), level, index);
+    for (level, count) in [(0, 1), (4, 4)] {
         for index in 0..count {
             stage.ask(&job, &claim, &weight(level, index));
             stage.answer(&job, &claim, &weight(level, index));

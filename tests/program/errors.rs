@@ -94,6 +94,8 @@ every_variant![
     JobMoved,
     TakenByOwner,
     GraphDiffers,
+    ModelTooShort,
+    TokensDoNotFit,
 ];
 
 /// Errors that nothing provokes, and why they are there.

@@ -71,13 +71,13 @@ fn a_refereed_job_from_escrow_to_settlement() {
         (state.reward_rate_e9.get(), state.reward_weight_bps.get()),
         (2_000_000_000, 10_000)
     );
-    let macs = quern_proof::graph::seal(&graph())
+    let work = quern_proof::graph::seal(&graph())
         .unwrap()
-        .total(2)
+        .total_work(2)
         .unwrap();
-    assert_eq!((state.macs.get(), state.batch_rows.get()), (macs, 2));
+    assert_eq!((state.work.get(), state.items.get()), (work, 2));
     assert_eq!(state.input_roots[..1], claim(0).input_roots());
-    assert_eq!(state.input_roots[1..], [[0; 32]; 3]);
+    assert_eq!(state.input_roots[1..], [[0; 32]; 7]);
     assert_eq!(
         state.input_uri_hash,
         anchor_lang::sha256(b"https://in.example/1")
@@ -159,8 +159,8 @@ fn a_refereed_job_from_escrow_to_settlement() {
         (500, 20_000, true, false)
     );
     assert_eq!(
-        (event.assurance, event.kind, event.milestone, event.macs),
-        (1, 1, 0, macs)
+        (event.assurance, event.kind, event.milestone, event.work),
+        (1, 1, 0, work)
     );
     assert_eq!(
         (event.royalty_owner, event.model, event.campaign),
@@ -174,10 +174,10 @@ fn a_refereed_job_from_escrow_to_settlement() {
     assert_eq!(
         (
             entry.settled.get(),
-            entry.refereed_macs.get(),
-            entry.reviewed_macs.get()
+            entry.refereed_work.get(),
+            entry.reviewed_work.get()
         ),
-        (1, macs, 0)
+        (1, work, 0)
     );
     assert_closed(&stage, &job, lamports);
 }
@@ -189,7 +189,7 @@ fn an_accepted_job_of_three_milestones() {
     let lamports = stage.lamports(&cast.client);
     let job = stage.create(stage.accepted());
     assert_eq!(stage.usd_of(&cast.client), (START - 30_000, 30_000));
-    assert_eq!(stage.job(&job).macs.get(), 0, "no run of a program");
+    assert_eq!(stage.job(&job).work.get(), 0, "no run of a program");
     stage.take(&job);
     for milestone in 0..3u8 {
         stage.submit(&job);

@@ -84,16 +84,17 @@ impl Numbers {
     }
     fn node(&mut self) -> NodeRef {
         NodeRef {
-            tree: 64 + self.next() % 4,
+            tree: 1_024 + u16::from(self.next() % 4),
             level: self.next(),
             index: self.u64(),
         }
     }
     fn wrong_cell(&mut self) -> Conviction {
         Conviction::WrongCell {
-            op: self.next(),
+            op: self.next().into(),
             row: u32::from_le_bytes([self.next(); 4]),
             col: u32::from_le_bytes([self.next(); 4]),
+            at: u32::from_le_bytes([self.next(); 4]),
         }
     }
     fn changes(&mut self) -> Vec<Change> {
@@ -147,11 +148,11 @@ fn samples() -> Vec<QuernEvent> {
         JobCancelled { job: address, client: address, mint: address, released_atoms: u64 }
         JobTaken { job: address, provider: address, bond_atoms: u64 }
         ResultSubmitted {
-            job: address, provider: address, milestone: u8, submission: u32, trace_root: hash, output_uri: text
+            job: address, provider: address, milestone: u8, submission: u32, trace_root: hash, tokens_root: hash, output_uri: text
         }
         MilestoneSettled {
             job: address, client: address, provider: address, model: address, royalty_owner: address, mint: address,
-            campaign: address, assurance: assurance, kind: kind, milestone: u8, accepted: bool, macs: u64, price_atoms: u64,
+            campaign: address, assurance: assurance, kind: kind, milestone: u8, accepted: bool, work: u64, price_atoms: u64,
             fee_atoms: u64, royalty_atoms: u64, provider_atoms: u64, reward_atoms: u64, bond_released_atoms: u64,
             closed: bool
         }
@@ -335,13 +336,13 @@ fn error_codes_are_contiguous() {
     let errors = errors();
     assert_eq!(errors["Overflow"], json!(6_000));
     assert_eq!(
-        errors["GraphDiffers"],
-        json!(code_of(QuernError::GraphDiffers)),
+        errors["TokensDoNotFit"],
+        json!(code_of(QuernError::TokensDoNotFit)),
         "the last one"
     );
     assert_eq!(
         errors.len() as u32,
-        code_of(QuernError::GraphDiffers) - 6_000 + 1
+        code_of(QuernError::TokensDoNotFit) - 6_000 + 1
     );
     assert_eq!(errors["WrongState"], json!(code_of(QuernError::WrongState)));
 }
@@ -367,7 +368,7 @@ fn only_whole_events_decode() {
 fn events_with_unknown_codes_do_not_decode() {
     let mut spoilt = 0;
     for mut event in samples() {
-        let (known, unknown) = (event.clone(), 200);
+        let (known, unknown, no_tree) = (event.clone(), 200, 4_000);
         match &mut event {
             QuernEvent::MilestoneSettled(event) => event.assurance = unknown,
             QuernEvent::JobResolved(event) => event.assurance = unknown,
@@ -375,14 +376,14 @@ fn events_with_unknown_codes_do_not_decode() {
             QuernEvent::ConvictionSettled(event) => event.reason = unknown,
             QuernEvent::JobConvicted(event) => {
                 let node = NodeRef {
-                    tree: unknown,
+                    tree: no_tree,
                     level: 0,
                     index: 0,
                 };
                 event.conviction = Conviction::Unanswered(node);
             }
-            QuernEvent::DemandOpened(event) => event.node_id.tree = unknown,
-            QuernEvent::DemandAnswered(event) => event.node_id.tree = unknown,
+            QuernEvent::DemandOpened(event) => event.node_id.tree = no_tree,
+            QuernEvent::DemandAnswered(event) => event.node_id.tree = no_tree,
             QuernEvent::JobTaken(event) => event.changes[0].kind = unknown,
             _ => continue,
         }

@@ -604,12 +604,11 @@ fn referee_cases() -> Vec<Case> {
             ix::convict(&stage.cast.stranger, &stage.job(job), &CELL, proof)
         }),
         referee_case("convict", "padding", |stage, _| {
-            let (mut claim, tree) = (claim(1), Tree::Data(Operand::Op(0)));
-            let mut leaf = claim.leaf(Operand::Op(0), 1);
-            leaf[127] = 1;
-            claim.set_leaf(Operand::Op(0), 1, leaf);
+            let mut claim = claim(1);
+            // The only leaf of the first op in the second item.
+            let charge = Charge::Padding(NodeId::in_item(0, 1, 0, 0));
+            claim.spoil_padding(&charge);
             let job = stage.submitted_for(&claim);
-            let charge = Charge::Padding(NodeId::new(tree, 1, 1));
             stage.inline(&job, &charge, &claim.evidence(&charge))
         }),
         referee_case("open_demand", "at a root", |stage, job| {

@@ -30,9 +30,6 @@ mod open_demand;
 mod open_purse;
 mod prices;
 mod random;
-/// Random graphs with data; the tests of the proof crate use them too.
-#[path = "../../crates/proof/tests/common/mod.rs"]
-mod random_jobs;
 mod register_mint;
 mod register_model;
 mod register_provider;
@@ -51,6 +48,8 @@ mod update_mint;
 mod update_model;
 mod update_protocol;
 mod update_provider;
+mod vectors;
 mod withdraw;
+mod withheld;
 mod write_evidence;
 mod write_model;

@@ -2,14 +2,14 @@
 
 use super::common::*;
 
-/// 64 ops: the trace tree takes two steps, and every answer has the length that its place says.
+/// 33 ops: the trace tree takes two steps, and every answer has the length that its place says.
 fn long_trace() -> Claim {
     let x = Tensor::from_i8(1, 3, &[1, -2, 3]).unwrap();
     let mut builder = GraphBuilder::new();
-    let input = builder.input_batch(DType::I8, 3);
+    let input = builder.input_item(DType::I8, 1, 3);
     let mut last = input;
     for _ in 0..33 {
-        last = builder.add(last, input);
+        last = builder.mix(last).plus(input).push();
     }
     Claim::honest(builder.finish().unwrap(), 1, vec![x], Vec::new())
 }
@@ -74,7 +74,7 @@ fn one_op_needs_no_demand_about_the_trace() {
 #[test]
 #[expect(clippy::too_many_lines, reason = "a table, one row a case")]
 fn what_cannot_be_asked_is_refused_by_name() {
-    let claim = five_ops();
+    let claim = every_op();
     let mut stage = Stage::new();
     let job = stage.submitted_for(&claim);
     let other = stage.submitted_for(&claim);
@@ -84,20 +84,23 @@ fn what_cannot_be_asked_is_refused_by_name() {
     let refuse = |stage: &mut Stage, node_id: NodeId, parent, error| {
         stage.refused(ask(&node_id, parent), error);
     };
-    let trace = stage.demand_of(&job, &TRACE);
+    // The nodes of the first ops of the first item.
+    let above = NodeId::new(Tree::Trace, 4, 0);
+    let trace = stage.demand_of(&job, &above);
     let root = node_id(Operand::Op(0), 0, 0);
 
     // Codes of trees that nothing has, levels and indices beyond the tree.
     let mut unknown = ask(&TRACE, None);
-    for code in [5, 63, 66, 100, 133, 200, 254] {
-        // The arguments follow an 8-byte discriminator or a shorter one: the tree is the last but nine bytes.
-        let at = unknown.data.len() - 10;
-        unknown.data[at] = code;
-        let seeds: [&[u8]; 5] = [
+    for code in [14u16, 1_023, 1_027, 1_032, 2_057, 3_072, 65_534] {
+        // The arguments follow an 8-byte discriminator or a shorter one: the tree is in front of the last nine bytes.
+        let at = unknown.data.len() - 11;
+        unknown.data[at..at + 2].copy_from_slice(&code.to_le_bytes());
+        let seeds: [&[u8]; 6] = [
             Demand::SEED,
             job.as_ref(),
             &1u32.to_le_bytes(),
-            &[code, 0],
+            &code.to_le_bytes(),
+            &[0],
             &0u64.to_le_bytes(),
         ];
         unknown.accounts[4].pubkey = Pubkey::find_program_address(&seeds, &quern::ID).0;
@@ -106,49 +109,52 @@ fn what_cannot_be_asked_is_refused_by_name() {
     for (level, index) in [
         (1, 0),
         (2, 1),
-        (3, 0),
+        (4, 0),
         (5, 0),
         (64, 0),
         (255, 0),
-        (0, 1),
-        (4, 16),
+        (0, 3),
+        (3, 24),
     ] {
         let node_id = node_id(Operand::Op(0), level, index);
         refuse(&mut stage, node_id, None, QuernError::NoSuchNode);
     }
     refuse(
         &mut stage,
-        node_id(Operand::Op(0), 4, u64::MAX),
+        node_id(Operand::Op(0), 3, u64::MAX),
         None,
         QuernError::NoSuchNode,
     );
     // The bottom of the trace are data roots: asked about as such.
     let bottom = NodeId {
         tree: Tree::Trace,
-        level: 3,
+        level: 6,
         index: 0,
     };
     refuse(&mut stage, bottom, None, QuernError::NoSuchNode);
-    // A missing leaf position inside a row, and a missing row.
-    for index in [3, 12, 15] {
-        let node_id = node_id(Operand::Op(0), 4, index);
+    // A missing row, in the first item and in the last; a missing leaf position inside a row.
+    for (op, level, index) in [(0, 3, 6), (0, 3, 7), (0, 3, 23), (11, 4, 3)] {
+        let node_id = node_id(Operand::Op(op), level, index);
         refuse(&mut stage, node_id, None, QuernError::MissingPosition);
     }
 
     // Parents: none where one is needed, one where none is, one that was not asked, not answered, is another's.
     refuse(&mut stage, root, None, QuernError::WrongParent);
     stage.fails(ask(&root, Some(trace)));
-    stage.ask(&job, &claim, &TRACE);
+    for one in [job, other] {
+        stage.ask(&one, &claim, &TRACE);
+        stage.answer(&one, &claim, &TRACE);
+        stage.ask(&one, &claim, &above);
+    }
     refuse(&mut stage, root, Some(trace), QuernError::ParentUnanswered);
-    stage.answer(&job, &claim, &TRACE);
+    stage.answer(&job, &claim, &above);
+    stage.answer(&other, &claim, &above);
     let input = node_id(Operand::Input(0), 0, 0);
     refuse(&mut stage, input, Some(trace), QuernError::WrongParent);
-    let leaf = node_id(Operand::Op(0), 4, 0);
+    let leaf = node_id(Operand::Op(0), 3, 0);
     refuse(&mut stage, leaf, Some(trace), QuernError::WrongParent);
     refuse(&mut stage, leaf, None, QuernError::WrongParent);
-    stage.ask(&other, &claim, &TRACE);
-    stage.answer(&other, &claim, &TRACE);
-    let trace_of_other = stage.demand_of(&other, &TRACE);
+    let trace_of_other = stage.demand_of(&other, &above);
     refuse(
         &mut stage,
         root,
@@ -178,7 +184,7 @@ fn what_cannot_be_asked_is_refused_by_name() {
 /// Lamports that lie at a demand's address before it is asked neither block it nor count as its fee.
 #[test]
 fn lamports_sent_ahead_do_not_block_a_demand() {
-    let claim = five_ops();
+    let claim = every_op();
     let mut stage = Stage::new();
     let job = stage.submitted_for(&claim);
     for (node_id, lamports) in [
@@ -201,14 +207,14 @@ fn lamports_sent_ahead_do_not_block_a_demand() {
 /// An opener without the money is refused; nothing is left behind.
 #[test]
 fn asking_needs_fee_and_rent() {
-    let claim = five_ops();
+    let claim = every_op();
     let mut stage = Stage::new();
     let job = stage.submitted_for(&claim);
     let demand = stage.demand_of(&job, &TRACE);
     let poor = actor("poor");
     let rent = stage
         .svm
-        .minimum_balance_for_rent_exemption(Demand::ANSWER_OFFSET + 256);
+        .minimum_balance_for_rent_exemption(Demand::ANSWER_OFFSET + 512);
     let ask = ix::demand(&poor, &stage.job(&job), &TRACE, None);
     for (lamports, enough) in [
         (rent - 1, false),
@@ -239,10 +245,50 @@ fn asking_needs_fee_and_rent() {
     }
 }
 
+/// Whoever needs the tokens first gets the time that it would have had with them at hand: the last answer about the tokens
+/// opens everything else again, but not the tokens themselves.
+#[test]
+fn an_answer_about_the_tokens_leaves_time_for_everything_else() {
+    let claim = text(2);
+    let tokens = Operand::Input(1);
+    let (root, of_prompt) = (node_id(tokens, 0, 0), node_id(Operand::Input(0), 0, 0));
+    let mut stage = Stage::new();
+    let job = stage.submitted_for(&claim);
+    stage.at_deadline(&job, 0);
+    stage.ask(&job, &claim, &root);
+    stage.wait(RESPONSE);
+    stage.answer(&job, &claim, &root);
+    let answered = stage.now();
+    assert_eq!(stage.job(&job).tokens_answered_at.get(), answered);
+    // The review is over.
+    stage.set_time(answered + REACT);
+    stage.ask(&job, &claim, &of_prompt);
+    stage.ask(&job, &claim, &TRACE);
+    let height = claim.geometry(tokens).height();
+    stage.ask(&job, &claim, &node_id(tokens, height, 0));
+    stage.set_time(answered + REACT + 1);
+    let late = ix::demand(
+        &stage.cast.prover,
+        &stage.job(&job),
+        &node_id(Operand::Weight(0), 0, 0),
+        None,
+    );
+    stage.refused(late, QuernError::TooLate);
+    // An answer about anything else opens nothing but what is below it.
+    stage.answer(&job, &claim, &of_prompt);
+    assert_eq!(stage.job(&job).tokens_answered_at.get(), answered);
+    let weight = node_id(Operand::Weight(0), 0, 0);
+    let late = ix::demand(&stage.cast.prover, &stage.job(&job), &weight, None);
+    stage.refused(late, QuernError::TooLate);
+    // The last leaf of the tokens opens everything once more.
+    stage.answer(&job, &claim, &node_id(tokens, height, 0));
+    stage.ask(&job, &claim, &weight);
+}
+
 /// Windows, fee and times are those that the job was created with, whatever the settings say now.
 #[test]
 fn the_terms_of_the_job_hold() {
-    let claim = five_ops();
+    let claim = every_op();
     let mut stage = Stage::new();
     let job = stage.submitted_for(&claim);
     let mut args = settings(&stage.cast);

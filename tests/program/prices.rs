@@ -5,9 +5,48 @@ use super::common::*;
 fn rates_of_one() -> MintRates {
     MintRates {
         least_price_atoms: 1,
-        price_per_gmac_atoms: 0,
-        bond_per_gmac_atoms: 0,
+        price_per_gwork_atoms: 0,
+        bond_per_gwork_atoms: 0,
         ..rates()
+    }
+}
+
+/// A graph without any product makes bytes, which cost to hash and to judge: each byte of a leaf counts as 64 units of work, of an
+/// item's input and of a result, or a job of gigabytes would be free.
+#[test]
+fn a_job_without_a_product_is_priced_by_its_bytes() {
+    let mut b = GraphBuilder::new();
+    let x = b.input_item(DType::I32, 1_000, 1_024);
+    b.mix(x).push();
+    let bytes = b.finish().unwrap();
+    let work = quern_proof::graph::seal(&bytes).unwrap().work;
+    assert_eq!(work, 2 * 1_000 * 1_024 * 4 * 64);
+    let mut stage = Stage::new();
+    let creator = stage.cast.creator;
+    for instruction in ix::register_whole_model(&creator, model_args(55, 0), &bytes) {
+        stage.ok(instruction);
+    }
+    let model = addresses::model(&creator, 55);
+    let (client, usd) = (stage.cast.client, stage.usd);
+    // 40 items are 20.97152 x 10^9 units of work: a price of 20,972 atoms and a bond of 104,858.
+    let offer = |price_atoms, bond_atoms| NewJob {
+        items: 40,
+        input_roots: vec![[1; 32]],
+        price_atoms,
+        bond_atoms,
+        ..stage.refereed()
+    };
+    let offers = [
+        (offer(20_971, 104_858), Some(QuernError::PriceTooLow)),
+        (offer(20_972, 104_857), Some(QuernError::BondTooLow)),
+        (offer(20_972, 104_858), None),
+    ];
+    for (args, expected) in offers {
+        let create = stage.create_ix_of(&client, &usd, Some(&model), args);
+        match expected {
+            Some(error) => stage.refused(create, error),
+            None => drop(stage.ok(create)),
+        }
     }
 }
 

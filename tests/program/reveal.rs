@@ -5,7 +5,7 @@ use super::common::*;
 /// The last answer and the settlement in one transaction: the reaction time refuses it, however late it is.
 #[test]
 fn an_answer_cannot_be_bundled_with_the_settlement() {
-    let claim = five_ops();
+    let claim = every_op();
     let mut stage = Stage::new();
     let job = stage.submitted_for(&claim);
     stage.at_deadline(&job, 0);
@@ -26,40 +26,39 @@ fn an_answer_cannot_be_bundled_with_the_settlement() {
     stage.ok(bundle[1].clone());
 }
 
+/// All demands about the trace, or those from a data root to the last present leaf.
+fn on_the_way(claim: &Claim, tree: Tree) -> Vec<NodeId> {
+    let Tree::Data(operand) = tree else {
+        let mut all = claim.demands();
+        all.retain(|node_id| node_id.tree == tree);
+        return all;
+    };
+    let geometry = claim.geometry(operand);
+    let (row, k) = (geometry.rows() - 1, geometry.leaves() - 1);
+    let leaf = geometry.leaf_position(row, k).unwrap();
+    let height = geometry.height();
+    let steps = (0..height).step_by(4).chain([height]);
+    steps
+        .map(|level| NodeId::new(tree, level, leaf >> (height - level)))
+        .collect()
+}
+
 /// Asks and answers every demand on the way to one leaf of every tree, and reads each answer where it is kept.
 #[test]
 fn every_level_of_every_tree_is_revealed() {
-    let claim = five_ops();
+    let claim = every_op();
     let mut stage = Stage::new();
     let job = stage.submitted_for(&claim);
     let mut levels = std::collections::BTreeSet::new();
     let trees = claim.demands().into_iter().map(|node_id| node_id.tree);
-    let trees: std::collections::BTreeSet<u8> = trees.map(Tree::code).collect();
+    let trees: std::collections::BTreeSet<u16> = trees.map(Tree::code).collect();
     for tree in trees
         .into_iter()
         .rev()
         .map(|code| Tree::from_code(code).unwrap())
     {
-        let height = claim.height(tree);
-        // The last present leaf.
-        let leaf = match tree {
-            Tree::Trace => 0,
-            Tree::Data(operand) => {
-                let geometry = claim.geometry(operand);
-                let row = geometry.rows() - 1;
-                geometry.leaf_position(row, geometry.leaves() - 1).unwrap()
-            }
-        };
-        let mut steps: Vec<u8> = (0..height).step_by(4).collect();
-        if tree != Tree::Trace {
-            steps.push(height);
-        }
-        for level in steps {
-            let node_id = NodeId {
-                tree,
-                level,
-                index: leaf >> (height - level),
-            };
+        for node_id in on_the_way(&claim, tree) {
+            let level = node_id.level;
             let demand = stage.ask(&job, &claim, &node_id);
             let answer = claim.answer(&node_id);
             stage.answer(&job, &claim, &node_id);
@@ -84,7 +83,7 @@ fn every_level_of_every_tree_is_revealed() {
 
 #[test]
 fn only_the_right_answer_is_taken() {
-    let claim = five_ops();
+    let claim = every_op();
     let mut stage = Stage::new();
     let job = stage.submitted_for(&claim);
     let other = stage.submitted_for(&claim);
@@ -111,7 +110,8 @@ fn only_the_right_answer_is_taken() {
     swapped[..64].rotate_left(32);
     wrong.push(swapped);
     // The two children of the root: hashed from them, but not what was asked for.
-    wrong.push([claim.node(Tree::Trace, 1, 0), claim.node(Tree::Trace, 1, 1)].concat());
+    let child = |index| claim.node(&NodeId::new(Tree::Trace, 1, index));
+    wrong.push([child(0), child(1)].concat());
     for answer in wrong {
         stage.refused(reveal(&answer), QuernError::WrongAnswer);
     }
@@ -126,19 +126,19 @@ fn only_the_right_answer_is_taken() {
     stage.set_time(due + 1);
     stage.refused(ix::timeout(&job, &demand), QuernError::AlreadyAnswered);
     // A leaf: its bytes, not its hash, and no node for a leaf.
-    let input = node_id(Operand::Input(0), 0, 0);
+    let input = node_id(Operand::Input(2), 0, 0);
     let fresh = stage.submitted_for(&claim);
     stage.ask(&fresh, &claim, &input);
     stage.answer(&fresh, &claim, &input);
-    let leaf = node_id(Operand::Input(0), 3, 1);
+    let leaf = node_id(Operand::Input(2), 4, 1);
     let demand = stage.ask(&fresh, &claim, &leaf);
-    let position = 1;
-    let bytes = claim.leaf(Operand::Input(0), position);
+    let bytes = claim.leaf(&leaf).unwrap();
     let reveal = |answer: &[u8]| ix::reveal(&provider, &fresh, &demand, answer);
     let mut short = bytes.to_vec();
     short.truncate(12);
     stage.refused(reveal(&short), QuernError::WrongAnswer);
-    let nodes = [claim.node(leaf.tree, 3, 0), claim.node(leaf.tree, 3, 1)].concat();
+    let node = |index| claim.node(&NodeId { index, ..leaf });
+    let nodes = [node(0), node(1)].concat();
     stage.refused(reveal(&nodes), QuernError::WrongAnswer);
     let right = claim.answer(&leaf);
     stage.ok(reveal(&right));
@@ -147,7 +147,7 @@ fn only_the_right_answer_is_taken() {
 /// The provider may ask itself; it gains nothing and hides nothing.
 #[test]
 fn a_provider_that_asks_itself_gains_nothing() {
-    let mut claim = five_ops();
+    let mut claim = every_op();
     claim.corrupt(3, 0, 0);
     let mut stage = Stage::new();
     let cast = stage.cast.clone();
@@ -176,7 +176,7 @@ fn a_provider_that_asks_itself_gains_nothing() {
 /// A signer that the fee does not make rent-exempt can't take it; one that is, can.
 #[test]
 fn the_fee_goes_to_an_account_that_can_hold_it() {
-    let claim = five_ops();
+    let claim = every_op();
     let mut stage = Stage::new();
     let job = stage.submitted_for(&claim);
     let demand = stage.ask(&job, &claim, &TRACE);

@@ -34,6 +34,81 @@ fn a_refused_tensor_program_names_its_cause() {
     refuse(51, vec![0; quern_proof::graph::MAX_BYTES]);
 }
 
+/// The largest graphs are sealed in one instruction: 1,024 ops of one kind and 1,024 weights.
+#[test]
+fn the_dearest_graphs_are_sealed() {
+    type Op = fn(&mut GraphBuilder, [Operand; 4]);
+    let kinds: [(&str, Op); 4] = [
+        ("DOT", |b, [x, w, p, _]| {
+            b.dot(x, w).scaled(p, 20, DType::I8).push();
+        }),
+        ("MIX", |b, [x, ..]| {
+            b.mix(x).times(x).plus_product(x, x).paired().push();
+        }),
+        ("NORM", |b, [x, _, p, _]| {
+            b.norm(x, p, 20, DType::I8).push();
+        }),
+        ("SOFTMAX", |b, [x, ..]| {
+            b.softmax(x, 1, 1, DType::I8).mask(x).push();
+        }),
+    ];
+    for (name, push) in kinds {
+        let graph = largest(push);
+        assert_eq!(graph.len(), quern_proof::graph::MAX_BYTES);
+        assert_sealed(name, &graph);
+    }
+    // With tokens, every op's kind is derived too.
+    assert_sealed("MIX of tokens", &largest_text());
+}
+
+/// The largest graph of one op.
+fn largest(push: fn(&mut GraphBuilder, [Operand; 4])) -> Vec<u8> {
+    let mut b = GraphBuilder::new();
+    let inputs = [0; 8].map(|_| b.input_item(DType::I8, 8, 8));
+    let w = b.weight_root(DType::I8, 8, 8, &[1; 32]);
+    let p = b.weight_root(DType::I32, 2, 8, &[2; 32]);
+    for _ in 2..quern_proof::limits::MAX_WEIGHTS {
+        b.weight_root(DType::I8, 1, 256, &[3; 32]);
+    }
+    for _ in 0..quern_proof::limits::MAX_OPS {
+        push(&mut b, [inputs[7], w, p, inputs[0]]);
+    }
+    b.finish().unwrap()
+}
+
+/// As many ops that depend on the tokens: sums of four operands in pairs.
+fn largest_text() -> Vec<u8> {
+    let mut b = GraphBuilder::new();
+    let x = b.input_item(DType::I32, 1, 8);
+    let tokens = b.input_item(DType::I32, 1, 8);
+    let table = b.weight_root(DType::I8, 8, 8, &[1; 32]);
+    for _ in 1..quern_proof::limits::MAX_WEIGHTS {
+        b.weight_root(DType::I8, 1, 256, &[3; 32]);
+    }
+    let words = b.gather(tokens, table, 8).push();
+    for _ in 3..quern_proof::limits::MAX_OPS {
+        let sum = b.mix(words).times(words);
+        sum.plus_product(words, words).paired().push();
+    }
+    let next = b.argmax(words).transposed().push();
+    let fed = b.feedback(x, next).push();
+    b.generate(tokens, fed);
+    b.finish().unwrap()
+}
+
+/// Seals a graph within the goal.
+fn assert_sealed(name: &str, graph: &[u8]) {
+    let mut stage = Stage::new();
+    let creator = stage.cast.creator;
+    let all = ix::register_whole_model(&creator, model_args(77, 0), graph);
+    let mut units = 0;
+    for instruction in all {
+        units = stage.ok(instruction).compute_units;
+    }
+    println!("{name}: {units} compute units");
+    assert!(units < 1_200_000, "{name}: {units} compute units");
+}
+
 /// A piece that was signed earlier and lands later than the one that replaced it does not end in the sealed graph.
 #[test]
 fn a_graph_that_changed_before_the_seal_is_not_sealed() {
@@ -59,6 +134,15 @@ pub fn errors() -> Vec<Provocation> {
             stage.ok(ix::register_model(&creator, model_args(9, bytes.len())));
             ix::seal_model(&creator, &addresses::model(&creator, 9), &bytes)
         }),
+        (
+            E::ModelTooShort,
+            "a graph of which a part is missing",
+            |stage| {
+                let creator = stage.cast.creator;
+                stage.ok(ix::register_model(&creator, model_args(9, 20_000)));
+                ix::seal_model(&creator, &addresses::model(&creator, 9), &[0; 20_000])
+            },
+        ),
         (E::ModelSealed, "a second time", |stage| {
             ix::seal_model(&stage.cast.creator, &stage.model, &graph())
         }),

@@ -77,15 +77,15 @@ fn a_pause_stops_new_things_only() {
 /// A pause stops no demand, answer or conviction.
 #[test]
 fn a_pause_stops_no_referee() {
-    let mut claim = five_ops();
-    claim.corrupt(0, 2, 299);
+    let mut claim = every_op();
+    claim.corrupt(0, 2, 139);
     let mut stage = Stage::new();
     let job = stage.submitted_for(&claim);
     let guardian = stage.cast.guardian;
     stage.ok(ix::set_pause(&guardian, true));
     stage.ask(&job, &claim, &TRACE);
     stage.answer(&job, &claim, &TRACE);
-    let charge = cell(0, 2, 299);
+    let charge = cell(0, 2, 139);
     let convict = stage.inline(&job, &charge, &claim.evidence(&charge));
     stage.send_v1(&[convict]).unwrap();
     let demand = stage.demand_of(&job, &TRACE);

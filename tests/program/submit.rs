@@ -47,6 +47,33 @@ fn a_submission_is_about_the_milestone_that_was_worked_on() {
     stage.refused(submit, QuernError::JobMoved);
 }
 
+/// Nothing is refuted in a reviewed job, so one of a model with tokens is submitted like any other.
+#[test]
+fn a_reviewed_job_of_a_model_with_tokens_needs_no_root_of_them() {
+    let mut stage = Stage::new();
+    let claim = text(1);
+    let model = stage.model_of(&claim);
+    let (client, usd, provider) = (stage.cast.client, stage.usd, stage.cast.provider);
+    let args = NewJob {
+        items: claim.items,
+        input_roots: stage.args_of(&claim).input_roots,
+        ..stage.accepted()
+    };
+    let purse: Purse = stage.get(&addresses::purse(&client, &usd));
+    let create = stage.create_ix_of(&client, &usd, Some(&model), args);
+    stage.ok(create);
+    let job = addresses::job(&client, &usd, purse.opened.get());
+    assert_eq!(stage.job(&job).tokens_input(), None);
+    stage.take(&job);
+    let with_tokens = Submission {
+        tokens_root: [1; 32],
+        ..proof(1)
+    };
+    let submit = |stage: &Stage, args| ix::submit(&provider, &stage.job(&job), args);
+    stage.refused(submit(&stage, with_tokens), QuernError::TokensDoNotFit);
+    stage.ok(submit(&stage, proof(1)));
+}
+
 /// A1: a result can lose the bond, so the operator commits only to what it took itself.
 #[test]
 fn an_operator_submits_only_for_its_own_takes() {
@@ -104,6 +131,19 @@ pub fn errors() -> Vec<Provocation> {
         (E::TooLate, "a submission after the time to work", |stage| {
             let job = stage.job_in(JobState::Taken, stage.refereed());
             stage.at_deadline(&job, 1);
+            ix::submit(&stage.cast.provider, &stage.job(&job), proof(2))
+        }),
+        (E::TokensDoNotFit, "tokens in a graph without", |stage| {
+            let job = stage.job_in(JobState::Taken, stage.refereed());
+            let args = Submission {
+                tokens_root: [1; 32],
+                ..proof(2)
+            };
+            ix::submit(&stage.cast.provider, &stage.job(&job), args)
+        }),
+        (E::TokensDoNotFit, "a text without tokens", |stage| {
+            let job = stage.created_for(&text(1));
+            stage.take(&job);
             ix::submit(&stage.cast.provider, &stage.job(&job), proof(2))
         }),
         (E::TakenByOwner, "the operator submits", |stage| {

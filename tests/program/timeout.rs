@@ -5,7 +5,7 @@ use super::common::*;
 /// A provider that says nothing: the opener is the prover, and gets rent and fee back.
 #[test]
 fn silence_is_convicted_and_the_fee_goes_back() {
-    let claim = five_ops();
+    let claim = every_op();
     let mut stage = Stage::new();
     let cast = stage.cast.clone();
     let job = stage.submitted_for(&claim);

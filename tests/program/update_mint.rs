@@ -9,8 +9,8 @@ fn a_mints_rates_change_for_new_jobs() {
     let new = MintRates {
         reward_rate_e9: 1,
         least_price_atoms: 50_000,
-        price_per_gmac_atoms: 3,
-        bond_per_gmac_atoms: 4,
+        price_per_gwork_atoms: 3,
+        bond_per_gwork_atoms: 4,
     };
     let outcome = stage.ok(ix::update_mint(
         &authority,
@@ -23,8 +23,8 @@ fn a_mints_rates_change_for_new_jobs() {
     assert!(matches!(outcome.event(), QuernEvent::MintUpdated(e) if e.mint == usd));
     let config: MintConfig = stage.get(&addresses::mint_config(&usd));
     assert_eq!(config.reward_rate_e9.get(), 1);
-    assert_eq!(config.price_per_gmac_atoms.get(), 3);
-    assert_eq!(config.bond_per_gmac_atoms.get(), 4);
+    assert_eq!(config.price_per_gwork_atoms.get(), 3);
+    assert_eq!(config.bond_per_gwork_atoms.get(), 4);
     stage.refused(stage.create_ix(stage.refereed()), QuernError::PriceTooLow);
     stage.ok(ix::update_mint(
         &authority,

@@ -82,7 +82,7 @@ fn a_new_evidence_account_is_named_with_its_own_signature() {
 #[test]
 #[expect(clippy::too_many_lines, reason = "a table, one row a case")]
 fn other_accounts_are_no_evidence() {
-    let mut claim = five_ops();
+    let mut claim = every_op();
     claim.corrupt(1, 0, 0);
     let charge = cell(1, 0, 0);
     let mut stage = Stage::new();

@@ -39,12 +39,8 @@ fn a_graph_is_written_in_any_order_and_sealed() {
         panic!("{outcome:?}")
     };
     assert_eq!(event.graph_hash, anchor_lang::sha256(&graph));
-    let macs = quern_proof::graph::seal(&graph).unwrap();
     let sealed: Model = stage.get(&model);
-    assert_eq!(
-        (sealed.macs_fixed.get(), sealed.macs_per_row.get()),
-        (macs.fixed, macs.per_row)
-    );
+    assert_eq!(sealed.costs(), quern_proof::graph::seal(&graph).unwrap());
     stage.refused(
         ix::write_model(&creator, &model, 0, &[1]),
         QuernError::ModelSealed,
@@ -62,22 +58,54 @@ fn a_piece_that_is_written_twice_is_written_once() {
     assert_eq!(graph_of(&stage, &model), [0, 7, 8, 0]);
 }
 
-/// The largest graph is written in pieces; one byte beyond the room is refused.
+/// The largest graph is written in pieces, in order: the account grows with them at its owner's cost. One byte beyond the
+/// registered length is refused, and so is a piece that lies further away than one instruction may grow.
 #[test]
-fn pieces_fit_the_room_that_the_model_reserved() {
+fn a_model_grows_to_its_registered_length() {
     let mut stage = Stage::new();
     let most = quern::constants::MAX_GRAPH_BYTES;
     let (creator, model) = with_room(&mut stage, most as usize);
+    let room = |stage: &Stage| stage.svm.get_account(&model).unwrap().data.len();
+    assert_eq!(room(&stage), 10_240);
+    let seal = ix::seal_model(&creator, &model, &vec![3; most as usize]);
+    stage.refused(seal, QuernError::ModelTooShort);
+    let far = ix::write_model(&creator, &model, 20_480, &[1]);
+    stage.refused(far, QuernError::ModelOutOfRoom);
+    let before = stage.lamports(&creator);
     for instruction in ix::write_graph(&creator, &model, &vec![3; most as usize]) {
         stage.ok(instruction);
     }
     assert_eq!(graph_of(&stage, &model), vec![3; most as usize]);
+    let grown = rent(&stage, room(&stage)) - rent(&stage, 10_240);
+    assert_eq!(stage.lamports(&creator), before - grown);
     for (offset, bytes) in [(most, &[1u8][..]), (most - 1, &[1, 2]), (u32::MAX, &[1])] {
         stage.refused(
             ix::write_model(&creator, &model, offset, bytes),
             QuernError::ModelOutOfRoom,
         );
     }
+}
+
+/// A refused seal leaves the model as it is: its owner mends the graph and seals it.
+#[test]
+fn a_graph_is_mended_after_a_failed_seal() {
+    let mut stage = Stage::new();
+    let good = graph();
+    let mut bad = good.clone();
+    let last = bad.len() - 1;
+    bad[last] ^= 0x40;
+    let (creator, model) = with_room(&mut stage, good.len());
+    stage.ok(ix::write_model(&creator, &model, 0, &bad));
+    let cause = quern_proof::graph::seal(&bad).unwrap_err();
+    let failure = stage.fails(ix::seal_model(&creator, &model, &bad));
+    let code = quern::error::SEAL_ERROR_BASE + cause as u32;
+    assert_eq!(failure.code(), Some(code), "{cause}");
+    assert!(!stage.get::<Model>(&model).sealed.get());
+    let mend = ix::write_model(&creator, &model, last as u32, &good[last..]);
+    stage.ok(mend.clone());
+    assert_eq!(graph_of(&stage, &model), good);
+    stage.ok(ix::seal_model(&creator, &model, &good));
+    stage.refused(mend, QuernError::ModelSealed);
 }
 
 /// What `write_model` refuses, and an instruction that is refused for it.

@@ -6,17 +6,17 @@ use {
     quern_proof::{
         DType, Graph,
         builder::GraphBuilder,
-        demand::{MAX_ANSWER_BYTES, NodeId, Tree, plan},
+        demand::MAX_ANSWER_BYTES,
         hash::MISSING,
-        limits::{MAX_DIM, MAX_INNER, MAX_OPS},
+        limits::{MAX_COLS, MAX_OPS, MAX_WIDTH},
     },
     quern_rules::deadline::demand_due,
-    quern_testkit::svm::{Rng, params},
+    quern_testkit::svm::{Rng, params, referee},
     quern_tests::payoffs::{
         Caught, Deal, Play, SIGNATURE_LAMPORTS, Who, defaults,
         demands::{
-            ACCOUNT_OVERHEAD_BYTES, Game, RENT_LAMPORTS_PER_BYTE, Windows, deepest, demands,
-            depth_of, operands,
+            ACCOUNT_OVERHEAD_BYTES, Above, Game, RENT_LAMPORTS_PER_BYTE, Windows, deepest, demands,
+            depth_of,
         },
         text::{assert_table, hours, path, sol, thousands},
     },
@@ -24,7 +24,12 @@ use {
 };
 
 /// Most demands that lead to a leaf; `depths_are_those_of_the_program` checks it.
-const DEEPEST: u32 = 12;
+const DEEPEST: u32 = 15;
+/// The same of tokens, which come before.
+const DEEPEST_TOKENS: u32 = 9;
+/// Items and rows of an item at which trees are deepest: within the limits, and each a little above a power of two.
+const DEEPEST_ITEMS: u32 = (1 << 22) + 1;
+const DEEPEST_ROWS: u32 = 3;
 
 // --------------------------------------------------------------------------------------------------- demands: floods
 
@@ -211,22 +216,25 @@ fn client_bond(flood: u64) -> u128 {
 
 // ----------------------------------------------------------------------------------------------- demands: how long
 
-/// Plays the slowest game of this depth: everything asked and answered in the last second, while so many others are open.
-fn slowest(windows: Windows, review_end: i64, depth: u32, others: u32) -> Game {
+/// Plays the slowest game of this depth: everything asked and answered in the last second, while so many others are open;
+/// first all about the tokens, then all else.
+fn slowest(windows: Windows, review_end: i64, (tokens, depth): (u32, u32), others: u32) -> Game {
     let mut game = Game::new(windows, review_end);
-    let mut parent = None;
-    for _ in 0..depth {
-        let now = game.open_until(parent).unwrap();
-        assert!(
-            game.ask(now + 1, parent).is_none(),
-            "a second later is too late"
-        );
-        let demand = game.ask_among(now, parent, others).unwrap();
-        let due = game.due(demand);
-        assert!(!game.is_silent(due) && game.clone().is_silent(due + 1));
-        assert!(!game.may_finalize(due));
-        assert!(game.answer(due, demand));
-        parent = Some(demand);
+    for (root, depth) in [(Above::TokensRoot, tokens), (Above::Root, depth)] {
+        let mut above = root;
+        for _ in 0..depth {
+            let now = game.open_until(above).unwrap();
+            assert!(
+                game.ask(now + 1, above).is_none(),
+                "a second later is too late"
+            );
+            let demand = game.ask_among(now, above, others).unwrap();
+            let due = game.due(demand);
+            assert!(!game.is_silent(due) && game.clone().is_silent(due + 1));
+            assert!(!game.may_finalize(due));
+            assert!(game.answer(due, demand));
+            above = Above::Answer(demand);
+        }
     }
     game
 }
@@ -237,9 +245,12 @@ fn the_longest_delay_is_reached_to_the_second() {
     for params in [defaults(), params()] {
         let windows = Windows::from(&params);
         let review_end = 1_000_000;
-        for depth in 1..=DEEPEST {
+        let plain = (1..=DEEPEST).map(|depth| (0, depth));
+        let texts = (1..=DEEPEST_TOKENS).map(|tokens| (tokens, DEEPEST));
+        for (tokens, below) in plain.chain(texts) {
+            let depth = tokens + below;
             for others in [0, 1, 1_000, 17_280, 1_000_000] {
-                let game = slowest(windows, review_end, depth, others);
+                let game = slowest(windows, review_end, (tokens, below), others);
                 let until = review_end + windows.longest_delay_secs(depth, others);
                 assert!(!game.may_finalize(until) && game.may_finalize(until + 1));
                 let most = i64::from(depth)
@@ -258,12 +269,12 @@ fn the_longest_delay_is_reached_to_the_second() {
 fn a_prompt_provider_is_held_up_by_reaction_times_only() {
     let windows = Windows::from(&defaults());
     let mut game = Game::new(windows, 1_000_000);
-    let mut parent = None;
+    let mut above = Above::Root;
     for _ in 0..DEEPEST {
-        let now = game.open_until(parent).unwrap();
-        let demand = game.ask(now, parent).unwrap();
+        let now = game.open_until(above).unwrap();
+        let demand = game.ask(now, above).unwrap();
         assert!(game.answer(now, demand));
-        parent = Some(demand);
+        above = Above::Answer(demand);
     }
     let until = 1_000_000 + i64::from(DEEPEST) * i64::from(windows.react_secs);
     assert!(!game.may_finalize(until) && game.may_finalize(until + 1));
@@ -274,7 +285,7 @@ fn a_prompt_provider_is_held_up_by_reaction_times_only() {
 #[test]
 fn there_is_always_time_to_react_and_always_an_end() {
     let mut dice = Rng::new(1);
-    let mut deep = 0;
+    let (mut deep, mut texts) = (0, 0);
     for _ in 0..1_500 {
         let windows = Windows {
             response_secs: *dice.pick(&[1, 100, 21_600]),
@@ -285,12 +296,13 @@ fn there_is_always_time_to_react_and_always_an_end() {
         let (end, restarts, most_open, game) = random_game(&mut dice, windows, review_end, depth);
         let react_secs = i64::from(windows.react_secs);
         assert!(end > review_end && end > game.last_answer_at() + react_secs);
-        let reached = game
-            .demands
-            .iter()
-            .map(|demand| demand.depth)
-            .max()
-            .unwrap_or(0);
+        let reached = |is_tokens: bool| {
+            let demands = game.demands.iter();
+            let demands = demands.filter(|demand| demand.is_tokens == is_tokens);
+            demands.map(|demand| demand.depth).max().unwrap_or(0)
+        };
+        texts += u32::from(reached(true) >= 2 && reached(false) >= 2);
+        let reached = reached(true) + reached(false);
         deep += u32::from(reached >= 4);
         let others = most_open.saturating_sub(1);
         let grace = 3 * restarts * i64::from(windows.restart_grace_secs);
@@ -298,6 +310,13 @@ fn there_is_always_time_to_react_and_always_an_end() {
         assert!(end <= bound + 1, "{end} {bound} {windows:?} {game:?}");
     }
     assert!(deep > 100, "only {deep} games went deep");
+    assert!(texts > 100, "only {texts} games asked about tokens");
+}
+
+/// Everything that a demand can stand below.
+fn places(game: &Game) -> impl Iterator<Item = Above> {
+    let answers = (0..game.demands.len()).map(Above::Answer);
+    answers.chain([Above::Root, Above::TokensRoot])
 }
 
 /// Plays to the first second in which the job may be finalized. Returns it, the restarts, the most demands that were open at
@@ -313,14 +332,15 @@ fn random_game(
     loop {
         for _ in 0..dice.below(4) {
             let parents = game.demands.len();
-            let parent = match dice.below(3) {
-                0 => None,
-                _ if parents == 0 => None,
-                _ => Some(dice.below(parents as u64) as usize),
+            let above = match dice.below(6) {
+                0 => Above::Root,
+                1 => Above::TokensRoot,
+                _ if parents == 0 => Above::Root,
+                _ => Above::Answer(dice.below(parents as u64) as usize),
             };
-            let is_deep = parent.is_some_and(|one| game.demands[one].depth >= depth);
+            let is_deep = matches!(above, Above::Answer(one) if game.demands[one].depth >= depth);
             if !is_deep && parents < 40 {
-                game.ask(now, parent);
+                game.ask(now, above);
             }
         }
         let open = |game: &Game| -> Vec<usize> {
@@ -342,16 +362,14 @@ fn random_game(
             );
         }
         if game.may_finalize(now) {
-            let parents = (0..game.demands.len()).map(Some).chain([None]);
-            for until in parents.filter_map(|parent| game.open_until(parent)) {
+            for until in places(&game).filter_map(|above| game.open_until(above)) {
                 assert!(until < now, "finalized while a demand could still be asked");
             }
             return (now, restarts, most_open, game);
         }
         // On to the next second in which something changes, or to just after it, or to any before it.
         let mut next: Vec<i64> = open(&game).iter().map(|one| game.due(*one)).collect();
-        let parents = (0..game.demands.len()).map(Some).chain([None]);
-        next.extend(parents.filter_map(|parent| game.open_until(parent)));
+        next.extend(places(&game).filter_map(|above| game.open_until(above)));
         next.extend(next.clone().iter().map(|at| at + 1));
         next.retain(|at| *at > now);
         next.sort_unstable();
@@ -374,25 +392,41 @@ fn random_game(
     }
 }
 
-// ------------------------------------------------------------------------------------------- demands: real programs
+// ------------------------------------------------------------------------------------------- demands: real graphs
 
 /// One product of 1000 x 1000 by 1000 x 1000.
 fn product() -> Vec<u8> {
     let mut builder = GraphBuilder::new();
-    let a = builder.input_batch(DType::I8, 1_000);
+    let a = builder.input_item(DType::I8, 1_000, 1_000);
     let b = builder.input_fixed(DType::I8, 1_000, 1_000);
-    builder.matmul(a, b);
+    builder.dot(a, b).push();
     builder.finish().unwrap()
 }
 
-/// The most ops and the largest results that can be sealed.
+/// As many ops as can be sealed, each with the widest rows.
 fn largest() -> Vec<u8> {
     let mut builder = GraphBuilder::new();
-    let a = builder.input_batch(DType::I8, MAX_INNER);
-    let b = builder.weight_root(DType::I8, MAX_DIM, MAX_INNER, &MISSING);
-    for _ in 0..MAX_OPS {
-        builder.matmul(a, b);
+    add_widest(&mut builder, MAX_OPS);
+    builder.finish().unwrap()
+}
+
+fn add_widest(builder: &mut GraphBuilder, ops: usize) {
+    let x = builder.input_item(DType::I32, 1, DEEPEST_ROWS);
+    let table = builder.weight_root(DType::I32, 1, MAX_COLS, &MISSING);
+    for _ in 0..ops {
+        builder.gather(x, table, DEEPEST_ROWS).push();
     }
+}
+
+/// The same beside the longest text.
+fn largest_text() -> Vec<u8> {
+    let mut builder = GraphBuilder::new();
+    let [x, tokens] = [(); 2].map(|()| builder.input_item(DType::I32, 1, MAX_WIDTH));
+    add_widest(&mut builder, MAX_OPS - 2);
+    let table = builder.weight_root(DType::I32, 50, 1, &MISSING);
+    let next = builder.gather(tokens, table, MAX_WIDTH).transposed().push();
+    let fed = builder.feedback(x, next).push();
+    builder.generate(tokens, fed);
     builder.finish().unwrap()
 }
 
@@ -402,30 +436,36 @@ fn digits() -> Vec<u8> {
 
 #[test]
 fn depths_are_those_of_the_program() {
-    let (product, largest, digits) = (product(), largest(), digits());
-    let of = |bytes: &[u8], rows| deepest(&Graph::parse(bytes).unwrap(), rows);
-    assert_eq!(of(&product, 1_000), 5);
-    assert_eq!(of(&largest, MAX_DIM), DEEPEST);
-    // Counting every demand of a small program one by one gives the closed form, and none is deeper.
-    let graph = Graph::parse(&digits).unwrap();
-    for rows in [1, 2, 5] {
-        let mut count = 0;
-        let trees = operands(&graph)
-            .into_iter()
-            .map(Tree::Data)
-            .chain([Tree::Trace]);
-        for tree in trees {
-            for level in 0..=20u8 {
-                for index in 0..(1u64 << level).min(4_096) {
-                    let node_id = NodeId { tree, level, index };
-                    if plan(&graph, rows, &node_id).is_ok() {
-                        count += 1;
-                        assert!(depth_of(&graph, rows, node_id).unwrap() <= of(&digits, rows));
-                    }
-                }
-            }
+    let (product, largest, text) = (product(), largest(), largest_text());
+    let of = |bytes: &[u8], items| deepest(&Graph::parse(bytes).unwrap(), items);
+    assert_eq!(of(&product, 1), 5);
+    assert_eq!(of(&largest, DEEPEST_ITEMS), DEEPEST);
+    assert_eq!(of(&text, DEEPEST_ITEMS), DEEPEST + DEEPEST_TOKENS);
+    for graph in [&largest, &text] {
+        let sealed = quern_proof::graph::seal(graph).unwrap();
+        let graph = Graph::parse(graph).unwrap();
+        assert!(graph.check_items(&sealed, DEEPEST_ITEMS).is_ok());
+    }
+    // No other split of the rows between items and the rows of one goes deeper.
+    let graph = Graph::parse(&largest).unwrap();
+    for items in (0..23).flat_map(|height| [1 << height, (1 << height) + 1]) {
+        assert!(deepest(&graph, items) <= DEEPEST, "{items}");
+    }
+    // Counting every demand of a small graph one by one gives the closed form, and none is deeper.
+    for claim in [
+        referee::tiny_of(1),
+        referee::tiny_of(2),
+        referee::tiny_of(5),
+        referee::every_op(),
+        referee::text(1),
+        referee::text(3),
+    ] {
+        let (graph, all) = (claim.parsed(), claim.demands());
+        assert_eq!(all.len() as u64, demands(&graph, claim.items));
+        let deepest = deepest(&graph, claim.items);
+        for node_id in all {
+            assert!(depth_of(&graph, claim.items, node_id).unwrap() <= deepest);
         }
-        assert_eq!(count, demands(&graph, rows), "{rows}");
     }
 }
 
@@ -478,15 +518,20 @@ fn delay_table() -> String {
         "| graph | demands one below the other | in all | the provider answers at once | in the last second | and under \
          a flood |\n| --- | ---: | ---: | ---: | ---: | ---: |\n",
     );
-    let (product, digits, largest) = (product(), digits(), largest());
-    for (name, bytes, rows) in [
+    let (product, digits, largest, longest) = (product(), digits(), largest(), largest_text());
+    for (name, bytes, items) in [
         ("digits, 1 image", &digits, 1),
         ("digits, 1,000 images", &digits, 1_000),
-        ("1000 x 1000 x 1000 product", &product, 1_000),
-        ("largest that can be sealed", &largest, MAX_DIM),
+        ("1000 x 1000 x 1000 product", &product, 1),
+        ("deepest that can be sealed", &largest, DEEPEST_ITEMS),
+        (
+            "the same with a text of 8,192 tokens",
+            &longest,
+            DEEPEST_ITEMS,
+        ),
     ] {
         let graph = Graph::parse(bytes).unwrap();
-        let (depth, all) = (deepest(&graph, rows), demands(&graph, rows));
+        let (depth, all) = (deepest(&graph, items), demands(&graph, items));
         let windows = Windows::from(&defaults());
         let others = u32::try_from(all - 1).unwrap_or(u32::MAX);
         writeln!(

@@ -21,8 +21,8 @@ const LARGEST_UNITS: u64 = 1_400_000;
 const BLOCKS_IN_10_SECS: u64 = 25;
 /// Measured (BENCHMARKS.md), with the reserve that the sender adds.
 const ANSWER_UNITS: u32 = 6_203 * 115 / 100 + 500;
-/// The conviction of the deepest graph (BENCHMARKS.md).
-const DEEPEST_UNITS: u32 = 427_464;
+/// The conviction of the dearest legal cell (docs/decisions/031).
+const DEAREST_UNITS: u32 = 604_520;
 /// What others usually take.
 const USUAL_UNITS: u32 = 25_000;
 
@@ -117,7 +117,7 @@ fn rows() -> [Row; 5] {
         row(
             "the largest conviction",
             conviction,
-            DEEPEST_UNITS,
+            DEAREST_UNITS,
             budget,
             6 * 3_600,
             10_000,

@@ -24,8 +24,8 @@ const PRICE: u64 = 10_000_000_000;
 const PROVIDERS: [Who; 2] = [Who::Provider, Who::Accomplice];
 /// What a provider can do instead of cheating, before it takes a job.
 const FREE: [Play; 2] = [Play::Honest, Play::StayAway];
-/// Most demands that lead to a leaf, as `delays.rs` shows.
-const DEEPEST: u32 = 12;
+/// Most demands that lead to a conviction, those down to the tokens included, as `delays.rs` shows.
+const DEEPEST: u32 = 24;
 
 // ---------------------------------------------------------------------------------------------------- the settings
 
@@ -461,8 +461,8 @@ fn provers() -> [(&'static str, Plan); 5] {
             of(Play::Withhold(5), INLINE),
         ),
         (
-            "nothing published, 12 answers, evidence account",
-            of(Play::Withhold(12), BY_ACCOUNT),
+            "nothing published, 24 answers, evidence account",
+            of(Play::Withhold(DEEPEST), BY_ACCOUNT),
         ),
     ]
 }
@@ -502,19 +502,19 @@ fn the_model_costs_what_was_measured() {
     let spent = |row: &str| measured(row, "lamports spent");
     let expected = [
         fees("| one cell of 1000 x 1000 x 1000 | inline"),
-        fees("| one value of QLINEAR, K = 4,096 | evidence account"),
+        fees("| one value of DOT, K = 4,096 | evidence account"),
         spent("| no answer"),
         spent("| every answer"),
     ];
     let modelled = provers().map(|(_, plan)| prover_lamports(plan));
     assert_eq!(modelled[..4], expected);
-    // The last one was not measured as a whole: twelve answers to five, and an account to a transaction, more.
+    // The last one was not measured as a whole: the most answers to five, and an account to a transaction, more.
     let node_id = 2 * SIGNATURE_LAMPORTS + defaults().demand_fee_lamports;
-    let more = 7 * node_id + (expected[1] - expected[0]);
+    let more = u64::from(DEEPEST - 5) * node_id + (expected[1] - expected[0]);
     assert_eq!(modelled[4], expected[3] + more);
     let transactions = |row: &str| measured(row, "transactions");
     assert_eq!(
-        transactions("| one value of QLINEAR, K = 4,096 | evidence account") + 1,
+        transactions("| one value of DOT, K = 4,096 | evidence account") + 1,
         u64::from(BY_ACCOUNT)
     );
 }

@@ -1,5 +1,6 @@
 //! Exact figures of the built program: compute units, sizes, rents. Machines do not change them, so a test can hold them.
 
+pub mod encoder;
 mod referee;
 
 pub use referee::{Conviction, Withheld};
@@ -21,8 +22,6 @@ use {
 
 /// Where the committed figures stand between markers.
 pub const FILE: &str = "docs/BENCHMARKS.md";
-const BEGIN: &str = "<!-- exact: begin -->\n";
-const END: &str = "<!-- exact: end -->";
 
 /// What one instruction costs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -60,7 +59,7 @@ pub struct Figures {
     /// Deposit, create, take, submit and finalize of one refereed job.
     pub whole_job_compute_units: u64,
     /// Bytes of the program's ELF file.
-    pub graph_bytes: usize,
+    pub elf_bytes: usize,
     /// Per account type.
     pub sizes: Vec<Size>,
     /// Convictions with all that they take.
@@ -74,7 +73,7 @@ pub struct Figures {
 /// Goal for a whole job.
 pub const WHOLE_JOB_GOAL: u64 = 23_500;
 /// Goal for the program's size.
-pub const PROGRAM_GOAL_BYTES: usize = 240 * 1024;
+pub const PROGRAM_GOAL_BYTES: usize = 274 * 1024;
 
 fn goal(instruction: &str) -> Option<u64> {
     Some(match instruction {
@@ -121,7 +120,7 @@ impl Meter {
 }
 
 /// What `cargo xtask build-program` noted beside the program, or that nothing is known.
-fn toolchain() -> String {
+pub fn toolchain() -> String {
     let note = program_so().with_extension("so.inputs");
     let text = std::fs::read_to_string(note).unwrap_or_default();
     text.lines()
@@ -161,12 +160,12 @@ pub fn measure() -> Figures {
         size("Demand (without its answer)", size_of::<Demand>()),
         size("Evidence (without its bytes)", size_of::<Evidence>()),
     ];
-    let graph_bytes = std::fs::metadata(program_so()).map_or(0, |file| file.len() as usize);
+    let elf_bytes = std::fs::metadata(program_so()).map_or(0, |file| file.len() as usize);
     Figures {
         toolchain: toolchain(),
         costs: meter.costs,
         whole_job_compute_units,
-        graph_bytes,
+        elf_bytes,
         sizes,
         convictions,
         withheld,
@@ -370,9 +369,9 @@ impl Figures {
         let _ = writeln!(
             text,
             "Program: {} bytes of sBPFv3 (goal {}{}), built with {}.\n",
-            thousands(self.graph_bytes as u64),
+            thousands(self.elf_bytes as u64),
             thousands(PROGRAM_GOAL_BYTES as u64),
-            mark(self.graph_bytes <= PROGRAM_GOAL_BYTES),
+            mark(self.elf_bytes <= PROGRAM_GOAL_BYTES),
             self.toolchain
         );
         text.push_str(&referee::tables(&self.convictions, &self.withheld));
@@ -392,10 +391,19 @@ impl Figures {
 
     /// The committed file with these tables in the place of the old ones, or nothing if it has no markers.
     pub fn replace_in(&self, file: &str) -> Option<String> {
-        let (head, rest) = file.split_once(BEGIN)?;
-        let (_, tail) = rest.split_once(END)?;
-        Some(format!("{head}{BEGIN}{}{END}{tail}", self.tables()))
+        between(file, "exact", &self.tables())
     }
+}
+
+/// The file with this text between its marks of that name, or nothing if it has none.
+fn between(file: &str, mark: &str, text: &str) -> Option<String> {
+    let (begin, end) = (
+        format!("<!-- {mark}: begin -->\n"),
+        format!("<!-- {mark}: end -->"),
+    );
+    let (head, rest) = file.split_once(&begin)?;
+    let (_, tail) = rest.split_once(&end)?;
+    Some(format!("{head}{begin}{text}{end}{tail}"))
 }
 
 fn mark(reached: bool) -> &'static str {

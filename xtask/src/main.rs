@@ -60,7 +60,7 @@ enum Cli {
         #[arg(long)]
         check: bool,
     },
-    /// Write the golden vectors of graphs, commitments and files again: tests/golden/proof.json
+    /// Write the golden vectors of graphs, commitments and files again: tests/golden/proof.json and ops.json
     Golden,
     /// Fetch the files that a model is made of into the cache, by their hashes, and print the folder
     Fetch {
@@ -85,6 +85,17 @@ enum Cli {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
     },
+    /// Build program and commands and start a local network; with a model's name it is fetched, imported and served there
+    Localnet {
+        /// A folder of models/ with a recipe.json, such as minilm
+        model: Option<String>,
+        /// Tokens of a text of that model; what is longer loses its end
+        #[arg(long, default_value_t = 128)]
+        sequence: usize,
+        /// Passed to `quern localnet`
+        #[arg(last = true)]
+        args: Vec<String>,
+    },
     /// Run the main job on a local network, from escrow to leaderboard
     Demo {
         /// Passed to the demo: `--hold` keeps the network up, `--json` ends with a summary
@@ -100,9 +111,10 @@ enum Cli {
         #[arg(long, value_name = "FOLDER")]
         out: Option<PathBuf>,
     },
-    /// Measure compute units and sizes: docs/BENCHMARKS.md and target/bench/summary.json
+    /// Measure compute units and sizes, then products and the sentence encoder: docs/BENCHMARKS.md, target/bench/summary.json;
+    /// `bench program` and `bench models` measure one of the two, `bench indexer` the indexer
     Bench {
-        /// Passed to the benchmark
+        /// `program`, `models` or `indexer`, and what is passed to the benchmark
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
     },
@@ -138,8 +150,18 @@ fn run(cli: Cli) -> Result<()> {
         Cli::Picture { redraw } => picture::run(redraw),
         Cli::Check => suite::check(),
         Cli::Test { fast, args } => suite::run(fast, &args),
-        Cli::Demo { args } => start::binary(start::DEMO, &args),
+        Cli::Localnet {
+            model,
+            sequence,
+            args,
+        } => start::localnet(model.as_deref(), sequence, &args),
+        Cli::Demo { args } => start::binary(start::DEMO, &start::demo_args(&args)?),
         Cli::Release { binaries, out } => release::run(binaries, out),
-        Cli::Bench { args } => start::binary(start::BENCH, &args),
+        Cli::Bench { args } => match args.split_first() {
+            Some((first, rest)) if first == "program" => start::bench(rest),
+            Some((first, rest)) if first == "models" => start::models_bench(rest),
+            Some((first, rest)) if first == "indexer" => start::indexer_bench(rest),
+            _ => start::bench(&args).and_then(|()| start::models_bench(&[])),
+        },
     }
 }

@@ -24,7 +24,7 @@ pub fn run(redraw: bool) -> Result<()> {
     let root = shell::root();
     let place = root.join(TEXT);
     if !redraw {
-        let printed = start::capture(DEMO, &[])?;
+        let printed = start::capture(DEMO, &start::demo_args(&[])?)?;
         fs::write(&place, end(&printed)?).with_context(|| format!("cannot write {TEXT}"))?;
     }
     let step = Step::start(format!("Drawing {PICTURE}"));

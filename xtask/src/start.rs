@@ -1,11 +1,12 @@
 //! `cargo xtask demo`, `bench` and `picture`: the program is built, then a binary runs on it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
 use crate::host;
+use crate::models;
 use crate::program;
 use crate::shell::{self, Step};
 use crate::toolchain::Toolchain;
@@ -13,11 +14,15 @@ use crate::toolchain::Toolchain;
 /// Package and binary of the demo.
 pub const DEMO: (&str, &str) = ("quern-demo", "quern-demo");
 /// Package and binary of the benchmarks.
-pub const BENCH: (&str, &str) = ("quern-tests", "quern-bench");
+const BENCH: (&str, &str) = ("quern-tests", "quern-bench");
 
 /// Builds what is needed and runs a binary, with its standard output left to it.
 pub fn binary((package, name): (&str, &str), args: &[String]) -> Result<()> {
-    let status = prepared(package, name, args)?
+    run(&mut prepared(package, name, args)?, name)
+}
+
+fn run(command: &mut Command, name: &str) -> Result<()> {
+    let status = command
         .status()
         .with_context(|| format!("could not start {name}"))?;
     if !status.success() {
@@ -26,13 +31,64 @@ pub fn binary((package, name): (&str, &str), args: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// The same, with what it prints on standard output as the result.
+/// Runs the benchmarks, with the model's files where they can be had.
+pub fn bench(args: &[String]) -> Result<()> {
+    let mut bench = prepared(BENCH.0, BENCH.1, args)?;
+    models::show(&mut bench);
+    run(&mut bench, BENCH.1)
+}
+
+/// Measures products and the sentence encoder as a release packs them; they need neither the program nor a network.
+pub fn models_bench(args: &[String]) -> Result<()> {
+    host::ensure_build_tools()?;
+    let mut run = shell::cargo();
+    run.args(["run", "--profile", "dist", "--package", "quern-import"])
+        .args(["--example", "bench", "--ignore-rust-version", "--"])
+        .args(args);
+    let (model, variable) = models::TESTED;
+    for (variable, folder) in [
+        (variable, models::fetch(model)),
+        ("QUERN_ONNXRUNTIME", models::peer()),
+    ] {
+        match folder {
+            Ok(folder) => drop(run.env(variable, folder)),
+            Err(error) => shell::say(format!("{error:#}; what needs it is not measured")),
+        }
+    }
+    let status = run.status().context("could not start the benchmark")?;
+    if !status.success() {
+        bail!("the benchmark failed ({status}); the lines above say why");
+    }
+    Ok(())
+}
+
+/// Measures the indexer as a release packs it; it needs neither the program nor a network.
+pub fn indexer_bench(args: &[String]) -> Result<()> {
+    host::ensure_build_tools()?;
+    shell::must(
+        shell::cargo()
+            .args(["run", "--profile", "dist", "--package", "quern-indexer"])
+            .args(["--example", "bench", "--ignore-rust-version", "--"])
+            .args(args),
+        "The lines above say why.",
+    )
+}
+
+/// Like [`binary`], with what it prints on standard output as the result.
 pub fn capture((package, name): (&str, &str), args: &[String]) -> Result<String> {
     shell::output(prepared(package, name, args)?.stderr(std::process::Stdio::inherit()))
 }
 
 /// The command that runs the binary; it is built already.
 fn prepared(package: &str, name: &str, args: &[String]) -> Result<Command> {
+    prepare(package, name)?;
+    let mut run = started(package, name);
+    run.args(args);
+    Ok(run)
+}
+
+/// Builds the program and a binary.
+fn prepare(package: &str, name: &str) -> Result<()> {
     host::ensure_build_tools()?;
     program::build(Toolchain::Auto, false, None)?;
     let step = Step::start(format!(
@@ -44,12 +100,87 @@ fn prepared(package: &str, name: &str, args: &[String]) -> Result<Command> {
         "The lines above say why.",
     )?;
     step.done("built");
+    Ok(())
+}
+
+/// Runs a binary that was built, with what is added as its arguments.
+fn started(package: &str, name: &str) -> Command {
     let mut run = shell::cargo();
-    run.args(["run", "--quiet"])
-        .args(which)
-        .arg("--")
-        .args(args);
-    Ok(run)
+    let which = ["--package", package, "--bin", name, "--ignore-rust-version"];
+    run.args(["run", "--quiet"]).args(which).arg("--");
+    run
+}
+
+/// Tokens of a sentence of the demo: its sentences are short, and so are the traces then.
+const DEMO_SEQUENCE: usize = 32;
+
+/// What the demo is told: an encoder, if one can be had and none is named. Without one it says what it does instead.
+pub fn demo_args(args: &[String]) -> Result<Vec<String>> {
+    let mut args = args.to_vec();
+    let is_named = args.iter().any(|arg| arg.starts_with("--encoder"));
+    if is_named || args.iter().any(|arg| arg == "--help" || arg == "-h") {
+        return Ok(args);
+    }
+    let (model, _) = models::TESTED;
+    match models::fetch(model) {
+        Ok(files) => {
+            prepare("quern-cli", "quern")?;
+            let folder = imported(model, &files, DEMO_SEQUENCE)?;
+            args.extend(["--encoder".to_owned(), folder.display().to_string()]);
+        }
+        Err(error) => eprintln!("note: the demo goes on without {model}: {error:#}"),
+    }
+    Ok(args)
+}
+
+/// A local network until Ctrl-C, with a model of `models/` on it if one is named.
+pub fn localnet(model: Option<&str>, sequence: usize, args: &[String]) -> Result<()> {
+    let mut serve = Vec::new();
+    let files = model.map(models::fetch).transpose()?;
+    prepare("quern-cli", "quern")?;
+    if let (Some(model), Some(files)) = (model, files) {
+        let folder = imported(model, &files, sequence)?;
+        serve = vec!["--serve".into(), folder.into_os_string()];
+    }
+    let status = started("quern-cli", "quern")
+        .arg("localnet")
+        .args(serve)
+        .args(args)
+        .status()
+        .context("could not start the local network")?;
+    match status.success() {
+        true => Ok(()),
+        false => bail!("the local network failed ({status}); the lines above say why"),
+    }
+}
+
+/// The folder of a model that was imported, which is done once: another recipe or length is imported anew.
+fn imported(model: &str, files: &Path, sequence: usize) -> Result<PathBuf> {
+    let recipe = shell::root().join("models").join(model);
+    let out = target_folder()?
+        .join("models")
+        .join(sequence.to_string())
+        .join(model);
+    let made_from = format!("{} {sequence}\n", files.display());
+    let marker = out.join(".made-from");
+    if std::fs::read_to_string(&marker).is_ok_and(|text| text == made_from) {
+        return Ok(out);
+    }
+    let step = Step::start(format!("Importing {model} for texts of {sequence} tokens"));
+    let mut import = started("quern-cli", "quern");
+    import
+        .args(["model", "import"])
+        .arg(recipe)
+        .arg("--files")
+        .arg(files)
+        .args(["--sequence", &sequence.to_string()])
+        .arg("--out")
+        .arg(&out);
+    shell::must(&mut import, "The lines above say why.")?;
+    std::fs::write(&marker, made_from)
+        .with_context(|| format!("cannot write {}", marker.display()))?;
+    step.done("imported");
+    Ok(out)
 }
 
 /// A command of the workspace, built as the tests build it.
@@ -61,13 +192,16 @@ pub fn built(name: &str) -> Result<PathBuf> {
             .arg("--ignore-rust-version"),
         "The lines above say why.",
     )?;
+    Ok(target_folder()?.join("debug").join(name))
+}
+
+/// Where cargo puts what it builds.
+fn target_folder() -> Result<PathBuf> {
     let mut cargo = shell::cargo();
     cargo.args(["metadata", "--format-version", "1", "--no-deps", "--quiet"]);
     let metadata: serde_json::Value = serde_json::from_str(&shell::output(&mut cargo)?)?;
     let folder = metadata["target_directory"].as_str();
-    Ok(
-        PathBuf::from(folder.context("cargo names no target folder")?)
-            .join("debug")
-            .join(name),
-    )
+    Ok(PathBuf::from(
+        folder.context("cargo names no target folder")?,
+    ))
 }

@@ -3,21 +3,68 @@
 Only `Tensor.array`, `Tensor.from_array` and `run_fast` need numpy.
 """
 
-from .graph import BATCH, Graph, Refused, encode
+from .graph import (
+    ARGMAX,
+    CAUSAL,
+    DOT,
+    FEEDBACK,
+    FIXED,
+    GATHER,
+    INPUT,
+    ITEM,
+    LUT,
+    MIX,
+    NONE,
+    NORM,
+    PAIR,
+    RMS,
+    SIDE,
+    SOFTMAX,
+    WEIGHT,
+    Graph,
+    Op,
+    Refused,
+    T,
+    encode,
+)
 from .ops import run, run_fast
-from .roots import trace_levels
-from .tensor import INT8, INT32, Tensor, read_bundle, read_trace, write_bundle, write_trace
+from .published import check, result_file, roots_file
+from .roots import item_roots, trace_levels
+from .tensor import INT8, INT16, INT32, Tensor, read_bundle, read_trace, write_bundle, write_trace
 
 __all__ = [
-    "BATCH",
-    "INT8",
+    "ARGMAX",
+    "CAUSAL",
+    "DOT",
+    "FEEDBACK",
+    "FIXED",
+    "GATHER",
+    "INPUT",
+    "INT16",
     "INT32",
+    "INT8",
+    "ITEM",
+    "LUT",
+    "MIX",
+    "NONE",
+    "NORM",
+    "PAIR",
+    "RMS",
+    "SIDE",
+    "SOFTMAX",
+    "T",
+    "WEIGHT",
     "Graph",
+    "Op",
     "Refused",
     "Tensor",
+    "check",
     "encode",
+    "item_roots",
     "read_bundle",
     "read_trace",
+    "result_file",
+    "roots_file",
     "run",
     "run_fast",
     "trace_levels",

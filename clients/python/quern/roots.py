@@ -1,4 +1,4 @@
-"""Commitments: trees of SHA-256 over tensors and over the outputs of a graph, and what opens them."""
+"""Commitments: trees of SHA-256 over tensors and over the results of a graph in all items, and what opens them."""
 
 import hashlib
 
@@ -39,10 +39,10 @@ def leaves_of_row(row):
     return [row[i : i + LEAF_BYTES].ljust(LEAF_BYTES, b"\x00") for i in range(0, len(row), LEAF_BYTES)]
 
 
-def path_of(levels, level, index):
-    """Siblings bottom-up."""
+def path_of(levels, level, index, up_to=0):
+    """Siblings bottom-up, of all levels below `up_to`."""
     path = []
-    while level > 0:
+    while level > up_to:
         path.append(levels[level][index ^ 1])
         level, index = level - 1, index >> 1
     return path
@@ -63,7 +63,22 @@ def answer_of(levels, level, index):
     return levels[level + depth][index << depth : (index + 1) << depth]
 
 
-def trace_levels(data_roots):
-    """All levels of a result's tree over the data roots of its ops; the first holds the trace root."""
-    places = power_of_two(len(data_roots))
-    return levels_over(data_roots + [bytes(32)] * (places - len(data_roots)), TRACE)
+def height_over(n):
+    """Levels above n nodes."""
+    return (n - 1).bit_length()
+
+
+def trace_levels(roots):
+    """All levels of a result's tree over data roots: `roots[item][op]`. The first level holds the trace root.
+
+    The items are its upper levels, an item's ops the lower ones; a missing item or op is 32 zero bytes.
+    """
+    places = power_of_two(len(roots[0]))
+    bottom = [root for item in roots for root in item + [bytes(32)] * (places - len(item))]
+    missing = power_of_two(len(roots)) - len(roots)
+    return levels_over(bottom + [bytes(32)] * (missing * places), TRACE)
+
+
+def item_roots(roots):
+    """The node above the ops of each item."""
+    return trace_levels(roots)[height_over(len(roots))][: len(roots)]

@@ -1,32 +1,45 @@
-"""Tensors of int8 or int32 with two dimensions, and the files that hold them."""
+"""Tensors of int8, int16 or int32 with two dimensions, and the files that hold them."""
 
 import struct
 
 from .roots import DATA, leaf_hash, leaves_of_row, levels_over, power_of_two
 
-INT8, INT32 = 1, 2
+INT8, INT32, INT16 = 1, 2, 3
 # Bytes of a value, by dtype.
-SIZE = {INT8: 1, INT32: 4}
-MAX_DIM = 1 << 20
-HEADER_BYTES = 16
+SIZE = {INT8: 1, INT16: 2, INT32: 4}
+NAMES = {INT8: "int8", INT16: "int16", INT32: "int32"}
+MAX_ROWS, MAX_COLS = 1 << 24, 1 << 20
+MAX_OPS = 1024
+FILE_VERSION = 2
+HEADER_BYTES, TRACE_HEADER_BYTES = 16, 8
+_LETTER = {INT8: "b", INT16: "h", INT32: "i"}
+
+
+def limits(dtype):
+    """The least and the greatest value of a type."""
+    half = 1 << (8 * SIZE[dtype] - 1)
+    return -half, half - 1
 
 
 class Tensor:
     """Values row by row, little-endian: what a file has behind its header."""
 
     def __init__(self, dtype, rows, cols, data):
-        if dtype not in SIZE or not 1 <= rows <= MAX_DIM or not 1 <= cols <= MAX_DIM:
-            raise ValueError(f"no tensor has dtype {dtype} and {rows} x {cols} values; both sides are 1 to {MAX_DIM}")
+        if dtype not in SIZE or not 1 <= rows <= MAX_ROWS or not 1 <= cols <= MAX_COLS:
+            raise ValueError(
+                f"no tensor has dtype {dtype} and {rows} x {cols} values: a type is 1 (int8), 2 (int32) or 3 (int16),"
+                f" rows are 1 to {MAX_ROWS}, columns 1 to {MAX_COLS}"
+            )
         if len(data) != rows * cols * SIZE[dtype]:
             raise ValueError(f"{rows} x {cols} values of dtype {dtype} do not have {len(data)} bytes")
         self.dtype, self.rows, self.cols, self.data = dtype, rows, cols, data
+        self._flat = None
 
     @staticmethod
     def of(dtype, values):
         """A tensor of rows of numbers."""
-        code = "b" if dtype == 1 else "i"
         flat = [v for row in values for v in row]
-        return Tensor(dtype, len(values), len(values[0]), struct.pack(f"<{len(flat)}{code}", *flat))
+        return Tensor(dtype, len(values), len(values[0]), struct.pack(f"<{len(flat)}{_LETTER[dtype]}", *flat))
 
     @staticmethod
     def from_file(raw):
@@ -35,34 +48,43 @@ class Tensor:
 
     @staticmethod
     def from_array(array):
-        """A tensor of a numpy array of int8 or int32 with two dimensions."""
-        dtype = {"int8": INT8, "int32": INT32}.get(str(array.dtype))
+        """A tensor of a numpy array of int8, int16 or int32 with two dimensions."""
+        dtype = {name: dtype for dtype, name in NAMES.items()}.get(str(array.dtype))
         if dtype is None or array.ndim != 2:
-            raise ValueError(f"a tensor is int8 or int32 with 2 dimensions, not {array.dtype} with {array.ndim}")
-        little = array.astype("<i1" if dtype == INT8 else "<i4")
-        return Tensor(dtype, *array.shape, little.tobytes())
+            raise ValueError(f"a tensor is int8, int16 or int32 with 2 dimensions, not {array.dtype} with {array.ndim}")
+        return Tensor(dtype, *array.shape, array.astype(f"<i{SIZE[dtype]}").tobytes())
 
     def array(self):
         """The values as a numpy array."""
         import numpy
 
-        kind = "<i1" if self.dtype == INT8 else "<i4"
-        return numpy.frombuffer(self.data, kind).reshape(self.rows, self.cols)
+        return numpy.frombuffer(self.data, f"<i{SIZE[self.dtype]}").reshape(self.rows, self.cols)
 
     def to_file(self):
         """The bytes of its file."""
-        return struct.pack("<4sBBHII", b"QTEN", 1, self.dtype, 0, self.rows, self.cols) + self.data
+        return struct.pack("<4sBBHII", b"QTEN", FILE_VERSION, self.dtype, 0, self.rows, self.cols) + self.data
+
+    def span(self, row, first, end):
+        """The numbers of columns `first` to `end` (not included) of a row."""
+        if not (0 <= row < self.rows and 0 <= first < end <= self.cols):
+            raise IndexError(f"{self.rows} x {self.cols} values have no columns {first}..{end} in row {row}")
+        if self._flat is None:
+            self._flat = struct.unpack(f"<{self.rows * self.cols}{_LETTER[self.dtype]}", self.data)
+        return self._flat[row * self.cols + first : row * self.cols + end]
 
     def values(self):
         """Rows of numbers."""
-        code = "b" if self.dtype == 1 else "i"
-        flat = struct.unpack(f"<{self.rows * self.cols}{code}", self.data)
-        return [list(flat[i : i + self.cols]) for i in range(0, len(flat), self.cols)]
+        return [list(self.span(row, 0, self.cols)) for row in range(self.rows)]
 
     def row(self, i):
         """The bytes of a row."""
         n = self.cols * SIZE[self.dtype]
         return self.data[i * n : (i + 1) * n]
+
+    def item(self, index, rows):
+        """The rows of one item, of a tensor over all items with this many rows each."""
+        start = index * rows * self.cols * SIZE[self.dtype]
+        return Tensor(self.dtype, rows, self.cols, self.data[start : start + rows * self.cols * SIZE[self.dtype]])
 
     def tree(self):
         """All levels, every position written out; and P, the leaf positions of a row."""
@@ -75,7 +97,7 @@ class Tensor:
         return levels_over(bottom, DATA), p
 
     def root(self):
-        """The data root: what a job names of its inputs, and a graph of its weights."""
+        """The data root: what a job names of its inputs, a graph of its weights, and a trace of its results."""
         return self.tree()[0][0][0]
 
 
@@ -84,8 +106,8 @@ def header_of(raw, at):
     if len(raw) < at + HEADER_BYTES:
         raise ValueError(f"no tensor begins at byte {at}: the file ends too early")
     magic, version, dtype, reserved, rows, cols = struct.unpack_from("<4sBBHII", raw, at)
-    if (magic, version, reserved) != (b"QTEN", 1, 0) or dtype not in SIZE:
-        raise ValueError(f"no tensor begins at byte {at}: it has other bytes than QTEN, version 1 and a known dtype")
+    if (magic, version, reserved) != (b"QTEN", FILE_VERSION, 0) or dtype not in SIZE:
+        raise ValueError(f"no tensor begins at byte {at}: it has other bytes than QTEN, version 2 and a known dtype")
     return dtype, rows, cols
 
 
@@ -106,18 +128,20 @@ def write_bundle(tensors):
 
 
 def write_trace(outputs):
-    """The bytes of a trace file: what a provider publishes of a result."""
-    return struct.pack("<4sBBH", b"QTRC", 1, len(outputs), 0) + write_bundle(outputs)
+    """The bytes of the trace file of an item: the results of all ops in it."""
+    if not 1 <= len(outputs) <= MAX_OPS:
+        raise ValueError(f"a trace holds the results of 1 to {MAX_OPS} ops, not of {len(outputs)}")
+    return struct.pack("<4sBBH", b"QTRC", FILE_VERSION, 0, len(outputs)) + write_bundle(outputs)
 
 
 def read_trace(raw):
-    """The outputs of all ops out of a trace file."""
-    if len(raw) < 8:
-        raise ValueError("not a trace file: it has less than 8 bytes")
-    magic, version, count, reserved = struct.unpack_from("<4sBBH", raw)
-    if (magic, version, reserved) != (b"QTRC", 1, 0):
-        raise ValueError("not a trace file: it begins with other bytes than QTRC and version 1")
-    outputs = read_bundle(raw[8:])
-    if len(outputs) != count:
-        raise ValueError(f"the trace file promises {count} outputs and has {len(outputs)}")
+    """The results of all ops out of the trace file of an item."""
+    if len(raw) < TRACE_HEADER_BYTES:
+        raise ValueError(f"not a trace file: it has less than {TRACE_HEADER_BYTES} bytes")
+    magic, version, reserved, count = struct.unpack_from("<4sBBH", raw)
+    if (magic, version, reserved) != (b"QTRC", FILE_VERSION, 0):
+        raise ValueError("not a trace file: it begins with other bytes than QTRC and version 2")
+    outputs = read_bundle(raw[TRACE_HEADER_BYTES:])
+    if len(outputs) != count or not 1 <= count <= MAX_OPS:
+        raise ValueError(f"the trace file promises {count} results and has {len(outputs)}")
     return outputs

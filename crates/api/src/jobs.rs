@@ -79,11 +79,11 @@ pub struct JobItem {
     pub bond_atoms: u64,
     /// How many milestones it has.
     pub milestones: u8,
-    /// Multiply-accumulates of a milestone, 0 if no graph says them.
+    /// Work of a milestone, 0 if no graph says it.
     #[serde(with = "digits")]
-    pub macs: u64,
-    /// Rows of a batch.
-    pub batch_rows: u32,
+    pub work: u64,
+    /// How many items its inputs have.
+    pub items: u32,
     /// When it was created.
     pub created_at: i64,
     /// When the current state ends; null for a closed job.
@@ -184,6 +184,8 @@ pub struct JobSubmission {
     pub provider: Key,
     /// The root of everything that was computed, hexadecimal.
     pub trace_root: String,
+    /// The root of the tokens that came with it, hexadecimal; null if none came.
+    pub tokens_root: Option<String>,
     /// Where the provider says that the result is.
     pub output_uri: String,
     /// When.
@@ -227,11 +229,11 @@ pub struct JobDemand {
     pub opener: Key,
     /// Which submission of the job, from 1.
     pub submission: u32,
-    /// Code of the tree: 255 the trace, from 0 the ops, from 64 the inputs, from 128 the weights.
-    pub tree: u8,
-    /// The node's level in the tree, 0 for the leaves.
+    /// Code of the tree: 65535 the trace, from 0 the ops, from 1024 the inputs, from 2048 the weights.
+    pub tree: u16,
+    /// The node's level in the tree, 0 for the root.
     pub level: u8,
-    /// The node's place in its level.
+    /// The node's place in its level; of an op's tree, item x 2^level + place.
     #[serde(with = "digits")]
     pub index: u64,
     /// The node that it is about, hexadecimal.

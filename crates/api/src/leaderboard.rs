@@ -99,9 +99,9 @@ pub struct Entry {
     /// Milestones of the window.
     #[serde(with = "digits")]
     pub milestones: u128,
-    /// Multiply-accumulates of the window.
+    /// Work of the window.
     #[serde(with = "digits")]
-    pub macs: u128,
+    pub work: u128,
     /// Earnings of the window, one amount a mint.
     pub earned: Vec<Amount>,
     /// Rewards of the window, one amount a mint.

@@ -63,12 +63,12 @@ pub struct ProviderCounters {
     /// Convictions.
     #[serde(with = "digits")]
     pub convicted: u64,
-    /// Multiply-accumulates of refereed milestones.
+    /// Work of refereed milestones.
     #[serde(with = "digits")]
-    pub refereed_macs: u64,
-    /// Multiply-accumulates of reviewed milestones.
+    pub refereed_work: u64,
+    /// Work of reviewed milestones.
     #[serde(with = "digits")]
-    pub reviewed_macs: u64,
+    pub reviewed_work: u64,
     /// Rewards accrued.
     #[serde(with = "digits")]
     pub rewards_accrued_atoms: u64,
@@ -88,9 +88,9 @@ pub struct LevelTotals {
     /// Milestones settled.
     #[serde(with = "digits")]
     pub milestones: u128,
-    /// Multiply-accumulates.
+    /// Work.
     #[serde(with = "digits")]
-    pub macs: u128,
+    pub work: u128,
     /// Earnings, one amount a mint.
     pub earned: Vec<Amount>,
     /// Rewards, one amount a mint.
@@ -116,9 +116,9 @@ pub struct PaidMilestone {
     pub model: Option<Key>,
     /// How the result is assured.
     pub assurance: Assurance,
-    /// Multiply-accumulates.
+    /// Work.
     #[serde(with = "digits")]
-    pub macs: u64,
+    pub work: u64,
     /// What the client paid.
     pub price: Amount,
     /// What the provider earned.

@@ -71,8 +71,8 @@ words! {
     Metric {
         /// Tokens earned from prices, resolved milestones included.
         Earned = "earned",
-        /// Multiply-accumulates of settled milestones.
-        Macs = "macs",
+        /// Work of settled milestones.
+        Work = "work",
         /// Milestones settled in the provider's favour.
         Milestones = "milestones",
         /// Rewards accrued.
@@ -147,6 +147,8 @@ words! {
         BadPadding = "bad_padding",
         /// A demand was not answered in time.
         Unanswered = "unanswered",
+        /// The provider's tokens are not those that the graph computes.
+        WrongTokens = "wrong_tokens",
     }
 
     /// Where a demand stands.

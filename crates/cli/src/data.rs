@@ -108,7 +108,19 @@ pub fn read_graph(path: &Path, option: &'static str) -> Result<Vec<u8>> {
 /// # Errors
 /// `File`: what it is instead, or how it does not fit.
 pub fn read_weights(path: &Path, graph: &Graph<'_>) -> Result<Vec<Tensor>> {
-    let role = Role::weights("--weights");
+    read_weights_at(path, graph, "--weights")
+}
+
+/// The same; `option` is where the file was named.
+///
+/// # Errors
+/// As [`read_weights`].
+pub fn read_weights_at(
+    path: &Path,
+    graph: &Graph<'_>,
+    option: &'static str,
+) -> Result<Vec<Tensor>> {
+    let role = Role::weights(option);
     let bytes = role.read(path)?;
     sizes::checked_weights(graph, &bytes).map_err(|error| role.no_such(path, &bytes, error))
 }

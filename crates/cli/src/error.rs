@@ -30,6 +30,9 @@ pub enum Error {
     /// A graph or tensors.
     #[error("{0}")]
     Proof(#[from] quern_proof::Error),
+    /// Importing a model, or tokenizing for one.
+    #[error("{0}")]
+    Import(#[from] quern_import::Error),
     /// The local network.
     #[cfg(feature = "localnet")]
     #[error("{0}")]
@@ -161,6 +164,7 @@ impl Error {
             Self::File { .. } => "file",
             Self::Data(_)
             | Self::Proof(_)
+            | Self::Import(_)
             | Self::Provider(quern_provider::ProviderError::Data(_))
             | Self::Watcher(quern_watcher::WatcherError::Data(_)) => "data",
             _ => self.client().map_or("other", kind_of),

@@ -38,6 +38,42 @@ impl Role {
         }
     }
 
+    /// A model's tokenizer.
+    pub const fn tokenizer(option: &'static str) -> Self {
+        Self {
+            what: "the tokenizer",
+            expected: "the model's tokenizer.json",
+            option,
+        }
+    }
+
+    /// Where a model is imported from.
+    pub const fn source(option: &'static str) -> Self {
+        Self {
+            what: "what is imported",
+            expected: "a recipe (recipe.json), the weights of an encoder (.safetensors) or a network (.onnx)",
+            option,
+        }
+    }
+
+    /// A float model's configuration.
+    pub const fn config(option: &'static str) -> Self {
+        Self {
+            what: "the configuration",
+            expected: "the model's config.json",
+            option,
+        }
+    }
+
+    /// Texts.
+    pub const fn texts(option: &'static str) -> Self {
+        Self {
+            what: "texts",
+            expected: "a text in UTF-8, one on each line",
+            option,
+        }
+    }
+
     /// A graph's inputs.
     pub const fn input(option: &'static str) -> Self {
         Self {

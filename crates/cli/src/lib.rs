@@ -6,12 +6,14 @@
 
 mod amount;
 mod commands;
+mod compute;
 mod context;
 mod data;
 #[cfg(test)]
 mod documented;
 mod error;
 mod files;
+mod folder;
 mod formats;
 mod funds;
 mod indexer;
@@ -23,6 +25,7 @@ mod signer;
 #[cfg(test)]
 mod snapshot;
 mod span;
+mod texts;
 mod written;
 
 use {
@@ -32,8 +35,8 @@ use {
         error::{ContextKind, ErrorKind},
     },
     commands::{
-        claim, deploy, emission, job, keygen, leaderboard, mint, model, protocol, provider, purse,
-        tensor, watch,
+        claim, deploy, embed, emission, job, keygen, leaderboard, mint, model, protocol, provider,
+        purse, tensor, watch,
     },
     context::Globals,
     error::Result,
@@ -52,6 +55,7 @@ use {
   quern localnet                                    a network here, with everything set up
   quern job create --model Digits --input images.qten --publish-dir out --price 0.5 --watch
   quern job result JOB --out labels.csv             what was computed
+  quern embed --model minilm a.txt --out a.npy      vectors of sentences, refereed
   quern provider run --publish-dir out              work for others
   quern watch --client WALLET                       check results, convict wrong ones
   quern claim --dry-run                             what you have earned
@@ -127,6 +131,8 @@ enum Command {
   quern job result JOB"
     )]
     Job(job::Command),
+    /// Embed the texts of a file: one refereed job, checked here, saved as an array
+    Embed(Box<embed::Args>),
     /// Check what providers submit, and convict what is wrong
     Watch(Box<watch::Args>),
     /// Take what you have earned: rewards into your purse, free tokens out of it
@@ -278,6 +284,7 @@ async fn dispatch(globals: &Globals, command: Command) -> Result<()> {
         Command::Purse(command) => purse::run(&globals.context()?, command).await,
         Command::Provider(command) => provider::run(&globals.context()?, command).await,
         Command::Job(command) => job::run(&globals.context()?, command).await,
+        Command::Embed(args) => embed::run(&globals.context()?, *args).await,
         Command::Watch(args) => watch::run(&globals.context()?, *args).await,
         Command::Claim(args) => claim::run(&globals.context()?, args).await,
         Command::Tensor(command) => tensor::run(globals.output, &command),

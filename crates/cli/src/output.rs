@@ -73,6 +73,13 @@ impl Fields {
             .raw(format!("{name}_secs"), secs)
     }
 
+    /// With a size: in MiB, and for programs also in bytes.
+    #[must_use]
+    pub fn bytes(self, name: &'static str, bytes: u64) -> Self {
+        self.text(name, mebibytes(bytes))
+            .raw(format!("{name}_bytes"), bytes)
+    }
+
     /// With a value that only programs get.
     fn raw(mut self, name: String, value: impl Into<Value>) -> Self {
         self.1.push((name, value.into()));
@@ -129,6 +136,15 @@ impl Fields {
         }
         trimmed(&table)
     }
+}
+
+/// With one decimal, rounded up; small ones in bytes.
+fn mebibytes(bytes: u64) -> String {
+    if bytes < 100 << 10 {
+        return format!("{bytes} bytes");
+    }
+    let tenths = bytes.saturating_mul(10).div_ceil(1 << 20);
+    format!("{}.{} MiB", tenths / 10, tenths % 10)
 }
 
 /// Digits of a SOL behind the point.
@@ -347,6 +363,12 @@ mod tests {
         let mut untried = Vec::new();
         walk(commands.as_ref(), &mut untried);
         assert_eq!(untried, Vec::<String>::new());
+    }
+
+    #[test]
+    fn sizes_are_rounded_up() {
+        let shown = [0, 1_000, 1 << 20, 3 << 19, u64::MAX].map(mebibytes);
+        assert_eq!(shown[..4], ["0 bytes", "1000 bytes", "1.0 MiB", "1.5 MiB"]);
     }
 
     #[test]

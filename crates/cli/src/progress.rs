@@ -28,3 +28,26 @@ pub fn bar(steps: u64, message: &'static str) -> ProgressBar {
     bar.enable_steady_tick(Duration::from_millis(250));
     bar
 }
+
+/// A wheel beside what is being done, for work that waits for nothing.
+pub struct Wheel(ProgressBar);
+
+impl Wheel {
+    /// Turns at once.
+    pub fn new(what: &'static str) -> Self {
+        let wheel = ProgressBar::new_spinner().with_message(what);
+        wheel.enable_steady_tick(Duration::from_millis(120));
+        Self(wheel)
+    }
+
+    /// What is being done now.
+    pub fn say(&self, what: &'static str) {
+        self.0.set_message(what);
+    }
+}
+
+impl Drop for Wheel {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+    }
+}

@@ -477,7 +477,7 @@ fn usage_shows_only_what_was_typed() {
     let variables = [("QUERN_URL", NOWHERE), ("QUERN_PROGRAM_ID", ADDRESS)];
     for args in [
         &["job", "show"][..],
-        &["job", "create"],
+        &["job", "result"],
         &["job", "show", "nonsense"],
     ] {
         let bare = quern(home.path(), args);
@@ -554,8 +554,8 @@ fn an_ended_jobs_file_is_shown_only_if_it_is_the_committed_one() {
     let page = json!({
         "as_of_slot": 9, "finality": "finalized", "lag_slots": 0, "whole_history": true, "address": ADDRESS, "state": "submitted",
         "kind": "inference", "assurance": "reviewed", "client": ADDRESS, "provider": ADDRESS, "model": null,
-        "mint": ADDRESS, "decimals": 6, "price_atoms": "1", "bond_atoms": "2", "milestones": 1, "macs": "0",
-        "batch_rows": 0, "created_at": 1, "deadline": null, "conviction": null, "input_uri": null, "seq": "3",
+        "mint": ADDRESS, "decimals": 6, "price_atoms": "1", "bond_atoms": "2", "milestones": 1, "work": "0",
+        "items": 1, "created_at": 1, "deadline": null, "conviction": null, "input_uri": null, "seq": "3",
         "changed_slot": 1, "outcome": "settled", "milestones_settled": 1, "complete": true,
         "submissions": [submission], "next_submissions_cursor": null, "steps": [], "next_steps_cursor": null,
         "demands": [], "next_demands_cursor": null,
@@ -642,11 +642,14 @@ fn a_graph_is_tried_before_it_is_sealed() {
     };
     let inspected = json(&["inspect", &graph]);
     assert_eq!(
-        (&inspected["ops"], &inspected["macs_per_row"]),
-        (&4.into(), &52_544.into())
+        (&inspected["ops"], &inspected["work_of_an_item"]),
+        (&4.into(), &142_666.into())
     );
-    let estimated = json(&["estimate", &graph, "--rows", "1000"]);
-    assert_eq!(estimated["macs"], 52_544_000);
+    assert_eq!(inspected["kinds"].as_array().unwrap().len(), 2);
+    assert_eq!(json(&["inspect", &graph, &weights])["ops"], 4);
+    let estimated = json(&["estimate", &graph, "--items", "1000"]);
+    assert_eq!(estimated["work"], 142_666_000);
+    assert_eq!(estimated["trace_of_an_item_bytes"], 140);
     let ran = json(&["run", &graph, "--weights", &weights, "--input", &images]);
     let expected: Value =
         serde_json::from_slice(&std::fs::read(file("expected.json")).unwrap()).unwrap();
@@ -666,8 +669,13 @@ fn a_graph_is_tried_before_it_is_sealed() {
         1,
         &["broken.qmodel"],
     );
-    let args = ["model", "estimate", &graph, "--rows", "0"];
-    refused(home.path(), &args, 2, &["batch row"]);
+    let args = ["model", "estimate", &graph, "--items", "0"];
+    refused(home.path(), &args, 2, &["--items"]);
+    // Weights of another graph, and texts for a model that reads none.
+    let args = ["model", "inspect", &graph, &images];
+    refused(home.path(), &args, 1, &["test-images.bin", "WEIGHTS"]);
+    let args = ["model", "run", &graph, "--text", "a text"];
+    refused(home.path(), &args, 2, &["no tokenizer", "--input"]);
     let swapped = [
         "model",
         "run",
@@ -678,6 +686,94 @@ fn a_graph_is_tried_before_it_is_sealed() {
         &images,
     ];
     refused(home.path(), &swapped, 1, &["test-images.bin"]);
+}
+
+/// A network is imported with what it lost, and nothing is written without that.
+#[test]
+fn a_network_is_imported_and_run() {
+    let home = home();
+    let digits = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/digits");
+    let file = |name: &str| digits.join(name).display().to_string();
+    let out = home.path().join("made").display().to_string();
+    // Pixels go in as 0 to 127, so the import's scale makes the same integers of them.
+    let (source, some) = (file("digits.onnx"), file("calibration-images.bin"));
+    let import = |held_out: &str| {
+        [
+            "model",
+            "import",
+            &source,
+            "--calibration",
+            &some,
+            "--held-out",
+            held_out,
+            "--class",
+            "--out",
+            &out,
+        ]
+        .map(str::to_owned)
+    };
+    let args = import(&some);
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    refused(home.path(), &args, 1, &["measure with others"]);
+    let args = ["model", "import", &source, "--out", &out];
+    refused(home.path(), &args, 2, &["--calibration", "--held-out"]);
+    assert!(!Path::new(&out).exists(), "something was written");
+
+    let held_out = file("test-images.bin");
+    let args = import(&held_out);
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    let made = quern(home.path(), &[&args[..], &["--output", "json"]].concat());
+    let why = String::from_utf8_lossy(&made.stderr);
+    assert!(made.status.success(), "{why}");
+    let made: Value = serde_json::from_slice(&made.stdout).unwrap();
+    assert!(made["mean_cosine"].as_f64() > Some(0.99), "{made}");
+    assert!(made["same_class"].as_f64() > Some(0.98), "{made}");
+    let card = std::fs::read(Path::new(&out).join("model.json")).unwrap();
+    let card: Value = serde_json::from_slice(&card).unwrap();
+    assert_eq!(card["made_of"][0]["file"], "digits.onnx");
+
+    // The folder stands for its files.
+    let args = [
+        "model", "run", &out, "--input", &held_out, "--output", "json",
+    ];
+    let ran = quern(home.path(), &args);
+    let why = String::from_utf8_lossy(&ran.stderr);
+    assert!(ran.status.success(), "{why}");
+    let ran: Value = serde_json::from_slice(&ran.stdout).unwrap();
+    assert_eq!(ran["items"], 1_000);
+    assert_eq!(ran["values"].as_array().unwrap().len(), 1_000);
+}
+
+/// What is wrong with texts, model or names is found before a network is asked.
+#[test]
+fn texts_are_checked_before_anything_is_asked() {
+    let home = home();
+    let path = home.path();
+    std::fs::write(path.join("texts.txt"), "one\n\nthree\n").unwrap();
+    let embed = |model: &'static str, out: &'static str| {
+        [
+            "embed",
+            "--model",
+            model,
+            "texts.txt",
+            "--out",
+            out,
+            "-u",
+            NOWHERE,
+        ]
+    };
+    refused(path, &embed("minilm", "a.csv"), 2, &["a.csv", "--out"]);
+    refused(
+        path,
+        &embed("minilm", "a.npy"),
+        1,
+        &["minilm", "quern model import"],
+    );
+    let args = ["model", "import", "nothing", "--out", "x"];
+    refused(path, &args, 1, &["nothing", "RECIPE_OR_FILE"]);
+    let minilm = concat!(env!("CARGO_MANIFEST_DIR"), "/../../models/minilm");
+    let args = ["model", "import", minilm, "--out", "x"];
+    refused(path, &args, 2, &["cargo xtask fetch minilm", "--files"]);
 }
 
 #[test]
@@ -1026,7 +1122,7 @@ fn a_wrong_file_is_called_by_its_name() {
             &["as the graph", &here, "correct GRAPH"],
         ),
         (
-            &["model", "estimate", "missing", "--rows", "1"],
+            &["model", "estimate", "missing", "--items", "1"],
             &["as the graph"],
         ),
         (
@@ -1219,7 +1315,7 @@ fn indexers_that_are_not_there_or_talk_nonsense() {
             "assurance": "refereed", "mint": ADDRESS, "decimals": 6, "next_cursor": null,
             "entries": [{
                 "rank": 1, "provider": ADDRESS, "account": ADDRESS, "name": "A\u{1b}[2J", "convicted": 42,
-                "value": "1500000", "milestones": "3", "macs": "9", "earned": [], "rewards": [],
+                "value": "1500000", "milestones": "3", "work": "9", "earned": [], "rewards": [],
             }],
         }],
     });

@@ -14,7 +14,8 @@ use {
         },
     },
     quern_proof::{
-        Tensor, commit,
+        Tensor,
+        commit::{self, ItemTrace, TraceTree},
         demand::{NodeId, Tree},
         eval,
         evidence::Charge,
@@ -41,6 +42,7 @@ const CHARGE: Charge = Charge::Cell {
     op: 0,
     row: 0,
     col: 0,
+    at: 0,
 };
 
 fn inputs() -> Vec<Tensor> {
@@ -77,7 +79,7 @@ impl Stage {
     async fn created(&self) -> Pubkey {
         let world = &self.world;
         let mut args = world.args(Assurance::Refereed).await;
-        args.batch_rows = 1;
+        args.items = 1;
         args.input_roots = inputs().iter().map(commit::data_root).collect();
         let (job, all) = world.create(Some(&self.model), args).await;
         world.send(&all, &[&world.client]).await;
@@ -90,6 +92,7 @@ impl Stage {
         world.send(&all.unwrap(), &[&world.provider]).await;
         let proof = Submission {
             trace_root,
+            tokens_root: [0; 32],
             output_uri: String::new(),
         };
         let submit = instructions::submit(&owner, &world.job(job).await, proof);
@@ -182,7 +185,7 @@ async fn demands_and_convictions_are_shown_and_paid_out() {
     let shown = stage.json(opener, &["job", "show", &name]);
     assert_eq!(shown["open_demands"], 1);
     assert_eq!(shown["demands"][0]["demand"], demand.to_string());
-    assert_eq!(shown["demands"][0]["tree"], 255);
+    assert_eq!(shown["demands"][0]["tree"], 65_535);
     assert_eq!(shown["demands"][0]["answered"], false);
 
     // Nobody answers.
@@ -231,11 +234,17 @@ fn cheat() -> ([u8; 32], Vec<u8>) {
         inputs(),
         vec![Tensor::from_i8(2, 3, &[1, 2, 3, -1, -2, -3]).unwrap()],
     );
-    let mut outputs = eval::run(&graph, 1, &inputs, &weights).unwrap();
+    let limit = eval::DEFAULT_MAX_ITEM_BYTES;
+    let batch = eval::Batch::new(&graph, 1, &inputs, &weights, limit).unwrap();
+    let mut outputs = batch.item(0).unwrap();
     outputs[0].data_mut()[0] ^= 1;
-    let claimed = Whole::new(&graph, 1, &inputs, &weights, &outputs).unwrap();
+    let mut claimed = Whole::new(&batch).unwrap();
+    let trace = ItemTrace::new(outputs).unwrap();
+    let tree = TraceTree::new(graph.trace(1).unwrap(), vec![trace.root()]).unwrap();
+    claimed.insert(0, trace).unwrap();
+    claimed.insert_above(tree);
     let bytes = witness::evidence(&graph, 1, &CHARGE, &claimed).unwrap();
-    (claimed.trace_root(), bytes)
+    (claimed.trace_root().unwrap(), bytes)
 }
 
 #[tokio::test(flavor = "multi_thread")]

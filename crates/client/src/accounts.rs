@@ -45,6 +45,10 @@ pub trait QuernAccount: Entity + Discriminator {
     fn tail_bytes(&self) -> usize {
         0
     }
+    /// Whether so many bytes may stand behind the fixed part.
+    fn may_have_tail(&self, bytes: usize) -> bool {
+        bytes == self.tail_bytes()
+    }
 }
 
 macro_rules! accounts {
@@ -74,6 +78,10 @@ impl QuernAccount for Model {
     }
     fn tail_bytes(&self) -> usize {
         self.graph_bytes.get() as usize
+    }
+    /// It grows while its graph is written.
+    fn may_have_tail(&self, bytes: usize) -> bool {
+        bytes == self.tail_bytes() || bytes < self.tail_bytes() && !self.sealed.get()
     }
 }
 
@@ -116,7 +124,7 @@ pub struct ModelAccount {
     pub address: Pubkey,
     /// The fixed part.
     pub model: Model,
-    /// The graph, empty for assets without one. Complete and checked only if the model is sealed.
+    /// The graph, empty for assets without one. Complete and checked only if the model is sealed, and shorter before.
     pub graph: Vec<u8>,
 }
 
@@ -161,7 +169,7 @@ pub fn decode<T: QuernAccount>(address: &Pubkey, owner: &Pubkey, data: &[u8]) ->
             known: LAYOUT_VERSION,
         });
     }
-    if body.len() != size_of::<T>() + account.tail_bytes() {
+    if !account.may_have_tail(body.len().saturating_sub(size_of::<T>())) {
         return Err(wrong_size(account.tail_bytes()));
     }
     if !account.has_known_codes() {
@@ -248,10 +256,8 @@ pub(crate) fn model_from(address: &Pubkey, held: Option<&Found>) -> Result<Model
 
 fn model_of(address: &Pubkey, owner: &Pubkey, data: &[u8]) -> Result<ModelAccount> {
     let model: Model = decode(address, owner, data)?;
-    // `decode` has compared the length, so the program is there.
-    let graph = Model::graph_of(data, model.graph_bytes.get())
-        .unwrap_or_default()
-        .to_vec();
+    // `decode` has compared the length: the graph is there, or as much of it as has room yet.
+    let graph = data.get(Model::GRAPH_OFFSET..).unwrap_or_default().to_vec();
     Ok(ModelAccount {
         address: *address,
         model,
@@ -364,7 +370,7 @@ async fn demands(rpc: &RpcClient, filter: RpcFilterType) -> Result<Vec<DemandAcc
          }| {
             (
                 demand.submission.get(),
-                demand.tree,
+                demand.tree.get(),
                 demand.level,
                 demand.index.get(),
                 *address,
@@ -821,6 +827,7 @@ mod tests {
         let mut model = Model::zeroed();
         (model.version, model.kind) = (LAYOUT_VERSION, 1);
         model.graph_bytes = 3u32.into();
+        model.sealed = true.into();
         let data = [bytes_of(&model), vec![1, 2, 3]].concat();
         assert_eq!(
             model_of(&address, &crate::program_id(), &data)

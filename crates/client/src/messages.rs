@@ -10,52 +10,10 @@ use {
     solana_sdk::{instruction::InstructionError, pubkey::Pubkey, transaction::TransactionError},
 };
 
-/// What `seal` may refuse, in the order of the numbers (from 1).
-const SEAL: &[SealError] = &[
-    SealError::UnknownVersion,
-    SealError::BadLength,
-    SealError::ReservedNotZero,
-    SealError::TooManyInputs,
-    SealError::TooManyWeights,
-    SealError::TooManyOps,
-    SealError::NoOps,
-    SealError::UnknownDType,
-    SealError::UnknownRowsKind,
-    SealError::BatchInputHasRows,
-    SealError::EmptyTensor,
-    SealError::TensorTooLarge,
-    SealError::UnknownOpcode,
-    SealError::ForwardReference,
-    SealError::UnknownOperand,
-    SealError::MissingOperand,
-    SealError::UnusedOperand,
-    SealError::UnusedConstant,
-    SealError::WrongDType,
-    SealError::InnerMismatch,
-    SealError::InnerTooLong,
-    SealError::MatrixIsComputed,
-    SealError::MatrixIsBatch,
-    SealError::MatrixIsNoWeight,
-    SealError::BiasIsNoWeight,
-    SealError::MultIsNoWeight,
-    SealError::TableIsNoWeight,
-    SealError::BiasShape,
-    SealError::MultShape,
-    SealError::TableShape,
-    SealError::AddShape,
-    SealError::AddRowsKind,
-    SealError::ArgmaxTooWide,
-    SealError::ShiftOutOfRange,
-    SealError::EmptyClamp,
-    SealError::NoBatchRows,
-    SealError::TooManyBatchRows,
-    SealError::UnusedBatchRows,
-];
-
 /// What `seal` refused, from a custom code.
 pub fn seal_error(code: u32) -> Option<SealError> {
-    let index = usize::try_from(code.checked_sub(SEAL_ERROR_BASE)?.checked_sub(1)?).ok()?;
-    SEAL.get(index).copied()
+    let number = code.checked_sub(SEAL_ERROR_BASE)?;
+    SealError::from_code(u8::try_from(number).ok()?)
 }
 
 /// Why evidence proves nothing, from a custom code.
@@ -259,9 +217,8 @@ mod tests {
 
     #[test]
     fn seal_numbers_match() {
-        for (index, error) in (1u32..).zip(SEAL) {
-            assert_eq!(*error as u32, index);
-            assert_eq!(seal_error(SEAL_ERROR_BASE + index), Some(*error));
+        for error in SealError::ALL {
+            assert_eq!(seal_error(SEAL_ERROR_BASE + error as u32), Some(error));
         }
         assert_eq!(seal_error(SEAL_ERROR_BASE), None);
     }

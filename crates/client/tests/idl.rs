@@ -77,7 +77,7 @@ fn fields() -> BTreeMap<&'static str, Vec<u8>> {
         ("demand.job", key(instructions::job_address(&job))),
         ("demand.opener", key(demand().opener)),
         ("args.id", NUMBER.to_le_bytes().to_vec()),
-        ("node_id.tree", vec![node_id().tree.code()]),
+        ("node_id.tree", node_id().tree.code().to_le_bytes().to_vec()),
         ("node_id.level", vec![node_id().level]),
         ("node_id.index", node_id().index.to_le_bytes().to_vec()),
     ])
@@ -101,7 +101,7 @@ fn new_job() -> NewJob {
         work_secs: 0,
         review_secs: 0,
         ends_by: 0,
-        batch_rows: 0,
+        items: 1,
         pinned_provider: key(0),
         arbiter: key(0),
         campaign: key(0),
@@ -143,8 +143,8 @@ fn rates() -> MintRates {
     MintRates {
         reward_rate_e9: 0,
         least_price_atoms: 1,
-        price_per_gmac_atoms: 0,
-        bond_per_gmac_atoms: 0,
+        price_per_gwork_atoms: 0,
+        bond_per_gwork_atoms: 0,
     }
 }
 
@@ -188,6 +188,7 @@ fn samples() -> Vec<Instruction> {
             &job,
             Submission {
                 trace_root: [0; 32],
+                tokens_root: [0; 32],
                 output_uri: String::new(),
             },
         ),
@@ -209,6 +210,7 @@ fn samples() -> Vec<Instruction> {
                 op: 0,
                 row: 0,
                 col: 0,
+                at: 0,
             },
             Proof::Inline(&[]),
         ),

@@ -6,15 +6,27 @@
 //! | --- | --- |
 //! | a job's input | one bundle file (`quern_proof::file::encode_bundle`) of the input tensors, in the graph's order; of a reviewed job also any one other file ([`crate::any_file`]) |
 //! | a model | one bundle file of its weight tensors, in the graph's order |
-//! | a refereed result | one trace file (`encode_trace`); `result.qten` beside it holds the last op's output alone, and `hints.qtrace`, if there are `QLINEAR`s, their i32 sums in the format of traces: who checks the result trusts them for nothing and is done sooner |
+//! | a refereed result | `result.bin`: the last op's rows as stored, item by item; beside it lie the files of the next table |
 //! | a reviewed result | the file that the worker wrote, with its SHA-256 as the commitment, or whatever client and worker agreed on |
 //!
-//! A provider publishes the trace of a job under `<job>/<submission>/trace.qtrace`. URIs are `https://…`, `http://…` or, for
+//! | beside `result.bin` | holds |
+//! | --- | --- |
+//! | `roots.bin` | for each item its root and the path of its result ([`quern_proof::published`]) |
+//! | `tokens.qten` | in graphs with tokens only: the tokens of all items as one tensor, which has the tokens root on chain |
+//! | `item-<n>.qtrace` | the trace of item n, from 0 ([`quern_proof::file::encode_trace`]), for as many items as the provider publishes, the first ones first |
+//! | `item-<n>.sums` | the sums of that item ([`quern_proof::verify::Hints`]), if the graph has any: who checks the trace trusts them for nothing and is done sooner |
+//!
+//! **Nobody believes a result before [`quern_proof::published::check`] has led it to the trace root on chain.** All files but the
+//! result are courtesy: what is missing is computed again or demanded. The tokens of a graph that has some are no input of the
+//! client: its bundle does not hold them.
+//!
+//! A provider publishes a submission under `<job>/<submission>/`. URIs are `https://…`, `http://…` or, for
 //! networks on one machine, `file:///…`; at most 200 bytes, without user name, query or fragment. A `file` URI is followed
 //! only into folders that the owner has named: strangers write the URIs of jobs. For the same reason `http` is followed to
 //! public addresses only, unless the owner allows others.
 //!
-//! The sizes of inputs and weights follow from the graph, so a file of any other size is refused before it is read.
+//! The sizes of all files but those of reviewed jobs follow from the graph ([`crate::sizes`]), so a file of any other size is
+//! refused before it is read.
 
 use {
     crate::{
@@ -30,12 +42,40 @@ use {
     url::Url,
 };
 
-/// Name of a published trace.
-pub const TRACE_FILE: &str = "trace.qtrace";
-/// Name of a published result, beside its trace.
-pub const RESULT_FILE: &str = "result.qten";
-/// Name of the sums of all `QLINEAR`s, beside their trace.
-pub const HINTS_FILE: &str = "hints.qtrace";
+/// Name of a published result.
+pub const RESULT_FILE: &str = "result.bin";
+/// Name of the item roots, beside their result.
+pub const ROOTS_FILE: &str = "roots.bin";
+/// Name of the tokens, beside their result.
+pub const TOKENS_FILE: &str = "tokens.qten";
+
+/// How the names of files of single items begin.
+pub const ITEM_FILES: &str = "item-";
+
+/// Name of the trace of an item, beside its result.
+pub fn trace_file(item: u32) -> String {
+    format!("{ITEM_FILES}{item}.qtrace")
+}
+
+/// Name of the sums of an item, beside its trace.
+pub fn sums_file(item: u32) -> String {
+    format!("{ITEM_FILES}{item}.sums")
+}
+
+/// The address of another file beside a published one.
+///
+/// # Errors
+/// `BadUri` for an address that names no file, or if the new one would be too long.
+pub fn beside(uri: &str, name: &str) -> Result<String> {
+    let (folder, _) = uri.rsplit_once('/').ok_or_else(|| DataError::BadUri {
+        uri: excerpt(uri),
+        why: "it names no file in a folder".to_owned(),
+    })?;
+    let uri = format!("{folder}/{name}");
+    check_uri(&uri)?;
+    Ok(uri)
+}
+
 /// Longest URI that the program takes, in bytes.
 pub const MAX_URI_BYTES: usize = quern_client::quern::constants::MAX_URI_BYTES;
 
@@ -265,7 +305,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let publisher = Publisher::folder(&folder.path().join("out"), None).unwrap();
         let uri = publisher
-            .put("job/1/trace.qtrace", vec![7; 100])
+            .put("job/1/result.bin", vec![7; 100])
             .await
             .unwrap();
         let fetcher = fetcher(folder.path(), 100);
@@ -273,7 +313,7 @@ mod tests {
         assert_eq!(fetcher.fetch(&uri, None).await.unwrap().len(), 100);
         // A second put replaces the file.
         assert_eq!(
-            publisher.put("job/1/trace.qtrace", vec![8]).await.unwrap(),
+            publisher.put("job/1/result.bin", vec![8]).await.unwrap(),
             uri
         );
         assert_eq!(fetcher.fetch(&uri, Some(1)).await.unwrap(), [8]);
@@ -304,6 +344,17 @@ mod tests {
         for outside in ["../x", "a/../../x", "a//b", "."] {
             assert!(publisher.put(outside, vec![1]).await.is_err(), "{outside}");
         }
+    }
+
+    #[test]
+    fn what_lies_beside_a_result_has_its_address() {
+        let uri = "https://example.com/job/1/result.bin";
+        let found = beside(uri, &trace_file(7)).unwrap();
+        assert_eq!(found, "https://example.com/job/1/item-7.qtrace");
+        assert_eq!(sums_file(7), "item-7.sums");
+        assert!(beside("result.bin", ROOTS_FILE).is_err());
+        let long = format!("https://example.com/{}/r", "a".repeat(170));
+        assert!(check_uri(&long).is_ok() && beside(&long, TOKENS_FILE).is_err());
     }
 
     #[tokio::test]

@@ -4,7 +4,7 @@ use {
     crate::error::{DataError, Result},
     std::{
         fs::{self, File, TryLockError},
-        io::{ErrorKind, Write},
+        io::{ErrorKind, Seek, SeekFrom, Write},
         path::Path,
         sync::atomic::{AtomicU64, Ordering},
         time::{Duration, SystemTime},
@@ -43,6 +43,27 @@ fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     }
     written?;
     File::open(folder)?.sync_all()
+}
+
+/// Writes bytes at a place of a file that grows, and flushes them; what was behind it goes. A kill in between leaves a part of
+/// them: the reader must be able to tell.
+///
+/// # Errors
+/// `Files`, or `DiskFull`.
+pub fn write_from(path: &Path, at: u64, bytes: &[u8]) -> Result<()> {
+    let write = || {
+        fs::create_dir_all(path.parent().unwrap_or(Path::new(".")))?;
+        let mut file = File::options()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(path)?;
+        file.set_len(at)?;
+        file.seek(SeekFrom::Start(at))?;
+        file.write_all(bytes)?;
+        file.sync_data()
+    };
+    write().map_err(|error| unwritten(path, &error))
 }
 
 /// Puts a file that is whole into its place; both are in one folder.

@@ -11,6 +11,7 @@
 
 pub mod any_file;
 pub mod budget;
+pub mod checked;
 mod error;
 pub mod fetch;
 pub mod files;

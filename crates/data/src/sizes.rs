@@ -1,148 +1,266 @@
-//! How large the data of a graph are, known before anything is fetched, and whether fetched data are the committed ones.
+//! How large the data of a job are, known before anything is fetched, and whether fetched data are the committed ones.
+//!
+//! A trace is never held as a whole: what counts is the trace of **one item**, however many items a job has.
 
 use {
     crate::error::Result,
-    quern_proof::{Graph, Operand, Shape, Tensor, eval, file},
+    quern_proof::{
+        Geometry, Graph, Hash, Operand, Sealed, Tensor, eval, file, published, verify::Hints,
+    },
+    std::sync::Arc,
 };
+
+/// What a node of a tree takes.
+const NODE_BYTES: u64 = size_of::<Hash>() as u64;
+/// What a value takes at most while a product is computed: its sum, and those of the upper and lower halves of i16.
+const SUM_BYTES: u64 = 16;
+/// What hashing a block of leaves takes: a copy of them and their nodes.
+const MOST_HASHING_BYTES: u64 = 8 << 20;
+const HASHING_BYTES_PER_LEAF: u64 = 192;
 
 /// Bytes of the bundle of a graph's weights.
 ///
 /// # Errors
 /// A graph that could not have been sealed.
 pub fn weights_bytes(graph: &Graph<'_>) -> Result<u64> {
-    let mut bytes = 0u64;
-    for index in 0..graph.weight_count() {
-        let weight = graph.weight(index).map_err(quern_proof::Error::from)?;
-        bytes = bytes
-            .saturating_add(file::TENSOR_HEADER_BYTES as u64)
-            .saturating_add(weight.shape.bytes(0));
-    }
-    Ok(bytes)
+    let weights = (0..graph.weight_count()).map(|index| Operand::Weight(index as u16));
+    bundle_bytes(graph, 1, weights)
 }
 
-/// Bytes of the bundle of a graph's inputs for a number of batch rows.
+/// Bytes of the bundle of the inputs that a job's client gives: all but the tokens.
 ///
 /// # Errors
-/// A graph that could not have been sealed.
-pub fn inputs_bytes(graph: &Graph<'_>, batch_rows: u32) -> Result<u64> {
-    let mut bytes = 0u64;
-    for index in 0..graph.input_count() {
-        let shape = graph.input(index).map_err(quern_proof::Error::from)?;
-        bytes = bytes
-            .saturating_add(file::TENSOR_HEADER_BYTES as u64)
-            .saturating_add(shape.bytes(batch_rows));
-    }
-    Ok(bytes)
+/// A graph that could not have been sealed, or items that don't fit it.
+pub fn inputs_bytes(graph: &Graph<'_>, items: u32) -> Result<u64> {
+    bundle_bytes(graph, items, given_inputs(graph).map(Operand::Input))
 }
 
-/// Memory that a refereed job takes at most: every tensor as a file and decoded, and the trees that answer for them.
+/// Bytes of the file of the tokens over all items; nothing in a graph without tokens.
 ///
 /// # Errors
-/// A graph that could not have been sealed.
-pub fn memory_bytes(graph: &Graph<'_>, batch_rows: u32) -> Result<u64> {
-    let operands = (0..graph.input_count())
-        .map(|index| Operand::Input(index as u8))
-        .chain((0..graph.weight_count()).map(|index| Operand::Weight(index as u8)))
-        .chain((0..graph.op_count()).map(|index| Operand::Op(index as u8)));
+/// As [`inputs_bytes`].
+pub fn tokens_bytes(graph: &Graph<'_>, items: u32) -> Result<u64> {
+    bundle_bytes(graph, items, graph.tokens().map(Operand::Input).into_iter())
+}
+
+/// The inputs that a job's client gives, by their places in the graph.
+pub fn given_inputs(graph: &Graph<'_>) -> impl Iterator<Item = u16> {
+    let tokens = graph.tokens();
+    (0..graph.input_count() as u16).filter(move |index| Some(*index) != tokens)
+}
+
+fn bundle_bytes(
+    graph: &Graph<'_>,
+    items: u32,
+    operands: impl Iterator<Item = Operand>,
+) -> Result<u64> {
     let mut bytes = 0u64;
     for operand in operands {
-        let shape = graph.shape(operand).map_err(quern_proof::Error::from)?;
-        bytes = bytes
-            .saturating_add(shape.bytes(batch_rows).saturating_mul(2))
-            .saturating_add(tree_bytes(&shape, batch_rows));
+        let tree = geometry(graph, operand, items)?;
+        bytes = sum([bytes, file::TENSOR_HEADER_BYTES as u64, values_bytes(&tree)]);
     }
     Ok(bytes)
+}
+
+/// The tree of an operand: of an op, in one item; of an input, over all items.
+fn geometry(graph: &Graph<'_>, operand: Operand, items: u32) -> Result<Geometry> {
+    graph.shape(operand).map_err(quern_proof::Error::from)?;
+    let tree = graph.geometry(operand, items);
+    Ok(tree.ok_or(quern_proof::Error::NoSuchPosition)?)
+}
+
+const fn values_bytes(tree: &Geometry) -> u64 {
+    tree.row_bytes() as u64 * tree.rows() as u64
 }
 
 /// A tree takes far more than a narrow tensor does: every row has at least one leaf. A row of L leaves has at most
 /// `2 L + height` nodes, and above the rows there is at most one more for each.
-pub fn tree_bytes(shape: &Shape, batch_rows: u32) -> u64 {
-    shape.geometry(batch_rows).map_or(0, |tree| {
-        let nodes = 2 * u64::from(tree.leaves()) + u64::from(tree.row_height()) + 1;
-        32 * u64::from(tree.rows()) * nodes
-    })
+pub const fn tree_bytes(tree: &Geometry) -> u64 {
+    let nodes = 2 * tree.leaves() as u64 + tree.row_height() as u64 + 1;
+    NODE_BYTES * tree.rows() as u64 * nodes
 }
 
-/// Bytes of a graph's data for a number of batch rows.
+/// Bytes of a job's data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sizes {
-    /// The file of the inputs.
+    /// The file of the inputs that the client gives.
     pub inputs: u64,
     /// The file of the weights.
     pub weights: u64,
-    /// The values of all outputs.
+    /// The file of the tokens; nothing in a graph without any.
+    pub tokens: u64,
+    /// The values of all results of one item.
     pub trace: u64,
-    /// The file of the published trace.
+    /// The file of one item's trace.
     pub trace_file: u64,
-    /// The file of all published sums; nothing in a graph without any, or if it is not wanted.
-    pub hints_file: u64,
-    /// The largest output.
-    largest: u64,
-    /// The trees of an op's output and operands, where they take the most.
+    /// The file of one item's sums; nothing in a graph without any, or if they are not wanted.
+    pub sums_file: u64,
+    /// The file of the item roots.
+    pub roots: u64,
+    /// The file of the result, all items together.
+    pub result: u64,
+    items: u32,
+    /// What computing and hashing an op of an item takes beside its result, where it takes the most.
+    scratch: u64,
+    /// The trees of an op's result in an item and of its operands, where they take the most.
     trees: u64,
+    /// The trees of all results of one item.
+    item_trees: u64,
+    /// The trees of all inputs and weights.
+    operand_trees: u64,
 }
 
 impl Sizes {
-    /// Of a sealed graph.
+    /// Of a job of a sealed graph.
     ///
     /// # Errors
-    /// A graph that could not have been sealed.
-    pub fn of(graph: &Graph<'_>, batch_rows: u32) -> Result<Self> {
-        let sealed = quern_proof::Error::from;
-        let trace = graph.trace_bytes(batch_rows).map_err(sealed)?;
-        let (mut largest, mut trees, mut scaled) = (0, 0, 0u64);
-        for index in 0..graph.op_count() {
-            let output = graph.output(index).map_err(sealed)?;
-            largest = output.bytes(batch_rows).max(largest);
-            let mut together = tree_bytes(&output, batch_rows);
-            let op = graph.op(index).map_err(sealed)?;
-            for operand in op.operands() {
-                let shape = graph.shape(operand).map_err(sealed)?;
-                together = together.saturating_add(tree_bytes(&shape, batch_rows));
-            }
-            trees = together.max(trees);
-            scaled += u64::from(op.scale().is_some());
-        }
-        let headers = |tensors: u64| {
-            file::TRACE_HEADER_BYTES as u64 + tensors * file::TENSOR_HEADER_BYTES as u64
-        };
-        let hints_file = match scaled {
-            0 => 0,
-            scaled => eval::sums_bytes(graph, batch_rows)?.saturating_add(headers(scaled)),
-        };
-        Ok(Self {
-            inputs: inputs_bytes(graph, batch_rows)?,
+    /// A graph that could not have been sealed, or items that don't fit it.
+    pub fn of(graph: &Graph<'_>, items: u32) -> Result<Self> {
+        let sealed = graph.check().map_err(quern_proof::Error::from)?;
+        graph
+            .check_items(&sealed, items)
+            .map_err(quern_proof::Error::from)?;
+        let length = |bytes: Option<u64>| bytes.ok_or(quern_proof::Error::NoSuchPosition);
+        let mut sizes = Self {
+            inputs: inputs_bytes(graph, items)?,
             weights: weights_bytes(graph)?,
-            trace,
-            trace_file: trace.saturating_add(headers(graph.op_count() as u64)),
-            hints_file,
-            largest,
-            trees,
-        })
+            tokens: tokens_bytes(graph, items)?,
+            trace: sealed.trace_bytes,
+            trace_file: trace_file_bytes(graph, &sealed),
+            sums_file: length(Hints::file_len(graph))?,
+            roots: length(published::roots_len(graph, items))?,
+            result: length(published::result_len(graph, items))?,
+            items,
+            scratch: 0,
+            trees: 0,
+            item_trees: 0,
+            operand_trees: 0,
+        };
+        for index in 0..graph.op_count() as u16 {
+            sizes.add_op(graph, index)?;
+        }
+        let inputs = (0..graph.input_count()).map(|index| Operand::Input(index as u16));
+        let weights = (0..graph.weight_count()).map(|index| Operand::Weight(index as u16));
+        for operand in inputs.chain(weights) {
+            let tree = tree_bytes(&geometry(graph, operand, items)?);
+            sizes.operand_trees = sizes.operand_trees.saturating_add(tree);
+        }
+        Ok(sizes)
+    }
+
+    fn add_op(&mut self, graph: &Graph<'_>, index: u16) -> Result<()> {
+        let result = geometry(graph, Operand::Op(index), self.items)?;
+        let own_tree = tree_bytes(&result);
+        let values = u64::from(result.rows()) * u64::from(result.cols());
+        let leaves = u64::from(result.rows()) * u64::from(result.leaves());
+        let hashing = leaves.saturating_mul(HASHING_BYTES_PER_LEAF);
+        let computing = values.saturating_mul(SUM_BYTES);
+        let scratch = computing.max(hashing.min(MOST_HASHING_BYTES));
+        self.scratch = self.scratch.max(scratch);
+        self.item_trees = self.item_trees.saturating_add(own_tree);
+        let op = graph.op(index.into()).map_err(quern_proof::Error::from)?;
+        let mut together = own_tree;
+        for operand in op.operands() {
+            let tree = tree_bytes(&geometry(graph, operand, self.items)?);
+            together = together.saturating_add(tree);
+        }
+        self.trees = self.trees.max(together);
+        Ok(())
     }
 
     /// The most memory that inputs and weights take while they are fetched: a file is there until it is decoded.
     pub fn operands_bytes(&self) -> u64 {
-        sum([self.inputs, self.weights, self.inputs.max(self.weights)])
+        let file = self.inputs.max(self.weights).max(self.tokens);
+        sum([self.inputs_with_tokens(), self.weights, file])
     }
 
-    /// What an own result takes with everything that it was computed from.
+    /// All inputs. With the tokens they stand beside those that the client gives.
+    fn inputs_with_tokens(&self) -> u64 {
+        match self.tokens {
+            0 => self.inputs,
+            tokens => sum([self.inputs, self.inputs, tokens]),
+        }
+    }
+
+    /// The item roots as a file, and the tree over them.
+    const fn above(&self) -> u64 {
+        self.roots
+            .saturating_add(2 * NODE_BYTES * self.items as u64)
+    }
+
+    /// What the own results of one item take with everything that they were computed from.
     pub fn kept_bytes(&self) -> u64 {
-        sum([self.inputs, self.weights, self.trace])
+        sum([self.inputs_with_tokens(), self.weights, self.trace])
     }
 
-    /// The most memory that examining takes: the trace as a file and decoded, or the sums likewise beside it, or what
-    /// checking and proving needs.
+    /// What an item takes while it is computed and hashed.
+    pub const fn item_bytes(&self) -> u64 {
+        self.trace.saturating_add(self.scratch)
+    }
+
+    /// What an item takes whose results answer demands: as a file and decoded, and all trees.
+    pub fn answered_item_bytes(&self) -> u64 {
+        sum([self.trace, self.trace_file, self.item_trees])
+    }
+
+    /// The most memory that computing takes with one item under way; each one more takes [`Self::item_bytes`].
+    pub fn work_bytes(&self) -> u64 {
+        let files = sum([self.result, self.above(), self.tokens]);
+        let working = sum([self.kept_bytes(), self.scratch, files]);
+        working.max(self.operands_bytes())
+    }
+
+    /// The most memory that answering takes with one item at hand; each one more takes [`Self::answered_item_bytes`].
+    pub fn answer_bytes(&self) -> u64 {
+        let operands = sum([self.inputs_with_tokens(), self.weights, self.operand_trees]);
+        let recomputing = self.item_bytes();
+        let item = self.answered_item_bytes().max(recomputing);
+        sum([operands, self.above(), item]).max(self.operands_bytes())
+    }
+
+    /// The most memory that a provider needs for a job: computing it, and answering for it.
+    pub fn memory_bytes(&self) -> u64 {
+        self.work_bytes().max(self.answer_bytes())
+    }
+
+    /// The most memory that examining one item takes at a time: its published trace as a file and decoded beside the own one,
+    /// or the sums likewise, or what proving needs.
     pub fn case_bytes(&self) -> u64 {
-        let beside_trace = [
-            self.trace_file,
-            sum([self.hints_file, self.hints_file]),
-            sum([self.hints_file, self.largest, self.trees]),
+        let beside = [
+            self.trace_file.saturating_add(self.trace),
+            sum([self.trace, self.sums_file, self.sums_file]),
+            sum([self.trace, self.trees]),
         ];
-        let beside_trace = beside_trace.into_iter().max().unwrap_or_default();
-        let examining = sum([self.inputs, self.weights, self.trace, beside_trace]);
+        let beside = beside.into_iter().max().unwrap_or_default();
+        let published = sum([self.result, self.above()]);
+        let examining = sum([self.kept_bytes(), self.scratch, beside, published]);
         examining.max(self.operands_bytes())
     }
+
+    /// Of how many items a provider publishes the traces, the first ones, if they may take this much.
+    pub fn published_items(&self, budget_bytes: u64) -> u32 {
+        /// Each trace is a file: more of them keep readers and publisher for longer than computing does.
+        const MOST: u32 = 1_024;
+        let of_item = self.trace_file.saturating_add(self.sums_file);
+        let fit = u32::try_from(budget_bytes / of_item).unwrap_or(MOST);
+        fit.min(self.items).min(MOST)
+    }
+
+    /// What a provider publishes of a job, with the traces of so many items.
+    pub fn published_bytes(&self, items: u32) -> u64 {
+        let traces = self.trace_file.saturating_add(self.sums_file);
+        let traces = traces.saturating_mul(items.into());
+        sum([self.result, self.roots, self.tokens, traces])
+    }
+}
+
+fn trace_file_bytes(graph: &Graph<'_>, sealed: &Sealed) -> u64 {
+    let headers = graph.op_count() * file::TENSOR_HEADER_BYTES;
+    sum([
+        file::TRACE_HEADER_BYTES as u64,
+        headers as u64,
+        sealed.trace_bytes,
+    ])
 }
 
 fn sum<const N: usize>(parts: [u64; N]) -> u64 {
@@ -155,23 +273,44 @@ fn sum<const N: usize>(parts: [u64; N]) -> u64 {
 /// A bundle that cannot be read, or other weights.
 pub fn checked_weights(graph: &Graph<'_>, bytes: &[u8]) -> Result<Vec<Tensor>> {
     let weights = file::decode_bundle(bytes)?;
-    quern_proof::eval::check_weights(graph, &weights)?;
+    eval::check_weights(graph, &weights)?;
     Ok(weights)
 }
 
-/// The inputs in a bundle, if they are those that the job commits to.
+/// All inputs of a job, as evaluation takes them: those that the client gives, with the tokens in their place. Where none are
+/// known yet, zeroes stand for them, which nothing may be computed from but the text itself
+/// ([`quern_proof::eval::Batch::generate`]).
 ///
 /// # Errors
-/// A bundle that cannot be read, or other inputs.
-pub fn checked_inputs(
+/// Items that don't fit the graph, or another number of inputs than the client gives.
+pub fn all_inputs(
     graph: &Graph<'_>,
-    batch_rows: u32,
-    roots: &[[u8; 32]],
-    bytes: &[u8],
-) -> Result<Vec<Tensor>> {
-    let inputs = file::decode_bundle(bytes)?;
-    quern_proof::eval::check_inputs(graph, batch_rows, &inputs, roots)?;
-    Ok(inputs)
+    items: u32,
+    given: &Arc<Vec<Tensor>>,
+    tokens: Option<Tensor>,
+) -> Result<Arc<Vec<Tensor>>> {
+    let Some(place) = graph.tokens() else {
+        return Ok(Arc::clone(given));
+    };
+    let tokens = match tokens {
+        Some(tokens) => tokens,
+        None => {
+            let tree = geometry(graph, Operand::Input(place), items)?;
+            let zeroes = vec![0; usize::try_from(values_bytes(&tree)).unwrap_or(usize::MAX)];
+            Tensor::from_bytes(tree.dtype(), tree.rows(), tree.cols(), zeroes)?
+        }
+    };
+    if given.len() + 1 != graph.input_count() {
+        return Err(quern_proof::Error::Count {
+            what: "inputs",
+            expected: graph.input_count() - 1,
+            found: given.len(),
+        }
+        .into());
+    }
+    let mut inputs = given.as_ref().clone();
+    inputs.insert(place.into(), tokens);
+    Ok(Arc::new(inputs))
 }
 
 #[cfg(test)]
@@ -180,7 +319,8 @@ mod tests {
 
     use {
         super::*,
-        quern_proof::{builder::GraphBuilder, commit, commit::data_root, shape::DType},
+        crate::checked::{checked_inputs, checked_tokens},
+        quern_proof::{DType, Shape, builder::GraphBuilder, commit, commit::data_root},
     };
 
     #[test]
@@ -188,9 +328,9 @@ mod tests {
         let weight = Tensor::from_i8(2, 3, &[1, 2, 3, 4, 5, 6]).unwrap();
         let input = Tensor::from_i8(4, 3, &[1; 12]).unwrap();
         let mut builder = GraphBuilder::new();
-        let a = builder.input_batch(DType::I8, 3);
+        let a = builder.input_item(DType::I8, 1, 3);
         let w = builder.weight(&weight);
-        builder.matmul(a, w);
+        builder.dot(a, w).push();
         let bytes = builder.finish().unwrap();
         let graph = Graph::parse(&bytes).unwrap();
         let bundle = file::encode_bundle(std::slice::from_ref(&weight));
@@ -200,7 +340,7 @@ mod tests {
         let inputs = file::encode_bundle(&[input]);
         assert_eq!(inputs_bytes(&graph, 4).unwrap(), inputs.len() as u64);
         assert!(checked_inputs(&graph, 4, &roots, &inputs).is_ok());
-        // Other values, roots, batches, lengths: each a sentence, never a panic.
+        // Other values, roots, items, lengths: each a sentence, never a panic.
         assert!(checked_inputs(&graph, 4, &[[0; 32]], &inputs).is_err());
         assert!(checked_inputs(&graph, 5, &roots, &inputs).is_err());
         for cut in 0..inputs.len() {
@@ -213,17 +353,103 @@ mod tests {
         }
     }
 
+    /// A prompt and the tokens: FEEDBACK of the largest of what a table says about each token.
+    fn text_graph() -> Vec<u8> {
+        let table = Tensor::from_i8(4, 4, &[0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 1, 0, 0, 0]);
+        let mut builder = GraphBuilder::new();
+        let tokens = builder.input_item(DType::I32, 1, 8);
+        let prompt = builder.input_item(DType::I32, 1, 8);
+        let table = builder.weight(&table.unwrap());
+        let rows = builder.gather(tokens, table, 8).push();
+        let next = builder.argmax(rows).transposed().push();
+        let fed = builder.feedback(prompt, next).push();
+        builder.generate(tokens, fed);
+        builder.finish().unwrap()
+    }
+
+    #[test]
+    fn tokens_are_no_input_of_the_client() {
+        let bytes = text_graph();
+        let graph = Graph::parse(&bytes).unwrap();
+        let items = 3;
+        let prompt = Tensor::from_i32(3, 8, &[7; 24]).unwrap();
+        let tokens = Tensor::from_i32(3, 8, &[5; 24]).unwrap();
+        let tokens_root = data_root(&tokens);
+        assert_eq!(given_inputs(&graph).collect::<Vec<_>>(), [1]);
+        // The job holds zeroes for the tokens.
+        let roots = [[0; 32], data_root(&prompt)];
+        let bundle = file::encode_bundle(std::slice::from_ref(&prompt));
+        assert_eq!(inputs_bytes(&graph, items).unwrap(), bundle.len() as u64);
+        let given = checked_inputs(&graph, items, &roots, &bundle).unwrap();
+        let file = file::encode_tensor(&tokens);
+        assert_eq!(tokens_bytes(&graph, items).unwrap(), file.len() as u64);
+        let found = checked_tokens(&graph, items, &tokens_root, &file).unwrap();
+        assert!(checked_tokens(&graph, items, &[1; 32], &file).is_err());
+        let given = Arc::new(given);
+        let all = all_inputs(&graph, items, &given, Some(found)).unwrap();
+        assert_eq!(*all, [tokens, prompt]);
+        let without = all_inputs(&graph, items, &given, None).unwrap();
+        assert!(without[0].data().iter().all(|byte| *byte == 0));
+        eval::check_input_shapes(&graph, items, &without).unwrap();
+        assert!(all_inputs(&graph, items, &all, None).is_err());
+        let sizes = Sizes::of(&graph, items).unwrap();
+        assert_eq!((sizes.result, sizes.sums_file), (3 * 32, 0));
+    }
+
+    /// Everything that is published has the length that is told, and memory does not grow with items x trace.
+    #[test]
+    fn sizes_are_those_of_the_files() {
+        let weight = Tensor::from_i8(16, 16, &[1; 256]).unwrap();
+        let scale = Tensor::from_i32(2, 1, &[0, 1]).unwrap();
+        let mut builder = GraphBuilder::new();
+        let a = builder.input_item(DType::I8, 4, 16);
+        let (w, p) = (builder.weight(&weight), builder.weight(&scale));
+        let b = builder.dot(a, w).scaled(p, 1, DType::I8).push();
+        builder.mix(b).plus(a).push();
+        let bytes = builder.finish().unwrap();
+        let graph = Graph::parse(&bytes).unwrap();
+        let items = 5;
+        let inputs = [Tensor::from_i8(20, 16, &[2; 320]).unwrap()];
+        let weights = [weight, scale];
+        let batch = eval::Batch::new(&graph, items, &inputs, &weights, u64::MAX).unwrap();
+        let mut committer = commit::Committer::new(&graph, items).unwrap();
+        let sizes = Sizes::of(&graph, items).unwrap();
+        for item in 0..items {
+            let outputs = batch.item(item).unwrap();
+            let sums = Hints::encode(&batch, item, &outputs).unwrap();
+            assert_eq!(sizes.sums_file, sums.len() as u64);
+            let file = file::encode_trace(&outputs).unwrap();
+            assert_eq!(sizes.trace_file, file.len() as u64);
+            committer
+                .push(&commit::ItemTrace::new(outputs).unwrap())
+                .unwrap();
+        }
+        let done = committer.finish().unwrap();
+        assert_eq!(sizes.roots, done.roots_file.len() as u64);
+        assert_eq!(sizes.result, done.result_file.len() as u64);
+        let of_item = sizes.trace_file + sizes.sums_file;
+        assert_eq!(sizes.published_items(of_item * 3 - 1), 2);
+        assert_eq!(sizes.published_items(u64::MAX), items);
+        assert_eq!(sizes.published_items(0), 0);
+        let many = Sizes::of(&graph, 100 * items).unwrap();
+        let grown = many.memory_bytes() - sizes.memory_bytes();
+        let trees = many.operand_trees - sizes.operand_trees;
+        let files = many.inputs + 2 * many.result + many.above() + trees;
+        assert!(grown <= files, "{sizes:?} {many:?}");
+        assert_eq!(many.item_bytes(), sizes.item_bytes());
+        assert!(Sizes::of(&graph, 0).is_err() && Sizes::of(&graph, 1 << 24).is_err());
+    }
+
     #[test]
     fn narrow_tensors_count_with_their_trees() {
         let mut builder = GraphBuilder::new();
-        let a = builder.input_batch(DType::I8, 1);
-        builder.add(a, a);
+        let a = builder.input_item(DType::I8, 1 << 20, 1);
+        builder.mix(a).plus(a).push();
         let graph = builder.finish().unwrap();
-        let rows = 1 << 20;
-        let sizes = Sizes::of(&Graph::parse(&graph).unwrap(), rows).unwrap();
-        assert_eq!((sizes.trace, sizes.hints_file), (1 << 20, 0));
-        // 64 bytes a row and tree.
+        let sizes = Sizes::of(&Graph::parse(&graph).unwrap(), 1).unwrap();
+        // MIX makes i8 of them; 64 bytes a row and tree.
         assert!(sizes.case_bytes() > 3 * (64 << 20), "{sizes:?}");
+        assert!(sizes.answer_bytes() > 2 * (64 << 20), "{sizes:?}");
     }
 
     #[test]
@@ -239,13 +465,15 @@ mod tests {
             assert!(tree.node(0, 0).is_some());
             let shape = Shape {
                 dtype: DType::I8,
-                rows: quern_proof::shape::Rows::Fixed(rows),
+                scope: quern_proof::Scope::Fixed,
+                rows,
                 cols,
             };
             let bytes = 32 * nodes.count() as u64;
             // Above the rows, an odd count leaves a node more at each level.
             let above = 32 * u64::from(geometry.rows_height());
-            assert!(bytes <= tree_bytes(&shape, 0) + above, "{rows} x {cols}");
+            let counted = tree_bytes(&shape.geometry().unwrap());
+            assert!(bytes <= counted + above, "{rows} x {cols}");
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Collecting a graph together with the values of its weights, and running it.
 
-use quern_proof2::{
+use quern_proof::{
     DType, Graph, Operand, Tensor,
     builder::GraphBuilder,
     commit,
@@ -79,7 +79,7 @@ impl Emitter {
     pub(crate) fn finish(self) -> Result<Emitted> {
         let graph = self.graph.finish();
         Ok(Emitted {
-            graph: graph.map_err(quern_proof2::Error::from)?,
+            graph: graph.map_err(quern_proof::Error::from)?,
             weights: self.weights,
         })
     }
@@ -91,7 +91,7 @@ impl Emitted {
     /// # Errors
     /// Inputs that don't fit the graph.
     pub fn run(&self, inputs: &[Tensor], items: u32) -> Result<Vec<Vec<i32>>> {
-        let graph = Graph::parse(&self.graph).map_err(quern_proof2::Error::from)?;
+        let graph = Graph::parse(&self.graph).map_err(quern_proof::Error::from)?;
         let batch = Batch::new(&graph, items, inputs, &self.weights, DEFAULT_MAX_ITEM_BYTES)?;
         let result = |item: u32| -> Result<Vec<i32>> {
             let outputs = batch.item(item)?;

@@ -116,7 +116,7 @@ pub enum Error {
     Unmeasured(&'static str),
     /// The graph could not be built, sealed or evaluated.
     #[error(transparent)]
-    Proof(#[from] quern_proof2::Error),
+    Proof(#[from] quern_proof::Error),
 }
 
 /// A result of this crate.

@@ -19,6 +19,12 @@ pub(crate) fn room(bits: f64, value: f64) -> f64 {
     (bits - libm::log2(value)).floor()
 }
 
+/// The least value of one unit of a row's weights: its bias then takes 30 bits at most. A unit that died in training has
+/// next to no weights: what rounds to zero then is nothing beside its bias.
+fn least_step(bias: f64, offset: f64) -> f64 {
+    libm::ldexp(bias.abs() + offset.abs(), -30)
+}
+
 /// The two rows that DOT and NORM read, and the shift that goes with them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Parameters {
@@ -103,7 +109,8 @@ impl Linear {
         for (j, (row, bias)) in weight.iter().zip(bias).enumerate() {
             let row: Vec<f64> = row.iter().enumerate().map(|(k, w)| w * x.of(k)).collect();
             let most = row.iter().fold(1e-12f64, |most, w| most.max(w.abs()));
-            let step = most / WEIGHT_MOST;
+            let out = y.of(j);
+            let step = (most / WEIGHT_MOST).max(least_step(*bias, y.zero * out));
             let near = |w: &f64| {
                 (w / step)
                     .round_ties_even()
@@ -111,7 +118,6 @@ impl Linear {
             };
             let row: Vec<i8> = row.iter().map(|w| near(w) as i8).collect();
             let sum: i64 = row.iter().map(|w| i64::from(*w)).sum();
-            let out = y.of(j);
             // real = step * sum of w * (x + x.zero) + bias; y = real / out - y.zero
             let shifted = bias / step + x.zero * sum as f64 - y.zero * out / step;
             biases.push(whole("a bias", shifted)?);
@@ -218,6 +224,22 @@ mod tests {
                 assert!((value as f64 - exact).abs() < 1.5, "{value} {exact}");
             }
         }
+    }
+
+    /// A unit that died in training: its bias alone is left, beside one that lives.
+    #[test]
+    fn a_row_of_next_to_no_weights_keeps_its_bias() {
+        let weight = Matrix {
+            rows: 2,
+            cols: 2,
+            data: vec![1e-20, -3e-19, 0.5, -0.25],
+        };
+        let (x, y) = (Scale::same(0.01, 0.0), Scale::same(0.05, 0.0));
+        let linear = Linear::new(&weight, &[-2.4, 0.1], &x, &y).unwrap();
+        assert_eq!(linear.weight[..2], [0, 0]);
+        let p = &linear.parameters;
+        let value = i64::from(p.first[0]) * i64::from(p.second[0]);
+        assert_eq!((value + (1 << (p.shift - 1))) >> p.shift, -48);
     }
 
     #[test]

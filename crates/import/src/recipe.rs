@@ -120,17 +120,30 @@ impl Ingredients {
     /// # Errors
     /// As [`bert::bert`].
     pub fn import(&self, sequence: usize) -> Result<Imported> {
+        self.import_told(sequence, &mut |_| ())
+    }
+
+    /// The same; `tell` hears of each step before it begins.
+    ///
+    /// # Errors
+    /// As [`bert::bert`].
+    pub fn import_told(
+        &self,
+        sequence: usize,
+        tell: &mut dyn FnMut(&'static str),
+    ) -> Result<Imported> {
         let tokenizer = Tokenizer::new(&self.tokenizer, sequence)?;
         let texts = Texts {
             calibration: &self.calibration,
             held_out: &self.held_out,
         };
-        bert::bert(
+        bert::told(
             &self.weights,
             &self.config,
             &tokenizer,
             texts,
             self.settings,
+            tell,
         )
     }
 }

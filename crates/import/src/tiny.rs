@@ -4,7 +4,7 @@
 //! heads, rotary positions, a gated feed-forward part, a last LayerNorm. Inputs of an item: the prompt (i32, 1 x 16; -1 where
 //! the text is to go on) and the tokens that the provider gives. Result: the text.
 
-use quern_proof2::{DType, Operand, Tensor};
+use quern_proof::{DType, Operand, Tensor};
 
 use crate::{
     Error, Result,

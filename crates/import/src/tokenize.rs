@@ -2,7 +2,7 @@
 //!
 //! Tokenizing is the client's business: a job commits to the ids, and what is refereed begins there.
 
-use quern_proof2::Tensor;
+use quern_proof::Tensor;
 
 use crate::{Error, Result};
 
@@ -46,7 +46,7 @@ impl Tokenizer {
     }
 
     fn with(mut inner: tokenizers::Tokenizer, sequence: usize) -> Result<Self> {
-        let most = quern_proof2::limits::MAX_WIDTH as usize;
+        let most = quern_proof::limits::MAX_WIDTH as usize;
         if !(LEAST_SEQUENCE..=most).contains(&sequence) {
             return Err(Error::Sequence {
                 wanted: sequence,

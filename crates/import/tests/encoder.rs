@@ -8,7 +8,7 @@ use quern_import::{
     Error, Imported, Result, Texts, Tokenizer, Weights,
     bert::{Config, Settings, bert},
 };
-use quern_proof2::{Graph, graph};
+use quern_proof::{Graph, graph};
 
 const WIDTH: usize = 64;
 const UNITS: usize = 96;

@@ -11,7 +11,7 @@ use quern_import::{
     bert::{Encoder, IntegerEncoder, Ranges, emit, id_rows},
     recipe::Ingredients,
 };
-use quern_proof2::{
+use quern_proof::{
     Graph, Tensor,
     eval::{Batch, DEFAULT_MAX_ITEM_BYTES},
 };
@@ -132,7 +132,7 @@ fn quality_on_held_out_texts_is_what_the_design_asks_for() {
     assert!(quality.mean_cosine >= 0.997, "{quality}");
     assert!(quality.least_cosine >= 0.99, "{quality}");
     assert!(quality.spearman >= 0.996, "{quality}");
-    let sealed = quern_proof2::graph::seal(&imported.graph).unwrap();
+    let sealed = quern_proof::graph::seal(&imported.graph).unwrap();
     assert_eq!(Graph::parse(&imported.graph).unwrap().op_count(), 101);
     eprintln!(
         "work of an item {}, trace {} bytes",

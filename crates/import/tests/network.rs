@@ -11,7 +11,7 @@ use quern_import::{
     network::{Answer, ImportedNetwork, Network, network, quantize::input},
     onnx,
 };
-use quern_proof2::{Graph, graph};
+use quern_proof::{Graph, graph};
 use serde_json::Value;
 
 fn data(name: &str) -> Vec<u8> {

@@ -7,7 +7,7 @@
 use std::{collections::BTreeSet, env, fs, path::PathBuf};
 
 use quern_import::tiny::{SEQUENCE, WORDS, complete, tiny};
-use quern_proof2::{Graph, Operand, Tensor, file, graph};
+use quern_proof::{Graph, Operand, Tensor, file, graph};
 
 fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../models/tiny")
@@ -44,7 +44,7 @@ fn it_has_every_op_and_seals() {
     assert_eq!(names.len(), 8, "{names:?}");
     assert!(graph.tokens().is_some() && graph.feedback().is_some());
     for (index, weight) in model.weights.iter().enumerate() {
-        let root = quern_proof2::commit::data_root(weight);
+        let root = quern_proof::commit::data_root(weight);
         assert_eq!(graph.weight(index).unwrap().root, root);
         let operand = Operand::Weight(index as u16);
         assert_eq!(graph.shape(operand).unwrap().cols, weight.cols());
@@ -80,7 +80,7 @@ fn no_op_has_the_same_value_everywhere() {
     let inputs = [row(&prompt), row(&text)];
     let graph = Graph::parse(&model.graph).unwrap();
     let batch =
-        quern_proof2::eval::Batch::new(&graph, 1, &inputs, &model.weights, u64::MAX).unwrap();
+        quern_proof::eval::Batch::new(&graph, 1, &inputs, &model.weights, u64::MAX).unwrap();
     for (op, output) in batch.item(0).unwrap().iter().enumerate() {
         let values = output.values();
         let different: BTreeSet<_> = values.iter().collect();

@@ -9,7 +9,6 @@ use crate::{
     graph::{Graph, Operand},
     hash::{self, Accumulator, Hash, LEAF_BYTES, Tag},
     limits::STEP_LEVELS,
-    shape::TraceGeometry,
 };
 
 pub use crate::{
@@ -29,9 +28,11 @@ pub enum Parent {
     /// It is the job's trace root.
     TraceRoot,
     /// It is the root of this input, which the job holds.
-    InputRoot(u8),
+    InputRoot(u16),
+    /// It is the root of the tokens, which the provider gave.
+    TokensRoot,
     /// It is the root of this weight, which the model holds.
-    WeightRoot(u8),
+    WeightRoot(u16),
     /// It stands in an answer.
     Answer {
         /// To this demand.
@@ -53,15 +54,16 @@ pub struct DemandPlan {
 }
 
 impl NodeId {
-    /// The most demands from this one to a leaf's bytes, itself included, whatever the answers are.
-    pub fn most_left(&self, graph: &Graph<'_>, batch_rows: u32) -> u32 {
+    /// The most demands from this one to a leaf's bytes, itself included, whatever the answers are. It reads the records of
+    /// all ops.
+    pub fn most_left(&self, graph: &Graph<'_>, items: u32) -> u32 {
         let steps = |levels: u8| u32::from(levels.div_ceil(STEP_LEVELS));
-        let tree_of = |operand| graph.geometry(operand, batch_rows);
+        let tree_of = |operand| graph.geometry(operand, items);
         let height = |operand| tree_of(operand).map_or(0, |tree| tree.height());
         match self.tree {
             Tree::Trace => {
-                let trace = TraceGeometry::new(graph.op_count()).map_or(0, |trace| trace.height());
-                let ops = 0..graph.op_count() as u8;
+                let trace = graph.trace(items).map_or(0, |trace| trace.height());
+                let ops = 0..graph.op_count() as u16;
                 let deepest = ops.map(|op| height(Operand::Op(op))).max().unwrap_or(0);
                 steps(trace.saturating_sub(self.level)) + steps(deepest) + 1
             }
@@ -84,25 +86,28 @@ impl NodeId {
     }
 }
 
-/// Whether a demand may be opened in a job with this **sealed** graph and these batch rows, and what answers it.
+/// Whether a demand may be opened in a job with this **sealed** graph and these items, and what answers it.
 ///
 /// # Errors
 /// [`DemandError`].
-pub fn plan(
-    graph: &Graph<'_>,
-    batch_rows: u32,
-    node_id: &NodeId,
-) -> Result<DemandPlan, DemandError> {
+pub fn plan(graph: &Graph<'_>, items: u32, node_id: &NodeId) -> Result<DemandPlan, DemandError> {
     let NodeId { tree, level, index } = *node_id;
-    let trace = TraceGeometry::new(graph.op_count()).ok_or(DemandError::NoSuchNode)?;
+    let trace = graph.trace(items).ok_or(DemandError::NoSuchNode)?;
+    let (item, place) = match tree {
+        Tree::Data(Operand::Op(_)) => node_id.item_and_place(),
+        _ => (0, index),
+    };
+    if item >= u64::from(items) {
+        return Err(DemandError::NoSuchNode);
+    }
     let (height, is_missing) = match tree {
         // Data roots, at the bottom of the trace, are demanded as roots of their own trees.
         Tree::Trace if level >= trace.height() => return Err(DemandError::NoSuchNode),
         Tree::Trace => (trace.height(), trace.is_missing(level, index)),
         Tree::Data(operand) => {
-            let geometry = graph.geometry(operand, batch_rows);
+            let geometry = graph.geometry(operand, items);
             let geometry = geometry.ok_or(DemandError::NoSuchNode)?;
-            (geometry.height(), geometry.is_missing(level, index))
+            (geometry.height(), geometry.is_missing(level, place))
         }
     };
     if is_missing.ok_or(DemandError::NoSuchNode)? {
@@ -114,10 +119,17 @@ pub fn plan(
     }
     let parent = match (level, tree) {
         (0, Tree::Trace) => Parent::TraceRoot,
+        (0, Tree::Data(Operand::Input(input))) if graph.tokens() == Some(input) => {
+            Parent::TokensRoot
+        }
         (0, Tree::Data(Operand::Input(input))) => Parent::InputRoot(input),
         (0, Tree::Data(Operand::Weight(weight))) => Parent::WeightRoot(weight),
+        // One op of one item: its data root is the trace root.
         (0, Tree::Data(Operand::Op(_))) if trace.height() == 0 => Parent::TraceRoot,
-        (0, Tree::Data(Operand::Op(op))) => NodeId::above(Tree::Trace, trace.height(), op as u64),
+        (0, Tree::Data(Operand::Op(op))) => {
+            let position = trace.position(item as u32, op.into());
+            NodeId::above(Tree::Trace, trace.height(), position)
+        }
         _ => NodeId::above(tree, level, index),
     };
     let answer_bytes = if is_leaf {
@@ -151,9 +163,12 @@ pub fn answers(tag: Tag, is_leaf: bool, node: &Hash, answer: &[u8]) -> bool {
     }
     let mut tree = Accumulator::<ANSWER_HEIGHTS>::new(tag);
     for child in nodes {
-        tree.push(*child);
+        // Sixteen nodes fit.
+        if tree.push(*child).is_err() {
+            return false;
+        }
     }
-    tree.finish(nodes.len().trailing_zeros() as u8, hash::MISSING) == *node
+    tree.finish(nodes.len().trailing_zeros() as u8, hash::MISSING) == Ok(*node)
 }
 
 /// The node at a place of an answer. `None` beyond its end.

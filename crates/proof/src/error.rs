@@ -1,10 +1,9 @@
 //! What can go wrong off chain. On chain there is only [`SealError`](crate::SealError).
 
 use crate::{
-    hash::Hash,
-    limits::{MAX_DIM, MAX_INNER},
+    hash::{Full, Hash},
+    limits::{MAX_COLS, MAX_ROWS},
     node::{NodeId, Operand},
-    path::PathError,
     refusal::{DemandError, Fault, Refusal, SealError},
     shape::DType,
 };
@@ -17,7 +16,9 @@ pub enum Error {
     #[error("the graph can't be evaluated: {0}")]
     Graph(#[from] Fault),
     /// A tensor has no rows or columns, or too many.
-    #[error("a tensor of {rows} x {cols} is not allowed: use 1 to {MAX_DIM} rows and columns")]
+    #[error(
+        "a tensor of {rows} x {cols} is not allowed: use 1 to {MAX_ROWS} rows and 1 to {MAX_COLS} columns"
+    )]
     Dimensions {
         /// Its rows.
         rows: u32,
@@ -74,23 +75,13 @@ pub enum Error {
     },
     /// The outputs would take more memory than allowed.
     #[error(
-        "the outputs of all ops would take {bytes} bytes, more than the limit of {limit}: use fewer batch rows"
+        "the outputs of all ops would take {bytes} bytes, more than the limit of {limit}: use fewer items, or a smaller graph"
     )]
     TooLarge {
         /// What they would take.
         bytes: u64,
         /// The limit.
         limit: u64,
-    },
-    /// Two tensors that can't be multiplied, or a product of another shape.
-    #[error(
-        "{a} and {b} do not make this product: both hold i8 with rows of the same length, at most {MAX_INNER}, and the product has a row for each row of the first and a column for each row of the second"
-    )]
-    Product {
-        /// The first.
-        a: std::string::String,
-        /// The second, stored by output column.
-        b: std::string::String,
     },
     /// A file does not have the format that it should have.
     #[error("not a {what}: {why}")]
@@ -100,12 +91,27 @@ pub enum Error {
         /// What is wrong with it.
         why: &'static str,
     },
+    /// The job has no such item.
+    #[error("there is no item {item}: the job has {items}, counted from 0")]
+    NoSuchItem {
+        /// What was asked for.
+        item: u32,
+        /// How many there are.
+        items: u32,
+    },
+    /// The published result of an item does not lead to the item root that was published with it.
+    #[error(
+        "the published result of item {0} does not lead to its item root: do not believe it; fetch it again, or from another place"
+    )]
+    ResultOfItem(u32),
+    /// The published item roots are not those that were committed to.
+    #[error(
+        "the published item roots do not lead to the trace root: do not believe the result; fetch it again, or from another place"
+    )]
+    ItemRoots,
     /// There is no such node, row or op.
     #[error("there is no such position in the tree: it lies beyond what the shape has")]
     NoSuchPosition,
-    /// An opening doesn't lead to its root.
-    #[error("an opening was refused: {0}")]
-    Path(#[from] PathError),
     /// A charge that can't be brought, or that the judge refuses.
     #[error("the charge was refused: {0}")]
     Refused(#[from] Refusal),
@@ -118,6 +124,12 @@ pub enum Error {
     /// An answer is not what its node was hashed from.
     #[error("the answer about {0} is not what its node was hashed from: read it again")]
     WrongAnswer(NodeId),
+}
+
+impl From<Full> for Error {
+    fn from(_: Full) -> Self {
+        Self::NoSuchPosition
+    }
 }
 
 impl From<SealError> for Error {

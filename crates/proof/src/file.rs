@@ -1,10 +1,15 @@
-//! Files: tensors, bundles of tensors and published traces.
+//! Files: tensors, bundles of tensors, the trace of one item, and what is published of an answer.
 //!
 //! | file | bytes |
 //! | --- | --- |
-//! | tensor | "QTEN", version u8 = 1, dtype u8, reserved 2, rows u32, cols u32, then the values, row by row |
+//! | tensor | "QTEN", version u8 = 2, dtype u8, reserved 2, rows u32, cols u32, then the values, row by row |
 //! | bundle | tensors one after the other (a model's weights in the graph's order) |
-//! | trace | "QTRC", version u8 = 1, ops u8, reserved 2, then the outputs of all ops as tensors |
+//! | trace of an item | "QTRC", version u8 = 2, reserved 1, ops u16, then the results of all ops in the item as tensors |
+//! | sums of an item | without a header: see [`crate::verify::Hints`] |
+//! | roots | for each item 32 bytes item root, then ceil(log2 ops) siblings from the last op's data root, bottom-up |
+//! | result | the last op's rows as stored, item by item |
+//!
+//! Roots and result have no header: graph and items say how long they are, and [`crate::published`] reads them.
 //!
 //! Decoding is strict: every byte is used, reserved bytes are zero, and nothing is allocated by a length that the file
 //! only claims.
@@ -20,10 +25,10 @@ use crate::{
 
 /// The first bytes of a tensor.
 pub const TENSOR_MAGIC: [u8; 4] = *b"QTEN";
-/// The first bytes of a trace.
+/// The first bytes of an item's trace.
 pub const TRACE_MAGIC: [u8; 4] = *b"QTRC";
 /// The version of both formats.
-pub const FILE_VERSION: u8 = 1;
+pub const FILE_VERSION: u8 = 2;
 /// Bytes before a tensor's values.
 pub const TENSOR_HEADER_BYTES: usize = 16;
 /// Bytes before a trace's first tensor.
@@ -63,13 +68,13 @@ pub fn encode_bundle(tensors: &[Tensor]) -> Vec<u8> {
     out
 }
 
-/// The file of a trace: the outputs of all ops, in order.
+/// The file of an item's trace: the results of all ops, in order.
 ///
 /// # Errors
-/// [`Error::Count`] without outputs or with more than 64.
+/// [`Error::Count`] without outputs or with more than 1,024.
 pub fn encode_trace(outputs: &[Tensor]) -> Result<Vec<u8>, Error> {
-    let ops = match u8::try_from(outputs.len()) {
-        Ok(ops @ 1..) if ops as usize <= MAX_OPS => ops,
+    let ops = match u16::try_from(outputs.len()) {
+        Ok(ops @ 1..) if usize::from(ops) <= MAX_OPS => ops,
         _ => {
             return Err(Error::Count {
                 what: "ops",
@@ -80,7 +85,8 @@ pub fn encode_trace(outputs: &[Tensor]) -> Result<Vec<u8>, Error> {
     };
     let mut out = Vec::new();
     out.extend(TRACE_MAGIC);
-    out.extend([FILE_VERSION, ops, 0, 0]);
+    out.extend([FILE_VERSION, 0]);
+    out.extend(ops.to_le_bytes());
     for tensor in outputs {
         append_tensor(&mut out, tensor);
     }
@@ -164,7 +170,7 @@ pub fn decode_bundle(bytes: &[u8]) -> Result<Vec<Tensor>, Error> {
     Ok(tensors)
 }
 
-/// The outputs of all ops in a trace file. Shapes are not compared with a graph: see
+/// The results of all ops in the trace file of an item. Shapes are not compared with a graph: see
 /// [`crate::eval::check_output_shapes`].
 ///
 /// # Errors
@@ -175,18 +181,19 @@ pub fn decode_trace(bytes: &[u8]) -> Result<Vec<Tensor>, Error> {
     let Some((header, mut rest)) = bytes.split_first_chunk::<TRACE_HEADER_BYTES>() else {
         return Err(fail("it ends within its header"));
     };
-    let [m0, m1, m2, m3, version, ops, x, y] = *header;
+    let [m0, m1, m2, m3, version, reserved, o0, o1] = *header;
+    let ops = usize::from(u16::from_le_bytes([o0, o1]));
     if [m0, m1, m2, m3] != TRACE_MAGIC {
         return Err(fail("it does not start with QTRC"));
     }
     if version != FILE_VERSION {
         return Err(fail("unknown version"));
     }
-    if [x, y] != [0; 2] {
+    if reserved != 0 {
         return Err(fail("reserved bytes are not zero"));
     }
-    if ops == 0 || ops as usize > MAX_OPS {
-        return Err(fail("it must hold the outputs of 1 to 64 ops"));
+    if ops == 0 || ops > MAX_OPS {
+        return Err(fail("it must hold the results of 1 to 1,024 ops"));
     }
     let mut outputs = Vec::new();
     for _ in 0..ops {
@@ -195,7 +202,7 @@ pub fn decode_trace(bytes: &[u8]) -> Result<Vec<Tensor>, Error> {
         rest = after;
     }
     if !rest.is_empty() {
-        return Err(fail("there are bytes after the last output"));
+        return Err(fail("there are bytes after the last result"));
     }
     Ok(outputs)
 }

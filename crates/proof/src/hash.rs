@@ -1,6 +1,6 @@
 //! SHA-256 with one tag a kind of node, so that no leaf can pass for a node and no node of a tensor for one of a trace.
 
-use crate::limits::MAX_ROW_BYTES;
+use crate::limits::{MAX_ROW_HEIGHT, MAX_ROWS_HEIGHT};
 
 /// A SHA-256 digest.
 pub type Hash = [u8; 32];
@@ -66,9 +66,30 @@ pub fn zero_subtree(tag: Tag, height: u8) -> Hash {
     root
 }
 
+/// Heights of an [`Accumulator`] over the leaves of one row: at most 2^15 of them.
+pub const ROW_HEIGHTS: usize = 16;
+
+/// Heights of an [`Accumulator`] over the rows of a tensor: at most 2^24 of them.
+pub const ROWS_HEIGHTS: usize = 26;
+
+const _: () = assert!(ROW_HEIGHTS > MAX_ROW_HEIGHT as usize);
+const _: () = assert!(ROWS_HEIGHTS > MAX_ROWS_HEIGHT as usize);
+
+/// An [`Accumulator`] was given more nodes than it holds, or more than the height that was asked for has places.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Full;
+
+impl core::fmt::Display for Full {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("more nodes than the tree has places: check the shape that they were made for")
+    }
+}
+
+impl core::error::Error for Full {}
+
 /// Takes nodes of one height from left to right and keeps only what is still needed of them, one node a height.
 ///
-/// It has no heap, so the chain can hash a row with it.
+/// It has no heap, so the chain can hash with it. Nothing is ever dropped: a node that has no place is refused.
 pub struct Accumulator<const HEIGHTS: usize> {
     tag: Tag,
     /// `pending[h]` is a complete subtree `h` levels above the nodes that come in, where bit `h` of `count` is set.
@@ -79,6 +100,7 @@ pub struct Accumulator<const HEIGHTS: usize> {
 impl<const HEIGHTS: usize> Accumulator<HEIGHTS> {
     /// An empty one. It holds fewer than `2^HEIGHTS` nodes.
     pub const fn new(tag: Tag) -> Self {
+        const { assert!(HEIGHTS < 64, "nodes are counted in 64 bits") }
         Self {
             tag,
             pending: [MISSING; HEIGHTS],
@@ -86,9 +108,20 @@ impl<const HEIGHTS: usize> Accumulator<HEIGHTS> {
         }
     }
 
+    /// How many nodes it has taken.
+    pub const fn count(&self) -> u64 {
+        self.count
+    }
+
     /// Takes the next node.
+    ///
+    /// # Errors
+    /// [`Full`] at the `2^HEIGHTS`-th.
     #[inline]
-    pub fn push(&mut self, mut node_hash: Hash) {
+    pub fn push(&mut self, mut node_hash: Hash) -> Result<(), Full> {
+        if self.count + 1 >= 1 << HEIGHTS {
+            return Err(Full);
+        }
         let mut pending = self.count;
         for slot in &mut self.pending {
             if pending & 1 == 0 {
@@ -98,28 +131,33 @@ impl<const HEIGHTS: usize> Accumulator<HEIGHTS> {
             node_hash = node(self.tag, slot, &node_hash);
             pending >>= 1;
         }
-        self.count = self.count.wrapping_add(1);
+        self.count += 1;
+        Ok(())
     }
 
     /// The root `height` levels above the nodes, with `zero` (the zero subtree of the nodes' own height) at every
     /// position that was not pushed.
-    pub fn finish(self, height: u8, mut zero: Hash) -> Hash {
-        if self.count >> height != 0 {
-            // Exactly full: the one complete subtree is the root.
-            return self
-                .pending
-                .get(height as usize)
-                .copied()
-                .unwrap_or(MISSING);
+    ///
+    /// # Errors
+    /// [`Full`] if more nodes were pushed than a tree of this height has.
+    pub fn finish(self, height: u8, mut zero: Hash) -> Result<Hash, Full> {
+        let places = 1u64.checked_shl(height.into()).ok_or(Full)?;
+        if self.count > places {
+            return Err(Full);
+        }
+        if self.count == places {
+            // The one complete subtree is the root.
+            return self.pending.get(usize::from(height)).copied().ok_or(Full);
         }
         // The right edge: empty until the first subtree that is pending, a real node from there on.
         let mut edge: Option<Hash> = None;
         for level in 0..height {
-            let pending = (self.count >> level) & 1 == 1;
-            edge = match (
-                pending.then(|| self.pending.get(level as usize)).flatten(),
-                edge,
-            ) {
+            // A bit that is set has a slot: `push` sees to that.
+            let left = match (self.count >> level) & 1 {
+                1 => self.pending.get(usize::from(level)),
+                _ => None,
+            };
+            edge = match (left, edge) {
                 (Some(left), Some(right)) => Some(node(self.tag, left, &right)),
                 (Some(left), None) => Some(node(self.tag, left, &zero)),
                 (None, Some(left)) => Some(node(self.tag, &left, &zero)),
@@ -127,38 +165,14 @@ impl<const HEIGHTS: usize> Accumulator<HEIGHTS> {
             };
             zero = node(self.tag, &zero, &zero);
         }
-        edge.unwrap_or(zero)
+        Ok(edge.unwrap_or(zero))
     }
-}
-
-/// Heights in the subtree of the longest row that evidence can carry, its leaves and its root included.
-const ROW_HEIGHTS: usize = (MAX_ROW_BYTES / LEAF_BYTES).ilog2() as usize + 1;
-
-/// The root of one row's subtree, `row_height` levels above its leaves, from its unpadded bytes.
-///
-/// For rows of at most 32,768 bytes, which is what an op may read as a whole. `None` for a longer row.
-pub fn row_root(row: &[u8], row_height: u8) -> Option<Hash> {
-    if row_height as usize >= ROW_HEIGHTS || row.len() > LEAF_BYTES << row_height {
-        return None;
-    }
-    Some(row_root_with::<ROW_HEIGHTS>(row, row_height))
-}
-
-/// [`row_root`] for a caller that has checked that the row fits `2^row_height` leaves and `HEIGHTS > row_height`.
-pub(crate) fn row_root_with<const HEIGHTS: usize>(row: &[u8], row_height: u8) -> Hash {
-    let mut nodes = Accumulator::<HEIGHTS>::new(Tag::Data);
-    let (leaves, rest) = row.as_chunks::<LEAF_BYTES>();
-    for bytes in leaves {
-        nodes.push(leaf(bytes));
-    }
-    if !rest.is_empty() {
-        nodes.push(leaf(&padded_leaf(rest)));
-    }
-    nodes.finish(row_height, MISSING)
 }
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
 
     /// SHA-256 of "abc", from FIPS 180-2.
@@ -192,10 +206,10 @@ mod tests {
                 for height in least..8 {
                     let mut streamed = Accumulator::<9>::new(Tag::Data);
                     for n in &nodes[..count] {
-                        streamed.push(*n);
+                        streamed.push(*n).unwrap();
                     }
                     assert_eq!(
-                        streamed.finish(height, zero),
+                        streamed.finish(height, zero).unwrap(),
                         naive(Tag::Data, &nodes[..count], height, zero),
                         "{count} nodes, height {height}"
                     );
@@ -204,13 +218,46 @@ mod tests {
         }
     }
 
+    /// A node too many must not be dropped without a word.
     #[test]
-    fn row_root_refuses_what_does_not_fit() {
-        let row = [7u8; 300];
-        assert!(row_root(&row, 1).is_none());
-        assert!(row_root(&row, 2).is_some());
-        assert!(row_root(&row, 8).is_some());
-        assert!(row_root(&row, 9).is_none());
-        assert_ne!(row_root(&row, 2), row_root(&row, 3));
+    fn accumulator_refuses_what_it_has_no_place_for() {
+        let mut nodes = Accumulator::<3>::new(Tag::Data);
+        for i in 0..7u8 {
+            nodes.push([i; 32]).unwrap();
+        }
+        assert_eq!(nodes.push([7; 32]), Err(Full));
+        assert_eq!(nodes.count(), 7);
+        assert!(nodes.finish(3, MISSING).is_ok());
+
+        let mut nodes = Accumulator::<9>::new(Tag::Data);
+        for i in 0..5u8 {
+            nodes.push([i; 32]).unwrap();
+        }
+        assert_eq!(nodes.finish(2, MISSING), Err(Full));
+        assert!(
+            Accumulator::<9>::new(Tag::Data)
+                .finish(64, MISSING)
+                .is_err()
+        );
+    }
+
+    /// The most rows and the longest row of the limits both have a place, exactly full.
+    #[test]
+    fn accumulator_holds_what_the_limits_allow() {
+        let mut leaves = Accumulator::<ROW_HEIGHTS>::new(Tag::Data);
+        for _ in 0..1 << MAX_ROW_HEIGHT {
+            leaves.push(MISSING).unwrap();
+        }
+        let zero = zero_subtree(Tag::Data, MAX_ROW_HEIGHT);
+        assert_eq!(leaves.finish(MAX_ROW_HEIGHT, MISSING), Ok(zero));
+        // 2^24 rows without hashing them all: as if all but the last had been pushed.
+        let mut rows = Accumulator::<ROWS_HEIGHTS>::new(Tag::Data);
+        rows.count = (1 << MAX_ROWS_HEIGHT) - 1;
+        for (height, slot) in (0..).zip(&mut rows.pending) {
+            *slot = zero_subtree(Tag::Data, height);
+        }
+        rows.push(MISSING).unwrap();
+        let zero = zero_subtree(Tag::Data, MAX_ROWS_HEIGHT);
+        assert_eq!(rows.finish(MAX_ROWS_HEIGHT, MISSING), Ok(zero));
     }
 }

@@ -1,4 +1,4 @@
-//! Quern's graphs: deterministic integer arithmetic that a whole network can commit to and that one
+//! Quern's graphs: deterministic integer arithmetic that a whole transformer can commit to and that one
 //! transaction can judge.
 //!
 //! The on-chain program, the provider, the watcher and the client all call this crate, so that there is one
@@ -6,24 +6,26 @@
 //!
 //! | half | modules | needs |
 //! | --- | --- | --- |
-//! | what the chain calls | [`limits`], [`hash`], [`shape`], [`node`], [`path`], [`refusal`], [`ops`], [`graph`], [`demand`], [`evidence`] | nothing: no heap, no `std` |
-//! | whole tensors | `tensor`, `eval`, `commit`, `builder`, `file`, `witness`, `freivalds`, `verify` | the feature `std` (on by default) |
+//! | what the chain calls | [`limits`], [`hash`], [`path`], [`shape`], [`node`], [`refusal`], [`ops`], [`kernel::dot`], [`graph`], [`evidence`], [`demand`] | nothing: no heap, no `std` |
+//! | whole tensors | [`Tensor`], [`builder`], [`commit`], [`eval`], [`file`], [`published`], [`verify`], [`freivalds`], [`witness`] | the feature `std` (on by default) |
 //!
 //! The workspace dependency switches the default features off; a crate that runs off chain asks for
 //! `features = ["std"]`. Nothing here touches a file, a clock or a network: loaders take bytes.
 //!
-//! Integers are little-endian everywhere. `tests/golden/proof.json` freezes the formats; `tests/golden/check.py`
-//! reproduces them from the design alone.
+//! Integers are little-endian everywhere.
 #![no_std]
 #![forbid(unsafe_code)]
 
 #[cfg(feature = "std")]
 extern crate std;
 
+#[cfg(feature = "std")]
+pub mod builder;
 pub mod demand;
 pub mod evidence;
 pub mod graph;
 pub mod hash;
+pub mod kernel;
 pub mod limits;
 pub mod node;
 pub mod ops;
@@ -31,8 +33,6 @@ pub mod path;
 pub mod refusal;
 pub mod shape;
 
-#[cfg(feature = "std")]
-pub mod builder;
 #[cfg(feature = "std")]
 pub mod commit;
 #[cfg(feature = "std")]
@@ -44,18 +44,23 @@ pub mod file;
 #[cfg(feature = "std")]
 pub mod freivalds;
 #[cfg(feature = "std")]
-pub mod tensor;
+pub mod published;
+#[cfg(any(test, feature = "random"))]
+pub mod random;
+#[cfg(feature = "std")]
+mod tensor;
 #[cfg(feature = "std")]
 pub mod verify;
 #[cfg(feature = "std")]
 pub mod witness;
 
-pub use graph::{Graph, Macs};
+pub use evidence::{Case, Charge, Refusal, judge};
+pub use graph::{Graph, Sealed};
 pub use hash::Hash;
 pub use node::{NodeId, Operand, Tree};
 pub use ops::Op;
 pub use refusal::SealError;
-pub use shape::{DType, Geometry, Rows, Shape};
+pub use shape::{DType, Geometry, Scope, Shape, TraceGeometry};
 
 #[cfg(feature = "std")]
 pub use {error::Error, tensor::Tensor};

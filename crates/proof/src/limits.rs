@@ -1,40 +1,39 @@
 //! Every limit, and why it is what it is.
 
 /// Most inputs of a graph: a job's account holds a data root for each.
-pub const MAX_INPUTS: usize = 4;
+pub const MAX_INPUTS: usize = 8;
 
-/// Most weight tensors of a graph. With it and [`MAX_OPS`] the largest graph is 3,384 bytes: one instruction may make an
-/// account of 10,240.
-pub const MAX_WEIGHTS: usize = 64;
+/// Most weight tensors of a graph. With it and [`MAX_OPS`] the largest graph is 77,936 bytes.
+pub const MAX_WEIGHTS: usize = 1_024;
 
-/// Most ops of a graph: `seal` keeps one shape an op on its stack, and walks them all in one transaction.
-pub const MAX_OPS: usize = 64;
+/// Most ops of a graph: `seal` walks them all in one transaction.
+pub const MAX_OPS: usize = 1_024;
 
-/// Most rows or columns of any tensor, and most batch rows of a job.
-///
-/// With it every count fits u64: an op has at most `2^20 x 2^20 x 2^15` MACs and a graph at most `2^61`.
-pub const MAX_DIM: u32 = 1 << 20;
+/// Most rows of any tensor, in one item and over all items of a job.
+pub const MAX_ROWS: u32 = 1 << 24;
 
-/// Longest row that a product may sum over (K). The sum of this many products of two i8 is at most 2^29, so i32 is exact
-/// and `QLINEAR` stays within i64.
+/// Most columns of any tensor: a row has at most 2^15 leaves.
+pub const MAX_COLS: u32 = 1 << 20;
+
+/// Longest row that a product may sum over (K): a sum of as many products of i16 and i8 is at most 2^37.
 pub const MAX_INNER: u32 = 32_768;
 
-/// Widest row that `ARGMAX` may search: as i32 it is as many bytes as the longest row of a product.
-pub const MAX_ARGMAX_COLS: u32 = 8_192;
+/// Most values that NORM and SOFTMAX read as one group, and most tokens of a text: within it no sum leaves i64 and one
+/// transaction judges a cell.
+pub const MAX_WIDTH: u32 = 8_192;
 
-/// Bytes of the longest row that an op may read as a whole: it is opened, hashed and computed with in one transaction.
-pub const MAX_ROW_BYTES: usize = 32_768;
-
-/// Largest shift of a `QLINEAR`: half of it, added to the largest product, still fits i64.
+/// Largest shift: half of it, added to the largest product, still fits i64.
 pub const MAX_SHIFT: u8 = 47;
 
 /// Binary levels that the answer to a demand reveals: 16 nodes are 512 bytes, which one transaction carries with its
 /// accounts. At the bottom of a tree it reveals fewer.
 pub const STEP_LEVELS: u8 = 4;
 
-/// What the evaluator lets the outputs of all ops take together unless its caller says otherwise: 8 GiB, which a usual
-/// machine has.
-pub const DEFAULT_MAX_TRACE_BYTES: u64 = 1 << 33;
+/// Levels inside a row of the most columns of the widest type.
+pub const MAX_ROW_HEIGHT: u8 = 15;
 
-const _: () = assert!(MAX_INNER as usize <= MAX_ROW_BYTES);
-const _: () = assert!(MAX_ARGMAX_COLS as usize * 4 <= MAX_ROW_BYTES);
+/// Levels above the most rows.
+pub const MAX_ROWS_HEIGHT: u8 = 24;
+
+const _: () = assert!(1 << MAX_ROWS_HEIGHT == MAX_ROWS as u64);
+const _: () = assert!(128u64 << MAX_ROW_HEIGHT == MAX_COLS as u64 * 4);

@@ -2,7 +2,7 @@
 
 use crate::{
     hash::LEAF_BYTES,
-    limits::{MAX_DIM, MAX_OPS},
+    limits::{MAX_COLS, MAX_OPS, MAX_ROWS},
 };
 
 /// What a tensor's values are.
@@ -13,6 +13,8 @@ pub enum DType {
     I8 = 1,
     /// Signed 32-bit integers.
     I32 = 2,
+    /// Signed 16-bit integers.
+    I16 = 3,
 }
 
 impl DType {
@@ -21,6 +23,7 @@ impl DType {
         match code {
             1 => Some(Self::I8),
             2 => Some(Self::I32),
+            3 => Some(Self::I16),
             _ => None,
         }
     }
@@ -29,28 +32,29 @@ impl DType {
     pub const fn size(self) -> u32 {
         match self {
             Self::I8 => 1,
+            Self::I16 => 2,
             Self::I32 => 4,
         }
     }
-}
 
-/// How many rows a tensor has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Rows {
-    /// As many as the job's batch rows.
-    Batch,
-    /// Always this many.
-    Fixed(u32),
-}
-
-impl Rows {
-    /// The count in a job with these batch rows.
-    pub const fn count(self, batch_rows: u32) -> u32 {
+    /// Its least and its greatest value.
+    pub const fn range(self) -> (i32, i32) {
         match self {
-            Self::Batch => batch_rows,
-            Self::Fixed(rows) => rows,
+            Self::I8 => (i8::MIN as i32, i8::MAX as i32),
+            Self::I16 => (i16::MIN as i32, i16::MAX as i32),
+            Self::I32 => (i32::MIN, i32::MAX),
         }
     }
+}
+
+/// Whether a tensor is the same for all items of a job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Scope {
+    /// One tensor for the whole job.
+    Fixed = 0,
+    /// Its rows once for each item.
+    Item = 1,
 }
 
 /// What is known of a tensor from the graph alone.
@@ -58,9 +62,11 @@ impl Rows {
 pub struct Shape {
     /// Type of its values.
     pub dtype: DType,
-    /// Its rows.
-    pub rows: Rows,
-    /// Its columns.
+    /// Whether each item has its own.
+    pub scope: Scope,
+    /// Its rows as stored; of one item, where each has its own.
+    pub rows: u32,
+    /// Its columns as stored.
     pub cols: u32,
 }
 
@@ -70,14 +76,26 @@ impl Shape {
         self.cols as u64 * self.dtype.size() as u64
     }
 
-    /// Bytes of all values in a job with these batch rows.
-    pub const fn bytes(&self, batch_rows: u32) -> u64 {
-        self.row_bytes() * self.rows.count(batch_rows) as u64
+    /// Bytes of all values: of one item, where each has its own. At most 2^46.
+    pub const fn bytes(&self) -> u64 {
+        self.row_bytes() * self.rows as u64
     }
 
-    /// Its tree in a job with these batch rows. `None` if it has no rows or columns, or more than [`MAX_DIM`].
-    pub const fn geometry(&self, batch_rows: u32) -> Option<Geometry> {
-        Geometry::new(self.dtype, self.rows.count(batch_rows), self.cols)
+    /// The tree over these rows: of a fixed tensor, or of one item. `None` without rows or columns, or above the limits.
+    pub const fn geometry(&self) -> Option<Geometry> {
+        Geometry::new(self.dtype, self.rows, self.cols)
+    }
+
+    /// The tree of an input over all items of a job. `None` as for [`Shape::geometry`].
+    pub const fn over_items(&self, items: u32) -> Option<Geometry> {
+        let rows = match self.scope {
+            Scope::Fixed => self.rows,
+            Scope::Item => match self.rows.checked_mul(items) {
+                Some(rows) => rows,
+                None => return None,
+            },
+        };
+        Geometry::new(self.dtype, rows, self.cols)
     }
 }
 
@@ -100,9 +118,9 @@ const fn height_over(nodes: u32) -> u8 {
 }
 
 impl Geometry {
-    /// The tree of a `rows x cols` tensor. `None` if it has no rows or columns, or more than [`MAX_DIM`].
+    /// The tree of a `rows x cols` tensor. `None` if it has no rows or columns, or more than the limits.
     pub const fn new(dtype: DType, rows: u32, cols: u32) -> Option<Self> {
-        if rows == 0 || cols == 0 || rows > MAX_DIM || cols > MAX_DIM {
+        if rows == 0 || cols == 0 || rows > MAX_ROWS || cols > MAX_COLS {
             return None;
         }
         let leaves = (cols * dtype.size()).div_ceil(LEAF_BYTES as u32);
@@ -209,19 +227,31 @@ impl Geometry {
     }
 }
 
-/// The tree over the data roots of all ops.
+/// The tree over the data roots of all ops of all items: the items are its upper levels, an item's ops its lower ones.
+///
+/// Leaf (item, op) stands at `item x 2^ops_height + op`. Missing items and ops are missing positions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TraceGeometry {
+    items: u32,
     ops: u32,
 }
 
 impl TraceGeometry {
-    /// The trace tree of a graph with this many ops. `None` without any, or above [`MAX_OPS`].
-    pub const fn new(ops: usize) -> Option<Self> {
-        if ops == 0 || ops > MAX_OPS {
+    /// The trace tree of a job with this many items of a graph with this many ops. `None` without any, or above the
+    /// limits.
+    pub const fn new(items: u32, ops: usize) -> Option<Self> {
+        if items == 0 || items > MAX_ROWS || ops == 0 || ops > MAX_OPS {
             return None;
         }
-        Some(Self { ops: ops as u32 })
+        Some(Self {
+            items,
+            ops: ops as u32,
+        })
+    }
+
+    /// Its items.
+    pub const fn items(&self) -> u32 {
+        self.items
     }
 
     /// Its ops.
@@ -229,9 +259,24 @@ impl TraceGeometry {
         self.ops
     }
 
-    /// Its levels; 0 with one op.
-    pub const fn height(&self) -> u8 {
+    /// Levels above the items' roots.
+    pub const fn items_height(&self) -> u8 {
+        height_over(self.items)
+    }
+
+    /// Levels of one item's tree.
+    pub const fn ops_height(&self) -> u8 {
         height_over(self.ops)
+    }
+
+    /// All levels; 0 with one op and one item.
+    pub const fn height(&self) -> u8 {
+        self.items_height() + self.ops_height()
+    }
+
+    /// The leaf position of an op's data root in an item.
+    pub const fn position(&self, item: u32, op: u32) -> u64 {
+        ((item as u64) << self.ops_height()) + op as u64
     }
 
     /// Whether this node lies wholly in missing positions. `None` if there is no such node.
@@ -239,76 +284,10 @@ impl TraceGeometry {
         if level > self.height() || index >= 1 << level {
             return None;
         }
-        Some(index << (self.height() - level) >= self.ops as u64)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sizes_of_the_design() {
-        let g = Geometry::new(DType::I32, 1000, 1000).expect("in bounds");
-        assert_eq!((g.leaves(), g.row_height(), g.rows_height()), (32, 5, 10));
-        let g = Geometry::new(DType::I8, 1, 1).expect("in bounds");
-        assert_eq!((g.leaves(), g.height()), (1, 0));
-        let g = Geometry::new(DType::I8, 3, 129).expect("in bounds");
-        assert_eq!((g.leaves(), g.row_height(), g.rows_height()), (2, 1, 2));
-        let g = Geometry::new(DType::I32, MAX_DIM, MAX_DIM).expect("in bounds");
-        assert_eq!((g.leaves(), g.height()), (32_768, 35));
-        assert!(Geometry::new(DType::I8, 0, 1).is_none());
-        assert!(Geometry::new(DType::I8, 1, 0).is_none());
-        assert!(Geometry::new(DType::I8, MAX_DIM + 1, 1).is_none());
-    }
-
-    /// Against the definition: a node is missing when all its leaf positions are.
-    #[test]
-    fn missing_is_what_the_leaves_say() {
-        for rows in 1..10 {
-            for cols in [1, 128, 129, 300, 400, 513, 700] {
-                let g = Geometry::new(DType::I8, rows, cols).expect("in bounds");
-                for level in 0..=g.height() {
-                    let span = 1u64 << (g.height() - level);
-                    for index in 0..1u64 << level {
-                        let all = (index * span..(index + 1) * span).all(|position| {
-                            position >> g.row_height() >= rows as u64
-                                || position % (1 << g.row_height()) >= g.leaves() as u64
-                        });
-                        assert_eq!(g.is_missing(level, index), Some(all));
-                    }
-                    assert_eq!(g.is_missing(level, 1 << level), None);
-                }
-                assert_eq!(g.is_missing(g.height() + 1, 0), None);
-            }
-        }
-    }
-
-    #[test]
-    fn locate_and_padding() {
-        let g = Geometry::new(DType::I32, 2, 33).expect("in bounds");
-        assert_eq!(g.locate(31), Some((0, 124)));
-        assert_eq!(g.locate(32), Some((1, 0)));
-        assert_eq!(g.locate(33), None);
-        assert_eq!(
-            (g.used_bytes(0), g.used_bytes(1), g.used_bytes(2)),
-            (128, 4, 0)
-        );
-        assert_eq!(g.leaf_position(1, 1), Some(3));
-        assert_eq!((g.leaf_position(2, 0), g.leaf_position(0, 2)), (None, None));
-    }
-
-    #[test]
-    fn trace_heights() {
-        let heights: std::vec::Vec<u8> = [1, 2, 3, 4, 5, 64]
-            .iter()
-            .filter_map(|ops| TraceGeometry::new(*ops).map(|t| t.height()))
-            .collect();
-        assert_eq!(heights, [0, 1, 2, 2, 3, 6]);
-        let t = TraceGeometry::new(3).expect("in bounds");
-        assert_eq!(t.is_missing(2, 3), Some(true));
-        assert_eq!(t.is_missing(1, 1), Some(false));
-        assert_eq!(t.is_missing(2, 4), None);
-        assert!(TraceGeometry::new(0).is_none() && TraceGeometry::new(65).is_none());
+        // The first position under it, as in `Geometry::is_missing`.
+        let first = index << (self.height() - level);
+        let item = first >> self.ops_height();
+        let op = first & ((1 << self.ops_height()) - 1);
+        Some(item >= self.items as u64 || op >= self.ops as u64)
     }
 }

@@ -4,9 +4,12 @@ use {
     crate::error::Result,
     quern_data::{Publisher, runtime::off_loop},
     quern_proof::{
-        Tensor, builder::GraphBuilder, commit::Trace, eval, file, graph::Graph, shape::DType,
+        DType, Tensor, builder::GraphBuilder, commit::ItemTrace, eval::Batch, file, graph::Graph,
     },
-    std::time::{Duration, Instant},
+    std::{
+        thread,
+        time::{Duration, Instant},
+    },
 };
 
 /// Rows, columns and depth of the product that is measured: large enough for the caches to count.
@@ -16,8 +19,8 @@ const RUNS: usize = 3;
 /// What is published to measure how fast that goes, in bytes, and where.
 const PROBE_BYTES: usize = 1 << 20;
 const PROBE_FILE: &str = "probe.bin";
-/// Real jobs whose products should take less than this, or that publish less than the probe, correct nothing: their time went
-/// into something else. Strangers choose what a job consists of, and only products are counted.
+/// Real jobs whose work should take less than this, or that publish less than the probe, correct nothing: their time went
+/// into something else.
 const LEAST_TIME: Duration = Duration::from_millis(200);
 /// Time between two measurements, as long as jobs are refused because they could not be done in time.
 pub(crate) const MEASURE_EVERY: Duration = Duration::from_secs(600);
@@ -25,8 +28,8 @@ pub(crate) const MEASURE_EVERY: Duration = Duration::from_secs(600);
 /// Rates of this machine.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Ability {
-    /// Multiply-accumulates a second, the commitment and the files included.
-    pub macs_per_sec: f64,
+    /// Units of work a second in one item, the commitment and the files included.
+    pub work_per_sec: f64,
     /// Bytes a second that get published.
     pub publish_bytes_per_sec: f64,
 }
@@ -37,24 +40,25 @@ impl Ability {
     /// # Errors
     /// That nothing can be published now.
     pub async fn measure(publisher: &Publisher) -> Result<Self> {
-        let macs_per_sec = off_loop(macs_per_sec).await??;
+        let work_per_sec = off_loop(work_per_sec).await??;
         let started = Instant::now();
         publisher.put(PROBE_FILE, vec![0; PROBE_BYTES]).await?;
         let publish_bytes_per_sec = rate(PROBE_BYTES as f64, started.elapsed());
         tracing::info!(
-            gmacs_per_sec = macs_per_sec / 1e9,
+            gwork_per_sec = work_per_sec / 1e9,
             publish_mib_per_sec = publish_bytes_per_sec / f64::from(1 << 20),
             "measured what this machine can do"
         );
         Ok(Self {
-            macs_per_sec,
+            work_per_sec,
             publish_bytes_per_sec,
         })
     }
 
-    /// How long so much work takes with nothing beside it, and publishing so much.
-    pub fn time_for(&self, macs: u64, bytes: u64) -> Duration {
-        let secs = macs as f64 / self.macs_per_sec + bytes as f64 / self.publish_bytes_per_sec;
+    /// How long so much work in so many items takes with nothing beside it, and publishing so much.
+    pub fn time_for(&self, work: u64, items: u32, bytes: u64) -> Duration {
+        let secs = work as f64 / (self.work_per_sec * at_once(items))
+            + bytes as f64 / self.publish_bytes_per_sec;
         // More than a lifetime is as good as never.
         Duration::try_from_secs_f64(secs).unwrap_or(Duration::MAX)
     }
@@ -63,15 +67,16 @@ impl Ability {
     pub fn measured_again(&self, measured: &Self) -> Self {
         let half = |rate: fn(&Self) -> f64| f64::midpoint(rate(self), rate(measured));
         Self {
-            macs_per_sec: half(|ability| ability.macs_per_sec),
+            work_per_sec: half(|ability| ability.work_per_sec),
             publish_bytes_per_sec: half(|ability| ability.publish_bytes_per_sec),
         }
     }
 
     /// Corrects the rate of work by what a job took: half of the way, so that one busy hour does not decide.
-    pub fn worked(&mut self, macs: u64, took: Duration) {
-        if took >= LEAST_TIME && self.time_for(macs, 0) >= LEAST_TIME {
-            self.macs_per_sec = f64::midpoint(self.macs_per_sec, rate(macs as f64, took));
+    pub fn worked(&mut self, work: u64, items: u32, took: Duration) {
+        if took >= LEAST_TIME && self.time_for(work, items, 0) >= LEAST_TIME {
+            let rate = rate(work as f64, took) / at_once(items);
+            self.work_per_sec = f64::midpoint(self.work_per_sec, rate);
         }
     }
 
@@ -88,28 +93,35 @@ fn rate(amount: f64, took: Duration) -> f64 {
     (amount / took.as_secs_f64().max(1e-6)).max(1.0)
 }
 
+/// Items that are computed at a time: each core has its own. Where memory is short they are fewer, which shows in what jobs take.
+fn at_once(items: u32) -> f64 {
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    f64::from(items.clamp(1, u32::try_from(cores).unwrap_or(u32::MAX)))
+}
+
 /// The rate of a product with its commitment.
-fn macs_per_sec() -> Result<f64> {
+fn work_per_sec() -> Result<f64> {
     let cells = (SIDE * SIDE) as usize;
     let values: Vec<i8> = (0..cells).map(|cell| (cell % 251) as u8 as i8).collect();
     let operand = Tensor::from_i8(SIDE, SIDE, &values)?;
     let mut builder = GraphBuilder::new();
-    let a = builder.input_batch(DType::I8, SIDE);
+    let a = builder.input_item(DType::I8, SIDE, SIDE);
     let weight = builder.weight(&operand);
-    builder.matmul(a, weight);
+    builder.dot(a, weight).push();
     let graph = builder.finish().map_err(quern_proof::Error::from)?;
-    let graph = Graph::parse(&graph).map_err(quern_proof::Error::from)?;
+    let graph = Graph::load(&graph)?;
     let operand = std::slice::from_ref(&operand);
+    let batch = Batch::new(&graph, 1, operand, operand, u64::MAX)?;
     let mut times = Vec::with_capacity(RUNS);
     for _ in 0..RUNS {
         let started = Instant::now();
-        let trace = Trace::new(eval::run(&graph, SIDE, operand, operand)?)?;
+        let trace = ItemTrace::new(batch.item(0)?)?;
         let _bytes = file::encode_trace(trace.outputs())?;
         times.push(started.elapsed());
     }
     times.sort();
     let middle = times.get(RUNS / 2).copied().unwrap_or_default();
-    Ok(rate(f64::from(SIDE).powi(3), middle))
+    Ok(rate(batch.sealed().work as f64, middle))
 }
 
 #[cfg(test)]
@@ -123,22 +135,22 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let publisher = Publisher::folder(folder.path(), None).unwrap();
         let mut ability = Ability::measure(&publisher).await.unwrap();
-        assert!(ability.macs_per_sec > 1e6, "{ability:?}");
-        ability.macs_per_sec = 1e9;
-        ability.worked(1_000_000_000, Duration::from_secs(3));
+        assert!(ability.work_per_sec > 1e6, "{ability:?}");
+        ability.work_per_sec = 1e9;
+        ability.worked(1_000_000_000, 1, Duration::from_secs(3));
         assert!(
-            (0.66e9..0.67e9).contains(&ability.macs_per_sec),
+            (0.66e9..0.67e9).contains(&ability.work_per_sec),
             "{ability:?}"
         );
         // What was over at once says nothing.
-        ability.worked(1, Duration::from_millis(1));
-        assert!((0.66e9..0.67e9).contains(&ability.macs_per_sec));
+        ability.worked(1, 1, Duration::from_millis(1));
+        assert!((0.66e9..0.67e9).contains(&ability.work_per_sec));
         // Nor does what took long for another reason than its products.
-        ability.worked(1_000_000, Duration::from_secs(10));
-        assert!((0.66e9..0.67e9).contains(&ability.macs_per_sec));
+        ability.worked(1_000_000, 1, Duration::from_secs(10));
+        assert!((0.66e9..0.67e9).contains(&ability.work_per_sec));
         ability.publish_bytes_per_sec = 1e6;
-        assert_eq!(ability.time_for(0, 3_000_000).as_secs(), 3);
-        ability.macs_per_sec = 1.0;
-        assert!(ability.time_for(u64::MAX, 0) > Duration::from_secs(u64::from(u32::MAX)));
+        assert_eq!(ability.time_for(0, 1, 3_000_000).as_secs(), 3);
+        ability.work_per_sec = 1.0;
+        assert!(ability.time_for(u64::MAX, 1, 0) > Duration::from_secs(u64::from(u32::MAX)));
     }
 }

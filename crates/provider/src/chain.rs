@@ -36,8 +36,14 @@ pub trait ProviderChain: ChainReads {
     async fn checkpoint_uri(&self, address: &Pubkey, job: &Job) -> Result<String>;
     /// Takes a job.
     async fn take(&self, owner: &Pubkey, job: &Job) -> Result<()>;
-    /// Commits to a result.
-    async fn submit(&self, job: &Job, trace_root: [u8; 32], output_uri: &str) -> Result<()>;
+    /// Commits to a result, and to a text where the graph has one.
+    async fn submit(
+        &self,
+        job: &Job,
+        trace_root: [u8; 32],
+        tokens_root: [u8; 32],
+        output_uri: &str,
+    ) -> Result<()>;
     /// Everything that was asked about a job and is not answered.
     async fn demands(&self, job: &Pubkey) -> Result<Vec<DemandAccount>>;
     /// Answers demands about one job in one transaction: all of them, or none.
@@ -152,9 +158,16 @@ impl ProviderChain for RpcChain {
         Ok(())
     }
 
-    async fn submit(&self, job: &Job, trace_root: [u8; 32], output_uri: &str) -> Result<()> {
+    async fn submit(
+        &self,
+        job: &Job,
+        trace_root: [u8; 32],
+        tokens_root: [u8; 32],
+        output_uri: &str,
+    ) -> Result<()> {
         let args = Submission {
             trace_root,
+            tokens_root,
             output_uri: output_uri.to_owned(),
         };
         let submit = instructions::submit(&self.wallet().pubkey(), job, args);

@@ -38,7 +38,7 @@ const OFFER_REST: u32 = 12;
 /// Data of a submission with open demands, and the memory that they take.
 pub(crate) struct Loaded {
     pub answers: Answers,
-    pub _memory: Reservation,
+    pub _memory: Vec<Reservation>,
 }
 
 /// Data of a submission, kept until other demands need the memory.
@@ -99,7 +99,7 @@ impl Context {
         };
         let (fetch, memory_bytes) = (settings.fetch.clone(), settings.memory_bytes);
         let integer = IntegerWorker {
-            max_trace_bytes: settings.policy.max_trace_bytes,
+            publish_traces_bytes: settings.publish_traces_bytes,
         };
         Ok(Self {
             store: TensorStore::open(fetch, memory_bytes, Some(folder))?,

@@ -4,7 +4,7 @@
 //! | path in the agent's folder | holds |
 //! | --- | --- |
 //! | `jobs/<job>.json` | a [`Record`]: how far the job is |
-//! | `data/<job>/` | for every submission the files to publish; demands are answered from them until the job ends |
+//! | `data/<job>/<submission>/` | the files to publish and what is kept of every item ([`crate::kept`]); demands are answered from them until the job ends |
 //! | `data/<job>/<what>.uri` | where something of the job was published: nodes forget the transactions that say so |
 //! | `tensors/` | checked inputs and weights, kept because a provider answers for them (see `quern_data::store`) |
 //! | `done/<job>.json` | the last record of a job that has ended; the newest 10,000 are kept |
@@ -33,6 +33,17 @@ use {
 /// Records of ended jobs that are kept. Nothing reads them but their owner.
 const MOST_DONE: usize = 10_000;
 
+/// What a submission commits to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Roots {
+    /// The trace root of refereed work, the checkpoint's hash otherwise.
+    #[serde(with = "hex")]
+    pub root: [u8; 32],
+    /// The root of the text; zeroes where there is none.
+    #[serde(with = "hex")]
+    pub tokens_root: [u8; 32],
+}
+
 /// How far a submission is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "stage", rename_all = "snake_case")]
@@ -41,9 +52,9 @@ pub enum Stage {
     Taken,
     /// The work is done; its files, if there are any, lie in the submission's folder.
     Computed {
-        /// The commitment.
-        #[serde(with = "hex")]
-        root: [u8; 32],
+        /// What goes on chain.
+        #[serde(flatten)]
+        roots: Roots,
         /// Names of the files to publish, the one that the address names first.
         files: Vec<String>,
         /// The address, if the worker has published by itself.
@@ -51,9 +62,9 @@ pub enum Stage {
     },
     /// The result can be fetched.
     Published {
-        /// The commitment.
-        #[serde(with = "hex")]
-        root: [u8; 32],
+        /// What goes on chain.
+        #[serde(flatten)]
+        roots: Roots,
         /// Where it is.
         uri: String,
         /// When a transaction was sent whose outcome is not known, by the cluster's clock.
@@ -61,9 +72,9 @@ pub enum Stage {
     },
     /// The chain has the commitment.
     Submitted {
-        /// The commitment.
-        #[serde(with = "hex")]
-        root: [u8; 32],
+        /// What goes on chain.
+        #[serde(flatten)]
+        roots: Roots,
     },
     /// The milestone is paid, or the job has left this provider otherwise.
     Ended {
@@ -90,7 +101,7 @@ pub struct Record {
 
 impl Record {
     /// The layout that this version writes.
-    pub const VERSION: u32 = 1;
+    pub const VERSION: u32 = 2;
 
     /// A submission that has only begun.
     pub fn taken(job: &Pubkey, milestone: u8, submission: u32) -> Self {
@@ -284,26 +295,29 @@ mod tests {
     use super::*;
 
     fn stages() -> Vec<Stage> {
-        let root = [7; 32];
+        let roots = Roots {
+            root: [7; 32],
+            tokens_root: [8; 32],
+        };
         let uri = "https://example.com/a".to_owned();
         vec![
             Stage::Taken,
             Stage::Computed {
-                root,
-                files: vec!["trace.qtrace".to_owned()],
+                roots,
+                files: vec!["result.bin".to_owned()],
                 uri: None,
             },
             Stage::Computed {
-                root,
+                roots,
                 files: Vec::new(),
                 uri: Some(uri.clone()),
             },
             Stage::Published {
-                root,
+                roots,
                 uri,
                 sent_at: Some(5),
             },
-            Stage::Submitted { root },
+            Stage::Submitted { roots },
             Stage::Ended {
                 outcome: "paid".to_owned(),
             },
@@ -345,7 +359,7 @@ mod tests {
         let whole = serde_json::to_string(&Record::taken(&job, 0, 1)).unwrap();
         let other =
             serde_json::to_string(&Record::taken(&Pubkey::new_from_array([2; 32]), 0, 1)).unwrap();
-        let newer = whole.replace("\"version\":1", "\"version\":2");
+        let newer = whole.replace("\"version\":2", "\"version\":3");
         for text in [
             "",
             "{",

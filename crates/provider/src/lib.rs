@@ -6,6 +6,7 @@
 //!
 //! - [`policy`]: which jobs an owner wants, decided from the job alone (a pure function);
 //! - [`chain`], [`journal`], [`worker`]: what it asks of the chain and sends to it, what survives a kill, who does the work;
+//! - [`kept`]: what stays on the disk of every item that was computed;
 //! - `settings`, `task`, `context`: how it works, what there is to do, what every step works with;
 //! - `ability`, `promises`, `strangers`, `offers`: what the machine can do, what is promised, what is known of strangers, which
 //!   open jobs are worth a look;
@@ -20,6 +21,7 @@ mod context;
 mod demands;
 mod error;
 pub mod journal;
+pub mod kept;
 mod offers;
 pub mod policy;
 mod prepare;
@@ -41,5 +43,8 @@ pub use {
     policy::Policy,
     run::Agent,
     settings::Settings,
-    worker::{CommandWorker, IntegerWorker, Output, WorkOrder, WorkResult, Worker},
+    worker::{
+        CheckedTensors, CommandWorker, IntegerWorker, ItemsOrder, Output, WorkOrder, WorkResult,
+        Worker,
+    },
 };

@@ -93,7 +93,7 @@ fn is_in_doubt(context: &Context, ability: &Ability) -> bool {
     let promised = lock(&context.promises).count();
     if promised == 0 && context.is_time_to_say("too slow", MEASURE_EVERY) {
         tracing::warn!(
-            gmacs_per_sec = ability.macs_per_sec / 1e9,
+            gwork_per_sec = ability.work_per_sec / 1e9,
             publish_mib_per_sec = ability.publish_bytes_per_sec / f64::from(1 << 20),
             "an open job could not be done in time although nothing else is promised; this machine is measured again now and then"
         );
@@ -114,7 +114,7 @@ pub(crate) async fn promise(
         return Ok(Err(refusal));
     }
     let bytes = match graph_of(context, &job.model, &mut 1).await {
-        Some(graph) => published_bytes(&graph, job.batch_rows.get()),
+        Some(graph) => published_bytes(context, &graph, job.items.get()),
         None => 0,
     };
     let known = *lock(&context.ability);
@@ -138,8 +138,21 @@ pub(crate) fn time_for(context: &Context, ability: &Ability, job: &Job, bytes: u
     // For the transactions, and for looking at the chain now and then.
     let overhead = Duration::from_secs(u64::from(context.settings.policy.min_work_secs)) / 10;
     ability
-        .time_for(job.macs.get(), bytes)
+        .time_for(all_work(context, job), job.items.get(), bytes)
         .saturating_add(overhead)
+}
+
+/// The work of a job, as often as it may have to be done: a text is found by computing it anew for each of its tokens. Nothing
+/// is known of that before the model's graph was read.
+fn all_work(context: &Context, job: &Job) -> u64 {
+    let graph = lock(&context.known).graph(&job.model);
+    let tokens = graph.and_then(|graph| {
+        let graph = parsed(&graph).ok()?;
+        let shape = graph.input(graph.tokens()?.into()).ok()?;
+        Some(u64::from(shape.cols))
+    });
+    let times = tokens.map_or(1, |tokens| tokens.saturating_add(1));
+    job.work.get().saturating_mul(times)
 }
 
 /// How long the data of an offer may take to come: a quarter of the time that its work has, within bounds, and no longer than it
@@ -218,8 +231,10 @@ async fn ordered(context: &Context, ability: &Ability, wanted: Vec<Offer>) -> Ve
     let rate = context.settings.fetch.least_rate.max(1) as f64;
     for (address, job) in wanted {
         let graph = graph_of(context, &job.model, &mut look_ups).await;
-        let bytes = graph.map_or(0, |graph| fetched_bytes(&graph, job.batch_rows.get()));
-        let secs = ability.time_for(job.macs.get(), 0).as_secs_f64() + bytes as f64 / rate;
+        let bytes = graph.map_or(0, |graph| fetched_bytes(&graph, job.items.get()));
+        let work = all_work(context, &job);
+        let time = ability.time_for(work, job.items.get(), 0);
+        let secs = time.as_secs_f64() + bytes as f64 / rate;
         let worth = job.price_atoms.get() as f64 / secs.max(1e-3);
         let of_mint = by_mint.entry(job.mint).or_default();
         of_mint.push((worth, (address, job)));
@@ -257,23 +272,19 @@ async fn graph_of(context: &Context, model: &Pubkey, look_ups: &mut usize) -> Op
     Some(graph)
 }
 
-fn sizes_of(graph: &[u8], batch_rows: u32) -> Option<Sizes> {
-    let graph = parsed(graph).ok()?;
-    graph.check().ok()?;
-    graph.check_batch_rows(batch_rows).ok()?;
-    Sizes::of(&graph, batch_rows).ok()
+fn sizes_of(graph: &[u8], items: u32) -> Option<Sizes> {
+    Sizes::of(&parsed(graph).ok()?, items).ok()
 }
 
-fn fetched_bytes(graph: &[u8], batch_rows: u32) -> u64 {
-    let sizes = sizes_of(graph, batch_rows);
+fn fetched_bytes(graph: &[u8], items: u32) -> u64 {
+    let sizes = sizes_of(graph, items);
     sizes.map_or(u64::MAX, |sizes| sizes.inputs.saturating_add(sizes.weights))
 }
 
-/// The trace, the result, which is a part of it, and the hints.
-fn published_bytes(graph: &[u8], batch_rows: u32) -> u64 {
-    let sizes = sizes_of(graph, batch_rows);
+fn published_bytes(context: &Context, graph: &[u8], items: u32) -> u64 {
+    let budget_bytes = context.settings.publish_traces_bytes;
+    let sizes = sizes_of(graph, items);
     sizes.map_or(u64::MAX, |sizes| {
-        let twice = sizes.trace_file.saturating_mul(2);
-        twice.saturating_add(sizes.hints_file)
+        sizes.published_bytes(sizes.published_items(budget_bytes))
     })
 }

@@ -18,6 +18,9 @@ use {
     std::collections::BTreeSet,
 };
 
+/// Units of work in a Gwork.
+const GWORK: u128 = 1_000_000_000;
+
 /// What an owner is willing to do. The defaults protect an owner who has not thought about it yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
@@ -31,12 +34,14 @@ pub struct Policy {
     pub mints: BTreeSet<Pubkey>,
     /// Least price of a milestone, in atoms.
     pub min_price_atoms: u64,
-    /// Least price per 10^9 multiply-accumulates of a refereed job, in atoms.
-    pub min_price_per_gmac_atoms: u64,
-    /// Most multiply-accumulates of a job.
-    pub max_macs: u64,
-    /// Largest trace to compute and publish, in bytes.
-    pub max_trace_bytes: u64,
+    /// Least price per 10^9 units of work of a refereed job, in atoms.
+    pub min_price_per_gwork_atoms: u64,
+    /// Most units of work of a job.
+    pub max_work: u64,
+    /// Largest trace of one item, in bytes.
+    pub max_item_bytes: u64,
+    /// Most bytes of the results of all items of a job, and of what is kept of them for demands.
+    pub max_result_bytes: u64,
     /// Largest bond to put up for a job, in atoms.
     pub max_bond_atoms: u64,
     /// Largest bond to put up, as a multiple of the milestone's price: a client that asks for more has more to win from a
@@ -50,9 +55,9 @@ pub struct Policy {
     pub min_react_secs: u32,
     /// Shortest time to do the work.
     pub min_work_secs: u32,
-    /// Shortest time for 10^9 multiply-accumulates of a refereed job, in milliseconds, whatever this machine manages: other
+    /// Shortest time for 10^9 units of work of a refereed job, in milliseconds, whatever this machine manages: other
     /// jobs, a restart and a busy hour need time, too.
-    pub min_ms_per_gmac: u64,
+    pub min_ms_per_gwork: u64,
     /// Longest review: so long the bond lies still.
     pub max_review_secs: u32,
     /// Most jobs that wait for this provider's work at a time.
@@ -67,16 +72,17 @@ impl Default for Policy {
             models: BTreeSet::new(),
             mints: BTreeSet::new(),
             min_price_atoms: 1,
-            min_price_per_gmac_atoms: 0,
-            max_macs: 1_000_000_000_000,
-            max_trace_bytes: 1 << 30,
+            min_price_per_gwork_atoms: 0,
+            max_work: 1_000_000_000_000,
+            max_item_bytes: 1 << 30,
+            max_result_bytes: 1 << 30,
             max_bond_atoms: u64::MAX,
             max_bond_prices: 20,
             arbiters: BTreeSet::new(),
             min_response_secs: 6 * 3_600,
             min_react_secs: 3_600,
             min_work_secs: 600,
-            min_ms_per_gmac: 250,
+            min_ms_per_gwork: 250,
             max_review_secs: 30 * 86_400,
             max_jobs: 8,
         }
@@ -184,8 +190,8 @@ impl Refusal {
             Self::Assurance => "--worker for reviewed jobs; refereed ones without --reviewed-only",
             Self::Model => "--model",
             Self::Mint => "--mint",
-            Self::Price => "--min-price, --min-price-per-gmac",
-            Self::Work => "--max-macs",
+            Self::Price => "--min-price, --min-price-per-gwork",
+            Self::Work => "--max-work",
             Self::Bond => "--max-bond, --max-bond-prices",
             Self::Arbiter => "--arbiter",
             Self::TooHasty => "--min-response, --min-react, --min-work",
@@ -236,7 +242,7 @@ impl Policy {
         refuse_if(!is_listed(&self.models, &job.model), Refusal::Model)?;
         refuse_if(!is_listed(&self.mints, &job.mint), Refusal::Mint)?;
         refuse_if(self.is_underpaid(job, assurance), Refusal::Price)?;
-        refuse_if(job.macs.get() > self.max_macs, Refusal::Work)?;
+        refuse_if(job.work.get() > self.max_work, Refusal::Work)?;
         let by_price_atoms = price_atoms.saturating_mul(self.max_bond_prices);
         let max_bond_atoms = self.max_bond_atoms.min(by_price_atoms);
         refuse_if(bond_atoms > max_bond_atoms, Refusal::Bond)?;
@@ -251,22 +257,21 @@ impl Policy {
 
     /// Whether there is less time for a job's work than any machine should be given.
     fn is_rushed(&self, job: &Job) -> bool {
-        const MACS_IN_GMAC: u128 = 1_000_000_000;
         let work_ms = u128::from(job.work_secs.get()) * 1_000;
-        let least_ms = u128::from(job.macs.get()) * u128::from(self.min_ms_per_gmac);
-        work_ms.saturating_mul(MACS_IN_GMAC) < least_ms
+        let least_ms = u128::from(job.work.get()) * u128::from(self.min_ms_per_gwork);
+        work_ms.saturating_mul(GWORK) < least_ms
     }
 
-    /// Whether a job pays less than the owner wants, in all or per multiply-accumulate that can be refuted.
+    /// Whether a job pays less than the owner wants, in all or per unit of work that can be refuted.
     fn is_underpaid(&self, job: &Job, assurance: Assurance) -> bool {
         let is_refereed = assurance == Assurance::Refereed;
         let floors = Floors {
             least_price_atoms: self.min_price_atoms,
-            price_per_gmac_atoms: self.min_price_per_gmac_atoms,
+            price_per_gwork_atoms: self.min_price_per_gwork_atoms,
             ..Floors::default()
         };
         let offer = Offer {
-            macs: if is_refereed { job.macs.get() } else { 0 },
+            work: if is_refereed { job.work.get() } else { 0 },
             is_refereed,
             milestones: job.milestones,
             price_atoms: job.price_atoms.get(),

@@ -5,6 +5,7 @@ use {
     crate::{
         context::{Context, parsed, unservable},
         error::{ProviderError, Result},
+        kept::KeptItems,
         offers::fetch_time,
         worker::CheckedTensors,
     },
@@ -16,13 +17,14 @@ use {
         quern::state::{Assurance, Job, JobState},
     },
     quern_data::{
-        DataError, DownloadSlot, Reservation, TensorList, Wanted, fetch, files, runtime::lock,
-        sizes,
+        DataError, DownloadSlot, Reservation, Share, TensorList, Wanted, fetch, files,
+        runtime::lock, sizes::Sizes,
     },
     quern_proof::{Hash, Tensor, graph::Graph},
     std::{
         path::{Path, PathBuf},
         sync::Arc,
+        thread,
     },
 };
 
@@ -112,7 +114,7 @@ pub(crate) async fn bring(
     }
     let graph = parsed(&account.graph)?;
     check_sizes(context, address, job, &graph)?;
-    let inputs = TensorList::inputs(&graph, job.batch_rows.get(), &job.input_roots)?;
+    let inputs = TensorList::inputs(&graph, job.items.get(), &job.input_roots)?;
     let inputs = named(&inputs, address, address, None);
     let weights = TensorList::weights(&graph)?;
     let weights = named(&weights, address, &job.model, own_source(context, job));
@@ -156,20 +158,46 @@ fn reviewed_inputs(job: &Job) -> TensorList {
     TensorList::of_roots(&roots)
 }
 
-/// Waits for the memory that a job's tensors take; reviewed work is done elsewhere.
-pub(crate) async fn reserve(context: &Context, job: &Job) -> Result<Option<Reservation>> {
-    if Assurance::from_code(job.assurance) != Some(Assurance::Refereed) {
-        return Ok(None);
+/// Memory that a job is computed in.
+pub(crate) struct WorkMemory(Vec<Reservation>);
+
+impl WorkMemory {
+    /// Items that fit at a time.
+    pub(crate) fn items_at_once(&self) -> u32 {
+        u32::try_from(self.0.len()).unwrap_or(u32::MAX).max(1)
     }
-    let bytes = memory_bytes(context, job).await?;
-    Ok(Some(context.store.reserve(bytes).await?))
 }
 
-/// The memory that the tensors of a refereed job take, at most all that there is: a job that was taken is worked on.
-pub(crate) async fn memory_bytes(context: &Context, job: &Job) -> Result<u64> {
+/// Waits for the memory that a job takes with one item at a time, and takes what is free for more of them, at most half of all
+/// that there is: other jobs were taken, too. Reviewed work is done elsewhere.
+pub(crate) async fn reserve(context: &Context, job: &Job) -> Result<WorkMemory> {
+    /// Items a core: those of one turn are not equally long.
+    const TURNS: usize = 4;
+    if Assurance::from_code(job.assurance) != Some(Assurance::Refereed) {
+        return Ok(WorkMemory(Vec::new()));
+    }
+    let (sizes, budget) = (sizes(context, job).await?, context.store.budget());
+    let bytes = at_most_all(context, sizes.work_bytes());
+    let mut memory = vec![context.store.reserve(bytes).await?];
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    let half = budget.share_bytes() / 2 / sizes.item_bytes().max(1);
+    let more = usize::try_from(half).unwrap_or(usize::MAX);
+    let more = more
+        .min(cores * TURNS - 1)
+        .min(job.items.get() as usize - 1);
+    let free = || budget.try_reserve(Share::Work, sizes.item_bytes());
+    memory.extend((0..more).map_while(|_| free()));
+    Ok(WorkMemory(memory))
+}
+
+/// Memory that a refereed job takes, at most all that there is: a job that was taken is worked on.
+pub(crate) fn at_most_all(context: &Context, bytes: u64) -> u64 {
+    bytes.min(context.store.budget().share_bytes())
+}
+
+async fn sizes(context: &Context, job: &Job) -> Result<Sizes> {
     let account = context.chain.model(&job.model).await?;
-    let bytes = sizes::memory_bytes(&parsed(&account.graph)?, job.batch_rows.get())?;
-    Ok(bytes.min(context.store.budget().share_bytes()))
+    Ok(Sizes::of(&parsed(&account.graph)?, job.items.get())?)
 }
 
 /// What a refereed job needs.
@@ -182,7 +210,7 @@ pub(crate) async fn refereed(context: &Context, address: &Pubkey, job: &Job) -> 
     check_sizes(context, address, job, &graph)?;
     let weights = weights(context, address, job, &account, &graph).await?;
     let roots = &job.input_roots;
-    let list = TensorList::inputs(&graph, job.batch_rows.get(), roots)?;
+    let list = TensorList::inputs(&graph, job.items.get(), roots)?;
     // The URI only where it is needed: nodes forget old transactions, and anybody can bury one under newer ones.
     let uri = input_uri(context, address, job);
     let wanted = named(&list, address, address, None);
@@ -200,26 +228,32 @@ pub(crate) async fn refereed(context: &Context, address: &Pubkey, job: &Job) -> 
     })
 }
 
-/// Refuses what is not sealed as it should be, and what is too large.
+/// Refuses what is not sealed as it should be, and what is too large to be computed, published or answered for.
 fn check_sizes(context: &Context, address: &Pubkey, job: &Job, graph: &Graph<'_>) -> Result<()> {
-    let rows = job.batch_rows.get();
-    graph.check().map_err(quern_proof::Error::from)?;
-    graph
-        .check_batch_rows(rows)
-        .map_err(quern_proof::Error::from)?;
-    let trace_bytes = graph.trace_bytes(rows).map_err(quern_proof::Error::from)?;
+    let items = job.items.get();
+    let sizes = Sizes::of(graph, items)?;
     let job_state = JobState::from_code(job.state);
-    // A submitted job was taken under the limit of then; its demands need an answer.
-    let is_submitted = job_state == Some(JobState::Submitted);
-    if trace_bytes > context.settings.policy.max_trace_bytes && !is_submitted {
-        return Err(unservable(
-            address,
-            &format!("its trace takes {trace_bytes} bytes, more than the limit"),
-        ));
+    // A submitted job was taken under the limits of then; its demands need an answer.
+    if job_state != Some(JobState::Submitted) {
+        let policy = &context.settings.policy;
+        let kept = KeptItems::new(Path::new(""), graph)?.bytes(items);
+        let result = sizes.result.max(sizes.roots).max(sizes.tokens).max(kept);
+        for (what, bytes, limit) in [
+            ("the trace of one item", sizes.trace, policy.max_item_bytes),
+            (
+                "its result, or what is kept of it",
+                result,
+                policy.max_result_bytes,
+            ),
+        ] {
+            if bytes > limit {
+                let why = format!("{what} takes {bytes} bytes, more than the limit of {limit}");
+                return Err(unservable(address, &why));
+            }
+        }
     }
     if job_state == Some(JobState::Open) {
-        let memory_bytes = sizes::memory_bytes(graph, rows)?;
-        context.store.budget().check(memory_bytes)?;
+        context.store.budget().check(sizes.memory_bytes())?;
     }
     Ok(())
 }

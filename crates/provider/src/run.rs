@@ -148,8 +148,8 @@ async fn try_task(context: &Context, address: &Pubkey, task: Task) -> Result<boo
             if steps::needs_data(context, address, &job)? {
                 prepare::bring(context, address, &job, None).await?;
             }
-            let _memory = prepare::reserve(context, &job).await?;
-            steps::work(context, address, job, None).await?;
+            let memory = prepare::reserve(context, &job).await?;
+            steps::work(context, address, job, memory.items_at_once()).await?;
         }
         Task::Answer(job) => demands::answer(context, address, &job).await?,
         Task::Finalize => steps::finalize(context, address).await?,

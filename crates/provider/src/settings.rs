@@ -36,6 +36,8 @@ pub struct Settings {
     pub memory_bytes: u64,
     /// Most bytes of inputs and weights on the disk. What live jobs do not need goes first.
     pub disk_bytes: u64,
+    /// Most bytes of the traces of single items that are published of a submission: the first ones, as many as fit.
+    pub publish_traces_bytes: u64,
     /// How long the data of an open job may be slow before others get their download slot.
     pub offer_patience: Duration,
     /// How long an open job whose data are here waits for memory before its place goes to another.
@@ -57,6 +59,7 @@ impl Settings {
             keep_ended_secs: 600,
             memory_bytes: 8 << 30,
             disk_bytes: 64 << 30,
+            publish_traces_bytes: 64 << 20,
             offer_patience: PATIENCE,
             memory_patience: MEMORY_PATIENCE,
         }

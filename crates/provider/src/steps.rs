@@ -5,7 +5,7 @@ use {
     crate::{
         context::{Context, unservable},
         error::Result,
-        journal::{Record, Stage},
+        journal::{Record, Roots, Stage},
         offers,
         prepare::{self, Prepared},
         worker::{MAX_NAME_BYTES, Output, WorkOrder, Worker},
@@ -23,6 +23,7 @@ use {
         files::{self, failed},
         runtime::lock,
     },
+    quern_proof::{hash::MISSING, limits::MAX_ROWS},
     std::{sync::atomic::Ordering, time::Instant},
 };
 
@@ -38,9 +39,9 @@ pub(crate) async fn take(context: &Context, address: &Pubkey, job: Job) -> Resul
             "its account does not lie at its address",
         ));
     }
-    // An address that would be too long is found out before a bond is at stake.
+    // An address that would be too long is found out before a bond is at stake: also those beside it, which readers derive.
     let longest_name = match job.is_refereed() {
-        true => fetch::TRACE_FILE.to_owned(),
+        true => fetch::trace_file(MAX_ROWS),
         false => "x".repeat(MAX_NAME_BYTES),
     };
     context
@@ -50,7 +51,7 @@ pub(crate) async fn take(context: &Context, address: &Pubkey, job: Job) -> Resul
     let prepared = prepare::offer(context, address, &job).await?;
     if let Some((prepared, worker)) = prepared.zip(context.worker.as_ref()) {
         let submission = job.submissions.get().saturating_add(1);
-        let order = order(context, address, &job, submission, prepared).await?;
+        let order = order(context, address, &job, submission, prepared, 1).await?;
         worker.check(Some(&order)).await?;
     }
     if context.is_stopping.load(Ordering::SeqCst) {
@@ -81,34 +82,36 @@ pub(crate) async fn take(context: &Context, address: &Pubkey, job: Job) -> Resul
     Ok(true)
 }
 
-/// Brings a taken job as far as a submission.
+/// Brings a taken job as far as a submission; there is memory for so many items at a time.
 pub(crate) async fn work(
     context: &Context,
     address: &Pubkey,
     job: Job,
-    prepared: Option<Prepared>,
+    items_at_once: u32,
 ) -> Result<()> {
     let mut record = begin(context, address, &job)?;
     if !has_files(context, address, &record) {
         record = record.at(Stage::Taken);
     }
     if record.stage == Stage::Taken {
-        record = compute(context, address, &job, record, prepared).await?;
+        record = compute(context, address, &job, record, items_at_once).await?;
         context.journal.save(address, &record)?;
     }
-    if let Stage::Computed { root, files, uri } = &record.stage {
+    if let Stage::Computed { roots, files, uri } = &record.stage {
         let uri = publish(context, address, &record, files, uri.as_deref()).await?;
         record = record.at(Stage::Published {
-            root: *root,
+            roots: *roots,
             uri,
             sent_at: None,
         });
         context.journal.save(address, &record)?;
     }
     match record.stage.clone() {
-        Stage::Published { root, uri, sent_at } => {
-            submit(context, address, &job, record, root, uri, sent_at).await
-        }
+        Stage::Published {
+            roots,
+            uri,
+            sent_at,
+        } => submit(context, address, &job, record, roots, uri, sent_at).await,
         _ => Ok(()),
     }
 }
@@ -139,14 +142,20 @@ pub(crate) fn needs_data(context: &Context, address: &Pubkey, job: &Job) -> Resu
         .is_none_or(|record| record.stage == Stage::Taken || !has_files(context, address, &record)))
 }
 
+/// Whether a file of a result is published as a courtesy to those who check it: without it the result is worth as much.
+fn is_courtesy(place: usize, name: &str) -> bool {
+    place > 0 && name.starts_with(fetch::ITEM_FILES)
+}
+
 /// Whether the files that a record speaks of are still there.
 fn has_files(context: &Context, address: &Pubkey, record: &Record) -> bool {
     match &record.stage {
-        Stage::Computed { files, .. } => files.iter().all(|name| {
-            context
+        Stage::Computed { files, .. } => files.iter().enumerate().all(|(place, name)| {
+            let is_there = context
                 .journal
                 .submission_path(address, record.submission, name)
-                .is_file()
+                .is_file();
+            is_there || is_courtesy(place, name)
         }),
         _ => true,
     }
@@ -157,13 +166,11 @@ pub(crate) async fn compute(
     address: &Pubkey,
     job: &Job,
     record: Record,
-    prepared: Option<Prepared>,
+    items_at_once: u32,
 ) -> Result<Record> {
-    let prepared = match prepared {
-        Some(prepared) => prepared,
-        None => prepare::prepare(context, address, job).await?,
-    };
-    let order = order(context, address, job, record.submission, prepared).await?;
+    let prepared = prepare::prepare(context, address, job).await?;
+    let submission = record.submission;
+    let order = order(context, address, job, submission, prepared, items_at_once).await?;
     let started = Instant::now();
     let worker: &dyn Worker = match &context.worker {
         _ if order.tensors.is_some() => &context.integer,
@@ -176,17 +183,23 @@ pub(crate) async fn compute(
         }
     };
     let result = worker.work(&order).await?;
+    // How long a text took says how long it is, not how fast this machine works.
     if order.tensors.is_some()
+        && result.tokens_root == MISSING
         && let Some(ability) = lock(&context.ability).as_mut()
     {
-        ability.worked(job.macs.get(), started.elapsed());
+        ability.worked(job.work.get(), job.items.get(), started.elapsed());
     }
     tracing::info!(
-        job = %address, milestone = job.milestone, macs = job.macs.get(), root = hex::encode(result.root),
+        job = %address, milestone = job.milestone, work = job.work.get(), root = hex::encode(result.root),
         millis = started.elapsed().as_millis() as u64, "computed"
     );
-    let root = result.root;
+    let roots = Roots {
+        root: result.root,
+        tokens_root: result.tokens_root,
+    };
     let (files, uri) = match result.output {
+        Output::Folder(names) => (names, None),
         Output::At(uri) => (Vec::new(), Some(uri)),
         Output::Files(files) => {
             let mut names = Vec::with_capacity(files.len());
@@ -199,11 +212,10 @@ pub(crate) async fn compute(
             (names, None)
         }
     };
-    Ok(record.at(Stage::Computed { root, files, uri }))
+    Ok(record.at(Stage::Computed { roots, files, uri }))
 }
 
-/// Publishes the files of a submission and says where the first one is. Hints are a courtesy: without them the result is
-/// worth as much.
+/// Publishes the files of a submission and says where the first one is.
 async fn publish(
     context: &Context,
     address: &Pubkey,
@@ -212,28 +224,39 @@ async fn publish(
     uri: Option<&str>,
 ) -> Result<String> {
     let mut first = uri.map(str::to_owned);
-    for name in files {
-        let journal = &context.journal;
-        let path = journal.submission_path(address, record.submission, name);
-        let bytes = journal.read(&path)?;
-        let bytes = bytes.ok_or_else(|| failed(&path, &"it is gone"))?;
-        let place = relative(address, record.submission, name);
-        let (length, started) = (bytes.len() as u64, Instant::now());
-        let published = context.settings.publisher.put(&place, bytes).await;
-        match published {
+    for (place, name) in files.iter().enumerate() {
+        match publish_file(context, address, record, name).await {
             Ok(published) => {
-                if let Some(ability) = lock(&context.ability).as_mut() {
-                    ability.published(length, started.elapsed());
-                }
                 first.get_or_insert(published);
             }
-            Err(error) if name == fetch::HINTS_FILE => {
-                tracing::warn!(job = %address, %error, "cannot publish the hints; checking the result takes longer");
+            // A place that stalls would stall once for every item.
+            Err(error) if is_courtesy(place, name) => {
+                tracing::warn!(job = %address, name, %error, "cannot publish the traces of items; checking the result takes longer");
+                break;
             }
-            Err(error) => return Err(error.into()),
+            Err(error) => return Err(error),
         }
     }
     Ok(first.unwrap_or_default())
+}
+
+async fn publish_file(
+    context: &Context,
+    address: &Pubkey,
+    record: &Record,
+    name: &str,
+) -> Result<String> {
+    let journal = &context.journal;
+    let path = journal.submission_path(address, record.submission, name);
+    let bytes = journal.read(&path)?;
+    let bytes = bytes.ok_or_else(|| failed(&path, &"it is gone"))?;
+    let place = relative(address, record.submission, name);
+    let (length, started) = (bytes.len() as u64, Instant::now());
+    let published = context.settings.publisher.put(&place, bytes).await?;
+    if let Some(ability) = lock(&context.ability).as_mut() {
+        ability.published(length, started.elapsed());
+    }
+    Ok(published)
 }
 
 /// Sends the commitment, unless an earlier transaction with it may still land and pass for the next milestone's.
@@ -242,7 +265,7 @@ async fn submit(
     address: &Pubkey,
     job: &Job,
     record: Record,
-    root: [u8; 32],
+    roots: Roots,
     uri: String,
     sent_at: Option<i64>,
 ) -> Result<()> {
@@ -258,12 +281,12 @@ async fn submit(
     }
     if job.milestones > 1 {
         // The next milestone's worker asks for it.
-        let path = context.journal.uri_path(address, &checkpoint(&root));
+        let path = context.journal.uri_path(address, &checkpoint(&roots.root));
         context.journal.write(&path, uri.as_bytes())?;
     }
     let published = |sent_at| {
         record.at(Stage::Published {
-            root,
+            roots,
             uri: uri.clone(),
             sent_at,
         })
@@ -271,12 +294,13 @@ async fn submit(
     context
         .journal
         .save(address, &published(Some(moment.now)))?;
-    match context.chain.submit(job, root, &uri).await {
+    let Roots { root, tokens_root } = roots;
+    match context.chain.submit(job, root, tokens_root, &uri).await {
         Ok(()) => {
             tracing::info!(job = %address, milestone = job.milestone, root = hex::encode(root), uri, "submitted");
             context
                 .journal
-                .save(address, &record.at(Stage::Submitted { root }))?;
+                .save(address, &record.at(Stage::Submitted { roots }))?;
             Ok(())
         }
         Err(error) => {
@@ -347,6 +371,7 @@ async fn order(
     job: &Job,
     submission: u32,
     prepared: Prepared,
+    items_at_once: u32,
 ) -> Result<WorkOrder> {
     let moment = context.chain.moment().await?;
     let deadline = match job.is_in(JobState::Open) {
@@ -365,7 +390,12 @@ async fn order(
         }
         false => None,
     };
-    let folder = context.journal.submission_path(address, submission, "work");
+    // What a command writes beside its answer is no file of the agent's own.
+    let folder = match prepared.tensors.is_some() {
+        true => "",
+        false => "work",
+    };
+    let folder = context.journal.submission_path(address, submission, folder);
     files::create_folder(&folder)?;
     Ok(WorkOrder {
         job: address.to_string(),
@@ -377,7 +407,7 @@ async fn order(
         milestone: job.milestone,
         milestones: job.milestones,
         submission,
-        batch_rows: job.batch_rows.get(),
+        items: job.items.get(),
         deadline,
         seconds_left: deadline.saturating_sub(moment.now).max(0),
         input_uri: prepared.input_uri,
@@ -387,6 +417,7 @@ async fn order(
         checkpoint_uri,
         folder,
         tensors: prepared.tensors,
+        items_at_once,
     })
 }
 

@@ -1,21 +1,21 @@
 //! What a provider must at least put at stake.
 
-use crate::{BPS, RuleError, gmac};
+use crate::{BPS, RuleError, gwork};
 
 /// The least bond of a job: a share of one milestone's price, or the mint's bond for the work where that is more.
 ///
-/// `max(floor(price_atoms x bond_bps / 10,000), ceil(bond_per_gmac_atoms x macs / 10^9))`.
+/// `max(floor(price_atoms x bond_bps / 10,000), ceil(bond_per_gwork_atoms x work / 10^9))`.
 ///
 /// - Units: `price_atoms` of one milestone and the result in atoms; `bond_bps` in basis points, where 20,000 is twice the
-///   price; `bond_per_gmac_atoms` in atoms per 10^9 multiply-accumulates; `macs` in multiply-accumulates.
+///   price; `bond_per_gwork_atoms` in atoms per 10^9 units of work; `work` in units of work.
 /// - Errors: [`RuleError::AmountOverflow`] when either bound does not fit 64 bits.
-/// - Source: program.md, "Bond at least twice the price and at least the mint's bond per MAC"; formats.md, "Bond shares
-///   refer to one milestone's price; a bond per MAC rounds up".
+/// - Source: program.md, "Bond at least twice the price and at least the mint's bond per unit of work"; formats.md, "Bond shares
+///   refer to one milestone's price; a bond per unit of work rounds up".
 pub fn least_bond(
     price_atoms: u64,
     bond_bps: u32,
-    bond_per_gmac_atoms: u64,
-    macs: u64,
+    bond_per_gwork_atoms: u64,
+    work: u64,
 ) -> Result<u64, RuleError> {
     let bond_bps = u64::from(bond_bps);
     // Split at 10,000 as in `share`: exact, and without a 128-bit division. The part is below 10,000 x 2^32.
@@ -24,7 +24,7 @@ pub fn least_bond(
         .ok_or(RuleError::AmountOverflow)?;
     let part = (price_atoms % BPS).saturating_mul(bond_bps) / BPS;
     let for_price = whole.checked_add(part).ok_or(RuleError::AmountOverflow)?;
-    let for_work = gmac::ceil_atoms(bond_per_gmac_atoms, macs)?;
+    let for_work = gwork::ceil_atoms(bond_per_gwork_atoms, work)?;
     Ok(for_price.max(for_work))
 }
 
@@ -65,13 +65,13 @@ mod tests {
     proptest! {
         #[test]
         fn least_bond_is_the_larger_of_both_bounds(
-            price in atoms(), share in bond_bps(), rate in atoms(), macs in atoms(),
+            price in atoms(), share in bond_bps(), rate in atoms(), work in atoms(),
         ) {
             let for_price = u128::from(price) * u128::from(share) / u128::from(BPS);
-            let for_work = (u128::from(rate) * u128::from(macs)).div_ceil(1_000_000_000);
+            let for_work = (u128::from(rate) * u128::from(work)).div_ceil(1_000_000_000);
             let expected = u64::try_from(for_price.max(for_work))
                 .map_err(|_| RuleError::AmountOverflow);
-            prop_assert_eq!(least_bond(price, share, rate, macs), expected);
+            prop_assert_eq!(least_bond(price, share, rate, work), expected);
         }
 
         #[test]

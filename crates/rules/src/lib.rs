@@ -5,7 +5,7 @@
 //!
 //! Conventions, which hold for every function:
 //! - amounts are atoms of one mint (`u64`), shares are basis points of [`BPS`], times are Unix seconds (`i64`);
-//! - shares are floored, a price or a bond per multiply-accumulate is rounded up; what rounding leaves over goes to the
+//! - shares are floored, a price or a bond per unit of work is rounded up; what rounding leaves over goes to the
 //!   party that the function's documentation names, so parts always sum to the whole;
 //! - every function is total: it returns a value or a [`RuleError`], and never panics, whatever the arguments.
 //!
@@ -23,7 +23,7 @@ pub mod bond;
 pub mod deadline;
 pub mod epoch;
 mod error;
-mod gmac;
+mod gwork;
 pub mod late;
 pub mod price;
 pub mod quote;

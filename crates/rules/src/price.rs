@@ -1,21 +1,21 @@
 //! What a job must at least cost, and what is escrowed for it.
 
-use crate::{RuleError, gmac};
+use crate::{RuleError, gwork};
 
 /// The least price of one milestone: the mint's least price, or its price for the work where that is more.
 ///
-/// `max(min_price_atoms, ceil(price_per_gmac_atoms x macs / 10^9))`; rounded up like the bond for the work.
+/// `max(min_price_atoms, ceil(price_per_gwork_atoms x work / 10^9))`; rounded up like the bond for the work.
 ///
-/// - Units: `min_price_atoms` and the result in atoms, `price_per_gmac_atoms` in atoms per 10^9 multiply-accumulates,
-///   `macs` in multiply-accumulates (from the model's program and the batch rows; 0 where the work has no program).
+/// - Units: `min_price_atoms` and the result in atoms, `price_per_gwork_atoms` in atoms per 10^9 units of work,
+///   `work` in units of work (from the model's graph and the items; 0 where there is no sealed graph).
 /// - Errors: [`RuleError::AmountOverflow`] when the price for the work does not fit 64 bits.
-/// - Source: program.md, "price at least the mint's price per MAC".
+/// - Source: program.md, "price at least the mint's price per unit of work".
 pub fn least_price(
     min_price_atoms: u64,
-    price_per_gmac_atoms: u64,
-    macs: u64,
+    price_per_gwork_atoms: u64,
+    work: u64,
 ) -> Result<u64, RuleError> {
-    Ok(gmac::ceil_atoms(price_per_gmac_atoms, macs)?.max(min_price_atoms))
+    Ok(gwork::ceil_atoms(price_per_gwork_atoms, work)?.max(min_price_atoms))
 }
 
 /// What the client's purse reserves for a whole job: `price_atoms x milestones`.
@@ -48,12 +48,12 @@ mod tests {
     proptest! {
         #[test]
         fn least_price_is_the_larger_of_both_bounds(
-            min in atoms(), rate in atoms(), macs in atoms(),
+            min in atoms(), rate in atoms(), work in atoms(),
         ) {
-            let for_work = (u128::from(rate) * u128::from(macs)).div_ceil(1_000_000_000);
+            let for_work = (u128::from(rate) * u128::from(work)).div_ceil(1_000_000_000);
             let expected = u64::try_from(for_work.max(u128::from(min)))
                 .map_err(|_| RuleError::AmountOverflow);
-            prop_assert_eq!(least_price(min, rate, macs), expected);
+            prop_assert_eq!(least_price(min, rate, work), expected);
         }
 
         #[test]

@@ -7,19 +7,19 @@ use crate::{RuleError, bond, price};
 pub struct Floors {
     /// Least price of a milestone, in atoms.
     pub least_price_atoms: u64,
-    /// Least price of 10^9 multiply-accumulates, in atoms.
-    pub price_per_gmac_atoms: u64,
+    /// Least price of 10^9 units of work, in atoms.
+    pub price_per_gwork_atoms: u64,
     /// Least bond in basis points of a milestone's price.
     pub bond_bps: u32,
-    /// Least bond for 10^9 multiply-accumulates that can be convicted, in atoms.
-    pub bond_per_gmac_atoms: u64,
+    /// Least bond for 10^9 units of work that can be convicted, in atoms.
+    pub bond_per_gwork_atoms: u64,
 }
 
 /// What a client offers and asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Offer {
-    /// Multiply-accumulates of a milestone, 0 where none are counted.
-    pub macs: u64,
+    /// Units of work of a milestone, 0 where none are counted.
+    pub work: u64,
     /// Whether a wrong result can be convicted on chain.
     pub is_refereed: bool,
     /// Milestones, at least one.
@@ -41,7 +41,7 @@ pub struct Quote {
 
 /// Quotes a job. An offer below the least price is quoted at the least price.
 ///
-/// Counted work is paid for at every level; only what can be convicted is also secured by a bond per multiply-accumulate.
+/// Counted work is paid for at every level; only what can be convicted is also secured by a bond per unit of work.
 ///
 /// - Errors: those of [`price::least_price`], [`bond::least_bond`] and [`price::escrow`].
 /// - Source: program.md, `create_job`.
@@ -49,18 +49,18 @@ pub struct Quote {
 pub fn quote(floors: &Floors, offer: &Offer) -> Result<Quote, RuleError> {
     let least_price_atoms = price::least_price(
         floors.least_price_atoms,
-        floors.price_per_gmac_atoms,
-        offer.macs,
+        floors.price_per_gwork_atoms,
+        offer.work,
     )?;
     let price_atoms = offer.price_atoms.max(least_price_atoms);
-    let judged_macs = if offer.is_refereed { offer.macs } else { 0 };
+    let judged_work = if offer.is_refereed { offer.work } else { 0 };
     Ok(Quote {
         least_price_atoms,
         least_bond_atoms: bond::least_bond(
             price_atoms,
             floors.bond_bps,
-            floors.bond_per_gmac_atoms,
-            judged_macs,
+            floors.bond_per_gwork_atoms,
+            judged_work,
         )?,
         escrow_atoms: price::escrow(price_atoms, offer.milestones)?,
     })
@@ -77,12 +77,12 @@ mod tests {
 
     const FLOORS: Floors = Floors {
         least_price_atoms: 10,
-        price_per_gmac_atoms: 100,
+        price_per_gwork_atoms: 100,
         bond_bps: 20_000,
-        bond_per_gmac_atoms: 1_000,
+        bond_per_gwork_atoms: 1_000,
     };
     const OFFER: Offer = Offer {
-        macs: 2_000_000_000,
+        work: 2_000_000_000,
         is_refereed: true,
         milestones: 1,
         price_atoms: 300,
@@ -105,7 +105,7 @@ mod tests {
             ..OFFER
         };
         assert_eq!(quote(&FLOORS, &reviewed), expected(200, 600, 900));
-        let uncounted = Offer { macs: 0, ..OFFER };
+        let uncounted = Offer { work: 0, ..OFFER };
         assert_eq!(quote(&FLOORS, &uncounted), expected(10, 600, 300));
         // Too little is quoted at what is enough.
         let cheap = Offer {
@@ -129,17 +129,17 @@ mod tests {
         #[test]
         fn an_offer_at_its_quote_is_quoted_the_same(
             (least, rate, bond_rate) in (atoms(), atoms(), atoms()),
-            (macs, price) in (atoms(), atoms()),
+            (work, price) in (atoms(), atoms()),
             bond_bps in any::<u32>(),
             (is_refereed, milestones) in (any::<bool>(), any::<u8>()),
         ) {
             let floors = Floors {
                 least_price_atoms: least,
-                price_per_gmac_atoms: rate,
+                price_per_gwork_atoms: rate,
                 bond_bps,
-                bond_per_gmac_atoms: bond_rate,
+                bond_per_gwork_atoms: bond_rate,
             };
-            let offer = Offer { macs, is_refereed, milestones, price_atoms: price };
+            let offer = Offer { work, is_refereed, milestones, price_atoms: price };
             if let Ok(quoted) = quote(&floors, &offer) {
                 let paid = price.max(quoted.least_price_atoms);
                 let again = quote(&floors, &Offer { price_atoms: paid, ..offer });

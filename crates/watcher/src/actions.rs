@@ -3,12 +3,12 @@
 use {
     crate::{
         case::{Case, Next},
-        case_data::parsed,
         chain::OpenedDemand,
         context::Context,
         error::StepError,
         results::CaseData,
-        verdict::Verdict,
+        search::Ask,
+        verdict::{Accused, Verdict},
     },
     quern_client::{
         ClientError, Pubkey,
@@ -18,43 +18,71 @@ use {
             state::{ConvictionReason, Job, JobState},
         },
     },
-    quern_proof::{demand::NodeId, evidence::Charge},
+    quern_proof::evidence::Charge,
 };
 
 /// What a step leads to, or why it cannot go on.
 pub(crate) type Stepped = Result<Next, StepError>;
 
-/// Opens a demand; `left` more may follow on the way, this one included.
+/// Opens a demand, and answers it where that follows from what was published: then its fee comes back at once.
 pub(crate) async fn ask(
     context: &Context,
     case: &mut Case,
     job: &Job,
-    node_id: NodeId,
+    ask: &Ask,
     parent: Option<Pubkey>,
-    left: u32,
 ) -> Stepped {
+    let (address, submission) = (case.id.job, case.id.submission);
+    let node_id = ask.node_id;
+    let opened = || context.chain.demand_at(&address, submission, &node_id);
     let error = match context.chain.ask(job, &node_id, parent).await {
         Ok(()) => {
             let fee_lamports = job.terms.demand_fee_lamports.get();
             case.fees_lamports += fee_lamports;
             tracing::info!(
-                job = %case.id.job, fee_lamports, at_most_left = left - 1,
+                job = %case.id.job, fee_lamports,
                 "demanded: {node_id}"
             );
+            if let Some(bytes) = &ask.answer
+                && let Some(demand) = opened().await?
+            {
+                answer(context, case, job, &demand, bytes).await;
+            }
             return Ok(Next::Wait);
         }
         Err(error) => error,
     };
     // Another watcher may have opened the same in the meantime.
-    let (address, submission) = (&case.id.job, case.id.submission);
-    let known = context.chain.demand_at(address, submission, &node_id);
-    if known.await?.is_some() {
+    if opened().await?.is_some() {
         return Ok(Next::Wait);
     }
     // What was answered may have been rolled back.
     case.answered.clear();
-    case.waits_for = None;
+    case.waits_for.clear();
     unless_moved_on(context, case, error).await
+}
+
+/// Answers a demand with what was published. Where that fails, it is the provider that has to answer.
+pub(crate) async fn answer(
+    context: &Context,
+    case: &mut Case,
+    job: &Job,
+    demand: &OpenedDemand,
+    answer: &[u8],
+) {
+    let node_id = demand.node_id;
+    match context.chain.answer(job, demand, answer).await {
+        Ok(()) => {
+            if case.own_answers.insert(node_id) && demand.opener == context.chain.signer() {
+                let fee_lamports = demand.fee_lamports;
+                case.fees_lamports = case.fees_lamports.saturating_sub(fee_lamports);
+            }
+            tracing::debug!(job = %case.id.job, "answered from what is published: {node_id}");
+        }
+        Err(error) => {
+            tracing::debug!(job = %case.id.job, %error, "cannot answer {node_id}; waiting for the provider");
+        }
+    }
 }
 
 /// Convicts; the evidence is judged once more before anything is paid. `demands` answers have led there.
@@ -67,21 +95,23 @@ pub(crate) async fn convict(
     demands: u32,
 ) -> Stepped {
     case.is_wrong = true;
-    if case.charge.replace(charge) != Some(charge) {
-        tracing::info!(job = %case.id.job, evidence_bytes = evidence.len(), "{charge} is wrong; convicting");
+    let graph = data.graph()?;
+    let accused = Accused::of(&graph, charge);
+    if case.accused.replace(accused) != Some(accused) {
+        tracing::info!(job = %case.id.job, evidence_bytes = evidence.len(), "{accused} is wrong; convicting");
     }
-    let graph = parsed(&data.graph)?;
     match context.chain.convict(job, &graph, &charge, &evidence).await {
         Ok(conviction) => Ok(Next::Done(Verdict::Convicted {
             signature: conviction.signature,
             charge,
+            item: accused.item,
             route: conviction.route,
             evidence_bytes: evidence.len() as u64,
             compute_units: conviction.compute_units,
             demands,
         })),
         Err(ClientError::Evidence(refusal)) => Err(StepError::Final(format!(
-            "{charge:?} seems wrong but would not convict: {}",
+            "{accused} seems wrong but would not convict: {}",
             refusal.message()
         ))),
         Err(error) => unless_moved_on(context, case, error).await,

@@ -4,12 +4,14 @@
 use {
     crate::{
         chain::OpenedDemand,
-        verdict::{Report, Verdict},
+        error::Result,
+        sample,
+        verdict::{Accused, Report, Verdict},
     },
     quern_client::{Pubkey, quern::state::Job},
     quern_data::runtime::Retry,
-    quern_proof::{Hash, demand::NodeId, evidence::Charge},
-    std::time::Duration,
+    quern_proof::{Hash, demand::NodeId},
+    std::{collections::HashSet, sync::Arc, time::Duration},
     tokio::time::Instant,
 };
 
@@ -58,8 +60,8 @@ pub(crate) struct Case {
     /// What a conviction would take, and in which mint.
     pub bond_atoms: u64,
     pub mint: Pubkey,
-    /// The demand that the case waits for.
-    pub waits_for: Option<NodeId>,
+    /// The demands that the case waits for.
+    pub waits_for: Vec<NodeId>,
     /// What was answered on the way there.
     pub answered: Vec<OpenedDemand>,
     /// Why it is not known where the trace is, and when that is looked up again.
@@ -69,7 +71,13 @@ pub(crate) struct Case {
     /// Whether the result is known to be wrong.
     pub is_wrong: bool,
     /// What is wrong, if that is known.
-    pub charge: Option<Charge>,
+    pub accused: Option<Accused>,
+    /// The items that are checked, once they are drawn.
+    pub sample: Option<Arc<Vec<u32>>>,
+    /// Demands that this watcher answered itself.
+    pub own_answers: HashSet<NodeId>,
+    /// Whether traces came with item roots that led nowhere: only the roots are looked for again.
+    pub has_useless_traces: bool,
     /// What was said last, so that it is said once.
     pub last_said: Option<String>,
     pub retry: Retry,
@@ -85,12 +93,15 @@ impl Case {
             review_secs: job.review_secs.get(),
             bond_atoms: job.bond_left_atoms.get().max(job.bond_atoms.get()),
             mint: job.mint,
-            waits_for: None,
+            waits_for: Vec::new(),
             answered: Vec::new(),
             lost_trace: None,
             fees_lamports: 0,
             is_wrong: false,
-            charge: None,
+            accused: None,
+            sample: None,
+            own_answers: HashSet::new(),
+            has_useless_traces: false,
             last_said: None,
             retry: Retry::default(),
         }
@@ -106,9 +117,22 @@ impl Case {
         job.submissions.get() < self.id.submission
     }
 
+    /// The items that are checked, in order: drawn at the first look at the submission, which nobody could foresee, and the
+    /// same ones from then on.
+    pub(crate) fn sample(&mut self, items: u32, share: Option<f64>) -> Result<Arc<Vec<u32>>> {
+        if let Some(sample) = &self.sample {
+            return Ok(Arc::clone(sample));
+        }
+        let drawn = Arc::new(sample::draw(items, sample::count(items, share))?);
+        Ok(Arc::clone(self.sample.insert(drawn)))
+    }
+
     /// Keeps what was answered on the way down: a step needs no more requests when the way is long.
     pub(crate) fn remember(&mut self, way: &[OpenedDemand], signer: &Pubkey) {
-        let own = way.iter().filter(|demand| demand.opener == *signer);
+        let own = way.iter().filter(|demand| {
+            // An own answer brings the fee back.
+            demand.opener == *signer && !self.own_answers.contains(&demand.node_id)
+        });
         self.fees_lamports = own.map(|demand| demand.fee_lamports).sum();
         let answered = way.iter().filter(|demand| demand.answer.is_some());
         self.answered = answered.cloned().collect();
@@ -134,7 +158,8 @@ impl Case {
         let verdict = match verdict {
             // What is known to be wrong is not merely unchecked.
             Verdict::CouldNotCheck { why } if self.is_wrong => Verdict::Wrong {
-                charge: self.charge,
+                charge: self.accused.map(|accused| accused.charge),
+                item: self.accused.and_then(|accused| accused.item),
                 why,
             },
             verdict => verdict,

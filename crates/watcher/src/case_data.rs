@@ -1,23 +1,24 @@
-//! Getting the data of a case: graph, weights, inputs, the published trace, and the watcher's own result. All of it is
-//! compared with the roots on chain before it is used; only the trace may be anything, which is the point.
+//! Getting the data of a case: graph, weights and inputs. All of it is compared with the roots on chain before it is used.
 
 use {
     crate::{
         context::Context,
         error::{Result, StepError, WatcherError},
         results::{CaseData, OwnResult},
+        sample,
+        settings::Settings,
     },
     quern_client::{ClientError, Pubkey, accounts::ModelAccount, quern::state::Job},
     quern_data::{
-        DataError, Download, DownloadSlot, Reservation, Share, TensorList, Wanted, fetch,
-        runtime::on_processor, sizes::Sizes,
+        DataError, DownloadSlot, Reservation, Share, TensorList, Wanted, fetch,
+        sizes::{self, Sizes},
     },
-    quern_proof::{Hash, Tensor, commit, eval, file, graph::Graph},
+    quern_proof::graph::Graph,
     std::sync::Arc,
 };
 
-/// MACs in a GMAC.
-const GMAC: u64 = 1_000_000_000;
+/// Units of work in a Gwork.
+const GWORK: u64 = 1_000_000_000;
 
 /// What inputs and weights are loaded for.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -28,42 +29,33 @@ pub(crate) enum Purpose {
     Examine,
 }
 
-/// The published trace.
-pub(crate) enum Published {
-    /// It has the committed root.
-    Trace(Vec<Tensor>),
-    /// It is another one; this is why.
-    Missing(String),
-}
-
-/// What was published, on the disk and not looked at yet.
-pub(crate) struct Delivery {
-    pub trace: Download,
-    /// The sums beside it, if they can be had. They are trusted for nothing.
-    pub hints: Option<Download>,
-}
-
 /// What a case takes, known before anything is fetched.
 pub(crate) struct Plan {
     account: ModelAccount,
-    pub batch_rows: u32,
+    items: u32,
     pub sizes: Sizes,
+}
+
+impl Plan {
+    /// Whether the result is the text that the provider generated.
+    pub(crate) fn ends_with_text(&self) -> bool {
+        let graph = Graph::parse(&self.account.graph).ok();
+        graph.is_some_and(|graph| {
+            graph.feedback().map(usize::from) == graph.op_count().checked_sub(1)
+        })
+    }
 }
 
 /// Reads the model of a job. What is too large or too much work is refused before anything is fetched.
 pub(crate) async fn plan(context: &Context, job: &Job) -> std::result::Result<Plan, StepError> {
-    check_macs(job.macs.get(), context.settings.max_macs)?;
+    let items = job.items.get();
+    check_work(&context.settings, job.work.get(), items)?;
     let account = context.chain.model(&job.model).await?;
-    let batch_rows = job.batch_rows.get();
     let graph = parsed(&account.graph)?;
-    graph.check().map_err(quern_proof::Error::from)?;
-    graph
-        .check_batch_rows(batch_rows)
-        .map_err(quern_proof::Error::from)?;
-    let sizes = checked_sizes(context, &graph, batch_rows)?;
+    let sizes = checked_sizes(context, &graph, items)?;
     Ok(Plan {
         account,
-        batch_rows,
+        items,
         sizes,
     })
 }
@@ -84,7 +76,7 @@ pub(crate) async fn bring(
         async { Ok::<_, StepError>(noted(download, weights_uri(context, &plan.account).await?)) };
     let brought = async {
         store.bring(weights, uri).await?;
-        let list = TensorList::inputs(&graph, plan.batch_rows, &job.input_roots)?;
+        let list = TensorList::inputs(&graph, plan.items, &job.input_roots)?;
         let inputs = wanted(context, &list, address, address);
         let uri = async {
             Ok::<_, StepError>(noted(
@@ -110,10 +102,10 @@ pub(crate) async fn load(
     job: &Job,
     plan: Plan,
     purpose: Purpose,
-) -> std::result::Result<(Arc<CaseData>, Reservation), StepError> {
+) -> std::result::Result<(CaseData, Reservation), StepError> {
     let bytes = match purpose {
         Purpose::Keep => plan.sizes.operands_bytes(),
-        Purpose::Examine => plan.sizes.case_bytes(),
+        Purpose::Examine => case_bytes(&plan.sizes, plan.items),
     };
     let memory = context.store.reserve(bytes).await?;
     let graph = parsed(&plan.account.graph)?;
@@ -121,18 +113,23 @@ pub(crate) async fn load(
     let weights = wanted(context, &list, address, &job.model);
     let uri = weights_uri(context, &plan.account);
     let weights = context.store.get(weights, uri).await?;
-    let list = TensorList::inputs(&graph, plan.batch_rows, &job.input_roots)?;
+    let list = TensorList::inputs(&graph, plan.items, &job.input_roots)?;
     let inputs = wanted(context, &list, address, address);
     let uri = async { Ok::<_, StepError>(context.chain.input_uri(address, job).await?) };
     let inputs = context.store.get(inputs, uri).await.map_err(of_inputs)?;
+    // The tokens are not the client's to give: zeroes stand for them.
+    let inputs = sizes::all_inputs(&graph, plan.items, &inputs, None)?;
     let data = CaseData {
         graph: plan.account.graph,
-        batch_rows: plan.batch_rows,
+        items: plan.items,
         inputs,
         weights,
         sizes: plan.sizes,
+        trace_root: job.trace_root,
+        tokens_root: job.tokens_root,
+        are_tokens_demanded: false,
     };
-    Ok((Arc::new(data), memory))
+    Ok((data, memory))
 }
 
 /// A job commits to the URI of its inputs, so that never gets better; a model's may change at any time.
@@ -146,7 +143,7 @@ fn of_inputs(error: StepError) -> StepError {
 }
 
 /// A URI, after its host was named in the download slot.
-fn noted(download: &DownloadSlot<'_>, uri: String) -> String {
+pub(crate) fn noted(download: &DownloadSlot<'_>, uri: String) -> String {
     if let Some(host) = fetch::host_of(&uri) {
         download.is_by(host);
     }
@@ -168,32 +165,60 @@ fn wanted<'a>(
     }
 }
 
-fn check_macs(macs: u64, max_macs: u64) -> std::result::Result<(), StepError> {
-    if macs <= max_macs {
+/// Refuses what takes longer than this watcher has: the work of the items that it would check.
+fn check_work(
+    settings: &Settings,
+    job_work: u64,
+    items: u32,
+) -> std::result::Result<(), StepError> {
+    let checked = sample::count(items, settings.sample);
+    // Every item takes as much as every other.
+    let item_work = job_work.div_ceil(u64::from(items.max(1)));
+    let (work, max_work) = (item_work.saturating_mul(checked.into()), settings.max_work);
+    if work <= max_work {
         return Ok(());
     }
+    let more = match checked == items {
+        true => "raise --max-gwork, or check a --sample",
+        false => "raise --max-gwork, or check a smaller --sample",
+    };
     Err(StepError::Final(format!(
-        "it takes {} GMAC to compute, more than the limit of {}; raise --max-gmacs",
-        macs.div_ceil(GMAC),
-        max_macs / GMAC
+        "checking {checked} of its {items} items takes {} Gwork, more than the limit of {}; {more}",
+        work.div_ceil(GWORK),
+        max_work / GWORK
     )))
+}
+
+/// What each item takes beside its share of the files: roots in the maps and trees that compare them.
+const ITEM_BYTES: u64 = 256;
+
+/// The most memory that examining takes.
+pub(crate) fn case_bytes(sizes: &Sizes, items: u32) -> u64 {
+    let roots = u64::from(items).saturating_mul(ITEM_BYTES);
+    sizes.case_bytes().saturating_add(roots)
+}
+
+/// What an own result takes with everything that it was computed from.
+fn kept_bytes(data: &CaseData) -> u64 {
+    let roots = u64::from(data.items).saturating_mul(ITEM_BYTES);
+    data.sizes.kept_bytes().saturating_add(roots)
 }
 
 /// How large a case is, if that is within all limits.
 fn checked_sizes(
     context: &Context,
     graph: &Graph<'_>,
-    batch_rows: u32,
+    items: u32,
 ) -> std::result::Result<Sizes, StepError> {
     let budget = context.store.budget();
     let limit = context.settings.fetch.max_bytes;
-    let mut sizes = Sizes::of(graph, batch_rows)?;
-    // Hints only save time.
-    if sizes.hints_file > limit || budget.check(sizes.case_bytes()).is_err() {
-        sizes.hints_file = 0;
+    let mut sizes = Sizes::of(graph, items)?;
+    // Sums only save time.
+    if sizes.sums_file > limit || budget.check(case_bytes(&sizes, items)).is_err() {
+        sizes.sums_file = 0;
     }
     for (what, bytes) in [
-        ("trace takes", sizes.trace),
+        ("trace takes, of one item,", sizes.trace),
         ("inputs take", sizes.inputs),
         ("weights take", sizes.weights),
     ] {
@@ -204,7 +229,7 @@ fn checked_sizes(
         }
     }
     // What could never be examined need not be kept.
-    budget.check(sizes.case_bytes())?;
+    budget.check(case_bytes(&sizes, items))?;
     Ok(sizes)
 }
 
@@ -224,120 +249,18 @@ async fn weights_uri(
     }
 }
 
-/// What is published at a URI, on the disk; or why it is missing.
-///
-/// # Errors
-/// That this disk has no room.
-pub(crate) async fn delivery(
-    context: &Context,
-    uri: &str,
-    sizes: &Sizes,
-    download: &DownloadSlot<'_>,
-) -> Result<std::result::Result<Delivery, String>> {
-    noted(download, uri.to_owned());
-    let store = &context.store;
-    let trace = match store.download(uri, Some(sizes.trace_file)).await {
-        Ok(trace) => trace,
-        Err(
-            error @ (DataError::DiskFull { .. }
-            | DataError::DiskLimit { .. }
-            | DataError::Files { .. }),
-        ) => return Err(error.into()),
-        Err(error) => return Ok(Err(error.to_string())),
-    };
-    let hints = match (sizes.hints_file, uri.rsplit_once('/')) {
-        (0, _) | (_, None) => None,
-        (bytes, Some((folder, _))) => {
-            let uri = format!("{folder}/{}", fetch::HINTS_FILE);
-            let found = store.download(&uri, Some(bytes)).await;
-            found
-                .inspect_err(|error| {
-                    tracing::debug!(%error, "there are no hints; the check takes longer");
-                })
-                .ok()
-        }
-    };
-    Ok(Ok(Delivery { trace, hints }))
-}
-
-/// The trace in a file, if it is the committed one. Whatever is wrong with it is a missing delivery.
-///
-/// # Errors
-/// That reading it broke off.
-pub(crate) async fn trace(file: Download, root: Hash, data: &Arc<CaseData>) -> Result<Published> {
-    let data = Arc::clone(data);
-    let read = move || Ok(read_trace(&data, file.read()?, &root));
-    on_processor(read).await?
-}
-
-/// The watcher's own result, kept until the case is decided if there is memory for it.
-pub(crate) async fn own_result(
-    context: &Context,
-    case: (Pubkey, u32),
-    data: &Arc<CaseData>,
-) -> std::result::Result<Arc<OwnResult>, StepError> {
-    if let Some(own) = context.results.get(case) {
-        return Ok(own);
-    }
-    let (from, max_bytes) = (Arc::clone(data), context.settings.fetch.max_bytes);
-    let own = Arc::new(on_processor(move || compute(from, max_bytes)).await??);
+/// Keeps an own result until the case is decided, if there is memory for it.
+pub(crate) fn keep(context: &Context, case: (Pubkey, u32), own: &Arc<OwnResult>) {
     let budget = context.store.budget();
-    match budget.try_reserve(Share::Demands, data.sizes.kept_bytes()) {
-        Some(memory) => context.results.put(case, Arc::clone(&own), memory),
+    match budget.try_reserve(Share::Demands, kept_bytes(&own.data)) {
+        Some(memory) => context.results.put(case, Arc::clone(own), memory),
         None => {
             tracing::warn!(job = %case.0, "there is no memory to keep the own result; it is computed again for every demand: raise --memory-limit");
         }
     }
-    Ok(own)
 }
 
 /// A graph's records.
-pub(crate) fn parsed(graph: &[u8]) -> Result<Graph<'_>> {
+fn parsed(graph: &[u8]) -> Result<Graph<'_>> {
     Ok(Graph::load(graph)?)
-}
-
-fn read_trace(data: &CaseData, bytes: Vec<u8>, root: &Hash) -> Published {
-    let read = move || -> Result<Vec<Tensor>> {
-        let outputs = file::decode_trace(&bytes)?;
-        drop(bytes);
-        let graph = parsed(&data.graph)?;
-        if outputs.len() != graph.op_count() {
-            return Err(quern_proof::Error::Count {
-                what: "ops",
-                expected: graph.op_count(),
-                found: outputs.len(),
-            }
-            .into());
-        }
-        eval::check_output_shapes(&graph, data.batch_rows, &outputs)?;
-        Ok(outputs)
-    };
-    match read() {
-        Ok(outputs) if root_of(&outputs) == Some(*root) => Published::Trace(outputs),
-        Ok(_) => Published::Missing("what is published has another root".to_owned()),
-        Err(error) => Published::Missing(error.to_string()),
-    }
-}
-
-fn root_of(outputs: &[Tensor]) -> Option<Hash> {
-    let roots: Vec<Hash> = outputs.iter().map(commit::data_root).collect();
-    commit::trace_root(&roots)
-}
-
-fn compute(data: Arc<CaseData>, max_trace_bytes: u64) -> Result<OwnResult> {
-    let graph = parsed(&data.graph)?;
-    let outputs = eval::run_within(
-        &graph,
-        data.batch_rows,
-        &data.inputs,
-        &data.weights,
-        max_trace_bytes,
-    )?;
-    let root = root_of(&outputs)
-        .ok_or_else(|| WatcherError::NotReady("the graph has no op".to_owned()))?;
-    Ok(OwnResult {
-        data,
-        outputs,
-        root,
-    })
 }

@@ -86,6 +86,8 @@ pub trait WatcherChain: ChainReads {
     async fn unanswered(&self, job: &Pubkey) -> Result<Vec<OpenedDemand>>;
     /// Asks; `parent` is the account of the answered demand whose answer holds the node, none at a root.
     async fn ask(&self, job: &Job, node_id: &NodeId, parent: Option<Pubkey>) -> Result<()>;
+    /// Answers a demand; the fee goes to the signer.
+    async fn answer(&self, job: &Job, asked: &OpenedDemand, answer: &[u8]) -> Result<()>;
     /// Convicts, after judging the evidence; `graph` is the job's.
     async fn convict(
         &self,
@@ -293,6 +295,14 @@ impl WatcherChain for RpcWatcherChain {
         let demand = instructions::demand(&self.signer(), job, node_id, parent);
         let sender = self.reads.sender(Errand::demand(job));
         sender.send(&[demand], &[self.wallet()]).await?;
+        Ok(())
+    }
+
+    async fn answer(&self, job: &Job, asked: &OpenedDemand, answer: &[u8]) -> Result<()> {
+        let address = instructions::job_address(job);
+        let reveal = instructions::reveal(&self.signer(), &address, &asked.address, answer);
+        let sender = self.reads.sender(Errand::demand(job));
+        sender.send(&[reveal], &[self.wallet()]).await?;
         Ok(())
     }
 

@@ -1,15 +1,14 @@
-//! The way down a withheld commitment: along the first difference from the own result, each demand below the answer of the one
-//! before it, until a wrong value or node is revealed.
+//! The way down a withheld commitment: each demand below the answer of the one before it, until a wrong value or node is
+//! revealed.
 
 use {
     crate::{
-        actions::{self, Stepped},
+        actions,
         case::{Case, Next},
-        case_data::parsed,
         chain::OpenedDemand,
         context::Context,
         error::{StepError, WatcherError},
-        results::OwnResult,
+        search::{Ask, Asks, Found, OnChain, Search},
     },
     quern_client::{
         ClientError, Pubkey,
@@ -17,16 +16,13 @@ use {
     },
     quern_data::runtime::on_processor,
     quern_proof::{
-        Hash, Operand,
-        demand::{self, NodeId, Parent, Tree},
-        evidence::Charge,
-        witness::{self, Patched, Step, Whole},
+        Operand,
+        demand::{NodeId, Tree},
     },
-    quern_rules::deadline::in_time,
-    std::{collections::HashMap, sync::Arc},
+    quern_rules::deadline::{in_time, reaction_end},
 };
 
-/// The demands on this watcher's way down, of any opener, as far as they are on chain: all but the last are answered.
+/// The demands on this watcher's way down, of any opener, those that are on chain: all but the last ones are answered.
 /// Nobody can make the way longer, however many other demands there are.
 pub(crate) async fn known(
     context: &Context,
@@ -37,14 +33,25 @@ pub(crate) async fn known(
         return Ok(Vec::new());
     }
     let mut way = case.answered.clone();
-    let is_new = |node_id: &NodeId| way.iter().all(|demand| demand.node_id != *node_id);
-    if let Some(node_id) = case.waits_for.filter(is_new)
-        && let Some(demand) = at(context, case, &node_id).await?
-    {
-        way.push(demand);
+    for node_id in case.waits_for.clone() {
+        if way.iter().any(|demand| demand.node_id == node_id) {
+            continue;
+        }
+        if let Some(demand) = at(context, case, &node_id).await? {
+            way.push(demand);
+        }
     }
     case.remember(&way, &context.chain.signer());
     Ok(way)
+}
+
+/// Whether anything that the case waits for is answered, or not asked yet.
+pub(crate) fn has_moved(case: &Case, way: &[OpenedDemand]) -> bool {
+    let is_waiting = |node_id: &NodeId| {
+        way.iter()
+            .any(|demand| demand.node_id == *node_id && demand.answer.is_none())
+    };
+    !case.waits_for.iter().all(is_waiting)
 }
 
 /// One demand about the case's submission, if it is on chain.
@@ -57,8 +64,8 @@ async fn at(
     context.chain.demand_at(address, submission, node_id).await
 }
 
-/// Whether this watcher has demanded anything about the submission, also before it was started again: the way begins at one
-/// of two demands.
+/// Whether this watcher has demanded anything about the submission, also before it was started again: the way begins at
+/// the root of a tree.
 pub(crate) async fn has_asked(
     context: &Context,
     case: &Case,
@@ -72,7 +79,9 @@ pub(crate) async fn has_asked(
     if !way.is_empty() || !has_demands(job) {
         return Ok(false);
     }
-    for tree in [Tree::Trace, Tree::Data(Operand::Op(0))] {
+    let tokens = job.tokens_input().map(Operand::Input).map(Tree::Data);
+    let trace = [Tree::Trace, Tree::Data(Operand::Op(0))];
+    for tree in trace.into_iter().chain(tokens) {
         let (level, index) = (0, 0);
         let root = at(context, case, &NodeId { tree, level, index }).await?;
         if root.is_some_and(|demand| demand.opener == signer) {
@@ -82,58 +91,100 @@ pub(crate) async fn has_asked(
     Ok(false)
 }
 
-/// Down to the first difference as far as there are answers, then a demand or a conviction. `missing` is why the trace could
-/// not be read.
+/// What following a search came to.
+pub(crate) enum Followed {
+    /// A demand or a conviction was sent, or there is something to wait for.
+    Stepped(Next),
+    /// Nothing is left to look for; the answers are on the way.
+    Found(Found),
+}
+
+/// Follows the answers of a search, then demands or convicts. `missing` is why the item roots could not be read.
 pub(crate) async fn follow(
     context: &Context,
     case: &mut Case,
     job: &Job,
     moment: &Moment,
-    own: Arc<OwnResult>,
-    mut way: Vec<OpenedDemand>,
-    missing: Option<String>,
-) -> Stepped {
+    search: &Search,
+    way: &mut Vec<OpenedDemand>,
+    missing: Option<&str>,
+) -> Result<Followed, StepError> {
     loop {
-        let (node_id, parent, left) = match descended(&own, job.trace_root, &way).await? {
-            Descent::Charge {
+        let asks = match run(search, way).await? {
+            Found::Charge {
                 charge,
                 evidence,
                 demands,
             } => {
                 let found = (charge, evidence);
-                return actions::convict(context, case, job, &own.data, found, demands).await;
+                let data = search.data();
+                let next = actions::convict(context, case, job, data, found, demands).await?;
+                return Ok(Followed::Stepped(next));
             }
-            Descent::Ask {
-                node_id,
-                parent,
-                left,
-            } => (node_id, parent, left),
+            Found::Ask(asks) => asks,
+            found => return Ok(Followed::Found(found)),
         };
-        case.waits_for = Some(node_id);
-        // Another watcher may have opened it, or this one before it was started again.
-        let known = match has_demands(job) {
-            true => at(context, case, &node_id).await?,
-            false => None,
+        case.is_wrong |= asks.is_wrong;
+        case.waits_for = asks.all.iter().map(|ask| ask.node_id).collect();
+        // Other watchers may have opened some, or this one before it was started again.
+        if has_demands(job) && find_opened(context, case, job, &asks, way).await? {
+            continue;
+        }
+        let is_open = |ask: &Ask| way.iter().any(|demand| demand.node_id == ask.node_id);
+        let open: Vec<&Ask> = asks.all.iter().filter(|ask| !is_open(ask)).collect();
+        let Some(first) = open.first() else {
+            return Ok(Followed::Stepped(Next::Wait));
         };
-        if let Some(demand) = known {
-            let is_answered = demand.answer.is_some();
-            if !is_answered {
-                say_waiting(context, case, &demand);
-            }
-            way.push(demand);
-            case.remember(&way, &context.chain.signer());
-            if is_answered {
-                continue;
-            }
-            return Ok(Next::Wait);
+        if !may_ask(context, case, job, moment, &asks, first)? {
+            say_missing(case, &asks, missing);
+            return Ok(Followed::Stepped(Next::Wait));
         }
-        if !may_ask(context, case, job, moment, parent.is_none(), left)? {
-            say_missing(case, missing.as_deref());
-            return Ok(Next::Wait);
+        let mut next = Next::Wait;
+        for ask in open {
+            let parent = parent_account(way, ask.parent)?;
+            next = actions::ask(context, case, job, ask, parent).await?;
+            if !matches!(next, Next::Wait) {
+                break;
+            }
         }
-        let parent = parent_account(&way, parent)?;
-        return actions::ask(context, case, job, node_id, parent, left).await;
+        return Ok(Followed::Stepped(next));
     }
+}
+
+/// Puts those of the next demands on the way that are on chain already, and says whether there were any that were not on it.
+async fn find_opened(
+    context: &Context,
+    case: &mut Case,
+    job: &Job,
+    asks: &Asks,
+    way: &mut Vec<OpenedDemand>,
+) -> Result<bool, StepError> {
+    let before = way.len();
+    for ask in &asks.all {
+        if way.iter().any(|demand| demand.node_id == ask.node_id) {
+            continue;
+        }
+        let Some(demand) = at(context, case, &ask.node_id).await? else {
+            continue;
+        };
+        match (&demand.answer, &ask.answer) {
+            (Some(_), _) => {}
+            (None, Some(answer)) => actions::answer(context, case, job, &demand, answer).await,
+            (None, None) => say_waiting(context, case, &demand),
+        }
+        way.push(demand);
+    }
+    case.remember(way, &context.chain.signer());
+    Ok(way.len() > before)
+}
+
+async fn run(search: &Search, way: &[OpenedDemand]) -> Result<Found, StepError> {
+    let known: OnChain = way
+        .iter()
+        .map(|demand| (demand.node_id, demand.answer.clone()))
+        .collect();
+    let search = search.clone();
+    on_processor(move || search.run(&known)).await?
 }
 
 /// The account of the answered demand whose answer holds the next node; none at a root.
@@ -162,11 +213,24 @@ pub(crate) fn say_waiting(context: &Context, case: &mut Case, demand: &OpenedDem
 }
 
 /// Says that the data are waited for.
-fn say_missing(case: &mut Case, missing: Option<&str>) {
+fn say_missing(case: &mut Case, asks: &Asks, missing: Option<&str>) {
     let why = missing.unwrap_or("it was not looked for");
     // That advice is for the publisher.
     let why = why.trim_end_matches("; check that it is published there");
-    case.say(&format!("the result is wrong and its trace is not published ({why}); waiting a little, then demanding it"));
+    let what = what_is_missing(asks);
+    case.say(&format!(
+        "{what} ({why}); waiting a little, then demanding it"
+    ));
+}
+
+/// Why anything is demanded, as the first half of a sentence.
+fn what_is_missing(asks: &Asks) -> &'static str {
+    let tree = asks.all.first().map(|ask| ask.node_id.tree);
+    match (asks.is_wrong, tree) {
+        (true, _) => "the result is wrong and its data are withheld",
+        (false, Some(Tree::Data(Operand::Input(_)))) => "its text is withheld",
+        (false, _) => "its item roots are withheld, so single items cannot be compared",
+    }
 }
 
 /// Whether to demand now, or rather wait for the data to be published.
@@ -175,28 +239,37 @@ fn may_ask(
     case: &Case,
     job: &Job,
     moment: &Moment,
-    is_root: bool,
-    left: u32,
+    asks: &Asks,
+    first: &Ask,
 ) -> Result<bool, StepError> {
     let limit_lamports = context.settings.max_fee_lamports;
     let fee_lamports = job.terms.demand_fee_lamports.get();
     let most_lamports = case
         .fees_lamports
-        .saturating_add(fee_lamports.saturating_mul(left.into()));
+        .saturating_add(fee_lamports.saturating_mul(asks.left.into()));
+    let what = what_is_missing(asks);
     if most_lamports > limit_lamports {
         return Err(StepError::Final(format!(
-            "the result is wrong and its data are withheld, but demanding them may cost {most_lamports} lamports, more than the limit of {limit_lamports}; raise --max-fee-lamports"
+            "{what}, but demanding them may cost {most_lamports} lamports, more than the limit of {limit_lamports}; raise --max-fee-lamports"
         )));
     }
-    if !is_root {
+    if first.parent.is_some() {
         return Ok(true);
     }
-    let review_end = job.effective_deadline(moment);
-    if !in_time(moment.now, review_end) {
-        return Err(StepError::Again(WatcherError::NotReady(
-            "the result is wrong and its data are withheld, but the review is over, so they cannot be demanded any more"
-                .to_owned(),
-        )));
+    // After an answer about the tokens there is time to compute from them.
+    let tokens_answered_at = match job.is_tokens(first.node_id.tree) {
+        true => 0,
+        false => job.effective_tokens_answered_at(moment),
+    };
+    let open_until = reaction_end(
+        job.effective_deadline(moment),
+        tokens_answered_at,
+        job.terms.react_secs.get(),
+    );
+    if !in_time(moment.now, open_until) {
+        return Err(StepError::Again(WatcherError::NotReady(format!(
+            "{what}, but the review is over, so they cannot be demanded any more"
+        ))));
     }
     let review_secs = i64::from(job.review_secs.get());
     let grace_secs = i64::try_from(context.settings.publication_grace.as_secs())
@@ -209,89 +282,4 @@ fn may_ask(
 /// Whether anything was ever demanded about the current submission.
 fn has_demands(job: &Job) -> bool {
     job.open_demands.get() > 0 || job.last_answer_at.get() > 0
-}
-
-async fn descended(
-    own: &Arc<OwnResult>,
-    trace_root: Hash,
-    way: &[OpenedDemand],
-) -> Result<Descent, StepError> {
-    let answers: HashMap<NodeId, Vec<u8>> = way
-        .iter()
-        .filter_map(|demand| Some((demand.node_id, demand.answer.clone()?)))
-        .collect();
-    let own = Arc::clone(own);
-    on_processor(move || descend(&own, trace_root, &answers)).await?
-}
-
-/// Where a withheld commitment first differs, as far as it was revealed.
-enum Descent {
-    Ask {
-        node_id: NodeId,
-        /// The answered demand whose answer holds the node.
-        parent: Option<NodeId>,
-        /// At most this many demands are left, this one included.
-        left: u32,
-    },
-    Charge {
-        charge: Charge,
-        evidence: Vec<u8>,
-        /// Answers that led there.
-        demands: u32,
-    },
-}
-
-fn descend(
-    own: &OwnResult,
-    trace_root: Hash,
-    answers: &HashMap<NodeId, Vec<u8>>,
-) -> Result<Descent, StepError> {
-    let data = &own.data;
-    let graph = parsed(&data.graph)?;
-    let whole = Whole::new(
-        &graph,
-        data.batch_rows,
-        &data.inputs,
-        &data.weights,
-        &own.outputs,
-    )?;
-    let mut patched = Patched::new(&whole, trace_root);
-    let mut demands = 0;
-    loop {
-        match patched.step()? {
-            Step::Demand(node_id) => match answers.get(&node_id) {
-                Some(answer) => {
-                    patched.reveal(&node_id, answer)?;
-                    demands += 1;
-                }
-                None => {
-                    let plan = demand::plan(&graph, data.batch_rows, &node_id)
-                        .map_err(quern_proof::Error::from)?;
-                    let parent = match plan.parent {
-                        Parent::Answer { node_id, .. } => Some(node_id),
-                        Parent::TraceRoot | Parent::InputRoot(_) | Parent::WeightRoot(_) => None,
-                    };
-                    let left = node_id.most_left(&graph, data.batch_rows);
-                    return Ok(Descent::Ask {
-                        node_id,
-                        parent,
-                        left,
-                    });
-                }
-            },
-            Step::Charge(charge) => {
-                let evidence = witness::evidence(&graph, data.batch_rows, &charge, &patched)?;
-                return Ok(Descent::Charge {
-                    charge,
-                    evidence,
-                    demands,
-                });
-            }
-            Step::Same => {
-                return Err(StepError::Final(
-                    "the roots differ but nothing below them does".to_owned(),
-                ));
-            }
-        }
-    }
 }

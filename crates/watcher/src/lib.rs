@@ -4,10 +4,12 @@
 //!
 //! 1. Graph, weights and inputs are fetched and compared with the roots in model and job; for jobs and clients that were
 //!    named already before there is a result, so that nobody can take them away in between.
-//! 2. The published trace, if it has the committed root, is verified with private randomness; a wrong value is convicted.
-//! 3. Otherwise the watcher computes the result itself. If its root is the committed one, the result is right (delivery is
-//!    not what is refereed). If not, it *demands* data from the trace root down, along the first difference from its own
-//!    result, and convicts what is revealed, or that nothing was.
+//! 2. All items are checked, or some that are drawn at random after the submission. An item whose trace is published and leads
+//!    to its item root is verified with private randomness; a wrong value is convicted. The others are computed again, and
+//!    their roots are compared with the published ones.
+//! 3. Where the item roots are not published, or an item is wrong whose trace is not, the watcher *demands* data from the
+//!    trace root down, along the first difference from its own result, and convicts what is revealed, or that nothing was.
+//!    (Delivery is not what is refereed.) What follows from the published item roots it answers itself.
 //! 4. Recorded convictions are paid out, and what lies in the watcher's own demands comes back.
 //!
 //! It trusts nobody, and it keeps nothing that the chain does not know: every step begins with reading the chain, so it may
@@ -15,8 +17,10 @@
 //! together, from the bottom up:
 //!
 //! - `settings`, `verdict`, `chain`: how it works, how a case ends, what it asks of the chain and sends to it;
-//! - `case`, `results`, `context`, `case_data`: one case, its data in memory, what a step works with, getting the data;
-//! - `actions`, `demand_path`, `step`: what a step sends, the way down a withheld commitment, one step of one case;
+//! - `sample`, `case`, `results`, `context`, `case_data`, `published`: one case and its items, its data in memory, what a step
+//!   works with, getting the data;
+//! - `check`, `fees`, `search`: checking items, what demands may cost, the search in a withheld commitment;
+//! - `actions`, `demand_path`, `step`: what a step sends, the way down by demands, one step of one case;
 //! - `archive`, `cases`, `state`: finished cases on disk, all cases, all that is known between two looks;
 //! - `prepare`, `settle`, `tidy`: what is done beside the cases: data fetched early, convictions paid out, own rent taken back;
 //! - `schedule`, `survey`, `run`: what is next, a look at the chain, the loop.
@@ -27,13 +31,18 @@ mod case;
 mod case_data;
 mod cases;
 mod chain;
+mod check;
 mod context;
 mod demand_path;
 mod error;
+mod fees;
 mod prepare;
+mod published;
 mod results;
 mod run;
+mod sample;
 mod schedule;
+mod search;
 mod settings;
 mod settle;
 mod state;
@@ -49,5 +58,5 @@ pub use {
     error::{Result, WatcherError},
     run::{Followed, Until, Watcher},
     settings::{Scope, Settings},
-    verdict::{Report, Verdict},
+    verdict::{CheckedItems, Report, Verdict},
 };

@@ -38,14 +38,17 @@ impl Scope {
 pub struct Settings {
     /// Whose results are examined.
     pub scope: Scope,
-    /// How it fetches. The largest file is also the largest trace that it computes.
+    /// The share of a job's items that is checked, at least one item: drawn at random for each submission, after it was made.
+    /// Without it, all are.
+    pub sample: Option<f64>,
+    /// How it fetches. The largest file is also the largest trace of an item that it computes.
     pub fetch: FetchLimits,
     /// Own sources of weights by model, used before what the chain says.
     pub weights: BTreeMap<Pubkey, String>,
     /// A folder in which finished cases and checked tensors survive a restart.
     pub state: Option<PathBuf>,
-    /// Most work to do for one result, in MACs.
-    pub max_macs: u64,
+    /// Most work to do for one result, in units of work: that of the items that are checked.
+    pub max_work: u64,
     /// Most memory for tensors, in bytes: half of it for results that are being examined, half for own results while demands
     /// are open. A job that needs more than a half is not examined.
     pub memory_bytes: u64,
@@ -73,10 +76,11 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             scope: Scope::default(),
+            sample: None,
             fetch: FetchLimits::default(),
             weights: BTreeMap::new(),
             state: None,
-            max_macs: 10_000_000_000_000,
+            max_work: 10_000_000_000_000,
             memory_bytes: 8 << 30,
             min_bonds: BTreeMap::new(),
             max_fee_lamports: 10_000_000,

@@ -5,12 +5,15 @@ use {
     crate::{
         actions::{self, Stepped},
         case::{Case, Next},
-        case_data::{self, Delivery, Plan, Published, Purpose, parsed},
+        case_data::{self, Plan, Purpose},
         chain::OpenedDemand,
+        check::{self, Material},
         context::Context,
-        demand_path,
+        demand_path::{self, Followed},
         error::{StepError, WatcherError},
+        published::{self, Delivery, Order},
         results::{CaseData, OwnResult},
+        search::{Found, Search},
         settings::{Scope, Settings},
         verdict::Verdict,
     },
@@ -18,14 +21,8 @@ use {
         ClientError, Outcome,
         quern::{clock::Moment, state::Job},
     },
-    quern_data::{Download, DownloadSlot, Reservation, runtime::on_processor, sizes::Sizes},
-    quern_proof::{
-        Tensor,
-        evidence::Charge,
-        freivalds::Coins,
-        verify::{self, Finding, Hints},
-        witness::{self, Whole},
-    },
+    quern_data::{DownloadSlot, Reservation, runtime::on_processor, sizes::Sizes},
+    quern_proof::evidence::Charge,
     quern_rules::deadline::passed,
     std::{sync::Arc, time::Duration},
     tokio::time::Instant,
@@ -57,63 +54,171 @@ pub(crate) async fn step(context: &Context, case: &mut Case) -> Stepped {
     if let Some(overdue) = overdue {
         return actions::timeout(context, case, &job, overdue).await;
     }
-    if let Some(last) = way.last().filter(|demand| demand.answer.is_none()) {
-        demand_path::say_waiting(context, case, last);
+    let is_unanswered = |demand: &&OpenedDemand| demand.answer.is_none();
+    if let Some(waiting) = way.iter().find(is_unanswered)
+        && !demand_path::has_moved(case, &way)
+    {
+        demand_path::say_waiting(context, case, waiting);
         return Ok(Next::Wait);
     }
     examine(context, case, &job, &moment, way).await
 }
 
-/// Checks the published trace, or the root against an own result, and convicts or demands what is wrong.
+/// Checks the items by what is published or by computing them, and convicts or demands what is wrong.
 async fn examine(
     context: &Context,
     case: &mut Case,
     job: &Job,
     moment: &Moment,
-    way: Vec<OpenedDemand>,
+    mut way: Vec<OpenedDemand>,
 ) -> Stepped {
     // While the own result is kept, so are the data that it was computed from.
     let key = (case.id.job, case.id.submission);
+    let sample = case.sample(job.items.get(), context.settings.sample)?;
     let kept = context.results.get(key);
-    // Once this watcher has paid for demands, the place where the trace should have been is left alone: a provider that is
+    // Once this watcher has paid for demands, the place where the rest should have been is left alone: a provider that is
     // slow there on purpose would gain time.
     let has_asked = demand_path::has_asked(context, case, job, &way).await?;
     let (plan, delivery) = gathered(context, case, job, kept.as_ref(), has_asked).await?;
     // Everything that strangers can delay is here; a slot and the memory for all of it, until the step is done.
     let _slot = context.slot().await?;
     let (data, _memory) = data_of(context, case, job, kept.as_ref(), plan).await?;
-    let mut missing = None;
-    match delivery {
-        None => {}
-        Some(Err(why)) => missing = Some(why),
-        Some(Ok(Delivery { trace, hints })) => {
-            match case_data::trace(trace, job.trace_root, &data).await? {
-                Published::Trace(outputs) => {
-                    return check_published(context, case, job, data, outputs, hints).await;
+    let mut delivery = delivery.unwrap_or_default();
+    let mut missing = delivery.missing.take();
+    let data = match (&kept, job.tokens_input()) {
+        (None, Some(_)) => {
+            let why = missing.as_deref();
+            let from = (data, delivery);
+            match texts(context, case, job, moment, from, &mut way, why).await? {
+                Texts::Known(data, published) => {
+                    delivery = published;
+                    data
                 }
-                Published::Missing(why) => missing = Some(why),
+                Texts::Stepped(next) => return Ok(next),
             }
         }
-    }
-    if let Some(why) = &missing {
-        tracing::debug!(job = %case.id.job, why, "the trace is not delivered");
-    }
-    let own = match kept {
-        Some(own) => own,
-        None => case_data::own_result(context, key, &data).await?,
+        _ => data,
     };
-    if own.root == job.trace_root {
-        return Ok(Next::Done(Verdict::Consistent {
-            delivered: false,
-            note: missing,
-        }));
+    let material = (delivery, sample, kept.clone());
+    let (checked, why) = checked(data, material).await?;
+    case.has_useless_traces |= why.is_some();
+    missing = missing.or(why);
+    if let Some(why) = &missing {
+        tracing::debug!(job = %case.id.job, why, "the item roots are not delivered");
     }
-    case.is_wrong = true;
-    demand_path::follow(context, case, job, moment, own, way, missing).await
+    let own = match checked {
+        Checked::Own(own) => own,
+        Checked::Wrong(data, charge, evidence) => {
+            let found = (charge, evidence);
+            return actions::convict(context, case, job, &data, found, 0).await;
+        }
+    };
+    if kept.is_none() {
+        case_data::keep(context, key, &own);
+    }
+    let search = Search::Difference(Arc::clone(&own));
+    let why = missing.as_deref();
+    match demand_path::follow(context, case, job, moment, &search, &mut way, why).await? {
+        Followed::Stepped(next) => Ok(next),
+        Followed::Found(_) => Ok(Next::Done(Verdict::Consistent {
+            items: own.counted(),
+            delivered: own.published.get().is_some(),
+            note: missing,
+        })),
+    }
 }
 
-/// What was published, or why it is missing.
-type Delivered = Result<Delivery, String>;
+/// What is known of the texts that the provider gave.
+enum Texts {
+    /// With what else was published.
+    Known(Arc<CaseData>, Delivery),
+    /// They are demanded.
+    Stepped(Next),
+}
+
+/// The data with the texts that the provider gave: as published, if these have the root on chain, otherwise as demanded.
+async fn texts(
+    context: &Context,
+    case: &mut Case,
+    job: &Job,
+    moment: &Moment,
+    (data, delivery): (Arc<CaseData>, Delivery),
+    way: &mut Vec<OpenedDemand>,
+    missing: Option<&str>,
+) -> Result<Texts, StepError> {
+    let read = move || -> Result<_, WatcherError> {
+        let graph = data.graph()?;
+        let found = published::tokens(&data, &graph, &delivery);
+        let is_found = found.is_some();
+        let mut data = Arc::unwrap_or_clone(data);
+        if let Some(tokens) = found {
+            data.take_tokens(tokens)?;
+        }
+        Ok((Arc::new(data), delivery, is_found))
+    };
+    let (data, delivery, is_found) = on_processor(read).await??;
+    if is_found {
+        return Ok(Texts::Known(data, delivery));
+    }
+    let items = case.sample(data.items, context.settings.sample)?;
+    let search = Search::Tokens {
+        data: Arc::clone(&data),
+        items,
+    };
+    match demand_path::follow(context, case, job, moment, &search, way, missing).await? {
+        Followed::Stepped(next) => Ok(Texts::Stepped(next)),
+        Followed::Found(found) => {
+            drop(search);
+            let mut data = Arc::unwrap_or_clone(data);
+            if let Found::Tokens(tokens) = found {
+                data.take_tokens_of(&tokens)?;
+            }
+            Ok(Texts::Known(Arc::new(data), delivery))
+        }
+    }
+}
+
+/// What checking came to.
+enum Checked {
+    Own(Arc<OwnResult>),
+    Wrong(Arc<CaseData>, Charge, Vec<u8>),
+}
+
+type ToCheck = (Delivery, Arc<Vec<u32>>, Option<Arc<OwnResult>>);
+
+/// Checks the sample, and says why the item roots are of no use, if they came and are not.
+async fn checked(
+    data: Arc<CaseData>,
+    (delivery, sample, kept): ToCheck,
+) -> Result<(Checked, Option<String>), StepError> {
+    let check = move || -> Result<_, WatcherError> {
+        let graph = data.graph()?;
+        let roots = delivery.roots.as_ref();
+        let roots = roots.map(|roots| published::item_roots(&data, &graph, roots));
+        let (roots, why) = match roots {
+            Some(Ok(roots)) => (Some(roots), None),
+            Some(Err(why)) => (None, Some(why)),
+            // What was known before is known still.
+            None => (
+                kept.as_ref().and_then(|kept| kept.published.get().cloned()),
+                None,
+            ),
+        };
+        let material = Material {
+            data: Arc::clone(&data),
+            sample,
+            roots,
+            traces: delivery.traces,
+            kept,
+        };
+        let checked = match check::items(&material)? {
+            check::Checked::Own(own) => Checked::Own(own),
+            check::Checked::Wrong(charge, evidence) => Checked::Wrong(data, charge, evidence),
+        };
+        Ok((checked, why))
+    };
+    Ok(on_processor(check).await??)
+}
 
 /// Brings to the disk what is needed and not here: inputs and weights, unless there is an own result, and what was published,
 /// unless something was demanded. A tenth of the review is the most that each of both may take.
@@ -123,7 +228,7 @@ async fn gathered(
     job: &Job,
     kept: Option<&Arc<OwnResult>>,
     has_asked: bool,
-) -> Result<(Option<Plan>, Option<Delivered>), StepError> {
+) -> Result<(Option<Plan>, Option<Delivery>), StepError> {
     if kept.is_some() && has_asked {
         return Ok((None, None));
     }
@@ -143,7 +248,8 @@ async fn gathered(
         let too_slow = |_| again("its data did not come within a tenth of its review");
         plan = Some(brought.map_err(too_slow)??);
     }
-    if has_asked {
+    // Without the texts nothing could be computed from what was paid for.
+    if has_asked && job.tokens_input().is_none() {
         return Ok((plan, None));
     }
     let sizes = match (&plan, kept) {
@@ -151,15 +257,26 @@ async fn gathered(
         (None, Some(own)) => own.data.sizes,
         (None, None) => return Err(again("nothing is known of its data yet")),
     };
-    let delivered = tokio::time::timeout(time, published(context, case, job, &sizes, &download));
-    let delivered = match download.run(delivered).await {
-        Some(Ok(delivered)) => delivered?,
-        // A provider that is slow on purpose is one that does not deliver.
-        Some(Err(_)) => Err("it did not come within a tenth of the review".to_owned()),
-        None if failures >= MOST_CUT_OFF => Err("it comes too slowly".to_owned()),
+    let mut delivery = Delivery::default();
+    let ends_with_text = plan.as_ref().is_some_and(Plan::ends_with_text);
+    let known = (kept, &sizes, ends_with_text);
+    let fetched = fetch_published(context, case, job, known, &download, &mut delivery);
+    let fetched = download.run(tokio::time::timeout(time, fetched)).await;
+    match fetched {
+        Some(Ok(fetched)) => fetched?,
+        // A provider that is slow on purpose is one that does not deliver; what has come is used.
+        Some(Err(_)) if delivery.roots.is_none() => {
+            delivery.missing = Some("it did not come within a tenth of the review".to_owned());
+        }
+        Some(Err(_)) => {}
+        None if failures >= MOST_CUT_OFF => {
+            if delivery.roots.is_none() {
+                delivery.missing = Some("it comes too slowly".to_owned());
+            }
+        }
         None => return Err(cut_off()),
-    };
-    Ok((plan, Some(delivered)))
+    }
+    Ok((plan, Some(delivery)))
 }
 
 /// What the result follows from, and the memory for examining it.
@@ -172,28 +289,52 @@ async fn data_of(
 ) -> Result<(Arc<CaseData>, Reservation), StepError> {
     if let Some(own) = kept {
         let data = Arc::clone(&own.data);
-        let memory = context.store.reserve(data.sizes.case_bytes()).await?;
+        let bytes = case_data::case_bytes(&data.sizes, data.items);
+        let memory = context.store.reserve(bytes).await?;
         return Ok((data, memory));
     }
     let plan = match plan {
         Some(plan) => plan,
         None => case_data::plan(context, job).await?,
     };
-    case_data::load(context, &case.id.job, job, plan, Purpose::Examine).await
+    let loaded = case_data::load(context, &case.id.job, job, plan, Purpose::Examine);
+    let (data, memory) = loaded.await?;
+    Ok((Arc::new(data), memory))
 }
 
-/// What was published, or why it is missing.
-async fn published(
+/// Brings what was published to the disk, or says why it is missing.
+async fn fetch_published(
     context: &Context,
     case: &mut Case,
     job: &Job,
-    sizes: &Sizes,
+    (kept, sizes, ends_with_text): (Option<&Arc<OwnResult>>, &Sizes, bool),
     download: &DownloadSlot<'_>,
-) -> Result<Delivered, StepError> {
-    match trace_uri(context, case, job).await? {
-        Ok(uri) => Ok(case_data::delivery(context, &uri, sizes, download).await?),
-        Err(why) => Ok(Err(why)),
-    }
+    to: &mut Delivery,
+) -> Result<(), StepError> {
+    let uri = match output_uri(context, case, job).await? {
+        Ok(uri) => case_data::noted(download, uri),
+        Err(why) => {
+            to.missing = Some(why);
+            return Ok(());
+        }
+    };
+    // Of an own result only one item's trace is of use, once it is known which.
+    let sample = case.sample(job.items.get(), context.settings.sample)?;
+    let suspect = kept.and_then(|kept| kept.suspect());
+    let items = match (suspect, case.has_useless_traces) {
+        (Some(item), _) => vec![item],
+        (None, true) => Vec::new(),
+        (None, false) => sample.to_vec(),
+    };
+    let order = Order {
+        uri: &uri,
+        sizes,
+        has_tokens: kept.is_none() && job.tokens_input().is_some(),
+        ends_with_text,
+        items: &items,
+        max_bytes: context.settings.fetch.max_bytes,
+    };
+    Ok(published::fetch(context, &order, to).await?)
 }
 
 /// What others, too, still wait for. Strangers may have demanded more than a node tells; the case goes on without it, and what
@@ -214,9 +355,9 @@ async fn unanswered(context: &Context, case: &Case, job: &Job) -> Vec<OpenedDema
     }
 }
 
-/// Where the trace is published, or why that is not known. Looking it up may take hundreds of requests, and anybody can
+/// Where the result is published, or why that is not known. Looking it up may take hundreds of requests, and anybody can
 /// make it fail; so a failure counts as a missing delivery, and it is not repeated in every step.
-async fn trace_uri(
+async fn output_uri(
     context: &Context,
     case: &mut Case,
     job: &Job,
@@ -289,62 +430,7 @@ async fn gone(context: &Context, case: &Case) -> Stepped {
     Ok(Next::Gone(why))
 }
 
-/// Checks published outputs, which have the committed root, and convicts the first wrong one.
-async fn check_published(
-    context: &Context,
-    case: &mut Case,
-    job: &Job,
-    data: Arc<CaseData>,
-    outputs: Vec<Tensor>,
-    hints: Option<Download>,
-) -> Stepped {
-    let from = Arc::clone(&data);
-    let find = move || {
-        // Without them the check takes longer.
-        let hints = hints.and_then(|hints| hints.read().ok());
-        find_wrong(&from, &outputs, hints)
-    };
-    match on_processor(find).await?? {
-        None => Ok(Next::Done(Verdict::Consistent {
-            delivered: true,
-            note: None,
-        })),
-        Some(found) => actions::convict(context, case, job, &data, found, 0).await,
-    }
-}
-
 /// Until when a demand must be answered, a cluster restart included.
 fn effective_due(demand: &OpenedDemand, job: &Job, moment: &Moment) -> i64 {
     moment.deadline(demand.due, demand.slot, job.terms.restart_grace_secs.get())
-}
-
-type Found = Result<Option<(Charge, Vec<u8>)>, StepError>;
-
-/// The first wrong value of outputs that have the committed root, with evidence.
-fn find_wrong(data: &CaseData, outputs: &[Tensor], hints: Option<Vec<u8>>) -> Found {
-    let graph = parsed(&data.graph)?;
-    let (rows, inputs, weights) = (data.batch_rows, &data.inputs, &data.weights);
-    let hints = hints.map_or(Hints::none(), |hints| {
-        // The file itself is dropped here.
-        Hints::from_file(&graph, rows, &hints)
-    });
-    let mut coins = private_coins()?;
-    let finding = verify::outputs(&graph, rows, inputs, weights, outputs, &hints, &mut coins)?;
-    let Finding::Wrong(charge) = finding else {
-        return Ok(None);
-    };
-    let whole = Whole::new(&graph, rows, inputs, weights, outputs)?;
-    let evidence = witness::evidence(&graph, rows, &charge, &whole)?;
-    Ok(Some((charge, evidence)))
-}
-
-/// Randomness of the operating system, which nobody else ever sees; new for every check.
-fn private_coins() -> Result<Coins, StepError> {
-    let mut seed = [0; 32];
-    getrandom::fill(&mut seed).map_err(|error| {
-        StepError::Again(WatcherError::NotReady(format!(
-            "the operating system gives no randomness: {error}"
-        )))
-    })?;
-    Ok(Coins::new(seed))
 }

@@ -1,33 +1,137 @@
 //! How a case ends, for people and for programs.
 
 use {
+    crate::sample,
     quern_client::{
         Pubkey, Signature,
         flows::Route,
         history::{reason_name, reason_text},
         quern::state::ConvictionReason,
     },
-    quern_proof::{demand::NodeId, evidence::Charge},
+    quern_proof::{
+        Operand,
+        demand::{NodeId, Tree},
+        evidence::Charge,
+        graph::Graph,
+    },
     serde_json::{Value, json},
+    std::fmt,
 };
+
+/// How many items of a job were checked, and how.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CheckedItems {
+    /// The job's items.
+    pub items: u32,
+    /// Items that were computed again.
+    pub recomputed: u32,
+    /// Items whose published traces were verified (Freivalds' test of the products, everything else computed again).
+    pub verified: u32,
+}
+
+impl CheckedItems {
+    /// How many were checked.
+    pub const fn count(&self) -> u32 {
+        self.recomputed + self.verified
+    }
+
+    /// Whether that is all of them.
+    pub const fn is_all(&self) -> bool {
+        self.count() >= self.items
+    }
+
+    /// The least chance that one of these would have been found wrong, if that share of all items is.
+    pub fn chance(&self, wrong_share: f64) -> f64 {
+        match self.is_all() {
+            true => 1.0,
+            false => sample::chance(self.count(), wrong_share),
+        }
+    }
+}
+
+impl fmt::Display for CheckedItems {
+    /// "all 20 items (20 computed again)", "5 of 100 items (3 computed again, 2 by their published traces)".
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            items,
+            recomputed,
+            verified,
+        } = self;
+        match self.is_all() {
+            true => write!(f, "all {items} items")?,
+            false => write!(f, "{} of {items} items", self.count())?,
+        }
+        match (recomputed, verified) {
+            (_, 0) => f.write_str(" (computed again)"),
+            (0, _) => f.write_str(" (by their published traces)"),
+            _ => write!(
+                f,
+                " ({recomputed} computed again, {verified} by their published traces)"
+            ),
+        }
+    }
+}
+
+/// What is charged, and in which item that is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Accused {
+    /// What is wrong. A row counts over all items.
+    pub charge: Charge,
+    /// The item; none where the tree over several items is wrong.
+    pub item: Option<u32>,
+}
+
+impl Accused {
+    pub(crate) fn of(graph: &Graph<'_>, charge: Charge) -> Self {
+        let item = match charge {
+            Charge::Cell { op, row, .. } => {
+                let shape = graph.output(op.into()).ok();
+                shape.and_then(|shape| row.checked_div(shape.rows))
+            }
+            Charge::Tokens { item } => Some(item),
+            Charge::Padding(node_id) => match node_id.tree {
+                Tree::Data(Operand::Op(_)) => u32::try_from(node_id.item_and_place().0).ok(),
+                Tree::Trace | Tree::Data(_) => None,
+            },
+        };
+        Self { charge, item }
+    }
+
+    const fn in_item(charge: Charge, item: Option<u32>) -> Self {
+        Self { charge, item }
+    }
+}
+
+impl fmt::Display for Accused {
+    /// "op 3, row 617, column 333 (item 61)".
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.charge, self.item) {
+            (Charge::Tokens { .. }, _) | (_, None) => self.charge.fmt(f),
+            (_, Some(item)) => write!(f, "{} (item {item})", self.charge),
+        }
+    }
+}
 
 /// The final state of one submission of a job.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// Every value is right.
+    /// Every value of the items that were checked is right.
     Consistent {
-        /// Whether the published trace was checked; otherwise it could not be had, and the watcher's own recomputation has
-        /// the committed root. (What is refereed is correctness, not delivery.)
+        /// How many those are.
+        items: CheckedItems,
+        /// Whether the published item roots lead to the committed root. (What is refereed is correctness, not delivery.)
         delivered: bool,
-        /// What is wrong with the published trace, if anything.
+        /// What is wrong with what is published, if anything.
         note: Option<String>,
     },
     /// A wrong value was proved on chain.
     Convicted {
         /// The transaction that did it.
         signature: Signature,
-        /// What was wrong.
+        /// What was wrong. A row counts over all items.
         charge: Charge,
+        /// In which item; none where the tree over several items was wrong.
+        item: Option<u32>,
         /// How the evidence went there.
         route: Route,
         /// Its length.
@@ -57,6 +161,8 @@ pub enum Verdict {
     Wrong {
         /// What is wrong, unless only the root is known to be another one.
         charge: Option<Charge>,
+        /// In which item, if that is known.
+        item: Option<u32>,
         /// Why it was not convicted, and what to do.
         why: String,
     },
@@ -91,30 +197,24 @@ impl Verdict {
     /// Everything else in one line.
     pub fn details(&self) -> String {
         match self {
-            Self::Consistent {
-                delivered: true, ..
-            } => "the published trace is right".to_owned(),
-            Self::Consistent { note, .. } => format!(
-                "the own recomputation has the same root{}",
-                note.as_ref()
-                    .map(|note| format!("; not delivered: {note}"))
-                    .unwrap_or_default()
-            ),
+            Self::Consistent { items, note, .. } => consistent(items, note.as_deref()),
             Self::Convicted {
                 signature,
                 charge,
+                item,
                 route,
                 evidence_bytes,
                 compute_units,
                 demands,
             } => {
+                let accused = Accused::in_item(*charge, *item);
                 let units = compute_units.map_or(String::new(), |units| format!(", {units} CU"));
                 let asked = match demands {
                     0 => String::new(),
                     demands => format!(", after {demands} demands"),
                 };
                 format!(
-                    "{charge} is wrong, transaction {signature} ({}, {evidence_bytes} bytes{units}{asked})",
+                    "{accused} is wrong, transaction {signature} ({}, {evidence_bytes} bytes{units}{asked})",
                     route_name(*route)
                 )
             }
@@ -134,10 +234,10 @@ impl Verdict {
                     prover.to_string()
                 }
             ),
-            Self::Wrong { charge, why } => {
-                let what = charge.as_ref().map_or_else(
-                    || "the root is not the own computation's".to_owned(),
-                    |charge| format!("{charge} is wrong"),
+            Self::Wrong { charge, item, why } => {
+                let what = charge.map_or_else(
+                    || "a root is not the own computation's".to_owned(),
+                    |charge| format!("{} is wrong", Accused::in_item(charge, *item)),
                 );
                 format!("do NOT use the result: {what}; it was not convicted: {why}")
             }
@@ -175,19 +275,31 @@ impl Report {
             "fees_lamports": self.fees_lamports,
         });
         let more = match &self.verdict {
-            Verdict::Consistent { delivered, note } => {
-                json!({ "delivered": delivered, "note": note })
-            }
+            Verdict::Consistent {
+                items,
+                delivered,
+                note,
+            } => json!({
+                "items": items.items,
+                "checked": items.count(),
+                "recomputed": items.recomputed,
+                "verified": items.verified,
+                "chance_of_1_percent": items.chance(0.01),
+                "chance_of_10_percent": items.chance(0.1),
+                "delivered": delivered,
+                "note": note,
+            }),
             Verdict::Convicted {
                 signature,
                 charge,
+                item,
                 route,
                 evidence_bytes,
                 compute_units,
                 demands,
             } => json!({
                 "signature": signature.to_string(),
-                "charge": charge_json(charge),
+                "charge": charge_json(charge, *item),
                 "route": route_name(*route),
                 "evidence_bytes": evidence_bytes,
                 "compute_units": compute_units,
@@ -209,8 +321,8 @@ impl Report {
                 "reason": reason_name(*reason),
                 "by_us": by_us,
             }),
-            Verdict::Wrong { charge, why } => json!({
-                "charge": charge.as_ref().map(charge_json),
+            Verdict::Wrong { charge, item, why } => json!({
+                "charge": charge.as_ref().map(|charge| charge_json(charge, *item)),
                 "why": why,
             }),
             Verdict::CouldNotCheck { why } => json!({ "why": why }),
@@ -222,12 +334,29 @@ impl Report {
     }
 }
 
-fn charge_json(charge: &Charge) -> Value {
+/// How much was checked, and what that is worth.
+fn consistent(items: &CheckedItems, note: Option<&str>) -> String {
+    let worth = match items.is_all() {
+        true => String::new(),
+        false => format!(
+            "; 1 % of wrong items would have been found with a chance of {:.1} %, 10 % with {:.1} %",
+            100.0 * items.chance(0.01),
+            100.0 * items.chance(0.1)
+        ),
+    };
+    let note = note.map_or(String::new(), |note| format!("; not delivered: {note}"));
+    format!("{items} are right{worth}{note}")
+}
+
+fn charge_json(charge: &Charge, item: Option<u32>) -> Value {
     match charge {
-        Charge::Cell { op, row, col } => json!({ "op": op, "row": row, "col": col }),
-        Charge::Padding(NodeId { tree, level, index }) => {
-            json!({ "tree": tree.code(), "level": level, "index": index })
+        Charge::Cell { op, row, col, at } => {
+            json!({ "item": item, "op": op, "row": row, "col": col, "at": at })
         }
+        Charge::Padding(NodeId { tree, level, index }) => {
+            json!({ "item": item, "tree": tree.code(), "level": level, "index": index })
+        }
+        Charge::Tokens { item } => json!({ "item": item, "tokens": true }),
     }
 }
 

@@ -146,13 +146,12 @@ impl Asked {
         &self,
         snapshot: &mut Snapshot,
         (assurance, mint): (Assurance, Key),
-        from_hour: Option<i64>,
     ) -> Result<Option<Board>, ApiError> {
         let query = BoardQuery {
             metric: self.metric,
             assurance: words::assurance_code(assurance),
             mint,
-            from_hour,
+            window: self.window,
             after: self.end.as_ref().map(|end| (end.value, end.provider)),
             // One more than is shown tells whether there is another page.
             limit: self.limit + 1,
@@ -197,7 +196,7 @@ pub(super) async fn providers(State(api): State<ApiState>, uri: Uri) -> Answer<B
     let from_hour = view::window_start(asked.window, now);
     let mut boards = Vec::new();
     for pair in asked.pairs(snapshot.mints())? {
-        boards.extend(asked.page(&mut snapshot, pair, from_hour).await?);
+        boards.extend(asked.page(&mut snapshot, pair).await?);
     }
     let body = Boards {
         metric: asked.metric,

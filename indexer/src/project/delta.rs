@@ -7,26 +7,28 @@ use {
         key, money,
         program::{EntityKind, MilestoneSettled, QuernEvent},
     },
-    quern_api::{Key, Metric},
+    quern_api::{Key, Metric, Window},
     std::collections::{BTreeMap, BTreeSet},
 };
 
-/// The bucket that holds everything; all others are hours since 1970.
+/// The bucket that holds everything. Those of windows follow it; all others are hours since 1970.
 pub const ALL_TIME: i64 = i64::MIN;
+/// From here on buckets are hours; no hour is that old.
+pub const FIRST_HOUR: i64 = ALL_TIME + 8;
 /// Seconds in a bucket.
 const BUCKET_SECS: i64 = 3_600;
 
 /// Which number of a provider.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ScoreKey {
+    /// Hour since 1970, [`ALL_TIME`], or a window ([`window_bucket`]).
+    pub bucket: i64,
     /// What it counts.
     pub metric: Metric,
     /// Code of the assurance level; numbers of different levels are never added.
     pub assurance: u8,
     /// The mint of an amount, otherwise none.
     pub mint: Key,
-    /// Hour since 1970, or [`ALL_TIME`].
-    pub bucket: i64,
     /// The provider's owner.
     pub provider: Key,
 }
@@ -54,8 +56,8 @@ pub struct Settlement {
     pub assurance: u8,
     /// Which milestone, from 0.
     pub milestone: u8,
-    /// Multiply-accumulates.
-    pub macs: u64,
+    /// Work.
+    pub work: u64,
     /// Price.
     pub price_atoms: u64,
     /// Protocol fee.
@@ -81,7 +83,7 @@ impl Settlement {
             campaign: key(&event.campaign),
             assurance: event.assurance,
             milestone: event.milestone,
-            macs: event.macs,
+            work: event.work,
             price_atoms: event.price_atoms,
             fee_atoms: event.fee_atoms,
             royalty_atoms: event.royalty_atoms,
@@ -156,7 +158,7 @@ impl Delta {
                     self.add_score(metric, event.assurance, mint, event.at, provider, value);
                 };
                 add(Metric::Earned, key(&event.mint), event.provider_atoms);
-                add(Metric::Macs, Key::NONE, event.macs);
+                add(Metric::Work, Key::NONE, event.work);
                 add(Metric::Milestones, Key::NONE, 1);
                 if let Some(mint) = reward_mint(body).filter(|_| event.reward_atoms > 0) {
                     add(Metric::Rewards, mint, event.reward_atoms);
@@ -171,7 +173,7 @@ impl Delta {
                     add(Metric::Earned, key(&event.mint), event.provider_atoms);
                 }
                 // As the program counts: the milestone stands if the arbiter (not its silence) decided for the provider.
-                // Multiply-accumulates are counted for milestones paid in full only.
+                // Work is counted for milestones paid in full only.
                 if event.provider_prevails && !event.silent {
                     add(Metric::Milestones, Key::NONE, 1);
                 }
@@ -203,6 +205,21 @@ impl Delta {
             *score = score.saturating_add(u128::from(value));
         }
     }
+}
+
+/// The bucket of a window's sums.
+pub fn window_bucket(window: Window) -> i64 {
+    ALL_TIME + window as i64
+}
+
+/// Whether a bucket is an hour.
+pub fn is_hour(bucket: i64) -> bool {
+    bucket >= FIRST_HOUR
+}
+
+/// The first hour of the window that ends with this one; none for all time.
+pub fn first_hour(window: Window, hour: i64) -> Option<i64> {
+    Some(hour - window.hours()? + 1)
 }
 
 /// The hour in which a time lies.

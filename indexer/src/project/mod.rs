@@ -8,7 +8,10 @@ mod entity;
 mod money;
 
 pub use {
-    delta::{ALL_TIME, Delta, ScoreKey, Settlement, hour_of},
+    delta::{
+        ALL_TIME, Delta, FIRST_HOUR, ScoreKey, Settlement, first_hour, hour_of, is_hour,
+        window_bucket,
+    },
     entity::{EntityKey, EntityRow, Indexed, Stated},
     money::{Total, TotalKey},
 };

@@ -1,13 +1,18 @@
 //! What a batch changes: new events are projected, and their rows are merged with those that are there.
 
 use {
-    super::rows::{Cursor, DeadLetter, Meta, Rows, StepRow},
+    super::{
+        rows::{Cursor, DeadLetter, Meta, Rows, StepRow},
+        windows,
+    },
     crate::{
         error::Result,
-        project::{Delta, Event},
+        project::{
+            Delta, EntityKey, EntityRow, Event, EventId, ScoreKey, Settlement, Total, TotalKey,
+        },
     },
     quern_api::Signature,
-    std::collections::HashMap,
+    std::collections::{BTreeMap, HashMap},
 };
 
 /// What is written in one database transaction.
@@ -50,33 +55,52 @@ pub struct Written {
 /// Writes everything of a batch; the caller commits.
 pub(super) async fn apply(rows: &mut dyn Rows, batch: &Batch) -> Result<Written> {
     let mut meta = rows.meta().await?;
-    let mut written = Written::default();
     let entries = batch.entries();
-    for (signature, slot) in &batch.transactions {
-        let entries = entries.get(signature).copied().unwrap_or_default();
-        let is_new = rows.insert_transaction(signature, *slot, entries).await?;
-        meta.transactions += u64::from(is_new);
-    }
+    let entries_of = |signature| entries.get(signature).copied().unwrap_or_default();
+    let read: Vec<(Signature, u64, u32)> = batch
+        .transactions
+        .iter()
+        .map(|(signature, slot)| (*signature, *slot, entries_of(signature)))
+        .collect();
+    meta.transactions += rows.insert_transactions(&read).await?;
     let mut delta = Delta::default();
-    for event in &batch.events {
-        // Only an event that is new is projected; this is what makes duplicates harmless.
-        if rows.insert_event(event).await? {
-            delta.add(event);
-            written.events += 1;
-        }
-    }
+    let mut written = Written {
+        events: record(rows, &batch.events, &mut delta).await?,
+        dead_letters: 0,
+    };
     for letter in &batch.dead_letters {
         written.dead_letters += u64::from(rows.insert_dead_letter(letter).await?);
     }
-    merge(rows, delta).await?;
+    merge(rows, delta, meta.window_hour).await?;
     meta.events += written.events;
     meta.dead_letters += written.dead_letters;
     if let Some(cursor) = &batch.cursor {
         advance(&mut meta, cursor);
         meta.walk_due &= !batch.from_start;
+        windows::advance(rows, &mut meta).await?;
     }
     rows.put_meta(&meta).await?;
     Ok(written)
+}
+
+/// Records the events that are new and projects them; says how many. Only an event that is new is projected: this is what makes
+/// duplicates harmless.
+pub(super) async fn record(
+    rows: &mut dyn Rows,
+    events: &[Event],
+    delta: &mut Delta,
+) -> Result<u64> {
+    let ids: Vec<EventId> = events.iter().map(|event| event.id).collect();
+    let mut seen = rows.recorded(&ids).await?;
+    let new: Vec<&Event> = events
+        .iter()
+        .filter(|event| seen.insert(event.id))
+        .collect();
+    rows.insert_events(&new).await?;
+    for event in &new {
+        delta.add(event);
+    }
+    Ok(new.len() as u64)
 }
 
 /// Moves the cursor; it never goes back, and its origin is the oldest that was seen.
@@ -94,39 +118,58 @@ fn advance(meta: &mut Meta, to: &Cursor) {
     }
 }
 
-/// Merges rows into the projections.
-pub(super) async fn merge(rows: &mut dyn Rows, delta: Delta) -> Result<()> {
-    for (key, added) in delta.entities {
-        let row = match rows.entity(&key).await? {
-            Some(mut known) => {
-                known.merge(added);
-                known
-            }
-            None => added,
-        };
-        let indexed = row.indexed(key.0);
-        rows.put_entity(&key, &row, &indexed).await?;
+/// Merges rows into the projections, and into the windows that end with this hour.
+pub(super) async fn merge(rows: &mut dyn Rows, mut delta: Delta, hour: Option<i64>) -> Result<()> {
+    if let Some(hour) = hour {
+        windows::spread(&mut delta.scores, hour);
     }
-    for (key, added) in delta.scores {
-        let known = rows.score(&key).await?.unwrap_or_default();
-        rows.put_score(&key, known.saturating_add(added)).await?;
-    }
-    for (key, added) in delta.totals {
-        let mut total = rows.total(&key).await?.unwrap_or_default();
-        total.merge(added);
-        rows.put_total(&key, &total).await?;
-    }
-    for (job, seq, event, is_submission) in delta.steps {
-        let step = StepRow {
+    merge_entities(rows, delta.entities).await?;
+    merge_scores(rows, delta.scores).await?;
+    merge_totals(rows, delta.totals).await?;
+    let steps = delta.steps.into_iter();
+    let steps: Vec<StepRow> = steps
+        .map(|(job, seq, event, is_submission)| StepRow {
             job,
             seq,
             event,
             is_submission,
-        };
-        rows.insert_step(&step).await?;
+        })
+        .collect();
+    rows.insert_steps(&steps).await?;
+    let settlements: Vec<(EventId, Settlement)> = delta.settlements.into_iter().collect();
+    rows.insert_settlements(&settlements).await
+}
+
+async fn merge_entities(
+    rows: &mut dyn Rows,
+    mut added: BTreeMap<EntityKey, EntityRow>,
+) -> Result<()> {
+    let keys: Vec<EntityKey> = added.keys().copied().collect();
+    for (key, mut known) in rows.entities(&keys).await? {
+        if let Some(row) = added.get_mut(&key) {
+            std::mem::swap(row, &mut known);
+            row.merge(known);
+        }
     }
-    for (id, settlement) in delta.settlements {
-        rows.insert_settlement(&id, &settlement).await?;
+    let merged: Vec<(EntityKey, EntityRow)> = added.into_iter().collect();
+    rows.put_entities(&merged).await
+}
+
+async fn merge_totals(rows: &mut dyn Rows, mut added: BTreeMap<TotalKey, Total>) -> Result<()> {
+    let keys: Vec<TotalKey> = added.keys().copied().collect();
+    for (key, known) in rows.totals(&keys).await? {
+        added.entry(key).or_default().merge(known);
     }
-    Ok(())
+    let merged: Vec<(TotalKey, Total)> = added.into_iter().collect();
+    rows.put_totals(&merged).await
+}
+
+async fn merge_scores(rows: &mut dyn Rows, mut added: BTreeMap<ScoreKey, u128>) -> Result<()> {
+    let keys: Vec<ScoreKey> = added.keys().copied().collect();
+    for (key, known) in rows.scores(&keys).await? {
+        let score = added.entry(key).or_default();
+        *score = score.saturating_add(known);
+    }
+    let merged: Vec<(ScoreKey, u128)> = added.into_iter().collect();
+    rows.put_scores(&merged).await
 }

@@ -4,10 +4,14 @@ use {
     super::rows::{Projected, Projection, Queries, StepRow},
     crate::{
         error::Result,
-        project::{EntityKey, EntityRow, EventId, ScoreKey, Settlement, Total, TotalKey},
+        project::{
+            ALL_TIME, EntityKey, EntityRow, EventId, FIRST_HOUR, ScoreKey, Settlement, Total,
+            TotalKey,
+        },
     },
     futures::TryStreamExt,
     sha2::{Digest, Sha256},
+    std::collections::BTreeMap,
 };
 
 /// SHA-256 over every row of every projection, in the order of their keys.
@@ -20,6 +24,25 @@ pub(super) async fn digest<Q: Queries + ?Sized>(rows: &mut Q) -> Result<[u8; 32]
         while let Some(row) = found.try_next().await? {
             hash.row(&row);
         }
+    }
+    Ok(hash.0.finalize().into())
+}
+
+/// The same with the sums of windows, if there are any: they follow from the hours and the cursor's time.
+pub(super) async fn digest_with_windows<Q: Queries + ?Sized>(rows: &mut Q) -> Result<[u8; 32]> {
+    let tables = digest(rows).await?;
+    let mut windows = BTreeMap::new();
+    let mut found = rows.scores_between(ALL_TIME + 1, FIRST_HOUR - 1);
+    while let Some((key, value)) = found.try_next().await? {
+        windows.insert(key, value);
+    }
+    if windows.is_empty() {
+        return Ok(tables);
+    }
+    let mut hash = Hash(Sha256::new());
+    hash.0.update(tables);
+    for (key, value) in &windows {
+        hash.score(key, *value);
     }
     Ok(hash.0.finalize().into())
 }
@@ -94,7 +117,7 @@ impl Hash {
             campaign,
             assurance,
             milestone,
-            macs,
+            work,
             price_atoms,
             fee_atoms,
             royalty_atoms,
@@ -111,7 +134,7 @@ impl Hash {
         }
         for number in [
             *slot,
-            *macs,
+            *work,
             *price_atoms,
             *fee_atoms,
             *royalty_atoms,

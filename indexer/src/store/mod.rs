@@ -10,6 +10,7 @@ mod rebuild;
 mod rows;
 mod snapshot;
 mod sqlite;
+mod windows;
 
 pub use {
     apply::{Batch, Written},
@@ -46,7 +47,7 @@ impl Store {
     /// Opens the store that `--store` names, creating what is not there.
     ///
     /// # Errors
-    /// If the name is not understood, the database cannot be opened, is newer or no store, or another process writes to it.
+    /// If the name is not understood, the database cannot be opened, is another version's or no store, or another process writes to it.
     pub async fn open(name: &str) -> Result<Self> {
         Ok(Self::new(Sqlite::open(sqlite::path_of(name)?).await?))
     }

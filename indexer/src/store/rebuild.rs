@@ -3,8 +3,9 @@
 use {
     super::{
         apply,
-        digest::digest,
+        digest::digest_with_windows,
         rows::{DeadLetter, Projection, Rows, Tally},
+        windows,
     },
     crate::{
         error::Result,
@@ -25,9 +26,9 @@ pub struct Rebuilt {
     pub revived: u64,
     /// What was recorded once and is gone.
     pub loss: Option<Loss>,
-    /// Hash of the tables before.
+    /// Hash of the tables before, windows included.
     pub before: [u8; 32],
-    /// Hash of the tables after.
+    /// Hash of the tables after, windows included.
     pub after: [u8; 32],
 }
 
@@ -96,7 +97,7 @@ async fn give_up(rows: &mut dyn Rows) -> Result<()> {
 
 /// Drops every projection and makes it again; the caller commits.
 pub(super) async fn rebuild(rows: &mut dyn Rows) -> Result<Rebuilt> {
-    let before = digest(rows).await?;
+    let before = digest_with_windows(rows).await?;
     let loss = loss(rows).await?;
     if loss.is_some() {
         give_up(rows).await?;
@@ -116,9 +117,13 @@ pub(super) async fn rebuild(rows: &mut dyn Rows) -> Result<Rebuilt> {
             delta.add(event);
             events += 1;
         }
-        apply::merge(rows, delta).await?;
+        apply::merge(rows, delta, None).await?;
     }
-    let after = digest(rows).await?;
+    let mut meta = rows.meta().await?;
+    meta.window_hour = None;
+    windows::advance(rows, &mut meta).await?;
+    rows.put_meta(&meta).await?;
+    let after = digest_with_windows(rows).await?;
     Ok(Rebuilt {
         events,
         revived,
@@ -139,7 +144,8 @@ async fn revive(rows: &mut dyn Rows) -> Result<u64> {
             slot: letter.slot,
             body,
         };
-        revived += u64::from(rows.insert_event(&event).await?);
+        // Projected with all others, once all tables are empty.
+        revived += apply::record(rows, &[event], &mut Delta::default()).await?;
         rows.delete_dead_letter(&letter.id).await?;
         meta.dead_letters = meta.dead_letters.saturating_sub(1);
     }

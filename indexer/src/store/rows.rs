@@ -4,13 +4,11 @@
 use {
     crate::{
         error::Result,
-        project::{
-            EntityKey, EntityRow, Event, EventId, Indexed, ScoreKey, Settlement, Total, TotalKey,
-        },
+        project::{EntityKey, EntityRow, Event, EventId, ScoreKey, Settlement, Total, TotalKey},
     },
     async_trait::async_trait,
     futures::stream::BoxStream,
-    quern_api::{Key, Metric, Signature},
+    quern_api::{Key, Metric, Signature, Window},
     std::collections::HashSet,
 };
 
@@ -34,15 +32,19 @@ pub trait Queries: Send {
     async fn holes(&mut self) -> Result<Holes>;
     /// Which of these transactions were read already.
     async fn known(&mut self, signatures: &[Signature]) -> Result<HashSet<Signature>>;
-    /// The next events in the order of their ids.
+    /// Which of these events are recorded.
+    async fn recorded(&mut self, ids: &[EventId]) -> Result<HashSet<EventId>>;
+    /// The next events, in an order that stays.
     async fn events(&mut self, after: Option<&EventId>, limit: u32) -> Result<Vec<Event>>;
     /// Every row of a projection, in the order of its key.
     fn scan(&mut self, projection: Projection) -> BoxStream<'_, Result<Projected>>;
     /// The last values of every account of a kind, in no order; accounts whose values are unknown are left out.
     fn values(&mut self, kind: u8) -> BoxStream<'_, Result<Vec<u8>>>;
+    /// What is known of these accounts, in no order.
+    async fn entities(&mut self, keys: &[EntityKey]) -> Result<Vec<(EntityKey, EntityRow)>>;
     /// What is known of an account.
     async fn entity(&mut self, key: &EntityKey) -> Result<Option<EntityRow>>;
-    /// The accounts of a kind that belong to these owners ([`Indexed::owner`]), in the order of their addresses.
+    /// The accounts of a kind that belong to these owners ([`crate::project::Indexed::owner`]), in the order of their addresses.
     async fn entities_of(&mut self, kind: u8, owners: &[Key]) -> Result<Vec<Entity>>;
     /// A page of the accounts of a kind that belong to an owner, in the order of their addresses.
     async fn owned(
@@ -54,18 +56,12 @@ pub trait Queries: Send {
     ) -> Result<Vec<Entity>>;
     /// How many accounts miss changes, and the first of them.
     async fn gaps(&mut self, limit: u32) -> Result<(u64, Vec<Gap>)>;
-    /// A page of a leaderboard over all time: the highest values first, ties in the order of providers.
+    /// A page of a leaderboard: the highest values first, ties in the order of providers.
     async fn ranked(&mut self, query: &BoardQuery) -> Result<Vec<(u128, Key)>>;
-    /// Every hourly score of a leaderboard's metric, assurance level and mint from an hour on, in no order.
-    fn scores_since(&mut self, query: &BoardQuery, hour: i64)
-    -> BoxStream<'_, Result<(Key, u128)>>;
-    /// The scores of these providers in these buckets, first and last included, in no order.
-    async fn scores_of(
-        &mut self,
-        providers: &[Key],
-        first: i64,
-        last: i64,
-    ) -> Result<Vec<(ScoreKey, u128)>>;
+    /// Every score in these buckets, first and last included, in no order.
+    fn scores_between(&mut self, first: i64, last: i64) -> BoxStream<'_, Result<(ScoreKey, u128)>>;
+    /// The scores of these providers in this bucket, in no order.
+    async fn scores_of(&mut self, providers: &[Key], bucket: i64) -> Result<Vec<(ScoreKey, u128)>>;
     /// A provider's latest settled milestones, the latest first.
     async fn settlements_of(
         &mut self,
@@ -93,44 +89,39 @@ pub trait Queries: Send {
 pub trait Rows: Queries {
     /// Replaces what the store follows and how far it is.
     async fn put_meta(&mut self, meta: &Meta) -> Result<()>;
-    /// Notes a transaction as read, and how many events and dead letters it had; whether that is new.
-    async fn insert_transaction(
-        &mut self,
-        signature: &Signature,
-        slot: u64,
-        entries: u32,
-    ) -> Result<bool>;
-    /// Counts every row of the record.
+    /// Notes transactions as read, each with its slot and how many events and dead letters it had; how many are new.
+    async fn insert_transactions(&mut self, read: &[(Signature, u64, u32)]) -> Result<u64>;
+    /// Counts every row of the record; an event without its transaction is none.
     async fn tally(&mut self) -> Result<Tally>;
-    /// Forgets that transactions were read of which something is missing: a walk fetches them again.
+    /// Forgets that transactions were read of which something is missing, and events of which the transaction is: a walk fetches
+    /// them again.
     async fn forget_incomplete(&mut self) -> Result<()>;
-    /// Records an event; whether it is new.
-    async fn insert_event(&mut self, event: &Event) -> Result<bool>;
+    /// Records events of which none is recorded yet.
+    async fn insert_events(&mut self, events: &[&Event]) -> Result<()>;
     /// Records what was not understood; whether that is new.
     async fn insert_dead_letter(&mut self, letter: &DeadLetter) -> Result<bool>;
     /// Everything that was not understood.
     async fn dead_letters(&mut self) -> Result<Vec<DeadLetter>>;
     /// Forgets a dead letter.
     async fn delete_dead_letter(&mut self, id: &EventId) -> Result<()>;
-    /// Inserts or replaces an account.
-    async fn put_entity(
-        &mut self,
-        key: &EntityKey,
-        row: &EntityRow,
-        indexed: &Indexed,
-    ) -> Result<()>;
-    /// A score.
-    async fn score(&mut self, key: &ScoreKey) -> Result<Option<u128>>;
-    /// Inserts or replaces a score.
-    async fn put_score(&mut self, key: &ScoreKey, value: u128) -> Result<()>;
-    /// A sum.
-    async fn total(&mut self, key: &TotalKey) -> Result<Option<Total>>;
-    /// Inserts or replaces a sum.
-    async fn put_total(&mut self, key: &TotalKey, total: &Total) -> Result<()>;
-    /// Adds a step to a job's time line.
-    async fn insert_step(&mut self, step: &StepRow) -> Result<()>;
-    /// Adds a settled milestone.
-    async fn insert_settlement(&mut self, id: &EventId, settlement: &Settlement) -> Result<()>;
+    /// Inserts or replaces accounts.
+    async fn put_entities(&mut self, entities: &[(EntityKey, EntityRow)]) -> Result<()>;
+    /// Those of these scores that there are, in no order.
+    async fn scores(&mut self, keys: &[ScoreKey]) -> Result<Vec<(ScoreKey, u128)>>;
+    /// Inserts or replaces scores.
+    async fn put_scores(&mut self, scores: &[(ScoreKey, u128)]) -> Result<()>;
+    /// Deletes every score of a window that is zero.
+    async fn delete_empty_windows(&mut self) -> Result<()>;
+    /// Deletes every score of a bucket.
+    async fn clear_scores(&mut self, bucket: i64) -> Result<()>;
+    /// Those of these sums that there are, in no order.
+    async fn totals(&mut self, keys: &[TotalKey]) -> Result<Vec<(TotalKey, Total)>>;
+    /// Inserts or replaces sums.
+    async fn put_totals(&mut self, totals: &[(TotalKey, Total)]) -> Result<()>;
+    /// Adds steps to the time lines of jobs.
+    async fn insert_steps(&mut self, steps: &[StepRow]) -> Result<()>;
+    /// Adds settled milestones.
+    async fn insert_settlements(&mut self, settlements: &[(EventId, Settlement)]) -> Result<()>;
     /// Deletes every row of a projection.
     async fn clear(&mut self, projection: Projection) -> Result<()>;
     /// Makes everything since the beginning permanent, all of it at once.
@@ -240,6 +231,8 @@ pub struct Meta {
     pub dead_letters: u64,
     /// Whether the whole history is to be walked again.
     pub walk_due: bool,
+    /// The hour that windows end with; none before they are made.
+    pub window_hour: Option<i64>,
 }
 
 /// How far the store is: everything finalized up to `slot` is in it.
@@ -306,8 +299,8 @@ pub struct BoardQuery {
     pub assurance: u8,
     /// The mint of an amount, otherwise none.
     pub mint: Key,
-    /// The first hour that counts; none for all time.
-    pub from_hour: Option<i64>,
+    /// Over which time.
+    pub window: Window,
     /// Only rows behind this one.
     pub after: Option<(u128, Key)>,
     /// Most rows.

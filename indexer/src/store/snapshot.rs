@@ -8,12 +8,13 @@ use {
     crate::{
         error::Result,
         project::{
-            ALL_TIME, EventId, ScoreKey, Settlement, Total, TotalKey, key,
+            EventId, Settlement, Total, TotalKey, key,
             program::{EntityKind, MintConfig, Purse, read},
+            window_bucket,
         },
     },
     futures::TryStreamExt,
-    quern_api::{Key, MAX_PAGE_ROWS, Metric},
+    quern_api::{Key, MAX_PAGE_ROWS, Metric, Window},
     std::{
         collections::{BTreeMap, HashMap},
         fmt,
@@ -224,10 +225,7 @@ impl Snapshot {
     /// # Errors
     /// See [`Self::counts`].
     pub async fn board(&mut self, query: &BoardQuery) -> Result<Vec<BoardRow>> {
-        let ranked = match query.from_hour {
-            None => self.rows.ranked(query).await?,
-            Some(hour) => self.ranked_since(query, hour).await?,
-        };
+        let ranked = self.rows.ranked(query).await?;
         let providers: Vec<Key> = ranked.iter().map(|(_, provider)| *provider).collect();
         let mut accounts = HashMap::new();
         let kind = EntityKind::Provider as u8;
@@ -236,7 +234,7 @@ impl Snapshot {
                 .entry(account.row.indexed(kind).owner)
                 .or_insert(account);
         }
-        let mut scores = self.scores(&providers, query.from_hour).await?;
+        let mut scores = self.scores(&providers, query.window).await?;
         let board = ranked.into_iter().map(|(value, provider)| {
             let mut scores = scores.remove(&provider).unwrap_or_default();
             scores.retain(|score| score.assurance == query.assurance);
@@ -250,44 +248,19 @@ impl Snapshot {
         Ok(board.collect())
     }
 
-    async fn ranked_since(&mut self, query: &BoardQuery, hour: i64) -> Result<Vec<(u128, Key)>> {
-        let mut sums: HashMap<Key, u128> = HashMap::new();
-        let mut found = self.rows.scores_since(query, hour);
-        while let Some((provider, value)) = found.try_next().await? {
-            let sum = sums.entry(provider).or_default();
-            *sum = sum.saturating_add(value);
-        }
-        let mut ranked: Vec<(u128, Key)> = sums
-            .into_iter()
-            .map(|(provider, value)| (value, provider))
-            .collect();
-        ranked.sort_unstable_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));
-        if let Some((value, provider)) = query.after {
-            ranked.retain(|row| row.0 < value || (row.0 == value && row.1 > provider));
-        }
-        ranked.truncate(usize::try_from(query.limit).unwrap_or(usize::MAX));
-        Ok(ranked)
-    }
-
     /// All numbers of these providers in a window, each provider's in a fixed order.
     async fn scores(
         &mut self,
         providers: &[Key],
-        from_hour: Option<i64>,
+        window: Window,
     ) -> Result<HashMap<Key, Vec<Score>>> {
-        // `ALL_TIME` lies before every hour: one range serves both.
-        let (first, last) = from_hour.map_or((ALL_TIME, ALL_TIME), |hour| (hour, i64::MAX));
-        let mut sums = BTreeMap::<ScoreKey, u128>::new();
-        for (key, value) in self.rows.scores_of(providers, first, last).await? {
-            let key = ScoreKey {
-                bucket: ALL_TIME,
-                ..key
-            };
-            let sum = sums.entry(key).or_default();
-            *sum = sum.saturating_add(value);
-        }
+        let mut found = self
+            .rows
+            .scores_of(providers, window_bucket(window))
+            .await?;
+        found.sort_unstable();
         let mut scores = HashMap::<Key, Vec<Score>>::new();
-        for (key, value) in sums {
+        for (key, value) in found {
             scores.entry(key.provider).or_default().push(Score {
                 metric: key.metric,
                 assurance: key.assurance,
@@ -327,7 +300,7 @@ impl Snapshot {
             .rows
             .owned(EntityKind::Purse as u8, &owner, None, MAX_PAGE_ROWS)
             .await?;
-        let scores = self.scores(&[owner], None).await?.remove(&owner);
+        let scores = self.scores(&[owner], Window::All).await?.remove(&owner);
         let milestones = self.rows.settlements_of(&owner, MILESTONES_SHOWN).await?;
         Ok(Some(ProviderRecord {
             account,

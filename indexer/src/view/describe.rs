@@ -72,9 +72,10 @@ impl Shown for Conviction {
     fn shown(&self) -> Value {
         let reason = self.reason().name();
         match self {
-            Self::WrongCell { op, row, col } => {
-                json!({ "reason": reason, "op": op, "row": row, "column": col })
+            Self::WrongCell { op, row, col, at } => {
+                json!({ "reason": reason, "op": op, "row": row, "column": col, "at": at })
             }
+            Self::WrongTokens { item } => json!({ "reason": reason, "item": item }),
             Self::BadPadding(node_id) | Self::Unanswered(node_id) => {
                 json!({ "reason": reason, "node_id": node_id.shown() })
             }
@@ -127,9 +128,9 @@ pub fn describe(event: &QuernEvent) -> Map<String, Value> {
         JobCreated { job, client, model, mint, escrow_atoms, input_uri }
         JobCancelled { job, client, mint, released_atoms }
         JobTaken { job, provider, bond_atoms }
-        ResultSubmitted { job, provider, milestone, submission, trace_root, output_uri }
+        ResultSubmitted { job, provider, milestone, submission, trace_root, tokens_root, output_uri }
         MilestoneSettled {
-            job, client, provider, model, royalty_owner, mint, campaign, assurance, kind, milestone, accepted, macs,
+            job, client, provider, model, royalty_owner, mint, campaign, assurance, kind, milestone, accepted, work,
             price_atoms, fee_atoms, royalty_atoms, provider_atoms, reward_atoms, bond_released_atoms, closed
         }
         JobRejected { job, client, provider, milestone, deposit_atoms, reason }
@@ -148,5 +149,46 @@ pub fn describe(event: &QuernEvent) -> Map<String, Value> {
         }
         DemandAnswered { demand, job, revealer, node_id, fee_lamports, answer }
         DemandClosed { demand, job, opener }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_conviction_says_why_and_where() {
+        let node_id = NodeRef {
+            tree: u16::MAX,
+            level: 3,
+            index: u64::MAX,
+        };
+        let node = json!({ "tree": 65_535, "level": 3, "index": "18446744073709551615" });
+        let cell = Conviction::WrongCell {
+            op: 999,
+            row: u32::MAX,
+            col: 2,
+            at: 1,
+        };
+        for (conviction, shown) in [
+            (
+                cell,
+                json!({ "reason": "wrong_cell", "op": 999, "row": u32::MAX, "column": 2, "at": 1 }),
+            ),
+            (
+                Conviction::BadPadding(node_id),
+                json!({ "reason": "bad_padding", "node_id": node }),
+            ),
+            (
+                Conviction::Unanswered(node_id),
+                json!({ "reason": "unanswered", "node_id": node }),
+            ),
+            (
+                Conviction::WrongTokens { item: 7 },
+                json!({ "reason": "wrong_tokens", "item": 7 }),
+            ),
+        ] {
+            assert_eq!(conviction.shown(), shown);
+        }
     }
 }

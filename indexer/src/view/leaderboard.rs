@@ -4,7 +4,7 @@ use {
     super::{amount, decimals, words},
     crate::{
         project::{
-            hour_of,
+            first_hour, hour_of,
             program::{MintConfig, Provider, padded_text},
         },
         store::{BoardQuery, BoardRow},
@@ -14,7 +14,7 @@ use {
 
 /// The first hour of the window that ends with the hour of `now`; none for all time.
 pub fn window_start(window: Window, now: i64) -> Option<i64> {
-    Some(hour_of(now) - window.hours()? + 1)
+    first_hour(window, hour_of(now))
 }
 
 /// A page of a board that begins with this rank; where it goes on is the caller's to say.
@@ -57,7 +57,7 @@ fn entry(rank: u32, row: &BoardRow, mints: &[MintConfig]) -> Entry {
         convicted: provider.map(|provider| provider.convicted.get()),
         value: row.value,
         milestones: count(Metric::Milestones),
-        macs: count(Metric::Macs),
+        work: count(Metric::Work),
         earned: amounts(Metric::Earned),
         rewards: amounts(Metric::Rewards),
     }

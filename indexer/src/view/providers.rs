@@ -51,8 +51,8 @@ fn counters(provider: &Provider) -> ProviderCounters {
         settled: provider.settled.get(),
         late: provider.late.get(),
         convicted: provider.convicted.get(),
-        refereed_macs: provider.refereed_macs.get(),
-        reviewed_macs: provider.reviewed_macs.get(),
+        refereed_work: provider.refereed_work.get(),
+        reviewed_work: provider.reviewed_work.get(),
         rewards_accrued_atoms: accrued,
         rewards_claimed_atoms: claimed,
         rewards_claimable_atoms: accrued.saturating_sub(claimed),
@@ -70,14 +70,14 @@ fn level_totals(scores: &[Score], mints: &[MintConfig]) -> Vec<LevelTotals> {
             .or_insert_with(|| LevelTotals {
                 assurance,
                 milestones: 0,
-                macs: 0,
+                work: 0,
                 earned: Vec::new(),
                 rewards: Vec::new(),
             });
         let value = amount(score.value, score.mint, mints);
         match score.metric {
             Metric::Milestones => level.milestones = score.value,
-            Metric::Macs => level.macs = score.value,
+            Metric::Work => level.work = score.value,
             Metric::Earned => level.earned.push(value),
             Metric::Rewards => level.rewards.push(value),
         }
@@ -95,7 +95,7 @@ fn milestone(id: &EventId, settled: &Settlement, mints: &[MintConfig]) -> Option
         client: settled.client,
         model: settled.model.some(),
         assurance: words::assurance(settled.assurance)?,
-        macs: settled.macs,
+        work: settled.work,
         price: amount(settled.price_atoms, settled.mint, mints),
         earned: amount(settled.provider_atoms, settled.mint, mints),
         reward_atoms: settled.reward_atoms,

@@ -27,6 +27,8 @@ pub const MAX_STEP_SECS: u32 = 366 * 86_400;
 pub const MAX_WINDOW_SECS: u32 = 30 * 86_400;
 /// Largest graph that a model may reserve room for, in bytes: the largest that can be sealed.
 pub const MAX_GRAPH_BYTES: u32 = quern_proof::graph::MAX_BYTES as u32;
+/// Most bytes by which an account grows in one instruction: the runtime's bound.
+pub const MAX_GROWTH_BYTES: usize = 10_240;
 /// "Nobody" in an address field.
 pub const NOBODY: Address = Address::new_from_array([0; 32]);
 

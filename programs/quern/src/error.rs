@@ -77,7 +77,7 @@ errors! {
     ModelInactive: "The model is not active; choose another one",
     ModelSealed: "The model is already sealed and cannot change",
     ModelNotSealed: "A refereed job needs a sealed model; seal it first or ask for a reviewed job",
-    ModelOutOfRoom: "The bytes do not fit into the room that the model reserved",
+    ModelOutOfRoom: "The bytes lie beyond the graph's registered length, or more than 10,240 beyond what is written; write in order",
     UnknownKind: "The kind or assurance of the job is unknown; use one that this version knows",
     BadMilestones: "A refereed job has one milestone and no arbiter; a reviewed one has 1 to 255 milestones",
     NeedsProviderOrArbiter: "A reviewed job needs a pinned provider or an arbiter; name one",
@@ -85,7 +85,7 @@ errors! {
     PriceTooLow: "The price is below the mint's least price for this work; offer more",
     BondTooLow: "The bond is below the least bond for this work; ask for more",
     TermsChanged: "The fee, royalty or other terms now in force are not those that the client read; read them again",
-    InputsDoNotFit: "The number of inputs or batch rows does not fit the model's graph",
+    InputsDoNotFit: "The number of inputs or items does not fit the model's graph, or a root is given for its tokens",
     WrongModel: "The model account does not match the job; pass the one that the job names",
     CampaignUnknown: "Campaigns are not open yet; leave the campaign out",
     WrongState: "The job is not in a state that allows this step",
@@ -117,6 +117,8 @@ errors! {
     JobMoved: "The job has moved on since it was read; read it again and decide anew",
     TakenByOwner: "The owner took this job, so its operator cannot submit; sign with the owner's wallet",
     GraphDiffers: "The graph as written is not the one that the seal names; write it again",
+    ModelTooShort: "The model is shorter than its registered length; write all of its graph first",
+    TokensDoNotFit: "Give the root of the tokens exactly where the model's graph has tokens; leave it zero elsewhere",
 }
 
 /// The code of the first of the program's own errors.

@@ -17,34 +17,19 @@
 #[cfg(target_os = "solana")]
 use solana_compiler_builtins as _;
 
-use quern_proof::{
-    Hash,
-    hash::{self, Tag},
-    ops::{add, argmax, lut, product, qlinear},
-    path,
-    shape::DType,
-};
+use quern_proof::{Case, Charge, DType, Graph, Hash, hash::Tag, judge, kernel::dot::dot, path};
 
 /// Which function a record calls, and what its input holds. Rows are bytes as evidence holds them.
 pub mod op {
-    /// Row, row (equally long): i32.
-    pub const MATMUL: u8 = 1;
-    /// shift u8, lo i8, hi i8, bias i32, mult i32, row, row: i8.
-    pub const QLINEAR: u8 = 2;
-    /// shift u8, lo i8, hi i8, bias i32, mult i32, sum i32: i8.
-    pub const REQUANTISE: u8 = 3;
-    /// Table of 256, then up to 32 values: as many i8.
-    pub const LUT: u8 = 4;
-    /// Up to 32 pairs: as many i8.
-    pub const ADD: u8 = 5;
-    /// Row of i8: i32.
-    pub const ARGMAX_I8: u8 = 6;
-    /// Row of i32: i32.
-    pub const ARGMAX_I32: u8 = 7;
-    /// Row height u8, row: its root; zeros for a row that doesn't fit.
-    pub const ROW_ROOT: u8 = 8;
+    /// Row of i8, row of i8 (equally long): i64.
+    pub const DOT_I8: u8 = 1;
+    /// Row of i16, row of half as many bytes of i8: i64.
+    pub const DOT_I16: u8 = 2;
+    /// items u32, inputs u8, op u16, row u32, col u32, at u32, graph's length u32, graph, a root for each input, the tokens'
+    /// root, the trace root, evidence: 0 if it convicts, else the refusal's number.
+    pub const JUDGE: u8 = 3;
     /// Tag u8 (1 or 2), index u64, start, siblings: the node above.
-    pub const CLIMB: u8 = 9;
+    pub const CLIMB: u8 = 4;
 }
 
 /// Bytes of a record before its input.
@@ -67,42 +52,15 @@ pub fn run(mut records: &mut [u8]) -> Option<()> {
 
 fn one(op: u8, input: &[u8], result: &mut [u8]) -> Option<()> {
     match op {
-        op::MATMUL => {
+        op::DOT_I8 => {
             let (a, b) = halves(input)?;
-            put(result, &product::dot(a, b).to_le_bytes())
+            put(result, &dot(a, DType::I8, b).to_le_bytes())
         }
-        op::QLINEAR => {
-            let (scale, rows) = Scale::read(input)?;
-            let (a, w) = halves(rows)?;
-            put(result, &scale.of_rows(a, w).to_le_bytes())
+        op::DOT_I16 => {
+            let (a, b) = input.split_at_checked(input.len() / 3 * 2)?;
+            put(result, &dot(a, DType::I16, b).to_le_bytes())
         }
-        op::REQUANTISE => {
-            let (scale, sum) = Scale::read(input)?;
-            let sum = i32::from_le_bytes(sum.try_into().ok()?);
-            put(result, &scale.of_sum(sum).to_le_bytes())
-        }
-        op::LUT => {
-            let (table, values) = input.split_first_chunk::<256>()?;
-            for (at, value) in values.iter().enumerate() {
-                *result.get_mut(at)? = lut::cell(*value as i8, table) as u8;
-            }
-            Some(())
-        }
-        op::ADD => {
-            let (pairs, []) = input.as_chunks::<2>() else {
-                return None;
-            };
-            for (at, [a, b]) in pairs.iter().enumerate() {
-                *result.get_mut(at)? = add::cell(*a as i8, *b as i8) as u8;
-            }
-            Some(())
-        }
-        op::ARGMAX_I8 => put(result, &argmax::cell(input, DType::I8).to_le_bytes()),
-        op::ARGMAX_I32 => put(result, &argmax::cell(input, DType::I32).to_le_bytes()),
-        op::ROW_ROOT => {
-            let (height, row) = input.split_first()?;
-            put(result, &hash::row_root(row, *height).unwrap_or_default())
-        }
+        op::JUDGE => put(result, &[verdict(input)?]),
         op::CLIMB => {
             let (tag, input) = input.split_first()?;
             let (index, input) = input.split_first_chunk::<8>()?;
@@ -122,36 +80,35 @@ fn one(op: u8, input: &[u8], result: &mut [u8]) -> Option<()> {
     }
 }
 
-/// What `QLINEAR` does to a sum.
-struct Scale {
-    shift: u8,
-    lo: i8,
-    hi: i8,
-    bias: i32,
-    mult: i32,
-}
-
-impl Scale {
-    fn read(input: &[u8]) -> Option<(Self, &[u8])> {
-        let ([shift, lo, hi], input) = input.split_first_chunk()?;
-        let (bias, input) = input.split_first_chunk()?;
-        let (mult, input) = input.split_first_chunk()?;
-        let scale = Self {
-            shift: *shift,
-            lo: *lo as i8,
-            hi: *hi as i8,
-            bias: i32::from_le_bytes(*bias),
-            mult: i32::from_le_bytes(*mult),
-        };
-        Some((scale, input))
-    }
-
-    fn of_rows(&self, a: &[u8], w: &[u8]) -> i8 {
-        qlinear::cell(a, w, self.bias, self.mult, self.shift, self.lo, self.hi)
-    }
-
-    fn of_sum(&self, sum: i32) -> i8 {
-        product::requantise(sum, self.bias, self.mult, self.shift, self.lo, self.hi)
+/// What the judge says of a cell.
+fn verdict(input: &[u8]) -> Option<u8> {
+    let (items, input) = input.split_first_chunk()?;
+    let (inputs, input) = input.split_first()?;
+    let (op, input) = input.split_first_chunk()?;
+    let (row, input) = input.split_first_chunk()?;
+    let (col, input) = input.split_first_chunk()?;
+    let (at, input) = input.split_first_chunk()?;
+    let (length, input) = input.split_first_chunk()?;
+    let (graph, input) = input.split_at_checked(u32::from_le_bytes(*length) as usize)?;
+    let (roots, input) = input.split_at_checked(usize::from(*inputs) * 32)?;
+    let (tokens_root, input) = input.split_first_chunk()?;
+    let (trace_root, evidence) = input.split_first_chunk()?;
+    let case = Case {
+        graph: Graph::parse(graph).ok()?,
+        items: u32::from_le_bytes(*items),
+        input_roots: path::siblings(roots)?,
+        tokens_root,
+        trace_root,
+    };
+    let charge = Charge::Cell {
+        op: u16::from_le_bytes(*op),
+        row: u32::from_le_bytes(*row),
+        col: u32::from_le_bytes(*col),
+        at: u32::from_le_bytes(*at),
+    };
+    match judge(&case, &charge, evidence) {
+        Ok(()) => Some(0),
+        Err(refusal) => Some(refusal as u8),
     }
 }
 

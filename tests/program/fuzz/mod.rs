@@ -142,51 +142,50 @@ impl Fuzz {
         }
     }
 
-    /// What an honest provider commits to in a job with so many rows. Every model has the usual program of two ops or the tiny
-    /// one of five.
-    fn honest(&mut self, model: &Pubkey, batch_rows: u32) -> Claim {
-        let values: Vec<i8> = (0..batch_rows * 4).map(|n| (n * 37) as i8).collect();
-        let tiny = referee::tiny();
+    /// What an honest provider commits to in a job with so many items. Every model has the usual graph of two ops or the
+    /// tiny one of all.
+    fn honest(&mut self, model: &Pubkey, items: u32) -> Claim {
+        let values: Vec<i8> = (0..items * 4).map(|n| (n * 37) as i8).collect();
         let data = self.stage.svm.get_account(model).unwrap().data;
-        let (graph, weights, cols) = if data.ends_with(&tiny.graph) {
-            (tiny.graph, tiny.weights, 2)
+        let claim = if data.ends_with(&referee::tiny().graph) {
+            referee::tiny_of(items)
         } else {
-            (graph(), vec![weights()], 4)
+            let input = Tensor::from_i8(items, 4, &values).unwrap();
+            Claim::honest(graph(), items, vec![input], vec![weights()])
         };
-        let values = &values[..(batch_rows * cols) as usize];
-        let input = Tensor::from_i8(batch_rows, cols, values).unwrap();
-        let claim = Claim::honest(graph, batch_rows, vec![input], weights);
         let known = (claim.clone(), None);
         self.claims.insert(claim.trace_root(), known);
         claim
     }
 
-    /// The rows of a job whose inputs are known.
-    fn rows_of(&mut self, job: &Job) -> Option<u32> {
-        let rows = job.batch_rows.get();
+    /// The items of a job whose inputs are known.
+    fn items_of(&mut self, job: &Job) -> Option<u32> {
+        let items = job.items.get();
         let is_known = job.assurance == 1
-            && (1..=9).contains(&rows)
-            && self.honest(&job.model, rows).input_roots()[0] == job.input_roots[0];
-        is_known.then_some(rows)
+            && (1..=9).contains(&items)
+            && self.honest(&job.model, items).input_roots()[0] == job.input_roots[0];
+        is_known.then_some(items)
     }
 
     /// What a provider commits to: most often the truth.
     fn result(&mut self, job: &Job) -> [u8; 32] {
-        let Some(rows) = self.rows_of(job) else {
+        let Some(items) = self.items_of(job) else {
             return [self.rng.bits() as u8; 32];
         };
-        let honest = self.honest(&job.model, rows);
+        let honest = self.honest(&job.model, items);
         let (op, row, col) = *self.rng.pick(&honest.cells());
         let (claim, charge) = match self.rng.below(10) {
             0 => return [self.rng.bits() as u8; 32],
             1..=2 => {
-                let mut claim = honest;
+                let mut claim = honest.clone();
                 claim.corrupt_by(op, row, col, 1 << self.rng.below(8));
-                (claim, Charge::Cell { op, row, col })
+                let charge = claim.charge(&honest, (op, row, col));
+                (claim, charge)
             }
             3 => {
                 let claim = honest.with_wrong_cell(op, row, col);
-                (claim, Charge::Cell { op, row, col })
+                let charge = claim.charge(&honest, (op, row, col));
+                (claim, charge)
             }
             4 => {
                 let charge = *self.rng.pick(&honest.paddings());
@@ -203,10 +202,10 @@ impl Fuzz {
 
     /// The claim behind a job's result, or one of the same shape where nobody knows it.
     fn claim_of(&mut self, job: &Job) -> Option<Claim> {
-        let rows = self.rows_of(job)?;
+        let items = self.items_of(job)?;
         let known = self.claims.get(&job.trace_root);
         let known = known.map(|(claim, _)| claim.clone());
-        Some(known.unwrap_or_else(|| self.honest(&job.model, rows)))
+        Some(known.unwrap_or_else(|| self.honest(&job.model, items)))
     }
 
     /// A charge about a job: what is wrong with it, or anything.
@@ -218,8 +217,8 @@ impl Fuzz {
         if self.rng.once_in(2) {
             return *self.rng.pick(&claim.paddings());
         }
-        let (op, row, col) = *self.rng.pick(&claim.cells());
-        Charge::Cell { op, row, col }
+        let at = *self.rng.pick(&claim.cells());
+        claim.charge(claim, at)
     }
 
     /// Evidence for a charge, now and then with a bit flipped, cut or grown.
@@ -241,7 +240,7 @@ impl Fuzz {
     fn node_id(&mut self, address: &Pubkey, claim: &Claim) -> (NodeId, Option<Pubkey>) {
         let mut all = claim.demands();
         let parent_of = |node_id: &NodeId| {
-            let asked = demand::plan(&claim.parsed(), claim.batch_rows, node_id).ok()?;
+            let asked = demand::plan(&claim.parsed(), claim.items, node_id).ok()?;
             match asked.parent {
                 Parent::Answer { node_id, .. } => Some(addresses::demand(address, 1, &node_id)),
                 _ => None,
@@ -257,7 +256,7 @@ impl Fuzz {
             });
         }
         let mut node_id = NodeId {
-            tree: Tree::Data(Operand::Op(self.rng.below(6) as u8)),
+            tree: Tree::Data(Operand::Op(self.rng.below(15) as u16)),
             level: self.rng.below(5) as u8,
             index: self.rng.below(6),
         };
@@ -519,8 +518,8 @@ impl Fuzz {
         MintRates {
             reward_rate_e9,
             least_price_atoms: self.rng.below(12),
-            price_per_gmac_atoms: self.rng.below(1_000_000_000),
-            bond_per_gmac_atoms: self.rng.below(1_000_000_000),
+            price_per_gwork_atoms: self.rng.below(1_000_000_000),
+            bond_per_gwork_atoms: self.rng.below(1_000_000_000),
         }
     }
 
@@ -565,10 +564,10 @@ impl Fuzz {
             work_secs: self.rng.between(1, 20_000) as u32,
             review_secs: review + self.rng.below(5_000) as u32,
             ends_by: now + self.rng.between(1, 3 * 86_400) as i64,
-            batch_rows: if refereed {
+            items: if refereed {
                 self.rng.between(1, 9) as u32
             } else {
-                0
+                1
             },
             pinned_provider: if self.rng.once_in(3) {
                 self.wallet()
@@ -581,7 +580,7 @@ impl Fuzz {
             input_uri: self.text(200),
         };
         if refereed {
-            let honest = model.map(|model| self.honest(model, args.batch_rows));
+            let honest = model.map(|model| self.honest(model, args.items));
             args.input_roots = honest.map_or(vec![[1; 32]], |honest| honest.input_roots());
         } else {
             args.arbiter = self.nobody_or_wallet();
@@ -597,7 +596,7 @@ impl Fuzz {
             4 => args.take_secs = self.secs(),
             5 => args.pinned_provider = *client,
             6 => args.price_atoms = self.rng.bits(),
-            7 => args.batch_rows = self.rng.bits() as u32,
+            7 => args.items = self.rng.bits() as u32,
             8 => args.campaign = *client,
             9 => args.arbiter = *client,
             _ => (),
@@ -849,6 +848,7 @@ impl Fuzz {
                 let (_, job) = self.job_in(JobState::Taken)?;
                 let args = Submission {
                     trace_root: self.result(&job),
+                    tokens_root: [0; 32],
                     output_uri: self.text(200),
                 };
                 let owner = job.provider;

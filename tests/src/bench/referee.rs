@@ -8,6 +8,7 @@ use {
         builder::GraphBuilder,
         demand::{self, NodeId, Parent, Tree},
         evidence::Charge,
+        witness::charge_cell,
     },
     quern_testkit::svm::{
         Outcome, Stage, actor, ix,
@@ -61,17 +62,26 @@ pub struct Withheld {
     pub locked_lamports: u64,
 }
 
+fn cell(op: u16, row: u32, col: u32) -> Charge {
+    Charge::Cell {
+        op,
+        row,
+        col,
+        at: 0,
+    }
+}
+
 /// The example of the design: one cell of a product of 1000 x 1000 by 1000 x 1000 is off by one.
 fn product() -> &'static (Claim, Charge) {
     static CASE: OnceLock<(Claim, Charge)> = OnceLock::new();
     CASE.get_or_init(|| {
         let (op, row, col) = (0, 617, 333);
         let claim = referee::product(1_000).with_wrong_cell(op, row, col);
-        (claim, Charge::Cell { op, row, col })
+        (claim, cell(op, row, col))
     })
 }
 
-/// One value of a QLINEAR over 4,096 columns is wrong.
+/// One value of a DOT over 4,096 columns is wrong.
 fn long_row() -> &'static (Claim, Charge) {
     static CASE: OnceLock<(Claim, Charge)> = OnceLock::new();
     CASE.get_or_init(|| {
@@ -85,25 +95,29 @@ fn long_row() -> &'static (Claim, Charge) {
         let x = Tensor::from_i8(2, K, &bytes(2 * K, 2_654_435_761)).unwrap();
         let weights = vec![
             Tensor::from_i8(N, K, &bytes(N * K, 2_246_822_519)).unwrap(),
-            Tensor::from_i32(1, N, &vec![-77; N as usize]).unwrap(),
-            Tensor::from_i32(1, N, &vec![1 << 20; N as usize]).unwrap(),
+            Tensor::from_i32(
+                2,
+                N,
+                &[vec![-77; N as usize], vec![1 << 20; N as usize]].concat(),
+            )
+            .unwrap(),
         ];
         let mut builder = GraphBuilder::new();
-        let a = builder.input_batch(DType::I8, K);
-        let [w, bias, mult] = [0, 1, 2].map(|at| builder.weight(&weights[at]));
-        builder.qlinear(a, w, bias, mult, 34, -128, 127);
+        let a = builder.input_item(DType::I8, 1, K);
+        let [w, p] = [0, 1].map(|at| builder.weight(&weights[at]));
+        builder.dot(a, w).scaled(p, 34, DType::I8).push();
         let graph = builder.finish().unwrap();
         let (op, row, col) = (0, 1, 4_000);
         let claim = Claim::honest(graph, 2, vec![x], weights).with_wrong_cell(op, row, col);
-        (claim, Charge::Cell { op, row, col })
+        (claim, cell(op, row, col))
     })
 }
 
 /// Measures every instruction of the referee once, in usual cases.
 pub(super) fn instructions(meter: &mut Meter) {
-    let honest = referee::five_ops();
+    let honest = referee::every_op();
     let (op, row, col) = (3, 1, 2);
-    let charge = Charge::Cell { op, row, col };
+    let charge = cell(op, row, col);
     let claim = honest.with_wrong_cell(op, row, col);
     let bytes = claim.evidence(&charge);
 
@@ -121,13 +135,8 @@ pub(super) fn instructions(meter: &mut Meter) {
     meter.run_v1("convict", convict);
 
     let mut claim = honest.clone();
-    let op = Operand::Op(0);
-    let last = u64::from(claim.geometry(op).leaves()) - 1;
-    let mut leaf = claim.leaf(op, last);
-    leaf[127] = 1;
-    claim.set_leaf(op, last, leaf);
-    let level = claim.geometry(op).height();
-    let charge = Charge::Padding(NodeId::new(Tree::Data(op), level, last));
+    let charge = claim.paddings()[0];
+    claim.spoil_padding(&charge);
     let job = meter.stage.submitted_for(&claim);
     let padding = meter.stage.inline(&job, &charge, &claim.evidence(&charge));
     meter.run_v1("convict, padding", padding);
@@ -165,42 +174,49 @@ pub(super) fn cases() -> (Vec<Conviction>, Vec<Withheld>) {
     let (long, long_charge) = long_row();
     let mut convictions = vec![
         inline(
+            &mut Stage::new(),
             "one cell of 1000 x 1000 x 1000",
             claim,
             charge,
             Some(30_000),
         ),
-        by_account("one cell of 1000 x 1000 x 1000", claim, charge, None),
         by_account(
-            "one value of QLINEAR, K = 4,096",
+            &mut Stage::new(),
+            "one cell of 1000 x 1000 x 1000",
+            claim,
+            charge,
+            None,
+        ),
+        by_account(
+            &mut Stage::new(),
+            "one value of DOT, K = 4,096",
             long,
             long_charge,
             Some(80_000),
         ),
     ];
-    let honest = referee::five_ops();
-    let small = [
-        ("QLINEAR, K = 140, of five ops", 0),
-        ("ADD of five ops", 1),
-        ("LUT of five ops", 2),
-        ("MATMUL, K = 300, of five ops", 3),
-        ("ARGMAX of five ops", 4),
-    ];
-    for (case, op) in small {
-        let (row, col) = (1, 0);
-        let charge = Charge::Cell { op, row, col };
-        convictions.push(inline(
-            case,
-            &honest.with_wrong_cell(op, row, col),
-            &charge,
-            None,
-        ));
+    let honest = referee::every_op();
+    for (op, name) in (0..).zip(referee::OPS_OF_A_LAYER) {
+        let (row, col) = (0, 0);
+        let claim = honest.with_wrong_cell(op, row, col);
+        let right = honest.value(Operand::Op(op), 0, row, col);
+        let claimed = claim.value(Operand::Op(op), 0, row, col);
+        let (graph, values) = (claim.parsed(), (claimed, right));
+        let charge =
+            charge_cell(&graph, (op, 0), (row, col), values).expect("there is such a cell");
+        let stage = &mut Stage::new();
+        convictions.push(inline(stage, name, &claim, &charge, None));
     }
     (convictions, vec![silent(), talkative()])
 }
 
-fn inline(case: &'static str, claim: &Claim, charge: &Charge, goal: Option<u64>) -> Conviction {
-    let mut stage = Stage::new();
+pub(super) fn inline(
+    stage: &mut Stage,
+    case: &'static str,
+    claim: &Claim,
+    charge: &Charge,
+    goal: Option<u64>,
+) -> Conviction {
     let job = stage.submitted_for(claim);
     let evidence = claim.evidence(charge);
     let convict = stage.inline(&job, charge, &evidence);
@@ -208,7 +224,7 @@ fn inline(case: &'static str, claim: &Claim, charge: &Charge, goal: Option<u64>)
         .world
         .send_v1(&[convict])
         .expect("the evidence convicts");
-    convicted(&stage, &job);
+    convicted(stage, &job);
     Conviction {
         case,
         route: "inline, version 1",
@@ -222,8 +238,13 @@ fn inline(case: &'static str, claim: &Claim, charge: &Charge, goal: Option<u64>)
     }
 }
 
-fn by_account(case: &'static str, claim: &Claim, charge: &Charge, goal: Option<u64>) -> Conviction {
-    let mut stage = Stage::new();
+pub(super) fn by_account(
+    stage: &mut Stage,
+    case: &'static str,
+    claim: &Claim,
+    charge: &Charge,
+    goal: Option<u64>,
+) -> Conviction {
     let job = stage.submitted_for(claim);
     let bytes = claim.evidence(charge);
     let prover = stage.cast.prover;
@@ -232,7 +253,7 @@ fn by_account(case: &'static str, claim: &Claim, charge: &Charge, goal: Option<u
     let proof = ix::Proof::Account(evidence);
     let convict = ix::convict(&prover, &stage.job(&job), charge, proof);
     let outcome = stage.world.ok(convict);
-    convicted(&stage, &job);
+    convicted(stage, &job);
     stage.ok(ix::close_evidence(&prover, &evidence));
     let writes = bytes.len().div_ceil(ix::MAX_EVIDENCE_PIECE_BYTES);
     Conviction {
@@ -331,14 +352,14 @@ fn silent() -> Withheld {
 /// The provider answers every demand down to the wrong leaf, and is convicted with its own answers.
 fn talkative() -> Withheld {
     let (claim, charge) = product();
-    let Charge::Cell { op, row, col } = *charge else {
+    let Charge::Cell { op, row, col, .. } = *charge else {
         panic!("the case charges a cell");
     };
     let mut stage = Stage::new();
     let job = stage.submitted_for(claim);
     let mut bill = Bill::default();
-    let (position, _) = claim.place(Operand::Op(op), row, col);
-    for node_id in path_to(claim, op, position) {
+    let (leaf, _) = claim.locate(Operand::Op(op), 0, row, col);
+    for node_id in path_to(claim, leaf) {
         bill.ask(&mut stage, &job, claim, &node_id);
         stage.answer(&job, claim, &node_id);
     }
@@ -356,20 +377,14 @@ fn talkative() -> Withheld {
     )
 }
 
-/// The demands from the trace root to a leaf of an op's output, in order.
-fn path_to(claim: &Claim, op: u8, position: u64) -> Vec<NodeId> {
-    let tree = Tree::Data(Operand::Op(op));
-    let mut node_id = NodeId {
-        tree,
-        level: claim.geometry(Operand::Op(op)).height(),
-        index: position,
-    };
+/// The demands from the trace root to a leaf, in order.
+fn path_to(claim: &Claim, leaf: NodeId) -> Vec<NodeId> {
+    let mut node_id = leaf;
     let mut path = vec![node_id];
     let graph = claim.parsed();
-    while let Parent::Answer { node_id: above, .. } =
-        demand::plan(&graph, claim.batch_rows, &node_id)
-            .expect("there is such a leaf")
-            .parent
+    while let Parent::Answer { node_id: above, .. } = demand::plan(&graph, claim.items, &node_id)
+        .expect("there is such a leaf")
+        .parent
     {
         path.insert(0, above);
         node_id = above;
@@ -377,19 +392,21 @@ fn path_to(claim: &Claim, op: u8, position: u64) -> Vec<NodeId> {
     path
 }
 
-/// Both tables.
-pub(super) fn tables(convictions: &[Conviction], withheld: &[Withheld]) -> String {
+/// What each conviction takes.
+pub(super) fn conviction_table<'c>(
+    convictions: impl Iterator<Item = (&'c str, &'c Conviction)>,
+) -> String {
     let mut text = String::from(
         "| conviction | evidence | bytes | compute units | goal | transaction bytes | transactions | fees, lamports | rent meanwhile, lamports |\n| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n",
     );
-    for one in convictions {
+    for (case, one) in convictions {
         let goal = one.goal.map_or("-".into(), |goal| {
             format!("{}{}", thousands(goal), mark(one.compute_units <= goal))
         });
         let _ = writeln!(
             text,
             "| {} | {} | {} | {} | {goal} | {} | {} | {} | {} |",
-            one.case,
+            case,
             one.route,
             thousands(one.evidence_bytes as u64),
             thousands(one.compute_units),
@@ -399,6 +416,12 @@ pub(super) fn tables(convictions: &[Conviction], withheld: &[Withheld]) -> Strin
             thousands(one.rent_lamports),
         );
     }
+    text
+}
+
+/// Both tables.
+pub(super) fn tables(convictions: &[Conviction], withheld: &[Withheld]) -> String {
+    let mut text = conviction_table(convictions.iter().map(|one| (one.case, one)));
     text.push_str(
         "\n| data withheld | demands | transactions of the opener | compute units | lamports spent | lamports locked meanwhile |\n| --- | ---: | ---: | ---: | ---: | ---: |\n",
     );

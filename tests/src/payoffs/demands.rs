@@ -7,9 +7,11 @@ use {
         Graph, Operand,
         demand::{DemandPlan, NodeId, Parent, Tree, plan},
         limits::STEP_LEVELS,
-        shape::{Geometry, TraceGeometry},
+        shape::Geometry,
     },
-    quern_rules::deadline::{FinalizeGate, demand_due, extended, finalize_gate, in_time, passed},
+    quern_rules::deadline::{
+        FinalizeGate, demand_due, extended, finalize_gate, in_time, passed, reaction_end,
+    },
 };
 
 /// What a byte of an account locks, in lamports, as in `docs/BENCHMARKS.md`. It comes back when the account closes.
@@ -51,11 +53,24 @@ impl Windows {
     }
 }
 
+/// What a demand stands below.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Above {
+    /// A root that the chain holds.
+    Root,
+    /// The root of the tokens.
+    TokensRoot,
+    /// The answer to this demand.
+    Answer(usize),
+}
+
 /// A demand of the game.
 #[derive(Clone, Copy, Debug)]
 pub struct Demand {
     /// Demands above it, itself included.
     pub depth: u32,
+    /// Whether it is about the tokens.
+    pub is_tokens: bool,
     /// When it was asked; also the slot, which here is the second.
     pub asked_at: i64,
     /// Until when it is to be answered.
@@ -71,6 +86,7 @@ pub struct Game {
     review_end: i64,
     last_restart: u64,
     last_answer_at: i64,
+    tokens_answered_at: i64,
     open_demands: u32,
     /// Everything that was asked.
     pub demands: Vec<Demand>,
@@ -84,6 +100,7 @@ impl Game {
             review_end,
             last_restart: 0,
             last_answer_at: 0,
+            tokens_answered_at: 0,
             open_demands: 0,
             demands: Vec::new(),
         }
@@ -104,31 +121,52 @@ impl Game {
         self.last_restart = u64::try_from(now).unwrap();
     }
 
+    fn is_tokens(&self, above: Above) -> bool {
+        match above {
+            Above::Root => false,
+            Above::TokensRoot => true,
+            Above::Answer(parent) => self.demands[parent].is_tokens,
+        }
+    }
+
     /// Until when a demand at a root, or below an answered demand, may be asked. Nothing where it has no answer.
-    pub fn open_until(&self, parent: Option<usize>) -> Option<i64> {
-        let review_end = self.moved(self.review_end, 1);
-        let Some(parent) = parent else {
-            return Some(review_end);
+    pub fn open_until(&self, above: Above) -> Option<i64> {
+        let answered_at = match above {
+            Above::Answer(parent) => {
+                let parent = self.demands[parent];
+                self.moved(parent.answered_at?, parent.asked_at)
+            }
+            Above::Root | Above::TokensRoot => 0,
         };
-        let parent = self.demands[parent];
-        let react_until = parent.answered_at? + i64::from(self.windows.react_secs);
-        Some(review_end.max(self.moved(react_until, parent.asked_at)))
+        // Whoever waits for the tokens has computed nothing yet.
+        let tokens_answered_at = match (self.is_tokens(above), self.tokens_answered_at) {
+            (true, _) | (false, 0) => 0,
+            (false, at) => self.moved(at, 1),
+        };
+        let review_end = self.moved(self.review_end, 1);
+        let last = answered_at.max(tokens_answered_at);
+        Some(reaction_end(review_end, last, self.windows.react_secs))
     }
 
     /// Asks, if it is still allowed.
-    pub fn ask(&mut self, now: i64, parent: Option<usize>) -> Option<usize> {
-        self.ask_among(now, parent, 0)
+    pub fn ask(&mut self, now: i64, above: Above) -> Option<usize> {
+        self.ask_among(now, above, 0)
     }
 
     /// The same while so many other demands are open that are not part of the game.
-    pub fn ask_among(&mut self, now: i64, parent: Option<usize>, others: u32) -> Option<usize> {
-        if !in_time(now, self.open_until(parent)?) {
+    pub fn ask_among(&mut self, now: i64, above: Above, others: u32) -> Option<usize> {
+        if !in_time(now, self.open_until(above)?) {
             return None;
         }
-        let depth = 1 + parent.map_or(0, |parent| self.demands[parent].depth);
+        let depth = match above {
+            Above::Answer(parent) => self.demands[parent].depth + 1,
+            Above::Root | Above::TokensRoot => 1,
+        };
+        let is_tokens = self.is_tokens(above);
         let open_demands = self.open_demands + others;
         self.demands.push(Demand {
             depth,
+            is_tokens,
             asked_at: now,
             due: demand_due(now, self.windows.response_secs, open_demands).unwrap(),
             answered_at: None,
@@ -151,6 +189,9 @@ impl Game {
         }
         self.demands[demand].answered_at = Some(now);
         self.last_answer_at = now;
+        if self.demands[demand].is_tokens {
+            self.tokens_answered_at = now;
+        }
         self.open_demands -= 1;
         true
     }
@@ -185,49 +226,53 @@ impl Game {
 }
 
 /// How many demands lead from a root to this one, itself included; nothing if it can't be asked.
-pub fn depth_of(graph: &Graph<'_>, batch_rows: u32, node_id: NodeId) -> Option<u32> {
+pub fn depth_of(graph: &Graph<'_>, items: u32, node_id: NodeId) -> Option<u32> {
     let mut depth = 1;
-    let mut asked: DemandPlan = plan(graph, batch_rows, &node_id).ok()?;
+    let mut asked: DemandPlan = plan(graph, items, &node_id).ok()?;
     while let Parent::Answer { node_id, .. } = asked.parent {
         depth += 1;
-        asked = plan(graph, batch_rows, &node_id).ok()?;
+        asked = plan(graph, items, &node_id).ok()?;
     }
     Some(depth)
 }
 
-/// All operands of a program: what has a data tree.
+/// All operands of a graph: what has a data tree.
 pub fn operands(graph: &Graph<'_>) -> Vec<Operand> {
-    let ops = (0..graph.op_count() as u8).map(Operand::Op);
-    let inputs = (0..graph.input_count() as u8).map(Operand::Input);
-    let weights = (0..graph.weight_count() as u8).map(Operand::Weight);
+    let ops = (0..graph.op_count() as u16).map(Operand::Op);
+    let inputs = (0..graph.input_count() as u16).map(Operand::Input);
+    let weights = (0..graph.weight_count() as u16).map(Operand::Weight);
     ops.chain(inputs).chain(weights).collect()
 }
 
-fn geometry(graph: &Graph<'_>, batch_rows: u32, operand: Operand) -> Geometry {
-    graph.shape(operand).unwrap().geometry(batch_rows).unwrap()
+fn geometry(graph: &Graph<'_>, items: u32, operand: Operand) -> Geometry {
+    graph.geometry(operand, items).unwrap()
 }
 
-/// The most demands one below the other that a program lets anybody ask.
-pub fn deepest(graph: &Graph<'_>, batch_rows: u32) -> u32 {
-    let leaf = |operand| NodeId {
-        tree: Tree::Data(operand),
-        level: geometry(graph, batch_rows, operand).height(),
-        index: 0,
+/// The most demands one after the other that lead to a conviction: those down to the tokens, if there are any, and then those
+/// down to anything else.
+pub fn deepest(graph: &Graph<'_>, items: u32) -> u32 {
+    let tokens = graph.tokens().map(Operand::Input);
+    let depth = |operand| {
+        let level = geometry(graph, items, operand).height();
+        let leaf = NodeId::new(Tree::Data(operand), level, 0);
+        depth_of(graph, items, leaf).unwrap()
     };
-    operands(graph)
-        .into_iter()
-        .map(|operand| depth_of(graph, batch_rows, leaf(operand)).unwrap())
-        .max()
-        .unwrap()
+    let others = operands(graph).into_iter();
+    let others = others.filter(|operand| Some(*operand) != tokens);
+    tokens.map_or(0, depth) + others.map(depth).max().unwrap()
 }
 
-/// How many demands a program lets anybody ask in all.
-pub fn demands(graph: &Graph<'_>, batch_rows: u32) -> u64 {
-    let trace = TraceGeometry::new(graph.op_count()).unwrap();
+/// How many demands a graph lets anybody ask in all.
+pub fn demands(graph: &Graph<'_>, items: u32) -> u64 {
+    let trace = graph.trace(items).unwrap();
     let steps = |height: u8| (0..height).step_by(usize::from(STEP_LEVELS));
     let present = |count: u64, height: u8, level: u8| count.div_ceil(1 << (height - level));
+    let (all_items, ops) = (u64::from(items), u64::from(trace.ops()));
     let of_trace: u64 = steps(trace.height())
-        .map(|level| present(u64::from(trace.ops()), trace.height(), level))
+        .map(|level| match level.checked_sub(trace.items_height()) {
+            Some(inside) => all_items * present(ops, trace.ops_height(), inside),
+            None => present(all_items, trace.items_height(), level),
+        })
         .sum();
     let of_data = |tree: Geometry| -> u64 {
         let (rows, leaves) = (u64::from(tree.rows()), u64::from(tree.leaves()));
@@ -242,6 +287,9 @@ pub fn demands(graph: &Graph<'_>, batch_rows: u32) -> u64 {
     of_trace
         + operands(graph)
             .into_iter()
-            .map(|operand| of_data(geometry(graph, batch_rows, operand)))
+            .map(|operand| match operand {
+                Operand::Op(_) => all_items * of_data(geometry(graph, items, operand)),
+                _ => of_data(geometry(graph, items, operand)),
+            })
             .sum::<u64>()
 }

@@ -1,6 +1,6 @@
 //! Numbers as the documents show them, and the tables in the documents that tests keep true.
 
-use std::{fs, path::PathBuf};
+use std::{env, fs, path::PathBuf};
 
 /// A file of the repository.
 pub fn path(file: &str) -> PathBuf {
@@ -14,17 +14,26 @@ pub fn read(file: &str) -> String {
     fs::read_to_string(path(file)).unwrap()
 }
 
-/// Fails unless the document holds exactly this between `<!-- mark: begin -->` and `<!-- mark: end -->`.
+/// Fails unless the document holds exactly this between `<!-- mark: begin -->` and `<!-- mark: end -->`. With
+/// `QUERN_WRITE_TABLES` set it is written there instead.
 pub fn assert_table(file: &str, mark: &str, computed: &str) {
     println!("{computed}");
     let text = read(file);
-    let written = text
-        .split_once(&format!("<!-- {mark}: begin -->\n"))
-        .and_then(|(_, rest)| rest.split_once(&format!("<!-- {mark}: end -->")))
-        .map_or("", |(table, _)| table);
+    let (begin, end) = (
+        format!("<!-- {mark}: begin -->\n"),
+        format!("<!-- {mark}: end -->"),
+    );
+    let (head, rest) = text.split_once(&begin).expect("the document has the mark");
+    let (written, tail) = rest.split_once(&end).expect("the document has the mark");
+    if env::var_os("QUERN_WRITE_TABLES").is_some() && written != computed {
+        let text = format!("{head}{begin}{computed}{end}{tail}");
+        fs::write(path(file), text).unwrap();
+        return;
+    }
     assert!(
         written == computed,
-        "{file} says something else between the marks `{mark}` than what was computed now:\n{computed}"
+        "{file} says something else between the marks `{mark}` than what was computed now; run this test with \
+         QUERN_WRITE_TABLES=1 and read the difference:\n{computed}"
     );
 }
 

@@ -54,7 +54,11 @@ const CHECKS: &[Check] = &[
         place.python(EXAMPLE, &["tests/clients/python/roots.py"])
     }),
     ("the Python package with numpy", |place| {
-        place.python(NUMPY, &["tests/golden/check.py", "--fast"])
+        place.python(NUMPY, &["tests/golden/check.py", "--fast"])?;
+        place.python(NUMPY, &["tests/golden/cells.py", "--fast"])
+    }),
+    ("the digits model in Python", |place| {
+        place.python(NUMPY, &["models/digits/reference.py"])
     }),
 ];
 
@@ -115,6 +119,7 @@ impl Workplace {
             "examples/ts",
             "examples/python",
             "clients/python",
+            "models/digits",
             "tests/clients",
             "tests/golden",
         ] {

@@ -61,6 +61,54 @@ pub fn fetch(model: &str) -> Result<PathBuf> {
     })
 }
 
+/// Tells a command where the files of the model are that is tested, fetching them at first; without them the command says
+/// what it leaves out.
+pub fn show(command: &mut Command) {
+    let (model, variable) = TESTED;
+    match fetch(model) {
+        Ok(folder) => _ = command.env(variable, folder),
+        Err(error) => shell::say(format!("{model} NOT tested: {error:#}")),
+    }
+}
+
+/// The same, if nothing has to be fetched for it.
+pub fn show_fetched(command: &mut Command) {
+    let path = shell::root()
+        .join("models")
+        .join(TESTED.0)
+        .join("recipe.json");
+    let recipe = fs::read(path)
+        .ok()
+        .and_then(|text| serde_json::from_slice(&text).ok());
+    let is_there = |recipe: &Recipe| cache::has(&key(TESTED.0, &recipe.packages)).unwrap_or(false);
+    if recipe.as_ref().is_some_and(is_there) {
+        show(command);
+    }
+}
+
+/// What the benchmark measures beside Quern: onnxruntime, and `onnx` to write its models with. Nothing of ours needs them.
+const PEER: [&str; 2] = ["onnxruntime==1.32.0", "onnx==1.23.2"];
+
+/// The folder with the Python packages of [`PEER`], installed once.
+pub fn peer() -> Result<PathBuf> {
+    cache::entry(&PEER.join("-"), |draft| {
+        let step = Step::start("Installing onnxruntime from PyPI, to measure beside it");
+        let mut pip = Command::new("python3");
+        pip.args(["-m", "pip", "install", "--quiet", "--only-binary=:all:"])
+            .args(["--disable-pip-version-check", "--root-user-action=ignore"])
+            .arg("--target")
+            .arg(draft)
+            .args(PEER);
+        shell::must_quietly(
+            &mut pip,
+            "installing onnxruntime",
+            "It needs the network (PyPI, or the mirror in pip's configuration), a Python that it has a wheel for, and 200 MB in the cache folder.",
+        )?;
+        step.done("installed");
+        Ok(())
+    })
+}
+
 /// Where a model's files lie in the cache: another pin is another place.
 fn key(model: &str, packages: &[Package]) -> String {
     let mut hash = Sha256::new();

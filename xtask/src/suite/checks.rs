@@ -80,7 +80,7 @@ pub fn golden() -> Result<()> {
     const SCRIPTS: [&str; 3] = [
         "tests/golden/check.py",
         "tests/golden/cells.py",
-        "tests/golden/check2.py",
+        "tests/golden/page.py",
     ];
     let step = Step::start("Comparing the golden vectors with the Python implementation (seconds)");
     for script in SCRIPTS {
@@ -99,8 +99,15 @@ pub fn golden() -> Result<()> {
 pub fn write_golden() -> Result<()> {
     shell::must(
         shell::cargo()
-            .args(["test", "--package", "quern-proof", "--test", "golden"])
-            .arg("--ignore-rust-version")
+            .args([
+                "test",
+                "--package",
+                "quern-proof",
+                "--lib",
+                "--test",
+                "golden",
+            ])
+            .args(["--ignore-rust-version", "vectors_are_not_stale"])
             .env("QUERN_WRITE_GOLDEN", "1"),
         "The vectors were not written.",
     )

@@ -152,15 +152,12 @@ fn tests(args: &[String], counts: &mut Counts) -> Result<bool> {
         Step::start("Running the tests (building them takes up to 20 minutes the first time)");
     let mut cargo = shell::cargo();
     cargo.args(["test", "--ignore-rust-version", "--no-fail-fast"]);
-    if args
+    match args
         .iter()
         .any(|arg| arg == "--workspace" || arg == "quern-import")
     {
-        let (model, variable) = models::TESTED;
-        match models::fetch(model) {
-            Ok(folder) => _ = cargo.env(variable, folder),
-            Err(error) => say(format!("quality of {model} NOT tested: {error:#}")),
-        }
+        true => models::show(&mut cargo),
+        false => models::show_fetched(&mut cargo),
     }
     let mut runner = cargo
         .args(args)

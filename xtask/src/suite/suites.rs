@@ -25,7 +25,7 @@ const ALL: &[Suite] = &[
     suite(
         "proof",
         "graphs, commitments and evidence",
-        &["quern-proof", "quern-proof2"],
+        &["quern-proof"],
         &[],
         false,
     ),

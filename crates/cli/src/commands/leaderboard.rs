@@ -114,7 +114,7 @@ mod tests {
             convicted,
             value,
             milestones: value / 1_000,
-            macs: 0,
+            work: 0,
             earned: Vec::new(),
             rewards: Vec::new(),
         }
@@ -166,7 +166,7 @@ mod tests {
     fn the_widest_line_fits() {
         let name = "a name of thirty-two characters!";
         let widest = entry(u32::MAX, Some(name), u128::MAX, Some(u64::MAX));
-        for (metric, decimals) in [(Metric::Earned, Some(9)), (Metric::Macs, None)] {
+        for (metric, decimals) in [(Metric::Earned, Some(9)), (Metric::Work, None)] {
             let board = Board {
                 assurance: Assurance::Refereed,
                 mint: None,
@@ -187,7 +187,7 @@ mod tests {
             entries: vec![entry(1, Some("ada"), 98_765_432_100, Some(0))],
             next_cursor: Some("00".to_owned()),
         };
-        insta::assert_snapshot!(table(&reply(Metric::Macs, vec![board]), Width::Screen));
+        insta::assert_snapshot!(table(&reply(Metric::Work, vec![board]), Width::Screen));
     }
 
     #[test]

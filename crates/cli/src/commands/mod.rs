@@ -2,6 +2,7 @@
 
 pub mod claim;
 pub mod deploy;
+pub mod embed;
 pub mod emission;
 pub mod job;
 pub mod keygen;

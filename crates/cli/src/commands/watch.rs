@@ -6,7 +6,7 @@ use {
         context::Context,
         data::Reach,
         error::{Error, Result},
-        named,
+        limits, named,
         output::{Format, ascii, one_line},
         span::{self, about},
     },
@@ -23,7 +23,9 @@ use {
     },
     quern_data::FetchLimits,
     quern_process::{logs, redact::redacted},
-    quern_watcher::{Followed, Report, RpcWatcherChain, Scope, Settings, Until, Verdict, Watcher},
+    quern_watcher::{
+        CheckedItems, Followed, Report, RpcWatcherChain, Scope, Settings, Until, Verdict, Watcher,
+    },
     serde_json::{Value, json},
     std::{
         borrow::Cow,
@@ -42,6 +44,7 @@ use {
   quern watch --min-bond MINT=ATOMS                  all results with such a bond, until Ctrl-C
   quern watch --client WALLET --state ~/.local/share/quern/watch
   quern watch --client WALLET --once --output json   what is submitted now, one line each
+  quern watch --client WALLET --sample 5%            a twentieth of each job's items, at random
 
 A wrong result is convicted, a withheld one is demanded; the wallet pays for that and earns a share of the bond.
 Each submission is reported once: consistent, convicted, timed_out, already_convicted (by another watcher), wrong
@@ -53,6 +56,9 @@ pub struct Args {
     /// Only this job (repeatable) [default: all]
     #[arg(long, value_name = "ADDRESS", conflicts_with = "client")]
     job: Vec<Pubkey>,
+    /// How many items of each job to check: a share drawn at random after the submission, such as 5%, at least one item
+    #[arg(long, value_name = "SHARE", default_value = "100%", value_parser = parse_sample)]
+    sample: u16,
     /// Examine what is submitted now, wait for demands that this takes, and stop
     #[arg(long)]
     once: bool,
@@ -62,7 +68,7 @@ pub struct Args {
     /// Most priority fees in an hour, in lamports
     #[arg(long, default_value_t = Budgets::default().hour_lamports, value_name = "LAMPORTS")]
     max_hour_fee_lamports: u64,
-    /// Largest trace to fetch or to compute, and largest input or weights to fetch, in MiB
+    /// Largest trace of an item to fetch or to compute, and largest input, weights or result to fetch, in MiB
     #[arg(long, default_value_t = 1_024, value_name = "MIB", value_parser = clap::value_parser!(u32).range(1..))]
     trace_limit: u32,
     /// Most memory for tensors, half of it for work and half for demands, in MiB; a job that needs more than a half is left
@@ -72,9 +78,9 @@ pub struct Args {
     /// Most inputs and weights to keep in the folder of --state, in MiB; what no open case needs goes first
     #[arg(long, default_value_t = 65_536, value_name = "MIB")]
     disk_limit: u32,
-    /// Most work to do for one submission, in GMAC (10^9 multiplications; some 30 a second and processor)
-    #[arg(long, default_value_t = Settings::default().max_macs / GMAC, value_name = "GMAC")]
-    max_gmacs: u64,
+    /// Most work to do for one submission, in Gwork (10^9 units of work)
+    #[arg(long, default_value_t = Settings::default().max_work / GWORK, value_name = "Gwork")]
+    max_gwork: u64,
     /// Least bond of a job in a mint, as MINT=ATOMS: below it a conviction does not pay (repeatable). Needed where all clients
     /// are watched, but on a local network; jobs in other mints are left alone then
     #[arg(long, value_parser = parse_bond, value_name = "MINT=ATOMS")]
@@ -139,13 +145,14 @@ impl Args {
         };
         Settings {
             scope,
+            sample: sample_of(self.sample),
             fetch: FetchLimits {
                 max_bytes: u64::from(self.trace_limit) << 20,
                 ..fetch
             },
             weights,
             state: self.state,
-            max_macs: self.max_gmacs.saturating_mul(GMAC),
+            max_work: self.max_gwork.saturating_mul(GWORK),
             memory_bytes: u64::from(self.memory_limit) << 20,
             disk_bytes: u64::from(self.disk_limit) << 20,
             min_bonds: self.min_bond.into_iter().collect(),
@@ -159,8 +166,8 @@ impl Args {
     }
 }
 
-/// MACs in a GMAC.
-const GMAC: u64 = 1_000_000_000;
+/// Units of work in a Gwork.
+const GWORK: u64 = 1_000_000_000;
 
 fn parse_bond(text: &str) -> std::result::Result<(Pubkey, u64), String> {
     let bad = || format!("`{text}` is not MINT=ATOMS");
@@ -245,25 +252,112 @@ fn summed_up(reports: &[Report]) -> Result<()> {
 /// More than any job takes that a machine can hold.
 pub const UNLIMITED_BYTES: u64 = 1 << 40;
 
+/// Reads which share of the items is checked, for clap, in basis points.
+///
+/// # Errors
+/// No share, none at all or more than all.
+pub fn parse_sample(text: &str) -> std::result::Result<u16, String> {
+    match limits::share(ALL_BPS)(text)? {
+        0 => Err("of no item nothing is known; name a share above 0 %".to_owned()),
+        bps => Ok(bps),
+    }
+}
+
+/// All items.
+const ALL_BPS: u16 = 10_000;
+
+/// As the watcher takes it: nothing for all items.
+fn sample_of(bps: u16) -> Option<f64> {
+    (bps < ALL_BPS).then(|| f64::from(bps) / f64::from(ALL_BPS))
+}
+
+/// How one own job is checked.
+pub struct CheckOptions {
+    /// Where its data may be fetched from.
+    pub fetch: FetchLimits,
+    /// Which share of its items is checked, in basis points.
+    pub sample: u16,
+    /// Own sources of weights by model.
+    pub weights: BTreeMap<Pubkey, String>,
+}
+
+impl CheckOptions {
+    fn settings(self, job: &Pubkey) -> Settings {
+        Settings {
+            scope: Scope::Jobs([*job].into()),
+            sample: sample_of(self.sample),
+            // What is large here is so by the own choice.
+            fetch: FetchLimits {
+                max_bytes: UNLIMITED_BYTES,
+                ..self.fetch
+            },
+            weights: self.weights,
+            memory_bytes: 2 * UNLIMITED_BYTES,
+            max_work: u64::MAX,
+            poll: Duration::from_secs(2),
+            ..Settings::default()
+        }
+    }
+}
+
+/// How far a job is followed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Goal {
+    /// Until it has ended.
+    End,
+    /// Until its result was found right, or it has ended.
+    Checked,
+}
+
+/// What following ends with.
+enum Reached {
+    Ended(Outcome),
+    Right(CheckedItems),
+}
+
 /// Keeps watching one job until it ends, and says how. A wrong result that was not convicted is an error.
+///
+/// # Errors
+/// As above, that it was stopped, or what the watcher failed with.
 pub async fn follow(
     context: &Context,
     wallet: Keypair,
     job: &Pubkey,
-    fetch: FetchLimits,
+    options: CheckOptions,
 ) -> Result<Outcome> {
-    let settings = Settings {
-        scope: Scope::Jobs([*job].into()),
-        // What is large here is so by the own choice.
-        fetch: FetchLimits {
-            max_bytes: UNLIMITED_BYTES,
-            ..fetch
-        },
-        memory_bytes: 2 * UNLIMITED_BYTES,
-        max_macs: u64::MAX,
-        poll: Duration::from_secs(2),
-        ..Settings::default()
-    };
+    match reach(context, wallet, (job, Goal::End), options).await? {
+        Reached::Ended(outcome) => Ok(outcome),
+        Reached::Right(_) => Ok(Outcome::Unknown),
+    }
+}
+
+/// Keeps watching one job until its result was checked and found right. A wrong one is convicted first.
+///
+/// # Errors
+/// That there is no right result, and how the job ended.
+pub async fn until_checked(
+    context: &Context,
+    wallet: Keypair,
+    job: &Pubkey,
+    options: CheckOptions,
+) -> Result<CheckedItems> {
+    match reach(context, wallet, (job, Goal::Checked), options).await? {
+        Reached::Right(items) => Ok(items),
+        Reached::Ended(Outcome::Convicted { .. }) => Err(Error::Convicted(*job)),
+        Reached::Ended(Outcome::Ended) => Err(Error::NotDone(*job)),
+        Reached::Ended(Outcome::Paid | Outcome::Unknown) => Err(Error::Other(format!(
+            "the job {job} ended before its result was checked here; `quern job result {job}` shows what was committed to"
+        ))),
+    }
+}
+
+async fn reach(
+    context: &Context,
+    wallet: Keypair,
+    (job, goal): (&Pubkey, Goal),
+    options: CheckOptions,
+) -> Result<Reached> {
+    let settings = options.settings(job);
     let chain = RpcWatcherChain::new(context.sender.clone(), wallet);
     let watcher = Watcher::new(settings, chain)?;
     let screen = Screen::new(context);
@@ -272,17 +366,23 @@ pub async fn follow(
     let following = watcher.follow(job, move |what| drop(tell.send(what)));
     let stopped = until_stopped();
     tokio::pin!(following, stopped);
-    let mut is_wrong = false;
+    let mut verdict = None;
     let mut show = async |what: Followed| {
         if let Followed::Verdict(report) = &what {
-            is_wrong = matches!(report.verdict, Verdict::Wrong { .. });
+            verdict = Some(report.verdict.clone());
         }
         screen.followed(context, job, &what).await;
+        match (goal, &verdict) {
+            (Goal::Checked, Some(Verdict::Consistent { items, .. })) => Some(*items),
+            _ => None,
+        }
     };
     let outcome = loop {
         tokio::select! {
             biased;
-            Some(what) = told.recv() => show(what).await,
+            Some(what) = told.recv() => if let Some(items) = show(what).await {
+                return Ok(Reached::Right(items));
+            },
             outcome = &mut following => break outcome?,
             () = &mut stopped => {
                 return Err(Error::Other(format!(
@@ -292,14 +392,17 @@ pub async fn follow(
         }
     };
     while let Ok(what) = told.try_recv() {
-        show(what).await;
+        if let Some(items) = show(what).await {
+            return Ok(Reached::Right(items));
+        }
     }
     screen.outcome(job, &outcome);
+    let is_wrong = matches!(verdict, Some(Verdict::Wrong { .. }));
     match outcome {
         Outcome::Paid | Outcome::Unknown if is_wrong => Err(Error::Other(format!(
             "the result of {job} is WRONG and was not convicted: do not use it"
         ))),
-        outcome => Ok(outcome),
+        outcome => Ok(Reached::Ended(outcome)),
     }
 }
 
@@ -494,6 +597,16 @@ mod tests {
         }
         let refused = args(&[]).check_worth(remote).unwrap_err().to_string();
         assert!(refused.contains("--min-bond MINT=ATOMS"), "{refused}");
+    }
+
+    #[test]
+    fn a_sample_is_some_of_the_items_or_all() {
+        let sample = |text: &str| args(&["--sample", text]).sample;
+        assert_eq!(sample_of(sample("5%")), Some(0.05));
+        assert_eq!(sample_of(args(&[]).sample), None);
+        for text in ["0%", "101%", "some"] {
+            assert!(parse_sample(text).is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -28,10 +28,10 @@ pub fn read(bytes: &[u8]) -> Result<Numbers, String> {
 }
 
 fn dtype(name: &Value) -> Result<DType, String> {
-    [DType::I8, DType::I32]
+    [DType::I8, DType::I16, DType::I32]
         .into_iter()
         .find(|dtype| name == dtype_name(*dtype))
-        .ok_or_else(|| format!("its dtype {name} is neither \"i8\" nor \"i32\""))
+        .ok_or_else(|| format!("its dtype {name} is none of \"i8\", \"i16\" and \"i32\""))
 }
 
 fn row(value: &Value) -> Result<Vec<f64>, String> {

@@ -1,6 +1,6 @@
 //! Tensors in the formats of other tools: read as numbers, mapped to integers, written again.
 //!
-//! A tensor has two dimensions and holds i8 or i32. Whatever is read becomes [`Numbers`] first; [`Mapping`] makes integers of
+//! A tensor has two dimensions and holds i8, i16 or i32. Whatever is read becomes [`Numbers`] first; [`Mapping`] makes integers of
 //! them and refuses what does not fit, so nothing is rounded or cut off unless the user asks for it.
 
 mod csv;
@@ -14,6 +14,7 @@ mod text;
 pub use {
     image::ImageSize,
     json::rows,
+    npy::write_floats,
     numbers::{Mapping, Numbers, Rounding},
     tensor::{dtype_name, shape, values},
 };
@@ -52,7 +53,7 @@ const ENDS: [(Format, &[&str]); 7] = [
     (Format::Csv, &["csv", "tsv"]),
     (Format::Text, &["txt", "text"]),
     (Format::Png, &["png"]),
-    (Format::Raw, &["raw", "i8", "i32"]),
+    (Format::Raw, &["raw", "i8", "i16", "i32"]),
 ];
 
 impl Format {
@@ -249,7 +250,8 @@ mod tests {
 
     #[test]
     fn what_is_written_reads_back_as_the_same() {
-        for tensor in [tensor(), wide()] {
+        let half = Tensor::from_i16(1, 3, &[i16::MIN, 0, i16::MAX]).unwrap();
+        for tensor in [tensor(), half, wide()] {
             for format in [
                 Format::Qten,
                 Format::Npy,

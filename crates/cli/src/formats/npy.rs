@@ -69,7 +69,7 @@ fn values(descr: &str, data: &[u8]) -> Result<(Vec<f64>, Option<DType>), String>
     let found = match descr {
         "|i1" => (all!(i8), Some(DType::I8)),
         "|u1" | "|b1" => (all!(u8), None),
-        "<i2" => (all!(i16), Some(DType::I32)),
+        "<i2" => (all!(i16), Some(DType::I16)),
         "<u2" => (all!(u16), Some(DType::I32)),
         "<i4" => (all!(i32), Some(DType::I32)),
         "<u4" => (all!(u32), Some(DType::I32)),
@@ -86,17 +86,25 @@ fn values(descr: &str, data: &[u8]) -> Result<(Vec<f64>, Option<DType>), String>
     Ok(found)
 }
 
-/// An array of int8 or int32.
+/// An array of int8, int16 or int32.
 pub fn write(tensor: &Tensor) -> Vec<u8> {
     let descr = match tensor.dtype() {
         DType::I8 => "|i1",
+        DType::I16 => "<i2",
         DType::I32 => "<i4",
     };
-    let mut header = format!(
-        "{{'descr': '{descr}', 'fortran_order': False, 'shape': ({}, {}), }}",
-        tensor.rows(),
-        tensor.cols()
-    );
+    array(descr, tensor.rows(), tensor.cols(), tensor.data())
+}
+
+/// An array of float32, row by row.
+pub fn write_floats(rows: u32, cols: u32, values: &[f32]) -> Vec<u8> {
+    let bytes = values.iter().copied().flat_map(f32::to_le_bytes);
+    array("<f4", rows, cols, &bytes.collect::<Vec<u8>>())
+}
+
+fn array(descr: &str, rows: u32, cols: u32, data: &[u8]) -> Vec<u8> {
+    let mut header =
+        format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': ({rows}, {cols}), }}");
     // The values begin at a multiple, behind a line break.
     let before = MAGIC.len() + 4;
     let end = (before + header.len() + 1).next_multiple_of(ALIGNMENT);
@@ -107,7 +115,7 @@ pub fn write(tensor: &Tensor) -> Vec<u8> {
     // A header of two numbers is far shorter than a u16 counts.
     bytes.extend((header.len() as u16).to_le_bytes());
     bytes.extend(header.as_bytes());
-    bytes.extend(tensor.data());
+    bytes.extend(data);
     bytes
 }
 
@@ -133,6 +141,12 @@ mod tests {
             .tensor(&Mapping::default())
             .unwrap();
         assert_eq!(tensor, Tensor::from_i8(3, 2, &[0, 1, 2, 3, 4, 5]).unwrap());
+    }
+
+    #[test]
+    fn floats_are_written_as_numpy_writes_them() {
+        let values = [0.0, 1.0, 2.0, 3.0, 4.0, 5.0];
+        assert_eq!(write_floats(3, 2, &values), floats());
     }
 
     #[test]

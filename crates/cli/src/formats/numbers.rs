@@ -107,6 +107,11 @@ impl Numbers {
         )
     }
 
+    /// Its rows, in order.
+    pub fn rows(&self) -> impl Iterator<Item = &[f64]> {
+        self.values.chunks(self.cols as usize)
+    }
+
     /// Numbers in a row.
     #[cfg(test)]
     pub const fn cols(&self) -> u32 {
@@ -172,6 +177,10 @@ impl Numbers {
             };
             match dtype {
                 DType::I8 => data.push(i8::try_from(whole).map_err(|_| misfit())? as u8),
+                DType::I16 => {
+                    let value = i16::try_from(whole).map_err(|_| misfit())?;
+                    data.extend(value.to_le_bytes());
+                }
                 DType::I32 => {
                     let value = i32::try_from(whole).map_err(|_| misfit())?;
                     data.extend(value.to_le_bytes());
@@ -227,6 +236,12 @@ mod tests {
             let refused = of(&values, plain).unwrap_err();
             assert!(refused.contains(words), "{refused}");
         }
+        let half = Mapping {
+            dtype: Some(DType::I16),
+            ..plain
+        };
+        assert_eq!(of(&[128.0, -32768.0], half).unwrap(), [128, -32_768]);
+        assert!(of(&[32768.0], half).is_err());
         let wide = Mapping {
             dtype: Some(DType::I32),
             ..plain

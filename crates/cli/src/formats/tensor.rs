@@ -6,6 +6,13 @@ use quern_proof::{DType, Tensor};
 pub fn values(row: &[u8], dtype: DType) -> Vec<i32> {
     match dtype {
         DType::I8 => row.iter().map(|byte| i32::from(*byte as i8)).collect(),
+        DType::I16 => {
+            let (values, _) = row.as_chunks::<2>();
+            let values = values.iter();
+            values
+                .map(|bytes| i16::from_le_bytes(*bytes).into())
+                .collect()
+        }
         DType::I32 => {
             let (values, _) = row.as_chunks::<4>();
             let values = values.iter();
@@ -18,6 +25,7 @@ pub fn values(row: &[u8], dtype: DType) -> Vec<i32> {
 pub const fn dtype_name(dtype: DType) -> &'static str {
     match dtype {
         DType::I8 => "i8",
+        DType::I16 => "i16",
         DType::I32 => "i32",
     }
 }

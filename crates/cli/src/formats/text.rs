@@ -41,7 +41,7 @@ pub fn write(tensor: &Tensor) -> Result<Vec<u8>, String> {
             .into_iter()
             .map(|value| match tensor.dtype() {
                 DType::I8 => Ok(value as u8),
-                DType::I32 => u8::try_from(value)
+                DType::I16 | DType::I32 => u8::try_from(value)
                     .map_err(|_| format!("row {at} holds {value}, which is no byte of a text")),
             })
             .collect::<Result<Vec<u8>, String>>()?;

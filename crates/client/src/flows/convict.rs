@@ -112,8 +112,9 @@ fn check(job: &Job, graph: &Graph<'_>, charge: &Charge, evidence: &[u8]) -> Resu
     super::check_refutable(job)?;
     let case = Case {
         graph: *graph,
-        batch_rows: job.batch_rows.get(),
+        items: job.items.get(),
         input_roots: &job.input_roots,
+        tokens_root: &job.tokens_root,
         trace_root: &job.trace_root,
     };
     judge(&case, charge, evidence).map_err(ClientError::Evidence)

@@ -31,12 +31,14 @@ pub fn parent_of(
     job: &Job,
     node_id: &NodeId,
 ) -> std::result::Result<Option<Pubkey>, DemandError> {
-    let planned = demand::plan(graph, job.batch_rows.get(), node_id)?;
+    let planned = demand::plan(graph, job.items.get(), node_id)?;
     Ok(match planned.parent {
         Parent::Answer { node_id, .. } => {
             Some(addresses::demand(address, job.submissions.get(), &node_id))
         }
-        Parent::TraceRoot | Parent::InputRoot(_) | Parent::WeightRoot(_) => None,
+        Parent::TraceRoot | Parent::TokensRoot | Parent::InputRoot(_) | Parent::WeightRoot(_) => {
+            None
+        }
     })
 }
 

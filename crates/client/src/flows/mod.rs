@@ -160,7 +160,9 @@ pub async fn register_model(
             args.id
         ))
     };
-    if known.graph.len() != graph.len() || (known.model.sealed.get() && known.graph != graph) {
+    if known.model.graph_bytes.get() as usize != graph.len()
+        || (known.model.sealed.get() && known.graph != graph)
+    {
         return Err(differs());
     }
     if known.model.sealed.get() || graph.is_empty() {

@@ -114,6 +114,7 @@ pub const fn reason_text(reason: Option<ConvictionReason>) -> &'static str {
         Some(ConvictionReason::WrongCell) => "a wrong value",
         Some(ConvictionReason::BadPadding) => "wrong padding",
         Some(ConvictionReason::Unanswered) => "a demand without answer",
+        Some(ConvictionReason::WrongTokens) => "wrong tokens",
         None => "an unknown reason",
     }
 }

@@ -339,6 +339,7 @@ async fn results_are_found_by_their_slot() {
             job: JOB,
             output_uri: uri(),
             trace_root: [5; 32],
+            tokens_root: [0; 32],
             ..result_submitted()
         })),
         ..created()
@@ -368,6 +369,7 @@ fn result_submitted() -> ResultSubmitted {
         milestone: 0,
         submission: 1,
         trace_root: [0; 32],
+        tokens_root: [0; 32],
         output_uri: String::new(),
         changes: Vec::new(),
     }

@@ -347,7 +347,7 @@ mod tests {
             work_secs: 1,
             review_secs: 1,
             ends_by: 1,
-            batch_rows: 0,
+            items: 1,
             pinned_provider: NOBODY,
             arbiter: NOBODY,
             campaign: NOBODY,

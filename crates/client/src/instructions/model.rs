@@ -11,7 +11,7 @@ use {
 };
 
 /// Longest piece of a graph that fits into a transaction beside signature, accounts and compute budget.
-pub const MAX_PIECE_BYTES: usize = 900;
+pub const MAX_PIECE_BYTES: usize = 880;
 
 /// Registers a model at [`addresses::model`] of creator and `args.id`. Signer: the creator, who pays.
 pub fn register_model(creator: &Pubkey, args: NewModel) -> Instruction {
@@ -26,11 +26,12 @@ pub fn register_model(creator: &Pubkey, args: NewModel) -> Instruction {
     build(&accounts, &instruction::RegisterModel { args }, Vec::new())
 }
 
-/// Writes a piece of a graph, at most [`MAX_PIECE_BYTES`]. Signer: the model's owner.
+/// Writes a piece of a graph, at most [`MAX_PIECE_BYTES`]. Signer: the model's owner, who pays the rent of what it grows by.
 pub fn write_model(owner: &Pubkey, model: &Pubkey, offset: u32, bytes: &[u8]) -> Instruction {
     let accounts = accounts::WriteModel {
         owner: *owner,
         model: *model,
+        system_program: addresses::SYSTEM_PROGRAM,
         event_authority: addresses::event_authority(),
         program: crate::program_id(),
     };
@@ -89,7 +90,7 @@ pub fn accept_model_owner(proposed: &Pubkey, model: &Pubkey) -> Instruction {
     build(&accounts, &instruction::AcceptModelOwner {}, Vec::new())
 }
 
-/// All writes of a graph, one instruction a piece; they may be sent in any order and at the same time.
+/// All writes of a graph, one instruction a piece, in order: the account grows with them.
 pub fn write_graph(owner: &Pubkey, model: &Pubkey, graph: &[u8]) -> Vec<Instruction> {
     (0u32..)
         .step_by(MAX_PIECE_BYTES)

@@ -181,6 +181,7 @@ mod tests {
         op: 7,
         row: 8,
         col: 9,
+        at: 0,
     };
     const PADDING: Charge = Charge::Padding(NodeId {
         tree: Tree::Trace,
@@ -294,9 +295,10 @@ mod tests {
         // Anchor writes the program's address where an optional account is left out.
         assert_eq!(listed(&inline), accounts(crate::program_id()));
         let args: &[&[u8]] = &[
-            &[0, 7],
+            &[0, 7, 0],
             &8u32.to_le_bytes(),
             &9u32.to_le_bytes(),
+            &0u32.to_le_bytes(),
             &2u32.to_le_bytes(),
             &[1, 2],
         ];
@@ -304,7 +306,7 @@ mod tests {
 
         let named = convict(&SIGNER, &job, &PADDING, Proof::Account(EVIDENCE));
         assert_eq!(listed(&named), accounts(EVIDENCE));
-        let args: &[&[u8]] = &[&[1, 255, 6], &63u64.to_le_bytes(), &0u32.to_le_bytes()];
+        let args: &[&[u8]] = &[&[1, 255, 255, 6], &63u64.to_le_bytes(), &0u32.to_le_bytes()];
         assert_eq!(named.data, data(instruction::Convict::DISCRIMINATOR, args));
     }
 
@@ -337,7 +339,7 @@ mod tests {
                 (addresses::SYSTEM_PROGRAM, false, false),
             ]);
             assert_eq!(listed(&instruction), expected);
-            let args: &[&[u8]] = &[&[2, 4], &11u64.to_le_bytes()];
+            let args: &[&[u8]] = &[&[2, 0, 4], &11u64.to_le_bytes()];
             assert_eq!(
                 instruction.data,
                 data(instruction::OpenDemand::DISCRIMINATOR, args)

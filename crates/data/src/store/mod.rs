@@ -22,7 +22,7 @@ use {
         sizes,
     },
     quern_client::Pubkey,
-    quern_proof::{Hash, Operand, Shape, Tensor, commit, file, graph::Graph, hash, shape::DType},
+    quern_proof::{Hash, Operand, Refusal, Tensor, commit, file, graph::Graph, hash, shape::DType},
     std::{
         collections::HashMap,
         fs::{self, File},
@@ -57,10 +57,13 @@ pub struct Wanted<'a> {
 /// Which tensors are wanted: their roots and, where a graph says them, their shapes. A root alone does not tell the shape.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TensorList {
-    tensors: Vec<(Operand, Hash, Option<Expected>)>,
+    tensors: Vec<Named>,
     /// Length of the bundle, where the shapes are known.
     bytes: Option<u64>,
 }
+
+/// A tensor by its root; its shape, where a graph says it.
+type Named = (Operand, Hash, Option<Expected>);
 
 /// The shape of a tensor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,12 +74,15 @@ struct Expected {
 }
 
 impl Expected {
-    fn of(shape: &Shape, batch_rows: u32) -> Self {
-        Self {
-            dtype: shape.dtype,
-            rows: shape.rows.count(batch_rows),
-            cols: shape.cols,
-        }
+    /// Of an operand that is no op's result.
+    fn of(graph: &Graph<'_>, operand: Operand, items: u32) -> Result<Self> {
+        let tree = graph.geometry(operand, items);
+        let tree = tree.ok_or(quern_proof::Error::NoSuchPosition)?;
+        Ok(Self {
+            dtype: tree.dtype(),
+            rows: tree.rows(),
+            cols: tree.cols(),
+        })
     }
 }
 
@@ -94,8 +100,9 @@ impl TensorList {
     pub fn weights(graph: &Graph<'_>) -> Result<Self> {
         let weights = (0..graph.weight_count()).map(|index| {
             let weight = graph.weight(index).map_err(quern_proof::Error::from)?;
-            let expected = Expected::of(&weight.shape, 0);
-            Ok((Operand::Weight(index as u8), weight.root, Some(expected)))
+            let operand = Operand::Weight(index as u16);
+            let expected = Expected::of(graph, operand, 1)?;
+            Ok((operand, weight.root, Some(expected)))
         });
         Ok(Self {
             tensors: weights.collect::<Result<_>>()?,
@@ -103,32 +110,49 @@ impl TensorList {
         })
     }
 
-    /// The inputs that a job commits to, for a graph and a number of batch rows.
+    /// The inputs that a job's client commits to: all but the tokens. `roots` are those of all inputs, in the graph's order.
     ///
     /// # Errors
-    /// A graph that could not have been sealed, or another number of roots.
-    pub fn inputs(graph: &Graph<'_>, batch_rows: u32, roots: &[Hash]) -> Result<Self> {
+    /// A graph that could not have been sealed, items that don't fit it, or too few roots.
+    pub fn inputs(graph: &Graph<'_>, items: u32, roots: &[Hash]) -> Result<Self> {
         let expected = graph.input_count();
         let roots = roots.get(..expected).ok_or(quern_proof::Error::Count {
             what: "inputs",
             expected,
             found: roots.len(),
         })?;
-        let inputs = roots.iter().enumerate().map(|(index, root)| {
-            let shape = graph.input(index).map_err(quern_proof::Error::from)?;
-            let expected = Expected::of(&shape, batch_rows);
-            Ok((Operand::Input(index as u8), *root, Some(expected)))
-        });
+        let given = sizes::given_inputs(graph);
+        let inputs = given.filter_map(|index| Some((index, roots.get(usize::from(index))?)));
+        let inputs = inputs.map(|(index, root)| Self::input(graph, items, index, root));
         Ok(Self {
             tensors: inputs.collect::<Result<_>>()?,
-            bytes: Some(sizes::inputs_bytes(graph, batch_rows)?),
+            bytes: Some(sizes::inputs_bytes(graph, items)?),
         })
+    }
+
+    /// The tokens that a submission commits to.
+    ///
+    /// # Errors
+    /// A graph without tokens, or items that don't fit it.
+    pub fn tokens(graph: &Graph<'_>, items: u32, root: &Hash) -> Result<Self> {
+        let tokens = graph.tokens();
+        let tokens = tokens.ok_or(quern_proof::Error::Refused(Refusal::NoTokens))?;
+        Ok(Self {
+            tensors: vec![Self::input(graph, items, tokens, root)?],
+            bytes: Some(sizes::tokens_bytes(graph, items)?),
+        })
+    }
+
+    fn input(graph: &Graph<'_>, items: u32, index: u16, root: &Hash) -> Result<Named> {
+        let operand = Operand::Input(index);
+        let expected = Expected::of(graph, operand, items)?;
+        Ok((operand, *root, Some(expected)))
     }
 
     /// Inputs of any shape, for work without a graph; one root may also be the SHA-256 of any file.
     pub fn of_roots(roots: &[Hash]) -> Self {
-        let inputs = roots.iter().enumerate();
-        let inputs = inputs.map(|(index, root)| (Operand::Input(index as u8), *root, None));
+        let inputs = (0u16..).zip(roots);
+        let inputs = inputs.map(|(index, root)| (Operand::Input(index), *root, None));
         Self {
             tensors: inputs.collect(),
             bytes: None,
@@ -182,7 +206,7 @@ impl TensorList {
     }
 
     /// The tensors in a bundle, if they are these; none in a file of another kind that has the right hash.
-    fn read(&self, bytes: &[u8]) -> Result<Vec<Tensor>> {
+    pub(crate) fn read(&self, bytes: &[u8]) -> Result<Vec<Tensor>> {
         if self.is_file(bytes) {
             return Ok(Vec::new());
         }

@@ -88,7 +88,7 @@ impl Config {
         ];
         for (what, found) in counts {
             // The limits of graphs: no tensor may have more columns or rows than these.
-            if found == 0 || found > quern_proof2::limits::MAX_COLS as usize {
+            if found == 0 || found > quern_proof::limits::MAX_COLS as usize {
                 return Err(Error::Unsupported {
                     what,
                     found: found.to_string(),

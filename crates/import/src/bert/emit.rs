@@ -2,7 +2,7 @@
 //!
 //! Inputs of an item: ids (i32, 1 x S) and mask (i8, 1 x S). Result: the text's vector, i8, 1 x width.
 
-use quern_proof2::{DType, Operand, Tensor};
+use quern_proof::{DType, Operand, Tensor};
 
 use super::quantize::{IntegerEncoder, IntegerLayer};
 use crate::{

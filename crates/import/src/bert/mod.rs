@@ -16,7 +16,7 @@ pub mod quantize;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use quern_proof2::Tensor;
+use quern_proof::Tensor;
 use rayon::prelude::*;
 
 pub use {
@@ -76,6 +76,21 @@ pub fn bert(
     texts: Texts<'_>,
     settings: Settings,
 ) -> Result<Imported> {
+    told(weights, config, tokenizer, texts, settings, &mut |_| ())
+}
+
+/// The same; `tell` hears of each step before it begins.
+///
+/// # Errors
+/// As [`bert`].
+pub fn told(
+    weights: &Weights,
+    config: &Config,
+    tokenizer: &Tokenizer,
+    texts: Texts<'_>,
+    settings: Settings,
+    tell: &mut dyn FnMut(&'static str),
+) -> Result<Imported> {
     texts.check()?;
     if tokenizer.sequence() > config.positions {
         return Err(Error::Sequence {
@@ -84,17 +99,23 @@ pub fn bert(
             most: config.positions,
         });
     }
+    tell("reading the weights");
     let encoder = Encoder::read(weights, config)?;
+    tell("calibrating");
     let tokens = CALIBRATION_TOKENS.min(config.positions);
     let rows = id_rows(&tokenizer.resized(tokens)?, config, texts.calibration)?;
     let ranges = Ranges::measure(&encoder, &rows);
+    tell("making integers of the weights");
     let integers = IntegerEncoder::new(&encoder, &ranges, settings)?;
     let rows = id_rows(tokenizer, config, texts.held_out)?;
+    tell("running the float model on held-out texts");
     let float: Vec<_> = rows
         .par_iter()
         .map(|ids| encoder.embed(ids, &mut |_, _, _| ()))
         .collect();
+    tell("running the integers on held-out texts");
     let quality = Quality::measure(&float, &vectors(&integers, &rows, tokenizer)?)?;
+    tell("writing the graph");
     let Emitted { graph, weights } = emit(&integers, tokenizer.sequence())?;
     Ok(Imported {
         graph,

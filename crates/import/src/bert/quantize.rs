@@ -5,6 +5,8 @@
 //! Three tensors need i16: the residual stream (a few columns reach 200 times the median), the softmax's result
 //! (small weights of long rows would vanish) and the table of embeddings.
 
+use quern_proof::limits::MAX_INNER;
+
 use super::{
     calibrate::{Range, Ranges, largest},
     float::{Encoder, Layer, Site, gelu},
@@ -327,7 +329,12 @@ impl Quantiser<'_> {
             let active = gelu((f64::from(code) + zero) * step) / active_step;
             (active.round_ties_even() - active_zero).clamp(-128.0, 127.0) as i8
         };
-        let (rise, bias, fall) = split(layer, &hidden.most, most);
+        let (rise, bias, fall) = split(
+            (&layer.rise.weight, &layer.rise.bias),
+            &layer.fall.weight,
+            &hidden.most,
+            most,
+        )?;
         Ok(FeedForward {
             rise: Linear::new(&rise, &bias, middle, &hidden_scale)?,
             activation: (-128..128).map(value).collect(),
@@ -337,15 +344,32 @@ impl Quantiser<'_> {
 }
 
 /// The feed-forward weights with every hidden unit that goes beyond `most` repeated, its bias moved down by `most` each time.
-fn split(layer: &Layer, hidden: &[f64], most: f64) -> (Matrix, Vec<f64>, Matrix) {
-    let (mut rise, mut bias) = (layer.rise.weight.clone(), layer.rise.bias.clone());
-    let mut fall = layer.fall.weight.transposed();
+///
+/// # Errors
+/// [`Error::Range`] for a reach that is no number, and where more hidden units would come out than a product may sum.
+fn split(
+    (weight, offset): (&Matrix, &[f64]),
+    fall: &Matrix,
+    hidden: &[f64],
+    most: f64,
+) -> Result<(Matrix, Vec<f64>, Matrix)> {
+    let copies = |reach: &f64| (reach / most).ceil().max(1.0);
+    let units: f64 = hidden.iter().map(copies).sum();
+    let is_number = most.is_finite() && hidden.iter().all(|reach| reach.is_finite());
+    if !is_number || units > f64::from(MAX_INNER) {
+        return Err(Error::Range {
+            what: "the count of hidden units after they are split",
+            value: if is_number { units } else { f64::NAN },
+        });
+    }
+    let (mut rise, mut bias) = (weight.clone(), offset.to_vec());
+    let mut fall = fall.transposed();
     for (unit, reach) in hidden.iter().enumerate() {
-        let copies = (reach / most).ceil();
+        let copies = copies(reach);
         let mut copy = 1.0;
         while copy < copies {
-            rise.data.extend(layer.rise.weight.row(unit));
-            bias.push(layer.rise.bias[unit] - copy * most);
+            rise.data.extend(weight.row(unit));
+            bias.push(offset[unit] - copy * most);
             let column: Vec<f64> = fall.row(unit).to_vec();
             fall.data.extend(column);
             copy += 1.0;
@@ -353,7 +377,7 @@ fn split(layer: &Layer, hidden: &[f64], most: f64) -> (Matrix, Vec<f64>, Matrix)
     }
     rise.rows = bias.len();
     fall.rows = bias.len();
-    (rise, bias, fall.transposed())
+    Ok((rise, bias, fall.transposed()))
 }
 
 /// The value below which this share of all lies, in hundredths, between neighbours in proportion.
@@ -405,6 +429,38 @@ mod tests {
         assert_eq!(percentile(&values, 50.0), 2.0);
         assert!((percentile(&values, 99.0) - 3.96).abs() < 1e-12);
         assert_eq!(percentile(&[], 50.0), 0.0);
+    }
+
+    /// A reach that is endless, or thousands of times what it should be, must not fill all memory first.
+    #[test]
+    fn units_are_split_within_what_a_product_sums() {
+        let rise = Matrix {
+            data: vec![1.0, 2.0],
+            ..Matrix::zeros(2, 1)
+        };
+        let rise = (&rise, &[0.5, 0.25][..]);
+        let fall = Matrix {
+            data: vec![3.0, 4.0],
+            ..Matrix::zeros(1, 2)
+        };
+        let (more, bias, less) = split(rise, &fall, &[2.5, 0.5], 1.0).unwrap();
+        assert_eq!((more.rows, more.data), (4, vec![1.0, 2.0, 1.0, 1.0]));
+        assert_eq!(bias, [0.5, 0.25, -0.5, -1.5]);
+        assert_eq!((less.cols, less.data), (4, vec![3.0, 4.0, 3.0, 3.0]));
+        let most = f64::from(MAX_INNER) - 1.0;
+        assert!(split(rise, &fall, &[most, 0.0], 1.0).is_ok());
+        for (reach, most) in [
+            (most + 0.5, 1.0),
+            (f64::INFINITY, 1.0),
+            (f64::NAN, 1.0),
+            (1.0, f64::NAN),
+            (1e300, 1e-6),
+        ] {
+            assert!(matches!(
+                split(rise, &fall, &[reach, 0.0], most),
+                Err(Error::Range { .. })
+            ));
+        }
     }
 
     #[test]

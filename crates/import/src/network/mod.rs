@@ -6,7 +6,7 @@ pub mod quantize;
 
 pub use quantize::{Answer, ImportedNetwork, network};
 
-use quern_proof2::limits::MAX_COLS;
+use quern_proof::limits::MAX_COLS;
 
 use crate::{
     Error, Result,

@@ -1,6 +1,6 @@
 //! A network in integers: int8 everywhere, with one scale a layer; the result i32.
 
-use quern_proof2::{DType, Operand, Tensor};
+use quern_proof::{DType, Operand, Tensor};
 
 use super::{Layer, Network};
 use crate::{

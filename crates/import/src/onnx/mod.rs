@@ -77,7 +77,7 @@ fn unsupported(what: &'static str, found: String, supported: &'static str) -> Er
 /// A size or a distance.
 fn size(value: i64) -> Result<usize> {
     match usize::try_from(value) {
-        Ok(size) if size <= quern_proof2::limits::MAX_ROWS as usize => Ok(size),
+        Ok(size) if size <= quern_proof::limits::MAX_ROWS as usize => Ok(size),
         _ => Err(unsupported("a size", value.to_string(), "0 to 16,777,216")),
     }
 }
@@ -420,6 +420,12 @@ impl Chain {
         let rows = layer.weight.data.chunks_exact_mut(cols);
         for (j, row) in rows.enumerate() {
             let factor = scale[j] / (variance[j] + epsilon).sqrt();
+            if !factor.is_finite() {
+                return Err(Error::Range {
+                    what: "BatchNormalization's scale over the root of its variance",
+                    value: factor,
+                });
+            }
             row.iter_mut().for_each(|weight| *weight *= factor);
             layer.bias[j] = (layer.bias[j] - mean[j]) * factor + offset[j];
         }
@@ -469,4 +475,72 @@ fn pair(values: &[i64], default: usize) -> Result<[usize; 2]> {
         *to = size(*value)?;
     }
     Ok(pair)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use messages::{Dimension, Kind, Shape, TensorKind};
+
+    fn node(op: &str, inputs: &[&str], output: &str) -> Node {
+        Node {
+            inputs: inputs.iter().map(ToString::to_string).collect(),
+            outputs: vec![output.to_owned()],
+            op: op.to_owned(),
+            attributes: Vec::new(),
+        }
+    }
+
+    fn tensor(name: &str, dims: &[i64], value: f32) -> Tensor {
+        Tensor {
+            dims: dims.to_vec(),
+            kind: FLOAT,
+            floats: vec![value; dims.iter().product::<i64>() as usize],
+            name: name.to_owned(),
+            ..Tensor::default()
+        }
+    }
+
+    /// A product of one column and its normalization, by this scale and this variance.
+    fn normalized(scale: f32, variance: f32) -> Result<Network> {
+        let dims = [0, 1].map(|size| Dimension { size }).to_vec();
+        let shape = Some(Shape { dims });
+        let kind = Some(Kind {
+            tensor: Some(TensorKind { shape }),
+        });
+        let value = |name: &str| Value {
+            name: name.to_owned(),
+            kind: kind.clone(),
+        };
+        let graph = Graph {
+            nodes: vec![
+                node("MatMul", &["x", "w"], "y"),
+                node("BatchNormalization", &["y", "s", "o", "m", "v"], "z"),
+            ],
+            initializers: vec![
+                tensor("w", &[1, 1], 2.0),
+                tensor("s", &[1], scale),
+                tensor("o", &[1], 0.0),
+                tensor("m", &[1], 0.0),
+                tensor("v", &[1], variance),
+            ],
+            inputs: vec![value("x")],
+            outputs: vec![value("z")],
+        };
+        read(&Model { graph: Some(graph) }.encode_to_vec())
+    }
+
+    #[test]
+    fn a_normalization_without_a_finite_scale_is_refused() {
+        let network = normalized(3.0, 1.0).unwrap();
+        assert!((network.layers[0].weight.data[0] - 6.0).abs() < 1e-4);
+        for (scale, variance) in [(1.0, -1.0), (f32::INFINITY, 1.0), (1.0, f32::NAN)] {
+            let refused = normalized(scale, variance);
+            assert!(
+                matches!(refused, Err(Error::Range { .. })),
+                "{scale} {variance}"
+            );
+        }
+    }
 }

@@ -2,17 +2,19 @@
 
 use crate::{
     hash::Hash,
-    limits::{MAX_DIM, MAX_INPUTS, MAX_OPS, MAX_WEIGHTS},
+    limits::{MAX_INPUTS, MAX_OPS, MAX_WEIGHTS},
+    node::NO_OPERAND,
     ops::OP_BYTES,
+    ops::record::check_extent,
     refusal::SealError,
-    shape::{DType, Rows, Shape},
+    shape::{DType, Scope, Shape},
 };
 
 /// The version in the header.
-pub const VERSION: u8 = 1;
+pub const VERSION: u8 = 2;
 
 /// Bytes of the header.
-pub const HEADER_BYTES: usize = 8;
+pub const HEADER_BYTES: usize = 16;
 /// Bytes of an input's record.
 pub const INPUT_BYTES: usize = 12;
 /// Bytes of a weight's record.
@@ -27,77 +29,99 @@ pub const MIN_BYTES: usize = HEADER_BYTES + INPUT_BYTES + OP_BYTES;
 /// A weight tensor of a graph.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Weight {
-    /// Its shape; the rows are fixed.
+    /// Its shape, which is fixed.
     pub shape: Shape,
     /// The root of its data.
     pub root: Hash,
 }
 
-/// How many records a graph has.
+/// What the header says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Counts {
+pub(crate) struct Header {
     pub inputs: u8,
-    pub weights: u8,
-    pub ops: u8,
+    pub weights: u16,
+    pub ops: u16,
+    /// The code of the input that the provider gives, or none.
+    pub tokens: u16,
+    /// The code of the op that ties the tokens to what was computed, or none.
+    pub feedback: u16,
 }
 
 /// The length of a graph with these counts.
-pub const fn len(inputs: u8, weights: u8, ops: u8) -> usize {
+pub const fn len(inputs: u8, weights: u16, ops: u16) -> usize {
     HEADER_BYTES
         + inputs as usize * INPUT_BYTES
         + weights as usize * WEIGHT_BYTES
         + ops as usize * OP_BYTES
 }
 
-/// The counts in the header of a graph that has exactly the length that they imply.
-pub(super) fn decode_header(graph: &[u8]) -> Result<Counts, SealError> {
-    let Some([version, inputs, weights, ops, reserved @ ..]) = graph.first_chunk::<HEADER_BYTES>()
+/// The header of a graph that has exactly the length that it implies.
+pub(super) fn decode_header(graph: &[u8]) -> Result<Header, SealError> {
+    let Some(
+        [
+            version,
+            inputs,
+            w0,
+            w1,
+            o0,
+            o1,
+            t0,
+            t1,
+            f0,
+            f1,
+            reserved @ ..,
+        ],
+    ) = graph.first_chunk::<HEADER_BYTES>()
     else {
         return Err(SealError::BadLength);
     };
-    let (inputs, weights, ops) = (*inputs, *weights, *ops);
+    let header = Header {
+        inputs: *inputs,
+        weights: u16::from_le_bytes([*w0, *w1]),
+        ops: u16::from_le_bytes([*o0, *o1]),
+        tokens: u16::from_le_bytes([*t0, *t1]),
+        feedback: u16::from_le_bytes([*f0, *f1]),
+    };
     if *version != VERSION {
         return Err(SealError::UnknownVersion);
     }
-    if *reserved != [0; 4] {
+    if *reserved != [0; 6] {
         return Err(SealError::ReservedNotZero);
     }
-    if inputs as usize > MAX_INPUTS {
+    if header.inputs as usize > MAX_INPUTS {
         return Err(SealError::TooManyInputs);
     }
-    if weights as usize > MAX_WEIGHTS {
+    if header.weights as usize > MAX_WEIGHTS {
         return Err(SealError::TooManyWeights);
     }
-    if ops as usize > MAX_OPS {
+    if header.ops as usize > MAX_OPS {
         return Err(SealError::TooManyOps);
     }
-    if ops == 0 {
+    if header.ops == 0 {
         return Err(SealError::NoOps);
     }
-    if graph.len() != len(inputs, weights, ops) {
+    if graph.len() != len(header.inputs, header.weights, header.ops) {
         return Err(SealError::BadLength);
     }
-    Ok(Counts {
-        inputs,
-        weights,
-        ops,
-    })
+    if (header.tokens == NO_OPERAND) != (header.feedback == NO_OPERAND) {
+        return Err(SealError::TokensAlone);
+    }
+    Ok(header)
 }
 
 /// The shape in an input's record.
 pub(super) fn decode_input(record: &[u8; INPUT_BYTES]) -> Result<Shape, SealError> {
-    let [dtype, kind, reserved @ .., r0, r1, r2, r3, c0, c1, c2, c3] = *record;
+    let [dtype, scope, reserved @ .., r0, r1, r2, r3, c0, c1, c2, c3] = *record;
     if reserved != [0; 2] {
         return Err(SealError::ReservedNotZero);
     }
-    let rows = u32::from_le_bytes([r0, r1, r2, r3]);
-    let rows = match (kind, rows) {
-        (0, rows) => Rows::Fixed(rows),
-        (1, 0) => Rows::Batch,
-        (1, _) => return Err(SealError::BatchInputHasRows),
-        _ => return Err(SealError::UnknownRowsKind),
+    let scope = match scope {
+        0 => Scope::Fixed,
+        1 => Scope::Item,
+        _ => return Err(SealError::UnknownScope),
     };
-    shape(dtype, rows, u32::from_le_bytes([c0, c1, c2, c3]))
+    let rows = u32::from_le_bytes([r0, r1, r2, r3]);
+    shape(dtype, scope, rows, u32::from_le_bytes([c0, c1, c2, c3]))
 }
 
 /// The shape in a weight's record, and the bytes of its root: a copy would cost on chain.
@@ -110,46 +134,61 @@ pub(super) fn decode_weight(record: &[u8; WEIGHT_BYTES]) -> Result<(Shape, &Hash
     if [x, y, z] != [0; 3] {
         return Err(SealError::ReservedNotZero);
     }
-    let rows = Rows::Fixed(u32::from_le_bytes([r0, r1, r2, r3]));
-    let shape = shape(dtype, rows, u32::from_le_bytes([c0, c1, c2, c3]))?;
+    let rows = u32::from_le_bytes([r0, r1, r2, r3]);
+    let shape = shape(
+        dtype,
+        Scope::Fixed,
+        rows,
+        u32::from_le_bytes([c0, c1, c2, c3]),
+    )?;
     Ok((shape, root))
 }
 
-fn shape(dtype: u8, rows: Rows, cols: u32) -> Result<Shape, SealError> {
+fn shape(dtype: u8, scope: Scope, rows: u32, cols: u32) -> Result<Shape, SealError> {
     let dtype = DType::from_code(dtype).ok_or(SealError::UnknownDType)?;
-    if cols == 0 || rows == Rows::Fixed(0) {
-        return Err(SealError::EmptyTensor);
-    }
-    if cols > MAX_DIM || matches!(rows, Rows::Fixed(rows) if rows > MAX_DIM) {
-        return Err(SealError::TensorTooLarge);
-    }
-    Ok(Shape { dtype, rows, cols })
+    check_extent(rows, cols)?;
+    Ok(Shape {
+        dtype,
+        scope,
+        rows,
+        cols,
+    })
 }
 
-/// The header of a graph with these counts.
+/// The bytes of a header.
 #[cfg(feature = "std")]
-pub(crate) const fn encode_header(counts: Counts) -> [u8; HEADER_BYTES] {
-    let Counts {
-        inputs,
-        weights,
-        ops,
-    } = counts;
-    [VERSION, inputs, weights, ops, 0, 0, 0, 0]
+pub(crate) const fn encode_header(header: &Header) -> [u8; HEADER_BYTES] {
+    let ([w0, w1], [o0, o1]) = (header.weights.to_le_bytes(), header.ops.to_le_bytes());
+    let ([t0, t1], [f0, f1]) = (header.tokens.to_le_bytes(), header.feedback.to_le_bytes());
+    [
+        VERSION,
+        header.inputs,
+        w0,
+        w1,
+        o0,
+        o1,
+        t0,
+        t1,
+        f0,
+        f1,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+    ]
 }
 
 /// The record of an input.
 #[cfg(feature = "std")]
 pub(crate) const fn encode_input(shape: Shape) -> [u8; INPUT_BYTES] {
-    let (kind, rows) = match shape.rows {
-        Rows::Fixed(rows) => (0, rows),
-        Rows::Batch => (1, 0),
-    };
-    let ([r0, r1, r2, r3], [c0, c1, c2, c3]) = (rows.to_le_bytes(), shape.cols.to_le_bytes());
-    let dtype = shape.dtype as u8;
-    [dtype, kind, 0, 0, r0, r1, r2, r3, c0, c1, c2, c3]
+    let ([r0, r1, r2, r3], [c0, c1, c2, c3]) = (shape.rows.to_le_bytes(), shape.cols.to_le_bytes());
+    let (dtype, scope) = (shape.dtype as u8, shape.scope as u8);
+    [dtype, scope, 0, 0, r0, r1, r2, r3, c0, c1, c2, c3]
 }
 
-/// The record of a weight; `rows` are fixed.
+/// The record of a weight.
 #[cfg(feature = "std")]
 pub(crate) fn encode_weight(dtype: DType, rows: u32, cols: u32, root: &Hash) -> [u8; WEIGHT_BYTES] {
     let ([r0, r1, r2, r3], [c0, c1, c2, c3]) = (rows.to_le_bytes(), cols.to_le_bytes());

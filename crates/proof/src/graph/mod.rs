@@ -5,34 +5,42 @@
 //!
 //! | record | bytes | fields |
 //! | --- | --- | --- |
-//! | header | 8 | version u8 = 1, inputs u8, weights u8, ops u8, reserved 4 |
-//! | input | 12 | dtype u8, rows kind u8 (0 fixed, 1 batch), reserved 2, rows u32 (0 if batch), cols u32 |
+//! | header | 16 | version u8 = 2, inputs u8, weights u16, ops u16, tokens u16, feedback u16 (operand codes, 65,534 without), reserved 6 |
+//! | input | 12 | dtype u8, scope u8 (0 fixed, 1 item), reserved 2, rows u32 (of one item), cols u32 |
 //! | weight | 44 | dtype u8, reserved 3, rows u32, cols u32, data root 32 |
-//! | op | 8 | opcode u8, operands a b c d (u8 each), shift u8, lo i8, hi i8 |
+//! | op | 32 | opcode u8, flags u8, dtype u8, kind u8, a b c d u16, rows u32, cols u32 (stored, of one item), G u16, share u16, shift u8, reserved 3, constant u32 |
 //!
-//! dtype: 1 = i8, 2 = i32. An operand is named by the code of its tree: 0..=63 an earlier op, 64..=67 an input, 128..=191 a
-//! weight, 255 none. What each op takes stands in its file in [`crate::ops`]; the limits stand in [`crate::limits`].
+//! dtype: 1 = i8, 2 = i32, 3 = i16. An operand is named by the code of its tree: 0..=1023 an earlier op, 1024..=1031 an
+//! input, 2048..=3071 a weight, 65,534 none. What each op takes stands in its file in [`crate::ops`]; the limits stand in
+//! [`crate::limits`].
 //!
 //! | part | holds |
 //! | --- | --- |
 //! | `codec` | the records, to and from bytes |
-//! | `view` | [`Graph`]: the records and the shapes of a graph, read where they stand |
-//! | `seal` | what `seal` refuses, and whether a job fits |
+//! | `view` | [`Graph`]: the records of a graph, read where they stand |
+//! | `kinds` | how results depend on the tokens |
+//! | `seal` | what `seal` refuses, what a graph costs, and whether a job fits |
 
 mod codec;
+mod kinds;
 mod seal;
+#[cfg(test)]
+mod tests;
 mod view;
 
 pub use {
     crate::{
         node::{NO_OPERAND, Operand},
-        ops::{OP_BYTES, Op},
+        ops::{OP_BYTES, Op, Record},
         refusal::{Fault, Place, SealError},
     },
     codec::{HEADER_BYTES, INPUT_BYTES, MAX_BYTES, MIN_BYTES, VERSION, WEIGHT_BYTES, Weight, len},
-    seal::{Macs, Misfit, seal},
+    seal::{LEAF_WORK, Misfit, Sealed, leaf_work, seal},
     view::Graph,
 };
 
 #[cfg(feature = "std")]
-pub(crate) use codec::{Counts, encode_header, encode_input, encode_weight};
+pub(crate) use {
+    codec::{Header, encode_header, encode_input, encode_weight},
+    kinds::derive as derive_kind,
+};

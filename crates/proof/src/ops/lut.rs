@@ -1,131 +1,149 @@
-//! `LUT`, opcode 3: a function of one i8, by its table.
+//! `LUT`, opcode 3: every value is looked up in a table: GELU, SiLU, a change of type.
 //!
 //! | | |
 //! | --- | --- |
-//! | operands | a, i8; table, an i8 weight 1 x 256 |
-//! | output | i8, the shape of a |
-//! | `seal` refuses | a table that is no weight or no 1 x 256, other dtypes |
-//! | MACs | 0 |
-//! | a cell reads | the value of a, the whole table |
-//! | cell | `table[a + 128]` |
+//! | operands | a, i8 or i16; the table t in slot b, a weight of any type, 1 x 256 for i8 and 1 x 65,536 for i16 |
+//! | result | R x C of a, type of t |
+//! | `seal` refuses | a of i32, a table that is no weight or has another shape |
+//! | a cell reads | the leaf of a, the leaf of t |
+//! | cell | `t[a + 128]` or `t[a + 32768]` |
 //! | a watcher | computes it again |
 
 use super::{
-    record::Record,
-    rules::OpRules,
-    shapes::{Output, require_dtype, require_weight},
+    record::{Record, kind},
+    rules::{Claim, Dependence, Form, OpRules, Shapes, check_weight, differs},
     source::CellSource,
 };
 use crate::{
     node::Operand,
     refusal::{Refusal, SealError},
-    shape::{DType, Rows, Shape},
+    shape::DType,
 };
 
 #[cfg(feature = "std")]
-use {super::source::Tensors, crate::Error};
+use {
+    super::{
+        rows,
+        source::{Tensors, View, value_at},
+    },
+    crate::Error,
+    std::vec::Vec,
+};
 
-/// Values of a table: one for every i8.
-pub const TABLE_VALUES: usize = 256;
-
-/// i8: `table[a + 128]`.
+/// `t[a + 128]` or `t[a + 32768]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lut {
-    /// Operand, i8.
+    /// What is looked up, i8 or i16.
     pub a: Operand,
-    /// Table of 256 values, i8.
+    /// The table, a weight.
     pub table: Operand,
+}
+
+/// Where in the table the value 0 of `a` stands.
+const fn offset(dtype: DType) -> Result<i32, SealError> {
+    match dtype {
+        DType::I8 | DType::I16 => Ok(-dtype.range().0),
+        DType::I32 => Err(SealError::WrongDType),
+    }
+}
+
+/// Looks up fewer values than the table has, without reading all of it: an op of one value costs no more than that.
+#[cfg(feature = "std")]
+fn few(a: &View<'_>, table: &View<'_>, record: &Record, out: &mut [u8]) -> Result<(), Error> {
+    let offset = offset(a.shape.dtype)?;
+    let mut values = Vec::new();
+    for row in 0..a.shape.rows {
+        rows::read(a, row, &mut values)?;
+        for value in &mut values {
+            let place = (*value + offset) as usize;
+            *value = value_at(table.data, place, table.shape.dtype).ok_or(Error::NoSuchPosition)?;
+        }
+        rows::write(record, out, row, 0, &values)?;
+    }
+    Ok(())
 }
 
 impl OpRules for Lut {
     const NAME: &'static str = "LUT";
 
     fn decode(record: &Record) -> Result<Self, SealError> {
-        let [a, table] = record.operands_only()?;
-        Ok(Self { a, table })
-    }
-
-    fn encode(&self, opcode: u8) -> Record {
-        Record::of(opcode, self.slots())
+        record.refuse_all_but(0, 2)?;
+        record.refuse_groups()?;
+        record.refuse_shift()?;
+        record.refuse_constant()?;
+        Ok(Self {
+            a: record.named(0)?,
+            table: record.named(1)?,
+        })
     }
 
     fn slots(&self) -> [Option<Operand>; 4] {
         [Some(self.a), Some(self.table), None, None]
     }
 
-    fn seal(
-        &self,
-        a: &Shape,
-        shape_of: impl Fn(Operand) -> Result<Shape, SealError>,
-    ) -> Result<u32, SealError> {
-        require_dtype(a, DType::I8)?;
-        require_weight(self.table, SealError::TableIsNoWeight)?;
-        let table = shape_of(self.table)?;
-        require_dtype(&table, DType::I8)?;
-        if (table.rows, table.cols) != (Rows::Fixed(1), TABLE_VALUES as u32) {
+    fn seal(&self, _: &Record, shapes: &Shapes) -> Result<Form, SealError> {
+        let a = shapes.of(0)?;
+        let values = 2 * offset(a.dtype)?;
+        check_weight(self.table)?;
+        let table = shapes.of(1)?;
+        if (table.rows, table.cols) != (1, values as u32) {
             return Err(SealError::TableShape);
         }
-        Ok(a.cols)
+        Ok(Form {
+            dtype: table.dtype,
+            rows: a.rows,
+            cols: a.cols,
+            inner: 0,
+        })
     }
 
-    fn output(&self) -> Output {
-        Output::OfA
+    fn kind(&self, reads: &Dependence<'_>) -> Result<Option<u8>, SealError> {
+        // A table needs not have 0 at 0.
+        Ok(match reads.kinds[0] {
+            kind::CAUSAL => Some(kind::ROWS),
+            other => Some(other),
+        })
     }
 
-    #[inline]
-    fn cell<S: CellSource>(&self, source: &mut S, row: u32, col: u32) -> Result<i32, S::Error> {
-        let a = source.value(self.a, row, col, Refusal::OperandA)?;
-        let table = source.row(self.table, 0, Refusal::Table)?;
-        let table = table.as_ref().first_chunk().ok_or(Refusal::NotSealed)?;
-        Ok(cell(a as i8, table).into())
+    fn is_wrong<S: CellSource>(&self, source: &mut S, claim: &Claim) -> Result<bool, S::Error> {
+        let dtype = source.shape(self.a)?.dtype;
+        let a = source.value(self.a, claim.row, claim.col, Refusal::OperandA)?;
+        let place = a.wrapping_add(offset(dtype).map_err(Refusal::from)?);
+        let value = source.value(self.table, 0, place as u32, Refusal::OperandB)?;
+        differs::<S>(value, claim)
     }
 
     #[cfg(feature = "std")]
-    fn whole(&self, tensors: &Tensors<'_>, out: &mut [u8]) -> Result<(), Error> {
-        let a = tensors.get(self.a)?.data();
-        if let Some(table) = tensors.get(self.table)?.data().first_chunk() {
-            for (out, a) in out.iter_mut().zip(a) {
-                *out = cell(*a as i8, table) as u8;
+    #[inline(always)]
+    fn whole(&self, record: &Record, tensors: &impl Tensors, out: &mut [u8]) -> Result<(), Error> {
+        let (a, table) = (tensors.view(self.a)?, tensors.view(self.table)?);
+        let offset = offset(a.shape.dtype)?;
+        if a.shape.dtype == DType::I16 && a.data.len() < table.data.len() {
+            return few(&a, &table, record, out);
+        }
+        let table = rows::read_all(&table);
+        // By byte: no index is beyond its end.
+        let mut narrow = [0; 256];
+        for (byte, value) in (0..=u8::MAX).zip(&mut narrow) {
+            let place = i32::from(byte as i8) + offset;
+            *value = table.get(place as usize).copied().unwrap_or_default();
+        }
+        let mut values = Vec::new();
+        for (row, bytes) in (0..).zip(a.rows()) {
+            if a.shape.dtype == DType::I8 {
+                values.resize(bytes.len(), 0);
+                for (value, byte) in values.iter_mut().zip(bytes) {
+                    *value = narrow[usize::from(*byte)];
+                }
+            } else {
+                rows::read(&a, row, &mut values)?;
+                for value in &mut values {
+                    let place = (*value + offset) as usize;
+                    *value = table.get(place).copied().unwrap_or_default();
+                }
             }
+            rows::write(record, out, row, 0, &values)?;
         }
         Ok(())
-    }
-}
-
-/// One value.
-#[inline]
-pub fn cell(a: i8, table: &[u8; TABLE_VALUES]) -> i8 {
-    // Flipping the top bit of the byte is adding 128 to the value.
-    table[usize::from(a as u8 ^ 0x80)] as i8
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::ops::testing::{Read, check, i8s, reads};
-
-    #[test]
-    fn reads_a_value_and_the_table() {
-        let (a, table) = (Operand::Input(0), Operand::Weight(0));
-        let negated: std::vec::Vec<i8> = (-128..=127).map(|v: i16| (-v).min(127) as i8).collect();
-        let tensors = [
-            (a, i8s(2, 2, &[-128, -1, 0, 127])),
-            (table, i8s(1, 256, &negated)),
-        ];
-        let op = Lut { a, table };
-        check(&op.into(), &tensors, &[127, 1, 0, -127]);
-        let all = [Read::Value(a, 1, 0), Read::Row(table, 0)];
-        assert_eq!(reads(&op.into(), &tensors, 1, 0), all);
-    }
-
-    #[test]
-    fn the_table_is_read_by_value() {
-        let mut table = [0u8; TABLE_VALUES];
-        for (index, byte) in table.iter_mut().enumerate() {
-            *byte = index as u8;
-        }
-        for a in i8::MIN..=i8::MAX {
-            assert_eq!(cell(a, &table), (i32::from(a) + 128) as u8 as i8);
-        }
     }
 }

@@ -1,45 +1,66 @@
 //! The ops, one a file.
 //!
-//! A file says everything about its op: opcode and operands, what `seal` refuses, the output, what one cell reads, the cell
+//! A file says everything about its op: opcode and operands, what `seal` refuses, the result, what one cell reads, the cell
 //! in integers, the whole op, and how a watcher checks it. Everything else (`seal`, the judge, the prover, the evaluator, the
-//! verifier, the sizes) calls [`Op`], which hands on to that file. A new op is a file here, and a line in each of the two
-//! lists below.
+//! verifier, the sizes) calls [`Op`], which hands on to that file. A new op is a file here, and a line in the list below.
 //!
 //! A cell says what it reads by reading it, from a [`CellSource`]. The judge's source takes the parts from the evidence and
 //! leads each to its root; the prover's source writes the same parts into the evidence. Both run the same function, so
 //! they agree on every part and its order, also where an op decides by what it has read what it reads next.
 
-pub mod add;
 pub mod argmax;
+mod divide;
+pub mod dot;
+mod exp2;
+pub mod feedback;
+pub mod gather;
 pub mod lut;
-pub mod matmul;
+pub mod mix;
+pub mod norm;
 pub mod product;
-pub mod qlinear;
-mod record;
+pub mod record;
+#[cfg(feature = "std")]
+mod rows;
 mod rules;
-mod shapes;
+pub mod softmax;
 mod source;
 #[cfg(test)]
-mod testing;
+mod tests;
 
-pub use add::Add;
 pub use argmax::ArgMax;
+pub use dot::Dot;
+pub use feedback::Feedback;
+pub use gather::Gather;
 pub use lut::Lut;
-pub use matmul::MatMul;
-pub use product::{Product, Scale};
-pub use qlinear::QLinear;
-pub use record::OP_BYTES;
-pub use shapes::{Columns, Output};
-pub use source::CellSource;
+pub use mix::Mix;
+pub use norm::Norm;
+pub use product::Product;
+pub use record::{OP_BYTES, Record, flag, kind};
 #[cfg(feature = "std")]
-pub use source::Tensors;
-pub(crate) use {record::named, source::read_value};
+pub(crate) use rules::each;
+pub(crate) use rules::{Claim, Dependence, Form, Shapes};
+pub use softmax::Softmax;
+pub use source::{CellSource, value_at};
+#[cfg(feature = "std")]
+pub use source::{Tensors, View};
 
-use crate::{node::Operand, refusal::SealError, shape::Shape};
-use {record::Record, rules::OpRules};
+use crate::{node::Operand, refusal::SealError};
+use rules::OpRules;
 
 #[cfg(feature = "std")]
-use crate::Error;
+use {
+    crate::Error,
+    pulp::{Arch, Simd, WithSimd},
+};
+
+/// The evaluation of a whole op: what is inlined into it is compiled for each kind of vectors, and the processor has one.
+#[cfg(feature = "std")]
+struct Whole<'w, T> {
+    op: &'w Op,
+    record: &'w Record,
+    tensors: &'w T,
+    out: &'w mut [u8],
+}
 
 /// Writes down [`Op`] and hands each of its methods on to the op's own file. A `match`, not a table of functions: on chain a
 /// call through a pointer costs more.
@@ -50,12 +71,6 @@ macro_rules! ops {
         pub enum Op {
             $($(#[$doc])* $Op($Op),)*
         }
-
-        $(impl From<$Op> for Op {
-            fn from(op: $Op) -> Self {
-                Self::$Op(op)
-            }
-        })*
 
         impl Op {
             /// Its opcode.
@@ -75,90 +90,95 @@ macro_rules! ops {
             /// The op in this record.
             ///
             /// # Errors
-            /// Unknown opcode, operand codes or constants that the op doesn't take or that are out of range.
-            pub fn decode(record: &[u8; OP_BYTES]) -> Result<Self, SealError> {
-                let record = Record::new(record);
+            /// Unknown opcode; operands, flags or constants that the op doesn't take or that are out of range.
+            pub fn decode(record: &Record) -> Result<Self, SealError> {
                 match record.opcode {
-                    $($opcode => Ok(Self::$Op(<$Op as OpRules>::decode(&record)?)),)*
+                    $($opcode => Ok(Self::$Op(<$Op as OpRules>::decode(record)?)),)*
                     _ => Err(SealError::UnknownOpcode),
                 }
             }
 
-            /// Its record.
-            pub fn encode(&self) -> [u8; OP_BYTES] {
+            /// Its operands by slot: a, b, c, d.
+            pub fn slots(&self) -> [Option<Operand>; 4] {
                 match self {
-                    $(Self::$Op(op) => op.encode($opcode).bytes(),)*
-                }
-            }
-
-            /// What it reads, in the order of its record.
-            pub fn operands(&self) -> impl Iterator<Item = Operand> {
-                let slots = match self {
                     $(Self::$Op(op) => op.slots(),)*
-                };
-                slots.into_iter().flatten()
-            }
-
-            /// The operand whose rows the output has.
-            pub const fn a(&self) -> Operand {
-                match self {
-                    $(Self::$Op(op) => op.a,)*
                 }
             }
 
-            /// The columns of the output, if the operands have shapes that the op can be evaluated and judged with. The
-            /// shape of `a` is known already.
+            /// What it reads, in the order of its slots.
+            pub fn operands(&self) -> impl Iterator<Item = Operand> {
+                self.slots().into_iter().flatten()
+            }
+
+            /// What the result is, if the operands have shapes that the op can be evaluated and judged with.
             ///
             /// # Errors
             /// The first rule of the op that is broken.
-            pub(crate) fn seal(
+            pub(crate) fn seal(&self, record: &Record, shapes: &Shapes) -> Result<Form, SealError> {
+                match self {
+                    $(Self::$Op(op) => op.seal(record, shapes),)*
+                }
+            }
+
+            /// How the result depends on the tokens, before flag T; `None` where the op has no rule for its operands.
+            ///
+            /// # Errors
+            /// An operand that names nothing.
+            pub(crate) fn kind(
                 &self,
-                a: &Shape,
-                shape_of: impl Fn(Operand) -> Result<Shape, SealError>,
-            ) -> Result<u32, SealError> {
+                reads: &Dependence<'_>,
+            ) -> Result<Option<u8>, SealError> {
                 match self {
-                    $(Self::$Op(op) => op.seal(a, shape_of),)*
+                    $(Self::$Op(op) => op.kind(reads),)*
                 }
             }
 
-            /// What the output is, beside the rows of `a`.
-            pub fn output(&self) -> Output {
-                match self {
-                    $(Self::$Op(op) => op.output(),)*
-                }
-            }
-
-            /// The product that the op is or begins with: it makes the MACs, and Freivalds' test checks it.
+            /// The product that the op begins with: Freivalds' test checks it.
             pub fn product(&self) -> Option<Product> {
                 match self {
                     $(Self::$Op(op) => op.product(),)*
                 }
             }
 
-            /// One value of the output, from what the source gives.
+            /// Whether a claim about one value is wrong, by what the source gives.
             ///
             /// # Errors
             /// Those of the source.
             #[inline]
-            pub fn cell<S: CellSource>(
+            pub(crate) fn is_wrong<S: CellSource>(
                 &self,
                 source: &mut S,
-                row: u32,
-                col: u32,
-            ) -> Result<i32, S::Error> {
+                claim: &Claim,
+            ) -> Result<bool, S::Error> {
                 match self {
-                    $(Self::$Op(op) => op.cell(source, row, col),)*
+                    $(Self::$Op(op) => op.is_wrong(source, claim),)*
                 }
             }
 
-            /// Writes the values of the whole output. Shapes have been checked.
+            /// Writes the values of the whole result of one item, as stored. Shapes have been checked.
             ///
             /// # Errors
-            /// A tensor is missing or has another type than the graph says.
+            /// A tensor is missing.
             #[cfg(feature = "std")]
-            pub(crate) fn whole(&self, tensors: &Tensors<'_>, out: &mut [u8]) -> Result<(), Error> {
-                match self {
-                    $(Self::$Op(op) => op.whole(tensors, out),)*
+            pub(crate) fn whole(
+                &self,
+                record: &Record,
+                tensors: &impl Tensors,
+                out: &mut [u8],
+            ) -> Result<(), Error> {
+                Arch::new().dispatch(Whole { op: self, record, tensors, out })
+            }
+        }
+
+        #[cfg(feature = "std")]
+        impl<T: Tensors> WithSimd for Whole<'_, T> {
+            type Output = Result<(), Error>;
+
+            #[inline(always)]
+            fn with_simd<S: Simd>(self, _: S) -> Self::Output {
+                let Self { op, record, tensors, out } = self;
+                match op {
+                    $(Op::$Op(op) => op.whole(record, tensors, out),)*
                 }
             }
         }
@@ -166,22 +186,20 @@ macro_rules! ops {
 }
 
 ops! {
-    /// i32: sum over k of `a[i,k] * b[j,k]`.
-    1 MatMul,
-    /// i8: `clamp(((sum a*w + bias[j]) * mult[j] + half) >> shift, lo, hi)`.
-    2 QLinear,
-    /// i8: `table[a + 128]`.
+    /// Sums of products, scaled.
+    1 Dot,
+    /// `clamp(rshr(a*c + b*d, shift), lo, hi)`.
+    2 Mix,
+    /// `t[a + 128]` or `t[a + 32768]`.
     3 Lut,
-    /// i8: saturating `a + b`.
-    4 Add,
-    /// i32, one column: first index of the row's largest value.
-    5 ArgMax,
-}
-
-impl Op {
-    /// How its product's sums are scaled, where they are no output of their own: a provider publishes them beside the
-    /// trace, so that a watcher can test them.
-    pub fn scale(&self) -> Option<Scale> {
-        self.product().and_then(|product| product.scale)
-    }
+    /// Rows of a table by their indices.
+    4 Gather,
+    /// Rows with mean 0 and variance 1.
+    5 Norm,
+    /// Powers of two as shares of their sum.
+    6 Softmax,
+    /// The first index of a row's largest value.
+    7 ArgMax,
+    /// The next token: what was asked, then what was computed.
+    8 Feedback,
 }

@@ -3,6 +3,7 @@
 use core::fmt;
 
 use super::seal::SealError;
+use crate::hash::Full;
 
 /// Why a charge does not convict. The numbers never change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -12,9 +13,9 @@ pub enum Refusal {
     NothingWrong = 1,
     /// The graph has no such op.
     NoSuchOp = 2,
-    /// The op's output has no such row or column.
+    /// The op's result has no such row or column.
     NoSuchCell = 3,
-    /// The tree is neither the trace's nor that of an op.
+    /// The tree is neither the trace's, nor that of an op, nor the tokens'.
     NoSuchTree = 4,
     /// The tree has no such node.
     NoSuchNode = 5,
@@ -24,29 +25,37 @@ pub enum Refusal {
     TooShort = 7,
     /// Bytes are left over at the evidence's end.
     TooLong = 8,
-    /// The first operand is not under its root.
+    /// Operand a (x of GATHER and FEEDBACK) is not under its root.
     OperandA = 9,
-    /// The second operand (or the matrix of a QLINEAR) is not under its root.
+    /// Operand b (a table, a mask, L) is not under its root.
     OperandB = 10,
-    /// The table of a LUT is not under its root.
-    Table = 11,
-    /// The bias of a QLINEAR is not under its root.
-    Bias = 12,
-    /// The mult of a QLINEAR is not under its root.
-    Mult = 13,
+    /// Operand c (the parameters of DOT) is not under its root.
+    OperandC = 11,
+    /// Operand d is not under its root.
+    OperandD = 12,
     /// The claimed leaf is not under the trace root.
-    Claimed = 14,
-    /// The padding leaf or node is not under the trace root.
-    Padding = 15,
-    /// The graph or the batch rows could not have passed `seal` and `create_job`.
-    NotSealed = 16,
+    Claimed = 13,
+    /// The padding leaf or node is not under its root.
+    Padding = 14,
+    /// The item root is not under the trace root.
+    Item = 15,
+    /// The data root of FEEDBACK is not under the item root.
+    Feedback = 16,
+    /// The tokens' row is not under the tokens' root.
+    Tokens = 17,
+    /// The graph or the items could not have passed `seal` and `create_job`.
+    NotSealed = 18,
     /// The job gives no root for an input that the op reads.
-    NoInputRoot = 17,
+    NoInputRoot = 19,
+    /// The charged column is no column of the row, or not 0 where the op takes none.
+    BadCounterexample = 20,
+    /// The graph has no tokens.
+    NoTokens = 21,
 }
 
 impl Refusal {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 21] = [
         Self::NothingWrong,
         Self::NoSuchOp,
         Self::NoSuchCell,
@@ -57,13 +66,17 @@ impl Refusal {
         Self::TooLong,
         Self::OperandA,
         Self::OperandB,
-        Self::Table,
-        Self::Bias,
-        Self::Mult,
+        Self::OperandC,
+        Self::OperandD,
         Self::Claimed,
         Self::Padding,
+        Self::Item,
+        Self::Feedback,
+        Self::Tokens,
         Self::NotSealed,
         Self::NoInputRoot,
+        Self::BadCounterexample,
+        Self::NoTokens,
     ];
 
     /// The refusal with this number.
@@ -78,42 +91,38 @@ impl Refusal {
     pub const fn message(self) -> &'static str {
         match self {
             Self::NothingWrong => {
-                "nothing is wrong there: the commitment holds what it should, charge another position or none"
+                "the value, or the padding, is what it should be: nothing to convict"
             }
             Self::NoSuchOp => "the graph has no such op: count from 0",
             Self::NoSuchCell => {
-                "the op's output has no such row or column: count from 0, with the job's batch rows"
+                "the op's result has no such row or column: count from 0, rows over all items"
             }
-            Self::NoSuchTree => {
-                "no such tree: use 255 for the trace, or an op's index (inputs and weights are not the provider's)"
-            }
-            Self::NoSuchNode => {
-                "the tree has no such node: levels count from its root, places from 0"
-            }
-            Self::NotPadding => {
-                "the node holds values, so it is no padding: charge the cell, or the last leaf of the row"
-            }
-            Self::TooShort => "the evidence ends too early: build it for this job, op and position",
-            Self::TooLong => {
-                "the evidence has bytes left over: build it for this job, op and position"
-            }
-            Self::OperandA => {
-                "operand a does not lead to its root: open it in the data that the job, the model or the trace commits to"
-            }
-            Self::OperandB => {
-                "operand b does not lead to its root: open it in the data that the job, the model or the trace commits to"
-            }
-            Self::Table => "the table does not lead to the model's root: open the model's weight",
-            Self::Bias => "the bias does not lead to the model's root: open the model's weight",
-            Self::Mult => "the mult does not lead to the model's root: open the model's weight",
+            Self::NoSuchTree => "the tree must be the trace's (65535), an op's or the tokens'",
+            Self::NoSuchNode => "the tree has no such node: check level and index",
+            Self::NotPadding => "the node holds values: charge a cell instead",
+            Self::TooShort => "the evidence ends too early: write all parts",
+            Self::TooLong => "bytes are left over at the evidence's end: write the parts only",
+            Self::OperandA => "operand a does not lead to its root: check its values and its path",
+            Self::OperandB => "operand b does not lead to its root: check its values and its path",
+            Self::OperandC => "operand c does not lead to its root: check its values and its path",
+            Self::OperandD => "operand d does not lead to its root: check its values and its path",
             Self::Claimed => {
-                "the claimed leaf does not lead to the trace root: open it in the commitment of this submission"
+                "the claimed leaf does not lead to the trace root: check it and its path"
             }
-            Self::Padding => {
-                "the padding does not lead to the trace root: open it in the commitment of this submission"
+            Self::Padding => "the padding does not lead to its root: check it and its path",
+            Self::Item => "the item root does not lead to the trace root: check it and its path",
+            Self::Feedback => {
+                "the data root of FEEDBACK does not lead to the item root: check it and its path"
             }
-            Self::NotSealed => "the graph or the batch rows are not those of a job: seal first",
-            Self::NoInputRoot => "the job has no root for an input that the op reads",
+            Self::Tokens => {
+                "the tokens' row does not lead to the tokens' root: check it and its path"
+            }
+            Self::NotSealed => "the graph or the items could not have been sealed or created",
+            Self::NoInputRoot => "the job gives no root for an input that the op reads",
+            Self::BadCounterexample => {
+                "the charged column must be a column of ARGMAX's operand, and 0 for every other charge"
+            }
+            Self::NoTokens => "the graph has no tokens: charge a cell instead",
         }
     }
 }
@@ -125,6 +134,13 @@ impl fmt::Display for Refusal {
 }
 
 impl core::error::Error for Refusal {}
+
+impl From<Full> for Refusal {
+    /// The accumulators hold whatever the limits allow, so only a graph beyond them leads here.
+    fn from(_: Full) -> Self {
+        Self::NotSealed
+    }
+}
 
 impl From<SealError> for Refusal {
     fn from(_: SealError) -> Self {
@@ -144,6 +160,6 @@ mod tests {
             assert!(!refusal.message().is_empty());
         }
         assert_eq!(Refusal::from_code(0), None);
-        assert_eq!(Refusal::from_code(18), None);
+        assert_eq!(Refusal::from_code(22), None);
     }
 }

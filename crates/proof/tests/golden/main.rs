@@ -1,9 +1,11 @@
-//! The golden vectors are what this crate makes today, and an independent implementation makes the same from the design
-//! alone (`tests/golden/check.py`).
+//! The golden vectors of commitments are what this crate makes today, and an independent implementation makes the
+//! same from the design alone (`tests/golden/check.py`).
 //!
 //! `cargo xtask golden` writes them again: it runs this test with `QUERN_WRITE_GOLDEN` set.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+#[path = "../common/mod.rs"]
+mod common;
 mod vectors;
 
 use std::{path::Path, process::Command};
@@ -15,15 +17,15 @@ fn folder() -> std::path::PathBuf {
 #[test]
 fn vectors_are_not_stale() {
     let file = folder().join("proof.json");
-    let now = vectors::text().unwrap();
+    let now = vectors::document();
     if std::env::var_os("QUERN_WRITE_GOLDEN").is_some() {
-        std::fs::write(&file, &now).unwrap();
+        let text = serde_json::to_string(&now).unwrap() + "\n";
+        std::fs::write(&file, text).unwrap();
     }
     let committed = std::fs::read_to_string(&file).unwrap();
-    // As JSON: the order of keys depends on how serde_json was built.
-    let parsed = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
+    let committed: serde_json::Value = serde_json::from_str(&committed).unwrap();
     assert!(
-        parsed(&committed) == parsed(&now),
+        committed == now,
         "tests/golden/proof.json is stale: if the change is meant, write it again with `cargo xtask golden`"
     );
 }

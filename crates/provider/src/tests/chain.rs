@@ -53,7 +53,7 @@ impl ChainReads for View {
     async fn input_uri(&self, _: &Pubkey, _: &Job) -> ChainResult<String> {
         self.world.look_up(&self.world.input_uri)
     }
-    async fn model_uri(&self, _: &Pubkey, _: &Model) -> ChainResult<String> {
+    async fn model_uri(&self, _: &Pubkey, _: &state::Model) -> ChainResult<String> {
         self.world.weight_fetches.fetch_add(1, Ordering::SeqCst);
         // Time for another task to come as far as this.
         tokio::time::sleep(Duration::from_millis(20)).await;
@@ -105,11 +105,19 @@ impl ProviderChain for View {
             })
         })
     }
-    async fn submit(&self, _: &Job, trace_root: [u8; 32], _: &str) -> ChainResult<()> {
+    async fn submit(
+        &self,
+        _: &Job,
+        trace_root: [u8; 32],
+        tokens_root: [u8; 32],
+        _: &str,
+    ) -> ChainResult<()> {
         self.transact(&self.world.counts.submits, || {
             self.world.change(JobState::Taken, |job, now| {
                 job.state = JobState::Submitted as u8;
                 job.trace_root = trace_root;
+                assert_eq!(tokens_root, self.world.tokens_root);
+                job.tokens_root = tokens_root;
                 job.submissions = (job.submissions.get() + 1).into();
                 job.deadline = (now + i64::from(REVIEW_SECS)).into();
                 self.world.roots.lock().unwrap().push(trace_root);

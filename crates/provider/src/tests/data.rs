@@ -121,13 +121,14 @@ async fn restarted_without_history(world: &Arc<World>) -> Agent {
 /// Everything that a provider is asked about lies on its disk: no node needs to remember where it came from.
 #[tokio::test]
 async fn a_restart_answers_without_any_history_of_the_node() {
-    for without_trace in [false, true] {
+    for without_roots in [false, true] {
         let world = World::new(1);
         let agent = restarted_without_history(&world).await;
-        if without_trace {
-            let journal = &agent.context.journal;
-            let path = journal.submission_path(&world.address, 1, fetch::TRACE_FILE);
-            std::fs::remove_file(path).unwrap();
+        if without_roots {
+            for name in [fetch::ROOTS_FILE, crate::kept::ITEMS_FILE] {
+                let journal = &agent.context.journal;
+                std::fs::remove_file(journal.submission_path(&world.address, 1, name)).unwrap();
+            }
         }
         for node_id in world.demands() {
             world.ask(&node_id, 60);
@@ -184,19 +185,6 @@ async fn a_changed_uri_that_nobody_remembers_keeps_nothing_back() {
     drop(prepare(&agent.context, &world.address, &job).await.unwrap());
     assert_eq!(world.look_ups.load(Ordering::SeqCst), 1);
     assert!(path.is_file());
-}
-
-/// A row of one byte is a leaf of its own.
-#[test]
-fn trees_of_narrow_tensors_count() {
-    let mut builder = GraphBuilder::new();
-    let a = builder.input_batch(DType::I8, 1);
-    builder.argmax(a);
-    let graph = builder.finish().unwrap();
-    let rows = 1 << 20;
-    let needed = sizes::memory_bytes(&Graph::parse(&graph).unwrap(), rows).unwrap();
-    // Two tensors with a tree each, of 64 bytes a row.
-    assert!(needed >= 2 * 64 * u64::from(rows), "{needed}");
 }
 
 /// The owner's own source of weights comes first, and what it lacks the chain's has.

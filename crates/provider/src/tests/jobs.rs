@@ -8,69 +8,51 @@ async fn does_a_refereed_job_from_take_to_payment() {
     let (agent, fuse) = start(&world, PLENTY);
     assert!(work_through(&world, &agent, &fuse).await);
     assert_eq!(*world.roots.lock().unwrap(), [world.expected_root]);
-    let published = world
-        .folder
-        .path()
-        .join(format!("published/{}/1/trace.qtrace", world.address));
-    let outputs = file::decode_trace(&std::fs::read(published).unwrap()).unwrap();
-    assert_eq!(
-        commit::Trace::new(outputs).unwrap().root(),
-        world.expected_root
-    );
+    let read = |name: &str| std::fs::read(world.published(name)).unwrap();
+    let (result, roots) = (read(fetch::RESULT_FILE), read(fetch::ROOTS_FILE));
+    let (graph, root) = (world.graph(), &world.expected_root);
+    let published = published::check(&graph, world.items(), root, result, &roots).unwrap();
+    let last = |item| world.whole.item(item).unwrap().result().unwrap().values();
+    let expected: Vec<i32> = (0..world.items()).flat_map(last).collect();
+    assert_eq!(published.result.values(), expected);
     assert!(agent.context.journal.jobs().unwrap().is_empty());
 }
 
+/// Who checks an item with its trace and its sums finds nothing, and they are what the graph says.
 #[tokio::test]
-async fn publishes_the_sums_of_qlinears_as_hints() {
+async fn publishes_traces_and_sums_of_items() {
     let world = World::new(1);
     let (agent, _) = start(&world, PLENTY);
     assert!(work_until_submitted(&world, &agent).await);
-    let published = world
-        .folder
-        .path()
-        .join(format!("published/{}/1", world.address));
-    let bytes = std::fs::read(published.join(fetch::HINTS_FILE)).unwrap();
     let graph = world.graph();
-    let hints = Hints::from_file(&graph, 4, &bytes);
-    // The sums are those of the MATMUL with the same operands.
-    assert_eq!(hints.of(1), Some(&world.trace.outputs()[0]));
-    let found = verify::outputs(
-        &graph,
-        4,
-        &world.data.inputs,
-        &world.data.weights,
-        world.trace.outputs(),
-        &hints,
-        &mut quern_proof::freivalds::Coins::new([7; 32]),
-    );
-    assert_eq!(found, Ok(Finding::Consistent));
+    for item in 0..world.items() {
+        let read = |name: String| std::fs::read(world.published(&name)).unwrap();
+        let outputs = file::decode_trace(&read(fetch::trace_file(item))).unwrap();
+        assert_eq!(outputs, world.whole.item(item).unwrap().outputs());
+        let sums = read(fetch::sums_file(item));
+        assert_eq!(sums.len() as u64, world.sizes().sums_file);
+        let hints = Hints::from_file(&graph, &sums);
+        assert_ne!(hints, Hints::none());
+        let mut coins = quern_proof::freivalds::Coins::new([7; 32]);
+        let found = verify::item(world.whole.batch(), item, &outputs, &hints, &mut coins);
+        assert_eq!(found, Ok(Finding::Consistent));
+    }
 }
 
-/// Hints are a courtesy: where they cannot be published, or there is no room for them, the result goes out without.
+/// The traces of items are a courtesy: where they cannot be published, or there is no room for them, the result goes out
+/// without.
 #[tokio::test]
-async fn hints_keep_no_result_back() {
+async fn traces_of_items_keep_no_result_back() {
     let world = World::new(1);
-    let published = format!("published/{}/1", world.address);
-    let published = world.folder.path().join(published);
     // A folder in the place of the file.
-    std::fs::create_dir_all(published.join(fetch::HINTS_FILE).join("x")).unwrap();
+    let in_the_way = world.published(&fetch::trace_file(1));
+    std::fs::create_dir_all(in_the_way.join("x")).unwrap();
     let (agent, fuse) = start(&world, PLENTY);
     assert!(work_through(&world, &agent, &fuse).await);
     assert_eq!(*world.roots.lock().unwrap(), [world.expected_root]);
-    assert!(published.join(fetch::TRACE_FILE).is_file());
-
-    let world = World::new(1);
-    let (agent, _) = start(&world, PLENTY);
-    let trace_bytes = world.graph().trace_bytes(4).unwrap();
-    let agent = changed(agent, |context| {
-        context.settings.policy.max_trace_bytes = trace_bytes;
-        context.integer.max_trace_bytes = trace_bytes;
-    });
-    assert!(work_until_submitted(&world, &agent).await);
-    let published = format!("published/{}/1", world.address);
-    let published = world.folder.path().join(published);
-    assert!(published.join(fetch::TRACE_FILE).is_file());
-    assert!(!published.join(fetch::HINTS_FILE).exists());
+    assert!(world.published(fetch::RESULT_FILE).is_file());
+    assert!(world.published(&fetch::trace_file(0)).is_file());
+    assert!(!world.published(&fetch::trace_file(2)).exists());
 }
 
 /// A kill before or after any write to disk or chain, then a restart, maybe killed again: the job is done exactly once.
@@ -148,7 +130,7 @@ async fn work_that_was_recorded_is_not_done_again() {
         .unwrap();
     let job = world.job().unwrap();
     let record = Record::taken(&world.address, 0, 1);
-    let computed = steps::compute(&agent.context, &world.address, &job, record, None);
+    let computed = steps::compute(&agent.context, &world.address, &job, record, 1);
     let record = computed.await.unwrap();
     agent.context.journal.save(&world.address, &record).unwrap();
     drop(agent);
@@ -195,7 +177,10 @@ async fn a_transaction_of_unknown_outcome_is_not_repeated_while_it_may_land() {
         .unwrap();
     let uri = "https://example.com/state".to_owned();
     let stage = Stage::Published {
-        root: [1; 32],
+        roots: Roots {
+            root: [1; 32],
+            tokens_root: MISSING,
+        },
         uri,
         sent_at: Some(world.now()),
     };
@@ -280,7 +265,7 @@ async fn looks_that_are_wrong_for_a_while_delete_nothing() {
         world.inputs(agent).is_file()
             && journal.load(&world.address).unwrap().is_some()
             && journal
-                .submission_path(&world.address, 1, fetch::TRACE_FILE)
+                .submission_path(&world.address, 1, fetch::RESULT_FILE)
                 .is_file()
     };
     // Before the job was made, or before it was taken and not to be had any more, or with somebody else.

@@ -98,7 +98,7 @@ impl ChainReads for Market {
             }
         }
     }
-    async fn model_uri(&self, address: &Pubkey, model: &Model) -> ChainResult<String> {
+    async fn model_uri(&self, address: &Pubkey, model: &state::Model) -> ChainResult<String> {
         self.view.model_uri(address, model).await
     }
 }
@@ -146,9 +146,15 @@ impl ProviderChain for Market {
         }
         self.view.take(owner, job).await
     }
-    async fn submit(&self, job: &Job, root: [u8; 32], uri: &str) -> ChainResult<()> {
+    async fn submit(
+        &self,
+        job: &Job,
+        root: [u8; 32],
+        tokens_root: [u8; 32],
+        uri: &str,
+    ) -> ChainResult<()> {
         if job_address(job) == self.view.world.address {
-            return self.view.submit(job, root, uri).await;
+            return self.view.submit(job, root, tokens_root, uri).await;
         }
         // The others stay under way.
         Err(ClientError::Argument("not now".to_owned()))
@@ -309,7 +315,7 @@ async fn run_until_submitted(world: &World, agent: &Agent) -> Option<Duration> {
 
 /// Memory for one job at a time.
 fn memory_for_one(world: &World) -> u64 {
-    let needed = sizes::memory_bytes(&world.graph(), 4).unwrap();
+    let needed = world.sizes().memory_bytes();
     2 * needed.next_multiple_of(1_024)
 }
 
@@ -356,7 +362,7 @@ async fn the_best_paid_offers_come_first() {
     }
     // As well paid as the second, for far more work.
     others[2].1.price_atoms = 40u64.into();
-    others[2].1.macs = 900_000_000_000u64.into();
+    others[2].1.work = 900_000_000_000u64.into();
     let market = Market::new(&world, others.clone(), String::new());
     let agent = market.agent(|_| {});
     let moment = market.moment().await.unwrap();
@@ -372,8 +378,10 @@ async fn the_best_paid_offers_come_first() {
 #[tokio::test]
 async fn no_more_is_promised_than_can_be_done_in_time() {
     let world = World::new(1);
+    // The job's items are computed side by side.
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let machine = Ability {
-        macs_per_sec: 13e9,
+        work_per_sec: 13e9 / cores.min(ITEMS as usize) as f64,
         publish_bytes_per_sec: 1e9,
     };
     let root = world.job().unwrap().input_roots[0];
@@ -381,14 +389,14 @@ async fn no_more_is_promised_than_can_be_done_in_time() {
     for (work_secs, expected) in [(60, 0), (150, 0), (160, 1), (400, 2), (10_000, 5)] {
         let mut others = Market::jobs(&world, 5, root);
         for (_, job) in &mut others {
-            job.macs = 1_000_000_000_000u64.into();
+            job.work = 1_000_000_000_000u64.into();
             job.work_secs = work_secs.into();
         }
         let market = Market::new(&world, others, world.input_uri.clone());
         let agent = market.agent(|settings| {
             settings.home = settings.home.join(work_secs.to_string());
             settings.policy.min_work_secs = 1;
-            settings.policy.min_ms_per_gmac = 0;
+            settings.policy.min_ms_per_gwork = 0;
             // The world's own job is not wanted.
             settings.policy.min_price_atoms = 50;
         });
@@ -402,7 +410,7 @@ async fn no_more_is_promised_than_can_be_done_in_time() {
     }
     // Without a word of its owner, ten minutes and a quarter of a second for 10^9 are the least.
     let mut job = world.job().unwrap();
-    job.macs = 1_000_000_000_000u64.into();
+    job.work = 1_000_000_000_000u64.into();
     job.work_secs = 60u32.into();
     let capacity = Capacity {
         provider: &world.provider,
@@ -420,10 +428,10 @@ async fn no_more_is_promised_than_can_be_done_in_time() {
 }
 
 /// An offer with hours for so much work, and an agent that wants nothing else.
-fn honest_market(world: &Arc<World>, ability: Ability, macs: u64) -> (Arc<Market>, Agent) {
+fn honest_market(world: &Arc<World>, ability: Ability, work: u64) -> (Arc<Market>, Agent) {
     let mut others = Market::jobs(world, 1, world.job().unwrap().input_roots[0]);
     for (_, job) in &mut others {
-        job.macs = macs.into();
+        job.work = work.into();
         job.work_secs = 10_000.into();
     }
     let market = Market::new(world, others, world.input_uri.clone());
@@ -444,7 +452,7 @@ async fn slow_jobs_without_products_keep_no_other_from_being_taken() {
         ability
             .as_mut()
             .unwrap()
-            .worked(1, Duration::from_secs(600));
+            .worked(1, 1, Duration::from_secs(600));
     }
     agent.pass().await.unwrap();
     assert_eq!(market.taken(), 1);
@@ -455,7 +463,7 @@ async fn slow_jobs_without_products_keep_no_other_from_being_taken() {
 async fn a_machine_that_seems_too_slow_is_measured_again() {
     let world = World::new(1);
     let slow = Ability {
-        macs_per_sec: 1.0,
+        work_per_sec: 1.0,
         ..FAST
     };
     let (market, agent) = honest_market(&world, slow, 1_000_000_000);

@@ -5,6 +5,7 @@
 mod chain;
 mod data;
 mod demands;
+mod items;
 mod jobs;
 mod market;
 mod policy;
@@ -15,7 +16,7 @@ use {
         Worker,
         chain::Answer,
         context::Context,
-        journal::{Record, Stage},
+        journal::{Record, Roots, Stage},
         policy::{Capacity, Refusal},
         prepare::prepare,
         steps::{self, UNKNOWN_OUTCOME_SECS},
@@ -36,20 +37,25 @@ use {
             clock::Moment,
             error::QuernError,
             state::{
-                Assurance, Demand, Job, JobKind, JobState, LAYOUT_VERSION, Model, Provider, Purse,
+                self, Assurance, Demand, Job, JobKind, JobState, LAYOUT_VERSION, Provider, Purse,
             },
         },
     },
-    quern_data::{Folder, Publisher, TensorList, TensorStore, fetch, sizes},
+    quern_data::{
+        Folder, Publisher, TensorList, TensorStore, fetch,
+        sizes::{self, Sizes},
+    },
     quern_proof::{
-        Operand, Tensor,
+        DType, NodeId, Operand, Tensor, Tree,
         builder::GraphBuilder,
-        commit,
-        demand::{self, NodeId},
-        eval, file,
+        commit, demand,
+        eval::Batch,
+        file,
         graph::Graph,
-        shape::DType,
+        hash::MISSING,
+        published,
         verify::{self, Finding, Hints},
+        witness::{Openings, Whole},
     },
     std::{
         collections::{HashMap, HashSet},
@@ -121,6 +127,8 @@ struct World {
     roots: Mutex<Vec<[u8; 32]>>,
     counts: Counts,
     expected_root: [u8; 32],
+    /// The root of the text, where the graph has one.
+    tokens_root: [u8; 32],
     folder: tempfile::TempDir,
     /// How often the chain was asked where the weights are, which happens before every fetch.
     weight_fetches: AtomicU32,
@@ -138,14 +146,108 @@ struct World {
     stuck: Mutex<HashMap<Pubkey, Option<QuernError>>>,
     /// Demands in the order in which their answers were sent.
     sent: Mutex<Vec<Pubkey>>,
-    /// Everything that can be asked about, for making up demands.
+    /// What a job of the model reads.
     data: CheckedTensors,
-    trace: commit::Trace,
+    /// Everything that can be asked about, for making up demands.
+    whole: Arc<Whole<'static>>,
+}
+
+/// Items of a refereed job.
+const ITEMS: u32 = 4;
+
+type Computed = (Arc<Whole<'static>>, Option<Tensor>);
+
+/// A graph, and what it is applied to.
+struct Model {
+    graph: Vec<u8>,
+    weights: Vec<Tensor>,
+    /// Those that the client gives.
+    inputs: Vec<Tensor>,
+    items: u32,
+}
+
+impl Model {
+    /// One row of three numbers an item: two sums of products, their shares, and which is the largest.
+    fn small() -> Self {
+        let weights = vec![
+            Tensor::from_i8(2, 3, &[1, -2, 3, 4, 5, -6]).unwrap(),
+            Tensor::from_i32(2, 2, &[100, -100, 3, 5]).unwrap(),
+        ];
+        let values = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12];
+        let input = Tensor::from_i8(ITEMS, 3, &values).unwrap();
+        let mut builder = GraphBuilder::new();
+        let a = builder.input_item(DType::I8, 1, 3);
+        let w = builder.weight(&weights[0]);
+        let p = builder.weight(&weights[1]);
+        let product = builder.dot(a, w).push();
+        let scaled = builder.dot(a, w).scaled(p, 4, DType::I8).push();
+        builder.softmax(scaled, 1 << 10, 10, DType::I8).push();
+        builder.argmax(product).push();
+        Self {
+            graph: builder.finish().unwrap(),
+            weights,
+            inputs: vec![input],
+            items: ITEMS,
+        }
+    }
+
+    /// A transformer that goes on with prompts of a few words each.
+    fn transformer(items: u32) -> Self {
+        let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../models/tiny");
+        let read = |name: &str| std::fs::read(folder.join(name)).unwrap();
+        let prompt = |item: u32| -> Vec<i32> {
+            let words = item as usize % 3 + 2;
+            let known = (0..words as u32).map(|at| ((item * 7 + at * 5) % 64) as i32);
+            known.chain(std::iter::repeat(-1)).take(16).collect()
+        };
+        let prompts: Vec<i32> = (0..items).flat_map(prompt).collect();
+        Self {
+            graph: read("tiny.qmodel"),
+            weights: file::decode_bundle(&read("weights.bin")).unwrap(),
+            inputs: vec![Tensor::from_i32(items, 16, &prompts).unwrap()],
+            items,
+        }
+    }
+
+    /// What an honest provider has, computed once.
+    fn computed(&self) -> Computed {
+        static ALL: Mutex<Vec<(Vec<u8>, u32, Computed)>> = Mutex::new(Vec::new());
+        let mut all = ALL.lock().unwrap();
+        let is_this = |(graph, items, _): &&(Vec<u8>, u32, Computed)| {
+            (graph, *items) == (&self.graph, self.items)
+        };
+        if let Some((_, _, computed)) = all.iter().find(is_this) {
+            return computed.clone();
+        }
+        let (whole, tokens) = self.compute();
+        let computed = (Arc::new(whole), tokens);
+        all.push((self.graph.clone(), self.items, computed.clone()));
+        computed
+    }
+
+    /// It stays until the process ends, so that a world can hold it.
+    fn compute(&self) -> (Whole<'static>, Option<Tensor>) {
+        let bytes: &'static [u8] = self.graph.clone().leak();
+        let graph: &'static Graph<'static> = Box::leak(Box::new(Graph::parse(bytes).unwrap()));
+        let weights: &'static [Tensor] = self.weights.clone().leak();
+        let given = Arc::new(self.inputs.clone());
+        let inputs = |tokens| sizes::all_inputs(graph, self.items, &given, tokens).unwrap();
+        let tokens = graph.tokens().map(|_| {
+            let inputs = inputs(None);
+            let batch = Batch::new(graph, self.items, &inputs, weights, u64::MAX).unwrap();
+            let text = |item| batch.generate(item).unwrap().to_i32().unwrap();
+            let all: Vec<i32> = (0..self.items).flat_map(text).collect();
+            Tensor::from_i32(self.items, 16, &all).unwrap()
+        });
+        let inputs: &'static [Tensor] = inputs(tokens.clone()).to_vec().leak();
+        let batch = Batch::new(graph, self.items, inputs, weights, u64::MAX).unwrap();
+        (Whole::compute(&batch).unwrap(), tokens)
+    }
 }
 
 /// A machine that is measured already.
 const FAST: Ability = Ability {
-    macs_per_sec: 1e12,
+    work_per_sec: 1e12,
     publish_bytes_per_sec: 1e12,
 };
 
@@ -157,33 +259,18 @@ const REVIEW_SECS: u32 = 10;
 const KEEP_ENDED_SECS: u32 = 20;
 
 impl World {
-    #[expect(clippy::too_many_lines, reason = "one world, part by part")]
     fn new(milestones: u8) -> Arc<Self> {
-        let folder = tempfile::tempdir().unwrap();
-        let weights = [
-            Tensor::from_i8(2, 3, &[1, -2, 3, 4, 5, -6]).unwrap(),
-            Tensor::from_i32(1, 2, &[100, -100]).unwrap(),
-            Tensor::from_i32(1, 2, &[3, 5]).unwrap(),
-        ];
-        let input = Tensor::from_i8(4, 3, &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]).unwrap();
-        let mut builder = GraphBuilder::new();
-        let a = builder.input_batch(DType::I8, 3);
-        let [w, bias, mult] = weights.each_ref().map(|weight| builder.weight(weight));
-        let product = builder.matmul(a, w);
-        builder.qlinear(a, w, bias, mult, 4, -128, 127);
-        builder.argmax(product);
-        let graph = builder.finish().unwrap();
-        let outputs = eval::run(
-            &Graph::parse(&graph).unwrap(),
-            4,
-            std::slice::from_ref(&input),
-            &weights,
-        )
-        .unwrap();
-        let trace = commit::Trace::new(outputs).unwrap();
-        let expected_root = trace.root();
+        Self::of(&Model::small(), milestones)
+    }
 
-        let inputs = vec![input];
+    #[expect(clippy::too_many_lines, reason = "one world, part by part")]
+    fn of(job_model: &Model, milestones: u8) -> Arc<Self> {
+        let folder = tempfile::tempdir().unwrap();
+        let (whole, tokens) = job_model.computed();
+        let expected_root = whole.trace_root().unwrap();
+        let tokens_root = tokens.as_ref().map_or(MISSING, commit::data_root);
+        let (graph, weights) = (job_model.graph.clone(), job_model.weights.clone());
+        let inputs = job_model.inputs.clone();
         let write = |name: &str, tensors: &[Tensor]| {
             let path = folder.path().canonicalize().unwrap().join(name);
             std::fs::write(&path, file::encode_bundle(tensors)).unwrap();
@@ -191,7 +278,7 @@ impl World {
         };
         let (input_uri, model_uri) = (write("inputs", &inputs), write("weights", &weights));
 
-        let mut model = Model::zeroed();
+        let mut model = state::Model::zeroed();
         model.sealed = true.into();
         model.graph_bytes = (graph.len() as u32).into();
         model.uri_hash = uri_hash(&model_uri);
@@ -228,8 +315,12 @@ impl World {
         job.deadline = 1_100i64.into();
         if milestones == 1 {
             job.model = MODEL;
-            job.batch_rows = 4u32.into();
-            job.input_roots[0] = commit::data_root(&inputs[0]);
+            job.items = job_model.items.into();
+            let graph = Graph::parse(&graph).unwrap();
+            for (place, input) in sizes::given_inputs(&graph).zip(&inputs) {
+                job.input_roots[usize::from(place)] = commit::data_root(input);
+            }
+            job.tokens_input = graph.tokens().map_or(0, |tokens| tokens as u8 + 1);
         }
         job.terms.response_secs = (6 * 3_600u32).into();
         job.terms.react_secs = 3_600u32.into();
@@ -250,6 +341,7 @@ impl World {
             roots: Mutex::default(),
             counts: Counts::default(),
             expected_root,
+            tokens_root,
             folder,
             weight_fetches: AtomicU32::new(0),
             has_history: AtomicBool::new(true),
@@ -263,9 +355,9 @@ impl World {
             data: CheckedTensors {
                 graph,
                 inputs: Arc::new(inputs),
-                weights: Arc::new(weights.to_vec()),
+                weights: Arc::new(weights),
             },
-            trace,
+            whole,
         })
     }
 
@@ -273,19 +365,55 @@ impl World {
         Graph::parse(&self.data.graph).unwrap()
     }
 
+    fn items(&self) -> u32 {
+        self.whole.batch().items()
+    }
+
+    fn sizes(&self) -> Sizes {
+        Sizes::of(&self.graph(), self.items()).unwrap()
+    }
+
+    /// Where the result of the first submission is published.
+    fn published(&self, name: &str) -> PathBuf {
+        let folder = format!("published/{}/1", self.address);
+        self.folder.path().join(folder).join(name)
+    }
+
     /// Everything that the program lets anybody ask.
     fn demands(&self) -> Vec<NodeId> {
-        let mut all = Vec::new();
-        for tree in (0..=u8::MAX).filter_map(demand::Tree::from_code) {
-            for level in 0..8 {
-                for index in 0..1 << level {
+        let (graph, mut all) = (self.graph(), Vec::new());
+        let ops = (0..graph.op_count()).map(|op| Operand::Op(op as u16));
+        let inputs = (0..graph.input_count()).map(|input| Operand::Input(input as u16));
+        let weights = (0..graph.weight_count()).map(|weight| Operand::Weight(weight as u16));
+        let trees = ops.chain(inputs).chain(weights).map(Tree::Data);
+        for tree in trees.chain([Tree::Trace]) {
+            let items = match tree {
+                Tree::Data(Operand::Op(_)) => u64::from(self.items()),
+                _ => 1,
+            };
+            for level in 0..10 {
+                for index in 0..items << level {
                     let node_id = NodeId { tree, level, index };
-                    if demand::plan(&self.graph(), 4, &node_id).is_ok() {
+                    if demand::plan(&graph, self.items(), &node_id).is_ok() {
                         all.push(node_id);
                     }
                 }
             }
         }
+        all
+    }
+
+    /// Of each tree and level one or two, in different items.
+    fn some_demands(&self) -> Vec<NodeId> {
+        let mut seen = HashMap::new();
+        let mut all = self.demands();
+        // The last of each first, so that not everything is about the first item.
+        all.reverse();
+        all.retain(|node_id| {
+            let times = seen.entry((node_id.tree, node_id.level)).or_insert(0);
+            *times += 1;
+            *times == 1 || *times == 4
+        });
         all
     }
 
@@ -295,19 +423,11 @@ impl World {
         let mut job = self.job.lock().unwrap();
         let job = job.as_mut().unwrap();
         assert_eq!(job.state, JobState::Submitted as u8);
-        let asked = demand::plan(&self.graph(), 4, node_id).unwrap();
-        let of = |tensors: &[Tensor], index: u8| {
-            commit::TensorTree::new(&tensors[usize::from(index)]).node(node_id.level, node_id.index)
-        };
-        let node = match node_id.tree {
-            demand::Tree::Trace => self.trace.node(node_id.level, node_id.index),
-            demand::Tree::Data(Operand::Op(op)) => of(self.trace.outputs(), op),
-            demand::Tree::Data(Operand::Input(input)) => of(&self.data.inputs, input),
-            demand::Tree::Data(Operand::Weight(weight)) => of(&self.data.weights, weight),
-        };
+        let asked = demand::plan(&self.graph(), self.items(), node_id).unwrap();
+        let node = self.whole.node(*node_id);
         let mut demand = Demand::zeroed();
         demand.version = LAYOUT_VERSION;
-        (demand.tree, demand.level) = (node_id.tree.code(), node_id.level);
+        (demand.tree, demand.level) = (node_id.tree.code().into(), node_id.level);
         demand.index = node_id.index.into();
         demand.is_leaf = asked.is_leaf.into();
         demand.answer_bytes = u32::from(asked.answer_bytes).into();
@@ -388,8 +508,11 @@ impl World {
 
     /// The file of the job's inputs.
     fn inputs(&self, agent: &Agent) -> PathBuf {
-        let roots = [commit::data_root(&self.data.inputs[0])];
-        let list = TensorList::inputs(&self.graph(), 4, &roots).unwrap();
+        let mut roots = vec![MISSING; self.graph().input_count()];
+        for (place, input) in sizes::given_inputs(&self.graph()).zip(&*self.data.inputs) {
+            roots[usize::from(place)] = commit::data_root(input);
+        }
+        let list = TensorList::inputs(&self.graph(), self.items(), &roots).unwrap();
         agent.context.store.path(&list).unwrap()
     }
 
@@ -434,6 +557,7 @@ impl Worker for Counting {
         let files = vec![("state".to_owned(), vec![order.milestone])];
         Ok(WorkResult {
             root: [order.milestone + 1; 32],
+            tokens_root: MISSING,
             output: Output::Files(files),
         })
     }

@@ -46,17 +46,17 @@ fn policy_names_the_first_reason() {
             Refusal::TooHasty,
         ),
         (|job| job.work_secs = 599u32.into(), Refusal::TooHasty),
-        // Whatever machine does it: 10^12 multiply-accumulates take more than ten minutes' share.
+        // Whatever machine does it: 10^12 units of work take more than ten minutes' share.
         (
             |job| {
-                job.macs = 1_000_000_000_000u64.into();
+                job.work = 1_000_000_000_000u64.into();
                 job.work_secs = 249u32.into();
             },
             Refusal::TooHasty,
         ),
         (|job| job.arbiter = CLIENT, Refusal::Arbiter),
         (|job| job.price_atoms = 0u64.into(), Refusal::Price),
-        (|job| job.macs = u64::MAX.into(), Refusal::Work),
+        (|job| job.work = u64::MAX.into(), Refusal::Work),
         (|job| job.bond_atoms = 201u64.into(), Refusal::Bond),
         (
             |job| {
@@ -111,9 +111,9 @@ fn policy_names_the_first_reason() {
         Err(Refusal::Bond)
     );
     let mut priced = job;
-    priced.macs = 1_000_000_000u64.into();
+    priced.work = 1_000_000_000u64.into();
     let policy = Policy {
-        min_price_per_gmac_atoms: 11,
+        min_price_per_gwork_atoms: 11,
         ..Policy::default()
     };
     assert_eq!(usual(&policy, &priced), Err(Refusal::Price));
@@ -160,7 +160,7 @@ async fn takes_nothing_without_lamports_and_answers_with_the_last() {
 async fn takes_nothing_that_it_could_not_answer_for_in_memory() {
     let world = World::new(1);
     let (agent, _) = start(&world, PLENTY);
-    let needed = sizes::memory_bytes(&world.graph(), 4).unwrap();
+    let needed = world.sizes().memory_bytes();
     let agent = changed(agent, |context| with_memory(context, 2 * needed - 2_048));
     agent.pass().await.unwrap();
     assert_eq!(world.counts.takes.load(Ordering::SeqCst), 0);

@@ -10,6 +10,7 @@ use {
     crate::error::{ProviderError, Result},
     async_trait::async_trait,
     quern_data::{DataError, any_file},
+    quern_proof::hash::MISSING,
     serde::Deserialize,
     std::{
         fs::{self, File},
@@ -127,6 +128,7 @@ impl CommandWorker {
         }
         Ok(WorkResult {
             root,
+            tokens_root: MISSING,
             output: Output::At(uri),
         })
     }
@@ -161,6 +163,7 @@ impl CommandWorker {
             .ok_or_else(|| failed("it looks like a part of a tensor's tree; write it in another form, such as with one more byte"))?;
         Ok(WorkResult {
             root,
+            tokens_root: MISSING,
             output: Output::Files(vec![(name.to_owned(), bytes)]),
         })
     }
@@ -192,7 +195,7 @@ mod tests {
             milestone: 1,
             milestones: 3,
             submission: 2,
-            batch_rows: 0,
+            items: 0,
             deadline: 100,
             seconds_left: 60,
             input_uri: String::new(),
@@ -202,6 +205,7 @@ mod tests {
             checkpoint_uri: None,
             folder: PathBuf::new(),
             tensors: None,
+            items_at_once: 1,
         }
     }
 
@@ -229,6 +233,7 @@ mod tests {
             result,
             WorkResult {
                 root: [0; 32],
+                tokens_root: MISSING,
                 output: Output::At("https://example.com/a".to_owned())
             }
         );

@@ -5,7 +5,10 @@ mod integer;
 mod process;
 
 pub(crate) use command::MAX_NAME_BYTES;
-pub use {command::CommandWorker, integer::IntegerWorker};
+pub use {
+    command::CommandWorker,
+    integer::{IntegerWorker, ItemsOrder},
+};
 
 use {
     crate::error::Result,
@@ -37,8 +40,8 @@ pub struct WorkOrder {
     pub milestones: u8,
     /// Number of the submission, from 1.
     pub submission: u32,
-    /// Rows of the batch.
-    pub batch_rows: u32,
+    /// Items of refereed work.
+    pub items: u32,
     /// Until when the result must be submitted, in Unix seconds of the cluster.
     pub deadline: i64,
     /// Time left until then, in seconds.
@@ -54,11 +57,15 @@ pub struct WorkOrder {
     pub checkpoint_root: Option<String>,
     /// Where the data of that commitment are, as its provider wrote it.
     pub checkpoint_uri: Option<String>,
-    /// A folder for this submission, which survives a restart; an `output_file` lies in it.
+    /// A folder for this submission, which survives a restart; an `output_file` lies in it, and the files of
+    /// [`Output::Folder`].
     pub folder: PathBuf,
-    /// Program and tensors of refereed work, checked against their roots.
+    /// Graph and tensors of refereed work, checked against their roots.
     #[serde(skip)]
     pub tensors: Option<Arc<CheckedTensors>>,
+    /// For how many items at a time memory is reserved.
+    #[serde(skip)]
+    pub items_at_once: u32,
 }
 
 /// Everything that a graph needs, compared with what job and model commit to.
@@ -66,7 +73,7 @@ pub struct WorkOrder {
 pub struct CheckedTensors {
     /// The sealed graph.
     pub graph: Vec<u8>,
-    /// Inputs in the graph's order.
+    /// The inputs that the client gives, in the graph's order: all but the tokens.
     pub inputs: Arc<Vec<Tensor>>,
     /// Weights in the graph's order.
     pub weights: Arc<Vec<Tensor>>,
@@ -77,6 +84,8 @@ pub struct CheckedTensors {
 pub struct WorkResult {
     /// The commitment: the trace root of refereed work, the checkpoint's hash otherwise.
     pub root: [u8; 32],
+    /// The root of the text of refereed work; zeroes where there is none.
+    pub tokens_root: [u8; 32],
     /// The data behind it.
     pub output: Output,
 }
@@ -86,6 +95,8 @@ pub struct WorkResult {
 pub enum Output {
     /// Here: the agent publishes these files (name and bytes); the address is that of the first.
     Files(Vec<(String, Vec<u8>)>),
+    /// In the order's folder under these names: the agent publishes them; the address is that of the first.
+    Folder(Vec<String>),
     /// The worker has published them there.
     At(String),
 }

@@ -1,10 +1,9 @@
 //! The digits model and its held-out images, as they lie in the repository.
 
 use {
+    super::work::Work,
     anyhow::{Context, Result, ensure},
-    quern_proof::{
-        Tensor, commit::Trace, commit::data_root, eval, file, graph::Graph, shape::DType,
-    },
+    quern_proof::{Tensor, file, graph::Graph, published, shape::DType},
     std::{fs, ops::Range, path::PathBuf},
 };
 
@@ -85,8 +84,8 @@ impl Digits {
             .with_context(|| format!("there are only {} images", self.count()))
     }
 
-    /// Checks a published trace against its commitment and against a run of the client's own, and counts the images of
-    /// `range` that the result recognises.
+    /// Checks a published result against its commitment and every item root against a run of the client's own, and counts the
+    /// images of `range` that the result recognises.
     ///
     /// # Errors
     /// What does not fit.
@@ -94,32 +93,37 @@ impl Digits {
         &self,
         range: Range<usize>,
         committed: &[u8; 32],
-        published: &[u8],
+        result: Vec<u8>,
+        roots: &[u8],
     ) -> Result<usize> {
-        let trace = Trace::new(file::decode_trace(published)?)?;
-        ensure!(
-            trace.root() == *committed,
-            "the published trace does not match its commitment"
-        );
+        let work = Work::digits(self, range.clone())?;
         let graph = Graph::load(&self.graph)?;
-        let weights = file::decode_bundle(&self.weights)?;
-        let own = eval::run(
-            &graph,
-            u32::try_from(range.len())?,
-            &[self.images(range.clone())?],
-            &weights,
-        )?;
-        let own: Vec<[u8; 32]> = own.iter().map(data_root).collect();
+        let published = published::check(&graph, work.items, committed, result, roots)
+            .context("what is published does not lead to its commitment")?;
         ensure!(
-            own == trace.roots(),
+            work.honest()?.commitment.item_roots == published.tree.item_roots(),
             "the provider's intermediate results differ from the client's own"
         );
-        let result = trace.result().context("the trace is empty")?.to_i32()?;
+        let found = published.result.to_i32()?;
         let labels = self.labels(range)?;
-        Ok(result
-            .iter()
-            .zip(labels)
+        let pairs = found.iter().zip(labels);
+        Ok(pairs
             .filter(|(found, label)| **found == i32::from(**label))
             .count())
+    }
+}
+
+impl Work {
+    /// The digits network on some of the held-out images.
+    ///
+    /// # Errors
+    /// A range beyond the last image.
+    pub fn digits(digits: &Digits, range: Range<usize>) -> Result<Self> {
+        Ok(Self {
+            graph: digits.graph.clone(),
+            items: u32::try_from(range.len())?,
+            inputs: vec![digits.images(range)?],
+            weights: file::decode_bundle(&digits.weights)?,
+        })
     }
 }

@@ -3,7 +3,7 @@
 use {
     super::{
         stage::{ProviderKeys, Stage},
-        work::root_of,
+        work::Answer,
     },
     anyhow::{Context, Result},
     quern_client::{
@@ -11,9 +11,9 @@ use {
     },
     quern_data::{
         Publisher,
-        fetch::{RESULT_FILE, TRACE_FILE},
+        fetch::{RESULT_FILE, ROOTS_FILE, TOKENS_FILE, trace_file},
     },
-    quern_proof::{Tensor, file},
+    quern_proof::{commit::data_root, file},
     quern_provider::journal::Journal,
 };
 
@@ -46,12 +46,12 @@ impl<'s> Forger<'s> {
         Ok(())
     }
 
-    /// Where an agent would publish the trace of a job's first result.
+    /// Where an agent would publish a job's first result.
     ///
     /// # Errors
     /// An address that is too long.
     pub fn uri(&self, job: &Pubkey) -> Result<String> {
-        Ok(self.publisher()?.uri(&format!("{job}/1/{TRACE_FILE}"))?)
+        Ok(self.publisher()?.uri(&format!("{job}/1/{RESULT_FILE}"))?)
     }
 
     fn publisher(&self) -> Result<Publisher> {
@@ -61,42 +61,41 @@ impl<'s> Forger<'s> {
         )?)
     }
 
-    /// Publishes outputs as an agent would, result and all.
+    /// Publishes an answer as an agent would, with the traces that it holds.
     ///
     /// # Errors
-    /// That they cannot be written.
-    pub async fn publish(&self, job: &Pubkey, outputs: &[Tensor]) -> Result<String> {
+    /// That it cannot be written.
+    pub async fn publish(&self, job: &Pubkey, answer: &Answer) -> Result<String> {
         let publisher = self.publisher()?;
-        let result = outputs.last().context("there is no result")?;
-        publisher
-            .put(
-                &format!("{job}/1/{RESULT_FILE}"),
-                file::encode_tensor(result),
-            )
-            .await?;
-        let trace = file::encode_trace(outputs)?;
+        for (name, bytes) in files_of(answer)? {
+            publisher.put(&format!("{job}/1/{name}"), bytes).await?;
+        }
+        let result = answer.commitment.result_file.clone();
         Ok(publisher
-            .put(&format!("{job}/1/{TRACE_FILE}"), trace)
+            .put(&format!("{job}/1/{RESULT_FILE}"), result)
             .await?)
     }
 
-    /// Puts outputs where an agent with this provider's folder finds them when it is asked. No agent may be running there.
+    /// Puts an answer where an agent with this provider's folder finds it when it is asked. No agent may be running there.
     ///
     /// # Errors
     /// That the folder is in use.
-    pub fn keep(&self, job: &Pubkey, outputs: &[Tensor]) -> Result<()> {
+    pub fn keep(&self, job: &Pubkey, answer: &Answer) -> Result<()> {
         let journal = Journal::open(&self.keys.home)?;
-        let path = journal.submission_path(job, 1, TRACE_FILE);
-        journal.write(&path, &file::encode_trace(outputs)?)?;
+        for (name, bytes) in files_of(answer)? {
+            journal.write(&journal.submission_path(job, 1, &name), &bytes)?;
+        }
         Ok(())
     }
 
-    /// Commits to outputs.
+    /// Commits to an answer.
     ///
     /// # Errors
     /// That the transaction failed.
-    pub async fn submit(&self, job: &Pubkey, outputs: &[Tensor], uri: &str) -> Result<()> {
-        self.submit_root(job, root_of(outputs)?, uri).await
+    pub async fn submit(&self, job: &Pubkey, answer: &Answer, uri: &str) -> Result<()> {
+        let tokens_root = answer.tokens.as_ref().map_or([0; 32], data_root);
+        let roots = (answer.commitment.trace_root, tokens_root);
+        self.commit(job, roots, uri).await
     }
 
     /// Commits to anything.
@@ -104,9 +103,19 @@ impl<'s> Forger<'s> {
     /// # Errors
     /// That the transaction failed.
     pub async fn submit_root(&self, job: &Pubkey, trace_root: [u8; 32], uri: &str) -> Result<()> {
+        self.commit(job, (trace_root, [0; 32]), uri).await
+    }
+
+    async fn commit(
+        &self,
+        job: &Pubkey,
+        (trace_root, tokens_root): ([u8; 32], [u8; 32]),
+        uri: &str,
+    ) -> Result<()> {
         let taken = self.stage.job(job).await?.context("the job is gone")?;
         let args = Submission {
             trace_root,
+            tokens_root,
             output_uri: uri.to_owned(),
         };
         let operator = &self.keys.operator;
@@ -114,4 +123,17 @@ impl<'s> Forger<'s> {
         self.sender.send(&[submit], &[operator]).await?;
         Ok(())
     }
+}
+
+/// What lies beside a published result, by name.
+fn files_of(answer: &Answer) -> Result<Vec<(String, Vec<u8>)>> {
+    let roots = answer.commitment.roots_file.clone();
+    let mut all = vec![(ROOTS_FILE.to_owned(), roots)];
+    if let Some(tokens) = &answer.tokens {
+        all.push((TOKENS_FILE.to_owned(), file::encode_tensor(tokens)));
+    }
+    for (item, outputs) in &answer.traces {
+        all.push((trace_file(*item), file::encode_trace(outputs)?));
+    }
+    Ok(all)
 }

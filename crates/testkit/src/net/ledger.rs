@@ -33,8 +33,8 @@ pub struct Balance {
 pub struct Score {
     /// Milestones in its favour.
     pub milestones: u64,
-    /// Multiply-accumulates of settled milestones.
-    pub macs: u64,
+    /// Units of work of settled milestones.
+    pub work: u64,
     /// Its parts of prices.
     pub earned_atoms: i128,
     /// Rewards accrued.
@@ -243,7 +243,7 @@ impl Ledger {
         let reward = i128::from(event.reward_atoms);
         let score = self.scores.entry((event.provider, level)).or_default();
         score.milestones += 1;
-        score.macs += event.macs;
+        score.work += event.work;
         score.earned_atoms += earned;
         score.reward_atoms += reward;
         self.counters.entry(event.provider).or_default().settled += 1;

@@ -65,7 +65,7 @@ impl Lookout {
         let settings = Settings {
             fetch: FetchLimits {
                 file_roots: vec![stage.public.clone()],
-                max_bytes: 16 << 20,
+                max_bytes: 64 << 20,
                 ..FetchLimits::default()
             },
             state: state.map(Path::to_owned),

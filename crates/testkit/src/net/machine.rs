@@ -37,7 +37,7 @@ pub fn settings(
     settings.keep_ended_secs = 1;
     settings.fetch = FetchLimits {
         file_roots: vec![public.to_owned()],
-        max_bytes: 16 << 20,
+        max_bytes: 64 << 20,
         ..FetchLimits::default()
     };
     // All other limits are the agent's own: the demo's jobs give the times that it asks for by default.

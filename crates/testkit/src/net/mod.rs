@@ -34,6 +34,6 @@ pub use {
         BOND_DEPOSIT_ATOMS, DAY, HOUR, PARAMS, ProviderKeys, QUSD, REVIEW_SECS, Stage, WORK_SECS,
     },
     wait::until,
-    work::{Cell, Work},
+    work::{Answer, Cell, Work},
     world::{BOND, PRICE, World, network, tiny_graph},
 };

@@ -153,10 +153,13 @@ impl ProviderChain for HaltingChain {
         &self,
         job: &Job,
         trace_root: [u8; 32],
+        tokens_root: [u8; 32],
         output_uri: &str,
     ) -> quern_client::Result<()> {
         self.halt_at(Halt::BeforeSubmit).await;
-        self.chain.submit(job, trace_root, output_uri).await?;
+        self.chain
+            .submit(job, trace_root, tokens_root, output_uri)
+            .await?;
         self.halt_at(Halt::AfterSubmit).await;
         Ok(())
     }

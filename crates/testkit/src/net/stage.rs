@@ -2,7 +2,13 @@
 //! to the demo or a test.
 
 use {
-    super::{chronicle::Chronicle, digits::Digits, names::Names, wait::until, work},
+    super::{
+        chronicle::Chronicle,
+        digits::Digits,
+        names::Names,
+        wait::until,
+        work::{self, Work},
+    },
     crate::program_so,
     anyhow::{Context, Result, ensure},
     quern_client::{
@@ -16,7 +22,7 @@ use {
     },
     quern_data::Publisher,
     quern_localnet::{LocalNet, Mint, Options},
-    quern_proof::{Tensor, commit::data_root, file},
+    quern_proof::{Tensor, file},
     std::{
         fs,
         ops::Range,
@@ -235,14 +241,14 @@ impl Stage {
         let rates = MintRates {
             reward_rate_e9: QRN / 2 / QUSD * 1_000_000_000,
             least_price_atoms: 1_000,
-            price_per_gmac_atoms: QUSD / 10,
-            bond_per_gmac_atoms: QUSD / 5,
+            price_per_gwork_atoms: QUSD / 10,
+            bond_per_gwork_atoms: QUSD / 5,
         };
         let reward_rates = MintRates {
             reward_rate_e9: 0,
             least_price_atoms: 1,
-            price_per_gmac_atoms: 0,
-            bond_per_gmac_atoms: 0,
+            price_per_gwork_atoms: 0,
+            bond_per_gwork_atoms: 0,
         };
         let all = [
             instructions::initialize(&admin, args, cluster),
@@ -314,8 +320,8 @@ impl Stage {
         self.sender().send_all(&all, &[&self.creator]).await?;
         let sealed = accounts::model(self.net.rpc(), &self.model).await?;
         ensure!(sealed.model.sealed.get(), "the model is not sealed");
-        let macs = sealed.model.macs_per_row.get();
-        self.names.say(format!("creator: the digits model is sealed on chain, {macs} MACs an image, royalty 5 %; its data set, royalty 2 %; the plain product of two matrices, royalty 1 %"));
+        let work = sealed.model.work.get();
+        self.names.say(format!("creator: the digits model is sealed on chain, {work} units of work an image, royalty 5 %; its data set, royalty 2 %; the plain product of two matrices, royalty 1 %"));
         Ok(())
     }
 
@@ -420,7 +426,7 @@ impl Stage {
             work_secs: WORK_SECS,
             review_secs: REVIEW_SECS,
             ends_by: self.net.now().await? + i64::from(7 * DAY),
-            batch_rows: 0,
+            items: 0,
             pinned_provider: NOBODY,
             arbiter: NOBODY,
             campaign: NOBODY,
@@ -439,8 +445,8 @@ impl Stage {
         range: Range<usize>,
         price_atoms: u64,
     ) -> Result<Pubkey> {
-        let (rows, images) = (u32::try_from(range.len())?, self.digits.images(range)?);
-        self.create_refereed_job(name, self.model, rows, &[images], price_atoms, None)
+        let work = Work::digits(&self.digits, range)?;
+        self.create_refereed_job(name, self.model, &work, price_atoms, None)
             .await
     }
 
@@ -452,18 +458,46 @@ impl Stage {
         &self,
         name: &str,
         model: Pubkey,
-        batch_rows: u32,
-        inputs: &[Tensor],
+        work: &Work,
         price_atoms: u64,
         pinned_provider: Option<Pubkey>,
     ) -> Result<Pubkey> {
         let mut args = self.job_args(price_atoms).await?;
-        args.batch_rows = batch_rows;
+        args.items = work.items;
         args.pinned_provider = pinned_provider.unwrap_or(NOBODY);
-        args.input_roots = inputs.iter().map(data_root).collect();
+        args.input_roots = work.input_roots()?;
         let relative = format!("client/{}.qbundle", name.replace(' ', "-"));
-        args.input_uri = self.publish(&relative, file::encode_bundle(inputs)).await?;
+        let bundle = file::encode_bundle(&work.given()?);
+        args.input_uri = self.publish(&relative, bundle).await?;
         self.create_job(name, Some(model), args).await
+    }
+
+    /// One more model of the creator's, whose weights are published.
+    ///
+    /// # Errors
+    /// The step that failed.
+    pub async fn register_model(
+        &self,
+        (id, name): (u64, &str),
+        graph: &[u8],
+        weights: &[Tensor],
+    ) -> Result<Pubkey> {
+        let creator = self.creator.pubkey();
+        let relative = format!("{name}/weights.qbundle");
+        let uri = self
+            .publish(&relative, file::encode_bundle(weights))
+            .await?;
+        let args = NewModel {
+            id,
+            graph_bytes: u32::try_from(graph.len())?,
+            kind: AssetKind::Model as u8,
+            royalty_bps: 300,
+            name: name.to_owned(),
+            uri,
+        };
+        let all = flows::register_model(self.net.rpc(), &creator, args, graph).await?;
+        self.sender().send_all(&all, &[&self.creator]).await?;
+        Ok(addresses::model(&creator, id))
     }
 
     /// Creates a job of the client's.

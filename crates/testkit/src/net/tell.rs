@@ -9,6 +9,7 @@ use {
             state::{Conviction, JobState, NodeRef},
         },
     },
+    quern_proof::Charge,
 };
 
 /// Turns events into sentences; set-up is told by whoever does it.
@@ -225,10 +226,13 @@ impl Teller<'_> {
                 let (job, provider) = (name(&event.job), name(&event.provider));
                 let prover = name(&event.prover);
                 let (why, place) = match event.conviction {
-                    Conviction::WrongCell { op, row, col } => (
-                        "of a wrong value",
-                        format!("op {op}, row {row}, column {col}"),
-                    ),
+                    Conviction::WrongCell { op, row, col, at } => {
+                        let cell = Charge::Cell { op, row, col, at };
+                        ("of a wrong value", cell.to_string())
+                    }
+                    Conviction::WrongTokens { item } => {
+                        ("of wrong tokens", Charge::Tokens { item }.to_string())
+                    }
                     Conviction::BadPadding(node) => ("of wrong padding", node_name(&node)),
                     Conviction::Unanswered(node) => {
                         ("for leaving a demand unanswered", node_name(&node))

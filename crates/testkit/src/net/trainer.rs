@@ -44,6 +44,7 @@ impl Worker for Trainer {
         let files = vec![(CHECKPOINT_FILE.to_owned(), file::encode_tensor(&trained))];
         Ok(WorkResult {
             root: data_root(&trained),
+            tokens_root: [0; 32],
             output: Output::Files(files),
         })
     }

@@ -25,8 +25,8 @@ fn rates() -> MintRates {
     MintRates {
         reward_rate_e9: 500_000_000,
         least_price_atoms: 1,
-        price_per_gmac_atoms: 0,
-        bond_per_gmac_atoms: 0,
+        price_per_gwork_atoms: 0,
+        bond_per_gwork_atoms: 0,
     }
 }
 
@@ -245,7 +245,7 @@ impl World {
             work_secs: 600,
             review_secs: 60,
             ends_by: self.net.now().await.unwrap() + 10_000,
-            batch_rows: 0,
+            items: 1,
             pinned_provider: NOBODY,
             arbiter: NOBODY,
             campaign: NOBODY,
@@ -259,9 +259,9 @@ impl World {
 pub fn tiny_graph() -> Vec<u8> {
     let weights = Tensor::from_i8(2, 3, &[1, 2, 3, -1, -2, -3]).unwrap();
     let mut builder = GraphBuilder::new();
-    let input = builder.input_batch(DType::I8, 3);
+    let input = builder.input_item(DType::I8, 1, 3);
     let weights = builder.weight(&weights);
-    let sums = builder.matmul(input, weights);
-    builder.argmax(sums);
+    let sums = builder.dot(input, weights).push();
+    builder.argmax(sums).push();
     builder.finish().unwrap()
 }

@@ -253,7 +253,7 @@ fn job_is_sound(address: &Pubkey, job: &Job) {
     );
     assert_eq!(
         state == JobState::Convicted,
-        (1..=3).contains(&job.conviction_reason) && job.prover != NOBODY,
+        (1..=4).contains(&job.conviction_reason) && job.prover != NOBODY,
         "conviction of {address}"
     );
     assert!(

@@ -1,19 +1,17 @@
-//! A provider's commitment that can be tampered with anywhere, and evidence about it.
+//! A provider's commitment that can be tampered with anywhere.
 //!
-//! [`Claim`] holds whole trees, built here the naive way, and evidence is put together from formats.md alone: neither uses
-//! what `quern-proof` commits with, so that a mistake in one cannot hide in the other.
+//! [`Claim`] holds whole trees, built here the naive way, and evidence is put together from the design alone
+//! (`opened.rs`): neither uses what `quern-proof` commits with, so that a mistake in one cannot hide in the other.
 
 use {
-    crate::rng::Rng,
     quern_proof::{
-        DType, Graph, Hash, Op, Operand, Tensor,
-        builder::GraphBuilder,
+        Graph, Hash, Operand, Tensor,
         demand::{self, NodeId, Tree},
-        eval,
+        eval::{Batch, DEFAULT_MAX_ITEM_BYTES},
         evidence::Charge,
         hash::{self, LEAF_BYTES, MISSING, Tag},
-        ops::{Add, ArgMax, Lut, MatMul, QLinear},
-        shape::Geometry,
+        ops::value_at,
+        shape::{Geometry, Scope},
     },
     std::collections::BTreeMap,
 };
@@ -21,21 +19,24 @@ use {
 /// All levels of a tree, the root's first.
 type Levels = Vec<Vec<Hash>>;
 
+/// A data tree: of an input or a weight with item 0, of an op in each item.
+type Place = (u16, u32);
+
 /// What a provider commits to, with everything that it is computed from.
 #[derive(Clone)]
 pub struct Claim {
     /// The sealed graph.
     pub graph: Vec<u8>,
-    /// Rows of the batch.
-    pub batch_rows: u32,
-    /// Inputs.
+    /// Items of the job.
+    pub items: u32,
+    /// Inputs; the tokens are those that the provider gives.
     pub inputs: Vec<Tensor>,
     /// Weights.
     pub weights: Vec<Tensor>,
-    /// Outputs of all ops, as committed.
-    pub outputs: Vec<Tensor>,
-    leaves: BTreeMap<(u8, u64), [u8; LEAF_BYTES]>,
-    trees: BTreeMap<u8, Levels>,
+    /// Results of all ops by item, as committed.
+    pub outputs: Vec<Vec<Tensor>>,
+    leaves: BTreeMap<(Place, u64), [u8; LEAF_BYTES]>,
+    trees: BTreeMap<Place, Levels>,
     trace: Levels,
 }
 
@@ -66,29 +67,25 @@ fn climb(tag: Tag, levels: &mut Levels, level: u8, index: u64) {
 
 impl Claim {
     /// What an honest provider commits to.
-    pub fn honest(
-        graph: Vec<u8>,
-        batch_rows: u32,
-        inputs: Vec<Tensor>,
-        weights: Vec<Tensor>,
-    ) -> Self {
-        let parsed = Graph::parse(&graph).unwrap();
-        parsed.check().unwrap();
-        let outputs = eval::run(&parsed, batch_rows, &inputs, &weights).unwrap();
-        Self::of(graph, batch_rows, inputs, weights, outputs)
+    pub fn honest(graph: Vec<u8>, items: u32, inputs: Vec<Tensor>, weights: Vec<Tensor>) -> Self {
+        let outputs = {
+            let batch = batch_of(&graph, items, &inputs, &weights);
+            (0..items).map(|item| batch.item(item).unwrap()).collect()
+        };
+        Self::of(graph, items, inputs, weights, outputs)
     }
 
     /// A commitment to these outputs, right or wrong.
     pub fn of(
         graph: Vec<u8>,
-        batch_rows: u32,
+        items: u32,
         inputs: Vec<Tensor>,
         weights: Vec<Tensor>,
-        outputs: Vec<Tensor>,
+        outputs: Vec<Vec<Tensor>>,
     ) -> Self {
         let mut claim = Self {
             graph,
-            batch_rows,
+            items,
             inputs,
             weights,
             outputs,
@@ -96,24 +93,31 @@ impl Claim {
             trees: BTreeMap::new(),
             trace: Vec::new(),
         };
-        let operands: Vec<Operand> = (0..claim.inputs.len() as u8)
-            .map(Operand::Input)
-            .chain((0..claim.weights.len() as u8).map(Operand::Weight))
-            .chain((0..claim.outputs.len() as u8).map(Operand::Op))
-            .collect();
-        for operand in operands {
-            claim.plant(operand);
+        for at in 0..claim.inputs.len() {
+            let operand = Operand::Input(at as u16);
+            claim.plant((operand.code(), 0), &claim.inputs[at].clone());
         }
-        let roots = (0..claim.outputs.len() as u8)
-            .map(|op| claim.root(Operand::Op(op)))
-            .collect();
+        for at in 0..claim.weights.len() {
+            let operand = Operand::Weight(at as u16);
+            claim.plant((operand.code(), 0), &claim.weights[at].clone());
+        }
+        let ops = claim.ops();
+        let room = ops.next_power_of_two();
+        let mut roots = Vec::new();
+        for item in 0..items {
+            for op in 0..ops {
+                let place = (op as u16, item);
+                claim.plant(place, &claim.outputs[item as usize][op].clone());
+                roots.push(claim.trees[&place][0][0]);
+            }
+            roots.resize((item as usize + 1) * room, MISSING);
+        }
         claim.trace = levels(Tag::Trace, roots);
         claim
     }
 
-    /// Builds an operand's tree.
-    fn plant(&mut self, operand: Operand) {
-        let tensor = self.tensor(operand).clone();
+    /// Builds a data tree.
+    fn plant(&mut self, place: Place, tensor: &Tensor) {
         let (rows, row_bytes) = (
             tensor.rows() as usize,
             tensor.geometry().row_bytes() as usize,
@@ -127,34 +131,35 @@ impl Claim {
                 leaf[..bytes.len()].copy_from_slice(bytes);
                 let position = row * per_row + k;
                 nodes[position] = hash::leaf(&leaf);
-                self.leaves.insert((operand.code(), position as u64), leaf);
+                self.leaves.insert((place, position as u64), leaf);
             }
         }
-        self.trees.insert(operand.code(), levels(Tag::Data, nodes));
+        self.trees.insert(place, levels(Tag::Data, nodes));
     }
 
-    /// The program.
+    /// The graph.
     pub fn parsed(&self) -> Graph<'_> {
         Graph::parse(&self.graph).unwrap()
     }
 
-    /// An input, a weight or a committed output.
-    pub fn tensor(&self, operand: Operand) -> &Tensor {
-        match operand {
-            Operand::Input(at) => &self.inputs[usize::from(at)],
-            Operand::Weight(at) => &self.weights[usize::from(at)],
-            Operand::Op(at) => &self.outputs[usize::from(at)],
-        }
+    /// What the job is run with.
+    pub fn batch(&self) -> Batch<'_> {
+        batch_of(&self.graph, self.items, &self.inputs, &self.weights)
     }
 
-    /// The shape of an operand's tree.
+    /// How many ops there are.
+    pub fn ops(&self) -> usize {
+        self.outputs[0].len()
+    }
+
+    /// The shape of an operand's tree; of an op's, in one item.
     pub fn geometry(&self, operand: Operand) -> Geometry {
-        *self.tensor(operand).geometry()
+        self.parsed().geometry(operand, self.items).unwrap()
     }
 
-    /// The data root of an operand, as committed.
+    /// The data root of an input or a weight.
     pub fn root(&self, operand: Operand) -> Hash {
-        self.trees[&operand.code()][0][0]
+        self.trees[&(operand.code(), 0)][0][0]
     }
 
     /// What goes on chain.
@@ -162,115 +167,194 @@ impl Claim {
         self.trace[0][0]
     }
 
-    /// Data roots of the inputs.
+    /// What goes on chain with it.
+    pub fn tokens_root(&self) -> Hash {
+        match self.parsed().tokens() {
+            Some(tokens) => self.root(Operand::Input(tokens)),
+            None => MISSING,
+        }
+    }
+
+    /// Data roots of the inputs, as the client gives them.
     pub fn input_roots(&self) -> Vec<Hash> {
-        (0..self.inputs.len() as u8)
-            .map(|at| self.root(Operand::Input(at)))
+        let tokens = self.parsed().tokens();
+        (0..self.inputs.len() as u16)
+            .map(|at| match Some(at) == tokens {
+                true => MISSING,
+                false => self.root(Operand::Input(at)),
+            })
             .collect()
     }
 
-    /// Levels of a tree.
+    /// Levels of a tree; of an op's, in one item.
     pub fn height(&self, tree: Tree) -> u8 {
-        self.levels(tree).len() as u8 - 1
+        let levels = match tree {
+            Tree::Trace => &self.trace,
+            Tree::Data(operand) => &self.trees[&(operand.code(), 0)],
+        };
+        levels.len() as u8 - 1
     }
 
-    fn levels(&self, tree: Tree) -> &Levels {
-        match tree {
-            Tree::Trace => &self.trace,
-            Tree::Data(operand) => &self.trees[&operand.code()],
+    /// Levels of the trace tree below an item's root.
+    pub(super) fn ops_height(&self) -> u8 {
+        self.ops().next_power_of_two().trailing_zeros() as u8
+    }
+
+    /// Levels of the trace tree above the items' roots.
+    pub(super) fn items_height(&self) -> u8 {
+        self.height(Tree::Trace) - self.ops_height()
+    }
+
+    /// The tree that holds a node, and the node's place in its level.
+    fn find(&self, node_id: &NodeId) -> (Option<Place>, usize) {
+        match node_id.tree {
+            Tree::Trace => (None, node_id.index as usize),
+            Tree::Data(Operand::Op(op)) => {
+                let (item, place) = node_id.item_and_place();
+                (Some((op, item as u32)), place as usize)
+            }
+            Tree::Data(operand) => (Some((operand.code(), 0)), node_id.index as usize),
         }
     }
 
     /// A node as committed.
-    pub fn node(&self, tree: Tree, level: u8, index: u64) -> Hash {
-        self.levels(tree)[usize::from(level)][index as usize]
+    pub fn node(&self, node_id: &NodeId) -> Hash {
+        let (tree, place) = self.find(node_id);
+        let levels = tree.map_or(&self.trace, |tree| &self.trees[&tree]);
+        levels[usize::from(node_id.level)][place]
     }
 
-    /// The bytes of the leaf at a position, as committed.
-    pub fn leaf(&self, operand: Operand, position: u64) -> [u8; LEAF_BYTES] {
-        self.leaves[&(operand.code(), position)]
-    }
-
-    /// Puts another node into an op's tree (or the trace's) and hashes what lies above.
-    pub fn set_node(&mut self, tree: Tree, level: u8, index: u64, node: Hash) {
-        match tree {
-            Tree::Trace => {
-                self.trace[usize::from(level)][index as usize] = node;
-                climb(Tag::Trace, &mut self.trace, level, index);
-            }
-            Tree::Data(operand) => {
-                let tree = self.trees.get_mut(&operand.code()).unwrap();
-                tree[usize::from(level)][index as usize] = node;
-                climb(Tag::Data, tree, level, index);
-                if let Operand::Op(op) = operand {
-                    let (root, bottom) = (self.root(operand), self.height(Tree::Trace));
-                    self.set_node(Tree::Trace, bottom, op.into(), root);
-                }
-            }
+    /// The bytes of a leaf, as committed. `None` where there are none.
+    pub fn leaf(&self, node_id: &NodeId) -> Option<[u8; LEAF_BYTES]> {
+        let (tree, place) = self.find(node_id);
+        match node_id.level == self.height(node_id.tree) {
+            true => self.leaves.get(&(tree?, place as u64)).copied(),
+            false => None,
         }
     }
 
-    /// Commits to other bytes at a leaf position, padding included; the tensors stay as they are.
-    pub fn set_leaf(&mut self, operand: Operand, position: u64, leaf: [u8; LEAF_BYTES]) {
-        self.leaves.insert((operand.code(), position), leaf);
-        let tree = Tree::Data(operand);
-        self.set_node(tree, self.height(tree), position, hash::leaf(&leaf));
+    /// Puts another node into an op's tree, the tokens' or the trace's, and hashes what lies above.
+    pub fn set_node(&mut self, node_id: &NodeId, node: Hash) {
+        let (tree, place) = self.find(node_id);
+        let level = node_id.level;
+        let Some(tree) = tree else {
+            self.trace[usize::from(level)][place] = node;
+            climb(Tag::Trace, &mut self.trace, level, place as u64);
+            return;
+        };
+        let levels = self.trees.get_mut(&tree).unwrap();
+        levels[usize::from(level)][place] = node;
+        climb(Tag::Data, levels, level, place as u64);
+        let root = levels[0][0];
+        if let Tree::Data(Operand::Op(op)) = node_id.tree {
+            let bottom = self.height(Tree::Trace);
+            let index = (u64::from(tree.1) << self.ops_height()) + u64::from(op);
+            self.set_node(&NodeId::new(Tree::Trace, bottom, index), root);
+        }
     }
 
-    /// Where a value lies: leaf position and byte.
-    pub fn place(&self, operand: Operand, row: u32, col: u32) -> (u64, usize) {
-        let tensor = self.tensor(operand);
-        let row_bytes = tensor.geometry().row_bytes() as usize;
-        let per_row = row_bytes.div_ceil(LEAF_BYTES).next_power_of_two() as u64;
-        let byte = col as usize * tensor.dtype().size() as usize;
-        let position = u64::from(row) * per_row + (byte / LEAF_BYTES) as u64;
-        (position, byte % LEAF_BYTES)
+    /// Commits to other bytes at a leaf, padding included; the tensors stay as they are.
+    pub fn set_leaf(&mut self, node_id: &NodeId, leaf: [u8; LEAF_BYTES]) {
+        let (tree, place) = self.find(node_id);
+        self.leaves.insert((tree.unwrap(), place as u64), leaf);
+        self.set_node(node_id, hash::leaf(&leaf));
     }
 
-    /// Commits to another value of an op's output: its lowest bit is flipped.
-    pub fn corrupt(&mut self, op: u8, row: u32, col: u32) {
+    /// Where a value lies: its leaf and the byte in it. `row` is that of the operand in the item.
+    pub fn locate(&self, operand: Operand, item: u32, row: u32, col: u32) -> (NodeId, usize) {
+        let tree = self.geometry(operand);
+        let row_of_tree = match operand {
+            Operand::Op(_) => row,
+            _ => self.row_of_input(operand, item, row),
+        };
+        let byte = col as usize * tree.dtype().size() as usize;
+        let per_row = u64::from(tree.leaves()).next_power_of_two();
+        let place = u64::from(row_of_tree) * per_row + (byte / LEAF_BYTES) as u64;
+        let node_id = match operand {
+            Operand::Op(op) => NodeId::in_item(op, item, tree.height(), place),
+            _ => NodeId::new(Tree::Data(operand), tree.height(), place),
+        };
+        (node_id, byte % LEAF_BYTES)
+    }
+
+    /// The row of the tree over all items.
+    fn row_of_input(&self, operand: Operand, item: u32, row: u32) -> u32 {
+        let shape = self.parsed().shape(operand).unwrap();
+        match shape.scope {
+            Scope::Item => item * shape.rows + row,
+            Scope::Fixed => row,
+        }
+    }
+
+    /// A value as committed.
+    pub fn value(&self, operand: Operand, item: u32, row: u32, col: u32) -> i32 {
+        let (node_id, byte) = self.locate(operand, item, row, col);
+        let dtype = self.geometry(operand).dtype();
+        let leaf = self.leaf(&node_id).unwrap();
+        value_at(&leaf[byte..], 0, dtype).unwrap()
+    }
+
+    /// Item and row in it of a row over all items.
+    pub fn item_of(&self, op: u16, row: u32) -> (u32, u32) {
+        let rows = self.outputs[0][usize::from(op)].rows();
+        (row / rows, row % rows)
+    }
+
+    /// Commits to another value of an op's result: its lowest bit is flipped. `row` is over all items.
+    pub fn corrupt(&mut self, op: u16, row: u32, col: u32) {
         self.corrupt_by(op, row, col, 1);
     }
 
-    /// Commits to a value of an op's output whose lowest byte has these bits flipped.
-    pub fn corrupt_by(&mut self, op: u8, row: u32, col: u32, mask: u8) {
-        let operand = Operand::Op(op);
-        let (position, at) = self.place(operand, row, col);
-        let mut leaf = self.leaf(operand, position);
+    /// Commits to this value of an op's result. `row` is over all items.
+    pub fn set_value(&mut self, op: u16, row: u32, col: u32, value: i32) {
+        let (item, row_of_item) = self.item_of(op, row);
+        let (node_id, at) = self.locate(Operand::Op(op), item, row_of_item, col);
+        let size = self.geometry(Operand::Op(op)).dtype().size() as usize;
+        let mut leaf = self.leaf(&node_id).unwrap();
+        leaf[at..at + size].copy_from_slice(&value.to_le_bytes()[..size]);
+        self.set_leaf(&node_id, leaf);
+    }
+
+    /// Commits to a value of an op's result whose lowest byte has these bits flipped.
+    pub fn corrupt_by(&mut self, op: u16, row: u32, col: u32, mask: u8) {
+        let (item, row) = self.item_of(op, row);
+        let (node_id, at) = self.locate(Operand::Op(op), item, row, col);
+        let mut leaf = self.leaf(&node_id).unwrap();
         leaf[at] ^= mask;
-        self.set_leaf(operand, position, leaf);
+        self.set_leaf(&node_id, leaf);
         // The committed value, for whoever computes with it.
-        let tensor = &mut self.outputs[usize::from(op)];
-        let row_bytes = tensor.geometry().row_bytes() as usize;
-        let byte = row as usize * row_bytes + col as usize * tensor.dtype().size() as usize;
-        tensor.data_mut()[byte] ^= mask;
+        flip(
+            &mut self.outputs[item as usize][usize::from(op)],
+            row,
+            col,
+            mask,
+        );
     }
 
     /// The commitment of a provider that computes on from one wrong value, as a consistent liar would.
-    pub fn with_wrong_cell(&self, op: u8, row: u32, col: u32) -> Self {
-        let mut outputs = self.outputs.clone();
-        let at = usize::from(op);
-        let row_bytes = outputs[at].geometry().row_bytes() as usize;
-        let size = outputs[at].dtype().size() as usize;
-        outputs[at].data_mut()[row as usize * row_bytes + col as usize * size] ^= 1;
-        for later in at + 1..outputs.len() {
-            outputs[later] = eval::run_op(
-                &self.parsed(),
-                later,
-                self.batch_rows,
-                &self.inputs,
-                &self.weights,
-                &outputs,
-            )
-            .unwrap();
+    pub fn with_wrong_cell(&self, op: u16, row: u32, col: u32) -> Self {
+        let (item, row) = self.item_of(op, row);
+        let mut all = self.outputs.clone();
+        let outputs = &mut all[item as usize];
+        flip(&mut outputs[usize::from(op)], row, col, 1);
+        for later in usize::from(op) + 1..outputs.len() {
+            let output = self.batch().op(item, later as u16, &outputs[..later]);
+            outputs[later] = output.unwrap();
         }
         Self::of(
             self.graph.clone(),
-            self.batch_rows,
+            self.items,
             self.inputs.clone(),
             self.weights.clone(),
-            outputs,
+            all,
         )
+    }
+
+    /// The commitment of a provider that gives these tokens, and computes on from them.
+    pub fn with_tokens(&self, tokens: Tensor) -> Self {
+        let mut inputs = self.inputs.clone();
+        inputs[usize::from(self.parsed().tokens().unwrap())] = tokens;
+        Self::honest(self.graph.clone(), self.items, inputs, self.weights.clone())
     }
 
     /// Makes the padding wrong that a charge is about.
@@ -278,151 +362,62 @@ impl Claim {
         let Charge::Padding(node_id) = *charge else {
             panic!("{charge:?} is not about padding")
         };
-        let NodeId { tree, level, index } = node_id;
-        match tree {
-            Tree::Data(operand) if self.has_leaf(&node_id) => {
-                let mut leaf = self.leaf(operand, index);
+        match self.leaf(&node_id) {
+            Some(mut leaf) => {
                 leaf[LEAF_BYTES - 1] ^= 1;
-                self.set_leaf(operand, index, leaf);
+                self.set_leaf(&node_id, leaf);
             }
-            _ => {
-                let mut node = self.node(tree, level, index);
+            None => {
+                let mut node = self.node(&node_id);
                 node[0] ^= 1;
-                self.set_node(tree, level, index, node);
+                self.set_node(&node_id, node);
             }
-        }
-    }
-
-    /// Whether there is a leaf with bytes at this place of a data tree.
-    pub fn has_leaf(&self, node_id: &NodeId) -> bool {
-        let NodeId { tree, level, index } = *node_id;
-        tree != Tree::Trace
-            && level == self.height(tree)
-            && self.leaves.contains_key(&(tree.code(), index))
-    }
-
-    /// Evidence for a charge, as formats.md has it.
-    pub fn evidence(&self, charge: &Charge) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        match *charge {
-            Charge::Cell { op, row, col } => {
-                match self.parsed().op(op.into()).unwrap() {
-                    Op::MatMul(MatMul { a, b }) => {
-                        self.add_row(&mut bytes, a, row);
-                        self.add_row(&mut bytes, b, col);
-                    }
-                    Op::QLinear(QLinear {
-                        a, w, bias, mult, ..
-                    }) => {
-                        self.add_row(&mut bytes, a, row);
-                        self.add_row(&mut bytes, w, col);
-                        self.add_value(&mut bytes, bias, 0, col);
-                        self.add_value(&mut bytes, mult, 0, col);
-                    }
-                    Op::Lut(Lut { a, table }) => {
-                        self.add_value(&mut bytes, a, row, col);
-                        self.add_row(&mut bytes, table, 0);
-                    }
-                    Op::Add(Add { a, b }) => {
-                        self.add_value(&mut bytes, a, row, col);
-                        self.add_value(&mut bytes, b, row, col);
-                    }
-                    Op::ArgMax(ArgMax { a }) => self.add_row(&mut bytes, a, row),
-                }
-                self.add_value(&mut bytes, Operand::Op(op), row, col);
-            }
-            Charge::Padding(node_id) => {
-                let NodeId { tree, level, index } = node_id;
-                match self.leaves.get(&(tree.code(), index)) {
-                    Some(leaf) if self.has_leaf(&node_id) => bytes.extend(leaf),
-                    _ => bytes.extend(self.node(tree, level, index)),
-                }
-                match tree {
-                    Tree::Trace => self.add_path(&mut bytes, tree, level, index),
-                    Tree::Data(operand) => self.add_paths(&mut bytes, operand, level, index),
-                }
-            }
-        }
-        bytes
-    }
-
-    fn add_row(&self, bytes: &mut Vec<u8>, operand: Operand, row: u32) {
-        // Of the leaves, not of the tensor: what was committed to.
-        let tensor = self.tensor(operand);
-        let row_bytes = tensor.geometry().row_bytes() as usize;
-        let (first, _) = self.place(operand, row, 0);
-        let leaves = row_bytes.div_ceil(LEAF_BYTES) as u64;
-        let whole: Vec<u8> = (0..leaves)
-            .flat_map(|k| self.leaf(operand, first + k))
-            .collect();
-        bytes.extend(&whole[..row_bytes]);
-        let rows_height = tensor.rows().next_power_of_two().trailing_zeros() as u8;
-        self.add_paths(bytes, operand, rows_height, row.into());
-    }
-
-    fn add_value(&self, bytes: &mut Vec<u8>, operand: Operand, row: u32, col: u32) {
-        let (position, _) = self.place(operand, row, col);
-        bytes.extend(self.leaf(operand, position));
-        self.add_paths(bytes, operand, self.height(Tree::Data(operand)), position);
-    }
-
-    /// Path to the data root and, of an op's output, on to the trace root.
-    fn add_paths(&self, bytes: &mut Vec<u8>, operand: Operand, level: u8, index: u64) {
-        self.add_path(bytes, Tree::Data(operand), level, index);
-        if let Operand::Op(op) = operand {
-            self.add_path(bytes, Tree::Trace, self.height(Tree::Trace), op.into());
-        }
-    }
-
-    fn add_path(&self, bytes: &mut Vec<u8>, tree: Tree, level: u8, index: u64) {
-        for up in 0..level {
-            bytes.extend(self.node(tree, level - up, (index >> up) ^ 1));
         }
     }
 
     /// The answer to a demand: up to four levels below the node, or the leaf.
     pub fn answer(&self, node_id: &NodeId) -> Vec<u8> {
         let height = self.height(node_id.tree);
-        if let (Tree::Data(operand), true) = (node_id.tree, node_id.level == height) {
-            return self.leaf(operand, node_id.index).to_vec();
+        if node_id.tree != Tree::Trace && node_id.level == height {
+            return self.leaf(node_id).unwrap().to_vec();
         }
         let below = (height - node_id.level).min(4);
         let first = node_id.index << below;
         (first..first + (1 << below))
-            .flat_map(|index| self.node(node_id.tree, node_id.level + below, index))
+            .flat_map(|index| self.node(&NodeId::new(node_id.tree, node_id.level + below, index)))
             .collect()
     }
 
-    /// Every demand that may be asked, parents first.
-    pub fn demands(&self) -> Vec<NodeId> {
-        let trees = self
-            .trees
-            .keys()
-            .map(|code| Tree::from_code(*code).unwrap());
+    /// Every place of every tree, roots first.
+    fn places(&self) -> Vec<NodeId> {
+        let data = self.trees.keys().map(|(code, item)| {
+            let tree = Tree::from_code(*code).unwrap();
+            (tree, u64::from(*item))
+        });
         let mut all = Vec::new();
-        for tree in [Tree::Trace].into_iter().chain(trees) {
-            for (level, nodes) in self.levels(tree).iter().enumerate() {
-                for index in 0..nodes.len() as u64 {
-                    let node_id = NodeId {
-                        tree,
-                        level: level as u8,
-                        index,
-                    };
-                    if demand::plan(&self.parsed(), self.batch_rows, &node_id).is_ok() {
-                        all.push(node_id);
-                    }
-                }
+        for (tree, item) in [(Tree::Trace, 0)].into_iter().chain(data) {
+            for level in 0..=self.height(tree) {
+                let first = item << level;
+                let nodes = first..first + (1 << level);
+                all.extend(nodes.map(|index| NodeId::new(tree, level, index)));
             }
         }
         all
     }
 
-    /// Every cell of every op.
-    pub fn cells(&self) -> Vec<(u8, u32, u32)> {
+    /// Every demand that may be asked, parents first.
+    pub fn demands(&self) -> Vec<NodeId> {
+        let mut all = self.places();
+        all.retain(|node_id| demand::plan(&self.parsed(), self.items, node_id).is_ok());
+        all
+    }
+
+    /// Every cell of every op, rows over all items.
+    pub fn cells(&self) -> Vec<(u16, u32, u32)> {
         let mut cells = Vec::new();
-        for (op, output) in self.outputs.iter().enumerate() {
-            for row in 0..output.rows() {
-                cells.extend((0..output.cols()).map(|col| (op as u8, row, col)));
+        for (op, output) in (0..).zip(&self.outputs[0]) {
+            for row in 0..output.rows() * self.items {
+                cells.extend((0..output.cols()).map(|col| (op, row, col)));
             }
         }
         cells
@@ -430,107 +425,58 @@ impl Claim {
 
     /// Every charge about padding that can be made, whether anything is wrong or not.
     pub fn paddings(&self) -> Vec<Charge> {
-        let mut charges = Vec::new();
-        for op in 0..self.outputs.len() as u8 {
-            let geometry = self.geometry(Operand::Op(op));
-            for level in 0..=geometry.height() {
-                for index in 0..1u64 << level {
-                    let inside = index & ((1 << geometry.row_height()) - 1);
-                    let is_leaf = level == geometry.height();
-                    let is_partly = is_leaf
-                        && geometry.is_missing(level, index) == Some(false)
-                        && geometry.used_bytes(inside as u32) < LEAF_BYTES;
-                    if geometry.is_missing(level, index) == Some(true) || is_partly {
-                        let tree = Tree::Data(Operand::Op(op));
-                        charges.push(Charge::Padding(NodeId::new(tree, level, index)));
-                    }
-                }
+        let mut all = self.places();
+        all.retain(|node_id| self.is_padding(node_id));
+        all.into_iter().map(Charge::Padding).collect()
+    }
+
+    /// Whether a node of a tree that the provider made lies in missing positions, or is a leaf with padding.
+    fn is_padding(&self, node_id: &NodeId) -> bool {
+        let operand = match node_id.tree {
+            Tree::Trace => {
+                let room = 1u64 << self.ops_height();
+                let below = self.height(Tree::Trace) - node_id.level;
+                let mut bottom = node_id.index << below..(node_id.index + 1) << below;
+                return bottom.all(|at| {
+                    at / room >= u64::from(self.items) || at % room >= self.ops() as u64
+                });
             }
-        }
-        let (height, ops) = (self.height(Tree::Trace), self.outputs.len() as u64);
-        for level in 0..=height {
-            for index in 0..1u64 << level {
-                if index << (height - level) >= ops {
-                    charges.push(Charge::Padding(NodeId::new(Tree::Trace, level, index)));
-                }
-            }
-        }
-        charges
+            Tree::Data(operand) => operand,
+        };
+        let is_theirs = match operand {
+            Operand::Op(_) => true,
+            Operand::Input(input) => self.parsed().tokens() == Some(input),
+            Operand::Weight(_) => false,
+        };
+        let tree = self.geometry(operand);
+        let (_, place) = self.find(node_id);
+        let below = tree.height() - node_id.level;
+        let per_row = 1u64 << tree.row_height();
+        let mut bottom = (place as u64) << below..(place as u64 + 1) << below;
+        let is_missing = bottom.all(|at| {
+            at / per_row >= u64::from(tree.rows()) || at % per_row >= u64::from(tree.leaves())
+        });
+        let last = per_row.min(u64::from(tree.leaves())) - 1;
+        let is_partly = below == 0
+            && place as u64 % per_row == last
+            && !(tree.row_bytes() as usize).is_multiple_of(LEAF_BYTES);
+        is_theirs && (is_missing || is_partly)
     }
 }
 
-/// Numbers that look random, the same each time.
-fn numbers(count: usize, seed: u64) -> Vec<i8> {
-    let mut rng = Rng::new(seed);
-    (0..count).map(|_| rng.bits() as i8).collect()
+/// Flips bits in the lowest byte of a value.
+fn flip(tensor: &mut Tensor, row: u32, col: u32, mask: u8) {
+    let row_bytes = tensor.geometry().row_bytes() as usize;
+    let size = tensor.dtype().size() as usize;
+    tensor.data_mut()[row as usize * row_bytes + col as usize * size] ^= mask;
 }
 
-/// All five ops on a batch of three rows: a row that is missing, leaves that are padded, a missing leaf position inside a
-/// row and three missing ops.
-///
-/// `QLINEAR` (3 x 300), `ADD` with an input, `LUT`, `MATMUL` with a matrix of 5 rows, `ARGMAX`.
-pub fn five_ops() -> Claim {
-    let x = Tensor::from_i8(3, 140, &numbers(3 * 140, 1)).unwrap();
-    let y = Tensor::from_i8(3, 300, &numbers(3 * 300, 2)).unwrap();
-    let w = Tensor::from_i8(300, 140, &numbers(300 * 140, 3)).unwrap();
-    let bias: Vec<i32> = numbers(300, 4)
-        .iter()
-        .map(|n| i32::from(*n) * 1_000)
-        .collect();
-    let bias = Tensor::from_i32(1, 300, &bias).unwrap();
-    let mult: Vec<i32> = numbers(300, 5)
-        .iter()
-        .map(|n| i32::from(*n) * 90_000)
-        .collect();
-    let mult = Tensor::from_i32(1, 300, &mult).unwrap();
-    let table = Tensor::from_i8(1, 256, &numbers(256, 6)).unwrap();
-    let m = Tensor::from_i8(5, 300, &numbers(5 * 300, 7)).unwrap();
-    let weights = vec![w, bias, mult, table, m];
-    let mut builder = GraphBuilder::new();
-    let (a, b) = (
-        builder.input_batch(DType::I8, 140),
-        builder.input_batch(DType::I8, 300),
-    );
-    let [w, bias, mult, table, m] = [0, 1, 2, 3, 4].map(|at| builder.weight(&weights[at]));
-    let hidden = builder.qlinear(a, w, bias, mult, 30, -100, 100);
-    let sum = builder.add(hidden, b);
-    let looked = builder.lut(sum, table);
-    let logits = builder.matmul(looked, m);
-    builder.argmax(logits);
-    let graph = builder.finish().unwrap();
-    Claim::honest(graph, 3, vec![x, y], weights)
-}
-
-/// The same ops as small as they can be: few cells, so that each can be spoiled in turn.
-pub fn tiny() -> Claim {
-    let x = Tensor::from_i8(3, 2, &numbers(6, 11)).unwrap();
-    let w = Tensor::from_i8(3, 2, &numbers(6, 12)).unwrap();
-    let bias = Tensor::from_i32(1, 3, &[100, -2_000, 7]).unwrap();
-    let mult = Tensor::from_i32(1, 3, &[9_000, -12_345, 1 << 20]).unwrap();
-    let table = Tensor::from_i8(1, 256, &numbers(256, 13)).unwrap();
-    let m = Tensor::from_i8(2, 3, &numbers(6, 14)).unwrap();
-    let weights = vec![w, bias, mult, table, m];
-    let mut builder = GraphBuilder::new();
-    let a = builder.input_batch(DType::I8, 2);
-    let [w, bias, mult, table, m] = [0, 1, 2, 3, 4].map(|at| builder.weight(&weights[at]));
-    let hidden = builder.qlinear(a, w, bias, mult, 12, -128, 127);
-    let doubled = builder.add(hidden, hidden);
-    let looked = builder.lut(doubled, table);
-    let logits = builder.matmul(looked, m);
-    builder.argmax(logits);
-    let graph = builder.finish().unwrap();
-    Claim::honest(graph, 3, vec![x], weights)
-}
-
-/// One product of `n x n` by `n x n`: the example of issue and docs.
-pub fn product(n: u32) -> Claim {
-    let count = (n * n) as usize;
-    let a = Tensor::from_i8(n, n, &numbers(count, 21)).unwrap();
-    let b = Tensor::from_i8(n, n, &numbers(count, 22)).unwrap();
-    let mut builder = GraphBuilder::new();
-    let x = builder.input_batch(DType::I8, n);
-    let w = builder.weight(&b);
-    builder.matmul(x, w);
-    let graph = builder.finish().unwrap();
-    Claim::honest(graph, n, vec![a], vec![b])
+fn batch_of<'a>(
+    graph: &'a [u8],
+    items: u32,
+    inputs: &'a [Tensor],
+    weights: &'a [Tensor],
+) -> Batch<'a> {
+    let graph = Graph::parse(graph).unwrap();
+    Batch::new(&graph, items, inputs, weights, DEFAULT_MAX_ITEM_BYTES).unwrap()
 }

@@ -124,8 +124,8 @@ pub fn rates() -> MintRates {
     MintRates {
         reward_rate_e9: 2_000_000_000,
         least_price_atoms: 10,
-        price_per_gmac_atoms: 1_000,
-        bond_per_gmac_atoms: 5_000,
+        price_per_gwork_atoms: 1_000,
+        bond_per_gwork_atoms: 5_000,
     }
 }
 
@@ -169,13 +169,13 @@ pub fn model_args(id: u64, graph_bytes: usize) -> NewModel {
     }
 }
 
-/// A small graph: rows of 4 numbers by a matrix of 3 x 4, then the place of the largest.
+/// A small graph: items of 4 numbers by a matrix of 3 x 4, then the place of the largest.
 pub fn graph() -> Vec<u8> {
     let mut builder = GraphBuilder::new();
-    let x = builder.input_batch(DType::I8, 4);
+    let x = builder.input_item(DType::I8, 1, 4);
     let w = builder.weight(&weights());
-    let logits = builder.matmul(x, w);
-    builder.argmax(logits);
+    let logits = builder.dot(x, w).push();
+    builder.argmax(logits).push();
     builder.finish().unwrap()
 }
 
@@ -184,7 +184,7 @@ pub fn weights() -> Tensor {
     Tensor::from_i8(3, 4, &[1, 2, 3, 4, -1, -2, -3, -4, 5, -5, 6, -6]).unwrap()
 }
 
-/// The usual program on the usual input of two rows. The result is right for 0; any other number is another wrong value in
+/// The usual graph on the usual input of two items. The result is right for 0; any other number is another wrong value in
 /// its first cell.
 pub fn claim(n: u8) -> Claim {
     let input = Tensor::from_i8(2, 4, &[3, -1, 4, 1, -5, 9, -2, 6]).unwrap();
@@ -197,6 +197,7 @@ pub fn claim(n: u8) -> Claim {
 pub fn proof(n: u8) -> Submission {
     Submission {
         trace_root: claim(n).trace_root(),
+        tokens_root: [0; 32],
         output_uri: format!("https://out.example/{n}"),
     }
 }
@@ -437,7 +438,7 @@ impl Stage {
             work_secs: 7_200,
             review_secs: 3_600,
             ends_by: self.now() + 2 * DAY,
-            batch_rows: 2,
+            items: 2,
             pinned_provider: NOBODY,
             arbiter: NOBODY,
             campaign: NOBODY,
@@ -454,7 +455,7 @@ impl Stage {
             milestones: 3,
             bond_atoms: 8_000,
             review_secs: 1_200,
-            batch_rows: 0,
+            items: 1,
             arbiter: self.cast.arbiter,
             input_roots: Vec::new(),
             ..self.refereed()
@@ -598,6 +599,7 @@ impl Stage {
                 op: 0,
                 row: 0,
                 col: 0,
+                at: 0,
             },
         );
         let evidence = claim.evidence(&charge);

@@ -9,7 +9,9 @@ mod checked;
 mod claim;
 mod fixtures;
 pub mod kit;
+mod opened;
 pub mod referee;
+mod samples;
 pub mod token;
 mod world;
 

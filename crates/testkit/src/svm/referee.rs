@@ -1,9 +1,12 @@
 //! What a referee does on a stage: commit to a claim, demand, answer and convict.
 
-pub use super::claim::{Claim, five_ops, product, tiny};
+pub use super::{
+    claim::Claim,
+    samples::{OPS_OF_A_LAYER, every_op, product, text, tiny, tiny_of},
+};
 
 use {
-    super::{Outcome, Stage, actor, addresses, ix, model_args},
+    super::{Outcome, Stage, actor, addresses, ix, model_args, rates},
     quern::{
         instructions::{NewJob, Submission},
         state::Purse,
@@ -12,13 +15,13 @@ use {
         Hash,
         demand::{self, NodeId, Parent},
         evidence::Charge,
-        hash,
+        graph, hash,
     },
     solana_sdk::{instruction::Instruction, pubkey::Pubkey},
 };
 
 impl Stage {
-    /// Registers and seals the program of a claim, once.
+    /// Registers and seals the graph of a claim, once.
     pub fn model_of(&mut self, claim: &Claim) -> Pubkey {
         let creator = self.cast.creator;
         let id = u64::from_le_bytes(hash::hash(&[&claim.graph])[..8].try_into().unwrap());
@@ -32,12 +35,19 @@ impl Stage {
         model
     }
 
-    /// The usual refereed job for a claim's inputs.
+    /// The usual refereed job for a claim's inputs, at the usual price and bond unless its work asks for more.
     pub fn args_of(&self, claim: &Claim) -> NewJob {
+        let (usual, rates) = (self.refereed(), rates());
+        let work = graph::seal(&claim.graph).unwrap().work * u64::from(claim.items);
+        let gwork = work.div_ceil(1_000_000_000);
+        let price_atoms = usual.price_atoms.max(gwork * rates.price_per_gwork_atoms);
+        let least_bond = gwork * rates.bond_per_gwork_atoms;
         NewJob {
-            batch_rows: claim.batch_rows,
+            price_atoms,
+            bond_atoms: usual.bond_atoms.max(least_bond).max(2 * price_atoms),
+            items: claim.items,
             input_roots: claim.input_roots(),
-            ..self.refereed()
+            ..usual
         }
     }
 
@@ -60,15 +70,22 @@ impl Stage {
     pub fn submitted_for(&mut self, claim: &Claim) -> Pubkey {
         let job = self.created_for(claim);
         self.take(&job);
-        self.submit_root(&job, claim.trace_root());
+        self.submit_roots(&job, claim.trace_root(), claim.tokens_root());
         job
     }
 
-    /// The provider commits to any root.
+    /// The provider commits to any root, in a graph without tokens.
     #[track_caller]
     pub fn submit_root(&mut self, job: &Pubkey, trace_root: Hash) {
+        self.submit_roots(job, trace_root, hash::MISSING);
+    }
+
+    /// The provider commits to any roots.
+    #[track_caller]
+    pub fn submit_roots(&mut self, job: &Pubkey, trace_root: Hash, tokens_root: Hash) {
         let args = Submission {
             trace_root,
+            tokens_root,
             output_uri: "https://out.example/claim".into(),
         };
         let state = self.job(job);
@@ -116,7 +133,7 @@ impl Stage {
     pub fn demand_ix(&self, job: &Pubkey, claim: &Claim, node_id: &NodeId) -> Instruction {
         let (state, asked) = (
             self.job(job),
-            demand::plan(&claim.parsed(), claim.batch_rows, node_id).unwrap(),
+            demand::plan(&claim.parsed(), claim.items, node_id).unwrap(),
         );
         let parent = match asked.parent {
             Parent::Answer { node_id, .. } => Some(self.demand_of(job, &node_id)),

@@ -123,14 +123,11 @@ impl WatcherChain for View {
             .collect())
     }
     async fn output_uri(&self, _: &Pubkey, _: &Job) -> ChainResult<String> {
-        self.world
-            .counts
-            .trace_look_ups
-            .fetch_add(1, Ordering::SeqCst);
+        self.world.counts.look_ups.fetch_add(1, Ordering::SeqCst);
         if self.world.is_lost.load(Ordering::SeqCst) {
             return Err(ClientError::Argument("too many requests".to_owned()));
         }
-        Ok(self.world.uri("trace.qtrace"))
+        Ok(self.world.uri(fetch::RESULT_FILE))
     }
     async fn demand_at(
         &self,
@@ -161,7 +158,7 @@ impl WatcherChain for View {
             let now = state.now;
             let job = *refutable(state)?;
             let graph = self.world.work.graph();
-            let asked = demand::plan(&graph, ROWS, node_id).unwrap();
+            let asked = demand::plan(&graph, self.world.work.items, node_id).unwrap();
             let above = match asked.parent {
                 Parent::Answer { node_id, .. } => {
                     let above = state.demands.iter();
@@ -171,14 +168,22 @@ impl WatcherChain for View {
                     if above.asked.answer.is_none() {
                         return Err(refused(QuernError::ParentUnanswered));
                     }
-                    above.answered_at + i64::from(REACT_SECS)
+                    above.answered_at
                 }
                 _ => {
                     assert_eq!(parent, None);
                     0
                 }
             };
-            if !in_time(now, above.max(job.deadline.get())) {
+            let of_tokens = match job.is_tokens(node_id.tree) {
+                true => 0,
+                false => job.tokens_answered_at.get(),
+            };
+            let deadline = job.deadline.get();
+            if !in_time(
+                now,
+                reaction_end(deadline, above.max(of_tokens), REACT_SECS),
+            ) {
                 return Err(refused(QuernError::TooLate));
             }
             if state
@@ -207,6 +212,27 @@ impl WatcherChain for View {
             Ok(())
         })
     }
+    async fn answer(&self, _: &Job, asked: &OpenedDemand, answer: &[u8]) -> ChainResult<()> {
+        let world = &self.world;
+        self.transact(&world.counts.answers, |state| {
+            let now = state.now;
+            let all = state.demands.iter_mut();
+            let mut all = all.filter(|demand| demand.asked.address == asked.address);
+            let demand = all.next().unwrap();
+            if demand.asked.answer.is_some() {
+                return Err(refused(QuernError::AlreadyAnswered));
+            }
+            if answer != world.claim.answer(&world.work, &asked.node_id) {
+                return Err(refused(QuernError::WrongAnswer));
+            }
+            demand.asked.answer = Some(answer.to_vec());
+            demand.answered_at = now;
+            let job = refutable(state)?;
+            job.open_demands = (job.open_demands.get() - 1).into();
+            job.last_answer_at = now.into();
+            Ok(())
+        })
+    }
     async fn convict(
         &self,
         _: &Job,
@@ -218,8 +244,9 @@ impl WatcherChain for View {
             let job = refutable(state)?;
             let case = evidence::Case {
                 graph: *graph,
-                batch_rows: ROWS,
+                items: self.world.work.items,
                 input_roots: &job.input_roots,
+                tokens_root: &job.tokens_root,
                 trace_root: &job.trace_root,
             };
             let judged = evidence::judge(&case, charge, bytes);
@@ -227,6 +254,7 @@ impl WatcherChain for View {
             let reason = match charge {
                 Charge::Cell { .. } => ConvictionReason::WrongCell,
                 Charge::Padding(_) => ConvictionReason::BadPadding,
+                Charge::Tokens { .. } => ConvictionReason::WrongTokens,
             };
             Ok(Conviction {
                 signature: slash(job, self.signer, reason),

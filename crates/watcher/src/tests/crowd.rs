@@ -120,6 +120,9 @@ impl WatcherChain for Crowd {
     async fn ask(&self, job: &Job, node_id: &NodeId, parent: Option<Pubkey>) -> ChainResult<()> {
         self.view.ask(job, node_id, parent).await
     }
+    async fn answer(&self, job: &Job, asked: &OpenedDemand, answer: &[u8]) -> ChainResult<()> {
+        self.view.answer(job, asked, answer).await
+    }
     async fn convict(
         &self,
         job: &Job,
@@ -194,7 +197,7 @@ async fn run_to_report(world: &World, watcher: &Watcher) -> bool {
 async fn strangers_whose_data_do_not_come_keep_nobody_waiting() {
     // Of many clients: they fail now and again, always with nearer deadlines, and never rest.
     let world = World::honest();
-    world.publish(&world.work.outputs);
+    world.publish(&world.claim);
     let others = Crowd::jobs(&world, 40, |number| Pubkey::from([number; 32]));
     let watcher = Crowd::watcher(&world, others, Duration::from_millis(100));
     assert!(
@@ -203,7 +206,7 @@ async fn strangers_whose_data_do_not_come_keep_nobody_waiting() {
     );
     // Of one client: they never even fail.
     let world = World::honest();
-    world.publish(&world.work.outputs);
+    world.publish(&world.claim);
     let others = Crowd::jobs(&world, 4, |_| BERT);
     let watcher = Crowd::watcher(&world, others, Duration::from_secs(3_600));
     assert!(run_to_report(&world, &watcher).await, "at once");
@@ -215,7 +218,7 @@ async fn strangers_whose_data_do_not_come_keep_nobody_waiting() {
 async fn decoys_of_many_clients_that_stall_hold_up_no_conviction() {
     for count in [4, 100] {
         let world = World::wrong(3);
-        world.publish(&world.claim.outputs);
+        world.publish(&world.claim);
         let others = Crowd::jobs(&world, count, |number| Pubkey::from([number; 32]));
         let watcher = Crowd::watcher(&world, others, Duration::from_secs(3_600));
         assert!(
@@ -231,7 +234,7 @@ async fn decoys_of_many_clients_that_stall_hold_up_no_conviction() {
 #[tokio::test]
 async fn decoys_that_failed_before_leave_download_slots_to_others() {
     let world = World::honest();
-    world.publish(&world.work.outputs);
+    world.publish(&world.claim);
     let others = Crowd::jobs(&world, 40, |number| Pubkey::from([number; 32]));
     let hour = Duration::from_secs(3_600);
     let (watcher, asked) = Crowd::counting(&world, others, hour, hour);

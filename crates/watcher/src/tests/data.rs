@@ -5,7 +5,7 @@ use super::*;
 #[tokio::test]
 async fn what_is_missing_is_tried_again_until_the_job_ends() {
     let world = World::honest();
-    world.publish(&world.work.outputs);
+    world.publish(&world.claim);
     let inputs = world.place().join("inputs");
     std::fs::remove_file(&inputs).unwrap();
     let watcher = world.watcher(ANNA);
@@ -42,7 +42,7 @@ async fn what_is_missing_is_tried_again_until_the_job_ends() {
 async fn data_of_a_named_client_are_kept_before_there_is_a_result() {
     for with_folder in [false, true] {
         let world = World::wrong(1);
-        world.publish(&world.claim.outputs);
+        world.publish(&world.claim);
         world.state().job.as_mut().unwrap().state = JobState::Taken as u8;
         let mut settings = Settings {
             scope: Scope::Clients([CLIENT].into()),
@@ -109,7 +109,7 @@ async fn other_data_than_those_that_were_committed_to_are_refused() {
     let mut inputs = world.work.inputs.clone();
     inputs[0].data_mut()[0] ^= 1;
     world.write("inputs", &file::encode_bundle(&inputs));
-    world.publish(&world.work.outputs);
+    world.publish(&world.claim);
     let watcher = world.watcher(ANNA);
     let reports = until_nothing_open(&watcher).await;
     assert!(why(&reports[0]).contains("root"), "{reports:?}");
@@ -166,7 +166,7 @@ async fn too_much_memory_work_or_too_small_a_bond_is_refused_before_anything_is_
     type Change = fn(&mut Settings);
     let settings: [(Change, &str); 4] = [
         (|settings| settings.memory_bytes = 0, "--memory-limit"),
-        (|settings| settings.max_macs = 1_999_999_999, "--max-gmacs"),
+        (|settings| settings.max_work = 1_999_999_999, "--max-gwork"),
         (
             |settings| settings.min_bonds = [(MINT, 11)].into(),
             "--min-bond",
@@ -182,7 +182,7 @@ async fn too_much_memory_work_or_too_small_a_bond_is_refused_before_anything_is_
         {
             let mut state = world.state();
             let job = state.job.as_mut().unwrap();
-            job.macs = 2_000_000_000u64.into();
+            job.work = 2_000_000_000u64.into();
             job.bond_atoms = 10u64.into();
         }
         std::fs::remove_file(world.place().join("weights")).unwrap();
@@ -201,7 +201,7 @@ async fn a_case_waits_for_memory_that_others_take() {
     for is_withheld in [false, true] {
         let world = World::wrong(0);
         if !is_withheld {
-            world.publish(&world.claim.outputs);
+            world.publish(&world.claim);
         }
         let settings = Settings {
             memory_bytes: 2 << 20,
@@ -254,7 +254,7 @@ async fn an_own_result_is_kept_until_the_case_is_decided() {
 #[tokio::test]
 async fn an_own_source_of_weights_that_fails_is_not_the_last_one() {
     let world = World::honest();
-    world.publish(&world.work.outputs);
+    world.publish(&world.claim);
     let settings = Settings {
         weights: [(MODEL, world.uri("nothing"))].into(),
         ..world.settings()

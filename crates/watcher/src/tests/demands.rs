@@ -6,8 +6,8 @@ use super::*;
 async fn a_withheld_wrong_value_of_any_op_is_found_by_demands() {
     for op in 0..5 {
         let world = World::wrong(op);
-        // Another trace is as good as none.
-        world.publish(&world.work.outputs);
+        // Other item roots and traces are as good as none.
+        world.publish(&world.work.honest());
         let watcher = world.watcher(ANNA);
         let report = until_reported(&world, &watcher, true).await;
         let Verdict::Convicted {
@@ -19,7 +19,7 @@ async fn a_withheld_wrong_value_of_any_op_is_found_by_demands() {
             panic!("{report:?}")
         };
         assert_eq!(usize::from(found), op);
-        // Trace tree, two steps of the op's tree, leaf.
+        // Two steps of the trace, one of the op's tree, the leaf.
         assert_eq!(demands, 4);
         assert_eq!(world.count(|c| &c.asks), 4);
         assert_eq!(report.fees_lamports, 4 * FEE_LAMPORTS);
@@ -33,10 +33,10 @@ async fn a_withheld_wrong_value_of_any_op_is_found_by_demands() {
 #[tokio::test]
 async fn padding_of_the_trace_is_convicted() {
     let world = World::new(|work| Claim {
-        outputs: work.outputs.clone(),
         forged: true,
+        ..work.honest()
     });
-    world.publish(&world.work.outputs);
+    world.publish(&world.work.honest());
     let report = until_reported(&world, &world.watcher(ANNA), true).await;
     let Verdict::Convicted {
         charge: Charge::Padding(NodeId {
@@ -94,7 +94,7 @@ async fn late_data_are_waited_for_before_anything_is_paid() {
     world.pass_time(29);
     watcher.pass().await.unwrap();
     assert_eq!(world.count(|c| &c.asks), 0);
-    world.publish(&world.claim.outputs);
+    world.publish(&world.claim);
     let report = watcher.pass().await.unwrap().reports.remove(0);
     assert!(matches!(
         report.verdict,
@@ -110,9 +110,9 @@ async fn once_it_has_paid_the_missing_trace_is_left_alone() {
     let watcher = world.watcher(ANNA);
     watcher.pass().await.unwrap();
     assert_eq!(world.count(|c| &c.asks), 1);
-    let looks = world.count(|c| &c.trace_look_ups);
+    let looks = world.count(|c| &c.look_ups);
     until_reported(&world, &watcher, true).await;
-    assert_eq!(world.count(|c| &c.trace_look_ups), looks);
+    assert_eq!(world.count(|c| &c.look_ups), looks);
 }
 
 #[tokio::test]
@@ -197,7 +197,7 @@ async fn a_flood_of_demands_hides_nothing() {
 #[tokio::test]
 async fn a_trace_whose_place_cannot_be_found_is_a_missing_one() {
     let world = World::wrong(3);
-    world.publish(&world.claim.outputs);
+    world.publish(&world.claim);
     world.is_lost.store(true, Ordering::SeqCst);
     let watcher = world.watcher(ANNA);
     for _ in 0..5 {
@@ -210,7 +210,7 @@ async fn a_trace_whose_place_cannot_be_found_is_a_missing_one() {
         "{report:?}"
     );
     assert_eq!(
-        world.count(|c| &c.trace_look_ups),
+        world.count(|c| &c.look_ups),
         2,
         "once more, not in every step"
     );
@@ -226,7 +226,7 @@ async fn after_the_review_nothing_is_asked_but_published_data_still_convict() {
         (pass.reports.len(), pass.waiting, world.count(|c| &c.asks)),
         (0, 1, 0)
     );
-    world.publish(&world.claim.outputs);
+    world.publish(&world.claim);
     let report = watcher.pass().await.unwrap().reports.remove(0);
     assert_eq!(report.verdict.name(), "convicted");
 }

@@ -7,13 +7,16 @@ mod chain;
 mod crowd;
 mod data;
 mod demands;
+mod items;
 mod run;
+mod texts;
 mod verdicts;
+mod work;
 
 use {
     crate::{
-        Conviction, Followed, OpenedDemand, Report, Scope, Settings, Until, Verdict, Watcher,
-        WatcherChain, WatcherError, actions,
+        CheckedItems, Conviction, Followed, OpenedDemand, Report, Scope, Settings, Until, Verdict,
+        Watcher, WatcherChain, WatcherError, actions,
         case::{Case, CaseId},
         error::StepError,
         survey::survey,
@@ -33,26 +36,27 @@ use {
         },
     },
     quern_data::{
-        DataError, Share, TensorList, Wanted,
+        DataError, Share, TensorList, Wanted, fetch,
         runtime::{Retry, lock},
     },
     quern_proof::{
         Hash, Operand, Tensor,
         builder::GraphBuilder,
-        commit,
+        commit::{self, Commitment, Committer, ItemTrace},
         demand::{self, NodeId, Parent, Tree},
-        eval,
+        eval::Batch,
         evidence::{self, Charge},
         file,
         graph::Graph,
         hash,
         hash::Tag,
         shape::DType,
-        witness::{Openings, Whole},
+        verify::Hints,
+        witness::{self, Openings, Whole},
     },
-    quern_rules::deadline::{demand_due, in_time, passed},
+    quern_rules::deadline::{demand_due, in_time, passed, reaction_end},
     std::{
-        collections::HashSet,
+        collections::{BTreeMap, HashSet},
         path::Path,
         sync::{
             Arc, Mutex, MutexGuard,
@@ -60,6 +64,7 @@ use {
         },
         time::Duration,
     },
+    work::{Claim, Work},
 };
 
 const CLIENT: Pubkey = Pubkey::new_from_array([2; 32]);
@@ -74,121 +79,6 @@ const REVIEW_SECS: u32 = 1_000;
 const RESPONSE_SECS: u32 = 60;
 const REACT_SECS: u32 = 60;
 const FEE_LAMPORTS: u64 = 10_000;
-const ROWS: u32 = 20;
-
-/// A program with every op, and its data.
-struct Work {
-    graph: Vec<u8>,
-    inputs: Vec<Tensor>,
-    weights: Vec<Tensor>,
-    outputs: Vec<Tensor>,
-}
-
-impl Work {
-    fn new() -> Self {
-        let values = |count: u32, step: u32| -> Vec<i8> {
-            (0..count).map(|i| ((i * step) % 251) as u8 as i8).collect()
-        };
-        let numbers = |count: i32| -> Vec<i32> { (0..count).map(|i| 1_000 + i * 37).collect() };
-        let weights = vec![
-            Tensor::from_i8(50, 40, &values(2_000, 7)).unwrap(),
-            Tensor::from_i32(1, 50, &numbers(50)).unwrap(),
-            Tensor::from_i32(1, 50, &numbers(50)).unwrap(),
-            Tensor::from_i8(1, 256, &values(256, 3)).unwrap(),
-            Tensor::from_i8(40, 50, &values(2_000, 11)).unwrap(),
-        ];
-        let inputs = vec![Tensor::from_i8(ROWS, 40, &values(800, 13)).unwrap()];
-        let mut builder = GraphBuilder::new();
-        let a = builder.input_batch(DType::I8, 40);
-        let [w, bias, mult, table, last] =
-            [0, 1, 2, 3, 4].map(|index| builder.weight(&weights[index]));
-        let linear = builder.qlinear(a, w, bias, mult, 22, -128, 127);
-        let mapped = builder.lut(linear, table);
-        let sum = builder.add(linear, mapped);
-        let product = builder.matmul(sum, last);
-        builder.argmax(product);
-        let graph = builder.finish().unwrap();
-        let outputs = eval::run(&Graph::parse(&graph).unwrap(), ROWS, &inputs, &weights).unwrap();
-        Self {
-            graph,
-            inputs,
-            weights,
-            outputs,
-        }
-    }
-
-    fn graph(&self) -> Graph<'_> {
-        Graph::parse(&self.graph).unwrap()
-    }
-
-    /// The outputs with one byte of an op's changed.
-    fn with_wrong(&self, op: usize) -> Vec<Tensor> {
-        let mut outputs = self.outputs.clone();
-        let data = outputs[op].data_mut();
-        let middle = data.len() / 2;
-        data[middle] ^= 1;
-        outputs
-    }
-}
-
-/// What the provider committed to: a canonical commitment, or one with a node beside the ops that is not zero.
-struct Claim {
-    outputs: Vec<Tensor>,
-    forged: bool,
-}
-
-impl Claim {
-    fn trace_leaves(&self) -> Vec<Hash> {
-        let mut leaves: Vec<Hash> = self.outputs.iter().map(commit::data_root).collect();
-        leaves.resize(leaves.len().next_power_of_two(), hash::MISSING);
-        if self.forged {
-            *leaves.last_mut().unwrap() = [9; 32];
-        }
-        leaves
-    }
-
-    fn trace_node(&self, level: u8, index: u64) -> Hash {
-        let mut nodes = self.trace_leaves();
-        while nodes.len() > 1 << level {
-            nodes = nodes
-                .chunks(2)
-                .map(|pair| hash::node(Tag::Trace, &pair[0], &pair[1]))
-                .collect();
-        }
-        nodes[usize::try_from(index).unwrap()]
-    }
-
-    fn root(&self) -> Hash {
-        self.trace_node(0, 0)
-    }
-
-    /// What an honest holder of these data answers.
-    fn answer(&self, work: &Work, node_id: &NodeId) -> Vec<u8> {
-        let graph = work.graph();
-        let asked = demand::plan(&graph, ROWS, node_id).unwrap();
-        let whole = Whole::new(&graph, ROWS, &work.inputs, &work.weights, &self.outputs).unwrap();
-        if asked.is_leaf {
-            let Tree::Data(operand) = node_id.tree else {
-                panic!("the trace has no leaves")
-            };
-            let shape = graph.shape(operand).unwrap().geometry(ROWS).unwrap();
-            let row = u32::try_from(node_id.index >> shape.row_height()).unwrap();
-            let k = u32::try_from(node_id.index & ((1 << shape.row_height()) - 1)).unwrap();
-            return whole.leaf(operand, row, k).unwrap().to_vec();
-        }
-        let count = u64::from(asked.answer_bytes) / 32;
-        let depth = count.trailing_zeros() as u8;
-        (0..count)
-            .flat_map(|place| {
-                let (level, index) = (node_id.level + depth, (node_id.index << depth) + place);
-                match node_id.tree {
-                    Tree::Trace => self.trace_node(level, index),
-                    tree => whole.node(NodeId::new(tree, level, index)).unwrap(),
-                }
-            })
-            .collect()
-    }
-}
 
 #[derive(Clone)]
 struct OnChain {
@@ -213,7 +103,9 @@ struct Counts {
     timeouts: AtomicUsize,
     settled: AtomicUsize,
     closed: AtomicUsize,
-    trace_look_ups: AtomicUsize,
+    look_ups: AtomicUsize,
+    /// Demands that a watcher answered.
+    answers: AtomicUsize,
 }
 
 struct World {
@@ -242,7 +134,10 @@ struct World {
 
 impl World {
     fn new(wrong: impl FnOnce(&Work) -> Claim) -> Arc<Self> {
-        let work = Work::new();
+        Self::of(Work::new(), wrong)
+    }
+
+    fn of(work: Work, wrong: impl FnOnce(&Work) -> Claim) -> Arc<Self> {
         let claim = wrong(&work);
         let folder = tempfile::tempdir().unwrap();
         let mut job = Job::zeroed();
@@ -254,12 +149,23 @@ impl World {
         job.mint = MINT;
         job.model = MODEL;
         job.provider = PROVIDER;
-        job.batch_rows = ROWS.into();
+        job.items = work.items.into();
         job.submissions = 1u32.into();
         job.review_secs = REVIEW_SECS.into();
         job.deadline = (START + i64::from(REVIEW_SECS)).into();
-        job.trace_root = claim.root();
-        job.input_roots[0] = commit::data_root(&work.inputs[0]);
+        job.trace_root = claim.opened(&work).root();
+        job.tokens_root = work.tokens_root(&claim);
+        let tokens = work.graph().tokens();
+        job.tokens_input = tokens.map_or(0, |tokens| tokens as u8 + 1);
+        let mut given = work.inputs.clone();
+        for (index, input) in work.inputs.iter().enumerate() {
+            if tokens != Some(index as u16) {
+                job.input_roots[index] = commit::data_root(input);
+            }
+        }
+        if let Some(tokens) = tokens {
+            given.remove(tokens.into());
+        }
         job.terms.demand_fee_lamports = FEE_LAMPORTS.into();
         job.terms.response_secs = RESPONSE_SECS.into();
         job.terms.react_secs = REACT_SECS.into();
@@ -285,23 +191,18 @@ impl World {
             refusals: AtomicUsize::new(0),
             refused: AtomicUsize::new(0),
         };
-        world.write("inputs", &file::encode_bundle(&world.work.inputs));
+        world.write("inputs", &file::encode_bundle(&given));
         world.write("weights", &file::encode_bundle(&world.work.weights));
         Arc::new(world)
     }
 
     fn honest() -> Arc<Self> {
-        Self::new(|work| Claim {
-            outputs: work.outputs.clone(),
-            forged: false,
-        })
+        Self::new(Work::honest)
     }
 
+    /// A wrong value of an op in the third of four items.
     fn wrong(op: usize) -> Arc<Self> {
-        Self::new(|work| Claim {
-            outputs: work.with_wrong(op),
-            forged: false,
-        })
+        Self::new(|work| work.with_wrong(2, op))
     }
 
     fn place(&self) -> std::path::PathBuf {
@@ -318,8 +219,37 @@ impl World {
             .to_string()
     }
 
-    fn publish(&self, outputs: &[Tensor]) {
-        self.write("trace.qtrace", &file::encode_trace(outputs).unwrap());
+    /// Publishes everything of a claim.
+    fn publish(&self, claim: &Claim) {
+        self.publish_roots(claim);
+        self.publish_tokens(claim);
+        for item in 0..self.work.items {
+            self.publish_trace(claim, item);
+        }
+    }
+
+    /// Result and item roots.
+    fn publish_roots(&self, claim: &Claim) {
+        let commitment = claim.commitment(&self.work);
+        self.write(fetch::RESULT_FILE, &commitment.result_file);
+        self.write(fetch::ROOTS_FILE, &commitment.roots_file);
+    }
+
+    fn publish_tokens(&self, claim: &Claim) {
+        if let Some(tokens) = self.work.graph().tokens() {
+            let tokens = file::encode_tensor(&claim.inputs[usize::from(tokens)]);
+            self.write(fetch::TOKENS_FILE, &tokens);
+        }
+    }
+
+    fn publish_trace(&self, claim: &Claim, item: u32) {
+        let outputs = &claim.outputs[item as usize];
+        let trace = file::encode_trace(outputs).unwrap();
+        self.write(&fetch::trace_file(item), &trace);
+        let sums = Hints::encode(&self.work.batch(), item, outputs).unwrap();
+        if !sums.is_empty() {
+            self.write(&fetch::sums_file(item), &sums);
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -332,19 +262,38 @@ impl World {
 
     /// The provider answers what is open.
     fn answer(&self) {
+        self.answer_those(|_| true);
+    }
+
+    /// The provider answers what would be overdue in a second.
+    fn answer_at_the_last_second(&self) {
+        let now = self.state().now;
+        self.answer_those(|demand| demand.asked.due <= now + 1);
+    }
+
+    fn answer_those(&self, is_answered: impl Fn(&OnChain) -> bool) {
         let mut state = self.state();
         let now = state.now;
+        let (mut about_tokens, mut has_answered) = (false, false);
         for demand in &mut state.demands {
-            if demand.asked.answer.is_none() {
-                demand.asked.answer = Some(self.claim.answer(&self.work, &demand.asked.node_id));
+            if demand.asked.answer.is_none() && is_answered(demand) {
+                has_answered = true;
+                let node_id = demand.asked.node_id;
+                demand.asked.answer = Some(self.claim.answer(&self.work, &node_id));
                 demand.answered_at = now;
+                about_tokens |= matches!(node_id.tree, Tree::Data(Operand::Input(_)));
             }
         }
         let open = state.demands.iter();
         let open = open.filter(|demand| demand.asked.answer.is_none()).count();
         let job = state.job.as_mut().unwrap();
         job.open_demands = (open as u32).into();
-        job.last_answer_at = now.into();
+        if has_answered {
+            job.last_answer_at = now.into();
+        }
+        if about_tokens {
+            job.tokens_answered_at = now.into();
+        }
     }
 
     /// The provider is paid.
@@ -378,6 +327,14 @@ impl World {
 
     fn count(&self, of: impl Fn(&Counts) -> &AtomicUsize) -> usize {
         of(&self.counts).load(Ordering::SeqCst)
+    }
+}
+
+/// Opens the world's case and has it check these items.
+async fn choose(watcher: &Watcher, items: &[u32]) {
+    survey(&watcher.state, &HashSet::new(), true).await.unwrap();
+    for case in lock(&watcher.state.cases.open).values_mut() {
+        case.sample = Some(Arc::new(items.to_vec()));
     }
 }
 

@@ -7,7 +7,7 @@ async fn a_node_that_is_behind_ends_no_case() {
     // Before the submission, and before the job.
     for has_job in [true, false] {
         let world = World::wrong(1);
-        world.publish(&world.claim.outputs);
+        world.publish(&world.claim);
         let mut behind = world.state().job.unwrap();
         behind.state = JobState::Taken as u8;
         behind.submissions = 0u32.into();
@@ -25,7 +25,7 @@ async fn a_node_that_is_behind_ends_no_case() {
     }
     // What fails while another node is asked stays a failure.
     let world = World::wrong(1);
-    world.publish(&world.claim.outputs);
+    world.publish(&world.claim);
     let now = world.state().job;
     let mut behind = now;
     behind.as_mut().unwrap().submissions = 0u32.into();
@@ -41,7 +41,7 @@ async fn a_node_that_is_behind_ends_no_case() {
 #[tokio::test]
 async fn what_seems_to_have_gone_on_is_reported_once_and_examined_if_it_has_not() {
     let world = World::wrong(1);
-    world.publish(&world.claim.outputs);
+    world.publish(&world.claim);
     let watcher = world.watcher(ANNA);
     world.state().stale = vec![None, None];
     let pass = watcher.pass().await.unwrap();
@@ -54,7 +54,7 @@ async fn what_seems_to_have_gone_on_is_reported_once_and_examined_if_it_has_not(
 #[tokio::test]
 async fn run_reports_and_stops_when_told() {
     let world = World::wrong(2);
-    world.publish(&world.claim.outputs);
+    world.publish(&world.claim);
     let watcher = world.watcher(ANNA);
     let (tell, told) = tokio::sync::oneshot::channel::<()>();
     let mut tell = Some(tell);
@@ -96,7 +96,7 @@ async fn a_node_that_hangs_keeps_nobody_from_stopping() {
 #[tokio::test]
 async fn it_ends_when_all_named_jobs_have_ended() {
     let world = World::honest();
-    world.publish(&world.work.outputs);
+    world.publish(&world.claim);
     let settings = Settings {
         scope: Scope::Jobs([world.address].into()),
         ..world.settings()
@@ -116,7 +116,7 @@ async fn it_ends_when_all_named_jobs_have_ended() {
 #[tokio::test]
 async fn follow_tells_all_until_the_account_is_gone() {
     let world = World::wrong(2);
-    world.publish(&world.claim.outputs);
+    world.publish(&world.claim);
     let settings = Settings {
         scope: Scope::Jobs([world.address].into()),
         ..world.settings()
@@ -143,7 +143,7 @@ async fn follow_tells_all_until_the_account_is_gone() {
 async fn one_look_that_always_fails_ends_with_its_error() {
     let run = async |refusals: usize, until: Until| {
         let world = World::wrong(1);
-        world.publish(&world.claim.outputs);
+        world.publish(&world.claim);
         world.refusals.store(refusals, Ordering::SeqCst);
         let watcher = world.watcher(ANNA);
         let mut names = Vec::new();

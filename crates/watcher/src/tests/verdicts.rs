@@ -5,7 +5,7 @@ use super::*;
 #[tokio::test]
 async fn a_right_result_is_reported_once() {
     let world = World::honest();
-    world.publish(&world.work.outputs);
+    world.publish(&world.claim);
     let settings = Settings {
         state: Some(world.place().join("state")),
         scope: Scope::Clients([CLIENT].into()),
@@ -14,6 +14,11 @@ async fn a_right_result_is_reported_once() {
     let watcher = world.watcher_with(ANNA, settings.clone(), usize::MAX);
     let pass = watcher.pass().await.unwrap();
     let verdict = Verdict::Consistent {
+        items: CheckedItems {
+            items: 4,
+            recomputed: 0,
+            verified: 4,
+        },
         delivered: true,
         note: None,
     };
@@ -54,7 +59,7 @@ async fn a_right_result_is_reported_once() {
 async fn a_published_wrong_value_of_any_op_is_convicted_at_once() {
     for op in 0..5 {
         let world = World::wrong(op);
-        world.publish(&world.claim.outputs);
+        world.publish(&world.claim);
         let watcher = world.watcher(ANNA);
         let report = watcher.pass().await.unwrap().reports.remove(0);
         let Verdict::Convicted {
@@ -85,10 +90,11 @@ async fn hints_that_lie_change_nothing() {
         } else {
             World::honest()
         };
-        world.publish(&world.claim.outputs);
-        let lies = Tensor::from_i32(ROWS, 50, &vec![1; 1_000]).unwrap();
-        for hints in [file::encode_trace(&[lies]).unwrap(), vec![1, 2, 3]] {
-            world.write("hints.qtrace", &hints);
+        world.publish(&world.claim);
+        for sums in [vec![1; 2_000], vec![1, 2, 3]] {
+            for item in 0..world.work.items {
+                world.write(&fetch::sums_file(item), &sums);
+            }
             let report = world.watcher(ANNA).pass().await.unwrap().reports.remove(0);
             match is_wrong {
                 true => assert!(report.verdict.is_conviction(), "{report:?}"),
@@ -106,17 +112,20 @@ async fn a_right_result_that_is_not_delivered_is_consistent() {
     for published in [None, Some(vec![7; 100])] {
         let world = World::honest();
         if let Some(bytes) = published {
-            world.write("trace.qtrace", &bytes);
+            world.write(fetch::ROOTS_FILE, &bytes);
+            world.write(&fetch::trace_file(0), &bytes);
         }
         let report = world.watcher(ANNA).pass().await.unwrap().reports.remove(0);
         let Verdict::Consistent {
+            items,
             delivered: false,
             note: Some(note),
         } = report.verdict
         else {
             panic!("{report:?}")
         };
-        assert!(note.contains("trace.qtrace"), "{note}");
+        assert!(note.contains(fetch::ROOTS_FILE), "{note}");
+        assert_eq!((items.recomputed, items.verified), (4, 0));
         assert_eq!(world.count(|c| &c.asks), 0);
     }
 }
@@ -166,7 +175,7 @@ async fn two_watchers_share_demands_and_one_convicts() {
 #[tokio::test]
 async fn a_case_is_known_by_what_was_committed_to() {
     let world = World::honest();
-    world.publish(&world.work.outputs);
+    world.publish(&world.claim);
     let settings = Settings {
         state: Some(world.place().join("state")),
         ..world.settings()
@@ -193,7 +202,7 @@ async fn a_case_is_known_by_what_was_committed_to() {
 async fn whoever_has_money_in_a_conviction_opens_the_provers_purse() {
     for is_client in [false, true] {
         let world = World::wrong(1);
-        world.publish(&world.claim.outputs);
+        world.publish(&world.claim);
         world.has_purse.store(false, Ordering::SeqCst);
         let settings = Settings {
             scope: match is_client {
@@ -217,7 +226,7 @@ async fn a_wrong_result_that_cannot_be_convicted_is_called_wrong() {
         let world = World::wrong(2);
         world.pass_time(100);
         if is_published {
-            world.publish(&world.claim.outputs);
+            world.publish(&world.claim);
         }
         world.is_poor.store(true, Ordering::SeqCst);
         let settings = Settings {
@@ -226,7 +235,7 @@ async fn a_wrong_result_that_cannot_be_convicted_is_called_wrong() {
         };
         let watcher = world.watcher_with(ANNA, settings.clone(), usize::MAX);
         let report = until_nothing_open(&watcher).await.remove(0);
-        let Verdict::Wrong { charge, why } = &report.verdict else {
+        let Verdict::Wrong { charge, why, .. } = &report.verdict else {
             panic!("{report:?}")
         };
         assert_eq!(charge.is_some(), is_published);
@@ -241,7 +250,7 @@ async fn a_wrong_result_that_cannot_be_convicted_is_called_wrong() {
     }
     // Also if it was paid in the meantime.
     let world = World::wrong(2);
-    world.publish(&world.claim.outputs);
+    world.publish(&world.claim);
     world.is_poor.store(true, Ordering::SeqCst);
     let watcher = world.watcher(ANNA);
     assert_eq!(watcher.pass().await.unwrap().waiting, 1);
@@ -264,7 +273,9 @@ fn reports_in_json_say_the_same_for_programs() {
                 op: 1,
                 row: 2,
                 col: 3,
+                at: 0,
             },
+            item: Some(2),
             route: Route::Account,
             evidence_bytes: 10,
             compute_units: None,
@@ -275,12 +286,20 @@ fn reports_in_json_say_the_same_for_programs() {
     let json = report.json();
     for (field, value) in [
         ("verdict", serde_json::json!("convicted")),
-        ("charge", serde_json::json!({ "op": 1, "row": 2, "col": 3 })),
+        (
+            "charge",
+            serde_json::json!({ "item": 2, "op": 1, "row": 2, "col": 3, "at": 0 }),
+        ),
         ("route", serde_json::json!("account")),
         ("submission", serde_json::json!(2)),
         ("compute_units", serde_json::Value::Null),
     ] {
         assert_eq!(json[field], value, "{field}");
     }
-    assert!(report.verdict.details().contains("op 1, row 2, column 3"));
+    assert!(
+        report
+            .verdict
+            .details()
+            .contains("op 1, row 2, column 3 (item 2)")
+    );
 }

@@ -155,14 +155,11 @@ pub(super) fn total(row: &SqliteRow) -> Result<(TotalKey, Total)> {
         assurance: small(row, "assurance")?,
         mint: key(row, "mint")?,
     };
-    Ok((key, total_value(row)?))
-}
-
-pub(super) fn total_value(row: &SqliteRow) -> Result<Total> {
-    Ok(Total {
+    let total = Total {
         atoms: large(row, "atoms")?,
         count: number(row, "count")?,
-    })
+    };
+    Ok((key, total))
 }
 
 pub(super) fn step(row: &SqliteRow) -> Result<StepRow> {
@@ -202,7 +199,7 @@ pub(super) fn settlement(row: &SqliteRow) -> Result<(EventId, Settlement)> {
         campaign: key(row, "campaign")?,
         assurance: small(row, "assurance")?,
         milestone: small(row, "milestone")?,
-        macs: number(row, "macs")?,
+        work: number(row, "work")?,
         price_atoms: number(row, "price_atoms")?,
         fee_atoms: number(row, "fee_atoms")?,
         royalty_atoms: number(row, "royalty_atoms")?,

@@ -12,8 +12,6 @@ use {
 
 /// What a store's header says it is: "Qurn". The migrations write it.
 const APPLICATION_ID: i64 = 0x5175_726e;
-/// Tables of a store that was made before it said so.
-const TABLES: [&str; 4] = ["_sqlx_migrations", "meta", "tx", "event"];
 
 /// The file that `sqlite:PATH` names.
 pub(in crate::store) fn path_of(name: &str) -> Result<&Path> {
@@ -115,15 +113,8 @@ async fn is_store(connection: &mut SqliteConnection) -> sqlx::Result<bool> {
     let id: i64 = sqlx::query_scalar("PRAGMA application_id")
         .fetch_one(&mut *connection)
         .await?;
-    let tables: Vec<String> = sqlx::query_scalar("SELECT name FROM sqlite_master")
-        .fetch_all(&mut *connection)
+    let tables: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM sqlite_master")
+        .fetch_one(&mut *connection)
         .await?;
-    let has_ours = TABLES
-        .iter()
-        .all(|table| tables.iter().any(|found| found == table));
-    Ok(match id {
-        APPLICATION_ID => true,
-        0 => has_ours || tables.is_empty(),
-        _ => false,
-    })
+    Ok(id == APPLICATION_ID || (id == 0 && tables == 0))
 }

@@ -1,13 +1,17 @@
 //! SQLite: one file, one writer, many readers (write-ahead log).
 
+mod bulk;
 mod columns;
 mod file;
+mod number;
+mod numbers;
 mod read;
 mod write;
 
 pub(super) use file::path_of;
 
 use {
+    self::numbers::Numbers,
     super::rows::{Engine, Queries, Rows},
     crate::error::{IndexerError, Result},
     async_trait::async_trait,
@@ -40,7 +44,7 @@ impl Sqlite {
     /// Opens the database in this file, creating file and tables if needed.
     ///
     /// # Errors
-    /// If the file cannot be opened, is newer or not a store, or another process has it.
+    /// If the file cannot be opened, is another version's or not a store, or another process has it.
     pub async fn open(path: &Path) -> Result<Self> {
         let path = &file::real_path(path)?;
         let lock = file::lock(path)?;
@@ -96,12 +100,12 @@ async fn has_left_transaction(connection: &mut SqliteConnection) -> sqlx::Result
 #[async_trait]
 impl Engine for Sqlite {
     async fn read(&self) -> Result<Box<dyn Queries>> {
-        Ok(Box::new(SqliteRows(self.reader.begin().await?)))
+        Ok(Box::new(SqliteRows::new(self.reader.begin().await?)))
     }
 
     async fn write(&self) -> Result<Box<dyn Rows>> {
         let begun = self.writer.begin_with("BEGIN IMMEDIATE").await?;
-        Ok(Box::new(SqliteRows(begun)))
+        Ok(Box::new(SqliteRows::new(begun)))
     }
 
     async fn close(&self) {
@@ -111,7 +115,19 @@ impl Engine for Sqlite {
 }
 
 /// Rows in one transaction; its state is that of its first query.
-struct SqliteRows(Transaction<'static, Driver>);
+struct SqliteRows {
+    transaction: Transaction<'static, Driver>,
+    numbers: Numbers,
+}
+
+impl SqliteRows {
+    fn new(transaction: Transaction<'static, Driver>) -> Self {
+        Self {
+            transaction,
+            numbers: Numbers::default(),
+        }
+    }
+}
 
 #[cfg(test)]
 mod tests {
@@ -154,37 +170,6 @@ mod tests {
             }
             Place::Rebuild => store.rebuild().await.map(drop),
             Place::Again => store.walk_again().await,
-        }
-    }
-
-    #[tokio::test(flavor = "multi_thread")]
-    async fn a_store_of_the_first_version_is_brought_up_to_date() {
-        let folder = TempDir::new().unwrap();
-        let path = folder.path().join("db");
-        let mut first = sqlx::migrate!("src/store/sqlite/migrations");
-        first.migrations = first.migrations[..1].to_vec().into();
-        let options = SqliteConnectOptions::new().filename(&path);
-        let mut old = sqlx::ConnectOptions::connect(&options.create_if_missing(true))
-            .await
-            .unwrap();
-        first.run(&mut old).await.unwrap();
-        let rows = "INSERT INTO tx VALUES (x'01', x'02');
-            INSERT INTO event VALUES (x'01', 0, 0, x'02', 'JobTaken', x''), (x'01', 0, 1, x'02', 'ResultSubmitted', x'');
-            INSERT INTO step VALUES (x'aa', x'01', x'01', 0, 0), (x'aa', x'02', x'01', 0, 1)";
-        sqlx::raw_sql(rows).execute(&mut old).await.unwrap();
-        sqlx::Connection::close(old).await.unwrap();
-
-        let engine = Sqlite::open(&path).await.unwrap();
-        for (sql, expected) in [
-            ("SELECT entries FROM tx", 2),
-            ("SELECT COUNT(*) FROM step WHERE submission", 1),
-            ("SELECT inner FROM step WHERE submission", 1),
-        ] {
-            let found: i64 = sqlx::query_scalar(sql)
-                .fetch_one(&engine.reader)
-                .await
-                .unwrap();
-            assert_eq!(found, expected, "{sql}");
         }
     }
 

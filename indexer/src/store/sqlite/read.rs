@@ -1,11 +1,12 @@
 //! Queries.
 
 use {
-    super::{SqliteRows, columns},
+    super::{SqliteRows, bulk, columns, numbers::numbers_sql},
     crate::{
         error::Result,
         project::{
             EntityKey, EntityRow, Event, EventId, ScoreKey, Settlement, program::EntityKind,
+            window_bucket,
         },
         store::rows::{
             BoardQuery, Cursor, Entity, Gap, Holes, JobsQuery, Meta, Origin, Projected, Projection,
@@ -24,40 +25,102 @@ const VALUES_BOUND: usize = 500;
 
 macro_rules! entity_columns {
     () => {
-        "kind, address, seq, seen, closed, slot, signature, instruction, inner, state_seq, state_signature, \
-         state_instruction, state_inner, state_bytes, text_seq, text"
+        "kind, address, seq, seen, closed, entity.slot, cause.signature, instruction, inner, state_seq, \
+         stated.signature AS state_signature, state_instruction, state_inner, state_bytes, text_seq, text, entity.tx, state_tx"
+    };
+}
+/// The transactions that accounts name.
+macro_rules! entity_joins {
+    () => {
+        " CROSS JOIN tx AS cause ON cause.id = entity.tx LEFT JOIN tx AS stated ON stated.id = entity.state_tx "
     };
 }
 
-/// A page of a leaderboard over all time. The bucket stands in the text, not as a mark: only then the index of that bucket
-/// serves.
+/// A page of a leaderboard. The bound of buckets stands in the text as in the index: only then the index serves.
 const RANKED: &str = "SELECT value, provider FROM score WHERE metric = ?1 AND assurance = ?2 AND mint = ?3 \
-    AND bucket = -9223372036854775808 AND value <= ?4 AND (value < ?4 OR provider > ?5) \
+    AND bucket = ?7 AND bucket < -9223372036854775800 AND value <= ?4 AND (value < ?4 OR provider > ?5) \
     ORDER BY value DESC, provider LIMIT ?6";
+
+/// Which events are recorded. Crossed in this order, the wanted rows are gone through and each is looked up.
+fn recorded_sql(ids: usize) -> String {
+    let values = bulk::values(3, ids);
+    format!(
+        "WITH wanted (signature, instruction, inner) AS (VALUES {values}) SELECT wanted.* FROM wanted CROSS JOIN tx \
+         ON substr(tx.signature, 1, 8) = substr(wanted.signature, 1, 8) AND tx.signature = wanted.signature \
+         CROSS JOIN event ON event.tx = tx.id AND event.instruction = wanted.instruction AND event.inner = wanted.inner"
+    )
+}
+
+/// Accounts by their keys, in the same way.
+fn entities_sql(keys: usize) -> String {
+    const SELECT: &str = concat!(
+        "SELECT ",
+        entity_columns!(),
+        " FROM wanted CROSS JOIN entity USING (kind, address)",
+        entity_joins!()
+    );
+    let values = bulk::values(2, keys);
+    format!("WITH wanted (kind, address) AS (VALUES {values}) {SELECT}")
+}
+
+/// Scores by their keys, in the same way.
+pub(super) fn scores_sql(keys: usize) -> String {
+    let values = bulk::values(5, keys);
+    format!(
+        "WITH wanted (metric, assurance, mint, bucket, provider) AS (VALUES {values}) \
+         SELECT score.* FROM wanted CROSS JOIN score USING (metric, assurance, mint, bucket, provider)"
+    )
+}
+
+/// Sums by their keys, in the same way.
+pub(super) fn totals_sql(keys: usize) -> String {
+    let values = bulk::values(3, keys);
+    format!(
+        "WITH wanted (category, assurance, mint) AS (VALUES {values}) \
+         SELECT total.* FROM wanted CROSS JOIN total USING (category, assurance, mint)"
+    )
+}
 
 /// Accounts of a kind by their owners. Left to itself, SQLite takes the primary key and reads every account of the kind.
 fn entities_of_sql(owners: usize) -> String {
-    const SELECT: &str = concat!("SELECT ", entity_columns!());
+    const SELECT: &str = concat!(
+        "SELECT ",
+        entity_columns!(),
+        " FROM entity INDEXED BY entity_owner",
+        entity_joins!(),
+        "WHERE kind = ? AND owner IN"
+    );
     let marks = marks(owners);
-    format!("{SELECT} FROM entity INDEXED BY entity_owner WHERE kind = ? AND owner IN ({marks})")
+    format!("{SELECT} ({marks})")
 }
 
 /// A page of one owner's accounts of a kind, by their addresses.
 const OWNED: &str = concat!(
     "SELECT ",
     entity_columns!(),
-    " FROM entity INDEXED BY entity_owner WHERE kind = ?1 AND owner = ?2 AND address > ?3 ORDER BY address LIMIT ?4"
+    " FROM entity INDEXED BY entity_owner",
+    entity_joins!(),
+    "WHERE kind = ?1 AND owner = ?2 AND address > ?3 ORDER BY address LIMIT ?4"
 );
 
+/// What steps name.
+macro_rules! step_joins {
+    () => {
+        " CROSS JOIN tx ON tx.id = step.tx CROSS JOIN event \
+         ON event.tx = step.tx AND event.instruction = step.instruction AND event.inner = step.inner "
+    };
+}
+/// Steps with one counter, which the chain never makes, are sorted by their signatures; the index has all others in order.
 macro_rules! steps_sql {
     ($table:literal, $condition:literal) => {
         concat!(
-            "SELECT step.seq AS step_seq, event.* FROM ",
+            "SELECT step.seq AS step_seq, tx.signature, event.* FROM ",
             $table,
-            " JOIN event USING (signature, instruction, inner) \
-             WHERE step.job = ?1 AND (step.seq, step.signature, step.instruction, step.inner) > (?2, ?3, ?4, ?5)",
+            step_joins!(),
+            "WHERE step.job = ?1 AND step.seq >= ?2 \
+             AND (step.seq > ?2 OR (tx.signature, step.instruction, step.inner) > (?3, ?4, ?5))",
             $condition,
-            " ORDER BY step.seq, step.signature, step.instruction, step.inner LIMIT ?6"
+            " ORDER BY step.seq, tx.signature, step.instruction, step.inner LIMIT ?6"
         )
     };
 }
@@ -66,10 +129,18 @@ const STEPS: &str = steps_sql!("step", "");
 /// The same of its submissions only. Left to itself, SQLite takes the primary key and reads every step.
 const SUBMISSIONS: &str = steps_sql!("step INDEXED BY step_submission", " AND step.submission");
 
+/// A job's latest step.
+const LAST_STEP: &str = concat!(
+    "SELECT step.seq AS step_seq, tx.signature, event.* FROM step",
+    step_joins!(),
+    "WHERE step.job = ? ORDER BY step.seq DESC, tx.signature DESC LIMIT 1"
+);
+
 fn scores_of_sql(providers: usize) -> String {
     let marks = marks(providers);
     format!(
-        "SELECT * FROM score INDEXED BY score_provider WHERE bucket >= ? AND bucket <= ? AND provider IN ({marks})"
+        "SELECT * FROM score INDEXED BY score_provider \
+         WHERE bucket = ? AND bucket < -9223372036854775800 AND provider IN ({marks})"
     )
 }
 
@@ -89,15 +160,25 @@ fn scan_sql(projection: Projection) -> &'static str {
             concat!(
                 "SELECT ",
                 entity_columns!(),
-                " FROM entity ORDER BY kind, address"
+                " FROM entity",
+                entity_joins!(),
+                "ORDER BY kind, address"
             )
         }
         Projection::Score => {
-            "SELECT * FROM score ORDER BY metric, assurance, mint, bucket, provider"
+            // Windows follow from the hours, and move with the time.
+            "SELECT * FROM score WHERE bucket = -9223372036854775808 OR bucket >= -9223372036854775800 \
+             ORDER BY bucket, metric, assurance, mint, provider"
         }
         Projection::Total => "SELECT * FROM total ORDER BY category, assurance, mint",
-        Projection::Step => "SELECT * FROM step ORDER BY job, seq, signature, instruction, inner",
-        Projection::Settlement => "SELECT * FROM settlement ORDER BY signature, instruction, inner",
+        Projection::Step => {
+            "SELECT step.*, signature FROM step CROSS JOIN tx ON tx.id = step.tx \
+             ORDER BY job, seq, signature, instruction, inner"
+        }
+        Projection::Settlement => {
+            "SELECT settlement.*, signature FROM settlement CROSS JOIN tx ON tx.id = settlement.tx \
+             ORDER BY signature, instruction, inner"
+        }
     }
 }
 
@@ -145,7 +226,7 @@ fn cursor(row: &SqliteRow) -> Result<Option<Cursor>> {
 impl Queries for SqliteRows {
     async fn meta(&mut self) -> Result<Meta> {
         let row = sqlx::query("SELECT * FROM meta")
-            .fetch_one(&mut *self.0)
+            .fetch_one(&mut *self.transaction)
             .await?;
         Ok(Meta {
             program: columns::maybe_key(&row, "program")?,
@@ -155,6 +236,7 @@ impl Queries for SqliteRows {
             events: columns::small(&row, "events")?,
             dead_letters: columns::small(&row, "dead_letters")?,
             walk_due: row.try_get("walk_due")?,
+            window_hour: row.try_get("window_hour")?,
         })
     }
 
@@ -164,7 +246,7 @@ impl Queries for SqliteRows {
              EXISTS (SELECT 1 FROM entity) AND NOT EXISTS (SELECT 1 FROM entity WHERE kind = ?) AS headless",
         )
         .bind(i64::from(EntityKind::Protocol as u8))
-        .fetch_one(&mut *self.0)
+        .fetch_one(&mut *self.transaction)
         .await?;
         Ok(Holes {
             gaps: columns::small(&row, "gaps")?,
@@ -174,38 +256,65 @@ impl Queries for SqliteRows {
 
     async fn known(&mut self, signatures: &[Signature]) -> Result<HashSet<Signature>> {
         let mut known = HashSet::new();
-        for some in signatures.chunks(VALUES_BOUND) {
-            let marks = marks(some.len());
-            let sql = format!("SELECT signature FROM tx WHERE signature IN ({marks})");
-            let mut query = sqlx::query(&sql).persistent(false);
+        for some in bulk::parts(signatures) {
+            let sql = numbers_sql(some.len());
+            let mut query = sqlx::query(&sql);
             for signature in some {
                 query = query.bind(&signature.0[..]);
             }
-            for row in query.fetch_all(&mut *self.0).await? {
-                known.insert(Signature(columns::bytes(&row, "signature")?));
+            for row in query.fetch_all(&mut *self.transaction).await? {
+                if row.try_get::<Option<i64>, _>("entries")?.is_some() {
+                    known.insert(Signature(columns::bytes(&row, "signature")?));
+                }
             }
         }
         Ok(known)
     }
 
+    async fn recorded(&mut self, ids: &[EventId]) -> Result<HashSet<EventId>> {
+        let mut recorded = HashSet::new();
+        // Nothing can be recorded of a transaction whose number is as young as this database transaction.
+        let ids = ids.iter();
+        let ids: Vec<EventId> = ids
+            .filter(|id| !self.numbers.is_fresh(&id.signature))
+            .copied()
+            .collect();
+        for some in bulk::parts(&ids) {
+            let sql = recorded_sql(some.len());
+            let mut query = sqlx::query(&sql);
+            for id in some {
+                query = query.bind(&id.signature.0[..]);
+                query = query.bind(id.instruction).bind(id.inner);
+            }
+            for row in query.fetch_all(&mut *self.transaction).await? {
+                recorded.insert(columns::event_id(&row)?);
+            }
+        }
+        Ok(recorded)
+    }
+
     async fn events(&mut self, after: Option<&EventId>, limit: u32) -> Result<Vec<Event>> {
         let found = match after {
             None => {
-                sqlx::query("SELECT * FROM event ORDER BY signature, instruction, inner LIMIT ?")
-                    .bind(limit)
-                    .fetch_all(&mut *self.0)
-                    .await?
+                sqlx::query(
+                    "SELECT event.*, signature FROM event CROSS JOIN tx ON tx.id = event.tx \
+                     ORDER BY event.tx, instruction, inner LIMIT ?",
+                )
+                .bind(limit)
+                .fetch_all(&mut *self.transaction)
+                .await?
             }
             Some(id) => {
+                self.learn([&id.signature]).await?;
                 sqlx::query(
-                    "SELECT * FROM event WHERE (signature, instruction, inner) > (?, ?, ?) \
-                     ORDER BY signature, instruction, inner LIMIT ?",
+                    "SELECT event.*, signature FROM event CROSS JOIN tx ON tx.id = event.tx \
+                     WHERE (event.tx, instruction, inner) > (?, ?, ?) ORDER BY event.tx, instruction, inner LIMIT ?",
                 )
-                .bind(&id.signature.0[..])
+                .bind(self.numbers.of(&id.signature)?)
                 .bind(id.instruction)
                 .bind(id.inner)
                 .bind(limit)
-                .fetch_all(&mut *self.0)
+                .fetch_all(&mut *self.transaction)
                 .await?
             }
         };
@@ -214,7 +323,7 @@ impl Queries for SqliteRows {
 
     fn scan(&mut self, projection: Projection) -> BoxStream<'_, Result<Projected>> {
         sqlx::query(scan_sql(projection))
-            .fetch(&mut *self.0)
+            .fetch(&mut *self.transaction)
             .map(move |row| projected(projection, &row?))
             .boxed()
     }
@@ -222,21 +331,44 @@ impl Queries for SqliteRows {
     fn values(&mut self, kind: u8) -> BoxStream<'_, Result<Vec<u8>>> {
         sqlx::query("SELECT state_bytes FROM entity WHERE kind = ? AND state_bytes IS NOT NULL")
             .bind(i64::from(kind))
-            .fetch(&mut *self.0)
+            .fetch(&mut *self.transaction)
             .map(|row| Ok(row?.try_get("state_bytes")?))
             .boxed()
+    }
+
+    async fn entities(&mut self, keys: &[EntityKey]) -> Result<Vec<(EntityKey, EntityRow)>> {
+        let mut entities = Vec::new();
+        for some in bulk::parts(keys) {
+            let sql = entities_sql(some.len());
+            let mut query = sqlx::query(&sql);
+            for (kind, address) in some {
+                query = query.bind(i64::from(*kind)).bind(&address.0[..]);
+            }
+            for row in query.fetch_all(&mut *self.transaction).await? {
+                let (key, entity) = columns::keyed_entity(&row)?;
+                let numbers = &mut self.numbers;
+                numbers.note(entity.cause.signature, row.try_get("tx")?);
+                if let Some(state) = &entity.state {
+                    numbers.note(state.cause.signature, row.try_get("state_tx")?);
+                }
+                entities.push((key, entity));
+            }
+        }
+        Ok(entities)
     }
 
     async fn entity(&mut self, (kind, address): &EntityKey) -> Result<Option<EntityRow>> {
         const SQL: &str = concat!(
             "SELECT ",
             entity_columns!(),
-            " FROM entity WHERE kind = ? AND address = ?"
+            " FROM entity",
+            entity_joins!(),
+            "WHERE kind = ? AND address = ?"
         );
         let found = sqlx::query(SQL)
             .bind(i64::from(*kind))
             .bind(&address.0[..])
-            .fetch_optional(&mut *self.0)
+            .fetch_optional(&mut *self.transaction)
             .await?;
         found.as_ref().map(columns::entity_row).transpose()
     }
@@ -249,7 +381,10 @@ impl Queries for SqliteRows {
             for owner in some {
                 query = query.bind(&owner.0[..]);
             }
-            entities.extend(all(&query.fetch_all(&mut *self.0).await?, columns::entity)?);
+            entities.extend(all(
+                &query.fetch_all(&mut *self.transaction).await?,
+                columns::entity,
+            )?);
         }
         entities.sort_unstable_by_key(|entity| entity.address);
         Ok(entities)
@@ -267,20 +402,20 @@ impl Queries for SqliteRows {
             .bind(&owner.0[..])
             .bind(after.map_or(&[][..], |address| &address.0[..]))
             .bind(limit)
-            .fetch_all(&mut *self.0)
+            .fetch_all(&mut *self.transaction)
             .await?;
         all(&found, columns::entity)
     }
 
     async fn gaps(&mut self, limit: u32) -> Result<(u64, Vec<Gap>)> {
         let row = sqlx::query("SELECT COUNT(*) AS gaps FROM entity WHERE seen <> seq")
-            .fetch_one(&mut *self.0)
+            .fetch_one(&mut *self.transaction)
             .await?;
         let found = sqlx::query(
             "SELECT kind, address, seq, seen FROM entity WHERE seen <> seq ORDER BY kind, address LIMIT ?",
         )
         .bind(limit)
-        .fetch_all(&mut *self.0)
+        .fetch_all(&mut *self.transaction)
         .await?;
         Ok((columns::small(&row, "gaps")?, all(&found, columns::gap)?))
     }
@@ -294,7 +429,8 @@ impl Queries for SqliteRows {
             .bind(&value.to_be_bytes()[..])
             .bind(&provider.0[..])
             .bind(query.limit)
-            .fetch_all(&mut *self.0)
+            .bind(window_bucket(query.window))
+            .fetch_all(&mut *self.transaction)
             .await?;
         all(&found, |row| {
             Ok((
@@ -304,40 +440,27 @@ impl Queries for SqliteRows {
         })
     }
 
-    fn scores_since(
-        &mut self,
-        query: &BoardQuery,
-        hour: i64,
-    ) -> BoxStream<'_, Result<(Key, u128)>> {
-        sqlx::query(
-            "SELECT value, provider FROM score WHERE metric = ? AND assurance = ? AND mint = ? AND bucket >= ?",
-        )
-        .bind(query.metric as i64)
-        .bind(i64::from(query.assurance))
-        .bind(query.mint.0.to_vec())
-        .bind(hour)
-        .fetch(&mut *self.0)
-        .map(|row| {
-            let row = row?;
-            Ok((columns::key(&row, "provider")?, columns::large(&row, "value")?))
-        })
-        .boxed()
+    fn scores_between(&mut self, first: i64, last: i64) -> BoxStream<'_, Result<(ScoreKey, u128)>> {
+        sqlx::query("SELECT * FROM score WHERE bucket >= ? AND bucket <= ?")
+            .bind(first)
+            .bind(last)
+            .fetch(&mut *self.transaction)
+            .map(|row| columns::score(&row?))
+            .boxed()
     }
 
-    async fn scores_of(
-        &mut self,
-        providers: &[Key],
-        first: i64,
-        last: i64,
-    ) -> Result<Vec<(ScoreKey, u128)>> {
+    async fn scores_of(&mut self, providers: &[Key], bucket: i64) -> Result<Vec<(ScoreKey, u128)>> {
         let mut scores = Vec::new();
         for some in providers.chunks(VALUES_BOUND) {
             let sql = scores_of_sql(some.len());
-            let mut query = sqlx::query(&sql).bind(first).bind(last);
+            let mut query = sqlx::query(&sql).bind(bucket);
             for provider in some {
                 query = query.bind(&provider.0[..]);
             }
-            scores.extend(all(&query.fetch_all(&mut *self.0).await?, columns::score)?);
+            scores.extend(all(
+                &query.fetch_all(&mut *self.transaction).await?,
+                columns::score,
+            )?);
         }
         Ok(scores)
     }
@@ -348,12 +471,12 @@ impl Queries for SqliteRows {
         limit: u32,
     ) -> Result<Vec<(EventId, Settlement)>> {
         let found = sqlx::query(
-            "SELECT * FROM settlement WHERE provider = ? \
-             ORDER BY slot DESC, signature DESC, instruction DESC, inner DESC LIMIT ?",
+            "SELECT settlement.*, signature FROM settlement CROSS JOIN tx ON tx.id = settlement.tx WHERE provider = ? \
+             ORDER BY settlement.slot DESC, signature DESC, instruction DESC, inner DESC LIMIT ?",
         )
         .bind(&provider.0[..])
         .bind(limit)
-        .fetch_all(&mut *self.0)
+        .fetch_all(&mut *self.transaction)
         .await?;
         all(&found, columns::settlement)
     }
@@ -378,26 +501,23 @@ impl Queries for SqliteRows {
             .bind(id.map_or(0, |id| id.instruction))
             .bind(id.map_or(0, |id| id.inner))
             .bind(limit)
-            .fetch_all(&mut *self.0)
+            .fetch_all(&mut *self.transaction)
             .await?;
         all(&found, columns::timeline_step)
     }
 
     async fn last_step_of(&mut self, job: &Key) -> Result<Option<TimelineStep>> {
-        let found = sqlx::query(
-            "SELECT step.seq AS step_seq, event.* FROM step JOIN event USING (signature, instruction, inner) \
-             WHERE step.job = ? ORDER BY step.seq DESC, step.signature DESC LIMIT 1",
-        )
-        .bind(&job.0[..])
-        .fetch_optional(&mut *self.0)
-        .await?;
+        let found = sqlx::query(LAST_STEP)
+            .bind(&job.0[..])
+            .fetch_optional(&mut *self.transaction)
+            .await?;
         found.as_ref().map(columns::timeline_step).transpose()
     }
 
     async fn settled_of(&mut self, job: &Key) -> Result<u32> {
         let row = sqlx::query("SELECT COUNT(*) AS settled FROM settlement WHERE job = ?")
             .bind(&job.0[..])
-            .fetch_one(&mut *self.0)
+            .fetch_one(&mut *self.transaction)
             .await?;
         columns::small(&row, "settled")
     }
@@ -406,14 +526,18 @@ impl Queries for SqliteRows {
         const EVERY: &str = concat!(
             "SELECT ",
             entity_columns!(),
-            " FROM entity WHERE kind = ?1 AND slot <= ?2 AND (slot < ?2 OR address < ?3) \
-              ORDER BY slot DESC, address DESC LIMIT ?4"
+            " FROM entity",
+            entity_joins!(),
+            "WHERE kind = ?1 AND entity.slot <= ?2 AND (entity.slot < ?2 OR address < ?3) \
+             ORDER BY entity.slot DESC, address DESC LIMIT ?4"
         );
         const IN_STATE: &str = concat!(
             "SELECT ",
             entity_columns!(),
-            " FROM entity WHERE kind = ?1 AND slot <= ?2 AND (slot < ?2 OR address < ?3) AND state = ?5 \
-              ORDER BY slot DESC, address DESC LIMIT ?4"
+            " FROM entity",
+            entity_joins!(),
+            "WHERE kind = ?1 AND entity.slot <= ?2 AND (entity.slot < ?2 OR address < ?3) AND state = ?5 \
+             ORDER BY entity.slot DESC, address DESC LIMIT ?4"
         );
         // Behind the last row of a page: an older slot, or the same slot and a smaller address.
         let (slot, address) = query.after.unwrap_or((u64::MAX, Key([u8::MAX; 32])));
@@ -431,7 +555,10 @@ impl Queries for SqliteRows {
         if let Some(state) = query.state {
             found = found.bind(i64::from(state));
         }
-        all(&found.fetch_all(&mut *self.0).await?, columns::entity)
+        all(
+            &found.fetch_all(&mut *self.transaction).await?,
+            columns::entity,
+        )
     }
 }
 
@@ -439,7 +566,11 @@ impl Queries for SqliteRows {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use {super::*, crate::store::Sqlite, tempfile::TempDir};
+    use {
+        super::*,
+        crate::store::{Sqlite, sqlite::write::DELETE_EMPTY},
+        tempfile::TempDir,
+    };
 
     /// How SQLite would search for a query.
     async fn plan(engine: &Sqlite, sql: &str) -> String {
@@ -457,8 +588,9 @@ mod tests {
         let engine = Sqlite::open(&folder.path().join("db")).await.unwrap();
         let ranked = plan(&engine, RANKED).await;
         assert!(
-            ranked.contains("score_rank (metric=? AND assurance=? AND mint=? AND value<?)")
-                && !ranked.contains("TEMP B-TREE"),
+            ranked.contains(
+                "score_rank (bucket=? AND metric=? AND assurance=? AND mint=? AND value<?)"
+            ) && !ranked.contains("TEMP B-TREE"),
             "{ranked}"
         );
         let accounts = plan(&engine, &entities_of_sql(2)).await;
@@ -468,9 +600,42 @@ mod tests {
         );
         let scores = plan(&engine, &scores_of_sql(2)).await;
         assert!(
-            scores.contains("score_provider (provider=? AND bucket>? AND bucket<?)"),
+            scores.contains("score_provider (bucket=? AND provider=?)"),
             "{scores}"
         );
+    }
+
+    #[tokio::test]
+    async fn a_batch_looks_up_each_row_that_it_changes() {
+        let folder = TempDir::new().unwrap();
+        let engine = Sqlite::open(&folder.path().join("db")).await.unwrap();
+        for (sql, search) in [
+            (recorded_sql(2), "(tx=? AND instruction=? AND inner=?)"),
+            (numbers_sql(2), "tx_signature (<expr>=?)"),
+            (entities_sql(2), "entity_1 (kind=? AND address=?)"),
+            (
+                totals_sql(2),
+                "PRIMARY KEY (category=? AND assurance=? AND mint=?)",
+            ),
+            (
+                scores_sql(2),
+                "PRIMARY KEY (bucket=? AND metric=? AND assurance=? AND mint=? AND provider=?)",
+            ),
+        ] {
+            let plan = plan(&engine, &sql).await;
+            assert!(
+                plan.contains(search) && plan.contains("SCAN wanted"),
+                "{plan}"
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn windows_that_emptied_are_found_without_the_others() {
+        let folder = TempDir::new().unwrap();
+        let engine = Sqlite::open(&folder.path().join("db")).await.unwrap();
+        let plan = plan(&engine, DELETE_EMPTY).await;
+        assert!(plan.contains("score_empty"), "{plan}");
     }
 
     /// A job may have millions of steps and demands; a page of them costs a page.
@@ -479,19 +644,17 @@ mod tests {
         let folder = TempDir::new().unwrap();
         let engine = Sqlite::open(&folder.path().join("db")).await.unwrap();
         for (sql, index) in [
-            (
-                STEPS,
-                "step USING PRIMARY KEY (job=? AND (seq,signature,instruction,inner)>",
-            ),
-            (
-                SUBMISSIONS,
-                "step_submission (job=? AND (seq,signature,instruction,inner)>",
-            ),
+            (STEPS, "step USING PRIMARY KEY (job=? AND seq>?)"),
+            (SUBMISSIONS, "step_submission (job=? AND seq>?)"),
+            (LAST_STEP, "step USING PRIMARY KEY (job=?)"),
             (OWNED, "entity_owner (kind=? AND owner=? AND address>?)"),
         ] {
             let plan = plan(&engine, sql).await;
+            // Only steps with one counter are sorted.
             assert!(
-                plan.contains(index) && !plan.contains("TEMP B-TREE") && !plan.contains("SCAN"),
+                plan.contains(index)
+                    && !plan.contains("TEMP B-TREE FOR ORDER BY")
+                    && !plan.contains("SCAN"),
                 "{plan}"
             );
         }

@@ -1,17 +1,97 @@
 //! Changes.
 
 use {
-    super::{SqliteRows, columns},
+    super::{SqliteRows, bulk, columns, numbers::Numbers, read},
     crate::{
         error::{IndexerError, Result},
-        project::{
-            EntityKey, EntityRow, Event, EventId, Indexed, ScoreKey, Settlement, Total, TotalKey,
-        },
+        project::{EntityKey, EntityRow, Event, EventId, ScoreKey, Settlement, Total, TotalKey},
         store::rows::{DeadLetter, Meta, Projection, Rows, StepRow, Tally},
     },
     async_trait::async_trait,
     quern_api::Signature,
+    sqlx::{Sqlite as Driver, sqlite::SqliteArguments},
 };
+
+/// Windows whose sum is zero. The condition stands in the text as in the index: only then the index serves.
+pub(super) const DELETE_EMPTY: &str = "DELETE FROM score INDEXED BY score_empty WHERE bucket > -9223372036854775808 \
+    AND bucket < -9223372036854775800 AND value = x'00000000000000000000000000000000'";
+
+type Query<'q> = sqlx::query::Query<'q, Driver, SqliteArguments<'q>>;
+
+fn bind_entity<'q>(
+    query: Query<'q>,
+    numbers: &Numbers,
+    (kind, address): &'q EntityKey,
+    row: &'q EntityRow,
+) -> Result<Query<'q>> {
+    let indexed = row.indexed(*kind);
+    let state = row.state.as_ref();
+    let stated_in = state.map(|state| numbers.of(&state.cause.signature));
+    let text = row.text.as_ref();
+    Ok(query
+        .bind(i64::from(*kind))
+        .bind(&address.0[..])
+        .bind(row.seq.to_be_bytes().to_vec())
+        .bind(row.seen.to_be_bytes().to_vec())
+        .bind(row.closed)
+        .bind(row.slot.to_be_bytes().to_vec())
+        .bind(numbers.of(&row.cause.signature)?)
+        .bind(row.cause.instruction)
+        .bind(row.cause.inner)
+        .bind(state.map(|state| state.seq.to_be_bytes().to_vec()))
+        .bind(stated_in.transpose()?)
+        .bind(state.map(|state| state.cause.instruction))
+        .bind(state.map(|state| state.cause.inner))
+        .bind(state.map(|state| state.bytes.as_slice()))
+        .bind(text.map(|(seq, _)| seq.to_be_bytes().to_vec()))
+        .bind(text.map(|(_, text)| text.as_str()))
+        .bind(indexed.owner.0.to_vec())
+        .bind(i64::from(indexed.state)))
+}
+
+fn bind_score_key<'q>(query: Query<'q>, key: &'q ScoreKey) -> Query<'q> {
+    query
+        .bind(key.metric as i64)
+        .bind(i64::from(key.assurance))
+        .bind(&key.mint.0[..])
+        .bind(key.bucket)
+        .bind(&key.provider.0[..])
+}
+
+fn bind_total_key<'q>(query: Query<'q>, key: &'q TotalKey) -> Query<'q> {
+    query
+        .bind(key.category.word())
+        .bind(i64::from(key.assurance))
+        .bind(&key.mint.0[..])
+}
+
+fn bind_settlement<'q>(
+    query: Query<'q>,
+    number: i64,
+    id: &'q EventId,
+    settlement: &'q Settlement,
+) -> Query<'q> {
+    query
+        .bind(number)
+        .bind(id.instruction)
+        .bind(id.inner)
+        .bind(settlement.slot.to_be_bytes().to_vec())
+        .bind(settlement.at)
+        .bind(&settlement.job.0[..])
+        .bind(&settlement.provider.0[..])
+        .bind(&settlement.client.0[..])
+        .bind(&settlement.model.0[..])
+        .bind(&settlement.mint.0[..])
+        .bind(&settlement.campaign.0[..])
+        .bind(i64::from(settlement.assurance))
+        .bind(i64::from(settlement.milestone))
+        .bind(settlement.work.to_be_bytes().to_vec())
+        .bind(settlement.price_atoms.to_be_bytes().to_vec())
+        .bind(settlement.fee_atoms.to_be_bytes().to_vec())
+        .bind(settlement.royalty_atoms.to_be_bytes().to_vec())
+        .bind(settlement.provider_atoms.to_be_bytes().to_vec())
+        .bind(settlement.reward_atoms.to_be_bytes().to_vec())
+}
 
 /// A count as SQLite keeps it.
 fn signed(count: u64) -> Result<i64> {
@@ -25,7 +105,7 @@ impl Rows for SqliteRows {
         let origin = cursor.and_then(|cursor| cursor.origin);
         sqlx::query(
             "UPDATE meta SET program = ?, genesis = ?, slot = ?, chain_time = ?, origin_signature = ?, origin_slot = ?, \
-             transactions = ?, events = ?, dead_letters = ?, walk_due = ?",
+             transactions = ?, events = ?, dead_letters = ?, walk_due = ?, window_hour = ?",
         )
         .bind(meta.program.map(|program| program.0.to_vec()))
         .bind(meta.genesis.as_deref())
@@ -37,36 +117,38 @@ impl Rows for SqliteRows {
         .bind(signed(meta.events)?)
         .bind(signed(meta.dead_letters)?)
         .bind(meta.walk_due)
-        .execute(&mut *self.0)
+        .bind(meta.window_hour)
+        .execute(&mut *self.transaction)
         .await?;
         Ok(())
     }
 
-    async fn insert_transaction(
-        &mut self,
-        signature: &Signature,
-        slot: u64,
-        entries: u32,
-    ) -> Result<bool> {
-        let done = sqlx::query(
-            "INSERT INTO tx (signature, slot, entries) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
-        )
-        .bind(&signature.0[..])
-        .bind(&slot.to_be_bytes()[..])
-        .bind(entries)
-        .execute(&mut *self.0)
-        .await?;
-        Ok(done.rows_affected() == 1)
+    async fn insert_transactions(&mut self, read: &[(Signature, u64, u32)]) -> Result<u64> {
+        self.learn(read.iter().map(|(signature, ..)| signature))
+            .await?;
+        let mut noted = 0;
+        let mut new = Vec::new();
+        for (signature, slot, entries) in read {
+            let Ok(number) = self.numbers.of(signature) else {
+                new.push((*signature, *slot, Some(*entries)));
+                continue;
+            };
+            let again = "UPDATE tx SET entries = ? WHERE id = ? AND entries IS NULL";
+            let done = sqlx::query(again).bind(entries).bind(number);
+            noted += done.execute(&mut *self.transaction).await?.rows_affected();
+        }
+        Ok(noted + self.give(&new).await?)
     }
 
     async fn tally(&mut self) -> Result<Tally> {
         let row = sqlx::query(
-            "SELECT (SELECT COUNT(*) FROM tx) AS transactions, (SELECT COUNT(*) FROM event) AS events, \
+            "SELECT (SELECT COUNT(entries) FROM tx) AS transactions, \
+             (SELECT COUNT(*) FROM event WHERE tx IN (SELECT id FROM tx)) AS events, \
              (SELECT COUNT(*) FROM dead_letter) AS dead_letters, \
-             (SELECT COUNT(*) FROM tx WHERE entries > (SELECT COUNT(*) FROM event WHERE event.signature = tx.signature) \
+             (SELECT COUNT(*) FROM tx WHERE entries > (SELECT COUNT(*) FROM event WHERE event.tx = tx.id) \
               + (SELECT COUNT(*) FROM dead_letter WHERE dead_letter.signature = tx.signature)) AS incomplete",
         )
-        .fetch_one(&mut *self.0)
+        .fetch_one(&mut *self.transaction)
         .await?;
         Ok(Tally {
             transactions: columns::small(&row, "transactions")?,
@@ -77,31 +159,45 @@ impl Rows for SqliteRows {
     }
 
     async fn forget_incomplete(&mut self) -> Result<()> {
-        // Of a transaction that an older version read it is not known how much there was.
-        sqlx::query(
-            "DELETE FROM tx WHERE entries = 0 OR entries > \
-             (SELECT COUNT(*) FROM event WHERE event.signature = tx.signature) \
+        for sql in [
+            "UPDATE tx SET entries = NULL WHERE entries > \
+             (SELECT COUNT(*) FROM event WHERE event.tx = tx.id) \
              + (SELECT COUNT(*) FROM dead_letter WHERE dead_letter.signature = tx.signature)",
-        )
-        .execute(&mut *self.0)
-        .await?;
+            "DELETE FROM event WHERE tx NOT IN (SELECT id FROM tx)",
+        ] {
+            sqlx::query(sql).execute(&mut *self.transaction).await?;
+        }
         Ok(())
     }
 
-    async fn insert_event(&mut self, event: &Event) -> Result<bool> {
-        let done = sqlx::query(
-            "INSERT INTO event (signature, instruction, inner, slot, name, data) VALUES (?, ?, ?, ?, ?, ?) \
-             ON CONFLICT DO NOTHING",
-        )
-        .bind(&event.id.signature.0[..])
-        .bind(event.id.instruction)
-        .bind(event.id.inner)
-        .bind(&event.slot.to_be_bytes()[..])
-        .bind(event.body.name())
-        .bind(event.body.encode())
-        .execute(&mut *self.0)
-        .await?;
-        Ok(done.rows_affected() == 1)
+    async fn insert_events(&mut self, events: &[&Event]) -> Result<()> {
+        self.learn(events.iter().map(|event| &event.id.signature))
+            .await?;
+        // Of a transaction that was not read, so that it will be.
+        let unread = events.iter();
+        let unread: Vec<_> = unread
+            .map(|event| (event.id.signature, event.slot, None))
+            .collect();
+        self.give(&unread).await?;
+        for some in bulk::parts(events) {
+            let values = bulk::values(6, some.len());
+            let sql = format!(
+                "INSERT INTO event (tx, instruction, inner, slot, name, data) VALUES {values}"
+            );
+            let mut query = sqlx::query(&sql);
+            for event in some {
+                self.numbers.use_up(&event.id.signature);
+                query = query
+                    .bind(self.numbers.of(&event.id.signature)?)
+                    .bind(event.id.instruction)
+                    .bind(event.id.inner)
+                    .bind(event.slot.to_be_bytes().to_vec())
+                    .bind(event.body.name())
+                    .bind(event.body.encode());
+            }
+            query.execute(&mut *self.transaction).await?;
+        }
+        Ok(())
     }
 
     async fn insert_dead_letter(&mut self, letter: &DeadLetter) -> Result<bool> {
@@ -115,14 +211,14 @@ impl Rows for SqliteRows {
         .bind(&letter.slot.to_be_bytes()[..])
         .bind(&letter.reason)
         .bind(&letter.data)
-        .execute(&mut *self.0)
+        .execute(&mut *self.transaction)
         .await?;
         Ok(done.rows_affected() == 1)
     }
 
     async fn dead_letters(&mut self) -> Result<Vec<DeadLetter>> {
         let found = sqlx::query("SELECT * FROM dead_letter")
-            .fetch_all(&mut *self.0)
+            .fetch_all(&mut *self.transaction)
             .await?;
         found.iter().map(columns::dead_letter).collect()
     }
@@ -134,152 +230,158 @@ impl Rows for SqliteRows {
         .bind(&id.signature.0[..])
         .bind(id.instruction)
         .bind(id.inner)
-        .execute(&mut *self.0)
+        .execute(&mut *self.transaction)
         .await?;
         Ok(())
     }
 
-    async fn put_entity(
-        &mut self,
-        (kind, address): &EntityKey,
-        row: &EntityRow,
-        indexed: &Indexed,
-    ) -> Result<()> {
-        let state = row.state.as_ref();
-        let text = row.text.as_ref();
-        sqlx::query(
-            "INSERT INTO entity (kind, address, seq, seen, closed, slot, signature, instruction, inner, state_seq, \
-             state_signature, state_instruction, state_inner, state_bytes, text_seq, text, owner, state) \
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET seq = excluded.seq, \
-             seen = excluded.seen, closed = excluded.closed, slot = excluded.slot, signature = excluded.signature, \
-             instruction = excluded.instruction, inner = excluded.inner, state_seq = excluded.state_seq, \
-             state_signature = excluded.state_signature, state_instruction = excluded.state_instruction, \
-             state_inner = excluded.state_inner, state_bytes = excluded.state_bytes, text_seq = excluded.text_seq, \
-             text = excluded.text, owner = excluded.owner, state = excluded.state",
-        )
-        .bind(i64::from(*kind))
-        .bind(&address.0[..])
-        .bind(&row.seq.to_be_bytes()[..])
-        .bind(&row.seen.to_be_bytes()[..])
-        .bind(row.closed)
-        .bind(&row.slot.to_be_bytes()[..])
-        .bind(&row.cause.signature.0[..])
-        .bind(row.cause.instruction)
-        .bind(row.cause.inner)
-        .bind(state.map(|state| state.seq.to_be_bytes().to_vec()))
-        .bind(state.map(|state| &state.cause.signature.0[..]))
-        .bind(state.map(|state| state.cause.instruction))
-        .bind(state.map(|state| state.cause.inner))
-        .bind(state.map(|state| state.bytes.as_slice()))
-        .bind(text.map(|(seq, _)| seq.to_be_bytes().to_vec()))
-        .bind(text.map(|(_, text)| text.as_str()))
-        .bind(&indexed.owner.0[..])
-        .bind(i64::from(indexed.state))
-        .execute(&mut *self.0)
-        .await?;
+    async fn put_entities(&mut self, entities: &[(EntityKey, EntityRow)]) -> Result<()> {
+        let stated = entities.iter().filter_map(|(_, row)| row.state.as_ref());
+        let causes = entities.iter().map(|(_, row)| &row.cause);
+        let causes = causes.chain(stated.map(|state| &state.cause));
+        let causes: Vec<&Signature> = causes.map(|cause| &cause.signature).collect();
+        self.learn(causes).await?;
+        for some in bulk::parts(entities) {
+            let values = bulk::values(18, some.len());
+            let sql = format!(
+                "INSERT INTO entity (kind, address, seq, seen, closed, slot, tx, instruction, inner, state_seq, \
+                 state_tx, state_instruction, state_inner, state_bytes, text_seq, text, owner, state) \
+                 VALUES {values} ON CONFLICT DO UPDATE SET seq = excluded.seq, \
+                 seen = excluded.seen, closed = excluded.closed, slot = excluded.slot, tx = excluded.tx, \
+                 instruction = excluded.instruction, inner = excluded.inner, state_seq = excluded.state_seq, \
+                 state_tx = excluded.state_tx, state_instruction = excluded.state_instruction, \
+                 state_inner = excluded.state_inner, state_bytes = excluded.state_bytes, text_seq = excluded.text_seq, \
+                 text = excluded.text, owner = excluded.owner, state = excluded.state"
+            );
+            let mut query = sqlx::query(&sql);
+            for (key, row) in some {
+                query = bind_entity(query, &self.numbers, key, row)?;
+            }
+            query.execute(&mut *self.transaction).await?;
+        }
         Ok(())
     }
 
-    async fn score(&mut self, key: &ScoreKey) -> Result<Option<u128>> {
-        let known = sqlx::query(
-            "SELECT value FROM score WHERE metric = ? AND assurance = ? AND mint = ? AND bucket = ? AND provider = ?",
-        )
-        .bind(key.metric as i64)
-        .bind(i64::from(key.assurance))
-        .bind(&key.mint.0[..])
-        .bind(key.bucket)
-        .bind(&key.provider.0[..])
-        .fetch_optional(&mut *self.0)
-        .await?;
-        known.map(|row| columns::large(&row, "value")).transpose()
+    async fn scores(&mut self, keys: &[ScoreKey]) -> Result<Vec<(ScoreKey, u128)>> {
+        let mut scores = Vec::new();
+        for some in bulk::parts(keys) {
+            let sql = read::scores_sql(some.len());
+            let mut query = sqlx::query(&sql);
+            for key in some {
+                query = bind_score_key(query, key);
+            }
+            for row in query.fetch_all(&mut *self.transaction).await? {
+                scores.push(columns::score(&row)?);
+            }
+        }
+        Ok(scores)
     }
 
-    async fn put_score(&mut self, key: &ScoreKey, value: u128) -> Result<()> {
-        sqlx::query(
-            "INSERT INTO score (metric, assurance, mint, bucket, provider, value) VALUES (?, ?, ?, ?, ?, ?) \
-             ON CONFLICT DO UPDATE SET value = excluded.value",
-        )
-        .bind(key.metric as i64)
-        .bind(i64::from(key.assurance))
-        .bind(&key.mint.0[..])
-        .bind(key.bucket)
-        .bind(&key.provider.0[..])
-        .bind(&value.to_be_bytes()[..])
-        .execute(&mut *self.0)
-        .await?;
+    async fn put_scores(&mut self, scores: &[(ScoreKey, u128)]) -> Result<()> {
+        for some in bulk::parts(scores) {
+            let values = bulk::values(6, some.len());
+            let sql = format!(
+                "INSERT INTO score (metric, assurance, mint, bucket, provider, value) VALUES {values} \
+                 ON CONFLICT DO UPDATE SET value = excluded.value"
+            );
+            let mut query = sqlx::query(&sql);
+            for (key, value) in some {
+                query = bind_score_key(query, key).bind(value.to_be_bytes().to_vec());
+            }
+            query.execute(&mut *self.transaction).await?;
+        }
         Ok(())
     }
 
-    async fn total(&mut self, key: &TotalKey) -> Result<Option<Total>> {
-        let known = sqlx::query(
-            "SELECT atoms, count FROM total WHERE category = ? AND assurance = ? AND mint = ?",
-        )
-        .bind(key.category.word())
-        .bind(i64::from(key.assurance))
-        .bind(&key.mint.0[..])
-        .fetch_optional(&mut *self.0)
-        .await?;
-        known.as_ref().map(columns::total_value).transpose()
-    }
-
-    async fn put_total(&mut self, key: &TotalKey, total: &Total) -> Result<()> {
-        sqlx::query(
-            "INSERT INTO total (category, assurance, mint, atoms, count) VALUES (?, ?, ?, ?, ?) \
-             ON CONFLICT DO UPDATE SET atoms = excluded.atoms, count = excluded.count",
-        )
-        .bind(key.category.word())
-        .bind(i64::from(key.assurance))
-        .bind(&key.mint.0[..])
-        .bind(&total.atoms.to_be_bytes()[..])
-        .bind(&total.count.to_be_bytes()[..])
-        .execute(&mut *self.0)
-        .await?;
+    async fn delete_empty_windows(&mut self) -> Result<()> {
+        sqlx::query(DELETE_EMPTY)
+            .execute(&mut *self.transaction)
+            .await?;
         Ok(())
     }
 
-    async fn insert_step(&mut self, step: &StepRow) -> Result<()> {
-        sqlx::query(
-            "INSERT INTO step (job, seq, signature, instruction, inner, submission) VALUES (?, ?, ?, ?, ?, ?) \
-             ON CONFLICT DO NOTHING",
-        )
-        .bind(&step.job.0[..])
-        .bind(&step.seq.to_be_bytes()[..])
-        .bind(&step.event.signature.0[..])
-        .bind(step.event.instruction)
-        .bind(step.event.inner)
-        .bind(step.is_submission)
-        .execute(&mut *self.0)
-        .await?;
+    async fn clear_scores(&mut self, bucket: i64) -> Result<()> {
+        sqlx::query("DELETE FROM score WHERE bucket = ?")
+            .bind(bucket)
+            .execute(&mut *self.transaction)
+            .await?;
         Ok(())
     }
 
-    async fn insert_settlement(&mut self, id: &EventId, settlement: &Settlement) -> Result<()> {
-        sqlx::query(
-            "INSERT INTO settlement (signature, instruction, inner, slot, at, job, provider, client, model, mint, campaign, \
-             assurance, milestone, macs, price_atoms, fee_atoms, royalty_atoms, provider_atoms, reward_atoms) \
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
-        )
-        .bind(&id.signature.0[..])
-        .bind(id.instruction)
-        .bind(id.inner)
-        .bind(&settlement.slot.to_be_bytes()[..])
-        .bind(settlement.at)
-        .bind(&settlement.job.0[..])
-        .bind(&settlement.provider.0[..])
-        .bind(&settlement.client.0[..])
-        .bind(&settlement.model.0[..])
-        .bind(&settlement.mint.0[..])
-        .bind(&settlement.campaign.0[..])
-        .bind(i64::from(settlement.assurance))
-        .bind(i64::from(settlement.milestone))
-        .bind(&settlement.macs.to_be_bytes()[..])
-        .bind(&settlement.price_atoms.to_be_bytes()[..])
-        .bind(&settlement.fee_atoms.to_be_bytes()[..])
-        .bind(&settlement.royalty_atoms.to_be_bytes()[..])
-        .bind(&settlement.provider_atoms.to_be_bytes()[..])
-        .bind(&settlement.reward_atoms.to_be_bytes()[..])
-        .execute(&mut *self.0)
-        .await?;
+    async fn totals(&mut self, keys: &[TotalKey]) -> Result<Vec<(TotalKey, Total)>> {
+        let mut totals = Vec::new();
+        for some in bulk::parts(keys) {
+            let sql = read::totals_sql(some.len());
+            let mut query = sqlx::query(&sql);
+            for key in some {
+                query = bind_total_key(query, key);
+            }
+            for row in query.fetch_all(&mut *self.transaction).await? {
+                totals.push(columns::total(&row)?);
+            }
+        }
+        Ok(totals)
+    }
+
+    async fn put_totals(&mut self, totals: &[(TotalKey, Total)]) -> Result<()> {
+        for some in bulk::parts(totals) {
+            let values = bulk::values(5, some.len());
+            let sql = format!(
+                "INSERT INTO total (category, assurance, mint, atoms, count) VALUES {values} \
+                 ON CONFLICT DO UPDATE SET atoms = excluded.atoms, count = excluded.count"
+            );
+            let mut query = sqlx::query(&sql);
+            for (key, total) in some {
+                query = bind_total_key(query, key)
+                    .bind(total.atoms.to_be_bytes().to_vec())
+                    .bind(total.count.to_be_bytes().to_vec());
+            }
+            query.execute(&mut *self.transaction).await?;
+        }
+        Ok(())
+    }
+
+    async fn insert_steps(&mut self, steps: &[StepRow]) -> Result<()> {
+        self.learn(steps.iter().map(|step| &step.event.signature))
+            .await?;
+        for some in bulk::parts(steps) {
+            let values = bulk::values(6, some.len());
+            let sql = format!(
+                "INSERT INTO step (job, seq, tx, instruction, inner, submission) VALUES {values} \
+                 ON CONFLICT DO NOTHING"
+            );
+            let mut query = sqlx::query(&sql);
+            for step in some {
+                query = query
+                    .bind(&step.job.0[..])
+                    .bind(step.seq.to_be_bytes().to_vec())
+                    .bind(self.numbers.of(&step.event.signature)?)
+                    .bind(step.event.instruction)
+                    .bind(step.event.inner)
+                    .bind(step.is_submission);
+            }
+            query.execute(&mut *self.transaction).await?;
+        }
+        Ok(())
+    }
+
+    async fn insert_settlements(&mut self, settlements: &[(EventId, Settlement)]) -> Result<()> {
+        self.learn(settlements.iter().map(|(id, _)| &id.signature))
+            .await?;
+        for some in bulk::parts(settlements) {
+            let values = bulk::values(19, some.len());
+            let sql = format!(
+                "INSERT INTO settlement (tx, instruction, inner, slot, at, job, provider, client, model, mint, campaign, \
+                 assurance, milestone, work, price_atoms, fee_atoms, royalty_atoms, provider_atoms, reward_atoms) \
+                 VALUES {values} ON CONFLICT DO NOTHING"
+            );
+            let mut query = sqlx::query(&sql);
+            for (id, settlement) in some {
+                let number = self.numbers.of(&id.signature)?;
+                query = bind_settlement(query, number, id, settlement);
+            }
+            query.execute(&mut *self.transaction).await?;
+        }
         Ok(())
     }
 
@@ -291,11 +393,11 @@ impl Rows for SqliteRows {
             Projection::Step => "DELETE FROM step",
             Projection::Settlement => "DELETE FROM settlement",
         };
-        sqlx::query(sql).execute(&mut *self.0).await?;
+        sqlx::query(sql).execute(&mut *self.transaction).await?;
         Ok(())
     }
 
     async fn commit(self: Box<Self>) -> Result<()> {
-        Ok(self.0.commit().await?)
+        Ok(self.transaction.commit().await?)
     }
 }

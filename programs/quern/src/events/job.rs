@@ -69,7 +69,9 @@ pub struct ResultSubmitted {
     pub submission: u32,
     /// The commitment.
     pub trace_root: [u8; 32],
-    /// Where result and trace are.
+    /// The root of the tokens that came with it, or zeroes.
+    pub tokens_root: [u8; 32],
+    /// Where result and roots are.
     pub output_uri: String,
     pub changes: Vec<Change>,
 }
@@ -100,8 +102,8 @@ pub struct MilestoneSettled {
     pub milestone: u8,
     /// Whether the client accepted; otherwise the window passed.
     pub accepted: bool,
-    /// Multiply-accumulates.
-    pub macs: u64,
+    /// Its work.
+    pub work: u64,
     /// Price.
     pub price_atoms: u64,
     /// Protocol fee.

@@ -89,6 +89,7 @@ pub fn reopen(job: &mut Job, moment: &Moment) -> Result<bool> {
     }
     job.taken_by_operator = false.into();
     job.trace_root = [0; 32];
+    job.tokens_root = [0; 32];
     job.output_uri_hash = [0; 32];
     Ok(true)
 }
@@ -204,7 +205,7 @@ pub fn settle_milestone(
     pay(&mut book, job, &job.treasury_owner, split.fee_atoms)?;
     pay(&mut book, job, &job.royalty_owner, split.royalty_atoms)?;
     pay(&mut book, job, &job.provider, split.provider_atoms)?;
-    provider.count_settled(job.assurance(), job.macs.get());
+    provider.count_settled(job.assurance(), job.work.get());
     let reward_atoms = accrue_reward(&mut book, emission, provider, job, split.fee_atoms, moment)?;
 
     let milestone = job.milestone;
@@ -235,7 +236,7 @@ pub fn settle_milestone(
         kind: job.kind,
         milestone,
         accepted,
-        macs: job.macs.get(),
+        work: job.work.get(),
         price_atoms: job.price_atoms.get(),
         fee_atoms: split.fee_atoms,
         royalty_atoms: split.royalty_atoms,

@@ -12,11 +12,11 @@ use {
 /// A place in a commitment's tree: a [`NodeId`] on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, AnchorSerialize, AnchorDeserialize, IdlType)]
 pub struct NodeRef {
-    /// Code of the tree: 255 trace, 0 to 63 op, 64 to 67 input, 128 to 191 weight.
-    pub tree: u8,
+    /// Code of the tree: 65,535 trace, 0 to 1,023 op, 1,024 to 1,031 input, 2,048 to 3,071 weight.
+    pub tree: u16,
     /// Level of the node; the root's is 0.
     pub level: u8,
-    /// Index of the node in its level.
+    /// Index of the node in its level; of an op's, item x 2^level + place.
     pub index: u64,
 }
 
@@ -25,15 +25,22 @@ pub struct NodeRef {
 pub enum Charge {
     /// A value differs from what the graph computes.
     Cell {
-        /// The op whose output it is.
-        op: u8,
-        /// Row of the output.
+        /// The op whose result it is.
+        op: u16,
+        /// Row of the result as stored, over all items.
         row: u32,
-        /// Column of the output.
+        /// Column of the result as stored.
         col: u32,
+        /// Of ARGMAX, the column that proves the claim wrong; else 0.
+        at: u32,
     },
     /// A padding byte, or a node that lies wholly in missing positions, is not zero.
     Padding(NodeRef),
+    /// The provider's tokens are not those that the graph computes.
+    Tokens {
+        /// In this item.
+        item: u32,
+    },
 }
 
 /// What a job was convicted of: a charge that was proved, or a demand without answer.
@@ -41,17 +48,24 @@ pub enum Charge {
 pub enum Conviction {
     /// A value differs from what the graph computes.
     WrongCell {
-        /// The op whose output it is.
-        op: u8,
-        /// Row of the output.
+        /// The op whose result it is.
+        op: u16,
+        /// Row of the result as stored, over all items.
         row: u32,
-        /// Column of the output.
+        /// Column of the result as stored.
         col: u32,
+        /// Of ARGMAX, the column that proves the claim wrong; else 0.
+        at: u32,
     },
     /// A padding byte, or a node that lies wholly in missing positions, is not zero.
     BadPadding(NodeRef),
     /// A demand about this node was not answered in time.
     Unanswered(NodeRef),
+    /// The provider's tokens are not those that the graph computes.
+    WrongTokens {
+        /// In this item.
+        item: u32,
+    },
 }
 
 impl NodeRef {
@@ -79,8 +93,9 @@ impl From<NodeId> for NodeRef {
 impl From<evidence::Charge> for Charge {
     fn from(charge: evidence::Charge) -> Self {
         match charge {
-            evidence::Charge::Cell { op, row, col } => Self::Cell { op, row, col },
+            evidence::Charge::Cell { op, row, col, at } => Self::Cell { op, row, col, at },
             evidence::Charge::Padding(node_id) => Self::Padding(node_id.into()),
+            evidence::Charge::Tokens { item } => Self::Tokens { item },
         }
     }
 }
@@ -91,7 +106,8 @@ impl TryFrom<Charge> for evidence::Charge {
     /// Fails for a tree that this version does not know.
     fn try_from(charge: Charge) -> core::result::Result<Self, Refusal> {
         match charge {
-            Charge::Cell { op, row, col } => Ok(Self::Cell { op, row, col }),
+            Charge::Cell { op, row, col, at } => Ok(Self::Cell { op, row, col, at }),
+            Charge::Tokens { item } => Ok(Self::Tokens { item }),
             Charge::Padding(NodeRef { tree, level, index }) => Self::padding(tree, level, index),
         }
     }
@@ -100,8 +116,9 @@ impl TryFrom<Charge> for evidence::Charge {
 impl From<Charge> for Conviction {
     fn from(charge: Charge) -> Self {
         match charge {
-            Charge::Cell { op, row, col } => Self::WrongCell { op, row, col },
+            Charge::Cell { op, row, col, at } => Self::WrongCell { op, row, col, at },
             Charge::Padding(node) => Self::BadPadding(node),
+            Charge::Tokens { item } => Self::WrongTokens { item },
         }
     }
 }
@@ -113,13 +130,14 @@ impl Conviction {
             Self::WrongCell { .. } => ConvictionReason::WrongCell,
             Self::BadPadding(_) => ConvictionReason::BadPadding,
             Self::Unanswered(_) => ConvictionReason::Unanswered,
+            Self::WrongTokens { .. } => ConvictionReason::WrongTokens,
         }
     }
 
     /// Whether this version knows its tree.
     pub fn is_known(&self) -> bool {
         match self {
-            Self::WrongCell { .. } => true,
+            Self::WrongCell { .. } | Self::WrongTokens { .. } => true,
             Self::BadPadding(node) | Self::Unanswered(node) => node.is_known(),
         }
     }

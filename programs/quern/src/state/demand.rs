@@ -17,8 +17,8 @@ pub struct Demand {
     pub version: u8,
     /// Canonical bump.
     pub bump: u8,
-    /// Code of the tree: 255 trace, 0 to 63 op, 64 to 67 input, 128 to 191 weight.
-    pub tree: u8,
+    /// Code of the tree: 65,535 trace, 0 to 1,023 op, 1,024 to 1,031 input, 2,048 to 3,071 weight.
+    pub tree: PodU16,
     /// Level of the node; the root's is 0.
     pub level: u8,
     /// Whether it asks for a leaf's bytes; otherwise for nodes.
@@ -26,7 +26,7 @@ pub struct Demand {
     /// Whether it was answered, and the fee with it spent.
     pub answered: PodBool,
     /// Zero.
-    pub reserved: [u8; 2],
+    pub reserved: u8,
     /// Change counter.
     pub seq: PodU64,
     /// The job.
@@ -35,7 +35,7 @@ pub struct Demand {
     pub submission: PodU32,
     /// Length of the answer.
     pub answer_bytes: PodU32,
-    /// Index of the node in its level.
+    /// Index of the node in its level; of an op's, item x 2^level + place.
     pub index: PodU64,
     /// The node.
     pub node: [u8; 32],
@@ -71,7 +71,8 @@ impl Demand {
                 Self::SEED,
                 job.as_ref(),
                 &submission.to_le_bytes(),
-                &[node_id.tree.code(), node_id.level],
+                &node_id.tree.code().to_le_bytes(),
+                &[node_id.level],
                 &node_id.index.to_le_bytes(),
             ],
             program_id,
@@ -108,7 +109,7 @@ impl Demand {
     /// The node that it asks for. `None` for a tree that this version does not know.
     pub fn node_id(&self) -> Option<NodeId> {
         Some(NodeId {
-            tree: Tree::from_code(self.tree)?,
+            tree: Tree::from_code(self.tree.get())?,
             level: self.level,
             index: self.index.get(),
         })

@@ -9,6 +9,7 @@ use {
         state::{Entity, EntityKind, SeenJob, Terms},
     },
     anchor_lang::prelude::*,
+    quern_proof::node::{Operand, Tree},
 };
 
 /// Most inputs of a job: as many as a graph may have.
@@ -56,6 +57,8 @@ codes! {
         BadPadding = 2 "bad_padding",
         /// A demand was not answered in time
         Unanswered = 3 "unanswered",
+        /// The provider's tokens are not those that the graph computes
+        WrongTokens = 4 "wrong_tokens",
     }
 }
 
@@ -111,8 +114,8 @@ pub struct Job {
     pub bond_left_atoms: PodU64,
     /// What the client reserved when it rejected.
     pub reject_deposit_atoms: PodU64,
-    /// Multiply-accumulates of a milestone, 0 if no graph says them.
-    pub macs: PodU64,
+    /// Work of a milestone, 0 if no graph says it.
+    pub work: PodU64,
     /// Reward atoms per fee atom times 10^9, copied from the mint.
     pub reward_rate_e9: PodU64,
     /// No new take after this time.
@@ -121,6 +124,8 @@ pub struct Job {
     pub deadline: PodI64,
     /// When the last demand was answered, 0 if none was.
     pub last_answer_at: PodI64,
+    /// When the last demand about the tokens was answered, 0 if none was.
+    pub tokens_answered_at: PodI64,
     /// Slot in which the current state began, for the restart rule.
     pub state_slot: PodU64,
     /// Time to take it.
@@ -129,8 +134,8 @@ pub struct Job {
     pub work_secs: PodU32,
     /// Time to challenge or reject a result.
     pub review_secs: PodU32,
-    /// Rows of the batch.
-    pub batch_rows: PodU32,
+    /// How many items the job has: each input that is not fixed holds this number.
+    pub items: PodU32,
     /// Results submitted so far.
     pub submissions: PodU32,
     /// Demands waiting for an answer.
@@ -141,11 +146,13 @@ pub struct Job {
     pub reward_weight_bps: PodU16,
     /// Code of [`ConvictionReason`], 0 if it was not convicted.
     pub conviction_reason: u8,
+    /// Which input the provider gives, counted from 1; 0 if its graph has no tokens, or none says.
+    pub tokens_input: u8,
     /// Zero.
-    pub reserved: [u8; 3],
+    pub reserved: [u8; 2],
     /// Who convicted it, or nobody.
     pub prover: Address,
-    /// Data roots of the inputs.
+    /// Data roots of the inputs; that of the tokens is zero.
     pub input_roots: [[u8; 32]; MAX_INPUTS],
     /// SHA-256 of where the inputs are; the event carries the text.
     pub input_uri_hash: [u8; 32],
@@ -153,12 +160,14 @@ pub struct Job {
     pub output_uri_hash: [u8; 32],
     /// Commitment to the current result.
     pub trace_root: [u8; 32],
+    /// Data root of the tokens that the provider gave, zero in a graph without.
+    pub tokens_root: [u8; 32],
     /// The last accepted commitment: where another provider continues.
     pub checkpoint: [u8; 32],
     /// Rates and times copied from the protocol.
     pub terms: Terms,
     /// Zero.
-    pub reserved_tail: [u8; 32],
+    pub reserved_tail: [u8; 24],
 }
 
 impl Job {
@@ -267,14 +276,37 @@ impl Job {
 
     /// When the last demand was answered, moved like every time of the current state by a cluster restart; 0 if none was.
     pub fn effective_last_answer_at(&self, moment: &Moment) -> i64 {
-        if self.last_answer_at.is_zero() {
-            return 0;
+        self.effective_answer_at(self.last_answer_at.get(), moment)
+    }
+
+    /// When the last demand about the tokens was answered, moved likewise; 0 if none was.
+    pub fn effective_tokens_answered_at(&self, moment: &Moment) -> i64 {
+        self.effective_answer_at(self.tokens_answered_at.get(), moment)
+    }
+
+    #[inline(never)]
+    fn effective_answer_at(&self, at: i64, moment: &Moment) -> i64 {
+        match at {
+            0 => 0,
+            at => moment.deadline(
+                at,
+                self.state_slot.get(),
+                self.terms.restart_grace_secs.get(),
+            ),
         }
-        moment.deadline(
-            self.last_answer_at.get(),
-            self.state_slot.get(),
-            self.terms.restart_grace_secs.get(),
-        )
+    }
+
+    /// The input that the provider gives, if the graph has one.
+    pub fn tokens_input(&self) -> Option<u16> {
+        u16::from(self.tokens_input).checked_sub(1)
+    }
+
+    /// Whether this is the tree of the tokens, which the provider gave.
+    pub fn is_tokens(&self, tree: Tree) -> bool {
+        match tree {
+            Tree::Data(Operand::Input(input)) => self.tokens_input() == Some(input),
+            _ => false,
+        }
     }
 
     /// Fails unless the current state's deadline is still ahead (`now <= deadline`).
@@ -309,6 +341,7 @@ impl Entity for Job {
             && self.is_in(JobState::Open) != has_provider
             && (has_provider || self.bond_left_atoms.is_zero())
             && (self.is_in(JobState::Rejected) || self.reject_deposit_atoms.is_zero())
+            && self.tokens_answered_at.get() <= self.last_answer_at.get()
     }
     fn has_known_codes(&self) -> bool {
         JobState::from_code(self.state).is_some()

@@ -13,10 +13,10 @@ pub struct MintRates {
     pub reward_rate_e9: u64,
     /// Least price of a milestone, in atoms, at least 1.
     pub least_price_atoms: u64,
-    /// Least price per 10^9 multiply-accumulates of a refereed job, in atoms.
-    pub price_per_gmac_atoms: u64,
-    /// Least bond per 10^9 multiply-accumulates of a refereed job, in atoms.
-    pub bond_per_gmac_atoms: u64,
+    /// Least price per 10^9 units of work, in atoms.
+    pub price_per_gwork_atoms: u64,
+    /// Least bond per 10^9 units of work of a refereed job, in atoms.
+    pub bond_per_gwork_atoms: u64,
 }
 
 /// A registered mint.
@@ -49,10 +49,10 @@ pub struct MintConfig {
     pub reward_rate_e9: PodU64,
     /// Least price of a milestone.
     pub least_price_atoms: PodU64,
-    /// Least price per 10^9 MACs.
-    pub price_per_gmac_atoms: PodU64,
-    /// Least bond per 10^9 MACs.
-    pub bond_per_gmac_atoms: PodU64,
+    /// Least price per 10^9 units of work.
+    pub price_per_gwork_atoms: PodU64,
+    /// Least bond per 10^9 units of work.
+    pub bond_per_gwork_atoms: PodU64,
     /// Zero.
     pub reserved_tail: [u8; 32],
 }
@@ -77,9 +77,9 @@ impl MintConfig {
     pub fn floors(&self, protocol: &Protocol, assurance: Assurance) -> Floors {
         Floors {
             least_price_atoms: self.least_price_atoms.get(),
-            price_per_gmac_atoms: self.price_per_gmac_atoms.get(),
+            price_per_gwork_atoms: self.price_per_gwork_atoms.get(),
             bond_bps: protocol.floors(assurance).0,
-            bond_per_gmac_atoms: self.bond_per_gmac_atoms.get(),
+            bond_per_gwork_atoms: self.bond_per_gwork_atoms.get(),
         }
     }
 
@@ -87,8 +87,8 @@ impl MintConfig {
     pub fn apply(&mut self, rates: &MintRates) {
         self.reward_rate_e9 = rates.reward_rate_e9.into();
         self.least_price_atoms = rates.least_price_atoms.into();
-        self.price_per_gmac_atoms = rates.price_per_gmac_atoms.into();
-        self.bond_per_gmac_atoms = rates.bond_per_gmac_atoms.into();
+        self.price_per_gwork_atoms = rates.price_per_gwork_atoms.into();
+        self.bond_per_gwork_atoms = rates.bond_per_gwork_atoms.into();
     }
 }
 

@@ -3,10 +3,12 @@
 use {
     crate::{
         codes::{codes, known},
-        constants::MAX_ROYALTY_BPS,
-        state::{Entity, EntityKind, tail, tail_mut},
+        constants::{MAX_GROWTH_BYTES, MAX_ROYALTY_BPS},
+        error::QuernError,
+        state::{Entity, EntityKind, tail},
     },
     anchor_lang::prelude::*,
+    quern_proof::graph::Sealed,
 };
 
 codes! {
@@ -21,7 +23,7 @@ codes! {
     }
 }
 
-/// The fixed part of a model account; `graph_bytes` bytes of graph follow it.
+/// The fixed part of a model account; `graph_bytes` bytes of graph follow it, fewer until all of them are written.
 #[account]
 #[derive(Debug)]
 pub struct Model {
@@ -53,14 +55,16 @@ pub struct Model {
     pub name: [u8; 32],
     /// SHA-256 of where weights and description are; the event carries the text.
     pub uri_hash: [u8; 32],
-    /// Multiply-accumulates that do not depend on the batch.
-    pub macs_fixed: PodU64,
-    /// Multiply-accumulates per batch row.
-    pub macs_per_row: PodU64,
-    /// Length of the graph that follows, 0 for assets without one.
+    /// Work of an item.
+    pub work: PodU64,
+    /// Bytes of all results of an item.
+    pub trace_bytes: PodU64,
+    /// Length of the graph that follows once all of it is written, 0 for assets without one.
     pub graph_bytes: PodU32,
+    /// Most rows that an item input or a result has in one item.
+    pub most_rows: PodU32,
     /// Zero.
-    pub reserved_tail: [u8; 32],
+    pub reserved_tail: [u8; 28],
 }
 
 impl Model {
@@ -87,25 +91,34 @@ impl Model {
         Self::GRAPH_OFFSET + graph_bytes as usize
     }
 
+    /// Account size that an instruction can reach from `now` on the way to the whole graph: an account grows by at most
+    /// [`MAX_GROWTH_BYTES`] in one.
+    pub const fn grown(now: usize, graph_bytes: u32) -> usize {
+        let (most, whole) = (now + MAX_GROWTH_BYTES, Self::space(graph_bytes));
+        if most < whole { most } else { whole }
+    }
+
+    /// What `seal` found out about the graph; nothing before.
+    pub fn costs(&self) -> Sealed {
+        Sealed {
+            work: self.work.get(),
+            trace_bytes: self.trace_bytes.get(),
+            most_rows: self.most_rows.get(),
+        }
+    }
+
     /// The graph within the account's data, or nothing if the data are cut short.
     pub fn graph_of(data: &[u8], graph_bytes: u32) -> Option<&[u8]> {
         data.get(Self::GRAPH_OFFSET..Self::space(graph_bytes))
     }
 }
 
-/// The graph of a loaded model.
+/// The graph of a loaded model; fails until all of it is written.
+#[inline(never)]
 pub fn model_graph(model: &Account<Model>) -> Result<&[u8]> {
     tail(model)?
         .get(..model.graph_bytes.get() as usize)
-        .ok_or(ProgramError::AccountDataTooSmall)
-}
-
-/// The graph of a loaded model, to be written.
-pub fn model_graph_mut(model: &mut Account<Model>) -> Result<&mut [u8]> {
-    let graph_bytes = model.graph_bytes.get() as usize;
-    tail_mut(model)?
-        .get_mut(..graph_bytes)
-        .ok_or(ProgramError::AccountDataTooSmall)
+        .ok_or(QuernError::ModelTooShort.into())
 }
 
 impl Entity for Model {

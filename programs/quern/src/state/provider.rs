@@ -35,10 +35,10 @@ pub struct Provider {
     pub late: PodU64,
     /// Convictions settled.
     pub convicted: PodU64,
-    /// Multiply-accumulates of settled refereed work.
-    pub refereed_macs: PodU64,
-    /// Multiply-accumulates of settled reviewed work, where a graph says them.
-    pub reviewed_macs: PodU64,
+    /// Work of settled refereed jobs.
+    pub refereed_work: PodU64,
+    /// Work of settled reviewed jobs, where a graph says it.
+    pub reviewed_work: PodU64,
     /// Rewards accrued over all time, in atoms of the reward mint.
     pub rewards_accrued_atoms: PodU64,
     /// Rewards claimed over all time.
@@ -63,11 +63,11 @@ impl Provider {
     }
 
     /// Counts a settled milestone. Counters saturate: they inform, they never block a payment.
-    pub fn count_settled(&mut self, assurance: Assurance, macs: u64) {
+    pub fn count_settled(&mut self, assurance: Assurance, work: u64) {
         self.settled = self.settled.saturating_add(1);
         match assurance {
-            Assurance::Refereed => self.refereed_macs = self.refereed_macs.saturating_add(macs),
-            Assurance::Reviewed => self.reviewed_macs = self.reviewed_macs.saturating_add(macs),
+            Assurance::Refereed => self.refereed_work = self.refereed_work.saturating_add(work),
+            Assurance::Reviewed => self.reviewed_work = self.reviewed_work.saturating_add(work),
         }
     }
 }

@@ -3,12 +3,12 @@
 mod accept;
 mod cancel;
 mod crank;
-mod create;
+pub mod create;
 mod list;
 mod party;
 mod reject;
 mod resolve;
-mod result;
+pub mod result;
 mod show;
 mod words;
 

@@ -117,8 +117,8 @@ impl Shown {
             .tokens("bond", job.bond_atoms.get(), self.decimals)
             .share("fee", job.terms.fee_bps.get())
             .share("royalty", job.royalty_bps.get())
-            .with("macs", job.macs.get())
-            .with("batch_rows", job.batch_rows.get())
+            .with("work", job.work.get())
+            .with("items", job.items.get())
             .time("work_time", job.work_secs.get())
             .time("review_time", job.review_secs.get())
             .with("submissions", job.submissions.get())
@@ -253,7 +253,7 @@ fn demand_json(address: &Pubkey, demand: &Demand, job: &Job, moment: &Moment) ->
     Fields::new()
         .text("demand", address)
         .text("node", words::node_id(demand))
-        .with("tree", demand.tree)
+        .with("tree", demand.tree.get())
         .with("level", demand.level)
         .with("index", demand.index.get())
         .text("opener", demand.opener)
@@ -288,7 +288,7 @@ mod tests {
         (job.milestones, job.submissions) = (1, 1.into());
         (job.price_atoms, job.bond_atoms) = (500_000.into(), 1_000_000.into());
         job.bond_left_atoms = job.bond_atoms;
-        (job.macs, job.batch_rows) = (123_456.into(), 64.into());
+        (job.work, job.items) = (123_456.into(), 64.into());
         (job.work_secs, job.review_secs) = (3_600.into(), 86_400.into());
         job.deadline = 1_086_399.into();
         job.trace_root = [7; 32];
@@ -297,7 +297,7 @@ mod tests {
         job.terms.react_secs = 3_600.into();
         job.terms.grace_secs = 3_600.into();
         let mut demand: Demand = bytemuck::Zeroable::zeroed();
-        (demand.opener, demand.tree) = (Pubkey::from([6; 32]), 255);
+        (demand.opener, demand.tree) = (Pubkey::from([6; 32]), u16::MAX.into());
         (demand.due, demand.fee_lamports) = (1_021_600.into(), 10_000.into());
         Shown {
             address: Pubkey::from([1; 32]),
@@ -321,7 +321,7 @@ mod tests {
         let lines = shown.demand_lines(Width::Screen);
         let text = [vec![shown.fields().table()], lines].concat();
         let (_, widest) = &mut shown.demands[0];
-        (widest.tree, widest.level, widest.index) = (190, u8::MAX, u64::MAX.into());
+        (widest.tree, widest.level, widest.index) = (3_071.into(), u8::MAX, u64::MAX.into());
         (widest.fee_lamports, widest.due) = (u64::MAX.into(), i64::MIN.into());
         assert_fits(&shown.demand_rows());
         crate::snapshot::check("job-show-submitted", &text.join("\n"));

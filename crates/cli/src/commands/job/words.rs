@@ -6,7 +6,7 @@ use {
         history::reason_text,
         quern::state::{Conviction, Demand, Job, JobState, NodeRef},
     },
-    quern_proof::{NodeId, Tree},
+    quern_proof::{Charge, NodeId, Tree},
     quern_rules::deadline::{FinalizeGate, finalize_gate},
 };
 
@@ -87,7 +87,7 @@ pub fn state(job: &Job) -> String {
 /// What a demand asks for.
 pub fn node_id(demand: &Demand) -> String {
     node(
-        demand.tree,
+        demand.tree.get(),
         demand.level,
         demand.index.get(),
         demand.is_leaf.get(),
@@ -97,7 +97,8 @@ pub fn node_id(demand: &Demand) -> String {
 /// What a conviction names.
 pub fn place(conviction: &Conviction) -> String {
     match *conviction {
-        Conviction::WrongCell { op, row, col } => format!("op {op}, row {row}, column {col}"),
+        Conviction::WrongCell { op, row, col, at } => Charge::Cell { op, row, col, at }.to_string(),
+        Conviction::WrongTokens { item } => Charge::Tokens { item }.to_string(),
         Conviction::BadPadding(NodeRef { tree, level, index }) => {
             format!("padding in {}", node(tree, level, index, false))
         }
@@ -105,7 +106,7 @@ pub fn place(conviction: &Conviction) -> String {
     }
 }
 
-fn node(code: u8, level: u8, index: u64, is_leaf: bool) -> String {
+fn node(code: u16, level: u8, index: u64, is_leaf: bool) -> String {
     match Tree::from_code(code) {
         Some(tree) if is_leaf => format!("leaf {index} of {tree}"),
         Some(tree) => NodeId::new(tree, level, index).to_string(),
@@ -189,17 +190,18 @@ mod tests {
             op: 3,
             row: 7,
             col: 5,
+            at: 0,
         };
         let node_id = |tree, level, index| NodeRef { tree, level, index };
         assert_eq!(place(&cell), "op 3, row 7, column 5");
         assert_eq!(
-            place(&Conviction::Unanswered(node_id(255, 0, 0))),
+            place(&Conviction::Unanswered(node_id(u16::MAX, 0, 0))),
             "the root of the trace"
         );
         assert_eq!(
-            place(&Conviction::BadPadding(node_id(64, 2, 1))),
+            place(&Conviction::BadPadding(node_id(1_024, 2, 1))),
             "padding in level 2, index 1 of input 0"
         );
-        assert_eq!(node(128, 9, 4, true), "leaf 4 of weight 0");
+        assert_eq!(node(2_048, 9, 4, true), "leaf 4 of weight 0");
     }
 }

@@ -1,6 +1,7 @@
 //! `quern localnet`: a network on this machine, with everything that a first job needs.
 
 mod fund;
+mod serve;
 
 use {
     super::{deploy, provider::until_stopped},
@@ -8,6 +9,7 @@ use {
         context::Globals,
         error::{Error, Result},
         files::{self, Role},
+        folder::{MODELS_ENV, ModelFolder},
         output::Fields,
         progress,
     },
@@ -42,6 +44,7 @@ const ROLES: [&str; 4] = ["client", "provider", "creator", "arbiter"];
     args_conflicts_with_subcommands = true,
     after_help = "Examples:
   quern localnet
+  quern localnet --serve target/models/minilm
   quern localnet fund ADDRESS               SOL and tokens for any wallet, yours by default
 
 Then, in other terminals, after `. quern-localnet/env` (which names this network to the command):
@@ -95,6 +98,10 @@ struct Start {
     /// Do not even deploy the program, to try `quern deploy`
     #[arg(long)]
     empty: bool,
+    /// Folder of an imported model to register and serve (repeatable): a provider works in this process, client and provider
+    /// have money in their purses
+    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["bare", "empty"])]
+    serve: Vec<PathBuf>,
     /// Milliseconds between blocks
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u64).range(10..=10_000), value_name = "MILLIS")]
     slot_ms: u64,
@@ -112,6 +119,8 @@ async fn start(globals: &Globals, args: Start) -> Result<()> {
     if !args.empty {
         check_program(&args.program_so)?;
     }
+    let folders = args.serve.iter().map(|path| ModelFolder::read(path));
+    let folders = folders.collect::<Result<Vec<_>>>()?;
     let admin = Wallet::load(&args.keys_dir, "admin")?;
     let roles = ROLES
         .iter()
@@ -145,15 +154,45 @@ async fn start(globals: &Globals, args: Start) -> Result<()> {
     for wallet in roles.iter().chain([&admin]) {
         wallet.keep()?;
     }
-    let env = write_env(&args, &net, mint.as_ref())?;
+    let agent = match &mint {
+        Some(mint) if !folders.is_empty() => {
+            let preparing = serve::prepare(&net, mint, &roles, &folders, &args.keys_dir);
+            Some(progress::during("registering the models", preparing).await?)
+        }
+        _ => None,
+    };
+    let env = write_env(&args, &net, mint.as_ref(), &folders)?;
 
+    let fields = shown((&net, mint.as_ref()), &wallets, &folders);
+    fields
+        .text("keypairs", args.keys_dir.display())
+        .text(
+            "env",
+            format!("source it in other terminals: . {}", env.display()),
+        )
+        .print(globals.output);
+    quern_process::logs::say("The network runs until Ctrl-C; nothing of it is kept.");
+    match agent {
+        Some(agent) => agent.run(until_stopped()).await?,
+        None => until_stopped().await,
+    }
+    net.stop();
+    Ok(())
+}
+
+/// What the network has.
+fn shown(
+    (net, mint): (&LocalNet, Option<&Mint>),
+    wallets: &[(&str, Pubkey)],
+    folders: &[ModelFolder],
+) -> Fields {
     let mut fields = Fields::new()
         .text("rpc_url", net.rpc_url())
         .text("websocket_url", net.ws_url())
         .text("program", program_id())
         .text("admin", net.admin().pubkey())
         .maybe("mint", mint.map(|mint| mint.address));
-    for (role, wallet) in &wallets {
+    for (role, wallet) in wallets {
         fields = match *role {
             "client" => fields.text("client", wallet),
             "provider" => fields.text("provider", wallet),
@@ -165,17 +204,10 @@ async fn start(globals: &Globals, args: Start) -> Result<()> {
     if mint.is_some() {
         fields = fields.tokens("tokens_each", WALLET_ATOMS, DECIMALS);
     }
+    for folder in folders {
+        fields = fields.text("serves", &folder.card.name);
+    }
     fields
-        .text("keypairs", args.keys_dir.display())
-        .text(
-            "env",
-            format!("source it in other terminals: . {}", env.display()),
-        )
-        .print(globals.output);
-    quern_process::logs::say("The network runs until Ctrl-C; nothing of it is kept.");
-    until_stopped().await;
-    net.stop();
-    Ok(())
 }
 
 /// Refuses a program that was built for another address than this command talks to: everything sent to it would fail.
@@ -204,7 +236,12 @@ fn check_program(path: &Path) -> Result<()> {
 }
 
 /// Writes what a shell needs to talk to the network.
-fn write_env(args: &Start, net: &LocalNet, mint: Option<&Mint>) -> Result<PathBuf> {
+fn write_env(
+    args: &Start,
+    net: &LocalNet,
+    mint: Option<&Mint>,
+    folders: &[ModelFolder],
+) -> Result<PathBuf> {
     let path = args.keys_dir.join("env");
     let mut text = format!(
         "# The network of `quern localnet`; read by `. {}`\nexport QUERN_URL={}\n",
@@ -218,8 +255,28 @@ fn write_env(args: &Start, net: &LocalNet, mint: Option<&Mint>) -> Result<PathBu
     if let Some(mint) = mint {
         text.push_str(&format!("export MINT={}\n", mint.address));
     }
+    if let Some(models) = serve::models_of(folders) {
+        text.push_str(&format!("export {MODELS_ENV}='{}'\n", models.display()));
+    }
+    if let Some(commands) = own_folder() {
+        text.push_str(&format!("export PATH='{}':\"$PATH\"\n", commands.display()));
+    }
     files::write(&path, text, "--keys-dir")?;
     Ok(path)
+}
+
+/// Where this command lies, if a shell would not find it.
+fn own_folder() -> Option<PathBuf> {
+    let own = std::env::current_exe().ok()?.canonicalize().ok()?;
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let finds = |folder: PathBuf| {
+        folder
+            .join("quern")
+            .canonicalize()
+            .is_ok_and(|one| one == own)
+    };
+    let is_found = std::env::split_paths(&path).any(finds);
+    own.parent().filter(|_| !is_found).map(Path::to_owned)
 }
 
 /// The keypair of the test mint: known to all, so that its address is the same on every local network. Only its creation
@@ -271,8 +328,8 @@ async fn set_up(net: &LocalNet, wallets: &[(&str, Pubkey)]) -> Result<Mint> {
     let rates = MintRates {
         reward_rate_e9: 500_000_000,
         least_price_atoms: 1_000,
-        price_per_gmac_atoms: 1_000,
-        bond_per_gmac_atoms: 5_000,
+        price_per_gwork_atoms: 1_000,
+        bond_per_gwork_atoms: 5_000,
     };
     let register =
         instructions::register_mint(&authority, &mint.address, &mint.token_program, rates);

@@ -29,7 +29,8 @@ mod tests {
         mint.decimals = 9;
         mint.total_atoms = u64::MAX.into();
         (mint.least_price_atoms, mint.reward_rate_e9) = (u64::MAX.into(), u64::MAX.into());
-        (mint.price_per_gmac_atoms, mint.bond_per_gmac_atoms) = (u64::MAX.into(), u64::MAX.into());
+        (mint.price_per_gwork_atoms, mint.bond_per_gwork_atoms) =
+            (u64::MAX.into(), u64::MAX.into());
         assert_fits(&[fields(&mint)]);
     }
 }

@@ -17,8 +17,8 @@ use {
 pub enum Command {
     /// Register an SPL Token or Token-2022 mint; the protocol's authority signs
     #[command(after_help = "Example:
-  quern mint register MINT --least-price 0.001 --price-per-gmac 0.01 \\
-      --bond-per-gmac 0.05 --reward-rate 0.5")]
+  quern mint register MINT --least-price 0.001 --price-per-gwork 0.01 \\
+      --bond-per-gwork 0.05 --reward-rate 0.5")]
     Register(register::Args),
     /// Change a mint's rates for new jobs, or stop new jobs in it; the protocol's authority signs
     #[command(after_help = "Examples:

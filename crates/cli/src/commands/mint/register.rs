@@ -21,12 +21,12 @@ pub struct Args {
     /// Least price of a milestone, in tokens [default: one atom]
     #[arg(long, value_name = "TOKENS", value_parser = amount::check)]
     least_price: Option<String>,
-    /// Least price for 10^9 multiply-accumulates of a refereed job, in tokens
+    /// Least price for 10^9 units of work of a refereed job, in tokens
     #[arg(long, value_name = "TOKENS", value_parser = amount::check, default_value = "0")]
-    price_per_gmac: String,
-    /// Least bond for 10^9 multiply-accumulates of a refereed job, in tokens
+    price_per_gwork: String,
+    /// Least bond for 10^9 units of work of a refereed job, in tokens
     #[arg(long, value_name = "TOKENS", value_parser = amount::check, default_value = "0")]
-    bond_per_gmac: String,
+    bond_per_gwork: String,
     /// Reward atoms for every atom of fee, with up to nine decimals
     #[arg(long, value_name = "RATE", default_value = "0", value_parser = amount::billionths)]
     reward_rate: u64,
@@ -54,8 +54,8 @@ pub async fn run(context: &Context, args: Args) -> Result<()> {
     let rates = MintRates {
         reward_rate_e9: args.reward_rate,
         least_price_atoms: least_price,
-        price_per_gmac_atoms: parse("--price-per-gmac", &args.price_per_gmac, decimals)?,
-        bond_per_gmac_atoms: parse("--bond-per-gmac", &args.bond_per_gmac, decimals)?,
+        price_per_gwork_atoms: parse("--price-per-gwork", &args.price_per_gwork, decimals)?,
+        bond_per_gwork_atoms: parse("--bond-per-gwork", &args.bond_per_gwork, decimals)?,
     };
     rates::check(context, &args.mint, rates.reward_rate_e9).await?;
     let register = instructions::register_mint(&wallet.pubkey(), &args.mint, &token_program, rates);

@@ -14,7 +14,7 @@ pub async fn run(context: &Context, mint: &Pubkey) -> Result<()> {
 /// A registered mint, for people and programs.
 pub fn fields(config: &MintConfig) -> Fields {
     let decimals = config.decimals;
-    let (price, bond) = (&config.price_per_gmac_atoms, &config.bond_per_gmac_atoms);
+    let (price, bond) = (&config.price_per_gwork_atoms, &config.bond_per_gwork_atoms);
     Fields::new()
         .text("mint", config.mint)
         .with("decimals", decimals)
@@ -22,8 +22,8 @@ pub fn fields(config: &MintConfig) -> Fields {
         .text("vault", config.vault)
         .tokens("total", config.total_atoms.get(), decimals)
         .tokens("least_price", config.least_price_atoms.get(), decimals)
-        .tokens("price_per_gmac", price.get(), decimals)
-        .tokens("bond_per_gmac", bond.get(), decimals)
+        .tokens("price_per_gwork", price.get(), decimals)
+        .tokens("bond_per_gwork", bond.get(), decimals)
         .text("reward_rate", show_billionths(config.reward_rate_e9.get()))
 }
 
@@ -38,7 +38,7 @@ mod tests {
         (mint.decimals, mint.enabled) = (6, true.into());
         mint.total_atoms = 1_000_000_000.into();
         mint.least_price_atoms = 1_000.into();
-        mint.price_per_gmac_atoms = 10_000.into();
+        mint.price_per_gwork_atoms = 10_000.into();
         mint.reward_rate_e9 = 500_000_000.into();
         crate::snapshot::check("mint-show", &fields(&mint).table());
     }

@@ -29,12 +29,12 @@ pub struct Args {
     /// Least price of a milestone, in tokens
     #[arg(long, value_name = "TOKENS", value_parser = amount::check)]
     least_price: Option<String>,
-    /// Least price for 10^9 multiply-accumulates of a refereed job, in tokens
+    /// Least price for 10^9 units of work of a refereed job, in tokens
     #[arg(long, value_name = "TOKENS", value_parser = amount::check)]
-    price_per_gmac: Option<String>,
-    /// Least bond for 10^9 multiply-accumulates of a refereed job, in tokens
+    price_per_gwork: Option<String>,
+    /// Least bond for 10^9 units of work of a refereed job, in tokens
     #[arg(long, value_name = "TOKENS", value_parser = amount::check)]
-    bond_per_gmac: Option<String>,
+    bond_per_gwork: Option<String>,
     /// Reward atoms for every atom of fee, with up to nine decimals
     #[arg(long, value_name = "RATE", value_parser = amount::billionths)]
     reward_rate: Option<u64>,
@@ -80,15 +80,15 @@ impl Args {
             rates: MintRates {
                 reward_rate_e9: self.reward_rate.unwrap_or(config.reward_rate_e9.get()),
                 least_price_atoms,
-                price_per_gmac_atoms: tokens(
-                    "--price-per-gmac",
-                    &self.price_per_gmac,
-                    config.price_per_gmac_atoms.get(),
+                price_per_gwork_atoms: tokens(
+                    "--price-per-gwork",
+                    &self.price_per_gwork,
+                    config.price_per_gwork_atoms.get(),
                 )?,
-                bond_per_gmac_atoms: tokens(
-                    "--bond-per-gmac",
-                    &self.bond_per_gmac,
-                    config.bond_per_gmac_atoms.get(),
+                bond_per_gwork_atoms: tokens(
+                    "--bond-per-gwork",
+                    &self.bond_per_gwork,
+                    config.bond_per_gwork_atoms.get(),
                 )?,
             },
         })

@@ -10,7 +10,10 @@ use {
     },
     quern_client::quern::state::Assurance,
     quern_data::sizes::Sizes,
-    quern_proof::graph::Graph,
+    quern_proof::{
+        graph::Graph,
+        node::{NodeId, Tree},
+    },
     quern_rules::quote::{Offer, quote},
     std::path::PathBuf,
 };
@@ -18,12 +21,12 @@ use {
 /// Which graph, and how much of it.
 #[derive(clap::Args)]
 pub struct Args {
-    /// The graph's file
+    /// The graph's file, or the folder of an imported model
     #[arg(value_name = "GRAPH")]
     graph: PathBuf,
-    /// Rows of the batch; 0 for a graph without one
-    #[arg(long, value_name = "ROWS")]
-    rows: u32,
+    /// Items: sentences, images; 1 for a graph whose inputs are all fixed
+    #[arg(long, value_name = "COUNT", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    items: u32,
     /// Also ask the cluster for the least price and bond
     #[arg(long)]
     prices: bool,
@@ -40,34 +43,48 @@ impl Args {
 
 /// Estimates a job; `context` is there if the cluster is asked.
 pub async fn run(format: Format, context: Option<&Context>, args: &Args) -> Result<()> {
-    let bytes = data::read_graph(&args.graph, "GRAPH")?;
+    let path = crate::folder::GraphFiles::of(&args.graph, None).graph;
+    let bytes = data::read_graph(&path, "GRAPH")?;
     let graph = Graph::parse(&bytes).map_err(quern_proof::Error::from)?;
-    let macs = graph.check().map_err(quern_proof::Error::from)?;
-    let macs = graph
-        .admit(&macs, args.rows, graph.input_count())
-        .map_err(|misfit| Error::Usage(misfit.to_string()))?;
-    let sizes = Sizes::of(&graph, args.rows)?;
-    let mut fields = Fields::new()
-        .with("batch_rows", args.rows)
-        .with("macs", macs)
-        .text("input_file", mebibytes(sizes.inputs))
-        .text("weights_file", mebibytes(sizes.weights))
-        .text("trace_file", mebibytes(sizes.trace_file))
-        .text("memory_to_check", mebibytes(sizes.case_bytes()));
+    let sealed = graph.check().map_err(quern_proof::Error::from)?;
+    let work = graph
+        .admit(&sealed, args.items, graph.input_count())
+        .map_err(|misfit| Error::Usage(format!("{misfit}; correct --items")))?;
+    let sizes = Sizes::of(&graph, args.items)?;
+    let mut fields = fields(&graph, &sizes, args.items, work);
     if let Some(context) = context {
-        fields = prices(context, args, macs, fields).await?;
+        fields = prices(context, args, work, fields).await?;
     }
     fields.print(format);
     Ok(())
 }
 
+fn fields(graph: &Graph<'_>, sizes: &Sizes, items: u32, work: u64) -> Fields {
+    let root = NodeId::new(Tree::Trace, 0, 0);
+    Fields::new()
+        .with("items", items)
+        .with("work", work)
+        .bytes("input_file", sizes.inputs)
+        .bytes("weights_file", sizes.weights)
+        .bytes("result_file", sizes.result)
+        .bytes("roots_file", sizes.roots)
+        .bytes("trace_of_an_item", sizes.trace)
+        .bytes("memory_to_compute", sizes.work_bytes())
+        .bytes("memory_of_a_provider", sizes.memory_bytes())
+        .bytes("memory_to_check", sizes.case_bytes())
+        .with(
+            "most_demands_to_a_wrong_value",
+            root.most_left(graph, items),
+        )
+}
+
 /// The least price and bond of a refereed job of one milestone.
-async fn prices(context: &Context, args: &Args, macs: u64, fields: Fields) -> Result<Fields> {
+async fn prices(context: &Context, args: &Args, work: u64, fields: Fields) -> Result<Fields> {
     let (protocol, mint) = (context.protocol().await?, args.mint.config(context).await?);
     let floors = mint.floors(&protocol, Assurance::Refereed);
     let of = |price_atoms| {
         let offer = Offer {
-            macs,
+            work,
             is_refereed: true,
             milestones: 1,
             price_atoms,
@@ -75,26 +92,39 @@ async fn prices(context: &Context, args: &Args, macs: u64, fields: Fields) -> Re
         quote(&floors, &offer).map_err(|error| Error::Usage(error.to_string()))
     };
     let least = of(mint.least_price_atoms.get())?.least_price_atoms;
-    let tokens = |atoms| crate::amount::show(atoms, mint.decimals);
     Ok(fields
         .text("mint", mint.mint)
-        .text("least_price", tokens(least))
-        .text("least_bond", tokens(of(least)?.least_bond_atoms)))
-}
-
-/// With one decimal.
-fn mebibytes(bytes: u64) -> String {
-    let tenths = bytes.saturating_mul(10).div_ceil(1 << 20);
-    format!("{}.{} MiB", tenths / 10, tenths % 10)
+        .tokens("least_price", least, mint.decimals)
+        .tokens("least_bond", of(least)?.least_bond_atoms, mint.decimals))
 }
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
 
     #[test]
-    fn sizes_are_rounded_up() {
-        let shown = [0, 1, 1 << 20, 3 << 19, u64::MAX].map(mebibytes);
-        assert_eq!(shown[..4], ["0.0 MiB", "0.1 MiB", "1.0 MiB", "1.5 MiB"]);
+    fn traces_of_all_items_need_no_memory() {
+        let bytes = include_bytes!("../../../../../models/tiny/tiny.qmodel");
+        let graph = Graph::parse(bytes).unwrap();
+        let of = |items| {
+            let sizes = Sizes::of(&graph, items).unwrap();
+            fields(&graph, &sizes, items, 7).json()
+        };
+        let (one, many) = (of(1), of(1_000));
+        let same = "trace_of_an_item_bytes";
+        assert_eq!(one[same], many[same]);
+        assert!(
+            many["memory_to_compute_bytes"].as_u64() < Some(1 << 20),
+            "{many}"
+        );
+        // Ten more levels of the trace, four at a time.
+        let demands =
+            |json: &serde_json::Value| json["most_demands_to_a_wrong_value"].as_u64().unwrap();
+        assert!(
+            (2..=3).contains(&(demands(&many) - demands(&one))),
+            "{one} {many}"
+        );
     }
 }

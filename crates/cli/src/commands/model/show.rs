@@ -24,8 +24,9 @@ pub async fn run(context: &Context, address: &Pubkey) -> Result<()> {
             .with("inputs", graph.input_count())
             .with("ops", graph.op_count())
             .with("weights", graph.weight_count())
-            .with("macs_fixed", account.model.macs_fixed.get())
-            .with("macs_per_row", account.model.macs_per_row.get());
+            .with("graph_bytes", account.graph.len())
+            .with("work_of_an_item", account.model.work.get())
+            .bytes("trace_of_an_item", account.model.trace_bytes.get());
     }
     shown.print(context.format);
     Ok(())

@@ -41,7 +41,7 @@ fn summary(provider: &Provider) -> Fields {
         .with("settled", provider.settled.get())
         .with("late", provider.late.get())
         .with("convicted", provider.convicted.get())
-        .with("refereed_macs", provider.refereed_macs.get())
+        .with("refereed_work", provider.refereed_work.get())
 }
 
 #[cfg(test)]
@@ -58,7 +58,7 @@ mod tests {
         provider.name = *b"a name of thirty-two characters!";
         (provider.taken, provider.settled) = (1_000_000.into(), 999_999.into());
         provider.active = true.into();
-        provider.refereed_macs = u64::MAX.into();
+        provider.refereed_work = u64::MAX.into();
         let mut widest = provider;
         (widest.taken, widest.settled) = (u64::MAX.into(), u64::MAX.into());
         (widest.late, widest.convicted) = (u64::MAX.into(), u64::MAX.into());

@@ -44,21 +44,31 @@ pub struct Args {
     /// Least price of a milestone, in tokens
     #[arg(long, value_name = "TOKENS", value_parser = amount::check, requires = "mint")]
     min_price: Option<String>,
-    /// Least price of 10^9 multiply-accumulates of a refereed job, in tokens
+    /// Least price of 10^9 units of work of a refereed job, in tokens
     #[arg(long, value_name = "TOKENS", value_parser = amount::check, requires = "mint")]
-    min_price_per_gmac: Option<String>,
+    min_price_per_gwork: Option<String>,
     /// Largest bond to put up for a job, in tokens; needed away from a local network, unless only reviewed jobs are taken
     #[arg(long, value_name = "TOKENS", value_parser = amount::check, requires = "mint")]
     max_bond: Option<String>,
     /// Largest bond to put up for a job, in times its price
     #[arg(long, default_value_t = Policy::default().max_bond_prices, value_name = "TIMES")]
     max_bond_prices: u64,
-    /// Most multiply-accumulates of a job
-    #[arg(long, default_value_t = Policy::default().max_macs)]
-    max_macs: u64,
-    /// Largest input or weights to fetch and largest trace to publish, in MiB
+    /// Most units of work of a job
+    #[arg(long, default_value_t = Policy::default().max_work)]
+    max_work: u64,
+    /// Largest input or weights to fetch, in MiB
     #[arg(long, default_value_t = 1_024, value_name = "MIB")]
     max_data: u32,
+    /// Largest trace of one item, in MiB
+    #[arg(long, default_value_t = 1_024, value_name = "MIB")]
+    max_item_trace: u32,
+    /// Most bytes of a job's result and of what is kept of its items for demands, in MiB
+    #[arg(long, default_value_t = 1_024, value_name = "MIB")]
+    max_result: u32,
+    /// Most traces of single items to publish with a result, in MiB: the first items, as many as fit; 0 for none. A watcher that checks
+    /// a published trace need not compute the item again
+    #[arg(long, default_value_t = 64, value_name = "MIB")]
+    publish_traces: u32,
     /// Most memory for tensors, half of it for work and half for demands, in MiB; a job that needs more than a half is left
     /// alone
     #[arg(long, default_value_t = 8_192, value_name = "MIB")]
@@ -81,9 +91,9 @@ pub struct Args {
     /// Shortest time to work that a job may give
     #[arg(long, value_parser = span::parse, default_value = "10m", value_name = "TIME")]
     min_work: u32,
-    /// Shortest time that a refereed job may give for 10^9 multiply-accumulates, in milliseconds
-    #[arg(long, default_value_t = Policy::default().min_ms_per_gmac, value_name = "MS")]
-    min_work_per_gmac: u64,
+    /// Shortest time that a refereed job may give for 10^9 units of work, in milliseconds
+    #[arg(long, default_value_t = Policy::default().min_ms_per_gwork, value_name = "MS")]
+    min_ms_per_gwork: u64,
     /// Longest review, during which the bond lies still
     #[arg(long, value_parser = span::parse, default_value = "30d", value_name = "TIME")]
     max_review: u32,
@@ -210,6 +220,7 @@ pub async fn run(context: &Context, args: Args) -> Result<()> {
         poll: Duration::from_secs(u64::from(args.poll)),
         memory_bytes: u64::from(args.memory_limit) << 20,
         disk_bytes: u64::from(args.disk_limit) << 20,
+        publish_traces_bytes: u64::from(args.publish_traces) << 20,
         ..Settings::new(owner, PathBuf::new(), publisher)
     };
     let agent = Agent::new(settings, chain, worker)?;
@@ -234,20 +245,21 @@ async fn policy(context: &Context, args: &Args) -> Result<Policy> {
         models: named::models(context, &args.model).await?,
         mints: args.mint.into_iter().collect(),
         min_price_atoms: tokens("--min-price", &args.min_price, usual.min_price_atoms)?,
-        min_price_per_gmac_atoms: tokens(
-            "--min-price-per-gmac",
-            &args.min_price_per_gmac,
-            usual.min_price_per_gmac_atoms,
+        min_price_per_gwork_atoms: tokens(
+            "--min-price-per-gwork",
+            &args.min_price_per_gwork,
+            usual.min_price_per_gwork_atoms,
         )?,
         max_bond_atoms: tokens("--max-bond", &args.max_bond, usual.max_bond_atoms)?,
         max_bond_prices: args.max_bond_prices,
-        max_macs: args.max_macs,
-        max_trace_bytes: u64::from(args.max_data) << 20,
+        max_work: args.max_work,
+        max_item_bytes: u64::from(args.max_item_trace) << 20,
+        max_result_bytes: u64::from(args.max_result) << 20,
         arbiters: args.arbiter.iter().copied().collect(),
         min_response_secs: args.min_response,
         min_react_secs: args.min_react,
         min_work_secs: args.min_work,
-        min_ms_per_gmac: args.min_work_per_gmac,
+        min_ms_per_gwork: args.min_ms_per_gwork,
         max_review_secs: args.max_review,
         max_jobs: args.max_jobs,
     })

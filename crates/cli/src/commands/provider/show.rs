@@ -71,8 +71,8 @@ pub fn fields(address: &Pubkey, provider: &Provider, rewards: Option<&MintConfig
         .with("settled", provider.settled.get())
         .with("late", provider.late.get())
         .with("convicted", provider.convicted.get())
-        .with("refereed_macs", provider.refereed_macs.get())
-        .with("reviewed_macs", provider.reviewed_macs.get())
+        .with("refereed_work", provider.refereed_work.get())
+        .with("reviewed_work", provider.reviewed_work.get())
         .tokens(
             "rewards_accrued",
             provider.rewards_accrued_atoms.get(),
@@ -94,7 +94,7 @@ mod tests {
         provider.name[..4].copy_from_slice(b"Here");
         provider.active = true.into();
         provider.settled = 7.into();
-        provider.refereed_macs = 8_000_000.into();
+        provider.refereed_work = 8_000_000.into();
         provider.rewards_accrued_atoms = 900.into();
         provider.rewards_claimed_atoms = 400.into();
         let mut mint: MintConfig = bytemuck::Zeroable::zeroed();

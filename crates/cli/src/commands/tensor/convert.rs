@@ -26,7 +26,7 @@ pub struct Args {
     /// Format to write [default: what the end of the name says]
     #[arg(long, value_enum, value_name = "FORMAT")]
     to: Option<Format>,
-    /// Type of the values: i8 or i32 [default: what the file says, otherwise i8]
+    /// Type of the values: i8, i16 or i32 [default: what the file says, otherwise i8]
     #[arg(long, value_parser = parse_dtype, value_name = "TYPE")]
     dtype: Option<DType>,
     /// Multiply every value by this number
@@ -57,11 +57,11 @@ pub struct Args {
 
 /// A type by its name.
 fn parse_dtype(text: &str) -> std::result::Result<DType, String> {
-    let all = [DType::I8, DType::I32];
+    let all = [DType::I8, DType::I16, DType::I32];
     let found = all
         .into_iter()
         .find(|one| formats::dtype_name(*one) == text);
-    found.ok_or_else(|| "it must be i8 or i32".to_owned())
+    found.ok_or_else(|| "it must be i8, i16 or i32".to_owned())
 }
 
 /// Converts.

@@ -23,7 +23,7 @@ pub enum Command {
   quern tensor convert result.qten result.csv
   quern tensor convert input.qten digit.png --row 7 --scale 2
 
-A tensor has rows and columns and holds i8 or i32. The ends of the names say the formats:
+A tensor has rows and columns and holds i8, i16 or i32. The ends of the names say the formats:
   .qten .qbundle .qtrace .bin   as inputs, weights and results are published
   .npy    integers, float32, float64; the first dimension makes rows, the others columns
   .csv    a row a line, without header

@@ -5,9 +5,9 @@
 //! - SHALL copy every rate, window, share, fee and person that holds for the job, and refuse if they are not those whose
 //!   hash the client signed ([`Terms::hash`](crate::state::Terms::hash)).
 //! - SHALL reserve price x milestones in the client's purse.
-//! - SHALL require for *Refereed*: a sealed, active model, one milestone, no arbiter, inputs and batch rows that fit its
-//!   graph, and price and bond of at least the mint's rates per multiply-accumulate; for *Reviewed*: a pinned provider or
-//!   an arbiter.
+//! - SHALL require for *Refereed*: a sealed, active model, one milestone, no arbiter, inputs and items that fit its
+//!   graph, no root for tokens that the provider gives, and price and bond of at least the mint's rates per unit of work;
+//!   for *Reviewed*: a pinned provider or an arbiter.
 //! - SHALL require that the purses of treasury and royalty owner exist, so that no later step lacks one (P11).
 
 use {
@@ -24,7 +24,10 @@ use {
         text,
     },
     anchor_lang::{address_eq, prelude::*},
-    quern_proof::graph,
+    quern_proof::{
+        graph::{self, Misfit},
+        hash,
+    },
     quern_rules::{
         deadline,
         quote::{Offer, quote},
@@ -52,15 +55,15 @@ pub struct NewJob {
     pub review_secs: u32,
     /// No new take after this time.
     pub ends_by: i64,
-    /// Rows of the batch; 0 if no input has batch rows.
-    pub batch_rows: u32,
+    /// How many items the job has: 1 if its graph has no item inputs.
+    pub items: u32,
     /// The only provider (by owner) that may take it, or zeroes.
     pub pinned_provider: Address,
     /// Who decides about a rejection, or zeroes.
     pub arbiter: Address,
     /// The campaign that it counts for, or zeroes.
     pub campaign: Address,
-    /// Data roots of the inputs, in order.
+    /// Data roots of the inputs, in order; zeroes for the tokens, which the provider gives.
     pub input_roots: Vec<[u8; 32]>,
     /// Where the inputs are, at most 200 bytes.
     pub input_uri: String,
@@ -82,7 +85,7 @@ impl NewJob {
         job.take_secs = self.take_secs.into();
         job.work_secs = self.work_secs.into();
         job.review_secs = self.review_secs.into();
-        job.batch_rows = self.batch_rows.into();
+        job.items = self.items.into();
         job.input_roots[..self.input_roots.len()].copy_from_slice(&self.input_roots);
         job.input_uri_hash = text::uri_hash(&self.input_uri)?;
         Ok(())
@@ -118,6 +121,22 @@ pub struct CreateJob {
     pub job: Account<Job>,
     /// Creates accounts.
     pub system_program: Program<System>,
+}
+
+/// What the program knows of a milestone from the model's graph.
+struct Run {
+    /// Its work.
+    work: u64,
+    /// Which input the provider gives, counted from 1.
+    tokens_input: u8,
+}
+
+impl Run {
+    /// A milestone that is no run of a sealed graph.
+    const NONE: Self = Self {
+        work: 0,
+        tokens_input: 0,
+    };
 }
 
 impl CreateJob {
@@ -206,8 +225,11 @@ impl CreateJob {
         Ok(())
     }
 
-    /// Multiply-accumulates of a milestone: from the model's graph and the batch, never from anybody's word.
-    fn macs(&self, args: &NewJob, assurance: Assurance) -> Result<u64> {
+    /// What a milestone is as a run of the model's graph: from the graph and the items, never from anybody's word.
+    ///
+    /// A *Reviewed* job need not be one, because nothing is refuted in it: fine-tuning or serving the model is none. Where it
+    /// does not fit the graph, nothing is counted.
+    fn run(&self, args: &NewJob, assurance: Assurance) -> Result<Run> {
         require!(
             args.input_roots.len() <= MAX_INPUTS,
             QuernError::InputsDoNotFit
@@ -215,29 +237,33 @@ impl CreateJob {
         let sealed = self.model.as_ref().filter(|model| model.sealed.get());
         let Some(model) = sealed else {
             require!(assurance == Assurance::Reviewed, QuernError::ModelNotSealed);
-            return Ok(0);
+            return Ok(Run::NONE);
         };
         let graph = graph::Graph::parse(model_graph(model)?).or_quern()?;
-        let macs = graph::Macs {
-            fixed: model.macs_fixed.get(),
-            per_row: model.macs_per_row.get(),
-        };
-        let admitted = match assurance {
-            Assurance::Refereed => graph.admit(&macs, args.batch_rows, args.input_roots.len()),
-            Assurance::Reviewed => {
-                graph.admit_reviewed(&macs, args.batch_rows, args.input_roots.len())
-            }
-        };
-        admitted.map_err(|misfit| match misfit {
-            graph::Misfit::MacsOverflow => QuernError::Overflow.into(),
-            _ => QuernError::InputsDoNotFit.into(),
-        })
+        let admitted = graph.admit(&model.costs(), args.items, args.input_roots.len());
+        let tokens = graph.tokens();
+        let has_tokens_root = tokens
+            .and_then(|tokens| args.input_roots.get(usize::from(tokens)))
+            .is_some_and(|root| *root != hash::MISSING);
+        match admitted {
+            Ok(work) if !has_tokens_root => Ok(Run {
+                work,
+                // In a reviewed job nothing is refuted, so its provider need not say which text it is.
+                tokens_input: match assurance {
+                    Assurance::Refereed => tokens.map_or(0, |tokens| tokens as u8 + 1),
+                    Assurance::Reviewed => 0,
+                },
+            }),
+            Err(Misfit::WorkOverflow) => Err(QuernError::Overflow.into()),
+            _ if assurance == Assurance::Reviewed => Ok(Run::NONE),
+            _ => Err(QuernError::InputsDoNotFit.into()),
+        }
     }
 
     /// Refuses less than the least price and bond; returns what is reserved.
-    fn validate_price(&self, args: &NewJob, assurance: Assurance, macs: u64) -> Result<u64> {
+    fn validate_price(&self, args: &NewJob, assurance: Assurance, work: u64) -> Result<u64> {
         let offer = Offer {
-            macs,
+            work,
             is_refereed: assurance == Assurance::Refereed,
             milestones: args.milestones,
             price_atoms: args.price_atoms,
@@ -279,8 +305,8 @@ pub fn handle_create_job(
     let moment = Moment::without_restart()?;
     let assurance = ctx.accounts.validate(&args, &moment)?;
     ctx.accounts.validate_terms(&terms_hash)?;
-    let macs = ctx.accounts.macs(&args, assurance)?;
-    let escrow_atoms = ctx.accounts.validate_price(&args, assurance, macs)?;
+    let run = ctx.accounts.run(&args, assurance)?;
+    let escrow_atoms = ctx.accounts.validate_price(&args, assurance, run.work)?;
     let views = ctx.remaining_accounts()?;
     ctx.accounts.validate_purses(&views)?;
     let deadline = deadline::open(moment.now, args.take_secs, args.ends_by).or_quern()?;
@@ -310,7 +336,8 @@ pub fn handle_create_job(
         job.royalty_owner = model.owner;
         job.royalty_bps = model.royalty_bps;
     }
-    job.macs = macs.into();
+    job.work = run.work.into();
+    job.tokens_input = run.tokens_input;
     job.reward_rate_e9 = accounts.mint_config.reward_rate_e9;
     job.reward_weight_bps = accounts.emission.weight_bps(assurance).into();
     job.terms = accounts.protocol.terms;

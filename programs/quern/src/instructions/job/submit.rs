@@ -4,6 +4,7 @@
 //! - SHALL require the owner of the job's provider, or its operator for what the operator took: a result can lose the bond,
 //!   and the operator risks only what is within its limit.
 //! - SHALL require that the job is as the signer saw it, and the time to work.
+//! - SHALL require a root of the tokens exactly where the job's graph has tokens.
 //! - SHALL keep the commitment and the hash of where the data are; the event carries the text.
 //! - SHALL begin the review window.
 
@@ -17,6 +18,7 @@ use {
         text,
     },
     anchor_lang::{address_eq, prelude::*},
+    quern_proof::hash,
     quern_rules::deadline,
 };
 
@@ -25,7 +27,9 @@ use {
 pub struct Submission {
     /// Root over all intermediate results; for reviewed work, the checkpoint's hash.
     pub trace_root: [u8; 32],
-    /// Where result and trace are, at most 200 bytes.
+    /// Data root of the tokens that the provider generated; zeroes exactly where the graph has none.
+    pub tokens_root: [u8; 32],
+    /// Where result and roots are, at most 200 bytes.
     pub output_uri: String,
 }
 
@@ -43,7 +47,7 @@ pub struct Submit {
 }
 
 impl Submit {
-    fn validate(&self, seen: &SeenJob, moment: &Moment) -> Result<()> {
+    fn validate(&self, seen: &SeenJob, args: &Submission, moment: &Moment) -> Result<()> {
         let (provider, signer) = (&self.provider, self.signer.address());
         self.job.require_seen(seen)?;
         require_provider(provider, &self.job)?;
@@ -51,6 +55,11 @@ impl Submit {
         let is_at_stake = self.job.taken_by_operator.get() || address_eq(signer, &provider.owner);
         require!(is_at_stake, QuernError::TakenByOwner);
         self.job.require_state(JobState::Taken)?;
+        let has_tokens = args.tokens_root != hash::MISSING;
+        require!(
+            has_tokens == self.job.tokens_input().is_some(),
+            QuernError::TokensDoNotFit
+        );
         self.job.require_in_time(moment)
     }
 }
@@ -58,7 +67,7 @@ impl Submit {
 /// Writes the commitment.
 pub fn handle_submit(ctx: &mut Context<Submit>, seen: SeenJob, args: Submission) -> Result<()> {
     let moment = Moment::read()?;
-    ctx.accounts.validate(&seen, &moment)?;
+    ctx.accounts.validate(&seen, &args, &moment)?;
     let job = &mut ctx.accounts.job;
     let deadline = deadline::after(moment.now, job.review_secs.get()).or_quern()?;
     let submission = job
@@ -68,8 +77,10 @@ pub fn handle_submit(ctx: &mut Context<Submit>, seen: SeenJob, args: Submission)
         .ok_or(QuernError::Overflow)?;
     job.submissions = submission.into();
     job.trace_root = args.trace_root;
+    job.tokens_root = args.tokens_root;
     job.output_uri_hash = text::uri_hash(&args.output_uri)?;
     job.last_answer_at = 0i64.into();
+    job.tokens_answered_at = 0i64.into();
     job.enter(JobState::Submitted, deadline, &moment);
 
     let (address, provider, milestone) = (*job.address(), job.provider, job.milestone);
@@ -83,6 +94,7 @@ pub fn handle_submit(ctx: &mut Context<Submit>, seen: SeenJob, args: Submission)
             milestone,
             submission,
             trace_root: args.trace_root,
+            tokens_root: args.tokens_root,
             output_uri: args.output_uri,
             changes,
         }

@@ -1,4 +1,4 @@
-//! Registers a model and reserves room for its graph.
+//! Registers a model and makes room for its graph, at most 10,240 bytes at first.
 //!
 //! # Specification
 //! - SHALL be refused while the protocol is paused.
@@ -25,7 +25,7 @@ use {
 pub struct NewModel {
     /// The creator's number for it.
     pub id: u64,
-    /// Length of its graph in bytes, 0 for assets without one.
+    /// Length of its graph in bytes, 0 for assets without one; the graph is sealed at this length or never.
     pub graph_bytes: u32,
     /// Code of [`AssetKind`].
     pub kind: u8,
@@ -47,11 +47,11 @@ pub struct RegisterModel {
     pub creator: Signer,
     /// The protocol; there is only one account of this type.
     pub protocol: Account<Protocol>,
-    /// The model, created here with room for its graph.
+    /// The model, created here with room for its graph, or for as much of it as one instruction may make.
     #[account(
         init,
         payer = creator,
-        space = Model::space(args.graph_bytes.min(MAX_GRAPH_BYTES)),
+        space = Model::grown(0, args.graph_bytes),
         seeds = [Model::SEED, creator.address().as_ref(), &args.id.to_le_bytes()],
         bump,
     )]

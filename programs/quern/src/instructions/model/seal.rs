@@ -4,7 +4,8 @@
 //! - SHALL require the owner's signature.
 //! - SHALL refuse whatever cannot be evaluated and judged (`quern_proof::graph::seal`), naming the cause.
 //! - SHALL refuse a graph other than the one whose hash the owner signed: a piece may land late.
-//! - SHALL record the multiply-accumulates that jobs are priced by.
+//! - SHALL refuse a graph that is shorter than its registered length.
+//! - SHALL record the work that jobs are priced by, the bytes of results and the most rows, all of one item.
 
 use {
     crate::{
@@ -36,9 +37,10 @@ pub fn handle_seal_model(ctx: &mut Context<SealModel>, graph_hash: [u8; 32]) -> 
     require!(!model.sealed.get(), QuernError::ModelSealed);
     let bytes = model_graph(model)?;
     require!(sha256(bytes) == graph_hash, QuernError::GraphDiffers);
-    let macs = graph::seal(bytes).or_quern()?;
-    model.macs_fixed = macs.fixed.into();
-    model.macs_per_row = macs.per_row.into();
+    let sealed = graph::seal(bytes).or_quern()?;
+    model.work = sealed.work.into();
+    model.trace_bytes = sealed.trace_bytes.into();
+    model.most_rows = sealed.most_rows.into();
     model.sealed = true.into();
 
     let address = *model.address();

@@ -1,4 +1,4 @@
-//! Proves that one number of a result is wrong, or that its padding is.
+//! Proves that one number of a result is wrong, or its padding, or the tokens that came with it.
 //!
 //! # Specification
 //! - SHALL be open to anybody, without a bond, for the current submission of a *Refereed* job, as long as it is Submitted,
@@ -58,8 +58,9 @@ impl Convict {
         let graph = graph::Graph::parse(model_graph(&self.model)?).or_quern()?;
         let case = Case {
             graph,
-            batch_rows: self.job.batch_rows.get(),
+            items: self.job.items.get(),
             input_roots: &self.job.input_roots,
+            tokens_root: &self.job.tokens_root,
             trace_root: &self.job.trace_root,
         };
         let evidence = match &self.evidence {

@@ -4,7 +4,9 @@
 //! - SHALL be open to anybody who pays the fee and the rent, while a *Refereed* job is Submitted.
 //! - SHALL take the node from a root on chain or from an answered demand of the same submission; nothing else.
 //! - SHALL refuse what does not exist and what lies wholly in missing positions, so that an honest provider can answer.
-//! - SHALL allow demands at a root until the review ends, and below an answer until the reaction time after it is over too.
+//! - SHALL allow demands at a root until the review ends, and below an answer until the reaction time after it is over too;
+//!   those about anything but the tokens also until the reaction time after the last answer about the tokens is over, because
+//!   nobody can compute anything before.
 
 // The derive repeats the instruction's arguments in functions that use only some of them.
 #![allow(unused_variables)]
@@ -29,7 +31,7 @@ use {
         prelude::*,
     },
     quern_proof::{
-        demand::{self, DemandPlan, NodeId, Parent},
+        demand::{self, DemandPlan, NodeId, Parent, Tree},
         graph,
     },
     quern_rules::deadline,
@@ -59,7 +61,8 @@ pub struct OpenDemand {
             Demand::SEED,
             job.address().as_ref(),
             &job.submissions.get().to_le_bytes(),
-            &[node_id.tree, node_id.level],
+            &node_id.tree.to_le_bytes(),
+            &[node_id.level],
             &node_id.index.to_le_bytes(),
         ],
         bump,
@@ -79,16 +82,16 @@ fn planned(job: &Account<Job>, model: &Account<Model>, node_id: &NodeRef) -> Res
     );
     let graph = graph::Graph::parse(model_graph(model)?).or_quern()?;
     let node_id = node_id.node_id().ok_or(QuernError::NoSuchNode)?;
-    demand::plan(&graph, job.batch_rows.get(), &node_id).or_quern()
+    demand::plan(&graph, job.items.get(), &node_id).or_quern()
 }
 
 impl OpenDemand {
-    /// The node in demand, and until when it may be asked about.
+    /// The node in demand, and when the demand was answered that says it: 0 for a root.
     fn node(&self, parent: Parent, moment: &Moment) -> Result<([u8; 32], i64)> {
         let job = &self.job;
-        let review_end = job.effective_deadline(moment);
         let root = match parent {
             Parent::TraceRoot => job.trace_root,
+            Parent::TokensRoot => job.tokens_root,
             Parent::InputRoot(input) => *job
                 .input_roots
                 .get(input as usize)
@@ -101,16 +104,30 @@ impl OpenDemand {
                 let answered = self.answered_parent(&node_id)?;
                 let node = demand::node_at(demand_answer(answered)?, place)
                     .ok_or(QuernError::WrongParent)?;
-                let open_until = deadline::reaction_end(
-                    review_end,
-                    answered.effective_answered_at(job, moment),
-                    job.terms.react_secs.get(),
-                );
-                return Ok((*node, open_until));
+                return Ok((*node, answered.effective_answered_at(job, moment)));
             }
         };
         require!(self.parent.is_none(), QuernError::WrongParent);
-        Ok((root, review_end))
+        Ok((root, 0))
+    }
+
+    /// Fails unless the node may be asked about now.
+    fn require_open(&self, tree: Tree, answered_at: i64, moment: &Moment) -> Result<()> {
+        let job = &self.job;
+        let tokens_answered_at = match job.is_tokens(tree) {
+            true => 0,
+            false => job.effective_tokens_answered_at(moment),
+        };
+        let open_until = deadline::reaction_end(
+            job.effective_deadline(moment),
+            answered_at.max(tokens_answered_at),
+            job.terms.react_secs.get(),
+        );
+        require!(
+            deadline::in_time(moment.now, open_until),
+            QuernError::TooLate
+        );
+        Ok(())
     }
 
     /// The parent, if it is the answered demand for `node_id` in this submission.
@@ -138,11 +155,9 @@ pub fn handle_open_demand(ctx: &mut Context<OpenDemand>, node_id: NodeRef) -> Re
     let bump = ctx.bumps.demand;
     let accounts = &mut ctx.accounts;
     let plan = planned(&accounts.job, &accounts.model, &node_id)?;
-    let (node, open_until) = accounts.node(plan.parent, &moment)?;
-    require!(
-        deadline::in_time(moment.now, open_until),
-        QuernError::TooLate
-    );
+    let (node, answered_at) = accounts.node(plan.parent, &moment)?;
+    let tree = Tree::from_code(node_id.tree).ok_or(QuernError::NoSuchNode)?;
+    accounts.require_open(tree, answered_at, &moment)?;
     let job = &mut accounts.job;
     let open_demands = job.open_demands.get();
     let due =
@@ -157,7 +172,7 @@ pub fn handle_open_demand(ctx: &mut Context<OpenDemand>, node_id: NodeRef) -> Re
     let demand = &mut accounts.demand;
     demand.version = LAYOUT_VERSION;
     demand.bump = bump;
-    demand.tree = node_id.tree;
+    demand.tree = node_id.tree.into();
     demand.level = node_id.level;
     demand.is_leaf = plan.is_leaf.into();
     demand.job = *job.address();

@@ -3,7 +3,7 @@
 //! # Specification
 //! - SHALL be open to anybody until the demand is due; who answers earns the fee.
 //! - SHALL keep the answer, if it hashes to the node and has the length that was asked for, for everybody to read.
-//! - SHALL start the job's reaction time anew.
+//! - SHALL start the job's reaction time anew; an answer about the tokens also starts anew the time for any other demand.
 
 use {
     super::{conviction::require_refutable, open_demand::require_current},
@@ -14,7 +14,7 @@ use {
         state::{Demand, Job, NodeRef, changed, changes, write_demand_answer},
     },
     anchor_lang::prelude::*,
-    quern_proof::demand::{Tree, answers},
+    quern_proof::{demand::answers, node::Tree},
     quern_rules::deadline,
 };
 
@@ -43,7 +43,7 @@ impl Reveal {
             deadline::in_time(moment.now, demand.effective_due(&self.job, moment)),
             QuernError::TooLate
         );
-        let tree = Tree::from_code(demand.tree).ok_or(QuernError::NoSuchNode)?;
+        let tree = tree_of(demand)?;
         require!(
             answer.len() == demand.answer_bytes.get() as usize
                 && answers(tree.tag(), demand.is_leaf.get(), &demand.node, answer),
@@ -51,6 +51,10 @@ impl Reveal {
         );
         Ok(())
     }
+}
+
+fn tree_of(demand: &Demand) -> Result<Tree> {
+    Tree::from_code(demand.tree.get()).ok_or(QuernError::NoSuchNode.into())
 }
 
 /// Keeps the answer and pays the fee.
@@ -63,6 +67,9 @@ pub fn handle_reveal(ctx: &mut Context<Reveal>, answer: &[u8]) -> Result<()> {
     demand.answered = true.into();
     demand.answered_at = moment.now.into();
     job.last_answer_at = moment.now.into();
+    if job.is_tokens(tree_of(demand)?) {
+        job.tokens_answered_at = moment.now.into();
+    }
     job.open_demands = job
         .open_demands
         .checked_sub(1)
@@ -75,7 +82,7 @@ pub fn handle_reveal(ctx: &mut Context<Reveal>, answer: &[u8]) -> Result<()> {
         job: *job.address(),
         revealer: *accounts.signer.address(),
         node_id: NodeRef {
-            tree: demand.tree,
+            tree: demand.tree.get(),
             level: demand.level,
             index: demand.index.get(),
         },

@@ -51,7 +51,7 @@ pub fn handle_timeout(ctx: &mut Context<Timeout>) -> Result<()> {
     let demand = &ctx.accounts.demand;
     let opener = demand.opener;
     let conviction = Conviction::Unanswered(NodeRef {
-        tree: demand.tree,
+        tree: demand.tree.get(),
         level: demand.level,
         index: demand.index.get(),
     });

@@ -3,7 +3,7 @@
 use {
     crate::{
         amount,
-        commands::job::result::Target,
+        commands::{job::result::Target, watch},
         context::Context,
         data,
         error::{Error, Result},
@@ -29,10 +29,7 @@ const WHOLE_BPS: u16 = 10_000;
 #[derive(clap::Args)]
 pub struct Args {
     #[command(flatten)]
-    paid_in: InMint,
-    /// The same, once it is known.
-    #[arg(skip)]
-    pub(super) mint: Pubkey,
+    pub(super) terms: Terms,
     /// The model, agent or data set that it uses; by its name, if no other has it
     #[arg(long = "model", value_name = "ADDRESS_OR_NAME")]
     model_named: Option<String>,
@@ -48,12 +45,6 @@ pub struct Args {
     /// Milestones, each with its own price (reviewed jobs)
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..))]
     pub(super) milestones: u8,
-    /// Price of a milestone, in tokens, or in atoms as 1000atoms
-    #[arg(long, value_name = "TOKENS", value_parser = amount::check)]
-    pub(super) price: String,
-    /// What a provider puts up, in tokens or atoms [default: the least that is allowed]
-    #[arg(long, value_name = "TOKENS", value_parser = amount::check)]
-    pub(super) bond: Option<String>,
     /// Files with the input tensors, in the graph's order, to be published; for a reviewed job also any one other file
     #[arg(long, value_name = "FILE", num_args = 1.., requires = "publish_dir", group = "given")]
     pub(super) input: Vec<PathBuf>,
@@ -81,11 +72,33 @@ pub struct Args {
     /// says how it ended. A reviewed job until a result is submitted: show it, and what may be done about it
     #[arg(long)]
     pub(super) watch: bool,
+    /// How many items to check with --watch: a share drawn at random after the submission, such as 5%
+    #[arg(long, value_name = "SHARE", default_value = "100%", value_parser = watch::parse_sample)]
+    pub(super) sample: u16,
     #[command(flatten)]
     pub(super) target: Target,
-    /// Rows of the batch, where no input file says it
-    #[arg(long, value_name = "ROWS")]
-    pub(super) batch_rows: Option<u32>,
+    /// Items of the job, where no input file says how many
+    #[arg(long, value_name = "COUNT")]
+    pub(super) items: Option<u32>,
+    /// Who decides if you reject a result (reviewed jobs)
+    #[arg(long, value_name = "ADDRESS")]
+    pub(super) arbiter: Option<Pubkey>,
+}
+
+/// What the client pays, and the times that it gives.
+#[derive(clap::Args)]
+pub struct Terms {
+    #[command(flatten)]
+    paid_in: InMint,
+    /// The same, once it is known.
+    #[arg(skip)]
+    pub(super) mint: Pubkey,
+    /// Price of a milestone, in tokens, or in atoms as 1000atoms [default: the least that is allowed]
+    #[arg(long, value_name = "TOKENS", value_parser = amount::check)]
+    pub(super) price: Option<String>,
+    /// What a provider puts up, in tokens or atoms [default: the least that is allowed]
+    #[arg(long, value_name = "TOKENS", value_parser = amount::check)]
+    pub(super) bond: Option<String>,
     /// Time to find a provider
     #[arg(long, value_parser = limits::time(MAX_STEP_SECS), default_value = "1d", value_name = "TIME")]
     pub(super) take: u32,
@@ -110,12 +123,39 @@ pub struct Args {
     /// Its owner, once it is known.
     #[arg(skip)]
     pub(super) provider: Option<Pubkey>,
-    /// Who decides if you reject a result (reviewed jobs)
-    #[arg(long, value_name = "ADDRESS")]
-    pub(super) arbiter: Option<Pubkey>,
 }
 
 impl Args {
+    /// A refereed run of a model, on inputs that are published below a folder.
+    pub(in crate::commands) fn inference(
+        model: Pubkey,
+        terms: Terms,
+        (publish_dir, public_url): (PathBuf, Option<String>),
+        reach: data::Reach,
+    ) -> Self {
+        Self {
+            terms,
+            model_named: None,
+            model: Some(model),
+            kind: JobKind::Inference,
+            assurance: Some(Assurance::Refereed),
+            milestones: 1,
+            input: Vec::new(),
+            text: None,
+            publish_dir: Some(publish_dir),
+            public_url,
+            input_uri: None,
+            reach,
+            skip_input_check: false,
+            skip_weights_check: false,
+            watch: true,
+            sample: 10_000,
+            target: Target::default(),
+            items: None,
+            arbiter: None,
+        }
+    }
+
     /// Finds what was named by a name or left out.
     ///
     /// # Errors
@@ -126,15 +166,16 @@ impl Args {
                 "--out and --format need --watch; without it use `quern job result`".to_owned(),
             ));
         }
-        self.mint = match self.paid_in.mint {
+        let terms = &mut self.terms;
+        terms.mint = match terms.paid_in.mint {
             Some(mint) => mint,
-            None => self.paid_in.config(context).await?.mint,
+            None => terms.paid_in.config(context).await?.mint,
         };
+        if let Some(text) = &terms.provider_named {
+            terms.provider = Some(named::provider(context, text).await?);
+        }
         if let Some(text) = &self.model_named {
             self.model = Some(named::model(context, text).await?);
-        }
-        if let Some(text) = &self.provider_named {
-            self.provider = Some(named::provider(context, text).await?);
         }
         Ok(self)
     }

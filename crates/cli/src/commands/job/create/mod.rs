@@ -6,7 +6,10 @@ mod plan;
 mod review;
 mod warnings;
 
-pub use args::Args;
+pub use {
+    args::{Args, Terms},
+    inputs::Given,
+};
 
 use {
     crate::{
@@ -23,11 +26,44 @@ use {
     quern_data::{FetchLimits, Fetcher},
 };
 
+/// A job that was created.
+pub struct Placed {
+    /// Where it is.
+    pub job: Pubkey,
+    /// What it is.
+    pub plan: Plan,
+    /// What was asked for.
+    pub args: Args,
+    notes: Vec<String>,
+    receipts: Vec<Receipt>,
+}
+
 /// Plans the job, checks it, sends it and, with `--watch`, follows it.
 pub async fn run(context: &Context, args: Args) -> Result<()> {
     // What needs no network comes first: files that cannot be read cost nothing.
     let given = inputs::read(&args)?;
     let wallet = context.wallet()?;
+    let placed = place(context, args, given, &wallet).await?;
+    let done = placed.fields(context.format);
+    if !placed.args.watch {
+        done.print(context.format);
+        return Ok(());
+    }
+    // More lines follow.
+    done.print_line(context.format);
+    follow(context, placed, wallet).await
+}
+
+/// Plans a job, checks it and sends it. For people, notes go to standard error.
+///
+/// # Errors
+/// What the program would refuse, or what nobody could serve, before anything is paid.
+pub async fn place(
+    context: &Context,
+    args: Args,
+    given: Given,
+    wallet: &Keypair,
+) -> Result<Placed> {
     let args = args.resolved(context).await?;
     warnings::check_provider(context, &args, &wallet.pubkey()).await?;
     let plan = plan::plan(context, &args, &wallet.pubkey(), given).await?;
@@ -36,19 +72,27 @@ pub async fn run(context: &Context, args: Args) -> Result<()> {
     if context.format == Format::Table {
         notes.iter().for_each(|note| eprintln!("note: {note}"));
     }
-    let (job, receipts) = send(context, &wallet, &plan).await?;
-    let done = match (context.format, notes.is_empty()) {
-        (Format::Json, false) => fields(&job, &plan).with("notes", notes),
-        _ => fields(&job, &plan),
-    };
-    let done = with_signatures(done, &receipts);
-    if !args.watch {
-        done.print(context.format);
-        return Ok(());
+    let (job, receipts) = send(context, wallet, &plan).await?;
+    Ok(Placed {
+        job,
+        plan,
+        args,
+        notes,
+        receipts,
+    })
+}
+
+impl Placed {
+    /// For people and programs.
+    pub fn fields(&self, format: Format) -> Fields {
+        let done = match (format, self.notes.is_empty()) {
+            (Format::Json, false) => {
+                fields(&self.job, &self.plan).with("notes", self.notes.clone())
+            }
+            _ => fields(&self.job, &self.plan),
+        };
+        with_signatures(done, &self.receipts)
     }
-    // More lines follow.
-    done.print_line(context.format);
-    follow(context, args, &plan, wallet, job).await
 }
 
 /// Refuses what the program would refuse, or what nobody could serve.
@@ -84,8 +128,8 @@ fn fields(job: &Pubkey, plan: &Plan) -> Fields {
         .with("milestones", args.milestones)
         .tokens("bond", args.bond_atoms, decimals)
         .time("review_time", args.review_secs)
-        .with("batch_rows", args.batch_rows)
-        .with("macs", plan.macs)
+        .with("items", args.items)
+        .with("work", plan.work)
         .maybe(
             "input_uri",
             (!args.input_uri.is_empty()).then_some(&args.input_uri),
@@ -94,13 +138,10 @@ fn fields(job: &Pubkey, plan: &Plan) -> Fields {
 
 /// Watches the job until it ends, or a reviewed one until there is a result to decide about; the error says how it ended, as an
 /// exit code that scripts can read.
-async fn follow(
-    context: &Context,
-    args: Args,
-    plan: &Plan,
-    wallet: Keypair,
-    job: Pubkey,
-) -> Result<()> {
+async fn follow(context: &Context, placed: Placed, wallet: Keypair) -> Result<()> {
+    let Placed {
+        job, plan, args, ..
+    } = placed;
     // What was published here a moment ago may be read here.
     let mut reach = args.reach;
     reach.allow_files.extend(args.publish_dir);
@@ -113,7 +154,12 @@ async fn follow(
         max_bytes: watch::UNLIMITED_BYTES,
         ..fetch.clone()
     });
-    match watch::follow(context, wallet, &job, fetch).await? {
+    let options = watch::CheckOptions {
+        fetch,
+        sample: args.sample,
+        weights: Default::default(),
+    };
+    match watch::follow(context, wallet, &job, options).await? {
         Outcome::Paid => {
             result::run_watched(context, &job, &args.target, &fetcher, "was paid").await
         }

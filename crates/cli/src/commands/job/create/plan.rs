@@ -8,9 +8,10 @@ use {
     },
     crate::{
         amount::{parse, parse_some, show},
+        commands::model::run::items as items_of,
         context::Context,
         error::{Error, Result},
-        span,
+        formats, span,
     },
     quern_client::{
         Pubkey,
@@ -23,10 +24,8 @@ use {
         },
         read::ForCreate,
     },
-    quern_proof::{
-        Tensor,
-        graph::{Graph, Macs},
-    },
+    quern_data::sizes,
+    quern_proof::{Hash, Tensor, graph::Graph},
     quern_rules::quote::{Offer, Quote, quote},
 };
 
@@ -36,8 +35,8 @@ pub struct Plan {
     pub known: ForCreate,
     /// The level that the client gets.
     pub assurance: Assurance,
-    /// Multiply-accumulates of a milestone, as the program will count them.
-    pub macs: u64,
+    /// Units of work of a milestone, as the program will count them.
+    pub work: u64,
     /// What it costs at least, and reserves.
     pub quote: Quote,
     /// What is sent.
@@ -59,7 +58,7 @@ impl Plan {
 /// What the program would refuse, in one sentence.
 pub async fn plan(context: &Context, args: &Args, client: &Pubkey, given: Given) -> Result<Plan> {
     let known = context
-        .for_create(client, &args.mint, args.model.as_ref())
+        .for_create(client, &args.terms.mint, args.model.as_ref())
         .await?;
     let model = known.model.as_ref();
     let assurance = assurance(args, model)?;
@@ -71,8 +70,9 @@ pub async fn plan(context: &Context, args: &Args, client: &Pubkey, given: Given)
     }
     let review_secs = review(args, &known, assurance)?;
     let inputs = inputs::published(context, args, given).await?;
-    let (batch_rows, macs) = fit(args, model, assurance, &inputs)?;
-    let (price_atoms, bond_atoms, quote) = money(args, &known, assurance, macs)?;
+    let fitted = fit(args, model, assurance, &inputs)?;
+    let work = fitted.work;
+    let (price_atoms, bond_atoms, quote) = money(args, &known, assurance, work)?;
     check_rates(args, &known)?;
     let create = NewJob {
         kind: args.kind.code(),
@@ -80,21 +80,24 @@ pub async fn plan(context: &Context, args: &Args, client: &Pubkey, given: Given)
         milestones: args.milestones,
         price_atoms,
         bond_atoms,
-        take_secs: args.take,
-        work_secs: args.work,
+        take_secs: args.terms.take,
+        work_secs: args.terms.work,
         review_secs,
-        ends_by: known.moment.now.saturating_add(i64::from(args.ends_in)),
-        batch_rows,
-        pinned_provider: args.provider.unwrap_or(NOBODY),
+        ends_by: known
+            .moment
+            .now
+            .saturating_add(i64::from(args.terms.ends_in)),
+        items: fitted.items,
+        pinned_provider: args.terms.provider.unwrap_or(NOBODY),
         arbiter: args.arbiter.unwrap_or(NOBODY),
         campaign: NOBODY,
-        input_roots: inputs.roots,
+        input_roots: fitted.input_roots,
         input_uri: inputs.uri,
     };
     Ok(Plan {
         known,
         assurance,
-        macs,
+        work,
         quote,
         args: create,
     })
@@ -107,8 +110,8 @@ fn check_rates(args: &Args, known: &ForCreate) -> Result<()> {
     let royalty_bps = model.map_or(0, |known| known.model.royalty_bps.get());
     let fee_bps = known.protocol.terms.fee_bps.get();
     for (what, bps, most_bps) in [
-        ("fee", fee_bps, args.max_fee_bps),
-        ("royalty", royalty_bps, args.max_royalty_bps),
+        ("fee", fee_bps, args.terms.max_fee_bps),
+        ("royalty", royalty_bps, args.terms.max_royalty_bps),
     ] {
         if most_bps.is_some_and(|most_bps| bps > most_bps) {
             return Err(Error::Usage(format!(
@@ -141,7 +144,7 @@ fn assurance(args: &Args, model: Option<&ModelAccount>) -> Result<Assurance> {
             )),
             None => Ok(Assurance::Refereed),
         },
-        None | Some(Assurance::Reviewed) if args.provider.is_none() && args.arbiter.is_none() => usage(
+        None | Some(Assurance::Reviewed) if args.terms.provider.is_none() && args.arbiter.is_none() => usage(
             "a reviewed job needs one whom you trust: name the provider with --provider, or who decides about a rejection with --arbiter".to_owned(),
         ),
         None | Some(Assurance::Reviewed) => Ok(Assurance::Reviewed),
@@ -151,7 +154,7 @@ fn assurance(args: &Args, model: Option<&ModelAccount>) -> Result<Assurance> {
 /// The time for the review.
 fn review(args: &Args, known: &ForCreate, assurance: Assurance) -> Result<u32> {
     let (_, least_secs) = known.protocol.floors(assurance);
-    let review_secs = args.review.unwrap_or(least_secs);
+    let review_secs = args.terms.review.unwrap_or(least_secs);
     if review_secs >= least_secs {
         return Ok(review_secs);
     }
@@ -163,53 +166,98 @@ fn review(args: &Args, known: &ForCreate, assurance: Assurance) -> Result<u32> {
     )))
 }
 
-/// Batch rows and multiply-accumulates, as the program will count them. Refuses inputs of a refereed job that do not fit
-/// its graph.
+/// What a job is as a run of its model's graph.
+struct Fitted {
+    /// Items; 0 in a job that is no run of a graph, unless they were named.
+    items: u32,
+    /// Units of work, as the program will count them.
+    work: u64,
+    /// A root for each input; zeros stand for the tokens, which the provider gives.
+    input_roots: Vec<Hash>,
+}
+
+/// Fits inputs to the graph. Refuses those of a refereed job that do not fit.
 fn fit(
     args: &Args,
     model: Option<&ModelAccount>,
     assurance: Assurance,
     inputs: &Inputs,
-) -> Result<(u32, u64)> {
-    if inputs.roots.len() > MAX_INPUTS {
-        return Err(Error::Usage(format!(
-            "a job has at most {MAX_INPUTS} input tensors, not {}",
-            inputs.roots.len()
-        )));
-    }
+) -> Result<Fitted> {
+    let mut input_roots = inputs.roots.clone();
     let sealed = model.filter(|model| model.model.sealed.get());
     let runs_graph = assurance == Assurance::Refereed || !inputs.roots.is_empty();
     let Some(model) = sealed.filter(|_| runs_graph) else {
-        return Ok((args.batch_rows.unwrap_or(0), 0));
+        check_count(input_roots.len())?;
+        return Ok(Fitted {
+            items: args.items.unwrap_or(0),
+            work: 0,
+            input_roots,
+        });
     };
     let graph = Graph::load(&model.graph)?;
-    let found = (0..graph.input_count()).find(|index| graph.is_input_batch(*index));
-    let rows = found
-        .and_then(|index| inputs.tensors.get(index))
-        .map(Tensor::rows);
-    if let (Some(named), Some(rows)) = (args.batch_rows, rows)
-        && named != rows
+    if let Some(tokens) = graph.tokens().map(usize::from)
+        && input_roots.len() + 1 == graph.input_count()
+    {
+        input_roots.insert(tokens, quern_proof::hash::MISSING);
+    }
+    check_count(input_roots.len())?;
+    let found = match inputs.tensors.is_empty() {
+        true => None,
+        false => Some(items_of(&graph, &inputs.tensors)?),
+    };
+    if let (Some(named), Some(found)) = (args.items, found)
+        && named != found
     {
         return Err(Error::Usage(format!(
-            "the input has {rows} rows, not {named}; leave --batch-rows out"
+            "the input has {found} items, not {named}; leave --items out"
         )));
     }
-    let batch_rows = args.batch_rows.or(rows).unwrap_or(0);
-    let macs = Macs {
-        fixed: model.model.macs_fixed.get(),
-        per_row: model.model.macs_per_row.get(),
-    };
-    let count = inputs.roots.len();
-    let admitted = match assurance {
-        Assurance::Refereed => graph.admit(&macs, batch_rows, count),
+    let items = args.items.or(found).unwrap_or(1);
+    let admitted = graph.admit(&model.model.costs(), items, input_roots.len());
+    let work = match (admitted, assurance) {
+        (Ok(work), _) => work,
         // Fine-tuning or serving a sealed model is not a run of its graph, and then nothing is counted.
-        Assurance::Reviewed => graph.admit_reviewed(&macs, batch_rows, count),
+        (Err(_), Assurance::Reviewed) => 0,
+        (Err(misfit), Assurance::Refereed) => return Err(Error::Usage(misfit.to_string())),
     };
-    let macs = admitted.map_err(|misfit| Error::Usage(misfit.to_string()))?;
-    if macs > 0 {
-        quern_proof::eval::check_input_shapes(&graph, batch_rows, &inputs.tensors)?;
+    if work > 0 && !inputs.tensors.is_empty() {
+        check_shapes(&graph, items, &inputs.tensors)?;
     }
-    Ok((batch_rows, macs))
+    Ok(Fitted {
+        items,
+        work,
+        input_roots,
+    })
+}
+
+fn check_count(roots: usize) -> Result<()> {
+    if roots <= MAX_INPUTS {
+        return Ok(());
+    }
+    Err(Error::Usage(format!(
+        "a job has at most {MAX_INPUTS} input tensors, not {roots}"
+    )))
+}
+
+/// Refuses tensors that are not what the graph reads.
+fn check_shapes(graph: &Graph<'_>, items: u32, tensors: &[Tensor]) -> Result<()> {
+    for (index, tensor) in sizes::given_inputs(graph).zip(tensors) {
+        let shape = graph
+            .input(index.into())
+            .map_err(quern_proof::Error::from)?;
+        let expected = shape.over_items(items);
+        if expected != Some(*tensor.geometry()) {
+            let expected = expected.map_or_else(String::new, |tree| {
+                format!(" {} x {}", tree.rows(), tree.cols())
+            });
+            return Err(Error::Usage(format!(
+                "input {index} is {}, and the graph reads {}{expected}; give what `quern model inspect` shows",
+                formats::shape(tensor),
+                formats::dtype_name(shape.dtype)
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// Price and bond, if they are what the mint and the protocol ask for at least, and the quote.
@@ -217,7 +265,7 @@ fn money(
     args: &Args,
     known: &ForCreate,
     assurance: Assurance,
-    macs: u64,
+    work: u64,
 ) -> Result<(u64, u64, Quote)> {
     let mint = &known.mint;
     let too_low = |what: &str, given: u64, least: u64| {
@@ -227,19 +275,25 @@ fn money(
             show(least, mint.decimals)
         ))
     };
-    let price_atoms = parse_some("--price", &args.price, mint.decimals)?;
-    let offer = Offer {
-        macs,
-        is_refereed: assurance == Assurance::Refereed,
-        milestones: args.milestones,
-        price_atoms,
+    let of = |price_atoms| {
+        let offer = Offer {
+            work,
+            is_refereed: assurance == Assurance::Refereed,
+            milestones: args.milestones,
+            price_atoms,
+        };
+        let floors = mint.floors(&known.protocol, assurance);
+        quote(&floors, &offer).map_err(|error| Error::Usage(error.to_string()))
     };
-    let quote = quote(&mint.floors(&known.protocol, assurance), &offer)
-        .map_err(|error| Error::Usage(error.to_string()))?;
+    let price_atoms = match &args.terms.price {
+        Some(text) => parse_some("--price", text, mint.decimals)?,
+        None => of(mint.least_price_atoms.get())?.least_price_atoms,
+    };
+    let quote = of(price_atoms)?;
     if price_atoms < quote.least_price_atoms {
         return Err(too_low("price", price_atoms, quote.least_price_atoms));
     }
-    let bond_atoms = match &args.bond {
+    let bond_atoms = match &args.terms.bond {
         Some(text) => parse("--bond", text, mint.decimals)?,
         None => quote.least_bond_atoms,
     };

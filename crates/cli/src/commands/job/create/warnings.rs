@@ -19,7 +19,7 @@ use {
 /// # Errors
 /// Why it could not.
 pub async fn check_provider(context: &Context, args: &Args, client: &Pubkey) -> Result<()> {
-    let Some(owner) = &args.provider else {
+    let Some(owner) = &args.terms.provider else {
         return Ok(());
     };
     context.protocol().await?;
@@ -58,10 +58,10 @@ pub fn of(args: &Args, plan: &Plan) -> Vec<String> {
         "the price is nothing (their --min-price)".to_owned(),
     );
     left_alone(
-        plan.macs > usual.max_macs,
+        plan.work > usual.max_work,
         format!(
-            "it is more than {} multiply-accumulates (their --max-macs)",
-            usual.max_macs
+            "it is more than {} units of work (their --max-work)",
+            usual.max_work
         ),
     );
     left_alone(

@@ -4,14 +4,7 @@ use {
     super::find::Committed,
     crate::error::{Error, Result},
     crate::formats::{self, Format},
-    quern_client::quern::state::Assurance,
-    quern_proof::{
-        Tensor,
-        commit::{data_root, trace_root},
-        file,
-        graph::Graph,
-        hash::hash,
-    },
+    quern_proof::{Tensor, commit::data_root, file, graph::Graph, hash::hash, published},
 };
 
 /// A result that is what was committed to.
@@ -32,7 +25,7 @@ impl Output {
     /// How it was compared.
     pub const fn how(&self) -> &'static str {
         match self {
-            Self::Tensor(_) => "yes: its root is the commitment",
+            Self::Tensor(_) => "yes: it leads to the commitment",
             Self::File {
                 is_checked: true, ..
             } => "yes: its SHA-256 is the commitment",
@@ -56,27 +49,46 @@ impl Output {
     }
 }
 
-/// The result in a fetched file, if it is what was committed to.
+/// The result of a refereed job: what the published roots lead from the fetched rows to the commitment.
 ///
 /// # Errors
 /// How it differs, as a part of a sentence.
-pub fn checked(
+pub fn refereed(
     committed: &Committed,
-    graph: Option<&Graph<'_>>,
+    graph: &Graph<'_>,
+    result: Vec<u8>,
+    roots: &[u8],
+) -> std::result::Result<Output, String> {
+    let items = committed.items.or_else(|| items_in(graph, &result));
+    let items = items.ok_or("it holds no whole items")?;
+    let published = published::check(graph, items, &committed.root, result, roots);
+    let published = published.map_err(|error| error.to_string())?;
+    Ok(Output::Tensor(published.result))
+}
+
+/// How many items a result file holds. Only their true number leads to the commitment.
+pub fn items_in(graph: &Graph<'_>, result: &[u8]) -> Option<u32> {
+    let of_one = published::result_len(graph, 1)?;
+    let len = result.len() as u64;
+    let items = len.checked_div(of_one)?;
+    let items = u32::try_from(items).ok()?;
+    (items > 0 && len.is_multiple_of(of_one)).then_some(items)
+}
+
+/// The result of a reviewed job in a fetched file, if it is what was committed to.
+///
+/// # Errors
+/// How it differs, as a part of a sentence.
+pub fn reviewed(
+    committed: &Committed,
     bytes: Vec<u8>,
     is_unchecked: bool,
 ) -> std::result::Result<Output, String> {
-    if committed.assurance == Some(Assurance::Refereed) {
-        return result_of_trace(committed, graph, &bytes).map(Output::Tensor);
-    }
     if hash(&[&bytes]) == committed.root {
         return Ok(Output::File {
             bytes,
             is_checked: true,
         });
-    }
-    if let Ok(tensor) = result_of_trace(committed, None, &bytes) {
-        return Ok(Output::Tensor(tensor));
     }
     let tensor = file::decode_tensor(&bytes).ok();
     if let Some(tensor) = tensor.filter(|tensor| data_root(tensor) == committed.root) {
@@ -93,100 +105,96 @@ pub fn checked(
     }
 }
 
-/// The last output of a trace that has the root.
-fn result_of_trace(
-    committed: &Committed,
-    graph: Option<&Graph<'_>>,
-    bytes: &[u8],
-) -> std::result::Result<Tensor, String> {
-    let mut outputs = file::decode_trace(bytes).map_err(|error| error.to_string())?;
-    let roots: Vec<_> = outputs.iter().map(data_root).collect();
-    if trace_root(&roots) != Some(committed.root) {
-        return Err(format!(
-            "its root is {}, not {}",
-            trace_root(&roots).map(hex::encode).unwrap_or_default(),
-            hex::encode(committed.root)
-        ));
-    }
-    let ops = graph.map_or(outputs.len(), Graph::op_count);
-    if outputs.len() != ops {
-        return Err(format!(
-            "it has the outputs of {} ops where the graph has {ops}",
-            outputs.len()
-        ));
-    }
-    outputs.pop().ok_or_else(|| "it is empty".to_owned())
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::panic)]
 
-    use {super::*, quern_client::Pubkey};
+    use {
+        super::*,
+        quern_client::{Pubkey, quern::state::Assurance},
+        quern_proof::{
+            commit::{Committer, ItemTrace},
+            eval::{Batch, DEFAULT_MAX_ITEM_BYTES},
+        },
+    };
 
     fn committed(assurance: Option<Assurance>, root: [u8; 32]) -> Committed {
         Committed {
             job: Pubkey::from([1; 32]),
             assurance,
             model: Pubkey::from([2; 32]),
+            items: None,
             state: "submitted".to_owned(),
             milestone: 1,
             root,
-            uri: "https://example.com/trace.qtrace".to_owned(),
+            uri: "https://example.com/result.bin".to_owned(),
             source: "the job's account",
         }
     }
 
-    fn trace() -> (Vec<u8>, [u8; 32], Tensor) {
-        let first = Tensor::from_i32(1, 2, &[3, 4]).unwrap();
-        let result = Tensor::from_i32(1, 1, &[1]).unwrap();
-        let roots = [data_root(&first), data_root(&result)];
-        let bytes = file::encode_trace(&[first, result.clone()]).unwrap();
-        (bytes, trace_root(&roots).unwrap(), result)
-    }
-
     #[test]
-    fn only_the_committed_trace_gives_a_result() {
-        let (bytes, root, result) = trace();
-        let refereed = committed(Some(Assurance::Refereed), root);
-        match checked(&refereed, None, bytes.clone(), false).unwrap() {
-            Output::Tensor(found) => assert_eq!(found, result),
-            Output::File { .. } => panic!("it is a trace"),
+    fn only_what_leads_to_the_commitment_is_a_refereed_result() {
+        let model = quern_import::tiny::tiny().unwrap();
+        let graph = Graph::parse(&model.graph).unwrap();
+        let inputs = [0, 1].map(|_| Tensor::from_i32(3, 16, &[1; 48]).unwrap());
+        let limit = DEFAULT_MAX_ITEM_BYTES;
+        let batch = Batch::new(&graph, 3, &inputs, &model.weights, limit).unwrap();
+        let mut committer = Committer::new(&graph, 3).unwrap();
+        for item in 0..3 {
+            let trace = ItemTrace::new(batch.item(item).unwrap()).unwrap();
+            committer.push(&trace).unwrap();
         }
-        for at in [bytes.len() - 1, bytes.len() - 24, 30] {
-            let mut other = bytes.clone();
+        let right = committer.finish().unwrap();
+        let refereed = |result: &[u8], roots: &[u8], items| {
+            let committed = Committed {
+                items,
+                ..committed(Some(Assurance::Refereed), right.trace_root)
+            };
+            super::refereed(&committed, &graph, result.to_vec(), roots)
+        };
+        let (result, roots) = (&right.result_file, &right.roots_file);
+        for items in [None, Some(3)] {
+            match refereed(result, roots, items).unwrap() {
+                Output::Tensor(found) => assert_eq!(found.data(), result.as_slice()),
+                Output::File { .. } => panic!("it is a tensor"),
+            }
+        }
+        // Every other byte, a missing item, a further one, and roots of another answer.
+        for at in [0, result.len() / 2, result.len() - 1] {
+            let mut other = result.clone();
             other[at] ^= 1;
-            // Not even on request: a refereed result is its trace.
-            let refused = checked(&refereed, None, other, true).unwrap_err();
-            assert!(
-                refused.contains("root") || refused.contains("not a"),
-                "{refused}"
-            );
+            assert!(refereed(&other, roots, None).is_err(), "byte {at}");
         }
-        // A file whose hash was committed to is no refereed result.
-        let hashed = committed(Some(Assurance::Refereed), hash(&[b"answer"]));
-        assert!(checked(&hashed, None, b"answer".to_vec(), false).is_err());
+        for at in [0, 40, roots.len() - 1] {
+            let mut other = roots.clone();
+            other[at] ^= 1;
+            assert!(refereed(result, &other, None).is_err(), "byte {at}");
+        }
+        let of_one = result.len() / 3;
+        assert!(refereed(&result[of_one..], &roots[roots.len() / 3..], None).is_err());
+        let more = [result.as_slice(), &result[..of_one]].concat();
+        let more_roots = [roots.as_slice(), &roots[..roots.len() / 3]].concat();
+        assert!(refereed(&more, &more_roots, None).is_err());
+        assert!(refereed(&result[1..], roots, None).is_err());
+        assert!(refereed(&[], roots, None).is_err());
     }
 
     #[test]
     fn a_reviewed_file_is_checked_by_its_hash_or_its_root() {
         let answer = b"the answer".to_vec();
-        let reviewed = committed(Some(Assurance::Reviewed), hash(&[&answer]));
-        let found = checked(&reviewed, None, answer.clone(), false).unwrap();
+        let by_hash = committed(Some(Assurance::Reviewed), hash(&[&answer]));
+        let found = reviewed(&by_hash, answer.clone(), false).unwrap();
         assert!(found.how().starts_with("yes"), "{found:?}");
         assert_eq!(found.written(None).unwrap(), answer);
         assert!(found.written(Some(Format::Npy)).is_err());
-        let refused = checked(&reviewed, None, b"another".to_vec(), false).unwrap_err();
+        let refused = reviewed(&by_hash, b"another".to_vec(), false).unwrap_err();
         assert!(refused.contains("--unchecked"), "{refused}");
-        let taken = checked(&reviewed, None, b"another".to_vec(), true).unwrap();
+        let taken = reviewed(&by_hash, b"another".to_vec(), true).unwrap();
         assert!(taken.how().starts_with("no"), "{taken:?}");
 
         let tensor = Tensor::from_i8(1, 2, &[1, 2]).unwrap();
         let by_root = committed(None, data_root(&tensor));
-        let found = checked(&by_root, None, file::encode_tensor(&tensor), false).unwrap();
+        let found = reviewed(&by_root, file::encode_tensor(&tensor), false).unwrap();
         assert!(matches!(found, Output::Tensor(found) if found == tensor));
-        let (bytes, root, result) = trace();
-        let found = checked(&committed(None, root), None, bytes, false).unwrap();
-        assert!(matches!(found, Output::Tensor(found) if found == result));
     }
 }

@@ -32,6 +32,8 @@ pub struct Committed {
     pub assurance: Option<Assurance>,
     /// The model, or nobody.
     pub model: Pubkey,
+    /// The job's items, where they are known.
+    pub items: Option<u32>,
     /// Where the job stands, or how it ended.
     pub state: String,
     /// Which milestone it is of, from 1.
@@ -83,6 +85,7 @@ async fn live(
         job: *address,
         assurance: Some(job.assurance()),
         model: job.model,
+        items: Some(job.items.get()),
         state: job.state().name().to_owned(),
         milestone: u32::from(milestone),
         root,
@@ -169,6 +172,7 @@ async fn from_transactions(context: &Context, address: &Pubkey) -> Result<Commit
             job: *address,
             assurance: told.assurance,
             model: told.model.unwrap_or(NOBODY),
+            items: None,
             state: told.state.unwrap_or("ended").to_owned(),
             milestone: u32::from(event.milestone) + 1,
             root: event.trace_root,
@@ -233,6 +237,7 @@ fn from_page(address: &Pubkey, page: &JobPage) -> Result<Committed> {
             quern_api::Assurance::Reviewed => Assurance::Reviewed,
         }),
         model: page.job.model.map_or(NOBODY, |model| Pubkey::from(model.0)),
+        items: None,
         state,
         milestone: u32::from(newest.milestone) + 1,
         root,
@@ -256,7 +261,7 @@ mod tests {
         serde_json::from_value(json!({
             "address": key, "state": "submitted", "kind": "inference", "assurance": "refereed", "client": key,
             "provider": key, "model": key, "mint": key, "decimals": 6, "price_atoms": "1", "bond_atoms": "2",
-            "milestones": 1, "macs": "0", "batch_rows": 1, "created_at": 1, "deadline": null, "conviction": null,
+            "milestones": 1, "work": "0", "items": 1, "created_at": 1, "deadline": null, "conviction": null,
             "input_uri": null, "seq": "3", "changed_slot": 1, "outcome": outcome, "milestones_settled": 1,
             "complete": true, "submissions": submissions, "next_submissions_cursor": null,
             "steps": [], "next_steps_cursor": null, "demands": [], "next_demands_cursor": null,

@@ -15,9 +15,12 @@ use {
     },
     check::Output,
     find::Committed,
-    quern_client::{Pubkey, accounts, instructions::NOBODY, quern::state::Assurance},
-    quern_data::Fetcher,
-    quern_proof::{Tensor, commit::data_root, graph::Graph},
+    quern_client::{Pubkey, accounts, quern::state::Assurance},
+    quern_data::{
+        Fetcher,
+        fetch::{ROOTS_FILE, beside},
+    },
+    quern_proof::{Tensor, commit::data_root, graph::Graph, published},
     std::path::PathBuf,
 };
 
@@ -86,6 +89,20 @@ pub async fn run_watched(
     })
 }
 
+/// The result of a refereed job, fetched and compared with its commitment.
+///
+/// # Errors
+/// That there is none, that it cannot be fetched, or how it differs.
+pub async fn refereed(context: &Context, job: &Pubkey, fetcher: &Fetcher) -> Result<Tensor> {
+    let committed = find::committed(context, job, None).await?;
+    match fetch(context, &committed, fetcher, false).await? {
+        Output::Tensor(tensor) => Ok(tensor),
+        Output::File { .. } => Err(Error::Other(format!(
+            "the result of {job} is a file and no tensor: it was no refereed job"
+        ))),
+    }
+}
+
 /// Fetches a result and compares it with its commitment.
 async fn fetch(
     context: &Context,
@@ -99,20 +116,31 @@ async fn fetch(
             committed.job, committed.job
         )));
     }
-    let model = match committed.model {
-        model if model == NOBODY || committed.assurance != Some(Assurance::Refereed) => None,
-        model => Some(accounts::model(context.rpc(), &model).await?),
-    };
-    let graph = model.as_ref().map(|model| Graph::load(&model.graph));
-    let fetching = fetcher.fetch(&committed.uri, None);
-    let bytes = progress::during("fetching the result", fetching).await?;
-    let checked = check::checked(committed, graph.transpose()?.as_ref(), bytes, is_unchecked);
-    checked.map_err(|why| {
+    let differs = |why: String| {
         Error::Other(format!(
             "the file at {} is not the result that was committed to: {why}; nothing of it is shown",
             committed.uri
         ))
-    })
+    };
+    if committed.assurance != Some(Assurance::Refereed) {
+        let fetching = fetcher.fetch(&committed.uri, None);
+        let bytes = progress::during("fetching the result", fetching).await?;
+        return check::reviewed(committed, bytes, is_unchecked).map_err(differs);
+    }
+    let model = accounts::model(context.rpc(), &committed.model).await?;
+    let graph = Graph::load(&model.graph)?;
+    let lengths = |items: u32| published::result_len(&graph, items);
+    let fetching = async {
+        let expected = committed.items.and_then(lengths);
+        let result = fetcher.fetch(&committed.uri, expected).await?;
+        let items = committed.items.or_else(|| check::items_in(&graph, &result));
+        let expected = items.and_then(|items| published::roots_len(&graph, items));
+        let beside = beside(&committed.uri, ROOTS_FILE)?;
+        let roots = fetcher.fetch(&beside, expected).await?;
+        Ok::<_, Error>((result, roots))
+    };
+    let (result, roots) = progress::during("fetching the result", fetching).await?;
+    check::refereed(committed, &graph, result, &roots).map_err(differs)
 }
 
 impl Target {

@@ -1,0 +1,108 @@
+//! Texts, one on each line of a file, and the vectors that a model makes of them.
+
+use {
+    crate::{
+        error::{Error, Result},
+        files::Role,
+    },
+    quern_import::{Tokenized, Tokenizer},
+    quern_proof::Tensor,
+    std::path::Path,
+};
+
+/// The texts on the lines of a file. `option` is where it was named.
+///
+/// # Errors
+/// `File`, naming the first line without a text: each line has its own vector.
+pub fn read(path: &Path, option: &'static str) -> Result<Vec<String>> {
+    let role = Role::texts(option);
+    let bytes = role.read(path)?;
+    let text = std::str::from_utf8(&bytes)
+        .map_err(|_| role.no_such(path, &bytes, "it is not in UTF-8"))?;
+    let lines: Vec<String> = text.lines().map(|line| line.trim().to_owned()).collect();
+    if lines.is_empty() {
+        return Err(role.unusable(path, "it is empty"));
+    }
+    match lines.iter().position(String::is_empty) {
+        None => Ok(lines),
+        Some(at) => Err(role.unusable(
+            path,
+            format!(
+                "line {} is empty, and nothing has no vector; remove the line",
+                at + 1
+            ),
+        )),
+    }
+}
+
+/// The inputs of a graph for these texts. What lost its end is said on standard error.
+///
+/// # Errors
+/// That the tokenizer failed.
+pub fn tokenized(tokenizer: &Tokenizer, texts: &[String]) -> Result<Tokenized> {
+    let all = tokenizer.tokenize(texts)?;
+    if all.shortened > 0 {
+        quern_process::logs::say(&format!(
+            "note: {} of {} texts are longer than {} tokens and lost their end",
+            all.shortened,
+            texts.len(),
+            tokenizer.sequence()
+        ));
+    }
+    Ok(all)
+}
+
+/// Rows at length 1. An integer vector means nothing but its direction; one without any is refused.
+///
+/// # Errors
+/// A row of zeros.
+pub fn units(vectors: &Tensor) -> Result<Vec<f32>> {
+    let cols = vectors.cols() as usize;
+    let mut all = Vec::with_capacity(cols * vectors.rows() as usize);
+    for (row, values) in vectors.values().chunks(cols).enumerate() {
+        let squares = values.iter().map(|value| f64::from(*value).powi(2));
+        let length = squares.sum::<f64>().sqrt();
+        if length == 0.0 {
+            return Err(Error::Other(format!(
+                "row {row} of the result is zero, which has no direction; save the integers instead"
+            )));
+        }
+        all.extend(
+            values
+                .iter()
+                .map(|value| (f64::from(*value) / length) as f32),
+        );
+    }
+    Ok(all)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn every_line_is_a_text() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("texts.txt");
+        let read = |text: &[u8]| {
+            std::fs::write(&path, text).unwrap();
+            super::read(&path, "FILE")
+        };
+        assert_eq!(
+            read("Grüße \r\ntwo\n".as_bytes()).unwrap(),
+            ["Grüße", "two"]
+        );
+        let said = read(b"one\n\nthree").unwrap_err().to_string();
+        assert!(said.contains("line 2 is empty"), "{said}");
+        assert!(read(b"").is_err() && read(b"\xff\xfe").is_err());
+    }
+
+    #[test]
+    fn vectors_have_length_one() {
+        let vectors = Tensor::from_i8(2, 2, &[3, 4, -127, 0]).unwrap();
+        assert_eq!(units(&vectors).unwrap(), [0.6, 0.8, -1.0, 0.0]);
+        assert!(units(&Tensor::from_i8(1, 2, &[0, 0]).unwrap()).is_err());
+    }
+}

@@ -1,0 +1,41 @@
+//! Many rows in one statement. The driver hands each statement to the database's thread and waits: that takes longer than the
+//! row itself.
+
+/// Rows of one statement. Few sizes, so that each statement is prepared once; any number of rows is few of them.
+const SIZES: [usize; 8] = [128, 64, 32, 16, 8, 4, 2, 1];
+
+/// These rows in parts, each as large as one statement may be.
+pub(super) fn parts<T>(mut rows: &[T]) -> impl Iterator<Item = &[T]> {
+    std::iter::from_fn(move || {
+        let size = SIZES.into_iter().find(|size| *size <= rows.len())?;
+        let (part, rest) = rows.split_at_checked(size)?;
+        rows = rest;
+        Some(part)
+    })
+}
+
+/// Marks for the values of these rows.
+pub(super) fn values(columns: usize, rows: usize) -> String {
+    let row = format!("({})", vec!["?"; columns].join(", "));
+    vec![row; rows].join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_row_is_in_one_part_and_parts_have_few_sizes() {
+        for count in [0, 1, 7, 8, 9, 127, 128, 129, 500, 2_048] {
+            let rows: Vec<usize> = (0..count).collect();
+            let split: Vec<&[usize]> = parts(&rows).collect();
+            assert_eq!(split.concat(), rows);
+            assert!(split.iter().all(|part| SIZES.contains(&part.len())));
+        }
+    }
+
+    #[test]
+    fn values_have_a_mark_for_each_column_of_each_row() {
+        assert_eq!(values(2, 3), "(?, ?), (?, ?), (?, ?)");
+    }
+}
