@@ -6,6 +6,7 @@ use {
     quern_proof::{
         DType, Tensor, builder::GraphBuilder, commit::ItemTrace, eval::Batch, file, graph::Graph,
     },
+    rayon::prelude::*,
     std::{
         thread,
         time::{Duration, Instant},
@@ -99,24 +100,35 @@ fn at_once(items: u32) -> f64 {
     f64::from(items.clamp(1, u32::try_from(cores).unwrap_or(u32::MAX)))
 }
 
-/// The rate of a product with its commitment.
+/// The rate of products with their commitment, in each of as many items as are computed at a time: one by itself would have all
+/// cores.
 fn work_per_sec() -> Result<f64> {
+    let items = at_once(u32::MAX) as u32;
     let cells = (SIDE * SIDE) as usize;
-    let values: Vec<i8> = (0..cells).map(|cell| (cell % 251) as u8 as i8).collect();
-    let operand = Tensor::from_i8(SIDE, SIDE, &values)?;
+    let values = |rows: u32| -> Vec<i8> {
+        let all = 0..cells * rows as usize;
+        all.map(|cell| (cell % 251) as u8 as i8).collect()
+    };
+    let operand = Tensor::from_i8(SIDE, SIDE, &values(1))?;
+    let input = Tensor::from_i8(SIDE * items, SIDE, &values(items))?;
     let mut builder = GraphBuilder::new();
     let a = builder.input_item(DType::I8, SIDE, SIDE);
     let weight = builder.weight(&operand);
     builder.dot(a, weight).push();
     let graph = builder.finish().map_err(quern_proof::Error::from)?;
     let graph = Graph::load(&graph)?;
-    let operand = std::slice::from_ref(&operand);
-    let batch = Batch::new(&graph, 1, operand, operand, u64::MAX)?;
+    let (input, operand) = (std::slice::from_ref(&input), std::slice::from_ref(&operand));
+    let batch = Batch::new(&graph, items, input, operand, u64::MAX)?;
     let mut times = Vec::with_capacity(RUNS);
     for _ in 0..RUNS {
         let started = Instant::now();
-        let trace = ItemTrace::new(batch.item(0)?)?;
-        let _bytes = file::encode_trace(trace.outputs())?;
+        (0..items)
+            .into_par_iter()
+            .try_for_each(|item| -> Result<()> {
+                let trace = ItemTrace::new(batch.item(item)?)?;
+                file::encode_trace(trace.outputs())?;
+                Ok(())
+            })?;
         times.push(started.elapsed());
     }
     times.sort();

@@ -7,6 +7,7 @@ use {
     crate::{
         ability::{Ability, MEASURE_EVERY},
         context::{Context, parsed},
+        demands::ITEMS_AT_HAND,
         error::Result,
         policy::{Capacity, Refusal},
         promises::Proposal,
@@ -21,6 +22,7 @@ use {
         },
     },
     quern_data::{runtime::lock, sizes::Sizes},
+    quern_rules::deadline::DEMAND_QUEUE_SECS,
     std::{
         collections::{BTreeMap, HashMap},
         sync::Arc,
@@ -113,14 +115,17 @@ pub(crate) async fn promise(
     if let Err(refusal) = decided {
         return Ok(Err(refusal));
     }
-    let bytes = match graph_of(context, &job.model, &mut 1).await {
-        Some(graph) => published_bytes(context, &graph, job.items.get()),
-        None => 0,
-    };
     let known = *lock(&context.ability);
     let Some(ability) = known else {
         return Ok(Err(Refusal::Busy));
     };
+    let mut bytes = 0;
+    if let Some(graph) = graph_of(context, &job.model, &mut 1).await {
+        if is_slow_to_answer(context, &ability, job, &graph) {
+            return Ok(Err(Refusal::SlowAnswers));
+        }
+        bytes = published_bytes(context, &graph, job.items.get());
+    }
     let proposal = Proposal {
         address,
         job,
@@ -128,6 +133,21 @@ pub(crate) async fn promise(
     };
     let max_jobs = context.settings.policy.max_jobs;
     Ok(lock(&context.promises).promise(proposal, max_jobs, moment.now))
+}
+
+/// Whether a flood of demands, each about another item, could be opened faster than it is answered: every demand gives this much
+/// time more, and an item whose trace is not kept has to be computed again.
+fn is_slow_to_answer(context: &Context, ability: &Ability, job: &Job, graph: &[u8]) -> bool {
+    let items = job.items.get();
+    let is_refereed = Assurance::from_code(job.assurance) == Some(Assurance::Refereed);
+    let kept = sizes_of(graph, items).map_or(0, |sizes| {
+        sizes.published_items(context.settings.publish_traces_bytes)
+    });
+    if !is_refereed || items <= ITEMS_AT_HAND || kept >= items {
+        return false;
+    }
+    let of_item = job.work.get() / u64::from(items);
+    ability.time_for(of_item, 1, 0) > Duration::from_secs(DEMAND_QUEUE_SECS)
 }
 
 /// How long a job takes. Nobody can tell that of reviewed work.

@@ -12,6 +12,7 @@ use {
     quern_rules::{
         bond::operator_room,
         deadline::in_time,
+        gwork::GWORK,
         quote::{Floors, Offer, quote},
     },
     serde::{Deserialize, Serialize},
@@ -19,7 +20,6 @@ use {
 };
 
 /// Units of work in a Gwork.
-const GWORK: u128 = 1_000_000_000;
 
 /// What an owner is willing to do. The defaults protect an owner who has not thought about it yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,7 +73,7 @@ impl Default for Policy {
             mints: BTreeSet::new(),
             min_price_atoms: 1,
             min_price_per_gwork_atoms: 0,
-            max_work: 1_000_000_000_000,
+            max_work: 1_000 * GWORK,
             max_item_bytes: 1 << 30,
             max_result_bytes: 1 << 30,
             max_bond_atoms: u64::MAX,
@@ -160,6 +160,11 @@ refusals! {
     /// Time.
     #[error("it could not be done in time beside what is promised already")]
     Busy,
+    /// Answers.
+    #[error(
+        "computing one of its items again for a demand takes longer than a demand gives time for; publish the traces of all of them"
+    )]
+    SlowAnswers,
     /// Activity.
     #[error(
         "this provider is not active; activate it with `quern provider register --active true`"
@@ -191,11 +196,12 @@ impl Refusal {
             Self::Model => "--model",
             Self::Mint => "--mint",
             Self::Price => "--min-price, --min-price-per-gwork",
-            Self::Work => "--max-work",
+            Self::Work => "--max-gwork",
             Self::Bond => "--max-bond, --max-bond-prices",
             Self::Arbiter => "--arbiter",
             Self::TooHasty => "--min-response, --min-react, --min-work",
             Self::LongReview => "--max-review",
+            Self::SlowAnswers => "--publish-traces",
             _ => return None,
         })
     }
@@ -259,7 +265,7 @@ impl Policy {
     fn is_rushed(&self, job: &Job) -> bool {
         let work_ms = u128::from(job.work_secs.get()) * 1_000;
         let least_ms = u128::from(job.work.get()) * u128::from(self.min_ms_per_gwork);
-        work_ms.saturating_mul(GWORK) < least_ms
+        work_ms.saturating_mul(GWORK.into()) < least_ms
     }
 
     /// Whether a job pays less than the owner wants, in all or per unit of work that can be refuted.

@@ -233,8 +233,9 @@ fn check_sizes(context: &Context, address: &Pubkey, job: &Job, graph: &Graph<'_>
     let items = job.items.get();
     let sizes = Sizes::of(graph, items)?;
     let job_state = JobState::from_code(job.state);
-    // A submitted job was taken under the limits of then; its demands need an answer.
-    if job_state != Some(JobState::Submitted) {
+    // What was taken was taken under the limits of then: a bond is at stake for it.
+    let is_open = job_state == Some(JobState::Open);
+    if is_open {
         let policy = &context.settings.policy;
         let kept = KeptItems::new(Path::new(""), graph)?.bytes(items);
         let result = sizes.result.max(sizes.roots).max(sizes.tokens).max(kept);
@@ -252,7 +253,7 @@ fn check_sizes(context: &Context, address: &Pubkey, job: &Job, graph: &Graph<'_>
             }
         }
     }
-    if job_state == Some(JobState::Open) {
+    if is_open {
         context.store.budget().check(sizes.memory_bytes())?;
     }
     Ok(())

@@ -5,7 +5,7 @@
 use crate::RuleError;
 
 /// What each demand that is open already adds to a new demand's time, in seconds.
-const DEMAND_QUEUE_SECS: u64 = 5;
+pub const DEMAND_QUEUE_SECS: u64 = 5;
 /// The most that open demands add to a new demand's time, in seconds.
 const DEMAND_QUEUE_MAX_SECS: u64 = 86_400;
 

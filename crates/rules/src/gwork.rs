@@ -7,7 +7,7 @@
 use crate::RuleError;
 
 /// Units of work in one Gwork.
-const GWORK: u64 = 1_000_000_000;
+pub const GWORK: u64 = 1_000_000_000;
 
 /// `ceil(rate_per_gwork_atoms x work / 10^9)`: what `work` units of work come to at a rate, rounded up so that no work is free.
 ///

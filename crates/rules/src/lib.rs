@@ -23,7 +23,7 @@ pub mod bond;
 pub mod deadline;
 pub mod epoch;
 mod error;
-mod gwork;
+pub mod gwork;
 pub mod late;
 pub mod price;
 pub mod quote;

@@ -127,6 +127,24 @@ impl Case {
         Ok(Arc::clone(self.sample.insert(drawn)))
     }
 
+    /// Half of the items that are checked, by chance, in their place; none if there is only one. So a provider that withholds what
+    /// leads to items makes a check smaller, and never ends it.
+    pub(crate) fn narrow(&mut self) -> Result<Option<Arc<Vec<u32>>>> {
+        let all = self.sample.clone().unwrap_or_default();
+        let count = u32::try_from(all.len()).unwrap_or(u32::MAX);
+        if count < 2 {
+            return Ok(None);
+        }
+        let chosen = sample::draw(count, count / 2)?.into_iter();
+        let fewer = chosen.filter_map(|at| all.get(at as usize)).copied();
+        let fewer = Arc::new(fewer.collect::<Vec<_>>());
+        self.say(&format!(
+            "what leads to its items is withheld, and demanding it for {count} of them costs more than --max-fee-lamports; checking {} of them",
+            fewer.len()
+        ));
+        Ok(Some(Arc::clone(self.sample.insert(fewer))))
+    }
+
     /// Keeps what was answered on the way down: a step needs no more requests when the way is long.
     pub(crate) fn remember(&mut self, way: &[OpenedDemand], signer: &Pubkey) {
         let own = way.iter().filter(|demand| {

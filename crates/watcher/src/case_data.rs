@@ -14,11 +14,9 @@ use {
         sizes::{self, Sizes},
     },
     quern_proof::graph::Graph,
+    quern_rules::gwork::GWORK,
     std::sync::Arc,
 };
-
-/// Units of work in a Gwork.
-const GWORK: u64 = 1_000_000_000;
 
 /// What inputs and weights are loaded for.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -97,6 +97,8 @@ pub(crate) enum Followed {
     Stepped(Next),
     /// Nothing is left to look for; the answers are on the way.
     Found(Found),
+    /// Fees for all items that are checked are above the limit, as this says, and nothing was paid yet: fewer may do.
+    TooDear(String),
 }
 
 /// Follows the answers of a search, then demands or convicts. `missing` is why the item roots could not be read.
@@ -135,7 +137,14 @@ pub(crate) async fn follow(
         let Some(first) = open.first() else {
             return Ok(Followed::Stepped(Next::Wait));
         };
-        if !may_ask(context, case, job, moment, &asks, first)? {
+        if let Some(why) = too_dear(context, case, job, &asks) {
+            let may_be_fewer = asks.is_for_each && !asks.is_wrong && case.fees_lamports == 0;
+            return match may_be_fewer {
+                true => Ok(Followed::TooDear(why)),
+                false => Err(StepError::Final(why)),
+            };
+        }
+        if !may_ask(context, job, moment, &asks, first)? {
             say_missing(case, &asks, missing);
             return Ok(Followed::Stepped(Next::Wait));
         }
@@ -233,26 +242,28 @@ fn what_is_missing(asks: &Asks) -> &'static str {
     }
 }
 
-/// Whether to demand now, or rather wait for the data to be published.
-fn may_ask(
-    context: &Context,
-    case: &Case,
-    job: &Job,
-    moment: &Moment,
-    asks: &Asks,
-    first: &Ask,
-) -> Result<bool, StepError> {
+/// Why all of the demands cost more than they may, if they do.
+fn too_dear(context: &Context, case: &Case, job: &Job, asks: &Asks) -> Option<String> {
     let limit_lamports = context.settings.max_fee_lamports;
     let fee_lamports = job.terms.demand_fee_lamports.get();
     let most_lamports = case
         .fees_lamports
         .saturating_add(fee_lamports.saturating_mul(asks.left.into()));
     let what = what_is_missing(asks);
-    if most_lamports > limit_lamports {
-        return Err(StepError::Final(format!(
-            "{what}, but demanding them may cost {most_lamports} lamports, more than the limit of {limit_lamports}; raise --max-fee-lamports"
-        )));
-    }
+    (most_lamports > limit_lamports).then(|| format!(
+        "{what}, but demanding them may cost {most_lamports} lamports, more than the limit of {limit_lamports}; raise --max-fee-lamports"
+    ))
+}
+
+/// Whether to demand now, or rather wait for the data to be published.
+fn may_ask(
+    context: &Context,
+    job: &Job,
+    moment: &Moment,
+    asks: &Asks,
+    first: &Ask,
+) -> Result<bool, StepError> {
+    let what = what_is_missing(asks);
     if first.parent.is_some() {
         return Ok(true);
     }

@@ -125,6 +125,20 @@ impl OwnResult {
         }
     }
 
+    /// What of it is about these items.
+    pub(crate) fn only(&self, sample: &[u32]) -> Self {
+        let is_in = |item: &u32| sample.binary_search(item).is_ok();
+        let items = self.items.iter().filter(|(item, _)| is_in(item));
+        let held = lock(&self.held).clone().filter(|(item, _)| is_in(item));
+        Self {
+            data: Arc::clone(&self.data),
+            items: items.map(|(item, examined)| (*item, *examined)).collect(),
+            other_text: self.other_text.filter(is_in),
+            published: self.published.clone(),
+            held: Mutex::new(held),
+        }
+    }
+
     /// Whether all items of the job were examined.
     pub(crate) fn is_whole(&self) -> bool {
         self.items.len() == self.data.items as usize
@@ -168,6 +182,13 @@ impl OwnResults {
     /// Lets go of a case's own result.
     pub(crate) fn forget(&self, case: (Pubkey, u32)) {
         lock(&self.0).remove(&case);
+    }
+
+    /// Puts a smaller one in the place of a case's own result, if that is kept.
+    pub(crate) fn replace(&self, case: (Pubkey, u32), own: &Arc<OwnResult>) {
+        if let Some((kept, _)) = lock(&self.0).get_mut(&case) {
+            *kept = Arc::clone(own);
+        }
     }
 
     /// Keeps an own result in memory that is reserved for it.

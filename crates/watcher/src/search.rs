@@ -63,6 +63,8 @@ pub(crate) struct Asks {
     pub left: u32,
     /// Whether the result is known to be wrong.
     pub is_wrong: bool,
+    /// Whether they lead to each item that is checked, so that fewer items take fewer.
+    pub is_for_each: bool,
 }
 
 /// One demand.
@@ -132,6 +134,7 @@ impl Walk<'_> {
             all: all.collect::<Result<_>>()?,
             left,
             is_wrong: self.is_wrong,
+            is_for_each: !self.bound.knows_above,
         })))
     }
 

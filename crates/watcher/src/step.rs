@@ -74,7 +74,6 @@ async fn examine(
 ) -> Stepped {
     // While the own result is kept, so are the data that it was computed from.
     let key = (case.id.job, case.id.submission);
-    let sample = case.sample(job.items.get(), context.settings.sample)?;
     let kept = context.results.get(key);
     // Once this watcher has paid for demands, the place where the rest should have been is left alone: a provider that is
     // slow there on purpose would gain time.
@@ -99,6 +98,7 @@ async fn examine(
         }
         _ => data,
     };
+    let sample = case.sample(job.items.get(), context.settings.sample)?;
     let material = (delivery, sample, kept.clone());
     let (checked, why) = checked(data, material).await?;
     case.has_useless_traces |= why.is_some();
@@ -106,7 +106,7 @@ async fn examine(
     if let Some(why) = &missing {
         tracing::debug!(job = %case.id.job, why, "the item roots are not delivered");
     }
-    let own = match checked {
+    let mut own = match checked {
         Checked::Own(own) => own,
         Checked::Wrong(data, charge, evidence) => {
             let found = (charge, evidence);
@@ -116,16 +116,24 @@ async fn examine(
     if kept.is_none() {
         case_data::keep(context, key, &own);
     }
-    let search = Search::Difference(Arc::clone(&own));
     let why = missing.as_deref();
-    match demand_path::follow(context, case, job, moment, &search, &mut way, why).await? {
-        Followed::Stepped(next) => Ok(next),
-        Followed::Found(_) => Ok(Next::Done(Verdict::Consistent {
-            items: own.counted(),
-            delivered: own.published.get().is_some(),
-            note: missing,
-        })),
+    loop {
+        let search = Search::Difference(Arc::clone(&own));
+        match demand_path::follow(context, case, job, moment, &search, &mut way, why).await? {
+            Followed::Stepped(next) => return Ok(next),
+            Followed::Found(_) => break,
+            Followed::TooDear(why) => {
+                let fewer = case.narrow()?.ok_or(StepError::Final(why))?;
+                own = Arc::new(own.only(&fewer));
+                context.results.replace(key, &own);
+            }
+        }
     }
+    Ok(Next::Done(Verdict::Consistent {
+        items: own.counted(),
+        delivered: own.published.get().is_some(),
+        note: missing,
+    }))
 }
 
 /// What is known of the texts that the provider gave.
@@ -160,22 +168,23 @@ async fn texts(
     if is_found {
         return Ok(Texts::Known(data, delivery));
     }
-    let items = case.sample(data.items, context.settings.sample)?;
-    let search = Search::Tokens {
-        data: Arc::clone(&data),
-        items,
-    };
-    match demand_path::follow(context, case, job, moment, &search, way, missing).await? {
-        Followed::Stepped(next) => Ok(Texts::Stepped(next)),
-        Followed::Found(found) => {
-            drop(search);
-            let mut data = Arc::unwrap_or_clone(data);
-            if let Found::Tokens(tokens) = found {
-                data.take_tokens_of(&tokens)?;
-            }
-            Ok(Texts::Known(Arc::new(data), delivery))
+    let mut items = case.sample(data.items, context.settings.sample)?;
+    let found = loop {
+        let search = Search::Tokens {
+            data: Arc::clone(&data),
+            items: Arc::clone(&items),
+        };
+        match demand_path::follow(context, case, job, moment, &search, way, missing).await? {
+            Followed::Stepped(next) => return Ok(Texts::Stepped(next)),
+            Followed::Found(found) => break found,
+            Followed::TooDear(why) => items = case.narrow()?.ok_or(StepError::Final(why))?,
         }
+    };
+    let mut data = Arc::unwrap_or_clone(data);
+    if let Found::Tokens(tokens) = found {
+        data.take_tokens_of(&tokens)?;
     }
+    Ok(Texts::Known(Arc::new(data), delivery))
 }
 
 /// What checking came to.

@@ -23,6 +23,7 @@ use {
     },
     quern_data::FetchLimits,
     quern_process::{logs, redact::redacted},
+    quern_rules::gwork::GWORK,
     quern_watcher::{
         CheckedItems, Followed, Report, RpcWatcherChain, Scope, Settings, Until, Verdict, Watcher,
     },
@@ -167,7 +168,6 @@ impl Args {
 }
 
 /// Units of work in a Gwork.
-const GWORK: u64 = 1_000_000_000;
 
 fn parse_bond(text: &str) -> std::result::Result<(Pubkey, u64), String> {
     let bad = || format!("`{text}` is not MINT=ATOMS");

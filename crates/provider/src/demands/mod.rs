@@ -38,8 +38,10 @@ pub(crate) const AT_ONCE: usize = 8;
 const AHEAD: usize = 64;
 /// How long an answer waits for others to share a transaction with.
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
-/// Items that are at hand at a time beside the first, if there is memory: watchers ask about different ones.
-const MORE_ITEMS: usize = 7;
+/// Items that are at hand at a time, if there is memory: watchers ask about different ones.
+pub(crate) const ITEMS_AT_HAND: u32 = 8;
+/// Those beside the first.
+const MORE_ITEMS: usize = ITEMS_AT_HAND as usize - 1;
 /// How long it answers before the chain is read again: during a flood that takes a while itself.
 const LONGEST_ROUND: Duration = Duration::from_secs(300);
 /// How long the data of a submission stay in memory after the last demand, if nothing else needs the memory.

@@ -247,3 +247,50 @@ async fn takes_nothing_above_the_limits_of_items_and_results() {
         }
     }
 }
+
+/// A bond is at stake for what was taken: limits that were lowered since end nothing.
+#[tokio::test]
+async fn what_was_taken_is_done_under_lower_limits() {
+    let world = transformer();
+    let (agent, _) = start(&world, PLENTY);
+    agent.pass().await.unwrap();
+    let state = world.job().unwrap().state;
+    assert_eq!(state, JobState::Taken as u8);
+    let agent = changed(agent, |context| {
+        context.settings.policy.max_item_bytes = 1;
+        context.settings.policy.max_result_bytes = 1;
+    });
+    assert!(work_until_submitted(&world, &agent).await);
+    assert_eq!(*world.roots.lock().unwrap(), [world.expected_root]);
+}
+
+/// Demands about one item after the other must not come faster than items are computed again.
+#[tokio::test]
+async fn takes_no_job_whose_items_are_slow_to_answer_for() {
+    for (items, secs, keeps_traces, is_slow) in [
+        (MANY, 6.0, false, true),
+        (MANY, 4.0, false, false),
+        (MANY, 6.0, true, false),
+        (8, 6.0, false, false),
+    ] {
+        let world = World::of(&Model::transformer(items), 1);
+        let mut job = world.job().unwrap();
+        job.work = (u64::from(items) * 1_000_000).into();
+        let (agent, _) = start(&world, PLENTY);
+        let budget = if keeps_traces { u64::MAX } else { 0 };
+        let agent = changed(with_budget(agent, budget), |context| {
+            let ability = Ability {
+                work_per_sec: 1e6 / secs,
+                ..FAST
+            };
+            context.ability = Mutex::new(Some(ability));
+        });
+        let promised = crate::offers::promise(&agent.context, &world.address, &job).await;
+        let promised = promised.unwrap();
+        let is_refused = promised == Err(Refusal::SlowAnswers);
+        assert_eq!(
+            is_refused, is_slow,
+            "{items} {secs} {keeps_traces} {promised:?}"
+        );
+    }
+}

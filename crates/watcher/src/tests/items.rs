@@ -165,13 +165,13 @@ async fn a_sample_without_item_roots_is_compared_by_demands() {
     // Levels 0 and 4 above each of three items, of which two share the one at level 4.
     let (asks, inside) = (3, 2);
     for is_wrong in [false, true] {
-        let world = World::of(Work::tables(50, 3, 200), |work| match is_wrong {
-            true => work.with_wrong(17, 1),
-            false => work.honest(),
-        });
-        world.pass_time(100);
-        for spare in [0, 1] {
-            let most = asks + inside - 1 + spare;
+        // Too little for one item; enough for one, but not for all three; enough for all.
+        for most in [asks + inside - 2, asks + inside - 1, asks + inside] {
+            let world = World::of(Work::tables(50, 3, 200), |work| match is_wrong {
+                true => work.with_wrong(17, 1),
+                false => work.honest(),
+            });
+            world.pass_time(100);
             let settings = Settings {
                 max_fee_lamports: most * FEE_LAMPORTS,
                 ..sampling(&world, 0.06)
@@ -179,10 +179,19 @@ async fn a_sample_without_item_roots_is_compared_by_demands() {
             let watcher = world.watcher_with(ANNA, settings, usize::MAX);
             choose(&watcher, &[16, 17, 40]).await;
             let report = until_reported(&world, &watcher, true).await;
-            if spare == 0 {
+            if most == asks + inside - 2 {
                 assert!(why(&report).contains("--max-fee-lamports"), "{report:?}");
                 assert_eq!(report.verdict.name(), "could_not_check");
                 assert_eq!(world.count(|c| &c.asks), 0);
+                continue;
+            }
+            if most == asks + inside - 1 {
+                // Two ways lead on: the one item that is left is the wrong one, or it is not.
+                assert!(report.fees_lamports <= most * FEE_LAMPORTS, "{report:?}");
+                match report.verdict {
+                    Verdict::Convicted { item, .. } => assert!(is_wrong && item == Some(17)),
+                    _ => assert_eq!(consistent(&report).0.count(), 1),
+                }
                 continue;
             }
             match is_wrong {

@@ -12,6 +12,7 @@ use {
     quern_client::{Budgets, Pubkey, RpcChain, Signer, config},
     quern_data::{FetchLimits, Publisher},
     quern_provider::{Agent, CommandWorker, Policy, Settings, Worker, check_ready},
+    quern_rules::gwork::GWORK,
     std::{path::PathBuf, sync::Arc, time::Duration},
 };
 
@@ -53,9 +54,9 @@ pub struct Args {
     /// Largest bond to put up for a job, in times its price
     #[arg(long, default_value_t = Policy::default().max_bond_prices, value_name = "TIMES")]
     max_bond_prices: u64,
-    /// Most units of work of a job
-    #[arg(long, default_value_t = Policy::default().max_work)]
-    max_work: u64,
+    /// Most work of a job, in 10^9 units
+    #[arg(long, default_value_t = Policy::default().max_work / GWORK, value_name = "GWORK")]
+    max_gwork: u64,
     /// Largest input or weights to fetch, in MiB
     #[arg(long, default_value_t = 1_024, value_name = "MIB")]
     max_data: u32,
@@ -252,7 +253,7 @@ async fn policy(context: &Context, args: &Args) -> Result<Policy> {
         )?,
         max_bond_atoms: tokens("--max-bond", &args.max_bond, usual.max_bond_atoms)?,
         max_bond_prices: args.max_bond_prices,
-        max_work: args.max_work,
+        max_work: args.max_gwork.saturating_mul(GWORK),
         max_item_bytes: u64::from(args.max_item_trace) << 20,
         max_result_bytes: u64::from(args.max_result) << 20,
         arbiters: args.arbiter.iter().copied().collect(),

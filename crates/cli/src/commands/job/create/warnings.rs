@@ -12,6 +12,7 @@ use {
         quern::state::{Assurance, Provider},
     },
     quern_provider::Policy,
+    quern_rules::gwork::GWORK,
 };
 
 /// Refuses a job for a provider that could not take it.
@@ -60,8 +61,8 @@ pub fn of(args: &Args, plan: &Plan) -> Vec<String> {
     left_alone(
         plan.work > usual.max_work,
         format!(
-            "it is more than {} units of work (their --max-work)",
-            usual.max_work
+            "it is more than {} Gwork (their --max-gwork)",
+            usual.max_work / GWORK
         ),
     );
     left_alone(
