@@ -5,7 +5,8 @@
 use {
     crate::error::Result,
     quern_proof::{
-        Geometry, Graph, Hash, Operand, Sealed, Tensor, eval, file, published, verify::Hints,
+        DType, Geometry, Graph, Hash, Operand, Sealed, Tensor, eval, file, kernel::product,
+        published, verify::Hints,
     },
     std::sync::Arc,
 };
@@ -108,6 +109,8 @@ pub struct Sizes {
     item_trees: u64,
     /// The trees of all inputs and weights.
     operand_trees: u64,
+    /// Weights as products want them, which are kept beside what they are.
+    packed: u64,
 }
 
 impl Sizes {
@@ -135,6 +138,7 @@ impl Sizes {
             trees: 0,
             item_trees: 0,
             operand_trees: 0,
+            packed: 0,
         };
         for index in 0..graph.op_count() as u16 {
             sizes.add_op(graph, index)?;
@@ -144,6 +148,12 @@ impl Sizes {
         for operand in inputs.chain(weights) {
             let tree = tree_bytes(&geometry(graph, operand, items)?);
             sizes.operand_trees = sizes.operand_trees.saturating_add(tree);
+        }
+        for index in 0..graph.weight_count() {
+            let weight = graph.weight(index).map_err(quern_proof::Error::from)?;
+            let shape = weight.shape;
+            let packed = packed_weight_bytes(shape.dtype, shape.rows, shape.cols);
+            sizes.packed = sizes.packed.saturating_add(packed);
         }
         Ok(sizes)
     }
@@ -156,6 +166,7 @@ impl Sizes {
         let hashing = leaves.saturating_mul(HASHING_BYTES_PER_LEAF);
         let computing = values.saturating_mul(SUM_BYTES);
         let scratch = computing.max(hashing.min(MOST_HASHING_BYTES));
+        let scratch = scratch.saturating_add(packed_side_bytes(graph, index)?);
         self.scratch = self.scratch.max(scratch);
         self.item_trees = self.item_trees.saturating_add(own_tree);
         let op = graph.op(index.into()).map_err(quern_proof::Error::from)?;
@@ -190,7 +201,8 @@ impl Sizes {
 
     /// What the own results of one item take with everything that they were computed from.
     pub fn kept_bytes(&self) -> u64 {
-        sum([self.inputs_with_tokens(), self.weights, self.trace])
+        let operands = [self.inputs_with_tokens(), self.weights, self.packed];
+        sum(operands).saturating_add(self.trace)
     }
 
     /// What an item takes while it is computed and hashed.
@@ -212,7 +224,8 @@ impl Sizes {
 
     /// The most memory that answering takes with one item at hand; each one more takes [`Self::answered_item_bytes`].
     pub fn answer_bytes(&self) -> u64 {
-        let operands = sum([self.inputs_with_tokens(), self.weights, self.operand_trees]);
+        let operands = [self.inputs_with_tokens(), self.weights, self.packed];
+        let operands = sum(operands).saturating_add(self.operand_trees);
         let recomputing = self.item_bytes();
         let item = self.answered_item_bytes().max(recomputing);
         sum([operands, self.above(), item]).max(self.operands_bytes())
@@ -252,6 +265,28 @@ impl Sizes {
         let traces = traces.saturating_mul(items.into());
         sum([self.result, self.roots, self.tokens, traces])
     }
+}
+
+/// What a weight takes beside its values, once products have read it.
+pub const fn packed_weight_bytes(dtype: DType, rows: u32, cols: u32) -> u64 {
+    let (inner, width) = (cols as u64, rows as u64);
+    match dtype {
+        DType::I8 if product::is_kept(inner, width) => product::packed_bytes(inner, width),
+        _ => 0,
+    }
+}
+
+/// What the right side of an op's product takes while it is computed.
+fn packed_side_bytes(graph: &Graph<'_>, index: u16) -> Result<u64> {
+    let op = graph.op(index.into()).map_err(quern_proof::Error::from)?;
+    let Some(of) = op.product() else {
+        return Ok(0);
+    };
+    let shape = |operand| graph.shape(operand).map_err(quern_proof::Error::from);
+    let extent = of.extent(&shape(of.a)?, &shape(of.b)?);
+    let extent = extent.map_err(quern_proof::Error::from)?;
+    let packed = product::packed_bytes(extent.inner.into(), extent.cols.into());
+    Ok(packed.saturating_mul(of.groups.into()))
 }
 
 fn trace_file_bytes(graph: &Graph<'_>, sealed: &Sealed) -> u64 {
@@ -475,5 +510,27 @@ mod tests {
             let counted = tree_bytes(&shape.geometry().unwrap());
             assert!(bytes <= counted + above, "{rows} x {cols}");
         }
+    }
+
+    /// Products keep weights a second time; narrow ones, which would take many times what they are, they do not.
+    #[test]
+    fn weights_count_as_products_keep_them() {
+        let kept = |rows, cols| packed_weight_bytes(DType::I8, rows, cols);
+        assert_eq!(kept(1, 32_768), 0);
+        assert_eq!(kept(64, 63), 0);
+        assert_eq!(packed_weight_bytes(DType::I32, 384, 384), 0);
+        assert_eq!(kept(384, 1_536), 384 * 1_536 + 8 * 384);
+        assert!((64..200).all(|side| kept(side, side) <= 3 * u64::from(side * side)));
+        let root = [0; 32];
+        let of = |cols: u32| {
+            let mut builder = GraphBuilder::new();
+            let a = builder.input_item(DType::I8, 1, 512);
+            let weight = builder.weight_root(DType::I8, cols, 512, &root);
+            builder.dot(a, weight).push();
+            let bytes = builder.finish().unwrap();
+            Sizes::of(&Graph::parse(&bytes).unwrap(), 1).unwrap()
+        };
+        let (narrow, wide) = (of(63), of(64));
+        assert!(wide.kept_bytes() > narrow.kept_bytes() + 64 * 512);
     }
 }

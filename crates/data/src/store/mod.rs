@@ -565,7 +565,10 @@ impl TensorStore {
 
     /// Keeps tensors in memory if they fit, and drops those that were used least recently for them.
     fn cache(&self, name: String, tensors: &Arc<Vec<Tensor>>) {
-        let bytes = tensors.iter().map(|tensor| tensor.data().len() as u64);
+        let bytes = tensors.iter().map(|one| {
+            let packed = sizes::packed_weight_bytes(one.dtype(), one.rows(), one.cols());
+            packed.saturating_add(one.data().len() as u64)
+        });
         let bytes: u64 = bytes.sum();
         if self.budget.check(bytes).is_err() {
             return;

@@ -12,4 +12,4 @@ pub(crate) mod hash;
 #[cfg(all(feature = "std", target_arch = "x86_64"))]
 mod lanes;
 #[cfg(feature = "std")]
-pub(crate) mod product;
+pub mod product;

@@ -16,7 +16,7 @@ use super::dot::{Runs, plain_sums_i8, plain_sums_i16};
 
 type Executor = GemmExecutor<u8, i8, i32>;
 
-/// A right side as the kernel reads it: as many bytes again.
+/// A right side as the kernel reads it: see [`packed_bytes`].
 pub(crate) type Packed = PackedBMatrix<i8>;
 
 /// Products below which the plain loop is as fast: packing costs a pass over both operands.
@@ -72,6 +72,20 @@ impl<'b> Right<'b> {
     }
 }
 
+/// The most that a right side of K x N takes as the processor's kernel wants it: whole groups of 8 of K and of 64 of N (no kernel
+/// of the library has larger ones), and two sums for each column.
+pub const fn packed_bytes(inner: u64, cols: u64) -> u64 {
+    inner
+        .next_multiple_of(8)
+        .saturating_mul(cols.next_multiple_of(64))
+        .saturating_add(8 * cols.next_multiple_of(64))
+}
+
+/// Whether a weight is kept like that: a narrow one would take many times what it is.
+pub const fn is_kept(inner: u64, cols: u64) -> bool {
+    inner >= 64 && cols >= 64
+}
+
 /// A right side that is worth the processor's kernel.
 struct Fast<'b> {
     right: Side<'b>,
@@ -98,6 +112,7 @@ impl<'b> Fast<'b> {
         if rows.checked_mul(cols)?.checked_mul(b.len)? < FEW_PRODUCTS {
             return None;
         }
+        let kept = kept.filter(|_| is_kept(b.len as u64, cols as u64));
         let values: &[i8] = bytemuck::cast_slice(b.data.get(b.start..)?);
         // `b` is stored by output column.
         let (shape, strides) = ([b.len, cols], [1, b.row_bytes]);
