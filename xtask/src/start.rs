@@ -43,7 +43,7 @@ pub fn models_bench(args: &[String]) -> Result<()> {
     host::ensure_build_tools()?;
     let mut run = shell::cargo();
     run.args(["run", "--profile", "dist", "--package", "quern-import"])
-        .args(["--example", "bench", "--ignore-rust-version", "--"])
+        .args(["--example", "measure", "--ignore-rust-version", "--"])
         .args(args);
     let (model, variable) = models::TESTED;
     for (variable, folder) in [

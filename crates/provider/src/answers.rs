@@ -38,6 +38,9 @@ pub enum Part {
     Operands,
 }
 
+/// Items that are at hand at a time, if there is memory: watchers ask about different ones.
+pub(crate) const ITEMS_AT_HAND: u32 = 8;
+
 /// Trees of items that are remembered: one demand is about eight items at most.
 const TREES: usize = 64;
 

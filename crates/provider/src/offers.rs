@@ -6,8 +6,8 @@
 use {
     crate::{
         ability::{Ability, MEASURE_EVERY},
+        answers::ITEMS_AT_HAND,
         context::{Context, parsed},
-        demands::ITEMS_AT_HAND,
         error::Result,
         policy::{Capacity, Refusal},
         promises::Proposal,

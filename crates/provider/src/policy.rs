@@ -19,8 +19,6 @@ use {
     std::collections::BTreeSet,
 };
 
-/// Units of work in a Gwork.
-
 /// What an owner is willing to do. The defaults protect an owner who has not thought about it yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {

@@ -167,8 +167,6 @@ impl Args {
     }
 }
 
-/// Units of work in a Gwork.
-
 fn parse_bond(text: &str) -> std::result::Result<(Pubkey, u64), String> {
     let bad = || format!("`{text}` is not MINT=ATOMS");
     let (mint, atoms) = text.split_once('=').ok_or_else(bad)?;

@@ -4,7 +4,7 @@ mod parts;
 
 use {
     crate::{
-        answers::{Answers, Part},
+        answers::{Answers, ITEMS_AT_HAND, Part},
         chain::Answer,
         context::{Context, KeptAnswers, Loaded, parsed, unservable},
         error::{ProviderError, Result},
@@ -38,9 +38,7 @@ pub(crate) const AT_ONCE: usize = 8;
 const AHEAD: usize = 64;
 /// How long an answer waits for others to share a transaction with.
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
-/// Items that are at hand at a time, if there is memory: watchers ask about different ones.
-pub(crate) const ITEMS_AT_HAND: u32 = 8;
-/// Those beside the first.
+/// Items that are at hand beside the first, if there is memory.
 const MORE_ITEMS: usize = ITEMS_AT_HAND as usize - 1;
 /// How long it answers before the chain is read again: during a flood that takes a while itself.
 const LONGEST_ROUND: Duration = Duration::from_secs(300);
