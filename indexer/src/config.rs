@@ -1,6 +1,7 @@
 //! Settings of a running indexer, from the command line or the environment.
 
 use {
+    crate::web::{Explorer, MintName, Site},
     quern_api::Key,
     std::{net::SocketAddr, path::PathBuf, time::Duration},
 };
@@ -51,6 +52,12 @@ pub struct Config {
     /// Most connections of one address; behind a proxy all are the proxy's
     #[arg(long, env = "QUERN_MAX_CONNECTIONS_PER_ADDRESS", default_value_t = 64)]
     pub max_connections_per_address: usize,
+    /// Where pages link transactions to, such as https://explorer.solana.com/tx/{signature}?cluster=devnet
+    #[arg(long, env = "QUERN_EXPLORER", value_name = "URL", value_parser = Explorer::parse)]
+    pub explorer: Option<Explorer>,
+    /// What pages call a mint, such as MINT=USDC; may be repeated, in the environment with commas
+    #[arg(long = "mint-name", env = "QUERN_MINT_NAMES", value_name = "MINT=NAME", value_delimiter = ',', value_parser = MintName::parse)]
+    pub mint_names: Vec<MintName>,
 }
 
 impl Config {
@@ -68,7 +75,14 @@ impl Config {
             most_lag_slots: 150,
             max_connections: 512,
             max_connections_per_address: 64,
+            explorer: None,
+            mint_names: Vec::new(),
         }
+    }
+
+    /// What is decided about the pages.
+    pub fn site(&self) -> Site {
+        Site::new(self.explorer.clone(), &self.mint_names)
     }
 
     /// The pause between looks.

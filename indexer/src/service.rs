@@ -10,6 +10,7 @@ use {
         server::{self, Gate, Limits},
         source::{Endpoint, FileSource, RpcOptions, RpcSource, Source},
         store::Store,
+        web,
     },
     quern_api::Key,
     quern_client::config::is_local,
@@ -77,7 +78,8 @@ impl Indexer {
             async move { follower.run(stopped).await }
         });
         let gate = Gate::new(limits(&config));
-        let server = tokio::spawn(server::serve(listener, api::router(state), gate, stopped));
+        let router = web::router(api::router(state), config.site());
+        let server = tokio::spawn(server::serve(listener, router, gate, stopped));
         tracing::info!(%address, store = config.store, program = %config.program_id, "indexer started");
         Ok(Self {
             address,
