@@ -36,7 +36,10 @@ impl Web {
 
     /// The API's answer to a request.
     pub(super) async fn call(&self, request: Request) -> Response {
-        match TowerToHyperService::new(self.api.clone()).call(request).await {
+        match TowerToHyperService::new(self.api.clone())
+            .call(request)
+            .await
+        {
             Ok(response) => response,
             Err(never) => match never {},
         }
@@ -61,7 +64,9 @@ impl Web {
             return serde_json::from_slice(&bytes).map_err(|error| Failure::broken(&error));
         }
         let problem = serde_json::from_slice(&bytes);
-        Err(Failure::of(problem.map_err(|error| Failure::broken(&error))?))
+        Err(Failure::of(
+            problem.map_err(|error| Failure::broken(&error))?,
+        ))
     }
 }
 

@@ -75,7 +75,11 @@ fn drawing(
         .map(|point| point.value as f64 / unit)
         .collect();
     let highest = values.iter().copied().fold(0.0, f64::max);
-    let top = if highest > 0.0 { highest * HEADROOM } else { 1.0 };
+    let top = if highest > 0.0 {
+        highest * HEADROOM
+    } else {
+        1.0
+    };
     let mut svg = String::new();
     {
         let root = SVGBackend::with_string(&mut svg, (width, height)).into_drawing_area();
@@ -91,7 +95,8 @@ fn drawing(
             let point = points.get(*x as usize);
             let date = point.and_then(|point| text::date(point.at));
             date.map_or_else(String::new, |date| {
-                date.rsplit_once(' ').map_or(String::new(), |(day, _)| day.to_owned())
+                date.rsplit_once(' ')
+                    .map_or(String::new(), |(day, _)| day.to_owned())
             })
         };
         chart

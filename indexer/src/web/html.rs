@@ -153,10 +153,7 @@ impl Failure {
                 "This link does not work",
                 "Go back, or begin again from a link of the navigation.",
             ),
-            StatusCode::METHOD_NOT_ALLOWED => (
-                "This page can only be read",
-                "Open it as a link.",
-            ),
+            StatusCode::METHOD_NOT_ALLOWED => ("This page can only be read", "Open it as a link."),
             StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => (
                 "Too busy at the moment",
                 "Wait some seconds, then load the page again.",

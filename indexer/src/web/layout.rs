@@ -72,18 +72,18 @@ fn header(place: Place, assets: &Assets) -> Markup {
 /// As of when the page is true, and what it may lack.
 fn state(freshness: &Freshness) -> Markup {
     html! {
-        p .state data-live="" {
+        p .state {
             span .dot .wait[freshness.slot.is_none()] aria-hidden="true" {}
             @match freshness.slot {
-                Some(slot) => {
-                    span { "Finalized up to slot " b { (text::grouped(slot.into())) } }
+                Some(slot) => span {
+                    "Finalized up to slot " b { (text::grouped(slot.into())) } ", "
                     @match freshness.lag_slots {
-                        Some(0) => span { "level with the node" },
-                        Some(1) => span { "1 slot behind the node" },
-                        Some(lag) => span { (text::grouped(lag.into())) " slots behind the node" },
-                        None => span { "the node has not answered yet" },
+                        Some(0) => "level with the node",
+                        Some(1) => "1 slot behind the node",
+                        Some(lag) => { (text::grouped(lag.into())) " slots behind the node" },
+                        None => "the node has not answered yet",
                     }
-                }
+                },
                 None => span { "The first walk through the history is not over; numbers still grow." },
             }
         }

@@ -51,12 +51,13 @@ pub fn router(api: Router, site: Site) -> Router {
         .route("/search", get(pages::search))
         .route("/assets/{name}", get(assets::file))
         .method_not_allowed_fallback(async || Failure::wrong_method())
-        .layer(CompressionLayer::new())
-        .layer(PropagateRequestIdLayer::x_request_id())
+        // The API traces its requests by itself.
         .layer(TraceLayer::new_for_http())
-        .layer(SetRequestIdLayer::x_request_id(MakeRequestUuid))
         .fallback(beside)
         .with_state(web)
+        .layer(CompressionLayer::new())
+        .layer(PropagateRequestIdLayer::x_request_id())
+        .layer(SetRequestIdLayer::x_request_id(MakeRequestUuid))
 }
 
 /// What is no page is the API's; a person who meets one of its refusals on no path of it gets a page.

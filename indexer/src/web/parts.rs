@@ -145,8 +145,18 @@ pub(super) fn pager(first: Option<&str>, next: Option<&str>) -> Markup {
 
 /// A table that becomes cards on a narrow screen; each row gives its cells in the order of the titles.
 pub(super) fn table(caption: &str, titles: &[(&str, bool)], rows: &[Vec<Markup>]) -> Markup {
+    shaped_table("list", caption, titles, rows)
+}
+
+/// The same with a shape of its own in the style sheet.
+pub(super) fn shaped_table(
+    shape: &str,
+    caption: &str,
+    titles: &[(&str, bool)],
+    rows: &[Vec<Markup>],
+) -> Markup {
     html! {
-        table .list {
+        table class=(shape) {
             caption .hidden { (caption) }
             thead { tr {
                 @for (title, is_number) in titles { th scope="col" .right[*is_number] { (title) } }

@@ -139,7 +139,12 @@ mod tests {
         let site = Site::new(None, &[MintName::parse(&format!("{mint}=qUSD")).unwrap()]);
         assert_eq!(site.mint_name(&mint), Some("qUSD"));
         assert_eq!(site.mint_name(&Key([8; 32])), None);
-        for bad in ["qUSD", "abc=qUSD", &format!("{mint}="), &format!("{mint}=ab\u{202e}c")] {
+        for bad in [
+            "qUSD",
+            "abc=qUSD",
+            &format!("{mint}="),
+            &format!("{mint}=ab\u{202e}c"),
+        ] {
             assert!(MintName::parse(bad).is_err(), "{bad}");
         }
         assert!(MintName::new(mint, &"x".repeat(NAME_CHARS + 1)).is_err());

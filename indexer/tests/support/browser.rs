@@ -55,8 +55,17 @@ impl Browser {
         };
         let profile = TempDir::new().unwrap();
         let mut process = Command::new(name)
-            .args(["--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"])
-            .args(["--no-first-run", "--disable-dev-shm-usage", "--remote-debugging-port=0"])
+            .args([
+                "--headless",
+                "--no-sandbox",
+                "--disable-gpu",
+                "--hide-scrollbars",
+            ])
+            .args([
+                "--no-first-run",
+                "--disable-dev-shm-usage",
+                "--remote-debugging-port=0",
+            ])
             .arg(format!("--user-data-dir={}", profile.path().display()))
             .arg("about:blank")
             .stdin(Stdio::null())
@@ -81,7 +90,9 @@ impl Browser {
             complaints: Vec::new(),
             _profile: profile,
         };
-        let tab = browser.ask("Target.createTarget", json!({ "url": "about:blank" })).await;
+        let tab = browser
+            .ask("Target.createTarget", json!({ "url": "about:blank" }))
+            .await;
         let tab = json!({ "targetId": tab["targetId"], "flatten": true });
         let session = browser.ask("Target.attachToTarget", tab).await;
         browser.session = session["sessionId"].as_str().map(str::to_owned);
@@ -111,8 +122,12 @@ impl Browser {
         let read = async {
             loop {
                 let message = self.socket.next().await.unwrap().unwrap();
-                let Ok(text) = message.to_text() else { continue };
-                let Ok(message) = serde_json::from_str::<Value>(text) else { continue };
+                let Ok(text) = message.to_text() else {
+                    continue;
+                };
+                let Ok(message) = serde_json::from_str::<Value>(text) else {
+                    continue;
+                };
                 if is_complaint(&message) {
                     self.complaints.push(message["params"].to_string());
                 }
@@ -121,7 +136,9 @@ impl Browser {
                 }
             }
         };
-        tokio::time::timeout(LIMIT, read).await.expect("the browser answers")
+        tokio::time::timeout(LIMIT, read)
+            .await
+            .expect("the browser answers")
     }
 
     /// Opens a page and waits until everything of it is loaded.
@@ -134,12 +151,14 @@ impl Browser {
         });
         self.ask("Emulation.setDeviceMetricsOverride", screen).await;
         self.ask("Page.navigate", json!({ "url": url })).await;
-        self.wait(|message| message["method"] == "Page.loadEventFired").await;
+        self.wait(|message| message["method"] == "Page.loadEventFired")
+            .await;
     }
 
     /// The value of an expression in the page; promises are waited for.
     pub async fn evaluate(&mut self, expression: &str) -> Value {
-        let params = json!({ "expression": expression, "returnByValue": true, "awaitPromise": true });
+        let params =
+            json!({ "expression": expression, "returnByValue": true, "awaitPromise": true });
         let result = self.ask("Runtime.evaluate", params).await;
         assert!(result.get("exceptionDetails").is_none(), "{result}");
         result["result"]["value"].clone()

@@ -57,7 +57,11 @@ impl Pages {
     /// What a browser gets.
     pub async fn get(&self, path: &str) -> Came {
         let request = self.http.get(format!("{}{path}", self.indexer.url()));
-        let reply = request.header("accept", "text/html,*/*;q=0.8").send().await.unwrap();
+        let reply = request
+            .header("accept", "text/html,*/*;q=0.8")
+            .send()
+            .await
+            .unwrap();
         Came {
             status: reply.status().as_u16(),
             headers: reply.headers().clone(),

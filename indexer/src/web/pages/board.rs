@@ -11,9 +11,7 @@ use {
     },
     axum::{extract::State, http::Uri},
     maud::{Markup, html},
-    quern_api::{
-        Assurance, Board, Boards, BoardsRequest, Entry, Metric, TotalsPage, Window,
-    },
+    quern_api::{Assurance, Board, Boards, BoardsRequest, Entry, Metric, TotalsPage, Window},
 };
 
 const PATH: &str = "/providers";
@@ -22,10 +20,7 @@ const ENTRIES: u32 = 25;
 /// Mints that are offered as links; more are chosen from a list.
 const LINKED_MINTS: usize = 4;
 
-pub(in crate::web) async fn providers(
-    State(web): State<Web>,
-    uri: Uri,
-) -> Result<Page, Failure> {
+pub(in crate::web) async fn providers(State(web): State<Web>, uri: Uri) -> Result<Page, Failure> {
     let params = Params::read(&uri, &["metric", "window", "assurance", "mint", "cursor"])?;
     let mut query = params.pairs();
     query.push(("limit", ENTRIES.to_string()));
@@ -91,7 +86,11 @@ fn switches(site: &Site, params: &Params, boards: &Boards, totals: &TotalsPage) 
         .into_iter()
         .map(|window| {
             let href = base.with("window", Some(window.word())).link(PATH);
-            (window_name(window).to_owned(), href, window == boards.window)
+            (
+                window_name(window).to_owned(),
+                href,
+                window == boards.window,
+            )
         })
         .collect();
     let metrics: Vec<_> = Metric::ALL
@@ -101,14 +100,26 @@ fn switches(site: &Site, params: &Params, boards: &Boards, totals: &TotalsPage) 
             if !metric.is_money() {
                 next = next.with("mint", None);
             }
-            (metric_name(*metric).to_owned(), next.link(PATH), *metric == boards.metric)
+            (
+                metric_name(*metric).to_owned(),
+                next.link(PATH),
+                *metric == boards.metric,
+            )
         })
         .collect();
     let chosen = params.get("assurance");
-    let mut levels = vec![("Both".to_owned(), base.with("assurance", None).link(PATH), chosen.is_none())];
+    let mut levels = vec![(
+        "Both".to_owned(),
+        base.with("assurance", None).link(PATH),
+        chosen.is_none(),
+    )];
     levels.extend(Assurance::ALL.iter().map(|level| {
         let href = base.with("assurance", Some(level.word())).link(PATH);
-        (level_name(*level).to_owned(), href, chosen == Some(level.word()))
+        (
+            level_name(*level).to_owned(),
+            href,
+            chosen == Some(level.word()),
+        )
     }));
     html! {
         div .switches {
@@ -126,11 +137,19 @@ fn mints(site: &Site, base: &Params, totals: &TotalsPage) -> Markup {
     if totals.ledgers.len() > LINKED_MINTS {
         return mint_form(site, base, totals);
     }
-    let mut items = vec![("All".to_owned(), base.with("mint", None).link(PATH), chosen.is_none())];
+    let mut items = vec![(
+        "All".to_owned(),
+        base.with("mint", None).link(PATH),
+        chosen.is_none(),
+    )];
     items.extend(totals.ledgers.iter().map(|ledger| {
         let mint = ledger.mint.to_string();
         let href = base.with("mint", Some(&mint)).link(PATH);
-        (parts::mint_text(site, &ledger.mint), href, chosen == Some(mint.as_str()))
+        (
+            parts::mint_text(site, &ledger.mint),
+            href,
+            chosen == Some(mint.as_str()),
+        )
     }));
     parts::choices("Mint", &items)
 }
@@ -161,7 +180,9 @@ fn section(site: &Site, board: &Board, metric: Metric, params: &Params) -> Marku
         .with("mint", mint.as_deref());
     let next = board.next_cursor.as_deref();
     let next = next.map(|cursor| of_board.with("cursor", Some(cursor)).link(PATH));
-    let first = params.get("cursor").map(|_| of_board.with("cursor", None).link(PATH));
+    let first = params
+        .get("cursor")
+        .map(|_| of_board.with("cursor", None).link(PATH));
     html! {
         (table(site, board, metric))
         (parts::pager(first.as_deref(), next.as_deref()))
@@ -171,11 +192,24 @@ fn section(site: &Site, board: &Board, metric: Metric, params: &Params) -> Marku
 /// A board alone.
 pub(super) fn table(site: &Site, board: &Board, metric: Metric) -> Markup {
     let title = match &board.mint {
-        Some(mint) => format!("{} · {}", level_name(board.assurance), parts::mint_text(site, mint)),
+        Some(mint) => format!(
+            "{} · {}",
+            level_name(board.assurance),
+            parts::mint_text(site, mint)
+        ),
         None => level_name(board.assurance).to_owned(),
     };
-    let best = board.entries.iter().map(|entry| entry.value).max().unwrap_or(0);
-    let mut titles = vec![("Rank", true), ("Provider", false), (metric_name(metric), true)];
+    let best = board
+        .entries
+        .iter()
+        .map(|entry| entry.value)
+        .max()
+        .unwrap_or(0);
+    let mut titles = vec![
+        ("Rank", true),
+        ("Provider", false),
+        (metric_name(metric), true),
+    ];
     let others = others(metric);
     titles.extend(others.iter().map(|other| (metric_name(*other), true)));
     titles.push(("Convicted", true));
@@ -188,8 +222,8 @@ pub(super) fn table(site: &Site, board: &Board, metric: Metric) -> Markup {
                 who(entry),
                 html! {
                     span .value {
-                        (parts::bar(entry.value, best))
                         (value(board, entry, metric))
+                        (parts::bar(entry.value, best))
                     }
                 },
             ];
@@ -201,14 +235,19 @@ pub(super) fn table(site: &Site, board: &Board, metric: Metric) -> Markup {
     html! {
         section .card {
             h2 { (title) }
-            (parts::table(&format!("Providers, {title}"), &titles, &rows))
+            (parts::shaped_table("list board", &format!("Providers, {title}"), &titles, &rows))
         }
     }
 }
 
 /// What stands beside the metric that a board is ranked by.
 fn others(metric: Metric) -> Vec<Metric> {
-    let all = [Metric::Earned, Metric::Milestones, Metric::Work, Metric::Rewards];
+    let all = [
+        Metric::Earned,
+        Metric::Milestones,
+        Metric::Work,
+        Metric::Rewards,
+    ];
     all.into_iter().filter(|other| *other != metric).collect()
 }
 

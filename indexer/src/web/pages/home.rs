@@ -31,13 +31,17 @@ pub(in crate::web) async fn home(State(web): State<Web>) -> Result<Page, Failure
         limit: Some(ENTRIES),
         ..BoardsRequest::default()
     };
-    let boards = web.ask::<Boards>(BoardsRequest::PATH, &request.query()).await?;
+    let boards = web
+        .ask::<Boards>(BoardsRequest::PATH, &request.query())
+        .await?;
     let totals = web.ask::<TotalsPage>(TotalsPage::PATH, &[]).await?;
     let request = JobsRequest {
         limit: Some(JOBS),
         ..JobsRequest::default()
     };
-    let latest = web.ask::<JobList>(JobsRequest::PATH, &request.query()).await?;
+    let latest = web
+        .ask::<JobList>(JobsRequest::PATH, &request.query())
+        .await?;
     let site = &web.site;
     let body = html! {
         section .hero {

@@ -18,8 +18,8 @@ use {
     quern_api::{Amount, JobDemand, JobPage, JobSubmission, Key},
 };
 
-/// Rows of each list: a step takes up to a kilobyte.
-const ROWS: u32 = 25;
+/// Rows of each list: a step takes up to two kilobytes.
+const ROWS: u32 = 15;
 
 pub(in crate::web) async fn job(
     State(web): State<Web>,
@@ -27,7 +27,10 @@ pub(in crate::web) async fn job(
     uri: Uri,
 ) -> Result<Page, Failure> {
     let address = query::address(path)?;
-    let params = Params::read(&uri, &["steps_cursor", "submissions_cursor", "demands_cursor"])?;
+    let params = Params::read(
+        &uri,
+        &["steps_cursor", "submissions_cursor", "demands_cursor"],
+    )?;
     let mut query = params.pairs();
     query.push(("limit", ROWS.to_string()));
     let reply = web.ask::<JobPage>(&JobPage::path(address), &query).await?;
@@ -164,7 +167,11 @@ fn people(page: &JobPage) -> Markup {
                 |key| html! { a href={ "/providers/" (key) } { (parts::whole(&key)) } },
             ),
         ),
-        ("Model", job.model.map_or_else(|| html! { "none named" }, |key| parts::whole(&key))),
+        (
+            "Model",
+            job.model
+                .map_or_else(|| html! { "none named" }, |key| parts::whole(&key)),
+        ),
         (
             "Inputs",
             match job.input_uri.as_deref() {

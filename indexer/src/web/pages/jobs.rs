@@ -24,10 +24,18 @@ pub(in crate::web) async fn jobs(State(web): State<Web>, uri: Uri) -> Result<Pag
     let reply = web.ask::<JobList>(JobsRequest::PATH, &query).await?;
     let base = params.with("cursor", None);
     let chosen = params.get("state");
-    let mut states = vec![("All".to_owned(), base.with("state", None).link(PATH), chosen.is_none())];
+    let mut states = vec![(
+        "All".to_owned(),
+        base.with("state", None).link(PATH),
+        chosen.is_none(),
+    )];
     states.extend(JobState::ALL.iter().map(|state| {
         let href = base.with("state", Some(state.word())).link(PATH);
-        (text::capital(state.word()), href, chosen == Some(state.word()))
+        (
+            text::capital(state.word()),
+            href,
+            chosen == Some(state.word()),
+        )
     }));
     let next = reply.body.next_cursor.as_deref();
     let next = next.map(|cursor| params.with("cursor", Some(cursor)).link(PATH));

@@ -42,7 +42,8 @@ pub(in crate::web) async fn network(State(web): State<Web>) -> Result<Page, Fail
 }
 
 fn progress(page: &StatusPage, lag_slots: Option<u64>) -> Markup {
-    let slot = |slot: Option<u64>| slot.map_or_else(|| "–".to_owned(), |slot| text::grouped(slot.into()));
+    let slot =
+        |slot: Option<u64>| slot.map_or_else(|| "–".to_owned(), |slot| text::grouped(slot.into()));
     parts::tiles(&[
         (
             "Stored up to slot".to_owned(),
@@ -144,7 +145,8 @@ fn sums(site: &Site, totals: &[TotalItem]) -> Markup {
         };
         vec![
             html! { (text::capital(&text::words(item.category.word()))) },
-            item.assurance.map_or_else(|| html! { span .none { "–" } }, parts::assurance),
+            item.assurance
+                .map_or_else(|| html! { span .none { "–" } }, parts::assurance),
             parts::money(site, &amount),
             parts::count(item.count),
         ]

@@ -18,7 +18,9 @@ pub(in crate::web) async fn provider(
     path: Result<Path<String>, PathRejection>,
 ) -> Result<Page, Failure> {
     let address = query::address(path)?;
-    let reply = web.ask::<ProviderPage>(&ProviderPage::path(address), &[]).await?;
+    let reply = web
+        .ask::<ProviderPage>(&ProviderPage::path(address), &[])
+        .await?;
     let (site, page) = (&*web.site, &reply.body);
     let body = html! {
         (head(page))
@@ -27,7 +29,11 @@ pub(in crate::web) async fn provider(
         (purses(site, &page.purses))
         (milestones(site, &page.recent_milestones))
     };
-    let name = if page.name.trim().is_empty() { text::short(&page.owner) } else { page.name.clone() };
+    let name = if page.name.trim().is_empty() {
+        text::short(&page.owner)
+    } else {
+        page.name.clone()
+    };
     Ok(Page {
         title: quern_client::text::escaped(&format!("{name}, provider")),
         place: Place::Providers,
@@ -90,7 +96,13 @@ fn tiles(site: &Site, page: &ProviderPage) -> Markup {
 fn rewards(site: &Site, page: &ProviderPage, atoms: u64) -> Markup {
     let mut known = page.totals.iter().flat_map(|level| &level.rewards);
     match known.next() {
-        Some(reward) => parts::money(site, &Amount { atoms: atoms.into(), ..reward.clone() }),
+        Some(reward) => parts::money(
+            site,
+            &Amount {
+                atoms: atoms.into(),
+                ..reward.clone()
+            },
+        ),
         None => html! { (text::grouped(atoms.into())) " atoms" },
     }
 }
@@ -131,7 +143,11 @@ fn purses(site: &Site, purses: &[PursePage]) -> Markup {
     ];
     let row = |purse: &PursePage| {
         let amount = |atoms: u64| {
-            let amount = Amount { atoms: atoms.into(), mint: purse.mint, decimals: purse.decimals };
+            let amount = Amount {
+                atoms: atoms.into(),
+                mint: purse.mint,
+                decimals: purse.decimals,
+            };
             parts::money(site, &amount)
         };
         vec![

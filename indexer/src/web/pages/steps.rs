@@ -62,7 +62,9 @@ fn meaning(site: &Site, page: &JobPage, step: &JobStep) -> Markup {
             (provider()) " earned " (atoms("provider_atoms")) "; fee " (atoms("fee_atoms"))
             ", royalty " (atoms("royalty_atoms"))
         },
-        "JobRejected" => html! { "the client refused the result and put up " (atoms("deposit_atoms")) },
+        "JobRejected" => {
+            html! { "the client refused the result and put up " (atoms("deposit_atoms")) }
+        }
         "JobResolved" => html! {
             (provider()) " got " (atoms("provider_atoms")) ", the client " (atoms("client_atoms"))
         },
@@ -96,7 +98,13 @@ fn details(site: &Site, page: &JobPage, fields: &Map<String, Value>) -> Markup {
     }
 }
 
-fn field(site: &Site, page: &JobPage, fields: &Map<String, Value>, name: &str, value: &Value) -> Markup {
+fn field(
+    site: &Site,
+    page: &JobPage,
+    fields: &Map<String, Value>,
+    name: &str,
+    value: &Value,
+) -> Markup {
     // Rewards are of another mint than the job; lamports are of none.
     if name.ends_with("_atoms") && name != "reward_atoms" {
         return amount(site, page, fields, name);
