@@ -16,23 +16,29 @@ pub mod problem;
 pub mod providers;
 pub mod purses;
 pub mod reply;
+pub mod request;
 pub mod status;
 pub mod totals;
 pub mod words;
 
 pub use {
-    jobs::{JobDemand, JobItem, JobList, JobPage, JobRequest, JobStep, JobSubmission, JobsRequest},
+    jobs::{
+        JobDemand, JobItem, JobList, JobPage, JobRequest, JobStep, JobSubmission, JobsRequest,
+        ProviderJobsRequest,
+    },
     key::{Key, Signature},
-    leaderboard::{Board, Boards, BoardsRequest, Entry},
+    leaderboard::{Board, Boards, BoardsRequest, ClientEntry, Entry, ModelEntry},
     problem::Problem,
     providers::{LevelTotals, PaidMilestone, ProviderCounters, ProviderPage},
     purses::PursePage,
     reply::{Amount, Reply},
+    request::{NoParams, Request},
     status::{GapItem, HealthPage, StatusPage},
     totals::{LedgerItem, TotalItem, TotalsPage, TotalsRequest},
     words::{
-        AccountKind, Assurance, Category, ConvictionReason, DemandState, Finality, JobKind,
-        JobState, Metric, Outcome, UnknownWord, Window,
+        AccountKind, AssetKind, Assurance, Bucket, Category, ConvictionReason, DemandState,
+        Direction, Finality, JobKind, JobState, LedgerKind, Metric, Outcome, Ranked, UnknownWord,
+        Window,
     },
 };
 

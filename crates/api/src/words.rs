@@ -7,6 +7,7 @@ macro_rules! words {
         $(#[$doc])*
         #[derive(
             Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+            utoipa::ToSchema,
         )]
         #[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
         pub enum $name {
@@ -67,7 +68,7 @@ impl fmt::Display for UnknownWord {
 impl std::error::Error for UnknownWord {}
 
 words! {
-    /// What providers are ranked by. Stores and cursors keep the position in this list: add at the end.
+    /// What is counted, and ranked by. Stores and cursors keep the position in this list: add at the end.
     Metric {
         /// Tokens earned from prices, resolved milestones included.
         Earned = "earned",
@@ -77,6 +78,74 @@ words! {
         Milestones = "milestones",
         /// Rewards accrued.
         Rewards = "rewards",
+        /// Royalties earned.
+        Royalties = "royalties",
+        /// Prices paid.
+        Spend = "spend",
+        /// Protocol fees in them.
+        Fees = "fees",
+    }
+
+    /// Who is ranked.
+    Ranked {
+        /// Providers, by their owners.
+        Providers = "providers",
+        /// Models.
+        Models = "models",
+        /// Clients.
+        Clients = "clients",
+    }
+
+    /// Why atoms of a party came or went.
+    LedgerKind {
+        /// Came from outside into its purse.
+        Deposit = "deposit",
+        /// Went out of its purse.
+        Withdrawal = "withdrawal",
+        /// Paid for a milestone, or for the part of it that an arbiter allowed.
+        Payment = "payment",
+        /// Earned with a milestone.
+        Earning = "earning",
+        /// Earned by a model.
+        Royalty = "royalty",
+        /// Earned by deciding.
+        Arbitration = "arbitration",
+        /// Rewards claimed.
+        Reward = "reward",
+        /// A part of a bond, for a deadline that was missed or a decision that was lost.
+        Penalty = "penalty",
+        /// A deposit of a client that rejected a good result.
+        RejectDeposit = "reject_deposit",
+        /// A slashed bond, or the client's part of it.
+        Slash = "slash",
+        /// The prover's part of a slashed bond.
+        Bounty = "bounty",
+    }
+
+    /// Whether an amount came or went.
+    Direction {
+        /// It came.
+        In = "in",
+        /// It went.
+        Out = "out",
+    }
+
+    /// How long a part of a time series is.
+    Bucket {
+        /// An hour.
+        Hour = "hour",
+        /// A day of the UTC calendar.
+        Day = "day",
+    }
+
+    /// What a model's account stands for.
+    AssetKind {
+        /// A model.
+        Model = "model",
+        /// An agent.
+        Agent = "agent",
+        /// A data set.
+        DataSet = "data_set",
     }
 
     /// Over which time. Cursors keep the position in this list: add at the end.
@@ -237,7 +306,29 @@ words! {
 impl Metric {
     /// Whether its value is an amount of one mint.
     pub fn is_money(self) -> bool {
-        matches!(self, Self::Earned | Self::Rewards)
+        !matches!(self, Self::Work | Self::Milestones)
+    }
+}
+
+impl Ranked {
+    /// What they may be ranked by; the first one is usual.
+    pub fn metrics(self) -> &'static [Metric] {
+        use Metric::{Earned, Fees, Milestones, Rewards, Royalties, Spend, Work};
+        match self {
+            Self::Providers => &[Earned, Work, Milestones, Rewards],
+            Self::Models => &[Royalties, Work, Milestones],
+            Self::Clients => &[Spend, Fees, Milestones],
+        }
+    }
+}
+
+impl Bucket {
+    /// How long it is.
+    pub fn secs(self) -> i64 {
+        match self {
+            Self::Hour => 3_600,
+            Self::Day => 86_400,
+        }
     }
 }
 

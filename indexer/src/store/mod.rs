@@ -6,6 +6,7 @@
 
 mod apply;
 mod digest;
+mod pages;
 mod rebuild;
 mod rows;
 mod snapshot;
@@ -17,7 +18,8 @@ pub use {
     rebuild::{Loss, Rebuilt},
     rows::{
         BoardQuery, Cursor, DeadLetter, Engine, Entity, Gap, Holes, JobsQuery, Meta, Origin,
-        Projected, Projection, Queries, Rows, StepEnd, StepRow, Steps, Tally, TimelineStep,
+        PartyQuery, Projected, Projection, Queries, Rows, StepEnd, StepRow, Steps, Tally,
+        TimelineStep,
     },
     snapshot::{
         BoardRow, Counts, JobQuery, JobRecord, Ledger, ProviderRecord, Score, Snapshot, Wholeness,

@@ -15,7 +15,7 @@ pub mod words;
 pub use {
     describe::describe,
     jobs::{job, job_page},
-    leaderboard::{board, window_start},
+    leaderboard::{BoardEntry, board, window_start},
     providers::provider,
     purses::purse,
     status::status,

@@ -92,9 +92,11 @@ CREATE INDEX entity_gap ON entity (kind) WHERE seen <> seq;
 -- same index. Hours come first in the key: those that leave a window lie together, and new ones are added at the end.
 CREATE TABLE score (
     bucket INTEGER NOT NULL,
+    -- What is counted, and of whom: providers, models, clients, the network.
     metric INTEGER NOT NULL,
     assurance INTEGER NOT NULL,
     mint BLOB NOT NULL,
+    -- The provider, model or client; zeroes for the network.
     provider BLOB NOT NULL,
     value BLOB NOT NULL,
     PRIMARY KEY (bucket, metric, assurance, mint, provider)
@@ -152,3 +154,14 @@ CREATE TABLE settlement (
 );
 CREATE INDEX settlement_provider ON settlement (provider, slot);
 CREATE INDEX settlement_job ON settlement (job);
+
+-- Whom an event concerns: whose money it moved (0), or whose part in a job it began (1).
+CREATE TABLE party (
+    party BLOB NOT NULL,
+    concern INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    tx INTEGER NOT NULL,
+    instruction INTEGER NOT NULL,
+    inner INTEGER NOT NULL,
+    PRIMARY KEY (party, concern, at, tx, instruction, inner)
+) WITHOUT ROWID;
