@@ -5,7 +5,19 @@ use {
     super::text,
     maud::{Markup, PreEscaped, html},
     plotters::{prelude::*, style::RGBColor},
+    quern_api::{Bucket, Series, SeriesPage},
+    std::collections::BTreeMap,
 };
+
+/// How large a drawing is.
+#[derive(Clone, Copy)]
+struct Size {
+    class: &'static str,
+    width: u32,
+    height: u32,
+    /// Labels below the axis.
+    labels: usize,
+}
 
 /// Text beside the axes. The style sheet knows these three by their values.
 const INK: RGBColor = RGBColor(1, 1, 1);
@@ -13,25 +25,37 @@ const INK: RGBColor = RGBColor(1, 1, 1);
 const GRID: RGBColor = RGBColor(2, 2, 2);
 /// Bars.
 const BAR: RGBColor = RGBColor(3, 3, 3);
-/// Sizes for wide and for narrow screens; of the two, the style sheet shows one.
-const SIZES: [(&str, u32, u32, usize); 2] = [("wide", 1_000, 230, 10), ("narrow", 380, 200, 4)];
+/// For wide and for narrow screens; of the two, the style sheet shows one.
+const SIZES: [Size; 2] = [
+    Size {
+        class: "wide",
+        width: 1_000,
+        height: 230,
+        labels: 10,
+    },
+    Size {
+        class: "narrow",
+        width: 380,
+        height: 200,
+        labels: 4,
+    },
+];
+/// Bars of a chart: more would be thinner than a screen shows.
+const MOST_BARS: usize = 200;
 /// Share of its place that a bar fills.
 const BAR_SHARE: f64 = 0.72;
 /// Room above the highest bar.
 const HEADROOM: f64 = 1.08;
 
-/// A bar: from when, and how high.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Point {
-    /// The first second of its time.
-    pub at: i64,
-    /// How high; only the drawing goes through a floating number.
-    pub value: u128,
-}
-
-/// Amounts over time as bars, with the same numbers as a table for those who cannot see it.
-pub(super) fn bars(title: &str, points: &[Point], decimals: Option<u8>) -> Markup {
-    let drawings = SIZES.map(|size| (size.0, drawing(points, decimals, size)));
+/// A series over time as bars, with the same numbers as a table for those who cannot see it.
+pub(super) fn bars(title: &str, page: &SeriesPage, series: &Series) -> Markup {
+    let points = filled(page, series);
+    let drawings = SIZES.map(|size| {
+        (
+            size.class,
+            drawing(&points, page.bucket, series.decimals, size),
+        )
+    });
     html! {
         figure .chart {
             figcaption { (title) }
@@ -47,10 +71,10 @@ pub(super) fn bars(title: &str, points: &[Point], decimals: Option<u8>) -> Marku
                     caption .hidden { (title) }
                     thead { tr { th scope="col" { "From" } th scope="col" .right { "Amount" } } }
                     tbody {
-                        @for point in points.iter().filter(|point| point.value > 0) {
+                        @for point in &series.points {
                             tr {
-                                th scope="row" { (text::date(point.at).unwrap_or_default()) }
-                                td .right { (text::tokens(point.value, decimals).exact) }
+                                th scope="row" { (label(point.at, page.bucket)) }
+                                td .right { (text::tokens(point.value, series.decimals).exact) }
                             }
                         }
                     }
@@ -60,19 +84,56 @@ pub(super) fn bars(title: &str, points: &[Point], decimals: Option<u8>) -> Marku
     }
 }
 
+/// Every part of the time, those of which the series says nothing included.
+fn filled(page: &SeriesPage, series: &Series) -> Vec<(i64, u128)> {
+    let known: BTreeMap<i64, u128> = series
+        .points
+        .iter()
+        .map(|point| (point.at, point.value))
+        .collect();
+    let step = usize::try_from(page.bucket.secs()).unwrap_or(1);
+    (page.from..=page.to)
+        .step_by(step)
+        .take(MOST_BARS)
+        .map(|at| (at, known.get(&at).copied().unwrap_or(0)))
+        .collect()
+}
+
+/// When a bar begins.
+fn label(at: i64, bucket: Bucket) -> String {
+    match bucket {
+        Bucket::Hour => text::moment(at).map(|(shown, _)| shown),
+        Bucket::Day => text::date(at),
+    }
+    .unwrap_or_default()
+}
+
+/// The same below the axis, without what all bars share.
+fn short_label(at: i64, bucket: Bucket) -> String {
+    match bucket {
+        Bucket::Hour => format!("{:02}:00", at.div_euclid(3_600).rem_euclid(24)),
+        Bucket::Day => {
+            let date = text::date(at).unwrap_or_default();
+            date.rsplit_once(' ')
+                .map_or_else(String::new, |(day, _)| day.to_owned())
+        }
+    }
+}
+
 #[expect(
     clippy::cast_precision_loss,
     reason = "a drawing shows three digits at most"
 )]
 fn drawing(
-    points: &[Point],
+    points: &[(i64, u128)],
+    bucket: Bucket,
     decimals: Option<u8>,
-    (_, width, height, labels): (&str, u32, u32, usize),
+    size: Size,
 ) -> Result<String, String> {
     let unit = 10f64.powi(decimals.unwrap_or(0).into());
     let values: Vec<f64> = points
         .iter()
-        .map(|point| point.value as f64 / unit)
+        .map(|(_, value)| *value as f64 / unit)
         .collect();
     let highest = values.iter().copied().fold(0.0, f64::max);
     let top = if highest > 0.0 {
@@ -82,7 +143,7 @@ fn drawing(
     };
     let mut svg = String::new();
     {
-        let root = SVGBackend::with_string(&mut svg, (width, height)).into_drawing_area();
+        let root = SVGBackend::with_string(&mut svg, (size.width, size.height)).into_drawing_area();
         let mut chart = ChartBuilder::on(&root)
             .margin_top(8)
             .margin_right(6)
@@ -90,21 +151,17 @@ fn drawing(
             .y_label_area_size(58)
             .build_cartesian_2d(0f64..points.len() as f64, 0f64..top)
             .map_err(|error| error.to_string())?;
-        let day = |x: &f64| {
-            // A label belongs to the bar that begins there.
+        // A label belongs to the bar that begins there.
+        let time = |x: &f64| {
             let point = points.get(*x as usize);
-            let date = point.and_then(|point| text::date(point.at));
-            date.map_or_else(String::new, |date| {
-                date.rsplit_once(' ')
-                    .map_or(String::new(), |(day, _)| day.to_owned())
-            })
+            point.map_or_else(String::new, |(at, _)| short_label(*at, bucket))
         };
         chart
             .configure_mesh()
             .disable_x_mesh()
-            .x_labels(labels)
+            .x_labels(size.labels)
             .y_labels(5)
-            .x_label_formatter(&day)
+            .x_label_formatter(&time)
             .y_label_formatter(&|y| tick(*y))
             .label_style(("sans-serif", 13, &INK))
             .axis_style(GRID)

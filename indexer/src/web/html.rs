@@ -46,6 +46,8 @@ pub(super) fn guarded(mut response: Response) -> Response {
 pub(super) enum Place {
     Home,
     Providers,
+    Models,
+    Clients,
     Jobs,
     Network,
     Elsewhere,

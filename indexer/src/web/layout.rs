@@ -9,9 +9,11 @@ use {
     maud::{DOCTYPE, Markup, html},
 };
 
-const PLACES: [(Place, &str, &str); 4] = [
+const PLACES: [(Place, &str, &str); 6] = [
     (Place::Home, "/", "Overview"),
     (Place::Providers, "/providers", "Providers"),
+    (Place::Models, "/models", "Models"),
+    (Place::Clients, "/clients", "Clients"),
     (Place::Jobs, "/jobs", "Jobs"),
     (Place::Network, "/network", "Network"),
 ];

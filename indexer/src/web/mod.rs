@@ -27,6 +27,7 @@ use {
         routing::get,
     },
     html::Failure,
+    quern_api::{ClientEntry, Entry, ModelEntry},
     tower_http::{
         compression::CompressionLayer,
         request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer},
@@ -42,8 +43,13 @@ pub fn router(api: Router, site: Site) -> Router {
     let web = Web::new(api, site);
     Router::new()
         .route("/", get(pages::home))
-        .route("/providers", get(pages::providers))
+        .route("/providers", get(pages::board::<Entry>))
+        .route("/models", get(pages::board::<ModelEntry>))
+        .route("/clients", get(pages::board::<ClientEntry>))
         .route("/providers/{address}", get(pages::provider))
+        .route("/models/{address}", get(pages::model))
+        .route("/creators/{address}", get(pages::creator))
+        .route("/clients/{address}", get(pages::client))
         .route("/jobs", get(pages::jobs))
         .route("/jobs/{address}", get(pages::job))
         .route("/purses/{address}", get(pages::purse))

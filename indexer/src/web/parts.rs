@@ -22,10 +22,48 @@ pub(super) fn name(written: Option<&str>) -> Option<Markup> {
     (!written.trim().is_empty()).then(|| strange(written))
 }
 
+/// A name as a headline, or the address that has none.
+pub(super) fn title(written: &str, address: &Key) -> Markup {
+    name(Some(written)).unwrap_or_else(|| html! { (text::short(address)) })
+}
+
+/// The same as plain text, for a window's title.
+pub(super) fn plain_name(written: &str, address: &Key) -> String {
+    match written.trim() {
+        "" => text::short(address),
+        name => escaped(name),
+    }
+}
+
+/// A text that a stranger may have written.
+pub(super) fn written(text: Option<&str>) -> Markup {
+    match text {
+        None | Some("") => html! { span .none { "not given" } },
+        Some(text) => strange(text),
+    }
+}
+
 /// An address as a link, short.
 pub(super) fn link(kind: &str, address: &Key) -> Markup {
     html! {
         a .key href={ "/" (kind) "/" (address) } title=(address) { (text::short(address)) }
+    }
+}
+
+/// An address that has no page, short.
+pub(super) fn short(address: &Key) -> Markup {
+    html! { span .key title=(address) { (text::short(address)) } }
+}
+
+/// A name that a stranger chose, with the address that it stands for: names are not unique.
+pub(super) fn who(kind: &str, address: &Key, written: Option<&str>) -> Markup {
+    html! {
+        span .who {
+            @if let Some(name) = name(written) {
+                a href={ "/" (kind) "/" (address) } { (name) }
+            }
+            (link(kind, address))
+        }
     }
 }
 

@@ -85,6 +85,11 @@ pub(super) fn compact(number: u128) -> Number {
     Number { short, exact }
 }
 
+/// Basis points as a percentage.
+pub(super) fn percent(bps: u16) -> String {
+    format!("{} %", tokens(bps.into(), Some(2)).exact)
+}
+
 /// The beginning and the end of an address.
 pub(super) fn short(address: &Key) -> String {
     let text = address.to_string();

@@ -11,12 +11,13 @@ use {
             events::{
                 Change, ConvictionSettled, DemandAnswered, DemandClosed, DemandOpened, Deposited,
                 EmissionConfigured, JobCancelled, JobConvicted, JobCreated, JobExpired,
-                JobResolved, JobTaken, MilestoneSettled, MintRegistered, ProtocolInitialized,
-                ProviderRegistered, QuernEvent, ResultSubmitted, RewardsClaimed, Withdrawn,
+                JobResolved, JobTaken, MilestoneSettled, MintRegistered, ModelRegistered,
+                ProtocolInitialized, ProviderRegistered, QuernEvent, ResultSubmitted,
+                RewardsClaimed, Withdrawn,
             },
             state::{
                 Conviction, ConvictionReason, Demand, Emission, EntityKind, Job, JobState,
-                MintConfig, NodeRef, Protocol, Provider, Purse,
+                MintConfig, Model, NodeRef, Protocol, Provider, Purse,
             },
         },
     },
@@ -79,6 +80,8 @@ pub struct History {
     pub clients: Vec<Pubkey>,
     pub treasury: Pubkey,
     pub creator: Pubkey,
+    /// The model of the jobs that follow; none at first.
+    pub model: Pubkey,
     jobs: u64,
     accounts: BTreeMap<Pubkey, Provider>,
     purses: BTreeMap<(Pubkey, Pubkey), Purse>,
@@ -99,6 +102,7 @@ impl History {
             clients: (1..=3).map(|n| address(30, n)).collect(),
             treasury: address(40, 1),
             creator: address(41, 1),
+            model: Pubkey::default(),
             jobs: 0,
             accounts: BTreeMap::new(),
             purses: BTreeMap::new(),
@@ -236,6 +240,7 @@ impl History {
         job.client = client;
         job.mint = mint;
         job.assurance = assurance;
+        job.model = self.model;
         job.kind = 1;
         job.milestones = 1;
         job.items = 2u32.into();
@@ -253,7 +258,7 @@ impl History {
             at,
             job: address,
             client,
-            model: Pubkey::default(),
+            model: job.model,
             mint,
             escrow_atoms: price,
             input_uri: "file:///input".to_owned(),
@@ -371,7 +376,7 @@ impl History {
             job: *address,
             client,
             provider,
-            model: Pubkey::default(),
+            model: job.model,
             royalty_owner: creator,
             mint,
             campaign: Pubkey::default(),
@@ -435,6 +440,32 @@ impl History {
             closed: true,
             changes,
         }));
+    }
+
+    /// Registers a model of the creator, which the jobs that follow use; returns its address.
+    pub fn use_model(&mut self, n: u64, name: &[u8], uri: &str) -> Pubkey {
+        let mut model = Model::zeroed();
+        (model.kind, model.creator, model.owner) = (1, self.creator, self.creator);
+        (model.id, model.seq, model.royalty_bps) = (n.into(), 1u64.into(), 500u16.into());
+        (model.sealed, model.active) = (true.into(), true.into());
+        model.work = 1_000_000u64.into();
+        model.graph_bytes = 4_321u32.into();
+        model.name[..name.len()].copy_from_slice(name);
+        self.model = address(42, n);
+        let (at, creator) = (self.at, self.creator);
+        self.tell(QuernEvent::ModelRegistered(ModelRegistered {
+            at,
+            creator,
+            id: n,
+            uri: uri.to_owned(),
+            changes: vec![Change {
+                kind: EntityKind::Model as u8,
+                address: self.model,
+                seq: 1,
+                after: bytemuck::bytes_of(&model).to_vec(),
+            }],
+        }));
+        self.model
     }
 
     /// A job whose provider cheats: one demand answered, one left open, convicted, settled, the demands closed.

@@ -74,6 +74,15 @@ impl Pages {
 pub fn busy(seed: u64, jobs: u64) -> History {
     let mut history = History::new(seed);
     for n in 0..jobs {
+        if n.is_multiple_of(10) {
+            // Some jobs name no model.
+            history.model = Pubkey::default();
+            match n / 10 % 3 {
+                0 => drop(history.use_model(n, b"mnist-digits", "https://models.example/digits")),
+                1 => drop(history.use_model(n, b"minilm-l6-v2", "https://models.example/minilm")),
+                _ => {}
+            }
+        }
         history.job(1 + (n % 2) as u8);
         history.at += history.dice.below(8 * 3_600) as i64;
     }

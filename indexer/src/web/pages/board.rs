@@ -1,6 +1,7 @@
-//! Leaderboards.
+//! Leaderboards of providers, models and clients.
 
 use {
+    super::{lines::Line, switches::switches},
     crate::web::{
         ask::Web,
         html::{Failure, Freshness, Page, Place},
@@ -11,178 +12,99 @@ use {
     },
     axum::{extract::State, http::Uri},
     maud::{Markup, html},
-    quern_api::{Assurance, Board, Boards, BoardsRequest, Entry, Metric, TotalsPage, Window},
+    quern_api::{Assurance, Board, Boards, Metric, Ranked, TotalsPage},
 };
 
-const PATH: &str = "/providers";
 /// Entries of a board on one page.
 const ENTRIES: u32 = 25;
-/// Mints that are offered as links; more are chosen from a list.
-const LINKED_MINTS: usize = 4;
 
-pub(in crate::web) async fn providers(State(web): State<Web>, uri: Uri) -> Result<Page, Failure> {
+/// A page of leaderboards.
+pub(in crate::web) async fn board<L: Line>(
+    State(web): State<Web>,
+    uri: Uri,
+) -> Result<Page, Failure> {
     let params = Params::read(&uri, &["metric", "window", "assurance", "mint", "cursor"])?;
     let mut query = params.pairs();
     query.push(("limit", ENTRIES.to_string()));
-    let reply = web.ask::<Boards>(BoardsRequest::PATH, &query).await?;
+    let reply = web.ask::<Boards<L>>(L::API, &query).await?;
     let totals = web.ask::<TotalsPage>(TotalsPage::PATH, &[]).await?;
     let site = &web.site;
     let boards = &reply.body;
+    let name = text::capital(L::RANKED.word());
     let body = html! {
-        h1 { "Providers" }
-        p .lead { (meaning(boards.metric)) }
-        (switches(site, &params, boards, &totals.body))
+        h1 { (name) }
+        p .lead { (meaning(L::RANKED, boards.metric)) }
+        (switches(site, &params, (L::RANKED, boards.metric, boards.window), &totals.body.ledgers))
         @if boards.boards.is_empty() {
             (parts::empty("Nothing was settled in this time yet. Choose a longer one, or come back later."))
         }
         @for board in &boards.boards { (section(site, board, boards.metric, &params)) }
     };
     Ok(Page {
-        title: format!("Providers by {}", metric_name(boards.metric).to_lowercase()),
-        place: Place::Providers,
+        title: format!("{name} by {}", metric_name(boards.metric).to_lowercase()),
+        place: match L::RANKED {
+            Ranked::Providers => Place::Providers,
+            Ranked::Models => Place::Models,
+            Ranked::Clients => Place::Clients,
+        },
         freshness: Some(Freshness::of(&reply)),
         body,
     })
 }
 
-fn metric_name(metric: Metric) -> &'static str {
+/// Where a page of leaderboards is.
+pub(super) fn path(ranked: Ranked) -> String {
+    format!("/{}", ranked.word())
+}
+
+pub(super) fn metric_name(metric: Metric) -> &'static str {
     match metric {
         Metric::Earned => "Earnings",
         Metric::Work => "Work",
         Metric::Milestones => "Milestones",
         Metric::Rewards => "Rewards",
+        Metric::Royalties => "Royalties",
+        Metric::Spend => "Spending",
+        Metric::Fees => "Fees",
     }
 }
 
-fn meaning(metric: Metric) -> &'static str {
-    match metric {
-        Metric::Earned => "Who earned most from the prices of settled work.",
-        Metric::Work => "Who did most of the work that graphs count, in multiplications.",
-        Metric::Milestones => "Who had most milestones settled in its favour.",
-        Metric::Rewards => "Who accrued most token rewards for settled work.",
+fn meaning(ranked: Ranked, metric: Metric) -> &'static str {
+    match (ranked, metric) {
+        (_, Metric::Earned) => "Who earned most from the prices of settled work.",
+        (Ranked::Models, Metric::Work) => {
+            "Which models most work was done with, in multiplications."
+        }
+        (_, Metric::Work) => "Who did most of the work that graphs count, in multiplications.",
+        (Ranked::Models, Metric::Milestones) => "Which models most milestones were settled with.",
+        (Ranked::Clients, Metric::Milestones) => "Who paid for most milestones.",
+        (Ranked::Providers, Metric::Milestones) => "Who had most milestones settled in its favour.",
+        (_, Metric::Rewards) => "Who accrued most token rewards for settled work.",
+        (_, Metric::Royalties) => "Which models earned most royalties for their owners.",
+        (_, Metric::Spend) => "Who paid most for settled work.",
+        (_, Metric::Fees) => "Whose payments carried most fees to the protocol.",
     }
 }
 
-pub(super) fn window_name(window: Window) -> &'static str {
-    match window {
-        Window::All => "All time",
-        Window::Day => "24 hours",
-        Window::Week => "7 days",
-        Window::Month => "30 days",
-    }
-}
-
-fn level_name(level: Assurance) -> &'static str {
+pub(super) fn level_name(level: Assurance) -> &'static str {
     match level {
         Assurance::Refereed => "Refereed",
         Assurance::Reviewed => "Reviewed",
     }
 }
 
-/// Everything that can be chosen, as links.
-fn switches(site: &Site, params: &Params, boards: &Boards, totals: &TotalsPage) -> Markup {
-    let base = params.with("cursor", None);
-    let windows: Vec<_> = [Window::Day, Window::Week, Window::Month, Window::All]
-        .into_iter()
-        .map(|window| {
-            let href = base.with("window", Some(window.word())).link(PATH);
-            (
-                window_name(window).to_owned(),
-                href,
-                window == boards.window,
-            )
-        })
-        .collect();
-    let metrics: Vec<_> = Metric::ALL
-        .iter()
-        .map(|metric| {
-            let mut next = base.with("metric", Some(metric.word()));
-            if !metric.is_money() {
-                next = next.with("mint", None);
-            }
-            (
-                metric_name(*metric).to_owned(),
-                next.link(PATH),
-                *metric == boards.metric,
-            )
-        })
-        .collect();
-    let chosen = params.get("assurance");
-    let mut levels = vec![(
-        "Both".to_owned(),
-        base.with("assurance", None).link(PATH),
-        chosen.is_none(),
-    )];
-    levels.extend(Assurance::ALL.iter().map(|level| {
-        let href = base.with("assurance", Some(level.word())).link(PATH);
-        (
-            level_name(*level).to_owned(),
-            href,
-            chosen == Some(level.word()),
-        )
-    }));
-    html! {
-        div .switches {
-            (parts::choices("Time", &windows))
-            (parts::choices("By", &metrics))
-            (parts::choices("Assurance", &levels))
-            @if boards.metric.is_money() { (mints(site, &base, totals)) }
-        }
-    }
-}
-
-/// The mints that the program takes.
-fn mints(site: &Site, base: &Params, totals: &TotalsPage) -> Markup {
-    let chosen = base.get("mint");
-    if totals.ledgers.len() > LINKED_MINTS {
-        return mint_form(site, base, totals);
-    }
-    let mut items = vec![(
-        "All".to_owned(),
-        base.with("mint", None).link(PATH),
-        chosen.is_none(),
-    )];
-    items.extend(totals.ledgers.iter().map(|ledger| {
-        let mint = ledger.mint.to_string();
-        let href = base.with("mint", Some(&mint)).link(PATH);
-        (
-            parts::mint_text(site, &ledger.mint),
-            href,
-            chosen == Some(mint.as_str()),
-        )
-    }));
-    parts::choices("Mint", &items)
-}
-
-fn mint_form(site: &Site, base: &Params, totals: &TotalsPage) -> Markup {
-    let chosen = base.get("mint");
-    html! {
-        form .choices action=(PATH) method="get" {
-            label .label for="mint" { "Mint" }
-            @for (name, value) in base.with("mint", None).pairs() { input type="hidden" name=(name) value=(value); }
-            select #mint name="mint" {
-                option value="" { "All" }
-                @for ledger in &totals.ledgers {
-                    @let mint = ledger.mint.to_string();
-                    option value=(mint) selected[chosen == Some(mint.as_str())] { (parts::mint_text(site, &ledger.mint)) }
-                }
-            }
-            button type="submit" { "Show" }
-        }
-    }
-}
-
 /// A board with links to its other pages.
-fn section(site: &Site, board: &Board, metric: Metric, params: &Params) -> Markup {
+fn section<L: Line>(site: &Site, board: &Board<L>, metric: Metric, params: &Params) -> Markup {
+    let path = path(L::RANKED);
     let mint = board.mint.map(|mint| mint.to_string());
     let of_board = params
         .with("assurance", Some(board.assurance.word()))
         .with("mint", mint.as_deref());
     let next = board.next_cursor.as_deref();
-    let next = next.map(|cursor| of_board.with("cursor", Some(cursor)).link(PATH));
+    let next = next.map(|cursor| of_board.with("cursor", Some(cursor)).link(&path));
     let first = params
         .get("cursor")
-        .map(|_| of_board.with("cursor", None).link(PATH));
+        .map(|_| of_board.with("cursor", None).link(&path));
     html! {
         (table(site, board, metric))
         (parts::pager(first.as_deref(), next.as_deref()))
@@ -190,7 +112,7 @@ fn section(site: &Site, board: &Board, metric: Metric, params: &Params) -> Marku
 }
 
 /// A board alone.
-pub(super) fn table(site: &Site, board: &Board, metric: Metric) -> Markup {
+pub(super) fn table<L: Line>(site: &Site, board: &Board<L>, metric: Metric) -> Markup {
     let title = match &board.mint {
         Some(mint) => format!(
             "{} · {}",
@@ -199,92 +121,59 @@ pub(super) fn table(site: &Site, board: &Board, metric: Metric) -> Markup {
         ),
         None => level_name(board.assurance).to_owned(),
     };
-    let best = board
-        .entries
+    let best = board.entries.iter().map(Line::value).max().unwrap_or(0);
+    let others: Vec<Metric> = L::RANKED
+        .metrics()
         .iter()
-        .map(|entry| entry.value)
-        .max()
-        .unwrap_or(0);
+        .copied()
+        .filter(|other| *other != metric)
+        .collect();
     let mut titles = vec![
         ("Rank", true),
-        ("Provider", false),
+        (singular(L::RANKED), false),
         (metric_name(metric), true),
     ];
-    let others = others(metric);
     titles.extend(others.iter().map(|other| (metric_name(*other), true)));
-    titles.push(("Convicted", true));
+    titles.extend(L::LAST.map(|last| (last, true)));
     let rows: Vec<Vec<Markup>> = board
         .entries
         .iter()
         .map(|entry| {
             let mut row = vec![
-                html! { span .rank { (entry.rank) } },
-                who(entry),
+                html! { span .rank { (entry.rank()) } },
+                entry.who(),
                 html! {
                     span .value {
-                        (value(board, entry, metric))
-                        (parts::bar(entry.value, best))
+                        (value(board, entry.value(), metric))
+                        (parts::bar(entry.value(), best))
                     }
                 },
             ];
-            row.extend(others.iter().map(|other| detail(site, entry, *other)));
-            row.push(convicted(entry.convicted));
+            row.extend(others.iter().map(|other| entry.detail(site, *other)));
+            row.extend(L::LAST.map(|_| entry.last()));
             row
         })
         .collect();
+    let caption = format!("{}, {title}", text::capital(L::RANKED.word()));
     html! {
         section .card {
             h2 { (title) }
-            (parts::shaped_table("list board", &format!("Providers, {title}"), &titles, &rows))
+            (parts::shaped_table("list board", &caption, &titles, &rows))
         }
     }
 }
 
-/// What stands beside the metric that a board is ranked by.
-fn others(metric: Metric) -> Vec<Metric> {
-    let all = [
-        Metric::Earned,
-        Metric::Milestones,
-        Metric::Work,
-        Metric::Rewards,
-    ];
-    all.into_iter().filter(|other| *other != metric).collect()
-}
-
-fn who(entry: &Entry) -> Markup {
-    html! {
-        span .who {
-            @if let Some(name) = parts::name(entry.name.as_deref()) {
-                a href={ "/providers/" (entry.provider) } { (name) }
-            }
-            (parts::link("providers", &entry.provider))
-        }
+fn singular(ranked: Ranked) -> &'static str {
+    match ranked {
+        Ranked::Providers => "Provider",
+        Ranked::Models => "Model",
+        Ranked::Clients => "Client",
     }
 }
 
-fn value(board: &Board, entry: &Entry, metric: Metric) -> Markup {
+fn value<L>(board: &Board<L>, value: u128, metric: Metric) -> Markup {
     match metric.is_money() {
-        true => parts::number(&text::tokens(entry.value, board.decimals)),
-        false => parts::count(entry.value),
-    }
-}
-
-fn detail(site: &Site, entry: &Entry, metric: Metric) -> Markup {
-    match metric {
-        Metric::Earned => parts::moneys(site, &entry.earned),
-        Metric::Rewards => parts::moneys(site, &entry.rewards),
-        Metric::Milestones => parts::count(entry.milestones),
-        Metric::Work => parts::count(entry.work),
-    }
-}
-
-/// How often a provider was convicted.
-fn convicted(times: Option<u64>) -> Markup {
-    html! {
-        @match times {
-            None => span .none { "–" },
-            Some(0) => span .none { "0" },
-            Some(times) => (parts::badge("bad", &text::grouped(times.into()))),
-        }
+        true => parts::number(&text::tokens(value, board.decimals)),
+        false => parts::count(value),
     }
 }

@@ -159,27 +159,23 @@ fn people(page: &JobPage) -> Markup {
     let job = &page.job;
     parts::facts(&[
         ("Job", parts::whole(&job.address)),
-        ("Client", parts::whole(&job.client)),
+        ("Client", whole_link("clients", &job.client)),
         (
             "Provider",
-            job.provider.map_or_else(
-                || html! { "none yet" },
-                |key| html! { a href={ "/providers/" (key) } { (parts::whole(&key)) } },
-            ),
+            job.provider
+                .map_or_else(|| html! { "none yet" }, |key| whole_link("providers", &key)),
         ),
         (
             "Model",
             job.model
                 .map_or_else(|| html! { "none named" }, |key| parts::whole(&key)),
         ),
-        (
-            "Inputs",
-            match job.input_uri.as_deref() {
-                None | Some("") => html! { "no address given" },
-                Some(uri) => parts::strange(uri),
-            },
-        ),
+        ("Inputs", parts::written(job.input_uri.as_deref())),
     ])
+}
+
+fn whole_link(kind: &str, address: &Key) -> Markup {
+    html! { a href={ "/" (kind) "/" (address) } { (parts::whole(address)) } }
 }
 
 fn submissions(site: &Site, submissions: &[JobSubmission]) -> Markup {

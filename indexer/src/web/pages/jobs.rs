@@ -11,14 +11,18 @@ use {
     },
     axum::{extract::State, http::Uri},
     maud::{Markup, html},
-    quern_api::{JobItem, JobList, JobState, JobsRequest},
+    quern_api::{JobItem, JobList, JobState, JobsRequest, Key},
 };
 
 const PATH: &str = "/jobs";
 const JOBS: u32 = 40;
+/// Jobs on the page of somebody else.
+const LATEST: u32 = 15;
+/// Whose jobs may be listed alone.
+const OF: [&str; 3] = ["provider", "client", "model"];
 
 pub(in crate::web) async fn jobs(State(web): State<Web>, uri: Uri) -> Result<Page, Failure> {
-    let params = Params::read(&uri, &["state", "cursor"])?;
+    let params = Params::read(&uri, &["state", "provider", "client", "model", "cursor"])?;
     let mut query = params.pairs();
     query.push(("limit", JOBS.to_string()));
     let reply = web.ask::<JobList>(JobsRequest::PATH, &query).await?;
@@ -42,7 +46,11 @@ pub(in crate::web) async fn jobs(State(web): State<Web>, uri: Uri) -> Result<Pag
     let first = params.get("cursor").map(|_| base.link(PATH));
     let body = html! {
         h1 { "Jobs" }
-        p .lead { "Those that changed last come first." }
+        @match OF.iter().find_map(|name| Some((name, params.get(name)?))) {
+            // The API has refused everything that is no address.
+            Some((name, of)) => p .lead { "Of the " (name) " " a href={ "/" (name) "s/" (of) } { code .whole { (of) } } ", the latest first." },
+            None => p .lead { "Those that changed last come first." },
+        }
         div .switches { (parts::choices("State", &states)) }
         section .card { (table(&web.site, &reply.body.jobs)) }
         (parts::pager(first.as_deref(), next.as_deref()))
@@ -52,6 +60,23 @@ pub(in crate::web) async fn jobs(State(web): State<Web>, uri: Uri) -> Result<Pag
         place: Place::Jobs,
         freshness: Some(Freshness::of(&reply)),
         body,
+    })
+}
+
+/// The latest jobs of a provider, a client or a model, as a part of its page.
+pub(super) async fn latest(web: &Web, of: &'static str, address: &Key) -> Result<Markup, Failure> {
+    let query = [(of, address.to_string()), ("limit", LATEST.to_string())];
+    let reply = web.ask::<JobList>(JobsRequest::PATH, &query).await?;
+    let all = reply
+        .body
+        .next_cursor
+        .map(|_| format!("{PATH}?{of}={address}"));
+    Ok(html! {
+        section .card {
+            h2 { "Latest jobs" }
+            (table(&web.site, &reply.body.jobs))
+            (parts::pager(None, all.as_deref()))
+        }
     })
 }
 
@@ -83,7 +108,7 @@ pub(super) fn table(site: &Site, jobs: &[JobItem]) -> Markup {
                     || html! { span .none { "–" } },
                     |provider| parts::link("providers", &provider),
                 ),
-                html! { span .key title=(job.client) { (text::short(&job.client)) } },
+                parts::link("clients", &job.client),
                 html! { span .quiet { (parts::day(job.created_at)) } },
             ]
         })

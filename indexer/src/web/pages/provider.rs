@@ -1,41 +1,53 @@
 //! A provider: what it earned and did, and what it may take.
 
 use {
+    super::{jobs, purse},
     crate::web::{
         ask::Web,
+        charts,
         html::{Failure, Freshness, Page, Place},
-        parts, query,
+        parts,
+        query::{self, Params},
         site::Site,
-        text,
+        text::{self, capital},
     },
-    axum::extract::{Path, State, rejection::PathRejection},
+    axum::{
+        extract::{Path, State, rejection::PathRejection},
+        http::Uri,
+    },
     maud::{Markup, html},
-    quern_api::{Amount, LevelTotals, PaidMilestone, ProviderPage, PursePage},
+    quern_api::{
+        Amount, Bucket, Key, LevelTotals, Metric, PaidMilestone, ProviderPage, SeriesPage,
+    },
 };
+
+/// Charts of a page: every mint and assurance level has one of its own.
+const MOST_CHARTS: usize = 4;
 
 pub(in crate::web) async fn provider(
     State(web): State<Web>,
     path: Result<Path<String>, PathRejection>,
+    uri: Uri,
 ) -> Result<Page, Failure> {
     let address = query::address(path)?;
+    let params = Params::read(&uri, &["bucket"])?;
     let reply = web
         .ask::<ProviderPage>(&ProviderPage::path(address), &[])
         .await?;
     let (site, page) = (&*web.site, &reply.body);
+    let earnings = earnings(&web, &page.owner, &params).await?;
+    let jobs = jobs::latest(&web, "provider", &page.owner).await?;
     let body = html! {
         (head(page))
         (tiles(site, page))
+        (earnings)
         (record(site, page))
-        (purses(site, &page.purses))
+        (purse::section(site, &page.purses))
         (milestones(site, &page.recent_milestones))
-    };
-    let name = if page.name.trim().is_empty() {
-        text::short(&page.owner)
-    } else {
-        page.name.clone()
+        (jobs)
     };
     Ok(Page {
-        title: quern_client::text::escaped(&format!("{name}, provider")),
+        title: format!("{}, provider", parts::plain_name(&page.name, &page.owner)),
         place: Place::Providers,
         freshness: Some(Freshness::of(&reply)),
         body,
@@ -46,18 +58,14 @@ fn head(page: &ProviderPage) -> Markup {
     html! {
         p .eyebrow { "Provider" }
         h1 {
-            @match parts::name(Some(&page.name)) {
-                Some(name) => (name),
-                None => (text::short(&page.owner)),
-            }
-            " "
+            (parts::title(&page.name, &page.owner)) " "
             @if page.active { (parts::badge("good", "takes jobs")) } @else { (parts::badge("calm", "takes no jobs")) }
         }
         (parts::facts(&[
             ("Owner", parts::whole(&page.owner)),
             ("Account", parts::whole(&page.account)),
             ("Operator", page.operator.map_or_else(|| html! { "the owner itself" }, |key| parts::whole(&key))),
-            ("Endpoint", page.endpoint.as_deref().map_or_else(|| html! { "unknown" }, parts::strange)),
+            ("Endpoint", parts::written(page.endpoint.as_deref())),
         ]))
     }
 }
@@ -107,6 +115,52 @@ fn rewards(site: &Site, page: &ProviderPage, atoms: u64) -> Markup {
     }
 }
 
+/// What it earned over time, one chart an assurance level and mint.
+async fn earnings(web: &Web, owner: &Key, params: &Params) -> Result<Markup, Failure> {
+    let path = SeriesPage::earnings(owner);
+    let page = web.ask::<SeriesPage>(&path, &params.pairs()).await?.body;
+    let earned = page
+        .series
+        .iter()
+        .filter(|series| series.metric == Metric::Earned);
+    let charts: Vec<Markup> = earned
+        .take(MOST_CHARTS)
+        .map(|series| {
+            let mint = series
+                .mint
+                .map_or_else(String::new, |mint| parts::mint_text(&web.site, &mint));
+            let title = format!(
+                "{}, {mint} each {}",
+                capital(series.assurance.word()),
+                page.bucket.word()
+            );
+            charts::bars(&title, &page, series)
+        })
+        .collect();
+    let here = format!("/providers/{owner}");
+    let buckets: Vec<_> = Bucket::ALL
+        .iter()
+        .map(|bucket| {
+            let href = params.with("bucket", Some(bucket.word())).link(&here);
+            (
+                format!("By {}", bucket.word()),
+                href,
+                *bucket == page.bucket,
+            )
+        })
+        .collect();
+    Ok(html! {
+        section .card {
+            div .heading {
+                h2 { "Earned lately" }
+                (parts::choices("Bars", &buckets))
+            }
+            @if charts.is_empty() { (parts::empty("It earned nothing in this time.")) }
+            @for chart in &charts { (chart) }
+        }
+    })
+}
+
 fn record(site: &Site, page: &ProviderPage) -> Markup {
     let titles = [
         ("Assurance", false),
@@ -130,39 +184,6 @@ fn record(site: &Site, page: &ProviderPage) -> Markup {
             h2 { "Record" }
             @if rows.is_empty() { (parts::empty("It has settled nothing yet.")) }
             @else { (parts::table("What it did at each assurance level", &titles, &rows)) }
-        }
-    }
-}
-
-fn purses(site: &Site, purses: &[PursePage]) -> Markup {
-    let titles = [
-        ("Purse", false),
-        ("Free to withdraw", true),
-        ("Held by jobs", true),
-        ("Operator may risk", true),
-    ];
-    let row = |purse: &PursePage| {
-        let amount = |atoms: u64| {
-            let amount = Amount {
-                atoms: atoms.into(),
-                mint: purse.mint,
-                decimals: purse.decimals,
-            };
-            parts::money(site, &amount)
-        };
-        vec![
-            parts::link("purses", &purse.address),
-            amount(purse.free_atoms),
-            amount(purse.reserved_atoms),
-            amount(purse.operator_limit_atoms),
-        ]
-    };
-    let rows: Vec<Vec<Markup>> = purses.iter().map(row).collect();
-    html! {
-        section .card {
-            h2 { "Purses" }
-            @if rows.is_empty() { (parts::empty("Its owner has no purse yet.")) }
-            @else { (parts::table("What its owner has in purses", &titles, &rows)) }
         }
     }
 }

@@ -4,10 +4,12 @@ use {
     crate::web::{
         ask::Web,
         html::{Failure, Freshness, Page, Place},
-        parts, query, text,
+        parts, query,
+        site::Site,
+        text,
     },
     axum::extract::{Path, State, rejection::PathRejection},
-    maud::html,
+    maud::{Markup, html},
     quern_api::{Amount, PursePage},
 };
 
@@ -47,4 +49,38 @@ pub(in crate::web) async fn purse(
         freshness: Some(Freshness::of(&reply)),
         body,
     })
+}
+
+/// The purses of an owner.
+pub(super) fn section(site: &Site, purses: &[PursePage]) -> Markup {
+    let titles = [
+        ("Purse", false),
+        ("Free to withdraw", true),
+        ("Held by jobs", true),
+        ("Operator may risk", true),
+    ];
+    let row = |purse: &PursePage| {
+        let amount = |atoms: u64| {
+            let amount = Amount {
+                atoms: atoms.into(),
+                mint: purse.mint,
+                decimals: purse.decimals,
+            };
+            parts::money(site, &amount)
+        };
+        vec![
+            parts::link("purses", &purse.address),
+            amount(purse.free_atoms),
+            amount(purse.reserved_atoms),
+            amount(purse.operator_limit_atoms),
+        ]
+    };
+    let rows: Vec<Vec<Markup>> = purses.iter().map(row).collect();
+    html! {
+        section .card {
+            h2 { "Purses" }
+            @if rows.is_empty() { (parts::empty("There is no purse yet.")) }
+            @else { (parts::table("What is in its purses", &titles, &rows)) }
+        }
+    }
 }
