@@ -3,7 +3,7 @@
 use {
     crate::web::{Explorer, MintName, Site},
     quern_api::Key,
-    std::{net::SocketAddr, path::PathBuf, time::Duration},
+    std::{net::SocketAddr, num::NonZeroU32, path::PathBuf, time::Duration},
 };
 
 /// What to follow, where to keep it and where to serve it.
@@ -52,6 +52,9 @@ pub struct Config {
     /// Most connections of one address; behind a proxy all are the proxy's
     #[arg(long, env = "QUERN_MAX_CONNECTIONS_PER_ADDRESS", default_value_t = 64)]
     pub max_connections_per_address: usize,
+    /// Most requests of one address a second, with four seconds of them in advance; behind a proxy all are the proxy's
+    #[arg(long, env = "QUERN_MAX_REQUESTS_PER_SECOND", default_value = "50")]
+    pub max_requests_per_second: NonZeroU32,
     /// Where pages link transactions to, such as https://explorer.solana.com/tx/{signature}?cluster=devnet
     #[arg(long, env = "QUERN_EXPLORER", value_name = "URL", value_parser = Explorer::parse)]
     pub explorer: Option<Explorer>,
@@ -75,6 +78,8 @@ impl Config {
             most_lag_slots: 150,
             max_connections: 512,
             max_connections_per_address: 64,
+            // Whoever runs it for itself asks as much as it likes.
+            max_requests_per_second: NonZeroU32::MAX,
             explorer: None,
             mint_names: Vec::new(),
         }

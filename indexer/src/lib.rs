@@ -14,6 +14,7 @@ pub mod decode;
 pub mod error;
 pub mod follow;
 pub mod health;
+pub mod metrics;
 pub mod project;
 pub mod server;
 pub mod service;

@@ -2,12 +2,13 @@
 
 use {
     crate::{
-        api::{self, ApiState},
+        api::{self, ApiState, Streams},
         config::{Config, default_program},
         error::{IndexerError, Result},
         follow::Follower,
         health::Health,
-        server::{self, Gate, Limits},
+        metrics::Metrics,
+        server::{self, Gate, Limits, Shares},
         source::{Endpoint, FileSource, RpcOptions, RpcSource, Source},
         store::Store,
         web,
@@ -72,14 +73,19 @@ impl Indexer {
             health: health.clone(),
             program: config.program_id,
             most_lag_slots: config.most_lag_slots,
+            metrics: Metrics::default(),
+            streams: Streams::new(stopped.clone()),
         };
         let follower = tokio::spawn({
             let stopped = stopped.clone();
             async move { follower.run(stopped).await }
         });
-        let gate = Gate::new(limits(&config));
+        let bounds = (
+            Gate::new(limits(&config)),
+            Shares::new(config.max_requests_per_second),
+        );
         let router = web::router(api::router(state), config.site());
-        let server = tokio::spawn(server::serve(listener, router, gate, stopped));
+        let server = tokio::spawn(server::serve(listener, router, bounds, stopped));
         tracing::info!(%address, store = config.store, program = %config.program_id, "indexer started");
         Ok(Self {
             address,

@@ -8,20 +8,29 @@
 
 #![forbid(unsafe_code)]
 
+pub mod accounts;
 pub mod digits;
+pub mod events;
 pub mod jobs;
 pub mod key;
 pub mod leaderboard;
 pub mod problem;
 pub mod providers;
 pub mod purses;
+pub mod reasons;
 pub mod reply;
 pub mod request;
+pub mod series;
 pub mod status;
 pub mod totals;
 pub mod words;
 
 pub use {
+    accounts::{
+        ClientPage, ClientTotals, MintItem, MintList, ModelItem, ModelList, ModelPage, ModelTotals,
+        ModelsRequest, ProviderItem, ProviderList, ProvidersRequest,
+    },
+    events::{EventItem, EventList, EventsRequest, StreamRequest},
     jobs::{
         JobDemand, JobItem, JobList, JobPage, JobRequest, JobStep, JobSubmission, JobsRequest,
         ProviderJobsRequest,
@@ -31,8 +40,14 @@ pub use {
     problem::Problem,
     providers::{LevelTotals, PaidMilestone, ProviderCounters, ProviderPage},
     purses::PursePage,
+    reasons::{
+        EmissionPage, ExplainEvent, ExplainInput, ExplainPage, ExplainStep, LedgerEntry,
+        LedgerPage, LedgerRequest, LedgerTableRequest, WaitingItem, WorkMarket, WorkPage,
+        WorkReason,
+    },
     reply::{Amount, Reply},
     request::{NoParams, Request},
+    series::{FeesItem, FeesPage, FeesRequest, Point, Series, SeriesPage, SeriesRequest},
     status::{GapItem, HealthPage, StatusPage},
     totals::{LedgerItem, TotalItem, TotalsPage, TotalsRequest},
     words::{

@@ -70,6 +70,12 @@ impl ApiError {
     }
 }
 
+impl std::fmt::Display for ApiError {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str(&self.detail)
+    }
+}
+
 impl From<IndexerError> for ApiError {
     fn from(error: IndexerError) -> Self {
         // The cause is for the operator; a visitor can do nothing about it.

@@ -4,27 +4,34 @@
 //! Every reply says as of which slot it is, that its data are finalized, and how far behind the node they are. Amounts are
 //! strings with mint and decimals beside them; lists go on by opaque cursors; errors are `application/problem+json`.
 
+mod accounts;
 mod ask;
 mod error;
 mod event_id;
+mod events;
 mod jobs;
 mod json;
 mod leaderboard;
+mod ledger;
 mod openapi;
 mod params;
 mod parties;
 mod providers;
 mod purses;
+mod reasons;
 pub mod reference;
 mod reply;
+mod series;
 mod status;
+mod stream;
 mod table;
 mod totals;
+mod watched;
 
-pub use {error::ApiError, openapi::document};
+pub use {error::ApiError, openapi::document, stream::Streams};
 
 use {
-    crate::{health::Health, store::Store},
+    crate::{health::Health, metrics::Metrics, store::Store},
     axum::{
         Router,
         extract::{Request, State},
@@ -56,6 +63,10 @@ pub struct ApiState {
     pub program: Key,
     /// Lag from which on the service is not ready.
     pub most_lag_slots: u64,
+    /// What is counted.
+    pub metrics: Metrics,
+    /// Who may stream.
+    pub streams: Streams,
 }
 
 /// Requests worked on at a time; more are refused at once, for waiting ones would only become late together.
@@ -72,12 +83,28 @@ fn pages() -> OpenApiRouter<ApiState> {
         .routes(routes!(leaderboard::providers))
         .routes(routes!(leaderboard::models))
         .routes(routes!(leaderboard::clients))
+        .routes(routes!(accounts::providers))
         .routes(routes!(providers::provider))
         .routes(routes!(providers::provider_jobs))
+        .routes(routes!(series::earnings))
+        .routes(routes!(reasons::work))
+        .routes(routes!(ledger::table))
         .routes(routes!(jobs::jobs))
         .routes(routes!(jobs::job))
+        .routes(routes!(reasons::explain))
+        .routes(routes!(accounts::models))
+        .routes(routes!(accounts::model))
+        .routes(routes!(accounts::client))
+        .routes(routes!(accounts::mints))
         .routes(routes!(purses::purse))
+        .routes(routes!(ledger::ledger))
+        .routes(routes!(reasons::emission))
+        .routes(routes!(events::events))
+        .routes(routes!(stream::stream))
+        .routes(routes!(series::network))
+        .routes(routes!(series::fees))
         .routes(routes!(totals::totals))
+        .routes(routes!(watched::metrics))
         .routes(routes!(status::ready))
 }
 
@@ -108,6 +135,10 @@ pub fn router(state: ApiState) -> Router {
         .route(openapi::DOCS, get(openapi::docs))
         .fallback(unknown_path)
         .method_not_allowed_fallback(wrong_method)
+        .layer(middleware::from_fn_with_state(
+            state.clone(),
+            watched::counted,
+        ))
         .with_state(state)
         .layer(middleware::from_fn(short))
         .layer(CompressionLayer::new())

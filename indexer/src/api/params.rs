@@ -85,6 +85,21 @@ impl Params {
         })
     }
 
+    /// Yes or no.
+    pub(super) fn truth(&self, name: &str) -> Result<Option<bool>, ApiError> {
+        match self.text(name) {
+            None => Ok(None),
+            Some("true") => Ok(Some(true)),
+            Some("false") => Ok(Some(false)),
+            Some(text) => {
+                let text = shown(text);
+                Err(ApiError::bad_request(format!(
+                    "{name} \"{text}\" must be true or false"
+                )))
+            }
+        }
+    }
+
     /// The address of this page with another value of one parameter.
     pub(super) fn link(&self, path: &str, name: &str, value: &str) -> String {
         let others = self.0.iter().filter(|(known, _)| *known != name);

@@ -2,7 +2,7 @@
 
 use {
     super::{
-        rows::{Entity, JobsQuery, PartyQuery},
+        rows::{Entity, JobsQuery, PartyQuery, StepEnd, Steps, TimelineStep},
         snapshot::Snapshot,
     },
     crate::{
@@ -28,6 +28,27 @@ impl Snapshot {
     /// See [`Self::counts`].
     pub async fn events(&mut self, after: Option<&EventId>, limit: u32) -> Result<Vec<Event>> {
         self.rows.events(after, limit).await
+    }
+
+    /// The event that was stored last.
+    ///
+    /// # Errors
+    /// See [`Self::counts`].
+    pub async fn last_event(&mut self) -> Result<Option<EventId>> {
+        self.rows.last_event().await
+    }
+
+    /// A page of a job's steps, in order.
+    ///
+    /// # Errors
+    /// See [`Self::counts`].
+    pub async fn steps(
+        &mut self,
+        job: &Key,
+        after: Option<&StepEnd>,
+        limit: u32,
+    ) -> Result<Vec<TimelineStep>> {
+        self.rows.steps_of(job, Steps::All, after, limit).await
     }
 
     /// A page of the events that concern a party. What they follow must be in the record.

@@ -39,6 +39,8 @@ pub trait Queries: Send {
     async fn recorded(&mut self, ids: &[EventId]) -> Result<HashSet<EventId>>;
     /// The next events, in an order that stays.
     async fn events(&mut self, after: Option<&EventId>, limit: u32) -> Result<Vec<Event>>;
+    /// The last event in that order.
+    async fn last_event(&mut self) -> Result<Option<EventId>>;
     /// Every row of a projection, in the order of its key.
     fn scan(&mut self, projection: Projection) -> BoxStream<'_, Result<Projected>>;
     /// The last values of every account of a kind, in no order; accounts whose values are unknown are left out.

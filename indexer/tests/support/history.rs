@@ -11,13 +11,13 @@ use {
             events::{
                 Change, ConvictionSettled, DemandAnswered, DemandClosed, DemandOpened, Deposited,
                 EmissionConfigured, JobCancelled, JobConvicted, JobCreated, JobExpired,
-                JobResolved, JobTaken, MilestoneSettled, MintRegistered, ModelRegistered,
+                JobResolved, JobTaken, MilestoneSettled, MintRegistered,
                 ProtocolInitialized, ProviderRegistered, QuernEvent, ResultSubmitted,
                 RewardsClaimed, Withdrawn,
             },
             state::{
                 Conviction, ConvictionReason, Demand, Emission, EntityKind, Job, JobState,
-                MintConfig, Model, NodeRef, Protocol, Provider, Purse,
+                MintConfig, NodeRef, Protocol, Provider, Purse,
             },
         },
     },
@@ -440,32 +440,6 @@ impl History {
             closed: true,
             changes,
         }));
-    }
-
-    /// Registers a model of the creator, which the jobs that follow use; returns its address.
-    pub fn use_model(&mut self, n: u64, name: &[u8], uri: &str) -> Pubkey {
-        let mut model = Model::zeroed();
-        (model.kind, model.creator, model.owner) = (1, self.creator, self.creator);
-        (model.id, model.seq, model.royalty_bps) = (n.into(), 1u64.into(), 500u16.into());
-        (model.sealed, model.active) = (true.into(), true.into());
-        model.work = 1_000_000u64.into();
-        model.graph_bytes = 4_321u32.into();
-        model.name[..name.len()].copy_from_slice(name);
-        self.model = address(42, n);
-        let (at, creator) = (self.at, self.creator);
-        self.tell(QuernEvent::ModelRegistered(ModelRegistered {
-            at,
-            creator,
-            id: n,
-            uri: uri.to_owned(),
-            changes: vec![Change {
-                kind: EntityKind::Model as u8,
-                address: self.model,
-                seq: 1,
-                after: bytemuck::bytes_of(&model).to_vec(),
-            }],
-        }));
-        self.model
     }
 
     /// A job whose provider cheats: one demand answered, one left open, convicted, settled, the demands closed.

@@ -6,8 +6,8 @@ use {
     quern_client::{
         Pubkey,
         quern::{
-            events::{Change, ProviderRegistered, QuernEvent},
-            state::{EntityKind, Provider},
+            events::{Change, ModelRegistered, ProviderRegistered, QuernEvent},
+            state::{EntityKind, Model, Provider},
         },
     },
     quern_indexer::{Config, Indexer},
@@ -78,8 +78,8 @@ pub fn busy(seed: u64, jobs: u64) -> History {
             // Some jobs name no model.
             history.model = Pubkey::default();
             match n / 10 % 3 {
-                0 => drop(history.use_model(n, b"mnist-digits", "https://models.example/digits")),
-                1 => drop(history.use_model(n, b"minilm-l6-v2", "https://models.example/minilm")),
+                0 => use_model(&mut history, n, b"mnist-digits", "https://models.example/digits"),
+                1 => use_model(&mut history, n, b"minilm-l6-v2", "https://models.example/minilm"),
                 _ => {}
             }
         }
@@ -113,4 +113,29 @@ pub fn named(history: &mut History, n: u64, name: &[u8], endpoint: &str) -> Pubk
         }],
     }));
     owner
+}
+
+/// Registers a model of the creator, which the jobs that follow use.
+pub fn use_model(history: &mut History, n: u64, name: &[u8], uri: &str) {
+    let mut model = Model::zeroed();
+    (model.kind, model.creator, model.owner) = (1, history.creator, history.creator);
+    (model.id, model.seq, model.royalty_bps) = (n.into(), 1u64.into(), 500u16.into());
+    (model.sealed, model.active) = (true.into(), true.into());
+    model.work = 1_000_000u64.into();
+    model.graph_bytes = 4_321u32.into();
+    model.name[..name.len()].copy_from_slice(name);
+    history.model = address(42, n);
+    let (at, creator, address) = (history.at, history.creator, history.model);
+    history.tell(QuernEvent::ModelRegistered(ModelRegistered {
+        at,
+        creator,
+        id: n,
+        uri: uri.to_owned(),
+        changes: vec![Change {
+            kind: EntityKind::Model as u8,
+            address,
+            seq: 1,
+            after: bytemuck::bytes_of(&model).to_vec(),
+        }],
+    }));
 }

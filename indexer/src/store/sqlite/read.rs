@@ -365,6 +365,16 @@ impl Queries for SqliteRows {
         all(&found, columns::event)
     }
 
+    async fn last_event(&mut self) -> Result<Option<EventId>> {
+        let found = sqlx::query(
+            "SELECT instruction, inner, signature FROM event CROSS JOIN tx ON tx.id = event.tx \
+             ORDER BY event.tx DESC, instruction DESC, inner DESC LIMIT 1",
+        )
+        .fetch_optional(&mut *self.transaction)
+        .await?;
+        found.as_ref().map(columns::event_id).transpose()
+    }
+
     fn scan(&mut self, projection: Projection) -> BoxStream<'_, Result<Projected>> {
         sqlx::query(scan_sql(projection))
             .fetch(&mut *self.transaction)
