@@ -6,6 +6,7 @@ use {
         html::{Freshness, Page, Place},
         text,
     },
+    crate::project::program::QuernEvent,
     maud::{DOCTYPE, Markup, html},
 };
 
@@ -32,7 +33,7 @@ pub(super) fn document(page: &Page, assets: &Assets) -> Markup {
                 title { (page.title) " · Quern" }
                 link rel="icon" type="image/svg+xml" href=(assets.icon());
                 link rel="stylesheet" href=(assets.style());
-                script src=(assets.script()) defer {}
+                script src=(assets.script()) data-events=(QuernEvent::NAMES.join(" ")) defer {}
             }
             body {
                 a .skip href="#main" { "Skip to the content" }
@@ -107,7 +108,7 @@ fn footer() -> Markup {
                     "Refereed and reviewed work is never added together."
                 }
                 p {
-                    a href="/v1/status" { "API" }
+                    a href="/docs" { "API" }
                     " · version " (env!("CARGO_PKG_VERSION"))
                 }
             }

@@ -36,7 +36,7 @@ use {
 };
 
 /// Where the API stands; what is there speaks JSON to everybody.
-const API: [&str; 3] = ["/v1/", "/health/", "/metrics"];
+const API: [&str; 5] = ["/v1/", "/health/", "/metrics", "/openapi.json", "/docs"];
 
 /// The pages, with everything else left to the API.
 pub fn router(api: Router, site: Site) -> Router {

@@ -11,9 +11,8 @@ use {
             events::{
                 Change, ConvictionSettled, DemandAnswered, DemandClosed, DemandOpened, Deposited,
                 EmissionConfigured, JobCancelled, JobConvicted, JobCreated, JobExpired,
-                JobResolved, JobTaken, MilestoneSettled, MintRegistered,
-                ProtocolInitialized, ProviderRegistered, QuernEvent, ResultSubmitted,
-                RewardsClaimed, Withdrawn,
+                JobResolved, JobTaken, MilestoneSettled, MintRegistered, ProtocolInitialized,
+                ProviderRegistered, QuernEvent, ResultSubmitted, RewardsClaimed, Withdrawn,
             },
             state::{
                 Conviction, ConvictionReason, Demand, Emission, EntityKind, Job, JobState,

@@ -78,8 +78,18 @@ pub fn busy(seed: u64, jobs: u64) -> History {
             // Some jobs name no model.
             history.model = Pubkey::default();
             match n / 10 % 3 {
-                0 => use_model(&mut history, n, b"mnist-digits", "https://models.example/digits"),
-                1 => use_model(&mut history, n, b"minilm-l6-v2", "https://models.example/minilm"),
+                0 => use_model(
+                    &mut history,
+                    n,
+                    b"mnist-digits",
+                    "https://models.example/digits",
+                ),
+                1 => use_model(
+                    &mut history,
+                    n,
+                    b"minilm-l6-v2",
+                    "https://models.example/minilm",
+                ),
                 _ => {}
             }
         }

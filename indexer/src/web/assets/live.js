@@ -4,6 +4,7 @@
 (() => {
   const PAUSE_MILLIS = 3000;
   const main = document.getElementById("main");
+  const names = document.currentScript.dataset.events.split(" ");
   if (!main || !window.EventSource || new URLSearchParams(location.search).has("cursor")) return;
   let timer = null;
   let missed = false;
@@ -33,6 +34,6 @@
     if (missed && !document.hidden) plan();
   });
   const stream = new EventSource("/v1/stream");
-  stream.addEventListener("message", plan);
+  for (const name of names) stream.addEventListener(name, plan);
   addEventListener("pagehide", () => stream.close());
 })();

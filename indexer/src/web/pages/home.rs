@@ -1,19 +1,20 @@
 //! The overview: what was settled, who leads, what happened last.
 
 use {
-    super::{board, jobs},
+    super::{board, jobs, over_time::OverTime},
     crate::web::{
         ask::Web,
         html::{Failure, Freshness, Page, Place},
         parts,
+        query::Params,
         site::Site,
         text,
     },
-    axum::extract::State,
+    axum::{extract::State, http::Uri},
     maud::{Markup, html},
     quern_api::{
-        Assurance, Boards, BoardsRequest, Category, JobList, JobsRequest, Metric, TotalItem,
-        TotalsPage, Window,
+        Assurance, Boards, BoardsRequest, Category, JobList, JobsRequest, Metric, SeriesPage,
+        TotalItem, TotalsPage, Window,
     },
 };
 
@@ -24,7 +25,16 @@ const JOBS: u32 = 8;
 /// Most tiles: each takes a quarter of the first screen.
 const TILES: usize = 8;
 
-pub(in crate::web) async fn home(State(web): State<Web>) -> Result<Page, Failure> {
+pub(in crate::web) async fn home(State(web): State<Web>, uri: Uri) -> Result<Page, Failure> {
+    let params = Params::read(&uri, &["bucket"])?;
+    let spending = OverTime {
+        api: SeriesPage::NETWORK,
+        metric: Metric::Spend,
+        here: "/",
+        title: "Paid for settled work",
+        empty: "Nothing was paid in this time.",
+    };
+    let spending = spending.section(&web, &params).await?;
     let request = BoardsRequest {
         metric: Some(Metric::Earned),
         window: Some(Window::All),
@@ -52,6 +62,7 @@ pub(in crate::web) async fn home(State(web): State<Web>) -> Result<Page, Failure
             }
         }
         (tiles(site, &totals.body))
+        (spending)
         div .heading {
             h2 { "Providers by earnings" }
             a href="/providers?window=7d" { "Other times and metrics" }

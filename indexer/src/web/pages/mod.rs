@@ -9,6 +9,7 @@ mod jobs;
 mod lines;
 mod model;
 mod network;
+mod over_time;
 mod provider;
 mod purse;
 mod search;

@@ -10,13 +10,14 @@ use {
     },
     axum::extract::State,
     maud::{Markup, html},
-    quern_api::{Amount, GapItem, LedgerItem, StatusPage, TotalItem, TotalsPage},
+    quern_api::{Amount, EmissionPage, GapItem, LedgerItem, StatusPage, TotalItem, TotalsPage},
     quern_client::text::escaped,
 };
 
 pub(in crate::web) async fn network(State(web): State<Web>) -> Result<Page, Failure> {
     let status = web.ask::<StatusPage>(StatusPage::PATH, &[]).await?;
     let totals = web.ask::<TotalsPage>(TotalsPage::PATH, &[]).await?;
+    let emission = web.ask::<EmissionPage>(EmissionPage::PATH, &[]).await?;
     let (site, page) = (&*web.site, &status.body);
     let body = html! {
         h1 { "Network" }
@@ -30,6 +31,7 @@ pub(in crate::web) async fn network(State(web): State<Web>) -> Result<Page, Fail
             ("Version", html! { "quern-indexer " (page.version) }),
         ]))
         (gaps(page))
+        (rewards(site, &emission.body))
         (ledgers(site, &totals.body.ledgers))
         (sums(site, &totals.body.totals))
     };
@@ -93,6 +95,42 @@ fn gaps(page: &StatusPage) -> Markup {
                 h2 { "Accounts that miss changes" }
                 (parts::table("Accounts that miss changes", &titles, &rows))
             }
+        }
+    }
+}
+
+/// What rewards there are, and for how long.
+fn rewards(site: &Site, page: &EmissionPage) -> Markup {
+    let Some(mint) = page.mint else {
+        return html! {};
+    };
+    let amount = |atoms: u128| {
+        let amount = Amount {
+            atoms,
+            mint,
+            decimals: page.decimals,
+        };
+        parts::money(site, &amount)
+    };
+    html! {
+        section .card {
+            h2 { "Rewards" }
+            (parts::facts(&[
+                ("Can be granted", amount(page.free_atoms.into())),
+                ("This epoch", html! {
+                    (amount(page.spent_atoms.into())) " of " (amount(page.cap_atoms.into())) " granted"
+                    @if let Some(at) = page.epoch_ends_at { ", until " (parts::time(at)) }
+                }),
+                ("Not yet claimed", amount(page.outstanding_atoms.into())),
+                ("Last 7 days", html! { (amount(page.granted_7d_atoms)) " granted" }),
+                ("Runs dry", html! {
+                    @match (page.is_dry, page.runs_dry_at) {
+                        (true, _) => (parts::badge("bad", "nothing is left")),
+                        (false, Some(at)) => { (parts::day(at)) " if it goes on like this" },
+                        (false, None) => "not at all, as it goes",
+                    }
+                }),
+            ]))
         }
     }
 }

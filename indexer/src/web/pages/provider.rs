@@ -1,28 +1,22 @@
 //! A provider: what it earned and did, and what it may take.
 
 use {
-    super::{jobs, purse},
+    super::{jobs, over_time::OverTime, purse},
     crate::web::{
         ask::Web,
-        charts,
         html::{Failure, Freshness, Page, Place},
         parts,
         query::{self, Params},
         site::Site,
-        text::{self, capital},
+        text,
     },
     axum::{
         extract::{Path, State, rejection::PathRejection},
         http::Uri,
     },
     maud::{Markup, html},
-    quern_api::{
-        Amount, Bucket, Key, LevelTotals, Metric, PaidMilestone, ProviderPage, SeriesPage,
-    },
+    quern_api::{Amount, Key, LevelTotals, Metric, PaidMilestone, ProviderPage, SeriesPage},
 };
-
-/// Charts of a page: every mint and assurance level has one of its own.
-const MOST_CHARTS: usize = 4;
 
 pub(in crate::web) async fn provider(
     State(web): State<Web>,
@@ -35,7 +29,14 @@ pub(in crate::web) async fn provider(
         .ask::<ProviderPage>(&ProviderPage::path(address), &[])
         .await?;
     let (site, page) = (&*web.site, &reply.body);
-    let earnings = earnings(&web, &page.owner, &params).await?;
+    let earnings = OverTime {
+        api: &SeriesPage::earnings(page.owner),
+        metric: Metric::Earned,
+        here: &format!("/providers/{}", page.owner),
+        title: "Earnings over time",
+        empty: "It earned nothing in this time.",
+    };
+    let earnings = earnings.section(&web, &params).await?;
     let jobs = jobs::latest(&web, "provider", &page.owner).await?;
     let body = html! {
         (head(page))
@@ -43,7 +44,7 @@ pub(in crate::web) async fn provider(
         (earnings)
         (record(site, page))
         (purse::section(site, &page.purses))
-        (milestones(site, &page.recent_milestones))
+        (milestones(site, &page.owner, &page.recent_milestones))
         (jobs)
     };
     Ok(Page {
@@ -115,52 +116,6 @@ fn rewards(site: &Site, page: &ProviderPage, atoms: u64) -> Markup {
     }
 }
 
-/// What it earned over time, one chart an assurance level and mint.
-async fn earnings(web: &Web, owner: &Key, params: &Params) -> Result<Markup, Failure> {
-    let path = SeriesPage::earnings(owner);
-    let page = web.ask::<SeriesPage>(&path, &params.pairs()).await?.body;
-    let earned = page
-        .series
-        .iter()
-        .filter(|series| series.metric == Metric::Earned);
-    let charts: Vec<Markup> = earned
-        .take(MOST_CHARTS)
-        .map(|series| {
-            let mint = series
-                .mint
-                .map_or_else(String::new, |mint| parts::mint_text(&web.site, &mint));
-            let title = format!(
-                "{}, {mint} each {}",
-                capital(series.assurance.word()),
-                page.bucket.word()
-            );
-            charts::bars(&title, &page, series)
-        })
-        .collect();
-    let here = format!("/providers/{owner}");
-    let buckets: Vec<_> = Bucket::ALL
-        .iter()
-        .map(|bucket| {
-            let href = params.with("bucket", Some(bucket.word())).link(&here);
-            (
-                format!("By {}", bucket.word()),
-                href,
-                *bucket == page.bucket,
-            )
-        })
-        .collect();
-    Ok(html! {
-        section .card {
-            div .heading {
-                h2 { "Earned lately" }
-                (parts::choices("Bars", &buckets))
-            }
-            @if charts.is_empty() { (parts::empty("It earned nothing in this time.")) }
-            @for chart in &charts { (chart) }
-        }
-    })
-}
-
 fn record(site: &Site, page: &ProviderPage) -> Markup {
     let titles = [
         ("Assurance", false),
@@ -188,7 +143,7 @@ fn record(site: &Site, page: &ProviderPage) -> Markup {
     }
 }
 
-fn milestones(site: &Site, milestones: &[PaidMilestone]) -> Markup {
+fn milestones(site: &Site, owner: &Key, milestones: &[PaidMilestone]) -> Markup {
     let titles = [
         ("Paid", false),
         ("Job", false),
@@ -218,6 +173,10 @@ fn milestones(site: &Site, milestones: &[PaidMilestone]) -> Markup {
             h2 { "Latest paid milestones" }
             @if rows.is_empty() { (parts::empty("None of its milestones was paid in full yet.")) }
             @else { (parts::table("Latest paid milestones", &titles, &rows)) }
+            p .quiet .after {
+                "Everything that came and went: "
+                a href={ "/v1/providers/" (owner) "/ledger.csv" } { "ledger as a table (CSV)" }
+            }
         }
     }
 }
