@@ -78,11 +78,15 @@ words! {
         Milestones = "milestones",
         /// Rewards accrued.
         Rewards = "rewards",
+        // No provider is ranked by what follows, and only providers are on a command line.
         /// Royalties earned.
+        #[cfg_attr(feature = "clap", value(skip))]
         Royalties = "royalties",
         /// Prices paid.
+        #[cfg_attr(feature = "clap", value(skip))]
         Spend = "spend",
         /// Protocol fees in them.
+        #[cfg_attr(feature = "clap", value(skip))]
         Fees = "fees",
     }
 

@@ -4,5 +4,6 @@
 pub mod history;
 pub mod node;
 pub mod process;
+pub mod served;
 
 pub use history::*;
