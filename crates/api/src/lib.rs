@@ -8,6 +8,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod audit;
 pub mod digits;
 pub mod jobs;
 pub mod key;
@@ -21,6 +22,7 @@ pub mod totals;
 pub mod words;
 
 pub use {
+    audit::{AuditPage, DifferenceItem},
     jobs::{JobDemand, JobItem, JobList, JobPage, JobRequest, JobStep, JobSubmission, JobsRequest},
     key::{Key, Signature},
     leaderboard::{Board, Boards, BoardsRequest, Entry},
@@ -31,8 +33,8 @@ pub use {
     status::{GapItem, HealthPage, StatusPage},
     totals::{LedgerItem, TotalItem, TotalsPage, TotalsRequest},
     words::{
-        AccountKind, Assurance, Category, ConvictionReason, DemandState, Finality, JobKind,
-        JobState, Metric, Outcome, UnknownWord, Window,
+        AccountKind, Assurance, AuditCheck, AuditVerdict, Category, ConvictionReason, DemandState,
+        Finality, JobKind, JobState, Metric, Outcome, UnknownWord, Window,
     },
 };
 

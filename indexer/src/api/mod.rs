@@ -4,6 +4,7 @@
 //! Every reply says as of which slot it is, that its data are finalized, and how far behind the node they are. Amounts are
 //! strings with mint and decimals beside them; lists go on by opaque cursors; errors are `application/problem+json`.
 
+mod audit;
 mod error;
 mod jobs;
 mod json;
@@ -29,8 +30,8 @@ use {
         routing::{MethodRouter, get},
     },
     quern_api::{
-        BoardsRequest, HealthPage, JobPage, JobsRequest, Key, ProviderPage, PursePage, StatusPage,
-        TotalsPage,
+        AuditPage, BoardsRequest, HealthPage, JobPage, JobsRequest, Key, ProviderPage, PursePage,
+        StatusPage, TotalsPage,
     },
     std::{sync::Arc, time::Duration},
     tokio::sync::Semaphore,
@@ -61,7 +62,7 @@ const CONCURRENT_REQUESTS: usize = 64;
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Every page that reads the store.
-fn routes() -> [(String, MethodRouter<ApiState>); 8] {
+fn routes() -> [(String, MethodRouter<ApiState>); 9] {
     const ADDRESS: &str = "{address}";
     [
         (StatusPage::PATH.to_owned(), get(status::status)),
@@ -71,6 +72,7 @@ fn routes() -> [(String, MethodRouter<ApiState>); 8] {
         (JobPage::path(ADDRESS), get(jobs::job)),
         (PursePage::path(ADDRESS), get(purses::purse)),
         (TotalsPage::PATH.to_owned(), get(totals::totals)),
+        (AuditPage::PATH.to_owned(), get(audit::audit)),
         (HealthPage::READY.to_owned(), get(status::ready)),
     ]
 }
@@ -127,7 +129,7 @@ async fn bounded(State(places): State<Arc<Semaphore>>, request: Request, next: N
 async fn unknown_path(uri: Uri) -> ApiError {
     ApiError::not_found(format!(
         "there is no page {}; try /v1/status, /v1/leaderboards/providers, /v1/providers/ADDRESS, /v1/jobs, \
-         /v1/jobs/ADDRESS, /v1/purses/ADDRESS or /v1/totals",
+         /v1/jobs/ADDRESS, /v1/purses/ADDRESS, /v1/totals or /v1/audit",
         uri.path()
     ))
 }

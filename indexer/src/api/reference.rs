@@ -4,9 +4,9 @@
 use {
     super::{CONCURRENT_REQUESTS, REQUEST_TIMEOUT, leaderboard::MAX_BOARDS, totals::MAX_MINTS},
     quern_api::{
-        Assurance, BoardsRequest, DEFAULT_PAGE_ROWS, HealthPage, JobPage, JobRequest, JobState,
-        JobsRequest, MAX_PAGE_ROWS, Metric, ProviderPage, PursePage, StatusPage, TotalsPage,
-        TotalsRequest, Window, problem::MEDIA_TYPE,
+        Assurance, AuditPage, BoardsRequest, DEFAULT_PAGE_ROWS, HealthPage, JobPage, JobRequest,
+        JobState, JobsRequest, MAX_PAGE_ROWS, Metric, ProviderPage, PursePage, StatusPage,
+        TotalsPage, TotalsRequest, Window, problem::MEDIA_TYPE,
     },
     serde_json::Value,
     std::fmt::Write,
@@ -86,6 +86,12 @@ pub fn routes() -> Vec<Route> {
             "Sums over everything, to be compared with the chain.",
             &TotalsRequest::PARAMS,
             accepted!("totals"),
+        ),
+        route(
+            AuditPage::PATH.to_owned(),
+            "Whether the tables are what the chain holds: the last comparison of every account, vault, reservation and sum.",
+            &[],
+            accepted!("audit"),
         ),
         route(
             HealthPage::READY.to_owned(),

@@ -5,6 +5,7 @@
 //! it. Another engine is a migration and queries.
 
 mod apply;
+mod audit;
 mod digest;
 mod rebuild;
 mod rows;
@@ -14,6 +15,7 @@ mod windows;
 
 pub use {
     apply::{Batch, Written},
+    audit::{AuditRow, DIFFERENCES_KEPT, DifferenceRow},
     rebuild::{Loss, Rebuilt},
     rows::{
         BoardQuery, Cursor, DeadLetter, Engine, Entity, Gap, Holes, JobsQuery, Meta, Origin,
@@ -177,6 +179,16 @@ impl Store {
             ..rows.meta().await?
         };
         rows.put_meta(&meta).await?;
+        rows.commit().await
+    }
+
+    /// Keeps what a comparison with the chain found, in place of the one before.
+    ///
+    /// # Errors
+    /// See [`Self::read`]; then nothing was changed.
+    pub async fn put_audit(&self, audit: &AuditRow) -> Result<()> {
+        let mut rows = self.engine.write().await?;
+        rows.put_audit(audit).await?;
         rows.commit().await
     }
 

@@ -3,6 +3,7 @@
 //! A function gives nothing where a row cannot be shown: the account's values were never told. Codes that this version does
 //! not know never reach a row ([`crate::project::Event::check`]).
 
+mod audit;
 mod describe;
 mod jobs;
 mod leaderboard;
@@ -13,6 +14,7 @@ mod totals;
 pub mod words;
 
 pub use {
+    audit::audit,
     describe::describe,
     jobs::{job, job_page},
     leaderboard::{board, window_start},

@@ -1,13 +1,14 @@
 //! Queries.
 
 use {
-    super::{SqliteRows, bulk, columns, numbers::numbers_sql},
+    super::{SqliteRows, audit, bulk, columns, numbers::numbers_sql},
     crate::{
         error::Result,
         project::{
             EntityKey, EntityRow, Event, EventId, ScoreKey, Settlement, program::EntityKind,
             window_bucket,
         },
+        store::AuditRow,
         store::rows::{
             BoardQuery, Cursor, Entity, Gap, Holes, JobsQuery, Meta, Origin, Projected, Projection,
             Queries, StepEnd, Steps, TimelineStep,
@@ -336,6 +337,21 @@ impl Queries for SqliteRows {
             .boxed()
     }
 
+    fn live(&mut self, kind: u8) -> BoxStream<'_, Result<Entity>> {
+        const SQL: &str = concat!(
+            "SELECT ",
+            entity_columns!(),
+            " FROM entity",
+            entity_joins!(),
+            "WHERE kind = ? AND NOT closed ORDER BY address"
+        );
+        sqlx::query(SQL)
+            .bind(i64::from(kind))
+            .fetch(&mut *self.transaction)
+            .map(|row| columns::entity(&row?))
+            .boxed()
+    }
+
     async fn entities(&mut self, keys: &[EntityKey]) -> Result<Vec<(EntityKey, EntityRow)>> {
         let mut entities = Vec::new();
         for some in bulk::parts(keys) {
@@ -559,6 +575,10 @@ impl Queries for SqliteRows {
             &found.fetch_all(&mut *self.transaction).await?,
             columns::entity,
         )
+    }
+
+    async fn audit(&mut self) -> Result<Option<AuditRow>> {
+        audit::last(&mut self.transaction).await
     }
 }
 

@@ -1,10 +1,11 @@
 //! Changes.
 
 use {
-    super::{SqliteRows, bulk, columns, numbers::Numbers, read},
+    super::{SqliteRows, audit, bulk, columns, numbers::Numbers, read},
     crate::{
         error::{IndexerError, Result},
         project::{EntityKey, EntityRow, Event, EventId, ScoreKey, Settlement, Total, TotalKey},
+        store::AuditRow,
         store::rows::{DeadLetter, Meta, Projection, Rows, StepRow, Tally},
     },
     async_trait::async_trait,
@@ -383,6 +384,10 @@ impl Rows for SqliteRows {
             query.execute(&mut *self.transaction).await?;
         }
         Ok(())
+    }
+
+    async fn put_audit(&mut self, found: &AuditRow) -> Result<()> {
+        audit::replace(&mut self.transaction, found).await
     }
 
     async fn clear(&mut self, projection: Projection) -> Result<()> {
