@@ -16,6 +16,7 @@ use {
         EncodedConfirmedTransactionWithStatusMeta, EncodedTransaction, UiCompiledInstruction,
         UiInstruction, UiMessage, UiTransactionEncoding, option_serializer::OptionSerializer,
     },
+    std::sync::OnceLock,
 };
 
 /// The newest version of transactions that this crate can decode.
@@ -138,7 +139,7 @@ pub fn events_of_program(
         }
     }
 
-    let (event_authority, _) = addresses::event_authority_of(program_id);
+    let event_authority = authority_of(program_id);
     let groups = match &meta.inner_instructions {
         OptionSerializer::Some(groups) => &groups[..],
         // A node that keeps no inner instructions would hide events; where the program does not occur it hides nothing.
@@ -168,6 +169,16 @@ pub fn events_of_program(
         .events
         .sort_by_key(|event| (event.instruction, event.inner));
     Ok(found)
+}
+
+/// Who signs a program's events. Searched for once: a process reads the events of one program, and many of them.
+fn authority_of(program_id: &Pubkey) -> Pubkey {
+    static KNOWN: OnceLock<(Pubkey, Pubkey)> = OnceLock::new();
+    let searched = || addresses::event_authority_of(program_id).0;
+    match KNOWN.get_or_init(|| (*program_id, searched())) {
+        (known, authority) if known == program_id => *authority,
+        _ => searched(),
+    }
 }
 
 impl TransactionEvents {

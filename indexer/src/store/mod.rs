@@ -16,7 +16,7 @@ mod windows;
 pub use {
     apply::{Batch, Written},
     audit::{AuditRow, DIFFERENCES_KEPT, DifferenceRow},
-    rebuild::{Loss, Rebuilt},
+    rebuild::{Loss, Rebuilt, Replayed},
     rows::{
         BoardQuery, Cursor, DeadLetter, Engine, Entity, Gap, Holes, JobsQuery, Meta, Origin,
         Projected, Projection, Queries, Rows, StepEnd, StepRow, Steps, Tally, TimelineStep,
@@ -166,6 +166,17 @@ impl Store {
         let rebuilt = rebuild::rebuild(&mut *rows).await?;
         rows.commit().await?;
         Ok(Some(rebuilt))
+    }
+
+    /// Tries every dead letter again: those that this version understands become events.
+    ///
+    /// # Errors
+    /// See [`Self::read`]; then nothing was changed.
+    pub async fn replay(&self) -> Result<Replayed> {
+        let mut rows = self.engine.write().await?;
+        let replayed = rebuild::replay(&mut *rows).await?;
+        rows.commit().await?;
+        Ok(replayed)
     }
 
     /// Has the next run walk the whole history again.

@@ -334,6 +334,35 @@ impl History {
         address
     }
 
+    /// A job that waits for a provider; returns its address.
+    pub fn open_job(&mut self) -> Pubkey {
+        const PRICE: u64 = 1_000;
+        let (mint, client) = (self.mints[0], self.clients[0]);
+        self.jobs += 1;
+        let address = address(70, self.jobs);
+        let mut job = Job::zeroed();
+        (job.client, job.mint, job.assurance, job.kind) = (client, mint, 1, 1);
+        (job.state, job.milestones) = (JobState::Open as u8, 1);
+        job.price_atoms = PRICE.into();
+        self.move_escrow(&client, PRICE as i64);
+        let changes = vec![
+            job_changed(&mut job, &address),
+            self.purse_changed(&client, &mint),
+        ];
+        let at = self.at;
+        self.tell(QuernEvent::JobCreated(JobCreated {
+            at,
+            job: address,
+            client,
+            model: Pubkey::default(),
+            mint,
+            escrow_atoms: PRICE,
+            input_uri: String::new(),
+            changes,
+        }));
+        address
+    }
+
     fn settle(
         &mut self,
         address: &Pubkey,
@@ -351,7 +380,7 @@ impl History {
         self.pay(&client, &creator, royalty);
         self.pay(&client, &provider, earned);
         let account = self.accounts.get_mut(&provider).unwrap();
-        account.settled = (account.settled.get() + 1).into();
+        account.count_settled(job.assurance(), job.work.get());
         account.rewards_accrued_atoms = (account.rewards_accrued_atoms.get() + reward).into();
         self.emission.outstanding_atoms = (self.emission.outstanding_atoms.get() + reward).into();
         let mut changes = vec![

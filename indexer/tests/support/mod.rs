@@ -4,5 +4,7 @@
 pub mod history;
 pub mod node;
 pub mod process;
+pub mod simulated;
+pub mod transaction;
 
 pub use history::*;
