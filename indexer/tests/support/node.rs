@@ -14,7 +14,7 @@ use {
         accounts::QuernAccount,
         quern::{
             self,
-            state::{Demand, Emission, Job, MintConfig, Model, Protocol, Provider, Purse},
+            state::{Demand, Emission, Entity, Job, MintConfig, Model, Protocol, Provider, Purse},
         },
     },
     quern_indexer::project::Event,
