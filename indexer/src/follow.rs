@@ -11,7 +11,11 @@ use {
     backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder},
     futures::StreamExt,
     quern_api::{Key, Signature},
-    std::{collections::BTreeSet, sync::Arc, time::Duration},
+    std::{
+        collections::{BTreeSet, HashSet},
+        sync::Arc,
+        time::Duration,
+    },
     tokio::{
         sync::{mpsc, watch},
         task::JoinSet,
@@ -37,6 +41,7 @@ const LONGEST_REPAIR_PAUSE: Duration = Duration::from_secs(3_600);
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 
 /// What follows what.
+#[derive(Clone)]
 pub struct Follower {
     /// Where transactions come from.
     pub source: Arc<dyn Source>,
@@ -261,11 +266,20 @@ impl Follower {
     ) -> Result<()> {
         let items = self.unknown(items).await?;
         let new = items.len();
-        // One batch is written while the next one is read; a slow store holds the reading, and nothing is dropped.
+        // One batch is written while the next one is read, on any thread; a slow store holds the reading, and nothing is dropped.
         let (send, receive) = mpsc::channel(1);
-        let reading = self.read_batches(items, end.chain_time, Keep::All, send);
-        let (written, read) = tokio::join!(self.write_batches(receive), reading);
-        let (mut events, (mut batch, latest_at)) = (written?, read?);
+        let follower = self.clone();
+        // Dropped, it stops.
+        let mut writing = JoinSet::new();
+        writing.spawn(async move { follower.write_batches(receive).await });
+        let read = self
+            .read_batches(items, end.chain_time, Keep::All, send)
+            .await;
+        let mut events = 0;
+        while let Some(written) = writing.join_next().await {
+            events += written??;
+        }
+        let (mut batch, latest_at) = read?;
         let chain_time = tip.time.unwrap_or(latest_at.max(0));
         batch.cursor = Some(Cursor { chain_time, ..end });
         batch.from_start = from_start;
@@ -276,12 +290,19 @@ impl Follower {
         Ok(())
     }
 
-    /// Those of these transactions that were not read yet, each once.
-    async fn unknown(&self, mut items: Vec<Item>) -> Result<Vec<Item>> {
-        let signatures: Vec<Signature> = items.iter().map(|item| item.signature).collect();
-        let mut known = self.store.known(&signatures).await?;
-        items.retain(|item| known.insert(item.signature));
-        Ok(items)
+    /// Those of these transactions that were not read yet, each once. A walk through the whole history has millions of items: they
+    /// are looked up piece by piece.
+    async fn unknown(&self, items: Vec<Item>) -> Result<Vec<Item>> {
+        let mut unknown = Vec::new();
+        let mut seen = HashSet::new();
+        for piece in items.chunks(BATCH_TRANSACTIONS) {
+            let signatures: Vec<Signature> = piece.iter().map(|item| item.signature).collect();
+            let known = self.store.known(&signatures).await?;
+            let is_new =
+                |item: &&Item| !known.contains(&item.signature) && seen.insert(item.signature);
+            unknown.extend(piece.iter().filter(is_new));
+        }
+        Ok(unknown)
     }
 
     /// Reads these transactions and sends them on in full batches; gives back the rest and the latest time in any of them.
