@@ -5,12 +5,17 @@ mod support;
 
 use {
     quern_api::{
-        Assurance, Boards, BoardsRequest, Category, ConvictionReason, DEFAULT_PAGE_ROWS,
-        DemandState, Finality, HealthPage, JobList, JobPage, JobRequest, JobState, JobsRequest,
-        Key, MAX_PAGE_ROWS, Metric, Outcome, Problem, ProviderPage, PursePage, Ranked, Reply,
-        StatusPage, TotalsPage, Window, jobs::JobConviction, problem::MEDIA_TYPE,
+        Assurance, AuditCheck, AuditPage, Boards, BoardsRequest, Category, ConvictionReason,
+        DEFAULT_PAGE_ROWS, DemandState, Finality, HealthPage, JobList, JobPage, JobRequest,
+        JobState, JobsRequest, Key, MAX_PAGE_ROWS, Metric, Outcome, Problem, ProviderPage,
+        PursePage, Ranked, Reply, StatusPage, TotalsPage, Window, jobs::JobConviction, problem::MEDIA_TYPE,
     },
-    quern_indexer::{Config, Indexer, IndexerError, api::reference},
+    quern_indexer::{
+        Config, Indexer, IndexerError,
+        api::reference,
+        project::program::EntityKind,
+        store::{AuditRow, DifferenceRow},
+    },
     serde::de::DeserializeOwned,
     std::{collections::BTreeMap, time::Duration},
     support::{History, TRACE, key, recording},
@@ -491,12 +496,34 @@ async fn texts_of_strangers_hide_nothing_in_the_json() {
     served.indexer.stop().await.unwrap();
 }
 
+/// What an audit keeps that found a purse with other atoms.
+fn audited(purse: &Key) -> AuditRow {
+    AuditRow {
+        slot: 1_050,
+        at: 1_900_000_900,
+        figures: 279,
+        unsettled: 0,
+        found: 1,
+        differences: vec![DifferenceRow {
+            check: AuditCheck::Accounts,
+            kind: EntityKind::Purse as u8,
+            address: *purse,
+            figure: "free_atoms".to_owned(),
+            expected: "266791".to_owned(),
+            found: "266790".to_owned(),
+        }],
+        error: None,
+    }
+}
+
 /// The JSON itself is a contract with readers that do not use our types.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_json_of_every_page_stays_as_it_is() {
     let served = Served::start(4).await;
     let history = &served.history;
     let provider = history.providers[0];
+    let audit = audited(&key(&History::purse_address(&provider)));
+    served.indexer.store().put_audit(&audit).await.unwrap();
     let pages = [
         ("status", StatusPage::PATH.to_owned()),
         (
@@ -508,6 +535,7 @@ async fn the_json_of_every_page_stays_as_it_is() {
         ("job", JobPage::path(support::address(70, 5))),
         ("purse", PursePage::path(History::purse_address(&provider))),
         ("totals", TotalsPage::PATH.to_owned()),
+        ("audit", AuditPage::PATH.to_owned()),
         ("health", HealthPage::READY.to_owned()),
     ];
     let pretty = |text: &str| {

@@ -256,6 +256,36 @@ words! {
         Campaign = "campaign",
     }
 
+    /// What a comparison with the chain found.
+    AuditVerdict {
+        /// None was finished yet.
+        Pending = "pending",
+        /// Every figure agrees.
+        Equal = "equal",
+        /// Some figure differs.
+        Different = "different",
+        /// The last one could not be finished.
+        Failed = "failed",
+    }
+
+    /// A comparison with the chain, or of sums with each other.
+    AuditCheck {
+        /// Every account, value by value.
+        Accounts = "accounts",
+        /// Each vault and each mint's total with the purses (P1).
+        Vaults = "vaults",
+        /// Each purse's reserved atoms with what they stand behind (P2).
+        Reservations = "reservations",
+        /// Each mint's total with deposits and withdrawals (P3).
+        Deposits = "deposits",
+        /// Prices and escrows with their parts (P4).
+        Parts = "parts",
+        /// Rewards with caps, grants and claims (P5).
+        Rewards = "rewards",
+        /// Each provider's counters with its numbers on leaderboards.
+        Counters = "counters",
+    }
+
     /// How sure a reply is.
     Finality {
         /// Nothing in it can be undone.

@@ -1,12 +1,17 @@
 //! The default source: a node's JSON-RPC. What is asked again, [`rpc`] says; what fails in the end, the next walk asks for.
 
 use {
-    super::{Endpoint, Item, Progress, Range, Source, Tip, Walk},
-    crate::error::{IndexerError, Result},
+    super::{Accounts, Endpoint, Held, Item, MOST_OF_ACCOUNT, Progress, Range, Source, Tip, Walk},
+    crate::{
+        error::{IndexerError, Result},
+        project::program::EntityKind,
+    },
     async_trait::async_trait,
     futures::StreamExt,
     quern_api::{Key, Signature},
-    quern_client::{Hash, Pubkey, addresses, cluster, events::transaction_config, rpc, text},
+    quern_client::{
+        Hash, Pubkey, addresses, census, cluster, events::transaction_config, rpc, text,
+    },
     serde_json::json,
     solana_commitment_config::CommitmentConfig,
     solana_pubsub_client::{
@@ -76,6 +81,11 @@ impl RpcSource {
             options.timeout,
             CommitmentConfig::finalized(),
         );
+        Self::over(client, options)
+    }
+
+    /// The same over any connection, which asks at `finalized`.
+    pub fn over(client: RpcClient, options: RpcOptions) -> Self {
         let noticed = Arc::new(Notify::new());
         let listener = options
             .ws_url
@@ -90,8 +100,29 @@ impl RpcSource {
         }
     }
 
+    /// A walk through the transactions that name an account; given up once it is longer than `most`.
+    async fn walk_through(&self, account: &Key, range: &Range, most: usize) -> Result<Vec<Item>> {
+        let mut walk = Walk::new(range);
+        let mut before = None;
+        loop {
+            let page = self.signatures(account, range, before).await?;
+            if walk.page(&page)? == Progress::Whole || walk.len() >= most {
+                return Ok(walk.finish());
+            }
+            let last = page.last().map(|(item, _)| item.signature);
+            if last == before {
+                return Err(IndexerError::Rpc {
+                    method: "getSignaturesForAddress",
+                    reason: "it answers with the same page again".to_owned(),
+                });
+            }
+            before = last;
+        }
+    }
+
     async fn signatures(
         &self,
+        account: &Key,
         range: &Range,
         before: Option<Signature>,
     ) -> Result<Vec<(Item, bool)>> {
@@ -103,7 +134,7 @@ impl RpcSource {
         if let Some(before) = before {
             config["before"] = json!(before.to_string());
         }
-        let params = json!([self.program.to_string(), config]);
+        let params = json!([account.to_string(), config]);
         let page: Vec<RpcConfirmedTransactionStatusWithSignature> = self
             .client
             .send(RpcRequest::GetSignaturesForAddress, params)
@@ -190,22 +221,16 @@ impl Source for RpcSource {
     }
 
     async fn walk(&self, range: &Range) -> Result<Vec<Item>> {
-        let mut walk = Walk::new(range);
-        let mut before = None;
-        loop {
-            let page = self.signatures(range, before).await?;
-            if walk.page(&page)? == Progress::Whole {
-                return Ok(walk.finish());
-            }
-            let last = page.last().map(|(item, _)| item.signature);
-            if last == before {
-                return Err(IndexerError::Rpc {
-                    method: "getSignaturesForAddress",
-                    reason: "it answers with the same page again".to_owned(),
-                });
-            }
-            before = last;
-        }
+        self.walk_through(&self.program, range, usize::MAX).await
+    }
+
+    async fn walk_of(&self, account: &Key, tip: Tip) -> Result<Vec<Item>> {
+        let range = Range {
+            tip,
+            floor: None,
+            origin: None,
+        };
+        self.walk_through(account, &range, MOST_OF_ACCOUNT).await
     }
 
     async fn transaction(&self, item: &Item) -> Result<EncodedConfirmedTransactionWithStatusMeta> {
@@ -226,6 +251,30 @@ impl Source for RpcSource {
             () = tokio::time::sleep(self.poll) => {}
             () = self.noticed.notified() => tokio::time::sleep(GATHERING.min(self.poll)).await,
         }
+    }
+}
+
+#[async_trait]
+impl Accounts for RpcSource {
+    async fn of_kind(&self, kind: EntityKind, part: Option<u8>) -> Result<Held> {
+        let program = Pubkey::from(self.program.0);
+        let found = census::of_kind(&self.client, &program, kind, part)
+            .await
+            .map_err(|error| self.failed("getProgramAccounts", error))?;
+        let accounts = found.accounts.into_iter();
+        Ok(Held {
+            slot: found.slot,
+            accounts: accounts
+                .map(|(address, fixed)| (Key(address.to_bytes()), fixed))
+                .collect(),
+        })
+    }
+
+    async fn token_atoms(&self, accounts: &[Key]) -> Result<(u64, Vec<Option<u64>>)> {
+        let accounts: Vec<Pubkey> = accounts.iter().map(|key| Pubkey::from(key.0)).collect();
+        census::token_atoms(&self.client, &accounts)
+            .await
+            .map_err(|error| self.failed("getMultipleAccounts", error))
     }
 }
 

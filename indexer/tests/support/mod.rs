@@ -5,5 +5,7 @@ pub mod history;
 pub mod node;
 pub mod process;
 pub mod served;
+pub mod simulated;
+pub mod transaction;
 
 pub use history::*;
