@@ -8,7 +8,8 @@ use {
         Assurance, AuditCheck, AuditPage, Boards, BoardsRequest, Category, ConvictionReason,
         DEFAULT_PAGE_ROWS, DemandState, Finality, HealthPage, JobList, JobPage, JobRequest,
         JobState, JobsRequest, Key, MAX_PAGE_ROWS, Metric, Outcome, Problem, ProviderPage,
-        PursePage, Ranked, Reply, StatusPage, TotalsPage, Window, jobs::JobConviction, problem::MEDIA_TYPE,
+        PursePage, Ranked, Reply, StatusPage, TotalsPage, Window, jobs::JobConviction,
+        problem::MEDIA_TYPE,
     },
     quern_indexer::{
         Config, Indexer, IndexerError,

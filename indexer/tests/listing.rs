@@ -57,7 +57,10 @@ async fn the_fees_adapter_says_what_the_feed_says() {
         atoms.parse::<u128>().unwrap()
     };
     assert_eq!(found["dailyFees"][&mint], of("paid_atoms").to_string());
-    assert_eq!(found["dailyRevenue"][&mint], of("protocol_atoms").to_string());
+    assert_eq!(
+        found["dailyRevenue"][&mint],
+        of("protocol_atoms").to_string()
+    );
     let supply = of("provider_atoms") + of("royalty_atoms");
     assert_eq!(found["dailySupplySideRevenue"][&mint], supply.to_string());
     assert!(of("paid_atoms") > 0);

@@ -53,9 +53,9 @@ pub use {
     status::{GapItem, HealthPage, StatusPage},
     totals::{LedgerItem, TotalItem, TotalsPage, TotalsRequest},
     words::{
-        AccountKind, AssetKind, Assurance, AuditCheck, AuditVerdict, Bucket, Category, ConvictionReason, DemandState,
-        Direction, Finality, JobKind, JobState, LedgerKind, Metric, Outcome, Ranked, UnknownWord,
-        Window,
+        AccountKind, AssetKind, Assurance, AuditCheck, AuditVerdict, Bucket, Category,
+        ConvictionReason, DemandState, Direction, Finality, JobKind, JobState, LedgerKind, Metric,
+        Outcome, Ranked, UnknownWord, Window,
     },
 };
 

@@ -4,8 +4,8 @@
 use {
     super::openapi::{PROBLEMS, document},
     quern_api::{
-        AuditPage, BoardsRequest, DEFAULT_PAGE_ROWS, HealthPage, JobsRequest, MAX_PAGE_ROWS, StatusPage,
-        TotalsPage, problem::MEDIA_TYPE,
+        AuditPage, BoardsRequest, DEFAULT_PAGE_ROWS, HealthPage, JobsRequest, MAX_PAGE_ROWS,
+        StatusPage, TotalsPage, problem::MEDIA_TYPE,
     },
     serde_json::Value,
     std::fmt::Write,

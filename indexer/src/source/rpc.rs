@@ -4,6 +4,7 @@ use {
     super::{Accounts, Endpoint, Held, Item, MOST_OF_ACCOUNT, Progress, Range, Source, Tip, Walk},
     crate::{
         error::{IndexerError, Result},
+        metrics,
         project::program::EntityKind,
     },
     async_trait::async_trait,
@@ -139,6 +140,7 @@ impl RpcSource {
             .client
             .send(RpcRequest::GetSignaturesForAddress, params)
             .await
+            .inspect(|_| metrics::called("getSignaturesForAddress", true))
             .map_err(|error| self.failed("getSignaturesForAddress", error))?;
         page.into_iter()
             .map(|entry| {
@@ -175,6 +177,7 @@ impl RpcSource {
             .client
             .get_account_with_commitment(&address, CommitmentConfig::finalized())
             .await
+            .inspect(|_| metrics::called("getAccountInfo", true))
             .map_err(|error| self.failed("getAccountInfo", error))?;
         let named = answer
             .value
@@ -196,6 +199,7 @@ impl RpcSource {
     }
 
     fn failed(&self, method: &'static str, error: ClientError) -> IndexerError {
+        metrics::called(method, false);
         let reason = reason(&self.url, error);
         IndexerError::Rpc { method, reason }
     }
@@ -205,14 +209,18 @@ impl RpcSource {
 impl Source for RpcSource {
     async fn genesis(&self) -> Result<Option<String>> {
         let hash = self.client.get_genesis_hash().await;
-        let hash = hash.map_err(|error| self.failed("getGenesisHash", error))?;
+        let hash = hash
+            .inspect(|_| metrics::called("getGenesisHash", true))
+            .map_err(|error| self.failed("getGenesisHash", error))?;
         self.check_cluster(hash).await?;
         Ok(Some(hash.to_string()))
     }
 
     async fn tip(&self) -> Result<Tip> {
         let slot = self.client.get_slot().await;
-        let slot = slot.map_err(|error| self.failed("getSlot", error))?;
+        let slot = slot
+            .inspect(|_| metrics::called("getSlot", true))
+            .map_err(|error| self.failed("getSlot", error))?;
         // Only windows of leaderboards need the time, and an older one serves them too.
         Ok(Tip {
             slot,
@@ -240,6 +248,7 @@ impl Source for RpcSource {
             .client
             .send(RpcRequest::GetTransaction, params)
             .await
+            .inspect(|_| metrics::called("getTransaction", true))
             .map_err(|error| self.failed("getTransaction", error))?;
         found.ok_or_else(|| IndexerError::MissingTransaction {
             signature: item.signature.to_string(),
@@ -260,6 +269,7 @@ impl Accounts for RpcSource {
         let program = Pubkey::from(self.program.0);
         let found = census::of_kind(&self.client, &program, kind, part)
             .await
+            .inspect(|_| metrics::called("getProgramAccounts", true))
             .map_err(|error| self.failed("getProgramAccounts", error))?;
         let accounts = found.accounts.into_iter();
         Ok(Held {
@@ -274,6 +284,7 @@ impl Accounts for RpcSource {
         let accounts: Vec<Pubkey> = accounts.iter().map(|key| Pubkey::from(key.0)).collect();
         census::token_atoms(&self.client, &accounts)
             .await
+            .inspect(|_| metrics::called("getMultipleAccounts", true))
             .map_err(|error| self.failed("getMultipleAccounts", error))
     }
 }
