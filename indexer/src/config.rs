@@ -43,6 +43,9 @@ pub struct Config {
     /// Transactions fetched at a time
     #[arg(long, env = "QUERN_FETCHES", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=64))]
     pub fetches: u16,
+    /// Pause between comparisons of the tables with the chain's accounts, in seconds; 0 compares never
+    #[arg(long, env = "QUERN_AUDIT_SECS", default_value_t = 900)]
+    pub audit_secs: u64,
     /// Slots behind the node from which on /health/ready says no
     #[arg(long, env = "QUERN_MOST_LAG_SLOTS", default_value_t = 150)]
     pub most_lag_slots: u64,
@@ -75,6 +78,7 @@ impl Config {
             recording: None,
             poll_millis: 1_000,
             fetches: 8,
+            audit_secs: 900,
             most_lag_slots: 150,
             max_connections: 512,
             max_connections_per_address: 64,

@@ -9,6 +9,7 @@
 #![forbid(unsafe_code)]
 
 pub mod accounts;
+pub mod audit;
 pub mod digits;
 pub mod events;
 pub mod jobs;
@@ -30,6 +31,7 @@ pub use {
         ClientPage, ClientTotals, MintItem, MintList, ModelItem, ModelList, ModelPage, ModelTotals,
         ModelsRequest, ProviderItem, ProviderList, ProvidersRequest,
     },
+    audit::{AuditPage, DifferenceItem},
     events::{EventItem, EventList, EventsRequest, StreamRequest},
     jobs::{
         JobDemand, JobItem, JobList, JobPage, JobRequest, JobStep, JobSubmission, JobsRequest,
@@ -51,9 +53,9 @@ pub use {
     status::{GapItem, HealthPage, StatusPage},
     totals::{LedgerItem, TotalItem, TotalsPage, TotalsRequest},
     words::{
-        AccountKind, AssetKind, Assurance, Bucket, Category, ConvictionReason, DemandState,
-        Direction, Finality, JobKind, JobState, LedgerKind, Metric, Outcome, Ranked, UnknownWord,
-        Window,
+        AccountKind, AssetKind, Assurance, AuditCheck, AuditVerdict, Bucket, Category,
+        ConvictionReason, DemandState, Direction, Finality, JobKind, JobState, LedgerKind, Metric,
+        Outcome, Ranked, UnknownWord, Window,
     },
 };
 

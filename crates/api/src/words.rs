@@ -7,7 +7,6 @@ macro_rules! words {
         $(#[$doc])*
         #[derive(
             Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
-            utoipa::ToSchema,
         )]
         #[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
         pub enum $name {
@@ -18,6 +17,17 @@ macro_rules! words {
                 $variant,
             )+
         }
+
+        impl utoipa::PartialSchema for $name {
+            fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
+                utoipa::openapi::ObjectBuilder::new()
+                    .schema_type(utoipa::openapi::schema::Type::String)
+                    .enum_values(Some([$($word),+]))
+                    .into()
+            }
+        }
+
+        impl utoipa::ToSchema for $name {}
 
         impl $name {
             /// All of them.
@@ -78,11 +88,15 @@ words! {
         Milestones = "milestones",
         /// Rewards accrued.
         Rewards = "rewards",
+        // No provider is ranked by what follows, and only providers are on a command line.
         /// Royalties earned.
+        #[cfg_attr(feature = "clap", value(skip))]
         Royalties = "royalties",
         /// Prices paid.
+        #[cfg_attr(feature = "clap", value(skip))]
         Spend = "spend",
         /// Protocol fees in them.
+        #[cfg_attr(feature = "clap", value(skip))]
         Fees = "fees",
     }
 
@@ -250,6 +264,36 @@ words! {
         Demand = "demand",
         /// A campaign.
         Campaign = "campaign",
+    }
+
+    /// What a comparison with the chain found.
+    AuditVerdict {
+        /// None was finished yet.
+        Pending = "pending",
+        /// Every figure agrees.
+        Equal = "equal",
+        /// Some figure differs.
+        Different = "different",
+        /// The last one could not be finished.
+        Failed = "failed",
+    }
+
+    /// A comparison with the chain, or of sums with each other.
+    AuditCheck {
+        /// Every account, value by value.
+        Accounts = "accounts",
+        /// Each vault and each mint's total with the purses (P1).
+        Vaults = "vaults",
+        /// Each purse's reserved atoms with what they stand behind (P2).
+        Reservations = "reservations",
+        /// Each mint's total with deposits and withdrawals (P3).
+        Deposits = "deposits",
+        /// Prices and escrows with their parts (P4).
+        Parts = "parts",
+        /// Rewards with caps, grants and claims (P5).
+        Rewards = "rewards",
+        /// Each provider's counters with its numbers on leaderboards.
+        Counters = "counters",
     }
 
     /// How sure a reply is.

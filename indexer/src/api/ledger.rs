@@ -20,7 +20,7 @@ use {
         http::header,
         response::IntoResponse,
     },
-    futures::{Stream, stream},
+    futures::{Stream, StreamExt, stream},
     quern_api::{
         Key, LedgerEntry, LedgerPage, LedgerRequest, LedgerTableRequest, MAX_PAGE_ROWS, Reply,
     },
@@ -137,7 +137,7 @@ pub(super) async fn table(
         sent: 0,
         state: Progress::Head,
     };
-    Ok((headers, Body::from_stream(parts(part))).into_response())
+    Ok((headers, Body::from_stream(parts(part).fuse())).into_response())
 }
 
 /// A table that is being sent: only one page of it is in memory, and no state of the store is held between pages.

@@ -6,6 +6,7 @@
 
 mod accounts;
 mod ask;
+mod audit;
 mod error;
 mod event_id;
 mod events;
@@ -104,6 +105,7 @@ fn pages() -> OpenApiRouter<ApiState> {
         .routes(routes!(series::network))
         .routes(routes!(series::fees))
         .routes(routes!(totals::totals))
+        .routes(routes!(audit::audit))
         .routes(routes!(watched::metrics))
         .routes(routes!(status::ready))
 }

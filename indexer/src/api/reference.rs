@@ -4,8 +4,8 @@
 use {
     super::openapi::{PROBLEMS, document},
     quern_api::{
-        BoardsRequest, DEFAULT_PAGE_ROWS, HealthPage, JobsRequest, MAX_PAGE_ROWS, StatusPage,
-        TotalsPage, problem::MEDIA_TYPE,
+        AuditPage, BoardsRequest, DEFAULT_PAGE_ROWS, HealthPage, JobsRequest, MAX_PAGE_ROWS,
+        StatusPage, TotalsPage, problem::MEDIA_TYPE,
     },
     serde_json::Value,
     std::fmt::Write,
@@ -45,6 +45,7 @@ fn example(path: &str) -> Option<&'static str> {
         "/v1/jobs/{address}" => accepted!("job"),
         "/v1/purses/{address}" => accepted!("purse"),
         TotalsPage::PATH => accepted!("totals"),
+        AuditPage::PATH => accepted!("audit"),
         HealthPage::READY => accepted!("health"),
         _ => return None,
     })

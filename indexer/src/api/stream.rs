@@ -44,7 +44,6 @@ const LIFE: Duration = Duration::from_secs(3_600);
 pub struct Streams {
     places: Arc<Semaphore>,
     stopped: watch::Receiver<bool>,
-    slow: Duration,
 }
 
 impl Streams {
@@ -53,14 +52,7 @@ impl Streams {
         Self {
             places: Arc::new(Semaphore::new(MOST_STREAMS)),
             stopped,
-            slow: SLOW,
         }
-    }
-
-    /// The same with another patience for slow clients.
-    #[must_use]
-    pub fn with_patience(self, slow: Duration) -> Self {
-        Self { slow, ..self }
     }
 
     /// How many are open.
@@ -101,7 +93,7 @@ pub(super) async fn stream(
         store: Arc::clone(&api.store),
         follower: api.health.subscribe(),
         stopped: api.streams.stopped.clone(),
-        slow: api.streams.slow,
+        slow: SLOW,
         last,
         sender,
         _place: place,
@@ -188,5 +180,88 @@ impl Pump {
             Some((event.id, sent.data(reply::text(&item)?)))
         });
         shown.collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use {
+        super::*,
+        crate::{
+            health::Health,
+            project::{self, program::QuernEvent},
+            store::{Batch, Sqlite},
+        },
+        quern_api::Signature,
+        quern_client::quern::events::PauseSet,
+        tempfile::TempDir,
+    };
+
+    /// Events of one slot each, from this number on.
+    fn batch(numbers: std::ops::Range<u8>) -> Batch {
+        let events = numbers.map(|number| project::Event {
+            id: EventId {
+                signature: Signature([number; 64]),
+                instruction: 0,
+                inner: 0,
+            },
+            slot: number.into(),
+            body: QuernEvent::PauseSet(PauseSet {
+                at: number.into(),
+                paused: true,
+                changes: Vec::new(),
+            }),
+        });
+        Batch {
+            events: events.collect(),
+            ..Batch::default()
+        }
+    }
+
+    /// What waits for a client is bounded, storing goes on while it does not read, and its stream ends with the reason.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_client_that_does_not_read_holds_up_nobody_and_loses_its_stream() {
+        let folder = TempDir::new().unwrap();
+        let engine = Sqlite::open(&folder.path().join("db")).await.unwrap();
+        let store = Arc::new(Store::new(engine));
+        store.write(&batch(1..200)).await.unwrap();
+        let (sender, mut events) = mpsc::channel(BUFFERED);
+        let health = Health::default();
+        let (_stop, stopped) = watch::channel(false);
+        let (alive, mut lasting) = watch::channel(());
+        let place = Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
+        let end = Arc::new(OnceLock::new());
+        let pump = Pump {
+            store: Arc::clone(&store),
+            follower: health.subscribe(),
+            stopped,
+            slow: Duration::from_millis(200),
+            last: None,
+            sender,
+            _place: place,
+            _alive: alive,
+        };
+        let pumped = tokio::spawn({
+            let end = Arc::clone(&end);
+            async move { pump.run(&end).await }
+        });
+        while events.len() < BUFFERED {
+            tokio::task::yield_now().await;
+        }
+        // The client is stuck now. Storing is not.
+        store.write(&batch(200..250)).await.unwrap();
+        pumped.await.unwrap();
+        assert!(end.get().unwrap().contains("too slowly"), "{end:?}");
+        // Its connection may end.
+        assert!(lasting.changed().await.is_err());
+        // What was buffered is still there, and no more.
+        let mut left = 0;
+        while events.recv().await.is_some() {
+            left += 1;
+        }
+        assert_eq!(left, BUFFERED);
+        store.close().await;
     }
 }

@@ -26,14 +26,15 @@ const BUCKET_SECS: i64 = 3_600;
 pub struct ScoreKey {
     /// Hour since 1970, [`ALL_TIME`], or a window ([`window_bucket`]).
     pub bucket: i64,
+    /// A provider's owner, a model, a client; none for the network. It stands before what is counted: one milestone changes several
+    /// numbers of one provider.
+    pub subject: Key,
     /// What it counts, and of whom.
     pub measure: Measure,
     /// Code of the assurance level; numbers of different levels are never added.
     pub assurance: u8,
     /// The mint of an amount, otherwise none.
     pub mint: Key,
-    /// A provider's owner, a model, a client; none for the network.
-    pub subject: Key,
 }
 
 /// That an event concerns a party.

@@ -2,6 +2,7 @@
 //! once: which rows follow from an event in `project`, how they are merged in `apply`, what a request needs in `snapshot`.
 
 use {
+    super::audit::AuditRow,
     crate::{
         error::Result,
         project::{
@@ -45,6 +46,8 @@ pub trait Queries: Send {
     fn scan(&mut self, projection: Projection) -> BoxStream<'_, Result<Projected>>;
     /// The last values of every account of a kind, in no order; accounts whose values are unknown are left out.
     fn values(&mut self, kind: u8) -> BoxStream<'_, Result<Vec<u8>>>;
+    /// Every account of a kind that is not closed, in the order of their addresses.
+    fn live(&mut self, kind: u8) -> BoxStream<'_, Result<Entity>>;
     /// What is known of these accounts, in no order.
     async fn entities(&mut self, keys: &[EntityKey]) -> Result<Vec<(EntityKey, EntityRow)>>;
     /// What is known of an account.
@@ -95,6 +98,8 @@ pub trait Queries: Send {
     async fn settled_of(&mut self, job: &Key) -> Result<u32>;
     /// A page of jobs, the ones that changed last first.
     async fn jobs(&mut self, query: &JobsQuery) -> Result<Vec<Entity>>;
+    /// What the last comparison with the chain found; none before the first one.
+    async fn audit(&mut self) -> Result<Option<AuditRow>>;
 }
 
 /// What a writing transaction does besides. Dropped without [`Rows::commit`], it changes nothing.
@@ -137,6 +142,8 @@ pub trait Rows: Queries {
     async fn insert_settlements(&mut self, settlements: &[(EventId, Settlement)]) -> Result<()>;
     /// Notes whom events concern.
     async fn insert_parties(&mut self, parties: &[PartyRow]) -> Result<()>;
+    /// Replaces what the last comparison with the chain found.
+    async fn put_audit(&mut self, audit: &AuditRow) -> Result<()>;
     /// Deletes every row of a projection.
     async fn clear(&mut self, projection: Projection) -> Result<()>;
     /// Makes everything since the beginning permanent, all of it at once.

@@ -1,6 +1,7 @@
 //! One state of the store, for as long as a request lasts: everything read from it agrees.
 
 use {
+    super::audit::AuditRow,
     super::rows::{
         BoardQuery, Cursor, Entity, Gap, Holes, JobsQuery, Meta, Projected, Projection, Queries,
         StepEnd, Steps, TimelineStep,
@@ -408,6 +409,19 @@ impl Snapshot {
     /// See [`Self::counts`].
     pub async fn purse(&mut self, address: &Key) -> Result<Option<Entity>> {
         self.at(EntityKind::Purse, address).await
+    }
+
+    /// What the last comparison with the chain found; none before the first one.
+    ///
+    /// # Errors
+    /// See [`Self::counts`].
+    pub async fn audit(&mut self) -> Result<Option<AuditRow>> {
+        self.rows.audit().await
+    }
+
+    /// The queries themselves, for what goes through everything.
+    pub fn queries(&mut self) -> &mut dyn Queries {
+        &mut *self.rows
     }
 
     /// Every sum.

@@ -4,6 +4,7 @@
 //! not know never reach a row ([`crate::project::Event::check`]).
 
 mod accounts;
+mod audit;
 mod describe;
 mod emission;
 mod events;
@@ -20,6 +21,7 @@ mod work;
 
 pub use {
     accounts::{client, mint_item, model, model_item, provider_item},
+    audit::audit,
     describe::describe,
     emission::{RATE_SECS, emission},
     events::event,

@@ -6,5 +6,8 @@ pub mod history;
 pub mod node;
 pub mod pages;
 pub mod process;
+pub mod served;
+pub mod simulated;
+pub mod transaction;
 
 pub use history::*;
