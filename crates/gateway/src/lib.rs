@@ -2,8 +2,10 @@
 //!
 //! - [`embedder`]: what a front door asks for ([`Embedder`]), and what it gets; [`refusal`]: why it gets nothing;
 //!   [`order`]: a request that is kept until it is answered; [`spending`]: what was paid.
+//! - [`http`]: the front door, which speaks as OpenAI does.
 
 pub mod embedder;
+pub mod http;
 pub mod order;
 pub mod refusal;
 pub mod spending;
