@@ -190,8 +190,7 @@ impl Watcher {
             match self.look_at(job, known.is_some()).await {
                 Ok((reports, outcome)) => {
                     for report in reports.into_iter().filter(|report| report.job == *job) {
-                        if let ControlFlow::Break(enough) =
-                            on(Followed::Verdict(Box::new(report)))
+                        if let ControlFlow::Break(enough) = on(Followed::Verdict(Box::new(report)))
                         {
                             return Ok(ControlFlow::Break(enough));
                         }
