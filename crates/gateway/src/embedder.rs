@@ -56,7 +56,7 @@ pub struct TokenRow {
 #[derive(Clone, Debug)]
 pub struct Request {
     /// Under which name it is kept until it is forgotten. A request with the name of a kept one is the same request: it is
-    /// paid once and answered twice.
+    /// paid once and answered twice. One that came to nothing stays so: what is tried again gets a new name.
     pub id: OrderId,
     /// SHA-256 of what the application asked for. A kept request is only answered to the same asker of the same thing.
     pub body_sha256: [u8; 32],
@@ -147,7 +147,8 @@ pub trait Embedder: Send + Sync + 'static {
     /// Where a kept request stands.
     fn progress(&self, id: &OrderId) -> Option<Progress>;
 
-    /// The kept request that asked for this most recently, whatever its name: what a retry without a name of its own means.
+    /// The kept request that asked for this most recently, whatever its name, unless it came to nothing: what a retry without a
+    /// name of its own means.
     fn find(&self, body_sha256: &[u8; 32]) -> Option<OrderId>;
 
     /// Ends a request. Jobs that nobody has taken are cancelled and their price comes back; what a provider works on is paid.

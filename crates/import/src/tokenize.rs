@@ -115,6 +115,36 @@ impl Tokenizer {
         })
     }
 
+    /// Tokens of a whole text, the special ones included, whatever the sequence holds.
+    ///
+    /// # Errors
+    /// [`Error::Tokenizer`].
+    pub fn count(&self, text: &str) -> Result<usize> {
+        let encoding = self.inner.encode(text, true).map_err(fail)?;
+        let specials = |encoding: &tokenizers::Encoding| {
+            let mask = encoding.get_special_tokens_mask().iter();
+            mask.filter(|is_special| **is_special == 1).count()
+        };
+        // Every further piece has special tokens of its own.
+        let further = encoding.get_overflowing().iter();
+        let further = further.map(|piece| piece.len().saturating_sub(specials(piece)));
+        Ok(encoding.len() + further.sum::<usize>())
+    }
+
+    /// The inputs for rows of ids, one item each, in order: ids (i32) and mask (i8), padded.
+    ///
+    /// # Errors
+    /// No rows, or more of them than a tensor holds.
+    pub fn inputs(&self, rows: &[&[u32]]) -> Result<[Tensor; 2]> {
+        let (ids, mask) = padded(rows, self.sequence, self.pad)?;
+        Ok([ids, mask])
+    }
+
+    /// How many tokens there are: each id is below this.
+    pub fn vocabulary(&self) -> usize {
+        self.inner.get_vocab_size(true)
+    }
+
     /// Token that stands where a row has none.
     pub const fn pad(&self) -> u32 {
         self.pad
@@ -122,10 +152,14 @@ impl Tokenizer {
 }
 
 /// The inputs of rows of ids, each at most `sequence` long.
-pub(crate) fn padded(rows: &[Vec<u32>], sequence: usize, pad: u32) -> Result<(Tensor, Tensor)> {
+pub(crate) fn padded(
+    rows: &[impl AsRef<[u32]>],
+    sequence: usize,
+    pad: u32,
+) -> Result<(Tensor, Tensor)> {
     let mut ids = Vec::with_capacity(rows.len() * sequence);
     let mut mask = Vec::with_capacity(rows.len() * sequence);
-    for row in rows {
+    for row in rows.iter().map(AsRef::as_ref) {
         for place in 0..sequence {
             ids.push(row.get(place).copied().unwrap_or(pad) as i32);
             mask.push(i8::from(place < row.len()));

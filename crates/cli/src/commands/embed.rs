@@ -21,7 +21,7 @@ use {
     quern_data::{FetchLimits, Fetcher},
     quern_proof::Tensor,
     quern_watcher::CheckedItems,
-    std::path::{Path, PathBuf},
+    std::path::PathBuf,
 };
 
 /// Where inputs are published if no folder is named.
@@ -77,7 +77,7 @@ pub async fn run(context: &Context, args: Args) -> Result<()> {
     args.check_names()?;
     let folder = ModelFolder::find(&args.model)?;
     let all = texts::read(&args.file, "FILE")?;
-    let tokenized = texts::tokenized(&folder.tokenizer()?, &all)?;
+    let tokenized = texts::tokenized(&folder::tokenizer(&folder)?, &all)?;
     let model = registered(context, &folder, args.address).await?;
     let embedding = Embedding {
         context,
@@ -196,7 +196,7 @@ impl Embedding<'_> {
             max_bytes: watch::UNLIMITED_BYTES,
             ..fetch.clone()
         });
-        let weights = file_uri(&self.folder.path.join(folder::WEIGHTS))?;
+        let weights = self.folder.weights_uri()?;
         let options = CheckOptions {
             fetch,
             sample: args.sample,
@@ -206,16 +206,6 @@ impl Embedding<'_> {
         let vectors = result::refereed(context, &placed.job, &fetcher).await?;
         Ok((placed, checked, vectors))
     }
-}
-
-/// The address of a file of this machine.
-pub fn file_uri(path: &Path) -> Result<String> {
-    let whole = path
-        .canonicalize()
-        .map_err(|error| Error::file(path, error))?;
-    let folder = whole.parent().unwrap_or(Path::new("/"));
-    let name = whole.file_name().unwrap_or_default().to_string_lossy();
-    Ok(quern_data::Publisher::folder(folder, None)?.uri(&name)?)
 }
 
 /// Where the vectors go.

@@ -120,7 +120,7 @@ async fn start(globals: &Globals, args: Start) -> Result<()> {
         check_program(&args.program_so)?;
     }
     let folders = args.serve.iter().map(|path| ModelFolder::read(path));
-    let folders = folders.collect::<Result<Vec<_>>>()?;
+    let folders = folders.collect::<quern_data::Result<Vec<_>>>()?;
     let admin = Wallet::load(&args.keys_dir, "admin")?;
     let roles = ROLES
         .iter()
