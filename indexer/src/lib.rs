@@ -14,7 +14,6 @@ pub mod error;
 pub mod follow;
 pub mod health;
 pub mod project;
-pub mod server;
 pub mod service;
 pub mod source;
 pub mod store;

@@ -7,18 +7,23 @@ use {
         error::{IndexerError, Result},
         follow::Follower,
         health::Health,
-        server::{self, Gate, Limits},
         source::{Endpoint, FileSource, RpcOptions, RpcSource, Source},
         store::Store,
     },
     quern_api::Key,
     quern_client::config::is_local,
+    quern_serve::{Gate, Lifetimes, Limits},
     std::{net::SocketAddr, path::Path, sync::Arc, time::Duration},
     tokio::{net::TcpListener, sync::watch, task::JoinHandle},
 };
 
 /// Most time for one call to the node.
 const CALL_TIMEOUT: Duration = Duration::from_secs(30);
+/// Of a connection, and of the request that is open at its end: a reply takes seconds at most.
+const LIFETIMES: Lifetimes = Lifetimes {
+    connection: Duration::from_secs(60),
+    last_request: STOP_TIMEOUT,
+};
 /// Most time for open HTTP requests when stopping.
 const STOP_TIMEOUT: Duration = Duration::from_secs(8);
 
@@ -77,7 +82,8 @@ impl Indexer {
             async move { follower.run(stopped).await }
         });
         let gate = Gate::new(limits(&config));
-        let server = tokio::spawn(server::serve(listener, api::router(state), gate, stopped));
+        let served = quern_serve::serve(listener, api::router(state), gate, LIFETIMES, stopped);
+        let server = tokio::spawn(served);
         tracing::info!(%address, store = config.store, program = %config.program_id, "indexer started");
         Ok(Self {
             address,

@@ -7,6 +7,7 @@
 //! - `record`, `journal`: what is on disk before a step is made; `book`: the same in memory; `receipts`: for people.
 //! - `market`: the chain and its providers; `rpc`: those of a cluster; `late`: checking what was paid already; `choose`: who gets
 //!   work. `served`: a model.
+//! - [`http`]: the front door, which speaks as OpenAI does.
 
 mod batching;
 mod book;
@@ -17,6 +18,7 @@ mod error;
 mod journal;
 mod late;
 mod market;
+pub mod http;
 pub mod order;
 mod receipts;
 mod record;

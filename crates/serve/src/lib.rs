@@ -1,5 +1,7 @@
-//! The HTTP server: every wait for a client has an end, clients cannot use up what the node and the store need, and those
+//! An HTTP server: every wait for a client has an end, clients cannot use up what the rest of the process needs, and those
 //! that only hold connections keep nobody out.
+
+#![forbid(unsafe_code)]
 
 mod gate;
 
@@ -25,22 +27,28 @@ use {
 
 /// Most time for a request's head, and between two requests of a connection.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
-/// Longest life of a connection: a client that does not read its reply must not keep it.
-const CONNECTION_LIFE: Duration = Duration::from_secs(60);
-/// Most time for the request that is open when a connection is to end.
-const CLOSE_TIMEOUT: Duration = Duration::from_secs(8);
-/// Most bytes of a request's head: no request of this API is near it.
+/// Most bytes of a request's head: no request of these APIs is near it.
 const HEAD_BYTES: usize = 32 * 1024;
 /// Pause after a connection could not be taken.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// What a client gets while requests of others are in work on every place.
 const BUSY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 5\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
 
+/// How long a connection may last.
+#[derive(Clone, Copy, Debug)]
+pub struct Lifetimes {
+    /// Of a connection: a client that does not read its reply must not keep it.
+    pub connection: Duration,
+    /// Of the request that is open when its connection is to end.
+    pub last_request: Duration,
+}
+
 /// Serves until told to stop; open requests are answered then.
 pub async fn serve(
     listener: TcpListener,
     router: Router,
     gate: Gate,
+    lifetimes: Lifetimes,
     stopped: watch::Receiver<bool>,
 ) {
     let mut open = JoinSet::new();
@@ -52,7 +60,7 @@ pub async fn serve(
             accepted = listener.accept() => match accepted {
                 Ok((stream, client)) => match gate.enter(client.ip()).await {
                     Some((place, leave)) => {
-                        let attended = attend(stream, router.clone(), place, stopped.clone());
+                        let attended = attend(stream, router.clone(), place, lifetimes, stopped.clone());
                         open.spawn(async {
                             tokio::select! {
                                 () = attended => {}
@@ -73,7 +81,7 @@ pub async fn serve(
 }
 
 async fn told_to_stop(stopped: &mut watch::Receiver<bool>) {
-    // An error means that the indexer was dropped: then it ends too.
+    // An error means that the service was dropped: then this ends too.
     let _ = stopped.wait_for(|stop| *stop).await;
 }
 
@@ -82,6 +90,7 @@ async fn attend(
     stream: TcpStream,
     router: Router,
     place: Place,
+    lifetimes: Lifetimes,
     mut stopped: watch::Receiver<bool>,
 ) {
     // Declared before the connection, so that its descriptor is closed when the place is free.
@@ -106,10 +115,10 @@ async fn attend(
         // Clients break off at any time; nothing follows from it.
         _ = connection.as_mut() => return,
         () = told_to_stop(&mut stopped) => {}
-        () = tokio::time::sleep(CONNECTION_LIFE) => {}
+        () = tokio::time::sleep(lifetimes.connection) => {}
     }
     connection.as_mut().graceful_shutdown();
-    let _ = tokio::time::timeout(CLOSE_TIMEOUT, connection).await;
+    let _ = tokio::time::timeout(lifetimes.last_request, connection).await;
 }
 
 /// Says that there is no place, if the client can be told at once.
@@ -164,7 +173,11 @@ mod tests {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             let address = listener.local_addr().unwrap();
             let (stop, stopped) = watch::channel(false);
-            tokio::spawn(serve(listener, router, gate, stopped));
+            let lifetimes = Lifetimes {
+                connection: LIMIT,
+                last_request: LIMIT,
+            };
+            tokio::spawn(serve(listener, router, gate, lifetimes, stopped));
             Self {
                 address,
                 working,
@@ -181,7 +194,7 @@ mod tests {
     }
 
     fn request(path: &str) -> String {
-        format!("GET {path} HTTP/1.1\r\nhost: indexer\r\n\r\n")
+        format!("GET {path} HTTP/1.1\r\nhost: here\r\n\r\n")
     }
 
     /// What comes until the words do, or the connection ends.
