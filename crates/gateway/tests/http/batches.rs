@@ -200,7 +200,7 @@ async fn a_repeated_creation_is_the_same_batch() {
 
 /// So many lines that several chunks are made of them.
 fn long_input() -> String {
-    (0..5000)
+    (0..9000)
         .map(|number| line(&format!("r{number}"), &json!(format!("word{number}"))))
         .collect()
 }
@@ -210,19 +210,19 @@ async fn a_restart_goes_on_and_pays_nothing_twice() {
     let server = Server::start().await;
     server.double.hold();
     let id = server.batch(&long_input()).await;
-    server.double.wait_for_orders(3).await;
+    server.double.wait_for_orders(2).await;
     let placed = server.double.paid();
     let server = server.restart().await;
     server.double.release();
     let batch = server.batch_when(&id, &["completed"]).await;
     assert_eq!(
         batch["request_counts"],
-        json!({"total": 5000, "completed": 5000, "failed": 0})
+        json!({"total": 9000, "completed": 9000, "failed": 0})
     );
     assert_eq!(server.double.paid(), placed);
     let answers = server.lines(&batch["output_file_id"]).await;
     let distinct: BTreeSet<_> = ids(&answers).into_iter().collect();
-    assert_eq!((answers.len(), distinct.len()), (5000, 5000));
+    assert_eq!((answers.len(), distinct.len()), (9000, 9000));
     assert_eq!(batch["error_file_id"], Value::Null);
     assert_eq!(server.double.kept(), 0);
 }
@@ -232,7 +232,7 @@ async fn what_was_half_written_before_a_kill_is_written_again() {
     let server = Server::start().await;
     server.double.hold();
     let id = server.batch(&long_input()).await;
-    server.double.wait_for_orders(3).await;
+    server.double.wait_for_orders(2).await;
     server.http.stop().await;
     // As if the process had been killed between writing answers and noting that they are written.
     let record = server.folder.path().join(format!("batches/{id}.json"));
@@ -246,7 +246,7 @@ async fn what_was_half_written_before_a_kill_is_written_again() {
     let server = Server::over(server.folder, server.double).await;
     server.double.release();
     let batch = server.batch_when(&id, &["completed"]).await;
-    assert_eq!(server.lines(&batch["output_file_id"]).await.len(), 5000);
+    assert_eq!(server.lines(&batch["output_file_id"]).await.len(), 9000);
 }
 
 #[tokio::test]
@@ -267,10 +267,10 @@ async fn a_cancelled_batch_keeps_what_was_answered() {
     assert!(batch["cancelling_at"].is_i64() && batch["cancelled_at"].is_i64());
     assert_eq!(
         batch["request_counts"],
-        json!({"total": 5000, "completed": 0, "failed": 5000})
+        json!({"total": 9000, "completed": 0, "failed": 9000})
     );
     let errors = server.lines(&batch["error_file_id"]).await;
-    assert_eq!(errors.len(), 5000);
+    assert_eq!(errors.len(), 9000);
     assert!(
         errors
             .iter()
@@ -325,4 +325,20 @@ async fn what_is_refused_for_good_stands_in_the_errors_file() {
         errors[0]["response"]["body"]["error"]["code"],
         "spending_cap"
     );
+}
+
+#[tokio::test]
+async fn what_passes_is_waited_for() {
+    let server = Server::start().await;
+    let nobody = Refusal::NoProvider {
+        why: "nobody is there".to_owned(),
+    };
+    server.double.refuse_answer(nobody);
+    let id = server.batch(&line("a", &json!("one"))).await;
+    let batch = server.batch_when(&id, &["completed"]).await;
+    assert_eq!(
+        batch["request_counts"],
+        json!({"total": 1, "completed": 1, "failed": 0})
+    );
+    assert_eq!(server.double.paid(), 1);
 }

@@ -8,7 +8,7 @@ use {
     },
     serde_json::{Value, json},
     std::{
-        collections::{HashMap, VecDeque},
+        collections::{HashMap, HashSet, VecDeque},
         sync::{Mutex, MutexGuard},
         time::Duration,
     },
@@ -31,6 +31,7 @@ pub struct Double {
 #[derive(Default)]
 struct State {
     orders: HashMap<OrderId, Order>,
+    forgotten: HashSet<OrderId>,
     /// Requests that were paid for.
     paid: usize,
     placed: u64,
@@ -170,6 +171,12 @@ impl Embedder for Double {
                 }),
             };
         }
+        // The jobs of a forgotten request stay known under its name.
+        if state.forgotten.contains(&request.id) {
+            return Err(Refusal::KeyReused {
+                id: request.id.to_string(),
+            });
+        }
         if let Some(refusal) = state.place_refusals.pop_front() {
             return Err(refusal);
         }
@@ -240,10 +247,12 @@ impl Embedder for Double {
 
     fn find(&self, body_sha256: &[u8; 32]) -> Option<OrderId> {
         let state = self.state();
+        let is_of_use = |order: &&Order| !matches!(order.outcome, Some(Err(_)));
         let of_body = state
             .orders
             .values()
-            .filter(|order| order.request.body_sha256 == *body_sha256);
+            .filter(|order| order.request.body_sha256 == *body_sha256)
+            .filter(is_of_use);
         let newest = of_body.max_by_key(|order| order.number);
         newest.map(|order| order.request.id.clone())
     }
@@ -265,8 +274,12 @@ impl Embedder for Double {
         if is_running {
             return Err(Refusal::NotEnded { id: id.to_string() });
         }
-        match self.state().orders.remove(id) {
-            Some(_) => Ok(()),
+        let mut state = self.state();
+        match state.orders.remove(id) {
+            Some(_) => {
+                state.forgotten.insert(id.clone());
+                Ok(())
+            }
             None => Err(Refusal::NoSuchRequest { id: id.to_string() }),
         }
     }

@@ -86,6 +86,20 @@ async fn what_failed_for_a_passing_reason_is_done_anew() {
         .header("x-stainless-retry-count", "1"))
     .await;
     assert_eq!(server.double.paid(), 1);
+    // So it is under a name, which stays bound to its body.
+    let nobody = Refusal::NoProvider {
+        why: "nobody is there".to_owned(),
+    };
+    server.double.refuse_answer(nobody);
+    let named = |text: &str| {
+        let request = server.embed(json!(text));
+        request.header("idempotency-key", "n")
+    };
+    refused(named("one"), 503).await;
+    refused(named("two"), 409).await;
+    let first = ok(named("one")).await;
+    assert_eq!(ok(named("one")).await, first);
+    assert_eq!(server.double.paid(), 2);
     // What failed for good is told again: nothing is paid for the same end.
     let wrong = Refusal::NotRight {
         why: "all were wrong".to_owned(),
@@ -94,5 +108,5 @@ async fn what_failed_for_a_passing_reason_is_done_anew() {
     let ask = || server.embed(json!("two")).header("idempotency-key", "k");
     refused(ask(), 502).await;
     refused(ask(), 502).await;
-    assert_eq!(server.double.paid(), 1);
+    assert_eq!(server.double.paid(), 2);
 }
