@@ -35,8 +35,8 @@ use {
         error::{ContextKind, ErrorKind},
     },
     commands::{
-        claim, deploy, embed, emission, job, keygen, leaderboard, mint, model, protocol, provider,
-        purse, tensor, watch,
+        claim, deploy, embed, emission, gateway, job, keygen, leaderboard, mint, model, protocol,
+        provider, purse, tensor, watch,
     },
     context::Globals,
     error::Result,
@@ -56,6 +56,7 @@ use {
   quern job create --model Digits --input images.qten --publish-dir out --price 0.5 --watch
   quern job result JOB --out labels.csv             what was computed
   quern embed --model minilm a.txt --out a.npy      vectors of sentences, refereed
+  quern gateway --model minilm                      OpenAI's protocol, over refereed jobs
   quern provider run --publish-dir out              work for others
   quern watch --client WALLET                       check results, convict wrong ones
   quern claim --dry-run                             what you have earned
@@ -133,6 +134,8 @@ enum Command {
     Job(job::Command),
     /// Embed the texts of a file: one refereed job, checked here, saved as an array
     Embed(Box<embed::Args>),
+    /// Serve OpenAI's protocol here, over refereed jobs: only checked answers leave
+    Gateway(Box<gateway::Args>),
     /// Check what providers submit, and convict what is wrong
     Watch(Box<watch::Args>),
     /// Take what you have earned: rewards into your purse, free tokens out of it
@@ -285,6 +288,7 @@ async fn dispatch(globals: &Globals, command: Command) -> Result<()> {
         Command::Provider(command) => provider::run(&globals.context()?, command).await,
         Command::Job(command) => job::run(&globals.context()?, command).await,
         Command::Embed(args) => embed::run(&globals.context()?, *args).await,
+        Command::Gateway(args) => gateway::run(&globals.context()?, *args).await,
         Command::Watch(args) => watch::run(&globals.context()?, *args).await,
         Command::Claim(args) => claim::run(&globals.context()?, args).await,
         Command::Tensor(command) => tensor::run(globals.output, &command),

@@ -10,14 +10,14 @@ use {
             watch::{self, CheckOptions},
         },
         context::Context,
-        data::{self, Reach},
+        data::Reach,
         error::{Error, Result},
         files,
         folder::{self, ModelFolder},
         formats::{self, Format},
         texts,
     },
-    quern_client::{Pubkey, accounts, config},
+    quern_client::{Pubkey, config},
     quern_data::{FetchLimits, Fetcher},
     quern_proof::Tensor,
     quern_watcher::CheckedItems,
@@ -78,7 +78,8 @@ pub async fn run(context: &Context, args: Args) -> Result<()> {
     let folder = ModelFolder::find(&args.model)?;
     let all = texts::read(&args.file, "FILE")?;
     let tokenized = texts::tokenized(&folder::tokenizer(&folder)?, &all)?;
-    let model = registered(context, &folder, args.address).await?;
+    context.protocol().await?;
+    let (model, _) = quern_gateway::registration(context.rpc(), &folder, args.address).await?;
     let embedding = Embedding {
         context,
         folder: &folder,
@@ -114,57 +115,6 @@ impl Args {
             Some(path) => Format::of(path, None).map(drop),
             None => Ok(()),
         }
-    }
-}
-
-/// The sealed, active model on the cluster whose graph is that of the folder.
-///
-/// # Errors
-/// That there is none, or several.
-async fn registered(
-    context: &Context,
-    folder: &ModelFolder,
-    named: Option<Pubkey>,
-) -> Result<Pubkey> {
-    let is_same = async |address: &Pubkey| -> Result<bool> {
-        let found = data::model(context, address).await?;
-        let is_open = found.model.sealed.get() && found.model.active.get();
-        Ok(is_open && found.graph == folder.graph)
-    };
-    if let Some(address) = named {
-        return match is_same(&address).await? {
-            true => Ok(address),
-            false => Err(Error::Other(format!(
-                "the model {address} is not that of {}, or takes no jobs; leave --address out to find the one that is",
-                folder.path.display()
-            ))),
-        };
-    }
-    context.protocol().await?;
-    let name = &folder.card.name;
-    let mut found = Vec::new();
-    for (address, model) in accounts::models(context.rpc(), None).await? {
-        if accounts::name(&model.name) == *name && is_same(&address).await? {
-            found.push(address);
-        }
-    }
-    match found.as_slice() {
-        [one] => Ok(*one),
-        [] => Err(Error::Other(format!(
-            "no model called {name} with the graph of {} is registered on this cluster; register it: quern model register --id 1 --name {name} --graph {} --weights {} --uri URI",
-            folder.path.display(),
-            folder.path.join(folder::GRAPH).display(),
-            folder.path.join(folder::WEIGHTS).display(),
-        ))),
-        several => Err(Error::Usage(format!(
-            "{} models on this cluster have this name and this graph; name one with --address: {}",
-            several.len(),
-            several
-                .iter()
-                .map(ToString::to_string)
-                .collect::<Vec<_>>()
-                .join(" ")
-        ))),
     }
 }
 
