@@ -1,5 +1,5 @@
 //! Requests and replies of the indexer's HTTP API, in both directions: the indexer writes what its readers read. Replies of the
-//! gateway's ([`openai`]).
+//! gateway's ([`openai`], [`gateway`]).
 //!
 //! The crate depends on no other crate of the workspace, so that a page or a gateway can speak to an indexer without a
 //! Solana library. Its words ([`words`]) are the contract with readers; the indexer maps the program's codes to them.
@@ -10,6 +10,7 @@
 #![forbid(unsafe_code)]
 
 pub mod digits;
+pub mod gateway;
 pub mod jobs;
 pub mod key;
 pub mod leaderboard;

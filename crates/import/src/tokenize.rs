@@ -2,6 +2,8 @@
 //!
 //! Tokenizing is the client's business: a job commits to the ids, and what is refereed begins there.
 
+use std::sync::{Arc, OnceLock};
+
 use quern_proof::Tensor;
 
 use crate::{Error, Result};
@@ -10,6 +12,8 @@ use crate::{Error, Result};
 #[derive(Clone, Debug)]
 pub struct Tokenizer {
     inner: tokenizers::Tokenizer,
+    /// The same without an end, for counting; made when it is needed.
+    whole: Arc<OnceLock<tokenizers::Tokenizer>>,
     pad: u32,
     sequence: usize,
 }
@@ -65,6 +69,7 @@ impl Tokenizer {
         inner.with_truncation(Some(truncation)).map_err(fail)?;
         Ok(Self {
             inner,
+            whole: Arc::default(),
             pad,
             sequence,
         })
@@ -120,15 +125,15 @@ impl Tokenizer {
     /// # Errors
     /// [`Error::Tokenizer`].
     pub fn count(&self, text: &str) -> Result<usize> {
-        let encoding = self.inner.encode(text, true).map_err(fail)?;
-        let specials = |encoding: &tokenizers::Encoding| {
-            let mask = encoding.get_special_tokens_mask().iter();
-            mask.filter(|is_special| **is_special == 1).count()
+        let whole = match self.whole.get() {
+            Some(whole) => whole,
+            None => {
+                let mut whole = self.inner.clone();
+                whole.with_truncation(None).map_err(fail)?;
+                self.whole.get_or_init(|| whole)
+            }
         };
-        // Every further piece has special tokens of its own.
-        let further = encoding.get_overflowing().iter();
-        let further = further.map(|piece| piece.len().saturating_sub(specials(piece)));
-        Ok(encoding.len() + further.sum::<usize>())
+        Ok(whole.encode(text, true).map_err(fail)?.len())
     }
 
     /// The inputs for rows of ids, one item each, in order: ids (i32) and mask (i8), padded.
@@ -200,6 +205,17 @@ mod tests {
             [1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0]
         );
         assert_eq!(all.shortened, 1);
+    }
+
+    #[test]
+    fn tokens_are_counted_beyond_the_sequence() {
+        for sequence in [3, 5, 16, 64] {
+            let tokenizer = Tokenizer::new(JSON.as_bytes(), sequence).unwrap();
+            for words in [0, 1, 14, 15, 20, 100] {
+                let found = tokenizer.count(&"a ".repeat(words)).unwrap();
+                assert_eq!(found, words + 2, "{sequence} {words}");
+            }
+        }
     }
 
     #[test]

@@ -6,18 +6,22 @@
 use {
     super::{App, error::ApiError, ids},
     crate::{
-        embedder::{Answer, ModelCard, Request, TokenRow},
+        embedder::{Answer, Embedder, ModelCard, Request, TokenRow},
         order::{OrderId, Stage},
         refusal::Refusal,
     },
     axum::http::HeaderMap,
     sha2::{Digest, Sha256},
+    std::time::Duration,
 };
 
 const KEY: &str = "idempotency-key";
 const RETRIES: &str = "x-stainless-retry-count";
 /// Longest key.
 const MAX_KEY_BYTES: usize = 255;
+
+/// How often a request that failed for a passing reason is made anew, each time under another name.
+const ATTEMPTS: usize = 16;
 
 /// Waits for the answer to a request, which may be one that is kept already.
 ///
@@ -39,21 +43,48 @@ pub async fn answer(
         is_batch: false,
         most_atoms: None,
     };
-    let (engine, patience) = (app.embedder(), app.patience());
-    let id = request.id.clone();
-    let has_failed = engine
-        .progress(&id)
-        .is_some_and(|progress| progress.stage == Stage::Failed);
-    let again = request.clone();
-    match engine.embed(request, patience).await {
-        // What failed before for a passing reason is done anew: nothing was answered.
-        Err(why) if has_failed && why.is_passing() => {
-            engine.forget(&id).await?;
-            Ok(engine.embed(again, patience).await?)
-        }
+    let answered = async {
+        let id = place(app.embedder(), request).await?;
+        app.embedder().wait(&id, app.patience()).await
+    };
+    match answered.await {
         Err(Refusal::KeyReused { .. }) => Err(key_reused()),
         outcome => Ok(outcome?),
     }
+}
+
+/// Places a request, or finds the kept one of its name. One that failed for a passing reason is made anew under the next name:
+/// nothing was answered, and its own name stays that of its failure.
+///
+/// # Errors
+/// Those of [`Embedder::place`], or the last failure.
+pub async fn place(embedder: &dyn Embedder, request: Request) -> Result<OrderId, Refusal> {
+    let mut failure = None;
+    for id in names(&request.id) {
+        let is_failed = embedder
+            .progress(&id)
+            .is_some_and(|progress| progress.stage == Stage::Failed);
+        let named = Request {
+            id: id.clone(),
+            ..request.clone()
+        };
+        embedder.place(named).await?;
+        match is_failed {
+            true => match embedder.wait(&id, Duration::ZERO).await {
+                Err(why) if why.is_passing() => failure = Some(why),
+                _ => return Ok(id),
+            },
+            false => return Ok(id),
+        }
+    }
+    Err(failure.unwrap_or(Refusal::Cancelled))
+}
+
+/// The names of the attempts at a request.
+pub fn names(first: &OrderId) -> impl Iterator<Item = OrderId> {
+    let others =
+        (1..ATTEMPTS).filter_map(move |attempt| OrderId::new(format!("{first}-{attempt}")));
+    std::iter::once(first.clone()).chain(others)
 }
 
 /// SHA-256 of what was asked of a route.

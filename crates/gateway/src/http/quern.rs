@@ -8,7 +8,7 @@ use {
         http::{HeaderMap, Uri, header},
         response::{IntoResponse, Response},
     },
-    serde::Serialize,
+    quern_api::gateway::{SpendingItem, SpendingPage},
     serde_json::Value,
 };
 
@@ -16,14 +16,6 @@ use {
 const DEFAULT_RECORDS: usize = 100;
 /// Most records of a page: a year of a job an hour.
 const MAX_RECORDS: usize = 10_000;
-
-/// A page of what was spent, newest first.
-#[derive(Serialize)]
-struct SpendingPage {
-    data: Vec<Spending>,
-    /// What `before` of the next page is; null on the last one.
-    next_before: Option<u64>,
-}
 
 /// What was spent, as JSON or, if the request accepts it, as CSV.
 pub async fn spending(
@@ -43,6 +35,7 @@ pub async fn spending(
     };
     let before = params.text("before").map(number).transpose()?;
     let data = app.embedder().spending(before, limit);
+    let data: Vec<SpendingItem> = data.into_iter().map(item).collect();
     if wants_csv(&headers) {
         return Ok((
             [(header::CONTENT_TYPE, "text/csv; charset=utf-8")],
@@ -67,7 +60,25 @@ fn wants_csv(headers: &HeaderMap) -> bool {
     })
 }
 
-fn csv(data: &[Spending]) -> String {
+fn item(one: Spending) -> SpendingItem {
+    SpendingItem {
+        number: one.number,
+        at: one.at,
+        state: one.state.name().to_owned(),
+        atoms: one.atoms,
+        mint: one.mint,
+        decimals: one.decimals,
+        fee_lamports: one.fee_lamports,
+        rows: one.rows,
+        model: one.model,
+        job: one.job,
+        provider: one.provider,
+        requests: one.requests,
+        note: one.note,
+    }
+}
+
+fn csv(data: &[SpendingItem]) -> String {
     let mut text =
         "number,at,state,atoms,mint,decimals,fee_lamports,rows,model,job,provider,requests,note\r\n"
             .to_owned();
@@ -75,7 +86,7 @@ fn csv(data: &[Spending]) -> String {
         let cells = [
             one.number.to_string(),
             one.at.to_string(),
-            one.state.name().to_owned(),
+            one.state.clone(),
             one.atoms.to_string(),
             one.mint.clone(),
             one.decimals.to_string(),

@@ -16,6 +16,7 @@ use {
         response::{IntoResponse, Response},
         routing::{get, post},
     },
+    quern_api::gateway::SpendingPage,
     std::sync::Arc,
     tokio::sync::Semaphore,
 };
@@ -37,7 +38,7 @@ pub fn router(app: App, token: Token, hosts: &[String]) -> Router {
         .route("/v1/batches", get(batches::list).post(batches::create))
         .route("/v1/batches/{id}", get(batches::one))
         .route("/v1/batches/{id}/cancel", post(batches::cancel))
-        .route("/quern/v1/spending", get(quern::spending))
+        .route(SpendingPage::PATH, get(quern::spending))
         .route("/quern/v1/receipts/{job}", get(quern::receipt))
         .fallback(unsupported::path)
         .method_not_allowed_fallback(unsupported::method)

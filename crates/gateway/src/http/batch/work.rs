@@ -10,6 +10,7 @@ use {
     crate::{
         embedder::{Answer, ModelCard, Request},
         http::{
+            ask,
             error::ApiError,
             find_model, ids,
             openai::files::blocking,
@@ -27,7 +28,7 @@ use {
 /// Most requests of a batch; OpenAI's limit.
 const MAX_LINES: u64 = 50_000;
 /// Chunks at a time: their rows wait together, so that jobs get large.
-const CHUNKS: usize = 4;
+const CHUNKS: usize = 3;
 /// How long one wait for the engine takes.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Pause after a refusal that passes.
@@ -229,7 +230,7 @@ impl Task<'_> {
                 let embedder = self.shared.embedder.as_ref();
                 let chunk = chunk::prepare(&self.id, read, model.take(), embedder).await?;
                 model.clone_from(&chunk.model);
-                waiting.push_back(ask(
+                waiting.push_back(attempt(
                     self.shared,
                     chunk,
                     self.signals.clone(),
@@ -347,13 +348,13 @@ impl Task<'_> {
             let chunk = chunk::prepare(&self.id, read, model.take(), embedder).await?;
             model.clone_from(&chunk.model);
             // What was asked already is ended; what has its answer is written.
-            let answer = match embedder.progress(&chunk.id) {
-                Some(_) => {
-                    let _ = embedder.cancel(&chunk.id).await;
-                    embedder.wait(&chunk.id, Duration::ZERO).await.ok()
+            let mut answer = None;
+            for id in ask::names(&chunk.id) {
+                if embedder.cancel(&id).await.is_err() {
+                    break;
                 }
-                None => None,
-            };
+                answer = embedder.wait(&id, Duration::ZERO).await.ok();
+            }
             self.write(chunk, answer.as_ref().ok_or(&why)).await?;
         }
         self.finish(status, None).await
@@ -440,7 +441,7 @@ enum Stop {
 }
 
 /// Asks the engine for a chunk until it answers, refuses for good, or the work must end.
-async fn ask(
+async fn attempt(
     shared: &Shared,
     chunk: Chunk,
     mut signals: Signals,
@@ -472,9 +473,17 @@ async fn asked(shared: &Shared, chunk: &Chunk) -> Result<Answer, Refusal> {
             is_batch: true,
             most_atoms: None,
         };
-        let why = match embedder.embed(request, PATIENCE).await {
+        let answered = async {
+            let id = ask::place(embedder, request).await?;
+            loop {
+                match embedder.wait(&id, PATIENCE).await {
+                    Err(Refusal::TimedOut { .. }) => {}
+                    outcome => return outcome,
+                }
+            }
+        };
+        let why = match answered.await {
             Ok(answer) => return Ok(answer),
-            Err(Refusal::TimedOut { .. }) => continue,
             // The runner hears of it, too, and ends this.
             Err(Refusal::ShuttingDown) => std::future::pending().await,
             Err(why) => why,
@@ -485,8 +494,6 @@ async fn asked(shared: &Shared, chunk: &Chunk) -> Result<Answer, Refusal> {
             return Err(why);
         }
         tracing::info!(chunk = %chunk.id, %why, "a part of a batch has to wait; trying again");
-        // A failure that was kept would be answered again.
-        let _ = embedder.forget(&chunk.id).await;
         tokio::time::sleep(pause(&why)).await;
     }
 }
