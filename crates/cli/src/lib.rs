@@ -52,6 +52,7 @@ use {
     version,
     max_term_width = 110,
     after_help = "Examples:
+  quern quickstart                                  OpenAI's protocol on a network here, at once
   quern localnet                                    a network here, with everything set up
   quern job create --model Digits --input images.qten --publish-dir out --price 0.5 --watch
   quern job result JOB --out labels.csv             what was computed
@@ -76,6 +77,9 @@ enum Command {
     /// Start a Solana network on this machine with Quern on it, until Ctrl-C
     #[cfg(feature = "localnet")]
     Localnet(commands::localnet::Args),
+    /// Start a local network, a provider, an indexer and a gateway, and print what OpenAI's clients need; until Ctrl-C
+    #[cfg(feature = "localnet")]
+    Quickstart(commands::localnet::quickstart::Args),
     /// Make a keypair file
     Keygen(keygen::Args),
     /// Deploy or upgrade the on-chain program
@@ -272,12 +276,16 @@ async fn dispatch(globals: &Globals, command: Command) -> Result<()> {
         Command::Deploy(_) => quern_client::set_program_id(globals.program()?.address())?,
         // It starts a network of its own, whatever the configuration names.
         #[cfg(feature = "localnet")]
-        Command::Localnet(_) => quern_client::set_program_id(globals.program()?.address())?,
+        Command::Localnet(_) | Command::Quickstart(_) => {
+            quern_client::set_program_id(globals.program()?.address())?;
+        }
         _ => quern_client::set_program_id(globals.deployment()?)?,
     }
     match command {
         #[cfg(feature = "localnet")]
         Command::Localnet(args) => commands::localnet::run(globals, args).await,
+        #[cfg(feature = "localnet")]
+        Command::Quickstart(args) => commands::localnet::quickstart::run(globals, args).await,
         Command::Keygen(args) => keygen::run(globals.output, &args),
         Command::Deploy(args) => deploy::run(globals, args).await,
         Command::Protocol(command) => protocol::run(&globals.context()?, command).await,

@@ -34,7 +34,7 @@ pub(crate) struct When {
 /// What becomes one job now: the indices of waiting parts, all of one model. A part of a batch is one by itself.
 pub(crate) fn due(waiting: &[Waiting], when: When, now: Instant) -> Option<Vec<usize>> {
     let mut models: Vec<Pubkey> = Vec::new();
-    for (index, one) in waiting.iter().enumerate() {
+    for (index, one) in waiting.iter().enumerate().filter(|(_, one)| one.is_kept) {
         if one.is_batch {
             return Some(vec![index]);
         }
@@ -45,7 +45,8 @@ pub(crate) fn due(waiting: &[Waiting], when: When, now: Instant) -> Option<Vec<u
         let mut taken = Vec::new();
         let mut rows = 0;
         let alike = waiting.iter().enumerate().skip(index);
-        let alike = alike.filter(|(_, other)| !other.is_batch && other.model == one.model);
+        let alike =
+            alike.filter(|(_, other)| other.is_kept && !other.is_batch && other.model == one.model);
         for (other, part) in alike {
             if rows + part.unit.rows > when.most_rows && !taken.is_empty() {
                 break;
@@ -65,7 +66,8 @@ pub(crate) fn due(waiting: &[Waiting], when: When, now: Instant) -> Option<Vec<u
 
 /// When the next job is due, if nothing else comes.
 pub(crate) fn next_due(waiting: &[Waiting], when: When) -> Option<Instant> {
-    waiting.iter().map(|one| one.since + when.time).min()
+    let kept = waiting.iter().filter(|one| one.is_kept);
+    kept.map(|one| one.since + when.time).min()
 }
 
 #[cfg(test)]
@@ -87,6 +89,7 @@ mod tests {
             },
             model: Pubkey::from([model; 32]),
             is_batch,
+            is_kept: true,
             atoms: 1,
             since,
         }
@@ -116,6 +119,10 @@ mod tests {
         // A batch waits for nothing and is alone.
         let batch = [&all[..], &[part(1, 1, true, start)]].concat();
         assert_eq!(due(&batch, WHEN, start), Some(vec![3]));
+        // What is not on disk yet is nothing.
+        let mut unkept = batch.clone();
+        unkept.iter_mut().for_each(|one| one.is_kept = false);
+        assert_eq!(due(&unkept, WHEN, start + WHEN.time), None);
         // What is larger than a job may be by itself is one, and takes nothing with it.
         let large = [part(1, 9, false, start), part(1, 1, false, start)];
         assert_eq!(due(&large, WHEN, start), Some(vec![0]));

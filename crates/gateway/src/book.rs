@@ -21,6 +21,8 @@ pub(crate) struct Waiting {
     pub unit: Unit,
     pub model: Pubkey,
     pub is_batch: bool,
+    /// Whether the request is on disk: before that no job is made of it.
+    pub is_kept: bool,
     /// What a job for them alone costs; counts as spent while they wait.
     pub atoms: u64,
     pub since: Instant,

@@ -90,13 +90,16 @@ pub(crate) fn choose(
 ) -> Choice {
     let may = |one: &&Candidate| {
         let is_allowed = allowed.is_empty() || allowed.contains(&one.owner);
-        is_allowed && one.owner != *wallet && !experience.avoids(&one.owner, now)
+        let is_cheat = experience.of(&one.owner).avoid_until == i64::MAX;
+        is_allowed && one.owner != *wallet && !is_cheat
     };
-    // The fewest convictions, then own experience, then the best record.
+    // Who let the gateway down is better than nobody. Then the fewest convictions, own experience, the best record.
     let best = candidates.iter().filter(may).min_by_key(|one| {
         let seen = experience.of(&one.owner);
+        let avoided = experience.avoids(&one.owner, now);
         let late_ppm = one.late.saturating_mul(1_000_000) / one.settled.max(1);
         (
+            if avoided { seen.avoid_until } else { i64::MIN },
             one.convicted,
             Reverse(seen.right.min(1)),
             late_ppm,
@@ -161,11 +164,16 @@ mod tests {
         experience.failed(owner(2), AVOID, 200);
         assert_eq!(choice(&experience, &nobody, 219), Choice::Only(owner(3)));
         assert_eq!(choice(&experience, &nobody, 220), Choice::Only(owner(2)));
+        // If nobody else is left, who was silent the longest ago is asked.
+        experience.failed(owner(3), AVOID, 201);
+        experience.failed(owner(1), AVOID, 205);
+        assert_eq!(choice(&experience, &nobody, 206), Choice::Only(owner(3)));
         // Who cheated gets none, ever.
         experience.cheated(owner(2));
         assert_eq!(
             choice(&experience, &nobody, i64::MAX - 1),
-            Choice::Only(owner(3))
+            Choice::Only(owner(3)),
+            "the third has no conviction"
         );
         assert_eq!(choice(&experience, &named, 300), Choice::Only(owner(1)));
         experience.cheated(owner(1));

@@ -200,7 +200,11 @@ impl Inner {
         all.sort_by_key(|(order, from, _)| (order.placed_at, order.id.clone(), *from));
         for (order, from, rows) in all {
             let waiting = self.units(&order, from, rows)?;
-            lock(&self.book).waiting.extend(waiting);
+            let kept = waiting.into_iter().map(|one| Waiting {
+                is_kept: true,
+                ..one
+            });
+            lock(&self.book).waiting.extend(kept);
         }
         Ok(())
     }
@@ -217,6 +221,7 @@ impl Inner {
                 },
                 model: order.model,
                 is_batch: order.is_batch,
+                is_kept: false,
                 atoms: self.price(&order.model, rows)?,
                 since: Instant::now(),
             })
@@ -500,6 +505,10 @@ impl Embedder for Engine {
             lock(&inner.book).remove_order(&id);
             return Err(error.into());
         }
+        let mut book = lock(&inner.book);
+        let own = book.waiting.iter_mut().filter(|one| one.unit.order == id);
+        own.for_each(|one| one.is_kept = true);
+        drop(book);
         inner.wake.notify_one();
         Ok(())
     }

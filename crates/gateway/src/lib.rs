@@ -29,6 +29,9 @@ mod served;
 mod settings;
 mod settle;
 pub mod spending;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic)]
+mod tests;
 mod work;
 
 pub use {

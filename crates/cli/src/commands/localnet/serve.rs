@@ -27,7 +27,7 @@ const PURSE_ATOMS: u64 = 100_000_000_000;
 /// The creator's share of the price.
 const ROYALTY_BPS: u16 = 500;
 /// Time between the agent's looks at the chain.
-const POLL: Duration = Duration::from_millis(500);
+const POLL: Duration = Duration::from_millis(200);
 
 /// Registers the models, fills the purses of client and provider, and makes the agent.
 ///
