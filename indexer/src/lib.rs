@@ -17,7 +17,6 @@ pub mod follow;
 pub mod health;
 pub mod metrics;
 pub mod project;
-pub mod server;
 pub mod service;
 pub mod source;
 pub mod store;

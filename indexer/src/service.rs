@@ -9,19 +9,24 @@ use {
         follow::Follower,
         health::Health,
         metrics::Metrics,
-        server::{self, Gate, Limits, Shares},
         source::{Accounts, Endpoint, FileSource, RpcOptions, RpcSource, Source},
         store::Store,
         web,
     },
     quern_api::Key,
     quern_client::config::is_local,
+    quern_serve::{Bounds, Gate, Lifetimes, Limits, Shares},
     std::{net::SocketAddr, path::Path, sync::Arc, time::Duration},
     tokio::{net::TcpListener, sync::watch, task::JoinHandle},
 };
 
 /// Most time for one call to the node.
 const CALL_TIMEOUT: Duration = Duration::from_secs(30);
+/// Of a connection, and of the request that is open at its end: a reply takes seconds at most.
+const LIFETIMES: Lifetimes = Lifetimes {
+    connection: Duration::from_secs(60),
+    last_request: STOP_TIMEOUT,
+};
 /// Most time for open HTTP requests when stopping.
 const STOP_TIMEOUT: Duration = Duration::from_secs(8);
 
@@ -95,12 +100,13 @@ impl Indexer {
             let stopped = stopped.clone();
             tokio::spawn(async move { auditor.run(stopped).await })
         });
-        let bounds = (
-            Gate::new(limits(&config)),
-            Shares::new(config.max_requests_per_second),
-        );
+        let bounds = Bounds {
+            gate: Gate::new(limits(&config)),
+            lifetimes: LIFETIMES,
+            shares: Some(Shares::new(config.max_requests_per_second, api::too_many)),
+        };
         let router = web::router(api::router(state), config.site());
-        let server = tokio::spawn(server::serve(listener, router, bounds, stopped));
+        let server = tokio::spawn(quern_serve::serve(listener, router, bounds, stopped));
         tracing::info!(%address, store = config.store, program = %config.program_id, "indexer started");
         Ok(Self {
             address,

@@ -96,6 +96,18 @@ enum Cli {
         #[arg(last = true)]
         args: Vec<String>,
     },
+    /// Build the commands, fetch and import a model, and start network, provider, indexer and gateway: `quern quickstart`
+    Quickstart {
+        /// A folder of models/ with a recipe.json
+        #[arg(default_value = models::TESTED.0)]
+        model: String,
+        /// Tokens of a text; what is longer is refused
+        #[arg(long, default_value_t = 128)]
+        sequence: usize,
+        /// Passed to `quern quickstart`
+        #[arg(last = true)]
+        args: Vec<String>,
+    },
     /// Run the main job on a local network, from escrow to leaderboard
     Demo {
         /// Passed to the demo: `--hold` keeps the network up, `--json` ends with a summary
@@ -112,9 +124,9 @@ enum Cli {
         out: Option<PathBuf>,
     },
     /// Measure compute units and sizes, then products and the sentence encoder: docs/BENCHMARKS.md, target/bench/summary.json;
-    /// `bench program` and `bench models` measure one of the two, `bench indexer` the indexer
+    /// `bench program` and `bench models` measure one of the two, `bench indexer` the indexer, `bench gateway` the gateway
     Bench {
-        /// `program`, `models` or `indexer`, and what is passed to the benchmark
+        /// `program`, `models`, `indexer` or `gateway`, and what is passed to the benchmark
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
     },
@@ -155,12 +167,18 @@ fn run(cli: Cli) -> Result<()> {
             sequence,
             args,
         } => start::localnet(model.as_deref(), sequence, &args),
+        Cli::Quickstart {
+            model,
+            sequence,
+            args,
+        } => start::quickstart(&model, sequence, &args),
         Cli::Demo { args } => start::binary(start::DEMO, &start::demo_args(&args)?),
         Cli::Release { binaries, out } => release::run(binaries, out),
         Cli::Bench { args } => match args.split_first() {
             Some((first, rest)) if first == "program" => start::bench(rest),
             Some((first, rest)) if first == "models" => start::models_bench(rest),
             Some((first, rest)) if first == "indexer" => start::indexer_bench(rest),
+            Some((first, rest)) if first == "gateway" => start::gateway_bench(rest),
             _ => start::bench(&args).and_then(|()| start::models_bench(&[])),
         },
     }

@@ -154,6 +154,48 @@ pub fn localnet(model: Option<&str>, sequence: usize, args: &[String]) -> Result
     }
 }
 
+/// Everything that an application needs, until Ctrl-C: `quern quickstart` with a model of `models/`.
+pub fn quickstart(model: &str, sequence: usize, args: &[String]) -> Result<()> {
+    let files = models::fetch(model)?;
+    prepare("quern-cli", "quern")?;
+    // It is started if it lies beside the command.
+    prepare("quern-indexer", "quern-indexer")?;
+    let folder = imported(model, &files, sequence)?;
+    let status = started("quern-cli", "quern")
+        .arg("quickstart")
+        .arg("--model")
+        .arg(folder)
+        .args(args)
+        .status()
+        .context("could not start quern")?;
+    match status.success() {
+        true => Ok(()),
+        false => bail!("quickstart failed ({status}); the lines above say why"),
+    }
+}
+
+/// Measures the gateway on a local network, with the sentence encoder. The profile is that of the tests: kernels, hashes and
+/// signatures are optimised in it.
+pub fn gateway_bench(args: &[String]) -> Result<()> {
+    let (model, _) = models::TESTED;
+    let files = models::fetch(model)?;
+    prepare("quern-cli", "quern")?;
+    let folder = imported(model, &files, GATEWAY_SEQUENCE)?;
+    let mut run = shell::cargo();
+    run.args(["run", "--package", "quern-gateway", "--example", "bench"])
+        .args(["--ignore-rust-version", "--"])
+        .arg(folder)
+        .args(args);
+    let status = run.status().context("could not start the benchmark")?;
+    match status.success() {
+        true => Ok(()),
+        false => bail!("the benchmark failed ({status}); the lines above say why"),
+    }
+}
+
+/// Tokens of a sentence in the gateway's benchmark.
+const GATEWAY_SEQUENCE: usize = 32;
+
 /// The folder of a model that was imported, which is done once: another recipe or length is imported anew.
 fn imported(model: &str, files: &Path, sequence: usize) -> Result<PathBuf> {
     let recipe = shell::root().join("models").join(model);

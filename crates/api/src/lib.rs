@@ -1,4 +1,5 @@
-//! Requests and replies of the indexer's HTTP API, in both directions: the indexer writes what its readers read.
+//! Requests and replies of the indexer's HTTP API, in both directions: the indexer writes what its readers read. Replies of the
+//! gateway's ([`openai`], [`gateway`]).
 //!
 //! The crate depends on no other crate of the workspace, so that a page or a gateway can speak to an indexer without a
 //! Solana library. Its words ([`words`]) are the contract with readers; the indexer maps the program's codes to them.
@@ -12,9 +13,11 @@ pub mod accounts;
 pub mod audit;
 pub mod digits;
 pub mod events;
+pub mod gateway;
 pub mod jobs;
 pub mod key;
 pub mod leaderboard;
+pub mod openai;
 pub mod problem;
 pub mod providers;
 pub mod purses;

@@ -27,6 +27,12 @@ pub enum Error {
     /// The watcher.
     #[error("{0}")]
     Watcher(#[from] quern_watcher::WatcherError),
+    /// The gateway.
+    #[error("{0}")]
+    Gateway(#[from] quern_gateway::GatewayError),
+    /// The gateway's HTTP front.
+    #[error("{0}")]
+    GatewayHttp(#[from] quern_gateway::http::HttpError),
     /// A graph or tensors.
     #[error("{0}")]
     Proof(#[from] quern_proof::Error),
@@ -166,6 +172,11 @@ impl Error {
             | Self::Proof(_)
             | Self::Import(_)
             | Self::Provider(quern_provider::ProviderError::Data(_))
+            | Self::Gateway(
+                quern_gateway::GatewayError::Data(_)
+                | quern_gateway::GatewayError::Proof(_)
+                | quern_gateway::GatewayError::Import(_),
+            )
             | Self::Watcher(quern_watcher::WatcherError::Data(_)) => "data",
             _ => self.client().map_or("other", kind_of),
         }
@@ -183,6 +194,7 @@ impl Error {
             Self::Client(error)
             | Self::Deploy(quern_deploy::DeployError::Client(error))
             | Self::Provider(quern_provider::ProviderError::Client(error))
+            | Self::Gateway(quern_gateway::GatewayError::Client(error))
             | Self::Watcher(quern_watcher::WatcherError::Client(error)) => Some(error),
             _ => None,
         }

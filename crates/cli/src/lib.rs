@@ -35,8 +35,8 @@ use {
         error::{ContextKind, ErrorKind},
     },
     commands::{
-        claim, deploy, embed, emission, job, keygen, leaderboard, mint, model, protocol, provider,
-        purse, tensor, watch,
+        claim, deploy, embed, emission, gateway, job, keygen, leaderboard, mint, model, protocol,
+        provider, purse, tensor, watch,
     },
     context::Globals,
     error::Result,
@@ -52,10 +52,12 @@ use {
     version,
     max_term_width = 110,
     after_help = "Examples:
+  quern quickstart                                  OpenAI's protocol on a network here, at once
   quern localnet                                    a network here, with everything set up
   quern job create --model Digits --input images.qten --publish-dir out --price 0.5 --watch
   quern job result JOB --out labels.csv             what was computed
   quern embed --model minilm a.txt --out a.npy      vectors of sentences, refereed
+  quern gateway --model minilm                      OpenAI's protocol, over refereed jobs
   quern provider run --publish-dir out              work for others
   quern watch --client WALLET                       check results, convict wrong ones
   quern claim --dry-run                             what you have earned
@@ -75,6 +77,9 @@ enum Command {
     /// Start a Solana network on this machine with Quern on it, until Ctrl-C
     #[cfg(feature = "localnet")]
     Localnet(commands::localnet::Args),
+    /// Start a local network, a provider, an indexer and a gateway, and print what OpenAI's clients need; until Ctrl-C
+    #[cfg(feature = "localnet")]
+    Quickstart(commands::localnet::quickstart::Args),
     /// Make a keypair file
     Keygen(keygen::Args),
     /// Deploy or upgrade the on-chain program
@@ -133,6 +138,8 @@ enum Command {
     Job(job::Command),
     /// Embed the texts of a file: one refereed job, checked here, saved as an array
     Embed(Box<embed::Args>),
+    /// Serve OpenAI's protocol here, over refereed jobs: only checked answers leave
+    Gateway(Box<gateway::Args>),
     /// Check what providers submit, and convict what is wrong
     Watch(Box<watch::Args>),
     /// Take what you have earned: rewards into your purse, free tokens out of it
@@ -269,12 +276,16 @@ async fn dispatch(globals: &Globals, command: Command) -> Result<()> {
         Command::Deploy(_) => quern_client::set_program_id(globals.program()?.address())?,
         // It starts a network of its own, whatever the configuration names.
         #[cfg(feature = "localnet")]
-        Command::Localnet(_) => quern_client::set_program_id(globals.program()?.address())?,
+        Command::Localnet(_) | Command::Quickstart(_) => {
+            quern_client::set_program_id(globals.program()?.address())?;
+        }
         _ => quern_client::set_program_id(globals.deployment()?)?,
     }
     match command {
         #[cfg(feature = "localnet")]
         Command::Localnet(args) => commands::localnet::run(globals, args).await,
+        #[cfg(feature = "localnet")]
+        Command::Quickstart(args) => commands::localnet::quickstart::run(globals, args).await,
         Command::Keygen(args) => keygen::run(globals.output, &args),
         Command::Deploy(args) => deploy::run(globals, args).await,
         Command::Protocol(command) => protocol::run(&globals.context()?, command).await,
@@ -285,6 +296,7 @@ async fn dispatch(globals: &Globals, command: Command) -> Result<()> {
         Command::Provider(command) => provider::run(&globals.context()?, command).await,
         Command::Job(command) => job::run(&globals.context()?, command).await,
         Command::Embed(args) => embed::run(&globals.context()?, *args).await,
+        Command::Gateway(args) => gateway::run(&globals.context()?, *args).await,
         Command::Watch(args) => watch::run(&globals.context()?, *args).await,
         Command::Claim(args) => claim::run(&globals.context()?, args).await,
         Command::Tensor(command) => tensor::run(globals.output, &command),

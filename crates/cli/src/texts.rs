@@ -52,28 +52,16 @@ pub fn tokenized(tokenizer: &Tokenizer, texts: &[String]) -> Result<Tokenized> {
     Ok(all)
 }
 
-/// Rows at length 1. An integer vector means nothing but its direction; one without any is refused.
+/// Rows at length 1.
 ///
 /// # Errors
 /// A row of zeros.
 pub fn units(vectors: &Tensor) -> Result<Vec<f32>> {
-    let cols = vectors.cols() as usize;
-    let mut all = Vec::with_capacity(cols * vectors.rows() as usize);
-    for (row, values) in vectors.values().chunks(cols).enumerate() {
-        let squares = values.iter().map(|value| f64::from(*value).powi(2));
-        let length = squares.sum::<f64>().sqrt();
-        if length == 0.0 {
-            return Err(Error::Other(format!(
-                "row {row} of the result is zero, which has no direction; save the integers instead"
-            )));
-        }
-        all.extend(
-            values
-                .iter()
-                .map(|value| (f64::from(*value) / length) as f32),
-        );
-    }
-    Ok(all)
+    quern_import::units(vectors).map_err(|row| {
+        Error::Other(format!(
+            "row {row} of the result is zero, which has no direction; save the integers instead"
+        ))
+    })
 }
 
 #[cfg(test)]

@@ -90,6 +90,23 @@ pub enum DataError {
         /// The whole limit.
         limit_bytes: u64,
     },
+    /// A model's folder with something wrong in it.
+    #[error("{path}: {why}; import the model again", path = path.display())]
+    Model {
+        /// The folder or a file of it.
+        path: PathBuf,
+        /// What is wrong.
+        why: String,
+    },
+    /// No model's folder.
+    #[error(
+        "no imported model lies at {}; make one with `quern model import`, or name its folder",
+        .places.iter().map(|place| place.display().to_string()).collect::<Vec<_>>().join(" or ")
+    )]
+    NoModel {
+        /// Where it was looked for.
+        places: Vec<PathBuf>,
+    },
     /// Work that broke off.
     #[error("a computation broke off: {0}; report it")]
     Broken(String),

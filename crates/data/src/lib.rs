@@ -7,6 +7,7 @@
 //! - [`slots`]: how many downloads of strangers' data run at a time, and who has to make place;
 //! - [`any_file`]: what stands for a file that is no tensor;
 //! - [`store`]: tensors named by their roots, in memory, in a folder, fetched; [`budget`]: the memory that they may take;
+//! - [`model`]: the folder of an imported model;
 //! - [`files`]: files that are whole or not there; [`runtime`]: what every loop that follows the chain is made of.
 
 pub mod any_file;
@@ -17,6 +18,7 @@ pub mod fetch;
 pub mod files;
 mod http;
 mod limits;
+pub mod model;
 pub mod publish;
 mod reach;
 pub mod runtime;
@@ -29,6 +31,7 @@ pub use {
     error::{DataError, Result, excerpt},
     fetch::{Fetcher, check_uri},
     limits::FetchLimits,
+    model::ModelFolder,
     publish::Publisher,
     slots::{DownloadSlot, DownloadSlots},
     store::{Download, Folder, TensorList, TensorStore, Wanted},

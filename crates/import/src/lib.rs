@@ -43,6 +43,7 @@ pub mod quality;
 pub mod recipe;
 pub mod tiny;
 mod tokenize;
+mod vectors;
 mod weights;
 
 pub use bert::{Imported, Texts};
@@ -54,4 +55,5 @@ pub use matrix::{Matrix, Panels};
 pub use quality::Quality;
 pub use recipe::Recipe;
 pub use tokenize::{LEAST_SEQUENCE, Tokenized, Tokenizer};
+pub use vectors::units;
 pub use weights::Weights;

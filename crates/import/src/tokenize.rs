@@ -2,6 +2,8 @@
 //!
 //! Tokenizing is the client's business: a job commits to the ids, and what is refereed begins there.
 
+use std::sync::{Arc, OnceLock};
+
 use quern_proof::Tensor;
 
 use crate::{Error, Result};
@@ -10,6 +12,8 @@ use crate::{Error, Result};
 #[derive(Clone, Debug)]
 pub struct Tokenizer {
     inner: tokenizers::Tokenizer,
+    /// The same without an end, for counting; made when it is needed.
+    whole: Arc<OnceLock<tokenizers::Tokenizer>>,
     pad: u32,
     sequence: usize,
 }
@@ -65,6 +69,7 @@ impl Tokenizer {
         inner.with_truncation(Some(truncation)).map_err(fail)?;
         Ok(Self {
             inner,
+            whole: Arc::default(),
             pad,
             sequence,
         })
@@ -115,6 +120,36 @@ impl Tokenizer {
         })
     }
 
+    /// Tokens of a whole text, the special ones included, whatever the sequence holds.
+    ///
+    /// # Errors
+    /// [`Error::Tokenizer`].
+    pub fn count(&self, text: &str) -> Result<usize> {
+        let whole = match self.whole.get() {
+            Some(whole) => whole,
+            None => {
+                let mut whole = self.inner.clone();
+                whole.with_truncation(None).map_err(fail)?;
+                self.whole.get_or_init(|| whole)
+            }
+        };
+        Ok(whole.encode(text, true).map_err(fail)?.len())
+    }
+
+    /// The inputs for rows of ids, one item each, in order: ids (i32) and mask (i8), padded.
+    ///
+    /// # Errors
+    /// No rows, or more of them than a tensor holds.
+    pub fn inputs(&self, rows: &[&[u32]]) -> Result<[Tensor; 2]> {
+        let (ids, mask) = padded(rows, self.sequence, self.pad)?;
+        Ok([ids, mask])
+    }
+
+    /// How many tokens there are: each id is below this.
+    pub fn vocabulary(&self) -> usize {
+        self.inner.get_vocab_size(true)
+    }
+
     /// Token that stands where a row has none.
     pub const fn pad(&self) -> u32 {
         self.pad
@@ -122,10 +157,14 @@ impl Tokenizer {
 }
 
 /// The inputs of rows of ids, each at most `sequence` long.
-pub(crate) fn padded(rows: &[Vec<u32>], sequence: usize, pad: u32) -> Result<(Tensor, Tensor)> {
+pub(crate) fn padded(
+    rows: &[impl AsRef<[u32]>],
+    sequence: usize,
+    pad: u32,
+) -> Result<(Tensor, Tensor)> {
     let mut ids = Vec::with_capacity(rows.len() * sequence);
     let mut mask = Vec::with_capacity(rows.len() * sequence);
-    for row in rows {
+    for row in rows.iter().map(AsRef::as_ref) {
         for place in 0..sequence {
             ids.push(row.get(place).copied().unwrap_or(pad) as i32);
             mask.push(i8::from(place < row.len()));
@@ -166,6 +205,17 @@ mod tests {
             [1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0]
         );
         assert_eq!(all.shortened, 1);
+    }
+
+    #[test]
+    fn tokens_are_counted_beyond_the_sequence() {
+        for sequence in [3, 5, 16, 64] {
+            let tokenizer = Tokenizer::new(JSON.as_bytes(), sequence).unwrap();
+            for words in [0, 1, 14, 15, 20, 100] {
+                let found = tokenizer.count(&"a ".repeat(words)).unwrap();
+                assert_eq!(found, words + 2, "{sequence} {words}");
+            }
+        }
     }
 
     #[test]

@@ -24,7 +24,7 @@ const SAY_AGAIN: Duration = Duration::from_secs(60);
 pub(crate) struct Context {
     pub settings: Settings,
     pub chain: Arc<dyn WatcherChain>,
-    pub store: TensorStore,
+    pub store: Arc<TensorStore>,
     pub results: OwnResults,
     /// Where data come in, from servers of strangers.
     pub downloads: DownloadSlots,
@@ -34,14 +34,26 @@ pub(crate) struct Context {
 }
 
 impl Context {
-    pub(crate) fn new(settings: Settings, chain: Arc<dyn WatcherChain>) -> Result<Self> {
+    /// With the tensors of others, or with its own: of the settings' folder and memory.
+    pub(crate) fn new(
+        settings: Settings,
+        chain: Arc<dyn WatcherChain>,
+        shared: Option<Arc<TensorStore>>,
+    ) -> Result<Self> {
         let folder = settings.state.as_ref().map(|state| Folder {
             path: state.join("tensors"),
             user: "watcher".to_owned(),
             is_required: false,
             max_bytes: settings.disk_bytes,
         });
-        let store = TensorStore::open(settings.fetch.clone(), settings.memory_bytes, folder)?;
+        let store = match shared {
+            Some(store) => store,
+            None => Arc::new(TensorStore::open(
+                settings.fetch.clone(),
+                settings.memory_bytes,
+                folder,
+            )?),
+        };
         Ok(Self {
             downloads: DownloadSlots::new(DOWNLOADS, settings.patience),
             slots: Semaphore::new(settings.concurrency.max(1)),

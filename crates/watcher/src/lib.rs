@@ -57,6 +57,8 @@ pub use {
     chain::{Conviction, LockedRent, OpenedDemand, RpcWatcherChain, WatcherChain},
     error::{Result, WatcherError},
     run::{Followed, Until, Watcher},
+    sample::drawn,
+    sample::drawn as draw,
     settings::{Scope, Settings},
     verdict::{CheckedItems, Report, Verdict},
 };

@@ -17,9 +17,14 @@ use {
     },
     futures::StreamExt,
     quern_client::{Outcome, Pubkey, quern::state::JobState},
-    quern_data::runtime::{LONGEST_RETRY, Retry, Tasks, or_stopped, unless_broken_off},
+    quern_data::{
+        TensorStore,
+        runtime::{LONGEST_RETRY, Retry, Tasks, or_stopped, unless_broken_off},
+    },
     std::{
         collections::{HashSet, VecDeque},
+        convert::Infallible,
+        ops::ControlFlow,
         sync::{Arc, atomic::Ordering},
         time::Duration,
     },
@@ -70,7 +75,21 @@ impl Watcher {
     /// # Errors
     /// `Data` if its folder cannot be made, or another watcher uses it.
     pub fn new(settings: Settings, chain: Arc<dyn WatcherChain>) -> Result<Self> {
-        let state = Arc::new(State::new(settings, chain)?);
+        let state = Arc::new(State::new(settings, chain, None)?);
+        Ok(Self { state })
+    }
+
+    /// A watcher that keeps its tensors with others: the weights of a model are read once for all of them. How much memory and
+    /// disk they take, and from where they are fetched, the store's owner has said.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn sharing(
+        settings: Settings,
+        chain: Arc<dyn WatcherChain>,
+        store: Arc<TensorStore>,
+    ) -> Result<Self> {
+        let state = Arc::new(State::new(settings, chain, Some(store))?);
         Ok(Self { state })
     }
 
@@ -137,6 +156,25 @@ impl Watcher {
     /// # Errors
     /// That the cluster cannot be reached at the start.
     pub async fn follow(&self, job: &Pubkey, mut on: impl FnMut(Followed)) -> Result<Outcome> {
+        let on = |what| {
+            on(what);
+            ControlFlow::<Infallible>::Continue(())
+        };
+        match self.follow_until(job, on).await? {
+            ControlFlow::Continue(outcome) => Ok(outcome),
+            ControlFlow::Break(never) => match never {},
+        }
+    }
+
+    /// The same until `on` has heard enough.
+    ///
+    /// # Errors
+    /// As [`Self::follow`].
+    pub async fn follow_until<T>(
+        &self,
+        job: &Pubkey,
+        mut on: impl FnMut(Followed) -> ControlFlow<T>,
+    ) -> Result<ControlFlow<T, Outcome>> {
         let context = &self.state.context;
         let mut known = context.chain.job(job).await?;
         let mut job_state = None;
@@ -145,12 +183,17 @@ impl Watcher {
             let now = known.and_then(|job| JobState::from_code(job.state));
             if let Some(now) = now.filter(|now| job_state != Some(*now)) {
                 job_state = Some(now);
-                on(Followed::State(now));
+                if let ControlFlow::Break(enough) = on(Followed::State(now)) {
+                    return Ok(ControlFlow::Break(enough));
+                }
             }
             match self.look_at(job, known.is_some()).await {
                 Ok((reports, outcome)) => {
                     for report in reports.into_iter().filter(|report| report.job == *job) {
-                        on(Followed::Verdict(Box::new(report)));
+                        if let ControlFlow::Break(enough) = on(Followed::Verdict(Box::new(report)))
+                        {
+                            return Ok(ControlFlow::Break(enough));
+                        }
                     }
                     looks += 1;
                     // A node may not know yet of a job that was created a moment ago, or of the transaction that ended it.
@@ -160,7 +203,7 @@ impl Watcher {
                     if let Some(outcome) = outcome.filter(is_known) {
                         tidy::tidy(&self.state).await;
                         tidy::say_locked_rent(&self.state).await;
-                        return Ok(outcome);
+                        return Ok(ControlFlow::Continue(outcome));
                     }
                 }
                 Err(error) => tracing::warn!(%error, "cannot read the chain; retrying"),

@@ -35,6 +35,14 @@ pub(crate) fn draw(items: u32, count: u32) -> Result<Vec<u32>> {
     Ok(chosen.into_iter().collect())
 }
 
+/// Items to check of so many: a share of them, drawn by the operating system's randomness; all without one. They are in order.
+///
+/// # Errors
+/// That there is no randomness.
+pub fn drawn(items: u32, share: Option<f64>) -> Result<Vec<u32>> {
+    draw(items, count(items, share))
+}
+
 /// Numbers from the operating system, some at a time.
 #[derive(Default)]
 struct Random(Vec<[u8; 8]>);

@@ -10,7 +10,7 @@ use {
         settings::Settings,
     },
     quern_client::Pubkey,
-    quern_data::{files, runtime::lock},
+    quern_data::{TensorStore, files, runtime::lock},
     std::{
         collections::HashMap,
         sync::{Arc, Mutex, atomic::AtomicU32},
@@ -39,10 +39,14 @@ pub(crate) struct State {
 }
 
 impl State {
-    pub(crate) fn new(settings: Settings, chain: Arc<dyn WatcherChain>) -> Result<Self> {
+    pub(crate) fn new(
+        settings: Settings,
+        chain: Arc<dyn WatcherChain>,
+        shared: Option<Arc<TensorStore>>,
+    ) -> Result<Self> {
         Ok(Self {
             cases: Cases::new(Archive::open(settings.state.as_deref())?),
-            context: Context::new(settings, chain)?,
+            context: Context::new(settings, chain, shared)?,
             unsettled: Mutex::default(),
             prepared: Mutex::default(),
             tidying: tokio::sync::Mutex::default(),

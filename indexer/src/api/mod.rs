@@ -188,6 +188,15 @@ async fn bounded(State(places): State<Arc<Semaphore>>, request: Request, next: N
     }
 }
 
+/// What an address gets that asks more than its share.
+pub fn too_many(wait: Duration) -> Response {
+    let secs = u32::try_from(wait.as_secs())
+        .unwrap_or(u32::MAX)
+        .saturating_add(1);
+    let detail = format!("too many requests from your address; go on in {secs} s");
+    ApiError::too_many_requests(detail, secs).into_response()
+}
+
 async fn unknown_path(uri: Uri) -> ApiError {
     ApiError::not_found(format!(
         "there is no page {}; {} lists them all, /v1/status is one",

@@ -6,7 +6,7 @@
 
 use {
     super::{ApiError, ApiState, ask::Ask, event_id, reply},
-    crate::{health::State as Follower, project::EventId, server::Lasting, store::Store, view},
+    crate::{health::State as Follower, project::EventId, store::Store, view},
     axum::{
         extract::State,
         http::HeaderMap,
@@ -17,6 +17,7 @@ use {
     },
     futures::{StreamExt, stream},
     quern_api::{EventItem, EventList, StreamRequest},
+    quern_serve::Lasting,
     std::{
         convert::Infallible,
         sync::{Arc, OnceLock},

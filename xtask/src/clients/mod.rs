@@ -1,9 +1,11 @@
 //! Other people's clients against the committed IDL: Anchor's library under both names, Codama with kit, anchorpy3, Rust's
-//! `declare_program!`, and the two examples, which run a whole job on a local network.
+//! `declare_program!`, and the two examples, which run a whole job on a local network. OpenAI's libraries and LangChain against
+//! the gateway.
 //!
 //! Every client has a lock file in the checkout. What is downloaded stays in the cache folder; everything runs in a copy below
 //! `target/clients`, so a folder in which you try an example is left alone.
 
+mod gateway;
 mod install;
 mod network;
 
@@ -16,6 +18,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::cache;
 use crate::shell::{self, Step, say};
+use gateway::Gateway;
 use network::Network;
 
 /// What the suite is called.
@@ -31,6 +34,11 @@ const WANTED: [&str; 3] = [
 const EXAMPLE: &str = "examples/python/requirements.txt";
 const ANCHORPY: &str = "tests/clients/python/requirements.txt";
 const NUMPY: &str = "tests/clients/python/numpy.txt";
+/// OpenAI's library, and LangChain's use of it.
+const OPENAI: &str = "tests/clients/gateway/requirements.txt";
+const LANGCHAIN: &str = "examples/langchain/requirements.txt";
+/// Requests of the batches that OpenAI's libraries send.
+const BATCH_ROWS: [&str; 2] = ["10000", "100"];
 
 /// What one client is asked.
 type Check = (&'static str, fn(&Workplace) -> Result<()>);
@@ -80,7 +88,9 @@ pub fn run(problems: &mut Vec<String>) -> (u64, u64) {
             for (name, check) in CHECKS {
                 note(name, check(&place));
             }
-            match Network::start(&place.root) {
+            let network = network::home(&place.root, "network")
+                .and_then(|home| Network::start(&place.root, &home, &[]));
+            match network {
                 Err(error) => note("network", Err(error)),
                 Ok(network) => {
                     note(
@@ -92,6 +102,14 @@ pub fn run(problems: &mut Vec<String>) -> (u64, u64) {
                         place.typescript_example(&network, "coral"),
                     );
                     note("example in Python", place.python_example(&network));
+                }
+            }
+            match Gateway::start(&place.root) {
+                Err(error) => note("gateway", Err(error)),
+                Ok(gateway) => {
+                    note("openai of Python", place.openai_python(&gateway));
+                    note("openai of JavaScript", place.openai_node(&gateway));
+                    note("LangChain", place.langchain(&gateway));
                 }
             }
         }
@@ -118,6 +136,7 @@ impl Workplace {
             "idl",
             "examples/ts",
             "examples/python",
+            "examples/langchain",
             "clients/python",
             "models/digits",
             "tests/clients",
@@ -126,7 +145,7 @@ impl Workplace {
             copy(&root.join(part), &folder.join(part))?;
         }
         let place = Self { root, folder };
-        for project in ["examples/ts", "tests/clients/node"] {
+        for project in ["examples/ts", "tests/clients/node", "tests/clients/gateway"] {
             let installed = install::node(&place.root.join(project))?;
             link(&installed, &place.folder.join(project).join("node_modules"))?;
         }
@@ -192,6 +211,40 @@ impl Workplace {
             .arg("examples/python/job.py")
             .args(network.arguments());
         expect(&mut example)
+    }
+
+    fn openai_python(&self, gateway: &Gateway) -> Result<()> {
+        let mut check = self.python_command(OPENAI)?;
+        check.arg("tests/clients/gateway/check.py");
+        self.application(gateway, check.args([gateway::MODEL, BATCH_ROWS[0]]))
+    }
+
+    fn openai_node(&self, gateway: &Gateway) -> Result<()> {
+        let mut check = Command::new("node");
+        check.arg("tests/clients/gateway/check.mjs");
+        check.current_dir(&self.folder);
+        self.application(gateway, check.args([gateway::MODEL, BATCH_ROWS[1]]))
+    }
+
+    /// The nearest sentence comes first.
+    fn langchain(&self, gateway: &Gateway) -> Result<()> {
+        let mut example = self.python_command(LANGCHAIN)?;
+        example.arg("examples/langchain/embeddings.py");
+        gateway.tell(example.args([gateway::MODEL, "w5 w9", "w100 w101 w102", "w5 w9"]));
+        let said = shell::output(&mut example)?;
+        said.lines().for_each(say);
+        match said.lines().next() {
+            Some("1.0000  w5 w9") => Ok(()),
+            _ => bail!("the example did not find the same sentence first"),
+        }
+    }
+
+    fn application(&self, gateway: &Gateway, application: &mut Command) -> Result<()> {
+        gateway.tell(application);
+        shell::must(
+            application,
+            "The lines above say what the gateway did not do.",
+        )
     }
 
     fn node(&self, args: &[&str]) -> Result<()> {

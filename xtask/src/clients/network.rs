@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, Result, bail};
@@ -21,23 +21,20 @@ pub struct Network {
 }
 
 impl Network {
-    /// Starts the built command on free ports and waits until it says what it set up.
-    pub fn start(root: &Path) -> Result<Self> {
-        let step =
-            Step::start("Starting a local network for the examples (seconds, after building it)");
+    /// Starts the built command in a folder, on free ports and with these arguments, and waits until it says what it set up.
+    pub fn start(root: &Path, home: &Path, args: &[&str]) -> Result<Self> {
+        let step = Step::start("Starting a local network (seconds, after building it)");
         let program = start::built("quern")?;
-        let home = root.join("target/clients/network");
-        cache::remove(&home)?;
-        fs::create_dir_all(&home)?;
         let (rpc, ws) = free_ports()?;
         let mut process = Command::new(program)
             .args(["localnet", "--output", "json", "--keys-dir", "keys"])
             .args(["--rpc-port", &rpc.to_string(), "--ws-port", &ws.to_string()])
+            .args(args)
             .arg("--program-so")
             .arg(root.join("target/deploy/quern.so"))
-            .current_dir(&home)
+            .current_dir(home)
             // The user's own wallet takes no part.
-            .env("HOME", &home)
+            .env("HOME", home)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()
@@ -53,7 +50,9 @@ impl Network {
             mint: String::new(),
             keys: home.join("keys").display().to_string(),
         };
-        network.mint = mint(BufReader::new(said))?;
+        let fields = fields(BufReader::new(said), "localnet")?;
+        let mint = fields["mint"].as_str();
+        network.mint = mint.context("`quern localnet` named no mint")?.to_owned();
         step.done(&network.url);
         Ok(network)
     }
@@ -72,16 +71,23 @@ impl Drop for Network {
     }
 }
 
-/// The mint, out of the JSON that the network prints when it is ready.
-fn mint(mut said: impl BufRead) -> Result<String> {
+/// An empty folder for a network, in the copy of the checkout.
+pub fn home(root: &Path, name: &str) -> Result<PathBuf> {
+    let home = root.join("target/clients").join(name);
+    cache::remove(&home)?;
+    fs::create_dir_all(&home).with_context(|| format!("cannot create {}", home.display()))?;
+    Ok(home)
+}
+
+/// The JSON that a command prints when it is ready.
+pub fn fields(mut said: impl BufRead, command: &str) -> Result<Value> {
     let mut text = String::new();
     while said.read_line(&mut text)? > 0 {
         if let Ok(fields) = serde_json::from_str::<Value>(&text) {
-            let mint = fields["mint"].as_str();
-            return Ok(mint.context("`quern localnet` named no mint")?.to_owned());
+            return Ok(fields);
         }
     }
-    bail!("`quern localnet` ended before it was ready; the lines above say why")
+    bail!("`quern {command}` ended before it was ready; the lines above say why")
 }
 
 /// A port that nobody listens on, with the next one: libraries look for the WebSocket there.
@@ -103,10 +109,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_mint_is_read_as_soon_as_it_is_there() {
+    fn fields_are_read_as_soon_as_they_are_there() {
         let said = "{\n  \"mint\": \"Abc\",\n  \"rpc_url\": \"x\"\n}\n";
-        assert_eq!(mint(said.as_bytes()).unwrap(), "Abc");
-        assert!(mint("{\n".as_bytes()).is_err());
-        assert!(mint("{}\n".as_bytes()).is_err());
+        assert_eq!(fields(said.as_bytes(), "x").unwrap()["mint"], "Abc");
+        assert!(fields("{\n".as_bytes(), "x").is_err());
     }
 }

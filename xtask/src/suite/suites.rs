@@ -90,7 +90,7 @@ const ALL: &[Suite] = &[
     suite(
         "indexer",
         "indexer and HTTP API",
-        &["quern-indexer", "quern-api"],
+        &["quern-indexer", "quern-api", "quern-serve"],
         &[],
         false,
     ),

@@ -10,18 +10,18 @@ use {
             watch::{self, CheckOptions},
         },
         context::Context,
-        data::{self, Reach},
+        data::Reach,
         error::{Error, Result},
         files,
         folder::{self, ModelFolder},
         formats::{self, Format},
         texts,
     },
-    quern_client::{Pubkey, accounts, config},
+    quern_client::{Pubkey, config},
     quern_data::{FetchLimits, Fetcher},
     quern_proof::Tensor,
     quern_watcher::CheckedItems,
-    std::path::{Path, PathBuf},
+    std::path::PathBuf,
 };
 
 /// Where inputs are published if no folder is named.
@@ -77,8 +77,9 @@ pub async fn run(context: &Context, args: Args) -> Result<()> {
     args.check_names()?;
     let folder = ModelFolder::find(&args.model)?;
     let all = texts::read(&args.file, "FILE")?;
-    let tokenized = texts::tokenized(&folder.tokenizer()?, &all)?;
-    let model = registered(context, &folder, args.address).await?;
+    let tokenized = texts::tokenized(&folder::tokenizer(&folder)?, &all)?;
+    context.protocol().await?;
+    let (model, _) = quern_gateway::registration(context.rpc(), &folder, args.address).await?;
     let embedding = Embedding {
         context,
         folder: &folder,
@@ -117,57 +118,6 @@ impl Args {
     }
 }
 
-/// The sealed, active model on the cluster whose graph is that of the folder.
-///
-/// # Errors
-/// That there is none, or several.
-async fn registered(
-    context: &Context,
-    folder: &ModelFolder,
-    named: Option<Pubkey>,
-) -> Result<Pubkey> {
-    let is_same = async |address: &Pubkey| -> Result<bool> {
-        let found = data::model(context, address).await?;
-        let is_open = found.model.sealed.get() && found.model.active.get();
-        Ok(is_open && found.graph == folder.graph)
-    };
-    if let Some(address) = named {
-        return match is_same(&address).await? {
-            true => Ok(address),
-            false => Err(Error::Other(format!(
-                "the model {address} is not that of {}, or takes no jobs; leave --address out to find the one that is",
-                folder.path.display()
-            ))),
-        };
-    }
-    context.protocol().await?;
-    let name = &folder.card.name;
-    let mut found = Vec::new();
-    for (address, model) in accounts::models(context.rpc(), None).await? {
-        if accounts::name(&model.name) == *name && is_same(&address).await? {
-            found.push(address);
-        }
-    }
-    match found.as_slice() {
-        [one] => Ok(*one),
-        [] => Err(Error::Other(format!(
-            "no model called {name} with the graph of {} is registered on this cluster; register it: quern model register --id 1 --name {name} --graph {} --weights {} --uri URI",
-            folder.path.display(),
-            folder.path.join(folder::GRAPH).display(),
-            folder.path.join(folder::WEIGHTS).display(),
-        ))),
-        several => Err(Error::Usage(format!(
-            "{} models on this cluster have this name and this graph; name one with --address: {}",
-            several.len(),
-            several
-                .iter()
-                .map(ToString::to_string)
-                .collect::<Vec<_>>()
-                .join(" ")
-        ))),
-    }
-}
-
 /// A job for all texts.
 struct Embedding<'e> {
     context: &'e Context,
@@ -196,7 +146,7 @@ impl Embedding<'_> {
             max_bytes: watch::UNLIMITED_BYTES,
             ..fetch.clone()
         });
-        let weights = file_uri(&self.folder.path.join(folder::WEIGHTS))?;
+        let weights = self.folder.weights_uri()?;
         let options = CheckOptions {
             fetch,
             sample: args.sample,
@@ -206,16 +156,6 @@ impl Embedding<'_> {
         let vectors = result::refereed(context, &placed.job, &fetcher).await?;
         Ok((placed, checked, vectors))
     }
-}
-
-/// The address of a file of this machine.
-pub fn file_uri(path: &Path) -> Result<String> {
-    let whole = path
-        .canonicalize()
-        .map_err(|error| Error::file(path, error))?;
-    let folder = whole.parent().unwrap_or(Path::new("/"));
-    let name = whole.file_name().unwrap_or_default().to_string_lossy();
-    Ok(quern_data::Publisher::folder(folder, None)?.uri(&name)?)
 }
 
 /// Where the vectors go.

@@ -4,6 +4,7 @@ pub mod claim;
 pub mod deploy;
 pub mod embed;
 pub mod emission;
+pub mod gateway;
 pub mod job;
 pub mod keygen;
 pub mod leaderboard;

@@ -265,7 +265,7 @@ pub fn parse_sample(text: &str) -> std::result::Result<u16, String> {
 const ALL_BPS: u16 = 10_000;
 
 /// As the watcher takes it: nothing for all items.
-fn sample_of(bps: u16) -> Option<f64> {
+pub fn sample_of(bps: u16) -> Option<f64> {
     (bps < ALL_BPS).then(|| f64::from(bps) / f64::from(ALL_BPS))
 }
 

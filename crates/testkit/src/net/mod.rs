@@ -7,6 +7,7 @@
 
 pub mod chronicle;
 mod digits;
+pub mod encoder;
 mod faults;
 mod forger;
 pub mod ledger;

@@ -1,6 +1,7 @@
 //! `quern localnet`: a network on this machine, with everything that a first job needs.
 
 mod fund;
+pub mod quickstart;
 mod serve;
 
 use {
@@ -24,6 +25,7 @@ use {
         },
     },
     quern_localnet::{LocalNet, Mint, Options},
+    quern_provider::Agent,
     std::path::{Path, PathBuf},
 };
 
@@ -79,7 +81,7 @@ enum Command {
 
 /// What the network is like.
 #[derive(clap::Args)]
-struct Start {
+pub struct Start {
     /// Port of the RPC server
     #[arg(long, default_value_t = 8899, value_name = "PORT")]
     rpc_port: u16,
@@ -116,17 +118,56 @@ pub async fn run(globals: &Globals, args: Args) -> Result<()> {
 }
 
 async fn start(globals: &Globals, args: Start) -> Result<()> {
+    let Network {
+        mut net,
+        mint,
+        wallets,
+        agent,
+        folders,
+        ..
+    } = launch(globals, &args).await?;
+    let env = write_env(&args, &net, mint.as_ref(), &folders)?;
+    let fields = shown((&net, mint.as_ref()), &wallets, &folders);
+    fields
+        .text("keypairs", args.keys_dir.display())
+        .text(
+            "env",
+            format!("source it in other terminals: . {}", env.display()),
+        )
+        .print(globals.output);
+    quern_process::logs::say("The network runs until Ctrl-C; nothing of it is kept.");
+    match agent {
+        Some(agent) => agent.run(until_stopped()).await?,
+        None => until_stopped().await,
+    }
+    net.stop();
+    Ok(())
+}
+
+/// A network that runs, with everything on it.
+struct Network {
+    net: LocalNet,
+    mint: Option<Mint>,
+    roles: Vec<Wallet>,
+    wallets: Vec<(&'static str, Pubkey)>,
+    /// The provider of the models, which does not work yet.
+    agent: Option<Agent>,
+    folders: Vec<ModelFolder>,
+}
+
+/// Starts a network and sets it up.
+async fn launch(globals: &Globals, args: &Start) -> Result<Network> {
     if !args.empty {
         check_program(&args.program_so)?;
     }
     let folders = args.serve.iter().map(|path| ModelFolder::read(path));
-    let folders = folders.collect::<Result<Vec<_>>>()?;
+    let folders = folders.collect::<quern_data::Result<Vec<_>>>()?;
     let admin = Wallet::load(&args.keys_dir, "admin")?;
     let roles = ROLES
         .iter()
         .map(|role| Wallet::load(&args.keys_dir, role))
         .collect::<Result<Vec<_>>>()?;
-    let mut wallets: Vec<(&str, Pubkey)> = ROLES
+    let mut wallets: Vec<(&'static str, Pubkey)> = ROLES
         .into_iter()
         .zip(roles.iter().map(|wallet| wallet.keypair.pubkey()))
         .collect();
@@ -142,7 +183,7 @@ async fn start(globals: &Globals, args: Start) -> Result<()> {
         admin: Some(admin.keypair.insecure_clone()),
         slot_ms: args.slot_ms,
     };
-    let mut net = progress::during("starting the network", LocalNet::start(options)).await?;
+    let net = progress::during("starting the network", LocalNet::start(options)).await?;
     for (_, wallet) in &wallets {
         net.fund(wallet, WALLET_LAMPORTS).await?;
     }
@@ -161,23 +202,14 @@ async fn start(globals: &Globals, args: Start) -> Result<()> {
         }
         _ => None,
     };
-    let env = write_env(&args, &net, mint.as_ref(), &folders)?;
-
-    let fields = shown((&net, mint.as_ref()), &wallets, &folders);
-    fields
-        .text("keypairs", args.keys_dir.display())
-        .text(
-            "env",
-            format!("source it in other terminals: . {}", env.display()),
-        )
-        .print(globals.output);
-    quern_process::logs::say("The network runs until Ctrl-C; nothing of it is kept.");
-    match agent {
-        Some(agent) => agent.run(until_stopped()).await?,
-        None => until_stopped().await,
-    }
-    net.stop();
-    Ok(())
+    Ok(Network {
+        net,
+        mint,
+        roles,
+        wallets,
+        agent,
+        folders,
+    })
 }
 
 /// What the network has.

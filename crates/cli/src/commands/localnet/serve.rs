@@ -3,9 +3,8 @@
 use {
     super::Wallet,
     crate::{
-        commands::embed::file_uri,
         error::{Error, Result},
-        folder::{self, ModelFolder},
+        folder::ModelFolder,
     },
     quern_client::{
         Keypair, RpcChain, Signer, flows, instructions,
@@ -28,7 +27,7 @@ const PURSE_ATOMS: u64 = 100_000_000_000;
 /// The creator's share of the price.
 const ROYALTY_BPS: u16 = 500;
 /// Time between the agent's looks at the chain.
-const POLL: Duration = Duration::from_millis(500);
+const POLL: Duration = Duration::from_millis(200);
 
 /// Registers the models, fills the purses of client and provider, and makes the agent.
 ///
@@ -70,7 +69,7 @@ async fn register(net: &LocalNet, creator: &Keypair, id: u64, folder: &ModelFold
         kind: AssetKind::Model.code(),
         royalty_bps: ROYALTY_BPS,
         name: folder.card.name.clone(),
-        uri: file_uri(&folder.path.join(folder::WEIGHTS))?,
+        uri: folder.weights_uri()?,
     };
     let (rpc, sender) = (net.rpc(), net.sender());
     let all = flows::register_model(rpc, &creator.pubkey(), entry, &folder.graph).await?;

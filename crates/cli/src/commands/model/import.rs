@@ -77,7 +77,7 @@ pub fn run(format: Format, args: &Args) -> Result<()> {
         tokenizer: made.tokenizer.as_deref(),
         card: &made.card,
     };
-    folder.write(&args.out, "--out")?;
+    folder.write(&args.out)?;
     drop(wheel);
     fields(args, &made)?.print(format);
     Ok(())

@@ -5,7 +5,7 @@ use {
         compute, data,
         error::{Error, Result},
         files,
-        folder::ModelFolder,
+        folder::{self, ModelFolder},
         formats::{self, Format},
         output::{self, Fields, print_text},
         progress, texts,
@@ -110,7 +110,7 @@ fn inputs(args: &Args) -> Result<Vec<Tensor>> {
             args.graph.display()
         )));
     }
-    let tokenizer = ModelFolder::read(&args.graph)?.tokenizer()?;
+    let tokenizer = folder::tokenizer(&ModelFolder::read(&args.graph)?)?;
     let tokenized = texts::tokenized(&tokenizer, &all)?;
     Ok(vec![tokenized.ids, tokenized.mask])
 }

@@ -1,6 +1,7 @@
 //! How many requests an address may make: a steady rate with some in advance.
 
 use {
+    axum::response::Response,
     governor::{
         DefaultDirectRateLimiter, Quota, RateLimiter,
         clock::{Clock, DefaultClock},
@@ -21,11 +22,14 @@ const ADVANCE_SECS: u32 = 4;
 /// Least pause between two looks for addresses that can be forgotten.
 const FORGET_EVERY: Duration = Duration::from_secs(1);
 
+/// What a client gets that asks more than its share: it may go on after this time.
+pub type Refuse = fn(Duration) -> Response;
+
 type Each = RateLimiter<IpAddr, HashMapStateStore<IpAddr>, DefaultClock>;
 
 /// The part of each address.
 #[derive(Clone)]
-pub struct Shares(Arc<Inner>);
+pub struct Shares(Arc<Inner>, Refuse);
 
 struct Inner {
     each: Each,
@@ -36,26 +40,32 @@ struct Inner {
 
 impl Shares {
     /// With this many requests a second for each address.
-    pub fn new(per_second: NonZeroU32) -> Self {
-        Self::remembering(per_second, MOST_ADDRESSES)
+    pub fn new(per_second: NonZeroU32, refuse: Refuse) -> Self {
+        Self::remembering(per_second, MOST_ADDRESSES, refuse)
     }
 
-    fn remembering(per_second: NonZeroU32, most: usize) -> Self {
+    fn remembering(per_second: NonZeroU32, most: usize, refuse: Refuse) -> Self {
         let burst = per_second.saturating_mul(NonZeroU32::MIN.saturating_add(ADVANCE_SECS - 1));
         let quota = Quota::per_second(per_second).allow_burst(burst);
-        Self(Arc::new(Inner {
+        let inner = Inner {
             each: RateLimiter::hashmap(quota),
             others: RateLimiter::direct(quota),
             most,
             forgot_at: Mutex::new(None),
-        }))
+        };
+        Self(Arc::new(inner), refuse)
+    }
+
+    /// Takes a request from the part of an address; what it gets instead where nothing is left.
+    pub(crate) fn refused(&self, client: IpAddr) -> Option<Response> {
+        self.take(client).err().map(self.1)
     }
 
     /// Takes a request from the part of an address.
     ///
     /// # Errors
     /// How long the address has to wait.
-    pub fn take(&self, client: IpAddr) -> Result<(), Duration> {
+    fn take(&self, client: IpAddr) -> Result<(), Duration> {
         let Inner { each, others, .. } = &*self.0;
         let now = DefaultClock::default().now();
         let taken = match self.has_room() {
@@ -87,13 +97,17 @@ mod tests {
 
     use super::*;
 
+    fn refuse(_: Duration) -> Response {
+        Response::default()
+    }
+
     fn client(last: u8) -> IpAddr {
         IpAddr::from([10, 0, 0, last])
     }
 
     #[test]
     fn an_address_has_its_part_and_no_more() {
-        let shares = Shares::remembering(NonZeroU32::new(2).unwrap(), 10);
+        let shares = Shares::remembering(NonZeroU32::new(2).unwrap(), 10, refuse);
         for _ in 0..8 {
             shares.take(client(1)).unwrap();
         }
@@ -104,7 +118,7 @@ mod tests {
 
     #[test]
     fn however_many_addresses_come_few_are_remembered() {
-        let shares = Shares::remembering(NonZeroU32::new(1).unwrap(), 3);
+        let shares = Shares::remembering(NonZeroU32::new(1).unwrap(), 3, refuse);
         let taken = (0..100).filter(|last| shares.take(client(*last)).is_ok());
         // Each of the first three, and the others' part of four together.
         assert_eq!(taken.count(), 3 + 4);

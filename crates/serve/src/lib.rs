@@ -1,20 +1,18 @@
-//! The HTTP server: every wait for a client has an end, clients cannot use up what the node and the store need, and those
+//! An HTTP server: every wait for a client has an end, clients cannot use up what the rest of the process needs, and those
 //! that only hold connections keep nobody out.
+
+#![forbid(unsafe_code)]
 
 mod gate;
 mod share;
 
 pub use {
     gate::{Gate, Leave, Limits, Place, Work},
-    share::Shares,
+    share::{Refuse, Shares},
 };
 
 use {
-    crate::api::ApiError,
-    axum::{
-        Router,
-        response::{IntoResponse, Response},
-    },
+    axum::Router,
     hyper::{
         server::conn::http1,
         service::{Service, service_fn},
@@ -38,11 +36,7 @@ use {
 
 /// Most time for a request's head, and between two requests of a connection.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
-/// Longest life of a connection: a client that does not read its reply must not keep it.
-const CONNECTION_LIFE: Duration = Duration::from_secs(60);
-/// Most time for the request that is open when a connection is to end.
-const CLOSE_TIMEOUT: Duration = Duration::from_secs(8);
-/// Most bytes of a request's head: no request of this API is near it.
+/// Most bytes of a request's head: no request of these APIs is near it.
 const HEAD_BYTES: usize = 32 * 1024;
 /// Pause after a connection could not be taken.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -53,11 +47,31 @@ const BUSY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 5\r\nconn
 #[derive(Clone, Debug)]
 pub struct Lasting(pub watch::Receiver<()>);
 
+/// How long a connection may last.
+#[derive(Clone, Copy, Debug)]
+pub struct Lifetimes {
+    /// Of a connection: a client that does not read its reply must not keep it.
+    pub connection: Duration,
+    /// Of the request that is open when its connection is to end.
+    pub last_request: Duration,
+}
+
+/// What clients may take.
+#[derive(Clone)]
+pub struct Bounds {
+    /// Connections.
+    pub gate: Gate,
+    /// How long they may last.
+    pub lifetimes: Lifetimes,
+    /// Requests of an address; as many as it likes without.
+    pub shares: Option<Shares>,
+}
+
 /// Serves until told to stop; open requests are answered then.
 pub async fn serve(
     listener: TcpListener,
     router: Router,
-    (gate, shares): (Gate, Shares),
+    bounds: Bounds,
     stopped: watch::Receiver<bool>,
 ) {
     let mut open = JoinSet::new();
@@ -67,10 +81,10 @@ pub async fn serve(
             () = told_to_stop(&mut ended) => break,
             Some(_) = open.join_next() => {}
             accepted = listener.accept() => match accepted {
-                Ok((stream, client)) => match gate.enter(client.ip()).await {
+                Ok((stream, client)) => match bounds.gate.enter(client.ip()).await {
                     Some((place, leave)) => {
-                        let share = (shares.clone(), client.ip());
-                        let attended = attend(stream, router.clone(), place, share, stopped.clone());
+                        let client = (client.ip(), bounds.clone());
+                        let attended = attend(stream, router.clone(), place, client, stopped.clone());
                         open.spawn(async {
                             tokio::select! {
                                 () = attended => {}
@@ -91,7 +105,7 @@ pub async fn serve(
 }
 
 async fn told_to_stop(stopped: &mut watch::Receiver<bool>) {
-    // An error means that the indexer was dropped: then it ends too.
+    // An error means that the service was dropped: then this ends too.
     let _ = stopped.wait_for(|stop| *stop).await;
 }
 
@@ -100,21 +114,25 @@ async fn attend(
     stream: TcpStream,
     router: Router,
     place: Place,
-    (shares, client): (Shares, IpAddr),
+    (client, bounds): (IpAddr, Bounds),
     mut stopped: watch::Receiver<bool>,
 ) {
     // Declared before the connection, so that its descriptor is closed when the place is free.
     let place = Arc::new(place);
+    let Bounds {
+        lifetimes, shares, ..
+    } = bounds;
     let pages = TowerToHyperService::new(router);
     let lasting = Mutex::new(None);
     let service = service_fn(|request| {
         let work = place.work();
-        let answer = shares.take(client).map(|()| pages.call(request));
+        let refused = shares.as_ref().and_then(|shares| shares.refused(client));
+        let answer = refused.map_or_else(|| Ok(pages.call(request)), Err);
         let lasting = &lasting;
         async move {
             let answer = match answer {
                 Ok(answer) => answer.await,
-                Err(wait) => Ok(refused(wait)),
+                Err(refused) => Ok(refused),
             };
             drop(work);
             if let Ok(answer) = &answer {
@@ -134,15 +152,15 @@ async fn attend(
         // Clients break off at any time; nothing follows from it.
         _ = connection.as_mut() => return,
         () = told_to_stop(&mut stopped) => {}
-        () = end_of_life(&lasting) => {}
+        () = end_of_life(&lasting, lifetimes.connection) => {}
     }
     connection.as_mut().graceful_shutdown();
-    let _ = tokio::time::timeout(CLOSE_TIMEOUT, connection).await;
+    let _ = tokio::time::timeout(lifetimes.last_request, connection).await;
 }
 
 /// Completes when a connection is old, and what it still sends is over.
-async fn end_of_life(lasting: &Mutex<Option<Lasting>>) {
-    tokio::time::sleep(CONNECTION_LIFE).await;
+async fn end_of_life(lasting: &Mutex<Option<Lasting>>, life: Duration) {
+    tokio::time::sleep(life).await;
     let found = lasting
         .lock()
         .unwrap_or_else(PoisonError::into_inner)
@@ -151,15 +169,6 @@ async fn end_of_life(lasting: &Mutex<Option<Lasting>>) {
         // Nothing is ever sent; the sender goes when the body is over.
         while ended.changed().await.is_ok() {}
     }
-}
-
-/// What a client gets that asks more than its share.
-fn refused(wait: Duration) -> Response {
-    let secs = u32::try_from(wait.as_secs())
-        .unwrap_or(u32::MAX)
-        .saturating_add(1);
-    let detail = format!("too many requests from your address; go on in {secs} s");
-    ApiError::too_many_requests(detail, secs).into_response()
 }
 
 /// Says that there is no place, if the client can be told at once.
@@ -214,8 +223,16 @@ mod tests {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             let address = listener.local_addr().unwrap();
             let (stop, stopped) = watch::channel(false);
-            let shares = Shares::new(std::num::NonZeroU32::MAX);
-            tokio::spawn(serve(listener, router, (gate, shares), stopped));
+            let lifetimes = Lifetimes {
+                connection: LIMIT,
+                last_request: LIMIT,
+            };
+            let bounds = Bounds {
+                gate,
+                lifetimes,
+                shares: None,
+            };
+            tokio::spawn(serve(listener, router, bounds, stopped));
             Self {
                 address,
                 working,
@@ -232,7 +249,7 @@ mod tests {
     }
 
     fn request(path: &str) -> String {
-        format!("GET {path} HTTP/1.1\r\nhost: indexer\r\n\r\n")
+        format!("GET {path} HTTP/1.1\r\nhost: here\r\n\r\n")
     }
 
     /// What comes until the words do, or the connection ends.

@@ -1,0 +1,231 @@
+//! `quern quickstart`: a local network, a provider, an indexer and a gateway, in one command.
+
+use {
+    super::{Network, Start, launch, write_env},
+    crate::{
+        commands::{
+            gateway::{Front, LISTEN, LOCAL_POLL},
+            provider::until_stopped,
+        },
+        context::Globals,
+        error::{Error, Result},
+        folder::ModelFolder,
+        progress,
+    },
+    quern_client::program_id,
+    quern_data::{FetchLimits, Publisher},
+    quern_gateway::{Connection, Engine, Served, Settings, http::HttpSettings},
+    quern_process::logs::say,
+    std::{
+        net::SocketAddr,
+        path::{Path, PathBuf},
+        process::{Child, Command, Stdio},
+        time::Duration,
+    },
+    tokio::sync::watch,
+};
+
+/// The indexer's command, if it lies beside this one.
+const INDEXER: &str = "quern-indexer";
+
+/// Where everything is.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:
+  quern quickstart
+  quern quickstart --model target/models/minilm --listen 127.0.0.1:9000
+
+It starts a local network with Quern on it, a provider of the model, an indexer with the leaderboards, and the gateway that
+speaks OpenAI's protocol. It prints the two variables that programs need, and a request to paste. Ctrl-C ends it all;
+nothing of it is kept. `quern model import` makes the model; in a checkout `cargo xtask quickstart` does that, too.")]
+pub struct Args {
+    /// The model: a folder of `quern model import`, or its name in the folder that QUERN_MODELS names
+    #[arg(long, value_name = "NAME_OR_FOLDER", default_value = "minilm")]
+    model: String,
+    /// Where the gateway listens
+    #[arg(long, value_name = "ADDRESS", default_value = LISTEN)]
+    listen: SocketAddr,
+    /// Where the indexer listens
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8787")]
+    boards: SocketAddr,
+    /// Port of the RPC server
+    #[arg(long, default_value_t = 8899, value_name = "PORT")]
+    rpc_port: u16,
+    /// Port of the WebSocket server
+    #[arg(long, default_value_t = 8900, value_name = "PORT")]
+    ws_port: u16,
+    /// The built program
+    #[arg(long, default_value = "target/deploy/quern.so", value_name = "FILE")]
+    program_so: PathBuf,
+    /// Folder with the wallets' keypairs and everything else; made if missing
+    #[arg(long, default_value = "quern-quickstart", value_name = "FOLDER")]
+    dir: PathBuf,
+}
+
+/// Starts everything, and ends it at Ctrl-C.
+pub async fn run(globals: &Globals, args: Args) -> Result<()> {
+    let folder = ModelFolder::find(&args.model)?;
+    // Nothing of an earlier network means anything on this one; the API key stays.
+    let state = args.dir.join("gateway");
+    forget(&state)?;
+    let start = Start {
+        rpc_port: args.rpc_port,
+        ws_port: args.ws_port,
+        program_so: args.program_so.clone(),
+        keys_dir: args.dir.clone(),
+        bare: false,
+        empty: false,
+        serve: vec![folder.path.clone()],
+        slot_ms: 100,
+    };
+    let mut network = launch(globals, &start).await?;
+    write_env(
+        &start,
+        &network.net,
+        network.mint.as_ref(),
+        &network.folders,
+    )?;
+    let (Some(agent), Some(_)) = (network.agent.take(), &network.mint) else {
+        return Err(Error::Other("the network has no provider".to_owned()));
+    };
+    let boards = Boards::start(&args, &network);
+    let opening = gateway(&network, folder, &args, state);
+    let front = progress::during("opening the gateway", opening).await?;
+    front
+        .fields()
+        .text("rpc_url", network.net.rpc_url())
+        .text("boards", boards.place(args.boards))
+        .text("env", args.dir.join("env").display())
+        .print(globals.output);
+    say(&format!(
+        "\nTry it:\n{}\n\nCtrl-C ends everything.",
+        front.curl()
+    ));
+    let (stop, stopped) = watch::channel(false);
+    let when = |mut stopped: watch::Receiver<bool>| async move {
+        let _ = stopped.wait_for(|is_stopped| *is_stopped).await;
+    };
+    let provider = agent.run(when(stopped.clone()));
+    let serving = async {
+        until_stopped().await;
+        say("stopping");
+    };
+    let gateway = async {
+        front.until(serving).await;
+        // The provider works until the gateway has what it waits for.
+        stop.send_replace(true);
+    };
+    let (provider, ()) = tokio::join!(provider, gateway);
+    drop(boards);
+    network.net.stop();
+    Ok(provider?)
+}
+
+/// Removes what a gateway has kept of a network that is gone.
+fn forget(state: &Path) -> Result<()> {
+    for part in [
+        "orders",
+        "jobs",
+        "answers",
+        "receipts",
+        "inputs",
+        "http/files",
+        "http/batches",
+    ] {
+        let folder = state.join(part);
+        if folder.exists() {
+            std::fs::remove_dir_all(&folder).map_err(|error| Error::file(&folder, error))?;
+        }
+    }
+    for part in ["cluster", "providers.json", "spending.csv"] {
+        let path = state.join(part);
+        if path.exists() {
+            std::fs::remove_file(&path).map_err(|error| Error::file(&path, error))?;
+        }
+    }
+    Ok(())
+}
+
+/// The gateway of the network's client.
+async fn gateway(
+    network: &Network,
+    folder: ModelFolder,
+    args: &Args,
+    state: PathBuf,
+) -> Result<Front> {
+    let (Some(mint), Some(client)) = (&network.mint, network.roles.first()) else {
+        return Err(Error::Other("the network has no client".to_owned()));
+    };
+    let served = Served::open(network.net.rpc(), folder, None, &mint.address).await?;
+    let inputs = state.join("inputs");
+    let http = HttpSettings {
+        listen: args.listen,
+        is_remote_allowed: false,
+        hosts: Vec::new(),
+        state: state.join("http"),
+        patience: Duration::from_secs(600),
+    };
+    let settings = Settings {
+        poll: LOCAL_POLL,
+        ..Settings::new(state)
+    };
+    let connection = Connection {
+        sender: network.net.sender().clone(),
+        wallet: client.keypair.insecure_clone(),
+        mint: mint.address,
+        publisher: Publisher::folder(&inputs, None)?,
+        inputs: Some(inputs),
+        fetch: FetchLimits {
+            file_roots: vec![PathBuf::from("/")],
+            allow_private: true,
+            ..FetchLimits::default()
+        },
+    };
+    let engine = Engine::open(settings, vec![served], connection).await?;
+    Front::start(engine, &http).await
+}
+
+/// The indexer as a process, if its command is found.
+struct Boards(Option<Child>);
+
+impl Boards {
+    fn start(args: &Args, network: &Network) -> Self {
+        let own = std::env::current_exe().ok();
+        let beside = own.and_then(|own| Some(own.parent()?.join(INDEXER)));
+        let Some(command) = beside.filter(|path| path.is_file()) else {
+            return Self(None);
+        };
+        let store = args.dir.join("boards.sqlite");
+        for end in ["", "-wal", "-shm"] {
+            let _ = std::fs::remove_file(format!("{}{end}", store.display()));
+        }
+        let log = std::fs::File::create(args.dir.join("boards.log"));
+        let child = Command::new(command)
+            .arg("run")
+            .args(["--url", &network.net.rpc_url()])
+            .args(["--ws-url", &network.net.ws_url()])
+            .args(["--store", &format!("sqlite:{}", store.display())])
+            .args(["--listen", &args.boards.to_string()])
+            .args(["--program-id", &program_id().to_string()])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log.map_or_else(|_| Stdio::null(), Stdio::from))
+            .spawn();
+        Self(child.ok())
+    }
+
+    fn place(&self, listen: SocketAddr) -> String {
+        match &self.0 {
+            Some(_) => format!("http://{listen}"),
+            None => format!("off: {INDEXER} does not lie beside this command"),
+        }
+    }
+}
+
+impl Drop for Boards {
+    fn drop(&mut self) {
+        if let Some(child) = &mut self.0 {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! Asking the gateway's engine so that a request is paid once, however often its application repeats it.
+//!
+//! An application names a request with `Idempotency-Key`. OpenAI's libraries name none and repeat what failed or took too
+//! long: they count repetitions in a header, and a repetition of the same body means the request that was made before.
+
+use {
+    super::{App, error::ApiError, ids},
+    crate::{
+        embedder::{Answer, Embedder, ModelCard, Request, TokenRow},
+        order::{OrderId, Stage},
+        refusal::Refusal,
+    },
+    axum::http::HeaderMap,
+    sha2::{Digest, Sha256},
+    std::time::Duration,
+};
+
+const KEY: &str = "idempotency-key";
+const RETRIES: &str = "x-stainless-retry-count";
+/// Longest key.
+const MAX_KEY_BYTES: usize = 255;
+
+/// How often a request that failed for a passing reason is made anew, each time under another name.
+const ATTEMPTS: usize = 16;
+
+/// Waits for the answer to a request, which may be one that is kept already.
+///
+/// # Errors
+/// Why there is none.
+pub async fn answer(
+    app: &App,
+    headers: &HeaderMap,
+    body: &[u8],
+    card: &ModelCard,
+    rows: Vec<TokenRow>,
+) -> Result<Answer, ApiError> {
+    let body_sha256 = body_hash("embeddings", body);
+    let request = Request {
+        id: order_id(app, headers, &body_sha256)?,
+        body_sha256,
+        model: card.name.clone(),
+        rows,
+        is_batch: false,
+        most_atoms: None,
+    };
+    let answered = async {
+        let id = place(app.embedder(), request).await?;
+        app.embedder().wait(&id, app.patience()).await
+    };
+    match answered.await {
+        Err(Refusal::KeyReused { .. }) => Err(key_reused()),
+        outcome => Ok(outcome?),
+    }
+}
+
+/// Places a request, or finds the kept one of its name. One that failed for a passing reason is made anew under the next name:
+/// nothing was answered, and its own name stays that of its failure.
+///
+/// # Errors
+/// Those of [`Embedder::place`], or the last failure.
+pub async fn place(embedder: &dyn Embedder, request: Request) -> Result<OrderId, Refusal> {
+    let mut failure = None;
+    for id in names(&request.id) {
+        let is_failed = embedder
+            .progress(&id)
+            .is_some_and(|progress| progress.stage == Stage::Failed);
+        let named = Request {
+            id: id.clone(),
+            ..request.clone()
+        };
+        embedder.place(named).await?;
+        match is_failed {
+            true => match embedder.wait(&id, Duration::ZERO).await {
+                Err(why) if why.is_passing() => failure = Some(why),
+                _ => return Ok(id),
+            },
+            false => return Ok(id),
+        }
+    }
+    Err(failure.unwrap_or(Refusal::Cancelled))
+}
+
+/// The names of the attempts at a request.
+pub fn names(first: &OrderId) -> impl Iterator<Item = OrderId> {
+    let others =
+        (1..ATTEMPTS).filter_map(move |attempt| OrderId::new(format!("{first}-{attempt}")));
+    std::iter::once(first.clone()).chain(others)
+}
+
+/// SHA-256 of what was asked of a route.
+pub fn body_hash(route: &str, body: &[u8]) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    hash.update(route.as_bytes());
+    hash.update([0]);
+    hash.update(body);
+    hash.finalize().into()
+}
+
+/// The hash of the key that a request bears, if it bears one.
+///
+/// # Errors
+/// If there are several, or it is too long or empty.
+pub fn key_hash(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
+    let mut keys = headers.get_all(KEY).iter();
+    let Some(key) = keys.next() else {
+        return Ok(None);
+    };
+    if keys.next().is_some() || key.is_empty() || key.len() > MAX_KEY_BYTES {
+        return Err(ApiError::invalid(format!(
+            "send one Idempotency-Key of 1 to {MAX_KEY_BYTES} bytes"
+        )));
+    }
+    Ok(Some(hex::encode(&Sha256::digest(key.as_bytes())[..16])))
+}
+
+/// Whether a library says that it repeats itself.
+pub fn is_repeated(headers: &HeaderMap) -> bool {
+    let count = headers.get(RETRIES).and_then(|value| value.to_str().ok());
+    count
+        .and_then(|text| text.parse::<u64>().ok())
+        .is_some_and(|count| count > 0)
+}
+
+/// The key of another request.
+pub fn key_reused() -> ApiError {
+    ApiError::conflict(
+        "idempotency_key_reused",
+        "this Idempotency-Key belongs to another request; use a new one for a new request",
+    )
+}
+
+fn order_id(app: &App, headers: &HeaderMap, body_sha256: &[u8; 32]) -> Result<OrderId, ApiError> {
+    let name = match key_hash(headers)? {
+        Some(key) => format!("key-{key}"),
+        None => {
+            let kept = is_repeated(headers).then(|| app.embedder().find(body_sha256));
+            if let Some(id) = kept.flatten() {
+                return Ok(id);
+            }
+            ids::random("emb-")
+        }
+    };
+    OrderId::new(name).ok_or_else(|| ApiError::internal("a request cannot be named"))
+}

@@ -1,0 +1,111 @@
+//! Which batches are worked on, and their ends from outside.
+
+use {
+    super::work::{self, Signals},
+    crate::{
+        embedder::Embedder,
+        http::store::{BatchStore, FileStore},
+    },
+    quern_data::runtime::lock,
+    std::{
+        collections::HashMap,
+        sync::{Arc, Mutex},
+        time::Duration,
+    },
+    tokio::{
+        sync::{Semaphore, watch},
+        task::JoinSet,
+    },
+};
+
+/// Batches worked on at a time: each holds some chunks in memory. The others wait in the order in which they came.
+const RUNNING: usize = 4;
+/// How long a stop waits for what is being written.
+const STOP_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Works on batches.
+pub struct Runner {
+    shared: Arc<Shared>,
+    tasks: Mutex<JoinSet<()>>,
+    stop: watch::Sender<bool>,
+}
+
+/// What the work on a batch needs.
+pub struct Shared {
+    #[allow(missing_docs)]
+    pub embedder: Arc<dyn Embedder>,
+    #[allow(missing_docs)]
+    pub files: Arc<FileStore>,
+    #[allow(missing_docs)]
+    pub batches: Arc<BatchStore>,
+    running: Semaphore,
+    cancels: Mutex<HashMap<String, watch::Sender<bool>>>,
+}
+
+impl Runner {
+    /// Goes on with every batch that has not ended.
+    pub fn start(
+        embedder: Arc<dyn Embedder>,
+        files: Arc<FileStore>,
+        batches: Arc<BatchStore>,
+    ) -> Self {
+        let open = batches.open_ids();
+        let shared = Shared {
+            embedder,
+            files,
+            batches,
+            running: Semaphore::new(RUNNING),
+            cancels: Mutex::default(),
+        };
+        let runner = Self {
+            shared: Arc::new(shared),
+            tasks: Mutex::default(),
+            stop: watch::channel(false).0,
+        };
+        open.iter().for_each(|id| runner.begin(id));
+        runner
+    }
+
+    /// Works on a batch as soon as there is place.
+    pub fn begin(&self, id: &str) {
+        let cancel = watch::channel(false).0;
+        let signals = Signals::new(self.stop.subscribe(), cancel.subscribe());
+        lock(&self.shared.cancels).insert(id.to_owned(), cancel);
+        let (shared, id) = (Arc::clone(&self.shared), id.to_owned());
+        let mut tasks = lock(&self.tasks);
+        // What has ended makes room.
+        while tasks.try_join_next().is_some() {}
+        tasks.spawn(async move {
+            shared.work(&id, signals).await;
+            lock(&shared.cancels).remove(&id);
+        });
+    }
+
+    /// Tells the work on a batch that it was cancelled, which stands in its record already.
+    pub fn cancel(&self, id: &str) {
+        if let Some(cancel) = lock(&self.shared.cancels).get(id) {
+            cancel.send_replace(true);
+        }
+    }
+
+    /// Ends all work where it is.
+    pub async fn stop(&self) {
+        self.stop.send_replace(true);
+        let mut tasks = std::mem::take(&mut *lock(&self.tasks));
+        let ended = async { while tasks.join_next().await.is_some() {} };
+        // What is cut off then is done again at the next start.
+        let _ = tokio::time::timeout(STOP_TIMEOUT, ended).await;
+    }
+}
+
+impl Shared {
+    async fn work(&self, id: &str, mut signals: Signals) {
+        // A batch that is to end needs no place.
+        let place = tokio::select! {
+            place = self.running.acquire() => Some(place),
+            _ = signals.interrupted(None) => None,
+        };
+        work::work(self, id, signals).await;
+        drop(place);
+    }
+}

@@ -1,0 +1,201 @@
+//! The loop: forms jobs, works on them, follows what is paid later, and stops in good order.
+
+use {
+    crate::{
+        batching::{self, When},
+        engine::{Engine, Inner, Stopping},
+        error::{GatewayError, Result},
+        record::{JobRecord, Step, Unit},
+        settle,
+        work::{self, Paused},
+    },
+    quern_data::runtime::lock,
+    std::{
+        collections::HashSet,
+        sync::Arc,
+        time::{Duration, Instant},
+    },
+    tokio::{task::JoinSet, time::sleep_until},
+};
+
+/// How long a job rests that failed because of this machine or the chain.
+const REST: Duration = Duration::from_secs(2);
+/// How often the loop looks around when nothing happens.
+const IDLE: Duration = Duration::from_secs(1);
+/// How often it looks what became of jobs that were answered.
+const SETTLE_EVERY: Duration = Duration::from_secs(5);
+/// How long a stop waits for what was cancelled, after it has waited for what could be finished.
+const LEAVE: Duration = Duration::from_secs(10);
+
+impl Engine {
+    /// Works until `stop` is ready; then takes nothing new, waits for jobs as long as the settings say, cancels those that nobody
+    /// has taken, and leaves the rest to the next start.
+    pub async fn run(&self, stop: impl Future<Output = ()> + Send) {
+        let inner = &self.0;
+        let mut running = Running::default();
+        tokio::pin!(stop);
+        loop {
+            if let Err(error) = form_all(inner).await {
+                tracing::warn!(%error, "cannot form a job now; retrying");
+            }
+            running.start(inner);
+            tokio::select! {
+                () = inner.wake.notified() => {}
+                () = sleep_until(next_look(inner).into()) => {}
+                () = running.next(inner) => {}
+                () = &mut stop => break,
+            }
+        }
+        inner.stopping.send_replace(Stopping::Draining);
+        running.drain(inner, inner.settings.grace).await;
+        inner.stopping.send_replace(Stopping::Leaving);
+        inner.changed();
+        // Whatever is still open on chain is cancelled where that is possible.
+        running.start(inner);
+        running.drain(inner, LEAVE).await;
+        running.tasks.abort_all();
+        let left = lock(&inner.book)
+            .jobs
+            .values()
+            .filter(|job| job.step != Step::Ended)
+            .count();
+        if left > 0 {
+            tracing::info!(left, "jobs are left to the next start");
+        }
+    }
+}
+
+/// Tasks of jobs.
+#[derive(Default)]
+struct Running {
+    tasks: JoinSet<(String, std::result::Result<(), Paused>)>,
+    ids: HashSet<String>,
+    settling: JoinSet<()>,
+    settled_at: Option<Instant>,
+}
+
+impl Running {
+    /// Starts as many jobs as there are places for.
+    fn start(&mut self, inner: &Arc<Inner>) {
+        let now = Instant::now();
+        let startable = lock(&inner.book).startable(&self.ids, now);
+        let places = inner.settings.jobs.max(1).saturating_sub(self.ids.len());
+        for id in startable.into_iter().take(places) {
+            self.ids.insert(id.clone());
+            let inner = Arc::clone(inner);
+            self.tasks.spawn(async move {
+                let done = work::work(&inner, &id).await;
+                (id, done)
+            });
+        }
+        let is_time = self
+            .settled_at
+            .is_none_or(|at| at.elapsed() >= SETTLE_EVERY.min(inner.settings.poll * 5));
+        if is_time && self.settling.is_empty() && inner.stopping() == Stopping::No {
+            self.settled_at = Some(now);
+            let inner = Arc::clone(inner);
+            self.settling.spawn(async move {
+                if let Err(error) = settle::settle(&inner).await {
+                    tracing::debug!(%error, "cannot look what became of jobs now; retrying");
+                }
+            });
+        }
+    }
+
+    /// Waits until a job's task is done.
+    async fn next(&mut self, inner: &Arc<Inner>) {
+        while self.settling.try_join_next().is_some() {}
+        match self.tasks.join_next().await {
+            Some(Ok((id, done))) => {
+                self.ids.remove(&id);
+                if let Err(Paused::Failed(error)) = done {
+                    tracing::warn!(job = id, %error, "cannot go on with a job now; retrying");
+                    lock(&inner.book).resting.insert(id, Instant::now() + REST);
+                }
+            }
+            Some(Err(error)) => {
+                // A task that panicked says no name: all are looked at again.
+                tracing::error!(%error, "a job's task broke off");
+                if self.tasks.is_empty() {
+                    self.ids.clear();
+                }
+            }
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Waits until all tasks are done, but no longer than that.
+    async fn drain(&mut self, inner: &Arc<Inner>, most: Duration) {
+        let all = async {
+            while !self.tasks.is_empty() {
+                self.next(inner).await;
+            }
+        };
+        if tokio::time::timeout(most, all).await.is_err() {
+            tracing::debug!("jobs are still at work");
+        }
+    }
+}
+
+/// When the loop looks around at the latest.
+fn next_look(inner: &Inner) -> Instant {
+    let idle = Instant::now() + IDLE;
+    let waiting = batching::next_due(&lock(&inner.book).waiting, when(inner));
+    waiting.map_or(idle, |due| due.min(idle))
+}
+
+fn when(inner: &Inner) -> When {
+    When {
+        rows: inner.settings.batch_rows,
+        time: inner.settings.batch_time,
+        most_rows: inner.settings.job_rows,
+    }
+}
+
+/// Makes jobs of what has waited enough.
+async fn form_all(inner: &Arc<Inner>) -> Result<()> {
+    loop {
+        let formed = {
+            let book = lock(&inner.book);
+            let due = batching::due(&book.waiting, when(inner), Instant::now());
+            due.map(|indices| {
+                let parts = indices.iter().filter_map(|index| book.waiting.get(*index));
+                let parts: Vec<_> = parts.cloned().collect();
+                parts
+            })
+        };
+        let Some(parts) = formed else { return Ok(()) };
+        let Some(first) = parts.first() else {
+            return Ok(());
+        };
+        let units: Vec<Unit> = parts.iter().map(|part| part.unit.clone()).collect();
+        let rows: usize = units.iter().map(|unit| unit.rows).sum();
+        let job = JobRecord {
+            id: new_id()?,
+            model: first.model,
+            items: u32::try_from(rows).unwrap_or(u32::MAX),
+            is_batch: first.is_batch,
+            formed_at: inner.now(),
+            step: Step::Waiting,
+            reserved_atoms: inner.price(&first.model, rows)?,
+            input_uri: None,
+            attempts: Vec::new(),
+            result: None,
+            units,
+        };
+        inner.save_job(&job).await?;
+        // The job's reservation stands for theirs.
+        lock(&inner.book)
+            .waiting
+            .retain(|one| !job.units.contains(&one.unit));
+    }
+}
+
+/// A name that no other job has, of this gateway or of another one: the address of the inputs ends with it.
+fn new_id() -> Result<String> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).map_err(|error| {
+        GatewayError::NotReady(format!("the operating system gives no randomness: {error}"))
+    })?;
+    Ok(hex::encode(bytes))
+}

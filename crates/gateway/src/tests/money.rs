@@ -1,0 +1,436 @@
+//! What is paid, to whom, and when not.
+
+use {
+    super::{
+        market::{FUNDS, FakeMarket, Habit, LEAST, ROW, State, address},
+        world::{Running, ask, check, id, open, request, rows, settings, until},
+    },
+    crate::{
+        embedder::Embedder,
+        order::Stage,
+        refusal::{Cap, Refusal},
+        settings::Settings,
+        spending::SpendingState,
+    },
+    quern_rules::caps::Caps,
+    std::time::Duration,
+};
+
+async fn running(market: &FakeMarket, settings: Settings) -> Running {
+    Running::start(open(settings, market).await)
+}
+
+#[tokio::test]
+async fn a_request_is_answered_and_paid_once_however_often_it_is_made() {
+    let (folder, market) = (
+        tempfile::tempdir().unwrap(),
+        FakeMarket::new(&[Habit::Honest]),
+    );
+    let gateway = running(&market, settings(folder.path())).await;
+    let all = rows(&[&[1, 4, 2], &[1, 5, 6, 2]]);
+    let answer = ask(&gateway.engine, request("one", all.clone()))
+        .await
+        .unwrap();
+    check(&answer, &all);
+    assert_eq!((answer.tokens, answer.jobs.len()), (7, 1));
+    assert!((answer.checked_share() - 1.0).abs() < 1e-9);
+    let again = ask(&gateway.engine, request("one", all.clone()))
+        .await
+        .unwrap();
+    assert_eq!(again, answer);
+    assert_eq!(
+        gateway.engine.find(&request("x", all.clone()).body_sha256),
+        Some(id("one"))
+    );
+    // Its name is taken.
+    let other = ask(&gateway.engine, request("one", rows(&[&[1, 2]]))).await;
+    assert!(matches!(other, Err(Refusal::KeyReused { .. })), "{other:?}");
+    assert_eq!(market.chain(|chain| chain.opened), 1);
+    let receipt = gateway.engine.receipt(&answer.jobs[0].job).unwrap();
+    assert_eq!(receipt["checked"]["items"], 2);
+    market.end_reviews();
+    let engine = gateway.engine.clone();
+    let is_paid = move || engine.spending(None, 9)[0].state == SpendingState::Paid;
+    until("the price is seen to be paid", is_paid).await;
+    assert_eq!(market.paid(), LEAST);
+    market.check_conservation();
+    let csv = std::fs::read_to_string(folder.path().join("spending.csv")).unwrap();
+    assert_eq!(csv.lines().count(), 2, "{csv}");
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn requests_share_a_job_and_a_batch_is_cut_into_several() {
+    let (folder, market) = (
+        tempfile::tempdir().unwrap(),
+        FakeMarket::new(&[Habit::Honest]),
+    );
+    let settings = Settings {
+        batch_time: Duration::from_millis(300),
+        batch_rows: 3,
+        job_rows: 4,
+        ..settings(folder.path())
+    };
+    let gateway = running(&market, settings).await;
+    let engine = &gateway.engine;
+    let each = [
+        rows(&[&[1, 4, 2]]),
+        rows(&[&[1, 5, 2]]),
+        rows(&[&[1, 6, 2]]),
+    ];
+    let [a, b, c] = ["a", "b", "c"];
+    let (a, b, c) = tokio::join!(
+        ask(engine, request(a, each[0].clone())),
+        ask(engine, request(b, each[1].clone())),
+        ask(engine, request(c, each[2].clone())),
+    );
+    for (answer, rows) in [a, b, c].iter().zip(&each) {
+        check(answer.as_ref().unwrap(), rows);
+    }
+    assert_eq!(market.chain(|chain| chain.opened), 1);
+    let ids: Vec<[u32; 3]> = (0..10).map(|id| [1, id, 2]).collect();
+    let ids: Vec<&[u32]> = ids.iter().map(<[u32; 3]>::as_slice).collect();
+    let mut batch = request("batch", rows(&ids));
+    batch.is_batch = true;
+    let answer = ask(engine, batch.clone()).await.unwrap();
+    check(&answer, &batch.rows);
+    assert_eq!(
+        (answer.jobs.len(), market.chain(|chain| chain.opened)),
+        (3, 4)
+    );
+    gateway.stop().await;
+    market.check_conservation();
+}
+
+#[tokio::test]
+async fn a_cheat_is_convicted_and_gets_nothing_more() {
+    let (folder, market) = (
+        tempfile::tempdir().unwrap(),
+        FakeMarket::new(&[Habit::Cheat, Habit::Honest]),
+    );
+    let gateway = running(&market, settings(folder.path())).await;
+    for name in ["one", "two"] {
+        let all = rows(&[&[1, 4, 2]]);
+        let answer = ask(&gateway.engine, request(name, all.clone()))
+            .await
+            .unwrap();
+        check(&answer, &all);
+        assert_eq!(answer.jobs[0].provider, address(2).to_string());
+    }
+    let states = market.chain(|chain| chain.jobs.values().map(|job| job.state).collect::<Vec<_>>());
+    let convicted = states
+        .iter()
+        .filter(|state| **state == State::Convicted)
+        .count();
+    assert_eq!((convicted, states.len()), (1, 3));
+    let spending = gateway.engine.spending(None, 9);
+    assert_eq!(spending[2].state, SpendingState::Returned);
+    assert!(
+        spending[2].note.as_ref().unwrap().contains("convicted"),
+        "{spending:?}"
+    );
+    market.end_reviews();
+    assert_eq!(
+        market.chain(|chain| chain.paid.get(&address(1)).copied()),
+        None
+    );
+    market.check_conservation();
+    gateway.stop().await;
+    // It is remembered.
+    let gateway = running(&market, settings(folder.path())).await;
+    ask(&gateway.engine, request("three", rows(&[&[1, 2]])))
+        .await
+        .unwrap();
+    assert_eq!(market.chain(|chain| chain.opened), 4);
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn who_is_silent_stuck_or_keeps_the_answer_back_makes_place() {
+    for habit in [Habit::Silent, Habit::Stuck, Habit::Withholds] {
+        let folder = tempfile::tempdir().unwrap();
+        let market = FakeMarket::new(&[habit, Habit::Honest]);
+        let settings = Settings {
+            providers: [address(1), address(2)].into(),
+            take_time: Duration::from_secs(if habit == Habit::Silent { 2 } else { 600 }),
+            ..settings(folder.path())
+        };
+        let gateway = running(&market, settings).await;
+        let all = rows(&[&[1, 4, 2]]);
+        let answer = ask(&gateway.engine, request("one", all.clone()))
+            .await
+            .unwrap();
+        check(&answer, &all);
+        assert_eq!(answer.jobs[0].provider, address(2).to_string(), "{habit:?}");
+        market.end_reviews();
+        // Only what was submitted is paid.
+        let jobs = if habit == Habit::Withholds { 2 } else { 1 };
+        assert_eq!(market.paid(), jobs * LEAST, "{habit:?}");
+        market.check_conservation();
+        gateway.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn caps_hold_at_their_edges() {
+    let (folder, market) = (
+        tempfile::tempdir().unwrap(),
+        FakeMarket::new(&[Habit::Honest]),
+    );
+    let settings = Settings {
+        caps: Caps {
+            request_atoms: 7 * ROW,
+            hour_atoms: 2 * LEAST,
+            day_atoms: u64::MAX,
+        },
+        ..settings(folder.path())
+    };
+    let gateway = running(&market, settings.clone()).await;
+    let many = |count: usize| rows(&vec![&[1u32, 2][..]; count]);
+    let refused = gateway.engine.place(request("large", many(8))).await;
+    let over = |refused: &Result<(), Refusal>| match refused {
+        Err(Refusal::OverCap {
+            cap,
+            left_atoms,
+            retry_after_secs,
+            ..
+        }) => Some((*cap, *left_atoms, retry_after_secs.is_some())),
+        _ => None,
+    };
+    assert_eq!(over(&refused), Some((Cap::Request, 7 * ROW, false)));
+    assert!(
+        gateway.engine.progress(&id("large")).is_none(),
+        "nothing is kept"
+    );
+    let mut dear = request("dear", many(1));
+    dear.most_atoms = Some(LEAST - 1);
+    let refused = gateway.engine.place(dear.clone()).await;
+    assert!(
+        matches!(refused, Err(Refusal::OverRequest { .. })),
+        "{refused:?}"
+    );
+    dear.most_atoms = Some(LEAST);
+    ask(&gateway.engine, dear).await.unwrap();
+    // 10 of 20 are spent: 6 rows cost 12, one costs 10.
+    let refused = gateway.engine.place(request("hour", many(6))).await;
+    assert_eq!(over(&refused), Some((Cap::Hour, LEAST, true)));
+    ask(&gateway.engine, request("last", many(1)))
+        .await
+        .unwrap();
+    let refused = gateway.engine.place(request("none", many(1))).await;
+    assert_eq!(over(&refused), Some((Cap::Hour, 0, true)));
+    // What was answered is answered still.
+    ask(&gateway.engine, request("last", many(1)))
+        .await
+        .unwrap();
+    gateway.stop().await;
+    // A restart forgets no spending.
+    let gateway = running(&market, settings).await;
+    let refused = gateway.engine.place(request("none", many(1))).await;
+    assert_eq!(over(&refused), Some((Cap::Hour, 0, true)));
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn what_comes_back_may_be_spent_again() {
+    let (folder, market) = (
+        tempfile::tempdir().unwrap(),
+        FakeMarket::new(&[Habit::Cheat, Habit::Honest]),
+    );
+    let settings = Settings {
+        caps: Caps {
+            request_atoms: LEAST,
+            hour_atoms: LEAST,
+            day_atoms: LEAST,
+        },
+        ..settings(folder.path())
+    };
+    let gateway = running(&market, settings).await;
+    ask(&gateway.engine, request("one", rows(&[&[1, 2]])))
+        .await
+        .unwrap();
+    let refused = gateway
+        .engine
+        .place(request("two", rows(&[&[1, 4, 2]])))
+        .await;
+    assert!(
+        matches!(refused, Err(Refusal::OverCap { .. })),
+        "{refused:?}"
+    );
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn an_answer_that_never_came_is_paid_again_only_within_the_caps() {
+    let (folder, market) = (
+        tempfile::tempdir().unwrap(),
+        FakeMarket::new(&[Habit::Withholds, Habit::Honest]),
+    );
+    let settings = Settings {
+        caps: Caps {
+            hour_atoms: LEAST,
+            ..Caps::NONE
+        },
+        ..settings(folder.path())
+    };
+    let gateway = running(&market, settings).await;
+    let refused = ask(&gateway.engine, request("one", rows(&[&[1, 2]]))).await;
+    assert!(
+        matches!(refused, Err(Refusal::OverCap { cap: Cap::Hour, .. })),
+        "{refused:?}"
+    );
+    assert_eq!(market.chain(|chain| chain.opened), 1);
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn an_empty_purse_and_a_refused_job_are_said() {
+    let (folder, market) = (
+        tempfile::tempdir().unwrap(),
+        FakeMarket::new(&[Habit::Honest]),
+    );
+    market.chain(|chain| chain.free = LEAST - 1);
+    let settings = Settings {
+        attempts: 2,
+        ..settings(folder.path())
+    };
+    let gateway = running(&market, settings).await;
+    let refused = ask(&gateway.engine, request("one", rows(&[&[1, 2]]))).await;
+    assert!(
+        matches!(refused, Err(Refusal::NoFunds { free_atoms: 9, .. })),
+        "{refused:?}"
+    );
+    market.chain(|chain| (chain.free, chain.refuse) = (FUNDS, 9));
+    let refused = ask(&gateway.engine, request("two", rows(&[&[1, 2]]))).await;
+    let said = refused.unwrap_err();
+    assert!(said.to_string().contains("paused"), "{said}");
+    market.chain(|chain| chain.refuse = 1);
+    ask(&gateway.engine, request("three", rows(&[&[1, 2]])))
+        .await
+        .unwrap();
+    gateway.stop().await;
+    market.check_conservation();
+}
+
+#[tokio::test]
+async fn a_cancelled_request_gives_back_what_nobody_has_taken() {
+    let (folder, market) = (
+        tempfile::tempdir().unwrap(),
+        FakeMarket::new(&[Habit::Silent]),
+    );
+    let settings = Settings {
+        take_time: Duration::from_secs(600),
+        ..settings(folder.path())
+    };
+    let gateway = running(&market, settings).await;
+    gateway
+        .engine
+        .place(request("one", rows(&[&[1, 2]])))
+        .await
+        .unwrap();
+    until("a job is created", || {
+        market.chain(|chain| chain.opened) == 1
+    })
+    .await;
+    let cancelled = gateway.engine.cancel(&id("one")).await.unwrap();
+    assert_eq!(cancelled.stage, Stage::Cancelled);
+    until("the price comes back", || {
+        market.chain(|chain| chain.free) == FUNDS
+    })
+    .await;
+    let waited = gateway
+        .engine
+        .wait(&id("one"), Duration::from_secs(9))
+        .await;
+    assert_eq!(waited, Err(Refusal::Cancelled));
+    let engine = gateway.engine.clone();
+    until("its job ends", move || {
+        engine.spending(None, 1)[0].state == SpendingState::Returned
+    })
+    .await;
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn a_stop_cancels_what_nobody_has_taken_and_a_start_goes_on() {
+    let (folder, market) = (
+        tempfile::tempdir().unwrap(),
+        FakeMarket::new(&[Habit::Silent]),
+    );
+    let settings = Settings {
+        take_time: Duration::from_secs(600),
+        ..settings(folder.path())
+    };
+    let gateway = running(&market, settings.clone()).await;
+    let all = rows(&[&[1, 2]]);
+    gateway
+        .engine
+        .place(request("one", all.clone()))
+        .await
+        .unwrap();
+    until("a job is created", || {
+        market.chain(|chain| chain.opened) == 1
+    })
+    .await;
+    let engine = gateway.engine.clone();
+    gateway.stop().await;
+    assert_eq!(market.chain(|chain| chain.free), FUNDS);
+    let refused = engine.place(request("two", all.clone())).await;
+    assert_eq!(refused, Err(Refusal::ShuttingDown));
+    drop(engine);
+    market.chain(|chain| chain.providers = vec![(address(1), Habit::Honest)]);
+    let gateway = running(&market, settings).await;
+    let answer = gateway
+        .engine
+        .wait(&id("one"), Duration::from_secs(30))
+        .await
+        .unwrap();
+    check(&answer, &all);
+    gateway.stop().await;
+    market.check_conservation();
+}
+
+#[tokio::test]
+async fn two_gateways_on_one_wallet_do_not_disturb_each_other() {
+    let market = FakeMarket::new(&[Habit::Honest]);
+    let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let [one, two] = [0, 1].map(|index| Settings {
+        batch_rows: 1,
+        ..settings(folders[index].path())
+    });
+    let (one, two) = (running(&market, one).await, running(&market, two).await);
+    let mut asked = Vec::new();
+    for number in 0..12u32 {
+        for gateway in [&one, &two] {
+            let engine = gateway.engine.clone();
+            let all = rows(&[&[1, 4 + number, 2]]);
+            asked.push(tokio::spawn(async move {
+                let answer = ask(&engine, request(&format!("r{number}"), all.clone())).await;
+                check(&answer.unwrap(), &all);
+            }));
+        }
+    }
+    for task in asked {
+        task.await.unwrap();
+    }
+    one.stop().await;
+    two.stop().await;
+    market.end_reviews();
+    let (jobs, opened) = market.chain(|chain| (chain.jobs.len() as u64, chain.opened));
+    assert_eq!((jobs, opened, market.paid()), (24, 24, 24 * LEAST));
+    market.check_conservation();
+}
+
+#[tokio::test]
+async fn one_folder_is_for_one_gateway() {
+    let (folder, market) = (
+        tempfile::tempdir().unwrap(),
+        FakeMarket::new(&[Habit::Honest]),
+    );
+    let _first = open(settings(folder.path()), &market).await;
+    let market = std::sync::Arc::new(market);
+    let served = vec![super::world::served()];
+    let second = crate::Engine::over(settings(folder.path()), served, market).await;
+    let said = second.err().unwrap().to_string();
+    assert!(said.contains("--state"), "{said}");
+}
