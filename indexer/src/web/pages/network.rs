@@ -10,7 +10,10 @@ use {
     },
     axum::extract::State,
     maud::{Markup, html},
-    quern_api::{Amount, EmissionPage, GapItem, LedgerItem, StatusPage, TotalItem, TotalsPage},
+    quern_api::{
+        Amount, AuditPage, AuditVerdict, DifferenceItem, EmissionPage, GapItem, LedgerItem,
+        StatusPage, TotalItem, TotalsPage,
+    },
     quern_client::text::escaped,
 };
 
@@ -18,6 +21,7 @@ pub(in crate::web) async fn network(State(web): State<Web>) -> Result<Page, Fail
     let status = web.ask::<StatusPage>(StatusPage::PATH, &[]).await?;
     let totals = web.ask::<TotalsPage>(TotalsPage::PATH, &[]).await?;
     let emission = web.ask::<EmissionPage>(EmissionPage::PATH, &[]).await?;
+    let audit = web.ask::<AuditPage>(AuditPage::PATH, &[]).await?;
     let (site, page) = (&*web.site, &status.body);
     let body = html! {
         h1 { "Network" }
@@ -31,6 +35,7 @@ pub(in crate::web) async fn network(State(web): State<Web>) -> Result<Page, Fail
             ("Version", html! { "quern-indexer " (page.version) }),
         ]))
         (gaps(page))
+        (comparison(&audit.body))
         (rewards(site, &emission.body))
         (ledgers(site, &totals.body.ledgers))
         (sums(site, &totals.body.totals))
@@ -95,6 +100,46 @@ fn gaps(page: &StatusPage) -> Markup {
                 h2 { "Accounts that miss changes" }
                 (parts::table("Accounts that miss changes", &titles, &rows))
             }
+        }
+    }
+}
+
+/// Whether the tables are what the chain holds.
+fn comparison(audit: &AuditPage) -> Markup {
+    let tone = match audit.verdict {
+        AuditVerdict::Equal => "good",
+        AuditVerdict::Different => "bad",
+        _ => "calm",
+    };
+    let titles = [
+        ("Account", false),
+        ("Figure", false),
+        ("Expected", true),
+        ("Found", true),
+    ];
+    let row = |one: &DifferenceItem| {
+        vec![
+            html! { (text::capital(&text::words(one.kind.word()))) " " (parts::whole(&one.address)) },
+            parts::strange(&one.figure),
+            parts::strange(&one.expected),
+            parts::strange(&one.found),
+        ]
+    };
+    let rows: Vec<Vec<Markup>> = audit.differences.iter().map(row).collect();
+    html! {
+        section .card {
+            h2 { "Compared with the chain " (parts::badge(tone, &text::words(audit.verdict.word()))) }
+            p .quiet .after {
+                @match (audit.audited_at, audit.audited_slot) {
+                    (Some(at), Some(slot)) => {
+                        (text::grouped(audit.figures.into())) " figures at slot " (text::grouped(slot.into())) ", "
+                        (parts::time(at)) "; " (text::grouped(audit.difference_count.into())) " differ"
+                    }
+                    _ => "No comparison has ended yet.",
+                }
+                @if let Some(error) = &audit.error { " The last one could not be finished: " (escaped(error)) }
+            }
+            @if !rows.is_empty() { (parts::table("Figures that differ", &titles, &rows)) }
         }
     }
 }
