@@ -104,6 +104,7 @@ pub(super) async fn openapi() -> Json<&'static OpenApi> {
 /// The same for people, as plain text that needs no script and no other server.
 pub(super) async fn docs() -> impl IntoResponse {
     static PAGE: LazyLock<String> = LazyLock::new(super::reference::page);
-    let kind = "text/markdown; charset=utf-8";
+    // Browsers show plain text and save Markdown.
+    let kind = "text/plain; charset=utf-8";
     ([(header::CONTENT_TYPE, kind)], PAGE.as_str())
 }
