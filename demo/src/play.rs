@@ -8,7 +8,7 @@ use {
         summary::{Facts, Summary},
     },
     anyhow::{Context, Result, ensure},
-    quern_api::AuditPage,
+    quern_api::{AuditPage, Key},
     quern_client::{
         Keypair, Pubkey, Signer, accounts, flows,
         instructions::{self, NOBODY},
@@ -23,7 +23,7 @@ use {
         FetchLimits, Fetcher,
         fetch::{ROOTS_FILE, beside},
     },
-    quern_indexer::{Config, Indexer},
+    quern_indexer::{Config, Indexer, MintName},
     quern_localnet::Mint,
     quern_proof::{Tensor, commit::data_root, file},
     quern_testkit::net::{
@@ -97,11 +97,16 @@ impl Cast {
             format!("sqlite:{}", stage.folder().join("indexer.sqlite").display()),
         );
         (config.poll_millis, config.audit_secs) = (200, 2);
+        config.mint_names = [(&stage.payment, "qUSD"), (&stage.reward, "QRN")]
+            .into_iter()
+            .map(|(mint, name)| MintName::new(Key(mint.address.to_bytes()), name))
+            .collect::<Result<_, _>>()
+            .map_err(anyhow::Error::msg)?;
         let indexer = Indexer::start(config)
             .await
             .context("the indexer did not start")?;
         names.say(format!(
-            "the indexer follows finalized blocks and serves {}",
+            "the indexer follows finalized blocks and shows them at {}/",
             indexer.url()
         ));
         let follower = stage.chronicle.follow();

@@ -1,6 +1,7 @@
 //! Settings of a running indexer, from the command line or the environment.
 
 use {
+    crate::web::{Explorer, MintName, Site},
     quern_api::Key,
     std::{net::SocketAddr, num::NonZeroU32, path::PathBuf, time::Duration},
 };
@@ -57,6 +58,12 @@ pub struct Config {
     /// Most requests of one address a second, with four seconds of them in advance; behind a proxy all are the proxy's
     #[arg(long, env = "QUERN_MAX_REQUESTS_PER_SECOND", default_value = "50")]
     pub max_requests_per_second: NonZeroU32,
+    /// Where pages link transactions to, such as https://explorer.solana.com/tx/{signature}?cluster=devnet
+    #[arg(long, env = "QUERN_EXPLORER", value_name = "URL", value_parser = Explorer::parse)]
+    pub explorer: Option<Explorer>,
+    /// What pages call a mint, such as MINT=USDC; may be repeated, in the environment with commas
+    #[arg(long = "mint-name", env = "QUERN_MINT_NAMES", value_name = "MINT=NAME", value_delimiter = ',', value_parser = MintName::parse)]
+    pub mint_names: Vec<MintName>,
 }
 
 impl Config {
@@ -77,7 +84,14 @@ impl Config {
             max_connections_per_address: 64,
             // Whoever runs it for itself asks as much as it likes.
             max_requests_per_second: NonZeroU32::MAX,
+            explorer: None,
+            mint_names: Vec::new(),
         }
+    }
+
+    /// What is decided about the pages.
+    pub fn site(&self) -> Site {
+        Site::new(self.explorer.clone(), &self.mint_names)
     }
 
     /// The pause between looks.

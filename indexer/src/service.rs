@@ -12,6 +12,7 @@ use {
         server::{self, Gate, Limits, Shares},
         source::{Accounts, Endpoint, FileSource, RpcOptions, RpcSource, Source},
         store::Store,
+        web,
     },
     quern_api::Key,
     quern_client::config::is_local,
@@ -98,7 +99,8 @@ impl Indexer {
             Gate::new(limits(&config)),
             Shares::new(config.max_requests_per_second),
         );
-        let server = tokio::spawn(server::serve(listener, api::router(state), bounds, stopped));
+        let router = web::router(api::router(state), config.site());
+        let server = tokio::spawn(server::serve(listener, router, bounds, stopped));
         tracing::info!(%address, store = config.store, program = %config.program_id, "indexer started");
         Ok(Self {
             address,

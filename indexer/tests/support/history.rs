@@ -81,6 +81,8 @@ pub struct History {
     pub clients: Vec<Pubkey>,
     pub treasury: Pubkey,
     pub creator: Pubkey,
+    /// The model of the jobs that follow; none at first.
+    pub model: Pubkey,
     /// What jobs and further providers are called.
     pub naming: fn(u8, u64) -> Pubkey,
     jobs: u64,
@@ -103,6 +105,7 @@ impl History {
             clients: (1..=3).map(|n| address(30, n)).collect(),
             treasury: address(40, 1),
             creator: address(41, 1),
+            model: Pubkey::default(),
             naming: address,
             jobs: 0,
             accounts: BTreeMap::new(),
@@ -241,6 +244,7 @@ impl History {
         job.client = client;
         job.mint = mint;
         job.assurance = assurance;
+        job.model = self.model;
         job.kind = 1;
         job.milestones = 1;
         job.items = 2u32.into();
@@ -258,7 +262,7 @@ impl History {
             at,
             job: address,
             client,
-            model: Pubkey::default(),
+            model: job.model,
             mint,
             escrow_atoms: price,
             input_uri: "file:///input".to_owned(),
@@ -460,7 +464,7 @@ impl History {
             job: *address,
             client,
             provider,
-            model: Pubkey::default(),
+            model: job.model,
             royalty_owner: creator,
             mint,
             campaign: Pubkey::default(),
