@@ -52,24 +52,43 @@ async fn what_the_reference_names_is_served() {
         let reply = request.send().await.unwrap();
         let status = reply.status().as_u16();
         let text = reply.text().await.unwrap();
-        assert!(status != 405 && !text.contains("unknown_url"), "{method} {path}: {text}");
+        assert!(
+            status != 405 && !text.contains("unknown_url"),
+            "{method} {path}: {text}"
+        );
     }
 }
 
 #[test]
 fn every_code_stands_in_the_reference() {
     let page = read("docs/reference/gateway.md");
-    let sources = ["error", "guard", "json", "ask", "quern", "openai/files", "openai/batches", "openai/unsupported", "store/files"];
+    let sources = [
+        "error",
+        "guard",
+        "json",
+        "ask",
+        "quern",
+        "openai/files",
+        "openai/batches",
+        "openai/unsupported",
+        "store/files",
+    ];
     for source in sources {
         let text = read(&format!("crates/gateway/src/http/{source}.rs"));
         // Codes are the only texts in lower case with `_` between words.
         let words = text.split('"').skip(1).step_by(2);
         let codes = words.filter(|word| {
             let is_code = |byte: u8| byte.is_ascii_lowercase() || byte == b'_';
-            word.contains('_') && word.bytes().all(is_code) && !word.ends_with("_error") && !word.ends_with("_id")
+            word.contains('_')
+                && word.bytes().all(is_code)
+                && !word.ends_with("_error")
+                && !word.ends_with("_id")
         });
         for code in codes.filter(|code| !NOT_CODES.contains(code)) {
-            assert!(page.contains(&format!("`{code}`")), "{source}: {code} stands nowhere in the reference");
+            assert!(
+                page.contains(&format!("`{code}`")),
+                "{source}: {code} stands nowhere in the reference"
+            );
         }
     }
 }
