@@ -10,6 +10,7 @@ mod fuzz;
 mod guard;
 mod limits;
 mod models;
+mod reference;
 mod retries;
 mod server;
 mod spending;
