@@ -140,7 +140,7 @@ fn below(all: &BTreeMap<String, Vec<String>>, name: &str) -> BTreeSet<String> {
 #[test]
 fn followers_do_not_depend_on_each_other() {
     let all = dependencies();
-    let forbidden: [(&str, &[&str]); 6] = [
+    let forbidden: [(&str, &[&str]); 7] = [
         (
             "quern-indexer",
             &["quern-data", "quern-provider", "quern-watcher", "quern-cli"],
@@ -151,6 +151,10 @@ fn followers_do_not_depend_on_each_other() {
         ),
         (
             "quern-watcher",
+            &["quern-provider", "quern-indexer", "quern-cli"],
+        ),
+        (
+            "quern-gateway",
             &["quern-provider", "quern-indexer", "quern-cli"],
         ),
         (
@@ -229,6 +233,7 @@ fn only_the_client_names_layouts_and_seeds() {
         "crates/deploy/src",
         "crates/provider/src",
         "crates/watcher/src",
+        "crates/gateway/src",
         "crates/cli/src",
     ] {
         for (path, text) in sources(folder) {
@@ -359,6 +364,7 @@ fn no_unsafe_outside_the_program() {
         "crates/watcher/src",
         "crates/cli/src",
         "crates/api/src",
+        "crates/gateway/src",
         "crates/serve/src",
         "indexer/src",
     ] {

@@ -88,9 +88,16 @@ const ALL: &[Suite] = &[
     suite("watcher", "the watcher", &["quern-watcher"], &[], false),
     suite("deploy", "the deployer", &["quern-deploy"], &[], true),
     suite(
+        "gateway",
+        "the gateway and its HTTP front",
+        &["quern-gateway", "quern-serve"],
+        &[],
+        false,
+    ),
+    suite(
         "indexer",
         "indexer and HTTP API",
-        &["quern-indexer", "quern-api", "quern-serve"],
+        &["quern-indexer", "quern-api"],
         &[],
         false,
     ),
