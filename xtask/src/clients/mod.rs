@@ -38,7 +38,7 @@ const NUMPY: &str = "tests/clients/python/numpy.txt";
 const OPENAI: &str = "tests/clients/gateway/requirements.txt";
 const LANGCHAIN: &str = "examples/langchain/requirements.txt";
 /// Requests of the batches that OpenAI's libraries send.
-const BATCH_ROWS: [&str; 2] = ["10000", "100"];
+const BATCH_REQUESTS: [&str; 2] = ["10000", "100"];
 
 /// What one client is asked.
 type Check = (&'static str, fn(&Workplace) -> Result<()>);
@@ -216,14 +216,14 @@ impl Workplace {
     fn openai_python(&self, gateway: &Gateway) -> Result<()> {
         let mut check = self.python_command(OPENAI)?;
         check.arg("tests/clients/gateway/check.py");
-        self.application(gateway, check.args([gateway::MODEL, BATCH_ROWS[0]]))
+        self.application(gateway, check.args([gateway::MODEL, BATCH_REQUESTS[0]]))
     }
 
     fn openai_node(&self, gateway: &Gateway) -> Result<()> {
         let mut check = Command::new("node");
         check.arg("tests/clients/gateway/check.mjs");
         check.current_dir(&self.folder);
-        self.application(gateway, check.args([gateway::MODEL, BATCH_ROWS[1]]))
+        self.application(gateway, check.args([gateway::MODEL, BATCH_REQUESTS[1]]))
     }
 
     /// The nearest sentence comes first.

@@ -4,24 +4,20 @@
 //! long: they count repetitions in a header, and a repetition of the same body means the request that was made before.
 
 use {
-    super::{App, error::ApiError, ids},
+    super::{app::App, error::ApiError, ids, place::place},
     crate::{
-        embedder::{Answer, Embedder, ModelCard, Request, TokenRow},
-        order::{OrderId, Stage},
+        embedder::{Answer, ModelCard, Request, TokenRow},
+        order::OrderId,
         refusal::Refusal,
     },
     axum::http::HeaderMap,
     sha2::{Digest, Sha256},
-    std::time::Duration,
 };
 
 const KEY: &str = "idempotency-key";
 const RETRIES: &str = "x-stainless-retry-count";
 /// Longest key.
 const MAX_KEY_BYTES: usize = 255;
-
-/// How often a request that failed for a passing reason is made anew, each time under another name.
-const ATTEMPTS: usize = 16;
 
 /// Waits for the answer to a request, which may be one that is kept already.
 ///
@@ -51,40 +47,6 @@ pub async fn answer(
         Err(Refusal::KeyReused { .. }) => Err(key_reused()),
         outcome => Ok(outcome?),
     }
-}
-
-/// Places a request, or finds the kept one of its name. One that failed for a passing reason is made anew under the next name:
-/// nothing was answered, and its own name stays that of its failure.
-///
-/// # Errors
-/// Those of [`Embedder::place`], or the last failure.
-pub async fn place(embedder: &dyn Embedder, request: Request) -> Result<OrderId, Refusal> {
-    let mut failure = None;
-    for id in names(&request.id) {
-        let is_failed = embedder
-            .progress(&id)
-            .is_some_and(|progress| progress.stage == Stage::Failed);
-        let named = Request {
-            id: id.clone(),
-            ..request.clone()
-        };
-        embedder.place(named).await?;
-        match is_failed {
-            true => match embedder.wait(&id, Duration::ZERO).await {
-                Err(why) if why.is_passing() => failure = Some(why),
-                _ => return Ok(id),
-            },
-            false => return Ok(id),
-        }
-    }
-    Err(failure.unwrap_or(Refusal::Cancelled))
-}
-
-/// The names of the attempts at a request.
-pub fn names(first: &OrderId) -> impl Iterator<Item = OrderId> {
-    let others =
-        (1..ATTEMPTS).filter_map(move |attempt| OrderId::new(format!("{first}-{attempt}")));
-    std::iter::once(first.clone()).chain(others)
 }
 
 /// SHA-256 of what was asked of a route.

@@ -1,7 +1,7 @@
 //! Refused requests, in OpenAI's words: its libraries make exceptions of them and decide by headers whether to try again.
 
 use {
-    super::json::Json,
+    super::reply::Json,
     crate::refusal::Refusal,
     axum::{
         http::{HeaderName, HeaderValue, StatusCode, header},

@@ -1,13 +1,12 @@
-//! JSON bodies: read within limits, with a sentence that names the wrong field; and written.
+//! JSON bodies, read within limits, with a sentence that names the wrong field.
 
 use {
     super::error::ApiError,
     axum::{
         body::{Body, Bytes},
         http::{HeaderMap, StatusCode, header},
-        response::{IntoResponse, Response},
     },
-    serde::{Serialize, de::DeserializeOwned},
+    serde::de::DeserializeOwned,
     std::time::Duration,
 };
 
@@ -17,21 +16,6 @@ pub const MAX_BODY_BYTES: usize = 4 << 20;
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 /// How JSON is called.
 const MEDIA_TYPE: &str = "application/json";
-
-/// A reply.
-pub struct Json<T>(pub T);
-
-impl<T: Serialize> IntoResponse for Json<T> {
-    fn into_response(self) -> Response {
-        match serde_json::to_vec(&self.0) {
-            Ok(text) => ([(header::CONTENT_TYPE, MEDIA_TYPE)], text).into_response(),
-            Err(error) => {
-                tracing::error!(%error, "a reply cannot be written");
-                StatusCode::INTERNAL_SERVER_ERROR.into_response()
-            }
-        }
-    }
-}
 
 /// The bytes of a JSON body.
 ///

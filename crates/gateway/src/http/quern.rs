@@ -1,7 +1,7 @@
 //! Quern's own routes: what was spent, and what vouches for a job.
 
 use {
-    super::{App, error::ApiError, json::Json, openai::list::Params},
+    super::{app::App, error::ApiError, openai::list::Params, reply::Json},
     crate::spending::Spending,
     axum::{
         extract::{Path, State},

@@ -2,7 +2,7 @@
 
 use {
     super::{
-        App,
+        app::App,
         error::ApiError,
         guard::{self, Hosts},
         openai::{batches, embeddings, files, models, unsupported},

@@ -1,7 +1,7 @@
 //! Starting and stopping the HTTP front.
 
 use {
-    super::{App, router, token::Token},
+    super::{app::App, router::router, token::Token},
     crate::embedder::Embedder,
     quern_data::DataError,
     quern_serve::{Bounds, Gate, Lifetimes, Limits},

@@ -2,7 +2,11 @@
 
 use {
     super::{
-        super::{error::ApiError, find_model, openai::Encoding},
+        super::{
+            catalog::find_model,
+            embedding::{EmbeddingRequest, Encoding},
+            error::ApiError,
+        },
         lines::{Asked, Bad, Lines, read},
     },
     crate::{
@@ -181,7 +185,7 @@ fn absorb(hash: &mut Sha256, row: &TokenRow) {
 }
 
 async fn rows_of(
-    request: &super::super::openai::EmbeddingRequest,
+    request: &EmbeddingRequest,
     model: &mut Option<ModelCard>,
     embedder: &dyn Embedder,
 ) -> Result<Vec<TokenRow>, ApiError> {

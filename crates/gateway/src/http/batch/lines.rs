@@ -2,8 +2,8 @@
 
 use {
     super::{
-        super::{error::ApiError, json, openai::EmbeddingRequest},
-        ENDPOINT,
+        super::{embedding::EmbeddingRequest, error::ApiError, json},
+        terms::ENDPOINT,
     },
     quern_api::openai::LineError,
     serde::Deserialize,
@@ -174,7 +174,7 @@ pub fn read(line: &Line) -> Asked {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, clippy::panic)]
 
     use {super::*, std::io::Write};
 

@@ -5,13 +5,12 @@ mod chunk;
 mod lines;
 mod output;
 mod runner;
+mod shared;
+mod signals;
+mod terms;
 mod work;
 
-pub use runner::Runner;
-
-/// Where the lines of a batch go.
-pub const ENDPOINT: &str = "/v1/embeddings";
-/// The time that a batch has, in OpenAI's word.
-pub const WINDOW: &str = "24h";
-/// The same, in seconds.
-pub const WINDOW_SECS: i64 = 24 * 3600;
+pub use {
+    runner::Runner,
+    terms::{ENDPOINT, WINDOW, WINDOW_SECS},
+};

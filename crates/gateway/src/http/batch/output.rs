@@ -2,7 +2,7 @@
 
 use {
     super::{
-        super::{error::ApiError, ids, openai::embeddings},
+        super::{embedding, error::ApiError, ids},
         chunk::{Chunk, Ready, Share},
         lines::Bad,
     },
@@ -72,7 +72,7 @@ impl Written {
         vectors: &[Vec<f32>],
         model: &str,
     ) -> Result<(), ApiError> {
-        let list = embeddings::list_of(vectors.iter(), share.tokens, model, share.encoding);
+        let list = embedding::list(vectors.iter(), share.tokens, model, share.encoding);
         let line: BatchOutput<EmbeddingList> = BatchOutput {
             id: ids::random("batch_req_"),
             custom_id,

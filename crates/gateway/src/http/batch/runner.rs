@@ -1,7 +1,7 @@
 //! Which batches are worked on, and their ends from outside.
 
 use {
-    super::work::{self, Signals},
+    super::{shared::Shared, signals::Signals, work},
     crate::{
         embedder::Embedder,
         http::store::{BatchStore, FileStore},
@@ -26,20 +26,10 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 /// Works on batches.
 pub struct Runner {
     shared: Arc<Shared>,
+    running: Arc<Semaphore>,
+    cancels: Arc<Mutex<HashMap<String, watch::Sender<bool>>>>,
     tasks: Mutex<JoinSet<()>>,
     stop: watch::Sender<bool>,
-}
-
-/// What the work on a batch needs.
-pub struct Shared {
-    #[allow(missing_docs)]
-    pub embedder: Arc<dyn Embedder>,
-    #[allow(missing_docs)]
-    pub files: Arc<FileStore>,
-    #[allow(missing_docs)]
-    pub batches: Arc<BatchStore>,
-    running: Semaphore,
-    cancels: Mutex<HashMap<String, watch::Sender<bool>>>,
 }
 
 impl Runner {
@@ -54,11 +44,11 @@ impl Runner {
             embedder,
             files,
             batches,
-            running: Semaphore::new(RUNNING),
-            cancels: Mutex::default(),
         };
         let runner = Self {
             shared: Arc::new(shared),
+            running: Arc::new(Semaphore::new(RUNNING)),
+            cancels: Arc::default(),
             tasks: Mutex::default(),
             stop: watch::channel(false).0,
         };
@@ -70,20 +60,21 @@ impl Runner {
     pub fn begin(&self, id: &str) {
         let cancel = watch::channel(false).0;
         let signals = Signals::new(self.stop.subscribe(), cancel.subscribe());
-        lock(&self.shared.cancels).insert(id.to_owned(), cancel);
-        let (shared, id) = (Arc::clone(&self.shared), id.to_owned());
+        lock(&self.cancels).insert(id.to_owned(), cancel);
+        let (shared, running) = (Arc::clone(&self.shared), Arc::clone(&self.running));
+        let (cancels, id) = (Arc::clone(&self.cancels), id.to_owned());
         let mut tasks = lock(&self.tasks);
         // What has ended makes room.
         while tasks.try_join_next().is_some() {}
         tasks.spawn(async move {
-            shared.work(&id, signals).await;
-            lock(&shared.cancels).remove(&id);
+            in_turn(&shared, &running, &id, signals).await;
+            lock(&cancels).remove(&id);
         });
     }
 
     /// Tells the work on a batch that it was cancelled, which stands in its record already.
     pub fn cancel(&self, id: &str) {
-        if let Some(cancel) = lock(&self.shared.cancels).get(id) {
+        if let Some(cancel) = lock(&self.cancels).get(id) {
             cancel.send_replace(true);
         }
     }
@@ -98,14 +89,13 @@ impl Runner {
     }
 }
 
-impl Shared {
-    async fn work(&self, id: &str, mut signals: Signals) {
-        // A batch that is to end needs no place.
-        let place = tokio::select! {
-            place = self.running.acquire() => Some(place),
-            _ = signals.interrupted(None) => None,
-        };
-        work::work(self, id, signals).await;
-        drop(place);
-    }
+/// Works on a batch when it has a place.
+async fn in_turn(shared: &Shared, running: &Semaphore, id: &str, mut signals: Signals) {
+    // A batch that is to end needs no place.
+    let place = tokio::select! {
+        place = running.acquire() => Some(place),
+        _ = signals.interrupted(None) => None,
+    };
+    work::work(shared, id, signals).await;
+    drop(place);
 }

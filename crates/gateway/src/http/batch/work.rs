@@ -5,15 +5,16 @@ use {
         chunk::{self, Chunk, Reader},
         lines::Lines,
         output::{Unanswered, Written},
-        runner::Shared,
+        shared::Shared,
+        signals::{Interruption, Signals},
     },
     crate::{
         embedder::{Answer, ModelCard, Request},
         http::{
-            ask,
+            catalog::find_model,
+            disk::blocking,
             error::ApiError,
-            find_model, ids,
-            openai::files::blocking,
+            ids, place,
             store::{Part, Record},
         },
         order::OrderId,
@@ -22,7 +23,6 @@ use {
     futures::{StreamExt, stream::FuturesOrdered},
     quern_api::openai::{BatchError, BatchErrors, BatchStatus, LineError},
     std::{io, path::PathBuf, time::Duration},
-    tokio::sync::watch,
 };
 
 /// Most requests of a batch; OpenAI's limit.
@@ -37,48 +37,6 @@ const PAUSE: Duration = Duration::from_secs(5);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// How often a chunk that failed inside the gateway is tried again.
 const ATTEMPTS: u32 = 20;
-
-/// What ends work early.
-#[derive(Clone)]
-pub struct Signals {
-    stop: watch::Receiver<bool>,
-    cancel: watch::Receiver<bool>,
-}
-
-/// Why work ended early.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Interruption {
-    /// The gateway stops; the batch goes on later.
-    Stopped,
-    /// The application cancelled it.
-    Cancelled,
-    /// Its window passed.
-    Expired,
-}
-
-impl Signals {
-    #[allow(missing_docs)]
-    pub fn new(stop: watch::Receiver<bool>, cancel: watch::Receiver<bool>) -> Self {
-        Self { stop, cancel }
-    }
-
-    /// Waits until work must end.
-    pub async fn interrupted(&mut self, expires_at: Option<i64>) -> Interruption {
-        let left = expires_at.map(|at| u64::try_from(at - ids::now()).unwrap_or(0));
-        let expired = async {
-            match left {
-                Some(secs) => tokio::time::sleep(Duration::from_secs(secs)).await,
-                None => std::future::pending().await,
-            }
-        };
-        tokio::select! {
-            // An error means that the runner is gone: then this ends, too.
-            _ = self.stop.wait_for(|stop| *stop) => Interruption::Stopped,
-            Ok(_) = self.cancel.wait_for(|cancel| *cancel) => Interruption::Cancelled,
-            () = expired => Interruption::Expired,
-        }
-    }
-}
 
 /// Why a batch ends without its answers.
 enum End {
@@ -349,7 +307,7 @@ impl Task<'_> {
             model.clone_from(&chunk.model);
             // What was asked already is ended; what has its answer is written.
             let mut answer = None;
-            for id in ask::names(&chunk.id) {
+            for id in place::names(&chunk.id) {
                 if embedder.cancel(&id).await.is_err() {
                     break;
                 }
@@ -474,7 +432,7 @@ async fn asked(shared: &Shared, chunk: &Chunk) -> Result<Answer, Refusal> {
             most_atoms: None,
         };
         let answered = async {
-            let id = ask::place(embedder, request).await?;
+            let id = place::place(embedder, request).await?;
             loop {
                 match embedder.wait(&id, PATIENCE).await {
                     Err(Refusal::TimedOut { .. }) => {}

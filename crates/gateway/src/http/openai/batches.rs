@@ -3,14 +3,17 @@
 use {
     super::{
         super::{
-            App, ask,
+            app::App,
+            ask,
             batch::{ENDPOINT, WINDOW, WINDOW_SECS},
+            disk::blocking,
             error::ApiError,
             ids, json,
-            json::{Json, shown},
+            json::shown,
+            reply::Json,
             store::{Part, Record, Work},
         },
-        files::{self, blocking},
+        files,
         list::{Params, page},
     },
     axum::{

@@ -3,10 +3,7 @@
 use {
     super::{
         super::{
-            App,
-            error::ApiError,
-            json::{Json, shown},
-            store::Upload,
+            app::App, disk::blocking, error::ApiError, json::shown, reply::Json, store::Upload,
         },
         list::{Params, page},
     },
@@ -211,11 +208,4 @@ pub fn unknown(id: &str) -> ApiError {
         "file_not_found",
         format!("there is no file `{id}`; GET /v1/files lists them"),
     )
-}
-
-/// Work with the disk.
-pub async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Result<T, ApiError> {
-    Ok(quern_data::runtime::off_loop(work).await?)
 }

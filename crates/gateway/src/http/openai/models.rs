@@ -1,7 +1,7 @@
 //! `/v1/models`: what can be asked for, at which price, with which promise.
 
 use {
-    super::super::{App, error::ApiError, json::Json},
+    super::super::{app::App, error::ApiError, reply::Json},
     crate::embedder::ModelCard,
     axum::extract::{Path, State},
     quern_api::openai::{Model, Page, Price, QuernModel},

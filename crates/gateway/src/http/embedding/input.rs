@@ -1,8 +1,11 @@
 //! What a request for embeddings says: OpenAI's fields, none of them left aside in silence.
 
 use {
-    super::super::error::ApiError,
-    crate::embedder::{Embedder, ModelCard, TokenRow},
+    crate::{
+        embedder::{Embedder, ModelCard, TokenRow},
+        http::error::ApiError,
+        refusal::Refusal,
+    },
     serde::{
         Deserialize, Deserializer,
         de::{self, SeqAccess, Visitor},
@@ -112,13 +115,13 @@ impl EmbeddingRequest {
 
 fn check_tokens(index: usize, ids: &[u32], card: &ModelCard) -> Result<TokenRow, ApiError> {
     let refusal = if ids.is_empty() || ids.len() > card.max_tokens {
-        crate::Refusal::BadLength {
+        Refusal::BadLength {
             row: index,
             tokens: ids.len(),
             most: card.max_tokens,
         }
     } else if let Some(token) = ids.iter().find(|id| **id >= card.vocabulary) {
-        crate::Refusal::BadToken {
+        Refusal::BadToken {
             row: index,
             token: *token,
             vocabulary: card.vocabulary,
