@@ -39,39 +39,23 @@ impl Ready {
         Self(())
     }
 
-    /// The sums of a panel with a block of the right side, by rows of i32.
-    #[inline(always)]
-    pub fn sums<const IS_WIDE: bool>(&self, panel: &Panel<'_>, right: &[Line], into: &mut Sums) {
-        let row_bytes = BLOCK * size_of::<i32>();
-        // SAFETY: `Sums` are 32 rows of 128 bytes.
-        unsafe { self.store::<IS_WIDE>(panel, right, into.0.as_mut_ptr().cast(), row_bytes) }
-    }
-
-    /// As [`Ready::sums`], written to 32 rows of memory that begin `row_bytes` after each other.
-    ///
-    /// # Safety
-    /// At each of `to + row * row_bytes`, row below 32, 128 bytes may be written.
+    /// The sums of a panel with a block of the right side.
     ///
     /// # Panics
     /// A right side of another length than the panel's: never, both are made for the same K.
     #[inline(always)]
-    pub unsafe fn store<const IS_WIDE: bool>(
-        &self,
-        panel: &Panel<'_>,
-        right: &[Line],
-        to: *mut u8,
-        row_bytes: usize,
-    ) {
+    pub fn sums<const IS_WIDE: bool>(&self, panel: &Panel<'_>, right: &[Line], into: &mut Sums) {
         let steps = right.len() / BLOCK;
         assert!(steps > 0 && panel.reaches(steps));
         let upper = panel.start();
+        let to = into.0.as_mut_ptr().cast::<u8>();
         // SAFETY: `reaches` has looked that both tiles of the left side lie inside the panel at each of these steps; a step of
-        // the right side is 32 lines, of which there are `steps`; the caller vouches for `to`. `self` says that tiles are ready.
+        // the right side is 32 lines, of which there are `steps`; four tiles of sums are 4 KiB. `self` says that tiles are ready.
         unsafe {
             if IS_WIDE {
-                walk!("tdpbusd", panel, upper, right, steps, to, row_bytes);
+                walk!("tdpbusd", panel, upper, right, steps, to);
             } else {
-                walk!("tdpbssd", panel, upper, right, steps, to, row_bytes);
+                walk!("tdpbssd", panel, upper, right, steps, to);
             }
         }
     }
@@ -87,7 +71,7 @@ impl Drop for Ready {
 
 /// Four tiles of sums over all steps; `$upper_times` multiplies the upper tile of the left side.
 macro_rules! walk {
-    ($upper_times:literal, $panel:ident, $upper:ident, $right:ident, $steps:ident, $to:ident, $row_bytes:ident) => {
+    ($upper_times:literal, $panel:ident, $upper:ident, $right:ident, $steps:ident, $to:ident) => {
         asm!(
             "tilezero tmm0",
             "tilezero tmm1",
@@ -109,8 +93,8 @@ macro_rules! walk {
             "jnz 2b",
             "tilestored [{to} + {row_bytes}], tmm0",
             "tilestored [{to} + {row_bytes} + 64], tmm1",
-            "tilestored [{below} + {row_bytes}], tmm2",
-            "tilestored [{below} + {row_bytes} + 64], tmm3",
+            "tilestored [{to} + {row_bytes} + 2048], tmm2",
+            "tilestored [{to} + {row_bytes} + 2112], tmm3",
             upper = inout(reg) $upper => _,
             lower = inout(reg) $upper.add(TILE * $panel.stride) => _,
             right = inout(reg) $right.as_ptr() => _,
@@ -119,8 +103,7 @@ macro_rules! walk {
             stride = in(reg) $panel.stride,
             step = in(reg) $panel.step,
             to = in(reg) $to,
-            below = in(reg) $to.add(TILE * $row_bytes),
-            row_bytes = in(reg) $row_bytes,
+            row_bytes = in(reg) BLOCK * size_of::<i32>(),
             out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
             out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
             options(nostack),

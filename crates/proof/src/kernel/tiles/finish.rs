@@ -29,18 +29,6 @@ impl Out {
         }
     }
 
-    /// Where a full block of i32 begins.
-    ///
-    /// # Panics
-    /// As [`Out::at`].
-    #[inline(always)]
-    pub fn block(self, place: &Place) -> *mut u8 {
-        let (byte, len) = (place.col * size_of::<i32>(), BLOCK * size_of::<i32>());
-        // Where its last row fits, all do.
-        self.at(place.row + BLOCK - 1, byte, len);
-        self.at(place.row, byte, len)
-    }
-
     /// Where a byte of a row lies, if this many can be written from there on.
     ///
     /// # Panics
@@ -63,12 +51,6 @@ pub(super) struct Place {
     pub cols: usize,
 }
 
-impl Place {
-    pub const fn is_full(&self) -> bool {
-        self.rows == BLOCK && self.cols == BLOCK
-    }
-}
-
 /// How results are written.
 pub(super) struct Finish<'f, F> {
     pub out: Out,
@@ -88,8 +70,47 @@ impl<F> Finish<'_, F> {
 }
 
 impl<F: Fn(i64, i32, i32) -> i32> Finish<'_, F> {
+    /// Writes the sums of blocks that lie side by side as they are: whole rows after each other, because each may lie on a page
+    /// of its own.
     #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
-    pub fn block<const IS_WIDE: bool>(&self, sums: &mut Sums, place: Place) {
+    pub fn plain(&self, sums: &[Sums], place: Place) {
+        const BLOCK_BYTES: usize = BLOCK * size_of::<i32>();
+        let bytes = place.cols.min(sums.len() * BLOCK) * size_of::<i32>();
+        let (whole, rest) = (bytes / BLOCK_BYTES, bytes % BLOCK_BYTES);
+        for row in 0..place.rows.min(BLOCK) {
+            let to = self
+                .out
+                .at(place.row + row, place.col * size_of::<i32>(), bytes);
+            for (at, sums) in sums.iter().enumerate().take(whole + 1) {
+                let from = sums.0[row].as_ptr().cast::<u8>();
+                // SAFETY: `at` has looked that there is room for `bytes`: for `whole` blocks of 128 bytes, and `rest` behind
+                // them; a block has 128 bytes of a row. The lengths are two so that the compiler knows one.
+                unsafe {
+                    match at < whole {
+                        true => {
+                            ptr::copy_nonoverlapping(from, to.add(at * BLOCK_BYTES), BLOCK_BYTES)
+                        }
+                        false => ptr::copy_nonoverlapping(from, to.add(at * BLOCK_BYTES), rest),
+                    }
+                }
+            }
+        }
+    }
+
+    /// Writes what becomes of sums.
+    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
+    pub fn blocks<const IS_WIDE: bool>(
+        &self,
+        sums: &mut [Sums],
+        places: impl Iterator<Item = Place>,
+    ) {
+        for (sums, place) in sums.iter_mut().zip(places) {
+            self.block::<IS_WIDE>(sums, place);
+        }
+    }
+
+    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
+    fn block<const IS_WIDE: bool>(&self, sums: &mut Sums, place: Place) {
         let (mut bias, mut mult) = ([0; BLOCK], [1; BLOCK]);
         if let Some((all_bias, all_mult)) = self.parameters {
             let columns = place.col..place.col + place.cols;

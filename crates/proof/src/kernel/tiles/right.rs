@@ -2,8 +2,9 @@
 //! tile holds values `4k..4k+4` of its columns, one column after the other. What is missing is zero.
 
 use core::arch::x86_64::{
-    __m512i, _mm512_maskz_loadu_epi8, _mm512_shuffle_i32x4, _mm512_store_si512,
-    _mm512_unpackhi_epi32, _mm512_unpackhi_epi64, _mm512_unpacklo_epi32, _mm512_unpacklo_epi64,
+    __m512i, _mm512_maskz_loadu_epi8, _mm512_setzero_si512, _mm512_shuffle_i32x4,
+    _mm512_store_si512, _mm512_unpackhi_epi32, _mm512_unpackhi_epi64, _mm512_unpacklo_epi32,
+    _mm512_unpacklo_epi64,
 };
 use std::vec::Vec;
 
@@ -75,15 +76,17 @@ impl Tiles {
 /// 16 lines may be written at `to`.
 #[target_feature(enable = "avx512f,avx512bw")]
 unsafe fn pack_tile(runs: &[&[u8]; TILE], first: usize, to: *mut Line) {
-    let columns = runs.map(|run| {
+    // A loop, because closures of `map` are not compiled for these vectors.
+    let mut columns = [_mm512_setzero_si512(); TILE];
+    for (column, run) in columns.iter_mut().zip(runs) {
         let rest = run.get(first..).unwrap_or_default();
         let mask = match rest.len() {
             STEP.. => u64::MAX,
             len => (1 << len) - 1,
         };
         // SAFETY: of what lies behind the run's end, which the mask leaves out, nothing is read.
-        unsafe { _mm512_maskz_loadu_epi8(mask, rest.as_ptr().cast()) }
-    });
+        *column = unsafe { _mm512_maskz_loadu_epi8(mask, rest.as_ptr().cast()) };
+    }
     for (line, words) in transposed(columns).into_iter().enumerate() {
         // SAFETY: the caller vouches for 16 lines, which are aligned.
         unsafe { _mm512_store_si512(to.add(line).cast(), words) };

@@ -187,6 +187,8 @@ impl<F: Fn(i64, i32, i32) -> i32 + Sync> Work<'_, F> {
             }
         };
         let Scratch { room, sums } = scratch;
+        // Where sums are only copied.
+        let held = (!IS_WIDE && finish.is_plain()).then(|| Ready::new(tiles));
         for panel in task.panels.clone() {
             let first = panel * self.panel_rows();
             let rows = (self.rows() - first).min(self.panel_rows());
@@ -200,7 +202,7 @@ impl<F: Fn(i64, i32, i32) -> i32 + Sync> Work<'_, F> {
             for start in task.blocks.clone().step_by(STRIP) {
                 let blocks = (start..task.blocks.end).take(STRIP);
                 let blocks = blocks.map(|block| (right.block(block), place(block)));
-                strip::<IS_WIDE, _>(tiles, &left, blocks, sums, finish);
+                strip::<IS_WIDE, _>((tiles, held.as_ref()), &left, blocks, sums, finish);
             }
         }
         Some(())
@@ -236,30 +238,32 @@ impl<F: Fn(i64, i32, i32) -> i32 + Sync> Work<'_, F> {
     }
 }
 
-/// The blocks of a panel; their sums are held at once, because nothing else may run while tiles are ready.
+/// Some blocks of a panel. `held` are tiles that stay ready; without them they are given back before sums are scaled, because
+/// nothing else may run while they are ready.
 fn strip<'r, const IS_WIDE: bool, G: Fn(i64, i32, i32) -> i32>(
-    tiles: Tiles,
+    (tiles, held): (Tiles, Option<&Ready>),
     left: &Panel<'_>,
     blocks: impl Iterator<Item = (&'r [Line], Place)> + Clone,
     sums: &mut [Sums; STRIP],
     finish: &Finish<'_, G>,
 ) {
-    let is_direct = |place: &Place| !IS_WIDE && finish.is_plain() && place.is_full();
-    let ready = Ready::new(tiles);
-    for ((right, place), sums) in blocks.clone().zip(sums.iter_mut()) {
-        if is_direct(&place) {
-            let to = finish.out.block(&place);
-            // SAFETY: `Out::block` has looked that all rows of the block lie inside.
-            unsafe { ready.store::<IS_WIDE>(left, right, to, finish.out.row_bytes) };
-        } else {
+    let own = held.is_none().then(|| Ready::new(tiles));
+    if let Some(ready) = held.or(own.as_ref()) {
+        for ((right, _), sums) in blocks.clone().zip(sums.iter_mut()) {
             ready.sums::<IS_WIDE>(left, right, sums);
         }
     }
-    drop(ready);
-    for ((_, place), sums) in blocks.zip(sums) {
-        if !is_direct(&place) {
-            // SAFETY: a `Tiles` says that there are such vectors.
-            unsafe { finish.block::<IS_WIDE>(sums, place) };
+    drop(own);
+    let mut places = blocks.map(|(_, place)| place);
+    // SAFETY: a `Tiles` says that there are such vectors.
+    unsafe {
+        match held {
+            None => finish.blocks::<IS_WIDE>(sums, places),
+            Some(_) => {
+                let Some(mut all) = places.next() else { return };
+                all.cols += places.map(|place| place.cols).sum::<usize>();
+                finish.plain(sums, all);
+            }
         }
     }
 }
