@@ -7,7 +7,7 @@
 //! Kernels that add pairs in i16 saturate ([`GemmExecutor::may_saturate`]: every x86 without AVX512-VNNI). They get each u8
 //! in two parts, `2 (u >> 1) + (u & 1)`: two products of a half are at most `2 x 127 x 128 < 2^15`, so nothing saturates.
 
-use std::{sync::OnceLock, thread_local, vec, vec::Vec};
+use std::{borrow::ToOwned, string::String, sync::OnceLock, thread_local, vec, vec::Vec};
 
 use rten_gemm::{GemmExecutor, GemmInputA, GemmInputB, GemmOptions, PackedBMatrix, QuantParams};
 use rten_tensor::Matrix;
@@ -76,6 +76,14 @@ impl<'b> Right<'b> {
         if fast.is_none() {
             plain_sums_i16(a, self.runs, self.cols, out);
         }
+    }
+}
+
+/// Which kernel makes products here, as documents of measurements say it.
+pub fn name() -> String {
+    match tiles::Tiles::get() {
+        Some(_) => "AMX tiles".to_owned(),
+        None => EXECUTOR.with(|executor| executor.kernel_name().to_owned()),
     }
 }
 
