@@ -70,7 +70,7 @@ pub(super) fn made(
         dtype: record.dtype,
         is_transposed: record.has(flag::TRANSPOSED),
         parameters: dot.parameters.map(|_| (&bias[..], &mult[..])),
-        scale: |sum, bias, mult| dot.scale(sum, i64::from(bias), i64::from(mult)),
+        scale: |sum: i64, bias: i32, mult: i32| dot.scale(sum, i64::from(bias), i64::from(mult)),
     };
     Ok(work.all(tiles))
 }
