@@ -87,13 +87,18 @@ pub fn name() -> String {
     }
 }
 
-/// The most that a right side of K x N takes as the processor's kernel wants it: whole groups of 64 of both (no kernel has larger
-/// ones), and two sums for each column.
+/// The most that a right side of K x N takes as the processor's kernel wants it. Tiles take whole groups of 64 of K and of 32 of N;
+/// `rten-gemm` of 8 of K and of 64 of N (none of its kernels has larger ones), and two sums for each column.
 pub const fn packed_bytes(inner: u64, cols: u64) -> u64 {
-    inner
+    let tiles = inner
         .next_multiple_of(64)
+        .saturating_mul(cols.next_multiple_of(32));
+    let wide = cols.next_multiple_of(64);
+    let gemm = inner
+        .next_multiple_of(8)
         .saturating_add(8)
-        .saturating_mul(cols.next_multiple_of(64))
+        .saturating_mul(wide);
+    if tiles > gemm { tiles } else { gemm }
 }
 
 /// Whether a weight is kept like that: a narrow one would take many times what it is.
