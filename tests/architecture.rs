@@ -352,6 +352,31 @@ fn the_api_depends_on_no_crate_of_ours() {
     }
 }
 
+/// The one module outside the program that may have it: docs/decisions/033.
+const UNSAFE: &str = "crates/proof/src/kernel/tiles/";
+
+/// The program is built without the feature `std`, and so without that module.
+#[test]
+fn the_program_leaves_the_unsafe_module_out() {
+    let kernel = fs::read_to_string(root().join("crates/proof/src/kernel/mod.rs")).unwrap();
+    let parts: Vec<&str> = kernel.split("mod tiles;").collect();
+    assert_eq!(
+        parts.len(),
+        3,
+        "tiles, and what stands where there are none"
+    );
+    for part in &parts[..2] {
+        let attribute = part.rsplit("#[cfg(").next().unwrap();
+        assert!(
+            attribute.starts_with("all(feature = \"std\""),
+            "{attribute}"
+        );
+    }
+    let manifest = fs::read_to_string(root().join("programs/quern/Cargo.toml")).unwrap();
+    let proof = manifest.lines().find(|line| line.contains("quern-proof"));
+    assert!(!proof.unwrap().contains("std"), "{proof:?}");
+}
+
 #[test]
 fn no_unsafe_outside_the_program() {
     for folder in [
@@ -371,9 +396,11 @@ fn no_unsafe_outside_the_program() {
         for (path, text) in sources(folder) {
             let found = text.lines().any(|line| {
                 let code = line.split("//").next().unwrap();
-                code.contains("unsafe ") && !code.contains("unsafe_code")
+                let is_allowed = code.contains("allow(unsafe_code)");
+                is_allowed || code.contains("unsafe ") && !code.contains("unsafe_code")
             });
-            assert!(!found, "{} uses unsafe", path.display());
+            let may = path.strip_prefix(root()).unwrap().starts_with(UNSAFE);
+            assert!(may || !found, "{} uses unsafe", path.display());
         }
     }
 }

@@ -145,8 +145,15 @@ impl<'a> Batch<'a> {
     fn evaluate(&self, op: u16, tensors: &ItemTensors<'_>) -> Result<Tensor, Error> {
         let index = usize::from(op);
         let (record, shape) = (self.graph.record(index)?, self.graph.output(index)?);
-        let mut data = zeroes(shape.bytes())?;
-        Op::decode(&record)?.whole(&record, tensors, &mut data)?;
+        let op = Op::decode(&record)?;
+        let data = match op.made(&record, tensors)? {
+            Some(data) => data,
+            None => {
+                let mut data = zeroes(shape.bytes())?;
+                op.whole(&record, tensors, &mut data)?;
+                data
+            }
+        };
         Tensor::from_bytes(shape.dtype, shape.rows, shape.cols, data)
     }
 

@@ -4,6 +4,8 @@
 //! Times of a machine are noisy. So everything that is compared is run in turns in one process, and a ratio is the median of
 //! the ratios of all turns.
 //!
+//! With the argument `products`, and perhaps a word of a case, it measures and prints these alone and writes nothing.
+//!
 //! | variable | what |
 //! | --- | --- |
 //! | `QUERN_MINILM` | the folder that `cargo xtask fetch minilm` prints; without it the encoder is not measured |
@@ -30,7 +32,13 @@ fn main() {
     let mut report = report::Report::new();
     let mut peer = peer::Peer::start();
     report.machine(peer.as_ref().map(|peer| peer.version.as_str()));
-    products::measure(&mut report, peer.as_mut());
+    if let [first, rest @ ..] = args.as_slice()
+        && first == "products"
+    {
+        let word = rest.first().map_or("", String::as_str);
+        return products::measure(word, &mut report, peer.as_mut());
+    }
+    products::measure("", &mut report, peer.as_mut());
     products::measure_checks(&mut report);
     match encoder::Model::read() {
         Some(model) => encoder::measure(&model, &mut report, peer.as_mut()),

@@ -214,15 +214,15 @@ impl Rten {
     }
 }
 
-/// One line for each case and number of threads.
-pub fn measure(report: &mut Report, mut peer: Option<&mut Peer>) {
+/// One line for each case that has this word in its name, and number of threads.
+pub fn measure(word: &str, report: &mut Report, mut peer: Option<&mut Peer>) {
     report.table(
         "Products: how many times as long as the op DOT the others take (goals: at least 0.9 for the faster of `rten-gemm` and \
          onnxruntime; at least 20 for the loop of the first format at 1000 x 1000 x 1000). `rten-gemm` has no product of i16: two \
          of u8 stand there. onnxruntime has none either.",
         &["product", "threads", "`rten-gemm`", "onnxruntime", "first format's loop", "of the faster one's speed"],
     );
-    for case in &CASES {
+    for case in CASES.iter().filter(|case| case.what.contains(word)) {
         let ours = Ours::new(case);
         for threads in [1, 2] {
             measure_one(case, threads, &ours, report, peer.as_deref_mut());

@@ -28,8 +28,7 @@ impl Report {
     /// What it runs on.
     pub fn machine(&mut self, peer: Option<&str>) {
         let cores = std::thread::available_parallelism().map_or(0, usize::from);
-        let kernel = rten_gemm::GemmExecutor::<u8, i8, i32>::new();
-        let kernel = kernel.kernel_name().to_owned();
+        let kernel = quern_proof::kernel::product::name();
         let text = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
         let field = |name: &str| {
             let line = text.lines().find(|line| line.starts_with(name));

@@ -1,4 +1,4 @@
-//! Sums of products, by `rten-gemm`.
+//! Sums of products, by `rten-gemm`: what processors without tiles ([`super::tiles`]) use.
 //!
 //! Its kernels multiply u8 by i8 and add in i32. An i8 becomes `value + 128` with a zero point of 128. An i16 is
 //! `256 x upper + lower`, with an i8 and a u8, and its sums are those of two products.
@@ -7,23 +7,30 @@
 //! Kernels that add pairs in i16 saturate ([`GemmExecutor::may_saturate`]: every x86 without AVX512-VNNI). They get each u8
 //! in two parts, `2 (u >> 1) + (u & 1)`: two products of a half are at most `2 x 127 x 128 < 2^15`, so nothing saturates.
 
-use std::{sync::OnceLock, thread_local, vec, vec::Vec};
+use std::{borrow::ToOwned, string::String, sync::OnceLock, thread_local, vec, vec::Vec};
 
 use rten_gemm::{GemmExecutor, GemmInputA, GemmInputB, GemmOptions, PackedBMatrix, QuantParams};
 use rten_tensor::Matrix;
 
-use super::dot::{Runs, plain_sums_i8, plain_sums_i16};
+use super::{
+    dot::{Runs, plain_sums_i8, plain_sums_i16},
+    tiles,
+};
 
 type Executor = GemmExecutor<u8, i8, i32>;
 
-/// A right side as the kernel reads it: see [`packed_bytes`].
-pub(crate) type Packed = PackedBMatrix<i8>;
+/// A right side as the kernel that made it reads it: see [`packed_bytes`]. A process has one of both kernels.
+pub(crate) enum Packed {
+    /// Of `rten-gemm`.
+    Gemm(PackedBMatrix<i8>),
+    Tiles(tiles::Packed),
+}
 
 /// Products below which the plain loop is as fast: packing costs a pass over both operands.
-const FEW_PRODUCTS: usize = 1 << 12;
+pub(crate) const FEW_PRODUCTS: usize = 1 << 12;
 
-/// Left rows below which the kernel may read the right side as it is.
-const FEW_ROWS: usize = 4;
+/// Left rows below which packing the right side costs more than it saves.
+pub(crate) const FEW_ROWS: usize = 4;
 
 /// What an i8 is more as a u8 with its top bit flipped.
 const ZERO_POINT: u8 = 128;
@@ -72,13 +79,26 @@ impl<'b> Right<'b> {
     }
 }
 
-/// The most that a right side of K x N takes as the processor's kernel wants it: whole groups of 8 of K and of 64 of N (no kernel
-/// of the library has larger ones), and two sums for each column.
+/// Which kernel makes products here, as documents of measurements say it.
+pub fn name() -> String {
+    match tiles::Tiles::get() {
+        Some(_) => "AMX tiles".to_owned(),
+        None => EXECUTOR.with(|executor| executor.kernel_name().to_owned()),
+    }
+}
+
+/// The most that a right side of K x N takes as the processor's kernel wants it. Tiles take whole groups of 64 of K and of 32 of N;
+/// `rten-gemm` of 8 of K and of 64 of N (none of its kernels has larger ones), and two sums for each column.
 pub const fn packed_bytes(inner: u64, cols: u64) -> u64 {
-    inner
+    let tiles = inner
+        .next_multiple_of(64)
+        .saturating_mul(cols.next_multiple_of(32));
+    let wide = cols.next_multiple_of(64);
+    let gemm = inner
         .next_multiple_of(8)
-        .saturating_mul(cols.next_multiple_of(64))
-        .saturating_add(8 * cols.next_multiple_of(64))
+        .saturating_add(8)
+        .saturating_mul(wide);
+    if tiles > gemm { tiles } else { gemm }
 }
 
 /// Whether a weight is kept like that: a narrow one would take many times what it is.
@@ -97,8 +117,8 @@ struct Fast<'b> {
 /// K x N.
 enum Side<'b> {
     AsStored(Matrix<'b, i8>),
-    Packed(Packed),
-    Kept(&'b Packed),
+    Packed(PackedBMatrix<i8>),
+    Kept(&'b PackedBMatrix<i8>),
 }
 
 impl<'b> Fast<'b> {
@@ -119,11 +139,12 @@ impl<'b> Fast<'b> {
         let right = Matrix::from_data_with_strides(shape, values, strides).ok()?;
         EXECUTOR.with(|executor| {
             let packed = || executor.prepack_b(right);
+            let kept = kept.map(|kept| kept.get_or_init(|| Packed::Gemm(packed())));
             Some(Self {
                 right: match kept {
-                    Some(kept) => Side::Kept(kept.get_or_init(packed)),
-                    None if rows < FEW_ROWS => Side::AsStored(right),
-                    None => Side::Packed(packed()),
+                    Some(Packed::Gemm(kept)) => Side::Kept(kept),
+                    _ if rows < FEW_ROWS => Side::AsStored(right),
+                    _ => Side::Packed(packed()),
                 },
                 inner: b.len,
                 is_halved: executor.may_saturate(),

@@ -29,6 +29,9 @@ use crate::{
 };
 
 #[cfg(feature = "std")]
+mod tiled;
+
+#[cfg(feature = "std")]
 use {
     super::{
         product::Extent,
@@ -37,11 +40,14 @@ use {
     },
     crate::{
         Error,
-        kernel::{dot::Runs, product::Right},
+        kernel::{
+            dot::Runs,
+            product::{Packed, Right},
+        },
     },
     pulp::{Arch, Simd, WithSimd},
     rayon::prelude::*,
-    std::{vec, vec::Vec},
+    std::{sync::OnceLock, vec, vec::Vec},
 };
 
 /// `clamp(rshr(sat32(dot + bias) * mult, shift), lo, hi)`.
@@ -170,56 +176,78 @@ impl OpRules for Dot {
     fn whole(&self, record: &Record, tensors: &impl Tensors, out: &mut [u8]) -> Result<(), Error> {
         let (a, b) = (tensors.view(self.product.a)?, tensors.view(self.product.b)?);
         let extent = self.product.extent(&a.shape, &b.shape)?;
-        let (_, cols) = record.logical();
-        let row = |row: u32| match self.parameters {
-            None => Ok(Vec::new()),
-            Some(of) => {
-                let view = tensors.view(of)?;
-                Repeated::new(view, false)
-                    .row(row, cols as usize)
-                    .map(<[i32]>::to_vec)
-            }
-        };
         let work = Work {
             dot: self,
             record,
             a,
             extent,
             groups: self.groups(&a, &b, extent),
-            bias: row(0)?,
-            mult: row(1)?,
+            bias: self.parameter(record, tensors, 0)?,
+            mult: self.parameter(record, tensors, 1)?,
         };
         work.all(out)
+    }
+
+    #[cfg(feature = "std")]
+    fn made(&self, record: &Record, tensors: &impl Tensors) -> Result<Option<Vec<u8>>, Error> {
+        tiled::made(self, record, tensors)
     }
 }
 
 #[cfg(feature = "std")]
 impl Dot {
-    /// What each group reads.
-    fn groups<'t>(&self, a: &View<'t>, b: &View<'t>, extent: Extent) -> Vec<Group<'t>> {
+    /// Row 0 or 1 of the parameters, by column of the result; empty without parameters.
+    fn parameter(
+        &self,
+        record: &Record,
+        tensors: &impl Tensors,
+        row: u32,
+    ) -> Result<Vec<i32>, Error> {
+        let Some(of) = self.parameters else {
+            return Ok(Vec::new());
+        };
+        let (_, cols) = record.logical();
+        let mut all = Repeated::new(tensors.view(of)?, false);
+        all.row(row, cols as usize).map(<[i32]>::to_vec)
+    }
+
+    /// Where the run of each group begins in a row of `a`, in bytes, and what it reads of `b`.
+    fn runs<'t>(
+        &self,
+        a: &View<'t>,
+        b: &View<'t>,
+        extent: Extent,
+    ) -> impl Iterator<Item = (usize, Runs<'t>)> {
         let size = a.shape.dtype.size() as usize;
-        let (inner, width) = (extent.inner as usize, extent.cols as usize);
-        let row_bytes = b.shape.row_bytes() as usize;
-        let group = |group: u32| {
-            let at = self.product.spans(extent, group * extent.cols);
+        let (data, row_bytes) = (b.data, b.shape.row_bytes() as usize);
+        let product = self.product;
+        (0..u32::from(product.groups)).map(move |group| {
+            let at = product.spans(extent, group * extent.cols);
             let first = at.b_row as usize * row_bytes;
+            let rows = data.get(first..first + extent.cols as usize * row_bytes);
             let runs = Runs {
-                data: b
-                    .data
-                    .get(first..first + width * row_bytes)
-                    .unwrap_or_default(),
+                data: rows.unwrap_or_default(),
                 row_bytes,
                 start: at.b_col as usize,
-                len: inner,
+                len: extent.inner as usize,
             };
-            // Several groups read parts of a weight.
-            let kept = b.packed.filter(|_| self.product.groups == 1);
-            Group {
-                start: at.a_col as usize * size,
-                right: Right::new(runs, width, a.shape.rows as usize, kept),
-            }
+            (at.a_col as usize * size, runs)
+        })
+    }
+
+    /// Where the right side is kept as products want it. Several groups read parts of a weight.
+    fn kept<'t>(&self, b: &View<'t>) -> Option<&'t OnceLock<Packed>> {
+        b.packed.filter(|_| self.product.groups == 1)
+    }
+
+    /// What each group reads.
+    fn groups<'t>(&self, a: &View<'t>, b: &View<'t>, extent: Extent) -> Vec<Group<'t>> {
+        let (rows, width) = (a.shape.rows as usize, extent.cols as usize);
+        let group = |(start, runs)| Group {
+            start,
+            right: Right::new(runs, width, rows, self.kept(b)),
         };
-        (0..u32::from(self.product.groups)).map(group).collect()
+        self.runs(a, b, extent).map(group).collect()
     }
 }
 

@@ -168,6 +168,21 @@ macro_rules! ops {
             ) -> Result<(), Error> {
                 Arch::new().dispatch(Whole { op: self, record, tensors, out })
             }
+
+            /// What [`Op::whole`] writes, where the processor has a kernel that needs no zeroed memory; else `None`.
+            ///
+            /// # Errors
+            /// A tensor is missing.
+            #[cfg(feature = "std")]
+            pub(crate) fn made(
+                &self,
+                record: &Record,
+                tensors: &impl Tensors,
+            ) -> Result<Option<std::vec::Vec<u8>>, Error> {
+                match self {
+                    $(Self::$Op(op) => op.made(record, tensors),)*
+                }
+            }
         }
 
         #[cfg(feature = "std")]

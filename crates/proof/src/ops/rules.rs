@@ -8,7 +8,7 @@ use crate::{
 };
 
 #[cfg(feature = "std")]
-use {super::source::Tensors, crate::Error};
+use {super::source::Tensors, crate::Error, std::vec::Vec};
 
 /// The shapes of an op's operands by slot, as stored, in one item. They are read once an op: on chain each record costs.
 #[derive(Clone, Copy, Debug)]
@@ -83,6 +83,12 @@ pub(crate) trait OpRules: Sized {
     /// All values of the result in one item, as bytes in the **stored** order. Shapes have been checked.
     #[cfg(feature = "std")]
     fn whole(&self, record: &Record, tensors: &impl Tensors, out: &mut [u8]) -> Result<(), Error>;
+
+    /// What [`OpRules::whole`] writes, where the processor has a kernel that needs no zeroed memory; else `None`.
+    #[cfg(feature = "std")]
+    fn made(&self, _: &Record, _: &impl Tensors) -> Result<Option<Vec<u8>>, Error> {
+        Ok(None)
+    }
 }
 
 /// What the kind of a result follows from.

@@ -10,3 +10,4 @@ mod kinds;
 mod memory;
 mod naive;
 mod reads;
+mod tiled;
