@@ -5,7 +5,7 @@ use {
     quern_api::{
         Assurance, AuditPage, AuditVerdict, Boards, BoardsRequest, Category, ConvictionReason,
         DemandState, DifferenceItem, JobPage, Key, Metric, Outcome, ProviderCounters, ProviderPage,
-        PursePage, Reply, StatusPage, TotalsPage,
+        PursePage, Ranked, Reply, StatusPage, TotalsPage,
     },
     quern_client::{
         Pubkey, Signer, accounts, addresses,
@@ -475,7 +475,7 @@ fn resolved_refunds(ledger: &Ledger, mint: &Pubkey) -> i128 {
 
 /// Every leaderboard by every metric.
 async fn boards(audit: &mut Audit, ledger: &Ledger, api: &Api, stage: &Stage) -> Result<()> {
-    for metric in Metric::ALL.iter().copied() {
+    for metric in Ranked::Providers.metrics().iter().copied() {
         let reply: Boards = api
             .get(&format!("{}?metric={metric}", BoardsRequest::PATH))
             .await?;
@@ -497,6 +497,7 @@ async fn boards(audit: &mut Audit, ledger: &Ledger, api: &Api, stage: &Stage) ->
                 Metric::Work => score.work.into(),
                 Metric::Milestones => score.milestones.into(),
                 Metric::Rewards => score.reward_atoms,
+                Metric::Royalties | Metric::Spend | Metric::Fees => continue,
             };
             let level = level(*code);
             let what = format!("{} ({})", stage.names.of(provider), level_name(level));

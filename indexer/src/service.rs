@@ -95,10 +95,7 @@ impl Indexer {
             let stopped = stopped.clone();
             tokio::spawn(async move { auditor.run(stopped).await })
         });
-        let bounds = (
-            Gate::new(limits(&config)),
-            Shares::new(config.max_requests_per_second),
-        );
+        let bounds = bounds(&config);
         let router = web::router(api::router(state), config.site());
         let server = tokio::spawn(server::serve(listener, router, bounds, stopped));
         tracing::info!(%address, store = config.store, program = %config.program_id, "indexer started");
@@ -194,6 +191,14 @@ fn rpc_options(config: &Config) -> Result<RpcOptions> {
         return Err(IndexerError::NoProgram);
     }
     Ok(options)
+}
+
+/// How many connections and requests there may be.
+fn bounds(config: &Config) -> (Gate, Shares) {
+    (
+        Gate::new(limits(config)),
+        Shares::new(config.max_requests_per_second),
+    )
 }
 
 fn limits(config: &Config) -> Limits {
