@@ -30,7 +30,7 @@ enum Command {
     #[command(
         after_help = "Example:\n  quern-indexer run --url devnet --store sqlite:quern.sqlite --listen 0.0.0.0:8787"
     )]
-    Run(Config),
+    Run(Box<Config>),
     /// Make every table again from the stored events
     #[command(after_help = "Example:\n  quern-indexer rebuild --store sqlite:quern.sqlite --check")]
     Rebuild(Rebuild),
@@ -94,7 +94,7 @@ fn main() -> ExitCode {
 
 async fn run(command: Command) -> Result<(), String> {
     let result = match command {
-        Command::Run(config) => quern_indexer::run(config, interrupted()).await,
+        Command::Run(config) => quern_indexer::run(*config, interrupted()).await,
         Command::Rebuild(options) => rebuild(&options).await,
         Command::Replay(options) => replay(&options).await,
         Command::Recheck(options) => recheck(&options).await,

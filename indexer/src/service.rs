@@ -100,11 +100,7 @@ impl Indexer {
             let stopped = stopped.clone();
             tokio::spawn(async move { auditor.run(stopped).await })
         });
-        let bounds = Bounds {
-            gate: Gate::new(limits(&config)),
-            lifetimes: LIFETIMES,
-            shares: Some(Shares::new(config.max_requests_per_second, api::too_many)),
-        };
+        let bounds = bounds(&config);
         let router = web::router(api::router(state), config.site());
         let server = tokio::spawn(quern_serve::serve(listener, router, bounds, stopped));
         tracing::info!(%address, store = config.store, program = %config.program_id, "indexer started");
@@ -200,6 +196,15 @@ fn rpc_options(config: &Config) -> Result<RpcOptions> {
         return Err(IndexerError::NoProgram);
     }
     Ok(options)
+}
+
+/// How many connections and requests there may be.
+fn bounds(config: &Config) -> Bounds {
+    Bounds {
+        gate: Gate::new(limits(config)),
+        lifetimes: LIFETIMES,
+        shares: Some(Shares::new(config.max_requests_per_second, api::too_many)),
+    }
 }
 
 fn limits(config: &Config) -> Limits {

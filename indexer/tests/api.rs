@@ -705,7 +705,7 @@ async fn bad_input_gets_one_clear_sentence() {
             "cursor",
         ),
         (404, "/v2/status".to_owned(), "/openapi.json"),
-        (404, "/".to_owned(), "/openapi.json"),
+        (404, "/nowhere".to_owned(), "/openapi.json"),
     ];
     for (status, path, word) in cases {
         let (found, kind, body) = served.reply(&path, &[]).await;

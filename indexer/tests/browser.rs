@@ -119,6 +119,11 @@ async fn pages_fit_wide_and_narrow_screens_in_light_and_dark() {
         ("overview", "/".to_owned()),
         ("leaderboard", "/providers?window=30d".to_owned()),
         ("provider", format!("/providers/{provider}")),
+        ("models", "/models".to_owned()),
+        ("model", format!("/models/{}", support::address(42, 0))),
+        ("creator", format!("/creators/{}", history.creator)),
+        ("clients", "/clients".to_owned()),
+        ("client", format!("/clients/{}", history.clients[0])),
         ("jobs", "/jobs".to_owned()),
         ("job", format!("/jobs/{cheated}")),
         (

@@ -141,7 +141,16 @@ async fn every_page_is_sound_and_every_link_leads_somewhere() {
         }
         assert!(known.len() < MOST_PAGES, "{known:?}");
     }
-    for kind in ["", "providers", "jobs", "purses", "network"] {
+    for kind in [
+        "",
+        "providers",
+        "models",
+        "creators",
+        "clients",
+        "jobs",
+        "purses",
+        "network",
+    ] {
         assert!(kinds.contains(kind), "{kind}: {kinds:?}");
     }
     pages.indexer.stop().await.unwrap();

@@ -169,14 +169,17 @@ fn drawing(
             .light_line_style(TRANSPARENT)
             .draw()
             .map_err(|error| error.to_string())?;
-        let bars = values.iter().enumerate().map(|(index, value)| {
-            let middle = index as f64 + 0.5;
-            let half = BAR_SHARE / 2.0;
-            Rectangle::new(
-                [(middle - half, 0.0), (middle + half, *value)],
-                BAR.filled(),
-            )
-        });
+        let values = values.iter().enumerate();
+        let bars = values
+            .filter(|(_, value)| **value > 0.0)
+            .map(|(index, value)| {
+                let middle = index as f64 + 0.5;
+                let half = BAR_SHARE / 2.0;
+                Rectangle::new(
+                    [(middle - half, 0.0), (middle + half, *value)],
+                    BAR.filled(),
+                )
+            });
         chart.draw_series(bars).map_err(|error| error.to_string())?;
         root.present().map_err(|error| error.to_string())?;
     }

@@ -13,7 +13,7 @@ enum Part {
     /// A provider's machine
     Node(NodeArgs),
     /// An indexer
-    Indexer(quern_indexer::Config),
+    Indexer(Box<quern_indexer::Config>),
 }
 
 #[tokio::main]
@@ -26,7 +26,7 @@ async fn main() -> ExitCode {
         .init();
     let result = match part {
         Part::Node(args) => node::work(args).await,
-        Part::Indexer(config) => quern_indexer::run(config, std::future::pending())
+        Part::Indexer(config) => quern_indexer::run(*config, std::future::pending())
             .await
             .map_err(Into::into),
     };

@@ -17,7 +17,7 @@ use {
 const PATH: &str = "/jobs";
 const JOBS: u32 = 40;
 /// Jobs on the page of somebody else.
-const LATEST: u32 = 15;
+const LATEST: u32 = 8;
 /// Whose jobs may be listed alone.
 const OF: [&str; 3] = ["provider", "client", "model"];
 
@@ -75,7 +75,7 @@ pub(super) async fn latest(web: &Web, of: &'static str, address: &Key) -> Result
         section .card {
             h2 { "Latest jobs" }
             (table(&web.site, &reply.body.jobs))
-            (parts::pager(None, all.as_deref()))
+            @if let Some(href) = all { p .after { a .button href=(href) { "All jobs of this " (of) } } }
         }
     })
 }

@@ -3,11 +3,11 @@
 use {
     crate::web::{ask::Web, charts, html::Failure, parts, query::Params, text},
     maud::{Markup, html},
-    quern_api::{Bucket, Metric, SeriesPage},
+    quern_api::{Bucket, Metric, Series, SeriesPage},
 };
 
-/// Charts of a page: every mint and assurance level has one of its own.
-const MOST_CHARTS: usize = 4;
+/// Charts of a page: every mint and assurance level has one of its own, of up to ten kilobytes.
+const MOST_CHARTS: usize = 2;
 
 /// What is shown over time, and where.
 pub(super) struct OverTime<'a> {
@@ -27,8 +27,12 @@ impl OverTime<'_> {
     pub(super) async fn section(&self, web: &Web, params: &Params) -> Result<Markup, Failure> {
         let page = web.ask::<SeriesPage>(self.api, &params.pairs()).await?.body;
         let series = page.series.iter();
-        let charts: Vec<Markup> = series
+        let series: Vec<&Series> = series
             .filter(|series| series.metric == self.metric)
+            .collect();
+        let more = series.len().saturating_sub(MOST_CHARTS);
+        let charts: Vec<Markup> = series
+            .into_iter()
             .take(MOST_CHARTS)
             .map(|series| {
                 let level = text::capital(series.assurance.word());
@@ -51,6 +55,7 @@ impl OverTime<'_> {
                 }
                 @if charts.is_empty() { (parts::empty(self.empty)) }
                 @for chart in &charts { (chart) }
+                @if more > 0 { p .quiet { a href=(self.api) { (more) " more in the API" } } }
             }
         })
     }

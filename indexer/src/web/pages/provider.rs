@@ -18,6 +18,9 @@ use {
     quern_api::{Amount, Key, LevelTotals, Metric, PaidMilestone, ProviderPage, SeriesPage},
 };
 
+/// Paid milestones that are shown.
+const MILESTONES: usize = 10;
+
 pub(in crate::web) async fn provider(
     State(web): State<Web>,
     path: Result<Path<String>, PathRejection>,
@@ -167,7 +170,7 @@ fn milestones(site: &Site, owner: &Key, milestones: &[PaidMilestone]) -> Markup 
             parts::transaction(site, &paid.signature),
         ]
     };
-    let rows: Vec<Vec<Markup>> = milestones.iter().map(row).collect();
+    let rows: Vec<Vec<Markup>> = milestones.iter().take(MILESTONES).map(row).collect();
     html! {
         section .card {
             h2 { "Latest paid milestones" }
