@@ -43,7 +43,6 @@ struct Stage {
     world: World,
     desk: tempfile::TempDir,
     model: ModelFolder,
-    address: Pubkey,
 }
 
 impl Stage {
@@ -62,12 +61,7 @@ impl Stage {
         };
         let register = flows::register_model(world.net.rpc(), &creator, entry, &model.graph);
         world.send(&register.await.unwrap(), &[&world.maker]).await;
-        Self {
-            address: addresses::model(&creator, 1),
-            world,
-            desk,
-            model,
-        }
+        Self { world, desk, model }
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -183,7 +177,7 @@ impl Stage {
                 state: Some(JobState::Open),
                 ..accounts::JobFilter::default()
             };
-            let all = accounts::jobs(rpc, &filter).await?;
+            let all = accounts::jobs(rpc, filter).await?;
             Ok(all
                 .into_iter()
                 .find(|(_, job)| [owner, instructions::NOBODY].contains(&job.pinned_provider)))

@@ -25,7 +25,6 @@ use {
         },
     },
     quern_localnet::{LocalNet, Mint, Options},
-    quern_provider::Agent,
     std::path::{Path, PathBuf},
 };
 
@@ -151,7 +150,7 @@ struct Network {
     roles: Vec<Wallet>,
     wallets: Vec<(&'static str, Pubkey)>,
     /// The provider of the models, which does not work yet.
-    agent: Option<Agent>,
+    agent: Option<serve::Agent>,
     folders: Vec<ModelFolder>,
 }
 

@@ -15,12 +15,14 @@ use {
     },
     quern_data::{FetchLimits, Publisher},
     quern_localnet::{LocalNet, Mint},
-    quern_provider::{Agent, Policy, Settings},
+    quern_provider::{Policy, Settings},
     std::{
         path::{Path, PathBuf},
         time::Duration,
     },
 };
+
+pub use quern_provider::Agent;
 
 /// What client and provider have in their purses: a hundred thousand tokens.
 const PURSE_ATOMS: u64 = 100_000_000_000;

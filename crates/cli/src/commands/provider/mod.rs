@@ -5,6 +5,7 @@ mod operator_limit;
 mod probe;
 mod register;
 mod run;
+mod serve;
 mod show;
 
 pub use run::{parse_source, until_stopped};

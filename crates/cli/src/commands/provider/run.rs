@@ -1,7 +1,7 @@
 //! `quern provider run`: take jobs, do them, publish, submit and finalize.
 
 use {
-    super::probe,
+    super::{probe, serve::Published},
     crate::{
         amount::{self, parse},
         context::Context,
@@ -13,7 +13,12 @@ use {
     quern_data::{FetchLimits, Publisher},
     quern_provider::{Agent, CommandWorker, Policy, Settings, Worker, check_ready},
     quern_rules::gwork::GWORK,
-    std::{path::PathBuf, sync::Arc, time::Duration},
+    std::{
+        net::SocketAddr,
+        path::{Path, PathBuf},
+        sync::Arc,
+        time::Duration,
+    },
 };
 
 /// How the agent works.
@@ -28,6 +33,10 @@ pub struct Args {
     /// Address under which readers find it [default: a file URI, for this machine only]
     #[arg(long, value_name = "URL")]
     public_url: Option<String>,
+    /// Show the folder of --publish-dir over HTTP here, so that no other web server is needed; its address is then the usual
+    /// --public-url
+    #[arg(long, value_name = "ADDRESS")]
+    serve: Option<SocketAddr>,
     /// The agent's own folder: journal and data [default: ~/.local/share/quern/<owner>]
     #[arg(long, value_name = "FOLDER")]
     home: Option<PathBuf>,
@@ -134,10 +143,14 @@ pub struct Args {
     /// Most priority fees in an hour, beside what answers earn, in lamports
     #[arg(long, default_value_t = Budgets::default().hour_lamports, value_name = "LAMPORTS")]
     max_hour_fee_lamports: u64,
-    /// Time between two looks at the chain
-    #[arg(long, value_parser = span::parse_poll, default_value = "5s", value_name = "TIME")]
-    poll: u32,
+    /// Time between two looks at the chain [default: 5s; a fifth of a second on a local network]
+    #[arg(long, value_parser = span::parse_poll, value_name = "TIME")]
+    poll: Option<u32>,
 }
+
+/// Time between two looks at the chain, and at a local one, where looking costs nothing and people wait.
+const POLL: Duration = Duration::from_secs(5);
+const LOCAL_POLL: Duration = Duration::from_millis(200);
 
 /// A model, by its address or name, and where its weights are, as `MODEL=URI`.
 pub fn parse_source(text: &str) -> std::result::Result<(String, String), String> {
@@ -159,6 +172,39 @@ impl Args {
             max_output_bytes: u64::from(self.max_data) << 20,
         };
         Some(Arc::new(worker))
+    }
+
+    /// Time between two looks.
+    fn poll(&self, url: &str) -> Duration {
+        let usual = match config::is_local(url) {
+            true => LOCAL_POLL,
+            false => POLL,
+        };
+        self.poll
+            .map_or(usual, |secs| Duration::from_secs(u64::from(secs)))
+    }
+
+    /// Serves what is published, if that was asked for, and says its address unless another one is named.
+    async fn serve(&self) -> Result<(Option<Published>, Option<String>)> {
+        let Some(listen) = self.serve else {
+            return Ok((None, self.public_url.clone()));
+        };
+        if self.publish_dir.contains("://") {
+            return Err(Error::Usage(
+                "--serve shows a folder; name one with --publish-dir".to_owned(),
+            ));
+        }
+        if listen.ip().is_unspecified() && self.public_url.is_none() {
+            return Err(Error::Usage(format!(
+                "{listen} is every address of this machine; name the one that readers use with --public-url"
+            )));
+        }
+        std::fs::create_dir_all(&self.publish_dir)
+            .map_err(|error| Error::Other(format!("--publish-dir: {error}")))?;
+        let served = Published::start(Path::new(&self.publish_dir), listen).await?;
+        let own = served.url();
+        tracing::info!(address = own, "results are served");
+        Ok((Some(served), self.public_url.clone().or(Some(own))))
     }
 
     /// Refuses to put up bonds of any size: from some size on a flood of demands that this machine cannot answer pays.
@@ -196,7 +242,8 @@ pub async fn run(context: &Context, args: Args) -> Result<()> {
     let chain = RpcChain::new(context.within(budgets).sender, signer);
     // Nothing is made on the disk for a provider that could not work.
     check_ready(chain.as_ref(), &owner).await?;
-    let publisher = Publisher::at(&args.publish_dir, args.public_url.as_deref())?;
+    let (_served, public_url) = args.serve().await?;
+    let publisher = Publisher::at(&args.publish_dir, public_url.as_deref())?;
     if !args.skip_probe {
         probe::publishing(&publisher, &args.publish_dir, &reach).await?;
     }
@@ -218,7 +265,7 @@ pub async fn run(context: &Context, args: Args) -> Result<()> {
             ..reach
         },
         weights,
-        poll: Duration::from_secs(u64::from(args.poll)),
+        poll: args.poll(&context.url),
         memory_bytes: u64::from(args.memory_limit) << 20,
         disk_bytes: u64::from(args.disk_limit) << 20,
         publish_traces_bytes: u64::from(args.publish_traces) << 20,
