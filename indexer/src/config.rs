@@ -1,6 +1,7 @@
 //! Settings of a running indexer, from the command line or the environment.
 
 use {
+    crate::store::Role,
     quern_api::Key,
     std::{net::SocketAddr, path::PathBuf, time::Duration},
 };
@@ -20,13 +21,17 @@ pub struct Config {
     /// The node's WebSocket address; its notices end the pause between looks early
     #[arg(long, env = "QUERN_WS_URL", hide_env_values = true)]
     pub ws_url: Option<String>,
-    /// The store: sqlite:PATH
+    /// The store: sqlite:PATH or postgres://USER@HOST/DATABASE
     #[arg(
         long,
         env = "QUERN_STORE",
+        hide_env_values = true,
         default_value = "sqlite:quern-indexer.sqlite"
     )]
     pub store: String,
+    /// What this process does with the store
+    #[arg(long, env = "QUERN_ROLE", value_enum, default_value_t)]
+    pub role: Role,
     /// Where to serve HTTP; port 0 takes a free one
     #[arg(long, env = "QUERN_LISTEN", default_value = "127.0.0.1:8787")]
     pub listen: SocketAddr,
@@ -60,6 +65,7 @@ impl Config {
             url: url.into(),
             ws_url: None,
             store: store.into(),
+            role: Role::default(),
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             program_id: default_program(),
             recording: None,

@@ -382,9 +382,10 @@ fn is_of_another_network(error: &IndexerError) -> bool {
 /// Whether trying again is of no use. A wrong network at the start is a wrong setting; one that appears later may go again.
 fn is_final(error: &IndexerError, has_begun: bool) -> bool {
     match error {
-        IndexerError::Damaged(_) | IndexerError::Recording { .. } | IndexerError::Migrate(_) => {
-            true
-        }
+        IndexerError::Damaged(_)
+        | IndexerError::Recording { .. }
+        | IndexerError::Migrate(_)
+        | IndexerError::NewerStore => true,
         other => !has_begun && is_of_another_network(other),
     }
 }

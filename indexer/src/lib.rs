@@ -3,7 +3,8 @@
 //! Data flow, one module a step: [`source`] yields finalized transactions, [`decode`] accepts or refuses their events,
 //! [`project`] says purely which rows follow from an event, [`store`] merges them and keeps events, rows and cursor in one
 //! database transaction, [`view`] turns rows into the types of `quern_api`, [`api`] answers with them over HTTP. [`follow`] is
-//! the loop that ties the first four together; live and backfill are the same code.
+//! the loop that ties the first four together; live and backfill are the same code. [`mirror`] stands in its place in a process
+//! that only reads.
 
 #![forbid(unsafe_code)]
 
@@ -13,6 +14,7 @@ pub mod decode;
 pub mod error;
 pub mod follow;
 pub mod health;
+pub mod mirror;
 pub mod project;
 pub mod server;
 pub mod service;

@@ -7,9 +7,10 @@ use {
         error::{IndexerError, Result},
         follow::Follower,
         health::Health,
+        mirror::Mirror,
         server::{self, Gate, Limits},
         source::{Endpoint, FileSource, RpcOptions, RpcSource, Source},
-        store::Store,
+        store::{self, Role, Store},
     },
     quern_api::Key,
     quern_client::config::is_local,
@@ -43,42 +44,26 @@ impl Indexer {
             address: config.listen,
             source,
         };
+        // The store comes first: a standby answers nobody until it leads.
+        let store = Arc::new(Store::open_as(&config.store, config.role).await?);
         let listener = TcpListener::bind(config.listen).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
-        let store = Arc::new(Store::open(&config.store).await?);
-        if let Some(mended) = store.mend().await? {
-            let revived = mended.revived;
-            tracing::info!(
-                revived,
-                "the tables were made again; revived events were not understood before"
-            );
-            if let Some(loss) = mended.loss {
-                tracing::warn!(%loss, "rows were lost; the history is walked again");
-            }
+        if config.role != Role::Replica {
+            mend(&store).await?;
         }
         let source = open_source(config.recording.as_deref(), &config.program_id, node).await?;
         let health = Health::default();
         let (stop, stopped) = watch::channel(false);
-        let follower = Follower {
-            source,
-            store: Arc::clone(&store),
-            program: config.program_id,
-            fetches: config.fetches.into(),
-            health: health.clone(),
-        };
         let state = ApiState {
             store: Arc::clone(&store),
             health: health.clone(),
             program: config.program_id,
             most_lag_slots: config.most_lag_slots,
         };
-        let follower = tokio::spawn({
-            let stopped = stopped.clone();
-            async move { follower.run(stopped).await }
-        });
+        let follower = follow(&config, source, &state, stopped.clone());
         let gate = Gate::new(limits(&config));
         let server = tokio::spawn(server::serve(listener, api::router(state), gate, stopped));
-        tracing::info!(%address, store = config.store, program = %config.program_id, "indexer started");
+        tracing::info!(%address, store = store::shown(&config.store), program = %config.program_id, "indexer started");
         Ok(Self {
             address,
             store,
@@ -151,6 +136,48 @@ impl Indexer {
         self.store.close().await;
         followed.and(served)
     }
+}
+
+/// Makes the tables again if something of the record is gone or newly understood.
+async fn mend(store: &Store) -> Result<()> {
+    if let Some(mended) = store.mend().await? {
+        let revived = mended.revived;
+        tracing::info!(
+            revived,
+            "the tables were made again; revived events were not understood before"
+        );
+        if let Some(loss) = mended.loss {
+            tracing::warn!(%loss, "rows were lost; the history is walked again");
+        }
+    }
+    Ok(())
+}
+
+/// Follows the chain, or the process that does.
+fn follow(
+    config: &Config,
+    source: Arc<dyn Source>,
+    state: &ApiState,
+    stopped: watch::Receiver<bool>,
+) -> JoinHandle<Result<()>> {
+    let (store, health) = (Arc::clone(&state.store), state.health.clone());
+    if config.role == Role::Replica {
+        let mirror = Mirror {
+            source,
+            store,
+            program: config.program_id,
+            health,
+        };
+        return tokio::spawn(async move { mirror.run(stopped).await });
+    }
+    let follower = Follower {
+        source,
+        store,
+        program: config.program_id,
+        fetches: config.fetches.into(),
+        health,
+    };
+    tokio::spawn(async move { follower.run(stopped).await })
 }
 
 fn rpc_options(config: &Config) -> Result<RpcOptions> {

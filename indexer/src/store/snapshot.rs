@@ -1,9 +1,12 @@
 //! One state of the store, for as long as a request lasts: everything read from it agrees.
 
 use {
-    super::rows::{
-        BoardQuery, Cursor, Entity, Gap, Holes, JobsQuery, Meta, Projected, Projection, Queries,
-        StepEnd, Steps, TimelineStep,
+    super::{
+        rows::{
+            BoardQuery, Cursor, Entity, Gap, Holes, JobsQuery, Meta, Projected, Projection,
+            Queries, StepEnd, Steps, TimelineStep,
+        },
+        version,
     },
     crate::{
         error::Result,
@@ -171,7 +174,10 @@ pub struct Ledger {
 
 impl Snapshot {
     pub(super) async fn new(mut rows: Box<dyn Queries>) -> Result<Self> {
-        let (meta, holes) = (rows.meta().await?, rows.holes().await?);
+        let meta = rows.meta().await?;
+        // A newer version may have taken the store over since it was opened.
+        version::check_tables(&meta)?;
+        let holes = rows.holes().await?;
         let values: Vec<Vec<u8>> = rows
             .values(EntityKind::MintConfig as u8)
             .try_collect()

@@ -3,6 +3,9 @@
 
 pub mod history;
 pub mod node;
+pub mod postgres;
 pub mod process;
+#[macro_use]
+pub mod tested;
 
-pub use history::*;
+pub use {history::*, tested::*};

@@ -10,7 +10,7 @@ use {
         },
         store::rows::{
             BoardQuery, Cursor, Entity, Gap, Holes, JobsQuery, Meta, Origin, Projected, Projection,
-            Queries, StepEnd, Steps, TimelineStep,
+            Queries, StepEnd, Steps, Tally, TimelineStep,
         },
     },
     async_trait::async_trait,
@@ -237,6 +237,7 @@ impl Queries for SqliteRows {
             dead_letters: columns::small(&row, "dead_letters")?,
             walk_due: row.try_get("walk_due")?,
             window_hour: row.try_get("window_hour")?,
+            tables: columns::small(&row, "tables")?,
         })
     }
 
@@ -252,6 +253,31 @@ impl Queries for SqliteRows {
             gaps: columns::small(&row, "gaps")?,
             headless: row.try_get("headless")?,
         })
+    }
+
+    async fn tally(&mut self) -> Result<Tally> {
+        let row = sqlx::query(
+            "SELECT (SELECT COUNT(entries) FROM tx) AS transactions, \
+             (SELECT COUNT(*) FROM event WHERE tx IN (SELECT id FROM tx)) AS events, \
+             (SELECT COUNT(*) FROM dead_letter) AS dead_letters, \
+             (SELECT COUNT(*) FROM tx WHERE entries > (SELECT COUNT(*) FROM event WHERE event.tx = tx.id) \
+              + (SELECT COUNT(*) FROM dead_letter WHERE dead_letter.signature = tx.signature)) AS incomplete",
+        )
+        .fetch_one(&mut *self.transaction)
+        .await?;
+        Ok(Tally {
+            transactions: columns::small(&row, "transactions")?,
+            events: columns::small(&row, "events")?,
+            dead_letters: columns::small(&row, "dead_letters")?,
+            incomplete: columns::small(&row, "incomplete")?,
+        })
+    }
+
+    async fn faults(&mut self) -> Result<Vec<String>> {
+        let found: Vec<String> = sqlx::query_scalar("PRAGMA integrity_check(10)")
+            .fetch_all(&mut *self.transaction)
+            .await?;
+        Ok(found.into_iter().filter(|line| line != "ok").collect())
     }
 
     async fn known(&mut self, signatures: &[Signature]) -> Result<HashSet<Signature>> {
@@ -568,9 +594,18 @@ mod tests {
 
     use {
         super::*,
-        crate::store::{Sqlite, sqlite::write::DELETE_EMPTY},
+        crate::store::{Role, Sqlite, rows::Engine, sqlite::write::DELETE_EMPTY},
         tempfile::TempDir,
     };
+
+    async fn opened(folder: &TempDir) -> Sqlite {
+        let path = folder.path().join("db");
+        let engine = Sqlite::open(&path, Role::Leader).await.unwrap();
+        let mut rows = engine.write().await.unwrap();
+        rows.remake().await.unwrap();
+        rows.commit().await.unwrap();
+        engine
+    }
 
     /// How SQLite would search for a query.
     async fn plan(engine: &Sqlite, sql: &str) -> String {
@@ -585,7 +620,7 @@ mod tests {
     #[tokio::test]
     async fn no_query_of_a_leaderboard_reads_every_provider() {
         let folder = TempDir::new().unwrap();
-        let engine = Sqlite::open(&folder.path().join("db")).await.unwrap();
+        let engine = opened(&folder).await;
         let ranked = plan(&engine, RANKED).await;
         assert!(
             ranked.contains(
@@ -608,7 +643,7 @@ mod tests {
     #[tokio::test]
     async fn a_batch_looks_up_each_row_that_it_changes() {
         let folder = TempDir::new().unwrap();
-        let engine = Sqlite::open(&folder.path().join("db")).await.unwrap();
+        let engine = opened(&folder).await;
         for (sql, search) in [
             (recorded_sql(2), "(tx=? AND instruction=? AND inner=?)"),
             (numbers_sql(2), "tx_signature (<expr>=?)"),
@@ -633,7 +668,7 @@ mod tests {
     #[tokio::test]
     async fn windows_that_emptied_are_found_without_the_others() {
         let folder = TempDir::new().unwrap();
-        let engine = Sqlite::open(&folder.path().join("db")).await.unwrap();
+        let engine = opened(&folder).await;
         let plan = plan(&engine, DELETE_EMPTY).await;
         assert!(plan.contains("score_empty"), "{plan}");
     }
@@ -642,7 +677,7 @@ mod tests {
     #[tokio::test]
     async fn no_page_of_a_job_reads_or_sorts_all_of_it() {
         let folder = TempDir::new().unwrap();
-        let engine = Sqlite::open(&folder.path().join("db")).await.unwrap();
+        let engine = opened(&folder).await;
         for (sql, index) in [
             (STEPS, "step USING PRIMARY KEY (job=? AND seq>?)"),
             (SUBMISSIONS, "step_submission (job=? AND seq>?)"),

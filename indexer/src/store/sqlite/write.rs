@@ -5,11 +5,11 @@ use {
     crate::{
         error::{IndexerError, Result},
         project::{EntityKey, EntityRow, Event, EventId, ScoreKey, Settlement, Total, TotalKey},
-        store::rows::{DeadLetter, Meta, Projection, Rows, StepRow, Tally},
+        store::rows::{DeadLetter, Meta, Projection, Rows, StepRow},
     },
     async_trait::async_trait,
     quern_api::Signature,
-    sqlx::{Sqlite as Driver, sqlite::SqliteArguments},
+    sqlx::{Executor, Sqlite as Driver, SqliteConnection, sqlite::SqliteArguments},
 };
 
 /// Windows whose sum is zero. The condition stands in the text as in the index: only then the index serves.
@@ -105,7 +105,7 @@ impl Rows for SqliteRows {
         let origin = cursor.and_then(|cursor| cursor.origin);
         sqlx::query(
             "UPDATE meta SET program = ?, genesis = ?, slot = ?, chain_time = ?, origin_signature = ?, origin_slot = ?, \
-             transactions = ?, events = ?, dead_letters = ?, walk_due = ?, window_hour = ?",
+             transactions = ?, events = ?, dead_letters = ?, walk_due = ?, window_hour = ?, tables = ?",
         )
         .bind(meta.program.map(|program| program.0.to_vec()))
         .bind(meta.genesis.as_deref())
@@ -118,6 +118,7 @@ impl Rows for SqliteRows {
         .bind(signed(meta.dead_letters)?)
         .bind(meta.walk_due)
         .bind(meta.window_hour)
+        .bind(meta.tables)
         .execute(&mut *self.transaction)
         .await?;
         Ok(())
@@ -138,24 +139,6 @@ impl Rows for SqliteRows {
             noted += done.execute(&mut *self.transaction).await?.rows_affected();
         }
         Ok(noted + self.give(&new).await?)
-    }
-
-    async fn tally(&mut self) -> Result<Tally> {
-        let row = sqlx::query(
-            "SELECT (SELECT COUNT(entries) FROM tx) AS transactions, \
-             (SELECT COUNT(*) FROM event WHERE tx IN (SELECT id FROM tx)) AS events, \
-             (SELECT COUNT(*) FROM dead_letter) AS dead_letters, \
-             (SELECT COUNT(*) FROM tx WHERE entries > (SELECT COUNT(*) FROM event WHERE event.tx = tx.id) \
-              + (SELECT COUNT(*) FROM dead_letter WHERE dead_letter.signature = tx.signature)) AS incomplete",
-        )
-        .fetch_one(&mut *self.transaction)
-        .await?;
-        Ok(Tally {
-            transactions: columns::small(&row, "transactions")?,
-            events: columns::small(&row, "events")?,
-            dead_letters: columns::small(&row, "dead_letters")?,
-            incomplete: columns::small(&row, "incomplete")?,
-        })
     }
 
     async fn forget_incomplete(&mut self) -> Result<()> {
@@ -394,6 +377,12 @@ impl Rows for SqliteRows {
             Projection::Settlement => "DELETE FROM settlement",
         };
         sqlx::query(sql).execute(&mut *self.transaction).await?;
+        Ok(())
+    }
+
+    async fn remake(&mut self) -> Result<()> {
+        let connection: &mut SqliteConnection = &mut self.transaction;
+        connection.execute(include_str!("projections.sql")).await?;
         Ok(())
     }
 
