@@ -63,6 +63,7 @@ impl Tested for OnPostgres {
 }
 
 /// Runs each of these tests on each engine.
+#[allow(unused_macros)]
 macro_rules! conformance {
     ($($name:ident),+ $(,)?) => {
         mod sqlite {
