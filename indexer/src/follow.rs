@@ -36,6 +36,7 @@ const LONGEST_REPAIR_PAUSE: Duration = Duration::from_secs(3_600);
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 
 /// What follows what.
+#[derive(Clone)]
 pub struct Follower {
     /// Where transactions come from.
     pub source: Arc<dyn Source>,
@@ -219,15 +220,20 @@ impl Follower {
         from_start: bool,
         mut items: Vec<Item>,
     ) -> Result<()> {
-        let signatures: Vec<Signature> = items.iter().map(|item| item.signature).collect();
-        let known = self.store.known(&signatures).await?;
-        items.retain(|item| !known.contains(&item.signature));
+        self.leave_out_known(&mut items).await?;
         let new = items.len();
-        // One batch is written while the next one is read; a slow store holds the reading, and nothing is dropped.
+        // One batch is written while the next one is read, on any thread; a slow store holds the reading, and nothing is dropped.
         let (send, receive) = mpsc::channel(1);
-        let reading = self.read_batches(items, end.chain_time, send);
-        let (written, read) = tokio::join!(self.write_batches(receive), reading);
-        let (mut events, (mut batch, latest_at)) = (written?, read?);
+        let follower = self.clone();
+        // Dropped, it stops.
+        let mut writing = JoinSet::new();
+        writing.spawn(async move { follower.write_batches(receive).await });
+        let read = self.read_batches(items, end.chain_time, send).await;
+        let mut events = 0;
+        while let Some(written) = writing.join_next().await {
+            events += written??;
+        }
+        let (mut batch, latest_at) = read?;
         let chain_time = tip.time.unwrap_or(latest_at.max(0));
         batch.cursor = Some(Cursor { chain_time, ..end });
         batch.from_start = from_start;
@@ -235,6 +241,23 @@ impl Follower {
         if new > 0 {
             tracing::info!(slot = tip.slot, transactions = new, events, "stored");
         }
+        Ok(())
+    }
+
+    /// Leaves out what was read already. A walk through the whole history has millions of items: they are looked up piece by piece.
+    async fn leave_out_known(&self, items: &mut Vec<Item>) -> Result<()> {
+        let mut is_new = Vec::with_capacity(items.len());
+        for piece in items.chunks(BATCH_TRANSACTIONS) {
+            let signatures: Vec<Signature> = piece.iter().map(|item| item.signature).collect();
+            let known = self.store.known(&signatures).await?;
+            is_new.extend(
+                signatures
+                    .iter()
+                    .map(|signature| !known.contains(signature)),
+            );
+        }
+        let mut is_new = is_new.into_iter();
+        items.retain(|_| is_new.next().unwrap_or(true));
         Ok(())
     }
 

@@ -23,14 +23,14 @@ const BUCKET_SECS: i64 = 3_600;
 pub struct ScoreKey {
     /// Hour since 1970, [`ALL_TIME`], or a window ([`window_bucket`]).
     pub bucket: i64,
+    /// The provider's owner. It stands before what is counted: one milestone changes several numbers of one provider.
+    pub provider: Key,
     /// What it counts.
     pub metric: Metric,
     /// Code of the assurance level; numbers of different levels are never added.
     pub assurance: u8,
     /// The mint of an amount, otherwise none.
     pub mint: Key,
-    /// The provider's owner.
-    pub provider: Key,
 }
 
 /// A milestone that was paid in full.

@@ -50,16 +50,17 @@ const RANKED: &str = "SELECT value, provider FROM score WHERE metric = $1 AND as
     AND bucket = $7 AND bucket < -9223372036854775800 AND value <= $4 AND (value < $4 OR provider > $5) \
     ORDER BY value DESC, provider LIMIT $6";
 
-/// Jobs behind the last row of a page: an older slot, or the same slot and a smaller address.
+/// Jobs behind the last row of a page: an older slot, or the same slot and a smaller address. The kind stands in the text as in
+/// the indexes: only then they serve.
 const EVERY_JOB: &str = entities_sql!(
     "entity",
-    "WHERE kind = $1 AND entity.slot <= $2 AND (entity.slot < $2 OR address < $3) \
-     ORDER BY entity.slot DESC, address DESC LIMIT $4"
+    "WHERE kind = 7 AND entity.slot <= $1 AND (entity.slot < $1 OR address < $2) \
+     ORDER BY entity.slot DESC, address DESC LIMIT $3"
 );
 const JOBS_IN_STATE: &str = entities_sql!(
     "entity",
-    "WHERE kind = $1 AND entity.slot <= $2 AND (entity.slot < $2 OR address < $3) AND state = $5 \
-     ORDER BY entity.slot DESC, address DESC LIMIT $4"
+    "WHERE kind = 7 AND entity.slot <= $1 AND (entity.slot < $1 OR address < $2) AND state = $4 \
+     ORDER BY entity.slot DESC, address DESC LIMIT $3"
 );
 
 /// What steps name.
@@ -102,7 +103,7 @@ fn scan_sql(projection: Projection) -> &'static str {
         Projection::Score => {
             // Windows follow from the hours, and move with the time.
             "SELECT * FROM score WHERE bucket = -9223372036854775808 OR bucket >= -9223372036854775800 \
-             ORDER BY bucket, metric, assurance, mint, provider"
+             ORDER BY bucket, provider, metric, assurance, mint"
         }
         Projection::Total => "SELECT * FROM total ORDER BY category, assurance, mint",
         Projection::Step => {
@@ -373,13 +374,11 @@ impl Queries for PgRows {
     }
 
     async fn scores_of(&mut self, providers: &[Key], bucket: i64) -> Result<Vec<(ScoreKey, u128)>> {
-        let found = sqlx::query(
-            "SELECT * FROM score WHERE bucket = $1 AND bucket < -9223372036854775800 AND provider = ANY($2)",
-        )
-        .bind(bucket)
-        .bind(list(providers, |provider| provider.0))
-        .fetch_all(&mut **self)
-        .await?;
+        let found = sqlx::query("SELECT * FROM score WHERE bucket = $1 AND provider = ANY($2)")
+            .bind(bucket)
+            .bind(list(providers, |provider| provider.0))
+            .fetch_all(&mut **self)
+            .await?;
         all(&found, columns::score)
     }
 
@@ -447,7 +446,6 @@ impl Queries for PgRows {
             None => EVERY_JOB,
         };
         let mut found = sqlx::query(sql)
-            .bind(i16::from(EntityKind::Job as u8))
             .bind(slot.to_be_bytes())
             .bind(address.0)
             .bind(i64::from(query.limit));

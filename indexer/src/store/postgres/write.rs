@@ -287,7 +287,7 @@ impl Rows for PgRows {
     async fn put_scores(&mut self, scores: &[(ScoreKey, u128)]) -> Result<()> {
         const SQL: &str = "INSERT INTO score (metric, assurance, mint, bucket, provider, value) \
             SELECT * FROM UNNEST($1::SMALLINT[], $2::SMALLINT[], $3::BYTEA[], $4::BIGINT[], $5::BYTEA[], $6::BYTEA[]) \
-            ON CONFLICT (bucket, metric, assurance, mint, provider) DO UPDATE SET value = excluded.value";
+            ON CONFLICT (bucket, provider, metric, assurance, mint) DO UPDATE SET value = excluded.value";
         if scores.is_empty() {
             return Ok(());
         }

@@ -17,8 +17,12 @@ use {
         rows::{Engine, Queries, Rows},
         version,
     },
-    crate::error::{IndexerError, Result},
+    crate::{
+        error::{IndexerError, Result},
+        project::EntityKey,
+    },
     async_trait::async_trait,
+    quern_api::Key,
     sqlx::{
         Connection, Sqlite as Driver, SqliteConnection, Transaction, TransactionManager,
         migrate::Migrator,
@@ -27,7 +31,7 @@ use {
             SqliteSynchronous, SqliteTransactionManager,
         },
     },
-    std::{fs::File, path::Path, time::Duration},
+    std::{collections::HashMap, fs::File, path::Path, time::Duration},
 };
 
 /// Connections that only read.
@@ -197,6 +201,8 @@ impl Engine for Sqlite {
 struct SqliteRows {
     transaction: Transaction<'static, Driver>,
     numbers: Numbers,
+    /// The owners of the accounts that were looked up last.
+    owners: HashMap<EntityKey, Key>,
 }
 
 impl SqliteRows {
@@ -204,6 +210,7 @@ impl SqliteRows {
         Self {
             transaction,
             numbers: Numbers::default(),
+            owners: HashMap::new(),
         }
     }
 }
@@ -215,7 +222,7 @@ mod tests {
     use {
         super::*,
         crate::store::{Batch, Cursor, Store},
-        quern_api::{Key, Signature},
+        quern_api::Signature,
         std::sync::{
             Arc,
             atomic::{AtomicBool, Ordering},

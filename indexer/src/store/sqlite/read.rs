@@ -67,8 +67,8 @@ fn entities_sql(keys: usize) -> String {
 pub(super) fn scores_sql(keys: usize) -> String {
     let values = bulk::values(5, keys);
     format!(
-        "WITH wanted (metric, assurance, mint, bucket, provider) AS (VALUES {values}) \
-         SELECT score.* FROM wanted CROSS JOIN score USING (metric, assurance, mint, bucket, provider)"
+        "WITH wanted (bucket, provider, metric, assurance, mint) AS (VALUES {values}) \
+         SELECT score.* FROM wanted CROSS JOIN score USING (bucket, provider, metric, assurance, mint)"
     )
 }
 
@@ -136,12 +136,28 @@ const LAST_STEP: &str = concat!(
     "WHERE step.job = ? ORDER BY step.seq DESC, tx.signature DESC LIMIT 1"
 );
 
+/// A page of jobs, by their last change. The kind stands in the text as in the indexes: only then they serve.
+const JOBS: &str = concat!(
+    "SELECT ",
+    entity_columns!(),
+    " FROM entity",
+    entity_joins!(),
+    "WHERE kind = 7 AND entity.slot <= ?1 AND (entity.slot < ?1 OR address < ?2) \
+     ORDER BY entity.slot DESC, address DESC LIMIT ?3"
+);
+/// The same of those in one state.
+const JOBS_IN_STATE: &str = concat!(
+    "SELECT ",
+    entity_columns!(),
+    " FROM entity",
+    entity_joins!(),
+    "WHERE kind = 7 AND entity.slot <= ?1 AND (entity.slot < ?1 OR address < ?2) AND state = ?4 \
+     ORDER BY entity.slot DESC, address DESC LIMIT ?3"
+);
+
 fn scores_of_sql(providers: usize) -> String {
     let marks = marks(providers);
-    format!(
-        "SELECT * FROM score INDEXED BY score_provider \
-         WHERE bucket = ? AND bucket < -9223372036854775800 AND provider IN ({marks})"
-    )
+    format!("SELECT * FROM score WHERE bucket = ? AND provider IN ({marks})")
 }
 
 /// As many marks as values.
@@ -168,7 +184,7 @@ fn scan_sql(projection: Projection) -> &'static str {
         Projection::Score => {
             // Windows follow from the hours, and move with the time.
             "SELECT * FROM score WHERE bucket = -9223372036854775808 OR bucket >= -9223372036854775800 \
-             ORDER BY bucket, metric, assurance, mint, provider"
+             ORDER BY bucket, provider, metric, assurance, mint"
         }
         Projection::Total => "SELECT * FROM total ORDER BY category, assurance, mint",
         Projection::Step => {
@@ -364,6 +380,7 @@ impl Queries for SqliteRows {
 
     async fn entities(&mut self, keys: &[EntityKey]) -> Result<Vec<(EntityKey, EntityRow)>> {
         let mut entities = Vec::new();
+        self.owners.clear();
         for some in bulk::parts(keys) {
             let sql = entities_sql(some.len());
             let mut query = sqlx::query(&sql);
@@ -377,6 +394,7 @@ impl Queries for SqliteRows {
                 if let Some(state) = &entity.state {
                     numbers.note(state.cause.signature, row.try_get("state_tx")?);
                 }
+                self.owners.insert(key, entity.indexed(key.0).owner);
                 entities.push((key, entity));
             }
         }
@@ -549,32 +567,15 @@ impl Queries for SqliteRows {
     }
 
     async fn jobs(&mut self, query: &JobsQuery) -> Result<Vec<Entity>> {
-        const EVERY: &str = concat!(
-            "SELECT ",
-            entity_columns!(),
-            " FROM entity",
-            entity_joins!(),
-            "WHERE kind = ?1 AND entity.slot <= ?2 AND (entity.slot < ?2 OR address < ?3) \
-             ORDER BY entity.slot DESC, address DESC LIMIT ?4"
-        );
-        const IN_STATE: &str = concat!(
-            "SELECT ",
-            entity_columns!(),
-            " FROM entity",
-            entity_joins!(),
-            "WHERE kind = ?1 AND entity.slot <= ?2 AND (entity.slot < ?2 OR address < ?3) AND state = ?5 \
-             ORDER BY entity.slot DESC, address DESC LIMIT ?4"
-        );
         // Behind the last row of a page: an older slot, or the same slot and a smaller address.
         let (slot, address) = query.after.unwrap_or((u64::MAX, Key([u8::MAX; 32])));
         let slot = slot.to_be_bytes();
         let sql = if query.state.is_some() {
-            IN_STATE
+            JOBS_IN_STATE
         } else {
-            EVERY
+            JOBS
         };
         let mut found = sqlx::query(sql)
-            .bind(i64::from(EntityKind::Job as u8))
             .bind(&slot[..])
             .bind(&address.0[..])
             .bind(query.limit);
@@ -635,7 +636,7 @@ mod tests {
         );
         let scores = plan(&engine, &scores_of_sql(2)).await;
         assert!(
-            scores.contains("score_provider (bucket=? AND provider=?)"),
+            scores.contains("PRIMARY KEY (bucket=? AND provider=?)"),
             "{scores}"
         );
     }
@@ -654,7 +655,7 @@ mod tests {
             ),
             (
                 scores_sql(2),
-                "PRIMARY KEY (bucket=? AND metric=? AND assurance=? AND mint=? AND provider=?)",
+                "PRIMARY KEY (bucket=? AND provider=? AND metric=? AND assurance=? AND mint=?)",
             ),
         ] {
             let plan = plan(&engine, &sql).await;
@@ -671,6 +672,23 @@ mod tests {
         let engine = opened(&folder).await;
         let plan = plan(&engine, DELETE_EMPTY).await;
         assert!(plan.contains("score_empty"), "{plan}");
+    }
+
+    #[tokio::test]
+    async fn no_page_of_jobs_reads_or_sorts_all_of_them() {
+        assert_eq!(EntityKind::Job as u8, 7, "as in the queries' text");
+        let folder = TempDir::new().unwrap();
+        let engine = opened(&folder).await;
+        for (sql, index) in [
+            (JOBS, "entity_slot (slot<?)"),
+            (JOBS_IN_STATE, "entity_state (state=? AND slot<?)"),
+        ] {
+            let plan = plan(&engine, sql).await;
+            assert!(
+                plan.contains(index) && !plan.contains("TEMP B-TREE"),
+                "{plan}"
+            );
+        }
     }
 
     /// A job may have millions of steps and demands; a page of them costs a page.
