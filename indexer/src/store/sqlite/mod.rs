@@ -31,10 +31,13 @@ use {
 
 /// Connections that only read.
 const READERS: u32 = 4;
-/// Page cache of a connection: SQLite reads a negative number as KiB.
-const CACHE_KIB: &str = "-32768";
+/// Page cache of the connection that writes: what a batch changes should fit, or its pages are written twice. SQLite reads a
+/// negative number as KiB.
+const WRITER_CACHE_KIB: &str = "-65536";
+/// Page cache of each connection that reads; the system keeps pages, too.
+const READER_CACHE_KIB: &str = "-8192";
 /// Pages of the log from which on they are moved to the file: fewer moves write a page that changes often less often.
-const CHECKPOINT_PAGES: &str = "10000";
+const CHECKPOINT_PAGES: &str = "32768";
 
 /// The default engine.
 pub struct Sqlite {
@@ -64,16 +67,17 @@ impl Sqlite {
             // Safe with a write-ahead log: a power cut may undo the last batches, rows and cursor together.
             .synchronous(SqliteSynchronous::Normal)
             .busy_timeout(Duration::from_secs(10))
-            .pragma("cache_size", CACHE_KIB)
+            .pragma("cache_size", WRITER_CACHE_KIB)
             .pragma("wal_autocheckpoint", CHECKPOINT_PAGES)
             .statement_cache_capacity(200);
         let writer = pool(1, options.clone()).await.map_err(failed)?;
         sqlx::migrate!("src/store/sqlite/migrations")
             .run(&writer)
             .await?;
-        let reader = pool(READERS, options.read_only(true))
-            .await
-            .map_err(failed)?;
+        let reading = options
+            .read_only(true)
+            .pragma("cache_size", READER_CACHE_KIB);
+        let reader = pool(READERS, reading).await.map_err(failed)?;
         Ok(Self {
             writer,
             reader,
