@@ -23,7 +23,7 @@ use {
 /// Slots behind the cursor that every walk covers again: nodes can list a transaction late.
 pub const OVERLAP_SLOTS: u64 = 150;
 /// Transactions in one database transaction.
-const BATCH_TRANSACTIONS: usize = 2_048;
+const BATCH_TRANSACTIONS: usize = 8_192;
 /// Longest time before what was read is written, for nodes that answer slowly.
 const LONGEST_UNWRITTEN: Duration = Duration::from_secs(1);
 /// First pause after a failed walk; doubles each time.

@@ -463,7 +463,7 @@ async fn every_row_is_found_by_an_index() {
     // Projections that were made empty a moment ago; the start and its check for losses read everything.
     aside.execute("SELECT pg_stat_reset()").await.unwrap();
     let (_, jobs) = indexer.get("/v1/jobs?limit=5").await.unwrap();
-    let job = jobs["jobs"][0]["job"].as_str().unwrap().to_owned();
+    let job = jobs["jobs"][0]["address"].as_str().unwrap().to_owned();
     let provider = support::key(&history.providers[0]);
     let pages = [
         "/v1/status".to_owned(),

@@ -26,6 +26,9 @@ struct Options {
     /// Providers that share them
     #[arg(long, default_value_t = 10_000)]
     providers: u64,
+    /// Seconds of live events
+    #[arg(long, default_value_t = 300)]
+    live_secs: i64,
     /// Requests of each leaderboard
     #[arg(long, default_value_t = 1_000)]
     requests: usize,
@@ -37,6 +40,7 @@ fn main() {
         events: options.events,
         milestones: options.milestones,
         providers: options.providers,
+        live_secs: options.live_secs,
     };
     let folder = TempDir::new().unwrap();
     let runtime = tokio::runtime::Runtime::new().unwrap();

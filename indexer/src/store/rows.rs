@@ -70,8 +70,13 @@ pub trait Queries: Send {
     async fn ranked(&mut self, query: &BoardQuery) -> Result<Vec<(u128, Key)>>;
     /// Every score in these buckets, first and last included, in no order.
     fn scores_between(&mut self, first: i64, last: i64) -> BoxStream<'_, Result<(ScoreKey, u128)>>;
-    /// The scores of these providers in this bucket, in no order.
-    async fn scores_of(&mut self, providers: &[Key], bucket: i64) -> Result<Vec<(ScoreKey, u128)>>;
+    /// The scores of these providers in this bucket, of one assurance level or of all, in no order.
+    async fn scores_of(
+        &mut self,
+        providers: &[Key],
+        bucket: i64,
+        assurance: Option<u8>,
+    ) -> Result<Vec<(ScoreKey, u128)>>;
     /// A provider's latest settled milestones, the latest first.
     async fn settlements_of(
         &mut self,

@@ -240,29 +240,27 @@ impl Snapshot {
                 .entry(account.row.indexed(kind).owner)
                 .or_insert(account);
         }
-        let mut scores = self.scores(&providers, query.window).await?;
-        let board = ranked.into_iter().map(|(value, provider)| {
-            let mut scores = scores.remove(&provider).unwrap_or_default();
-            scores.retain(|score| score.assurance == query.assurance);
-            BoardRow {
-                provider,
-                value,
-                account: accounts.remove(&provider),
-                scores,
-            }
+        let level = Some(query.assurance);
+        let mut scores = self.scores(&providers, query.window, level).await?;
+        let board = ranked.into_iter().map(|(value, provider)| BoardRow {
+            provider,
+            value,
+            account: accounts.remove(&provider),
+            scores: scores.remove(&provider).unwrap_or_default(),
         });
         Ok(board.collect())
     }
 
-    /// All numbers of these providers in a window, each provider's in a fixed order.
+    /// The numbers of these providers in a window, of one assurance level or of all, each provider's in a fixed order.
     async fn scores(
         &mut self,
         providers: &[Key],
         window: Window,
+        assurance: Option<u8>,
     ) -> Result<HashMap<Key, Vec<Score>>> {
         let mut found = self
             .rows
-            .scores_of(providers, window_bucket(window))
+            .scores_of(providers, window_bucket(window), assurance)
             .await?;
         found.sort_unstable();
         let mut scores = HashMap::<Key, Vec<Score>>::new();
@@ -306,7 +304,10 @@ impl Snapshot {
             .rows
             .owned(EntityKind::Purse as u8, &owner, None, MAX_PAGE_ROWS)
             .await?;
-        let scores = self.scores(&[owner], Window::All).await?.remove(&owner);
+        let scores = self
+            .scores(&[owner], Window::All, None)
+            .await?
+            .remove(&owner);
         let milestones = self.rows.settlements_of(&owner, MILESTONES_SHOWN).await?;
         Ok(Some(ProviderRecord {
             account,

@@ -373,10 +373,18 @@ impl Queries for PgRows {
             .boxed()
     }
 
-    async fn scores_of(&mut self, providers: &[Key], bucket: i64) -> Result<Vec<(ScoreKey, u128)>> {
-        let found = sqlx::query("SELECT * FROM score WHERE bucket = $1 AND provider = ANY($2)")
+    async fn scores_of(
+        &mut self,
+        providers: &[Key],
+        bucket: i64,
+        assurance: Option<u8>,
+    ) -> Result<Vec<(ScoreKey, u128)>> {
+        const SQL: &str = "SELECT * FROM score WHERE bucket = $1 AND provider = ANY($2) AND assurance BETWEEN $3 AND $4";
+        let found = sqlx::query(SQL)
             .bind(bucket)
             .bind(list(providers, |provider| provider.0))
+            .bind(i16::from(assurance.unwrap_or(0)))
+            .bind(i16::from(assurance.unwrap_or(u8::MAX)))
             .fetch_all(&mut **self)
             .await?;
         all(&found, columns::score)

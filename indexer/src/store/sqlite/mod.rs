@@ -36,10 +36,13 @@ use {
 
 /// Connections that only read.
 const READERS: u32 = 4;
-/// Page cache of a connection: SQLite reads a negative number as KiB.
-const CACHE_KIB: &str = "-32768";
+/// Page cache of the connection that writes: what a batch changes should fit, or its pages are written twice. SQLite reads a
+/// negative number as KiB.
+const WRITER_CACHE_KIB: &str = "-65536";
+/// Page cache of each connection that reads; the system keeps pages, too.
+const READER_CACHE_KIB: &str = "-8192";
 /// Pages of the log from which on they are moved to the file: fewer moves write a page that changes often less often.
-const CHECKPOINT_PAGES: &str = "10000";
+const CHECKPOINT_PAGES: &str = "32768";
 
 /// Pause between looks of a process that waits for the file.
 const STANDBY_PAUSE: Duration = Duration::from_millis(500);
@@ -73,7 +76,7 @@ impl Sqlite {
             // Safe with a write-ahead log: a power cut may undo the last batches, rows and cursor together.
             .synchronous(SqliteSynchronous::Normal)
             .busy_timeout(Duration::from_secs(10))
-            .pragma("cache_size", CACHE_KIB)
+            .pragma("cache_size", WRITER_CACHE_KIB)
             .pragma("wal_autocheckpoint", CHECKPOINT_PAGES)
             .statement_cache_capacity(200);
         if role == Role::Replica {
@@ -83,9 +86,10 @@ impl Sqlite {
         file::refuse_others(path).await?;
         let writer = pool(1, options.clone()).await.map_err(failed)?;
         version::upgrade(&mut *writer.acquire().await.map_err(failed)?, &MIGRATIONS).await?;
-        let reader = pool(READERS, options.read_only(true))
-            .await
-            .map_err(failed)?;
+        let reading = options
+            .read_only(true)
+            .pragma("cache_size", READER_CACHE_KIB);
+        let reader = pool(READERS, reading).await.map_err(failed)?;
         Ok(Self {
             writer: Some(writer),
             reader,
@@ -106,7 +110,7 @@ impl Sqlite {
             .filename(path)
             .read_only(true)
             .busy_timeout(Duration::from_secs(10))
-            .pragma("cache_size", CACHE_KIB);
+            .pragma("cache_size", READER_CACHE_KIB);
         let mut first = SqliteConnection::connect_with(&options)
             .await
             .map_err(&failed)?;

@@ -42,6 +42,7 @@ CREATE TABLE score (
     provider BLOB NOT NULL,
     metric INTEGER NOT NULL,
     assurance INTEGER NOT NULL,
+    -- Empty if the number is no amount.
     mint BLOB NOT NULL,
     value BLOB NOT NULL,
     PRIMARY KEY (bucket, provider, metric, assurance, mint)
@@ -83,8 +84,10 @@ CREATE TABLE settlement (
     job BLOB NOT NULL,
     provider BLOB NOT NULL,
     client BLOB NOT NULL,
+    -- Empty if there is none.
     model BLOB NOT NULL,
     mint BLOB NOT NULL,
+    -- Empty if there is none.
     campaign BLOB NOT NULL,
     assurance INTEGER NOT NULL,
     milestone INTEGER NOT NULL,

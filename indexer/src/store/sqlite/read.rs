@@ -1,7 +1,11 @@
 //! Queries.
 
 use {
-    super::{SqliteRows, bulk, columns, numbers::numbers_sql},
+    super::{
+        SqliteRows, bulk,
+        columns::{self, SCORES},
+        numbers::numbers_sql,
+    },
     crate::{
         error::Result,
         project::{
@@ -68,7 +72,7 @@ pub(super) fn scores_sql(keys: usize) -> String {
     let values = bulk::values(5, keys);
     format!(
         "WITH wanted (bucket, provider, metric, assurance, mint) AS (VALUES {values}) \
-         SELECT score.* FROM wanted CROSS JOIN score USING (bucket, provider, metric, assurance, mint)"
+         {SCORES} wanted CROSS JOIN score USING (bucket, provider, metric, assurance, mint)"
     )
 }
 
@@ -157,7 +161,9 @@ const JOBS_IN_STATE: &str = concat!(
 
 fn scores_of_sql(providers: usize) -> String {
     let marks = marks(providers);
-    format!("SELECT * FROM score WHERE bucket = ? AND provider IN ({marks})")
+    format!(
+        "{SCORES} score WHERE bucket = ? AND assurance BETWEEN ? AND ? AND provider IN ({marks})"
+    )
 }
 
 /// As many marks as values.
@@ -469,7 +475,7 @@ impl Queries for SqliteRows {
         let found = sqlx::query(RANKED)
             .bind(query.metric as i64)
             .bind(i64::from(query.assurance))
-            .bind(&query.mint.0[..])
+            .bind(columns::short(&query.mint))
             .bind(&value.to_be_bytes()[..])
             .bind(&provider.0[..])
             .bind(query.limit)
@@ -493,18 +499,24 @@ impl Queries for SqliteRows {
             .boxed()
     }
 
-    async fn scores_of(&mut self, providers: &[Key], bucket: i64) -> Result<Vec<(ScoreKey, u128)>> {
+    async fn scores_of(
+        &mut self,
+        providers: &[Key],
+        bucket: i64,
+        assurance: Option<u8>,
+    ) -> Result<Vec<(ScoreKey, u128)>> {
         let mut scores = Vec::new();
         for some in providers.chunks(VALUES_BOUND) {
             let sql = scores_of_sql(some.len());
-            let mut query = sqlx::query(&sql).bind(bucket);
+            let mut query = sqlx::query(&sql)
+                .bind(bucket)
+                .bind(assurance.unwrap_or(0))
+                .bind(assurance.unwrap_or(u8::MAX));
             for provider in some {
                 query = query.bind(&provider.0[..]);
             }
-            scores.extend(all(
-                &query.fetch_all(&mut *self.transaction).await?,
-                columns::score,
-            )?);
+            let row = query.fetch_one(&mut *self.transaction).await?;
+            scores.extend(columns::scores(&row)?);
         }
         Ok(scores)
     }

@@ -32,12 +32,18 @@ const KEEP_OWNER: &str = set_entity!();
 const SET_OWNER: &str = concat!(set_entity!(), ", owner = excluded.owner");
 
 fn put_entities_sql(entities: usize, conflict: &str) -> String {
-    let values = bulk::values(18, entities);
-    format!(
+    let values = bulk::values(18, 1);
+    let one = format!(
         "INSERT INTO entity (kind, address, seq, seen, closed, slot, tx, instruction, inner, state_seq, state_tx, \
          state_instruction, state_inner, state_bytes, text_seq, text, owner, state) VALUES {values} {conflict}"
-    )
+    );
+    bulk::repeated(&one, entities)
 }
+
+const PUT_SCORE: &str = "INSERT INTO score (bucket, provider, metric, assurance, mint, value) VALUES (?, ?, ?, ?, ?, ?) \
+    ON CONFLICT DO UPDATE SET value = excluded.value";
+const PUT_TOTAL: &str = "INSERT INTO total (category, assurance, mint, atoms, count) VALUES (?, ?, ?, ?, ?) \
+    ON CONFLICT DO UPDATE SET atoms = excluded.atoms, count = excluded.count";
 
 type Query<'q> = sqlx::query::Query<'q, Driver, SqliteArguments<'q>>;
 
@@ -78,7 +84,7 @@ fn bind_score_key<'q>(query: Query<'q>, key: &'q ScoreKey) -> Query<'q> {
         .bind(&key.provider.0[..])
         .bind(key.metric as i64)
         .bind(i64::from(key.assurance))
-        .bind(&key.mint.0[..])
+        .bind(columns::short(&key.mint))
 }
 
 fn bind_total_key<'q>(query: Query<'q>, key: &'q TotalKey) -> Query<'q> {
@@ -103,9 +109,9 @@ fn bind_settlement<'q>(
         .bind(&settlement.job.0[..])
         .bind(&settlement.provider.0[..])
         .bind(&settlement.client.0[..])
-        .bind(&settlement.model.0[..])
+        .bind(columns::short(&settlement.model))
         .bind(&settlement.mint.0[..])
-        .bind(&settlement.campaign.0[..])
+        .bind(columns::short(&settlement.campaign))
         .bind(i64::from(settlement.assurance))
         .bind(i64::from(settlement.milestone))
         .bind(settlement.work.to_be_bytes().to_vec())
@@ -188,7 +194,7 @@ impl Rows for SqliteRows {
         for some in bulk::parts(events) {
             let values = bulk::values(6, some.len());
             let sql = format!(
-                "INSERT INTO event (tx, instruction, inner, slot, name, data) VALUES {values}"
+                "INSERT OR FAIL INTO event (tx, instruction, inner, slot, name, data) VALUES {values}"
             );
             let mut query = sqlx::query(&sql);
             for event in some {
@@ -273,20 +279,15 @@ impl Rows for SqliteRows {
             for key in some {
                 query = bind_score_key(query, key);
             }
-            for row in query.fetch_all(&mut *self.transaction).await? {
-                scores.push(columns::score(&row)?);
-            }
+            let row = query.fetch_one(&mut *self.transaction).await?;
+            scores.extend(columns::scores(&row)?);
         }
         Ok(scores)
     }
 
     async fn put_scores(&mut self, scores: &[(ScoreKey, u128)]) -> Result<()> {
         for some in bulk::parts(scores) {
-            let values = bulk::values(6, some.len());
-            let sql = format!(
-                "INSERT INTO score (bucket, provider, metric, assurance, mint, value) VALUES {values} \
-                 ON CONFLICT DO UPDATE SET value = excluded.value"
-            );
+            let sql = bulk::repeated(PUT_SCORE, some.len());
             let mut query = sqlx::query(&sql);
             for (key, value) in some {
                 query = bind_score_key(query, key).bind(value.to_be_bytes().to_vec());
@@ -328,11 +329,7 @@ impl Rows for SqliteRows {
 
     async fn put_totals(&mut self, totals: &[(TotalKey, Total)]) -> Result<()> {
         for some in bulk::parts(totals) {
-            let values = bulk::values(5, some.len());
-            let sql = format!(
-                "INSERT INTO total (category, assurance, mint, atoms, count) VALUES {values} \
-                 ON CONFLICT DO UPDATE SET atoms = excluded.atoms, count = excluded.count"
-            );
+            let sql = bulk::repeated(PUT_TOTAL, some.len());
             let mut query = sqlx::query(&sql);
             for (key, total) in some {
                 query = bind_total_key(query, key)
@@ -350,8 +347,7 @@ impl Rows for SqliteRows {
         for some in bulk::parts(steps) {
             let values = bulk::values(6, some.len());
             let sql = format!(
-                "INSERT INTO step (job, seq, tx, instruction, inner, submission) VALUES {values} \
-                 ON CONFLICT DO NOTHING"
+                "INSERT OR IGNORE INTO step (job, seq, tx, instruction, inner, submission) VALUES {values}"
             );
             let mut query = sqlx::query(&sql);
             for step in some {
@@ -374,9 +370,9 @@ impl Rows for SqliteRows {
         for some in bulk::parts(settlements) {
             let values = bulk::values(19, some.len());
             let sql = format!(
-                "INSERT INTO settlement (tx, instruction, inner, slot, at, job, provider, client, model, mint, campaign, \
+                "INSERT OR IGNORE INTO settlement (tx, instruction, inner, slot, at, job, provider, client, model, mint, campaign, \
                  assurance, milestone, work, price_atoms, fee_atoms, royalty_atoms, provider_atoms, reward_atoms) \
-                 VALUES {values} ON CONFLICT DO NOTHING"
+                 VALUES {values}"
             );
             let mut query = sqlx::query(&sql);
             for (id, settlement) in some {
