@@ -18,9 +18,9 @@ use {
 };
 
 /// Events of a batch that catches up.
-const BULK_EVENTS: usize = 8_192;
+pub const BULK_EVENTS: usize = 8_192;
 /// Events of a second of a program that is used much, and of one of the goal's rate.
-const LIVE_EVENTS: [(usize, i64); 2] = [(64, 1), (10_000, 10)];
+pub const LIVE_EVENTS: [(usize, i64); 2] = [(64, 1), (10_000, 10)];
 const HOUR_SECS: i64 = 3_600;
 /// Transactions decoded at a time, as `--fetches` has it.
 const FETCHES: usize = 8;
@@ -108,7 +108,13 @@ async fn follow(recording: &Path, path: &Path) -> (Spent, Spent) {
 
 /// How many events of the seconds around the end of an hour after the past were written, and how long that took: batches as a
 /// walk makes them, the last one of each second with the cursor.
-async fn live(store: &Store, past: &mut Past, hour: i64, secs: i64, each: usize) -> (u64, Spent) {
+pub async fn live(
+    store: &Store,
+    past: &mut Past,
+    hour: i64,
+    secs: i64,
+    each: usize,
+) -> (u64, Spent) {
     let change = hour * HOUR_SECS - END % HOUR_SECS;
     let (mut count, mut time) = (0, Spent::default());
     for second in change - secs / 2..change + secs / 2 {
@@ -130,7 +136,7 @@ async fn live(store: &Store, past: &mut Past, hour: i64, secs: i64, each: usize)
 }
 
 /// How many events were written until that many milestones were settled, and how long that took.
-async fn catch_up(store: &Store, past: &mut Past, milestones: u64) -> (u64, Spent) {
+pub async fn catch_up(store: &Store, past: &mut Past, milestones: u64) -> (u64, Spent) {
     let from = past.settled;
     let (mut count, mut time) = (0, Spent::default());
     loop {

@@ -1,14 +1,18 @@
 //! Measures the indexer: `cargo xtask bench indexer`. The history is the same for the same numbers.
 //!
 //! Floors stand beside what is measured, from the same run: what SQLite takes for the bare record, and what `serde_json` takes
-//! for the recording's lines.
+//! for the recording's lines. PostgreSQL stands behind, with a server of the run's own.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod boards;
 mod ingest;
 mod machine;
 mod past;
+mod postgres;
 mod record;
+#[path = "../../tests/support/postgres.rs"]
+#[allow(dead_code)]
+mod server;
 #[path = "../../tests/support/history.rs"]
 mod support;
 
@@ -47,6 +51,8 @@ fn main() {
     println!("| what | measured |\n| --- | ---: |");
     runtime.block_on(async {
         ingest::measure(folder.path(), &scale).await;
-        boards::measure(folder.path(), options.requests).await;
+        let store = format!("sqlite:{}", folder.path().join("store").display());
+        boards::measure("", &store, folder.path(), options.requests).await;
+        postgres::measure(folder.path(), &scale, options.requests).await;
     });
 }

@@ -6,7 +6,10 @@ use {
         os::unix::{fs::PermissionsExt, process::CommandExt},
         path::{Path, PathBuf},
         process::{Child, Command, Stdio},
-        sync::OnceLock,
+        sync::{
+            OnceLock,
+            atomic::{AtomicBool, Ordering},
+        },
         time::{Duration, Instant},
     },
     tempfile::TempDir,
@@ -17,11 +20,11 @@ const LIMIT: Duration = Duration::from_secs(120);
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// Makes the cluster and runs the server until its standard input ends, which it does with the test process, however that
-/// ends. No write has to survive a power cut.
+/// ends.
 const SCRIPT: &str = r#"
 set -e
 "$1/initdb" --pgdata="$2/data" --username=quern --auth=trust --encoding=UTF8 --locale=C --no-sync >"$2/initdb.log" 2>&1
-"$1/postgres" -D "$2/data" -k "$2" -c listen_addresses= -c fsync=off -c full_page_writes=off -c max_connections=200 \
+"$1/postgres" -D "$2/data" -k "$2" -c listen_addresses= -c "fsync=$3" -c "full_page_writes=$3" -c max_connections=200 \
     </dev/null >"$2/log" 2>&1 &
 server=$!
 cat >/dev/null
@@ -29,6 +32,9 @@ kill -INT $server
 wait $server || true
 rm -rf "$2"
 "#;
+
+/// Whether what was written survives a power cut. Tests need not wait for that; measurements do.
+pub static IS_SAFE: AtomicBool = AtomicBool::new(false);
 
 struct Server {
     folder: PathBuf,
@@ -83,20 +89,29 @@ impl Database {
     }
 }
 
-/// Where PostgreSQL's commands are: Debian keeps them out of PATH.
+/// Whether PostgreSQL is installed.
+pub fn has_commands() -> bool {
+    find_commands().is_some()
+}
+
+/// Where PostgreSQL's commands are.
 pub fn commands() -> PathBuf {
+    find_commands().expect("these tests run PostgreSQL's initdb and postgres: apt-get install postgresql, or cargo xtask test")
+}
+
+/// Debian keeps them out of PATH.
+fn find_commands() -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let mut folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
     let debian = std::fs::read_dir("/usr/lib/postgresql");
     let debian = debian.into_iter().flatten().flatten();
     folders.extend(debian.map(|version| version.path().join("bin")));
     let has = |folder: &PathBuf, name: &str| folder.join(name).is_file();
-    let found = folders.into_iter().find(|folder| {
+    folders.into_iter().find(|folder| {
         ["initdb", "postgres", "pg_isready"]
             .iter()
             .all(|name| has(folder, name))
-    });
-    found.expect("these tests run PostgreSQL's initdb and postgres: apt-get install postgresql, or cargo xtask test")
+    })
 }
 
 fn server() -> &'static Server {
@@ -152,6 +167,11 @@ fn start() -> Server {
         .args(["-c", SCRIPT, "sh"])
         .arg(commands())
         .arg(&folder)
+        .arg(if IS_SAFE.load(Ordering::SeqCst) {
+            "on"
+        } else {
+            "off"
+        })
         .current_dir("/")
         // A signal to the test's group must not reach the server before the script ends it.
         .process_group(0)
