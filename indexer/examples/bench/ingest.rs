@@ -67,12 +67,10 @@ pub async fn measure(folder: &Path, scale: &Scale) {
     );
 
     let store = open(&path).await;
-    let mut hour = 1;
-    for (events, share) in LIVE_EVENTS {
+    for (hour, (events, share)) in (1..).zip(LIVE_EVENTS) {
         let before = written();
         let secs = scale.live_secs / share;
         let (count, time) = live(&store, &mut past, hour, secs, events).await;
-        hour += 1;
         let what = format!("live: {events} events a second, cursor and all");
         line(what, rate(count, time));
         line(
