@@ -5,9 +5,11 @@
 //! what their hash is (`digest`) and what a request reads ([`Snapshot`]) is written once over it.
 
 mod apply;
+mod audit;
 mod backup;
 mod check;
 mod digest;
+mod pages;
 mod postgres;
 mod rebuild;
 mod rows;
@@ -18,12 +20,14 @@ mod windows;
 
 pub use {
     apply::{Batch, Written},
+    audit::{AuditRow, DIFFERENCES_KEPT, DifferenceRow},
     check::Checked,
     postgres::Postgres,
-    rebuild::{Loss, Rebuilt},
+    rebuild::{Loss, Rebuilt, Replayed},
     rows::{
         BoardQuery, Cursor, DeadLetter, Engine, Entity, Gap, Holes, JobsQuery, Meta, Origin,
-        Projected, Projection, Queries, Rows, StepEnd, StepRow, Steps, Tally, TimelineStep,
+        PartyQuery, Projected, Projection, Queries, Rows, StepEnd, StepRow, Steps, Tally,
+        TimelineStep,
     },
     snapshot::{
         BoardRow, Counts, JobQuery, JobRecord, Ledger, ProviderRecord, Score, Snapshot, Wholeness,
@@ -230,6 +234,17 @@ impl Store {
         Ok(Some(rebuilt))
     }
 
+    /// Tries every dead letter again: those that this version understands become events.
+    ///
+    /// # Errors
+    /// See [`Self::read`]; then nothing was changed.
+    pub async fn replay(&self) -> Result<Replayed> {
+        let mut rows = self.engine.write().await?;
+        let replayed = rebuild::replay(&mut *rows).await?;
+        rows.commit().await?;
+        Ok(replayed)
+    }
+
     /// Has the next run walk the whole history again.
     ///
     /// # Errors
@@ -241,6 +256,16 @@ impl Store {
             ..rows.meta().await?
         };
         rows.put_meta(&meta).await?;
+        rows.commit().await
+    }
+
+    /// Keeps what a comparison with the chain found, in place of the one before.
+    ///
+    /// # Errors
+    /// See [`Self::read`]; then nothing was changed.
+    pub async fn put_audit(&self, audit: &AuditRow) -> Result<()> {
+        let mut rows = self.engine.write().await?;
+        rows.put_audit(audit).await?;
         rows.commit().await
     }
 

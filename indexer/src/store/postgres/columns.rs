@@ -4,12 +4,12 @@ use {
     crate::{
         error::{IndexerError, Result},
         project::{
-            EntityKey, EntityRow, Event, EventId, ScoreKey, Settlement, Stated, Total, TotalKey,
-            program::QuernEvent,
+            Concern, EntityKey, EntityRow, Event, EventId, Measure, PartyRow, ScoreKey, Settlement,
+            Stated, Total, TotalKey, program::QuernEvent,
         },
         store::rows::{DeadLetter, Entity, Gap, StepRow, TimelineStep},
     },
-    quern_api::{Key, Metric, Signature},
+    quern_api::{Key, Signature},
     sqlx::{Row, postgres::PgRow},
 };
 
@@ -46,20 +46,17 @@ pub(super) fn small<T: TryFrom<i64>>(row: &PgRow, column: &'static str) -> Resul
     T::try_from(row.try_get::<i64, _>(column)?).map_err(|_| IndexerError::Damaged(column))
 }
 
-fn code<T: TryFrom<i16>>(row: &PgRow, column: &'static str) -> Result<T> {
+pub(super) fn code<T: TryFrom<i16>>(row: &PgRow, column: &'static str) -> Result<T> {
     T::try_from(row.try_get::<i16, _>(column)?).map_err(|_| IndexerError::Damaged(column))
 }
 
 /// A text that a stranger chose.
-fn text(row: &PgRow, column: &'static str) -> Result<String> {
+pub(super) fn text(row: &PgRow, column: &'static str) -> Result<String> {
     String::from_utf8(row.try_get(column)?).map_err(|_| IndexerError::Damaged(column))
 }
 
-fn metric(row: &PgRow) -> Result<Metric> {
-    Metric::ALL
-        .get(code::<usize>(row, "metric")?)
-        .copied()
-        .ok_or(IndexerError::Damaged("metric"))
+fn measure(row: &PgRow) -> Result<Measure> {
+    Measure::from_code(code(row, "metric")?).ok_or(IndexerError::Damaged("metric"))
 }
 
 pub(super) fn event_id(row: &PgRow) -> Result<EventId> {
@@ -143,11 +140,11 @@ pub(super) fn gap(row: &PgRow) -> Result<Gap> {
 
 pub(super) fn score(row: &PgRow) -> Result<(ScoreKey, u128)> {
     let key = ScoreKey {
-        metric: metric(row)?,
+        measure: measure(row)?,
         assurance: code(row, "assurance")?,
         mint: key(row, "mint")?,
         bucket: row.try_get("bucket")?,
-        provider: key(row, "provider")?,
+        subject: key(row, "provider")?,
     };
     Ok((key, large(row, "value")?))
 }
@@ -181,6 +178,22 @@ pub(super) fn timeline_step(row: &PgRow) -> Result<TimelineStep> {
     Ok(TimelineStep {
         seq: number(row, "step_seq")?,
         event: event(row)?,
+    })
+}
+
+pub(super) fn maybe_text(row: &PgRow, column: &'static str) -> Result<Option<String>> {
+    let value: Option<Vec<u8>> = row.try_get(column)?;
+    let value = value.map(String::from_utf8).transpose();
+    value.map_err(|_| IndexerError::Damaged(column))
+}
+
+pub(super) fn party(row: &PgRow) -> Result<PartyRow> {
+    Ok(PartyRow {
+        party: key(row, "party")?,
+        concern: Concern::from_code(code(row, "concern")?)
+            .ok_or(IndexerError::Damaged("concern"))?,
+        at: row.try_get("at")?,
+        event: event_id(row)?,
     })
 }
 

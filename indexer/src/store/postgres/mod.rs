@@ -3,6 +3,7 @@
 //! The connection that writes holds an advisory lock for as long as it lives: the process that has the lock leads. When that
 //! connection dies, its open transaction and its lock end together, so nobody ever writes without the lock.
 
+mod audit;
 mod backup;
 mod columns;
 mod name;

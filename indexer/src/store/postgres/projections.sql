@@ -1,7 +1,7 @@
 -- Everything that follows from the record, empty. A change here takes a higher TABLES in version.rs: the leader then makes these
 -- tables again and fills them from the events.
 
-DROP TABLE IF EXISTS entity, score, total, step, settlement;
+DROP TABLE IF EXISTS entity, score, total, step, settlement, party;
 
 CREATE TABLE entity (
     kind SMALLINT NOT NULL,
@@ -35,7 +35,9 @@ CREATE INDEX entity_gap ON entity (kind, address) WHERE seen <> seq;
 -- comes the provider, so that all its numbers lie together: a milestone changes several of them, and a page shows them all.
 CREATE TABLE score (
     bucket BIGINT NOT NULL,
+    -- The provider, model or client; zeroes for the network.
     provider BYTEA NOT NULL,
+    -- What is counted, and of whom: providers, models, clients, the network.
     metric SMALLINT NOT NULL,
     assurance SMALLINT NOT NULL,
     mint BYTEA NOT NULL,
@@ -96,3 +98,14 @@ CREATE TABLE settlement (
 );
 CREATE INDEX settlement_provider ON settlement (provider, slot);
 CREATE INDEX settlement_job ON settlement (job);
+
+-- Whom an event concerns: whose money it moved (0), or whose part in a job it began (1).
+CREATE TABLE party (
+    party BYTEA NOT NULL,
+    concern SMALLINT NOT NULL,
+    at BIGINT NOT NULL,
+    tx BIGINT NOT NULL,
+    instruction BIGINT NOT NULL,
+    inner_index BIGINT NOT NULL,
+    PRIMARY KEY (party, concern, at, tx, instruction, inner_index)
+);

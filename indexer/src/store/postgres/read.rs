@@ -1,16 +1,17 @@
 //! Queries. Lists go to the server as arrays: one statement a list, whatever its length, and each prepared once.
 
 use {
-    super::{PgRows, columns},
+    super::{PgRows, audit, columns},
     crate::{
         error::Result,
         project::{
             EntityKey, EntityRow, Event, EventId, ScoreKey, Settlement, program::EntityKind,
             window_bucket,
         },
+        store::AuditRow,
         store::rows::{
-            BoardQuery, Cursor, Entity, Gap, Holes, JobsQuery, Meta, Origin, Projected, Projection,
-            Queries, StepEnd, Steps, Tally, TimelineStep,
+            BoardQuery, Cursor, Entity, Gap, Holes, JobsQuery, Meta, Origin, PartyQuery, Projected,
+            Projection, Queries, StepEnd, Steps, Tally, TimelineStep,
         },
     },
     async_trait::async_trait,
@@ -63,6 +64,30 @@ const JOBS_IN_STATE: &str = entities_sql!(
      ORDER BY entity.slot DESC, address DESC LIMIT $3"
 );
 
+/// A page of a party's events, by time, in the order of the index.
+macro_rules! party_events_sql {
+    ($behind:literal, $order:literal) => {
+        concat!(
+            "SELECT event.*, signature FROM party JOIN tx ON tx.id = party.tx JOIN event \
+             ON (event.tx, event.instruction, event.inner_index) = (party.tx, party.instruction, party.inner_index) \
+             WHERE party.party = $1 AND party.concern = $2 AND party.at >= $3 AND party.at <= $4 \
+             AND (party.at, party.tx, party.instruction, party.inner_index) ",
+            $behind,
+            " ($5, COALESCE((SELECT id FROM tx WHERE signature = $6), $7), $8, $9) ORDER BY party.at ",
+            $order,
+            ", party.tx ",
+            $order,
+            ", party.instruction ",
+            $order,
+            ", party.inner_index ",
+            $order,
+            " LIMIT $10"
+        )
+    };
+}
+const OLDEST_FIRST: &str = party_events_sql!(">", "ASC");
+const NEWEST_FIRST: &str = party_events_sql!("<", "DESC");
+
 /// What steps name.
 macro_rules! step_joins {
     () => {
@@ -110,6 +135,10 @@ fn scan_sql(projection: Projection) -> &'static str {
             "SELECT step.*, signature FROM step JOIN tx ON tx.id = step.tx \
              ORDER BY job, seq, signature, instruction, inner_index"
         }
+        Projection::Party => {
+            "SELECT party.*, signature FROM party JOIN tx ON tx.id = party.tx \
+             ORDER BY party, concern, at, signature, instruction, inner_index"
+        }
         Projection::Settlement => {
             "SELECT settlement.*, signature FROM settlement JOIN tx ON tx.id = settlement.tx \
              ORDER BY signature, instruction, inner_index"
@@ -136,6 +165,7 @@ fn projected(projection: Projection, row: &PgRow) -> Result<Projected> {
             let (id, settlement) = columns::settlement(row)?;
             Projected::Settlement(id, settlement)
         }
+        Projection::Party => Projected::Party(columns::party(row)?),
     })
 }
 
@@ -259,6 +289,16 @@ impl Queries for PgRows {
         all(&found, columns::event)
     }
 
+    async fn last_event(&mut self) -> Result<Option<EventId>> {
+        let found = sqlx::query(
+            "SELECT instruction, inner_index, signature FROM event JOIN tx ON tx.id = event.tx \
+             ORDER BY event.tx DESC, instruction DESC, inner_index DESC LIMIT 1",
+        )
+        .fetch_optional(&mut **self)
+        .await?;
+        found.as_ref().map(columns::event_id).transpose()
+    }
+
     fn scan(&mut self, projection: Projection) -> BoxStream<'_, Result<Projected>> {
         sqlx::query(scan_sql(projection))
             .fetch(&mut **self)
@@ -271,6 +311,16 @@ impl Queries for PgRows {
             .bind(i16::from(kind))
             .fetch(&mut **self)
             .map(|row| Ok(row?.try_get("state_bytes")?))
+            .boxed()
+    }
+
+    fn live(&mut self, kind: u8) -> BoxStream<'_, Result<Entity>> {
+        const SQL: &str =
+            entities_sql!("entity", "WHERE kind = $1 AND NOT closed ORDER BY address");
+        sqlx::query(SQL)
+            .bind(i16::from(kind))
+            .fetch(&mut **self)
+            .map(|row| columns::entity(&row?))
             .boxed()
     }
 
@@ -331,6 +381,20 @@ impl Queries for PgRows {
         all(&found, columns::entity)
     }
 
+    async fn accounts(&mut self, kind: u8, after: Option<&Key>, limit: u32) -> Result<Vec<Entity>> {
+        const SQL: &str = entities_sql!(
+            "entity",
+            "WHERE kind = $1 AND address > $2 ORDER BY address LIMIT $3"
+        );
+        let found = sqlx::query(SQL)
+            .bind(i16::from(kind))
+            .bind(after.map_or(&[][..], |address| &address.0[..]))
+            .bind(i64::from(limit))
+            .fetch_all(&mut **self)
+            .await?;
+        all(&found, columns::entity)
+    }
+
     async fn gaps(&mut self, limit: u32) -> Result<(u64, Vec<Gap>)> {
         let row = sqlx::query("SELECT COUNT(*) AS gaps FROM entity WHERE seen <> seq")
             .fetch_one(&mut **self)
@@ -347,7 +411,7 @@ impl Queries for PgRows {
     async fn ranked(&mut self, query: &BoardQuery) -> Result<Vec<(u128, Key)>> {
         let (value, provider) = query.after.unwrap_or((u128::MAX, Key::NONE));
         let found = sqlx::query(RANKED)
-            .bind(query.metric as i16)
+            .bind(i16::from(query.measure.code()))
             .bind(i16::from(query.assurance))
             .bind(query.mint.0)
             .bind(value.to_be_bytes())
@@ -388,6 +452,53 @@ impl Queries for PgRows {
             .fetch_all(&mut **self)
             .await?;
         all(&found, columns::score)
+    }
+
+    async fn hours_of(
+        &mut self,
+        key: &ScoreKey,
+        first: i64,
+        last: i64,
+    ) -> Result<Vec<(i64, u128)>> {
+        // Each hour is looked up, for those of others lie between.
+        let found = sqlx::query(
+            "SELECT score.bucket, score.value FROM generate_series($1, $2) AS hour (bucket) JOIN score \
+             ON score.bucket = hour.bucket AND score.metric = $3 AND score.assurance = $4 AND score.mint = $5 \
+             AND score.provider = $6 ORDER BY score.bucket",
+        )
+        .bind(first)
+        .bind(last)
+        .bind(i16::from(key.measure.code()))
+        .bind(i16::from(key.assurance))
+        .bind(key.mint.0)
+        .bind(key.subject.0)
+        .fetch_all(&mut **self)
+        .await?;
+        all(&found, |row| {
+            Ok((row.try_get("bucket")?, columns::large(row, "value")?))
+        })
+    }
+
+    async fn party_events(&mut self, query: &PartyQuery) -> Result<Vec<Event>> {
+        let (sql, start) = match query.newest_first {
+            true => (NEWEST_FIRST, (i64::MAX, i64::MAX)),
+            false => (OLDEST_FIRST, (i64::MIN, i64::MIN)),
+        };
+        let after = query.after.as_ref();
+        let found = sqlx::query(sql)
+            .bind(query.party.0)
+            .bind(query.concern as i16)
+            .bind(query.from)
+            .bind(query.to)
+            .bind(after.map_or(start.0, |(at, _)| *at))
+            .bind(after.map(|(_, id)| id.signature.0))
+            .bind(start.1)
+            .bind(after.map_or(0, |(_, id)| i64::from(id.instruction)))
+            .bind(after.map_or(0, |(_, id)| i64::from(id.inner)))
+            .bind(i64::from(query.limit))
+            .fetch_all(&mut **self)
+            .await?;
+        all(&found, columns::event)
     }
 
     async fn settlements_of(
@@ -461,6 +572,10 @@ impl Queries for PgRows {
             found = found.bind(i16::from(state));
         }
         all(&found.fetch_all(&mut **self).await?, columns::entity)
+    }
+
+    async fn audit(&mut self) -> Result<Option<AuditRow>> {
+        audit::last(self).await
     }
 }
 

@@ -1,10 +1,13 @@
 //! Changes: one statement a list.
 
 use {
-    super::{PgRows, columns, read::list},
+    super::{PgRows, audit, columns, read::list},
     crate::{
         error::{IndexerError, Result},
-        project::{EntityKey, EntityRow, Event, EventId, ScoreKey, Settlement, Total, TotalKey},
+        project::{
+            EntityKey, EntityRow, Event, EventId, PartyRow, ScoreKey, Settlement, Total, TotalKey,
+        },
+        store::AuditRow,
         store::rows::{DeadLetter, Meta, Projection, Rows, StepRow},
     },
     async_trait::async_trait,
@@ -50,11 +53,11 @@ type Query<'q> = sqlx::query::Query<'q, Driver, PgArguments>;
 /// Scores by their keys.
 fn score_keys<'q>(sql: &'q str, keys: &[&ScoreKey]) -> Query<'q> {
     sqlx::query(sql)
-        .bind(list(keys, |key| key.metric as i16))
+        .bind(list(keys, |key| i16::from(key.measure.code())))
         .bind(list(keys, |key| i16::from(key.assurance)))
         .bind(list(keys, |key| key.mint.0))
         .bind(list(keys, |key| key.bucket))
-        .bind(list(keys, |key| key.provider.0))
+        .bind(list(keys, |key| key.subject.0))
 }
 
 /// Sums by their keys.
@@ -364,6 +367,32 @@ impl Rows for PgRows {
         Ok(())
     }
 
+    async fn insert_parties(&mut self, parties: &[PartyRow]) -> Result<()> {
+        if parties.is_empty() {
+            return Ok(());
+        }
+        sqlx::query(
+            "INSERT INTO party (party, concern, at, tx, instruction, inner_index) \
+             SELECT party, concern, at, tx.id, instruction, inner_index \
+             FROM UNNEST($1::BYTEA[], $2::SMALLINT[], $3::BIGINT[], $4::BYTEA[], $5::BIGINT[], $6::BIGINT[]) \
+             AS wanted (party, concern, at, signature, instruction, inner_index) JOIN tx USING (signature) \
+             ON CONFLICT DO NOTHING",
+        )
+        .bind(list(parties, |row| row.party.0))
+        .bind(list(parties, |row| row.concern as i16))
+        .bind(list(parties, |row| row.at))
+        .bind(list(parties, |row| row.event.signature.0))
+        .bind(list(parties, |row| i64::from(row.event.instruction)))
+        .bind(list(parties, |row| i64::from(row.event.inner)))
+        .execute(&mut **self)
+        .await?;
+        Ok(())
+    }
+
+    async fn put_audit(&mut self, found: &AuditRow) -> Result<()> {
+        audit::replace(self, found).await
+    }
+
     async fn clear(&mut self, projection: Projection) -> Result<()> {
         // Not TRUNCATE: it empties the table also for those who read an older state.
         let sql = match projection {
@@ -372,6 +401,7 @@ impl Rows for PgRows {
             Projection::Total => "DELETE FROM total",
             Projection::Step => "DELETE FROM step",
             Projection::Settlement => "DELETE FROM settlement",
+            Projection::Party => "DELETE FROM party",
         };
         sqlx::query(sql).execute(&mut **self).await?;
         Ok(())

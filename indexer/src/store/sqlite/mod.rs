@@ -1,5 +1,6 @@
 //! SQLite: one file, one writer, many readers (write-ahead log).
 
+mod audit;
 mod bulk;
 mod columns;
 mod file;
