@@ -1,7 +1,10 @@
 //! Settings of a running indexer, from the command line or the environment.
 
 use {
-    crate::web::{Explorer, MintName, Site},
+    crate::{
+        store::Role,
+        web::{Explorer, MintName, Site},
+    },
     quern_api::Key,
     std::{net::SocketAddr, num::NonZeroU32, path::PathBuf, time::Duration},
 };
@@ -21,13 +24,17 @@ pub struct Config {
     /// The node's WebSocket address; its notices end the pause between looks early
     #[arg(long, env = "QUERN_WS_URL", hide_env_values = true)]
     pub ws_url: Option<String>,
-    /// The store: sqlite:PATH
+    /// The store: sqlite:PATH or postgres://USER@HOST/DATABASE
     #[arg(
         long,
         env = "QUERN_STORE",
+        hide_env_values = true,
         default_value = "sqlite:quern-indexer.sqlite"
     )]
     pub store: String,
+    /// What this process does with the store
+    #[arg(long, env = "QUERN_ROLE", value_enum, default_value_t)]
+    pub role: Role,
     /// Where to serve HTTP; port 0 takes a free one
     #[arg(long, env = "QUERN_LISTEN", default_value = "127.0.0.1:8787")]
     pub listen: SocketAddr,
@@ -73,6 +80,7 @@ impl Config {
             url: url.into(),
             ws_url: None,
             store: store.into(),
+            role: Role::default(),
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             program_id: default_program(),
             recording: None,

@@ -21,11 +21,14 @@ pub enum IndexerError {
     NoProgram,
     /// The store's address has an unknown form.
     #[error(
-        "store \"{0}\" is not a file that can be kept: write sqlite:PATH, for example sqlite:quern.sqlite"
+        "store \"{0}\" is not one that can be kept: write sqlite:PATH or postgres://USER@HOST/DATABASE, for example \
+         sqlite:quern.sqlite"
     )]
     BadStore(String),
     /// Somebody else writes to this store.
-    #[error("store {0} is in use by another quern-indexer: stop that one or name another file")]
+    #[error(
+        "store {0} is in use by another quern-indexer: stop that one, name another store, or run with --role standby or replica"
+    )]
     StoreInUse(String),
     /// The store's file has more than one name.
     #[error(
@@ -46,9 +49,7 @@ pub enum IndexerError {
         source: std::io::Error,
     },
     /// There is no store to work on.
-    #[error(
-        "there is no store {0}: name the file that quern-indexer run wrote, --store sqlite:PATH"
-    )]
+    #[error("there is no store {0}: name with --store the one that quern-indexer run wrote")]
     NoStore(String),
     /// The store's file is not a database, or cannot be used as one.
     #[error(
@@ -60,6 +61,43 @@ pub enum IndexerError {
         /// Why not.
         source: sqlx::Error,
     },
+    /// The server of the database cannot be reached.
+    #[error(
+        "cannot open store {store}: {source}; check that PostgreSQL runs there, that the database is there, and that the role may \
+         use it (docs/OPERATING.md)"
+    )]
+    Connect {
+        /// Which database, without its password.
+        store: String,
+        /// Why not.
+        source: sqlx::Error,
+    },
+    /// A process that only reads was to write.
+    #[error("this process only reads the store: stop it, and work with --role leader")]
+    ReadOnlyStore,
+    /// An older version wrote the store.
+    #[error(
+        "an older quern-indexer wrote this store: start quern-indexer run of this version on it first, which upgrades it"
+    )]
+    OlderStore,
+    /// A newer version wrote the store.
+    #[error(
+        "a newer quern-indexer wrote this store: use that version, restore a copy from before the upgrade, or name another store"
+    )]
+    NewerStore,
+    /// A copy could not be made.
+    #[error("cannot copy the store to {to}: {reason}; {by_hand}")]
+    Backup {
+        /// Which file.
+        to: String,
+        /// Why not.
+        reason: String,
+        /// What to do.
+        by_hand: String,
+    },
+    /// A check found something.
+    #[error("the store is not sound: {0}")]
+    NotSound(String),
     /// The store belongs to another program or network.
     #[error(
         "this store holds {field} {stored}, but the node says {found}: name another --store, or the right --url and --program-id"
@@ -84,10 +122,12 @@ pub enum IndexerError {
         found: quern_client::Hash,
     },
     /// A stored value has an impossible form.
-    #[error("the store is damaged ({0}): restore a backup, or delete the file and index again")]
+    #[error("the store is damaged ({0}): restore a copy, or name a new store and index again")]
     Damaged(&'static str),
     /// The database failed.
-    #[error("the database failed: {0}; this step changed nothing. Check the disk and try again")]
+    #[error(
+        "the database failed: {0}; this step changed nothing. Check the disk, or that PostgreSQL runs, and try again"
+    )]
     Database(#[from] sqlx::Error),
     /// What was written does not show.
     #[error(
@@ -99,9 +139,9 @@ pub enum IndexerError {
         /// What readers see.
         shown: u64,
     },
-    /// The database's tables are those of another version, or could not be made.
+    /// The database's tables are those of another program, or could not be made.
     #[error(
-        "the store's tables are not those of this quern-indexer: {0}; name another file, and the history is read anew into it"
+        "the store's tables are not those of a quern-indexer: {0}; name another store, and the history is read anew into it"
     )]
     Migrate(#[from] sqlx::migrate::MigrateError),
     /// The node failed to answer.
@@ -187,14 +227,15 @@ pub enum IndexerError {
     },
     /// Rebuilt tables differ.
     #[error(
-        "the tables rebuilt from {events} events differ from the stored ones ({stored} became {rebuilt}); the rebuilt ones are kept"
+        "the tables that {events} events make differ from the stored ones ({rebuilt} instead of {stored}); quern-indexer rebuild \
+         makes them again"
     )]
     RebuildDiffers {
         /// How many events.
         events: u64,
-        /// Hash before.
+        /// Hash of the stored ones.
         stored: String,
-        /// Hash after.
+        /// Hash of those that the events make.
         rebuilt: String,
     },
     /// A task of ours ended unexpectedly.

@@ -26,7 +26,7 @@ use {
 /// Slots behind the cursor that every walk covers again: nodes can list a transaction late.
 pub const OVERLAP_SLOTS: u64 = 150;
 /// Transactions in one database transaction.
-const BATCH_TRANSACTIONS: usize = 2_048;
+const BATCH_TRANSACTIONS: usize = 8_192;
 /// Longest time before what was read is written, for nodes that answer slowly.
 const LONGEST_UNWRITTEN: Duration = Duration::from_secs(1);
 /// Accounts with holes that are searched for at a time.
@@ -473,9 +473,10 @@ fn is_of_another_network(error: &IndexerError) -> bool {
 /// Whether trying again is of no use. A wrong network at the start is a wrong setting; one that appears later may go again.
 fn is_final(error: &IndexerError, has_begun: bool) -> bool {
     match error {
-        IndexerError::Damaged(_) | IndexerError::Recording { .. } | IndexerError::Migrate(_) => {
-            true
-        }
+        IndexerError::Damaged(_)
+        | IndexerError::Recording { .. }
+        | IndexerError::Migrate(_)
+        | IndexerError::NewerStore => true,
         other => !has_begun && is_of_another_network(other),
     }
 }

@@ -4,7 +4,7 @@
 //! [`project`] says purely which rows follow from an event, [`store`] merges them and keeps events, rows and cursor in one
 //! database transaction, [`view`] turns rows into the types of `quern_api`, [`api`] answers with them over HTTP, [`web`] shows
 //! its answers to people. [`follow`] is the loop that ties the first four together; live and backfill are the same code.
-//! [`audit`] compares the tables with what the chain holds.
+//! [`mirror`] stands in its place in a process that only reads. [`audit`] compares the tables with what the chain holds.
 
 #![forbid(unsafe_code)]
 
@@ -16,6 +16,7 @@ pub mod error;
 pub mod follow;
 pub mod health;
 pub mod metrics;
+pub mod mirror;
 pub mod project;
 pub mod service;
 pub mod source;

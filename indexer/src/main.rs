@@ -2,7 +2,10 @@
 
 use {
     clap::{Args, CommandFactory, Parser, Subcommand},
-    quern_indexer::{Config, IndexerError, store::Store},
+    quern_indexer::{
+        Config, IndexerError,
+        store::{Checked, Role, Store},
+    },
     quern_process::{
         logs::{self, LogOptions},
         pages,
@@ -31,6 +34,14 @@ enum Command {
         after_help = "Example:\n  quern-indexer run --url devnet --store sqlite:quern.sqlite --listen 0.0.0.0:8787"
     )]
     Run(Box<Config>),
+    /// Compare the tables with what the stored events make, look for what is missing, and change nothing
+    #[command(after_help = "Example:\n  quern-indexer check --store sqlite:quern.sqlite")]
+    Check(Stored),
+    /// Copy the store to a file while it is in use, and check the copy
+    #[command(
+        after_help = "Example:\n  quern-indexer backup --store sqlite:quern.sqlite /backup/quern.sqlite"
+    )]
+    Backup(Backup),
     /// Make every table again from the stored events
     #[command(after_help = "Example:\n  quern-indexer rebuild --store sqlite:quern.sqlite --check")]
     Rebuild(Rebuild),
@@ -54,10 +65,11 @@ struct Reference {
 
 #[derive(Args)]
 struct Stored {
-    /// The store: sqlite:PATH
+    /// The store: sqlite:PATH or postgres://USER@HOST/DATABASE
     #[arg(
         long,
         env = "QUERN_STORE",
+        hide_env_values = true,
         default_value = "sqlite:quern-indexer.sqlite"
     )]
     store: String,
@@ -67,9 +79,17 @@ struct Stored {
 struct Rebuild {
     #[command(flatten)]
     stored: Stored,
-    /// Fail if the tables differ from the ones before
+    /// Change nothing, and fail if the tables differ from the ones that the events make
     #[arg(long)]
     check: bool,
+}
+
+#[derive(Args)]
+struct Backup {
+    #[command(flatten)]
+    stored: Stored,
+    /// The file, which must not be there yet: a store of SQLite, or PostgreSQL's dump for pg_restore
+    to: PathBuf,
 }
 
 fn main() -> ExitCode {
@@ -95,6 +115,8 @@ fn main() -> ExitCode {
 async fn run(command: Command) -> Result<(), String> {
     let result = match command {
         Command::Run(config) => quern_indexer::run(*config, interrupted()).await,
+        Command::Check(options) => check(&options).await,
+        Command::Backup(options) => backup(&options).await,
         Command::Rebuild(options) => rebuild(&options).await,
         Command::Replay(options) => replay(&options).await,
         Command::Recheck(options) => recheck(&options).await,
@@ -127,9 +149,12 @@ impl Command {
                 let urls = [Some(config.url.clone()), config.ws_url.clone()];
                 urls.into_iter().flatten().collect()
             }
-            Self::Rebuild(_) | Self::Replay(_) | Self::Recheck(_) | Self::Reference(_) => {
-                Vec::new()
-            }
+            Self::Check(_)
+            | Self::Backup(_)
+            | Self::Rebuild(_)
+            | Self::Replay(_)
+            | Self::Recheck(_)
+            | Self::Reference(_) => Vec::new(),
         }
     }
 }
@@ -156,24 +181,75 @@ async fn interrupted() {
     }
 }
 
+/// Says what was found; it is an error if the tables differ.
+fn compare(checked: &Checked) -> Result<(), IndexerError> {
+    let (stored, rebuilt) = (hex::encode(checked.stored), hex::encode(checked.rebuilt));
+    println!("{} events; tables {stored}", checked.events);
+    match checked.is_equal() {
+        true => Ok(()),
+        false => Err(IndexerError::RebuildDiffers {
+            events: checked.events,
+            stored,
+            rebuilt,
+        }),
+    }
+}
+
+async fn check(options: &Stored) -> Result<(), IndexerError> {
+    let store = Store::open_as(&options.store, Role::Replica).await?;
+    let checked = store.check().await?;
+    store.close().await;
+    if checked.gaps > 0 {
+        println!("{} accounts miss changes", checked.gaps);
+    }
+    if checked.dead_letters > 0 {
+        println!("{} events are not understood", checked.dead_letters);
+    }
+    let mut faults = checked.faults.clone();
+    faults.extend(checked.loss.map(|loss| loss.to_string()));
+    match faults.is_empty() {
+        true => compare(&checked),
+        false => Err(IndexerError::NotSound(faults.join("; "))),
+    }
+}
+
+async fn backup(options: &Backup) -> Result<(), IndexerError> {
+    let store = Store::open_as(&options.stored.store, Role::Replica).await?;
+    let checked = store.backup(&options.to).await?;
+    store.close().await;
+    let to = options.to.display();
+    match checked {
+        Some(checked) => {
+            compare(&checked)?;
+            println!("the copy {to} is sound");
+        }
+        None => println!("the dump {to} can be read; pg_restore makes a database of it"),
+    }
+    Ok(())
+}
+
 async fn rebuild(options: &Rebuild) -> Result<(), IndexerError> {
+    if options.check {
+        let store = Store::open_as(&options.stored.store, Role::Replica).await?;
+        let checked = store.check().await?;
+        store.close().await;
+        return compare(&checked);
+    }
     let store = Store::open_existing(&options.stored.store).await?;
     let rebuilt = store.rebuild().await?;
     store.close().await;
     let (before, after) = (hex::encode(rebuilt.before), hex::encode(rebuilt.after));
+    let change = if before == after {
+        "as before"
+    } else {
+        "they were others"
+    };
     println!(
-        "{} events, {} of them revived; tables {after}",
+        "{} events, {} of them revived; tables {after}, {change}",
         rebuilt.events, rebuilt.revived
     );
     if let Some(loss) = rebuilt.loss {
         println!("{loss}; the next run fetches them again");
-    }
-    if options.check && rebuilt.revived == 0 && before != after {
-        return Err(IndexerError::RebuildDiffers {
-            events: rebuilt.events,
-            stored: before,
-            rebuilt: after,
-        });
     }
     Ok(())
 }

@@ -9,8 +9,9 @@ use {
         follow::Follower,
         health::Health,
         metrics::Metrics,
+        mirror::Mirror,
         source::{Accounts, Endpoint, FileSource, RpcOptions, RpcSource, Source},
-        store::Store,
+        store::{self, Role, Store},
         web,
     },
     quern_api::Key,
@@ -52,24 +53,18 @@ impl Indexer {
             address: config.listen,
             source,
         };
+        // The store comes first: a standby answers nobody until it leads.
+        let store = Arc::new(Store::open_as(&config.store, config.role).await?);
         let listener = TcpListener::bind(config.listen).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
-        let store = Arc::new(Store::open(&config.store).await?);
-        if let Some(mended) = store.mend().await? {
-            let revived = mended.revived;
-            tracing::info!(
-                revived,
-                "the tables were made again; revived events were not understood before"
-            );
-            if let Some(loss) = mended.loss {
-                tracing::warn!(%loss, "rows were lost; the history is walked again");
-            }
+        if config.role != Role::Replica {
+            mend(&store).await?;
         }
         let (source, accounts) =
             open_source(config.recording.as_deref(), &config.program_id, node).await?;
         let health = Health::default();
         let auditor = accounts
-            .filter(|_| config.audit_secs > 0)
+            .filter(|_| config.audit_secs > 0 && config.role != Role::Replica)
             .map(|accounts| Auditor {
                 accounts,
                 store: Arc::clone(&store),
@@ -77,13 +72,6 @@ impl Indexer {
                 every: Duration::from_secs(config.audit_secs),
             });
         let (stop, stopped) = watch::channel(false);
-        let follower = Follower {
-            source,
-            store: Arc::clone(&store),
-            program: config.program_id,
-            fetches: config.fetches.into(),
-            health: health.clone(),
-        };
         let state = ApiState {
             store: Arc::clone(&store),
             health: health.clone(),
@@ -92,10 +80,7 @@ impl Indexer {
             metrics: Metrics::default(),
             streams: Streams::new(stopped.clone()),
         };
-        let follower = tokio::spawn({
-            let stopped = stopped.clone();
-            async move { follower.run(stopped).await }
-        });
+        let follower = follow(&config, source, &state, stopped.clone());
         let auditor = auditor.map(|auditor| {
             let stopped = stopped.clone();
             tokio::spawn(async move { auditor.run(stopped).await })
@@ -103,7 +88,7 @@ impl Indexer {
         let bounds = bounds(&config);
         let router = web::router(api::router(state), config.site());
         let server = tokio::spawn(quern_serve::serve(listener, router, bounds, stopped));
-        tracing::info!(%address, store = config.store, program = %config.program_id, "indexer started");
+        tracing::info!(%address, store = store::shown(&config.store), program = %config.program_id, "indexer started");
         Ok(Self {
             address,
             store,
@@ -180,6 +165,48 @@ impl Indexer {
         self.store.close().await;
         followed.and(served)
     }
+}
+
+/// Makes the tables again if something of the record is gone or newly understood.
+async fn mend(store: &Store) -> Result<()> {
+    if let Some(mended) = store.mend().await? {
+        let revived = mended.revived;
+        tracing::info!(
+            revived,
+            "the tables were made again; revived events were not understood before"
+        );
+        if let Some(loss) = mended.loss {
+            tracing::warn!(%loss, "rows were lost; the history is walked again");
+        }
+    }
+    Ok(())
+}
+
+/// Follows the chain, or the process that does.
+fn follow(
+    config: &Config,
+    source: Arc<dyn Source>,
+    state: &ApiState,
+    stopped: watch::Receiver<bool>,
+) -> JoinHandle<Result<()>> {
+    let (store, health) = (Arc::clone(&state.store), state.health.clone());
+    if config.role == Role::Replica {
+        let mirror = Mirror {
+            source,
+            store,
+            program: config.program_id,
+            health,
+        };
+        return tokio::spawn(async move { mirror.run(stopped).await });
+    }
+    let follower = Follower {
+        source,
+        store,
+        program: config.program_id,
+        fetches: config.fetches.into(),
+        health,
+    };
+    tokio::spawn(async move { follower.run(stopped).await })
 }
 
 fn rpc_options(config: &Config) -> Result<RpcOptions> {

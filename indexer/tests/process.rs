@@ -168,7 +168,7 @@ fn errors_are_one_sentence_and_exit_code_one() {
     assert_eq!(bad.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&bad.stderr).contains("base58"));
     let bad = Command::new(BINARY)
-        .args(["rebuild", "--store", "postgres://x"])
+        .args(["rebuild", "--store", "mysql://x"])
         .output()
         .unwrap();
     assert_eq!(bad.status.code(), Some(1));
@@ -281,6 +281,7 @@ fn the_log_and_the_help_keep_keys_even_when_asked_for_everything() {
         .args(["run", "--help"])
         .env("QUERN_URL", "http://host/SECRET")
         .env("QUERN_WS_URL", "ws://host/SECRET")
+        .env("QUERN_STORE", "postgres://user:SECRET@host/database")
         .output()
         .unwrap();
     assert!(!String::from_utf8_lossy(&help.stdout).contains("SECRET"));
@@ -304,7 +305,7 @@ fn rebuild_needs_a_store_that_is_there() {
         text
     };
     let text = rebuild();
-    assert!(text.contains("there is no store some.db"), "{text}");
+    assert!(text.contains("there is no store sqlite:some.db"), "{text}");
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
 
     let letter = "Dear reader, this is a letter and no database. ".repeat(100);

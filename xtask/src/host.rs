@@ -1,4 +1,4 @@
-//! What the operating system must offer: a C and C++ compiler, make, perl and python.
+//! What the operating system must offer: a C and C++ compiler, make, perl and python, and PostgreSQL for tests.
 
 use std::env;
 use std::io::IsTerminal;
@@ -72,6 +72,17 @@ const FOR_CLIENTS: &[Need] = &[
     },
 ];
 
+/// The indexer's tests run a PostgreSQL of their own. Debian keeps its commands out of PATH.
+const FOR_TESTS: &[Need] = &[Need {
+    what: "PostgreSQL's server (initdb)",
+    packages: &["postgresql"],
+    is_there: || {
+        let folders = std::fs::read_dir("/usr/lib/postgresql");
+        let mut folders = folders.into_iter().flatten().flatten();
+        which("initdb").is_some() || folders.any(|one| one.path().join("bin/initdb").is_file())
+    },
+}];
+
 /// The indexer's pages are looked at in a browser.
 const FOR_PAGES: &[Need] = &[Need {
     what: "Chromium",
@@ -91,6 +102,11 @@ pub fn ensure_browser() -> Result<()> {
 /// Makes sure that host builds can run.
 pub fn ensure_build_tools() -> Result<()> {
     ensure(FOR_BUILDS)
+}
+
+/// Makes sure that what the tests run beside the build is there.
+pub fn ensure_test_tools() -> Result<()> {
+    ensure(FOR_TESTS)
 }
 
 /// Makes sure that the sBPF linker can be built.

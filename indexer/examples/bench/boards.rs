@@ -18,12 +18,11 @@ use {
 const CLIENTS: usize = 4;
 
 /// Measures first pages: those of every window, and of each metric, assurance level and mint in it.
-pub async fn measure(folder: &Path, requests: usize) {
+pub async fn measure(engine: &str, store: &str, folder: &Path, requests: usize) {
     // Served as always; the recording has one old transaction.
     let recording = folder.join("first.jsonl");
     let first = Past::new(0).next(1, 1);
     std::fs::write(&recording, reply(&first[0], Forgery::None).to_string()).unwrap();
-    let store = format!("sqlite:{}", folder.join("store").display());
     let mut config = Config::local("http://unused.invalid", store);
     config.recording = Some(recording);
     let indexer = Indexer::start(config).await.unwrap();
@@ -31,13 +30,16 @@ pub async fn measure(folder: &Path, requests: usize) {
     for window in Window::ALL {
         let page = format!("{base}?window={window}");
         let all = times(std::slice::from_ref(&page), requests).await;
-        line(format!("leaderboards {window}, all of a metric"), all);
+        line(
+            format!("{engine}leaderboards {window}, all of a metric"),
+            all,
+        );
         let one = of_each_kind(&page).await;
-        let what = format!("leaderboard {window}, each of {} kinds", one.len());
+        let what = format!("{engine}leaderboard {window}, each of {} kinds", one.len());
         line(what, times(&one, requests).await);
     }
     let page = format!("{base}?window={}", Window::ALL[0]);
-    let what = format!("the first of these, asked by {CLIENTS} at once");
+    let what = format!("{engine}the first of these, asked by {CLIENTS} at once");
     line(what, many(&page, requests).await);
     indexer.stop().await.unwrap();
 }

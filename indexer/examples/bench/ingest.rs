@@ -2,7 +2,7 @@
 
 use {
     crate::{
-        machine::{Clock, Spent, bytes_of, forget_peak, line, load, peak, rate},
+        machine::{Clock, Spent, bytes_of, forget_peak, line, load, peak, rate, written},
         past::{END, Past, batch},
         record,
         support::{open, program},
@@ -18,11 +18,9 @@ use {
 };
 
 /// Events of a batch that catches up.
-const BULK_EVENTS: usize = 2_048;
-/// Events of a second of a program that is used much.
-const LIVE_EVENTS: usize = 64;
-/// Seconds of that.
-const LIVE_SECS: i64 = 300;
+pub const BULK_EVENTS: usize = 8_192;
+/// Events of a second of a program that is used much, and of one of the goal's rate.
+pub const LIVE_EVENTS: [(usize, i64); 2] = [(64, 1), (10_000, 10)];
 const HOUR_SECS: i64 = 3_600;
 /// Transactions decoded at a time, as `--fetches` has it.
 const FETCHES: usize = 8;
@@ -32,6 +30,7 @@ pub struct Scale {
     pub events: u64,
     pub milestones: u64,
     pub providers: u64,
+    pub live_secs: i64,
 }
 
 /// Measures every way in which events come, all into one store; leaves the recording beside it.
@@ -52,6 +51,7 @@ pub async fn measure(folder: &Path, scale: &Scale) {
 
     let path = folder.join("store");
     forget_peak();
+    let before = written();
     let (opened, walked) = follow(&recording, &path).await;
     fs::remove_file(recording).unwrap();
     line("recording opened", rate(events, opened));
@@ -61,11 +61,23 @@ pub async fn measure(folder: &Path, scale: &Scale) {
     );
     line("memory of both, at most", peak());
     line("bytes an event", bytes_of(&path).await / events);
+    line(
+        "bytes given to write an event",
+        (written() - before) / events,
+    );
 
     let store = open(&path).await;
-    let (count, time) = live(&store, &mut past).await;
-    let what = format!("live: {LIVE_EVENTS} events a second, cursor and all");
-    line(what, rate(count, time));
+    for (hour, (events, share)) in (1..).zip(LIVE_EVENTS) {
+        let before = written();
+        let secs = scale.live_secs / share;
+        let (count, time) = live(&store, &mut past, hour, secs, events).await;
+        let what = format!("live: {events} events a second, cursor and all");
+        line(what, rate(count, time));
+        line(
+            "bytes given to write an event",
+            (written() - before) / count,
+        );
+    }
     let (count, time) = catch_up(&store, &mut past, scale.milestones).await;
     let what = format!("catching up: {BULK_EVENTS} decoded events a batch, windows kept");
     line(what, rate(count, time));
@@ -92,26 +104,37 @@ async fn follow(recording: &Path, path: &Path) -> (Spent, Spent) {
     (opened, walked)
 }
 
-/// How many events of the seconds after the past were written, one second a batch, and how long that took. In their midst the
-/// hour changes.
-async fn live(store: &Store, past: &mut Past) -> (u64, Spent) {
-    let to_the_hour = HOUR_SECS - END % HOUR_SECS;
+/// How many events of the seconds around the end of an hour after the past were written, and how long that took: batches as a
+/// walk makes them, the last one of each second with the cursor.
+pub async fn live(
+    store: &Store,
+    past: &mut Past,
+    hour: i64,
+    secs: i64,
+    each: usize,
+) -> (u64, Spent) {
+    let change = hour * HOUR_SECS - END % HOUR_SECS;
     let (mut count, mut time) = (0, Spent::default());
-    for second in to_the_hour - LIVE_SECS / 2..to_the_hour + LIVE_SECS / 2 {
-        let events = past.now(second, LIVE_EVENTS);
+    for second in change - secs / 2..change + secs / 2 {
+        let events = past.now(second, each);
         count += events.len() as u64;
-        let slot = end_of(&events);
-        let mut batch = batch(events);
-        batch.cursor = Some(cursor(slot, END + second));
+        let end = cursor(end_of(&events), END + second);
+        let mut batches: Vec<_> = events
+            .chunks(BULK_EVENTS)
+            .map(|events| batch(events.to_vec()))
+            .collect();
+        batches.last_mut().unwrap().cursor = Some(end);
         let begun = Clock::start();
-        store.write(&batch).await.unwrap();
+        for batch in &batches {
+            store.write(batch).await.unwrap();
+        }
         time += begun.spent();
     }
     (count, time)
 }
 
 /// How many events were written until that many milestones were settled, and how long that took.
-async fn catch_up(store: &Store, past: &mut Past, milestones: u64) -> (u64, Spent) {
+pub async fn catch_up(store: &Store, past: &mut Past, milestones: u64) -> (u64, Spent) {
     let from = past.settled;
     let (mut count, mut time) = (0, Spent::default());
     loop {

@@ -46,14 +46,23 @@ impl AddAssign for Spent {
     }
 }
 
-/// What all threads of the process worked so far; nothing where the system does not tell.
+/// What the process worked so far, those of its threads included that ended; nothing where the system does not tell.
 fn worked() -> Duration {
-    let tasks = fs::read_dir("/proc/self/task").into_iter().flatten();
-    let nanos = tasks.flatten().filter_map(|task| {
-        let told = fs::read_to_string(task.path().join("schedstat")).ok()?;
-        told.split(' ').next()?.parse::<u64>().ok()
-    });
-    Duration::from_nanos(nanos.sum())
+    let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    // Behind the name, which may hold anything: user and system time are the 12th and 13th field, in ticks of 10 ms.
+    let fields = stat.rsplit(") ").next().unwrap_or_default().split(' ');
+    let ticks = fields
+        .skip(11)
+        .take(2)
+        .filter_map(|field| field.parse::<u64>().ok());
+    Duration::from_millis(10 * ticks.sum::<u64>())
+}
+
+/// Bytes that the process gave to the system to write so far.
+pub fn written() -> u64 {
+    let io = fs::read_to_string("/proc/self/io").unwrap_or_default();
+    let bytes = io.lines().find_map(|line| line.strip_prefix("wchar: "));
+    bytes.and_then(|bytes| bytes.parse().ok()).unwrap_or(0)
 }
 
 /// How many in a second, and in a second of work.

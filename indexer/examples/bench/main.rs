@@ -1,14 +1,18 @@
 //! Measures the indexer: `cargo xtask bench indexer`. The history is the same for the same numbers.
 //!
 //! Floors stand beside what is measured, from the same run: what SQLite takes for the bare record, and what `serde_json` takes
-//! for the recording's lines.
+//! for the recording's lines. PostgreSQL stands behind, with a server of the run's own.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod boards;
 mod ingest;
 mod machine;
 mod past;
+mod postgres;
 mod record;
+#[path = "../../tests/support/postgres.rs"]
+#[allow(dead_code)]
+mod server;
 #[path = "../../tests/support/history.rs"]
 mod support;
 
@@ -26,6 +30,9 @@ struct Options {
     /// Providers that share them
     #[arg(long, default_value_t = 10_000)]
     providers: u64,
+    /// Seconds of live events
+    #[arg(long, default_value_t = 300)]
+    live_secs: i64,
     /// Requests of each leaderboard
     #[arg(long, default_value_t = 1_000)]
     requests: usize,
@@ -37,12 +44,15 @@ fn main() {
         events: options.events,
         milestones: options.milestones,
         providers: options.providers,
+        live_secs: options.live_secs,
     };
     let folder = TempDir::new().unwrap();
     let runtime = tokio::runtime::Runtime::new().unwrap();
     println!("| what | measured |\n| --- | ---: |");
     runtime.block_on(async {
         ingest::measure(folder.path(), &scale).await;
-        boards::measure(folder.path(), options.requests).await;
+        let store = format!("sqlite:{}", folder.path().join("store").display());
+        boards::measure("", &store, folder.path(), options.requests).await;
+        postgres::measure(folder.path(), &scale, options.requests).await;
     });
 }

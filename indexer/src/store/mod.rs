@@ -1,22 +1,28 @@
 //! Events, the tables that follow from them, and the cursor.
 //!
-//! [`Rows`] is what an engine implements; only engines (`sqlite/`) write SQL. What a batch changes (`apply`), how everything is
-//! made again (`rebuild`), what the tables' hash is (`digest`) and what a request reads ([`Snapshot`]) is written once over
-//! it. Another engine is a migration and queries.
+//! [`Rows`] is what an engine implements; only engines (`sqlite/`, `postgres/`) write SQL. What a batch changes (`apply`), how
+//! everything is made again (`rebuild`), which form the tables have (`version`), whether they follow from the events (`check`),
+//! what their hash is (`digest`) and what a request reads ([`Snapshot`]) is written once over it.
 
 mod apply;
 mod audit;
+mod backup;
+mod check;
 mod digest;
 mod pages;
+mod postgres;
 mod rebuild;
 mod rows;
 mod snapshot;
 mod sqlite;
+mod version;
 mod windows;
 
 pub use {
     apply::{Batch, Written},
     audit::{AuditRow, DIFFERENCES_KEPT, DifferenceRow},
+    check::Checked,
+    postgres::Postgres,
     rebuild::{Loss, Rebuilt, Replayed},
     rows::{
         BoardQuery, Cursor, DeadLetter, Engine, Entity, Gap, Holes, JobsQuery, Meta, Origin,
@@ -32,8 +38,20 @@ pub use {
 use {
     crate::error::{IndexerError, Result},
     quern_api::{Key, Signature},
-    std::collections::HashSet,
+    std::{collections::HashSet, path::Path},
 };
+
+/// What a process does with a store. One writes at a time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Role {
+    /// Follow the chain and write; refuse to start while another process does
+    #[default]
+    Leader,
+    /// The same, but wait until no other process writes
+    Standby,
+    /// Serve what another process writes, and never write
+    Replica,
+}
 
 /// Where events, tables and cursor are kept.
 pub struct Store {
@@ -41,31 +59,68 @@ pub struct Store {
 }
 
 impl Store {
-    /// A store in this database.
-    pub fn new(engine: impl Engine) -> Self {
-        Self {
+    /// A store in this database. Tables of an older version are made again from the events.
+    ///
+    /// # Errors
+    /// If its tables are those of another version and cannot be made again; or see [`Self::read`].
+    pub async fn new(engine: impl Engine) -> Result<Self> {
+        let store = Self {
             engine: Box::new(engine),
+        };
+        let meta = store.engine.read().await?.meta().await?;
+        match version::check_tables(&meta) {
+            Err(IndexerError::OlderStore) if store.engine.may_write() => store.upgrade().await?,
+            other => other?,
         }
+        Ok(store)
     }
 
-    /// Opens the store that `--store` names, creating what is not there.
+    async fn upgrade(&self) -> Result<()> {
+        let mut rows = self.engine.write().await?;
+        let events = rebuild::upgrade(&mut *rows).await?;
+        rows.commit().await?;
+        if events > 0 {
+            tracing::info!(
+                events,
+                "upgraded: the tables were made again from the events"
+            );
+        }
+        Ok(())
+    }
+
+    /// Opens the store that `--store` names to write, creating what is not there.
     ///
     /// # Errors
-    /// If the name is not understood, the database cannot be opened, is another version's or no store, or another process writes to it.
+    /// See [`Self::open_as`].
     pub async fn open(name: &str) -> Result<Self> {
-        Ok(Self::new(Sqlite::open(sqlite::path_of(name)?).await?))
+        Self::open_as(name, Role::Leader).await
     }
 
-    /// Opens the store that `--store` names, which must be there; creates nothing otherwise.
+    /// Opens the store that `--store` names. Only a replica creates nothing.
     ///
     /// # Errors
-    /// If it is not there, or see [`Self::open`].
-    pub async fn open_existing(name: &str) -> Result<Self> {
-        let path = sqlite::path_of(name)?;
-        if !path.is_file() {
-            return Err(IndexerError::NoStore(path.display().to_string()));
+    /// If the name is not understood, the database cannot be opened, is a newer version's or no store, or another process writes
+    /// to it and this one shall write and not wait.
+    pub async fn open_as(name: &str, role: Role) -> Result<Self> {
+        match postgres::is_postgres(name) {
+            true => Self::new(Postgres::open(name, role).await?).await,
+            false => Self::new(Sqlite::open(sqlite::path_of(name)?, role).await?).await,
         }
-        Self::open(name).await
+    }
+
+    /// Opens the store that `--store` names to write, which must be there; creates nothing otherwise.
+    ///
+    /// # Errors
+    /// If it is not there, or see [`Self::open_as`].
+    pub async fn open_existing(name: &str) -> Result<Self> {
+        let is_there = match postgres::is_postgres(name) {
+            true => Postgres::exists(name).await?,
+            false => sqlite::path_of(name)?.is_file(),
+        };
+        match is_there {
+            true => Self::open(name).await,
+            false => Err(IndexerError::NoStore(shown(name))),
+        }
     }
 
     /// Finishes what runs and closes the database.
@@ -86,6 +141,26 @@ impl Store {
     /// # Errors
     /// `WrongStore` if it is another's; or see [`Self::read`].
     pub async fn bind(&self, program: &Key, genesis: Option<&str>) -> Result<()> {
+        let meta = self.belongs_to(program, genesis).await?;
+        let is_named = meta.program.is_some() && (meta.genesis.is_some() || genesis.is_none());
+        if is_named {
+            return Ok(());
+        }
+        let mut rows = self.engine.write().await?;
+        let meta = Meta {
+            program: Some(*program),
+            genesis: meta.genesis.or_else(|| genesis.map(str::to_owned)),
+            ..rows.meta().await?
+        };
+        rows.put_meta(&meta).await?;
+        rows.commit().await
+    }
+
+    /// Checks that a store is not another program's or network's.
+    ///
+    /// # Errors
+    /// See [`Self::bind`].
+    pub async fn belongs_to(&self, program: &Key, genesis: Option<&str>) -> Result<Meta> {
         let meta = self.engine.read().await?.meta().await?;
         if let Some(stored) = meta.program.filter(|stored| stored != program) {
             return Err(IndexerError::WrongStore {
@@ -103,18 +178,7 @@ impl Store {
                 found: found.to_owned(),
             });
         }
-        let is_named = meta.program.is_some() && (meta.genesis.is_some() || genesis.is_none());
-        if is_named {
-            return Ok(());
-        }
-        let mut rows = self.engine.write().await?;
-        let meta = Meta {
-            program: Some(*program),
-            genesis: meta.genesis.or_else(|| genesis.map(str::to_owned)),
-            ..rows.meta().await?
-        };
-        rows.put_meta(&meta).await?;
-        rows.commit().await
+        Ok(meta)
     }
 
     /// How far the store is.
@@ -205,11 +269,36 @@ impl Store {
         rows.commit().await
     }
 
+    /// Compares the tables with what the stored events make, and changes nothing.
+    ///
+    /// # Errors
+    /// See [`Self::read`]; or that there is no room for what the events make.
+    pub async fn check(&self) -> Result<Checked> {
+        check::check(&mut *self.engine.read().await?).await
+    }
+
+    /// Copies one state of the store to a file, whatever is written meanwhile, and leaves no part of a copy behind if that fails.
+    /// What the copy is, its engine says: a store of SQLite, which is checked, or PostgreSQL's dump.
+    ///
+    /// # Errors
+    /// That the file is there, or the copy failed.
+    pub async fn backup(&self, to: &Path) -> Result<Option<Checked>> {
+        backup::backup(&*self.engine, to).await
+    }
+
     /// SHA-256 over all projections.
     ///
     /// # Errors
     /// See [`Self::read`].
     pub async fn digest(&self) -> Result<[u8; 32]> {
         digest::digest(&mut *self.engine.read().await?).await
+    }
+}
+
+/// What `--store` names, without a password.
+pub fn shown(name: &str) -> String {
+    match postgres::is_postgres(name) {
+        true => postgres::shown(name),
+        false => name.to_owned(),
     }
 }

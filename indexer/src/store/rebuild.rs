@@ -4,7 +4,8 @@ use {
     super::{
         apply,
         digest::digest_with_windows,
-        rows::{DeadLetter, Projection, Rows, Tally},
+        rows::{DeadLetter, Meta, Projection, Queries, Rows, Tally},
+        version::TABLES,
         windows,
     },
     crate::{
@@ -15,7 +16,7 @@ use {
 };
 
 /// Events projected at a time: bounds the memory.
-const REBUILD_EVENTS: u32 = 5_000;
+pub(super) const REBUILD_EVENTS: u32 = 5_000;
 
 /// What a rebuild did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,7 +55,7 @@ impl fmt::Display for Loss {
 }
 
 /// What is missing of the record.
-async fn loss(rows: &mut dyn Rows) -> Result<Option<Loss>> {
+pub(super) async fn loss(rows: &mut dyn Queries) -> Result<Option<Loss>> {
     let (meta, found) = (rows.meta().await?, rows.tally().await?);
     let noted = meta.events + meta.dead_letters;
     let loss = Loss {
@@ -129,6 +130,31 @@ pub(super) async fn rebuild(rows: &mut dyn Rows) -> Result<Rebuilt> {
     for projection in Projection::ALL {
         rows.clear(projection).await?;
     }
+    let events = project_all(rows).await?;
+    let after = digest_with_windows(rows).await?;
+    Ok(Rebuilt {
+        events,
+        revived,
+        loss,
+        before,
+        after,
+    })
+}
+
+/// Gives the projections the form of this version and fills them; the caller commits.
+pub(super) async fn upgrade(rows: &mut dyn Rows) -> Result<u64> {
+    rows.remake().await?;
+    let events = project_all(rows).await?;
+    let meta = Meta {
+        tables: TABLES,
+        ..rows.meta().await?
+    };
+    rows.put_meta(&meta).await?;
+    Ok(events)
+}
+
+/// Fills empty projections; says from how many events.
+async fn project_all(rows: &mut dyn Rows) -> Result<u64> {
     let mut events = 0;
     let mut last: Option<EventId> = None;
     loop {
@@ -146,14 +172,7 @@ pub(super) async fn rebuild(rows: &mut dyn Rows) -> Result<Rebuilt> {
     meta.window_hour = None;
     windows::advance(rows, &mut meta).await?;
     rows.put_meta(&meta).await?;
-    let after = digest_with_windows(rows).await?;
-    Ok(Rebuilt {
-        events,
-        revived,
-        loss,
-        before,
-        after,
-    })
+    Ok(events)
 }
 
 /// Moves dead letters that this version understands to the events, and adds what follows from them.

@@ -13,7 +13,7 @@ use {
     async_trait::async_trait,
     futures::stream::BoxStream,
     quern_api::{Key, Signature, Window},
-    std::collections::HashSet,
+    std::{collections::HashSet, path::Path},
 };
 
 /// A database.
@@ -23,6 +23,12 @@ pub trait Engine: Send + Sync + 'static {
     async fn read(&self) -> Result<Box<dyn Queries>>;
     /// Begins the transaction that writes; a second one waits for the end of the first.
     async fn write(&self) -> Result<Box<dyn Rows>>;
+    /// Whether this process writes.
+    fn may_write(&self) -> bool;
+    /// Writes a copy of one state to a file that is not there yet, whatever is written meanwhile.
+    async fn backup(&self, to: &Path) -> Result<()>;
+    /// Whether that copy is a store of SQLite.
+    fn copies_itself(&self) -> bool;
     /// Finishes what runs and closes the database.
     async fn close(&self);
 }
@@ -34,6 +40,10 @@ pub trait Queries: Send {
     async fn meta(&mut self) -> Result<Meta>;
     /// What shows that the history is not whole.
     async fn holes(&mut self) -> Result<Holes>;
+    /// Counts every row of the record; an event without its transaction is none.
+    async fn tally(&mut self) -> Result<Tally>;
+    /// What the database itself finds wrong with its files.
+    async fn faults(&mut self) -> Result<Vec<String>>;
     /// Which of these transactions were read already.
     async fn known(&mut self, signatures: &[Signature]) -> Result<HashSet<Signature>>;
     /// Which of these events are recorded.
@@ -70,8 +80,13 @@ pub trait Queries: Send {
     async fn ranked(&mut self, query: &BoardQuery) -> Result<Vec<(u128, Key)>>;
     /// Every score in these buckets, first and last included, in no order.
     fn scores_between(&mut self, first: i64, last: i64) -> BoxStream<'_, Result<(ScoreKey, u128)>>;
-    /// Every score of these subjects in this bucket, in no order.
-    async fn scores_of(&mut self, subjects: &[Key], bucket: i64) -> Result<Vec<(ScoreKey, u128)>>;
+    /// The scores of these subjects in this bucket, of one assurance level or of all, in no order.
+    async fn scores_of(
+        &mut self,
+        subjects: &[Key],
+        bucket: i64,
+        assurance: Option<u8>,
+    ) -> Result<Vec<(ScoreKey, u128)>>;
     /// The hours from `first` to `last` in which a number of one subject is not zero, with it, in order. The key's own bucket does
     /// not matter.
     async fn hours_of(&mut self, key: &ScoreKey, first: i64, last: i64)
@@ -109,8 +124,6 @@ pub trait Rows: Queries {
     async fn put_meta(&mut self, meta: &Meta) -> Result<()>;
     /// Notes transactions as read, each with its slot and how many events and dead letters it had; how many are new.
     async fn insert_transactions(&mut self, read: &[(Signature, u64, u32)]) -> Result<u64>;
-    /// Counts every row of the record; an event without its transaction is none.
-    async fn tally(&mut self) -> Result<Tally>;
     /// Forgets that transactions were read of which something is missing, and events of which the transaction is: a walk fetches
     /// them again.
     async fn forget_incomplete(&mut self) -> Result<()>;
@@ -146,6 +159,8 @@ pub trait Rows: Queries {
     async fn put_audit(&mut self, audit: &AuditRow) -> Result<()>;
     /// Deletes every row of a projection.
     async fn clear(&mut self, projection: Projection) -> Result<()>;
+    /// Drops the tables of all projections, whatever their form, and makes them as this version has them, empty.
+    async fn remake(&mut self) -> Result<()>;
     /// Makes everything since the beginning permanent, all of it at once.
     async fn commit(self: Box<Self>) -> Result<()>;
 }
@@ -258,6 +273,8 @@ pub struct Meta {
     pub walk_due: bool,
     /// The hour that windows end with; none before they are made.
     pub window_hour: Option<i64>,
+    /// The version of the projections; 0 before they are made.
+    pub tables: u32,
 }
 
 /// How far the store is: everything finalized up to `slot` is in it.

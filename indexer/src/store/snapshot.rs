@@ -1,10 +1,13 @@
 //! One state of the store, for as long as a request lasts: everything read from it agrees.
 
 use {
-    super::audit::AuditRow,
-    super::rows::{
-        BoardQuery, Cursor, Entity, Gap, Holes, JobsQuery, Meta, Projected, Projection, Queries,
-        StepEnd, Steps, TimelineStep,
+    super::{
+        audit::AuditRow,
+        rows::{
+            BoardQuery, Cursor, Entity, Gap, Holes, JobsQuery, Meta, Projected, Projection,
+            Queries, StepEnd, Steps, TimelineStep,
+        },
+        version,
     },
     crate::{
         error::Result,
@@ -172,7 +175,10 @@ pub struct Ledger {
 
 impl Snapshot {
     pub(super) async fn new(mut rows: Box<dyn Queries>) -> Result<Self> {
-        let (meta, holes) = (rows.meta().await?, rows.holes().await?);
+        let meta = rows.meta().await?;
+        // A newer version may have taken the store over since it was opened.
+        version::check_tables(&meta)?;
+        let holes = rows.holes().await?;
         let values: Vec<Vec<u8>> = rows
             .values(EntityKind::MintConfig as u8)
             .try_collect()
@@ -238,19 +244,15 @@ impl Snapshot {
     pub async fn board(&mut self, query: &BoardQuery) -> Result<Vec<BoardRow>> {
         let ranked = self.rows.ranked(query).await?;
         let subjects: Vec<Key> = ranked.iter().map(|(_, subject)| *subject).collect();
-        let mut accounts = self.accounts_of(query.measure.subject, &subjects).await?;
-        let mut scores = self
-            .scores(query.measure.subject, &subjects, query.window)
-            .await?;
-        let board = ranked.into_iter().map(|(value, subject)| {
-            let mut scores = scores.remove(&subject).unwrap_or_default();
-            scores.retain(|score| score.assurance == query.assurance);
-            BoardRow {
-                subject,
-                value,
-                account: accounts.remove(&subject),
-                scores,
-            }
+        let subject = query.measure.subject;
+        let mut accounts = self.accounts_of(subject, &subjects).await?;
+        let level = Some(query.assurance);
+        let mut scores = self.scores(subject, &subjects, query.window, level).await?;
+        let board = ranked.into_iter().map(|(value, subject)| BoardRow {
+            subject,
+            value,
+            account: accounts.remove(&subject),
+            scores: scores.remove(&subject).unwrap_or_default(),
         });
         Ok(board.collect())
     }
@@ -283,16 +285,17 @@ impl Snapshot {
         Ok(accounts)
     }
 
-    /// All numbers of these subjects in a window, each one's in a fixed order.
+    /// The numbers of these subjects in a window, of one assurance level or of all, each one's in a fixed order.
     async fn scores(
         &mut self,
         subject: Subject,
         addresses: &[Key],
         window: Window,
+        assurance: Option<u8>,
     ) -> Result<HashMap<Key, Vec<Score>>> {
         let mut found = self
             .rows
-            .scores_of(addresses, window_bucket(window))
+            .scores_of(addresses, window_bucket(window), assurance)
             .await?;
         found.retain(|(key, _)| key.measure.subject == subject);
         found.sort_unstable();
@@ -318,7 +321,7 @@ impl Snapshot {
         address: Key,
         window: Window,
     ) -> Result<Vec<Score>> {
-        let found = self.scores(subject, &[address], window).await?;
+        let found = self.scores(subject, &[address], window, None).await?;
         Ok(found.into_values().next().unwrap_or_default())
     }
 

@@ -24,7 +24,7 @@ use {
     },
     quern_indexer::{
         project::{Event, EventId},
-        store::{Counts, Sqlite, Store},
+        store::{Counts, Store},
     },
     quern_testkit::rng::Rng,
     serde_json::{Value, json},
@@ -51,7 +51,9 @@ pub fn key(address: &Pubkey) -> Key {
 
 /// The store in this file.
 pub async fn open(path: &std::path::Path) -> Store {
-    Store::new(Sqlite::open(path).await.unwrap())
+    Store::open(&format!("sqlite:{}", path.display()))
+        .await
+        .unwrap()
 }
 
 pub async fn counts(store: &Store) -> Counts {

@@ -5,9 +5,12 @@ pub mod browser;
 pub mod history;
 pub mod node;
 pub mod pages;
+pub mod postgres;
 pub mod process;
 pub mod served;
 pub mod simulated;
+#[macro_use]
+pub mod tested;
 pub mod transaction;
 
-pub use history::*;
+pub use {history::*, tested::*};

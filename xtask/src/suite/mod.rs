@@ -64,6 +64,9 @@ pub fn check() -> Result<()> {
 fn one(suite: &Suite, args: &[String]) -> Result<()> {
     let step = Step::start(format!("Tests of {}", suite.what));
     host::ensure_build_tools()?;
+    if suite.needs_database() {
+        host::ensure_test_tools()?;
+    }
     if suite.needs_program {
         program::build_for_tests()?;
     }
@@ -92,7 +95,8 @@ fn whole(fast: bool, args: &[String]) -> Result<()> {
     let step =
         Step::start("All checks and tests (cold up to 60 minutes on 2 cores, warm under 10)");
     let (mut problems, mut counts) = (Vec::new(), Counts::default());
-    match host::ensure_build_tools().and_then(|()| program::build_for_tests()) {
+    let ready = host::ensure_build_tools().and_then(|()| host::ensure_test_tools());
+    match ready.and_then(|()| program::build_for_tests()) {
         Err(error) => problems.push(format!("the program was not built: {error:#}")),
         Ok(()) => {
             if !fast {

@@ -160,6 +160,11 @@ pub fn names() -> String {
 }
 
 impl Suite {
+    /// Whether it runs a PostgreSQL of its own.
+    pub fn needs_database(&self) -> bool {
+        self.packages.contains(&"quern-indexer")
+    }
+
     /// What `cargo test` is told.
     pub fn arguments(&self) -> Vec<String> {
         let lock = std::fs::read_to_string(shell::root().join("Cargo.lock")).unwrap_or_default();

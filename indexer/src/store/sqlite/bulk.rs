@@ -1,10 +1,14 @@
-//! Many rows in one statement. The driver hands each statement to the database's thread and waits: that takes longer than the
-//! row itself.
+//! Many rows at once. The driver hands each query to the database's thread and waits: that takes longer than the row itself.
+//!
+//! A statement that changes several rows and may fail midway keeps a copy of every page that it changes, which takes as long as
+//! writing them. What fails here undoes the whole database transaction, so the copy is of no use: what is new goes into one
+//! statement that says so (`INSERT OR FAIL`, `INSERT OR IGNORE`), and what may be there is one statement a row, repeated in the
+//! query. (`INSERT OR REPLACE` keeps the copy, for the sake of columns that are never null.)
 
-/// Rows of one statement. Few sizes, so that each statement is prepared once; any number of rows is few of them.
+/// Rows of one query. Few sizes, so that each query is prepared once; any number of rows is few of them.
 const SIZES: [usize; 8] = [128, 64, 32, 16, 8, 4, 2, 1];
 
-/// These rows in parts, each as large as one statement may be.
+/// These rows in parts, each as large as one query may be.
 pub(super) fn parts<T>(mut rows: &[T]) -> impl Iterator<Item = &[T]> {
     std::iter::from_fn(move || {
         let size = SIZES.into_iter().find(|size| *size <= rows.len())?;
@@ -18,6 +22,11 @@ pub(super) fn parts<T>(mut rows: &[T]) -> impl Iterator<Item = &[T]> {
 pub(super) fn values(columns: usize, rows: usize) -> String {
     let row = format!("({})", vec!["?"; columns].join(", "));
     vec![row; rows].join(", ")
+}
+
+/// This statement of one row, as often as there are rows.
+pub(super) fn repeated(statement: &str, rows: usize) -> String {
+    vec![statement; rows].join("; ")
 }
 
 #[cfg(test)]

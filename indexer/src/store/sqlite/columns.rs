@@ -30,6 +30,22 @@ pub(super) fn key(row: &SqliteRow, column: &'static str) -> Result<Key> {
     bytes(row, column).map(Key)
 }
 
+/// What is kept of a key that may be none: nothing then, which sorts like it.
+pub(super) fn short(key: &Key) -> &[u8] {
+    match *key == Key::NONE {
+        true => &[],
+        false => &key.0,
+    }
+}
+
+/// The key of which [`short`] was kept.
+fn key_or_none(row: &SqliteRow, column: &'static str) -> Result<Key> {
+    match row.try_get::<&[u8], _>(column)? {
+        [] => Ok(Key::NONE),
+        _ => key(row, column),
+    }
+}
+
 pub(super) fn number(row: &SqliteRow, column: &'static str) -> Result<u64> {
     bytes(row, column).map(u64::from_be_bytes)
 }
@@ -136,11 +152,43 @@ pub(super) fn score(row: &SqliteRow) -> Result<(ScoreKey, u128)> {
     let key = ScoreKey {
         measure: measure(row)?,
         assurance: small(row, "assurance")?,
-        mint: key(row, "mint")?,
+        mint: key_or_none(row, "mint")?,
         bucket: row.try_get("bucket")?,
         subject: key(row, "provider")?,
     };
     Ok((key, large(row, "value")?))
+}
+
+/// Selects scores as one text: the driver takes longer to hand over a row than the database to find it.
+pub(super) const SCORES: &str = "SELECT json_group_array(json_array(score.bucket, hex(score.provider), score.metric, \
+    score.assurance, hex(score.mint), hex(score.value))) AS scores FROM";
+
+/// What [`SCORES`] selected.
+pub(super) fn scores(row: &SqliteRow) -> Result<Vec<(ScoreKey, u128)>> {
+    type Told<'a> = (i64, &'a str, u8, u8, &'a str, &'a str);
+    let damaged = || IndexerError::Damaged("score");
+    let told: Vec<Told> = serde_json::from_str(row.try_get("scores")?).map_err(|_| damaged())?;
+    let scores = told.into_iter().map(|told| {
+        let (bucket, subject, measure, assurance, mint, value) = told;
+        let key = ScoreKey {
+            bucket,
+            subject: Key(of_hex(subject)?),
+            measure: Measure::from_code(measure)?,
+            assurance,
+            mint: match mint {
+                "" => Key::NONE,
+                mint => Key(of_hex(mint)?),
+            },
+        };
+        Some((key, u128::from_be_bytes(of_hex(value)?)))
+    });
+    scores.collect::<Option<_>>().ok_or_else(damaged)
+}
+
+fn of_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
+    let mut bytes = [0; N];
+    hex::decode_to_slice(text, &mut bytes).ok()?;
+    Some(bytes)
 }
 
 pub(super) fn total(row: &SqliteRow) -> Result<(TotalKey, Total)> {
@@ -201,9 +249,9 @@ pub(super) fn settlement(row: &SqliteRow) -> Result<(EventId, Settlement)> {
         job: key(row, "job")?,
         provider: key(row, "provider")?,
         client: key(row, "client")?,
-        model: key(row, "model")?,
+        model: key_or_none(row, "model")?,
         mint: key(row, "mint")?,
-        campaign: key(row, "campaign")?,
+        campaign: key_or_none(row, "campaign")?,
         assurance: small(row, "assurance")?,
         milestone: small(row, "milestone")?,
         work: number(row, "work")?,

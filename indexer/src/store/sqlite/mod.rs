@@ -13,7 +13,11 @@ pub(super) use file::path_of;
 
 use {
     self::numbers::Numbers,
-    super::rows::{Engine, Queries, Rows},
+    super::{
+        Role,
+        rows::{Engine, Queries, Rows},
+        version,
+    },
     crate::{
         error::{IndexerError, Result},
         project::EntityKey,
@@ -21,7 +25,8 @@ use {
     async_trait::async_trait,
     quern_api::Key,
     sqlx::{
-        Sqlite as Driver, SqliteConnection, Transaction, TransactionManager,
+        Connection, Sqlite as Driver, SqliteConnection, Transaction, TransactionManager,
+        migrate::Migrator,
         sqlite::{
             SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
             SqliteSynchronous, SqliteTransactionManager,
@@ -32,28 +37,35 @@ use {
 
 /// Connections that only read.
 const READERS: u32 = 4;
-/// Page cache of a connection: SQLite reads a negative number as KiB.
-const CACHE_KIB: &str = "-32768";
+/// Page cache of the connection that writes: what a batch changes should fit, or its pages are written twice. SQLite reads a
+/// negative number as KiB.
+const WRITER_CACHE_KIB: &str = "-65536";
+/// Page cache of each connection that reads; the system keeps pages, too.
+const READER_CACHE_KIB: &str = "-8192";
 /// Pages of the log from which on they are moved to the file: fewer moves write a page that changes often less often.
-const CHECKPOINT_PAGES: &str = "10000";
+const CHECKPOINT_PAGES: &str = "32768";
+
+/// Pause between looks of a process that waits for the file.
+const STANDBY_PAUSE: Duration = Duration::from_millis(500);
+
+static MIGRATIONS: Migrator = sqlx::migrate!("src/store/sqlite/migrations");
 
 /// The default engine.
 pub struct Sqlite {
-    writer: SqlitePool,
+    /// None in a process that only reads.
+    writer: Option<SqlitePool>,
     reader: SqlitePool,
     /// Held as long as the store is open: a second writer would project the same events twice.
-    _lock: File,
+    _lock: Option<File>,
 }
 
 impl Sqlite {
-    /// Opens the database in this file, creating file and tables if needed.
+    /// Opens the database in this file, creating file and tables if needed unless the role is to read only.
     ///
     /// # Errors
-    /// If the file cannot be opened, is another version's or not a store, or another process has it.
-    pub async fn open(path: &Path) -> Result<Self> {
+    /// If the file cannot be opened, is another version's or not a store, or another process writes to it.
+    pub async fn open(path: &Path, role: Role) -> Result<Self> {
         let path = &file::real_path(path)?;
-        let lock = file::lock(path)?;
-        file::refuse_others(path).await?;
         let failed = |source| IndexerError::OpenDatabase {
             path: path.display().to_string(),
             source,
@@ -65,21 +77,68 @@ impl Sqlite {
             // Safe with a write-ahead log: a power cut may undo the last batches, rows and cursor together.
             .synchronous(SqliteSynchronous::Normal)
             .busy_timeout(Duration::from_secs(10))
-            .pragma("cache_size", CACHE_KIB)
+            .pragma("cache_size", WRITER_CACHE_KIB)
             .pragma("wal_autocheckpoint", CHECKPOINT_PAGES)
             .statement_cache_capacity(200);
+        if role == Role::Replica {
+            return Self::open_to_read(path, failed).await;
+        }
+        let lock = lock(path, role).await?;
+        file::refuse_others(path).await?;
         let writer = pool(1, options.clone()).await.map_err(failed)?;
-        sqlx::migrate!("src/store/sqlite/migrations")
-            .run(&writer)
-            .await?;
-        let reader = pool(READERS, options.read_only(true))
-            .await
-            .map_err(failed)?;
+        version::upgrade(&mut *writer.acquire().await.map_err(failed)?, &MIGRATIONS).await?;
+        let reading = options
+            .read_only(true)
+            .pragma("cache_size", READER_CACHE_KIB);
+        let reader = pool(READERS, reading).await.map_err(failed)?;
         Ok(Self {
-            writer,
+            writer: Some(writer),
             reader,
-            _lock: lock,
+            _lock: Some(lock),
         })
+    }
+
+    /// Opens what another process writes, or wrote. The file stays as it is.
+    async fn open_to_read(
+        path: &Path,
+        failed: impl Fn(sqlx::Error) -> IndexerError,
+    ) -> Result<Self> {
+        if !path.is_file() {
+            return Err(IndexerError::NoStore(path.display().to_string()));
+        }
+        file::refuse_others(path).await?;
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .read_only(true)
+            .busy_timeout(Duration::from_secs(10))
+            .pragma("cache_size", READER_CACHE_KIB);
+        let mut first = SqliteConnection::connect_with(&options)
+            .await
+            .map_err(&failed)?;
+        version::check(&mut first, &MIGRATIONS).await?;
+        first.close().await?;
+        let reader = pool(READERS, options).await.map_err(failed)?;
+        Ok(Self {
+            writer: None,
+            reader,
+            _lock: None,
+        })
+    }
+}
+
+/// Takes the file for this process, at once or once it is free.
+async fn lock(path: &Path, role: Role) -> Result<File> {
+    let mut is_told = false;
+    loop {
+        match file::lock(path) {
+            Err(IndexerError::StoreInUse(store)) if role == Role::Standby => {
+                if !std::mem::replace(&mut is_told, true) {
+                    tracing::info!(store, "standing by: another process writes");
+                }
+                tokio::time::sleep(STANDBY_PAUSE).await;
+            }
+            other => return other,
+        }
     }
 }
 
@@ -109,13 +168,37 @@ impl Engine for Sqlite {
     }
 
     async fn write(&self) -> Result<Box<dyn Rows>> {
-        let begun = self.writer.begin_with("BEGIN IMMEDIATE").await?;
+        let writer = self.writer.as_ref().ok_or(IndexerError::ReadOnlyStore)?;
+        let begun = writer.begin_with("BEGIN IMMEDIATE").await?;
         Ok(Box::new(SqliteRows::new(begun)))
+    }
+
+    fn may_write(&self) -> bool {
+        self.writer.is_some()
+    }
+
+    async fn backup(&self, to: &Path) -> Result<()> {
+        let to = to.to_str().ok_or_else(|| IndexerError::Backup {
+            to: to.display().to_string(),
+            reason: "the path is not text".to_owned(),
+            by_hand: "name another file".to_owned(),
+        })?;
+        sqlx::query("VACUUM INTO ?")
+            .bind(to)
+            .execute(&self.reader)
+            .await?;
+        Ok(())
+    }
+
+    fn copies_itself(&self) -> bool {
+        true
     }
 
     async fn close(&self) {
         self.reader.close().await;
-        self.writer.close().await;
+        if let Some(writer) = &self.writer {
+            writer.close().await;
+        }
     }
 }
 
@@ -187,10 +270,10 @@ mod tests {
         for place in [Place::Bind, Place::Write, Place::Rebuild, Place::Again] {
             let folder = TempDir::new().unwrap();
             let path = folder.path().join("db");
-            let engine = Sqlite::open(&path).await.unwrap();
+            let engine = Sqlite::open(&path, Role::Leader).await.unwrap();
             let fails = Arc::new(AtomicBool::new(true));
-            let writer = engine.writer.clone();
-            let store = Store::new(engine);
+            let writer = engine.writer.clone().unwrap();
+            let store = Store::new(engine).await.unwrap();
             for _ in 0..3 {
                 let mut connection = writer.acquire().await.unwrap();
                 let fails = Arc::clone(&fails);

@@ -55,7 +55,8 @@ impl SqliteRows {
         }
         for some in bulk::parts(&new) {
             let values = bulk::values(4, some.len());
-            let sql = format!("INSERT INTO tx (id, signature, slot, entries) VALUES {values}");
+            let sql =
+                format!("INSERT OR FAIL INTO tx (id, signature, slot, entries) VALUES {values}");
             let mut query = sqlx::query(&sql);
             for (number, signature, slot, entries) in some {
                 query = query.bind(number).bind(&signature.0[..]);

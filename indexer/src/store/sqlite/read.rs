@@ -1,7 +1,11 @@
 //! Queries.
 
 use {
-    super::{SqliteRows, audit, bulk, columns, numbers::numbers_sql},
+    super::{
+        SqliteRows, audit, bulk,
+        columns::{self, SCORES},
+        numbers::numbers_sql,
+    },
     crate::{
         error::Result,
         project::{
@@ -11,7 +15,7 @@ use {
         store::AuditRow,
         store::rows::{
             BoardQuery, Cursor, Entity, Gap, Holes, JobsQuery, Meta, Origin, PartyQuery, Projected,
-            Projection, Queries, StepEnd, Steps, TimelineStep,
+            Projection, Queries, StepEnd, Steps, Tally, TimelineStep,
         },
     },
     async_trait::async_trait,
@@ -69,7 +73,7 @@ pub(super) fn scores_sql(keys: usize) -> String {
     let values = bulk::values(5, keys);
     format!(
         "WITH wanted (bucket, provider, metric, assurance, mint) AS (VALUES {values}) \
-         SELECT score.* FROM wanted CROSS JOIN score USING (bucket, provider, metric, assurance, mint)"
+         {SCORES} wanted CROSS JOIN score USING (bucket, provider, metric, assurance, mint)"
     )
 }
 
@@ -198,7 +202,9 @@ const JOBS_IN_STATE: &str = concat!(
 
 fn scores_of_sql(providers: usize) -> String {
     let marks = marks(providers);
-    format!("SELECT * FROM score WHERE bucket = ? AND provider IN ({marks})")
+    format!(
+        "{SCORES} score WHERE bucket = ? AND assurance BETWEEN ? AND ? AND provider IN ({marks})"
+    )
 }
 
 /// As many marks as values.
@@ -299,6 +305,7 @@ impl Queries for SqliteRows {
             dead_letters: columns::small(&row, "dead_letters")?,
             walk_due: row.try_get("walk_due")?,
             window_hour: row.try_get("window_hour")?,
+            tables: columns::small(&row, "tables")?,
         })
     }
 
@@ -314,6 +321,31 @@ impl Queries for SqliteRows {
             gaps: columns::small(&row, "gaps")?,
             headless: row.try_get("headless")?,
         })
+    }
+
+    async fn tally(&mut self) -> Result<Tally> {
+        let row = sqlx::query(
+            "SELECT (SELECT COUNT(entries) FROM tx) AS transactions, \
+             (SELECT COUNT(*) FROM event WHERE tx IN (SELECT id FROM tx)) AS events, \
+             (SELECT COUNT(*) FROM dead_letter) AS dead_letters, \
+             (SELECT COUNT(*) FROM tx WHERE entries > (SELECT COUNT(*) FROM event WHERE event.tx = tx.id) \
+              + (SELECT COUNT(*) FROM dead_letter WHERE dead_letter.signature = tx.signature)) AS incomplete",
+        )
+        .fetch_one(&mut *self.transaction)
+        .await?;
+        Ok(Tally {
+            transactions: columns::small(&row, "transactions")?,
+            events: columns::small(&row, "events")?,
+            dead_letters: columns::small(&row, "dead_letters")?,
+            incomplete: columns::small(&row, "incomplete")?,
+        })
+    }
+
+    async fn faults(&mut self) -> Result<Vec<String>> {
+        let found: Vec<String> = sqlx::query_scalar("PRAGMA integrity_check(10)")
+            .fetch_all(&mut *self.transaction)
+            .await?;
+        Ok(found.into_iter().filter(|line| line != "ok").collect())
     }
 
     async fn known(&mut self, signatures: &[Signature]) -> Result<HashSet<Signature>> {
@@ -524,7 +556,7 @@ impl Queries for SqliteRows {
         let found = sqlx::query(RANKED)
             .bind(i64::from(query.measure.code()))
             .bind(i64::from(query.assurance))
-            .bind(&query.mint.0[..])
+            .bind(columns::short(&query.mint))
             .bind(&value.to_be_bytes()[..])
             .bind(&provider.0[..])
             .bind(query.limit)
@@ -548,18 +580,24 @@ impl Queries for SqliteRows {
             .boxed()
     }
 
-    async fn scores_of(&mut self, subjects: &[Key], bucket: i64) -> Result<Vec<(ScoreKey, u128)>> {
+    async fn scores_of(
+        &mut self,
+        subjects: &[Key],
+        bucket: i64,
+        assurance: Option<u8>,
+    ) -> Result<Vec<(ScoreKey, u128)>> {
         let mut scores = Vec::new();
         for some in subjects.chunks(VALUES_BOUND) {
             let sql = scores_of_sql(some.len());
-            let mut query = sqlx::query(&sql).bind(bucket);
+            let mut query = sqlx::query(&sql)
+                .bind(bucket)
+                .bind(assurance.unwrap_or(0))
+                .bind(assurance.unwrap_or(u8::MAX));
             for subject in some {
                 query = query.bind(&subject.0[..]);
             }
-            scores.extend(all(
-                &query.fetch_all(&mut *self.transaction).await?,
-                columns::score,
-            )?);
+            let row = query.fetch_one(&mut *self.transaction).await?;
+            scores.extend(columns::scores(&row)?);
         }
         Ok(scores)
     }
@@ -575,7 +613,7 @@ impl Queries for SqliteRows {
             .bind(last)
             .bind(i64::from(key.measure.code()))
             .bind(i64::from(key.assurance))
-            .bind(&key.mint.0[..])
+            .bind(columns::short(&key.mint))
             .bind(&key.subject.0[..])
             .fetch_all(&mut *self.transaction)
             .await?;
@@ -702,9 +740,18 @@ mod tests {
 
     use {
         super::*,
-        crate::store::{Sqlite, sqlite::write::DELETE_EMPTY},
+        crate::store::{Role, Sqlite, rows::Engine, sqlite::write::DELETE_EMPTY},
         tempfile::TempDir,
     };
+
+    async fn opened(folder: &TempDir) -> Sqlite {
+        let path = folder.path().join("db");
+        let engine = Sqlite::open(&path, Role::Leader).await.unwrap();
+        let mut rows = engine.write().await.unwrap();
+        rows.remake().await.unwrap();
+        rows.commit().await.unwrap();
+        engine
+    }
 
     /// How SQLite would search for a query.
     async fn plan(engine: &Sqlite, sql: &str) -> String {
@@ -719,7 +766,7 @@ mod tests {
     #[tokio::test]
     async fn no_query_of_a_leaderboard_reads_every_provider() {
         let folder = TempDir::new().unwrap();
-        let engine = Sqlite::open(&folder.path().join("db")).await.unwrap();
+        let engine = opened(&folder).await;
         let ranked = plan(&engine, RANKED).await;
         assert!(
             ranked.contains(
@@ -742,7 +789,7 @@ mod tests {
     #[tokio::test]
     async fn a_batch_looks_up_each_row_that_it_changes() {
         let folder = TempDir::new().unwrap();
-        let engine = Sqlite::open(&folder.path().join("db")).await.unwrap();
+        let engine = opened(&folder).await;
         for (sql, search) in [
             (recorded_sql(2), "(tx=? AND instruction=? AND inner=?)"),
             (numbers_sql(2), "tx_signature (<expr>=?)"),
@@ -767,7 +814,7 @@ mod tests {
     #[tokio::test]
     async fn windows_that_emptied_are_found_without_the_others() {
         let folder = TempDir::new().unwrap();
-        let engine = Sqlite::open(&folder.path().join("db")).await.unwrap();
+        let engine = opened(&folder).await;
         let plan = plan(&engine, DELETE_EMPTY).await;
         assert!(plan.contains("score_empty"), "{plan}");
     }
@@ -776,7 +823,7 @@ mod tests {
     async fn no_page_of_jobs_reads_or_sorts_all_of_them() {
         assert_eq!(EntityKind::Job as u8, 7, "as in the queries' text");
         let folder = TempDir::new().unwrap();
-        let engine = Sqlite::open(&folder.path().join("db")).await.unwrap();
+        let engine = opened(&folder).await;
         for (sql, index) in [
             (JOBS, "entity_slot (slot<?)"),
             (JOBS_IN_STATE, "entity_state (state=? AND slot<?)"),
@@ -793,7 +840,7 @@ mod tests {
     #[tokio::test]
     async fn no_page_of_a_job_reads_or_sorts_all_of_it() {
         let folder = TempDir::new().unwrap();
-        let engine = Sqlite::open(&folder.path().join("db")).await.unwrap();
+        let engine = opened(&folder).await;
         for (sql, index) in [
             (STEPS, "step USING PRIMARY KEY (job=? AND seq>?)"),
             (SUBMISSIONS, "step_submission (job=? AND seq>?)"),

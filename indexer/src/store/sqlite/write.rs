@@ -8,11 +8,11 @@ use {
             EntityKey, EntityRow, Event, EventId, PartyRow, ScoreKey, Settlement, Total, TotalKey,
         },
         store::AuditRow,
-        store::rows::{DeadLetter, Meta, Projection, Rows, StepRow, Tally},
+        store::rows::{DeadLetter, Meta, Projection, Rows, StepRow},
     },
     async_trait::async_trait,
     quern_api::Signature,
-    sqlx::{Sqlite as Driver, sqlite::SqliteArguments},
+    sqlx::{Executor, Sqlite as Driver, SqliteConnection, sqlite::SqliteArguments},
 };
 
 /// Windows whose sum is zero. The condition stands in the text as in the index: only then the index serves.
@@ -35,12 +35,18 @@ const KEEP_OWNER: &str = set_entity!();
 const SET_OWNER: &str = concat!(set_entity!(), ", owner = excluded.owner");
 
 fn put_entities_sql(entities: usize, conflict: &str) -> String {
-    let values = bulk::values(18, entities);
-    format!(
+    let values = bulk::values(18, 1);
+    let one = format!(
         "INSERT INTO entity (kind, address, seq, seen, closed, slot, tx, instruction, inner, state_seq, state_tx, \
          state_instruction, state_inner, state_bytes, text_seq, text, owner, state) VALUES {values} {conflict}"
-    )
+    );
+    bulk::repeated(&one, entities)
 }
+
+const PUT_SCORE: &str = "INSERT INTO score (bucket, provider, metric, assurance, mint, value) VALUES (?, ?, ?, ?, ?, ?) \
+    ON CONFLICT DO UPDATE SET value = excluded.value";
+const PUT_TOTAL: &str = "INSERT INTO total (category, assurance, mint, atoms, count) VALUES (?, ?, ?, ?, ?) \
+    ON CONFLICT DO UPDATE SET atoms = excluded.atoms, count = excluded.count";
 
 type Query<'q> = sqlx::query::Query<'q, Driver, SqliteArguments<'q>>;
 
@@ -81,7 +87,7 @@ fn bind_score_key<'q>(query: Query<'q>, key: &'q ScoreKey) -> Query<'q> {
         .bind(&key.subject.0[..])
         .bind(i64::from(key.measure.code()))
         .bind(i64::from(key.assurance))
-        .bind(&key.mint.0[..])
+        .bind(columns::short(&key.mint))
 }
 
 fn bind_total_key<'q>(query: Query<'q>, key: &'q TotalKey) -> Query<'q> {
@@ -106,9 +112,9 @@ fn bind_settlement<'q>(
         .bind(&settlement.job.0[..])
         .bind(&settlement.provider.0[..])
         .bind(&settlement.client.0[..])
-        .bind(&settlement.model.0[..])
+        .bind(columns::short(&settlement.model))
         .bind(&settlement.mint.0[..])
-        .bind(&settlement.campaign.0[..])
+        .bind(columns::short(&settlement.campaign))
         .bind(i64::from(settlement.assurance))
         .bind(i64::from(settlement.milestone))
         .bind(settlement.work.to_be_bytes().to_vec())
@@ -131,7 +137,7 @@ impl Rows for SqliteRows {
         let origin = cursor.and_then(|cursor| cursor.origin);
         sqlx::query(
             "UPDATE meta SET program = ?, genesis = ?, slot = ?, chain_time = ?, origin_signature = ?, origin_slot = ?, \
-             transactions = ?, events = ?, dead_letters = ?, walk_due = ?, window_hour = ?",
+             transactions = ?, events = ?, dead_letters = ?, walk_due = ?, window_hour = ?, tables = ?",
         )
         .bind(meta.program.map(|program| program.0.to_vec()))
         .bind(meta.genesis.as_deref())
@@ -144,6 +150,7 @@ impl Rows for SqliteRows {
         .bind(signed(meta.dead_letters)?)
         .bind(meta.walk_due)
         .bind(meta.window_hour)
+        .bind(meta.tables)
         .execute(&mut *self.transaction)
         .await?;
         Ok(())
@@ -164,24 +171,6 @@ impl Rows for SqliteRows {
             noted += done.execute(&mut *self.transaction).await?.rows_affected();
         }
         Ok(noted + self.give(&new).await?)
-    }
-
-    async fn tally(&mut self) -> Result<Tally> {
-        let row = sqlx::query(
-            "SELECT (SELECT COUNT(entries) FROM tx) AS transactions, \
-             (SELECT COUNT(*) FROM event WHERE tx IN (SELECT id FROM tx)) AS events, \
-             (SELECT COUNT(*) FROM dead_letter) AS dead_letters, \
-             (SELECT COUNT(*) FROM tx WHERE entries > (SELECT COUNT(*) FROM event WHERE event.tx = tx.id) \
-              + (SELECT COUNT(*) FROM dead_letter WHERE dead_letter.signature = tx.signature)) AS incomplete",
-        )
-        .fetch_one(&mut *self.transaction)
-        .await?;
-        Ok(Tally {
-            transactions: columns::small(&row, "transactions")?,
-            events: columns::small(&row, "events")?,
-            dead_letters: columns::small(&row, "dead_letters")?,
-            incomplete: columns::small(&row, "incomplete")?,
-        })
     }
 
     async fn forget_incomplete(&mut self) -> Result<()> {
@@ -208,7 +197,7 @@ impl Rows for SqliteRows {
         for some in bulk::parts(events) {
             let values = bulk::values(6, some.len());
             let sql = format!(
-                "INSERT INTO event (tx, instruction, inner, slot, name, data) VALUES {values}"
+                "INSERT OR FAIL INTO event (tx, instruction, inner, slot, name, data) VALUES {values}"
             );
             let mut query = sqlx::query(&sql);
             for event in some {
@@ -293,20 +282,15 @@ impl Rows for SqliteRows {
             for key in some {
                 query = bind_score_key(query, key);
             }
-            for row in query.fetch_all(&mut *self.transaction).await? {
-                scores.push(columns::score(&row)?);
-            }
+            let row = query.fetch_one(&mut *self.transaction).await?;
+            scores.extend(columns::scores(&row)?);
         }
         Ok(scores)
     }
 
     async fn put_scores(&mut self, scores: &[(ScoreKey, u128)]) -> Result<()> {
         for some in bulk::parts(scores) {
-            let values = bulk::values(6, some.len());
-            let sql = format!(
-                "INSERT INTO score (bucket, provider, metric, assurance, mint, value) VALUES {values} \
-                 ON CONFLICT DO UPDATE SET value = excluded.value"
-            );
+            let sql = bulk::repeated(PUT_SCORE, some.len());
             let mut query = sqlx::query(&sql);
             for (key, value) in some {
                 query = bind_score_key(query, key).bind(value.to_be_bytes().to_vec());
@@ -348,11 +332,7 @@ impl Rows for SqliteRows {
 
     async fn put_totals(&mut self, totals: &[(TotalKey, Total)]) -> Result<()> {
         for some in bulk::parts(totals) {
-            let values = bulk::values(5, some.len());
-            let sql = format!(
-                "INSERT INTO total (category, assurance, mint, atoms, count) VALUES {values} \
-                 ON CONFLICT DO UPDATE SET atoms = excluded.atoms, count = excluded.count"
-            );
+            let sql = bulk::repeated(PUT_TOTAL, some.len());
             let mut query = sqlx::query(&sql);
             for (key, total) in some {
                 query = bind_total_key(query, key)
@@ -370,8 +350,7 @@ impl Rows for SqliteRows {
         for some in bulk::parts(steps) {
             let values = bulk::values(6, some.len());
             let sql = format!(
-                "INSERT INTO step (job, seq, tx, instruction, inner, submission) VALUES {values} \
-                 ON CONFLICT DO NOTHING"
+                "INSERT OR IGNORE INTO step (job, seq, tx, instruction, inner, submission) VALUES {values}"
             );
             let mut query = sqlx::query(&sql);
             for step in some {
@@ -394,9 +373,9 @@ impl Rows for SqliteRows {
         for some in bulk::parts(settlements) {
             let values = bulk::values(19, some.len());
             let sql = format!(
-                "INSERT INTO settlement (tx, instruction, inner, slot, at, job, provider, client, model, mint, campaign, \
+                "INSERT OR IGNORE INTO settlement (tx, instruction, inner, slot, at, job, provider, client, model, mint, campaign, \
                  assurance, milestone, work, price_atoms, fee_atoms, royalty_atoms, provider_atoms, reward_atoms) \
-                 VALUES {values} ON CONFLICT DO NOTHING"
+                 VALUES {values}"
             );
             let mut query = sqlx::query(&sql);
             for (id, settlement) in some {
@@ -414,7 +393,7 @@ impl Rows for SqliteRows {
         for some in bulk::parts(parties) {
             let values = bulk::values(6, some.len());
             let sql = format!(
-                "INSERT INTO party (party, concern, at, tx, instruction, inner) VALUES {values} ON CONFLICT DO NOTHING"
+                "INSERT OR IGNORE INTO party (party, concern, at, tx, instruction, inner) VALUES {values}"
             );
             let mut query = sqlx::query(&sql);
             for row in some {
@@ -445,6 +424,12 @@ impl Rows for SqliteRows {
             Projection::Party => "DELETE FROM party",
         };
         sqlx::query(sql).execute(&mut *self.transaction).await?;
+        Ok(())
+    }
+
+    async fn remake(&mut self) -> Result<()> {
+        let connection: &mut SqliteConnection = &mut self.transaction;
+        connection.execute(include_str!("projections.sql")).await?;
         Ok(())
     }
 

@@ -1,0 +1,229 @@
+//! Between values and columns.
+
+use {
+    crate::{
+        error::{IndexerError, Result},
+        project::{
+            Concern, EntityKey, EntityRow, Event, EventId, Measure, PartyRow, ScoreKey, Settlement,
+            Stated, Total, TotalKey, program::QuernEvent,
+        },
+        store::rows::{DeadLetter, Entity, Gap, StepRow, TimelineStep},
+    },
+    quern_api::{Key, Signature},
+    sqlx::{Row, postgres::PgRow},
+};
+
+pub(super) fn bytes<const N: usize>(row: &PgRow, column: &'static str) -> Result<[u8; N]> {
+    row.try_get::<&[u8], _>(column)?
+        .try_into()
+        .map_err(|_| IndexerError::Damaged(column))
+}
+
+fn maybe_bytes<const N: usize>(row: &PgRow, column: &'static str) -> Result<Option<[u8; N]>> {
+    let value: Option<&[u8]> = row.try_get(column)?;
+    value
+        .map(|value| value.try_into().map_err(|_| IndexerError::Damaged(column)))
+        .transpose()
+}
+
+pub(super) fn key(row: &PgRow, column: &'static str) -> Result<Key> {
+    bytes(row, column).map(Key)
+}
+
+pub(super) fn number(row: &PgRow, column: &'static str) -> Result<u64> {
+    bytes(row, column).map(u64::from_be_bytes)
+}
+
+pub(super) fn maybe_number(row: &PgRow, column: &'static str) -> Result<Option<u64>> {
+    Ok(maybe_bytes(row, column)?.map(u64::from_be_bytes))
+}
+
+pub(super) fn large(row: &PgRow, column: &'static str) -> Result<u128> {
+    bytes(row, column).map(u128::from_be_bytes)
+}
+
+pub(super) fn small<T: TryFrom<i64>>(row: &PgRow, column: &'static str) -> Result<T> {
+    T::try_from(row.try_get::<i64, _>(column)?).map_err(|_| IndexerError::Damaged(column))
+}
+
+pub(super) fn code<T: TryFrom<i16>>(row: &PgRow, column: &'static str) -> Result<T> {
+    T::try_from(row.try_get::<i16, _>(column)?).map_err(|_| IndexerError::Damaged(column))
+}
+
+/// A text that a stranger chose.
+pub(super) fn text(row: &PgRow, column: &'static str) -> Result<String> {
+    String::from_utf8(row.try_get(column)?).map_err(|_| IndexerError::Damaged(column))
+}
+
+fn measure(row: &PgRow) -> Result<Measure> {
+    Measure::from_code(code(row, "metric")?).ok_or(IndexerError::Damaged("metric"))
+}
+
+pub(super) fn event_id(row: &PgRow) -> Result<EventId> {
+    Ok(EventId {
+        signature: Signature(bytes(row, "signature")?),
+        instruction: small(row, "instruction")?,
+        inner: small(row, "inner_index")?,
+    })
+}
+
+pub(super) fn maybe_key(row: &PgRow, column: &'static str) -> Result<Option<Key>> {
+    Ok(maybe_bytes(row, column)?.map(Key))
+}
+
+pub(super) fn maybe_signature(row: &PgRow, column: &'static str) -> Result<Option<Signature>> {
+    Ok(maybe_bytes(row, column)?.map(Signature))
+}
+
+pub(super) fn event(row: &PgRow) -> Result<Event> {
+    let body = QuernEvent::decode(row.try_get("data")?).ok_or(IndexerError::Damaged("event"))?;
+    Ok(Event {
+        id: event_id(row)?,
+        slot: number(row, "slot")?,
+        body,
+    })
+}
+
+pub(super) fn entity_row(row: &PgRow) -> Result<EntityRow> {
+    let state = match (
+        maybe_number(row, "state_seq")?,
+        maybe_signature(row, "state_signature")?,
+    ) {
+        (Some(seq), Some(signature)) => {
+            let cause = EventId {
+                signature,
+                instruction: small(row, "state_instruction")?,
+                inner: small(row, "state_inner")?,
+            };
+            Some(Stated {
+                seq,
+                cause,
+                bytes: row.try_get("state_bytes")?,
+            })
+        }
+        _ => None,
+    };
+    let text = match maybe_number(row, "text_seq")? {
+        Some(seq) => Some((seq, text(row, "text")?)),
+        None => None,
+    };
+    Ok(EntityRow {
+        seq: number(row, "seq")?,
+        seen: number(row, "seen")?,
+        closed: row.try_get("closed")?,
+        slot: number(row, "slot")?,
+        cause: event_id(row)?,
+        state,
+        text,
+    })
+}
+
+pub(super) fn entity(row: &PgRow) -> Result<Entity> {
+    Ok(Entity {
+        address: key(row, "address")?,
+        row: entity_row(row)?,
+    })
+}
+
+pub(super) fn keyed_entity(row: &PgRow) -> Result<(EntityKey, EntityRow)> {
+    Ok(((code(row, "kind")?, key(row, "address")?), entity_row(row)?))
+}
+
+pub(super) fn gap(row: &PgRow) -> Result<Gap> {
+    Ok(Gap {
+        kind: code(row, "kind")?,
+        address: key(row, "address")?,
+        seq: number(row, "seq")?,
+        seen: number(row, "seen")?,
+    })
+}
+
+pub(super) fn score(row: &PgRow) -> Result<(ScoreKey, u128)> {
+    let key = ScoreKey {
+        measure: measure(row)?,
+        assurance: code(row, "assurance")?,
+        mint: key(row, "mint")?,
+        bucket: row.try_get("bucket")?,
+        subject: key(row, "provider")?,
+    };
+    Ok((key, large(row, "value")?))
+}
+
+pub(super) fn total(row: &PgRow) -> Result<(TotalKey, Total)> {
+    let category: &str = row.try_get("category")?;
+    let key = TotalKey {
+        category: category
+            .parse()
+            .map_err(|_| IndexerError::Damaged("category"))?,
+        assurance: code(row, "assurance")?,
+        mint: key(row, "mint")?,
+    };
+    let total = Total {
+        atoms: large(row, "atoms")?,
+        count: number(row, "count")?,
+    };
+    Ok((key, total))
+}
+
+pub(super) fn step(row: &PgRow) -> Result<StepRow> {
+    Ok(StepRow {
+        job: key(row, "job")?,
+        seq: number(row, "seq")?,
+        event: event_id(row)?,
+        is_submission: row.try_get("submission")?,
+    })
+}
+
+pub(super) fn timeline_step(row: &PgRow) -> Result<TimelineStep> {
+    Ok(TimelineStep {
+        seq: number(row, "step_seq")?,
+        event: event(row)?,
+    })
+}
+
+pub(super) fn maybe_text(row: &PgRow, column: &'static str) -> Result<Option<String>> {
+    let value: Option<Vec<u8>> = row.try_get(column)?;
+    let value = value.map(String::from_utf8).transpose();
+    value.map_err(|_| IndexerError::Damaged(column))
+}
+
+pub(super) fn party(row: &PgRow) -> Result<PartyRow> {
+    Ok(PartyRow {
+        party: key(row, "party")?,
+        concern: Concern::from_code(code(row, "concern")?)
+            .ok_or(IndexerError::Damaged("concern"))?,
+        at: row.try_get("at")?,
+        event: event_id(row)?,
+    })
+}
+
+pub(super) fn dead_letter(row: &PgRow) -> Result<DeadLetter> {
+    Ok(DeadLetter {
+        id: event_id(row)?,
+        slot: number(row, "slot")?,
+        reason: text(row, "reason")?,
+        data: row.try_get("data")?,
+    })
+}
+
+pub(super) fn settlement(row: &PgRow) -> Result<(EventId, Settlement)> {
+    let settlement = Settlement {
+        slot: number(row, "slot")?,
+        at: row.try_get("at")?,
+        job: key(row, "job")?,
+        provider: key(row, "provider")?,
+        client: key(row, "client")?,
+        model: key(row, "model")?,
+        mint: key(row, "mint")?,
+        campaign: key(row, "campaign")?,
+        assurance: code(row, "assurance")?,
+        milestone: code(row, "milestone")?,
+        work: number(row, "work")?,
+        price_atoms: number(row, "price_atoms")?,
+        fee_atoms: number(row, "fee_atoms")?,
+        royalty_atoms: number(row, "royalty_atoms")?,
+        provider_atoms: number(row, "provider_atoms")?,
+        reward_atoms: number(row, "reward_atoms")?,
+    };
+    Ok((event_id(row)?, settlement))
+}

@@ -1,0 +1,111 @@
+-- Everything that follows from the record, empty. A change here takes a higher TABLES in version.rs: the leader then makes these
+-- tables again and fills them from the events.
+
+DROP TABLE IF EXISTS entity, score, total, step, settlement, party;
+
+CREATE TABLE entity (
+    kind SMALLINT NOT NULL,
+    address BYTEA NOT NULL,
+    seq BYTEA NOT NULL,
+    seen BYTEA NOT NULL,
+    closed BOOLEAN NOT NULL,
+    slot BYTEA NOT NULL,
+    tx BIGINT NOT NULL,
+    instruction BIGINT NOT NULL,
+    inner_index BIGINT NOT NULL,
+    state_seq BYTEA,
+    state_tx BIGINT,
+    state_instruction BIGINT,
+    state_inner BIGINT,
+    state_bytes BYTEA,
+    text_seq BYTEA,
+    text BYTEA,
+    owner BYTEA NOT NULL,
+    state SMALLINT NOT NULL,
+    PRIMARY KEY (kind, address)
+);
+CREATE INDEX entity_owner ON entity (kind, owner, address);
+-- Jobs (kind 7) are listed by their last change. Other accounts have no place in these lists: each change would move them.
+CREATE INDEX entity_slot ON entity (slot, address) WHERE kind = 7;
+CREATE INDEX entity_state ON entity (state, slot, address) WHERE kind = 7;
+CREATE INDEX entity_gap ON entity (kind, address) WHERE seen <> seq;
+
+-- Buckets are hours, all time, and the last hours: windows, whose sums stand beside those over all time and are ranked by the
+-- same index. Hours come first in the key: those that leave a window lie together, and new ones are added at the end. Then
+-- comes the provider, so that all its numbers lie together: a milestone changes several of them, and a page shows them all.
+CREATE TABLE score (
+    bucket BIGINT NOT NULL,
+    -- The provider, model or client; zeroes for the network.
+    provider BYTEA NOT NULL,
+    -- What is counted, and of whom: providers, models, clients, the network.
+    metric SMALLINT NOT NULL,
+    assurance SMALLINT NOT NULL,
+    mint BYTEA NOT NULL,
+    value BYTEA NOT NULL,
+    PRIMARY KEY (bucket, provider, metric, assurance, mint)
+);
+-- All time and windows: the lowest numbers of buckets.
+CREATE INDEX score_rank ON score (bucket, metric, assurance, mint, value DESC, provider)
+    WHERE bucket < -9223372036854775800;
+-- What an hour that left them emptied.
+CREATE INDEX score_empty ON score (bucket)
+    WHERE bucket > -9223372036854775808 AND bucket < -9223372036854775800
+        AND value = '\x00000000000000000000000000000000'::BYTEA;
+
+CREATE TABLE total (
+    -- In the order of its bytes, whatever the language of the database.
+    category TEXT COLLATE "C" NOT NULL,
+    assurance SMALLINT NOT NULL,
+    mint BYTEA NOT NULL,
+    atoms BYTEA NOT NULL,
+    count BYTEA NOT NULL,
+    PRIMARY KEY (category, assurance, mint)
+);
+
+CREATE TABLE step (
+    job BYTEA NOT NULL,
+    seq BYTEA NOT NULL,
+    tx BIGINT NOT NULL,
+    instruction BIGINT NOT NULL,
+    inner_index BIGINT NOT NULL,
+    submission BOOLEAN NOT NULL,
+    PRIMARY KEY (job, seq, tx, instruction, inner_index)
+);
+-- A job's submissions are listed alone: among its steps may be any number of demands.
+CREATE INDEX step_submission ON step (job, seq, tx, instruction, inner_index) WHERE submission;
+
+CREATE TABLE settlement (
+    tx BIGINT NOT NULL,
+    instruction BIGINT NOT NULL,
+    inner_index BIGINT NOT NULL,
+    slot BYTEA NOT NULL,
+    at BIGINT NOT NULL,
+    job BYTEA NOT NULL,
+    provider BYTEA NOT NULL,
+    client BYTEA NOT NULL,
+    model BYTEA NOT NULL,
+    mint BYTEA NOT NULL,
+    campaign BYTEA NOT NULL,
+    assurance SMALLINT NOT NULL,
+    milestone SMALLINT NOT NULL,
+    work BYTEA NOT NULL,
+    price_atoms BYTEA NOT NULL,
+    fee_atoms BYTEA NOT NULL,
+    royalty_atoms BYTEA NOT NULL,
+    provider_atoms BYTEA NOT NULL,
+    reward_atoms BYTEA NOT NULL,
+    PRIMARY KEY (tx, instruction, inner_index)
+);
+CREATE INDEX settlement_provider ON settlement (provider, slot);
+CREATE INDEX settlement_job ON settlement (job);
+
+-- Whom an event concerns: whose money it moved (0), or whose part in a job it began (1).
+CREATE TABLE party (
+    party BYTEA NOT NULL,
+    concern SMALLINT NOT NULL,
+    at BIGINT NOT NULL,
+    tx BIGINT NOT NULL,
+    instruction BIGINT NOT NULL,
+    inner_index BIGINT NOT NULL,
+    PRIMARY KEY (party, concern, at, tx, instruction, inner_index)
+);

@@ -1,0 +1,117 @@
+-- Everything that follows from the record, empty. A change here takes a higher TABLES in version.rs: the next start then makes
+-- these tables again and fills them from the events.
+
+DROP TABLE IF EXISTS entity;
+DROP TABLE IF EXISTS score;
+DROP TABLE IF EXISTS total;
+DROP TABLE IF EXISTS step;
+DROP TABLE IF EXISTS settlement;
+DROP TABLE IF EXISTS party;
+
+CREATE TABLE entity (
+    kind INTEGER NOT NULL,
+    address BLOB NOT NULL,
+    seq BLOB NOT NULL,
+    seen BLOB NOT NULL,
+    closed INTEGER NOT NULL,
+    slot BLOB NOT NULL,
+    tx INTEGER NOT NULL,
+    instruction INTEGER NOT NULL,
+    inner INTEGER NOT NULL,
+    state_seq BLOB,
+    state_tx INTEGER,
+    state_instruction INTEGER,
+    state_inner INTEGER,
+    state_bytes BLOB,
+    text_seq BLOB,
+    text TEXT,
+    owner BLOB NOT NULL,
+    state INTEGER NOT NULL,
+    PRIMARY KEY (kind, address)
+);
+CREATE INDEX entity_owner ON entity (kind, owner, address);
+-- Jobs (kind 7) are listed by their last change. Other accounts have no place in these lists: each change would move them.
+CREATE INDEX entity_slot ON entity (slot, address) WHERE kind = 7;
+CREATE INDEX entity_state ON entity (state, slot, address) WHERE kind = 7;
+CREATE INDEX entity_gap ON entity (kind) WHERE seen <> seq;
+
+-- Buckets are hours, all time, and the last hours: windows, whose sums stand beside those over all time and are ranked by the
+-- same index. Hours come first in the key: those that leave a window lie together, and new ones are added at the end. Then
+-- comes the provider, so that all its numbers lie together: a milestone changes several of them, and a page shows them all.
+CREATE TABLE score (
+    bucket INTEGER NOT NULL,
+    -- The provider, model or client; zeroes for the network.
+    provider BLOB NOT NULL,
+    -- What is counted, and of whom: providers, models, clients, the network.
+    metric INTEGER NOT NULL,
+    assurance INTEGER NOT NULL,
+    -- Empty if the number is no amount.
+    mint BLOB NOT NULL,
+    value BLOB NOT NULL,
+    PRIMARY KEY (bucket, provider, metric, assurance, mint)
+) WITHOUT ROWID;
+-- All time and windows: the lowest numbers of buckets.
+CREATE INDEX score_rank ON score (bucket, metric, assurance, mint, value DESC, provider)
+    WHERE bucket < -9223372036854775800;
+-- What an hour that left them emptied.
+CREATE INDEX score_empty ON score (bucket)
+    WHERE bucket > -9223372036854775808 AND bucket < -9223372036854775800 AND value = x'00000000000000000000000000000000';
+
+CREATE TABLE total (
+    category TEXT NOT NULL,
+    assurance INTEGER NOT NULL,
+    mint BLOB NOT NULL,
+    atoms BLOB NOT NULL,
+    count BLOB NOT NULL,
+    PRIMARY KEY (category, assurance, mint)
+) WITHOUT ROWID;
+
+CREATE TABLE step (
+    job BLOB NOT NULL,
+    seq BLOB NOT NULL,
+    tx INTEGER NOT NULL,
+    instruction INTEGER NOT NULL,
+    inner INTEGER NOT NULL,
+    submission INTEGER NOT NULL,
+    PRIMARY KEY (job, seq, tx, instruction, inner)
+) WITHOUT ROWID;
+-- A job's submissions are listed alone: among its steps may be any number of demands.
+CREATE INDEX step_submission ON step (job, seq, tx, instruction, inner) WHERE submission;
+
+CREATE TABLE settlement (
+    tx INTEGER NOT NULL,
+    instruction INTEGER NOT NULL,
+    inner INTEGER NOT NULL,
+    slot BLOB NOT NULL,
+    at INTEGER NOT NULL,
+    job BLOB NOT NULL,
+    provider BLOB NOT NULL,
+    client BLOB NOT NULL,
+    -- Empty if there is none.
+    model BLOB NOT NULL,
+    mint BLOB NOT NULL,
+    -- Empty if there is none.
+    campaign BLOB NOT NULL,
+    assurance INTEGER NOT NULL,
+    milestone INTEGER NOT NULL,
+    work BLOB NOT NULL,
+    price_atoms BLOB NOT NULL,
+    fee_atoms BLOB NOT NULL,
+    royalty_atoms BLOB NOT NULL,
+    provider_atoms BLOB NOT NULL,
+    reward_atoms BLOB NOT NULL,
+    PRIMARY KEY (tx, instruction, inner)
+);
+CREATE INDEX settlement_provider ON settlement (provider, slot);
+CREATE INDEX settlement_job ON settlement (job);
+
+-- Whom an event concerns: whose money it moved (0), or whose part in a job it began (1).
+CREATE TABLE party (
+    party BLOB NOT NULL,
+    concern INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    tx INTEGER NOT NULL,
+    instruction INTEGER NOT NULL,
+    inner INTEGER NOT NULL,
+    PRIMARY KEY (party, concern, at, tx, instruction, inner)
+) WITHOUT ROWID;
