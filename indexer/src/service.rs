@@ -2,14 +2,17 @@
 
 use {
     crate::{
-        api::{self, ApiState},
+        api::{self, ApiState, Streams},
+        audit::Auditor,
         config::{Config, default_program},
         error::{IndexerError, Result},
         follow::Follower,
         health::Health,
-        server::{self, Gate, Limits},
-        source::{Endpoint, FileSource, RpcOptions, RpcSource, Source},
+        metrics::Metrics,
+        server::{self, Gate, Limits, Shares},
+        source::{Accounts, Endpoint, FileSource, RpcOptions, RpcSource, Source},
         store::Store,
+        web,
     },
     quern_api::Key,
     quern_client::config::is_local,
@@ -29,6 +32,7 @@ pub struct Indexer {
     health: Health,
     stop: watch::Sender<bool>,
     follower: JoinHandle<Result<()>>,
+    auditor: Option<JoinHandle<()>>,
     server: JoinHandle<()>,
 }
 
@@ -56,8 +60,17 @@ impl Indexer {
                 tracing::warn!(%loss, "rows were lost; the history is walked again");
             }
         }
-        let source = open_source(config.recording.as_deref(), &config.program_id, node).await?;
+        let (source, accounts) =
+            open_source(config.recording.as_deref(), &config.program_id, node).await?;
         let health = Health::default();
+        let auditor = accounts
+            .filter(|_| config.audit_secs > 0)
+            .map(|accounts| Auditor {
+                accounts,
+                store: Arc::clone(&store),
+                health: health.clone(),
+                every: Duration::from_secs(config.audit_secs),
+            });
         let (stop, stopped) = watch::channel(false);
         let follower = Follower {
             source,
@@ -71,13 +84,23 @@ impl Indexer {
             health: health.clone(),
             program: config.program_id,
             most_lag_slots: config.most_lag_slots,
+            metrics: Metrics::default(),
+            streams: Streams::new(stopped.clone()),
         };
         let follower = tokio::spawn({
             let stopped = stopped.clone();
             async move { follower.run(stopped).await }
         });
-        let gate = Gate::new(limits(&config));
-        let server = tokio::spawn(server::serve(listener, api::router(state), gate, stopped));
+        let auditor = auditor.map(|auditor| {
+            let stopped = stopped.clone();
+            tokio::spawn(async move { auditor.run(stopped).await })
+        });
+        let bounds = (
+            Gate::new(limits(&config)),
+            Shares::new(config.max_requests_per_second),
+        );
+        let router = web::router(api::router(state), config.site());
+        let server = tokio::spawn(server::serve(listener, router, bounds, stopped));
         tracing::info!(%address, store = config.store, program = %config.program_id, "indexer started");
         Ok(Self {
             address,
@@ -85,6 +108,7 @@ impl Indexer {
             health,
             stop,
             follower,
+            auditor,
             server,
         })
     }
@@ -136,6 +160,9 @@ impl Indexer {
         } else {
             (&mut self.follower).await?
         };
+        if let Some(auditor) = self.auditor.take() {
+            auditor.await?;
+        }
         let served = if self.server.is_finished() {
             Ok(())
         } else {
@@ -185,18 +212,22 @@ fn limits(config: &Config) -> Limits {
     limits
 }
 
+/// Where transactions come from, and what the chain holds: a recording holds no accounts.
 async fn open_source(
     recording: Option<&Path>,
     program: &Key,
     node: RpcOptions,
-) -> Result<Arc<dyn Source>> {
+) -> Result<(Arc<dyn Source>, Option<Arc<dyn Accounts>>)> {
     Ok(match recording {
         Some(path) => {
             let (path, program) = (path.to_owned(), *program);
             let open = move || FileSource::open(&path, &program);
-            Arc::new(tokio::task::spawn_blocking(open).await??)
+            (Arc::new(tokio::task::spawn_blocking(open).await??), None)
         }
-        None => Arc::new(RpcSource::new(node)),
+        None => {
+            let source = Arc::new(RpcSource::new(node));
+            (Arc::clone(&source) as _, Some(source as _))
+        }
     })
 }
 

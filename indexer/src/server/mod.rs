@@ -2,11 +2,19 @@
 //! that only hold connections keep nobody out.
 
 mod gate;
+mod share;
 
-pub use gate::{Gate, Leave, Limits, Place, Work};
+pub use {
+    gate::{Gate, Leave, Limits, Place, Work},
+    share::Shares,
+};
 
 use {
-    axum::Router,
+    crate::api::ApiError,
+    axum::{
+        Router,
+        response::{IntoResponse, Response},
+    },
     hyper::{
         server::conn::http1,
         service::{Service, service_fn},
@@ -15,7 +23,12 @@ use {
         rt::{TokioIo, TokioTimer},
         service::TowerToHyperService,
     },
-    std::{pin::pin, sync::Arc, time::Duration},
+    std::{
+        net::IpAddr,
+        pin::pin,
+        sync::{Arc, Mutex, PoisonError},
+        time::Duration,
+    },
     tokio::{
         net::{TcpListener, TcpStream},
         sync::watch,
@@ -36,11 +49,15 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// What a client gets while requests of others are in work on every place.
 const BUSY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 5\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
 
+/// Stands among the extensions of a response whose body goes on for long: its connection may live until this ends.
+#[derive(Clone, Debug)]
+pub struct Lasting(pub watch::Receiver<()>);
+
 /// Serves until told to stop; open requests are answered then.
 pub async fn serve(
     listener: TcpListener,
     router: Router,
-    gate: Gate,
+    (gate, shares): (Gate, Shares),
     stopped: watch::Receiver<bool>,
 ) {
     let mut open = JoinSet::new();
@@ -52,7 +69,8 @@ pub async fn serve(
             accepted = listener.accept() => match accepted {
                 Ok((stream, client)) => match gate.enter(client.ip()).await {
                     Some((place, leave)) => {
-                        let attended = attend(stream, router.clone(), place, stopped.clone());
+                        let share = (shares.clone(), client.ip());
+                        let attended = attend(stream, router.clone(), place, share, stopped.clone());
                         open.spawn(async {
                             tokio::select! {
                                 () = attended => {}
@@ -82,17 +100,27 @@ async fn attend(
     stream: TcpStream,
     router: Router,
     place: Place,
+    (shares, client): (Shares, IpAddr),
     mut stopped: watch::Receiver<bool>,
 ) {
     // Declared before the connection, so that its descriptor is closed when the place is free.
     let place = Arc::new(place);
     let pages = TowerToHyperService::new(router);
+    let lasting = Mutex::new(None);
     let service = service_fn(|request| {
         let work = place.work();
-        let answer = pages.call(request);
+        let answer = shares.take(client).map(|()| pages.call(request));
+        let lasting = &lasting;
         async move {
-            let answer = answer.await;
+            let answer = match answer {
+                Ok(answer) => answer.await,
+                Err(wait) => Ok(refused(wait)),
+            };
             drop(work);
+            if let Ok(answer) = &answer {
+                let found = answer.extensions().get::<Lasting>().cloned();
+                *lasting.lock().unwrap_or_else(PoisonError::into_inner) = found;
+            }
             answer
         }
     });
@@ -106,10 +134,32 @@ async fn attend(
         // Clients break off at any time; nothing follows from it.
         _ = connection.as_mut() => return,
         () = told_to_stop(&mut stopped) => {}
-        () = tokio::time::sleep(CONNECTION_LIFE) => {}
+        () = end_of_life(&lasting) => {}
     }
     connection.as_mut().graceful_shutdown();
     let _ = tokio::time::timeout(CLOSE_TIMEOUT, connection).await;
+}
+
+/// Completes when a connection is old, and what it still sends is over.
+async fn end_of_life(lasting: &Mutex<Option<Lasting>>) {
+    tokio::time::sleep(CONNECTION_LIFE).await;
+    let found = lasting
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .take();
+    if let Some(Lasting(mut ended)) = found {
+        // Nothing is ever sent; the sender goes when the body is over.
+        while ended.changed().await.is_ok() {}
+    }
+}
+
+/// What a client gets that asks more than its share.
+fn refused(wait: Duration) -> Response {
+    let secs = u32::try_from(wait.as_secs())
+        .unwrap_or(u32::MAX)
+        .saturating_add(1);
+    let detail = format!("too many requests from your address; go on in {secs} s");
+    ApiError::too_many_requests(detail, secs).into_response()
 }
 
 /// Says that there is no place, if the client can be told at once.
@@ -164,7 +214,8 @@ mod tests {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             let address = listener.local_addr().unwrap();
             let (stop, stopped) = watch::channel(false);
-            tokio::spawn(serve(listener, router, gate, stopped));
+            let shares = Shares::new(std::num::NonZeroU32::MAX);
+            tokio::spawn(serve(listener, router, (gate, shares), stopped));
             Self {
                 address,
                 working,

@@ -2,7 +2,7 @@
 
 use {
     super::{
-        SqliteRows, bulk,
+        SqliteRows, audit, bulk,
         columns::{self, SCORES},
         numbers::numbers_sql,
     },
@@ -12,9 +12,10 @@ use {
             EntityKey, EntityRow, Event, EventId, ScoreKey, Settlement, program::EntityKind,
             window_bucket,
         },
+        store::AuditRow,
         store::rows::{
-            BoardQuery, Cursor, Entity, Gap, Holes, JobsQuery, Meta, Origin, Projected, Projection,
-            Queries, StepEnd, Steps, TimelineStep,
+            BoardQuery, Cursor, Entity, Gap, Holes, JobsQuery, Meta, Origin, PartyQuery, Projected,
+            Projection, Queries, StepEnd, Steps, TimelineStep,
         },
     },
     async_trait::async_trait,
@@ -140,6 +141,45 @@ const LAST_STEP: &str = concat!(
     "WHERE step.job = ? ORDER BY step.seq DESC, tx.signature DESC LIMIT 1"
 );
 
+/// A page of a kind's accounts, by their addresses.
+const ACCOUNTS: &str = concat!(
+    "SELECT ",
+    entity_columns!(),
+    " FROM entity",
+    entity_joins!(),
+    "WHERE kind = ?1 AND address > ?2 ORDER BY address LIMIT ?3"
+);
+
+/// One number by the hour: each hour is looked up, for those of others lie between.
+const HOURS_OF: &str = "WITH RECURSIVE hour (bucket) AS \
+    (SELECT ?1 WHERE ?1 <= ?2 UNION ALL SELECT bucket + 1 FROM hour WHERE bucket < ?2) \
+    SELECT score.bucket, score.value FROM hour CROSS JOIN score ON score.bucket = hour.bucket AND score.metric = ?3 \
+    AND score.assurance = ?4 AND score.mint = ?5 AND score.provider = ?6 ORDER BY score.bucket";
+
+/// A page of a party's events, by time, in the order of the index.
+macro_rules! party_events_sql {
+    ($behind:literal, $order:literal) => {
+        concat!(
+            "SELECT event.*, signature FROM party CROSS JOIN tx ON tx.id = party.tx CROSS JOIN event \
+             ON event.tx = party.tx AND event.instruction = party.instruction AND event.inner = party.inner \
+             WHERE party.party = ?1 AND party.concern = ?2 AND party.at >= ?3 AND party.at <= ?4 \
+             AND (party.at, party.tx, party.instruction, party.inner) ",
+            $behind,
+            " (?5, ?6, ?7, ?8) ORDER BY party.at ",
+            $order,
+            ", party.tx ",
+            $order,
+            ", party.instruction ",
+            $order,
+            ", party.inner ",
+            $order,
+            " LIMIT ?9"
+        )
+    };
+}
+const OLDEST_FIRST: &str = party_events_sql!(">", "ASC");
+const NEWEST_FIRST: &str = party_events_sql!("<", "DESC");
+
 /// A page of jobs, by their last change. The kind stands in the text as in the indexes: only then they serve.
 const JOBS: &str = concat!(
     "SELECT ",
@@ -201,6 +241,10 @@ fn scan_sql(projection: Projection) -> &'static str {
             "SELECT settlement.*, signature FROM settlement CROSS JOIN tx ON tx.id = settlement.tx \
              ORDER BY signature, instruction, inner"
         }
+        Projection::Party => {
+            "SELECT party.*, signature FROM party CROSS JOIN tx ON tx.id = party.tx \
+             ORDER BY party, concern, at, signature, instruction, inner"
+        }
     }
 }
 
@@ -223,6 +267,7 @@ fn projected(projection: Projection, row: &SqliteRow) -> Result<Projected> {
             let (id, settlement) = columns::settlement(row)?;
             Projected::Settlement(id, settlement)
         }
+        Projection::Party => Projected::Party(columns::party(row)?),
     })
 }
 
@@ -343,6 +388,16 @@ impl Queries for SqliteRows {
         all(&found, columns::event)
     }
 
+    async fn last_event(&mut self) -> Result<Option<EventId>> {
+        let found = sqlx::query(
+            "SELECT instruction, inner, signature FROM event CROSS JOIN tx ON tx.id = event.tx \
+             ORDER BY event.tx DESC, instruction DESC, inner DESC LIMIT 1",
+        )
+        .fetch_optional(&mut *self.transaction)
+        .await?;
+        found.as_ref().map(columns::event_id).transpose()
+    }
+
     fn scan(&mut self, projection: Projection) -> BoxStream<'_, Result<Projected>> {
         sqlx::query(scan_sql(projection))
             .fetch(&mut *self.transaction)
@@ -355,6 +410,21 @@ impl Queries for SqliteRows {
             .bind(i64::from(kind))
             .fetch(&mut *self.transaction)
             .map(|row| Ok(row?.try_get("state_bytes")?))
+            .boxed()
+    }
+
+    fn live(&mut self, kind: u8) -> BoxStream<'_, Result<Entity>> {
+        const SQL: &str = concat!(
+            "SELECT ",
+            entity_columns!(),
+            " FROM entity",
+            entity_joins!(),
+            "WHERE kind = ? AND NOT closed ORDER BY address"
+        );
+        sqlx::query(SQL)
+            .bind(i64::from(kind))
+            .fetch(&mut *self.transaction)
+            .map(|row| columns::entity(&row?))
             .boxed()
     }
 
@@ -431,6 +501,16 @@ impl Queries for SqliteRows {
         all(&found, columns::entity)
     }
 
+    async fn accounts(&mut self, kind: u8, after: Option<&Key>, limit: u32) -> Result<Vec<Entity>> {
+        let found = sqlx::query(ACCOUNTS)
+            .bind(i64::from(kind))
+            .bind(after.map_or(&[][..], |address| &address.0[..]))
+            .bind(limit)
+            .fetch_all(&mut *self.transaction)
+            .await?;
+        all(&found, columns::entity)
+    }
+
     async fn gaps(&mut self, limit: u32) -> Result<(u64, Vec<Gap>)> {
         let row = sqlx::query("SELECT COUNT(*) AS gaps FROM entity WHERE seen <> seq")
             .fetch_one(&mut *self.transaction)
@@ -447,7 +527,7 @@ impl Queries for SqliteRows {
     async fn ranked(&mut self, query: &BoardQuery) -> Result<Vec<(u128, Key)>> {
         let (value, provider) = query.after.unwrap_or((u128::MAX, Key::NONE));
         let found = sqlx::query(RANKED)
-            .bind(query.metric as i64)
+            .bind(i64::from(query.measure.code()))
             .bind(i64::from(query.assurance))
             .bind(columns::short(&query.mint))
             .bind(&value.to_be_bytes()[..])
@@ -475,24 +555,72 @@ impl Queries for SqliteRows {
 
     async fn scores_of(
         &mut self,
-        providers: &[Key],
+        subjects: &[Key],
         bucket: i64,
         assurance: Option<u8>,
     ) -> Result<Vec<(ScoreKey, u128)>> {
         let mut scores = Vec::new();
-        for some in providers.chunks(VALUES_BOUND) {
+        for some in subjects.chunks(VALUES_BOUND) {
             let sql = scores_of_sql(some.len());
             let mut query = sqlx::query(&sql)
                 .bind(bucket)
                 .bind(assurance.unwrap_or(0))
                 .bind(assurance.unwrap_or(u8::MAX));
-            for provider in some {
-                query = query.bind(&provider.0[..]);
+            for subject in some {
+                query = query.bind(&subject.0[..]);
             }
             let row = query.fetch_one(&mut *self.transaction).await?;
             scores.extend(columns::scores(&row)?);
         }
         Ok(scores)
+    }
+
+    async fn hours_of(
+        &mut self,
+        key: &ScoreKey,
+        first: i64,
+        last: i64,
+    ) -> Result<Vec<(i64, u128)>> {
+        let found = sqlx::query(HOURS_OF)
+            .bind(first)
+            .bind(last)
+            .bind(i64::from(key.measure.code()))
+            .bind(i64::from(key.assurance))
+            .bind(columns::short(&key.mint))
+            .bind(&key.subject.0[..])
+            .fetch_all(&mut *self.transaction)
+            .await?;
+        all(&found, |row| {
+            Ok((row.try_get("bucket")?, columns::large(row, "value")?))
+        })
+    }
+
+    async fn party_events(&mut self, query: &PartyQuery) -> Result<Vec<Event>> {
+        let (sql, start) = match query.newest_first {
+            true => (NEWEST_FIRST, (i64::MAX, i64::MAX)),
+            false => (OLDEST_FIRST, (i64::MIN, i64::MIN)),
+        };
+        let (at, number) = match &query.after {
+            Some((at, id)) => {
+                self.learn([&id.signature]).await?;
+                (*at, self.numbers.of(&id.signature)?)
+            }
+            None => start,
+        };
+        let after = query.after.as_ref();
+        let found = sqlx::query(sql)
+            .bind(&query.party.0[..])
+            .bind(query.concern as i64)
+            .bind(query.from)
+            .bind(query.to)
+            .bind(at)
+            .bind(number)
+            .bind(after.map_or(0, |(_, id)| id.instruction))
+            .bind(after.map_or(0, |(_, id)| id.inner))
+            .bind(query.limit)
+            .fetch_all(&mut *self.transaction)
+            .await?;
+        all(&found, columns::event)
     }
 
     async fn settlements_of(
@@ -572,6 +700,10 @@ impl Queries for SqliteRows {
             &found.fetch_all(&mut *self.transaction).await?,
             columns::entity,
         )
+    }
+
+    async fn audit(&mut self) -> Result<Option<AuditRow>> {
+        audit::last(&mut self.transaction).await
     }
 }
 
@@ -678,6 +810,15 @@ mod tests {
             (SUBMISSIONS, "step_submission (job=? AND seq>?)"),
             (LAST_STEP, "step USING PRIMARY KEY (job=?)"),
             (OWNED, "entity_owner (kind=? AND owner=? AND address>?)"),
+            (ACCOUNTS, "(kind=? AND address>?)"),
+            (
+                OLDEST_FIRST,
+                "party USING PRIMARY KEY (party=? AND concern=?",
+            ),
+            (
+                NEWEST_FIRST,
+                "party USING PRIMARY KEY (party=? AND concern=?",
+            ),
         ] {
             let plan = plan(&engine, sql).await;
             // Only steps with one counter are sorted.

@@ -1,10 +1,13 @@
 //! Changes.
 
 use {
-    super::{SqliteRows, bulk, columns, numbers::Numbers, read},
+    super::{SqliteRows, audit, bulk, columns, numbers::Numbers, read},
     crate::{
         error::{IndexerError, Result},
-        project::{EntityKey, EntityRow, Event, EventId, ScoreKey, Settlement, Total, TotalKey},
+        project::{
+            EntityKey, EntityRow, Event, EventId, PartyRow, ScoreKey, Settlement, Total, TotalKey,
+        },
+        store::AuditRow,
         store::rows::{DeadLetter, Meta, Projection, Rows, StepRow, Tally},
     },
     async_trait::async_trait,
@@ -81,8 +84,8 @@ fn bind_entity<'q>(
 fn bind_score_key<'q>(query: Query<'q>, key: &'q ScoreKey) -> Query<'q> {
     query
         .bind(key.bucket)
-        .bind(&key.provider.0[..])
-        .bind(key.metric as i64)
+        .bind(&key.subject.0[..])
+        .bind(i64::from(key.measure.code()))
         .bind(i64::from(key.assurance))
         .bind(columns::short(&key.mint))
 }
@@ -401,6 +404,33 @@ impl Rows for SqliteRows {
         Ok(())
     }
 
+    async fn insert_parties(&mut self, parties: &[PartyRow]) -> Result<()> {
+        self.learn(parties.iter().map(|row| &row.event.signature))
+            .await?;
+        for some in bulk::parts(parties) {
+            let values = bulk::values(6, some.len());
+            let sql = format!(
+                "INSERT OR IGNORE INTO party (party, concern, at, tx, instruction, inner) VALUES {values}"
+            );
+            let mut query = sqlx::query(&sql);
+            for row in some {
+                query = query
+                    .bind(&row.party.0[..])
+                    .bind(row.concern as i64)
+                    .bind(row.at)
+                    .bind(self.numbers.of(&row.event.signature)?)
+                    .bind(row.event.instruction)
+                    .bind(row.event.inner);
+            }
+            query.execute(&mut *self.transaction).await?;
+        }
+        Ok(())
+    }
+
+    async fn put_audit(&mut self, found: &AuditRow) -> Result<()> {
+        audit::replace(&mut self.transaction, found).await
+    }
+
     async fn clear(&mut self, projection: Projection) -> Result<()> {
         let sql = match projection {
             Projection::Entity => "DELETE FROM entity",
@@ -408,6 +438,7 @@ impl Rows for SqliteRows {
             Projection::Total => "DELETE FROM total",
             Projection::Step => "DELETE FROM step",
             Projection::Settlement => "DELETE FROM settlement",
+            Projection::Party => "DELETE FROM party",
         };
         sqlx::query(sql).execute(&mut *self.transaction).await?;
         Ok(())

@@ -94,7 +94,9 @@ CREATE INDEX entity_gap ON entity (kind) WHERE seen <> seq;
 -- comes the provider, so that all its numbers lie together: a milestone changes several of them, and a page shows them all.
 CREATE TABLE score (
     bucket INTEGER NOT NULL,
+    -- The provider, model or client; zeroes for the network.
     provider BLOB NOT NULL,
+    -- What is counted, and of whom: providers, models, clients, the network.
     metric INTEGER NOT NULL,
     assurance INTEGER NOT NULL,
     -- Empty if the number is no amount.
@@ -156,3 +158,14 @@ CREATE TABLE settlement (
 );
 CREATE INDEX settlement_provider ON settlement (provider, slot);
 CREATE INDEX settlement_job ON settlement (job);
+
+-- Whom an event concerns: whose money it moved (0), or whose part in a job it began (1).
+CREATE TABLE party (
+    party BLOB NOT NULL,
+    concern INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    tx INTEGER NOT NULL,
+    instruction INTEGER NOT NULL,
+    inner INTEGER NOT NULL,
+    PRIMARY KEY (party, concern, at, tx, instruction, inner)
+) WITHOUT ROWID;
