@@ -11,11 +11,7 @@ use {
     backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder},
     futures::StreamExt,
     quern_api::{Key, Signature},
-    std::{
-        collections::{BTreeSet, HashSet},
-        sync::Arc,
-        time::Duration,
-    },
+    std::{collections::BTreeSet, sync::Arc, time::Duration},
     tokio::{
         sync::{mpsc, watch},
         task::JoinSet,
@@ -290,19 +286,18 @@ impl Follower {
         Ok(())
     }
 
-    /// Those of these transactions that were not read yet, each once. A walk through the whole history has millions of items: they
-    /// are looked up piece by piece.
-    async fn unknown(&self, items: Vec<Item>) -> Result<Vec<Item>> {
-        let mut unknown = Vec::new();
-        let mut seen = HashSet::new();
+    /// Those of these transactions that were not read yet; one that is listed twice is taken once, or twice if far apart, which does no
+    /// harm. A walk through the whole history has millions of items: they are looked up piece by piece and never copied.
+    async fn unknown(&self, mut items: Vec<Item>) -> Result<Vec<Item>> {
+        let mut is_new = Vec::with_capacity(items.len());
         for piece in items.chunks(BATCH_TRANSACTIONS) {
             let signatures: Vec<Signature> = piece.iter().map(|item| item.signature).collect();
-            let known = self.store.known(&signatures).await?;
-            let is_new =
-                |item: &&Item| !known.contains(&item.signature) && seen.insert(item.signature);
-            unknown.extend(piece.iter().filter(is_new));
+            let mut seen = self.store.known(&signatures).await?;
+            is_new.extend(signatures.iter().map(|signature| seen.insert(*signature)));
         }
-        Ok(unknown)
+        let mut is_new = is_new.into_iter();
+        items.retain(|_| is_new.next().unwrap_or(true));
+        Ok(items)
     }
 
     /// Reads these transactions and sends them on in full batches; gives back the rest and the latest time in any of them.

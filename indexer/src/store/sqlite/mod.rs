@@ -226,8 +226,16 @@ mod tests {
 
     use {
         super::*,
-        crate::store::{Batch, Cursor, Store},
+        crate::{
+            project::{
+                EntityRow, EventId,
+                program::{Change, EntityKind, Provider},
+            },
+            store::{Batch, Cursor, Store},
+        },
+        bytemuck::Zeroable,
         quern_api::Signature,
+        quern_client::Pubkey,
         std::sync::{
             Arc,
             atomic::{AtomicBool, Ordering},
@@ -302,6 +310,43 @@ mod tests {
                 .await
                 .unwrap();
             sqlx::query("ROLLBACK").execute(&mut other).await.unwrap();
+        }
+    }
+
+    /// What is written of an account whose owner stays leaves the index of owners alone.
+    #[tokio::test]
+    async fn an_account_that_gets_another_owner_is_found_by_it_alone() {
+        let folder = TempDir::new().unwrap();
+        let engine = Sqlite::open(&folder.path().join("db")).await.unwrap();
+        let kind = EntityKind::Provider as u8;
+        let key = (kind, Key([1; 32]));
+        let cause = EventId {
+            signature: Signature([2; 64]),
+            instruction: 0,
+            inner: 0,
+        };
+        for (seq, owner) in [(1, 5), (2, 5), (3, 6)] {
+            let mut account = Provider::zeroed();
+            account.owner = Pubkey::new_from_array([owner; 32]);
+            let change = Change {
+                kind,
+                address: Pubkey::new_from_array([1; 32]),
+                seq,
+                after: bytemuck::bytes_of(&account).to_vec(),
+            };
+            let row = EntityRow::of(&change, cause, seq, None);
+            let mut rows = engine.write().await.unwrap();
+            let read = (cause.signature, 1, 1);
+            rows.insert_transactions(&[read]).await.unwrap();
+            rows.entities(&[key]).await.unwrap();
+            rows.put_entities(&[(key, row)]).await.unwrap();
+            for other in [5, 6] {
+                let found = rows.entities_of(kind, &[Key([other; 32])]).await.unwrap();
+                let found: Vec<u64> = found.iter().map(|entity| entity.row.seq).collect();
+                let wanted: &[u64] = if other == owner { &[seq] } else { &[] };
+                assert_eq!(found, wanted, "owner {other} after change {seq}");
+            }
+            rows.commit().await.unwrap();
         }
     }
 }
