@@ -82,7 +82,7 @@ impl Config {
             most_lag_slots: 150,
             max_connections: 512,
             max_connections_per_address: 64,
-            // Whoever runs it for itself asks as much as it likes.
+            // Its owner is its only client.
             max_requests_per_second: NonZeroU32::MAX,
             explorer: None,
             mint_names: Vec::new(),

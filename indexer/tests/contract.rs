@@ -18,30 +18,31 @@ use {
 /// Random queries of each page, besides each value of each parameter alone.
 const RANDOM_QUERIES: usize = 25;
 
-/// The document with every object closed: a field that it does not name is an error.
+/// The document with every object closed: a field that it does not name is an error. What is only a part of another schema stays
+/// open, for there the whole is closed.
 fn closed(document: &Value) -> Value {
     let mut document = document.clone();
-    let mut parts = BTreeSet::new();
-    parts_of_others(&document["components"]["schemas"], &mut parts);
-    let schemas = document["components"]["schemas"].as_object_mut().unwrap();
-    for (name, schema) in schemas {
-        let is_open = schema["additionalProperties"].is_object() || schema["allOf"].is_array();
-        if schema["properties"].is_object() && !is_open && !parts.contains(name) {
-            schema["additionalProperties"] = json!(false);
-        }
-    }
+    close(&mut document["components"]["schemas"]);
     document
 }
 
-/// Schemas that are only a part of another one.
-fn parts_of_others(value: &Value, parts: &mut BTreeSet<String>) {
-    if let Some(all) = value["allOf"].as_array() {
-        let names = all.iter().filter_map(|one| one["$ref"].as_str());
-        parts.extend(names.filter_map(|name| Some(name.rsplit('/').next()?.to_owned())));
-    }
+fn close(value: &mut Value) {
     match value {
-        Value::Object(fields) => fields.values().for_each(|one| parts_of_others(one, parts)),
-        Value::Array(all) => all.iter().for_each(|one| parts_of_others(one, parts)),
+        Value::Object(fields) => {
+            if fields.contains_key("$ref") {
+                fields.insert("unevaluatedProperties".to_owned(), json!(false));
+            }
+            for (name, inner) in fields {
+                match (name.as_str(), inner) {
+                    ("allOf", Value::Array(parts)) => {
+                        let parts = parts.iter_mut();
+                        parts.filter(|part| part["$ref"].is_null()).for_each(close);
+                    }
+                    (_, inner) => close(inner),
+                }
+            }
+        }
+        Value::Array(all) => all.iter_mut().for_each(close),
         _ => {}
     }
 }

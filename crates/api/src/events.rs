@@ -29,7 +29,7 @@ requests! {
 pub struct EventList {
     /// The events.
     pub events: Vec<EventItem>,
-    /// Where to go on, if there is more now: the `id` of the last one. Whoever follows takes that `id` anyway.
+    /// Where to go on, if there is more now: the `id` of the last one. To follow, take that `id` anyway.
     pub next_cursor: Option<String>,
 }
 

@@ -6,7 +6,7 @@ use {
         past::Past,
         support::{Forgery, reply},
     },
-    quern_api::{Assurance, Boards, BoardsRequest, Metric, Window},
+    quern_api::{Assurance, Boards, BoardsRequest, Ranked, Window},
     quern_indexer::{Config, Indexer},
     std::{
         path::Path,
@@ -45,7 +45,7 @@ pub async fn measure(folder: &Path, requests: usize) {
 /// One request for each metric, assurance level and mint that has rows.
 async fn of_each_kind(page: &str) -> Vec<String> {
     let mut kinds = Vec::new();
-    for metric in Metric::ALL {
+    for metric in Ranked::Providers.metrics() {
         for level in Assurance::ALL {
             let url = format!("{page}&metric={metric}&assurance={level}");
             let boards: Boards = reqwest::get(&url).await.unwrap().json().await.unwrap();

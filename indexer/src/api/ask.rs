@@ -1,13 +1,16 @@
 //! What a request asks for, read and checked before any work is done.
 
 use {
-    super::{ApiError, ApiState, params::Params},
+    super::{
+        ApiError, ApiState,
+        params::{Params, address},
+    },
     crate::store::Snapshot,
     axum::{
         extract::{FromRequestParts, RawPathParams},
         http::{HeaderMap, header, request::Parts},
     },
-    quern_api::Request,
+    quern_api::{Key, Request},
     std::marker::PhantomData,
 };
 
@@ -102,6 +105,11 @@ impl<S: Send + Sync> FromRequestParts<S> for Place {
 }
 
 impl Place {
+    /// The address in the path.
+    pub(super) fn address(&self) -> Result<Key, ApiError> {
+        address("address", self.text("address"))
+    }
+
     /// The text of a part.
     pub(super) fn text(&self, name: &str) -> &str {
         let found = self.0.iter().find(|(known, _)| *known == name);

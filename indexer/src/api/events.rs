@@ -5,7 +5,7 @@ use {
         ApiState,
         ask::Ask,
         event_id,
-        jobs::cut,
+        page::cut,
         reply::Answer,
         table::{Table, row},
     },

@@ -4,6 +4,7 @@ use {
     super::{
         ApiError, ApiState,
         ask::{Ask, Place},
+        page::cut,
         params::bad_cursor,
         parties::{PartyPage, read_party_end},
         reply::Answer,
@@ -60,14 +61,6 @@ pub(super) async fn job(State(api): State<ApiState>, place: Place, ask: Ask<JobR
         ..page
     };
     Ok(api.reply(&snapshot, page))
-}
-
-/// Cuts a list that was read one row too far; its last row then, if there is more.
-pub(super) fn cut<T>(rows: &mut Vec<T>, limit: u32) -> Option<&T> {
-    let size = usize::try_from(limit).unwrap_or(usize::MAX);
-    let is_cut = rows.len() > size;
-    rows.truncate(size);
-    rows.last().filter(|_| is_cut)
 }
 
 fn write_step(last: &TimelineStep) -> String {

@@ -27,7 +27,7 @@ use {
     serde_json::Value,
 };
 
-/// Events of one table at most; whoever has more asks for shorter times.
+/// Events of one table at most; for more there are shorter times.
 const MOST_EVENTS: usize = 100_000;
 
 fn times(params: &Params) -> Result<(i64, i64), ApiError> {

@@ -15,6 +15,7 @@ mod json;
 mod leaderboard;
 mod ledger;
 mod openapi;
+mod page;
 mod params;
 mod parties;
 mod providers;
@@ -29,7 +30,11 @@ mod table;
 mod totals;
 mod watched;
 
-pub use {error::ApiError, openapi::document, stream::Streams};
+pub use {
+    error::ApiError,
+    openapi::document,
+    stream::{Lasting, Streams},
+};
 
 use {
     crate::{health::Health, metrics::Metrics, store::Store},
@@ -134,7 +139,7 @@ pub fn router(state: ApiState) -> Router {
         ))
         .merge(live)
         .route(openapi::PATH, get(openapi::openapi))
-        .route(openapi::DOCS, get(openapi::docs))
+        .route(reference::PATH, get(reference::docs))
         .fallback(unknown_path)
         .method_not_allowed_fallback(wrong_method)
         .layer(middleware::from_fn_with_state(

@@ -2,7 +2,6 @@
 
 use {
     super::{all_pages, json::Json},
-    axum::{http::header, response::IntoResponse},
     quern_api::{Problem, problem::MEDIA_TYPE},
     std::sync::LazyLock,
     utoipa::{
@@ -16,8 +15,6 @@ use {
 
 /// Where the document is.
 pub const PATH: &str = "/openapi.json";
-/// Where people read it.
-pub const DOCS: &str = "/docs";
 
 /// What may go wrong with any request, and what that means.
 pub(super) const PROBLEMS: [(&str, &str); 7] = [
@@ -99,11 +96,4 @@ fn add_problems(operation: &mut Operation) {
 /// The document.
 pub(super) async fn openapi() -> Json<&'static OpenApi> {
     Json(document())
-}
-
-/// The same for people, as plain text that needs no script and no other server.
-pub(super) async fn docs() -> impl IntoResponse {
-    static PAGE: LazyLock<String> = LazyLock::new(super::reference::page);
-    let kind = "text/markdown; charset=utf-8";
-    ([(header::CONTENT_TYPE, kind)], PAGE.as_str())
 }

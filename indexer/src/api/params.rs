@@ -1,7 +1,7 @@
 //! Reading paths and queries, with a clear sentence for everything that is wrong.
 
 use {
-    super::{ApiError, ask::Place},
+    super::ApiError,
     axum::{extract::Query, http::Uri},
     quern_api::{DEFAULT_PAGE_ROWS, Key, MAX_PAGE_ROWS, UnknownWord},
     std::{collections::BTreeMap, str::FromStr},
@@ -124,13 +124,6 @@ pub(super) fn bad_cursor() -> ApiError {
     ApiError::bad_request(
         "the cursor does not belong to this list: take next_cursor (of a job next_steps_cursor and so on) of the page before, with the same parameters".to_owned(),
     )
-}
-
-impl Place {
-    /// The address in the path.
-    pub(super) fn address(&self) -> Result<Key, ApiError> {
-        address("address", self.text("address"))
-    }
 }
 
 pub(super) fn address(name: &str, text: &str) -> Result<Key, ApiError> {

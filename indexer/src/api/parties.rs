@@ -3,7 +3,7 @@
 use {
     super::{
         ApiError, event_id,
-        jobs::cut,
+        page::cut,
         params::{Params, bad_cursor},
     },
     crate::{

@@ -3,13 +3,17 @@
 
 use {
     super::openapi::{PROBLEMS, document},
+    axum::{http::header, response::IntoResponse},
     quern_api::{
         AuditPage, BoardsRequest, DEFAULT_PAGE_ROWS, HealthPage, JobsRequest, MAX_PAGE_ROWS,
         StatusPage, TotalsPage, problem::MEDIA_TYPE,
     },
     serde_json::Value,
-    std::fmt::Write,
+    std::{fmt::Write, sync::LazyLock},
 };
+
+/// Where people read it.
+pub(super) const PATH: &str = "/docs";
 
 /// What the page says about a route.
 pub struct Route {
@@ -159,6 +163,14 @@ pub fn page() -> String {
     page.truncate(page.trim_end().len());
     page.push('\n');
     page
+}
+
+/// The same for people, as plain text that needs no script and no other server.
+pub(super) async fn docs() -> impl IntoResponse {
+    static PAGE: LazyLock<String> = LazyLock::new(page);
+    // Browsers show plain text and save Markdown.
+    let kind = "text/plain; charset=utf-8";
+    ([(header::CONTENT_TYPE, kind)], PAGE.as_str())
 }
 
 fn errors() -> String {

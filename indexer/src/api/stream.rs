@@ -6,7 +6,7 @@
 
 use {
     super::{ApiError, ApiState, ask::Ask, event_id, reply},
-    crate::{health::State as Follower, project::EventId, server::Lasting, store::Store, view},
+    crate::{health::State as Follower, project::EventId, store::Store, view},
     axum::{
         extract::State,
         http::HeaderMap,
@@ -38,6 +38,10 @@ const SLOW: Duration = Duration::from_secs(10);
 const HEARTBEAT: Duration = Duration::from_secs(15);
 /// Longest life of a stream; browsers resume by themselves.
 const LIFE: Duration = Duration::from_secs(3_600);
+
+/// Stands among the extensions of a response whose body goes on for long: its connection may live until this ends.
+#[derive(Clone, Debug)]
+pub struct Lasting(pub watch::Receiver<()>);
 
 /// Who may stream, and until when.
 #[derive(Clone, Debug)]

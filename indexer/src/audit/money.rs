@@ -7,7 +7,7 @@ use {
     crate::{
         error::Result,
         project::{
-            ALL_TIME, Settlement, Total, TotalKey, key,
+            self, ALL_TIME, Settlement, Total, TotalKey, key,
             program::{Assurance, Emission, EntityKind, Job, MintConfig, Provider, Purse},
         },
         store::{Projected, Projection, Snapshot},
@@ -357,8 +357,12 @@ async fn counters(snapshot: &mut Snapshot, report: &mut Report) -> Result<()> {
     let mut scores = HashMap::<Key, Scores>::new();
     let mut rows = snapshot.queries().scores_between(ALL_TIME, ALL_TIME);
     while let Some((key, value)) = rows.try_next().await? {
-        let of_provider = scores.entry(key.provider).or_default();
-        match key.metric {
+        // Numbers of models, clients and the network are no counters on chain.
+        if key.measure.subject != project::Subject::Provider {
+            continue;
+        }
+        let of_provider = scores.entry(key.subject).or_default();
+        match key.measure.metric {
             Metric::Milestones => add(&mut of_provider.milestones, value),
             Metric::Rewards => add(&mut of_provider.rewards, value),
             Metric::Work if key.assurance == Assurance::Refereed as u8 => {

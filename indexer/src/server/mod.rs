@@ -10,7 +10,7 @@ pub use {
 };
 
 use {
-    crate::api::ApiError,
+    crate::api::{ApiError, Lasting},
     axum::{
         Router,
         response::{IntoResponse, Response},
@@ -48,10 +48,6 @@ const HEAD_BYTES: usize = 32 * 1024;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// What a client gets while requests of others are in work on every place.
 const BUSY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 5\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
-
-/// Stands among the extensions of a response whose body goes on for long: its connection may live until this ends.
-#[derive(Clone, Debug)]
-pub struct Lasting(pub watch::Receiver<()>);
 
 /// Serves until told to stop; open requests are answered then.
 pub async fn serve(

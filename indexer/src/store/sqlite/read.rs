@@ -176,11 +176,12 @@ macro_rules! party_events_sql {
 const OLDEST_FIRST: &str = party_events_sql!(">", "ASC");
 const NEWEST_FIRST: &str = party_events_sql!("<", "DESC");
 
-/// A page of jobs, by their last change. The kind stands in the text as in the indexes: only then they serve.
+/// A page of jobs, by their last change. The kind stands in the text as in the indexes: only then they serve. Left
+/// to itself, SQLite may take the primary key and sort every job.
 const JOBS: &str = concat!(
     "SELECT ",
     entity_columns!(),
-    " FROM entity",
+    " FROM entity INDEXED BY entity_slot",
     entity_joins!(),
     "WHERE kind = 7 AND entity.slot <= ?1 AND (entity.slot < ?1 OR address < ?2) \
      ORDER BY entity.slot DESC, address DESC LIMIT ?3"
@@ -189,7 +190,7 @@ const JOBS: &str = concat!(
 const JOBS_IN_STATE: &str = concat!(
     "SELECT ",
     entity_columns!(),
-    " FROM entity",
+    " FROM entity INDEXED BY entity_state",
     entity_joins!(),
     "WHERE kind = 7 AND entity.slot <= ?1 AND (entity.slot < ?1 OR address < ?2) AND state = ?4 \
      ORDER BY entity.slot DESC, address DESC LIMIT ?3"
