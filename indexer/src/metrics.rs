@@ -57,6 +57,12 @@ pub struct Now {
     pub is_whole: bool,
     pub is_failing: bool,
     pub streams: u64,
+    pub audit_differences: u64,
+    pub audit_slot: u64,
+    pub is_audited: bool,
+    pub silent_calls: u64,
+    pub back_filled: u64,
+    pub failed_walks: u64,
 }
 
 /// Everything that is counted. Its copies count together.
@@ -81,6 +87,12 @@ struct Gauges {
     whole: Whole,
     failing: Whole,
     streams: Whole,
+    audit_differences: Whole,
+    audit_slot: Whole,
+    audited: Whole,
+    silent_calls: Whole,
+    back_filled: Whole,
+    failed_walks: Whole,
 }
 
 impl Default for Metrics {
@@ -118,6 +130,21 @@ impl Default for Metrics {
                 "1 while the last look at the node failed",
             ),
             streams: gauge("streams", "Streams that are open"),
+            audit_differences: gauge(
+                "audit_differences",
+                "Figures that differ from the chain, by the last audit",
+            ),
+            audit_slot: gauge("audit_slot", "The slot of the last audit"),
+            audited: gauge("audited", "1 if the last audit could be finished"),
+            silent_calls: gauge(
+                "silent_calls",
+                "Calls of the program that succeeded and told nothing that can be decoded, since the start",
+            ),
+            back_filled: gauge(
+                "back_filled",
+                "Events found by searching for accounts that miss changes, since the start",
+            ),
+            failed_walks: gauge("failed_walks", "Walks that failed since the start"),
         };
         Self {
             registry: Arc::new(registry),
@@ -158,6 +185,12 @@ impl Metrics {
             (&gauges.whole, u64::from(now.is_whole)),
             (&gauges.failing, u64::from(now.is_failing)),
             (&gauges.streams, now.streams),
+            (&gauges.audit_differences, now.audit_differences),
+            (&gauges.audit_slot, now.audit_slot),
+            (&gauges.audited, now.is_audited.into()),
+            (&gauges.silent_calls, now.silent_calls),
+            (&gauges.back_filled, now.back_filled),
+            (&gauges.failed_walks, now.failed_walks),
         ] {
             gauge.set(value);
         }

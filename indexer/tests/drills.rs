@@ -151,6 +151,16 @@ async fn a_corrupt_row_is_named_by_the_audit_and_mended_by_a_rebuild() {
         (&"purse".into(), &"accounts".into())
     );
     assert!(process.log().contains("differs from the chain"));
+    let url = format!("http://{}/metrics", process.address().await);
+    let metrics = reqwest::get(url).await.unwrap().text().await.unwrap();
+    let count = format!(
+        "quern_indexer_audit_differences {}\n",
+        audit["difference_count"].as_str().unwrap()
+    );
+    assert!(
+        metrics.contains(&count) && metrics.contains("quern_indexer_audited 1\n"),
+        "{metrics}"
+    );
     process.kill();
 
     let rebuilt = drill.command(&["rebuild", "--check"]);

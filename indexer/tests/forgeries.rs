@@ -119,6 +119,7 @@ fn told(events: &[Event; 3]) -> Vec<Case> {
     ]
 }
 
+#[expect(clippy::too_many_lines, reason = "one list")]
 fn forged(events: &[Event; 3]) -> Vec<Case> {
     let ours = event_authority(&quern::ID);
     let data = tagged(&events[0].body);

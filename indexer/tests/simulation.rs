@@ -200,6 +200,7 @@ impl Story {
     }
 }
 
+#[expect(clippy::too_many_lines, reason = "one story, told in its order")]
 async fn live_through(seed: u64, chain: Arc<Chain>, clean: &Outcome, story: &mut Story) {
     let mut dice = Rng::new(seed);
     let folder = folder();

@@ -185,6 +185,7 @@ async fn a_killed_indexer_ends_with_the_same_tables() {
         events
     );
     reopened.close().await;
+    drop(reopened);
     whole.stop().await.unwrap();
     an_audit_says_what_differs(&stage, &killed, slot).await;
 }
@@ -211,7 +212,7 @@ async fn an_audit_says_what_differs(stage: &Stage, store: &str, slot: u64) {
         (audit.verdict, &audit.differences, &audit.error),
         (AuditVerdict::Equal, &vec![], &None)
     );
-    assert!(audit.figures > 100, "{audit:?}");
+    assert!(audit.figures > 50, "{audit:?}");
     indexer.stop().await.unwrap();
 
     let owner = stage.providers[0].owner.pubkey();

@@ -28,12 +28,15 @@ pub(super) async fn counted(State(api): State<ApiState>, request: Request, next:
     response
 }
 
-/// What an operator watches: lag, cursor, events, gaps, dead letters, requests, calls to the node.
+/// What an operator watches: lag, cursor, events, gaps, dead letters, the last audit, requests, calls to the node.
 #[utoipa::path(get, path = PATH, responses((status = 200, body = String, content_type = "application/openmetrics-text")))]
 pub(super) async fn metrics(State(api): State<ApiState>) -> Result<Response, ApiError> {
     let mut snapshot = api.store.read().await?;
     let counts = snapshot.counts().await?;
     let follower = api.health.now();
+    let audit = snapshot.audit().await?;
+    let is_audited = audit.as_ref().is_some_and(|audit| audit.error.is_none());
+    let audit = audit.unwrap_or_default();
     let cursor_slot = snapshot.cursor().map(|cursor| cursor.slot);
     let now = Now {
         cursor_slot: cursor_slot.unwrap_or_default(),
@@ -46,6 +49,12 @@ pub(super) async fn metrics(State(api): State<ApiState>) -> Result<Response, Api
         is_whole: snapshot.wholeness().is_whole(),
         is_failing: follower.error.is_some(),
         streams: api.streams.open() as u64,
+        audit_differences: audit.found,
+        audit_slot: audit.slot,
+        is_audited,
+        silent_calls: follower.silent_calls,
+        back_filled: follower.back_filled,
+        failed_walks: follower.failed_walks,
     };
     let text = api.metrics.text(&now);
     Ok(([(header::CONTENT_TYPE, MEDIA_TYPE)], text).into_response())

@@ -296,6 +296,17 @@ async fn parts(
             "none",
         );
     }
+    escrows(snapshot, report, totals, escrowed);
+    Ok(())
+}
+
+/// What was ever escrowed is in escrow or went to somebody.
+fn escrows(
+    snapshot: &Snapshot,
+    report: &mut Report,
+    totals: &BTreeMap<TotalKey, Total>,
+    escrowed: &HashMap<Key, u128>,
+) {
     const WENT: [Category; 6] = [
         Category::Earnings,
         Category::Royalties,
@@ -322,7 +333,6 @@ async fn parts(
             is_there.saturating_add(went),
         );
     }
-    Ok(())
 }
 
 /// A sum of a mint; the address is the mint's, not that of its settings.
