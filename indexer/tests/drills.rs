@@ -163,10 +163,10 @@ async fn a_corrupt_row_is_named_by_the_audit_and_mended_by_a_rebuild() {
     );
     process.kill();
 
-    let rebuilt = drill.command(&["rebuild", "--check"]);
-    assert_eq!(rebuilt.status.code(), Some(1));
-    assert!(text(&rebuilt.stderr).contains("the rebuilt ones are kept"));
-    assert!(drill.command(&["rebuild", "--check"]).status.success());
+    // It says so without the chain, too: no event makes that row.
+    assert_eq!(drill.command(&["check"]).status.code(), Some(1));
+    assert!(drill.command(&["rebuild"]).status.success());
+    assert!(drill.command(&["check"]).status.success());
     drill.run_once().await;
 }
 

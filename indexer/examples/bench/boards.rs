@@ -15,12 +15,6 @@ use {
 };
 
 /// What providers are ranked by.
-const METRICS: [Metric; 4] = [
-    Metric::Earned,
-    Metric::Work,
-    Metric::Milestones,
-    Metric::Rewards,
-];
 /// Clients that ask at once, where requests in a second are counted.
 const CLIENTS: usize = 4;
 

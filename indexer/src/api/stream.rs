@@ -193,7 +193,7 @@ mod tests {
         crate::{
             health::Health,
             project::{self, program::QuernEvent},
-            store::{Batch, Sqlite},
+            store::{Batch, Role, Sqlite},
         },
         quern_api::Signature,
         quern_client::quern::events::PauseSet,
@@ -225,8 +225,9 @@ mod tests {
     #[tokio::test(flavor = "multi_thread")]
     async fn a_client_that_does_not_read_holds_up_nobody_and_loses_its_stream() {
         let folder = TempDir::new().unwrap();
-        let engine = Sqlite::open(&folder.path().join("db")).await.unwrap();
-        let store = Arc::new(Store::new(engine));
+        let path = folder.path().join("db");
+        let engine = Sqlite::open(&path, Role::Leader).await.unwrap();
+        let store = Arc::new(Store::new(engine).await.unwrap());
         store.write(&batch(1..200)).await.unwrap();
         let (sender, mut events) = mpsc::channel(BUFFERED);
         let health = Health::default();

@@ -317,7 +317,8 @@ mod tests {
     #[tokio::test]
     async fn an_account_that_gets_another_owner_is_found_by_it_alone() {
         let folder = TempDir::new().unwrap();
-        let engine = Sqlite::open(&folder.path().join("db")).await.unwrap();
+        let path = folder.path().join("db");
+        let engine = Sqlite::open(&path, Role::Leader).await.unwrap();
         let kind = EntityKind::Provider as u8;
         let key = (kind, Key([1; 32]));
         let cause = EventId {
