@@ -4,11 +4,15 @@
 #![forbid(unsafe_code)]
 
 mod gate;
+mod share;
 
-pub use gate::{Gate, Leave, Limits, Place, Work};
+pub use {
+    gate::{Gate, Leave, Limits, Place, Work},
+    share::Shares,
+};
 
 use {
-    axum::Router,
+    axum::{Router, response::Response},
     hyper::{
         server::conn::http1,
         service::{Service, service_fn},
@@ -17,7 +21,12 @@ use {
         rt::{TokioIo, TokioTimer},
         service::TowerToHyperService,
     },
-    std::{pin::pin, sync::Arc, time::Duration},
+    std::{
+        net::IpAddr,
+        pin::pin,
+        sync::{Arc, Mutex, PoisonError},
+        time::Duration,
+    },
     tokio::{
         net::{TcpListener, TcpStream},
         sync::watch,
@@ -43,12 +52,35 @@ pub struct Lifetimes {
     pub last_request: Duration,
 }
 
+/// What clients may take.
+#[derive(Clone)]
+pub struct Bounds {
+    /// Connections.
+    pub gate: Gate,
+    /// Their lives.
+    pub lifetimes: Lifetimes,
+    /// Requests of an address, where they are counted.
+    pub rate: Option<Rate>,
+}
+
+/// How many requests an address may make.
+#[derive(Clone)]
+pub struct Rate {
+    /// The part of each address.
+    pub shares: Shares,
+    /// What a client gets that asks more, and has to wait so many seconds.
+    pub refused: fn(u32) -> Response,
+}
+
+/// Stands among the extensions of a response whose body goes on for long: its connection may live until this ends.
+#[derive(Clone, Debug)]
+pub struct Lasting(pub watch::Receiver<()>);
+
 /// Serves until told to stop; open requests are answered then.
 pub async fn serve(
     listener: TcpListener,
     router: Router,
-    gate: Gate,
-    lifetimes: Lifetimes,
+    bounds: Bounds,
     stopped: watch::Receiver<bool>,
 ) {
     let mut open = JoinSet::new();
@@ -58,9 +90,10 @@ pub async fn serve(
             () = told_to_stop(&mut ended) => break,
             Some(_) = open.join_next() => {}
             accepted = listener.accept() => match accepted {
-                Ok((stream, client)) => match gate.enter(client.ip()).await {
+                Ok((stream, client)) => match bounds.gate.enter(client.ip()).await {
                     Some((place, leave)) => {
-                        let attended = attend(stream, router.clone(), place, lifetimes, stopped.clone());
+                        let client = (client.ip(), bounds.clone());
+                        let attended = attend(stream, router.clone(), place, client, stopped.clone());
                         open.spawn(async {
                             tokio::select! {
                                 () = attended => {}
@@ -90,18 +123,29 @@ async fn attend(
     stream: TcpStream,
     router: Router,
     place: Place,
-    lifetimes: Lifetimes,
+    (client, bounds): (IpAddr, Bounds),
     mut stopped: watch::Receiver<bool>,
 ) {
     // Declared before the connection, so that its descriptor is closed when the place is free.
     let place = Arc::new(place);
     let pages = TowerToHyperService::new(router);
+    let lasting = Mutex::new(None);
     let service = service_fn(|request| {
         let work = place.work();
-        let answer = pages.call(request);
+        let rate = bounds.rate.as_ref();
+        let taken = rate.map_or(Ok(()), |rate| rate.take(client));
+        let answer = taken.map(|()| pages.call(request));
+        let lasting = &lasting;
         async move {
-            let answer = answer.await;
+            let answer = match answer {
+                Ok(answer) => answer.await,
+                Err(refused) => Ok(refused),
+            };
             drop(work);
+            if let Ok(answer) = &answer {
+                let found = answer.extensions().get::<Lasting>().cloned();
+                *lasting.lock().unwrap_or_else(PoisonError::into_inner) = found;
+            }
             answer
         }
     });
@@ -115,10 +159,33 @@ async fn attend(
         // Clients break off at any time; nothing follows from it.
         _ = connection.as_mut() => return,
         () = told_to_stop(&mut stopped) => {}
-        () = tokio::time::sleep(lifetimes.connection) => {}
+        () = end_of_life(&lasting, bounds.lifetimes.connection) => {}
     }
     connection.as_mut().graceful_shutdown();
-    let _ = tokio::time::timeout(lifetimes.last_request, connection).await;
+    let _ = tokio::time::timeout(bounds.lifetimes.last_request, connection).await;
+}
+
+/// Completes when a connection is old, and what it still sends is over.
+async fn end_of_life(lasting: &Mutex<Option<Lasting>>, life: Duration) {
+    tokio::time::sleep(life).await;
+    let found = lasting
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .take();
+    if let Some(Lasting(mut ended)) = found {
+        // Nothing is ever sent; the sender goes when the body is over.
+        while ended.changed().await.is_ok() {}
+    }
+}
+
+impl Rate {
+    /// Takes a request from the part of an address, or says what the client gets instead.
+    fn take(&self, client: IpAddr) -> Result<(), Response> {
+        self.shares.take(client).map_err(|wait| {
+            let secs = u32::try_from(wait.as_secs()).unwrap_or(u32::MAX);
+            (self.refused)(secs.saturating_add(1))
+        })
+    }
 }
 
 /// Says that there is no place, if the client can be told at once.
@@ -173,11 +240,15 @@ mod tests {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             let address = listener.local_addr().unwrap();
             let (stop, stopped) = watch::channel(false);
-            let lifetimes = Lifetimes {
-                connection: LIMIT,
-                last_request: LIMIT,
+            let bounds = Bounds {
+                gate,
+                lifetimes: Lifetimes {
+                    connection: LIMIT,
+                    last_request: LIMIT,
+                },
+                rate: None,
             };
-            tokio::spawn(serve(listener, router, gate, lifetimes, stopped));
+            tokio::spawn(serve(listener, router, bounds, stopped));
             Self {
                 address,
                 working,

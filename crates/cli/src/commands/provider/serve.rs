@@ -11,7 +11,7 @@ use {
         routing::get,
     },
     futures::stream,
-    quern_serve::{Gate, Lifetimes, Limits, serve},
+    quern_serve::{Bounds, Gate, Lifetimes, Limits, serve},
     std::{
         net::SocketAddr,
         path::{Component, Path, PathBuf},
@@ -57,9 +57,12 @@ impl Published {
         let listener = TcpListener::bind(listen).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         let (stop, stopped) = watch::channel(false);
-        let gate = Gate::new(CONNECTIONS.within_descriptors());
-        let router = router(folder);
-        let task = tokio::spawn(serve(listener, router, gate, LIFETIMES, stopped));
+        let bounds = Bounds {
+            gate: Gate::new(CONNECTIONS.within_descriptors()),
+            lifetimes: LIFETIMES,
+            rate: None,
+        };
+        let task = tokio::spawn(serve(listener, router(folder), bounds, stopped));
         Ok(Self {
             stop,
             task,
