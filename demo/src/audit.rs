@@ -3,8 +3,9 @@
 use {
     anyhow::{Context, Result, ensure},
     quern_api::{
-        Assurance, Boards, BoardsRequest, Category, ConvictionReason, DemandState, JobPage, Key,
-        Metric, Outcome, ProviderCounters, ProviderPage, PursePage, Reply, StatusPage, TotalsPage,
+        Assurance, AuditPage, AuditVerdict, Boards, BoardsRequest, Category, ConvictionReason,
+        DemandState, DifferenceItem, JobPage, Key, Metric, Outcome, ProviderCounters, ProviderPage,
+        PursePage, Reply, StatusPage, TotalsPage,
     },
     quern_client::{
         Pubkey, Signer, accounts, addresses,
@@ -611,6 +612,24 @@ async fn completeness(audit: &mut Audit, stage: &Stage, ledger: &Ledger, api: &A
     for (field, count) in [("dead_letters", status.dead_letters), ("gaps", status.gaps)] {
         audit.equal(field, ("what must be", 0), (INDEXER, count));
     }
+    let own: AuditPage = api.get(AuditPage::PATH).await?;
+    for difference in &own.differences {
+        let DifferenceItem {
+            figure,
+            expected,
+            found,
+            ..
+        } = difference;
+        audit.differences.push(format!(
+            "the indexer's own audit: {figure} of {}: {expected} and {found}",
+            difference.address
+        ));
+    }
+    audit.equal(
+        "the indexer's own audit",
+        ("what must be", AuditVerdict::Equal),
+        (INDEXER, own.verdict),
+    );
     let jobs = accounts::jobs(stage.net.rpc(), accounts::JobFilter::default()).await?;
     audit.equal("live jobs", ("what must be", 0), (CHAIN, jobs.len()));
     Ok(())

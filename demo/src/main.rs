@@ -85,9 +85,12 @@ async fn show(options: &Cli) -> Result<()> {
         let url = |name: &str| summary.urls[name].as_str().unwrap_or_default().to_owned();
         eprintln!("RPC         {}", url("rpc"));
         eprintln!("WebSocket   {}", url("ws"));
-        eprintln!("Leaderboard {}/v1/leaderboards/providers", url("indexer"));
-        eprintln!("\nEverything stays up until Ctrl-C.");
+        eprintln!("API         {}/v1/leaderboards/providers", url("indexer"));
+        eprintln!("Page        {}/", url("indexer"));
+        eprintln!("\nEverything stays up until Ctrl-C: open the page in a browser.");
         interrupted().await?;
+    } else {
+        eprintln!("With --hold everything stays up, and a page shows it.");
     }
     cast.stop().await?;
     if !summary.audit_differences.is_empty() {

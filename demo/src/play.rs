@@ -2,12 +2,13 @@
 
 use {
     super::{
-        audit::audit,
+        audit::{Api, audit},
         cheats::{Cheat, cheats, cleared},
         sentences::{Embedded, Transformer},
         summary::{Facts, Summary},
     },
     anyhow::{Context, Result, ensure},
+    quern_api::{AuditPage, Key},
     quern_client::{
         Keypair, Pubkey, Signer, accounts, flows,
         instructions::{self, NOBODY},
@@ -22,7 +23,7 @@ use {
         FetchLimits, Fetcher,
         fetch::{ROOTS_FILE, beside},
     },
-    quern_indexer::{Config, Indexer},
+    quern_indexer::{Config, Indexer, MintName},
     quern_localnet::Mint,
     quern_proof::{Tensor, commit::data_root, file},
     quern_testkit::net::{
@@ -95,12 +96,17 @@ impl Cast {
             stage.net.rpc_url(),
             format!("sqlite:{}", stage.folder().join("indexer.sqlite").display()),
         );
-        config.poll_millis = 200;
+        (config.poll_millis, config.audit_secs) = (200, 2);
+        config.mint_names = [(&stage.payment, "qUSD"), (&stage.reward, "QRN")]
+            .into_iter()
+            .map(|(mint, name)| MintName::new(Key(mint.address.to_bytes()), name))
+            .collect::<Result<_, _>>()
+            .map_err(anyhow::Error::msg)?;
         let indexer = Indexer::start(config)
             .await
             .context("the indexer did not start")?;
         names.say(format!(
-            "the indexer follows finalized blocks and serves {}",
+            "the indexer follows finalized blocks and shows them at {}/",
             indexer.url()
         ));
         let follower = stage.chronicle.follow();
@@ -321,6 +327,7 @@ async fn audited(cast: &Cast, facts: Facts, caught: Vec<Cheat>) -> Result<Summar
         "the indexer did not reach slot {slot} within {} s",
         LIMIT.as_secs()
     );
+    own_audit(indexer, slot).await?;
     let ledger = Ledger::of(stage)?;
     let report = audit(stage, &ledger, &indexer.url()).await?;
     stage.names.say(format!(
@@ -329,6 +336,23 @@ async fn audited(cast: &Cast, facts: Facts, caught: Vec<Cheat>) -> Result<Summar
         report.verdict()
     ));
     Summary::new(stage, &ledger, &report, &indexer.url(), facts, caught).await
+}
+
+/// Waits until the indexer has compared itself with the chain as it is at the end.
+async fn own_audit(indexer: &Indexer, slot: u64) -> Result<()> {
+    let api = Api {
+        url: indexer.url(),
+        client: reqwest::Client::new(),
+    };
+    until(
+        "the indexer compares itself with the chain",
+        LIMIT,
+        async || {
+            let page: AuditPage = api.get(AuditPage::PATH).await?;
+            Ok((page.audited_slot >= Some(slot)).then_some(()))
+        },
+    )
+    .await
 }
 
 /// Act 1: refereed inference on batches of held-out images.

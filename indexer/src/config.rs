@@ -1,8 +1,9 @@
 //! Settings of a running indexer, from the command line or the environment.
 
 use {
+    crate::web::{Explorer, MintName, Site},
     quern_api::Key,
-    std::{net::SocketAddr, path::PathBuf, time::Duration},
+    std::{net::SocketAddr, num::NonZeroU32, path::PathBuf, time::Duration},
 };
 
 /// What to follow, where to keep it and where to serve it.
@@ -42,6 +43,9 @@ pub struct Config {
     /// Transactions fetched at a time
     #[arg(long, env = "QUERN_FETCHES", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=64))]
     pub fetches: u16,
+    /// Pause between comparisons of the tables with the chain's accounts, in seconds; 0 compares never
+    #[arg(long, env = "QUERN_AUDIT_SECS", default_value_t = 900)]
+    pub audit_secs: u64,
     /// Slots behind the node from which on /health/ready says no
     #[arg(long, env = "QUERN_MOST_LAG_SLOTS", default_value_t = 150)]
     pub most_lag_slots: u64,
@@ -51,6 +55,15 @@ pub struct Config {
     /// Most connections of one address; behind a proxy all are the proxy's
     #[arg(long, env = "QUERN_MAX_CONNECTIONS_PER_ADDRESS", default_value_t = 64)]
     pub max_connections_per_address: usize,
+    /// Most requests of one address a second, with four seconds of them in advance; behind a proxy all are the proxy's
+    #[arg(long, env = "QUERN_MAX_REQUESTS_PER_SECOND", default_value = "50")]
+    pub max_requests_per_second: NonZeroU32,
+    /// Where pages link transactions to, such as https://explorer.solana.com/tx/{signature}?cluster=devnet
+    #[arg(long, env = "QUERN_EXPLORER", value_name = "URL", value_parser = Explorer::parse)]
+    pub explorer: Option<Explorer>,
+    /// What pages call a mint, such as MINT=USDC; may be repeated, in the environment with commas
+    #[arg(long = "mint-name", env = "QUERN_MINT_NAMES", value_name = "MINT=NAME", value_delimiter = ',', value_parser = MintName::parse)]
+    pub mint_names: Vec<MintName>,
 }
 
 impl Config {
@@ -65,10 +78,20 @@ impl Config {
             recording: None,
             poll_millis: 1_000,
             fetches: 8,
+            audit_secs: 900,
             most_lag_slots: 150,
             max_connections: 512,
             max_connections_per_address: 64,
+            // Whoever runs it for itself asks as much as it likes.
+            max_requests_per_second: NonZeroU32::MAX,
+            explorer: None,
+            mint_names: Vec::new(),
         }
+    }
+
+    /// What is decided about the pages.
+    pub fn site(&self) -> Site {
+        Site::new(self.explorer.clone(), &self.mint_names)
     }
 
     /// The pause between looks.

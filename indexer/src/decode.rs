@@ -34,6 +34,18 @@ pub struct Decoded {
     pub dead_letters: Vec<DeadLetter>,
 }
 
+impl Decoded {
+    /// Whether it says nothing of the program.
+    pub fn is_empty(&self) -> bool {
+        self.events.is_empty() && self.dead_letters.is_empty()
+    }
+
+    /// Whether the program was called, succeeded and told nothing that can be decoded.
+    pub fn is_silent(&self) -> bool {
+        self.events.is_empty() && !self.dead_letters.is_empty()
+    }
+}
+
 /// Reads a transaction.
 ///
 /// # Errors

@@ -161,6 +161,14 @@ pub enum IndexerError {
         /// Why.
         reason: String,
     },
+    /// The store is not where the node's answer is.
+    #[error(
+        "the store did not reach slot {slot} of the node's answer in time: it lags; the audit is tried again"
+    )]
+    AuditLate {
+        /// The answer's slot.
+        slot: u64,
+    },
     /// A recording cannot be read.
     #[error("recording {path}: {reason}; write one getTransaction reply as JSON on each line")]
     Recording {

@@ -8,15 +8,18 @@ use {
         source::{Item, Range, Source, Tip},
         store::{Batch, Cursor, Origin, Store, Written},
     },
+    backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder},
     futures::StreamExt,
     quern_api::{Key, Signature},
     std::{
+        collections::{BTreeSet, HashSet},
         sync::Arc,
-        time::{Duration, Instant},
+        time::Duration,
     },
     tokio::{
         sync::{mpsc, watch},
         task::JoinSet,
+        time::Instant,
     },
 };
 
@@ -26,6 +29,8 @@ pub const OVERLAP_SLOTS: u64 = 150;
 const BATCH_TRANSACTIONS: usize = 2_048;
 /// Longest time before what was read is written, for nodes that answer slowly.
 const LONGEST_UNWRITTEN: Duration = Duration::from_secs(1);
+/// Accounts with holes that are searched for at a time.
+const SEARCHED_ACCOUNTS: usize = 20;
 /// First pause after a failed walk; doubles each time.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 /// Pause between the first two walks back to the start; doubles each time.
@@ -36,6 +41,7 @@ const LONGEST_REPAIR_PAUSE: Duration = Duration::from_secs(3_600);
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 
 /// What follows what.
+#[derive(Clone)]
 pub struct Follower {
     /// Where transactions come from.
     pub source: Arc<dyn Source>,
@@ -65,11 +71,11 @@ impl Follower {
     async fn follow(&self) -> Result<()> {
         let mut has_begun = false;
         let mut repairs = Repairs::default();
-        let mut pause = FIRST_PAUSE;
+        let mut pauses = pauses(FIRST_PAUSE, LONGEST_PAUSE);
         loop {
             match self.turn(&mut has_begun, &mut repairs).await {
                 Ok(()) => {
-                    pause = FIRST_PAUSE;
+                    pauses = self::pauses(FIRST_PAUSE, LONGEST_PAUSE);
                     self.source.wake().await;
                 }
                 Err(error) if is_final(&error, has_begun) => return Err(error),
@@ -78,9 +84,9 @@ impl Follower {
                     self.health.update(|state| {
                         state.is_refused = is_of_another_network(&error);
                         state.error = Some(error.to_string());
+                        state.failed_walks += 1;
                     });
-                    tokio::time::sleep(pause).await;
-                    pause = (pause * 2).min(LONGEST_PAUSE);
+                    tokio::time::sleep(pauses.next().unwrap_or(LONGEST_PAUSE)).await;
                 }
             }
         }
@@ -176,10 +182,15 @@ impl Follower {
         Ok(())
     }
 
-    /// Walks back to the start while the history is not whole, ever more seldom.
-    async fn repair(&self, repairs: &mut Repairs) -> Result<()> {
+    /// Searches for what the history misses, ever more seldom: first by the accounts that miss changes, then by a walk back to
+    /// the start.
+    ///
+    /// # Errors
+    /// See [`Self::walk`].
+    pub async fn repair(&self, repairs: &mut Repairs) -> Result<()> {
+        let suspects = self.suspects().await?;
         let wholeness = self.store.read().await?.wholeness();
-        if wholeness.is_whole() {
+        if wholeness.is_whole() && suspects.is_empty() {
             if repairs.tries > 0 {
                 tracing::info!("the history is whole again");
             }
@@ -189,8 +200,13 @@ impl Follower {
         if !repairs.is_due() {
             return Ok(());
         }
-        tracing::warn!(reason = %wholeness, "the history is not whole; walking back to the start");
         repairs.try_again_later();
+        self.search(&suspects).await?;
+        let wholeness = self.store.read().await?.wholeness();
+        if wholeness.is_whole() {
+            return Ok(());
+        }
+        tracing::warn!(reason = %wholeness, "the history is not whole; walking back to the start");
         self.walk_to_the_start().await?;
         let wholeness = self.store.read().await?.wholeness();
         if !wholeness.is_whole() {
@@ -203,10 +219,39 @@ impl Follower {
         Ok(())
     }
 
+    /// Accounts with holes, and those whose end the audit misses.
+    async fn suspects(&self) -> Result<BTreeSet<Key>> {
+        let gaps = self.store.read().await?.counts().await?.first_gaps;
+        let mut suspects = self.health.now().suspects;
+        suspects.extend(gaps.into_iter().map(|gap| gap.address));
+        Ok(suspects.into_iter().take(SEARCHED_ACCOUNTS).collect())
+    }
+
+    /// Searches the node for transactions of these accounts that no walk found.
+    async fn search(&self, suspects: &BTreeSet<Key>) -> Result<()> {
+        for account in suspects {
+            let (tip, _) = self.tip().await?;
+            let mut items = self.source.walk_of(account, tip).await?;
+            items.retain(|item| !item.failed && item.slot <= tip.slot);
+            let items = self.unknown(items).await?;
+            let (send, receive) = mpsc::channel(1);
+            let reading = self.read_batches(items, i64::MIN, Keep::Telling, send);
+            let (written, read) = tokio::join!(self.write_batches(receive), reading);
+            let (mut events, (batch, _)) = (written?, read?);
+            events += self.write(&batch).await?.events;
+            tracing::warn!(%account, events, "searched for the transactions of an account that misses changes");
+            self.health.update(|state| {
+                state.suspects.remove(account);
+                state.back_filled += events;
+            });
+        }
+        Ok(())
+    }
+
     fn told_whole(&self, slot: u64) {
         self.health.update(|state| {
             state.cursor_slot = Some(slot);
-            state.whole_at = Some(Instant::now());
+            state.whole_at = Some(std::time::Instant::now());
             state.error = None;
             state.is_refused = false;
         });
@@ -217,17 +262,24 @@ impl Follower {
         tip: Tip,
         end: Cursor,
         from_start: bool,
-        mut items: Vec<Item>,
+        items: Vec<Item>,
     ) -> Result<()> {
-        let signatures: Vec<Signature> = items.iter().map(|item| item.signature).collect();
-        let known = self.store.known(&signatures).await?;
-        items.retain(|item| !known.contains(&item.signature));
+        let items = self.unknown(items).await?;
         let new = items.len();
-        // One batch is written while the next one is read; a slow store holds the reading, and nothing is dropped.
+        // One batch is written while the next one is read, on any thread; a slow store holds the reading, and nothing is dropped.
         let (send, receive) = mpsc::channel(1);
-        let reading = self.read_batches(items, end.chain_time, send);
-        let (written, read) = tokio::join!(self.write_batches(receive), reading);
-        let (mut events, (mut batch, latest_at)) = (written?, read?);
+        let follower = self.clone();
+        // Dropped, it stops.
+        let mut writing = JoinSet::new();
+        writing.spawn(async move { follower.write_batches(receive).await });
+        let read = self
+            .read_batches(items, end.chain_time, Keep::All, send)
+            .await;
+        let mut events = 0;
+        while let Some(written) = writing.join_next().await {
+            events += written??;
+        }
+        let (mut batch, latest_at) = read?;
         let chain_time = tip.time.unwrap_or(latest_at.max(0));
         batch.cursor = Some(Cursor { chain_time, ..end });
         batch.from_start = from_start;
@@ -238,11 +290,27 @@ impl Follower {
         Ok(())
     }
 
+    /// Those of these transactions that were not read yet, each once. A walk through the whole history has millions of items: they
+    /// are looked up piece by piece.
+    async fn unknown(&self, items: Vec<Item>) -> Result<Vec<Item>> {
+        let mut unknown = Vec::new();
+        let mut seen = HashSet::new();
+        for piece in items.chunks(BATCH_TRANSACTIONS) {
+            let signatures: Vec<Signature> = piece.iter().map(|item| item.signature).collect();
+            let known = self.store.known(&signatures).await?;
+            let is_new =
+                |item: &&Item| !known.contains(&item.signature) && seen.insert(item.signature);
+            unknown.extend(piece.iter().filter(is_new));
+        }
+        Ok(unknown)
+    }
+
     /// Reads these transactions and sends them on in full batches; gives back the rest and the latest time in any of them.
     async fn read_batches(
         &self,
         items: Vec<Item>,
         mut latest_at: i64,
+        keep: Keep,
         batches: mpsc::Sender<Batch>,
     ) -> Result<(Batch, i64)> {
         let mut batch = Batch::default();
@@ -260,7 +328,10 @@ impl Follower {
                     return Err(error);
                 }
             };
-            latest_at = latest_at.max(add(&mut batch, &item, decoded));
+            if keep == Keep::Telling && decoded.as_ref().is_none_or(Decoded::is_empty) {
+                continue;
+            }
+            latest_at = latest_at.max(self.add(&mut batch, &item, decoded));
             let is_full = batch.transactions.len() >= BATCH_TRANSACTIONS;
             if is_full || sent_at.elapsed() > LONGEST_UNWRITTEN {
                 if batches.send(std::mem::take(&mut batch)).await.is_err() {
@@ -288,6 +359,25 @@ impl Follower {
             self.check_network().await?;
         }
         self.store.write(batch).await
+    }
+
+    /// Adds a transaction to a batch; gives back the latest time in it.
+    fn add(&self, batch: &mut Batch, item: &Item, decoded: Option<Decoded>) -> i64 {
+        batch.transactions.push((item.signature, item.slot));
+        let Some(decoded) = decoded else {
+            return i64::MIN;
+        };
+        for letter in &decoded.dead_letters {
+            tracing::error!(signature = %item.signature, reason = letter.reason, "dead letter");
+        }
+        if decoded.is_silent() {
+            self.health.update(|state| state.silent_calls += 1);
+        }
+        let times = decoded.events.iter().map(|event| event.body.at());
+        let latest_at = times.fold(i64::MIN, i64::max);
+        batch.events.extend(decoded.events);
+        batch.dead_letters.extend(decoded.dead_letters);
+        latest_at
     }
 
     /// Begins to read a transaction, on any thread: decoding takes longer than storing. Dropped, it stops.
@@ -323,27 +413,29 @@ async fn read(source: &dyn Source, program: &Key, item: &Item) -> Result<Option<
     Ok(Some(decoded))
 }
 
-/// Adds a transaction to a batch; gives back the latest time in it.
-fn add(batch: &mut Batch, item: &Item, decoded: Option<Decoded>) -> i64 {
-    batch.transactions.push((item.signature, item.slot));
-    let Some(decoded) = decoded else {
-        return i64::MIN;
-    };
-    for letter in &decoded.dead_letters {
-        tracing::error!(signature = %item.signature, reason = letter.reason, "dead letter");
-    }
-    let times = decoded.events.iter().map(|event| event.body.at());
-    let latest_at = times.fold(i64::MIN, i64::max);
-    batch.events.extend(decoded.events);
-    batch.dead_letters.extend(decoded.dead_letters);
-    latest_at
+/// Which transactions are kept.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Keep {
+    All,
+    /// Those with events or dead letters: others only mention an account.
+    Telling,
 }
 
-/// Walks back to the start: one as soon as a hole is found, further ones ever more seldom, for they cost the node a whole
-/// listing.
+/// Pauses that double, up to a longest one; without jitter, for a follower is alone with its node.
+fn pauses(first: Duration, longest: Duration) -> ExponentialBackoff {
+    ExponentialBuilder::new()
+        .with_min_delay(first)
+        .with_max_delay(longest)
+        .without_max_times()
+        .build()
+}
+
+/// Searches for what the history misses: one as soon as a hole is found, further ones ever more seldom, for they cost the node a
+/// whole listing.
 #[derive(Debug)]
-struct Repairs {
+pub struct Repairs {
     tries: u32,
+    pauses: ExponentialBackoff,
     pause: Duration,
     due_at: Instant,
 }
@@ -352,7 +444,8 @@ impl Default for Repairs {
     fn default() -> Self {
         Self {
             tries: 0,
-            pause: FIRST_REPAIR_PAUSE,
+            pauses: pauses(FIRST_REPAIR_PAUSE, LONGEST_REPAIR_PAUSE),
+            pause: Duration::ZERO,
             due_at: Instant::now(),
         }
     }
@@ -364,10 +457,8 @@ impl Repairs {
     }
 
     fn try_again_later(&mut self) {
-        if self.tries > 0 {
-            self.pause = (self.pause * 2).min(LONGEST_REPAIR_PAUSE);
-        }
         self.tries += 1;
+        self.pause = self.pauses.next().unwrap_or(LONGEST_REPAIR_PAUSE);
         self.due_at = Instant::now() + self.pause;
     }
 }

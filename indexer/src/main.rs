@@ -34,6 +34,9 @@ enum Command {
     /// Make every table again from the stored events
     #[command(after_help = "Example:\n  quern-indexer rebuild --store sqlite:quern.sqlite --check")]
     Rebuild(Rebuild),
+    /// Try again what an older version did not understand, and list what is left
+    #[command(after_help = "Example:\n  quern-indexer replay --store sqlite:quern.sqlite")]
+    Replay(Stored),
     /// Have the next run walk the whole history again, for what a node left out
     #[command(after_help = "Example:\n  quern-indexer recheck --store sqlite:quern.sqlite")]
     Recheck(Stored),
@@ -93,6 +96,7 @@ async fn run(command: Command) -> Result<(), String> {
     let result = match command {
         Command::Run(config) => quern_indexer::run(config, interrupted()).await,
         Command::Rebuild(options) => rebuild(&options).await,
+        Command::Replay(options) => replay(&options).await,
         Command::Recheck(options) => recheck(&options).await,
         Command::Reference(Reference { share: None }) => {
             print!("{}", quern_indexer::api::reference::page());
@@ -123,7 +127,9 @@ impl Command {
                 let urls = [Some(config.url.clone()), config.ws_url.clone()];
                 urls.into_iter().flatten().collect()
             }
-            Self::Rebuild(_) | Self::Recheck(_) | Self::Reference(_) => Vec::new(),
+            Self::Rebuild(_) | Self::Replay(_) | Self::Recheck(_) | Self::Reference(_) => {
+                Vec::new()
+            }
         }
     }
 }
@@ -168,6 +174,17 @@ async fn rebuild(options: &Rebuild) -> Result<(), IndexerError> {
             stored: before,
             rebuilt: after,
         });
+    }
+    Ok(())
+}
+
+async fn replay(options: &Stored) -> Result<(), IndexerError> {
+    let store = Store::open_existing(&options.store).await?;
+    let replayed = store.replay().await?;
+    store.close().await;
+    println!("{} events revived", replayed.revived);
+    for (reason, count) in replayed.left {
+        println!("{count} left: {}", quern_client::text::escaped(&reason));
     }
     Ok(())
 }

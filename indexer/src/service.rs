@@ -2,17 +2,21 @@
 
 use {
     crate::{
-        api::{self, ApiState},
+        api::{self, ApiState, Streams},
+        audit::Auditor,
         config::{Config, default_program},
         error::{IndexerError, Result},
         follow::Follower,
         health::Health,
-        source::{Endpoint, FileSource, RpcOptions, RpcSource, Source},
+        metrics::Metrics,
+        source::{Accounts, Endpoint, FileSource, RpcOptions, RpcSource, Source},
         store::Store,
+        web,
     },
+    axum::response::{IntoResponse, Response},
     quern_api::Key,
     quern_client::config::is_local,
-    quern_serve::{Gate, Lifetimes, Limits},
+    quern_serve::{Bounds, Gate, Lifetimes, Limits, Shares},
     std::{net::SocketAddr, path::Path, sync::Arc, time::Duration},
     tokio::{net::TcpListener, sync::watch, task::JoinHandle},
 };
@@ -34,6 +38,7 @@ pub struct Indexer {
     health: Health,
     stop: watch::Sender<bool>,
     follower: JoinHandle<Result<()>>,
+    auditor: Option<JoinHandle<()>>,
     server: JoinHandle<()>,
 }
 
@@ -61,8 +66,17 @@ impl Indexer {
                 tracing::warn!(%loss, "rows were lost; the history is walked again");
             }
         }
-        let source = open_source(config.recording.as_deref(), &config.program_id, node).await?;
+        let (source, accounts) =
+            open_source(config.recording.as_deref(), &config.program_id, node).await?;
         let health = Health::default();
+        let auditor = accounts
+            .filter(|_| config.audit_secs > 0)
+            .map(|accounts| Auditor {
+                accounts,
+                store: Arc::clone(&store),
+                health: health.clone(),
+                every: Duration::from_secs(config.audit_secs),
+            });
         let (stop, stopped) = watch::channel(false);
         let follower = Follower {
             source,
@@ -76,14 +90,24 @@ impl Indexer {
             health: health.clone(),
             program: config.program_id,
             most_lag_slots: config.most_lag_slots,
+            metrics: Metrics::default(),
+            streams: Streams::new(stopped.clone()),
         };
         let follower = tokio::spawn({
             let stopped = stopped.clone();
             async move { follower.run(stopped).await }
         });
-        let gate = Gate::new(limits(&config));
-        let served = quern_serve::serve(listener, api::router(state), gate, LIFETIMES, stopped);
-        let server = tokio::spawn(served);
+        let auditor = auditor.map(|auditor| {
+            let stopped = stopped.clone();
+            tokio::spawn(async move { auditor.run(stopped).await })
+        });
+        let bounds = Bounds {
+            gate: Gate::new(limits(&config)),
+            lifetimes: LIFETIMES,
+            shares: Some((Shares::new(config.max_requests_per_second), refused)),
+        };
+        let router = web::router(api::router(state), config.site());
+        let server = tokio::spawn(quern_serve::serve(listener, router, bounds, stopped));
         tracing::info!(%address, store = config.store, program = %config.program_id, "indexer started");
         Ok(Self {
             address,
@@ -91,6 +115,7 @@ impl Indexer {
             health,
             stop,
             follower,
+            auditor,
             server,
         })
     }
@@ -142,6 +167,9 @@ impl Indexer {
         } else {
             (&mut self.follower).await?
         };
+        if let Some(auditor) = self.auditor.take() {
+            auditor.await?;
+        }
         let served = if self.server.is_finished() {
             Ok(())
         } else {
@@ -175,6 +203,15 @@ fn rpc_options(config: &Config) -> Result<RpcOptions> {
     Ok(options)
 }
 
+/// What a client gets that asks more than its share.
+fn refused(wait: Duration) -> Response {
+    let secs = u32::try_from(wait.as_secs())
+        .unwrap_or(u32::MAX)
+        .saturating_add(1);
+    let detail = format!("too many requests from your address; go on in {secs} s");
+    api::ApiError::too_many_requests(detail, secs).into_response()
+}
+
 fn limits(config: &Config) -> Limits {
     let wanted = Limits {
         all: config.max_connections,
@@ -191,18 +228,22 @@ fn limits(config: &Config) -> Limits {
     limits
 }
 
+/// Where transactions come from, and what the chain holds: a recording holds no accounts.
 async fn open_source(
     recording: Option<&Path>,
     program: &Key,
     node: RpcOptions,
-) -> Result<Arc<dyn Source>> {
+) -> Result<(Arc<dyn Source>, Option<Arc<dyn Accounts>>)> {
     Ok(match recording {
         Some(path) => {
             let (path, program) = (path.to_owned(), *program);
             let open = move || FileSource::open(&path, &program);
-            Arc::new(tokio::task::spawn_blocking(open).await??)
+            (Arc::new(tokio::task::spawn_blocking(open).await??), None)
         }
-        None => Arc::new(RpcSource::new(node)),
+        None => {
+            let source = Arc::new(RpcSource::new(node));
+            (Arc::clone(&source) as _, Some(source as _))
+        }
     })
 }
 

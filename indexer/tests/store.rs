@@ -47,6 +47,13 @@ fn batch(events: &[Event]) -> Batch {
     }
 }
 
+fn of_providers(metric: Metric) -> project::Measure {
+    project::Measure {
+        subject: project::Subject::Provider,
+        metric,
+    }
+}
+
 fn cursor(slot: u64) -> Cursor {
     Cursor {
         slot,
@@ -363,7 +370,7 @@ async fn amounts_near_the_end_of_u64_are_exact_and_ranked<T: Tested>() {
     let store = T::open(&folder, "db").await;
     store.write(&batch(&events)).await.unwrap();
     let query = BoardQuery {
-        metric: Metric::Earned,
+        measure: of_providers(Metric::Earned),
         assurance: 1,
         mint: key(&history.mints[0]),
         window: Window::All,
@@ -371,7 +378,7 @@ async fn amounts_near_the_end_of_u64_are_exact_and_ranked<T: Tested>() {
         limit: 10,
     };
     let board = store.read().await.unwrap().board(&query).await.unwrap();
-    assert_eq!(board[0].provider, key(&history.providers[0]));
+    assert_eq!(board[0].subject, key(&history.providers[0]));
     assert!(board[0].value >= 2 * u128::from(u64::MAX));
 }
 
@@ -385,7 +392,7 @@ async fn read_everything(snapshot: &mut Snapshot, history: &History) -> String {
     let mut all = format!("{:?} ", snapshot.cursor());
     for window in [Window::All, Window::Month] {
         let query = BoardQuery {
-            metric: Metric::Earned,
+            measure: of_providers(Metric::Earned),
             assurance: 1,
             mint: key(&history.mints[0]),
             window,
@@ -450,7 +457,7 @@ async fn ranked(store: &Store, history: &History) -> Vec<Vec<(Key, u128)>> {
     let mut boards = Vec::new();
     for window in Window::ALL {
         let query = BoardQuery {
-            metric: Metric::Earned,
+            measure: of_providers(Metric::Earned),
             assurance: 1,
             mint: key(&history.mints[0]),
             window: *window,
@@ -458,7 +465,7 @@ async fn ranked(store: &Store, history: &History) -> Vec<Vec<(Key, u128)>> {
             limit: 100,
         };
         let board = snapshot.board(&query).await.unwrap();
-        boards.push(board.iter().map(|row| (row.provider, row.value)).collect());
+        boards.push(board.iter().map(|row| (row.subject, row.value)).collect());
     }
     boards
 }
@@ -471,8 +478,9 @@ fn earned(events: &[Event], provider: &Key, first_hour: i64) -> u128 {
     let mut delta = project::Delta::default();
     counted.for_each(|event| delta.add(event));
     let scores = delta.scores.iter().filter(|(score, _)| {
-        (score.metric, score.assurance, score.bucket) == (Metric::Earned, 1, project::ALL_TIME)
-            && score.provider == *provider
+        (score.measure, score.assurance, score.bucket)
+            == (of_providers(Metric::Earned), 1, project::ALL_TIME)
+            && score.subject == *provider
     });
     scores.map(|(_, value)| value).sum()
 }
@@ -579,14 +587,14 @@ async fn windows_rank_as_all_time_does_when_they_hold_everything<T: Tested>() {
     };
     store.write(&whole).await.unwrap();
     let mut snapshot = store.read().await.unwrap();
-    for metric in Metric::ALL {
+    for metric in quern_api::Ranked::Providers.metrics() {
         let mint = match metric {
             Metric::Earned => key(&history.mints[0]),
             Metric::Rewards => key(&history.mints[1]),
-            Metric::Work | Metric::Milestones => Key::NONE,
+            _ => Key::NONE,
         };
         let mut query = BoardQuery {
-            metric: *metric,
+            measure: of_providers(*metric),
             assurance: 1,
             mint,
             window: Window::All,
@@ -599,7 +607,7 @@ async fn windows_rank_as_all_time_does_when_they_hold_everything<T: Tested>() {
         let window = snapshot.board(&query).await.unwrap();
         assert_eq!(format!("{window:?}"), format!("{whole:?}"));
         // A page behind the first two rows goes on with the third, either way.
-        query.after = Some((whole[1].value, whole[1].provider));
+        query.after = Some((whole[1].value, whole[1].subject));
         for window in [Window::All, Window::Month] {
             query.window = window;
             let rest = snapshot.board(&query).await.unwrap();

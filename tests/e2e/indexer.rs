@@ -4,8 +4,11 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use {
-    quern_api::{Reply, StatusPage},
-    quern_client::quern::state::JobState,
+    quern_api::{AccountKind, AuditPage, AuditVerdict, Key, Reply, StatusPage},
+    quern_client::{
+        Signer, addresses,
+        quern::state::{EntityKind, JobState, Purse},
+    },
     quern_indexer::{Config, Indexer, store::Store},
     quern_testkit::net::{Machine, Names, QUSD, Stage, until},
     serde_json::Value,
@@ -77,10 +80,10 @@ async fn a_killed_indexer_ends_with_the_same_tables() {
         free.local_addr().unwrap().port()
     };
 
-    // Ten times: a new job, and the indexer killed as soon as it has read something new, or has not had the time to.
+    // Twenty times: a new job, and the indexer killed as soon as it has read something new, or has not had the time to.
     let (killed, mut jobs) = (store_of("killed.sqlite"), Vec::new());
     let mut known = 0;
-    for round in 0..10usize {
+    for round in 0..20usize {
         let job = stage
             .create_digits_job(
                 &format!("round {round}"),
@@ -183,4 +186,74 @@ async fn a_killed_indexer_ends_with_the_same_tables() {
     );
     reopened.close().await;
     whole.stop().await.unwrap();
+    an_audit_says_what_differs(&stage, &killed, slot).await;
+}
+
+/// What the indexer's own audit says, once it is as wanted.
+async fn audited(indexer: &Indexer, wanted: impl Fn(&AuditPage) -> bool) -> AuditPage {
+    until("the audit is as it should be", LIMIT, async || {
+        let url = format!("{}{}", indexer.url(), AuditPage::PATH);
+        let reply: Reply<AuditPage> = reqwest::get(url).await?.json().await?;
+        Ok(Some(reply.body).filter(|audit| wanted(audit)))
+    })
+    .await
+    .unwrap()
+}
+
+/// Every account, vault and sum of the network: equal, until a row is changed behind the indexer's back.
+async fn an_audit_says_what_differs(stage: &Stage, store: &str, slot: u64) {
+    let mut config = Config::local(stage.net.rpc_url(), store);
+    (config.poll_millis, config.audit_secs) = (100, 1);
+    let indexer = Indexer::start(config.clone()).await.unwrap();
+    let is_new = |audit: &AuditPage| audit.audited_slot >= Some(slot);
+    let audit = audited(&indexer, is_new).await;
+    assert_eq!(
+        (audit.verdict, &audit.differences, &audit.error),
+        (AuditVerdict::Equal, &vec![], &None)
+    );
+    assert!(audit.figures > 100, "{audit:?}");
+    indexer.stop().await.unwrap();
+
+    let owner = stage.providers[0].owner.pubkey();
+    let purse = addresses::purse(&owner, &stage.payment.address);
+    let path = store.strip_prefix("sqlite:").unwrap();
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path);
+    let mut connection = sqlx::ConnectOptions::connect(&options).await.unwrap();
+    let offset = std::mem::offset_of!(Purse, opened) as i64;
+    let changed = sqlx::query(
+        "UPDATE entity SET state_bytes = CAST(substr(state_bytes, 1, ?1) AS BLOB) || x'0900000000000000' \
+         || CAST(substr(state_bytes, ?1 + 9) AS BLOB) WHERE kind = ?2 AND address = ?3",
+    )
+    .bind(offset)
+    .bind(EntityKind::Purse as u8)
+    .bind(purse.to_bytes().to_vec());
+    assert_eq!(
+        changed
+            .execute(&mut connection)
+            .await
+            .unwrap()
+            .rows_affected(),
+        1
+    );
+    drop(connection);
+
+    let indexer = Indexer::start(config).await.unwrap();
+    let audit = audited(&indexer, |audit| audit.verdict == AuditVerdict::Different).await;
+    let found: Vec<_> = audit
+        .differences
+        .iter()
+        .map(|one| {
+            (
+                one.kind,
+                one.address,
+                one.figure.as_str(),
+                one.expected.as_str(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        found,
+        [(AccountKind::Purse, Key(purse.to_bytes()), "opened", "9")]
+    );
+    indexer.stop().await.unwrap();
 }

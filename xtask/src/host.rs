@@ -72,6 +72,22 @@ const FOR_CLIENTS: &[Need] = &[
     },
 ];
 
+/// The indexer's pages are looked at in a browser.
+const FOR_PAGES: &[Need] = &[Need {
+    what: "Chromium",
+    packages: &["chromium", "fonts-dejavu-core"],
+    is_there: || {
+        ["chromium", "chromium-browser", "google-chrome"]
+            .into_iter()
+            .any(|name| which(name).is_some())
+    },
+}];
+
+/// Makes sure that the indexer's pages can be looked at.
+pub fn ensure_browser() -> Result<()> {
+    ensure(FOR_PAGES)
+}
+
 /// Makes sure that host builds can run.
 pub fn ensure_build_tools() -> Result<()> {
     ensure(FOR_BUILDS)

@@ -22,3 +22,11 @@ pub fn deserialize<'de, T: FromStr, D: Deserializer<'de>>(deserializer: D) -> Re
     text.parse()
         .map_err(|_| D::Error::custom(format!("\"{text}\" is not a number of the right size")))
 }
+
+/// What the documentation says of them.
+pub fn schema() -> utoipa::openapi::schema::Object {
+    utoipa::openapi::ObjectBuilder::new()
+        .schema_type(utoipa::openapi::schema::Type::String)
+        .pattern(Some("^[0-9]+$"))
+        .build()
+}

@@ -4,45 +4,61 @@ use {
     crate::{
         digits,
         key::{Key, Signature},
+        request::requests,
         words::{Assurance, ConvictionReason, DemandState, JobKind, JobState, Outcome},
     },
     serde::{Deserialize, Serialize},
     serde_json::{Map, Value},
+    utoipa::ToSchema,
 };
 
-/// Which jobs.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct JobsRequest {
-    /// Only those in this state.
-    pub state: Option<JobState>,
-    /// Where the page before ended: its `next_cursor`.
-    pub cursor: Option<String>,
-    /// Most jobs of the page.
-    pub limit: Option<u32>,
+requests! {
+    /// Which jobs.
+    JobsRequest {
+        /// Only those in this state; all if left out.
+        state: JobState,
+        /// Only those of this client, the latest first.
+        client: Key,
+        /// Only those that this provider (by its owner) took, the latest take first.
+        provider: Key,
+        /// Only those with this model, the latest first.
+        model: Key,
+        /// Where the page before ended: its `next_cursor`.
+        cursor: String,
+        /// Most jobs of the page.
+        limit: u32,
+    }
+
+    /// Which jobs of a provider.
+    ProviderJobsRequest {
+        /// Only those in this state; all if left out.
+        state: JobState,
+        /// Where the page before ended: its `next_cursor`.
+        cursor: String,
+        /// Most jobs of the page.
+        limit: u32,
+    }
+
+    /// Which part of a job's lists. Each goes on where its own cursor says.
+    JobRequest {
+        /// Where the steps of the page before ended: its `next_steps_cursor`.
+        steps_cursor: String,
+        /// Where its submissions ended: its `next_submissions_cursor`.
+        submissions_cursor: String,
+        /// Where its demands ended: its `next_demands_cursor`.
+        demands_cursor: String,
+        /// Most rows of each list.
+        limit: u32,
+    }
 }
 
 impl JobsRequest {
     /// Where to ask.
     pub const PATH: &'static str = "/v1/jobs";
-    /// The names of its parameters.
-    pub const PARAMS: [&'static str; 3] = ["state", "cursor", "limit"];
-
-    /// Its parameters, for a query.
-    pub fn query(&self) -> Vec<(&'static str, String)> {
-        let [state, cursor, limit] = Self::PARAMS;
-        [
-            self.state.map(|value| (state, value.to_string())),
-            self.cursor.clone().map(|value| (cursor, value)),
-            self.limit.map(|value| (limit, value.to_string())),
-        ]
-        .into_iter()
-        .flatten()
-        .collect()
-    }
 }
 
 /// Jobs, the ones that changed last first.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct JobList {
     /// The jobs.
     pub jobs: Vec<JobItem>,
@@ -51,7 +67,7 @@ pub struct JobList {
 }
 
 /// A job as it was last.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct JobItem {
     /// Its account.
     pub address: Key,
@@ -73,14 +89,17 @@ pub struct JobItem {
     pub decimals: Option<u8>,
     /// Price of a milestone.
     #[serde(with = "digits")]
+    #[schema(schema_with = digits::schema)]
     pub price_atoms: u64,
     /// What its provider puts up.
     #[serde(with = "digits")]
+    #[schema(schema_with = digits::schema)]
     pub bond_atoms: u64,
     /// How many milestones it has.
     pub milestones: u8,
     /// Work of a milestone, 0 if no graph says it.
     #[serde(with = "digits")]
+    #[schema(schema_with = digits::schema)]
     pub work: u64,
     /// How many items its inputs have.
     pub items: u32,
@@ -94,13 +113,14 @@ pub struct JobItem {
     pub input_uri: Option<String>,
     /// Its change counter.
     #[serde(with = "digits")]
+    #[schema(schema_with = digits::schema)]
     pub seq: u64,
     /// The slot of its last change.
     pub changed_slot: u64,
 }
 
 /// A job's conviction.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct JobConviction {
     /// Why.
     pub reason: ConvictionReason,
@@ -108,47 +128,8 @@ pub struct JobConviction {
     pub prover: Key,
 }
 
-/// Which part of a job's lists. Each goes on where its own cursor says.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct JobRequest {
-    /// Where the steps of the page before ended.
-    pub steps_cursor: Option<String>,
-    /// Where its submissions ended.
-    pub submissions_cursor: Option<String>,
-    /// Where its demands ended.
-    pub demands_cursor: Option<String>,
-    /// Most rows of each list.
-    pub limit: Option<u32>,
-}
-
-impl JobRequest {
-    /// The names of its parameters.
-    pub const PARAMS: [&'static str; 4] = [
-        "steps_cursor",
-        "submissions_cursor",
-        "demands_cursor",
-        "limit",
-    ];
-
-    /// Its parameters, for a query.
-    pub fn query(&self) -> Vec<(&'static str, String)> {
-        let [steps, submissions, demands, limit] = Self::PARAMS;
-        [
-            self.steps_cursor.clone().map(|value| (steps, value)),
-            self.submissions_cursor
-                .clone()
-                .map(|value| (submissions, value)),
-            self.demands_cursor.clone().map(|value| (demands, value)),
-            self.limit.map(|value| (limit, value.to_string())),
-        ]
-        .into_iter()
-        .flatten()
-        .collect()
-    }
-}
-
 /// A job with a part of its time line.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct JobPage {
     /// The job as it was last.
     #[serde(flatten)]
@@ -174,7 +155,7 @@ pub struct JobPage {
 }
 
 /// A result that a provider submitted.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct JobSubmission {
     /// Which submission of the job, from 1.
     pub submission: u32,
@@ -197,10 +178,11 @@ pub struct JobSubmission {
 }
 
 /// A step in a job's time line.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct JobStep {
     /// The job's change counter behind this step.
     #[serde(with = "digits")]
+    #[schema(schema_with = digits::schema)]
     pub seq: u64,
     /// Name of the event.
     pub event: String,
@@ -215,11 +197,12 @@ pub struct JobStep {
     /// The position among its inner instructions.
     pub inner: u32,
     /// The event's own fields.
+    #[schema(value_type = Object)]
     pub fields: Map<String, Value>,
 }
 
 /// A demand about a result.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct JobDemand {
     /// Its account.
     pub address: Key,
@@ -235,11 +218,13 @@ pub struct JobDemand {
     pub level: u8,
     /// The node's place in its level; of an op's tree, item x 2^level + place.
     #[serde(with = "digits")]
+    #[schema(schema_with = digits::schema)]
     pub index: u64,
     /// The node that it is about, hexadecimal.
     pub node: String,
     /// What the provider gets for the answer.
     #[serde(with = "digits")]
+    #[schema(schema_with = digits::schema)]
     pub fee_lamports: u64,
     /// Until when it may be answered.
     pub due: i64,

@@ -62,7 +62,21 @@ fn write_ascii(text: Option<&[u8]>, out: &mut fmt::Formatter<'_>) -> fmt::Result
 }
 
 macro_rules! as_text {
-    ($name:ident, $what:literal) => {
+    ($name:ident, $what:literal, $lengths:expr) => {
+        impl utoipa::PartialSchema for $name {
+            fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
+                utoipa::openapi::ObjectBuilder::new()
+                    .schema_type(utoipa::openapi::schema::Type::String)
+                    .description(Some($what))
+                    .pattern(Some("^[1-9A-HJ-NP-Za-km-z]+$"))
+                    .min_length(Some($lengths.0))
+                    .max_length(Some($lengths.1))
+                    .into()
+            }
+        }
+
+        impl utoipa::ToSchema for $name {}
+
         impl fmt::Debug for $name {
             fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
                 fmt::Display::fmt(self, out)
@@ -84,8 +98,12 @@ macro_rules! as_text {
     };
 }
 
-as_text!(Key, "an address must be base58 of 32 bytes");
-as_text!(Signature, "a signature must be base58 of 64 bytes");
+as_text!(Key, "an address must be base58 of 32 bytes", (32, 44));
+as_text!(
+    Signature,
+    "a signature must be base58 of 64 bytes",
+    (64, 88)
+);
 
 #[cfg(test)]
 mod tests {

@@ -9,7 +9,10 @@
 
 #![forbid(unsafe_code)]
 
+pub mod accounts;
+pub mod audit;
 pub mod digits;
+pub mod events;
 pub mod gateway;
 pub mod jobs;
 pub mod key;
@@ -18,24 +21,44 @@ pub mod openai;
 pub mod problem;
 pub mod providers;
 pub mod purses;
+pub mod reasons;
 pub mod reply;
+pub mod request;
+pub mod series;
 pub mod status;
 pub mod totals;
 pub mod words;
 
 pub use {
-    jobs::{JobDemand, JobItem, JobList, JobPage, JobRequest, JobStep, JobSubmission, JobsRequest},
+    accounts::{
+        ClientPage, ClientTotals, MintItem, MintList, ModelItem, ModelList, ModelPage, ModelTotals,
+        ModelsRequest, ProviderItem, ProviderList, ProvidersRequest,
+    },
+    audit::{AuditPage, DifferenceItem},
+    events::{EventItem, EventList, EventsRequest, StreamRequest},
+    jobs::{
+        JobDemand, JobItem, JobList, JobPage, JobRequest, JobStep, JobSubmission, JobsRequest,
+        ProviderJobsRequest,
+    },
     key::{Key, Signature},
-    leaderboard::{Board, Boards, BoardsRequest, Entry},
+    leaderboard::{Board, Boards, BoardsRequest, ClientEntry, Entry, ModelEntry},
     problem::Problem,
     providers::{LevelTotals, PaidMilestone, ProviderCounters, ProviderPage},
     purses::PursePage,
+    reasons::{
+        EmissionPage, ExplainEvent, ExplainInput, ExplainPage, ExplainStep, LedgerEntry,
+        LedgerPage, LedgerRequest, LedgerTableRequest, WaitingItem, WorkMarket, WorkPage,
+        WorkReason,
+    },
     reply::{Amount, Reply},
+    request::{NoParams, Request},
+    series::{FeesItem, FeesPage, FeesRequest, Point, Series, SeriesPage, SeriesRequest},
     status::{GapItem, HealthPage, StatusPage},
     totals::{LedgerItem, TotalItem, TotalsPage, TotalsRequest},
     words::{
-        AccountKind, Assurance, Category, ConvictionReason, DemandState, Finality, JobKind,
-        JobState, Metric, Outcome, UnknownWord, Window,
+        AccountKind, AssetKind, Assurance, AuditCheck, AuditVerdict, Bucket, Category,
+        ConvictionReason, DemandState, Direction, Finality, JobKind, JobState, LedgerKind, Metric,
+        Outcome, Ranked, UnknownWord, Window,
     },
 };
 

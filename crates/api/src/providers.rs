@@ -9,10 +9,11 @@ use {
         words::Assurance,
     },
     serde::{Deserialize, Serialize},
+    utoipa::ToSchema,
 };
 
 /// Everything about a provider.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ProviderPage {
     /// The wallet that owns it.
     pub owner: Key,
@@ -36,6 +37,7 @@ pub struct ProviderPage {
     pub recent_milestones: Vec<PaidMilestone>,
     /// Its change counter.
     #[serde(with = "digits")]
+    #[schema(schema_with = digits::schema)]
     pub seq: u64,
     /// The slot of its last change.
     pub changed_slot: u64,
@@ -49,47 +51,58 @@ impl ProviderPage {
 }
 
 /// A provider's counters on chain.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ProviderCounters {
     /// Jobs taken.
     #[serde(with = "digits")]
+    #[schema(schema_with = digits::schema)]
     pub taken: u64,
     /// Milestones settled.
     #[serde(with = "digits")]
+    #[schema(schema_with = digits::schema)]
     pub settled: u64,
     /// Deadlines missed.
     #[serde(with = "digits")]
+    #[schema(schema_with = digits::schema)]
     pub late: u64,
     /// Convictions.
     #[serde(with = "digits")]
+    #[schema(schema_with = digits::schema)]
     pub convicted: u64,
     /// Work of refereed milestones.
     #[serde(with = "digits")]
+    #[schema(schema_with = digits::schema)]
     pub refereed_work: u64,
     /// Work of reviewed milestones.
     #[serde(with = "digits")]
+    #[schema(schema_with = digits::schema)]
     pub reviewed_work: u64,
     /// Rewards accrued.
     #[serde(with = "digits")]
+    #[schema(schema_with = digits::schema)]
     pub rewards_accrued_atoms: u64,
     /// Rewards claimed.
     #[serde(with = "digits")]
+    #[schema(schema_with = digits::schema)]
     pub rewards_claimed_atoms: u64,
     /// What it may claim.
     #[serde(with = "digits")]
+    #[schema(schema_with = digits::schema)]
     pub rewards_claimable_atoms: u64,
 }
 
 /// What a provider did at one assurance level.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct LevelTotals {
     /// The level.
     pub assurance: Assurance,
     /// Milestones settled.
     #[serde(with = "digits")]
+    #[schema(schema_with = digits::schema)]
     pub milestones: u128,
     /// Work.
     #[serde(with = "digits")]
+    #[schema(schema_with = digits::schema)]
     pub work: u128,
     /// Earnings, one amount a mint.
     pub earned: Vec<Amount>,
@@ -98,7 +111,7 @@ pub struct LevelTotals {
 }
 
 /// A milestone that was paid in full.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct PaidMilestone {
     /// The transaction.
     pub signature: Signature,
@@ -118,6 +131,7 @@ pub struct PaidMilestone {
     pub assurance: Assurance,
     /// Work.
     #[serde(with = "digits")]
+    #[schema(schema_with = digits::schema)]
     pub work: u64,
     /// What the client paid.
     pub price: Amount,
@@ -125,5 +139,6 @@ pub struct PaidMilestone {
     pub earned: Amount,
     /// In atoms of the reward mint.
     #[serde(with = "digits")]
+    #[schema(schema_with = digits::schema)]
     pub reward_atoms: u64,
 }

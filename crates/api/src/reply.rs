@@ -3,10 +3,11 @@
 use {
     crate::{digits, key::Key, words::Finality},
     serde::{Deserialize, Serialize},
+    utoipa::ToSchema,
 };
 
 /// A reply with the state that it was read from.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Reply<T> {
     /// Everything finalized up to this slot is in it; null before the first walk is whole.
     pub as_of_slot: Option<u64>,
@@ -22,10 +23,11 @@ pub struct Reply<T> {
 }
 
 /// An amount that can be understood alone.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Amount {
     /// How much.
     #[serde(with = "digits")]
+    #[schema(schema_with = digits::schema)]
     pub atoms: u128,
     /// Of which mint.
     pub mint: Key,

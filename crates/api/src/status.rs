@@ -3,10 +3,11 @@
 use {
     crate::{digits, key::Key, words::AccountKind},
     serde::{Deserialize, Serialize},
+    utoipa::ToSchema,
 };
 
 /// Everything that an operator wants to see at once.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct StatusPage {
     /// The program that is followed.
     pub program: Key,
@@ -38,7 +39,7 @@ impl StatusPage {
 }
 
 /// An account of which a change is missing.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct GapItem {
     /// What it is.
     pub kind: AccountKind,
@@ -46,14 +47,16 @@ pub struct GapItem {
     pub address: Key,
     /// The highest change counter seen.
     #[serde(with = "digits")]
+    #[schema(schema_with = digits::schema)]
     pub highest_seq: u64,
     /// How many changes were seen.
     #[serde(with = "digits")]
+    #[schema(schema_with = digits::schema)]
     pub changes_seen: u64,
 }
 
 /// That all is well; otherwise the reply is a [`crate::Problem`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct HealthPage {
     /// Always `ok`.
     pub status: String,

@@ -4,32 +4,23 @@ use {
     crate::{
         digits,
         key::Key,
+        request::requests,
         words::{Assurance, Category},
     },
     serde::{Deserialize, Serialize},
+    utoipa::ToSchema,
 };
 
-/// Which totals.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct TotalsRequest {
-    /// Only those in this mint; needed where many mints are registered.
-    pub mint: Option<Key>,
-}
-
-impl TotalsRequest {
-    /// The names of its parameters.
-    pub const PARAMS: [&'static str; 1] = ["mint"];
-
-    /// Its parameters, for a query.
-    pub fn query(&self) -> Vec<(&'static str, String)> {
-        let [mint] = Self::PARAMS;
-        let value = self.mint.map(|value| (mint, value.to_string()));
-        value.into_iter().collect()
+requests! {
+    /// Which totals.
+    TotalsRequest {
+        /// Only those in this mint; needed where many mints are registered.
+        mint: Key,
     }
 }
 
 /// Sums over everything.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct TotalsPage {
     /// One item a category, mint and assurance level; levels are never added.
     pub totals: Vec<TotalItem>,
@@ -43,7 +34,7 @@ impl TotalsPage {
 }
 
 /// A sum.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct TotalItem {
     /// Why the atoms moved.
     pub category: Category,
@@ -55,14 +46,16 @@ pub struct TotalItem {
     pub decimals: Option<u8>,
     /// The sum.
     #[serde(with = "digits")]
+    #[schema(schema_with = digits::schema)]
     pub atoms: u128,
     /// How many events added to it.
     #[serde(with = "digits")]
+    #[schema(schema_with = digits::schema)]
     pub count: u64,
 }
 
 /// What the purses of a mint hold together.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct LedgerItem {
     /// The mint.
     pub mint: Key,
@@ -72,12 +65,15 @@ pub struct LedgerItem {
     pub vault: Key,
     /// What the program says the purses hold together.
     #[serde(with = "digits")]
+    #[schema(schema_with = digits::schema)]
     pub total_atoms: u64,
     /// What they hold free, added by the indexer.
     #[serde(with = "digits")]
+    #[schema(schema_with = digits::schema)]
     pub free_atoms: u128,
     /// What they hold reserved, added by the indexer.
     #[serde(with = "digits")]
+    #[schema(schema_with = digits::schema)]
     pub reserved_atoms: u128,
     /// How many purses.
     pub purses: u64,

@@ -18,6 +18,17 @@ macro_rules! words {
             )+
         }
 
+        impl utoipa::PartialSchema for $name {
+            fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
+                utoipa::openapi::ObjectBuilder::new()
+                    .schema_type(utoipa::openapi::schema::Type::String)
+                    .enum_values(Some([$($word),+]))
+                    .into()
+            }
+        }
+
+        impl utoipa::ToSchema for $name {}
+
         impl $name {
             /// All of them.
             pub const ALL: &'static [Self] = &[$(Self::$variant),+];
@@ -67,7 +78,7 @@ impl fmt::Display for UnknownWord {
 impl std::error::Error for UnknownWord {}
 
 words! {
-    /// What providers are ranked by. Stores and cursors keep the position in this list: add at the end.
+    /// What is counted, and ranked by. Stores and cursors keep the position in this list: add at the end.
     Metric {
         /// Tokens earned from prices, resolved milestones included.
         Earned = "earned",
@@ -77,6 +88,78 @@ words! {
         Milestones = "milestones",
         /// Rewards accrued.
         Rewards = "rewards",
+        // No provider is ranked by what follows, and only providers are on a command line.
+        /// Royalties earned.
+        #[cfg_attr(feature = "clap", value(skip))]
+        Royalties = "royalties",
+        /// Prices paid.
+        #[cfg_attr(feature = "clap", value(skip))]
+        Spend = "spend",
+        /// Protocol fees in them.
+        #[cfg_attr(feature = "clap", value(skip))]
+        Fees = "fees",
+    }
+
+    /// Who is ranked.
+    Ranked {
+        /// Providers, by their owners.
+        Providers = "providers",
+        /// Models.
+        Models = "models",
+        /// Clients.
+        Clients = "clients",
+    }
+
+    /// Why atoms of a party came or went.
+    LedgerKind {
+        /// Came from outside into its purse.
+        Deposit = "deposit",
+        /// Went out of its purse.
+        Withdrawal = "withdrawal",
+        /// Paid for a milestone, or for the part of it that an arbiter allowed.
+        Payment = "payment",
+        /// Earned with a milestone.
+        Earning = "earning",
+        /// Earned by a model.
+        Royalty = "royalty",
+        /// Earned by deciding.
+        Arbitration = "arbitration",
+        /// Rewards claimed.
+        Reward = "reward",
+        /// A part of a bond, for a deadline that was missed or a decision that was lost.
+        Penalty = "penalty",
+        /// A deposit of a client that rejected a good result.
+        RejectDeposit = "reject_deposit",
+        /// A slashed bond, or the client's part of it.
+        Slash = "slash",
+        /// The prover's part of a slashed bond.
+        Bounty = "bounty",
+    }
+
+    /// Whether an amount came or went.
+    Direction {
+        /// It came.
+        In = "in",
+        /// It went.
+        Out = "out",
+    }
+
+    /// How long a part of a time series is.
+    Bucket {
+        /// An hour.
+        Hour = "hour",
+        /// A day of the UTC calendar.
+        Day = "day",
+    }
+
+    /// What a model's account stands for.
+    AssetKind {
+        /// A model.
+        Model = "model",
+        /// An agent.
+        Agent = "agent",
+        /// A data set.
+        DataSet = "data_set",
     }
 
     /// Over which time. Cursors keep the position in this list: add at the end.
@@ -183,6 +266,36 @@ words! {
         Campaign = "campaign",
     }
 
+    /// What a comparison with the chain found.
+    AuditVerdict {
+        /// None was finished yet.
+        Pending = "pending",
+        /// Every figure agrees.
+        Equal = "equal",
+        /// Some figure differs.
+        Different = "different",
+        /// The last one could not be finished.
+        Failed = "failed",
+    }
+
+    /// A comparison with the chain, or of sums with each other.
+    AuditCheck {
+        /// Every account, value by value.
+        Accounts = "accounts",
+        /// Each vault and each mint's total with the purses (P1).
+        Vaults = "vaults",
+        /// Each purse's reserved atoms with what they stand behind (P2).
+        Reservations = "reservations",
+        /// Each mint's total with deposits and withdrawals (P3).
+        Deposits = "deposits",
+        /// Prices and escrows with their parts (P4).
+        Parts = "parts",
+        /// Rewards with caps, grants and claims (P5).
+        Rewards = "rewards",
+        /// Each provider's counters with its numbers on leaderboards.
+        Counters = "counters",
+    }
+
     /// How sure a reply is.
     Finality {
         /// Nothing in it can be undone.
@@ -237,7 +350,29 @@ words! {
 impl Metric {
     /// Whether its value is an amount of one mint.
     pub fn is_money(self) -> bool {
-        matches!(self, Self::Earned | Self::Rewards)
+        !matches!(self, Self::Work | Self::Milestones)
+    }
+}
+
+impl Ranked {
+    /// What they may be ranked by; the first one is usual.
+    pub fn metrics(self) -> &'static [Metric] {
+        use Metric::{Earned, Fees, Milestones, Rewards, Royalties, Spend, Work};
+        match self {
+            Self::Providers => &[Earned, Work, Milestones, Rewards],
+            Self::Models => &[Royalties, Work, Milestones],
+            Self::Clients => &[Spend, Fees, Milestones],
+        }
+    }
+}
+
+impl Bucket {
+    /// How long it is.
+    pub fn secs(self) -> i64 {
+        match self {
+            Self::Hour => 3_600,
+            Self::Day => 86_400,
+        }
     }
 }
 

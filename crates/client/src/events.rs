@@ -16,6 +16,7 @@ use {
         EncodedConfirmedTransactionWithStatusMeta, EncodedTransaction, UiCompiledInstruction,
         UiInstruction, UiMessage, UiTransactionEncoding, option_serializer::OptionSerializer,
     },
+    std::sync::{Mutex, PoisonError},
 };
 
 /// The newest version of transactions that this crate can decode.
@@ -138,7 +139,7 @@ pub fn events_of_program(
         }
     }
 
-    let (event_authority, _) = addresses::event_authority_of(program_id);
+    let event_authority = event_authority_of(program_id);
     let groups = match &meta.inner_instructions {
         OptionSerializer::Some(groups) => &groups[..],
         // A node that keeps no inner instructions would hide events; where the program does not occur it hides nothing.
@@ -168,6 +169,21 @@ pub fn events_of_program(
         .events
         .sort_by_key(|event| (event.instruction, event.inner));
     Ok(found)
+}
+
+/// The event authority of a program. The last one is kept: deriving it takes longer than reading a transaction, and who reads many
+/// reads those of one program.
+fn event_authority_of(program_id: &Pubkey) -> Pubkey {
+    static LAST: Mutex<Option<(Pubkey, Pubkey)>> = Mutex::new(None);
+    let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
+    match *last {
+        Some((program, authority)) if program == *program_id => authority,
+        _ => {
+            let (authority, _) = addresses::event_authority_of(program_id);
+            *last = Some((*program_id, authority));
+            authority
+        }
+    }
 }
 
 impl TransactionEvents {

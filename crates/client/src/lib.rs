@@ -10,12 +10,14 @@
 //! - [`chain`]: reads that provider and watcher share; [`clock`]: the cluster's time; [`history`]: what old transactions tell.
 //! - [`cluster`]: whether this is the cluster that the protocol was set up for.
 //! - [`metadata`]: where explorers find the program's IDL.
+//! - [`census`]: every account of a kind at one slot, for comparisons.
 //! - [`config`]: Solana's configuration, cluster names and keypair files.
 //! - [`text`]: what may be written for ever, and how what strangers wrote is shown.
 
 pub mod accounts;
 pub mod addresses;
 mod base58;
+pub mod census;
 pub mod chain;
 pub mod clock;
 pub mod cluster;

@@ -170,6 +170,34 @@ pub fn is_bound_to(folder: &Path, genesis: &str) -> Result<bool> {
     }
 }
 
+/// Bytes of all files below a folder; nothing if it is not there. Links are not followed.
+///
+/// # Errors
+/// `Files`.
+pub fn bytes_below(folder: &Path) -> Result<u64> {
+    let mut bytes = 0u64;
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        let entries = match fs::read_dir(&folder) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == ErrorKind::NotFound => continue,
+            Err(error) => return Err(failed(&folder, &error)),
+        };
+        for entry in entries {
+            let entry = entry.map_err(|error| failed(&folder, &error))?;
+            // What goes meanwhile takes no room.
+            let Ok(found) = entry.metadata() else {
+                continue;
+            };
+            match found.is_dir() {
+                true => folders.push(entry.path()),
+                false => bytes = bytes.saturating_add(found.len()),
+            }
+        }
+    }
+    Ok(bytes)
+}
+
 /// Removes what a killed process left half-written at least `age` ago.
 ///
 /// # Errors

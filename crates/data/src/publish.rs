@@ -10,7 +10,13 @@ use {
         ClientOptions, ObjectStore, ObjectStoreExt, PutPayload, RetryConfig, http::HttpBuilder,
         local::LocalFileSystem, path::Path as StorePath,
     },
-    std::{error::Error, fmt::Display, path::Path, sync::Arc, time::Duration},
+    std::{
+        error::Error,
+        fmt::Display,
+        path::{Path, PathBuf},
+        sync::Arc,
+        time::Duration,
+    },
     url::Url,
 };
 
@@ -22,6 +28,8 @@ pub struct Publisher {
     public_base: String,
     place: String,
     timeout: Duration,
+    /// The folder, if it is one of this machine.
+    own_folder: Option<PathBuf>,
 }
 
 impl Publisher {
@@ -46,6 +54,7 @@ impl Publisher {
             public_base: public_base.map_or_else(|| own_base.to_string(), str::to_owned),
             place: folder.display().to_string(),
             timeout: Duration::from_secs(60),
+            own_folder: Some(folder),
         }
         .checked()
     }
@@ -69,6 +78,7 @@ impl Publisher {
             public_base: public_base.unwrap_or(url).to_owned(),
             place: url.to_owned(),
             timeout,
+            own_folder: None,
         }
         .checked()
     }
@@ -114,6 +124,11 @@ impl Publisher {
         let uri = uri.to_string();
         parse(&uri)?;
         Ok(uri)
+    }
+
+    /// Where something lies on this machine; nowhere if it is put below a URL: what lies there is that server's to remove.
+    pub fn path(&self, relative: &str) -> Option<PathBuf> {
+        Some(self.own_folder.as_ref()?.join(relative))
     }
 
     /// Puts a file at a relative path, replacing what was there, and says its address.

@@ -7,7 +7,7 @@
 //! | `data/<job>/<submission>/` | the files to publish and what is kept of every item ([`crate::kept`]); demands are answered from them until the job ends |
 //! | `data/<job>/<what>.uri` | where something of the job was published: nodes forget the transactions that say so |
 //! | `tensors/` | checked inputs and weights, kept because a provider answers for them (see `quern_data::store`) |
-//! | `done/<job>.json` | the last record of a job that has ended; the newest 10,000 are kept |
+//! | `done/<job>.json` | the last record of a job that has ended, by which its published files are removed later; the newest 10,000 are kept |
 //! | `cluster` | the genesis hash of the cluster that all of this belongs to |
 //! | `lock` | held by the running provider |
 //!
@@ -26,12 +26,9 @@ use {
     std::{
         fs::{self, File},
         path::{Path, PathBuf},
-        time::Duration,
+        time::{Duration, SystemTime},
     },
 };
-
-/// Records of ended jobs that are kept. Nothing reads them but their owner.
-const MOST_DONE: usize = 10_000;
 
 /// What a submission commits to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -149,7 +146,6 @@ impl Journal {
         for folder in ["jobs", "done"] {
             files::sweep(&home.join(folder), Duration::ZERO)?;
         }
-        files::keep_newest(&home.join("done"), MOST_DONE)?;
         Ok(Self {
             home: home.to_owned(),
             _lock: lock,
@@ -261,6 +257,36 @@ impl Journal {
             }
         }
         Ok(())
+    }
+
+    /// Jobs that were closed, the newest first, and when.
+    ///
+    /// # Errors
+    /// `Files`.
+    pub fn done(&self) -> Result<Vec<(SystemTime, Pubkey)>> {
+        let folder = self.home.join("done");
+        let failed = |error| failed(&folder, &error);
+        let mut done = Vec::new();
+        for entry in fs::read_dir(&folder).map_err(failed)? {
+            let entry = entry.map_err(failed)?;
+            let at = entry.metadata().and_then(|file| file.modified());
+            let at = at.map_err(failed)?;
+            let path = entry.path();
+            let job = path
+                .file_stem()
+                .and_then(|stem| stem.to_str()?.parse().ok());
+            done.extend(job.map(|job| (at, job)));
+        }
+        done.sort_by(|one, other| other.cmp(one));
+        Ok(done)
+    }
+
+    /// Drops the last record of a job that was closed.
+    ///
+    /// # Errors
+    /// `Files`.
+    pub fn forget(&self, job: &Pubkey) -> Result<()> {
+        files::remove(&self.home.join("done").join(format!("{job}.json")))
     }
 
     /// A file's bytes, if it exists.

@@ -19,6 +19,7 @@ pub mod answers;
 pub mod chain;
 mod context;
 mod demands;
+mod disk;
 mod error;
 pub mod journal;
 pub mod kept;

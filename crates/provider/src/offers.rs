@@ -8,9 +8,10 @@ use {
         ability::{Ability, MEASURE_EVERY},
         answers::ITEMS_AT_HAND,
         context::{Context, parsed},
+        disk,
         error::Result,
         policy::{Capacity, Refusal},
-        promises::Proposal,
+        promises::{Needs, Proposal, Room},
         strangers::OFFER_DOWNLOADS,
         task::Task,
     },
@@ -119,20 +120,27 @@ pub(crate) async fn promise(
     let Some(ability) = known else {
         return Ok(Err(Refusal::Busy));
     };
-    let mut bytes = 0;
+    let (mut bytes, mut disk_bytes) = (0, 0);
     if let Some(graph) = graph_of(context, &job.model, &mut 1).await {
         if is_slow_to_answer(context, &ability, job, &graph) {
             return Ok(Err(Refusal::SlowAnswers));
         }
         bytes = published_bytes(context, &graph, job.items.get());
+        disk_bytes = disk::bytes_of_graph(context, &graph, job.items.get());
     }
     let proposal = Proposal {
         address,
         job,
-        time: time_for(context, &ability, job, bytes),
+        needs: Needs {
+            time: time_for(context, &ability, job, bytes),
+            disk_bytes,
+        },
     };
-    let max_jobs = context.settings.policy.max_jobs;
-    Ok(lock(&context.promises).promise(proposal, max_jobs, moment.now))
+    let room = Room {
+        max_jobs: context.settings.policy.max_jobs,
+        disk_bytes: disk::room(context)?,
+    };
+    Ok(lock(&context.promises).promise(proposal, room, moment.now))
 }
 
 /// Whether a flood of demands, each about another item, could be opened faster than it is answered: every demand gives this much
@@ -235,7 +243,10 @@ impl Capacities {
         let proposal = Proposal {
             address,
             job,
-            time: time_for(context, &ability, job, 0),
+            needs: Needs {
+                time: time_for(context, &ability, job, 0),
+                disk_bytes: 0,
+            },
         };
         Ok(lock(&context.promises).check(proposal, moment.now))
     }

@@ -163,6 +163,9 @@ refusals! {
         "computing one of its items again for a demand takes longer than a demand gives time for; publish the traces of all of them"
     )]
     SlowAnswers,
+    /// Disk.
+    #[error("its result would take more room on the disk than is left of the limit")]
+    Disk,
     /// Activity.
     #[error(
         "this provider is not active; activate it with `quern provider register --active true`"
@@ -200,6 +203,7 @@ impl Refusal {
             Self::TooHasty => "--min-response, --min-react, --min-work",
             Self::LongReview => "--max-review",
             Self::SlowAnswers => "--publish-traces",
+            Self::Disk => "--disk-limit, --keep-results",
             _ => return None,
         })
     }

@@ -19,11 +19,19 @@ const SAFETY: u32 = 2;
 /// How long a take whose outcome is unknown may still land, in seconds: its blockhash is valid for 150 blocks.
 const MAY_LAND_SECS: i64 = 120;
 
+/// What a job takes of this machine.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Needs {
+    /// How long it takes with nothing beside it.
+    pub time: Duration,
+    /// What its result, and what is kept for demands, take on the disk.
+    pub disk_bytes: u64,
+}
+
 /// One job.
 #[derive(Clone, Copy, Debug)]
 struct Promise {
-    /// How long it takes with nothing beside it.
-    time: Duration,
+    needs: Needs,
     /// Until when it must be done, by the cluster's clock.
     by: i64,
     /// While the chain does not show the take: what it reserves, in which mint, and when it was sent.
@@ -39,17 +47,25 @@ pub(crate) struct Promises(HashMap<Pubkey, Promise>);
 pub(crate) struct Proposal<'a> {
     pub address: &'a Pubkey,
     pub job: &'a Job,
-    /// How long it takes with nothing beside it.
-    pub time: Duration,
+    pub needs: Needs,
+}
+
+/// What there is for all jobs that are promised.
+#[derive(Clone, Copy)]
+pub(crate) struct Room {
+    /// Jobs that may wait at a time.
+    pub max_jobs: usize,
+    /// Disk for what is promised.
+    pub disk_bytes: u64,
 }
 
 impl Promises {
-    /// What the chain shows now; `time_of` says how long a job takes that was taken by another process.
+    /// What the chain shows now; `needs_of` says what a job takes that was taken by another process.
     pub(crate) fn note(
         &mut self,
         own: &[(Pubkey, Job)],
         moment: &Moment,
-        time_of: impl Fn(&Job) -> Duration,
+        needs_of: impl Fn(&Job) -> Needs,
     ) {
         let mut known = std::mem::take(&mut self.0);
         for (address, job) in own {
@@ -57,9 +73,9 @@ impl Promises {
             if job.is_in(JobState::Taken) && in_time(moment.now, deadline) {
                 // What is not measured yet takes no time, and is looked at again.
                 let before = known.remove(address);
-                let before = before.filter(|before| !before.time.is_zero());
+                let before = before.filter(|before| !before.needs.time.is_zero());
                 let promise = Promise {
-                    time: before.map_or_else(|| time_of(job), |before| before.time),
+                    needs: before.map_or_else(|| needs_of(job), |before| before.needs),
                     by: deadline,
                     pending: None,
                 };
@@ -98,12 +114,15 @@ impl Promises {
     /// # Errors
     /// `Busy`.
     pub(crate) fn check(&self, proposal: Proposal<'_>, now: i64) -> Result<(), Refusal> {
-        let Proposal { address, job, time } = proposal;
-        let others = self.0.iter().filter(|(other, _)| *other != address);
-        let mut all = time;
+        let Proposal {
+            address,
+            job,
+            needs,
+        } = proposal;
+        let mut all = needs.time;
         let mut least_secs = i64::from(job.work_secs.get());
-        for (_, other) in others {
-            all = all.saturating_add(other.time);
+        for other in self.others(address) {
+            all = all.saturating_add(other.needs.time);
             least_secs = least_secs.min(other.by.saturating_sub(now));
         }
         let left = Duration::from_secs(u64::try_from(least_secs).unwrap_or_default());
@@ -116,25 +135,40 @@ impl Promises {
     /// Promises a job whose take is about to be sent.
     ///
     /// # Errors
-    /// `Busy` if that would break a promise, or more than `max_jobs` would wait.
+    /// `Busy` if that would break a promise, or more jobs would wait than may; `Disk` if their results would not fit.
     pub(crate) fn promise(
         &mut self,
         proposal: Proposal<'_>,
-        max_jobs: usize,
+        room: Room,
         now: i64,
     ) -> Result<(), Refusal> {
-        let Proposal { address, job, time } = proposal;
+        let Proposal {
+            address,
+            job,
+            needs,
+        } = proposal;
         self.check(proposal, now)?;
-        if !self.0.contains_key(address) && self.0.len() >= max_jobs {
+        if !self.0.contains_key(address) && self.0.len() >= room.max_jobs {
             return Err(Refusal::Busy);
         }
+        let disk_bytes = self.others(address).fold(needs.disk_bytes, |sum, other| {
+            sum.saturating_add(other.needs.disk_bytes)
+        });
+        if disk_bytes > room.disk_bytes {
+            return Err(Refusal::Disk);
+        }
         let promise = Promise {
-            time,
+            needs,
             by: now.saturating_add(i64::from(job.work_secs.get())),
             pending: Some((job.mint, job.bond_atoms.get(), now)),
         };
         self.0.insert(*address, promise);
         Ok(())
+    }
+
+    fn others(&self, address: &Pubkey) -> impl Iterator<Item = &Promise> {
+        let others = self.0.iter().filter(move |(other, _)| *other != address);
+        others.map(|(_, promise)| promise)
     }
 
     /// The take was refused.
@@ -169,13 +203,48 @@ mod tests {
     }
 
     fn promise(promises: &mut Promises, byte: u8, job: &Job, secs: u64) -> Result<(), Refusal> {
-        let (address, time) = (key(byte), Duration::from_secs(secs));
-        let proposal = Proposal {
-            address: &address,
-            job,
-            time,
+        let needs = Needs {
+            time: Duration::from_secs(secs),
+            disk_bytes: 0,
         };
-        promises.promise(proposal, 8, 100)
+        promise_all(promises, byte, job, needs)
+    }
+
+    fn promise_all(
+        promises: &mut Promises,
+        byte: u8,
+        job: &Job,
+        needs: Needs,
+    ) -> Result<(), Refusal> {
+        let proposal = Proposal {
+            address: &key(byte),
+            job,
+            needs,
+        };
+        let room = Room {
+            max_jobs: 8,
+            disk_bytes: 1_000,
+        };
+        promises.promise(proposal, room, 100)
+    }
+
+    #[test]
+    fn results_that_are_promised_fit_on_the_disk_together() {
+        let of = |disk_bytes| Needs {
+            disk_bytes,
+            ..Needs::default()
+        };
+        let mut promises = Promises::default();
+        let job = job(60);
+        let mut promise = |byte, disk_bytes| promise_all(&mut promises, byte, &job, of(disk_bytes));
+        assert_eq!(promise(1, 1_001), Err(Refusal::Disk));
+        assert_eq!(promise(1, 400), Ok(()));
+        assert_eq!(promise(2, 601), Err(Refusal::Disk));
+        assert_eq!(promise(2, u64::MAX), Err(Refusal::Disk));
+        assert_eq!(promise(2, 600), Ok(()));
+        // The same job again replaces what it was promised as.
+        assert_eq!(promise(2, 500), Ok(()));
+        assert_eq!(promise(3, 100), Ok(()));
     }
 
     #[test]
@@ -203,23 +272,24 @@ mod tests {
         promises.reserve_pending(&mut left, true);
         assert_eq!(left.free_atoms.get(), 15);
         assert_eq!(left.operator_reserved_atoms.get(), 10);
-        promises.note(&[], &moment(100 + MAY_LAND_SECS), |_| Duration::ZERO);
+        promises.note(&[], &moment(100 + MAY_LAND_SECS), |_| Needs::default());
         assert_eq!(promises.count(), 1);
-        promises.note(&[], &moment(101 + MAY_LAND_SECS), |_| Duration::ZERO);
+        promises.note(&[], &moment(101 + MAY_LAND_SECS), |_| Needs::default());
         assert_eq!(promises.count(), 0);
         // What another process has taken counts, too, and what is done does not.
         let mut taken = job(600);
         (taken.state, taken.deadline) = (JobState::Taken as u8, 700i64.into());
-        promises.note(&[(key(2), taken)], &moment(100), |_| Duration::ZERO);
-        promises.note(&[(key(2), taken)], &moment(100), |_| {
-            Duration::from_secs(290)
+        promises.note(&[(key(2), taken)], &moment(100), |_| Needs::default());
+        promises.note(&[(key(2), taken)], &moment(100), |_| Needs {
+            time: Duration::from_secs(290),
+            disk_bytes: 0,
         });
         assert_eq!(promise(&mut promises, 3, &job(600), 20), Err(Refusal::Busy));
         let mut left = purse;
         promises.reserve_pending(&mut left, false);
         assert_eq!(left.free_atoms.get(), 25, "the chain's purse shows it");
         taken.state = JobState::Submitted as u8;
-        promises.note(&[(key(2), taken)], &moment(100), |_| Duration::ZERO);
+        promises.note(&[(key(2), taken)], &moment(100), |_| Needs::default());
         assert_eq!(promises.count(), 0);
     }
 }

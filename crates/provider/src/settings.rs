@@ -34,8 +34,11 @@ pub struct Settings {
     /// Most memory for tensors, in bytes: half of it for work, half for demands. A job that needs more than a half is not
     /// taken.
     pub memory_bytes: u64,
-    /// Most bytes of inputs and weights on the disk. What live jobs do not need goes first.
+    /// Most bytes on the disk: inputs, weights, results, what is kept for demands, and what is published into a folder of this
+    /// machine. Weights that no live job needs go first.
     pub disk_bytes: u64,
+    /// How long the published files of an ended job stay in a folder of this machine.
+    pub keep_results: Duration,
     /// Most bytes of the traces of single items that are published of a submission: the first ones, as many as fit.
     pub publish_traces_bytes: u64,
     /// How long the data of an open job may be slow before others get their download slot.
@@ -59,6 +62,7 @@ impl Settings {
             keep_ended_secs: 600,
             memory_bytes: 8 << 30,
             disk_bytes: 64 << 30,
+            keep_results: Duration::from_secs(7 * 86_400),
             publish_traces_bytes: 64 << 20,
             offer_patience: PATIENCE,
             memory_patience: MEMORY_PATIENCE,

@@ -5,9 +5,10 @@
 use {
     crate::{
         context::{Context, SAY_AGAIN},
-        demands,
+        demands, disk,
         error::Result,
         offers::{offers, time_for},
+        promises::Needs,
         task::{Task, TaskKind},
     },
     quern_client::{
@@ -49,10 +50,11 @@ pub(crate) async fn survey(
     let takes = busy.iter().filter(|(_, is_new)| **is_new);
     let takes: Vec<Pubkey> = takes.map(|(address, _)| *address).collect();
     let ability = *lock(&context.ability);
-    lock(&context.promises).note(&own, &moment, |job| {
-        ability.map_or(Duration::ZERO, |ability| {
+    lock(&context.promises).note(&own, &moment, |job| Needs {
+        time: ability.map_or(Duration::ZERO, |ability| {
             time_for(context, &ability, job, 0)
-        })
+        }),
+        disk_bytes: disk::bytes_of(context, job),
     });
     for (address, job) in &own {
         let task = task_of(context, address, job, &moment);

@@ -215,7 +215,7 @@ impl Leave {
 }
 
 /// What counts as one address: of IPv6 the first half, for a client chooses the other one.
-fn network_of(client: IpAddr) -> IpAddr {
+pub(super) fn network_of(client: IpAddr) -> IpAddr {
     match client.to_canonical() {
         IpAddr::V4(address) => IpAddr::V4(address),
         IpAddr::V6(address) => {

@@ -4,11 +4,15 @@
 #![forbid(unsafe_code)]
 
 mod gate;
+mod share;
 
-pub use gate::{Gate, Leave, Limits, Place, Work};
+pub use {
+    gate::{Gate, Leave, Limits, Place, Work},
+    share::Shares,
+};
 
 use {
-    axum::Router,
+    axum::{Router, response::Response},
     hyper::{
         server::conn::http1,
         service::{Service, service_fn},
@@ -17,7 +21,12 @@ use {
         rt::{TokioIo, TokioTimer},
         service::TowerToHyperService,
     },
-    std::{pin::pin, sync::Arc, time::Duration},
+    std::{
+        net::IpAddr,
+        pin::pin,
+        sync::{Arc, Mutex, PoisonError},
+        time::Duration,
+    },
     tokio::{
         net::{TcpListener, TcpStream},
         sync::watch,
@@ -43,12 +52,26 @@ pub struct Lifetimes {
     pub last_request: Duration,
 }
 
+/// What a server bears of its clients.
+#[derive(Clone)]
+pub struct Bounds {
+    #[allow(missing_docs)]
+    pub gate: Gate,
+    #[allow(missing_docs)]
+    pub lifetimes: Lifetimes,
+    /// What each address may ask, and the reply to one that asks more and has to wait.
+    pub shares: Option<(Shares, fn(Duration) -> Response)>,
+}
+
+/// Stands among the extensions of a response whose body goes on for long: its connection may live until this ends.
+#[derive(Clone, Debug)]
+pub struct Lasting(pub watch::Receiver<()>);
+
 /// Serves until told to stop; open requests are answered then.
 pub async fn serve(
     listener: TcpListener,
     router: Router,
-    gate: Gate,
-    lifetimes: Lifetimes,
+    bounds: Bounds,
     stopped: watch::Receiver<bool>,
 ) {
     let mut open = JoinSet::new();
@@ -58,9 +81,10 @@ pub async fn serve(
             () = told_to_stop(&mut ended) => break,
             Some(_) = open.join_next() => {}
             accepted = listener.accept() => match accepted {
-                Ok((stream, client)) => match gate.enter(client.ip()).await {
+                Ok((stream, client)) => match bounds.gate.enter(client.ip()).await {
                     Some((place, leave)) => {
-                        let attended = attend(stream, router.clone(), place, lifetimes, stopped.clone());
+                        let client = (bounds.clone(), client.ip());
+                        let attended = attend(stream, router.clone(), place, client, stopped.clone());
                         open.spawn(async {
                             tokio::select! {
                                 () = attended => {}
@@ -90,18 +114,27 @@ async fn attend(
     stream: TcpStream,
     router: Router,
     place: Place,
-    lifetimes: Lifetimes,
+    (bounds, client): (Bounds, IpAddr),
     mut stopped: watch::Receiver<bool>,
 ) {
     // Declared before the connection, so that its descriptor is closed when the place is free.
     let place = Arc::new(place);
     let pages = TowerToHyperService::new(router);
+    let lasting = Mutex::new(None);
     let service = service_fn(|request| {
         let work = place.work();
-        let answer = pages.call(request);
+        let answer = admit(&bounds, client).map(|()| pages.call(request));
+        let lasting = &lasting;
         async move {
-            let answer = answer.await;
+            let answer = match answer {
+                Ok(answer) => answer.await,
+                Err(refusal) => Ok(refusal),
+            };
             drop(work);
+            if let Ok(answer) = &answer {
+                let found = answer.extensions().get::<Lasting>().cloned();
+                *lasting.lock().unwrap_or_else(PoisonError::into_inner) = found;
+            }
             answer
         }
     });
@@ -115,10 +148,31 @@ async fn attend(
         // Clients break off at any time; nothing follows from it.
         _ = connection.as_mut() => return,
         () = told_to_stop(&mut stopped) => {}
-        () = tokio::time::sleep(lifetimes.connection) => {}
+        () = end_of_life(&lasting, bounds.lifetimes.connection) => {}
     }
     connection.as_mut().graceful_shutdown();
-    let _ = tokio::time::timeout(lifetimes.last_request, connection).await;
+    let _ = tokio::time::timeout(bounds.lifetimes.last_request, connection).await;
+}
+
+/// Completes when a connection is old, and what it still sends is over.
+async fn end_of_life(lasting: &Mutex<Option<Lasting>>, life: Duration) {
+    tokio::time::sleep(life).await;
+    let found = lasting
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .take();
+    if let Some(Lasting(mut ended)) = found {
+        // Nothing is ever sent; the sender goes when the body is over.
+        while ended.changed().await.is_ok() {}
+    }
+}
+
+/// Takes a request from the part of its address.
+fn admit(bounds: &Bounds, client: IpAddr) -> Result<(), Response> {
+    match &bounds.shares {
+        Some((shares, refused)) => shares.take(client).map_err(refused),
+        None => Ok(()),
+    }
 }
 
 /// Says that there is no place, if the client can be told at once.
@@ -177,7 +231,12 @@ mod tests {
                 connection: LIMIT,
                 last_request: LIMIT,
             };
-            tokio::spawn(serve(listener, router, gate, lifetimes, stopped));
+            let bounds = Bounds {
+                gate,
+                lifetimes,
+                shares: None,
+            };
+            tokio::spawn(serve(listener, router, bounds, stopped));
             Self {
                 address,
                 working,

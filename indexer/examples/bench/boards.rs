@@ -2,101 +2,98 @@
 
 use {
     crate::{
-        ingest::end_of,
-        machine::{Clock, Spent, bytes_of, forget_peak, line, peak, rate},
-        past::{Past, batch},
-        support::{Forgery, open, reply},
+        machine::{Clock, line},
+        past::Past,
+        support::{Forgery, reply},
     },
-    quern_api::{BoardsRequest, Window},
-    quern_indexer::{
-        Config, Indexer,
-        store::{Batch, Cursor},
-    },
+    quern_api::{Assurance, Boards, BoardsRequest, Metric, Window},
+    quern_indexer::{Config, Indexer},
     std::{
         path::Path,
         time::{Duration, Instant},
     },
-    tempfile::TempDir,
 };
 
-const BATCH_EVENTS: usize = 2_048;
+/// Clients that ask at once, where requests in a second are counted.
+const CLIENTS: usize = 4;
 
-/// Measures every window's first page.
-pub async fn measure(milestones: u64, providers: u64, requests: usize) {
-    let folder = TempDir::new().unwrap();
-    let path = folder.path().join("db");
-    forget_peak();
-    let (events, spent) = fill(&path, milestones, providers).await;
-    let what =
-        format!("{milestones} jobs of {providers} providers: events stored, telling them included");
-    line(what, rate(events, spent));
-    line("bytes an event", bytes_of(&path).await / events);
-    line("memory, at most", peak());
-
+/// Measures first pages: those of every window, and of each metric, assurance level and mint in it.
+pub async fn measure(folder: &Path, requests: usize) {
     // Served as always; the recording has one old transaction.
-    let recording = folder.path().join("recording.jsonl");
-    let first = Past::new(0, 0).next(1);
+    let recording = folder.join("first.jsonl");
+    let first = Past::new(0).next(1, 1);
     std::fs::write(&recording, reply(&first[0], Forgery::None).to_string()).unwrap();
-    let store = format!("sqlite:{}", path.display());
+    let store = format!("sqlite:{}", folder.join("store").display());
     let mut config = Config::local("http://unused.invalid", store);
     config.recording = Some(recording);
     let indexer = Indexer::start(config).await.unwrap();
+    let base = format!("{}{}", indexer.url(), BoardsRequest::PATH);
     for window in Window::ALL {
-        let url = format!("{}{}?window={window}", indexer.url(), BoardsRequest::PATH);
-        line(format!("leaderboard {window}"), times(&url, requests).await);
+        let page = format!("{base}?window={window}");
+        let all = times(std::slice::from_ref(&page), requests).await;
+        line(format!("leaderboards {window}, all of a metric"), all);
+        let one = of_each_kind(&page).await;
+        let what = format!("leaderboard {window}, each of {} kinds", one.len());
+        line(what, times(&one, requests).await);
     }
+    let page = format!("{base}?window={}", Window::ALL[0]);
+    let what = format!("the first of these, asked by {CLIENTS} at once");
+    line(what, many(&page, requests).await);
     indexer.stop().await.unwrap();
 }
 
-async fn fill(path: &Path, jobs: u64, providers: u64) -> (u64, Spent) {
-    let begun = Clock::start();
-    let store = open(path).await;
-    let mut past = Past::new(jobs, providers);
-    let (mut count, mut end) = (0, (0, 0));
-    loop {
-        let events = past.next(BATCH_EVENTS);
-        if events.is_empty() {
-            break;
+/// One request for each metric, assurance level and mint that has rows.
+async fn of_each_kind(page: &str) -> Vec<String> {
+    let mut kinds = Vec::new();
+    for metric in Metric::ALL {
+        for level in Assurance::ALL {
+            let url = format!("{page}&metric={metric}&assurance={level}");
+            let boards: Boards = reqwest::get(&url).await.unwrap().json().await.unwrap();
+            for board in boards.boards {
+                let mint = board.mint.map(|mint| format!("&mint={mint}"));
+                kinds.push(format!("{url}{}", mint.unwrap_or_default()));
+            }
         }
-        count += events.len() as u64;
-        end = end_of(&events).max(end);
-        store.write(&batch(events)).await.unwrap();
     }
-    let cursor = Some(Cursor {
-        slot: end.0,
-        chain_time: end.1,
-        origin: None,
-    });
-    store
-        .write(&Batch {
-            cursor,
-            ..Batch::default()
-        })
-        .await
-        .unwrap();
-    // The database's thread ends with the store, and what it worked is forgotten then.
-    let spent = begun.spent();
-    store.close().await;
-    (count, spent)
+    assert!(!kinds.is_empty(), "{page} has no rows");
+    kinds
 }
 
-/// Median and 99th percentile, and what client and server worked.
-async fn times(url: &str, requests: usize) -> String {
+/// Median and 99th percentile of requests for these pages in turn, and what client and server worked.
+async fn times(pages: &[String], requests: usize) -> String {
     let http = reqwest::Client::new();
     let mut times = Vec::with_capacity(requests);
     let work = Clock::start();
-    for _ in 0..requests {
+    for page in pages.iter().cycle().take(requests) {
         let begun = Instant::now();
-        let reply = http.get(url).send().await.unwrap();
-        let reply = reply.error_for_status().unwrap();
-        let text = reply.text().await.unwrap();
+        ask(&http, page).await;
         times.push(begun.elapsed());
-        assert!(text.contains("\"rank\":1"), "{url}: {text}");
     }
     times.sort_unstable();
     let at = |percent: usize| millis(times[(times.len() - 1) * percent / 100]);
     let work = millis(work.spent().work / u32::try_from(requests).unwrap());
     format!("p50 {}, p99 {}; {work} of work each", at(50), at(99))
+}
+
+async fn ask(http: &reqwest::Client, page: &str) {
+    let reply = http.get(page).send().await.unwrap();
+    let reply = reply.error_for_status().unwrap();
+    let text = reply.text().await.unwrap();
+    assert!(text.contains("\"rank\":1"), "{page}: {text}");
+}
+
+/// Requests in a second.
+async fn many(page: &str, requests: usize) -> String {
+    let begun = Instant::now();
+    let clients = (0..CLIENTS).map(|_| async {
+        let http = reqwest::Client::new();
+        for _ in 0..requests {
+            ask(&http, page).await;
+        }
+    });
+    futures::future::join_all(clients).await;
+    let each = (CLIENTS * requests) as f64 / begun.elapsed().as_secs_f64();
+    format!("{each:.0} requests/s")
 }
 
 fn millis(time: Duration) -> String {

@@ -66,6 +66,12 @@ pub fn rate(count: u64, spent: Spent) -> String {
     )
 }
 
+/// How busy the machine is: the system's averages of the last 1, 5 and 15 minutes.
+pub fn load() -> String {
+    let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    load.split(' ').take(3).collect::<Vec<_>>().join(", ")
+}
+
 /// Forgets the most memory that was held so far, where the system can.
 pub fn forget_peak() {
     // What cannot be forgotten shows as more memory, never as less.

@@ -15,11 +15,17 @@ use {
 pub struct ApiError {
     status: StatusCode,
     detail: String,
+    /// Seconds after which it may go well.
+    retry_after: Option<u32>,
 }
 
 impl ApiError {
     fn new(status: StatusCode, detail: String) -> Self {
-        Self { status, detail }
+        Self {
+            status,
+            detail,
+            retry_after: None,
+        }
     }
 
     /// The request is wrong; the sentence says how to mend it.
@@ -37,9 +43,36 @@ impl ApiError {
         Self::new(StatusCode::METHOD_NOT_ALLOWED, detail)
     }
 
+    /// The address is longer than any of this API.
+    pub fn uri_too_long(detail: String) -> Self {
+        Self::new(StatusCode::URI_TOO_LONG, detail)
+    }
+
+    /// The client asks more than its share.
+    pub fn too_many_requests(detail: String, retry_after: u32) -> Self {
+        Self {
+            retry_after: Some(retry_after),
+            ..Self::new(StatusCode::TOO_MANY_REQUESTS, detail)
+        }
+    }
+
     /// Not now.
     pub fn unavailable(detail: String) -> Self {
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, detail)
+        Self {
+            retry_after: Some(5),
+            ..Self::new(StatusCode::SERVICE_UNAVAILABLE, detail)
+        }
+    }
+
+    /// The client has the answer of this version already.
+    pub(super) fn not_modified(tag: String) -> Self {
+        Self::new(StatusCode::NOT_MODIFIED, tag)
+    }
+}
+
+impl std::fmt::Display for ApiError {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str(&self.detail)
     }
 }
 
@@ -56,6 +89,13 @@ impl From<IndexerError> for ApiError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
+        if self.status == StatusCode::NOT_MODIFIED {
+            let headers = [
+                (header::ETAG, self.detail),
+                (header::CACHE_CONTROL, "no-cache".to_owned()),
+            ];
+            return (self.status, headers).into_response();
+        }
         let problem = Problem {
             r#type: "about:blank".to_owned(),
             title: self.status.canonical_reason().unwrap_or("Error").to_owned(),
@@ -64,6 +104,13 @@ impl IntoResponse for ApiError {
         };
         // These four fields always serialize.
         let text = write(&problem).unwrap_or_default();
-        (self.status, [(header::CONTENT_TYPE, MEDIA_TYPE)], text).into_response()
+        let kind = [(header::CONTENT_TYPE, MEDIA_TYPE)];
+        match self.retry_after {
+            Some(secs) => {
+                let after = [(header::RETRY_AFTER, secs.to_string())];
+                (self.status, kind, after, text).into_response()
+            }
+            None => (self.status, kind, text).into_response(),
+        }
     }
 }

@@ -1,51 +1,58 @@
-//! `/v1/leaderboards/providers`: one board an assurance level and mint, for nothing of different levels or mints is ever
-//! added or compared.
+//! `/v1/leaderboards/{providers,models,clients}`: one board an assurance level and mint, for nothing of different levels or mints
+//! is ever added or compared.
 
 use {
     super::{
         ApiError, ApiState,
+        ask::Ask,
         params::{Params, bad_cursor},
         reply::Answer,
+        table::{Table, row},
     },
     crate::{
-        project::{key, program::MintConfig},
+        project::{Measure, Subject, key, program::MintConfig},
         store::{BoardQuery, BoardRow, Snapshot},
-        view::{self, words},
+        view::{self, BoardEntry, words},
     },
-    axum::{extract::State, http::Uri},
-    quern_api::{Assurance, Board, Boards, BoardsRequest, Key, Metric, Window},
+    axum::extract::State,
+    quern_api::{
+        Assurance, Board, Boards, BoardsRequest, ClientEntry, Entry, Key, Metric, ModelEntry,
+        Reply, Window,
+    },
+    serde::Serialize,
+    serde_json::Value,
 };
 
 /// Boards of one reply at most.
 pub(super) const MAX_BOARDS: usize = 16;
-/// metric, window, assurance, mint, rank, value, provider.
+/// measure, window, assurance, mint, rank, value, subject.
 const CURSOR_BYTES: usize = 1 + 1 + 1 + 32 + 4 + 16 + 32;
 /// Seconds of an hour, the unit of windows.
 const HOUR_SECS: i64 = 3_600;
 
 /// Where a page ends.
 struct PageEnd {
-    metric: Metric,
+    measure: Measure,
     window: Window,
     assurance: Assurance,
     mint: Key,
     rank: u32,
     value: u128,
-    provider: Key,
+    subject: Key,
 }
 
 impl PageEnd {
     fn write(&self) -> String {
         let mut bytes = Vec::with_capacity(CURSOR_BYTES);
         bytes.extend([
-            self.metric as u8,
+            self.measure.code(),
             self.window as u8,
             words::assurance_code(self.assurance),
         ]);
         bytes.extend(self.mint.0);
         bytes.extend(self.rank.to_be_bytes());
         bytes.extend(self.value.to_be_bytes());
-        bytes.extend(self.provider.0);
+        bytes.extend(self.subject.0);
         hex::encode(bytes)
     }
 
@@ -54,22 +61,22 @@ impl PageEnd {
         let (mint, rest) = rest.split_first_chunk::<32>()?;
         let (rank, rest) = rest.split_first_chunk::<4>()?;
         let (value, rest) = rest.split_first_chunk::<16>()?;
-        let provider = rest.first_chunk::<32>()?;
+        let subject = rest.first_chunk::<32>()?;
         Some(Self {
-            metric: *Metric::ALL.get(usize::from(head[0]))?,
+            measure: Measure::from_code(head[0])?,
             window: *Window::ALL.get(usize::from(head[1]))?,
             assurance: words::assurance(head[2])?,
             mint: Key(*mint),
             rank: u32::from_be_bytes(*rank),
             value: u128::from_be_bytes(*value),
-            provider: Key(*provider),
+            subject: Key(*subject),
         })
     }
 }
 
 /// A request as it is understood.
 struct Asked {
-    metric: Metric,
+    measure: Measure,
     window: Window,
     assurance: Option<Assurance>,
     mint: Option<Key>,
@@ -78,10 +85,20 @@ struct Asked {
 }
 
 impl Asked {
-    fn read(uri: &Uri) -> Result<Self, ApiError> {
-        let params = Params::read(uri, &BoardsRequest::PARAMS)?;
+    fn read<E: BoardEntry>(params: &Params, subject: Subject) -> Result<Self, ApiError> {
+        let metrics = E::RANKED.metrics();
+        let usual = metrics.first().copied().unwrap_or(Metric::Milestones);
+        let metric = params.word("metric")?.unwrap_or(usual);
+        if !metrics.contains(&metric) {
+            let known: Vec<&str> = metrics.iter().map(|metric| metric.word()).collect();
+            return Err(ApiError::bad_request(format!(
+                "{} are not ranked by {metric}; take one of {}",
+                E::RANKED,
+                known.join(", ")
+            )));
+        }
         let asked = Self {
-            metric: params.word("metric")?.unwrap_or(Metric::Earned),
+            measure: Measure { subject, metric },
             window: params.word("window")?.unwrap_or(Window::All),
             assurance: params.word("assurance")?,
             mint: params.address("mint")?,
@@ -91,14 +108,14 @@ impl Asked {
             },
             limit: params.limit()?,
         };
-        if asked.mint.is_some() && !asked.metric.is_money() {
+        if asked.mint.is_some() && !metric.is_money() {
             return Err(ApiError::bad_request(format!(
-                "metric {} counts no tokens: leave mint out, or take metric earned or rewards",
-                asked.metric
+                "metric {} counts no tokens: leave mint out, or take a metric that is an amount",
+                metric
             )));
         }
         if let Some(end) = &asked.end {
-            let belongs = end.metric == asked.metric
+            let belongs = end.measure == asked.measure
                 && end.window == asked.window
                 && asked.assurance.is_none_or(|level| level == end.assurance)
                 && asked.mint.is_none_or(|mint| mint == end.mint);
@@ -120,7 +137,7 @@ impl Asked {
         };
         let known: Vec<Key> = mints.iter().map(|config| key(&config.mint)).collect();
         let mints = match self.mint {
-            _ if !self.metric.is_money() => vec![Key::NONE],
+            _ if !self.measure.metric.is_money() => vec![Key::NONE],
             Some(mint) if known.contains(&mint) => vec![mint],
             Some(mint) => {
                 return Err(ApiError::not_found(format!(
@@ -142,17 +159,17 @@ impl Asked {
     }
 
     /// The page of a board, or nothing if it is empty.
-    async fn page(
+    async fn page<E: BoardEntry>(
         &self,
         snapshot: &mut Snapshot,
         (assurance, mint): (Assurance, Key),
-    ) -> Result<Option<Board>, ApiError> {
+    ) -> Result<Option<Board<E>>, ApiError> {
         let query = BoardQuery {
-            metric: self.metric,
+            measure: self.measure,
             assurance: words::assurance_code(assurance),
             mint,
             window: self.window,
-            after: self.end.as_ref().map(|end| (end.value, end.provider)),
+            after: self.end.as_ref().map(|end| (end.value, end.subject)),
             // One more than is shown tells whether there is another page.
             limit: self.limit + 1,
         };
@@ -173,36 +190,105 @@ impl Asked {
         }))
     }
 
-    fn end_of(&self, board: &Board, shown: &[BoardRow], mint: Key) -> Option<PageEnd> {
+    fn end_of<E: BoardEntry>(
+        &self,
+        board: &Board<E>,
+        shown: &[BoardRow],
+        mint: Key,
+    ) -> Option<PageEnd> {
         let row = shown.last()?;
         Some(PageEnd {
-            metric: self.metric,
+            measure: self.measure,
             window: self.window,
             assurance: board.assurance,
             mint,
-            rank: board.entries.last()?.rank,
+            rank: board.entries.last()?.rank(),
             value: row.value,
-            provider: row.provider,
+            subject: row.subject,
         })
     }
 }
 
-/// Providers by a metric, within a window.
-pub(super) async fn providers(State(api): State<ApiState>, uri: Uri) -> Answer<Boards> {
-    let asked = Asked::read(&uri)?;
-    // Window, mints and rows come from one state.
-    let mut snapshot = api.store.read().await?;
+/// Providers ranked, one board an assurance level and mint. Levels and mints are never added or compared.
+#[utoipa::path(get, path = BoardsRequest::PATH, params(BoardsRequest), responses((status = 200, content((Reply<Boards<Entry>> = "application/json"), (String = "text/csv")))))]
+pub(super) async fn providers(api: State<ApiState>, ask: Ask<BoardsRequest>) -> Answer {
+    boards::<Entry>(&api, &ask, Subject::Provider).await
+}
+
+/// Models ranked by what they earned and did.
+#[utoipa::path(get, path = BoardsRequest::MODELS, params(BoardsRequest), responses((status = 200, content((Reply<Boards<ModelEntry>> = "application/json"), (String = "text/csv")))))]
+pub(super) async fn models(api: State<ApiState>, ask: Ask<BoardsRequest>) -> Answer {
+    boards::<ModelEntry>(&api, &ask, Subject::Model).await
+}
+
+/// Clients ranked by what they paid for.
+#[utoipa::path(get, path = BoardsRequest::CLIENTS, params(BoardsRequest), responses((status = 200, content((Reply<Boards<ClientEntry>> = "application/json"), (String = "text/csv")))))]
+pub(super) async fn clients(api: State<ApiState>, ask: Ask<BoardsRequest>) -> Answer {
+    boards::<ClientEntry>(&api, &ask, Subject::Client).await
+}
+
+async fn boards<E: BoardEntry + Serialize + Line>(
+    api: &ApiState,
+    ask: &Ask<BoardsRequest>,
+    subject: Subject,
+) -> Answer {
+    let asked = Asked::read::<E>(&ask.params, subject)?;
+    let mut snapshot = ask.snapshot(api).await?;
     let now = snapshot.cursor().map_or(0, |cursor| cursor.chain_time);
     let from_hour = view::window_start(asked.window, now);
     let mut boards = Vec::new();
     for pair in asked.pairs(snapshot.mints())? {
-        boards.extend(asked.page(&mut snapshot, pair).await?);
+        boards.extend(asked.page::<E>(&mut snapshot, pair).await?);
     }
     let body = Boards {
-        metric: asked.metric,
+        metric: asked.measure.metric,
         window: asked.window,
         window_from: from_hour.map(|hour| hour.saturating_mul(HOUR_SECS)),
         boards,
     };
-    Ok(api.reply(&snapshot, body))
+    Ok(api.list(ask, &snapshot, body))
+}
+
+impl<E: Line> Table for Boards<E> {
+    fn rows(&self) -> Vec<Vec<(&'static str, Value)>> {
+        let rows = self.boards.iter().flat_map(|board| {
+            let head = row!(board; assurance, mint, decimals);
+            let lines = board.entries.iter().map(Line::cells);
+            lines.map(move |cells| head.iter().cloned().chain(cells).collect())
+        });
+        rows.collect()
+    }
+
+    /// Of several boards each goes on by itself, asked for alone.
+    fn next(&self) -> Option<(&'static str, &str)> {
+        match self.boards.as_slice() {
+            [board] => Some(("cursor", board.next_cursor.as_deref()?)),
+            _ => None,
+        }
+    }
+}
+
+/// An entry as cells.
+trait Line {
+    fn cells(&self) -> Vec<(&'static str, Value)>;
+}
+
+impl Line for Entry {
+    fn cells(&self) -> Vec<(&'static str, Value)> {
+        row!(self; rank, provider, name, value: self.value.to_string(),
+            milestones: self.milestones.to_string(), work: self.work.to_string(), convicted)
+    }
+}
+
+impl Line for ModelEntry {
+    fn cells(&self) -> Vec<(&'static str, Value)> {
+        row!(self; rank, model, name, owner, value: self.value.to_string(),
+            milestones: self.milestones.to_string(), work: self.work.to_string())
+    }
+}
+
+impl Line for ClientEntry {
+    fn cells(&self) -> Vec<(&'static str, Value)> {
+        row!(self; rank, client, value: self.value.to_string(), milestones: self.milestones.to_string())
+    }
 }

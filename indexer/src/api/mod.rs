@@ -4,34 +4,44 @@
 //! Every reply says as of which slot it is, that its data are finalized, and how far behind the node they are. Amounts are
 //! strings with mint and decimals beside them; lists go on by opaque cursors; errors are `application/problem+json`.
 
+mod accounts;
+mod ask;
+mod audit;
 mod error;
+mod event_id;
+mod events;
 mod jobs;
 mod json;
 mod leaderboard;
+mod ledger;
+mod openapi;
 mod params;
+mod parties;
 mod providers;
 mod purses;
+mod reasons;
 pub mod reference;
 mod reply;
+mod series;
 mod status;
+mod stream;
+mod table;
 mod totals;
+mod watched;
 
-pub use error::ApiError;
+pub use {error::ApiError, openapi::document, stream::Streams};
 
 use {
-    crate::{health::Health, store::Store},
+    crate::{health::Health, metrics::Metrics, store::Store},
     axum::{
         Router,
         extract::{Request, State},
-        http::{Method, Uri},
+        http::{HeaderName, Method, Uri, header},
         middleware::{self, Next},
         response::{IntoResponse, Response},
-        routing::{MethodRouter, get},
+        routing::get,
     },
-    quern_api::{
-        BoardsRequest, HealthPage, JobPage, JobsRequest, Key, ProviderPage, PursePage, StatusPage,
-        TotalsPage,
-    },
+    quern_api::Key,
     std::{sync::Arc, time::Duration},
     tokio::sync::Semaphore,
     tower_http::{
@@ -40,6 +50,7 @@ use {
         request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer},
         trace::TraceLayer,
     },
+    utoipa_axum::{router::OpenApiRouter, routes},
 };
 
 /// What handlers need.
@@ -53,60 +64,113 @@ pub struct ApiState {
     pub program: Key,
     /// Lag from which on the service is not ready.
     pub most_lag_slots: u64,
+    /// What is counted.
+    pub metrics: Metrics,
+    /// Who may stream.
+    pub streams: Streams,
 }
 
 /// Requests worked on at a time; more are refused at once, for waiting ones would only become late together.
 const CONCURRENT_REQUESTS: usize = 64;
 /// Most time for a request.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+/// Longest path and query: no request of this API is near it.
+const URI_BYTES: usize = 4 * 1024;
 
-/// Every page that reads the store.
-fn routes() -> [(String, MethodRouter<ApiState>); 8] {
-    const ADDRESS: &str = "{address}";
-    [
-        (StatusPage::PATH.to_owned(), get(status::status)),
-        (BoardsRequest::PATH.to_owned(), get(leaderboard::providers)),
-        (ProviderPage::path(ADDRESS), get(providers::provider)),
-        (JobsRequest::PATH.to_owned(), get(jobs::jobs)),
-        (JobPage::path(ADDRESS), get(jobs::job)),
-        (PursePage::path(ADDRESS), get(purses::purse)),
-        (TotalsPage::PATH.to_owned(), get(totals::totals)),
-        (HealthPage::READY.to_owned(), get(status::ready)),
-    ]
+/// Every page that reads the store, with what the documentation says about it.
+fn pages() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::new()
+        .routes(routes!(status::status))
+        .routes(routes!(leaderboard::providers))
+        .routes(routes!(leaderboard::models))
+        .routes(routes!(leaderboard::clients))
+        .routes(routes!(accounts::providers))
+        .routes(routes!(providers::provider))
+        .routes(routes!(providers::provider_jobs))
+        .routes(routes!(series::earnings))
+        .routes(routes!(reasons::work))
+        .routes(routes!(ledger::table))
+        .routes(routes!(jobs::jobs))
+        .routes(routes!(jobs::job))
+        .routes(routes!(reasons::explain))
+        .routes(routes!(accounts::models))
+        .routes(routes!(accounts::model))
+        .routes(routes!(accounts::client))
+        .routes(routes!(accounts::mints))
+        .routes(routes!(purses::purse))
+        .routes(routes!(ledger::ledger))
+        .routes(routes!(reasons::emission))
+        .routes(routes!(events::events))
+        .routes(routes!(stream::stream))
+        .routes(routes!(series::network))
+        .routes(routes!(series::fees))
+        .routes(routes!(totals::totals))
+        .routes(routes!(audit::audit))
+        .routes(routes!(watched::metrics))
+        .routes(routes!(status::ready))
 }
 
-/// Their paths, with `{address}` where an address stands.
+/// Every page, whether it reads the store or not.
+fn all_pages() -> OpenApiRouter<ApiState> {
+    // Whether the process lives is answered however busy it is.
+    pages().routes(routes!(status::live))
+}
+
+/// Paths of the pages that read the store, with a name in braces where an address stands.
 pub fn paths() -> Vec<String> {
-    routes().into_iter().map(|(path, _)| path).collect()
+    pages().into_openapi().paths.paths.into_keys().collect()
 }
 
 /// All routes.
 pub fn router(state: ApiState) -> Router {
-    routes()
-        .into_iter()
-        .fold(Router::new(), |router, (path, page)| {
-            router.route(&path, page)
-        })
+    let (pages, _) = pages().split_for_parts();
+    let (live, _) = OpenApiRouter::new()
+        .routes(routes!(status::live))
+        .split_for_parts();
+    pages
         .layer(middleware::from_fn_with_state(
             Arc::new(Semaphore::new(CONCURRENT_REQUESTS)),
             bounded,
         ))
-        // Whether the process lives is answered however busy it is.
-        .route(HealthPage::LIVE, get(status::live))
+        .merge(live)
+        .route(openapi::PATH, get(openapi::openapi))
+        .route(openapi::DOCS, get(openapi::docs))
         .fallback(unknown_path)
         .method_not_allowed_fallback(wrong_method)
+        .layer(middleware::from_fn_with_state(
+            state.clone(),
+            watched::counted,
+        ))
         .with_state(state)
+        .layer(middleware::from_fn(short))
         .layer(CompressionLayer::new())
         .layer(
             CorsLayer::new()
                 .allow_methods([Method::GET])
                 .allow_origin(Any)
-                .allow_headers(Any),
+                .allow_headers(Any)
+                .expose_headers([
+                    header::ETAG,
+                    header::LINK,
+                    header::RETRY_AFTER,
+                    HeaderName::from_static("x-request-id"),
+                ]),
         )
         // The outermost layer comes last: an id is set first, shown in the trace and sent back.
         .layer(PropagateRequestIdLayer::x_request_id())
         .layer(TraceLayer::new_for_http())
         .layer(SetRequestIdLayer::x_request_id(MakeRequestUuid))
+}
+
+/// Refuses what is longer than any request of this API.
+async fn short(request: Request, next: Next) -> Response {
+    let uri = request.uri();
+    let query = uri.query().map_or(0, str::len);
+    if uri.path().len() + query > URI_BYTES {
+        let long = format!("path and query must be at most {URI_BYTES} bytes together");
+        return ApiError::uri_too_long(long).into_response();
+    }
+    next.run(request).await
 }
 
 /// Refuses a request that finds no place, and one that takes too long.
@@ -126,9 +190,9 @@ async fn bounded(State(places): State<Arc<Semaphore>>, request: Request, next: N
 
 async fn unknown_path(uri: Uri) -> ApiError {
     ApiError::not_found(format!(
-        "there is no page {}; try /v1/status, /v1/leaderboards/providers, /v1/providers/ADDRESS, /v1/jobs, \
-         /v1/jobs/ADDRESS, /v1/purses/ADDRESS or /v1/totals",
-        uri.path()
+        "there is no page {}; {} lists them all, /v1/status is one",
+        params::shown(uri.path()),
+        openapi::PATH
     ))
 }
 

@@ -1,13 +1,11 @@
 //! Reading paths and queries, with a clear sentence for everything that is wrong.
 
 use {
-    super::ApiError,
-    axum::{
-        extract::{Path, Query, rejection::PathRejection},
-        http::Uri,
-    },
+    super::{ApiError, ask::Place},
+    axum::{extract::Query, http::Uri},
     quern_api::{DEFAULT_PAGE_ROWS, Key, MAX_PAGE_ROWS, UnknownWord},
     std::{collections::BTreeMap, str::FromStr},
+    url::form_urlencoded::Serializer,
 };
 
 /// A request's query.
@@ -76,6 +74,41 @@ impl Params {
             })
     }
 
+    /// A whole number.
+    pub(super) fn number<T: FromStr>(&self, name: &str) -> Result<Option<T>, ApiError> {
+        let Some(text) = self.text(name) else {
+            return Ok(None);
+        };
+        text.parse().map(Some).map_err(|_| {
+            let text = shown(text);
+            ApiError::bad_request(format!("{name} \"{text}\" must be a whole number"))
+        })
+    }
+
+    /// Yes or no.
+    pub(super) fn truth(&self, name: &str) -> Result<Option<bool>, ApiError> {
+        match self.text(name) {
+            None => Ok(None),
+            Some("true") => Ok(Some(true)),
+            Some("false") => Ok(Some(false)),
+            Some(text) => {
+                let text = shown(text);
+                Err(ApiError::bad_request(format!(
+                    "{name} \"{text}\" must be true or false"
+                )))
+            }
+        }
+    }
+
+    /// The address of this page with another value of one parameter.
+    pub(super) fn link(&self, path: &str, name: &str, value: &str) -> String {
+        let others = self.0.iter().filter(|(known, _)| *known != name);
+        let mut query = Serializer::new(format!("{path}?"));
+        query.extend_pairs(others);
+        query.append_pair(name, value);
+        query.finish()
+    }
+
     /// The bytes of a cursor of this length.
     pub(super) fn cursor<const N: usize>(&self, name: &str) -> Result<Option<[u8; N]>, ApiError> {
         let Some(text) = self.text(name) else {
@@ -93,14 +126,14 @@ pub(super) fn bad_cursor() -> ApiError {
     )
 }
 
-/// The address in a path.
-pub(super) fn path_address(path: Result<Path<String>, PathRejection>) -> Result<Key, ApiError> {
-    let Path(text) =
-        path.map_err(|_| ApiError::bad_request("the path is not valid UTF-8".to_owned()))?;
-    address("address", &text)
+impl Place {
+    /// The address in the path.
+    pub(super) fn address(&self) -> Result<Key, ApiError> {
+        address("address", self.text("address"))
+    }
 }
 
-fn address(name: &str, text: &str) -> Result<Key, ApiError> {
+pub(super) fn address(name: &str, text: &str) -> Result<Key, ApiError> {
     Key::parse(text).ok_or_else(|| {
         ApiError::bad_request(format!(
             "{name} \"{}\" is not an address: it must be base58 of 32 bytes",
@@ -110,6 +143,6 @@ fn address(name: &str, text: &str) -> Result<Key, ApiError> {
 }
 
 /// Input as it may be repeated in a reply: short.
-fn shown(text: &str) -> String {
+pub(super) fn shown(text: &str) -> String {
     text.chars().take(60).collect()
 }

@@ -3,26 +3,19 @@
 use {
     super::{
         ApiError, ApiState,
-        params::{Params, path_address},
+        ask::{Ask, Place},
         reply::Answer,
     },
     crate::view,
-    axum::{
-        extract::{Path, State, rejection::PathRejection},
-        http::Uri,
-    },
-    quern_api::PursePage,
+    axum::extract::State,
+    quern_api::{Key, NoParams, PursePage, Reply},
 };
 
-/// A purse by its address.
-pub(super) async fn purse(
-    State(api): State<ApiState>,
-    path: Result<Path<String>, PathRejection>,
-    uri: Uri,
-) -> Answer<PursePage> {
-    Params::read(&uri, &[])?;
-    let address = path_address(path)?;
-    let mut snapshot = api.store.read().await?;
+/// A purse by its address (not by its owner's).
+#[utoipa::path(get, path = "/v1/purses/{address}", params(("address" = Key, Path, description = "The purse's account")), responses((status = 200, body = Reply<PursePage>)))]
+pub(super) async fn purse(State(api): State<ApiState>, place: Place, ask: Ask<NoParams>) -> Answer {
+    let address = place.address()?;
+    let mut snapshot = ask.snapshot(&api).await?;
     let found = snapshot.purse(&address).await?;
     let page = found
         .and_then(|entity| view::purse(&entity, snapshot.mints()))

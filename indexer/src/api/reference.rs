@@ -1,12 +1,11 @@
-//! The page about this API, as `quern-indexer reference` (hidden) prints it; `cargo xtask docs` keeps it in `docs/reference`. Its
-//! paths, parameters and limits are those of the routes and of `quern_api`, its examples are the replies that the tests accept.
+//! The page about this API, as `quern-indexer reference` (hidden) prints it; `cargo xtask docs` keeps it in `docs/reference`. It is
+//! made from the OpenAPI document, so from the routes and from `quern_api`; its examples are the replies that the tests accept.
 
 use {
-    super::{CONCURRENT_REQUESTS, REQUEST_TIMEOUT, leaderboard::MAX_BOARDS, totals::MAX_MINTS},
+    super::openapi::{PROBLEMS, document},
     quern_api::{
-        Assurance, BoardsRequest, DEFAULT_PAGE_ROWS, HealthPage, JobPage, JobRequest, JobState,
-        JobsRequest, MAX_PAGE_ROWS, Metric, ProviderPage, PursePage, StatusPage, TotalsPage,
-        TotalsRequest, Window, problem::MEDIA_TYPE,
+        AuditPage, BoardsRequest, DEFAULT_PAGE_ROWS, HealthPage, JobsRequest, MAX_PAGE_ROWS,
+        StatusPage, TotalsPage, problem::MEDIA_TYPE,
     },
     serde_json::Value,
     std::fmt::Write,
@@ -14,13 +13,14 @@ use {
 
 /// What the page says about a route.
 pub struct Route {
-    /// Its path, with `{address}` where an address stands.
+    /// Its path, with a name in braces where an address stands.
     pub path: String,
-    about: &'static str,
-    /// The names of its parameters.
-    pub params: &'static [&'static str],
-    /// A reply that a test has accepted.
-    example: &'static str,
+    /// What it answers: the first line, then what there is to say besides.
+    pub about: [String; 2],
+    /// Its parameters: name, what it is, its values.
+    pub params: Vec<[String; 3]>,
+    /// Media types of its replies.
+    pub types: Vec<String>,
 }
 
 /// A file with an accepted reply.
@@ -35,144 +35,126 @@ macro_rules! accepted {
     };
 }
 
-/// Every route.
-pub fn routes() -> Vec<Route> {
-    let route = |path: String, about, params, example| Route {
-        path,
-        about,
-        params,
-        example,
-    };
-    const ADDRESS: &str = "{address}";
-    vec![
-        route(
-            StatusPage::PATH.to_owned(),
-            "How far the indexer is, and what it could not read.",
-            &[],
-            accepted!("status"),
-        ),
-        route(
-            BoardsRequest::PATH.to_owned(),
-            "Providers ranked, one board an assurance level and mint. Levels and mints are never added or compared.",
-            &BoardsRequest::PARAMS,
-            accepted!("leaderboards"),
-        ),
-        route(
-            ProviderPage::path(ADDRESS),
-            "A provider by its owner or its account: entry, counters, totals, purses, latest paid milestones.",
-            &[],
-            accepted!("provider"),
-        ),
-        route(
-            JobsRequest::PATH.to_owned(),
-            "Jobs, live and closed, the ones that changed last first.",
-            &JobsRequest::PARAMS,
-            accepted!("jobs"),
-        ),
-        route(
-            JobPage::path(ADDRESS),
-            "A job with its time line: steps, submissions and demands, each list with a cursor of its own.",
-            &JobRequest::PARAMS,
-            accepted!("job"),
-        ),
-        route(
-            PursePage::path(ADDRESS),
-            "A purse by its address (not by its owner's).",
-            &[],
-            accepted!("purse"),
-        ),
-        route(
-            TotalsPage::PATH.to_owned(),
-            "Sums over everything, to be compared with the chain.",
-            &TotalsRequest::PARAMS,
-            accepted!("totals"),
-        ),
-        route(
-            HealthPage::READY.to_owned(),
-            "Whether replies are fresh and whole: 200, or 503 with the reason. For load balancers.",
-            &[],
-            accepted!("health"),
-        ),
-        route(
-            HealthPage::LIVE.to_owned(),
-            "Whether the process answers, however busy it is.",
-            &[],
-            accepted!("health"),
-        ),
-    ]
-}
-
-/// What a parameter is, and what it may be; nothing for a name that no route has.
-pub fn param(name: &str) -> Option<(&'static str, String)> {
-    let one_of = |choices: String, usual: &str| format!("one of {choices}; {usual}");
-    let address = || "base58 of 32 bytes; all if left out".to_owned();
-    Some(match name {
-        "metric" => (
-            "What providers are ranked by",
-            one_of(Metric::choices(), "earned if left out"),
-        ),
-        "window" => (
-            "Over which time",
-            one_of(Window::choices(), "all if left out"),
-        ),
-        "assurance" => (
-            "Only this assurance level",
-            one_of(Assurance::choices(), "both if left out"),
-        ),
-        "state" => (
-            "Only jobs in this state",
-            one_of(JobState::choices(), "all if left out"),
-        ),
-        "mint" => ("Only this mint", address()),
-        "limit" => (
-            "Most rows of a list",
-            format!("a number from 1 to {MAX_PAGE_ROWS}; {DEFAULT_PAGE_ROWS} if left out"),
-        ),
-        "cursor" => (
-            "Where to go on",
-            "`next_cursor` of the page before, with the same other parameters".to_owned(),
-        ),
-        "steps_cursor" => (
-            "Where to go on with the steps",
-            "`next_steps_cursor` of the page before".to_owned(),
-        ),
-        "submissions_cursor" => (
-            "Where to go on with the submissions",
-            "`next_submissions_cursor` of the page before".to_owned(),
-        ),
-        "demands_cursor" => (
-            "Where to go on with the demands",
-            "`next_demands_cursor` of the page before".to_owned(),
-        ),
+/// A reply that a test has accepted.
+fn example(path: &str) -> Option<&'static str> {
+    Some(match path {
+        StatusPage::PATH => accepted!("status"),
+        BoardsRequest::PATH => accepted!("leaderboards"),
+        "/v1/providers/{address}" => accepted!("provider"),
+        JobsRequest::PATH => accepted!("jobs"),
+        "/v1/jobs/{address}" => accepted!("job"),
+        "/v1/purses/{address}" => accepted!("purse"),
+        TotalsPage::PATH => accepted!("totals"),
+        AuditPage::PATH => accepted!("audit"),
+        HealthPage::READY => accepted!("health"),
         _ => return None,
     })
+}
+
+/// Every route.
+pub fn routes() -> Vec<Route> {
+    let document = serde_json::to_value(document()).unwrap_or_default();
+    let paths = document["paths"].as_object().cloned().unwrap_or_default();
+    let routes = paths
+        .into_iter()
+        .map(|(path, item)| route(path, &item["get"], &document));
+    routes.collect()
+}
+
+fn route(path: String, operation: &Value, document: &Value) -> Route {
+    let params = operation["parameters"].as_array().into_iter().flatten();
+    let queried = params.filter(|param| param["in"] == "query");
+    let content = operation["responses"]["200"]["content"].as_object();
+    Route {
+        path,
+        about: [text(&operation["summary"]), text(&operation["description"])],
+        params: queried.map(|param| row(param, document)).collect(),
+        types: content
+            .into_iter()
+            .flat_map(|content| content.keys().cloned())
+            .collect(),
+    }
+}
+
+fn row(param: &Value, document: &Value) -> [String; 3] {
+    let name = text(&param["name"]);
+    let values = match name.as_str() {
+        "limit" => format!("from 1 to {MAX_PAGE_ROWS}; {DEFAULT_PAGE_ROWS} if left out"),
+        _ => values(&param["schema"], document),
+    };
+    [name, text(&param["description"]), values]
+}
+
+/// What a value may be.
+fn values(schema: &Value, document: &Value) -> String {
+    if let Some(name) = schema["$ref"].as_str() {
+        let name = name.rsplit('/').next().unwrap_or_default();
+        return values(&document["components"]["schemas"][name], document);
+    }
+    let choices = ["oneOf", "anyOf"]
+        .iter()
+        .find_map(|of| schema[of].as_array());
+    if let Some(choices) = choices {
+        let all = choices.iter().filter(|one| one["type"] != "null");
+        let all: Vec<String> = all.map(|one| values(one, document)).collect();
+        return all.join("; ");
+    }
+    if let Some(words) = schema["enum"].as_array() {
+        let words: Vec<&str> = words.iter().filter_map(Value::as_str).collect();
+        return format!("one of {}", words.join(", "));
+    }
+    match (schema["pattern"].as_str(), &schema["type"]) {
+        (Some(_), _) => "base58".to_owned(),
+        (None, kind) if kind.to_string().contains("integer") => "a whole number".to_owned(),
+        (None, _) => "text".to_owned(),
+    }
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().trim().replace('\n', " ")
 }
 
 /// The page.
 pub fn page() -> String {
     let mut page = format!(
         "# The indexer's HTTP API\n\nGenerated by `cargo xtask docs` from the routes of `quern-indexer` and the types of `crates/api`; do not edit.\n\n\
-         `quern-indexer run` serves it, at http://127.0.0.1:8787 unless `--listen` says another place. Every page is read with `GET`\n\
-         and answers JSON. Amounts and counters that may exceed 2^53 are texts of decimal digits, addresses and signatures base58,\n\
-         hashes hexadecimal, times seconds since 1970. Fields may be added. Browsers of any origin may read, replies are compressed on\n\
-         request, and `x-request-id` names a request in the log.\n\n\
+         `quern-indexer run` serves it, at http://127.0.0.1:8787 unless `--listen` says another place. Every page is read with `GET`.\n\
+         `/openapi.json` describes it all for programs, `/docs` is this page.\n\n\
+         Amounts and counters that may exceed 2^53 are texts of decimal digits, addresses and signatures base58, hashes hexadecimal,\n\
+         times seconds since 1970. Fields may be added. Browsers of any origin may read, replies are compressed on request, and\n\
+         `x-request-id` names a request in the log.\n\n\
          Four fields stand in every reply of `/v1`: `as_of_slot` (everything finalized up to there is in it), `finality` (always\n\
          `finalized`), `lag_slots` (how far that is behind the node) and `whole_history` (false while changes are known to be missing:\n\
          amounts and counts may be too small then).\n\n\
+         Lists go on by cursors: `next_cursor` of a page is `cursor` of the next one, with the same other parameters, and a `link`\n\
+         header leads there. A list that says `text/csv` answers a table to `Accept: text/csv`. `etag` names the state of the store:\n\
+         with it in `if-none-match`, a page that is still the same answers 304 without a body.\n\n\
          The examples are replies of the tests; lists are cut to their first entry.\n\n{}",
         errors()
     );
     for route in routes() {
-        let _ = write!(page, "## `GET {}`\n\n{}\n\n", route.path, route.about);
+        let [first, rest] = &route.about;
+        let _ = write!(page, "## `GET {}`\n\n{first}\n\n", route.path);
+        if !rest.is_empty() {
+            let _ = write!(page, "{rest}\n\n");
+        }
+        let others = route
+            .types
+            .iter()
+            .filter(|kind| *kind != "application/json");
+        for kind in others {
+            let _ = write!(page, "Also as `{kind}`.\n\n");
+        }
         if !route.params.is_empty() {
             page.push_str("| parameter | | values |\n| --- | --- | --- |\n");
-            for name in route.params {
-                let (about, values) = param(name).unwrap_or_default();
+            for [name, about, values] in &route.params {
                 let _ = writeln!(page, "| `{name}` | {about} | {values} |");
             }
             page.push('\n');
         }
-        let _ = write!(page, "```json\n{}\n```\n\n", shown(route.example));
+        if let Some(example) = example(&route.path) {
+            let _ = write!(page, "```json\n{}\n```\n\n", shown(example));
+        }
     }
     page.truncate(page.trim_end().len());
     page.push('\n');
@@ -180,19 +162,16 @@ pub fn page() -> String {
 }
 
 fn errors() -> String {
-    format!(
+    let mut text = format!(
         "## Errors\n\nA refused request is answered with `{MEDIA_TYPE}` (RFC 9457); `detail` says what is wrong and how to mend it.\n\n\
-         ```json\n{}\n```\n\n\
-         | status | when |\n| ---: | --- |\n\
-         | 400 | a parameter is unknown here, given twice or out of its limits, an address is none, a cursor belongs to another list; more than {MAX_BOARDS} boards or {MAX_MINTS} mints would be answered: say `mint` |\n\
-         | 404 | there is no such page, job, provider, purse or mint among what is finalized |\n\
-         | 405 | another method than `GET` |\n\
-         | 500 | the store could not be read; the indexer's log says why |\n\
-         | 503 | {CONCURRENT_REQUESTS} requests are worked on already, a reply took more than {} seconds, or (of `{}`) the replies are not fresh; try again |\n\n",
-        shown(accepted!("problem")),
-        REQUEST_TIMEOUT.as_secs(),
-        HealthPage::READY,
-    )
+         ```json\n{}\n```\n\n| status | when |\n| ---: | --- |\n",
+        shown(accepted!("problem"))
+    );
+    for (status, about) in PROBLEMS {
+        let _ = writeln!(text, "| {status} | {about} |");
+    }
+    text.push('\n');
+    text
 }
 
 /// An accepted reply without the head of its file, its lists cut.
@@ -219,25 +198,24 @@ mod tests {
 
     #[test]
     fn every_route_and_parameter_is_described() {
-        let mut known: Vec<String> = routes().into_iter().map(|route| route.path).collect();
-        let mut served = super::super::paths();
-        served.push(HealthPage::LIVE.to_owned());
-        known.sort();
-        served.sort();
-        assert_eq!(known, served);
         let page = page();
-        for route in routes() {
-            for name in route.params {
-                assert!(param(name).is_some(), "{}: {name}", route.path);
+        let routes = routes();
+        assert!(routes.len() > 10);
+        for route in routes {
+            let path = &route.path;
+            assert!(route.about[0].ends_with('.'), "{path}");
+            assert!(page.contains(&format!("## `GET {path}`")));
+            for [name, about, values] in &route.params {
+                let is_told = !about.is_empty() && !values.is_empty();
+                assert!(is_told, "{path}: {name}: {about}: {values}");
             }
-            let example = shown(route.example);
-            assert!(example.starts_with('{'), "{}: {example}", route.path);
-            assert!(page.contains(&format!("## `GET {}`", route.path)));
+            if let Some(example) = example(path) {
+                let example = shown(example);
+                assert!(example.starts_with('{'), "{path}: {example}");
+            }
         }
-        assert!(
-            page.contains("a number from 1 to 200; 50 if left out"),
-            "{page}"
-        );
+        assert!(page.contains("from 1 to 200; 50 if left out"), "{page}");
+        assert!(page.contains("one of refereed, reviewed"), "{page}");
     }
 
     #[test]

@@ -1,19 +1,20 @@
 //! `/v1/status` and health checks.
 
 use {
-    super::{ApiError, ApiState, json::Json, params::Params, reply::Answer},
+    super::{ApiError, ApiState, ask::Ask, json::Json, reply::Answer},
     crate::view,
-    axum::{extract::State, http::Uri},
-    quern_api::{HealthPage, StatusPage},
+    axum::extract::State,
+    quern_api::{HealthPage, NoParams, Reply, StatusPage},
     std::time::Duration,
 };
 
 /// Without a whole walk for this long the service is not ready.
 const STALE_AFTER: Duration = Duration::from_secs(30);
 
-/// Everything that an operator wants to see at once.
-pub(super) async fn status(State(api): State<ApiState>, uri: Uri) -> Answer<StatusPage> {
-    Params::read(&uri, &[])?;
+/// How far the indexer is, and what it could not read.
+#[utoipa::path(get, path = StatusPage::PATH, responses((status = 200, body = Reply<StatusPage>)))]
+pub(super) async fn status(State(api): State<ApiState>, _: Ask<NoParams>) -> Answer {
+    // Never "not modified": what the node says is no part of the store's version.
     let mut snapshot = api.store.read().await?;
     let counts = snapshot.counts().await?;
     let page = view::status(api.program, &counts, snapshot.cursor(), api.health.now());
@@ -26,12 +27,14 @@ fn well() -> Json<HealthPage> {
     })
 }
 
-/// Whether the process answers.
+/// Whether the process answers, however busy it is.
+#[utoipa::path(get, path = HealthPage::LIVE, responses((status = 200, body = HealthPage)))]
 pub(super) async fn live() -> Json<HealthPage> {
     well()
 }
 
-/// Whether its answers are fresh.
+/// Whether replies are fresh and whole: 200, or 503 with the reason. For load balancers.
+#[utoipa::path(get, path = HealthPage::READY, responses((status = 200, body = HealthPage)))]
 pub(super) async fn ready(State(api): State<ApiState>) -> Result<Json<HealthPage>, ApiError> {
     let state = api.health.now();
     if let Some(error) = state.error.as_ref().filter(|_| state.is_refused) {

@@ -1,20 +1,20 @@
 //! `/v1/totals`.
 
 use {
-    super::{ApiError, ApiState, params::Params, reply::Answer},
+    super::{ApiError, ApiState, ask::Ask, reply::Answer},
     crate::{project::key, view},
-    axum::{extract::State, http::Uri},
-    quern_api::{TotalsPage, TotalsRequest},
+    axum::extract::State,
+    quern_api::{Reply, TotalsPage, TotalsRequest},
 };
 
 /// Mints of one reply at most.
 pub(super) const MAX_MINTS: usize = 16;
 
-/// Sums over everything.
-pub(super) async fn totals(State(api): State<ApiState>, uri: Uri) -> Answer<TotalsPage> {
-    let params = Params::read(&uri, &TotalsRequest::PARAMS)?;
-    let mint = params.address("mint")?;
-    let mut snapshot = api.store.read().await?;
+/// Sums over everything, to be compared with the chain.
+#[utoipa::path(get, path = TotalsPage::PATH, params(TotalsRequest), responses((status = 200, body = Reply<TotalsPage>)))]
+pub(super) async fn totals(State(api): State<ApiState>, ask: Ask<TotalsRequest>) -> Answer {
+    let mint = ask.params.address("mint")?;
+    let mut snapshot = ask.snapshot(&api).await?;
     let known = snapshot.mints().len();
     if mint.is_none() && known > MAX_MINTS {
         return Err(ApiError::bad_request(format!(

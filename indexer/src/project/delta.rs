@@ -3,11 +3,14 @@
 use {
     crate::project::{
         EntityKey, EntityRow, Event, EventId, Total, TotalKey,
-        entity::{reward_mint, text_for},
-        key, money,
+        entity::text_for,
+        key,
+        ledger::{Concern, parties},
+        measure::{Added, Measure, added},
+        money,
         program::{EntityKind, MilestoneSettled, QuernEvent},
     },
-    quern_api::{Key, Metric, Window},
+    quern_api::{Key, Window},
     std::collections::{BTreeMap, BTreeSet},
 };
 
@@ -18,19 +21,33 @@ pub const FIRST_HOUR: i64 = ALL_TIME + 8;
 /// Seconds in a bucket.
 const BUCKET_SECS: i64 = 3_600;
 
-/// Which number of a provider.
+/// Which number of whom.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ScoreKey {
     /// Hour since 1970, [`ALL_TIME`], or a window ([`window_bucket`]).
     pub bucket: i64,
-    /// What it counts.
-    pub metric: Metric,
+    /// A provider's owner, a model, a client; none for the network. It stands before what is counted: one milestone changes several
+    /// numbers of one provider.
+    pub subject: Key,
+    /// What it counts, and of whom.
+    pub measure: Measure,
     /// Code of the assurance level; numbers of different levels are never added.
     pub assurance: u8,
     /// The mint of an amount, otherwise none.
     pub mint: Key,
-    /// The provider's owner.
-    pub provider: Key,
+}
+
+/// That an event concerns a party.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PartyRow {
+    /// Whom.
+    pub party: Key,
+    /// Why.
+    pub concern: Concern,
+    /// When it happened.
+    pub at: i64,
+    /// The event.
+    pub event: EventId,
 }
 
 /// A milestone that was paid in full.
@@ -98,7 +115,7 @@ impl Settlement {
 pub struct Delta {
     /// Latest values of accounts.
     pub entities: BTreeMap<EntityKey, EntityRow>,
-    /// Numbers of providers.
+    /// Numbers of providers, models, clients and the network.
     pub scores: BTreeMap<ScoreKey, u128>,
     /// Sums over everything.
     pub totals: BTreeMap<TotalKey, Total>,
@@ -106,6 +123,8 @@ pub struct Delta {
     pub steps: BTreeSet<(Key, u64, EventId, bool)>,
     /// Settled milestones.
     pub settlements: BTreeMap<EventId, Settlement>,
+    /// Whom the events concern.
+    pub parties: BTreeSet<PartyRow>,
 }
 
 impl Delta {
@@ -136,7 +155,18 @@ impl Delta {
                 .or_default()
                 .merge(total);
         }
-        self.add_scores(body);
+        let (at, all) = added(body);
+        for one in all {
+            self.add_score(&one, at);
+        }
+        for (party, concern) in parties(body) {
+            self.parties.insert(PartyRow {
+                party,
+                concern,
+                at,
+                event: event.id,
+            });
+        }
         if let QuernEvent::MilestoneSettled(settled) = body {
             let settlement = Settlement::of(settled, event.slot);
             self.settlements.insert(event.id, settlement);
@@ -150,59 +180,19 @@ impl Delta {
         }
     }
 
-    fn add_scores(&mut self, body: &QuernEvent) {
-        match body {
-            QuernEvent::MilestoneSettled(event) => {
-                let provider = key(&event.provider);
-                let mut add = |metric, mint, value| {
-                    self.add_score(metric, event.assurance, mint, event.at, provider, value);
-                };
-                add(Metric::Earned, key(&event.mint), event.provider_atoms);
-                add(Metric::Work, Key::NONE, event.work);
-                add(Metric::Milestones, Key::NONE, 1);
-                if let Some(mint) = reward_mint(body).filter(|_| event.reward_atoms > 0) {
-                    add(Metric::Rewards, mint, event.reward_atoms);
-                }
-            }
-            QuernEvent::JobResolved(event) => {
-                let provider = key(&event.provider);
-                let mut add = |metric, mint, value| {
-                    self.add_score(metric, event.assurance, mint, event.at, provider, value);
-                };
-                if event.provider_atoms > 0 {
-                    add(Metric::Earned, key(&event.mint), event.provider_atoms);
-                }
-                // As the program counts: the milestone stands if the arbiter (not its silence) decided for the provider.
-                // Work is counted for milestones paid in full only.
-                if event.provider_prevails && !event.silent {
-                    add(Metric::Milestones, Key::NONE, 1);
-                }
-            }
-            _ => {}
-        }
-    }
-
-    fn add_score(
-        &mut self,
-        metric: Metric,
-        assurance: u8,
-        mint: Key,
-        at: i64,
-        provider: Key,
-        value: u64,
-    ) {
+    fn add_score(&mut self, added: &Added, at: i64) {
         for bucket in [ALL_TIME, hour_of(at)] {
             let score = self
                 .scores
                 .entry(ScoreKey {
-                    metric,
-                    assurance,
-                    mint,
+                    measure: added.measure,
+                    assurance: added.assurance,
+                    mint: added.mint,
                     bucket,
-                    provider,
+                    subject: added.subject,
                 })
                 .or_default();
-            *score = score.saturating_add(u128::from(value));
+            *score = score.saturating_add(u128::from(added.value));
         }
     }
 }

@@ -5,14 +5,18 @@
 
 mod delta;
 mod entity;
+mod ledger;
+mod measure;
 mod money;
 
 pub use {
     delta::{
-        ALL_TIME, Delta, FIRST_HOUR, ScoreKey, Settlement, first_hour, hour_of, is_hour,
+        ALL_TIME, Delta, FIRST_HOUR, PartyRow, ScoreKey, Settlement, first_hour, hour_of, is_hour,
         window_bucket,
     },
     entity::{EntityKey, EntityRow, Indexed, Stated},
+    ledger::{Concern, Moved, moved},
+    measure::{Measure, Subject, is_kept},
     money::{Total, TotalKey},
 };
 
@@ -25,10 +29,10 @@ use {
 pub mod program {
     pub use quern_client::quern::{
         codes::Code,
-        events::{Change, MilestoneSettled, QuernEvent},
+        events::{Change, JobResolved, MilestoneSettled, QuernEvent},
         state::{
-            Assurance, ConvictionReason, Demand, Emission, Entity, EntityKind, Job, JobKind,
-            JobState, LAYOUT_VERSION, MintConfig, Model, Protocol, Provider, Purse,
+            AssetKind, Assurance, ConvictionReason, Demand, Emission, Entity, EntityKind, Job,
+            JobKind, JobState, LAYOUT_VERSION, MintConfig, Model, Protocol, Provider, Purse,
         },
     };
 

@@ -13,12 +13,17 @@ pub use {
 use {
     crate::{
         error::{IndexerError, Result},
+        project::program::EntityKind,
         store::Origin,
     },
     async_trait::async_trait,
-    quern_api::Signature,
+    quern_api::{Key, Signature},
     solana_transaction_status_client_types::EncodedConfirmedTransactionWithStatusMeta,
 };
+
+/// Transactions of one account that are looked at to fill a hole. Strangers can name an account as often as they like; a walk
+/// through everything finds what is older.
+pub const MOST_OF_ACCOUNT: usize = 20_000;
 
 /// The end of the finalized chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,10 +66,38 @@ pub trait Source: Send + Sync + 'static {
     async fn tip(&self) -> Result<Tip>;
     /// Every transaction in the range, oldest first. Fails rather than leave one out.
     async fn walk(&self, range: &Range) -> Result<Vec<Item>>;
+    /// Finalized transactions that name an account, oldest first and at most [`MOST_OF_ACCOUNT`], the newest ones: what a walk
+    /// left out of it. A source that cannot search by account walks everything.
+    async fn walk_of(&self, _account: &Key, tip: Tip) -> Result<Vec<Item>> {
+        let all = Range {
+            tip,
+            floor: None,
+            origin: None,
+        };
+        self.walk(&all).await
+    }
     /// One of them with its metadata. Fails rather than answer that there is none.
     async fn transaction(&self, item: &Item) -> Result<EncodedConfirmedTransactionWithStatusMeta>;
     /// Returns when there may be something new.
     async fn wake(&self);
+}
+
+/// Accounts as the chain holds them at one finalized slot.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Held {
+    /// That slot.
+    pub slot: u64,
+    /// Addresses and fixed parts.
+    pub accounts: Vec<(Key, Vec<u8>)>,
+}
+
+/// What the chain holds now, for a comparison with what events told.
+#[async_trait]
+pub trait Accounts: Send + Sync + 'static {
+    /// Every account of a kind, or one of the 256 parts into which large kinds are split.
+    async fn of_kind(&self, kind: EntityKind, part: Option<u8>) -> Result<Held>;
+    /// Atoms in these token accounts, in the same order, and the oldest slot of the answer; none where there is none.
+    async fn token_atoms(&self, accounts: &[Key]) -> Result<(u64, Vec<Option<u64>>)>;
 }
 
 /// Collects pages of a walk, newest first, and says when it is whole.
@@ -142,6 +175,11 @@ impl<'a> Walk<'a> {
             }
         }
         Ok(Progress::More)
+    }
+
+    /// How many it has.
+    pub(crate) fn len(&self) -> usize {
+        self.items.len()
     }
 
     /// Everything, oldest first.

@@ -1,12 +1,18 @@
 //! The default source: a node's JSON-RPC. What is asked again, [`rpc`] says; what fails in the end, the next walk asks for.
 
 use {
-    super::{Endpoint, Item, Progress, Range, Source, Tip, Walk},
-    crate::error::{IndexerError, Result},
+    super::{Accounts, Endpoint, Held, Item, MOST_OF_ACCOUNT, Progress, Range, Source, Tip, Walk},
+    crate::{
+        error::{IndexerError, Result},
+        metrics,
+        project::program::EntityKind,
+    },
     async_trait::async_trait,
     futures::StreamExt,
     quern_api::{Key, Signature},
-    quern_client::{Hash, Pubkey, addresses, cluster, events::transaction_config, rpc, text},
+    quern_client::{
+        Hash, Pubkey, addresses, census, cluster, events::transaction_config, rpc, text,
+    },
     serde_json::json,
     solana_commitment_config::CommitmentConfig,
     solana_pubsub_client::{
@@ -76,6 +82,11 @@ impl RpcSource {
             options.timeout,
             CommitmentConfig::finalized(),
         );
+        Self::over(client, options)
+    }
+
+    /// The same over any connection, which asks at `finalized`.
+    pub fn over(client: RpcClient, options: RpcOptions) -> Self {
         let noticed = Arc::new(Notify::new());
         let listener = options
             .ws_url
@@ -90,8 +101,29 @@ impl RpcSource {
         }
     }
 
+    /// A walk through the transactions that name an account; given up once it is longer than `most`.
+    async fn walk_through(&self, account: &Key, range: &Range, most: usize) -> Result<Vec<Item>> {
+        let mut walk = Walk::new(range);
+        let mut before = None;
+        loop {
+            let page = self.signatures(account, range, before).await?;
+            if walk.page(&page)? == Progress::Whole || walk.len() >= most {
+                return Ok(walk.finish());
+            }
+            let last = page.last().map(|(item, _)| item.signature);
+            if last == before {
+                return Err(IndexerError::Rpc {
+                    method: "getSignaturesForAddress",
+                    reason: "it answers with the same page again".to_owned(),
+                });
+            }
+            before = last;
+        }
+    }
+
     async fn signatures(
         &self,
+        account: &Key,
         range: &Range,
         before: Option<Signature>,
     ) -> Result<Vec<(Item, bool)>> {
@@ -103,11 +135,12 @@ impl RpcSource {
         if let Some(before) = before {
             config["before"] = json!(before.to_string());
         }
-        let params = json!([self.program.to_string(), config]);
+        let params = json!([account.to_string(), config]);
         let page: Vec<RpcConfirmedTransactionStatusWithSignature> = self
             .client
             .send(RpcRequest::GetSignaturesForAddress, params)
             .await
+            .inspect(|_| metrics::called("getSignaturesForAddress", true))
             .map_err(|error| self.failed("getSignaturesForAddress", error))?;
         page.into_iter()
             .map(|entry| {
@@ -144,6 +177,7 @@ impl RpcSource {
             .client
             .get_account_with_commitment(&address, CommitmentConfig::finalized())
             .await
+            .inspect(|_| metrics::called("getAccountInfo", true))
             .map_err(|error| self.failed("getAccountInfo", error))?;
         let named = answer
             .value
@@ -165,6 +199,7 @@ impl RpcSource {
     }
 
     fn failed(&self, method: &'static str, error: ClientError) -> IndexerError {
+        metrics::called(method, false);
         let reason = reason(&self.url, error);
         IndexerError::Rpc { method, reason }
     }
@@ -174,14 +209,18 @@ impl RpcSource {
 impl Source for RpcSource {
     async fn genesis(&self) -> Result<Option<String>> {
         let hash = self.client.get_genesis_hash().await;
-        let hash = hash.map_err(|error| self.failed("getGenesisHash", error))?;
+        let hash = hash
+            .inspect(|_| metrics::called("getGenesisHash", true))
+            .map_err(|error| self.failed("getGenesisHash", error))?;
         self.check_cluster(hash).await?;
         Ok(Some(hash.to_string()))
     }
 
     async fn tip(&self) -> Result<Tip> {
         let slot = self.client.get_slot().await;
-        let slot = slot.map_err(|error| self.failed("getSlot", error))?;
+        let slot = slot
+            .inspect(|_| metrics::called("getSlot", true))
+            .map_err(|error| self.failed("getSlot", error))?;
         // Only windows of leaderboards need the time, and an older one serves them too.
         Ok(Tip {
             slot,
@@ -190,22 +229,16 @@ impl Source for RpcSource {
     }
 
     async fn walk(&self, range: &Range) -> Result<Vec<Item>> {
-        let mut walk = Walk::new(range);
-        let mut before = None;
-        loop {
-            let page = self.signatures(range, before).await?;
-            if walk.page(&page)? == Progress::Whole {
-                return Ok(walk.finish());
-            }
-            let last = page.last().map(|(item, _)| item.signature);
-            if last == before {
-                return Err(IndexerError::Rpc {
-                    method: "getSignaturesForAddress",
-                    reason: "it answers with the same page again".to_owned(),
-                });
-            }
-            before = last;
-        }
+        self.walk_through(&self.program, range, usize::MAX).await
+    }
+
+    async fn walk_of(&self, account: &Key, tip: Tip) -> Result<Vec<Item>> {
+        let range = Range {
+            tip,
+            floor: None,
+            origin: None,
+        };
+        self.walk_through(account, &range, MOST_OF_ACCOUNT).await
     }
 
     async fn transaction(&self, item: &Item) -> Result<EncodedConfirmedTransactionWithStatusMeta> {
@@ -215,6 +248,7 @@ impl Source for RpcSource {
             .client
             .send(RpcRequest::GetTransaction, params)
             .await
+            .inspect(|_| metrics::called("getTransaction", true))
             .map_err(|error| self.failed("getTransaction", error))?;
         found.ok_or_else(|| IndexerError::MissingTransaction {
             signature: item.signature.to_string(),
@@ -226,6 +260,32 @@ impl Source for RpcSource {
             () = tokio::time::sleep(self.poll) => {}
             () = self.noticed.notified() => tokio::time::sleep(GATHERING.min(self.poll)).await,
         }
+    }
+}
+
+#[async_trait]
+impl Accounts for RpcSource {
+    async fn of_kind(&self, kind: EntityKind, part: Option<u8>) -> Result<Held> {
+        let program = Pubkey::from(self.program.0);
+        let found = census::of_kind(&self.client, &program, kind, part)
+            .await
+            .inspect(|_| metrics::called("getProgramAccounts", true))
+            .map_err(|error| self.failed("getProgramAccounts", error))?;
+        let accounts = found.accounts.into_iter();
+        Ok(Held {
+            slot: found.slot,
+            accounts: accounts
+                .map(|(address, fixed)| (Key(address.to_bytes()), fixed))
+                .collect(),
+        })
+    }
+
+    async fn token_atoms(&self, accounts: &[Key]) -> Result<(u64, Vec<Option<u64>>)> {
+        let accounts: Vec<Pubkey> = accounts.iter().map(|key| Pubkey::from(key.0)).collect();
+        census::token_atoms(&self.client, &accounts)
+            .await
+            .inspect(|_| metrics::called("getMultipleAccounts", true))
+            .map_err(|error| self.failed("getMultipleAccounts", error))
     }
 }
 

@@ -8,7 +8,8 @@ use {
     crate::{
         error::Result,
         project::{
-            Delta, EntityKey, EntityRow, Event, EventId, ScoreKey, Settlement, Total, TotalKey,
+            Delta, EntityKey, EntityRow, Event, EventId, PartyRow, ScoreKey, Settlement, Total,
+            TotalKey,
         },
     },
     quern_api::Signature,
@@ -137,7 +138,9 @@ pub(super) async fn merge(rows: &mut dyn Rows, mut delta: Delta, hour: Option<i6
         .collect();
     rows.insert_steps(&steps).await?;
     let settlements: Vec<(EventId, Settlement)> = delta.settlements.into_iter().collect();
-    rows.insert_settlements(&settlements).await
+    rows.insert_settlements(&settlements).await?;
+    let parties: Vec<PartyRow> = delta.parties.into_iter().collect();
+    rows.insert_parties(&parties).await
 }
 
 async fn merge_entities(

@@ -5,8 +5,8 @@ use {
     crate::{
         error::Result,
         project::{
-            ALL_TIME, EntityKey, EntityRow, EventId, FIRST_HOUR, ScoreKey, Settlement, Total,
-            TotalKey,
+            ALL_TIME, EntityKey, EntityRow, EventId, FIRST_HOUR, PartyRow, ScoreKey, Settlement,
+            Total, TotalKey,
         },
     },
     futures::TryStreamExt,
@@ -58,6 +58,7 @@ impl Hash {
             Projected::Total(key, total) => self.total(key, total),
             Projected::Step(step) => self.step(step),
             Projected::Settlement(id, settlement) => self.settlement(id, settlement),
+            Projected::Party(row) => self.party(row),
         }
     }
 
@@ -82,11 +83,11 @@ impl Hash {
     }
 
     fn score(&mut self, key: &ScoreKey, value: u128) {
-        self.number(key.metric as u64);
+        self.number(u64::from(key.measure.code()));
         self.number(u64::from(key.assurance));
         self.0.update(key.mint.0);
         self.0.update(key.bucket.to_be_bytes());
-        self.0.update(key.provider.0);
+        self.0.update(key.subject.0);
         self.0.update(value.to_be_bytes());
     }
 
@@ -102,6 +103,13 @@ impl Hash {
         self.0.update(step.job.0);
         self.number(step.seq);
         self.id(&step.event);
+    }
+
+    fn party(&mut self, row: &PartyRow) {
+        self.0.update(row.party.0);
+        self.number(row.concern as u64);
+        self.0.update(row.at.to_be_bytes());
+        self.id(&row.event);
     }
 
     fn settlement(&mut self, id: &EventId, settlement: &Settlement) {

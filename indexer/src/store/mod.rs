@@ -5,7 +5,9 @@
 //! it. Another engine is a migration and queries.
 
 mod apply;
+mod audit;
 mod digest;
+mod pages;
 mod rebuild;
 mod rows;
 mod snapshot;
@@ -14,10 +16,12 @@ mod windows;
 
 pub use {
     apply::{Batch, Written},
-    rebuild::{Loss, Rebuilt},
+    audit::{AuditRow, DIFFERENCES_KEPT, DifferenceRow},
+    rebuild::{Loss, Rebuilt, Replayed},
     rows::{
         BoardQuery, Cursor, DeadLetter, Engine, Entity, Gap, Holes, JobsQuery, Meta, Origin,
-        Projected, Projection, Queries, Rows, StepEnd, StepRow, Steps, Tally, TimelineStep,
+        PartyQuery, Projected, Projection, Queries, Rows, StepEnd, StepRow, Steps, Tally,
+        TimelineStep,
     },
     snapshot::{
         BoardRow, Counts, JobQuery, JobRecord, Ledger, ProviderRecord, Score, Snapshot, Wholeness,
@@ -166,6 +170,17 @@ impl Store {
         Ok(Some(rebuilt))
     }
 
+    /// Tries every dead letter again: those that this version understands become events.
+    ///
+    /// # Errors
+    /// See [`Self::read`]; then nothing was changed.
+    pub async fn replay(&self) -> Result<Replayed> {
+        let mut rows = self.engine.write().await?;
+        let replayed = rebuild::replay(&mut *rows).await?;
+        rows.commit().await?;
+        Ok(replayed)
+    }
+
     /// Has the next run walk the whole history again.
     ///
     /// # Errors
@@ -177,6 +192,16 @@ impl Store {
             ..rows.meta().await?
         };
         rows.put_meta(&meta).await?;
+        rows.commit().await
+    }
+
+    /// Keeps what a comparison with the chain found, in place of the one before.
+    ///
+    /// # Errors
+    /// See [`Self::read`]; then nothing was changed.
+    pub async fn put_audit(&self, audit: &AuditRow) -> Result<()> {
+        let mut rows = self.engine.write().await?;
+        rows.put_audit(audit).await?;
         rows.commit().await
     }
 

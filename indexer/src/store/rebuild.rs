@@ -11,7 +11,7 @@ use {
         error::Result,
         project::{Delta, Event, EventId, program::QuernEvent},
     },
-    std::fmt,
+    std::{collections::BTreeMap, fmt},
 };
 
 /// Events projected at a time: bounds the memory.
@@ -95,6 +95,28 @@ async fn give_up(rows: &mut dyn Rows) -> Result<()> {
     rows.put_meta(&meta).await
 }
 
+/// What a replay did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Replayed {
+    /// Dead letters that are understood now.
+    pub revived: u64,
+    /// How many are left, by the reason why.
+    pub left: BTreeMap<String, u64>,
+}
+
+/// Tries every dead letter again; the caller commits.
+pub(super) async fn replay(rows: &mut dyn Rows) -> Result<Replayed> {
+    let mut delta = Delta::default();
+    let revived = revive(rows, &mut delta).await?;
+    let hour = rows.meta().await?.window_hour;
+    apply::merge(rows, delta, hour).await?;
+    let mut left = BTreeMap::new();
+    for letter in rows.dead_letters().await? {
+        *left.entry(letter.reason).or_default() += 1;
+    }
+    Ok(Replayed { revived, left })
+}
+
 /// Drops every projection and makes it again; the caller commits.
 pub(super) async fn rebuild(rows: &mut dyn Rows) -> Result<Rebuilt> {
     let before = digest_with_windows(rows).await?;
@@ -102,7 +124,8 @@ pub(super) async fn rebuild(rows: &mut dyn Rows) -> Result<Rebuilt> {
     if loss.is_some() {
         give_up(rows).await?;
     }
-    let revived = revive(rows).await?;
+    // Projected with all others, once all tables are empty.
+    let revived = revive(rows, &mut Delta::default()).await?;
     for projection in Projection::ALL {
         rows.clear(projection).await?;
     }
@@ -133,8 +156,8 @@ pub(super) async fn rebuild(rows: &mut dyn Rows) -> Result<Rebuilt> {
     })
 }
 
-/// Moves dead letters that this version understands to the events.
-async fn revive(rows: &mut dyn Rows) -> Result<u64> {
+/// Moves dead letters that this version understands to the events, and adds what follows from them.
+async fn revive(rows: &mut dyn Rows, delta: &mut Delta) -> Result<u64> {
     let mut meta = rows.meta().await?;
     let mut revived = 0;
     for letter in rows.dead_letters().await? {
@@ -144,8 +167,7 @@ async fn revive(rows: &mut dyn Rows) -> Result<u64> {
             slot: letter.slot,
             body,
         };
-        // Projected with all others, once all tables are empty.
-        revived += apply::record(rows, &[event], &mut Delta::default()).await?;
+        revived += apply::record(rows, &[event], delta).await?;
         rows.delete_dead_letter(&letter.id).await?;
         meta.dead_letters = meta.dead_letters.saturating_sub(1);
     }

@@ -2,13 +2,17 @@
 //! once: which rows follow from an event in `project`, how they are merged in `apply`, what a request needs in `snapshot`.
 
 use {
+    super::audit::AuditRow,
     crate::{
         error::Result,
-        project::{EntityKey, EntityRow, Event, EventId, ScoreKey, Settlement, Total, TotalKey},
+        project::{
+            Concern, EntityKey, EntityRow, Event, EventId, Measure, PartyRow, ScoreKey, Settlement,
+            Total, TotalKey,
+        },
     },
     async_trait::async_trait,
     futures::stream::BoxStream,
-    quern_api::{Key, Metric, Signature, Window},
+    quern_api::{Key, Signature, Window},
     std::collections::HashSet,
 };
 
@@ -36,10 +40,14 @@ pub trait Queries: Send {
     async fn recorded(&mut self, ids: &[EventId]) -> Result<HashSet<EventId>>;
     /// The next events, in an order that stays.
     async fn events(&mut self, after: Option<&EventId>, limit: u32) -> Result<Vec<Event>>;
+    /// The last event in that order.
+    async fn last_event(&mut self) -> Result<Option<EventId>>;
     /// Every row of a projection, in the order of its key.
     fn scan(&mut self, projection: Projection) -> BoxStream<'_, Result<Projected>>;
     /// The last values of every account of a kind, in no order; accounts whose values are unknown are left out.
     fn values(&mut self, kind: u8) -> BoxStream<'_, Result<Vec<u8>>>;
+    /// Every account of a kind that is not closed, in the order of their addresses.
+    fn live(&mut self, kind: u8) -> BoxStream<'_, Result<Entity>>;
     /// What is known of these accounts, in no order.
     async fn entities(&mut self, keys: &[EntityKey]) -> Result<Vec<(EntityKey, EntityRow)>>;
     /// What is known of an account.
@@ -54,14 +62,22 @@ pub trait Queries: Send {
         after: Option<&Key>,
         limit: u32,
     ) -> Result<Vec<Entity>>;
+    /// A page of the accounts of a kind, in the order of their addresses.
+    async fn accounts(&mut self, kind: u8, after: Option<&Key>, limit: u32) -> Result<Vec<Entity>>;
     /// How many accounts miss changes, and the first of them.
     async fn gaps(&mut self, limit: u32) -> Result<(u64, Vec<Gap>)>;
-    /// A page of a leaderboard: the highest values first, ties in the order of providers.
+    /// A page of a leaderboard: the highest values first, ties in the order of addresses.
     async fn ranked(&mut self, query: &BoardQuery) -> Result<Vec<(u128, Key)>>;
     /// Every score in these buckets, first and last included, in no order.
     fn scores_between(&mut self, first: i64, last: i64) -> BoxStream<'_, Result<(ScoreKey, u128)>>;
-    /// The scores of these providers in this bucket, in no order.
-    async fn scores_of(&mut self, providers: &[Key], bucket: i64) -> Result<Vec<(ScoreKey, u128)>>;
+    /// Every score of these subjects in this bucket, in no order.
+    async fn scores_of(&mut self, subjects: &[Key], bucket: i64) -> Result<Vec<(ScoreKey, u128)>>;
+    /// The hours from `first` to `last` in which a number of one subject is not zero, with it, in order. The key's own bucket does
+    /// not matter.
+    async fn hours_of(&mut self, key: &ScoreKey, first: i64, last: i64)
+    -> Result<Vec<(i64, u128)>>;
+    /// A page of the events that concern a party: by time, events of one time in an order that stays.
+    async fn party_events(&mut self, query: &PartyQuery) -> Result<Vec<Event>>;
     /// A provider's latest settled milestones, the latest first.
     async fn settlements_of(
         &mut self,
@@ -82,6 +98,8 @@ pub trait Queries: Send {
     async fn settled_of(&mut self, job: &Key) -> Result<u32>;
     /// A page of jobs, the ones that changed last first.
     async fn jobs(&mut self, query: &JobsQuery) -> Result<Vec<Entity>>;
+    /// What the last comparison with the chain found; none before the first one.
+    async fn audit(&mut self) -> Result<Option<AuditRow>>;
 }
 
 /// What a writing transaction does besides. Dropped without [`Rows::commit`], it changes nothing.
@@ -122,6 +140,10 @@ pub trait Rows: Queries {
     async fn insert_steps(&mut self, steps: &[StepRow]) -> Result<()>;
     /// Adds settled milestones.
     async fn insert_settlements(&mut self, settlements: &[(EventId, Settlement)]) -> Result<()>;
+    /// Notes whom events concern.
+    async fn insert_parties(&mut self, parties: &[PartyRow]) -> Result<()>;
+    /// Replaces what the last comparison with the chain found.
+    async fn put_audit(&mut self, audit: &AuditRow) -> Result<()>;
     /// Deletes every row of a projection.
     async fn clear(&mut self, projection: Projection) -> Result<()>;
     /// Makes everything since the beginning permanent, all of it at once.
@@ -137,16 +159,18 @@ pub enum Projection {
     Total,
     Step,
     Settlement,
+    Party,
 }
 
 impl Projection {
     /// All of them.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Entity,
         Self::Score,
         Self::Total,
         Self::Step,
         Self::Settlement,
+        Self::Party,
     ];
 }
 
@@ -159,6 +183,7 @@ pub enum Projected {
     Total(TotalKey, Total),
     Step(StepRow),
     Settlement(EventId, Settlement),
+    Party(PartyRow),
 }
 
 /// A step in a job's time line, as it is kept.
@@ -293,8 +318,8 @@ pub struct Gap {
 /// Which leaderboard.
 #[derive(Clone, Copy, Debug)]
 pub struct BoardQuery {
-    /// Ranked by what.
-    pub metric: Metric,
+    /// Ranked by what, and who.
+    pub measure: Measure,
     /// Code of the assurance level.
     pub assurance: u8,
     /// The mint of an amount, otherwise none.
@@ -303,6 +328,25 @@ pub struct BoardQuery {
     pub window: Window,
     /// Only rows behind this one.
     pub after: Option<(u128, Key)>,
+    /// Most rows.
+    pub limit: u32,
+}
+
+/// Which events of a party.
+#[derive(Clone, Copy, Debug)]
+pub struct PartyQuery {
+    /// Whose.
+    pub party: Key,
+    /// Why they concern it.
+    pub concern: Concern,
+    /// From this second on.
+    pub from: i64,
+    /// To this second.
+    pub to: i64,
+    /// Only events behind this one, which concerns the party at this time.
+    pub after: Option<(i64, EventId)>,
+    /// Whether the latest comes first.
+    pub newest_first: bool,
     /// Most rows.
     pub limit: u32,
 }

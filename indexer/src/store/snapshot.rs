@@ -1,6 +1,7 @@
 //! One state of the store, for as long as a request lasts: everything read from it agrees.
 
 use {
+    super::audit::AuditRow,
     super::rows::{
         BoardQuery, Cursor, Entity, Gap, Holes, JobsQuery, Meta, Projected, Projection, Queries,
         StepEnd, Steps, TimelineStep,
@@ -8,13 +9,13 @@ use {
     crate::{
         error::Result,
         project::{
-            EventId, Settlement, Total, TotalKey, key,
+            EventId, Measure, Settlement, Subject, Total, TotalKey, key,
             program::{EntityKind, MintConfig, Purse, read},
             window_bucket,
         },
     },
     futures::TryStreamExt,
-    quern_api::{Key, MAX_PAGE_ROWS, Metric, Window},
+    quern_api::{Key, MAX_PAGE_ROWS, Window},
     std::{
         collections::{BTreeMap, HashMap},
         fmt,
@@ -28,7 +29,7 @@ const MILESTONES_SHOWN: u32 = 20;
 
 /// A state of the store.
 pub struct Snapshot {
-    rows: Box<dyn Queries>,
+    pub(super) rows: Box<dyn Queries>,
     meta: Meta,
     holes: Holes,
     mints: Vec<MintConfig>,
@@ -87,11 +88,11 @@ pub struct Counts {
     pub first_gaps: Vec<Gap>,
 }
 
-/// A provider's number.
+/// A number of a provider, model, client or the network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Score {
-    /// What it counts.
-    pub metric: Metric,
+    /// What it counts, and of whom.
+    pub measure: Measure,
     /// Code of the assurance level.
     pub assurance: u8,
     /// The mint of an amount, otherwise none.
@@ -103,11 +104,11 @@ pub struct Score {
 /// A row of a leaderboard.
 #[derive(Clone, Debug)]
 pub struct BoardRow {
-    /// The provider's owner.
-    pub provider: Key,
+    /// The provider's owner, the model or the client.
+    pub subject: Key,
     /// What it is ranked by.
     pub value: u128,
-    /// Its account, if known.
+    /// Its account, if it has one and it is known.
     pub account: Option<Entity>,
     /// Its other numbers of the same window and assurance level.
     pub scores: Vec<Score>,
@@ -195,6 +196,16 @@ impl Snapshot {
         }
     }
 
+    /// Names this state: another one has another name, as an HTTP entity tag. Weak, for how far the node is ahead is no part of it.
+    pub fn version(&self) -> String {
+        let meta = &self.meta;
+        let slot = meta.cursor.map_or(0, |cursor| cursor.slot);
+        let gaps = self.holes.gaps;
+        let letters = meta.dead_letters;
+        let (events, due) = (meta.events, u8::from(meta.walk_due));
+        format!("W/\"{slot}-{events}-{letters}-{gaps}-{due}\"")
+    }
+
     /// How far the store is; none before the first whole walk.
     pub fn cursor(&self) -> Option<Cursor> {
         self.meta.cursor
@@ -226,43 +237,69 @@ impl Snapshot {
     /// See [`Self::counts`].
     pub async fn board(&mut self, query: &BoardQuery) -> Result<Vec<BoardRow>> {
         let ranked = self.rows.ranked(query).await?;
-        let providers: Vec<Key> = ranked.iter().map(|(_, provider)| *provider).collect();
-        let mut accounts = HashMap::new();
-        let kind = EntityKind::Provider as u8;
-        for account in self.rows.entities_of(kind, &providers).await? {
-            accounts
-                .entry(account.row.indexed(kind).owner)
-                .or_insert(account);
-        }
-        let mut scores = self.scores(&providers, query.window).await?;
-        let board = ranked.into_iter().map(|(value, provider)| {
-            let mut scores = scores.remove(&provider).unwrap_or_default();
+        let subjects: Vec<Key> = ranked.iter().map(|(_, subject)| *subject).collect();
+        let mut accounts = self.accounts_of(query.measure.subject, &subjects).await?;
+        let mut scores = self
+            .scores(query.measure.subject, &subjects, query.window)
+            .await?;
+        let board = ranked.into_iter().map(|(value, subject)| {
+            let mut scores = scores.remove(&subject).unwrap_or_default();
             scores.retain(|score| score.assurance == query.assurance);
             BoardRow {
-                provider,
+                subject,
                 value,
-                account: accounts.remove(&provider),
+                account: accounts.remove(&subject),
                 scores,
             }
         });
         Ok(board.collect())
     }
 
-    /// All numbers of these providers in a window, each provider's in a fixed order.
+    /// The accounts of these owners or with these addresses.
+    async fn accounts_of(
+        &mut self,
+        subject: Subject,
+        addresses: &[Key],
+    ) -> Result<HashMap<Key, Entity>> {
+        let mut accounts = HashMap::new();
+        match subject {
+            Subject::Provider => {
+                let kind = EntityKind::Provider as u8;
+                for account in self.rows.entities_of(kind, addresses).await? {
+                    accounts
+                        .entry(account.row.indexed(kind).owner)
+                        .or_insert(account);
+                }
+            }
+            Subject::Model => {
+                let kind = EntityKind::Model as u8;
+                let keys: Vec<_> = addresses.iter().map(|address| (kind, *address)).collect();
+                for ((_, address), row) in self.rows.entities(&keys).await? {
+                    accounts.insert(address, Entity { address, row });
+                }
+            }
+            Subject::Client | Subject::Network => {}
+        }
+        Ok(accounts)
+    }
+
+    /// All numbers of these subjects in a window, each one's in a fixed order.
     async fn scores(
         &mut self,
-        providers: &[Key],
+        subject: Subject,
+        addresses: &[Key],
         window: Window,
     ) -> Result<HashMap<Key, Vec<Score>>> {
         let mut found = self
             .rows
-            .scores_of(providers, window_bucket(window))
+            .scores_of(addresses, window_bucket(window))
             .await?;
+        found.retain(|(key, _)| key.measure.subject == subject);
         found.sort_unstable();
         let mut scores = HashMap::<Key, Vec<Score>>::new();
         for (key, value) in found {
-            scores.entry(key.provider).or_default().push(Score {
-                metric: key.metric,
+            scores.entry(key.subject).or_default().push(Score {
+                measure: key.measure,
                 assurance: key.assurance,
                 mint: key.mint,
                 value,
@@ -271,7 +308,21 @@ impl Snapshot {
         Ok(scores)
     }
 
-    async fn at(&mut self, kind: EntityKind, address: &Key) -> Result<Option<Entity>> {
+    /// All numbers of a subject in a window, in a fixed order.
+    ///
+    /// # Errors
+    /// See [`Self::counts`].
+    pub async fn scores_of(
+        &mut self,
+        subject: Subject,
+        address: Key,
+        window: Window,
+    ) -> Result<Vec<Score>> {
+        let found = self.scores(subject, &[address], window).await?;
+        Ok(found.into_values().next().unwrap_or_default())
+    }
+
+    pub(super) async fn at(&mut self, kind: EntityKind, address: &Key) -> Result<Option<Entity>> {
         let row = self.rows.entity(&(kind as u8, *address)).await?;
         Ok(row.map(|row| Entity {
             address: *address,
@@ -300,12 +351,14 @@ impl Snapshot {
             .rows
             .owned(EntityKind::Purse as u8, &owner, None, MAX_PAGE_ROWS)
             .await?;
-        let scores = self.scores(&[owner], Window::All).await?.remove(&owner);
+        let scores = self
+            .scores_of(Subject::Provider, owner, Window::All)
+            .await?;
         let milestones = self.rows.settlements_of(&owner, MILESTONES_SHOWN).await?;
         Ok(Some(ProviderRecord {
             account,
             purses,
-            scores: scores.unwrap_or_default(),
+            scores,
             milestones,
         }))
     }
@@ -356,6 +409,19 @@ impl Snapshot {
     /// See [`Self::counts`].
     pub async fn purse(&mut self, address: &Key) -> Result<Option<Entity>> {
         self.at(EntityKind::Purse, address).await
+    }
+
+    /// What the last comparison with the chain found; none before the first one.
+    ///
+    /// # Errors
+    /// See [`Self::counts`].
+    pub async fn audit(&mut self) -> Result<Option<AuditRow>> {
+        self.rows.audit().await
+    }
+
+    /// The queries themselves, for what goes through everything.
+    pub fn queries(&mut self) -> &mut dyn Queries {
+        &mut *self.rows
     }
 
     /// Every sum.

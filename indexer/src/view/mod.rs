@@ -3,23 +3,37 @@
 //! A function gives nothing where a row cannot be shown: the account's values were never told. Codes that this version does
 //! not know never reach a row ([`crate::project::Event::check`]).
 
+mod accounts;
+mod audit;
 mod describe;
+mod emission;
+mod events;
+mod explain;
 mod jobs;
 mod leaderboard;
+mod ledger;
 mod providers;
 mod purses;
 mod status;
 mod totals;
 pub mod words;
+mod work;
 
 pub use {
+    accounts::{client, mint_item, model, model_item, provider_item},
+    audit::audit,
     describe::describe,
+    emission::{RATE_SECS, emission},
+    events::event,
+    explain::explain,
     jobs::{job, job_page},
-    leaderboard::{board, window_start},
+    leaderboard::{BoardEntry, board, window_start},
+    ledger::{ledger_entries, tokens, utc},
     providers::provider,
     purses::purse,
     status::status,
     totals::totals,
+    work::{WorkRecord, work},
 };
 
 use {
@@ -28,7 +42,7 @@ use {
 };
 
 /// The decimals of a mint, if it is registered.
-fn decimals(mint: Key, mints: &[MintConfig]) -> Option<u8> {
+pub fn decimals(mint: Key, mints: &[MintConfig]) -> Option<u8> {
     mints
         .iter()
         .find(|config| key(&config.mint) == mint)

@@ -75,11 +75,13 @@ fn level_totals(scores: &[Score], mints: &[MintConfig]) -> Vec<LevelTotals> {
                 rewards: Vec::new(),
             });
         let value = amount(score.value, score.mint, mints);
-        match score.metric {
+        match score.measure.metric {
             Metric::Milestones => level.milestones = score.value,
             Metric::Work => level.work = score.value,
             Metric::Earned => level.earned.push(value),
             Metric::Rewards => level.rewards.push(value),
+            // Those are of models and clients.
+            Metric::Royalties | Metric::Spend | Metric::Fees => {}
         }
     }
     levels.into_values().collect()

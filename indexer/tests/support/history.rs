@@ -3,6 +3,7 @@
 
 use {
     bytemuck::Zeroable,
+    num_bigint::BigUint,
     quern_api::{Key, Signature},
     quern_client::{
         Pubkey,
@@ -11,12 +12,13 @@ use {
             events::{
                 Change, ConvictionSettled, DemandAnswered, DemandClosed, DemandOpened, Deposited,
                 EmissionConfigured, JobCancelled, JobConvicted, JobCreated, JobExpired,
-                JobResolved, JobTaken, MilestoneSettled, MintRegistered, ProtocolInitialized,
-                ProviderRegistered, QuernEvent, ResultSubmitted, RewardsClaimed, Withdrawn,
+                JobResolved, JobTaken, MilestoneSettled, MintRegistered, ModelRegistered,
+                ProtocolInitialized, ProviderRegistered, QuernEvent, ResultSubmitted,
+                RewardsClaimed, Withdrawn,
             },
             state::{
                 Conviction, ConvictionReason, Demand, Emission, EntityKind, Job, JobState,
-                MintConfig, NodeRef, Protocol, Provider, Purse,
+                MintConfig, Model, NodeRef, Protocol, Provider, Purse,
             },
         },
     },
@@ -26,7 +28,7 @@ use {
     },
     quern_testkit::rng::Rng,
     serde_json::{Value, json},
-    std::collections::BTreeMap,
+    std::{collections::BTreeMap, sync::LazyLock},
 };
 
 /// Anchor's tag in front of an event.
@@ -79,6 +81,10 @@ pub struct History {
     pub clients: Vec<Pubkey>,
     pub treasury: Pubkey,
     pub creator: Pubkey,
+    /// The model of the jobs that follow; none at first.
+    pub model: Pubkey,
+    /// What jobs and further providers are called.
+    pub naming: fn(u8, u64) -> Pubkey,
     jobs: u64,
     accounts: BTreeMap<Pubkey, Provider>,
     purses: BTreeMap<(Pubkey, Pubkey), Purse>,
@@ -99,6 +105,8 @@ impl History {
             clients: (1..=3).map(|n| address(30, n)).collect(),
             treasury: address(40, 1),
             creator: address(41, 1),
+            model: Pubkey::default(),
+            naming: address,
             jobs: 0,
             accounts: BTreeMap::new(),
             purses: BTreeMap::new(),
@@ -230,12 +238,13 @@ impl History {
         let client = self.clients[self.dice.below(self.clients.len() as u64) as usize];
         let provider = self.providers[self.dice.below(self.providers.len() as u64) as usize];
         self.jobs += 1;
-        let address = address(70, self.jobs);
+        let address = (self.naming)(70, self.jobs);
         let price = 1_000 + self.dice.below(1_000_000);
         let mut job = Job::zeroed();
         job.client = client;
         job.mint = mint;
         job.assurance = assurance;
+        job.model = self.model;
         job.kind = 1;
         job.milestones = 1;
         job.items = 2u32.into();
@@ -253,7 +262,7 @@ impl History {
             at,
             job: address,
             client,
-            model: Pubkey::default(),
+            model: job.model,
             mint,
             escrow_atoms: price,
             input_uri: "file:///input".to_owned(),
@@ -324,38 +333,122 @@ impl History {
             output_uri: "file:///output".to_owned(),
             changes,
         }));
-        let fee = price / 100;
-        let royalty = price / 20;
         if end == 2 && assurance == 2 {
-            self.resolve(&address, job, provider, price, fee);
+            self.resolve(&address, job, provider, price, price / 100);
             return address;
         }
-        self.settle(&address, job, provider, price, fee, royalty);
+        self.settle(&address, &mut job, price, 0);
         address
     }
 
-    fn settle(
-        &mut self,
-        address: &Pubkey,
-        mut job: Job,
-        provider: Pubkey,
-        price: u64,
-        fee: u64,
-        royalty: u64,
-    ) {
-        let (client, mint) = (job.client, job.mint);
+    /// A job that waits for a provider; returns its address.
+    pub fn open_job(&mut self) -> Pubkey {
+        const PRICE: u64 = 1_000;
+        let (mint, client) = (self.mints[0], self.clients[0]);
+        self.jobs += 1;
+        let address = (self.naming)(70, self.jobs);
+        let mut job = Job::zeroed();
+        (job.client, job.mint, job.assurance, job.kind) = (client, mint, 1, 1);
+        (job.state, job.milestones) = (JobState::Open as u8, 1);
+        job.price_atoms = PRICE.into();
+        self.move_escrow(&client, PRICE as i64);
+        let changes = vec![
+            job_changed(&mut job, &address),
+            self.purse_changed(&client, &mint),
+        ];
+        let at = self.at;
+        self.tell(QuernEvent::JobCreated(JobCreated {
+            at,
+            job: address,
+            client,
+            model: Pubkey::default(),
+            mint,
+            escrow_atoms: PRICE,
+            input_uri: String::new(),
+            changes,
+        }));
+        address
+    }
+
+    /// One job that is paid milestone by milestone; returns its address.
+    pub fn job_of_milestones(&mut self, assurance: u8, milestones: u8) -> Pubkey {
+        let mint = self.mints[0];
+        let client = self.clients[self.dice.below(self.clients.len() as u64) as usize];
+        let provider = self.providers[self.dice.below(self.providers.len() as u64) as usize];
+        self.jobs += 1;
+        let address = (self.naming)(70, self.jobs);
+        let price = 1_000 + self.dice.below(1_000_000);
+        let escrow = price * u64::from(milestones);
+        let mut job = Job::zeroed();
+        (job.client, job.mint, job.assurance, job.kind) = (client, mint, assurance, 1);
+        (job.milestones, job.price_atoms) = (milestones, price.into());
+        job.work = (u64::from(assurance) * 1_000_000).into();
+        self.move_escrow(&client, escrow as i64);
+        job.state = JobState::Open as u8;
+        let changes = vec![
+            job_changed(&mut job, &address),
+            self.purse_changed(&client, &mint),
+        ];
+        let at = self.at;
+        self.tell(QuernEvent::JobCreated(JobCreated {
+            at,
+            job: address,
+            client,
+            model: Pubkey::default(),
+            mint,
+            escrow_atoms: escrow,
+            input_uri: "file:///input".to_owned(),
+            changes,
+        }));
+        (job.state, job.provider) = (JobState::Taken as u8, provider);
+        let changes = vec![job_changed(&mut job, &address)];
+        self.tell(QuernEvent::JobTaken(JobTaken {
+            at,
+            job: address,
+            provider,
+            bond_atoms: 0,
+            changes,
+        }));
+        for milestone in 0..milestones {
+            job.state = JobState::Submitted as u8;
+            let changes = vec![job_changed(&mut job, &address)];
+            self.tell(QuernEvent::ResultSubmitted(ResultSubmitted {
+                at,
+                job: address,
+                provider,
+                milestone,
+                submission: u32::from(milestone) + 1,
+                trace_root: [9; 32],
+                tokens_root: [0; 32],
+                output_uri: "file:///output".to_owned(),
+                changes,
+            }));
+            self.settle(&address, &mut job, price, milestone);
+        }
+        address
+    }
+
+    /// Pays a milestone of a job; the last one closes it.
+    fn settle(&mut self, address: &Pubkey, job: &mut Job, price: u64, milestone: u8) {
+        let (client, mint, provider) = (job.client, job.mint, job.provider);
+        let (fee, royalty) = (price / 100, price / 20);
         let earned = price - fee - royalty;
         let reward = fee / 2;
+        let closed = milestone + 1 == job.milestones;
+        job.state = JobState::Taken as u8;
         let (treasury, creator) = (self.treasury, self.creator);
         self.pay(&client, &treasury, fee);
         self.pay(&client, &creator, royalty);
         self.pay(&client, &provider, earned);
         let account = self.accounts.get_mut(&provider).unwrap();
-        account.settled = (account.settled.get() + 1).into();
+        account.count_settled(job.assurance(), job.work.get());
         account.rewards_accrued_atoms = (account.rewards_accrued_atoms.get() + reward).into();
         self.emission.outstanding_atoms = (self.emission.outstanding_atoms.get() + reward).into();
         let mut changes = vec![
-            job_closed(&mut job, address),
+            match closed {
+                true => job_closed(job, address),
+                false => job_changed(job, address),
+            },
             self.provider_changed(&provider),
             self.purse_changed(&client, &mint),
             self.purse_changed(&treasury, &mint),
@@ -371,13 +464,13 @@ impl History {
             job: *address,
             client,
             provider,
-            model: Pubkey::default(),
+            model: job.model,
             royalty_owner: creator,
             mint,
             campaign: Pubkey::default(),
             assurance: job.assurance,
             kind: job.kind,
-            milestone: 0,
+            milestone,
             accepted: job.assurance == 2,
             work: job.work.get(),
             price_atoms: price,
@@ -386,7 +479,7 @@ impl History {
             provider_atoms: earned,
             reward_atoms: reward,
             bond_released_atoms: 0,
-            closed: true,
+            closed,
             changes,
         }));
     }
@@ -665,7 +758,7 @@ impl History {
     /// This many more providers, the first one with a name that hides what it is.
     pub fn crowd_of_providers(&mut self, count: u64) {
         for n in 0..count {
-            let owner = address(21, n);
+            let owner = (self.naming)(21, n);
             let mut provider = Provider::zeroed();
             provider.owner = owner;
             let name = if n == 0 { HIDING_NAME } else { "one of many" };
@@ -699,6 +792,168 @@ impl History {
         }
         history.cheated_job();
         history
+    }
+
+    /// Where the only model is.
+    pub fn model_address() -> Pubkey {
+        address(82, 1)
+    }
+
+    /// A model, an emission with funds, and a job that was paid as the program's rules say: price 100,003, 3% fee, 5% royalty, half
+    /// an atom of reward for an atom of fee. Returns the job.
+    #[expect(clippy::too_many_lines, reason = "one story, told in its order")]
+    pub fn paid_by_rules(&mut self) -> Pubkey {
+        const PRICE: u64 = 100_003;
+        let [mint, reward_mint] = [self.mints[0], self.mints[1]];
+        let (client, provider) = (self.clients[0], self.providers[0]);
+        let (creator, treasury) = (self.creator, self.treasury);
+        let (model_address, emission) = (Self::model_address(), address(80, 1));
+        let mut model = Model::zeroed();
+        (model.creator, model.owner) = (creator, creator);
+        (model.kind, model.active) = (1, true.into());
+        model.name[..5].copy_from_slice(b"Model");
+        model.royalty_bps = 500u16.into();
+        model.seq = 1u64.into();
+        let change = Change {
+            kind: EntityKind::Model as u8,
+            address: model_address,
+            seq: 1,
+            after: bytemuck::bytes_of(&model).to_vec(),
+        };
+        let at = self.at;
+        self.tell(QuernEvent::ModelRegistered(ModelRegistered {
+            at,
+            creator,
+            id: 1,
+            uri: "https://model.example/".to_owned(),
+            changes: vec![change],
+        }));
+        self.purse(&emission, &reward_mint).free_atoms = 1_000_000u64.into();
+        let config = self.configs.get_mut(&reward_mint).unwrap();
+        config.total_atoms = (config.total_atoms.get() + 1_000_000).into();
+        let changes = vec![
+            self.purse_changed(&emission, &reward_mint),
+            self.config_changed(&reward_mint),
+        ];
+        let at = self.at;
+        self.tell(QuernEvent::Deposited(Deposited {
+            at,
+            owner: emission,
+            mint: reward_mint,
+            depositor: creator,
+            amount_atoms: 1_000_000,
+            changes,
+        }));
+        self.emission.cap_atoms = 10_000u64.into();
+        self.emission.next_cap_atoms = 10_000u64.into();
+        self.emission.epoch_secs = 86_400u32.into();
+        self.emission.epoch_index = (self.at as u64 / 86_400).into();
+        let change = self.emission_changed();
+        let at = self.at;
+        self.tell(QuernEvent::EmissionConfigured(EmissionConfigured {
+            at,
+            changes: vec![change],
+        }));
+        self.jobs += 1;
+        let address = address(70, self.jobs);
+        let mut job = Job::zeroed();
+        (job.client, job.mint, job.model) = (client, mint, model_address);
+        (job.assurance, job.kind, job.milestones) = (1, 1, 1);
+        job.royalty_owner = creator;
+        job.price_atoms = PRICE.into();
+        job.work = 5_000u64.into();
+        job.terms.fee_bps = 300u16.into();
+        job.royalty_bps = 500u16.into();
+        job.reward_rate_e9 = 500_000_000u64.into();
+        job.reward_weight_bps = 10_000u16.into();
+        job.state = JobState::Open as u8;
+        self.move_escrow(&client, PRICE as i64);
+        let changes = vec![
+            job_changed(&mut job, &address),
+            self.purse_changed(&client, &mint),
+        ];
+        let at = self.at;
+        self.tell(QuernEvent::JobCreated(JobCreated {
+            at,
+            job: address,
+            client,
+            model: model_address,
+            mint,
+            escrow_atoms: PRICE,
+            input_uri: "file:///input".to_owned(),
+            changes,
+        }));
+        (job.state, job.provider) = (JobState::Taken as u8, provider);
+        let changes = vec![job_changed(&mut job, &address)];
+        let at = self.at;
+        self.tell(QuernEvent::JobTaken(JobTaken {
+            at,
+            job: address,
+            provider,
+            bond_atoms: 0,
+            changes,
+        }));
+        job.state = JobState::Submitted as u8;
+        let changes = vec![job_changed(&mut job, &address)];
+        let at = self.at;
+        self.tell(QuernEvent::ResultSubmitted(ResultSubmitted {
+            at,
+            job: address,
+            provider,
+            milestone: 0,
+            submission: 1,
+            trace_root: [9; 32],
+            tokens_root: [0; 32],
+            output_uri: "file:///output".to_owned(),
+            changes,
+        }));
+        let (fee, royalty, earned, reward) = (3_000, 5_000, 92_003, 1_500);
+        self.pay(&client, &treasury, fee);
+        self.pay(&client, &creator, royalty);
+        self.pay(&client, &provider, earned);
+        let account = self.accounts.get_mut(&provider).unwrap();
+        account.settled = (account.settled.get() + 1).into();
+        account.rewards_accrued_atoms = (account.rewards_accrued_atoms.get() + reward).into();
+        let purse = self.purse(&emission, &reward_mint);
+        purse.free_atoms = (purse.free_atoms.get() - reward).into();
+        purse.reserved_atoms = (purse.reserved_atoms.get() + reward).into();
+        self.emission.spent_atoms = (self.emission.spent_atoms.get() + reward).into();
+        self.emission.outstanding_atoms = (self.emission.outstanding_atoms.get() + reward).into();
+        let changes = vec![
+            job_closed(&mut job, &address),
+            self.provider_changed(&provider),
+            self.purse_changed(&client, &mint),
+            self.purse_changed(&treasury, &mint),
+            self.purse_changed(&creator, &mint),
+            self.purse_changed(&provider, &mint),
+            self.purse_changed(&emission, &reward_mint),
+            self.emission_changed(),
+        ];
+        let at = self.at;
+        self.tell(QuernEvent::MilestoneSettled(MilestoneSettled {
+            at,
+            job: address,
+            client,
+            provider,
+            model: model_address,
+            royalty_owner: creator,
+            mint,
+            campaign: Pubkey::default(),
+            assurance: 1,
+            kind: 1,
+            milestone: 0,
+            accepted: false,
+            work: 5_000,
+            price_atoms: PRICE,
+            fee_atoms: fee,
+            royalty_atoms: royalty,
+            provider_atoms: earned,
+            reward_atoms: reward,
+            bond_released_atoms: 0,
+            closed: true,
+            changes,
+        }));
+        address
     }
 
     fn purse(&mut self, owner: &Pubkey, mint: &Pubkey) -> &mut Purse {
@@ -893,7 +1148,8 @@ pub fn reply(event: &Event, forgery: Forgery) -> Value {
 
 /// The same with other bytes behind the tag.
 pub fn reply_with(event: &Event, forgery: Forgery, body: &[u8]) -> Value {
-    let (authority, _) = Pubkey::find_program_address(&[b"__event_authority"], &quern::ID);
+    static AUTHORITY: LazyLock<Pubkey> =
+        LazyLock::new(|| Pubkey::find_program_address(&[b"__event_authority"], &quern::ID).0);
     let data = match forgery {
         Forgery::NoTag => body.to_vec(),
         _ => [&EVENT_TAG[..], body].concat(),
@@ -905,7 +1161,7 @@ pub fn reply_with(event: &Event, forgery: Forgery, body: &[u8]) -> Value {
         Forgery::NoAuthority => (1, vec![]),
         _ => (1, vec![2]),
     };
-    let data = bs58::encode(data).into_string();
+    let data = base58(&data);
     let inner = json!({ "programIdIndex": program_index, "accounts": accounts, "data": data, "stackHeight": 2 });
     let filler = json!({ "programIdIndex": 3, "accounts": [], "data": "", "stackHeight": 2 });
     let mut instructions = vec![filler; event.id.inner as usize];
@@ -933,7 +1189,7 @@ pub fn reply_with(event: &Event, forgery: Forgery, body: &[u8]) -> Value {
             "signatures": [event.id.signature.to_string()],
             "message": {
                 "header": { "numRequiredSignatures": 1, "numReadonlySignedAccounts": 0, "numReadonlyUnsignedAccounts": 3 },
-                "accountKeys": [address(1, 1).to_string(), quern::ID.to_string(), authority.to_string(), address(2, 2).to_string()],
+                "accountKeys": [address(1, 1).to_string(), quern::ID.to_string(), AUTHORITY.to_string(), address(2, 2).to_string()],
                 "recentBlockhash": address(3, 3).to_string(),
                 "instructions": [{ "programIdIndex": 1, "accounts": [0], "data": "", "stackHeight": 1 }],
             },
@@ -953,6 +1209,20 @@ pub fn reply_with(event: &Event, forgery: Forgery, body: &[u8]) -> Value {
             "computeUnitsConsumed": 1000,
         },
     })
+}
+
+/// Base58, the bytes as one large number: `bs58` takes half a millisecond for an event.
+fn base58(bytes: &[u8]) -> String {
+    const ALPHABET: &[u8; 58] = b"123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz";
+    let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
+    let digits = match bytes.len() > zeros {
+        true => BigUint::from_bytes_be(bytes).to_radix_be(58),
+        false => Vec::new(),
+    };
+    let digits = std::iter::repeat_n(0, zeros).chain(digits);
+    digits
+        .map(|digit| char::from(ALPHABET[usize::from(digit)]))
+        .collect()
 }
 
 /// A recording of these events, one transaction each.

@@ -9,9 +9,18 @@ use {
         response::{IntoResponse, Response},
         routing::post,
     },
+    quern_client::{
+        Pubkey,
+        accounts::QuernAccount,
+        quern::{
+            self,
+            state::{Demand, Emission, Entity, Job, MintConfig, Model, Protocol, Provider, Purse},
+        },
+    },
+    quern_indexer::project::Event,
     serde_json::{Value, json},
     std::{
-        collections::HashSet,
+        collections::{BTreeMap, HashSet},
         sync::{Arc, Mutex},
     },
 };
@@ -40,6 +49,8 @@ pub struct Node {
     pub calls: Vec<String>,
     /// The protocol's account: owner and data in base58.
     pub protocol: Option<(String, String)>,
+    /// What its accounts follow from; none: it refuses to list accounts, as public nodes do.
+    pub events: Option<Vec<Event>>,
     /// The answer to every call instead, if there is one; a text is sent as it is.
     pub refusal: Option<(u16, Value)>,
 }
@@ -58,6 +69,7 @@ impl Default for Node {
             released: usize::MAX,
             calls: Vec::new(),
             protocol: None,
+            events: None,
             refusal: None,
         }
     }
@@ -71,6 +83,7 @@ impl Node {
         Self {
             transactions: entries(history),
             finalized: history.events.last().unwrap().slot,
+            events: Some(history.events.clone()),
             ..Self::default()
         }
     }
@@ -118,6 +131,62 @@ impl Node {
         reply
     }
 
+    /// What accounts hold that are final.
+    fn held(&self) -> Option<Held> {
+        let final_ones = self
+            .events
+            .as_ref()?
+            .iter()
+            .filter(|event| event.slot <= self.finalized);
+        let mut held = Held::new();
+        for change in final_ones.flat_map(|event| event.body.changes()) {
+            let key = (change.kind, change.address);
+            match change.after.is_empty() {
+                true => drop(held.remove(&key)),
+                false => drop(held.insert(key, change.after.clone())),
+            }
+        }
+        Some(held)
+    }
+
+    /// The fixed parts of the accounts of a kind.
+    fn accounts(&self, options: &Value) -> Option<Value> {
+        let discriminator = &options["filters"][0]["memcmp"]["bytes"];
+        let kind = kind_of(&serde_json::from_value::<Vec<u8>>(discriminator.clone()).unwrap());
+        let held = self
+            .held()?
+            .into_iter()
+            .filter(|((found, _), _)| *found == kind);
+        let accounts: Value = held
+            .map(|((_, address), bytes)| {
+                json!({ "pubkey": address.to_string(), "account": account(&bytes) })
+            })
+            .collect();
+        Some(json!({ "context": { "slot": self.finalized }, "value": accounts }))
+    }
+
+    /// Token accounts: each vault holds its mint's total.
+    fn token_accounts(&self, addresses: &Value) -> Option<Value> {
+        let held = self.held()?;
+        let configs = held
+            .iter()
+            .filter(|((kind, _), _)| *kind == MintConfig::KIND as u8);
+        let totals: BTreeMap<String, u64> = configs
+            .map(|(_, bytes)| {
+                let config: MintConfig = bytemuck::pod_read_unaligned(bytes);
+                (config.vault.to_string(), config.total_atoms.get())
+            })
+            .collect();
+        let asked = addresses.as_array().unwrap().iter();
+        let found: Value = asked
+            .map(|address| {
+                let total = totals.get(address.as_str().unwrap());
+                total.map(|total| account(&total.to_le_bytes()))
+            })
+            .collect();
+        Some(json!({ "context": { "slot": self.finalized }, "value": found }))
+    }
+
     fn account(&self, address: &Value) -> Value {
         // The clock's account: the indexer does without.
         let is_clock = address == "SysvarC1ock11111111111111111111111111111111";
@@ -129,6 +198,37 @@ impl Node {
         });
         json!({ "context": { "slot": self.finalized }, "value": value })
     }
+}
+
+/// Bytes of accounts by kind and address.
+type Held = BTreeMap<(u8, Pubkey), Vec<u8>>;
+
+fn account(bytes: &[u8]) -> Value {
+    json!({
+        "data": [bs58::encode(bytes).into_string(), "base58"], "owner": quern::ID.to_string(), "lamports": 1,
+        "executable": false, "rentEpoch": 0, "space": bytes.len(),
+    })
+}
+
+fn kind_of(discriminator: &[u8]) -> u8 {
+    fn of<T: QuernAccount>() -> (&'static [u8], u8) {
+        (T::DISCRIMINATOR, T::KIND as u8)
+    }
+    let kinds = [
+        of::<Protocol>(),
+        of::<MintConfig>(),
+        of::<Emission>(),
+        of::<Provider>(),
+        of::<Purse>(),
+        of::<Model>(),
+        of::<Job>(),
+        of::<Demand>(),
+    ];
+    kinds
+        .iter()
+        .find(|(known, _)| *known == discriminator)
+        .unwrap()
+        .1
 }
 
 async fn answer(State(node): State<Shared>, Json(request): Json<Value>) -> Response {
@@ -155,10 +255,23 @@ async fn answer(State(node): State<Shared>, Json(request): Json<Value>) -> Respo
         }
         "getTransaction" => node.transaction(params[0].as_str().unwrap()),
         "getAccountInfo" => node.account(&params[0]),
+        "getProgramAccounts" => listed(node.accounts(&params[1])),
+        "getMultipleAccounts" => listed(node.token_accounts(&params[0])),
         other => panic!("the indexer called {other}"),
     };
     node.calls.push(method);
-    Json(json!({ "jsonrpc": "2.0", "id": request["id"], "result": result })).into_response()
+    let mut reply = json!({ "jsonrpc": "2.0", "id": request["id"] });
+    // An error stands in the place of a result.
+    match result.get("refusal") {
+        Some(refusal) => reply["error"] = refusal.clone(),
+        None => reply["result"] = result,
+    }
+    Json(reply).into_response()
+}
+
+fn listed(answer: Option<Value>) -> Value {
+    let refusal = json!({ "refusal": { "code": -32_010, "message": "excluded from account secondary indexes" } });
+    answer.unwrap_or(refusal)
 }
 
 /// Starts it; it ends with the test.

@@ -94,6 +94,25 @@ impl Process {
         .await
     }
 
+    /// What its audit says, once it is this in a word.
+    pub async fn audit(&self, verdict: &str) -> Value {
+        until(&format!("the audit is {verdict}"), async || {
+            let (_, audit) = self.get("/v1/audit").await?;
+            (audit["verdict"] == verdict).then_some(audit)
+        })
+        .await
+    }
+
+    /// Waits until it says that it is not ready, and why.
+    pub async fn not_ready(&self, why: &str) {
+        until(&format!("the indexer is not ready: {why}"), async || {
+            let (status, reply) = self.get("/health/ready").await?;
+            let is_it = status == 503 && reply["detail"].as_str()?.contains(why);
+            is_it.then_some(())
+        })
+        .await;
+    }
+
     /// Waits until it says that it is ready.
     pub async fn ready(&self) {
         until("the indexer is ready", async || {

@@ -37,6 +37,9 @@ pub fn run(fast: bool, args: &[String]) -> Result<()> {
     }
 }
 
+/// Arguments that choose the tests of the indexer's pages, among others.
+const PAGES: [&str; 2] = ["--workspace", "quern-indexer"];
+
 /// `cargo xtask check`: what takes about a minute on a warm machine.
 pub fn check() -> Result<()> {
     let step = Step::start("Checking (about a minute on a warm machine)");
@@ -119,6 +122,13 @@ fn with_packages(args: &[String]) -> Vec<String> {
 }
 
 fn run_tests(args: &[String], problems: &mut Problems, counts: &mut Counts) {
+    if args.iter().any(|arg| PAGES.contains(&arg.as_str()))
+        && let Err(error) = host::ensure_browser()
+    {
+        say(format!(
+            "the pages are NOT looked at in a browser: {error:#}"
+        ));
+    }
     match tests(args, counts) {
         Ok(true) => {}
         Ok(false) if counts.failed > 0 => problems.push("tests failed".to_owned()),

@@ -27,8 +27,11 @@ use {
         collections::HashMap,
         fs::{self, File},
         path::{Path, PathBuf},
-        sync::{Arc, Mutex},
-        time::Duration,
+        sync::{
+            Arc, Mutex,
+            atomic::{AtomicU64, Ordering},
+        },
+        time::{Duration, SystemTime},
     },
 };
 
@@ -305,6 +308,8 @@ pub struct TensorStore {
     turns: Mutex<Turns>,
     /// By name and who named the source.
     fetched: Mutex<HashMap<(String, Pubkey), Fetched>>,
+    /// What lies beside the folder and counts against its limit.
+    beside_bytes: AtomicU64,
 }
 
 impl TensorStore {
@@ -324,6 +329,7 @@ impl TensorStore {
             cache: Mutex::default(),
             turns: Mutex::default(),
             fetched: Mutex::default(),
+            beside_bytes: AtomicU64::new(0),
         })
     }
 
@@ -550,7 +556,7 @@ impl TensorStore {
         part.suffix(".part");
         let part = match &self.folder {
             Some(folder) => {
-                folder.make_room(expected_bytes.unwrap_or_default())?;
+                folder.make_room(expected_bytes.unwrap_or_default(), self.beside_bytes())?;
                 part.tempfile_in(&folder.path)
                     .map_err(|error| files::unwritten(&folder.path, &error))?
             }
@@ -630,9 +636,30 @@ impl TensorStore {
     pub fn release(&self, job: &Pubkey) -> Result<()> {
         lock(&self.fetched).retain(|(_, named_by), _| named_by != job);
         match &self.folder {
-            Some(folder) => folder.release(job),
+            Some(folder) => folder.release(job, self.beside_bytes()),
             None => Ok(()),
         }
+    }
+
+    /// From now on so many bytes beside the folder count against its limit.
+    pub fn lies_beside(&self, bytes: u64) {
+        self.beside_bytes.store(bytes, Ordering::Relaxed);
+    }
+
+    fn beside_bytes(&self) -> u64 {
+        self.beside_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Bytes in the folder that live jobs hold: they do not make room for anything.
+    ///
+    /// # Errors
+    /// `Files`.
+    pub fn held_bytes(&self) -> Result<u64> {
+        let Some(folder) = &self.folder else {
+            return Ok(0);
+        };
+        let _lock = folder.lock()?;
+        Ok(folder.content()?.held_bytes)
     }
 
     /// Drops what was fetched for a job and turned out to be wrong, or is not wanted any more.
@@ -686,7 +713,7 @@ impl Folder {
         locked.map_err(|error| files::failed(&path, &error))
     }
 
-    fn release(&self, owner: &Pubkey) -> Result<()> {
+    fn release(&self, owner: &Pubkey, beside_bytes: u64) -> Result<()> {
         {
             let _lock = self.lock()?;
             let all = names(&self.path)?;
@@ -702,33 +729,46 @@ impl Folder {
             }
         }
         // What live jobs hold is more than enough reason to fetch nothing, and none to complain about here.
-        match self.make_room(0) {
+        match self.make_room(0, beside_bytes) {
             Err(DataError::DiskLimit { .. }) => Ok(()),
             made => made,
         }
     }
 
-    /// Removes what no live job needs, the longest unused first, until so many bytes more fit.
-    fn make_room(&self, bytes: u64) -> Result<()> {
-        let _lock = self.lock()?;
+    /// What lies in it.
+    fn content(&self) -> Result<Content> {
         let all = names(&self.path)?;
-        let mut kept = Vec::new();
-        let (mut used, mut held) = (0u64, 0u64);
+        let mut content = Content::default();
         for name in &all {
             let path = self.path.join(name);
             // Another process may have removed it meanwhile.
             let Ok(file) = path.metadata() else { continue };
-            used = used.saturating_add(file.len());
             let stem = name.split('.').next().unwrap_or_default();
             let is_pinned = |other: &String| other.ends_with(".pin") && other.starts_with(stem);
             let is_bundle = [OWN, SHARED].iter().any(|end| name.ends_with(end));
             match is_bundle && !all.iter().any(is_pinned) {
-                true => kept.push((file.modified().ok(), file.len(), path)),
-                false => held = held.saturating_add(file.len()),
+                true => content
+                    .unneeded
+                    .push((file.modified().ok(), file.len(), path)),
+                false => content.held_bytes = content.held_bytes.saturating_add(file.len()),
             }
         }
-        kept.sort();
-        for (_, length, path) in kept {
+        content.unneeded.sort();
+        Ok(content)
+    }
+
+    /// Removes what no live job needs, the longest unused first, until so many bytes more fit beside what lies elsewhere.
+    fn make_room(&self, bytes: u64, beside_bytes: u64) -> Result<()> {
+        let _lock = self.lock()?;
+        let Content {
+            held_bytes,
+            unneeded,
+        } = self.content()?;
+        let held_bytes = held_bytes.saturating_add(beside_bytes);
+        let mut used = unneeded.iter().fold(held_bytes, |sum, (_, length, _)| {
+            sum.saturating_add(*length)
+        });
+        for (_, length, path) in unneeded {
             if used.saturating_add(bytes) <= self.max_bytes {
                 return Ok(());
             }
@@ -739,11 +779,20 @@ impl Folder {
             true => Ok(()),
             false => Err(DataError::DiskLimit {
                 needed_bytes: bytes,
-                held_bytes: held,
+                held_bytes,
                 limit_bytes: self.max_bytes,
             }),
         }
     }
+}
+
+/// What lies in a folder.
+#[derive(Default)]
+struct Content {
+    /// What live jobs hold, and what is being fetched.
+    held_bytes: u64,
+    /// What no live job needs, the longest unused first: when it was used, its length, its path.
+    unneeded: Vec<(Option<SystemTime>, u64, PathBuf)>,
 }
 
 /// Names of the files in a folder.

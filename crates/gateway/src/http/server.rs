@@ -4,7 +4,7 @@ use {
     super::{app::App, router::router, token::Token},
     crate::embedder::Embedder,
     quern_data::DataError,
-    quern_serve::{Gate, Lifetimes, Limits},
+    quern_serve::{Bounds, Gate, Lifetimes, Limits},
     std::{
         io,
         net::SocketAddr,
@@ -97,15 +97,18 @@ impl HttpServer {
             of_address: limits.all,
             ..limits
         });
-        let lifetimes = Lifetimes {
-            connection: CONNECTION_LIFE,
-            last_request: settings.patience + REPLY_SECS,
+        let bounds = Bounds {
+            gate,
+            lifetimes: Lifetimes {
+                connection: CONNECTION_LIFE,
+                last_request: settings.patience + REPLY_SECS,
+            },
+            // Who knows the key is the owner, and others get nothing that costs.
+            shares: None,
         };
         let (stop, stopped) = watch::channel(false);
         let routes = router(app.clone(), token.clone(), &settings.hosts);
-        let server = tokio::spawn(quern_serve::serve(
-            listener, routes, gate, lifetimes, stopped,
-        ));
+        let server = tokio::spawn(quern_serve::serve(listener, routes, bounds, stopped));
         tracing::info!(%address, "HTTP is served");
         Ok(Self {
             address,

@@ -5,6 +5,7 @@
 mod chain;
 mod data;
 mod demands;
+mod disk;
 mod items;
 mod jobs;
 mod market;

@@ -4,12 +4,12 @@ use {
     crate::{
         error::{IndexerError, Result},
         project::{
-            EntityKey, EntityRow, Event, EventId, ScoreKey, Settlement, Stated, Total, TotalKey,
-            program::QuernEvent,
+            Concern, EntityKey, EntityRow, Event, EventId, Measure, PartyRow, ScoreKey, Settlement,
+            Stated, Total, TotalKey, program::QuernEvent,
         },
         store::rows::{DeadLetter, Entity, Gap, StepRow, TimelineStep},
     },
-    quern_api::{Key, Metric, Signature},
+    quern_api::{Key, Signature},
     sqlx::{Row, sqlite::SqliteRow},
 };
 
@@ -46,11 +46,8 @@ pub(super) fn small<T: TryFrom<i64>>(row: &SqliteRow, column: &'static str) -> R
     T::try_from(row.try_get::<i64, _>(column)?).map_err(|_| IndexerError::Damaged(column))
 }
 
-fn metric(row: &SqliteRow) -> Result<Metric> {
-    Metric::ALL
-        .get(small::<usize>(row, "metric")?)
-        .copied()
-        .ok_or(IndexerError::Damaged("metric"))
+fn measure(row: &SqliteRow) -> Result<Measure> {
+    Measure::from_code(small(row, "metric")?).ok_or(IndexerError::Damaged("metric"))
 }
 
 pub(super) fn event_id(row: &SqliteRow) -> Result<EventId> {
@@ -137,11 +134,11 @@ pub(super) fn gap(row: &SqliteRow) -> Result<Gap> {
 
 pub(super) fn score(row: &SqliteRow) -> Result<(ScoreKey, u128)> {
     let key = ScoreKey {
-        metric: metric(row)?,
+        measure: measure(row)?,
         assurance: small(row, "assurance")?,
         mint: key(row, "mint")?,
         bucket: row.try_get("bucket")?,
-        provider: key(row, "provider")?,
+        subject: key(row, "provider")?,
     };
     Ok((key, large(row, "value")?))
 }
@@ -175,6 +172,16 @@ pub(super) fn timeline_step(row: &SqliteRow) -> Result<TimelineStep> {
     Ok(TimelineStep {
         seq: number(row, "step_seq")?,
         event: event(row)?,
+    })
+}
+
+pub(super) fn party(row: &SqliteRow) -> Result<PartyRow> {
+    Ok(PartyRow {
+        party: key(row, "party")?,
+        concern: Concern::from_code(small(row, "concern")?)
+            .ok_or(IndexerError::Damaged("concern"))?,
+        at: row.try_get("at")?,
+        event: event_id(row)?,
     })
 }
 

@@ -1,5 +1,6 @@
 //! SQLite: one file, one writer, many readers (write-ahead log).
 
+mod audit;
 mod bulk;
 mod columns;
 mod file;
@@ -13,8 +14,12 @@ pub(super) use file::path_of;
 use {
     self::numbers::Numbers,
     super::rows::{Engine, Queries, Rows},
-    crate::error::{IndexerError, Result},
+    crate::{
+        error::{IndexerError, Result},
+        project::EntityKey,
+    },
     async_trait::async_trait,
+    quern_api::Key,
     sqlx::{
         Sqlite as Driver, SqliteConnection, Transaction, TransactionManager,
         sqlite::{
@@ -22,7 +27,7 @@ use {
             SqliteSynchronous, SqliteTransactionManager,
         },
     },
-    std::{fs::File, path::Path, time::Duration},
+    std::{collections::HashMap, fs::File, path::Path, time::Duration},
 };
 
 /// Connections that only read.
@@ -118,6 +123,8 @@ impl Engine for Sqlite {
 struct SqliteRows {
     transaction: Transaction<'static, Driver>,
     numbers: Numbers,
+    /// The owners of the accounts that were looked up last.
+    owners: HashMap<EntityKey, Key>,
 }
 
 impl SqliteRows {
@@ -125,6 +132,7 @@ impl SqliteRows {
         Self {
             transaction,
             numbers: Numbers::default(),
+            owners: HashMap::new(),
         }
     }
 }
@@ -136,7 +144,7 @@ mod tests {
     use {
         super::*,
         crate::store::{Batch, Cursor, Store},
-        quern_api::{Key, Signature},
+        quern_api::Signature,
         std::sync::{
             Arc,
             atomic::{AtomicBool, Ordering},

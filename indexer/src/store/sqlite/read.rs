@@ -1,16 +1,17 @@
 //! Queries.
 
 use {
-    super::{SqliteRows, bulk, columns, numbers::numbers_sql},
+    super::{SqliteRows, audit, bulk, columns, numbers::numbers_sql},
     crate::{
         error::Result,
         project::{
             EntityKey, EntityRow, Event, EventId, ScoreKey, Settlement, program::EntityKind,
             window_bucket,
         },
+        store::AuditRow,
         store::rows::{
-            BoardQuery, Cursor, Entity, Gap, Holes, JobsQuery, Meta, Origin, Projected, Projection,
-            Queries, StepEnd, Steps, TimelineStep,
+            BoardQuery, Cursor, Entity, Gap, Holes, JobsQuery, Meta, Origin, PartyQuery, Projected,
+            Projection, Queries, StepEnd, Steps, TimelineStep,
         },
     },
     async_trait::async_trait,
@@ -67,8 +68,8 @@ fn entities_sql(keys: usize) -> String {
 pub(super) fn scores_sql(keys: usize) -> String {
     let values = bulk::values(5, keys);
     format!(
-        "WITH wanted (metric, assurance, mint, bucket, provider) AS (VALUES {values}) \
-         SELECT score.* FROM wanted CROSS JOIN score USING (metric, assurance, mint, bucket, provider)"
+        "WITH wanted (bucket, provider, metric, assurance, mint) AS (VALUES {values}) \
+         SELECT score.* FROM wanted CROSS JOIN score USING (bucket, provider, metric, assurance, mint)"
     )
 }
 
@@ -136,12 +137,67 @@ const LAST_STEP: &str = concat!(
     "WHERE step.job = ? ORDER BY step.seq DESC, tx.signature DESC LIMIT 1"
 );
 
+/// A page of a kind's accounts, by their addresses.
+const ACCOUNTS: &str = concat!(
+    "SELECT ",
+    entity_columns!(),
+    " FROM entity",
+    entity_joins!(),
+    "WHERE kind = ?1 AND address > ?2 ORDER BY address LIMIT ?3"
+);
+
+/// One number by the hour: each hour is looked up, for those of others lie between.
+const HOURS_OF: &str = "WITH RECURSIVE hour (bucket) AS \
+    (SELECT ?1 WHERE ?1 <= ?2 UNION ALL SELECT bucket + 1 FROM hour WHERE bucket < ?2) \
+    SELECT score.bucket, score.value FROM hour CROSS JOIN score ON score.bucket = hour.bucket AND score.metric = ?3 \
+    AND score.assurance = ?4 AND score.mint = ?5 AND score.provider = ?6 ORDER BY score.bucket";
+
+/// A page of a party's events, by time, in the order of the index.
+macro_rules! party_events_sql {
+    ($behind:literal, $order:literal) => {
+        concat!(
+            "SELECT event.*, signature FROM party CROSS JOIN tx ON tx.id = party.tx CROSS JOIN event \
+             ON event.tx = party.tx AND event.instruction = party.instruction AND event.inner = party.inner \
+             WHERE party.party = ?1 AND party.concern = ?2 AND party.at >= ?3 AND party.at <= ?4 \
+             AND (party.at, party.tx, party.instruction, party.inner) ",
+            $behind,
+            " (?5, ?6, ?7, ?8) ORDER BY party.at ",
+            $order,
+            ", party.tx ",
+            $order,
+            ", party.instruction ",
+            $order,
+            ", party.inner ",
+            $order,
+            " LIMIT ?9"
+        )
+    };
+}
+const OLDEST_FIRST: &str = party_events_sql!(">", "ASC");
+const NEWEST_FIRST: &str = party_events_sql!("<", "DESC");
+
+/// A page of jobs, by their last change. The kind stands in the text as in the indexes: only then they serve.
+const JOBS: &str = concat!(
+    "SELECT ",
+    entity_columns!(),
+    " FROM entity",
+    entity_joins!(),
+    "WHERE kind = 7 AND entity.slot <= ?1 AND (entity.slot < ?1 OR address < ?2) \
+     ORDER BY entity.slot DESC, address DESC LIMIT ?3"
+);
+/// The same of those in one state.
+const JOBS_IN_STATE: &str = concat!(
+    "SELECT ",
+    entity_columns!(),
+    " FROM entity",
+    entity_joins!(),
+    "WHERE kind = 7 AND entity.slot <= ?1 AND (entity.slot < ?1 OR address < ?2) AND state = ?4 \
+     ORDER BY entity.slot DESC, address DESC LIMIT ?3"
+);
+
 fn scores_of_sql(providers: usize) -> String {
     let marks = marks(providers);
-    format!(
-        "SELECT * FROM score INDEXED BY score_provider \
-         WHERE bucket = ? AND bucket < -9223372036854775800 AND provider IN ({marks})"
-    )
+    format!("SELECT * FROM score WHERE bucket = ? AND provider IN ({marks})")
 }
 
 /// As many marks as values.
@@ -168,7 +224,7 @@ fn scan_sql(projection: Projection) -> &'static str {
         Projection::Score => {
             // Windows follow from the hours, and move with the time.
             "SELECT * FROM score WHERE bucket = -9223372036854775808 OR bucket >= -9223372036854775800 \
-             ORDER BY bucket, metric, assurance, mint, provider"
+             ORDER BY bucket, provider, metric, assurance, mint"
         }
         Projection::Total => "SELECT * FROM total ORDER BY category, assurance, mint",
         Projection::Step => {
@@ -178,6 +234,10 @@ fn scan_sql(projection: Projection) -> &'static str {
         Projection::Settlement => {
             "SELECT settlement.*, signature FROM settlement CROSS JOIN tx ON tx.id = settlement.tx \
              ORDER BY signature, instruction, inner"
+        }
+        Projection::Party => {
+            "SELECT party.*, signature FROM party CROSS JOIN tx ON tx.id = party.tx \
+             ORDER BY party, concern, at, signature, instruction, inner"
         }
     }
 }
@@ -201,6 +261,7 @@ fn projected(projection: Projection, row: &SqliteRow) -> Result<Projected> {
             let (id, settlement) = columns::settlement(row)?;
             Projected::Settlement(id, settlement)
         }
+        Projection::Party => Projected::Party(columns::party(row)?),
     })
 }
 
@@ -321,6 +382,16 @@ impl Queries for SqliteRows {
         all(&found, columns::event)
     }
 
+    async fn last_event(&mut self) -> Result<Option<EventId>> {
+        let found = sqlx::query(
+            "SELECT instruction, inner, signature FROM event CROSS JOIN tx ON tx.id = event.tx \
+             ORDER BY event.tx DESC, instruction DESC, inner DESC LIMIT 1",
+        )
+        .fetch_optional(&mut *self.transaction)
+        .await?;
+        found.as_ref().map(columns::event_id).transpose()
+    }
+
     fn scan(&mut self, projection: Projection) -> BoxStream<'_, Result<Projected>> {
         sqlx::query(scan_sql(projection))
             .fetch(&mut *self.transaction)
@@ -336,8 +407,24 @@ impl Queries for SqliteRows {
             .boxed()
     }
 
+    fn live(&mut self, kind: u8) -> BoxStream<'_, Result<Entity>> {
+        const SQL: &str = concat!(
+            "SELECT ",
+            entity_columns!(),
+            " FROM entity",
+            entity_joins!(),
+            "WHERE kind = ? AND NOT closed ORDER BY address"
+        );
+        sqlx::query(SQL)
+            .bind(i64::from(kind))
+            .fetch(&mut *self.transaction)
+            .map(|row| columns::entity(&row?))
+            .boxed()
+    }
+
     async fn entities(&mut self, keys: &[EntityKey]) -> Result<Vec<(EntityKey, EntityRow)>> {
         let mut entities = Vec::new();
+        self.owners.clear();
         for some in bulk::parts(keys) {
             let sql = entities_sql(some.len());
             let mut query = sqlx::query(&sql);
@@ -351,6 +438,7 @@ impl Queries for SqliteRows {
                 if let Some(state) = &entity.state {
                     numbers.note(state.cause.signature, row.try_get("state_tx")?);
                 }
+                self.owners.insert(key, entity.indexed(key.0).owner);
                 entities.push((key, entity));
             }
         }
@@ -407,6 +495,16 @@ impl Queries for SqliteRows {
         all(&found, columns::entity)
     }
 
+    async fn accounts(&mut self, kind: u8, after: Option<&Key>, limit: u32) -> Result<Vec<Entity>> {
+        let found = sqlx::query(ACCOUNTS)
+            .bind(i64::from(kind))
+            .bind(after.map_or(&[][..], |address| &address.0[..]))
+            .bind(limit)
+            .fetch_all(&mut *self.transaction)
+            .await?;
+        all(&found, columns::entity)
+    }
+
     async fn gaps(&mut self, limit: u32) -> Result<(u64, Vec<Gap>)> {
         let row = sqlx::query("SELECT COUNT(*) AS gaps FROM entity WHERE seen <> seq")
             .fetch_one(&mut *self.transaction)
@@ -423,7 +521,7 @@ impl Queries for SqliteRows {
     async fn ranked(&mut self, query: &BoardQuery) -> Result<Vec<(u128, Key)>> {
         let (value, provider) = query.after.unwrap_or((u128::MAX, Key::NONE));
         let found = sqlx::query(RANKED)
-            .bind(query.metric as i64)
+            .bind(i64::from(query.measure.code()))
             .bind(i64::from(query.assurance))
             .bind(&query.mint.0[..])
             .bind(&value.to_be_bytes()[..])
@@ -449,13 +547,13 @@ impl Queries for SqliteRows {
             .boxed()
     }
 
-    async fn scores_of(&mut self, providers: &[Key], bucket: i64) -> Result<Vec<(ScoreKey, u128)>> {
+    async fn scores_of(&mut self, subjects: &[Key], bucket: i64) -> Result<Vec<(ScoreKey, u128)>> {
         let mut scores = Vec::new();
-        for some in providers.chunks(VALUES_BOUND) {
+        for some in subjects.chunks(VALUES_BOUND) {
             let sql = scores_of_sql(some.len());
             let mut query = sqlx::query(&sql).bind(bucket);
-            for provider in some {
-                query = query.bind(&provider.0[..]);
+            for subject in some {
+                query = query.bind(&subject.0[..]);
             }
             scores.extend(all(
                 &query.fetch_all(&mut *self.transaction).await?,
@@ -463,6 +561,54 @@ impl Queries for SqliteRows {
             )?);
         }
         Ok(scores)
+    }
+
+    async fn hours_of(
+        &mut self,
+        key: &ScoreKey,
+        first: i64,
+        last: i64,
+    ) -> Result<Vec<(i64, u128)>> {
+        let found = sqlx::query(HOURS_OF)
+            .bind(first)
+            .bind(last)
+            .bind(i64::from(key.measure.code()))
+            .bind(i64::from(key.assurance))
+            .bind(&key.mint.0[..])
+            .bind(&key.subject.0[..])
+            .fetch_all(&mut *self.transaction)
+            .await?;
+        all(&found, |row| {
+            Ok((row.try_get("bucket")?, columns::large(row, "value")?))
+        })
+    }
+
+    async fn party_events(&mut self, query: &PartyQuery) -> Result<Vec<Event>> {
+        let (sql, start) = match query.newest_first {
+            true => (NEWEST_FIRST, (i64::MAX, i64::MAX)),
+            false => (OLDEST_FIRST, (i64::MIN, i64::MIN)),
+        };
+        let (at, number) = match &query.after {
+            Some((at, id)) => {
+                self.learn([&id.signature]).await?;
+                (*at, self.numbers.of(&id.signature)?)
+            }
+            None => start,
+        };
+        let after = query.after.as_ref();
+        let found = sqlx::query(sql)
+            .bind(&query.party.0[..])
+            .bind(query.concern as i64)
+            .bind(query.from)
+            .bind(query.to)
+            .bind(at)
+            .bind(number)
+            .bind(after.map_or(0, |(_, id)| id.instruction))
+            .bind(after.map_or(0, |(_, id)| id.inner))
+            .bind(query.limit)
+            .fetch_all(&mut *self.transaction)
+            .await?;
+        all(&found, columns::event)
     }
 
     async fn settlements_of(
@@ -523,32 +669,15 @@ impl Queries for SqliteRows {
     }
 
     async fn jobs(&mut self, query: &JobsQuery) -> Result<Vec<Entity>> {
-        const EVERY: &str = concat!(
-            "SELECT ",
-            entity_columns!(),
-            " FROM entity",
-            entity_joins!(),
-            "WHERE kind = ?1 AND entity.slot <= ?2 AND (entity.slot < ?2 OR address < ?3) \
-             ORDER BY entity.slot DESC, address DESC LIMIT ?4"
-        );
-        const IN_STATE: &str = concat!(
-            "SELECT ",
-            entity_columns!(),
-            " FROM entity",
-            entity_joins!(),
-            "WHERE kind = ?1 AND entity.slot <= ?2 AND (entity.slot < ?2 OR address < ?3) AND state = ?5 \
-             ORDER BY entity.slot DESC, address DESC LIMIT ?4"
-        );
         // Behind the last row of a page: an older slot, or the same slot and a smaller address.
         let (slot, address) = query.after.unwrap_or((u64::MAX, Key([u8::MAX; 32])));
         let slot = slot.to_be_bytes();
         let sql = if query.state.is_some() {
-            IN_STATE
+            JOBS_IN_STATE
         } else {
-            EVERY
+            JOBS
         };
         let mut found = sqlx::query(sql)
-            .bind(i64::from(EntityKind::Job as u8))
             .bind(&slot[..])
             .bind(&address.0[..])
             .bind(query.limit);
@@ -559,6 +688,10 @@ impl Queries for SqliteRows {
             &found.fetch_all(&mut *self.transaction).await?,
             columns::entity,
         )
+    }
+
+    async fn audit(&mut self) -> Result<Option<AuditRow>> {
+        audit::last(&mut self.transaction).await
     }
 }
 
@@ -600,7 +733,7 @@ mod tests {
         );
         let scores = plan(&engine, &scores_of_sql(2)).await;
         assert!(
-            scores.contains("score_provider (bucket=? AND provider=?)"),
+            scores.contains("PRIMARY KEY (bucket=? AND provider=?)"),
             "{scores}"
         );
     }
@@ -619,7 +752,7 @@ mod tests {
             ),
             (
                 scores_sql(2),
-                "PRIMARY KEY (bucket=? AND metric=? AND assurance=? AND mint=? AND provider=?)",
+                "PRIMARY KEY (bucket=? AND provider=? AND metric=? AND assurance=? AND mint=?)",
             ),
         ] {
             let plan = plan(&engine, &sql).await;
@@ -638,6 +771,23 @@ mod tests {
         assert!(plan.contains("score_empty"), "{plan}");
     }
 
+    #[tokio::test]
+    async fn no_page_of_jobs_reads_or_sorts_all_of_them() {
+        assert_eq!(EntityKind::Job as u8, 7, "as in the queries' text");
+        let folder = TempDir::new().unwrap();
+        let engine = Sqlite::open(&folder.path().join("db")).await.unwrap();
+        for (sql, index) in [
+            (JOBS, "entity_slot (slot<?)"),
+            (JOBS_IN_STATE, "entity_state (state=? AND slot<?)"),
+        ] {
+            let plan = plan(&engine, sql).await;
+            assert!(
+                plan.contains(index) && !plan.contains("TEMP B-TREE"),
+                "{plan}"
+            );
+        }
+    }
+
     /// A job may have millions of steps and demands; a page of them costs a page.
     #[tokio::test]
     async fn no_page_of_a_job_reads_or_sorts_all_of_it() {
@@ -648,6 +798,15 @@ mod tests {
             (SUBMISSIONS, "step_submission (job=? AND seq>?)"),
             (LAST_STEP, "step USING PRIMARY KEY (job=?)"),
             (OWNED, "entity_owner (kind=? AND owner=? AND address>?)"),
+            (ACCOUNTS, "(kind=? AND address>?)"),
+            (
+                OLDEST_FIRST,
+                "party USING PRIMARY KEY (party=? AND concern=?",
+            ),
+            (
+                NEWEST_FIRST,
+                "party USING PRIMARY KEY (party=? AND concern=?",
+            ),
         ] {
             let plan = plan(&engine, sql).await;
             // Only steps with one counter are sorted.

@@ -1,10 +1,13 @@
 //! Changes.
 
 use {
-    super::{SqliteRows, bulk, columns, numbers::Numbers, read},
+    super::{SqliteRows, audit, bulk, columns, numbers::Numbers, read},
     crate::{
         error::{IndexerError, Result},
-        project::{EntityKey, EntityRow, Event, EventId, ScoreKey, Settlement, Total, TotalKey},
+        project::{
+            EntityKey, EntityRow, Event, EventId, PartyRow, ScoreKey, Settlement, Total, TotalKey,
+        },
+        store::AuditRow,
         store::rows::{DeadLetter, Meta, Projection, Rows, StepRow, Tally},
     },
     async_trait::async_trait,
@@ -15,6 +18,29 @@ use {
 /// Windows whose sum is zero. The condition stands in the text as in the index: only then the index serves.
 pub(super) const DELETE_EMPTY: &str = "DELETE FROM score INDEXED BY score_empty WHERE bucket > -9223372036854775808 \
     AND bucket < -9223372036854775800 AND value = x'00000000000000000000000000000000'";
+
+macro_rules! set_entity {
+    () => {
+        "ON CONFLICT DO UPDATE SET seq = excluded.seq, seen = excluded.seen, closed = excluded.closed, \
+         slot = excluded.slot, tx = excluded.tx, instruction = excluded.instruction, inner = excluded.inner, \
+         state_seq = excluded.state_seq, state_tx = excluded.state_tx, state_instruction = excluded.state_instruction, \
+         state_inner = excluded.state_inner, state_bytes = excluded.state_bytes, text_seq = excluded.text_seq, \
+         text = excluded.text, state = excluded.state"
+    };
+}
+/// What becomes of an account that is there and keeps its owner. SQLite takes a row out of an index and puts it back as soon as a
+/// column of the index is named, even if its value stays.
+const KEEP_OWNER: &str = set_entity!();
+/// What becomes of one that may get another owner.
+const SET_OWNER: &str = concat!(set_entity!(), ", owner = excluded.owner");
+
+fn put_entities_sql(entities: usize, conflict: &str) -> String {
+    let values = bulk::values(18, entities);
+    format!(
+        "INSERT INTO entity (kind, address, seq, seen, closed, slot, tx, instruction, inner, state_seq, state_tx, \
+         state_instruction, state_inner, state_bytes, text_seq, text, owner, state) VALUES {values} {conflict}"
+    )
+}
 
 type Query<'q> = sqlx::query::Query<'q, Driver, SqliteArguments<'q>>;
 
@@ -51,11 +77,11 @@ fn bind_entity<'q>(
 
 fn bind_score_key<'q>(query: Query<'q>, key: &'q ScoreKey) -> Query<'q> {
     query
-        .bind(key.metric as i64)
+        .bind(key.bucket)
+        .bind(&key.subject.0[..])
+        .bind(i64::from(key.measure.code()))
         .bind(i64::from(key.assurance))
         .bind(&key.mint.0[..])
-        .bind(key.bucket)
-        .bind(&key.provider.0[..])
 }
 
 fn bind_total_key<'q>(query: Query<'q>, key: &'q TotalKey) -> Query<'q> {
@@ -241,24 +267,21 @@ impl Rows for SqliteRows {
         let causes = causes.chain(stated.map(|state| &state.cause));
         let causes: Vec<&Signature> = causes.map(|cause| &cause.signature).collect();
         self.learn(causes).await?;
-        for some in bulk::parts(entities) {
-            let values = bulk::values(18, some.len());
-            let sql = format!(
-                "INSERT INTO entity (kind, address, seq, seen, closed, slot, tx, instruction, inner, state_seq, \
-                 state_tx, state_instruction, state_inner, state_bytes, text_seq, text, owner, state) \
-                 VALUES {values} ON CONFLICT DO UPDATE SET seq = excluded.seq, \
-                 seen = excluded.seen, closed = excluded.closed, slot = excluded.slot, tx = excluded.tx, \
-                 instruction = excluded.instruction, inner = excluded.inner, state_seq = excluded.state_seq, \
-                 state_tx = excluded.state_tx, state_instruction = excluded.state_instruction, \
-                 state_inner = excluded.state_inner, state_bytes = excluded.state_bytes, text_seq = excluded.text_seq, \
-                 text = excluded.text, owner = excluded.owner, state = excluded.state"
-            );
-            let mut query = sqlx::query(&sql);
-            for (key, row) in some {
-                query = bind_entity(query, &self.numbers, key, row)?;
+        let (owned, others): (Vec<_>, Vec<_>) = entities.iter().partition(|(key, row)| {
+            let owner = self.owners.get(key);
+            owner.is_some_and(|owner| *owner == row.indexed(key.0).owner)
+        });
+        for (entities, conflict) in [(owned, KEEP_OWNER), (others, SET_OWNER)] {
+            for some in bulk::parts(&entities) {
+                let sql = put_entities_sql(some.len(), conflict);
+                let mut query = sqlx::query(&sql);
+                for (key, row) in some {
+                    query = bind_entity(query, &self.numbers, key, row)?;
+                }
+                query.execute(&mut *self.transaction).await?;
             }
-            query.execute(&mut *self.transaction).await?;
         }
+        self.owners.clear();
         Ok(())
     }
 
@@ -281,7 +304,7 @@ impl Rows for SqliteRows {
         for some in bulk::parts(scores) {
             let values = bulk::values(6, some.len());
             let sql = format!(
-                "INSERT INTO score (metric, assurance, mint, bucket, provider, value) VALUES {values} \
+                "INSERT INTO score (bucket, provider, metric, assurance, mint, value) VALUES {values} \
                  ON CONFLICT DO UPDATE SET value = excluded.value"
             );
             let mut query = sqlx::query(&sql);
@@ -385,6 +408,33 @@ impl Rows for SqliteRows {
         Ok(())
     }
 
+    async fn insert_parties(&mut self, parties: &[PartyRow]) -> Result<()> {
+        self.learn(parties.iter().map(|row| &row.event.signature))
+            .await?;
+        for some in bulk::parts(parties) {
+            let values = bulk::values(6, some.len());
+            let sql = format!(
+                "INSERT INTO party (party, concern, at, tx, instruction, inner) VALUES {values} ON CONFLICT DO NOTHING"
+            );
+            let mut query = sqlx::query(&sql);
+            for row in some {
+                query = query
+                    .bind(&row.party.0[..])
+                    .bind(row.concern as i64)
+                    .bind(row.at)
+                    .bind(self.numbers.of(&row.event.signature)?)
+                    .bind(row.event.instruction)
+                    .bind(row.event.inner);
+            }
+            query.execute(&mut *self.transaction).await?;
+        }
+        Ok(())
+    }
+
+    async fn put_audit(&mut self, found: &AuditRow) -> Result<()> {
+        audit::replace(&mut self.transaction, found).await
+    }
+
     async fn clear(&mut self, projection: Projection) -> Result<()> {
         let sql = match projection {
             Projection::Entity => "DELETE FROM entity",
@@ -392,6 +442,7 @@ impl Rows for SqliteRows {
             Projection::Total => "DELETE FROM total",
             Projection::Step => "DELETE FROM step",
             Projection::Settlement => "DELETE FROM settlement",
+            Projection::Party => "DELETE FROM party",
         };
         sqlx::query(sql).execute(&mut *self.transaction).await?;
         Ok(())

@@ -83,9 +83,13 @@ pub struct Args {
     /// alone
     #[arg(long, default_value_t = 8_192, value_name = "MIB")]
     memory_limit: u32,
-    /// Most inputs and weights to keep on the disk, in MiB; what no live job needs goes first
+    /// Most to keep on the disk, in MiB: inputs, weights, results, what demands need, and what is published into a folder here.
+    /// Weights that no live job needs go first; jobs that would not fit are left alone
     #[arg(long, default_value_t = 65_536, value_name = "MIB")]
     disk_limit: u32,
+    /// How long to keep the published files of an ended job, if they lie in a folder here
+    #[arg(long, value_parser = span::parse, default_value = "7d", value_name = "TIME")]
+    keep_results: u32,
     /// Most jobs to work on at a time
     #[arg(long, default_value_t = Policy::default().max_jobs)]
     max_jobs: usize,
@@ -268,6 +272,7 @@ pub async fn run(context: &Context, args: Args) -> Result<()> {
         poll: args.poll(&context.url),
         memory_bytes: u64::from(args.memory_limit) << 20,
         disk_bytes: u64::from(args.disk_limit) << 20,
+        keep_results: Duration::from_secs(u64::from(args.keep_results)),
         publish_traces_bytes: u64::from(args.publish_traces) << 20,
         ..Settings::new(owner, PathBuf::new(), publisher)
     };

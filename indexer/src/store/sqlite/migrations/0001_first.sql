@@ -84,25 +84,28 @@ CREATE TABLE entity (
     PRIMARY KEY (kind, address)
 );
 CREATE INDEX entity_owner ON entity (kind, owner, address);
-CREATE INDEX entity_slot ON entity (kind, slot, address);
-CREATE INDEX entity_state ON entity (kind, state, slot, address);
+-- Jobs (kind 7) are listed by their last change. Other accounts have no place in these lists: each change would move them.
+CREATE INDEX entity_slot ON entity (slot, address) WHERE kind = 7;
+CREATE INDEX entity_state ON entity (state, slot, address) WHERE kind = 7;
 CREATE INDEX entity_gap ON entity (kind) WHERE seen <> seq;
 
 -- Buckets are hours, all time, and the last hours: windows, whose sums stand beside those over all time and are ranked by the
--- same index. Hours come first in the key: those that leave a window lie together, and new ones are added at the end.
+-- same index. Hours come first in the key: those that leave a window lie together, and new ones are added at the end. Then
+-- comes the provider, so that all its numbers lie together: a milestone changes several of them, and a page shows them all.
 CREATE TABLE score (
     bucket INTEGER NOT NULL,
+    -- The provider, model or client; zeroes for the network.
+    provider BLOB NOT NULL,
+    -- What is counted, and of whom: providers, models, clients, the network.
     metric INTEGER NOT NULL,
     assurance INTEGER NOT NULL,
     mint BLOB NOT NULL,
-    provider BLOB NOT NULL,
     value BLOB NOT NULL,
-    PRIMARY KEY (bucket, metric, assurance, mint, provider)
+    PRIMARY KEY (bucket, provider, metric, assurance, mint)
 ) WITHOUT ROWID;
 -- All time and windows: the lowest numbers of buckets.
 CREATE INDEX score_rank ON score (bucket, metric, assurance, mint, value DESC, provider)
     WHERE bucket < -9223372036854775800;
-CREATE INDEX score_provider ON score (bucket, provider) WHERE bucket < -9223372036854775800;
 -- What an hour that left them emptied.
 CREATE INDEX score_empty ON score (bucket)
     WHERE bucket > -9223372036854775808 AND bucket < -9223372036854775800 AND value = x'00000000000000000000000000000000';
@@ -152,3 +155,14 @@ CREATE TABLE settlement (
 );
 CREATE INDEX settlement_provider ON settlement (provider, slot);
 CREATE INDEX settlement_job ON settlement (job);
+
+-- Whom an event concerns: whose money it moved (0), or whose part in a job it began (1).
+CREATE TABLE party (
+    party BLOB NOT NULL,
+    concern INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    tx INTEGER NOT NULL,
+    instruction INTEGER NOT NULL,
+    inner INTEGER NOT NULL,
+    PRIMARY KEY (party, concern, at, tx, instruction, inner)
+) WITHOUT ROWID;

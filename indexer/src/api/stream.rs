@@ -1,0 +1,268 @@
+//! `/v1/stream`: events as they are stored, by server-sent events.
+//!
+//! A task for each client reads the store in pages and hands them over a buffer of fixed size. Nothing waits for a client but its own
+//! task: a client that does not read in time loses its stream, is told so behind what it has left to read, and resumes with the
+//! last event that it got.
+
+use {
+    super::{ApiError, ApiState, ask::Ask, event_id, reply},
+    crate::{health::State as Follower, project::EventId, store::Store, view},
+    axum::{
+        extract::State,
+        http::HeaderMap,
+        response::{
+            IntoResponse, Response,
+            sse::{Event, KeepAlive, Sse},
+        },
+    },
+    futures::{StreamExt, stream},
+    quern_api::{EventItem, EventList, StreamRequest},
+    quern_serve::Lasting,
+    std::{
+        convert::Infallible,
+        sync::{Arc, OnceLock},
+        time::Duration,
+    },
+    tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch},
+    tokio_stream::wrappers::ReceiverStream,
+};
+
+/// Streams at a time; more are refused.
+const MOST_STREAMS: usize = 64;
+/// Events that wait for a client to read them.
+const BUFFERED: usize = 64;
+/// Events of one look at the store.
+const PAGE: u32 = 64;
+/// Most time in which a client must make room in its buffer.
+const SLOW: Duration = Duration::from_secs(10);
+/// Pause after which a silent stream says that it lives.
+const HEARTBEAT: Duration = Duration::from_secs(15);
+/// Longest life of a stream; browsers resume by themselves.
+const LIFE: Duration = Duration::from_secs(3_600);
+
+/// Who may stream, and until when.
+#[derive(Clone, Debug)]
+pub struct Streams {
+    places: Arc<Semaphore>,
+    stopped: watch::Receiver<bool>,
+}
+
+impl Streams {
+    /// All places free, until the service stops.
+    pub fn new(stopped: watch::Receiver<bool>) -> Self {
+        Self {
+            places: Arc::new(Semaphore::new(MOST_STREAMS)),
+            stopped,
+        }
+    }
+
+    /// How many are open.
+    pub fn open(&self) -> usize {
+        MOST_STREAMS.saturating_sub(self.places.available_permits())
+    }
+}
+
+/// Events as they are stored, as server-sent events.
+///
+/// Each has the event's `id`, its name as `event` and, as `data`, what `/v1/events` shows of it. After the connection was lost, a browser
+/// resumes by itself where it was. A last event `end` says why a stream ends: the client read too slowly, the stream is an hour old, or
+/// the service stops. A comment every 15 seconds shows that the stream lives.
+#[utoipa::path(get, path = EventList::STREAM, params(StreamRequest, ("last-event-id" = Option<String>, Header, description = "The `id` of the last event that the client has")), responses((status = 200, body = EventItem, content_type = "text/event-stream")))]
+pub(super) async fn stream(
+    State(api): State<ApiState>,
+    headers: HeaderMap,
+    ask: Ask<StreamRequest>,
+) -> Result<Response, ApiError> {
+    let place = Arc::clone(&api.streams.places).try_acquire_owned();
+    let place = place.map_err(|_| {
+        ApiError::unavailable(format!(
+            "{MOST_STREAMS} streams are open already; try again later, or ask /v1/events"
+        ))
+    })?;
+    let resumed = headers.get("last-event-id");
+    let resumed = resumed.and_then(|id| id.to_str().ok());
+    let mut snapshot = api.store.read().await?;
+    let last = match resumed.or_else(|| ask.params.text("after")) {
+        Some(text) => Some(event_id::recorded(text, &mut snapshot).await?),
+        None => snapshot.last_event().await?,
+    };
+    drop(snapshot);
+    let (sender, events) = mpsc::channel(BUFFERED);
+    let (alive, lasting) = watch::channel(());
+    let end = Arc::new(OnceLock::new());
+    let pump = Pump {
+        store: Arc::clone(&api.store),
+        follower: api.health.subscribe(),
+        stopped: api.streams.stopped.clone(),
+        slow: SLOW,
+        last,
+        sender,
+        _place: place,
+        _alive: alive,
+    };
+    tokio::spawn({
+        let end = Arc::clone(&end);
+        async move {
+            let ended = tokio::time::timeout(LIFE, pump.run(&end)).await;
+            if ended.is_err() {
+                let _ = end.set("the stream is an hour old; resume behind the last event");
+            }
+        }
+    });
+    let farewell = stream::once(async move {
+        let reason = end.get().copied().unwrap_or("the stream ended");
+        Event::default().event("end").data(reason)
+    });
+    let events = ReceiverStream::new(events)
+        .chain(farewell)
+        .map(Ok::<_, Infallible>);
+    let alive = KeepAlive::new().interval(HEARTBEAT).text("alive");
+    let mut response = Sse::new(events).keep_alive(alive).into_response();
+    response.extensions_mut().insert(Lasting(lasting));
+    Ok(response)
+}
+
+/// Reads the store for one client.
+struct Pump {
+    store: Arc<Store>,
+    follower: watch::Receiver<Follower>,
+    stopped: watch::Receiver<bool>,
+    slow: Duration,
+    last: Option<EventId>,
+    sender: mpsc::Sender<Event>,
+    _place: OwnedSemaphorePermit,
+    /// The connection may live as long as this.
+    _alive: watch::Sender<()>,
+}
+
+impl Pump {
+    /// Sends until the client leaves or is too slow, or the service stops.
+    async fn run(mut self, end: &OnceLock<&'static str>) {
+        loop {
+            self.follower.mark_unchanged();
+            let page = self.page().await;
+            let count = page.len();
+            for (id, event) in page {
+                match self.sender.send_timeout(event, self.slow).await {
+                    Ok(()) => self.last = Some(id),
+                    Err(mpsc::error::SendTimeoutError::Closed(_)) => return,
+                    Err(mpsc::error::SendTimeoutError::Timeout(_)) => {
+                        let reason =
+                            "you read too slowly; resume behind the last event that you got";
+                        let _ = end.set(reason);
+                        return;
+                    }
+                }
+            }
+            if count >= PAGE as usize {
+                continue;
+            }
+            tokio::select! {
+                changed = self.follower.changed() => if changed.is_err() { return },
+                () = self.sender.closed() => return,
+                _ = self.stopped.wait_for(|stop| *stop) => {
+                    let _ = end.set("the indexer stops; resume behind the last event");
+                    return;
+                }
+            }
+        }
+    }
+
+    /// The next events; none if the store cannot be read now, which the log of other requests tells.
+    async fn page(&self) -> Vec<(EventId, Event)> {
+        let Ok(mut snapshot) = self.store.read().await else {
+            return Vec::new();
+        };
+        let events = snapshot.events(self.last.as_ref(), PAGE).await;
+        let events = events.unwrap_or_default().into_iter();
+        let shown = events.filter_map(|event| {
+            let item = view::event(&event, event_id::write(&event.id));
+            let sent = Event::default().id(&item.id).event(&item.event);
+            Some((event.id, sent.data(reply::text(&item)?)))
+        });
+        shown.collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use {
+        super::*,
+        crate::{
+            health::Health,
+            project::{self, program::QuernEvent},
+            store::{Batch, Sqlite},
+        },
+        quern_api::Signature,
+        quern_client::quern::events::PauseSet,
+        tempfile::TempDir,
+    };
+
+    /// Events of one slot each, from this number on.
+    fn batch(numbers: std::ops::Range<u8>) -> Batch {
+        let events = numbers.map(|number| project::Event {
+            id: EventId {
+                signature: Signature([number; 64]),
+                instruction: 0,
+                inner: 0,
+            },
+            slot: number.into(),
+            body: QuernEvent::PauseSet(PauseSet {
+                at: number.into(),
+                paused: true,
+                changes: Vec::new(),
+            }),
+        });
+        Batch {
+            events: events.collect(),
+            ..Batch::default()
+        }
+    }
+
+    /// What waits for a client is bounded, storing goes on while it does not read, and its stream ends with the reason.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_client_that_does_not_read_holds_up_nobody_and_loses_its_stream() {
+        let folder = TempDir::new().unwrap();
+        let engine = Sqlite::open(&folder.path().join("db")).await.unwrap();
+        let store = Arc::new(Store::new(engine));
+        store.write(&batch(1..200)).await.unwrap();
+        let (sender, mut events) = mpsc::channel(BUFFERED);
+        let health = Health::default();
+        let (_stop, stopped) = watch::channel(false);
+        let (alive, mut lasting) = watch::channel(());
+        let place = Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
+        let end = Arc::new(OnceLock::new());
+        let pump = Pump {
+            store: Arc::clone(&store),
+            follower: health.subscribe(),
+            stopped,
+            slow: Duration::from_millis(200),
+            last: None,
+            sender,
+            _place: place,
+            _alive: alive,
+        };
+        let pumped = tokio::spawn({
+            let end = Arc::clone(&end);
+            async move { pump.run(&end).await }
+        });
+        while events.len() < BUFFERED {
+            tokio::task::yield_now().await;
+        }
+        // The client is stuck now. Storing is not.
+        store.write(&batch(200..250)).await.unwrap();
+        pumped.await.unwrap();
+        assert!(end.get().unwrap().contains("too slowly"), "{end:?}");
+        // Its connection may end.
+        assert!(lasting.changed().await.is_err());
+        // What was buffered is still there, and no more.
+        let mut left = 0;
+        while events.recv().await.is_some() {
+            left += 1;
+        }
+        assert_eq!(left, BUFFERED);
+        store.close().await;
+    }
+}

@@ -1,0 +1,127 @@
+//! Comparing the tables with the chain, at the start and ever again: account by account at an equal change counter, each vault
+//! with the ledger, reservations with what they stand behind, sums with their parts.
+//!
+//! A hole in the middle of an account's history shows by itself; a missing end shows only here. What differs is told and kept,
+//! never mended: only the search for transactions that a node left out follows from it.
+
+mod accounts;
+mod money;
+mod report;
+
+pub use report::Report;
+
+use {
+    crate::{
+        error::{IndexerError, Result},
+        health::Health,
+        source::Accounts,
+        store::{AuditRow, Store},
+    },
+    std::{
+        sync::Arc,
+        time::{Duration, SystemTime, UNIX_EPOCH},
+    },
+    tokio::sync::watch,
+};
+
+/// Most time for the store to reach the slot of the node's answer.
+const CATCH_UP_TIMEOUT: Duration = Duration::from_secs(120);
+/// First pause after a comparison that found something or failed: holes are searched meanwhile.
+const FIRST_PAUSE: Duration = Duration::from_secs(5);
+
+/// What compares what.
+pub struct Auditor {
+    /// What the chain holds.
+    pub accounts: Arc<dyn Accounts>,
+    /// What the tables say.
+    pub store: Arc<Store>,
+    /// Where the follower tells its progress, and hears of accounts to search for.
+    pub health: Health,
+    /// Pause between comparisons.
+    pub every: Duration,
+}
+
+impl Auditor {
+    /// Compares until told to stop. What fails is told in the row, and tried again.
+    pub async fn run(&self, mut stop: watch::Receiver<bool>) {
+        tokio::select! {
+            () = self.compare_for_ever() => {}
+            _ = stop.wait_for(|stop| *stop) => {}
+        }
+    }
+
+    async fn compare_for_ever(&self) {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            self.first_walk().await;
+            let audit = self.audit().await;
+            let is_equal = audit.found == 0 && audit.error.is_none();
+            self.tell(&audit);
+            if let Err(error) = self.store.put_audit(&audit).await {
+                tracing::warn!(%error, "cannot keep what the audit found; trying again later");
+            }
+            pause = match is_equal {
+                true => self.every,
+                false => (pause * 2).clamp(FIRST_PAUSE, self.every.max(FIRST_PAUSE)),
+            };
+            tokio::time::sleep(pause).await;
+            if is_equal {
+                pause = FIRST_PAUSE;
+            }
+        }
+    }
+
+    /// Before that, everything differs.
+    async fn first_walk(&self) {
+        let mut state = self.health.subscribe();
+        // Its sender is held by this struct.
+        let _ = state.wait_for(|state| state.whole_at.is_some()).await;
+    }
+
+    /// Compares everything once.
+    pub async fn audit(&self) -> AuditRow {
+        let mut report = Report::default();
+        let compared = async {
+            accounts::compare(self, &mut report).await?;
+            money::compare(self, &mut report).await
+        };
+        let error = compared.await.err();
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        let at = now.map_or(0, |now| i64::try_from(now.as_secs()).unwrap_or(i64::MAX));
+        report.finish(at, error.map(|error| error.to_string()))
+    }
+
+    fn tell(&self, audit: &AuditRow) {
+        let AuditRow { found, figures, .. } = audit;
+        if let Some(error) = &audit.error {
+            tracing::warn!(error, "the audit could not be finished; trying again later");
+        }
+        for difference in &audit.differences {
+            let address = difference.address;
+            let (check, figure) = (difference.check.word(), &difference.figure);
+            let (expected, other) = (&difference.expected, &difference.found);
+            tracing::error!(check, %address, figure, expected, found = other, "differs from the chain");
+        }
+        if *found == 0 && audit.error.is_none() {
+            tracing::info!(
+                figures,
+                slot = audit.slot,
+                "the audit found everything equal"
+            );
+        }
+        self.health.update(|state| {
+            state.audits += 1;
+            state.differences = *found;
+        });
+    }
+
+    /// Waits until the store has everything up to a slot.
+    async fn reached(&self, slot: u64) -> Result<()> {
+        let mut state = self.health.subscribe();
+        let reached = state.wait_for(|state| state.cursor_slot.is_some_and(|at| at >= slot));
+        match tokio::time::timeout(CATCH_UP_TIMEOUT, reached).await {
+            Ok(Ok(_)) => Ok(()),
+            _ => Err(IndexerError::AuditLate { slot }),
+        }
+    }
+}

@@ -1,0 +1,401 @@
+//! Sums over everything, by the invariants of `docs/INVARIANTS.md`: all of one state of the store, and each vault by the chain.
+//!
+//! The arithmetic is this module's own, in 128 bits, on purpose: it shares no line with the code that it checks.
+
+use {
+    super::{Auditor, Report, report::Subject},
+    crate::{
+        error::Result,
+        project::{
+            self, ALL_TIME, Settlement, Total, TotalKey, key,
+            program::{Assurance, Emission, EntityKind, Job, MintConfig, Provider, Purse},
+        },
+        store::{Projected, Projection, Snapshot},
+    },
+    futures::TryStreamExt,
+    quern_api::{AuditCheck, Category, Key, Metric},
+    std::collections::{BTreeMap, HashMap},
+};
+
+/// Atoms by owner and mint.
+type Reserved = HashMap<(Key, Key), u128>;
+
+pub(super) async fn compare(auditor: &Auditor, report: &mut Report) -> Result<()> {
+    let configs: Vec<MintConfig> = auditor.store.read().await?.mints().to_vec();
+    let vaults: Vec<Key> = configs.iter().map(|config| key(&config.vault)).collect();
+    let (slot, atoms) = match vaults.is_empty() {
+        true => (0, Vec::new()),
+        false => auditor.accounts.token_atoms(&vaults).await?,
+    };
+    auditor.reached(slot).await?;
+    let held: HashMap<Key, u64> = vaults
+        .into_iter()
+        .zip(atoms)
+        .filter_map(|(vault, atoms)| Some((vault, atoms?)))
+        .collect();
+    let mut snapshot = auditor.store.read().await?;
+    let totals: BTreeMap<TotalKey, Total> = snapshot.totals().await?.into_iter().collect();
+    vaults_and_deposits(&mut snapshot, report, &totals, slot, &held).await?;
+    let (reserved, escrowed) = live_jobs(&mut snapshot).await?;
+    rewards(&mut snapshot, report, &totals, reserved).await?;
+    parts(&mut snapshot, report, &totals, &escrowed).await?;
+    counters(&mut snapshot, report).await
+}
+
+/// A sum over all assurance levels.
+fn sum(totals: &BTreeMap<TotalKey, Total>, category: Category, mint: Key) -> u128 {
+    let of_mint = totals
+        .iter()
+        .filter(|(key, _)| key.category == category && key.mint == mint);
+    of_mint.fold(0, |sum, (_, total)| sum.saturating_add(total.atoms))
+}
+
+/// Adds to a sum that a damaged row must not make the process end.
+fn add(sum: &mut u128, more: impl Into<u128>) {
+    *sum = sum.saturating_add(more.into());
+}
+
+/// P1 and P3: a vault holds at least the total; the total is what the purses hold, and what was deposited less what was
+/// withdrawn.
+async fn vaults_and_deposits(
+    snapshot: &mut Snapshot,
+    report: &mut Report,
+    totals: &BTreeMap<TotalKey, Total>,
+    slot: u64,
+    held: &HashMap<Key, u64>,
+) -> Result<()> {
+    let mut purses = HashMap::<Key, u128>::new();
+    for ledger in snapshot.ledgers().await? {
+        let held = ledger.free_atoms.saturating_add(ledger.reserved_atoms);
+        purses.insert(key(&ledger.config.mint), held);
+    }
+    let mut configs = snapshot.queries().live(EntityKind::MintConfig as u8);
+    while let Some(entity) = configs.try_next().await? {
+        let Some(config) = entity.row.read::<MintConfig>() else {
+            continue;
+        };
+        let (mint, total) = (key(&config.mint), u128::from(config.total_atoms.get()));
+        let subject = |check| Subject {
+            check,
+            kind: EntityKind::MintConfig,
+            address: entity.address,
+        };
+        let in_purses = purses.get(&mint).copied().unwrap_or(0);
+        let vaults = subject(AuditCheck::Vaults);
+        report.equal(
+            vaults,
+            "total_atoms and the sum of its purses",
+            total,
+            in_purses,
+        );
+        // A total that changed after the node answered says nothing about what the vault held then.
+        if entity.row.slot > slot {
+            report.unsettled(1);
+        } else {
+            let vault = held.get(&key(&config.vault)).copied().map(u128::from);
+            let shown = vault.map_or("no token account".to_owned(), |atoms| atoms.to_string());
+            let is_enough = vault.is_some_and(|atoms| atoms >= total);
+            report.agrees();
+            if !is_enough {
+                report.differs(vaults, "the vault", &format!("at least {total}"), &shown);
+            }
+        }
+        let net = sum(totals, Category::Deposited, mint).checked_sub(sum(
+            totals,
+            Category::Withdrawn,
+            mint,
+        ));
+        let net = net.map_or("less than nothing".to_owned(), |atoms| atoms.to_string());
+        let deposits = subject(AuditCheck::Deposits);
+        report.equal(
+            deposits,
+            "total_atoms and deposits less withdrawals",
+            total.to_string(),
+            net,
+        );
+    }
+    Ok(())
+}
+
+/// What live jobs reserve, by owner and mint, and their escrows by mint.
+async fn live_jobs(snapshot: &mut Snapshot) -> Result<(Reserved, HashMap<Key, u128>)> {
+    let (mut reserved, mut escrows) = (Reserved::new(), HashMap::<Key, u128>::new());
+    let mut jobs = snapshot.queries().live(EntityKind::Job as u8);
+    while let Some(entity) = jobs.try_next().await? {
+        let Some(job) = entity.row.read::<Job>() else {
+            continue;
+        };
+        let mint = key(&job.mint);
+        let escrow = u128::from(job.price_atoms.get()) * u128::from(job.milestones_left());
+        add(escrows.entry(mint).or_default(), escrow);
+        let at_client = escrow + u128::from(job.reject_deposit_atoms.get());
+        add(
+            reserved.entry((key(&job.client), mint)).or_default(),
+            at_client,
+        );
+        let bond = u128::from(job.bond_left_atoms.get());
+        if bond > 0 {
+            add(
+                reserved.entry((key(&job.provider), mint)).or_default(),
+                bond,
+            );
+        }
+    }
+    Ok((reserved, escrows))
+}
+
+/// P2 and P5: what is reserved stands behind live jobs, takes or granted rewards; grants keep within the cap, and what was
+/// granted is claimed or outstanding.
+async fn rewards(
+    snapshot: &mut Snapshot,
+    report: &mut Report,
+    totals: &BTreeMap<TotalKey, Total>,
+    mut reserved: Reserved,
+) -> Result<()> {
+    let (mut unclaimed, mut emissions) = (0_u128, Vec::new());
+    let mut providers = snapshot.queries().live(EntityKind::Provider as u8);
+    while let Some(entity) = providers.try_next().await? {
+        if let Some(provider) = entity.row.read::<Provider>() {
+            let accrued = provider.rewards_accrued_atoms.get();
+            let claimed = provider.rewards_claimed_atoms.get();
+            add(&mut unclaimed, accrued.saturating_sub(claimed));
+        }
+    }
+    drop(providers);
+    let mut found = snapshot.queries().live(EntityKind::Emission as u8);
+    while let Some(entity) = found.try_next().await? {
+        emissions.extend(
+            entity
+                .row
+                .read::<Emission>()
+                .map(|emission| (entity.address, emission)),
+        );
+    }
+    drop(found);
+    for (address, emission) in emissions {
+        let subject = Subject {
+            check: AuditCheck::Rewards,
+            kind: EntityKind::Emission,
+            address,
+        };
+        let (spent, cap) = (emission.spent_atoms.get(), emission.cap_atoms.get());
+        report.equal(
+            subject,
+            "spent_atoms within cap_atoms",
+            spent.min(cap),
+            spent,
+        );
+        let outstanding = u128::from(emission.outstanding_atoms.get());
+        report.equal(
+            subject,
+            "outstanding_atoms and what is not claimed",
+            outstanding,
+            unclaimed,
+        );
+        let mint = key(&emission.reward_mint);
+        let claimed = sum(totals, Category::RewardsClaimed, mint);
+        let granted = sum(totals, Category::Rewards, mint);
+        report.equal(
+            subject,
+            "grants, and claims and what is outstanding",
+            granted,
+            claimed.saturating_add(outstanding),
+        );
+        add(reserved.entry((address, mint)).or_default(), outstanding);
+    }
+    reservations(snapshot, report, reserved).await
+}
+
+async fn reservations(
+    snapshot: &mut Snapshot,
+    report: &mut Report,
+    mut reserved: Reserved,
+) -> Result<()> {
+    let subject = |address| Subject {
+        check: AuditCheck::Reservations,
+        kind: EntityKind::Purse,
+        address,
+    };
+    const FIGURE: &str = "reserved_atoms and what they stand behind";
+    let mut purses = snapshot.queries().live(EntityKind::Purse as u8);
+    while let Some(entity) = purses.try_next().await? {
+        let Some(purse) = entity.row.read::<Purse>() else {
+            continue;
+        };
+        let behind = reserved.remove(&(key(&purse.owner), key(&purse.mint)));
+        let found = u128::from(purse.reserved_atoms.get());
+        report.equal(subject(entity.address), FIGURE, behind.unwrap_or(0), found);
+    }
+    for ((owner, _), atoms) in reserved {
+        if atoms > 0 {
+            report.differs(
+                subject(owner),
+                FIGURE,
+                &atoms.to_string(),
+                "no purse of this owner",
+            );
+        }
+    }
+    Ok(())
+}
+
+/// P4: the parts of each paid price sum to it, the prices to the totals, and what was ever escrowed is in escrow or went to
+/// somebody.
+async fn parts(
+    snapshot: &mut Snapshot,
+    report: &mut Report,
+    totals: &BTreeMap<TotalKey, Total>,
+    escrowed: &HashMap<Key, u128>,
+) -> Result<()> {
+    let mut paid = BTreeMap::<(Key, u8), Total>::new();
+    let mut rows = snapshot.queries().scan(Projection::Settlement);
+    while let Some(row) = rows.try_next().await? {
+        let Projected::Settlement(_, settlement) = row else {
+            continue;
+        };
+        let subject = Subject {
+            check: AuditCheck::Parts,
+            kind: EntityKind::Job,
+            address: settlement.job,
+        };
+        let price = u128::from(settlement.price_atoms);
+        report.equal(
+            subject,
+            "the price and its parts",
+            price,
+            parts_of(&settlement),
+        );
+        let mint_and_level = (settlement.mint, settlement.assurance);
+        paid.entry(mint_and_level).or_default().merge(Total {
+            atoms: price,
+            count: 1,
+        });
+    }
+    drop(rows);
+    for (found, total) in totals
+        .iter()
+        .filter(|(key, _)| key.category == Category::Settled)
+    {
+        let subject = of_mint(found.mint);
+        let paid = paid
+            .remove(&(found.mint, found.assurance))
+            .unwrap_or_default();
+        report.equal(subject, "the sum of paid prices", paid.atoms, total.atoms);
+        report.equal(
+            subject,
+            "the number of paid milestones",
+            paid.count,
+            total.count,
+        );
+    }
+    for ((mint, _), total) in paid {
+        report.differs(
+            of_mint(mint),
+            "the sum of paid prices",
+            &total.atoms.to_string(),
+            "none",
+        );
+    }
+    const WENT: [Category; 6] = [
+        Category::Earnings,
+        Category::Royalties,
+        Category::Fees,
+        Category::Arbiters,
+        Category::Burnt,
+        Category::Refunds,
+    ];
+    let mints: Vec<Key> = snapshot
+        .mints()
+        .iter()
+        .map(|config| key(&config.mint))
+        .collect();
+    for mint in mints {
+        let went = WENT.iter().fold(0_u128, |went, category| {
+            went.saturating_add(sum(totals, *category, mint))
+        });
+        let is_there = escrowed.get(&mint).copied().unwrap_or(0);
+        let ever = sum(totals, Category::Escrowed, mint);
+        report.equal(
+            of_mint(mint),
+            "escrows and what became of them",
+            ever,
+            is_there.saturating_add(went),
+        );
+    }
+    Ok(())
+}
+
+/// A sum of a mint; the address is the mint's, not that of its settings.
+fn of_mint(mint: Key) -> Subject {
+    Subject {
+        check: AuditCheck::Parts,
+        kind: EntityKind::MintConfig,
+        address: mint,
+    }
+}
+
+fn parts_of(settlement: &Settlement) -> u128 {
+    let parts = [
+        settlement.fee_atoms,
+        settlement.royalty_atoms,
+        settlement.provider_atoms,
+    ];
+    parts.map(u128::from).into_iter().sum()
+}
+
+/// Numbers of a provider on leaderboards, over all time.
+#[derive(Clone, Copy, Default)]
+struct Scores {
+    milestones: u128,
+    refereed_work: u128,
+    reviewed_work: u128,
+    rewards: u128,
+}
+
+/// What the program counts for a provider is what leaderboards say.
+async fn counters(snapshot: &mut Snapshot, report: &mut Report) -> Result<()> {
+    let mut scores = HashMap::<Key, Scores>::new();
+    let mut rows = snapshot.queries().scores_between(ALL_TIME, ALL_TIME);
+    while let Some((key, value)) = rows.try_next().await? {
+        // Numbers of models, clients and the network are no counters on chain.
+        if key.measure.subject != project::Subject::Provider {
+            continue;
+        }
+        let of_provider = scores.entry(key.subject).or_default();
+        match key.measure.metric {
+            Metric::Milestones => add(&mut of_provider.milestones, value),
+            Metric::Rewards => add(&mut of_provider.rewards, value),
+            Metric::Work if key.assurance == Assurance::Refereed as u8 => {
+                add(&mut of_provider.refereed_work, value);
+            }
+            Metric::Work => add(&mut of_provider.reviewed_work, value),
+            _ => {}
+        }
+    }
+    drop(rows);
+    let mut providers = snapshot.queries().live(EntityKind::Provider as u8);
+    while let Some(entity) = providers.try_next().await? {
+        let Some(provider) = entity.row.read::<Provider>() else {
+            continue;
+        };
+        let subject = Subject {
+            check: AuditCheck::Counters,
+            kind: EntityKind::Provider,
+            address: entity.address,
+        };
+        let found = scores.remove(&key(&provider.owner)).unwrap_or_default();
+        for (figure, counted, found) in [
+            ("settled", provider.settled, found.milestones),
+            ("refereed_work", provider.refereed_work, found.refereed_work),
+            ("reviewed_work", provider.reviewed_work, found.reviewed_work),
+            (
+                "rewards_accrued_atoms",
+                provider.rewards_accrued_atoms,
+                found.rewards,
+            ),
+        ] {
+            report.equal(subject, figure, u128::from(counted.get()), found);
+        }
+    }
+    Ok(())
+}

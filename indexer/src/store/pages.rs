@@ -1,0 +1,176 @@
+//! What lists read: pages of accounts, of events, of what concerns a party, and numbers by the hour.
+
+use {
+    super::{
+        rows::{Entity, JobsQuery, PartyQuery, StepEnd, Steps, TimelineStep},
+        snapshot::Snapshot,
+    },
+    crate::{
+        error::Result,
+        project::{Concern, Event, EventId, Measure, ScoreKey, program::EntityKind},
+    },
+    quern_api::Key,
+    std::collections::HashMap,
+};
+
+impl Snapshot {
+    /// Whether an event is in the record.
+    ///
+    /// # Errors
+    /// See [`Self::counts`].
+    pub async fn is_recorded(&mut self, id: &EventId) -> Result<bool> {
+        Ok(!self.rows.recorded(&[*id]).await?.is_empty())
+    }
+
+    /// The next events in the order in which they were stored. What they follow must be in the record.
+    ///
+    /// # Errors
+    /// See [`Self::counts`].
+    pub async fn events(&mut self, after: Option<&EventId>, limit: u32) -> Result<Vec<Event>> {
+        self.rows.events(after, limit).await
+    }
+
+    /// The event that was stored last.
+    ///
+    /// # Errors
+    /// See [`Self::counts`].
+    pub async fn last_event(&mut self) -> Result<Option<EventId>> {
+        self.rows.last_event().await
+    }
+
+    /// A page of a job's steps, in order.
+    ///
+    /// # Errors
+    /// See [`Self::counts`].
+    pub async fn steps(
+        &mut self,
+        job: &Key,
+        after: Option<&StepEnd>,
+        limit: u32,
+    ) -> Result<Vec<TimelineStep>> {
+        self.rows.steps_of(job, Steps::All, after, limit).await
+    }
+
+    /// A page of the events that concern a party. What they follow must be in the record.
+    ///
+    /// # Errors
+    /// See [`Self::counts`].
+    pub async fn party_events(&mut self, query: &PartyQuery) -> Result<Vec<Event>> {
+        self.rows.party_events(query).await
+    }
+
+    /// The latest events that concern a party.
+    ///
+    /// # Errors
+    /// See [`Self::counts`].
+    pub async fn latest_of(
+        &mut self,
+        party: Key,
+        concern: Concern,
+        limit: u32,
+    ) -> Result<Vec<Event>> {
+        let query = PartyQuery {
+            party,
+            concern,
+            from: i64::MIN,
+            to: i64::MAX,
+            after: None,
+            newest_first: true,
+            limit,
+        };
+        self.rows.party_events(&query).await
+    }
+
+    /// A page of the accounts of a kind, in the order of their addresses.
+    ///
+    /// # Errors
+    /// See [`Self::counts`].
+    pub async fn accounts(
+        &mut self,
+        kind: EntityKind,
+        after: Option<&Key>,
+        limit: u32,
+    ) -> Result<Vec<Entity>> {
+        self.rows.accounts(kind as u8, after, limit).await
+    }
+
+    /// The accounts of a kind that belong to an owner, in the order of their addresses.
+    ///
+    /// # Errors
+    /// See [`Self::counts`].
+    pub async fn owned(
+        &mut self,
+        kind: EntityKind,
+        owner: &Key,
+        after: Option<&Key>,
+        limit: u32,
+    ) -> Result<Vec<Entity>> {
+        self.rows.owned(kind as u8, owner, after, limit).await
+    }
+
+    /// An account.
+    ///
+    /// # Errors
+    /// See [`Self::counts`].
+    pub async fn account(&mut self, kind: EntityKind, address: &Key) -> Result<Option<Entity>> {
+        self.at(kind, address).await
+    }
+
+    /// Accounts by their addresses, in the order of these.
+    ///
+    /// # Errors
+    /// See [`Self::counts`].
+    pub async fn accounts_at(
+        &mut self,
+        kind: EntityKind,
+        addresses: &[Key],
+    ) -> Result<Vec<Entity>> {
+        let keys: Vec<_> = addresses
+            .iter()
+            .map(|address| (kind as u8, *address))
+            .collect();
+        let found = self.rows.entities(&keys).await?.into_iter();
+        let mut found: HashMap<Key, _> = found.map(|((_, address), row)| (address, row)).collect();
+        let known = addresses.iter().filter_map(|address| {
+            let row = found.remove(address)?;
+            Some(Entity {
+                address: *address,
+                row,
+            })
+        });
+        Ok(known.collect())
+    }
+
+    /// A subject's number by the hour, from the first hour to the last.
+    ///
+    /// # Errors
+    /// See [`Self::counts`].
+    pub async fn hours(
+        &mut self,
+        (measure, subject): (Measure, Key),
+        (assurance, mint): (u8, Key),
+        (first, last): (i64, i64),
+    ) -> Result<Vec<(i64, u128)>> {
+        let key = ScoreKey {
+            bucket: first,
+            measure,
+            assurance,
+            mint,
+            subject,
+        };
+        self.rows.hours_of(&key, first, last).await
+    }
+
+    /// The jobs that changed last.
+    ///
+    /// # Errors
+    /// See [`Self::counts`].
+    pub async fn latest_jobs(&mut self, limit: u32) -> Result<Vec<Entity>> {
+        let query = JobsQuery {
+            state: None,
+            after: None,
+            limit,
+        };
+        self.rows.jobs(&query).await
+    }
+}

@@ -1,0 +1,359 @@
+//! What people take from the API into their own tools: tables, ledgers, explanations, series, and the largest amounts.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod support;
+
+use {
+    quern_client::quern::events::QuernEvent,
+    serde_json::{Value, json},
+    std::collections::BTreeSet,
+    support::{History, served::Asked},
+};
+
+fn lines(text: &str) -> Vec<Vec<String>> {
+    let lines = text.split_terminator("\r\n");
+    lines
+        .map(|line| line.split(',').map(str::to_owned).collect())
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_payment_is_explained_by_the_program_s_rules() {
+    let mut history = History::lived(3, 4);
+    let job = history.paid_by_rules();
+    let asked = Asked::of(history).await;
+    let page = asked.json(&format!("/v1/explain/{job}:0")).await;
+    let steps: Vec<(&str, &str, &str)> = page["steps"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|step| {
+            let atoms = |field: &str| step[field]["atoms"].as_str().unwrap();
+            (
+                step["what"].as_str().unwrap(),
+                atoms("computed"),
+                atoms("paid"),
+            )
+        })
+        .collect();
+    assert_eq!(
+        steps,
+        [
+            ("fee", "3000", "3000"),
+            ("royalty", "5000", "5000"),
+            ("provider", "92003", "92003"),
+            ("reward", "1500", "1500"),
+        ]
+    );
+    assert_eq!(page["equal"], true);
+    let events: Vec<&str> = page["events"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|event| event["event"].as_str().unwrap())
+        .collect();
+    let expected = [
+        "JobCreated",
+        "JobTaken",
+        "ResultSubmitted",
+        "MilestoneSettled",
+    ];
+    assert_eq!(events, expected);
+    assert!(page["why"].as_str().unwrap().contains("nobody proved"));
+    assert_eq!(asked.get(&format!("/v1/explain/{job}:1")).await.status, 404);
+    asked.indexer.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_payment_that_breaks_the_rules_is_said_to_differ() {
+    let mut history = History::lived(3, 2);
+    let job = history.paid_by_rules();
+    if let QuernEvent::MilestoneSettled(paid) = &mut history.events.last_mut().unwrap().body {
+        paid.fee_atoms += 1;
+        paid.provider_atoms -= 1;
+    }
+    let asked = Asked::of(history).await;
+    let page = asked.json(&format!("/v1/explain/{job}")).await;
+    assert_eq!(page["equal"], false);
+    asked.indexer.stop().await.unwrap();
+}
+
+/// In and out of a ledger are what the purse gained, as far as nothing is reserved.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ledger_adds_up_to_the_purse() {
+    let mut history = History::lived(11, 40);
+    history.paid_by_rules();
+    let mut asked = Asked::of(history).await;
+    for owner in asked.history.providers.clone() {
+        let path = format!("/v1/providers/{owner}/ledger.csv");
+        let answered = asked.get(&path).await;
+        assert_eq!((answered.status, answered.kind()), (200, "text/csv"));
+        let lines = lines(&answered.text);
+        assert_eq!(lines[0][0], "utc");
+        assert!(lines[1..].iter().map(|line| &line[0]).is_sorted());
+        let mint = asked.history.mints[0].to_string();
+        let mut sum = 0_i128;
+        for line in lines[1..].iter().filter(|line| line[5] == mint) {
+            let atoms: i128 = line[4].parse().unwrap();
+            sum += if line[2] == "in" { atoms } else { -atoms };
+            assert!(line[0].ends_with('Z') && line[3].contains('.'), "{line:?}");
+        }
+        let (free, reserved) = asked.history.balance(&owner);
+        assert_eq!(sum, i128::from(free) + i128::from(reserved), "{owner}");
+
+        // The same in pages of JSON.
+        let (mut paged, mut cursor) = (0, String::new());
+        loop {
+            let page = asked
+                .json(&format!("/v1/ledgers/{owner}?limit=3{cursor}"))
+                .await;
+            paged += page["entries"].as_array().unwrap().len();
+            let Some(next) = page["next_cursor"].as_str() else {
+                break;
+            };
+            cursor = format!("&cursor={next}");
+        }
+        assert_eq!(paged, lines.len() - 1);
+    }
+    asked.indexer.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_list_is_a_table_too_and_links_to_its_next_page() {
+    let mut history = History::lived(5, 12);
+    history.crowd_of_providers(30);
+    let asked = Asked::of(history).await;
+    for path in [
+        "/v1/jobs",
+        "/v1/providers",
+        "/v1/events",
+        "/v1/mints",
+        "/v1/leaderboards/clients",
+    ] {
+        let csv = [("accept", "text/csv")];
+        let whole = asked.get_with(path, &csv).await;
+        assert_eq!((whole.status, whole.kind()), (200, "text/csv"), "{path}");
+        let rows = lines(&whole.text);
+        assert!(rows.len() > 2, "{path}: {}", whole.text);
+        assert!(asked.json(path).await.is_object());
+    }
+    // Links lead through all of it.
+    let (mut path, mut found) = ("/v1/providers?limit=7".to_owned(), BTreeSet::new());
+    loop {
+        let page = asked.get_with(&path, &[("accept", "text/csv")]).await;
+        found.extend(lines(&page.text)[1..].iter().map(|row| row[0].clone()));
+        let link = page.header("link");
+        let Some(next) = link.strip_suffix(">; rel=\"next\"") else {
+            break;
+        };
+        path = next.trim_start_matches('<').to_owned();
+    }
+    assert_eq!(found.len(), 35);
+    // A stranger's name stands in the table without what a terminal would obey.
+    let page = asked
+        .get_with("/v1/providers?search=cd", &[("accept", "text/csv")])
+        .await;
+    assert!(page.text.contains(",abcd[2J,"), "{}", page.text);
+    asked.indexer.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_that_is_still_the_same_is_not_sent_again() {
+    let asked = Asked::of(History::lived(5, 4)).await;
+    for path in [
+        "/v1/jobs",
+        "/v1/leaderboards/providers?window=7d",
+        "/v1/mints",
+    ] {
+        let first = asked.get(path).await;
+        let tag = first.header("etag").to_owned();
+        assert!(tag.starts_with("W/\""), "{tag}");
+        let again = asked.get_with(path, &[("if-none-match", &tag)]).await;
+        assert_eq!((again.status, again.text.as_str()), (304, ""));
+        assert_eq!(again.header("etag"), tag);
+        let other = asked
+            .get_with(path, &[("if-none-match", "W/\"0-0\"")])
+            .await;
+        assert_eq!((other.status, other.text), (200, first.text));
+    }
+    // What the node says may change though the store does not.
+    let status = asked.get("/v1/status").await;
+    let tag = status.header("etag").to_owned();
+    let again = asked
+        .get_with("/v1/status", &[("if-none-match", &tag)])
+        .await;
+    assert_eq!(again.status, 200);
+    asked.indexer.stop().await.unwrap();
+}
+
+fn sum(points: &Value) -> u128 {
+    let points = points.as_array().unwrap().iter();
+    points
+        .map(|point| point["value"].as_str().unwrap().parse::<u128>().unwrap())
+        .sum()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn series_and_feeds_add_up_to_the_totals() {
+    let mut history = History::lived(8, 40);
+    history.paid_by_rules();
+    let first = history.events[0].body.at();
+    let asked = Asked::of(history).await;
+    let totals = asked.json("/v1/totals").await;
+    let total = |category: &str| -> u128 {
+        let rows = totals["totals"].as_array().unwrap().iter();
+        let rows = rows.filter(|row| row["category"] == category);
+        rows.map(|row| row["atoms"].as_str().unwrap().parse::<u128>().unwrap())
+            .sum()
+    };
+    let fees = asked.json(&format!("/v1/feeds/fees?from={first}")).await;
+    let of = |field: &str| {
+        fees["mints"][0][field]
+            .as_str()
+            .unwrap()
+            .parse::<u128>()
+            .unwrap()
+    };
+    assert_eq!(of("protocol_atoms"), total("fees"));
+    assert_eq!(of("royalty_atoms"), total("royalties"));
+    assert_eq!(of("provider_atoms"), total("earnings"));
+    assert_eq!(
+        of("paid_atoms"),
+        of("protocol_atoms") + of("royalty_atoms") + of("provider_atoms")
+    );
+    for bucket in ["hour", "day"] {
+        let path = format!("/v1/feeds/network?bucket={bucket}&from={first}");
+        let network = asked.json(&path).await;
+        let series = network["series"].as_array().unwrap().iter();
+        let fees: u128 = series
+            .filter(|one| one["metric"] == "fees")
+            .map(|one| sum(&one["points"]))
+            .sum();
+        assert_eq!(fees, total("fees"), "{bucket}");
+    }
+    let provider = asked.history.providers[0];
+    let page = asked.json(&format!("/v1/providers/{provider}")).await;
+    let path = format!("/v1/providers/{provider}/earnings?bucket=hour&from={first}");
+    let series = asked.json(&path).await;
+    let earned = series["series"].as_array().unwrap().iter();
+    let earned = earned.filter(|one| one["metric"] == "earned" && one["assurance"] == "refereed");
+    let earned: u128 = earned.map(|one| sum(&one["points"])).sum();
+    let level = page["totals"].as_array().unwrap().iter();
+    let level = level
+        .clone()
+        .find(|one| one["assurance"] == "refereed")
+        .unwrap();
+    assert_eq!(level["earned"][0]["atoms"], earned.to_string());
+    asked.indexer.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn models_clients_and_providers_have_their_boards_and_jobs() {
+    let mut history = History::lived(8, 20);
+    let job = history.paid_by_rules();
+    let (client, provider) = (history.clients[0], history.providers[0]);
+    let model = History::model_address();
+    let asked = Asked::of(history).await;
+    let board = asked.json("/v1/leaderboards/models").await;
+    let entry = &board["boards"][0]["entries"][0];
+    assert_eq!(
+        (&entry["model"], &entry["name"]),
+        (&json!(model.to_string()), &json!("Model"))
+    );
+    assert_eq!(
+        (&entry["value"], &entry["work"]),
+        (&json!("5000"), &json!("5000"))
+    );
+    let page = asked.json(&format!("/v1/models/{model}")).await;
+    assert_eq!(page["totals"][0]["royalties"][0]["atoms"], "5000");
+    for party in [
+        format!("model={model}"),
+        format!("client={client}"),
+        format!("provider={provider}"),
+    ] {
+        let list = asked.json(&format!("/v1/jobs?{party}")).await;
+        assert_eq!(list["jobs"][0]["address"], job.to_string(), "{party}");
+    }
+    let list = asked
+        .json(&format!("/v1/providers/{provider}/jobs?limit=200"))
+        .await;
+    let jobs = list["jobs"].as_array().unwrap();
+    assert!(jobs.len() > 1);
+    assert!(
+        jobs.iter()
+            .all(|job| job["provider"] == provider.to_string())
+    );
+    let board = asked.json("/v1/leaderboards/clients?metric=spend").await;
+    let spent: u128 = board["boards"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .flat_map(|board| board["entries"].as_array().unwrap())
+        .filter(|entry| entry["client"] == client.to_string())
+        .map(|entry| entry["value"].as_str().unwrap().parse::<u128>().unwrap())
+        .sum();
+    let page = asked.json(&format!("/v1/clients/{client}")).await;
+    let told: u128 = page["totals"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|level| {
+            level["spend"][0]["atoms"]
+                .as_str()
+                .unwrap()
+                .parse::<u128>()
+                .unwrap()
+        })
+        .sum();
+    assert!(spent > 0);
+    assert_eq!(spent, told);
+    let work = asked.json(&format!("/v1/providers/{provider}/work")).await;
+    assert!(work["market"]["jobs"].as_u64().unwrap() > 10);
+    assert_eq!(work["waiting"][0]["kind"], "reward");
+    let emission = asked.json("/v1/emission").await;
+    assert_eq!(emission["free_atoms"], "998500");
+    assert!(emission["runs_dry_at"].as_i64().unwrap() > asked.history.at);
+    asked.indexer.stop().await.unwrap();
+}
+
+/// No amount of the format passes through a signed or floating number.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_largest_amounts_are_told_to_the_last_digit() {
+    const MOST: u64 = u64::MAX;
+    let mut history = History::lived(3, 4);
+    let job = history.paid_by_rules();
+    if let QuernEvent::MilestoneSettled(paid) = &mut history.events.last_mut().unwrap().body {
+        (paid.price_atoms, paid.provider_atoms, paid.work) = (MOST, MOST, MOST);
+        (paid.fee_atoms, paid.royalty_atoms) = (MOST, MOST);
+    }
+    let (client, provider) = (history.clients[0], history.providers[0]);
+    let asked = Asked::of(history).await;
+    let digits = MOST.to_string();
+    for path in [
+        format!("/v1/explain/{job}:0"),
+        format!("/v1/ledgers/{provider}?limit=200"),
+        format!("/v1/ledgers/{client}?limit=200"),
+        "/v1/leaderboards/models".to_owned(),
+        "/v1/events?limit=200".to_owned(),
+    ] {
+        let text = asked.get(&path).await.text;
+        assert!(text.contains(&format!("\"{digits}\"")), "{path}: {text}");
+    }
+    // Sums are larger than any amount.
+    for path in ["/v1/feeds/fees".to_owned(), "/v1/totals".to_owned()] {
+        let text = asked.get(&path).await.text;
+        let numbers = text.split('"').filter_map(|part| part.parse::<u128>().ok());
+        assert!(numbers.max().unwrap() > u128::from(MOST), "{path}: {text}");
+    }
+    let table = asked
+        .get(&format!("/v1/providers/{provider}/ledger.csv"))
+        .await;
+    assert!(
+        table
+            .text
+            .contains(&format!("18446744073709.551615,{digits},")),
+        "{}",
+        table.text
+    );
+    asked.indexer.stop().await.unwrap();
+}
