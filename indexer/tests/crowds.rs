@@ -55,8 +55,8 @@ async fn a_flood_of_requests_is_answered_or_refused_and_ends() {
         counts.keys().all(|status| known.contains(status)),
         "{counts:?}"
     );
-    // What was let through is what the address had in advance and what its rate adds to it.
-    let passed: usize = [200, 400, 404]
+    // What was let through is what the address had in advance and what its rate adds to it; all places may be taken by then.
+    let passed: usize = [200, 400, 404, 503]
         .iter()
         .filter_map(|status| counts.get(&Some(*status)))
         .sum();

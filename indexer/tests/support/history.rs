@@ -23,12 +23,13 @@ use {
         },
     },
     quern_indexer::{
+        IndexerError,
         project::{Event, EventId},
         store::{Counts, Store},
     },
     quern_testkit::rng::Rng,
     serde_json::{Value, json},
-    std::{collections::BTreeMap, sync::LazyLock},
+    std::{collections::BTreeMap, sync::LazyLock, time::Duration},
 };
 
 /// Anchor's tag in front of an event.
@@ -49,11 +50,18 @@ pub fn key(address: &Pubkey) -> Key {
     Key(address.to_bytes())
 }
 
-/// The store in this file.
+/// The store in this file, once a follower that was dropped has let go of it: a batch that it was writing is written first.
 pub async fn open(path: &std::path::Path) -> Store {
-    Store::open(&format!("sqlite:{}", path.display()))
-        .await
-        .unwrap()
+    const LIMIT: Duration = Duration::from_secs(20);
+    let opened = async {
+        loop {
+            match Store::open(&format!("sqlite:{}", path.display())).await {
+                Err(IndexerError::StoreInUse(_)) => tokio::time::sleep(LIMIT / 4_000).await,
+                opened => return opened.unwrap(),
+            }
+        }
+    };
+    tokio::time::timeout(LIMIT, opened).await.unwrap()
 }
 
 pub async fn counts(store: &Store) -> Counts {
