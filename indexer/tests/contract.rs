@@ -309,7 +309,8 @@ async fn a_reply_that_differs_from_the_document_is_noticed() {
         .unwrap();
     let reply = asked.json("/v1/jobs").await;
     assert!(validator.is_valid(&reply));
-    let wrong: [(&str, fn(&mut Value)); 5] = [
+    type Change = fn(&mut Value);
+    let wrong: [(&str, Change); 5] = [
         ("a field too many", |reply| reply["more"] = json!(1)),
         ("one too many within", |reply| {
             reply["jobs"][0]["more"] = json!(1)

@@ -121,7 +121,7 @@ impl Stage {
             ..Policy::default()
         };
         let url = self.world.net.rpc_url();
-        Machine::start_with(&url, owner.insecure_clone(), settings)
+        Machine::start_with(url, owner.insecure_clone(), settings)
             .await
             .unwrap()
     }

@@ -127,12 +127,12 @@ async fn attend(
     let service = service_fn(|request| {
         let work = place.work();
         let refused = shares.as_ref().and_then(|shares| shares.refused(client));
-        let answer = refused.map_or_else(|| Ok(pages.call(request)), Err);
+        let asked = refused.is_none().then(|| pages.call(request));
         let lasting = &lasting;
         async move {
-            let answer = match answer {
-                Ok(answer) => answer.await,
-                Err(refused) => Ok(refused),
+            let answer = match (asked, refused) {
+                (Some(asked), _) => asked.await,
+                (None, refused) => Ok(refused.unwrap_or_default()),
             };
             drop(work);
             if let Ok(answer) = &answer {

@@ -213,7 +213,7 @@ async fn machine(world: &World, desk: &Path, model: &ModelFolder) -> Machine {
         ..Policy::default()
     };
     let url = world.net.rpc_url();
-    Machine::start_with(&url, world.provider.insecure_clone(), settings)
+    Machine::start_with(url, world.provider.insecure_clone(), settings)
         .await
         .unwrap()
 }

@@ -16,6 +16,7 @@ fn ids(lines: &[Value]) -> Vec<&str> {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "one batch, line by line")]
 async fn a_batch_answers_every_good_line_and_says_why_of_every_bad_one() {
     let server = Server::start().await;
     let input = [

@@ -75,6 +75,7 @@ async fn base64_has_the_same_numbers() {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "a table, one row a request")]
 async fn wrong_requests_name_the_field_and_are_not_worth_a_repetition() {
     let server = Server::start().await;
     let good = json!({"model": MODEL, "input": "one"});

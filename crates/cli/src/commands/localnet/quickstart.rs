@@ -201,8 +201,8 @@ impl Boards {
         let log = std::fs::File::create(args.dir.join("boards.log"));
         let child = Command::new(command)
             .arg("run")
-            .args(["--url", &network.net.rpc_url()])
-            .args(["--ws-url", &network.net.ws_url()])
+            .args(["--url", network.net.rpc_url()])
+            .args(["--ws-url", network.net.ws_url()])
             .args(["--store", &format!("sqlite:{}", store.display())])
             .args(["--listen", &args.boards.to_string()])
             .args(["--program-id", &program_id().to_string()])

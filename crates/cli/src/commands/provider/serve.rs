@@ -121,7 +121,7 @@ async fn opened(folder: &Path, path: &Path) -> Option<(File, u64)> {
     }
     let file = File::open(whole).await.ok()?;
     let metadata = file.metadata().await.ok()?;
-    metadata.is_file().then(|| (file, metadata.len()))
+    metadata.is_file().then_some((file, metadata.len()))
 }
 
 /// The first `bytes` of a file, in pieces: no file is in memory as a whole.
