@@ -58,7 +58,7 @@ pub struct Request {
     /// Under which name it is kept until it is forgotten. A request with the name of a kept one is the same request: it is
     /// paid once and answered twice. One that came to nothing stays so: what is tried again gets a new name.
     pub id: OrderId,
-    /// SHA-256 of what the application asked for. A kept request is only answered to the same asker of the same thing.
+    /// SHA-256 of what the application asked for. A kept request is only answered to a request for the same thing.
     pub body_sha256: [u8; 32],
     /// The model's name or its address.
     pub model: String,

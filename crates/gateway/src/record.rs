@@ -191,7 +191,10 @@ pub(crate) mod address {
 
     /// The same, where there may be none.
     pub mod option {
-        use super::*;
+        use {
+            quern_client::Pubkey,
+            serde::{Deserialize, Deserializer, Serializer, de::Error as _},
+        };
 
         pub fn serialize<S: Serializer>(
             address: &Option<Pubkey>,

@@ -146,7 +146,7 @@ fn next_look(inner: &Inner) -> Instant {
 
 fn when(inner: &Inner) -> When {
     When {
-        rows: inner.settings.batch_rows,
+        rows: inner.settings.full_rows,
         time: inner.settings.batch_time,
         most_rows: inner.settings.job_rows,
     }

@@ -16,7 +16,7 @@ pub struct Settings {
     /// The only providers, by owner, that may get work; all if it is empty.
     pub providers: BTreeSet<Pubkey>,
     /// As many rows of waiting requests begin a job at once.
-    pub batch_rows: usize,
+    pub full_rows: usize,
     /// So long a request waits for others at most.
     pub batch_time: Duration,
     /// Most rows of a job. A batch with more becomes several jobs.
@@ -60,7 +60,7 @@ impl Settings {
             state,
             caps: Caps::NONE,
             providers: BTreeSet::new(),
-            batch_rows: 64,
+            full_rows: 64,
             batch_time: Duration::from_millis(20),
             job_rows: 16_384,
             request_rows: 2_048,

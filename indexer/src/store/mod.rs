@@ -12,6 +12,7 @@ mod digest;
 mod pages;
 mod postgres;
 mod rebuild;
+mod role;
 mod rows;
 mod snapshot;
 mod sqlite;
@@ -24,6 +25,7 @@ pub use {
     check::Checked,
     postgres::Postgres,
     rebuild::{Loss, Rebuilt, Replayed},
+    role::Role,
     rows::{
         BoardQuery, Cursor, DeadLetter, Engine, Entity, Gap, Holes, JobsQuery, Meta, Origin,
         PartyQuery, Projected, Projection, Queries, Rows, StepEnd, StepRow, Steps, Tally,
@@ -40,18 +42,6 @@ use {
     quern_api::{Key, Signature},
     std::{collections::HashSet, path::Path},
 };
-
-/// What a process does with a store. One writes at a time.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-pub enum Role {
-    /// Follow the chain and write; refuse to start while another process does
-    #[default]
-    Leader,
-    /// The same, but wait until no other process writes
-    Standby,
-    /// Serve what another process writes, and never write
-    Replica,
-}
 
 /// Where events, tables and cursor are kept.
 pub struct Store {

@@ -1,7 +1,6 @@
 //! Pages as HTTP responses: what a browser may do with them, and how a failure is told.
 
 use {
-    super::{assets, layout},
     axum::{
         http::{HeaderName, HeaderValue, StatusCode, header},
         response::{IntoResponse, Response},
@@ -80,18 +79,6 @@ pub(super) struct Page {
     pub place: Place,
     pub freshness: Option<Freshness>,
     pub body: Markup,
-}
-
-impl IntoResponse for Page {
-    fn into_response(self) -> Response {
-        let kind = header::HeaderValue::from_static("text/html; charset=utf-8");
-        let headers = [
-            (header::CONTENT_TYPE, kind),
-            (header::CACHE_CONTROL, HeaderValue::from_static("no-cache")),
-        ];
-        let text = layout::document(&self, assets::links()).into_string();
-        guarded((headers, text).into_response())
-    }
 }
 
 /// Why there is no page.

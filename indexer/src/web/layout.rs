@@ -2,11 +2,15 @@
 
 use {
     super::{
-        assets::Assets,
-        html::{Freshness, Page, Place},
+        assets::{self, Assets},
+        html::{Freshness, Page, Place, guarded},
         text,
     },
     crate::project::program::QuernEvent,
+    axum::{
+        http::{HeaderValue, header},
+        response::{IntoResponse, Response},
+    },
     maud::{DOCTYPE, Markup, html},
 };
 
@@ -21,8 +25,20 @@ const PLACES: [(Place, &str, &str); 6] = [
 /// Most characters of a search: an address has 44.
 pub(super) const SEARCH_CHARS: usize = 64;
 
+impl IntoResponse for Page {
+    fn into_response(self) -> Response {
+        let kind = HeaderValue::from_static("text/html; charset=utf-8");
+        let headers = [
+            (header::CONTENT_TYPE, kind),
+            (header::CACHE_CONTROL, HeaderValue::from_static("no-cache")),
+        ];
+        let text = document(&self, assets::links()).into_string();
+        guarded((headers, text).into_response())
+    }
+}
+
 /// A whole page.
-pub(super) fn document(page: &Page, assets: &Assets) -> Markup {
+fn document(page: &Page, assets: &Assets) -> Markup {
     html! {
         (DOCTYPE)
         html lang="en" {

@@ -81,8 +81,8 @@ pub struct Args {
     #[arg(long, value_name = "PERCENT", default_value_t = 100, value_parser = clap::value_parser!(u32).range(PRICE_PERCENT))]
     price_percent: u32,
     /// As many rows of waiting requests begin a job at once
-    #[arg(long, value_name = "ROWS", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=65_536))]
-    batch_rows: u32,
+    #[arg(long = "batch-rows", value_name = "ROWS", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=65_536))]
+    full_rows: u32,
     /// So long a request waits for others at most, in milliseconds
     #[arg(long, value_name = "MILLIS", default_value_t = 20, value_parser = clap::value_parser!(u64).range(0..=60_000))]
     batch_ms: u64,
@@ -146,7 +146,7 @@ impl Args {
         let mut settings = Settings {
             caps: self.caps(&context.url, decimals)?,
             providers,
-            batch_rows: self.batch_rows as usize,
+            full_rows: self.full_rows as usize,
             batch_time: Duration::from_millis(self.batch_ms),
             job_rows: self.job_rows as usize,
             jobs: self.jobs as usize,
@@ -303,7 +303,7 @@ mod tests {
     #[test]
     fn defaults_are_those_of_the_library() {
         let (args, usual) = (args(&[]), Settings::new(PathBuf::new()));
-        assert_eq!(args.batch_rows as usize, usual.batch_rows);
+        assert_eq!(args.full_rows as usize, usual.full_rows);
         assert_eq!(Duration::from_millis(args.batch_ms), usual.batch_time);
         assert_eq!(args.job_rows as usize, usual.job_rows);
         assert_eq!(args.jobs as usize, usual.jobs);

@@ -67,7 +67,7 @@ async fn requests_share_a_job_and_a_batch_is_cut_into_several() {
     );
     let settings = Settings {
         batch_time: Duration::from_millis(300),
-        batch_rows: 3,
+        full_rows: 3,
         job_rows: 4,
         ..settings(folder.path())
     };
@@ -395,7 +395,7 @@ async fn two_gateways_on_one_wallet_do_not_disturb_each_other() {
     let market = FakeMarket::new(&[Habit::Honest]);
     let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
     let [one, two] = [0, 1].map(|index| Settings {
-        batch_rows: 1,
+        full_rows: 1,
         ..settings(folders[index].path())
     });
     let (one, two) = (running(&market, one).await, running(&market, two).await);

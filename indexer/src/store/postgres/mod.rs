@@ -14,7 +14,7 @@ pub(super) use name::{is_postgres, shown};
 
 use {
     super::{
-        Role,
+        role::Role,
         rows::{Engine, Queries, Rows},
         version,
     },

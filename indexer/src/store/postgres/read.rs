@@ -8,7 +8,7 @@ use {
             EntityKey, EntityRow, Event, EventId, ScoreKey, Settlement, program::EntityKind,
             window_bucket,
         },
-        store::AuditRow,
+        store::audit::AuditRow,
         store::rows::{
             BoardQuery, Cursor, Entity, Gap, Holes, JobsQuery, Meta, Origin, PartyQuery, Projected,
             Projection, Queries, StepEnd, Steps, Tally, TimelineStep,

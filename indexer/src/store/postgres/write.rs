@@ -7,7 +7,7 @@ use {
         project::{
             EntityKey, EntityRow, Event, EventId, PartyRow, ScoreKey, Settlement, Total, TotalKey,
         },
-        store::AuditRow,
+        store::audit::AuditRow,
         store::rows::{DeadLetter, Meta, Projection, Rows, StepRow},
     },
     async_trait::async_trait,

@@ -4,7 +4,7 @@ use {
     super::columns,
     crate::{
         error::{IndexerError, Result},
-        store::{AuditRow, DifferenceRow},
+        store::audit::{AuditRow, DifferenceRow},
     },
     sqlx::{Row, SqliteConnection, sqlite::SqliteRow},
 };

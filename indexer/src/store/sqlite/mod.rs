@@ -14,7 +14,7 @@ pub(super) use file::path_of;
 use {
     self::numbers::Numbers,
     super::{
-        Role,
+        role::Role,
         rows::{Engine, Queries, Rows},
         version,
     },

@@ -1,7 +1,11 @@
 //! Leaderboards of providers, models and clients.
 
 use {
-    super::{lines::Line, switches::switches},
+    super::{
+        lines::Line,
+        names::{level_name, metric_name, path},
+        switches::switches,
+    },
     crate::web::{
         ask::Web,
         html::{Failure, Freshness, Page, Place},
@@ -12,7 +16,7 @@ use {
     },
     axum::{extract::State, http::Uri},
     maud::{Markup, html},
-    quern_api::{Assurance, Board, Boards, Metric, Ranked, TotalsPage},
+    quern_api::{Board, Boards, Metric, Ranked, TotalsPage},
 };
 
 /// Entries of a board on one page.
@@ -52,23 +56,6 @@ pub(in crate::web) async fn board<L: Line>(
     })
 }
 
-/// Where a page of leaderboards is.
-pub(super) fn path(ranked: Ranked) -> String {
-    format!("/{}", ranked.word())
-}
-
-pub(super) fn metric_name(metric: Metric) -> &'static str {
-    match metric {
-        Metric::Earned => "Earnings",
-        Metric::Work => "Work",
-        Metric::Milestones => "Milestones",
-        Metric::Rewards => "Rewards",
-        Metric::Royalties => "Royalties",
-        Metric::Spend => "Spending",
-        Metric::Fees => "Fees",
-    }
-}
-
 fn meaning(ranked: Ranked, metric: Metric) -> &'static str {
     match (ranked, metric) {
         (_, Metric::Earned) => "Who earned most from the prices of settled work.",
@@ -83,13 +70,6 @@ fn meaning(ranked: Ranked, metric: Metric) -> &'static str {
         (_, Metric::Royalties) => "Which models earned most royalties for their owners.",
         (_, Metric::Spend) => "Who paid most for settled work.",
         (_, Metric::Fees) => "Whose payments carried most fees to the protocol.",
-    }
-}
-
-pub(super) fn level_name(level: Assurance) -> &'static str {
-    match level {
-        Assurance::Refereed => "Refereed",
-        Assurance::Reviewed => "Reviewed",
     }
 }
 

@@ -8,6 +8,7 @@ mod job;
 mod jobs;
 mod lines;
 mod model;
+mod names;
 mod network;
 mod over_time;
 mod provider;

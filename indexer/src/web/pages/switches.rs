@@ -1,7 +1,7 @@
 //! What can be chosen of a leaderboard: time, metric, assurance level and mint, all of them links.
 
 use {
-    super::board::{level_name, metric_name, path},
+    super::names::{level_name, metric_name, path},
     crate::web::{parts, query::Params, site::Site},
     maud::{Markup, html},
     quern_api::{Assurance, LedgerItem, Metric, Ranked, Window},
