@@ -738,7 +738,8 @@ async fn bad_input_gets_one_clear_sentence() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_missing_at_the_start_is_said() {
     let served = Served::start(1).await;
-    let mut config = Config::local("http://127.0.0.1:1", "sqlite:unused");
+    let store = |name| format!("sqlite:{}", served.folder.path().join(name).display());
+    let mut config = Config::local("http://127.0.0.1:1", store("one"));
     config.listen = served.indexer.address();
     let error = Indexer::start(config.clone()).await.err().unwrap();
     assert!(
@@ -747,7 +748,7 @@ async fn what_is_missing_at_the_start_is_said() {
     );
     // A node that is not there is waited for: the API answers, and says that it is not ready.
     config.listen = ([127, 0, 0, 1], 0).into();
-    config.store = format!("sqlite:{}", served.folder.path().join("other").display());
+    config.store = store("other");
     let waiting = Indexer::start(config).await.unwrap();
     let ready = reqwest::get(format!("{}/health/ready", waiting.url()))
         .await
