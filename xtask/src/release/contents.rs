@@ -13,7 +13,7 @@ const PLACES: &[(&str, &str)] = &[
     ("SECURITY.md", "SECURITY.md"),
     ("docs", "docs"),
     ("idl", "idl"),
-    // The first job of the README.
+    // The first job of docs/FIRST-JOB.md.
     ("models/digits", "models/digits"),
     ("packaging/systemd", "systemd"),
     ("packaging/container", "container"),

@@ -1,4 +1,4 @@
-//! The README's way to a first job, typed from its own code blocks up to the printed result.
+//! The way to a first job in docs/FIRST-JOB.md, typed from its own code blocks up to the printed result.
 
 #![cfg(feature = "localnet")]
 #![allow(clippy::unwrap_used, clippy::panic)]
@@ -16,8 +16,8 @@ use {
     },
 };
 
-/// The part of the README that is typed.
-const SECTION: &str = "## Your first job, on your own machine";
+/// The part of the guide that is typed.
+const SECTION: &str = "# Your first job, on your own machine";
 /// Commands that a newcomer may have to type until the result stands there.
 const MOST_COMMANDS: usize = 12;
 const PATIENCE: Duration = Duration::from_secs(240);
@@ -28,8 +28,8 @@ fn repository() -> PathBuf {
 }
 
 /// The first three code blocks of the section, a terminal each, as commands without comments.
-fn terminals(readme: &str) -> [Vec<String>; 3] {
-    let (_, section) = readme.split_once(SECTION).expect("the section");
+fn terminals(guide: &str) -> [Vec<String>; 3] {
+    let (_, section) = guide.split_once(SECTION).expect("the section");
     let section = section.split("\n## ").next().unwrap();
     let blocks: Vec<Vec<String>> = section
         .split("```sh\n")
@@ -157,8 +157,8 @@ fn expected() -> String {
 
 #[test]
 fn a_newcomer_sees_the_result_of_a_first_paid_job() {
-    let readme = std::fs::read_to_string(repository().join("README.md")).unwrap();
-    let [first, second, third] = terminals(&readme);
+    let guide = std::fs::read_to_string(repository().join("docs/FIRST-JOB.md")).unwrap();
+    let [first, second, third] = terminals(&guide);
     let all: Vec<&String> = first.iter().chain(&second).chain(&third).collect();
     assert!(all.len() <= MOST_COMMANDS, "{all:#?}");
     for command in &all {
