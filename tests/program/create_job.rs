@@ -366,9 +366,52 @@ pub fn errors() -> Vec<Provocation> {
         (E::InputsDoNotFit, "too many items", |stage| {
             create_with(stage, |args| args.items = (1 << 24) + 1)
         }),
-        (E::CampaignUnknown, "any", |stage| {
+        (E::WrongCampaign, "none of the program", |stage| {
             create_with(stage, |args| args.campaign = Pubkey::from([1; 32]))
         }),
+        (E::WrongCampaign, "that is not passed", |stage| {
+            let campaign = stage.sponsor(stage.campaign_args());
+            let mut instruction = create_with(stage, |args| args.campaign = campaign);
+            instruction.accounts.retain(|meta| meta.pubkey != campaign);
+            instruction
+        }),
+        (E::CampaignMisfit, "of another mint", |stage| {
+            let campaign = stage.sponsor(stage.campaign_args());
+            let (client, gold, model) = (stage.cast.client, stage.gold, stage.model);
+            let mut args = stage.refereed();
+            args.campaign = campaign;
+            stage.create_ix_of(&client, &gold, Some(&model), args)
+        }),
+        (E::CampaignMisfit, "another kind", |stage| {
+            let mut offered = stage.campaign_args();
+            offered.kinds = 0b110;
+            let campaign = stage.sponsor(offered);
+            create_with(stage, |args| args.campaign = campaign)
+        }),
+        (E::CampaignMisfit, "another model", |stage| {
+            let mut offered = stage.campaign_args();
+            offered.model = Pubkey::from([1; 32]);
+            let campaign = stage.sponsor(offered);
+            create_with(stage, |args| args.campaign = campaign)
+        }),
+        (E::CampaignMisfit, "after its end", |stage| {
+            let offered = stage.campaign_args();
+            let campaign = stage.sponsor(offered);
+            stage.set_time(offered.end);
+            create_with(stage, |args| args.campaign = campaign)
+        }),
+        (
+            E::CampaignMisfit,
+            "a review that cannot end in time",
+            |stage| {
+                // 15 questions of seven hours, and the review.
+                let longest_secs = 15 * (21_600 + 3_600) + 3_600;
+                let mut offered = stage.campaign_args();
+                offered.settle_by = offered.end + longest_secs - 1;
+                let campaign = stage.sponsor(offered);
+                create_with(stage, |args| args.campaign = campaign)
+            },
+        ),
         (E::OwnJob, "pinned to the client itself", |stage| {
             let client = stage.cast.client;
             create_with(stage, |args| args.pinned_provider = client)

@@ -154,7 +154,7 @@ fn samples() -> Vec<QuernEvent> {
             job: address, client: address, provider: address, model: address, royalty_owner: address, mint: address,
             campaign: address, assurance: assurance, kind: kind, milestone: u8, accepted: bool, work: u64, price_atoms: u64,
             fee_atoms: u64, royalty_atoms: u64, provider_atoms: u64, reward_atoms: u64, bond_released_atoms: u64,
-            closed: bool
+            closed: bool, submitted_at: i64, score: u64
         }
         JobRejected {
             job: address, client: address, provider: address, milestone: u8, deposit_atoms: u64, reason: text
@@ -186,6 +186,10 @@ fn samples() -> Vec<QuernEvent> {
             answer: bytes
         }
         DemandClosed { demand: address, job: address, opener: address }
+        CampaignCreated { campaign: address, sponsor: address, mint: address, pot_atoms: u64 }
+        CampaignJoined { campaign: address, provider: address }
+        CampaignClaimed { campaign: address, provider: address, score: u64, amount_atoms: u64 }
+        CampaignSwept { campaign: address, sponsor: address, mint: address, released_atoms: u64 }
     }
 }
 

@@ -8,7 +8,7 @@ use {
         builder::GraphBuilder,
         demand::MAX_ANSWER_BYTES,
         hash::MISSING,
-        limits::{MAX_COLS, MAX_OPS, MAX_WIDTH},
+        limits::{MAX_COLS, MAX_OPS, MAX_QUESTIONS, MAX_TOKEN_QUESTIONS, MAX_WIDTH},
     },
     quern_rules::deadline::demand_due,
     quern_testkit::svm::{Rng, params, referee},

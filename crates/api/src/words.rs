@@ -264,6 +264,8 @@ words! {
         Demand = "demand",
         /// A campaign.
         Campaign = "campaign",
+        /// What a provider scored in a campaign.
+        Entry = "entry",
     }
 
     /// What a comparison with the chain found.

@@ -4,8 +4,8 @@ use {
     crate::project::{
         EventId, key,
         program::{
-            Change, Demand, Emission, Entity, EntityKind, Job, LAYOUT_VERSION, MintConfig, Model,
-            Protocol, Provider, Purse, QuernEvent, read,
+            Campaign, Change, Demand, Emission, Entity, EntityKind, Entry, Job, LAYOUT_VERSION,
+            MintConfig, Model, Protocol, Provider, Purse, QuernEvent, read,
         },
     },
     quern_api::Key,
@@ -109,6 +109,8 @@ impl EntityRow {
             Some(EntityKind::MintConfig) => self.read::<MintConfig>().map(|config| config.mint),
             Some(EntityKind::Job) => self.read::<Job>().map(|job| job.client),
             Some(EntityKind::Demand) => self.read::<Demand>().map(|demand| demand.job),
+            Some(EntityKind::Campaign) => self.read::<Campaign>().map(|campaign| campaign.sponsor),
+            Some(EntityKind::Entry) => self.read::<Entry>().map(|entry| entry.campaign),
             _ => None,
         };
         let state = match self.read::<Job>() {
@@ -177,6 +179,8 @@ pub(super) fn check(change: &Change) -> Result<(), String> {
         Some(EntityKind::Model) => check_as::<Model>(after, |account| account.version),
         Some(EntityKind::Job) => check_as::<Job>(after, |account| account.version),
         Some(EntityKind::Demand) => check_as::<Demand>(after, |account| account.version),
+        Some(EntityKind::Campaign) => check_as::<Campaign>(after, |account| account.version),
+        Some(EntityKind::Entry) => check_as::<Entry>(after, |account| account.version),
         _ => Err("this version does not know the kind".to_owned()),
     };
     checked.map_err(|reason| format!("a change of account kind {}: {reason}", change.kind))

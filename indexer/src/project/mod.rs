@@ -31,8 +31,9 @@ pub mod program {
         codes::Code,
         events::{Change, JobResolved, MilestoneSettled, QuernEvent},
         state::{
-            AssetKind, Assurance, ConvictionReason, Demand, Emission, Entity, EntityKind, Job,
-            JobKind, JobState, LAYOUT_VERSION, MintConfig, Model, Protocol, Provider, Purse,
+            AssetKind, Assurance, Campaign, ConvictionReason, Demand, Emission, Entity, EntityKind,
+            Entry, Job, JobKind, JobState, LAYOUT_VERSION, MintConfig, Model, Protocol, Provider,
+            Purse,
         },
     };
 

@@ -500,6 +500,7 @@ impl Fuzz {
             resolve_secs: self.rng.between(1, 20_000) as u32,
             grace_secs: self.rng.between(1, 3_000) as u32,
             restart_grace_secs: self.rng.between(1, 5_000) as u32,
+            campaign_claim_secs: self.rng.between(1, 20_000) as u32,
         };
         if self.rng.once_in(20) {
             params.grace_secs = self.secs();
