@@ -47,7 +47,8 @@ pub struct Stated {
 /// What accounts are searched by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Indexed {
-    /// Owner of a purse, provider or model, client of a job, mint of a mint's settings, job of a demand.
+    /// Owner of a purse, provider or model, client of a job, mint of a mint's settings, job of a demand, sponsor of a campaign,
+    /// campaign of an entry.
     pub owner: Key,
     /// Code of a job's state, 0 when it is closed or has none.
     pub state: u8,
@@ -135,6 +136,13 @@ pub(super) fn text_for<'a>(event: &'a QuernEvent, change: &Change) -> Option<&'a
         _ => return None,
     };
     (change.kind == kind as u8).then_some(text)
+}
+
+/// The campaign that an event changed, with its values afterwards; none where they are not told.
+pub fn changed_campaign(event: &QuernEvent) -> Option<(Key, Campaign)> {
+    let mut changes = event.changes().iter();
+    let change = changes.find(|change| change.kind == EntityKind::Campaign as u8)?;
+    Some((key(&change.address), read(&change.after)?))
 }
 
 /// The mint in which an event accrued rewards: the emission, if it changed, names it.
