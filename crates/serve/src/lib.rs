@@ -339,11 +339,7 @@ mod tests {
         let long = "x".repeat(1 << 20);
         let never = String::from("\r\nx");
         let waits = String::from("expect: 100-continue\r\n\r\n");
-        for (length, rest) in [
-            (long.len(), format!("\r\n{long}")),
-            (9, never),
-            (9, waits),
-        ] {
+        for (length, rest) in [(long.len(), format!("\r\n{long}")), (9, never), (9, waits)] {
             let mut stream = server.connect(&(post(length) + &rest)).await;
             let text = reply(&mut stream, "unread").await;
             assert!(text.contains("connection: close"), "{text:?}");
