@@ -1,9 +1,10 @@
 //! The main job as a story on a local network, from escrow to leaderboard: the built program, providers, a watcher, five
-//! cheats, the indexer and its HTTP API, the digits model and a transformer. It ends with an audit to the atom.
+//! cheats, the indexer and its HTTP API, the digits model and a transformer, a campaign. It ends with an audit to the atom.
 //!
 //! [`play()`] runs it, [`Summary`] tells it, [`audit()`] compares chain, API and an independent ledger.
 
 mod audit;
+mod campaign;
 mod cheats;
 mod play;
 mod sentences;
@@ -11,6 +12,7 @@ mod summary;
 
 pub use {
     audit::{Audit, audit},
+    campaign::{Share, Sponsored},
     cheats::{Cheat, CheatKind},
     play::{Cast, Plan, play},
     sentences::{Embedded, Pair},

@@ -3,6 +3,7 @@
 use {
     super::{
         audit::{Api, audit},
+        campaign::{self, Running},
         cheats::{Cheat, cheats, cleared},
         sentences::{Embedded, Transformer},
         summary::{Facts, Summary},
@@ -158,10 +159,12 @@ pub async fn play(plan: Plan, names: Names) -> Result<(Cast, Summary)> {
         plan.images_per_job
     );
     let mut cast = Cast::gather(names.clone()).await?;
+    let running = campaign::begin(&mut cast.stage).await?;
     let stage = &cast.stage;
 
-    let mut honest = inference(stage, &plan).await?;
+    let mut honest = inference(stage, &plan, &running).await?;
     let cheap = unwanted(stage, &plan).await?;
+    campaign::wash(stage, &running).await?;
     let right = recognized(stage, &honest, &plan).await?;
     let (transformer, job, embedded) = embedding(stage, plan.encoder.as_deref()).await?;
     honest.push(job);
@@ -185,6 +188,10 @@ pub async fn play(plan: Plan, names: Names) -> Result<(Cast, Summary)> {
     let (alder_works, honest_paid) = payday(stage, &honest).await?;
     cast.machines = vec![alder_works, birch_works];
 
+    names.heading("The campaign is claimed, and the rest of its pot goes back");
+    campaign::claims(stage, &running).await?;
+    let sponsored = campaign::sweep(stage, &running).await?;
+
     names.heading("Everybody takes what is theirs");
     collect(&mut cast.stage).await?;
     cast.stage.chronicle.catch_up().await?;
@@ -197,6 +204,7 @@ pub async fn play(plan: Plan, names: Names) -> Result<(Cast, Summary)> {
         training_images: JUDGING_IMAGES.len(),
         honest_paid,
         embedded,
+        sponsored,
     };
     let summary = audited(&cast, facts, caught).await?;
     Ok((cast, summary))
@@ -355,8 +363,8 @@ async fn own_audit(indexer: &Indexer, slot: u64) -> Result<()> {
     .await
 }
 
-/// Act 1: refereed inference on batches of held-out images.
-async fn inference(stage: &Stage, plan: &Plan) -> Result<Vec<Pubkey>> {
+/// Act 1: refereed inference on batches of held-out images; some count for the campaign.
+async fn inference(stage: &Stage, plan: &Plan, running: &Running) -> Result<Vec<Pubkey>> {
     stage
         .names
         .heading("Refereed inference: the client escrows, providers bond, work, commit");
@@ -365,11 +373,13 @@ async fn inference(stage: &Stage, plan: &Plan) -> Result<Vec<Pubkey>> {
         let start = index * plan.images_per_job;
         let price_atoms = BATCH_PRICE_ATOMS + 11 * index as u64;
         let name = format!("{ALIKE}{:02}", index + 1);
-        jobs.push(
-            stage
-                .create_digits_job(&name, start..start + plan.images_per_job, price_atoms)
-                .await?,
-        );
+        let images = start..start + plan.images_per_job;
+        let campaign = match index % campaign::EVERY {
+            0 => running.address,
+            _ => NOBODY,
+        };
+        let create = stage.create_digits_job_for(campaign, &name, images, price_atoms);
+        jobs.push(create.await?);
     }
     Ok(jobs)
 }
