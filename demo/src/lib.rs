@@ -9,6 +9,7 @@ mod cheats;
 mod play;
 mod sentences;
 mod summary;
+mod tally;
 
 pub use {
     audit::{Audit, audit},

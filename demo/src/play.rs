@@ -7,6 +7,7 @@ use {
         cheats::{Cheat, cheats, cleared},
         sentences::{Embedded, Transformer},
         summary::{Facts, Summary},
+        tally,
     },
     anyhow::{Context, Result, ensure},
     quern_api::{AuditPage, Key},
@@ -27,9 +28,12 @@ use {
     quern_indexer::{Config, Indexer, MintName},
     quern_localnet::Mint,
     quern_proof::{Tensor, commit::data_root, file},
-    quern_testkit::net::{
-        BOND_DEPOSIT_ATOMS, Digits, Ledger, Lookout, Machine, Names, PARAMS, QUSD, Stage, Work,
-        chronicle::ALIKE, trainer, until,
+    quern_testkit::{
+        net::{
+            BOND_DEPOSIT_ATOMS, Digits, Ledger, Lookout, Machine, Names, PARAMS, QUSD, Stage, Work,
+            chronicle::ALIKE, trainer, until,
+        },
+        postgres,
     },
     std::{
         ops::Range,
@@ -40,7 +44,7 @@ use {
 };
 
 /// Longest wait for anything that the machines do.
-const LIMIT: Duration = Duration::from_secs(240);
+pub const LIMIT: Duration = Duration::from_secs(240);
 /// Price of a batch of images; each job costs a little more, so that no two amounts are alike.
 const BATCH_PRICE_ATOMS: u64 = 2 * QUSD + 3;
 /// Price of the product of two matrices.
@@ -82,6 +86,10 @@ pub struct Cast {
     pub stage: Stage,
     /// The indexer with its API.
     pub indexer: Indexer,
+    /// Another one on PostgreSQL, where that is installed.
+    pub second: Option<Indexer>,
+    /// Where both keep their events.
+    pub stores: Vec<String>,
     /// The providers' machines.
     pub machines: Vec<Machine>,
     /// The watcher.
@@ -93,23 +101,26 @@ impl Cast {
     /// Network, people, indexer, two provider agents and a watcher.
     async fn gather(names: Names) -> Result<Self> {
         let stage = Stage::set_up(names.clone()).await?;
-        let mut config = Config::local(
-            stage.net.rpc_url(),
-            format!("sqlite:{}", stage.folder().join("indexer.sqlite").display()),
-        );
-        (config.poll_millis, config.audit_secs) = (200, 2);
-        config.mint_names = [(&stage.payment, "qUSD"), (&stage.reward, "QRN")]
-            .into_iter()
-            .map(|(mint, name)| MintName::new(Key(mint.address.to_bytes()), name))
-            .collect::<Result<_, _>>()
-            .map_err(anyhow::Error::msg)?;
-        let indexer = Indexer::start(config)
-            .await
-            .context("the indexer did not start")?;
+        let mut stores = vec![format!(
+            "sqlite:{}",
+            stage.folder().join("indexer.sqlite").display()
+        )];
+        let indexer = indexer(&stage, &stores[0]).await?;
         names.say(format!(
             "the indexer follows finalized blocks and shows them at {}/",
             indexer.url()
         ));
+        let second = match database().await? {
+            Some(store) => {
+                stores.push(store);
+                names.say("another indexer follows on PostgreSQL");
+                Some(self::indexer(&stage, &stores[1]).await?)
+            }
+            None => {
+                names.say("PostgreSQL is not installed here, so there is no second indexer");
+                None
+            }
+        };
         let follower = stage.chronicle.follow();
         let [alder, birch, _] = &stage.providers;
         let machines = vec![
@@ -124,6 +135,8 @@ impl Cast {
         Ok(Self {
             stage,
             indexer,
+            second,
+            stores,
             machines,
             lookout,
             follower,
@@ -141,8 +154,31 @@ impl Cast {
         }
         self.lookout.stop().await?;
         self.indexer.stop().await?;
+        if let Some(second) = self.second {
+            second.stop().await?;
+        }
         Ok(())
     }
+}
+
+/// An indexer of the stage's network.
+async fn indexer(stage: &Stage, store: &str) -> Result<Indexer> {
+    let mut config = Config::local(stage.net.rpc_url(), store);
+    (config.poll_millis, config.audit_secs) = (200, 2);
+    config.mint_names = [(&stage.payment, "qUSD"), (&stage.reward, "QRN")]
+        .into_iter()
+        .map(|(mint, name)| MintName::new(Key(mint.address.to_bytes()), name))
+        .collect::<Result<_, _>>()
+        .map_err(anyhow::Error::msg)?;
+    Indexer::start(config)
+        .await
+        .context("the indexer did not start")
+}
+
+/// A database of a PostgreSQL that ends with this process, if one is installed.
+async fn database() -> Result<Option<String>> {
+    let start = || postgres::has_commands().then(|| postgres::url("postgres"));
+    Ok(tokio::task::spawn_blocking(start).await?)
 }
 
 /// Plays the whole demo and audits it.
@@ -196,6 +232,9 @@ pub async fn play(plan: Plan, names: Names) -> Result<(Cast, Summary)> {
     collect(&mut cast.stage).await?;
     cast.stage.chronicle.catch_up().await?;
 
+    names.heading("The campaign, counted again");
+    let named = tally::counted_again(&cast, &running).await?;
+
     names.heading("The audit");
     let facts = Facts {
         images,
@@ -205,6 +244,7 @@ pub async fn play(plan: Plan, names: Names) -> Result<(Cast, Summary)> {
         honest_paid,
         embedded,
         sponsored,
+        named,
     };
     let summary = audited(&cast, facts, caught).await?;
     Ok((cast, summary))

@@ -36,6 +36,8 @@ pub struct Facts {
     pub embedded: Embedded,
     /// What became of the campaign.
     pub sponsored: Sponsored,
+    /// What an indexer says that misses one of its events.
+    pub named: String,
 }
 
 /// What happened to a provider.
@@ -103,6 +105,8 @@ pub struct Summary {
     pub embedded: Embedded,
     /// The campaign.
     pub sponsored: Sponsored,
+    /// What counting it again says where one of its events is missing.
+    pub missing_event: String,
     /// What the dishonest provider tried, and what became of it.
     pub cheats: Vec<Cheat>,
     /// Milestones paid in full.
@@ -191,6 +195,7 @@ impl Summary {
             honest_paid: facts.honest_paid,
             embedded: facts.embedded,
             sponsored: facts.sponsored,
+            missing_event: facts.named,
             cheats,
             milestones_settled: ledger.count("MilestoneSettled"),
             images: facts.images,
