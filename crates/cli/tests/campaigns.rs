@@ -94,7 +94,7 @@ impl Play {
         );
         let shown = self.done(&self.sponsor, &create).await;
         assert_eq!(
-            (&shown["pot_atoms"], &shown["phase"]),
+            (&shown["pot_atoms"], &shown["state"]),
             (&pot_atoms.to_string().into(), &"planned".into())
         );
         address(&shown["campaign"])

@@ -225,6 +225,20 @@ impl Ledger {
             QuernEvent::ConvictionSettled(event) => {
                 self.convicted(event, setting.job(&event.job)?.bond_atoms)
             }
+            QuernEvent::CampaignCreated(_)
+            | QuernEvent::CampaignClaimed(_)
+            | QuernEvent::CampaignSwept(_) => self.sponsored(&entry.event, setting)?,
+            QuernEvent::DemandOpened(_)
+            | QuernEvent::DemandAnswered(_)
+            | QuernEvent::DemandClosed(_) => self.asked(&entry.event)?,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Pots, what is claimed of them and what goes back.
+    fn sponsored(&mut self, event: &QuernEvent, setting: &mut Setting) -> Result<()> {
+        match event {
             QuernEvent::CampaignCreated(event) => {
                 setting.campaigns.insert(event.campaign, event.mint);
                 let atoms = i128::from(event.pot_atoms);
@@ -240,6 +254,14 @@ impl Ledger {
                 let atoms = i128::from(event.released_atoms);
                 self.add(Category::CampaignsSwept, 0, &event.mint, atoms);
             }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Demands and what becomes of them.
+    fn asked(&mut self, event: &QuernEvent) -> Result<()> {
+        match event {
             QuernEvent::DemandOpened(event) => self.demanded(event)?,
             QuernEvent::DemandAnswered(event) => {
                 let demand = self.demand(&event.demand)?;

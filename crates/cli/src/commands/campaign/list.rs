@@ -77,7 +77,7 @@ fn summary(address: &Pubkey, campaign: &Campaign, decimals: u8, now: i64) -> Fie
     let [refereed, reviewed] = weights.map(|bps| show_bps(u32::from(bps)));
     Fields::new()
         .text("campaign", address)
-        .text("phase", phase.name())
+        .text("state", phase.name())
         .text("for", left.map_or_else(|| "-".to_owned(), span::about))
         .text("mint", campaign.mint)
         .tokens("pot", campaign.pot_atoms.get(), decimals)
