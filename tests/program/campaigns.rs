@@ -173,28 +173,22 @@ fn only_a_provider_that_joined_takes_its_jobs() {
     stage.ok(take);
 }
 
-#[test]
-fn nobody_can_leave_the_score_out() {
-    let mut stage = Stage::new();
-    let campaign = running(&mut stage);
-    let args = named(&stage, &campaign);
-    let job = stage.job_in(JobState::Submitted, args);
-    stage.at_deadline(&job, 1);
-    let state = stage.job(&job);
-    let right = ix::finalize(&state.provider, &state, &stage.emission());
+/// Every way to settle a milestone of a campaign without its score fails, and moves nothing.
+fn refuse_every_omission(stage: &mut Stage, campaign: &Pubkey, right: &Instruction) {
+    let (provider, second) = (stage.cast.provider, stage.cast.second);
+    let other = stage.sponsor(stage.campaign_args());
+    stage.join(&other, &provider);
+    stage.join(campaign, &second);
     let at = right
         .accounts
         .iter()
-        .position(|meta| meta.pubkey == campaign)
+        .position(|meta| meta.pubkey == *campaign)
         .unwrap();
     let spoiled = |change: &dyn Fn(&mut Instruction)| {
         let mut instruction = right.clone();
         change(&mut instruction);
         instruction
     };
-    let second = stage.cast.second;
-    let other = stage.sponsor(stage.campaign_args());
-    stage.join(&other, &state.provider);
     for (what, instruction, error) in [
         (
             "both left out",
@@ -223,8 +217,18 @@ fn nobody_can_leave_the_score_out() {
         ),
         (
             "the entry of another campaign",
-            spoiled(&|it| it.accounts[at + 1].pubkey = addresses::entry(&other, &state.provider)),
+            spoiled(&|it| it.accounts[at + 1].pubkey = addresses::entry(&other, &provider)),
             QuernError::EntryMissing,
+        ),
+        (
+            "the entry of another provider",
+            spoiled(&|it| it.accounts[at + 1].pubkey = addresses::entry(campaign, &second)),
+            QuernError::EntryMissing,
+        ),
+        (
+            "campaign and entry in each other's place",
+            spoiled(&|it| it.accounts.swap(at, at + 1)),
+            QuernError::WrongCampaign,
         ),
         (
             "a read-only campaign",
@@ -242,7 +246,7 @@ fn nobody_can_leave_the_score_out() {
     }
     for instruction in [
         spoiled(&|it| drop(it.accounts.remove(at + 1))),
-        spoiled(&|it| it.accounts[at + 1].pubkey = campaign),
+        spoiled(&|it| it.accounts[at + 1].pubkey = *campaign),
         spoiled(&|it| {
             let entry = it.accounts[at + 1].clone();
             it.accounts.insert(at + 2, entry)
@@ -251,9 +255,40 @@ fn nobody_can_leave_the_score_out() {
     ] {
         stage.fails(instruction);
     }
-    assert_eq!(score_of(&stage, &campaign), (0, 0));
-    stage.ok(right);
-    assert_eq!(score_of(&stage, &campaign), (225, 225));
+    assert_eq!(score_of(stage, campaign), (0, 0));
+}
+
+#[test]
+fn nobody_can_leave_the_score_out() {
+    // The provider; a stranger, once anybody may; the client, who accepts.
+    for who in ["provider", "stranger", "client"] {
+        let mut stage = Stage::new();
+        let campaign = running(&mut stage);
+        let mut args = named(&stage, &campaign);
+        if who == "client" {
+            args = stage.accepted();
+            args.campaign = campaign;
+        }
+        let job = stage.job_in(JobState::Submitted, args);
+        let state = stage.job(&job);
+        let (right, score) = match who {
+            "provider" => {
+                stage.at_deadline(&job, 1);
+                let provider = stage.cast.provider;
+                (ix::finalize(&provider, &state, &stage.emission()), 225)
+            }
+            "stranger" => {
+                stage.at_deadline(&job, 1_801);
+                let stranger = stage.cast.stranger;
+                (ix::finalize(&stranger, &state, &stage.emission()), 225)
+            }
+            _ => (ix::accept(&state, &stage.emission()), 125),
+        };
+        println!("{who}");
+        refuse_every_omission(&mut stage, &campaign, &right);
+        stage.ok(right);
+        assert_eq!(score_of(&stage, &campaign), (score, score));
+    }
 }
 
 #[test]

@@ -9,8 +9,8 @@ use {
         error::{QuernError, REFUSAL_BASE},
         events::{Change, JobConvicted, ModelUpdated, QuernEvent},
         state::{
-            Assurance, Conviction, ConvictionReason, Demand, Emission, Evidence, Job, JobKind,
-            JobState, MintConfig, Model, NodeRef, Protocol, Provider, Purse, Terms,
+            Assurance, Campaign, Conviction, ConvictionReason, Demand, Emission, Entry, Evidence,
+            Job, JobKind, JobState, MintConfig, Model, NodeRef, Protocol, Provider, Purse, Terms,
         },
     },
     quern_proof::evidence::Refusal,
@@ -234,7 +234,8 @@ fn errors() -> Map<String, Value> {
 
 fn current() -> Value {
     let accounts: Map<String, Value> = accounts![
-        Protocol, MintConfig, Emission, Provider, Purse, Model, Job, Demand, Evidence
+        Protocol, MintConfig, Emission, Provider, Purse, Model, Job, Demand, Evidence, Campaign,
+        Entry
     ]
     .into_iter()
     .collect();
@@ -340,13 +341,13 @@ fn error_codes_are_contiguous() {
     let errors = errors();
     assert_eq!(errors["Overflow"], json!(6_000));
     assert_eq!(
-        errors["TokensDoNotFit"],
-        json!(code_of(QuernError::TokensDoNotFit)),
+        errors["EntryMissing"],
+        json!(code_of(QuernError::EntryMissing)),
         "the last one"
     );
     assert_eq!(
         errors.len() as u32,
-        code_of(QuernError::TokensDoNotFit) - 6_000 + 1
+        code_of(QuernError::EntryMissing) - 6_000 + 1
     );
     assert_eq!(errors["WrongState"], json!(code_of(QuernError::WrongState)));
 }

@@ -743,6 +743,12 @@ fn campaign_cases() -> Vec<Case> {
             stage.set_time(settle_by + 1);
             ix::sweep_campaign(&stage.get(campaign))
         }),
+    ]
+}
+
+/// The steps of a job that names a campaign.
+fn jobs_of_campaigns() -> Vec<Case> {
+    vec![
         campaign_case("create_job", "of a campaign", |stage, campaign| {
             stage.create_ix(job_of(stage, campaign))
         }),
@@ -814,7 +820,7 @@ fn model_instructions() {
 
 #[test]
 fn job_instructions() {
-    check(job_cases());
+    check(job_cases().into_iter().chain(jobs_of_campaigns()).collect());
 }
 
 #[test]

@@ -6,6 +6,7 @@
 mod accept_authority;
 mod accept_model_owner;
 mod bytecode;
+mod campaign_edges;
 mod campaigns;
 mod cancel_job;
 mod claim_campaign;

@@ -530,7 +530,8 @@ pub(crate) fn field(offset: usize, bytes: &[u8]) -> RpcFilterType {
     ))
 }
 
-async fn list<T: QuernAccount>(
+/// All accounts of a type that these filters take.
+pub(crate) async fn list<T: QuernAccount>(
     rpc: &RpcClient,
     filters: Vec<RpcFilterType>,
 ) -> Result<Vec<(Pubkey, T)>> {

@@ -252,6 +252,13 @@ impl Oracle {
         self.net.get(mint).copied().unwrap_or(0)
     }
 
+    /// What was scored in a live campaign, and what was claimed of it.
+    pub fn campaign(&self, address: &Pubkey) -> (u128, u128) {
+        let campaign = self.campaigns.get(address);
+        let campaign = campaign.unwrap_or_else(|| panic!("no campaign at {address}"));
+        (campaign.total, campaign.claimed)
+    }
+
     /// Live jobs.
     pub fn live_jobs(&self) -> usize {
         self.jobs.len()

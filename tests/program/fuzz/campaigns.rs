@@ -4,7 +4,7 @@ use {
     super::Fuzz,
     quern::{
         constants::NOBODY,
-        instructions::NewCampaign,
+        instructions::{NewCampaign, Submission},
         state::{Campaign, Entry, Model, Provider, Purse},
     },
     quern_testkit::svm::*,
@@ -109,6 +109,89 @@ impl Fuzz {
             .rng
             .pick(&[times.start, times.end, times.settle_by, times.claim_by]);
         Some(at + self.rng.below(3) as i64 - 1)
+    }
+
+    /// A campaign in which somebody is likely to score: single random steps hardly ever come so far. Each step may be refused, and
+    /// what others begun meanwhile goes on.
+    pub(super) fn lively_campaign(&mut self, seen: &mut super::Seen) -> Option<()> {
+        let (sponsor, mint) = (self.wallet(), self.mint());
+        let purse: Purse = self.stage.get(&addresses::purse(&sponsor, &mint));
+        let mut args = self.campaign_args();
+        args.start = self.stage.now();
+        args.settle_by = args.end + self.rng.between(500_000, 3_000_000) as i64;
+        args.claim_by = args.settle_by + self.rng.between(20_000, 60_000) as i64;
+        (args.model, args.kinds) = (NOBODY, 0b111);
+        let n = purse.opened.get();
+        let create = ix::create_campaign(&sponsor, &mint, n, args);
+        if !self.send("create_campaign", create, seen) {
+            return None;
+        }
+        let campaign = addresses::campaign(&sponsor, &mint, n);
+        let mut scored = false;
+        for _ in 0..self.rng.between(1, 4) {
+            scored |= self.lively_job(&campaign, &mint, seen).is_some();
+        }
+        if scored && self.rng.once_in(2) {
+            let (first, last) = (args.settle_by, args.claim_by + 2);
+            let at = first + self.rng.below((last - first) as u64) as i64;
+            self.not_before(at);
+            for (_, entry) in self.stage.list::<Entry>() {
+                let claim = self.claim_of_entry(&entry);
+                self.send("claim_campaign", claim, seen);
+            }
+        }
+        Some(())
+    }
+
+    fn not_before(&mut self, at: i64) {
+        let now = self.stage.now();
+        self.stage.set_time(at.max(now));
+    }
+
+    /// A job of a campaign, as far as it gets; nothing if it was not paid.
+    fn lively_job(
+        &mut self,
+        campaign: &Pubkey,
+        mint: &Pubkey,
+        seen: &mut super::Seen,
+    ) -> Option<()> {
+        let client = self.wallet();
+        let model = self.one::<Model>().map(|(address, _)| address);
+        let mut args = self.job_args(&client, model.as_ref());
+        args.campaign = *campaign;
+        let n = self
+            .stage
+            .get::<Purse>(&addresses::purse(&client, mint))
+            .opened
+            .get();
+        let create = self.stage.create_ix_of(&client, mint, model.as_ref(), args);
+        self.send("create_job", create, seen).then_some(())?;
+        let address = addresses::job(&client, mint, n);
+        let provider = self.provider_for(&self.stage.job(&address))?;
+        let join = ix::join_campaign(&self.wallet(), campaign, &provider.owner);
+        self.send("join_campaign", join, seen);
+        let job = self.stage.job(&address);
+        let take = ix::take_job(&provider.owner, &provider.owner, &job);
+        self.send("take_job", take, seen).then_some(())?;
+        let job = self.stage.job(&address);
+        let result = Submission {
+            trace_root: self.result(&job),
+            tokens_root: [0; 32],
+            output_uri: "u".into(),
+        };
+        let submit = ix::submit(&provider.owner, &job, result);
+        self.send("submit", submit, seen).then_some(())?;
+        let job = self.stage.job(&address);
+        let emission = self.stage.emission();
+        if !job.is_refereed() && self.rng.once_in(2) {
+            return self
+                .send("finalize", ix::accept(&job, &emission), seen)
+                .then_some(());
+        }
+        let at = job.deadline.get() + i64::from(job.terms.grace_secs.get()) + 1;
+        self.not_before(at);
+        let finalize = ix::finalize(&self.wallet(), &job, &emission);
+        self.send("finalize", finalize, seen).then_some(())
     }
 
     /// P8 for campaigns: strangers give every pot and every rent back.

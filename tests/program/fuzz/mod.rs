@@ -1027,6 +1027,9 @@ impl Fuzz {
         {
             self.execute(signed, seen);
         }
+        if self.rng.once_in(40) {
+            self.lively_campaign(seen);
+        }
         let mut next = self.instruction();
         // Demands and answers come in bursts: a result is open to them for a short time only.
         let burst = if self.rng.once_in(4) {

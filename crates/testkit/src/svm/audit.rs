@@ -200,7 +200,8 @@ fn rewards(world: &World, purses: &BTreeMap<Pubkey, Purse>) {
     }
 }
 
-/// Until the first claim, a campaign's total is the sum of its entries' scores.
+/// P18: a campaign's total and what was claimed are those of the independent ledger, and until the first claim the total is the sum
+/// of its entries' scores.
 fn campaigns(world: &World) {
     let entries = world.list::<Entry>();
     for (address, campaign) in world.list::<Campaign>() {
@@ -214,7 +215,15 @@ fn campaigns(world: &World) {
         let is_settling = world.now() <= campaign.settle_by.get();
         assert!(
             sum == total || !is_settling && sum < total,
-            "scores of {address}: {sum} of {total}"
+            "P18: scores of {address}: {sum} of {total}"
+        );
+        let (scored, claimed) = world.oracle.campaign(&address);
+        assert_eq!(scored, total, "P18: the total of {address}");
+        let told = u128::from(campaign.claimed_atoms.get());
+        assert_eq!(claimed, told, "P18: what was claimed of {address}");
+        assert!(
+            claimed <= u128::from(campaign.pot_atoms.get()),
+            "P18: more claimed than the pot of {address}"
         );
     }
     for (address, entry) in &entries {
