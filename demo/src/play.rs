@@ -5,6 +5,7 @@ use {
         audit::{Api, audit},
         campaign::{self, Running},
         cheats::{Cheat, cheats, cleared},
+        gateway,
         sentences::{Embedded, Transformer},
         summary::{Facts, Summary},
         tally,
@@ -92,8 +93,8 @@ pub struct Cast {
     pub stores: Vec<String>,
     /// The providers' machines.
     pub machines: Vec<Machine>,
-    /// The watcher.
-    pub lookout: Lookout,
+    /// The watcher, until it leaves.
+    pub lookout: Option<Lookout>,
     follower: JoinHandle<()>,
 }
 
@@ -138,7 +139,7 @@ impl Cast {
             second,
             stores,
             machines,
-            lookout,
+            lookout: Some(lookout),
             follower,
         })
     }
@@ -152,7 +153,9 @@ impl Cast {
         for machine in self.machines {
             machine.stop().await?;
         }
-        self.lookout.stop().await?;
+        if let Some(lookout) = self.lookout {
+            lookout.stop().await?;
+        }
         self.indexer.stop().await?;
         if let Some(second) = self.second {
             second.stop().await?;
@@ -208,20 +211,27 @@ pub async fn play(plan: Plan, names: Names) -> Result<(Cast, Summary)> {
     names
         .heading("A third provider cheats five times beside an honest product of a million values");
     honest.push(product(stage).await?);
-    let caught = cheats(stage, &cast.lookout, &transformer).await?;
-    cleared(stage, &cast.lookout, &honest).await?;
+    let lookout = cast.lookout.take().context("the watcher is gone")?;
+    let caught = cheats(stage, &lookout, &transformer).await?;
+    cleared(stage, &lookout, &honest).await?;
     names.say(format!(
-        "watcher: nothing is wrong with the {} honest results",
+        "watcher: nothing is wrong with the {} honest results; it leaves",
         honest.len()
     ));
+    lookout.stop().await?;
+
+    let machines = std::mem::take(&mut cast.machines);
+    let (machines, door, mut asked) =
+        gateway::ask(stage, plan.encoder.as_deref(), machines).await?;
+    honest.push(asked.job.parse()?);
 
     names.heading("Training in three milestones; the first provider leaves after the first one");
-    let machines = std::mem::take(&mut cast.machines);
     let (birch_works, training_right) = training(stage, machines, &cheap).await?;
     stage.chronicle.catch_up().await?;
 
     names.heading("The review passes; what nobody refuted is paid");
     let (alder_works, honest_paid) = payday(stage, &honest).await?;
+    door.close(stage, &mut asked).await?;
     cast.machines = vec![alder_works, birch_works];
 
     names.heading("The campaign is claimed, and the rest of its pot goes back");
@@ -245,6 +255,7 @@ pub async fn play(plan: Plan, names: Names) -> Result<(Cast, Summary)> {
         embedded,
         sponsored,
         named,
+        asked,
     };
     let summary = audited(&cast, facts, caught).await?;
     Ok((cast, summary))

@@ -5,6 +5,7 @@ use {
         audit::{Api, Audit},
         campaign::Sponsored,
         cheats::Cheat,
+        gateway::Asked,
         sentences::Embedded,
     },
     anyhow::Result,
@@ -38,6 +39,8 @@ pub struct Facts {
     pub sponsored: Sponsored,
     /// What an indexer says that misses one of its events.
     pub named: String,
+    /// What became of the application's request.
+    pub asked: Asked,
 }
 
 /// What happened to a provider.
@@ -107,8 +110,10 @@ pub struct Summary {
     pub sponsored: Sponsored,
     /// What counting it again says where one of its events is missing.
     pub missing_event: String,
-    /// What the dishonest provider tried, and what became of it.
+    /// What the dishonest provider tried while a watcher was there, and what became of it.
     pub cheats: Vec<Cheat>,
+    /// The request of an application, through the gateway.
+    pub gateway: Asked,
     /// Milestones paid in full.
     pub milestones_settled: u64,
     /// Held-out images in refereed jobs.
@@ -197,6 +202,7 @@ impl Summary {
             sponsored: facts.sponsored,
             missing_event: facts.named,
             cheats,
+            gateway: facts.asked,
             milestones_settled: ledger.count("MilestoneSettled"),
             images: facts.images,
             images_right: facts.right,
@@ -233,6 +239,7 @@ impl Summary {
         text.push_str(&self.embedded_lines());
         text.push_str(&self.campaign_lines());
         text.push_str(&self.cheat_table());
+        text.push_str(&self.gateway.lines(self.decimals.0));
         let mut table = table(&["", ""]);
         for (what, value) in self.totals() {
             table.add_row(vec![what.to_owned(), value]);
@@ -423,7 +430,9 @@ impl Summary {
         let lost: u128 = self
             .cheats
             .iter()
-            .filter_map(|cheat| cheat.bond_atoms.parse::<u128>().ok())
+            .map(|cheat| &cheat.bond_atoms)
+            .chain([&self.gateway.bond_atoms])
+            .filter_map(|atoms| atoms.parse::<u128>().ok())
             .sum();
         let convicted = self.providers.iter().filter(|one| one.convicted > 0);
         convicted

@@ -1,7 +1,7 @@
 //! The `quern-indexer` command.
 
 use {
-    clap::{Args, CommandFactory, Parser, Subcommand},
+    clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand},
     quern_api::Key,
     quern_indexer::{
         Config, IndexerError,
@@ -10,11 +10,12 @@ use {
         tally::{self, Chain, Format},
     },
     quern_process::{
+        config_file::{self, ConfigFile},
         logs::{self, LogOptions},
         pages,
         redact::without_keys,
     },
-    std::{io::BufWriter, path::PathBuf, process::ExitCode, sync::Arc},
+    std::{ffi::OsString, io::BufWriter, path::PathBuf, process::ExitCode, sync::Arc},
 };
 
 /// Follows the Quern program, stores its events and serves leaderboards over HTTP
@@ -26,6 +27,8 @@ use {
 struct Cli {
     #[command(flatten)]
     logs: LogOptions,
+    #[command(flatten)]
+    file: ConfigFile,
     #[command(subcommand)]
     command: Command,
 }
@@ -134,8 +137,25 @@ fn parse_key(text: &str) -> Result<Key, String> {
     Key::parse(text).ok_or_else(|| "it must be a base58 address of 32 bytes".to_owned())
 }
 
+impl Cli {
+    /// From the command line, the environment, a configuration file and what is built in, the first that says something.
+    ///
+    /// # Errors
+    /// What is wrong with the file. What is wrong with the line ends the process.
+    fn read() -> Result<Self, String> {
+        let args: Vec<OsString> = std::env::args_os().collect();
+        let mut command = config_file::applied(Self::command(), &args)?;
+        let matches = command.get_matches_mut();
+        Ok(Self::from_arg_matches(&matches)
+            .unwrap_or_else(|error| error.format(&mut command).exit()))
+    }
+}
+
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::read() {
+        Ok(cli) => cli,
+        Err(sentence) => return fail(&sentence, &[]),
+    };
     let nodes = cli.command.nodes();
     let nodes: Vec<&str> = nodes.iter().map(String::as_str).collect();
     logs::start(cli.logs.log_format, "info,sqlx=warn", &nodes);
@@ -353,8 +373,52 @@ async fn tally(options: &TallyArgs) -> Result<(), IndexerError> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
     use clap::error::ErrorKind;
+
+    /// The example file names settings that exist, with values that they take, and all of them.
+    #[test]
+    fn the_example_of_a_configuration_file_is_understood() {
+        let example = include_str!("../../packaging/indexer.toml");
+        let whole: String = example
+            .lines()
+            .map(|line| match line.strip_prefix('#') {
+                Some(setting) if !setting.starts_with(' ') => setting,
+                _ => line,
+            })
+            .collect::<Vec<_>>()
+            .join("\n");
+        let folder = tempfile::tempdir().unwrap();
+        for (name, text) in [("as-it-is.toml", example), ("whole.toml", &whole)] {
+            let path = folder.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            let words: Vec<OsString> = [
+                "quern-indexer".into(),
+                "run".into(),
+                "--config".into(),
+                path.into(),
+            ]
+            .into();
+            let command = config_file::applied(Cli::command(), &words).unwrap();
+            let matches = command.try_get_matches_from(words).unwrap();
+            let cli = Cli::from_arg_matches(&matches).unwrap();
+            assert!(matches!(cli.command, Command::Run(_)));
+        }
+        let run = Cli::command();
+        let run = run.find_subcommand("run").unwrap();
+        for arg in run.get_arguments().filter(|arg| arg.get_env().is_some()) {
+            let name = arg.get_long().unwrap();
+            let is_there = whole
+                .lines()
+                .any(|line| line.starts_with(&format!("{name} = ")));
+            assert!(
+                is_there || name == "config",
+                "packaging/indexer.toml does not name {name}"
+            );
+        }
+    }
 
     /// No document and no service names an option that does not exist.
     #[test]
