@@ -11,8 +11,8 @@ mod money;
 
 pub use {
     delta::{
-        ALL_TIME, Delta, FIRST_HOUR, PartyRow, ScoreKey, Settlement, first_hour, hour_of, is_hour,
-        window_bucket,
+        ALL_TIME, Delta, FIRST_HOUR, PartyRow, ScoreKey, Settlement, StepKind, first_hour, hour_of,
+        is_hour, window_bucket,
     },
     entity::{EntityKey, EntityRow, Indexed, Stated},
     ledger::{Concern, Moved, moved},
