@@ -85,6 +85,10 @@ pub struct Settlement {
     pub provider_atoms: u64,
     /// Reward accrued, in atoms of the reward mint.
     pub reward_atoms: u64,
+    /// When the result was submitted, in seconds.
+    pub submitted_at: i64,
+    /// What it added to the campaign's score.
+    pub score: u64,
 }
 
 impl Settlement {
@@ -106,6 +110,8 @@ impl Settlement {
             royalty_atoms: event.royalty_atoms,
             provider_atoms: event.provider_atoms,
             reward_atoms: event.reward_atoms,
+            submitted_at: event.submitted_at,
+            score: event.score,
         }
     }
 }
@@ -144,7 +150,7 @@ pub struct Delta {
     pub scores: BTreeMap<ScoreKey, u128>,
     /// Sums over everything.
     pub totals: BTreeMap<TotalKey, Total>,
-    /// Time lines of jobs: job, its `seq`, the event, and what jobs are asked for of it.
+    /// Time lines of jobs, campaigns and entries: the account, its `seq`, the event, and what jobs are asked for of it.
     pub steps: BTreeSet<(Key, u64, EventId, Option<StepKind>)>,
     /// Settled milestones.
     pub settlements: BTreeMap<EventId, Settlement>,
@@ -160,9 +166,9 @@ impl Delta {
             let address = key(&change.address);
             let row = EntityRow::of(change, event.id, event.slot, text_for(body, change));
             self.merge_entity((change.kind, address), row);
-            if change.kind == EntityKind::Job as u8 {
-                let step = (address, change.seq, event.id, StepKind::of(body));
-                self.steps.insert(step);
+            if has_time_line(change.kind) {
+                let kind = StepKind::of(body).filter(|_| change.kind == EntityKind::Job as u8);
+                self.steps.insert((address, change.seq, event.id, kind));
             }
         }
         for (category, assurance, mint, atoms) in money::flows(body) {
@@ -219,6 +225,12 @@ impl Delta {
             *score = score.saturating_add(u128::from(added.value));
         }
     }
+}
+
+/// Whether the steps of such an account are kept.
+fn has_time_line(kind: u8) -> bool {
+    use EntityKind::{Campaign, Entry, Job};
+    matches!(EntityKind::from_code(kind), Some(Job | Campaign | Entry))
 }
 
 /// The bucket of a window's sums.
