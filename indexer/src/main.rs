@@ -135,6 +135,7 @@ struct TallyArgs {
 
 fn parse_key(text: &str) -> Result<Key, String> {
     Key::parse(text).ok_or_else(|| "it must be a base58 address of 32 bytes".to_owned())
+}
 
 impl Cli {
     /// From the command line, the environment, a configuration file and what is built in, the first that says something.
