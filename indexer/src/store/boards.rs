@@ -181,3 +181,79 @@ impl Boards {
             .collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::{
+        super::scores::{Numbers, ScorePlace, pack},
+        *,
+    };
+
+    fn query(after: Option<(u128, Key)>, limit: u32) -> BoardQuery {
+        BoardQuery {
+            measure: Measure {
+                subject: Subject::Provider,
+                metric: Metric::Earned,
+            },
+            assurance: 1,
+            mint: Key([9; 32]),
+            window: Window::Day,
+            after,
+            limit,
+        }
+    }
+
+    /// The row of a subject that earned this much in the last day.
+    fn row(subject: Key, value: u128) -> ScoreRow {
+        let query = query(None, 0);
+        let key = ScoreKey {
+            bucket: window_bucket(query.window),
+            subject,
+            measure: query.measure,
+            assurance: query.assurance,
+            mint: query.mint,
+        };
+        (
+            ScorePlace::of_sums(subject),
+            pack(&Numbers::from([(key, value)])),
+        )
+    }
+
+    #[test]
+    fn pages_follow_each_other_and_nobody_with_nothing_is_on_them() {
+        let mut boards = Boards::default();
+        let mut wanted = Vec::new();
+        for n in 0..200_u8 {
+            let address = Key([n.wrapping_mul(77); 32]);
+            boards.put(&row(address, 1_000)).unwrap();
+            // What is put last counts; some have equal values, some none.
+            let value = u128::from(n % 7);
+            boards.put(&row(address, value)).unwrap();
+            wanted.extend((value > 0).then_some((value, address)));
+        }
+        wanted.sort_by_key(|(value, address)| (Reverse(*value), *address));
+        for limit in [1, 7, 50, 500] {
+            let (mut found, mut after) = (Vec::new(), None);
+            loop {
+                let page = boards.page(&query(after, limit));
+                assert!(page.len() <= limit as usize);
+                let Some(last) = page.last() else { break };
+                after = Some(*last);
+                found.extend(page);
+            }
+            assert_eq!(found, wanted);
+        }
+        let (value, first) = wanted[0];
+        let of_first = boards.of(Subject::Provider, &first, Window::Day, 1);
+        assert_eq!(of_first.len(), 1);
+        assert_eq!(of_first[0].value, value);
+        assert!(
+            boards
+                .of(Subject::Provider, &first, Window::Day, 2)
+                .is_empty()
+        );
+        assert!(boards.of(Subject::Model, &first, Window::Day, 1).is_empty());
+    }
+}
