@@ -88,6 +88,10 @@ pub struct Chain {
     pub lose_answers: u32,
     /// Whether reviews are over at once.
     pub is_quick: bool,
+    /// Providers take nothing that pays less.
+    pub wanted: u64,
+    /// How often the providers were listed.
+    pub listed: u32,
 }
 
 /// Shared by all gateways of the wallet.
@@ -161,7 +165,8 @@ impl Chain {
         match job.state {
             State::Open if job.looks > 1 => {
                 let takes = |(owner, habit): &&(Pubkey, Habit)| {
-                    *habit != Habit::Silent && job.pin.is_none_or(|pin| pin == *owner)
+                    let is_enough = job.price >= self.wanted;
+                    *habit != Habit::Silent && is_enough && job.pin.is_none_or(|pin| pin == *owner)
                 };
                 if let Some((owner, _)) = self.providers.iter().find(takes) {
                     job.provider = Some(*owner);
@@ -236,7 +241,10 @@ impl Market for FakeMarket {
     }
 
     async fn candidates(&self) -> Result<Vec<Candidate>> {
-        let providers = self.chain(|chain| chain.providers.clone());
+        let providers = self.chain(|chain| {
+            chain.listed += 1;
+            chain.providers.clone()
+        });
         let candidates = providers.iter().map(|(owner, _)| Candidate {
             owner: *owner,
             settled: 1,
