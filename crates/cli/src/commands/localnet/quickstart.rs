@@ -210,12 +210,13 @@ impl Boards {
 
     /// Where the boards are, or why nowhere.
     fn place(&mut self, args: &Args) -> String {
-        match &mut self.0 {
-            Some(child) if !matches!(child.try_wait(), Ok(None)) => format!(
+        let has_ended = |child: &mut Child| !matches!(child.try_wait(), Ok(None));
+        match self.0.as_mut().map(has_ended) {
+            Some(true) => format!(
                 "off: {INDEXER} has ended; {} says why",
                 args.dir.join(LOG).display()
             ),
-            Some(_) => format!("http://{}", args.boards),
+            Some(false) => format!("http://{}", args.boards),
             None => format!("off: {INDEXER} does not lie beside this command"),
         }
     }
