@@ -49,6 +49,8 @@ pub(crate) struct Inner {
     pub stopping: watch::Sender<Stopping>,
     /// One job at a time gets its number.
     pub creating: tokio::sync::Mutex<()>,
+    /// One note about providers at a time is written.
+    pub remembering: tokio::sync::Mutex<()>,
 }
 
 impl Inner {

@@ -42,6 +42,7 @@ impl Engine {
             changes: watch::channel(0).0,
             stopping: watch::channel(Stopping::No).0,
             creating: tokio::sync::Mutex::default(),
+            remembering: tokio::sync::Mutex::default(),
         });
         inner.read_rates().await?;
         inner.wait_again()?;

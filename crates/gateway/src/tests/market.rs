@@ -88,6 +88,8 @@ pub struct Chain {
     pub lose_answers: u32,
     /// Whether reviews are over at once.
     pub is_quick: bool,
+    /// What the chain wants for a job at least.
+    pub least: u64,
     /// Providers take nothing that pays less.
     pub wanted: u64,
     /// How often the providers were listed.
@@ -109,6 +111,7 @@ impl FakeMarket {
             .map(|(byte, habit)| (address(byte), *habit));
         Self(Arc::new(Mutex::new(Chain {
             free: FUNDS,
+            least: LEAST,
             providers: providers.collect(),
             ..Chain::default()
         })))
@@ -221,7 +224,7 @@ impl Market for FakeMarket {
     async fn rates(&self, _: &Pubkey) -> Result<Rates> {
         Ok(Rates {
             floors: Floors {
-                least_price_atoms: LEAST,
+                least_price_atoms: self.chain(|chain| chain.least),
                 price_per_gwork_atoms: ROW,
                 bond_bps: 20_000,
                 bond_per_gwork_atoms: 1,

@@ -521,3 +521,41 @@ async fn providers_are_not_listed_for_every_job() {
     assert_eq!(market.chain(|chain| (chain.opened, chain.listed)), (10, 1));
     gateway.stop().await;
 }
+
+#[tokio::test]
+async fn a_cap_holds_where_the_chain_becomes_dearer_meanwhile() {
+    let (folder, market) = (
+        tempfile::tempdir().unwrap(),
+        FakeMarket::new(&[Habit::Honest]),
+    );
+    let settings = Settings {
+        caps: Caps {
+            request_atoms: LEAST,
+            ..Caps::NONE
+        },
+        ..settings(folder.path())
+    };
+    let engine = open(settings, &market).await;
+    engine
+        .place(request("one", rows(&[&[1, 2]])))
+        .await
+        .unwrap();
+    market.chain(|chain| chain.least = LEAST + 1);
+    let gateway = Running::start(engine);
+    let refused = gateway
+        .engine
+        .wait(&id("one"), Duration::from_secs(30))
+        .await;
+    assert!(
+        matches!(
+            refused,
+            Err(Refusal::OverCap {
+                cap: Cap::Request,
+                ..
+            })
+        ),
+        "{refused:?}"
+    );
+    assert_eq!(market.chain(|chain| chain.opened), 0);
+    gateway.stop().await;
+}

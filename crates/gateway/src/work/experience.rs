@@ -27,6 +27,8 @@ pub(super) async fn cheated(inner: &Arc<Inner>, provider: Option<Pubkey>) -> Res
 }
 
 async fn remember(inner: &Arc<Inner>, note: impl FnOnce(&mut Experience)) -> Result<()> {
+    // One after the other, so that what is on disk is what was known last.
+    let _turn = inner.remembering.lock().await;
     let experience = {
         let mut book = lock(&inner.book);
         note(&mut book.experience);

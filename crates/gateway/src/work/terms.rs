@@ -3,6 +3,7 @@
 use {
     super::shared::{Worked, fail},
     crate::{
+        book::Book,
         choose::{Choice, choose},
         engine::Inner,
         error::{GatewayError, Result},
@@ -14,8 +15,11 @@ use {
     },
     quern_client::Pubkey,
     quern_data::runtime::lock,
-    quern_rules::quote::Quote,
-    std::{sync::Arc, time::Duration},
+    quern_rules::{
+        caps::{Caps, Exceeded},
+        quote::Quote,
+    },
+    std::{collections::BTreeSet, sync::Arc, time::Duration},
 };
 
 /// How old the list of providers may be.
@@ -78,19 +82,14 @@ fn offer(inner: &Inner, job: &JobRecord, rates: &Rates, purse: &PurseState) -> R
     let (first, raised) = (inner.settings.price_bps, book.offers.next(&job.model));
     if raised > first {
         let raised = at(raised)?;
-        let (caps, now) = (&inner.settings.caps, inner.now());
-        let mut orders: Vec<&OrderId> = job.units.iter().map(|unit| &unit.order).collect();
-        orders.dedup();
-        let is_limited = orders.iter().any(|id| {
-            let order = book.orders.get(*id);
-            order.is_some_and(|order| order.most_atoms.is_some())
-        });
-        let most = caps.request_atoms.saturating_mul(orders.len() as u64);
-        let spent = book.spent(now, Some(&job.id));
+        let mut orders = job
+            .units
+            .iter()
+            .filter_map(|unit| book.orders.get(&unit.order));
+        let is_limited = orders.any(|order| order.most_atoms.is_some());
         if !is_limited
-            && raised.price_atoms <= most
             && raised.quote.escrow_atoms <= purse.free_atoms
-            && caps.admit_again(&spent, now, raised.price_atoms).is_ok()
+            && admitted(inner, &book, job, raised.price_atoms).is_ok()
         {
             return Ok(raised);
         }
@@ -115,8 +114,7 @@ pub(super) async fn drafted(
     let now = inner.now();
     let (admitted, number) = {
         let book = lock(&inner.book);
-        let spent = book.spent(now, Some(&job.id));
-        let is_within = inner.settings.caps.admit_again(&spent, now, price_atoms);
+        let is_within = admitted(inner, &book, job, price_atoms);
         (inner.admit(price_atoms, is_within), book.next_number)
     };
     if let Err(refusal) = admitted {
@@ -154,6 +152,23 @@ pub(super) async fn drafted(
         fee_lamports: 0,
         note: None,
     }))
+}
+
+/// Whether the caps leave a price: that of a request for each that shares the job, and those of hour and day.
+fn admitted(
+    inner: &Inner,
+    book: &Book,
+    job: &JobRecord,
+    price_atoms: u64,
+) -> std::result::Result<(), Exceeded> {
+    let now = inner.now();
+    let orders: BTreeSet<&OrderId> = job.units.iter().map(|unit| &unit.order).collect();
+    let caps = inner.settings.caps;
+    let caps = Caps {
+        request_atoms: caps.request_atoms.saturating_mul(orders.len() as u64),
+        ..caps
+    };
+    caps.admit(&book.spent(now, Some(&job.id)), now, price_atoms)
 }
 
 /// How long a review must be for this gateway to check in it.
