@@ -642,7 +642,9 @@ async fn collect(stage: &mut Stage) -> Result<()> {
     for index in 0..2 {
         let owner = stage.providers[index].owner.insecure_clone();
         let emission = accounts::emission(stage.net.rpc()).await?;
-        let claim = flows::claim_rewards(stage.net.rpc(), &owner.pubkey(), &emission).await?;
+        let claim =
+            flows::claim_rewards(stage.net.rpc(), &owner.pubkey(), &owner.pubkey(), &emission)
+                .await?;
         stage.sender().send_all(&claim, &[&owner]).await?;
         withdraw(stage, &owner, &reward, 0).await?;
         withdraw(stage, &owner, &payment, BOND_DEPOSIT_ATOMS).await?;
@@ -665,6 +667,7 @@ async fn withdraw(stage: &mut Stage, owner: &Keypair, mint: &Mint, keep_atoms: u
     if free_atoms > keep_atoms {
         let atoms = free_atoms - keep_atoms;
         let all = flows::withdraw(
+            &owner.pubkey(),
             &owner.pubkey(),
             &mint.address,
             &mint.token_program,

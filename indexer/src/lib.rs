@@ -21,12 +21,13 @@ pub mod project;
 pub mod service;
 pub mod source;
 pub mod store;
+pub mod tally;
 pub mod view;
 pub mod web;
 
 pub use {
     config::Config,
     error::{IndexerError, Result},
-    service::{Indexer, run},
+    service::{Indexer, node, run},
     web::{Explorer, MintName, Site},
 };

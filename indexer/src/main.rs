@@ -1,17 +1,21 @@
 //! The `quern-indexer` command.
 
 use {
-    clap::{Args, CommandFactory, Parser, Subcommand},
+    clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand},
+    quern_api::Key,
     quern_indexer::{
         Config, IndexerError,
+        config::default_program,
         store::{Checked, Role, Store},
+        tally::{self, Chain, Format},
     },
     quern_process::{
+        config_file::{self, ConfigFile},
         logs::{self, LogOptions},
         pages,
         redact::without_keys,
     },
-    std::{path::PathBuf, process::ExitCode},
+    std::{ffi::OsString, io::BufWriter, path::PathBuf, process::ExitCode, sync::Arc},
 };
 
 /// Follows the Quern program, stores its events and serves leaderboards over HTTP
@@ -23,6 +27,8 @@ use {
 struct Cli {
     #[command(flatten)]
     logs: LogOptions,
+    #[command(flatten)]
+    file: ConfigFile,
     #[command(subcommand)]
     command: Command,
 }
@@ -48,6 +54,11 @@ enum Command {
     /// Try again what an older version did not understand, and list what is left
     #[command(after_help = "Example:\n  quern-indexer replay --store sqlite:quern.sqlite")]
     Replay(Stored),
+    /// Count a campaign again from its milestones, and fail at the first difference from events, tables and chain
+    #[command(
+        after_help = "Example:\n  quern-indexer tally CAMPAIGN --store sqlite:quern.sqlite --url devnet --format csv --milestones"
+    )]
+    Tally(TallyArgs),
     /// Have the next run walk the whole history again, for what a node left out
     #[command(after_help = "Example:\n  quern-indexer recheck --store sqlite:quern.sqlite")]
     Recheck(Stored),
@@ -92,8 +103,59 @@ struct Backup {
     to: PathBuf,
 }
 
+#[derive(Args)]
+struct TallyArgs {
+    /// The campaign's address
+    #[arg(value_parser = parse_key)]
+    campaign: Key,
+    #[command(flatten)]
+    stored: Stored,
+    /// The node whose accounts are compared, or one of localhost, devnet, testnet, mainnet-beta
+    #[arg(
+        short,
+        long,
+        env = "QUERN_URL",
+        hide_env_values = true,
+        default_value = "http://127.0.0.1:8899"
+    )]
+    url: String,
+    /// Compare with what the store holds only, and ask no node
+    #[arg(long)]
+    offline: bool,
+    /// The program's address
+    #[arg(long, env = "QUERN_PROGRAM_ID", value_parser = parse_key, default_value_t = default_program())]
+    program_id: Key,
+    /// How it is written
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+    /// Write every milestone with its slot, transaction, score and reason, not only the sums of providers
+    #[arg(long)]
+    milestones: bool,
+}
+
+fn parse_key(text: &str) -> Result<Key, String> {
+    Key::parse(text).ok_or_else(|| "it must be a base58 address of 32 bytes".to_owned())
+}
+
+impl Cli {
+    /// From the command line, the environment, a configuration file and what is built in, the first that says something.
+    ///
+    /// # Errors
+    /// What is wrong with the file. What is wrong with the line ends the process.
+    fn read() -> Result<Self, String> {
+        let args: Vec<OsString> = std::env::args_os().collect();
+        let mut command = config_file::applied(Self::command(), &args)?;
+        let matches = command.get_matches_mut();
+        Ok(Self::from_arg_matches(&matches)
+            .unwrap_or_else(|error| error.format(&mut command).exit()))
+    }
+}
+
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::read() {
+        Ok(cli) => cli,
+        Err(sentence) => return fail(&sentence, &[]),
+    };
     let nodes = cli.command.nodes();
     let nodes: Vec<&str> = nodes.iter().map(String::as_str).collect();
     logs::start(cli.logs.log_format, "info,sqlx=warn", &nodes);
@@ -120,6 +182,7 @@ async fn run(command: Command) -> Result<(), String> {
         Command::Rebuild(options) => rebuild(&options).await,
         Command::Replay(options) => replay(&options).await,
         Command::Recheck(options) => recheck(&options).await,
+        Command::Tally(options) => tally(&options).await,
         Command::Reference(Reference { share: None }) => {
             print!("{}", quern_indexer::api::reference::page());
             return Ok(());
@@ -149,6 +212,7 @@ impl Command {
                 let urls = [Some(config.url.clone()), config.ws_url.clone()];
                 urls.into_iter().flatten().collect()
             }
+            Self::Tally(options) => vec![options.url.clone()],
             Self::Check(_)
             | Self::Backup(_)
             | Self::Rebuild(_)
@@ -277,10 +341,84 @@ async fn recheck(options: &Stored) -> Result<(), IndexerError> {
     Ok(())
 }
 
+async fn tally(options: &TallyArgs) -> Result<(), IndexerError> {
+    let store = Store::open_as(&options.stored.store, Role::Replica).await?;
+    let chain = match options.offline {
+        true => None,
+        false => {
+            let config = Config {
+                program_id: options.program_id,
+                ..Config::local(&options.url, &options.stored.store)
+            };
+            let node = quern_indexer::node(&config)?;
+            Some(Chain {
+                accounts: Arc::clone(&node) as _,
+                source: node,
+            })
+        }
+    };
+    let to = BufWriter::new(std::io::stdout());
+    let mut out = tally::output(options.format, options.milestones, to);
+    let which = (options.program_id, options.campaign);
+    let difference = tally::tally(&store, which, chain.as_ref(), &mut *out).await?;
+    store.close().await;
+    match difference {
+        None => Ok(()),
+        Some(difference) => Err(IndexerError::CampaignDiffers {
+            campaign: options.campaign,
+            difference: difference.to_string(),
+        }),
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
     use clap::error::ErrorKind;
+
+    /// The example file names settings that exist, with values that they take, and all of them.
+    #[test]
+    fn the_example_of_a_configuration_file_is_understood() {
+        let example = include_str!("../../packaging/indexer.toml");
+        let whole: String = example
+            .lines()
+            .map(|line| match line.strip_prefix('#') {
+                Some(setting) if !setting.starts_with(' ') => setting,
+                _ => line,
+            })
+            .collect::<Vec<_>>()
+            .join("\n");
+        let folder = tempfile::tempdir().unwrap();
+        for (name, text) in [("as-it-is.toml", example), ("whole.toml", &whole)] {
+            let path = folder.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            let words: Vec<OsString> = [
+                "quern-indexer".into(),
+                "run".into(),
+                "--config".into(),
+                path.into(),
+            ]
+            .into();
+            let command = config_file::applied(Cli::command(), &words).unwrap();
+            let matches = command.try_get_matches_from(words).unwrap();
+            let cli = Cli::from_arg_matches(&matches).unwrap();
+            assert!(matches!(cli.command, Command::Run(_)));
+        }
+        let run = Cli::command();
+        let run = run.find_subcommand("run").unwrap();
+        for arg in run.get_arguments().filter(|arg| arg.get_env().is_some()) {
+            let name = arg.get_long().unwrap();
+            let is_there = whole
+                .lines()
+                .any(|line| line.starts_with(&format!("{name} = ")));
+            assert!(
+                is_there || name == "config",
+                "packaging/indexer.toml does not name {name}"
+            );
+        }
+    }
 
     /// No document and no service names an option that does not exist.
     #[test]

@@ -404,3 +404,45 @@ fn every_help_has_an_example_that_is_understood() {
         assert!(output.status.success(), "{example}");
     }
 }
+
+/// The command line is before the environment, that before the configuration file, that before what is built in.
+#[test]
+fn settings_have_one_precedence() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("indexer.toml");
+    std::fs::write(&file, "store = 'sqlite:of-the-file'\nmost-lag-slots = 7\n").unwrap();
+    let complaint = |file: Option<&Path>, environment: Option<&str>, line: &[&str]| {
+        let mut command = Command::new(BINARY);
+        command
+            .current_dir(folder.path())
+            .env_remove("QUERN_STORE")
+            .env_remove("QUERN_CONFIG")
+            .arg("check")
+            .args(line);
+        if let Some(file) = file {
+            command.env("QUERN_CONFIG", file);
+        }
+        if let Some(store) = environment {
+            command.env("QUERN_STORE", store);
+        }
+        let output = command.output().unwrap();
+        assert!(!output.status.success());
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let says = |complaint: String, name: &str| assert!(complaint.contains(name), "{complaint}");
+    let (environment, line) = (
+        Some("sqlite:of-the-environment"),
+        ["--store", "sqlite:of-the-line"],
+    );
+    says(complaint(Some(&file), environment, &line), "of-the-line");
+    says(
+        complaint(Some(&file), environment, &[]),
+        "of-the-environment",
+    );
+    says(complaint(Some(&file), None, &[]), "of-the-file");
+    says(complaint(None, None, &[]), "quern-indexer.sqlite");
+    std::fs::write(&file, "most-lag-slots = 'many'\n").unwrap();
+    let refused = complaint(Some(&file), environment, &line);
+    says(refused.clone(), "indexer.toml: invalid value 'many'");
+    assert_eq!(refused.lines().count(), 1, "{refused}");
+}

@@ -14,7 +14,6 @@
 //! | `roots.bin` | for each item its root and the path of its result ([`quern_proof::published`]) |
 //! | `tokens.qten` | in graphs with tokens only: the tokens of all items as one tensor, which has the tokens root on chain |
 //! | `item-<n>.qtrace` | the trace of item n, from 0 ([`quern_proof::file::encode_trace`]), for as many items as the provider publishes, the first ones first |
-//! | `item-<n>.sums` | the sums of that item ([`quern_proof::verify::Hints`]), if the graph has any: who checks the trace trusts them for nothing and is done sooner |
 //!
 //! **Nobody believes a result before [`quern_proof::published::check`] has led it to the trace root on chain.** All files but the
 //! result are courtesy: what is missing is computed again or demanded. The tokens of a graph that has some are no input of the
@@ -55,11 +54,6 @@ pub const ITEM_FILES: &str = "item-";
 /// Name of the trace of an item, beside its result.
 pub fn trace_file(item: u32) -> String {
     format!("{ITEM_FILES}{item}.qtrace")
-}
-
-/// Name of the sums of an item, beside its trace.
-pub fn sums_file(item: u32) -> String {
-    format!("{ITEM_FILES}{item}.sums")
 }
 
 /// The address of another file beside a published one.
@@ -351,7 +345,6 @@ mod tests {
         let uri = "https://example.com/job/1/result.bin";
         let found = beside(uri, &trace_file(7)).unwrap();
         assert_eq!(found, "https://example.com/job/1/item-7.qtrace");
-        assert_eq!(sums_file(7), "item-7.sums");
         assert!(beside("result.bin", ROOTS_FILE).is_err());
         let long = format!("https://example.com/{}/r", "a".repeat(170));
         assert!(check_uri(&long).is_ok() && beside(&long, TOKENS_FILE).is_err());

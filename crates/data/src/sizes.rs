@@ -6,7 +6,7 @@ use {
     crate::error::Result,
     quern_proof::{
         DType, Geometry, Graph, Hash, Operand, Sealed, Tensor, eval, file, kernel::product,
-        published, verify::Hints,
+        published,
     },
     std::sync::Arc,
 };
@@ -94,8 +94,6 @@ pub struct Sizes {
     pub trace: u64,
     /// The file of one item's trace.
     pub trace_file: u64,
-    /// The file of one item's sums; nothing in a graph without any, or if they are not wanted.
-    pub sums_file: u64,
     /// The file of the item roots.
     pub roots: u64,
     /// The file of the result, all items together.
@@ -130,7 +128,6 @@ impl Sizes {
             tokens: tokens_bytes(graph, items)?,
             trace: sealed.trace_bytes,
             trace_file: trace_file_bytes(graph, &sealed),
-            sums_file: length(Hints::file_len(graph))?,
             roots: length(published::roots_len(graph, items))?,
             result: length(published::result_len(graph, items))?,
             items,
@@ -237,14 +234,9 @@ impl Sizes {
     }
 
     /// The most memory that examining one item takes at a time: its published trace as a file and decoded beside the own one,
-    /// or the sums likewise, or what proving needs.
+    /// or what proving needs.
     pub fn case_bytes(&self) -> u64 {
-        let beside = [
-            self.trace_file.saturating_add(self.trace),
-            sum([self.trace, self.sums_file, self.sums_file]),
-            sum([self.trace, self.trees]),
-        ];
-        let beside = beside.into_iter().max().unwrap_or_default();
+        let beside = self.trace.saturating_add(self.trace_file.max(self.trees));
         let published = sum([self.result, self.above()]);
         let examining = sum([self.kept_bytes(), self.scratch, beside, published]);
         examining.max(self.operands_bytes())
@@ -254,15 +246,13 @@ impl Sizes {
     pub fn published_items(&self, budget_bytes: u64) -> u32 {
         /// Each trace is a file: more of them keep readers and publisher for longer than computing does.
         const MOST: u32 = 1_024;
-        let of_item = self.trace_file.saturating_add(self.sums_file);
-        let fit = u32::try_from(budget_bytes / of_item).unwrap_or(MOST);
+        let fit = u32::try_from(budget_bytes / self.trace_file).unwrap_or(MOST);
         fit.min(self.items).min(MOST)
     }
 
     /// What a provider publishes of a job, with the traces of so many items.
     pub fn published_bytes(&self, items: u32) -> u64 {
-        let traces = self.trace_file.saturating_add(self.sums_file);
-        let traces = traces.saturating_mul(items.into());
+        let traces = self.trace_file.saturating_mul(items.into());
         sum([self.result, self.roots, self.tokens, traces])
     }
 }
@@ -428,7 +418,7 @@ mod tests {
         eval::check_input_shapes(&graph, items, &without).unwrap();
         assert!(all_inputs(&graph, items, &all, None).is_err());
         let sizes = Sizes::of(&graph, items).unwrap();
-        assert_eq!((sizes.result, sizes.sums_file), (3 * 32, 0));
+        assert_eq!(sizes.result, 3 * 32);
     }
 
     /// Everything that is published has the length that is told, and memory does not grow with items x trace.
@@ -451,8 +441,6 @@ mod tests {
         let sizes = Sizes::of(&graph, items).unwrap();
         for item in 0..items {
             let outputs = batch.item(item).unwrap();
-            let sums = Hints::encode(&batch, item, &outputs).unwrap();
-            assert_eq!(sizes.sums_file, sums.len() as u64);
             let file = file::encode_trace(&outputs).unwrap();
             assert_eq!(sizes.trace_file, file.len() as u64);
             committer
@@ -462,7 +450,7 @@ mod tests {
         let done = committer.finish().unwrap();
         assert_eq!(sizes.roots, done.roots_file.len() as u64);
         assert_eq!(sizes.result, done.result_file.len() as u64);
-        let of_item = sizes.trace_file + sizes.sums_file;
+        let of_item = sizes.trace_file;
         assert_eq!(sizes.published_items(of_item * 3 - 1), 2);
         assert_eq!(sizes.published_items(u64::MAX), items);
         assert_eq!(sizes.published_items(0), 0);

@@ -2,9 +2,13 @@
 //!
 //! Tokenizing is the client's business: a job commits to the ids, and what is refereed begins there.
 
-use std::sync::{Arc, OnceLock};
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{Arc, OnceLock},
+};
 
 use quern_proof::Tensor;
+use tokenizers::PostProcessor;
 
 use crate::{Error, Result};
 
@@ -37,16 +41,23 @@ fn fail(error: tokenizers::Error) -> Error {
     Error::Tokenizer(error.to_string())
 }
 
+/// What the library makes. A file of strangers may name rules on which it panics (tables of characters that lead out of
+/// themselves); it keeps no state between calls that this could break.
+fn guarded<T>(make: impl FnOnce() -> tokenizers::Result<T>) -> Result<T> {
+    match catch_unwind(AssertUnwindSafe(make)) {
+        Ok(made) => made.map_err(fail),
+        Err(_) => Err(Error::Tokenizer("its rules make no sense".into())),
+    }
+}
+
 impl Tokenizer {
     /// Reads a `tokenizer.json` for sequences of this many tokens.
     ///
     /// # Errors
     /// [`Error::Tokenizer`], [`Error::Sequence`].
     pub fn new(json: &[u8], sequence: usize) -> Result<Self> {
-        Self::with(
-            tokenizers::Tokenizer::from_bytes(json).map_err(fail)?,
-            sequence,
-        )
+        let inner = guarded(|| tokenizers::Tokenizer::from_bytes(json))?;
+        Self::with(inner, sequence)
     }
 
     fn with(mut inner: tokenizers::Tokenizer, sequence: usize) -> Result<Self> {
@@ -57,6 +68,14 @@ impl Tokenizer {
                 least: LEAST_SEQUENCE,
                 most,
             });
+        }
+        let special = inner
+            .get_post_processor()
+            .map_or(0, |processor| PostProcessor::added_tokens(processor, false));
+        if special >= sequence {
+            return Err(Error::Tokenizer(format!(
+                "it adds {special} tokens to a text of {sequence}"
+            )));
         }
         let pad = match inner.get_padding() {
             Some(padding) => padding.pad_id,
@@ -95,7 +114,7 @@ impl Tokenizer {
     /// # Errors
     /// [`Error::Tokenizer`].
     pub fn ids(&self, text: &str) -> Result<(Vec<u32>, bool)> {
-        let encoding = self.inner.encode(text, true).map_err(fail)?;
+        let encoding = guarded(|| self.inner.encode(text, true))?;
         let is_shortened = !encoding.get_overflowing().is_empty();
         Ok((encoding.get_ids().to_vec(), is_shortened))
     }
@@ -133,7 +152,7 @@ impl Tokenizer {
                 self.whole.get_or_init(|| whole)
             }
         };
-        Ok(whole.encode(text, true).map_err(fail)?.len())
+        Ok(guarded(|| whole.encode(text, true))?.len())
     }
 
     /// The inputs for rows of ids, one item each, in order: ids (i32) and mask (i8), padded.
@@ -157,6 +176,9 @@ impl Tokenizer {
 }
 
 /// The inputs of rows of ids, each at most `sequence` long.
+///
+/// # Errors
+/// No rows, too many of them, or an id that i32 does not hold.
 pub(crate) fn padded(
     rows: &[impl AsRef<[u32]>],
     sequence: usize,
@@ -166,7 +188,9 @@ pub(crate) fn padded(
     let mut mask = Vec::with_capacity(rows.len() * sequence);
     for row in rows.iter().map(AsRef::as_ref) {
         for place in 0..sequence {
-            ids.push(row.get(place).copied().unwrap_or(pad) as i32);
+            let id = row.get(place).copied().unwrap_or(pad);
+            let beyond = |_| Error::Tokenizer(format!("token {id} is beyond every vocabulary"));
+            ids.push(i32::try_from(id).map_err(beyond)?);
             mask.push(i8::from(place < row.len()));
         }
     }
@@ -216,6 +240,53 @@ mod tests {
                 assert_eq!(found, words + 2, "{sequence} {words}");
             }
         }
+    }
+
+    /// Files of strangers: each is a sentence, never a panic.
+    #[test]
+    fn hostile_rules_are_refused() {
+        let with = |from: &str, to: &str| {
+            let json = JSON.replace(from, to);
+            assert_ne!(json, JSON);
+            let tokenizer = Tokenizer::new(json.as_bytes(), 5)?;
+            tokenizer.count("a mill")?;
+            tokenizer.tokenize(&["a mill", "grinds"])
+        };
+        // More special tokens than a text has room for.
+        let clause = r#"{"SpecialToken":{"id":"[CLS]","type_id":0}}"#;
+        let many = format!(
+            r#""post_processor":{{"type":"TemplateProcessing","single":[{}],"pair":[],"special_tokens":{{"[CLS]":{{"id":"[CLS]","ids":[1],"tokens":["[CLS]"]}}}}}}"#,
+            [clause; 9].join(",")
+        );
+        let post =
+            r#""post_processor":{"type":"BertProcessing","sep":["[SEP]",2],"cls":["[CLS]",1]}"#;
+        let refused = with(post, &many).unwrap_err().to_string();
+        assert!(refused.contains("adds 9 tokens"), "{refused}");
+        // A table of characters whose steps lead out of it: length 4, and one unit.
+        let normalizer = r###""normalizer":{"type":"BertNormalizer","clean_text":true,"handle_chinese_chars":true,"strip_accents":null,"lowercase":true}"###;
+        for table in ["", "AAAA", "BAAAAP////8=", "BAAAAP///38="] {
+            let table = format!(
+                r#""normalizer":{{"type":"Precompiled","precompiled_charsmap":"{table}"}}"#
+            );
+            let _ = with(normalizer, &table);
+        }
+        let refused = with(
+            r#""max_input_chars_per_word":100"#,
+            r#""max_input_chars_per_word":-1"#,
+        );
+        assert!(refused.is_err());
+        // Ids beyond i32.
+        let refused = with(r###""[SEP]",2]"###, r###""[SEP]",4294967295]"###).unwrap_err();
+        assert!(refused.to_string().contains("4294967295"), "{refused}");
+        let pad = r#""padding":{"strategy":"BatchLongest","direction":"Right","pad_to_multiple_of":null,"pad_id":3000000000,"pad_type_id":0,"pad_token":"x"}"#;
+        assert!(with(r#""padding":null"#, pad).is_err());
+        // Lists within lists.
+        let deep = format!(
+            r#""decoder":{}{}"#,
+            "[".repeat(100_000),
+            "]".repeat(100_000)
+        );
+        assert!(with(r#""decoder":null"#, &deep).is_err());
     }
 
     #[test]

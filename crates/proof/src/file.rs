@@ -5,7 +5,6 @@
 //! | tensor | "QTEN", version u8 = 2, dtype u8, reserved 2, rows u32, cols u32, then the values, row by row |
 //! | bundle | tensors one after the other (a model's weights in the graph's order) |
 //! | trace of an item | "QTRC", version u8 = 2, reserved 1, ops u16, then the results of all ops in the item as tensors |
-//! | sums of an item | without a header: see [`crate::verify::Hints`] |
 //! | roots | for each item 32 bytes item root, then ceil(log2 ops) siblings from the last op's data root, bottom-up |
 //! | result | the last op's rows as stored, item by item |
 //!

@@ -7,7 +7,7 @@
 //! | half | modules | needs |
 //! | --- | --- | --- |
 //! | what the chain calls | [`limits`], [`hash`], [`path`], [`shape`], [`node`], [`refusal`], [`ops`], [`kernel::dot`], [`graph`], [`evidence`], [`demand`] | nothing: no heap, no `std` |
-//! | whole tensors | [`Tensor`], [`builder`], [`commit`], [`eval`], [`file`], [`published`], [`verify`], [`freivalds`], [`witness`] | the feature `std` (on by default) |
+//! | whole tensors | [`Tensor`], [`builder`], [`commit`], [`eval`], [`file`], [`published`], [`verify`], [`witness`] | the feature `std` (on by default) |
 //!
 //! The workspace dependency switches the default features off; a crate that runs off chain asks for
 //! `features = ["std"]`. Nothing here touches a file, a clock or a network: loaders take bytes.
@@ -41,8 +41,6 @@ mod error;
 pub mod eval;
 #[cfg(feature = "std")]
 pub mod file;
-#[cfg(feature = "std")]
-pub mod freivalds;
 #[cfg(feature = "std")]
 pub mod published;
 #[cfg(any(test, feature = "random"))]

@@ -1,20 +1,18 @@
-//! Checking the published trace of an item finds its first wrong cell, with hints, without and with wrong ones.
+//! Checking the published trace of an item finds its first wrong cell, and what is found convicts.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod common;
 
 use common::{Job, Noise, every_op};
 use quern_proof::{
-    Charge, DType, Op, Tensor,
+    Charge, DType, Error, Tensor,
     builder::GraphBuilder,
     commit::{ItemTrace, TraceTree},
-    freivalds::{Coins, ProductTest},
-    verify::{self, Finding, Hints},
+    verify::first_wrong,
     witness::Whole,
 };
 
-/// Products of all sorts, tall enough for Freivalds' test: i8 and i16, groups on both sides, stored transposed, unscaled and
-/// scaled.
+/// Products of all sorts: i8 and i16, groups on both sides, stored transposed, unscaled and scaled.
 fn products() -> Job {
     let mut noise = Noise(12);
     let mut b = GraphBuilder::new();
@@ -60,61 +58,41 @@ fn products() -> Job {
     }
 }
 
-fn coins(at: usize) -> Coins {
-    Coins::new([at as u8 + 1; 32])
-}
-
 #[test]
 fn the_first_wrong_cell_is_found_and_convicts() {
     for job in [products(), every_op(2)] {
         let batch = job.batch();
         let graph = job.graph();
         let honest = batch.item(1).unwrap();
-        let right_sums = Hints::encode(&batch, 1, &honest).unwrap();
-        assert_eq!(Some(right_sums.len() as u64), Hints::file_len(&graph));
-        let mut wrong_sums = right_sums.clone();
-        wrong_sums.iter_mut().step_by(5).for_each(|byte| *byte ^= 1);
-        let hints = [
-            Hints::none(),
-            Hints::from_file(&graph, &right_sums),
-            Hints::from_file(&graph, &wrong_sums),
-            Hints::from_file(&graph, &right_sums[1..]),
-        ];
-        for hints in &hints {
-            let found = verify::item(&batch, 1, &honest, hints, &mut coins(0)).unwrap();
-            assert_eq!(found, Finding::Consistent);
-        }
+        assert_eq!(first_wrong(&batch, 1, &honest), Ok(None));
         let mut noise = Noise(8);
         for op in 0..graph.op_count() {
             let record = graph.record(op).unwrap();
-            let mut outputs = honest.clone();
             let size = record.dtype.size();
             let cell = noise.below(record.rows * record.cols);
+            // The last byte of the last cell is wrong, too, and of a later op: the first one counts.
+            let mut outputs = honest.clone();
             outputs[op].data_mut()[(cell * size) as usize] ^= 1;
-            let mut charges = Vec::new();
-            for hints in &hints {
-                let found = verify::item(&batch, 1, &outputs, hints, &mut coins(op)).unwrap();
-                let Finding::Wrong(charge) = found else {
-                    panic!("op {op}: nothing found");
-                };
-                charges.push(charge);
+            let later = outputs.len() - 1;
+            for wrong in [op, later] {
+                *outputs[wrong].data_mut().last_mut().unwrap() ^= 0x40;
             }
+            let charge = first_wrong(&batch, 1, &outputs).unwrap().unwrap();
             let Charge::Cell {
                 op: found,
                 row,
                 col,
                 ..
-            } = charges[0]
+            } = charge
             else {
-                panic!("{}", charges[0]);
+                panic!("{charge}");
             };
             assert_eq!(usize::from(found), op);
             assert_eq!(
                 (row, col),
                 (record.rows + cell / record.cols, cell % record.cols)
             );
-            assert!(charges.iter().all(|charge| *charge == charges[0]));
-            convict(&job, outputs, &charges[0]);
+            convict(&job, outputs, &charge);
         }
     }
 }
@@ -152,71 +130,25 @@ fn a_saturated_sum_is_consistent() {
     let batch = job.batch();
     let mut outputs = batch.item(0).unwrap();
     assert_eq!(outputs[0].value(8, 1), Some(i32::MAX));
-    let none = Hints::none();
-    let found = verify::item(&batch, 0, &outputs, &none, &mut coins(0)).unwrap();
-    assert_eq!(found, Finding::Consistent);
+    assert_eq!(first_wrong(&batch, 0, &outputs), Ok(None));
     outputs[0].data_mut()[0] ^= 1;
-    let found = verify::item(&batch, 0, &outputs, &none, &mut coins(0)).unwrap();
-    assert!(matches!(found, Finding::Wrong(_)));
+    assert!(first_wrong(&batch, 0, &outputs).unwrap().is_some());
 }
 
-/// Sums and the result that follows from them, both wrong: the sums are tested before they are used.
+/// Results of strangers: other counts and shapes, and items that there are not, are errors.
 #[test]
-fn sums_that_fit_a_wrong_result_are_no_excuse() {
+fn what_is_no_result_of_the_item_is_refused() {
     let job = products();
-    let (batch, graph) = (job.batch(), job.graph());
-    let mut outputs = batch.item(0).unwrap();
-    let mut sums = Hints::encode(&batch, 0, &outputs).unwrap();
-    // The first sum of op 2, the first scaled product, and its result.
-    let Ok(Op::Dot(dot)) = graph.op(2) else {
-        panic!("op 2 is a DOT");
-    };
-    let (bias, mult) = (job.weights[1].values()[0], job.weights[1].values()[12]);
-    let right = i64::from_le_bytes(*sums.first_chunk().unwrap());
-    let (lie, result) = (1..)
-        .map(|more| right + more)
-        .map(|sum| (sum, dot.scale(sum, bias.into(), mult.into())))
-        .find(|(_, result)| *result as u8 != outputs[2].data()[0])
-        .unwrap();
-    sums[..8].copy_from_slice(&lie.to_le_bytes());
-    outputs[2].data_mut()[0] = result as u8;
-    let hints = Hints::from_file(&graph, &sums);
-    let found = verify::item(&batch, 0, &outputs, &hints, &mut coins(1)).unwrap();
-    let charge = Charge::Cell {
-        op: 2,
-        row: 0,
-        col: 0,
-        at: 0,
-    };
-    assert_eq!(found, Finding::Wrong(charge));
-}
-
-/// A sum that is wrong by 2^63 would pass a test modulo 2^64 wherever its coefficients are even: no product reaches it.
-#[test]
-fn sums_beyond_every_product_are_not_right() {
-    let mut noise = Noise(2);
-    let mut b = GraphBuilder::new();
-    let x = b.input_item(DType::I8, 9, 16);
-    let weight = noise.tensor(DType::I8, 1, 16);
-    let w = b.weight(&weight);
-    b.dot(x, w).push();
-    let job = Job {
-        bytes: b.finish().unwrap(),
-        items: 1,
-        inputs: vec![noise.tensor(DType::I8, 9, 16)],
-        weights: vec![weight],
-    };
     let batch = job.batch();
-    let outputs = batch.item(0).unwrap();
-    let tensors = batch.tensors(0, &outputs).unwrap();
-    let product = job.graph().op(0).unwrap().product().unwrap();
-    for seed in 0..64 {
-        let test = ProductTest::new(&product, &tensors, &mut coins(seed)).unwrap();
-        let right = i64::from(outputs[0].values()[4]);
-        assert!(test.is_right(4, &[right]));
-        assert!(!test.is_right(4, &[right + 1]));
-        assert!(!test.is_right(4, &[right.wrapping_add(i64::MIN)]));
-        assert!(!test.is_right(4, &[right, right]));
-        assert!(!test.is_right(9, &[right]));
-    }
+    let honest = batch.item(0).unwrap();
+    assert!(matches!(
+        first_wrong(&batch, 2, &honest),
+        Err(Error::NoSuchItem { item: 2, items: 2 })
+    ));
+    assert!(first_wrong(&batch, 0, &honest[1..]).is_err());
+    let mut reshaped = honest;
+    let (rows, cols) = (reshaped[0].cols(), reshaped[0].rows());
+    let data = reshaped[0].data()[..].to_vec();
+    reshaped[0] = Tensor::from_bytes(DType::I16, rows, 2 * cols, data).unwrap();
+    assert!(first_wrong(&batch, 0, &reshaped).is_err());
 }

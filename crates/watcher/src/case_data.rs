@@ -210,11 +210,7 @@ fn checked_sizes(
 ) -> std::result::Result<Sizes, StepError> {
     let budget = context.store.budget();
     let limit = context.settings.fetch.max_bytes;
-    let mut sizes = Sizes::of(graph, items)?;
-    // Sums only save time.
-    if sizes.sums_file > limit || budget.check(case_bytes(&sizes, items)).is_err() {
-        sizes.sums_file = 0;
-    }
+    let sizes = Sizes::of(graph, items)?;
     for (what, bytes) in [
         ("trace takes, of one item,", sizes.trace),
         ("inputs take", sizes.inputs),

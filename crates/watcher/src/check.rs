@@ -6,16 +6,14 @@ use {
         error::Result,
         published::{self, PublishedTrace},
         results::{CaseData, Examined, OwnResult, Way},
-        sample,
     },
     quern_proof::{
         Hash, Tensor,
         commit::{ItemTrace, TraceTree},
         eval::Batch,
         evidence::Charge,
-        freivalds::Coins,
         graph::Graph,
-        verify::{self, Finding, Hints},
+        verify::first_wrong,
         witness::{self, Whole},
     },
     std::{
@@ -133,31 +131,23 @@ impl<'m> Checks<'m> {
 
     /// The published trace of an item, if it leads to the item root. Where the tokens were demanded, evidence needs their
     /// answers, which the way of demands puts in.
-    fn published(&self, item: u32, root: &Hash) -> Option<(ItemTrace, &'m PublishedTrace)> {
+    fn published(&self, item: u32, root: &Hash) -> Option<ItemTrace> {
         let material = self.material;
         if material.data.are_tokens_demanded {
             return None;
         }
         let mut all = material.traces.iter();
         let from = all.find(|trace| trace.item == item)?;
-        Some((published::trace(&self.graph, from, root)?, from))
+        published::trace(&self.graph, from, root)
     }
 
-    fn verify(&mut self, item: u32, (trace, from): (ItemTrace, &PublishedTrace)) -> Result<Next> {
-        let sums = from.sums.as_ref().and_then(|sums| sums.read().ok());
-        let hints = sums.map_or(Hints::none(), |sums| Hints::from_file(&self.graph, &sums));
-        let mut seed = [0; 32];
-        sample::fill(&mut seed)?;
-        let mut coins = Coins::new(seed);
-        let outputs = trace.outputs();
-        match verify::item(&self.batch, item, outputs, &hints, &mut coins)? {
-            Finding::Wrong(charge) => Ok(Next::Wrong(charge, trace)),
-            Finding::Consistent => {
-                let (root, way) = (trace.root(), Way::Verified);
-                self.items.insert(item, Examined { root, way });
-                Ok(self.compare_text(item, trace))
-            }
+    fn verify(&mut self, item: u32, trace: ItemTrace) -> Result<Next> {
+        if let Some(charge) = first_wrong(&self.batch, item, trace.outputs())? {
+            return Ok(Next::Wrong(charge, trace));
         }
+        let (root, way) = (trace.root(), Way::Verified);
+        self.items.insert(item, Examined { root, way });
+        Ok(self.compare_text(item, trace))
     }
 
     /// Whether the text of an item, which is right otherwise, is the one that it was computed from.

@@ -5,7 +5,7 @@
 //! 1. Graph, weights and inputs are fetched and compared with the roots in model and job; for jobs and clients that were
 //!    named already before there is a result, so that nobody can take them away in between.
 //! 2. All items are checked, or some that are drawn at random after the submission. An item whose trace is published and leads
-//!    to its item root is verified with private randomness; a wrong value is convicted. The others are computed again, and
+//!    to its item root is verified, op by op; a wrong value is convicted. The others are computed again, and
 //!    their roots are compared with the published ones.
 //! 3. Where the item roots are not published, or an item is wrong whose trace is not, the watcher *demands* data from the
 //!    trace root down, along the first difference from its own result, and convicts what is revealed, or that nothing was.

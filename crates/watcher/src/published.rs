@@ -23,12 +23,10 @@ pub(crate) struct Delivery {
     pub missing: Option<String>,
 }
 
-/// The trace of one item, and its sums if they could be had.
+/// The trace of one item.
 pub(crate) struct PublishedTrace {
     pub item: u32,
     pub trace: Download,
-    /// They are trusted for nothing.
-    pub sums: Option<Download>,
 }
 
 /// What is fetched of that.
@@ -69,8 +67,7 @@ pub(crate) async fn fetch(context: &Context, order: &Order<'_>, to: &mut Deliver
     }
     let mut left = order.max_bytes.min(MOST_TRACE_BYTES);
     for item in order.items.iter().take(MOST_TRACES) {
-        let bytes = sizes.trace_file.saturating_add(sizes.sums_file);
-        match left.checked_sub(bytes) {
+        match left.checked_sub(sizes.trace_file) {
             Some(after) => left = after,
             None => return Ok(()),
         }
@@ -80,18 +77,7 @@ pub(crate) async fn fetch(context: &Context, order: &Order<'_>, to: &mut Deliver
             // They are published from the first item on: where one is missing, later ones are.
             Err(_) => return Ok(()),
         };
-        let sums = match sizes.sums_file {
-            0 => None,
-            bytes => {
-                let name = fetch::sums_file(*item);
-                file_beside(context, order, &name, bytes).await?.ok()
-            }
-        };
-        to.traces.push(PublishedTrace {
-            item: *item,
-            trace,
-            sums,
-        });
+        to.traces.push(PublishedTrace { item: *item, trace });
     }
     Ok(())
 }

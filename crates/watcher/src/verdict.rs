@@ -25,7 +25,7 @@ pub struct CheckedItems {
     pub items: u32,
     /// Items that were computed again.
     pub recomputed: u32,
-    /// Items whose published traces were verified (Freivalds' test of the products, everything else computed again).
+    /// Items whose published traces were verified: every op computed again from what the trace says before it.
     pub verified: u32,
 }
 

@@ -109,10 +109,11 @@ pub(super) fn count(value: impl Into<u128>) -> Markup {
     number(&text::compact(value.into()))
 }
 
-/// A moment.
+/// A moment. The program writes 0 where there is none.
 pub(super) fn time(at: i64) -> Markup {
     html! {
         @match text::moment(at) {
+            _ if at == 0 => span .none { "–" },
             Some((shown, machine)) => time datetime=(machine) { (shown) },
             None => span { "second " (at) },
         }
@@ -123,6 +124,7 @@ pub(super) fn time(at: i64) -> Markup {
 pub(super) fn day(at: i64) -> Markup {
     html! {
         @match (text::date(at), text::moment(at)) {
+            _ if at == 0 => span .none { "–" },
             (Some(day), Some((shown, machine))) => time datetime=(machine) title=(shown) { (day) },
             _ => span { "second " (at) },
         }

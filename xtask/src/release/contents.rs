@@ -18,6 +18,7 @@ const PLACES: &[(&str, &str)] = &[
     ("packaging/systemd", "systemd"),
     ("packaging/container", "container"),
     ("packaging/env.example", "env.example"),
+    ("packaging/indexer.toml", "indexer.toml"),
 ];
 
 /// Copies all of it.

@@ -39,7 +39,7 @@ fn main() {
         return products::measure(word, &mut report, peer.as_mut());
     }
     products::measure("", &mut report, peer.as_mut());
-    products::measure_checks(&mut report);
+    products::measure_commitment(&mut report);
     match encoder::Model::read() {
         Some(model) => encoder::measure(&model, &mut report, peer.as_mut()),
         None => eprintln!(

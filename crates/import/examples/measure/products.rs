@@ -5,8 +5,6 @@ use quern_proof::{
     builder::GraphBuilder,
     commit::data_root,
     eval::{Batch, DEFAULT_MAX_ITEM_BYTES},
-    freivalds::Coins,
-    verify::{self, Finding, Hints},
 };
 use rayon::ThreadPool;
 use rten_gemm::{GemmExecutor, GemmInputA, GemmInputB, GemmOptions, QuantParams};
@@ -290,40 +288,22 @@ const fn name(dtype: DType) -> &'static str {
     }
 }
 
-/// What committing to a product takes, and what checking one takes beside computing it.
-pub fn measure_checks(report: &mut Report) {
+/// What committing to a product takes.
+pub fn measure_commitment(report: &mut Report) {
     let ours = Ours::new(&CASES[0]);
     let graph = Graph::parse(&ours.graph).unwrap();
     let (inputs, weights) = (&ours.inputs, &ours.weights);
     let batch = Batch::new(&graph, 1, inputs, weights, DEFAULT_MAX_ITEM_BYTES).unwrap();
     let outputs = batch.item(0).unwrap();
     let pool = pool(1);
-    let mut seed = 0;
     let mut ways = [
         each(&pool, 1, || batch.op(0, 0, &[]).unwrap()),
         each(&pool, 1, || data_root(&outputs[0])),
-        each(&pool, 1, || {
-            seed += 1;
-            let mut coins = Coins::new([seed; 32]);
-            let found = verify::item(&batch, 0, &outputs, &Hints::none(), &mut coins);
-            assert_eq!(found.unwrap(), Finding::Consistent);
-        }),
-        each(&pool, 1, || {
-            old::sums(inputs[0].data(), weights[0].data(), 1_000)
-        }),
     ];
     let turns = Turns::take(TURNS, &mut ways);
     let part = turns.ratio(1, 0);
     report.line(
         "commitment of a product 1000 x 1000 x 1000, share of the whole, 1 thread",
         percent(part / (1.0 + part)),
-    );
-    report.line(
-        "computing a product 1000 x 1000 x 1000 again takes, times Freivalds' test of it, 1 thread",
-        times(turns.ratio(0, 2)),
-    );
-    report.line(
-        "the same with the loop of the first format",
-        times(turns.ratio(3, 2)),
     );
 }

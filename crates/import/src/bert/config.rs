@@ -96,6 +96,14 @@ impl Config {
                 });
             }
         }
+        // JSON has no other numbers than finite ones.
+        if self.epsilon < 0.0 {
+            return Err(Error::Unsupported {
+                what: "layer_norm_eps",
+                found: self.epsilon.to_string(),
+                supported: "0 or more",
+            });
+        }
         if !self.width.is_multiple_of(self.heads) {
             return Err(Error::Unsupported {
                 what: "hidden_size",
@@ -131,6 +139,10 @@ mod tests {
             ("absolute", "relative_key"),
             ("_heads\":12", "_heads\":5"),
             ("_layers\":6", "_layers\":0"),
+            ("_size\":384", "_size\":1048577"),
+            ("_size\":384", "_size\":-384"),
+            ("_eps\":1e-12", "_eps\":-1e-12"),
+            ("_eps\":1e-12", "_eps\":1e999"),
         ] {
             let json = MINILM.replace(from, to);
             assert_ne!(json, MINILM);

@@ -69,6 +69,13 @@ pub fn network(
             return Err(Error::FewTexts { what, found, least });
         }
     }
+    let all = calibration.iter().chain(held_out).flatten();
+    if let Some(value) = all.copied().find(|value| !value.is_finite()) {
+        return Err(Error::Range {
+            what: "a value of an item",
+            value,
+        });
+    }
     if let Some(at) = held_out.iter().position(|item| calibration.contains(item)) {
         return Err(Error::NotHeldOut(format!("item {at}")));
     }

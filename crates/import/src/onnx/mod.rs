@@ -1,10 +1,12 @@
 //! ONNX: chains of Conv, BatchNormalization, Gemm, MatMul, Add, Relu, Flatten and Reshape with float weights.
 
 mod messages;
+mod structure;
 
 use std::collections::BTreeMap;
 
 use prost::Message;
+use quern_proof::limits::{MAX_COLS, MAX_ROWS};
 
 use crate::{
     Error, Result, Weights,
@@ -20,11 +22,27 @@ const LONG: i32 = 7;
 /// Most values of a tensor: 16 GiB of floats.
 const MOST_VALUES: usize = 1 << 32;
 
+/// Most bytes of a file beside the values of its weights: names, shapes and settings of the largest graph are far less.
+const MOST_STRUCTURE: usize = 16 << 20;
+/// Most values that a layer reads or makes of an item: 2 GiB, as the float model computes.
+const MOST_LAYER_VALUES: usize = 1 << 28;
+
 /// Reads a network out of an `.onnx` file.
 ///
 /// # Errors
 /// It is none, has an op or a setting that is not imported, or is no chain.
 pub fn read(file: &[u8]) -> Result<Network> {
+    match structure::bytes(file) {
+        Some(0..=MOST_STRUCTURE) => {}
+        Some(bytes) => {
+            return Err(unsupported(
+                "what a file holds beside weights",
+                format!("{bytes} bytes"),
+                "16 MiB",
+            ));
+        }
+        None => return Err(Error::Onnx("its messages lead out of it".into())),
+    }
     let model = Model::decode(file).map_err(|error| Error::Onnx(error.to_string()))?;
     let graph = model.graph.unwrap_or_default();
     let mut weights = Weights::default();
@@ -77,7 +95,7 @@ fn unsupported(what: &'static str, found: String, supported: &'static str) -> Er
 /// A size or a distance.
 fn size(value: i64) -> Result<usize> {
     match usize::try_from(value) {
-        Ok(size) if size <= quern_proof::limits::MAX_ROWS as usize => Ok(size),
+        Ok(size) if size <= MAX_ROWS as usize => Ok(size),
         _ => Err(unsupported("a size", value.to_string(), "0 to 16,777,216")),
     }
 }
@@ -145,18 +163,22 @@ fn input_grid(input: &Value) -> Result<Grid> {
         .map(|dim| dim.size)
         .collect();
     let sizes = sizes(dims.get(1..).unwrap_or_default())?;
+    // A pixel is a row of a tensor.
+    let is_row = |channels: usize| channels <= MAX_COLS as usize;
     match *sizes {
-        [cols] if cols > 0 => Ok(Grid::row(cols)),
-        [channels, rows, cols] if channels * rows * cols > 0 => Ok(Grid {
-            rows,
-            cols,
-            channels,
-            is_flat: false,
-        }),
+        [cols] if is_row(cols) => Ok(Grid::row(cols)),
+        [channels, rows, cols] if is_row(channels) && rows * cols <= MAX_ROWS as usize => {
+            Ok(Grid {
+                rows,
+                cols,
+                channels,
+                is_flat: false,
+            })
+        }
         _ => Err(unsupported(
             "the input's shape",
             format!("{dims:?}"),
-            "n x K or n x C x H x W",
+            "n x K or n x C x H x W, at most 1,048,576 channels and 16,777,216 pixels",
         )),
     }
 }
@@ -310,17 +332,14 @@ impl Chain {
             Some(name) => self.columns(name, count)?,
             None => vec![0.0; count],
         };
-        self.grid = Grid {
-            channels: count,
-            ..grid
-        };
-        self.layers.push(Layer {
+        let layer = Layer {
             patches: Some(patches),
             weight,
             bias,
             is_rectified: false,
-        });
-        Ok(())
+        };
+        let channels = count;
+        self.push(layer, Grid { channels, ..grid })
     }
 
     fn dense(&mut self, node: &Node) -> Result<()> {
@@ -371,13 +390,32 @@ impl Chain {
             Some(name) => self.columns(name, count)?,
             None => vec![0.0; count],
         };
-        self.layers.push(Layer {
+        let layer = Layer {
             patches: (pixels > 1).then(|| Patches::all(pixels)),
             weight,
             bias,
             is_rectified: false,
-        });
-        self.grid = Grid::row(count);
+        };
+        self.push(layer, Grid::row(count))
+    }
+
+    /// Adds a layer that makes such values. A small file may name a layer that no memory holds.
+    fn push(&mut self, layer: Layer, made: Grid) -> Result<()> {
+        let side_by_side = layer
+            .patches
+            .as_ref()
+            .map_or(0, |patches| patches.pixels.len());
+        let reads = side_by_side.saturating_mul(self.grid.channels);
+        let most = reads.max(made.pixels().saturating_mul(made.channels));
+        if most > MOST_LAYER_VALUES {
+            return Err(unsupported(
+                "a layer's size",
+                format!("{most} values of an item"),
+                "268,435,456 at most",
+            ));
+        }
+        self.layers.push(layer);
+        self.grid = made;
         Ok(())
     }
 
@@ -481,7 +519,7 @@ fn pair(values: &[i64], default: usize) -> Result<[usize; 2]> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use messages::{Dimension, Kind, Shape, TensorKind};
+    use messages::{Attribute, Dimension, Kind, Shape, TensorKind};
 
     fn node(op: &str, inputs: &[&str], output: &str) -> Node {
         Node {
@@ -500,6 +538,95 @@ mod tests {
             name: name.to_owned(),
             ..Tensor::default()
         }
+    }
+
+    fn input(dims: &[i64]) -> Value {
+        let dims = dims.iter().map(|size| Dimension { size: *size });
+        let shape = Some(Shape {
+            dims: dims.collect(),
+        });
+        Value {
+            name: "x".to_owned(),
+            kind: Some(Kind {
+                tensor: Some(TensorKind { shape }),
+            }),
+        }
+    }
+
+    /// A convolution by a kernel of one pixel over an input of this shape.
+    fn convolved(dims: [i64; 4], weight: &Tensor, attributes: Vec<Attribute>) -> Result<Network> {
+        let conv = Node {
+            attributes,
+            ..node("Conv", &["x", "w"], "y")
+        };
+        let graph = Graph {
+            nodes: vec![conv],
+            initializers: vec![weight.clone()],
+            inputs: vec![input(&dims)],
+            outputs: vec![Value {
+                name: "y".to_owned(),
+                kind: None,
+            }],
+        };
+        read(&Model { graph: Some(graph) }.encode_to_vec())
+    }
+
+    /// Files of strangers: sizes that no memory holds, or that are none, are refused before anything is made of them.
+    #[test]
+    fn hostile_sizes_are_refused() {
+        let ints = |name: &str, ints: &[i64]| Attribute {
+            name: name.to_owned(),
+            ints: ints.to_vec(),
+            ..Attribute::default()
+        };
+        let one = tensor("w", &[1, 1, 1, 1], 1.0);
+        let small = [1, 1, 4, 4];
+        assert!(convolved(small, &one, Vec::new()).is_ok());
+        for dims in [
+            [1, 1, 1 << 24, 1 << 24],
+            [1, 1, 1 << 14, 1 << 14],
+            [1, 1 << 21, 1, 1],
+            [1, 1, -4, 4],
+            [1, 1, 0, 4],
+            [1, i64::MAX, i64::MAX, i64::MAX],
+        ] {
+            assert!(convolved(dims, &one, Vec::new()).is_err(), "{dims:?}");
+        }
+        for attribute in [
+            ints("strides", &[0, 1]),
+            ints("strides", &[-1, 1]),
+            ints("pads", &[1 << 24, 1 << 24, 1 << 24, 1 << 24]),
+            ints("pads", &[i64::MIN, 0, 0, 0]),
+        ] {
+            let shown = format!("{attribute:?}");
+            assert!(convolved(small, &one, vec![attribute]).is_err(), "{shown}");
+        }
+        // A million pixels, a thousand channels each, out of a file of 4 KiB.
+        let wide = tensor("w", &[1_000, 1, 1, 1], 1.0);
+        let refused = convolved([1, 1, 1_024, 1_024], &wide, Vec::new());
+        assert!(
+            refused
+                .unwrap_err()
+                .to_string()
+                .contains("1048576000 values")
+        );
+        // Dimensions that the data do not have.
+        let claimed = Tensor {
+            dims: vec![1 << 20, 1, 1, 1],
+            ..one
+        };
+        let refused = convolved(small, &claimed, Vec::new());
+        assert!(matches!(refused, Err(Error::Shape { .. })));
+    }
+
+    /// Two bytes an op, of which each would take a hundred.
+    #[test]
+    fn a_file_of_nothing_but_structure_is_refused() {
+        let mut file = vec![0x3a];
+        prost::encoding::encode_varint(1 << 25, &mut file);
+        file.extend([0x0a, 0x00].repeat(1 << 24));
+        let refused = read(&file).unwrap_err().to_string();
+        assert!(refused.contains("33554437 bytes"), "{refused}");
     }
 
     /// A product of one column and its normalization, by this scale and this variance.

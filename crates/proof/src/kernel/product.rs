@@ -88,17 +88,18 @@ pub fn name() -> String {
 }
 
 /// The most that a right side of K x N takes as the processor's kernel wants it. Tiles take whole groups of 64 of K and of 32 of N;
-/// `rten-gemm` of 8 of K and of 64 of N (none of its kernels has larger ones), and two sums for each column.
+/// `rten-gemm` of 8 of K and of 64 of N (none of its kernels has larger ones), and two i32 for each column of each 1,024 of K.
 pub const fn packed_bytes(inner: u64, cols: u64) -> u64 {
-    let tiles = inner
-        .next_multiple_of(64)
-        .saturating_mul(cols.next_multiple_of(32));
-    let wide = cols.next_multiple_of(64);
-    let gemm = inner
-        .next_multiple_of(8)
-        .saturating_add(8)
-        .saturating_mul(wide);
+    let tiles = padded(inner, 64).saturating_mul(padded(cols, 32));
+    let gemm = padded(inner, 8)
+        .saturating_add(inner.div_ceil(1_024).saturating_mul(8))
+        .saturating_mul(padded(cols, 64));
     if tiles > gemm { tiles } else { gemm }
+}
+
+/// The next multiple, or the last one that there is.
+const fn padded(value: u64, of: u64) -> u64 {
+    value.div_ceil(of).saturating_mul(of)
 }
 
 /// Whether a weight is kept like that: a narrow one would take many times what it is.
@@ -214,8 +215,11 @@ impl<'b> Fast<'b> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, clippy::panic)]
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::limits::MAX_INNER;
 
     /// Values with many extremes, from a small generator.
     fn values(count: usize, mut state: u64) -> Vec<u8> {
@@ -296,6 +300,47 @@ mod tests {
                 assert!(found == right, "i16 {rows} x {cols} x {inner}");
             }
         }
+    }
+
+    /// Memory is reserved by what [`packed_bytes`] says, before anything is packed.
+    fn assert_packed_within(inner: usize, cols: usize) {
+        let bound = packed_bytes(inner as u64, cols as u64);
+        let b = vec![1; cols * inner];
+        let b = runs(&b, inner, 0, inner);
+        let fast = Fast::new(b, cols, FEW_PRODUCTS.max(FEW_ROWS), None).unwrap();
+        let Side::Packed(packed) = fast.right else {
+            panic!("{inner} x {cols} is not packed");
+        };
+        let gemm = size_of::<u32>() * packed.into_vec().capacity();
+        assert!(gemm as u64 <= bound, "{inner} x {cols}: {gemm} of {bound}");
+        if let Some(tiles) = tiles::Tiles::get() {
+            let tiles = tiles.pack(b, cols).unwrap().bytes();
+            assert!(
+                tiles as u64 <= bound,
+                "{inner} x {cols}: {tiles} of {bound}"
+            );
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(60))]
+
+        #[test]
+        fn nothing_packed_is_larger_than_it_counts(
+            inner in prop_oneof![1..200usize, 1_000..1_100usize, 1..=MAX_INNER as usize],
+            cols in prop_oneof![1..200usize, proptest::sample::select(&[64, 128, 192][..])],
+        ) {
+            assert_packed_within(inner, cols);
+        }
+    }
+
+    #[test]
+    fn nothing_packed_is_larger_than_it_counts_where_nothing_is_padded() {
+        for inner in [8, 64, 1_024, 1_032, 2_048, MAX_INNER as usize] {
+            assert_packed_within(inner, 64);
+        }
+        assert_eq!(packed_bytes(u64::MAX, u64::MAX), u64::MAX);
+        assert_eq!(packed_bytes(0, 0), 0);
     }
 
     /// What is kept of a weight gives the same sums to every product with it, of few rows and of many.

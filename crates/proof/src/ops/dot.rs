@@ -9,7 +9,7 @@
 //! | work | K = cols(a) / G a value |
 //! | a cell reads | columns gK..gK+K of row i of a, the run of b (see [`Product`]), `p[0, j mod C']`, `p[1, j mod C']` |
 //! | cell | `clamp(rshr(sat32(dot + bias) * mult, shift), lo, hi)`; without p bias 0, mult 1, shift 0 |
-//! | a watcher | computes it again, or tests published sums with Freivalds' test |
+//! | a watcher | computes it again |
 
 use super::{
     divide::{divide, repeated},

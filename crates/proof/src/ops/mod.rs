@@ -36,8 +36,6 @@ pub use mix::Mix;
 pub use norm::Norm;
 pub use product::Product;
 pub use record::{OP_BYTES, Record, flag, kind};
-#[cfg(feature = "std")]
-pub(crate) use rules::each;
 pub(crate) use rules::{Claim, Dependence, Form, Shapes};
 pub use softmax::Softmax;
 pub use source::{CellSource, value_at};
@@ -133,7 +131,7 @@ macro_rules! ops {
                 }
             }
 
-            /// The product that the op begins with: Freivalds' test checks it.
+            /// The product that the op begins with: what it packs counts as memory.
             pub fn product(&self) -> Option<Product> {
                 match self {
                     $(Self::$Op(op) => op.product(),)*

@@ -49,15 +49,14 @@ async fn traces_are_published_within_their_budget() {
     for items in [0, 1, 4] {
         let world = transformer();
         let sizes = world.sizes();
-        let of_item = sizes.trace_file + sizes.sums_file;
+        let of_item = sizes.trace_file;
         let (agent, _) = start(&world, PLENTY);
         let agent = with_budget(agent, of_item * items + of_item / 2);
         assert!(work_until_submitted(&world, &agent).await);
         for item in 0..MANY {
-            for name in [fetch::trace_file(item), fetch::sums_file(item)] {
-                let is_there = world.published(&name).is_file();
-                assert_eq!(is_there, u64::from(item) < items, "{name} of {items}");
-            }
+            let name = fetch::trace_file(item);
+            let is_there = world.published(&name).is_file();
+            assert_eq!(is_there, u64::from(item) < items, "{name} of {items}");
         }
         for node_id in world.some_demands() {
             world.ask(&node_id, 60);

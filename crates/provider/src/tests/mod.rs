@@ -55,7 +55,7 @@ use {
         graph::Graph,
         hash::MISSING,
         published,
-        verify::{self, Finding, Hints},
+        verify::first_wrong,
         witness::{Openings, Whole},
     },
     std::{

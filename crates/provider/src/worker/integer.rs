@@ -11,7 +11,7 @@ use {
     },
     async_trait::async_trait,
     quern_data::{
-        fetch::{RESULT_FILE, ROOTS_FILE, TOKENS_FILE, sums_file, trace_file},
+        fetch::{RESULT_FILE, ROOTS_FILE, TOKENS_FILE, trace_file},
         files,
         sizes::{Sizes, all_inputs},
     },
@@ -22,7 +22,6 @@ use {
         file,
         graph::Graph,
         hash::MISSING,
-        verify::Hints,
     },
     rayon::prelude::*,
     std::{
@@ -134,7 +133,7 @@ impl Run {
         let commitment = self.commit(&batch, traces)?;
         files::write(&folder.join(ROOTS_FILE), &commitment.roots_file)?;
         files::write(&folder.join(RESULT_FILE), &commitment.result_file)?;
-        let of_items = (0..traces).flat_map(|item| [trace_file(item), sums_file(item)]);
+        let of_items = (0..traces).map(trace_file);
         names.extend(of_items.filter(|name| folder.join(name).is_file()));
         Ok(WorkResult {
             root: commitment.trace_root,
@@ -213,7 +212,7 @@ impl Run {
     fn item(&self, batch: &Batch<'_>, item: u32, is_published: bool) -> Result<ItemTrace> {
         let outputs = batch.item(item)?;
         self.check_text(batch, item, &outputs)?;
-        if is_published && let Err(error) = self.write_trace(batch, item, &outputs) {
+        if is_published && let Err(error) = self.write_trace(item, &outputs) {
             tracing::warn!(job = self.order.job, item, %error, "cannot write the trace of an item; publishing without it");
         }
         Ok(ItemTrace::new(outputs)?)
@@ -239,22 +238,15 @@ impl Run {
         )))
     }
 
-    /// Nothing depends on these files, so they are not flushed.
-    fn write_trace(&self, batch: &Batch<'_>, item: u32, outputs: &[Tensor]) -> Result<()> {
-        let write = |name: String, bytes: &[u8]| {
-            let path = self.order.folder.join(name);
-            std::fs::write(&path, bytes).map_err(|error| {
-                // A half-written one is not published.
-                let _ = std::fs::remove_file(&path);
-                files::unwritten(&path, &error)
-            })
-        };
-        write(trace_file(item), &file::encode_trace(outputs)?)?;
-        let sums = Hints::encode(batch, item, outputs)?;
-        if !sums.is_empty() {
-            write(sums_file(item), &sums)?;
-        }
-        Ok(())
+    /// Nothing depends on this file, so it is not flushed.
+    fn write_trace(&self, item: u32, outputs: &[Tensor]) -> Result<()> {
+        let path = self.order.folder.join(trace_file(item));
+        let written = std::fs::write(&path, file::encode_trace(outputs)?);
+        Ok(written.map_err(|error| {
+            // A half-written one is not published.
+            let _ = std::fs::remove_file(&path);
+            files::unwritten(&path, &error)
+        })?)
     }
 
     /// Computes something of every item, and says from time to time how far it is.

@@ -51,7 +51,6 @@ use {
         hash,
         hash::Tag,
         shape::DType,
-        verify::Hints,
         witness::{self, Openings, Whole},
     },
     quern_rules::deadline::{demand_due, in_time, passed, reaction_end},
@@ -246,10 +245,6 @@ impl World {
         let outputs = &claim.outputs[item as usize];
         let trace = file::encode_trace(outputs).unwrap();
         self.write(&fetch::trace_file(item), &trace);
-        let sums = Hints::encode(&self.work.batch(), item, outputs).unwrap();
-        if !sums.is_empty() {
-            self.write(&fetch::sums_file(item), &sums);
-        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

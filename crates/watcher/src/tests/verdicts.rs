@@ -82,27 +82,22 @@ async fn a_published_wrong_value_of_any_op_is_convicted_at_once() {
     }
 }
 
+/// Providers of older versions put sums of products beside a trace. Nothing reads them, whatever they say.
 #[tokio::test]
-async fn hints_that_lie_change_nothing() {
+async fn a_file_that_means_nothing_changes_nothing() {
     for is_wrong in [false, true] {
-        let world = if is_wrong {
-            World::wrong(0)
-        } else {
-            World::honest()
+        let world = match is_wrong {
+            true => World::wrong(0),
+            false => World::honest(),
         };
         world.publish(&world.claim);
-        for sums in [vec![1; 2_000], vec![1, 2, 3]] {
-            for item in 0..world.work.items {
-                world.write(&fetch::sums_file(item), &sums);
-            }
-            let report = world.watcher(ANNA).pass().await.unwrap().reports.remove(0);
-            match is_wrong {
-                true => assert!(report.verdict.is_conviction(), "{report:?}"),
-                false => assert_eq!(report.verdict.name(), "consistent"),
-            }
-            if is_wrong {
-                break;
-            }
+        for item in 0..world.work.items {
+            world.write(&format!("item-{item}.sums"), &[1, 2, 3]);
+        }
+        let report = world.watcher(ANNA).pass().await.unwrap().reports.remove(0);
+        match is_wrong {
+            true => assert!(report.verdict.is_conviction(), "{report:?}"),
+            false => assert_eq!(report.verdict.name(), "consistent"),
         }
     }
 }

@@ -59,16 +59,15 @@ pub(in crate::web) async fn board<L: Line>(
 fn meaning(ranked: Ranked, metric: Metric) -> &'static str {
     match (ranked, metric) {
         (_, Metric::Earned) => "Who earned most from the prices of settled work.",
-        (Ranked::Models, Metric::Work) => {
-            "Which models most work was done with, in multiplications."
-        }
-        (_, Metric::Work) => "Who did most of the work that graphs count, in multiplications.",
+        (Ranked::Models, Metric::Work) => "Which models most work was done with.",
+        (_, Metric::Work) => "Who did most of the work that graphs count.",
         (Ranked::Models, Metric::Milestones) => "Which models most milestones were settled with.",
         (Ranked::Clients, Metric::Milestones) => "Who paid for most milestones.",
         (Ranked::Providers, Metric::Milestones) => "Who had most milestones settled in its favour.",
         (_, Metric::Rewards) => "Who accrued most token rewards for settled work.",
         (_, Metric::Royalties) => "Which models earned most royalties for their owners.",
         (_, Metric::Spend) => "Who paid most for settled work.",
+        (_, Metric::Claims) => "Who claimed most from campaigns.",
         (_, Metric::Fees) => "Whose payments carried most fees to the protocol.",
     }
 }

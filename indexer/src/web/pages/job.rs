@@ -58,7 +58,7 @@ pub(in crate::web) async fn job(
         @if !page.demands.is_empty() {
             section .card {
                 h2 { "Demands for data" }
-                (demands(&page.demands))
+                (demands(&page.demands, page.job.deadline.is_none()))
                 (lists.pager("demands_cursor", page.next_demands_cursor.as_deref()))
             }
         }
@@ -143,7 +143,7 @@ fn money(site: &Site, page: &JobPage) -> Markup {
             "Work".to_owned(),
             html! { @if job.work > 0 { (parts::count(job.work)) } @else { "–" } },
             html! {
-                @if job.work > 0 { "multiplications a milestone, " } @else { "no graph says it, " }
+                @if job.work > 0 { "units a milestone, " } @else { "no graph says it, " }
                 (text::grouped(job.items.into())) " items"
             },
         ),
@@ -206,7 +206,8 @@ fn submissions(site: &Site, submissions: &[JobSubmission]) -> Markup {
     parts::table("Submitted results", &titles, &rows)
 }
 
-fn demands(demands: &[JobDemand]) -> Markup {
+/// Demands; nothing is expected of those that a job's end left open.
+fn demands(demands: &[JobDemand], is_over: bool) -> Markup {
     let titles = [
         ("Demand", false),
         ("State", false),
@@ -216,14 +217,15 @@ fn demands(demands: &[JobDemand]) -> Markup {
         ("Due", false),
     ];
     let row = |demand: &JobDemand| {
-        let tone = match demand.state.word() {
-            "waiting" => "warn",
-            "answered" => "good",
-            _ => "calm",
+        let (tone, state) = match demand.state.word() {
+            "waiting" if is_over => ("calm", "left open"),
+            "waiting" => ("warn", "waiting"),
+            "answered" => ("good", "answered"),
+            other => ("calm", other),
         };
         vec![
             html! { span .key title=(demand.address) { (text::short(&demand.address)) } },
-            parts::badge(tone, demand.state.word()),
+            parts::badge(tone, state),
             html! {
                 "submission " (demand.submission) ", " (tree(demand.tree)) ", level " (demand.level)
                 ", place " (text::grouped(demand.index.into()))

@@ -74,7 +74,7 @@ fn tiles(site: &Site, page: &ModelPage) -> Markup {
         "Work of an item".to_owned(),
         html! { @if model.work > 0 { (parts::count(model.work)) } @else { "–" } },
         html! {
-            @if model.work > 0 { "multiplications, in a graph of " (parts::count(model.graph_bytes)) " bytes" }
+            @if model.work > 0 { "units, in a graph of " (parts::count(model.graph_bytes)) " bytes" }
             @else { "it has no graph, so its jobs are reviewed" }
         },
     ));

@@ -164,7 +164,7 @@ fn rewards(site: &Site, page: &EmissionPage) -> Markup {
                 ("Can be granted", amount(page.free_atoms.into())),
                 ("This epoch", html! {
                     (amount(page.spent_atoms.into())) " of " (amount(page.cap_atoms.into())) " granted"
-                    @if let Some(at) = page.epoch_ends_at { ", until " (parts::time(at)) }
+                    @if let Some(at) = page.epoch_ends_at.filter(|at| *at > 0) { ", until " (parts::time(at)) }
                 }),
                 ("Not yet claimed", amount(page.outstanding_atoms.into())),
                 ("Last 7 days", html! { (amount(page.granted_7d_atoms)) " granted" }),

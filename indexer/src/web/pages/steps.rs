@@ -22,9 +22,13 @@ pub(super) fn line(site: &Site, page: &JobPage) -> Markup {
 }
 
 fn item(site: &Site, page: &JobPage, step: &JobStep, before: Option<i64>) -> Markup {
+    let meaning = meaning(site, page, step);
     html! {
         li .{ (tone(&step.event)) } {
-            p .step { b { (text::words(&step.event)) } " " span { (meaning(site, page, step)) } }
+            p .step {
+                b { (text::words(&step.event)) }
+                @if !meaning.0.is_empty() { ": " span { (meaning) } }
+            }
             p .quiet {
                 (parts::time(step.at))
                 @if let Some(before) = before { " · " (text::span(step.at.saturating_sub(before))) " later" }

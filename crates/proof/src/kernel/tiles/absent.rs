@@ -44,6 +44,12 @@ impl Tiles {
     }
 }
 
+impl Packed {
+    pub const fn bytes(&self) -> usize {
+        match self.0 {}
+    }
+}
+
 impl<F> Work<'_, F> {
     pub fn all(&self, tiles: Tiles) -> Option<Vec<u8>> {
         match tiles.0 {}

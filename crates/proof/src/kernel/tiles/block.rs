@@ -1,6 +1,6 @@
 //! The sums of 32 x 32 cells: the only instructions on tiles.
 
-use core::arch::asm;
+use core::{arch::asm, marker::PhantomData};
 
 use super::{BLOCK, Line, STEP, Sums, TILE, Tiles, left::Panel};
 
@@ -22,8 +22,9 @@ static CONFIGURATION: Configuration = {
     Configuration(bytes)
 };
 
-/// Tiles of this thread that are ready; dropping it frees them. Nothing but this module's blocks may run meanwhile.
-pub(super) struct Ready(());
+/// Tiles of this thread, which it never leaves, that are ready; dropping it frees them. Nothing but this module's blocks may run
+/// meanwhile.
+pub(super) struct Ready(PhantomData<*const ()>);
 
 impl Ready {
     #[inline(always)]
@@ -36,7 +37,7 @@ impl Ready {
                 options(nostack, readonly, preserves_flags),
             );
         }
-        Self(())
+        Self(PhantomData)
     }
 
     /// The sums of a panel with a block of the right side.

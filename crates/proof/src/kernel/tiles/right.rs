@@ -29,6 +29,12 @@ impl Packed {
         self.cols
     }
 
+    /// Memory that it takes.
+    #[cfg(test)]
+    pub const fn bytes(&self) -> usize {
+        self.lines.capacity() * STEP
+    }
+
     /// The lines of 32 columns.
     pub(super) fn block(&self, block: usize) -> &[Line] {
         let lines = self.inner.div_ceil(STEP) * BLOCK;
