@@ -35,7 +35,7 @@ pub use {
         ModelsRequest, ProviderItem, ProviderList, ProvidersRequest,
     },
     audit::{AuditPage, DifferenceItem},
-    events::{EventItem, EventList, EventsRequest, StreamRequest},
+    events::{EventItem, EventList, EventsRequest, ProvisionalPage, StreamRequest},
     jobs::{
         JobDemand, JobItem, JobList, JobPage, JobRequest, JobStep, JobSubmission, JobsRequest,
         ProviderJobsRequest,
