@@ -7,6 +7,19 @@ export type Quern = {
   "accounts": [
     {
       "discriminator": [
+        50,
+        40,
+        49,
+        11,
+        157,
+        220,
+        229,
+        192
+      ],
+      "name": "campaign"
+    },
+    {
+      "discriminator": [
         146,
         217,
         158,
@@ -30,6 +43,19 @@ export type Quern = {
         140
       ],
       "name": "emission"
+    },
+    {
+      "discriminator": [
+        63,
+        18,
+        152,
+        113,
+        215,
+        246,
+        221,
+        250
+      ],
+      "name": "entry"
     },
     {
       "discriminator": [
@@ -156,6 +182,11 @@ export type Quern = {
       "value": "[98, 117, 114, 110]"
     },
     {
+      "name": "campaignSeed",
+      "type": "bytes",
+      "value": "[99, 97, 109, 112, 97, 105, 103, 110]"
+    },
+    {
       "name": "convictionReasonBadPadding",
       "type": "u8",
       "value": "2"
@@ -201,6 +232,11 @@ export type Quern = {
       "value": "3"
     },
     {
+      "name": "entityKindEntry",
+      "type": "u8",
+      "value": "10"
+    },
+    {
       "name": "entityKindJob",
       "type": "u8",
       "value": "7"
@@ -229,6 +265,11 @@ export type Quern = {
       "name": "entityKindPurse",
       "type": "u8",
       "value": "5"
+    },
+    {
+      "name": "entrySeed",
+      "type": "bytes",
+      "value": "[101, 110, 116, 114, 121]"
     },
     {
       "name": "jobKindFineTuning",
@@ -584,8 +625,8 @@ export type Quern = {
     },
     {
       "code": 6046,
-      "msg": "Campaigns are not open yet; leave the campaign out",
-      "name": "campaignUnknown"
+      "msg": "The campaign is not the one that is named, or is none; pass it, and behind it the provider's entry",
+      "name": "wrongCampaign"
     },
     {
       "code": 6047,
@@ -741,6 +782,21 @@ export type Quern = {
       "code": 6077,
       "msg": "Give the root of the tokens exactly where the model's graph has tokens; leave it zero elsewhere",
       "name": "tokensDoNotFit"
+    },
+    {
+      "code": 6078,
+      "msg": "The campaign has another mint, kind or model, is over, or ends its settling before the job's review can; leave it out or choose shorter times",
+      "name": "campaignMisfit"
+    },
+    {
+      "code": 6079,
+      "msg": "Campaign and entry must be writable where a milestone scores; mark them writable",
+      "name": "campaignReadOnly"
+    },
+    {
+      "code": 6080,
+      "msg": "The provider has not joined the campaign that the job names, or its entry was not passed; join and pass it",
+      "name": "entryMissing"
     }
   ],
   "events": [
@@ -756,6 +812,58 @@ export type Quern = {
         26
       ],
       "name": "authorityAccepted"
+    },
+    {
+      "discriminator": [
+        143,
+        249,
+        122,
+        199,
+        87,
+        252,
+        204,
+        73
+      ],
+      "name": "campaignClaimed"
+    },
+    {
+      "discriminator": [
+        9,
+        98,
+        69,
+        61,
+        53,
+        131,
+        64,
+        152
+      ],
+      "name": "campaignCreated"
+    },
+    {
+      "discriminator": [
+        197,
+        95,
+        249,
+        8,
+        17,
+        225,
+        218,
+        200
+      ],
+      "name": "campaignJoined"
+    },
+    {
+      "discriminator": [
+        138,
+        249,
+        184,
+        255,
+        213,
+        205,
+        101,
+        51
+      ],
+      "name": "campaignSwept"
     },
     {
       "discriminator": [
@@ -1393,6 +1501,67 @@ export type Quern = {
     {
       "accounts": [
         {
+          "name": "entry",
+          "writable": true
+        },
+        {
+          "name": "campaign",
+          "writable": true
+        },
+        {
+          "name": "payer",
+          "writable": true
+        },
+        {
+          "name": "eventAuthority",
+          "pda": {
+            "seeds": [
+              {
+                "kind": "const",
+                "value": [
+                  95,
+                  95,
+                  101,
+                  118,
+                  101,
+                  110,
+                  116,
+                  95,
+                  97,
+                  117,
+                  116,
+                  104,
+                  111,
+                  114,
+                  105,
+                  116,
+                  121
+                ]
+              }
+            ]
+          }
+        },
+        {
+          "address": "QWpF7y1ZAyq8zNNLZYL87sqdCw9T8RBT3CfsE72QwUe",
+          "name": "program"
+        }
+      ],
+      "args": [],
+      "discriminator": [
+        118,
+        195,
+        170,
+        16,
+        78,
+        8,
+        26,
+        38
+      ],
+      "name": "claimCampaign"
+    },
+    {
+      "accounts": [
+        {
           "name": "owner",
           "relations": [
             "provider"
@@ -1854,6 +2023,104 @@ export type Quern = {
         230
       ],
       "name": "convict"
+    },
+    {
+      "accounts": [
+        {
+          "name": "sponsor",
+          "signer": true,
+          "writable": true
+        },
+        {
+          "name": "protocol",
+          "pda": {
+            "seeds": [
+              {
+                "kind": "const",
+                "value": [
+                  112,
+                  114,
+                  111,
+                  116,
+                  111,
+                  99,
+                  111,
+                  108
+                ]
+              }
+            ]
+          }
+        },
+        {
+          "name": "mintConfig"
+        },
+        {
+          "name": "purse",
+          "writable": true
+        },
+        {
+          "name": "campaign",
+          "writable": true
+        },
+        {
+          "address": "11111111111111111111111111111111",
+          "name": "systemProgram"
+        },
+        {
+          "name": "eventAuthority",
+          "pda": {
+            "seeds": [
+              {
+                "kind": "const",
+                "value": [
+                  95,
+                  95,
+                  101,
+                  118,
+                  101,
+                  110,
+                  116,
+                  95,
+                  97,
+                  117,
+                  116,
+                  104,
+                  111,
+                  114,
+                  105,
+                  116,
+                  121
+                ]
+              }
+            ]
+          }
+        },
+        {
+          "address": "QWpF7y1ZAyq8zNNLZYL87sqdCw9T8RBT3CfsE72QwUe",
+          "name": "program"
+        }
+      ],
+      "args": [
+        {
+          "name": "args",
+          "type": {
+            "defined": {
+              "name": "newCampaign"
+            }
+          }
+        }
+      ],
+      "discriminator": [
+        111,
+        131,
+        187,
+        98,
+        160,
+        193,
+        114,
+        244
+      ],
+      "name": "createCampaign"
     },
     {
       "accounts": [
@@ -2450,6 +2717,94 @@ export type Quern = {
         237
       ],
       "name": "initialize"
+    },
+    {
+      "accounts": [
+        {
+          "name": "payer",
+          "signer": true,
+          "writable": true
+        },
+        {
+          "name": "protocol",
+          "pda": {
+            "seeds": [
+              {
+                "kind": "const",
+                "value": [
+                  112,
+                  114,
+                  111,
+                  116,
+                  111,
+                  99,
+                  111,
+                  108
+                ]
+              }
+            ]
+          }
+        },
+        {
+          "name": "campaign"
+        },
+        {
+          "name": "provider"
+        },
+        {
+          "name": "entry",
+          "writable": true
+        },
+        {
+          "address": "11111111111111111111111111111111",
+          "name": "systemProgram"
+        },
+        {
+          "name": "eventAuthority",
+          "pda": {
+            "seeds": [
+              {
+                "kind": "const",
+                "value": [
+                  95,
+                  95,
+                  101,
+                  118,
+                  101,
+                  110,
+                  116,
+                  95,
+                  97,
+                  117,
+                  116,
+                  104,
+                  111,
+                  114,
+                  105,
+                  116,
+                  121
+                ]
+              }
+            ]
+          }
+        },
+        {
+          "address": "QWpF7y1ZAyq8zNNLZYL87sqdCw9T8RBT3CfsE72QwUe",
+          "name": "program"
+        }
+      ],
+      "args": [],
+      "discriminator": [
+        139,
+        142,
+        101,
+        28,
+        183,
+        90,
+        68,
+        4
+      ],
+      "name": "joinCampaign"
     },
     {
       "accounts": [
@@ -3709,6 +4064,67 @@ export type Quern = {
     {
       "accounts": [
         {
+          "name": "campaign",
+          "writable": true
+        },
+        {
+          "name": "purse",
+          "writable": true
+        },
+        {
+          "name": "sponsor",
+          "writable": true
+        },
+        {
+          "name": "eventAuthority",
+          "pda": {
+            "seeds": [
+              {
+                "kind": "const",
+                "value": [
+                  95,
+                  95,
+                  101,
+                  118,
+                  101,
+                  110,
+                  116,
+                  95,
+                  97,
+                  117,
+                  116,
+                  104,
+                  111,
+                  114,
+                  105,
+                  116,
+                  121
+                ]
+              }
+            ]
+          }
+        },
+        {
+          "address": "QWpF7y1ZAyq8zNNLZYL87sqdCw9T8RBT3CfsE72QwUe",
+          "name": "program"
+        }
+      ],
+      "args": [],
+      "discriminator": [
+        42,
+        18,
+        206,
+        141,
+        177,
+        24,
+        215,
+        152
+      ],
+      "name": "sweepCampaign"
+    },
+    {
+      "accounts": [
+        {
           "name": "signer",
           "signer": true
         },
@@ -4535,6 +4951,244 @@ export type Quern = {
       }
     },
     {
+      "name": "campaign",
+      "type": {
+        "fields": [
+          {
+            "name": "version",
+            "type": "u8"
+          },
+          {
+            "name": "bump",
+            "type": "u8"
+          },
+          {
+            "name": "kinds",
+            "type": "u8"
+          },
+          {
+            "name": "reserved",
+            "type": {
+              "array": [
+                "u8",
+                5
+              ]
+            }
+          },
+          {
+            "name": "seq",
+            "type": "u64"
+          },
+          {
+            "name": "n",
+            "type": "u64"
+          },
+          {
+            "name": "sponsor",
+            "type": "pubkey"
+          },
+          {
+            "name": "mint",
+            "type": "pubkey"
+          },
+          {
+            "name": "model",
+            "type": "pubkey"
+          },
+          {
+            "name": "potAtoms",
+            "type": "u64"
+          },
+          {
+            "name": "claimedAtoms",
+            "type": "u64"
+          },
+          {
+            "name": "totalScore",
+            "type": "u64"
+          },
+          {
+            "name": "start",
+            "type": "i64"
+          },
+          {
+            "name": "end",
+            "type": "i64"
+          },
+          {
+            "name": "settleBy",
+            "type": "i64"
+          },
+          {
+            "name": "claimBy",
+            "type": "i64"
+          },
+          {
+            "name": "refereedBps",
+            "type": "u16"
+          },
+          {
+            "name": "reviewedBps",
+            "type": "u16"
+          },
+          {
+            "name": "reservedTail",
+            "type": {
+              "array": [
+                "u8",
+                20
+              ]
+            }
+          }
+        ],
+        "kind": "struct"
+      }
+    },
+    {
+      "name": "campaignClaimed",
+      "type": {
+        "fields": [
+          {
+            "name": "at",
+            "type": "i64"
+          },
+          {
+            "name": "campaign",
+            "type": "pubkey"
+          },
+          {
+            "name": "provider",
+            "type": "pubkey"
+          },
+          {
+            "name": "score",
+            "type": "u64"
+          },
+          {
+            "name": "amountAtoms",
+            "type": "u64"
+          },
+          {
+            "name": "changes",
+            "type": {
+              "vec": {
+                "defined": {
+                  "name": "change"
+                }
+              }
+            }
+          }
+        ],
+        "kind": "struct"
+      }
+    },
+    {
+      "name": "campaignCreated",
+      "type": {
+        "fields": [
+          {
+            "name": "at",
+            "type": "i64"
+          },
+          {
+            "name": "campaign",
+            "type": "pubkey"
+          },
+          {
+            "name": "sponsor",
+            "type": "pubkey"
+          },
+          {
+            "name": "mint",
+            "type": "pubkey"
+          },
+          {
+            "name": "potAtoms",
+            "type": "u64"
+          },
+          {
+            "name": "changes",
+            "type": {
+              "vec": {
+                "defined": {
+                  "name": "change"
+                }
+              }
+            }
+          }
+        ],
+        "kind": "struct"
+      }
+    },
+    {
+      "name": "campaignJoined",
+      "type": {
+        "fields": [
+          {
+            "name": "at",
+            "type": "i64"
+          },
+          {
+            "name": "campaign",
+            "type": "pubkey"
+          },
+          {
+            "name": "provider",
+            "type": "pubkey"
+          },
+          {
+            "name": "changes",
+            "type": {
+              "vec": {
+                "defined": {
+                  "name": "change"
+                }
+              }
+            }
+          }
+        ],
+        "kind": "struct"
+      }
+    },
+    {
+      "name": "campaignSwept",
+      "type": {
+        "fields": [
+          {
+            "name": "at",
+            "type": "i64"
+          },
+          {
+            "name": "campaign",
+            "type": "pubkey"
+          },
+          {
+            "name": "sponsor",
+            "type": "pubkey"
+          },
+          {
+            "name": "mint",
+            "type": "pubkey"
+          },
+          {
+            "name": "releasedAtoms",
+            "type": "u64"
+          },
+          {
+            "name": "changes",
+            "type": {
+              "vec": {
+                "defined": {
+                  "name": "change"
+                }
+              }
+            }
+          }
+        ],
+        "kind": "struct"
+      }
+    },
+    {
       "name": "change",
       "type": {
         "fields": [
@@ -5149,6 +5803,51 @@ export type Quern = {
           {
             "name": "reviewedWeightBps",
             "type": "u16"
+          }
+        ],
+        "kind": "struct"
+      }
+    },
+    {
+      "name": "entry",
+      "type": {
+        "fields": [
+          {
+            "name": "version",
+            "type": "u8"
+          },
+          {
+            "name": "bump",
+            "type": "u8"
+          },
+          {
+            "name": "reserved",
+            "type": {
+              "array": [
+                "u8",
+                6
+              ]
+            }
+          },
+          {
+            "name": "seq",
+            "type": "u64"
+          },
+          {
+            "name": "campaign",
+            "type": "pubkey"
+          },
+          {
+            "name": "provider",
+            "type": "pubkey"
+          },
+          {
+            "name": "payer",
+            "type": "pubkey"
+          },
+          {
+            "name": "score",
+            "type": "u64"
           }
         ],
         "kind": "struct"
@@ -5898,6 +6597,14 @@ export type Quern = {
             "type": "bool"
           },
           {
+            "name": "submittedAt",
+            "type": "i64"
+          },
+          {
+            "name": "score",
+            "type": "u64"
+          },
+          {
             "name": "changes",
             "type": {
               "vec": {
@@ -6374,6 +7081,50 @@ export type Quern = {
       }
     },
     {
+      "name": "newCampaign",
+      "type": {
+        "fields": [
+          {
+            "name": "potAtoms",
+            "type": "u64"
+          },
+          {
+            "name": "start",
+            "type": "i64"
+          },
+          {
+            "name": "end",
+            "type": "i64"
+          },
+          {
+            "name": "settleBy",
+            "type": "i64"
+          },
+          {
+            "name": "claimBy",
+            "type": "i64"
+          },
+          {
+            "name": "kinds",
+            "type": "u8"
+          },
+          {
+            "name": "model",
+            "type": "pubkey"
+          },
+          {
+            "name": "refereedBps",
+            "type": "u16"
+          },
+          {
+            "name": "reviewedBps",
+            "type": "u16"
+          }
+        ],
+        "kind": "struct"
+      }
+    },
+    {
       "name": "newJob",
       "type": {
         "fields": [
@@ -6626,6 +7377,10 @@ export type Quern = {
             "type": "u32"
           },
           {
+            "name": "campaignClaimSecs",
+            "type": "u32"
+          },
+          {
             "name": "cluster",
             "type": {
               "array": [
@@ -6726,6 +7481,10 @@ export type Quern = {
           },
           {
             "name": "restartGraceSecs",
+            "type": "u32"
+          },
+          {
+            "name": "campaignClaimSecs",
             "type": "u32"
           }
         ],

@@ -1,10 +1,12 @@
 //! The main job as a story on a local network, from escrow to leaderboard: the built program, providers, a watcher, five
-//! cheats, the indexer and its HTTP API, the digits model and a transformer. It ends with an audit to the atom.
+//! cheats, an application behind the gateway, the indexer and its HTTP API, the digits model and a transformer. It ends with an
+//! audit to the atom.
 //!
 //! [`play()`] runs it, [`Summary`] tells it, [`audit()`] compares chain, API and an independent ledger.
 
 mod audit;
 mod cheats;
+mod gateway;
 mod play;
 mod sentences;
 mod summary;
@@ -12,6 +14,7 @@ mod summary;
 pub use {
     audit::{Audit, audit},
     cheats::{Cheat, CheatKind},
+    gateway::Asked,
     play::{Cast, Plan, play},
     sentences::{Embedded, Pair},
     summary::Summary,

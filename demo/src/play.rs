@@ -4,6 +4,7 @@ use {
     super::{
         audit::{Api, audit},
         cheats::{Cheat, cheats, cleared},
+        gateway,
         sentences::{Embedded, Transformer},
         summary::{Facts, Summary},
     },
@@ -83,8 +84,8 @@ pub struct Cast {
     pub indexer: Indexer,
     /// The providers' machines.
     pub machines: Vec<Machine>,
-    /// The watcher.
-    pub lookout: Lookout,
+    /// The watcher, until it leaves.
+    pub lookout: Option<Lookout>,
     follower: JoinHandle<()>,
 }
 
@@ -124,7 +125,7 @@ impl Cast {
             stage,
             indexer,
             machines,
-            lookout,
+            lookout: Some(lookout),
             follower,
         })
     }
@@ -138,7 +139,9 @@ impl Cast {
         for machine in self.machines {
             machine.stop().await?;
         }
-        self.lookout.stop().await?;
+        if let Some(lookout) = self.lookout {
+            lookout.stop().await?;
+        }
         self.indexer.stop().await?;
         Ok(())
     }
@@ -169,20 +172,27 @@ pub async fn play(plan: Plan, names: Names) -> Result<(Cast, Summary)> {
     names
         .heading("A third provider cheats five times beside an honest product of a million values");
     honest.push(product(stage).await?);
-    let caught = cheats(stage, &cast.lookout, &transformer).await?;
-    cleared(stage, &cast.lookout, &honest).await?;
+    let lookout = cast.lookout.take().context("the watcher is gone")?;
+    let caught = cheats(stage, &lookout, &transformer).await?;
+    cleared(stage, &lookout, &honest).await?;
     names.say(format!(
-        "watcher: nothing is wrong with the {} honest results",
+        "watcher: nothing is wrong with the {} honest results; it leaves",
         honest.len()
     ));
+    lookout.stop().await?;
+
+    let machines = std::mem::take(&mut cast.machines);
+    let (machines, door, mut asked) =
+        gateway::ask(stage, plan.encoder.as_deref(), machines).await?;
+    honest.push(asked.job.parse()?);
 
     names.heading("Training in three milestones; the first provider leaves after the first one");
-    let machines = std::mem::take(&mut cast.machines);
     let (birch_works, training_right) = training(stage, machines, &cheap).await?;
     stage.chronicle.catch_up().await?;
 
     names.heading("The review passes; what nobody refuted is paid");
     let (alder_works, honest_paid) = payday(stage, &honest).await?;
+    door.close(stage, &mut asked).await?;
     cast.machines = vec![alder_works, birch_works];
 
     names.heading("Everybody takes what is theirs");
@@ -197,6 +207,7 @@ pub async fn play(plan: Plan, names: Names) -> Result<(Cast, Summary)> {
         training_images: JUDGING_IMAGES.len(),
         honest_paid,
         embedded,
+        asked,
     };
     let summary = audited(&cast, facts, caught).await?;
     Ok((cast, summary))
@@ -631,7 +642,9 @@ async fn collect(stage: &mut Stage) -> Result<()> {
     for index in 0..2 {
         let owner = stage.providers[index].owner.insecure_clone();
         let emission = accounts::emission(stage.net.rpc()).await?;
-        let claim = flows::claim_rewards(stage.net.rpc(), &owner.pubkey(), &emission).await?;
+        let claim =
+            flows::claim_rewards(stage.net.rpc(), &owner.pubkey(), &owner.pubkey(), &emission)
+                .await?;
         stage.sender().send_all(&claim, &[&owner]).await?;
         withdraw(stage, &owner, &reward, 0).await?;
         withdraw(stage, &owner, &payment, BOND_DEPOSIT_ATOMS).await?;
@@ -654,6 +667,7 @@ async fn withdraw(stage: &mut Stage, owner: &Keypair, mint: &Mint, keep_atoms: u
     if free_atoms > keep_atoms {
         let atoms = free_atoms - keep_atoms;
         let all = flows::withdraw(
+            &owner.pubkey(),
             &owner.pubkey(),
             &mint.address,
             &mint.token_program,

@@ -4,6 +4,7 @@ use {
     super::{
         audit::{Api, Audit},
         cheats::Cheat,
+        gateway::Asked,
         sentences::Embedded,
     },
     anyhow::Result,
@@ -33,6 +34,8 @@ pub struct Facts {
     pub honest_paid: usize,
     /// What became of the sentences.
     pub embedded: Embedded,
+    /// What became of the application's request.
+    pub asked: Asked,
 }
 
 /// What happened to a provider.
@@ -98,8 +101,10 @@ pub struct Summary {
     pub honest_paid: usize,
     /// The sentences, refereed.
     pub embedded: Embedded,
-    /// What the dishonest provider tried, and what became of it.
+    /// What the dishonest provider tried while a watcher was there, and what became of it.
     pub cheats: Vec<Cheat>,
+    /// The request of an application, through the gateway.
+    pub gateway: Asked,
     /// Milestones paid in full.
     pub milestones_settled: u64,
     /// Held-out images in refereed jobs.
@@ -186,6 +191,7 @@ impl Summary {
             honest_paid: facts.honest_paid,
             embedded: facts.embedded,
             cheats,
+            gateway: facts.asked,
             milestones_settled: ledger.count("MilestoneSettled"),
             images: facts.images,
             images_right: facts.right,
@@ -221,6 +227,7 @@ impl Summary {
         text.push_str(&self.convicted_lines());
         text.push_str(&self.embedded_lines());
         text.push_str(&self.cheat_table());
+        text.push_str(&self.gateway.lines(self.decimals.0));
         let mut table = table(&["", ""]);
         for (what, value) in self.totals() {
             table.add_row(vec![what.to_owned(), value]);
@@ -380,7 +387,9 @@ impl Summary {
         let lost: u128 = self
             .cheats
             .iter()
-            .filter_map(|cheat| cheat.bond_atoms.parse::<u128>().ok())
+            .map(|cheat| &cheat.bond_atoms)
+            .chain([&self.gateway.bond_atoms])
+            .filter_map(|atoms| atoms.parse::<u128>().ok())
             .sum();
         let convicted = self.providers.iter().filter(|one| one.convicted > 0);
         convicted

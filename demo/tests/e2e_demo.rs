@@ -19,16 +19,17 @@ async fn the_demo_keeps_its_promises() {
     assert_eq!(summary.audit_differences, Vec::<String>::new());
     assert_eq!(summary.audit, "equal");
     assert!(summary.audit_compared > 100, "{}", summary.audit_compared);
-    // Eight refereed ones and the training; two cheap ones, the hasty one and five cheats end otherwise.
-    assert_eq!(summary.jobs_created, 17);
-    assert_eq!(summary.jobs_settled, 9);
-    assert_eq!(summary.milestones_settled, 11);
-    assert_eq!(summary.honest_paid, 8);
+    // Nine refereed ones and the training; two cheap ones, the hasty one and six cheats end otherwise.
+    assert_eq!(summary.jobs_created, 19);
+    assert_eq!(summary.jobs_settled, 10);
+    assert_eq!(summary.milestones_settled, 12);
+    assert_eq!(summary.honest_paid, 9);
     assert_eq!(
         (summary.embedded.items, summary.embedded.recomputed),
         (8, 4)
     );
     the_cheats_are_caught(&summary);
+    the_application_got_what_was_checked(&summary);
     assert_eq!(
         (
             summary.jobs_cancelled,
@@ -64,13 +65,13 @@ async fn the_demo_keeps_its_promises() {
     };
     assert_eq!((alder.late, birch.late), (1, 0));
     assert_eq!((alder.convicted, birch.convicted), (0, 0));
-    assert_eq!((hemlock.taken, hemlock.convicted), (5, 5));
+    assert_eq!((hemlock.taken, hemlock.convicted), (6, 6));
     assert_eq!(hemlock.refereed.milestones, 0);
     assert_eq!(
         (alder.reviewed.milestones, birch.reviewed.milestones),
         (1, 2)
     );
-    assert_eq!(alder.refereed.milestones + birch.refereed.milestones, 8);
+    assert_eq!(alder.refereed.milestones + birch.refereed.milestones, 9);
     // What is shown to a person has a line for every provider and level.
     let tables = summary.tables();
     assert!(
@@ -78,7 +79,7 @@ async fn the_demo_keeps_its_promises() {
         "{tables}"
     );
     assert!(
-        tables.contains("hemlock: earned 0.000000 qUSD, convicted 5 times"),
+        tables.contains("hemlock: earned 0.000000 qUSD, convicted 6 times"),
         "{tables}"
     );
     // It fits the usual terminals.
@@ -130,7 +131,7 @@ fn the_cheats_are_caught(summary: &Summary) {
         CheatKind::Unanswered,
     ];
     assert_eq!(kinds, all);
-    assert_eq!(summary.jobs_convicted, 5);
+    assert_eq!(summary.jobs_convicted, 6);
     for cheat in &summary.cheats {
         assert!(cheat.caught, "{cheat:?}");
         let atoms = |text: &str| text.parse::<u64>().unwrap();
@@ -177,4 +178,25 @@ async fn more_images_than_there_are_get_a_sentence() {
         panic!("it ran")
     };
     assert!(error.to_string().contains("held-out images"), "{error:#}");
+}
+
+/// The gateway convicted the first provider by itself and paid for the second answer only.
+fn the_application_got_what_was_checked(summary: &Summary) {
+    let asked = &summary.gateway;
+    assert_ne!(asked.job, asked.refused_job, "{asked:?}");
+    assert_eq!(
+        (asked.assurance.as_str(), asked.checked.as_str()),
+        ("refereed", "1.0000")
+    );
+    assert!(
+        ["alder", "birch"].contains(&asked.provider.as_str()),
+        "{asked:?}"
+    );
+    assert_eq!(asked.over_cap_status, 402);
+    let atoms = |text: &str| text.parse::<u64>().unwrap();
+    let (bond, earned) = (atoms(&asked.bond_atoms), atoms(&asked.earned_atoms));
+    assert_eq!(earned, bond / 10 * 6, "{asked:?}");
+    // Both attempts cost the same, and one of them came back.
+    assert_eq!(asked.paid_atoms, asked.returned_atoms, "{asked:?}");
+    assert!(atoms(&asked.paid_atoms) > 0, "{asked:?}");
 }

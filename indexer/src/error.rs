@@ -225,6 +225,24 @@ pub enum IndexerError {
         /// Why.
         source: std::io::Error,
     },
+    /// Nothing is known of a campaign.
+    #[error(
+        "the store knows no campaign {0}: check the address, and that quern-indexer run has followed the chain into this store"
+    )]
+    NoCampaign(quern_api::Key),
+    /// A campaign's events and the chain's totals differ.
+    #[error(
+        "campaign {campaign} differs: {difference}; quern-indexer check and recheck say whether the store lost events"
+    )]
+    CampaignDiffers {
+        /// Which campaign.
+        campaign: quern_api::Key,
+        /// The first difference.
+        difference: String,
+    },
+    /// The tally could not be written.
+    #[error("cannot write the tally: {0}; check where it goes")]
+    Output(#[from] std::io::Error),
     /// Rebuilt tables differ.
     #[error(
         "the tables that {events} events make differ from the stored ones ({rebuilt} instead of {stored}); quern-indexer rebuild \

@@ -23,12 +23,13 @@ pub mod provisional;
 pub mod service;
 pub mod source;
 pub mod store;
+pub mod tally;
 pub mod view;
 pub mod web;
 
 pub use {
     config::Config,
     error::{IndexerError, Result},
-    service::{Indexer, run},
+    service::{Indexer, node, run},
     web::{Explorer, MintName, Site},
 };

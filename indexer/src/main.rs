@@ -2,9 +2,12 @@
 
 use {
     clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand},
+    quern_api::Key,
     quern_indexer::{
         Config, IndexerError,
+        config::default_program,
         store::{Checked, Role, Store},
+        tally::{self, Chain, Format},
     },
     quern_process::{
         config_file::{self, ConfigFile},
@@ -12,7 +15,7 @@ use {
         pages,
         redact::without_keys,
     },
-    std::{ffi::OsString, path::PathBuf, process::ExitCode},
+    std::{ffi::OsString, io::BufWriter, path::PathBuf, process::ExitCode, sync::Arc},
 };
 
 /// Follows the Quern program, stores its events and serves leaderboards over HTTP
@@ -51,6 +54,11 @@ enum Command {
     /// Try again what an older version did not understand, and list what is left
     #[command(after_help = "Example:\n  quern-indexer replay --store sqlite:quern.sqlite")]
     Replay(Stored),
+    /// Count a campaign again from its milestones, and fail at the first difference from events, tables and chain
+    #[command(
+        after_help = "Example:\n  quern-indexer tally CAMPAIGN --store sqlite:quern.sqlite --url devnet --format csv --milestones"
+    )]
+    Tally(TallyArgs),
     /// Have the next run walk the whole history again, for what a node left out
     #[command(after_help = "Example:\n  quern-indexer recheck --store sqlite:quern.sqlite")]
     Recheck(Stored),
@@ -93,6 +101,40 @@ struct Backup {
     stored: Stored,
     /// The file, which must not be there yet: a store of SQLite, or PostgreSQL's dump for pg_restore
     to: PathBuf,
+}
+
+#[derive(Args)]
+struct TallyArgs {
+    /// The campaign's address
+    #[arg(value_parser = parse_key)]
+    campaign: Key,
+    #[command(flatten)]
+    stored: Stored,
+    /// The node whose accounts are compared, or one of localhost, devnet, testnet, mainnet-beta
+    #[arg(
+        short,
+        long,
+        env = "QUERN_URL",
+        hide_env_values = true,
+        default_value = "http://127.0.0.1:8899"
+    )]
+    url: String,
+    /// Compare with what the store holds only, and ask no node
+    #[arg(long)]
+    offline: bool,
+    /// The program's address
+    #[arg(long, env = "QUERN_PROGRAM_ID", value_parser = parse_key, default_value_t = default_program())]
+    program_id: Key,
+    /// How it is written
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+    /// Write every milestone with its slot, transaction, score and reason, not only the sums of providers
+    #[arg(long)]
+    milestones: bool,
+}
+
+fn parse_key(text: &str) -> Result<Key, String> {
+    Key::parse(text).ok_or_else(|| "it must be a base58 address of 32 bytes".to_owned())
 }
 
 impl Cli {
@@ -140,6 +182,7 @@ async fn run(command: Command) -> Result<(), String> {
         Command::Rebuild(options) => rebuild(&options).await,
         Command::Replay(options) => replay(&options).await,
         Command::Recheck(options) => recheck(&options).await,
+        Command::Tally(options) => tally(&options).await,
         Command::Reference(Reference { share: None }) => {
             print!("{}", quern_indexer::api::reference::page());
             return Ok(());
@@ -169,6 +212,7 @@ impl Command {
                 let urls = [Some(config.url.clone()), config.ws_url.clone()];
                 urls.into_iter().flatten().collect()
             }
+            Self::Tally(options) => vec![options.url.clone()],
             Self::Check(_)
             | Self::Backup(_)
             | Self::Rebuild(_)
@@ -295,6 +339,36 @@ async fn recheck(options: &Stored) -> Result<(), IndexerError> {
     }
     println!("the next run walks the whole history again");
     Ok(())
+}
+
+async fn tally(options: &TallyArgs) -> Result<(), IndexerError> {
+    let store = Store::open_as(&options.stored.store, Role::Replica).await?;
+    let chain = match options.offline {
+        true => None,
+        false => {
+            let config = Config {
+                program_id: options.program_id,
+                ..Config::local(&options.url, &options.stored.store)
+            };
+            let node = quern_indexer::node(&config)?;
+            Some(Chain {
+                accounts: Arc::clone(&node) as _,
+                source: node,
+            })
+        }
+    };
+    let to = BufWriter::new(std::io::stdout());
+    let mut out = tally::output(options.format, options.milestones, to);
+    let which = (options.program_id, options.campaign);
+    let difference = tally::tally(&store, which, chain.as_ref(), &mut *out).await?;
+    store.close().await;
+    match difference {
+        None => Ok(()),
+        Some(difference) => Err(IndexerError::CampaignDiffers {
+            campaign: options.campaign,
+            difference: difference.to_string(),
+        }),
+    }
 }
 
 #[cfg(test)]

@@ -228,6 +228,14 @@ fn follow(
     tokio::spawn(async move { follower.run(stopped).await })
 }
 
+/// The node of these settings, for what looks at it once.
+///
+/// # Errors
+/// If an address is malformed, or names no program away from this machine.
+pub fn node(config: &Config) -> Result<Arc<RpcSource>> {
+    Ok(Arc::new(RpcSource::new(rpc_options(config)?)))
+}
+
 fn rpc_options(config: &Config) -> Result<RpcOptions> {
     let ws_url = config.ws_url.as_deref();
     let options = RpcOptions {

@@ -6,10 +6,12 @@ pub use {
         constants::NOBODY,
         error::{QuernError, REFUSAL_BASE},
         events::QuernEvent,
-        instructions::{EmissionSettings, MintSettings, ModelSettings, NewJob, Submission},
+        instructions::{
+            EmissionSettings, MintSettings, ModelSettings, NewCampaign, NewJob, Submission,
+        },
         state::{
-            Conviction, ConvictionReason, Demand, Emission, Evidence, Job, JobState, MintConfig,
-            MintRates, Model, NodeRef, Protocol, Provider, Purse,
+            Campaign, Conviction, ConvictionReason, Demand, Emission, Entry, Evidence, Job,
+            JobState, MintConfig, MintRates, Model, NodeRef, Protocol, Provider, Purse,
         },
     },
     quern_proof::{

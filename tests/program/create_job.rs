@@ -133,6 +133,84 @@ fn a_creation_counts_once() {
     assert!(stage.list::<Job>().is_empty());
 }
 
+/// A campaign is an account of its own type at the address that the job names, and exists.
+#[test]
+fn nothing_else_passes_for_a_campaign() {
+    let mut stage = Stage::new();
+    let campaign = stage.sponsor(stage.campaign_args());
+    let (provider, sponsor, usd) = (stage.cast.provider, stage.cast.second, stage.usd);
+    stage.join(&campaign, &provider);
+    let purse: Purse = stage.get(&addresses::purse(&sponsor, &usd));
+    for (what, address) in [
+        (
+            "an account of another program",
+            token::account(&stage, &provider, &usd),
+        ),
+        ("a job", stage.create(stage.refereed())),
+        ("an entry", addresses::entry(&campaign, &provider)),
+        ("a purse", addresses::purse(&sponsor, &usd)),
+        (
+            "a campaign that there will be",
+            addresses::campaign(&sponsor, &usd, purse.opened.get()),
+        ),
+    ] {
+        println!("{what}");
+        let create = create_with(&stage, |args| args.campaign = address);
+        stage.fails(create);
+    }
+}
+
+#[test]
+fn a_review_fits_before_settling_to_the_second() {
+    // The usual graph has 15 questions at most, of seven hours each.
+    const QUESTIONS_SECS: i64 = 15 * (RESPONSE + REACT);
+    for (room_secs, refereed, reviewed) in [
+        (1_199, false, false),
+        (1_200, false, true),
+        (QUESTIONS_SECS + 3_599, false, true),
+        (QUESTIONS_SECS + 3_600, true, true),
+    ] {
+        let mut stage = Stage::new();
+        let mut offered = stage.campaign_args();
+        offered.settle_by = offered.end + room_secs;
+        let campaign = stage.sponsor(offered);
+        for (fits, create) in [
+            (
+                refereed,
+                create_with(&stage, |args| args.campaign = campaign),
+            ),
+            (
+                reviewed,
+                accepted_with(&stage, |args| args.campaign = campaign),
+            ),
+        ] {
+            if fits {
+                stage.clone().ok(create);
+            } else {
+                stage.refused(create, QuernError::CampaignMisfit);
+            }
+        }
+    }
+}
+
+/// One incentive a job: what names a campaign copies no reward rate, everything else does.
+#[test]
+fn a_job_of_a_campaign_copies_no_reward_rate() {
+    let mut stage = Stage::new();
+    let mut offered = stage.campaign_args();
+    (offered.model, offered.kinds) = (stage.model, 0b001);
+    let campaign = stage.sponsor(offered);
+    let mut args = stage.refereed();
+    let plain = stage.create(args.clone());
+    args.campaign = campaign;
+    let named = stage.create(args);
+    let rate = rates().reward_rate_e9;
+    assert_eq!(stage.job(&plain).reward_rate_e9.get(), rate);
+    assert!(stage.job(&named).reward_rate_e9.is_zero());
+    assert_eq!(stage.job(&named).campaign, campaign);
+    assert_eq!(stage.job(&plain).terms, stage.job(&named).terms);
+}
+
 /// What `create_job` refuses, and an instruction that is refused for it.
 #[expect(clippy::too_many_lines, reason = "a table, one row a case")]
 pub fn errors() -> Vec<Provocation> {
@@ -366,9 +444,52 @@ pub fn errors() -> Vec<Provocation> {
         (E::InputsDoNotFit, "too many items", |stage| {
             create_with(stage, |args| args.items = (1 << 24) + 1)
         }),
-        (E::CampaignUnknown, "any", |stage| {
+        (E::WrongCampaign, "none of the program", |stage| {
             create_with(stage, |args| args.campaign = Pubkey::from([1; 32]))
         }),
+        (E::WrongCampaign, "that is not passed", |stage| {
+            let campaign = stage.sponsor(stage.campaign_args());
+            let mut instruction = create_with(stage, |args| args.campaign = campaign);
+            instruction.accounts.retain(|meta| meta.pubkey != campaign);
+            instruction
+        }),
+        (E::CampaignMisfit, "of another mint", |stage| {
+            let campaign = stage.sponsor(stage.campaign_args());
+            let (client, gold, model) = (stage.cast.client, stage.gold, stage.model);
+            let mut args = stage.refereed();
+            args.campaign = campaign;
+            stage.create_ix_of(&client, &gold, Some(&model), args)
+        }),
+        (E::CampaignMisfit, "another kind", |stage| {
+            let mut offered = stage.campaign_args();
+            offered.kinds = 0b110;
+            let campaign = stage.sponsor(offered);
+            create_with(stage, |args| args.campaign = campaign)
+        }),
+        (E::CampaignMisfit, "another model", |stage| {
+            let mut offered = stage.campaign_args();
+            offered.model = Pubkey::from([1; 32]);
+            let campaign = stage.sponsor(offered);
+            create_with(stage, |args| args.campaign = campaign)
+        }),
+        (E::CampaignMisfit, "after its end", |stage| {
+            let offered = stage.campaign_args();
+            let campaign = stage.sponsor(offered);
+            stage.set_time(offered.end);
+            create_with(stage, |args| args.campaign = campaign)
+        }),
+        (
+            E::CampaignMisfit,
+            "a review that cannot end in time",
+            |stage| {
+                // 15 questions of seven hours, and the review.
+                let longest_secs = 15 * (21_600 + 3_600) + 3_600;
+                let mut offered = stage.campaign_args();
+                offered.settle_by = offered.end + longest_secs - 1;
+                let campaign = stage.sponsor(offered);
+                create_with(stage, |args| args.campaign = campaign)
+            },
+        ),
         (E::OwnJob, "pinned to the client itself", |stage| {
             let client = stage.cast.client;
             create_with(stage, |args| args.pinned_provider = client)

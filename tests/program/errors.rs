@@ -64,7 +64,7 @@ every_variant![
     TermsChanged,
     InputsDoNotFit,
     WrongModel,
-    CampaignUnknown,
+    WrongCampaign,
     WrongState,
     ReviewedOnly,
     TooLate,
@@ -96,6 +96,9 @@ every_variant![
     GraphDiffers,
     ModelTooShort,
     TokensDoNotFit,
+    CampaignMisfit,
+    CampaignReadOnly,
+    EntryMissing,
 ];
 
 /// Errors that nothing provokes, and why they are there.
@@ -156,6 +159,10 @@ fn table() -> Vec<(&'static str, Vec<Provocation>)> {
         reveal,
         timeout,
         close_demand,
+        create_campaign,
+        join_campaign,
+        claim_campaign,
+        sweep_campaign,
     ]
 }
 

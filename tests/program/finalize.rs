@@ -430,6 +430,26 @@ fn an_acceptance_is_about_the_commitment_that_was_seen() {
 pub fn errors() -> Vec<Provocation> {
     use QuernError as E;
     vec![
+        (
+            E::CampaignReadOnly,
+            "a campaign that cannot be written",
+            |stage| {
+                let args = stage.campaign_args();
+                let campaign = stage.sponsor(args);
+                let provider = stage.cast.provider;
+                stage.join(&campaign, &provider);
+                stage.set_time(args.start);
+                let mut job = stage.refereed();
+                job.campaign = campaign;
+                let job = stage.job_in(JobState::Submitted, job);
+                stage.at_deadline(&job, 1);
+                let mut instruction = ix::finalize(&provider, &stage.job(&job), &stage.emission());
+                for meta in &mut instruction.accounts {
+                    meta.is_writable &= meta.pubkey != campaign;
+                }
+                instruction
+            },
+        ),
         (E::ReservationShort, "an escrow that vanished", |stage| {
             let instruction = settlement(stage);
             let purse = addresses::purse(&stage.cast.client, &stage.usd);

@@ -9,8 +9,8 @@ use {
         error::{QuernError, REFUSAL_BASE},
         events::{Change, JobConvicted, ModelUpdated, QuernEvent},
         state::{
-            Assurance, Conviction, ConvictionReason, Demand, Emission, Evidence, Job, JobKind,
-            JobState, MintConfig, Model, NodeRef, Protocol, Provider, Purse, Terms,
+            Assurance, Campaign, Conviction, ConvictionReason, Demand, Emission, Entry, Evidence,
+            Job, JobKind, JobState, MintConfig, Model, NodeRef, Protocol, Provider, Purse, Terms,
         },
     },
     quern_proof::evidence::Refusal,
@@ -154,7 +154,7 @@ fn samples() -> Vec<QuernEvent> {
             job: address, client: address, provider: address, model: address, royalty_owner: address, mint: address,
             campaign: address, assurance: assurance, kind: kind, milestone: u8, accepted: bool, work: u64, price_atoms: u64,
             fee_atoms: u64, royalty_atoms: u64, provider_atoms: u64, reward_atoms: u64, bond_released_atoms: u64,
-            closed: bool
+            closed: bool, submitted_at: i64, score: u64
         }
         JobRejected {
             job: address, client: address, provider: address, milestone: u8, deposit_atoms: u64, reason: text
@@ -186,6 +186,10 @@ fn samples() -> Vec<QuernEvent> {
             answer: bytes
         }
         DemandClosed { demand: address, job: address, opener: address }
+        CampaignCreated { campaign: address, sponsor: address, mint: address, pot_atoms: u64 }
+        CampaignJoined { campaign: address, provider: address }
+        CampaignClaimed { campaign: address, provider: address, score: u64, amount_atoms: u64 }
+        CampaignSwept { campaign: address, sponsor: address, mint: address, released_atoms: u64 }
     }
 }
 
@@ -230,7 +234,8 @@ fn errors() -> Map<String, Value> {
 
 fn current() -> Value {
     let accounts: Map<String, Value> = accounts![
-        Protocol, MintConfig, Emission, Provider, Purse, Model, Job, Demand, Evidence
+        Protocol, MintConfig, Emission, Provider, Purse, Model, Job, Demand, Evidence, Campaign,
+        Entry
     ]
     .into_iter()
     .collect();
@@ -336,13 +341,13 @@ fn error_codes_are_contiguous() {
     let errors = errors();
     assert_eq!(errors["Overflow"], json!(6_000));
     assert_eq!(
-        errors["TokensDoNotFit"],
-        json!(code_of(QuernError::TokensDoNotFit)),
+        errors["EntryMissing"],
+        json!(code_of(QuernError::EntryMissing)),
         "the last one"
     );
     assert_eq!(
         errors.len() as u32,
-        code_of(QuernError::TokensDoNotFit) - 6_000 + 1
+        code_of(QuernError::EntryMissing) - 6_000 + 1
     );
     assert_eq!(errors["WrongState"], json!(code_of(QuernError::WrongState)));
 }

@@ -4,7 +4,7 @@ use {
     super::common::TRACE,
     quern::{
         events::{Change, QuernEvent},
-        state::{Job, JobState, MintConfig, Purse},
+        state::{Campaign, Entry, Job, JobState, MintConfig, Purse},
     },
     quern_testkit::svm::*,
     solana_sdk::pubkey::Pubkey,
@@ -129,6 +129,39 @@ fn p4_a_fee_of_another_share_is_seen() {
     stage.world.oracle = oracle;
     stage.at_deadline(&job, 1);
     stage.finalize(&job);
+}
+
+/// A campaign that the provider has joined, with something written into its accounts; then something harmless.
+fn with_campaign(change: impl FnOnce(&mut Stage, &Pubkey)) {
+    let mut stage = Stage::new();
+    let campaign = stage.sponsor(stage.campaign_args());
+    let provider = stage.cast.provider;
+    stage.join(&campaign, &provider);
+    change(&mut stage, &campaign);
+    stage.create(stage.refereed());
+}
+
+#[test]
+#[should_panic(expected = "P18: scores")]
+fn p18_a_score_without_a_milestone_is_seen() {
+    with_campaign(|stage, campaign| {
+        let entry = addresses::entry(campaign, &stage.cast.provider);
+        stage.tamper(&entry, |entry: &mut Entry| entry.score = 1u64.into());
+    });
+}
+
+#[test]
+#[should_panic(expected = "P18: the total")]
+fn p18_a_total_without_scores_is_seen() {
+    with_campaign(|stage, campaign| {
+        let entry = addresses::entry(campaign, &stage.cast.provider);
+        let oracle = stage.world.oracle.clone();
+        stage.tamper(&entry, |entry: &mut Entry| entry.score = 1u64.into());
+        stage.tamper(campaign, |campaign: &mut Campaign| {
+            campaign.total_score = 1u64.into()
+        });
+        stage.world.oracle = oracle;
+    });
 }
 
 /// A demand about the trace of a submitted job, which then is changed behind everybody's back.

@@ -5,8 +5,8 @@ use {
     super::common::{CELL, TRACE},
     quern::{
         constants::NOBODY,
-        instructions::{MintSettings, ModelSettings},
-        state::{JobState, Model},
+        instructions::{MintSettings, ModelSettings, NewJob},
+        state::{Campaign, JobState, Model, Purse},
     },
     quern_proof::{
         Operand,
@@ -214,6 +214,36 @@ const ALLOWED: &[Allowed] = &[
         account: "demand",
         spoiled: "data cut by one byte",
         reason: "as for timeout",
+    },
+    Allowed {
+        instruction: "claim_campaign",
+        account: "entry",
+        spoiled: "another account of its type",
+        reason: "anybody may claim for any provider",
+    },
+    Allowed {
+        instruction: "claim_campaign",
+        account: "campaign",
+        spoiled: "owned by",
+        reason: "a campaign that the program does not own is gone",
+    },
+    Allowed {
+        instruction: "take_job",
+        account: "purse 0",
+        spoiled: "owned by",
+        reason: "the campaign of the job: as above",
+    },
+    Allowed {
+        instruction: "finalize",
+        account: "purse 0",
+        spoiled: "owned by",
+        reason: "the campaign of the job: as above; a purse that the program does not own is refused by other tests",
+    },
+    Allowed {
+        instruction: "join_campaign",
+        account: "payer",
+        spoiled: "another",
+        reason: "anybody may pay for any provider",
     },
     Allowed {
         instruction: "close_demand",
@@ -646,6 +676,96 @@ fn referee_cases() -> Vec<Case> {
     ]
 }
 
+/// A case with two campaigns of two sponsors, which two providers have joined.
+fn campaign_case(
+    instruction: &'static str,
+    variant: &'static str,
+    prepare: impl FnOnce(&mut Stage, &Pubkey) -> Instruction,
+) -> Case {
+    case(instruction, variant, |stage| {
+        let args = stage.campaign_args();
+        let (client, usd) = (stage.cast.client, stage.usd);
+        let purse: Purse = stage.get(&addresses::purse(&client, &usd));
+        let other = ix::create_campaign(&client, &usd, purse.opened.get(), args);
+        stage.ok(other);
+        let other = addresses::campaign(&client, &usd, purse.opened.get());
+        let campaign = stage.sponsor(args);
+        let (provider, second) = (stage.cast.provider, stage.cast.second);
+        for campaign in [campaign, other] {
+            stage.join(&campaign, &provider);
+        }
+        stage.join(&campaign, &second);
+        stage.set_time(args.start);
+        prepare(stage, &campaign)
+    })
+}
+
+fn job_of(stage: &Stage, campaign: &Pubkey) -> NewJob {
+    let mut job = stage.refereed();
+    job.campaign = *campaign;
+    job
+}
+
+fn campaign_cases() -> Vec<Case> {
+    vec![
+        campaign_case("create_campaign", "usual", |stage, _| {
+            let (sponsor, usd) = (stage.cast.second, stage.usd);
+            let purse: Purse = stage.get(&addresses::purse(&sponsor, &usd));
+            let args = stage.campaign_args();
+            ix::create_campaign(&sponsor, &usd, purse.opened.get(), args)
+        }),
+        campaign_case("join_campaign", "usual", |stage, campaign| {
+            let client = stage.cast.client;
+            stage.ok(ix::register_provider(&client, provider_args(&client)));
+            ix::join_campaign(&stage.bank(), campaign, &client)
+        }),
+        campaign_case("claim_campaign", "a score", |stage, campaign| {
+            let job = stage.job_in(JobState::Submitted, job_of(stage, campaign));
+            stage.at_deadline(&job, 1);
+            stage.finalize(&job);
+            let settle_by = stage.get::<Campaign>(campaign).settle_by.get();
+            stage.set_time(settle_by + 1);
+            stage.claim_ix(campaign, &stage.cast.provider)
+        }),
+        campaign_case(
+            "claim_campaign",
+            "of one that is gone",
+            |stage, campaign| {
+                let settle_by = stage.get::<Campaign>(campaign).settle_by.get();
+                stage.set_time(settle_by + 1);
+                let sweep = ix::sweep_campaign(&stage.get(campaign));
+                stage.ok(sweep);
+                stage.claim_ix(campaign, &stage.cast.provider)
+            },
+        ),
+        campaign_case("sweep_campaign", "unscored", |stage, campaign| {
+            let settle_by = stage.get::<Campaign>(campaign).settle_by.get();
+            stage.set_time(settle_by + 1);
+            ix::sweep_campaign(&stage.get(campaign))
+        }),
+    ]
+}
+
+/// The steps of a job that names a campaign.
+fn jobs_of_campaigns() -> Vec<Case> {
+    vec![
+        campaign_case("create_job", "of a campaign", |stage, campaign| {
+            stage.create_ix(job_of(stage, campaign))
+        }),
+        campaign_case("take_job", "of a campaign", |stage, campaign| {
+            let mut args = job_of(stage, campaign);
+            args.pinned_provider = stage.cast.provider;
+            let job = stage.create(args);
+            ix::take_job(&stage.cast.operator, &stage.cast.provider, &stage.job(&job))
+        }),
+        campaign_case("finalize", "of a campaign", |stage, campaign| {
+            let job = stage.job_in(JobState::Submitted, job_of(stage, campaign));
+            stage.at_deadline(&job, 1);
+            ix::finalize(&stage.cast.provider, &stage.job(&job), &stage.emission())
+        }),
+    ]
+}
+
 /// Runs cases and says which of the allowed ones were needed.
 fn run_all(cases: Vec<Case>) -> (usize, BTreeSet<usize>) {
     let mut used = BTreeSet::new();
@@ -700,7 +820,12 @@ fn model_instructions() {
 
 #[test]
 fn job_instructions() {
-    check(job_cases());
+    check(job_cases().into_iter().chain(jobs_of_campaigns()).collect());
+}
+
+#[test]
+fn campaign_instructions() {
+    check(campaign_cases());
 }
 
 #[test]
@@ -718,6 +843,7 @@ fn the_kit_covers_every_account_of_every_instruction() {
         model_cases(),
         job_cases(),
         referee_cases(),
+        campaign_cases(),
     ]
     .into_iter()
     .flatten()

@@ -4,6 +4,7 @@ use {
     quern::{
         constants::NOBODY,
         error::QuernError,
+        events::QuernEvent,
         state::{JobState, Purse},
     },
     quern_testkit::svm::*,
@@ -13,7 +14,7 @@ use {
 /// A role's name and its place in the cast.
 type Role = (&'static str, fn(&mut Cast) -> &mut Pubkey);
 
-const ROLES: [Role; 9] = [
+const ROLES: [Role; 10] = [
     ("authority", |cast| &mut cast.authority),
     ("guardian", |cast| &mut cast.guardian),
     ("treasury", |cast| &mut cast.treasury),
@@ -23,6 +24,7 @@ const ROLES: [Role; 9] = [
     ("arbiter", |cast| &mut cast.arbiter),
     ("creator", |cast| &mut cast.creator),
     ("prover", |cast| &mut cast.prover),
+    ("sponsor", |cast| &mut cast.second),
 ];
 
 /// What the rules forbid: the client works for nobody but others, and an arbiter is no party.
@@ -78,6 +80,7 @@ fn live_through(stage: &mut Stage) {
     stage.ok(ix::cancel_job(&stage.job(&job)));
     let job = stage.job_in(JobState::Convicted, stage.refereed());
     stage.ok(ix::settle_conviction(&stage.job(&job)));
+    campaign(stage);
     if stage
         .provider_of(&cast.provider)
         .rewards_accrued_atoms
@@ -94,6 +97,36 @@ fn live_through(stage: &mut Stage) {
             stage.withdraw(&owner, &usd, free);
         }
     }
+}
+
+/// A campaign from its creation to its sweep; the operator pays for the entry.
+fn campaign(stage: &mut Stage) {
+    let cast = stage.cast.clone();
+    let args = stage.campaign_args();
+    let campaign = stage.sponsor(args);
+    stage.ok(ix::join_campaign(&cast.operator, &campaign, &cast.provider));
+    stage.set_time(args.start);
+    let mut job = stage.refereed();
+    job.campaign = campaign;
+    let job = stage.create(job);
+    stage.ok(ix::take_job(
+        &cast.operator,
+        &cast.provider,
+        &stage.job(&job),
+    ));
+    stage.ok(ix::submit(&cast.operator, &stage.job(&job), proof(1)));
+    stage.at_deadline(&job, 1);
+    stage.finalize(&job);
+    stage.set_time(args.settle_by + 1);
+    let claim = stage.claim_ix(&campaign, &cast.provider);
+    let outcome = stage.ok(claim);
+    let QuernEvent::CampaignClaimed(event) = outcome.event() else {
+        panic!("{outcome:?}")
+    };
+    assert_eq!(event.amount_atoms, 225);
+    stage.set_time(args.claim_by + 1);
+    let sweep = ix::sweep_campaign(&stage.get(&campaign));
+    stage.ok(sweep);
 }
 
 #[test]
@@ -114,7 +147,7 @@ fn every_pair_of_roles_in_one_wallet() {
     }
     assert_eq!(
         tried,
-        36 - 5,
+        45 - 5,
         "all pairs but the five that the rules forbid"
     );
 }

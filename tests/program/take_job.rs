@@ -82,6 +82,18 @@ fn a_take_is_about_the_checkpoint_that_was_seen() {
 pub fn errors() -> Vec<Provocation> {
     use QuernError as E;
     vec![
+        (
+            E::EntryMissing,
+            "a job of a campaign that it has not joined",
+            |stage| {
+                let campaign = stage.sponsor(stage.campaign_args());
+                let mut args = stage.refereed();
+                args.campaign = campaign;
+                let job = stage.create(args);
+                let provider = stage.cast.provider;
+                ix::take_job(&provider, &provider, &stage.job(&job))
+            },
+        ),
         (E::JobMoved, "a take of a job that was reopened", |stage| {
             let job = stage.create(stage.refereed());
             let second = stage.cast.second;

@@ -8,7 +8,7 @@ use {
         builder::GraphBuilder,
         demand::MAX_ANSWER_BYTES,
         hash::MISSING,
-        limits::{MAX_COLS, MAX_OPS, MAX_WIDTH},
+        limits::{MAX_COLS, MAX_OPS, MAX_QUESTIONS, MAX_TOKEN_QUESTIONS, MAX_WIDTH},
     },
     quern_rules::deadline::demand_due,
     quern_testkit::svm::{Rng, params, referee},
@@ -24,9 +24,9 @@ use {
 };
 
 /// Most demands that lead to a leaf; `depths_are_those_of_the_program` checks it.
-const DEEPEST: u32 = 15;
+const DEEPEST: u32 = MAX_QUESTIONS as u32;
 /// The same of tokens, which come before.
-const DEEPEST_TOKENS: u32 = 9;
+const DEEPEST_TOKENS: u32 = (MAX_TOKEN_QUESTIONS - MAX_QUESTIONS) as u32;
 /// Items and rows of an item at which trees are deepest: within the limits, and each a little above a power of two.
 const DEEPEST_ITEMS: u32 = (1 << 22) + 1;
 const DEEPEST_ROWS: u32 = 3;

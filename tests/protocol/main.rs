@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod bench;
+mod campaigns;
 mod decisions;
 mod delays;
 mod fees;

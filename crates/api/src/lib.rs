@@ -11,6 +11,7 @@
 
 pub mod accounts;
 pub mod audit;
+pub mod campaigns;
 pub mod digits;
 pub mod events;
 pub mod gateway;
@@ -35,6 +36,10 @@ pub use {
         ModelsRequest, ProviderItem, ProviderList, ProvidersRequest,
     },
     audit::{AuditPage, DifferenceItem},
+    campaigns::{
+        CampaignItem, CampaignList, CampaignPage, CampaignRequest, CampaignsRequest, EntryItem,
+        EntryPage, ScoredMilestone,
+    },
     events::{EventItem, EventList, EventsRequest, ProvisionalPage, StreamRequest},
     jobs::{
         JobDemand, JobItem, JobList, JobPage, JobRequest, JobStep, JobSubmission, JobsRequest,
@@ -56,9 +61,9 @@ pub use {
     status::{GapItem, HealthPage, StatusPage},
     totals::{LedgerItem, TotalItem, TotalsPage, TotalsRequest},
     words::{
-        AccountKind, AssetKind, Assurance, AuditCheck, AuditVerdict, Bucket, Category,
-        ConvictionReason, DemandState, Direction, Finality, JobKind, JobState, LedgerKind, Metric,
-        Outcome, Ranked, UnknownWord, Window,
+        AccountKind, AssetKind, Assurance, AuditCheck, AuditVerdict, Bucket, CampaignState,
+        Category, ConvictionReason, DemandState, Direction, Finality, JobKind, JobState,
+        LedgerKind, Metric, Outcome, Ranked, ScoreReason, UnknownWord, Window,
     },
 };
 

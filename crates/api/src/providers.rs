@@ -31,6 +31,8 @@ pub struct ProviderPage {
     pub counters: ProviderCounters,
     /// What it did and earned over all time, one item an assurance level.
     pub totals: Vec<LevelTotals>,
+    /// What it claimed from campaigns over all time, one amount a mint: at no assurance level, and no part of what it earned.
+    pub claims: Vec<Amount>,
     /// Its purses.
     pub purses: Vec<PursePage>,
     /// Its latest settled milestones.

@@ -181,14 +181,19 @@ pub struct WorkMarket {
 /// What waits for a provider.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct WaitingItem {
-    /// `reward` (claim it), `milestone` (its review has passed: finalize it) or `review` (its review still runs).
+    /// `reward` (claim it), `campaign` (claim its score from `from` to `until`), `milestone` (its review has passed: finalize it) or
+    /// `review` (its review still runs).
     pub kind: String,
     /// How much.
     pub amount: Amount,
     /// The job of a milestone.
     pub job: Option<Key>,
-    /// When a milestone may be finalized.
+    /// The campaign of a score.
+    pub campaign: Option<Key>,
+    /// When a milestone may be finalized, or a score claimed.
     pub from: Option<i64>,
+    /// Last moment to claim a score.
+    pub until: Option<i64>,
 }
 
 /// The rewards: how much is left, and for how long.

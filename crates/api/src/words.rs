@@ -98,6 +98,9 @@ words! {
         /// Protocol fees in them.
         #[cfg_attr(feature = "clap", value(skip))]
         Fees = "fees",
+        /// Claimed from campaigns: at no assurance level, and no part of what is earned.
+        #[cfg_attr(feature = "clap", value(skip))]
+        Claims = "claims",
     }
 
     /// Who is ranked.
@@ -134,6 +137,40 @@ words! {
         Slash = "slash",
         /// The prover's part of a slashed bond.
         Bounty = "bounty",
+        /// Claimed from a campaign, or paid out of one's own.
+        Campaign = "campaign",
+    }
+
+    /// Where a campaign stands, at the store's time.
+    CampaignState {
+        /// It begins later; providers may join, and jobs may name it.
+        Planned = "planned",
+        /// Results submitted now score.
+        Running = "running",
+        /// Results submitted before its end still settle.
+        Settling = "settling",
+        /// Scores are fixed and may be claimed.
+        Claimable = "claimable",
+        /// The time for claims is over, or nobody scored: the rest of the pot waits to go back.
+        Ended = "ended",
+        /// Its account is gone.
+        Closed = "closed",
+    }
+
+    /// Why a milestone scored what it did.
+    ScoreReason {
+        /// It scored its share of the fee.
+        Scored = "scored",
+        /// Its result was submitted before the campaign began.
+        BeforeStart = "before_start",
+        /// Its result was submitted when the campaign was over.
+        AfterEnd = "after_end",
+        /// It settled later than the campaign allows.
+        SettledLate = "settled_late",
+        /// Its assurance has no weight, or its share of the fee is less than an atom.
+        NoWeight = "no_weight",
+        /// The total could hold no more.
+        TotalFull = "total_full",
     }
 
     /// Whether an amount came or went.
@@ -264,6 +301,8 @@ words! {
         Demand = "demand",
         /// A campaign.
         Campaign = "campaign",
+        /// What a provider scored in a campaign.
+        Entry = "entry",
     }
 
     /// What a comparison with the chain found.
@@ -294,6 +333,8 @@ words! {
         Rewards = "rewards",
         /// Each provider's counters with its numbers on leaderboards.
         Counters = "counters",
+        /// Each campaign's total with its milestones and entries, and its claims with its pot (P2).
+        Campaigns = "campaigns",
     }
 
     /// How sure a reply is.
@@ -346,6 +387,12 @@ words! {
         Rewards = "rewards",
         /// Rewards claimed, in the reward mint.
         RewardsClaimed = "rewards_claimed",
+        /// Pots that sponsors reserved for campaigns.
+        CampaignPots = "campaign_pots",
+        /// What providers claimed of them; no part of earnings.
+        CampaignClaims = "campaign_claims",
+        /// What went back to sponsors of them.
+        CampaignsSwept = "campaigns_swept",
     }
 }
 

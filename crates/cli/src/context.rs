@@ -15,12 +15,13 @@ use {
         addresses, cluster, config,
         quern::{
             self,
-            state::{Emission, Job, MintConfig, Model, Protocol},
+            state::{Campaign, Emission, Job, MintConfig, Model, Protocol},
         },
         read::{self, ForCreate, ForPayment},
+        send::Each,
     },
     quern_process::logs::LogOptions,
-    std::{io::Read, path::PathBuf, sync::Arc},
+    std::{collections::BTreeSet, io::Read, path::PathBuf, sync::Arc},
     tokio::sync::OnceCell,
 };
 
@@ -420,6 +421,22 @@ impl Context {
         }
     }
 
+    /// A campaign.
+    ///
+    /// # Errors
+    /// `NotSetUp` where there is no Quern, otherwise that it was swept or never was.
+    pub async fn campaign(&self, campaign: &Pubkey) -> Result<Campaign> {
+        match accounts::fetch::<Campaign>(self.rpc(), campaign).await {
+            Err(ClientError::NotFound { .. }) => {
+                self.protocol().await?;
+                Err(Error::Other(format!(
+                    "there is no campaign at {campaign} on this cluster: it was swept, or never was; see `quern campaign list`"
+                )))
+            }
+            known => Ok(known?),
+        }
+    }
+
     /// A live job.
     ///
     /// # Errors
@@ -456,6 +473,23 @@ impl Context {
             },
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// Sends parts that do not hold up each other, and shows a wheel meanwhile.
+    ///
+    /// # Errors
+    /// `NotSetUp` where there is no Quern, otherwise that nobody pays.
+    pub async fn send_each(
+        &self,
+        count: usize,
+        build: impl Fn(usize, &BTreeSet<usize>) -> quern_client::Result<Vec<Instruction>>,
+        signers: &[&Keypair],
+    ) -> Result<Each<Receipt>> {
+        self.is_checked
+            .get_or_try_init(|| cluster::check(self.rpc()))
+            .await?;
+        let sending = self.sender.send_each(count, build, signers);
+        Ok(progress::during("waiting for confirmation", sending).await?)
     }
 
     /// Sends instructions and shows the signatures behind what was done.

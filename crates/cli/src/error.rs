@@ -46,6 +46,18 @@ pub enum Error {
     /// A command line that parses but makes no sense.
     #[error("{0}")]
     Usage(String),
+    /// Claims that failed beside others.
+    #[error("{count} of {of} steps failed; {which}: {first}")]
+    Claims {
+        /// How many failed or were not tried.
+        count: usize,
+        /// Of how many.
+        of: usize,
+        /// The first of them.
+        which: String,
+        /// Why.
+        first: Box<ClientError>,
+    },
     /// No Quern on the cluster.
     #[error(
         "Quern isn't set up on this cluster ({url}): there is no protocol account; check --url, or run `quern deploy` and `quern protocol init`"
@@ -196,6 +208,7 @@ impl Error {
             | Self::Provider(quern_provider::ProviderError::Client(error))
             | Self::Gateway(quern_gateway::GatewayError::Client(error))
             | Self::Watcher(quern_watcher::WatcherError::Client(error)) => Some(error),
+            Self::Claims { first, .. } => Some(first),
             _ => None,
         }
     }

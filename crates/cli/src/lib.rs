@@ -26,6 +26,7 @@ mod signer;
 mod snapshot;
 mod span;
 mod texts;
+mod when;
 mod written;
 
 use {
@@ -35,8 +36,8 @@ use {
         error::{ContextKind, ErrorKind},
     },
     commands::{
-        claim, deploy, embed, emission, gateway, job, keygen, leaderboard, mint, model, protocol,
-        provider, purse, tensor, watch,
+        campaign, claim, deploy, embed, emission, gateway, job, keygen, leaderboard, mint, model,
+        protocol, provider, purse, tensor, watch,
     },
     context::Globals,
     error::Result,
@@ -105,6 +106,14 @@ enum Command {
   quern emission show"
     )]
     Emission(emission::Command),
+    /// Pots for work that a sponsor wants
+    #[command(
+        subcommand,
+        after_help = "Examples:
+  quern campaign create --pot 1000 --end 30d
+  quern campaign list"
+    )]
+    Campaign(campaign::Command),
     /// Models, agents and data sets that earn royalties
     #[command(
         subcommand,
@@ -142,7 +151,7 @@ enum Command {
     Gateway(Box<gateway::Args>),
     /// Check what providers submit, and convict what is wrong
     Watch(Box<watch::Args>),
-    /// Take what you have earned: rewards into your purse, free tokens out of it
+    /// Take what you have earned: rewards and campaigns into your purses, free tokens out of them
     Claim(claim::Args),
     /// Inputs and results in the formats of other tools
     #[command(
@@ -291,6 +300,7 @@ async fn dispatch(globals: &Globals, command: Command) -> Result<()> {
         Command::Protocol(command) => protocol::run(&globals.context()?, command).await,
         Command::Mint(command) => mint::run(&globals.context()?, command).await,
         Command::Emission(command) => emission::run(&globals.context()?, command).await,
+        Command::Campaign(command) => campaign::run(&globals.context()?, command).await,
         Command::Model(command) => model::run(globals, command).await,
         Command::Purse(command) => purse::run(&globals.context()?, command).await,
         Command::Provider(command) => provider::run(&globals.context()?, command).await,

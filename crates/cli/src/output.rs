@@ -2,7 +2,7 @@
 //! would hide or move others are written as numbers ([`one_line`] for people, `\u….` in JSON).
 
 use {
-    crate::{amount, span},
+    crate::{amount, span, when},
     clap::ValueEnum,
     comfy_table::{ContentArrangement, Table, TableComponent, presets},
     quern_client::{Pubkey, text},
@@ -73,6 +73,13 @@ impl Fields {
             .raw(format!("{name}_secs"), secs)
     }
 
+    /// With a moment: as a date in UTC, and for programs also as a Unix second.
+    #[must_use]
+    pub fn moment(self, name: &'static str, at: i64) -> Self {
+        self.text(name, when::show(at))
+            .raw(format!("{name}_unix"), at)
+    }
+
     /// With a size: in MiB, and for programs also in bytes.
     #[must_use]
     pub fn bytes(self, name: &'static str, bytes: u64) -> Self {
@@ -93,6 +100,14 @@ impl Fields {
             Some(value) => self.text(name, value),
             None => self,
         }
+    }
+
+    /// With other fields behind them.
+    #[must_use]
+    pub fn and(mut self, other: Self) -> Self {
+        self.0.extend(other.0);
+        self.1.extend(other.1);
+        self
     }
 
     /// Whether there is none.

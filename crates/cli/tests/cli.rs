@@ -874,7 +874,9 @@ fn a_program_is_named_by_address_or_keypair() {
 fn clusters_that_do_not_answer_or_have_no_quern() {
     let home = home();
     let home = home.path();
-    let commands: [&[&str]; 15] = [
+    let commands: [&[&str]; 17] = [
+        &["campaign", "list"],
+        &["campaign", "show", ADDRESS],
         &["purse", "show"],
         &["purse", "deposit", "--mint", ADDRESS, "--amount", "1"],
         &["purse", "withdraw", "--mint", ADDRESS, "--amount", "1"],
@@ -928,6 +930,10 @@ fn things_that_are_not_on_the_cluster() {
         on(&["job", verb, ADDRESS], &["no live job", "ended", &result]);
     }
     on(&["job", "crank", ADDRESS], &["/v1/jobs/"]);
+    for verb in ["show", "join", "sweep"] {
+        let words = ["no campaign", "swept", "campaign list"];
+        on(&["campaign", verb, ADDRESS], &words);
+    }
     on(&["model", "show", ADDRESS], &["no model"]);
     on(&["mint", "show", ADDRESS], &["not registered"]);
     on(&["mint", "register", ADDRESS], &["may register a mint"]);

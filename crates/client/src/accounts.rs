@@ -7,8 +7,8 @@ use {
     },
     anchor_lang::Discriminator,
     quern::state::{
-        Demand, Emission, Entity, Evidence, Job, JobState, LAYOUT_VERSION, MintConfig, Model,
-        Protocol, Provider, Purse,
+        Campaign, Demand, Emission, Entity, Entry, Evidence, Job, JobState, LAYOUT_VERSION,
+        MintConfig, Model, Protocol, Provider, Purse,
     },
     quern_proof::demand::MAX_ANSWER_BYTES,
     solana_account_decoder_client_types::{UiAccount, UiAccountEncoding, UiDataSliceConfig},
@@ -69,6 +69,8 @@ accounts! {
     Provider "provider",
     Purse "purse",
     Job "job",
+    Campaign "campaign",
+    Entry "campaign entry",
 }
 
 impl QuernAccount for Model {
@@ -528,7 +530,8 @@ pub(crate) fn field(offset: usize, bytes: &[u8]) -> RpcFilterType {
     ))
 }
 
-async fn list<T: QuernAccount>(
+/// All accounts of a type that these filters take.
+pub(crate) async fn list<T: QuernAccount>(
     rpc: &RpcClient,
     filters: Vec<RpcFilterType>,
 ) -> Result<Vec<(Pubkey, T)>> {

@@ -1,7 +1,9 @@
 //! Addresses of every account of the program. Seeds live in the program's own types; this module only names them.
 
 use {
-    quern::state::{Demand, Emission, Job, MintConfig, Model, Protocol, Provider, Purse},
+    quern::state::{
+        Campaign, Demand, Emission, Entry, Job, MintConfig, Model, Protocol, Provider, Purse,
+    },
     quern_proof::demand::NodeId,
     solana_sdk::pubkey::Pubkey,
 };
@@ -74,6 +76,16 @@ pub fn job(client: &Pubkey, mint: &Pubkey, n: u64) -> Pubkey {
 /// The demand that asks this about a submission (from 1) of a job.
 pub fn demand(job: &Pubkey, submission: u32, node_id: &NodeId) -> Pubkey {
     Demand::find_address(&crate::program_id(), job, submission, node_id).0
+}
+
+/// The n-th of what a sponsor's purse opened, if it is a campaign.
+pub fn campaign(sponsor: &Pubkey, mint: &Pubkey, n: u64) -> Pubkey {
+    Campaign::find_address(&crate::program_id(), &purse(sponsor, mint), n).0
+}
+
+/// The entry of a provider's owner in a campaign.
+pub fn entry(campaign: &Pubkey, owner: &Pubkey) -> Pubkey {
+    Entry::find_address(&crate::program_id(), campaign, owner).0
 }
 
 /// Who signs the program's events.

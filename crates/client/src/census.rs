@@ -4,7 +4,8 @@ use {
     crate::accounts::DISCRIMINATOR_BYTES,
     anchor_lang::Discriminator,
     quern::state::{
-        Demand, Emission, EntityKind, Job, MintConfig, Model, Protocol, Provider, Purse,
+        Campaign, Demand, Emission, EntityKind, Entry, Job, MintConfig, Model, Protocol, Provider,
+        Purse,
     },
     solana_account_decoder_client_types::{UiAccountEncoding, UiDataSliceConfig},
     solana_rpc_client::nonblocking::rpc_client::RpcClient,
@@ -44,14 +45,14 @@ struct Layout {
     scattered: usize,
 }
 
-fn layout(kind: EntityKind) -> Option<Layout> {
+fn layout(kind: EntityKind) -> Layout {
     macro_rules! layout {
         ($type:ident, $field:ident) => {
-            Some(Layout {
+            Layout {
                 discriminator: $type::DISCRIMINATOR,
                 bytes: size_of::<$type>(),
                 scattered: offset_of!($type, $field),
-            })
+            }
         };
     }
     match kind {
@@ -63,7 +64,8 @@ fn layout(kind: EntityKind) -> Option<Layout> {
         EntityKind::Model => layout!(Model, creator),
         EntityKind::Job => layout!(Job, input_uri_hash),
         EntityKind::Demand => layout!(Demand, node),
-        _ => None,
+        EntityKind::Campaign => layout!(Campaign, sponsor),
+        EntityKind::Entry => layout!(Entry, provider),
     }
 }
 
@@ -75,11 +77,10 @@ pub fn seq_of(kind: EntityKind, fixed: &[u8]) -> Option<u64> {
                 $(EntityKind::$kind => {
                     Some(bytemuck::try_pod_read_unaligned::<$kind>(fixed).ok()?.seq.get())
                 })*
-                _ => None,
             }
         };
     }
-    seq!(Protocol MintConfig Emission Provider Purse Model Job Demand)
+    seq!(Protocol MintConfig Emission Provider Purse Model Job Demand Campaign Entry)
 }
 
 /// An account's fields as texts, to say which differ; none if the bytes are no fixed part of the kind.
@@ -90,11 +91,12 @@ pub fn fields_of(kind: EntityKind, fixed: &[u8]) -> Vec<(String, String)> {
                 $(EntityKind::$kind => bytemuck::try_pod_read_unaligned::<$kind>(fixed)
                     .map(|account| format!("{account:#?}"))
                     .unwrap_or_default(),)*
-                _ => String::new(),
             }
         };
     }
-    fields(&shown!(Protocol MintConfig Emission Provider Purse Model Job Demand))
+    fields(&shown!(
+        Protocol MintConfig Emission Provider Purse Model Job Demand Campaign Entry
+    ))
 }
 
 /// The fields of a struct as it prints itself, each in one line.
@@ -132,15 +134,14 @@ fn bare(value: &str) -> &str {
 /// and a process cannot hold, lists of any length.
 ///
 /// # Errors
-/// That the node did not answer, or with something else, or that the kind has no accounts. The caller hides the node's keys.
+/// That the node did not answer, or with something else. The caller hides the node's keys.
 pub async fn of_kind(
     rpc: &RpcClient,
     program: &Pubkey,
     kind: EntityKind,
     part: Option<u8>,
 ) -> Result<Census> {
-    let layout =
-        layout(kind).ok_or_else(|| ErrorKind::Custom(format!("{kind:?} has no accounts")))?;
+    let layout = layout(kind);
     let mut filters = vec![memcmp(0, layout.discriminator.to_vec())];
     filters.extend(part.map(|part| memcmp(DISCRIMINATOR_BYTES + layout.scattered, vec![part])));
     let config = RpcProgramAccountsConfig {
@@ -171,6 +172,51 @@ pub async fn of_kind(
         slot: reply.context.slot,
         accounts: accounts.collect::<Result<_>>()?,
     })
+}
+
+/// The accounts of a kind at these addresses; what is gone, or another kind's, is left out.
+///
+/// # Errors
+/// See [`of_kind`].
+pub async fn at(
+    rpc: &RpcClient,
+    program: &Pubkey,
+    kind: EntityKind,
+    addresses: &[Pubkey],
+) -> Result<Census> {
+    let layout = layout(kind);
+    let mut census = Census {
+        slot: u64::MAX,
+        accounts: Vec::new(),
+    };
+    for some in addresses.chunks(MULTIPLE_ACCOUNTS) {
+        let config = RpcAccountInfoConfig {
+            encoding: Some(UiAccountEncoding::Base64),
+            commitment: Some(rpc.commitment()),
+            ..Default::default()
+        };
+        let reply = rpc
+            .get_multiple_ui_accounts_with_config(some, config)
+            .await?;
+        if reply.value.len() != some.len() {
+            let reason = "it left accounts out of its answer".to_owned();
+            return Err(ErrorKind::Custom(reason).into());
+        }
+        census.slot = census.slot.min(reply.context.slot);
+        for (address, account) in some.iter().zip(reply.value) {
+            let Some(account) = account.filter(|found| found.owner == program.to_string()) else {
+                continue;
+            };
+            let data = account.data.decode().unwrap_or_default();
+            let fixed = data
+                .strip_prefix(layout.discriminator)
+                .and_then(|rest| rest.get(..layout.bytes));
+            census
+                .accounts
+                .extend(fixed.map(|fixed| (*address, fixed.to_vec())));
+        }
+    }
+    Ok(census)
 }
 
 fn memcmp(offset: usize, bytes: Vec<u8>) -> RpcFilterType {
@@ -213,7 +259,7 @@ mod tests {
 
     use {super::*, bytemuck::Zeroable};
 
-    const KINDS: [EntityKind; 8] = [
+    const KINDS: [EntityKind; 10] = [
         EntityKind::Protocol,
         EntityKind::MintConfig,
         EntityKind::Emission,
@@ -222,12 +268,14 @@ mod tests {
         EntityKind::Model,
         EntityKind::Job,
         EntityKind::Demand,
+        EntityKind::Campaign,
+        EntityKind::Entry,
     ];
 
     #[test]
     fn every_kind_has_a_layout_a_counter_and_names_of_fields() {
         for kind in KINDS {
-            let layout = layout(kind).unwrap();
+            let layout = layout(kind);
             assert!(layout.scattered < layout.bytes);
             let zeroes = vec![0; layout.bytes];
             assert_eq!(seq_of(kind, &zeroes), Some(0), "{kind:?}");

@@ -318,7 +318,7 @@ pub fn cause(error: &dyn std::error::Error) -> String {
 pub struct Refusal {
     /// What the cluster said.
     pub error: TransactionError,
-    /// Index of the refused instruction, if one was refused.
+    /// Index of the refused instruction among those of the caller, if one was refused.
     pub instruction: Option<usize>,
     /// The program that refused: the innermost one, if the logs tell, otherwise the called one.
     pub program: Option<Pubkey>,
@@ -327,14 +327,18 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    /// Finds out who refused. `programs` are the called programs in the order of the instructions.
+    /// Finds out who refused. `programs` are the called programs in the order of the transaction's instructions. Those that only
+    /// set the compute budget stand before the caller's and are not counted.
     pub fn new(error: TransactionError, logs: Vec<String>, programs: &[Pubkey]) -> Self {
-        let instruction = match &error {
+        let refused = match &error {
             TransactionError::InstructionError(index, _) => Some(usize::from(*index)),
             _ => None,
         };
-        let called = instruction.and_then(|index| programs.get(index).copied());
-        let program = instruction.and(innermost_failure(&logs)).or(called);
+        let called = refused.and_then(|index| programs.get(index).copied());
+        let program = refused.and(innermost_failure(&logs)).or(called);
+        let sets_budget = |program: &&Pubkey| **program == solana_compute_budget_interface::ID;
+        let added = programs.iter().take_while(sets_budget).count();
+        let instruction = refused.map(|index| index.saturating_sub(added));
         Self {
             error,
             instruction,
@@ -428,6 +432,24 @@ mod tests {
             refusal.to_string(),
             "The purse does not hold enough free atoms; deposit more (InsufficientFunds)"
         );
+    }
+
+    #[test]
+    fn counts_the_callers_instructions() {
+        let (budget, own) = (solana_compute_budget_interface::ID, crate::program_id());
+        for (programs, refused, counted) in [
+            (&[own, own][..], 1, Some(1)),
+            (&[budget, own], 1, Some(0)),
+            (&[budget, budget, own, own], 3, Some(1)),
+            (&[], 2, Some(2)),
+        ] {
+            let error =
+                TransactionError::InstructionError(refused, InstructionError::Custom(6_006));
+            let refusal = Refusal::new(error, Vec::new(), programs);
+            assert_eq!(refusal.instruction, counted, "{programs:?}");
+        }
+        let refusal = Refusal::new(TransactionError::AccountNotFound, Vec::new(), &[budget]);
+        assert_eq!(refusal.instruction, None);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //!
 //! - [`addresses`]: where every account is.
 //! - [`instructions`]: one pure builder for every instruction; [`flows`]: the same with what must be read first.
+//! - [`campaigns`], [`claims`]: token incentives that sponsors pay; what one owner may take.
 //! - [`accounts`]: fetching and decoding; [`jobs`]: live jobs, followed with few bytes; [`read`]: what a command needs, in one request; [`events`]: what a transaction did.
 //! - [`rpc`]: the connection, and what is asked again; [`send`]: simulate, price, send, confirm; [`errors`]: one sentence for whatever went wrong.
 //! - [`program_id`]: which deployment this process works with.
@@ -17,8 +18,10 @@
 pub mod accounts;
 pub mod addresses;
 mod base58;
+pub mod campaigns;
 pub mod census;
 pub mod chain;
+pub mod claims;
 pub mod clock;
 pub mod cluster;
 pub mod config;

@@ -8,7 +8,7 @@ use {
     },
     quern::{
         clock::Moment,
-        state::{Emission, Job, MintConfig, Protocol, Purse},
+        state::{Emission, Job, MintConfig, Protocol, Provider, Purse},
     },
     solana_rpc_client::nonblocking::rpc_client::RpcClient,
     solana_sdk::pubkey::Pubkey,
@@ -91,6 +91,40 @@ pub async fn for_payment(rpc: &RpcClient, job: &Pubkey) -> Result<ForPayment> {
     Ok(ForPayment {
         emission: at(2).some()?,
         job: at(3).decoded()?,
+        moment: clock::decoded(at(0).data(), at(1).data())?,
+    })
+}
+
+/// What claiming depends on, beside purses and entries, whose number nobody knows before.
+#[derive(Clone)]
+pub struct ForClaim {
+    /// The emission, which grants rewards.
+    pub emission: Emission,
+    /// The owner's entry as a provider, if it has one.
+    pub provider: Option<Provider>,
+    /// The cluster's clock.
+    pub moment: Moment,
+}
+
+/// Reads what claiming depends on.
+///
+/// # Errors
+/// `NotFound` for a protocol that is not initialized.
+pub async fn for_claim(rpc: &RpcClient, owner: &Pubkey) -> Result<ForClaim> {
+    let wanted = [
+        clock::CLOCK,
+        clock::LAST_RESTART_SLOT,
+        addresses::emission(),
+        addresses::provider(owner),
+    ];
+    let found = accounts::found(rpc, &wanted).await?;
+    let at = |index: usize| Read {
+        address: wanted.get(index).copied().unwrap_or_default(),
+        account: found.get(index).and_then(Option::as_ref),
+    };
+    Ok(ForClaim {
+        emission: at(2).some()?,
+        provider: at(3).decoded()?,
         moment: clock::decoded(at(0).data(), at(1).data())?,
     })
 }

@@ -192,22 +192,43 @@ pub(crate) fn pack<'a>(
     instructions: &'a [Instruction],
     payer: &Pubkey,
 ) -> Result<Vec<&'a [Instruction]>> {
-    let fits = |part: &[Instruction]| {
-        message(format, part, payer, &Budget::LARGEST, Hash::default()).map(|_| ())
-    };
     let mut batches = Vec::new();
     let mut rest = instructions;
     while !rest.is_empty() {
-        let mut count = 1;
-        fits(&rest[..1])?;
-        while count < rest.len() && fits(&rest[..=count]).is_ok() {
-            count += 1;
-        }
+        let count = most_that_fit(rest.len(), |count| check_fit(format, &rest[..count], payer))?;
         let (batch, later) = rest.split_at(count);
         batches.push(batch);
         rest = later;
     }
     Ok(batches)
+}
+
+/// How many of the first `count` things a transaction holds, where `fits` says whether it holds so many: at least one.
+///
+/// # Errors
+/// Why it does not even hold the first.
+pub(crate) fn most_that_fit(count: usize, fits: impl Fn(usize) -> Result<()>) -> Result<usize> {
+    fits(1)?;
+    Ok((2..=count)
+        .take_while(|more| fits(*more).is_ok())
+        .last()
+        .unwrap_or(1))
+}
+
+/// Refuses what no transaction holds, whatever budget it states.
+pub(crate) fn check_fit(
+    format: Format,
+    instructions: &[Instruction],
+    payer: &Pubkey,
+) -> Result<()> {
+    message(
+        format,
+        instructions,
+        payer,
+        &Budget::LARGEST,
+        Hash::default(),
+    )
+    .map(|_| ())
 }
 
 /// Signs with those of the signers that are needed.

@@ -13,30 +13,22 @@ use {
     quern_data::{
         FetchLimits, Fetcher, Publisher,
         fetch::{RESULT_FILE, ROOTS_FILE},
-        model::{Card, Made, ModelFolder, sha256},
+        model::ModelFolder,
     },
     quern_gateway::{
         Answer, Cap, Connection, Embedder, Engine, OrderId, Refusal, Request, Served, Settings,
         SpendingState,
     },
-    quern_import::{Texts, Tokenizer, Weights, bert},
+    quern_import::Tokenizer,
     quern_proof::{Tensor, file, graph::Graph, hash::hash},
     quern_provider::{Policy, Settings as ProviderSetup},
     quern_rules::caps::Caps,
-    quern_testkit::net::{
-        Cell, Machine, Work, World,
-        encoder::{self, Numbers},
-        until,
-    },
-    std::{
-        path::{Path, PathBuf},
-        time::Duration,
-    },
+    quern_testkit::net::{Cell, Machine, Work, World, encoder, until},
+    std::{path::PathBuf, time::Duration},
     tokio::sync::oneshot,
 };
 
 const LIMIT: Duration = Duration::from_secs(180);
-const SEQUENCE: usize = 16;
 
 /// A network with a registered encoder.
 struct Stage {
@@ -48,7 +40,7 @@ struct Stage {
 impl Stage {
     async fn new() -> Self {
         let desk = tempfile::tempdir().unwrap();
-        let model = imported(&desk.path().join("model"));
+        let model = encoder::imported(&desk.path().join("model")).unwrap();
         let world = World::new().await;
         let creator = world.maker.pubkey();
         let entry = NewModel {
@@ -221,42 +213,6 @@ impl Stage {
     async fn client_free(&self) -> u64 {
         self.world.free(&self.world.client.pubkey()).await
     }
-}
-
-/// The encoder of the test kit, as integers.
-fn imported(out: &Path) -> ModelFolder {
-    let mut numbers = Numbers::new(11);
-    let mut texts =
-        |count| -> Vec<String> { numbers.texts(count).lines().map(str::to_owned).collect() };
-    let (calibration, held_out) = (texts(40), texts(30));
-    let json = encoder::tokenizer().to_string().into_bytes();
-    let tokenizer = Tokenizer::new(&json, SEQUENCE).unwrap();
-    let texts = Texts {
-        calibration: &calibration,
-        held_out: &held_out,
-    };
-    let weights = Weights::from_safetensors(&encoder::weights()).unwrap();
-    let config = encoder::config().to_string();
-    let config = bert::Config::from_json(config.as_bytes()).unwrap();
-    let settings = bert::Settings::default();
-    let made = bert::bert(&weights, &config, &tokenizer, texts, settings).unwrap();
-    let card = Card {
-        name: "Small".to_owned(),
-        graph_sha256: sha256(&made.graph),
-        sequence: Some(SEQUENCE),
-        input_scale: None,
-        output_scale: None,
-        quality: serde_json::json!(made.quality),
-        made_of: Vec::new(),
-    };
-    let folder = Made {
-        graph: &made.graph,
-        weights: &made.weights,
-        tokenizer: Some(&json),
-        card: &card,
-    };
-    folder.write(out).unwrap();
-    ModelFolder::read(out).unwrap()
 }
 
 /// A gateway that runs.

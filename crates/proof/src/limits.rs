@@ -35,5 +35,11 @@ pub const MAX_ROW_HEIGHT: u8 = 15;
 /// Levels above the most rows.
 pub const MAX_ROWS_HEIGHT: u8 = 24;
 
+/// Most demands, one below the other, from the trace root down to a leaf of any graph.
+pub const MAX_QUESTIONS: u8 = 15;
+
+/// The same where the provider gives tokens: those down to a token come first.
+pub const MAX_TOKEN_QUESTIONS: u8 = 24;
+
 const _: () = assert!(1 << MAX_ROWS_HEIGHT == MAX_ROWS as u64);
 const _: () = assert!(128u64 << MAX_ROW_HEIGHT == MAX_COLS as u64 * 4);

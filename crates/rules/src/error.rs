@@ -21,6 +21,10 @@ pub enum RuleError {
     EpochLengthZero,
     /// A deadline lies beyond the last second that can be written: use shorter times.
     DeadlineOverflow,
+    /// A weight of a campaign is one whole or more: lower it to below 10,000 basis points.
+    WeightNotBelowOne,
+    /// Both weights of a campaign are zero: give one of them a value.
+    NoWeight,
 }
 
 impl fmt::Display for RuleError {
@@ -44,6 +48,10 @@ impl fmt::Display for RuleError {
             Self::DeadlineOverflow => {
                 "a deadline lies beyond the last second that can be written: use shorter times"
             }
+            Self::WeightNotBelowOne => {
+                "a weight of the campaign is one whole or more: lower it to below 10,000 basis points"
+            }
+            Self::NoWeight => "both weights of the campaign are zero: give one of them a value",
         })
     }
 }
@@ -67,6 +75,8 @@ mod tests {
             RuleError::TimeNegative,
             RuleError::EpochLengthZero,
             RuleError::DeadlineOverflow,
+            RuleError::WeightNotBelowOne,
+            RuleError::NoWeight,
         ];
         let sentences: BTreeSet<_> = errors.iter().map(ToString::to_string).collect();
         assert_eq!(sentences.len(), errors.len());

@@ -20,6 +20,7 @@ extern crate std;
 #[cfg(test)]
 mod arbitrary;
 pub mod bond;
+pub mod campaign;
 pub mod caps;
 pub mod deadline;
 pub mod epoch;

@@ -5,6 +5,7 @@
 
 mod gate;
 mod share;
+mod unread;
 
 pub use {
     gate::{Gate, Leave, Limits, Place, Work},
@@ -127,13 +128,17 @@ async fn attend(
     let service = service_fn(|request| {
         let work = place.work();
         let refused = shares.as_ref().and_then(|shares| shares.refused(client));
+        let (request, rest) = unread::shared(request);
         let asked = refused.is_none().then(|| pages.call(request));
         let lasting = &lasting;
         async move {
-            let answer = match (asked, refused) {
+            let mut answer = match (asked, refused) {
                 (Some(asked), _) => asked.await,
                 (None, refused) => Ok(refused.unwrap_or_default()),
             };
+            if let Ok(answer) = &mut answer {
+                rest.leave(answer).await;
+            }
             drop(work);
             if let Ok(answer) = &answer {
                 let found = answer.extensions().get::<Lasting>().cloned();
@@ -214,7 +219,7 @@ mod tests {
                 }
             };
             let router = Router::new()
-                .route("/", get(async || "here"))
+                .route("/", get(async || "here").post(async || "unread"))
                 .route("/slow", get(slow));
             let gate = Gate::new(Limits {
                 all: 2,
@@ -310,6 +315,35 @@ mod tests {
         for stream in [&mut first, &mut second] {
             let text = reply(stream, "slow").await;
             assert!(text.starts_with("HTTP/1.1 200"), "{text:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_body_that_nobody_reads_does_not_end_the_connection_in_silence() {
+        let server = Server::start().await;
+        let post = |length: usize| {
+            format!("POST / HTTP/1.1\r\nhost: here\r\ncontent-length: {length}\r\n")
+        };
+        // A short one is passed over, whether it comes with the head or behind it.
+        let mut stream = server
+            .connect(&(post(4) + "\r\nbody" + &post(5) + "\r\nb"))
+            .await;
+        let text = reply(&mut stream, "unread").await;
+        assert!(!text.contains("connection: close"), "{text:?}");
+        stream.write_all(b"ody!").await.unwrap();
+        let text = reply(&mut stream, "unread").await;
+        assert!(!text.contains("connection: close"), "{text:?}");
+        stream.write_all(request("/").as_bytes()).await.unwrap();
+        assert!(reply(&mut stream, "here").await.starts_with("HTTP/1.1 200"));
+        // A long one, one that does not come, and one that waits to be asked for: the client is told.
+        let long = "x".repeat(1 << 20);
+        let never = String::from("\r\nx");
+        let waits = String::from("expect: 100-continue\r\n\r\n");
+        for (length, rest) in [(long.len(), format!("\r\n{long}")), (9, never), (9, waits)] {
+            let mut stream = server.connect(&(post(length) + &rest)).await;
+            let text = reply(&mut stream, "unread").await;
+            assert!(text.contains("connection: close"), "{text:?}");
+            assert!(is_ended(&mut stream).await);
         }
     }
 }

@@ -4,19 +4,20 @@ use {
     anchor_lang::Discriminator,
     bytemuck::Pod,
     quern::state::{
-        Demand, Emission, EntityKind, Evidence, Job, MintConfig, Model, Protocol, Provider, Purse,
+        Campaign, Demand, Emission, EntityKind, Entry, Evidence, Job, MintConfig, Model, Protocol,
+        Provider, Purse,
     },
 };
 
 /// Discriminator, size of the fixed part and offset of `seq` within it, for each kind.
-pub fn layouts() -> [(EntityKind, &'static [u8], usize, usize); 8] {
+pub fn layouts() -> [(EntityKind, &'static [u8], usize, usize); 10] {
     macro_rules! layouts {
         ($($kind:ident),*) => {
             [$((EntityKind::$kind, $kind::DISCRIMINATOR, size_of::<$kind>(), core::mem::offset_of!($kind, seq))),*]
         };
     }
     layouts![
-        Protocol, MintConfig, Emission, Provider, Purse, Model, Job, Demand
+        Protocol, MintConfig, Emission, Provider, Purse, Model, Job, Demand, Campaign, Entry
     ]
 }
 

@@ -60,5 +60,6 @@ pub fn short_windows() -> ProtocolSettings {
         resolve_secs: 600,
         grace_secs: 60,
         restart_grace_secs: 60,
+        campaign_claim_secs: 60,
     }
 }

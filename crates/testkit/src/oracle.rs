@@ -11,8 +11,8 @@ use {
         constants::NOBODY,
         events::{Change, QuernEvent},
         state::{
-            Assurance, Conviction, Demand, Emission, EntityKind, Job, JobState, MintConfig,
-            NodeRef, Provider, Purse,
+            Assurance, Campaign, Conviction, Demand, Emission, EntityKind, Entry, Job, JobState,
+            MintConfig, NodeRef, Provider, Purse,
         },
     },
     quern_client::{Pubkey, addresses},
@@ -75,6 +75,17 @@ impl LiveDemand {
     }
 }
 
+#[derive(Clone, Debug)]
+struct LiveCampaign {
+    /// As it was created.
+    terms: Campaign,
+    claimed: u128,
+    /// Scores by provider; claimed ones are gone.
+    scores: BTreeMap<Pubkey, u128>,
+    /// All that was ever scored.
+    total: u128,
+}
+
 /// Epochs of rewards.
 #[derive(Clone, Debug, Default)]
 struct Rewards {
@@ -93,6 +104,9 @@ pub struct Oracle {
     balances: BTreeMap<(Pubkey, Pubkey), (u128, u128)>,
     jobs: BTreeMap<Pubkey, LiveJob>,
     demands: BTreeMap<Pubkey, LiveDemand>,
+    campaigns: BTreeMap<Pubkey, LiveCampaign>,
+    /// Entries of campaigns that are gone, by campaign and provider.
+    left_over: BTreeMap<(Pubkey, Pubkey), u128>,
     net: BTreeMap<Pubkey, u128>,
     rewards: Option<Rewards>,
     claimable: BTreeMap<Pubkey, u128>,
@@ -123,6 +137,12 @@ pub struct Totals {
     pub silenced: u64,
     /// Reward atoms granted.
     pub rewards: u128,
+    /// What milestones scored in campaigns.
+    pub scored: u128,
+    /// What was claimed of campaigns.
+    pub claimed: u128,
+    /// Campaigns swept.
+    pub swept: u64,
 }
 
 fn share(amount: u128, bps: u16) -> u128 {
@@ -150,6 +170,18 @@ impl Oracle {
         for (address, data) in accounts {
             self.believe_account(address, data);
         }
+        for data in accounts.values() {
+            let Some(entry) = read::<Entry>(data) else {
+                continue;
+            };
+            let score = entry.score.get().into();
+            match self.campaigns.get_mut(&entry.campaign) {
+                Some(campaign) => campaign.scores.insert(entry.provider, score),
+                None => self
+                    .left_over
+                    .insert((entry.campaign, entry.provider), score),
+            };
+        }
     }
 
     fn believe_account(&mut self, address: &Pubkey, data: &[u8]) {
@@ -161,6 +193,15 @@ impl Oracle {
         }
         if let Some(demand) = read::<Demand>(data) {
             self.demands.insert(*address, LiveDemand::of(&demand));
+        }
+        if let Some(campaign) = read::<Campaign>(data) {
+            let live = LiveCampaign {
+                terms: campaign,
+                claimed: campaign.claimed_atoms.get().into(),
+                scores: BTreeMap::new(),
+                total: campaign.total_score.get().into(),
+            };
+            self.campaigns.insert(*address, live);
         }
         if let Some(purse) = read::<Purse>(data) {
             let balance = (
@@ -209,6 +250,13 @@ impl Oracle {
     /// Deposits less withdrawals of a mint.
     pub fn net_deposits(&self, mint: &Pubkey) -> u128 {
         self.net.get(mint).copied().unwrap_or(0)
+    }
+
+    /// What was scored in a live campaign, and what was claimed of it.
+    pub fn campaign(&self, address: &Pubkey) -> (u128, u128) {
+        let campaign = self.campaigns.get(address);
+        let campaign = campaign.unwrap_or_else(|| panic!("no campaign at {address}"));
+        (campaign.total, campaign.claimed)
     }
 
     /// Live jobs.
@@ -389,6 +437,15 @@ impl Oracle {
             QuernEvent::ProviderRegistered(e) => {
                 self.claimable.insert(e.owner, 0);
             }
+            QuernEvent::CampaignCreated(e) => self.sponsored(e),
+            QuernEvent::CampaignJoined(e) => {
+                let campaign = self.campaigns.get_mut(&e.campaign).unwrap();
+                assert!(e.at < campaign.terms.end.get(), "joined too late");
+                let before = campaign.scores.insert(e.provider, 0);
+                assert!(before.is_none(), "joined twice");
+            }
+            QuernEvent::CampaignClaimed(e) => self.claimed(e),
+            QuernEvent::CampaignSwept(e) => self.swept(e),
             // Settings move nothing (P9); the audit compares all balances.
             _ => {}
         }
@@ -488,6 +545,14 @@ impl Oracle {
         self.pay(&terms.client, &job.provider, &mint, rest);
         let reward = self.accrue(&job, fee, e.at);
         assert_eq!(u128::from(e.reward_atoms), reward, "P5: reward");
+        let submitted_at = job.deadline - i64::from(terms.review_secs.get());
+        assert_eq!(
+            e.submitted_at, submitted_at,
+            "when the result was submitted"
+        );
+        let score = self.score(&job, fee, submitted_at, e.at);
+        assert_eq!(u128::from(e.score), score, "score");
+        assert!(score == 0 || reward == 0, "one incentive a job");
         job.milestone += 1;
         let ends = job.milestone == terms.milestones;
         assert_eq!(e.closed, ends);
@@ -532,6 +597,93 @@ impl Oracle {
         self.totals.rewards += reward;
         self.rewards = Some(rewards);
         reward
+    }
+
+    fn sponsored(&mut self, e: &quern::events::CampaignCreated) {
+        let terms: Campaign = fixed(&e.changes, EntityKind::Campaign);
+        self.reserve(&e.sponsor, &e.mint, e.pot_atoms.into());
+        assert_eq!((terms.sponsor, terms.mint), (e.sponsor, e.mint));
+        let times = [&terms.start, &terms.end, &terms.settle_by, &terms.claim_by];
+        let times = times.map(|time| time.get());
+        assert!(
+            e.at <= times[0] && times.is_sorted_by(|one, next| one < next),
+            "times of a campaign in order"
+        );
+        assert!(terms.refereed_bps.get() < 10_000 && terms.reviewed_bps.get() < 10_000);
+        let campaign = LiveCampaign {
+            terms,
+            claimed: 0,
+            scores: BTreeMap::new(),
+            total: 0,
+        };
+        let before = self.campaigns.insert(e.campaign, campaign);
+        assert!(before.is_none(), "P10: two campaigns at {}", e.campaign);
+    }
+
+    /// What a settled milestone scores, which is added.
+    fn score(&mut self, job: &LiveJob, fee: u128, submitted_at: i64, at: i64) -> u128 {
+        let Some(campaign) = self.campaigns.get_mut(&job.terms.campaign) else {
+            return 0;
+        };
+        let terms = &campaign.terms;
+        let is_inside = submitted_at >= terms.start.get() && submitted_at < terms.end.get();
+        if !is_inside || at > terms.settle_by.get() {
+            return 0;
+        }
+        let weight = match job.terms.assurance == Assurance::Refereed as u8 {
+            true => terms.refereed_bps.get(),
+            false => terms.reviewed_bps.get(),
+        };
+        let score = share(fee, weight).min(u128::from(u64::MAX) - campaign.total);
+        let of_provider = campaign.scores.get_mut(&job.provider);
+        *of_provider.expect("a provider that scores has joined") += score;
+        campaign.total += score;
+        self.totals.scored += score;
+        score
+    }
+
+    fn claimed(&mut self, e: &quern::events::CampaignClaimed) {
+        let Some(campaign) = self.campaigns.get_mut(&e.campaign) else {
+            let score = self.left_over.remove(&(e.campaign, e.provider));
+            let told = (Some(u128::from(e.score)), e.amount_atoms);
+            assert_eq!((score, 0), told, "an entry of a campaign that is gone");
+            return;
+        };
+        let terms = campaign.terms;
+        assert!(
+            e.at > terms.settle_by.get() && e.at <= terms.claim_by.get(),
+            "claimed at a wrong time"
+        );
+        let score = campaign.scores.remove(&e.provider);
+        assert_eq!(score, Some(u128::from(e.score)), "P10: a claim of an entry");
+        let (score, pot) = (u128::from(e.score), u128::from(terms.pot_atoms.get()));
+        let amount = match campaign.total <= pot {
+            true => score,
+            false => pot * score / campaign.total,
+        };
+        assert_eq!(u128::from(e.amount_atoms), amount, "what a score is worth");
+        campaign.claimed += amount;
+        assert!(campaign.claimed <= pot, "more claimed than the pot");
+        self.totals.claimed += amount;
+        self.pay(&terms.sponsor, &e.provider, &terms.mint, amount);
+    }
+
+    fn swept(&mut self, e: &quern::events::CampaignSwept) {
+        let campaign = self.campaigns.remove(&e.campaign);
+        let campaign = campaign.unwrap_or_else(|| panic!("no campaign at {}", e.campaign));
+        let terms = campaign.terms;
+        let is_unscored = campaign.total == 0 && e.at > terms.settle_by.get();
+        assert!(
+            is_unscored || e.at > terms.claim_by.get(),
+            "swept too early"
+        );
+        let left = u128::from(terms.pot_atoms.get()) - campaign.claimed;
+        assert_eq!(u128::from(e.released_atoms), left, "the rest of a pot");
+        self.pay(&terms.sponsor, &terms.sponsor, &terms.mint, left);
+        let entries = campaign.scores.into_iter();
+        let entries = entries.map(|(provider, score)| ((e.campaign, provider), score));
+        self.left_over.extend(entries);
+        self.totals.swept += 1;
     }
 
     #[expect(clippy::too_many_lines, reason = "one settlement, part by part")]

@@ -14,7 +14,7 @@ use {
 };
 
 /// Every kind that events tell of and the chain holds.
-const KINDS: [EntityKind; 8] = [
+const KINDS: [EntityKind; 10] = [
     EntityKind::Protocol,
     EntityKind::MintConfig,
     EntityKind::Emission,
@@ -23,6 +23,8 @@ const KINDS: [EntityKind; 8] = [
     EntityKind::Model,
     EntityKind::Job,
     EntityKind::Demand,
+    EntityKind::Campaign,
+    EntityKind::Entry,
 ];
 /// Accounts of a kind from which on the node is asked for them in parts: no answer has to hold all of them.
 const MOST_AT_ONCE: u64 = 10_000;

@@ -5,6 +5,7 @@
 //! never mended: only the search for transactions that a node left out follows from it.
 
 mod accounts;
+mod campaigns;
 mod money;
 mod report;
 

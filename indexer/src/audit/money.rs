@@ -3,7 +3,7 @@
 //! The arithmetic is this module's own, in 128 bits, on purpose: it shares no line with the code that it checks.
 
 use {
-    super::{Auditor, Report, report::Subject},
+    super::{Auditor, Report, campaigns, report::Subject},
     crate::{
         error::Result,
         project::{
@@ -18,7 +18,7 @@ use {
 };
 
 /// Atoms by owner and mint.
-type Reserved = HashMap<(Key, Key), u128>;
+pub(super) type Reserved = HashMap<(Key, Key), u128>;
 
 pub(super) async fn compare(auditor: &Auditor, report: &mut Report) -> Result<()> {
     let configs: Vec<MintConfig> = auditor.store.read().await?.mints().to_vec();
@@ -36,14 +36,15 @@ pub(super) async fn compare(auditor: &Auditor, report: &mut Report) -> Result<()
     let mut snapshot = auditor.store.read().await?;
     let totals: BTreeMap<TotalKey, Total> = snapshot.totals().await?.into_iter().collect();
     vaults_and_deposits(&mut snapshot, report, &totals, slot, &held).await?;
-    let (reserved, escrowed) = live_jobs(&mut snapshot).await?;
+    let (mut reserved, escrowed) = live_jobs(&mut snapshot).await?;
+    campaigns::compare(&mut snapshot, report, &totals, &mut reserved).await?;
     rewards(&mut snapshot, report, &totals, reserved).await?;
     parts(&mut snapshot, report, &totals, &escrowed).await?;
     counters(&mut snapshot, report).await
 }
 
 /// A sum over all assurance levels.
-fn sum(totals: &BTreeMap<TotalKey, Total>, category: Category, mint: Key) -> u128 {
+pub(super) fn sum(totals: &BTreeMap<TotalKey, Total>, category: Category, mint: Key) -> u128 {
     let of_mint = totals
         .iter()
         .filter(|(key, _)| key.category == category && key.mint == mint);
@@ -51,7 +52,7 @@ fn sum(totals: &BTreeMap<TotalKey, Total>, category: Category, mint: Key) -> u12
 }
 
 /// Adds to a sum that a damaged row must not make the process end.
-fn add(sum: &mut u128, more: impl Into<u128>) {
+pub(super) fn add(sum: &mut u128, more: impl Into<u128>) {
     *sum = sum.saturating_add(more.into());
 }
 

@@ -85,6 +85,10 @@ pub struct Settlement {
     pub provider_atoms: u64,
     /// Reward accrued, in atoms of the reward mint.
     pub reward_atoms: u64,
+    /// When the result was submitted, in seconds.
+    pub submitted_at: i64,
+    /// What it added to the campaign's score.
+    pub score: u64,
 }
 
 impl Settlement {
@@ -106,6 +110,8 @@ impl Settlement {
             royalty_atoms: event.royalty_atoms,
             provider_atoms: event.provider_atoms,
             reward_atoms: event.reward_atoms,
+            submitted_at: event.submitted_at,
+            score: event.score,
         }
     }
 }
@@ -119,7 +125,7 @@ pub struct Delta {
     pub scores: BTreeMap<ScoreKey, u128>,
     /// Sums over everything.
     pub totals: BTreeMap<TotalKey, Total>,
-    /// Time lines of jobs: job, its `seq`, the event, whether that is a submission.
+    /// Time lines of jobs, campaigns and entries: the account, its `seq`, the event, whether that is a submission.
     pub steps: BTreeSet<(Key, u64, EventId, bool)>,
     /// Settled milestones.
     pub settlements: BTreeMap<EventId, Settlement>,
@@ -135,7 +141,7 @@ impl Delta {
             let address = key(&change.address);
             let row = EntityRow::of(change, event.id, event.slot, text_for(body, change));
             self.merge_entity((change.kind, address), row);
-            if change.kind == EntityKind::Job as u8 {
+            if has_time_line(change.kind) {
                 let is_submission = matches!(body, QuernEvent::ResultSubmitted(_));
                 self.steps
                     .insert((address, change.seq, event.id, is_submission));
@@ -195,6 +201,12 @@ impl Delta {
             *score = score.saturating_add(u128::from(added.value));
         }
     }
+}
+
+/// Whether the steps of such an account are kept.
+fn has_time_line(kind: u8) -> bool {
+    use EntityKind::{Campaign, Entry, Job};
+    matches!(EntityKind::from_code(kind), Some(Job | Campaign | Entry))
 }
 
 /// The bucket of a window's sums.

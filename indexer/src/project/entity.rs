@@ -4,8 +4,8 @@ use {
     crate::project::{
         EventId, key,
         program::{
-            Change, Demand, Emission, Entity, EntityKind, Job, LAYOUT_VERSION, MintConfig, Model,
-            Protocol, Provider, Purse, QuernEvent, read,
+            Campaign, Change, Demand, Emission, Entity, EntityKind, Entry, Job, LAYOUT_VERSION,
+            MintConfig, Model, Protocol, Provider, Purse, QuernEvent, read,
         },
     },
     quern_api::Key,
@@ -47,7 +47,8 @@ pub struct Stated {
 /// What accounts are searched by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Indexed {
-    /// Owner of a purse, provider or model, client of a job, mint of a mint's settings, job of a demand.
+    /// Owner of a purse, provider or model, client of a job, mint of a mint's settings, job of a demand, sponsor of a campaign,
+    /// campaign of an entry.
     pub owner: Key,
     /// Code of a job's state, 0 when it is closed or has none.
     pub state: u8,
@@ -109,6 +110,8 @@ impl EntityRow {
             Some(EntityKind::MintConfig) => self.read::<MintConfig>().map(|config| config.mint),
             Some(EntityKind::Job) => self.read::<Job>().map(|job| job.client),
             Some(EntityKind::Demand) => self.read::<Demand>().map(|demand| demand.job),
+            Some(EntityKind::Campaign) => self.read::<Campaign>().map(|campaign| campaign.sponsor),
+            Some(EntityKind::Entry) => self.read::<Entry>().map(|entry| entry.campaign),
             _ => None,
         };
         let state = match self.read::<Job>() {
@@ -133,6 +136,13 @@ pub(super) fn text_for<'a>(event: &'a QuernEvent, change: &Change) -> Option<&'a
         _ => return None,
     };
     (change.kind == kind as u8).then_some(text)
+}
+
+/// The campaign that an event changed, with its values afterwards; none where they are not told.
+pub fn changed_campaign(event: &QuernEvent) -> Option<(Key, Campaign)> {
+    let mut changes = event.changes().iter();
+    let change = changes.find(|change| change.kind == EntityKind::Campaign as u8)?;
+    Some((key(&change.address), read(&change.after)?))
 }
 
 /// The mint in which an event accrued rewards: the emission, if it changed, names it.
@@ -177,6 +187,8 @@ pub(super) fn check(change: &Change) -> Result<(), String> {
         Some(EntityKind::Model) => check_as::<Model>(after, |account| account.version),
         Some(EntityKind::Job) => check_as::<Job>(after, |account| account.version),
         Some(EntityKind::Demand) => check_as::<Demand>(after, |account| account.version),
+        Some(EntityKind::Campaign) => check_as::<Campaign>(after, |account| account.version),
+        Some(EntityKind::Entry) => check_as::<Entry>(after, |account| account.version),
         _ => Err("this version does not know the kind".to_owned()),
     };
     checked.map_err(|reason| format!("a change of account kind {}: {reason}", change.kind))

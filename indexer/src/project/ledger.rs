@@ -1,7 +1,7 @@
 //! Which amounts an event gave to or took from whom, and whose jobs it is about.
 
 use {
-    crate::project::{key, program::QuernEvent},
+    crate::project::{entity::changed_campaign, key, program::QuernEvent},
     quern_api::{Key, LedgerKind},
 };
 
@@ -13,12 +13,16 @@ pub enum Concern {
     Money = 0,
     /// It began the party's part in a job: its client and its model when it was created, its provider when it was taken.
     Job = 1,
+    /// It began the party's part in a campaign: its sponsor's when it was created, a provider's when it joined.
+    Campaign = 2,
 }
 
 impl Concern {
     /// The concern with a number.
     pub fn from_code(code: u8) -> Option<Self> {
-        [Self::Money, Self::Job].get(usize::from(code)).copied()
+        [Self::Money, Self::Job, Self::Campaign]
+            .get(usize::from(code))
+            .copied()
     }
 }
 
@@ -44,6 +48,7 @@ pub fn moved(event: &QuernEvent) -> Vec<Moved> {
     use LedgerKind::*;
     const IN: bool = false;
     const OUT: bool = true;
+    let paid_out = changed_campaign(event);
     let (mint, job, rows) = match event {
         QuernEvent::Deposited(e) => (&e.mint, None, vec![(&e.owner, Deposit, IN, e.amount_atoms)]),
         QuernEvent::Withdrawn(e) => {
@@ -96,6 +101,16 @@ pub fn moved(event: &QuernEvent) -> Vec<Moved> {
             ];
             (&e.mint, Some(&e.job), rows)
         }
+        QuernEvent::CampaignClaimed(e) => match &paid_out {
+            Some((_, campaign)) => {
+                let rows = vec![
+                    (&campaign.sponsor, Campaign, OUT, e.amount_atoms),
+                    (&e.provider, Campaign, IN, e.amount_atoms),
+                ];
+                (&campaign.mint, None, rows)
+            }
+            None => return Vec::new(),
+        },
         _ => return Vec::new(),
     };
     rows.into_iter()
@@ -115,14 +130,17 @@ pub fn moved(event: &QuernEvent) -> Vec<Moved> {
 
 /// Whom an event concerns, and why.
 pub fn parties(event: &QuernEvent) -> Vec<(Key, Concern)> {
-    let concerned = match event {
-        QuernEvent::JobCreated(event) => vec![key(&event.client), key(&event.model)],
-        QuernEvent::JobTaken(event) => vec![key(&event.provider)],
+    use Concern::{Campaign, Job, Money};
+    let begun = match event {
+        QuernEvent::JobCreated(event) => vec![(&event.client, Job), (&event.model, Job)],
+        QuernEvent::JobTaken(event) => vec![(&event.provider, Job)],
+        QuernEvent::CampaignCreated(event) => vec![(&event.sponsor, Campaign)],
+        QuernEvent::CampaignJoined(event) => vec![(&event.provider, Campaign)],
         _ => Vec::new(),
     };
-    let jobs = concerned.into_iter().filter_map(Key::some);
-    let money = moved(event).into_iter().map(|moved| moved.party);
-    jobs.map(|party| (party, Concern::Job))
-        .chain(money.map(|party| (party, Concern::Money)))
-        .collect()
+    let begun = begun
+        .into_iter()
+        .filter_map(|(party, concern)| Some((key(party).some()?, concern)));
+    let money = moved(event).into_iter().map(|moved| (moved.party, Money));
+    begun.chain(money).collect()
 }

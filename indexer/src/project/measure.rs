@@ -2,9 +2,9 @@
 
 use {
     crate::project::{
-        entity::reward_mint,
+        entity::{changed_campaign, reward_mint},
         key,
-        program::{JobResolved, MilestoneSettled, QuernEvent},
+        program::{Campaign, CampaignClaimed, JobResolved, MilestoneSettled, QuernEvent},
     },
     quern_api::{Key, Metric},
 };
@@ -66,6 +66,10 @@ pub(super) fn added(event: &QuernEvent) -> (i64, Vec<Added>) {
     let added = match event {
         QuernEvent::MilestoneSettled(settled) => of_settled(settled, reward_mint(event)),
         QuernEvent::JobResolved(resolved) => of_resolved(resolved),
+        QuernEvent::CampaignClaimed(claimed) => {
+            let campaign = changed_campaign(event);
+            campaign.map_or_else(Vec::new, |(_, campaign)| of_claimed(claimed, &campaign))
+        }
         _ => Vec::new(),
     };
     (event.at(), added)
@@ -105,6 +109,28 @@ fn of_settled(event: &MilestoneSettled, reward_mint: Option<Key>) -> Vec<Added> 
             })
     })
     .collect()
+}
+
+/// A claim belongs to no assurance level: the scores of several may stand behind it.
+fn of_claimed(event: &CampaignClaimed, campaign: &Campaign) -> Vec<Added> {
+    let subjects = [
+        (Subject::Provider, key(&event.provider)),
+        (Subject::Network, Key::NONE),
+    ];
+    subjects
+        .into_iter()
+        .filter(|_| event.amount_atoms > 0)
+        .map(|(subject, address)| Added {
+            measure: Measure {
+                subject,
+                metric: Metric::Claims,
+            },
+            assurance: 0,
+            mint: key(&campaign.mint),
+            subject: address,
+            value: event.amount_atoms,
+        })
+        .collect()
 }
 
 /// Of an arbitrated milestone the model is not told.
@@ -156,9 +182,9 @@ fn of_resolved(event: &JobResolved) -> Vec<Added> {
 
 /// Whether that is counted: what nobody is ranked by costs rows.
 pub fn is_kept(subject: Subject, metric: Metric) -> bool {
-    use Metric::{Earned, Fees, Milestones, Rewards, Royalties, Spend, Work};
+    use Metric::{Claims, Earned, Fees, Milestones, Rewards, Royalties, Spend, Work};
     match subject {
-        Subject::Provider => matches!(metric, Earned | Work | Milestones | Rewards),
+        Subject::Provider => matches!(metric, Earned | Work | Milestones | Rewards | Claims),
         Subject::Model => matches!(metric, Royalties | Work | Milestones),
         Subject::Client => matches!(metric, Spend | Fees | Milestones),
         Subject::Network => true,

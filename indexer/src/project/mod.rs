@@ -3,6 +3,7 @@
 //! Merging is commutative and associative, and the store applies an event at most once; hence the same set of events, in
 //! any order and with any duplication, gives the same tables.
 
+mod campaign;
 mod delta;
 mod entity;
 mod ledger;
@@ -10,11 +11,12 @@ mod measure;
 mod money;
 
 pub use {
+    campaign::{Judged, claimed_atoms, judge, total_before},
     delta::{
         ALL_TIME, Delta, FIRST_HOUR, PartyRow, ScoreKey, Settlement, first_hour, hour_of, is_hour,
         window_bucket,
     },
-    entity::{EntityKey, EntityRow, Indexed, Stated},
+    entity::{EntityKey, EntityRow, Indexed, Stated, changed_campaign},
     ledger::{Concern, Moved, moved},
     measure::{Measure, Subject, is_kept},
     money::{Total, TotalKey},
@@ -29,10 +31,11 @@ use {
 pub mod program {
     pub use quern_client::quern::{
         codes::Code,
-        events::{Change, JobResolved, MilestoneSettled, QuernEvent},
+        events::{CampaignClaimed, Change, JobResolved, MilestoneSettled, QuernEvent},
         state::{
-            AssetKind, Assurance, ConvictionReason, Demand, Emission, Entity, EntityKind, Job,
-            JobKind, JobState, LAYOUT_VERSION, MintConfig, Model, Protocol, Provider, Purse,
+            AssetKind, Assurance, Campaign, ConvictionReason, Demand, Emission, Entity, EntityKind,
+            Entry, Job, JobKind, JobState, LAYOUT_VERSION, MintConfig, Model, Protocol, Provider,
+            Purse,
         },
     };
 

@@ -2,7 +2,7 @@
 
 use {
     crate::project::{
-        entity::reward_mint,
+        entity::{changed_campaign, reward_mint},
         key,
         program::{EntityKind, Job, QuernEvent, read},
     },
@@ -98,6 +98,18 @@ pub(super) fn flows(event: &QuernEvent) -> Vec<(Category, u8, Key, u64)> {
                 (SlashedToClients, 0, mint, event.client_atoms),
                 (SlashedToTreasury, 0, mint, event.treasury_atoms),
             ]
+        }
+        QuernEvent::CampaignCreated(event) => {
+            vec![(CampaignPots, 0, key(&event.mint), event.pot_atoms)]
+        }
+        QuernEvent::CampaignClaimed(claimed) => {
+            changed_campaign(event).map_or_else(Vec::new, |(_, campaign)| {
+                let mint = key(&campaign.mint);
+                vec![(CampaignClaims, 0, mint, claimed.amount_atoms)]
+            })
+        }
+        QuernEvent::CampaignSwept(event) => {
+            vec![(CampaignsSwept, 0, key(&event.mint), event.released_atoms)]
         }
         QuernEvent::JobTaken(taken) => {
             job_mint(event).map_or_else(Vec::new, |mint| vec![(Bonded, 0, mint, taken.bond_atoms)])

@@ -110,6 +110,8 @@ pub struct Held {
 pub trait Accounts: Send + Sync + 'static {
     /// Every account of a kind, or one of the 256 parts into which large kinds are split.
     async fn of_kind(&self, kind: EntityKind, part: Option<u8>) -> Result<Held>;
+    /// The accounts of a kind at these addresses, and the oldest slot of the answer; what is gone is left out.
+    async fn at(&self, kind: EntityKind, addresses: &[Key]) -> Result<Held>;
     /// Atoms in these token accounts, in the same order, and the oldest slot of the answer; none where there is none.
     async fn token_atoms(&self, accounts: &[Key]) -> Result<(u64, Vec<Option<u64>>)>;
 }

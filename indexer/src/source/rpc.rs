@@ -278,13 +278,17 @@ impl Accounts for RpcSource {
             .await
             .inspect(|_| metrics::called("getProgramAccounts", true))
             .map_err(|error| self.failed("getProgramAccounts", error))?;
-        let accounts = found.accounts.into_iter();
-        Ok(Held {
-            slot: found.slot,
-            accounts: accounts
-                .map(|(address, fixed)| (Key(address.to_bytes()), fixed))
-                .collect(),
-        })
+        Ok(held(found))
+    }
+
+    async fn at(&self, kind: EntityKind, addresses: &[Key]) -> Result<Held> {
+        let program = Pubkey::from(self.program.0);
+        let addresses: Vec<Pubkey> = addresses.iter().map(|key| Pubkey::from(key.0)).collect();
+        let found = census::at(&self.client, &program, kind, &addresses)
+            .await
+            .inspect(|_| metrics::called("getMultipleAccounts", true))
+            .map_err(|error| self.failed("getMultipleAccounts", error))?;
+        Ok(held(found))
     }
 
     async fn token_atoms(&self, accounts: &[Key]) -> Result<(u64, Vec<Option<u64>>)> {
@@ -293,6 +297,16 @@ impl Accounts for RpcSource {
             .await
             .inspect(|_| metrics::called("getMultipleAccounts", true))
             .map_err(|error| self.failed("getMultipleAccounts", error))
+    }
+}
+
+fn held(found: census::Census) -> Held {
+    let accounts = found.accounts.into_iter();
+    Held {
+        slot: found.slot,
+        accounts: accounts
+            .map(|(address, fixed)| (Key(address.to_bytes()), fixed))
+            .collect(),
     }
 }
 

@@ -131,9 +131,13 @@ impl Hash {
             royalty_atoms,
             provider_atoms,
             reward_atoms,
+            submitted_at,
+            score,
         } = settlement;
         self.id(id);
-        self.0.update(at.to_be_bytes());
+        for time in [at, submitted_at] {
+            self.0.update(time.to_be_bytes());
+        }
         for key in [job, provider, client, model, mint, campaign] {
             self.0.update(key.0);
         }
@@ -148,6 +152,7 @@ impl Hash {
             *royalty_atoms,
             *provider_atoms,
             *reward_atoms,
+            *score,
         ] {
             self.number(number);
         }

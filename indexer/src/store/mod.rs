@@ -27,9 +27,9 @@ pub use {
     rebuild::{Loss, Rebuilt, Replayed},
     role::Role,
     rows::{
-        BoardQuery, Cursor, DeadLetter, Engine, Entity, Gap, Holes, JobsQuery, Meta, Origin,
-        PartyQuery, Projected, Projection, Queries, Rows, StepEnd, StepRow, Steps, Tally,
-        TimelineStep,
+        BoardQuery, Cursor, DeadLetter, Engine, Entity, Gap, Holes, JobsQuery, Meta, Milestone,
+        MilestonesQuery, Origin, PartyQuery, Projected, Projection, Queries, Recorded, Rows,
+        StepEnd, StepRow, Steps, Tally, TimelineStep,
     },
     snapshot::{
         BoardRow, Counts, JobQuery, JobRecord, Ledger, ProviderRecord, Score, Snapshot, Wholeness,

@@ -38,7 +38,7 @@ impl Snapshot {
         self.rows.last_event().await
     }
 
-    /// A page of a job's steps, in order.
+    /// A page of the steps of a job, campaign or entry, in order.
     ///
     /// # Errors
     /// See [`Self::counts`].
@@ -49,6 +49,14 @@ impl Snapshot {
         limit: u32,
     ) -> Result<Vec<TimelineStep>> {
         self.rows.steps_of(job, Steps::All, after, limit).await
+    }
+
+    /// The latest step of a job, campaign or entry.
+    ///
+    /// # Errors
+    /// See [`Self::counts`].
+    pub async fn last_step(&mut self, account: &Key) -> Result<Option<TimelineStep>> {
+        self.rows.last_step_of(account).await
     }
 
     /// A page of the events that concern a party. What they follow must be in the record.

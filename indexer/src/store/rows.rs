@@ -7,7 +7,7 @@ use {
         error::Result,
         project::{
             Concern, EntityKey, EntityRow, Event, EventId, Measure, PartyRow, ScoreKey, Settlement,
-            Total, TotalKey,
+            Total, TotalKey, program::QuernEvent,
         },
     },
     async_trait::async_trait,
@@ -99,7 +99,22 @@ pub trait Queries: Send {
         provider: &Key,
         limit: u32,
     ) -> Result<Vec<(EventId, Settlement)>>;
-    /// A page of a job's steps in their order.
+    /// The next provider's owner with settled milestones of jobs that name a campaign, in the order of addresses.
+    async fn next_provider_of(
+        &mut self,
+        campaign: &Key,
+        after: Option<&Key>,
+    ) -> Result<Option<Key>>;
+    /// A page of a provider's settled milestones of jobs that name a campaign, by slot, those of one slot in an order that stays.
+    async fn milestones_of(&mut self, query: &MilestonesQuery) -> Result<Vec<Milestone>>;
+    /// Things not understood in these slots, the first and last one included, in the order of slots.
+    async fn dead_letters_between(
+        &mut self,
+        first: u64,
+        last: u64,
+        limit: u32,
+    ) -> Result<Vec<DeadLetter>>;
+    /// A page of the steps of a job, campaign or entry, in their order.
     async fn steps_of(
         &mut self,
         job: &Key,
@@ -201,12 +216,12 @@ pub enum Projected {
     Party(PartyRow),
 }
 
-/// A step in a job's time line, as it is kept.
+/// A step in the time line of a job, campaign or entry, as it is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StepRow {
-    /// The job.
+    /// The job, campaign or entry.
     pub job: Key,
-    /// The job's change counter.
+    /// Its change counter.
     pub seq: u64,
     /// The event.
     pub event: EventId,
@@ -366,6 +381,52 @@ pub struct PartyQuery {
     pub newest_first: bool,
     /// Most rows.
     pub limit: u32,
+}
+
+/// Which milestones of a campaign.
+#[derive(Clone, Copy, Debug)]
+pub struct MilestonesQuery {
+    /// The campaign that their jobs name.
+    pub campaign: Key,
+    /// The provider's owner.
+    pub provider: Key,
+    /// Only milestones behind this one: its slot and event.
+    pub after: Option<(u64, EventId)>,
+    /// Most rows.
+    pub limit: u32,
+}
+
+/// A settled milestone with the event that told of it.
+#[derive(Clone, Debug)]
+pub struct Milestone {
+    /// The event's identity.
+    pub id: EventId,
+    /// What the tables keep of it.
+    pub settlement: Settlement,
+    /// The event, as far as the record has it.
+    pub recorded: Recorded,
+}
+
+/// What the record has of an event that the tables refer to.
+#[derive(Clone, Debug)]
+#[allow(missing_docs)]
+pub enum Recorded {
+    Event(Box<Event>),
+    /// Its bytes are no event that this version knows.
+    Undecodable,
+    /// It is gone.
+    Missing,
+}
+
+impl Recorded {
+    /// From the bytes in the record, if there are any.
+    pub(super) fn of(id: EventId, slot: u64, data: Option<&[u8]>) -> Self {
+        match data.map(QuernEvent::decode) {
+            None => Self::Missing,
+            Some(None) => Self::Undecodable,
+            Some(Some(body)) => Self::Event(Box::new(Event { id, slot, body })),
+        }
+    }
 }
 
 /// Which jobs.

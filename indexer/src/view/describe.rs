@@ -131,7 +131,7 @@ pub fn describe(event: &QuernEvent) -> Map<String, Value> {
         ResultSubmitted { job, provider, milestone, submission, trace_root, tokens_root, output_uri }
         MilestoneSettled {
             job, client, provider, model, royalty_owner, mint, campaign, assurance, kind, milestone, accepted, work,
-            price_atoms, fee_atoms, royalty_atoms, provider_atoms, reward_atoms, bond_released_atoms, closed
+            price_atoms, fee_atoms, royalty_atoms, provider_atoms, reward_atoms, bond_released_atoms, closed, submitted_at, score
         }
         JobRejected { job, client, provider, milestone, deposit_atoms, reason }
         JobResolved {
@@ -149,6 +149,10 @@ pub fn describe(event: &QuernEvent) -> Map<String, Value> {
         }
         DemandAnswered { demand, job, revealer, node_id, fee_lamports, answer }
         DemandClosed { demand, job, opener }
+        CampaignCreated { campaign, sponsor, mint, pot_atoms }
+        CampaignJoined { campaign, provider }
+        CampaignClaimed { campaign, provider, score, amount_atoms }
+        CampaignSwept { campaign, sponsor, mint, released_atoms }
     }
 }
 

@@ -9,7 +9,7 @@ use {
         },
         store::{ProviderRecord, Score},
     },
-    quern_api::{LevelTotals, Metric, PaidMilestone, ProviderCounters, ProviderPage},
+    quern_api::{Amount, LevelTotals, Metric, PaidMilestone, ProviderCounters, ProviderPage},
     std::collections::BTreeMap,
 };
 
@@ -26,6 +26,7 @@ pub fn provider(record: &ProviderRecord, mints: &[MintConfig]) -> Option<Provide
         active: provider.active.get(),
         counters: counters(&provider),
         totals: level_totals(&record.scores, mints),
+        claims: claims(&record.scores, mints),
         purses: record
             .purses
             .iter()
@@ -82,9 +83,21 @@ fn level_totals(scores: &[Score], mints: &[MintConfig]) -> Vec<LevelTotals> {
             Metric::Rewards => level.rewards.push(value),
             // Those are of models and clients.
             Metric::Royalties | Metric::Spend | Metric::Fees => {}
+            // Those have no assurance level.
+            Metric::Claims => {}
         }
     }
     levels.into_values().collect()
+}
+
+/// What was claimed from campaigns: it has no assurance level and is never added to what was earned.
+fn claims(scores: &[Score], mints: &[MintConfig]) -> Vec<Amount> {
+    let claims = scores
+        .iter()
+        .filter(|score| score.measure.metric == Metric::Claims);
+    claims
+        .map(|score| amount(score.value, score.mint, mints))
+        .collect()
 }
 
 fn milestone(id: &EventId, settled: &Settlement, mints: &[MintConfig]) -> Option<PaidMilestone> {

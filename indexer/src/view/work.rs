@@ -179,7 +179,9 @@ fn waiting(record: &WorkRecord<'_>, provider: &Provider, mints: &[MintConfig]) -
         kind: "reward".to_owned(),
         amount: amount(claimable, mint, mints),
         job: None,
+        campaign: None,
         from: None,
+        until: None,
     });
     let milestones = jobs(record.taken)
         .filter(|(entity, job)| {
@@ -195,7 +197,9 @@ fn waiting(record: &WorkRecord<'_>, provider: &Provider, mints: &[MintConfig]) -
                 kind: if is_over { "milestone" } else { "review" }.to_owned(),
                 amount: amount(job.price_atoms.get(), key(&job.mint), mints),
                 job: Some(entity.address),
+                campaign: None,
                 from: until.checked_add(1),
+                until: None,
             }
         });
     reward.into_iter().chain(milestones).collect()

@@ -1,6 +1,11 @@
 //! An invented history of jobs and money: the events that the program would have emitted, for tests that need no chain.
 #![allow(clippy::unwrap_used, clippy::panic, dead_code)]
 
+#[path = "history/campaigns.rs"]
+mod campaigns;
+
+pub use campaigns::{SCORING_SECS, again, milestone_of};
+
 use {
     bytemuck::Zeroable,
     num_bigint::BigUint,
@@ -17,8 +22,8 @@ use {
                 RewardsClaimed, Withdrawn,
             },
             state::{
-                Conviction, ConvictionReason, Demand, Emission, EntityKind, Job, JobState,
-                MintConfig, Model, NodeRef, Protocol, Provider, Purse,
+                Campaign, Conviction, ConvictionReason, Demand, Emission, EntityKind, Entry, Job,
+                JobState, MintConfig, Model, NodeRef, Protocol, Provider, Purse,
             },
         },
     },
@@ -93,6 +98,8 @@ pub struct History {
     pub creator: Pubkey,
     /// The model of the jobs that follow; none at first.
     pub model: Pubkey,
+    /// The campaign of the jobs that follow; none at first.
+    pub campaign: Pubkey,
     /// What jobs and further providers are called.
     pub naming: fn(u8, u64) -> Pubkey,
     jobs: u64,
@@ -100,6 +107,8 @@ pub struct History {
     purses: BTreeMap<(Pubkey, Pubkey), Purse>,
     configs: BTreeMap<Pubkey, MintConfig>,
     emission: Emission,
+    campaigns: BTreeMap<Pubkey, Campaign>,
+    entries: BTreeMap<(Pubkey, Pubkey), Entry>,
 }
 
 impl History {
@@ -116,12 +125,15 @@ impl History {
             treasury: address(40, 1),
             creator: address(41, 1),
             model: Pubkey::default(),
+            campaign: Pubkey::default(),
             naming: address,
             jobs: 0,
             accounts: BTreeMap::new(),
             purses: BTreeMap::new(),
             configs: BTreeMap::new(),
             emission: Emission::zeroed(),
+            campaigns: BTreeMap::new(),
+            entries: BTreeMap::new(),
         };
         history.events.push(initialized());
         for mint in history.mints.clone() {
@@ -392,6 +404,10 @@ impl History {
         let mut job = Job::zeroed();
         (job.client, job.mint, job.assurance, job.kind) = (client, mint, assurance, 1);
         (job.milestones, job.price_atoms) = (milestones, price.into());
+        job.campaign = self.campaign;
+        if self.campaign != Pubkey::default() {
+            self.join_if_open(&provider);
+        }
         job.work = (u64::from(assurance) * 1_000_000).into();
         self.move_escrow(&client, escrow as i64);
         job.state = JobState::Open as u8;
@@ -454,7 +470,8 @@ impl History {
         account.count_settled(job.assurance(), job.work.get());
         account.rewards_accrued_atoms = (account.rewards_accrued_atoms.get() + reward).into();
         self.emission.outstanding_atoms = (self.emission.outstanding_atoms.get() + reward).into();
-        let mut changes = vec![
+        let (score, mut changes) = self.score(job, fee);
+        changes.extend([
             match closed {
                 true => job_closed(job, address),
                 false => job_changed(job, address),
@@ -464,7 +481,7 @@ impl History {
             self.purse_changed(&treasury, &mint),
             self.purse_changed(&creator, &mint),
             self.purse_changed(&provider, &mint),
-        ];
+        ]);
         if reward > 0 {
             changes.push(self.emission_changed());
         }
@@ -477,7 +494,7 @@ impl History {
             model: job.model,
             royalty_owner: creator,
             mint,
-            campaign: Pubkey::default(),
+            campaign: job.campaign,
             assurance: job.assurance,
             kind: job.kind,
             milestone,
@@ -490,6 +507,8 @@ impl History {
             reward_atoms: reward,
             bond_released_atoms: 0,
             closed,
+            submitted_at: at,
+            score,
             changes,
         }));
     }
@@ -801,6 +820,7 @@ impl History {
             history.withdraw(&owner, free / 2);
         }
         history.cheated_job();
+        history.campaigns();
         history
     }
 
@@ -961,6 +981,8 @@ impl History {
             reward_atoms: reward,
             bond_released_atoms: 0,
             closed: true,
+            submitted_at: at,
+            score: 0,
             changes,
         }));
         address

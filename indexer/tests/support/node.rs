@@ -14,7 +14,10 @@ use {
         accounts::QuernAccount,
         quern::{
             self,
-            state::{Demand, Emission, Entity, Job, MintConfig, Model, Protocol, Provider, Purse},
+            state::{
+                Campaign, Demand, Emission, Entity, Entry, Job, MintConfig, Model, Protocol,
+                Provider, Purse,
+            },
         },
     },
     quern_indexer::project::Event,
@@ -165,7 +168,7 @@ impl Node {
         Some(json!({ "context": { "slot": self.finalized }, "value": accounts }))
     }
 
-    /// Token accounts: each vault holds its mint's total.
+    /// Token accounts, of which each vault holds its mint's total, and the program's own.
     fn token_accounts(&self, addresses: &Value) -> Option<Value> {
         let held = self.held()?;
         let configs = held
@@ -180,8 +183,17 @@ impl Node {
         let asked = addresses.as_array().unwrap().iter();
         let found: Value = asked
             .map(|address| {
-                let total = totals.get(address.as_str().unwrap());
-                total.map(|total| account(&total.to_le_bytes()))
+                let address = address.as_str().unwrap();
+                let total = totals.get(address);
+                let own = held.iter().find(|((_, key), _)| key.to_string() == address);
+                match (total, own) {
+                    (Some(total), _) => Some(account(&total.to_le_bytes())),
+                    (None, Some(((kind, _), bytes))) => {
+                        let whole = [discriminator_of(*kind), bytes.as_slice()].concat();
+                        Some(account(&whole))
+                    }
+                    (None, None) => None,
+                }
             })
             .collect();
         Some(json!({ "context": { "slot": self.finalized }, "value": found }))
@@ -211,10 +223,22 @@ fn account(bytes: &[u8]) -> Value {
 }
 
 fn kind_of(discriminator: &[u8]) -> u8 {
+    let kinds = kinds();
+    let found = kinds.iter().find(|(known, _)| *known == discriminator);
+    found.unwrap().1
+}
+
+fn discriminator_of(kind: u8) -> &'static [u8] {
+    let kinds = kinds();
+    kinds.iter().find(|(_, known)| *known == kind).unwrap().0
+}
+
+/// The discriminator and the code of every kind.
+fn kinds() -> [(&'static [u8], u8); 10] {
     fn of<T: QuernAccount>() -> (&'static [u8], u8) {
         (T::DISCRIMINATOR, T::KIND as u8)
     }
-    let kinds = [
+    [
         of::<Protocol>(),
         of::<MintConfig>(),
         of::<Emission>(),
@@ -223,12 +247,9 @@ fn kind_of(discriminator: &[u8]) -> u8 {
         of::<Model>(),
         of::<Job>(),
         of::<Demand>(),
-    ];
-    kinds
-        .iter()
-        .find(|(known, _)| *known == discriminator)
-        .unwrap()
-        .1
+        of::<Campaign>(),
+        of::<Entry>(),
+    ]
 }
 
 async fn answer(State(node): State<Shared>, Json(request): Json<Value>) -> Response {

@@ -436,6 +436,13 @@ impl Accounts for Node {
         })
     }
 
+    async fn at(&self, kind: EntityKind, addresses: &[Key]) -> IndexerResult<Held> {
+        let mut held = self.of_kind(kind, None).await?;
+        held.accounts
+            .retain(|(address, _)| addresses.contains(address));
+        Ok(held)
+    }
+
     async fn token_atoms(&self, accounts: &[Key]) -> IndexerResult<(u64, Vec<Option<u64>>)> {
         let Mood {
             finalized: slot,

@@ -87,7 +87,7 @@ errors! {
     TermsChanged: "The fee, royalty or other terms now in force are not those that the client read; read them again",
     InputsDoNotFit: "The number of inputs or items does not fit the model's graph, or a root is given for its tokens",
     WrongModel: "The model account does not match the job; pass the one that the job names",
-    CampaignUnknown: "Campaigns are not open yet; leave the campaign out",
+    WrongCampaign: "The campaign is not the one that is named, or is none; pass it, and behind it the provider's entry",
     WrongState: "The job is not in a state that allows this step",
     ReviewedOnly: "This step is for reviewed jobs only; a refereed job settles by finalize",
     TooLate: "The deadline of this step has passed",
@@ -119,6 +119,9 @@ errors! {
     GraphDiffers: "The graph as written is not the one that the seal names; write it again",
     ModelTooShort: "The model is shorter than its registered length; write all of its graph first",
     TokensDoNotFit: "Give the root of the tokens exactly where the model's graph has tokens; leave it zero elsewhere",
+    CampaignMisfit: "The campaign has another mint, kind or model, is over, or ends its settling before the job's review can; leave it out or choose shorter times",
+    CampaignReadOnly: "Campaign and entry must be writable where a milestone scores; mark them writable",
+    EntryMissing: "The provider has not joined the campaign that the job names, or its entry was not passed; join and pass it",
 }
 
 /// The code of the first of the program's own errors.
@@ -127,9 +130,9 @@ pub const FIRST_ERROR: u32 = 6_000;
 impl From<RuleError> for QuernError {
     fn from(error: RuleError) -> Self {
         match error {
-            RuleError::ShareAboveOne => Self::ShareTooHigh,
+            RuleError::ShareAboveOne | RuleError::WeightNotBelowOne => Self::ShareTooHigh,
             RuleError::PenaltyAboveShare => Self::ShareTooHigh,
-            RuleError::PriceZero => Self::ZeroAmount,
+            RuleError::PriceZero | RuleError::NoWeight => Self::ZeroAmount,
             RuleError::NoMilestones => Self::BadMilestones,
             RuleError::EpochLengthZero => Self::BadTimeSpan,
             RuleError::AmountOverflow | RuleError::DeadlineOverflow | RuleError::TimeNegative => {

@@ -6,8 +6,9 @@ use {
         codes::Code,
         constants,
         state::{
-            AssetKind, Assurance, ConvictionReason, Demand, Emission, EntityKind, Evidence, Job,
-            JobKind, JobState, MAX_INPUTS, MintConfig, Model, Protocol, Provider, Purse,
+            AssetKind, Assurance, Campaign, ConvictionReason, Demand, Emission, EntityKind, Entry,
+            Evidence, Job, JobKind, JobState, MAX_INPUTS, MintConfig, Model, Protocol, Provider,
+            Purse,
         },
     },
     serde_json::{Value, json},
@@ -18,13 +19,22 @@ use {
 const REMAINING: &[(&str, &str)] = &[
     (
         "create_job",
-        "read-only, the purses in the mint of the protocol's `treasury_owner` and, with a model, of the model's `owner`; \
+        "read-only, the campaign, if the job names one; then the purses in the mint of the protocol's `treasury_owner` and, with a model, of the model's `owner`; \
          not the client's own.",
     ),
     (
         "finalize",
-        "writable, each once, the purses in the job's mint of its `client`, `provider`, `treasury_owner` and \
-         `royalty_owner`, and, if the emission has a `reward_mint`, the emission's purse in that mint.",
+        "writable, each once, if the job has a `campaign`, that and the entry of its `provider` in it; then the purses in the \
+         job's mint of its `client`, `provider`, `treasury_owner` and `royalty_owner`, and, if the emission has a `reward_mint`, the emission's purse in that mint.",
+    ),
+    (
+        "take_job",
+        "read-only, if the job has a `campaign`, that and the provider's entry in it.",
+    ),
+    (
+        "claim_campaign",
+        "writable, each once, while the campaign is there, the purses in its mint of its `sponsor` and of the entry's \
+         `provider`.",
     ),
     (
         "expire",
@@ -63,8 +73,10 @@ fn __anchor_private_print_idl_clients() {
             "JobState": codes_of::<JobState>(),
         },
         "sizes": {
+            "Campaign": size_of::<Campaign>(),
             "Demand": size_of::<Demand>(),
             "Emission": size_of::<Emission>(),
+            "Entry": size_of::<Entry>(),
             "Evidence": size_of::<Evidence>(),
             "Job": size_of::<Job>(),
             "MintConfig": size_of::<MintConfig>(),
@@ -115,4 +127,6 @@ fn __anchor_private_print_idl_constants() {
     seed("MODEL_SEED", Model::SEED);
     seed("JOB_SEED", Job::SEED);
     seed("DEMAND_SEED", Demand::SEED);
+    seed("CAMPAIGN_SEED", Campaign::SEED);
+    seed("ENTRY_SEED", Entry::SEED);
 }

@@ -248,6 +248,26 @@ pub mod quern {
         handle_timeout(ctx)
     }
 
+    /// Creates a campaign and reserves its pot.
+    pub fn create_campaign(ctx: &mut Context<CreateCampaign>, args: NewCampaign) -> Result<()> {
+        handle_create_campaign(ctx, args)
+    }
+
+    /// Lets a provider take part in a campaign.
+    pub fn join_campaign(ctx: &mut Context<JoinCampaign>) -> Result<()> {
+        handle_join_campaign(ctx)
+    }
+
+    /// Pays a provider for its score and closes its entry.
+    pub fn claim_campaign(ctx: &mut Context<ClaimCampaign>) -> Result<()> {
+        handle_claim_campaign(ctx)
+    }
+
+    /// Gives the rest of a pot back and closes the campaign.
+    pub fn sweep_campaign(ctx: &mut Context<SweepCampaign>) -> Result<()> {
+        handle_sweep_campaign(ctx)
+    }
+
     /// Closes a demand of a job that is over.
     pub fn close_demand(ctx: &mut Context<CloseDemand>) -> Result<()> {
         handle_close_demand(ctx)

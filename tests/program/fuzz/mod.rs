@@ -10,6 +10,7 @@
 //! A run takes `QUERN_FUZZ_SECS` seconds (60), or exactly `QUERN_FUZZ_STEPS` steps from `QUERN_FUZZ_SEED` (1) on. A failure prints
 //! the seed of its sequence and its last steps.
 
+mod campaigns;
 mod late;
 
 use {
@@ -500,6 +501,7 @@ impl Fuzz {
             resolve_secs: self.rng.between(1, 20_000) as u32,
             grace_secs: self.rng.between(1, 3_000) as u32,
             restart_grace_secs: self.rng.between(1, 5_000) as u32,
+            campaign_claim_secs: self.rng.between(1, 20_000) as u32,
         };
         if self.rng.once_in(20) {
             params.grace_secs = self.secs();
@@ -612,7 +614,7 @@ impl Fuzz {
     fn instruction(&mut self) -> Option<(&'static str, Vec<Instruction>)> {
         let one = |name, instruction| Some((name, vec![instruction]));
         let authority = self.stage.protocol().authority;
-        match self.rng.below(140) {
+        match self.rng.below(152) {
             0 => {
                 let (signer, guardian, treasury_owner) =
                     (self.mostly(authority), self.wallet(), self.wallet());
@@ -820,7 +822,12 @@ impl Fuzz {
             25..=42 => {
                 let (client, mint) = (self.wallet(), self.mint());
                 let model = self.one::<Model>().map(|(address, _)| address);
-                let args = self.job_args(&client, model.as_ref());
+                let mut args = self.job_args(&client, model.as_ref());
+                let campaign = self.campaign_for_job();
+                let mint = campaign.map_or(mint, |(_, mint)| mint);
+                if let Some((campaign, _)) = campaign {
+                    args.campaign = campaign;
+                }
                 let model = model.filter(|_| args.assurance == 1 || self.rng.once_in(2));
                 one(
                     "create_job",
@@ -912,6 +919,7 @@ impl Fuzz {
                 one("settle_conviction", ix::settle_conviction(&job))
             }
             101..=138 => self.referee(),
+            139..=150 => self.campaigning(),
             _ => {
                 let (mint, bank) = (self.mint(), self.stage.bank());
                 let source = token::issue(&mut self.stage, &bank, &mint, 5);
@@ -995,6 +1003,10 @@ impl Fuzz {
                 ];
                 job.deadline.get() + *self.rng.pick(&extra) + self.rng.below(3) as i64 - 1
             }
+            (5, _) => match self.time_of_a_campaign() {
+                Some(at) => at,
+                None => self.stage.now() + 1,
+            },
             (3, _) if self.rng.once_in(3) => self.stage.now() + self.rng.between(1, 86_400) as i64,
             _ => self.stage.now() + self.rng.between(1, 600) as i64,
         };
@@ -1014,6 +1026,9 @@ impl Fuzz {
             && let Some(signed) = self.drawer.pick(&mut self.rng)
         {
             self.execute(signed, seen);
+        }
+        if self.rng.once_in(40) {
+            self.lively_campaign(seen);
         }
         let mut next = self.instruction();
         // Demands and answers come in bursts: a result is open to them for a short time only.
@@ -1160,6 +1175,7 @@ impl Fuzz {
             };
             self.must(instruction.0, instruction.1, seen);
         }
+        self.strangers_sweep(seen);
         // What was paid for demands goes back, by anybody; evidence only by its author.
         for (address, demand) in self.stage.list::<Demand>() {
             self.must("close_demand", ix::close_demand(&address, &demand), seen);
@@ -1293,6 +1309,9 @@ fn sequence(seed: u64, steps: u64, seen: &mut Seen) {
     seen.totals.convicted += after.convicted;
     seen.totals.silenced += after.silenced;
     seen.totals.rewards += after.rewards;
+    seen.totals.scored += after.scored - before.scored;
+    seen.totals.claimed += after.claimed - before.claimed;
+    seen.totals.swept += after.swept - before.swept;
 }
 
 #[test]
@@ -1333,6 +1352,7 @@ fn random_sequences_keep_every_invariant() {
             "no decision came late in {done} steps"
         );
         assert!(seen.operators_lost_atoms > 0, "no operator lost anything");
+        assert!(seen.totals.claimed > 0, "no campaign paid anything");
         for name in QuernEvent::NAMES {
             // Setting a stage up is not counted.
             let once = ["ProtocolInitialized", "MintRegistered"].contains(name);

@@ -77,10 +77,11 @@ pub fn lint(what: &[&str]) -> Result<()> {
 
 /// The second implementation, in Python, must reproduce the committed vectors.
 pub fn golden() -> Result<()> {
-    const SCRIPTS: [&str; 3] = [
+    const SCRIPTS: [&str; 4] = [
         "tests/golden/check.py",
         "tests/golden/cells.py",
         "tests/golden/page.py",
+        "tests/golden/campaigns.py",
     ];
     let step = Step::start("Comparing the golden vectors with the Python implementation (seconds)");
     for script in SCRIPTS {

@@ -1,5 +1,6 @@
 //! One file a command.
 
+pub mod campaign;
 pub mod claim;
 pub mod deploy;
 pub mod embed;

@@ -31,7 +31,7 @@ pub fn run(root: Command, args: &Args) -> Result<()> {
 }
 
 /// Every instruction of the program and the commands that send it.
-const INSTRUCTIONS: [(&str, &[&str]); 35] = [
+const INSTRUCTIONS: [(&str, &[&str]); 39] = [
     ("initialize", &["protocol init"]),
     (
         "update_protocol",
@@ -70,6 +70,10 @@ const INSTRUCTIONS: [(&str, &[&str]); 35] = [
     ("close_evidence", &["watch", "job create"]),
     ("convict", &["watch", "job create"]),
     ("settle_conviction", &["job crank", "watch"]),
+    ("create_campaign", &["campaign create"]),
+    ("join_campaign", &["campaign join"]),
+    ("claim_campaign", &["claim", "campaign sweep"]),
+    ("sweep_campaign", &["campaign sweep"]),
 ];
 
 /// The page: every command that help shows, in its order.
@@ -109,8 +113,8 @@ fn endings() -> String {
         "## Exit codes and JSON\n\n| code | |\n| --- | --- |\n{}\n\n\
          With `--output json` results are JSON on standard output, and an error is one object on one line of standard error:\n\
          `{{\"error\": {{\"kind\": …, \"exit_code\": …, \"message\": …}}}}`. Amounts stand twice: `price` in tokens, as people\n\
-         read them, and `price_atoms` in the smallest unit, as a text of digits. Shares have `…_bps`, times `…_secs` beside them,\n\
-         amounts of SOL `…_lamports`. What goes on writes one object a line.\n\
+         read them, and `price_atoms` in the smallest unit, as a text of digits. Shares have `…_bps`, times `…_secs`, moments\n\
+         `…_unix` beside them, amounts of SOL `…_lamports`. What goes on writes one object a line.\n\
          A command that found nothing to do answers `\"done\": \"nothing\"` and ends with 0.\n\n\
          | kind | |\n| --- | --- |\n{}\n\n",
         codes.join("\n"),

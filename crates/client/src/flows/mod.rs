@@ -18,7 +18,7 @@ use {
     },
     quern::{
         error::QuernError,
-        instructions::{Decision, EmissionSettings, NewJob, NewModel},
+        instructions::{Decision, EmissionSettings, NewCampaign, NewJob, NewModel},
         state::{Emission, Job, JobState},
     },
     quern_proof::graph::Graph,
@@ -78,8 +78,9 @@ pub async fn deposit(
 }
 
 /// Moves free atoms out of the owner's purse, to `destination` or to the owner's usual token account, which is created if it
-/// is missing; `owner` signs.
+/// is missing; `owner` signs, and `payer`, who pays for that account.
 pub fn withdraw(
+    payer: &Pubkey,
     owner: &Pubkey,
     mint: &Pubkey,
     token_program: &Pubkey,
@@ -92,7 +93,7 @@ pub fn withdraw(
     match destination {
         Some(_) => vec![withdraw],
         None => vec![
-            instructions::create_token_account(owner, owner, mint, token_program),
+            instructions::create_token_account(payer, owner, mint, token_program),
             withdraw,
         ],
     }
@@ -117,12 +118,13 @@ pub async fn configure_emission(
     Ok(all)
 }
 
-/// Moves all accrued rewards into the owner's purse; `owner` signs.
+/// Moves all accrued rewards into the owner's purse; `owner` signs, and `payer`, who pays for the purse if it is missing.
 ///
 /// # Errors
 /// `Argument` if no rewards are configured.
 pub async fn claim_rewards(
     rpc: &RpcClient,
+    payer: &Pubkey,
     owner: &Pubkey,
     emission: &Emission,
 ) -> Result<Vec<Instruction>> {
@@ -131,7 +133,7 @@ pub async fn claim_rewards(
             "no rewards are configured on this cluster; there is nothing to claim".to_owned(),
         ));
     }
-    let mut all = open_missing(rpc, owner, &[*owner], &emission.reward_mint).await?;
+    let mut all = open_missing(rpc, payer, &[*owner], &emission.reward_mint).await?;
     all.push(instructions::claim_rewards(owner, &emission.reward_mint));
     Ok(all)
 }
@@ -207,6 +209,18 @@ pub async fn create_job(
         args,
     ));
     Ok((addresses::job(client, mint, n), all))
+}
+
+/// Creates a campaign from what [`read::for_create`](crate::read::for_create) has read; `sponsor` signs. Returns its address, too.
+pub fn create_campaign(
+    sponsor: &Pubkey,
+    known: &ForCreate,
+    args: NewCampaign,
+) -> (Pubkey, Instruction) {
+    let mint = &known.mint.mint;
+    let n = known.purse.map_or(0, |purse| purse.opened.get());
+    let create = instructions::create_campaign(sponsor, mint, n, args);
+    (addresses::campaign(sponsor, mint, n), create)
 }
 
 /// Takes an open job, opening the provider's purse if needed; `signer` (owner or operator) signs.

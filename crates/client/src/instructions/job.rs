@@ -2,7 +2,7 @@
 //! it fails with `JobMoved` if anything happened to the job since.
 
 use {
-    super::{NOBODY, build, purses_of, push_new, readable, writable},
+    super::{NOBODY, build, campaign, purses_of, push_new, readable, writable},
     crate::addresses,
     quern::{
         accounts, instruction,
@@ -53,6 +53,9 @@ pub fn create_job(
     };
     let mut others = purses_of_creation(client, mint, protocol, model.map(|(_, model)| model));
     others.retain(|other| *other != purse);
+    if args.campaign != NOBODY {
+        others.insert(0, args.campaign);
+    }
     let (royalty_owner, royalty_bps) = model.map_or((NOBODY, 0), |(_, model)| {
         (model.owner, model.royalty_bps.get())
     });
@@ -96,7 +99,7 @@ pub fn take_job(signer: &Pubkey, provider_owner: &Pubkey, job: &Job) -> Instruct
     build(
         &accounts,
         &instruction::TakeJob { seen: job.seen() },
-        Vec::new(),
+        campaign::shown(job, provider_owner),
     )
 }
 
@@ -136,10 +139,12 @@ pub fn finalize(signer: &Pubkey, job: &Job, emission: &Emission) -> Instruction 
         event_authority: addresses::event_authority(),
         program: crate::program_id(),
     };
+    let mut others = campaign::named(job, &job.provider);
+    others.extend(purses_of_settlement(job, emission));
     build(
         &accounts,
         &instruction::Finalize { seen: job.seen() },
-        writable(purses_of_settlement(job, emission)),
+        writable(others),
     )
 }
 

@@ -1,6 +1,7 @@
 //! One builder for every instruction. A builder derives all addresses, the list of purses included, so that callers say only
 //! what they mean; it reads nothing from the chain. [`crate::flows`] adds what must be read first.
 
+mod campaign;
 mod job;
 mod model;
 mod protocol;
@@ -8,7 +9,7 @@ mod provider;
 mod purse;
 mod referee;
 
-pub use {job::*, model::*, protocol::*, provider::*, purse::*, referee::*};
+pub use {campaign::*, job::*, model::*, protocol::*, provider::*, purse::*, referee::*};
 
 use {
     crate::addresses,
@@ -22,14 +23,14 @@ use {
 /// "Nobody" in an address field.
 pub const NOBODY: Pubkey = quern::constants::NOBODY;
 
-/// Puts an instruction together; `purses` are the remaining accounts.
+/// Puts an instruction together; `others` are the remaining accounts.
 fn build(
     accounts: &impl ToAccountMetas,
     data: &impl InstructionData,
-    purses: Vec<AccountMeta>,
+    others: Vec<AccountMeta>,
 ) -> Instruction {
     let mut metas = accounts.to_account_metas(None);
-    metas.extend(purses);
+    metas.extend(others);
     Instruction {
         program_id: crate::program_id(),
         accounts: metas,

@@ -30,6 +30,7 @@ pub fn usual_settings(wallet: Pubkey) -> ProtocolSettings {
         resolve_secs: 259_200,
         grace_secs: 3_600,
         restart_grace_secs: 86_400,
+        campaign_claim_secs: 30 * 86_400,
     }
 }
 

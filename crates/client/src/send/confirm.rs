@@ -333,7 +333,8 @@ fn may_have_arrived(error: &RpcClientError) -> bool {
     }
 }
 
-fn refused_transaction(
+/// A refusal of a transaction.
+pub fn refused_transaction(
     error: TransactionError,
     logs: Vec<String>,
     transaction: &VersionedTransaction,

@@ -5,6 +5,7 @@
 //! the signature. What is offered for being included: [`fee`].
 
 mod confirm;
+mod each;
 pub mod fee;
 mod simulate;
 
@@ -39,6 +40,7 @@ use {
 
 pub use {
     confirm::Receipt,
+    each::Each,
     fee::{Budgets, Errand, PriorityFee},
     simulate::Simulation,
 };

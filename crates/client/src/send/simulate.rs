@@ -1,18 +1,16 @@
 //! Running instructions on a node without sending them.
 
 use {
+    super::confirm::refused_transaction,
     crate::{
-        errors::{ClientError, Refusal, Result},
+        errors::{ClientError, Result},
         transaction::{self, Budget, Format, MAX_COMPUTE_UNITS, MAX_LOADED_BYTES},
     },
     solana_rpc_client::nonblocking::rpc_client::RpcClient,
     solana_rpc_client_api::config::RpcSimulateTransactionConfig,
     solana_sdk::{
-        hash::Hash,
-        instruction::Instruction,
-        pubkey::Pubkey,
-        signature::Signature,
-        transaction::{TransactionError, VersionedTransaction},
+        hash::Hash, instruction::Instruction, pubkey::Pubkey, signature::Signature,
+        transaction::VersionedTransaction,
     },
 };
 
@@ -65,10 +63,7 @@ pub async fn simulate(
         .value;
     let logs = result.logs.unwrap_or_default();
     match result.err {
-        Some(error) => {
-            let all = unsigned.message.instructions().len();
-            Err(refused(error.into(), logs, instructions, all))
-        }
+        Some(error) => Err(refused_transaction(error.into(), logs, &unsigned)),
         None => Ok(Simulation {
             units: result
                 .units_consumed
@@ -93,33 +88,9 @@ pub fn reserve(simulation: &Simulation) -> (u32, u32) {
     )
 }
 
-/// A refusal whose instruction index counts the caller's instructions, not the compute budget before them.
-fn refused(
-    error: TransactionError,
-    logs: Vec<String>,
-    instructions: &[Instruction],
-    all: usize,
-) -> ClientError {
-    let added = all.saturating_sub(instructions.len());
-    let error = match error {
-        TransactionError::InstructionError(index, inner) => {
-            let added = u8::try_from(added).unwrap_or_default();
-            TransactionError::InstructionError(index.saturating_sub(added), inner)
-        }
-        other => other,
-    };
-    let programs: Vec<Pubkey> = instructions
-        .iter()
-        .map(|instruction| instruction.program_id)
-        .collect();
-    ClientError::Refused(Box::new(Refusal::new(error, logs, &programs)))
-}
-
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::panic)]
-
-    use {super::*, crate::instructions};
+    use super::*;
 
     #[test]
     fn a_reserve_stays_within_the_limits() {
@@ -140,20 +111,5 @@ mod tests {
             reserve(&simulation(1_399_000, Some(u32::MAX))),
             (MAX_COMPUTE_UNITS, MAX_LOADED_BYTES)
         );
-    }
-
-    #[test]
-    fn refusals_count_the_callers_instructions() {
-        let instruction =
-            instructions::set_operator_limit(&Pubkey::from([1; 32]), &Pubkey::from([9; 32]), 5);
-        let error = TransactionError::InstructionError(
-            1,
-            solana_sdk::instruction::InstructionError::Custom(6_006),
-        );
-        let ClientError::Refused(refusal) = refused(error, Vec::new(), &[instruction], 2) else {
-            panic!()
-        };
-        assert_eq!(refusal.instruction, Some(0));
-        assert_eq!(refusal.program, Some(crate::program_id()));
     }
 }

@@ -1,6 +1,9 @@
 //! A small encoder of texts with random weights, as its makers would publish it: files of a float model.
 
 use {
+    anyhow::Result,
+    quern_data::model::{Card, Made, ModelFolder, sha256},
+    quern_import::{Texts, Tokenizer, Weights, bert},
     serde_json::{Map, Value, json},
     std::{fmt::Write as _, path::Path},
 };
@@ -138,4 +141,52 @@ pub fn write(folder: &Path) -> std::io::Result<()> {
     std::fs::write(folder.join("model.safetensors"), weights())?;
     std::fs::write(folder.join("config.json"), config().to_string())?;
     std::fs::write(folder.join("tokenizer.json"), tokenizer().to_string())
+}
+
+/// What the imported encoder is called.
+pub const NAME: &str = "Small";
+/// Most tokens of a text that it reads.
+pub const SEQUENCE: usize = 16;
+
+/// The encoder as integers, in a folder as `quern model import` writes it.
+///
+/// # Errors
+/// That it cannot be written.
+pub fn imported(folder: &Path) -> Result<ModelFolder> {
+    let mut numbers = Numbers::new(11);
+    let mut texts =
+        |count| -> Vec<String> { numbers.texts(count).lines().map(str::to_owned).collect() };
+    let (calibration, held_out) = (texts(40), texts(30));
+    let json = tokenizer().to_string().into_bytes();
+    let texts = Texts {
+        calibration: &calibration,
+        held_out: &held_out,
+    };
+    let weights = Weights::from_safetensors(&weights())?;
+    let config = bert::Config::from_json(config().to_string().as_bytes())?;
+    let tokenizer = Tokenizer::new(&json, SEQUENCE)?;
+    let made = bert::bert(
+        &weights,
+        &config,
+        &tokenizer,
+        texts,
+        bert::Settings::default(),
+    )?;
+    let card = Card {
+        name: NAME.to_owned(),
+        graph_sha256: sha256(&made.graph),
+        sequence: Some(SEQUENCE),
+        input_scale: None,
+        output_scale: None,
+        quality: json!(made.quality),
+        made_of: Vec::new(),
+    };
+    let files = Made {
+        graph: &made.graph,
+        weights: &made.weights,
+        tokenizer: Some(&json),
+        card: &card,
+    };
+    files.write(folder)?;
+    Ok(ModelFolder::read(folder)?)
 }

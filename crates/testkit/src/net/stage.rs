@@ -70,6 +70,7 @@ pub const PARAMS: ProtocolSettings = ProtocolSettings {
     resolve_secs: 3 * DAY,
     grace_secs: 6 * HOUR,
     restart_grace_secs: DAY,
+    campaign_claim_secs: 30 * DAY,
 };
 
 /// A provider's keys and folder.

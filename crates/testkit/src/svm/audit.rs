@@ -5,7 +5,9 @@ use {
     quern::{
         constants::NOBODY,
         events::QuernEvent,
-        state::{Demand, Emission, Job, JobState, MintConfig, Protocol, Provider, Purse},
+        state::{
+            Campaign, Demand, Emission, Entry, Job, JobState, MintConfig, Protocol, Provider, Purse,
+        },
     },
     solana_sdk::pubkey::Pubkey,
     std::collections::{BTreeMap, BTreeSet},
@@ -46,6 +48,7 @@ pub(super) fn all(world: &World) {
         job_is_sound(address, job);
     }
     demands(world, &jobs);
+    campaigns(world);
     oracle_agrees(world, &purses);
 }
 
@@ -116,6 +119,11 @@ fn reservations(world: &World, purses: &BTreeMap<Pubkey, Purse>, jobs: &[(Pubkey
                 *by_operator.entry(provider).or_default() += bond;
             }
         }
+    }
+    for (_, campaign) in world.list::<Campaign>() {
+        let purse = addresses::purse(&campaign.sponsor, &campaign.mint);
+        let left = campaign.pot_atoms.get() - campaign.claimed_atoms.get();
+        *reserved.entry(purse).or_default() += u128::from(left);
     }
     for (_, emission) in world.list::<Emission>() {
         if emission.reward_mint != NOBODY {
@@ -189,6 +197,38 @@ fn rewards(world: &World, purses: &BTreeMap<Pubkey, Purse>) {
             )),
             "P11"
         );
+    }
+}
+
+/// P18: a campaign's total and what was claimed are those of the independent ledger, and until the first claim the total is the sum
+/// of its entries' scores.
+fn campaigns(world: &World) {
+    let entries = world.list::<Entry>();
+    for (address, campaign) in world.list::<Campaign>() {
+        let of_campaign = entries
+            .iter()
+            .filter(|(_, entry)| entry.campaign == address);
+        let sum: u128 = of_campaign
+            .map(|(_, entry)| u128::from(entry.score.get()))
+            .sum();
+        let total = u128::from(campaign.total_score.get());
+        let is_settling = world.now() <= campaign.settle_by.get();
+        assert!(
+            sum == total || !is_settling && sum < total,
+            "P18: scores of {address}: {sum} of {total}"
+        );
+        let (scored, claimed) = world.oracle.campaign(&address);
+        assert_eq!(scored, total, "P18: the total of {address}");
+        let told = u128::from(campaign.claimed_atoms.get());
+        assert_eq!(claimed, told, "P18: what was claimed of {address}");
+        assert!(
+            claimed <= u128::from(campaign.pot_atoms.get()),
+            "P18: more claimed than the pot of {address}"
+        );
+    }
+    for (address, entry) in &entries {
+        let expected = addresses::entry(&entry.campaign, &entry.provider);
+        assert_eq!(*address, expected, "address of an entry");
     }
 }
 

@@ -6,10 +6,11 @@ use {
         constants::NOBODY,
         error::QuernError,
         instructions::{
-            Decision, EmissionSettings, NewJob, NewModel, ProviderSettings, Submission,
+            Decision, EmissionSettings, NewCampaign, NewJob, NewModel, ProviderSettings, Submission,
         },
         state::{
-            Emission, Job, JobState, MintRates, Model, Protocol, ProtocolSettings, Provider, Purse,
+            Campaign, Emission, Entry, Job, JobState, MintRates, Model, Protocol, ProtocolSettings,
+            Provider, Purse,
         },
     },
     quern_proof::{DType, Tensor, builder::GraphBuilder, evidence::Charge},
@@ -107,6 +108,7 @@ pub fn params() -> ProtocolSettings {
         resolve_secs: 86_400,
         grace_secs: 1_800,
         restart_grace_secs: 7_200,
+        campaign_claim_secs: 86_400,
     }
 }
 
@@ -583,6 +585,48 @@ impl Stage {
             _ => {}
         }
         job
+    }
+
+    /// The usual campaign in the payment mint: an hour from now, for a day, settled in ten, all kinds of work, any model.
+    pub fn campaign_args(&self) -> NewCampaign {
+        let start = self.now() + 3_600;
+        NewCampaign {
+            pot_atoms: 1_000,
+            start,
+            end: start + DAY,
+            settle_by: start + 11 * DAY,
+            claim_by: start + 13 * DAY,
+            kinds: 0b111,
+            model: NOBODY,
+            refereed_bps: 9_000,
+            reviewed_bps: 5_000,
+        }
+    }
+
+    /// The second provider sponsors a campaign.
+    #[track_caller]
+    pub fn sponsor(&mut self, args: NewCampaign) -> Pubkey {
+        let (sponsor, usd) = (self.cast.second, self.usd);
+        let purse: Purse = self.get(&addresses::purse(&sponsor, &usd));
+        let n = purse.opened.get();
+        self.ok(ix::create_campaign(&sponsor, &usd, n, args));
+        addresses::campaign(&sponsor, &usd, n)
+    }
+
+    /// The bank lets a provider join.
+    #[track_caller]
+    pub fn join(&mut self, campaign: &Pubkey, owner: &Pubkey) -> Outcome {
+        let payer = self.bank();
+        self.ok(ix::join_campaign(&payer, campaign, owner))
+    }
+
+    /// The instruction that claims what a provider scored.
+    pub fn claim_ix(&self, campaign: &Pubkey, owner: &Pubkey) -> Instruction {
+        let entry: Entry = self.get(&addresses::entry(campaign, owner));
+        let campaign = self
+            .exists(campaign)
+            .then(|| self.get::<Campaign>(campaign));
+        ix::claim_campaign(&entry, campaign.as_ref())
     }
 
     /// Convicts one of the wrong results of [`proof`].

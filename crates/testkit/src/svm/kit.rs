@@ -73,7 +73,7 @@ pub fn account_names(instruction: &str) -> Vec<String> {
     let (accounts, _) = rest.split_once('>').unwrap();
     let head = format!("pub struct {accounts} {{");
     for folder in [
-        "protocol", "purse", "provider", "model", "job", "dispute", "referee",
+        "protocol", "purse", "provider", "model", "job", "dispute", "referee", "campaign",
     ] {
         let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
             .join("../../programs/quern/src/instructions")
@@ -349,6 +349,7 @@ fn others_of_the_program(stage: &Stage, key: &Pubkey, account: &Account) -> Vec<
                         | EntityKind::Job
                         | EntityKind::MintConfig
                         | EntityKind::Demand
+                        | EntityKind::Entry
                 )
             )
         {

@@ -7,7 +7,7 @@ use {
             Concern, EntityKey, EntityRow, Event, EventId, Measure, PartyRow, ScoreKey, Settlement,
             Stated, Total, TotalKey, program::QuernEvent,
         },
-        store::rows::{DeadLetter, Entity, Gap, StepRow, TimelineStep},
+        store::rows::{DeadLetter, Entity, Gap, Milestone, Recorded, StepRow, TimelineStep},
     },
     quern_api::{Key, Signature},
     sqlx::{Row, postgres::PgRow},
@@ -206,6 +206,17 @@ pub(super) fn dead_letter(row: &PgRow) -> Result<DeadLetter> {
     })
 }
 
+/// A settled milestone with its event.
+pub(super) fn milestone(row: &PgRow) -> Result<Milestone> {
+    let (id, settlement) = settlement(row)?;
+    let data: Option<&[u8]> = row.try_get("data")?;
+    Ok(Milestone {
+        id,
+        recorded: Recorded::of(id, settlement.slot, data),
+        settlement,
+    })
+}
+
 pub(super) fn settlement(row: &PgRow) -> Result<(EventId, Settlement)> {
     let settlement = Settlement {
         slot: number(row, "slot")?,
@@ -224,6 +235,8 @@ pub(super) fn settlement(row: &PgRow) -> Result<(EventId, Settlement)> {
         royalty_atoms: number(row, "royalty_atoms")?,
         provider_atoms: number(row, "provider_atoms")?,
         reward_atoms: number(row, "reward_atoms")?,
+        submitted_at: row.try_get("submitted_at")?,
+        score: number(row, "score")?,
     };
     Ok((event_id(row)?, settlement))
 }

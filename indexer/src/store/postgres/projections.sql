@@ -63,6 +63,7 @@ CREATE TABLE total (
 );
 
 CREATE TABLE step (
+    -- The job, campaign or entry.
     job BYTEA NOT NULL,
     seq BYTEA NOT NULL,
     tx BIGINT NOT NULL,
@@ -94,12 +95,17 @@ CREATE TABLE settlement (
     royalty_atoms BYTEA NOT NULL,
     provider_atoms BYTEA NOT NULL,
     reward_atoms BYTEA NOT NULL,
+    submitted_at BIGINT NOT NULL,
+    score BYTEA NOT NULL,
     PRIMARY KEY (tx, instruction, inner_index)
 );
 CREATE INDEX settlement_provider ON settlement (provider, slot);
 CREATE INDEX settlement_job ON settlement (job);
+-- Most jobs name no campaign and cost nothing here.
+CREATE INDEX settlement_campaign ON settlement (campaign, provider, slot)
+    WHERE campaign <> '\x0000000000000000000000000000000000000000000000000000000000000000'::BYTEA;
 
--- Whom an event concerns: whose money it moved (0), or whose part in a job it began (1).
+-- Whom an event concerns: whose money it moved (0), or whose part in a job (1) or campaign (2) it began.
 CREATE TABLE party (
     party BYTEA NOT NULL,
     concern SMALLINT NOT NULL,

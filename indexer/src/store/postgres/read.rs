@@ -10,8 +10,9 @@ use {
         },
         store::audit::AuditRow,
         store::rows::{
-            BoardQuery, Cursor, Entity, Gap, Holes, JobsQuery, Meta, Origin, PartyQuery, Projected,
-            Projection, Queries, StepEnd, Steps, Tally, TimelineStep,
+            BoardQuery, Cursor, DeadLetter, Entity, Gap, Holes, JobsQuery, Meta, Milestone,
+            MilestonesQuery, Origin, PartyQuery, Projected, Projection, Queries, StepEnd, Steps,
+            Tally, TimelineStep,
         },
     },
     async_trait::async_trait,
@@ -115,6 +116,27 @@ const LAST_STEP: &str = concat!(
     "SELECT step.seq AS step_seq, tx.signature, event.* FROM step",
     step_joins!(),
     "WHERE step.job = $1 ORDER BY step.seq DESC, tx.signature DESC LIMIT 1"
+);
+
+/// What the partial index of campaigns holds, as it stands there: only then it serves.
+macro_rules! names_campaign {
+    () => {
+        " campaign <> '\\x0000000000000000000000000000000000000000000000000000000000000000'::BYTEA "
+    };
+}
+const NEXT_PROVIDER: &str = concat!(
+    "SELECT provider FROM settlement WHERE campaign = $1 AND",
+    names_campaign!(),
+    "AND provider > $2 ORDER BY provider LIMIT 1"
+);
+const MILESTONES: &str = concat!(
+    "SELECT settlement.*, tx.signature, event.data FROM settlement JOIN tx ON tx.id = settlement.tx LEFT JOIN event \
+     ON (event.tx, event.instruction, event.inner_index) \
+     = (settlement.tx, settlement.instruction, settlement.inner_index) WHERE campaign = $1 AND",
+    names_campaign!(),
+    "AND provider = $2 AND settlement.slot >= $3 AND (settlement.slot > $3 \
+     OR (tx.signature, settlement.instruction, settlement.inner_index) > ($4, $5, $6)) \
+     ORDER BY settlement.slot, tx.signature, settlement.instruction, settlement.inner_index LIMIT $7"
 );
 
 fn all<T>(found: &[PgRow], read: impl Fn(&PgRow) -> Result<T>) -> Result<Vec<T>> {
@@ -515,6 +537,52 @@ impl Queries for PgRows {
         .fetch_all(&mut **self)
         .await?;
         all(&found, columns::settlement)
+    }
+
+    async fn next_provider_of(
+        &mut self,
+        campaign: &Key,
+        after: Option<&Key>,
+    ) -> Result<Option<Key>> {
+        let found = sqlx::query(NEXT_PROVIDER)
+            .bind(campaign.0)
+            .bind(after.map_or(&[][..], |provider| &provider.0[..]))
+            .fetch_optional(&mut **self)
+            .await?;
+        found.map(|row| columns::key(&row, "provider")).transpose()
+    }
+
+    async fn milestones_of(&mut self, query: &MilestonesQuery) -> Result<Vec<Milestone>> {
+        let (slot, id) = query.after.map_or((0, None), |(slot, id)| (slot, Some(id)));
+        let found = sqlx::query(MILESTONES)
+            .bind(query.campaign.0)
+            .bind(query.provider.0)
+            .bind(slot.to_be_bytes())
+            .bind(id.map_or(Vec::new(), |id| id.signature.0.to_vec()))
+            .bind(id.map_or(0, |id| i64::from(id.instruction)))
+            .bind(id.map_or(0, |id| i64::from(id.inner)))
+            .bind(i64::from(query.limit))
+            .fetch_all(&mut **self)
+            .await?;
+        all(&found, columns::milestone)
+    }
+
+    async fn dead_letters_between(
+        &mut self,
+        first: u64,
+        last: u64,
+        limit: u32,
+    ) -> Result<Vec<DeadLetter>> {
+        let found = sqlx::query(
+            "SELECT * FROM dead_letter WHERE slot >= $1 AND slot <= $2 \
+             ORDER BY slot, signature, instruction, inner_index LIMIT $3",
+        )
+        .bind(first.to_be_bytes())
+        .bind(last.to_be_bytes())
+        .bind(i64::from(limit))
+        .fetch_all(&mut **self)
+        .await?;
+        all(&found, columns::dead_letter)
     }
 
     async fn steps_of(

@@ -38,14 +38,15 @@ const PUT_ENTITIES: &str = "INSERT INTO entity (kind, address, seq, seen, closed
     text = excluded.text, owner = excluded.owner, state = excluded.state";
 
 const INSERT_SETTLEMENTS: &str = "INSERT INTO settlement (tx, instruction, inner_index, slot, at, job, provider, client, \
-    model, mint, campaign, assurance, milestone, work, price_atoms, fee_atoms, royalty_atoms, provider_atoms, reward_atoms) \
-    SELECT tx.id, instruction, inner_index, wanted.slot, at, job, provider, client, model, mint, campaign, assurance, \
-    milestone, work, price_atoms, fee_atoms, royalty_atoms, provider_atoms, reward_atoms \
+    model, mint, campaign, assurance, milestone, work, price_atoms, fee_atoms, royalty_atoms, provider_atoms, reward_atoms, \
+    submitted_at, score) SELECT tx.id, instruction, inner_index, wanted.slot, at, job, provider, client, model, mint, campaign, assurance, \
+    milestone, work, price_atoms, fee_atoms, royalty_atoms, provider_atoms, reward_atoms, submitted_at, score \
     FROM UNNEST($1::BYTEA[], $2::BIGINT[], $3::BIGINT[], $4::BYTEA[], $5::BIGINT[], $6::BYTEA[], $7::BYTEA[], $8::BYTEA[], \
     $9::BYTEA[], $10::BYTEA[], $11::BYTEA[], $12::SMALLINT[], $13::SMALLINT[], $14::BYTEA[], $15::BYTEA[], $16::BYTEA[], \
-    $17::BYTEA[], $18::BYTEA[], $19::BYTEA[]) \
+    $17::BYTEA[], $18::BYTEA[], $19::BYTEA[], $20::BIGINT[], $21::BYTEA[]) \
     AS wanted (signature, instruction, inner_index, slot, at, job, provider, client, model, mint, campaign, assurance, \
-    milestone, work, price_atoms, fee_atoms, royalty_atoms, provider_atoms, reward_atoms) JOIN tx USING (signature) \
+    milestone, work, price_atoms, fee_atoms, royalty_atoms, provider_atoms, reward_atoms, submitted_at, score) \
+    JOIN tx USING (signature) \
     ON CONFLICT DO NOTHING";
 
 type Query<'q> = sqlx::query::Query<'q, Driver, PgArguments>;
@@ -124,6 +125,8 @@ fn settlements(rows: &[(EventId, Settlement)]) -> Query<'static> {
         .bind(list(rows, |(_, row)| row.royalty_atoms.to_be_bytes()))
         .bind(list(rows, |(_, row)| row.provider_atoms.to_be_bytes()))
         .bind(list(rows, |(_, row)| row.reward_atoms.to_be_bytes()))
+        .bind(list(rows, |(_, row)| row.submitted_at))
+        .bind(list(rows, |(_, row)| row.score.to_be_bytes()))
 }
 
 /// A count as PostgreSQL keeps it.

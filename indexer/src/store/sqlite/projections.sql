@@ -67,6 +67,7 @@ CREATE TABLE total (
 ) WITHOUT ROWID;
 
 CREATE TABLE step (
+    -- The job, campaign or entry.
     job BLOB NOT NULL,
     seq BLOB NOT NULL,
     tx INTEGER NOT NULL,
@@ -100,12 +101,16 @@ CREATE TABLE settlement (
     royalty_atoms BLOB NOT NULL,
     provider_atoms BLOB NOT NULL,
     reward_atoms BLOB NOT NULL,
+    submitted_at INTEGER NOT NULL,
+    score BLOB NOT NULL,
     PRIMARY KEY (tx, instruction, inner)
 );
 CREATE INDEX settlement_provider ON settlement (provider, slot);
 CREATE INDEX settlement_job ON settlement (job);
+-- Most jobs name no campaign and cost nothing here.
+CREATE INDEX settlement_campaign ON settlement (campaign, provider, slot) WHERE campaign <> x'';
 
--- Whom an event concerns: whose money it moved (0), or whose part in a job it began (1).
+-- Whom an event concerns: whose money it moved (0), or whose part in a job (1) or campaign (2) it began.
 CREATE TABLE party (
     party BLOB NOT NULL,
     concern INTEGER NOT NULL,

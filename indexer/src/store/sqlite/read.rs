@@ -14,8 +14,9 @@ use {
         },
         store::audit::AuditRow,
         store::rows::{
-            BoardQuery, Cursor, Entity, Gap, Holes, JobsQuery, Meta, Origin, PartyQuery, Projected,
-            Projection, Queries, StepEnd, Steps, Tally, TimelineStep,
+            BoardQuery, Cursor, DeadLetter, Entity, Gap, Holes, JobsQuery, Meta, Milestone,
+            MilestonesQuery, Origin, PartyQuery, Projected, Projection, Queries, StepEnd, Steps,
+            Tally, TimelineStep,
         },
     },
     async_trait::async_trait,
@@ -199,6 +200,18 @@ const JOBS_IN_STATE: &str = concat!(
     "WHERE kind = 7 AND entity.slot <= ?1 AND (entity.slot < ?1 OR address < ?2) AND state = ?4 \
      ORDER BY entity.slot DESC, address DESC LIMIT ?3"
 );
+
+/// The next provider of a campaign. What the partial index holds stands in the text as there: only then it serves.
+const NEXT_PROVIDER: &str = "SELECT provider FROM settlement INDEXED BY settlement_campaign \
+    WHERE campaign = ?1 AND campaign <> x'' AND provider > ?2 ORDER BY provider LIMIT 1";
+
+/// A page of a provider's milestones of a campaign, each with its event, if it is there.
+const MILESTONES: &str = "SELECT settlement.*, tx.signature, event.data FROM settlement INDEXED BY settlement_campaign \
+    CROSS JOIN tx ON tx.id = settlement.tx LEFT JOIN event ON event.tx = settlement.tx \
+    AND event.instruction = settlement.instruction AND event.inner = settlement.inner \
+    WHERE campaign = ?1 AND campaign <> x'' AND provider = ?2 AND settlement.slot >= ?3 AND (settlement.slot > ?3 \
+    OR (tx.signature, settlement.instruction, settlement.inner) > (?4, ?5, ?6)) \
+    ORDER BY settlement.slot, tx.signature, settlement.instruction, settlement.inner LIMIT ?7";
 
 fn scores_of_sql(providers: usize) -> String {
     let marks = marks(providers);
@@ -666,6 +679,52 @@ impl Queries for SqliteRows {
         all(&found, columns::settlement)
     }
 
+    async fn next_provider_of(
+        &mut self,
+        campaign: &Key,
+        after: Option<&Key>,
+    ) -> Result<Option<Key>> {
+        let found = sqlx::query(NEXT_PROVIDER)
+            .bind(&campaign.0[..])
+            .bind(after.map_or(&[][..], |provider| &provider.0[..]))
+            .fetch_optional(&mut *self.transaction)
+            .await?;
+        found.map(|row| columns::key(&row, "provider")).transpose()
+    }
+
+    async fn milestones_of(&mut self, query: &MilestonesQuery) -> Result<Vec<Milestone>> {
+        let (slot, id) = query.after.map_or((0, None), |(slot, id)| (slot, Some(id)));
+        let found = sqlx::query(MILESTONES)
+            .bind(&query.campaign.0[..])
+            .bind(&query.provider.0[..])
+            .bind(slot.to_be_bytes().to_vec())
+            .bind(id.map_or(Vec::new(), |id| id.signature.0.to_vec()))
+            .bind(id.map_or(0, |id| id.instruction))
+            .bind(id.map_or(0, |id| id.inner))
+            .bind(query.limit)
+            .fetch_all(&mut *self.transaction)
+            .await?;
+        all(&found, columns::milestone)
+    }
+
+    async fn dead_letters_between(
+        &mut self,
+        first: u64,
+        last: u64,
+        limit: u32,
+    ) -> Result<Vec<DeadLetter>> {
+        let found = sqlx::query(
+            "SELECT * FROM dead_letter WHERE slot >= ? AND slot <= ? \
+             ORDER BY slot, signature, instruction, inner LIMIT ?",
+        )
+        .bind(first.to_be_bytes().to_vec())
+        .bind(last.to_be_bytes().to_vec())
+        .bind(limit)
+        .fetch_all(&mut *self.transaction)
+        .await?;
+        all(&found, columns::dead_letter)
+    }
+
     async fn steps_of(
         &mut self,
         job: &Key,
@@ -853,6 +912,14 @@ mod tests {
             (LAST_STEP, "step USING PRIMARY KEY (job=?)"),
             (OWNED, "entity_owner (kind=? AND owner=? AND address>?)"),
             (ACCOUNTS, "(kind=? AND address>?)"),
+            (
+                NEXT_PROVIDER,
+                "settlement_campaign (campaign=? AND provider>?)",
+            ),
+            (
+                MILESTONES,
+                "settlement_campaign (campaign=? AND provider=? AND slot>?)",
+            ),
             (
                 OLDEST_FIRST,
                 "party USING PRIMARY KEY (party=? AND concern=?",

@@ -123,6 +123,8 @@ fn bind_settlement<'q>(
         .bind(settlement.royalty_atoms.to_be_bytes().to_vec())
         .bind(settlement.provider_atoms.to_be_bytes().to_vec())
         .bind(settlement.reward_atoms.to_be_bytes().to_vec())
+        .bind(settlement.submitted_at)
+        .bind(settlement.score.to_be_bytes().to_vec())
 }
 
 /// A count as SQLite keeps it.
@@ -371,11 +373,11 @@ impl Rows for SqliteRows {
         self.learn(settlements.iter().map(|(id, _)| &id.signature))
             .await?;
         for some in bulk::parts(settlements) {
-            let values = bulk::values(19, some.len());
+            let values = bulk::values(21, some.len());
             let sql = format!(
                 "INSERT OR IGNORE INTO settlement (tx, instruction, inner, slot, at, job, provider, client, model, mint, campaign, \
-                 assurance, milestone, work, price_atoms, fee_atoms, royalty_atoms, provider_atoms, reward_atoms) \
-                 VALUES {values}"
+                 assurance, milestone, work, price_atoms, fee_atoms, royalty_atoms, provider_atoms, reward_atoms, \
+                 submitted_at, score) VALUES {values}"
             );
             let mut query = sqlx::query(&sql);
             for (id, settlement) in some {

@@ -67,6 +67,7 @@ fn meaning(ranked: Ranked, metric: Metric) -> &'static str {
         (_, Metric::Rewards) => "Who accrued most token rewards for settled work.",
         (_, Metric::Royalties) => "Which models earned most royalties for their owners.",
         (_, Metric::Spend) => "Who paid most for settled work.",
+        (_, Metric::Claims) => "Who claimed most from campaigns.",
         (_, Metric::Fees) => "Whose payments carried most fees to the protocol.",
     }
 }

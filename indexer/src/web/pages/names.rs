@@ -16,6 +16,7 @@ pub(super) fn metric_name(metric: Metric) -> &'static str {
         Metric::Royalties => "Royalties",
         Metric::Spend => "Spending",
         Metric::Fees => "Fees",
+        Metric::Claims => "Campaign claims",
     }
 }
 

@@ -118,6 +118,10 @@ pub struct MilestoneSettled {
     pub bond_released_atoms: u64,
     /// Whether it was the last one.
     pub closed: bool,
+    /// When the result was submitted; no demand and no delay moves it.
+    pub submitted_at: i64,
+    /// What it added to the provider's score and to the campaign's.
+    pub score: u64,
     pub changes: Vec<Change>,
 }
 

@@ -5,6 +5,7 @@
 //!
 //! One file a group of instructions; [`QuernEvent`] lists them all.
 
+mod campaign;
 mod job;
 mod model;
 mod protocol;
@@ -12,7 +13,7 @@ mod provider;
 mod purse;
 mod referee;
 
-pub use {job::*, model::*, protocol::*, provider::*, purse::*, referee::*};
+pub use {campaign::*, job::*, model::*, protocol::*, provider::*, purse::*, referee::*};
 
 pub use crate::state::Change;
 use crate::state::{Assurance, ConvictionReason, EntityKind, JobKind, JobState};
@@ -210,6 +211,10 @@ any_event! {
     DemandOpened,
     DemandAnswered,
     DemandClosed,
+    CampaignCreated,
+    CampaignJoined,
+    CampaignClaimed,
+    CampaignSwept,
 }
 
 impl QuernEvent {

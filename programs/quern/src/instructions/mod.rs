@@ -1,5 +1,6 @@
 //! One file an instruction: what it is for, a specification, arguments, accounts, handler.
 
+pub mod campaign;
 pub mod dispute;
 pub mod job;
 pub mod model;
@@ -9,4 +10,6 @@ pub mod purse;
 pub mod referee;
 mod settlement;
 
-pub use {dispute::*, job::*, model::*, protocol::*, provider::*, purse::*, referee::*};
+pub use {
+    campaign::*, dispute::*, job::*, model::*, protocol::*, provider::*, purse::*, referee::*,
+};

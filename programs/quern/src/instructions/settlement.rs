@@ -8,6 +8,7 @@ use {
         constants::NOBODY,
         error::{OrQuern, QuernError},
         events::MilestoneSettled,
+        instructions::campaign::Named,
         ledger::{Book, Part},
         state::{Change, Emission, Job, JobState, Provider, changed, closed},
     },
@@ -184,17 +185,20 @@ pub fn require_recipient(client: &UncheckedAccount, job: &Job) -> Result<()> {
     Ok(())
 }
 
-/// Pays a milestone in full: fee, royalty, provider; then reward, counters, and the next milestone or the end.
+/// Pays a milestone in full: fee, royalty, provider; then reward, score, counters, and the next milestone or the end.
+///
+/// `views` are campaign and entry, if the job names a campaign, and the purses.
 ///
 /// Returns the event; if its `closed` is set, the caller closes the job's account after emitting it.
 pub fn settle_milestone(
     job: &mut Account<Job>,
     provider: &mut Account<Provider>,
     emission: &mut Account<Emission>,
-    purses: &[AccountView],
+    views: &[AccountView],
     accepted: bool,
     moment: &Moment,
 ) -> Result<MilestoneSettled> {
+    let (campaign, purses) = Named::split(job, views)?;
     let mut book = Book::load(purses)?;
     let split = settle::split_price(
         job.price_atoms.get(),
@@ -208,6 +212,17 @@ pub fn settle_milestone(
     provider.count_settled(job.assurance(), job.work.get());
     let reward_atoms = accrue_reward(&mut book, emission, provider, job, split.fee_atoms, moment)?;
 
+    let mut changes = Vec::with_capacity(10);
+    // Submitted's deadline is the end of the review, whatever a restart or an answer adds to it.
+    let review_secs = i64::from(job.review_secs.get());
+    let submitted_at = job.deadline.get().saturating_sub(review_secs);
+    let score = match &campaign {
+        Some(campaign) => {
+            campaign.score(job, submitted_at, split.fee_atoms, moment.now, &mut changes)?
+        }
+        None => 0,
+    };
+
     let milestone = job.milestone;
     let closed_now = !advance(job, moment)?;
     let bond_released_atoms = if closed_now {
@@ -216,7 +231,6 @@ pub fn settle_milestone(
         0
     };
 
-    let mut changes = Vec::with_capacity(8);
     job_change(&mut changes, job, closed_now)?;
     changed(&mut changes, provider)?;
     if emission.is_configured() {
@@ -244,6 +258,8 @@ pub fn settle_milestone(
         reward_atoms,
         bond_released_atoms,
         closed: closed_now,
+        submitted_at,
+        score,
         changes,
     })
 }

@@ -24,8 +24,10 @@ codes! {
         Job = 7 "job",
         /// [`crate::state::Demand`]
         Demand = 8 "demand",
-        /// Reserved for campaigns
+        /// [`crate::state::Campaign`]
         Campaign = 9 "campaign",
+        /// [`crate::state::Entry`]
+        Entry = 10 "entry",
     }
 }
 

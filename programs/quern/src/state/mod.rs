@@ -1,5 +1,6 @@
 //! One file an account type: fields, seeds, address, invariant. All layouts are fixed, little-endian and free of padding.
 
+mod campaign;
 mod change;
 mod charge;
 mod demand;
@@ -17,8 +18,8 @@ mod tail;
 mod terms;
 
 pub use {
-    change::*, charge::*, demand::*, emission::*, entity::*, evidence::*, job::*, mint_config::*,
-    model::*, protocol::*, provider::*, purse::*, seen::*, tail::*, terms::*,
+    campaign::*, change::*, charge::*, demand::*, emission::*, entity::*, evidence::*, job::*,
+    mint_config::*, model::*, protocol::*, provider::*, purse::*, seen::*, tail::*, terms::*,
 };
 
 /// Version written into every account of this layout.

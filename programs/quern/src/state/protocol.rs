@@ -47,6 +47,8 @@ pub struct ProtocolSettings {
     pub grace_secs: u32,
     /// What a cluster restart adds to deadlines.
     pub restart_grace_secs: u32,
+    /// Shortest time for the claims of a campaign.
+    pub campaign_claim_secs: u32,
 }
 
 /// The protocol's one settings account.
@@ -81,6 +83,8 @@ pub struct Protocol {
     pub refereed_review_secs: PodU32,
     /// Shortest review of a reviewed job.
     pub reviewed_review_secs: PodU32,
+    /// Shortest time for the claims of a campaign.
+    pub campaign_claim_secs: PodU32,
     /// Hash of the cluster's genesis block, set at initialization for ever: tools refuse to work on another cluster.
     pub cluster: [u8; 32],
 }
@@ -115,6 +119,7 @@ impl Protocol {
         self.reviewed_bond_bps = settings.reviewed_bond_bps.into();
         self.refereed_review_secs = settings.refereed_review_secs.into();
         self.reviewed_review_secs = settings.reviewed_review_secs.into();
+        self.campaign_claim_secs = settings.campaign_claim_secs.into();
         Ok(())
     }
 
@@ -164,6 +169,7 @@ impl ProtocolSettings {
             self.resolve_secs,
             self.grace_secs,
             self.restart_grace_secs,
+            self.campaign_claim_secs,
         ] {
             require!(
                 (1..=MAX_WINDOW_SECS).contains(&secs),

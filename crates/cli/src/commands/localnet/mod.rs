@@ -409,6 +409,7 @@ fn settings(authority: Pubkey) -> ProtocolSettings {
         resolve_secs: 3_600,
         grace_secs: 60,
         restart_grace_secs: 60,
+        campaign_claim_secs: 60,
     }
 }
 

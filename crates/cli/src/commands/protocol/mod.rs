@@ -24,7 +24,8 @@ pub enum Command {
 
 Unless named: treasury and guardian are the wallet, --fee 2.5%, --late-penalty 10%, --reject-deposit 10%,
 --arbiter-share 5%, --refereed-bond-bps 20000, --reviewed-bond-bps 5000, --refereed-review 1d,
---reviewed-review 1d, --demand-fee 10000, --response 6h, --react 1h, --resolve 3d, --grace 1h, --restart-grace 1d.")]
+--reviewed-review 1d, --demand-fee 10000, --response 6h, --react 1h, --resolve 3d, --grace 1h,
+--restart-grace 1d, --campaign-claim 30d.")]
     Init(Box<Settings>),
     /// Change settings for jobs that are created from now on; the authority signs. What is not named stays
     #[command(after_help = "Examples:

@@ -69,6 +69,9 @@ pub struct Settings {
     /// What a restart of the cluster adds to deadlines, 1s to 30d
     #[arg(long, value_parser = limits::time(MAX_WINDOW_SECS), value_name = "TIME")]
     restart_grace: Option<u32>,
+    /// Shortest time for the claims of a campaign, 1s to 30d
+    #[arg(long, value_parser = limits::time(MAX_WINDOW_SECS), value_name = "TIME")]
+    campaign_claim: Option<u32>,
 }
 
 /// What a protocol has.
@@ -91,6 +94,7 @@ pub fn present(protocol: &Protocol) -> ProtocolSettings {
         resolve_secs: terms.resolve_secs.get(),
         grace_secs: terms.grace_secs.get(),
         restart_grace_secs: terms.restart_grace_secs.get(),
+        campaign_claim_secs: protocol.campaign_claim_secs.get(),
     }
 }
 
@@ -114,6 +118,7 @@ impl Settings {
             resolve_secs: self.resolve.unwrap_or(base.resolve_secs),
             grace_secs: self.grace.unwrap_or(base.grace_secs),
             restart_grace_secs: self.restart_grace.unwrap_or(base.restart_grace_secs),
+            campaign_claim_secs: self.campaign_claim.unwrap_or(base.campaign_claim_secs),
         }
     }
 }
@@ -188,7 +193,7 @@ mod tests {
             line.map(|line| line.settings.over(usual_settings(Pubkey::from([1; 32]))))
         };
         type Setter = fn(&mut ProtocolSettings, u64);
-        let secs: [(&str, Setter); 7] = [
+        let secs: [(&str, Setter); 8] = [
             ("refereed-review", |all, value| {
                 all.refereed_review_secs = value as u32
             }),
@@ -201,6 +206,9 @@ mod tests {
             ("grace", |all, value| all.grace_secs = value as u32),
             ("restart-grace", |all, value| {
                 all.restart_grace_secs = value as u32
+            }),
+            ("campaign-claim", |all, value| {
+                all.campaign_claim_secs = value as u32
             }),
         ];
         let mut cases: Vec<(&str, Setter, u64, u64)> = vec![

@@ -40,6 +40,7 @@ pub fn fields(protocol: &Protocol) -> Fields {
         .time("resolve", terms.resolve_secs.get())
         .time("grace", terms.grace_secs.get())
         .time("restart_grace", terms.restart_grace_secs.get())
+        .time("campaign_claim", protocol.campaign_claim_secs.get())
 }
 
 #[cfg(test)]

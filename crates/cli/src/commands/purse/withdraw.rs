@@ -24,7 +24,14 @@ pub async fn run(context: &Context, args: Args) -> Result<()> {
     let todo = "withdraw at most what is free (`quern purse show`)";
     let wanted = ("the withdrawal", todo);
     context.check_free(&owner, &config, atoms, wanted).await?;
-    let all = flows::withdraw(&owner, &config.mint, &config.token_program, to, atoms);
+    let all = flows::withdraw(
+        &owner,
+        &owner,
+        &config.mint,
+        &config.token_program,
+        to,
+        atoms,
+    );
     let done = done(&owner, &config, "withdrawn", atoms);
     context.send_and_show(&all, &[&wallet], done).await
 }

@@ -8,6 +8,8 @@
 //! - SHALL require for *Refereed*: a sealed, active model, one milestone, no arbiter, inputs and items that fit its
 //!   graph, no root for tokens that the provider gives, and price and bond of at least the mint's rates per unit of work;
 //!   for *Reviewed*: a pinned provider or an arbiter.
+//! - SHALL require of a campaign that it is of the same mint, takes the kind and the model, is not over, and leaves room for the
+//!   longest review; such a job SHALL copy no reward rate: one incentive a job.
 //! - SHALL require that the purses of treasury and royalty owner exist, so that no later step lacks one (P11).
 
 use {
@@ -16,6 +18,7 @@ use {
         constants::{MAX_STEP_SECS, MAX_WINDOW_SECS, NOBODY, is_nobody},
         error::{OrQuern, QuernError},
         events::{JobCreated, emit_event},
+        instructions::campaign::Named,
         ledger::{self, Part, require_purse_exists},
         state::{
             Assurance, Emission, Job, JobKind, JobState, LAYOUT_VERSION, MAX_INPUTS, MintConfig,
@@ -92,7 +95,7 @@ impl NewJob {
     }
 }
 
-/// Accounts of `create_job`. Remaining, read-only: the purses of the treasury and of the royalty owner in the job's mint,
+/// Accounts of `create_job`. Remaining, read-only: the campaign, if the job names one; then the purses of the treasury and of the royalty owner in the job's mint,
 /// as far as they are not the client's own.
 #[event_cpi]
 #[derive(Accounts)]
@@ -156,7 +159,6 @@ impl CreateJob {
             QuernError::UnknownKind
         );
         let assurance = Assurance::from_code(args.assurance).ok_or(QuernError::UnknownKind)?;
-        require!(is_nobody(&args.campaign), QuernError::CampaignUnknown);
         self.validate_times(args, assurance, moment)?;
         self.validate_parties(args, assurance)?;
         if let Some(model) = &self.model {
@@ -296,6 +298,22 @@ impl CreateJob {
     }
 }
 
+/// Splits the account of the campaign that the job names from the purses behind it.
+fn named_campaign<'a>(
+    args: &NewJob,
+    views: &'a [AccountView],
+) -> Result<(Option<&'a AccountView>, &'a [AccountView])> {
+    if is_nobody(&args.campaign) {
+        return Ok((None, views));
+    }
+    match views.split_first() {
+        Some((campaign, purses)) if address_eq(campaign.address(), &args.campaign) => {
+            Ok((Some(campaign), purses))
+        }
+        _ => Err(QuernError::WrongCampaign.into()),
+    }
+}
+
 /// Reserves the escrow and writes the job.
 pub fn handle_create_job(
     ctx: &mut Context<CreateJob>,
@@ -308,7 +326,8 @@ pub fn handle_create_job(
     let run = ctx.accounts.run(&args, assurance)?;
     let escrow_atoms = ctx.accounts.validate_price(&args, assurance, run.work)?;
     let views = ctx.remaining_accounts()?;
-    ctx.accounts.validate_purses(&views)?;
+    let (campaign, purses) = named_campaign(&args, &views)?;
+    ctx.accounts.validate_purses(purses)?;
     let deadline = deadline::open(moment.now, args.take_secs, args.ends_by).or_quern()?;
     let bump = ctx.bumps.job;
 
@@ -338,10 +357,14 @@ pub fn handle_create_job(
     }
     job.work = run.work.into();
     job.tokens_input = run.tokens_input;
-    job.reward_rate_e9 = accounts.mint_config.reward_rate_e9;
     job.reward_weight_bps = accounts.emission.weight_bps(assurance).into();
     job.terms = accounts.protocol.terms;
     args.write(job)?;
+    match campaign {
+        Some(campaign) => Named::require_fit(campaign, job, moment.now)?,
+        // One incentive a job: what scores accrues no reward.
+        None => job.reward_rate_e9 = accounts.mint_config.reward_rate_e9,
+    }
     job.enter(JobState::Open, deadline, &moment);
 
     let (client, model, mint, address) = (job.client, job.model, job.mint, *job.address());

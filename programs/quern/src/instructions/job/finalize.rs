@@ -6,6 +6,7 @@
 //! - SHALL otherwise require that the review and the reaction time after the last answer are over and no demand is open.
 //! - SHALL let only the provider finalize during the grace time after that, then anybody.
 //! - SHALL split the price exactly: fee, royalty, the rest to the provider (P4); then accrue the reward (P5).
+//! - SHALL add the milestone's score to campaign and entry, if it counts for a campaign that is still there.
 //! - SHALL release the bond and close the job after the last milestone.
 
 use {
@@ -22,7 +23,7 @@ use {
     quern_rules::deadline::{FinalizeGate, finalize_gate},
 };
 
-/// Accounts of `finalize`. Remaining, writable, each once: the purses of client, provider, treasury and royalty owner in the
+/// Accounts of `finalize`. Remaining, writable, each once: campaign and entry, if the job names a campaign; then the purses of client, provider, treasury and royalty owner in the
 /// job's mint, and the emission's in the reward mint.
 #[event_cpi]
 #[derive(Accounts)]
@@ -75,13 +76,13 @@ impl Finalize {
 pub fn handle_finalize(ctx: &mut Context<Finalize>, seen: SeenJob) -> Result<()> {
     let moment = Moment::read()?;
     let accepted = ctx.accounts.validate(&seen, &moment)?;
-    let purses = ctx.remaining_accounts()?;
+    let views = ctx.remaining_accounts()?;
     let accounts = &mut ctx.accounts;
     let event: MilestoneSettled = settle_milestone(
         &mut accounts.job,
         &mut accounts.provider,
         &mut accounts.emission,
-        &purses,
+        &views,
         accepted,
         &moment,
     )?;

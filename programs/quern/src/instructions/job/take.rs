@@ -13,6 +13,7 @@ use {
         constants::is_nobody,
         error::{OrQuern, QuernError},
         events::{JobTaken, emit_event},
+        instructions::campaign::Named,
         ledger::{self, Part},
         state::{Job, JobState, Protocol, Provider, Purse, SeenJob, changed, changes},
     },
@@ -20,7 +21,7 @@ use {
     quern_rules::{bond, deadline},
 };
 
-/// Accounts of `take_job`.
+/// Accounts of `take_job`. Remaining, read-only, if the job names a campaign: campaign and entry.
 #[event_cpi]
 #[derive(Accounts)]
 pub struct TakeJob {
@@ -69,6 +70,13 @@ impl TakeJob {
 pub fn handle_take_job(ctx: &mut Context<TakeJob>, seen: SeenJob) -> Result<()> {
     let moment = Moment::read()?;
     ctx.accounts.validate(&seen, &moment)?;
+    if !is_nobody(&ctx.accounts.job.campaign) {
+        let views = ctx.remaining_accounts()?;
+        let (job, provider) = (&ctx.accounts.job, &ctx.accounts.provider);
+        if let (Some(campaign), _) = Named::split(job, &views)? {
+            campaign.require_joined(&provider.owner, moment.now)?;
+        }
+    }
     let accounts = &mut ctx.accounts;
     let bond_atoms = accounts.job.bond_atoms.get();
     let deadline = deadline::after(moment.now, accounts.job.work_secs.get()).or_quern()?;

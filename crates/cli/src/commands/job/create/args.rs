@@ -80,6 +80,12 @@ pub struct Args {
     /// Items of the job, where no input file says how many
     #[arg(long, value_name = "COUNT")]
     pub(super) items: Option<u32>,
+    /// A campaign in which its milestones score; such a job accrues no rewards
+    #[arg(long, value_name = "ADDRESS")]
+    pub(super) campaign: Option<Pubkey>,
+    /// Publish the inputs, check everything, show what the job would cost and what its provider would get, and create nothing
+    #[arg(long, conflicts_with = "watch")]
+    pub(super) dry_run: bool,
     /// Who decides if you reject a result (reviewed jobs)
     #[arg(long, value_name = "ADDRESS")]
     pub(super) arbiter: Option<Pubkey>,
@@ -152,6 +158,8 @@ impl Args {
             sample: 10_000,
             target: Target::default(),
             items: None,
+            campaign: None,
+            dry_run: false,
             arbiter: None,
         }
     }

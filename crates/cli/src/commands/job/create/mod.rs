@@ -1,6 +1,7 @@
 //! `quern job create`: inputs are published and everything is checked before the price is locked.
 
 mod args;
+mod incentives;
 mod inputs;
 mod plan;
 mod review;
@@ -43,7 +44,12 @@ pub async fn run(context: &Context, args: Args) -> Result<()> {
     // What needs no network comes first: files that cannot be read cost nothing.
     let given = inputs::read(&args)?;
     let wallet = context.wallet()?;
-    let placed = place(context, args, given, &wallet).await?;
+    let planned = planned(context, args, given, &wallet).await?;
+    if planned.args.dry_run {
+        planned.fields(context.format).print(context.format);
+        return Ok(());
+    }
+    let placed = planned.send(context, &wallet).await?;
     let done = placed.fields(context.format);
     if !placed.args.watch {
         done.print(context.format);
@@ -64,34 +70,61 @@ pub async fn place(
     given: Given,
     wallet: &Keypair,
 ) -> Result<Placed> {
+    let planned = planned(context, args, given, wallet).await?;
+    planned.send(context, wallet).await
+}
+
+/// A job that the program would take.
+struct Planned {
+    plan: Plan,
+    args: Args,
+    notes: Vec<String>,
+}
+
+async fn planned(context: &Context, args: Args, given: Given, wallet: &Keypair) -> Result<Planned> {
     let args = args.resolved(context).await?;
     warnings::check_provider(context, &args, &wallet.pubkey()).await?;
     let plan = plan::plan(context, &args, &wallet.pubkey(), given).await?;
     check(context, &args, &wallet.pubkey(), &plan).await?;
-    let notes = warnings::of(&args, &plan);
+    let mut notes = warnings::of(&args, &plan);
+    notes.extend(plan.incentives.note());
     if context.format == Format::Table {
         notes.iter().for_each(|note| eprintln!("note: {note}"));
     }
-    let (job, receipts) = send(context, wallet, &plan).await?;
-    Ok(Placed {
-        job,
-        plan,
-        args,
-        notes,
-        receipts,
-    })
+    Ok(Planned { plan, args, notes })
+}
+
+impl Planned {
+    /// For people and programs.
+    fn fields(&self, format: Format) -> Fields {
+        with_notes(fields(&self.plan), format, &self.notes)
+    }
+
+    async fn send(self, context: &Context, wallet: &Keypair) -> Result<Placed> {
+        let (job, receipts) = send(context, wallet, &self.plan).await?;
+        Ok(Placed {
+            job,
+            plan: self.plan,
+            args: self.args,
+            notes: self.notes,
+            receipts,
+        })
+    }
 }
 
 impl Placed {
     /// For people and programs.
     pub fn fields(&self, format: Format) -> Fields {
-        let done = match (format, self.notes.is_empty()) {
-            (Format::Json, false) => {
-                fields(&self.job, &self.plan).with("notes", self.notes.clone())
-            }
-            _ => fields(&self.job, &self.plan),
-        };
-        with_signatures(done, &self.receipts)
+        let done = Fields::new().text("job", self.job).and(fields(&self.plan));
+        with_signatures(with_notes(done, format, &self.notes), &self.receipts)
+    }
+}
+
+/// People have read the notes on standard error.
+fn with_notes(fields: Fields, format: Format, notes: &[String]) -> Fields {
+    match (format, notes.is_empty()) {
+        (Format::Json, false) => fields.with("notes", notes.to_vec()),
+        _ => fields,
     }
 }
 
@@ -119,10 +152,9 @@ async fn send(context: &Context, wallet: &Keypair, plan: &Plan) -> Result<(Pubke
     Ok((job, context.send(&all, &[wallet]).await?))
 }
 
-fn fields(job: &Pubkey, plan: &Plan) -> Fields {
+fn fields(plan: &Plan) -> Fields {
     let (args, decimals) = (&plan.args, plan.known.mint.decimals);
-    Fields::new()
-        .text("job", job)
+    let fields = Fields::new()
         .text("assurance", plan.assurance)
         .tokens("price_per_milestone", args.price_atoms, decimals)
         .with("milestones", args.milestones)
@@ -133,7 +165,8 @@ fn fields(job: &Pubkey, plan: &Plan) -> Fields {
         .maybe(
             "input_uri",
             (!args.input_uri.is_empty()).then_some(&args.input_uri),
-        )
+        );
+    plan.incentives.add_to(fields, decimals)
 }
 
 /// Watches the job until it ends, or a reviewed one until there is a result to decide about; the error says how it ended, as an

@@ -4,6 +4,7 @@
 use {
     super::{
         args::Args,
+        incentives::{self, Incentives},
         inputs::{self, Given, Inputs},
     },
     crate::{
@@ -39,6 +40,8 @@ pub struct Plan {
     pub work: u64,
     /// What it costs at least, and reserves.
     pub quote: Quote,
+    /// What a milestone is worth to its provider beside the price.
+    pub incentives: Incentives,
     /// What is sent.
     pub args: NewJob,
 }
@@ -90,15 +93,17 @@ pub async fn plan(context: &Context, args: &Args, client: &Pubkey, given: Given)
         items: fitted.items,
         pinned_provider: args.terms.provider.unwrap_or(NOBODY),
         arbiter: args.arbiter.unwrap_or(NOBODY),
-        campaign: NOBODY,
+        campaign: args.campaign.unwrap_or(NOBODY),
         input_roots: fitted.input_roots,
         input_uri: inputs.uri,
     };
+    let incentives = incentives::of(context, &known, &create, assurance).await?;
     Ok(Plan {
         known,
         assurance,
         work,
         quote,
+        incentives,
         args: create,
     })
 }

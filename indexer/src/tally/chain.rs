@@ -1,0 +1,188 @@
+//! The chain's own accounts: the campaign's, and each entry's.
+
+use {
+    super::{Counted, Difference, PAGE},
+    crate::{
+        error::{IndexerError, Result},
+        project::program::{Campaign, EntityKind, read},
+        source::{Accounts, Source},
+        store::{Snapshot, Store},
+    },
+    quern_api::Key,
+    quern_client::census,
+    std::{
+        collections::HashMap,
+        sync::Arc,
+        time::{Duration, Instant},
+    },
+};
+
+/// Most time for the store to reach the slot of the node's answer.
+const CATCH_UP_TIMEOUT: Duration = Duration::from_secs(60);
+/// A store that does not move for so long has no process that writes to it.
+const STILL_TIMEOUT: Duration = Duration::from_secs(10);
+/// Pause between looks.
+const LOOK_PAUSE: Duration = Duration::from_millis(200);
+
+/// A node: what it holds, and the transactions that it knows.
+#[derive(Clone)]
+pub struct Chain {
+    /// Its accounts.
+    pub accounts: Arc<dyn Accounts>,
+    /// Its transactions, to name the one of which an event is missing.
+    pub source: Arc<dyn Source>,
+}
+
+/// The campaign's account at a slot; none if it is gone.
+pub(super) struct HeldCampaign {
+    slot: u64,
+    fixed: Option<Vec<u8>>,
+}
+
+impl HeldCampaign {
+    fn campaign(&self) -> Option<Campaign> {
+        read(self.fixed.as_deref()?)
+    }
+}
+
+impl Chain {
+    /// What the chain holds of a campaign, once the store has all of it, or does not move any more.
+    pub(super) async fn campaign(&self, store: &Store, address: &Key) -> Result<HeldCampaign> {
+        let held = self.accounts.at(EntityKind::Campaign, &[*address]).await?;
+        let held = HeldCampaign {
+            slot: held.slot,
+            fixed: held.accounts.into_iter().next().map(|(_, fixed)| fixed),
+        };
+        let (start, mut moved, mut last) = (Instant::now(), Instant::now(), None);
+        loop {
+            let mut snapshot = store.read().await?;
+            let slot = snapshot.cursor().map(|cursor| cursor.slot);
+            let known = snapshot.account(EntityKind::Campaign, address).await?;
+            let known = known.map(|entity| (entity.row.seq, entity.row.closed));
+            drop(snapshot);
+            let is_same = match (held.campaign(), known) {
+                (Some(campaign), Some((seq, false))) => campaign.seq.get() <= seq,
+                (None, Some((_, closed))) => closed,
+                _ => false,
+            };
+            if slot != last {
+                (last, moved) = (slot, Instant::now());
+            }
+            let is_still = moved.elapsed() >= STILL_TIMEOUT || start.elapsed() >= CATCH_UP_TIMEOUT;
+            if is_same || slot.is_some_and(|slot| slot >= held.slot) || is_still {
+                return Ok(held);
+            }
+            tokio::time::sleep(LOOK_PAUSE).await;
+        }
+    }
+
+    /// The first difference between the store's accounts, which the passes before compared with the events, and the chain's.
+    pub(super) async fn compare(
+        &self,
+        snapshot: &mut Snapshot,
+        counted: &Counted,
+        held: &HeldCampaign,
+    ) -> Result<Option<Difference>> {
+        let stored = match counted.closed {
+            true => "a campaign that is gone".to_owned(),
+            false => format!("{} changes", counted.seq),
+        };
+        let Some(campaign) = held.campaign() else {
+            // What the store has newer than the answer, or not yet, it says itself.
+            let difference = Difference {
+                hole: super::name::tail(snapshot, counted).await?,
+                ..Difference::of_campaign("the campaign's account", "no such account", stored)
+            };
+            return Ok((!counted.closed).then_some(difference));
+        };
+        let seq = campaign.seq.get();
+        if counted.closed || seq < counted.seq {
+            // The store has a change that is newer than the answer: there is nothing to compare with.
+            return match snapshot.cursor().is_some_and(|at| at.slot >= held.slot) {
+                true => Ok(None),
+                false => Err(IndexerError::AuditLate { slot: held.slot }),
+            };
+        }
+        if seq > counted.seq {
+            let figure = "the last change of the campaign on the chain";
+            return Ok(Some(Difference {
+                hole: super::name::tail(snapshot, counted).await?,
+                ..Difference::of_campaign(figure, seq, counted.seq)
+            }));
+        }
+        for (figure, expected, found) in [
+            (
+                "total_score on the chain",
+                counted.campaign.total_score,
+                campaign.total_score,
+            ),
+            (
+                "claimed_atoms on the chain",
+                counted.campaign.claimed_atoms,
+                campaign.claimed_atoms,
+            ),
+        ] {
+            if expected != found {
+                let (expected, found) = (expected.get(), found.get());
+                return Ok(Some(Difference::of_campaign(figure, expected, found)));
+            }
+        }
+        if bytemuck::bytes_of(&campaign) != bytemuck::bytes_of(&counted.campaign) {
+            let figure = "the campaign's account on the chain";
+            return Ok(Some(Difference::of_campaign(
+                figure,
+                "the same",
+                "another one",
+            )));
+        }
+        self.entries(snapshot, counted).await
+    }
+
+    /// Every entry that the store believes to be there.
+    async fn entries(
+        &self,
+        snapshot: &mut Snapshot,
+        counted: &Counted,
+    ) -> Result<Option<Difference>> {
+        let cursor_slot = snapshot.cursor().map_or(0, |cursor| cursor.slot);
+        let mut after: Option<Key> = None;
+        loop {
+            let page = snapshot
+                .owned(EntityKind::Entry, &counted.address, after.as_ref(), PAGE)
+                .await?;
+            let Some(last) = page.last() else {
+                return Ok(None);
+            };
+            after = Some(last.address);
+            let live: Vec<_> = page.iter().filter(|entity| !entity.row.closed).collect();
+            let addresses: Vec<Key> = live.iter().map(|entity| entity.address).collect();
+            if addresses.is_empty() {
+                continue;
+            }
+            let held = self.accounts.at(EntityKind::Entry, &addresses).await?;
+            let found: HashMap<Key, Vec<u8>> = held.accounts.into_iter().collect();
+            for entity in live {
+                let stored = entity
+                    .row
+                    .state
+                    .as_ref()
+                    .map(|state| state.bytes.as_slice());
+                let fixed = found.get(&entity.address).map(Vec::as_slice);
+                let seq = fixed.and_then(|fixed| census::seq_of(EntityKind::Entry, fixed));
+                // A change behind the store's last walk says nothing about the walk.
+                let is_newer =
+                    held.slot > cursor_slot && seq.is_none_or(|seq| seq > entity.row.seq);
+                if fixed == stored || is_newer {
+                    continue;
+                }
+                let entry = |bytes: Option<&[u8]>| {
+                    let entry = bytes.and_then(read::<crate::project::program::Entry>);
+                    entry.map_or("none".to_owned(), |entry| entry.score.get().to_string())
+                };
+                let figure = format!("the score of entry {} on the chain", entity.address);
+                let (expected, found) = (entry(stored), entry(fixed));
+                return Ok(Some(Difference::of_campaign(figure, expected, found)));
+            }
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! Campaigns: a sponsor's pot, who joins, what is claimed, what goes back. Scores are added where a milestone settles.
+
+mod claim;
+mod create;
+mod join;
+mod named;
+mod sweep;
+
+pub(super) use named::Named;
+pub use {claim::*, create::*, join::*, sweep::*};
