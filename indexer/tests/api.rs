@@ -279,7 +279,7 @@ async fn a_job_shows_its_whole_time_line() {
         let Some(next) = page.next_cursor else { break };
         request.cursor = Some(next);
     }
-    assert_eq!(paged, 31);
+    assert_eq!(paged, jobs.len());
     let open = JobsRequest {
         state: Some(JobState::Open),
         ..JobsRequest::default()
