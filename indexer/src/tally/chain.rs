@@ -90,7 +90,7 @@ impl Chain {
         let Some(campaign) = held.campaign() else {
             // What the store has newer than the answer, or not yet, it says itself.
             let difference = Difference {
-                hole: super::name::tail(snapshot, counted).await?,
+                hole: super::timeline::tail(snapshot, counted).await?,
                 ..Difference::of_campaign("the campaign's account", "no such account", stored)
             };
             return Ok((!counted.closed).then_some(difference));
@@ -106,7 +106,7 @@ impl Chain {
         if seq > counted.seq {
             let figure = "the last change of the campaign on the chain";
             return Ok(Some(Difference {
-                hole: super::name::tail(snapshot, counted).await?,
+                hole: super::timeline::tail(snapshot, counted).await?,
                 ..Difference::of_campaign(figure, seq, counted.seq)
             }));
         }
