@@ -47,7 +47,7 @@ async fn campaigns_are_listed_by_every_filter_and_page_by_page() {
         running,
     } = world().await;
     let all = addresses(&asked.json("/v1/campaigns").await);
-    let mut expected = vec![over, running];
+    let mut expected = [over, running];
     expected.sort();
     let expected: Vec<String> = expected.iter().map(Pubkey::to_string).collect();
     assert_eq!(all, expected);

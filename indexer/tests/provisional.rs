@@ -44,6 +44,10 @@ async fn until_it_shows(indexer: &Indexer, wanted: &[String]) {
     .await;
 }
 
+#[expect(
+    clippy::too_many_lines,
+    reason = "one story, from the first look to a fork and its end"
+)]
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_not_final_stands_apart_and_a_fork_drops_it() {
     let history = History::lived(3, 15);

@@ -168,11 +168,14 @@ async fn a_refereed_job_from_model_to_claim() {
     ));
 
     let emission = accounts::emission(rpc).await.unwrap();
-    let all = flows::claim_rewards(rpc, &owner, &emission).await.unwrap();
+    let all = flows::claim_rewards(rpc, &owner, &owner, &emission)
+        .await
+        .unwrap();
     world.send(&all, &[&world.provider]).await;
     assert_eq!(world.free(&owner).await - before, 875_000 + BOND);
     let all = flows::withdraw(
-        &world.maker.pubkey(),
+        &maker,
+        &maker,
         &mint,
         &world.mint.token_program,
         None,

@@ -427,6 +427,10 @@ fn an_acceptance_is_about_the_commitment_that_was_seen() {
 }
 
 /// What `finalize` refuses, and an instruction that is refused for it.
+#[expect(
+    clippy::too_many_lines,
+    reason = "one list of everything that is refused"
+)]
 pub fn errors() -> Vec<Provocation> {
     use QuernError as E;
     vec![

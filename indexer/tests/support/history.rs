@@ -1,5 +1,5 @@
 //! An invented history of jobs and money: the events that the program would have emitted, for tests that need no chain.
-#![allow(clippy::unwrap_used, clippy::panic, dead_code)]
+#![allow(clippy::unwrap_used, clippy::panic, dead_code, unused_imports)]
 
 #[path = "history/campaigns.rs"]
 mod campaigns;
