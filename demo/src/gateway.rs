@@ -136,13 +136,7 @@ impl Door {
         let inputs = stage.public.join("gateway");
         let rpc = stage.net.rpc();
         let served = Served::open(rpc, model.clone(), None, &stage.payment.address).await?;
-        let http = HttpSettings {
-            listen: ([127, 0, 0, 1], 0).into(),
-            is_remote_allowed: false,
-            hosts: Vec::new(),
-            state: state.join("http"),
-            patience: LIMIT,
-        };
+        let http = HttpSettings::new(([127, 0, 0, 1], 0).into(), state.join("http"));
         let settings = Settings {
             caps: Caps {
                 request_atoms: REQUEST_CAP_ATOMS,

@@ -3,10 +3,12 @@
 use {
     super::{
         audit::{Api, audit},
+        campaign::{self, Running},
         cheats::{Cheat, cheats, cleared},
         gateway,
         sentences::{Embedded, Transformer},
         summary::{Facts, Summary},
+        tally,
     },
     anyhow::{Context, Result, ensure},
     quern_api::{AuditPage, Key},
@@ -27,9 +29,12 @@ use {
     quern_indexer::{Config, Indexer, MintName},
     quern_localnet::Mint,
     quern_proof::{Tensor, commit::data_root, file},
-    quern_testkit::net::{
-        BOND_DEPOSIT_ATOMS, Digits, Ledger, Lookout, Machine, Names, PARAMS, QUSD, Stage, Work,
-        chronicle::ALIKE, trainer, until,
+    quern_testkit::{
+        net::{
+            BOND_DEPOSIT_ATOMS, Digits, Ledger, Lookout, Machine, Names, PARAMS, QUSD, Stage, Work,
+            chronicle::ALIKE, trainer, until,
+        },
+        postgres,
     },
     std::{
         ops::Range,
@@ -40,7 +45,7 @@ use {
 };
 
 /// Longest wait for anything that the machines do.
-const LIMIT: Duration = Duration::from_secs(240);
+pub const LIMIT: Duration = Duration::from_secs(240);
 /// Price of a batch of images; each job costs a little more, so that no two amounts are alike.
 const BATCH_PRICE_ATOMS: u64 = 2 * QUSD + 3;
 /// Price of the product of two matrices.
@@ -82,6 +87,10 @@ pub struct Cast {
     pub stage: Stage,
     /// The indexer with its API.
     pub indexer: Indexer,
+    /// Another one on PostgreSQL, where that is installed.
+    pub second: Option<Indexer>,
+    /// Where both keep their events.
+    pub stores: Vec<String>,
     /// The providers' machines.
     pub machines: Vec<Machine>,
     /// The watcher, until it leaves.
@@ -93,23 +102,26 @@ impl Cast {
     /// Network, people, indexer, two provider agents and a watcher.
     async fn gather(names: Names) -> Result<Self> {
         let stage = Stage::set_up(names.clone()).await?;
-        let mut config = Config::local(
-            stage.net.rpc_url(),
-            format!("sqlite:{}", stage.folder().join("indexer.sqlite").display()),
-        );
-        (config.poll_millis, config.audit_secs) = (200, 2);
-        config.mint_names = [(&stage.payment, "qUSD"), (&stage.reward, "QRN")]
-            .into_iter()
-            .map(|(mint, name)| MintName::new(Key(mint.address.to_bytes()), name))
-            .collect::<Result<_, _>>()
-            .map_err(anyhow::Error::msg)?;
-        let indexer = Indexer::start(config)
-            .await
-            .context("the indexer did not start")?;
+        let mut stores = vec![format!(
+            "sqlite:{}",
+            stage.folder().join("indexer.sqlite").display()
+        )];
+        let indexer = indexer(&stage, &stores[0]).await?;
         names.say(format!(
             "the indexer follows finalized blocks and shows them at {}/",
             indexer.url()
         ));
+        let second = match database().await? {
+            Some(store) => {
+                stores.push(store);
+                names.say("another indexer follows on PostgreSQL");
+                Some(self::indexer(&stage, &stores[1]).await?)
+            }
+            None => {
+                names.say("PostgreSQL is not installed here, so there is no second indexer");
+                None
+            }
+        };
         let follower = stage.chronicle.follow();
         let [alder, birch, _] = &stage.providers;
         let machines = vec![
@@ -124,6 +136,8 @@ impl Cast {
         Ok(Self {
             stage,
             indexer,
+            second,
+            stores,
             machines,
             lookout: Some(lookout),
             follower,
@@ -143,8 +157,31 @@ impl Cast {
             lookout.stop().await?;
         }
         self.indexer.stop().await?;
+        if let Some(second) = self.second {
+            second.stop().await?;
+        }
         Ok(())
     }
+}
+
+/// An indexer of the stage's network.
+async fn indexer(stage: &Stage, store: &str) -> Result<Indexer> {
+    let mut config = Config::local(stage.net.rpc_url(), store);
+    (config.poll_millis, config.audit_secs) = (200, 2);
+    config.mint_names = [(&stage.payment, "qUSD"), (&stage.reward, "QRN")]
+        .into_iter()
+        .map(|(mint, name)| MintName::new(Key(mint.address.to_bytes()), name))
+        .collect::<Result<_, _>>()
+        .map_err(anyhow::Error::msg)?;
+    Indexer::start(config)
+        .await
+        .context("the indexer did not start")
+}
+
+/// A database of a PostgreSQL that ends with this process, if one is installed.
+async fn database() -> Result<Option<String>> {
+    let start = || postgres::has_commands().then(|| postgres::url("postgres"));
+    Ok(tokio::task::spawn_blocking(start).await?)
 }
 
 /// Plays the whole demo and audits it.
@@ -161,10 +198,12 @@ pub async fn play(plan: Plan, names: Names) -> Result<(Cast, Summary)> {
         plan.images_per_job
     );
     let mut cast = Cast::gather(names.clone()).await?;
+    let running = campaign::begin(&mut cast.stage).await?;
     let stage = &cast.stage;
 
-    let mut honest = inference(stage, &plan).await?;
+    let mut honest = inference(stage, &plan, &running).await?;
     let cheap = unwanted(stage, &plan).await?;
+    campaign::wash(stage, &running).await?;
     let right = recognized(stage, &honest, &plan).await?;
     let (transformer, job, embedded) = embedding(stage, plan.encoder.as_deref()).await?;
     honest.push(job);
@@ -195,9 +234,16 @@ pub async fn play(plan: Plan, names: Names) -> Result<(Cast, Summary)> {
     door.close(stage, &mut asked).await?;
     cast.machines = vec![alder_works, birch_works];
 
+    names.heading("The campaign is claimed, and the rest of its pot goes back");
+    campaign::claims(stage, &running).await?;
+    let sponsored = campaign::sweep(stage, &running).await?;
+
     names.heading("Everybody takes what is theirs");
     collect(&mut cast.stage).await?;
     cast.stage.chronicle.catch_up().await?;
+
+    names.heading("The campaign, counted again");
+    let named = tally::counted_again(&cast, &running).await?;
 
     names.heading("The audit");
     let facts = Facts {
@@ -207,6 +253,8 @@ pub async fn play(plan: Plan, names: Names) -> Result<(Cast, Summary)> {
         training_images: JUDGING_IMAGES.len(),
         honest_paid,
         embedded,
+        sponsored,
+        named,
         asked,
     };
     let summary = audited(&cast, facts, caught).await?;
@@ -366,8 +414,8 @@ async fn own_audit(indexer: &Indexer, slot: u64) -> Result<()> {
     .await
 }
 
-/// Act 1: refereed inference on batches of held-out images.
-async fn inference(stage: &Stage, plan: &Plan) -> Result<Vec<Pubkey>> {
+/// Act 1: refereed inference on batches of held-out images; some count for the campaign.
+async fn inference(stage: &Stage, plan: &Plan, running: &Running) -> Result<Vec<Pubkey>> {
     stage
         .names
         .heading("Refereed inference: the client escrows, providers bond, work, commit");
@@ -376,11 +424,13 @@ async fn inference(stage: &Stage, plan: &Plan) -> Result<Vec<Pubkey>> {
         let start = index * plan.images_per_job;
         let price_atoms = BATCH_PRICE_ATOMS + 11 * index as u64;
         let name = format!("{ALIKE}{:02}", index + 1);
-        jobs.push(
-            stage
-                .create_digits_job(&name, start..start + plan.images_per_job, price_atoms)
-                .await?,
-        );
+        let images = start..start + plan.images_per_job;
+        let campaign = match index % campaign::EVERY {
+            0 => running.address,
+            _ => NOBODY,
+        };
+        let create = stage.create_digits_job_for(campaign, &name, images, price_atoms);
+        jobs.push(create.await?);
     }
     Ok(jobs)
 }

@@ -3,6 +3,7 @@
 use {
     super::{
         audit::{Api, Audit},
+        campaign::Sponsored,
         cheats::Cheat,
         gateway::Asked,
         sentences::Embedded,
@@ -34,6 +35,10 @@ pub struct Facts {
     pub honest_paid: usize,
     /// What became of the sentences.
     pub embedded: Embedded,
+    /// What became of the campaign.
+    pub sponsored: Sponsored,
+    /// What an indexer says that misses one of its events.
+    pub named: String,
     /// What became of the application's request.
     pub asked: Asked,
 }
@@ -101,6 +106,10 @@ pub struct Summary {
     pub honest_paid: usize,
     /// The sentences, refereed.
     pub embedded: Embedded,
+    /// The campaign.
+    pub sponsored: Sponsored,
+    /// What counting it again says where one of its events is missing.
+    pub missing_event: String,
     /// What the dishonest provider tried while a watcher was there, and what became of it.
     pub cheats: Vec<Cheat>,
     /// The request of an application, through the gateway.
@@ -190,6 +199,8 @@ impl Summary {
             jobs_convicted: ledger.count("ConvictionSettled"),
             honest_paid: facts.honest_paid,
             embedded: facts.embedded,
+            sponsored: facts.sponsored,
+            missing_event: facts.named,
             cheats,
             gateway: facts.asked,
             milestones_settled: ledger.count("MilestoneSettled"),
@@ -226,6 +237,7 @@ impl Summary {
         text.push_str(&self.board_table());
         text.push_str(&self.convicted_lines());
         text.push_str(&self.embedded_lines());
+        text.push_str(&self.campaign_lines());
         text.push_str(&self.cheat_table());
         text.push_str(&self.gateway.lines(self.decimals.0));
         let mut table = table(&["", ""]);
@@ -379,6 +391,37 @@ impl Summary {
             );
             text.push_str(&line);
         }
+        text
+    }
+
+    /// Who got what of the campaign, and what buying from oneself cost.
+    fn campaign_lines(&self) -> String {
+        let money = |atoms: &str| {
+            atoms.parse().map_or_else(
+                |_| atoms.to_owned(),
+                |atoms: i128| decimal(atoms, self.decimals.0),
+            )
+        };
+        let all = &self.sponsored;
+        let mut text = format!(
+            "\nA campaign: pot {} qUSD, {} scored in all, {} back to its sponsor\n",
+            money(&all.pot_atoms),
+            money(&all.total_score),
+            money(&all.swept_atoms)
+        );
+        for share in &all.shares {
+            text.push_str(&format!(
+                "  {}: scored {}, claimed {} qUSD\n",
+                share.name,
+                money(&share.score),
+                money(&share.claimed_atoms)
+            ));
+        }
+        text.push_str(&format!(
+            "  thistle bought from itself: {} qUSD before, {} after, its claim included\n",
+            money(&all.wash_before_atoms),
+            money(&all.wash_after_atoms)
+        ));
         text
     }
 

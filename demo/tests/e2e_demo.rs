@@ -19,16 +19,17 @@ async fn the_demo_keeps_its_promises() {
     assert_eq!(summary.audit_differences, Vec::<String>::new());
     assert_eq!(summary.audit, "equal");
     assert!(summary.audit_compared > 100, "{}", summary.audit_compared);
-    // Nine refereed ones and the training; two cheap ones, the hasty one and six cheats end otherwise.
-    assert_eq!(summary.jobs_created, 19);
-    assert_eq!(summary.jobs_settled, 10);
-    assert_eq!(summary.milestones_settled, 12);
+    // Nine refereed ones, the training and the wash; two cheap ones, the hasty one and six cheats end otherwise.
+    assert_eq!(summary.jobs_created, 20);
+    assert_eq!(summary.jobs_settled, 11);
+    assert_eq!(summary.milestones_settled, 13);
     assert_eq!(summary.honest_paid, 9);
     assert_eq!(
         (summary.embedded.items, summary.embedded.recomputed),
         (8, 4)
     );
     the_cheats_are_caught(&summary);
+    the_campaign_refunds_fees(&summary);
     the_application_got_what_was_checked(&summary);
     assert_eq!(
         (
@@ -161,6 +162,36 @@ fn the_cheats_are_caught(summary: &Summary) {
     // One demand, its timeout, the payout, the demand closed.
     assert_eq!((silence.demands, silence.transactions), (1, 4));
     assert!(silence.chain_seconds > 6 * 3_600, "{silence:?}");
+}
+
+/// Two honest jobs at 90 % of their fee, and one that a pair bought from itself at 50 %: together more than the pot.
+fn the_campaign_refunds_fees(summary: &Summary) {
+    let all = &summary.sponsored;
+    let atoms = |text: &str| text.parse::<u64>().unwrap();
+    let pot = atoms(&all.pot_atoms);
+    let total = atoms(&all.total_score);
+    assert!(total > pot, "{all:?}");
+    let names: Vec<&str> = all.shares.iter().map(|share| share.name.as_str()).collect();
+    assert_eq!(names, ["alder", "birch", "thistle"]);
+    let scores = all.shares.iter().map(|share| atoms(&share.score));
+    assert_eq!(scores.sum::<u64>(), total);
+    for share in &all.shares {
+        let claimed = atoms(&share.claimed_atoms);
+        assert_eq!(claimed, pot * atoms(&share.score) / total, "{share:?}");
+    }
+    let wash = &all.shares[2];
+    let price = 20_000_029;
+    let fee = price / 40;
+    assert_eq!(atoms(&wash.score), fee / 2);
+    let claimed = all.shares.iter().map(|share| atoms(&share.claimed_atoms));
+    assert_eq!(pot - claimed.sum::<u64>(), atoms(&all.swept_atoms));
+    let (before, after) = (atoms(&all.wash_before_atoms), atoms(&all.wash_after_atoms));
+    assert_eq!(before - after, fee - atoms(&wash.claimed_atoms));
+    assert!(after < before);
+    // An indexer without one of its events names the milestone.
+    let named = &summary.missing_event;
+    let words = ["milestone 0 of job", "in slot", "transaction", "expected"];
+    assert!(words.iter().all(|word| named.contains(word)), "{named}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

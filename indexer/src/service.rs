@@ -25,6 +25,7 @@ use {
 const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 /// Of a connection, and of the request that is open at its end: a reply takes seconds at most.
 const LIFETIMES: Lifetimes = Lifetimes {
+    head: quern_serve::HEAD_TIME,
     connection: Duration::from_secs(60),
     last_request: STOP_TIMEOUT,
 };

@@ -5,11 +5,11 @@ mod support;
 
 use {
     quern_api::{
-        Assurance, AuditCheck, AuditPage, Boards, BoardsRequest, Category, ConvictionReason,
-        DEFAULT_PAGE_ROWS, DemandState, Finality, HealthPage, JobList, JobPage, JobRequest,
-        JobState, JobsRequest, Key, MAX_PAGE_ROWS, Metric, Outcome, Problem, ProviderPage,
-        PursePage, Ranked, Reply, StatusPage, TotalsPage, Window, jobs::JobConviction,
-        problem::MEDIA_TYPE,
+        Assurance, AuditCheck, AuditPage, Boards, BoardsRequest, CampaignPage, Category,
+        ConvictionReason, DEFAULT_PAGE_ROWS, DemandState, Finality, HealthPage, JobList, JobPage,
+        JobRequest, JobState, JobsRequest, Key, MAX_PAGE_ROWS, Metric, Outcome, Problem,
+        ProviderPage, PursePage, Ranked, Reply, StatusPage, TotalsPage, Window,
+        jobs::JobConviction, problem::MEDIA_TYPE,
     },
     quern_indexer::{
         Config, Indexer, IndexerError,
@@ -246,8 +246,8 @@ async fn a_job_shows_its_whole_time_line() {
         ..JobsRequest::default()
     };
     let jobs = served.jobs(&closed).await.jobs;
-    // And the one whose provider cheated.
-    assert_eq!(jobs.len(), 31);
+    // And the one whose provider cheated, and those of the campaigns.
+    assert_eq!(jobs.len(), 30 + 1 + 11);
     let mut outcomes = std::collections::BTreeSet::new();
     for job in &jobs {
         let page: JobPage = served.get(&JobPage::path(job.address)).await;
@@ -397,13 +397,17 @@ async fn every_list_of_every_page_is_bounded_and_goes_on() {
             "jobs" => job,
             "purses" => History::purse_address(&provider),
             "clients" => served.history.clients[0],
+            "campaigns" => served.history.first_campaign(),
             // There is no model, and no milestone of this job was paid.
             "models" if path.contains('{') => continue,
             "explain" => continue,
             _ => provider,
         };
         let paged = route.params.iter().any(|[name, ..]| name == "limit");
+        let campaign = key(&served.history.first_campaign());
+        let joined = served.history.joined_ever(&campaign)[0];
         let path = path.replace("{address}", &address.to_string());
+        let path = path.replace("{provider}", &joined.to_string());
         for limit in [None, Some(MAX_PAGE_ROWS)] {
             let query: Vec<_> = limit
                 .filter(|_| paged)
@@ -550,6 +554,10 @@ async fn the_json_of_every_page_stays_as_it_is() {
         ("jobs", format!("{}?limit=1", JobsRequest::PATH)),
         ("job", JobPage::path(support::address(70, 5))),
         ("purse", PursePage::path(History::purse_address(&provider))),
+        (
+            "campaign",
+            format!("{}?limit=1", CampaignPage::path(history.first_campaign())),
+        ),
         ("totals", TotalsPage::PATH.to_owned()),
         ("audit", AuditPage::PATH.to_owned()),
         ("health", HealthPage::READY.to_owned()),

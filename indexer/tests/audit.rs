@@ -200,6 +200,49 @@ async fn each_tampered_figure_is_named() {
     }
 }
 
+/// P18, and P2 of a pot: a score, an entry, a claim or a pot that is changed in the tables is told as its campaign's.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_campaign_that_does_not_add_up_is_told() {
+    use AuditCheck::Campaigns;
+    let total = "total_score and the scores of its milestones";
+    let entries = "total_score and the scores of its entries";
+    let pots = "pots and what became of them";
+    let seven = "x'0000000000000007'";
+    let entry = std::mem::offset_of!(quern_client::quern::state::Entry, score);
+    let campaign = std::mem::offset_of!(quern_client::quern::state::Campaign, claimed_atoms);
+    let set = |kind: EntityKind, offset: usize, value: &str| {
+        format!(
+            "UPDATE entity SET state_bytes = CAST(substr(state_bytes, 1, {offset}) AS BLOB) || {value} \
+             || CAST(substr(state_bytes, {offset} + 1 + length({value})) AS BLOB) WHERE kind = {} AND NOT closed",
+            kind as u8
+        )
+    };
+    for (sql, figure) in [
+        (
+            format!("UPDATE settlement SET score = {seven} WHERE campaign <> x''"),
+            total,
+        ),
+        (set(EntityKind::Entry, entry, "x'0700000000000000'"), entries),
+        (
+            set(EntityKind::Campaign, campaign, "x'ffffffffffffff00'"),
+            "claimed_atoms within pot_atoms",
+        ),
+        (
+            "UPDATE total SET atoms = x'00000000000000000000000000000007' WHERE category = 'campaign_claims'"
+                .to_owned(),
+            pots,
+        ),
+    ] {
+        let world = World::followed().await;
+        world.tamper(&sql).await;
+        let audit = world.auditor.audit().await;
+        assert!(
+            named(&audit).contains(&(Campaigns, figure)),
+            "{sql}: {audit:#?}"
+        );
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_missing_end_is_found_told_and_searched_for() {
     let world = World::of(&lived()).await;

@@ -115,6 +115,8 @@ async fn pages_fit_wide_and_narrow_screens_in_light_and_dark() {
     let history = &pages.history;
     let provider = history.providers[0];
     let cheated = support::address(70, 141);
+    let campaign = history.first_campaign();
+    let joined = history.joined_ever(&key(&campaign))[0];
     let looks = [
         ("overview", "/".to_owned()),
         ("leaderboard", "/providers?window=30d".to_owned()),
@@ -130,6 +132,9 @@ async fn pages_fit_wide_and_narrow_screens_in_light_and_dark() {
             "purse",
             format!("/purses/{}", History::purse_address(&provider)),
         ),
+        ("campaigns", "/campaigns".to_owned()),
+        ("campaign", format!("/campaigns/{campaign}")),
+        ("entry", format!("/campaigns/{campaign}/entries/{joined}")),
         ("network", "/network".to_owned()),
         ("error", "/jobs/nonsense".to_owned()),
     ];

@@ -183,6 +183,8 @@ async fn known(asked: &Asked) -> Vec<String> {
     for path in [
         "/v1/jobs?limit=1".to_owned(),
         format!("/v1/jobs?limit=1&client={client}"),
+        "/v1/campaigns?limit=1".to_owned(),
+        format!("/v1/campaigns/{}?limit=1", history.first_campaign()),
         "/v1/events?limit=1".to_owned(),
         "/v1/providers?limit=1".to_owned(),
         "/v1/leaderboards/providers?limit=1&assurance=refereed".to_owned(),
@@ -214,6 +216,21 @@ fn places(path: &str, history: &History) -> Vec<String> {
         "/v1/models/{address}" => History::model_address().to_string(),
         "/v1/clients/{address}" => history.clients[0].to_string(),
         "/v1/purses/{address}" => History::purse_address(&provider).to_string(),
+        "/v1/campaigns/{address}" => history.first_campaign().to_string(),
+        "/v1/campaigns/{address}/entries/{provider}" => {
+            let campaign = history.first_campaign();
+            let joined = history.joined_ever(&support::key(&campaign));
+            let path = path.replace("{provider}", &joined[0].to_string());
+            let strange = path.replace("{address}", "0");
+            let nobody = path.replace("{address}", &address(250, 9).to_string());
+            return vec![
+                path.replace("{address}", &campaign.to_string()),
+                strange,
+                nobody,
+                format!("/v1/campaigns/{campaign}/entries/{}", address(250, 9)),
+                format!("/v1/campaigns/{campaign}/entries/%ff"),
+            ];
+        }
         _ => provider.to_string(),
     };
     let Some((start, rest)) = path.split_once('{') else {

@@ -149,6 +149,7 @@ async fn every_page_is_sound_and_every_link_leads_somewhere() {
         "clients",
         "jobs",
         "purses",
+        "campaigns",
         "network",
     ] {
         assert!(kinds.contains(kind), "{kind}: {kinds:?}");
@@ -284,6 +285,9 @@ async fn the_search_box_takes_any_address() {
     ] {
         assert_eq!(go(&explained, &text).await, (303, target));
     }
+    let campaign = explained.history.first_campaign().to_string();
+    let target = format!("/campaigns/{campaign}");
+    assert_eq!(go(&explained, &campaign).await, (303, target));
     let nobody = address(250, 1).to_string();
     assert_eq!(go(&explained, &nobody).await.0, 404);
     explained.indexer.stop().await.unwrap();

@@ -5,11 +5,13 @@
 
 use {
     quern_client::{
-        Pubkey, Signer, accounts, addresses, config,
+        Pubkey, Signer, accounts, addresses, campaigns, config, flows, instructions,
         quern::events::QuernEvent,
-        quern::state::{JobState, Provider},
+        quern::instructions::NewCampaign,
+        quern::state::{Assurance, Campaign, Entry, JobKind, JobState, Provider, kind_bit},
+        read,
     },
-    quern_testkit::net::{Names, QUSD, Stage, until},
+    quern_testkit::net::{Names, PARAMS, QUSD, REVIEW_SECS, Stage, Work, until},
     std::{
         io::{BufRead, BufReader, Read, Write},
         net::{TcpListener, TcpStream},
@@ -241,4 +243,87 @@ async fn a_killed_node_loses_no_job_and_does_none_twice() {
         ),
         (5, 5, 0)
     );
+}
+
+/// A campaign that the client sponsors, from a minute from now on.
+async fn sponsored(stage: &Stage) -> Pubkey {
+    let (sponsor, mint) = (stage.client.pubkey(), stage.payment.address);
+    let known = read::for_create(stage.net.rpc(), &sponsor, &mint, None).await;
+    let known = known.unwrap();
+    let start = known.moment.now + 60;
+    let end = start + 86_400;
+    let longest =
+        campaigns::longest_review(&known.protocol, Assurance::Refereed, REVIEW_SECS, false);
+    let settle_by = end.checked_add_unsigned(longest).unwrap();
+    let new = NewCampaign {
+        pot_atoms: QUSD,
+        start,
+        end,
+        settle_by,
+        claim_by: settle_by + i64::from(PARAMS.campaign_claim_secs),
+        kinds: kind_bit(JobKind::Inference),
+        model: stage.model,
+        refereed_bps: 9_000,
+        reviewed_bps: 0,
+    };
+    let (campaign, create) = flows::create_campaign(&sponsor, &known, new);
+    let sender = stage.sender();
+    sender.send(&[create], &[&stage.client]).await.unwrap();
+    stage.pass(start, "the campaign begins").await.unwrap();
+    campaign
+}
+
+/// The operator pays for the entry in the transaction that takes the job, the payment adds the score, and a passer-by claims it for
+/// the owner.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_joins_the_campaign_of_a_job_with_its_take() {
+    let stage = Stage::set_up(Names::new(true)).await.unwrap();
+    let address = sponsored(&stage).await;
+    let work = Work::digits(&stage.digits, 0..10).unwrap();
+    let mut args = stage.job_args(2 * QUSD).await.unwrap();
+    args.campaign = address;
+    args.items = work.items;
+    args.input_roots = work.input_roots().unwrap();
+    let bundle = quern_proof::file::encode_bundle(&work.given().unwrap());
+    let uri = stage.publish("client/campaign.qbundle", bundle).await;
+    args.input_uri = uri.unwrap();
+    let created = stage.create_job("of a campaign", Some(stage.model), args);
+    let job = created.await.unwrap();
+
+    let node = node(&stage, &folder(&stage), None);
+    wait_for(&stage, &job, JobState::Submitted).await;
+    let keys = &stage.providers[0];
+    let (owner, rpc) = (keys.owner.pubkey(), stage.net.rpc());
+    let at = addresses::entry(&address, &owner);
+    let entry = async || accounts::fetch::<Entry>(rpc, &at).await.unwrap();
+    assert_eq!(entry().await.payer, keys.operator.pubkey());
+    let submitted = stage.job(&job).await.unwrap().unwrap();
+    assert_eq!(submitted.reward_rate_e9.get(), 0);
+    let review_end = submitted.deadline.get();
+    stage.pass(review_end, "the review ends").await.unwrap();
+    until("the job is paid", LIMIT, async || {
+        Ok(stage.job(&job).await?.is_none().then_some(()))
+    })
+    .await
+    .unwrap();
+    node.kill();
+
+    let fee = 2 * QUSD * u64::from(submitted.terms.fee_bps.get()) / 10_000;
+    let (entry, campaign) = (
+        entry().await,
+        accounts::fetch::<Campaign>(rpc, &address).await.unwrap(),
+    );
+    assert_eq!(entry.score.get(), fee * 9 / 10);
+    assert_eq!(campaign.total_score, entry.score);
+    let free = async || {
+        let purse = stage.purse(&owner, &stage.payment).await.unwrap();
+        purse.free_atoms.get()
+    };
+    let before = free().await;
+    let settle_by = campaign.settle_by.get();
+    stage.pass(settle_by, "scores are fixed").await.unwrap();
+    let claim = instructions::claim_campaign(&entry, Some(&campaign));
+    let sent = stage.sender().send(&[claim], &[&stage.passer_by]).await;
+    sent.unwrap();
+    assert_eq!(free().await, before + entry.score.get());
 }

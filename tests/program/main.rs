@@ -42,6 +42,7 @@ mod reject;
 mod resolve;
 mod reveal;
 mod roles;
+mod royalties;
 mod seal_model;
 mod set_operator_limit;
 mod set_pause;

@@ -333,7 +333,7 @@ words! {
         Rewards = "rewards",
         /// Each provider's counters with its numbers on leaderboards.
         Counters = "counters",
-        /// Each campaign's total with its milestones and entries, and its claims with its pot (P2).
+        /// Each campaign's total with its milestones and entries, and its claims with its pot (P18).
         Campaigns = "campaigns",
     }
 

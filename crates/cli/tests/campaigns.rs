@@ -94,8 +94,8 @@ impl Play {
         );
         let shown = self.done(&self.sponsor, &create).await;
         assert_eq!(
-            (&shown["pot_atoms"], &shown["phase"]),
-            (&pot_atoms.to_string().into(), &"coming".into())
+            (&shown["pot_atoms"], &shown["state"]),
+            (&pot_atoms.to_string().into(), &"planned".into())
         );
         address(&shown["campaign"])
     }

@@ -918,6 +918,17 @@ fn clusters_that_do_not_answer_or_have_no_quern() {
 }
 
 #[test]
+fn campaigns_that_are_not_on_the_cluster() {
+    let home = home();
+    let url = empty_quern();
+    for verb in ["show", "join", "sweep"] {
+        let line = ["campaign", verb, ADDRESS, "-u", &url];
+        let words = ["no campaign", "swept", "campaign list"];
+        refused(home.path(), &line, 1, &words);
+    }
+}
+
+#[test]
 fn things_that_are_not_on_the_cluster() {
     let home = home();
     let home = home.path();
@@ -930,10 +941,6 @@ fn things_that_are_not_on_the_cluster() {
         on(&["job", verb, ADDRESS], &["no live job", "ended", &result]);
     }
     on(&["job", "crank", ADDRESS], &["/v1/jobs/"]);
-    for verb in ["show", "join", "sweep"] {
-        let words = ["no campaign", "swept", "campaign list"];
-        on(&["campaign", verb, ADDRESS], &words);
-    }
     on(&["model", "show", ADDRESS], &["no model"]);
     on(&["mint", "show", ADDRESS], &["not registered"]);
     on(&["mint", "register", ADDRESS], &["may register a mint"]);

@@ -73,52 +73,53 @@ async fn entries(rpc: &RpcClient, at: usize, key: &Pubkey) -> Result<Vec<(Pubkey
     Ok(all)
 }
 
-/// What may be done with a campaign now.
+/// Where a campaign stands; the HTTP API uses the same words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
     /// Results do not score yet; providers may join and jobs may name it.
-    Coming,
-    /// Results score.
-    Open,
-    /// Nothing new scores; what was submitted settles.
+    Planned,
+    /// Results submitted now score.
+    Running,
+    /// Results submitted before its end still settle.
     Settling,
-    /// Scores are fixed and are claimed.
-    Claiming,
-    /// Nothing is claimed any more; the rest may be swept.
-    Over,
+    /// Scores are fixed and may be claimed.
+    Claimable,
+    /// The time for claims is over, or nobody scored: the rest of the pot waits to go back.
+    Ended,
 }
 
 impl Phase {
-    /// At a moment of the cluster, in Unix seconds.
-    pub fn at(times: &Times, now: i64) -> Self {
+    /// Of a campaign at a moment of the cluster, in Unix seconds.
+    pub fn of(campaign: &Campaign, now: i64) -> Self {
+        let times = campaign.times();
         match now {
-            _ if times.is_open(now) && now < times.start => Self::Coming,
-            _ if times.is_open(now) => Self::Open,
-            _ if now <= times.settle_by => Self::Settling,
-            _ if times.may_claim(now) => Self::Claiming,
-            _ => Self::Over,
+            _ if times.is_open(now) && now < times.start => Self::Planned,
+            _ if times.is_open(now) => Self::Running,
+            _ if times.may_sweep(now, campaign.total_score.get()) => Self::Ended,
+            _ if times.may_claim(now) => Self::Claimable,
+            _ => Self::Settling,
         }
     }
 
     /// Its last second, if it ends.
     pub fn ends(self, times: &Times) -> Option<i64> {
         match self {
-            Self::Coming => Some(times.start - 1),
-            Self::Open => Some(times.end - 1),
+            Self::Planned => Some(times.start - 1),
+            Self::Running => Some(times.end - 1),
             Self::Settling => Some(times.settle_by),
-            Self::Claiming => Some(times.claim_by),
-            Self::Over => None,
+            Self::Claimable => Some(times.claim_by),
+            Self::Ended => None,
         }
     }
 
     /// In a word.
     pub const fn name(self) -> &'static str {
         match self {
-            Self::Coming => "coming",
-            Self::Open => "open",
+            Self::Planned => "planned",
+            Self::Running => "running",
             Self::Settling => "settling",
-            Self::Claiming => "claiming",
-            Self::Over => "over",
+            Self::Claimable => "claimable",
+            Self::Ended => "ended",
         }
     }
 }
@@ -286,4 +287,182 @@ pub async fn campaigns_at(rpc: &RpcClient, addresses: &[Pubkey]) -> Result<Vec<O
         }
     }
     Ok(all)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use {super::*, bytemuck::Zeroable};
+
+    const MINT: Pubkey = Pubkey::new_from_array([3; 32]);
+    const MODEL: Pubkey = Pubkey::new_from_array([4; 32]);
+
+    fn protocol() -> Protocol {
+        let mut protocol = Protocol::zeroed();
+        protocol.terms.fee_bps = 250.into();
+        protocol.terms.response_secs = 10.into();
+        protocol.terms.react_secs = 5.into();
+        protocol
+    }
+
+    fn campaign() -> Campaign {
+        let mut campaign = Campaign::zeroed();
+        (campaign.mint, campaign.model, campaign.kinds) = (MINT, MODEL, 0b001);
+        campaign.pot_atoms = 400.into();
+        campaign.start = 100.into();
+        campaign.end = 200.into();
+        campaign.settle_by = 525.into();
+        campaign.claim_by = 600.into();
+        (campaign.refereed_bps, campaign.reviewed_bps) = (9_000.into(), 5_000.into());
+        campaign
+    }
+
+    fn args() -> NewJob {
+        NewJob {
+            kind: JobKind::Inference.code(),
+            assurance: Assurance::Refereed.code(),
+            milestones: 1,
+            price_atoms: 10_000,
+            bond_atoms: 0,
+            take_secs: 1,
+            work_secs: 1,
+            review_secs: 100,
+            ends_by: 0,
+            items: 1,
+            pinned_provider: NOBODY,
+            arbiter: NOBODY,
+            campaign: NOBODY,
+            input_roots: Vec::new(),
+            input_uri: String::new(),
+        }
+    }
+
+    #[test]
+    fn phases_follow_the_rules_of_time() {
+        let mut campaign = campaign();
+        let at = |campaign: &Campaign, now| Phase::of(campaign, now);
+        campaign.total_score = 1.into();
+        for (phase, from) in [
+            (Phase::Planned, i64::MIN),
+            (Phase::Running, 100),
+            (Phase::Settling, 200),
+            (Phase::Claimable, 526),
+            (Phase::Ended, 601),
+        ] {
+            assert_eq!(at(&campaign, from), phase, "{from}");
+            if let Some(last) = phase.ends(&campaign.times()) {
+                assert_eq!(at(&campaign, last), phase);
+                assert_ne!(at(&campaign, last + 1), phase);
+            }
+        }
+        assert_eq!(at(&campaign, i64::MAX), Phase::Ended);
+        campaign.total_score = 0.into();
+        assert_eq!(at(&campaign, 526), Phase::Ended, "nobody scored");
+    }
+
+    #[test]
+    fn a_misfit_says_what_does_not_fit() {
+        let (protocol, fitting) = (protocol(), args());
+        let check = |change: &dyn Fn(&mut Candidate<'_>), now| {
+            let mut candidate = Candidate {
+                args: &fitting,
+                assurance: Assurance::Refereed,
+                mint: &MINT,
+                model: Some(&MODEL),
+                with_tokens: false,
+            };
+            change(&mut candidate);
+            let moment = Moment {
+                now,
+                slot: 0,
+                last_restart_slot: 0,
+            };
+            misfit(&campaign(), &candidate, &protocol, &moment)
+        };
+        // 100 seconds, and 15 questions of 15 seconds each: exactly the room that there is.
+        assert_eq!(check(&|_| {}, 199), None);
+        assert_eq!(check(&|_| {}, 0), None, "before its start");
+        assert_eq!(check(&|_| {}, 200), Some(Misfit::Over(200)));
+        assert_eq!(check(&|job| job.mint = &MODEL, 0), Some(Misfit::Mint(MINT)));
+        for model in [None, Some(&MINT)] {
+            let found = check(&|job| job.model = model, 0);
+            assert_eq!(found, Some(Misfit::Model(MODEL)));
+        }
+        let mut training = args();
+        training.kind = JobKind::Training.code();
+        let mut longer = args();
+        longer.review_secs = 101;
+        let room = |longest_secs| Misfit::Review {
+            longest_secs,
+            room_secs: 325,
+        };
+        // A reviewed job has no questions.
+        let reviewed = |job: &mut Candidate<'_>| job.assurance = Assurance::Reviewed;
+        assert_eq!(check(&reviewed, 0), None);
+        assert_eq!(
+            check(&|job| job.with_tokens = true, 0),
+            Some(room(100 + 24 * 15))
+        );
+        let moment = Moment {
+            now: 0,
+            slot: 0,
+            last_restart_slot: 0,
+        };
+        for (args, expected) in [
+            (&training, Misfit::Kind(JobKind::Training)),
+            (&longer, room(326)),
+        ] {
+            let candidate = Candidate {
+                args,
+                assurance: Assurance::Refereed,
+                mint: &MINT,
+                model: Some(&MODEL),
+                with_tokens: false,
+            };
+            let found = misfit(&campaign(), &candidate, &protocol, &moment);
+            assert_eq!(found, Some(expected));
+        }
+    }
+
+    #[test]
+    fn both_incentives_follow_the_fee() {
+        let mut mint = MintConfig::zeroed();
+        mint.reward_rate_e9 = 500_000_000.into();
+        let mut emission = Emission::zeroed();
+        emission.refereed_weight_bps = 10_000.into();
+        emission.next_cap_atoms = 1_000.into();
+        let granting = Granting {
+            emission: &emission,
+            free_atoms: 100,
+        };
+        let protocol = protocol();
+        let of = |campaign: Option<&Campaign>| {
+            let job = (10_000, Assurance::Refereed);
+            incentives(job, (&protocol, &mint), &granting, campaign)
+        };
+        let plain = Incentives {
+            fee_atoms: 250,
+            // Half of it, and no more than the purse has.
+            reward_atoms: 100,
+            score: 0,
+            amount_atoms: 0,
+        };
+        assert_eq!(of(None), plain);
+        let mut campaign = campaign();
+        let scored = Incentives {
+            score: 225,
+            amount_atoms: 225,
+            ..plain
+        };
+        assert_eq!(of(Some(&campaign)), scored);
+        campaign.total_score = 250.into();
+        let shared = Incentives {
+            amount_atoms: 400 * 225 / 475,
+            ..scored
+        };
+        assert_eq!(of(Some(&campaign)), shared);
+        campaign.total_score = u64::MAX.into();
+        assert_eq!(of(Some(&campaign)).score, 0);
+    }
 }

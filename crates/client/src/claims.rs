@@ -1,12 +1,7 @@
 //! What one owner may take: free atoms of its purses, accrued rewards, scores of campaigns.
 
 use {
-    crate::{
-        accounts,
-        campaigns::{self, Phase},
-        errors::Result,
-        instructions, read,
-    },
+    crate::{accounts, campaigns, errors::Result, instructions, read},
     quern::{
         clock::Moment,
         state::{Campaign, Emission, Entry, MintConfig, Provider, Purse},
@@ -64,15 +59,10 @@ impl CampaignClaim {
         })
     }
 
-    /// What may be done with the campaign now; nothing if it was swept.
-    pub fn phase(&self, now: i64) -> Option<Phase> {
-        self.campaign
-            .map(|campaign| Phase::at(&campaign.times(), now))
-    }
-
     /// Whether the program pays or closes the entry now.
     pub fn is_due(&self, now: i64) -> bool {
-        self.phase(now).is_none_or(|phase| phase == Phase::Claiming)
+        self.campaign
+            .is_none_or(|campaign| campaign.times().may_claim(now))
     }
 
     /// What pays and closes it; nobody signs but the fee payer.

@@ -3,6 +3,7 @@
 use {
     crate::{
         choose::Experience,
+        offers::Offers,
         order::{OrderId, Progress, Stage},
         record::{JobRecord, OrderRecord, Step, Unit},
         spending::{Spending, SpendingState},
@@ -40,6 +41,8 @@ pub(crate) struct Book {
     pub waiting: Vec<Waiting>,
     pub next_number: u64,
     pub experience: Experience,
+    /// What is offered for work now.
+    pub offers: Offers,
     /// Jobs that failed for a reason of this machine, and when they are taken up again.
     pub resting: HashMap<String, Instant>,
 }

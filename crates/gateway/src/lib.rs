@@ -6,10 +6,11 @@
 //!   what follows the answer.
 //! - `record`, `journal`: what is on disk before a step is made; `book`: the same in memory; `receipts`: for people.
 //! - `market`: the chain and its providers; `rpc`: those of a cluster; `late`: checking what was paid already; `choose`: who gets
-//!   work. `served`: a model.
+//!   work, out of `board`, the providers that there are; `offers`: for how much. `served`: a model.
 //! - [`http`]: the front door, which speaks as OpenAI does.
 
 mod batching;
+mod board;
 mod book;
 mod choose;
 pub mod embedder;
@@ -19,6 +20,7 @@ pub mod http;
 mod journal;
 mod late;
 mod market;
+mod offers;
 pub mod order;
 mod receipts;
 mod record;

@@ -84,6 +84,9 @@ pub(crate) struct Attempt {
     /// The only provider that may take it.
     #[serde(with = "address::option", default)]
     pub pin: Option<Pubkey>,
+    /// What the price is of the least one.
+    #[serde(default)]
+    pub offer_bps: u32,
     pub price_atoms: u64,
     pub bond_atoms: u64,
     pub work_secs: u32,

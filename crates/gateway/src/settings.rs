@@ -43,6 +43,8 @@ pub struct Settings {
     pub avoid: Duration,
     /// What is offered, in basis points of the least price.
     pub price_bps: u32,
+    /// What is offered at most, in the same: an offer that nobody takes is raised step by step.
+    pub most_price_bps: u32,
     /// Time between two looks at the chain.
     pub poll: Duration,
     /// The share of a job's rows that is checked before any is handed out; all without it.
@@ -75,6 +77,7 @@ impl Settings {
             attempts: 8,
             avoid: Duration::from_secs(600),
             price_bps: 10_000,
+            most_price_bps: 20_000,
             poll: Duration::from_secs(1),
             sample: None,
             keep: Duration::from_secs(7 * 86_400),

@@ -6,11 +6,11 @@ use {
     quern_client::{
         ChainReads, ClientError, Errand, Instruction, Pubkey, Result, RpcChain, Signer,
         accounts::{self, DemandAccount, JobFilter},
-        addresses, history, instructions,
+        addresses, campaigns, history, instructions,
         jobs::Looks,
         quern::{
             instructions::Submission,
-            state::{Job, JobState, Provider, Purse},
+            state::{Campaign, Entry, Job, JobState, Provider, Purse},
         },
         read,
     },
@@ -34,8 +34,12 @@ pub trait ProviderChain: ChainReads {
     async fn lamports(&self) -> Result<u64>;
     /// Where the last accepted checkpoint of a job is.
     async fn checkpoint_uri(&self, address: &Pubkey, job: &Job) -> Result<String>;
-    /// Takes a job.
-    async fn take(&self, owner: &Pubkey, job: &Job) -> Result<()>;
+    /// Campaigns at these addresses, in the same order; nothing where there is none any more.
+    async fn campaigns(&self, addresses: &[Pubkey]) -> Result<Vec<Option<Campaign>>>;
+    /// An owner's entries in campaigns.
+    async fn entries(&self, owner: &Pubkey) -> Result<Vec<Entry>>;
+    /// Takes a job; with `joins` it also joins the campaign that the job names, or does neither.
+    async fn take(&self, owner: &Pubkey, job: &Job, joins: bool) -> Result<()>;
     /// Commits to a result, and to a text where the graph has one.
     async fn submit(
         &self,
@@ -150,11 +154,23 @@ impl ProviderChain for RpcChain {
         history::checkpoint_uri(self.rpc(), address, job).await
     }
 
-    async fn take(&self, owner: &Pubkey, job: &Job) -> Result<()> {
-        let take = instructions::take_job(&self.wallet().pubkey(), owner, job);
+    async fn campaigns(&self, addresses: &[Pubkey]) -> Result<Vec<Option<Campaign>>> {
+        campaigns::campaigns_at(self.rpc(), addresses).await
+    }
+
+    async fn entries(&self, owner: &Pubkey) -> Result<Vec<Entry>> {
+        let all = campaigns::entries_by(self.rpc(), owner).await?;
+        Ok(all.into_iter().map(|(_, entry)| entry).collect())
+    }
+
+    async fn take(&self, owner: &Pubkey, job: &Job, joins: bool) -> Result<()> {
+        let signer = self.wallet().pubkey();
+        let join = joins.then(|| instructions::join_campaign(&signer, &job.campaign, owner));
+        let take = instructions::take_job(&signer, owner, job);
+        let all: Vec<Instruction> = join.into_iter().chain([take]).collect();
         // The client chose the deadline, and missing it loses nothing: no reason to hurry.
         let sender = self.sender(Errand::unhurried(job));
-        sender.send(&[take], &[self.wallet()]).await?;
+        sender.send(&all, &[self.wallet()]).await?;
         Ok(())
     }
 

@@ -4,6 +4,7 @@ use {
     crate::{
         ability::{Ability, MEASURE_EVERY},
         answers::Answers,
+        campaigns::Campaigns,
         chain::ProviderChain,
         error::{ProviderError, Result},
         journal::Journal,
@@ -70,6 +71,10 @@ pub(crate) struct Context {
     pub promises: Mutex<Promises>,
     /// Strangers' models and jobs.
     pub known: Mutex<Known>,
+    /// Campaigns that open jobs name.
+    pub campaigns: Mutex<Arc<Campaigns>>,
+    /// Held while a job of a campaign is taken, so that no more campaigns are joined than the owner allows.
+    pub joining: tokio::sync::Mutex<()>,
     /// Where offers' data come in.
     pub offer_downloads: DownloadSlots,
     /// When something that only the owner can mend was said.
@@ -108,6 +113,8 @@ impl Context {
             measure_again: Mutex::new(Instant::now() + MEASURE_EVERY),
             promises: Mutex::default(),
             known: Mutex::default(),
+            campaigns: Mutex::default(),
+            joining: tokio::sync::Mutex::default(),
             said_at: Mutex::default(),
             settings,
             chain,

@@ -8,14 +8,15 @@
 //! - [`chain`], [`journal`], [`worker`]: what it asks of the chain and sends to it, what survives a kill, who does the work;
 //! - [`kept`]: what stays on the disk of every item that was computed;
 //! - `settings`, `task`, `context`: how it works, what there is to do, what every step works with;
-//! - `ability`, `promises`, `strangers`, `offers`: what the machine can do, what is promised, what is known of strangers, which
-//!   open jobs are worth a look;
+//! - `ability`, `promises`, `strangers`, `campaigns`, `offers`: what the machine can do, what is promised, what is known of
+//!   strangers, which campaigns to join, which open jobs are worth a look;
 //! - `prepare`, `steps`: what a job needs, and the steps from take to payment;
 //! - [`answers`], `demands`: what answers a demand, and answering;
 //! - `survey`, `run`: a look at the chain, the loop.
 
 mod ability;
 pub mod answers;
+mod campaigns;
 pub mod chain;
 mod context;
 mod demands;

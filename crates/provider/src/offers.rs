@@ -7,6 +7,7 @@ use {
     crate::{
         ability::{Ability, MEASURE_EVERY},
         answers::ITEMS_AT_HAND,
+        campaigns::{Campaigns, Worth},
         context::{Context, parsed},
         disk,
         error::Result,
@@ -64,17 +65,18 @@ pub(crate) async fn offers(
     };
     let mut wanted = Vec::new();
     let mut is_too_slow = false;
-    let mut capacities = Capacities::default();
+    let campaigns = Campaigns::named_by(context, open.iter().map(|(_, job)| job)).await?;
+    let mut capacities = Capacities::of(Arc::clone(&campaigns));
     for (address, job) in open {
         match capacities.decide(context, &address, &job, moment).await? {
-            Ok(()) => wanted.push((address, job)),
+            Ok(_) => wanted.push((address, job)),
             Err(refusal) => {
                 is_too_slow |= refusal == Refusal::Busy;
                 context.leave_alone(&address, &job, refusal);
             }
         }
     }
-    let found = ordered(context, &ability, wanted).await;
+    let found = ordered(context, &ability, &campaigns, moment, wanted).await;
     let begins_again = |address: &Pubkey| lock(&context.known).attempts(address) > 0;
     let again = busy.iter().filter(|address| begins_again(address)).count();
     let (again_left, mut again_found) = ((AT_ONCE / 2).saturating_sub(again), 0);
@@ -104,18 +106,28 @@ fn is_in_doubt(context: &Context, ability: &Ability) -> bool {
     *lock(&context.measure_again) <= Instant::now()
 }
 
+/// What taking a job brings with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Promised {
+    /// Whether its campaign has to be joined.
+    pub joins: bool,
+    /// What it is worth beside its price.
+    pub worth: Worth,
+}
+
 /// Decides again, with what is known now, about a job whose data are here, and promises to do it.
 pub(crate) async fn promise(
     context: &Context,
     address: &Pubkey,
     job: &Job,
-) -> Result<std::result::Result<(), Refusal>> {
+) -> Result<std::result::Result<Promised, Refusal>> {
     let moment = context.chain.moment().await?;
-    let mut capacities = Capacities::default();
-    let decided = capacities.decide(context, address, job, &moment).await?;
-    if let Err(refusal) = decided {
-        return Ok(Err(refusal));
-    }
+    let campaigns = Arc::new(Campaigns::of(context, job).await?);
+    let mut capacities = Capacities::of(Arc::clone(&campaigns));
+    let joins = match capacities.decide(context, address, job, &moment).await? {
+        Ok(joins) => joins,
+        Err(refusal) => return Ok(Err(refusal)),
+    };
     let known = *lock(&context.ability);
     let Some(ability) = known else {
         return Ok(Err(Refusal::Busy));
@@ -128,19 +140,21 @@ pub(crate) async fn promise(
         bytes = published_bytes(context, &graph, job.items.get());
         disk_bytes = disk::bytes_of_graph(context, &graph, job.items.get());
     }
+    let time = time_for(context, &ability, job, bytes);
     let proposal = Proposal {
         address,
         job,
-        needs: Needs {
-            time: time_for(context, &ability, job, bytes),
-            disk_bytes,
-        },
+        needs: Needs { time, disk_bytes },
     };
     let room = Room {
         max_jobs: context.settings.policy.max_jobs,
         disk_bytes: disk::room(context)?,
     };
-    Ok(lock(&context.promises).promise(proposal, room, moment.now))
+    let promised = lock(&context.promises).promise(proposal, room, moment.now);
+    Ok(promised.map(|()| Promised {
+        joins,
+        worth: campaigns.worth(job, after(&moment, time)),
+    }))
 }
 
 /// Whether a flood of demands, each about another item, could be opened faster than it is answered: every demand gives this much
@@ -192,21 +206,36 @@ pub(crate) fn fetch_time(job: &Job, moment: &Moment) -> Duration {
     quarter.clamp(LEAST_FETCH, MOST_FETCH).min(left)
 }
 
-/// The provider's account and purses, read once in a look.
-#[derive(Default)]
+/// When something ends that begins now.
+fn after(moment: &Moment, time: Duration) -> i64 {
+    let secs = i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
+    moment.now.saturating_add(secs)
+}
+
+/// The provider's account, purses and campaigns, read once in a look.
 struct Capacities {
+    campaigns: Arc<Campaigns>,
     provider: Option<Option<quern_client::quern::state::Provider>>,
     purses: HashMap<Pubkey, Option<quern_client::quern::state::Purse>>,
 }
 
 impl Capacities {
+    fn of(campaigns: Arc<Campaigns>) -> Self {
+        Self {
+            campaigns,
+            provider: None,
+            purses: HashMap::new(),
+        }
+    }
+
+    /// Whether to go for a job, and then whether its campaign has to be joined.
     async fn decide(
         &mut self,
         context: &Context,
         address: &Pubkey,
         job: &Job,
         moment: &Moment,
-    ) -> Result<std::result::Result<(), Refusal>> {
+    ) -> Result<std::result::Result<bool, Refusal>> {
         let owner = &context.settings.owner;
         let provider = match self.provider {
             Some(provider) => provider,
@@ -233,9 +262,17 @@ impl Capacities {
             has_worker: context.worker.is_some(),
             moment,
         };
-        if let Err(refusal) = context.settings.policy.decide(job, &capacity) {
+        let policy = &context.settings.policy;
+        if let Err(refusal) = policy.decide(job, &capacity) {
             return Ok(Err(refusal));
         }
+        let joins = self
+            .campaigns
+            .joins(job, signer, policy.max_campaigns, moment.now);
+        let joins = match joins {
+            Ok(joins) => joins,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
         let known = *lock(&context.ability);
         let Some(ability) = known else {
             return Ok(Err(Refusal::Busy));
@@ -248,15 +285,23 @@ impl Capacities {
                 disk_bytes: 0,
             },
         };
-        Ok(lock(&context.promises).check(proposal, moment.now))
+        let checked = lock(&context.promises).check(proposal, moment.now);
+        Ok(checked.map(|()| joins))
     }
 }
 
 /// A job that may be taken.
 type Offer = (Pubkey, Job);
 
-/// Jobs by what they pay for a byte to fetch and a second of work. Atoms of two mints cannot be compared, so mints take turns.
-async fn ordered(context: &Context, ability: &Ability, wanted: Vec<Offer>) -> Vec<Offer> {
+/// Jobs by what they pay for a byte to fetch and a second of work, with what they score in a campaign, which pays in the same mint.
+/// Atoms of two mints cannot be compared, so mints take turns, and rewards do not count.
+async fn ordered(
+    context: &Context,
+    ability: &Ability,
+    campaigns: &Campaigns,
+    moment: &Moment,
+    wanted: Vec<Offer>,
+) -> Vec<Offer> {
     let mut by_mint: BTreeMap<Pubkey, Vec<(f64, Offer)>> = BTreeMap::new();
     let mut look_ups = MOST_LOOK_UPS;
     let rate = context.settings.fetch.least_rate.max(1) as f64;
@@ -266,7 +311,8 @@ async fn ordered(context: &Context, ability: &Ability, wanted: Vec<Offer>) -> Ve
         let work = all_work(context, &job);
         let time = ability.time_for(work, job.items.get(), 0);
         let secs = time.as_secs_f64() + bytes as f64 / rate;
-        let worth = job.price_atoms.get() as f64 / secs.max(1e-3);
+        let score_atoms = campaigns.worth(&job, after(moment, time)).score_atoms;
+        let worth = (job.price_atoms.get() as f64 + score_atoms as f64) / secs.max(1e-3);
         let of_mint = by_mint.entry(job.mint).or_default();
         of_mint.push((worth, (address, job)));
     }

@@ -60,6 +60,8 @@ pub struct Policy {
     pub max_review_secs: u32,
     /// Most jobs that wait for this provider's work at a time.
     pub max_jobs: usize,
+    /// Most campaigns that the signer may have joined at a time: each locks the rent of an account until its claim.
+    pub max_campaigns: usize,
 }
 
 impl Default for Policy {
@@ -83,6 +85,7 @@ impl Default for Policy {
             min_ms_per_gwork: 250,
             max_review_secs: 30 * 86_400,
             max_jobs: 8,
+            max_campaigns: 8,
         }
     }
 }
@@ -166,6 +169,9 @@ refusals! {
     /// Disk.
     #[error("its result would take more room on the disk than is left of the limit")]
     Disk,
+    /// Campaign.
+    #[error("it names a campaign that is not joined, and no more may be joined now")]
+    Campaign,
     /// Activity.
     #[error(
         "this provider is not active; activate it with `quern provider register --active true`"
@@ -204,6 +210,7 @@ impl Refusal {
             Self::LongReview => "--max-review",
             Self::SlowAnswers => "--publish-traces",
             Self::Disk => "--disk-limit, --keep-results",
+            Self::Campaign => "--max-campaigns",
             _ => return None,
         })
     }

@@ -6,7 +6,7 @@ use {
         context::{Context, unservable},
         error::Result,
         journal::{Record, Roots, Stage},
-        offers,
+        offers::{self, Promised},
         prepare::{self, Prepared},
         worker::{MAX_NAME_BYTES, Output, WorkOrder, Worker},
     },
@@ -59,13 +59,26 @@ pub(crate) async fn take(context: &Context, address: &Pubkey, job: Job) -> Resul
     }
     // A disk without room for this has none for the result either: that is found out before a bond is at stake.
     begin(context, address, &job)?;
+    // One after the other, so that no more campaigns are joined than the owner allows.
+    let _joining = match job.campaign {
+        NOBODY => None,
+        _ => Some(context.joining.lock().await),
+    };
     // Fetching took time, and other jobs may have been taken meanwhile.
-    if let Err(refusal) = offers::promise(context, address, &job).await? {
-        context.leave_alone(address, &job, refusal);
-        return Ok(false);
-    }
-    match context.chain.take(&context.settings.owner, &job).await {
-        Ok(()) => tracing::info!(job = %address, price_atoms = job.price_atoms.get(), "taken"),
+    let Promised { joins, worth } = match offers::promise(context, address, &job).await? {
+        Ok(promised) => promised,
+        Err(refusal) => {
+            context.leave_alone(address, &job, refusal);
+            return Ok(false);
+        }
+    };
+    tracing::info!(
+        job = %address, price_atoms = job.price_atoms.get(), most_reward_atoms = worth.reward_atoms,
+        campaign_score_atoms = worth.score_atoms, joins_campaign = joins, "taking"
+    );
+    let owner = &context.settings.owner;
+    match context.chain.take(owner, &job, joins).await {
+        Ok(()) => tracing::info!(job = %address, "taken"),
         Err(error) if is_beaten(&error) => {
             // Or an earlier take of its own, whose outcome was unknown: then its data are needed.
             tracing::debug!(job = %address, %error, "another provider was faster");

@@ -35,8 +35,8 @@ use {
     },
 };
 
-/// Most time for a request's head, and between two requests of a connection.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+/// What a request's head may take, if nothing else is wanted.
+pub const HEAD_TIME: Duration = Duration::from_secs(10);
 /// Most bytes of a request's head: no request of these APIs is near it.
 const HEAD_BYTES: usize = 32 * 1024;
 /// Pause after a connection could not be taken.
@@ -51,6 +51,8 @@ pub struct Lasting(pub watch::Receiver<()>);
 /// How long a connection may last.
 #[derive(Clone, Copy, Debug)]
 pub struct Lifetimes {
+    /// Of a request's head, and of the silence between two requests.
+    pub head: Duration,
     /// Of a connection: a client that does not read its reply must not keep it.
     pub connection: Duration,
     /// Of the request that is open when its connection is to end.
@@ -149,7 +151,7 @@ async fn attend(
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEADER_TIMEOUT)
+        .header_read_timeout(lifetimes.head)
         .max_buf_size(HEAD_BYTES)
         .serve_connection(TokioIo::new(stream), service);
     let mut connection = pin!(connection);
@@ -229,6 +231,7 @@ mod tests {
             let address = listener.local_addr().unwrap();
             let (stop, stopped) = watch::channel(false);
             let lifetimes = Lifetimes {
+                head: HEAD_TIME,
                 connection: LIMIT,
                 last_request: LIMIT,
             };

@@ -4,6 +4,7 @@
 //! - [`oracle`]: a second implementation of the rules about money and time; it hears of events and knows every balance.
 //! - [`follower`]: what a reader of events alone knows of the accounts.
 //! - [`documented`]: the commands that documents tell people to type.
+//! - [`postgres`] (feature `postgres`): a PostgreSQL of the process's own.
 //! - [`svm`] (feature `svm`): the built program in a virtual machine; every transaction is audited.
 //! - [`net`] (feature `net`): the built program on a local network, with providers, watchers, cheats and people.
 //!
@@ -18,6 +19,8 @@ pub mod follower;
 #[cfg(feature = "net")]
 pub mod net;
 pub mod oracle;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 pub mod rng;
 #[cfg(feature = "svm")]
 pub mod svm;

@@ -38,7 +38,7 @@ fn search(params: &Params) -> Result<String, ApiError> {
 }
 
 /// A page of the accounts of a kind that are wanted, and where the next one begins.
-async fn found<T>(
+pub(super) async fn found<T>(
     snapshot: &mut Snapshot,
     kind: EntityKind,
     params: &Params,

@@ -7,6 +7,7 @@
 mod accounts;
 mod ask;
 mod audit;
+mod campaigns;
 mod error;
 mod event_id;
 mod events;
@@ -98,6 +99,9 @@ fn pages() -> OpenApiRouter<ApiState> {
         .routes(routes!(accounts::model))
         .routes(routes!(accounts::client))
         .routes(routes!(accounts::mints))
+        .routes(routes!(campaigns::campaigns))
+        .routes(routes!(campaigns::campaign))
+        .routes(routes!(campaigns::entry))
         .routes(routes!(purses::purse))
         .routes(routes!(ledger::ledger))
         .routes(routes!(reasons::emission))

@@ -48,6 +48,7 @@ fn example(path: &str) -> Option<&'static str> {
         JobsRequest::PATH => accepted!("jobs"),
         "/v1/jobs/{address}" => accepted!("job"),
         "/v1/purses/{address}" => accepted!("purse"),
+        "/v1/campaigns/{address}" => accepted!("campaign"),
         TotalsPage::PATH => accepted!("totals"),
         AuditPage::PATH => accepted!("audit"),
         HealthPage::READY => accepted!("health"),

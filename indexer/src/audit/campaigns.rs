@@ -1,5 +1,5 @@
-//! Campaigns: each total is the sum of its milestones' scores and of its entries', no more was claimed than the pot holds, and what
-//! is left of it stands behind its sponsor's reservation (P2).
+//! Campaigns: each total is the sum of its milestones' scores and of its entries', no more was claimed than the pot holds (P18), and
+//! what is left of it stands behind its sponsor's reservation (P2).
 
 use {
     super::{

@@ -7,7 +7,7 @@ use {
     crate::{
         error::Result,
         project::{
-            self, ALL_TIME, Settlement, Total, TotalKey, key,
+            self, Settlement, Total, TotalKey, key,
             program::{Assurance, Emission, EntityKind, Job, MintConfig, Provider, Purse},
         },
         store::{Projected, Projection, Snapshot},
@@ -366,7 +366,7 @@ struct Scores {
 /// What the program counts for a provider is what leaderboards say.
 async fn counters(snapshot: &mut Snapshot, report: &mut Report) -> Result<()> {
     let mut scores = HashMap::<Key, Scores>::new();
-    let mut rows = snapshot.queries().scores_between(ALL_TIME, ALL_TIME);
+    let mut rows = snapshot.sums();
     while let Some((key, value)) = rows.try_next().await? {
         // Numbers of models, clients and the network are no counters on chain.
         if key.measure.subject != project::Subject::Provider {

@@ -116,6 +116,31 @@ impl Settlement {
     }
 }
 
+/// Steps in a job's time line that are looked up or counted alone. Stores keep the number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum StepKind {
+    /// A result was submitted.
+    Submission = 1,
+    /// A milestone was paid in full.
+    Settlement = 2,
+}
+
+impl StepKind {
+    fn of(event: &QuernEvent) -> Option<Self> {
+        match event {
+            QuernEvent::ResultSubmitted(_) => Some(Self::Submission),
+            QuernEvent::MilestoneSettled(_) => Some(Self::Settlement),
+            _ => None,
+        }
+    }
+
+    /// The kind with a number.
+    pub fn from_code(code: u8) -> Option<Self> {
+        let kinds = [Self::Submission, Self::Settlement];
+        kinds.into_iter().find(|kind| *kind as u8 == code)
+    }
+}
+
 /// Rows to merge into the tables.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Delta {
@@ -125,8 +150,8 @@ pub struct Delta {
     pub scores: BTreeMap<ScoreKey, u128>,
     /// Sums over everything.
     pub totals: BTreeMap<TotalKey, Total>,
-    /// Time lines of jobs, campaigns and entries: the account, its `seq`, the event, whether that is a submission.
-    pub steps: BTreeSet<(Key, u64, EventId, bool)>,
+    /// Time lines of jobs, campaigns and entries: the account, its `seq`, the event, and what jobs are asked for of it.
+    pub steps: BTreeSet<(Key, u64, EventId, Option<StepKind>)>,
     /// Settled milestones.
     pub settlements: BTreeMap<EventId, Settlement>,
     /// Whom the events concern.
@@ -142,9 +167,8 @@ impl Delta {
             let row = EntityRow::of(change, event.id, event.slot, text_for(body, change));
             self.merge_entity((change.kind, address), row);
             if has_time_line(change.kind) {
-                let is_submission = matches!(body, QuernEvent::ResultSubmitted(_));
-                self.steps
-                    .insert((address, change.seq, event.id, is_submission));
+                let kind = StepKind::of(body).filter(|_| change.kind == EntityKind::Job as u8);
+                self.steps.insert((address, change.seq, event.id, kind));
             }
         }
         for (category, assurance, mint, atoms) in money::flows(body) {

@@ -47,9 +47,9 @@ pub struct Stated {
 /// What accounts are searched by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Indexed {
-    /// Owner of a purse, provider or model, client of a job, mint of a mint's settings, job of a demand, sponsor of a campaign,
-    /// campaign of an entry.
-    pub owner: Key,
+    /// Owner of a purse, provider or model, mint of a mint's settings, job of a demand, sponsor of a campaign, campaign of an
+    /// entry. Jobs have none: they are listed by the events that concern their parties.
+    pub owner: Option<Key>,
     /// Code of a job's state, 0 when it is closed or has none.
     pub state: u8,
 }
@@ -108,7 +108,6 @@ impl EntityRow {
             Some(EntityKind::Provider) => self.read::<Provider>().map(|provider| provider.owner),
             Some(EntityKind::Model) => self.read::<Model>().map(|model| model.owner),
             Some(EntityKind::MintConfig) => self.read::<MintConfig>().map(|config| config.mint),
-            Some(EntityKind::Job) => self.read::<Job>().map(|job| job.client),
             Some(EntityKind::Demand) => self.read::<Demand>().map(|demand| demand.job),
             Some(EntityKind::Campaign) => self.read::<Campaign>().map(|campaign| campaign.sponsor),
             Some(EntityKind::Entry) => self.read::<Entry>().map(|entry| entry.campaign),
@@ -119,7 +118,7 @@ impl EntityRow {
             _ => 0,
         };
         Indexed {
-            owner: owner.map_or(Key::NONE, |owner| key(&owner)),
+            owner: owner.map(|owner| key(&owner)),
             state,
         }
     }

@@ -21,6 +21,8 @@ pub enum Subject {
 }
 
 impl Subject {
+    /// How many there are.
+    pub const COUNT: usize = Self::ALL.len();
     const ALL: [Self; 4] = [Self::Provider, Self::Model, Self::Client, Self::Network];
 }
 

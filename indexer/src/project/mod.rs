@@ -13,8 +13,8 @@ mod money;
 pub use {
     campaign::{Judged, claimed_atoms, judge, total_before},
     delta::{
-        ALL_TIME, Delta, FIRST_HOUR, PartyRow, ScoreKey, Settlement, first_hour, hour_of, is_hour,
-        window_bucket,
+        ALL_TIME, Delta, FIRST_HOUR, PartyRow, ScoreKey, Settlement, StepKind, first_hour, hour_of,
+        is_hour, window_bucket,
     },
     entity::{EntityKey, EntityRow, Indexed, Stated, changed_campaign},
     ledger::{Concern, Moved, moved},

@@ -3,13 +3,12 @@
 use {
     super::{
         rows::{Cursor, DeadLetter, Meta, Rows, StepRow},
-        windows,
+        scores, windows,
     },
     crate::{
         error::Result,
         project::{
-            Delta, EntityKey, EntityRow, Event, EventId, PartyRow, ScoreKey, Settlement, Total,
-            TotalKey,
+            Delta, EntityKey, EntityRow, Event, EventId, PartyRow, Settlement, Total, TotalKey,
         },
     },
     quern_api::Signature,
@@ -72,7 +71,8 @@ pub(super) async fn apply(rows: &mut dyn Rows, batch: &Batch) -> Result<Written>
     for letter in &batch.dead_letters {
         written.dead_letters += u64::from(rows.insert_dead_letter(letter).await?);
     }
-    merge(rows, delta, meta.window_hour).await?;
+    meta.next_change();
+    merge(rows, delta, &meta).await?;
     meta.events += written.events;
     meta.dead_letters += written.dead_letters;
     if let Some(cursor) = &batch.cursor {
@@ -119,21 +119,21 @@ fn advance(meta: &mut Meta, to: &Cursor) {
     }
 }
 
-/// Merges rows into the projections, and into the windows that end with this hour.
-pub(super) async fn merge(rows: &mut dyn Rows, mut delta: Delta, hour: Option<i64>) -> Result<()> {
-    if let Some(hour) = hour {
+/// Merges rows into the projections, and into the windows that there are.
+pub(super) async fn merge(rows: &mut dyn Rows, mut delta: Delta, meta: &Meta) -> Result<()> {
+    if let Some(hour) = meta.window_hour {
         windows::spread(&mut delta.scores, hour);
     }
     merge_entities(rows, delta.entities).await?;
-    merge_scores(rows, delta.scores).await?;
+    scores::add(rows, delta.scores, meta.change).await?;
     merge_totals(rows, delta.totals).await?;
     let steps = delta.steps.into_iter();
     let steps: Vec<StepRow> = steps
-        .map(|(job, seq, event, is_submission)| StepRow {
+        .map(|(job, seq, event, kind)| StepRow {
             job,
             seq,
             event,
-            is_submission,
+            kind,
         })
         .collect();
     rows.insert_steps(&steps).await?;
@@ -165,14 +165,4 @@ async fn merge_totals(rows: &mut dyn Rows, mut added: BTreeMap<TotalKey, Total>)
     }
     let merged: Vec<(TotalKey, Total)> = added.into_iter().collect();
     rows.put_totals(&merged).await
-}
-
-async fn merge_scores(rows: &mut dyn Rows, mut added: BTreeMap<ScoreKey, u128>) -> Result<()> {
-    let keys: Vec<ScoreKey> = added.keys().copied().collect();
-    for (key, known) in rows.scores(&keys).await? {
-        let score = added.entry(key).or_default();
-        *score = score.saturating_add(known);
-    }
-    let merged: Vec<(ScoreKey, u128)> = added.into_iter().collect();
-    rows.put_scores(&merged).await
 }

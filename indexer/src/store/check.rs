@@ -77,6 +77,7 @@ pub(super) async fn check(rows: &mut dyn Queries) -> Result<Checked> {
 
 /// Projects every event of a store into another one; says how many there were.
 async fn project_all(from: &mut dyn Queries, to: &mut dyn Rows, meta: &Meta) -> Result<u64> {
+    let mut made = to.meta().await?;
     let mut events = 0;
     let mut last: Option<EventId> = None;
     loop {
@@ -95,12 +96,9 @@ async fn project_all(from: &mut dyn Queries, to: &mut dyn Rows, meta: &Meta) -> 
         to.insert_transactions(&read).await?;
         let mut delta = Delta::default();
         page.iter().for_each(|event| delta.add(event));
-        apply::merge(to, delta, None).await?;
+        apply::merge(to, delta, &made).await?;
     }
-    let mut made = Meta {
-        cursor: meta.cursor,
-        ..to.meta().await?
-    };
+    made.cursor = meta.cursor;
     windows::advance(to, &mut made).await?;
     Ok(events)
 }

@@ -1,12 +1,15 @@
 //! A hash over all projections that is the same for every engine.
 
 use {
-    super::rows::{Projected, Projection, Queries, StepRow},
+    super::{
+        rows::{Projected, Projection, Queries, StepRow},
+        scores,
+    },
     crate::{
         error::Result,
         project::{
-            ALL_TIME, EntityKey, EntityRow, EventId, FIRST_HOUR, PartyRow, ScoreKey, Settlement,
-            Total, TotalKey,
+            ALL_TIME, EntityKey, EntityRow, EventId, PartyRow, ScoreKey, Settlement, Total,
+            TotalKey, is_hour,
         },
     },
     futures::TryStreamExt,
@@ -22,7 +25,7 @@ pub(super) async fn digest<Q: Queries + ?Sized>(rows: &mut Q) -> Result<[u8; 32]
         hash.number(projection as u64);
         let mut found = rows.scan(projection);
         while let Some(row) = found.try_next().await? {
-            hash.row(&row);
+            hash.row(&row)?;
         }
     }
     Ok(hash.0.finalize().into())
@@ -32,10 +35,13 @@ pub(super) async fn digest<Q: Queries + ?Sized>(rows: &mut Q) -> Result<[u8; 32]
 pub(super) async fn digest_with_windows<Q: Queries + ?Sized>(rows: &mut Q) -> Result<[u8; 32]> {
     let tables = digest(rows).await?;
     let mut windows = BTreeMap::new();
-    let mut found = rows.scores_between(ALL_TIME + 1, FIRST_HOUR - 1);
+    let mut found = scores::between(rows, ALL_TIME, ALL_TIME);
     while let Some((key, value)) = found.try_next().await? {
-        windows.insert(key, value);
+        if is_window(key.bucket) {
+            windows.insert(key, value);
+        }
     }
+    drop(found);
     if windows.is_empty() {
         return Ok(tables);
     }
@@ -47,19 +53,29 @@ pub(super) async fn digest_with_windows<Q: Queries + ?Sized>(rows: &mut Q) -> Re
     Ok(hash.0.finalize().into())
 }
 
+fn is_window(bucket: i64) -> bool {
+    bucket != ALL_TIME && !is_hour(bucket)
+}
+
 /// Numbers have a fixed width and texts their length in front, so that no two rows of a table share an encoding.
 struct Hash(Sha256);
 
 impl Hash {
-    fn row(&mut self, row: &Projected) {
+    fn row(&mut self, row: &Projected) -> Result<()> {
         match row {
             Projected::Entity(key, row) => self.entity(key, row),
-            Projected::Score(key, value) => self.score(key, *value),
+            Projected::Score(row) => {
+                // Windows follow from the hours, and move with the time.
+                let numbers = scores::unpack(row)?;
+                let numbers = numbers.iter().filter(|(key, _)| !is_window(key.bucket));
+                numbers.for_each(|(key, value)| self.score(key, *value));
+            }
             Projected::Total(key, total) => self.total(key, total),
             Projected::Step(step) => self.step(step),
             Projected::Settlement(id, settlement) => self.settlement(id, settlement),
             Projected::Party(row) => self.party(row),
         }
+        Ok(())
     }
 
     fn entity(&mut self, (kind, address): &EntityKey, row: &EntityRow) {

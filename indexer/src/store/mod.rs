@@ -7,6 +7,7 @@
 mod apply;
 mod audit;
 mod backup;
+mod boards;
 mod check;
 mod digest;
 mod pages;
@@ -14,6 +15,7 @@ mod postgres;
 mod rebuild;
 mod role;
 mod rows;
+mod scores;
 mod snapshot;
 mod sqlite;
 mod version;
@@ -31,6 +33,7 @@ pub use {
         MilestonesQuery, Origin, PartyQuery, Projected, Projection, Queries, Recorded, Rows,
         StepEnd, StepRow, Steps, Tally, TimelineStep,
     },
+    scores::{ScorePlace, ScoreRow},
     snapshot::{
         BoardRow, Counts, JobQuery, JobRecord, Ledger, ProviderRecord, Score, Snapshot, Wholeness,
     },
@@ -40,12 +43,15 @@ pub use {
 use {
     crate::error::{IndexerError, Result},
     quern_api::{Key, Signature},
-    std::{collections::HashSet, path::Path},
+    std::{collections::HashSet, path::Path, sync::Arc},
+    tokio::sync::RwLock,
 };
 
 /// Where events, tables and cursor are kept.
 pub struct Store {
     engine: Box<dyn Engine>,
+    /// What the last request for a leaderboard knew.
+    boards: Arc<RwLock<boards::Boards>>,
 }
 
 impl Store {
@@ -56,6 +62,7 @@ impl Store {
     pub async fn new(engine: impl Engine) -> Result<Self> {
         let store = Self {
             engine: Box::new(engine),
+            boards: Arc::default(),
         };
         let meta = store.engine.read().await?.meta().await?;
         match version::check_tables(&meta) {
@@ -123,7 +130,7 @@ impl Store {
     /// # Errors
     /// That the database failed, or holds something impossible.
     pub async fn read(&self) -> Result<Snapshot> {
-        Snapshot::new(self.engine.read().await?).await
+        Snapshot::new(self.engine.read().await?, Arc::clone(&self.boards)).await
     }
 
     /// Binds an empty store to a program and network, or checks that it is theirs.

@@ -3,6 +3,7 @@
 use {
     super::{
         rows::{Entity, JobsQuery, PartyQuery, StepEnd, Steps, TimelineStep},
+        scores::unpack,
         snapshot::Snapshot,
     },
     crate::{
@@ -159,14 +160,19 @@ impl Snapshot {
         (assurance, mint): (u8, Key),
         (first, last): (i64, i64),
     ) -> Result<Vec<(i64, u128)>> {
-        let key = ScoreKey {
-            bucket: first,
-            measure,
-            assurance,
-            mint,
-            subject,
-        };
-        self.rows.hours_of(&key, first, last).await
+        let mut hours = Vec::new();
+        for row in self.rows.hours_of(&subject, first, last).await? {
+            let key = ScoreKey {
+                bucket: row.0.bucket,
+                measure,
+                assurance,
+                mint,
+                subject,
+            };
+            let value = unpack(&row)?.get(&key).copied();
+            hours.extend(value.map(|value| (key.bucket, value)));
+        }
+        Ok(hours)
     }
 
     /// The jobs that changed last.

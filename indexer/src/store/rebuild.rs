@@ -109,8 +109,10 @@ pub struct Replayed {
 pub(super) async fn replay(rows: &mut dyn Rows) -> Result<Replayed> {
     let mut delta = Delta::default();
     let revived = revive(rows, &mut delta).await?;
-    let hour = rows.meta().await?.window_hour;
-    apply::merge(rows, delta, hour).await?;
+    let mut meta = rows.meta().await?;
+    meta.next_change();
+    apply::merge(rows, delta, &meta).await?;
+    rows.put_meta(&meta).await?;
     let mut left = BTreeMap::new();
     for letter in rows.dead_letters().await? {
         *left.entry(letter.reason).or_default() += 1;
@@ -155,6 +157,9 @@ pub(super) async fn upgrade(rows: &mut dyn Rows) -> Result<u64> {
 
 /// Fills empty projections; says from how many events.
 async fn project_all(rows: &mut dyn Rows) -> Result<u64> {
+    let mut meta = rows.meta().await?;
+    meta.remade = meta.next_change();
+    meta.window_hour = None;
     let mut events = 0;
     let mut last: Option<EventId> = None;
     loop {
@@ -166,10 +171,8 @@ async fn project_all(rows: &mut dyn Rows) -> Result<u64> {
             delta.add(event);
             events += 1;
         }
-        apply::merge(rows, delta, None).await?;
+        apply::merge(rows, delta, &meta).await?;
     }
-    let mut meta = rows.meta().await?;
-    meta.window_hour = None;
     windows::advance(rows, &mut meta).await?;
     rows.put_meta(&meta).await?;
     Ok(events)

@@ -2,11 +2,14 @@
 //! once: which rows follow from an event in `project`, how they are merged in `apply`, what a request needs in `snapshot`.
 
 use {
-    super::audit::AuditRow,
+    super::{
+        audit::AuditRow,
+        scores::{ScorePlace, ScoreRow},
+    },
     crate::{
         error::Result,
         project::{
-            Concern, EntityKey, EntityRow, Event, EventId, Measure, PartyRow, ScoreKey, Settlement,
+            Concern, EntityKey, EntityRow, Event, EventId, Measure, PartyRow, Settlement, StepKind,
             Total, TotalKey, program::QuernEvent,
         },
     },
@@ -76,21 +79,14 @@ pub trait Queries: Send {
     async fn accounts(&mut self, kind: u8, after: Option<&Key>, limit: u32) -> Result<Vec<Entity>>;
     /// How many accounts miss changes, and the first of them.
     async fn gaps(&mut self, limit: u32) -> Result<(u64, Vec<Gap>)>;
-    /// A page of a leaderboard: the highest values first, ties in the order of addresses.
-    async fn ranked(&mut self, query: &BoardQuery) -> Result<Vec<(u128, Key)>>;
-    /// Every score in these buckets, first and last included, in no order.
-    fn scores_between(&mut self, first: i64, last: i64) -> BoxStream<'_, Result<(ScoreKey, u128)>>;
-    /// The scores of these subjects in this bucket, of one assurance level or of all, in no order.
-    async fn scores_of(
-        &mut self,
-        subjects: &[Key],
-        bucket: i64,
-        assurance: Option<u8>,
-    ) -> Result<Vec<(ScoreKey, u128)>>;
-    /// The hours from `first` to `last` in which a number of one subject is not zero, with it, in order. The key's own bucket does
-    /// not matter.
-    async fn hours_of(&mut self, key: &ScoreKey, first: i64, last: i64)
-    -> Result<Vec<(i64, u128)>>;
+    /// Every row of numbers in these buckets, first and last included, in no order.
+    fn scores_between(&mut self, first: i64, last: i64) -> BoxStream<'_, Result<ScoreRow>>;
+    /// The rows of sums that changed after this change of the store, in no order.
+    async fn sums_since(&mut self, change: i64) -> Result<Vec<ScoreRow>>;
+    /// Those of these rows of numbers that there are, in no order.
+    async fn scores(&mut self, places: &[ScorePlace]) -> Result<Vec<ScoreRow>>;
+    /// The rows of a subject's hours from `first` to `last`, in order.
+    async fn hours_of(&mut self, subject: &Key, first: i64, last: i64) -> Result<Vec<ScoreRow>>;
     /// A page of the events that concern a party: by time, events of one time in an order that stays.
     async fn party_events(&mut self, query: &PartyQuery) -> Result<Vec<Event>>;
     /// A provider's latest settled milestones, the latest first.
@@ -152,14 +148,8 @@ pub trait Rows: Queries {
     async fn delete_dead_letter(&mut self, id: &EventId) -> Result<()>;
     /// Inserts or replaces accounts.
     async fn put_entities(&mut self, entities: &[(EntityKey, EntityRow)]) -> Result<()>;
-    /// Those of these scores that there are, in no order.
-    async fn scores(&mut self, keys: &[ScoreKey]) -> Result<Vec<(ScoreKey, u128)>>;
-    /// Inserts or replaces scores.
-    async fn put_scores(&mut self, scores: &[(ScoreKey, u128)]) -> Result<()>;
-    /// Deletes every score of a window that is zero.
-    async fn delete_empty_windows(&mut self) -> Result<()>;
-    /// Deletes every score of a bucket.
-    async fn clear_scores(&mut self, bucket: i64) -> Result<()>;
+    /// Inserts or replaces rows of numbers, with the change of the store that did it.
+    async fn put_scores(&mut self, scores: &[ScoreRow], change: i64) -> Result<()>;
     /// Those of these sums that there are, in no order.
     async fn totals(&mut self, keys: &[TotalKey]) -> Result<Vec<(TotalKey, Total)>>;
     /// Inserts or replaces sums.
@@ -209,7 +199,7 @@ impl Projection {
 #[allow(missing_docs)]
 pub enum Projected {
     Entity(EntityKey, EntityRow),
-    Score(ScoreKey, u128),
+    Score(ScoreRow),
     Total(TotalKey, Total),
     Step(StepRow),
     Settlement(EventId, Settlement),
@@ -225,8 +215,8 @@ pub struct StepRow {
     pub seq: u64,
     /// The event.
     pub event: EventId,
-    /// Whether the event is a submission.
-    pub is_submission: bool,
+    /// What jobs are asked for of it.
+    pub kind: Option<StepKind>,
 }
 
 /// Which of a job's steps.
@@ -290,6 +280,18 @@ pub struct Meta {
     pub window_hour: Option<i64>,
     /// The version of the projections; 0 before they are made.
     pub tables: u32,
+    /// How often numbers were written. Each row of sums says when that was last.
+    pub change: i64,
+    /// The change that made all of them again: rows of before may be gone.
+    pub remade: i64,
+}
+
+impl Meta {
+    /// Counts one more change of the numbers.
+    pub(super) fn next_change(&mut self) -> i64 {
+        self.change += 1;
+        self.change
+    }
 }
 
 /// How far the store is: everything finalized up to `slot` is in it.

@@ -3,26 +3,31 @@
 use {
     super::{
         audit::AuditRow,
+        boards::Boards,
         rows::{
             BoardQuery, Cursor, Entity, Gap, Holes, JobsQuery, Meta, Projected, Projection,
             Queries, StepEnd, Steps, TimelineStep,
         },
+        scores::{self, ScorePlace, unpack},
         version,
     },
     crate::{
         error::Result,
         project::{
-            EventId, Measure, Settlement, Subject, Total, TotalKey, key,
+            ALL_TIME, EventId, Measure, ScoreKey, Settlement, Subject, Total, TotalKey, key,
             program::{EntityKind, MintConfig, Purse, read},
             window_bucket,
         },
     },
-    futures::TryStreamExt,
+    futures::{TryStreamExt, stream::BoxStream},
     quern_api::{Key, MAX_PAGE_ROWS, Window},
     std::{
         collections::{BTreeMap, HashMap},
         fmt,
+        future::ready,
+        sync::Arc,
     },
+    tokio::sync::{OwnedRwLockReadGuard, RwLock},
 };
 
 /// Gaps that a status names.
@@ -36,6 +41,7 @@ pub struct Snapshot {
     meta: Meta,
     holes: Holes,
     mints: Vec<MintConfig>,
+    boards: Arc<RwLock<Boards>>,
 }
 
 /// Whether everything that ever happened is in the store.
@@ -174,7 +180,10 @@ pub struct Ledger {
 }
 
 impl Snapshot {
-    pub(super) async fn new(mut rows: Box<dyn Queries>) -> Result<Self> {
+    pub(super) async fn new(
+        mut rows: Box<dyn Queries>,
+        boards: Arc<RwLock<Boards>>,
+    ) -> Result<Self> {
         let meta = rows.meta().await?;
         // A newer version may have taken the store over since it was opened.
         version::check_tables(&meta)?;
@@ -190,6 +199,7 @@ impl Snapshot {
             meta,
             holes,
             mints,
+            boards,
         })
     }
 
@@ -242,19 +252,43 @@ impl Snapshot {
     /// # Errors
     /// See [`Self::counts`].
     pub async fn board(&mut self, query: &BoardQuery) -> Result<Vec<BoardRow>> {
-        let ranked = self.rows.ranked(query).await?;
-        let subjects: Vec<Key> = ranked.iter().map(|(_, subject)| *subject).collect();
-        let subject = query.measure.subject;
-        let mut accounts = self.accounts_of(subject, &subjects).await?;
-        let level = Some(query.assurance);
-        let mut scores = self.scores(subject, &subjects, query.window, level).await?;
-        let board = ranked.into_iter().map(|(value, subject)| BoardRow {
-            subject,
-            value,
-            account: accounts.remove(&subject),
-            scores: scores.remove(&subject).unwrap_or_default(),
-        });
-        Ok(board.collect())
+        let kind = query.measure.subject;
+        let boards = self.boards().await?;
+        let ranked = boards.page(query).into_iter();
+        let mut board: Vec<BoardRow> = ranked
+            .map(|(value, subject)| BoardRow {
+                subject,
+                value,
+                account: None,
+                scores: boards.of(kind, &subject, query.window, query.assurance),
+            })
+            .collect();
+        drop(boards);
+        let subjects: Vec<Key> = board.iter().map(|row| row.subject).collect();
+        let mut accounts = self.accounts_of(kind, &subjects).await?;
+        for row in &mut board {
+            row.account = accounts.remove(&row.subject);
+        }
+        Ok(board)
+    }
+
+    /// The boards of this state.
+    async fn boards(&mut self) -> Result<OwnedRwLockReadGuard<Boards>> {
+        let wanted = Some(self.meta.change);
+        let known = Arc::clone(&self.boards).read_owned().await;
+        if known.change() == wanted {
+            return Ok(known);
+        }
+        drop(known);
+        let mut known = Arc::clone(&self.boards).write_owned().await;
+        if known.change() > wanted {
+            // Another request saw a later state meanwhile. This one answers for its own.
+            let mut own = Boards::default();
+            own.follow(&mut *self.rows, &self.meta).await?;
+            return Ok(Arc::new(RwLock::new(own)).read_owned().await);
+        }
+        known.follow(&mut *self.rows, &self.meta).await?;
+        Ok(known.downgrade())
     }
 
     /// The accounts of these owners or with these addresses.
@@ -268,9 +302,9 @@ impl Snapshot {
             Subject::Provider => {
                 let kind = EntityKind::Provider as u8;
                 for account in self.rows.entities_of(kind, addresses).await? {
-                    accounts
-                        .entry(account.row.indexed(kind).owner)
-                        .or_insert(account);
+                    if let Some(owner) = account.row.indexed(kind).owner {
+                        accounts.entry(owner).or_insert(account);
+                    }
                 }
             }
             Subject::Model => {
@@ -285,32 +319,6 @@ impl Snapshot {
         Ok(accounts)
     }
 
-    /// The numbers of these subjects in a window, of one assurance level or of all, each one's in a fixed order.
-    async fn scores(
-        &mut self,
-        subject: Subject,
-        addresses: &[Key],
-        window: Window,
-        assurance: Option<u8>,
-    ) -> Result<HashMap<Key, Vec<Score>>> {
-        let mut found = self
-            .rows
-            .scores_of(addresses, window_bucket(window), assurance)
-            .await?;
-        found.retain(|(key, _)| key.measure.subject == subject);
-        found.sort_unstable();
-        let mut scores = HashMap::<Key, Vec<Score>>::new();
-        for (key, value) in found {
-            scores.entry(key.subject).or_default().push(Score {
-                measure: key.measure,
-                assurance: key.assurance,
-                mint: key.mint,
-                value,
-            });
-        }
-        Ok(scores)
-    }
-
     /// All numbers of a subject in a window, in a fixed order.
     ///
     /// # Errors
@@ -321,8 +329,25 @@ impl Snapshot {
         address: Key,
         window: Window,
     ) -> Result<Vec<Score>> {
-        let found = self.scores(subject, &[address], window, None).await?;
-        Ok(found.into_values().next().unwrap_or_default())
+        let mut scores = Vec::new();
+        for row in self.rows.scores(&[ScorePlace::of_sums(address)]).await? {
+            let numbers = unpack(&row)?.into_iter().filter(|(key, _)| {
+                key.bucket == window_bucket(window) && key.measure.subject == subject
+            });
+            scores.extend(numbers.map(|(key, value)| Score {
+                measure: key.measure,
+                assurance: key.assurance,
+                mint: key.mint,
+                value,
+            }));
+        }
+        Ok(scores)
+    }
+
+    /// The sums of everybody over all time, in no order.
+    pub fn sums(&mut self) -> BoxStream<'_, Result<(ScoreKey, u128)>> {
+        let sums = scores::between(&mut *self.rows, ALL_TIME, ALL_TIME);
+        Box::pin(sums.try_filter(|(key, _)| ready(key.bucket == ALL_TIME)))
     }
 
     pub(super) async fn at(&mut self, kind: EntityKind, address: &Key) -> Result<Option<Entity>> {
@@ -349,7 +374,9 @@ impl Snapshot {
                 account
             }
         };
-        let owner = account.row.indexed(kind).owner;
+        let Some(owner) = account.row.indexed(kind).owner else {
+            return Ok(None);
+        };
         let purses = self
             .rows
             .owned(EntityKind::Purse as u8, &owner, None, MAX_PAGE_ROWS)

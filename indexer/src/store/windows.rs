@@ -1,25 +1,27 @@
-//! Sums over the last hours, kept beside the hours themselves: a page of a leaderboard then reads its rows and no others,
-//! however long the window is.
+//! Sums over the last hours, kept beside those over all time: boards then know every window without its hours, however long it
+//! is.
 //!
 //! A window ends with the hour of the cursor's time. As long as there is no cursor, there are no windows: a backfill
-//! makes them once, at its end. Sums that are zero are not kept.
+//! makes them once, at its end.
 
 use {
-    super::rows::{Meta, Rows},
+    super::{
+        rows::{Meta, Rows},
+        scores::{self, Numbers},
+    },
     crate::{
         error::Result,
-        project::{ScoreKey, first_hour, hour_of, is_hour, window_bucket},
+        project::{ALL_TIME, ScoreKey, first_hour, hour_of, is_hour, window_bucket},
     },
     futures::TryStreamExt,
     quern_api::Window,
-    std::collections::BTreeMap,
 };
 
 /// Adds what these scores of hours add to the windows that end with this hour.
-pub(super) fn spread(scores: &mut BTreeMap<ScoreKey, u128>, hour: i64) {
+pub(super) fn spread(scores: &mut Numbers, hour: i64) {
     let hours: Vec<(ScoreKey, u128)> = scores
         .iter()
-        .filter(|(key, value)| is_hour(key.bucket) && **value > 0)
+        .filter(|(key, _)| is_hour(key.bucket))
         .map(|(key, value)| (*key, *value))
         .collect();
     for (key, value) in hours {
@@ -27,7 +29,7 @@ pub(super) fn spread(scores: &mut BTreeMap<ScoreKey, u128>, hour: i64) {
     }
 }
 
-fn add(sums: &mut BTreeMap<ScoreKey, u128>, key: ScoreKey, value: u128, hour: i64) {
+fn add(sums: &mut Numbers, key: ScoreKey, value: u128, hour: i64) {
     for window in Window::ALL {
         if first_hour(*window, hour).is_some_and(|first| key.bucket >= first) {
             let sum = sums.entry(in_window(key, *window)).or_default();
@@ -51,50 +53,47 @@ pub(super) async fn advance(rows: &mut dyn Rows, meta: &mut Meta) -> Result<()> 
     let hour = hour_of(cursor.chain_time);
     match meta.window_hour {
         Some(known) if known == hour => return Ok(()),
-        Some(known) if known < hour => expire(rows, known, hour).await?,
-        _ => begin(rows, hour).await?,
+        Some(known) if known < hour => expire(rows, (known, hour), meta.change).await?,
+        _ => begin(rows, hour, meta.change).await?,
     }
     meta.window_hour = Some(hour);
     Ok(())
 }
 
 /// Makes every window from the hours in it.
-async fn begin(rows: &mut dyn Rows, hour: i64) -> Result<()> {
-    let firsts = Window::ALL.iter().map(|window| first_hour(*window, hour));
-    let first = firsts.flatten().min().unwrap_or(hour);
-    let mut sums = BTreeMap::new();
-    let mut found = rows.scores_between(first, i64::MAX);
+async fn begin(rows: &mut dyn Rows, hour: i64, change: i64) -> Result<()> {
+    let mut old = Numbers::new();
+    let mut found = scores::between(rows, ALL_TIME, ALL_TIME);
     while let Some((key, value)) = found.try_next().await? {
-        if value > 0 {
-            add(&mut sums, key, value, hour);
+        if key.bucket != ALL_TIME {
+            old.insert(key, value);
         }
     }
     drop(found);
-    for window in Window::ALL.iter().filter(|window| window.hours().is_some()) {
-        rows.clear_scores(window_bucket(*window)).await?;
+    scores::take_away(rows, old, change).await?;
+    let firsts = Window::ALL.iter().map(|window| first_hour(*window, hour));
+    let first = firsts.flatten().min().unwrap_or(hour);
+    let mut sums = Numbers::new();
+    let mut found = scores::between(rows, first, i64::MAX);
+    while let Some((key, value)) = found.try_next().await? {
+        add(&mut sums, key, value, hour);
     }
-    let sums: Vec<(ScoreKey, u128)> = sums.into_iter().collect();
-    rows.put_scores(&sums).await
+    drop(found);
+    scores::add(rows, sums, change).await
 }
 
 /// Takes what is older than the windows out of them.
-async fn expire(rows: &mut dyn Rows, from: i64, to: i64) -> Result<()> {
-    let mut old = BTreeMap::<ScoreKey, u128>::new();
+async fn expire(rows: &mut dyn Rows, (from, to): (i64, i64), change: i64) -> Result<()> {
+    let mut old = Numbers::new();
     for window in Window::ALL {
         let (Some(first), Some(next)) = (first_hour(*window, from), first_hour(*window, to)) else {
             continue;
         };
-        let mut found = rows.scores_between(first, next - 1);
+        let mut found = scores::between(rows, first, next - 1);
         while let Some((key, value)) = found.try_next().await? {
             let sum = old.entry(in_window(key, *window)).or_default();
             *sum = sum.saturating_add(value);
         }
     }
-    let keys: Vec<ScoreKey> = old.keys().copied().collect();
-    let mut sums = rows.scores(&keys).await?;
-    for (key, sum) in &mut sums {
-        *sum = sum.saturating_sub(old.get(key).copied().unwrap_or(0));
-    }
-    rows.put_scores(&sums).await?;
-    rows.delete_empty_windows().await
+    scores::take_away(rows, old, change).await
 }

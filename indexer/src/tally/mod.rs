@@ -82,13 +82,19 @@ pub fn entry_address(program: &Key, campaign: &Key, provider: &Key) -> Key {
 /// With a chain, the store must have reached what the chain holds of the campaign; it is waited for.
 ///
 /// # Errors
-/// If the store does not know the campaign, the database or the node fails, or nothing can be written.
+/// If the store is another program's or network's or does not know the campaign, the database or the node fails, or nothing can
+/// be written.
 pub async fn tally(
     store: &Store,
     (program, address): (Key, Key),
     chain: Option<&Chain>,
     out: &mut dyn Output,
 ) -> Result<Option<Difference>> {
+    let genesis = match chain {
+        Some(chain) => chain.source.genesis().await?,
+        None => None,
+    };
+    store.belongs_to(&program, genesis.as_deref()).await?;
     let held = match chain {
         Some(chain) => Some(chain.campaign(store, &address).await?),
         None => None,

@@ -124,13 +124,13 @@ impl Timeline<'_> {
         let missing = self.seq.saturating_add(1);
         let before = match self.signature {
             Some(signature) => format!("behind slot {}, transaction {signature}", self.slot),
-            None => "at the beginning".to_owned(),
+            None => "the first one".to_owned(),
         };
         let behind = next.map_or_else(
-            || ", at the end".to_owned(),
+            || "the last one".to_owned(),
             |event| {
                 format!(
-                    ", before slot {}, transaction {}",
+                    "before slot {}, transaction {}",
                     event.slot, event.id.signature
                 )
             },
@@ -139,7 +139,7 @@ impl Timeline<'_> {
             first_slot: self.slot,
             last_slot: next.map_or(u64::MAX, |event| event.slot),
         };
-        let figure = format!("change {missing} of the campaign {before}{behind}");
+        let figure = format!("change {missing} of the campaign ({before}; {behind})");
         self.found.differs(|| Difference {
             hole: Some(hole),
             ..Difference::of_campaign(figure, "an event", "none")

@@ -5,6 +5,7 @@
 
 mod accounts;
 mod audit;
+mod campaigns;
 mod describe;
 mod emission;
 mod events;
@@ -22,6 +23,7 @@ mod work;
 pub use {
     accounts::{client, mint_item, model, model_item, provider_item},
     audit::audit,
+    campaigns::{EntryRecord, campaign_item, entry_item, scored_milestone},
     describe::describe,
     emission::{RATE_SECS, emission},
     events::event,

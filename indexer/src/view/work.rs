@@ -1,7 +1,7 @@
 //! What a provider may expect: why it got no work lately, and what waits for it.
 
 use {
-    super::{amount, words},
+    super::{EntryRecord, amount, campaign_item, entry_item, words},
     crate::{
         project::{
             key,
@@ -9,7 +9,7 @@ use {
         },
         store::Entity,
     },
-    quern_api::{Key, WaitingItem, WorkMarket, WorkPage, WorkReason},
+    quern_api::{CampaignState, Key, WaitingItem, WorkMarket, WorkPage, WorkReason},
 };
 
 /// Everything that the answer is made from.
@@ -24,6 +24,8 @@ pub struct WorkRecord<'a> {
     pub market: &'a [Entity],
     /// The jobs that it took last.
     pub taken: &'a [Entity],
+    /// The campaigns that it joined last, each with its entry.
+    pub entries: &'a [(Entity, Entity)],
     /// The store's time.
     pub now: i64,
     /// The mint of rewards, if they are configured.
@@ -202,7 +204,34 @@ fn waiting(record: &WorkRecord<'_>, provider: &Provider, mints: &[MintConfig]) -
                 until: None,
             }
         });
-    reward.into_iter().chain(milestones).collect()
+    let scores = scores(record, mints);
+    reward.into_iter().chain(scores).chain(milestones).collect()
+}
+
+/// Scores that may be claimed now, or later if nothing more happens.
+fn scores(record: &WorkRecord<'_>, mints: &[MintConfig]) -> Vec<WaitingItem> {
+    let scores = record.entries.iter().filter_map(|(campaign, entry)| {
+        let terms = campaign_item(campaign, record.now, mints)?;
+        let entry = EntryRecord {
+            campaign,
+            entry,
+            claimed_atoms: None,
+            now: record.now,
+            treasury: Key::NONE,
+        };
+        let item = entry_item(&entry, mints)?;
+        let is_over = matches!(terms.state, CampaignState::Ended | CampaignState::Closed);
+        let waits = !item.closed && !is_over && item.worth.atoms > 0;
+        waits.then(|| WaitingItem {
+            kind: "campaign".to_owned(),
+            amount: item.worth,
+            job: None,
+            campaign: Some(terms.address),
+            from: terms.settle_by.checked_add(1),
+            until: Some(terms.claim_by),
+        })
+    });
+    scores.collect()
 }
 
 #[cfg(test)]

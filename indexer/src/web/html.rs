@@ -48,6 +48,7 @@ pub(super) enum Place {
     Models,
     Clients,
     Jobs,
+    Campaigns,
     Network,
     Elsewhere,
 }

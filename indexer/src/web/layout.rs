@@ -14,12 +14,13 @@ use {
     maud::{DOCTYPE, Markup, html},
 };
 
-const PLACES: [(Place, &str, &str); 6] = [
+const PLACES: [(Place, &str, &str); 7] = [
     (Place::Home, "/", "Overview"),
     (Place::Providers, "/providers", "Providers"),
     (Place::Models, "/models", "Models"),
     (Place::Clients, "/clients", "Clients"),
     (Place::Jobs, "/jobs", "Jobs"),
+    (Place::Campaigns, "/campaigns", "Campaigns"),
     (Place::Network, "/network", "Network"),
 ];
 /// Most characters of a search: an address has 44.

@@ -459,7 +459,11 @@ impl History {
         let (client, mint, provider) = (job.client, job.mint, job.provider);
         let (fee, royalty) = (price / 100, price / 20);
         let earned = price - fee - royalty;
-        let reward = fee / 2;
+        // One incentive a job.
+        let reward = match job.campaign == Pubkey::default() {
+            true => fee / 2,
+            false => 0,
+        };
         let closed = milestone + 1 == job.milestones;
         job.state = JobState::Taken as u8;
         let (treasury, creator) = (self.treasury, self.creator);

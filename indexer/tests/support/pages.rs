@@ -97,6 +97,7 @@ pub fn busy(seed: u64, jobs: u64) -> History {
         history.at += history.dice.below(8 * 3_600) as i64;
     }
     history.cheated_job();
+    history.campaigns();
     history.long_job(30, 30);
     for n in 0..6 {
         history.job(1 + (n % 2) as u8);

@@ -80,6 +80,9 @@ pub struct Args {
     /// What to offer, in percent of the least price
     #[arg(long, value_name = "PERCENT", default_value_t = 100, value_parser = clap::value_parser!(u32).range(PRICE_PERCENT))]
     price_percent: u32,
+    /// What to offer at most, in percent of the least price: what nobody takes is offered for more, step by step [default: twice what is offered first]
+    #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u32).range(PRICE_PERCENT))]
+    most_percent: Option<u32>,
     /// As many rows of waiting requests begin a job at once
     #[arg(long = "batch-rows", value_name = "ROWS", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=65_536))]
     full_rows: u32,
@@ -137,6 +140,18 @@ impl Args {
         })
     }
 
+    /// The most that is offered, in percent of the least price.
+    fn most_percent(&self) -> Result<u32> {
+        match self.most_percent {
+            Some(most) if most < self.price_percent => Err(Error::Usage(format!(
+                "--most-percent {most} is below --price-percent {}; name the same to offer no more",
+                self.price_percent
+            ))),
+            Some(most) => Ok(most),
+            None => Ok(self.price_percent.saturating_mul(2)),
+        }
+    }
+
     async fn settings(&self, context: &Context, decimals: u8) -> Result<Settings> {
         let mut providers = std::collections::BTreeSet::new();
         for text in &self.provider {
@@ -153,6 +168,7 @@ impl Args {
             take_time: Duration::from_secs(self.take.into()),
             work_secs: self.work,
             price_bps: self.price_percent * 100,
+            most_price_bps: self.most_percent()? * 100,
             sample: sample_of(self.sample),
             ..Settings::new(state.unwrap_or_else(|| config::expand(STATE)))
         };
@@ -193,11 +209,10 @@ pub async fn run(context: &Context, args: Args) -> Result<()> {
         served.push(Served::open(context.rpc(), folder, args.address, &mint.mint).await?);
     }
     let http = HttpSettings {
-        listen: args.listen,
         is_remote_allowed: args.allow_remote,
         hosts: args.host.clone(),
-        state: settings.state.join("http"),
         patience: Duration::from_secs(args.patience.into()),
+        ..HttpSettings::new(args.listen, settings.state.join("http"))
     };
     let connection = Connection {
         sender: context.sender.clone(),
@@ -301,6 +316,16 @@ mod tests {
     }
 
     #[test]
+    fn an_offer_does_not_begin_above_its_bound() {
+        let most = |line: &[&str]| args(line).most_percent();
+        assert_eq!(most(&["--price-percent", "150"]).unwrap(), 300);
+        let same = ["--price-percent", "150", "--most-percent", "150"];
+        assert_eq!(most(&same).unwrap(), 150);
+        let refused = most(&["--price-percent", "150", "--most-percent", "149"]);
+        assert!(refused.unwrap_err().to_string().contains("--most-percent"));
+    }
+
+    #[test]
     fn defaults_are_those_of_the_library() {
         let (args, usual) = (args(&[]), Settings::new(PathBuf::new()));
         assert_eq!(args.full_rows as usize, usual.full_rows);
@@ -310,6 +335,7 @@ mod tests {
         assert_eq!(args.work, usual.work_secs);
         assert_eq!(u64::from(args.take), usual.take_time.as_secs());
         assert_eq!(args.price_percent * 100, usual.price_bps);
+        assert_eq!(args.most_percent().unwrap() * 100, usual.most_price_bps);
         assert_eq!(args.patience, 600);
         assert_eq!(sample_of(args.sample), usual.sample);
     }

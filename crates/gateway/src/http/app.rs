@@ -5,10 +5,11 @@ use {
         batch::Runner,
         catalog::find_model,
         error::ApiError,
+        settings::{HttpSettings, Waits},
         store::{BatchStore, FileStore},
     },
     crate::embedder::{Embedder, ModelCard},
-    std::{path::Path, sync::Arc, time::Duration},
+    std::{sync::Arc, time::Duration},
     tokio::sync::Semaphore,
 };
 
@@ -22,6 +23,7 @@ pub struct App(Arc<Inner>);
 struct Inner {
     embedder: Arc<dyn Embedder>,
     patience: Duration,
+    waits: Waits,
     files: Arc<FileStore>,
     batches: Arc<BatchStore>,
     runner: Runner,
@@ -29,15 +31,15 @@ struct Inner {
 }
 
 impl App {
-    /// Opens what is kept in a folder, and goes on with the batches in it. A request waits for its answer as long as `patience`.
+    /// Opens what is kept in the folder, and goes on with the batches in it.
     ///
     /// # Errors
     /// If the folder cannot be used.
     pub fn open(
         embedder: Arc<dyn Embedder>,
-        folder: &Path,
-        patience: Duration,
+        settings: &HttpSettings,
     ) -> Result<Self, quern_data::DataError> {
+        let folder = &settings.state;
         let files = Arc::new(FileStore::open(&folder.join("files"))?);
         let batches = Arc::new(BatchStore::open(&folder.join("batches"))?);
         files.keep_parts_of(&batches.parts())?;
@@ -48,7 +50,8 @@ impl App {
         );
         Ok(Self(Arc::new(Inner {
             embedder,
-            patience,
+            patience: settings.patience,
+            waits: settings.waits,
             files,
             batches,
             runner,
@@ -67,6 +70,10 @@ impl App {
 
     pub(super) fn patience(&self) -> Duration {
         self.0.patience
+    }
+
+    pub(super) fn waits(&self) -> Waits {
+        self.0.waits
     }
 
     pub(super) fn files(&self) -> &Arc<FileStore> {

@@ -12,16 +12,14 @@ use {
 
 /// Most bytes of a JSON body: 2,048 long inputs fit.
 pub const MAX_BODY_BYTES: usize = 4 << 20;
-/// Most time for a body to come.
-const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 /// How JSON is called.
 const MEDIA_TYPE: &str = "application/json";
 
-/// The bytes of a JSON body.
+/// The bytes of a JSON body, which comes within `wait`.
 ///
 /// # Errors
 /// If it is declared as anything else, is too large or takes too long.
-pub async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, ApiError> {
+pub async fn read(headers: &HeaderMap, body: Body, wait: Duration) -> Result<Bytes, ApiError> {
     let declared = headers
         .get(header::CONTENT_TYPE)
         .and_then(|value| value.to_str().ok());
@@ -35,7 +33,7 @@ pub async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, ApiError> {
         ));
     }
     let bytes = axum::body::to_bytes(body, MAX_BODY_BYTES);
-    match tokio::time::timeout(BODY_TIMEOUT, bytes).await {
+    match tokio::time::timeout(wait, bytes).await {
         Ok(Ok(bytes)) => Ok(bytes),
         // Both a limit and a broken connection end here; who broke off reads no answer.
         Ok(Err(_)) => Err(ApiError::too_large(format!(
@@ -46,7 +44,7 @@ pub async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, ApiError> {
             "body_timeout",
             format!(
                 "the body did not come within {} s; send it at once",
-                BODY_TIMEOUT.as_secs()
+                wait.as_secs()
             ),
         )),
     }

@@ -21,11 +21,13 @@ mod reply;
 mod request_id;
 mod router;
 mod server;
+mod settings;
 mod store;
 mod token;
 
 pub use {
     error::ApiError,
-    server::{HttpError, HttpServer, HttpSettings, TOKEN_FILE},
+    server::{HttpError, HttpServer, TOKEN_FILE},
+    settings::{HttpSettings, Waits},
     token::Token,
 };

@@ -1,7 +1,7 @@
 //! Starting and stopping the HTTP front.
 
 use {
-    super::{app::App, router::router, token::Token},
+    super::{app::App, router::router, settings::HttpSettings, token::Token},
     crate::embedder::Embedder,
     quern_data::DataError,
     quern_serve::{Bounds, Gate, Lifetimes, Limits},
@@ -26,21 +26,6 @@ const CONNECTION_LIFE: Duration = Duration::from_secs(15 * 60);
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 /// What an answer takes beside the wait for it.
 const REPLY_SECS: Duration = Duration::from_secs(60);
-
-/// Where and how HTTP is served.
-#[derive(Clone, Debug)]
-pub struct HttpSettings {
-    /// A loopback address, or another one with `is_remote_allowed`.
-    pub listen: SocketAddr,
-    /// Whether other machines may connect. Everything then goes over the network in the clear, the key too.
-    pub is_remote_allowed: bool,
-    /// Names beside the loopback ones under which requests may come.
-    pub hosts: Vec<String>,
-    /// Where files, batches and the API key are kept.
-    pub state: PathBuf,
-    /// How long a request waits for its answer. It goes on afterwards, and its repetition gets the answer.
-    pub patience: Duration,
-}
 
 /// Why HTTP is not served.
 #[derive(Debug, Error)]
@@ -87,7 +72,7 @@ impl HttpServer {
         let failed = |source| HttpError::Listen { address, source };
         let listener = TcpListener::bind(address).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
-        let app = App::open(embedder, &settings.state, settings.patience)?;
+        let app = App::open(embedder, settings)?;
         let limits = Limits {
             all: MAX_CONNECTIONS,
             of_address: MAX_CONNECTIONS,
@@ -98,6 +83,7 @@ impl HttpServer {
             ..limits
         });
         let lifetimes = Lifetimes {
+            head: settings.waits.head,
             connection: CONNECTION_LIFE,
             last_request: settings.patience + REPLY_SECS,
         };

@@ -100,6 +100,19 @@ async fn nor_where_the_first_provider_cheats() {
 }
 
 #[tokio::test]
+async fn nor_where_the_first_provider_never_answers() {
+    killed_everywhere(&[Habit::Stuck, Habit::Honest], |_| ()).await;
+}
+
+#[tokio::test]
+async fn nor_where_the_chain_refuses_the_creation_at_first() {
+    killed_everywhere(&[Habit::Honest], |market| {
+        market.chain(|chain| chain.refuse = 1);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn nor_where_the_job_is_paid_before_the_gateway_is_back() {
     let mut point = 0;
     loop {

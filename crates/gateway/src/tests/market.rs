@@ -88,6 +88,12 @@ pub struct Chain {
     pub lose_answers: u32,
     /// Whether reviews are over at once.
     pub is_quick: bool,
+    /// What the chain wants for a job at least.
+    pub least: u64,
+    /// Providers take nothing that pays less.
+    pub wanted: u64,
+    /// How often the providers were listed.
+    pub listed: u32,
 }
 
 /// Shared by all gateways of the wallet.
@@ -105,6 +111,7 @@ impl FakeMarket {
             .map(|(byte, habit)| (address(byte), *habit));
         Self(Arc::new(Mutex::new(Chain {
             free: FUNDS,
+            least: LEAST,
             providers: providers.collect(),
             ..Chain::default()
         })))
@@ -161,7 +168,8 @@ impl Chain {
         match job.state {
             State::Open if job.looks > 1 => {
                 let takes = |(owner, habit): &&(Pubkey, Habit)| {
-                    *habit != Habit::Silent && job.pin.is_none_or(|pin| pin == *owner)
+                    let is_enough = job.price >= self.wanted;
+                    *habit != Habit::Silent && is_enough && job.pin.is_none_or(|pin| pin == *owner)
                 };
                 if let Some((owner, _)) = self.providers.iter().find(takes) {
                     job.provider = Some(*owner);
@@ -216,7 +224,7 @@ impl Market for FakeMarket {
     async fn rates(&self, _: &Pubkey) -> Result<Rates> {
         Ok(Rates {
             floors: Floors {
-                least_price_atoms: LEAST,
+                least_price_atoms: self.chain(|chain| chain.least),
                 price_per_gwork_atoms: ROW,
                 bond_bps: 20_000,
                 bond_per_gwork_atoms: 1,
@@ -236,7 +244,10 @@ impl Market for FakeMarket {
     }
 
     async fn candidates(&self) -> Result<Vec<Candidate>> {
-        let providers = self.chain(|chain| chain.providers.clone());
+        let providers = self.chain(|chain| {
+            chain.listed += 1;
+            chain.providers.clone()
+        });
         let candidates = providers.iter().map(|(owner, _)| Candidate {
             owner: *owner,
             settled: 1,

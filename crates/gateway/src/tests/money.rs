@@ -434,3 +434,128 @@ async fn one_folder_is_for_one_gateway() {
     let said = second.err().unwrap().to_string();
     assert!(said.contains("--state"), "{said}");
 }
+
+#[tokio::test]
+async fn what_nobody_takes_is_offered_for_more_within_the_bounds() {
+    let (folder, market) = (
+        tempfile::tempdir().unwrap(),
+        FakeMarket::new(&[Habit::Honest]),
+    );
+    market.chain(|chain| chain.wanted = LEAST + 4);
+    let settings = Settings {
+        take_time: Duration::from_secs(1),
+        ..settings(folder.path())
+    };
+    let gateway = running(&market, settings.clone()).await;
+    let all = rows(&[&[1, 2]]);
+    let answer = ask(&gateway.engine, request("one", all.clone())).await;
+    check(&answer.unwrap(), &all);
+    let prices = |engine: &crate::Engine| -> Vec<u64> {
+        let spending = engine.spending(None, 9);
+        spending.iter().rev().map(|one| one.atoms).collect()
+    };
+    assert_eq!(prices(&gateway.engine), [10, 12, 15]);
+    // The next job begins near what was enough.
+    ask(&gateway.engine, request("two", rows(&[&[1, 4, 2]])))
+        .await
+        .unwrap();
+    assert_eq!(prices(&gateway.engine)[3..], [14]);
+    gateway.stop().await;
+    market.check_conservation();
+
+    // Never beyond the cap of a request, and never beyond what the settings say.
+    for settings in [
+        Settings {
+            caps: Caps {
+                request_atoms: LEAST + 1,
+                ..Caps::NONE
+            },
+            ..settings.clone()
+        },
+        Settings {
+            caps: Caps {
+                hour_atoms: LEAST + 1,
+                ..Caps::NONE
+            },
+            ..settings.clone()
+        },
+        Settings {
+            most_price_bps: 11_000,
+            ..settings.clone()
+        },
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let market = FakeMarket::new(&[Habit::Honest]);
+        market.chain(|chain| chain.wanted = LEAST + 4);
+        let settings = Settings {
+            state: folder.path().to_owned(),
+            attempts: 3,
+            ..settings
+        };
+        let gateway = running(&market, settings).await;
+        let refused = ask(&gateway.engine, request("one", rows(&[&[1, 2]]))).await;
+        assert!(
+            matches!(refused, Err(Refusal::NoProvider { .. })),
+            "{refused:?}"
+        );
+        let prices = prices(&gateway.engine);
+        assert!(prices.iter().all(|price| *price <= LEAST + 1), "{prices:?}");
+        assert_eq!(market.chain(|chain| chain.free), FUNDS);
+        gateway.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn providers_are_not_listed_for_every_job() {
+    let (folder, market) = (
+        tempfile::tempdir().unwrap(),
+        FakeMarket::new(&[Habit::Honest]),
+    );
+    let gateway = running(&market, settings(folder.path())).await;
+    for number in 0..10u32 {
+        let all = rows(&[&[1, 4 + number, 2]]);
+        ask(&gateway.engine, request(&format!("r{number}"), all))
+            .await
+            .unwrap();
+    }
+    assert_eq!(market.chain(|chain| (chain.opened, chain.listed)), (10, 1));
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn a_cap_holds_where_the_chain_becomes_dearer_meanwhile() {
+    let (folder, market) = (
+        tempfile::tempdir().unwrap(),
+        FakeMarket::new(&[Habit::Honest]),
+    );
+    let settings = Settings {
+        caps: Caps {
+            request_atoms: LEAST,
+            ..Caps::NONE
+        },
+        ..settings(folder.path())
+    };
+    let engine = open(settings, &market).await;
+    engine
+        .place(request("one", rows(&[&[1, 2]])))
+        .await
+        .unwrap();
+    market.chain(|chain| chain.least = LEAST + 1);
+    let gateway = Running::start(engine);
+    let refused = gateway
+        .engine
+        .wait(&id("one"), Duration::from_secs(30))
+        .await;
+    assert!(
+        matches!(
+            refused,
+            Err(Refusal::OverCap {
+                cap: Cap::Request,
+                ..
+            })
+        ),
+        "{refused:?}"
+    );
+    assert_eq!(market.chain(|chain| chain.opened), 0);
+    gateway.stop().await;
+}

@@ -3,7 +3,7 @@
 use {
     crate::{
         double::{Double, MODEL},
-        server::{Server, refused, settings},
+        server::{Form, Server, refused, settings},
     },
     quern_gateway::http::{HttpError, HttpServer},
     std::sync::Arc,
@@ -117,6 +117,23 @@ async fn pages_are_refused_whatever_they_say() {
         let (error, _) = refused(request, 403).await;
         assert_eq!(error["code"], "origin_forbidden");
     }
+    // Nor may a page read, upload or delete anything.
+    let file = server.upload("{}").await["id"].clone();
+    for request in [
+        server.get("/v1/models"),
+        server.get("/quern/v1/spending"),
+        server.get("/health/live"),
+        server.delete(&format!("/v1/files/{}", file.as_str().unwrap())),
+        server.post_form(Form::new().text("purpose", "batch").file("file", b"{}")),
+    ] {
+        refused(request.header("origin", "https://evil.example"), 403).await;
+    }
+    assert_eq!(
+        server.read("/v1/files").await["data"]
+            .as_array()
+            .map(Vec::len),
+        Some(1)
+    );
     // A browser's question whether it may: no.
     let reply = raw(
         &server,

@@ -21,11 +21,8 @@ pub struct Server {
 
 pub fn settings(state: &Path) -> HttpSettings {
     HttpSettings {
-        listen: "127.0.0.1:0".parse().unwrap(),
-        is_remote_allowed: false,
-        hosts: Vec::new(),
-        state: state.to_owned(),
         patience: Duration::from_millis(300),
+        ..HttpSettings::new("127.0.0.1:0".parse().unwrap(), state.to_owned())
     }
 }
 
@@ -36,9 +33,11 @@ impl Server {
     }
 
     pub async fn over(folder: Arc<TempDir>, double: Arc<Double>) -> Self {
-        let http = HttpServer::start(&settings(folder.path()), double.clone())
-            .await
-            .unwrap();
+        Self::with(settings(folder.path()), folder, double).await
+    }
+
+    pub async fn with(settings: HttpSettings, folder: Arc<TempDir>, double: Arc<Double>) -> Self {
+        let http = HttpServer::start(&settings, double.clone()).await.unwrap();
         Self {
             http,
             double,

@@ -95,8 +95,17 @@ impl ProviderChain for View {
     async fn checkpoint_uri(&self, _: &Pubkey, _: &Job) -> ChainResult<String> {
         self.world.look_up("https://example.com/checkpoint")
     }
-    async fn take(&self, owner: &Pubkey, _: &Job) -> ChainResult<()> {
+    async fn campaigns(&self, addresses: &[Pubkey]) -> ChainResult<Vec<Option<Campaign>>> {
+        let all = self.world.campaigns.lock().unwrap();
+        let found = addresses.iter().map(|address| all.get(address).copied());
+        Ok(found.collect())
+    }
+    async fn entries(&self, _: &Pubkey) -> ChainResult<Vec<Entry>> {
+        Ok(self.world.entries.lock().unwrap().clone())
+    }
+    async fn take(&self, owner: &Pubkey, job: &Job, joins: bool) -> ChainResult<()> {
         self.transact(&self.world.counts.takes, || {
+            self.world.join_for(owner, job, joins)?;
             self.world.change(JobState::Open, |job, now| {
                 job.state = JobState::Taken as u8;
                 job.provider = *owner;

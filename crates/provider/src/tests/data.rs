@@ -77,7 +77,7 @@ async fn damaged_data_on_its_own_disk_are_fetched_again() {
     agent
         .context
         .chain
-        .take(&OWNER, &world.job().unwrap())
+        .take(&OWNER, &world.job().unwrap(), false)
         .await
         .unwrap();
     for (path, content) in [
@@ -147,7 +147,7 @@ async fn work_goes_on_without_any_history_of_the_node() {
         let (agent, _) = start(&world, PLENTY);
         let job = world.job().unwrap();
         drop(prepare(&agent.context, &world.address, &job).await.unwrap());
-        agent.context.chain.take(&OWNER, &job).await.unwrap();
+        agent.context.chain.take(&OWNER, &job, false).await.unwrap();
         drop(agent);
         world.forget_history();
         let (agent, fuse) = start(&world, PLENTY);

@@ -129,7 +129,7 @@ async fn work_that_was_cut_off_goes_on_behind_the_last_item() {
         let world = transformer();
         let (agent, _) = start(&world, PLENTY);
         let job = world.job().unwrap();
-        agent.context.chain.take(&OWNER, &job).await.unwrap();
+        agent.context.chain.take(&OWNER, &job, false).await.unwrap();
         let job = world.job().unwrap();
         let record = Record::taken(&world.address, 0, 1);
         let computed = steps::compute(&agent.context, &world.address, &job, record, 2).await;

@@ -119,7 +119,7 @@ async fn work_that_was_recorded_is_not_done_again() {
     agent
         .context
         .chain
-        .take(&OWNER, &world.job().unwrap())
+        .take(&OWNER, &world.job().unwrap(), false)
         .await
         .unwrap();
     let job = world.job().unwrap();
@@ -149,7 +149,7 @@ async fn a_lost_folder_costs_work_but_no_job() {
     agent
         .context
         .chain
-        .take(&OWNER, &world.job().unwrap())
+        .take(&OWNER, &world.job().unwrap(), false)
         .await
         .unwrap();
     drop(agent);
@@ -166,7 +166,7 @@ async fn a_transaction_of_unknown_outcome_is_not_repeated_while_it_may_land() {
     agent
         .context
         .chain
-        .take(&OWNER, &world.job().unwrap())
+        .take(&OWNER, &world.job().unwrap(), false)
         .await
         .unwrap();
     let uri = "https://example.com/state".to_owned();
@@ -303,7 +303,12 @@ async fn a_take_that_is_refused_deletes_nothing() {
             .await
             .unwrap(),
     );
-    agent.context.chain.take(&OWNER, &open).await.unwrap();
+    agent
+        .context
+        .chain
+        .take(&OWNER, &open, false)
+        .await
+        .unwrap();
     *world.stale.lock().unwrap() = Some(Some(open));
     assert_eq!(agent.pass().await.unwrap(), 1);
     assert!(world.inputs(&agent).is_file());

@@ -132,19 +132,26 @@ impl ProviderChain for Market {
     async fn checkpoint_uri(&self, address: &Pubkey, job: &Job) -> ChainResult<String> {
         self.view.checkpoint_uri(address, job).await
     }
-    async fn take(&self, owner: &Pubkey, job: &Job) -> ChainResult<()> {
+    async fn campaigns(&self, addresses: &[Pubkey]) -> ChainResult<Vec<Option<Campaign>>> {
+        self.view.campaigns(addresses).await
+    }
+    async fn entries(&self, owner: &Pubkey) -> ChainResult<Vec<Entry>> {
+        self.view.entries(owner).await
+    }
+    async fn take(&self, owner: &Pubkey, job: &Job, joins: bool) -> ChainResult<()> {
         let address = job_address(job);
         let now = self.view.world.now();
         {
             let mut others = self.others.lock().unwrap();
             if let Some((_, other)) = others.iter_mut().find(|(other, _)| *other == address) {
+                self.view.world.join_for(owner, job, joins)?;
                 other.state = JobState::Taken as u8;
                 other.provider = *owner;
                 other.deadline = (now + i64::from(other.work_secs.get())).into();
                 return Ok(());
             }
         }
-        self.view.take(owner, job).await
+        self.view.take(owner, job, joins).await
     }
     async fn submit(
         &self,
@@ -341,7 +348,10 @@ async fn work_that_was_taken_does_not_wait_behind_offers() {
     let uri = stalling().await;
     let world = World::new(1);
     let market = Market::new(&world, Market::jobs(&world, 40, [9; 32]), uri);
-    market.take(&OWNER, &world.job().unwrap()).await.unwrap();
+    market
+        .take(&OWNER, &world.job().unwrap(), false)
+        .await
+        .unwrap();
     let memory_bytes = memory_for_one(&world);
     let agent = market.agent(|settings| settings.memory_bytes = memory_bytes);
     assert!(run_until_submitted(&world, &agent).await.is_some());

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod campaigns;
 mod chain;
 mod data;
 mod demands;
@@ -38,7 +39,8 @@ use {
             clock::Moment,
             error::QuernError,
             state::{
-                self, Assurance, Demand, Job, JobKind, JobState, LAYOUT_VERSION, Provider, Purse,
+                self, Assurance, Campaign, Demand, Entry, Job, JobKind, JobState, LAYOUT_VERSION,
+                Provider, Purse,
             },
         },
     },
@@ -149,6 +151,9 @@ struct World {
     sent: Mutex<Vec<Pubkey>>,
     /// What a job of the model reads.
     data: CheckedTensors,
+    campaigns: Mutex<HashMap<Pubkey, Campaign>>,
+    /// Of the provider.
+    entries: Mutex<Vec<Entry>>,
     /// Everything that can be asked about, for making up demands.
     whole: Arc<Whole<'static>>,
 }
@@ -353,6 +358,8 @@ impl World {
             demands: Mutex::default(),
             stuck: Mutex::default(),
             sent: Mutex::default(),
+            campaigns: Mutex::default(),
+            entries: Mutex::default(),
             data: CheckedTensors {
                 graph,
                 inputs: Arc::new(inputs),
@@ -360,6 +367,27 @@ impl World {
             },
             whole,
         })
+    }
+
+    /// What the program asks of who takes a job of a campaign, at the time of this world.
+    fn join_for(&self, owner: &Pubkey, job: &Job, joins: bool) -> ChainResult<()> {
+        let campaigns = self.campaigns.lock().unwrap();
+        let campaign = campaigns.get(&job.campaign);
+        let is_open = campaign.is_some_and(|campaign| campaign.times().is_open(self.now()));
+        let mut entries = self.entries.lock().unwrap();
+        let has_joined = entries.iter().any(|entry| entry.campaign == job.campaign);
+        if joins {
+            if !is_open {
+                return Err(refused(QuernError::TooLate));
+            }
+            assert!(!has_joined, "it joins once");
+            let mut entry = Entry::zeroed();
+            (entry.campaign, entry.provider, entry.payer) = (job.campaign, *owner, OWNER);
+            entries.push(entry);
+        } else if is_open && !has_joined {
+            return Err(refused(QuernError::EntryMissing));
+        }
+        Ok(())
     }
 
     fn graph(&self) -> Graph<'_> {

@@ -207,26 +207,30 @@ impl Chronicle {
     }
 
     fn tell(&self, entry: &Entry) -> Option<String> {
-        let job_mint = match &entry.event {
+        let mint = match &entry.event {
             QuernEvent::JobTaken(event) => self.mint_of(&event.job),
+            QuernEvent::CampaignClaimed(event) => self.mint_of(&event.campaign),
             _ => None,
         };
         let reward_mint = self.lock().reward_mint;
         let teller = Teller {
             names: &self.names,
-            job_mint,
+            mint,
             reward_mint,
         };
         teller.tell(&entry.event)
     }
 
-    /// The mint of a job that was created before.
-    fn mint_of(&self, job: &Pubkey) -> Option<Pubkey> {
+    /// The mint of a job or a campaign that was created before.
+    fn mint_of(&self, address: &Pubkey) -> Option<Pubkey> {
         self.lock()
             .entries
             .iter()
             .find_map(|entry| match &entry.event {
-                QuernEvent::JobCreated(event) if event.job == *job => Some(event.mint),
+                QuernEvent::JobCreated(event) if event.job == *address => Some(event.mint),
+                QuernEvent::CampaignCreated(event) if event.campaign == *address => {
+                    Some(event.mint)
+                }
                 _ => None,
             })
     }

@@ -124,6 +124,8 @@ struct Setting {
     token_program: Pubkey,
     /// The jobs so far.
     jobs: BTreeMap<Pubkey, Known>,
+    /// The mints of the campaigns so far.
+    campaigns: BTreeMap<Pubkey, Pubkey>,
 }
 
 impl Setting {
@@ -146,6 +148,7 @@ impl Ledger {
             reward_mint: stage.reward.address,
             token_program: stage.payment.token_program,
             jobs: BTreeMap::new(),
+            campaigns: BTreeMap::new(),
         };
         let (mut ledger, mut oracle) = (Self::default(), Oracle::default());
         for entry in &stage.chronicle.entries() {
@@ -222,6 +225,43 @@ impl Ledger {
             QuernEvent::ConvictionSettled(event) => {
                 self.convicted(event, setting.job(&event.job)?.bond_atoms)
             }
+            QuernEvent::CampaignCreated(_)
+            | QuernEvent::CampaignClaimed(_)
+            | QuernEvent::CampaignSwept(_) => self.sponsored(&entry.event, setting)?,
+            QuernEvent::DemandOpened(_)
+            | QuernEvent::DemandAnswered(_)
+            | QuernEvent::DemandClosed(_) => self.asked(&entry.event)?,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Pots, what is claimed of them and what goes back.
+    fn sponsored(&mut self, event: &QuernEvent, setting: &mut Setting) -> Result<()> {
+        match event {
+            QuernEvent::CampaignCreated(event) => {
+                setting.campaigns.insert(event.campaign, event.mint);
+                let atoms = i128::from(event.pot_atoms);
+                self.add(Category::CampaignPots, 0, &event.mint, atoms);
+            }
+            QuernEvent::CampaignClaimed(event) => {
+                let mint = setting.campaigns.get(&event.campaign);
+                let mint = mint.context("a claim is about a campaign that no event created")?;
+                let atoms = i128::from(event.amount_atoms);
+                self.add(Category::CampaignClaims, 0, mint, atoms);
+            }
+            QuernEvent::CampaignSwept(event) => {
+                let atoms = i128::from(event.released_atoms);
+                self.add(Category::CampaignsSwept, 0, &event.mint, atoms);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Demands and what becomes of them.
+    fn asked(&mut self, event: &QuernEvent) -> Result<()> {
+        match event {
             QuernEvent::DemandOpened(event) => self.demanded(event)?,
             QuernEvent::DemandAnswered(event) => {
                 let demand = self.demand(&event.demand)?;

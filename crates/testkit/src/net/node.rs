@@ -10,7 +10,7 @@ use {
         config,
         quern::{
             clock::Moment,
-            state::{Job, Model, Provider, Purse},
+            state::{Campaign, Entry, Job, Model, Provider, Purse},
         },
     },
     quern_data::Publisher,
@@ -143,9 +143,15 @@ impl ProviderChain for HaltingChain {
     async fn checkpoint_uri(&self, address: &Pubkey, job: &Job) -> quern_client::Result<String> {
         self.chain.checkpoint_uri(address, job).await
     }
-    async fn take(&self, owner: &Pubkey, job: &Job) -> quern_client::Result<()> {
+    async fn campaigns(&self, addresses: &[Pubkey]) -> quern_client::Result<Vec<Option<Campaign>>> {
+        self.chain.campaigns(addresses).await
+    }
+    async fn entries(&self, owner: &Pubkey) -> quern_client::Result<Vec<Entry>> {
+        self.chain.entries(owner).await
+    }
+    async fn take(&self, owner: &Pubkey, job: &Job, joins: bool) -> quern_client::Result<()> {
         self.halt_at(Halt::BeforeTake).await;
-        self.chain.take(owner, job).await?;
+        self.chain.take(owner, job, joins).await?;
         self.halt_at(Halt::AfterTake).await;
         Ok(())
     }

@@ -446,9 +446,27 @@ impl Stage {
         range: Range<usize>,
         price_atoms: u64,
     ) -> Result<Pubkey> {
-        let work = Work::digits(&self.digits, range)?;
-        self.create_refereed_job(name, self.model, &work, price_atoms, None)
+        self.create_digits_job_for(NOBODY, name, range, price_atoms)
             .await
+    }
+
+    /// The same, counting for a campaign.
+    ///
+    /// # Errors
+    /// The step that failed.
+    pub async fn create_digits_job_for(
+        &self,
+        campaign: Pubkey,
+        name: &str,
+        range: Range<usize>,
+        price_atoms: u64,
+    ) -> Result<Pubkey> {
+        let work = Work::digits(&self.digits, range)?;
+        let args = NewJob {
+            campaign,
+            ..self.refereed_args(name, &work, price_atoms).await?
+        };
+        self.create_job(name, Some(self.model), args).await
     }
 
     /// A refereed job on any inputs, for one provider alone if it is pinned.
@@ -463,14 +481,23 @@ impl Stage {
         price_atoms: u64,
         pinned_provider: Option<Pubkey>,
     ) -> Result<Pubkey> {
-        let mut args = self.job_args(price_atoms).await?;
-        args.items = work.items;
-        args.pinned_provider = pinned_provider.unwrap_or(NOBODY);
-        args.input_roots = work.input_roots()?;
+        let args = NewJob {
+            pinned_provider: pinned_provider.unwrap_or(NOBODY),
+            ..self.refereed_args(name, work, price_atoms).await?
+        };
+        self.create_job(name, Some(model), args).await
+    }
+
+    /// What a refereed job on any inputs asks for, once they are published.
+    async fn refereed_args(&self, name: &str, work: &Work, price_atoms: u64) -> Result<NewJob> {
         let relative = format!("client/{}.qbundle", name.replace(' ', "-"));
         let bundle = file::encode_bundle(&work.given()?);
-        args.input_uri = self.publish(&relative, bundle).await?;
-        self.create_job(name, Some(model), args).await
+        Ok(NewJob {
+            items: work.items,
+            input_roots: work.input_roots()?,
+            input_uri: self.publish(&relative, bundle).await?,
+            ..self.job_args(price_atoms).await?
+        })
     }
 
     /// One more model of the creator's, whose weights are published.

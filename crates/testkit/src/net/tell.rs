@@ -15,8 +15,8 @@ use {
 /// Turns events into sentences; set-up is told by whoever does it.
 pub(super) struct Teller<'a> {
     pub(super) names: &'a Names,
-    /// The mint of the event's job, where it was created before.
-    pub(super) job_mint: Option<Pubkey>,
+    /// The mint of the event's job or campaign, where it was created before.
+    pub(super) mint: Option<Pubkey>,
     pub(super) reward_mint: Option<Pubkey>,
 }
 
@@ -25,6 +25,7 @@ impl Teller<'_> {
         self.purse(event)
             .or_else(|| self.work(event))
             .or_else(|| self.settlement(event))
+            .or_else(|| self.campaign(event))
             .or_else(|| self.referee(event))
     }
 
@@ -89,7 +90,7 @@ impl Teller<'_> {
                 )
             }
             QuernEvent::JobTaken(event) => {
-                let mint = self.job_mint;
+                let mint = self.mint;
                 let bond = mint.map_or_else(
                     || event.bond_atoms.to_string(),
                     |mint| amount(event.bond_atoms, &mint),
@@ -162,6 +163,42 @@ impl Teller<'_> {
                     name(&event.client)
                 )
             }
+            _ => return None,
+        })
+    }
+
+    /// Pots, who takes part, what is claimed and what goes back.
+    fn campaign(&self, event: &QuernEvent) -> Option<String> {
+        let name = |address: &Pubkey| self.name(address);
+        let amount = |atoms: u64, mint: &Pubkey| self.amount(atoms, mint);
+        Some(match event {
+            QuernEvent::CampaignCreated(event) => format!(
+                "{}: {} reserves a pot of {}",
+                name(&event.campaign),
+                name(&event.sponsor),
+                amount(event.pot_atoms, &event.mint)
+            ),
+            QuernEvent::CampaignJoined(event) => {
+                format!("{}: {} joins", name(&event.campaign), name(&event.provider))
+            }
+            QuernEvent::CampaignClaimed(event) => {
+                let paid = self.mint.map_or_else(
+                    || event.amount_atoms.to_string(),
+                    |mint| amount(event.amount_atoms, &mint),
+                );
+                format!(
+                    "{}: {} claims {paid} for a score of {}",
+                    name(&event.campaign),
+                    name(&event.provider),
+                    event.score
+                )
+            }
+            QuernEvent::CampaignSwept(event) => format!(
+                "{}: {} of the pot go back to {}",
+                name(&event.campaign),
+                amount(event.released_atoms, &event.mint),
+                name(&event.sponsor)
+            ),
             _ => return None,
         })
     }

@@ -4,10 +4,11 @@ use {
     crate::{
         error::{IndexerError, Result},
         project::{
-            Concern, EntityKey, EntityRow, Event, EventId, Measure, PartyRow, ScoreKey, Settlement,
-            Stated, Total, TotalKey, program::QuernEvent,
+            Concern, EntityKey, EntityRow, Event, EventId, PartyRow, Settlement, Stated, StepKind,
+            Total, TotalKey, program::QuernEvent,
         },
         store::rows::{DeadLetter, Entity, Gap, Milestone, Recorded, StepRow, TimelineStep},
+        store::scores::{ScorePlace, ScoreRow},
     },
     quern_api::{Key, Signature},
     sqlx::{Row, postgres::PgRow},
@@ -53,10 +54,6 @@ pub(super) fn code<T: TryFrom<i16>>(row: &PgRow, column: &'static str) -> Result
 /// A text that a stranger chose.
 pub(super) fn text(row: &PgRow, column: &'static str) -> Result<String> {
     String::from_utf8(row.try_get(column)?).map_err(|_| IndexerError::Damaged(column))
-}
-
-fn measure(row: &PgRow) -> Result<Measure> {
-    Measure::from_code(code(row, "metric")?).ok_or(IndexerError::Damaged("metric"))
 }
 
 pub(super) fn event_id(row: &PgRow) -> Result<EventId> {
@@ -138,15 +135,12 @@ pub(super) fn gap(row: &PgRow) -> Result<Gap> {
     })
 }
 
-pub(super) fn score(row: &PgRow) -> Result<(ScoreKey, u128)> {
-    let key = ScoreKey {
-        measure: measure(row)?,
-        assurance: code(row, "assurance")?,
-        mint: key(row, "mint")?,
+pub(super) fn score(row: &PgRow) -> Result<ScoreRow> {
+    let place = ScorePlace {
         bucket: row.try_get("bucket")?,
-        subject: key(row, "provider")?,
+        subject: key(row, "subject")?,
     };
-    Ok((key, large(row, "value")?))
+    Ok((place, row.try_get("numbers")?))
 }
 
 pub(super) fn total(row: &PgRow) -> Result<(TotalKey, Total)> {
@@ -166,11 +160,15 @@ pub(super) fn total(row: &PgRow) -> Result<(TotalKey, Total)> {
 }
 
 pub(super) fn step(row: &PgRow) -> Result<StepRow> {
+    let kind = row.try_get::<Option<i16>, _>("kind")?.map(|code| {
+        let kind = u8::try_from(code).ok().and_then(StepKind::from_code);
+        kind.ok_or(IndexerError::Damaged("kind"))
+    });
     Ok(StepRow {
         job: key(row, "job")?,
         seq: number(row, "seq")?,
         event: event_id(row)?,
-        is_submission: row.try_get("submission")?,
+        kind: kind.transpose()?,
     })
 }
 

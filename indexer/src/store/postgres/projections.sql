@@ -20,37 +20,30 @@ CREATE TABLE entity (
     state_bytes BYTEA,
     text_seq BYTEA,
     text BYTEA,
-    owner BYTEA NOT NULL,
+    owner BYTEA,
     state SMALLINT NOT NULL,
     PRIMARY KEY (kind, address)
 );
-CREATE INDEX entity_owner ON entity (kind, owner, address);
+CREATE INDEX entity_owner ON entity (kind, owner, address) WHERE owner IS NOT NULL;
 -- Jobs (kind 7) are listed by their last change. Other accounts have no place in these lists: each change would move them.
 CREATE INDEX entity_slot ON entity (slot, address) WHERE kind = 7;
 CREATE INDEX entity_state ON entity (state, slot, address) WHERE kind = 7;
 CREATE INDEX entity_gap ON entity (kind, address) WHERE seen <> seq;
 
--- Buckets are hours, all time, and the last hours: windows, whose sums stand beside those over all time and are ranked by the
--- same index. Hours come first in the key: those that leave a window lie together, and new ones are added at the end. Then
--- comes the provider, so that all its numbers lie together: a milestone changes several of them, and a page shows them all.
+-- Buckets are hours, and all time: the row of sums, which has those of the windows, too. Hours come first in the key: those that
+-- leave a window lie together, and new ones are added at the end.
 CREATE TABLE score (
     bucket BIGINT NOT NULL,
     -- The provider, model or client; zeroes for the network.
-    provider BYTEA NOT NULL,
-    -- What is counted, and of whom: providers, models, clients, the network.
-    metric SMALLINT NOT NULL,
-    assurance SMALLINT NOT NULL,
-    mint BYTEA NOT NULL,
-    value BYTEA NOT NULL,
-    PRIMARY KEY (bucket, provider, metric, assurance, mint)
+    subject BYTEA NOT NULL,
+    -- All its numbers; scores.rs says how.
+    numbers BYTEA NOT NULL,
+    -- The change of the store that wrote them last.
+    change BIGINT NOT NULL,
+    PRIMARY KEY (bucket, subject)
 );
--- All time and windows: the lowest numbers of buckets.
-CREATE INDEX score_rank ON score (bucket, metric, assurance, mint, value DESC, provider)
-    WHERE bucket < -9223372036854775800;
--- What an hour that left them emptied.
-CREATE INDEX score_empty ON score (bucket)
-    WHERE bucket > -9223372036854775808 AND bucket < -9223372036854775800
-        AND value = '\x00000000000000000000000000000000'::BYTEA;
+-- Whoever keeps leaderboards in memory reads what changed since.
+CREATE INDEX score_change ON score (change) WHERE bucket = '-9223372036854775808'::BIGINT;
 
 CREATE TABLE total (
     -- In the order of its bytes, whatever the language of the database.
@@ -69,11 +62,12 @@ CREATE TABLE step (
     tx BIGINT NOT NULL,
     instruction BIGINT NOT NULL,
     inner_index BIGINT NOT NULL,
-    submission BOOLEAN NOT NULL,
+    -- 1: a submission, 2: a settled milestone.
+    kind SMALLINT,
     PRIMARY KEY (job, seq, tx, instruction, inner_index)
 );
--- A job's submissions are listed alone: among its steps may be any number of demands.
-CREATE INDEX step_submission ON step (job, seq, tx, instruction, inner_index) WHERE submission;
+-- A job's submissions are listed alone, its settled milestones counted: among its steps may be any number of demands.
+CREATE INDEX step_kind ON step (job, kind, seq, tx, instruction, inner_index) WHERE kind IS NOT NULL;
 
 CREATE TABLE settlement (
     tx BIGINT NOT NULL,
@@ -100,7 +94,6 @@ CREATE TABLE settlement (
     PRIMARY KEY (tx, instruction, inner_index)
 );
 CREATE INDEX settlement_provider ON settlement (provider, slot);
-CREATE INDEX settlement_job ON settlement (job);
 -- Most jobs name no campaign and cost nothing here.
 CREATE INDEX settlement_campaign ON settlement (campaign, provider, slot)
     WHERE campaign <> '\x0000000000000000000000000000000000000000000000000000000000000000'::BYTEA;

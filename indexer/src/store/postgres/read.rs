@@ -4,16 +4,14 @@ use {
     super::{PgRows, audit, columns},
     crate::{
         error::Result,
-        project::{
-            EntityKey, EntityRow, Event, EventId, ScoreKey, Settlement, program::EntityKind,
-            window_bucket,
-        },
+        project::{EntityKey, EntityRow, Event, EventId, Settlement, program::EntityKind},
         store::audit::AuditRow,
         store::rows::{
-            BoardQuery, Cursor, DeadLetter, Entity, Gap, Holes, JobsQuery, Meta, Milestone,
-            MilestonesQuery, Origin, PartyQuery, Projected, Projection, Queries, StepEnd, Steps,
-            Tally, TimelineStep,
+            Cursor, DeadLetter, Entity, Gap, Holes, JobsQuery, Meta, Milestone, MilestonesQuery,
+            Origin, PartyQuery, Projected, Projection, Queries, StepEnd, Steps, Tally,
+            TimelineStep,
         },
+        store::scores::{ScorePlace, ScoreRow},
     },
     async_trait::async_trait,
     futures::{StreamExt, stream::BoxStream},
@@ -47,10 +45,9 @@ macro_rules! entities_sql {
     };
 }
 
-/// A page of a leaderboard. The bound of buckets stands in the text as in the index: only then the index serves.
-const RANKED: &str = "SELECT value, provider FROM score WHERE metric = $1 AND assurance = $2 AND mint = $3 \
-    AND bucket = $7 AND bucket < -9223372036854775800 AND value <= $4 AND (value < $4 OR provider > $5) \
-    ORDER BY value DESC, provider LIMIT $6";
+/// Sums that changed. The bucket stands in the text as in the index: only then the index serves.
+const CHANGED: &str = "SELECT bucket, subject, numbers FROM score \
+    WHERE bucket = '-9223372036854775808'::BIGINT AND change > $1";
 
 /// Jobs behind the last row of a page: an older slot, or the same slot and a smaller address. The kind stands in the text as in
 /// the indexes: only then they serve.
@@ -110,7 +107,7 @@ macro_rules! steps_sql {
     };
 }
 const STEPS: &str = steps_sql!("");
-const SUBMISSIONS: &str = steps_sql!(" AND step.submission");
+const SUBMISSIONS: &str = steps_sql!(" AND step.kind = 1");
 
 const LAST_STEP: &str = concat!(
     "SELECT step.seq AS step_seq, tx.signature, event.* FROM step",
@@ -147,11 +144,7 @@ fn all<T>(found: &[PgRow], read: impl Fn(&PgRow) -> Result<T>) -> Result<Vec<T>>
 fn scan_sql(projection: Projection) -> &'static str {
     match projection {
         Projection::Entity => entities_sql!("entity", "ORDER BY kind, address"),
-        Projection::Score => {
-            // Windows follow from the hours, and move with the time.
-            "SELECT * FROM score WHERE bucket = -9223372036854775808 OR bucket >= -9223372036854775800 \
-             ORDER BY bucket, provider, metric, assurance, mint"
-        }
+        Projection::Score => "SELECT bucket, subject, numbers FROM score ORDER BY bucket, subject",
         Projection::Total => "SELECT * FROM total ORDER BY category, assurance, mint",
         Projection::Step => {
             "SELECT step.*, signature FROM step JOIN tx ON tx.id = step.tx \
@@ -174,10 +167,7 @@ fn projected(projection: Projection, row: &PgRow) -> Result<Projected> {
             let (key, row) = columns::keyed_entity(row)?;
             Projected::Entity(key, row)
         }
-        Projection::Score => {
-            let (key, value) = columns::score(row)?;
-            Projected::Score(key, value)
-        }
+        Projection::Score => Projected::Score(columns::score(row)?),
         Projection::Total => {
             let (key, total) = columns::total(row)?;
             Projected::Total(key, total)
@@ -225,6 +215,8 @@ impl Queries for PgRows {
             walk_due: row.try_get("walk_due")?,
             window_hour: row.try_get("window_hour")?,
             tables: columns::small(&row, "tables")?,
+            change: row.try_get("change")?,
+            remade: row.try_get("remade")?,
         })
     }
 
@@ -430,28 +422,9 @@ impl Queries for PgRows {
         Ok((columns::small(&row, "gaps")?, all(&found, columns::gap)?))
     }
 
-    async fn ranked(&mut self, query: &BoardQuery) -> Result<Vec<(u128, Key)>> {
-        let (value, provider) = query.after.unwrap_or((u128::MAX, Key::NONE));
-        let found = sqlx::query(RANKED)
-            .bind(i16::from(query.measure.code()))
-            .bind(i16::from(query.assurance))
-            .bind(query.mint.0)
-            .bind(value.to_be_bytes())
-            .bind(provider.0)
-            .bind(i64::from(query.limit))
-            .bind(window_bucket(query.window))
-            .fetch_all(&mut **self)
-            .await?;
-        all(&found, |row| {
-            Ok((
-                columns::large(row, "value")?,
-                columns::key(row, "provider")?,
-            ))
-        })
-    }
-
-    fn scores_between(&mut self, first: i64, last: i64) -> BoxStream<'_, Result<(ScoreKey, u128)>> {
-        sqlx::query("SELECT * FROM score WHERE bucket >= $1 AND bucket <= $2")
+    fn scores_between(&mut self, first: i64, last: i64) -> BoxStream<'_, Result<ScoreRow>> {
+        let sql = "SELECT bucket, subject, numbers FROM score WHERE bucket >= $1 AND bucket <= $2";
+        sqlx::query(sql)
             .bind(first)
             .bind(last)
             .fetch(&mut **self)
@@ -459,46 +432,34 @@ impl Queries for PgRows {
             .boxed()
     }
 
-    async fn scores_of(
-        &mut self,
-        providers: &[Key],
-        bucket: i64,
-        assurance: Option<u8>,
-    ) -> Result<Vec<(ScoreKey, u128)>> {
-        const SQL: &str = "SELECT * FROM score WHERE bucket = $1 AND provider = ANY($2) AND assurance BETWEEN $3 AND $4";
+    async fn sums_since(&mut self, change: i64) -> Result<Vec<ScoreRow>> {
+        let found = sqlx::query(CHANGED).bind(change);
+        all(&found.fetch_all(&mut **self).await?, columns::score)
+    }
+
+    async fn scores(&mut self, places: &[ScorePlace]) -> Result<Vec<ScoreRow>> {
+        const SQL: &str = "SELECT bucket, subject, numbers FROM UNNEST($1::BIGINT[], $2::BYTEA[]) \
+            AS wanted (bucket, subject) JOIN score USING (bucket, subject)";
         let found = sqlx::query(SQL)
-            .bind(bucket)
-            .bind(list(providers, |provider| provider.0))
-            .bind(i16::from(assurance.unwrap_or(0)))
-            .bind(i16::from(assurance.unwrap_or(u8::MAX)))
+            .bind(list(places, |place| place.bucket))
+            .bind(list(places, |place| place.subject.0))
             .fetch_all(&mut **self)
             .await?;
         all(&found, columns::score)
     }
 
-    async fn hours_of(
-        &mut self,
-        key: &ScoreKey,
-        first: i64,
-        last: i64,
-    ) -> Result<Vec<(i64, u128)>> {
+    async fn hours_of(&mut self, subject: &Key, first: i64, last: i64) -> Result<Vec<ScoreRow>> {
         // Each hour is looked up, for those of others lie between.
         let found = sqlx::query(
-            "SELECT score.bucket, score.value FROM generate_series($1, $2) AS hour (bucket) JOIN score \
-             ON score.bucket = hour.bucket AND score.metric = $3 AND score.assurance = $4 AND score.mint = $5 \
-             AND score.provider = $6 ORDER BY score.bucket",
+            "SELECT score.bucket, score.subject, score.numbers FROM generate_series($1, $2) AS hour (bucket) \
+             JOIN score ON score.bucket = hour.bucket AND score.subject = $3 ORDER BY score.bucket",
         )
         .bind(first)
         .bind(last)
-        .bind(i16::from(key.measure.code()))
-        .bind(i16::from(key.assurance))
-        .bind(key.mint.0)
-        .bind(key.subject.0)
+        .bind(subject.0)
         .fetch_all(&mut **self)
         .await?;
-        all(&found, |row| {
-            Ok((row.try_get("bucket")?, columns::large(row, "value")?))
-        })
+        all(&found, columns::score)
     }
 
     async fn party_events(&mut self, query: &PartyQuery) -> Result<Vec<Event>> {
@@ -619,7 +580,7 @@ impl Queries for PgRows {
     }
 
     async fn settled_of(&mut self, job: &Key) -> Result<u32> {
-        let row = sqlx::query("SELECT COUNT(*) AS settled FROM settlement WHERE job = $1")
+        let row = sqlx::query("SELECT COUNT(*) AS settled FROM step WHERE kind = 2 AND job = $1")
             .bind(job.0)
             .fetch_one(&mut **self)
             .await?;

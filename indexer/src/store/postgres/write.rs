@@ -4,21 +4,16 @@ use {
     super::{PgRows, audit, columns, read::list},
     crate::{
         error::{IndexerError, Result},
-        project::{
-            EntityKey, EntityRow, Event, EventId, PartyRow, ScoreKey, Settlement, Total, TotalKey,
-        },
+        project::{EntityKey, EntityRow, Event, EventId, PartyRow, Settlement, Total, TotalKey},
         store::audit::AuditRow,
         store::rows::{DeadLetter, Meta, Projection, Rows, StepRow},
+        store::scores::ScoreRow,
     },
     async_trait::async_trait,
     quern_api::Signature,
     sqlx::{Executor, PgConnection, Postgres as Driver, postgres::PgArguments},
     std::collections::HashSet,
 };
-
-/// Windows whose sum is zero. The condition stands in the text as in the index: only then the index serves.
-const DELETE_EMPTY: &str = "DELETE FROM score WHERE bucket > -9223372036854775808 \
-    AND bucket < -9223372036854775800 AND value = '\\x00000000000000000000000000000000'::BYTEA";
 
 const PUT_ENTITIES: &str = "INSERT INTO entity (kind, address, seq, seen, closed, slot, tx, instruction, inner_index, \
     state_seq, state_tx, state_instruction, state_inner, state_bytes, text_seq, text, owner, state) \
@@ -50,16 +45,6 @@ const INSERT_SETTLEMENTS: &str = "INSERT INTO settlement (tx, instruction, inner
     ON CONFLICT DO NOTHING";
 
 type Query<'q> = sqlx::query::Query<'q, Driver, PgArguments>;
-
-/// Scores by their keys.
-fn score_keys<'q>(sql: &'q str, keys: &[&ScoreKey]) -> Query<'q> {
-    sqlx::query(sql)
-        .bind(list(keys, |key| i16::from(key.measure.code())))
-        .bind(list(keys, |key| i16::from(key.assurance)))
-        .bind(list(keys, |key| key.mint.0))
-        .bind(list(keys, |key| key.bucket))
-        .bind(list(keys, |key| key.subject.0))
-}
 
 /// Sums by their keys.
 fn total_keys<'q>(sql: &'q str, keys: &[&TotalKey]) -> Query<'q> {
@@ -100,7 +85,7 @@ fn entities<'q>(rows: &'q [(EntityKey, EntityRow)]) -> Query<'q> {
         }))
         .bind(list(&texts, |text| text.map(|(seq, _)| seq.to_be_bytes())))
         .bind(list(&texts, |text| text.map(|(_, text)| text.as_bytes())))
-        .bind(list(&indexed, |indexed| indexed.owner.0))
+        .bind(list(&indexed, |indexed| indexed.owner.map(|owner| owner.0)))
         .bind(list(&indexed, |indexed| i16::from(indexed.state)))
 }
 
@@ -174,7 +159,7 @@ impl Rows for PgRows {
         sqlx::query(
             "UPDATE meta SET program = $1, genesis = $2, slot = $3, chain_time = $4, origin_signature = $5, \
              origin_slot = $6, transactions = $7, events = $8, dead_letters = $9, walk_due = $10, window_hour = $11, \
-             tables = $12",
+             tables = $12, change = $13, remade = $14",
         )
         .bind(meta.program.map(|program| program.0))
         .bind(meta.genesis.as_deref())
@@ -188,6 +173,8 @@ impl Rows for PgRows {
         .bind(meta.walk_due)
         .bind(meta.window_hour)
         .bind(i64::from(meta.tables))
+        .bind(meta.change)
+        .bind(meta.remade)
         .execute(&mut **self)
         .await?;
         Ok(())
@@ -279,39 +266,19 @@ impl Rows for PgRows {
         all_found(done.rows_affected(), rows.len())
     }
 
-    async fn scores(&mut self, keys: &[ScoreKey]) -> Result<Vec<(ScoreKey, u128)>> {
-        const SQL: &str = "SELECT score.* \
-            FROM UNNEST($1::SMALLINT[], $2::SMALLINT[], $3::BYTEA[], $4::BIGINT[], $5::BYTEA[]) \
-            AS wanted (metric, assurance, mint, bucket, provider) \
-            JOIN score USING (metric, assurance, mint, bucket, provider)";
-        let found = score_keys(SQL, &list(keys, |key| key))
-            .fetch_all(&mut **self)
-            .await?;
-        found.iter().map(columns::score).collect()
-    }
-
-    async fn put_scores(&mut self, scores: &[(ScoreKey, u128)]) -> Result<()> {
-        const SQL: &str = "INSERT INTO score (metric, assurance, mint, bucket, provider, value) \
-            SELECT * FROM UNNEST($1::SMALLINT[], $2::SMALLINT[], $3::BYTEA[], $4::BIGINT[], $5::BYTEA[], $6::BYTEA[]) \
-            ON CONFLICT (bucket, provider, metric, assurance, mint) DO UPDATE SET value = excluded.value";
+    async fn put_scores(&mut self, scores: &[ScoreRow], change: i64) -> Result<()> {
+        const SQL: &str = "INSERT INTO score (bucket, subject, numbers, change) \
+            SELECT bucket, subject, numbers, $4 FROM UNNEST($1::BIGINT[], $2::BYTEA[], $3::BYTEA[]) \
+            AS wanted (bucket, subject, numbers) \
+            ON CONFLICT (bucket, subject) DO UPDATE SET numbers = excluded.numbers, change = excluded.change";
         if scores.is_empty() {
             return Ok(());
         }
-        score_keys(SQL, &list(scores, |(key, _)| key))
-            .bind(list(scores, |(_, value)| value.to_be_bytes()))
-            .execute(&mut **self)
-            .await?;
-        Ok(())
-    }
-
-    async fn delete_empty_windows(&mut self) -> Result<()> {
-        sqlx::query(DELETE_EMPTY).execute(&mut **self).await?;
-        Ok(())
-    }
-
-    async fn clear_scores(&mut self, bucket: i64) -> Result<()> {
-        sqlx::query("DELETE FROM score WHERE bucket = $1")
-            .bind(bucket)
+        sqlx::query(SQL)
+            .bind(list(scores, |(place, _)| place.bucket))
+            .bind(list(scores, |(place, _)| place.subject.0))
+            .bind(list(scores, |(_, numbers)| numbers.as_slice()))
+            .bind(change)
             .execute(&mut **self)
             .await?;
         Ok(())
@@ -346,10 +313,10 @@ impl Rows for PgRows {
             return Ok(());
         }
         sqlx::query(
-            "INSERT INTO step (job, seq, tx, instruction, inner_index, submission) \
-             SELECT job, seq, tx.id, instruction, inner_index, submission \
-             FROM UNNEST($1::BYTEA[], $2::BYTEA[], $3::BYTEA[], $4::BIGINT[], $5::BIGINT[], $6::BOOLEAN[]) \
-             AS wanted (job, seq, signature, instruction, inner_index, submission) JOIN tx USING (signature) \
+            "INSERT INTO step (job, seq, tx, instruction, inner_index, kind) \
+             SELECT job, seq, tx.id, instruction, inner_index, kind \
+             FROM UNNEST($1::BYTEA[], $2::BYTEA[], $3::BYTEA[], $4::BIGINT[], $5::BIGINT[], $6::SMALLINT[]) \
+             AS wanted (job, seq, signature, instruction, inner_index, kind) JOIN tx USING (signature) \
              ON CONFLICT DO NOTHING",
         )
         .bind(list(steps, |step| step.job.0))
@@ -357,7 +324,7 @@ impl Rows for PgRows {
         .bind(list(steps, |step| step.event.signature.0))
         .bind(list(steps, |step| i64::from(step.event.instruction)))
         .bind(list(steps, |step| i64::from(step.event.inner)))
-        .bind(list(steps, |step| step.is_submission))
+        .bind(list(steps, |step| step.kind.map(|kind| kind as i16)))
         .execute(&mut **self)
         .await?;
         Ok(())

@@ -4,10 +4,11 @@ use {
     crate::{
         error::{IndexerError, Result},
         project::{
-            Concern, EntityKey, EntityRow, Event, EventId, Measure, PartyRow, ScoreKey, Settlement,
-            Stated, Total, TotalKey, program::QuernEvent,
+            Concern, EntityKey, EntityRow, Event, EventId, PartyRow, Settlement, Stated, StepKind,
+            Total, TotalKey, program::QuernEvent,
         },
         store::rows::{DeadLetter, Entity, Gap, Milestone, Recorded, StepRow, TimelineStep},
+        store::scores::{ScorePlace, ScoreRow},
     },
     quern_api::{Key, Signature},
     sqlx::{Row, sqlite::SqliteRow},
@@ -60,10 +61,6 @@ pub(super) fn large(row: &SqliteRow, column: &'static str) -> Result<u128> {
 
 pub(super) fn small<T: TryFrom<i64>>(row: &SqliteRow, column: &'static str) -> Result<T> {
     T::try_from(row.try_get::<i64, _>(column)?).map_err(|_| IndexerError::Damaged(column))
-}
-
-fn measure(row: &SqliteRow) -> Result<Measure> {
-    Measure::from_code(small(row, "metric")?).ok_or(IndexerError::Damaged("metric"))
 }
 
 pub(super) fn event_id(row: &SqliteRow) -> Result<EventId> {
@@ -148,47 +145,12 @@ pub(super) fn gap(row: &SqliteRow) -> Result<Gap> {
     })
 }
 
-pub(super) fn score(row: &SqliteRow) -> Result<(ScoreKey, u128)> {
-    let key = ScoreKey {
-        measure: measure(row)?,
-        assurance: small(row, "assurance")?,
-        mint: key_or_none(row, "mint")?,
+pub(super) fn score(row: &SqliteRow) -> Result<ScoreRow> {
+    let place = ScorePlace {
         bucket: row.try_get("bucket")?,
-        subject: key(row, "provider")?,
+        subject: key(row, "subject")?,
     };
-    Ok((key, large(row, "value")?))
-}
-
-/// Selects scores as one text: the driver takes longer to hand over a row than the database to find it.
-pub(super) const SCORES: &str = "SELECT json_group_array(json_array(score.bucket, hex(score.provider), score.metric, \
-    score.assurance, hex(score.mint), hex(score.value))) AS scores FROM";
-
-/// What [`SCORES`] selected.
-pub(super) fn scores(row: &SqliteRow) -> Result<Vec<(ScoreKey, u128)>> {
-    type Told<'a> = (i64, &'a str, u8, u8, &'a str, &'a str);
-    let damaged = || IndexerError::Damaged("score");
-    let told: Vec<Told> = serde_json::from_str(row.try_get("scores")?).map_err(|_| damaged())?;
-    let scores = told.into_iter().map(|told| {
-        let (bucket, subject, measure, assurance, mint, value) = told;
-        let key = ScoreKey {
-            bucket,
-            subject: Key(of_hex(subject)?),
-            measure: Measure::from_code(measure)?,
-            assurance,
-            mint: match mint {
-                "" => Key::NONE,
-                mint => Key(of_hex(mint)?),
-            },
-        };
-        Some((key, u128::from_be_bytes(of_hex(value)?)))
-    });
-    scores.collect::<Option<_>>().ok_or_else(damaged)
-}
-
-fn of_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
-    let mut bytes = [0; N];
-    hex::decode_to_slice(text, &mut bytes).ok()?;
-    Some(bytes)
+    Ok((place, row.try_get("numbers")?))
 }
 
 pub(super) fn total(row: &SqliteRow) -> Result<(TotalKey, Total)> {
@@ -208,11 +170,15 @@ pub(super) fn total(row: &SqliteRow) -> Result<(TotalKey, Total)> {
 }
 
 pub(super) fn step(row: &SqliteRow) -> Result<StepRow> {
+    let kind = row.try_get::<Option<i64>, _>("kind")?.map(|code| {
+        let kind = u8::try_from(code).ok().and_then(StepKind::from_code);
+        kind.ok_or(IndexerError::Damaged("kind"))
+    });
     Ok(StepRow {
         job: key(row, "job")?,
         seq: number(row, "seq")?,
         event: event_id(row)?,
-        is_submission: row.try_get("submission")?,
+        kind: kind.transpose()?,
     })
 }
 

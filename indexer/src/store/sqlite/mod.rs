@@ -207,7 +207,7 @@ struct SqliteRows {
     transaction: Transaction<'static, Driver>,
     numbers: Numbers,
     /// The owners of the accounts that were looked up last.
-    owners: HashMap<EntityKey, Key>,
+    owners: HashMap<EntityKey, Option<Key>>,
 }
 
 impl SqliteRows {

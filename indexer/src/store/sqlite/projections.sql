@@ -25,37 +25,30 @@ CREATE TABLE entity (
     state_bytes BLOB,
     text_seq BLOB,
     text TEXT,
-    owner BLOB NOT NULL,
+    owner BLOB,
     state INTEGER NOT NULL,
     PRIMARY KEY (kind, address)
 );
-CREATE INDEX entity_owner ON entity (kind, owner, address);
+CREATE INDEX entity_owner ON entity (kind, owner, address) WHERE owner IS NOT NULL;
 -- Jobs (kind 7) are listed by their last change. Other accounts have no place in these lists: each change would move them.
 CREATE INDEX entity_slot ON entity (slot, address) WHERE kind = 7;
 CREATE INDEX entity_state ON entity (state, slot, address) WHERE kind = 7;
 CREATE INDEX entity_gap ON entity (kind) WHERE seen <> seq;
 
--- Buckets are hours, all time, and the last hours: windows, whose sums stand beside those over all time and are ranked by the
--- same index. Hours come first in the key: those that leave a window lie together, and new ones are added at the end. Then
--- comes the provider, so that all its numbers lie together: a milestone changes several of them, and a page shows them all.
+-- Buckets are hours, and all time: the row of sums, which has those of the windows, too. Hours come first in the key: those that
+-- leave a window lie together, and new ones are added at the end.
 CREATE TABLE score (
     bucket INTEGER NOT NULL,
     -- The provider, model or client; zeroes for the network.
-    provider BLOB NOT NULL,
-    -- What is counted, and of whom: providers, models, clients, the network.
-    metric INTEGER NOT NULL,
-    assurance INTEGER NOT NULL,
-    -- Empty if the number is no amount.
-    mint BLOB NOT NULL,
-    value BLOB NOT NULL,
-    PRIMARY KEY (bucket, provider, metric, assurance, mint)
+    subject BLOB NOT NULL,
+    -- All its numbers; scores.rs says how.
+    numbers BLOB NOT NULL,
+    -- The change of the store that wrote them last.
+    change INTEGER NOT NULL,
+    PRIMARY KEY (bucket, subject)
 ) WITHOUT ROWID;
--- All time and windows: the lowest numbers of buckets.
-CREATE INDEX score_rank ON score (bucket, metric, assurance, mint, value DESC, provider)
-    WHERE bucket < -9223372036854775800;
--- What an hour that left them emptied.
-CREATE INDEX score_empty ON score (bucket)
-    WHERE bucket > -9223372036854775808 AND bucket < -9223372036854775800 AND value = x'00000000000000000000000000000000';
+-- Whoever keeps leaderboards in memory reads what changed since.
+CREATE INDEX score_change ON score (change) WHERE bucket = -9223372036854775808;
 
 CREATE TABLE total (
     category TEXT NOT NULL,
@@ -73,11 +66,12 @@ CREATE TABLE step (
     tx INTEGER NOT NULL,
     instruction INTEGER NOT NULL,
     inner INTEGER NOT NULL,
-    submission INTEGER NOT NULL,
+    -- 1: a submission, 2: a settled milestone.
+    kind INTEGER,
     PRIMARY KEY (job, seq, tx, instruction, inner)
 ) WITHOUT ROWID;
--- A job's submissions are listed alone: among its steps may be any number of demands.
-CREATE INDEX step_submission ON step (job, seq, tx, instruction, inner) WHERE submission;
+-- A job's submissions are listed alone, its settled milestones counted: among its steps may be any number of demands.
+CREATE INDEX step_kind ON step (job, kind, seq, tx, instruction, inner) WHERE kind IS NOT NULL;
 
 CREATE TABLE settlement (
     tx INTEGER NOT NULL,
@@ -106,7 +100,6 @@ CREATE TABLE settlement (
     PRIMARY KEY (tx, instruction, inner)
 );
 CREATE INDEX settlement_provider ON settlement (provider, slot);
-CREATE INDEX settlement_job ON settlement (job);
 -- Most jobs name no campaign and cost nothing here.
 CREATE INDEX settlement_campaign ON settlement (campaign, provider, slot) WHERE campaign <> x'';
 

@@ -1,23 +1,17 @@
 //! Queries.
 
 use {
-    super::{
-        SqliteRows, audit, bulk,
-        columns::{self, SCORES},
-        numbers::numbers_sql,
-    },
+    super::{SqliteRows, audit, bulk, columns, numbers::numbers_sql},
     crate::{
         error::Result,
-        project::{
-            EntityKey, EntityRow, Event, EventId, ScoreKey, Settlement, program::EntityKind,
-            window_bucket,
-        },
+        project::{EntityKey, EntityRow, Event, EventId, Settlement, program::EntityKind},
         store::audit::AuditRow,
         store::rows::{
-            BoardQuery, Cursor, DeadLetter, Entity, Gap, Holes, JobsQuery, Meta, Milestone,
-            MilestonesQuery, Origin, PartyQuery, Projected, Projection, Queries, StepEnd, Steps,
-            Tally, TimelineStep,
+            Cursor, DeadLetter, Entity, Gap, Holes, JobsQuery, Meta, Milestone, MilestonesQuery,
+            Origin, PartyQuery, Projected, Projection, Queries, StepEnd, Steps, Tally,
+            TimelineStep,
         },
+        store::scores::{ScorePlace, ScoreRow},
     },
     async_trait::async_trait,
     futures::{StreamExt, stream::BoxStream},
@@ -42,10 +36,9 @@ macro_rules! entity_joins {
     };
 }
 
-/// A page of a leaderboard. The bound of buckets stands in the text as in the index: only then the index serves.
-const RANKED: &str = "SELECT value, provider FROM score WHERE metric = ?1 AND assurance = ?2 AND mint = ?3 \
-    AND bucket = ?7 AND bucket < -9223372036854775800 AND value <= ?4 AND (value < ?4 OR provider > ?5) \
-    ORDER BY value DESC, provider LIMIT ?6";
+/// Sums that changed. The bucket stands in the text as in the index: only then the index serves.
+const CHANGED: &str = "SELECT bucket, subject, numbers FROM score INDEXED BY score_change \
+    WHERE bucket = -9223372036854775808 AND change > ?";
 
 /// Which events are recorded. Crossed in this order, the wanted rows are gone through and each is looked up.
 fn recorded_sql(ids: usize) -> String {
@@ -69,12 +62,12 @@ fn entities_sql(keys: usize) -> String {
     format!("WITH wanted (kind, address) AS (VALUES {values}) {SELECT}")
 }
 
-/// Scores by their keys, in the same way.
-pub(super) fn scores_sql(keys: usize) -> String {
-    let values = bulk::values(5, keys);
+/// Rows of numbers by their keys, in the same way.
+fn scores_sql(places: usize) -> String {
+    let values = bulk::values(2, places);
     format!(
-        "WITH wanted (bucket, provider, metric, assurance, mint) AS (VALUES {values}) \
-         {SCORES} wanted CROSS JOIN score USING (bucket, provider, metric, assurance, mint)"
+        "WITH wanted (bucket, subject) AS (VALUES {values}) \
+         SELECT bucket, subject, numbers FROM wanted CROSS JOIN score USING (bucket, subject)"
     )
 }
 
@@ -133,7 +126,7 @@ macro_rules! steps_sql {
 /// A page of a job's steps.
 const STEPS: &str = steps_sql!("step", "");
 /// The same of its submissions only. Left to itself, SQLite takes the primary key and reads every step.
-const SUBMISSIONS: &str = steps_sql!("step INDEXED BY step_submission", " AND step.submission");
+const SUBMISSIONS: &str = steps_sql!("step INDEXED BY step_kind", " AND step.kind = 1");
 
 /// A job's latest step.
 const LAST_STEP: &str = concat!(
@@ -151,11 +144,11 @@ const ACCOUNTS: &str = concat!(
     "WHERE kind = ?1 AND address > ?2 ORDER BY address LIMIT ?3"
 );
 
-/// One number by the hour: each hour is looked up, for those of others lie between.
+/// A subject's hours: each is looked up, for those of others lie between.
 const HOURS_OF: &str = "WITH RECURSIVE hour (bucket) AS \
     (SELECT ?1 WHERE ?1 <= ?2 UNION ALL SELECT bucket + 1 FROM hour WHERE bucket < ?2) \
-    SELECT score.bucket, score.value FROM hour CROSS JOIN score ON score.bucket = hour.bucket AND score.metric = ?3 \
-    AND score.assurance = ?4 AND score.mint = ?5 AND score.provider = ?6 ORDER BY score.bucket";
+    SELECT score.bucket, score.subject, score.numbers FROM hour CROSS JOIN score \
+    ON score.bucket = hour.bucket AND score.subject = ?3 ORDER BY score.bucket";
 
 /// A page of a party's events, by time, in the order of the index.
 macro_rules! party_events_sql {
@@ -213,13 +206,6 @@ const MILESTONES: &str = "SELECT settlement.*, tx.signature, event.data FROM set
     OR (tx.signature, settlement.instruction, settlement.inner) > (?4, ?5, ?6)) \
     ORDER BY settlement.slot, tx.signature, settlement.instruction, settlement.inner LIMIT ?7";
 
-fn scores_of_sql(providers: usize) -> String {
-    let marks = marks(providers);
-    format!(
-        "{SCORES} score WHERE bucket = ? AND assurance BETWEEN ? AND ? AND provider IN ({marks})"
-    )
-}
-
 /// As many marks as values.
 fn marks(count: usize) -> String {
     vec!["?"; count].join(", ")
@@ -241,11 +227,7 @@ fn scan_sql(projection: Projection) -> &'static str {
                 "ORDER BY kind, address"
             )
         }
-        Projection::Score => {
-            // Windows follow from the hours, and move with the time.
-            "SELECT * FROM score WHERE bucket = -9223372036854775808 OR bucket >= -9223372036854775800 \
-             ORDER BY bucket, provider, metric, assurance, mint"
-        }
+        Projection::Score => "SELECT bucket, subject, numbers FROM score ORDER BY bucket, subject",
         Projection::Total => "SELECT * FROM total ORDER BY category, assurance, mint",
         Projection::Step => {
             "SELECT step.*, signature FROM step CROSS JOIN tx ON tx.id = step.tx \
@@ -268,10 +250,7 @@ fn projected(projection: Projection, row: &SqliteRow) -> Result<Projected> {
             let (key, row) = columns::keyed_entity(row)?;
             Projected::Entity(key, row)
         }
-        Projection::Score => {
-            let (key, value) = columns::score(row)?;
-            Projected::Score(key, value)
-        }
+        Projection::Score => Projected::Score(columns::score(row)?),
         Projection::Total => {
             let (key, total) = columns::total(row)?;
             Projected::Total(key, total)
@@ -319,6 +298,8 @@ impl Queries for SqliteRows {
             walk_due: row.try_get("walk_due")?,
             window_hour: row.try_get("window_hour")?,
             tables: columns::small(&row, "tables")?,
+            change: row.try_get("change")?,
+            remade: row.try_get("remade")?,
         })
     }
 
@@ -564,28 +545,9 @@ impl Queries for SqliteRows {
         Ok((columns::small(&row, "gaps")?, all(&found, columns::gap)?))
     }
 
-    async fn ranked(&mut self, query: &BoardQuery) -> Result<Vec<(u128, Key)>> {
-        let (value, provider) = query.after.unwrap_or((u128::MAX, Key::NONE));
-        let found = sqlx::query(RANKED)
-            .bind(i64::from(query.measure.code()))
-            .bind(i64::from(query.assurance))
-            .bind(columns::short(&query.mint))
-            .bind(&value.to_be_bytes()[..])
-            .bind(&provider.0[..])
-            .bind(query.limit)
-            .bind(window_bucket(query.window))
-            .fetch_all(&mut *self.transaction)
-            .await?;
-        all(&found, |row| {
-            Ok((
-                columns::large(row, "value")?,
-                columns::key(row, "provider")?,
-            ))
-        })
-    }
-
-    fn scores_between(&mut self, first: i64, last: i64) -> BoxStream<'_, Result<(ScoreKey, u128)>> {
-        sqlx::query("SELECT * FROM score WHERE bucket >= ? AND bucket <= ?")
+    fn scores_between(&mut self, first: i64, last: i64) -> BoxStream<'_, Result<ScoreRow>> {
+        let sql = "SELECT bucket, subject, numbers FROM score WHERE bucket >= ? AND bucket <= ?";
+        sqlx::query(sql)
             .bind(first)
             .bind(last)
             .fetch(&mut *self.transaction)
@@ -593,46 +555,36 @@ impl Queries for SqliteRows {
             .boxed()
     }
 
-    async fn scores_of(
-        &mut self,
-        subjects: &[Key],
-        bucket: i64,
-        assurance: Option<u8>,
-    ) -> Result<Vec<(ScoreKey, u128)>> {
+    async fn sums_since(&mut self, change: i64) -> Result<Vec<ScoreRow>> {
+        let found = sqlx::query(CHANGED).bind(change);
+        all(
+            &found.fetch_all(&mut *self.transaction).await?,
+            columns::score,
+        )
+    }
+
+    async fn scores(&mut self, places: &[ScorePlace]) -> Result<Vec<ScoreRow>> {
         let mut scores = Vec::new();
-        for some in subjects.chunks(VALUES_BOUND) {
-            let sql = scores_of_sql(some.len());
-            let mut query = sqlx::query(&sql)
-                .bind(bucket)
-                .bind(assurance.unwrap_or(0))
-                .bind(assurance.unwrap_or(u8::MAX));
-            for subject in some {
-                query = query.bind(&subject.0[..]);
+        for some in bulk::parts(places) {
+            let sql = scores_sql(some.len());
+            let mut query = sqlx::query(&sql);
+            for place in some {
+                query = query.bind(place.bucket).bind(&place.subject.0[..]);
             }
-            let row = query.fetch_one(&mut *self.transaction).await?;
-            scores.extend(columns::scores(&row)?);
+            let found = query.fetch_all(&mut *self.transaction).await?;
+            scores.extend(all(&found, columns::score)?);
         }
         Ok(scores)
     }
 
-    async fn hours_of(
-        &mut self,
-        key: &ScoreKey,
-        first: i64,
-        last: i64,
-    ) -> Result<Vec<(i64, u128)>> {
+    async fn hours_of(&mut self, subject: &Key, first: i64, last: i64) -> Result<Vec<ScoreRow>> {
         let found = sqlx::query(HOURS_OF)
             .bind(first)
             .bind(last)
-            .bind(i64::from(key.measure.code()))
-            .bind(i64::from(key.assurance))
-            .bind(columns::short(&key.mint))
-            .bind(&key.subject.0[..])
+            .bind(&subject.0[..])
             .fetch_all(&mut *self.transaction)
             .await?;
-        all(&found, |row| {
-            Ok((row.try_get("bucket")?, columns::large(row, "value")?))
-        })
+        all(&found, columns::score)
     }
 
     async fn party_events(&mut self, query: &PartyQuery) -> Result<Vec<Event>> {
@@ -759,7 +711,7 @@ impl Queries for SqliteRows {
     }
 
     async fn settled_of(&mut self, job: &Key) -> Result<u32> {
-        let row = sqlx::query("SELECT COUNT(*) AS settled FROM settlement WHERE job = ?")
+        let row = sqlx::query("SELECT COUNT(*) AS settled FROM step WHERE kind = 2 AND job = ?")
             .bind(&job.0[..])
             .fetch_one(&mut *self.transaction)
             .await?;
@@ -799,7 +751,7 @@ mod tests {
 
     use {
         super::*,
-        crate::store::{Role, Sqlite, rows::Engine, sqlite::write::DELETE_EMPTY},
+        crate::store::{Role, Sqlite, rows::Engine},
         tempfile::TempDir,
     };
 
@@ -832,22 +784,15 @@ mod tests {
     async fn no_query_of_a_leaderboard_reads_every_provider() {
         let folder = TempDir::new().unwrap();
         let engine = opened(&folder).await;
-        let ranked = plan(&engine, RANKED).await;
+        let changed = plan(&engine, CHANGED).await;
         assert!(
-            ranked.contains(
-                "score_rank (bucket=? AND metric=? AND assurance=? AND mint=? AND value<?)"
-            ) && !ranked.contains("TEMP B-TREE"),
-            "{ranked}"
+            changed.contains("score_change (change>?)") && !changed.contains("TEMP B-TREE"),
+            "{changed}"
         );
         let accounts = plan(&engine, &entities_of_sql(2)).await;
         assert!(
             accounts.contains("entity_owner (kind=? AND owner=?)"),
             "{accounts}"
-        );
-        let scores = plan(&engine, &scores_of_sql(2)).await;
-        assert!(
-            scores.contains("PRIMARY KEY (bucket=? AND provider=?)"),
-            "{scores}"
         );
     }
 
@@ -863,10 +808,7 @@ mod tests {
                 totals_sql(2),
                 "PRIMARY KEY (category=? AND assurance=? AND mint=?)",
             ),
-            (
-                scores_sql(2),
-                "PRIMARY KEY (bucket=? AND provider=? AND metric=? AND assurance=? AND mint=?)",
-            ),
+            (scores_sql(2), "PRIMARY KEY (bucket=? AND subject=?)"),
         ] {
             let plan = plan(&engine, &sql).await;
             assert!(
@@ -874,14 +816,6 @@ mod tests {
                 "{plan}"
             );
         }
-    }
-
-    #[tokio::test]
-    async fn windows_that_emptied_are_found_without_the_others() {
-        let folder = TempDir::new().unwrap();
-        let engine = opened(&folder).await;
-        let plan = plan(&engine, DELETE_EMPTY).await;
-        assert!(plan.contains("score_empty"), "{plan}");
     }
 
     #[tokio::test]
@@ -908,7 +842,7 @@ mod tests {
         let engine = opened(&folder).await;
         for (sql, index) in [
             (STEPS, "step USING PRIMARY KEY (job=? AND seq>?)"),
-            (SUBMISSIONS, "step_submission (job=? AND seq>?)"),
+            (SUBMISSIONS, "step_kind (job=? AND kind=? AND seq>?)"),
             (LAST_STEP, "step USING PRIMARY KEY (job=?)"),
             (OWNED, "entity_owner (kind=? AND owner=? AND address>?)"),
             (ACCOUNTS, "(kind=? AND address>?)"),

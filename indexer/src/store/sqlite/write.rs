@@ -4,20 +4,15 @@ use {
     super::{SqliteRows, audit, bulk, columns, numbers::Numbers, read},
     crate::{
         error::{IndexerError, Result},
-        project::{
-            EntityKey, EntityRow, Event, EventId, PartyRow, ScoreKey, Settlement, Total, TotalKey,
-        },
+        project::{EntityKey, EntityRow, Event, EventId, PartyRow, Settlement, Total, TotalKey},
         store::audit::AuditRow,
         store::rows::{DeadLetter, Meta, Projection, Rows, StepRow},
+        store::scores::ScoreRow,
     },
     async_trait::async_trait,
     quern_api::Signature,
     sqlx::{Executor, Sqlite as Driver, SqliteConnection, sqlite::SqliteArguments},
 };
-
-/// Windows whose sum is zero. The condition stands in the text as in the index: only then the index serves.
-pub(super) const DELETE_EMPTY: &str = "DELETE FROM score INDEXED BY score_empty WHERE bucket > -9223372036854775808 \
-    AND bucket < -9223372036854775800 AND value = x'00000000000000000000000000000000'";
 
 macro_rules! set_entity {
     () => {
@@ -43,8 +38,8 @@ fn put_entities_sql(entities: usize, conflict: &str) -> String {
     bulk::repeated(&one, entities)
 }
 
-const PUT_SCORE: &str = "INSERT INTO score (bucket, provider, metric, assurance, mint, value) VALUES (?, ?, ?, ?, ?, ?) \
-    ON CONFLICT DO UPDATE SET value = excluded.value";
+const PUT_SCORE: &str = "INSERT INTO score (bucket, subject, numbers, change) VALUES (?, ?, ?, ?) \
+    ON CONFLICT DO UPDATE SET numbers = excluded.numbers, change = excluded.change";
 const PUT_TOTAL: &str = "INSERT INTO total (category, assurance, mint, atoms, count) VALUES (?, ?, ?, ?, ?) \
     ON CONFLICT DO UPDATE SET atoms = excluded.atoms, count = excluded.count";
 
@@ -77,17 +72,8 @@ fn bind_entity<'q>(
         .bind(state.map(|state| state.bytes.as_slice()))
         .bind(text.map(|(seq, _)| seq.to_be_bytes().to_vec()))
         .bind(text.map(|(_, text)| text.as_str()))
-        .bind(indexed.owner.0.to_vec())
+        .bind(indexed.owner.map(|owner| owner.0.to_vec()))
         .bind(i64::from(indexed.state)))
-}
-
-fn bind_score_key<'q>(query: Query<'q>, key: &'q ScoreKey) -> Query<'q> {
-    query
-        .bind(key.bucket)
-        .bind(&key.subject.0[..])
-        .bind(i64::from(key.measure.code()))
-        .bind(i64::from(key.assurance))
-        .bind(columns::short(&key.mint))
 }
 
 fn bind_total_key<'q>(query: Query<'q>, key: &'q TotalKey) -> Query<'q> {
@@ -139,7 +125,7 @@ impl Rows for SqliteRows {
         let origin = cursor.and_then(|cursor| cursor.origin);
         sqlx::query(
             "UPDATE meta SET program = ?, genesis = ?, slot = ?, chain_time = ?, origin_signature = ?, origin_slot = ?, \
-             transactions = ?, events = ?, dead_letters = ?, walk_due = ?, window_hour = ?, tables = ?",
+             transactions = ?, events = ?, dead_letters = ?, walk_due = ?, window_hour = ?, tables = ?, change = ?, remade = ?",
         )
         .bind(meta.program.map(|program| program.0.to_vec()))
         .bind(meta.genesis.as_deref())
@@ -153,6 +139,8 @@ impl Rows for SqliteRows {
         .bind(meta.walk_due)
         .bind(meta.window_hour)
         .bind(meta.tables)
+        .bind(meta.change)
+        .bind(meta.remade)
         .execute(&mut *self.transaction)
         .await?;
         Ok(())
@@ -276,44 +264,16 @@ impl Rows for SqliteRows {
         Ok(())
     }
 
-    async fn scores(&mut self, keys: &[ScoreKey]) -> Result<Vec<(ScoreKey, u128)>> {
-        let mut scores = Vec::new();
-        for some in bulk::parts(keys) {
-            let sql = read::scores_sql(some.len());
-            let mut query = sqlx::query(&sql);
-            for key in some {
-                query = bind_score_key(query, key);
-            }
-            let row = query.fetch_one(&mut *self.transaction).await?;
-            scores.extend(columns::scores(&row)?);
-        }
-        Ok(scores)
-    }
-
-    async fn put_scores(&mut self, scores: &[(ScoreKey, u128)]) -> Result<()> {
+    async fn put_scores(&mut self, scores: &[ScoreRow], change: i64) -> Result<()> {
         for some in bulk::parts(scores) {
             let sql = bulk::repeated(PUT_SCORE, some.len());
             let mut query = sqlx::query(&sql);
-            for (key, value) in some {
-                query = bind_score_key(query, key).bind(value.to_be_bytes().to_vec());
+            for (place, numbers) in some {
+                query = query.bind(place.bucket).bind(&place.subject.0[..]);
+                query = query.bind(numbers.as_slice()).bind(change);
             }
             query.execute(&mut *self.transaction).await?;
         }
-        Ok(())
-    }
-
-    async fn delete_empty_windows(&mut self) -> Result<()> {
-        sqlx::query(DELETE_EMPTY)
-            .execute(&mut *self.transaction)
-            .await?;
-        Ok(())
-    }
-
-    async fn clear_scores(&mut self, bucket: i64) -> Result<()> {
-        sqlx::query("DELETE FROM score WHERE bucket = ?")
-            .bind(bucket)
-            .execute(&mut *self.transaction)
-            .await?;
         Ok(())
     }
 
@@ -352,7 +312,7 @@ impl Rows for SqliteRows {
         for some in bulk::parts(steps) {
             let values = bulk::values(6, some.len());
             let sql = format!(
-                "INSERT OR IGNORE INTO step (job, seq, tx, instruction, inner, submission) VALUES {values}"
+                "INSERT OR IGNORE INTO step (job, seq, tx, instruction, inner, kind) VALUES {values}"
             );
             let mut query = sqlx::query(&sql);
             for step in some {
@@ -362,7 +322,7 @@ impl Rows for SqliteRows {
                     .bind(self.numbers.of(&step.event.signature)?)
                     .bind(step.event.instruction)
                     .bind(step.event.inner)
-                    .bind(step.is_submission);
+                    .bind(step.kind.map(|kind| kind as i64));
             }
             query.execute(&mut *self.transaction).await?;
         }

@@ -1,8 +1,11 @@
 //! One file a page.
 
 mod board;
+mod campaign;
+mod campaigns;
 mod client;
 mod creator;
+mod entry;
 mod home;
 mod job;
 mod jobs;
@@ -18,6 +21,7 @@ mod steps;
 mod switches;
 
 pub(super) use {
-    board::board, client::client, creator::creator, home::home, job::job, jobs::jobs, model::model,
-    network::network, provider::provider, purse::purse, search::search,
+    board::board, campaign::campaign, campaigns::campaigns, client::client, creator::creator,
+    entry::entry, home::home, job::job, jobs::jobs, model::model, network::network,
+    provider::provider, purse::purse, search::search,
 };

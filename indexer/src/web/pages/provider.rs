@@ -1,7 +1,7 @@
 //! A provider: what it earned and did, and what it may take.
 
 use {
-    super::{jobs, over_time::OverTime, purse},
+    super::{campaigns, jobs, over_time::OverTime, purse},
     crate::web::{
         ask::Web,
         html::{Failure, Freshness, Page, Place},
@@ -40,6 +40,7 @@ pub(in crate::web) async fn provider(
         empty: "It earned nothing in this time.",
     };
     let earnings = earnings.section(&web, &params).await?;
+    let campaigns = campaigns::of_provider(&web, &page.owner).await?;
     let jobs = jobs::latest(&web, "provider", &page.owner).await?;
     let body = html! {
         (head(page))
@@ -48,6 +49,7 @@ pub(in crate::web) async fn provider(
         (record(site, page))
         (purse::section(site, &page.purses))
         (milestones(site, &page.owner, &page.recent_milestones))
+        (campaigns)
         (jobs)
     };
     Ok(Page {
@@ -85,6 +87,13 @@ fn tiles(site: &Site, page: &ProviderPage) -> Markup {
                 html! { (text::grouped(level.milestones)) " milestones paid" },
             ));
         }
+    }
+    for claimed in &page.claims {
+        tiles.push((
+            "Claimed from campaigns".to_owned(),
+            parts::money(site, claimed),
+            html! { "no part of what it earned" },
+        ));
     }
     tiles.push((
         "Rewards to claim".to_owned(),

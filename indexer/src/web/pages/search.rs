@@ -13,7 +13,8 @@ use {
         response::{IntoResponse, Redirect, Response},
     },
     quern_api::{
-        ClientPage, JobPage, JobRequest, Key, ModelPage, ProviderPage, PursePage, Signature,
+        CampaignPage, ClientPage, JobPage, JobRequest, Key, ModelPage, ProviderPage, PursePage,
+        Signature,
     },
     serde::de::IgnoredAny,
 };
@@ -32,6 +33,7 @@ pub(in crate::web) async fn search(State(web): State<Web>, uri: Uri) -> Result<R
         ("jobs", JobPage::path(address), limit.query()),
         ("providers", ProviderPage::path(address), Vec::new()),
         ("models", ModelPage::path(address), Vec::new()),
+        ("campaigns", CampaignPage::path(address), Vec::new()),
         ("purses", PursePage::path(address), Vec::new()),
         ("clients", ClientPage::path(address), Vec::new()),
     ];
@@ -43,7 +45,7 @@ pub(in crate::web) async fn search(State(web): State<Web>, uri: Uri) -> Result<R
         }
     }
     Err(Failure::not_found(format!(
-        "{address} is no job, provider, model, purse or client of the program"
+        "{address} is no job, provider, model, campaign, purse or client of the program"
     )))
 }
 
@@ -56,14 +58,14 @@ fn by_other_text(web: &Web, text: &str) -> Result<Response, Failure> {
     Err(match (signature, text) {
         (Some(_), _) => Failure::not_found(
             "that is the signature of a transaction, and this indexer names no explorer that shows it; search for the \
-             address of a job, a provider, a model, a purse or a client",
+             address of a job, a provider, a model, a campaign, a purse or a client",
         ),
         (None, "") => Failure::bad_request("the search box was empty; it takes an address"),
         (None, text) if text.chars().count() >= SEARCH_CHARS => Failure::bad_request(
-            "the text is longer than any address; it takes the address of a job, a provider, a model, a purse or a client",
+            "the text is longer than any address; it takes the address of a job, a provider, a model, a campaign, a purse or a client",
         ),
         (None, text) => Failure::bad_request(format!(
-            "“{}” is not an address of Solana; it takes the address of a job, a provider, a model, a purse or a client",
+            "“{}” is not an address of Solana; it takes the address of a job, a provider, a model, a campaign, a purse or a client",
             query::repeated(text)
         )),
     })

@@ -214,6 +214,27 @@ impl History {
         entries.map(|(_, provider)| *provider).collect()
     }
 
+    /// What a provider earned with milestones that were paid in full.
+    pub fn earned(&self, provider: &Key) -> u64 {
+        let events = self.events.iter().filter_map(|event| match &event.body {
+            QuernEvent::MilestoneSettled(paid) if super::key(&paid.provider) == *provider => {
+                Some(paid.provider_atoms)
+            }
+            _ => None,
+        });
+        events.sum()
+    }
+
+    /// The first campaign of all.
+    pub fn first_campaign(&self) -> Pubkey {
+        let mut events = self.events.iter();
+        let found = events.find_map(|event| match &event.body {
+            QuernEvent::CampaignCreated(created) => Some(created.campaign),
+            _ => None,
+        });
+        found.unwrap()
+    }
+
     /// Who ever took part.
     pub fn joined_ever(&self, campaign: &Key) -> Vec<Pubkey> {
         let events = self.events.iter().filter_map(|event| match &event.body {

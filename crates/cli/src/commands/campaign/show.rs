@@ -57,7 +57,7 @@ pub fn fields(address: &Pubkey, campaign: &Campaign, decimals: u8, now: i64) -> 
     let times = campaign.times();
     Fields::new()
         .text("campaign", address)
-        .text("phase", Phase::at(&times, now).name())
+        .text("state", Phase::of(campaign, now).name())
         .text("sponsor", campaign.sponsor)
         .text("mint", campaign.mint)
         .tokens("pot", campaign.pot_atoms.get(), decimals)
@@ -130,7 +130,7 @@ pub mod tests {
         );
         crate::snapshot::check("campaign-show", &text);
         let json = shown.json();
-        assert_eq!(json["phase"], "open");
+        assert_eq!(json["state"], "running");
         assert_eq!(json["start_unix"], 1_798_675_200);
         assert_eq!(json["pot_atoms"], "400000000");
     }

@@ -11,7 +11,6 @@ use {
     },
     quern_client::{
         ClientError, Instruction, Pubkey, addresses,
-        campaigns::Phase,
         claims::{CampaignClaim, Claims},
         flows,
     },
@@ -431,15 +430,15 @@ fn state_of(claim: &CampaignClaim, now: i64) -> String {
         return "over; only the entry's rent comes back".to_owned();
     };
     let times = campaign.times();
-    match Phase::at(&times, now) {
-        Phase::Claiming => "into the purse".to_owned(),
-        Phase::Over => format!(
+    if times.may_claim(now) {
+        return "into the purse".to_owned();
+    }
+    match now <= times.settle_by {
+        true => format!("as of now; claim it after {}", when::show(times.settle_by)),
+        false => format!(
             "too late since {}; the rent comes back after the sweep",
             when::show(times.claim_by)
         ),
-        Phase::Coming | Phase::Open | Phase::Settling => {
-            format!("as of now; claim it after {}", when::show(times.settle_by))
-        }
     }
 }
 

@@ -20,13 +20,14 @@ use {
         net::SocketAddr,
         path::{Path, PathBuf},
         process::{Child, Command, Stdio},
-        time::Duration,
     },
     tokio::sync::watch,
 };
 
 /// The indexer's command, if it lies beside this one.
 const INDEXER: &str = "quern-indexer";
+/// What it says.
+const LOG: &str = "boards.log";
 
 /// Where everything is.
 #[derive(clap::Args)]
@@ -87,13 +88,13 @@ pub async fn run(globals: &Globals, args: Args) -> Result<()> {
     let (Some(agent), Some(_)) = (network.agent.take(), &network.mint) else {
         return Err(Error::Other("the network has no provider".to_owned()));
     };
-    let boards = Boards::start(&args, &network);
+    let mut boards = Boards::start(&args, &network);
     let opening = gateway(&network, folder, &args, state);
     let front = progress::during("opening the gateway", opening).await?;
     front
         .fields()
         .text("rpc_url", network.net.rpc_url())
-        .text("boards", boards.place(args.boards))
+        .text("boards", boards.place(&args))
         .text("env", args.dir.join(ENV).display())
         .print(globals.output);
     say(&format!(
@@ -158,13 +159,7 @@ async fn gateway(
     };
     let served = Served::open(network.net.rpc(), folder, None, &mint.address).await?;
     let inputs = state.join("inputs");
-    let http = HttpSettings {
-        listen: args.listen,
-        is_remote_allowed: false,
-        hosts: Vec::new(),
-        state: state.join("http"),
-        patience: Duration::from_secs(600),
-    };
+    let http = HttpSettings::new(args.listen, state.join("http"));
     let settings = Settings {
         poll: LOCAL_POLL,
         ..Settings::new(state)
@@ -199,7 +194,7 @@ impl Boards {
         for end in ["", "-wal", "-shm"] {
             let _ = std::fs::remove_file(format!("{}{end}", store.display()));
         }
-        let log = std::fs::File::create(args.dir.join("boards.log"));
+        let log = std::fs::File::create(args.dir.join(LOG));
         let child = Command::new(command)
             .arg("run")
             .args(["--url", network.net.rpc_url()])
@@ -214,9 +209,15 @@ impl Boards {
         Self(child.ok())
     }
 
-    fn place(&self, listen: SocketAddr) -> String {
-        match &self.0 {
-            Some(_) => format!("http://{listen}"),
+    /// Where the boards are, or why nowhere.
+    fn place(&mut self, args: &Args) -> String {
+        let has_ended = |child: &mut Child| !matches!(child.try_wait(), Ok(None));
+        match self.0.as_mut().map(has_ended) {
+            Some(true) => format!(
+                "off: {INDEXER} has ended; {} says why",
+                args.dir.join(LOG).display()
+            ),
+            Some(false) => format!("http://{}", args.boards),
             None => format!("off: {INDEXER} does not lie beside this command"),
         }
     }

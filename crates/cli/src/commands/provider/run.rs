@@ -93,6 +93,10 @@ pub struct Args {
     /// Most jobs to work on at a time
     #[arg(long, default_value_t = Policy::default().max_jobs)]
     max_jobs: usize,
+    /// Most campaigns to have joined at a time for jobs that name one: each locks about 0.002 SOL of rent until its claim
+    /// (`quern claim`); with 0, only jobs of campaigns that you have joined yourself are taken
+    #[arg(long, default_value_t = Policy::default().max_campaigns, value_name = "COUNT")]
+    max_campaigns: usize,
     /// Arbiter that you trust (repeatable); jobs with any other are left alone
     #[arg(long, value_name = "ADDRESS")]
     arbiter: Vec<Pubkey>,
@@ -315,6 +319,7 @@ async fn policy(context: &Context, args: &Args) -> Result<Policy> {
         min_ms_per_gwork: args.min_ms_per_gwork,
         max_review_secs: args.max_review,
         max_jobs: args.max_jobs,
+        max_campaigns: args.max_campaigns,
     })
 }
 

@@ -28,6 +28,7 @@ const CONNECTIONS: Limits = Limits {
 };
 /// How long a large file may take, and what is under way then.
 const LIFETIMES: Lifetimes = Lifetimes {
+    head: quern_serve::HEAD_TIME,
     connection: Duration::from_secs(3_600),
     last_request: Duration::from_secs(5),
 };

@@ -52,7 +52,7 @@ pub async fn create(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<Batch>, ApiError> {
-    let body = json::read(&headers, body).await?;
+    let body = json::read(&headers, body, app.waits().body).await?;
     let request: CreateRequest = json::parse(&body)?;
     check(&request)?;
     let body_sha256 = hex::encode(ask::body_hash("batches", &body));

@@ -28,7 +28,7 @@ pub async fn create(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    let body = json::read(&headers, body).await?;
+    let body = json::read(&headers, body, app.waits().body).await?;
     let request: EmbeddingRequest = json::parse(&body)?;
     let card = app.model(&request.model)?;
     let rows = request.rows(&card, app.embedder()).await?;

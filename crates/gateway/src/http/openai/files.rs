@@ -22,8 +22,6 @@ use {
 
 /// What files are for here.
 pub const PURPOSE: &str = "batch";
-/// Most silence within an upload.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 /// Most bytes of a short field.
 const MAX_FIELD_BYTES: usize = 256;
 /// Bytes that are read from a file at a time.
@@ -53,24 +51,15 @@ pub async fn upload(
             "too many uploads at once; try again in some seconds",
         ));
     };
-    let mut parts = Multipart::new(body.into_data_stream(), boundary);
-    let mut purpose = None;
-    let mut file = None;
-    while let Some(field) = in_time(parts.next_field()).await? {
-        match field.name() {
-            Some("purpose") if purpose.is_none() => purpose = Some(short(field).await?),
-            Some("file") if file.is_none() => file = Some(keep(&app, field).await?),
-            other => {
-                let name = shown(other.unwrap_or_default());
-                return Err(ApiError::field(
-                    &name,
-                    format!(
-                        "the field `{name}` is unknown or given twice; send `purpose` and `file`"
-                    ),
-                ));
-            }
-        }
-    }
+    let most = app.waits().upload;
+    let parts = Multipart::new(body.into_data_stream(), boundary);
+    let Ok(read) = tokio::time::timeout(most, read(&app, parts)).await else {
+        return Err(late(format!(
+            "the upload did not come within {} s; send less at a time",
+            most.as_secs()
+        )));
+    };
+    let (purpose, file) = read?;
     let missing = |name: &str| ApiError::field(name, format!("the field `{name}` is missing"));
     let purpose = purpose.ok_or_else(|| missing("purpose"))?;
     if purpose != PURPOSE {
@@ -82,9 +71,35 @@ pub async fn upload(
     Ok(Json(kept))
 }
 
-async fn short(mut field: Field<'_>) -> Result<String, ApiError> {
+/// Purpose and file of an upload.
+async fn read(
+    app: &App,
+    mut parts: Multipart<'static>,
+) -> Result<(Option<String>, Option<(Upload, String)>), ApiError> {
+    let silence = app.waits().silence;
+    let mut purpose = None;
+    let mut file = None;
+    while let Some(field) = in_time(silence, parts.next_field()).await? {
+        match field.name() {
+            Some("purpose") if purpose.is_none() => purpose = Some(short(silence, field).await?),
+            Some("file") if file.is_none() => file = Some(keep(app, field).await?),
+            other => {
+                let name = shown(other.unwrap_or_default());
+                return Err(ApiError::field(
+                    &name,
+                    format!(
+                        "the field `{name}` is unknown or given twice; send `purpose` and `file`"
+                    ),
+                ));
+            }
+        }
+    }
+    Ok((purpose, file))
+}
+
+async fn short(silence: Duration, mut field: Field<'_>) -> Result<String, ApiError> {
     let mut text = Vec::new();
-    while let Some(chunk) = in_time(field.chunk()).await? {
+    while let Some(chunk) = in_time(silence, field.chunk()).await? {
         if text.len() + chunk.len() > MAX_FIELD_BYTES {
             let name = shown(field.name().unwrap_or_default());
             let message = format!("the field `{name}` is longer than {MAX_FIELD_BYTES} bytes");
@@ -102,29 +117,33 @@ async fn keep(app: &App, mut field: Field<'_>) -> Result<(Upload, String), ApiEr
             "the field `file` must be a file with a name",
         ));
     };
+    let silence = app.waits().silence;
     let mut upload = app.files().upload()?;
-    while let Some(chunk) = in_time(field.chunk()).await? {
+    while let Some(chunk) = in_time(silence, field.chunk()).await? {
         upload = blocking(move || upload.add(&chunk).map(|()| upload)).await??;
     }
     Ok((upload, filename))
 }
 
 /// What comes of an upload, unless nothing comes.
-async fn in_time<T>(coming: impl Future<Output = multer::Result<T>>) -> Result<T, ApiError> {
-    match tokio::time::timeout(IDLE_TIMEOUT, coming).await {
+async fn in_time<T>(
+    silence: Duration,
+    coming: impl Future<Output = multer::Result<T>>,
+) -> Result<T, ApiError> {
+    match tokio::time::timeout(silence, coming).await {
         Ok(Ok(came)) => Ok(came),
         Ok(Err(error)) => Err(ApiError::invalid(format!(
             "the upload is not valid multipart/form-data: {error}"
         ))),
-        Err(_) => Err(ApiError::refused(
-            StatusCode::REQUEST_TIMEOUT,
-            "body_timeout",
-            format!(
-                "nothing came for {} s; upload again",
-                IDLE_TIMEOUT.as_secs()
-            ),
-        )),
+        Err(_) => Err(late(format!(
+            "nothing came for {} s; upload again",
+            silence.as_secs()
+        ))),
     }
+}
+
+fn late(message: String) -> ApiError {
+    ApiError::refused(StatusCode::REQUEST_TIMEOUT, "body_timeout", message)
 }
 
 /// Files, newest first unless `order` says otherwise.

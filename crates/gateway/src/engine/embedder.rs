@@ -1,0 +1,136 @@
+//! What front doors ask for.
+
+use {
+    super::{answers::unknown, inner::Stopping, opening::Engine},
+    crate::{
+        embedder::{Answer, Embedder, ModelCard, Request, TokenRow},
+        error::GatewayError,
+        order::{OrderId, Progress, Stage},
+        record::encode_rows,
+        refusal::Refusal,
+        served::Served,
+        spending::Spending,
+    },
+    async_trait::async_trait,
+    quern_client::Pubkey,
+    quern_data::runtime::{lock, off_loop},
+    serde_json::Value,
+    std::{sync::Arc, time::Duration},
+};
+
+#[async_trait]
+impl Embedder for Engine {
+    fn models(&self) -> Vec<ModelCard> {
+        self.0.served.iter().map(Served::card).collect()
+    }
+
+    async fn tokenize(
+        &self,
+        model: &str,
+        texts: Vec<String>,
+    ) -> std::result::Result<Vec<TokenRow>, Refusal> {
+        let served = self.0.named(model)?.clone();
+        let rows = off_loop(move || served.tokenize(&texts)).await;
+        rows.map_err(GatewayError::from)?
+    }
+
+    async fn place(&self, request: Request) -> std::result::Result<(), Refusal> {
+        let inner = &self.0;
+        if inner.stopping() != Stopping::No {
+            return Err(Refusal::ShuttingDown);
+        }
+        let (order, waiting) = inner.drafted(&request)?;
+        if !inner.reserve(&order, waiting)? {
+            return Ok(());
+        }
+        let (journal, id) = (Arc::clone(&inner.journal), order.id.clone());
+        let rows = request.rows;
+        let written = off_loop(move || {
+            journal.save_rows(&order.id, &encode_rows(&rows))?;
+            // From here on it is kept.
+            journal.save_order(&order)
+        });
+        let written = written.await.map_err(GatewayError::from).flatten();
+        if let Err(error) = written {
+            lock(&inner.book).remove_order(&id);
+            return Err(error.into());
+        }
+        let mut book = lock(&inner.book);
+        let own = book.waiting.iter_mut().filter(|one| one.unit.order == id);
+        own.for_each(|one| one.is_kept = true);
+        drop(book);
+        inner.wake.notify_one();
+        Ok(())
+    }
+
+    async fn wait(&self, id: &OrderId, patience: Duration) -> std::result::Result<Answer, Refusal> {
+        let inner = &self.0;
+        let mut changes = inner.changes.subscribe();
+        let waiting = async {
+            loop {
+                changes.borrow_and_update();
+                let order = lock(&inner.book).orders.get(id).cloned();
+                let order = order.ok_or_else(|| unknown(id))?;
+                match order.stage {
+                    Stage::Answered => return inner.answer(id).await,
+                    Stage::Cancelled => return Err(Refusal::Cancelled),
+                    Stage::Failed => {
+                        return Err(order.refusal.unwrap_or(Refusal::Cancelled));
+                    }
+                    Stage::Running if inner.stopping() == Stopping::Leaving => {
+                        return Err(Refusal::ShuttingDown);
+                    }
+                    Stage::Running => {}
+                }
+                if changes.changed().await.is_err() {
+                    return Err(Refusal::ShuttingDown);
+                }
+            }
+        };
+        match tokio::time::timeout(patience, waiting).await {
+            Ok(done) => done,
+            Err(_) => Err(Refusal::TimedOut {
+                secs: patience.as_secs(),
+            }),
+        }
+    }
+
+    fn progress(&self, id: &OrderId) -> Option<Progress> {
+        lock(&self.0.book).progress(id)
+    }
+
+    fn find(&self, body_sha256: &[u8; 32]) -> Option<OrderId> {
+        lock(&self.0.book).find(body_sha256)
+    }
+
+    async fn cancel(&self, id: &OrderId) -> std::result::Result<Progress, Refusal> {
+        let order = lock(&self.0.book).orders.get(id).cloned();
+        let order = order.ok_or_else(|| unknown(id))?;
+        if order.stage == Stage::Running {
+            self.0.end_order(order, Stage::Cancelled, None).await?;
+            self.0.wake.notify_one();
+        }
+        self.progress(id).ok_or_else(|| unknown(id))
+    }
+
+    async fn forget(&self, id: &OrderId) -> std::result::Result<(), Refusal> {
+        let order = lock(&self.0.book).orders.get(id).cloned();
+        let order = order.ok_or_else(|| unknown(id))?;
+        // Jobs that it shares with others need its rows.
+        if order.stage == Stage::Running || lock(&self.0.book).is_at_work(id) {
+            return Err(Refusal::NotEnded { id: id.to_string() });
+        }
+        Ok(self.0.forget_order(id).await?)
+    }
+
+    fn spending(&self, before: Option<u64>, most: usize) -> Vec<Spending> {
+        let mint = self.0.market.mint();
+        lock(&self.0.book).spending(before, most, (&mint, self.0.decimals()))
+    }
+
+    fn receipt(&self, job: &str) -> Option<Value> {
+        // What is no address is no name of a file.
+        let address: Pubkey = job.parse().ok()?;
+        self.0.journal.receipt(&address.to_string())
+    }
+}

@@ -1,0 +1,198 @@
+//! From a job that waits to one that lies on chain.
+
+use {
+    super::{
+        shared::{Paused, SENT_FOR_SECS, Worked, fail, inputs, note, pause, returned},
+        terms::{choice, drafted},
+    },
+    crate::{
+        choose::Choice,
+        engine::{Inner, Stopping},
+        error::Result,
+        market::{Found, NotCreated, Placing},
+        record::{JobRecord, Step},
+        refusal::Refusal,
+        spending::SpendingState,
+    },
+    quern_data::runtime::lock,
+    quern_proof::commit::data_root,
+    std::sync::Arc,
+};
+
+/// What a job's `take` deadline leaves beyond the time after which the gateway cancels it: for a gateway that is gone.
+const TAKE_SLACK_SECS: u32 = 60;
+
+/// Publishes the inputs, chooses a provider, and writes down what is to be created.
+pub(super) async fn waiting(inner: &Arc<Inner>, mut job: JobRecord) -> Worked<()> {
+    if !lock(&inner.book).is_wanted(&job) {
+        job.step = Step::Ended;
+        return Ok(inner.save_job(&job).await?);
+    }
+    if inner.stopping() != Stopping::No {
+        return Err(Paused::Stopping);
+    }
+    if let Some(refusal) = gave_up(inner, &job) {
+        return fail(inner, job, refusal).await;
+    }
+    if job.input_uri.is_none() {
+        let inputs = inputs(inner, &job).await?;
+        job.input_uri = Some(inner.market.publish(&job.id, &inputs).await?);
+        inner.save_job(&job).await?;
+    }
+    let pin = match choice(inner).await? {
+        Choice::Only(owner) => Some(owner),
+        Choice::Anybody => None,
+        Choice::Nobody => return pause(inner).await,
+    };
+    let creating = Arc::clone(inner);
+    let _turn = creating.creating.lock().await;
+    let purse = inner.market.purse().await?;
+    let Some(attempt) = drafted(inner, &mut job, &purse, pin).await? else {
+        return Ok(());
+    };
+    job.attempts.push(attempt);
+    job.step = Step::Creating;
+    inner.save_job(&job).await?;
+    create(inner, job).await
+}
+
+/// Why a job is not tried again.
+fn gave_up(inner: &Inner, job: &JobRecord) -> Option<Refusal> {
+    let give_up = match job.is_batch {
+        true => inner.settings.batch_give_up,
+        false => inner.settings.give_up,
+    };
+    let notes: Vec<&str> = job
+        .attempts
+        .iter()
+        .filter_map(|attempt| attempt.note.as_deref())
+        .collect();
+    let why = match notes.as_slice() {
+        [] => "no provider may have the work, or none was free".to_owned(),
+        notes => notes.join("; "),
+    };
+    let age = inner.now().saturating_sub(job.formed_at);
+    let is_old = u64::try_from(age).is_ok_and(|age| age >= give_up.as_secs());
+    if !is_old && job.attempts.len() < inner.settings.attempts {
+        return None;
+    }
+    let was_answered = job.attempts.iter().any(|attempt| attempt.was_answered);
+    Some(match was_answered {
+        true => Refusal::NotRight { why },
+        false => Refusal::NoProvider { why },
+    })
+}
+
+/// Finds out whether the last attempt is on chain, and sends it if it is not.
+pub(super) async fn creating(inner: &Arc<Inner>, mut job: JobRecord) -> Worked<()> {
+    let holder = Arc::clone(inner);
+    let _turn = holder.creating.lock().await;
+    let uri = job.input_uri.clone().unwrap_or_default();
+    let Some(attempt) = job.current() else {
+        job.step = Step::Waiting;
+        return Ok(inner.save_job(&job).await?);
+    };
+    match inner.market.find(&attempt.job, attempt.n, &uri).await? {
+        Found::Ours | Found::OursEnded => was_created(inner, job).await,
+        Found::Foreign => {
+            // It can never come to be: another job of this wallet has its number.
+            job.attempts.pop();
+            job.step = Step::Waiting;
+            Ok(inner.save_job(&job).await?)
+        }
+        Found::Missing => {
+            let is_wanted = lock(&inner.book).is_wanted(&job) && gave_up(inner, &job).is_none();
+            if is_wanted {
+                return create(inner, job).await;
+            }
+            let sent = job.current().and_then(|attempt| attempt.sent_at);
+            let may_come = |at: i64| inner.now().saturating_sub(at) <= SENT_FOR_SECS;
+            if sent.is_some_and(may_come) {
+                return pause(inner).await;
+            }
+            note(&mut job, None, "not created");
+            returned(inner, job).await
+        }
+    }
+}
+
+async fn was_created(inner: &Arc<Inner>, mut job: JobRecord) -> Worked<()> {
+    let now = inner.now();
+    if let Some(attempt) = job.attempts.last_mut() {
+        attempt.state = SpendingState::Escrowed;
+        attempt.created_at = Some(now);
+    }
+    job.step = Step::Created;
+    Ok(inner.save_job(&job).await?)
+}
+
+/// Sends the last attempt.
+async fn create(inner: &Arc<Inner>, mut job: JobRecord) -> Worked<()> {
+    let inputs = inputs(inner, &job).await?;
+    let input_roots = inputs.iter().map(data_root).collect();
+    let now = inner.now();
+    let was_sent = {
+        let Some(attempt) = job.attempts.last_mut() else {
+            return Ok(());
+        };
+        attempt.sent_at.replace(now).is_some()
+    };
+    // Whoever reads this knows that it may be on its way.
+    inner.save_job(&job).await?;
+    let take = inner.settings.take_time.as_secs();
+    let take_secs = u32::try_from(take).unwrap_or(u32::MAX / 2);
+    let sent = match job.current() {
+        Some(attempt) => {
+            let placing = Placing {
+                attempt,
+                model: job.model,
+                items: job.items,
+                take_secs: take_secs.saturating_add(TAKE_SLACK_SECS),
+                input_roots,
+                input_uri: job.input_uri.as_deref().unwrap_or_default(),
+            };
+            inner.market.create(placing).await
+        }
+        None => return Ok(()),
+    };
+    match sent {
+        Ok(sent) => {
+            if let Some(attempt) = job.attempts.last_mut() {
+                attempt.signatures.extend(sent.signatures);
+                attempt.fee_lamports = attempt.fee_lamports.saturating_add(sent.fee_lamports);
+            }
+            was_created(inner, job).await
+        }
+        // Nothing of it is on its way: it is not this attempt that will be created under the number.
+        Err(NotCreated::Refused(why)) if !was_sent => {
+            if is_taken(inner, &job).await? {
+                job.attempts.pop();
+                job.step = Step::Waiting;
+                return Ok(inner.save_job(&job).await?);
+            }
+            tracing::warn!(job = %job.id, why, "the job was not created");
+            if let Some(attempt) = job.attempts.last_mut() {
+                attempt.sent_at = None;
+                attempt.state = SpendingState::Returned;
+                attempt.note = Some(format!("not created: {why}"));
+            }
+            job.step = Step::Waiting;
+            inner.save_job(&job).await?;
+            pause(inner).await
+        }
+        Err(NotCreated::Refused(why) | NotCreated::Unclear(why)) => {
+            tracing::warn!(job = %job.id, why, "it is not known whether the job was created; looking");
+            pause(inner).await
+        }
+    }
+}
+
+/// Whether the number of the last attempt was given to another job of this wallet.
+async fn is_taken(inner: &Inner, job: &JobRecord) -> Result<bool> {
+    let Some(attempt) = job.current() else {
+        return Ok(false);
+    };
+    let uri = job.input_uri.as_deref().unwrap_or_default();
+    let found = inner.market.find(&attempt.job, attempt.n, uri).await?;
+    Ok(found == Found::Foreign)
+}

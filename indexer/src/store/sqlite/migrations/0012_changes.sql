@@ -1,0 +1,3 @@
+-- How often numbers were written, and which of these changes made all of them again.
+ALTER TABLE meta ADD COLUMN change INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE meta ADD COLUMN remade INTEGER NOT NULL DEFAULT 0;
