@@ -158,6 +158,8 @@ pub fn parse_bps(text: &str) -> std::result::Result<u16, String> {
             .map_err(|_| format!("`{text}` is no whole number of basis points"))?,
         (None, None) => match decimal(text, 2) {
             Ok(0) => 0,
+            // More than the whole in percent.
+            Ok(10_001..) => return Err(format!("`{text}` has no unit; write {text}bps")),
             Ok(hundredths) => {
                 return Err(format!(
                     "`{text}` has no unit; write {text}% (or {hundredths}bps)"
@@ -319,6 +321,8 @@ mod tests {
             let said = format!("`{text}` has no unit; write {units}");
             assert_eq!(parse_bps(text), Err(said));
         }
+        let said = "`250` has no unit; write 250bps".to_owned();
+        assert_eq!(parse_bps("250"), Err(said));
         assert_eq!(parse_bps("100%"), Ok(10_000));
         for text in [
             "", "%", "bps", "101%", "10001bps", "2.555%", "2.5bps", "-1", "250", "two",
