@@ -144,7 +144,7 @@ async fn follow_tells_all_until_the_account_is_gone() {
 async fn a_node_that_does_not_answer_is_told_of_once() {
     let world = World::wrong(2);
     world.publish(&world.claim);
-    world.refusals.store(20, Ordering::SeqCst);
+    world.silences.store(20, Ordering::SeqCst);
     let settings = Settings {
         scope: Scope::Jobs([world.address].into()),
         ..world.settings()
@@ -161,11 +161,11 @@ async fn a_node_that_does_not_answer_is_told_of_once() {
         outcome.unwrap().unwrap(),
         Outcome::Convicted { .. }
     ));
-    assert!(world.refused.load(Ordering::SeqCst) > 20);
+    assert!(world.asked.load(Ordering::SeqCst) > 20);
     let [why] = silences.as_slice() else {
         panic!("{silences:?}");
     };
-    assert!(why.contains("excluded from this node"), "{why}");
+    assert!(why.contains("it is silent"), "{why}");
 }
 
 /// A node that refuses such a look never answers it: who wanted one look must hear of it, and who goes on goes on.
