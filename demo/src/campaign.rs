@@ -135,14 +135,6 @@ async fn pair(stage: &mut Stage) -> Result<(Keypair, Keypair)> {
         stage.mint_to(&owner, &payment, 25 * QUSD).await?;
         stage.deposit(wallet, &owner, &payment, 25 * QUSD).await?;
     }
-    let entry = ProviderSettings {
-        operator: seller.pubkey(),
-        name: "thistle".to_owned(),
-        endpoint: String::new(),
-        active: true,
-    };
-    let register = instructions::register_provider(&seller.pubkey(), entry);
-    stage.sender().send(&[register], &[&seller]).await?;
     Ok((buyer, seller))
 }
 
@@ -153,6 +145,15 @@ pub async fn wash(stage: &Stage, running: &Running) -> Result<()> {
         .heading("A pair buys from itself, for a share of the campaign's pot");
     let (buyer, seller) = (&running.buyer, &running.seller);
     let (client, provider) = (buyer.pubkey(), seller.pubkey());
+    // Before now the gateway would have asked it for work.
+    let entry = ProviderSettings {
+        operator: seller.pubkey(),
+        name: "thistle".to_owned(),
+        endpoint: String::new(),
+        active: true,
+    };
+    let register = instructions::register_provider(&seller.pubkey(), entry);
+    stage.sender().send(&[register], &[seller]).await?;
     join(stage, &running.address, seller).await?;
     let rpc = stage.net.rpc();
     let args = NewJob {

@@ -203,7 +203,6 @@ pub async fn play(plan: Plan, names: Names) -> Result<(Cast, Summary)> {
 
     let mut honest = inference(stage, &plan, &running).await?;
     let cheap = unwanted(stage, &plan).await?;
-    campaign::wash(stage, &running).await?;
     let right = recognized(stage, &honest, &plan).await?;
     let (transformer, job, embedded) = embedding(stage, plan.encoder.as_deref()).await?;
     honest.push(job);
@@ -224,6 +223,8 @@ pub async fn play(plan: Plan, names: Names) -> Result<(Cast, Summary)> {
     let (machines, door, mut asked) =
         gateway::ask(stage, plan.encoder.as_deref(), machines).await?;
     honest.push(asked.job.parse()?);
+
+    campaign::wash(stage, &running).await?;
 
     names.heading("Training in three milestones; the first provider leaves after the first one");
     let (birch_works, training_right) = training(stage, machines, &cheap).await?;

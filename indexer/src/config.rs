@@ -53,6 +53,9 @@ pub struct Config {
     /// Pause between comparisons of the tables with the chain's accounts, in seconds; 0 compares never
     #[arg(long, env = "QUERN_AUDIT_SECS", default_value_t = 900)]
     pub audit_secs: u64,
+    /// Pause between looks at what the node has confirmed and not finalized, for /v1/provisional, in milliseconds; 0 never looks
+    #[arg(long, env = "QUERN_PROVISIONAL_MILLIS", default_value_t = 0)]
+    pub provisional_millis: u64,
     /// Slots behind the node from which on /health/ready says no
     #[arg(long, env = "QUERN_MOST_LAG_SLOTS", default_value_t = 150)]
     pub most_lag_slots: u64,
@@ -87,6 +90,7 @@ impl Config {
             poll_millis: 1_000,
             fetches: 8,
             audit_secs: 900,
+            provisional_millis: 0,
             most_lag_slots: 150,
             max_connections: 512,
             max_connections_per_address: 64,

@@ -4,7 +4,8 @@
 //! [`project`] says purely which rows follow from an event, [`store`] merges them and keeps events, rows and cursor in one
 //! database transaction, [`view`] turns rows into the types of `quern_api`, [`api`] answers with them over HTTP, [`web`] shows
 //! its answers to people. [`follow`] is the loop that ties the first four together; live and backfill are the same code.
-//! [`mirror`] stands in its place in a process that only reads. [`audit`] compares the tables with what the chain holds.
+//! [`provisional`] shows what is not final yet, apart from all of it.
+//! [`mirror`] stands in the place of [`follow`] in a process that only reads. [`audit`] compares the tables with what the chain holds.
 
 #![forbid(unsafe_code)]
 
@@ -18,6 +19,7 @@ pub mod health;
 pub mod metrics;
 pub mod mirror;
 pub mod project;
+pub mod provisional;
 pub mod service;
 pub mod source;
 pub mod store;

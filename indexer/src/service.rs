@@ -10,7 +10,8 @@ use {
         health::Health,
         metrics::Metrics,
         mirror::Mirror,
-        source::{Accounts, Endpoint, FileSource, RpcOptions, RpcSource, Source},
+        provisional::{Provisional, Scout},
+        source::{Accounts, Ahead, Endpoint, FileSource, RpcOptions, RpcSource, Source},
         store::{self, Role, Store},
         web,
     },
@@ -40,6 +41,7 @@ pub struct Indexer {
     stop: watch::Sender<bool>,
     follower: JoinHandle<Result<()>>,
     auditor: Option<JoinHandle<()>>,
+    scout: Option<JoinHandle<()>>,
     server: JoinHandle<()>,
 }
 
@@ -61,9 +63,10 @@ impl Indexer {
         if config.role != Role::Replica {
             mend(&store).await?;
         }
-        let (source, accounts) =
+        let (source, node) =
             open_source(config.recording.as_deref(), &config.program_id, node).await?;
         let health = Health::default();
+        let (accounts, ahead) = node.unzip();
         let auditor = accounts
             .filter(|_| config.audit_secs > 0 && config.role != Role::Replica)
             .map(|accounts| Auditor {
@@ -80,7 +83,19 @@ impl Indexer {
             most_lag_slots: config.most_lag_slots,
             metrics: Metrics::default(),
             streams: Streams::new(stopped.clone()),
+            provisional: Provisional::default(),
         };
+        let scout = ahead.filter(|_| config.provisional_millis > 0);
+        let scout = scout.map(|ahead| {
+            let scout = Scout {
+                ahead,
+                store: Arc::clone(&store),
+                program: config.program_id,
+                every: Duration::from_millis(config.provisional_millis),
+                to: state.provisional.clone(),
+            };
+            tokio::spawn(scout.run(stopped.clone()))
+        });
         let follower = follow(&config, source, &state, stopped.clone());
         let auditor = auditor.map(|auditor| {
             let stopped = stopped.clone();
@@ -97,6 +112,7 @@ impl Indexer {
             stop,
             follower,
             auditor,
+            scout,
             server,
         })
     }
@@ -150,6 +166,9 @@ impl Indexer {
         };
         if let Some(auditor) = self.auditor.take() {
             auditor.await?;
+        }
+        if let Some(scout) = self.scout.take() {
+            scout.await?;
         }
         let served = if self.server.is_finished() {
             Ok(())
@@ -259,12 +278,15 @@ fn limits(config: &Config) -> Limits {
     limits
 }
 
-/// Where transactions come from, and what the chain holds: a recording holds no accounts.
+/// What only a node knows: the accounts of the chain, and what is not final yet.
+type Known = (Arc<dyn Accounts>, Arc<dyn Ahead>);
+
+/// Where transactions come from, and what else that node knows: a recording holds transactions alone.
 async fn open_source(
     recording: Option<&Path>,
     program: &Key,
     node: RpcOptions,
-) -> Result<(Arc<dyn Source>, Option<Arc<dyn Accounts>>)> {
+) -> Result<(Arc<dyn Source>, Option<Known>)> {
     Ok(match recording {
         Some(path) => {
             let (path, program) = (path.to_owned(), *program);
@@ -273,7 +295,8 @@ async fn open_source(
         }
         None => {
             let source = Arc::new(RpcSource::new(node));
-            (Arc::clone(&source) as _, Some(source as _))
+            let known: Known = (Arc::clone(&source) as _, Arc::clone(&source) as _);
+            (source, Some(known))
         }
     })
 }

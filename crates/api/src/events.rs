@@ -1,7 +1,7 @@
 //! `/v1/events` and `/v1/stream`: everything that the program told, in the order in which the indexer stored it.
 
 use {
-    crate::{key::Signature, request::requests},
+    crate::{key::Signature, request::requests, words::Finality},
     serde::{Deserialize, Serialize},
     serde_json::{Map, Value},
     utoipa::ToSchema,
@@ -21,6 +21,9 @@ requests! {
         /// Only those behind this one: its `id`. A `last-event-id` header, which browsers send by themselves, counts more. If both are
         /// left out, the stream begins with what is stored next.
         after: String,
+        /// `confirmed` also tells what is not final: as `provisional`, each time the whole of `/v1/provisional` in the place of what was
+        /// told before.
+        commitment: Finality,
     }
 }
 
@@ -38,6 +41,22 @@ impl EventList {
     pub const PATH: &'static str = "/v1/events";
     /// Where to have them sent as they come.
     pub const STREAM: &'static str = "/v1/stream";
+}
+
+/// What the node has confirmed and not finalized. A fork may still drop it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ProvisionalPage {
+    /// The confirmed slot of the last look; null where there was none.
+    pub confirmed_slot: Option<u64>,
+    /// Events above what is finalized and stored, oldest first.
+    pub events: Vec<EventItem>,
+    /// Whether there are older ones that are not shown.
+    pub is_cut: bool,
+}
+
+impl ProvisionalPage {
+    /// Where to ask.
+    pub const PATH: &'static str = "/v1/provisional";
 }
 
 /// An event.

@@ -40,7 +40,7 @@ pub use {
         CampaignItem, CampaignList, CampaignPage, CampaignRequest, CampaignsRequest, EntryItem,
         EntryPage, ScoredMilestone,
     },
-    events::{EventItem, EventList, EventsRequest, StreamRequest},
+    events::{EventItem, EventList, EventsRequest, ProvisionalPage, StreamRequest},
     jobs::{
         JobDemand, JobItem, JobList, JobPage, JobRequest, JobStep, JobSubmission, JobsRequest,
         ProviderJobsRequest,

@@ -11,7 +11,7 @@ use {
 pub struct Reply<T> {
     /// Everything finalized up to this slot is in it; null before the first walk is whole.
     pub as_of_slot: Option<u64>,
-    /// Always finalized: nothing else is stored.
+    /// Finalized, for nothing else is stored; confirmed at `/v1/provisional` alone.
     pub finality: Finality,
     /// How far that is behind the node, if both are known.
     pub lag_slots: Option<u64>,

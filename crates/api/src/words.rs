@@ -341,6 +341,8 @@ words! {
     Finality {
         /// Nothing in it can be undone.
         Finalized = "finalized",
+        /// A fork may still drop it.
+        Confirmed = "confirmed",
     }
 
     /// Why atoms moved.

@@ -38,6 +38,7 @@ pub fn documented(command: &str) -> Vec<Documented> {
         let found = match file.extension().and_then(|end| end.to_str()) {
             Some("md") => in_page(&text),
             Some("service") => in_service(&text),
+            Some("yaml") => in_compose(&text),
             _ => in_comments(&text),
         };
         for (line, text, is_whole) in found {
@@ -59,8 +60,10 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
     for item in fs::read_dir(folder).into_iter().flatten() {
         let path = item.unwrap().path();
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
-        let is_read =
-            name == "Containerfile" || [".md", ".service"].iter().any(|end| name.ends_with(end));
+        let is_read = name == "Containerfile"
+            || [".md", ".service", "compose.yaml"]
+                .iter()
+                .any(|end| name.ends_with(end));
         match path.is_dir() {
             true if name != "node_modules" => collect(&path, files),
             false if is_read => files.push(path),
@@ -100,6 +103,16 @@ fn in_service(text: &str) -> Vec<(usize, String, bool)> {
         Some((at + 1, command.replace("/usr/bin/", ""), true))
     });
     starts.collect()
+}
+
+/// What the services of a compose file run.
+fn in_compose(text: &str) -> Vec<(usize, String, bool)> {
+    let lines = text.lines().enumerate();
+    let commands = lines.filter_map(|(at, line)| {
+        let command = line.trim_start().strip_prefix("command: ")?;
+        Some((at + 1, command.to_owned(), true))
+    });
+    commands.collect()
 }
 
 /// The examples in an image's comments.
@@ -190,7 +203,9 @@ fn filled(word: &str) -> Option<String> {
     Some(match word.trim_start_matches('$') {
         "URI" | "URL" | "PROVIDER_PUBLIC_URL" | "QUERN_URL" => "https://example.com/x".to_owned(),
         "WATCHER_MIN_BOND" => format!("{ADDRESS}=1"),
-        "ATOMS" | "BYTES" | "TOKENS" | "PORT" | "PROVIDER_MAX_BOND" => "1".to_owned(),
+        "ATOMS" | "BYTES" | "TOKENS" | "PORT" | "PROVIDER_MAX_BOND" | "GATEWAY_CAP_DAY" => {
+            "1".to_owned()
+        }
         "TIME" => "1d".to_owned(),
         "COMMAND" => "job".to_owned(),
         blank if is_blank(blank) => ADDRESS.to_owned(),
@@ -240,6 +255,13 @@ mod tests {
             "[Service]\nExecStart=/usr/bin/quern -k %d/k \\\n    watch --state %S/w\nRestart=no\n";
         let wanted = "quern -k /run/keys/k watch --state /var/lib/w".to_owned();
         assert_eq!(in_service(unit), [(2, wanted, true)]);
+    }
+
+    #[test]
+    fn a_compose_file_gives_what_its_services_run() {
+        let file = "services:\n  a:\n    command: quern-indexer run --role standby\n    image: x\n";
+        let wanted = "quern-indexer run --role standby".to_owned();
+        assert_eq!(in_compose(file), [(3, wanted, true)]);
     }
 
     /// A reader that finds nothing proves nothing.

@@ -20,6 +20,7 @@ mod page;
 mod params;
 mod parties;
 mod providers;
+mod provisional;
 mod purses;
 mod reasons;
 pub mod reference;
@@ -34,7 +35,7 @@ mod watched;
 pub use {error::ApiError, openapi::document, stream::Streams};
 
 use {
-    crate::{health::Health, metrics::Metrics, store::Store},
+    crate::{health::Health, metrics::Metrics, provisional::Provisional, store::Store},
     axum::{
         Router,
         extract::{Request, State},
@@ -70,6 +71,8 @@ pub struct ApiState {
     pub metrics: Metrics,
     /// Who may stream.
     pub streams: Streams,
+    /// What is not final yet.
+    pub provisional: Provisional,
 }
 
 /// Requests worked on at a time; more are refused at once, for waiting ones would only become late together.
@@ -107,6 +110,7 @@ fn pages() -> OpenApiRouter<ApiState> {
         .routes(routes!(reasons::emission))
         .routes(routes!(events::events))
         .routes(routes!(stream::stream))
+        .routes(routes!(provisional::provisional))
         .routes(routes!(series::network))
         .routes(routes!(series::fees))
         .routes(routes!(totals::totals))

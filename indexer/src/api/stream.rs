@@ -5,8 +5,14 @@
 //! last event that it got.
 
 use {
-    super::{ApiError, ApiState, ask::Ask, event_id, reply},
-    crate::{health::State as Follower, project::EventId, store::Store, view},
+    super::{ApiError, ApiState, ask::Ask, event_id, provisional, reply},
+    crate::{
+        health::State as Follower,
+        project::EventId,
+        provisional::{Look, Provisional},
+        store::Store,
+        view,
+    },
     axum::{
         extract::State,
         http::HeaderMap,
@@ -16,7 +22,7 @@ use {
         },
     },
     futures::{StreamExt, stream},
-    quern_api::{EventItem, EventList, StreamRequest},
+    quern_api::{EventItem, EventList, Finality, StreamRequest},
     quern_serve::Lasting,
     std::{
         convert::Infallible,
@@ -66,7 +72,8 @@ impl Streams {
 ///
 /// Each has the event's `id`, its name as `event` and, as `data`, what `/v1/events` shows of it. After the connection was lost, a browser
 /// resumes by itself where it was. A last event `end` says why a stream ends: the client read too slowly, the stream is an hour old, or
-/// the service stops. A comment every 15 seconds shows that the stream lives.
+/// the service stops. A comment every 15 seconds shows that the stream lives. With `commitment=confirmed` there are events `provisional`
+/// in between, without an `id`: each is the whole of `/v1/provisional`, in the place of the one before.
 #[utoipa::path(get, path = EventList::STREAM, params(StreamRequest, ("last-event-id" = Option<String>, Header, description = "The `id` of the last event that the client has")), responses((status = 200, body = EventItem, content_type = "text/event-stream")))]
 pub(super) async fn stream(
     State(api): State<ApiState>,
@@ -81,6 +88,8 @@ pub(super) async fn stream(
     })?;
     let resumed = headers.get("last-event-id");
     let resumed = resumed.and_then(|id| id.to_str().ok());
+    let commitment = ask.params.word("commitment")?;
+    let ahead = (commitment == Some(Finality::Confirmed)).then(|| watched(&api.provisional));
     let mut snapshot = api.store.read().await?;
     let last = match resumed.or_else(|| ask.params.text("after")) {
         Some(text) => Some(event_id::recorded(text, &mut snapshot).await?),
@@ -96,6 +105,7 @@ pub(super) async fn stream(
         stopped: api.streams.stopped.clone(),
         slow: SLOW,
         last,
+        ahead,
         sender,
         _place: place,
         _alive: alive,
@@ -122,6 +132,24 @@ pub(super) async fn stream(
     Ok(response)
 }
 
+/// The looks from now on, the last one first.
+fn watched(provisional: &Provisional) -> watch::Receiver<Arc<Look>> {
+    let mut looks = provisional.subscribe();
+    looks.mark_changed();
+    looks
+}
+
+/// Completes at the next look; never where nobody asked for looks.
+async fn looked(ahead: &mut Option<watch::Receiver<Arc<Look>>>) {
+    let changed = match ahead {
+        Some(looks) => looks.changed().await.is_ok(),
+        None => false,
+    };
+    if !changed {
+        std::future::pending().await
+    }
+}
+
 /// Reads the store for one client.
 struct Pump {
     store: Arc<Store>,
@@ -129,6 +157,8 @@ struct Pump {
     stopped: watch::Receiver<bool>,
     slow: Duration,
     last: Option<EventId>,
+    /// Looks at what is not final, for a client that asked for them.
+    ahead: Option<watch::Receiver<Arc<Look>>>,
     sender: mpsc::Sender<Event>,
     _place: OwnedSemaphorePermit,
     /// The connection may live as long as this.
@@ -143,29 +173,58 @@ impl Pump {
             let page = self.page().await;
             let count = page.len();
             for (id, event) in page {
-                match self.sender.send_timeout(event, self.slow).await {
-                    Ok(()) => self.last = Some(id),
-                    Err(mpsc::error::SendTimeoutError::Closed(_)) => return,
-                    Err(mpsc::error::SendTimeoutError::Timeout(_)) => {
-                        let reason =
-                            "you read too slowly; resume behind the last event that you got";
-                        let _ = end.set(reason);
-                        return;
-                    }
+                if !self.send(event, end).await {
+                    return;
                 }
+                self.last = Some(id);
             }
             if count >= PAGE as usize {
                 continue;
             }
-            tokio::select! {
-                changed = self.follower.changed() => if changed.is_err() { return },
+            let has_looked = tokio::select! {
+                changed = self.follower.changed() => match changed {
+                    Ok(()) => false,
+                    Err(_) => return,
+                },
+                () = looked(&mut self.ahead) => true,
                 () = self.sender.closed() => return,
                 _ = self.stopped.wait_for(|stop| *stop) => {
                     let _ = end.set("the indexer stops; resume behind the last event");
                     return;
                 }
+            };
+            if has_looked
+                && let Some(event) = self.look().await
+                && !self.send(event, end).await
+            {
+                return;
             }
         }
+    }
+
+    /// Whether the client has room for an event; says why it gets no more otherwise.
+    async fn send(&self, event: Event, end: &OnceLock<&'static str>) -> bool {
+        match self.sender.send_timeout(event, self.slow).await {
+            Ok(()) => true,
+            Err(mpsc::error::SendTimeoutError::Closed(_)) => false,
+            Err(mpsc::error::SendTimeoutError::Timeout(_)) => {
+                let reason = "you read too slowly; resume behind the last event that you got";
+                let _ = end.set(reason);
+                false
+            }
+        }
+    }
+
+    /// What is not final now. It has no id: nobody resumes behind it.
+    async fn look(&self) -> Option<Event> {
+        let look = Arc::clone(&self.ahead.as_ref()?.borrow());
+        let stored = self.store.cursor().await.ok()?;
+        let page = provisional::page(&look, stored.map(|cursor| cursor.slot));
+        Some(
+            Event::default()
+                .event("provisional")
+                .data(reply::text(&page)?),
+        )
     }
 
     /// The next events; none if the store cannot be read now, which the log of other requests tells.
@@ -241,6 +300,7 @@ mod tests {
             stopped,
             slow: Duration::from_millis(200),
             last: None,
+            ahead: None,
             sender,
             _place: place,
             _alive: alive,

@@ -4,8 +4,8 @@
 use {
     super::{
         Report,
-        money::{Reserved, add, sum},
         report::Subject,
+        sums::{Reserved, add, sum},
     },
     crate::{
         error::Result,

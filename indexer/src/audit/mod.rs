@@ -8,6 +8,7 @@ mod accounts;
 mod campaigns;
 mod money;
 mod report;
+mod sums;
 
 pub use report::Report;
 

@@ -3,7 +3,11 @@
 //! The arithmetic is this module's own, in 128 bits, on purpose: it shares no line with the code that it checks.
 
 use {
-    super::{Auditor, Report, campaigns, report::Subject},
+    super::{
+        Auditor, Report, campaigns,
+        report::Subject,
+        sums::{Reserved, add, sum},
+    },
     crate::{
         error::Result,
         project::{
@@ -16,9 +20,6 @@ use {
     quern_api::{AuditCheck, Category, Key, Metric},
     std::collections::{BTreeMap, HashMap},
 };
-
-/// Atoms by owner and mint.
-pub(super) type Reserved = HashMap<(Key, Key), u128>;
 
 pub(super) async fn compare(auditor: &Auditor, report: &mut Report) -> Result<()> {
     let configs: Vec<MintConfig> = auditor.store.read().await?.mints().to_vec();
@@ -41,19 +42,6 @@ pub(super) async fn compare(auditor: &Auditor, report: &mut Report) -> Result<()
     rewards(&mut snapshot, report, &totals, reserved).await?;
     parts(&mut snapshot, report, &totals, &escrowed).await?;
     counters(&mut snapshot, report).await
-}
-
-/// A sum over all assurance levels.
-pub(super) fn sum(totals: &BTreeMap<TotalKey, Total>, category: Category, mint: Key) -> u128 {
-    let of_mint = totals
-        .iter()
-        .filter(|(key, _)| key.category == category && key.mint == mint);
-    of_mint.fold(0, |sum, (_, total)| sum.saturating_add(total.atoms))
-}
-
-/// Adds to a sum that a damaged row must not make the process end.
-pub(super) fn add(sum: &mut u128, more: impl Into<u128>) {
-    *sum = sum.saturating_add(more.into());
 }
 
 /// P1 and P3: a vault holds at least the total; the total is what the purses hold, and what was deposited less what was

@@ -1,7 +1,11 @@
 //! Which amounts an event gave to or took from whom, and whose jobs it is about.
 
 use {
-    crate::project::{entity::changed_campaign, key, program::QuernEvent},
+    crate::project::{
+        entity::changed_campaign,
+        key,
+        program::{CampaignClaimed, QuernEvent},
+    },
     quern_api::{Key, LedgerKind},
 };
 
@@ -48,7 +52,6 @@ pub fn moved(event: &QuernEvent) -> Vec<Moved> {
     use LedgerKind::*;
     const IN: bool = false;
     const OUT: bool = true;
-    let paid_out = changed_campaign(event);
     let (mint, job, rows) = match event {
         QuernEvent::Deposited(e) => (&e.mint, None, vec![(&e.owner, Deposit, IN, e.amount_atoms)]),
         QuernEvent::Withdrawn(e) => {
@@ -68,11 +71,7 @@ pub fn moved(event: &QuernEvent) -> Vec<Moved> {
         }
         QuernEvent::JobResolved(e) => {
             let paid_atoms = e.price_atoms.saturating_sub(e.client_atoms);
-            let lost_atoms = if e.deposit_to_provider {
-                e.deposit_atoms
-            } else {
-                0
-            };
+            let lost_atoms = u64::from(e.deposit_to_provider) * e.deposit_atoms;
             let rows = vec![
                 (&e.client, Payment, OUT, paid_atoms),
                 (&e.provider, Earning, IN, e.provider_atoms),
@@ -101,16 +100,7 @@ pub fn moved(event: &QuernEvent) -> Vec<Moved> {
             ];
             (&e.mint, Some(&e.job), rows)
         }
-        QuernEvent::CampaignClaimed(e) => match &paid_out {
-            Some((_, campaign)) => {
-                let rows = vec![
-                    (&campaign.sponsor, Campaign, OUT, e.amount_atoms),
-                    (&e.provider, Campaign, IN, e.amount_atoms),
-                ];
-                (&campaign.mint, None, rows)
-            }
-            None => return Vec::new(),
-        },
+        QuernEvent::CampaignClaimed(e) => return of_claim(event, e),
         _ => return Vec::new(),
     };
     rows.into_iter()
@@ -126,6 +116,24 @@ pub fn moved(event: &QuernEvent) -> Vec<Moved> {
             })
         })
         .collect()
+}
+
+/// A claim from a campaign goes from its sponsor to a provider. What only closed an entry of a campaign that is gone moved nothing.
+fn of_claim(event: &QuernEvent, claimed: &CampaignClaimed) -> Vec<Moved> {
+    let Some((_, campaign)) = changed_campaign(event).filter(|_| claimed.amount_atoms > 0) else {
+        return Vec::new();
+    };
+    let parties = [(&campaign.sponsor, true), (&claimed.provider, false)];
+    parties
+        .map(|(party, is_out)| Moved {
+            party: key(party),
+            kind: LedgerKind::Campaign,
+            is_out,
+            atoms: claimed.amount_atoms,
+            mint: key(&campaign.mint),
+            job: None,
+        })
+        .to_vec()
 }
 
 /// Whom an event concerns, and why.

@@ -99,6 +99,20 @@ pub(super) fn flows(event: &QuernEvent) -> Vec<(Category, u8, Key, u64)> {
                 (SlashedToTreasury, 0, mint, event.treasury_atoms),
             ]
         }
+        QuernEvent::JobTaken(taken) => {
+            job_mint(event).map_or_else(Vec::new, |mint| vec![(Bonded, 0, mint, taken.bond_atoms)])
+        }
+        QuernEvent::JobRejected(rejected) => job_mint(event).map_or_else(Vec::new, |mint| {
+            vec![(RejectDeposits, 0, mint, rejected.deposit_atoms)]
+        }),
+        other => of_campaigns(other),
+    }
+}
+
+/// What an event of a campaign adds to which sums.
+fn of_campaigns(event: &QuernEvent) -> Vec<(Category, u8, Key, u64)> {
+    use Category::{CampaignClaims, CampaignPots, CampaignsSwept};
+    match event {
         QuernEvent::CampaignCreated(event) => {
             vec![(CampaignPots, 0, key(&event.mint), event.pot_atoms)]
         }
@@ -111,12 +125,6 @@ pub(super) fn flows(event: &QuernEvent) -> Vec<(Category, u8, Key, u64)> {
         QuernEvent::CampaignSwept(event) => {
             vec![(CampaignsSwept, 0, key(&event.mint), event.released_atoms)]
         }
-        QuernEvent::JobTaken(taken) => {
-            job_mint(event).map_or_else(Vec::new, |mint| vec![(Bonded, 0, mint, taken.bond_atoms)])
-        }
-        QuernEvent::JobRejected(rejected) => job_mint(event).map_or_else(Vec::new, |mint| {
-            vec![(RejectDeposits, 0, mint, rejected.deposit_atoms)]
-        }),
         _ => Vec::new(),
     }
 }

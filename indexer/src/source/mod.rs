@@ -82,6 +82,20 @@ pub trait Source: Send + Sync + 'static {
     async fn wake(&self);
 }
 
+/// What the chain has confirmed and not finalized. A fork may still drop it.
+#[async_trait]
+pub trait Ahead: Send + Sync + 'static {
+    /// The confirmed slot.
+    async fn confirmed_slot(&self) -> Result<u64>;
+    /// Transactions that name the program above a slot, newest first; the newest ones, if they are many.
+    async fn confirmed(&self, floor: u64) -> Result<Vec<Item>>;
+    /// One of them with its metadata; none where the node does not have it any more.
+    async fn unfinal(
+        &self,
+        item: &Item,
+    ) -> Result<Option<EncodedConfirmedTransactionWithStatusMeta>>;
+}
+
 /// Accounts as the chain holds them at one finalized slot.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Held {

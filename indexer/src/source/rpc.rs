@@ -1,5 +1,7 @@
 //! The default source: a node's JSON-RPC. What is asked again, [`rpc`] says; what fails in the end, the next walk asks for.
 
+mod ahead;
+
 use {
     super::{Accounts, Endpoint, Held, Item, MOST_OF_ACCOUNT, Progress, Range, Source, Tip, Walk},
     crate::{
@@ -13,7 +15,7 @@ use {
     quern_client::{
         Hash, Pubkey, addresses, census, cluster, events::transaction_config, rpc, text,
     },
-    serde_json::json,
+    serde_json::{Value, json},
     solana_commitment_config::CommitmentConfig,
     solana_pubsub_client::{
         nonblocking::pubsub_client::PubsubClient, pubsub_client::PubsubClientError,
@@ -135,6 +137,11 @@ impl RpcSource {
         if let Some(before) = before {
             config["before"] = json!(before.to_string());
         }
+        self.listed(account, config).await
+    }
+
+    /// A page of the transactions that name an account, newest first, and whether each is final.
+    async fn listed(&self, account: &Key, config: Value) -> Result<Vec<(Item, bool)>> {
         let params = json!([account.to_string(), config]);
         let page: Vec<RpcConfirmedTransactionStatusWithSignature> = self
             .client

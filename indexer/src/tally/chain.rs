@@ -3,7 +3,7 @@
 use {
     super::{Counted, Difference, PAGE},
     crate::{
-        error::{IndexerError, Result},
+        error::Result,
         project::program::{Campaign, EntityKind, read},
         source::{Accounts, Source},
         store::{Snapshot, Store},
@@ -90,23 +90,22 @@ impl Chain {
         let Some(campaign) = held.campaign() else {
             // What the store has newer than the answer, or not yet, it says itself.
             let difference = Difference {
-                hole: super::name::tail(snapshot, counted).await?,
-                ..Difference::of_campaign("the campaign's account", "no such account", stored)
+                hole: super::timeline::tail(snapshot, counted).await?,
+                ..Difference::of_campaign("the campaign's account", "no such account", &stored)
             };
             return Ok((!counted.closed).then_some(difference));
         };
         let seq = campaign.seq.get();
         if counted.closed || seq < counted.seq {
-            // The store has a change that is newer than the answer: there is nothing to compare with.
-            return match snapshot.cursor().is_some_and(|at| at.slot >= held.slot) {
-                true => Ok(None),
-                false => Err(IndexerError::AuditLate { slot: held.slot }),
-            };
+            // A change that is newer than the answer says nothing about it.
+            let figure = "the last change of the campaign on the chain";
+            let difference = || Difference::of_campaign(figure, seq, &stored);
+            return Ok((counted.slot <= held.slot).then(difference));
         }
         if seq > counted.seq {
             let figure = "the last change of the campaign on the chain";
             return Ok(Some(Difference {
-                hole: super::name::tail(snapshot, counted).await?,
+                hole: super::timeline::tail(snapshot, counted).await?,
                 ..Difference::of_campaign(figure, seq, counted.seq)
             }));
         }

@@ -45,6 +45,8 @@ pub struct Counted {
     pub campaign: Campaign,
     /// Its change counter in the store.
     pub seq: u64,
+    /// The slot of that change.
+    pub slot: u64,
     /// Whether its account is gone.
     pub closed: bool,
     /// Who gets the fees.
@@ -58,6 +60,7 @@ impl Counted {
             program,
             campaign: entity.row.read()?,
             seq: entity.row.seq,
+            slot: entity.row.slot,
             closed: entity.row.closed,
             treasury,
         })

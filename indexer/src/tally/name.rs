@@ -25,15 +25,6 @@ const GAPS_LOOKED_AT: u32 = 1_000;
 /// Jobs that are told apart.
 const MOST_CANDIDATES: usize = 20;
 
-/// What is missing behind the last change that the store knows.
-pub(super) async fn tail(snapshot: &mut Snapshot, counted: &Counted) -> Result<Option<Hole>> {
-    let last = snapshot.last_step(&counted.address).await?;
-    Ok(Some(Hole {
-        first_slot: last.map_or(0, |step| step.event.slot),
-        last_slot: u64::MAX,
-    }))
-}
-
 /// The difference with the milestone that is behind it, if that can be found out.
 pub(super) async fn milestone(
     snapshot: &mut Snapshot,

@@ -68,6 +68,15 @@ pub(super) async fn follow(snapshot: &mut Snapshot, counted: &Counted) -> Result
     Ok(timeline.found)
 }
 
+/// What is missing behind the last change that the store knows.
+pub(super) async fn tail(snapshot: &mut Snapshot, counted: &Counted) -> Result<Option<Hole>> {
+    let last = snapshot.last_step(&counted.address).await?;
+    Ok(Some(Hole {
+        first_slot: last.map_or(0, |step| step.event.slot),
+        last_slot: u64::MAX,
+    }))
+}
+
 impl Timeline<'_> {
     fn step(&mut self, step: &TimelineStep) {
         let event = &step.event;

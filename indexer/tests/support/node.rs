@@ -265,7 +265,13 @@ async fn answer(State(node): State<Shared>, Json(request): Json<Value>) -> Respo
     let params = &request["params"];
     let result = match method.as_str() {
         "getGenesisHash" => json!(node.genesis),
+        "getSlot" if params[0]["commitment"] == "confirmed" => {
+            json!(node.transactions.last().map_or(0, |newest| newest.1))
+        }
         "getSlot" => json!(node.finalized),
+        "getSignaturesForAddress" if params[1]["commitment"] == "confirmed" => {
+            node.page(&params[1])
+        }
         "getSignaturesForAddress" => {
             assert_eq!(params[1]["commitment"], "finalized");
             assert!(params[1]["minContextSlot"].as_u64().unwrap() <= node.finalized);
