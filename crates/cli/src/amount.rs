@@ -146,17 +146,31 @@ pub fn show_wide(atoms: u128, decimals: u8) -> String {
     }
 }
 
-/// Reads a share of the whole: `2.5%`, or basis points with `--…-bps`.
+/// Reads a share of the whole: `2.5%` or `250bps`. A number without a unit could mean either; only nothing needs none.
 ///
 /// # Errors
 /// What is wrong, for clap.
 pub fn parse_bps(text: &str) -> std::result::Result<u16, String> {
-    let atoms = match text.strip_suffix('%') {
-        Some(percent) => decimal(percent.trim_end(), 2)
+    let atoms = match (text.strip_suffix('%'), text.strip_suffix("bps")) {
+        (Some(percent), _) => decimal(percent.trim_end(), 2)
             .map_err(|_| format!("`{text}` is no percentage with at most two decimals"))?,
-        None => text.parse().map_err(|_| {
-            format!("`{text}` is neither basis points (250) nor a percentage (2.5%)")
-        })?,
+        (None, Some(bps)) => decimal(bps.trim_end(), 0)
+            .map_err(|_| format!("`{text}` is no whole number of basis points"))?,
+        (None, None) => match decimal(text, 2) {
+            Ok(0) => 0,
+            // More than the whole in percent.
+            Ok(10_001..) => return Err(format!("`{text}` has no unit; write {text}bps")),
+            Ok(hundredths) => {
+                return Err(format!(
+                    "`{text}` has no unit; write {text}% (or {hundredths}bps)"
+                ));
+            }
+            Err(_) => {
+                return Err(format!(
+                    "`{text}` is neither a percentage (2.5%) nor basis points (250bps)"
+                ));
+            }
+        },
     };
     u16::try_from(atoms)
         .ok()
@@ -300,10 +314,19 @@ mod tests {
 
     #[test]
     fn shares_in_percent_or_basis_points() {
-        assert_eq!(parse_bps("250"), Ok(250));
+        assert_eq!(parse_bps("250bps"), Ok(250));
         assert_eq!(parse_bps("2.5%"), Ok(250));
+        assert_eq!(parse_bps("0"), Ok(0));
+        for (text, units) in [("5", "5% (or 500bps)"), ("2.5", "2.5% (or 250bps)")] {
+            let said = format!("`{text}` has no unit; write {units}");
+            assert_eq!(parse_bps(text), Err(said));
+        }
+        let said = "`250` has no unit; write 250bps".to_owned();
+        assert_eq!(parse_bps("250"), Err(said));
         assert_eq!(parse_bps("100%"), Ok(10_000));
-        for text in ["", "%", "101%", "10001", "2.555%", "-1", "two"] {
+        for text in [
+            "", "%", "bps", "101%", "10001bps", "2.555%", "2.5bps", "-1", "250", "two",
+        ] {
             assert!(parse_bps(text).is_err(), "{text}");
         }
         assert_eq!(show_bps(250), "2.5 %");

@@ -5,7 +5,7 @@ use {
     crate::error::{Error, Result},
     quern_client::files::{unread, unwritten},
     quern_proof::file::{TENSOR_MAGIC, TRACE_MAGIC},
-    std::path::Path,
+    std::{fs::OpenOptions, path::Path},
 };
 
 /// What a file is for.
@@ -144,7 +144,8 @@ impl Role {
         )
     }
 
-    fn error(&self, path: &Path, why: String) -> Error {
+    /// That the file cannot be used, with all that there is to say.
+    pub fn error(&self, path: &Path, why: String) -> Error {
         Error::File {
             path: path.to_owned(),
             role: format!(" as {}", self.what),
@@ -158,13 +159,63 @@ impl Role {
 /// # Errors
 /// `File`.
 pub fn write(path: &Path, bytes: impl AsRef<[u8]>, option: &str) -> Result<()> {
-    std::fs::write(path, bytes).map_err(|error| {
-        let why = unwritten(path, &error);
+    std::fs::write(path, bytes).map_err(|error| refused(path, &error, option))
+}
+
+/// Refuses a file that could not be written, before work or money goes into what it shall hold.
+///
+/// # Errors
+/// `File`, as [`write`] would say it.
+pub fn check_place(path: &Path, option: &str) -> Result<()> {
+    let found = path.metadata();
+    // Opening a pipe or a device may wait for its reader, and its bytes are taken as they come.
+    if found
+        .as_ref()
+        .is_ok_and(|one| !one.is_file() && !one.is_dir())
+    {
+        return Ok(());
+    }
+    let opened = OpenOptions::new().append(true).create(true).open(path);
+    if opened.is_ok() && found.is_err() {
+        // It was no more than a try.
+        let _ = std::fs::remove_file(path);
+    }
+    opened
+        .map(drop)
+        .map_err(|error| refused(path, &error, option))
+}
+
+/// Refuses a folder that could not be made or written into, before work goes into what it shall hold.
+///
+/// # Errors
+/// `File`.
+pub fn check_folder(path: &Path, option: &str) -> Result<()> {
+    if path.exists() && !path.is_dir() {
+        return Err(Error::file(
+            path,
+            format!("it is a file, and a folder is expected; correct {option}"),
+        ));
+    }
+    // The nearest folder that is there must take what is missing.
+    let near = path.ancestors().find(|one| one.is_dir());
+    let near = near.unwrap_or(Path::new("."));
+    check_place(&near.join(format!(".quern-{}", std::process::id())), option).map_err(|_| {
         Error::file(
             path,
-            format!("{why}; make place for it, or correct {option}"),
+            format!(
+                "this user may not write into {}; correct {option}",
+                near.display()
+            ),
         )
     })
+}
+
+fn refused(path: &Path, error: &std::io::Error, option: &str) -> Error {
+    let why = unwritten(path, error);
+    Error::file(
+        path,
+        format!("{why}; make place for it, or correct {option}"),
+    )
 }
 
 /// What a file is, as its first bytes and its name tell.
@@ -273,10 +324,33 @@ mod tests {
             said.to_string(),
             "cannot use /nowhere/nope.bin as the weights: there is no folder /nowhere; correct --weights"
         );
-        let said = write(path, "x", "--out").unwrap_err().to_string();
-        assert!(
-            said.contains("no folder /nowhere") && said.contains("--out"),
-            "{said}"
-        );
+        for refused in [write(path, "x", "--out"), check_place(path, "--out")] {
+            let said = refused.unwrap_err().to_string();
+            assert!(
+                said.contains("no folder /nowhere") && said.contains("--out"),
+                "{said}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_try_changes_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("out.npy");
+        check_place(&path, "--out").unwrap();
+        assert!(!path.exists());
+        std::fs::write(&path, "before").unwrap();
+        check_place(&path, "--out").unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"before");
+        check_place(Path::new("/dev/null"), "--out").unwrap();
+        let said = check_place(folder.path(), "--out").unwrap_err().to_string();
+        assert!(said.contains("it is a folder"), "{said}");
+
+        let made = folder.path().join("models/mine");
+        check_folder(&made, "--out").unwrap();
+        check_folder(folder.path(), "--out").unwrap();
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+        let said = check_folder(&path, "--out").unwrap_err().to_string();
+        assert!(said.contains("a folder is expected"), "{said}");
     }
 }

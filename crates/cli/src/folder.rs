@@ -6,9 +6,26 @@ use {
     std::path::{Path, PathBuf},
 };
 
-pub use quern_data::model::{
-    Card, GRAPH, MODELS_ENV, Made, ModelFolder, Source, TOKENIZER, WEIGHTS, sha256,
+pub use quern_data::{
+    model::{Card, GRAPH, Made, ModelFolder, Source, TOKENIZER, WEIGHTS, sha256},
+    models::{MODELS_ENV, Models},
 };
+
+/// Where a graph lies, for clap: a file as it is named, otherwise the folder of an imported model, which its name may say.
+///
+/// # Errors
+/// None: what is not there is said where it is read.
+pub fn graph_place(text: &str) -> std::result::Result<PathBuf, std::convert::Infallible> {
+    Ok(place_in(&Models::usual(), text))
+}
+
+fn place_in(models: &Models, text: &str) -> PathBuf {
+    let named = PathBuf::from(text);
+    match named.is_file() {
+        true => named,
+        false => models.place(text).unwrap_or(named),
+    }
+}
 
 /// The tokenizer for the texts of a model.
 ///

@@ -44,7 +44,7 @@ mod tests {
     fn both_limits_are_said() {
         assert_eq!(share(1_000)("10%"), Ok(1_000));
         let said = Err("it must be from 0 % to 10 %".to_owned());
-        assert_eq!(share(1_000)("1001"), said);
+        assert_eq!(share(1_000)("1001bps"), said);
         assert_eq!(time(60)("1m"), Ok(60));
         for text in ["0", "61"] {
             let said = Err("it must be from 1s to 1m".to_owned());

@@ -25,10 +25,10 @@ pub fn read(path: &Path, option: &'static str) -> Result<Vec<String>> {
     }
     match lines.iter().position(String::is_empty) {
         None => Ok(lines),
-        Some(at) => Err(role.unusable(
+        Some(at) => Err(role.error(
             path,
             format!(
-                "line {} is empty, and nothing has no vector; remove the line",
+                "line {} is empty, and an empty text has no vector; remove the line from {option}",
                 at + 1
             ),
         )),
@@ -41,15 +41,33 @@ pub fn read(path: &Path, option: &'static str) -> Result<Vec<String>> {
 /// That the tokenizer failed.
 pub fn tokenized(tokenizer: &Tokenizer, texts: &[String]) -> Result<Tokenized> {
     let all = tokenizer.tokenize(texts)?;
-    if all.shortened > 0 {
+    if let Some(cut) = cut(&all.shortened) {
         quern_process::logs::say(&format!(
-            "note: {} of {} texts are longer than {} tokens and lost their end",
-            all.shortened,
+            "note: {} of {} texts are longer than {} tokens and lost their end: {cut}",
+            all.shortened.len(),
             texts.len(),
             tokenizer.sequence()
         ));
     }
     Ok(all)
+}
+
+/// Which texts were cut, counted from 1 as lines are; of many the first.
+fn cut(shortened: &[usize]) -> Option<String> {
+    /// Most numbers in a note.
+    const MOST: usize = 20;
+    let first = shortened.iter().take(MOST);
+    let first: Vec<String> = first.map(|at| (at + 1).to_string()).collect();
+    let more = match shortened.len().saturating_sub(MOST) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let what = if shortened.len() == 1 {
+        "number"
+    } else {
+        "numbers"
+    };
+    (!first.is_empty()).then(|| format!("{what} {}{more}", first.join(", ")))
 }
 
 /// Rows at length 1.
@@ -71,6 +89,15 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_was_cut_is_named() {
+        assert_eq!(cut(&[]), None);
+        assert_eq!(cut(&[0]).unwrap(), "number 1");
+        assert_eq!(cut(&[1, 6]).unwrap(), "numbers 2, 7");
+        let many: Vec<usize> = (0..25).collect();
+        assert!(cut(&many).unwrap().ends_with("19, 20 and 5 more"));
+    }
+
+    #[test]
     fn every_line_is_a_text() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("texts.txt");
@@ -83,7 +110,12 @@ mod tests {
             ["Grüße", "two"]
         );
         let said = read(b"one\n\nthree").unwrap_err().to_string();
-        assert!(said.contains("line 2 is empty"), "{said}");
+        assert!(
+            said.ends_with(
+                "line 2 is empty, and an empty text has no vector; remove the line from FILE"
+            ),
+            "{said}"
+        );
         assert!(read(b"").is_err() && read(b"\xff\xfe").is_err());
     }
 

@@ -263,6 +263,7 @@ fn wrong_command_lines_exit_with_2() {
             "job", "create", "--mint", ADDRESS, "--price", "1", "--input", "x",
         ],
         &["job", "resolve", ADDRESS, "--provider-share", "101%"],
+        &["job", "resolve", ADDRESS, "--provider-share", "5"],
         &["purse", "deposit", "--mint", ADDRESS],
         &["purse", "deposit", "--mint", ADDRESS, "--amount", "1 atoms"],
         &["purse", "deposit", "--mint", ADDRESS, "--amount", "-1atoms"],
@@ -731,6 +732,7 @@ fn a_network_is_imported_and_run() {
     let card = std::fs::read(Path::new(&out).join("model.json")).unwrap();
     let card: Value = serde_json::from_slice(&card).unwrap();
     assert_eq!(card["made_of"][0]["file"], "digits.onnx");
+    assert_eq!(card["name"], "made", "the folder names it");
 
     // The folder stands for its files.
     let args = [
@@ -763,6 +765,9 @@ fn texts_are_checked_before_anything_is_asked() {
         ]
     };
     refused(path, &embed("minilm", "a.csv"), 2, &["a.csv", "--out"]);
+    refused(path, &embed("minilm", "."), 2, &["folder", ".npy"]);
+    let nowhere = ["no folder /nowhere", "--out"];
+    refused(path, &embed("minilm", "/nowhere/a.npy"), 1, &nowhere);
     refused(
         path,
         &embed("minilm", "a.npy"),

@@ -112,7 +112,7 @@ fn texts_become_vectors_by_a_refereed_job() {
     assert!(made["mean_cosine"].as_f64() > Some(0.98), "{made}");
 
     let _network = desk.network();
-    let embed = "quern -k quern-localnet/client.json embed --model small sentences.txt --out vectors.npy --integers integers.npy --output json";
+    let embed = "quern -k quern-localnet/client.json embed --model Small sentences.txt --out vectors.npy --integers integers.npy --output json";
     // Terminal 2, as a person types it; the environment names network, models and commands.
     let told = desk.typed(&format!(". quern-localnet/env; {embed} --sample 40%"));
     let done = told
@@ -124,7 +124,7 @@ fn texts_become_vectors_by_a_refereed_job() {
     assert!(done.contains("vectors.npy"), "{told}");
 
     // What the provider computed is what this machine computes.
-    desk.typed("quern model run models/small --texts sentences.txt --out own.npy");
+    desk.typed(". quern-localnet/env; quern model run small --texts sentences.txt --out own.npy");
     let integers = desk.rows("integers.npy", 1);
     assert_eq!(integers, desk.rows("own.npy", 1));
     for (row, integers) in desk.rows("vectors.npy", 4).iter().zip(&integers) {

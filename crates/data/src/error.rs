@@ -100,12 +100,20 @@ pub enum DataError {
     },
     /// No model's folder.
     #[error(
-        "no imported model lies at {}; make one with `quern model import`, or name its folder",
-        .places.iter().map(|place| place.display().to_string()).collect::<Vec<_>>().join(" or ")
+        "no imported model lies at {}{}; make one with `quern model import`, or name its folder",
+        .places.iter().map(|place| place.display().to_string()).collect::<Vec<_>>().join(" or "),
+        match .known.as_slice() {
+            [] => String::new(),
+            known => format!(" (in {} there are {})", .folder.display(), known.join(", ")),
+        }
     )]
     NoModel {
         /// Where it was looked for.
         places: Vec<PathBuf>,
+        /// The folder of the imported models.
+        folder: PathBuf,
+        /// The models in it.
+        known: Vec<String>,
     },
     /// Work that broke off.
     #[error("a computation broke off: {0}; report it")]

@@ -19,6 +19,7 @@ pub mod files;
 mod http;
 mod limits;
 pub mod model;
+pub mod models;
 pub mod publish;
 mod reach;
 pub mod runtime;

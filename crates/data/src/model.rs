@@ -4,17 +4,14 @@ use {
     crate::{
         error::{DataError, Result},
         files,
+        models::Models,
         publish::Publisher,
         sizes,
     },
-    quern_client::config,
     quern_proof::{Tensor, file, graph::Graph, hash::hash},
     serde::{Deserialize, Serialize},
     serde_json::Value,
-    std::{
-        env,
-        path::{Path, PathBuf},
-    },
+    std::path::{Path, PathBuf},
 };
 
 /// The graph.
@@ -25,11 +22,6 @@ pub const WEIGHTS: &str = "weights.bin";
 pub const TOKENIZER: &str = "tokenizer.json";
 /// What it is and what it was made of. It is written last: a folder without it is not complete.
 pub const CARD: &str = "model.json";
-
-/// Where imported models lie, each in a folder of its name.
-pub const MODELS_ENV: &str = "QUERN_MODELS";
-/// Where they lie without that.
-const MODELS: &str = "~/.local/share/quern/models";
 
 /// What an imported model is.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -125,19 +117,16 @@ impl ModelFolder {
         path.join(CARD).is_file()
     }
 
-    /// The folder that is named by its path, or by its name among the imported models.
+    /// The folder that is named by its path, or among the imported models by its name or by that which the model is registered
+    /// with.
     ///
     /// # Errors
     /// That there is none, and how to make one; or what is wrong with it.
     pub fn find(text: &str) -> Result<Self> {
-        let models = env::var_os(MODELS_ENV).filter(|value| !value.is_empty());
-        let models = models.map_or_else(|| config::expand(MODELS), PathBuf::from);
-        let places = [PathBuf::from(text), models.join(text)];
-        match places.iter().find(|place| Self::is(place)) {
-            Some(place) => Self::read(place),
-            None => Err(DataError::NoModel {
-                places: places.to_vec(),
-            }),
+        let models = Models::usual();
+        match models.place(text) {
+            Some(place) => Self::read(&place),
+            None => Err(models.missing(text)),
         }
     }
 

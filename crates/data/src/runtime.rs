@@ -108,6 +108,24 @@ impl Retry {
     }
 }
 
+/// Says what lasts: at once, and again every half a minute.
+#[derive(Debug, Default)]
+pub struct SaidSeldom(Option<Instant>);
+
+impl SaidSeldom {
+    /// Time between two words about the same.
+    pub const PAUSE: Duration = Duration::from_secs(30);
+
+    /// Whether it is to be said now, at this moment.
+    pub fn is_due(&mut self, now: Instant) -> bool {
+        let is_due = self.0.is_none_or(|last| now >= last + Self::PAUSE);
+        if is_due {
+            self.0 = Some(now);
+        }
+        is_due
+    }
+}
+
 /// What has been said already.
 #[derive(Debug)]
 pub struct SaidOnce<K>(Mutex<HashSet<K>>);
@@ -230,6 +248,14 @@ mod tests {
         let done = [tasks.next().await, tasks.next().await];
         assert!(done.contains(&None) && done.contains(&Some(7)), "{done:?}");
         assert!(tasks.is_empty());
+    }
+
+    #[test]
+    fn what_lasts_is_said_seldom() {
+        let (mut said, start) = (SaidSeldom::default(), Instant::now());
+        let after = |secs| start + Duration::from_secs(secs);
+        let due: Vec<u64> = (0..70).filter(|secs| said.is_due(after(*secs))).collect();
+        assert_eq!(due, [0, 30, 60]);
     }
 
     #[test]

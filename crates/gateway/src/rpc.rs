@@ -394,6 +394,10 @@ impl Market for RpcMarket {
         let mut convicted = None;
         let on = |followed: Followed| match followed {
             Followed::State(_) => ControlFlow::Continue(()),
+            Followed::NoAnswer(error) => {
+                tracing::warn!(%error, "cannot read the chain; retrying");
+                ControlFlow::Continue(())
+            }
             Followed::Verdict(report) => match &report.verdict {
                 Verdict::Consistent { items, .. } => ControlFlow::Break(Examined::Right(*items)),
                 verdict if verdict.is_conviction() => {

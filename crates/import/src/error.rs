@@ -66,7 +66,9 @@ pub enum Error {
         line: usize,
     },
     /// The configuration asks for something that is not imported.
-    #[error("{what} is {found}: only {supported} is imported")]
+    #[error(
+        "{what} is {found}: only {supported} is imported; see docs/MODELS.md, What can be imported"
+    )]
     Unsupported {
         /// The setting.
         what: &'static str,

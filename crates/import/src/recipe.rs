@@ -97,6 +97,7 @@ impl Recipe {
     /// # Errors
     /// A file is missing, has another hash, or is not what it should be.
     pub fn read(&self, folder: &Path) -> Result<Ingredients> {
+        bert::modules::check_beside(&folder.join(&self.weights.path))?;
         let (mut calibration, mut held_out) = (Vec::new(), Vec::new());
         for lines in &self.texts {
             let bytes = lines.file.read(folder)?;

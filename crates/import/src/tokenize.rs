@@ -29,8 +29,8 @@ pub struct Tokenized {
     pub ids: Tensor,
     /// 1 where there is a token, i8, one row a text.
     pub mask: Tensor,
-    /// How many texts were longer than the sequence and lost their end.
-    pub shortened: usize,
+    /// Which texts were longer than the sequence and lost their end, from 0.
+    pub shortened: Vec<usize>,
 }
 
 /// The shortest sequence: a first, a last and one token between.
@@ -125,10 +125,12 @@ impl Tokenizer {
     /// No texts, or the tokenizer failed.
     pub fn tokenize(&self, texts: &[impl AsRef<str>]) -> Result<Tokenized> {
         let mut rows = Vec::with_capacity(texts.len());
-        let mut shortened = 0;
-        for text in texts {
+        let mut shortened = Vec::new();
+        for (at, text) in texts.iter().enumerate() {
             let (ids, is_shortened) = self.ids(text.as_ref())?;
-            shortened += usize::from(is_shortened);
+            if is_shortened {
+                shortened.push(at);
+            }
             rows.push(ids);
         }
         let (ids, mask) = padded(&rows, self.sequence, self.pad)?;
@@ -228,7 +230,7 @@ mod tests {
             all.mask.to_i8().unwrap(),
             [1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0]
         );
-        assert_eq!(all.shortened, 1);
+        assert_eq!(all.shortened, [1]);
     }
 
     #[test]

@@ -9,10 +9,14 @@ pub type Result<T> = std::result::Result<T, LocalNetError>;
 #[derive(Debug, thiserror::Error)]
 pub enum LocalNetError {
     /// Somebody else listens there.
-    #[error("port {0} is in use; stop the other network or choose another port")]
+    #[error(
+        "port {0} is in use; stop the other network, or choose another port with --rpc-port and --ws-port"
+    )]
     PortInUse(u16),
     /// The port cannot be used at all.
-    #[error("port {port} cannot be used ({reason}); choose another port")]
+    #[error(
+        "port {port} cannot be used ({reason}); choose another port with --rpc-port and --ws-port"
+    )]
     Port {
         /// Which one.
         port: u16,

@@ -224,7 +224,9 @@ mod tests {
         let error = ports(Some(port), None).unwrap_err();
         assert_eq!(
             error.to_string(),
-            format!("port {port} is in use; stop the other network or choose another port")
+            format!(
+                "port {port} is in use; stop the other network, or choose another port with --rpc-port and --ws-port"
+            )
         );
         assert!(ports(None, Some(port)).is_err());
     }

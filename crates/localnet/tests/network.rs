@@ -370,7 +370,9 @@ async fn ports_are_said_to_be_in_use_and_freed_at_the_end() {
     .unwrap();
     assert_eq!(
         error.to_string(),
-        format!("port {port} is in use; stop the other network or choose another port")
+        format!(
+            "port {port} is in use; stop the other network, or choose another port with --rpc-port and --ws-port"
+        )
     );
     net.stop();
     std::net::TcpListener::bind(("127.0.0.1", port)).unwrap();

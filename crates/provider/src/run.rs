@@ -14,11 +14,12 @@ use {
         worker::Worker,
     },
     quern_client::Pubkey,
-    quern_data::runtime::{Tasks, lock, or_stopped, unless_broken_off},
+    quern_data::runtime::{SaidSeldom, Tasks, lock, or_stopped, unless_broken_off},
     std::{
         collections::HashMap,
         sync::{Arc, atomic::Ordering},
     },
+    tokio::time::Instant,
 };
 
 /// The provider agent.
@@ -77,6 +78,7 @@ impl Agent {
 /// Looks at the chain again and again, and starts a task for every job that needs one. Tasks are known by their job, and by
 /// whether it is still to be taken.
 async fn follow(context: &Arc<Context>, tasks: &mut Tasks<(Pubkey, bool), bool>) {
+    let mut said = SaidSeldom::default();
     loop {
         let busy = tasks.running().copied().collect();
         match look(context, &busy).await {
@@ -88,7 +90,10 @@ async fn follow(context: &Arc<Context>, tasks: &mut Tasks<(Pubkey, bool), bool>)
                 }
             }
             Err(error) if context.is_full_disk(&error) => {}
-            Err(error) => tracing::warn!(%error, "cannot read the chain; retrying"),
+            Err(error) if said.is_due(Instant::now()) => {
+                tracing::warn!(%error, "cannot read the chain; retrying");
+            }
+            Err(_) => {}
         }
         let pause = tokio::time::sleep(context.settings.poll);
         tokio::pin!(pause);

@@ -19,7 +19,7 @@ use {
     quern_client::{Outcome, Pubkey, quern::state::JobState},
     quern_data::{
         TensorStore,
-        runtime::{LONGEST_RETRY, Retry, Tasks, or_stopped, unless_broken_off},
+        runtime::{LONGEST_RETRY, Retry, SaidSeldom, Tasks, or_stopped, unless_broken_off},
     },
     std::{
         collections::{HashSet, VecDeque},
@@ -53,6 +53,8 @@ pub enum Followed {
     State(JobState),
     /// One of its submissions has been examined.
     Verdict(Box<Report>),
+    /// The chain cannot be read, and is asked again. It is told seldom.
+    NoAnswer(String),
 }
 
 /// What one look did.
@@ -179,7 +181,9 @@ impl Watcher {
         let mut known = context.chain.job(job).await?;
         let mut job_state = None;
         let mut looks = 0;
+        let mut said = SaidSeldom::default();
         loop {
+            let mut failed = None;
             let now = known.and_then(|job| JobState::from_code(job.state));
             if let Some(now) = now.filter(|now| job_state != Some(*now)) {
                 job_state = Some(now);
@@ -206,7 +210,7 @@ impl Watcher {
                         return Ok(ControlFlow::Continue(outcome));
                     }
                 }
-                Err(error) => tracing::warn!(%error, "cannot read the chain; retrying"),
+                Err(error) => failed = Some(error.to_string()),
             }
             tokio::time::sleep(context.settings.poll).await;
             match context.chain.job(job).await {
@@ -216,7 +220,12 @@ impl Watcher {
                     }
                     known = now;
                 }
-                Err(error) => tracing::warn!(%error, "cannot read the chain; retrying"),
+                Err(error) => failed = Some(error.to_string()),
+            }
+            if let Some(why) = failed.filter(|_| said.is_due(Instant::now()))
+                && let ControlFlow::Break(enough) = on(Followed::NoAnswer(why))
+            {
+                return Ok(ControlFlow::Break(enough));
             }
         }
     }
@@ -243,6 +252,7 @@ struct Loop {
     has_looked: bool,
     /// Looks that failed before the first that did not.
     failed_looks: u32,
+    said: SaidSeldom,
 }
 
 impl Loop {
@@ -256,6 +266,7 @@ impl Loop {
             next_tidy: Instant::now(),
             has_looked: false,
             failed_looks: 0,
+            said: SaidSeldom::default(),
         }
     }
 
@@ -307,7 +318,9 @@ impl Loop {
                 if would_stop && self.failed_looks >= MOST_FAILURES {
                     return Err(error);
                 }
-                tracing::warn!(%error, "cannot read the chain; retrying");
+                if self.said.is_due(Instant::now()) {
+                    tracing::warn!(%error, "cannot read the chain; retrying");
+                }
             }
         }
         self.next_look = Instant::now() + self.state.context.settings.poll;

@@ -50,19 +50,22 @@ impl CheckedItems {
 }
 
 impl fmt::Display for CheckedItems {
-    /// "all 20 items (20 computed again)", "5 of 100 items (3 computed again, 2 by their published traces)".
+    /// "all 20 items (computed again)", "5 of 100 items (3 computed again, 2 by their published traces)", "the item (by its
+    /// published trace)".
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
             items,
             recomputed,
             verified,
         } = self;
-        match self.is_all() {
-            true => write!(f, "all {items} items")?,
-            false => write!(f, "{} of {items} items", self.count())?,
+        match (self.is_all(), items) {
+            (true, 1) => f.write_str("the item")?,
+            (true, _) => write!(f, "all {items} items")?,
+            (false, _) => write!(f, "{} of {items} items", self.count())?,
         }
         match (recomputed, verified) {
             (_, 0) => f.write_str(" (computed again)"),
+            (0, 1) => f.write_str(" (by its published trace)"),
             (0, _) => f.write_str(" (by their published traces)"),
             _ => write!(
                 f,
@@ -365,5 +368,34 @@ const fn route_name(route: Route) -> &'static str {
         Route::Auto => "auto",
         Route::Inline => "inline",
         Route::Account => "account",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_checked_is_said_of_one_and_of_many() {
+        for (items, recomputed, verified, said) in [
+            (1, 0, 1, "the item (by its published trace)"),
+            (1, 1, 0, "the item (computed again)"),
+            (20, 20, 0, "all 20 items (computed again)"),
+            (20, 0, 20, "all 20 items (by their published traces)"),
+            (9, 0, 1, "1 of 9 items (by its published trace)"),
+            (
+                100,
+                3,
+                2,
+                "5 of 100 items (3 computed again, 2 by their published traces)",
+            ),
+        ] {
+            let checked = CheckedItems {
+                items,
+                recomputed,
+                verified,
+            };
+            assert_eq!(checked.to_string(), said);
+        }
     }
 }

@@ -4,7 +4,7 @@ use {
     crate::{
         commands::{
             job::{
-                create::{self, Given, Placed, Terms},
+                create::{self, Given, Terms},
                 result,
             },
             watch::{self, CheckOptions},
@@ -15,6 +15,7 @@ use {
         files,
         folder::{self, ModelFolder},
         formats::{self, Format},
+        output::Fields,
         texts,
     },
     quern_client::{Pubkey, config},
@@ -39,13 +40,14 @@ text's, its length means nothing.
 
 All lines are one refereed job. Its result is compared with the root on chain, and items are computed here again: all of
 them, or with --sample some drawn at random after the submission. A wrong result is convicted, the price comes back, and
-no file is written. The provider is paid when the review ends; nothing remains to be done for it.")]
+no file is written. The provider is paid when the review ends; nothing remains to be done for it. The tokens stay in
+--publish-dir after the job: who reads that folder can read the texts.")]
 pub struct Args {
     /// The texts, one on each line
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// The model: a folder of `quern model import`, or its name in the folder that QUERN_MODELS names [default:
-    /// ~/.local/share/quern/models]
+    /// The model: a folder of `quern model import`, or a name in the folder that QUERN_MODELS names [default:
+    /// ~/.local/share/quern/models]: that of its folder, or that which it is registered with
     #[arg(long, value_name = "NAME_OR_FOLDER")]
     model: String,
     /// Which registration of it, if there are several
@@ -74,7 +76,7 @@ pub struct Args {
 
 /// Embeds the texts of a file.
 pub async fn run(context: &Context, args: Args) -> Result<()> {
-    args.check_names()?;
+    args.check_files()?;
     let folder = ModelFolder::find(&args.model)?;
     let all = texts::read(&args.file, "FILE")?;
     let tokenized = texts::tokenized(&folder::tokenizer(&folder)?, &all)?;
@@ -90,29 +92,47 @@ pub async fn run(context: &Context, args: Args) -> Result<()> {
         floats: args.out.clone(),
         integers: args.integers.clone(),
     };
-    let (placed, checked, vectors) = embedding.run(args).await?;
-    out.write(&vectors)?;
-    let fields = placed.fields(context.format).text("model", model);
-    let fields = fields
+    let (job, checked, vectors) = embedding.run(args).await?;
+    out.write(&vectors)
+        .map_err(|error| unwritten(&error, &job))?;
+    let fields = Fields::new()
+        .text("job", job)
         .text("result", formats::shape(&vectors))
         .text("checked", checked)
         .text("written", out.floats.display())
         .maybe("integers", out.integers.as_ref().map(|path| path.display()));
-    fields.print(context.format);
+    fields.print_line(context.format);
     Ok(())
 }
 
+/// Where to get what could not be written: it is paid for.
+fn unwritten(error: &Error, job: &Pubkey) -> Error {
+    Error::Other(format!(
+        "{error}; the job is checked and will be paid: `quern job result {job} --out FILE.npy` gets its integers (divide each row by its length)"
+    ))
+}
+
 impl Args {
-    /// Refuses names of files that say another format, before anything is paid.
-    fn check_names(&self) -> Result<()> {
-        if Format::of(&self.out, None)? != Format::Npy {
-            return Err(Error::Usage(format!(
-                "vectors of floats are written as .npy, and {} is none; correct --out",
+    /// Refuses files of another format, and those that could not be written, before anything is paid.
+    fn check_files(&self) -> Result<()> {
+        let wrong = |why: &str| {
+            Err(Error::Usage(format!(
+                "--out {} {why}; name a .npy file",
                 self.out.display()
-            )));
+            )))
+        };
+        if self.out.is_dir() {
+            return wrong("names a folder");
         }
+        if !matches!(Format::of(&self.out, None), Ok(Format::Npy)) {
+            return wrong("is no .npy file, and vectors are written as such");
+        }
+        files::check_place(&self.out, "--out")?;
         match &self.integers {
-            Some(path) => Format::of(path, None).map(drop),
+            Some(path) => {
+                Format::of(path, None)?;
+                files::check_place(path, "--integers")
+            }
             None => Ok(()),
         }
     }
@@ -128,7 +148,7 @@ struct Embedding<'e> {
 
 impl Embedding<'_> {
     /// Creates the job, waits for its result, checks it and fetches it.
-    async fn run(self, args: Args) -> Result<(Placed, CheckedItems, Tensor)> {
+    async fn run(self, args: Args) -> Result<(Pubkey, CheckedItems, Tensor)> {
         let context = self.context;
         let wallet = context.wallet()?;
         let publish_dir = args.publish_dir.unwrap_or_else(|| config::expand(INPUTS));
@@ -137,6 +157,9 @@ impl Embedding<'_> {
         let create = create::Args::inference(self.model, args.terms, place, args.reach);
         let given = Given::Tensors(self.inputs);
         let placed = create::place(context, create, given, &wallet).await?;
+        // More lines follow, and some may take long: what is paid for is said first.
+        let fields = placed.fields(context.format).text("model", self.model);
+        fields.print_line(context.format);
         // What was published here a moment ago may be read here, and so may the model.
         reach
             .allow_files
@@ -154,7 +177,7 @@ impl Embedding<'_> {
         };
         let checked = watch::until_checked(context, wallet, &placed.job, options).await?;
         let vectors = result::refereed(context, &placed.job, &fetcher).await?;
-        Ok((placed, checked, vectors))
+        Ok((placed.job, checked, vectors))
     }
 }
 
@@ -173,5 +196,65 @@ impl Out {
         let floats = texts::units(vectors)?;
         let bytes = formats::write_floats(vectors.rows(), vectors.cols(), &floats);
         files::write(&self.floats, bytes, "--out")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use {super::*, clap::Parser};
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: Args,
+    }
+
+    #[test]
+    fn files_are_refused_before_anything_is_paid() {
+        let folder = tempfile::tempdir().unwrap();
+        let good = folder.path().join("a.npy");
+        let check = |out: &str, integers: &str| {
+            let line = [
+                "embed",
+                "--model",
+                "m",
+                "FILE",
+                "--out",
+                out,
+                "--integers",
+                integers,
+            ];
+            let args = Line::try_parse_from(line).unwrap().args;
+            args.check_files().map_err(|error| error.to_string())
+        };
+        let (good, within) = (good.to_str().unwrap(), folder.path().to_str().unwrap());
+        assert_eq!(check(good, good), Ok(()));
+        for (out, integers, wanted) in [
+            (within, good, "names a folder; name a .npy file"),
+            ("vectors.csv", good, "is no .npy file"),
+            ("vectors", good, "name a .npy file"),
+            ("/nowhere/o.npy", good, "there is no folder /nowhere"),
+            (good, "/nowhere/i.npy", "correct --integers"),
+        ] {
+            let said = check(out, integers).unwrap_err();
+            assert!(said.contains(wanted), "{said}");
+        }
+        assert!(!folder.path().join("a.npy").exists());
+    }
+
+    #[test]
+    fn what_is_paid_for_is_not_lost() {
+        let job = Pubkey::from([3; 32]);
+        let said = unwritten(&Error::Other("the disk is full".to_owned()), &job).to_string();
+        assert!(
+            said.starts_with("the disk is full; the job is checked"),
+            "{said}"
+        );
+        assert!(
+            said.contains(&format!("`quern job result {job} --out FILE.npy`")),
+            "{said}"
+        );
     }
 }

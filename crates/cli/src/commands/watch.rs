@@ -12,7 +12,7 @@ use {
     },
     indicatif::ProgressBar,
     quern_client::{
-        Budgets, ChainReads, ClientError, Keypair, Outcome, Pubkey, Signer, config,
+        Budgets, ChainReads, ClientError, Keypair, Outcome, Pubkey, Signer, cluster, config,
         history::reason_name,
         instructions::NOBODY,
         quern::{
@@ -356,6 +356,7 @@ async fn reach(
     options: CheckOptions,
 ) -> Result<Reached> {
     let settings = options.settings(job);
+    let network = Network::of(context).await;
     let chain = RpcWatcherChain::new(context.sender.clone(), wallet);
     let watcher = Watcher::new(settings, chain)?;
     let screen = Screen::new(context);
@@ -383,9 +384,7 @@ async fn reach(
             },
             outcome = &mut following => break outcome?,
             () = &mut stopped => {
-                return Err(Error::Other(format!(
-                    "stopped watching; the job goes on: `quern watch --job {job}` checks its result"
-                )));
+                return Err(Error::Other(left(&context.wallet_option(), job)));
             }
         }
     };
@@ -394,6 +393,9 @@ async fn reach(
             return Ok(Reached::Right(items));
         }
     }
+    if outcome == Outcome::Unknown {
+        network.check(context).await?;
+    }
     screen.outcome(job, &outcome);
     let is_wrong = matches!(verdict, Some(Verdict::Wrong { .. }));
     match outcome {
@@ -401,6 +403,41 @@ async fn reach(
             "the result of {job} is WRONG and was not convicted: do not use it"
         ))),
         outcome => Ok(Reached::Ended(outcome)),
+    }
+}
+
+/// What becomes of a job that nobody watches any more, and what may be typed.
+fn left(wallet: &str, job: &Pubkey) -> String {
+    format!(
+        "stopped watching; the job goes on, and a result that nobody checks in time is paid: `quern{wallet} watch --job {job}` checks it, and `quern job result {job} --out FILE.npy` gets its integers"
+    )
+}
+
+/// Which network a job was made on.
+pub(in crate::commands) struct Network(Option<String>);
+
+impl Network {
+    /// The one that answers now.
+    pub(in crate::commands) async fn of(context: &Context) -> Self {
+        let genesis = cluster::genesis(context.rpc()).await;
+        Self(genesis.ok().map(|hash| hash.to_string()))
+    }
+
+    /// Refuses to say anything about a job of which another network would be asked.
+    ///
+    /// # Errors
+    /// That another one answers now.
+    pub(in crate::commands) async fn check(&self, context: &Context) -> Result<()> {
+        self.compare(&Self::of(context).await)
+    }
+
+    fn compare(&self, now: &Self) -> Result<()> {
+        match (&self.0, &now.0) {
+            (Some(then), Some(now)) if then != now => Err(Error::Other(
+                "this is another network than the one that the job was made on (a local network keeps nothing); run the command again".to_owned(),
+            )),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -469,6 +506,7 @@ impl Screen {
                 report.verdict.details()
             )),
             Followed::Verdict(report) => self.report(report),
+            Followed::NoAnswer(why) => self.no_answer(why),
             Followed::State(state) => {
                 let known = read::for_payment(context.rpc(), job).await.ok();
                 // It may have gone on since; then the next step says so.
@@ -498,6 +536,14 @@ impl Screen {
     fn say(&self, what: impl Into<Cow<'static, str>>) {
         self.wheel.set_message(what);
         self.wheel.enable_steady_tick(Duration::from_millis(120));
+    }
+
+    /// The chain cannot be read, which is told seldom.
+    pub(in crate::commands) fn no_answer(&self, why: &str) {
+        let why = one_line(&redacted(why, &self.rpc_url));
+        self.note(&format!(
+            "waiting for the node ({why}). Ctrl-C leaves; the job goes on, and a result that nobody checks in time is paid"
+        ));
     }
 
     /// Something that is no result.
@@ -612,6 +658,29 @@ mod tests {
         let args = args(&["--max-fee-lamports", "7", "--max-hour-fee-lamports", "9"]);
         let budgets = args.budgets();
         assert_eq!((budgets.job_lamports, budgets.hour_lamports), (7, 9));
+    }
+
+    #[test]
+    fn who_leaves_reads_what_to_type() {
+        let job = Pubkey::from([3; 32]);
+        let said = left(" -k quern-localnet/client.json", &job);
+        let typed = format!("`quern -k quern-localnet/client.json watch --job {job}`");
+        assert!(said.contains(&typed), "{said}");
+        assert!(
+            said.contains(&format!("`quern job result {job} --out")),
+            "{said}"
+        );
+        assert!(said.contains("is paid"), "{said}");
+    }
+
+    #[test]
+    fn another_network_is_not_asked_about_a_job() {
+        let network = |text: &str| Network(Some(text.to_owned()));
+        let silent = Network(None);
+        assert!(network("a").compare(&network("a")).is_ok());
+        assert!(network("a").compare(&silent).is_ok() && silent.compare(&network("a")).is_ok());
+        let said = network("a").compare(&network("b")).unwrap_err().to_string();
+        assert!(said.contains("another network"), "{said}");
     }
 
     #[test]

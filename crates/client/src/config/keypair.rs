@@ -55,7 +55,14 @@ fn missing(path: &Path) -> String {
     if text.contains('$') || text.contains('%') || text.starts_with('~') {
         return "there is no such file: only ~, $HOME and %USERPROFILE% in front are replaced; write the path out".to_owned();
     }
-    "there is no such file; create one with `solana-keygen new` or `quern keygen`, or name another with --keypair".to_owned()
+    // A relative path means another file in another folder.
+    let place = match std::env::current_dir() {
+        Ok(here) if path.is_relative() => format!(" (looked for from {})", here.display()),
+        _ => String::new(),
+    };
+    format!(
+        "there is no such file{place}; create one with `solana-keygen new` or `quern keygen`, or name another with --keypair"
+    )
 }
 
 /// A keypair from the text of a keypair file.
@@ -448,7 +455,11 @@ mod tests {
     #[test]
     fn what_is_not_there_says_why_it_may_be_so() {
         let why = |path: &str| read_keypair(Path::new(path)).unwrap_err().to_string();
-        assert!(why("/nowhere/id.json").contains("solana-keygen new"));
+        assert!(
+            why("/nowhere/id.json")
+                .contains("there is no such file; create one with `solana-keygen new`")
+        );
+        assert!(why("nowhere/id.json").contains("there is no such file (looked for from /"));
         assert!(why("$WALLETS/id.json").contains("write the path out"));
         assert!(why("~other/id.json").contains("write the path out"));
         #[cfg(unix)]

@@ -3,6 +3,7 @@
 //! | part | does |
 //! | --- | --- |
 //! | [`config`] | reads `config.json` |
+//! | [`modules`] | refuses what makes a text's vector in another way |
 //! | [`float`] | runs the encoder in floating point |
 //! | [`calibrate`] | how large values become, over a few hundred texts |
 //! | [`quantize`] | which integers stand for which numbers |
@@ -12,6 +13,7 @@ pub mod calibrate;
 pub mod config;
 pub mod emit;
 pub mod float;
+pub mod modules;
 pub mod quantize;
 
 use std::collections::{BTreeMap, BTreeSet};

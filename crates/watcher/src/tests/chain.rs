@@ -76,6 +76,10 @@ impl ChainReads for View {
     }
     async fn job(&self, _: &Pubkey) -> ChainResult<Option<Job>> {
         self.burn()?;
+        let asked = self.world.asked.fetch_add(1, Ordering::SeqCst);
+        if (1..=self.world.silences.load(Ordering::SeqCst)).contains(&asked) {
+            return Err(ClientError::Argument("it is silent".to_owned()));
+        }
         let mut state = self.world.state();
         match state.stale.pop() {
             Some(stale) => Ok(stale),

@@ -126,6 +126,9 @@ struct World {
     hangs: AtomicBool,
     /// Whether a call waits for its answer.
     is_stuck: AtomicBool,
+    /// Looks at single jobs after the first that the node does not answer, and all that it was asked for.
+    silences: AtomicUsize,
+    asked: AtomicUsize,
     /// Looks at all jobs that the node refuses, and how many it has refused.
     refusals: AtomicUsize,
     refused: AtomicUsize,
@@ -187,6 +190,8 @@ impl World {
             is_poor: AtomicBool::new(false),
             hangs: AtomicBool::new(false),
             is_stuck: AtomicBool::new(false),
+            silences: AtomicUsize::new(0),
+            asked: AtomicUsize::new(0),
             refusals: AtomicUsize::new(0),
             refused: AtomicUsize::new(0),
         };

@@ -127,6 +127,7 @@ async fn follow_tells_all_until_the_account_is_gone() {
         told.push(match what {
             Followed::State(state) => format!("{state:?}"),
             Followed::Verdict(report) => report.verdict.name().to_owned(),
+            Followed::NoAnswer(why) => why,
         });
     });
     let outcome = tokio::time::timeout(Duration::from_secs(30), outcome).await;
@@ -136,6 +137,35 @@ async fn follow_tells_all_until_the_account_is_gone() {
     };
     assert_eq!(outcome.unwrap().unwrap(), expected);
     assert_eq!(told[..2], ["Submitted", "convicted"], "{told:?}");
+}
+
+/// Who follows a job is told once that the node does not answer, not at every look.
+#[tokio::test]
+async fn a_node_that_does_not_answer_is_told_of_once() {
+    let world = World::wrong(2);
+    world.publish(&world.claim);
+    world.silences.store(20, Ordering::SeqCst);
+    let settings = Settings {
+        scope: Scope::Jobs([world.address].into()),
+        ..world.settings()
+    };
+    let watcher = world.watcher_with(ANNA, settings, usize::MAX);
+    let mut silences = Vec::new();
+    let outcome = watcher.follow(&world.address, |what| {
+        if let Followed::NoAnswer(why) = what {
+            silences.push(why);
+        }
+    });
+    let outcome = tokio::time::timeout(Duration::from_secs(30), outcome).await;
+    assert!(matches!(
+        outcome.unwrap().unwrap(),
+        Outcome::Convicted { .. }
+    ));
+    assert!(world.asked.load(Ordering::SeqCst) > 20);
+    let [why] = silences.as_slice() else {
+        panic!("{silences:?}");
+    };
+    assert!(why.contains("it is silent"), "{why}");
 }
 
 /// A node that refuses such a look never answers it: who wanted one look must hear of it, and who goes on goes on.

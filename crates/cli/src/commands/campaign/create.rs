@@ -89,7 +89,8 @@ pub async fn run(context: &Context, args: Args) -> Result<()> {
     let pot_atoms = amount::parse_some("--pot", &args.pot, config.decimals)?;
     let purse = (&sponsor, known.purse.as_ref());
     let todo = format!(
-        "deposit more with `quern purse deposit --mint {mint} --amount {}`, or offer less",
+        "deposit more with `quern{} purse deposit --mint {mint} --amount {}`, or offer less",
+        context.wallet_option(),
         amount::show(missing(purse.1, pot_atoms), config.decimals)
     );
     funds::require_free(purse, config.decimals, pot_atoms, "the pot", &todo)?;

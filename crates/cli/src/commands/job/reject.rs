@@ -33,10 +33,12 @@ pub async fn run(context: &Context, args: Args) -> Result<()> {
     let config = context.mint(&job.mint).await?;
     let deposit = reject::deposit(job.price_atoms.get(), job.terms.reject_bps.get());
     let deposit = deposit.map_err(|error| Error::Other(error.to_string()))?;
-    let wanted = (
-        "the deposit of a rejection",
-        "deposit more with `quern purse deposit`",
+    let todo = format!(
+        "deposit more with `quern{} purse deposit --mint {}`",
+        context.wallet_option(),
+        job.mint
     );
+    let wanted = ("the deposit of a rejection", todo.as_str());
     context
         .check_free(&wallet.pubkey(), &config, deposit, wanted)
         .await?;

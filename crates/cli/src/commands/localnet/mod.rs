@@ -36,6 +36,8 @@ const WALLET_LAMPORTS: u64 = 100_000_000_000;
 const WALLET_ATOMS: u64 = 1_000_000_000_000;
 /// What rewards are granted from: a hundred thousand tokens.
 const REWARD_ATOMS: u64 = 100_000_000_000;
+/// What a shell needs to talk to the network, in the folder of the keys.
+const ENV: &str = "env";
 /// Who takes part.
 const ROLES: [&str; 4] = ["client", "provider", "creator", "arbiter"];
 
@@ -45,7 +47,7 @@ const ROLES: [&str; 4] = ["client", "provider", "creator", "arbiter"];
     args_conflicts_with_subcommands = true,
     after_help = "Examples:
   quern localnet
-  quern localnet --serve target/models/minilm
+  quern localnet --serve target/models/128/minilm
   quern localnet fund ADDRESS               SOL and tokens for any wallet, yours by default
 
 Then, in other terminals, after `. quern-localnet/env` (which names this network to the command):
@@ -134,13 +136,28 @@ async fn start(globals: &Globals, args: Start) -> Result<()> {
             format!("source it in other terminals: . {}", env.display()),
         )
         .print(globals.output);
-    quern_process::logs::say("The network runs until Ctrl-C; nothing of it is kept.");
-    match agent {
-        Some(agent) => agent.run(until_stopped()).await?,
-        None => until_stopped().await,
-    }
+    quern_process::logs::say(&format!(
+        "The network runs until Ctrl-C. The chain, the provider's results and {} go with it; the keys stay in {}.",
+        env.display(),
+        args.keys_dir.display()
+    ));
+    let served = match agent {
+        Some(agent) => agent.run(until_stopped()).await,
+        None => {
+            until_stopped().await;
+            Ok(())
+        }
+    };
     net.stop();
-    Ok(())
+    forget(&args.keys_dir)?;
+    Ok(served?)
+}
+
+/// Removes what means nothing without the network.
+fn forget(keys_dir: &Path) -> Result<()> {
+    // A shell that reads it would talk to a network that is gone.
+    let _ = std::fs::remove_file(keys_dir.join(ENV));
+    serve::forget(keys_dir)
 }
 
 /// A network that runs, with everything on it.
@@ -273,7 +290,7 @@ fn write_env(
     mint: Option<&Mint>,
     folders: &[ModelFolder],
 ) -> Result<PathBuf> {
-    let path = args.keys_dir.join("env");
+    let path = args.keys_dir.join(ENV);
     let mut text = format!(
         "# The network of `quern localnet`; read by `. {}`\nexport QUERN_URL={}\n",
         path.display(),

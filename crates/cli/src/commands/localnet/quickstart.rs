@@ -1,7 +1,7 @@
 //! `quern quickstart`: a local network, a provider, an indexer and a gateway, in one command.
 
 use {
-    super::{Network, Start, launch, write_env},
+    super::{ENV, Network, Start, launch, write_env},
     crate::{
         commands::{
             gateway::{Front, LISTEN, LOCAL_POLL},
@@ -33,11 +33,11 @@ const LOG: &str = "boards.log";
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   quern quickstart
-  quern quickstart --model target/models/minilm --listen 127.0.0.1:9000
+  quern quickstart --model target/models/128/minilm --listen 127.0.0.1:9000
 
 It starts a local network with Quern on it, a provider of the model, an indexer with the leaderboards, and the gateway that
-speaks OpenAI's protocol. It prints the two variables that programs need, and a request to paste. Ctrl-C ends it all;
-nothing of it is kept. `quern model import` makes the model; in a checkout `cargo xtask quickstart` does that, too.")]
+speaks OpenAI's protocol. It prints the two variables that programs need, and a request to paste. Ctrl-C ends it all; the
+keys stay in --dir. `quern model import` makes the model; in a checkout `cargo xtask quickstart` does that, too.")]
 pub struct Args {
     /// The model: a folder of `quern model import`, or its name in the folder that QUERN_MODELS names
     #[arg(long, value_name = "NAME_OR_FOLDER", default_value = "minilm")]
@@ -95,7 +95,7 @@ pub async fn run(globals: &Globals, args: Args) -> Result<()> {
         .fields()
         .text("rpc_url", network.net.rpc_url())
         .text("boards", boards.place(&args))
-        .text("env", args.dir.join("env").display())
+        .text("env", args.dir.join(ENV).display())
         .print(globals.output);
     say(&format!(
         "\nTry it:\n{}\n\nCtrl-C ends everything.",
@@ -118,6 +118,7 @@ pub async fn run(globals: &Globals, args: Args) -> Result<()> {
     let (provider, ()) = tokio::join!(provider, gateway);
     drop(boards);
     network.net.stop();
+    super::forget(&args.dir)?;
     Ok(provider?)
 }
 

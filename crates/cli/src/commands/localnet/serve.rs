@@ -26,7 +26,7 @@ pub use quern_provider::Agent;
 
 /// What client and provider have in their purses: a hundred thousand tokens.
 const PURSE_ATOMS: u64 = 100_000_000_000;
-/// The creator's share of the price.
+/// The creator's share of the price, as README states it.
 const ROYALTY_BPS: u16 = 500;
 /// Time between the agent's looks at the chain.
 const POLL: Duration = Duration::from_millis(200);
@@ -95,13 +95,29 @@ async fn deposit(net: &LocalNet, mint: &Mint, wallet: &Keypair) -> Result<()> {
     Ok(())
 }
 
+/// What is of one network and worth nothing on the next: the agent's journal and what is published. No other tool has such a
+/// folder, so it may be removed wherever the keys lie.
+const OF_NETWORK: &str = ".quern-network";
+
+/// Removes what was of a network that is gone.
+///
+/// # Errors
+/// `File`.
+pub fn forget(keys_dir: &Path) -> Result<()> {
+    let folder = keys_dir.join(OF_NETWORK);
+    match folder.exists() {
+        true => std::fs::remove_dir_all(&folder).map_err(|error| Error::file(&folder, error)),
+        false => Ok(()),
+    }
+}
+
 /// The provider's agent. Each network is a new one, so its journal begins anew.
 fn agent(net: &LocalNet, provider: &Keypair, keys_dir: &Path) -> Result<Agent> {
-    let home = keys_dir.join("agent");
-    if home.exists() {
-        std::fs::remove_dir_all(&home).map_err(|error| Error::file(&home, error))?;
-    }
-    let publisher = Publisher::folder(&keys_dir.join("results"), None)?;
+    forget(keys_dir)?;
+    let (home, results) = ["agent", "results"]
+        .map(|name| keys_dir.join(OF_NETWORK).join(name))
+        .into();
+    let publisher = Publisher::folder(&results, None)?;
     let chain = RpcChain::new(net.sender().clone(), provider.insecure_clone());
     let settings = Settings {
         policy: Policy {
@@ -128,4 +144,25 @@ fn agent(net: &LocalNet, provider: &Keypair, keys_dir: &Path) -> Result<Agent> {
 pub fn models_of(folders: &[ModelFolder]) -> Option<PathBuf> {
     let first = folders.first()?.path.canonicalize().ok()?;
     first.parent().map(Path::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn only_what_was_of_the_network_goes() {
+        let keys = tempfile::tempdir().unwrap();
+        forget(keys.path()).unwrap();
+        let own = keys.path().join(OF_NETWORK).join("results/1");
+        for folder in [own, keys.path().join("results")] {
+            std::fs::create_dir_all(folder).unwrap();
+        }
+        std::fs::write(keys.path().join("client.json"), "[]").unwrap();
+        forget(keys.path()).unwrap();
+        assert!(!keys.path().join(OF_NETWORK).exists());
+        assert!(keys.path().join("results").exists() && keys.path().join("client.json").exists());
+    }
 }

@@ -5,6 +5,7 @@ use {
         context::Context,
         data,
         error::{Error, Result},
+        folder,
         named::InMint,
         output::{Fields, Format},
     },
@@ -21,8 +22,8 @@ use {
 /// Which graph, and how much of it.
 #[derive(clap::Args)]
 pub struct Args {
-    /// The graph's file, or the folder of an imported model
-    #[arg(value_name = "GRAPH")]
+    /// The graph's file, or an imported model: its folder, or its name in the folder that QUERN_MODELS names
+    #[arg(value_name = "GRAPH", value_parser = folder::graph_place)]
     graph: PathBuf,
     /// Items: sentences, images; 1 for a graph whose inputs are all fixed
     #[arg(long, value_name = "COUNT", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
@@ -43,7 +44,7 @@ impl Args {
 
 /// Estimates a job; `context` is there if the cluster is asked.
 pub async fn run(format: Format, context: Option<&Context>, args: &Args) -> Result<()> {
-    let path = crate::folder::GraphFiles::of(&args.graph, None).graph;
+    let path = folder::GraphFiles::of(&args.graph, None).graph;
     let bytes = data::read_graph(&path, "GRAPH")?;
     let graph = Graph::parse(&bytes).map_err(quern_proof::Error::from)?;
     let sealed = graph.check().map_err(quern_proof::Error::from)?;

@@ -3,7 +3,7 @@
 use {
     crate::{
         error::{Error, Result},
-        files::Role,
+        files::{self, Role},
         folder::{self, Card, Made, Source},
         formats::{self, Hints},
         output::{Fields, Format},
@@ -53,7 +53,7 @@ pub struct Args {
     /// A network that answers with the place of its largest value instead of all values
     #[arg(long)]
     class: bool,
-    /// The model's name, at most 32 bytes [default: that of the recipe or the file]
+    /// The model's name, at most 32 bytes [default: that of the recipe, otherwise of the folder of --out]
     #[arg(long, value_parser = written::name)]
     name: Option<String>,
 }
@@ -68,6 +68,7 @@ struct ImportedModel {
 
 /// Imports a model.
 pub fn run(format: Format, args: &Args) -> Result<()> {
+    files::check_folder(&args.out, "--out")?;
     let wheel = Wheel::new("reading");
     let made = args.made(&wheel)?;
     wheel.say("writing");
@@ -168,6 +169,7 @@ impl Args {
         let config_path = beside(&self.encoder_config, "config.json");
         let tokenizer_path = beside(&self.tokenizer, folder::TOKENIZER);
         let weights = Role::source("RECIPE_OR_FILE").read(&self.source)?;
+        bert::modules::check_beside(&self.source)?;
         let config = Role::config("--encoder-config").read(&config_path)?;
         let tokenizer = Role::tokenizer("--tokenizer").read(&tokenizer_path)?;
         let [calibration, held_out] = self.sets()?;
@@ -267,10 +269,11 @@ impl Args {
         if let Some(name) = &self.name {
             return Ok(name.clone());
         }
-        let stem = self.source.file_stem().unwrap_or_default();
-        written::name(&stem.to_string_lossy()).map_err(|why| {
+        let folder = self.out.file_name().unwrap_or_default();
+        written::name(&folder.to_string_lossy()).map_err(|why| {
             Error::Usage(format!(
-                "the file's name is no name of a model: {why}; name one with --name"
+                "the name of the folder {} is no name of a model: {why}; name one with --name",
+                self.out.display()
             ))
         })
     }

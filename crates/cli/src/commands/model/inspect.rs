@@ -23,8 +23,8 @@ use {
 /// Which graph.
 #[derive(clap::Args)]
 pub struct Args {
-    /// The graph's file, or the folder of an imported model
-    #[arg(value_name = "GRAPH")]
+    /// The graph's file, or an imported model: its folder, or its name in the folder that QUERN_MODELS names
+    #[arg(value_name = "GRAPH", value_parser = folder::graph_place)]
     graph: PathBuf,
     /// The weights' file, to be compared with the graph [default: that of the folder]
     #[arg(value_name = "WEIGHTS")]
@@ -36,7 +36,7 @@ pub struct Args {
 
 /// Shows a graph.
 pub fn run(format: Format, args: &Args) -> Result<()> {
-    let files = crate::folder::GraphFiles::of(&args.graph, args.weights.as_deref());
+    let files = folder::GraphFiles::of(&args.graph, args.weights.as_deref());
     let bytes = data::read_graph(&files.graph, "GRAPH")?;
     let graph = Graph::parse(&bytes).map_err(quern_proof::Error::from)?;
     let sealed = graph.check().map_err(quern_proof::Error::from)?;

@@ -22,8 +22,8 @@ use {
 /// What runs on what.
 #[derive(clap::Args)]
 pub struct Args {
-    /// The graph's file, or the folder of an imported model
-    #[arg(value_name = "GRAPH")]
+    /// The graph's file, or an imported model: its folder, or its name in the folder that QUERN_MODELS names
+    #[arg(value_name = "GRAPH", value_parser = folder::graph_place)]
     graph: PathBuf,
     /// The weights' file [default: that of the folder]
     #[arg(long, value_name = "FILE")]
@@ -47,7 +47,10 @@ pub fn run(format: output::Format, args: &Args) -> Result<()> {
     // Before the work, not behind it.
     let to = args.out.as_deref().map(|path| Format::of(path, None));
     let to = to.transpose()?;
-    let paths = crate::folder::GraphFiles::of(&args.graph, args.weights.as_deref());
+    if let Some(path) = &args.out {
+        files::check_place(path, "--out")?;
+    }
+    let paths = folder::GraphFiles::of(&args.graph, args.weights.as_deref());
     let bytes = data::read_graph(&paths.graph, "GRAPH")?;
     let graph = Graph::parse(&bytes).map_err(quern_proof::Error::from)?;
     let weights = match &paths.weights {

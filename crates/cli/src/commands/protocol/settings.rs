@@ -176,11 +176,19 @@ mod tests {
             let value = match name {
                 "treasury" | "guardian" => Pubkey::from([2; 32]).to_string(),
                 "refereed-bond-bps" => "20001".to_owned(),
-                _ => "123".to_owned(),
+                name => typed(name, 123),
             };
             let line = Line::try_parse_from(["x", &format!("--{name}"), &value]).unwrap();
             let changed = line.settings.over(usual_settings(wallet));
             assert_ne!(changed, usual_settings(wallet), "--{name}");
+        }
+    }
+
+    /// A value as it is typed: a share says its unit.
+    fn typed(option: &str, value: u64) -> String {
+        match option {
+            "fee" | "late-penalty" | "reject-deposit" | "arbiter-share" => format!("{value}bps"),
+            _ => value.to_string(),
         }
     }
 
@@ -261,10 +269,11 @@ mod tests {
             cases.push((option, setter, 2_592_000, 2_592_001));
         }
         for (option, setter, good, bad) in cases {
-            let taken = set(option, &good.to_string()).unwrap();
+            let (good, typed_bad) = (typed(option, good), typed(option, bad));
+            let taken = set(option, &good).unwrap();
             assert!(taken.validate().is_ok(), "--{option} {good}");
-            let refused = set(option, &bad.to_string()).unwrap_err().to_string();
-            let named = refused.contains(&format!("'{bad}' for '--{option}"));
+            let refused = set(option, &typed_bad).unwrap_err().to_string();
+            let named = refused.contains(&format!("'{typed_bad}' for '--{option}"));
             assert!(
                 named && refused.contains("to ") | refused.contains("..="),
                 "{refused}"

@@ -42,6 +42,7 @@ pub struct Placed {
 /// Plans the job, checks it, sends it and, with `--watch`, follows it.
 pub async fn run(context: &Context, args: Args) -> Result<()> {
     // What needs no network comes first: files that cannot be read cost nothing.
+    args.target.check_place()?;
     let given = inputs::read(&args)?;
     let wallet = context.wallet()?;
     let planned = planned(context, args, given, &wallet).await?;
@@ -137,7 +138,8 @@ async fn check(context: &Context, args: &Args, client: &Pubkey, plan: &Plan) -> 
     let (mint, escrow_atoms) = (&plan.known.mint, plan.quote.escrow_atoms);
     let free = plan.known.purse.map_or(0, |purse| purse.free_atoms.get());
     let todo = format!(
-        "deposit more with `quern purse deposit --mint {} --amount {}`",
+        "deposit more with `quern{} purse deposit --mint {} --amount {}`",
+        context.wallet_option(),
         mint.mint,
         show(escrow_atoms.saturating_sub(free), mint.decimals)
     );
@@ -154,11 +156,16 @@ async fn send(context: &Context, wallet: &Keypair, plan: &Plan) -> Result<(Pubke
 
 fn fields(plan: &Plan) -> Fields {
     let (args, decimals) = (&plan.args, plan.known.mint.decimals);
+    let model = plan.known.model.as_ref();
+    let royalty_bps = model.map_or(0, |known| known.model.royalty_bps.get());
     let fields = Fields::new()
         .text("assurance", plan.assurance)
         .tokens("price_per_milestone", args.price_atoms, decimals)
         .with("milestones", args.milestones)
         .tokens("bond", args.bond_atoms, decimals)
+        .text("mint", plan.known.mint.mint)
+        .share("fee_of_the_price", plan.known.protocol.terms.fee_bps.get())
+        .share("royalty_of_the_price", royalty_bps)
         .time("review_time", args.review_secs)
         .with("items", args.items)
         .with("work", plan.work)

@@ -5,7 +5,7 @@ use {
         commands::{
             job::result::{self, Target},
             provider::until_stopped,
-            watch::Screen,
+            watch::{Network, Screen},
         },
         context::Context,
         error::{Error, Result},
@@ -20,8 +20,9 @@ use {
         },
         read,
     },
-    quern_data::Fetcher,
+    quern_data::{Fetcher, runtime::SaidSeldom},
     std::time::Duration,
+    tokio::time::Instant,
 };
 
 /// Time between two looks at the chain.
@@ -78,6 +79,8 @@ pub async fn follow(
 
 /// Tells every step until there is a result, or the job is gone.
 async fn wait(context: &Context, address: &Pubkey, screen: &Screen) -> Result<Waited> {
+    let network = Network::of(context).await;
+    let mut said = SaidSeldom::default();
     let mut told = None;
     let mut looks_without_job = 0;
     loop {
@@ -95,12 +98,16 @@ async fn wait(context: &Context, address: &Pubkey, screen: &Screen) -> Result<Wa
                 }
                 None => looks_without_job += 1,
             },
-            Err(error) => tracing::warn!(%error, "cannot read the chain; retrying"),
+            Err(error) if said.is_due(Instant::now()) => screen.no_answer(&error.to_string()),
+            Err(_) => {}
         }
         if looks_without_job > 0 {
             let outcome = history::outcome_of(context.rpc(), address).await;
             let outcome = outcome.unwrap_or(Outcome::Unknown);
             if outcome != Outcome::Unknown || looks_without_job >= LOOKS_FOR_JOB {
+                if outcome == Outcome::Unknown {
+                    network.check(context).await?;
+                }
                 screen.outcome(address, &outcome);
                 return Ok(Waited::Ended(outcome));
             }

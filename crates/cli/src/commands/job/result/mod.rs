@@ -57,6 +57,7 @@ pub struct Target {
 
 /// Shows or writes a result.
 pub async fn run(context: &Context, args: Args) -> Result<()> {
+    args.target.check_place()?;
     let finding = find::committed(context, &args.job, args.indexer.as_deref());
     let committed = progress::during("looking for the result", finding).await?;
     if committed.assurance == Some(Assurance::Refereed) {
@@ -112,8 +113,10 @@ async fn fetch(
 ) -> Result<Output> {
     if committed.uri.is_empty() {
         return Err(Error::Other(format!(
-            "the provider of {} published no address with its result; ask it, or demand the data with `quern watch --job {}`",
-            committed.job, committed.job
+            "the provider of {} published no address with its result; ask it, or demand the data with `quern{} watch --job {}`",
+            committed.job,
+            context.wallet_option(),
+            committed.job
         )));
     }
     let differs = |why: String| {
@@ -149,7 +152,18 @@ impl Target {
         self.out.is_some() || self.format.is_some()
     }
 
-    /// Refuses a file whose name says no format, before anything is fetched or paid for: only a tensor has one.
+    /// Refuses a file that could not be written, before anything is fetched or paid for.
+    ///
+    /// # Errors
+    /// `File`.
+    pub fn check_place(&self) -> Result<()> {
+        match &self.out {
+            Some(path) => files::check_place(path, "--out"),
+            None => Ok(()),
+        }
+    }
+
+    /// Refuses a file whose name says no format: only a tensor has one.
     ///
     /// # Errors
     /// `Usage`, with the formats.
