@@ -507,7 +507,7 @@ mod tests {
         assert_eq!(kept(1, 32_768), 0);
         assert_eq!(kept(64, 63), 0);
         assert_eq!(packed_weight_bytes(DType::I32, 384, 384), 0);
-        assert_eq!(kept(384, 1_536), 384 * 1_536 + 8 * 384);
+        assert_eq!(kept(384, 1_536), 384 * 1_536 + 2 * 8 * 384);
         assert!((64..200).all(|side| kept(side, side) <= 3 * u64::from(side * side)));
         let root = [0; 32];
         let of = |cols: u32| {
