@@ -57,7 +57,7 @@ impl Wanted {
     }
 }
 
-/// Campaigns, live and closed, in the order of their accounts; of one provider in the order in which it joined.
+/// Campaigns, live and closed, in the order of their accounts; of one provider the latest that it joined first.
 ///
 /// A page may hold fewer than `limit` though `next_cursor` says that there are more.
 #[utoipa::path(get, path = CampaignList::PATH, params(CampaignsRequest), responses((status = 200, content((Reply<CampaignList> = "application/json"), (String = "text/csv")))))]
@@ -78,6 +78,7 @@ pub(super) async fn campaigns(State(api): State<ApiState>, ask: Ask<CampaignsReq
                 party: provider,
                 concern: Concern::Campaign,
                 after: read_party_end(params, "cursor")?,
+                newest_first: true,
                 ..PartyPage::new(params.limit()?)
             };
             let (joined, next) = joined(&mut snapshot, &page).await?;

@@ -282,7 +282,8 @@ impl Snapshot {
         drop(known);
         let mut known = Arc::clone(&self.boards).write_owned().await;
         if known.change() > wanted {
-            // Another request saw a later state meanwhile. This one answers for its own.
+            // Another request saw a later state meanwhile. This one answers for its own, and holds up nobody.
+            drop(known);
             let mut own = Boards::default();
             own.follow(&mut *self.rows, &self.meta).await?;
             return Ok(Arc::new(RwLock::new(own)).read_owned().await);

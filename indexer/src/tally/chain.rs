@@ -93,7 +93,7 @@ impl Chain {
                 hole: super::timeline::tail(snapshot, counted).await?,
                 ..Difference::of_campaign("the campaign's account", "no such account", &stored)
             };
-            return Ok((!counted.closed).then_some(difference));
+            return Ok((!counted.closed && counted.slot <= held.slot).then_some(difference));
         };
         let seq = campaign.seq.get();
         if counted.closed || seq < counted.seq {
@@ -168,10 +168,11 @@ impl Chain {
                     .map(|state| state.bytes.as_slice());
                 let fixed = found.get(&entity.address).map(Vec::as_slice);
                 let seq = fixed.and_then(|fixed| census::seq_of(EntityKind::Entry, fixed));
-                // A change behind the store's last walk says nothing about the walk.
+                // A change behind the store's last walk says nothing about the walk, nor an answer from before the change.
                 let is_newer =
                     held.slot > cursor_slot && seq.is_none_or(|seq| seq > entity.row.seq);
-                if fixed == stored || is_newer {
+                let is_older = held.slot < entity.row.slot;
+                if fixed == stored || is_newer || is_older {
                     continue;
                 }
                 let entry = |bytes: Option<&[u8]>| {

@@ -132,6 +132,10 @@ fn why(record: &EntryRecord<'_>, campaign: &program::Campaign, worth: u64) -> (b
             let why = "Its share is less than an atom: a claim only gives the rent back.";
             (false, why.to_owned())
         }
+        CampaignState::Ended if campaign.total_score.get() == 0 => {
+            let why = "Nobody scored, so there is nothing to pay: a claim only gives the rent back.";
+            (false, why.to_owned())
+        }
         CampaignState::Ended => (false, format!("The time for claims ended at {until}.")),
     }
 }
