@@ -168,6 +168,7 @@ pub fn write(path: &Path, bytes: impl AsRef<[u8]>, option: &str) -> Result<()> {
 /// `File`, as [`write`] would say it.
 pub fn check_place(path: &Path, option: &str) -> Result<()> {
     let found = path.metadata();
+    let is_new = path.symlink_metadata().is_err();
     // Opening a pipe or a device may wait for its reader, and its bytes are taken as they come.
     if found
         .as_ref()
@@ -176,7 +177,7 @@ pub fn check_place(path: &Path, option: &str) -> Result<()> {
         return Ok(());
     }
     let opened = OpenOptions::new().append(true).create(true).open(path);
-    if opened.is_ok() && found.is_err() {
+    if opened.is_ok() && is_new {
         // It was no more than a try.
         let _ = std::fs::remove_file(path);
     }

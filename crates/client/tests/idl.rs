@@ -9,10 +9,10 @@ use {
         instructions::{self, Proof},
         quern::{
             instructions::{
-                Decision, EmissionSettings, MintSettings, NewJob, NewModel, ProviderSettings,
-                Submission,
+                Decision, EmissionSettings, MintSettings, NewCampaign, NewJob, NewModel,
+                ProviderSettings, Submission,
             },
-            state::{Demand, Emission, Job, JobState, MintRates, Protocol},
+            state::{Campaign, Demand, Emission, Entry, Job, JobState, MintRates, Protocol},
         },
     },
     quern_proof::{
@@ -74,6 +74,10 @@ fn fields() -> BTreeMap<&'static str, Vec<u8>> {
         ("job.model", key(job.model)),
         ("job.arbiter", key(job.arbiter)),
         ("job.submissions", SUBMISSIONS.to_le_bytes().to_vec()),
+        ("campaign.sponsor", key(campaign().sponsor)),
+        ("campaign.mint", key(campaign().mint)),
+        ("entry.campaign", key(entry().campaign)),
+        ("entry.payer", key(entry().payer)),
         ("demand.job", key(instructions::job_address(&job))),
         ("demand.opener", key(demand().opener)),
         ("args.id", NUMBER.to_le_bytes().to_vec()),
@@ -81,6 +85,34 @@ fn fields() -> BTreeMap<&'static str, Vec<u8>> {
         ("node_id.level", vec![node_id().level]),
         ("node_id.index", node_id().index.to_le_bytes().to_vec()),
     ])
+}
+
+fn campaign() -> Campaign {
+    let mut campaign = Campaign::zeroed();
+    (campaign.sponsor, campaign.mint) = (key(1), mint());
+    campaign.n = NUMBER.into();
+    campaign
+}
+
+fn entry() -> Entry {
+    let mut entry = Entry::zeroed();
+    entry.campaign = instructions::campaign_address(&campaign());
+    (entry.provider, entry.payer) = (key(2), key(6));
+    entry
+}
+
+fn new_campaign() -> NewCampaign {
+    NewCampaign {
+        pot_atoms: 1,
+        start: 0,
+        end: 1,
+        settle_by: 2,
+        claim_by: 3,
+        kinds: 1,
+        model: key(0),
+        refereed_bps: 1,
+        reviewed_bps: 0,
+    }
 }
 
 fn demand() -> Demand {
@@ -218,6 +250,10 @@ fn samples() -> Vec<Instruction> {
         instructions::timeout(&demand().job, &key(7)),
         instructions::reveal(&owner, &demand().job, &key(7), &[]),
         instructions::close_demand(&key(7), &demand()),
+        instructions::create_campaign(&campaign().sponsor, &mint(), NUMBER, new_campaign()),
+        instructions::join_campaign(&key(6), &entry().campaign, &entry().provider),
+        instructions::claim_campaign(&entry(), Some(&campaign())),
+        instructions::sweep_campaign(&campaign()),
     ]
 }
 

@@ -133,7 +133,8 @@ fn why(record: &EntryRecord<'_>, campaign: &program::Campaign, worth: u64) -> (b
             (false, why.to_owned())
         }
         CampaignState::Ended if campaign.total_score.get() == 0 => {
-            let why = "Nobody scored, so there is nothing to pay: a claim only gives the rent back.";
+            let why =
+                "Nobody scored, so there is nothing to pay: a claim only gives the rent back.";
             (false, why.to_owned())
         }
         CampaignState::Ended => (false, format!("The time for claims ended at {until}.")),

@@ -54,6 +54,14 @@ const ADDRESSES: &str = "
     timeout job = demand
     close_demand job = demand
     close_demand opener = demand
+
+    create_campaign purse: 'purse' sponsor mint_config.mint
+    create_campaign campaign: 'campaign' purse purse.opened
+    join_campaign entry: 'entry' campaign provider.owner
+    claim_campaign campaign = entry
+    claim_campaign payer = entry
+    sweep_campaign purse: 'purse' campaign.sponsor campaign.mint
+    sweep_campaign sponsor = campaign
 ";
 
 /// What a line says.

@@ -129,10 +129,16 @@ impl Args {
         }
         files::check_place(&self.out, "--out")?;
         match &self.integers {
-            Some(path) => {
-                Format::of(path, None)?;
-                files::check_place(path, "--integers")
-            }
+            Some(path) if path == &self.out => Err(Error::Usage(
+                "--integers and --out name one file; give each its own".to_owned(),
+            )),
+            Some(path) => match Format::of(path, None)? {
+                Format::Png | Format::Text => Err(Error::Usage(format!(
+                    "--integers {} cannot hold vectors; name a .npy file",
+                    path.display()
+                ))),
+                _ => files::check_place(path, "--integers"),
+            },
             None => Ok(()),
         }
     }
@@ -154,22 +160,22 @@ impl Embedding<'_> {
         let publish_dir = args.publish_dir.unwrap_or_else(|| config::expand(INPUTS));
         let mut reach = args.reach.clone();
         let place = (publish_dir.clone(), args.public_url);
+        // What was published here a moment ago may be read here, and so may the model.
+        reach
+            .allow_files
+            .extend([publish_dir, self.folder.path.clone()]);
+        let fetch = reach.limits(context).await?;
+        let weights = self.folder.weights_uri()?;
         let create = create::Args::inference(self.model, args.terms, place, args.reach);
         let given = Given::Tensors(self.inputs);
         let placed = create::place(context, create, given, &wallet).await?;
         // More lines follow, and some may take long: what is paid for is said first.
         let fields = placed.fields(context.format).text("model", self.model);
         fields.print_line(context.format);
-        // What was published here a moment ago may be read here, and so may the model.
-        reach
-            .allow_files
-            .extend([publish_dir, self.folder.path.clone()]);
-        let fetch = reach.limits(context).await?;
         let fetcher = Fetcher::new(FetchLimits {
             max_bytes: watch::UNLIMITED_BYTES,
             ..fetch.clone()
         });
-        let weights = self.folder.weights_uri()?;
         let options = CheckOptions {
             fetch,
             sample: args.sample,
@@ -189,13 +195,16 @@ struct Out {
 
 impl Out {
     fn write(&self, vectors: &Tensor) -> Result<()> {
-        if let Some(path) = &self.integers {
-            let written = formats::write(vectors, Format::of(path, None)?, None);
-            files::write(path, written.map_err(Error::Usage)?, "--integers")?;
-        }
         let floats = texts::units(vectors)?;
         let bytes = formats::write_floats(vectors.rows(), vectors.cols(), &floats);
-        files::write(&self.floats, bytes, "--out")
+        files::write(&self.floats, bytes, "--out")?;
+        match &self.integers {
+            Some(path) => {
+                let written = formats::write(vectors, Format::of(path, None)?, None);
+                files::write(path, written.map_err(Error::Usage)?, "--integers")
+            }
+            None => Ok(()),
+        }
     }
 }
 
@@ -230,12 +239,17 @@ mod tests {
             args.check_files().map_err(|error| error.to_string())
         };
         let (good, within) = (good.to_str().unwrap(), folder.path().to_str().unwrap());
-        assert_eq!(check(good, good), Ok(()));
+        let whole = folder.path().join("b.npy");
+        let whole = whole.to_str().unwrap();
+        assert_eq!(check(good, whole), Ok(()));
         for (out, integers, wanted) in [
-            (within, good, "names a folder; name a .npy file"),
-            ("vectors.csv", good, "is no .npy file"),
-            ("vectors", good, "name a .npy file"),
-            ("/nowhere/o.npy", good, "there is no folder /nowhere"),
+            (within, whole, "names a folder; name a .npy file"),
+            ("vectors.csv", whole, "is no .npy file"),
+            ("vectors", whole, "name a .npy file"),
+            ("/nowhere/o.npy", whole, "there is no folder /nowhere"),
+            (good, good, "name one file"),
+            (good, "i.png", "cannot hold vectors"),
+            (good, "i.txt", "cannot hold vectors"),
             (good, "/nowhere/i.npy", "correct --integers"),
         ] {
             let said = check(out, integers).unwrap_err();

@@ -27,13 +27,13 @@ struct Module {
 /// # Errors
 /// `Unsupported`, or a file that can't be read.
 pub fn check_beside(weights: &Path) -> Result<()> {
-    let mut pooling = POOLING.to_owned();
+    let (mut pooling, mut is_listed) = (POOLING.to_owned(), false);
     if let Some(bytes) = beside(weights, MODULES)? {
         for module in serde_json::from_slice::<Vec<Module>>(&bytes)? {
             match module.kind.rsplit('.').next().unwrap_or_default() {
                 // A vector's length is divided out where it is used.
                 "Transformer" | "Normalize" => {}
-                "Pooling" => pooling = module.path,
+                "Pooling" => (pooling, is_listed) = (module.path, true),
                 other => {
                     return Err(Error::Unsupported {
                         what: "a step of modules.json",
@@ -46,12 +46,19 @@ pub fn check_beside(weights: &Path) -> Result<()> {
     }
     match beside(weights, &format!("{pooling}/config.json"))? {
         Some(bytes) => check_pooling(&serde_json::from_slice(&bytes)?),
+        None if is_listed => Err(Error::Unsupported {
+            what: "pooling",
+            found: format!("listed by {MODULES}, and {pooling}/config.json is not there"),
+            supported: "the mean over the tokens, said by that file",
+        }),
         None => Ok(()),
     }
 }
 
 fn beside(weights: &Path, name: &str) -> Result<Option<Vec<u8>>> {
-    let path = weights.with_file_name(name);
+    // A name that begins at the root would leave the folder.
+    let folder = weights.parent().unwrap_or(Path::new(""));
+    let path = folder.join(name.trim_start_matches('/'));
     match fs::read(&path) {
         Ok(bytes) => Ok(Some(bytes)),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
@@ -130,6 +137,12 @@ mod tests {
         modules("Normalize");
         assert_eq!(check(&flags(false, true)), Ok(()));
         assert!(check(&flags(true, false)).is_err());
+        fs::remove_file(folder.path().join(POOLING).join("config.json")).unwrap();
+        let said = check_beside(&weights).unwrap_err().to_string();
+        assert!(
+            said.contains("1_Pooling/config.json is not there"),
+            "{said}"
+        );
         modules("Dense");
         let said = check(&flags(false, true)).unwrap_err();
         assert!(said.contains("Dense"), "{said}");

@@ -162,6 +162,7 @@ impl Args {
 
     /// An encoder out of its own files.
     fn encoder(&self, wheel: &Wheel) -> Result<ImportedModel> {
+        let name = self.named()?;
         let beside = |named: &Option<PathBuf>, name: &str| {
             let path = named.clone();
             path.unwrap_or_else(|| self.source.with_file_name(name))
@@ -193,7 +194,7 @@ impl Args {
             Source::of(&config_path, &config),
             Source::of(&tokenizer_path, &tokenizer),
         ];
-        self.of_texts(imported, self.named()?, tokenizer, sources)
+        self.of_texts(imported, name, tokenizer, sources)
     }
 
     fn of_texts(
@@ -222,6 +223,7 @@ impl Args {
 
     /// A small network.
     fn network(&self, wheel: &Wheel) -> Result<ImportedModel> {
+        let name = self.named()?;
         let bytes = Role::source("RECIPE_OR_FILE").read(&self.source)?;
         let read = onnx::read(&bytes)?;
         let [calibration, held_out] = self.sets()?;
@@ -238,7 +240,7 @@ impl Args {
         let mut quality = json!(made.quality);
         quality["same_class"] = made.same_class.into();
         let card = Card {
-            name: self.named()?,
+            name,
             graph_sha256: folder::sha256(&made.graph),
             sequence: None,
             input_scale: Some(made.input_scale),
