@@ -269,7 +269,8 @@ async fn a_file_of_the_first_version_is_upgraded() {
     let (_, projections) = first.split_once("-- Projections.").unwrap();
     let back = "DROP TABLE entity; DROP TABLE score; DROP TABLE total; DROP TABLE step; DROP TABLE settlement; \
         DROP TABLE party; DROP TABLE audit; DROP TABLE difference; \
-        ALTER TABLE meta DROP COLUMN tables; DELETE FROM _sqlx_migrations WHERE version > 1;";
+        ALTER TABLE meta DROP COLUMN tables; ALTER TABLE meta DROP COLUMN change; \
+        ALTER TABLE meta DROP COLUMN remade; DELETE FROM _sqlx_migrations WHERE version > 1;";
     OnSqlite::execute(&folder, "db", &format!("{back}{projections}")).await;
     let store = OnSqlite::open(&folder, "db").await;
     assert_eq!(store.digest().await.unwrap(), before);
