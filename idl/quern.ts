@@ -1506,10 +1506,16 @@ export type Quern = {
         },
         {
           "name": "campaign",
+          "relations": [
+            "entry"
+          ],
           "writable": true
         },
         {
           "name": "payer",
+          "relations": [
+            "entry"
+          ],
           "writable": true
         },
         {
@@ -2056,10 +2062,59 @@ export type Quern = {
         },
         {
           "name": "purse",
+          "pda": {
+            "seeds": [
+              {
+                "kind": "const",
+                "value": [
+                  112,
+                  117,
+                  114,
+                  115,
+                  101
+                ]
+              },
+              {
+                "kind": "account",
+                "path": "sponsor"
+              },
+              {
+                "account": "mintConfig",
+                "kind": "account",
+                "path": "mintConfig.mint"
+              }
+            ]
+          },
           "writable": true
         },
         {
           "name": "campaign",
+          "pda": {
+            "seeds": [
+              {
+                "kind": "const",
+                "value": [
+                  99,
+                  97,
+                  109,
+                  112,
+                  97,
+                  105,
+                  103,
+                  110
+                ]
+              },
+              {
+                "kind": "account",
+                "path": "purse"
+              },
+              {
+                "account": "purse",
+                "kind": "account",
+                "path": "purse.opened"
+              }
+            ]
+          },
           "writable": true
         },
         {
@@ -2753,6 +2808,29 @@ export type Quern = {
         },
         {
           "name": "entry",
+          "pda": {
+            "seeds": [
+              {
+                "kind": "const",
+                "value": [
+                  101,
+                  110,
+                  116,
+                  114,
+                  121
+                ]
+              },
+              {
+                "kind": "account",
+                "path": "campaign"
+              },
+              {
+                "account": "provider",
+                "kind": "account",
+                "path": "provider.owner"
+              }
+            ]
+          },
           "writable": true
         },
         {
@@ -4069,10 +4147,37 @@ export type Quern = {
         },
         {
           "name": "purse",
+          "pda": {
+            "seeds": [
+              {
+                "kind": "const",
+                "value": [
+                  112,
+                  117,
+                  114,
+                  115,
+                  101
+                ]
+              },
+              {
+                "account": "campaign",
+                "kind": "account",
+                "path": "campaign.sponsor"
+              },
+              {
+                "account": "campaign",
+                "kind": "account",
+                "path": "campaign.mint"
+              }
+            ]
+          },
           "writable": true
         },
         {
           "name": "sponsor",
+          "relations": [
+            "campaign"
+          ],
           "writable": true
         },
         {
