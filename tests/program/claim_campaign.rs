@@ -128,6 +128,30 @@ fn a_score_of_nothing_closes_the_entry() {
     assert!(!stage.exists(&addresses::entry(&campaign, &sponsor)));
 }
 
+/// Who has joined and never worked may have no purse in the campaign's mint: its entry closes all the same.
+#[test]
+fn a_score_of_nothing_needs_no_purse() {
+    let mut stage = Stage::new();
+    let campaign = scored(&mut stage, |_| ());
+    let (joined, usd) = (actor("newcomer"), stage.usd);
+    stage.give_lamports(&joined);
+    stage.ok(ix::register_provider(&joined, provider_args(&joined)));
+    stage.join(&campaign, &joined);
+    assert!(!stage.exists(&addresses::purse(&joined, &usd)));
+    after_settling(&mut stage, &campaign);
+    let bank = stage.bank();
+    let before = stage.lamports(&bank);
+    let claim = stage.claim_ix(&campaign, &joined);
+    let outcome = stage.ok(claim);
+    let QuernEvent::CampaignClaimed(event) = outcome.event() else {
+        panic!("{outcome:?}")
+    };
+    assert_eq!((event.score, event.amount_atoms), (0, 0));
+    assert!(!stage.exists(&addresses::entry(&campaign, &joined)));
+    let rent = rent(&stage, space::<Entry>());
+    assert_eq!(stage.lamports(&bank), before + rent);
+}
+
 /// Sponsor, provider, client, treasury, creator and who paid for the entry may be one another.
 #[test]
 fn every_coincidence_of_roles_claims_and_sweeps() {

@@ -63,24 +63,35 @@ pub(crate) async fn offers(
     let Some(ability) = known else {
         return Ok(measure.into_iter().collect());
     };
+    // What nobody here wants brings no campaign along that would have to be read.
+    let mut capacities = Capacities::default();
     let mut wanted = Vec::new();
-    let mut is_too_slow = false;
-    let campaigns = Campaigns::named_by(context, open.iter().map(|(_, job)| job)).await?;
-    let mut capacities = Capacities::of(Arc::clone(&campaigns));
     for (address, job) in open {
-        match capacities.decide(context, &address, &job, moment).await? {
-            Ok(_) => wanted.push((address, job)),
-            Err(refusal) => {
-                is_too_slow |= refusal == Refusal::Busy;
-                context.leave_alone(&address, &job, refusal);
-            }
+        match capacities.wants(context, &job, moment).await? {
+            Ok(()) => wanted.push((address, job)),
+            Err(refusal) => context.leave_alone(&address, &job, refusal),
         }
     }
-    let found = ordered(context, &ability, &campaigns, moment, wanted).await;
+    let mut wanted = ordered(timed(context, &ability, wanted).await, |_| 0);
+    let campaigns = Campaigns::named_by(context, wanted.iter().map(|offer| &offer.job)).await?;
+    let mut is_too_slow = false;
+    wanted.retain(|Offer { address, job, .. }| {
+        let fits = fits(context, &campaigns, (address, job), moment);
+        if let Err(refusal) = fits {
+            is_too_slow |= refusal == Refusal::Busy;
+            context.leave_alone(address, job, refusal);
+        }
+        fits.is_ok()
+    });
+    let found = ordered(wanted, |job| {
+        let time = time_for(context, &ability, job, 0);
+        campaigns.worth(job, after(moment, time)).score_atoms
+    });
+    let found = found.into_iter().map(|offer| (offer.address, offer.job));
     let begins_again = |address: &Pubkey| lock(&context.known).attempts(address) > 0;
     let again = busy.iter().filter(|address| begins_again(address)).count();
     let (again_left, mut again_found) = ((AT_ONCE / 2).saturating_sub(again), 0);
-    let found = found.into_iter().filter(|(address, _)| {
+    let found = found.filter(|(address, _)| {
         let again = usize::from(begins_again(address));
         again_found += again;
         again == 0 || again_found <= again_left
@@ -122,9 +133,10 @@ pub(crate) async fn promise(
     job: &Job,
 ) -> Result<std::result::Result<Promised, Refusal>> {
     let moment = context.chain.moment().await?;
-    let campaigns = Arc::new(Campaigns::of(context, job).await?);
-    let mut capacities = Capacities::of(Arc::clone(&campaigns));
-    let joins = match capacities.decide(context, address, job, &moment).await? {
+    let campaigns = Campaigns::of(context, job).await?;
+    let wants = Capacities::default().wants(context, job, &moment).await?;
+    let fits = wants.and_then(|()| fits(context, &campaigns, (address, job), &moment));
+    let joins = match fits {
         Ok(joins) => joins,
         Err(refusal) => return Ok(Err(refusal)),
     };
@@ -212,30 +224,21 @@ fn after(moment: &Moment, time: Duration) -> i64 {
     moment.now.saturating_add(secs)
 }
 
-/// The provider's account, purses and campaigns, read once in a look.
+/// The provider's account and purses, read once in a look.
+#[derive(Default)]
 struct Capacities {
-    campaigns: Arc<Campaigns>,
     provider: Option<Option<quern_client::quern::state::Provider>>,
     purses: HashMap<Pubkey, Option<quern_client::quern::state::Purse>>,
 }
 
 impl Capacities {
-    fn of(campaigns: Arc<Campaigns>) -> Self {
-        Self {
-            campaigns,
-            provider: None,
-            purses: HashMap::new(),
-        }
-    }
-
-    /// Whether to go for a job, and then whether its campaign has to be joined.
-    async fn decide(
+    /// Whether the owner wants a job and has what it needs.
+    async fn wants(
         &mut self,
         context: &Context,
-        address: &Pubkey,
         job: &Job,
         moment: &Moment,
-    ) -> Result<std::result::Result<bool, Refusal>> {
+    ) -> Result<std::result::Result<(), Refusal>> {
         let owner = &context.settings.owner;
         let provider = match self.provider {
             Some(provider) => provider,
@@ -262,59 +265,69 @@ impl Capacities {
             has_worker: context.worker.is_some(),
             moment,
         };
-        let policy = &context.settings.policy;
-        if let Err(refusal) = policy.decide(job, &capacity) {
-            return Ok(Err(refusal));
-        }
-        let joins = self
-            .campaigns
-            .joins(job, signer, policy.max_campaigns, moment.now);
-        let joins = match joins {
-            Ok(joins) => joins,
-            Err(refusal) => return Ok(Err(refusal)),
-        };
-        let known = *lock(&context.ability);
-        let Some(ability) = known else {
-            return Ok(Err(Refusal::Busy));
-        };
-        let proposal = Proposal {
-            address,
-            job,
-            needs: Needs {
-                time: time_for(context, &ability, job, 0),
-                disk_bytes: 0,
-            },
-        };
-        let checked = lock(&context.promises).check(proposal, moment.now);
-        Ok(checked.map(|()| joins))
+        let decided = context.settings.policy.decide(job, &capacity);
+        Ok(decided.map(|_| ()))
     }
 }
 
-/// A job that may be taken.
-type Offer = (Pubkey, Job);
-
-/// Jobs by what they pay for a byte to fetch and a second of work, with what they score in a campaign, which pays in the same mint.
-/// Atoms of two mints cannot be compared, so mints take turns, and rewards do not count.
-async fn ordered(
+/// Whether a job that is wanted can be done in time and its campaign allows it, and then whether that has to be joined.
+fn fits(
     context: &Context,
-    ability: &Ability,
     campaigns: &Campaigns,
+    (address, job): (&Pubkey, &Job),
     moment: &Moment,
-    wanted: Vec<Offer>,
-) -> Vec<Offer> {
-    let mut by_mint: BTreeMap<Pubkey, Vec<(f64, Offer)>> = BTreeMap::new();
+) -> std::result::Result<bool, Refusal> {
+    let known = *lock(&context.ability);
+    let ability = known.ok_or(Refusal::Busy)?;
+    let time = time_for(context, &ability, job, 0);
+    let most = context.settings.policy.max_campaigns;
+    let times = (moment.now, after(moment, time));
+    let joins = campaigns.joins(job, &context.chain.signer(), most, times)?;
+    let proposal = Proposal {
+        address,
+        job,
+        needs: Needs {
+            time,
+            disk_bytes: 0,
+        },
+    };
+    lock(&context.promises).check(proposal, moment.now)?;
+    Ok(joins)
+}
+
+/// A job that may be taken, and how long its data and its work take.
+struct Offer {
+    address: Pubkey,
+    job: Job,
+    secs: f64,
+}
+
+/// Jobs with what they take; looks up a bounded number of models.
+async fn timed(context: &Context, ability: &Ability, wanted: Vec<(Pubkey, Job)>) -> Vec<Offer> {
     let mut look_ups = MOST_LOOK_UPS;
     let rate = context.settings.fetch.least_rate.max(1) as f64;
+    let mut offers = Vec::with_capacity(wanted.len());
     for (address, job) in wanted {
         let graph = graph_of(context, &job.model, &mut look_ups).await;
         let bytes = graph.map_or(0, |graph| fetched_bytes(&graph, job.items.get()));
         let work = all_work(context, &job);
         let time = ability.time_for(work, job.items.get(), 0);
         let secs = time.as_secs_f64() + bytes as f64 / rate;
-        let score_atoms = campaigns.worth(&job, after(moment, time)).score_atoms;
-        let worth = (job.price_atoms.get() as f64 + score_atoms as f64) / secs.max(1e-3);
-        let of_mint = by_mint.entry(job.mint).or_default();
-        of_mint.push((worth, (address, job)));
+        let offer = Offer { address, job, secs };
+        offers.push(offer);
+    }
+    offers
+}
+
+/// Jobs by what they pay for a byte to fetch and a second of work, with what they score in a campaign, which pays in the same mint.
+/// Atoms of two mints cannot be compared, so mints take turns, and rewards do not count.
+fn ordered(offers: Vec<Offer>, score_atoms: impl Fn(&Job) -> u64) -> Vec<Offer> {
+    let mut by_mint: BTreeMap<Pubkey, Vec<(f64, Offer)>> = BTreeMap::new();
+    for offer in offers {
+        let atoms = offer.job.price_atoms.get() as f64 + score_atoms(&offer.job) as f64;
+        let worth = atoms / offer.secs.max(1e-3);
+        let of_mint = by_mint.entry(offer.job.mint).or_default();
+        of_mint.push((worth, offer));
     }
     let mut lists: Vec<_> = by_mint
         .into_values()

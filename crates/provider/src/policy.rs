@@ -172,6 +172,11 @@ refusals! {
     /// Campaign.
     #[error("it names a campaign that is not joined, and no more may be joined now")]
     Campaign,
+    /// Campaign that is not worth its rent.
+    #[error(
+        "it names a campaign that is not joined and not worth the rent: its pot cannot pay what this job scores, or it settles in more than 90 days; join it yourself with `quern campaign join`, or wait for its end"
+    )]
+    WorthlessCampaign,
     /// Activity.
     #[error(
         "this provider is not active; activate it with `quern provider register --active true`"

@@ -8,6 +8,7 @@ use {
         instructions::NewCampaign,
         state::{Campaign, Entry, Job},
     },
+    quern_rules::campaign,
     solana_sdk::{
         instruction::{AccountMeta, Instruction},
         pubkey::Pubkey,
@@ -50,8 +51,8 @@ pub fn join_campaign(payer: &Pubkey, campaign: &Pubkey, owner: &Pubkey) -> Instr
     build(&accounts, &instruction::JoinCampaign {}, Vec::new())
 }
 
-/// Pays a provider for its score and closes its entry; only closes it if the campaign is gone (`None`). Anybody may; nobody signs
-/// but the fee payer.
+/// Pays a provider for its score and closes its entry; only closes it if the campaign is gone (`None`) or the score is worth
+/// nothing. Anybody may; nobody signs but the fee payer.
 pub fn claim_campaign(entry: &Entry, campaign: Option<&Campaign>) -> Instruction {
     let accounts = accounts::ClaimCampaign {
         entry: addresses::entry(&entry.campaign, &entry.provider),
@@ -60,7 +61,12 @@ pub fn claim_campaign(entry: &Entry, campaign: Option<&Campaign>) -> Instruction
         event_authority: addresses::event_authority(),
         program: crate::program_id(),
     };
-    let purses = campaign.map_or_else(Vec::new, |campaign| {
+    // Where nothing is paid, the provider may have no purse in the campaign's mint.
+    let paying = campaign.filter(|campaign| {
+        let (pot_atoms, total_score) = (campaign.pot_atoms.get(), campaign.total_score.get());
+        campaign::amount(pot_atoms, entry.score.get(), total_score) > 0
+    });
+    let purses = paying.map_or_else(Vec::new, |campaign| {
         purses_of(&[campaign.sponsor, entry.provider], &campaign.mint)
     });
     build(&accounts, &instruction::ClaimCampaign {}, writable(purses))

@@ -24,10 +24,13 @@ fn entry(campaign: Pubkey, payer: Pubkey) -> Entry {
     entry
 }
 
-/// A world whose job names a campaign that is open until a second.
-fn named(end: i64) -> Arc<World> {
+/// A world whose job names a campaign that is open until a second, and scores 4 there: 90 % of a fee of 5.
+pub fn named(end: i64) -> Arc<World> {
     let world = World::new(1);
-    world.job.lock().unwrap().as_mut().unwrap().campaign = CAMPAIGN;
+    if let Some(job) = world.job.lock().unwrap().as_mut() {
+        job.campaign = CAMPAIGN;
+        job.terms.fee_bps = 5_000.into();
+    }
     let mut campaigns = world.campaigns.lock().unwrap();
     campaigns.insert(CAMPAIGN, campaign(end));
     drop(campaigns);
@@ -80,17 +83,72 @@ async fn joins_no_more_than_the_owner_allows() {
     assert_eq!(taken(&world, 0).await, (1, vec![CAMPAIGN]));
 }
 
-/// From the campaign's end on, and where it was swept, a job is taken as any other.
+/// From the campaign's end on, and where it was swept, a job is taken as any other; just before, when its result would come too
+/// late, it is left alone.
 #[tokio::test]
 async fn joins_nothing_that_is_over() {
     let now = World::new(1).now();
-    for (end, joined) in [(now + 1, vec![CAMPAIGN]), (now, vec![])] {
+    for (end, took, joined) in [
+        (now + 1_000, 1, vec![CAMPAIGN]),
+        (now + 1, 0, vec![]),
+        (now, 1, vec![]),
+    ] {
         let world = named(end);
-        assert_eq!(taken(&world, 1).await, (1, joined), "{end}");
+        assert_eq!(taken(&world, 1).await, (took, joined), "{end}");
     }
     let world = named(10_000);
     world.campaigns.lock().unwrap().clear();
     assert_eq!(taken(&world, 0).await, (1, Vec::new()));
+}
+
+/// The pot has to hold the job's score, and the rent to come back before long; who has joined already locks nothing more.
+#[tokio::test]
+async fn joins_nothing_that_is_not_worth_its_rent() {
+    type Change = fn(&mut Campaign, i64);
+    const SOON: i64 = 90 * 86_400;
+    let changes: [(&str, bool, Change); 9] = [
+        ("a pot of the score", true, |campaign, _| {
+            campaign.pot_atoms = 4u64.into()
+        }),
+        ("a pot below the score", false, |campaign, _| {
+            campaign.pot_atoms = 3u64.into()
+        }),
+        ("a pot of one atom", false, |campaign, _| {
+            campaign.pot_atoms = 1u64.into()
+        }),
+        ("room for one score", true, |campaign, _| {
+            campaign.total_score = 996u64.into()
+        }),
+        ("room for less", false, |campaign, _| {
+            campaign.total_score = 997u64.into()
+        }),
+        ("no weight", false, |campaign, _| {
+            campaign.refereed_bps = 0.into()
+        }),
+        ("not begun", false, |campaign, _| {
+            campaign.start = 9_000.into()
+        }),
+        ("settles in time", true, |campaign, now| {
+            campaign.settle_by = (now + SOON).into()
+        }),
+        ("settles too late", false, |campaign, now| {
+            campaign.settle_by = (now + SOON + 1).into()
+        }),
+    ];
+    for (what, is_worth, change) in changes {
+        let world = named(10_000);
+        let now = world.now();
+        change(
+            world.campaigns.lock().unwrap().get_mut(&CAMPAIGN).unwrap(),
+            now,
+        );
+        let joined = if is_worth { vec![CAMPAIGN] } else { vec![] };
+        assert_eq!(taken(&world, 1).await, (is_worth.into(), joined), "{what}");
+        if !is_worth {
+            world.entries.lock().unwrap().push(entry(CAMPAIGN, OWNER));
+            assert_eq!(taken(&world, 0).await, (1, vec![CAMPAIGN]), "{what}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -1,7 +1,8 @@
 //! Many jobs at once: strangers' ones whose data stall, and more work than a machine can do.
 
 use {
-    super::*,
+    super::{campaigns::named, *},
+    crate::campaigns::Campaigns,
     std::{sync::atomic::AtomicI64, time::Instant},
     tokio::io::{AsyncReadExt, AsyncWriteExt},
 };
@@ -382,6 +383,67 @@ async fn the_best_paid_offers_come_first() {
     let [first, second, third, foreign] = [0, 1, 2, 3].map(|at: usize| others[at].0);
     assert!(place(&second) < place(&first) && place(&first) < place(&third));
     assert!(place(&foreign) <= 1, "mints take turns");
+}
+
+/// More jobs than campaigns are read in one look, each of a campaign of its own with a low address.
+fn of_many_campaigns(world: &World, change: impl Fn(&mut Job)) -> Vec<(Pubkey, Job)> {
+    let other = |number: u16| {
+        let mut job = world.job().unwrap();
+        let low = |first: u8| {
+            let mut bytes = [0; 32];
+            bytes[0] = first;
+            bytes[1..3].copy_from_slice(&number.to_be_bytes());
+            Pubkey::from(bytes)
+        };
+        (job.client, job.campaign) = (low(100), low(1));
+        change(&mut job);
+        (job_address(&job), job)
+    };
+    (0..500).map(other).collect()
+}
+
+/// Addresses can be tried out until they are low: neither jobs that are not wanted nor worse paid ones hide a campaign.
+#[tokio::test]
+async fn no_number_of_campaigns_hides_another() {
+    type Change = fn(&mut Job);
+    let changes: [(&str, Change); 2] = [
+        ("not wanted", |job| {
+            job.price_atoms = 100u64.into();
+            job.review_secs = u32::MAX.into();
+        }),
+        ("worse paid", |job| job.price_atoms = 9u64.into()),
+    ];
+    for (what, change) in changes {
+        let world = named(10_000);
+        let market = Market::new(&world, of_many_campaigns(&world, change), String::new());
+        let agent = market.agent(|_| {});
+        let moment = market.moment().await.unwrap();
+        let found = crate::offers::offers(&agent.context, &moment, &[], false, |_| true);
+        let found = found.await.unwrap();
+        let first = found.first().map(|(address, _)| *address);
+        assert_eq!(first, Some(world.address), "{what}");
+    }
+}
+
+/// A campaign that is joined is read before better paid ones.
+#[tokio::test]
+async fn a_joined_campaign_is_always_read() {
+    let world = named(10_000);
+    let job = world.job().unwrap();
+    let market = Market::new(&world, of_many_campaigns(&world, |_| ()), String::new());
+    let agent = market.agent(|_| {});
+    let others = market.others.lock().unwrap().clone();
+    let joins = async || {
+        let jobs = others.iter().map(|(_, job)| job).chain([&job]);
+        let campaigns = Campaigns::named_by(&agent.context, jobs).await.unwrap();
+        campaigns.joins(&job, &OWNER, 8, (200, 300))
+    };
+    assert_eq!(joins().await, Err(crate::policy::Refusal::Campaign));
+    let mut entry = Entry::zeroed();
+    (entry.campaign, entry.provider, entry.payer) = (job.campaign, OWNER, OWNER);
+    world.entries.lock().unwrap().push(entry);
+    *agent.context.campaigns.lock().unwrap() = Arc::default();
+    assert_eq!(joins().await, Ok(false));
 }
 
 /// N2: what cannot be done in time is not taken, alone or beside what is promised.

@@ -189,6 +189,7 @@ fn a_reason_that_the_owner_chose_names_its_options() {
         Refusal::OwnJob,
         Refusal::PinnedToOther,
         Refusal::Busy,
+        Refusal::WorthlessCampaign,
         Refusal::Inactive,
         Refusal::NoPurse,
         Refusal::Funds,

@@ -40,7 +40,7 @@ pub struct Args {
     /// Results submitted from then on do not
     #[arg(long, value_name = "WHEN", value_parser = when::parse)]
     end: When,
-    /// What settles later scores nothing [default: as long after --end as the longest review of this protocol takes]
+    /// What settles later scores nothing [default: as long after --end as a review of the shortest length that this protocol allows lasts with all its demands]
     #[arg(long, value_name = "WHEN", value_parser = when::parse)]
     settle_by: Option<When>,
     /// Last moment for claims [default: the shortest time that the protocol allows]

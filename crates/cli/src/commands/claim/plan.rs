@@ -100,6 +100,8 @@ pub struct Flow {
     pub before_atoms: u64,
     /// What no withdrawal takes.
     pub locked_atoms: u64,
+    /// What stays free at least.
+    pub keep_atoms: u64,
     /// What comes in.
     pub claimed_atoms: u64,
     /// What goes out.
@@ -122,10 +124,14 @@ impl Flow {
         self.claimed_atoms > 0 || self.withdrawn_atoms > 0
     }
 
+    /// What a withdrawal takes at most.
+    fn most_atoms(&self) -> u64 {
+        self.free_atoms().saturating_sub(self.keep_atoms)
+    }
+
     /// How much a withdrawal takes.
-    fn withdrawal(&self, wanted: &str, keep: Option<&str>) -> Result<u64> {
-        let keep = keep.map_or(Ok(0), |text| parse("--keep", text, self.decimals))?;
-        let most = self.free_atoms().saturating_sub(keep);
+    fn withdrawal(&self, wanted: &str) -> Result<u64> {
+        let most = self.most_atoms();
         if wanted == "all" {
             return Ok(most);
         }
@@ -135,7 +141,7 @@ impl Flow {
                 "--withdraw {wanted} is more than may leave the purse: {} will be free in it, {} are locked in jobs, bonds and deposits until those end, and {} stays (--keep); withdraw at most {}",
                 both(self.free_atoms(), self.decimals),
                 both(self.locked_atoms, self.decimals),
-                both(keep, self.decimals),
+                both(self.keep_atoms, self.decimals),
                 both(most, self.decimals)
             )));
         }
@@ -310,7 +316,8 @@ impl Plan {
             ));
         }
         for (mint, flow) in &mut self.flows {
-            flow.withdrawn_atoms = flow.withdrawal(wanted, keep)?;
+            flow.keep_atoms = keep.map_or(Ok(0), |text| parse("--keep", text, flow.decimals))?;
+            flow.withdrawn_atoms = flow.withdrawal(wanted)?;
             if flow.withdrawn_atoms == 0 {
                 continue;
             }
@@ -358,7 +365,7 @@ impl Plan {
     /// The instructions of a part, if these have failed before it. A withdrawal of everything takes less then.
     ///
     /// # Errors
-    /// That nothing is left to withdraw.
+    /// That nothing is left to withdraw, or less than was asked for.
     pub fn instructions(
         &self,
         part: usize,
@@ -371,10 +378,11 @@ impl Plan {
         };
         let flow = self.sums(failed).remove(mint).unwrap_or_default();
         if flow.withdrawn_atoms == 0 {
-            return Err(ClientError::Argument(
-                "nothing is left to withdraw, because what should have come into the purse did not"
-                    .to_owned(),
-            ));
+            return Err(ClientError::Argument(format!(
+                "what should have come into the purse did not; without it {} may be withdrawn, and {} stays (--keep)",
+                both(flow.most_atoms(), flow.decimals),
+                both(flow.keep_atoms, flow.decimals)
+            )));
         }
         let (payer, owner) = (&self.payer, &self.owner);
         let (token_program, atoms) = (&flow.token_program, flow.withdrawn_atoms);
@@ -388,7 +396,8 @@ impl Plan {
         ))
     }
 
-    /// What happens to each purse if these parts fail.
+    /// What happens to each purse if these parts fail. What is to be kept stays: a withdrawal of everything takes less then, and
+    /// one of an amount nothing.
     pub fn sums(&self, failed: &BTreeSet<usize>) -> Flows {
         let mut flows = self.flows.clone();
         for part in failed.iter().filter_map(|part| self.parts.get(*part)) {
@@ -398,8 +407,9 @@ impl Plan {
                         continue;
                     };
                     flow.claimed_atoms = flow.claimed_atoms.saturating_sub(*atoms);
-                    if self.takes_all {
-                        flow.withdrawn_atoms = flow.withdrawn_atoms.saturating_sub(*atoms);
+                    let most = flow.most_atoms();
+                    if flow.withdrawn_atoms > most {
+                        flow.withdrawn_atoms = if self.takes_all { most } else { 0 };
                     }
                 }
                 Part::Out { mint } => {
@@ -502,14 +512,21 @@ pub mod tests {
         plan().flows.values().next().copied().unwrap()
     }
 
+    fn keeping(atoms: u64) -> Flow {
+        Flow {
+            keep_atoms: atoms,
+            ..flow()
+        }
+    }
+
     #[test]
     fn a_withdrawal_leaves_what_is_to_be_kept() {
-        let flow = flow();
-        assert_eq!(flow.withdrawal("all", Some("1000")).unwrap(), 1_700_000);
-        assert_eq!(flow.withdrawal("all", Some("2000")).unwrap(), 0);
-        assert_eq!(flow.withdrawal("all", None).unwrap(), 1_001_700_000);
-        assert_eq!(flow.withdrawal("0.9", Some("1000")).unwrap(), 900_000);
-        let refused = flow.withdrawal("2", Some("1000")).unwrap_err().to_string();
+        assert_eq!(flow().withdrawal("all").unwrap(), 1_001_700_000);
+        assert_eq!(keeping(2_000_000_000).withdrawal("all").unwrap(), 0);
+        let flow = keeping(1_000_000_000);
+        assert_eq!(flow.withdrawal("all").unwrap(), 1_700_000);
+        assert_eq!(flow.withdrawal("0.9").unwrap(), 900_000);
+        let refused = flow.withdrawal("2").unwrap_err().to_string();
         let said = [
             "--withdraw 2 ",
             "at most 1.7 (1700000 atoms)",
@@ -519,7 +536,7 @@ pub mod tests {
             said.iter().all(|words| refused.contains(words)),
             "{refused}"
         );
-        assert!(flow.withdrawal("everything", None).is_err());
+        assert!(flow.withdrawal("everything").is_err());
     }
 
     /// Whatever fails, each purse's sum is right, and a withdrawal of everything takes what has come in.
@@ -542,6 +559,35 @@ pub mod tests {
         let without = plan.sums(&BTreeSet::from([3]));
         assert_eq!(without.values().next().unwrap().withdrawn_atoms, 0);
         assert!(plan.waits_for_others(&[3]) == (900_000 + 800_000 > 1_000_900_000));
+    }
+
+    /// Whatever fails, an amount leaves in full or not at all, and what is to be kept stays.
+    #[test]
+    fn an_amount_never_touches_what_is_to_be_kept() {
+        let came = [500_000u64, 200_000, 100_000];
+        for (wanted, atoms) in [("0.9", 900_000), ("1.4", 1_400_000), ("1.7", 1_700_000)] {
+            let mut plan = plan();
+            plan.takes_all = false;
+            plan.withdraw(wanted, Some("1000")).unwrap();
+            for failed in 0..8usize {
+                let failed: BTreeSet<usize> =
+                    (0..3).filter(|part| failed & (1 << part) != 0).collect();
+                let ok = (0..3).filter(|part| !failed.contains(part));
+                let most = 900_000 + ok.map(|part| came[part]).sum::<u64>();
+                let flow = plan.sums(&failed).values().next().copied().unwrap();
+                let leaves = if atoms <= most { atoms } else { 0 };
+                assert_eq!(flow.withdrawn_atoms, leaves, "{wanted} without {failed:?}");
+                assert!(flow.after_atoms() >= 1_000_000_000);
+                match plan.instructions(3, &failed) {
+                    Ok(_) => assert!(atoms <= most),
+                    Err(error) => {
+                        assert!(atoms > most);
+                        let said = format!("without it {} may be", both(most, 6));
+                        assert!(error.to_string().contains(&said), "{error}");
+                    }
+                }
+            }
+        }
     }
 
     #[test]

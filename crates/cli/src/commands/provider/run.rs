@@ -94,7 +94,8 @@ pub struct Args {
     #[arg(long, default_value_t = Policy::default().max_jobs)]
     max_jobs: usize,
     /// Most campaigns to have joined at a time for jobs that name one: each locks about 0.002 SOL of rent until its claim
-    /// (`quern claim`); with 0, only jobs of campaigns that you have joined yourself are taken
+    /// (`quern claim`). Only those are joined whose pot still holds the job's score and that settle within 90 days; with 0, only
+    /// jobs of campaigns that you have joined yourself are taken
     #[arg(long, default_value_t = Policy::default().max_campaigns, value_name = "COUNT")]
     max_campaigns: usize,
     /// Arbiter that you trust (repeatable); jobs with any other are left alone
