@@ -199,6 +199,27 @@ async fn a_repeated_creation_is_the_same_batch() {
     assert_eq!(rest["data"][0]["id"], first["id"]);
 }
 
+#[tokio::test]
+async fn creations_with_one_key_at_the_same_time_make_one_batch() {
+    let server = Server::start().await;
+    server.double.hold();
+    let file = server.upload(line("a", &json!("one"))).await;
+    let body = batch_body(file["id"].as_str().unwrap());
+    let create = |_| {
+        let request = server.post("/v1/batches").json(&body);
+        ok(request.header("idempotency-key", "k"))
+    };
+    let made = futures::future::join_all((0..16).map(create)).await;
+    let distinct: BTreeSet<_> = made.iter().map(|batch| batch["id"].as_str()).collect();
+    assert_eq!(distinct.len(), 1);
+    let list = server.read("/v1/batches").await;
+    assert_eq!(list["data"].as_array().unwrap().len(), 1);
+    server.double.release();
+    let id = made[0]["id"].as_str().unwrap();
+    server.batch_when(id, &["completed"]).await;
+    assert_eq!(server.double.paid(), 1);
+}
+
 /// So many lines that several chunks are made of them.
 fn long_input() -> String {
     (0..9000)
