@@ -282,17 +282,24 @@ async fn a_cancelled_batch_keeps_what_was_answered() {
 
     server.double.hold();
     let id = server.batch(&long_input()).await;
-    server.double.wait_for_orders(1).await;
+    server.double.wait_for_orders(3).await;
+    // Its chunks have 4,096 lines; the first one stays without an answer.
+    server.double.answer_one(&format!("{id}-4097"));
     let batch = ok(server.post(&format!("/v1/batches/{id}/cancel"))).await;
     assert!(["cancelling", "cancelled"].contains(&batch["status"].as_str().unwrap()));
     let batch = server.batch_when(&id, &["cancelled"]).await;
     assert!(batch["cancelling_at"].is_i64() && batch["cancelled_at"].is_i64());
     assert_eq!(
         batch["request_counts"],
-        json!({"total": 9000, "completed": 0, "failed": 9000})
+        json!({"total": 9000, "completed": 4096, "failed": 4904})
+    );
+    let answers = server.lines(&batch["output_file_id"]).await;
+    assert_eq!(
+        (answers.len(), answers[0]["custom_id"].as_str()),
+        (4096, Some("r4096"))
     );
     let errors = server.lines(&batch["error_file_id"]).await;
-    assert_eq!(errors.len(), 9000);
+    assert_eq!(errors.len(), 4904);
     assert!(
         errors
             .iter()

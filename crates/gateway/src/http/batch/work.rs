@@ -9,7 +9,7 @@ use {
         signals::{Interruption, Signals},
     },
     crate::{
-        embedder::{Answer, ModelCard, Request},
+        embedder::{Answer, Embedder, ModelCard, Request},
         http::{
             catalog::find_model,
             disk::blocking,
@@ -17,7 +17,7 @@ use {
             ids, place,
             store::{Part, Record},
         },
-        order::OrderId,
+        order::{OrderId, Stage},
         refusal::Refusal,
     },
     futures::{StreamExt, stream::FuturesOrdered},
@@ -306,14 +306,14 @@ impl Task<'_> {
             let chunk = chunk::prepare(&self.id, read, model.take(), embedder).await?;
             model.clone_from(&chunk.model);
             // What was asked already is ended; what has its answer is written.
-            let mut answer = None;
-            for id in place::names(&chunk.id) {
-                if embedder.cancel(&id).await.is_err() {
-                    break;
+            match ended(embedder, &chunk.id).await {
+                Some(Ok(answer)) => self.write(chunk, Ok(&answer)).await?,
+                Some(Err(refusal)) => {
+                    let why = Unanswered::Refused(refusal.into());
+                    self.write(chunk, Err(&why)).await?;
                 }
-                answer = embedder.wait(&id, Duration::ZERO).await.ok();
+                None => self.write(chunk, Err(&why)).await?,
             }
-            self.write(chunk, answer.as_ref().ok_or(&why)).await?;
         }
         self.finish(status, None).await
     }
@@ -390,6 +390,21 @@ fn count(input: &std::path::Path) -> io::Result<u64> {
         total += 1;
     }
     Ok(total)
+}
+
+/// Ends all that was asked for a chunk. What is paid already is read: its answer, or why it cannot be read.
+async fn ended(embedder: &dyn Embedder, first: &OrderId) -> Option<Result<Answer, Refusal>> {
+    let mut outcome = None;
+    for id in place::names(first) {
+        match embedder.cancel(&id).await {
+            Ok(progress) if progress.stage == Stage::Answered => {
+                outcome = Some(embedder.wait(&id, PATIENCE).await);
+            }
+            Ok(_) => {}
+            Err(_) => break,
+        }
+    }
+    outcome
 }
 
 /// Why a chunk has no answer.
