@@ -357,6 +357,30 @@ async fn what_is_refused_for_good_stands_in_the_errors_file() {
 }
 
 #[tokio::test]
+async fn nothing_is_paid_whose_answers_find_no_room() {
+    let server = Server::start().await;
+    let file = server.upload(line("a", &json!("one"))).await;
+    server.http.stop().await;
+    let mut large = file.clone();
+    large["id"] = json!("file-large");
+    large["bytes"] = json!((8u64 << 30) - 1000);
+    let path = server.folder.path().join("files/file-large.json");
+    fs::write(path, large.to_string()).unwrap();
+    let server = Server::over(server.folder, server.double).await;
+    let body = batch_body(file["id"].as_str().unwrap());
+    let create = || server.post("/v1/batches").json(&body);
+    let batch = ok(create()).await;
+    let id = batch["id"].as_str().unwrap();
+    let batch = server.batch_when(id, &["failed"]).await;
+    assert_eq!(batch["errors"]["data"][0]["code"], "storage_full");
+    assert_eq!(server.double.paid(), 0);
+    ok(server.delete("/v1/files/file-large")).await;
+    let batch = ok(create()).await;
+    let id = batch["id"].as_str().unwrap();
+    server.batch_when(id, &["completed"]).await;
+}
+
+#[tokio::test]
 async fn what_passes_is_waited_for() {
     let server = Server::start().await;
     let nobody = Refusal::NoProvider {

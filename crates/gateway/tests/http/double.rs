@@ -207,12 +207,7 @@ impl Embedder for Double {
         let no_such = || Refusal::NoSuchRequest { id: id.to_string() };
         let kept = {
             let state = self.state();
-            state
-                .orders
-                .get(id)
-                .ok_or_else(no_such)?
-                .outcome
-                .clone()
+            state.orders.get(id).ok_or_else(no_such)?.outcome.clone()
         };
         match kept {
             // As in the engine, an answer is read beside the loop: who has no patience gets none.

@@ -130,11 +130,7 @@ impl BatchStore {
     }
 
     /// Keeps a new batch, or finds the newest one of which this holds: of requests at the same time, too, one makes it.
-    pub fn add(
-        &self,
-        record: Record,
-        is_it: impl Fn(&Record) -> bool,
-    ) -> Result<Record, ApiError> {
+    pub fn add(&self, record: Record, is_it: impl Fn(&Record) -> bool) -> Result<Record, ApiError> {
         let mut held = lock(&self.held);
         if let Some(found) = held.values().rev().find(|record| is_it(record)) {
             return Ok(found.clone());
