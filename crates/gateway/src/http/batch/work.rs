@@ -107,10 +107,10 @@ pub async fn work(shared: &Shared, id: &str, signals: Signals) {
         Err(End::Failed(error)) => task.fail(error).await,
         Ok(()) => task.finish(BatchStatus::Completed, None).await,
     };
-    if let Err(End::Failed(error)) = ended {
-        if task.fail(error).await.is_err() {
-            tracing::error!(batch = id, "cannot end a batch; the next start tries again");
-        }
+    if let Err(End::Failed(error)) = ended
+        && task.fail(error).await.is_err()
+    {
+        tracing::error!(batch = id, "cannot end a batch; the next start tries again");
     }
 }
 
