@@ -135,6 +135,11 @@ impl JobRecord {
         self.units.iter().take(unit).map(|unit| unit.rows).sum()
     }
 
+    /// Whether it has ended, and what was paid for it is known.
+    pub(crate) fn is_over(&self) -> bool {
+        self.step == Step::Ended && !self.has_open_attempt()
+    }
+
     /// Attempts whose price lies in a job, or may.
     pub(crate) fn has_open_attempt(&self) -> bool {
         let is_open = |attempt: &Attempt| {

@@ -94,9 +94,6 @@ async fn settle_job(inner: &Arc<Inner>, mut job: JobRecord) -> Result<()> {
         receipts::settled(inner, &job, index).await?;
         inner.save_job(&job).await?;
     }
-    if !job.has_open_attempt() {
-        inner.market.unpublish(&job.id).await?;
-    }
     Ok(())
 }
 
@@ -119,18 +116,19 @@ async fn forget_old(inner: &Arc<Inner>) -> Result<()> {
     let unneeded: Vec<String> = {
         let book = lock(&inner.book);
         let unneeded = book.jobs.values().filter(|job| {
-            let is_over = job.step == Step::Ended && !job.has_open_attempt();
             let has_order = job
                 .units
                 .iter()
                 .any(|unit| book.orders.contains_key(&unit.order));
             let newest = job.attempts.iter().map(|attempt| attempt.at).max();
             let newest = newest.unwrap_or(job.formed_at);
-            is_over && !has_order && now.saturating_sub(newest) > DAY_SECS
+            job.is_over() && !has_order && now.saturating_sub(newest) > DAY_SECS
         });
         unneeded.map(|job| job.id.clone()).collect()
     };
     for id in unneeded {
+        // Once more: a kill may have come before it was done when the job ended.
+        inner.market.unpublish(&id).await?;
         let (journal, job) = (Arc::clone(&inner.journal), id.clone());
         off_loop(move || journal.remove_job(&job)).await??;
         lock(&inner.book).remove_job(&id);

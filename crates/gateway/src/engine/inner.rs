@@ -114,12 +114,15 @@ impl Inner {
         rates.values().next().map_or(0, |rates| rates.decimals)
     }
 
-    /// Writes a job's record, then believes it.
+    /// Writes a job's record, then believes it. The inputs of one that is over are shown no longer.
     pub(crate) async fn save_job(&self, job: &JobRecord) -> Result<()> {
         let (journal, record) = (Arc::clone(&self.journal), job.clone());
         off_loop(move || journal.save_job(&record)).await??;
         lock(&self.book).put_job(job.clone());
-        Ok(())
+        match job.is_over() {
+            true => self.market.unpublish(&job.id).await,
+            false => Ok(()),
+        }
     }
 
     /// Writes a request's record, then believes it.

@@ -348,6 +348,10 @@ async fn a_cancelled_request_gives_back_what_nobody_has_taken() {
         engine.spending(None, 1)[0].state == SpendingState::Returned
     })
     .await;
+    until("its texts are shown no longer", || {
+        market.chain(|chain| chain.published.is_empty())
+    })
+    .await;
     gateway.stop().await;
 }
 

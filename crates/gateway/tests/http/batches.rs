@@ -199,6 +199,27 @@ async fn a_repeated_creation_is_the_same_batch() {
     assert_eq!(rest["data"][0]["id"], first["id"]);
 }
 
+#[tokio::test]
+async fn creations_with_one_key_at_the_same_time_make_one_batch() {
+    let server = Server::start().await;
+    server.double.hold();
+    let file = server.upload(line("a", &json!("one"))).await;
+    let body = batch_body(file["id"].as_str().unwrap());
+    let create = |_| {
+        let request = server.post("/v1/batches").json(&body);
+        ok(request.header("idempotency-key", "k"))
+    };
+    let made = futures::future::join_all((0..16).map(create)).await;
+    let distinct: BTreeSet<_> = made.iter().map(|batch| batch["id"].as_str()).collect();
+    assert_eq!(distinct.len(), 1);
+    let list = server.read("/v1/batches").await;
+    assert_eq!(list["data"].as_array().unwrap().len(), 1);
+    server.double.release();
+    let id = made[0]["id"].as_str().unwrap();
+    server.batch_when(id, &["completed"]).await;
+    assert_eq!(server.double.paid(), 1);
+}
+
 /// So many lines that several chunks are made of them.
 fn long_input() -> String {
     (0..9000)
@@ -261,17 +282,24 @@ async fn a_cancelled_batch_keeps_what_was_answered() {
 
     server.double.hold();
     let id = server.batch(&long_input()).await;
-    server.double.wait_for_orders(1).await;
+    server.double.wait_for_orders(3).await;
+    // Its chunks have 4,096 lines; the first one stays without an answer.
+    server.double.answer_one(&format!("{id}-4097"));
     let batch = ok(server.post(&format!("/v1/batches/{id}/cancel"))).await;
     assert!(["cancelling", "cancelled"].contains(&batch["status"].as_str().unwrap()));
     let batch = server.batch_when(&id, &["cancelled"]).await;
     assert!(batch["cancelling_at"].is_i64() && batch["cancelled_at"].is_i64());
     assert_eq!(
         batch["request_counts"],
-        json!({"total": 9000, "completed": 0, "failed": 9000})
+        json!({"total": 9000, "completed": 4096, "failed": 4904})
+    );
+    let answers = server.lines(&batch["output_file_id"]).await;
+    assert_eq!(
+        (answers.len(), answers[0]["custom_id"].as_str()),
+        (4096, Some("r4096"))
     );
     let errors = server.lines(&batch["error_file_id"]).await;
-    assert_eq!(errors.len(), 9000);
+    assert_eq!(errors.len(), 4904);
     assert!(
         errors
             .iter()
@@ -326,6 +354,30 @@ async fn what_is_refused_for_good_stands_in_the_errors_file() {
         errors[0]["response"]["body"]["error"]["code"],
         "spending_cap"
     );
+}
+
+#[tokio::test]
+async fn nothing_is_paid_whose_answers_find_no_room() {
+    let server = Server::start().await;
+    let file = server.upload(line("a", &json!("one"))).await;
+    server.http.stop().await;
+    let mut large = file.clone();
+    large["id"] = json!("file-large");
+    large["bytes"] = json!((8u64 << 30) - 1000);
+    let path = server.folder.path().join("files/file-large.json");
+    fs::write(path, large.to_string()).unwrap();
+    let server = Server::over(server.folder, server.double).await;
+    let body = batch_body(file["id"].as_str().unwrap());
+    let create = || server.post("/v1/batches").json(&body);
+    let batch = ok(create()).await;
+    let id = batch["id"].as_str().unwrap();
+    let batch = server.batch_when(id, &["failed"]).await;
+    assert_eq!(batch["errors"]["data"][0]["code"], "storage_full");
+    assert_eq!(server.double.paid(), 0);
+    ok(server.delete("/v1/files/file-large")).await;
+    let batch = ok(create()).await;
+    let id = batch["id"].as_str().unwrap();
+    server.batch_when(id, &["completed"]).await;
 }
 
 #[tokio::test]

@@ -74,6 +74,14 @@ impl Double {
         self.answering.send_replace(true);
     }
 
+    /// Answers one request, whatever is held.
+    pub fn answer_one(&self, id: &str) {
+        let mut state = self.state();
+        let id = OrderId::new(id).unwrap();
+        let order = state.orders.get_mut(&id).unwrap();
+        order.outcome = Some(Ok(answer(&order.request, order.number)));
+    }
+
     pub fn refuse_place(&self, refusal: Refusal) {
         self.state().place_refusals.push_back(refusal);
     }
@@ -197,15 +205,20 @@ impl Embedder for Double {
 
     async fn wait(&self, id: &OrderId, patience: Duration) -> Result<Answer, Refusal> {
         let no_such = || Refusal::NoSuchRequest { id: id.to_string() };
-        if let Some(outcome) = self
-            .state()
-            .orders
-            .get(id)
-            .ok_or_else(no_such)?
-            .outcome
-            .clone()
-        {
-            return outcome;
+        let kept = {
+            let state = self.state();
+            state.orders.get(id).ok_or_else(no_such)?.outcome.clone()
+        };
+        match kept {
+            // As in the engine, an answer is read beside the loop: who has no patience gets none.
+            Some(Ok(answer)) => {
+                let reading = tokio::time::timeout(patience, tokio::task::yield_now()).await;
+                return reading.map(|()| answer).map_err(|_| Refusal::TimedOut {
+                    secs: patience.as_secs(),
+                });
+            }
+            Some(Err(refusal)) => return Err(refusal),
+            None => {}
         }
         let mut answering = self.answering.subscribe();
         let in_time =

@@ -13,10 +13,11 @@ use {
         progress,
     },
     quern_client::program_id,
-    quern_data::{FetchLimits, Publisher},
+    quern_data::{DataError, FetchLimits, Publisher, files},
     quern_gateway::{Connection, Engine, Served, Settings, http::HttpSettings},
     quern_process::logs::say,
     std::{
+        fs::File,
         net::SocketAddr,
         path::{Path, PathBuf},
         process::{Child, Command, Stdio},
@@ -28,6 +29,21 @@ use {
 const INDEXER: &str = "quern-indexer";
 /// What it says.
 const LOG: &str = "boards.log";
+/// Lies in a gateway's folder that this command has made.
+const MARK: &str = "quickstart";
+/// What a gateway keeps of a network, in its folder.
+const KEPT: [&str; 10] = [
+    "orders",
+    "jobs",
+    "answers",
+    "receipts",
+    "inputs",
+    "http/files",
+    "http/batches",
+    "cluster",
+    "providers.json",
+    "spending.csv",
+];
 
 /// Where everything is.
 #[derive(clap::Args)]
@@ -65,9 +81,8 @@ pub struct Args {
 /// Starts everything, and ends it at Ctrl-C.
 pub async fn run(globals: &Globals, args: Args) -> Result<()> {
     let folder = ModelFolder::find(&args.model)?;
-    // Nothing of an earlier network means anything on this one; the API key stays.
+    let _claim = claim(&args.dir)?;
     let state = args.dir.join("gateway");
-    forget(&state)?;
     let start = Start {
         rpc_port: args.rpc_port,
         ws_port: args.ws_port,
@@ -122,29 +137,42 @@ pub async fn run(globals: &Globals, args: Args) -> Result<()> {
     Ok(provider?)
 }
 
-/// Removes what a gateway has kept of a network that is gone.
-fn forget(state: &Path) -> Result<()> {
-    for part in [
-        "orders",
-        "jobs",
-        "answers",
-        "receipts",
-        "inputs",
-        "http/files",
-        "http/batches",
-    ] {
-        let folder = state.join(part);
-        if folder.exists() {
-            std::fs::remove_dir_all(&folder).map_err(|error| Error::file(&folder, error))?;
+/// Takes the folder for this network until it is dropped, and removes what a gateway has kept of an earlier one: nothing of
+/// that means anything on this one. The API key stays. A gateway's folder that no quickstart has made is left alone: it may
+/// belong to a cluster with money.
+fn claim(dir: &Path) -> Result<File> {
+    let state = dir.join("gateway");
+    files::create_folder(&state)?;
+    let in_use = |error: DataError| match error {
+        DataError::Locked { path } => Error::Other(format!(
+            "{} is in use; stop what runs there, or name another folder with --dir",
+            path.display()
+        )),
+        error => error.into(),
+    };
+    let claim = files::lock(dir).map_err(in_use)?;
+    let journal = files::lock(&state).map_err(in_use)?;
+    if !state.join(MARK).exists() {
+        if let Some(part) = KEPT.iter().find(|part| state.join(part).exists()) {
+            return Err(Error::Other(format!(
+                "`quern quickstart` would remove {}, which may be of another cluster; name another folder with --dir, or remove it yourself",
+                state.join(part).display()
+            )));
         }
+        files::write(&state.join(MARK), b"")?;
     }
-    for part in ["cluster", "providers.json", "spending.csv"] {
+    for part in KEPT {
         let path = state.join(part);
-        if path.exists() {
-            std::fs::remove_file(&path).map_err(|error| Error::file(&path, error))?;
-        }
+        let removed = match path.is_dir() {
+            true => std::fs::remove_dir_all(&path),
+            false if path.exists() => std::fs::remove_file(&path),
+            false => Ok(()),
+        };
+        removed.map_err(|error| Error::file(&path, error))?;
     }
-    Ok(())
+    // The gateway itself locks it from here on; who else comes finds the whole folder taken.
+    drop(journal);
+    Ok(claim)
 }
 
 /// The gateway of the network's client.
@@ -229,5 +257,43 @@ impl Drop for Boards {
             let _ = child.kill();
             let _ = child.wait();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    fn refused(dir: &Path) -> String {
+        claim(dir).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_folder_is_emptied_for_a_new_network_and_never_under_another_gateway() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = folder.path().join("gateway");
+        let order = state.join("orders/one.json");
+        let keep = || {
+            files::create_folder(order.parent().unwrap()).unwrap();
+            files::write(&order, b"{}").unwrap();
+        };
+        let first = claim(folder.path()).unwrap();
+        keep();
+        // Another quickstart, or a gateway alone.
+        assert!(refused(folder.path()).contains("in use"));
+        drop(first);
+        let gateway = files::lock(&state).unwrap();
+        assert!(refused(folder.path()).contains("in use"));
+        assert!(order.exists());
+        drop(gateway);
+        drop(claim(folder.path()).unwrap());
+        assert!(!order.exists());
+        // One that this command has not made.
+        std::fs::remove_file(state.join(MARK)).unwrap();
+        keep();
+        assert!(refused(folder.path()).contains("--dir"));
+        assert!(order.exists());
     }
 }

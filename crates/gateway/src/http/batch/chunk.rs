@@ -25,6 +25,13 @@ const CHUNK_ROWS: usize = 4096;
 /// Bytes of lines from which on a chunk gets no further one.
 const CHUNK_BYTES: usize = 16 << 20;
 
+/// Most bytes of a number of a vector as text, with its comma.
+const NUMBER_BYTES: u64 = 16;
+/// Bytes of an answered row beside its numbers.
+const ROW_BYTES: u64 = 128;
+/// Bytes of a line of an output beside its rows: the application's name for it, and a sentence.
+const OUTPUT_LINE_BYTES: u64 = 4096;
+
 /// Lines that were read, and where the next ones begin.
 pub struct Read {
     /// Which line was the first, from 1: with the batch it names the chunk.
@@ -114,6 +121,15 @@ pub struct Chunk {
     pub at: u64,
     /// Lines before the next one.
     pub line: u64,
+}
+
+impl Chunk {
+    /// How many bytes its lines may take in the outputs.
+    pub fn most_bytes(&self) -> u64 {
+        let dimensions = self.model.as_ref().map_or(0, |model| model.dimensions);
+        let row = ROW_BYTES + NUMBER_BYTES * dimensions as u64;
+        self.lines.len() as u64 * OUTPUT_LINE_BYTES + self.rows.len() as u64 * row
+    }
 }
 
 /// A line with its rows counted.

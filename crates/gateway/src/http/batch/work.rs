@@ -9,15 +9,15 @@ use {
         signals::{Interruption, Signals},
     },
     crate::{
-        embedder::{Answer, ModelCard, Request},
+        embedder::{Answer, Embedder, ModelCard, Request},
         http::{
             catalog::find_model,
             disk::blocking,
             error::ApiError,
             ids, place,
-            store::{Part, Record},
+            store::{Part, Record, Room},
         },
-        order::OrderId,
+        order::{OrderId, Stage},
         refusal::Refusal,
     },
     futures::{StreamExt, stream::FuturesOrdered},
@@ -80,6 +80,7 @@ pub async fn work(shared: &Shared, id: &str, signals: Signals) {
         id: id.to_owned(),
         signals,
         expires_at: record.batch.expires_at,
+        asked: Vec::new(),
     };
     let outcome = match record.batch.status {
         BatchStatus::Cancelling => Err(End::Interrupted(Interruption::Cancelled)),
@@ -103,14 +104,13 @@ pub async fn work(shared: &Shared, id: &str, signals: Signals) {
             )
             .await
         }
-        Err(End::Failed(error)) => task.finish(BatchStatus::Failed, Some(error)).await,
+        Err(End::Failed(error)) => task.fail(error).await,
         Ok(()) => task.finish(BatchStatus::Completed, None).await,
     };
-    if let Err(End::Failed(error)) = ended {
-        let failed = task.finish(BatchStatus::Failed, Some(error)).await;
-        if failed.is_err() {
-            tracing::error!(batch = id, "cannot end a batch; the next start tries again");
-        }
+    if let Err(End::Failed(error)) = ended
+        && task.fail(error).await.is_err()
+    {
+        tracing::error!(batch = id, "cannot end a batch; the next start tries again");
     }
 }
 
@@ -120,6 +120,8 @@ struct Task<'a> {
     input: PathBuf,
     signals: Signals,
     expires_at: Option<i64>,
+    /// The engine's names of the chunks that were asked and are not written.
+    asked: Vec<OrderId>,
 }
 
 impl Task<'_> {
@@ -172,43 +174,66 @@ impl Task<'_> {
         let mut reader = blocking(move || Reader::open(&input, done)).await??;
         let mut model = self.model_of(record);
         let mut waiting = FuturesOrdered::new();
-        let mut is_whole = false;
+        let mut next = None;
+        let shared = self.shared;
         loop {
-            while !is_whole && waiting.len() < CHUNKS {
-                let (back, read) = blocking(move || {
-                    let read = reader.next();
-                    (reader, read)
-                })
-                .await?;
-                reader = back;
-                let Some(read) = read? else {
-                    is_whole = true;
+            while waiting.len() < CHUNKS {
+                if next.is_none() {
+                    (reader, next) = self.read(reader, &mut model).await?;
+                }
+                let Some(chunk) = next.take() else {
                     break;
                 };
-                let embedder = self.shared.embedder.as_ref();
-                let chunk = chunk::prepare(&self.id, read, model.take(), embedder).await?;
-                model.clone_from(&chunk.model);
-                waiting.push_back(attempt(
-                    self.shared,
-                    chunk,
-                    self.signals.clone(),
-                    self.expires_at,
-                ));
+                // Nothing is paid whose answer finds no room.
+                let room = match shared.files.room(chunk.most_bytes()) {
+                    Ok(room) => room,
+                    // What was asked has its room, and comes first.
+                    Err(_) if !waiting.is_empty() => {
+                        next = Some(chunk);
+                        break;
+                    }
+                    Err(error) => return Err(error.into()),
+                };
+                self.asked.push(chunk.id.clone());
+                let attempt = attempt(shared, chunk, self.signals.clone(), self.expires_at);
+                waiting.push_back(async move { (room, attempt.await) });
             }
-            let Some((chunk, outcome)) = waiting.next().await else {
+            let Some((room, (chunk, outcome))) = waiting.next().await else {
                 return Ok(());
             };
+            let id = chunk.id.clone();
             match outcome {
-                Ok(answer) => self.write(chunk, Ok(&answer)).await?,
+                Ok(answer) => self.write(chunk, Ok(&answer), room).await?,
                 Err(Stop::Refused(refusal)) => {
                     let why = Unanswered::Refused(refusal.into());
-                    self.write(chunk, Err(&why)).await?;
+                    self.write(chunk, Err(&why), room).await?;
                 }
                 Err(Stop::Interrupted(why)) => {
                     return Err(End::Interrupted(why));
                 }
             }
+            self.asked.retain(|one| *one != id);
         }
+    }
+
+    /// The next chunk; None at the end.
+    async fn read(
+        &self,
+        mut reader: Reader,
+        model: &mut Option<ModelCard>,
+    ) -> Result<(Reader, Option<Chunk>), End> {
+        let (reader, read) = blocking(move || {
+            let read = reader.next();
+            (reader, read)
+        })
+        .await?;
+        let Some(read) = read? else {
+            return Ok((reader, None));
+        };
+        let embedder = self.shared.embedder.as_ref();
+        let chunk = chunk::prepare(&self.id, read, model.take(), embedder).await?;
+        model.clone_from(&chunk.model);
+        Ok((reader, Some(chunk)))
     }
 
     fn model_of(&self, record: &Record) -> Option<ModelCard> {
@@ -217,13 +242,18 @@ impl Task<'_> {
     }
 
     /// Writes the lines of a chunk, then how far the batch is.
-    async fn write(&self, chunk: Chunk, outcome: Result<&Answer, &Unanswered>) -> Result<(), End> {
+    async fn write(
+        &self,
+        chunk: Chunk,
+        outcome: Result<&Answer, &Unanswered>,
+        room: Room,
+    ) -> Result<(), End> {
         let (at, line) = (chunk.at, chunk.line);
         let (id, asked) = (chunk.id.clone(), !chunk.rows.is_empty());
         let model = chunk.model.as_ref().map(|card| card.name.clone());
         let written = Written::of(chunk, outcome)?;
         let name = id.as_str().to_owned();
-        self.append(written, move |record| {
+        self.append(written, room, move |record| {
             record.work.at = at;
             record.work.line = line;
             record.work.written = Some(name);
@@ -239,6 +269,7 @@ impl Task<'_> {
     async fn append(
         &self,
         written: Written,
+        mut room: Room,
         then: impl FnOnce(&mut Record) + Send + 'static,
     ) -> Result<(), End> {
         let record = self.shared.batches.get(&self.id).ok_or_else(gone)?;
@@ -252,7 +283,7 @@ impl Task<'_> {
         } = written;
         let (output_bytes, error_bytes) = (output.len() as u64, errors.len() as u64);
         let write = move || -> Result<(), ApiError> {
-            files.reserve(output_bytes + error_bytes)?;
+            room.take(output_bytes + error_bytes)?;
             for (part, bytes) in [
                 (&record.work.output, &output),
                 (&record.work.errors, &errors),
@@ -293,29 +324,36 @@ impl Task<'_> {
                 .await?;
         }
         loop {
-            let (back, read) = blocking(move || {
-                let read = reader.next();
-                (reader, read)
-            })
-            .await?;
-            reader = back;
-            let Some(read) = read? else {
+            let next;
+            (reader, next) = self.read(reader, &mut model).await?;
+            let Some(chunk) = next else {
                 break;
             };
             let embedder = self.shared.embedder.as_ref();
-            let chunk = chunk::prepare(&self.id, read, model.take(), embedder).await?;
-            model.clone_from(&chunk.model);
+            let room = self.shared.files.room(0)?;
             // What was asked already is ended; what has its answer is written.
-            let mut answer = None;
-            for id in place::names(&chunk.id) {
-                if embedder.cancel(&id).await.is_err() {
-                    break;
+            match ended(embedder, &chunk.id).await {
+                Some(Ok(answer)) => self.write(chunk, Ok(&answer), room).await?,
+                Some(Err(refusal)) => {
+                    let why = Unanswered::Refused(refusal.into());
+                    self.write(chunk, Err(&why), room).await?;
                 }
-                answer = embedder.wait(&id, Duration::ZERO).await.ok();
+                None => self.write(chunk, Err(&why), room).await?,
             }
-            self.write(chunk, answer.as_ref().ok_or(&why)).await?;
         }
         self.finish(status, None).await
+    }
+
+    /// Ends a batch that is wrong or cannot be kept: what was asked for it and nobody has taken is not paid.
+    async fn fail(&mut self, error: BatchError) -> Result<(), End> {
+        for first in std::mem::take(&mut self.asked) {
+            for id in place::names(&first) {
+                if self.shared.embedder.cancel(&id).await.is_err() {
+                    break;
+                }
+            }
+        }
+        self.finish(BatchStatus::Failed, Some(error)).await
     }
 
     /// Puts the files into the list and says how the batch ended.
@@ -390,6 +428,21 @@ fn count(input: &std::path::Path) -> io::Result<u64> {
         total += 1;
     }
     Ok(total)
+}
+
+/// Ends all that was asked for a chunk. What is paid already is read: its answer, or why it cannot be read.
+async fn ended(embedder: &dyn Embedder, first: &OrderId) -> Option<Result<Answer, Refusal>> {
+    let mut outcome = None;
+    for id in place::names(first) {
+        match embedder.cancel(&id).await {
+            Ok(progress) if progress.stage == Stage::Answered => {
+                outcome = Some(embedder.wait(&id, PATIENCE).await);
+            }
+            Ok(_) => {}
+            Err(_) => break,
+        }
+    }
+    outcome
 }
 
 /// Why a chunk has no answer.

@@ -57,8 +57,9 @@ pub async fn create(
     check(&request)?;
     let body_sha256 = hex::encode(ask::body_hash("batches", &body));
     let key = ask::key_hash(&headers)?;
-    if let Some(made) = made_before(&app, &headers, key.as_deref(), &body_sha256)? {
-        return Ok(Json(made));
+    let repeats = repeats(&headers, key.as_deref(), &body_sha256);
+    if let Some(made) = app.batches().find(&repeats) {
+        return repeated(made, &body_sha256);
     }
     let input = app
         .files()
@@ -74,12 +75,17 @@ pub async fn create(
             ),
         ));
     }
-    let record = record(request, body_sha256, key);
-    let batch = record.batch.clone();
-    let batches = app.batches().clone();
-    blocking(move || batches.add(record)).await??;
-    app.runner().begin(&batch.id);
-    Ok(Json(batch))
+    let record = record(request, body_sha256.clone(), key);
+    // To the end, even if the caller hangs up: a batch that is kept is worked on.
+    let add = move || {
+        let id = record.batch.id.clone();
+        let kept = app.batches().add(record, &repeats)?;
+        if kept.batch.id == id {
+            app.runner().begin(&id);
+        }
+        Ok::<_, ApiError>(kept)
+    };
+    repeated(blocking(add).await??, &body_sha256)
 }
 
 fn check(request: &CreateRequest) -> Result<(), ApiError> {
@@ -109,30 +115,31 @@ fn check(request: &CreateRequest) -> Result<(), ApiError> {
     }
 }
 
-/// The batch that the same request made already.
-fn made_before(
-    app: &App,
+/// Which kept batch a request means, if it repeats one: that of its key, or of the same body if a library repeats itself.
+fn repeats(
     headers: &HeaderMap,
     key: Option<&str>,
     body_sha256: &str,
-) -> Result<Option<Batch>, ApiError> {
-    let found = match key {
-        Some(key) => app
-            .batches()
-            .find(|record| record.key.as_deref() == Some(key)),
-        None if ask::is_repeated(headers) => {
-            let since = ids::now() - REPEAT_SECS;
-            app.batches().find(|record| {
-                record.key.is_none()
-                    && record.body_sha256 == body_sha256
-                    && record.batch.created_at >= since
-            })
+) -> impl Fn(&Record) -> bool + Send + 'static {
+    let (key, body_sha256) = (key.map(str::to_owned), body_sha256.to_owned());
+    let is_repeated = ask::is_repeated(headers);
+    let since = ids::now() - REPEAT_SECS;
+    move |record| match &key {
+        Some(_) => record.key == key,
+        None => {
+            is_repeated
+                && record.key.is_none()
+                && record.body_sha256 == body_sha256
+                && record.batch.created_at >= since
         }
-        None => None,
-    };
-    match found {
-        Some(record) if record.body_sha256 != body_sha256 => Err(ask::key_reused()),
-        found => Ok(found.map(|record| record.batch)),
+    }
+}
+
+/// A kept batch, as the answer to a request for it.
+fn repeated(record: Record, body_sha256: &str) -> Result<Json<Batch>, ApiError> {
+    match record.body_sha256 == body_sha256 {
+        true => Ok(Json(record.batch)),
+        false => Err(ask::key_reused()),
     }
 }
 
@@ -200,9 +207,10 @@ pub async fn cancel(
     State(app): State<App>,
     Path(id): Path<String>,
 ) -> Result<Json<Batch>, ApiError> {
-    let (batches, cancelled) = (app.batches().clone(), id.clone());
+    let cancelled = id.clone();
+    // To the end, even if the caller hangs up: what is noted as cancelled is asked no further.
     let change = move || {
-        batches.change(&cancelled, |record| {
+        let changed = app.batches().change(&cancelled, |record| {
             let batch = &mut record.batch;
             let may_end = matches!(
                 batch.status,
@@ -213,7 +221,11 @@ pub async fn cancel(
                 batch.cancelling_at = Some(ids::now());
             }
             may_end || batch.status == BatchStatus::Cancelling
-        })
+        })?;
+        if let Some((true, _)) = &changed {
+            app.runner().cancel(&cancelled);
+        }
+        Ok::<_, quern_data::DataError>(changed)
     };
     let (is_ending, batch) = blocking(change).await??.ok_or_else(|| unknown(&id))?;
     if !is_ending {
@@ -223,7 +235,6 @@ pub async fn cancel(
             format!("a batch that is {status} cannot be cancelled"),
         ));
     }
-    app.runner().cancel(&id);
     Ok(Json(batch))
 }
 

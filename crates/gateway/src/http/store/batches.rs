@@ -129,9 +129,12 @@ impl BatchStore {
         open.map(|record| record.batch.id.clone()).collect()
     }
 
-    /// Keeps a new batch.
-    pub fn add(&self, record: Record) -> Result<(), ApiError> {
+    /// Keeps a new batch, or finds the newest one of which this holds: of requests at the same time, too, one makes it.
+    pub fn add(&self, record: Record, is_it: impl Fn(&Record) -> bool) -> Result<Record, ApiError> {
         let mut held = lock(&self.held);
+        if let Some(found) = held.values().rev().find(|record| is_it(record)) {
+            return Ok(found.clone());
+        }
         let open = held
             .values()
             .filter(|record| !record.batch.status.has_ended());
@@ -141,15 +144,18 @@ impl BatchStore {
             )));
         }
         self.write(&record)?;
-        held.insert(record.batch.id.clone(), record);
+        held.insert(record.batch.id.clone(), record.clone());
         if held.len() > MAX_BATCHES {
             let ended = held.values().find(|record| record.batch.status.has_ended());
             if let Some(id) = ended.map(|record| record.batch.id.clone()) {
-                files::remove(&self.path(&id))?;
-                held.remove(&id);
+                match files::remove(&self.path(&id)) {
+                    Ok(()) => drop(held.remove(&id)),
+                    // The new one is kept all the same.
+                    Err(error) => tracing::warn!(id, %error, "an old batch was not forgotten"),
+                }
             }
         }
-        Ok(())
+        Ok(record)
     }
 
     /// Changes a batch, on disk first. None if there is none.

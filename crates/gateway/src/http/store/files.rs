@@ -112,13 +112,22 @@ impl FileStore {
     }
 
     /// Counts bytes that are about to be written.
-    pub fn reserve(&self, bytes: u64) -> Result<(), ApiError> {
+    fn reserve(&self, bytes: u64) -> Result<(), ApiError> {
         let mut held = lock(&self.held);
         if held.bytes + bytes > MAX_BYTES {
             return Err(full(format!("the files have {MAX_BYTES} bytes together")));
         }
         held.bytes += bytes;
         Ok(())
+    }
+
+    /// Keeps room for bytes that are to be written later.
+    pub fn room(self: &Arc<Self>, bytes: u64) -> Result<Room, ApiError> {
+        self.reserve(bytes)?;
+        Ok(Room {
+            store: Arc::clone(self),
+            bytes,
+        })
     }
 
     fn release(&self, bytes: u64) {
@@ -169,6 +178,28 @@ impl FileStore {
         files::remove(&self.data(id))?;
         self.release(bytes);
         Ok(())
+    }
+}
+
+/// Room for bytes; what is not used of it is free again if this is dropped.
+pub struct Room {
+    store: Arc<FileStore>,
+    bytes: u64,
+}
+
+impl Room {
+    /// Counts bytes that are about to be written, those of the room first.
+    pub fn take(&mut self, bytes: u64) -> Result<(), ApiError> {
+        let more = bytes.saturating_sub(self.bytes);
+        self.store.reserve(more)?;
+        self.bytes -= bytes - more;
+        Ok(())
+    }
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        self.store.release(self.bytes);
     }
 }
 

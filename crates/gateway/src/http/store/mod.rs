@@ -5,5 +5,5 @@ mod files;
 
 pub use {
     batches::{BatchStore, Part, Record, Work},
-    files::{FileStore, Upload},
+    files::{FileStore, Room, Upload},
 };
