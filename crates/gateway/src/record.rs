@@ -135,6 +135,14 @@ impl JobRecord {
         self.units.iter().take(unit).map(|unit| unit.rows).sum()
     }
 
+    /// What one of its requests bears of a price: by rows, so it is never more than a job of these rows alone costs.
+    pub(crate) fn share_of(&self, order: &OrderId, atoms: u64) -> u64 {
+        let own = self.units.iter().filter(|unit| unit.order == *order);
+        let rows: usize = own.map(|unit| unit.rows).sum();
+        let share = u128::from(atoms) * rows as u128 / u128::from(self.items.max(1));
+        u64::try_from(share).unwrap_or(u64::MAX)
+    }
+
     /// Attempts whose price lies in a job, or may.
     pub(crate) fn has_open_attempt(&self) -> bool {
         let is_open = |attempt: &Attempt| {

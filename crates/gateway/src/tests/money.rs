@@ -559,3 +559,114 @@ async fn a_cap_holds_where_the_chain_becomes_dearer_meanwhile() {
     assert_eq!(market.chain(|chain| chain.opened), 0);
     gateway.stop().await;
 }
+
+#[tokio::test]
+async fn a_request_whose_caller_hangs_up_at_once_is_answered_all_the_same() {
+    let (folder, market) = (
+        tempfile::tempdir().unwrap(),
+        FakeMarket::new(&[Habit::Honest]),
+    );
+    let gateway = running(&market, settings(folder.path())).await;
+    let all = rows(&[&[1, 4, 2]]);
+    let placing = gateway.engine.place(request("one", all.clone()));
+    // It is looked at once, which reserves its price, and dropped.
+    tokio::select! {
+        biased;
+        _ = placing => panic!("it is written before it is dropped"),
+        () = std::future::ready(()) => {}
+    }
+    let answer = gateway
+        .engine
+        .wait(&id("one"), Duration::from_secs(30))
+        .await;
+    check(&answer.unwrap(), &all);
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn what_was_paid_in_vain_counts_against_the_limits_of_its_request() {
+    for is_own in [false, true] {
+        let (folder, market) = (
+            tempfile::tempdir().unwrap(),
+            FakeMarket::new(&[Habit::Withholds; 4]),
+        );
+        let settings = Settings {
+            caps: Caps {
+                request_atoms: if is_own { u64::MAX } else { 2 * LEAST },
+                ..Caps::NONE
+            },
+            ..settings(folder.path())
+        };
+        let gateway = running(&market, settings).await;
+        let mut one = request("one", rows(&[&[1, 2]]));
+        one.most_atoms = is_own.then_some(2 * LEAST);
+        let refused = ask(&gateway.engine, one).await.unwrap_err();
+        let is_over = match refused {
+            Refusal::OverRequest { atoms, .. } => is_own && atoms == 3 * LEAST,
+            Refusal::OverCap { cap, atoms, .. } => cap == Cap::Request && atoms == 3 * LEAST,
+            _ => false,
+        };
+        assert!(is_over, "{refused:?}");
+        assert_eq!(market.chain(|chain| chain.opened), 2);
+        gateway.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_is_over_its_limit_leaves_those_that_share_its_job() {
+    let (folder, market) = (
+        tempfile::tempdir().unwrap(),
+        FakeMarket::new(&[Habit::Withholds, Habit::Honest]),
+    );
+    let settings = Settings {
+        full_rows: 10,
+        batch_time: Duration::from_millis(300),
+        ..settings(folder.path())
+    };
+    let gateway = running(&market, settings).await;
+    // Together they cost the least price per five rows, so each of them bears as much as it would alone.
+    let many = |token: u32| rows(&vec![&[1, token, 2][..]; 5]);
+    let mut poor = request("poor", many(4));
+    poor.most_atoms = Some(LEAST);
+    let rich = request("rich", many(5));
+    let (poor, rich) = tokio::join!(
+        ask(&gateway.engine, poor),
+        ask(&gateway.engine, rich.clone())
+    );
+    assert!(matches!(poor, Err(Refusal::OverRequest { .. })), "{poor:?}");
+    check(&rich.unwrap(), &many(5));
+    // The first job was shared and paid in vain; the second one is for the one that goes on.
+    let jobs = gateway.engine.spending(None, 9);
+    let rows: Vec<u32> = jobs.iter().rev().map(|one| one.rows).collect();
+    assert_eq!(rows, [10, 5]);
+    gateway.stop().await;
+    market.check_conservation();
+}
+
+#[tokio::test]
+async fn parts_of_a_request_are_not_raised_to_its_cap_each() {
+    let (folder, market) = (
+        tempfile::tempdir().unwrap(),
+        FakeMarket::new(&[Habit::Honest]),
+    );
+    market.chain(|chain| chain.wanted = LEAST + 4);
+    let settings = Settings {
+        take_time: Duration::from_secs(1),
+        give_up: Duration::from_secs(5),
+        attempts: 4,
+        job_rows: 5,
+        caps: Caps {
+            request_atoms: 3 * LEAST,
+            ..Caps::NONE
+        },
+        ..settings(folder.path())
+    };
+    let gateway = running(&market, settings).await;
+    // Three parts for the least price each: nothing is left to raise them with.
+    let all = rows(&[[1, 4, 2].as_slice(); 15]);
+    let refused = ask(&gateway.engine, request("one", all)).await;
+    assert!(refused.is_err(), "{refused:?}");
+    let spending = gateway.engine.spending(None, 99);
+    assert!(spending.iter().all(|one| one.atoms == LEAST), "{spending:?}");
+    gateway.stop().await;
+}
