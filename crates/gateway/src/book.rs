@@ -67,7 +67,9 @@ impl Book {
         if !self.jobs.contains_key(&job.id) {
             for unit in &job.units {
                 let all = self.jobs_of.entry(unit.order.clone()).or_default();
-                all.push(job.id.clone());
+                if all.last() != Some(&job.id) {
+                    all.push(job.id.clone());
+                }
             }
         }
         let numbers = job.attempts.iter().map(|attempt| attempt.number + 1);

@@ -120,6 +120,14 @@ pub(crate) struct ResultRecord {
     pub output_uri: String,
 }
 
+impl Attempt {
+    /// Whether it was offered, and nobody took it.
+    pub(crate) fn was_left(&self) -> bool {
+        let is_back = self.state == SpendingState::Returned;
+        is_back && self.created_at.is_some() && self.provider.is_none()
+    }
+}
+
 impl JobRecord {
     pub(crate) fn current(&self) -> Option<&Attempt> {
         self.attempts.last()

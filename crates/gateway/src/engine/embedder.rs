@@ -46,7 +46,9 @@ impl Embedder for Engine {
         let inner = Arc::clone(inner);
         let keeping = tokio::spawn(async move { inner.keep(order, request.rows).await });
         let kept = keeping.await.map_err(|error| {
-            GatewayError::NotReady(format!("the task that writes the request broke off: {error}"))
+            GatewayError::NotReady(format!(
+                "the task that writes the request broke off: {error}"
+            ))
         });
         Ok(kept.flatten()?)
     }

@@ -84,6 +84,10 @@ pub struct Chain {
     pub published: HashMap<String, Vec<Tensor>>,
     /// Creations that are to fail: the first ones.
     pub refuse: u32,
+    /// Creations that the node could not be read for: the first ones.
+    pub unread: u32,
+    /// How often a node that is behind tells nothing of a job that there is.
+    pub behind: u32,
     /// Creations that land although nobody hears of it.
     pub lose_answers: u32,
     /// Whether reviews are over at once.
@@ -129,6 +133,12 @@ impl FakeMarket {
             let paid: u64 = chain.paid.values().sum();
             assert_eq!(chain.free + held + paid, FUNDS);
         });
+    }
+
+    /// Where a job's inputs lie.
+    pub fn uri(&self, job: &Pubkey) -> String {
+        self.chain(|chain| chain.jobs.get(job).map(|job| job.uri.clone()))
+            .expect("a job")
     }
 
     pub fn paid(&self) -> u64 {
@@ -275,6 +285,10 @@ impl Market for FakeMarket {
     async fn create(&self, placing: Placing<'_>) -> std::result::Result<Sent, NotCreated> {
         let attempt = placing.attempt;
         self.chain(|chain| {
+            if chain.unread > 0 {
+                chain.unread -= 1;
+                return Err(NotCreated::NotSent("no answer".to_owned()));
+            }
             if chain.refuse > 0 {
                 chain.refuse -= 1;
                 return Err(NotCreated::Refused("paused".to_owned()));
@@ -315,6 +329,10 @@ impl Market for FakeMarket {
 
     async fn find(&self, job: &Pubkey, n: u64, input_uri: &str) -> Result<Found> {
         Ok(self.chain(|chain| match chain.jobs.get(job) {
+            Some(_) if chain.behind > 0 => {
+                chain.behind -= 1;
+                Found::OursEnded
+            }
             Some(job) if job.uri != input_uri => Found::Foreign,
             Some(job) if job.state.is_gone() => Found::OursEnded,
             Some(_) => Found::Ours,
@@ -323,10 +341,13 @@ impl Market for FakeMarket {
         }))
     }
 
-    async fn look(&self, address: &Pubkey) -> Result<Look> {
+    async fn look(&self, address: &Pubkey, input_uri: &str) -> Result<Look> {
         Ok(self.chain(|chain| {
             chain.act(address);
             let job = chain.jobs.get(address);
+            if job.is_some_and(|job| job.uri != input_uri) {
+                return Look::Foreign;
+            }
             let provider = job.and_then(|job| job.provider).unwrap_or_default();
             match job.map(|job| job.state) {
                 Some(State::Open) => Look::Open,

@@ -15,10 +15,7 @@ use {
     },
     quern_client::Pubkey,
     quern_data::runtime::lock,
-    quern_rules::{
-        caps::Exceeded,
-        quote::Quote,
-    },
+    quern_rules::{caps::Exceeded, quote::Quote},
     std::{collections::BTreeSet, sync::Arc, time::Duration},
 };
 
