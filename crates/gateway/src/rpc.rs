@@ -511,3 +511,35 @@ fn enough(items: CheckedItems, share: Option<f64>) -> Examined {
 fn file_name(id: &str) -> String {
     format!("{id}.qbundle")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_check_of_fewer_rows_than_asked_for_is_of_no_use() {
+        let checked = |recomputed, verified| CheckedItems {
+            items: 100,
+            recomputed,
+            verified,
+        };
+        assert!(matches!(
+            enough(checked(3, 2), Some(0.05)),
+            Examined::Right(_)
+        ));
+        assert!(matches!(enough(checked(100, 0), None), Examined::Right(_)));
+        for (items, share) in [(checked(2, 2), Some(0.05)), (checked(0, 99), None)] {
+            let examined = enough(items, share);
+            assert!(
+                matches!(
+                    examined,
+                    Examined::Unusable {
+                        is_wrong: false,
+                        ..
+                    }
+                ),
+                "{examined:?}"
+            );
+        }
+    }
+}

@@ -88,6 +88,10 @@ pub struct Chain {
     pub unread: u32,
     /// How often a node that is behind tells nothing of a job that there is.
     pub behind: u32,
+    /// A row of every result that is zero.
+    pub zero_row: Option<usize>,
+    /// How often a look at the purse panics.
+    pub panics: u32,
     /// Creations that land although nobody hears of it.
     pub lose_answers: u32,
     /// Whether reviews are over at once.
@@ -246,6 +250,12 @@ impl Market for FakeMarket {
     }
 
     async fn purse(&self) -> Result<PurseState> {
+        let left = self.chain(|chain| {
+            let left = chain.panics;
+            chain.panics = left.saturating_sub(1);
+            left
+        });
+        assert_eq!(left, 0, "it panics as it was told to");
         Ok(self.chain(|chain| PurseState {
             opened: chain.opened,
             free_atoms: chain.free,
@@ -429,16 +439,21 @@ impl Market for FakeMarket {
     }
 
     async fn fetch(&self, address: &Pubkey, _: &Pubkey, _: u32) -> Result<Delivered> {
-        let (job, habit, inputs) = self.chain(|chain| {
+        let (job, habit, inputs, zero_row) = self.chain(|chain| {
             let job = chain.jobs.get(address).cloned().expect("a job");
             let inputs = chain.published.get(&job.uri).cloned().expect("published");
-            (job.clone(), chain.habit(job.provider), inputs)
+            let habit = chain.habit(job.provider);
+            (job, habit, inputs, chain.zero_row)
         });
+        let mut result = vectors(&inputs[0]);
+        if let Some(row) = zero_row {
+            result.data_mut()[row * WIDTH..][..WIDTH].fill(0);
+        }
         match habit {
             Some(Habit::Withholds) => Err(GatewayError::NotReady("nothing is there".to_owned())),
             Some(Habit::Cheat) => panic!("{} is wrong and is fetched", job.uri),
             _ => Ok(Delivered {
-                result: vectors(&inputs[0]),
+                result,
                 trace_root: [1; 32],
                 output_uri: "test:out".to_owned(),
             }),

@@ -675,3 +675,106 @@ async fn parts_of_a_request_are_not_raised_to_its_cap_each() {
     );
     gateway.stop().await;
 }
+
+#[tokio::test]
+async fn a_row_of_zeros_fails_its_own_request_only() {
+    let (folder, market) = (
+        tempfile::tempdir().unwrap(),
+        FakeMarket::new(&[Habit::Honest]),
+    );
+    market.chain(|chain| chain.zero_row = Some(0));
+    let settings = Settings {
+        full_rows: 3,
+        batch_time: Duration::from_millis(300),
+        ..settings(folder.path())
+    };
+    let gateway = running(&market, settings).await;
+    let (zero, other) = (rows(&[&[1, 4, 2]]), rows(&[&[1, 5, 2], &[1, 6, 2]]));
+    let (refused, answer) = tokio::join!(
+        ask(&gateway.engine, request("zero", zero)),
+        ask(&gateway.engine, request("other", other.clone())),
+    );
+    assert!(
+        matches!(refused, Err(Refusal::NotRight { .. })),
+        "{refused:?}"
+    );
+    check(&answer.unwrap(), &other);
+    assert_eq!(market.chain(|chain| chain.opened), 1);
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn names_that_never_take_a_job_keep_it_from_the_others_for_two_offers() {
+    let (folder, mut habits) = (tempfile::tempdir().unwrap(), vec![Habit::Silent; 8]);
+    habits.push(Habit::Honest);
+    let market = FakeMarket::new(&habits);
+    let settings = Settings {
+        take_time: Duration::from_secs(1),
+        ..settings(folder.path())
+    };
+    let engine = open(settings, &market).await;
+    {
+        // Somebody is avoided, so every job is for one provider.
+        let mut book = quern_data::runtime::lock(&engine.0.book);
+        let (avoid, now) = (Duration::from_secs(600), engine.0.now());
+        book.experience.failed(address(50), avoid, now);
+    }
+    let gateway = Running::start(engine);
+    let all = rows(&[&[1, 2]]);
+    let answer = ask(&gateway.engine, request("one", all.clone())).await;
+    check(&answer.unwrap(), &all);
+    assert_eq!(market.chain(|chain| chain.opened), 3);
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn offers_that_nobody_took_do_not_use_up_the_tries() {
+    let (folder, market) = (
+        tempfile::tempdir().unwrap(),
+        FakeMarket::new(&[Habit::Honest]),
+    );
+    market.chain(|chain| chain.wanted = u64::MAX);
+    let settings = Settings {
+        take_time: Duration::from_secs(1),
+        attempts: 2,
+        ..settings(folder.path())
+    };
+    let gateway = running(&market, settings).await;
+    let all = rows(&[&[1, 2]]);
+    gateway
+        .engine
+        .place(request("one", all.clone()))
+        .await
+        .unwrap();
+    until("more offers are made than there are tries", || {
+        market.chain(|chain| chain.opened) == 3
+    })
+    .await;
+    market.chain(|chain| chain.wanted = 0);
+    let answer = ask(&gateway.engine, request("one", all.clone())).await;
+    check(&answer.unwrap(), &all);
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn a_job_whose_task_panicked_goes_on_while_others_are_at_work() {
+    let (folder, market) = (
+        tempfile::tempdir().unwrap(),
+        FakeMarket::new(&[Habit::Honest]),
+    );
+    // Nobody takes the job of one row.
+    market.chain(|chain| chain.wanted = 6 * ROW);
+    let gateway = running(&market, settings(folder.path())).await;
+    let slow = request("slow", rows(&[&[1, 2]]));
+    gateway.engine.place(slow).await.unwrap();
+    until("the first job is created", || {
+        market.chain(|chain| chain.opened) == 1
+    })
+    .await;
+    market.chain(|chain| chain.panics = 1);
+    let all = rows(&[[1, 4, 2].as_slice(); 6]);
+    let answer = ask(&gateway.engine, request("one", all.clone())).await;
+    check(&answer.unwrap(), &all);
+    assert_eq!(market.chain(|chain| chain.panics), 0);
+    gateway.stop().await;
+}
