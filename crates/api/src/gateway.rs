@@ -35,7 +35,7 @@ pub struct SpendingItem {
     pub mint: String,
     /// Of the mint.
     pub decimals: u8,
-    /// Fees of its transactions.
+    /// Fees of its creation.
     #[serde(with = "digits")]
     pub fee_lamports: u64,
     /// Of the job.

@@ -67,7 +67,9 @@ impl Book {
         if !self.jobs.contains_key(&job.id) {
             for unit in &job.units {
                 let all = self.jobs_of.entry(unit.order.clone()).or_default();
-                all.push(job.id.clone());
+                if all.last() != Some(&job.id) {
+                    all.push(job.id.clone());
+                }
             }
         }
         let numbers = job.attempts.iter().map(|attempt| attempt.number + 1);
@@ -170,6 +172,21 @@ impl Book {
         }));
         all.sort_by_key(|spent| spent.at);
         all
+    }
+
+    /// What counts against the limits of a request: its share of every attempt whose price has not come back, and what its rows
+    /// that wait are to cost. `but` as above.
+    pub(crate) fn spent_for(&self, order: &OrderId, but: Option<&str>) -> u64 {
+        let jobs = self.jobs_of(order).flat_map(|job| {
+            let open = job.attempts.iter().filter(|one| one.state.counts());
+            let is_reserved = job.step == Step::Waiting && but != Some(job.id.as_str());
+            let reserved = is_reserved.then_some(job.reserved_atoms);
+            let all = open.map(|attempt| attempt.price_atoms).chain(reserved);
+            all.map(|atoms| job.share_of(order, atoms))
+        });
+        let queued = self.waiting.iter().filter(|one| one.unit.order == *order);
+        let all = jobs.chain(queued.map(|waiting| waiting.atoms));
+        all.fold(0, u64::saturating_add)
     }
 
     /// Jobs that somebody should work on, the oldest first and requests before batches.

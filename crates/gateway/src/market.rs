@@ -74,7 +74,9 @@ pub(crate) struct Placing<'a> {
 /// Why a job was not created.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum NotCreated {
-    /// Nothing was sent, or it failed on chain.
+    /// Nothing was sent: the node could not be read.
+    NotSent(String),
+    /// It cannot be made like this, or it failed on chain.
     Refused(String),
     /// It may still come to be.
     Unclear(String),
@@ -97,9 +99,18 @@ pub(crate) enum Found {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Look {
     Open,
-    Taken { provider: Pubkey, is_overdue: bool },
-    Submitted { provider: Pubkey },
-    Convicted { provider: Pubkey },
+    Taken {
+        provider: Pubkey,
+        is_overdue: bool,
+    },
+    Submitted {
+        provider: Pubkey,
+    },
+    Convicted {
+        provider: Pubkey,
+    },
+    /// Another job lies there, with other inputs.
+    Foreign,
     Gone,
 }
 
@@ -156,7 +167,8 @@ pub(crate) trait Market: Send + Sync + 'static {
     async fn create(&self, placing: Placing<'_>) -> std::result::Result<Sent, NotCreated>;
     /// Whose job lies under a number.
     async fn find(&self, job: &Pubkey, n: u64, input_uri: &str) -> Result<Found>;
-    async fn look(&self, job: &Pubkey) -> Result<Look>;
+    /// Where the job with these inputs stands.
+    async fn look(&self, job: &Pubkey, input_uri: &str) -> Result<Look>;
     /// Cancels a job that nobody has taken. Says whether it did.
     async fn cancel(&self, job: &Pubkey) -> Result<bool>;
     /// Ends the turn of a provider that is overdue.

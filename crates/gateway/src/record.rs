@@ -120,6 +120,14 @@ pub(crate) struct ResultRecord {
     pub output_uri: String,
 }
 
+impl Attempt {
+    /// Whether it was offered, and nobody took it.
+    pub(crate) fn was_left(&self) -> bool {
+        let is_back = self.state == SpendingState::Returned;
+        is_back && self.created_at.is_some() && self.provider.is_none()
+    }
+}
+
 impl JobRecord {
     pub(crate) fn current(&self) -> Option<&Attempt> {
         self.attempts.last()
@@ -138,6 +146,14 @@ impl JobRecord {
     /// Whether it has ended, and what was paid for it is known.
     pub(crate) fn is_over(&self) -> bool {
         self.step == Step::Ended && !self.has_open_attempt()
+    }
+
+    /// What one of its requests bears of a price: by rows, so it is never more than a job of these rows alone costs.
+    pub(crate) fn share_of(&self, order: &OrderId, atoms: u64) -> u64 {
+        let own = self.units.iter().filter(|unit| unit.order == *order);
+        let rows: usize = own.map(|unit| unit.rows).sum();
+        let share = u128::from(atoms) * rows as u128 / u128::from(self.items.max(1));
+        u64::try_from(share).unwrap_or(u64::MAX)
     }
 
     /// Attempts whose price lies in a job, or may.

@@ -28,7 +28,9 @@ use {
     quern_data::{FetchLimits, Fetcher, Publisher, TensorStore, fetch},
     quern_proof::{Tensor, file, graph::Graph, published},
     quern_rules::deadline::passed,
-    quern_watcher::{Followed, RpcWatcherChain, Scope, Verdict, Watcher, WatcherChain},
+    quern_watcher::{
+        CheckedItems, Followed, RpcWatcherChain, Scope, Verdict, Watcher, WatcherChain,
+    },
     std::{collections::BTreeMap, ops::ControlFlow, path::PathBuf, sync::Arc, time::Duration},
 };
 
@@ -38,6 +40,9 @@ const MOST_BYTES: u64 = 1 << 34;
 const MEMORY_BYTES: u64 = 8 << 30;
 /// Most work of a job that is checked: what it is worth the wallet has decided.
 const MOST_WORK: u64 = u64::MAX;
+
+/// Most that demanding withheld traces of a job may cost, in lamports.
+const MOST_FEE_LAMPORTS: u64 = 10_000_000;
 
 /// What a gateway works with.
 pub struct Connection {
@@ -125,6 +130,7 @@ impl RpcMarket {
             // Results are small, and somebody waits.
             publication_grace: Duration::from_secs(10),
             poll: settings.poll,
+            max_fee_lamports: MOST_FEE_LAMPORTS,
             ..quern_watcher::Settings::default()
         };
         let store = TensorStore::open(fetch.clone(), MEMORY_BYTES, None)?;
@@ -272,7 +278,7 @@ impl Market for RpcMarket {
         let wallet = self.wallet.pubkey();
         let model = Some(&placing.model);
         let known = read::for_create(self.rpc(), &wallet, &self.mint, model).await;
-        let mut known = known.map_err(|error| refused(&error))?;
+        let mut known = known.map_err(|error| NotCreated::NotSent(error.to_string()))?;
         // It is created under this number or not at all.
         if let Some(purse) = &mut known.purse {
             purse.opened = attempt.n.into();
@@ -295,7 +301,12 @@ impl Market for RpcMarket {
             input_uri: placing.input_uri.to_owned(),
         };
         let created = flows::create_job(self.rpc(), &wallet, &known, args).await;
-        let (_, instructions) = created.map_err(|error| refused(&error))?;
+        let (_, instructions) = created.map_err(|error| match error {
+            error @ (ClientError::Unreachable { .. }
+            | ClientError::NotJsonRpc { .. }
+            | ClientError::Rpc { .. }) => NotCreated::NotSent(error.to_string()),
+            error => refused(&error),
+        })?;
         match self.sender.send_all(&instructions, &[&self.wallet]).await {
             Ok(receipts) => {
                 let mut sent = Sent::default();
@@ -340,10 +351,13 @@ impl Market for RpcMarket {
         })
     }
 
-    async fn look(&self, address: &Pubkey) -> Result<Look> {
+    async fn look(&self, address: &Pubkey, input_uri: &str) -> Result<Look> {
         let Some(job) = self.chain.job(address).await? else {
             return Ok(Look::Gone);
         };
+        if job.input_uri_hash != history::uri_hash(input_uri) {
+            return Ok(Look::Foreign);
+        }
         let provider = job.provider;
         Ok(match job.state() {
             JobState::Open => Look::Open,
@@ -391,7 +405,7 @@ impl Market for RpcMarket {
         };
         let chain = Arc::clone(&self.chain) as Arc<dyn WatcherChain>;
         let watcher = Watcher::sharing(settings, chain, Arc::clone(&self.store))?;
-        let mut convicted = None;
+        let (mut convicted, share) = (None, self.sample);
         let on = |followed: Followed| match followed {
             Followed::State(_) => ControlFlow::Continue(()),
             Followed::NoAnswer(error) => {
@@ -399,7 +413,7 @@ impl Market for RpcMarket {
                 ControlFlow::Continue(())
             }
             Followed::Verdict(report) => match &report.verdict {
-                Verdict::Consistent { items, .. } => ControlFlow::Break(Examined::Right(*items)),
+                Verdict::Consistent { items, .. } => ControlFlow::Break(enough(*items, share)),
                 verdict if verdict.is_conviction() => {
                     convicted = Some(verdict.details());
                     // Until the price is back.
@@ -478,6 +492,54 @@ impl Market for RpcMarket {
     }
 }
 
+/// What is right is of use if as many rows were checked as are to be: a provider that withholds what leads to them makes the watcher
+/// check fewer.
+fn enough(items: CheckedItems, share: Option<f64>) -> Examined {
+    let required = quern_watcher::sample_size(items.items, share);
+    match items.count() >= required {
+        true => Examined::Right(items),
+        false => Examined::Unusable {
+            is_wrong: false,
+            note: format!(
+                "only {} of {required} rows could be checked: what leads to the others is withheld",
+                items.count()
+            ),
+        },
+    }
+}
+
 fn file_name(id: &str) -> String {
     format!("{id}.qbundle")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_check_of_fewer_rows_than_asked_for_is_of_no_use() {
+        let checked = |recomputed, verified| CheckedItems {
+            items: 100,
+            recomputed,
+            verified,
+        };
+        assert!(matches!(
+            enough(checked(3, 2), Some(0.05)),
+            Examined::Right(_)
+        ));
+        assert!(matches!(enough(checked(100, 0), None), Examined::Right(_)));
+        for (items, share) in [(checked(2, 2), Some(0.05)), (checked(0, 99), None)] {
+            let examined = enough(items, share);
+            assert!(
+                matches!(
+                    examined,
+                    Examined::Unusable {
+                        is_wrong: false,
+                        ..
+                    }
+                ),
+                "{examined:?}"
+            );
+        }
+    }
 }

@@ -11,11 +11,14 @@ use {
     },
     quern_data::runtime::lock,
     std::{
-        collections::HashSet,
+        collections::{HashMap, HashSet},
         sync::Arc,
         time::{Duration, Instant},
     },
-    tokio::{task::JoinSet, time::sleep_until},
+    tokio::{
+        task::{self, JoinSet},
+        time::sleep_until,
+    },
 };
 
 /// How long a job rests that failed because of this machine or the chain.
@@ -68,8 +71,9 @@ impl Engine {
 /// Tasks of jobs.
 #[derive(Default)]
 struct Running {
-    tasks: JoinSet<(String, std::result::Result<(), Paused>)>,
-    ids: HashSet<String>,
+    tasks: JoinSet<std::result::Result<(), Paused>>,
+    /// Which job each of them works on.
+    ids: HashMap<task::Id, String>,
     settling: JoinSet<()>,
     settled_at: Option<Instant>,
 }
@@ -78,15 +82,15 @@ impl Running {
     /// Starts as many jobs as there are places for.
     fn start(&mut self, inner: &Arc<Inner>) {
         let now = Instant::now();
-        let startable = lock(&inner.book).startable(&self.ids, now);
+        let busy: HashSet<String> = self.ids.values().cloned().collect();
+        let startable = lock(&inner.book).startable(&busy, now);
         let places = inner.settings.jobs.max(1).saturating_sub(self.ids.len());
         for id in startable.into_iter().take(places) {
-            self.ids.insert(id.clone());
-            let inner = Arc::clone(inner);
-            self.tasks.spawn(async move {
-                let done = work::work(&inner, &id).await;
-                (id, done)
-            });
+            let (inner, job) = (Arc::clone(inner), id.clone());
+            let task = self
+                .tasks
+                .spawn(async move { work::work(&inner, &job).await });
+            self.ids.insert(task.id(), id);
         }
         let is_time = self
             .settled_at
@@ -105,22 +109,22 @@ impl Running {
     /// Waits until a job's task is done.
     async fn next(&mut self, inner: &Arc<Inner>) {
         while self.settling.try_join_next().is_some() {}
-        match self.tasks.join_next().await {
-            Some(Ok((id, done))) => {
-                self.ids.remove(&id);
-                if let Err(Paused::Failed(error)) = done {
-                    tracing::warn!(job = id, %error, "cannot go on with a job now; retrying");
-                    lock(&inner.book).resting.insert(id, Instant::now() + REST);
-                }
+        let (task, rest) = match self.tasks.join_next_with_id().await {
+            Some(Ok((task, Ok(()) | Err(Paused::Stopping)))) => (task, None),
+            Some(Ok((task, Err(Paused::Later(rest))))) => (task, Some(rest)),
+            Some(Ok((task, Err(Paused::Failed(error))))) => {
+                tracing::warn!(job = self.ids.get(&task), %error, "cannot go on with a job now; retrying");
+                (task, Some(REST))
             }
             Some(Err(error)) => {
-                // A task that panicked says no name: all are looked at again.
-                tracing::error!(%error, "a job's task broke off");
-                if self.tasks.is_empty() {
-                    self.ids.clear();
-                }
+                let task = error.id();
+                tracing::error!(job = self.ids.get(&task), %error, "a job's task broke off");
+                (task, Some(REST))
             }
-            None => std::future::pending().await,
+            None => return std::future::pending().await,
+        };
+        if let (Some(id), Some(rest)) = (self.ids.remove(&task), rest) {
+            lock(&inner.book).resting.insert(id, Instant::now() + rest);
         }
     }
 

@@ -63,7 +63,14 @@ async fn settle_job(inner: &Arc<Inner>, mut job: JobRecord) -> Result<()> {
             }
             continue;
         }
-        let state = match inner.market.look(&attempt.job).await? {
+        let state = match inner.market.look(&attempt.job, &uri).await? {
+            // Another job of this wallet has the number: this one never came to be.
+            Look::Foreign => {
+                if let Some(attempt) = job.attempts.get_mut(index) {
+                    attempt.created_at = None;
+                }
+                SpendingState::Returned
+            }
             Look::Gone => match inner.market.outcome(&attempt.job).await? {
                 Outcome::Paid | Outcome::Unknown => SpendingState::Paid,
                 Outcome::Convicted { prover, .. } => {

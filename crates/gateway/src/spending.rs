@@ -58,7 +58,7 @@ pub struct Spending {
     pub mint: String,
     /// Decimals of that mint.
     pub decimals: u8,
-    /// Fees of its transactions, in lamports.
+    /// Fees of its creation, in lamports.
     pub fee_lamports: u64,
     /// What ended it, in words.
     pub note: Option<String>,

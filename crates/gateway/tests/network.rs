@@ -404,7 +404,7 @@ async fn who_is_silent_makes_place() {
     let alone = Settings {
         providers: [silent.pubkey()].into(),
         take_time: Duration::from_secs(1),
-        attempts: 1,
+        give_up: Duration::from_secs(3),
         ..stage.settings("alone")
     };
     let gateway = Running::start(stage.engine(alone).await);

@@ -55,5 +55,5 @@ pub use matrix::{Matrix, Panels};
 pub use quality::Quality;
 pub use recipe::Recipe;
 pub use tokenize::{LEAST_SEQUENCE, Tokenized, Tokenizer};
-pub use vectors::units;
+pub use vectors::{unit_rows, units};
 pub use weights::Weights;

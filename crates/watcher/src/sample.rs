@@ -6,7 +6,7 @@ use {
 };
 
 /// How many items of a job are checked: this share of them, at least one; all without a share.
-pub(crate) fn count(items: u32, share: Option<f64>) -> u32 {
+pub fn count(items: u32, share: Option<f64>) -> u32 {
     let Some(share) = share else {
         return items;
     };

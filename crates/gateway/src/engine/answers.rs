@@ -45,25 +45,17 @@ fn built(journal: &Journal, order: &OrderRecord, jobs: &[JobRecord]) -> Result<A
         };
         notes.push(note(job, &attempt.job, attempt.provider, result));
         let tensor = journal.answer(&job.id)?;
-        let floats = quern_import::units(&tensor).map_err(|row| {
-            GatewayError::NotReady(format!(
-                "row {row} of the job {} is zero and has no direction",
-                attempt.job
-            ))
-        })?;
-        let cols = (tensor.cols() as usize).max(1);
+        let units = quern_import::unit_rows(&tensor);
         for (index, unit) in job.units.iter().enumerate() {
             if unit.order != order.id {
                 continue;
             }
             let start = job.start_of(index);
             for row in 0..unit.rows {
-                let from = (start + row) * cols;
-                if let (Some(vector), Some(values)) = (
-                    vectors.get_mut(unit.from + row),
-                    floats.get(from..from + cols),
-                ) {
-                    *vector = values.to_vec();
+                if let (Some(vector), Some(Some(values))) =
+                    (vectors.get_mut(unit.from + row), units.get(start + row))
+                {
+                    vector.clone_from(values);
                 }
             }
         }

@@ -6,7 +6,6 @@ use {
         embedder::{Answer, Embedder, ModelCard, Request, TokenRow},
         error::GatewayError,
         order::{OrderId, Progress, Stage},
-        record::encode_rows,
         refusal::Refusal,
         served::Served,
         spending::Spending,
@@ -43,24 +42,15 @@ impl Embedder for Engine {
         if !inner.reserve(&order, waiting)? {
             return Ok(());
         }
-        let (journal, id) = (Arc::clone(&inner.journal), order.id.clone());
-        let rows = request.rows;
-        let written = off_loop(move || {
-            journal.save_rows(&order.id, &encode_rows(&rows))?;
-            // From here on it is kept.
-            journal.save_order(&order)
+        // Whoever asks may hang up before it is written: what is reserved is kept all the same, or given back.
+        let inner = Arc::clone(inner);
+        let keeping = tokio::spawn(async move { inner.keep(order, request.rows).await });
+        let kept = keeping.await.map_err(|error| {
+            GatewayError::NotReady(format!(
+                "the task that writes the request broke off: {error}"
+            ))
         });
-        let written = written.await.map_err(GatewayError::from).flatten();
-        if let Err(error) = written {
-            lock(&inner.book).remove_order(&id);
-            return Err(error.into());
-        }
-        let mut book = lock(&inner.book);
-        let own = book.waiting.iter_mut().filter(|one| one.unit.order == id);
-        own.for_each(|one| one.is_kept = true);
-        drop(book);
-        inner.wake.notify_one();
-        Ok(())
+        Ok(kept.flatten()?)
     }
 
     async fn wait(&self, id: &OrderId, patience: Duration) -> std::result::Result<Answer, Refusal> {

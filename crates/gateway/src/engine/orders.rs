@@ -5,10 +5,10 @@ use {
     crate::{
         batching,
         book::Waiting,
-        embedder::Request,
-        error::Result,
+        embedder::{Request, TokenRow},
+        error::{GatewayError, Result},
         order::{OrderId, Stage},
-        record::{JobRecord, OrderRecord, Unit},
+        record::{JobRecord, OrderRecord, Unit, encode_rows},
         refusal::{Cap, Refusal},
     },
     quern_data::runtime::{lock, off_loop},
@@ -139,17 +139,36 @@ impl Inner {
         Ok(true)
     }
 
+    /// Writes a request that is reserved; from then on jobs are made of it. If that fails, nothing is reserved any more.
+    pub(super) async fn keep(&self, order: OrderRecord, rows: Vec<TokenRow>) -> Result<()> {
+        let (journal, id) = (Arc::clone(&self.journal), order.id.clone());
+        let written = off_loop(move || {
+            journal.save_rows(&order.id, &encode_rows(&rows))?;
+            // From here on it is kept.
+            journal.save_order(&order)
+        });
+        let written = written.await.map_err(GatewayError::from).flatten();
+        let mut book = lock(&self.book);
+        if let Err(error) = written {
+            book.remove_order(&id);
+            return Err(error);
+        }
+        let own = book.waiting.iter_mut().filter(|one| one.unit.order == id);
+        own.for_each(|one| one.is_kept = true);
+        drop(book);
+        self.wake.notify_one();
+        Ok(())
+    }
+
     /// Puts rows of kept requests into the queue that no job has.
-    pub(super) fn wait_again(&self) -> Result<()> {
+    pub(crate) fn wait_again(&self) -> Result<()> {
+        // In one go: nobody else puts the same rows there meanwhile.
+        let mut book = lock(&self.book);
         let mut all = Vec::new();
-        {
-            let book = lock(&self.book);
-            let running = book.orders.values();
-            let running = running.filter(|order| order.stage == Stage::Running);
-            for order in running {
-                for (from, rows) in book.uncovered(order) {
-                    all.push((order.clone(), from, rows));
-                }
+        let running = book.orders.values();
+        for order in running.filter(|order| order.stage == Stage::Running) {
+            for (from, rows) in book.uncovered(order) {
+                all.push((order.clone(), from, rows));
             }
         }
         all.sort_by_key(|(order, from, _)| (order.placed_at, order.id.clone(), *from));
@@ -159,7 +178,7 @@ impl Inner {
                 is_kept: true,
                 ..one
             });
-            lock(&self.book).waiting.extend(kept);
+            book.waiting.extend(kept);
         }
         Ok(())
     }
@@ -192,7 +211,7 @@ impl Inner {
         Ok(())
     }
 
-    pub(super) async fn end_order(
+    pub(crate) async fn end_order(
         &self,
         mut order: OrderRecord,
         stage: Stage,

@@ -128,7 +128,7 @@ async fn nor_where_the_job_is_paid_before_the_gateway_is_back() {
             let jobs = market.chain(|chain| chain.jobs.keys().copied().collect::<Vec<_>>());
             for job in jobs {
                 use crate::market::Market as _;
-                market.look(&job).await.unwrap();
+                market.look(&job, &market.uri(&job)).await.unwrap();
             }
         }
         answered_after(folder.path(), &market, &format!("paid after point {point}")).await;
@@ -173,10 +173,13 @@ async fn another_job_that_took_the_number_is_not_taken_for_the_own() {
     );
     gateway.stop().await;
     market.end_reviews();
+    // The node that is asked first is behind.
+    market.chain(|chain| chain.behind = 1);
     let gateway = Running::start(open(settings(folder.path()), &market).await);
     let all = rows(&[&[1, 4, 2], &[1, 5, 2]]);
     let answer = ask(&gateway.engine, request("one", all.clone())).await;
     check(&answer.unwrap(), &all);
+    assert_eq!(market.chain(|chain| chain.behind), 0);
     let unknown = gateway
         .engine
         .wait(&id("none"), Duration::from_secs(1))

@@ -84,6 +84,14 @@ pub struct Chain {
     pub published: HashMap<String, Vec<Tensor>>,
     /// Creations that are to fail: the first ones.
     pub refuse: u32,
+    /// Creations that the node could not be read for: the first ones.
+    pub unread: u32,
+    /// How often a node that is behind tells nothing of a job that there is.
+    pub behind: u32,
+    /// A row of every result that is zero.
+    pub zero_row: Option<usize>,
+    /// How often a look at the purse panics.
+    pub panics: u32,
     /// Creations that land although nobody hears of it.
     pub lose_answers: u32,
     /// Whether reviews are over at once.
@@ -129,6 +137,12 @@ impl FakeMarket {
             let paid: u64 = chain.paid.values().sum();
             assert_eq!(chain.free + held + paid, FUNDS);
         });
+    }
+
+    /// Where a job's inputs lie.
+    pub fn uri(&self, job: &Pubkey) -> String {
+        self.chain(|chain| chain.jobs.get(job).map(|job| job.uri.clone()))
+            .expect("a job")
     }
 
     pub fn paid(&self) -> u64 {
@@ -236,6 +250,12 @@ impl Market for FakeMarket {
     }
 
     async fn purse(&self) -> Result<PurseState> {
+        let left = self.chain(|chain| {
+            let left = chain.panics;
+            chain.panics = left.saturating_sub(1);
+            left
+        });
+        assert_eq!(left, 0, "it panics as it was told to");
         Ok(self.chain(|chain| PurseState {
             opened: chain.opened,
             free_atoms: chain.free,
@@ -275,6 +295,10 @@ impl Market for FakeMarket {
     async fn create(&self, placing: Placing<'_>) -> std::result::Result<Sent, NotCreated> {
         let attempt = placing.attempt;
         self.chain(|chain| {
+            if chain.unread > 0 {
+                chain.unread -= 1;
+                return Err(NotCreated::NotSent("no answer".to_owned()));
+            }
             if chain.refuse > 0 {
                 chain.refuse -= 1;
                 return Err(NotCreated::Refused("paused".to_owned()));
@@ -315,6 +339,10 @@ impl Market for FakeMarket {
 
     async fn find(&self, job: &Pubkey, n: u64, input_uri: &str) -> Result<Found> {
         Ok(self.chain(|chain| match chain.jobs.get(job) {
+            Some(_) if chain.behind > 0 => {
+                chain.behind -= 1;
+                Found::OursEnded
+            }
             Some(job) if job.uri != input_uri => Found::Foreign,
             Some(job) if job.state.is_gone() => Found::OursEnded,
             Some(_) => Found::Ours,
@@ -323,10 +351,13 @@ impl Market for FakeMarket {
         }))
     }
 
-    async fn look(&self, address: &Pubkey) -> Result<Look> {
+    async fn look(&self, address: &Pubkey, input_uri: &str) -> Result<Look> {
         Ok(self.chain(|chain| {
             chain.act(address);
             let job = chain.jobs.get(address);
+            if job.is_some_and(|job| job.uri != input_uri) {
+                return Look::Foreign;
+            }
             let provider = job.and_then(|job| job.provider).unwrap_or_default();
             match job.map(|job| job.state) {
                 Some(State::Open) => Look::Open,
@@ -408,16 +439,21 @@ impl Market for FakeMarket {
     }
 
     async fn fetch(&self, address: &Pubkey, _: &Pubkey, _: u32) -> Result<Delivered> {
-        let (job, habit, inputs) = self.chain(|chain| {
+        let (job, habit, inputs, zero_row) = self.chain(|chain| {
             let job = chain.jobs.get(address).cloned().expect("a job");
             let inputs = chain.published.get(&job.uri).cloned().expect("published");
-            (job.clone(), chain.habit(job.provider), inputs)
+            let habit = chain.habit(job.provider);
+            (job, habit, inputs, chain.zero_row)
         });
+        let mut result = vectors(&inputs[0]);
+        if let Some(row) = zero_row {
+            result.data_mut()[row * WIDTH..][..WIDTH].fill(0);
+        }
         match habit {
             Some(Habit::Withholds) => Err(GatewayError::NotReady("nothing is there".to_owned())),
             Some(Habit::Cheat) => panic!("{} is wrong and is fetched", job.uri),
             _ => Ok(Delivered {
-                result: vectors(&inputs[0]),
+                result,
                 trace_root: [1; 32],
                 output_uri: "test:out".to_owned(),
             }),

@@ -304,7 +304,9 @@ async fn an_empty_purse_and_a_refused_job_are_said() {
     let refused = ask(&gateway.engine, request("two", rows(&[&[1, 2]]))).await;
     let said = refused.unwrap_err();
     assert!(said.to_string().contains("paused"), "{said}");
-    market.chain(|chain| chain.refuse = 1);
+    assert!(!said.is_passing(), "{said}");
+    // A node that does not answer is no attempt.
+    market.chain(|chain| (chain.refuse, chain.unread) = (1, 3));
     ask(&gateway.engine, request("three", rows(&[&[1, 2]])))
         .await
         .unwrap();
@@ -493,7 +495,7 @@ async fn what_nobody_takes_is_offered_for_more_within_the_bounds() {
         market.chain(|chain| chain.wanted = LEAST + 4);
         let settings = Settings {
             state: folder.path().to_owned(),
-            attempts: 3,
+            give_up: Duration::from_secs(4),
             ..settings
         };
         let gateway = running(&market, settings).await;
@@ -561,5 +563,222 @@ async fn a_cap_holds_where_the_chain_becomes_dearer_meanwhile() {
         "{refused:?}"
     );
     assert_eq!(market.chain(|chain| chain.opened), 0);
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn a_request_whose_caller_hangs_up_at_once_is_answered_all_the_same() {
+    let (folder, market) = (
+        tempfile::tempdir().unwrap(),
+        FakeMarket::new(&[Habit::Honest]),
+    );
+    let gateway = running(&market, settings(folder.path())).await;
+    let all = rows(&[&[1, 4, 2]]);
+    let placing = gateway.engine.place(request("one", all.clone()));
+    // It is looked at once, which reserves its price, and dropped.
+    tokio::select! {
+        biased;
+        _ = placing => panic!("it is written before it is dropped"),
+        () = std::future::ready(()) => {}
+    }
+    let answer = gateway
+        .engine
+        .wait(&id("one"), Duration::from_secs(30))
+        .await;
+    check(&answer.unwrap(), &all);
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn what_was_paid_in_vain_counts_against_the_limits_of_its_request() {
+    for is_own in [false, true] {
+        let (folder, market) = (
+            tempfile::tempdir().unwrap(),
+            FakeMarket::new(&[Habit::Withholds; 4]),
+        );
+        let settings = Settings {
+            caps: Caps {
+                request_atoms: if is_own { u64::MAX } else { 2 * LEAST },
+                ..Caps::NONE
+            },
+            ..settings(folder.path())
+        };
+        let gateway = running(&market, settings).await;
+        let mut one = request("one", rows(&[&[1, 2]]));
+        one.most_atoms = is_own.then_some(2 * LEAST);
+        let refused = ask(&gateway.engine, one).await.unwrap_err();
+        let is_over = match refused {
+            Refusal::OverRequest { atoms, .. } => is_own && atoms == 3 * LEAST,
+            Refusal::OverCap { cap, atoms, .. } => cap == Cap::Request && atoms == 3 * LEAST,
+            _ => false,
+        };
+        assert!(is_over, "{refused:?}");
+        assert_eq!(market.chain(|chain| chain.opened), 2);
+        gateway.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_is_over_its_limit_leaves_those_that_share_its_job() {
+    let (folder, market) = (
+        tempfile::tempdir().unwrap(),
+        FakeMarket::new(&[Habit::Withholds, Habit::Honest]),
+    );
+    let settings = Settings {
+        full_rows: 10,
+        batch_time: Duration::from_millis(300),
+        ..settings(folder.path())
+    };
+    let gateway = running(&market, settings).await;
+    // Together they cost the least price per five rows, so each of them bears as much as it would alone.
+    let many = |token: u32| rows(&vec![&[1, token, 2][..]; 5]);
+    let mut poor = request("poor", many(4));
+    poor.most_atoms = Some(LEAST);
+    let rich = request("rich", many(5));
+    let (poor, rich) = tokio::join!(
+        ask(&gateway.engine, poor),
+        ask(&gateway.engine, rich.clone())
+    );
+    assert!(matches!(poor, Err(Refusal::OverRequest { .. })), "{poor:?}");
+    check(&rich.unwrap(), &many(5));
+    // The first job was shared and paid in vain; the second one is for the one that goes on.
+    let jobs = gateway.engine.spending(None, 9);
+    let rows: Vec<u32> = jobs.iter().rev().map(|one| one.rows).collect();
+    assert_eq!(rows, [10, 5]);
+    gateway.stop().await;
+    market.check_conservation();
+}
+
+#[tokio::test]
+async fn parts_of_a_request_are_not_raised_to_its_cap_each() {
+    let (folder, market) = (
+        tempfile::tempdir().unwrap(),
+        FakeMarket::new(&[Habit::Honest]),
+    );
+    market.chain(|chain| chain.wanted = LEAST + 4);
+    let settings = Settings {
+        take_time: Duration::from_secs(1),
+        give_up: Duration::from_secs(5),
+        attempts: 4,
+        job_rows: 5,
+        caps: Caps {
+            request_atoms: 3 * LEAST,
+            ..Caps::NONE
+        },
+        ..settings(folder.path())
+    };
+    let gateway = running(&market, settings).await;
+    // Three parts for the least price each: nothing is left to raise them with.
+    let all = rows(&[[1, 4, 2].as_slice(); 15]);
+    let refused = ask(&gateway.engine, request("one", all)).await;
+    assert!(refused.is_err(), "{refused:?}");
+    let spending = gateway.engine.spending(None, 99);
+    assert!(
+        spending.iter().all(|one| one.atoms == LEAST),
+        "{spending:?}"
+    );
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn a_row_of_zeros_fails_its_own_request_only() {
+    let (folder, market) = (
+        tempfile::tempdir().unwrap(),
+        FakeMarket::new(&[Habit::Honest]),
+    );
+    market.chain(|chain| chain.zero_row = Some(0));
+    let settings = Settings {
+        full_rows: 3,
+        batch_time: Duration::from_millis(300),
+        ..settings(folder.path())
+    };
+    let gateway = running(&market, settings).await;
+    let (zero, other) = (rows(&[&[1, 4, 2]]), rows(&[&[1, 5, 2], &[1, 6, 2]]));
+    let (refused, answer) = tokio::join!(
+        ask(&gateway.engine, request("zero", zero)),
+        ask(&gateway.engine, request("other", other.clone())),
+    );
+    assert!(
+        matches!(refused, Err(Refusal::NotRight { .. })),
+        "{refused:?}"
+    );
+    check(&answer.unwrap(), &other);
+    assert_eq!(market.chain(|chain| chain.opened), 1);
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn names_that_never_take_a_job_keep_it_from_the_others_for_two_offers() {
+    let (folder, mut habits) = (tempfile::tempdir().unwrap(), vec![Habit::Silent; 8]);
+    habits.push(Habit::Honest);
+    let market = FakeMarket::new(&habits);
+    let settings = Settings {
+        take_time: Duration::from_secs(1),
+        ..settings(folder.path())
+    };
+    let engine = open(settings, &market).await;
+    {
+        // Somebody is avoided, so every job is for one provider.
+        let mut book = quern_data::runtime::lock(&engine.0.book);
+        let (avoid, now) = (Duration::from_secs(600), engine.0.now());
+        book.experience.failed(address(50), avoid, now);
+    }
+    let gateway = Running::start(engine);
+    let all = rows(&[&[1, 2]]);
+    let answer = ask(&gateway.engine, request("one", all.clone())).await;
+    check(&answer.unwrap(), &all);
+    assert_eq!(market.chain(|chain| chain.opened), 3);
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn offers_that_nobody_took_do_not_use_up_the_tries() {
+    let (folder, market) = (
+        tempfile::tempdir().unwrap(),
+        FakeMarket::new(&[Habit::Honest]),
+    );
+    market.chain(|chain| chain.wanted = u64::MAX);
+    let settings = Settings {
+        take_time: Duration::from_secs(1),
+        attempts: 2,
+        ..settings(folder.path())
+    };
+    let gateway = running(&market, settings).await;
+    let all = rows(&[&[1, 2]]);
+    gateway
+        .engine
+        .place(request("one", all.clone()))
+        .await
+        .unwrap();
+    until("more offers are made than there are tries", || {
+        market.chain(|chain| chain.opened) == 3
+    })
+    .await;
+    market.chain(|chain| chain.wanted = 0);
+    let answer = ask(&gateway.engine, request("one", all.clone())).await;
+    check(&answer.unwrap(), &all);
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn a_job_whose_task_panicked_goes_on_while_others_are_at_work() {
+    let (folder, market) = (
+        tempfile::tempdir().unwrap(),
+        FakeMarket::new(&[Habit::Honest]),
+    );
+    // Nobody takes the job of one row.
+    market.chain(|chain| chain.wanted = 6 * ROW);
+    let gateway = running(&market, settings(folder.path())).await;
+    let slow = request("slow", rows(&[&[1, 2]]));
+    gateway.engine.place(slow).await.unwrap();
+    until("the first job is created", || {
+        market.chain(|chain| chain.opened) == 1
+    })
+    .await;
+    market.chain(|chain| chain.panics = 1);
+    let all = rows(&[[1, 4, 2].as_slice(); 6]);
+    let answer = ask(&gateway.engine, request("one", all.clone())).await;
+    check(&answer.unwrap(), &all);
+    assert_eq!(market.chain(|chain| chain.panics), 0);
     gateway.stop().await;
 }

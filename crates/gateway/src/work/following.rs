@@ -3,11 +3,12 @@
 use {
     super::{
         experience::{answered, cheated, failed},
-        shared::{Worked, fail, inputs, note, pause, returned},
+        shared::{Worked, inputs, note, pause, returned},
     },
     crate::{
         engine::{Inner, Stopping},
-        market::{Delivered, Examined, Look},
+        market::{Delivered, Examined, Found, Look},
+        order::Stage,
         receipts,
         record::{Attempt, JobRecord, ResultRecord, Step},
         refusal::Refusal,
@@ -15,7 +16,7 @@ use {
     },
     quern_client::Outcome,
     quern_data::runtime::{lock, off_loop},
-    quern_proof::hash::hash,
+    quern_proof::{Tensor, hash::hash},
     quern_watcher::CheckedItems,
     std::{sync::Arc, time::Instant},
 };
@@ -25,7 +26,8 @@ pub(super) async fn created(inner: &Arc<Inner>, mut job: JobRecord) -> Worked<()
     let Some(attempt) = job.current().cloned() else {
         return Ok(());
     };
-    match inner.market.look(&attempt.job).await? {
+    let uri = job.input_uri.clone().unwrap_or_default();
+    match inner.market.look(&attempt.job, &uri).await? {
         Look::Open => open(inner, job, &attempt).await,
         Look::Taken {
             provider,
@@ -59,8 +61,21 @@ pub(super) async fn created(inner: &Arc<Inner>, mut job: JobRecord) -> Worked<()
             let examined = inner.market.examine(&attempt.job).await?;
             examined_so(inner, job, examined, start).await
         }
-        Look::Gone => gone(inner, job, &attempt).await,
+        Look::Foreign => foreign(inner, job).await,
+        // When it was created the node may have been behind with its history.
+        Look::Gone => match inner.market.find(&attempt.job, attempt.n, &uri).await? {
+            Found::Foreign => foreign(inner, job).await,
+            Found::Ours => pause(inner).await,
+            Found::OursEnded | Found::Missing => gone(inner, job, &attempt).await,
+        },
     }
+}
+
+/// The last attempt never came to be: another job of this wallet has its number.
+async fn foreign(inner: &Arc<Inner>, mut job: JobRecord) -> Worked<()> {
+    job.attempts.pop();
+    job.step = Step::Waiting;
+    Ok(inner.save_job(&job).await?)
 }
 
 /// Somebody took a job: its price is enough.
@@ -177,10 +192,7 @@ async fn right(
             return in_vain(inner, job, &why).await;
         }
     };
-    if let Err(row) = quern_import::units(&result) {
-        let why = format!("row {row} is right and zero, which has no direction");
-        return fail(inner, job, Refusal::NotRight { why }).await;
-    }
+    fail_zero_rows(inner, &job, &result).await?;
     job.result = Some(ResultRecord {
         recomputed: items.recomputed,
         verified: items.verified,
@@ -195,6 +207,27 @@ async fn right(
     inner.save_job(&job).await?;
     if let Some(provider) = attempt.provider {
         answered(inner, provider).await?;
+    }
+    Ok(())
+}
+
+/// Ends the requests that have a row of zeros in a right result; those that share the job with them have their vectors.
+async fn fail_zero_rows(inner: &Arc<Inner>, job: &JobRecord, result: &Tensor) -> Worked<()> {
+    let units = quern_import::unit_rows(result);
+    for (index, unit) in job.units.iter().enumerate() {
+        let own = units.iter().skip(job.start_of(index)).take(unit.rows);
+        let Some(row) = own.clone().position(Option::is_none) else {
+            continue;
+        };
+        let why = format!(
+            "row {} is right and zero, which has no direction",
+            unit.from + row
+        );
+        let order = lock(&inner.book).orders.get(&unit.order).cloned();
+        if let Some(order) = order.filter(|order| order.stage == Stage::Running) {
+            let refusal = Some(Refusal::NotRight { why });
+            inner.end_order(order, Stage::Failed, refusal).await?;
+        }
     }
     Ok(())
 }
@@ -236,11 +269,8 @@ async fn gone(inner: &Arc<Inner>, mut job: JobRecord, attempt: &Attempt) -> Work
             let examined = market
                 .examine_late(&address, &model, job.items, inputs)
                 .await?;
-            let is_right = matches!(examined, Examined::Right(_));
-            if !is_right {
-                let index = job.attempts.len().saturating_sub(1);
-                receipts::settled(inner, &job, index).await?;
-            }
+            let index = job.attempts.len().saturating_sub(1);
+            receipts::settled(inner, &job, index).await?;
             examined_so(inner, job, examined, start).await
         }
     }

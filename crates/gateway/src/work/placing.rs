@@ -8,7 +8,7 @@ use {
     crate::{
         choose::Choice,
         engine::{Inner, Stopping},
-        error::Result,
+        error::GatewayError,
         market::{Found, NotCreated, Placing},
         record::{JobRecord, Step},
         refusal::Refusal,
@@ -16,11 +16,13 @@ use {
     },
     quern_data::runtime::lock,
     quern_proof::commit::data_root,
-    std::sync::Arc,
+    std::{sync::Arc, time::Duration},
 };
 
 /// What a job's `take` deadline leaves beyond the time after which the gateway cancels it: for a gateway that is gone.
 const TAKE_SLACK_SECS: u32 = 60;
+/// The longest rest between two offers that nobody takes: each costs the fee of a creation.
+const LONGEST_REST: Duration = Duration::from_secs(3_600);
 
 /// Publishes the inputs, chooses a provider, and writes down what is to be created.
 pub(super) async fn waiting(inner: &Arc<Inner>, mut job: JobRecord) -> Worked<()> {
@@ -34,12 +36,17 @@ pub(super) async fn waiting(inner: &Arc<Inner>, mut job: JobRecord) -> Worked<()
     if let Some(refusal) = gave_up(inner, &job) {
         return fail(inner, job, refusal).await;
     }
+    if let Some(rest) = rest_before_next(inner, &job) {
+        return Err(Paused::Later(rest));
+    }
     if job.input_uri.is_none() {
         let inputs = inputs(inner, &job).await?;
         job.input_uri = Some(inner.market.publish(&job.id, &inputs).await?);
         inner.save_job(&job).await?;
     }
     let pin = match choice(inner).await? {
+        // Names cost little: those that never take a job keep it from the others for two offers at most.
+        Choice::Only(_) if inner.settings.providers.is_empty() && two_pins_were_left(&job) => None,
         Choice::Only(owner) => Some(owner),
         Choice::Anybody => None,
         Choice::Nobody => return pause(inner).await,
@@ -54,6 +61,28 @@ pub(super) async fn waiting(inner: &Arc<Inner>, mut job: JobRecord) -> Worked<()
     job.step = Step::Creating;
     inner.save_job(&job).await?;
     create(inner, job).await
+}
+
+/// How long a job rests that nobody takes: after as many offers as there are attempts, longer each time.
+fn rest_before_next(inner: &Inner, job: &JobRecord) -> Option<Duration> {
+    let left = job.attempts.iter().filter(|one| one.was_left()).count();
+    let last = job.current().filter(|one| one.was_left())?;
+    let doublings = left.checked_sub(inner.settings.attempts)?.min(16) as u32;
+    let take = inner.settings.take_time;
+    let rest = take.saturating_mul(1 << doublings).min(LONGEST_REST);
+    let since = inner.now().saturating_sub(last.at);
+    // An attempt lasts as long as an offer does, and then rests.
+    let due = take.saturating_add(rest);
+    let left = due.saturating_sub(Duration::from_secs(since.try_into().unwrap_or(0)));
+    (!left.is_zero()).then(|| left.min(take).max(inner.settings.poll))
+}
+
+/// Whether each of the last two offers was for one provider, which did not take it.
+fn two_pins_were_left(job: &JobRecord) -> bool {
+    let last = job.attempts.iter().rev().take(2);
+    last.filter(|one| one.pin.is_some() && one.was_left())
+        .count()
+        == 2
 }
 
 /// Why a job is not tried again.
@@ -73,13 +102,18 @@ fn gave_up(inner: &Inner, job: &JobRecord) -> Option<Refusal> {
     };
     let age = inner.now().saturating_sub(job.formed_at);
     let is_old = u64::try_from(age).is_ok_and(|age| age >= give_up.as_secs());
-    if !is_old && job.attempts.len() < inner.settings.attempts {
+    // Offers that nobody took cost no price: time ends them.
+    let tried = job.attempts.iter().filter(|one| !one.was_left()).count();
+    if !is_old && tried < inner.settings.attempts {
         return None;
     }
     let was_answered = job.attempts.iter().any(|attempt| attempt.was_answered);
-    Some(match was_answered {
-        true => Refusal::NotRight { why },
-        false => Refusal::NoProvider { why },
+    let was_created = job.attempts.iter().any(|one| one.created_at.is_some());
+    Some(match (was_answered, was_created, job.attempts.is_empty()) {
+        (true, _, _) => Refusal::NotRight { why },
+        // The chain, not a provider, refused every one.
+        (false, false, false) => Refusal::Internal { why },
+        (false, _, _) => Refusal::NoProvider { why },
     })
 }
 
@@ -164,35 +198,44 @@ async fn create(inner: &Arc<Inner>, mut job: JobRecord) -> Worked<()> {
             was_created(inner, job).await
         }
         // Nothing of it is on its way: it is not this attempt that will be created under the number.
-        Err(NotCreated::Refused(why)) if !was_sent => {
-            if is_taken(inner, &job).await? {
-                job.attempts.pop();
-                job.step = Step::Waiting;
-                return Ok(inner.save_job(&job).await?);
-            }
-            tracing::warn!(job = %job.id, why, "the job was not created");
-            if let Some(attempt) = job.attempts.last_mut() {
-                attempt.sent_at = None;
-                attempt.state = SpendingState::Returned;
-                attempt.note = Some(format!("not created: {why}"));
-            }
+        Err(NotCreated::NotSent(why)) if !was_sent => {
+            job.attempts.pop();
             job.step = Step::Waiting;
             inner.save_job(&job).await?;
-            pause(inner).await
+            // It is this machine's trouble: it rests, and is no attempt.
+            Err(Paused::Failed(GatewayError::NotReady(why)))
         }
-        Err(NotCreated::Refused(why) | NotCreated::Unclear(why)) => {
+        Err(NotCreated::Refused(why)) if !was_sent => refused(inner, job, &why).await,
+        Err(NotCreated::NotSent(why) | NotCreated::Refused(why) | NotCreated::Unclear(why)) => {
             tracing::warn!(job = %job.id, why, "it is not known whether the job was created; looking");
             pause(inner).await
         }
     }
 }
 
-/// Whether the number of the last attempt was given to another job of this wallet.
-async fn is_taken(inner: &Inner, job: &JobRecord) -> Result<bool> {
+/// The chain refused the last attempt, which was sent for the first time.
+async fn refused(inner: &Arc<Inner>, mut job: JobRecord, why: &str) -> Worked<()> {
+    let uri = job.input_uri.clone().unwrap_or_default();
     let Some(attempt) = job.current() else {
-        return Ok(false);
+        return Ok(());
     };
-    let uri = job.input_uri.as_deref().unwrap_or_default();
-    let found = inner.market.find(&attempt.job, attempt.n, uri).await?;
-    Ok(found == Found::Foreign)
+    match inner.market.find(&attempt.job, attempt.n, &uri).await? {
+        Found::Ours => return was_created(inner, job).await,
+        // Another job of this wallet was faster.
+        Found::Foreign => {
+            job.attempts.pop();
+            job.step = Step::Waiting;
+            return Ok(inner.save_job(&job).await?);
+        }
+        Found::OursEnded | Found::Missing => {}
+    }
+    tracing::warn!(job = %job.id, why, "the job was not created");
+    if let Some(attempt) = job.attempts.last_mut() {
+        attempt.sent_at = None;
+        attempt.state = SpendingState::Returned;
+        attempt.note = Some(format!("not created: {why}"));
+    }
+    job.step = Step::Waiting;
+    inner.save_job(&job).await?;
+    pause(inner).await
 }

@@ -13,7 +13,7 @@ use {
     quern_client::Pubkey,
     quern_data::runtime::off_loop,
     quern_proof::Tensor,
-    std::sync::Arc,
+    std::{sync::Arc, time::Duration},
     tokio::time::sleep,
 };
 
@@ -26,6 +26,8 @@ pub(crate) enum Paused {
     Stopping,
     /// This machine or the chain: try again later.
     Failed(GatewayError),
+    /// It is to rest for so long.
+    Later(Duration),
 }
 
 impl<E: Into<GatewayError>> From<E> for Paused {
@@ -51,9 +53,10 @@ pub(super) async fn returned(inner: &Arc<Inner>, mut job: JobRecord) -> Worked<(
         attempt.state = SpendingState::Returned;
     }
     job.step = Step::Waiting;
-    inner.save_job(&job).await?;
+    // The line first: a kill in between writes it twice, and never not at all.
     let settled = job.attempts.len().saturating_sub(1);
-    Ok(receipts::settled(inner, &job, settled).await?)
+    receipts::settled(inner, &job, settled).await?;
+    Ok(inner.save_job(&job).await?)
 }
 
 /// Notes who works on the last attempt, and what became of it.

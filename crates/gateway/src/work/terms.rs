@@ -8,17 +8,14 @@ use {
         engine::Inner,
         error::{GatewayError, Result},
         market::{PurseState, Rates},
-        order::OrderId,
-        record::{Attempt, JobRecord},
-        refusal::Refusal,
+        order::{OrderId, Stage},
+        record::{Attempt, JobRecord, OrderRecord, Step},
+        refusal::{Cap, Refusal},
         spending::SpendingState,
     },
     quern_client::Pubkey,
     quern_data::runtime::lock,
-    quern_rules::{
-        caps::{Caps, Exceeded},
-        quote::Quote,
-    },
+    quern_rules::{caps::Exceeded, quote::Quote},
     std::{collections::BTreeSet, sync::Arc, time::Duration},
 };
 
@@ -82,14 +79,9 @@ fn offer(inner: &Inner, job: &JobRecord, rates: &Rates, purse: &PurseState) -> R
     let (first, raised) = (inner.settings.price_bps, book.offers.next(&job.model));
     if raised > first {
         let raised = at(raised)?;
-        let mut orders = job
-            .units
-            .iter()
-            .filter_map(|unit| book.orders.get(&unit.order));
-        let is_limited = orders.any(|order| order.most_atoms.is_some());
-        if !is_limited
-            && raised.quote.escrow_atoms <= purse.free_atoms
-            && admitted(inner, &book, job, raised.price_atoms).is_ok()
+        if raised.quote.escrow_atoms <= purse.free_atoms
+            && over_limits(inner, &book, job, raised.price_atoms).is_empty()
+            && within_windows(inner, &book, job, raised.price_atoms).is_ok()
         {
             return Ok(raised);
         }
@@ -112,11 +104,17 @@ pub(super) async fn drafted(
         quote,
     } = offer(inner, job, &rates, purse)?;
     let now = inner.now();
-    let (admitted, number) = {
+    let (over, admitted, number) = {
         let book = lock(&inner.book);
-        let is_within = admitted(inner, &book, job, price_atoms);
-        (inner.admit(price_atoms, is_within), book.next_number)
+        let is_within = within_windows(inner, &book, job, price_atoms);
+        let over = over_limits(inner, &book, job, price_atoms);
+        let admitted = inner.admit(price_atoms, is_within);
+        (over, admitted, book.next_number)
     };
+    if !over.is_empty() {
+        drop_orders(inner, job.clone(), over).await?;
+        return Ok(None);
+    }
     if let Err(refusal) = admitted {
         fail(inner, job.clone(), refusal).await?;
         return Ok(None);
@@ -154,21 +152,64 @@ pub(super) async fn drafted(
     }))
 }
 
-/// Whether the caps leave a price: that of a request for each that shares the job, and those of hour and day.
-fn admitted(
+/// Whether the caps of hour and day leave a price.
+fn within_windows(
     inner: &Inner,
     book: &Book,
     job: &JobRecord,
     price_atoms: u64,
 ) -> std::result::Result<(), Exceeded> {
     let now = inner.now();
-    let orders: BTreeSet<&OrderId> = job.units.iter().map(|unit| &unit.order).collect();
-    let caps = inner.settings.caps;
-    let caps = Caps {
-        request_atoms: caps.request_atoms.saturating_mul(orders.len() as u64),
-        ..caps
-    };
-    caps.admit(&book.spent(now, Some(&job.id)), now, price_atoms)
+    let spent = book.spent(now, Some(&job.id));
+    inner.settings.caps.admit_again(&spent, now, price_atoms)
+}
+
+/// The requests of a job for which a price is too much, and why: each bears its share, and what it has cost before counts.
+fn over_limits(
+    inner: &Inner,
+    book: &Book,
+    job: &JobRecord,
+    price_atoms: u64,
+) -> Vec<(OrderRecord, Refusal)> {
+    let cap_atoms = inner.settings.caps.request_atoms;
+    let ids: BTreeSet<&OrderId> = job.units.iter().map(|unit| &unit.order).collect();
+    let orders = ids.into_iter().filter_map(|id| book.orders.get(id));
+    let running = orders.filter(|order| order.stage == Stage::Running);
+    let over = running.filter_map(|order| {
+        let used = book.spent_for(&order.id, Some(&job.id));
+        let atoms = used.saturating_add(job.share_of(&order.id, price_atoms));
+        let refusal = match order.most_atoms {
+            Some(most_atoms) if atoms > most_atoms => Refusal::OverRequest { atoms, most_atoms },
+            _ if atoms > cap_atoms => Refusal::OverCap {
+                cap: Cap::Request,
+                atoms,
+                left_atoms: cap_atoms.saturating_sub(used),
+                cap_atoms,
+                mint: inner.market.mint().to_string(),
+                retry_after_secs: None,
+            },
+            _ => return None,
+        };
+        Some((order.clone(), refusal))
+    });
+    over.collect()
+}
+
+/// Ends requests that a job has become too dear for, and the job with them; the rows of the others wait for another one.
+async fn drop_orders(
+    inner: &Arc<Inner>,
+    mut job: JobRecord,
+    over: Vec<(OrderRecord, Refusal)>,
+) -> Worked<()> {
+    for (order, refusal) in over {
+        tracing::warn!(request = %order.id, %refusal, "a request failed");
+        inner.end_order(order, Stage::Failed, Some(refusal)).await?;
+    }
+    job.step = Step::Ended;
+    inner.save_job(&job).await?;
+    inner.wait_again()?;
+    inner.wake.notify_one();
+    Ok(())
 }
 
 /// How long a review must be for this gateway to check in it.
