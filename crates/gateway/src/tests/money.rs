@@ -631,7 +631,7 @@ async fn a_request_that_is_over_its_limit_leaves_those_that_share_its_job() {
     };
     let gateway = running(&market, settings).await;
     // Together they cost the least price per five rows, so each of them bears as much as it would alone.
-    let many = |token: u32| rows(&vec![&[1, token, 2][..]; 5]);
+    let many = |token: u32| rows(&[&[1, token, 2][..]; 5]);
     let mut poor = request("poor", many(4));
     poor.most_atoms = Some(LEAST);
     let rich = request("rich", many(5));
