@@ -244,7 +244,8 @@ pub async fn play(plan: Plan, names: Names) -> Result<(Cast, Summary)> {
     cast.stage.chronicle.catch_up().await?;
 
     names.heading("The campaign, counted again");
-    let named = tally::counted_again(&cast, &running).await?;
+    let indexers = std::iter::once(&cast.indexer).chain(&cast.second);
+    let named = tally::counted_again(&cast.stage, &cast.stores, indexers, &running).await?;
 
     names.heading("The audit");
     let facts = Facts {

@@ -2,23 +2,23 @@
 //! event.
 
 use {
-    crate::{
-        campaign::Running,
-        play::{Cast, LIMIT},
-    },
+    crate::campaign::Running,
     anyhow::{Context, Result, ensure},
     quern_api::Key,
     quern_client::{program_id, quern::events::QuernEvent},
     quern_indexer::{
-        Config,
+        Config, Indexer,
         project::Event,
         store::{Batch, Role, Store},
         tally::{self, Chain, Difference, Format},
     },
-    quern_testkit::net::names::decimal,
+    quern_testkit::net::{Stage, names::decimal},
     serde_json::Value,
-    std::sync::Arc,
+    std::{sync::Arc, time::Duration},
 };
+
+/// For how long an indexer may be behind.
+const LIMIT: Duration = Duration::from_secs(240);
 
 /// Events that are read at a time.
 const PAGE: u32 = 500;
@@ -28,9 +28,14 @@ const PAGE: u32 = 500;
 ///
 /// # Errors
 /// A difference where there must be none, or none where there must be one.
-pub async fn counted_again(cast: &Cast, running: &Running) -> Result<String> {
-    let slot = cast.stage.chronicle.last_slot();
-    for indexer in std::iter::once(&cast.indexer).chain(&cast.second) {
+pub async fn counted_again(
+    stage: &Stage,
+    stores: &[String],
+    indexers: impl Iterator<Item = &Indexer>,
+    running: &Running,
+) -> Result<String> {
+    let slot = stage.chronicle.last_slot();
+    for indexer in indexers {
         ensure!(
             indexer.wait_for_slot(slot, LIMIT).await,
             "an indexer did not reach slot {slot} within {} s",
@@ -38,7 +43,7 @@ pub async fn counted_again(cast: &Cast, running: &Running) -> Result<String> {
         );
     }
     let campaign = Key(running.address.to_bytes());
-    let config = Config::local(cast.stage.net.rpc_url(), &cast.stores[0]);
+    let config = Config::local(stage.net.rpc_url(), &stores[0]);
     let node = quern_indexer::node(&config)?;
     let chain = Chain {
         accounts: Arc::clone(&node) as _,
@@ -46,7 +51,7 @@ pub async fn counted_again(cast: &Cast, running: &Running) -> Result<String> {
     };
     let mut texts = Vec::new();
     let mut events = Vec::new();
-    for at in &cast.stores {
+    for at in stores {
         let store = Store::open_as(at, Role::Replica).await?;
         let (text, difference) = counted(&store, campaign, &chain).await?;
         if events.is_empty() {
@@ -59,15 +64,15 @@ pub async fn counted_again(cast: &Cast, running: &Running) -> Result<String> {
             "the tally on {} differs: {difference}",
             engine(at)
         );
-        say(cast, engine(at), &text)?;
+        say(stage, engine(at), &text)?;
         texts.push(text);
     }
     ensure!(
         texts.iter().all(|text| *text == texts[0]),
         "two indexers count differently"
     );
-    let named = without_a_milestone(cast, events, campaign, &chain).await?;
-    cast.stage
+    let named = without_a_milestone(stage, events, campaign, &chain).await?;
+    stage
         .names
         .say(format!("a store without one of the events: {named}"));
     Ok(named)
@@ -94,15 +99,15 @@ async fn counted(
     Ok((String::from_utf8(text)?, found))
 }
 
-fn say(cast: &Cast, engine: &str, text: &str) -> Result<()> {
+fn say(stage: &Stage, engine: &str, text: &str) -> Result<()> {
     let json: Value = serde_json::from_str(text)?;
-    let decimals = cast.stage.payment.decimals;
+    let decimals = stage.payment.decimals;
     let amount = |name: &str| {
         let atoms = json[name].as_str().and_then(|atoms| atoms.parse().ok());
         atoms.map(|atoms: i128| decimal(atoms, decimals))
     };
     let (total, claimed) = (amount("total_score"), amount("claimed_atoms"));
-    cast.stage.names.say(format!(
+    stage.names.say(format!(
         "counted on {engine}: {} qUSD scored by {} milestones, {} claimed; equal to the chain",
         total.context("a tally without a total")?,
         json["milestones"],
@@ -126,7 +131,7 @@ async fn all_events(store: &Store) -> Result<Vec<Event>> {
 
 /// Counts on a store that has every event but one that scored in the campaign.
 async fn without_a_milestone(
-    cast: &Cast,
+    stage: &Stage,
     mut events: Vec<Event>,
     campaign: Key,
     chain: &Chain,
@@ -142,7 +147,7 @@ async fn without_a_milestone(
     let QuernEvent::MilestoneSettled(settled) = &removed.body else {
         anyhow::bail!("another event was removed");
     };
-    let copy = cast.stage.folder().join("incomplete.sqlite");
+    let copy = stage.folder().join("incomplete.sqlite");
     let store = Store::open(&format!("sqlite:{}", copy.display())).await?;
     let batch = Batch {
         transactions: events

@@ -182,6 +182,8 @@ fn settings_are_read(place: &Path) {
         help.arg(if command == "quern" { "watch" } else { "run" });
         known += &run(help.arg("--help"));
     }
+    let mut embed = Command::new(place.join("bin").join("quern"));
+    known += &run(embed.args(["embed", "--help"]));
     for item in std::fs::read_dir(place.join("systemd")).unwrap() {
         known += &std::fs::read_to_string(item.unwrap().path()).unwrap();
     }

@@ -4,7 +4,6 @@ use {
     crate::{
         error::{DataError, Result},
         files,
-        models::Models,
         publish::Publisher,
         sizes,
     },
@@ -115,19 +114,6 @@ impl ModelFolder {
     /// Whether a path is such a folder.
     pub fn is(path: &Path) -> bool {
         path.join(CARD).is_file()
-    }
-
-    /// The folder that is named by its path, or among the imported models by its name or by that which the model is registered
-    /// with.
-    ///
-    /// # Errors
-    /// That there is none, and how to make one; or what is wrong with it.
-    pub fn find(text: &str) -> Result<Self> {
-        let models = Models::usual();
-        match models.place(text) {
-            Some(place) => Self::read(&place),
-            None => Err(models.missing(text)),
-        }
     }
 
     /// Reads card and graph.

@@ -2,7 +2,7 @@
 
 use {
     crate::{
-        error::DataError,
+        error::{DataError, Result},
         model::{CARD, Card, ModelFolder},
     },
     quern_client::config,
@@ -77,6 +77,21 @@ impl Models {
             .collect();
         all.sort_by(|(a, _), (b, _)| a.cmp(b));
         all
+    }
+}
+
+impl ModelFolder {
+    /// The folder that is named by its path, or among the imported models by its name or by that which the model is registered
+    /// with.
+    ///
+    /// # Errors
+    /// That there is none, and how to make one; or what is wrong with it.
+    pub fn find(text: &str) -> Result<Self> {
+        let models = Models::usual();
+        match models.place(text) {
+            Some(place) => Self::read(&place),
+            None => Err(models.missing(text)),
+        }
     }
 }
 

@@ -5,7 +5,7 @@
 //! before long.
 
 use {
-    crate::{context::Context, error::Result, policy::Refusal},
+    crate::{chain::ProviderChain, error::Result, policy::Refusal},
     quern_client::{
         Pubkey,
         instructions::NOBODY,
@@ -15,7 +15,7 @@ use {
     quern_rules::{campaign, reward, settle},
     std::{
         collections::{HashMap, HashSet},
-        sync::Arc,
+        sync::{Arc, Mutex},
         time::{Duration, Instant},
     },
 };
@@ -43,20 +43,22 @@ impl Campaigns {
     /// # Errors
     /// That the chain did not answer.
     pub(crate) async fn named_by(
-        context: &Context,
+        chain: &dyn ProviderChain,
+        owner: &Pubkey,
+        last: &Mutex<Arc<Self>>,
         jobs: impl Iterator<Item = &Job>,
     ) -> Result<Arc<Self>> {
         let named = jobs.map(|job| job.campaign);
         let mut seen = HashSet::from([NOBODY]);
         let named: Vec<Pubkey> = named.filter(|campaign| seen.insert(*campaign)).collect();
-        let known = Arc::clone(&lock(&context.campaigns));
+        let known = Arc::clone(&lock(last));
         if known.is_enough_for(&first(&named, &known.entries)) {
             return Ok(known);
         }
-        let entries = context.chain.entries(&context.settings.owner).await?;
-        let read = Self::read(context, &first(&named, &entries), entries).await?;
+        let entries = chain.entries(owner).await?;
+        let read = Self::read(chain, &first(&named, &entries), entries).await?;
         let read = Arc::new(read);
-        *lock(&context.campaigns) = Arc::clone(&read);
+        *lock(last) = Arc::clone(&read);
         Ok(read)
     }
 
@@ -64,18 +66,22 @@ impl Campaigns {
     ///
     /// # Errors
     /// That the chain did not answer.
-    pub(crate) async fn of(context: &Context, job: &Job) -> Result<Self> {
+    pub(crate) async fn of(chain: &dyn ProviderChain, owner: &Pubkey, job: &Job) -> Result<Self> {
         match job.campaign {
             NOBODY => Ok(Self::default()),
             campaign => {
-                let entries = context.chain.entries(&context.settings.owner).await?;
-                Self::read(context, &[campaign], entries).await
+                let entries = chain.entries(owner).await?;
+                Self::read(chain, &[campaign], entries).await
             }
         }
     }
 
-    async fn read(context: &Context, named: &[Pubkey], entries: Vec<Entry>) -> Result<Self> {
-        let found = context.chain.campaigns(named).await?;
+    async fn read(
+        chain: &dyn ProviderChain,
+        named: &[Pubkey],
+        entries: Vec<Entry>,
+    ) -> Result<Self> {
+        let found = chain.campaigns(named).await?;
         Ok(Self {
             known: named.iter().copied().zip(found).collect(),
             entries,

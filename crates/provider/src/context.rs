@@ -90,6 +90,28 @@ pub(crate) struct Context {
 }
 
 impl Context {
+    /// The campaigns that jobs name, the best jobs first.
+    ///
+    /// # Errors
+    /// That the chain did not answer.
+    pub(crate) async fn campaigns_of(
+        &self,
+        jobs: impl Iterator<Item = &Job>,
+    ) -> Result<Arc<Campaigns>> {
+        let (chain, owner) = (self.chain.as_ref(), &self.settings.owner);
+        Campaigns::named_by(chain, owner, &self.campaigns, jobs).await
+    }
+
+    /// The campaign that a job names, as it is now.
+    ///
+    /// # Errors
+    /// That the chain did not answer.
+    pub(crate) async fn campaign_of(&self, job: &Job) -> Result<Campaigns> {
+        Campaigns::of(self.chain.as_ref(), &self.settings.owner, job).await
+    }
+}
+
+impl Context {
     pub(crate) fn new(
         settings: Settings,
         chain: Arc<dyn ProviderChain>,

@@ -73,7 +73,9 @@ pub(crate) async fn offers(
         }
     }
     let mut wanted = ordered(timed(context, &ability, wanted).await, |_| 0);
-    let campaigns = Campaigns::named_by(context, wanted.iter().map(|offer| &offer.job)).await?;
+    let campaigns = context
+        .campaigns_of(wanted.iter().map(|offer| &offer.job))
+        .await?;
     let mut is_too_slow = false;
     wanted.retain(|Offer { address, job, .. }| {
         let fits = fits(context, &campaigns, (address, job), moment);
@@ -133,7 +135,7 @@ pub(crate) async fn promise(
     job: &Job,
 ) -> Result<std::result::Result<Promised, Refusal>> {
     let moment = context.chain.moment().await?;
-    let campaigns = Campaigns::of(context, job).await?;
+    let campaigns = context.campaign_of(job).await?;
     let wants = Capacities::default().wants(context, job, &moment).await?;
     let fits = wants.and_then(|()| fits(context, &campaigns, (address, job), &moment));
     let joins = match fits {

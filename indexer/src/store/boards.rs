@@ -5,8 +5,8 @@
 use {
     super::{
         rows::{BoardQuery, Meta, Queries},
-        scores::{ScoreRow, unpack},
-        snapshot::Score,
+        score::{Score, ScoreRow},
+        scores::unpack,
     },
     crate::{
         error::Result,
@@ -187,7 +187,10 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::{
-        super::scores::{Numbers, ScorePlace, pack},
+        super::{
+            score::ScorePlace,
+            scores::{Numbers, pack},
+        },
         *,
     };
 

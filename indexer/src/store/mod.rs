@@ -15,6 +15,7 @@ mod postgres;
 mod rebuild;
 mod role;
 mod rows;
+mod score;
 mod scores;
 mod snapshot;
 mod sqlite;
@@ -33,9 +34,9 @@ pub use {
         MilestonesQuery, Origin, PartyQuery, Projected, Projection, Queries, Recorded, Rows,
         StepEnd, StepRow, Steps, Tally, TimelineStep,
     },
-    scores::{ScorePlace, ScoreRow},
+    score::{Score, ScorePlace, ScoreRow},
     snapshot::{
-        BoardRow, Counts, JobQuery, JobRecord, Ledger, ProviderRecord, Score, Snapshot, Wholeness,
+        BoardRow, Counts, JobQuery, JobRecord, Ledger, ProviderRecord, Snapshot, Wholeness,
     },
     sqlite::Sqlite,
 };

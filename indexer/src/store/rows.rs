@@ -4,7 +4,7 @@
 use {
     super::{
         audit::AuditRow,
-        scores::{ScorePlace, ScoreRow},
+        score::{ScorePlace, ScoreRow},
     },
     crate::{
         error::Result,

@@ -4,47 +4,19 @@
 //! what they mean stands here. Numbers that are zero are not kept.
 
 use {
-    super::rows::{Queries, Rows},
+    super::{
+        rows::{Queries, Rows},
+        score::{ScorePlace, ScoreRow},
+    },
     crate::{
         error::{IndexerError, Result},
-        project::{ALL_TIME, Measure, ScoreKey, is_hour},
+        project::{Measure, ScoreKey},
     },
     futures::{StreamExt, TryStreamExt, stream, stream::BoxStream},
     quern_api::Key,
     std::{collections::BTreeMap, future::ready},
 };
 
-/// Where a subject's numbers stand.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ScorePlace {
-    /// The hour, or [`ALL_TIME`] for the row of sums.
-    pub bucket: i64,
-    /// The subject.
-    pub subject: Key,
-}
-
-impl ScorePlace {
-    fn of(key: &ScoreKey) -> Self {
-        Self {
-            bucket: match is_hour(key.bucket) {
-                true => key.bucket,
-                false => ALL_TIME,
-            },
-            subject: key.subject,
-        }
-    }
-
-    /// The row of a subject's sums.
-    pub(super) fn of_sums(subject: Key) -> Self {
-        Self {
-            bucket: ALL_TIME,
-            subject,
-        }
-    }
-}
-
-/// A row as engines keep it.
-pub type ScoreRow = (ScorePlace, Vec<u8>);
 /// Numbers by their keys.
 pub(super) type Numbers = BTreeMap<ScoreKey, u128>;
 
@@ -171,7 +143,7 @@ mod tests {
 
     use {
         super::*,
-        crate::project::{FIRST_HOUR, Subject, window_bucket},
+        crate::project::{ALL_TIME, FIRST_HOUR, Subject, window_bucket},
         quern_api::{Metric, Window},
     };
 

@@ -8,13 +8,14 @@ use {
             BoardQuery, Cursor, Entity, Gap, Holes, JobsQuery, Meta, Projected, Projection,
             Queries, StepEnd, Steps, TimelineStep,
         },
-        scores::{self, ScorePlace, unpack},
+        score::{Score, ScorePlace},
+        scores::{self, unpack},
         version,
     },
     crate::{
         error::Result,
         project::{
-            ALL_TIME, EventId, Measure, ScoreKey, Settlement, Subject, Total, TotalKey, key,
+            ALL_TIME, EventId, ScoreKey, Settlement, Subject, Total, TotalKey, key,
             program::{EntityKind, MintConfig, Purse, read},
             window_bucket,
         },
@@ -95,19 +96,6 @@ pub struct Counts {
     pub gaps: u64,
     /// The first of them.
     pub first_gaps: Vec<Gap>,
-}
-
-/// A number of a provider, model, client or the network.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Score {
-    /// What it counts, and of whom.
-    pub measure: Measure,
-    /// Code of the assurance level.
-    pub assurance: u8,
-    /// The mint of an amount, otherwise none.
-    pub mint: Key,
-    /// The number.
-    pub value: u128,
 }
 
 /// A row of a leaderboard.

@@ -1,7 +1,11 @@
 //! The chain's own accounts: the campaign's, and each entry's.
 
 use {
-    super::{Counted, Difference, PAGE},
+    super::{
+        counted::{Counted, PAGE},
+        difference::Difference,
+        timeline,
+    },
     crate::{
         error::Result,
         project::program::{Campaign, EntityKind, read},
@@ -90,7 +94,7 @@ impl Chain {
         let Some(campaign) = held.campaign() else {
             // What the store has newer than the answer, or not yet, it says itself.
             let difference = Difference {
-                hole: super::timeline::tail(snapshot, counted).await?,
+                hole: timeline::tail(snapshot, counted).await?,
                 ..Difference::of_campaign("the campaign's account", "no such account", &stored)
             };
             return Ok((!counted.closed && counted.slot <= held.slot).then_some(difference));
@@ -105,7 +109,7 @@ impl Chain {
         if seq > counted.seq {
             let figure = "the last change of the campaign on the chain";
             return Ok(Some(Difference {
-                hole: super::timeline::tail(snapshot, counted).await?,
+                hole: timeline::tail(snapshot, counted).await?,
                 ..Difference::of_campaign(figure, seq, counted.seq)
             }));
         }

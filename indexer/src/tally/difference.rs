@@ -123,3 +123,21 @@ impl fmt::Display for Difference {
         write!(out, ": expected {}, found {}", self.expected, self.found)
     }
 }
+
+/// What the passes found so far.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    /// The sum of all scores, as the rules say.
+    pub(super) total: u64,
+    /// The first difference.
+    pub(super) difference: Option<Difference>,
+}
+
+impl Found {
+    /// Keeps a difference if it is the first one.
+    pub(super) fn differs(&mut self, difference: impl FnOnce() -> Difference) {
+        if self.difference.is_none() {
+            self.difference = Some(difference());
+        }
+    }
+}

@@ -3,8 +3,8 @@
 
 use {
     super::{
-        Counted, Found, PAGE,
-        difference::{Difference, place},
+        counted::{Counted, PAGE},
+        difference::{Difference, Found, place},
         output::{EntryRow, MilestoneRow, Output, Summary},
     },
     crate::{

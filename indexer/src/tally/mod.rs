@@ -6,6 +6,7 @@
 //! finds out which milestone is behind it.
 
 mod chain;
+mod counted;
 mod difference;
 mod entries;
 mod name;
@@ -14,6 +15,7 @@ mod timeline;
 
 pub use {
     chain::Chain,
+    counted::{Counted, entry_address},
     difference::{Difference, Place},
     output::{EntryRow, Format, MilestoneRow, Output, Summary, output},
 };
@@ -23,62 +25,12 @@ use {
         error::{IndexerError, Result},
         project::{
             key,
-            program::{Campaign, EntityKind, Protocol},
+            program::{EntityKind, Protocol},
         },
-        store::{Entity, Snapshot, Store},
+        store::{Snapshot, Store},
     },
     quern_api::Key,
-    quern_client::Pubkey,
 };
-
-/// Rows read at a time: bounds the memory.
-const PAGE: u32 = 500;
-
-/// What is counted.
-#[derive(Clone, Copy, Debug)]
-pub struct Counted {
-    /// The campaign's account.
-    pub address: Key,
-    /// The program.
-    pub program: Key,
-    /// Its terms, and its sums as the store holds them.
-    pub campaign: Campaign,
-    /// Its change counter in the store.
-    pub seq: u64,
-    /// The slot of that change.
-    pub slot: u64,
-    /// Whether its account is gone.
-    pub closed: bool,
-    /// Who gets the fees.
-    pub treasury: Key,
-}
-
-impl Counted {
-    fn of(entity: &Entity, program: Key, treasury: Key) -> Option<Self> {
-        Some(Self {
-            address: entity.address,
-            program,
-            campaign: entity.row.read()?,
-            seq: entity.row.seq,
-            slot: entity.row.slot,
-            closed: entity.row.closed,
-            treasury,
-        })
-    }
-
-    /// The entry's account of a provider's owner.
-    fn entry(&self, provider: &Key) -> Key {
-        entry_address(&self.program, &self.address, provider)
-    }
-}
-
-/// The entry's account of a provider's owner in a campaign.
-pub fn entry_address(program: &Key, campaign: &Key, provider: &Key) -> Key {
-    let [program, campaign, provider] =
-        [program, campaign, provider].map(|key| Pubkey::new_from_array(key.0));
-    let found = crate::project::program::Entry::find_address(&program, &campaign, &provider);
-    key(&found.0)
-}
 
 /// Counts a campaign, writes it, and gives back the first difference.
 ///
@@ -134,22 +86,4 @@ async fn counted(snapshot: &mut Snapshot, program: Key, address: Key) -> Result<
     found
         .and_then(|entity| Counted::of(&entity, program, treasury))
         .ok_or(IndexerError::NoCampaign(address))
-}
-
-/// What the passes found so far.
-#[derive(Debug, Default)]
-struct Found {
-    /// The sum of all scores, as the rules say.
-    total: u64,
-    /// The first difference.
-    difference: Option<Difference>,
-}
-
-impl Found {
-    /// Keeps a difference if it is the first one.
-    fn differs(&mut self, difference: impl FnOnce() -> Difference) {
-        if self.difference.is_none() {
-            self.difference = Some(difference());
-        }
-    }
 }

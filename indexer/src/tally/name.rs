@@ -3,8 +3,9 @@
 
 use {
     super::{
-        Chain, Counted, Difference, PAGE,
-        difference::{Hole, place},
+        chain::Chain,
+        counted::{Counted, PAGE},
+        difference::{Difference, Hole, place},
     },
     crate::{
         decode,

@@ -1,7 +1,7 @@
 //! A tally as a table for people, CSV or JSON, written row by row: nothing of it is collected.
 
 use {
-    super::{Counted, Difference},
+    super::{counted::Counted, difference::Difference},
     crate::{error::Result, project::key},
     quern_api::{Assurance, Key, ScoreReason, Signature},
     serde::{Serialize, Serializer},

@@ -3,8 +3,8 @@
 
 use {
     super::{
-        Counted, Found, PAGE,
-        difference::{Difference, Hole},
+        counted::{Counted, PAGE},
+        difference::{Difference, Found, Hole},
     },
     crate::{
         error::{IndexerError, Result},

@@ -1,6 +1,6 @@
 //! Campaigns that jobs name: joined with the take, as many as the owner allows, and counted where offers are compared.
 
-use {super::*, crate::campaigns::Campaigns};
+use super::*;
 
 /// The campaign that the world's job names.
 const CAMPAIGN: Pubkey = Pubkey::new_from_array([60; 32]);
@@ -159,7 +159,7 @@ async fn a_job_is_worth_its_reward_or_its_score() {
     job.price_atoms = 10_000u64.into();
     job.terms.fee_bps = 250.into();
     let worth = async |job: &Job, at: i64| {
-        let campaigns = Campaigns::of(&agent.context, job).await.unwrap();
+        let campaigns = agent.context.campaign_of(job).await.unwrap();
         let worth = campaigns.worth(job, at);
         (worth.reward_atoms, worth.score_atoms)
     };
@@ -193,12 +193,12 @@ async fn a_score_counts_where_offers_are_compared() {
     let mut richer = poorer;
     // Together 109: nine atoms of the fee of ten come back.
     (richer.price_atoms, richer.campaign) = (105u64.into(), Pubkey::default());
-    let campaigns = Campaigns::named_by(&agent.context, [&poorer, &richer].into_iter());
+    let campaigns = agent.context.campaigns_of([&poorer, &richer].into_iter());
     let campaigns = campaigns.await.unwrap();
     let all = |job: &Job| job.price_atoms.get() + campaigns.worth(job, 200).score_atoms;
     assert_eq!((all(&poorer), all(&richer)), (109, 105));
     // Until something unknown is named, nothing is read again.
     world.campaigns.lock().unwrap().clear();
-    let again = Campaigns::named_by(&agent.context, [&poorer].into_iter());
+    let again = agent.context.campaigns_of([&poorer].into_iter());
     assert!(Arc::ptr_eq(&again.await.unwrap(), &campaigns));
 }

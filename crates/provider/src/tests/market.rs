@@ -2,7 +2,6 @@
 
 use {
     super::{campaigns::named, *},
-    crate::campaigns::Campaigns,
     std::{sync::atomic::AtomicI64, time::Instant},
     tokio::io::{AsyncReadExt, AsyncWriteExt},
 };
@@ -435,7 +434,7 @@ async fn a_joined_campaign_is_always_read() {
     let others = market.others.lock().unwrap().clone();
     let joins = async || {
         let jobs = others.iter().map(|(_, job)| job).chain([&job]);
-        let campaigns = Campaigns::named_by(&agent.context, jobs).await.unwrap();
+        let campaigns = agent.context.campaigns_of(jobs).await.unwrap();
         campaigns.joins(&job, &OWNER, 8, (200, 300))
     };
     assert_eq!(joins().await, Err(crate::policy::Refusal::Campaign));

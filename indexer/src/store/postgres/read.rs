@@ -11,7 +11,7 @@ use {
             Origin, PartyQuery, Projected, Projection, Queries, StepEnd, Steps, Tally,
             TimelineStep,
         },
-        store::scores::{ScorePlace, ScoreRow},
+        store::score::{ScorePlace, ScoreRow},
     },
     async_trait::async_trait,
     futures::{StreamExt, stream::BoxStream},

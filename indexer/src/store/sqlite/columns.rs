@@ -8,7 +8,7 @@ use {
             Total, TotalKey, program::QuernEvent,
         },
         store::rows::{DeadLetter, Entity, Gap, Milestone, Recorded, StepRow, TimelineStep},
-        store::scores::{ScorePlace, ScoreRow},
+        store::score::{ScorePlace, ScoreRow},
     },
     quern_api::{Key, Signature},
     sqlx::{Row, sqlite::SqliteRow},

@@ -7,7 +7,7 @@ use {
         project::{EntityKey, EntityRow, Event, EventId, PartyRow, Settlement, Total, TotalKey},
         store::audit::AuditRow,
         store::rows::{DeadLetter, Meta, Projection, Rows, StepRow},
-        store::scores::ScoreRow,
+        store::score::ScoreRow,
     },
     async_trait::async_trait,
     quern_api::Signature,

@@ -3,18 +3,20 @@
 //! Rewards and campaigns are claimed into purses; earnings and royalties lie there already, together with what was deposited and
 //! stands behind bonds. So nothing leaves a purse unless the owner says how much.
 
+mod people;
 mod plan;
 mod show;
 
 use {
     crate::{
         amount,
-        context::{self, Context},
+        context::Context,
         error::{Error, Result},
         progress,
     },
+    people::People,
     plan::{Plan, Wanted},
-    quern_client::{Keypair, Pubkey, Signer, claims},
+    quern_client::{Pubkey, claims},
 };
 
 /// What to claim.
@@ -54,7 +56,7 @@ pub struct Args {
 
 /// Claims and withdraws, or shows what that would be.
 pub async fn run(context: &Context, args: Args) -> Result<()> {
-    let people = People::of(context, &args)?;
+    let people = People::of(context, args.owner, args.fee_payer.as_deref(), args.dry_run)?;
     context.protocol().await?;
     let reading = claims::of(context.rpc(), &people.owner);
     let found = progress::during("reading what there is", reading).await?;
@@ -113,63 +115,4 @@ fn failure(
         which,
         first: Box::new(first),
     })
-}
-
-/// Who claims for whom, and who pays.
-pub struct People {
-    /// Whose claims.
-    owner: Pubkey,
-    /// Who pays.
-    payer: Pubkey,
-    /// Whether the owner signs.
-    signs: bool,
-    wallet: Result<Keypair>,
-    fee_payer: Option<Keypair>,
-}
-
-impl People {
-    fn of(context: &Context, args: &Args) -> Result<Self> {
-        let fee_payer = match &args.fee_payer {
-            Some(source) => Some(context::keypair(source)?),
-            None => None,
-        };
-        let wallet = context.wallet();
-        let own = wallet.as_ref().ok().map(Keypair::pubkey);
-        let owner = match (args.owner, own) {
-            (Some(owner), _) => owner,
-            (None, Some(own)) => own,
-            (None, None) => return Err(wallet.err().unwrap_or_else(no_wallet)),
-        };
-        let payer = fee_payer.as_ref().map(Keypair::pubkey).or(own);
-        // Nobody pays where nothing is sent, and a stranger's claims can be looked at without any key.
-        let payer = match (payer, args.dry_run) {
-            (Some(payer), _) => payer,
-            (None, true) => owner,
-            (None, false) => return Err(wallet.err().unwrap_or_else(no_wallet)),
-        };
-        Ok(Self {
-            owner,
-            payer,
-            signs: own == Some(owner),
-            wallet,
-            fee_payer,
-        })
-    }
-
-    /// Who signs, the payer first.
-    fn signers(&self) -> Result<Vec<&Keypair>> {
-        let all: Vec<&Keypair> = self
-            .fee_payer
-            .iter()
-            .chain(self.wallet.as_ref().ok())
-            .collect();
-        match all.is_empty() {
-            true => Err(no_wallet()),
-            false => Ok(all),
-        }
-    }
-}
-
-fn no_wallet() -> Error {
-    Error::Usage("nobody pays; name a wallet with --keypair or --fee-payer".to_owned())
 }

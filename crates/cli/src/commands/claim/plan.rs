@@ -1,7 +1,7 @@
 //! What will be claimed: every source of money of an owner, and the parts that a transaction can be put together of.
 
 use {
-    super::People,
+    super::people::People,
     crate::{
         amount::{parse, show},
         context::Context,
