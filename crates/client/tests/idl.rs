@@ -181,6 +181,7 @@ fn rates() -> MintRates {
 }
 
 /// One of every instruction that has an address to be found.
+#[expect(clippy::too_many_lines, reason = "a table, one row an instruction")]
 fn samples() -> Vec<Instruction> {
     let (job, emission, owner) = (job(), emission(), key(2));
     let (token, rates) = (addresses::TOKEN_PROGRAM, rates());
