@@ -160,6 +160,10 @@ impl Embedding<'_> {
         let publish_dir = args.publish_dir.unwrap_or_else(|| config::expand(INPUTS));
         let mut reach = args.reach.clone();
         let place = (publish_dir.clone(), args.public_url);
+        std::fs::create_dir_all(&publish_dir).map_err(|error| {
+            let why = format!("this folder cannot be made: {error}; correct --publish-dir");
+            Error::file(&publish_dir, why)
+        })?;
         // What was published here a moment ago may be read here, and so may the model.
         reach
             .allow_files
