@@ -26,6 +26,8 @@ const REVIEWED_BPS: u16 = 5_000;
 /// Until it begins; then results score for a day.
 const BEGINS_SECS: i64 = 60;
 const SCORES_SECS: i64 = 86_400;
+/// What each of the pair begins with.
+const WASH_PURSE_ATOMS: u64 = 25 * QUSD;
 /// What the pair buys from itself.
 const WASH_PRICE_ATOMS: u64 = 20 * QUSD + 29;
 /// Every so many jobs count.
@@ -132,8 +134,10 @@ async fn pair(stage: &mut Stage) -> Result<(Keypair, Keypair)> {
     for (wallet, name) in [(&buyer, "thistle-the-client"), (&seller, "thistle")] {
         let owner = wallet.pubkey();
         stage.names.set(&owner, name);
-        stage.mint_to(&owner, &payment, 25 * QUSD).await?;
-        stage.deposit(wallet, &owner, &payment, 25 * QUSD).await?;
+        stage.mint_to(&owner, &payment, WASH_PURSE_ATOMS).await?;
+        stage
+            .deposit(wallet, &owner, &payment, WASH_PURSE_ATOMS)
+            .await?;
     }
     Ok((buyer, seller))
 }
@@ -245,7 +249,7 @@ pub async fn sweep(stage: &Stage, running: &Running) -> Result<Sponsored> {
         }
     }
     let (before, after) = (
-        50 * QUSD,
+        2 * WASH_PURSE_ATOMS,
         worth(stage, &running.buyer).await? + worth(stage, &running.seller).await?,
     );
     ensure!(

@@ -45,7 +45,7 @@ use {
 };
 
 /// Longest wait for anything that the machines do.
-pub const LIMIT: Duration = Duration::from_secs(240);
+const LIMIT: Duration = Duration::from_secs(240);
 /// Price of a batch of images; each job costs a little more, so that no two amounts are alike.
 const BATCH_PRICE_ATOMS: u64 = 2 * QUSD + 3;
 /// Price of the product of two matrices.

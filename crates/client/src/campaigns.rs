@@ -75,7 +75,7 @@ async fn entries(rpc: &RpcClient, at: usize, key: &Pubkey) -> Result<Vec<(Pubkey
 
 /// Where a campaign stands; the HTTP API uses the same words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Phase {
+pub enum CampaignState {
     /// Results do not score yet; providers may join and jobs may name it.
     Planned,
     /// Results submitted now score.
@@ -88,7 +88,7 @@ pub enum Phase {
     Ended,
 }
 
-impl Phase {
+impl CampaignState {
     /// Of a campaign at a moment of the cluster, in Unix seconds.
     pub fn of(campaign: &Campaign, now: i64) -> Self {
         let times = campaign.times();
@@ -255,12 +255,12 @@ pub fn incentives(
         granting.free_atoms,
     );
     let (score, amount_atoms) = campaign.map_or((0, 0), |campaign| {
-        let total = campaign.total_score.get();
-        let score = campaign::score(fee_atoms, campaign.weight_bps(assurance), total);
-        let pot_atoms = campaign.pot_atoms.get();
-        // A score is at most what the total still holds.
-        let total = total.saturating_add(score);
-        (score, campaign::amount(pot_atoms, score, total))
+        campaign::prospect(
+            fee_atoms,
+            campaign.weight_bps(assurance),
+            campaign.total_score.get(),
+            campaign.pot_atoms.get(),
+        )
     });
     Incentives {
         fee_atoms,
@@ -341,14 +341,14 @@ mod tests {
     #[test]
     fn phases_follow_the_rules_of_time() {
         let mut campaign = campaign();
-        let at = |campaign: &Campaign, now| Phase::of(campaign, now);
+        let at = |campaign: &Campaign, now| CampaignState::of(campaign, now);
         campaign.total_score = 1.into();
         for (phase, from) in [
-            (Phase::Planned, i64::MIN),
-            (Phase::Running, 100),
-            (Phase::Settling, 200),
-            (Phase::Claimable, 526),
-            (Phase::Ended, 601),
+            (CampaignState::Planned, i64::MIN),
+            (CampaignState::Running, 100),
+            (CampaignState::Settling, 200),
+            (CampaignState::Claimable, 526),
+            (CampaignState::Ended, 601),
         ] {
             assert_eq!(at(&campaign, from), phase, "{from}");
             if let Some(last) = phase.ends(&campaign.times()) {
@@ -356,9 +356,9 @@ mod tests {
                 assert_ne!(at(&campaign, last + 1), phase);
             }
         }
-        assert_eq!(at(&campaign, i64::MAX), Phase::Ended);
+        assert_eq!(at(&campaign, i64::MAX), CampaignState::Ended);
         campaign.total_score = 0.into();
-        assert_eq!(at(&campaign, 526), Phase::Ended, "nobody scored");
+        assert_eq!(at(&campaign, 526), CampaignState::Ended, "nobody scored");
     }
 
     #[test]

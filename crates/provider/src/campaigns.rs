@@ -173,13 +173,11 @@ fn scored(campaign: &Campaign, job: &Job, submitted_at: i64) -> (u64, u64) {
     let Some(assurance) = Assurance::from_code(job.assurance).filter(|_| counts) else {
         return (0, 0);
     };
-    let total = campaign.total_score.get();
-    let score = campaign::score(fee_of(job), campaign.weight_bps(assurance), total);
-    // A score is at most what the total still holds.
-    let total = total.saturating_add(score);
-    (
-        score,
-        campaign::amount(campaign.pot_atoms.get(), score, total),
+    campaign::prospect(
+        fee_of(job),
+        campaign.weight_bps(assurance),
+        campaign.total_score.get(),
+        campaign.pot_atoms.get(),
     )
 }
 

@@ -121,6 +121,16 @@ pub fn amount(pot_atoms: u64, score: u64, total_score: u64) -> u64 {
     u64::try_from(share).unwrap_or(pot_atoms)
 }
 
+/// What a milestone would score if it settled now, and what that score is worth if nobody scores after it.
+///
+/// - Units and errors: as [`score`] and [`amount`].
+pub fn prospect(fee_atoms: u64, weight_bps: u16, total_score: u64, pot_atoms: u64) -> (u64, u64) {
+    let score = score(fee_atoms, weight_bps, total_score);
+    // A score is at most what the total still holds.
+    let total_score = total_score.saturating_add(score);
+    (score, amount(pot_atoms, score, total_score))
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -246,6 +256,17 @@ mod tests {
             for (fee, amount) in fees.iter().zip(&amounts) {
                 prop_assert!(amount < fee || *fee == 0 && *amount == 0);
             }
+        }
+
+        /// A prospect is what settling now brings.
+        #[test]
+        fn a_prospect_is_the_last_score(
+            fees in prop::collection::vec(atoms(), 1..10), weight_bps in 0..10_000u16, pot in atoms(),
+        ) {
+            let (scores, total) = scored(&fees, weight_bps);
+            let (last, score) = (fees[fees.len() - 1], scores[scores.len() - 1]);
+            let expected = (score, amount(pot, score, total));
+            prop_assert_eq!(prospect(last, weight_bps, total - score, pot), expected);
         }
 
         /// One provider that splits what it does over several identities gets no more.

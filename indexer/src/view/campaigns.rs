@@ -44,19 +44,16 @@ pub fn campaign_item(entity: &Entity, now: i64, mints: &[MintConfig]) -> Option<
 }
 
 fn state(campaign: &program::Campaign, is_closed: bool, now: i64) -> CampaignState {
-    let times = campaign.times();
+    use quern_client::campaigns::CampaignState as Live;
     if is_closed {
-        CampaignState::Closed
-    } else if now < times.start {
-        CampaignState::Planned
-    } else if times.is_open(now) {
-        CampaignState::Running
-    } else if times.may_sweep(now, campaign.total_score.get()) {
-        CampaignState::Ended
-    } else if times.may_claim(now) {
-        CampaignState::Claimable
-    } else {
-        CampaignState::Settling
+        return CampaignState::Closed;
+    }
+    match Live::of(campaign, now) {
+        Live::Planned => CampaignState::Planned,
+        Live::Running => CampaignState::Running,
+        Live::Settling => CampaignState::Settling,
+        Live::Claimable => CampaignState::Claimable,
+        Live::Ended => CampaignState::Ended,
     }
 }
 

@@ -13,7 +13,7 @@ use {
     },
     quern_client::{
         Pubkey,
-        campaigns::{self, CampaignFilter, Phase},
+        campaigns::{self, CampaignFilter, CampaignState},
         clock,
         quern::state::Campaign,
     },
@@ -68,8 +68,8 @@ pub async fn run(context: &Context, args: Args) -> Result<()> {
 /// What providers and clients compare.
 fn summary(address: &Pubkey, campaign: &Campaign, decimals: u8, now: i64) -> Fields {
     let times = campaign.times();
-    let phase = Phase::of(campaign, now);
-    let left = phase.ends(&times).and_then(|end| {
+    let state = CampaignState::of(campaign, now);
+    let left = state.ends(&times).and_then(|end| {
         let secs = end.saturating_add(1).saturating_sub(now);
         u64::try_from(secs).ok()
     });
@@ -77,7 +77,7 @@ fn summary(address: &Pubkey, campaign: &Campaign, decimals: u8, now: i64) -> Fie
     let [refereed, reviewed] = weights.map(|bps| show_bps(u32::from(bps)));
     Fields::new()
         .text("campaign", address)
-        .text("state", phase.name())
+        .text("state", state.name())
         .text("for", left.map_or_else(|| "-".to_owned(), span::about))
         .text("mint", campaign.mint)
         .tokens("pot", campaign.pot_atoms.get(), decimals)

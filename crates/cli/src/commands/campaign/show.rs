@@ -9,7 +9,7 @@ use {
     },
     quern_client::{
         Pubkey,
-        campaigns::{self, Phase},
+        campaigns::{self, CampaignState},
         claims::CampaignClaim,
         clock,
         instructions::NOBODY,
@@ -57,7 +57,7 @@ pub fn fields(address: &Pubkey, campaign: &Campaign, decimals: u8, now: i64) -> 
     let times = campaign.times();
     Fields::new()
         .text("campaign", address)
-        .text("state", Phase::of(campaign, now).name())
+        .text("state", CampaignState::of(campaign, now).name())
         .text("sponsor", campaign.sponsor)
         .text("mint", campaign.mint)
         .tokens("pot", campaign.pot_atoms.get(), decimals)

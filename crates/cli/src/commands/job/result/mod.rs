@@ -113,9 +113,7 @@ async fn fetch(
 ) -> Result<Output> {
     if committed.uri.is_empty() {
         return Err(Error::Other(format!(
-            "the provider of {} published no address with its result; ask it, or demand the data with `quern{} watch --job {}`",
-            committed.job,
-            context.wallet_option(),
+            "the provider of {} published no address with its result; ask it, or compute the same integers from the inputs with `quern model run`",
             committed.job
         )));
     }
