@@ -1,4 +1,4 @@
-//! `cargo xtask demo`: the main job on a local network, from escrow to leaderboard, with five cheats on the way and an audit
+//! `cargo xtask demo`: the main job on a local network, from escrow to leaderboard, with six cheats on the way and an audit
 //! at the end.
 //!
 //! Progress goes to standard error; standard output gets the tables, or with `--json` one JSON object.

@@ -1,5 +1,5 @@
 //! What is offered for work: the first price, more while nobody takes it, and step by step less once it is taken. It never leaves
-//! its bounds, so a provider that waits for more gains little.
+//! its bounds, so one that waits for more gets no more than that.
 
 use {quern_client::Pubkey, std::collections::BTreeMap};
 

@@ -20,7 +20,10 @@ use {
 
 /// Looks what became of answered jobs, and removes what is old.
 pub(crate) async fn settle(inner: &Arc<Inner>) -> Result<()> {
-    inner.read_rates().await?;
+    // What fails for one job, or for now, holds up neither the others nor what is to be forgotten.
+    if let Err(error) = inner.read_rates().await {
+        tracing::debug!(%error, "cannot read the rates now");
+    }
     let ended: Vec<JobRecord> = {
         let book = lock(&inner.book);
         let ended = book.jobs.values().filter(|job| job.step == Step::Ended);
@@ -28,7 +31,10 @@ pub(crate) async fn settle(inner: &Arc<Inner>) -> Result<()> {
     };
     for job in ended {
         if job.has_open_attempt() {
-            settle_job(inner, job).await?;
+            let id = job.id.clone();
+            if let Err(error) = settle_job(inner, job).await {
+                tracing::debug!(job = id, %error, "cannot look now what became of it");
+            }
         }
     }
     forget_old(inner).await
@@ -135,7 +141,10 @@ async fn forget_old(inner: &Arc<Inner>) -> Result<()> {
     };
     for id in unneeded {
         // Once more: a kill may have come before it was done when the job ended.
-        inner.market.unpublish(&id).await?;
+        if let Err(error) = inner.market.unpublish(&id).await {
+            tracing::debug!(job = id, %error, "cannot remove its inputs now");
+            continue;
+        }
         let (journal, job) = (Arc::clone(&inner.journal), id.clone());
         off_loop(move || journal.remove_job(&job)).await??;
         lock(&inner.book).remove_job(&id);

@@ -57,7 +57,6 @@ pub use {
     chain::{Conviction, LockedRent, OpenedDemand, RpcWatcherChain, WatcherChain},
     error::{Result, WatcherError},
     run::{Followed, Until, Watcher},
-    sample::drawn as draw,
     sample::{count as sample_size, drawn},
     settings::{Scope, Settings},
     verdict::{CheckedItems, Report, Verdict},

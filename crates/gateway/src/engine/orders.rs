@@ -148,14 +148,23 @@ impl Inner {
             journal.save_order(&order)
         });
         let written = written.await.map_err(GatewayError::from).flatten();
-        let mut book = lock(&self.book);
         if let Err(error) = written {
-            book.remove_order(&id);
+            lock(&self.book).remove_order(&id);
+            // Somebody else may wait for it.
+            self.changed();
             return Err(error);
         }
-        let own = book.waiting.iter_mut().filter(|one| one.unit.order == id);
-        own.for_each(|one| one.is_kept = true);
-        drop(book);
+        let ended = {
+            let mut book = lock(&self.book);
+            let own = book.waiting.iter_mut().filter(|one| one.unit.order == id);
+            own.for_each(|one| one.is_kept = true);
+            let ended = book.orders.get(&id).filter(|one| one.stage.has_ended());
+            ended.cloned()
+        };
+        // Cancelled while it was written: the end must be what stands last.
+        if let Some(order) = ended {
+            return self.save_order(order).await;
+        }
         self.wake.notify_one();
         Ok(())
     }

@@ -728,6 +728,9 @@ async fn names_that_never_take_a_job_keep_it_from_the_others_for_two_offers() {
     let answer = ask(&gateway.engine, request("one", all.clone())).await;
     check(&answer.unwrap(), &all);
     assert_eq!(market.chain(|chain| chain.opened), 3);
+    // Nor do they make it dearer: nobody else had seen the first price.
+    let dearest = market.chain(|chain| chain.jobs.values().map(|job| job.price).max());
+    assert_eq!(dearest, Some(LEAST));
     gateway.stop().await;
 }
 

@@ -6,6 +6,7 @@ use {
         shared::{Worked, inputs, note, pause, returned},
     },
     crate::{
+        GatewayError,
         engine::{Inner, Stopping},
         market::{Delivered, Examined, Found, Look},
         order::Stage,
@@ -86,12 +87,12 @@ fn was_taken(inner: &Inner, job: &JobRecord, attempt: &Attempt) {
     }
 }
 
-/// Nobody took it: its price may be too low. If it was meant for one provider alone, that may be gone instead, so the next one is
-/// asked at the same price first.
+/// Nobody took it: its price may be too low. If it was meant for one provider alone, that may be gone instead, or want to make it
+/// dear for all: only where the user names whom to ask, and two of these have left it, nobody else could be asked.
 fn was_left(inner: &Inner, job: &JobRecord, attempt: &Attempt) {
-    let earlier = job.attempts.iter().rev().skip(1);
-    let was_left_before = |one: &Attempt| one.created_at.is_some() && one.provider.is_none();
-    if attempt.offer_bps > 0 && (attempt.pin.is_none() || earlier.clone().any(was_left_before)) {
+    let are_named = !inner.settings.providers.is_empty();
+    let was_left_before = job.attempts.iter().rev().skip(1).any(Attempt::was_left);
+    if attempt.offer_bps > 0 && (attempt.pin.is_none() || are_named && was_left_before) {
         let offers = &mut lock(&inner.book).offers;
         offers.was_left(job.model, attempt.offer_bps);
     }
@@ -184,6 +185,8 @@ async fn right(
         output_uri,
     } = match delivered {
         Ok(delivered) => delivered,
+        // The node was not to be reached, which says nothing of the provider.
+        Err(GatewayError::Client(error)) if error.is_transient() => return Err(error.into()),
         Err(error) => {
             if let Some(provider) = attempt.provider {
                 failed(inner, provider).await?;
