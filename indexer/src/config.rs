@@ -117,6 +117,10 @@ pub fn default_program() -> Key {
     crate::project::key(&quern_client::quern::ID)
 }
 
-fn parse_key(text: &str) -> Result<Key, String> {
+/// An address, as a person types it.
+///
+/// # Errors
+/// That it is none.
+pub fn parse_key(text: &str) -> Result<Key, String> {
     Key::parse(text).ok_or_else(|| "it must be a base58 address of 32 bytes".to_owned())
 }

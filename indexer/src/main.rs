@@ -5,7 +5,7 @@ use {
     quern_api::Key,
     quern_indexer::{
         Config, IndexerError,
-        config::default_program,
+        config::{default_program, parse_key},
         store::{Checked, Role, Store},
         tally::{self, Chain, Format},
     },
@@ -131,10 +131,6 @@ struct TallyArgs {
     /// Write every milestone with its slot, transaction, score and reason, not only the sums of providers
     #[arg(long)]
     milestones: bool,
-}
-
-fn parse_key(text: &str) -> Result<Key, String> {
-    Key::parse(text).ok_or_else(|| "it must be a base58 address of 32 bytes".to_owned())
 }
 
 impl Cli {

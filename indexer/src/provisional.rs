@@ -17,6 +17,9 @@ use {
 /// Transactions that are shown at most, the newest ones: finality is some 32 slots behind, and memory is bounded.
 pub const MOST_TRANSACTIONS: usize = 256;
 
+/// Longest time for a look. What it has read until then is kept for the next one.
+const LONGEST_LOOK: Duration = Duration::from_secs(10);
+
 /// What one look found.
 #[derive(Clone, Debug, Default)]
 pub struct Look {
@@ -85,15 +88,22 @@ pub struct Scout {
 }
 
 impl Scout {
-    /// Looks until told to stop. A look that fails shows nothing: what the one before saw may be gone.
+    /// Looks until told to stop. A look that fails or takes too long shows nothing: what the one before saw may be gone.
     pub async fn run(self, mut stop: watch::Receiver<bool>) {
         let looking = async {
             let mut read = HashMap::new();
             loop {
-                let look = self.look(&mut read).await.unwrap_or_else(|error| {
-                    tracing::debug!(%error, "cannot look at what is not final");
-                    Look::default()
-                });
+                let look = match tokio::time::timeout(LONGEST_LOOK, self.look(&mut read)).await {
+                    Ok(Ok(look)) => look,
+                    Ok(Err(error)) => {
+                        tracing::debug!(%error, "cannot look at what is not final");
+                        Look::default()
+                    }
+                    Err(_) => {
+                        tracing::debug!("a look at what is not final takes too long");
+                        Look::default()
+                    }
+                };
                 self.to.put(look);
                 tokio::time::sleep(self.every).await;
             }
@@ -112,10 +122,12 @@ impl Scout {
         };
         let slot = self.ahead.confirmed_slot().await?;
         let mut items = self.ahead.confirmed(cursor.slot).await?;
+        // Anybody can have failures listed for next to nothing.
+        items.retain(|item| !item.failed);
         let is_cut = items.len() > MOST_TRANSACTIONS;
         items.truncate(MOST_TRANSACTIONS);
         read.retain(|signature, _| items.iter().any(|item| item.signature == *signature));
-        for item in items.iter().filter(|item| !item.failed) {
+        for item in &items {
             if !read.contains_key(&item.signature)
                 && let Some(events) = self.read(item).await?
             {

@@ -186,7 +186,8 @@ impl Pump {
                     Ok(()) => false,
                     Err(_) => return,
                 },
-                () = looked(&mut self.ahead) => true,
+                // Each look takes the place of the one before: none waits for a client that is behind.
+                () = looked(&mut self.ahead), if self.sender.capacity() == self.sender.max_capacity() => true,
                 () = self.sender.closed() => return,
                 _ = self.stopped.wait_for(|stop| *stop) => {
                     let _ = end.set("the indexer stops; resume behind the last event");

@@ -9,6 +9,7 @@ use {
         error::Result,
         project::{
             Delta, EntityKey, EntityRow, Event, EventId, PartyRow, Settlement, Total, TotalKey,
+            hour_of,
         },
     },
     quern_api::Signature,
@@ -71,7 +72,11 @@ pub(super) async fn apply(rows: &mut dyn Rows, batch: &Batch) -> Result<Written>
     for letter in &batch.dead_letters {
         written.dead_letters += u64::from(rows.insert_dead_letter(letter).await?);
     }
-    meta.next_change();
+    // A batch that only moves the cursor leaves what boards know as it is.
+    let hour = batch.cursor.map(|cursor| hour_of(cursor.chain_time));
+    if !delta.scores.is_empty() || hour.is_some() && hour != meta.window_hour {
+        meta.next_change();
+    }
     merge(rows, delta, &meta).await?;
     meta.events += written.events;
     meta.dead_letters += written.dead_letters;

@@ -80,38 +80,40 @@ impl Chain {
         }
     }
 
-    /// The first difference between the store's accounts, which the passes before compared with the events, and the chain's.
+    /// Whether the store's accounts, which the passes before compared with the events, could be compared with the chain's, and the
+    /// first difference. A change that is newer than the node's answer says nothing about it.
     pub(super) async fn compare(
         &self,
         snapshot: &mut Snapshot,
         counted: &Counted,
         held: &HeldCampaign,
-    ) -> Result<Option<Difference>> {
+    ) -> Result<(bool, Option<Difference>)> {
         let stored = match counted.closed {
             true => "a campaign that is gone".to_owned(),
             false => format!("{} changes", counted.seq),
         };
         let Some(campaign) = held.campaign() else {
-            // What the store has newer than the answer, or not yet, it says itself.
             let difference = Difference {
                 hole: timeline::tail(snapshot, counted).await?,
                 ..Difference::of_campaign("the campaign's account", "no such account", &stored)
             };
-            return Ok((!counted.closed && counted.slot <= held.slot).then_some(difference));
+            let differs = !counted.closed && counted.slot <= held.slot;
+            return Ok((counted.closed || differs, differs.then_some(difference)));
         };
         let seq = campaign.seq.get();
         if counted.closed || seq < counted.seq {
-            // A change that is newer than the answer says nothing about it.
             let figure = "the last change of the campaign on the chain";
+            let differs = counted.slot <= held.slot;
             let difference = || Difference::of_campaign(figure, seq, &stored);
-            return Ok((counted.slot <= held.slot).then(difference));
+            return Ok((differs, differs.then(difference)));
         }
         if seq > counted.seq {
             let figure = "the last change of the campaign on the chain";
-            return Ok(Some(Difference {
+            let difference = Difference {
                 hole: timeline::tail(snapshot, counted).await?,
                 ..Difference::of_campaign(figure, seq, counted.seq)
-            }));
+            };
+            return Ok((true, Some(difference)));
         }
         for (figure, expected, found) in [
             (
@@ -127,18 +129,16 @@ impl Chain {
         ] {
             if expected != found {
                 let (expected, found) = (expected.get(), found.get());
-                return Ok(Some(Difference::of_campaign(figure, expected, found)));
+                let difference = Difference::of_campaign(figure, expected, found);
+                return Ok((true, Some(difference)));
             }
         }
         if bytemuck::bytes_of(&campaign) != bytemuck::bytes_of(&counted.campaign) {
             let figure = "the campaign's account on the chain";
-            return Ok(Some(Difference::of_campaign(
-                figure,
-                "the same",
-                "another one",
-            )));
+            let difference = Difference::of_campaign(figure, "the same", "another one");
+            return Ok((true, Some(difference)));
         }
-        self.entries(snapshot, counted).await
+        Ok((true, self.entries(snapshot, counted).await?))
     }
 
     /// Every entry that the store believes to be there.

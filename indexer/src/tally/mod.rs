@@ -62,15 +62,20 @@ pub async fn tally(
     if let (Some(chain), Some(held)) = (chain, &held)
         && found.difference.is_none()
     {
-        found.difference = chain.compare(&mut snapshot, &counted, held).await?;
+        (summary.is_chain_compared, found.difference) =
+            chain.compare(&mut snapshot, &counted, held).await?;
     }
     let difference = match found.difference.take() {
         Some(difference) => {
-            Some(name::milestone(&mut snapshot, &counted, difference, chain).await?)
+            // What is known already is told, even if nobody can say more of it.
+            let naming = name::milestone(&mut snapshot, &counted, difference.clone(), chain).await;
+            Some(naming.unwrap_or_else(|error| {
+                tracing::warn!(%error, "cannot find out which milestone is behind the difference");
+                difference
+            }))
         }
         None => None,
     };
-    summary.is_chain_compared = held.is_some();
     summary.difference.clone_from(&difference);
     out.end(&summary)?;
     Ok(difference)

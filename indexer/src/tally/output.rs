@@ -363,7 +363,7 @@ impl<W: Write + Send> Output for Table<W> {
         let with = match (summary.is_chain_compared, &summary.difference) {
             (_, Some(_)) => "DIFFERS",
             (true, None) => "equal to the chain's accounts",
-            (false, None) => "equal to what the store holds; the chain was not asked",
+            (false, None) => "equal to what the store holds; it was not compared with the chain",
         };
         writeln!(
             self.to,

@@ -59,7 +59,7 @@ pub(in crate::web) async fn board<L: Line>(
 fn meaning(ranked: Ranked, metric: Metric) -> &'static str {
     match (ranked, metric) {
         (_, Metric::Earned) => "Who earned most from the prices of settled work.",
-        (Ranked::Models, Metric::Work) => "Which models most work was done with.",
+        (Ranked::Models, Metric::Work) => "Which models the most work was done with.",
         (_, Metric::Work) => "Who did most of the work that graphs count.",
         (Ranked::Models, Metric::Milestones) => "Which models most milestones were settled with.",
         (Ranked::Clients, Metric::Milestones) => "Who paid for most milestones.",
