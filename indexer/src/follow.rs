@@ -6,25 +6,29 @@ use {
         error::{IndexerError, Result},
         health::Health,
         source::{Item, Range, Source, Tip},
-        store::{Batch, Cursor, Origin, Store, Written},
+        store::{Batch, Cursor, Origin, Store, Writing, Written},
     },
     backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder},
-    futures::StreamExt,
+    futures::{StreamExt, stream},
     quern_api::{Key, Signature},
     std::{collections::BTreeSet, sync::Arc, time::Duration},
     tokio::{
         sync::{mpsc, watch},
         task::JoinSet,
-        time::Instant,
+        time::{Instant, timeout_at},
     },
 };
 
 /// Slots behind the cursor that every walk covers again: nodes can list a transaction late.
 pub const OVERLAP_SLOTS: u64 = 150;
-/// Transactions in one database transaction.
-const BATCH_TRANSACTIONS: usize = 8_192;
-/// Longest time before what was read is written, for nodes that answer slowly.
+/// Transactions in a batch.
+const BATCH_TRANSACTIONS: usize = 2_048;
+/// Longest time before what was read is handed on to be written, for nodes that answer slowly.
 const LONGEST_UNWRITTEN: Duration = Duration::from_secs(1);
+/// Longest time that a database transaction takes in batches: what it holds is not seen yet, and others that write wait.
+const LONGEST_OPEN: Duration = Duration::from_secs(4);
+/// Transactions that one task reads, one after the other, at most: a task's turn takes as long as decoding one.
+const READ_IN_TURN: usize = 16;
 /// Accounts with holes that are searched for at a time.
 const SEARCHED_ACCOUNTS: usize = 20;
 /// First pause after a failed walk; doubles each time.
@@ -231,10 +235,16 @@ impl Follower {
             items.retain(|item| !item.failed && item.slot <= tip.slot);
             let items = self.unknown(items).await?;
             let (send, receive) = mpsc::channel(1);
-            let reading = self.read_batches(items, i64::MIN, Keep::Telling, send);
+            let reading = async move {
+                let read = self.read_batches(items, i64::MIN, Keep::Telling, &send);
+                let (rest, _) = read.await?;
+                // If nobody takes it, the writer failed and tells why.
+                let _ = send.send(rest).await;
+                Ok::<(), IndexerError>(())
+            };
             let (written, read) = tokio::join!(self.write_batches(receive), reading);
-            let (mut events, (batch, _)) = (written?, read?);
-            events += self.write(&batch).await?.events;
+            let events = written?;
+            read?;
             tracing::warn!(%account, events, "searched for the transactions of an account that misses changes");
             self.health.update(|state| {
                 state.suspects.remove(account);
@@ -269,17 +279,24 @@ impl Follower {
         let mut writing = JoinSet::new();
         writing.spawn(async move { follower.write_batches(receive).await });
         let read = self
-            .read_batches(items, end.chain_time, Keep::All, send)
+            .read_batches(items, end.chain_time, Keep::All, &send)
             .await;
+        let read = match read {
+            Ok((mut last, latest_at)) => {
+                let chain_time = tip.time.unwrap_or(latest_at.max(0));
+                last.cursor = Some(Cursor { chain_time, ..end });
+                last.from_start = from_start;
+                let _ = send.send(last).await;
+                Ok(())
+            }
+            Err(error) => Err(error),
+        };
+        drop(send);
         let mut events = 0;
         while let Some(written) = writing.join_next().await {
             events += written??;
         }
-        let (mut batch, latest_at) = read?;
-        let chain_time = tip.time.unwrap_or(latest_at.max(0));
-        batch.cursor = Some(Cursor { chain_time, ..end });
-        batch.from_start = from_start;
-        events += self.write(&batch).await?.events;
+        read?;
         if new > 0 {
             tracing::info!(slot = tip.slot, transactions = new, events, "stored");
         }
@@ -306,13 +323,21 @@ impl Follower {
         items: Vec<Item>,
         mut latest_at: i64,
         keep: Keep,
-        batches: mpsc::Sender<Batch>,
+        batches: &mpsc::Sender<Batch>,
     ) -> Result<(Batch, i64)> {
         let mut batch = Batch::default();
         // Fetches run side by side, bounded, and arrive in order: memory holds a few batches and the fetches under way.
-        let mut fetched = futures::stream::iter(items)
-            .map(|item| self.start_reading(item))
-            .buffered(self.fetches.max(1));
+        let fetches = self.fetches.max(1);
+        let together = (items.len() / fetches / 4).clamp(1, READ_IN_TURN);
+        let mut items = items.into_iter();
+        let turns = std::iter::from_fn(move || {
+            let turn: Vec<Item> = items.by_ref().take(together).collect();
+            (!turn.is_empty()).then_some(turn)
+        });
+        let mut fetched = stream::iter(turns)
+            .map(|turn| self.start_reading(turn))
+            .buffered(fetches)
+            .flat_map(stream::iter);
         let mut sent_at = Instant::now();
         while let Some(next) = fetched.next().await {
             let (item, decoded) = match next {
@@ -342,18 +367,39 @@ impl Follower {
     /// Writes batches as they come; says how many events were new.
     async fn write_batches(&self, mut batches: mpsc::Receiver<Batch>) -> Result<u64> {
         let mut events = 0;
-        while let Some(batch) = batches.recv().await {
-            events += self.write(&batch).await?.events;
+        while let Some(first) = batches.recv().await {
+            events += self.write_some(&first, &mut batches).await?.events;
         }
         Ok(events)
     }
 
-    /// Writes what came from the node, once more sure that it is still a node of this network.
-    async fn write(&self, batch: &Batch) -> Result<Written> {
-        if !batch.transactions.is_empty() {
-            self.check_network().await?;
+    /// Writes a batch and those that come soon after it.
+    async fn write_some(
+        &self,
+        first: &Batch,
+        batches: &mut mpsc::Receiver<Batch>,
+    ) -> Result<Written> {
+        let until = Instant::now() + LONGEST_OPEN;
+        let mut writing = self.store.begin().await?;
+        self.add_to(&mut writing, first).await?;
+        while !writing.is_full() {
+            match timeout_at(until, batches.recv()).await {
+                Ok(Some(batch)) => self.add_to(&mut writing, &batch).await?,
+                Ok(None) | Err(_) => break,
+            }
         }
-        self.store.write(batch).await
+        writing.finish().await
+    }
+
+    /// Takes in what came from the node, once more sure that it is still a node of this network.
+    async fn add_to(&self, writing: &mut Writing, batch: &Batch) -> Result<()> {
+        if !batch.transactions.is_empty() {
+            // To name the network would be another change; each walk begins with that.
+            let genesis = self.source.genesis().await?;
+            let genesis = genesis.as_deref();
+            self.store.belongs_to(&self.program, genesis).await?;
+        }
+        writing.add(batch).await
     }
 
     /// Adds a transaction to a batch; gives back the latest time in it.
@@ -375,21 +421,36 @@ impl Follower {
         latest_at
     }
 
-    /// Begins to read a transaction, on any thread: decoding takes longer than storing. Dropped, it stops.
-    fn start_reading(&self, item: Item) -> impl Future<Output = Result<(Item, Option<Decoded>)>> {
+    /// Begins to read transactions up to the first that cannot be read, on any thread: decoding takes longer than storing. Dropped,
+    /// it stops.
+    fn start_reading(&self, items: Vec<Item>) -> impl Future<Output = Vec<Result<Fetched>>> {
         let (source, program) = (Arc::clone(&self.source), self.program);
         async move {
             let mut task = JoinSet::new();
-            task.spawn(async move { read(&*source, &program, &item).await });
+            task.spawn(async move { read_all(&*source, &program, items).await });
             match task.join_next().await {
-                Some(read) => Ok((item, read??)),
-                None => Err(IndexerError::Unreadable {
-                    signature: item.signature.to_string(),
-                    reason: "nothing read it".to_owned(),
-                }),
+                Some(Ok(fetched)) => fetched,
+                Some(Err(error)) => vec![Err(error.into())],
+                None => Vec::new(),
             }
         }
     }
+}
+
+/// A transaction that was listed, and its content; none if it failed.
+type Fetched = (Item, Option<Decoded>);
+
+async fn read_all(source: &dyn Source, program: &Key, items: Vec<Item>) -> Vec<Result<Fetched>> {
+    let mut fetched = Vec::with_capacity(items.len());
+    for item in items {
+        let read = read(source, program, &item).await;
+        let is_over = read.is_err();
+        fetched.push(read.map(|decoded| (item, decoded)));
+        if is_over {
+            break;
+        }
+    }
+    fetched
 }
 
 /// A transaction's content; none if it failed.

@@ -18,6 +18,10 @@ use {
     std::{ffi::OsString, io::BufWriter, path::PathBuf, process::ExitCode, sync::Arc},
 };
 
+/// Reading a history allocates and frees a few hundred small values for each event.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Follows the Quern program, stores its events and serves leaderboards over HTTP
 #[derive(Parser)]
 #[command(

@@ -2,7 +2,7 @@
 
 use {
     crate::{
-        machine::{Clock, Spent, bytes_of, forget_peak, line, load, peak, rate, written},
+        machine::{Clock, Spent, alone, bytes_of, line, load, peak, rate, written},
         past::{END, Past, batch},
         record,
         support::{open, program},
@@ -50,21 +50,11 @@ pub async fn measure(folder: &Path, scale: &Scale) {
     fs::remove_file(floor).unwrap();
 
     let path = folder.join("store");
-    forget_peak();
-    let before = written();
-    let (opened, walked) = follow(&recording, &path).await;
+    alone(
+        ["--events", &events.to_string(), "--walk"],
+        &[&recording, &path],
+    );
     fs::remove_file(recording).unwrap();
-    line("recording opened", rate(events, opened));
-    line(
-        "recording into SQLite, the whole walk",
-        rate(events, walked),
-    );
-    line("memory of both, at most", peak());
-    line("bytes an event", bytes_of(&path).await / events);
-    line(
-        "bytes given to write an event",
-        (written() - before) / events,
-    );
 
     let store = open(&path).await;
     for (hour, (events, share)) in (1..).zip(LIVE_EVENTS) {
@@ -85,11 +75,12 @@ pub async fn measure(folder: &Path, scale: &Scale) {
     line("settled milestones", past.settled);
 }
 
-/// How long a recording takes to open, and to walk.
-async fn follow(recording: &Path, path: &Path) -> (Spent, Spent) {
+/// Walks a recording into a new store and says what that took.
+pub async fn walk(recording: &Path, path: &Path, events: u64) {
     let begun = Clock::start();
     let source: Arc<dyn Source> = Arc::new(FileSource::open(recording, &program()).unwrap());
-    let opened = begun.spent();
+    line("recording opened", rate(events, begun.spent()));
+    line("memory of it", peak());
     let follower = Follower {
         source,
         store: Arc::new(open(path).await),
@@ -97,11 +88,18 @@ async fn follow(recording: &Path, path: &Path) -> (Spent, Spent) {
         fetches: FETCHES,
         health: Health::default(),
     };
+    let before = written();
     let begun = Clock::start();
     follower.walk().await.unwrap();
-    let walked = begun.spent();
+    let walked = rate(events, begun.spent());
     follower.store.close().await;
-    (opened, walked)
+    line("recording into SQLite, the whole walk", walked);
+    line("memory of both, at most", peak());
+    line("bytes an event", bytes_of(path).await / events);
+    line(
+        "bytes given to write an event",
+        (written() - before) / events,
+    );
 }
 
 /// How many events of the seconds around the end of an hour after the past were written, and how long that took: batches as a
@@ -125,9 +123,11 @@ pub async fn live(
             .collect();
         batches.last_mut().unwrap().cursor = Some(end);
         let begun = Clock::start();
+        let mut writing = store.begin().await.unwrap();
         for batch in &batches {
-            store.write(batch).await.unwrap();
+            writing.add(batch).await.unwrap();
         }
+        writing.finish().await.unwrap();
         time += begun.spent();
     }
     (count, time)
@@ -137,15 +137,22 @@ pub async fn live(
 pub async fn catch_up(store: &Store, past: &mut Past, milestones: u64) -> (u64, Spent) {
     let from = past.settled;
     let (mut count, mut time) = (0, Spent::default());
+    let mut writing = store.begin().await.unwrap();
     loop {
         let events = past.settle(BULK_EVENTS, from, milestones);
-        if events.is_empty() {
-            return (count, time);
-        }
+        let is_over = events.is_empty();
         count += events.len() as u64;
         let batch = batch(events);
         let begun = Clock::start();
-        store.write(&batch).await.unwrap();
+        writing.add(&batch).await.unwrap();
+        if is_over || writing.is_full() {
+            writing.finish().await.unwrap();
+            if is_over {
+                time += begun.spent();
+                return (count, time);
+            }
+            writing = store.begin().await.unwrap();
+        }
         time += begun.spent();
     }
 }

@@ -3,10 +3,12 @@
 use {
     sqlx::{ConnectOptions, sqlite::SqliteConnectOptions},
     std::{
+        env,
         fmt::Display,
         fs,
         ops::AddAssign,
         path::Path,
+        process::Command,
         time::{Duration, Instant},
     },
 };
@@ -58,6 +60,13 @@ fn worked() -> Duration {
     Duration::from_millis(10 * ticks.sum::<u64>())
 }
 
+/// Has a process of its own measure something: what the history here takes is none of the indexer's memory.
+pub fn alone(options: [&str; 3], paths: &[&Path]) {
+    let mut command = Command::new(env::current_exe().unwrap());
+    let status = command.args(options).args(paths).status();
+    assert!(status.unwrap().success());
+}
+
 /// Bytes that the process gave to the system to write so far.
 pub fn written() -> u64 {
     let io = fs::read_to_string("/proc/self/io").unwrap_or_default();
@@ -81,13 +90,7 @@ pub fn load() -> String {
     load.split(' ').take(3).collect::<Vec<_>>().join(", ")
 }
 
-/// Forgets the most memory that was held so far, where the system can.
-pub fn forget_peak() {
-    // What cannot be forgotten shows as more memory, never as less.
-    let _ = fs::write("/proc/self/clear_refs", "5");
-}
-
-/// The most memory held since, in MB.
+/// The most memory that the process held so far, in MB.
 pub fn peak() -> String {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));

@@ -16,7 +16,17 @@ mod server;
 #[path = "../../tests/support/history.rs"]
 mod support;
 
-use {clap::Parser, ingest::Scale, tempfile::TempDir};
+use {
+    clap::Parser,
+    ingest::Scale,
+    machine::{alone, line, peak},
+    std::path::PathBuf,
+    tempfile::TempDir,
+};
+
+/// As in the product.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Measure ingestion, memory, bytes and leaderboards of the indexer
 #[derive(Parser)]
@@ -36,10 +46,26 @@ struct Options {
     /// Requests of each leaderboard
     #[arg(long, default_value_t = 1_000)]
     requests: usize,
+    /// Only walk this recording into this new store
+    #[arg(long, num_args = 2, value_names = ["RECORDING", "STORE"], hide = true)]
+    walk: Vec<PathBuf>,
+    /// Only measure the leaderboards of this store
+    #[arg(long, value_name = "STORE", hide = true)]
+    boards: Option<PathBuf>,
 }
 
 fn main() {
     let options = Options::parse();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    if let [recording, store] = &options.walk[..] {
+        return runtime.block_on(ingest::walk(recording, store, options.events));
+    }
+    if let Some(store) = &options.boards {
+        let name = format!("sqlite:{}", store.display());
+        let folder = TempDir::new().unwrap();
+        runtime.block_on(boards::measure("", &name, folder.path(), options.requests));
+        return line("memory of the process that served them, at most", peak());
+    }
     let scale = Scale {
         events: options.events,
         milestones: options.milestones,
@@ -47,12 +73,12 @@ fn main() {
         live_secs: options.live_secs,
     };
     let folder = TempDir::new().unwrap();
-    let runtime = tokio::runtime::Runtime::new().unwrap();
     println!("| what | measured |\n| --- | ---: |");
     runtime.block_on(async {
         ingest::measure(folder.path(), &scale).await;
-        let store = format!("sqlite:{}", folder.path().join("store").display());
-        boards::measure("", &store, folder.path(), options.requests).await;
+        let requests = options.requests.to_string();
+        let store = folder.path().join("store");
+        alone(["--requests", &requests, "--boards"], &[&store]);
         postgres::measure(folder.path(), &scale, options.requests).await;
     });
 }

@@ -9,14 +9,13 @@ use {
         error::Result,
         project::{
             Delta, EntityKey, EntityRow, Event, EventId, PartyRow, Settlement, Total, TotalKey,
-            hour_of,
         },
     },
     quern_api::Signature,
     std::collections::{BTreeMap, HashMap},
 };
 
-/// What is written in one database transaction.
+/// What was read of a source.
 #[derive(Clone, Debug, Default)]
 pub struct Batch {
     /// Transactions that were read, with their slots.
@@ -32,61 +31,28 @@ pub struct Batch {
 }
 
 impl Batch {
-    /// How many events and dead letters each transaction has.
-    fn entries(&self) -> HashMap<Signature, u32> {
+    /// The transactions that were read, each with its slot and how many events and dead letters it has.
+    pub(super) fn read(&self) -> Vec<(Signature, u64, u32)> {
         let events = self.events.iter().map(|event| event.id.signature);
         let letters = self.dead_letters.iter().map(|letter| letter.id.signature);
-        let mut entries = HashMap::new();
+        let mut entries = HashMap::<Signature, u32>::new();
         for signature in events.chain(letters) {
             *entries.entry(signature).or_default() += 1;
         }
-        entries
+        let of = |signature| entries.get(signature).copied().unwrap_or_default();
+        let read = self.transactions.iter();
+        read.map(|(signature, slot)| (*signature, *slot, of(signature)))
+            .collect()
     }
 }
 
-/// What a write did.
+/// What was new.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Written {
     /// Events that were new.
     pub events: u64,
     /// Dead letters that were new.
     pub dead_letters: u64,
-}
-
-/// Writes everything of a batch; the caller commits.
-pub(super) async fn apply(rows: &mut dyn Rows, batch: &Batch) -> Result<Written> {
-    let mut meta = rows.meta().await?;
-    let entries = batch.entries();
-    let entries_of = |signature| entries.get(signature).copied().unwrap_or_default();
-    let read: Vec<(Signature, u64, u32)> = batch
-        .transactions
-        .iter()
-        .map(|(signature, slot)| (*signature, *slot, entries_of(signature)))
-        .collect();
-    meta.transactions += rows.insert_transactions(&read).await?;
-    let mut delta = Delta::default();
-    let mut written = Written {
-        events: record(rows, &batch.events, &mut delta).await?,
-        dead_letters: 0,
-    };
-    for letter in &batch.dead_letters {
-        written.dead_letters += u64::from(rows.insert_dead_letter(letter).await?);
-    }
-    // A batch that only moves the cursor leaves what boards know as it is.
-    let hour = batch.cursor.map(|cursor| hour_of(cursor.chain_time));
-    if !delta.scores.is_empty() || hour.is_some() && hour != meta.window_hour {
-        meta.next_change();
-    }
-    merge(rows, delta, &meta).await?;
-    meta.events += written.events;
-    meta.dead_letters += written.dead_letters;
-    if let Some(cursor) = &batch.cursor {
-        advance(&mut meta, cursor);
-        meta.walk_due &= !batch.from_start;
-        windows::advance(rows, &mut meta).await?;
-    }
-    rows.put_meta(&meta).await?;
-    Ok(written)
 }
 
 /// Records the events that are new and projects them; says how many. Only an event that is new is projected: this is what makes
@@ -110,7 +76,7 @@ pub(super) async fn record(
 }
 
 /// Moves the cursor; it never goes back, and its origin is the oldest that was seen.
-fn advance(meta: &mut Meta, to: &Cursor) {
+pub(super) fn advance(meta: &mut Meta, to: &Cursor) {
     match &mut meta.cursor {
         None => meta.cursor = Some(*to),
         Some(known) if known.slot <= to.slot => {

@@ -21,6 +21,7 @@ mod snapshot;
 mod sqlite;
 mod version;
 mod windows;
+mod writing;
 
 pub use {
     apply::{Batch, Written},
@@ -39,6 +40,7 @@ pub use {
         BoardRow, Counts, JobQuery, JobRecord, Ledger, ProviderRecord, Snapshot, Wholeness,
     },
     sqlite::Sqlite,
+    writing::Writing,
 };
 
 use {
@@ -192,7 +194,12 @@ impl Store {
     /// # Errors
     /// See [`Self::read`].
     pub async fn known(&self, signatures: &[Signature]) -> Result<HashSet<Signature>> {
-        self.engine.read().await?.known(signatures).await
+        let mut rows = self.engine.read().await?;
+        // A first walk lists a whole history.
+        match rows.meta().await?.transactions {
+            0 => Ok(HashSet::new()),
+            _ => rows.known(signatures).await,
+        }
     }
 
     /// Writes a batch: all of it or nothing.
@@ -200,10 +207,17 @@ impl Store {
     /// # Errors
     /// See [`Self::read`]; then nothing was written.
     pub async fn write(&self, batch: &Batch) -> Result<Written> {
-        let mut rows = self.engine.write().await?;
-        let written = apply::apply(&mut *rows, batch).await?;
-        rows.commit().await?;
-        Ok(written)
+        let mut writing = self.begin().await?;
+        writing.add(batch).await?;
+        writing.finish().await
+    }
+
+    /// Begins to take in batches; whoever else writes waits for the end.
+    ///
+    /// # Errors
+    /// See [`Self::read`].
+    pub async fn begin(&self) -> Result<Writing> {
+        Writing::begin(self.engine.write().await?).await
     }
 
     /// Drops every projection and makes it again from the events, dead letters that are understood now included.

@@ -14,8 +14,14 @@ use {
     },
     futures::{StreamExt, TryStreamExt, stream, stream::BoxStream},
     quern_api::Key,
-    std::{collections::BTreeMap, future::ready},
+    std::{
+        collections::{BTreeMap, HashMap},
+        future::ready,
+    },
 };
+
+/// Rows that are changed at once: unpacked, one takes some kilobytes.
+const ROWS_AT_ONCE: usize = 1_024;
 
 /// Numbers by their keys.
 pub(super) type Numbers = BTreeMap<ScoreKey, u128>;
@@ -115,26 +121,36 @@ async fn change_rows(
     change: i64,
     changed: fn(u128, u128) -> u128,
 ) -> Result<()> {
-    let mut wanted = BTreeMap::<ScorePlace, Numbers>::new();
+    let mut wanted = BTreeMap::<ScorePlace, Vec<(ScoreKey, u128)>>::new();
     for (key, value) in by {
         let place = wanted.entry(ScorePlace::of(&key)).or_default();
-        place.insert(key, value);
+        place.push((key, value));
     }
-    let places: Vec<ScorePlace> = wanted.keys().copied().collect();
-    let mut known = BTreeMap::new();
-    for row in rows.scores(&places).await? {
-        known.insert(row.0, unpack(&row)?);
-    }
-    let rows_of = wanted.into_iter().map(|(place, by)| {
-        let mut numbers = known.remove(&place).unwrap_or_default();
-        for (key, value) in by {
-            let number = numbers.entry(key).or_default();
-            *number = changed(*number, value);
+    let mut wanted = wanted.into_iter();
+    loop {
+        let some: Vec<_> = wanted.by_ref().take(ROWS_AT_ONCE).collect();
+        if some.is_empty() {
+            return Ok(());
         }
-        (place, pack(&numbers))
-    });
-    let packed: Vec<ScoreRow> = rows_of.collect();
-    rows.put_scores(&packed, change).await
+        let places: Vec<ScorePlace> = some.iter().map(|(place, _)| *place).collect();
+        let mut known = HashMap::new();
+        for row in rows.scores(&places).await? {
+            known.insert(row.0, row);
+        }
+        let mut packed = Vec::with_capacity(some.len());
+        for (place, by) in some {
+            let mut numbers = match known.remove(&place) {
+                Some(row) => unpack(&row)?,
+                None => Numbers::new(),
+            };
+            for (key, value) in by {
+                let number = numbers.entry(key).or_default();
+                *number = changed(*number, value);
+            }
+            packed.push((place, pack(&numbers)));
+        }
+        rows.put_scores(&packed, change).await?;
+    }
 }
 
 #[cfg(test)]

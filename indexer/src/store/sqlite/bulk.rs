@@ -5,8 +5,44 @@
 //! statement that says so (`INSERT OR FAIL`, `INSERT OR IGNORE`), and what may be there is one statement a row, repeated in the
 //! query. (`INSERT OR REPLACE` keeps the copy, for the sake of columns that are never null.)
 
+use {
+    crate::error::Result,
+    futures::poll,
+    sqlx::{Sqlite as Driver, SqliteConnection, sqlite::SqliteArguments},
+    std::{pin::pin, task::Poll},
+};
+
+/// A statement, or several, with their values.
+pub(super) type Query<'q> = sqlx::query::Query<'q, Driver, SqliteArguments<'q>>;
+
 /// Rows of one query. Few sizes, so that each query is prepared once; any number of rows is few of them.
 const SIZES: [usize; 8] = [128, 64, 32, 16, 8, 4, 2, 1];
+
+/// Writes these rows. While the database's thread works on some, the values of the next ones are put together.
+pub(super) async fn run<T: Sync>(
+    connection: &mut SqliteConnection,
+    rows: &[T],
+    sql: impl Fn(usize) -> String + Send,
+    bind: impl for<'q> Fn(Query<'q>, &'q T) -> Result<Query<'q>> + Send,
+) -> Result<()> {
+    let parts: Vec<(String, &[T])> = parts(rows).map(|part| (sql(part.len()), part)).collect();
+    let mut queries = parts.iter().map(|(sql, part)| {
+        let query = sqlx::query(sql);
+        part.iter().try_fold(query, &bind)
+    });
+    let mut next = queries.next().transpose()?;
+    while let Some(query) = next {
+        let mut running = pin!(query.execute(&mut *connection));
+        // From here on the thread has it.
+        let begun = poll!(running.as_mut());
+        next = queries.next().transpose()?;
+        match begun {
+            Poll::Ready(done) => done?,
+            Poll::Pending => running.await?,
+        };
+    }
+    Ok(())
+}
 
 /// These rows in parts, each as large as one query may be.
 pub(super) fn parts<T>(mut rows: &[T]) -> impl Iterator<Item = &[T]> {

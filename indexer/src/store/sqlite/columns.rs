@@ -89,13 +89,11 @@ pub(super) fn event(row: &SqliteRow) -> Result<Event> {
 }
 
 pub(super) fn entity_row(row: &SqliteRow) -> Result<EntityRow> {
-    let state = match (
-        maybe_number(row, "state_seq")?,
-        maybe_signature(row, "state_signature")?,
-    ) {
-        (Some(seq), Some(signature)) => {
+    let cause = event_id(row)?;
+    let state = match maybe_number(row, "state_seq")? {
+        Some(seq) => {
             let cause = EventId {
-                signature,
+                signature: maybe_signature(row, "state_signature")?.unwrap_or(cause.signature),
                 instruction: small(row, "state_instruction")?,
                 inner: small(row, "state_inner")?,
             };
@@ -105,7 +103,7 @@ pub(super) fn entity_row(row: &SqliteRow) -> Result<EntityRow> {
                 bytes: row.try_get("state_bytes")?,
             })
         }
-        _ => None,
+        None => None,
     };
     let text = match maybe_number(row, "text_seq")? {
         Some(seq) => Some((seq, row.try_get("text")?)),
@@ -116,7 +114,7 @@ pub(super) fn entity_row(row: &SqliteRow) -> Result<EntityRow> {
         seen: number(row, "seen")?,
         closed: row.try_get("closed")?,
         slot: number(row, "slot")?,
-        cause: event_id(row)?,
+        cause,
         state,
         text,
     })

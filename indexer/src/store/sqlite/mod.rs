@@ -45,6 +45,9 @@ const READER_CACHE_KIB: &str = "-8192";
 /// Pages of the log from which on they are moved to the file: fewer moves write a page that changes often less often.
 const CHECKPOINT_PAGES: &str = "32768";
 
+/// Rows that the database's thread may be ahead of whoever reads them.
+const ROWS_UNDER_WAY: usize = 512;
+
 /// Pause between looks of a process that waits for the file.
 const STANDBY_PAUSE: Duration = Duration::from_millis(500);
 
@@ -79,6 +82,7 @@ impl Sqlite {
             .busy_timeout(Duration::from_secs(10))
             .pragma("cache_size", WRITER_CACHE_KIB)
             .pragma("wal_autocheckpoint", CHECKPOINT_PAGES)
+            .row_buffer_size(ROWS_UNDER_WAY)
             .statement_cache_capacity(200);
         if role == Role::Replica {
             return Self::open_to_read(path, failed).await;
@@ -319,6 +323,9 @@ mod tests {
         let folder = TempDir::new().unwrap();
         let path = folder.path().join("db");
         let engine = Sqlite::open(&path, Role::Leader).await.unwrap();
+        let mut rows = engine.write().await.unwrap();
+        rows.remake().await.unwrap();
+        rows.commit().await.unwrap();
         let kind = EntityKind::Provider as u8;
         let key = (kind, Key([1; 32]));
         let cause = EventId {

@@ -53,17 +53,16 @@ impl SqliteRows {
                 new.push((number, *signature, *slot, *entries));
             }
         }
-        for some in bulk::parts(&new) {
-            let values = bulk::values(4, some.len());
-            let sql =
-                format!("INSERT OR FAIL INTO tx (id, signature, slot, entries) VALUES {values}");
-            let mut query = sqlx::query(&sql);
-            for (number, signature, slot, entries) in some {
-                query = query.bind(number).bind(&signature.0[..]);
-                query = query.bind(slot.to_be_bytes().to_vec()).bind(entries);
-            }
-            query.execute(&mut *self.transaction).await?;
-        }
+        let sql = |rows| {
+            let values = bulk::values(4, rows);
+            format!("INSERT OR FAIL INTO tx (id, signature, slot, entries) VALUES {values}")
+        };
+        bulk::run(&mut self.transaction, &new, sql, |query, row| {
+            let (number, signature, slot, entries) = row;
+            let query = query.bind(number).bind(&signature.0[..]);
+            Ok(query.bind(slot.to_be_bytes().to_vec()).bind(entries))
+        })
+        .await?;
         Ok(new.len() as u64)
     }
 

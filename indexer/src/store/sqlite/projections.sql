@@ -15,11 +15,13 @@ CREATE TABLE entity (
     seen BLOB NOT NULL,
     closed INTEGER NOT NULL,
     slot BLOB NOT NULL,
-    tx INTEGER NOT NULL,
+    -- Here itself: the transactions of a batch's accounts lie all over the table of transactions.
+    signature BLOB NOT NULL,
     instruction INTEGER NOT NULL,
     inner INTEGER NOT NULL,
     state_seq BLOB,
-    state_tx INTEGER,
+    -- None if it is the one above.
+    state_signature BLOB,
     state_instruction INTEGER,
     state_inner INTEGER,
     state_bytes BLOB,

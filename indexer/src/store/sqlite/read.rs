@@ -25,14 +25,8 @@ const VALUES_BOUND: usize = 500;
 
 macro_rules! entity_columns {
     () => {
-        "kind, address, seq, seen, closed, entity.slot, cause.signature, instruction, inner, state_seq, \
-         stated.signature AS state_signature, state_instruction, state_inner, state_bytes, text_seq, text, entity.tx, state_tx"
-    };
-}
-/// The transactions that accounts name.
-macro_rules! entity_joins {
-    () => {
-        " CROSS JOIN tx AS cause ON cause.id = entity.tx LEFT JOIN tx AS stated ON stated.id = entity.state_tx "
+        "kind, address, seq, seen, closed, slot, signature, instruction, inner, state_seq, state_signature, \
+         state_instruction, state_inner, state_bytes, text_seq, text"
     };
 }
 
@@ -55,8 +49,7 @@ fn entities_sql(keys: usize) -> String {
     const SELECT: &str = concat!(
         "SELECT ",
         entity_columns!(),
-        " FROM wanted CROSS JOIN entity USING (kind, address)",
-        entity_joins!()
+        " FROM wanted CROSS JOIN entity USING (kind, address)"
     );
     let values = bulk::values(2, keys);
     format!("WITH wanted (kind, address) AS (VALUES {values}) {SELECT}")
@@ -85,9 +78,7 @@ fn entities_of_sql(owners: usize) -> String {
     const SELECT: &str = concat!(
         "SELECT ",
         entity_columns!(),
-        " FROM entity INDEXED BY entity_owner",
-        entity_joins!(),
-        "WHERE kind = ? AND owner IN"
+        " FROM entity INDEXED BY entity_owner WHERE kind = ? AND owner IN"
     );
     let marks = marks(owners);
     format!("{SELECT} ({marks})")
@@ -97,9 +88,7 @@ fn entities_of_sql(owners: usize) -> String {
 const OWNED: &str = concat!(
     "SELECT ",
     entity_columns!(),
-    " FROM entity INDEXED BY entity_owner",
-    entity_joins!(),
-    "WHERE kind = ?1 AND owner = ?2 AND address > ?3 ORDER BY address LIMIT ?4"
+    " FROM entity INDEXED BY entity_owner WHERE kind = ?1 AND owner = ?2 AND address > ?3 ORDER BY address LIMIT ?4"
 );
 
 /// What steps name.
@@ -139,9 +128,7 @@ const LAST_STEP: &str = concat!(
 const ACCOUNTS: &str = concat!(
     "SELECT ",
     entity_columns!(),
-    " FROM entity",
-    entity_joins!(),
-    "WHERE kind = ?1 AND address > ?2 ORDER BY address LIMIT ?3"
+    " FROM entity WHERE kind = ?1 AND address > ?2 ORDER BY address LIMIT ?3"
 );
 
 /// A subject's hours: each is looked up, for those of others lie between.
@@ -179,19 +166,15 @@ const NEWEST_FIRST: &str = party_events_sql!("<", "DESC");
 const JOBS: &str = concat!(
     "SELECT ",
     entity_columns!(),
-    " FROM entity INDEXED BY entity_slot",
-    entity_joins!(),
-    "WHERE kind = 7 AND entity.slot <= ?1 AND (entity.slot < ?1 OR address < ?2) \
-     ORDER BY entity.slot DESC, address DESC LIMIT ?3"
+    " FROM entity INDEXED BY entity_slot WHERE kind = 7 AND slot <= ?1 AND (slot < ?1 OR address < ?2) \
+     ORDER BY slot DESC, address DESC LIMIT ?3"
 );
 /// The same of those in one state.
 const JOBS_IN_STATE: &str = concat!(
     "SELECT ",
     entity_columns!(),
-    " FROM entity INDEXED BY entity_state",
-    entity_joins!(),
-    "WHERE kind = 7 AND entity.slot <= ?1 AND (entity.slot < ?1 OR address < ?2) AND state = ?4 \
-     ORDER BY entity.slot DESC, address DESC LIMIT ?3"
+    " FROM entity INDEXED BY entity_state WHERE kind = 7 AND slot <= ?1 AND (slot < ?1 OR address < ?2) AND state = ?4 \
+     ORDER BY slot DESC, address DESC LIMIT ?3"
 );
 
 /// The next provider of a campaign. What the partial index holds stands in the text as there: only then it serves.
@@ -222,9 +205,7 @@ fn scan_sql(projection: Projection) -> &'static str {
             concat!(
                 "SELECT ",
                 entity_columns!(),
-                " FROM entity",
-                entity_joins!(),
-                "ORDER BY kind, address"
+                " FROM entity ORDER BY kind, address"
             )
         }
         Projection::Score => "SELECT bucket, subject, numbers FROM score ORDER BY bucket, subject",
@@ -438,9 +419,7 @@ impl Queries for SqliteRows {
         const SQL: &str = concat!(
             "SELECT ",
             entity_columns!(),
-            " FROM entity",
-            entity_joins!(),
-            "WHERE kind = ? AND NOT closed ORDER BY address"
+            " FROM entity WHERE kind = ? AND NOT closed ORDER BY address"
         );
         sqlx::query(SQL)
             .bind(i64::from(kind))
@@ -460,11 +439,6 @@ impl Queries for SqliteRows {
             }
             for row in query.fetch_all(&mut *self.transaction).await? {
                 let (key, entity) = columns::keyed_entity(&row)?;
-                let numbers = &mut self.numbers;
-                numbers.note(entity.cause.signature, row.try_get("tx")?);
-                if let Some(state) = &entity.state {
-                    numbers.note(state.cause.signature, row.try_get("state_tx")?);
-                }
                 self.owners.insert(key, entity.indexed(key.0).owner);
                 entities.push((key, entity));
             }
@@ -476,9 +450,7 @@ impl Queries for SqliteRows {
         const SQL: &str = concat!(
             "SELECT ",
             entity_columns!(),
-            " FROM entity",
-            entity_joins!(),
-            "WHERE kind = ? AND address = ?"
+            " FROM entity WHERE kind = ? AND address = ?"
         );
         let found = sqlx::query(SQL)
             .bind(i64::from(*kind))

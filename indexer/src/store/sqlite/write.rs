@@ -1,7 +1,11 @@
 //! Changes.
 
 use {
-    super::{SqliteRows, audit, bulk, columns, numbers::Numbers, read},
+    super::{
+        SqliteRows, audit,
+        bulk::{self, Query},
+        columns, read,
+    },
     crate::{
         error::{IndexerError, Result},
         project::{EntityKey, EntityRow, Event, EventId, PartyRow, Settlement, Total, TotalKey},
@@ -11,14 +15,14 @@ use {
     },
     async_trait::async_trait,
     quern_api::Signature,
-    sqlx::{Executor, Sqlite as Driver, SqliteConnection, sqlite::SqliteArguments},
+    sqlx::{Executor, SqliteConnection},
 };
 
 macro_rules! set_entity {
     () => {
         "ON CONFLICT DO UPDATE SET seq = excluded.seq, seen = excluded.seen, closed = excluded.closed, \
-         slot = excluded.slot, tx = excluded.tx, instruction = excluded.instruction, inner = excluded.inner, \
-         state_seq = excluded.state_seq, state_tx = excluded.state_tx, state_instruction = excluded.state_instruction, \
+         slot = excluded.slot, signature = excluded.signature, instruction = excluded.instruction, inner = excluded.inner, \
+         state_seq = excluded.state_seq, state_signature = excluded.state_signature, state_instruction = excluded.state_instruction, \
          state_inner = excluded.state_inner, state_bytes = excluded.state_bytes, text_seq = excluded.text_seq, \
          text = excluded.text, state = excluded.state"
     };
@@ -32,7 +36,7 @@ const SET_OWNER: &str = concat!(set_entity!(), ", owner = excluded.owner");
 fn put_entities_sql(entities: usize, conflict: &str) -> String {
     let values = bulk::values(18, 1);
     let one = format!(
-        "INSERT INTO entity (kind, address, seq, seen, closed, slot, tx, instruction, inner, state_seq, state_tx, \
+        "INSERT INTO entity (kind, address, seq, seen, closed, slot, signature, instruction, inner, state_seq, state_signature, \
          state_instruction, state_inner, state_bytes, text_seq, text, owner, state) VALUES {values} {conflict}"
     );
     bulk::repeated(&one, entities)
@@ -43,37 +47,35 @@ const PUT_SCORE: &str = "INSERT INTO score (bucket, subject, numbers, change) VA
 const PUT_TOTAL: &str = "INSERT INTO total (category, assurance, mint, atoms, count) VALUES (?, ?, ?, ?, ?) \
     ON CONFLICT DO UPDATE SET atoms = excluded.atoms, count = excluded.count";
 
-type Query<'q> = sqlx::query::Query<'q, Driver, SqliteArguments<'q>>;
-
 fn bind_entity<'q>(
     query: Query<'q>,
-    numbers: &Numbers,
     (kind, address): &'q EntityKey,
     row: &'q EntityRow,
-) -> Result<Query<'q>> {
+) -> Query<'q> {
     let indexed = row.indexed(*kind);
     let state = row.state.as_ref();
-    let stated_in = state.map(|state| numbers.of(&state.cause.signature));
+    let stated_in = state.map(|state| &state.cause.signature);
+    let stated_in = stated_in.filter(|signature| **signature != row.cause.signature);
     let text = row.text.as_ref();
-    Ok(query
+    query
         .bind(i64::from(*kind))
         .bind(&address.0[..])
         .bind(row.seq.to_be_bytes().to_vec())
         .bind(row.seen.to_be_bytes().to_vec())
         .bind(row.closed)
         .bind(row.slot.to_be_bytes().to_vec())
-        .bind(numbers.of(&row.cause.signature)?)
+        .bind(&row.cause.signature.0[..])
         .bind(row.cause.instruction)
         .bind(row.cause.inner)
         .bind(state.map(|state| state.seq.to_be_bytes().to_vec()))
-        .bind(stated_in.transpose()?)
+        .bind(stated_in.map(|signature| &signature.0[..]))
         .bind(state.map(|state| state.cause.instruction))
         .bind(state.map(|state| state.cause.inner))
         .bind(state.map(|state| state.bytes.as_slice()))
         .bind(text.map(|(seq, _)| seq.to_be_bytes().to_vec()))
         .bind(text.map(|(_, text)| text.as_str()))
         .bind(indexed.owner.map(|owner| owner.0.to_vec()))
-        .bind(i64::from(indexed.state)))
+        .bind(i64::from(indexed.state))
 }
 
 fn bind_total_key<'q>(query: Query<'q>, key: &'q TotalKey) -> Query<'q> {
@@ -184,25 +186,26 @@ impl Rows for SqliteRows {
             .map(|event| (event.id.signature, event.slot, None))
             .collect();
         self.give(&unread).await?;
-        for some in bulk::parts(events) {
-            let values = bulk::values(6, some.len());
-            let sql = format!(
-                "INSERT OR FAIL INTO event (tx, instruction, inner, slot, name, data) VALUES {values}"
-            );
-            let mut query = sqlx::query(&sql);
-            for event in some {
-                self.numbers.use_up(&event.id.signature);
-                query = query
-                    .bind(self.numbers.of(&event.id.signature)?)
-                    .bind(event.id.instruction)
-                    .bind(event.id.inner)
-                    .bind(event.slot.to_be_bytes().to_vec())
-                    .bind(event.body.name())
-                    .bind(event.body.encode());
-            }
-            query.execute(&mut *self.transaction).await?;
+        for event in events {
+            self.numbers.use_up(&event.id.signature);
         }
-        Ok(())
+        let numbers = &self.numbers;
+        let sql = |rows| {
+            let values = bulk::values(6, rows);
+            format!(
+                "INSERT OR FAIL INTO event (tx, instruction, inner, slot, name, data) VALUES {values}"
+            )
+        };
+        bulk::run(&mut self.transaction, events, sql, |query, event| {
+            Ok(query
+                .bind(numbers.of(&event.id.signature)?)
+                .bind(event.id.instruction)
+                .bind(event.id.inner)
+                .bind(event.slot.to_be_bytes().to_vec())
+                .bind(event.body.name())
+                .bind(event.body.encode()))
+        })
+        .await
     }
 
     async fn insert_dead_letter(&mut self, letter: &DeadLetter) -> Result<bool> {
@@ -241,40 +244,34 @@ impl Rows for SqliteRows {
     }
 
     async fn put_entities(&mut self, entities: &[(EntityKey, EntityRow)]) -> Result<()> {
-        let stated = entities.iter().filter_map(|(_, row)| row.state.as_ref());
-        let causes = entities.iter().map(|(_, row)| &row.cause);
-        let causes = causes.chain(stated.map(|state| &state.cause));
-        let causes: Vec<&Signature> = causes.map(|cause| &cause.signature).collect();
-        self.learn(causes).await?;
         let (owned, others): (Vec<_>, Vec<_>) = entities.iter().partition(|(key, row)| {
             let owner = self.owners.get(key);
             owner.is_some_and(|owner| *owner == row.indexed(key.0).owner)
         });
         for (entities, conflict) in [(owned, KEEP_OWNER), (others, SET_OWNER)] {
-            for some in bulk::parts(&entities) {
-                let sql = put_entities_sql(some.len(), conflict);
-                let mut query = sqlx::query(&sql);
-                for (key, row) in some {
-                    query = bind_entity(query, &self.numbers, key, row)?;
-                }
-                query.execute(&mut *self.transaction).await?;
-            }
+            let sql = |rows| put_entities_sql(rows, conflict);
+            bulk::run(&mut self.transaction, &entities, sql, |query, entity| {
+                let (key, row) = *entity;
+                Ok(bind_entity(query, key, row))
+            })
+            .await?;
         }
         self.owners.clear();
         Ok(())
     }
 
     async fn put_scores(&mut self, scores: &[ScoreRow], change: i64) -> Result<()> {
-        for some in bulk::parts(scores) {
-            let sql = bulk::repeated(PUT_SCORE, some.len());
-            let mut query = sqlx::query(&sql);
-            for (place, numbers) in some {
-                query = query.bind(place.bucket).bind(&place.subject.0[..]);
-                query = query.bind(numbers.as_slice()).bind(change);
-            }
-            query.execute(&mut *self.transaction).await?;
-        }
-        Ok(())
+        let sql = |rows| bulk::repeated(PUT_SCORE, rows);
+        bulk::run(
+            &mut self.transaction,
+            scores,
+            sql,
+            |query, (place, numbers)| {
+                let query = query.bind(place.bucket).bind(&place.subject.0[..]);
+                Ok(query.bind(numbers.as_slice()).bind(change))
+            },
+        )
+        .await
     }
 
     async fn totals(&mut self, keys: &[TotalKey]) -> Result<Vec<(TotalKey, Total)>> {
@@ -293,83 +290,81 @@ impl Rows for SqliteRows {
     }
 
     async fn put_totals(&mut self, totals: &[(TotalKey, Total)]) -> Result<()> {
-        for some in bulk::parts(totals) {
-            let sql = bulk::repeated(PUT_TOTAL, some.len());
-            let mut query = sqlx::query(&sql);
-            for (key, total) in some {
-                query = bind_total_key(query, key)
-                    .bind(total.atoms.to_be_bytes().to_vec())
-                    .bind(total.count.to_be_bytes().to_vec());
-            }
-            query.execute(&mut *self.transaction).await?;
-        }
-        Ok(())
+        let sql = |rows| bulk::repeated(PUT_TOTAL, rows);
+        bulk::run(&mut self.transaction, totals, sql, |query, (key, total)| {
+            Ok(bind_total_key(query, key)
+                .bind(total.atoms.to_be_bytes().to_vec())
+                .bind(total.count.to_be_bytes().to_vec()))
+        })
+        .await
     }
 
     async fn insert_steps(&mut self, steps: &[StepRow]) -> Result<()> {
         self.learn(steps.iter().map(|step| &step.event.signature))
             .await?;
-        for some in bulk::parts(steps) {
-            let values = bulk::values(6, some.len());
-            let sql = format!(
+        let numbers = &self.numbers;
+        let sql = |rows| {
+            let values = bulk::values(6, rows);
+            format!(
                 "INSERT OR IGNORE INTO step (job, seq, tx, instruction, inner, kind) VALUES {values}"
-            );
-            let mut query = sqlx::query(&sql);
-            for step in some {
-                query = query
-                    .bind(&step.job.0[..])
-                    .bind(step.seq.to_be_bytes().to_vec())
-                    .bind(self.numbers.of(&step.event.signature)?)
-                    .bind(step.event.instruction)
-                    .bind(step.event.inner)
-                    .bind(step.kind.map(|kind| kind as i64));
-            }
-            query.execute(&mut *self.transaction).await?;
-        }
-        Ok(())
+            )
+        };
+        bulk::run(&mut self.transaction, steps, sql, |query, step| {
+            Ok(query
+                .bind(&step.job.0[..])
+                .bind(step.seq.to_be_bytes().to_vec())
+                .bind(numbers.of(&step.event.signature)?)
+                .bind(step.event.instruction)
+                .bind(step.event.inner)
+                .bind(step.kind.map(|kind| kind as i64)))
+        })
+        .await
     }
 
     async fn insert_settlements(&mut self, settlements: &[(EventId, Settlement)]) -> Result<()> {
         self.learn(settlements.iter().map(|(id, _)| &id.signature))
             .await?;
-        for some in bulk::parts(settlements) {
-            let values = bulk::values(21, some.len());
-            let sql = format!(
+        let numbers = &self.numbers;
+        let sql = |rows| {
+            let values = bulk::values(21, rows);
+            format!(
                 "INSERT OR IGNORE INTO settlement (tx, instruction, inner, slot, at, job, provider, client, model, mint, campaign, \
                  assurance, milestone, work, price_atoms, fee_atoms, royalty_atoms, provider_atoms, reward_atoms, \
                  submitted_at, score) VALUES {values}"
-            );
-            let mut query = sqlx::query(&sql);
-            for (id, settlement) in some {
-                let number = self.numbers.of(&id.signature)?;
-                query = bind_settlement(query, number, id, settlement);
-            }
-            query.execute(&mut *self.transaction).await?;
-        }
-        Ok(())
+            )
+        };
+        bulk::run(
+            &mut self.transaction,
+            settlements,
+            sql,
+            |query, (id, settlement)| {
+                let number = numbers.of(&id.signature)?;
+                Ok(bind_settlement(query, number, id, settlement))
+            },
+        )
+        .await
     }
 
     async fn insert_parties(&mut self, parties: &[PartyRow]) -> Result<()> {
         self.learn(parties.iter().map(|row| &row.event.signature))
             .await?;
-        for some in bulk::parts(parties) {
-            let values = bulk::values(6, some.len());
-            let sql = format!(
+        let numbers = &self.numbers;
+        let sql = |rows| {
+            let values = bulk::values(6, rows);
+            format!(
                 "INSERT OR IGNORE INTO party (party, concern, at, tx, instruction, inner) VALUES {values}"
-            );
-            let mut query = sqlx::query(&sql);
-            for row in some {
-                query = query
-                    .bind(&row.party.0[..])
-                    .bind(row.concern as i64)
-                    .bind(row.at)
-                    .bind(self.numbers.of(&row.event.signature)?)
-                    .bind(row.event.instruction)
-                    .bind(row.event.inner);
-            }
-            query.execute(&mut *self.transaction).await?;
-        }
-        Ok(())
+            )
+        };
+        bulk::run(&mut self.transaction, parties, sql, |query, row| {
+            Ok(query
+                .bind(&row.party.0[..])
+                .bind(row.concern as i64)
+                .bind(row.at)
+                .bind(numbers.of(&row.event.signature)?)
+                .bind(row.event.instruction)
+                .bind(row.event.inner))
+        })
+        .await
     }
 
     async fn put_audit(&mut self, found: &AuditRow) -> Result<()> {
