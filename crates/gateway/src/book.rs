@@ -50,6 +50,10 @@ pub(crate) struct Book {
 impl Book {
     pub(crate) fn put_order(&mut self, order: OrderRecord) {
         self.by_body.insert(order.body_sha256, order.id.clone());
+        if order.stage.has_ended() {
+            self.waiting
+                .retain(|waiting| waiting.unit.order != order.id);
+        }
         self.orders.insert(order.id.clone(), order);
     }
 
@@ -95,7 +99,7 @@ impl Book {
     pub(crate) fn find(&self, body_sha256: &[u8; 32]) -> Option<OrderId> {
         let order = self.orders.get(self.by_body.get(body_sha256)?)?;
         let is_of_use = matches!(order.stage, Stage::Running | Stage::Answered);
-        is_of_use.then(|| order.id.clone())
+        (is_of_use || order.may_reopen()).then(|| order.id.clone())
     }
 
     /// The jobs that have rows of a request.
@@ -149,6 +153,15 @@ impl Book {
             .iter()
             .filter_map(|unit| self.orders.get(&unit.order));
         orders.any(|order| order.stage == Stage::Running)
+    }
+
+    /// Since when somebody has waited for a job's result: a request that is taken up again begins anew.
+    pub(crate) fn wanted_since(&self, job: &JobRecord) -> i64 {
+        let orders = job.units.iter();
+        let orders = orders.filter_map(|unit| self.orders.get(&unit.order));
+        let running = orders.filter(|order| order.stage == Stage::Running);
+        let placed = running.map(|order| order.placed_at);
+        placed.fold(job.formed_at, i64::max)
     }
 
     /// What counts against the caps, in order of time: rows that wait and jobs that do, as if they were paid now, and every

@@ -120,6 +120,14 @@ pub(crate) struct ResultRecord {
     pub output_uri: String,
 }
 
+impl OrderRecord {
+    /// Whether it failed, and is taken up again if it is asked for again.
+    pub(crate) fn may_reopen(&self) -> bool {
+        let may_reopen = self.refusal.as_ref().is_some_and(Refusal::may_reopen);
+        self.stage == Stage::Failed && may_reopen
+    }
+}
+
 impl Attempt {
     /// Whether it was offered, and nobody took it.
     pub(crate) fn was_left(&self) -> bool {

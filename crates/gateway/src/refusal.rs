@@ -193,11 +193,18 @@ impl Refusal {
             Self::QueueFull { .. }
             | Self::TimedOut { .. }
             | Self::ShuttingDown
+            | Self::NoFunds { .. }
             | Self::NoProvider { .. } => true,
             Self::OverCap {
                 retry_after_secs, ..
             } => retry_after_secs.is_some(),
             _ => false,
         }
+    }
+
+    /// Whether a kept request that failed with it is taken up again when it is asked for again: all but what would be paid for the
+    /// same end once more, or is not wanted. What is still above a cap is refused before anything is paid.
+    pub const fn may_reopen(&self) -> bool {
+        !matches!(self, Self::NotRight { .. } | Self::Cancelled)
     }
 }

@@ -15,7 +15,6 @@ mod guard;
 mod ids;
 mod json;
 mod openai;
-mod place;
 mod quern;
 mod reply;
 mod request_id;

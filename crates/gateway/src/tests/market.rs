@@ -102,6 +102,8 @@ pub struct Chain {
     pub wanted: u64,
     /// How often the providers were listed.
     pub listed: u32,
+    /// How many jobs are taken still; all without it.
+    pub takes: Option<u32>,
 }
 
 /// Shared by all gateways of the wallet.
@@ -185,7 +187,9 @@ impl Chain {
                     let is_enough = job.price >= self.wanted;
                     *habit != Habit::Silent && is_enough && job.pin.is_none_or(|pin| pin == *owner)
                 };
-                if let Some((owner, _)) = self.providers.iter().find(takes) {
+                let are_left = self.takes != Some(0);
+                if let Some((owner, _)) = self.providers.iter().find(takes).filter(|_| are_left) {
+                    self.takes = self.takes.map(|takes| takes - 1);
                     job.provider = Some(*owner);
                     job.state = State::Taken;
                     job.looks = 0;

@@ -305,6 +305,12 @@ async fn an_empty_purse_and_a_refused_job_are_said() {
     let said = refused.unwrap_err();
     assert!(said.to_string().contains("paused"), "{said}");
     assert!(!said.is_passing(), "{said}");
+    // Both are taken up again once they may succeed.
+    market.chain(|chain| chain.refuse = 0);
+    for (name, all) in [("one", rows(&[&[1, 2]])), ("two", rows(&[&[1, 2]]))] {
+        let answer = ask(&gateway.engine, request(name, all.clone())).await;
+        check(&answer.unwrap(), &all);
+    }
     // A node that does not answer is no attempt.
     market.chain(|chain| (chain.refuse, chain.unread) = (1, 3));
     ask(&gateway.engine, request("three", rows(&[&[1, 2]])))
@@ -784,4 +790,102 @@ async fn a_job_whose_task_panicked_goes_on_while_others_are_at_work() {
     check(&answer.unwrap(), &all);
     assert_eq!(market.chain(|chain| chain.panics), 0);
     gateway.stop().await;
+}
+
+#[tokio::test]
+async fn what_failed_is_taken_up_again_where_it_stood_and_within_its_cap() {
+    let (folder, market) = (
+        tempfile::tempdir().unwrap(),
+        FakeMarket::new(&[Habit::Honest]),
+    );
+    market.chain(|chain| chain.takes = Some(1));
+    let settings = |request_atoms| Settings {
+        job_rows: 2,
+        take_time: Duration::from_secs(1),
+        give_up: Duration::from_secs(2),
+        caps: Caps {
+            request_atoms,
+            ..Caps::NONE
+        },
+        ..settings(folder.path())
+    };
+    let gateway = running(&market, settings(3 * LEAST)).await;
+    let ids: Vec<[u32; 3]> = (0..6).map(|id| [1, 4 + id, 2]).collect();
+    let ids: Vec<&[u32]> = ids.iter().map(<[u32; 3]>::as_slice).collect();
+    let one = request("one", rows(&ids));
+    // One of its three jobs is answered.
+    let refused = ask(&gateway.engine, one.clone()).await;
+    assert!(
+        matches!(refused, Err(Refusal::NoProvider { .. })),
+        "{refused:?}"
+    );
+    let progress = gateway.engine.progress(&id("one")).unwrap();
+    assert_eq!((progress.stage, progress.answered), (Stage::Failed, 2));
+    assert_eq!(gateway.engine.find(&one.body_sha256), Some(id("one")));
+    gateway.stop().await;
+    market.chain(|chain| chain.takes = None);
+    // What it has spent counts still.
+    let gateway = running(&market, settings(3 * LEAST - 1)).await;
+    let refused = ask(&gateway.engine, one.clone()).await;
+    assert!(
+        matches!(
+            refused,
+            Err(Refusal::OverCap {
+                cap: Cap::Request,
+                atoms: 30,
+                left_atoms: 19,
+                ..
+            })
+        ),
+        "{refused:?}"
+    );
+    gateway.stop().await;
+    let gateway = running(&market, settings(3 * LEAST)).await;
+    let answer = ask(&gateway.engine, one.clone()).await.unwrap();
+    check(&answer, &one.rows);
+    assert_eq!(answer.jobs.len(), 3);
+    gateway.stop().await;
+    market.end_reviews();
+    assert_eq!(market.paid(), 3 * LEAST);
+    market.check_conservation();
+}
+
+#[tokio::test]
+async fn a_request_may_fail_and_be_asked_for_again_at_any_moment() {
+    let (folder, market) = (
+        tempfile::tempdir().unwrap(),
+        FakeMarket::new(&[Habit::Honest]),
+    );
+    let settings = Settings {
+        job_rows: 1,
+        ..settings(folder.path())
+    };
+    let gateway = running(&market, settings).await;
+    let ids: Vec<[u32; 3]> = (0..12).map(|id| [1, 4 + id, 2]).collect();
+    let ids: Vec<&[u32]> = ids.iter().map(<[u32; 3]>::as_slice).collect();
+    let one = request("one", rows(&ids));
+    // It fails and is taken up again while its jobs are at every step.
+    let mut tries = 0;
+    let answer = loop {
+        tries += 1;
+        gateway.engine.place(one.clone()).await.unwrap();
+        let patience = Duration::from_millis(2);
+        match gateway.engine.wait(&one.id, patience).await {
+            Ok(answer) => break answer,
+            Err(Refusal::TimedOut { .. }) => {}
+            Err(refused) => panic!("{refused}"),
+        }
+        let inner = &gateway.engine.0;
+        let why = Refusal::NoProvider { why: String::new() };
+        inner
+            .end_order(&one.id, Stage::Failed, Some(why))
+            .await
+            .unwrap();
+        assert!(tries < 10_000, "it never ends");
+    };
+    check(&answer, &one.rows);
+    gateway.stop().await;
+    market.end_reviews();
+    assert_eq!(market.paid(), 12 * LEAST);
+    market.check_conservation();
 }

@@ -226,11 +226,8 @@ async fn fail_zero_rows(inner: &Arc<Inner>, job: &JobRecord, result: &Tensor) ->
             "row {} is right and zero, which has no direction",
             unit.from + row
         );
-        let order = lock(&inner.book).orders.get(&unit.order).cloned();
-        if let Some(order) = order.filter(|order| order.stage == Stage::Running) {
-            let refusal = Some(Refusal::NotRight { why });
-            inner.end_order(order, Stage::Failed, refusal).await?;
-        }
+        let refusal = Some(Refusal::NotRight { why });
+        inner.end_order(&unit.order, Stage::Failed, refusal).await?;
     }
     Ok(())
 }

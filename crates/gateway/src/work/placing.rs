@@ -100,7 +100,8 @@ fn gave_up(inner: &Inner, job: &JobRecord) -> Option<Refusal> {
         [] => "no provider may have the work, or none was free".to_owned(),
         notes => notes.join("; "),
     };
-    let age = inner.now().saturating_sub(job.formed_at);
+    let since = lock(&inner.book).wanted_since(job);
+    let age = inner.now().saturating_sub(since);
     let is_old = u64::try_from(age).is_ok_and(|age| age >= give_up.as_secs());
     // Offers that nobody took cost no price: time ends them.
     let tried = job.attempts.iter().filter(|one| !one.was_left()).count();

@@ -9,8 +9,8 @@ use {
         error::{GatewayError, Result},
         market::{PurseState, Rates},
         order::{OrderId, Stage},
-        record::{Attempt, JobRecord, OrderRecord, Step},
-        refusal::{Cap, Refusal},
+        record::{Attempt, JobRecord, Step},
+        refusal::Refusal,
         spending::SpendingState,
     },
     quern_client::Pubkey,
@@ -170,7 +170,7 @@ fn over_limits(
     book: &Book,
     job: &JobRecord,
     price_atoms: u64,
-) -> Vec<(OrderRecord, Refusal)> {
+) -> Vec<(OrderId, Refusal)> {
     let cap_atoms = inner.settings.caps.request_atoms;
     let ids: BTreeSet<&OrderId> = job.units.iter().map(|unit| &unit.order).collect();
     let orders = ids.into_iter().filter_map(|id| book.orders.get(id));
@@ -180,17 +180,10 @@ fn over_limits(
         let atoms = used.saturating_add(job.share_of(&order.id, price_atoms));
         let refusal = match order.most_atoms {
             Some(most_atoms) if atoms > most_atoms => Refusal::OverRequest { atoms, most_atoms },
-            _ if atoms > cap_atoms => Refusal::OverCap {
-                cap: Cap::Request,
-                atoms,
-                left_atoms: cap_atoms.saturating_sub(used),
-                cap_atoms,
-                mint: inner.market.mint().to_string(),
-                retry_after_secs: None,
-            },
+            _ if atoms > cap_atoms => inner.over_request_cap(atoms, used),
             _ => return None,
         };
-        Some((order.clone(), refusal))
+        Some((order.id.clone(), refusal))
     });
     over.collect()
 }
@@ -199,17 +192,16 @@ fn over_limits(
 async fn drop_orders(
     inner: &Arc<Inner>,
     mut job: JobRecord,
-    over: Vec<(OrderRecord, Refusal)>,
+    over: Vec<(OrderId, Refusal)>,
 ) -> Worked<()> {
     for (order, refusal) in over {
-        tracing::warn!(request = %order.id, %refusal, "a request failed");
-        inner.end_order(order, Stage::Failed, Some(refusal)).await?;
+        tracing::warn!(request = %order, %refusal, "a request failed");
+        inner
+            .end_order(&order, Stage::Failed, Some(refusal))
+            .await?;
     }
     job.step = Step::Ended;
-    inner.save_job(&job).await?;
-    inner.wait_again()?;
-    inner.wake.notify_one();
-    Ok(())
+    Ok(inner.save_job(&job).await?)
 }
 
 /// How long a review must be for this gateway to check in it.
