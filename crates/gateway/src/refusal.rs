@@ -141,6 +141,18 @@ pub enum Refusal {
         /// Rows that may wait.
         most: usize,
     },
+    /// More would be kept than may.
+    #[error(
+        "it may take {needed_bytes} bytes on disk, and {kept_bytes} of {most_bytes} are kept; wait until old requests are forgotten, move receipts out of the gateway's folder and start it again, or raise --disk-limit"
+    )]
+    StorageFull {
+        /// What it may take.
+        needed_bytes: u64,
+        /// What is kept, with what is promised to others that run.
+        kept_bytes: u64,
+        /// What may be kept.
+        most_bytes: u64,
+    },
     /// Nobody took the job, or nobody may.
     #[error("no provider answered: {why}")]
     NoProvider {
@@ -193,6 +205,7 @@ impl Refusal {
             Self::QueueFull { .. }
             | Self::TimedOut { .. }
             | Self::ShuttingDown
+            | Self::StorageFull { .. }
             | Self::NoFunds { .. }
             | Self::NoProvider { .. } => true,
             Self::OverCap {

@@ -22,6 +22,8 @@ use {
 pub(crate) struct Dimensions {
     /// Numbers of a vector.
     pub vector: usize,
+    /// Bytes of a vector in a result.
+    pub bytes: u64,
     /// Tokens of a row.
     pub sequence: usize,
     pub vocabulary: u32,
@@ -67,6 +69,7 @@ impl Served {
         }
         let dimensions = Dimensions {
             vector: output.cols as usize,
+            bytes: output.bytes(),
             sequence,
             vocabulary: u32::try_from(tokenizer.vocabulary()).unwrap_or(u32::MAX),
         };

@@ -51,6 +51,8 @@ pub struct Settings {
     pub sample: Option<f64>,
     /// How long ended requests are kept.
     pub keep: Duration,
+    /// Most bytes of requests, answers, receipts and records that are kept. What might take more is refused before it is paid.
+    pub kept_bytes: u64,
     /// How long a stop waits for jobs.
     pub grace: Duration,
 }
@@ -81,6 +83,7 @@ impl Settings {
             poll: Duration::from_secs(1),
             sample: None,
             keep: Duration::from_secs(7 * 86_400),
+            kept_bytes: 8 << 30,
             grace: Duration::from_secs(30),
         }
     }

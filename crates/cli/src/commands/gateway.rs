@@ -110,6 +110,10 @@ pub struct Args {
     /// Its own folder: requests, jobs, receipts, the API key [default: ~/.local/share/quern/gateway]
     #[arg(long, value_name = "FOLDER")]
     state: Option<PathBuf>,
+    /// Most to keep in that folder of requests, answers and receipts, in MiB; what might take more is refused before it is paid.
+    /// Ended requests are forgotten after 7 days
+    #[arg(long, default_value_t = 8_192, value_name = "MIB", value_parser = clap::value_parser!(u32).range(1..))]
+    disk_limit: u32,
     /// Folder into which inputs are published, or a URL to PUT below [default: inputs in the folder of --state]
     #[arg(long, value_name = "FOLDER_OR_URL")]
     publish_dir: Option<String>,
@@ -170,6 +174,7 @@ impl Args {
             price_bps: self.price_percent * 100,
             most_price_bps: self.most_percent()? * 100,
             sample: sample_of(self.sample),
+            kept_bytes: u64::from(self.disk_limit) << 20,
             ..Settings::new(state.unwrap_or_else(|| config::expand(STATE)))
         };
         if config::is_local(&context.url) {
@@ -337,6 +342,7 @@ mod tests {
         assert_eq!(args.price_percent * 100, usual.price_bps);
         assert_eq!(args.most_percent().unwrap() * 100, usual.most_price_bps);
         assert_eq!(args.patience, 600);
+        assert_eq!(u64::from(args.disk_limit) << 20, usual.kept_bytes);
         assert_eq!(sample_of(args.sample), usual.sample);
     }
 }

@@ -176,6 +176,7 @@ impl Inner {
                 most: self.settings.waiting_rows,
             });
         }
+        self.admit_bytes(book, order)?;
         if atoms > self.settings.caps.request_atoms {
             return Err(self.over_request_cap(atoms, used_atoms));
         }

@@ -161,6 +161,9 @@ impl From<Refusal> for ApiError {
             Refusal::OverRequest { .. } => Self::unpaid("spending_cap", message),
             Refusal::NoFunds { .. } => Self::unpaid("insufficient_funds", message),
             Refusal::QueueFull { .. } => Self::busy(message).code("queue_full"),
+            Refusal::StorageFull { .. } => {
+                Self::refused(StatusCode::INSUFFICIENT_STORAGE, "storage_full", message)
+            }
             Refusal::NoProvider { .. } => {
                 failed(StatusCode::SERVICE_UNAVAILABLE, "no_provider").again()
             }

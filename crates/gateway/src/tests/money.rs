@@ -7,6 +7,7 @@ use {
     },
     crate::{
         embedder::Embedder,
+        journal::kept_in,
         order::Stage,
         refusal::{Cap, Refusal},
         settings::Settings,
@@ -888,4 +889,52 @@ async fn a_request_may_fail_and_be_asked_for_again_at_any_moment() {
     market.end_reviews();
     assert_eq!(market.paid(), 12 * LEAST);
     market.check_conservation();
+}
+
+#[tokio::test]
+async fn what_might_find_no_room_is_refused_before_it_is_paid() {
+    let (folder, market) = (
+        tempfile::tempdir().unwrap(),
+        FakeMarket::new(&[Habit::Honest]),
+    );
+    let settings = Settings {
+        kept_bytes: 64 << 10,
+        ..settings(folder.path())
+    };
+    let gateway = running(&market, settings).await;
+    let engine = gateway.engine.clone();
+    // Four rows of tokens and vectors take little; ten thousand rows do not fit.
+    ask(&engine, request("one", rows(&[&[1, 2][..]; 4])))
+        .await
+        .unwrap();
+    let mut large = request("large", rows(&vec![&[1, 2][..]; 10_000]));
+    large.is_batch = true;
+    let refused = engine.place(large).await;
+    assert!(
+        matches!(refused, Err(Refusal::StorageFull { .. })),
+        "{refused:?}"
+    );
+    assert_eq!(market.chain(|chain| chain.opened), 1);
+    // Many small ones fill it as well, and none of them is paid that is refused.
+    let mut made = 1;
+    let refused = loop {
+        let name = format!("r{made}");
+        match ask(&engine, request(&name, rows(&[&[1, made, 2]]))).await {
+            Ok(_) => made += 1,
+            Err(refused) => break refused,
+        }
+        assert!(made < 99, "it is never full");
+    };
+    assert!(
+        matches!(refused, Refusal::StorageFull { .. }),
+        "{refused:?}"
+    );
+    assert_eq!(market.chain(|chain| chain.opened), u64::from(made));
+    // What is counted is what lies there.
+    gateway.stop().await;
+    let lies_there = || u64::try_from(kept_in(folder.path()).unwrap()).unwrap();
+    until("what lies there is what was counted", || {
+        engine.0.journal.kept_bytes() == lies_there()
+    })
+    .await;
 }
