@@ -728,7 +728,7 @@ async fn names_that_never_take_a_job_keep_it_from_the_others_for_two_offers() {
         // Somebody is avoided, so every job is for one provider.
         let mut book = quern_data::runtime::lock(&engine.0.book);
         let (avoid, now) = (Duration::from_secs(600), engine.0.now());
-        book.experience.failed(address(50), avoid, now);
+        book.experience.failed(address(50), avoid, now, now);
     }
     let gateway = Running::start(engine);
     let all = rows(&[&[1, 2]]);

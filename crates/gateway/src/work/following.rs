@@ -35,7 +35,7 @@ pub(super) async fn created(inner: &Arc<Inner>, mut job: JobRecord) -> Worked<()
             is_overdue: true,
         } => {
             inner.market.expire(&attempt.job).await?;
-            failed(inner, provider).await?;
+            failed(inner, provider, &attempt).await?;
             note(
                 &mut job,
                 Some(provider),
@@ -117,7 +117,7 @@ async fn open(inner: &Arc<Inner>, mut job: JobRecord, attempt: &Attempt) -> Work
     if is_late {
         was_left(inner, &job, attempt);
         if let Some(owner) = attempt.pin {
-            failed(inner, owner).await?;
+            failed(inner, owner, attempt).await?;
         }
     }
     let why = match (is_wanted, is_late) {
@@ -136,7 +136,10 @@ async fn examined_so(
     examined: Examined,
     start: Instant,
 ) -> Worked<()> {
-    let provider = job.current().and_then(|attempt| attempt.provider);
+    let Some(attempt) = job.current().cloned() else {
+        return Ok(());
+    };
+    let provider = attempt.provider;
     match examined {
         Examined::Right(items) => {
             let checked_millis = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
@@ -153,7 +156,7 @@ async fn examined_so(
         } => {
             match (is_wrong, provider) {
                 (true, _) => cheated(inner, provider).await?,
-                (false, Some(provider)) => failed(inner, provider).await?,
+                (false, Some(provider)) => failed(inner, provider, &attempt).await?,
                 (false, None) => {}
             }
             in_vain(inner, job, &why).await
@@ -189,7 +192,7 @@ async fn right(
         Err(GatewayError::Client(error)) if error.is_transient() => return Err(error.into()),
         Err(error) => {
             if let Some(provider) = attempt.provider {
-                failed(inner, provider).await?;
+                failed(inner, provider, &attempt).await?;
             }
             let why = format!("its rows are right, but it cannot be fetched: {error}");
             return in_vain(inner, job, &why).await;
