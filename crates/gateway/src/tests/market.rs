@@ -9,11 +9,11 @@ use {
         },
     },
     async_trait::async_trait,
-    quern_client::{Outcome, Pubkey},
+    quern_client::{ClientError, Outcome, Pubkey},
     quern_data::runtime::lock,
     quern_proof::{Tensor, commit::data_root, hash::hash},
     quern_rules::quote::Floors,
-    quern_watcher::CheckedItems,
+    quern_watcher::{CheckedItems, WatcherError},
     std::{
         collections::{BTreeMap, HashMap},
         sync::{Arc, Mutex},
@@ -102,6 +102,8 @@ pub struct Chain {
     pub wanted: u64,
     /// How often the providers were listed.
     pub listed: u32,
+    /// How often a result is not fetched because the node is not reached.
+    pub unreached: u32,
     /// How many jobs are taken still; all without it.
     pub takes: Option<u32>,
 }
@@ -443,6 +445,18 @@ impl Market for FakeMarket {
     }
 
     async fn fetch(&self, address: &Pubkey, _: &Pubkey, _: u32) -> Result<Delivered> {
+        let unreached = self.chain(|chain| {
+            let left = chain.unreached;
+            chain.unreached = left.saturating_sub(1);
+            left
+        });
+        if unreached > 0 {
+            return Err(WatcherError::from(ClientError::Unreachable {
+                url: "test".to_owned(),
+                reason: "no answer".to_owned(),
+            })
+            .into());
+        }
         let (job, habit, inputs, zero_row) = self.chain(|chain| {
             let job = chain.jobs.get(address).cloned().expect("a job");
             let inputs = chain.published.get(&job.uri).cloned().expect("published");

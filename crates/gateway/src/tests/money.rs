@@ -938,3 +938,23 @@ async fn what_might_find_no_room_is_refused_before_it_is_paid() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_node_that_is_not_reached_is_held_against_nobody() {
+    let (folder, market) = (
+        tempfile::tempdir().unwrap(),
+        FakeMarket::new(&[Habit::Honest]),
+    );
+    market.chain(|chain| chain.unreached = 1);
+    let gateway = running(&market, settings(folder.path())).await;
+    let all = rows(&[&[1, 2]]);
+    let answer = ask(&gateway.engine, request("one", all.clone())).await;
+    check(&answer.unwrap(), &all);
+    let (opened, unreached) = market.chain(|chain| (chain.opened, chain.unreached));
+    assert_eq!((opened, unreached), (1, 0));
+    let seen = quern_data::runtime::lock(&gateway.engine.0.book)
+        .experience
+        .of(&address(1));
+    assert_eq!((seen.right, seen.failures), (1, 0));
+    gateway.stop().await;
+}

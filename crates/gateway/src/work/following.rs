@@ -6,7 +6,6 @@ use {
         shared::{Worked, inputs, note, pause, returned},
     },
     crate::{
-        GatewayError,
         engine::{Inner, Stopping},
         market::{Delivered, Examined, Found, Look},
         order::Stage,
@@ -188,8 +187,7 @@ async fn right(
         output_uri,
     } = match delivered {
         Ok(delivered) => delivered,
-        // The node was not to be reached, which says nothing of the provider.
-        Err(GatewayError::Client(error)) if error.is_transient() => return Err(error.into()),
+        Err(error) if error.is_transient() => return Err(error.into()),
         Err(error) => {
             if let Some(provider) = attempt.provider {
                 failed(inner, provider, &attempt).await?;
