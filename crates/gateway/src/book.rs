@@ -202,8 +202,14 @@ impl Book {
         all.fold(0, u64::saturating_add)
     }
 
-    /// Jobs that somebody should work on, the oldest first and requests before batches.
-    pub(crate) fn startable(&self, running: &HashSet<String>, now: Instant) -> Vec<String> {
+    /// Jobs that somebody should work on, the oldest first and requests before batches, as many as there are places for. Those of
+    /// batches never take all places.
+    pub(crate) fn startable(
+        &self,
+        running: &HashSet<String>,
+        places: usize,
+        now: Instant,
+    ) -> Vec<String> {
         let rests = |id: &str| self.resting.get(id).is_some_and(|until| *until > now);
         let mut all: Vec<&JobRecord> = self
             .jobs
@@ -211,7 +217,17 @@ impl Book {
             .filter(|job| job.step != Step::Ended && !running.contains(&job.id) && !rests(&job.id))
             .collect();
         all.sort_by_key(|job| (job.is_batch, job.formed_at, job.id.clone()));
-        all.into_iter().map(|job| job.id.clone()).collect()
+        let is_batch = |id: &&String| self.jobs.get(*id).is_some_and(|job| job.is_batch);
+        let batches = running.iter().filter(is_batch).count();
+        let mut for_batches = batch_places(places).saturating_sub(batches);
+        let may_start = |job: &&JobRecord| {
+            let has_place = !job.is_batch || for_batches > 0;
+            for_batches -= usize::from(job.is_batch && has_place);
+            has_place
+        };
+        let free = places.saturating_sub(running.len());
+        let started = all.into_iter().filter(may_start).take(free);
+        started.map(|job| job.id.clone()).collect()
     }
 
     pub(crate) fn progress(&self, id: &OrderId) -> Option<Progress> {
@@ -245,6 +261,14 @@ impl Book {
         all.sort_by_key(|one| std::cmp::Reverse(one.number));
         all.truncate(most);
         all
+    }
+}
+
+/// How many places batches may take of all: a quarter is for requests, whose callers wait, if there is more than one.
+const fn batch_places(places: usize) -> usize {
+    match places - places.div_ceil(4) {
+        0 => places,
+        most => most,
     }
 }
 

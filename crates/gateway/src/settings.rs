@@ -27,7 +27,7 @@ pub struct Settings {
     pub most_batch_rows: usize,
     /// Most rows that wait for a job, of requests and of batches.
     pub waiting_rows: usize,
-    /// Most jobs at a time.
+    /// Most jobs at a time. A quarter of the places, at least one if there are two, is not for batches.
     pub jobs: usize,
     /// How long a job waits for a provider before another one is asked.
     pub take_time: Duration,

@@ -92,7 +92,7 @@ pub struct Args {
     /// Most rows of one job; a batch with more becomes several
     #[arg(long, value_name = "ROWS", default_value_t = 16_384, value_parser = clap::value_parser!(u32).range(1..=1_048_576))]
     job_rows: u32,
-    /// Most jobs at a time
+    /// Most jobs at a time; a quarter of the places is not for batches
     #[arg(long, value_name = "COUNT", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=1_000))]
     jobs: u32,
     /// How many rows of each job to check before any is handed out: a share drawn at random after the submission, such as 5%

@@ -958,3 +958,38 @@ async fn a_node_that_is_not_reached_is_held_against_nobody() {
     assert_eq!((seen.right, seen.failures), (1, 0));
     gateway.stop().await;
 }
+
+#[tokio::test]
+async fn a_batch_leaves_a_place_for_who_waits() {
+    let (folder, market) = (
+        tempfile::tempdir().unwrap(),
+        FakeMarket::new(&[Habit::Honest]),
+    );
+    // Nobody takes jobs of single rows.
+    market.chain(|chain| chain.wanted = 6 * ROW);
+    let settings = Settings {
+        job_rows: 1,
+        jobs: 2,
+        ..settings(folder.path())
+    };
+    let mut batch = request("batch", rows(&[&[1, 2][..]; 5]));
+    batch.is_batch = true;
+    let gateway = running(&market, settings.clone()).await;
+    gateway.engine.place(batch).await.unwrap();
+    until("a job of the batch is created", || {
+        market.chain(|chain| chain.opened) == 1
+    })
+    .await;
+    gateway.kill().await;
+    // A request of six rows, which are taken.
+    let settings = Settings {
+        job_rows: 6,
+        ..settings
+    };
+    let gateway = running(&market, settings).await;
+    let all = rows(&[[1, 4, 2].as_slice(); 6]);
+    let answer = ask(&gateway.engine, request("one", all.clone())).await;
+    check(&answer.unwrap(), &all);
+    assert_eq!(market.chain(|chain| chain.opened), 2);
+    gateway.stop().await;
+}
