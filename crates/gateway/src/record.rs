@@ -8,6 +8,7 @@ use {
         spending::SpendingState,
     },
     quern_client::Pubkey,
+    quern_rules::caps::share,
     serde::{Deserialize, Serialize},
 };
 
@@ -156,12 +157,11 @@ impl JobRecord {
         self.step == Step::Ended && !self.has_open_attempt()
     }
 
-    /// What one of its requests bears of a price: by rows, so it is never more than a job of these rows alone costs.
+    /// What one of its requests bears of a price, by rows.
     pub(crate) fn share_of(&self, order: &OrderId, atoms: u64) -> u64 {
         let own = self.units.iter().filter(|unit| unit.order == *order);
         let rows: usize = own.map(|unit| unit.rows).sum();
-        let share = u128::from(atoms) * rows as u128 / u128::from(self.items.max(1));
-        u64::try_from(share).unwrap_or(u64::MAX)
+        share(atoms, rows as u64, self.items.into())
     }
 
     /// Attempts whose price lies in a job, or may.

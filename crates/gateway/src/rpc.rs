@@ -27,7 +27,7 @@ use {
     },
     quern_data::{FetchLimits, Fetcher, Publisher, TensorStore, fetch},
     quern_proof::{Tensor, file, graph::Graph, published},
-    quern_rules::deadline::passed,
+    quern_rules::{caps::RowCost, deadline::passed},
     quern_watcher::{
         CheckedItems, Followed, RpcWatcherChain, Scope, Verdict, Watcher, WatcherChain,
     },
@@ -221,13 +221,15 @@ impl Market for RpcMarket {
         let graph = Graph::load(&self.known(model)?.graph)?;
         let costs = known.model.as_ref().map(|model| model.model.costs());
         let work = costs.and_then(|costs| graph.admit(&costs, 1, graph.input_count()).ok());
-        let row_work = work.ok_or_else(|| {
+        let work = work.ok_or_else(|| {
             GatewayError::NotReady(format!("the model {model} takes no jobs of single rows"))
         })?;
         let (_, least_review_secs) = known.protocol.floors(Assurance::Refereed);
         Ok(Rates {
-            floors: known.mint.floors(&known.protocol, Assurance::Refereed),
-            row_work,
+            row: RowCost {
+                floors: known.mint.floors(&known.protocol, Assurance::Refereed),
+                work,
+            },
             least_review_secs,
             decimals: known.mint.decimals,
         })

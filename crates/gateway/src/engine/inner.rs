@@ -15,6 +15,7 @@ use {
     },
     quern_client::Pubkey,
     quern_data::runtime::{lock, off_loop},
+    quern_rules::caps::job_price,
     std::{
         collections::HashMap,
         hash::{DefaultHasher, Hash, Hasher},
@@ -111,9 +112,9 @@ impl Inner {
         let rates = rates.ok_or_else(|| {
             GatewayError::NotReady(format!("the prices of the model {model} are not known yet"))
         })?;
-        let quoted = rates.quote(rows as u64, self.settings.price_bps);
-        let (price, _) = quoted.map_err(|error| GatewayError::NotReady(error.to_string()))?;
-        Ok(price)
+        let priced = job_price(&rates.row, rows as u64, self.settings.price_bps);
+        let priced = priced.map_err(|error| GatewayError::NotReady(error.to_string()))?;
+        Ok(priced.price_atoms)
     }
 
     pub(crate) fn decimals(&self) -> u8 {

@@ -12,7 +12,7 @@ use {
         refusal::{Cap, Refusal},
     },
     quern_data::runtime::{lock, off_loop},
-    quern_rules::caps::{CapKind, Exceeded},
+    quern_rules::caps::{CapKind, Exceeded, RequestUse},
     std::{sync::Arc, time::Instant},
 };
 
@@ -77,38 +77,42 @@ impl Inner {
         waiting.collect()
     }
 
-    /// That a request has become dearer than the cap of a request.
-    pub(crate) fn over_request_cap(&self, atoms: u64, used_atoms: u64) -> Refusal {
-        let cap_atoms = self.settings.caps.request_atoms;
+    /// That a cap leaves too little for these atoms, in the words of a front door.
+    pub(crate) fn over_cap(&self, why: Exceeded, atoms: u64) -> Refusal {
+        let cap = match why.kind {
+            CapKind::Own => {
+                return Refusal::OverRequest {
+                    atoms,
+                    most_atoms: why.cap_atoms,
+                };
+            }
+            CapKind::Request => Cap::Request,
+            CapKind::Hour => Cap::Hour,
+            CapKind::Day => Cap::Day,
+        };
         Refusal::OverCap {
-            cap: Cap::Request,
-            atoms,
-            left_atoms: cap_atoms.saturating_sub(used_atoms),
-            cap_atoms,
-            mint: self.market.mint().to_string(),
-            retry_after_secs: None,
-        }
-    }
-
-    /// Refuses what the caps do not leave.
-    pub(crate) fn admit(
-        &self,
-        atoms: u64,
-        exceeded: std::result::Result<(), Exceeded>,
-    ) -> std::result::Result<(), Refusal> {
-        let mint = self.market.mint().to_string();
-        exceeded.map_err(|why| Refusal::OverCap {
-            cap: match why.kind {
-                CapKind::Request => Cap::Request,
-                CapKind::Hour => Cap::Hour,
-                CapKind::Day => Cap::Day,
-            },
+            cap,
             atoms,
             left_atoms: why.left_atoms,
             cap_atoms: why.cap_atoms,
-            mint,
+            mint: self.market.mint().to_string(),
             retry_after_secs: why.retry_after_secs,
-        })
+        }
+    }
+
+    /// Refuses what a request may not use any more: what it has used before counts.
+    pub(crate) fn admit_request(
+        &self,
+        order: &OrderRecord,
+        used_atoms: u64,
+        atoms: u64,
+    ) -> std::result::Result<(), Refusal> {
+        let request = RequestUse {
+            used_atoms,
+            own_atoms: order.most_atoms.unwrap_or(u64::MAX),
+        };
+        let admitted = self.settings.caps.admit_request(request, atoms);
+        admitted.map_err(|why| self.over_cap(why, used_atoms.saturating_add(atoms)))
     }
 
     /// Reserves what a request may cost, or says why it may not. Where the same is kept already nothing is reserved, unless it
@@ -160,14 +164,10 @@ impl Inner {
         order: &OrderRecord,
         waiting: &[Waiting],
     ) -> std::result::Result<(), Refusal> {
-        let new_atoms = waiting
+        let atoms = waiting
             .iter()
             .fold(0u64, |sum, one| sum.saturating_add(one.atoms));
-        let used_atoms = book.spent_for(&order.id, None);
-        let atoms = used_atoms.saturating_add(new_atoms);
-        if let Some(most_atoms) = order.most_atoms.filter(|most| atoms > *most) {
-            return Err(Refusal::OverRequest { atoms, most_atoms });
-        }
+        self.admit_request(order, book.spent_for(&order.id, None), atoms)?;
         let queued: usize = book.waiting.iter().map(|one| one.unit.rows).sum();
         let rows: usize = waiting.iter().map(|one| one.unit.rows).sum();
         if queued.saturating_add(rows) > self.settings.waiting_rows {
@@ -177,15 +177,9 @@ impl Inner {
             });
         }
         self.admit_bytes(book, order)?;
-        if atoms > self.settings.caps.request_atoms {
-            return Err(self.over_request_cap(atoms, used_atoms));
-        }
         let now = order.placed_at;
-        let spent = book.spent(now, None);
-        self.admit(
-            new_atoms,
-            self.settings.caps.admit_again(&spent, now, new_atoms),
-        )
+        let admitted = (self.settings.caps).admit(&book.spent(now, None), now, atoms);
+        admitted.map_err(|why| self.over_cap(why, atoms))
     }
 
     /// Writes a request that is reserved; from then on jobs are made of it. If that fails, nothing is reserved any more.

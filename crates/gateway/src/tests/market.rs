@@ -12,7 +12,7 @@ use {
     quern_client::{ClientError, Outcome, Pubkey},
     quern_data::runtime::lock,
     quern_proof::{Tensor, commit::data_root, hash::hash},
-    quern_rules::quote::Floors,
+    quern_rules::{caps::RowCost, quote::Floors},
     quern_watcher::{CheckedItems, WatcherError},
     std::{
         collections::{BTreeMap, HashMap},
@@ -243,13 +243,15 @@ impl Market for FakeMarket {
 
     async fn rates(&self, _: &Pubkey) -> Result<Rates> {
         Ok(Rates {
-            floors: Floors {
-                least_price_atoms: self.chain(|chain| chain.least),
-                price_per_gwork_atoms: ROW,
-                bond_bps: 20_000,
-                bond_per_gwork_atoms: 1,
+            row: RowCost {
+                floors: Floors {
+                    least_price_atoms: self.chain(|chain| chain.least),
+                    price_per_gwork_atoms: ROW,
+                    bond_bps: 20_000,
+                    bond_per_gwork_atoms: 1,
+                },
+                work: 1_000_000_000,
             },
-            row_work: 1_000_000_000,
             least_review_secs: 10,
             decimals: 6,
         })
