@@ -196,6 +196,7 @@ async fn right(
             return in_vain(inner, job, &why).await;
         }
     };
+    let result = Arc::new(result);
     fail_zero_rows(inner, &job, &result).await?;
     job.result = Some(ResultRecord {
         recomputed: items.recomputed,
@@ -216,11 +217,16 @@ async fn right(
 }
 
 /// Ends the requests that have a row of zeros in a right result; those that share the job with them have their vectors.
-async fn fail_zero_rows(inner: &Arc<Inner>, job: &JobRecord, result: &Tensor) -> Worked<()> {
-    let units = quern_import::unit_rows(result);
+async fn fail_zero_rows(inner: &Arc<Inner>, job: &JobRecord, result: &Arc<Tensor>) -> Worked<()> {
+    let result = Arc::clone(result);
+    let zero = off_loop(move || {
+        let rows = quern_import::unit_rows(&result);
+        rows.iter().map(Option::is_none).collect::<Vec<bool>>()
+    });
+    let zero = zero.await?;
     for (index, unit) in job.units.iter().enumerate() {
-        let own = units.iter().skip(job.start_of(index)).take(unit.rows);
-        let Some(row) = own.clone().position(Option::is_none) else {
+        let mut own = zero.iter().skip(job.start_of(index)).take(unit.rows);
+        let Some(row) = own.position(|is_zero| *is_zero) else {
             continue;
         };
         let why = format!(
